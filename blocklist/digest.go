@@ -1,0 +1,72 @@
+package blocklist
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"math/bits"
+)
+
+// Digest identifies the state of a list: the sum modulo 2^256 of the SHA-256 of every canonical entry line. It costs one
+// addition or subtraction a change. It guards against mistakes and decay; against enemies there are the signatures.
+type Digest struct {
+	words [4]uint64 // least significant first
+}
+
+// Add counts a canonical line in.
+func (d *Digest) Add(line []byte) {
+	var carry uint64
+	for i, w := range lineHash(line) {
+		d.words[i], carry = bits.Add64(d.words[i], w, carry)
+	}
+}
+
+// Remove counts a canonical line out.
+func (d *Digest) Remove(line []byte) {
+	var borrow uint64
+	for i, w := range lineHash(line) {
+		d.words[i], borrow = bits.Sub64(d.words[i], w, borrow)
+	}
+}
+
+func lineHash(line []byte) (words [4]uint64) {
+	sum := sha256.Sum256(line)
+	for i := range words {
+		words[i] = binary.BigEndian.Uint64(sum[24-8*i:])
+	}
+	return words
+}
+
+// String returns 64 hexadecimal digits, most significant first.
+func (d Digest) String() string {
+	text, _ := d.MarshalText() //nolint:errcheck // it has no way to fail
+	return string(text)
+}
+
+// MarshalText implements [encoding.TextMarshaler].
+func (d Digest) MarshalText() ([]byte, error) {
+	var b [32]byte
+	for i, w := range d.words {
+		binary.BigEndian.PutUint64(b[24-8*i:], w)
+	}
+	return hex.AppendEncode(nil, b[:]), nil
+}
+
+// UnmarshalText implements [encoding.TextUnmarshaler]; it takes what MarshalText writes and nothing else.
+func (d *Digest) UnmarshalText(text []byte) error {
+	b, err := hex.DecodeString(string(text))
+	if err != nil || len(b) != 32 || hex.EncodeToString(b) != string(text) {
+		return fmt.Errorf("digest %q: %w: 64 lower-case hexadecimal digits are needed", excerpt(string(text)), ErrMalformed)
+	}
+	for i := range d.words {
+		d.words[i] = binary.BigEndian.Uint64(b[24-8*i:])
+	}
+	return nil
+}
+
+// ParseDigest reads 64 lower-case hexadecimal digits.
+func ParseDigest(text string) (d Digest, err error) {
+	err = d.UnmarshalText([]byte(text))
+	return d, err
+}

@@ -1,0 +1,263 @@
+package blocklist
+
+import (
+	"fmt"
+	"iter"
+	"strings"
+
+	"golang.org/x/net/idna"
+)
+
+// Limits of RFC 1035, section 2.3.4.
+const (
+	MaxLabel = 63  // octets in a label
+	MaxName  = 255 // octets of a name in wire form, length octets and root included
+)
+
+// Name is a host name in canonical form: lower-case wire format (RFC 1035, section 3.1), IDN labels as A-labels, the root
+// label at the end. Every parent domain is a suffix of the same bytes. The zero value is no name.
+type Name string
+
+// uLabels maps per UTS-46, non-transitional, as browsers do. Only names with non-ASCII characters pass through it:
+// what DNS carries as ASCII stays as it is, valid IDNA or not.
+var uLabels = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(false), idna.BidiRule())
+
+// ParseName reads a host name in presentation form: any case, with or without the trailing dot, with RFC 1035 escapes
+// (\. and \DDD), Unicode labels mapped by UTS-46. It fails with [ErrMalformed] on empty labels and on names over the limits.
+func ParseName(text string) (Name, error) {
+	var buf [MaxName]byte
+	wire, err := AppendName(buf[:0], text)
+	if err != nil {
+		return "", err
+	}
+	return Name(wire), nil
+}
+
+// AppendName is [ParseName] for callers that bring their own buffer; it does not allocate for ASCII names.
+func AppendName(dst []byte, text string) ([]byte, error) {
+	if !isASCII(text) {
+		ascii, err := uLabels.ToASCII(text)
+		if err != nil {
+			return dst, fmt.Errorf("name %q: %w: %v", excerpt(text), ErrMalformed, err)
+		}
+		text = ascii
+	}
+	if text == "." {
+		return append(dst, 0), nil
+	}
+	out, why := appendLabels(dst, text)
+	if why != "" {
+		return dst, fmt.Errorf("name %q: %w: %s", excerpt(text), ErrMalformed, why)
+	}
+	return out, nil
+}
+
+// appendLabels appends the wire form of an ASCII name, lower-cased, or says why it can't.
+func appendLabels(dst []byte, text string) (_ []byte, why string) {
+	start, length := len(dst), len(dst) // start of the name, place of the current label's length octet
+	dst = append(dst, 0)
+	for i := 0; i < len(text); {
+		c := text[i]
+		if c == '.' {
+			if why = closeLabel(dst, length); why != "" {
+				return dst, why
+			}
+			length = len(dst)
+			dst = append(dst, 0)
+			i++
+			continue
+		}
+		n := 1
+		if c == '\\' {
+			if c, n = unescape(text[i:]); n == 0 {
+				return dst, `a backslash needs a character or three digits up to 255 after it`
+			}
+		}
+		dst = append(dst, lower(c))
+		i += n
+		if len(dst)-start > MaxName+1 {
+			return dst, "longer than 255 octets"
+		}
+	}
+	if length != len(dst)-1 { // no trailing dot: the last label is still open
+		if why = closeLabel(dst, length); why != "" {
+			return dst, why
+		}
+		dst = append(dst, 0)
+	} else if length == start {
+		return dst, "empty"
+	}
+	if len(dst)-start > MaxName {
+		return dst, "longer than 255 octets"
+	}
+	return dst, ""
+}
+
+func closeLabel(dst []byte, length int) (why string) {
+	n := len(dst) - length - 1
+	if n == 0 {
+		return "empty label"
+	}
+	if n > MaxLabel {
+		return "label longer than 63 octets"
+	}
+	dst[length] = byte(n)
+	return ""
+}
+
+// unescape reads \X or \DDD at the start of s and returns the octet and the length read, 0 if malformed.
+func unescape(s string) (c byte, n int) {
+	if len(s) < 2 {
+		return 0, 0
+	}
+	if s[1] < '0' || s[1] > '9' {
+		return s[1], 2
+	}
+	if len(s) < 4 {
+		return 0, 0
+	}
+	v := 0
+	for _, d := range []byte(s[1:4]) {
+		if d < '0' || d > '9' {
+			return 0, 0
+		}
+		v = v*10 + int(d-'0')
+	}
+	if v > 255 {
+		return 0, 0
+	}
+	return byte(v), 4
+}
+
+// NameFromWire checks and lower-cases an uncompressed name in wire form, as it stands in a DNS question.
+func NameFromWire(wire []byte) (Name, error) {
+	if len(wire) > MaxName {
+		return "", fmt.Errorf("wire name: %w: longer than 255 octets", ErrMalformed)
+	}
+	i := 0
+	for i < len(wire) && wire[i] != 0 {
+		if wire[i] > MaxLabel {
+			return "", fmt.Errorf("wire name: %w: label longer than 63 octets", ErrMalformed)
+		}
+		i += 1 + int(wire[i])
+	}
+	if i != len(wire)-1 {
+		return "", fmt.Errorf("wire name: %w: does not end with the root label", ErrMalformed)
+	}
+	var buf [MaxName]byte
+	out := buf[:len(wire)]
+	for i, c := range wire {
+		out[i] = lower(c) // length octets are at most 63, below 'A'
+	}
+	return Name(out), nil
+}
+
+// String returns the presentation form without the trailing dot; octets other than letters, digits, hyphen and underscore
+// are escaped. The root is ".".
+func (n Name) String() string {
+	if n == "\x00" {
+		return "."
+	}
+	var b strings.Builder
+	b.Grow(len(n))
+	for label := range n.labels() {
+		if b.Len() > 0 {
+			b.WriteByte('.')
+		}
+		for i := range len(label) {
+			c := label[i]
+			switch {
+			case plain(c):
+				b.WriteByte(c)
+			case c > ' ' && c < 0x7f && (c < '0' || c > '9'):
+				b.WriteByte('\\')
+				b.WriteByte(c)
+			default:
+				fmt.Fprintf(&b, `\%03d`, c)
+			}
+		}
+	}
+	return b.String()
+}
+
+// Labels returns the number of labels, the root not counted.
+func (n Name) Labels() int {
+	count := 0
+	for range n.labels() {
+		count++
+	}
+	return count
+}
+
+// IsRoot tells whether n is the root of the DNS.
+func (n Name) IsRoot() bool { return n == "\x00" }
+
+// Parent returns the name without its first label, and false for the root and for no name.
+func (n Name) Parent() (Name, bool) {
+	if len(n) < 2 {
+		return "", false
+	}
+	return n[1+int(n[0]):], true
+}
+
+// Suffixes walks from the name itself up to its top-level domain; the root is left out.
+func (n Name) Suffixes() iter.Seq[Name] {
+	return func(yield func(Name) bool) {
+		for len(n) > 1 && yield(n) {
+			n = n[1+int(n[0]):]
+		}
+	}
+}
+
+// Within tells whether n is the domain parent or a name below it.
+func (n Name) Within(parent Name) bool {
+	for s := range n.Suffixes() {
+		if s == parent {
+			return true
+		}
+	}
+	return false
+}
+
+// IsHostname tells whether all labels consist of letters, digits, hyphens and underscores.
+func (n Name) IsHostname() bool {
+	for label := range n.labels() {
+		for i := range len(label) {
+			if !plain(label[i]) {
+				return false
+			}
+		}
+	}
+	return len(n) > 1
+}
+
+func (n Name) labels() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for s := range n.Suffixes() {
+			if !yield(string(s[1 : 1+int(s[0])])) {
+				return
+			}
+		}
+	}
+}
+
+// plain tells whether c stands for itself in presentation form: lower-case letters, digits, hyphen, underscore.
+func plain(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '_'
+}
+
+func lower(c byte) byte {
+	if c >= 'A' && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,340 @@
+package blocklist
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"math/bits"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Limits on releases.
+const (
+	MaxEntries = 50_000_000 // entries of a list
+	maxHeader  = 4 << 10    // bytes of the header of a release
+	// MaxListName is the longest name of a list, in bytes.
+	MaxListName = 128
+)
+
+// magic is the first line of a release; the number is the version of the format.
+const magic = "argine-release: 1"
+
+// Header says what a release is. FORMAT.md has the grammar.
+type Header struct {
+	List    string    // name of the list
+	Serial  uint64    // number of the release, from 1, only ever up
+	Base    uint64    // serial that a delta starts from; 0 for a snapshot
+	Entries uint64    // entries of the state that the release yields
+	Digest  Digest    // of the state that the release yields
+	Created time.Time // in whole seconds
+}
+
+// IsDelta tells a delta from a snapshot.
+func (h Header) IsDelta() bool { return h.Base > 0 }
+
+// Change is one line of a release: an entry that is there now, or that is there no more.
+type Change struct {
+	Removed bool
+	Entry   Entry
+}
+
+// CheckListName tells why name can't be the name of a list: one to four parts of lower-case letters, digits, dots and
+// hyphens, each beginning and ending with a letter or digit, separated by slashes, as in it.example/csam.
+func CheckListName(name string) error {
+	parts := strings.Split(name, "/")
+	ok := len(name) <= MaxListName && len(parts) <= 4
+	for _, p := range parts {
+		ok = ok && p != "" && strings.Trim(p, "abcdefghijklmnopqrstuvwxyz0123456789.-") == "" && !strings.Contains(p, "..")
+		ok = ok && !strings.ContainsAny(p[:min(1, len(p))]+p[max(len(p)-1, 0):], ".-")
+	}
+	if !ok {
+		return fmt.Errorf("list name %q: %w: write it like it.example/csam, in lower case", excerpt(name), ErrMalformed)
+	}
+	return nil
+}
+
+// ReleaseWriter writes the text form of a release.
+type ReleaseWriter struct {
+	w      *bufio.Writer
+	header Header
+	order  orderCheck
+	line   []byte
+}
+
+// NewReleaseWriter writes the header. The caller then writes the changes in order of their targets, and ends with Close.
+func NewReleaseWriter(w io.Writer, h Header) (*ReleaseWriter, error) {
+	if err := h.check(); err != nil {
+		return nil, err
+	}
+	bw := bufio.NewWriterSize(w, 64<<10)
+	fmt.Fprintf(bw, "%s\nlist: %s\nserial: %d\n", magic, h.List, h.Serial)
+	if h.IsDelta() {
+		fmt.Fprintf(bw, "base: %d\n", h.Base)
+	}
+	fmt.Fprintf(bw, "entries: %d\ndigest: %s\ncreated: %s\n\n", h.Entries, h.Digest, h.Created.UTC().Format(time.RFC3339))
+	return &ReleaseWriter{w: bw, header: h, order: orderCheck{delta: h.IsDelta()}}, nil
+}
+
+// Write writes one change.
+func (w *ReleaseWriter) Write(c Change) error {
+	w.line = w.line[:0]
+	if w.header.IsDelta() {
+		w.line = append(w.line, sign(c.Removed))
+	}
+	w.line = append(c.Entry.Append(w.line), '\n')
+	if err := w.order.next(c); err != nil {
+		return err
+	}
+	_, err := w.w.Write(w.line)
+	return err
+}
+
+// Close writes out what is buffered; it does not close the underlying writer.
+func (w *ReleaseWriter) Close() error { return w.w.Flush() }
+
+func sign(removed bool) byte {
+	if removed {
+		return '-'
+	}
+	return '+'
+}
+
+func (h Header) check() error {
+	if err := CheckListName(h.List); err != nil {
+		return err
+	}
+	switch {
+	case h.Serial == 0:
+		return fmt.Errorf("release of %s: %w: serial 0", h.List, ErrMalformed)
+	case h.Base >= h.Serial:
+		return fmt.Errorf("release of %s: %w: base %d is not before serial %d", h.List, ErrMalformed, h.Base, h.Serial)
+	case h.Entries > MaxEntries:
+		return fmt.Errorf("release of %s: %d entries: %w", h.List, h.Entries, ErrTooLarge)
+	}
+	return nil
+}
+
+// orderCheck holds changes to the order of FORMAT.md: by target, each once; in a delta perhaps removed and then added.
+type orderCheck struct {
+	delta   bool
+	started bool
+	target  string
+	removed bool
+}
+
+func (o *orderCheck) next(c Change) error {
+	t := c.Entry.Target()
+	replaced := o.delta && t == o.target && o.removed && !c.Removed
+	if o.started && t <= o.target && !replaced {
+		return fmt.Errorf("entry %q after %q: %w: not in order, or twice", excerpt(t), excerpt(o.target), ErrMalformed)
+	}
+	o.started, o.target, o.removed = true, t, c.Removed
+	return nil
+}
+
+// ReleaseReader reads the text form of a release. It holds one line at a time.
+type ReleaseReader struct {
+	scan   *bufio.Scanner
+	header Header
+	order  orderCheck
+	line   int
+	net    Digest // what was added less what was removed
+	added  int64  // entries added less those removed
+	err    error
+}
+
+// NewReleaseReader reads and checks the header.
+func NewReleaseReader(r io.Reader) (*ReleaseReader, error) {
+	scan := bufio.NewScanner(r)
+	scan.Buffer(make([]byte, 16<<10), MaxLine+2)
+	scan.Split(scanLines)
+	rr := &ReleaseReader{scan: scan}
+	if err := rr.readHeader(); err != nil {
+		return nil, err
+	}
+	rr.order.delta = rr.header.IsDelta()
+	return rr, nil
+}
+
+// scanLines splits at LF alone and refuses a last line without one: a file cut short is noticed.
+func scanLines(data []byte, atEOF bool) (int, []byte, error) {
+	if i := bytes.IndexByte(data, '\n'); i >= 0 {
+		return i + 1, data[:i], nil
+	}
+	if atEOF && len(data) > 0 {
+		return 0, nil, fmt.Errorf("the last line has no end: %w", ErrMalformed)
+	}
+	return 0, nil, nil
+}
+
+// Header returns what the release says of itself.
+func (r *ReleaseReader) Header() Header { return r.header }
+
+// headerFields are the keys of a header in their order; base is in deltas only.
+var headerFields = []string{"list", "serial", "base", "entries", "digest", "created"}
+
+func (r *ReleaseReader) readHeader() error {
+	if line, ok := r.nextLine(); !ok || line != magic {
+		return r.malformed("the first line must be " + strconv.Quote(magic))
+	}
+	size, want := 0, headerFields
+	for {
+		line, ok := r.nextLine()
+		if size += len(line); !ok || size > maxHeader {
+			return r.malformed("the header does not end")
+		}
+		if line == "" {
+			break
+		}
+		key, value, _ := strings.Cut(line, ": ")
+		if len(want) > 0 && want[0] == "base" && key != "base" {
+			want = want[1:]
+		}
+		if len(want) == 0 || key != want[0] {
+			return r.malformed("unexpected header line " + strconv.Quote(excerpt(line)))
+		}
+		want = want[1:]
+		if err := r.header.set(key, value); err != nil {
+			return r.malformed("header " + key + ": " + strconv.Quote(excerpt(value)))
+		}
+	}
+	if len(want) > 0 {
+		return r.malformed("the header lacks " + want[0])
+	}
+	return r.header.check()
+}
+
+func (h *Header) set(key, value string) (err error) {
+	switch key {
+	case "list":
+		h.List = value
+	case "serial":
+		h.Serial, err = parseCount(value)
+	case "base":
+		if h.Base, err = parseCount(value); h.Base == 0 {
+			err = ErrMalformed
+		}
+	case "entries":
+		h.Entries, err = parseCount(value)
+	case "digest":
+		err = h.Digest.UnmarshalText([]byte(value))
+	case "created":
+		h.Created, err = time.Parse("2006-01-02T15:04:05Z", value)
+	}
+	return err
+}
+
+// parseCount reads a decimal number in its one spelling.
+func parseCount(s string) (uint64, error) {
+	n, err := strconv.ParseUint(s, 10, 63)
+	if err == nil && strconv.FormatUint(n, 10) != s {
+		err = ErrMalformed
+	}
+	return n, err
+}
+
+// Changes reads the lines. The last thing yielded may be an error; without one, the release was whole, in order and
+// canonical, and a snapshot's entries and digest were those of its header. For a delta see [ReleaseReader.Yields].
+func (r *ReleaseReader) Changes() iter.Seq2[Change, error] {
+	return func(yield func(Change, error) bool) {
+		for {
+			c, err := r.next()
+			if err == io.EOF {
+				if !r.header.IsDelta() {
+					err = r.Yields(Digest{}, 0)
+				} else {
+					err = nil
+				}
+				if err != nil {
+					yield(Change{}, err)
+				}
+				return
+			}
+			if !yield(c, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Yields tells whether the changes that were read, made to a state of base digest and entries, give the state that the
+// header names. It wraps [ErrDigest] if not.
+func (r *ReleaseReader) Yields(base Digest, entries uint64) error {
+	got := base
+	var carry uint64
+	for i, w := range r.net.words {
+		got.words[i], carry = bits.Add64(got.words[i], w, carry)
+	}
+	if n := int64(entries) + r.added; n < 0 || uint64(n) != r.header.Entries {
+		return fmt.Errorf("%s serial %d: %w: %d entries, the header says %d", r.header.List, r.header.Serial, ErrDigest, n, r.header.Entries)
+	}
+	if got != r.header.Digest {
+		return fmt.Errorf("%s serial %d: %w: %s, the header says %s", r.header.List, r.header.Serial, ErrDigest, got, r.header.Digest)
+	}
+	return nil
+}
+
+func (r *ReleaseReader) next() (c Change, err error) {
+	text, ok := r.nextLine()
+	if !ok {
+		if r.err != nil {
+			return c, r.malformed("")
+		}
+		return c, io.EOF
+	}
+	if r.header.IsDelta() {
+		if text == "" || text[0] != '+' && text[0] != '-' {
+			return c, r.malformed("a line of a delta begins with + or -")
+		}
+		c.Removed = text[0] == '-'
+		text = text[1:]
+	}
+	if c.Entry, err = ParseEntry(text); err != nil {
+		err.(*EntryError).Line = r.line
+		return c, err
+	}
+	canonical := c.Entry.Append(nil)
+	if string(canonical) != text {
+		return c, r.malformed("not in canonical form: " + strconv.Quote(excerpt(text)) + ", expected " + strconv.Quote(excerpt(string(canonical))))
+	}
+	if err := r.order.next(c); err != nil {
+		return c, err
+	}
+	r.count(c.Removed, canonical)
+	return c, nil
+}
+
+func (r *ReleaseReader) count(removed bool, line []byte) {
+	if removed {
+		r.added--
+		r.net.Remove(line)
+		return
+	}
+	r.added++
+	r.net.Add(line)
+}
+
+func (r *ReleaseReader) nextLine() (string, bool) {
+	if !r.scan.Scan() {
+		r.err = r.scan.Err()
+		return "", false
+	}
+	r.line++
+	return r.scan.Text(), true
+}
+
+// malformed says what is wrong, with the line; what reading itself ran into comes first.
+func (r *ReleaseReader) malformed(why string) error {
+	switch {
+	case errors.Is(r.err, bufio.ErrTooLong):
+		return fmt.Errorf("release, line %d: %w: longer than 64 KiB", r.line+1, ErrTooLarge)
+	case r.err != nil:
+		return fmt.Errorf("release, line %d: %w", r.line+1, r.err)
+	}
+	return fmt.Errorf("release, line %d: %w: %s", r.line, ErrMalformed, why)
+}

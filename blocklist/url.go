@@ -1,0 +1,257 @@
+package blocklist
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// MaxURL is the longest URL that is read, in bytes.
+const MaxURL = 8 << 10
+
+// URL is a URL in canonical form by the rules of Google Safe Browsing ("Canonicalization", v4): one spelling for every
+// spelling that reaches the same page.
+type URL struct {
+	Scheme   string // lower case; http where the text had none
+	Host     string // lower case, A-labels, dotted decimal or bracketed address, percent-escapes where a name has odd octets
+	Port     string // as written; empty where there was none
+	Path     string // begins with a slash
+	Query    string // without the question mark
+	HasQuery bool   // a question mark stood there, if with nothing behind it
+}
+
+// String returns the canonical spelling.
+func (u URL) String() string {
+	s := u.Scheme + "://" + u.Host
+	if u.Port != "" {
+		s += ":" + u.Port
+	}
+	return s + u.pathQuery()
+}
+
+func (u URL) pathQuery() string {
+	if u.HasQuery {
+		return u.Path + "?" + u.Query
+	}
+	return u.Path
+}
+
+// ParseURL canonicalises a URL. It takes what browsers take: missing schemes, tabs and line ends inside, backslashes for
+// slashes, any mix of escapes. It fails with [ErrMalformed] where there is no host.
+func ParseURL(raw string) (URL, error) {
+	if len(raw) > MaxURL {
+		return URL{}, fmt.Errorf("URL %q: %w", excerpt(raw), ErrTooLarge)
+	}
+	text := strings.TrimFunc(raw, func(r rune) bool { return r <= ' ' })
+	text = strings.NewReplacer("\t", "", "\r", "", "\n", "").Replace(text)
+	text, _, _ = strings.Cut(text, "#")
+	u := URL{Scheme: "http"}
+	if scheme, rest, ok := cutScheme(text); ok {
+		u.Scheme, text = scheme, rest
+	}
+	var query string
+	text, query, u.HasQuery = strings.Cut(text, "?")
+	authority, path := text, ""
+	if i := strings.IndexAny(text, `/\`); i >= 0 {
+		authority, path = text[:i], text[i:]
+	}
+	var ok bool
+	if u.Host, u.Port, ok = parseAuthority(authority); !ok {
+		return URL{}, fmt.Errorf("URL %q: %w: there is no host", excerpt(raw), ErrMalformed)
+	}
+	u.Path = escape(cleanPath(unescapeAll(path)))
+	u.Query = escape(unescapeAll(query))
+	return u, nil
+}
+
+// cutScheme splits off a scheme and the slashes behind it.
+func cutScheme(s string) (scheme, rest string, ok bool) {
+	scheme, rest, ok = strings.Cut(s, ":")
+	if !ok || len(rest) < 2 || !isSlash(rest[0]) || !isSlash(rest[1]) || scheme == "" {
+		return "", s, false
+	}
+	for i := range len(scheme) {
+		if c := lower(scheme[i]); !(c >= 'a' && c <= 'z') && (i == 0 || !strings.ContainsRune("0123456789+-.", rune(c))) {
+			return "", s, false
+		}
+	}
+	return strings.ToLower(scheme), rest[2:], true
+}
+
+func isSlash(c byte) bool { return c == '/' || c == '\\' }
+
+// parseAuthority takes user:password@host:port apart.
+func parseAuthority(s string) (host, port string, ok bool) {
+	s = s[strings.LastIndexByte(s, '@')+1:]
+	if i := strings.LastIndexByte(s, ':'); i >= 0 && strings.Trim(s[i+1:], "0123456789") == "" {
+		s, port = s[:i], s[i+1:]
+	}
+	host = canonicalHost(unescapeAll(s))
+	return host, port, host != ""
+}
+
+// canonicalHost returns the host in its one spelling, and nothing where none is left.
+func canonicalHost(s string) string {
+	if strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") {
+		a, err := netip.ParseAddr(s[1 : len(s)-1])
+		switch {
+		case err != nil || a.Zone() != "":
+			return ""
+		case a.Is4In6():
+			return a.Unmap().String()
+		}
+		return "[" + a.String() + "]"
+	}
+	if !isASCII(s) && utf8.ValidString(s) {
+		if ascii, err := uLabels.ToASCII(s); err == nil {
+			s = ascii
+		}
+	}
+	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '.' }), ".")
+	if a, ok := parseIPv4(s); ok {
+		return a.String()
+	}
+	b := []byte(s)
+	for i, c := range b {
+		b[i] = lower(c)
+	}
+	return escape(string(b))
+}
+
+// parseIPv4 reads an IPv4 address in any form that inet_aton takes: up to four parts, each decimal, octal or hexadecimal,
+// the last one filling what is left. What follows a space is ignored.
+func parseIPv4(s string) (netip.Addr, bool) {
+	s, _, _ = strings.Cut(s, " ")
+	parts := strings.Split(s, ".")
+	if len(parts) > 4 {
+		return netip.Addr{}, false
+	}
+	var v uint32
+	for i, p := range parts {
+		n, ok := parseIPv4Part(p)
+		if !ok {
+			return netip.Addr{}, false
+		}
+		if i < len(parts)-1 {
+			v |= uint32(n&0xff) << (24 - 8*i)
+			continue
+		}
+		v |= uint32(n & (1<<(32-8*i) - 1))
+	}
+	return netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)}), true
+}
+
+func parseIPv4Part(p string) (uint64, bool) {
+	base := 10
+	switch {
+	case len(p) > 2 && p[0] == '0' && lower(p[1]) == 'x':
+		base, p = 16, p[2:]
+	case len(p) > 1 && p[0] == '0':
+		base = 8
+	}
+	if p == "" || p[0] == '+' || p[0] == '-' || strings.Contains(p, "_") {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(p, base, 64)
+	return n, err == nil
+}
+
+// cleanPath resolves dot segments and runs of slashes; a backslash counts as a slash, as in browsers.
+func cleanPath(p string) string {
+	var segments []string
+	last := ""
+	for s := range strings.FieldsFuncSeq(p, func(r rune) bool { return r == '/' || r == '\\' }) {
+		switch last = s; s {
+		case ".":
+		case "..":
+			segments = segments[:max(len(segments)-1, 0)]
+		default:
+			segments = append(segments, s)
+		}
+	}
+	out := "/" + strings.Join(segments, "/")
+	open := p != "" && isSlash(p[len(p)-1]) || last == "." || last == ".."
+	if open && len(segments) > 0 {
+		out += "/"
+	}
+	return out
+}
+
+// unescapeAll removes percent-escapes until none is left. No two escapes overlap, so one pass that looks back gives what
+// repeated passes give, in linear time.
+func unescapeAll(s string) string {
+	if !strings.Contains(s, "%") {
+		return s
+	}
+	out := make([]byte, 0, len(s))
+	for i := range len(s) {
+		out = append(out, s[i])
+		for n := len(out); n >= 3 && out[n-3] == '%'; n = len(out) {
+			v, err := strconv.ParseUint(string(out[n-2:n]), 16, 8)
+			if err != nil {
+				break
+			}
+			out = append(out[:n-3], byte(v))
+		}
+	}
+	return string(out)
+}
+
+// escape writes what may not stand in a canonical URL as %XX, in upper case.
+func escape(s string) string {
+	const hex = "0123456789ABCDEF"
+	var b strings.Builder
+	for i := range len(s) {
+		c := s[i]
+		if c > ' ' && c < 0x7f && c != '#' && c != '%' {
+			b.WriteByte(c)
+			continue
+		}
+		b.Write([]byte{'%', hex[c>>4], hex[c&15]})
+	}
+	return b.String()
+}
+
+// parseURLTarget reads https://host/path, with *. before the host for its subdomains and /* at the end for everything
+// below the path.
+func parseURLTarget(text string) (e Entry, why string) {
+	scheme, rest, ok := cutScheme(text)
+	if !ok || scheme != "http" && scheme != "https" {
+		return e, "a URL begins with https:// or http://"
+	}
+	prefix, suffix := "", ""
+	if after, ok := strings.CutPrefix(rest, "*."); ok {
+		prefix, rest = "*.", after
+	}
+	if before, ok := strings.CutSuffix(rest, "/*"); ok && !strings.ContainsAny(before, "?#") {
+		suffix, rest = "/*", before
+	}
+	u, err := ParseURL(scheme + "://" + rest)
+	if err != nil {
+		return e, err.Error()
+	}
+	if why := badURLHost(u.Host, prefix != ""); why != "" {
+		return e, why
+	}
+	path := u.pathQuery()
+	if suffix != "" {
+		path = strings.TrimSuffix(path, "/") + suffix
+	}
+	return Entry{Scope: ScopeURL, key: prefix + u.Host + path}, ""
+}
+
+// badURLHost says why host can't be listed as the host of a URL.
+func badURLHost(host string, below bool) (why string) {
+	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+		if below {
+			return "an address has no subdomains"
+		}
+		return ""
+	}
+	if _, err := ParseName(host); err != nil || strings.Contains(host, "*") {
+		return "the host of the URL is not a name"
+	}
+	return ""
+}
