@@ -3,6 +3,8 @@ package blocklist
 import (
 	"errors"
 	"fmt"
+
+	"github.com/argine-dns/argine/blocklist/internal/disk"
 )
 
 // What can go wrong, as a caller may want to tell apart. Errors of this package and of those below it wrap one of these.
@@ -26,7 +28,7 @@ var (
 	// ErrClosed is returned by a Store after Close.
 	ErrClosed = errors.New("closed")
 	// ErrBusy is returned when another process holds what is to be changed.
-	ErrBusy = errors.New("in use by another process")
+	ErrBusy = disk.ErrLocked
 )
 
 // EntryError says which line could not be read as an entry, and why. It wraps [ErrMalformed].

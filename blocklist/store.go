@@ -89,3 +89,7 @@ func (s *Store) SetLocal(list, source string, entries iter.Seq2[Entry, error]) e
 
 // Drop forgets a list and removes its files.
 func (s *Store) Drop(list string) error { panic("soon") }
+
+// Dir returns the folder of a list in the store, made if it is not there; subscribers keep the release in it. Names that
+// begin with "release" are theirs.
+func (s *Store) Dir(list string) (string, error) { panic("soon") }

@@ -1,0 +1,45 @@
+package disk
+
+import (
+	"errors"
+	"os"
+	"syscall"
+	"unsafe"
+)
+
+// SyncDir does nothing: Windows has no such call and journals names itself.
+func SyncDir(string) error { return nil }
+
+// lock opens the file without sharing it, so that a second open fails.
+func lock(path string) (*os.File, error) {
+	name, err := syscall.UTF16PtrFromString(path)
+	if err != nil {
+		return nil, err
+	}
+	const sharingViolation = syscall.Errno(32)
+	h, err := syscall.CreateFile(name, syscall.GENERIC_READ|syscall.GENERIC_WRITE, 0, nil, syscall.OPEN_ALWAYS, syscall.FILE_ATTRIBUTE_NORMAL, 0)
+	if errors.Is(err, sharingViolation) {
+		return nil, ErrLocked
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(h), path), nil
+}
+
+// Map maps the first size bytes of f for reading. Never write to a mapped file: replace it.
+func Map(f *os.File, size int) ([]byte, error) {
+	h, err := syscall.CreateFileMapping(syscall.Handle(f.Fd()), nil, syscall.PAGE_READONLY, 0, 0, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer syscall.CloseHandle(h) // the view keeps the mapping
+	addr, err := syscall.MapViewOfFile(h, syscall.FILE_MAP_READ, 0, 0, uintptr(size))
+	if err != nil {
+		return nil, err
+	}
+	return unsafe.Slice((*byte)(*(*unsafe.Pointer)(unsafe.Pointer(&addr))), size), nil
+}
+
+// Unmap ends a mapping. Nobody may read it any more.
+func Unmap(b []byte) error { return syscall.UnmapViewOfFile(uintptr(unsafe.Pointer(&b[0]))) }
