@@ -30,6 +30,14 @@ func (d *Digest) Remove(line []byte) {
 	}
 }
 
+func (d *Digest) count(removed bool, line []byte) {
+	if removed {
+		d.Remove(line)
+		return
+	}
+	d.Add(line)
+}
+
 func lineHash(line []byte) (words [4]uint64) {
 	sum := sha256.Sum256(line)
 	for i := range words {

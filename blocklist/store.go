@@ -1,50 +1,42 @@
 package blocklist
 
 import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
 	"iter"
-	"time"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
 
+	"github.com/argine-dns/argine/blocklist/internal/disk"
 	"github.com/argine-dns/argine/blocklist/internal/vouch"
 )
 
-// Match says which list holds a name, by which entry, and why.
-type Match struct {
-	List      string
-	Scope     Scope
-	Category  string
-	Reference string
-	Expires   time.Time // zero: never
-	Monitor   bool      // report, do not block
-	key       []byte
+// MaxEvidence is the most evidence that is kept with a list, in bytes.
+const MaxEvidence = 1 << 20
+
+// Options of a store. The zero value opens it for its one owner.
+type Options struct {
+	// ReadOnly opens what is there beside the process that owns the store: nothing is locked or written.
+	ReadOnly bool
 }
 
-// Entry returns the target of the entry that matched, as it stands in the list.
-func (m Match) Entry() string { return Entry{Scope: m.Scope, key: string(m.key)}.Target() }
+// Store holds the durable sets of several lists. Lookups are lock-free and never wait for changes.
+type Store struct {
+	dir  string
+	lock io.Closer // nil if read-only
+	view atomic.Pointer[view]
 
-// Options of a store. The zero value is fine.
-type Options struct{}
-
-// Store holds the durable sets of several lists.
-type Store struct{}
-
-// Open opens the store in dir, which is made if it is not there. Lists whose files are damaged are not served; Lists says
-// so, and the next Apply replaces them.
-func Open(dir string, o Options) (*Store, error) { panic("soon") }
-
-// Close ends the store. Lookups then find nothing.
-func (s *Store) Close() error { panic("soon") }
-
-// LookupHost looks a host name up in all lists, and returns the match of the first list that blocks it, else the first
-// that monitors it. What can't be read as a name is not listed.
-func (s *Store) LookupHost(host string) (Match, bool) { panic("soon") }
-
-// LookupName is LookupHost for a name in lower-case wire form. The match keeps a reference to name.
-func (s *Store) LookupName(name []byte) (Match, bool) { panic("soon") }
-
-// AppendMatches appends to dst the match of each list that holds name (lower-case wire form), at most one a list: the
-// most specific entry that blocks, else the most specific that monitors. It allocates only when dst is too small. The
-// matches keep a reference to name.
-func (s *Store) AppendMatches(dst []Match, name []byte) []Match { panic("soon") }
+	mu     sync.Mutex // serialises changes
+	states map[string]*state
+	closed bool
+}
 
 // ListInfo says what the store holds of a list.
 type ListInfo struct {
@@ -53,43 +45,297 @@ type ListInfo struct {
 	Err    error  // why the list is not served, nil if it is; wraps ErrDamaged
 }
 
-// Lists returns what the store holds, by name.
-func (s *Store) Lists() []ListInfo { panic("soon") }
-
-// List returns what the store holds of one list, and false if it knows nothing of it.
-func (s *Store) List(name string) (ListInfo, bool) { panic("soon") }
-
 // VerifiedRelease is a release whose signatures, length and hash were checked. Only package subscribe makes one.
 type VerifiedRelease struct {
 	reader   *ReleaseReader
 	evidence []byte
 }
 
-// Vouch is for package subscribe alone; others can't make its first argument. The evidence, at most 1 MiB, is kept with
-// the state in the same durable step; see [Store.Evidence].
+// Vouch is for package subscribe alone; others can't make its first argument. The evidence, valid JSON of at most
+// [MaxEvidence], is kept with the state in the same durable step; see [Store.Evidence].
 func Vouch(_ vouch.Verified, r *ReleaseReader, evidence []byte) *VerifiedRelease {
 	return &VerifiedRelease{reader: r, evidence: evidence}
 }
 
-// Apply makes a release the state of its list: durably, then for lookups, in one step each. On an error the old state
-// stays: [ErrRollback] for a serial below the one held, or the same serial with another digest, [ErrGap] for a delta with
-// another base than the state held, [ErrDigest], [ErrMalformed]. Applying what is held again is allowed and mends damage.
-func (s *Store) Apply(r *VerifiedRelease) error { panic("soon") }
+// Open opens the store in dir, which is made if it is not there. Nothing else may own it: [ErrBusy]. Lists whose files are
+// damaged are not served; Lists says so, and the next Apply replaces them.
+func Open(dir string, o Options) (*Store, error) {
+	s := &Store{dir: dir, states: map[string]*state{}}
+	if err := s.own(o); err != nil {
+		return nil, fmt.Errorf("opening the store %s: %w", dir, err)
+	}
+	err := s.load()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the store %s: %w", dir, err), s.Close())
+	}
+	return s, nil
+}
+
+// own makes the folders and takes the lock.
+func (s *Store) own(o Options) (err error) {
+	if o.ReadOnly {
+		_, err = os.Stat(s.dir)
+		return err
+	}
+	if err = os.MkdirAll(filepath.Join(s.dir, "lists"), 0o700); err != nil {
+		return err
+	}
+	s.lock, err = disk.Lock(filepath.Join(s.dir, "lock"))
+	return err
+}
+
+// load reads the salt and the lists.
+func (s *Store) load() error {
+	sec, err := s.loadSecret()
+	if err != nil {
+		return err
+	}
+	s.view.Store(&view{secret: sec})
+	root := filepath.Join(s.dir, "lists")
+	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.Name() != stateFile {
+			return err
+		}
+		st, err := loadState(filepath.Dir(path))
+		if err != nil {
+			return err
+		}
+		s.states[st.Header.List] = st
+		s.publish(st.open(sec))
+		if s.lock != nil {
+			st.sweep()
+		}
+		return nil
+	})
+}
+
+func (s *Store) loadSecret() (*secret, error) {
+	var salt [saltSize]byte
+	path := filepath.Join(s.dir, "salt")
+	b, err := os.ReadFile(path)
+	switch {
+	case err == nil && len(b) == saltSize:
+		return newSecret([saltSize]byte(b)), nil
+	case err == nil || errors.Is(err, fs.ErrNotExist): // without its salt no set can be read: start anew
+		salt = newSalt()
+		if s.lock != nil {
+			err = disk.WriteFile(path, salt[:], 0o600)
+		} else {
+			err = nil
+		}
+	}
+	return newSecret(salt), err
+}
+
+// publish swaps a list into the view that lookups see, in order of names; a list that is not served is left out of it.
+func (s *Store) publish(l *list) {
+	old := s.view.Load()
+	next := &view{secret: old.secret}
+	for _, have := range old.lists {
+		if have.info.List != l.info.List {
+			next.lists = append(next.lists, have)
+		}
+	}
+	if l.base != nil {
+		next.lists = append(next.lists, l)
+	}
+	slices.SortFunc(next.lists, func(a, b *list) int { return strings.Compare(a.info.List, b.info.List) })
+	s.view.Store(next)
+}
+
+// Close ends the store. Lookups then find nothing, and changes fail with [ErrClosed].
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	if v := s.view.Load(); v != nil {
+		s.view.Store(&view{secret: v.secret})
+	}
+	if s.lock == nil {
+		return nil
+	}
+	return s.lock.Close()
+}
+
+// Lists returns what the store holds, by name.
+func (s *Store) Lists() []ListInfo {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []ListInfo
+	for _, st := range s.states {
+		all = append(all, st.info())
+	}
+	slices.SortFunc(all, func(a, b ListInfo) int { return strings.Compare(a.List, b.List) })
+	return all
+}
+
+// List returns what the store holds of one list, and false if it holds nothing of it.
+func (s *Store) List(name string) (ListInfo, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st, ok := s.states[name]
+	if !ok {
+		return ListInfo{}, false
+	}
+	return st.info(), true
+}
 
 // Evidence returns what was last kept with the list by Apply or SaveEvidence, nil if nothing.
-func (s *Store) Evidence(list string) []byte { panic("soon") }
+func (s *Store) Evidence(list string) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if st, ok := s.states[list]; ok {
+		return slices.Clone(st.Evidence)
+	}
+	return nil
+}
 
 // SaveEvidence keeps new evidence for the state that is held, or for a list of which nothing is held yet.
-func (s *Store) SaveEvidence(_ vouch.Verified, list string, evidence []byte) error { panic("soon") }
+func (s *Store) SaveEvidence(_ vouch.Verified, list string, evidence []byte) error {
+	return s.change(list, func(st *state) error {
+		next := *st
+		next.Evidence = evidence
+		if err := next.save(); err != nil {
+			return err
+		}
+		*st = next
+		return nil
+	})
+}
+
+// Apply makes a release the state of its list: durably, then for lookups, in one step each. On an error the old state
+// stays: [ErrRollback] for a serial below the one held, [ErrUntrusted] for the same serial with another digest, [ErrGap]
+// for a delta with another base than the state held, [ErrDigest], [ErrMalformed]. Applying what is held again is allowed
+// and mends damage.
+func (s *Store) Apply(r *VerifiedRelease) error {
+	h := r.reader.Header()
+	return s.change(h.List, func(st *state) error {
+		if err := st.fits(h); err != nil {
+			return err
+		}
+		if h.IsDelta() {
+			return s.applyDelta(st, r)
+		}
+		return s.rebuild(st, state{Header: h, Evidence: r.evidence}, func(yield func(Entry, error) bool) {
+			for c, err := range r.reader.Changes() {
+				if !yield(c.Entry, err) {
+					return
+				}
+			}
+		})
+	})
+}
 
 // SetLocal makes entries the state of a list that nobody signs: the operator's own file. They may come in any order; of
 // entries with the same target the stronger stays. Source identifies where they came from (a file's size and time, say):
 // see [ListInfo].
-func (s *Store) SetLocal(list, source string, entries iter.Seq2[Entry, error]) error { panic("soon") }
+func (s *Store) SetLocal(list, source string, entries iter.Seq2[Entry, error]) error {
+	return s.change(list, func(st *state) error {
+		if st.Header.Serial > 0 {
+			return fmt.Errorf("setting the local list %s: a signed list has that name", list)
+		}
+		return s.rebuild(st, state{Header: Header{List: list}, Source: source}, entries)
+	})
+}
 
 // Drop forgets a list and removes its files.
-func (s *Store) Drop(list string) error { panic("soon") }
+func (s *Store) Drop(name string) error {
+	return s.change(name, func(st *state) error {
+		s.publish(&list{info: ListInfo{Header: Header{List: name}}})
+		delete(s.states, name)
+		return os.RemoveAll(st.dir)
+	})
+}
 
 // Dir returns the folder of a list in the store, made if it is not there; subscribers keep the release in it. Names that
 // begin with "release" are theirs.
-func (s *Store) Dir(list string) (string, error) { panic("soon") }
+func (s *Store) Dir(list string) (string, error) {
+	if err := CheckListName(list); err != nil {
+		return "", err
+	}
+	dir := filepath.Join(s.dir, "lists", filepath.FromSlash(list), listDirSuffix)
+	return dir, os.MkdirAll(dir, 0o700)
+}
+
+// change runs do under the lock with the state of a list, a fresh one if there is none.
+func (s *Store) change(list string, do func(*state) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return fmt.Errorf("changing %s: the store is %w", list, ErrClosed)
+	case s.lock == nil:
+		return fmt.Errorf("changing %s: the store was opened read-only", list)
+	}
+	st, ok := s.states[list]
+	if !ok {
+		dir, err := s.Dir(list)
+		if err != nil {
+			return err
+		}
+		st = &state{dir: dir, Header: Header{List: list}}
+		defer func() {
+			if st.saved {
+				s.states[list] = st
+			}
+		}()
+	}
+	return do(st)
+}
+
+// rebuild compiles entries into a new set, makes it durable and puts it in force.
+func (s *Store) rebuild(st *state, next state, entries iter.Seq2[Entry, error]) error {
+	sec := s.view.Load().secret
+	b := newBuilder(sec, next.Header.Entries)
+	for e, err := range entries {
+		if err != nil {
+			return fmt.Errorf("compiling %s: %w", next.Header.List, err)
+		}
+		b.add(e)
+	}
+	next.dir = st.dir
+	if err := next.compile(b); err != nil {
+		return fmt.Errorf("compiling %s: %w", next.Header.List, err)
+	}
+	l := next.open(sec)
+	if l.info.Err != nil {
+		return l.info.Err
+	}
+	if err := next.save(); err != nil {
+		return err
+	}
+	*st = next
+	s.publish(l)
+	st.sweep()
+	debug.FreeOSMemory() // the builder was several times what stays
+	return nil
+}
+
+func (s *Store) applyDelta(st *state, r *VerifiedRelease) error {
+	sec := s.view.Load().secret
+	var changes []Change
+	for c, err := range r.reader.Changes() {
+		if err != nil {
+			return err
+		}
+		changes = append(changes, c)
+	}
+	if err := r.reader.Yields(st.Header.Digest, st.Header.Entries); err != nil {
+		return err
+	}
+	next := *st
+	next.Header, next.Evidence = r.reader.Header(), r.evidence
+	if err := next.journal(changes); err != nil {
+		return err
+	}
+	if err := next.save(); err != nil {
+		return err
+	}
+	next.list = &list{info: next.info(), base: st.list.base, over: st.list.over.with(sec, changes)}
+	*st = next
+	s.publish(next.list)
+	return nil
+}

@@ -1,0 +1,115 @@
+package blocklist
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"math/bits"
+)
+
+// secret is what a store hashes with: made at random once, so that nobody outside can aim at its tables.
+type secret struct {
+	salt  [saltSize]byte
+	mul   [3]uint64
+	scope [ScopeIP + 1]uint64
+}
+
+const saltSize = 16
+
+func newSalt() (salt [saltSize]byte) {
+	rand.Read(salt[:]) //nolint:errcheck // documented never to fail
+	return salt
+}
+
+func newSecret(salt [saltSize]byte) *secret {
+	s := &secret{salt: salt}
+	word := func(i byte) uint64 {
+		sum := sha256.Sum256(append(salt[:], "filter"+string('0'+rune(i))...))
+		return binary.LittleEndian.Uint64(sum[:])
+	}
+	for i := range s.mul {
+		s.mul[i] = word(byte(i)) | 1
+	}
+	for i := range s.scope {
+		s.scope[i] = word(byte(len(s.mul) + i))
+	}
+	return s
+}
+
+// tableKey is an entry in the digest table: the first 16 bytes of SHA-256(salt, scope, key), as two big-endian numbers.
+type tableKey struct{ hi, lo uint64 }
+
+func (k tableKey) less(l tableKey) bool { return k.hi < l.hi || k.hi == l.hi && k.lo < l.lo }
+
+func (s *secret) tableKey(scope Scope, key []byte) tableKey {
+	var buf [saltSize + 1 + MaxName]byte
+	b := append(append(append(buf[:0], s.salt[:]...), byte(scope)), key...)
+	sum := sha256.Sum256(b)
+	return tableKey{binary.BigEndian.Uint64(sum[:]), binary.BigEndian.Uint64(sum[8:])}
+}
+
+// filterHash is what the Bloom filter is fed with. For names it is built label by label from the right, so that one pass
+// gives the hashes of a name and of all its parents.
+func (s *secret) filterHash(scope Scope, key string) uint64 {
+	if scope == ScopeURL || scope == ScopeIP {
+		return s.scoped(s.extend(0, []byte(key)), scope)
+	}
+	var w suffixes
+	w.walk(s, []byte(key))
+	return s.scoped(w.hash[0], scope)
+}
+
+func (s *secret) scoped(h uint64, scope Scope) uint64 { return mix(h^s.scope[scope], s.mul[2]) }
+
+// extend mixes one more label into the hash of the labels to its right.
+func (s *secret) extend(h uint64, label []byte) uint64 {
+	for len(label) >= 8 {
+		h = mix(h^binary.LittleEndian.Uint64(label), s.mul[0])
+		label = label[8:]
+	}
+	tail := uint64(len(label) + 1)
+	for _, c := range label {
+		tail = tail<<8 | uint64(c)
+	}
+	return mix(h^tail, s.mul[1])
+}
+
+// mix folds the 128-bit product: every bit of the result depends on every bit of h.
+func mix(h, k uint64) uint64 {
+	hi, lo := bits.Mul64(h, k)
+	return hi ^ lo
+}
+
+// maxLabels is the most labels that fit into a name.
+const maxLabels = MaxName / 2
+
+// suffixes has where each label of a name begins, and the unscoped filter hash of the name from there on.
+type suffixes struct {
+	n    int
+	at   [maxLabels]uint8
+	hash [maxLabels]uint64
+}
+
+// walk takes the name apart; what is not a well-formed name in wire form gives no suffixes.
+func (w *suffixes) walk(s *secret, name []byte) {
+	i := 0
+	for i < len(name) && name[i] != 0 {
+		if w.n == maxLabels || i > MaxName {
+			w.n = 0
+			return
+		}
+		w.at[w.n] = uint8(i)
+		w.n++
+		i += 1 + int(name[i])
+	}
+	if i != len(name)-1 {
+		w.n = 0
+		return
+	}
+	h := uint64(0)
+	for j := w.n - 1; j >= 0; j-- {
+		h = s.extend(h, name[w.at[j]:i])
+		i = int(w.at[j])
+		w.hash[j] = h
+	}
+}

@@ -1,0 +1,44 @@
+package blocklist
+
+import "maps"
+
+// overlay is what changed since the base set was written. It is immutable: each delta makes a new one.
+type overlay struct {
+	maybe   map[uint64]struct{} // filter hashes of all that changed
+	changes map[tableKey]overlayEntry
+	attrs   []attrs
+}
+
+type overlayEntry struct {
+	removed bool
+	attrs   uint32
+}
+
+// with returns an overlay with more changes; a nil overlay is an empty one.
+func (o *overlay) with(s *secret, changes []Change) *overlay {
+	next := &overlay{maybe: map[uint64]struct{}{}, changes: map[tableKey]overlayEntry{}}
+	if o != nil {
+		next = &overlay{maybe: maps.Clone(o.maybe), changes: maps.Clone(o.changes), attrs: o.attrs[:len(o.attrs):len(o.attrs)]}
+	}
+	for _, c := range changes {
+		next.maybe[s.filterHash(c.Entry.Scope, c.Entry.key)] = struct{}{}
+		next.attrs = append(next.attrs, attrsOf(c.Entry.Attributes))
+		next.changes[s.tableKey(c.Entry.Scope, []byte(c.Entry.key))] = overlayEntry{removed: c.Removed, attrs: uint32(len(next.attrs) - 1)}
+	}
+	return next
+}
+
+// find returns whether the overlay decides about an entry, and how: nil attributes for one that was removed.
+func (o *overlay) find(s *secret, scope Scope, key []byte, hash uint64) (a *attrs, decided bool) {
+	if o == nil {
+		return nil, false
+	}
+	if _, ok := o.maybe[hash]; !ok {
+		return nil, false
+	}
+	c, ok := o.changes[s.tableKey(scope, key)]
+	if !ok || c.removed {
+		return nil, ok
+	}
+	return &o.attrs[c.attrs], true
+}

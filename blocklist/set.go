@@ -1,0 +1,102 @@
+package blocklist
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"runtime"
+
+	"github.com/bits-and-blooms/bloom/v3"
+)
+
+// set is one list compiled for lookup: a Bloom filter in front of a sorted table of digests. It is immutable, and lies in
+// one mapped file; of the table only the pages that a hit needs are ever touched.
+type set struct {
+	secret *secret
+	filter *filter
+	index  []uint32 // table rows before each bucket, and their total; the bucket of a row is its first bits
+	shift  uint     // 64 less the number of those bits
+	table  []byte   // rows of 16 bytes
+	number []byte   // number of each row's attributes, width bytes each
+	width  int
+	attrs  []attrs
+	data   []byte // the mapping
+}
+
+const rowSize = 16
+
+// find returns the attributes of an entry, and false where there is no such entry.
+func (s *set) find(scope Scope, key []byte, hash uint64) (*attrs, bool) {
+	if !s.filter.maybe(hash) {
+		return nil, false
+	}
+	k := s.secret.tableKey(scope, key)
+	bucket := k.hi >> s.shift
+	for row := s.index[bucket]; row < s.index[bucket+1]; row++ {
+		if s.row(row) == k {
+			a := &s.attrs[s.attrsNumber(row)]
+			runtime.KeepAlive(s) // the mapping lives as long as its set
+			return a, true
+		}
+	}
+	runtime.KeepAlive(s)
+	return nil, false
+}
+
+func (s *set) row(i uint32) tableKey {
+	b := s.table[i*rowSize:]
+	return tableKey{binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:16])}
+}
+
+func (s *set) attrsNumber(row uint32) uint32 {
+	switch s.width {
+	case 1:
+		return uint32(s.number[row])
+	case 2:
+		return uint32(binary.LittleEndian.Uint16(s.number[2*row:]))
+	case 4:
+		return binary.LittleEndian.Uint32(s.number[4*row:])
+	}
+	return 0
+}
+
+// filter is a blocked Bloom filter: the bits of an entry lie in one cache line. The bits themselves are held and tested by
+// the bloom library; where they lie is decided here, because its own hash would be computed anew for each parent of a name.
+type filter struct {
+	bloom  *bloom.BloomFilter
+	blocks uint64
+}
+
+const (
+	blockBits    = 512
+	filterHashes = 7  // bits an entry: 7 x 9 bits of one hash choose them within a block
+	bitsPerEntry = 16 // about 1 false maybe in 1,000, each of which costs one look into the table
+)
+
+func filterBlocks(entries int) uint64 { return uint64(entries)*bitsPerEntry/blockBits + 1 }
+
+// newFilter uses words, whose number is a multiple of a block, as they are.
+func newFilter(words []uint64) *filter {
+	m := uint(len(words)) * 64
+	return &filter{bloom: bloom.FromWithM(words, m, filterHashes), blocks: uint64(m) / blockBits}
+}
+
+func (f *filter) locations(hash uint64) (locs [filterHashes]uint64) {
+	block, _ := bits.Mul64(hash, f.blocks)
+	rest := mix(hash, 0x9e3779b97f4a7c15)
+	for i := range locs {
+		locs[i] = block*blockBits + rest%blockBits
+		rest /= blockBits
+	}
+	return locs
+}
+
+func (f *filter) maybe(hash uint64) bool {
+	locs := f.locations(hash)
+	return f.bloom.TestLocations(locs[:])
+}
+
+func (f *filter) add(hash uint64) {
+	for _, at := range f.locations(hash) {
+		f.bloom.BitSet().Set(uint(at))
+	}
+}

@@ -1,0 +1,287 @@
+package blocklist
+
+import (
+	"bufio"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math/bits"
+	"os"
+	"runtime"
+	"slices"
+	"unsafe"
+
+	"github.com/argine-dns/argine/blocklist/internal/disk"
+)
+
+// The set file: a header of one page, then filter, index, table, attribute numbers and attribute rows, each section
+// beginning on a page. Numbers are little-endian; rows of the table big-endian, so that they sort as bytes.
+const (
+	setMagic = "argine-set-1\x00\x00\x00\x00"
+	pageSize = 4096
+)
+
+// setHeader begins the first page: the lengths from which all else follows. The page ends with its own CRC-32C.
+type setHeader struct {
+	Magic     [16]byte
+	Salt      [saltSize]byte
+	Rows      uint64
+	Blocks    uint64
+	IndexBits uint64
+	Width     uint64
+	AttrsSize uint64
+	Sum       uint32 // CRC-32C of the sections
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// sections returns the size of each section in its order.
+func (h *setHeader) sections() [5]uint64 {
+	return [5]uint64{h.Blocks * blockBits / 8, (1<<h.IndexBits + 1) * 4, h.Rows * rowSize, h.Rows * h.Width, h.AttrsSize}
+}
+
+// offsets returns where each section begins, and the size of the file.
+func (h *setHeader) offsets() (at [5]uint64, size uint64) {
+	size = pageSize
+	for i, n := range h.sections() {
+		at[i] = size
+		size += (n + pageSize - 1) / pageSize * pageSize
+	}
+	return at, size
+}
+
+// builder collects the entries of a set. It holds 24 bytes an entry until the file is written.
+type builder struct {
+	secret *secret
+	rows   []builderRow
+	attrs  *attrsTable
+	hashes []uint64
+}
+
+type builderRow struct {
+	key   tableKey
+	attrs uint32
+}
+
+func newBuilder(s *secret, expected uint64) *builder {
+	expected = min(expected, 4<<20) // more is taken as it comes
+	return &builder{secret: s, attrs: newAttrsTable(), rows: make([]builderRow, 0, expected), hashes: make([]uint64, 0, expected)}
+}
+
+func (b *builder) add(e Entry) {
+	key := []byte(e.key)
+	b.rows = append(b.rows, builderRow{b.secret.tableKey(e.Scope, key), b.attrs.add(attrsOf(e.Attributes))})
+	b.hashes = append(b.hashes, b.secret.filterHash(e.Scope, e.key))
+}
+
+// sort puts the rows in order, and of rows for the same target leaves the strongest.
+func (b *builder) sort() {
+	slices.SortFunc(b.rows, func(x, y builderRow) int {
+		switch {
+		case x.key.less(y.key):
+			return -1
+		case y.key.less(x.key):
+			return 1
+		}
+		return 0
+	})
+	kept := b.rows[:0]
+	for _, r := range b.rows {
+		if n := len(kept); n > 0 && kept[n-1].key == r.key {
+			if b.attrs.all[r.attrs].stronger(&b.attrs.all[kept[n-1].attrs]) {
+				kept[n-1] = r
+			}
+			continue
+		}
+		kept = append(kept, r)
+	}
+	b.rows = kept
+}
+
+// write writes the set file and returns the number of its rows.
+func (b *builder) write(path string) (rows int, err error) {
+	b.sort()
+	table := b.attrs.encode()
+	h := setHeader{
+		Salt: b.secret.salt, Rows: uint64(len(b.rows)), Blocks: filterBlocks(len(b.rows)),
+		IndexBits: uint64(bits.Len(uint(len(b.rows) / 8))), Width: uint64(b.attrs.width()), AttrsSize: uint64(len(table)),
+	}
+	copy(h.Magic[:], setMagic)
+	words := make([]uint64, h.Blocks*blockBits/64)
+	f := newFilter(words)
+	for _, hash := range b.hashes {
+		f.add(hash)
+	}
+	err = disk.Write(path, 0o600, func(w io.Writer) error {
+		out := &sectionWriter{w: bufio.NewWriterSize(w, 256<<10)}
+		out.page(make([]byte, pageSize)) // the header comes last, when the sum is known
+		out.sum = 0
+		out.page(wordBytes(words))
+		out.page(b.index(h.IndexBits))
+		b.writeTable(out)
+		b.writeNumbers(out, int(h.Width))
+		out.page(table)
+		h.Sum = out.sum
+		return finish(w, out, h)
+	})
+	return len(b.rows), err
+}
+
+func (b *builder) index(indexBits uint64) []byte {
+	index := make([]byte, (1<<indexBits+1)*4)
+	bucket := uint64(0)
+	for i, r := range b.rows {
+		for ; bucket <= r.key.hi>>(64-indexBits); bucket++ {
+			binary.LittleEndian.PutUint32(index[bucket*4:], uint32(i))
+		}
+	}
+	for ; bucket <= 1<<indexBits; bucket++ {
+		binary.LittleEndian.PutUint32(index[bucket*4:], uint32(len(b.rows)))
+	}
+	return index
+}
+
+func (b *builder) writeTable(out *sectionWriter) {
+	var row [rowSize]byte
+	for _, r := range b.rows {
+		binary.BigEndian.PutUint64(row[:], r.key.hi)
+		binary.BigEndian.PutUint64(row[8:], r.key.lo)
+		out.write(row[:])
+	}
+	out.pad()
+}
+
+func (b *builder) writeNumbers(out *sectionWriter, width int) {
+	var number [4]byte
+	for _, r := range b.rows {
+		binary.LittleEndian.PutUint32(number[:], r.attrs)
+		out.write(number[:width])
+	}
+	out.pad()
+}
+
+// sectionWriter pads sections to pages, sums them up and remembers the first error.
+type sectionWriter struct {
+	w    *bufio.Writer
+	size int
+	sum  uint32
+	err  error
+}
+
+func (w *sectionWriter) write(b []byte) {
+	if w.err == nil {
+		w.sum = crc32.Update(w.sum, castagnoli, b)
+		w.size += len(b)
+		_, w.err = w.w.Write(b)
+	}
+}
+
+func (w *sectionWriter) pad() { w.write(make([]byte, -w.size&(pageSize-1))) }
+
+func (w *sectionWriter) page(b []byte) {
+	w.write(b)
+	w.pad()
+}
+
+// finish flushes the sections and writes the header in front of them.
+func finish(w io.Writer, out *sectionWriter, h setHeader) error {
+	if out.err == nil {
+		out.err = out.w.Flush()
+	}
+	if out.err != nil {
+		return out.err
+	}
+	_, err := w.(io.WriterAt).WriteAt(h.encode(), 0)
+	return err
+}
+
+func (h *setHeader) encode() []byte {
+	page := make([]byte, pageSize)
+	binary.Encode(page, binary.LittleEndian, h) //nolint:errcheck // fixed-size fields that fit
+	binary.LittleEndian.PutUint32(page[pageSize-4:], crc32.Checksum(page[:pageSize-4], castagnoli))
+	return page
+}
+
+func decodeSetHeader(page []byte) (h setHeader, err error) {
+	_, err = binary.Decode(page, binary.LittleEndian, &h)
+	sum := binary.LittleEndian.Uint32(page[pageSize-4:])
+	if err != nil || string(h.Magic[:]) != setMagic || crc32.Checksum(page[:pageSize-4], castagnoli) != sum {
+		return h, fmt.Errorf("header of the set: %w", ErrDamaged)
+	}
+	if h.Rows > 1<<32-1 || h.Blocks == 0 || h.Blocks > 1<<32 || h.IndexBits > 32 || h.Width > 4 || h.Width == 3 || h.AttrsSize > 1<<40 {
+		return h, fmt.Errorf("header of the set: %w", ErrDamaged)
+	}
+	return h, nil
+}
+
+// openSet checks a set file and maps it. What does not pass its checksum is not served: [ErrDamaged].
+func openSet(path string, sec *secret) (*set, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("opening the set: %w", err)
+	}
+	defer f.Close()
+	h, err := checkSet(f)
+	if err != nil {
+		return nil, err
+	}
+	if h.Salt != sec.salt {
+		return nil, fmt.Errorf("opening the set: %w: made by another store", ErrDamaged)
+	}
+	_, size := h.offsets()
+	data, err := disk.Map(f, int(size))
+	if err != nil {
+		return nil, fmt.Errorf("mapping the set: %w", err)
+	}
+	s, err := mapSet(data, h, sec)
+	if err != nil {
+		return nil, fmt.Errorf("opening the set: %w (%v)", err, disk.Unmap(data))
+	}
+	runtime.AddCleanup(s, func(data []byte) { disk.Unmap(data) }, data) //nolint:errcheck // nobody is left to be told
+	return s, nil
+}
+
+// checkSet reads the file once through its checksum, before it is mapped: what is read is not counted as our memory.
+func checkSet(f *os.File) (h setHeader, err error) {
+	page := make([]byte, pageSize)
+	if _, err = io.ReadFull(f, page); err != nil {
+		return h, fmt.Errorf("reading the set: %w: cut short", ErrDamaged)
+	}
+	if h, err = decodeSetHeader(page); err != nil {
+		return h, err
+	}
+	sum := crc32.New(castagnoli)
+	n, err := io.CopyBuffer(sum, struct{ io.Reader }{f}, make([]byte, 256<<10))
+	if err != nil {
+		return h, fmt.Errorf("reading the set: %w", err)
+	}
+	if _, size := h.offsets(); uint64(n)+pageSize != size || sum.Sum32() != h.Sum {
+		return h, fmt.Errorf("reading the set: %w: its checksum does not match", ErrDamaged)
+	}
+	return h, nil
+}
+
+// wordBytes shows words as the bytes that they are in memory.
+func wordBytes(words []uint64) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(&words[0])), len(words)*8)
+}
+
+func mapSet(data []byte, h setHeader, sec *secret) (*set, error) {
+	at, _ := h.offsets()
+	sizes := h.sections()
+	section := func(i int) []byte { return data[at[i]:][:sizes[i]:sizes[i]] }
+	words := section(0)
+	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
+		return nil, fmt.Errorf("opening the set: big-endian machines are not supported")
+	}
+	s := &set{
+		secret: sec, data: data, width: int(h.Width), shift: 64 - uint(h.IndexBits),
+		filter: newFilter(unsafe.Slice((*uint64)(unsafe.Pointer(&words[0])), len(words)/8)),
+		index:  unsafe.Slice((*uint32)(unsafe.Pointer(&section(1)[0])), len(section(1))/4),
+		table:  section(2), number: section(3),
+	}
+	var err error
+	s.attrs, err = decodeAttrs(section(4))
+	return s, err
+}

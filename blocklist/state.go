@@ -1,0 +1,191 @@
+package blocklist
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/argine-dns/argine/blocklist/internal/disk"
+)
+
+// state is what the store knows durably of a list. Its file is the one that makes a change count: set and journal files
+// that it does not name are not there.
+type state struct {
+	Header   Header          `json:"header"`
+	Source   string          `json:"source,omitempty"`
+	Set      string          `json:"set,omitempty"`     // file name of the base set
+	Base     Digest          `json:"base"`              // of the entries in the base set
+	Journal  int64           `json:"journal,omitempty"` // bytes of the changes since, in the file Set + journalSuffix
+	Evidence json.RawMessage `json:"evidence,omitempty"`
+
+	dir   string
+	saved bool
+	list  *list // in force; nil before open
+}
+
+const (
+	stateFile     = "state.json"
+	setPrefix     = "set-"
+	journalSuffix = ".journal"
+	listDirSuffix = "_" // no part of a list's name, so that the folder of a list never is inside that of another
+	maxState      = 2 * MaxEvidence
+)
+
+func loadState(dir string) (*state, error) {
+	path := filepath.Join(dir, stateFile)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	st := &state{dir: dir, saved: true}
+	if err := json.Unmarshal(b, st); err != nil || CheckListName(st.Header.List) != nil || len(b) > maxState {
+		return nil, fmt.Errorf("reading %s: %w: remove it to fetch the list anew", path, ErrDamaged)
+	}
+	return st, nil
+}
+
+// save writes the state file: the step that makes a change count.
+func (st *state) save() error {
+	if len(st.Evidence) > MaxEvidence {
+		return fmt.Errorf("keeping evidence of %s: %w", st.Header.List, ErrTooLarge)
+	}
+	b, err := json.MarshalIndent(st, "", " ")
+	if err != nil {
+		return fmt.Errorf("writing the state of %s: %w", st.Header.List, err)
+	}
+	if err := disk.WriteFile(filepath.Join(st.dir, stateFile), b, 0o600); err != nil {
+		return fmt.Errorf("writing the state of %s: %w", st.Header.List, err)
+	}
+	st.saved = true
+	return nil
+}
+
+func (st *state) info() ListInfo {
+	info := ListInfo{Header: st.Header, Source: st.Source}
+	if st.list != nil {
+		info.Err = st.list.info.Err
+	}
+	return info
+}
+
+// fits tells whether a release may follow what is held.
+func (st *state) fits(h Header) error {
+	held := st.Header
+	fail := func(err error) error {
+		return &SerialError{List: h.List, Held: held.Serial, Base: h.Base, Got: h.Serial, Err: err}
+	}
+	switch damaged := st.list == nil || st.list.info.Err != nil; {
+	case h.Serial < held.Serial:
+		return fail(ErrRollback)
+	case h.Serial == held.Serial && h.Digest != held.Digest:
+		return fmt.Errorf("%s: serial %d with another digest than the one held: %w: the history forks", h.List, h.Serial, ErrUntrusted)
+	case h.IsDelta() && (h.Base != held.Serial || damaged):
+		return fail(ErrGap)
+	}
+	return nil
+}
+
+// compile writes the set under a name of its own, which counts only when save has named it.
+func (st *state) compile(b *builder) error {
+	f, err := os.CreateTemp(st.dir, setPrefix+"*")
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	rows, err := b.write(f.Name())
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	if st.Header.Serial == 0 {
+		st.Header.Entries = uint64(rows)
+	}
+	st.Set, st.Base = filepath.Base(f.Name()), st.Header.Digest
+	return nil
+}
+
+// open maps the set and replays the journal. What is damaged is not served: the list then says why.
+func (st *state) open(sec *secret) *list {
+	st.list = &list{info: ListInfo{Header: st.Header, Source: st.Source}}
+	if st.Set == "" {
+		return st.list // evidence alone
+	}
+	base, err := openSet(filepath.Join(st.dir, filepath.Base(st.Set)), sec)
+	if err != nil {
+		st.list.info.Err = fmt.Errorf("%s: %w", st.Header.List, err)
+		return st.list
+	}
+	changes, err := st.replay()
+	if err != nil {
+		st.list.info.Err = fmt.Errorf("%s: %w", st.Header.List, err)
+		return st.list
+	}
+	st.list.base = base
+	if len(changes) > 0 {
+		st.list.over = st.list.over.with(sec, changes)
+	}
+	return st.list
+}
+
+// sweep removes the files that the state no longer names; what can't be removed now is tried again next time.
+func (st *state) sweep() {
+	files, _ := filepath.Glob(filepath.Join(st.dir, setPrefix+"*"))       //nolint:errcheck // the pattern is constant
+	temps, _ := filepath.Glob(filepath.Join(st.dir, disk.TempPrefix+"*")) //nolint:errcheck // the pattern is constant
+	for _, path := range append(files, temps...) {
+		if !strings.HasPrefix(filepath.Base(path), st.Set) {
+			os.Remove(path) //nolint:errcheck // see above
+		}
+	}
+}
+
+// journal appends changes behind those that count, and makes them durable. They count when save has written the length.
+func (st *state) journal(changes []Change) error {
+	f, err := os.OpenFile(st.journalPath(), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("writing the journal of %s: %w", st.Header.List, err)
+	}
+	defer f.Close()
+	var b []byte
+	for _, c := range changes {
+		b = append(c.Entry.Append(append(b, sign(c.Removed))), '\n')
+	}
+	_, err = f.WriteAt(b, st.Journal)
+	if err = errors.Join(err, f.Sync()); err != nil {
+		return fmt.Errorf("writing the journal of %s: %w", st.Header.List, err)
+	}
+	st.Journal += int64(len(b))
+	return disk.SyncDir(st.dir)
+}
+
+func (st *state) journalPath() string { return filepath.Join(st.dir, st.Set+journalSuffix) }
+
+// replay reads the changes that count; together with the base they must give the digest of the state.
+func (st *state) replay() ([]Change, error) {
+	if st.Journal == 0 {
+		return nil, nil
+	}
+	b, err := os.ReadFile(st.journalPath())
+	if err != nil || int64(len(b)) < st.Journal {
+		return nil, fmt.Errorf("reading the journal: %w: it is cut short", ErrDamaged)
+	}
+	var changes []Change
+	sum := st.Base
+	for line := range bytes.Lines(b[:st.Journal]) {
+		e, err := ParseEntry(string(line[1:]))
+		if err != nil {
+			return nil, fmt.Errorf("reading the journal: %w: %v", ErrDamaged, err)
+		}
+		c := Change{Removed: line[0] == '-', Entry: e}
+		sum.count(c.Removed, bytes.TrimSuffix(line[1:], []byte("\n")))
+		changes = append(changes, c)
+	}
+	if sum != st.Header.Digest {
+		return nil, fmt.Errorf("reading the journal: %w: %w", ErrDamaged, ErrDigest)
+	}
+	return changes, nil
+}
