@@ -1,0 +1,15 @@
+// Package dnsfilter is the resolver: it answers for the names that lists hold, and passes every other question on.
+//
+// A [Server] takes a [blocklist.Store], a [Policy] that says what each list does, and an [Upstream] that answers what is
+// not listed. The way of a query: the question is read, the decision is taken from its name (allow lists first, then the
+// lists in order), and only what is not blocked gets to the cache and to the upstream. So a decision holds for every
+// query type, under every DO and CD bit, from the moment the store or the policy has changed.
+//
+// [Service] is the whole program made of these parts: settings from a file, local lists that are re-read when they
+// change, signed lists that are followed, listeners.
+//
+// Nothing here logs or keeps a client's address or a name that was asked for.
+//
+// The limits are fixed: 4096 questions wait for the upstream at once, and what comes beyond is dropped; 1000 TCP
+// connections a listener; 8 seconds idle on TCP and 2 seconds for a first message or a write; 5 seconds for an answer.
+package dnsfilter

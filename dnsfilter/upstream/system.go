@@ -1,0 +1,28 @@
+package upstream
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/miekg/dns"
+)
+
+// System returns the resolvers that this machine uses, as /etc/resolv.conf names them. Elsewhere than on Unix there is no
+// such file, and the resolvers must be given.
+func System() ([]netip.AddrPort, error) {
+	const file = "/etc/resolv.conf"
+	c, err := dns.ClientConfigFromFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("finding the system's resolvers: %w; name a resolver with upstream", err)
+	}
+	var out []netip.AddrPort
+	for _, server := range c.Servers {
+		if at, err := ParseAddr(server); err == nil {
+			out = append(out, at)
+		}
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("finding the system's resolvers: %s names none; name a resolver with upstream", file)
+	}
+	return out, nil
+}
