@@ -2,8 +2,9 @@ package blocklist
 
 import (
 	"net/netip"
+	"strconv"
 	"strings"
-	"time"
+	"unicode/utf8"
 )
 
 // Scope says what an entry covers.
@@ -32,18 +33,8 @@ func (s Scope) String() string {
 	return "invalid"
 }
 
-// MaxLine is the longest entry line that is read, in bytes without the line end.
+// MaxLine is the longest entry line that is read or written, in bytes without the line end.
 const MaxLine = 64 << 10
-
-// Attributes are what an entry says beside its target.
-type Attributes struct {
-	Category  string    // what it is listed for, such as csam; one word
-	Reference string    // the order or decision behind it
-	Expires   time.Time // from this moment on the entry matches no more; zero: never
-	Review    time.Time // when a person looks at it again; zero: not set
-	Added     time.Time // when it was first listed; zero: not recorded
-	Monitor   bool      // status=monitor: report a match, do not block
-}
 
 // Entry is one listed thing. Entries are made by [ParseEntry] and the constructors, so that target and scope are
 // canonical: equal things are equal strings.
@@ -59,8 +50,11 @@ func DomainEntry(name Name) Entry { return Entry{Scope: ScopeDomain, key: string
 // HostEntry lists name alone.
 func HostEntry(name Name) Entry { return Entry{Scope: ScopeHost, key: string(name)} }
 
-// IPEntry lists the addresses of prefix, which is masked first.
+// IPEntry lists the addresses of prefix, which must be valid. It is masked first, and IPv4-mapped addresses become IPv4.
 func IPEntry(prefix netip.Prefix) Entry {
+	if a := prefix.Addr(); a.Is4In6() && prefix.Bits() >= 96 {
+		prefix = netip.PrefixFrom(a.Unmap(), prefix.Bits()-96)
+	}
 	return Entry{Scope: ScopeIP, key: prefixText(prefix.Masked())}
 }
 
@@ -70,7 +64,10 @@ func (e Entry) Key() string { return e.key }
 
 // Name returns the name of a domain or host entry, and false for the other scopes.
 func (e Entry) Name() (Name, bool) {
-	return Name(e.key), e.Scope == ScopeDomain || e.Scope == ScopeHost
+	if e.Scope != ScopeDomain && e.Scope != ScopeHost {
+		return "", false
+	}
+	return Name(e.key), true
 }
 
 // Prefix returns the addresses of an ip entry, and false for the other scopes.
@@ -78,264 +75,148 @@ func (e Entry) Prefix() (netip.Prefix, bool) {
 	if e.Scope != ScopeIP {
 		return netip.Prefix{}, false
 	}
-	p, err := parsePrefix(e.key)
-	return p, err == nil
+	return parsePrefix(e.key)
 }
 
 // Target returns the first field of the line: the thing listed, in the spelling that shows its scope.
-func (e Entry) Target() string {
+func (e Entry) Target() string { return string(e.appendTarget(nil)) }
+
+func (e Entry) appendTarget(dst []byte) []byte {
 	switch e.Scope {
 	case ScopeDomain:
-		return Name(e.key).String()
+		return appendNameTarget(dst, Name(e.key))
 	case ScopeHost:
-		return "=" + Name(e.key).String()
+		return appendNameTarget(append(dst, '='), Name(e.key))
 	case ScopeURL:
-		return "https://" + e.key
+		return append(append(dst, "https://"...), e.key...)
 	case ScopeIP:
-		return e.key
+		return append(dst, e.key...)
 	}
-	return ""
+	return dst
+}
+
+// appendNameTarget escapes the first digit of a name that would read as a number or an address.
+func appendNameTarget(dst []byte, n Name) []byte {
+	if n.numeric() {
+		dst = appendDecimal(dst, n[1])
+		text := n.append(nil)
+		return append(dst, text[1:]...)
+	}
+	return n.append(dst)
 }
 
 // String returns the canonical line: the target, then the attributes that are set, in the order of FORMAT.md.
 func (e Entry) String() string { return string(e.Append(nil)) }
 
-// Append appends the canonical line without a line end.
-func (e Entry) Append(dst []byte) []byte {
-	dst = append(dst, e.Target()...)
-	dst = appendText(dst, "category", e.Category)
-	dst = appendText(dst, "ref", e.Reference)
-	dst = appendTime(dst, "expires", e.Expires)
-	dst = appendTime(dst, "review", e.Review)
-	if e.Monitor {
-		dst = append(dst, " status=monitor"...)
-	}
-	return appendTime(dst, "added", e.Added)
-}
-
-func appendText(dst []byte, key, value string) []byte {
-	if value == "" {
-		return dst
-	}
-	dst = append(append(append(dst, ' '), key...), '=')
-	if !strings.ContainsAny(value, " \"\\#") {
-		return append(dst, value...)
-	}
-	dst = append(dst, '"')
-	for i := range len(value) {
-		if value[i] == '"' || value[i] == '\\' {
-			dst = append(dst, '\\')
-		}
-		dst = append(dst, value[i])
-	}
-	return append(dst, '"')
-}
-
-func appendTime(dst []byte, key string, t time.Time) []byte {
-	if t.IsZero() {
-		return dst
-	}
-	t = t.UTC()
-	layout := time.RFC3339
-	if t.Equal(t.Truncate(24 * time.Hour)) {
-		layout = time.DateOnly
-	}
-	dst = append(append(append(dst, ' '), key...), '=')
-	return t.AppendFormat(dst, layout)
-}
+// Append appends the canonical line without a line end. Whoever filled the attributes, it is one line: control characters
+// become spaces.
+func (e Entry) Append(dst []byte) []byte { return e.Attributes.append(e.appendTarget(dst)) }
 
 // ParseEntry reads one line: a target, then attributes as key=value or key="a value", then perhaps a comment after #.
 // Its errors are of type [*EntryError].
 func ParseEntry(line string) (Entry, error) {
-	fail := func(why string) (Entry, error) {
+	e, why := parseEntry(line)
+	if why != "" {
 		return Entry{}, &EntryError{Text: excerpt(line), Why: why}
 	}
-	if len(line) > MaxLine {
-		return fail("longer than 64 KiB")
-	}
-	target, rest := nextField(line)
-	if target == "" {
-		return fail("there is no name, URL or address")
-	}
-	e, why := parseTarget(target)
-	if why != "" {
-		return fail(why)
-	}
-	for {
-		var field string
-		if field, rest = nextField(rest); field == "" {
-			return e, nil
-		}
-		if why := e.setAttribute(field); why != "" {
-			return fail(why)
-		}
-	}
+	return e, nil
 }
 
-// nextField cuts the next field off: up to white space outside double quotes. A field that begins with # ends the line.
-func nextField(s string) (field, rest string) {
-	s = strings.TrimLeft(s, " \t\r\n")
-	if s == "" || s[0] == '#' {
+func parseEntry(line string) (e Entry, why string) {
+	if len(line) > MaxLine {
+		return e, "longer than 64 KiB"
+	}
+	target, rest := cutTarget(line)
+	if target == "" {
+		return e, "there is no name, URL or address"
+	}
+	if e, why = parseTarget(target); why != "" {
+		return e, why
+	}
+	if why = e.Attributes.parse(rest); why != "" {
+		return e, why
+	}
+	// The canonical line may be the longer one, by some escapes and quotes.
+	if len(line) > MaxLine/2 && len(e.Append(nil)) > MaxLine {
+		return e, "longer than 64 KiB in canonical form"
+	}
+	return e, ""
+}
+
+const blanks = " \t\r\n"
+
+// cutTarget cuts the first field off. It is empty where the line is, or holds but a comment.
+func cutTarget(line string) (target, rest string) {
+	line = strings.TrimLeft(line, blanks)
+	if strings.HasPrefix(line, "#") {
 		return "", ""
 	}
-	quoted := false
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case !quoted && (c == ' ' || c == '\t' || c == '\r' || c == '\n'):
-			return s[:i], s[i:]
-		}
+	if i := strings.IndexAny(line, blanks); i >= 0 {
+		return line[:i], line[i:]
 	}
-	return s, ""
+	return line, ""
 }
 
 // parseTarget reads the first field of a line.
 func parseTarget(text string) (e Entry, why string) {
-	switch {
-	case strings.Contains(text, "://"):
+	if strings.Contains(text, "://") {
 		return parseURLTarget(text)
-	case text[0] == '=':
+	}
+	if text[0] == '=' {
 		return parseNameTarget(text[1:], HostEntry)
 	}
-	if p, err := parsePrefix(text); err == nil {
-		if p != p.Masked() {
-			return e, "bits are set outside the prefix; write " + prefixText(p.Masked())
+	if p, ok := parsePrefix(text); ok {
+		if e = IPEntry(p); p != p.Masked() {
+			return e, "bits are set outside the prefix; write " + e.key
 		}
-		return IPEntry(p), ""
+		return e, ""
 	}
 	return parseNameTarget(text, DomainEntry)
 }
 
-func parseNameTarget(text string, make func(Name) Entry) (e Entry, why string) {
-	if text == "" || text == "." {
-		return e, "an entry needs a name; the root and the empty name cannot be listed"
-	}
-	digits := true
+func parseNameTarget(text string, entry func(Name) Entry) (e Entry, why string) {
+	escapes := false
 	for i := 0; i < len(text); i++ {
-		c := lower(text[i])
-		switch {
+		switch c := lower(text[i]); {
+		case plain(c) || c == '.' || c >= utf8.RuneSelf:
 		case c == '\\':
+			escapes = true
 			_, n := unescape(text[i:])
 			i += max(n-1, 0)
 		case c == '/':
 			return e, "a path needs https:// in front of the host"
 		case c == '*':
 			return e, "a name without a star covers all names below it; =name covers the name alone"
-		case c < 0x80 && !plain(c) && c != '.':
-			return e, "character " + string(rune(c)) + " in a name must be written as a backslash and three digits"
+		default:
+			return e, "character " + strconv.QuoteRune(rune(c)) + " in a name must be written as a backslash and three digits"
 		}
-		digits = digits && (c == '.' || c >= '0' && c <= '9')
 	}
-	if digits && strings.Contains(text, ".") {
+	var buf [MaxName]byte
+	wire, why := appendName(buf[:0], text)
+	if why != "" {
+		return e, why
+	}
+	name := Name(wire)
+	switch {
+	case name.IsRoot():
+		return e, "the root of the DNS cannot be listed"
+	case !escapes && name.numeric():
 		return e, "neither an address nor a name"
 	}
-	name, err := ParseName(text)
-	if err != nil {
-		return e, err.Error()
-	}
-	return make(name), ""
+	return entry(name), ""
 }
 
-// setAttribute reads one key=value field.
-func (e *Entry) setAttribute(field string) (why string) {
-	key, value, ok := strings.Cut(field, "=")
-	if !ok {
-		return "field " + excerpt(field) + " is not key=value; a value with spaces needs double quotes"
+// parsePrefix reads an address or a prefix in CIDR notation; zones are refused.
+func parsePrefix(text string) (netip.Prefix, bool) {
+	last := text[len(text)-1]
+	if (last < '0' || last > '9') && !strings.Contains(text, ":") { // most names end here, before an error is built
+		return netip.Prefix{}, false
 	}
-	if value, ok = unquote(value); !ok {
-		return "attribute " + key + " has a value that is empty, badly quoted or holds control characters"
-	}
-	a := &e.Attributes
-	switch key {
-	case "category":
-		return setText(&a.Category, key, value)
-	case "ref":
-		return setText(&a.Reference, key, value)
-	case "expires":
-		return setTime(&a.Expires, key, value)
-	case "review":
-		return setTime(&a.Review, key, value)
-	case "added":
-		return setTime(&a.Added, key, value)
-	case "status":
-		if value != "block" && value != "monitor" {
-			return "status must be block or monitor"
-		}
-		a.Monitor = value == "monitor"
-		return ""
-	}
-	return "unknown attribute " + excerpt(key) + "; there are category, ref, expires, review, status and added"
-}
-
-func setText(dst *string, key, value string) (why string) {
-	if *dst != "" {
-		return "attribute " + key + " is given twice"
-	}
-	*dst = value
-	return ""
-}
-
-func setTime(dst *time.Time, key, value string) (why string) {
-	if !dst.IsZero() {
-		return "attribute " + key + " is given twice"
-	}
-	t, err := ParseTime(value)
-	if err != nil {
-		return "attribute " + key + " needs a day (2027-05-01) or a time (2027-05-01T08:00:00Z)"
-	}
-	*dst = t
-	return ""
-}
-
-// ParseTime reads a day, which means 00:00 UTC, or an RFC 3339 time in whole seconds.
-func ParseTime(s string) (time.Time, error) {
-	if t, err := time.Parse(time.DateOnly, s); err == nil {
-		return t, nil
-	}
-	t, err := time.Parse(time.RFC3339, s)
-	if err != nil {
-		return t, err
-	}
-	return t.UTC().Truncate(time.Second), nil
-}
-
-// unquote returns the value without its quotes and backslashes; it must not be empty nor hold control characters.
-func unquote(s string) (string, bool) {
-	quoted := len(s) >= 2 && s[0] == '"' && s[len(s)-1] == '"'
-	if quoted {
-		s = s[1 : len(s)-1]
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c < ' ' || c == 0x7f || c == '"' || c == '\\' && !quoted {
-			return "", false
-		}
-		if c == '\\' {
-			if i++; i == len(s) || s[i] != '"' && s[i] != '\\' {
-				return "", false
-			}
-			c = s[i]
-		}
-		b.WriteByte(c)
-	}
-	return b.String(), b.Len() > 0 && strings.ToValidUTF8(s, "") == s
-}
-
-// parsePrefix reads an address or a prefix in CIDR notation. IPv4-mapped addresses become IPv4; zones are refused.
-func parsePrefix(text string) (netip.Prefix, error) {
-	if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" {
-		a = a.Unmap()
-		return netip.PrefixFrom(a, a.BitLen()), nil
+	if a, err := netip.ParseAddr(text); err == nil {
+		return netip.PrefixFrom(a, a.BitLen()), a.Zone() == ""
 	}
 	p, err := netip.ParsePrefix(text)
-	if err == nil && p.Addr().Is4In6() {
-		return netip.Prefix{}, &EntryError{Text: excerpt(text), Why: "write the IPv4 prefix"}
-	}
-	return p, err
+	return p, err == nil
 }
 
 func prefixText(p netip.Prefix) string {

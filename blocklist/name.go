@@ -3,7 +3,8 @@ package blocklist
 import (
 	"fmt"
 	"iter"
-	"strings"
+	"strconv"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -35,21 +36,41 @@ func ParseName(text string) (Name, error) {
 
 // AppendName is [ParseName] for callers that bring their own buffer; it does not allocate for ASCII names.
 func AppendName(dst []byte, text string) ([]byte, error) {
-	if !isASCII(text) {
-		ascii, err := uLabels.ToASCII(text)
-		if err != nil {
-			return dst, fmt.Errorf("name %q: %w: %v", excerpt(text), ErrMalformed, err)
-		}
-		text = ascii
-	}
-	if text == "." {
-		return append(dst, 0), nil
-	}
-	out, why := appendLabels(dst, text)
+	out, why := appendName(dst, text)
 	if why != "" {
 		return dst, fmt.Errorf("name %q: %w: %s", excerpt(text), ErrMalformed, why)
 	}
 	return out, nil
+}
+
+func appendName(dst []byte, text string) (_ []byte, why string) {
+	if text == "." {
+		return append(dst, 0), ""
+	}
+	if !isASCII(text) {
+		if text, why = toASCII(text); why != "" {
+			return dst, why
+		}
+	}
+	return appendLabels(dst, text)
+}
+
+// toASCII maps a name with Unicode labels to A-labels. What maps to anything but letters, digits, hyphens, underscores and
+// dots is refused, as browsers do: such characters stand in Unicode names only to deceive.
+func toASCII(text string) (_, why string) {
+	if len(text) > utf8.UTFMax*MaxName { // idna takes quadratic time
+		return "", "longer than 255 octets"
+	}
+	ascii, err := uLabels.ToASCII(text)
+	if err != nil {
+		return "", err.Error()
+	}
+	for i := range len(ascii) {
+		if c := lower(ascii[i]); !plain(c) && c != '.' {
+			return "", "a name with Unicode letters holds no " + strconv.QuoteRune(rune(c))
+		}
+	}
+	return ascii, ""
 }
 
 // appendLabels appends the wire form of an ASCII name, lower-cased, or says why it can't.
@@ -158,26 +179,31 @@ func (n Name) String() string {
 	if n == "\x00" {
 		return "."
 	}
-	var b strings.Builder
-	b.Grow(len(n))
+	var buf [4 * MaxName]byte
+	return string(n.append(buf[:0]))
+}
+
+func (n Name) append(dst []byte) []byte {
+	start := len(dst)
 	for label := range n.labels() {
-		if b.Len() > 0 {
-			b.WriteByte('.')
-		}
 		for i := range len(label) {
-			c := label[i]
-			switch {
+			switch c := label[i]; {
 			case plain(c):
-				b.WriteByte(c)
-			case c > ' ' && c < 0x7f && (c < '0' || c > '9'):
-				b.WriteByte('\\')
-				b.WriteByte(c)
+				dst = append(dst, c)
+			case c > ' ' && c < 0x7f:
+				dst = append(dst, '\\', c)
 			default:
-				fmt.Fprintf(&b, `\%03d`, c)
+				dst = appendDecimal(dst, c)
 			}
 		}
+		dst = append(dst, '.')
 	}
-	return b.String()
+	return dst[:max(start, len(dst)-1)]
+}
+
+// appendDecimal writes an octet as a backslash and three digits.
+func appendDecimal(dst []byte, c byte) []byte {
+	return append(dst, '\\', '0'+c/100, '0'+c/10%10, '0'+c%10)
 }
 
 // Labels returns the number of labels, the root not counted.
@@ -224,6 +250,18 @@ func (n Name) IsHostname() bool {
 	for label := range n.labels() {
 		for i := range len(label) {
 			if !plain(label[i]) {
+				return false
+			}
+		}
+	}
+	return len(n) > 1
+}
+
+// numeric tells whether all labels are digits: the text of such a name reads as a number or an address.
+func (n Name) numeric() bool {
+	for label := range n.labels() {
+		for i := range len(label) {
+			if c := label[i]; c < '0' || c > '9' {
 				return false
 			}
 		}

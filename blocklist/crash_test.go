@@ -1,0 +1,85 @@
+package blocklist_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+const crashDir = "ARGINE_CRASH_STORE"
+
+// crashState returns the lines of a serial: every state differs from its neighbours, and carries its serial.
+func crashState(serial uint64) []string {
+	lines := []string{}
+	for i := range 2000 {
+		lines = append(lines, fmt.Sprintf("n%05d.s%d.example", i, serial))
+	}
+	return lines
+}
+
+// TestCrashChild is not a test of its own: it applies one serial after the other until it is killed.
+func TestCrashChild(t *testing.T) {
+	dir := os.Getenv(crashDir)
+	if dir == "" {
+		t.Skip("runs as the child of TestCrash")
+	}
+	s := openStore(t, dir)
+	info, _ := s.List(csam)
+	for serial := info.Serial + 1; ; serial++ {
+		if serial%3 == 0 {
+			require.NoError(t, s.Apply(snapshot(t, serial, crashState(serial)...)))
+			continue
+		}
+		if serial == 1 {
+			require.NoError(t, s.Apply(snapshot(t, serial, crashState(serial)...)))
+			continue
+		}
+		var delta []string
+		for i, line := range crashState(serial - 1) { // both states interleave in order of their targets
+			before, after := "-"+line, "+"+crashState(serial)[i]
+			if before[1:] > after[1:] {
+				before, after = after, before
+			}
+			delta = append(delta, before, after)
+		}
+		require.NoError(t, s.Apply(release(t, header(serial, serial-1, crashState(serial)...), delta...)))
+	}
+}
+
+// TestCrash kills a process that applies releases at random moments: what is found afterwards is one whole state, never
+// older than one that was found before.
+func TestCrash(t *testing.T) {
+	dir := t.TempDir()
+	var last uint64
+	for i := range 12 {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestCrashChild$")
+		cmd.Env = append(os.Environ(), crashDir+"="+dir)
+		require.NoError(t, cmd.Start())
+		time.Sleep(time.Duration(80+i*37%200) * time.Millisecond)
+		require.NoError(t, cmd.Process.Kill())
+		cmd.Wait() //nolint:errcheck // killed
+		s, err := blocklist.Open(dir, blocklist.Options{})
+		require.NoError(t, err)
+		info, ok := s.List(csam)
+		if ok {
+			require.NoError(t, info.Err)
+			require.GreaterOrEqual(t, info.Serial, last)
+			last = info.Serial
+			for _, line := range crashState(info.Serial) {
+				require.Equal(t, line, listed(s, "www."+line))
+			}
+			assert.Equal(t, "-", listed(s, crashState(info.Serial - 1)[7]))
+			assert.Equal(t, "-", listed(s, crashState(info.Serial + 1)[7]))
+			assert.JSONEq(t, fmt.Sprintf(`{"serial":%d}`, info.Serial), string(s.Evidence(csam)))
+		}
+		require.NoError(t, s.Close())
+	}
+	assert.Positive(t, last, "no release was applied in time")
+}
