@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -12,24 +13,17 @@ import (
 const MaxURL = 8 << 10
 
 // URL is a URL in canonical form by the rules of Google Safe Browsing ("Canonicalization", v4): one spelling for every
-// spelling that reaches the same page.
+// spelling that reaches the same page. Port, user name and fragment don't count. FORMAT.md names where it is stricter.
 type URL struct {
 	Scheme   string // lower case; http where the text had none
 	Host     string // lower case, A-labels, dotted decimal or bracketed address, percent-escapes where a name has odd octets
-	Port     string // as written; empty where there was none
 	Path     string // begins with a slash
 	Query    string // without the question mark
 	HasQuery bool   // a question mark stood there, if with nothing behind it
 }
 
 // String returns the canonical spelling.
-func (u URL) String() string {
-	s := u.Scheme + "://" + u.Host
-	if u.Port != "" {
-		s += ":" + u.Port
-	}
-	return s + u.pathQuery()
-}
+func (u URL) String() string { return u.Scheme + "://" + u.Host + u.pathQuery() }
 
 func (u URL) pathQuery() string {
 	if u.HasQuery {
@@ -39,13 +33,16 @@ func (u URL) pathQuery() string {
 }
 
 // ParseURL canonicalises a URL. It takes what browsers take: missing schemes, tabs and line ends inside, backslashes for
-// slashes, any mix of escapes. It fails with [ErrMalformed] where there is no host.
+// slashes, any mix of escapes. It fails with [ErrMalformed] where there is no host, and with [ErrTooLarge] where the text
+// or its canonical form exceeds [MaxURL].
 func ParseURL(raw string) (URL, error) {
 	if len(raw) > MaxURL {
 		return URL{}, fmt.Errorf("URL %q: %w", excerpt(raw), ErrTooLarge)
 	}
 	text := strings.TrimFunc(raw, func(r rune) bool { return r <= ' ' })
-	text = strings.NewReplacer("\t", "", "\r", "", "\n", "").Replace(text)
+	if strings.ContainsAny(text, "\t\r\n") {
+		text = strings.NewReplacer("\t", "", "\r", "", "\n", "").Replace(text)
+	}
 	text, _, _ = strings.Cut(text, "#")
 	u := URL{Scheme: "http"}
 	if scheme, rest, ok := cutScheme(text); ok {
@@ -57,57 +54,72 @@ func ParseURL(raw string) (URL, error) {
 	if i := strings.IndexAny(text, `/\`); i >= 0 {
 		authority, path = text[:i], text[i:]
 	}
-	var ok bool
-	if u.Host, u.Port, ok = parseAuthority(authority); !ok {
-		return URL{}, fmt.Errorf("URL %q: %w: there is no host", excerpt(raw), ErrMalformed)
+	if u.Host = parseAuthority(authority); u.Host == "" {
+		return URL{}, fmt.Errorf("URL %q: %w: there is no host, or none that a browser would take", excerpt(raw), ErrMalformed)
 	}
-	u.Path = escape(cleanPath(unescapeAll(path)))
-	u.Query = escape(unescapeAll(query))
+	u.Path = escape(cleanPath(unescapeAll(path)), "?")
+	u.Query = escape(unescapeAll(query), "")
+	if len(u.Scheme)+len("://")+len(u.Host)+len(u.Path)+len("?")+len(u.Query) > MaxURL {
+		return URL{}, fmt.Errorf("URL %q: canonical form: %w", excerpt(raw), ErrTooLarge)
+	}
 	return u, nil
 }
 
-// cutScheme splits off a scheme and the slashes behind it.
+// cutScheme splits off a scheme and the slashes behind it. As in browsers, http and https need none and take any number.
 func cutScheme(s string) (scheme, rest string, ok bool) {
 	scheme, rest, ok = strings.Cut(s, ":")
-	if !ok || len(rest) < 2 || !isSlash(rest[0]) || !isSlash(rest[1]) || scheme == "" {
+	scheme = strings.ToLower(scheme)
+	switch {
+	case !ok:
+		return "", s, false
+	case scheme == "http" || scheme == "https":
+		return scheme, strings.TrimLeft(rest, `/\`), true
+	case len(rest) < 2 || !isSlash(rest[0]) || !isSlash(rest[1]) || scheme == "":
 		return "", s, false
 	}
 	for i := range len(scheme) {
-		if c := lower(scheme[i]); !(c >= 'a' && c <= 'z') && (i == 0 || !strings.ContainsRune("0123456789+-.", rune(c))) {
+		if c := scheme[i]; (c < 'a' || c > 'z') && (i == 0 || strings.IndexByte("0123456789+-.", c) < 0) {
 			return "", s, false
 		}
 	}
-	return strings.ToLower(scheme), rest[2:], true
+	return scheme, rest[2:], true
 }
 
 func isSlash(c byte) bool { return c == '/' || c == '\\' }
 
-// parseAuthority takes user:password@host:port apart.
-func parseAuthority(s string) (host, port string, ok bool) {
+// parseAuthority returns the canonical host of user:password@host:port, and nothing where there is none.
+func parseAuthority(s string) (host string) {
 	s = s[strings.LastIndexByte(s, '@')+1:]
 	if i := strings.LastIndexByte(s, ':'); i >= 0 && strings.Trim(s[i+1:], "0123456789") == "" {
-		s, port = s[:i], s[i+1:]
+		s = s[:i]
 	}
-	host = canonicalHost(unescapeAll(s))
-	return host, port, host != ""
+	s = unescapeAll(s)
+	if strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") {
+		return canonicalIPv6(s[1 : len(s)-1])
+	}
+	return canonicalHost(s)
 }
 
-// canonicalHost returns the host in its one spelling, and nothing where none is left.
-func canonicalHost(s string) string {
-	if strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") {
-		a, err := netip.ParseAddr(s[1 : len(s)-1])
-		switch {
-		case err != nil || a.Zone() != "":
-			return ""
-		case a.Is4In6():
-			return a.Unmap().String()
-		}
-		return "[" + a.String() + "]"
+func canonicalIPv6(s string) string {
+	a, err := netip.ParseAddr(s)
+	switch {
+	case err != nil || !a.Is6() || a.Zone() != "":
+		return ""
+	case a.Is4In6():
+		return a.Unmap().String()
 	}
+	return "[" + a.String() + "]"
+}
+
+// canonicalHost returns a name or an IPv4 address in its one spelling. What a name with Unicode letters may not hold makes
+// it no host; octets that are not UTF-8 are escaped.
+func canonicalHost(s string) string {
 	if !isASCII(s) && utf8.ValidString(s) {
-		if ascii, err := uLabels.ToASCII(s); err == nil {
-			s = ascii
+		ascii, why := toASCII(s)
+		if why != "" {
+			return ""
 		}
+		s = ascii
 	}
 	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '.' }), ".")
 	if a, ok := parseIPv4(s); ok {
@@ -117,7 +129,7 @@ func canonicalHost(s string) string {
 	for i, c := range b {
 		b[i] = lower(c)
 	}
-	return escape(string(b))
+	return escape(string(b), `/\?@:[]`)
 }
 
 // parseIPv4 reads an IPv4 address in any form that inet_aton takes: up to four parts, each decimal, octal or hexadecimal,
@@ -151,9 +163,6 @@ func parseIPv4Part(p string) (uint64, bool) {
 	case len(p) > 1 && p[0] == '0':
 		base = 8
 	}
-	if p == "" || p[0] == '+' || p[0] == '-' || strings.Contains(p, "_") {
-		return 0, false
-	}
 	n, err := strconv.ParseUint(p, base, 64)
 	return n, err == nil
 }
@@ -182,44 +191,69 @@ func cleanPath(p string) string {
 // unescapeAll removes percent-escapes until none is left. No two escapes overlap, so one pass that looks back gives what
 // repeated passes give, in linear time.
 func unescapeAll(s string) string {
-	if !strings.Contains(s, "%") {
+	if strings.IndexByte(s, '%') < 0 {
 		return s
 	}
 	out := make([]byte, 0, len(s))
 	for i := range len(s) {
 		out = append(out, s[i])
 		for n := len(out); n >= 3 && out[n-3] == '%'; n = len(out) {
-			v, err := strconv.ParseUint(string(out[n-2:n]), 16, 8)
-			if err != nil {
+			hi, lo := unhex(out[n-2]), unhex(out[n-1])
+			if hi > 15 || lo > 15 {
 				break
 			}
-			out = append(out[:n-3], byte(v))
+			out = append(out[:n-3], hi<<4|lo)
 		}
 	}
 	return string(out)
 }
 
-// escape writes what may not stand in a canonical URL as %XX, in upper case.
-func escape(s string) string {
-	const hex = "0123456789ABCDEF"
-	var b strings.Builder
-	for i := range len(s) {
-		c := s[i]
-		if c > ' ' && c < 0x7f && c != '#' && c != '%' {
-			b.WriteByte(c)
-			continue
-		}
-		b.Write([]byte{'%', hex[c>>4], hex[c&15]})
+// unhex returns the value of a hexadecimal digit, and 255 for anything else.
+func unhex(c byte) byte {
+	switch c = lower(c); {
+	case c >= '0' && c <= '9':
+		return c - '0'
+	case c >= 'a' && c <= 'f':
+		return c - 'a' + 10
 	}
-	return b.String()
+	return 255
+}
+
+// escape writes what may not stand in a canonical URL, and the octets of also, as %XX in upper case.
+func escape(s, also string) string {
+	const hex = "0123456789ABCDEF"
+	plain := func(c byte) bool {
+		return c > ' ' && c < 0x7f && c != '#' && c != '%' && strings.IndexByte(also, c) < 0
+	}
+	i := 0
+	for i < len(s) && plain(s[i]) {
+		i++
+	}
+	if i == len(s) {
+		return s
+	}
+	b := append(make([]byte, 0, len(s)+16), s[:i]...)
+	for ; i < len(s); i++ {
+		if c := s[i]; plain(c) {
+			b = append(b, c)
+		} else {
+			b = append(b, '%', hex[c>>4], hex[c&15])
+		}
+	}
+	return string(b)
 }
 
 // parseURLTarget reads https://host/path, with *. before the host for its subdomains and /* at the end for everything
 // below the path.
 func parseURLTarget(text string) (e Entry, why string) {
 	scheme, rest, ok := cutScheme(text)
-	if !ok || scheme != "http" && scheme != "https" {
+	switch {
+	case !ok || scheme != "http" && scheme != "https":
 		return e, "a URL begins with https:// or http://"
+	case strings.ContainsFunc(text, unicode.IsControl):
+		return e, "control characters in a URL must be written as a percent sign and two digits"
+	case strings.Contains(text, "#/") || strings.Contains(text, "#!"):
+		return e, "what follows # never reaches a server, so it cannot be listed; list the whole page if that is meant"
 	}
 	prefix, suffix := "", ""
 	if after, ok := strings.CutPrefix(rest, "*."); ok {
@@ -228,7 +262,7 @@ func parseURLTarget(text string) (e Entry, why string) {
 	if before, ok := strings.CutSuffix(rest, "/*"); ok && !strings.ContainsAny(before, "?#") {
 		suffix, rest = "/*", before
 	}
-	u, err := ParseURL(scheme + "://" + rest)
+	u, err := ParseURL("https://" + rest)
 	if err != nil {
 		return e, err.Error()
 	}
@@ -236,8 +270,11 @@ func parseURLTarget(text string) (e Entry, why string) {
 		return e, why
 	}
 	path := u.pathQuery()
-	if suffix != "" {
+	switch {
+	case suffix != "":
 		path = strings.TrimSuffix(path, "/") + suffix
+	case !u.HasQuery && strings.HasSuffix(path, "/*"):
+		return e, "a last segment that is an escaped star cannot be told from /*"
 	}
 	return Entry{Scope: ScopeURL, key: prefix + u.Host + path}, ""
 }

@@ -1,0 +1,213 @@
+package blocklist
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Attributes are what an entry says beside its target. Times count in whole seconds, from 1970 to 9999.
+type Attributes struct {
+	Category  string    // what it is listed for, such as csam
+	Reference string    // the order or decision behind it
+	Expires   time.Time // from this moment on the entry matches no more; zero: never
+	Review    time.Time // when a person looks at it again; zero: not set
+	Added     time.Time // when it was first listed; zero: not recorded
+	Monitor   bool      // status=monitor: report a match, do not block
+}
+
+func (a *Attributes) append(dst []byte) []byte {
+	dst = appendText(dst, "category", a.Category)
+	dst = appendText(dst, "ref", a.Reference)
+	dst = appendTime(dst, "expires", a.Expires)
+	dst = appendTime(dst, "review", a.Review)
+	if a.Monitor {
+		dst = append(dst, " status=monitor"...)
+	}
+	return appendTime(dst, "added", a.Added)
+}
+
+func appendText(dst []byte, key, value string) []byte {
+	if value == "" {
+		return dst
+	}
+	if !isText(value) {
+		value = strings.Map(blankHidden, value)
+	}
+	dst = append(append(append(dst, ' '), key...), '=')
+	if !strings.ContainsAny(value, ` "\#`) {
+		return append(dst, value...)
+	}
+	dst = append(dst, '"')
+	for i := range len(value) {
+		if value[i] == '"' || value[i] == '\\' {
+			dst = append(dst, '\\')
+		}
+		dst = append(dst, value[i])
+	}
+	return append(dst, '"')
+}
+
+func appendTime(dst []byte, key string, t time.Time) []byte {
+	if t.IsZero() {
+		return dst
+	}
+	t = t.UTC()
+	layout := time.RFC3339
+	if t.Unix()%(24*60*60) == 0 {
+		layout = time.DateOnly
+	}
+	dst = append(append(append(dst, ' '), key...), '=')
+	return t.AppendFormat(dst, layout)
+}
+
+// parse reads what follows the target: fields up to the end of the line or to a comment.
+func (a *Attributes) parse(s string) (why string) {
+	var seen [6]bool
+	for {
+		var field string
+		if field, s = nextField(s); field == "" {
+			return ""
+		}
+		if why = a.set(field, &seen); why != "" {
+			return why
+		}
+	}
+}
+
+// nextField cuts the next field off: up to white space outside double quotes. A field that begins with # ends the line.
+func nextField(s string) (field, rest string) {
+	s = strings.TrimLeft(s, blanks)
+	if s == "" || s[0] == '#' {
+		return "", ""
+	}
+	quoted := false
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case !quoted && strings.IndexByte(blanks, c) >= 0:
+			return s[:i], s[i:]
+		}
+	}
+	return s, ""
+}
+
+// set reads one key=value field; seen has a place for each key.
+func (a *Attributes) set(field string, seen *[6]bool) (why string) {
+	key, value, ok := strings.Cut(field, "=")
+	if !ok {
+		return fmt.Sprintf("field %q is not key=value; a value with spaces needs double quotes", excerpt(field))
+	}
+	keys := []string{"category", "ref", "expires", "review", "status", "added"}
+	place := slices.Index(keys, key)
+	if place < 0 {
+		return fmt.Sprintf("unknown attribute %q; there are %s", excerpt(key), strings.Join(keys, ", "))
+	}
+	if value, ok = unquote(value); !ok {
+		return "attribute " + key + ": its value is empty, badly quoted or holds control characters"
+	}
+	if seen[place] {
+		return "attribute " + key + ": it is given twice"
+	}
+	seen[place] = true
+	if why = a.assign(key, value); why != "" {
+		return "attribute " + key + ": " + why
+	}
+	return ""
+}
+
+func (a *Attributes) assign(key, value string) (why string) {
+	switch key {
+	case "category":
+		a.Category = value
+	case "ref":
+		a.Reference = value
+	case "expires":
+		return setTime(&a.Expires, value)
+	case "review":
+		return setTime(&a.Review, value)
+	case "added":
+		return setTime(&a.Added, value)
+	case "status":
+		if a.Monitor = value == "monitor"; !a.Monitor && value != "block" {
+			return "it must be block or monitor"
+		}
+	}
+	return ""
+}
+
+func setTime(dst *time.Time, value string) (why string) {
+	t, ok := parseTime(value)
+	*dst = t
+	if !ok {
+		return needTime
+	}
+	return ""
+}
+
+const needTime = "it needs a day (2027-05-01) or a time (2027-05-01T08:00:00Z) from 1970 to 9999"
+
+// ParseTime reads a day, which means 00:00 UTC, or an RFC 3339 time; fractions of a second are dropped. Years run from 1970
+// to 9999. It fails with [ErrMalformed].
+func ParseTime(s string) (time.Time, error) {
+	t, ok := parseTime(s)
+	if !ok {
+		return t, fmt.Errorf("time %q: %w: %s", excerpt(s), ErrMalformed, needTime)
+	}
+	return t, nil
+}
+
+func parseTime(s string) (time.Time, bool) {
+	layout := time.RFC3339
+	if len(s) == len(time.DateOnly) {
+		layout = time.DateOnly
+	}
+	t, err := time.Parse(layout, s)
+	t = t.UTC().Truncate(time.Second)
+	if err != nil || t.Year() < 1970 || t.Year() > 9999 {
+		return time.Time{}, false
+	}
+	return t, true
+}
+
+// unquote returns the value without its quotes and backslashes; it must be text.
+func unquote(s string) (string, bool) {
+	if !strings.ContainsAny(s, `"\`) {
+		return s, s != "" && isText(s)
+	}
+	if len(s) < 2 || s[0] != '"' || s[len(s)-1] != '"' {
+		return "", false
+	}
+	s = s[1 : len(s)-1]
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == '"':
+			return "", false
+		case s[i] == '\\':
+			if i++; i == len(s) || s[i] != '"' && s[i] != '\\' {
+				return "", false
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String(), b.Len() > 0 && isText(b.String())
+}
+
+// isText tells whether s is UTF-8 and shows what it holds: no control characters, no changes of writing direction.
+func isText(s string) bool { return utf8.ValidString(s) && strings.IndexFunc(s, isHidden) < 0 }
+
+func isHidden(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }
+
+func blankHidden(r rune) rune {
+	if isHidden(r) {
+		return ' '
+	}
+	return r
+}
