@@ -1,0 +1,132 @@
+package trust
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// ContentType is the media type of a bundle.
+const ContentType = "application/x-tar"
+
+// WriteBundle writes what a push carries, as one tar stream: every root from the first to the newest, the targets, then
+// each file that the targets name, which open returns.
+func WriteBundle(w io.Writer, roots [][]byte, targets []byte, open func(File) (io.ReadCloser, error)) error {
+	spec, err := ParseTargets(targets)
+	if err != nil {
+		return err
+	}
+	tw := tar.NewWriter(w)
+	for i, root := range roots {
+		if err := writeEntry(tw, RootName(int64(i)+1), root); err != nil {
+			return err
+		}
+	}
+	if err := writeEntry(tw, targetsEntry, targets); err != nil {
+		return err
+	}
+	for _, f := range spec.Files {
+		if err := writeFile(tw, f, open); err != nil {
+			return err
+		}
+	}
+	return tw.Close()
+}
+
+const targetsEntry = "targets.json"
+
+func writeEntry(tw *tar.Writer, name string, b []byte) error {
+	if err := writeHeader(tw, name, int64(len(b))); err != nil {
+		return err
+	}
+	_, err := tw.Write(b)
+	return err
+}
+
+func writeHeader(tw *tar.Writer, name string, size int64) error {
+	return tw.WriteHeader(&tar.Header{Name: name, Size: size, Mode: 0o644, ModTime: time.Unix(0, 0), Typeflag: tar.TypeReg})
+}
+
+func writeFile(tw *tar.Writer, f File, open func(File) (io.ReadCloser, error)) error {
+	r, err := open(f)
+	if err != nil {
+		return fmt.Errorf("opening %s: %w", f.Path, err)
+	}
+	err = writeHeader(tw, "targets/"+f.Path, f.Length)
+	if err == nil {
+		err = CopyFile(tw, r, f)
+	}
+	return errors.Join(err, r.Close())
+}
+
+// Bundle is a bundle being read. Nothing in it is verified.
+type Bundle struct {
+	Roots   [][]byte // Roots[i] claims to be root i+1
+	Targets []byte
+	tar     *tar.Reader
+}
+
+// OpenBundle reads roots and targets. It fails with [blocklist.ErrMalformed] or [blocklist.ErrTooLarge].
+func OpenBundle(r io.Reader) (*Bundle, error) {
+	b := &Bundle{tar: tar.NewReader(r)}
+	for len(b.Roots) <= MaxRoots {
+		h, err := b.tar.Next()
+		if err != nil {
+			return nil, bundleError(err)
+		}
+		switch h.Name {
+		case RootName(int64(len(b.Roots)) + 1):
+			root, err := b.readAll(h, MaxRoot)
+			if err != nil {
+				return nil, err
+			}
+			b.Roots = append(b.Roots, root)
+		case targetsEntry:
+			b.Targets, err = b.readAll(h, MaxTargets)
+			return b, err
+		default:
+			return nil, malformed("bundle", "unexpected %.80q after %d roots", h.Name, len(b.Roots))
+		}
+	}
+	return nil, fmt.Errorf("bundle: %w: more than %d roots", blocklist.ErrTooLarge, MaxRoots)
+}
+
+func (b *Bundle) readAll(h *tar.Header, limit int64) ([]byte, error) {
+	if h.Size > limit {
+		return nil, fmt.Errorf("bundle: %s: %w: %d bytes, the limit is %d", h.Name, blocklist.ErrTooLarge, h.Size, limit)
+	}
+	data, err := io.ReadAll(io.LimitReader(b.tar, limit))
+	if err != nil {
+		return nil, bundleError(err)
+	}
+	return data, nil
+}
+
+// Next returns the path of the next file and its content, and [io.EOF] after the last one.
+func (b *Bundle) Next() (path string, content io.Reader, err error) {
+	h, err := b.tar.Next()
+	if err == io.EOF {
+		return "", nil, err
+	}
+	if err != nil {
+		return "", nil, bundleError(err)
+	}
+	path, ok := strings.CutPrefix(h.Name, "targets/")
+	if !ok || h.Typeflag != tar.TypeReg {
+		return "", nil, malformed("bundle", "unexpected %.80q", h.Name)
+	}
+	return path, b.tar, nil
+}
+
+// bundleError tells what the tar format lacks from what the source ran into.
+func bundleError(err error) error {
+	if errors.Is(err, tar.ErrHeader) || err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
+		return malformed("bundle", "%v: it is not a whole tar stream", err)
+	}
+	return fmt.Errorf("reading the bundle: %w", err)
+}

@@ -1,0 +1,110 @@
+package trust
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"time"
+
+	"github.com/theupdateframework/go-tuf/v2/metadata"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// Names of documents within a list's folder on an origin or mirror. All but the timestamp never change once they are there.
+const TimestampName = "timestamp.json"
+
+// RootName returns the name of a root's file.
+func RootName(version int64) string { return fmt.Sprintf("%d.root.json", version) }
+
+// SnapshotName returns the name of a snapshot's file.
+func SnapshotName(version int64) string { return fmt.Sprintf("%d.snapshot.json", version) }
+
+// TargetsName returns the name of a targets document's file.
+func TargetsName(version int64) string { return fmt.Sprintf("%d.targets.json", version) }
+
+// OnlineSpec is what a snapshot or a timestamp says: which document of the next role is the newest.
+type OnlineSpec struct {
+	Version int64
+	Expires time.Time
+	Of      []byte // the document it speaks for: targets for a snapshot, a snapshot for a timestamp
+	OfVer   int64  // version of that document
+	Root    int64  // of a timestamp: the newest root published with it
+}
+
+// NewSnapshot returns an unsigned snapshot document.
+func NewSnapshot(spec OnlineSpec) ([]byte, error) {
+	m := metadata.Snapshot(spec.Expires.UTC().Truncate(time.Second))
+	m.Signed.Version = spec.Version
+	m.Signed.Meta = metaOf("targets.json", spec)
+	return m.ToBytes(false)
+}
+
+// NewTimestamp returns an unsigned timestamp document.
+func NewTimestamp(spec OnlineSpec) ([]byte, error) {
+	m := metadata.Timestamp(spec.Expires.UTC().Truncate(time.Second))
+	m.Signed.Version = spec.Version
+	m.Signed.Meta = metaOf("snapshot.json", spec)
+	m.Signed.UnrecognizedFields = map[string]any{fieldRoot: spec.Root}
+	return m.ToBytes(false)
+}
+
+func metaOf(name string, spec OnlineSpec) map[string]*metadata.MetaFiles {
+	sum := sha256.Sum256(spec.Of)
+	return map[string]*metadata.MetaFiles{name: {
+		Version: spec.OfVer,
+		Length:  int64(len(spec.Of)),
+		Hashes:  metadata.Hashes{"sha256": sum[:]},
+	}}
+}
+
+// Online is a snapshot or timestamp document that was read, but not checked against any key.
+type Online struct {
+	Version int64
+	Expires time.Time
+	Of      int64 // version of the document it speaks for
+	Root    int64 // of a timestamp: the newest root published with it, 0 if it does not say
+	meta    *metadata.MetaFiles
+}
+
+// ParseTimestamp reads a timestamp: what it says, not who signed it.
+func ParseTimestamp(b []byte) (Online, error) {
+	m, err := parseRole[metadata.TimestampType]("timestamp", b, MaxTimestamp)
+	if err != nil {
+		return Online{}, err
+	}
+	s := &m.Signed
+	root, _ := s.UnrecognizedFields[fieldRoot].(float64)
+	o := Online{Version: s.Version, Expires: s.Expires, Root: int64(root), meta: s.Meta["snapshot.json"]}
+	if err := checkSigned("timestamp", s.Type, metadata.TIMESTAMP, s.Version, s.Expires); err != nil {
+		return o, err
+	}
+	return o, o.checkMeta("timestamp", MaxSnapshot)
+}
+
+// ParseSnapshot reads a snapshot: what it says, not who signed it.
+func ParseSnapshot(b []byte) (Online, error) {
+	m, err := parseRole[metadata.SnapshotType]("snapshot", b, MaxSnapshot)
+	if err != nil {
+		return Online{}, err
+	}
+	s := &m.Signed
+	o := Online{Version: s.Version, Expires: s.Expires, meta: s.Meta["targets.json"]}
+	if err := checkSigned("snapshot", s.Type, metadata.SNAPSHOT, s.Version, s.Expires); err != nil {
+		return o, err
+	}
+	return o, o.checkMeta("snapshot", MaxTargets)
+}
+
+// checkMeta checks the reference to the next document; go-tuf takes its presence for granted.
+func (o *Online) checkMeta(what string, limit int64) error {
+	switch {
+	case o.meta == nil:
+		return malformed(what, "it names no next document")
+	case o.meta.Version < 1 || o.meta.Length < 0:
+		return malformed(what, "the next document has version %d and length %d", o.meta.Version, o.meta.Length)
+	case o.meta.Length > limit:
+		return fmt.Errorf("%s: %w: the next document has %d bytes, the limit is %d", what, blocklist.ErrTooLarge, o.meta.Length, limit)
+	}
+	o.Of = o.meta.Version
+	return nil
+}

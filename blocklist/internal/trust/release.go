@@ -1,0 +1,99 @@
+package trust
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// Limits on the text of a release.
+const (
+	MaxText   = 4 << 30 // bytes
+	MaxWindow = 8 << 20 // bytes of memory that a decompressor may need for what came before; zstd's level 19 needs as much
+	// maxRatio is how many bytes of text a compressed byte may stand for. A list of consecutive names reaches some 60.
+	maxRatio = 512
+)
+
+// Compress returns a writer of the compressed form of a release; what it is closed without is lost.
+func Compress(w io.Writer) (io.WriteCloser, error) {
+	return zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithWindowSize(MaxWindow), zstd.WithEncoderConcurrency(1))
+}
+
+// CopyFile copies a file of the targets from src to dst and checks length and hash: with any other bytes it fails with
+// [blocklist.ErrUntrusted]. It reads one byte more than was signed, so that endless sources end.
+func CopyFile(dst io.Writer, src io.Reader, f File) error {
+	hash := sha256.New()
+	n, err := io.Copy(io.MultiWriter(dst, hash), io.LimitReader(src, f.Length+1))
+	switch {
+	case err != nil:
+		return fmt.Errorf("reading %s: %w", f.Path, err)
+	case n > f.Length:
+		return fmt.Errorf("%s: %w: longer than the %d bytes that were signed", f.Path, blocklist.ErrUntrusted, f.Length)
+	case n < f.Length:
+		return fmt.Errorf("%s: %w: cut short, %d of %d bytes", f.Path, blocklist.ErrUntrusted, n, f.Length)
+	case !bytes.Equal(hash.Sum(nil), f.SHA256):
+		return fmt.Errorf("%s: %w: the SHA-256 is not the one that was signed", f.Path, blocklist.ErrUntrusted)
+	}
+	return nil
+}
+
+// OpenText decompresses a file whose hash was checked, within the limits.
+func OpenText(r io.Reader, f File) (io.ReadCloser, error) {
+	d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxWindow(MaxWindow), zstd.WithDecoderMaxMemory(MaxText))
+	if err != nil {
+		return nil, fmt.Errorf("decompressing %s: %w", f.Path, err)
+	}
+	left := int64(MaxText)
+	if f.Length < left/maxRatio {
+		left = maxRatio*f.Length + 1<<20
+	}
+	return &text{zstd: d, path: f.Path, left: left}, nil
+}
+
+// text is a release's text with a limit on its length.
+type text struct {
+	zstd *zstd.Decoder
+	path string
+	left int64
+}
+
+func (t *text) Read(p []byte) (int, error) {
+	n, err := t.zstd.Read(p)
+	t.left -= int64(n)
+	switch {
+	case t.left < 0, errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded):
+		return 0, fmt.Errorf("decompressing %s: %w", t.path, blocklist.ErrTooLarge)
+	case err != nil && err != io.EOF:
+		return 0, fmt.Errorf("decompressing %s: %w: %w", t.path, blocklist.ErrMalformed, err)
+	}
+	return n, err
+}
+
+func (t *text) Close() error {
+	t.zstd.Close()
+	return nil
+}
+
+// OpenRelease reads the header of a release and compares it with what was signed; an altered or exchanged text fails with
+// [blocklist.ErrUntrusted]. The caller reads the changes, then closes the text.
+func OpenRelease(r io.Reader, f File) (*blocklist.ReleaseReader, io.Closer, error) {
+	t, err := OpenText(r, f)
+	if err != nil {
+		return nil, nil, err
+	}
+	reader, err := blocklist.NewReleaseReader(t)
+	if err == nil {
+		err = f.Release.matches(reader.Header())
+	}
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("%s: %w", f.Path, err), t.Close())
+	}
+	return reader, t, nil
+}

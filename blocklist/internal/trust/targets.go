@@ -1,0 +1,199 @@
+package trust
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/theupdateframework/go-tuf/v2/metadata"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// Release is what the officers sign about a release besides the hash of its file.
+type Release struct {
+	List    string    `json:"list"`
+	Serial  uint64    `json:"serial"`
+	Base    uint64    `json:"base"` // serial that a delta starts from; 0 for a snapshot
+	Entries uint64    `json:"entries"`
+	Digest  string    `json:"digest"` // see [blocklist.Digest]
+	Created time.Time `json:"created"`
+	Ledger  string    `json:"ledger"` // head of the agency's hash chain, hexadecimal
+}
+
+// File is one file of a release.
+type File struct {
+	Path    string // such as snapshot-42.txt.zst
+	Length  int64  // bytes
+	SHA256  []byte
+	Release Release
+}
+
+// URLPath returns where the file lies below the list's folder on an origin or mirror.
+func (f File) URLPath() string { return "targets/" + hex.EncodeToString(f.SHA256) + "." + f.Path }
+
+// TargetsSpec is what a targets document says: the files that make up the list.
+type TargetsSpec struct {
+	List    string
+	Version int64 // the serial of the newest release
+	Expires time.Time
+	Files   []File // in order of their paths
+}
+
+// NewTargets returns an unsigned targets document. It fails like [ParseTargets].
+func NewTargets(spec TargetsSpec) ([]byte, error) {
+	m := metadata.Targets(spec.Expires.UTC().Truncate(time.Second))
+	m.Signed.Version = spec.Version
+	m.Signed.UnrecognizedFields = map[string]any{fieldList: spec.List}
+	for _, f := range spec.Files {
+		f.Release.Created = f.Release.Created.UTC().Truncate(time.Second)
+		custom, err := json.Marshal(f.Release)
+		if err != nil {
+			return nil, malformed("targets", "%v", err)
+		}
+		m.Signed.Targets[f.Path] = &metadata.TargetFiles{
+			Length: f.Length,
+			Hashes: metadata.Hashes{"sha256": f.SHA256},
+			Custom: (*json.RawMessage)(&custom),
+		}
+	}
+	b, err := m.ToBytes(false)
+	if err != nil {
+		return nil, fmt.Errorf("writing the targets: %w", err)
+	}
+	_, err = ParseTargets(b)
+	return b, err
+}
+
+// ParseTargets reads a targets document: what it says, not who signed it. One of its files must be a snapshot of the
+// newest serial, so that there is always a way to the list. It fails with [blocklist.ErrMalformed] or
+// [blocklist.ErrTooLarge].
+func ParseTargets(b []byte) (TargetsSpec, error) {
+	m, err := parseRole[metadata.TargetsType]("targets", b, MaxTargets)
+	if err != nil {
+		return TargetsSpec{}, err
+	}
+	s := &m.Signed
+	spec := TargetsSpec{Version: s.Version, Expires: s.Expires}
+	if err := checkSigned("targets", s.Type, metadata.TARGETS, s.Version, s.Expires); err != nil {
+		return spec, err
+	}
+	if spec.List, err = signedList("targets", s.UnrecognizedFields); err != nil {
+		return spec, err
+	}
+	if len(s.Targets) > MaxFiles {
+		return spec, fmt.Errorf("targets: %w: %d files", blocklist.ErrTooLarge, len(s.Targets))
+	}
+	for path, t := range s.Targets {
+		f, err := fileFromTUF(path, t)
+		if err != nil {
+			return spec, err
+		}
+		if err := f.check(spec); err != nil {
+			return spec, err
+		}
+		spec.Files = append(spec.Files, f)
+	}
+	slices.SortFunc(spec.Files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
+	if _, ok := spec.Snapshot(); !ok {
+		return spec, malformed("targets", "there is no snapshot of serial %d", spec.Version)
+	}
+	return spec, nil
+}
+
+// Snapshot returns the file that holds the newest serial whole.
+func (spec TargetsSpec) Snapshot() (File, bool) {
+	i := slices.IndexFunc(spec.Files, func(f File) bool {
+		return f.Release.Base == 0 && f.Release.Serial == uint64(spec.Version) //nolint:gosec // versions are positive
+	})
+	if i < 0 {
+		return File{}, false
+	}
+	return spec.Files[i], true
+}
+
+func fileFromTUF(path string, t *metadata.TargetFiles) (f File, err error) {
+	f = File{Path: path, Length: t.Length, SHA256: t.Hashes["sha256"]}
+	if t.Custom == nil {
+		return f, malformed("targets", "file %.80q does not say which release it is", path)
+	}
+	if err := json.Unmarshal(*t.Custom, &f.Release); err != nil {
+		return f, malformed("targets", "file %.80q: %v", path, err)
+	}
+	return f, nil
+}
+
+// check holds one file to the rules, and to the document it stands in.
+func (f File) check(in TargetsSpec) error {
+	r := f.Release
+	_, err := blocklist.ParseDigest(r.Digest)
+	switch {
+	case !validPath(f.Path):
+		return malformed("targets", "file name %.80q: it needs lower-case letters, digits, dots and hyphens, at most %d", f.Path, maxPath)
+	case f.Length < 1 || len(f.SHA256) != 32:
+		return malformed("targets", "file %q has no length or no SHA-256", f.Path)
+	case err != nil:
+		return fmt.Errorf("targets: file %q: %w", f.Path, err)
+	case r.List != in.List:
+		return malformed("targets", "file %q is of list %.80q, the document is of %q", f.Path, r.List, in.List)
+	case r.Serial < 1 || r.Serial > uint64(in.Version): //nolint:gosec // versions are positive
+		return malformed("targets", "file %q has serial %d, the document has %d", f.Path, r.Serial, in.Version)
+	case r.Base >= r.Serial || r.Entries > blocklist.MaxEntries:
+		return malformed("targets", "file %q: base %d, serial %d, %d entries", f.Path, r.Base, r.Serial, r.Entries)
+	}
+	return nil
+}
+
+const maxPath = 128
+
+func validPath(p string) bool {
+	return p != "" && len(p) <= maxPath && p[0] != '.' && p[0] != '-' &&
+		strings.Trim(p, "abcdefghijklmnopqrstuvwxyz0123456789.-") == ""
+}
+
+// matches compares what was signed about a release with what its file says of itself.
+func (r Release) matches(h blocklist.Header) error {
+	same := r.List == h.List && r.Serial == h.Serial && r.Base == h.Base && r.Entries == h.Entries &&
+		r.Digest == h.Digest.String() && r.Created.Equal(h.Created)
+	if same {
+		return nil
+	}
+	return fmt.Errorf("%w: the file says %s serial %d base %d with %d entries and digest %.8s, signed was %s serial %d base %d with %d and %.8s",
+		blocklist.ErrUntrusted, h.List, h.Serial, h.Base, h.Entries, h.Digest, r.List, r.Serial, r.Base, r.Entries, r.Digest)
+}
+
+// OpenTargets reads a targets document of the root's list that enough of its officers have signed.
+func OpenTargets(root *Root, b []byte) (TargetsSpec, error) {
+	spec, err := ParseTargets(b)
+	if err != nil {
+		return spec, err
+	}
+	if spec.List != root.spec.List {
+		return spec, fmt.Errorf("targets: %w: they are of list %q, not %q", blocklist.ErrUntrusted, spec.List, root.spec.List)
+	}
+	return spec, checkEnough(root, fmt.Sprintf("serial %d of %s", spec.Version, spec.List), b)
+}
+
+// CheckNewer refuses targets older than those held, or of the same serial with other content, with
+// [blocklist.ErrRollback]. Without any held, all are newer.
+func CheckNewer(held, next []byte) error {
+	if len(held) == 0 || bytes.Equal(held, next) {
+		return nil
+	}
+	old, err := ParseTargets(held)
+	if err != nil {
+		return err
+	}
+	spec, err := ParseTargets(next)
+	switch {
+	case err != nil:
+		return err
+	case spec.Version < old.Version || spec.Version == old.Version && !sameSigned(held, next):
+		return &blocklist.SerialError{List: spec.List, Held: uint64(old.Version), Got: uint64(spec.Version), Err: blocklist.ErrRollback} //nolint:gosec // versions are positive
+	}
+	return nil
+}
