@@ -58,9 +58,9 @@ func (t *attrsTable) add(a attrs) uint32 {
 	return n
 }
 
-// width is the number of bytes that hold any number of the table.
-func (t *attrsTable) width() int {
-	switch n := len(t.all); {
+// numberWidth is the number of bytes that hold any number of a table of n rows.
+func numberWidth(n int) int {
+	switch {
 	case n == 1:
 		return 0
 	case n <= 1<<8:
@@ -71,10 +71,10 @@ func (t *attrsTable) width() int {
 	return 4
 }
 
-// encode writes the table for the set file: a count, then the rows.
-func (t *attrsTable) encode() []byte {
-	b := binary.AppendUvarint(nil, uint64(len(t.all)))
-	for _, a := range t.all {
+// encodeAttrs writes the table for the set file: a count, then the rows.
+func encodeAttrs(all []attrs) []byte {
+	b := binary.AppendUvarint(nil, uint64(len(all)))
+	for _, a := range all {
 		for _, s := range []string{a.category, a.reference} {
 			b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
 		}
@@ -88,7 +88,7 @@ func (t *attrsTable) encode() []byte {
 	return b
 }
 
-// decodeAttrs reads what encode wrote. The strings are copies: a match may outlive the file.
+// decodeAttrs reads what encodeAttrs wrote. The strings are copies: a match may outlive the file.
 func decodeAttrs(b []byte) ([]attrs, error) {
 	r := varReader{b: b}
 	n := r.uvarint()

@@ -100,4 +100,3 @@ func BenchmarkOpen1M(b *testing.B) {
 		require.NoError(b, s.Close())
 	}
 }
-

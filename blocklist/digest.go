@@ -15,9 +15,11 @@ type Digest struct {
 }
 
 // Add counts a canonical line in.
-func (d *Digest) Add(line []byte) {
+func (d *Digest) Add(line []byte) { d.add(lineHash(line)) }
+
+func (d *Digest) add(words [4]uint64) {
 	var carry uint64
-	for i, w := range lineHash(line) {
+	for i, w := range words {
 		d.words[i], carry = bits.Add64(d.words[i], w, carry)
 	}
 }

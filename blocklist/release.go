@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"math/bits"
 	"strconv"
 	"strings"
 	"time"
@@ -86,10 +85,16 @@ func (w *ReleaseWriter) Write(c Change) error {
 	if w.header.IsDelta() {
 		w.line = append(w.line, sign(c.Removed))
 	}
-	w.line = append(c.Entry.Append(w.line), '\n')
-	if err := w.order.next(c); err != nil {
+	signs := len(w.line)
+	w.line = c.Entry.Append(w.line)
+	line := w.line[signs:]
+	if len(line) > MaxLine {
+		return fmt.Errorf("entry %q: line of %d bytes: %w", excerpt(string(line)), len(line), ErrTooLarge)
+	}
+	if err := w.order.next(c.Removed, line); err != nil {
 		return err
 	}
+	w.line = append(w.line, '\n')
 	_, err := w.w.Write(w.line)
 	return err
 }
@@ -115,6 +120,8 @@ func (h Header) check() error {
 		return fmt.Errorf("release of %s: %w: base %d is not before serial %d", h.List, ErrMalformed, h.Base, h.Serial)
 	case h.Entries > MaxEntries:
 		return fmt.Errorf("release of %s: %d entries: %w", h.List, h.Entries, ErrTooLarge)
+	case h.Created.UTC().Year() < 1 || h.Created.UTC().Year() > 9999:
+		return fmt.Errorf("release of %s: %w: created in year %d", h.List, ErrMalformed, h.Created.UTC().Year())
 	}
 	return nil
 }
@@ -122,30 +129,31 @@ func (h Header) check() error {
 // orderCheck holds changes to the order of FORMAT.md: by target, each once; in a delta perhaps removed and then added.
 type orderCheck struct {
 	delta   bool
-	started bool
-	target  string
-	removed bool
+	target  []byte // of the line before
+	removed bool   // by the line before
 }
 
-func (o *orderCheck) next(c Change) error {
-	t := c.Entry.Target()
-	replaced := o.delta && t == o.target && o.removed && !c.Removed
-	if o.started && t <= o.target && !replaced {
-		return fmt.Errorf("entry %q after %q: %w: not in order, or twice", excerpt(t), excerpt(o.target), ErrMalformed)
+func (o *orderCheck) next(removed bool, line []byte) error {
+	target, _, _ := bytes.Cut(line, []byte(" "))
+	c := bytes.Compare(o.target, target)
+	replaced := o.delta && c == 0 && o.removed && !removed
+	if c >= 0 && !replaced {
+		return fmt.Errorf("entry %q after %q: %w: not in order, or twice", excerpt(string(target)), excerpt(string(o.target)), ErrMalformed)
 	}
-	o.started, o.target, o.removed = true, t, c.Removed
+	o.target, o.removed = append(o.target[:0], target...), removed
 	return nil
 }
 
 // ReleaseReader reads the text form of a release. It holds one line at a time.
 type ReleaseReader struct {
-	scan   *bufio.Scanner
-	header Header
-	order  orderCheck
-	line   int
-	net    Digest // what was added less what was removed
-	added  int64  // entries added less those removed
-	err    error
+	scan           *bufio.Scanner
+	header         Header
+	order          orderCheck
+	line           int
+	text           []byte // the canonical line, for comparison
+	net            Digest // what was added less what was removed
+	added, removed uint64
+	err            error // of reading
 }
 
 // NewReleaseReader reads and checks the header.
@@ -175,14 +183,11 @@ func scanLines(data []byte, atEOF bool) (int, []byte, error) {
 // Header returns what the release says of itself.
 func (r *ReleaseReader) Header() Header { return r.header }
 
-// headerFields are the keys of a header in their order; base is in deltas only.
-var headerFields = []string{"list", "serial", "base", "entries", "digest", "created"}
-
 func (r *ReleaseReader) readHeader() error {
 	if line, ok := r.nextLine(); !ok || line != magic {
 		return r.malformed("the first line must be " + strconv.Quote(magic))
 	}
-	size, want := 0, headerFields
+	size, want := 0, []string{"list", "serial", "base", "entries", "digest", "created"} // base is in deltas only
 	for {
 		line, ok := r.nextLine()
 		if size += len(line); !ok || size > maxHeader {
@@ -224,7 +229,11 @@ func (h *Header) set(key, value string) (err error) {
 	case "digest":
 		err = h.Digest.UnmarshalText([]byte(value))
 	case "created":
-		h.Created, err = time.Parse("2006-01-02T15:04:05Z", value)
+		const layout = "2006-01-02T15:04:05Z"
+		h.Created, err = time.Parse(layout, value)
+		if h.Created.Format(layout) != value { // Parse takes fractions and missing zeros, too
+			err = ErrMalformed
+		}
 	}
 	return err
 }
@@ -245,12 +254,10 @@ func (r *ReleaseReader) Changes() iter.Seq2[Change, error] {
 		for {
 			c, err := r.next()
 			if err == io.EOF {
-				if !r.header.IsDelta() {
-					err = r.Yields(Digest{}, 0)
-				} else {
-					err = nil
+				if r.header.IsDelta() {
+					return
 				}
-				if err != nil {
+				if err = r.Yields(Digest{}, 0); err != nil {
 					yield(Change{}, err)
 				}
 				return
@@ -266,11 +273,8 @@ func (r *ReleaseReader) Changes() iter.Seq2[Change, error] {
 // header names. It wraps [ErrDigest] if not.
 func (r *ReleaseReader) Yields(base Digest, entries uint64) error {
 	got := base
-	var carry uint64
-	for i, w := range r.net.words {
-		got.words[i], carry = bits.Add64(got.words[i], w, carry)
-	}
-	if n := int64(entries) + r.added; n < 0 || uint64(n) != r.header.Entries {
+	got.add(r.net.words)
+	if n := entries + r.added - r.removed; n != r.header.Entries {
 		return fmt.Errorf("%s serial %d: %w: %d entries, the header says %d", r.header.List, r.header.Serial, ErrDigest, n, r.header.Entries)
 	}
 	if got != r.header.Digest {
@@ -294,29 +298,33 @@ func (r *ReleaseReader) next() (c Change, err error) {
 		c.Removed = text[0] == '-'
 		text = text[1:]
 	}
-	if c.Entry, err = ParseEntry(text); err != nil {
-		err.(*EntryError).Line = r.line
-		return c, err
+	var why string
+	if c.Entry, why = parseEntry(text); why != "" {
+		return c, &EntryError{Line: r.line, Text: excerpt(text), Why: why}
 	}
-	canonical := c.Entry.Append(nil)
-	if string(canonical) != text {
-		return c, r.malformed("not in canonical form: " + strconv.Quote(excerpt(text)) + ", expected " + strconv.Quote(excerpt(string(canonical))))
+	r.text = c.Entry.Append(r.text[:0])
+	if string(r.text) != text {
+		return c, r.malformed("not in canonical form: " + strconv.Quote(excerpt(text)) + ", expected " + strconv.Quote(excerpt(string(r.text))))
 	}
-	if err := r.order.next(c); err != nil {
-		return c, err
+	if err := r.order.next(c.Removed, r.text); err != nil {
+		return c, fmt.Errorf("release, line %d: %w", r.line, err)
 	}
-	r.count(c.Removed, canonical)
-	return c, nil
+	return c, r.count(c.Removed)
 }
 
-func (r *ReleaseReader) count(removed bool, line []byte) {
+// count counts the line just read, and ends a release that goes on beyond what its header promised.
+func (r *ReleaseReader) count(removed bool) error {
 	if removed {
-		r.added--
-		r.net.Remove(line)
-		return
+		r.removed++
+		r.net.Remove(r.text)
+	} else {
+		r.added++
+		r.net.Add(r.text)
 	}
-	r.added++
-	r.net.Add(line)
+	if r.added > r.header.Entries || r.removed > MaxEntries {
+		return fmt.Errorf("release, line %d: %w: more lines than %d entries can have", r.line, ErrDigest, r.header.Entries)
+	}
+	return nil
 }
 
 func (r *ReleaseReader) nextLine() (string, bool) {

@@ -16,10 +16,10 @@ type set struct {
 	index  []uint32 // table rows before each bucket, and their total; the bucket of a row is its first bits
 	shift  uint     // 64 less the number of those bits
 	table  []byte   // rows of 16 bytes
-	number []byte   // number of each row's attributes, width bytes each
-	width  int
+	number []byte   // number of each row's attributes, header.Width bytes each
 	attrs  []attrs
-	data   []byte // the mapping
+	path   string
+	header setHeader
 }
 
 const rowSize = 16
@@ -48,7 +48,7 @@ func (s *set) row(i uint32) tableKey {
 }
 
 func (s *set) attrsNumber(row uint32) uint32 {
-	switch s.width {
+	switch s.header.Width {
 	case 1:
 		return uint32(s.number[row])
 	case 2:
@@ -72,7 +72,7 @@ const (
 	bitsPerEntry = 16 // about 1 false maybe in 1,000, each of which costs one look into the table
 )
 
-func filterBlocks(entries int) uint64 { return uint64(entries)*bitsPerEntry/blockBits + 1 }
+func filterWords(entries int) int { return (entries*bitsPerEntry/blockBits + 1) * blockBits / 64 }
 
 // newFilter uses words, whose number is a multiple of a block, as they are.
 func newFilter(words []uint64) *filter {

@@ -6,16 +6,16 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"iter"
 	"math/bits"
 	"os"
 	"runtime"
-	"slices"
 	"unsafe"
 
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 )
 
-// The set file: a header of one page, then filter, index, table, attribute numbers and attribute rows, each section
+// The set file: a header of one page, then filter, table, attribute numbers, index and attribute rows, each section
 // beginning on a page. Numbers are little-endian; rows of the table big-endian, so that they sort as bytes.
 const (
 	setMagic = "argine-set-1\x00\x00\x00\x00"
@@ -28,6 +28,7 @@ type setHeader struct {
 	Salt      [saltSize]byte
 	Rows      uint64
 	Blocks    uint64
+	Fed       uint64 // entries that the filter was ever fed with
 	IndexBits uint64
 	Width     uint64
 	AttrsSize uint64
@@ -38,7 +39,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // sections returns the size of each section in its order.
 func (h *setHeader) sections() [5]uint64 {
-	return [5]uint64{h.Blocks * blockBits / 8, (1<<h.IndexBits + 1) * 4, h.Rows * rowSize, h.Rows * h.Width, h.AttrsSize}
+	return [5]uint64{h.Blocks * blockBits / 8, h.Rows * rowSize, h.Rows * h.Width, (1<<h.IndexBits + 1) * 4, h.AttrsSize}
 }
 
 // offsets returns where each section begins, and the size of the file.
@@ -51,112 +52,70 @@ func (h *setHeader) offsets() (at [5]uint64, size uint64) {
 	return at, size
 }
 
-// builder collects the entries of a set. It holds 24 bytes an entry until the file is written.
-type builder struct {
-	secret *secret
-	rows   []builderRow
-	attrs  *attrsTable
-	hashes []uint64
+// setContent is what a set file is written from. The rows are gone through twice.
+type setContent struct {
+	salt  [saltSize]byte
+	rows  iter.Seq[setRow] // in order of their keys, each once
+	count int              // of the rows
+	words []uint64         // of the filter
+	fed   uint64           // entries that the filter was ever fed with
+	attrs []attrs
 }
 
-type builderRow struct {
+// setRow is one row of the table, with the number of its attributes.
+type setRow struct {
 	key   tableKey
 	attrs uint32
 }
 
-func newBuilder(s *secret, expected uint64) *builder {
-	expected = min(expected, 4<<20) // more is taken as it comes
-	return &builder{secret: s, attrs: newAttrsTable(), rows: make([]builderRow, 0, expected), hashes: make([]uint64, 0, expected)}
-}
-
-func (b *builder) add(e Entry) {
-	key := []byte(e.key)
-	b.rows = append(b.rows, builderRow{b.secret.tableKey(e.Scope, key), b.attrs.add(attrsOf(e.Attributes))})
-	b.hashes = append(b.hashes, b.secret.filterHash(e.Scope, e.key))
-}
-
-// sort puts the rows in order, and of rows for the same target leaves the strongest.
-func (b *builder) sort() {
-	slices.SortFunc(b.rows, func(x, y builderRow) int {
-		switch {
-		case x.key.less(y.key):
-			return -1
-		case y.key.less(x.key):
-			return 1
-		}
-		return 0
-	})
-	kept := b.rows[:0]
-	for _, r := range b.rows {
-		if n := len(kept); n > 0 && kept[n-1].key == r.key {
-			if b.attrs.all[r.attrs].stronger(&b.attrs.all[kept[n-1].attrs]) {
-				kept[n-1] = r
-			}
-			continue
-		}
-		kept = append(kept, r)
-	}
-	b.rows = kept
-}
-
-// write writes the set file and returns the number of its rows.
-func (b *builder) write(path string) (rows int, err error) {
-	b.sort()
-	table := b.attrs.encode()
+// writeSet writes a set file.
+func writeSet(path string, c setContent) error {
+	table := encodeAttrs(c.attrs)
 	h := setHeader{
-		Salt: b.secret.salt, Rows: uint64(len(b.rows)), Blocks: filterBlocks(len(b.rows)),
-		IndexBits: uint64(bits.Len(uint(len(b.rows) / 8))), Width: uint64(b.attrs.width()), AttrsSize: uint64(len(table)),
+		Salt: c.salt, Rows: uint64(c.count), Blocks: uint64(len(c.words)) * 64 / blockBits, Fed: c.fed,
+		IndexBits: uint64(bits.Len(uint(c.count / 8))), Width: uint64(numberWidth(len(c.attrs))), AttrsSize: uint64(len(table)),
 	}
 	copy(h.Magic[:], setMagic)
-	words := make([]uint64, h.Blocks*blockBits/64)
-	f := newFilter(words)
-	for _, hash := range b.hashes {
-		f.add(hash)
-	}
-	err = disk.Write(path, 0o600, func(w io.Writer) error {
+	return disk.Write(path, 0o600, func(w io.Writer) error {
 		out := &sectionWriter{w: bufio.NewWriterSize(w, 256<<10)}
 		out.page(make([]byte, pageSize)) // the header comes last, when the sum is known
 		out.sum = 0
-		out.page(wordBytes(words))
-		out.page(b.index(h.IndexBits))
-		b.writeTable(out)
-		b.writeNumbers(out, int(h.Width))
+		out.page(wordBytes(c.words))
+		index := writeRows(out, c, h.IndexBits)
+		writeNumbers(out, c, int(h.Width))
+		out.page(index)
 		out.page(table)
 		h.Sum = out.sum
 		return finish(w, out, h)
 	})
-	return len(b.rows), err
 }
 
-func (b *builder) index(indexBits uint64) []byte {
-	index := make([]byte, (1<<indexBits+1)*4)
-	bucket := uint64(0)
-	for i, r := range b.rows {
-		for ; bucket <= r.key.hi>>(64-indexBits); bucket++ {
-			binary.LittleEndian.PutUint32(index[bucket*4:], uint32(i))
+// writeRows writes the table and returns the index of its buckets.
+func writeRows(out *sectionWriter, c setContent, indexBits uint64) (index []byte) {
+	index = make([]byte, 0, (1<<indexBits+1)*4)
+	var b [rowSize]byte
+	n := uint32(0)
+	for r := range c.rows {
+		for uint64(len(index)/4) <= r.key.hi>>(64-indexBits) {
+			index = binary.LittleEndian.AppendUint32(index, n)
 		}
+		binary.BigEndian.PutUint64(b[:], r.key.hi)
+		binary.BigEndian.PutUint64(b[8:], r.key.lo)
+		out.write(b[:])
+		n++
 	}
-	for ; bucket <= 1<<indexBits; bucket++ {
-		binary.LittleEndian.PutUint32(index[bucket*4:], uint32(len(b.rows)))
+	out.pad()
+	for len(index) < cap(index) {
+		index = binary.LittleEndian.AppendUint32(index, n)
 	}
 	return index
 }
 
-func (b *builder) writeTable(out *sectionWriter) {
-	var row [rowSize]byte
-	for _, r := range b.rows {
-		binary.BigEndian.PutUint64(row[:], r.key.hi)
-		binary.BigEndian.PutUint64(row[8:], r.key.lo)
-		out.write(row[:])
-	}
-	out.pad()
-}
-
-func (b *builder) writeNumbers(out *sectionWriter, width int) {
-	var number [4]byte
-	for _, r := range b.rows {
-		binary.LittleEndian.PutUint32(number[:], r.attrs)
-		out.write(number[:width])
+func writeNumbers(out *sectionWriter, c setContent, width int) {
+	var b [4]byte
+	for r := range c.rows {
+		binary.LittleEndian.PutUint32(b[:], r.attrs)
+		out.write(b[:width])
 	}
 	out.pad()
 }
@@ -234,7 +193,7 @@ func openSet(path string, sec *secret) (*set, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mapping the set: %w", err)
 	}
-	s, err := mapSet(data, h, sec)
+	s, err := mapSet(path, data, h, sec)
 	if err != nil {
 		return nil, fmt.Errorf("opening the set: %w (%v)", err, disk.Unmap(data))
 	}
@@ -267,7 +226,7 @@ func wordBytes(words []uint64) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(&words[0])), len(words)*8)
 }
 
-func mapSet(data []byte, h setHeader, sec *secret) (*set, error) {
+func mapSet(path string, data []byte, h setHeader, sec *secret) (*set, error) {
 	at, _ := h.offsets()
 	sizes := h.sections()
 	section := func(i int) []byte { return data[at[i]:][:sizes[i]:sizes[i]] }
@@ -276,10 +235,10 @@ func mapSet(data []byte, h setHeader, sec *secret) (*set, error) {
 		return nil, fmt.Errorf("opening the set: big-endian machines are not supported")
 	}
 	s := &set{
-		secret: sec, data: data, width: int(h.Width), shift: 64 - uint(h.IndexBits),
+		secret: sec, path: path, header: h, shift: 64 - uint(h.IndexBits),
 		filter: newFilter(unsafe.Slice((*uint64)(unsafe.Pointer(&words[0])), len(words)/8)),
-		index:  unsafe.Slice((*uint32)(unsafe.Pointer(&section(1)[0])), len(section(1))/4),
-		table:  section(2), number: section(3),
+		table:  section(1), number: section(2),
+		index: unsafe.Slice((*uint32)(unsafe.Pointer(&section(3)[0])), len(section(3))/4),
 	}
 	var err error
 	s.attrs, err = decodeAttrs(section(4))

@@ -90,22 +90,15 @@ func (st *state) fits(h Header) error {
 }
 
 // compile writes the set under a name of its own, which counts only when save has named it.
-func (st *state) compile(b *builder) error {
+func (st *state) compile(c setContent) error {
 	f, err := os.CreateTemp(st.dir, setPrefix+"*")
 	if err != nil {
 		return err
 	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	rows, err := b.write(f.Name())
-	if err != nil {
+	if err = errors.Join(f.Close(), writeSet(f.Name(), c)); err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
-	if st.Header.Serial == 0 {
-		st.Header.Entries = uint64(rows)
-	}
-	st.Set, st.Base = filepath.Base(f.Name()), st.Header.Digest
+	st.Set, st.Base, st.Journal = filepath.Base(f.Name()), st.Header.Digest, 0
 	return nil
 }
 

@@ -297,7 +297,11 @@ func (s *Store) rebuild(st *state, next state, entries iter.Seq2[Entry, error]) 
 		b.add(e)
 	}
 	next.dir = st.dir
-	if err := next.compile(b); err != nil {
+	content := b.content()
+	if next.Header.Serial == 0 {
+		next.Header.Entries = uint64(content.count)
+	}
+	if err := next.compile(content); err != nil {
 		return fmt.Errorf("compiling %s: %w", next.Header.List, err)
 	}
 	l := next.open(sec)

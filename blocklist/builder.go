@@ -1,0 +1,53 @@
+package blocklist
+
+import (
+	"cmp"
+	"slices"
+)
+
+// builder collects the entries of a set: 32 bytes an entry until the file is written.
+type builder struct {
+	secret *secret
+	rows   []setRow
+	hashes []uint64
+	attrs  *attrsTable
+}
+
+func newBuilder(s *secret, expected uint64) *builder {
+	expected = min(expected, 4<<20) // more is taken as it comes
+	return &builder{secret: s, attrs: newAttrsTable(), rows: make([]setRow, 0, expected), hashes: make([]uint64, 0, expected)}
+}
+
+func (b *builder) add(e Entry) {
+	b.rows = append(b.rows, setRow{b.secret.tableKey(e.Scope, []byte(e.key)), b.attrs.add(attrsOf(e.Attributes))})
+	b.hashes = append(b.hashes, b.secret.filterHash(e.Scope, e.key))
+}
+
+// content sorts the rows, and leaves the strongest of those for the same target.
+func (b *builder) content() setContent {
+	slices.SortFunc(b.rows, func(x, y setRow) int {
+		if c := cmp.Compare(x.key.hi, y.key.hi); c != 0 {
+			return c
+		}
+		return cmp.Compare(x.key.lo, y.key.lo)
+	})
+	kept := b.rows[:0]
+	for _, r := range b.rows {
+		if n := len(kept); n > 0 && kept[n-1].key == r.key {
+			if b.attrs.all[r.attrs].stronger(&b.attrs.all[kept[n-1].attrs]) {
+				kept[n-1] = r
+			}
+			continue
+		}
+		kept = append(kept, r)
+	}
+	words := make([]uint64, filterWords(len(kept)))
+	f := newFilter(words)
+	for _, hash := range b.hashes {
+		f.add(hash)
+	}
+	return setContent{
+		salt: b.secret.salt, rows: slices.Values(kept), count: len(kept),
+		words: words, fed: uint64(len(kept)), attrs: b.attrs.all,
+	}
+}
