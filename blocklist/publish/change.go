@@ -1,0 +1,200 @@
+package publish
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// Result counts what a change to the ledger did.
+type Result struct {
+	Added     uint64 // entries that are new
+	Changed   uint64 // entries whose attributes are other ones now
+	Removed   uint64
+	Unchanged uint64    // entries that were there like this already
+	Refused   uint64    // entries that were not taken
+	Refusals  []Refusal // the first of them
+}
+
+// Refusal says why an entry was not taken.
+type Refusal struct {
+	Entry blocklist.Entry
+	Err   error
+}
+
+// maxRefusals is how many refused entries a Result explains.
+const maxRefusals = 20
+
+// Add lists entries. An entry that is there with other attributes gets the new ones. If one of them must not be listed,
+// nothing is changed, and the error says why.
+func (l *Ledger) Add(ctx context.Context, entries []blocklist.Entry, c Cause) (Result, error) {
+	for _, e := range entries {
+		if err := CheckEntry(e); err != nil {
+			return Result{}, err
+		}
+	}
+	return l.change(ctx, KindAdd, c, func(o *operation, r *Result) error {
+		for _, e := range entries {
+			if err := o.put(ctx, e, r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Remove takes entries out, by their targets; attributes don't matter. If one of them is not there, nothing is changed.
+func (l *Ledger) Remove(ctx context.Context, entries []blocklist.Entry, c Cause) (Result, error) {
+	return l.change(ctx, KindRemove, c, func(o *operation, r *Result) error {
+		for _, e := range entries {
+			if err := o.remove(ctx, e.Target(), r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Import is Add for a stream of entries of any length, in bounded memory. Entries that must not be listed are left out and
+// counted. An error in the stream changes nothing. Progress, if it is not nil, is called now and then with the number of
+// entries read.
+func (l *Ledger) Import(ctx context.Context, entries iter.Seq2[blocklist.Entry, error], c Cause, progress func(uint64)) (Result, error) {
+	return l.change(ctx, KindImport, c, func(o *operation, r *Result) error {
+		var read uint64
+		for e, err := range entries {
+			if err != nil {
+				return err
+			}
+			if read++; progress != nil && read%4096 == 0 {
+				progress(read)
+			}
+			if err := CheckEntry(e); err != nil {
+				r.refuse(e, err)
+				continue
+			}
+			if err := o.put(ctx, e, r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (r *Result) refuse(e blocklist.Entry, err error) {
+	r.Refused++
+	if len(r.Refusals) < maxRefusals {
+		r.Refusals = append(r.Refusals, Refusal{Entry: e, Err: err})
+	}
+}
+
+// change runs fill under the lock as one operation.
+func (l *Ledger) change(ctx context.Context, kind string, c Cause, fill func(*operation, *Result) error) (r Result, err error) {
+	unlock, err := l.lock(ctx)
+	if err != nil {
+		return r, err
+	}
+	defer unlock()
+	_, err = l.operate(ctx, kind, c, func(o *operation) error { return fill(o, &r) })
+	if err != nil {
+		return Result{}, err
+	}
+	return r, nil
+}
+
+// statements are what an operation runs once or more for each entry.
+type statements struct {
+	insert, find, update, remove, log *sql.Stmt
+}
+
+func (s *statements) prepare(ctx context.Context, tx *sql.Tx) error {
+	for _, p := range []struct {
+		stmt **sql.Stmt
+		text string
+	}{
+		{&s.insert, `INSERT INTO entries (target, attributes) VALUES (?, ?) ON CONFLICT DO NOTHING`},
+		{&s.find, `SELECT attributes FROM entries WHERE target = ?`},
+		{&s.update, `UPDATE entries SET attributes = ? WHERE target = ?`},
+		{&s.remove, `DELETE FROM entries WHERE target = ?`},
+		{&s.log, `INSERT INTO changes (id, sign, target, attributes) VALUES (?, ?, ?, ?)`},
+	} {
+		var err error
+		if *p.stmt, err = tx.PrepareContext(ctx, p.text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// put lists an entry.
+func (o *operation) put(ctx context.Context, e blocklist.Entry, r *Result) error {
+	line := e.String()
+	if len(line) > blocklist.MaxLine {
+		return fmt.Errorf("entry %.80q: %w: its line is longer than 64 KiB", line, blocklist.ErrTooLarge)
+	}
+	target := e.Target()
+	attributes := line[len(target):]
+	done, err := o.stmts.insert.ExecContext(ctx, target, attributes)
+	if err != nil {
+		return err
+	}
+	if n, err := done.RowsAffected(); err != nil || n == 1 {
+		r.Added++
+		return errors.Join(err, o.log(ctx, '+', target, attributes))
+	}
+	var held string
+	if err := o.stmts.find.QueryRowContext(ctx, target).Scan(&held); err != nil {
+		return err
+	}
+	if held == attributes {
+		r.Unchanged++
+		return nil
+	}
+	r.Changed++
+	if _, err := o.stmts.update.ExecContext(ctx, attributes, target); err != nil {
+		return err
+	}
+	return errors.Join(o.log(ctx, '-', target, held), o.log(ctx, '+', target, attributes))
+}
+
+// remove takes an entry out.
+func (o *operation) remove(ctx context.Context, target string, r *Result) error {
+	var held string
+	err := o.stmts.find.QueryRowContext(ctx, target).Scan(&held)
+	if errors.Is(err, sql.ErrNoRows) {
+		return fmt.Errorf("removing %q: %w", target, ErrNotListed)
+	}
+	if err != nil {
+		return err
+	}
+	r.Removed++
+	_, err = o.stmts.remove.ExecContext(ctx, target)
+	return errors.Join(err, o.log(ctx, '-', target, held))
+}
+
+// ErrNotListed is returned when what is to be removed is not on the list in that scope.
+var ErrNotListed = errors.New("not on the list with this scope")
+
+// log records one change and counts it.
+func (o *operation) log(ctx context.Context, sign byte, target, attributes string) error {
+	line := []byte(target + attributes)
+	if sign == '+' {
+		o.Added++
+		o.Entries++
+		o.digest.Add(line)
+	} else {
+		o.Removed++
+		o.Entries--
+		o.digest.Remove(line)
+	}
+	if o.Entries > blocklist.MaxEntries {
+		return fmt.Errorf("a list of more than %d entries: %w", blocklist.MaxEntries, blocklist.ErrTooLarge)
+	}
+	fmt.Fprintf(o.hash, "%c%s\n", sign, line)
+	o.LastChange++
+	_, err := o.stmts.log.ExecContext(ctx, o.LastChange, string(sign), target, attributes)
+	return err
+}

@@ -1,0 +1,137 @@
+package publish
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"filippo.io/age"
+	"filippo.io/age/armor"
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// Limits on key files that are read.
+const (
+	maxKeyFile    = 16 << 10
+	maxWorkFactor = 20 // of scrypt: a few seconds and 1 GiB
+)
+
+// Keygen makes an officer's ed25519 key pair: the private key in the new file path, readable by its owner alone, the public
+// key in the new file publicPath. Neither may be there. The name identifies the officer in error messages and in the list's
+// root. The private key is encrypted with the passphrase by age's scrypt recipient; an empty passphrase leaves it plain.
+// Keygen returns the public key as text.
+func Keygen(path, publicPath, name, passphrase string) (public string, err error) {
+	private, public, err := note.GenerateKey(rand.Reader, name)
+	if err != nil {
+		return "", fmt.Errorf("making a key named %q: %w: a name has no spaces and no plus sign", name, blocklist.ErrMalformed)
+	}
+	content := []byte(private + "\n")
+	if passphrase != "" {
+		if content, err = encrypt(content, passphrase); err != nil {
+			return "", fmt.Errorf("encrypting the private key: %w", err)
+		}
+	}
+	if err := writeNew(path, content, 0o600); err != nil {
+		return "", err
+	}
+	if err := writeNew(publicPath, []byte(public+"\n"), 0o644); err != nil {
+		return "", errors.Join(err, os.Remove(path))
+	}
+	return public, nil
+}
+
+// writeNew writes a file that must not be there yet.
+func writeNew(path string, content []byte, mode os.FileMode) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("writing %s: %w: a key file is never overwritten; choose another name", path, err)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	return nil
+}
+
+func encrypt(plain []byte, passphrase string) ([]byte, error) {
+	recipient, err := age.NewScryptRecipient(passphrase)
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	armored := armor.NewWriter(&out)
+	w, err := age.Encrypt(armored, recipient)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.Write(plain); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(w.Close(), armored.Close()); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+// LoadKey reads an officer's private key. The passphrase is asked for only if the file is encrypted. The result is a plain
+// signer, so that a key in hardware or in an agent can stand in for it.
+func LoadKey(path string, passphrase func() (string, error)) (crypto.Signer, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	content, err := readAtMost(f, maxKeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("reading the key %s: %w", path, err)
+	}
+	if bytes.HasPrefix(content, []byte(armor.Header)) {
+		phrase, err := passphrase()
+		if err != nil {
+			return nil, fmt.Errorf("unlocking the key %s: %w", path, err)
+		}
+		if content, err = decrypt(content, phrase); err != nil {
+			return nil, fmt.Errorf("unlocking the key %s: %w", path, err)
+		}
+	}
+	_, key, err := trust.ParsePrivateKey(string(content))
+	if err != nil {
+		return nil, fmt.Errorf("reading the key %s: %w", path, err)
+	}
+	return key, nil
+}
+
+func decrypt(content []byte, passphrase string) ([]byte, error) {
+	identity, err := age.NewScryptIdentity(passphrase)
+	if err != nil {
+		return nil, err
+	}
+	identity.SetMaxWorkFactor(maxWorkFactor)
+	r, err := age.Decrypt(armor.NewReader(bytes.NewReader(content)), identity)
+	if errors.Is(err, age.ErrIncorrectIdentity) {
+		return nil, fmt.Errorf("%w: the passphrase is wrong", blocklist.ErrUntrusted)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return readAtMost(r, maxKeyFile)
+}
+
+// readAtMost reads all of r, which may hold limit bytes.
+func readAtMost(r io.Reader, limit int64) ([]byte, error) {
+	content, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err == nil && int64(len(content)) > limit {
+		err = fmt.Errorf("%w: more than %d bytes", blocklist.ErrTooLarge, limit)
+	}
+	return content, err
+}

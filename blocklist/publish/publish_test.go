@@ -1,0 +1,162 @@
+package publish_test
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+const list = "it.example/test"
+
+var cause = publish.Cause{Author: "anna", Reason: "test", Reference: "order 2026/17"}
+
+// agency is a ledger with two officers, both of whom must sign.
+type agency struct {
+	*publish.Ledger
+	dir         string
+	anna, bruno crypto.Signer
+}
+
+// newAgency makes an agency whose root is signed.
+func newAgency(t testing.TB) *agency {
+	t.Helper()
+	a := initAgency(t)
+	a.sign(t, a.anna, a.bruno)
+	return a
+}
+
+// initAgency makes an agency whose root waits for signatures.
+func initAgency(t testing.TB) *agency {
+	t.Helper()
+	keys := t.TempDir()
+	a := &agency{dir: filepath.Join(t.TempDir(), "agency")}
+	var officers []string
+	officers, a.anna = keypair(t, keys, "anna", officers)
+	officers, a.bruno = keypair(t, keys, "bruno", officers)
+	origin, _ := keypair(t, keys, "origin", nil)
+	require.NoError(t, publish.Init(t.Context(), a.dir, publish.InitOptions{
+		List: list, OriginKey: origin[0], Officers: officers, Threshold: 2, Author: "anna",
+	}))
+	a.open(t)
+	return a
+}
+
+// open opens the ledger, again if it was open.
+func (a *agency) open(t testing.TB) {
+	t.Helper()
+	var err error
+	a.Ledger, err = publish.Open(a.dir)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, a.Close()) })
+}
+
+func keypair(t testing.TB, dir, name string, officers []string) ([]string, crypto.Signer) {
+	t.Helper()
+	path := filepath.Join(dir, name+".key")
+	public, err := publish.Keygen(path, filepath.Join(dir, name+".pub"), name, "")
+	require.NoError(t, err)
+	signer, err := publish.LoadKey(path, nil)
+	require.NoError(t, err)
+	return append(officers, public), signer
+}
+
+func (a *agency) sign(t testing.TB, officers ...crypto.Signer) {
+	t.Helper()
+	for _, officer := range officers {
+		p, err := a.Pending()
+		require.NoError(t, err)
+		_, err = a.Sign(t.Context(), p, officer)
+		require.NoError(t, err)
+	}
+}
+
+// release makes, signs and pushes a release, and returns the bundle.
+func (a *agency) release(t testing.TB) *trust.Bundle {
+	t.Helper()
+	_, _, err := a.Release(t.Context(), "anna")
+	require.NoError(t, err)
+	a.sign(t, a.anna, a.bruno)
+	path := filepath.Join(t.TempDir(), "bundle")
+	_, err = a.Push(t.Context(), toFile(path), publish.Cause{Author: "anna", Reason: "a file"})
+	require.NoError(t, err)
+	f, err := os.Open(path)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, f.Close()) })
+	b, err := trust.OpenBundle(f)
+	require.NoError(t, err)
+	return b
+}
+
+func entry(t testing.TB, line string) blocklist.Entry {
+	t.Helper()
+	e, err := blocklist.ParseEntry(line)
+	require.NoError(t, err)
+	return e
+}
+
+func entries(t testing.TB, lines ...string) []blocklist.Entry {
+	t.Helper()
+	var all []blocklist.Entry
+	for _, line := range lines {
+		all = append(all, entry(t, line))
+	}
+	return all
+}
+
+// stream is entries as Import takes them.
+func stream(all []blocklist.Entry) iter.Seq2[blocklist.Entry, error] {
+	return func(yield func(blocklist.Entry, error) bool) {
+		for _, e := range all {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+// lines collects what is listed.
+func (a *agency) lines(t testing.TB) []string {
+	t.Helper()
+	var all []string
+	for e, err := range a.Entries(t.Context()) {
+		require.NoError(t, err)
+		all = append(all, e.String())
+	}
+	return all
+}
+
+func collect(t testing.TB, changes iter.Seq2[blocklist.Change, error]) []string {
+	t.Helper()
+	var all []string
+	for c, err := range changes {
+		require.NoError(t, err)
+		sign := "+"
+		if c.Removed {
+			sign = "-"
+		}
+		all = append(all, sign+c.Entry.String())
+	}
+	return all
+}
+
+func toFile(path string) publish.Deliver {
+	return func(_ context.Context, _ string, bundle io.Reader) error {
+		f, err := os.Create(path)
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(f, bundle)
+		return errors.Join(err, f.Close())
+	}
+}

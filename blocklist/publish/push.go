@@ -1,0 +1,130 @@
+package publish
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// Deliver brings the bundle of a list to an origin. It returns nil only when the origin has accepted it.
+type Deliver func(ctx context.Context, list string, bundle io.Reader) error
+
+// Push brings the pending release to an origin and records that in the ledger. Without a pending release it brings the
+// newest one, to a second origin perhaps. Push fails with [blocklist.ErrUntrusted] if signatures are missing, and says
+// whose. The cause's reason is where the release went. An origin takes the same release twice, so a push may be repeated.
+func (l *Ledger) Push(ctx context.Context, deliver Deliver, c Cause) (*Pending, error) {
+	unlock, err := l.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	p, err := l.pushable(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.signatures.Err(p.what()); err != nil {
+		return nil, fmt.Errorf("pushing: %w", err)
+	}
+	if err := l.deliver(ctx, p, deliver); err != nil {
+		return nil, fmt.Errorf("pushing serial %d: %w", p.Serial, err)
+	}
+	if err := l.recordPush(ctx, p, c); err != nil {
+		return nil, err
+	}
+	return p, l.settlePush(ctx)
+}
+
+func (p *Pending) what() string {
+	if p.Root > 0 {
+		return fmt.Sprintf("root %d", p.Root)
+	}
+	return fmt.Sprintf("serial %d", p.Serial)
+}
+
+// pushable returns the pending release, or the newest one.
+func (l *Ledger) pushable(ctx context.Context) (*Pending, error) {
+	p, err := l.Pending()
+	last, lastErr := lastRelease(ctx, l.db)
+	if err == nil || lastErr != nil || last.Serial == 0 {
+		return p, err
+	}
+	return l.pendingRelease(l.releasePath(last.Serial))
+}
+
+func (l *Ledger) deliver(ctx context.Context, p *Pending, deliver Deliver) error {
+	rel, err := readRelease(filepath.Dir(p.path))
+	if err != nil {
+		return err
+	}
+	var roots [][]byte
+	for version := range p.root.Version() {
+		root, err := os.ReadFile(l.path(rootsDir, trust.RootName(version+1)))
+		if err != nil {
+			return err
+		}
+		roots = append(roots, root)
+	}
+	r, w := io.Pipe()
+	go func() {
+		w.CloseWithError(trust.WriteBundle(w, roots, rel.metadata, rel.open))
+	}()
+	err = deliver(ctx, p.List, r)
+	r.CloseWithError(io.ErrClosedPipe) // ends the goroutine where deliver has not read to the end
+	return err
+}
+
+// recordPush records the push, and the release if it is a new one.
+func (l *Ledger) recordPush(ctx context.Context, p *Pending, c Cause) error {
+	c.Reason = fmt.Sprintf("%s to %s", p.what(), c.Reason)
+	_, err := l.operate(ctx, KindPush, c, func(o *operation) error {
+		_, err := o.tx.ExecContext(ctx, `INSERT INTO releases (serial, operation, head, pushed)
+			SELECT ?, id, hash, ? FROM operations WHERE hash = ? ON CONFLICT DO NOTHING`, p.Serial, formatTime(o.Time), p.Ledger)
+		return err
+	})
+	return err
+}
+
+// pushTimeout limits a push: the origin answers when it has verified everything.
+const pushTimeout = 15 * time.Minute
+
+// ToHTTP delivers to the origin with that base URL.
+func ToHTTP(client *http.Client, base string) Deliver {
+	return func(ctx context.Context, list string, bundle io.Reader) error {
+		ctx, cancel := context.WithTimeout(ctx, pushTimeout)
+		defer cancel()
+		url := strings.TrimSuffix(base, "/") + "/lists/" + list
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bundle)
+		if err != nil {
+			return err
+		}
+		request.Header.Set("Content-Type", trust.ContentType)
+		response, err := client.Do(request)
+		if err != nil {
+			return err
+		}
+		defer response.Body.Close() //nolint:errcheck // it was only read
+		if response.StatusCode/100 == 2 {
+			return nil
+		}
+		text, _ := io.ReadAll(io.LimitReader(response.Body, 4<<10)) //nolint:errcheck // the status says enough
+		return fmt.Errorf("the origin refused it: %s: %s", response.Status, printable(string(text)))
+	}
+}
+
+// printable makes one line of what a server said.
+func printable(text string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, text))
+}

@@ -1,0 +1,134 @@
+package publish
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// Review yields what the pending release p changes against the newest one that was pushed, in the order of a delta. It
+// reads the very bytes that the signature will cover, and proves that they are what the metadata says of them; the ledger
+// is not asked. The last thing it yields may be an error.
+func (l *Ledger) Review(p *Pending) iter.Seq2[blocklist.Change, error] {
+	return func(yield func(blocklist.Change, error) bool) {
+		after, err := readRelease(filepath.Dir(p.path))
+		if err != nil {
+			yield(blocklist.Change{}, err)
+			return
+		}
+		if p.Serial == 1 {
+			after.lines()(yield)
+			return
+		}
+		before, err := readRelease(l.releasePath(p.Serial - 1))
+		if err != nil {
+			yield(blocklist.Change{}, err)
+			return
+		}
+		difference(before.lines(), after.lines(), yield)
+	}
+}
+
+// difference merges two states, both in the order of a release.
+func difference(before, after iter.Seq2[blocklist.Change, error], yield func(blocklist.Change, error) bool) {
+	nextOld, stopOld := iter.Pull2(before)
+	defer stopOld()
+	nextNew, stopNew := iter.Pull2(after)
+	defer stopNew()
+	was, errOld, haveOld := nextOld()
+	is, errNew, haveNew := nextNew()
+	for haveOld || haveNew {
+		if err := errors.Join(errOld, errNew); err != nil {
+			yield(blocklist.Change{}, err)
+			return
+		}
+		oldFirst := haveOld && (!haveNew || was.Entry.Target() <= is.Entry.Target())
+		newFirst := haveNew && (!haveOld || is.Entry.Target() <= was.Entry.Target())
+		same := oldFirst && newFirst && was.Entry.String() == is.Entry.String()
+		if oldFirst && !same && !yield(blocklist.Change{Removed: true, Entry: was.Entry}, nil) {
+			return
+		}
+		if newFirst && !same && !yield(blocklist.Change{Entry: is.Entry}, nil) {
+			return
+		}
+		if oldFirst {
+			was, errOld, haveOld = nextOld()
+		}
+		if newFirst {
+			is, errNew, haveNew = nextNew()
+		}
+	}
+}
+
+// signedRelease is the folder of a release, pending or pushed.
+type signedRelease struct {
+	dir      string
+	metadata []byte // targets.json, as it was signed
+	targets  trust.TargetsSpec
+	snapshot trust.File
+}
+
+// readRelease reads the metadata of the release in dir.
+func readRelease(dir string) (r signedRelease, err error) {
+	r.dir = dir
+	if r.metadata, err = os.ReadFile(filepath.Join(dir, targetsFile)); err != nil {
+		return r, err
+	}
+	if r.targets, err = trust.ParseTargets(r.metadata); err != nil {
+		return r, fmt.Errorf("reading %s: %w", dir, err)
+	}
+	r.snapshot, _ = r.targets.Snapshot() // ParseTargets has seen that there is one
+	return r, nil
+}
+
+func (r signedRelease) serial() uint64 { return r.snapshot.Release.Serial }
+
+// releasePath returns the folder of a release that was pushed: its own, or, after a crash, still the pending one.
+func (l *Ledger) releasePath(serial uint64) string {
+	own := l.path(releasesDir, fmt.Sprint(serial))
+	if _, err := os.Stat(own); errors.Is(err, os.ErrNotExist) {
+		return l.path(pendingDir, releaseDir)
+	}
+	return own
+}
+
+// open opens a file of the release that has the length and hash which the metadata says it has.
+func (r signedRelease) open(file trust.File) (io.ReadCloser, error) {
+	f, err := os.Open(filepath.Join(r.dir, fileName(file)))
+	if err != nil {
+		return nil, err
+	}
+	err = trust.CopyFile(io.Discard, f, file)
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// lines yields what the snapshot holds. If it ends without an error, that was whole, in order, and what was signed.
+func (r signedRelease) lines() iter.Seq2[blocklist.Change, error] {
+	return func(yield func(blocklist.Change, error) bool) {
+		f, err := r.open(r.snapshot)
+		if err != nil {
+			yield(blocklist.Change{}, err)
+			return
+		}
+		defer f.Close() //nolint:errcheck // it was only read
+		reader, text, err := trust.OpenRelease(f, r.snapshot)
+		if err != nil {
+			yield(blocklist.Change{}, err)
+			return
+		}
+		defer text.Close() //nolint:errcheck // it was only read
+		reader.Changes()(yield)
+	}
+}

@@ -1,0 +1,202 @@
+package publish
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// Verified counts what Verify has proved.
+type Verified struct {
+	Operations int64  `json:"operations"`
+	Changes    int64  `json:"changes"`
+	Entries    uint64 `json:"entries"`
+	Releases   int    `json:"releases"`
+	Head       string `json:"head"` // the hash of the last operation
+}
+
+// Verify proves the whole history: every operation's hash and the one it is chained to, every line that came or went, the
+// entries that follow from them, and the releases, whose heads the officers have signed. It fails with
+// [blocklist.ErrDamaged] and names the first row that was altered, is missing, or does not belong there.
+//
+// Someone who can change the ledger can also compute a new chain, but not sign it: what is older than the last release is
+// held by the officers' signatures, what is newer by the chain alone.
+func (l *Ledger) Verify(ctx context.Context) (v Verified, err error) {
+	tx, err := l.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return v, err
+	}
+	defer tx.Rollback() //nolint:errcheck // it was only read
+	last, err := verifyChain(ctx, tx, l.list)
+	if err != nil {
+		return v, err
+	}
+	if err := verifyEntries(ctx, tx, last); err != nil {
+		return v, err
+	}
+	v = Verified{Operations: last.ID, Changes: last.LastChange, Entries: last.Entries, Head: last.Hash}
+	v.Releases, err = l.verifyReleases(ctx, tx)
+	return v, err
+}
+
+// damaged reports a row.
+func damaged(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", blocklist.ErrDamaged, fmt.Sprintf(format, args...))
+}
+
+// changeRow is a row of the table changes.
+type changeRow struct {
+	id                       int64
+	sign, target, attributes string
+}
+
+func scanChangeRow(rows *sql.Rows) (c changeRow, err error) {
+	return c, rows.Scan(&c.id, &c.sign, &c.target, &c.attributes)
+}
+
+// verifyChain walks the operations and their changes, and returns the last operation.
+func verifyChain(ctx context.Context, q querier, list string) (last Operation, err error) {
+	next, stop := iter.Pull2(query(ctx, q, scanChangeRow, `SELECT id, sign, target, attributes FROM changes ORDER BY id`))
+	defer stop()
+	last.Hash = genesis(list)
+	var digest blocklist.Digest
+	for o, err := range operations(ctx, q) {
+		if err != nil {
+			return last, err
+		}
+		if o.ID != last.ID+1 {
+			return last, damaged("operation %d is missing, or operation %d does not belong there", last.ID+1, o.ID)
+		}
+		replayed := last
+		if err := replay(o, &replayed, &digest, next); err != nil {
+			return last, err
+		}
+		switch {
+		case o.ChangesHash != replayed.ChangesHash:
+			return last, damaged("the changes of operation %d (%d to %d) are not those that it recorded", o.ID, last.LastChange+1, o.LastChange)
+		case o.Hash != o.chain(last.Hash):
+			return last, damaged("operation %d is not what was recorded, or not chained to operation %d", o.ID, last.ID)
+		case o.Added != replayed.Added || o.Removed != replayed.Removed || o.Entries != replayed.Entries || o.Digest != digest.String():
+			return last, damaged("operation %d has other counts or another digest than its changes", o.ID)
+		}
+		last = o
+	}
+	if last.ID == 0 {
+		return last, damaged("there are no operations")
+	}
+	if c, err, more := next(); more {
+		return last, errors.Join(err, damaged("change %d (%s%.80s) belongs to no operation", c.id, c.sign, c.target))
+	}
+	return last, nil
+}
+
+// replay makes the changes of the operation o to the state before it.
+func replay(o Operation, state *Operation, digest *blocklist.Digest, next func() (changeRow, error, bool)) error {
+	hash := sha256.New()
+	state.Added, state.Removed = 0, 0
+	for state.LastChange < o.LastChange {
+		state.LastChange++
+		c, err, more := next()
+		if err != nil {
+			return err
+		}
+		if !more || c.id != state.LastChange {
+			return damaged("change %d, of operation %d, is missing, or one does not belong there", state.LastChange, o.ID)
+		}
+		line := []byte(c.target + c.attributes)
+		fmt.Fprintf(hash, "%s%s\n", c.sign, line)
+		if c.sign == "+" {
+			digest.Add(line)
+			state.Added++
+			state.Entries++
+		} else {
+			digest.Remove(line)
+			state.Removed++
+			state.Entries--
+		}
+	}
+	state.ChangesHash = hex.EncodeToString(hash.Sum(nil))
+	return nil
+}
+
+// verifyEntries compares the entries with the digest of the last operation, and finds the row if they differ.
+func verifyEntries(ctx context.Context, q querier, last Operation) error {
+	var digest blocklist.Digest
+	var n uint64
+	for line, err := range query(ctx, q, scanLine, `SELECT target || attributes FROM entries`) {
+		if err != nil {
+			return err
+		}
+		digest.Add([]byte(line))
+		n++
+	}
+	if digest.String() == last.Digest && n == last.Entries {
+		return nil
+	}
+	var target string
+	err := q.QueryRowContext(ctx, strayEntry).Scan(&target)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	return damaged("entry %.80q is not what the history has led to", target)
+}
+
+func scanLine(rows *sql.Rows) (line string, err error) { return line, rows.Scan(&line) }
+
+// strayEntry finds a target whose entry is not what its last change says.
+const strayEntry = `
+WITH state AS (
+	SELECT c.target, c.attributes FROM changes AS c
+	JOIN (SELECT max(id) AS id FROM changes GROUP BY target) AS newest ON newest.id = c.id WHERE c.sign = '+')
+SELECT target FROM (SELECT target, attributes FROM state EXCEPT SELECT target, attributes FROM entries)
+UNION ALL
+SELECT target FROM (SELECT target, attributes FROM entries EXCEPT SELECT target, attributes FROM state)
+LIMIT 1`
+
+// verifyReleases compares the releases with the history and with what was signed, and returns how many there are.
+func (l *Ledger) verifyReleases(ctx context.Context, tx *sql.Tx) (n int, err error) {
+	for r, err := range releases(ctx, tx) {
+		if err != nil {
+			return n, err
+		}
+		if n++; r.Serial != uint64(n) {
+			return n, damaged("release %d is missing, or release %d does not belong there", n, r.Serial)
+		}
+		row := tx.QueryRowContext(ctx, `SELECT `+operationColumns+` FROM operations WHERE id = ?`, r.Operation)
+		o, err := scanOperation(row)
+		if err != nil || o.Hash != r.Head {
+			return n, errors.Join(err, damaged("release %d was made from operation %d, which has another hash now", r.Serial, r.Operation))
+		}
+		if err := l.verifySigned(r, o); err != nil {
+			return n, fmt.Errorf("release %d: %w", r.Serial, err)
+		}
+	}
+	return n, nil
+}
+
+// verifySigned compares a release with its signed metadata.
+func (l *Ledger) verifySigned(r Released, o Operation) error {
+	root, err := l.root()
+	if err != nil {
+		return err
+	}
+	pushed, err := readRelease(l.releasePath(r.Serial))
+	if err != nil {
+		return err
+	}
+	if _, err := trust.OpenTargets(root, pushed.metadata); err != nil {
+		return err
+	}
+	signed := pushed.snapshot.Release
+	if signed.Serial != r.Serial || signed.List != l.list || signed.Ledger != r.Head || signed.Digest != o.Digest || signed.Entries != o.Entries {
+		return damaged("the history is not the one that was signed")
+	}
+	return nil
+}
