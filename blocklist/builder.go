@@ -1,9 +1,6 @@
 package blocklist
 
-import (
-	"cmp"
-	"slices"
-)
+import "slices"
 
 // builder collects the entries of a set: 32 bytes an entry until the file is written.
 type builder struct {
@@ -25,12 +22,7 @@ func (b *builder) add(e Entry) {
 
 // content sorts the rows, and leaves the strongest of those for the same target.
 func (b *builder) content() setContent {
-	slices.SortFunc(b.rows, func(x, y setRow) int {
-		if c := cmp.Compare(x.key.hi, y.key.hi); c != 0 {
-			return c
-		}
-		return cmp.Compare(x.key.lo, y.key.lo)
-	})
+	slices.SortFunc(b.rows, func(x, y setRow) int { return x.key.compare(y.key) })
 	kept := b.rows[:0]
 	for _, r := range b.rows {
 		if n := len(kept); n > 0 && kept[n-1].key == r.key {

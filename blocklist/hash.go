@@ -1,6 +1,7 @@
 package blocklist
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
@@ -39,13 +40,22 @@ func newSecret(salt [saltSize]byte) *secret {
 // tableKey is an entry in the digest table: the first 16 bytes of SHA-256(salt, scope, key), as two big-endian numbers.
 type tableKey struct{ hi, lo uint64 }
 
-func (k tableKey) less(l tableKey) bool { return k.hi < l.hi || k.hi == l.hi && k.lo < l.lo }
+func (k tableKey) compare(l tableKey) int {
+	if c := cmp.Compare(k.hi, l.hi); c != 0 {
+		return c
+	}
+	return cmp.Compare(k.lo, l.lo)
+}
+
+func decodeKey(b []byte) tableKey {
+	return tableKey{binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:16])}
+}
 
 func (s *secret) tableKey(scope Scope, key []byte) tableKey {
 	var buf [saltSize + 1 + MaxName]byte
 	b := append(append(append(buf[:0], s.salt[:]...), byte(scope)), key...)
 	sum := sha256.Sum256(b)
-	return tableKey{binary.BigEndian.Uint64(sum[:]), binary.BigEndian.Uint64(sum[8:])}
+	return decodeKey(sum[:])
 }
 
 // filterHash is what the Bloom filter is fed with. For names it is built label by label from the right, so that one pass

@@ -28,6 +28,13 @@ func (o *overlay) with(s *secret, changes []Change) *overlay {
 	return next
 }
 
+func (o *overlay) size() int {
+	if o == nil {
+		return 0
+	}
+	return len(o.changes)
+}
+
 // find returns whether the overlay decides about an entry, and how: nil attributes for one that was removed.
 func (o *overlay) find(s *secret, scope Scope, key []byte, hash uint64) (a *attrs, decided bool) {
 	if o == nil {

@@ -43,8 +43,7 @@ func (s *set) find(scope Scope, key []byte, hash uint64) (*attrs, bool) {
 }
 
 func (s *set) row(i uint32) tableKey {
-	b := s.table[i*rowSize:]
-	return tableKey{binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:16])}
+	return decodeKey(s.table[int(i)*rowSize:])
 }
 
 func (s *set) attrsNumber(row uint32) uint32 {
@@ -72,7 +71,10 @@ const (
 	bitsPerEntry = 16 // about 1 false maybe in 1,000, each of which costs one look into the table
 )
 
-func filterWords(entries int) int { return (entries*bitsPerEntry/blockBits + 1) * blockBits / 64 }
+// filterWords leaves room for the first merge, so that small lists can grow.
+func filterWords(entries int) int {
+	return ((entries+mergeAt)*bitsPerEntry/blockBits + 1) * blockBits / 64
+}
 
 // newFilter uses words, whose number is a multiple of a block, as they are.
 func newFilter(words []uint64) *filter {
