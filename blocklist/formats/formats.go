@@ -1,0 +1,98 @@
+// Package formats reads and writes the lists of other programs.
+//
+// [NewReader] recognises a list, or is told what it is, and yields its entries; what it passes over it counts by reason,
+// with line numbers. Each format keeps its own meaning of scope:
+//
+//	domains    a name and all below it; a URL or an address stands for itself
+//	hosts      a name alone, where its address is a loopback or unspecified one
+//	rpz        the owner is the name alone, *.owner the names below it, both together a domain; rpz-ip is an address
+//	adblock    ||name^ is a name and all below it
+//	dnsmasq    address=/name/..., local=/name/ and server=/name/ are a name and all below it
+//	unbound    local-zone is a name and all below it, local-data a name alone
+//	dnscrypt   name and *.name are a name and all below it, =name that name alone
+//	csv        what the columns say: url, host (alone), domain (and all below it), ip
+//	cncpo      a URL with a path, else a domain, or an address
+//	argine     what the line says: see [blocklist.ParseEntry]
+//
+// Nothing is widened. A wildcard without the name itself, a pattern, a rule with conditions are no entries: they are
+// counted. So is a domain below which the same file makes exceptions: as an entry it would cover them. A file which is
+// mostly not what it claims to be, or which yields nothing, is refused.
+//
+// [Write] writes entries for other programs, exactly or not at all.
+package formats
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// Format is the name of a format, as it stands in flags and configuration files.
+type Format string
+
+// The formats. Auto, and the zero value, mean that the reader finds out.
+const (
+	Auto     Format = "auto"
+	Domains  Format = "domains"
+	Hosts    Format = "hosts"
+	RPZ      Format = "rpz"
+	Adblock  Format = "adblock"
+	Dnsmasq  Format = "dnsmasq"
+	Unbound  Format = "unbound"
+	Dnscrypt Format = "dnscrypt"
+	CSV      Format = "csv"
+	CNCPO    Format = "cncpo"
+	Argine   Format = "argine"
+)
+
+// Readable returns the formats that can be read, Auto first.
+func Readable() []Format {
+	return []Format{Auto, Domains, Hosts, RPZ, Adblock, Dnsmasq, Unbound, Dnscrypt, CSV, CNCPO, Argine}
+}
+
+// Writable returns the formats that can be written.
+func Writable() []Format {
+	return []Format{Domains, Hosts, RPZ, Dnsmasq, Unbound, Argine}
+}
+
+// Parse reads the name of a format. It fails with [blocklist.ErrMalformed] and says which there are.
+func Parse(name string) (Format, error) {
+	if f := Format(name); slices.Contains(Readable(), f) {
+		return f, nil
+	}
+	return "", fmt.Errorf("format %q: %w: there are %s", name, blocklist.ErrMalformed, words(Readable()))
+}
+
+func words(formats []Format) string {
+	s := make([]string, len(formats))
+	for i, f := range formats {
+		s[i] = string(f)
+	}
+	return strings.Join(s, ", ")
+}
+
+// Options say how to read a list. The zero value finds out by itself.
+type Options struct {
+	Format Format          // what the list is; zero: [Auto]
+	Scope  blocklist.Scope // ScopeDomain or ScopeHost: read every name so, against the format's own meaning; zero: as the format means it
+	Origin string          // of an RPZ zone whose file has neither $ORIGIN nor SOA; zero: owners are the names themselves
+	Name   string          // of the file, for errors; zero: "list"
+}
+
+func (o Options) check() (Options, error) {
+	if o.Format == "" {
+		o.Format = Auto
+	}
+	if _, err := Parse(string(o.Format)); err != nil {
+		return o, err
+	}
+	if o.Scope != 0 && o.Scope != blocklist.ScopeDomain && o.Scope != blocklist.ScopeHost {
+		return o, fmt.Errorf("reading names as scope %s: %w: names can be read as domain or host", o.Scope, blocklist.ErrMalformed)
+	}
+	if o.Name == "" {
+		o.Name = "list"
+	}
+	return o, nil
+}

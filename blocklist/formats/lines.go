@@ -1,0 +1,83 @@
+package formats
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+const (
+	bufferSize = blocklist.MaxLine + 2 // the longest line that is read, with CRLF
+	bom        = "\xef\xbb\xbf"
+)
+
+// lines reads a text line by line in bounded memory.
+type lines struct {
+	r      *bufio.Reader
+	number int // of the line read last, from 1
+}
+
+// next returns the next line without its end. A line over the limit is passed over: ok is false then. The end is io.EOF.
+func (l *lines) next() (text string, ok bool, err error) {
+	line, err := l.r.ReadSlice('\n')
+	if len(line) == 0 && err != nil {
+		return "", false, err
+	}
+	l.number++
+	whole := !errors.Is(err, bufio.ErrBufferFull)
+	if !whole {
+		for errors.Is(err, bufio.ErrBufferFull) {
+			_, err = l.r.ReadSlice('\n')
+		}
+		line = nil
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", false, err
+	}
+	text = string(trimEnd(line))
+	return text, whole && len(text) <= blocklist.MaxLine, nil
+}
+
+func trimEnd(line []byte) []byte {
+	line = bytes.TrimSuffix(line, []byte("\n"))
+	return bytes.TrimSuffix(line, []byte("\r"))
+}
+
+// sampleLines is how many lines that say something a sample holds at most.
+const sampleLines = 1000
+
+// sample cuts the beginning of a file into lines. Unless it is the whole file, the last line may be cut short and is left
+// out.
+func sample(prefix []byte, whole bool) []string {
+	var out []string
+	significant := 0
+	for len(prefix) > 0 && significant < sampleLines {
+		line, rest, ended := bytes.Cut(prefix, []byte("\n"))
+		if !ended && !whole {
+			break
+		}
+		text := string(trimEnd(line))
+		if !blank(text) {
+			significant++
+		}
+		out, prefix = append(out, text), rest
+	}
+	return out
+}
+
+// blank tells whether a line says nothing in most formats.
+func blank(line string) bool {
+	for i := range len(line) {
+		switch line[i] {
+		case ' ', '\t':
+		case '#', '!', ';':
+			return true
+		default:
+			return false
+		}
+	}
+	return true
+}

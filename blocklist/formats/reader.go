@@ -1,0 +1,196 @@
+package formats
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// Reader reads one list.
+type Reader struct {
+	options Options
+	lines   lines
+	parser  parser
+	tally   tally
+	report  Report
+	seen    sameness
+}
+
+// NewReader looks at the first 64 KiB, finds out the format unless it is named, and refuses what is not a list: with
+// [blocklist.ErrMalformed], and what it looks like instead.
+func NewReader(r io.Reader, o Options) (*Reader, error) {
+	o, err := o.check()
+	if err != nil {
+		return nil, err
+	}
+	origin := root
+	if o.Origin != "" {
+		if origin, err = blocklist.ParseName(o.Origin); err != nil {
+			return nil, fmt.Errorf("reading %s: zone: %w", o.Name, err)
+		}
+	}
+	br := bufio.NewReaderSize(r, bufferSize)
+	if start, _ := br.Peek(len(bom)); string(start) == bom {
+		_, _ = br.Discard(len(bom)) // can't fail: it was peeked
+	}
+	prefix, err := br.Peek(bufferSize)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("reading %s: %w", o.Name, err)
+	}
+	whole := err != nil
+	format, err := recognize(prefix, whole, o, origin)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", o.Name, err)
+	}
+	o.Format = format
+	return &Reader{
+		options: o,
+		lines:   lines{r: br},
+		parser:  newParser(format, origin),
+		tally:   tally{scope: o.Scope},
+		report:  Report{Format: format},
+	}, nil
+}
+
+// newParser returns a parser for a format other than Auto.
+func newParser(f Format, origin blocklist.Name) parser {
+	switch f {
+	case Hosts:
+		return lineParser(parseHosts)
+	case RPZ:
+		return newZone(origin)
+	case Adblock:
+		return adblock{newHeld(true)}
+	case Dnsmasq:
+		return dnsmasq{newHeld(false)}
+	case Unbound:
+		return unbound{newHeld(false)}
+	case Dnscrypt:
+		return lineParser(parseDnscrypt)
+	case CSV:
+		return &table{}
+	case CNCPO:
+		return &cncpo{}
+	case Argine:
+		return lineParser(parseArgine)
+	}
+	return lineParser(parseDomains)
+}
+
+// Format returns the format that was named or found.
+func (r *Reader) Format() Format { return r.options.Format }
+
+// Entries reads the list, once. Duplicates are yielded as they come, except by the formats that may take something back
+// (rpz, adblock, dnsmasq, unbound): these yield nothing before the end, and keep what they read in memory. The last thing
+// yielded may be an error: what the source returned, or that the list as a whole is refused, with
+// [blocklist.ErrMalformed] or [blocklist.ErrTooLarge]. What was yielded before must not be used then.
+func (r *Reader) Entries() iter.Seq2[blocklist.Entry, error] {
+	return func(yield func(blocklist.Entry, error) bool) {
+		stopped := false
+		give := func(e blocklist.Entry) bool {
+			r.report.Entries++
+			r.seen.entry(e)
+			stopped = r.report.Entries > blocklist.MaxEntries || !yield(e, nil)
+			return !stopped
+		}
+		err := r.read(give)
+		if err == nil && r.report.Entries > blocklist.MaxEntries {
+			err, stopped = fmt.Errorf("more than %d entries: %w", blocklist.MaxEntries, blocklist.ErrTooLarge), false
+		}
+		if err == nil && !stopped {
+			err = refuse(r.options.Format, &r.tally, r.report.Entries, r.seen)
+		}
+		if err != nil && !stopped {
+			yield(blocklist.Entry{}, fmt.Errorf("reading %s: %w", r.options.Name, err))
+		}
+	}
+}
+
+// read gives the entries to give until that returns false.
+func (r *Reader) read(give func(blocklist.Entry) bool) error {
+	for {
+		text, ok, err := r.lines.next()
+		if errors.Is(err, io.EOF) {
+			r.parser.end(&r.tally, give)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		r.tally.number = r.lines.number
+		r.tally.out = r.tally.out[:0]
+		if ok {
+			r.parser.line(&r.tally, text)
+		} else {
+			r.tally.bad(tooLong)
+		}
+		for _, e := range r.tally.out {
+			if !give(e) {
+				return nil
+			}
+		}
+	}
+}
+
+// Report says what Entries came upon.
+func (r *Reader) Report() Report {
+	out := r.report
+	out.Lines = r.lines.number
+	out.Skipped = slices.Clone(r.tally.skipped)
+	return out
+}
+
+// sameness tells whether all entries are one and the same.
+type sameness struct {
+	first  blocklist.Entry
+	begun  bool
+	varied bool
+}
+
+func (s *sameness) entry(e blocklist.Entry) {
+	if !s.begun {
+		s.first, s.begun = e, true
+	}
+	s.varied = s.varied || e.Key() != s.first.Key()
+}
+
+// Limits beyond which a list is refused.
+const (
+	unusableShare = 4  // one thing in so many may be unusable
+	repetitions   = 20 // of one entry, if there is no other
+)
+
+// refuse says why a list as a whole is not what it claims to be.
+func refuse(f Format, t *tally, entries int, seen sameness) error {
+	switch {
+	case t.unusable*unusableShare > t.things:
+		return fmt.Errorf("%w: %d of %d things in it are not %s (%s); name the format if it is another one",
+			blocklist.ErrMalformed, t.unusable, t.things, f, reasons(t))
+	case entries == 0 && t.things > 0:
+		return fmt.Errorf("%w: no entries in it as %s (%s)", blocklist.ErrMalformed, f, reasons(t))
+	case entries == 0:
+		return fmt.Errorf("%w: it is empty", blocklist.ErrMalformed)
+	case !seen.varied && entries >= repetitions:
+		return fmt.Errorf("%w: %d times the same entry, %s", blocklist.ErrMalformed, entries, seen.first.Target())
+	}
+	return nil
+}
+
+// reasons lists the most frequent reasons for which things were passed over.
+func reasons(t *tally) string {
+	sorted := slices.SortedStableFunc(slices.Values(t.skipped), func(a, b Skip) int { return b.Count - a.Count })
+	var out bytes.Buffer
+	for i, s := range sorted[:min(3, len(sorted))] {
+		if i > 0 {
+			out.WriteString("; ")
+		}
+		fmt.Fprintf(&out, "%s: %d, first in line %d", s.Reason, s.Count, s.Lines[0])
+	}
+	return out.String()
+}

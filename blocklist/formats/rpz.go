@@ -1,0 +1,301 @@
+package formats
+
+import (
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+const (
+	root      = blocklist.Name("\x00")
+	star      = "\x01*" // a wildcard label in wire form
+	maxTokens = 4096    // of a record, which may go over several lines
+	outside   = "owner outside the zone"
+	forbidden = "record type without a meaning in RPZ, unsupported"
+)
+
+// zone reads a response policy zone: master file syntax (RFC 1035, section 5), triggers and actions as in
+// draft-vixie-dnsop-dns-rpz.
+type zone struct {
+	*held
+	apex, origin blocklist.Name // the root as long as nothing else is known
+	owner        blocklist.Name // of the record before, for records that leave it out; empty at first
+	tokens       []string       // of a record that is not at its end yet
+	continued    bool           // the record leaves its owner out
+	depth        int            // of parentheses that are open
+}
+
+func newZone(origin blocklist.Name) *zone {
+	return &zone{held: newHeld(false), apex: origin, origin: origin}
+}
+
+func (z *zone) line(t *tally, text string) {
+	if z.depth == 0 {
+		z.tokens = z.tokens[:0]
+		z.continued = text != "" && (text[0] == ' ' || text[0] == '\t')
+	}
+	if !z.tokenize(text) || len(z.tokens) > maxTokens {
+		t.bad("badly formed record")
+		z.depth = 0
+		return
+	}
+	if z.depth == 0 && len(z.tokens) > 0 {
+		z.record(t)
+	}
+}
+
+// tokenize appends the fields of a line. Comments and parentheses are taken out; quoted strings stay quoted.
+func (z *zone) tokenize(text string) bool {
+	for i := 0; i < len(text); {
+		switch c := text[i]; c {
+		case ' ', '\t':
+			i++
+		case ';':
+			return true
+		case '(':
+			z.depth++
+			i++
+		case ')':
+			if z.depth--; z.depth < 0 {
+				return false
+			}
+			i++
+		default:
+			n := tokenLength(text[i:])
+			if n == 0 {
+				return false
+			}
+			z.tokens = append(z.tokens, text[i:i+n])
+			i += n
+		}
+	}
+	return true
+}
+
+// tokenLength returns the length of the field that s begins with, 0 if it is a string without an end.
+func tokenLength(s string) int {
+	quoted := s[0] == '"'
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '\\':
+			i++
+		case quoted && c == '"' && i > 0:
+			return i + 1
+		case !quoted && strings.IndexByte(" \t;()", c) >= 0:
+			return i
+		}
+	}
+	if quoted {
+		return 0
+	}
+	return len(s)
+}
+
+// record reads the fields of a record or directive.
+func (z *zone) record(t *tally) {
+	fields := z.tokens
+	if !z.continued {
+		if fields[0][0] == '$' {
+			z.directive(t, fields)
+			return
+		}
+		owner, ok := z.absolute(fields[0])
+		if !ok {
+			t.bad(notName)
+			return
+		}
+		z.owner, fields = owner, fields[1:]
+	}
+	for len(fields) > 0 && (isTTL(fields[0]) || strings.EqualFold(fields[0], "IN")) {
+		fields = fields[1:]
+	}
+	if len(fields) < 2 || z.owner == "" {
+		t.bad(notThis)
+		return
+	}
+	kind, data := strings.ToUpper(fields[0]), fields[1:]
+	if kind == "SOA" {
+		z.apex = z.owner
+		if z.origin == root {
+			z.origin = z.owner
+		}
+		return
+	}
+	z.rule(t, kind, data)
+}
+
+func (z *zone) directive(t *tally, fields []string) {
+	switch kind := strings.ToUpper(fields[0]); {
+	case kind == "$TTL":
+	case kind == "$ORIGIN" && len(fields) == 2:
+		origin, ok := z.absolute(fields[1])
+		if !ok {
+			t.bad(notName)
+			return
+		}
+		if z.apex == root {
+			z.apex = origin
+		}
+		z.origin = origin
+	default:
+		t.skip("directive, unsupported")
+	}
+}
+
+// absolute reads a name of the file, which may be relative to the origin.
+func (z *zone) absolute(text string) (blocklist.Name, bool) {
+	if text == "@" {
+		return z.origin, true
+	}
+	n, err := blocklist.ParseName(text)
+	if err == nil && !isAbsolute(text) {
+		n = n[:len(n)-1] + z.origin
+	}
+	return n, err == nil && len(n) <= blocklist.MaxName
+}
+
+// isAbsolute tells whether a name ends in a dot that is not escaped.
+func isAbsolute(text string) bool {
+	name, ok := strings.CutSuffix(text, ".")
+	escapes := len(name) - len(strings.TrimRight(name, `\`))
+	return ok && escapes%2 == 0
+}
+
+// isTTL tells whether a field is a time to live: seconds, or numbers with units.
+func isTTL(field string) bool {
+	return field[0] >= '0' && field[0] <= '9' && strings.Trim(field, "0123456789smhdwSMHDW") == ""
+}
+
+// rule reads what a record says of its owner as a trigger.
+func (z *zone) rule(t *tally, kind string, data []string) {
+	if !z.owner.Within(z.apex) && z.apex != root {
+		t.bad(outside)
+		return
+	}
+	trigger := z.owner[:len(z.owner)-len(z.apex)] + root
+	if trigger == root { // NS and the like: what every zone has
+		return
+	}
+	m := z.action(trigger, kind, data)
+	switch top := topLabel(trigger); {
+	case m == 0 && isDataType(kind, false):
+		t.skip(forbidden)
+	case m == 0:
+		t.bad(notThis)
+	case top == "rpz-ip":
+		z.addresses(t, trigger, m)
+	case top == "rpz-client-ip" || top == "rpz-nsdname" || top == "rpz-nsip":
+		t.skip(top + " trigger, unsupported")
+	case strings.HasPrefix(string(trigger), star):
+		z.below(t, trigger[len(star):], m)
+	default:
+		z.name(t, trigger, m&(listName|passName))
+	}
+}
+
+func (z *zone) below(t *tally, parent blocklist.Name, m mark) {
+	if parent == root {
+		t.skip("wildcard of everything, unsupported")
+		return
+	}
+	z.name(t, parent, m&(listBelow|passBelow))
+}
+
+// action says what a record does: list its trigger, by whichever answer, or let it pass. It is 0 for what RPZ has no
+// meaning for.
+func (z *zone) action(trigger blocklist.Name, kind string, data []string) mark {
+	if kind != "CNAME" {
+		if isDataType(kind, true) {
+			return listDomain
+		}
+		return 0
+	}
+	switch strings.ToLower(strings.TrimSuffix(data[0], ".")) {
+	case "rpz-passthru", "rpz-tcp-only":
+		return passDomain
+	}
+	if len(data) != 1 {
+		return 0
+	}
+	if to, err := blocklist.ParseName(data[0]); err == nil && (to == trigger || to == z.owner) {
+		return passDomain // how early versions wrote rpz-passthru
+	}
+	return listDomain
+}
+
+// dataTypes are the record types that may stand as local data; forbiddenTypes mean nothing in a policy zone.
+const (
+	dataTypes      = " A AAAA CAA HINFO HTTPS LOC MX NAPTR PTR SPF SRV SSHFP SVCB TLSA TXT URI "
+	forbiddenTypes = " CDNSKEY CDS DNAME DNSKEY DS NS NSEC NSEC3 NSEC3PARAM RRSIG ZONEMD "
+)
+
+func isDataType(kind string, allowed bool) bool {
+	if !allowed {
+		return strings.Contains(forbiddenTypes, " "+kind+" ")
+	}
+	number, generic := strings.CutPrefix(kind, "TYPE")
+	if _, err := strconv.ParseUint(number, 10, 16); generic && err == nil {
+		return true
+	}
+	return strings.Contains(dataTypes, " "+kind+" ")
+}
+
+func topLabel(n blocklist.Name) string {
+	top := ""
+	for suffix := range n.Suffixes() {
+		top = string(suffix[1 : len(suffix)-1])
+	}
+	return top
+}
+
+// addresses reads an owner like 24.0.2.0.192.rpz-ip or 32.zz.db8.2001.rpz-ip.
+func (z *zone) addresses(t *tally, trigger blocklist.Name, m mark) {
+	labels := strings.Split(trigger.String(), ".")
+	labels = labels[:len(labels)-1]
+	slices.Reverse(labels)
+	p, ok := parseReversed(labels)
+	if !ok {
+		t.bad("not an address")
+		return
+	}
+	z.ip(t, p, m&(listName|passName))
+}
+
+// parseReversed reads the labels of an address, the right way round by now, and the length of the prefix behind them.
+func parseReversed(labels []string) (netip.Prefix, bool) {
+	if len(labels) < 2 {
+		return netip.Prefix{}, false
+	}
+	words, length := labels[:len(labels)-1], labels[len(labels)-1]
+	text := strings.Join(words, ".")
+	if i := slices.Index(words, "zz"); i >= 0 || len(words) != 4 {
+		text = strings.Join(expand(words, i), ":")
+	}
+	p, err := netip.ParsePrefix(text + "/" + length)
+	return p, err == nil && p == p.Masked() && !p.Addr().Is4In6()
+}
+
+// expand makes the word zz, at place i if there is one, what joins to the :: of an address.
+func expand(words []string, i int) []string {
+	if i < 0 {
+		return words
+	}
+	words[i] = ""
+	if i == 0 {
+		words = append([]string{""}, words...)
+	}
+	if words[len(words)-1] == "" {
+		words = append(words, "")
+	}
+	return words
+}
+
+func (z *zone) end(t *tally, yield func(blocklist.Entry) bool) {
+	if z.depth > 0 {
+		t.bad("parenthesis that is not closed")
+	}
+	z.held.end(t, yield)
+}

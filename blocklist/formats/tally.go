@@ -1,0 +1,163 @@
+package formats
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// Report says what became of the lines of a list.
+type Report struct {
+	Format  Format
+	Lines   int    // lines read
+	Entries int    // entries yielded
+	Skipped []Skip // what is not among the entries, by reason
+}
+
+// Skip counts what was passed over for one reason.
+type Skip struct {
+	Reason string
+	Count  int
+	Lines  []int // the first few line numbers
+}
+
+// skipLines is how many line numbers a Skip remembers.
+const skipLines = 5
+
+// Reasons for passing something over that several formats share.
+const (
+	notName      = "not a domain name"
+	oneLabel     = "a single label"
+	notThis      = "not a line of this format"
+	tooLong      = "line longer than 64 KiB"
+	patternRule  = "pattern, unsupported"
+	wildcardOnly = "wildcard without the name itself, unsupported"
+	otherSetting = "other setting"
+)
+
+// parser reads one format. It is given the lines one after the other, and lastly end.
+type parser interface {
+	line(t *tally, text string)
+	// end yields what could not be told before the last line was seen.
+	end(t *tally, yield func(blocklist.Entry) bool)
+}
+
+// lineParser is a parser of lines that stand for themselves.
+type lineParser func(t *tally, text string)
+
+func (p lineParser) line(t *tally, text string)                 { p(t, text) }
+func (p lineParser) end(_ *tally, _ func(blocklist.Entry) bool) {}
+
+// tally collects what a parser finds.
+type tally struct {
+	scope    blocklist.Scope   // the override, or zero
+	number   int               // of the current line
+	out      []blocklist.Entry // found on the current line
+	things   int               // that were found: entries, and whatever was passed over
+	unusable int               // things that are not of the format at all
+	skipped  []Skip
+}
+
+// add reports an entry.
+func (t *tally) add(e blocklist.Entry) {
+	t.things++
+	if n, ok := e.Name(); ok && t.scope != 0 && t.scope != e.Scope {
+		attributes := e.Attributes
+		e = blocklist.DomainEntry(n)
+		if t.scope == blocklist.ScopeHost {
+			e = blocklist.HostEntry(n)
+		}
+		e.Attributes = attributes
+	}
+	t.out = append(t.out, e)
+}
+
+// addName reports a name as text, as an entry made by its constructor.
+func (t *tally) addName(text string, entry func(blocklist.Name) blocklist.Entry) {
+	n, why := hostName(text)
+	if why == "" && n.Labels() < 2 {
+		why = oneLabel
+	}
+	if why != "" {
+		t.bad(why)
+		return
+	}
+	t.add(entry(n))
+}
+
+// skip counts something that is as it should be, and is no entry.
+func (t *tally) skip(why string) {
+	t.things++
+	t.note(why, t.number)
+}
+
+// bad counts something that has no place in the format.
+func (t *tally) bad(why string) {
+	t.unusable++
+	t.skip(why)
+}
+
+func (t *tally) note(why string, line int) {
+	i := slices.IndexFunc(t.skipped, func(s Skip) bool { return s.Reason == why })
+	if i < 0 {
+		i = len(t.skipped)
+		t.skipped = append(t.skipped, Skip{Reason: why})
+	}
+	s := &t.skipped[i]
+	s.Count++
+	if len(s.Lines) < skipLines && !slices.Contains(s.Lines, line) {
+		s.Lines = append(s.Lines, line)
+	}
+}
+
+// hostName reads a name as lists of host names have them: letters, digits, hyphens and underscores, and no number as the
+// top-level domain, which would be an address or a version.
+func hostName(text string) (n blocklist.Name, why string) {
+	n, err := blocklist.ParseName(text)
+	if err != nil || !n.IsHostname() || endsInNumber(n) {
+		return "", notName
+	}
+	return n, ""
+}
+
+func endsInNumber(n blocklist.Name) bool {
+	var top blocklist.Name
+	for suffix := range n.Suffixes() {
+		top = suffix
+	}
+	for i := 1; i < len(top)-1; i++ {
+		if top[i] < '0' || top[i] > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// target reads a URL, an address or a prefix. Fields that could be taken for something else are refused.
+func target(text string) (e blocklist.Entry, ok bool) {
+	if strings.ContainsAny(text, " \t\"#") {
+		return e, false
+	}
+	e, err := blocklist.ParseEntry(text)
+	return e, err == nil && (e.Scope == blocklist.ScopeURL || e.Scope == blocklist.ScopeIP)
+}
+
+// urlTarget is target for a URL whose scheme may be missing.
+func urlTarget(text string) (e blocklist.Entry, ok bool) {
+	if !strings.Contains(text, "://") {
+		text = "https://" + text
+	}
+	return target(text)
+}
+
+// cutComment removes a # at the beginning or after white space, and what follows it.
+func cutComment(line string) string {
+	for i := range len(line) {
+		if line[i] == '#' && (i == 0 || line[i-1] == ' ' || line[i-1] == '\t') {
+			line = line[:i]
+			break
+		}
+	}
+	return strings.TrimSpace(line)
+}

@@ -1,0 +1,133 @@
+package formats
+
+import (
+	"net/netip"
+	"strings"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// parseDomains reads a line of plain domains: a name, or a URL or an address, which then stand for themselves.
+func parseDomains(t *tally, line string) {
+	text := cutComment(line)
+	switch {
+	case blank(text):
+	case strings.ContainsAny(text, " \t"):
+		t.bad(notName)
+	case strings.Contains(text, "*"):
+		t.skip(patternRule)
+	case strings.ContainsAny(text, "/:") || endsInDigit(text):
+		addTarget(t, text)
+	default:
+		t.addName(text, blocklist.DomainEntry)
+	}
+}
+
+func endsInDigit(text string) bool {
+	c := text[len(text)-1]
+	return c >= '0' && c <= '9'
+}
+
+// addTarget reads what may be an address, a prefix, a URL with or without its scheme, or a name that ends in a digit.
+func addTarget(t *tally, text string) {
+	if e, ok := target(text); ok {
+		t.add(e)
+		return
+	}
+	if e, ok := urlTarget(text); ok && strings.Contains(text, "/") {
+		t.add(e)
+		return
+	}
+	t.addName(text, blocklist.DomainEntry)
+}
+
+// parseHosts reads an address and the names it is given. Only where the address leads nowhere are the names listed.
+func parseHosts(t *tally, line string) {
+	fields := strings.Fields(cutComment(line))
+	if len(fields) == 0 {
+		return
+	}
+	address, err := netip.ParseAddr(fields[0])
+	if err != nil || len(fields) == 1 {
+		t.bad(notThis)
+		return
+	}
+	for _, name := range fields[1:] {
+		switch {
+		case ownName(name):
+			t.skip("name of the machine itself")
+		case !leadsNowhere(address):
+			t.skip("points to another address, not blocked")
+		default:
+			t.addName(name, blocklist.HostEntry)
+		}
+	}
+}
+
+// leadsNowhere tells whether an address stands for "no such host".
+func leadsNowhere(a netip.Addr) bool {
+	a = a.Unmap()
+	return a.IsUnspecified() || a.IsLoopback()
+}
+
+// ownName tells whether a name in a hosts file is one that every machine gives itself.
+func ownName(name string) bool {
+	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	if _, err := netip.ParseAddr(name); err == nil {
+		return true
+	}
+	switch name {
+	case "localhost.localdomain", "localhost4.localdomain4", "localhost6.localdomain6":
+		return true
+	}
+	return !strings.Contains(name, ".")
+}
+
+// ownMagic begins the lists that Write makes of our own lines, so that they are known again.
+const ownMagic = "# argine entries"
+
+// parseArgine reads one of our own lines.
+func parseArgine(t *tally, line string) {
+	if text := strings.TrimSpace(line); text == "" || text[0] == '#' {
+		return
+	}
+	e, err := blocklist.ParseEntry(line)
+	if err != nil {
+		t.bad("not an entry")
+		return
+	}
+	t.add(e)
+}
+
+// parseDnscrypt reads a rule of dnscrypt-proxy. There, *.name covers the name itself too.
+func parseDnscrypt(t *tally, line string) {
+	text := cutComment(line)
+	if text == "" {
+		return
+	}
+	name, exact := strings.CutPrefix(text, "=")
+	if exact {
+		addRuleName(t, name, blocklist.HostEntry)
+		return
+	}
+	if strings.Contains(text, "@") {
+		t.skip("rule with a schedule, unsupported")
+		return
+	}
+	text = strings.TrimPrefix(strings.TrimPrefix(text, "*"), ".")
+	if strings.ContainsAny(text, "*?[") {
+		t.skip(patternRule)
+		return
+	}
+	addRuleName(t, text, blocklist.DomainEntry)
+}
+
+// addRuleName reports a name from a rule whose form leaves no doubt that a name is meant, so that one label will do.
+func addRuleName(t *tally, text string, entry func(blocklist.Name) blocklist.Entry) {
+	n, why := hostName(text)
+	if why != "" {
+		t.bad(why)
+		return
+	}
+	t.add(entry(n))
+}

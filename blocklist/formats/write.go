@@ -1,0 +1,212 @@
+package formats
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// WriteOptions say how to write a list. The zero value is fine.
+type WriteOptions struct {
+	SkipUnsupported bool      // leave out what the format can't express, instead of failing
+	Zone            string    // name of an RPZ zone; zero: "rpz"
+	Serial          uint32    // of an RPZ zone's SOA; zero: 1
+	Now             time.Time // what has expired by then is left out of foreign formats; zero: the current time
+}
+
+// Written says what became of the entries.
+type Written struct {
+	Entries    int                     // written
+	Duplicates int                     // covered by what was written already; foreign formats only
+	Expired    int                     // left out of a foreign format, which can't say until when an entry holds
+	Skipped    map[blocklist.Scope]int // not to be expressed in the format
+}
+
+// UnsupportedError says how many entries a format can't express. It wraps [blocklist.ErrMalformed].
+type UnsupportedError struct {
+	Format  Format
+	Skipped map[blocklist.Scope]int
+}
+
+// Error implements error.
+func (e *UnsupportedError) Error() string {
+	var counts []string
+	for _, s := range scopes() {
+		if n := e.Skipped[s]; n > 0 {
+			counts = append(counts, fmt.Sprintf("%d %s", n, s))
+		}
+	}
+	return fmt.Sprintf("writing %s: the format can't express some entries as they are meant (%s); write another format, or skip them",
+		e.Format, strings.Join(counts, ", "))
+}
+
+// Unwrap makes errors.Is(err, blocklist.ErrMalformed) true.
+func (e *UnsupportedError) Unwrap() error { return blocklist.ErrMalformed }
+
+func scopes() []blocklist.Scope {
+	return []blocklist.Scope{blocklist.ScopeDomain, blocklist.ScopeHost, blocklist.ScopeURL, blocklist.ScopeIP}
+}
+
+// Write writes entries in a format, in the order in which they come. What the format can't express as it is meant makes
+// it fail with [*UnsupportedError], after all entries were seen and counted, unless it is to be skipped; an entry that is
+// only to be monitored is such a thing in every format but Argine. After an error, what was written is of no use.
+//
+// Foreign formats get neither attributes nor duplicates: which names were written is kept in memory.
+func Write(w io.Writer, f Format, entries iter.Seq2[blocklist.Entry, error], o WriteOptions) (Written, error) {
+	wr, err := newWriter(w, f, o)
+	if err != nil {
+		return Written{}, err
+	}
+	for e, err := range entries {
+		if err != nil {
+			return wr.done, err
+		}
+		wr.entry(e)
+	}
+	if len(wr.done.Skipped) > 0 && !o.SkipUnsupported {
+		return wr.done, &UnsupportedError{Format: f, Skipped: wr.done.Skipped}
+	}
+	return wr.done, wr.out.Flush()
+}
+
+// express writes an entry in one format, or says that it can't. Parts of a name that were written before come as have.
+type express func(w *writer, e blocklist.Entry, have mark) bool
+
+type writer struct {
+	out     *bufio.Writer // keeps its first error until Flush
+	express express
+	foreign bool
+	now     time.Time
+	written map[string]mark // by key
+	room    int             // octets that a name may have, in wire form
+	done    Written
+}
+
+func newWriter(w io.Writer, f Format, o WriteOptions) (*writer, error) {
+	wr := &writer{
+		out:     bufio.NewWriterSize(w, 64<<10),
+		foreign: f != Argine,
+		now:     o.Now,
+		written: map[string]mark{},
+		room:    blocklist.MaxName,
+		done:    Written{Skipped: map[blocklist.Scope]int{}},
+	}
+	if wr.now.IsZero() {
+		wr.now = time.Now()
+	}
+	switch f {
+	case Domains:
+		wr.express = (*writer).domain
+	case Hosts:
+		wr.express = (*writer).host
+	case Dnsmasq:
+		wr.express = (*writer).dnsmasq
+	case Unbound:
+		wr.express = (*writer).unbound
+		wr.put("server:\n")
+	case Argine:
+		wr.express = (*writer).own
+		wr.put(ownMagic, "\n")
+	case RPZ:
+		wr.express = (*writer).rpz
+		return wr, wr.zoneHeader(o)
+	default:
+		return nil, fmt.Errorf("writing %q: %w: the formats that can be written are %s", f, blocklist.ErrMalformed, words(Writable()))
+	}
+	return wr, nil
+}
+
+// put writes text; errors show at the end.
+func (w *writer) put(text ...string) {
+	for _, s := range text {
+		_, _ = w.out.WriteString(s)
+	}
+}
+
+func (w *writer) entry(e blocklist.Entry) {
+	if !w.foreign {
+		w.own(e, 0)
+		w.done.Entries++
+		return
+	}
+	if !e.Expires.IsZero() && !w.now.Before(e.Expires) {
+		w.done.Expired++
+		return
+	}
+	covers := covered(e)
+	have := w.written[e.Key()]
+	switch {
+	case e.Monitor:
+		w.done.Skipped[e.Scope]++
+	case covers&^have == 0:
+		w.done.Duplicates++
+	case !w.express(w, e, have):
+		w.done.Skipped[e.Scope]++
+	default:
+		w.written[e.Key()] = have | covers
+		w.done.Entries++
+	}
+}
+
+// covered returns what an entry lists of its key. Keys of different kinds are never the same: only names end in the root
+// label.
+func covered(e blocklist.Entry) mark {
+	if e.Scope == blocklist.ScopeDomain {
+		return listDomain
+	}
+	return listName
+}
+
+func (w *writer) own(e blocklist.Entry, _ mark) bool {
+	_, _ = w.out.Write(append(e.Append(w.out.AvailableBuffer()), '\n'))
+	return true
+}
+
+func (w *writer) domain(e blocklist.Entry, _ mark) bool {
+	n, _ := e.Name()
+	if e.Scope != blocklist.ScopeDomain || !n.IsHostname() || n.Labels() < 2 || endsInNumber(n) {
+		return false
+	}
+	w.put(n.String(), "\n")
+	return true
+}
+
+func (w *writer) host(e blocklist.Entry, _ mark) bool {
+	n, _ := e.Name()
+	name := n.String()
+	if e.Scope != blocklist.ScopeHost || !n.IsHostname() || ownName(name) || endsInNumber(n) {
+		return false
+	}
+	w.put("0.0.0.0 ", name, "\n:: ", name, "\n")
+	return true
+}
+
+func (w *writer) dnsmasq(e blocklist.Entry, _ mark) bool {
+	n, _ := e.Name()
+	if e.Scope != blocklist.ScopeDomain || !n.IsHostname() || endsInNumber(n) {
+		return false
+	}
+	w.put("local=/", n.String(), "/\n")
+	return true
+}
+
+// unbound writes a domain as a zone without names in it, and a host as a name with addresses and nothing else: of it, all
+// other types are empty, and names below it are left alone.
+func (w *writer) unbound(e blocklist.Entry, _ mark) bool {
+	n, ok := e.Name()
+	if !ok || !n.IsHostname() || endsInNumber(n) {
+		return false
+	}
+	name := n.String()
+	if e.Scope == blocklist.ScopeDomain {
+		w.put(`local-zone: "`, name, `." always_nxdomain`, "\n")
+		return true
+	}
+	w.put(`local-data: "`, name, `. A 0.0.0.0"`, "\n", `local-data: "`, name, `. AAAA ::"`, "\n")
+	return true
+}
