@@ -201,7 +201,17 @@ func unquote(s string) (string, bool) {
 }
 
 // isText tells whether s is UTF-8 and shows what it holds: no control characters, no changes of writing direction.
-func isText(s string) bool { return utf8.ValidString(s) && strings.IndexFunc(s, isHidden) < 0 }
+func isText(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c < ' ' || c == 0x7f:
+			return false
+		case c >= utf8.RuneSelf:
+			return utf8.ValidString(s) && !strings.ContainsFunc(s, isHidden)
+		}
+	}
+	return true
+}
 
 func isHidden(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }
 

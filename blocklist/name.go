@@ -61,6 +61,9 @@ func toASCII(text string) (_, why string) {
 	if len(text) > utf8.UTFMax*MaxName { // idna takes quadratic time
 		return "", "longer than 255 octets"
 	}
+	if !utf8.ValidString(text) {
+		return "", "not UTF-8"
+	}
 	ascii, err := uLabels.ToASCII(text)
 	if err != nil {
 		return "", err.Error()
