@@ -106,6 +106,11 @@ func (p *Policy) Decide(store *blocklist.Store, name []byte) Decision {
 	if len(matches) == 0 {
 		return Decision{}
 	}
+	return p.choose(matches)
+}
+
+// choose decides among the matches of one name.
+func (p *Policy) choose(matches []blocklist.Match) Decision {
 	for _, list := range p.Allow {
 		if m := find(matches, list); m != nil && !m.Monitor {
 			return Decision{Match: *m}

@@ -1,0 +1,99 @@
+// Command dnsfilter is a resolver that enforces blocklists: signed ones that it follows, and the operator's own files.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// Exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// run is the whole command; it returns the exit code.
+func run(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	cmd := rootCommand()
+	cmd.SetArgs(args)
+	cmd.SetOut(stdout)
+	cmd.SetErr(stderr)
+	err := cmd.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	if mistakes, ok := errors.AsType[dnsfilter.Mistakes](err); ok {
+		fmt.Fprintln(stderr, mistakes)
+		return exitFailed
+	}
+	fmt.Fprintf(stderr, "dnsfilter: error: %v\n", err)
+	if usage, ok := errors.AsType[usageError](err); ok {
+		fmt.Fprintf(stderr, "dnsfilter: hint: %s\n", usage.hint)
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// usageError is a command line that makes no sense.
+type usageError struct {
+	error
+	hint string
+}
+
+func rootCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "dnsfilter",
+		Short: "A resolver that enforces blocklists",
+		Long: `dnsfilter answers DNS queries: names that a list holds as its settings say, all others as the upstream resolvers do.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	cmd.AddCommand(serveCommand(), checkCommand(), lookupCommand())
+	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usageError{err, "see " + c.CommandPath() + " --help"}
+	})
+	for _, c := range cmd.Commands() {
+		if args := c.Args; args != nil {
+			c.Args = func(c *cobra.Command, given []string) error {
+				if err := args(c, given); err != nil {
+					return usageError{err, "see " + c.CommandPath() + " --help"}
+				}
+				return nil
+			}
+		}
+	}
+	return cmd
+}
+
+// newLog makes the log: text or JSON lines on stderr.
+func newLog(w io.Writer, format string, verbose bool) (*slog.Logger, error) {
+	o := &slog.HandlerOptions{}
+	if verbose {
+		o.Level = slog.LevelDebug
+	}
+	switch format {
+	case "text":
+		return slog.New(slog.NewTextHandler(w, o)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, o)), nil
+	}
+	return nil, usageError{fmt.Errorf("unknown log format %q", format), "there are text and json"}
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+
+	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/spf13/cobra"
+)
+
+// serveFlags stand above what the settings file says.
+type serveFlags struct {
+	settings  string
+	listen    []string
+	upstream  []string
+	lists     []string
+	logFormat string
+	verbose   bool
+}
+
+func serveCommand() *cobra.Command {
+	var f serveFlags
+	cmd := &cobra.Command{
+		Use:   "serve [-c dnsfilter.yaml] [--listen ADDR]... [--upstream ADDR]... [--list FILE]...",
+		Short: "Answer queries",
+		Long: `Answers queries until SIGTERM or SIGINT, then finishes those in flight. Settings and local lists are read again when
+they change, and on SIGHUP; a bad file changes nothing.`,
+		Example: `  dnsfilter serve --listen 127.0.0.1:5353 --upstream 192.0.2.53 --list hosts.txt
+  dnsfilter serve -c /etc/dnsfilter.yaml`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.serve(cmd) },
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&f.settings, "config", "c", "", "settings `file`")
+	flags.StringArrayVar(&f.listen, "listen", nil, "`address` to answer on, over UDP and TCP (instead of those in the settings)")
+	flags.StringArrayVar(&f.upstream, "upstream", nil, "`address` of a resolver (instead of those in the settings)")
+	flags.StringArrayVar(&f.lists, "list", nil, "`file` of names to block, in any format (after those in the settings)")
+	flags.StringVar(&f.logFormat, "log", "text", "`format` of the log: text or json")
+	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log more")
+	return cmd
+}
+
+func (f *serveFlags) serve(cmd *cobra.Command) error {
+	log, err := newLog(cmd.ErrOrStderr(), f.logFormat, f.verbose)
+	if err != nil {
+		return err
+	}
+	service, err := dnsfilter.NewService(f.read, log)
+	if err != nil {
+		return err
+	}
+	return service.Run(cmd.Context(), hangups(cmd.Context()))
+}
+
+// read reads the settings, and puts the flags in.
+func (f *serveFlags) read() (*dnsfilter.Settings, error) {
+	s, err := readSettings(f.settings)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Override(f.listen, f.upstream, f.lists); err != nil {
+		return nil, usageError{err, "see dnsfilter serve --help"}
+	}
+	return s, nil
+}
+
+func readSettings(path string) (*dnsfilter.Settings, error) {
+	if path == "" {
+		return dnsfilter.DefaultSettings(), nil
+	}
+	return dnsfilter.ReadSettings(path)
+}
+
+// hangups passes SIGHUP on. The channel is never closed.
+func hangups(ctx context.Context) <-chan struct{} {
+	signals, out := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(signals, hangup...)
+	go func() {
+		defer signal.Stop(signals)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-signals:
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case out <- struct{}{}:
+			}
+		}
+	}()
+	return out
+}

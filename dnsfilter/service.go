@@ -1,0 +1,156 @@
+package dnsfilter
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter/upstream"
+	"golang.org/x/sync/errgroup"
+)
+
+// Service is the whole resolver as the settings describe it: store, local files, signed lists, server.
+//
+// A list that the store holds is enforced from the first answer on, even if its file has changed meanwhile or its origin
+// can't be reached; what is new is taken in beside. A local file of which nothing is held is read before the first answer,
+// and if that fails the service does not start. A signed list that has never been fetched can't hold up the rest: it is
+// warned about, fetched as soon as an origin answers, and not enforced until then.
+type Service struct {
+	read     func() (*Settings, error)
+	log      *slog.Logger
+	settings *Settings
+	store    *blocklist.Store
+	server   *Server
+	follows  map[string]*follow
+	watch    watcher
+}
+
+// NewService makes a service of the settings that read returns; it is called again for each reload. It starts nothing, but
+// opens the store, which Run closes.
+func NewService(read func() (*Settings, error), log *slog.Logger) (*Service, error) {
+	settings, err := read()
+	if err != nil {
+		return nil, err
+	}
+	store, err := blocklist.Open(settings.State, blocklist.Options{})
+	if err != nil {
+		return nil, err
+	}
+	s := &Service{read: read, log: log, settings: settings, store: store, follows: map[string]*follow{}}
+	if s.server, err = s.newServer(); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return s, nil
+}
+
+func (s *Service) newServer() (*Server, error) {
+	u, err := s.settings.forwarder()
+	if err != nil {
+		return nil, err
+	}
+	cache := s.settings.Cache
+	if cache == 0 {
+		cache = -1
+	}
+	return New(Config{Store: s.store, Policy: s.settings.Policy(), Upstream: u, Cache: cache, Log: s.log})
+}
+
+// forwarder makes the upstream of the settings.
+func (s *Settings) forwarder() (Upstream, error) {
+	addrs := s.Upstream
+	if len(addrs) == 0 {
+		var err error
+		if addrs, err = upstream.System(); err != nil {
+			return nil, err
+		}
+	}
+	f, err := upstream.New(addrs...)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// Run answers queries until ctx ends, then finishes those in flight and closes the store. A value from reload makes it read
+// the settings again at once; changed files it finds by itself, within a second or two.
+func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
+	defer func() { err = errors.Join(err, s.store.Close()) }()
+	for _, l := range s.settings.localFiles() {
+		if held, _ := l.held(s.store); !held {
+			if err := l.load(s.store, s.log); err != nil {
+				return err
+			}
+		}
+	}
+	follows, err := s.newFollows(s.settings)
+	if err != nil {
+		return err
+	}
+	listeners, err := Listen(ctx, s.settings.Listen...)
+	if err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	s.swapFollows(ctx, follows)
+	s.log.Info("serving", slog.Any("listen", s.settings.Listen), slog.Int("lists", len(s.settings.Lists)))
+	g.Go(func() error { return s.server.Serve(ctx, listeners) })
+	g.Go(func() error { s.watchFiles(ctx, reload); return nil })
+	err = g.Wait()
+	s.swapFollows(ctx, nil)
+	s.log.Info("ended", slog.Any("stats", s.server.Stats()))
+	return err
+}
+
+// reload reads the settings again and puts them in force, all or nothing.
+func (s *Service) reload(ctx context.Context) error {
+	next, err := s.read()
+	if err != nil {
+		return err
+	}
+	u, err := next.forwarder()
+	if err != nil {
+		return err
+	}
+	follows, err := s.newFollows(next)
+	if err != nil {
+		return err
+	}
+	for _, l := range next.localFiles() {
+		if _, current := l.held(s.store); !current {
+			if err := l.load(s.store, s.log); err != nil {
+				return err
+			}
+		}
+	}
+	s.server.Reconfigure(next.Policy(), u)
+	s.swapFollows(ctx, follows)
+	s.dropFiles(next)
+	s.warnFixed(next)
+	s.settings = next
+	return nil
+}
+
+// dropFiles forgets the files that are in the settings no more. What is known of signed lists stays, so that taking one out
+// and in again can't bring an older state back.
+func (s *Service) dropFiles(next *Settings) {
+	files := next.localFiles()
+	for _, info := range s.store.Lists() {
+		named := slices.ContainsFunc(files, func(l localFile) bool { return l.list == info.List })
+		if named || info.Serial > 0 || info.Source == "" {
+			continue
+		}
+		if err := s.store.Drop(info.List); err != nil {
+			s.log.Warn("dropping a list failed", slog.String("list", info.List), slog.Any("error", err))
+		}
+	}
+}
+
+// warnFixed tells what changes with a restart only.
+func (s *Service) warnFixed(next *Settings) {
+	old := s.settings
+	if !slices.Equal(old.Listen, next.Listen) || old.State != next.State || old.Cache != next.Cache {
+		s.log.Warn("listen, state and cache change with a restart only")
+	}
+}

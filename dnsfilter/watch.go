@@ -1,0 +1,99 @@
+package dnsfilter
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+)
+
+// watchEvery is how often files are looked at. A change counts when a file looked the same twice, so that one that is
+// being written is not taken for whole.
+const watchEvery = 500 * time.Millisecond
+
+// watcher finds files that have changed and come to rest.
+type watcher map[string]*watched
+
+type watched struct{ seen, done string }
+
+// rested tells whether the file known by key has a state (told by source) that it had the last time too, and that was not
+// reported yet.
+func (w watcher) rested(key, source string) bool {
+	f := w[key]
+	if f == nil {
+		f = &watched{}
+		w[key] = f
+	}
+	rested := f.seen == source && f.done != source
+	if f.seen = source; rested {
+		f.done = source
+	}
+	return rested
+}
+
+// watchFiles takes changed files in until ctx ends. What fails is logged once, and tried again when the file changes or a
+// reload is asked for.
+func (s *Service) watchFiles(ctx context.Context, reload <-chan struct{}) {
+	s.watch = watcher{}
+	s.watch.know(s.settings)
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-reload:
+			s.tryReload(ctx)
+		case <-tick.C:
+			if s.settings.File != "" && s.watch.rested("", settingsSource(s.settings.File)) {
+				s.tryReload(ctx)
+			}
+			s.lookAtFiles()
+		}
+	}
+}
+
+// know takes the settings file as it is for read.
+func (w watcher) know(settings *Settings) {
+	source := settingsSource(settings.File)
+	w[""] = &watched{seen: source, done: source}
+}
+
+func settingsSource(path string) string {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprint(info.Size(), info.ModTime().UnixNano())
+}
+
+func (s *Service) tryReload(ctx context.Context) {
+	clear(s.watch)
+	s.watch.know(s.settings)
+	if err := s.reload(ctx); err != nil {
+		s.log.Error("reloading failed; the settings in force stay", slog.Any("error", err))
+		return
+	}
+	s.log.Info("settings reloaded", slog.Int("lists", len(s.settings.Lists)))
+}
+
+// lookAtFiles takes in the local files that are not as the store holds them.
+func (s *Service) lookAtFiles() {
+	for _, l := range s.settings.localFiles() {
+		source, err := l.source()
+		if err != nil {
+			source = err.Error()
+		}
+		info, _ := s.store.List(l.list)
+		if info.Source == source || !s.watch.rested(l.list, source) {
+			continue
+		}
+		if err == nil {
+			err = l.load(s.store, s.log)
+		}
+		if err != nil {
+			s.log.Error("a changed list was not taken in; the last good one stays", slog.String("list", l.list), slog.Any("error", err))
+		}
+	}
+}

@@ -1,0 +1,145 @@
+package dnsfilter
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+// Mistake is one thing wrong with a settings file.
+type Mistake struct {
+	File         string
+	Line, Column int // from 1
+	Text         string
+}
+
+// Error implements error.
+func (m Mistake) Error() string { return fmt.Sprintf("%s:%d:%d: %s", m.File, m.Line, m.Column, m.Text) }
+
+// Mistakes are all that is wrong with a settings file, a line each.
+type Mistakes []Mistake
+
+// Error implements error.
+func (m Mistakes) Error() string {
+	lines := make([]string, len(m))
+	for i := range m {
+		lines[i] = m[i].Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// err returns nil where there is no mistake.
+func (m Mistakes) err() error {
+	if len(m) == 0 {
+		return nil
+	}
+	return m
+}
+
+// reader walks a YAML file and collects what is wrong with it, so that one run tells everything.
+type reader struct {
+	file     string
+	mistakes Mistakes
+}
+
+func (r *reader) fail(at *token.Token, format string, args ...any) {
+	m := Mistake{File: r.file, Line: 1, Column: 1, Text: fmt.Sprintf(format, args...)}
+	if at != nil && at.Position != nil {
+		m.Line, m.Column = at.Position.Line, at.Position.Column
+	}
+	r.mistakes = append(r.mistakes, m)
+}
+
+// document returns the one mapping that text holds; nil if it is empty or no YAML.
+func (r *reader) document(text []byte) ast.Node {
+	f, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		if known, ok := errors.AsType[yaml.Error](err); ok {
+			r.fail(known.GetToken(), "%s", known.GetMessage())
+		} else {
+			r.fail(nil, "%v", err)
+		}
+		return nil
+	}
+	var body ast.Node
+	for _, d := range f.Docs {
+		switch {
+		case d.Body == nil || d.Body.Type() == ast.CommentType:
+		case body != nil:
+			r.fail(d.Body.GetToken(), "a second document begins here; settings are one")
+		default:
+			body = d.Body
+		}
+	}
+	return body
+}
+
+// fields are the keys that a mapping may have, and what reads their values.
+type fields map[string]func(ast.Node)
+
+// mapping reads a mapping; keys that are not in known are mistakes.
+func (r *reader) mapping(n ast.Node, known fields) {
+	m, ok := n.(ast.MapNode)
+	if !ok {
+		r.fail(n.GetToken(), "keys and values are needed here, like action: nxdomain")
+		return
+	}
+	for it := m.MapRange(); it.Next(); {
+		key := it.Key().GetToken()
+		switch read, ok := known[key.Value]; {
+		case !ok:
+			r.fail(key, "unknown key %q", key.Value)
+		case it.Value().Type() == ast.NullType:
+			r.fail(key, "%q has no value", key.Value)
+		default:
+			read(it.Value())
+		}
+	}
+}
+
+// sequence reads a list with each.
+func (r *reader) sequence(n ast.Node, each func(ast.Node)) {
+	s, ok := n.(*ast.SequenceNode)
+	if !ok {
+		r.fail(n.GetToken(), "a list is needed here, like [first, second]")
+		return
+	}
+	for _, item := range s.Values {
+		each(item)
+	}
+}
+
+// one reads a single value.
+func one[T any](r *reader, dst *T, parse func(string) (T, error)) func(ast.Node) {
+	return func(n ast.Node) {
+		scalar, ok := n.(ast.ScalarNode)
+		if !ok || n.Type() == ast.NullType {
+			r.fail(n.GetToken(), "a single value is needed here")
+			return
+		}
+		v, err := parse(fmt.Sprint(scalar.GetValue()))
+		if err != nil {
+			r.fail(n.GetToken(), "%v", err)
+			return
+		}
+		*dst = v
+	}
+}
+
+// many reads a list of single values.
+func many[T any](r *reader, dst *[]T, parse func(string) (T, error)) func(ast.Node) {
+	return func(n ast.Node) {
+		r.sequence(n, func(item ast.Node) {
+			before := len(r.mistakes)
+			var v T
+			if one(r, &v, parse)(item); len(r.mistakes) == before {
+				*dst = append(*dst, v)
+			}
+		})
+	}
+}
