@@ -1,0 +1,217 @@
+package origin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/disk"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// MaxFile is the longest file of a release that an origin takes, in bytes.
+const MaxFile = 1 << 30
+
+// push is a bundle whose signatures were checked.
+type push struct {
+	list    string
+	roots   [][]byte
+	root    *trust.Root
+	targets []byte
+	spec    trust.TargetsSpec
+	known   bool // the origin has published this very release
+	done    bool // under this very root, and all its files are here: nothing is left to do
+}
+
+// Accept takes a bundle: it verifies all of it, signs snapshot and timestamp, and publishes it. Nothing is visible before
+// everything is verified and durable; a push that fails changes nothing. A release that is held already may come again.
+//
+// It fails with [blocklist.ErrUntrusted] when signatures are missing, and says whose, or when content does not match what
+// was signed; [blocklist.ErrRollback] for an older release; [blocklist.ErrExpired]; [blocklist.ErrMalformed];
+// [blocklist.ErrTooLarge]; [blocklist.ErrBusy] when another process keeps the folder.
+func (o *Origin) Accept(ctx context.Context, bundle io.Reader) (blocklist.Header, error) {
+	return o.accept(ctx, "", bundle)
+}
+
+// accept is Accept for one list alone, if it is given.
+func (o *Origin) accept(ctx context.Context, list string, bundle io.Reader) (h blocklist.Header, err error) {
+	b, err := trust.OpenBundle(contextReader{ctx, bundle})
+	if err != nil {
+		return h, fmt.Errorf("reading a push: %w", err)
+	}
+	p, err := o.check(list, b)
+	if err == nil && !p.done {
+		err = o.take(ctx, p, b)
+	}
+	if err != nil {
+		return h, fmt.Errorf("accepting a push: %w", err)
+	}
+	return p.header()
+}
+
+// take receives the files and publishes.
+func (o *Origin) take(ctx context.Context, p *push, b *trust.Bundle) error {
+	work, err := o.newWork(ctx)
+	if err != nil {
+		return err
+	}
+	defer work.remove(o.o.Log)
+	if err := work.receive(p, b); err != nil {
+		return err
+	}
+	return o.change(ctx, func() error { return o.commit(p, b, work) })
+}
+
+// check verifies roots and targets against what the origin trusts and holds.
+func (o *Origin) check(list string, b *trust.Bundle) (*push, error) {
+	roots, err := checkRoots(b.Roots)
+	if err != nil {
+		return nil, err
+	}
+	p := &push{roots: b.Roots, root: roots[len(roots)-1], targets: b.Targets}
+	p.list = p.root.Spec().List
+	if list != "" && p.list != list {
+		return nil, fmt.Errorf("%w: the bundle is of list %q, pushed as %q", blocklist.ErrUntrusted, p.list, list)
+	}
+	st, err := o.load(p.list)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.checkRoot(st, roots); err != nil {
+		return nil, err
+	}
+	return p, p.checkTargets(st)
+}
+
+// checkRoots verifies the way from the first root to the newest.
+func checkRoots(all [][]byte) (roots []*trust.Root, err error) {
+	if len(all) == 0 {
+		return nil, fmt.Errorf("bundle: %w: there is no root", blocklist.ErrMalformed)
+	}
+	root, err := trust.OpenRoot(all[0])
+	if err != nil {
+		return nil, err
+	}
+	roots = append(roots, root)
+	for _, b := range all[1:] {
+		if root, err = trust.CheckNextRoot(root, b); err != nil {
+			return nil, err
+		}
+		roots = append(roots, root)
+	}
+	return roots, nil
+}
+
+// checkRoot compares the roots of a bundle with the one that is trusted.
+func (o *Origin) checkRoot(st *state, roots []*trust.Root) error {
+	newest := roots[len(roots)-1]
+	version := st.root.Version()
+	switch {
+	case version > int64(len(roots)):
+		return fmt.Errorf("%s: root %d is %w, root %d", st.list, len(roots), blocklist.ErrRollback, version)
+	case !trust.SameRoot(roots[version-1], st.root):
+		return fmt.Errorf("%s: %w: root %d is not the one that this origin trusts", st.list, blocklist.ErrUntrusted, version)
+	case time.Now().After(newest.Spec().Expires):
+		return fmt.Errorf("%s: root %d: %w on %s; the officers must sign a new one", st.list, newest.Version(), blocklist.ErrExpired, newest.Spec().Expires.Format(time.RFC3339))
+	}
+	return o.checkOnline(newest)
+}
+
+// checkTargets verifies signatures, and that the release is no older than the one held.
+func (p *push) checkTargets(st *state) (err error) {
+	if p.spec, err = trust.OpenTargets(p.root, p.targets); err != nil {
+		return err
+	}
+	if time.Now().After(p.spec.Expires) {
+		return fmt.Errorf("serial %d: %w on %s; make a new release", p.spec.Version, blocklist.ErrExpired, p.spec.Expires.Format(time.RFC3339))
+	}
+	if err := trust.CheckNewer(st.targets, p.targets); err != nil {
+		return err
+	}
+	if st.snapshot.Of != p.spec.Version {
+		return nil
+	}
+	// The same release again. Its document is public under its number and stays, so it must do for the newest root too.
+	p.known, p.targets = true, st.targets
+	if _, err := trust.OpenTargets(p.root, st.targets); err != nil {
+		return fmt.Errorf("%w; serial %d was published before this root: make a new release", err, p.spec.Version)
+	}
+	p.done = p.root.Version() == st.root.Version() && st.hasFiles(p.spec)
+	return nil
+}
+
+// header tells what was accepted.
+func (p *push) header() (h blocklist.Header, err error) {
+	f, _ := p.spec.Snapshot() // ParseTargets saw to it that there is one
+	h = blocklist.Header{List: p.list, Serial: f.Release.Serial, Entries: f.Release.Entries, Created: f.Release.Created}
+	h.Digest, err = blocklist.ParseDigest(f.Release.Digest)
+	return h, err
+}
+
+// commit publishes what was received. It checks once more: another push may have come first.
+func (o *Origin) commit(p *push, b *trust.Bundle, work *work) error {
+	p, err := o.check(p.list, b)
+	if err != nil {
+		return err
+	}
+	st, err := o.load(p.list)
+	if err != nil {
+		return err
+	}
+	if err := st.removeUncommitted(); err != nil {
+		return err
+	}
+	if err := work.moveTo(st.path(targetsDir)); err != nil {
+		return err
+	}
+	if err := st.writeDocuments(p); err != nil {
+		return err
+	}
+	if err := o.publish(st, p.root, p.targets); err != nil {
+		return err
+	}
+	o.o.Log.Info("published", slog.String("list", p.list), slog.Int64("serial", p.spec.Version), slog.Int64("root", p.root.Version()))
+	if err := st.removeOld(); err != nil {
+		o.o.Log.Warn("removing old releases", slog.String("list", p.list), slogErr(err))
+	}
+	return nil
+}
+
+// writeDocuments writes roots and targets. Those that are there stay as they are.
+func (st *state) writeDocuments(p *push) error {
+	docs := map[string][]byte{trust.TargetsName(p.spec.Version): p.targets}
+	for i, root := range p.roots {
+		docs[trust.RootName(int64(i)+1)] = root
+	}
+	for name, b := range docs {
+		_, err := os.Stat(st.path(name))
+		if errors.Is(err, fs.ErrNotExist) || name == trust.TargetsName(p.spec.Version) && !p.known {
+			err = disk.WriteFile(st.path(name), b, 0o644)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// contextReader ends reading when its context ends.
+type contextReader struct {
+	ctx context.Context //nolint:containedctx // the reader lives as long as the call it belongs to
+	r   io.Reader
+}
+
+func (r contextReader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.r.Read(p)
+}
+
+func slogErr(err error) slog.Attr { return slog.String("err", err.Error()) }

@@ -1,0 +1,189 @@
+package origin
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// What a request may ask for below /lists/. Nothing else is ever opened.
+var (
+	releaseFile = regexp.MustCompile(`^[0-9a-f]{64}\.[a-z0-9][a-z0-9.-]*$`)
+	document    = regexp.MustCompile(`^(timestamp|[1-9][0-9]{0,18}\.(root|snapshot|targets))\.json$`)
+)
+
+const (
+	maxPush  = 4 << 30          // bytes of a push
+	maxDrain = 16 << 20         // bytes behind the end of interest that are read, so that the pusher gets to read the answer
+	stall    = 30 * time.Second // how long a push may stand still, and the least that an answer gets
+	minRate  = 16 << 10         // bytes a second that a reader of an answer must reach
+)
+
+// Handler serves the origin over HTTP: POST /lists/LIST takes a push, GET and HEAD /lists/LIST/... serve its files with
+// conditional requests and ranges, GET /healthz tells whether every timestamp is in date. No request needs a
+// credential: a push is authorised by the officers' signatures.
+//
+// The handler limits bodies and sets deadlines while it reads and writes. The server in front of it needs a
+// ReadHeaderTimeout (10 s) and an IdleTimeout (2 min), but neither ReadTimeout nor WriteTimeout.
+func (o *Origin) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /lists/{list...}", o.servePush)
+	mux.HandleFunc("GET /lists/{path...}", o.serveFile)
+	mux.HandleFunc("GET /healthz", o.serveHealth)
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "this origin serves GET /lists/LIST/timestamp.json and what that leads to, and takes POST /lists/LIST from 'blocklist push'", http.StatusNotFound)
+	})
+	return mux
+}
+
+func (o *Origin) servePush(w http.ResponseWriter, r *http.Request) {
+	control := http.NewResponseController(w)
+	body := progressReader{r: http.MaxBytesReader(w, r.Body, maxPush), control: control}
+	h, err := o.accept(r.Context(), r.PathValue("list"), body)
+	if err != nil {
+		o.o.Log.Warn("refusing a push", slog.String("list", r.PathValue("list")), slogErr(err))
+	}
+	_, _ = io.CopyN(io.Discard, body, maxDrain)         //nolint:errcheck // whatever comes, the answer follows
+	_ = control.SetWriteDeadline(time.Now().Add(stall)) //nolint:errcheck // where it can't be set, the server's holds
+	if err != nil {
+		code, text := answer(err)
+		http.Error(w, text, code)
+		return
+	}
+	fmt.Fprintf(w, "%s serial %d with %d entries is published\n", h.List, h.Serial, h.Entries)
+}
+
+// progressReader gives every read of a push its time.
+type progressReader struct {
+	r       io.Reader
+	control *http.ResponseController
+}
+
+func (p progressReader) Read(b []byte) (int, error) {
+	_ = p.control.SetReadDeadline(time.Now().Add(stall)) //nolint:errcheck // as for writing
+	return p.r.Read(b)
+}
+
+// answer returns the status and the text for a push that was refused. Errors that are the origin's own stay in its log.
+func answer(err error) (code int, text string) {
+	var tooLong *http.MaxBytesError
+	switch {
+	case errors.Is(err, blocklist.ErrTooLarge), errors.As(err, &tooLong):
+		code = http.StatusRequestEntityTooLarge
+	case errors.Is(err, blocklist.ErrRollback):
+		code = http.StatusConflict
+	case errors.Is(err, blocklist.ErrUntrusted), errors.Is(err, blocklist.ErrExpired):
+		code = http.StatusForbidden
+	case errors.Is(err, blocklist.ErrMalformed), errors.Is(err, blocklist.ErrDigest):
+		code = http.StatusBadRequest
+	case errors.Is(err, blocklist.ErrBusy):
+		code = http.StatusServiceUnavailable
+	default:
+		return http.StatusInternalServerError, "the origin could not take the push; its log says why; try again"
+	}
+	return code, err.Error()
+}
+
+func (o *Origin) serveFile(w http.ResponseWriter, r *http.Request) {
+	list, name, ok := splitPath(r.PathValue("path"))
+	if !ok {
+		http.Error(w, "there is no such document; a list begins with /lists/LIST/timestamp.json", http.StatusNotFound)
+		return
+	}
+	f, err := os.OpenInRoot(filepath.Join(o.dir, listsDir), filepath.FromSlash(list+"/"+name))
+	if err != nil {
+		o.serveMissing(w, list, err)
+		return
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		o.serveMissing(w, list, err)
+		return
+	}
+	deadline := time.Now().Add(stall + time.Duration(info.Size()/minRate)*time.Second)
+	_ = http.NewResponseController(w).SetWriteDeadline(deadline) //nolint:errcheck // where it can't be set, the server's holds
+	if err := serveContent(w, r, name, f, info); err != nil {
+		o.serveMissing(w, list, err)
+	}
+}
+
+// serveContent serves a release from the file, and a document from memory, since its tag is made from its content.
+func serveContent(w http.ResponseWriter, r *http.Request, name string, f *os.File, info fs.FileInfo) error {
+	head := w.Header()
+	head.Set("Cache-Control", "public, max-age=31536000, immutable")
+	if file, ok := strings.CutPrefix(name, targetsDir+"/"); ok {
+		hash, _, _ := strings.Cut(file, ".")
+		head.Set("ETag", `"`+hash+`"`)
+		head.Set("Content-Type", "application/zstd")
+		http.ServeContent(w, r, "", info.ModTime(), f)
+		return nil
+	}
+	b, err := io.ReadAll(io.LimitReader(f, trust.MaxTargets))
+	if err != nil {
+		return err
+	}
+	head.Set("ETag", fmt.Sprintf(`"%x"`, sha256.Sum256(b)))
+	head.Set("Content-Type", "application/json")
+	if name == trust.TimestampName {
+		head.Set("Cache-Control", shortLived)
+	}
+	http.ServeContent(w, r, "", info.ModTime(), bytes.NewReader(b))
+	return nil
+}
+
+// shortLived lets a cache spare the origin some of the load, for what may change or come any moment.
+const shortLived = "public, max-age=2"
+
+func (o *Origin) serveMissing(w http.ResponseWriter, list string, err error) {
+	w.Header().Set("Cache-Control", shortLived)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		http.Error(w, "there is no such document of this list here", http.StatusNotFound)
+		return
+	}
+	o.o.Log.Error("serving", slog.String("list", list), slogErr(err))
+	http.Error(w, "the origin could not read the document; its log says why", http.StatusInternalServerError)
+}
+
+// splitPath takes apart what stands behind /lists/.
+func splitPath(path string) (list, name string, ok bool) {
+	i := strings.LastIndexByte(path, '/')
+	if i < 0 {
+		return "", "", false
+	}
+	list, name = path[:i], path[i+1:]
+	if before, found := strings.CutSuffix(list, "/"+targetsDir); found && releaseFile.MatchString(name) {
+		return before, targetsDir + "/" + name, blocklist.CheckListName(before) == nil
+	}
+	return list, name, document.MatchString(name) && blocklist.CheckListName(list) == nil
+}
+
+func (o *Origin) serveHealth(w http.ResponseWriter, _ *http.Request) {
+	lists, err := o.lists()
+	for _, list := range lists {
+		st, loadErr := o.load(list)
+		if loadErr == nil && st.timestamp.Version > 0 && time.Now().After(st.timestamp.Expires) {
+			loadErr = fmt.Errorf("%s: timestamp: %w", list, blocklist.ErrExpired)
+		}
+		err = errors.Join(err, loadErr)
+	}
+	if err != nil {
+		o.o.Log.Error("checking health", slogErr(err))
+		http.Error(w, "a list can't be read or its timestamp has expired; the log says which", http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "ok")
+}

@@ -1,0 +1,175 @@
+// Package origin serves lists: it takes pushes from agencies, verifies them exactly as a subscriber would, says with its
+// online key which release is the newest, and serves everything as static files that any mirror can copy.
+//
+// An origin is a folder. Below lists/ lies what everybody may read; online.key beside it is secret. Programs share the
+// folder: each change is made under its lock, and counts with the last step, the exchange of timestamp.json. An origin
+// can withhold a list, but it can't add an entry to it: that takes the officers' signatures.
+package origin
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/disk"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// Names within the folder of an origin.
+const (
+	keyFile    = "online.key" // private: the key of snapshot and timestamp
+	publicFile = "online.pub" // what agencies name in a list's root
+	listsDir   = "lists"      // what is served
+	workDir    = "tmp"        // pushes being received
+	lockFile   = "lock"
+)
+
+// keyName is the holder's name in the online key.
+const keyName = "origin"
+
+// Options of an origin. The zero value is fine.
+type Options struct {
+	Log *slog.Logger // nil: nothing is logged
+	// Lifetime is how long a timestamp says that nothing newer exists, so how long a frozen mirror goes unnoticed, and how
+	// long the origin may be down before subscribers raise an alarm. Zero: 24 hours.
+	Lifetime time.Duration
+	// Resign is how often Run signs a new timestamp. Zero: a 24th of Lifetime.
+	Resign time.Duration
+}
+
+// Origin is the folder of an origin. It is safe for concurrent use, also by several processes.
+type Origin struct {
+	dir    string
+	key    trust.Key
+	signer ed25519.PrivateKey
+	o      Options
+	mu     sync.Mutex // in front of the folder's lock, which knows processes only
+}
+
+// Init makes the folder of an origin with a new online key, and returns the public key for the agencies' roots. It
+// refuses a folder that has one.
+func Init(dir string) (public string, err error) {
+	if err := os.MkdirAll(filepath.Join(dir, listsDir), 0o755); err != nil {
+		return "", fmt.Errorf("making the origin: %w", err)
+	}
+	private, public, err := note.GenerateKey(rand.Reader, keyName)
+	if err != nil {
+		return "", fmt.Errorf("making the online key: %w", err)
+	}
+	path := filepath.Join(dir, keyFile)
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("making the origin: %s is there already; it is never overwritten", path)
+	}
+	if err := disk.WriteFile(path, []byte(private+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("writing the online key: %w", err)
+	}
+	if err := disk.WriteFile(filepath.Join(dir, publicFile), []byte(public+"\n"), 0o644); err != nil {
+		return "", fmt.Errorf("writing the online key: %w", err)
+	}
+	return public, nil
+}
+
+// Open opens the folder of an origin that Init made, and removes what a push that was killed has left. It starts nothing.
+func Open(dir string, o Options) (*Origin, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Lifetime <= 0 {
+		o.Lifetime = 24 * time.Hour
+	}
+	if o.Resign <= 0 {
+		o.Resign = o.Lifetime / 24
+	}
+	b, err := os.ReadFile(filepath.Join(dir, keyFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("opening the origin %s: there is no online key; make it with 'blocklist origin init'", dir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening the origin: %w", err)
+	}
+	or := &Origin{dir: dir, o: o}
+	if or.key, or.signer, err = trust.ParsePrivateKey(string(b)); err != nil {
+		return nil, fmt.Errorf("opening the origin: %s: %w", keyFile, err)
+	}
+	return or, or.change(context.Background(), or.removeLeftovers)
+}
+
+// lockWait is how long a change waits for another process.
+const lockWait = 3 * time.Second
+
+// change runs do under the folder's lock. It fails with [blocklist.ErrBusy] if another process keeps it.
+func (o *Origin) change(ctx context.Context, do func() error) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	lock, err := o.lock(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(), lock.Close())
+}
+
+func (o *Origin) lock(ctx context.Context) (io.Closer, error) {
+	path := filepath.Join(o.dir, lockFile)
+	for deadline := time.Now().Add(lockWait); ; {
+		lock, err := disk.Lock(path)
+		if !errors.Is(err, disk.ErrLocked) {
+			return lock, err
+		}
+		if time.Now().After(deadline) {
+			return nil, fmt.Errorf("origin %s: %w; try again when it has finished", o.dir, blocklist.ErrBusy)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(lockWait / 100):
+		}
+	}
+}
+
+// Trust makes the origin take pushes for the list of this root, which must be signed by enough of its own officers and
+// name this origin's online key. To do it again with the same root is fine; newer roots come with pushes. It returns the
+// list's name.
+func (o *Origin) Trust(root []byte) (list string, err error) {
+	r, err := trust.OpenRoot(root)
+	if err != nil {
+		return "", fmt.Errorf("trusting a root: %w", err)
+	}
+	list = r.Spec().List
+	if err := o.checkOnline(r); err != nil {
+		return list, fmt.Errorf("trusting %s: %w", list, err)
+	}
+	return list, o.change(context.Background(), func() error {
+		held, err := o.load(list)
+		if err == nil && !trust.SameRoot(held.root, r) {
+			return fmt.Errorf("trusting %s: %w: the origin trusts another root, number %d; newer roots come with a push", list, blocklist.ErrUntrusted, held.root.Version())
+		}
+		if err == nil || !errors.Is(err, errUnknown) {
+			return err
+		}
+		dir := o.listDir(list)
+		if err := os.MkdirAll(filepath.Join(dir, targetsDir), 0o755); err != nil {
+			return fmt.Errorf("trusting %s: %w", list, err)
+		}
+		return disk.WriteFile(filepath.Join(dir, trust.RootName(r.Version())), root, 0o644)
+	})
+}
+
+// checkOnline refuses a root under which this origin could not sign.
+func (o *Origin) checkOnline(r *trust.Root) error {
+	if r.Spec().Online.Equal(o.key) {
+		return nil
+	}
+	return fmt.Errorf("root %d: %w: its online key is %s, this origin's is %s", r.Version(), blocklist.ErrUntrusted, r.Spec().Online, o.key)
+}
