@@ -10,7 +10,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Names of documents within a list's folder on an origin or mirror. All but the timestamp never change once they are there.
+// TimestampName is the name of the timestamp's file within a list's folder on an origin or mirror. It is the only one
+// whose content changes.
 const TimestampName = "timestamp.json"
 
 // RootName returns the name of a root's file.

@@ -20,11 +20,6 @@ const (
 	maxRatio = 512
 )
 
-// Compress returns a writer of the compressed form of a release; what it is closed without is lost.
-func Compress(w io.Writer) (io.WriteCloser, error) {
-	return zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithWindowSize(MaxWindow), zstd.WithEncoderConcurrency(1))
-}
-
 // CopyFile copies a file of the targets from src to dst and checks length and hash: with any other bytes it fails with
 // [blocklist.ErrUntrusted]. It reads one byte more than was signed, so that endless sources end.
 func CopyFile(dst io.Writer, src io.Reader, f File) error {
@@ -45,8 +40,7 @@ func CopyFile(dst io.Writer, src io.Reader, f File) error {
 
 // OpenText decompresses a file whose hash was checked, within the limits.
 func OpenText(r io.Reader, f File) (io.ReadCloser, error) {
-	d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-		zstd.WithDecoderMaxWindow(MaxWindow), zstd.WithDecoderMaxMemory(MaxText))
+	d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(MaxWindow))
 	if err != nil {
 		return nil, fmt.Errorf("decompressing %s: %w", f.Path, err)
 	}
@@ -68,7 +62,7 @@ func (t *text) Read(p []byte) (int, error) {
 	n, err := t.zstd.Read(p)
 	t.left -= int64(n)
 	switch {
-	case t.left < 0, errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded):
+	case t.left < 0, errors.Is(err, zstd.ErrWindowSizeExceeded):
 		return 0, fmt.Errorf("decompressing %s: %w", t.path, blocklist.ErrTooLarge)
 	case err != nil && err != io.EOF:
 		return 0, fmt.Errorf("decompressing %s: %w: %w", t.path, blocklist.ErrMalformed, err)
