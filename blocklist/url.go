@@ -252,8 +252,6 @@ func parseURLTarget(text string) (e Entry, why string) {
 		return e, "a URL begins with https:// or http://"
 	case strings.ContainsFunc(text, unicode.IsControl):
 		return e, "control characters in a URL must be written as a percent sign and two digits"
-	case strings.Contains(text, "#/") || strings.Contains(text, "#!"):
-		return e, "what follows # never reaches a server, so it cannot be listed; list the whole page if that is meant"
 	}
 	prefix, suffix := "", ""
 	if after, ok := strings.CutPrefix(rest, "*."); ok {
