@@ -165,8 +165,8 @@ func attributes(field func(string) string) (a blocklist.Attributes, why string) 
 }
 
 func parseTime(text string) (time.Time, error) {
-	if at, err := time.Parse(time.DateTime, text); err == nil { // 2026-03-05 08:00:00, in UTC
-		return at, nil
+	if len(text) == len(time.DateTime) { // 2026-03-05 08:00:00, taken as UTC
+		text = strings.Replace(text, " ", "T", 1) + "Z"
 	}
 	return blocklist.ParseTime(text)
 }
@@ -175,7 +175,9 @@ func parseTime(text string) (time.Time, error) {
 const maxText = 1 << 10
 
 func oneLine(s string) bool {
-	return len(s) <= maxText && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
+	return len(s) <= maxText && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
+		return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)
+	})
 }
 
 func (c *table) end(*tally, func(blocklist.Entry) bool) {}
@@ -246,12 +248,6 @@ func (c *cncpo) row(t *tally, fields []string) {
 	for i := range t.out[before:] {
 		t.out[before+i].Reference = c.reference
 	}
-}
-
-// urlParts returns the host of a URL entry, and whether it says more than the host.
-func urlParts(e blocklist.Entry) (host string, path bool) {
-	host, rest, _ := strings.Cut(e.Key(), "/")
-	return host, rest != ""
 }
 
 func sameHost(host, name string) bool {

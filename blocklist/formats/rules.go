@@ -123,6 +123,7 @@ func (u unbound) line(t *tally, text string) {
 	switch {
 	case !ok || strings.Trim(key, "abcdefghijklmnopqrstuvwxyz0123456789-") != "":
 		t.bad(notThis)
+	case len(fields) == 0 && !strings.HasPrefix(key, "local-"): // server: and the like
 	case key == "local-zone" && len(fields) == 2:
 		u.zone(t, fields[0], fields[1])
 	case key == "local-data" && len(fields) >= 3:

@@ -1,6 +1,7 @@
 package formats
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -134,13 +135,32 @@ func endsInNumber(n blocklist.Name) bool {
 	return true
 }
 
-// target reads a URL, an address or a prefix. Fields that could be taken for something else are refused.
+// target reads a URL, an address or a prefix.
 func target(text string) (e blocklist.Entry, ok bool) {
-	if strings.ContainsAny(text, " \t\"#") {
+	if strings.ContainsAny(text, " \t") { // what follows would be taken for attributes
 		return e, false
 	}
 	e, err := blocklist.ParseEntry(text)
-	return e, err == nil && (e.Scope == blocklist.ScopeURL || e.Scope == blocklist.ScopeIP)
+	if err == nil && e.Scope == blocklist.ScopeURL {
+		host, _ := urlParts(e)
+		return e, isURLHost(strings.TrimPrefix(host, "*."))
+	}
+	return e, err == nil && e.Scope == blocklist.ScopeIP
+}
+
+// urlParts returns the host of a URL entry, and whether it says more than the host.
+func urlParts(e blocklist.Entry) (host string, path bool) {
+	host, rest, _ := strings.Cut(e.Key(), "/")
+	return host, rest != ""
+}
+
+// isURLHost tells whether a host is an address or a name of at least two labels.
+func isURLHost(host string) bool {
+	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+		return true
+	}
+	n, why := hostName(host)
+	return why == "" && n.Labels() > 1
 }
 
 // urlTarget is target for a URL whose scheme may be missing.

@@ -1,0 +1,76 @@
+package formats_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/formats"
+	"github.com/stretchr/testify/require"
+)
+
+// FuzzRead reads anything as any format: it never panics, what it yields reads back from its own line, and what is
+// written of it for another program reads back as nothing more.
+func FuzzRead(f *testing.F) {
+	golden, err := filepath.Glob("testdata/*")
+	require.NoError(f, err)
+	for i := range formats.Readable() {
+		for _, name := range golden {
+			data, err := os.ReadFile(name)
+			require.NoError(f, err)
+			f.Add(byte(i), data)
+		}
+	}
+	f.Fuzz(func(t *testing.T, which byte, data []byte) {
+		format := formats.Readable()[int(which)%len(formats.Readable())]
+		r, err := formats.NewReader(bytes.NewReader(data), formats.Options{Format: format})
+		if err != nil {
+			return
+		}
+		var entries []blocklist.Entry
+		listed := map[string]bool{}
+		for e, err := range r.Entries() {
+			if err != nil {
+				return
+			}
+			again, err := blocklist.ParseEntry(e.String())
+			require.NoError(t, err)
+			require.Equal(t, e.String(), again.String())
+			entries = append(entries, e)
+			listed[e.Target()] = true
+		}
+		for _, to := range formats.Writable() {
+			checkWritten(t, to, entries, listed)
+		}
+	})
+}
+
+func checkWritten(t *testing.T, to formats.Format, entries []blocklist.Entry, listed map[string]bool) {
+	t.Helper()
+	all := func(yield func(blocklist.Entry, error) bool) {
+		for _, e := range entries {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+	var out bytes.Buffer
+	written, err := formats.Write(&out, to, all, formats.WriteOptions{SkipUnsupported: true})
+	require.NoError(t, err)
+	r, err := formats.NewReader(&out, formats.Options{Format: to})
+	if written.Entries == 0 {
+		return
+	}
+	require.NoError(t, err)
+	count := 0
+	for e, err := range r.Entries() {
+		if count++; err != nil {
+			require.ErrorIs(t, err, blocklist.ErrMalformed) // the same entry many times over
+			return
+		}
+		require.True(t, listed[e.Target()], "%s: %s", to, e.Target())
+	}
+	require.Positive(t, count)
+}

@@ -1,0 +1,105 @@
+package formats_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/formats"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestRefuse(t *testing.T) {
+	page := "<!DOCTYPE html>\n<html><body>\n<h1>503 Service Unavailable</h1>\nexample.com\n</body></html>\n"
+	names := func(n int) (out string) {
+		for i := range n {
+			out += fmt.Sprintf("a%d.test\n", i)
+		}
+		return out
+	}
+	for name, tt := range map[string]struct {
+		text string
+		o    formats.Options
+		why  string
+	}{
+		"empty":                 {"", formats.Options{}, "it is empty"},
+		"comments":              {"# nothing\n\n! here\n", formats.Options{}, "it is empty"},
+		"empty, named":          {"", formats.Options{Format: formats.RPZ}, "it is empty"},
+		"a page":                {page, formats.Options{}, "an HTML or XML page"},
+		"a page, named":         {page, formats.Options{Format: formats.Hosts}, "an HTML or XML page"},
+		"JSON":                  {`{"error": "quota exceeded"}`, formats.Options{}, "JSON"},
+		"binary":                {"\x7fELF\x00\x00\x01", formats.Options{}, "binary"},
+		"gzip":                  {"\x1f\x8b\x08\x00", formats.Options{}, "decompress it"},
+		"UTF-16":                {"\xff\xfea\x00.\x00", formats.Options{}, "UTF-16"},
+		"prose":                 {"The list has moved.\nPlease see\nexample.com\nfor more.\n", formats.Options{}, "3 of 4 things in it are not domains"},
+		"a word":                {strings.Repeat("unavailable\n", 500), formats.Options{}, "no format is recognised"},
+		"a word, named":         {strings.Repeat("unavailable\n", 500), formats.Options{Format: formats.Domains}, "a single label: 500, first in line 1"},
+		"a name again":          {strings.Repeat("example.com\n", 500), formats.Options{}, "500 times the same entry, example.com"},
+		"only wildcards":        {"*.a.test\n*.b.test\n", formats.Options{}, "no format is recognised"},
+		"only wildcards, named": {"*.a.test\n*.b.test\n", formats.Options{Format: formats.Domains}, "no entries in it as domains (pattern, unsupported: 2, first in line 1)"},
+		"another format":        {names(30), formats.Options{Format: formats.Hosts}, "30 of 30 things in it are not hosts"},
+		"junk behind":           {names(20000) + strings.Repeat("not a name\n", 7000), formats.Options{}, "7000 of 27000 things"},
+		"a table without names": {"id,colour\n1,red\n", formats.Options{Format: formats.CSV}, "header without a column"},
+		"a zone cut short":      {"@ SOA a. b. (\n1 2 3\n", formats.Options{Format: formats.RPZ}, "parenthesis that is not closed"},
+		"an unknown format":     {names(3), formats.Options{Format: "pdf"}, `format "pdf"`},
+		"a bad origin":          {names(3), formats.Options{Origin: "a..b"}, "zone"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tt.o.Name = "some.txt"
+			_, _, err := read(t, tt.text, tt.o)
+			require.ErrorIs(t, err, blocklist.ErrMalformed)
+			assert.ErrorContains(t, err, tt.why)
+		})
+	}
+}
+
+func TestLongLines(t *testing.T) {
+	long := func(n int) string { return "example.org #" + strings.Repeat("x", n-len("example.org #")) }
+	text := "a.test\r\n" + long(blocklist.MaxLine) + "\r\n" + long(blocklist.MaxLine+1) + "\nb.test\n" + long(3*blocklist.MaxLine) + "\nc.test\nd.test\ne.test\nf.test\ng.test"
+	entries, skipped, err := read(t, text, formats.Options{})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"a.test", "example.org", "b.test", "c.test", "d.test", "e.test", "f.test", "g.test"}, entries)
+	assert.Equal(t, []string{"line longer than 64 KiB: 2 @ [3 5]"}, skipped)
+}
+
+func TestSourceFails(t *testing.T) {
+	broken := errors.New("broken")
+	_, err := formats.NewReader(iotest.ErrReader(broken), formats.Options{})
+	require.ErrorIs(t, err, broken)
+
+	text := strings.Repeat("a.test\nb.test\n", 10000)
+	r, err := formats.NewReader(io.MultiReader(strings.NewReader(text), iotest.ErrReader(broken)), formats.Options{})
+	require.NoError(t, err)
+	count := 0
+	for _, e := range r.Entries() {
+		err = e
+		count++
+	}
+	require.ErrorIs(t, err, broken)
+	assert.Equal(t, 20001, count)
+}
+
+func TestStop(t *testing.T) {
+	for _, text := range []string{"a.test\nb.test\nc.test\n", "||a.test^\n||b.test^\n||c.test^\n"} {
+		r, err := formats.NewReader(strings.NewReader(text), formats.Options{})
+		require.NoError(t, err)
+		for _, err := range r.Entries() {
+			require.NoError(t, err)
+			break
+		}
+		assert.Equal(t, 1, r.Report().Entries)
+	}
+}
+
+func TestParse(t *testing.T) {
+	f, err := formats.Parse("hosts")
+	require.NoError(t, err)
+	assert.Equal(t, formats.Hosts, f)
+	_, err = formats.Parse("Hosts")
+	assert.ErrorContains(t, err, "there are auto, domains")
+}
