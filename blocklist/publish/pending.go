@@ -30,6 +30,7 @@ type Pending struct {
 	Threshold int       `json:"threshold"`
 	Signed    []string  `json:"signed"`           // officers with a valid signature
 	Missing   []string  `json:"missing"`          // officers without
+	Officers  []string  `json:"officers"`         // who may sign
 	Online    string    `json:"online,omitempty"` // of a root: the origin's key
 
 	path       string // of the metadata
@@ -40,6 +41,14 @@ type Pending struct {
 
 // Enough tells whether the signatures suffice.
 func (p *Pending) Enough() bool { return p.signatures.Enough() }
+
+// What names it in a few words.
+func (p *Pending) What() string {
+	if p.Root > 0 {
+		return fmt.Sprintf("%s root %d", p.List, p.Root)
+	}
+	return fmt.Sprintf("%s serial %d", p.List, p.Serial)
+}
 
 // Pending returns what waits: the root first, then a release. It fails with [ErrNothingPending] if nothing does.
 func (l *Ledger) Pending() (*Pending, error) {
@@ -129,6 +138,7 @@ func (p *Pending) countSignatures() error {
 		return fmt.Errorf("reading %s: %w", p.path, err)
 	}
 	p.signatures, p.Threshold, p.Signed, p.Missing = s, s.Threshold, names(s.Signed), names(s.Missing)
+	p.Officers = names(p.root.Spec().Officers)
 	return nil
 }
 

@@ -30,23 +30,16 @@ func (l *Ledger) Push(ctx context.Context, deliver Deliver, c Cause) (*Pending, 
 	if err != nil {
 		return nil, err
 	}
-	if err := p.signatures.Err(p.what()); err != nil {
+	if err := p.signatures.Err(p.What()); err != nil {
 		return nil, fmt.Errorf("pushing: %w", err)
 	}
 	if err := l.deliver(ctx, p, deliver); err != nil {
-		return nil, fmt.Errorf("pushing serial %d: %w", p.Serial, err)
+		return nil, fmt.Errorf("pushing %s: %w", p.What(), err)
 	}
 	if err := l.recordPush(ctx, p, c); err != nil {
 		return nil, err
 	}
 	return p, l.settlePush(ctx)
-}
-
-func (p *Pending) what() string {
-	if p.Root > 0 {
-		return fmt.Sprintf("root %d", p.Root)
-	}
-	return fmt.Sprintf("serial %d", p.Serial)
 }
 
 // pushable returns the pending release, or the newest one.
@@ -83,7 +76,7 @@ func (l *Ledger) deliver(ctx context.Context, p *Pending, deliver Deliver) error
 
 // recordPush records the push, and the release if it is a new one.
 func (l *Ledger) recordPush(ctx context.Context, p *Pending, c Cause) error {
-	c.Reason = fmt.Sprintf("%s to %s", p.what(), c.Reason)
+	c.Reason = fmt.Sprintf("%s to %s", p.What(), c.Reason)
 	_, err := l.operate(ctx, KindPush, c, func(o *operation) error {
 		_, err := o.tx.ExecContext(ctx, `INSERT INTO releases (serial, operation, head, pushed)
 			SELECT ?, id, hash, ? FROM operations WHERE hash = ? ON CONFLICT DO NOTHING`, p.Serial, formatTime(o.Time), p.Ledger)

@@ -10,6 +10,8 @@ import (
 	"path"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
+
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
@@ -160,7 +162,8 @@ func (c *counter) Write(p []byte) (int, error) {
 }
 
 func (l *Ledger) compress(ctx context.Context, w io.Writer, h blocklist.Header) error {
-	z, err := trust.Compress(w)
+	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithWindowSize(trust.MaxWindow),
+		zstd.WithEncoderConcurrency(1)) // one after the other: the same bytes each time
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -102,13 +103,25 @@ func (l *Ledger) Changes(ctx context.Context, from, to int64) iter.Seq2[blocklis
 	}
 }
 
+// Unreleased yields what has changed since the release that was pushed last, in the order of a delta.
+func (l *Ledger) Unreleased(ctx context.Context) iter.Seq2[blocklist.Change, error] {
+	return func(yield func(blocklist.Change, error) bool) {
+		last, err := lastRelease(ctx, l.db)
+		if err != nil {
+			yield(blocklist.Change{}, err)
+			return
+		}
+		l.Changes(ctx, last.Operation, math.MaxInt64)(yield)
+	}
+}
+
 // netChanges finds the first and the last change of each target in a range of operations: the state before and after.
 const netChanges = `
 SELECT first.target, first.sign, first.attributes, last.sign, last.attributes
 FROM (
 	SELECT min(id) AS a, max(id) AS b FROM changes
 	WHERE id > coalesce((SELECT last_change FROM operations WHERE id = ?), 0)
-		AND id <= (SELECT last_change FROM operations WHERE id = ?)
+		AND id <= coalesce((SELECT last_change FROM operations WHERE id = ?), id)
 	GROUP BY target)
 JOIN changes AS first ON first.id = a JOIN changes AS last ON last.id = b
 ORDER BY first.target`
@@ -172,7 +185,7 @@ func (l *Ledger) Status(ctx context.Context) (s Status, err error) {
 	if last.Serial > 0 {
 		s.Released = &last
 	}
-	if s.Added, s.Removed, err = count(l.Changes(ctx, last.Operation, s.Head.ID)); err != nil {
+	if s.Added, s.Removed, err = count(l.Unreleased(ctx)); err != nil {
 		return s, err
 	}
 	s.Pending, err = l.Pending()
