@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/spf13/cobra"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+// exitCode ends the program with a code of its own, and an error if there is something to say.
+type exitCode struct {
+	code int
+	err  error
+}
+
+func (e exitCode) Error() string { return fmt.Sprintf("exit code %d: %v", e.code, e.err) }
+func (e exitCode) Unwrap() error { return e.err }
+
+// hinted is an error with a hint on what to do.
+type hinted struct {
+	error
+	hint string
+}
+
+func (e hinted) Unwrap() error { return e.error }
+
+func withHint(err error, format string, args ...any) error {
+	return hinted{err, fmt.Sprintf(format, args...)}
+}
+
+// usage says that the command was typed wrongly.
+func usage(format string, args ...any) error {
+	return exitCode{exitUsage, withHint(fmt.Errorf(format, args...), "blocklist --help and blocklist COMMAND --help show what there is, with examples")}
+}
+
+// args wraps a check of arguments so that it counts as wrong usage.
+func args(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usage("%w", err)
+		}
+		return nil
+	}
+}
+
+// report tells an error, and what to do about it where that is known.
+func (a *app) report(err error) {
+	a.say("blocklist: error: %v", err)
+	if hint := hintFor(err); hint != "" {
+		a.say("blocklist: hint: %s", hint)
+	}
+}
+
+func hintFor(err error) string {
+	if h := (hinted{}); errors.As(err, &h) {
+		return h.hint
+	}
+	for _, known := range []struct {
+		err  error
+		hint string
+	}{
+		{context.Canceled, "nothing was changed"},
+		{blocklist.ErrBusy, "wait until the other command has finished, then try again"},
+		{publish.ErrNothingPending, "blocklist release makes the next release"},
+		{publish.ErrUnchanged, "add, remove or import entries first; blocklist diff shows what would be released"},
+		{publish.ErrNotListed, "example.com and =example.com are two entries; blocklist entries shows what is listed"},
+		{blocklist.ErrDamaged, "keep the folder as it is, and compare it with a copy from before; blocklist log shows who did what"},
+		{fs.ErrPermission, "check who owns the file and the folder"},
+	} {
+		if errors.Is(err, known.err) {
+			return known.hint
+		}
+	}
+	return ""
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"fmt"
+	"os/user"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+// required makes flags needed; leaving one out is wrong usage.
+func required(cmd *cobra.Command, names ...string) {
+	run := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		for _, name := range names {
+			if !cmd.Flags().Changed(name) {
+				return usage("--%s is missing", name)
+			}
+		}
+		return run(cmd, args)
+	}
+}
+
+// authorFlag adds --author. Its default is the name of the account at this computer.
+func authorFlag(cmd *cobra.Command, author *string) {
+	name := ""
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	cmd.Flags().StringVar(author, "author", name, "`who` makes the change, for the ledger")
+}
+
+// causeFlags adds the flags that say who changes the ledger, and why.
+func causeFlags(cmd *cobra.Command, c *publish.Cause) {
+	authorFlag(cmd, &c.Author)
+	cmd.Flags().StringVar(&c.Reason, "reason", "", "`why`, for the ledger")
+	cmd.Flags().StringVar(&c.Reference, "ref", "", "the order or decision behind it, for the ledger and the entries")
+}
+
+// attributeFlags are attributes for entries that don't say for themselves.
+type attributeFlags struct {
+	category string
+	expires  timeFlag
+}
+
+func (f *attributeFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.category, "category", "", "`what` it is listed for; one word")
+	cmd.Flags().Var(&f.expires, "expires", "the `day` or time from which on it is listed no more, such as 2027-05-01")
+}
+
+// fill sets the attributes that e lacks.
+func (f *attributeFlags) fill(e blocklist.Entry, reference string) blocklist.Entry {
+	if e.Category == "" {
+		e.Category = f.category
+	}
+	if e.Reference == "" {
+		e.Reference = reference
+	}
+	if e.Expires.IsZero() {
+		e.Expires = f.expires.Time
+	}
+	return e
+}
+
+// check proves once that lines with these attributes can be read again.
+func (f *attributeFlags) check(reference string) error {
+	var example blocklist.Entry
+	example, err := blocklist.ParseEntry("example.com")
+	if err == nil {
+		_, err = blocklist.ParseEntry(f.fill(example, reference).String())
+	}
+	if err != nil {
+		return usage("category %q, ref %q: %w", f.category, reference, err)
+	}
+	return nil
+}
+
+// timeFlag is a flag for a day or a time.
+type timeFlag struct{ time.Time }
+
+// Set implements pflag.Value.
+func (f *timeFlag) Set(text string) (err error) {
+	if f.Time, err = blocklist.ParseTime(text); err != nil {
+		return fmt.Errorf("a day (2027-05-01) or a time (2027-05-01T08:00:00Z) is needed")
+	}
+	return nil
+}
+
+// String implements pflag.Value.
+func (f *timeFlag) String() string {
+	if f.IsZero() {
+		return ""
+	}
+	return f.Format(time.RFC3339)
+}
+
+// Type implements pflag.Value.
+func (f *timeFlag) Type() string { return "time" }

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/formats"
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+// input is a list in any format.
+type input struct {
+	format, scope, zone string
+}
+
+// flags adds the flags that say how to read it; name is that of the format's flag.
+func (in *input) flags(cmd *cobra.Command, name string) {
+	cmd.Flags().StringVar(&in.format, name, string(formats.Auto), "the `format`: "+list(formats.Readable()))
+	cmd.Flags().StringVar(&in.scope, "scope", "", "read names as `domain` or host, against the format's own meaning")
+	cmd.Flags().StringVar(&in.zone, "zone-origin", "", "the `name` of an RPZ zone whose file does not say it")
+}
+
+func list(all []formats.Format) string {
+	words := make([]string, len(all))
+	for i, f := range all {
+		words[i] = string(f)
+	}
+	return strings.Join(words, ", ")
+}
+
+// open opens a file, or standard input for "-".
+func (in *input) open(a *app, path string) (*formats.Reader, func(), error) {
+	o := formats.Options{Origin: in.zone, Name: path}
+	var err error
+	if o.Format, err = formats.Parse(in.format); err != nil {
+		return nil, nil, usage("%w", err)
+	}
+	if o.Scope, err = parseScope(in.scope); err != nil {
+		return nil, nil, err
+	}
+	source, done := a.stdin, func() {}
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, nil, err
+		}
+		source, done = f, func() { f.Close() } //nolint:errcheck // it was only read
+	}
+	r, err := formats.NewReader(source, o)
+	if err != nil {
+		done()
+		return nil, nil, err
+	}
+	return r, done, nil
+}
+
+func parseScope(text string) (blocklist.Scope, error) {
+	for _, s := range []blocklist.Scope{blocklist.ScopeDomain, blocklist.ScopeHost} {
+		if text == s.String() {
+			return s, nil
+		}
+	}
+	if text == "" {
+		return 0, nil
+	}
+	return 0, usage("scope %q: it is domain or host", text)
+}
+
+// sayReport tells how a list was read, and what was passed over.
+func (a *app) sayReport(r formats.Report) {
+	a.say("read as %s: %s, %s", r.Format, plural(uint64(r.Lines), "line", "lines"), plural(uint64(r.Entries), "entry", "entries"))
+	for _, s := range r.Skipped {
+		lines := fmt.Sprint(s.Lines)
+		if s.Count > len(s.Lines) {
+			lines = strings.TrimSuffix(lines, "]") + " ...]"
+		}
+		a.say("skipped: %s: %s (lines %s)", s.Reason, thousands(uint64(s.Count)), strings.Trim(lines, "[]"))
+	}
+}
+
+func (a *app) importList() *cobra.Command {
+	var c publish.Cause
+	var attributes attributeFlags
+	var in input
+	cmd := &cobra.Command{
+		Use:   "import FILE",
+		Short: "List everything in a file, of any format",
+		Long: `List everything in a file, of any format: all of it in one step, or nothing. - is standard input.
+
+Category, reference and expiry are for the entries that don't have their own. What is no entry is passed over and
+counted by reason; a file that is mostly not what it claims to be is refused.`,
+		Example: `  blocklist -C DIR import hosts.txt --ref "order 2026/17"
+  zcat list.gz | blocklist -C DIR import - --format domains`,
+		Args: args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := attributes.check(c.Reference); err != nil {
+				return err
+			}
+			r, done, err := in.open(a, args[0])
+			if err != nil {
+				return err
+			}
+			defer done()
+			if c.Reason == "" {
+				c.Reason = "import of " + filepath.Base(args[0])
+			}
+			return a.withLedger(func(l *publish.Ledger) error { return a.runImport(cmd, l, r, &attributes, c) })
+		},
+	}
+	in.flags(cmd, "format")
+	causeFlags(cmd, &c)
+	attributes.add(cmd)
+	return cmd
+}
+
+func (a *app) runImport(cmd *cobra.Command, l *publish.Ledger, r *formats.Reader, attributes *attributeFlags, c publish.Cause) error {
+	show, done := a.progress("importing")
+	result, err := l.Import(cmd.Context(), filled(r.Entries(), attributes, c.Reference), c, show)
+	done()
+	a.sayReport(r.Report())
+	if err != nil {
+		return err
+	}
+	a.sayResult(result)
+	return nil
+}
+
+func filled(entries iter.Seq2[blocklist.Entry, error], attributes *attributeFlags, reference string) iter.Seq2[blocklist.Entry, error] {
+	return func(yield func(blocklist.Entry, error) bool) {
+		for e, err := range entries {
+			if !yield(attributes.fill(e, reference), err) {
+				return
+			}
+		}
+	}
+}

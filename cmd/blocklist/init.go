@@ -1,0 +1,53 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+func (a *app) init() *cobra.Command {
+	var o publish.InitOptions
+	var origin string
+	var officers []string
+	cmd := &cobra.Command{
+		Use:   "init DIR --list NAME --origin-key FILE.pub --officer FILE.pub... --threshold N",
+		Short: "Make the agency's folder for a new list",
+		Long: `Make the agency's folder for a new list: an empty ledger, and the list's root, which says who may sign.
+
+The root takes effect when as many officers as the threshold says have signed it.`,
+		Example: `  blocklist init DIR --list it.example/test --origin-key ORIGIN/online.pub --officer anna.pub --officer bruno.pub --threshold 2`,
+		Args:    args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if o.OriginKey, err = readKeyFile(origin); err != nil {
+				return err
+			}
+			for _, path := range officers {
+				text, err := readKeyFile(path)
+				if err != nil {
+					return err
+				}
+				o.Officers = append(o.Officers, text)
+			}
+			if err := publish.Init(cmd.Context(), args[0], o); err != nil {
+				return err
+			}
+			a.say("made %s for %s; its root needs the signatures of %d of %d officers", args[0], o.List, o.Threshold, len(o.Officers))
+			a.say("next: blocklist -C %s sign --key OFFICER.key", args[0])
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&o.List, "list", "", "the `name` of the list, such as it.example/test")
+	cmd.Flags().StringVar(&origin, "origin-key", "", "the `file` with the public key of the origin")
+	cmd.Flags().StringArrayVar(&officers, "officer", nil, "a `file` with an officer's public key; once for each officer")
+	cmd.Flags().IntVar(&o.Threshold, "threshold", 0, "how `many` officers must sign")
+	authorFlag(cmd, &o.Author)
+	required(cmd, "list", "origin-key", "officer", "threshold")
+	return cmd
+}
+
+// readKeyFile reads a public key's file.
+func readKeyFile(path string) (string, error) {
+	text, err := readAtMost(path, 4<<10)
+	return string(text), err
+}

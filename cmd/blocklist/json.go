@@ -1,0 +1,82 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// entryJSON is an entry as programs read it.
+type entryJSON struct {
+	Target    string    `json:"target"`
+	Scope     string    `json:"scope"`
+	Category  string    `json:"category,omitempty"`
+	Reference string    `json:"ref,omitempty"`
+	Status    string    `json:"status"` // block or monitor
+	Expires   time.Time `json:"expires,omitzero"`
+	Review    time.Time `json:"review,omitzero"`
+	Added     time.Time `json:"added,omitzero"`
+}
+
+func toJSON(e blocklist.Entry) entryJSON {
+	status := "block"
+	if e.Monitor {
+		status = "monitor"
+	}
+	return entryJSON{
+		Target: e.Target(), Scope: e.Scope.String(), Category: e.Category, Reference: e.Reference, Status: status,
+		Expires: e.Expires, Review: e.Review, Added: e.Added,
+	}
+}
+
+// changeJSON is a change as programs read it.
+type changeJSON struct {
+	Change string `json:"change"` // add or remove
+	entryJSON
+}
+
+func changeToJSON(c blocklist.Change) changeJSON {
+	if c.Removed {
+		return changeJSON{"remove", toJSON(c.Entry)}
+	}
+	return changeJSON{"add", toJSON(c.Entry)}
+}
+
+// changeText is a change as people read it.
+func changeText(c blocklist.Change) string {
+	if c.Removed {
+		return "-" + c.Entry.String()
+	}
+	return "+" + c.Entry.String()
+}
+
+func jsonFlag(cmd *cobra.Command, on *bool) {
+	cmd.Flags().BoolVar(on, "json", false, "write JSON, one value a line")
+}
+
+// printAll writes each of all to standard output: as JSON made by toJSON, or as text, one a line.
+func printAll[T, J any](a *app, asJSON bool, all iter.Seq2[T, error], toJSON func(T) J, text func(T) string) error {
+	w := bufio.NewWriterSize(a.stdout, 64<<10)
+	enc := json.NewEncoder(w)
+	for v, err := range all {
+		if err == nil && asJSON {
+			err = enc.Encode(toJSON(v))
+		} else if err == nil {
+			_, err = fmt.Fprintln(w, text(v))
+		}
+		if err != nil {
+			w.Flush() //nolint:errcheck // the first error is the one to tell
+			return err
+		}
+	}
+	return w.Flush()
+}
+
+// printJSON writes one value.
+func (a *app) printJSON(v any) error { return json.NewEncoder(a.stdout).Encode(v) }

@@ -1,0 +1,99 @@
+// Blocklist is the command of those who publish a list: keys, ledger, releases, signatures, origin. It also reads,
+// converts and verifies lists for those who use them.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// Exit codes. For lookup, failed means not listed, and usage means that it could not tell.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// app is what the commands share.
+type app struct {
+	stdin  io.Reader
+	stdout io.Writer // for data, and nothing else
+	stderr io.Writer
+	dir    string // the agency's folder, from -C
+}
+
+// run is the whole program.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if code := (exitCode{}); errors.As(err, &code) {
+		if code.err != nil {
+			a.report(code.err)
+		}
+		return code.code
+	}
+	if err != nil {
+		a.report(err)
+		return exitFailed
+	}
+	return exitDone
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "blocklist",
+		Short: "Publish blocklists that several officers sign, and read them as a subscriber would",
+		Long: `Publish blocklists that several officers sign, and read them as a subscriber would.
+
+Data goes to standard output, everything else to standard error.
+Exit codes: 0 done, 1 failed, 2 wrong usage; of lookup: 0 listed, 1 not listed, 2 could not tell.`,
+		Example: `  blocklist keygen -o anna.key
+  blocklist origin init ORIGIN
+  blocklist init DIR --list it.example/test --origin-key ORIGIN/online.pub --officer anna.pub --officer bruno.pub --threshold 2
+  blocklist -C DIR sign --key anna.key
+  blocklist -C DIR add example.com --category test --ref "order 2026/17" --reason "as ordered"
+  blocklist -C DIR release
+  blocklist -C DIR push https://origin.example`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usage("a command is missing")
+			}
+			return usage("there is no command %q", args[0])
+		},
+		RunE: func(*cobra.Command, []string) error { return nil }, // Args has refused
+	}
+	root.PersistentFlags().StringVarP(&a.dir, "directory", "C", ".", "the agency's `folder`")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%w", err) })
+	root.AddCommand(
+		a.keygen(), a.init(), a.origin(),
+		a.add(), a.remove(), a.importList(), a.export(), a.convert(),
+		a.status(), a.diff(), a.log(), a.entries(), a.verify(),
+		a.release(), a.sign(), a.push(), a.lookup(),
+	)
+	return root
+}
+
+// say writes a line about what was done to standard error.
+func (a *app) say(format string, args ...any) {
+	fmt.Fprintf(a.stderr, format+"\n", args...) //nolint:errcheck // there is nowhere else to say it
+}

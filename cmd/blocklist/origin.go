@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/argine-dns/argine/blocklist/origin"
+)
+
+func (a *app) origin() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "origin",
+		Short: "Keep the server that takes pushes and serves releases",
+		Args:  args(cobra.NoArgs),
+		RunE:  func(*cobra.Command, []string) error { return usage("origin init, origin trust or origin serve") },
+	}
+	cmd.AddCommand(a.originInit(), a.originTrust(), a.originServe())
+	return cmd
+}
+
+func (a *app) originInit() *cobra.Command {
+	return &cobra.Command{
+		Use:     "init ORIGIN",
+		Short:   "Make the origin's folder and its online key",
+		Example: "  blocklist origin init ORIGIN",
+		Args:    args(cobra.ExactArgs(1)),
+		RunE: func(_ *cobra.Command, args []string) error {
+			public, err := origin.Init(args[0])
+			if err != nil {
+				return err
+			}
+			a.say("made %s; its public key is in %s/online.pub:\n%s", args[0], args[0], public)
+			return nil
+		},
+	}
+}
+
+func (a *app) originTrust() *cobra.Command {
+	return &cobra.Command{
+		Use:   "trust ORIGIN ROOT.json",
+		Short: "Take pushes for a list, by its signed root",
+		Long: `Take pushes for a list, by its signed root. The root must come from the agency by a way that you trust; from then on
+the officers named in it decide.`,
+		Example: "  blocklist origin trust ORIGIN DIR/root.json",
+		Args:    args(cobra.ExactArgs(2)),
+		RunE: func(_ *cobra.Command, args []string) error {
+			root, err := readAtMost(args[1], maxRoot)
+			if err != nil {
+				return err
+			}
+			o, err := origin.Open(args[0], origin.Options{})
+			if err != nil {
+				return err
+			}
+			list, err := o.Trust(root)
+			if err != nil {
+				return err
+			}
+			a.say("%s takes pushes for %s", args[0], list)
+			return nil
+		},
+	}
+}
+
+func (a *app) originServe() *cobra.Command {
+	var listen string
+	cmd := &cobra.Command{
+		Use:   "serve ORIGIN",
+		Short: "Serve the origin over HTTP until it is interrupted",
+		Long: `Serve the origin over HTTP until it is interrupted. Put a reverse proxy with TLS in front of it where that is wanted:
+what it serves is signed.`,
+		Example: "  blocklist origin serve ORIGIN --listen 127.0.0.1:8470",
+		Args:    args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			log := slog.New(slog.NewTextHandler(a.stderr, nil))
+			o, err := origin.Open(args[0], origin.Options{Log: log})
+			if err != nil {
+				return err
+			}
+			var config net.ListenConfig
+			listener, err := config.Listen(cmd.Context(), "tcp", listen)
+			if err != nil {
+				return withHint(err, "--listen ADDRESS:PORT chooses another place")
+			}
+			log.Info("serving", slog.String("origin", args[0]), slog.String("address", listener.Addr().String()))
+			return serve(cmd.Context(), o, listener, log)
+		},
+	}
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8470", "the `address` and port")
+	return cmd
+}
+
+// shutdownTime is how long requests under way may take once the server is told to end.
+const shutdownTime = 20 * time.Second
+
+// serve serves until ctx ends; then what is under way is finished.
+func serve(ctx context.Context, o *origin.Origin, listener net.Listener, log *slog.Logger) error {
+	server := &http.Server{
+		Handler:           o.Handler(), // sets the deadlines of bodies and answers
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	signing := make(chan struct{})
+	go func() {
+		defer close(signing)
+		o.Run(ctx)
+	}()
+	ended := make(chan error, 1)
+	go func() {
+		<-ctx.Done()
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+		defer cancel()
+		ended <- server.Shutdown(last)
+	}()
+	err := server.Serve(listener)
+	stop()
+	err = errors.Join(ignore(err, http.ErrServerClosed), <-ended)
+	<-signing
+	if err != nil {
+		return fmt.Errorf("serving: %w", err)
+	}
+	log.Info("ended")
+	return nil
+}
+
+func ignore(err, harmless error) error {
+	if errors.Is(err, harmless) {
+		return nil
+	}
+	return err
+}
+
+// maxRoot is more than any root has.
+const maxRoot = 64 << 10
+
+// readAtMost reads a small file.
+func readAtMost(path string, limit int64) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err == nil && info.Size() > limit {
+		err = fmt.Errorf("reading %s: it has %d bytes, more than %d", path, info.Size(), limit)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"iter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+// maxShown is how many changed lines are shown before the rest is only counted.
+const maxShown = 20
+
+func (a *app) release() *cobra.Command {
+	var author string
+	cmd := &cobra.Command{
+		Use:   "release",
+		Short: "Make the next release, unsigned, and show what it would change",
+		Long: `Make the next release, unsigned, and show what it would change. Entries past their expiry are taken off first.
+
+A release that is pending for an older state of the list is replaced, and its signatures with it.`,
+		Example: "  blocklist -C DIR release",
+		Args:    args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withLedger(func(l *publish.Ledger) error {
+				p, replaced, err := l.Release(cmd.Context(), author)
+				if err != nil {
+					return err
+				}
+				if replaced {
+					a.say("the release that was pending is replaced, with its signatures")
+				}
+				a.describe(p)
+				if err := a.sayChanges(l.Unreleased(cmd.Context())); err != nil {
+					return err
+				}
+				a.say("next: blocklist -C %s sign --key OFFICER.key", a.dir)
+				return nil
+			})
+		},
+	}
+	authorFlag(cmd, &author)
+	return cmd
+}
+
+// describe tells what is pending, in words.
+func (a *app) describe(p *publish.Pending) {
+	a.say("%s", p.What())
+	a.say("  valid until  %s", p.Expires.Format(time.DateOnly))
+	if p.Root > 0 {
+		a.say("  officers     %s", p.Officers)
+		a.say("  threshold    %d", p.Threshold)
+		a.say("  origin       %s", p.Online)
+	} else {
+		a.say("  entries      %s", thousands(p.Entries))
+		a.say("  digest       %s", p.Digest)
+		a.say("  ledger       %s", p.Ledger)
+	}
+	a.say("  signatures   %s", signatures(p))
+}
+
+// sayChanges counts changes and shows the first of them.
+func (a *app) sayChanges(changes iter.Seq2[blocklist.Change, error]) error {
+	var added, removed uint64
+	var shown []string
+	for c, err := range changes {
+		if err != nil {
+			return err
+		}
+		if c.Removed {
+			removed++
+		} else {
+			added++
+		}
+		if len(shown) < maxShown {
+			shown = append(shown, changeText(c))
+		}
+	}
+	a.say("  changes      %s, %s", plural(added, "line comes", "lines come"), plural(removed, "line goes", "lines go"))
+	for _, line := range shown {
+		a.say("    %s", line)
+	}
+	if more := added + removed - uint64(len(shown)); more > 0 {
+		a.say("    and %s more; blocklist diff shows all", thousands(more))
+	}
+	return nil
+}

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+func (a *app) status() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "status",
+		Short:   "Show where the list stands: entries, releases, what is pending",
+		Example: "  blocklist -C DIR status",
+		Args:    args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withLedger(func(l *publish.Ledger) error {
+				s, err := l.Status(cmd.Context())
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return a.printJSON(s)
+				}
+				return a.printStatus(s)
+			})
+		},
+	}
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+func (a *app) printStatus(s publish.Status) error {
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	line := func(key, format string, args ...any) {
+		fmt.Fprintf(w, "%s\t%s\n", key, fmt.Sprintf(format, args...)) //nolint:errcheck // Flush tells
+	}
+	line("list", "%s", s.List)
+	line("entries", "%s", thousands(s.Head.Entries))
+	line("digest", "%s", s.Head.Digest)
+	line("last change", "%d, %s, by %s: %s", s.Head.ID, s.Head.Time.Format(time.RFC3339), s.Head.Author, s.Head.Kind)
+	line("ledger head", "%s", s.Head.Hash)
+	if s.Released != nil {
+		line("released", "serial %d, pushed %s", s.Released.Serial, s.Released.Pushed.Format(time.RFC3339))
+	} else {
+		line("released", "nothing yet")
+	}
+	line("since then", "%s added, %s removed", thousands(s.Added), thousands(s.Removed))
+	if s.Pending != nil {
+		line("pending", "%s", s.Pending.What())
+		line("", "%s", signatures(s.Pending))
+	} else {
+		line("pending", "nothing")
+	}
+	return w.Flush()
+}
+
+// signatures says who has signed.
+func signatures(p *publish.Pending) string {
+	text := fmt.Sprintf("%d of %d signatures", len(p.Signed), p.Threshold)
+	if len(p.Signed) > 0 {
+		text += ", by " + strings.Join(p.Signed, ", ")
+	}
+	if !p.Enough() {
+		text += fmt.Sprintf("; %d more needed, of %s", p.Threshold-len(p.Signed), strings.Join(p.Missing, ", "))
+	}
+	return text
+}
+
+func (a *app) diff() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "diff",
+		Short:   "Show what has changed since the release that was pushed last",
+		Example: "  blocklist -C DIR diff",
+		Args:    args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withLedger(func(l *publish.Ledger) error {
+				return printAll(a, asJSON, l.Unreleased(cmd.Context()), changeToJSON, changeText)
+			})
+		},
+	}
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+func (a *app) entries() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "entries",
+		Short:   "Show what is listed, one entry a line",
+		Example: "  blocklist -C DIR entries",
+		Args:    args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withLedger(func(l *publish.Ledger) error {
+				return printAll(a, asJSON, l.Entries(cmd.Context()), toJSON, blocklist.Entry.String)
+			})
+		},
+	}
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+func (a *app) log() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "log",
+		Short:   "Show the history: who changed what, when and why",
+		Example: "  blocklist -C DIR log",
+		Args:    args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withLedger(func(l *publish.Ledger) error {
+				same := func(o publish.Operation) publish.Operation { return o }
+				return printAll(a, asJSON, l.Operations(cmd.Context()), same, operationText)
+			})
+		},
+	}
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+func operationText(o publish.Operation) string {
+	text := fmt.Sprintf("%d  %s  %-6s  +%d -%d  %s", o.ID, o.Time.Format(time.RFC3339), o.Kind, o.Added, o.Removed, o.Author)
+	if o.Reason != "" {
+		text += ": " + o.Reason
+	}
+	if o.Reference != "" {
+		text += fmt.Sprintf(" [%s]", o.Reference)
+	}
+	return text + "  " + o.Hash[:min(12, len(o.Hash))]
+}
+
+func (a *app) verify() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "verify",
+		Short: "Prove that the history is whole and the one that was signed",
+		Long: `Prove that the history is whole and the one that was signed: each operation's hash and the one it is chained to,
+every line that came or went, the entries that follow from them, and the releases with the officers' signatures.
+What was altered, is missing or does not belong there is named.`,
+		Example: "  blocklist -C DIR verify",
+		Args:    args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withLedger(func(l *publish.Ledger) error {
+				v, err := l.Verify(cmd.Context())
+				if err != nil {
+					return fmt.Errorf("verifying the ledger of %s: %w", l.List(), err)
+				}
+				if asJSON {
+					return a.printJSON(v)
+				}
+				_, err = fmt.Fprintf(a.stdout, "%s: whole: %s operations, %s changes, %s entries, %d releases, head %s\n",
+					l.List(), thousands(uint64(v.Operations)), thousands(uint64(v.Changes)), thousands(v.Entries), v.Releases, v.Head) //nolint:gosec // counts
+				return err
+			})
+		},
+	}
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+)
+
+// passphraseVariable holds the passphrase of a key where nobody sits at a terminal.
+const passphraseVariable = "BLOCKLIST_PASSPHRASE"
+
+// terminal returns the file behind s if that is a terminal.
+func terminal(s any) (*os.File, bool) {
+	f, ok := s.(*os.File)
+	return f, ok && term.IsTerminal(int(f.Fd()))
+}
+
+// passphrase returns the passphrase from the environment, or asks for it.
+func (a *app) passphrase(prompt string) (string, error) {
+	if phrase, ok := os.LookupEnv(passphraseVariable); ok {
+		return phrase, nil
+	}
+	f, ok := terminal(a.stdin)
+	if !ok {
+		return "", withHint(errors.New("there is no terminal to ask for the passphrase"), "set %s", passphraseVariable)
+	}
+	fmt.Fprint(a.stderr, prompt) //nolint:errcheck // the user sees that it is missing
+	phrase, err := term.ReadPassword(int(f.Fd()))
+	fmt.Fprintln(a.stderr) //nolint:errcheck // as above
+	return string(phrase), err
+}
+
+// newPassphrase asks for a passphrase twice.
+func (a *app) newPassphrase() (string, error) {
+	phrase, err := a.passphrase("passphrase for the new key: ")
+	if err != nil {
+		return "", err
+	}
+	if phrase == "" {
+		return "", withHint(errors.New("the passphrase is empty"), "--no-passphrase leaves the key unprotected, if that is what you want")
+	}
+	again, err := a.passphrase("the same again: ")
+	if err == nil && again != phrase {
+		err = errors.New("the two passphrases differ")
+	}
+	return phrase, err
+}
+
+// confirm asks a question that only yes answers.
+func (a *app) confirm(question string) error {
+	if _, ok := terminal(a.stdin); !ok {
+		return withHint(errors.New("there is no terminal to ask for your consent"), "--yes gives it, once you have seen what it is about")
+	}
+	fmt.Fprintf(a.stderr, "%s [y/N] ", question) //nolint:errcheck // the user sees that it is missing
+	answer, err := bufio.NewReader(io.LimitReader(a.stdin, 100)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if answer = strings.ToLower(strings.TrimSpace(answer)); answer != "y" && answer != "yes" {
+		return errors.New("you did not say yes; nothing was signed")
+	}
+	return nil
+}
+
+// progress returns a function that shows a count on a terminal, at most a few times a second, and one that clears it.
+func (a *app) progress(what string) (show func(uint64), done func()) {
+	if _, ok := terminal(a.stderr); !ok {
+		return nil, func() {}
+	}
+	var last time.Time
+	show = func(n uint64) {
+		if time.Since(last) > 200*time.Millisecond {
+			last = time.Now()
+			fmt.Fprintf(a.stderr, "\r%s: %s entries", what, thousands(n)) //nolint:errcheck // only a decoration
+		}
+	}
+	return show, func() { fmt.Fprint(a.stderr, "\r\033[K") } //nolint:errcheck // only a decoration
+}
+
+// thousands writes a number with commas.
+func thousands(n uint64) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// plural writes a count with its noun.
+func plural(n uint64, one, more string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return thousands(n) + " " + more
+}
