@@ -115,7 +115,7 @@ func (o *Origin) checkRoot(st *state, roots []*trust.Root) error {
 	switch {
 	case version > int64(len(roots)):
 		return fmt.Errorf("%s: root %d is %w, root %d", st.list, len(roots), blocklist.ErrRollback, version)
-	case !trust.SameRoot(roots[version-1], st.root):
+	case roots[version-1].ID() != st.root.ID():
 		return fmt.Errorf("%s: %w: root %d is not the one that this origin trusts", st.list, blocklist.ErrUntrusted, version)
 	case time.Now().After(newest.Spec().Expires):
 		return fmt.Errorf("%s: root %d: %w on %s; the officers must sign a new one", st.list, newest.Version(), blocklist.ErrExpired, newest.Spec().Expires.Format(time.RFC3339))

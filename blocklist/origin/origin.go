@@ -152,7 +152,7 @@ func (o *Origin) Trust(root []byte) (list string, err error) {
 	}
 	return list, o.change(context.Background(), func() error {
 		held, err := o.load(list)
-		if err == nil && !trust.SameRoot(held.root, r) {
+		if err == nil && held.root.ID() != r.ID() {
 			return fmt.Errorf("trusting %s: %w: the origin trusts another root, number %d; newer roots come with a push", list, blocklist.ErrUntrusted, held.root.Version())
 		}
 		if err == nil || !errors.Is(err, errUnknown) {

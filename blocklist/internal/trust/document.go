@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -74,16 +75,14 @@ func (d document) signedBy(k Key, payload []byte) bool {
 	return false
 }
 
-// sameSigned tells whether two documents say the same, whoever signed them.
-func sameSigned(a, b []byte) bool {
-	da, errA := parseDocument("metadata", a, MaxTargets)
-	db, errB := parseDocument("metadata", b, MaxTargets)
-	if errA != nil || errB != nil {
-		return false
+// signedSum identifies what a document says, whoever signed it: the SHA-256 of its signed part, hexadecimal.
+func signedSum(what string, b []byte, limit int) (string, error) {
+	d, err := parseDocument(what, b, limit)
+	if err != nil {
+		return "", err
 	}
-	pa, errA := da.payload()
-	pb, errB := db.payload()
-	return errA == nil && errB == nil && bytes.Equal(pa, pb)
+	payload, err := d.payload()
+	return fmt.Sprintf("%x", sha256.Sum256(payload)), err
 }
 
 // Sign returns the metadata, of any role, with the signature of an ed25519 signer added, or replaced where it had signed

@@ -25,6 +25,7 @@ type RootSpec struct {
 type Root struct {
 	spec RootSpec
 	raw  []byte
+	id   string
 }
 
 // Spec returns what the root says.
@@ -98,7 +99,8 @@ func ParseRoot(b []byte) (*Root, error) {
 	if err := spec.readRoles(s); err != nil {
 		return nil, err
 	}
-	return &Root{spec: spec, raw: b}, nil
+	id, err := signedSum("root", b, MaxRoot)
+	return &Root{spec: spec, raw: b, id: id}, err
 }
 
 // checkSigned checks what all roles have in common.
@@ -268,7 +270,7 @@ func CheckNextRoot(held *Root, next []byte) (*Root, error) {
 	return root, nil
 }
 
-// SameRoot tells whether two roots say the same, whoever signed them.
-func SameRoot(a, b *Root) bool { return sameSigned(a.raw, b.raw) }
+// ID identifies what the root says, whoever signed it: the SHA-256 of its signed part, hexadecimal.
+func (r *Root) ID() string { return r.id }
 
 func rootName(version int64) string { return fmt.Sprintf("root %d", version) }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -189,10 +190,15 @@ func CheckNewer(held, next []byte) error {
 		return err
 	}
 	spec, err := ParseTargets(next)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case spec.Version < old.Version || spec.Version == old.Version && !sameSigned(held, next):
+	}
+	oldSum, errOld := signedSum("targets", held, MaxTargets)
+	sum, err := signedSum("targets", next, MaxTargets)
+	if err = errors.Join(errOld, err); err != nil {
+		return err
+	}
+	if spec.Version < old.Version || spec.Version == old.Version && sum != oldSum {
 		return &blocklist.SerialError{List: spec.List, Held: uint64(old.Version), Got: uint64(spec.Version), Err: blocklist.ErrRollback} //nolint:gosec // versions are positive
 	}
 	return nil

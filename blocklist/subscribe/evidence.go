@@ -1,0 +1,87 @@
+package subscribe
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/internal/vouch"
+)
+
+// evidence is what the store keeps for the subscription, in the same durable step as the state that it vouched for.
+type evidence struct {
+	Root  []byte           `json:"root"`  // the newest trusted root
+	Roots map[int64]string `json:"roots"` // identifiers of all roots that were trusted, by version
+	Chain trust.Chain      `json:"chain"` // that led to the state held; empty before the first
+}
+
+func readEvidence(b []byte) (e evidence, err error) {
+	if len(b) == 0 {
+		return e, nil
+	}
+	if err := json.Unmarshal(b, &e); err != nil {
+		return evidence{}, fmt.Errorf("evidence: %w: %w", blocklist.ErrDamaged, err)
+	}
+	return e, nil
+}
+
+func (e evidence) bytes() ([]byte, error) { return json.Marshal(e) }
+
+// root returns the newest trusted root, nil if there is none yet.
+func (e evidence) root() (*trust.Root, error) {
+	if len(e.Root) == 0 {
+		return nil, nil //nolint:nilnil // see above
+	}
+	return trust.OpenRoot(e.Root)
+}
+
+// withRoot returns the evidence with one more root.
+func (e evidence) withRoot(root *trust.Root) evidence {
+	e.Root = root.Bytes()
+	roots := maps.Clone(e.Roots)
+	if roots == nil {
+		roots = map[int64]string{}
+	}
+	roots[root.Version()] = root.ID()
+	e.Roots = roots
+	return e
+}
+
+// expires returns until when what is held may be taken for the newest: all that vouches for it must be in date.
+func (e evidence) expires() (first time.Time) {
+	ts, errTS := trust.ParseTimestamp(e.Chain.Timestamp)
+	snapshot, errSnapshot := trust.ParseSnapshot(e.Chain.Snapshot)
+	targets, errTargets := trust.ParseTargets(e.Chain.Targets)
+	root, errRoot := e.root()
+	if errTS != nil || errSnapshot != nil || errTargets != nil || errRoot != nil || root == nil {
+		return first
+	}
+	first = ts.Expires
+	for _, t := range []time.Time{snapshot.Expires, targets.Expires, root.Spec().Expires} {
+		if t.Before(first) {
+			first = t
+		}
+	}
+	return first
+}
+
+// save keeps evidence for the state in force.
+func (s *Subscription) save(e evidence) error {
+	b, err := e.bytes()
+	if err != nil {
+		return err
+	}
+	if err := s.store.SaveEvidence(vouch.Verified{}, s.c.List, b); err != nil {
+		return err
+	}
+	s.held = e
+	return nil
+}
+
+// heldTargets returns what was signed about the state that is held; it fails if nothing is.
+func (s *Subscription) heldTargets() (trust.TargetsSpec, error) {
+	return trust.ParseTargets(s.held.Chain.Targets)
+}

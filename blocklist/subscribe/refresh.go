@@ -1,0 +1,183 @@
+package subscribe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// Refresh polls once: the origins in turn, until one proves what the newest release is and delivers it. It tells whether
+// that changed the list. On an error everything is as before.
+func (s *Subscription) Refresh(ctx context.Context) (changed bool, err error) {
+	s.refreshing.Lock()
+	defer s.refreshing.Unlock()
+	var all error
+	for _, o := range s.origins {
+		changed, err := s.refreshFrom(ctx, o)
+		if err == nil {
+			s.succeeded(o)
+			return changed, nil
+		}
+		all = errors.Join(all, fmt.Errorf("%s: %w", o.name, err))
+		if ctx.Err() != nil {
+			return false, ctx.Err()
+		}
+	}
+	err = fmt.Errorf("refreshing %s: %w", s.c.List, all)
+	s.failed(err)
+	return false, err
+}
+
+// refreshFrom takes the steps of The Update Framework's client workflow. The timestamp is fetched before the roots: what
+// is published while this runs may then lead to a newer root than the timestamp needs, but never to an older one.
+func (s *Subscription) refreshFrom(ctx context.Context, o *origin) (changed bool, err error) {
+	spec, heldErr := s.heldTargets()
+	whole := heldErr == nil && s.holds(spec)
+	var known []byte
+	if whole {
+		known = s.held.Chain.Timestamp
+	}
+	timestamp, modified, err := o.timestamp(ctx, known)
+	if err != nil {
+		return false, err
+	}
+	if !modified {
+		return false, s.checkFresh()
+	}
+	if err := s.followRoots(ctx, o); err != nil {
+		return false, err
+	}
+	next, spec, err := s.walk(ctx, o, timestamp)
+	if err != nil {
+		return false, err
+	}
+	if s.holds(spec) {
+		return false, s.keep(next)
+	}
+	if err := s.fetchAndApply(ctx, o, spec, next); err != nil {
+		return false, fmt.Errorf("serial %d: %w", spec.Version, err)
+	}
+	return true, nil
+}
+
+// checkFresh judges an origin that has nothing newer than what is held.
+func (s *Subscription) checkFresh() error {
+	if until := s.held.expires(); time.Now().After(until) {
+		return fmt.Errorf("timestamp: %w: since %s, and there is no newer one", blocklist.ErrExpired, until.Format(time.RFC3339))
+	}
+	return nil
+}
+
+// followRoots fetches root after root until there is no next one. Each is kept as soon as it is verified: no mirror can
+// ever lead back behind it.
+func (s *Subscription) followRoots(ctx context.Context, o *origin) error {
+	for range trust.MaxRoots {
+		b, err := o.document(ctx, trust.RootName(s.root.Version()+1), trust.MaxRoot)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		root, err := trust.CheckNextRoot(s.root, b)
+		if err != nil {
+			return err
+		}
+		if err := s.save(s.held.withRoot(root)); err != nil {
+			return err
+		}
+		s.root = root
+		s.c.Log.Info("following a new root", slog.Int64("root", root.Version()), slog.String("origin", o.name))
+	}
+	return fmt.Errorf("roots: %w: more than %d", blocklist.ErrTooLarge, trust.MaxRoots)
+}
+
+// walk verifies the documents below the root, fetching those that are not held.
+func (s *Subscription) walk(ctx context.Context, o *origin, timestamp []byte) (next evidence, spec trust.TargetsSpec, err error) {
+	held := s.held.Chain
+	w, err := trust.NewWalk(s.root, held, time.Now())
+	if err != nil {
+		return next, spec, err
+	}
+	want, err := w.Timestamp(timestamp)
+	if err != nil {
+		return next, spec, err
+	}
+	b, err := o.wanted(ctx, want, held.Snapshot)
+	if err != nil {
+		return next, spec, err
+	}
+	if want, err = w.Snapshot(b); err != nil {
+		return next, spec, err
+	}
+	if b, err = o.wanted(ctx, want, held.Targets); err != nil {
+		return next, spec, err
+	}
+	spec, err = w.Targets(b)
+	next = s.held
+	next.Chain = w.Accepted()
+	return next, spec, err
+}
+
+// enforces tells whether the newest of these releases is in force in the store.
+func (s *Subscription) enforces(spec trust.TargetsSpec) bool {
+	f := choose(spec)
+	info, ok := s.store.List(s.c.List)
+	return ok && info.Err == nil && info.Serial == f.Release.Serial && info.Digest.String() == f.Release.Digest
+}
+
+// holds tells whether it is in force and its file is kept.
+func (s *Subscription) holds(spec trust.TargetsSpec) bool {
+	f := choose(spec)
+	return s.enforces(spec) && isKept(s.keptPath(f), f)
+}
+
+// keep keeps newer metadata for the state that is held.
+func (s *Subscription) keep(next evidence) error {
+	if next.Chain.Equal(s.held.Chain) {
+		return nil
+	}
+	return s.save(next)
+}
+
+// succeeded and failed record how a poll ended; only a change is logged.
+func (s *Subscription) succeeded(o *origin) {
+	s.mu.Lock()
+	before := s.status.Err
+	s.status.Err, s.status.Origin, s.status.Checked = nil, o.name, time.Now()
+	s.mu.Unlock()
+	if before != nil {
+		s.c.Log.Info("the list is followed again", slog.String("origin", o.name))
+	}
+	s.note()
+}
+
+func (s *Subscription) failed(err error) {
+	s.mu.Lock()
+	before := s.status.Err
+	s.status.Err = err
+	s.mu.Unlock()
+	if before == nil {
+		s.c.Log.Warn("keeping the last good list", slogErr(err))
+	}
+	s.note()
+}
+
+// note works out until when the list is fresh, and raises the alarm once when that has passed.
+func (s *Subscription) note() {
+	until := s.held.expires()
+	stale := !until.IsZero() && time.Now().After(until)
+	s.mu.Lock()
+	raise := stale && !s.stale
+	s.stale, s.status.Expires = stale, until
+	s.mu.Unlock()
+	if raise {
+		s.c.Log.Error("the list is stale: no origin proves what the newest release is", slog.Time("expired", until))
+	}
+}

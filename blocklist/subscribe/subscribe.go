@@ -1,0 +1,226 @@
+// Package subscribe follows a list: it polls origins and mirrors, believes nothing that enough officers have not signed,
+// and puts each new release in force in a store. Whatever goes wrong, the last good list stays in force, the reason is in
+// the Status and in the log, and the next poll tries again.
+//
+// The way to trust begins with a root that the operator has obtained elsewhere. From then on the newest verified root is
+// kept in the store, together with the metadata and the state that it vouched for, in one durable step; the configured
+// root is only for the very first start, or newer than what is kept. Versions never go back, whichever mirror answers.
+// Freshness is judged by the local clock: with a wrong one a list may be called stale, or an old one fresh, but what is
+// held is enforced all the same.
+package subscribe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/disk"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// Config of a subscription. List, Root and Origins are needed.
+type Config struct {
+	List    string
+	Root    []byte   // the trusted beginning: the list's root, obtained out of band
+	Origins []string // base URLs (http, https) of origin and mirrors, or folders with a copy, in order of preference
+	// Interval between polls; a random tenth more or less. Zero: 30 seconds.
+	Interval time.Duration
+	// Client for HTTP; its Transport and Jar are used. Nil: one with sensible limits and the proxy of the environment.
+	Client *http.Client
+	Log    *slog.Logger // nil: nothing is logged
+	// MaxRelease is the longest compressed release that is fetched, in bytes. Zero: 1 GiB.
+	MaxRelease int64
+}
+
+// Status of a subscription.
+type Status struct {
+	List    string
+	Serial  uint64 // in force; 0 if nothing is
+	Entries uint64
+	Digest  blocklist.Digest
+	Origin  string    // that answered last
+	Checked time.Time // last time an origin proved that this is the newest; zero: not since the start
+	Expires time.Time // until when what is held may be taken for the newest; zero: nothing is held
+	Stale   bool      // Expires has passed, or nothing is held. The list is enforced all the same.
+	Err     error     // why the last try failed; nil if it did not
+}
+
+// Subscription is the link to one list. It is safe for concurrent use.
+type Subscription struct {
+	store   *blocklist.Store
+	c       Config
+	dir     string // of the list in the store
+	origins []*origin
+
+	refreshing sync.Mutex // one poll at a time
+	held       evidence   // under refreshing
+	root       *trust.Root
+
+	mu     sync.Mutex
+	status Status
+	stale  bool // the alarm was raised
+}
+
+// New makes a subscription. It reaches for no network and starts nothing. Where the store's set is damaged or missing but
+// the release that it came from is whole, New puts that in force again, so that a restart without network enforces at
+// once. It fails for a list without name, root or origin, with [blocklist.ErrUntrusted] for a root that its own officers
+// have not signed or that contradicts the one followed so far.
+func New(store *blocklist.Store, c Config) (*Subscription, error) {
+	s := &Subscription{store: store, c: c}
+	if err := s.init(); err != nil {
+		return nil, fmt.Errorf("subscribing to %.80q: %w", c.List, err)
+	}
+	return s, nil
+}
+
+func (s *Subscription) init() (err error) {
+	c := &s.c
+	if err := blocklist.CheckListName(c.List); err != nil {
+		return err
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	c.Log = c.Log.With(slog.String("list", c.List))
+	if c.Interval <= 0 {
+		c.Interval = 30 * time.Second
+	}
+	if c.MaxRelease <= 0 {
+		c.MaxRelease = 1 << 30
+	}
+	if s.origins, err = newOrigins(c); err != nil {
+		return err
+	}
+	if s.dir, err = s.store.Dir(c.List); err != nil {
+		return err
+	}
+	if err := s.begin(); err != nil {
+		return err
+	}
+	if s.status.Err = s.restore(); s.status.Err != nil {
+		c.Log.Error("restoring the list; the next poll fetches it", slogErr(s.status.Err))
+	}
+	s.note()
+	return nil
+}
+
+// begin decides between the configured root and the one that was followed so far.
+func (s *Subscription) begin() error {
+	pin, err := trust.OpenRoot(s.c.Root)
+	if err != nil {
+		return fmt.Errorf("the configured root: %w", err)
+	}
+	if pin.Spec().List != s.c.List {
+		return fmt.Errorf("the configured root: %w: it is of list %q", blocklist.ErrUntrusted, pin.Spec().List)
+	}
+	if s.held, err = readEvidence(s.store.Evidence(s.c.List)); err != nil {
+		s.c.Log.Error("reading what was kept of the list, starting from the configured root", slogErr(err))
+	}
+	if s.root, err = s.held.root(); err != nil || s.root == nil || pin.Version() > s.root.Version() {
+		s.follow(pin)
+		return nil
+	}
+	if id, known := s.held.Roots[pin.Version()]; known && id != pin.ID() {
+		return fmt.Errorf("the configured root %d: %w: it is not the root %d that was followed so far; to start anew, remove %s",
+			pin.Version(), blocklist.ErrUntrusted, pin.Version(), s.dir)
+	}
+	return nil
+}
+
+// follow makes a verified root the newest one.
+func (s *Subscription) follow(root *trust.Root) {
+	s.root = root
+	s.held = s.held.withRoot(root)
+}
+
+// restore mends a damaged or missing set from the release that is kept.
+func (s *Subscription) restore() error {
+	if err := disk.RemoveTemps(s.dir); err != nil {
+		return err
+	}
+	spec, err := s.heldTargets()
+	if err != nil || s.enforces(spec) {
+		return nil //nolint:nilerr // nothing was ever held
+	}
+	f := choose(spec)
+	if err := checkKept(s.keptPath(f), f); err != nil {
+		return fmt.Errorf("restoring serial %d: %w", spec.Version, err)
+	}
+	s.c.Log.Warn("restoring the list from its release", slog.Int64("serial", spec.Version))
+	return s.apply(f, s.held)
+}
+
+// Run polls until ctx ends, and returns why it did.
+func (s *Subscription) Run(ctx context.Context) error {
+	const slowest = 4 // times the interval, while polls fail
+	factor := time.Duration(1)
+	for {
+		if _, err := s.Refresh(ctx); err == nil {
+			factor = 1
+		} else {
+			factor = min(2*factor, slowest)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(jitter(factor * s.c.Interval)):
+		}
+	}
+}
+
+// jitter spreads subscribers that started together.
+func jitter(d time.Duration) time.Duration {
+	return d - d/10 + time.Duration(rand.Int64N(int64(d/5)+1)) //nolint:gosec // no secret
+}
+
+// Status tells how the subscription stands.
+func (s *Subscription) Status() Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.status
+	st.List = s.c.List
+	if info, ok := s.store.List(s.c.List); ok && info.Err == nil {
+		st.Serial, st.Entries, st.Digest = info.Serial, info.Entries, info.Digest
+	}
+	st.Stale = st.Serial == 0 || time.Now().After(st.Expires)
+	return st
+}
+
+// Release returns the text of the release that is held, decompressed. The kept file is checked against its signed hash
+// first: [blocklist.ErrUntrusted] if it has changed, an error of [io/fs] if it is gone. The caller closes the reader.
+func (s *Subscription) Release() (io.ReadCloser, error) {
+	s.refreshing.Lock()
+	spec, err := s.heldTargets()
+	s.refreshing.Unlock()
+	if err != nil {
+		return nil, fmt.Errorf("opening the release of %s: nothing is held yet", s.c.List)
+	}
+	f := choose(spec)
+	file, err := openKept(s.keptPath(f), f)
+	if err != nil {
+		return nil, fmt.Errorf("opening the release of %s: %w", s.c.List, err)
+	}
+	text, err := trust.OpenText(file, f)
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return release{text, file}, nil
+}
+
+// release closes the file with its text.
+type release struct {
+	io.ReadCloser
+	file *os.File
+}
+
+func (r release) Close() error { return errors.Join(r.ReadCloser.Close(), r.file.Close()) }
+
+func slogErr(err error) slog.Attr { return slog.String("err", err.Error()) }
