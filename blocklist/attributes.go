@@ -178,26 +178,32 @@ func parseTime(s string) (time.Time, bool) {
 
 // unquote returns the value without its quotes and backslashes; it must be text.
 func unquote(s string) (string, bool) {
-	if !strings.ContainsAny(s, `"\`) {
-		return s, s != "" && isText(s)
+	if strings.ContainsAny(s, `"\`) {
+		if len(s) < 2 || s[0] != '"' || s[len(s)-1] != '"' {
+			return "", false
+		}
+		var ok bool
+		if s, ok = unescapeQuoted(s[1 : len(s)-1]); !ok {
+			return "", false
+		}
 	}
-	if len(s) < 2 || s[0] != '"' || s[len(s)-1] != '"' {
-		return "", false
-	}
-	s = s[1 : len(s)-1]
+	return s, s != "" && isText(s)
+}
+
+func unescapeQuoted(s string) (string, bool) {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
-		switch {
-		case s[i] == '"':
+		if s[i] == '"' {
 			return "", false
-		case s[i] == '\\':
+		}
+		if s[i] == '\\' {
 			if i++; i == len(s) || s[i] != '"' && s[i] != '\\' {
 				return "", false
 			}
 		}
 		b.WriteByte(s[i])
 	}
-	return b.String(), b.Len() > 0 && isText(b.String())
+	return b.String(), true
 }
 
 // isText tells whether s is UTF-8 and shows what it holds: no control characters, no changes of writing direction.

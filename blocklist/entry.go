@@ -175,21 +175,9 @@ func parseTarget(text string) (e Entry, why string) {
 }
 
 func parseNameTarget(text string, entry func(Name) Entry) (e Entry, why string) {
-	escapes := false
-	for i := 0; i < len(text); i++ {
-		switch c := lower(text[i]); {
-		case plain(c) || c == '.' || c >= utf8.RuneSelf:
-		case c == '\\':
-			escapes = true
-			_, n := unescape(text[i:])
-			i += max(n-1, 0)
-		case c == '/':
-			return e, "a path needs https:// in front of the host"
-		case c == '*':
-			return e, "a name without a star covers all names below it; =name covers the name alone"
-		default:
-			return e, "character " + strconv.QuoteRune(rune(c)) + " in a name must be written as a backslash and three digits"
-		}
+	escapes, why := checkNameText(text)
+	if why != "" {
+		return e, why
 	}
 	var buf [MaxName]byte
 	wire, why := appendName(buf[:0], text)
@@ -204,6 +192,26 @@ func parseNameTarget(text string, entry func(Name) Entry) (e Entry, why string) 
 		return e, "neither an address nor a name"
 	}
 	return entry(name), ""
+}
+
+// checkNameText refuses what in a name as an entry would be a slip, and tells whether there are escapes.
+func checkNameText(text string) (escapes bool, why string) {
+	for i := 0; i < len(text); i++ {
+		switch c := lower(text[i]); {
+		case plain(c) || c == '.' || c >= utf8.RuneSelf:
+		case c == '\\':
+			escapes = true
+			_, n := unescape(text[i:])
+			i += max(n-1, 0)
+		case c == '/':
+			return escapes, "a path needs https:// in front of the host"
+		case c == '*':
+			return escapes, "a name without a star covers all names below it; =name covers the name alone"
+		default:
+			return escapes, "character " + strconv.QuoteRune(rune(c)) + " in a name must be written as a backslash and three digits"
+		}
+	}
+	return escapes, ""
 }
 
 // parsePrefix reads an address or a prefix in CIDR notation; zones are refused.

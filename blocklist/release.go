@@ -187,8 +187,8 @@ func (r *ReleaseReader) readHeader() error {
 	if line, ok := r.nextLine(); !ok || line != magic {
 		return r.malformed("the first line must be " + strconv.Quote(magic))
 	}
-	size, want := 0, []string{"list", "serial", "base", "entries", "digest", "created"} // base is in deltas only
-	for {
+	want := []string{"list", "serial", "base", "entries", "digest", "created"} // base is in deltas only
+	for size := 0; ; {
 		line, ok := r.nextLine()
 		if size += len(line); !ok || size > maxHeader {
 			return r.malformed("the header does not end")
@@ -196,16 +196,9 @@ func (r *ReleaseReader) readHeader() error {
 		if line == "" {
 			break
 		}
-		key, value, _ := strings.Cut(line, ": ")
-		if len(want) > 0 && want[0] == "base" && key != "base" {
-			want = want[1:]
-		}
-		if len(want) == 0 || key != want[0] {
-			return r.malformed("unexpected header line " + strconv.Quote(excerpt(line)))
-		}
-		want = want[1:]
-		if err := r.header.set(key, value); err != nil {
-			return r.malformed("header " + key + ": " + strconv.Quote(excerpt(value)))
+		var why string
+		if want, why = r.header.read(line, want); why != "" {
+			return r.malformed(why)
 		}
 	}
 	if len(want) > 0 {
@@ -214,37 +207,47 @@ func (r *ReleaseReader) readHeader() error {
 	return r.header.check()
 }
 
-func (h *Header) set(key, value string) (err error) {
+// read reads one header line, and returns the keys that are still wanted.
+func (h *Header) read(line string, want []string) (rest []string, why string) {
+	key, value, _ := strings.Cut(line, ": ")
+	if len(want) > 0 && want[0] == "base" && key != "base" {
+		want = want[1:]
+	}
+	if len(want) == 0 || key != want[0] {
+		return want, "unexpected header line " + strconv.Quote(excerpt(line))
+	}
+	if !h.set(key, value) {
+		return want, "header " + key + ": " + strconv.Quote(excerpt(value))
+	}
+	return want[1:], ""
+}
+
+// set tells whether value is the one spelling of a value.
+func (h *Header) set(key, value string) (ok bool) {
+	const layout = "2006-01-02T15:04:05Z"
 	switch key {
 	case "list":
-		h.List = value
+		h.List, ok = value, true
 	case "serial":
-		h.Serial, err = parseCount(value)
+		h.Serial, ok = parseCount(value)
 	case "base":
-		if h.Base, err = parseCount(value); h.Base == 0 {
-			err = ErrMalformed
-		}
+		h.Base, ok = parseCount(value)
+		ok = ok && h.Base > 0
 	case "entries":
-		h.Entries, err = parseCount(value)
+		h.Entries, ok = parseCount(value)
 	case "digest":
-		err = h.Digest.UnmarshalText([]byte(value))
+		ok = h.Digest.UnmarshalText([]byte(value)) == nil
 	case "created":
-		const layout = "2006-01-02T15:04:05Z"
-		h.Created, err = time.Parse(layout, value)
-		if h.Created.Format(layout) != value { // Parse takes fractions and missing zeros, too
-			err = ErrMalformed
-		}
+		h.Created, _ = time.Parse(layout, value) //nolint:errcheck // the comparison sees it
+		ok = h.Created.Format(layout) == value   // Parse takes fractions and missing zeros, too
 	}
-	return err
+	return ok
 }
 
 // parseCount reads a decimal number in its one spelling.
-func parseCount(s string) (uint64, error) {
+func parseCount(s string) (uint64, bool) {
 	n, err := strconv.ParseUint(s, 10, 63)
-	if err == nil && strconv.FormatUint(n, 10) != s {
-		err = ErrMalformed
-	}
-	return n, err
+	return n, err == nil && strconv.FormatUint(n, 10) == s
 }
 
 // Changes reads the lines. The last thing yielded may be an error; without one, the release was whole, in order and
@@ -252,21 +255,30 @@ func parseCount(s string) (uint64, error) {
 func (r *ReleaseReader) Changes() iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
 		for {
-			c, err := r.next()
-			if err == io.EOF {
-				if r.header.IsDelta() {
-					return
-				}
-				if err = r.Yields(Digest{}, 0); err != nil {
+			text, ok := r.nextLine()
+			if !ok {
+				if err := r.end(); err != nil {
 					yield(Change{}, err)
 				}
 				return
 			}
+			c, err := r.change(text)
 			if !yield(c, err) || err != nil {
 				return
 			}
 		}
 	}
+}
+
+// end tells whether the release was read to its end, and a snapshot holds what it says.
+func (r *ReleaseReader) end() error {
+	if r.err != nil {
+		return r.malformed("")
+	}
+	if r.header.IsDelta() {
+		return nil
+	}
+	return r.Yields(Digest{}, 0)
 }
 
 // Yields tells whether the changes that were read, made to a state of base digest and entries, give the state that the
@@ -283,14 +295,8 @@ func (r *ReleaseReader) Yields(base Digest, entries uint64) error {
 	return nil
 }
 
-func (r *ReleaseReader) next() (c Change, err error) {
-	text, ok := r.nextLine()
-	if !ok {
-		if r.err != nil {
-			return c, r.malformed("")
-		}
-		return c, io.EOF
-	}
+// change reads one line.
+func (r *ReleaseReader) change(text string) (c Change, err error) {
 	if r.header.IsDelta() {
 		if text == "" || text[0] != '+' && text[0] != '-' {
 			return c, r.malformed("a line of a delta begins with + or -")

@@ -28,14 +28,14 @@ type vector struct {
 	head, body                    string
 }
 
-func readVector(t testing.TB, name string) vector {
-	t.Helper()
+func readVector(tb testing.TB, name string) vector {
+	tb.Helper()
 	text, err := os.ReadFile(filepath.Join(vectorDir, name))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	v := vector{name: name}
 	var ok bool
 	v.head, v.body, ok = strings.Cut(string(text), "\n\n")
-	require.True(t, ok, "%s has no empty line", name)
+	require.True(tb, ok, "%s has no empty line", name)
 	for line := range strings.SplitSeq(v.head, "\n") {
 		key, value, _ := strings.Cut(line, ": ")
 		switch key {
@@ -47,20 +47,20 @@ func readVector(t testing.TB, name string) vector {
 		case "from":
 			v.from = value
 		default:
-			require.Fail(t, "unknown header", "%s: %q", name, line)
+			require.Fail(tb, "unknown header", "%s: %q", name, line)
 		}
 	}
 	return v
 }
 
-func vectors(t testing.TB) []vector {
-	t.Helper()
+func vectors(tb testing.TB) []vector {
+	tb.Helper()
 	files, err := os.ReadDir(vectorDir)
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
+	require.NoError(tb, err)
+	require.NotEmpty(tb, files)
 	all := make([]vector, len(files))
 	for i, f := range files {
-		all[i] = readVector(t, f.Name())
+		all[i] = readVector(tb, f.Name())
 	}
 	return all
 }
@@ -83,24 +83,24 @@ func readRelease(r io.Reader, from blocklist.Header) (h blocklist.Header, change
 	return release.Header(), changes, err
 }
 
-func writeRelease(t testing.TB, h blocklist.Header, changes []blocklist.Change) string {
-	t.Helper()
+func writeRelease(tb testing.TB, h blocklist.Header, changes []blocklist.Change) string {
+	tb.Helper()
 	var buf bytes.Buffer
 	w, err := blocklist.NewReleaseWriter(&buf, h)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	for _, c := range changes {
-		require.NoError(t, w.Write(c))
+		require.NoError(tb, w.Write(c))
 	}
-	require.NoError(t, w.Close())
+	require.NoError(tb, w.Close())
 	return buf.String()
 }
 
-func (v vector) base(t testing.TB) (h blocklist.Header) {
-	t.Helper()
+func (v vector) base(tb testing.TB) (h blocklist.Header) {
+	tb.Helper()
 	if v.from != "" {
 		var err error
-		h, _, err = readRelease(strings.NewReader(readVector(t, v.from).body), h)
-		require.NoError(t, err)
+		h, _, err = readRelease(strings.NewReader(readVector(tb, v.from).body), h)
+		require.NoError(tb, err)
 	}
 	return h
 }

@@ -74,15 +74,20 @@ func cutScheme(s string) (scheme, rest string, ok bool) {
 		return "", s, false
 	case scheme == "http" || scheme == "https":
 		return scheme, strings.TrimLeft(rest, `/\`), true
-	case len(rest) < 2 || !isSlash(rest[0]) || !isSlash(rest[1]) || scheme == "":
+	case len(rest) < 2 || !isSlash(rest[0]) || !isSlash(rest[1]) || !isScheme(scheme):
 		return "", s, false
 	}
-	for i := range len(scheme) {
-		if c := scheme[i]; (c < 'a' || c > 'z') && (i == 0 || strings.IndexByte("0123456789+-.", c) < 0) {
-			return "", s, false
+	return scheme, rest[2:], true
+}
+
+// isScheme tells whether s is a scheme by RFC 3986, section 3.1, in lower case.
+func isScheme(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < 'a' || c > 'z') && (i == 0 || strings.IndexByte("0123456789+-.", c) < 0) {
+			return false
 		}
 	}
-	return scheme, rest[2:], true
+	return s != ""
 }
 
 func isSlash(c byte) bool { return c == '/' || c == '\\' }
@@ -247,10 +252,10 @@ func escape(s, also string) string {
 // below the path.
 func parseURLTarget(text string) (e Entry, why string) {
 	scheme, rest, ok := cutScheme(text)
-	switch {
-	case !ok || scheme != "http" && scheme != "https":
+	if !ok || scheme != "http" && scheme != "https" {
 		return e, "a URL begins with https:// or http://"
-	case strings.ContainsFunc(text, unicode.IsControl):
+	}
+	if strings.ContainsFunc(text, unicode.IsControl) {
 		return e, "control characters in a URL must be written as a percent sign and two digits"
 	}
 	prefix, suffix := "", ""
@@ -264,17 +269,13 @@ func parseURLTarget(text string) (e Entry, why string) {
 	if err != nil {
 		return e, err.Error()
 	}
-	if why := badURLHost(u.Host, prefix != ""); why != "" {
-		return e, why
-	}
 	path := u.pathQuery()
-	switch {
-	case suffix != "":
+	if suffix != "" {
 		path = strings.TrimSuffix(path, "/") + suffix
-	case !u.HasQuery && strings.HasSuffix(path, "/*"):
+	} else if !u.HasQuery && strings.HasSuffix(path, "/*") {
 		return e, "a last segment that is an escaped star cannot be told from /*"
 	}
-	return Entry{Scope: ScopeURL, key: prefix + u.Host + path}, ""
+	return Entry{Scope: ScopeURL, key: prefix + u.Host + path}, badURLHost(u.Host, prefix != "")
 }
 
 // badURLHost says why host can't be listed as the host of a URL.
