@@ -1,13 +1,134 @@
 package dnsfilter
 
 import (
+	"bytes"
 	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/subscribe"
 )
 
-type follow struct{}
+// maxRoot is the longest root that is read, in bytes.
+const maxRoot = 1 << 20
 
-func (l *List) checkRoot() error { return nil }
+// follow is a signed list that is followed: a subscription and the goroutine that runs it.
+type follow struct {
+	config subscribe.Config
+	sub    *subscribe.Subscription
+	cancel context.CancelFunc // nil until it is started
+	done   chan struct{}
+}
 
-func (s *Service) newFollows(next *Settings) (map[string]*follow, error) { return nil, nil }
+// subscription reads the root of a signed list.
+func (l *List) subscription(log *slog.Logger) (subscribe.Config, error) {
+	c := subscribe.Config{List: l.Rule.List, Origins: l.From, Log: log}
+	f, err := os.Open(l.Root)
+	if err != nil {
+		return c, fmt.Errorf("reading the root of %s: %w", l.Rule.List, err)
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	if c.Root, err = io.ReadAll(io.LimitReader(f, maxRoot+1)); err != nil {
+		return c, fmt.Errorf("reading the root of %s: %w", l.Rule.List, err)
+	}
+	if len(c.Root) > maxRoot {
+		return c, fmt.Errorf("reading the root of %s: %s: %w: more than 1 MiB", l.Rule.List, l.Root, blocklist.ErrTooLarge)
+	}
+	return c, nil
+}
 
-func (s *Service) swapFollows(ctx context.Context, next map[string]*follow) {}
+// checkRoot tells whether the list could be subscribed to.
+func (l *List) checkRoot() error {
+	c, err := l.subscription(nil)
+	if err != nil {
+		return err
+	}
+	return withTemporary(func(store *blocklist.Store) error {
+		_, err := subscribe.New(store, c)
+		return err
+	})
+}
+
+// withTemporary runs do with an empty store that is gone afterwards.
+func withTemporary(do func(*blocklist.Store) error) error {
+	dir, err := os.MkdirTemp("", "dnsfilter")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // a folder for temporary files
+	store, err := blocklist.Open(dir, blocklist.Options{})
+	if err != nil {
+		return err
+	}
+	defer store.Close() //nolint:errcheck // nothing in it is to last
+	return do(store)
+}
+
+// newFollows prepares the signed lists of the settings. Those that are followed already as the settings say are kept. While
+// starting, a list that is held and can't be followed is enforced as it is.
+func (s *Service) newFollows(next *Settings, starting bool) (map[string]*follow, error) {
+	out := map[string]*follow{}
+	for i := range next.Lists {
+		l := &next.Lists[i]
+		if l.File != "" {
+			continue
+		}
+		f, err := s.newFollow(l)
+		info, ok := s.store.List(l.Rule.List)
+		switch {
+		case err == nil:
+			out[l.Rule.List] = f
+		case starting && ok && info.Err == nil:
+			s.log.Error("list is not followed; what is held of it is enforced", slog.String("list", info.List), slog.Any("error", err))
+		default:
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (s *Service) newFollow(l *List) (*follow, error) {
+	c, err := l.subscription(s.log)
+	if err != nil {
+		return nil, err
+	}
+	if f := s.follows[l.Rule.List]; f != nil && bytes.Equal(f.config.Root, c.Root) && slices.Equal(f.config.Origins, c.Origins) {
+		return f, nil
+	}
+	sub, err := subscribe.New(s.store, c)
+	if err != nil {
+		return nil, err
+	}
+	return &follow{config: c, sub: sub, done: make(chan struct{})}, nil
+}
+
+// swapFollows ends the subscriptions that are not in next, and starts those that are new.
+func (s *Service) swapFollows(ctx context.Context, next map[string]*follow) {
+	for list, f := range s.follows {
+		if next[list] != f {
+			f.cancel()
+			<-f.done
+		}
+	}
+	s.follows = next
+	for _, f := range next {
+		if f.cancel == nil {
+			f.start(ctx)
+		}
+	}
+}
+
+func (f *follow) start(ctx context.Context) {
+	if f.sub.Status().Serial == 0 {
+		f.config.Log.Warn("list is not enforced yet: nothing is held of it; fetching it", slog.String("list", f.config.List))
+	}
+	ctx, f.cancel = context.WithCancel(ctx)
+	go func() {
+		defer close(f.done)
+		_ = f.sub.Run(ctx) // it ends with ctx only
+	}()
+}

@@ -144,12 +144,12 @@ func (s *Settings) CheckFiles() error {
 	for i := range s.Lists {
 		l := &s.Lists[i]
 		if err := l.checkFile(); err != nil {
-			mistakes = append(mistakes, l.mistake(s.File, err.Error()))
+			mistakes = append(mistakes, l.place.mistake(s.File, err.Error()))
 		}
 	}
 	for _, path := range s.Allow {
 		if err := (localFile{path: path}).readable(); err != nil {
-			mistakes = append(mistakes, Mistake{File: s.File, Line: 1, Column: 1, Text: err.Error()})
+			mistakes = append(mistakes, s.allowAt[path].mistake(s.File, err.Error()))
 		}
 	}
 	return mistakes.err()

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
-	"os"
 	"slices"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -18,28 +17,23 @@ func (s *Settings) Lookup(host string, log *slog.Logger) (Decision, error) {
 	if err != nil {
 		return Decision{}, err
 	}
-	dir, err := os.MkdirTemp("", "dnsfilter-lookup")
-	if err != nil {
-		return Decision{}, err
-	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a folder for temporary files
-	fresh, err := blocklist.Open(dir, blocklist.Options{})
-	if err != nil {
-		return Decision{}, err
-	}
-	defer fresh.Close() //nolint:errcheck // it goes away
-	held, err := blocklist.Open(s.State, blocklist.Options{ReadOnly: true})
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		held = fresh // nothing was ever held
-	case err != nil:
-		return Decision{}, err
-	default:
-		defer held.Close() //nolint:errcheck // it was only read
-	}
-	s.readChanged(held, fresh, log)
-	p := s.Policy()
-	return p.choose(s.matches(held, fresh, name)), nil
+	var d Decision
+	err = withTemporary(func(fresh *blocklist.Store) error {
+		held, err := blocklist.Open(s.State, blocklist.Options{ReadOnly: true})
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			held = fresh // nothing was ever held
+		case err != nil:
+			return err
+		default:
+			defer held.Close() //nolint:errcheck // it was only read
+		}
+		s.readChanged(held, fresh, log)
+		p := s.Policy()
+		d = p.choose(s.matches(held, fresh, name))
+		return nil
+	})
+	return d, err
 }
 
 // readChanged reads into fresh the files that held does not hold as they are.

@@ -84,7 +84,7 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 			}
 		}
 	}
-	follows, err := s.newFollows(s.settings)
+	follows, err := s.newFollows(s.settings, true)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (s *Service) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	follows, err := s.newFollows(next)
+	follows, err := s.newFollows(next, false)
 	if err != nil {
 		return err
 	}

@@ -41,18 +41,38 @@ func (m Mistakes) err() error {
 	return m
 }
 
+// place is where something stands in a file, from 1; zero if nowhere.
+type place struct{ line, column int }
+
+func (p place) mistake(file, text string) Mistake {
+	return Mistake{File: file, Line: max(p.line, 1), Column: max(p.column, 1), Text: text}
+}
+
+// placeOf returns where a node begins.
+func placeOf(n ast.Node) place {
+	if m, ok := n.(ast.MapNode); ok { // its own token is the first colon
+		if it := m.MapRange(); it.Next() {
+			return placeAt(it.Key().GetToken())
+		}
+	}
+	return placeAt(n.GetToken())
+}
+
+func placeAt(t *token.Token) place {
+	if t == nil || t.Position == nil {
+		return place{}
+	}
+	return place{t.Position.Line, t.Position.Column}
+}
+
 // reader walks a YAML file and collects what is wrong with it, so that one run tells everything.
 type reader struct {
 	file     string
 	mistakes Mistakes
 }
 
-func (r *reader) fail(at *token.Token, format string, args ...any) {
-	m := Mistake{File: r.file, Line: 1, Column: 1, Text: fmt.Sprintf(format, args...)}
-	if at != nil && at.Position != nil {
-		m.Line, m.Column = at.Position.Line, at.Position.Column
-	}
-	r.mistakes = append(r.mistakes, m)
+func (r *reader) fail(at place, format string, args ...any) {
+	r.mistakes = append(r.mistakes, at.mistake(r.file, fmt.Sprintf(format, args...)))
 }
 
 // document returns the one mapping that text holds; nil if it is empty or no YAML.
@@ -60,9 +80,9 @@ func (r *reader) document(text []byte) ast.Node {
 	f, err := parser.ParseBytes(text, 0)
 	if err != nil {
 		if known, ok := errors.AsType[yaml.Error](err); ok {
-			r.fail(known.GetToken(), "%s", known.GetMessage())
+			r.fail(placeAt(known.GetToken()), "%s", known.GetMessage())
 		} else {
-			r.fail(nil, "%v", err)
+			r.fail(place{}, "%v", err)
 		}
 		return nil
 	}
@@ -71,7 +91,7 @@ func (r *reader) document(text []byte) ast.Node {
 		switch {
 		case d.Body == nil || d.Body.Type() == ast.CommentType:
 		case body != nil:
-			r.fail(d.Body.GetToken(), "a second document begins here; settings are one")
+			r.fail(placeOf(d.Body), "a second document begins here; settings are one")
 		default:
 			body = d.Body
 		}
@@ -86,16 +106,16 @@ type fields map[string]func(ast.Node)
 func (r *reader) mapping(n ast.Node, known fields) {
 	m, ok := n.(ast.MapNode)
 	if !ok {
-		r.fail(n.GetToken(), "keys and values are needed here, like action: nxdomain")
+		r.fail(placeOf(n), "keys and values are needed here, like action: nxdomain")
 		return
 	}
 	for it := m.MapRange(); it.Next(); {
 		key := it.Key().GetToken()
 		switch read, ok := known[key.Value]; {
 		case !ok:
-			r.fail(key, "unknown key %q", key.Value)
+			r.fail(placeAt(key), "unknown key %q", key.Value)
 		case it.Value().Type() == ast.NullType:
-			r.fail(key, "%q has no value", key.Value)
+			r.fail(placeAt(key), "%q has no value", key.Value)
 		default:
 			read(it.Value())
 		}
@@ -106,7 +126,7 @@ func (r *reader) mapping(n ast.Node, known fields) {
 func (r *reader) sequence(n ast.Node, each func(ast.Node)) {
 	s, ok := n.(*ast.SequenceNode)
 	if !ok {
-		r.fail(n.GetToken(), "a list is needed here, like [first, second]")
+		r.fail(placeOf(n), "a list is needed here, like [first, second]")
 		return
 	}
 	for _, item := range s.Values {
@@ -119,12 +139,12 @@ func one[T any](r *reader, dst *T, parse func(string) (T, error)) func(ast.Node)
 	return func(n ast.Node) {
 		scalar, ok := n.(ast.ScalarNode)
 		if !ok || n.Type() == ast.NullType {
-			r.fail(n.GetToken(), "a single value is needed here")
+			r.fail(placeOf(n), "a single value is needed here")
 			return
 		}
 		v, err := parse(fmt.Sprint(scalar.GetValue()))
 		if err != nil {
-			r.fail(n.GetToken(), "%v", err)
+			r.fail(placeOf(n), "%v", err)
 			return
 		}
 		*dst = v

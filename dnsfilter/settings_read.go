@@ -1,0 +1,167 @@
+package dnsfilter
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/formats"
+	"github.com/argine-dns/argine/dnsfilter/upstream"
+	"github.com/goccy/go-yaml/ast"
+)
+
+// parseSettings reads the text of a settings file.
+func parseSettings(path string, text []byte) (*Settings, error) {
+	r := &reader{file: path}
+	s := &Settings{File: path, Cache: DefaultCache, allowAt: map[string]place{}}
+	if body := r.document(text); body != nil {
+		r.mapping(body, fields{
+			"listen":   many(r, &s.Listen, parseListenText),
+			"upstream": many(r, &s.Upstream, upstream.ParseAddr),
+			"state":    one(r, &s.State, s.path),
+			"cache":    one(r, &s.Cache, parseSize),
+			"lists":    func(n ast.Node) { r.sequence(n, func(item ast.Node) { s.readList(r, item) }) },
+			"allow":    func(n ast.Node) { r.sequence(n, func(item ast.Node) { s.readAllow(r, item) }) },
+		})
+	}
+	s.setDefaults()
+	if err := s.checkLoop(); err != nil {
+		r.fail(place{1, 1}, "%v", err)
+	}
+	slices.SortStableFunc(r.mistakes, func(a, b Mistake) int { return a.Line - b.Line })
+	return s, r.mistakes.err()
+}
+
+// readAllow reads the path of one allow list.
+func (s *Settings) readAllow(r *reader, n ast.Node) {
+	var path string
+	if one(r, &path, s.path)(n); path != "" {
+		s.Allow, s.allowAt[path] = append(s.Allow, path), placeOf(n)
+	}
+}
+
+// readList reads one list, and checks what its keys mean together.
+func (s *Settings) readList(r *reader, n ast.Node) {
+	l := List{Rule: Rule{Action: NXDomain}, place: placeOf(n)}
+	given := map[string]bool{}
+	known := fields{
+		"name":     one(r, &l.Rule.List, parseListName),
+		"root":     one(r, &l.Root, s.path),
+		"from":     many(r, &l.From, s.origin),
+		"file":     one(r, &l.File, s.path),
+		"format":   one(r, &l.Format, formats.Parse),
+		"scope":    one(r, &l.Scope, parseScope),
+		"action":   one(r, &l.Action, ParseAction),
+		"sinkhole": many(r, &l.Sinkhole, parseAddr),
+		"ede":      one(r, &l.Reason, ParseReason),
+	}
+	for key, read := range known {
+		known[key] = func(n ast.Node) { given[key] = true; read(n) }
+	}
+	before := len(r.mistakes)
+	r.mapping(n, known)
+	if given["from"] && !given["ede"] {
+		l.Reason = Censored
+	}
+	if i := slices.IndexFunc(s.Lists, func(o List) bool { return o.Rule.List == l.Rule.List }); i >= 0 && l.Rule.List != "" {
+		r.fail(l.place, "list %q is there already, at line %d", l.Rule.List, s.Lists[i].place.line)
+	}
+	if len(r.mistakes) == before {
+		for _, why := range l.contradictions(given) {
+			r.fail(l.place, "%s", why)
+		}
+	}
+	s.Lists = append(s.Lists, l)
+}
+
+// contradictions says what is missing or too much.
+func (l *List) contradictions(given map[string]bool) (why []string) {
+	note := func(wrong bool, text string) {
+		if wrong {
+			why = append(why, text)
+		}
+	}
+	note(!given["name"], "a list needs a name")
+	note(given["file"] && (given["from"] || given["root"]), "a list has either a file, or from and root")
+	note(!given["file"] && !given["from"], "a list needs from (origins) and root, or a file")
+	note(given["from"] && !given["root"], "a signed list needs its root: the file that the agency hands out")
+	note(given["root"] && !given["from"] && !given["file"], "a signed list needs from: the origins to get it from")
+	note(given["from"] && len(l.From) == 0, "from names no origin")
+	note(given["from"] && (given["format"] || given["scope"]), "format and scope are for files; a signed list says itself what it means")
+	note(l.Action == Sinkhole && len(l.Sinkhole) == 0, "the action sinkhole needs addresses: sinkhole: [192.0.2.80]")
+	note(l.Action != Sinkhole && given["sinkhole"], "sinkhole addresses are used by the action sinkhole only")
+	return why
+}
+
+// path makes a path of the settings absolute.
+func (s *Settings) path(text string) (string, error) {
+	if text == "" {
+		return "", errors.New("a path is needed")
+	}
+	if !filepath.IsAbs(text) {
+		text = filepath.Join(filepath.Dir(s.File), text)
+	}
+	return filepath.Abs(text)
+}
+
+// origin reads a base URL, or the path of a folder.
+func (s *Settings) origin(text string) (string, error) {
+	if !strings.Contains(text, "://") {
+		return s.path(text)
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return "", fmt.Errorf("origin %q: write https://host, or the path of a folder", text)
+	}
+	return text, nil
+}
+
+func parseListenText(text string) (string, error) {
+	_, _, err := ParseListen(text)
+	return text, err
+}
+
+func parseListName(text string) (string, error) {
+	if strings.HasPrefix(text, allowPrefix) {
+		return "", fmt.Errorf("list name %q: names below %s are taken", text, allowPrefix)
+	}
+	return text, blocklist.CheckListName(text)
+}
+
+func parseScope(text string) (blocklist.Scope, error) {
+	for _, s := range []blocklist.Scope{blocklist.ScopeDomain, blocklist.ScopeHost} {
+		if text == s.String() {
+			return s, nil
+		}
+	}
+	return 0, fmt.Errorf("unknown scope %q: there are domain and host", text)
+}
+
+func parseAddr(text string) (netip.Addr, error) {
+	a, err := netip.ParseAddr(text)
+	if err != nil || a.Zone() != "" {
+		return a, fmt.Errorf("%q is no IP address", text)
+	}
+	return a.Unmap(), nil
+}
+
+// parseSize reads a number of bytes, with KiB, MiB or GiB after it if one likes.
+func parseSize(text string) (int64, error) {
+	digits, shift := text, 0
+	for i, unit := range []string{"KiB", "MiB", "GiB"} {
+		if before, ok := strings.CutSuffix(text, unit); ok {
+			digits, shift = strings.TrimSpace(before), 10*(i+1)
+		}
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if most := int64(1) << 40 >> shift; err != nil || n < 0 || n > most {
+		return 0, fmt.Errorf("size %q: write it like 64MiB, at most 1024GiB", text)
+	}
+	return n << shift, nil
+}
