@@ -1,0 +1,163 @@
+// Package trusttest makes agencies, releases and bundles for the tests of the packages that speak The Update Framework.
+// Everything it makes is deterministic but for times.
+package trusttest
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// List is the name of the list that a new Agency answers for.
+const List = "it.example/test"
+
+// Person holds a key.
+type Person struct {
+	trust.Key
+	Private ed25519.PrivateKey
+}
+
+// NewPerson makes a key pair from the name.
+func NewPerson(name string) Person {
+	seed := sha256.Sum256([]byte(name))
+	private := ed25519.NewKeyFromSeed(seed[:])
+	return Person{Key: trust.Key{Name: name, Public: private.Public().(ed25519.PublicKey)}, Private: private}
+}
+
+// Agency makes roots and releases of a list. Its fields may be changed at any time.
+type Agency struct {
+	T         testing.TB
+	List      string
+	Officers  []Person
+	Threshold int
+	Online    trust.Key
+	Expires   time.Time // of what is made from now on
+	Roots     [][]byte
+}
+
+// NewAgency makes an agency of three officers, two of whom must sign, and its first root.
+func NewAgency(t testing.TB, online trust.Key) *Agency {
+	t.Helper()
+	a := &Agency{
+		T: t, List: List, Officers: []Person{NewPerson("anna"), NewPerson("bruno"), NewPerson("carla")},
+		Threshold: 2, Online: online, Expires: time.Now().Add(365 * 24 * time.Hour),
+	}
+	a.Rotate()
+	return a
+}
+
+// Rotate makes the next root from the fields, signed by all officers of this root and the one before.
+func (a *Agency) Rotate(before ...Person) {
+	a.T.Helper()
+	spec := trust.RootSpec{List: a.List, Version: int64(len(a.Roots)) + 1, Expires: a.Expires, Threshold: a.Threshold, Online: a.Online}
+	for _, p := range a.Officers {
+		spec.Officers = append(spec.Officers, p.Key)
+	}
+	root, err := trust.NewRoot(spec)
+	check(a.T, err)
+	a.Roots = append(a.Roots, Sign(a.T, root, slices.Concat(a.Officers, before)...))
+}
+
+// Sign adds the signatures of people.
+func Sign(t testing.TB, doc []byte, people ...Person) []byte {
+	t.Helper()
+	for _, p := range people {
+		var err error
+		doc, err = trust.Sign(doc, p.Private)
+		check(t, err)
+	}
+	return doc
+}
+
+// Release is a release with its files.
+type Release struct {
+	Targets []byte
+	Files   map[string][]byte // by path
+}
+
+// Release makes a snapshot of entries, signed by the first Threshold officers.
+func (a *Agency) Release(serial uint64, entries ...string) Release {
+	a.T.Helper()
+	h, text := a.Text(serial, entries...)
+	return a.Pack(h, Compress(a.T, text))
+}
+
+// Text writes a release's text and its header.
+func (a *Agency) Text(serial uint64, entries ...string) (blocklist.Header, []byte) {
+	a.T.Helper()
+	var all []blocklist.Entry
+	h := blocklist.Header{List: a.List, Serial: serial, Entries: uint64(len(entries)), Created: time.Now().Truncate(time.Second)}
+	for _, line := range entries {
+		e, err := blocklist.ParseEntry(line)
+		check(a.T, err)
+		h.Digest.Add(e.Append(nil))
+		all = append(all, e)
+	}
+	slices.SortFunc(all, func(a, b blocklist.Entry) int { return bytes.Compare([]byte(a.Target()), []byte(b.Target())) })
+	var out bytes.Buffer
+	w, err := blocklist.NewReleaseWriter(&out, h)
+	check(a.T, err)
+	for _, e := range all {
+		check(a.T, w.Write(blocklist.Change{Entry: e}))
+	}
+	check(a.T, w.Close())
+	return h, out.Bytes()
+}
+
+// Compress compresses with zstd.
+func Compress(t testing.TB, text []byte) []byte {
+	t.Helper()
+	z, err := zstd.NewWriter(nil)
+	check(t, err)
+	defer z.Close() //nolint:errcheck // it writes nowhere
+	return z.EncodeAll(text, nil)
+}
+
+// Pack signs a file, whatever it holds, as the snapshot with that header.
+func (a *Agency) Pack(h blocklist.Header, file []byte) Release {
+	a.T.Helper()
+	targets := Sign(a.T, a.Unsigned(h, file), a.Officers[:a.Threshold]...)
+	return Release{Targets: targets, Files: map[string][]byte{SnapshotPath(h.Serial): file}}
+}
+
+// Unsigned makes the targets document of a snapshot.
+func (a *Agency) Unsigned(h blocklist.Header, file []byte) []byte {
+	a.T.Helper()
+	sum := sha256.Sum256(file)
+	targets, err := trust.NewTargets(trust.TargetsSpec{List: a.List, Version: int64(h.Serial), Expires: a.Expires, Files: []trust.File{{
+		Path: SnapshotPath(h.Serial), Length: int64(len(file)), SHA256: sum[:],
+		Release: trust.Release{List: h.List, Serial: h.Serial, Entries: h.Entries, Digest: h.Digest.String(), Created: h.Created},
+	}}})
+	check(a.T, err)
+	return targets
+}
+
+// SnapshotPath returns the path of a snapshot.
+func SnapshotPath(serial uint64) string { return fmt.Sprintf("snapshot-%d.txt.zst", serial) }
+
+// Bundle packs the release for a push with the agency's roots.
+func (a *Agency) Bundle(r Release) []byte {
+	a.T.Helper()
+	var out bytes.Buffer
+	check(a.T, trust.WriteBundle(&out, a.Roots, r.Targets, func(f trust.File) (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(r.Files[f.Path])), nil
+	}))
+	return out.Bytes()
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

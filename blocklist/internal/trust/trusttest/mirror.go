@@ -1,0 +1,60 @@
+package trusttest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// Mirror is a folder with a list's files that can be made to say anything, true or not.
+type Mirror struct {
+	Dir     string
+	Agency  *Agency
+	Online  Person
+	Version int64     // of the next timestamp and snapshot
+	Expires time.Time // of the next timestamp and snapshot
+}
+
+// NewMirror makes a mirror that signs with online.
+func (a *Agency) NewMirror(online Person) *Mirror {
+	a.T.Helper()
+	return &Mirror{Dir: a.T.TempDir(), Agency: a, Online: online, Version: 1, Expires: time.Now().Add(time.Hour)}
+}
+
+// Path returns where a file of the list lies.
+func (m *Mirror) Path(name string) string {
+	return filepath.Join(m.Dir, "lists", filepath.FromSlash(m.Agency.List), filepath.FromSlash(name))
+}
+
+// Write puts a file there.
+func (m *Mirror) Write(name string, content []byte) {
+	m.Agency.T.Helper()
+	check(m.Agency.T, os.MkdirAll(filepath.Dir(m.Path(name)), 0o755))
+	check(m.Agency.T, os.WriteFile(m.Path(name), content, 0o644))
+}
+
+// Publish signs and serves a release, with the agency's roots, and goes to the next version.
+func (m *Mirror) Publish(r Release) {
+	t := m.Agency.T
+	t.Helper()
+	for i, root := range m.Agency.Roots {
+		m.Write(trust.RootName(int64(i)+1), root)
+	}
+	spec, err := trust.ParseTargets(r.Targets)
+	check(t, err)
+	m.Write(trust.TargetsName(spec.Version), r.Targets)
+	for path, b := range r.Files {
+		m.Write(fmt.Sprintf("targets/%x.%s", spec.Files[0].SHA256, path), b)
+	}
+	snapshot, err := trust.NewSnapshot(trust.OnlineSpec{Version: m.Version, Expires: m.Expires, Of: r.Targets, OfVer: spec.Version})
+	check(t, err)
+	snapshot = Sign(t, snapshot, m.Online)
+	m.Write(trust.SnapshotName(m.Version), snapshot)
+	timestamp, err := trust.NewTimestamp(trust.OnlineSpec{Version: m.Version, Expires: m.Expires, Of: snapshot, OfVer: m.Version})
+	check(t, err)
+	m.Write(trust.TimestampName, Sign(t, timestamp, m.Online))
+	m.Version++
+}
