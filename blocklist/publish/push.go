@@ -2,19 +2,25 @@ package publish
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
 
+	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// Deliver brings the bundle of a list to an origin. It returns nil only when the origin has accepted it.
+// Deliver brings the bundle of a list to an origin. It returns nil only when the origin has accepted it. An error that
+// wraps one of package blocklist says that the origin has refused it; after any other error it may have arrived.
 type Deliver func(ctx context.Context, list string, bundle io.Reader) error
 
 // Push brings the pending release to an origin and records that in the ledger. Without a pending release it brings the
@@ -33,13 +39,45 @@ func (l *Ledger) Push(ctx context.Context, deliver Deliver, c Cause) (*Pending, 
 	if err := p.signatures.Err(p.What()); err != nil {
 		return nil, fmt.Errorf("pushing: %w", err)
 	}
+	if err := l.markSent(ctx, p.Ledger); err != nil {
+		return nil, err
+	}
 	if err := l.deliver(ctx, p, deliver); err != nil {
+		if refused(err) {
+			err = errors.Join(err, l.markSent(ctx, ""))
+		}
 		return nil, fmt.Errorf("pushing %s: %w", p.What(), err)
 	}
 	if err := l.recordPush(ctx, p, c); err != nil {
 		return nil, err
 	}
 	return p, l.settlePush(ctx)
+}
+
+// markSent records which release is on its way to an origin: until that has answered, no other may have its serial.
+func (l *Ledger) markSent(ctx context.Context, head string) error {
+	_, err := l.db.ExecContext(ctx, `INSERT INTO meta VALUES ('sent', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`, head)
+	return err
+}
+
+// checkSent fails if the pending release p was sent without an answer.
+func (l *Ledger) checkSent(ctx context.Context, p *Pending) error {
+	var sent string
+	err := l.db.QueryRowContext(ctx, `SELECT value FROM meta WHERE key = 'sent'`).Scan(&sent)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil
+	case err == nil && sent == p.Ledger:
+		err = fmt.Errorf("replacing %s: it may have reached an origin; push it again first", p.What())
+	}
+	return err
+}
+
+func refused(err error) bool {
+	return slices.ContainsFunc([]error{
+		blocklist.ErrUntrusted, blocklist.ErrMalformed, blocklist.ErrRollback, blocklist.ErrExpired, blocklist.ErrTooLarge,
+		blocklist.ErrBusy, blocklist.ErrDigest, fs.ErrNotExist,
+	}, func(known error) bool { return errors.Is(err, known) })
 }
 
 // pushable returns the pending release, or the newest one.
@@ -108,7 +146,10 @@ func ToHTTP(client *http.Client, base string) Deliver {
 			return nil
 		}
 		text, _ := io.ReadAll(io.LimitReader(response.Body, 4<<10)) //nolint:errcheck // the status says enough
-		return fmt.Errorf("the origin refused it: %s: %s", response.Status, printable(string(text)))
+		if response.StatusCode/100 == 4 {
+			return fmt.Errorf("the origin refused it: %w: %s: %s", blocklist.ErrUntrusted, response.Status, printable(string(text)))
+		}
+		return fmt.Errorf("the origin could not take it: %s: %s", response.Status, printable(string(text)))
 	}
 }
 

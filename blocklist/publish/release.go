@@ -47,8 +47,13 @@ func (l *Ledger) Release(ctx context.Context, author string) (p *Pending, replac
 	if err != nil && !errors.Is(err, ErrNothingPending) {
 		return nil, false, err
 	}
-	if held != nil && held.Ledger == now.Hash {
-		return held, false, nil
+	if held != nil {
+		if held.Ledger == now.Hash {
+			return held, false, nil
+		}
+		if err := l.checkSent(ctx, held); err != nil {
+			return nil, false, err
+		}
 	}
 	if err := l.build(ctx, now); err != nil {
 		return nil, false, err

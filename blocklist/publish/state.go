@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -115,30 +116,29 @@ func (l *Ledger) Unreleased(ctx context.Context) iter.Seq2[blocklist.Change, err
 	}
 }
 
-// netChanges finds the first and the last change of each target in a range of operations: the state before and after.
+// netChanges finds the first and the last change of each target in a range of operations: the state before and after. The
+// order of the only subquery is that of the whole; one sort is enough.
 const netChanges = `
-SELECT first.target, first.sign, first.attributes, last.sign, last.attributes
+SELECT target, (SELECT sign || attributes FROM changes WHERE id = a), (SELECT sign || attributes FROM changes WHERE id = b)
 FROM (
-	SELECT min(id) AS a, max(id) AS b FROM changes
+	SELECT target, min(id) AS a, max(id) AS b FROM changes
 	WHERE id > coalesce((SELECT last_change FROM operations WHERE id = ?), 0)
 		AND id <= coalesce((SELECT last_change FROM operations WHERE id = ?), id)
-	GROUP BY target)
-JOIN changes AS first ON first.id = a JOIN changes AS last ON last.id = b
-ORDER BY first.target`
+	GROUP BY target ORDER BY target)`
 
 // net is what became of one target: a line before and a line after, each perhaps empty.
 type net struct{ before, after string }
 
 func scanNet(rows *sql.Rows) (n net, err error) {
-	var target, firstSign, first, lastSign, last string
-	if err := rows.Scan(&target, &firstSign, &first, &lastSign, &last); err != nil {
+	var target, first, last string
+	if err := rows.Scan(&target, &first, &last); err != nil {
 		return n, err
 	}
-	if firstSign == "-" {
-		n.before = target + first
+	if attributes, ok := strings.CutPrefix(first, "-"); ok {
+		n.before = target + attributes
 	}
-	if lastSign == "+" {
-		n.after = target + last
+	if attributes, ok := strings.CutPrefix(last, "+"); ok {
+		n.after = target + attributes
 	}
 	return n, nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/formats"
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
@@ -59,6 +60,9 @@ func (a *app) report(err error) {
 func hintFor(err error) string {
 	if h := (hinted{}); errors.As(err, &h) {
 		return h.hint
+	}
+	if u := (*formats.UnsupportedError)(nil); errors.As(err, &u) {
+		return "--skip-unsupported leaves them out"
 	}
 	for _, known := range []struct {
 		err  error

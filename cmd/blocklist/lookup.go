@@ -59,8 +59,8 @@ func (a *app) find(ctx context.Context, in *input, path, text string) ([]blockli
 		return nil, err
 	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		if _, err := os.Stat(filepath.Join(path, "entries.txt")); err == nil {
-			path, in.format = filepath.Join(path, "entries.txt"), string(formats.Argine)
+		if _, err := os.Stat(filepath.Join(path, pulledFile)); err == nil {
+			path, in.format = filepath.Join(path, pulledFile), string(formats.Argine)
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		} else {

@@ -33,7 +33,7 @@ A release that is pending for an older state of the list is replaced, and its si
 					a.say("the release that was pending is replaced, with its signatures")
 				}
 				a.describe(p)
-				if err := a.sayChanges(l.Unreleased(cmd.Context())); err != nil {
+				if err := a.sayChanges(l.Review(p)); err != nil {
 					return err
 				}
 				a.say("next: blocklist -C %s sign --key OFFICER.key", a.dir)

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/subscribe"
+)
+
+// Names in the folder that pull writes.
+const (
+	pulledFile  = "entries.txt"
+	pulledStore = "store" // what has been verified so far; never accept less
+)
+
+func (a *app) pull() *cobra.Command {
+	var root, dir string
+	cmd := &cobra.Command{
+		Use:   "pull --root ROOT.json URL... -o DIR",
+		Short: "Get a list as a subscriber would: verify, then write the entries",
+		Long: `Get a list as a subscriber would: verify, then write the entries to DIR/entries.txt. URL is an origin or a mirror; of
+several, the next is tried when one fails. DIR remembers what was verified: an older release is refused later.`,
+		Example: "  blocklist pull --root root.json https://origin.example -o DIR",
+		Args:    args(cobra.MinimumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			pin, err := readAtMost(root, maxRoot)
+			if err != nil {
+				return err
+			}
+			return a.runPull(cmd.Context(), pin, args, dir)
+		},
+	}
+	cmd.Flags().StringVar(&root, "root", "", "the `file` with the list's root, obtained from the agency by a way that you trust")
+	cmd.Flags().StringVarP(&dir, "output", "o", "", "the `folder` to write to")
+	required(cmd, "root", "output")
+	return cmd
+}
+
+func (a *app) runPull(ctx context.Context, pin []byte, origins []string, dir string) (err error) {
+	list, err := listOf(pin)
+	if err != nil {
+		return err
+	}
+	store, err := blocklist.Open(filepath.Join(dir, pulledStore), blocklist.Options{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	s, err := subscribe.New(store, subscribe.Config{List: list, Root: pin, Origins: origins})
+	if err != nil {
+		return err
+	}
+	if _, err := s.Refresh(ctx); err != nil {
+		return err
+	}
+	path := filepath.Join(dir, pulledFile)
+	if err := writePulled(s, path); err != nil {
+		return err
+	}
+	status := s.Status()
+	a.say("%s serial %d, %s, digest %s: %s", list, status.Serial, plural(status.Entries, "entry", "entries"), status.Digest, path)
+	return nil
+}
+
+// listOf reads which list a root is for. Whether it is to be believed is for subscribe to find out.
+func listOf(root []byte) (string, error) {
+	var document struct {
+		Signed struct {
+			List string `json:"x-argine-list"`
+		} `json:"signed"`
+	}
+	if err := json.Unmarshal(root, &document); err != nil {
+		return "", fmt.Errorf("reading the root: %w: %w", blocklist.ErrMalformed, err)
+	}
+	return document.Signed.List, blocklist.CheckListName(document.Signed.List)
+}
+
+// writePulled writes the entries of the release that is held; path has the old ones or the new.
+func writePulled(s *subscribe.Subscription, path string) error {
+	text, err := s.Release()
+	if err != nil {
+		return err
+	}
+	defer text.Close() //nolint:errcheck // it was only read
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) //nolint:errcheck // it is there only if something failed
+	if err := errors.Join(copyEntries(f, text), f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// copyEntries writes the entries of a release's text, one a line.
+func copyEntries(w io.Writer, text io.Reader) error {
+	release, err := blocklist.NewReleaseReader(text)
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriter(w)
+	for c, err := range release.Changes() {
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintln(out, c.Entry); err != nil {
+			return err
+		}
+	}
+	return out.Flush()
+}
