@@ -1,18 +1,18 @@
 package blocklist
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
-	"strconv"
+	"slices"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 )
 
 // MaxURL is the longest URL that is read, in bytes.
 const MaxURL = 8 << 10
 
-// URL is a URL in canonical form by the rules of Google Safe Browsing ("Canonicalization", v4): one spelling for every
+// URL is a URL in canonical form by the rules of Google Safe Browsing ("Canonicalization", v5): one spelling for every
 // spelling that reaches the same page. Port, user name and fragment don't count. FORMAT.md names where it is stricter.
 type URL struct {
 	Scheme   string // lower case; http where the text had none
@@ -39,51 +39,89 @@ func ParseURL(raw string) (URL, error) {
 	if len(raw) > MaxURL {
 		return URL{}, fmt.Errorf("URL %q: %w", excerpt(raw), ErrTooLarge)
 	}
-	text := strings.TrimFunc(raw, func(r rune) bool { return r <= ' ' })
-	if strings.ContainsAny(text, "\t\r\n") {
-		text = strings.NewReplacer("\t", "", "\r", "", "\n", "").Replace(text)
-	}
-	text, _, _ = strings.Cut(text, "#")
-	u := URL{Scheme: "http"}
-	if scheme, rest, ok := cutScheme(text); ok {
-		u.Scheme, text = scheme, rest
-	}
-	var query string
-	text, query, u.HasQuery = strings.Cut(text, "?")
-	authority, path := text, ""
-	if i := strings.IndexAny(text, `/\`); i >= 0 {
-		authority, path = text[:i], text[i:]
-	}
-	if u.Host = parseAuthority(authority); u.Host == "" {
+	c, ok := canonicalURL(make([]byte, 0, len(raw)+16), raw)
+	if !ok {
 		return URL{}, fmt.Errorf("URL %q: %w: there is no host, or none that a browser would take", excerpt(raw), ErrMalformed)
 	}
-	u.Path = escape(cleanPath(unescapeAll(path)), "?")
-	u.Query = escape(unescapeAll(query), "")
-	if len(u.Scheme)+len("://")+len(u.Host)+len(u.Path)+len("?")+len(u.Query) > MaxURL {
+	u := URL{Scheme: strings.ToLower(c.scheme)}
+	if len(u.Scheme)+len("://")+len(c.text) > MaxURL {
 		return URL{}, fmt.Errorf("URL %q: canonical form: %w", excerpt(raw), ErrTooLarge)
+	}
+	text := string(c.text)
+	u.Host, u.Path = text[:c.path], text[c.path:c.query]
+	if u.HasQuery = c.query < len(text); u.HasQuery {
+		u.Query = text[c.query+1:]
 	}
 	return u, nil
 }
 
-// cutScheme splits off a scheme and the slashes behind it. As in browsers, http and https need none and take any number.
-func cutScheme(s string) (scheme, rest string, ok bool) {
-	scheme, rest, ok = strings.Cut(s, ":")
-	scheme = strings.ToLower(scheme)
-	switch {
-	case !ok:
-		return "", s, false
-	case scheme == "http" || scheme == "https":
-		return scheme, strings.TrimLeft(rest, `/\`), true
-	case len(rest) < 2 || !isSlash(rest[0]) || !isSlash(rest[1]) || !isScheme(scheme):
-		return "", s, false
-	}
-	return scheme, rest[2:], true
+// expression is a canonical URL without its scheme, as url entries have it.
+type expression struct {
+	scheme string     // in any case
+	text   []byte     // host, path, and a question mark with the query where there is one
+	addr   netip.Addr // the host, if it is an address
+	path   int        // where the path begins
+	query  int        // where the question mark stands: the end of the text if there is none
 }
 
-// isScheme tells whether s is a scheme by RFC 3986, section 3.1, in lower case.
+// canonicalURL appends the expression of a URL to dst. It takes linear time, and as much memory as its result; there is
+// none where there is no host.
+func canonicalURL(dst []byte, raw string) (e expression, ok bool) {
+	text := trimBlanks(raw)
+	if strings.IndexByte(text, '\t') >= 0 || strings.IndexByte(text, '\n') >= 0 || strings.IndexByte(text, '\r') >= 0 {
+		text = strings.NewReplacer("\t", "", "\r", "", "\n", "").Replace(text)
+	}
+	text, _, _ = strings.Cut(text, "#")
+	e.scheme, text = cutScheme(text)
+	text, query, hasQuery := strings.Cut(text, "?")
+	authority, path := text, "/"
+	if i := strings.IndexAny(text, `/\`); i >= 0 {
+		authority, path = text[:i], text[i:]
+	}
+	if dst, e.addr = appendHost(dst, authority); len(dst) == 0 {
+		return e, false
+	}
+	e.path = len(dst)
+	dst = appendUnescaped(dst, path)
+	dst = escape(dst[:e.path+cleanPath(dst[e.path:])], e.path, "?")
+	e.query = len(dst)
+	if hasQuery {
+		dst = escape(appendUnescaped(append(dst, '?'), query), e.query+1, "")
+	}
+	e.text = dst
+	return e, true
+}
+
+// trimBlanks cuts off spaces and control characters at both ends.
+func trimBlanks(s string) string {
+	for s != "" && s[0] <= ' ' {
+		s = s[1:]
+	}
+	for s != "" && s[len(s)-1] <= ' ' {
+		s = s[:len(s)-1]
+	}
+	return s
+}
+
+// cutScheme splits off a scheme and the slashes behind it. As in browsers, http and https need none and take any number.
+func cutScheme(s string) (scheme, rest string) {
+	i := strings.IndexByte(s, ':')
+	if i < 0 || !isScheme(s[:i]) {
+		return "http", s
+	}
+	scheme, rest = s[:i], s[i+1:]
+	switch {
+	case strings.EqualFold(scheme, "http") || strings.EqualFold(scheme, "https"):
+		return scheme, strings.TrimLeft(rest, `/\`)
+	case len(rest) < 2 || !isSlash(rest[0]) || !isSlash(rest[1]):
+		return "http", s
+	}
+	return scheme, rest[2:]
+}
+
 func isScheme(s string) bool {
 	for i := range len(s) {
-		if c := s[i]; (c < 'a' || c > 'z') && (i == 0 || strings.IndexByte("0123456789+-.", c) < 0) {
+		if c := lower(s[i]); (c < 'a' || c > 'z') && (i == 0 || strings.IndexByte("0123456789+-.", c) < 0) {
 			return false
 		}
 	}
@@ -92,125 +130,59 @@ func isScheme(s string) bool {
 
 func isSlash(c byte) bool { return c == '/' || c == '\\' }
 
-// parseAuthority returns the canonical host of user:password@host:port, and nothing where there is none.
-func parseAuthority(s string) (host string) {
-	s = s[strings.LastIndexByte(s, '@')+1:]
-	if i := strings.LastIndexByte(s, ':'); i >= 0 && strings.Trim(s[i+1:], "0123456789") == "" {
-		s = s[:i]
+// cleanPath resolves dot segments and runs of slashes in a path that begins with a slash, in place, and returns its new
+// length. A backslash counts as a slash, as in browsers.
+func cleanPath(p []byte) int {
+	if bytes.IndexByte(p, '\\') < 0 && !bytes.Contains(p, []byte("//")) && !bytes.Contains(p, []byte("/.")) {
+		return len(p)
 	}
-	s = unescapeAll(s)
-	if strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") {
-		return canonicalIPv6(s[1 : len(s)-1])
-	}
-	return canonicalHost(s)
-}
-
-func canonicalIPv6(s string) string {
-	a, err := netip.ParseAddr(s)
-	switch {
-	case err != nil || !a.Is6() || a.Zone() != "":
-		return ""
-	case a.Is4In6():
-		return a.Unmap().String()
-	}
-	return "[" + a.String() + "]"
-}
-
-// canonicalHost returns a name or an IPv4 address in its one spelling. What a name with Unicode letters may not hold makes
-// it no host; octets that are not UTF-8 are escaped.
-func canonicalHost(s string) string {
-	if !isASCII(s) && utf8.ValidString(s) {
-		ascii, why := toASCII(s)
-		if why != "" {
-			return ""
+	done, open := 0, false // p[:done] is clean and has no slash at its end; open: one belongs there
+	for next := 0; next < len(p); {
+		for next < len(p) && isSlash(p[next]) {
+			next++
 		}
-		s = ascii
-	}
-	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '.' }), ".")
-	if a, ok := parseIPv4(s); ok {
-		return a.String()
-	}
-	b := []byte(s)
-	for i, c := range b {
-		b[i] = lower(c)
-	}
-	return escape(string(b), `/\?@:[]`)
-}
-
-// parseIPv4 reads an IPv4 address in any form that inet_aton takes: up to four parts, each decimal, octal or hexadecimal,
-// the last one filling what is left. What follows a space is ignored.
-func parseIPv4(s string) (netip.Addr, bool) {
-	s, _, _ = strings.Cut(s, " ")
-	parts := strings.Split(s, ".")
-	if len(parts) > 4 {
-		return netip.Addr{}, false
-	}
-	var v uint32
-	for i, p := range parts {
-		n, ok := parseIPv4Part(p)
-		if !ok {
-			return netip.Addr{}, false
+		start := next
+		for next < len(p) && !isSlash(p[next]) {
+			next++
 		}
-		if i < len(parts)-1 {
-			v |= uint32(n&0xff) << (24 - 8*i)
-			continue
-		}
-		v |= uint32(n & (1<<(32-8*i) - 1))
-	}
-	return netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)}), true
-}
-
-func parseIPv4Part(p string) (uint64, bool) {
-	base := 10
-	switch {
-	case len(p) > 2 && p[0] == '0' && lower(p[1]) == 'x':
-		base, p = 16, p[2:]
-	case len(p) > 1 && p[0] == '0':
-		base = 8
-	}
-	n, err := strconv.ParseUint(p, base, 64)
-	return n, err == nil
-}
-
-// cleanPath resolves dot segments and runs of slashes; a backslash counts as a slash, as in browsers.
-func cleanPath(p string) string {
-	var segments []string
-	last := ""
-	for s := range strings.FieldsFuncSeq(p, func(r rune) bool { return r == '/' || r == '\\' }) {
-		switch last = s; s {
-		case ".":
+		switch segment := p[start:next]; string(segment) {
+		case "", ".":
+			open = true
 		case "..":
-			segments = segments[:max(len(segments)-1, 0)]
+			done, open = max(bytes.LastIndexByte(p[:done], '/'), 0), true
 		default:
-			segments = append(segments, s)
+			p[done] = '/'
+			done += 1 + copy(p[done+1:], segment)
+			open = false
 		}
 	}
-	out := "/" + strings.Join(segments, "/")
-	open := p != "" && isSlash(p[len(p)-1]) || last == "." || last == ".."
-	if open && len(segments) > 0 {
-		out += "/"
+	if open || done == 0 {
+		p[done] = '/'
+		done++
 	}
-	return out
+	return done
 }
 
-// unescapeAll removes percent-escapes until none is left. No two escapes overlap, so one pass that looks back gives what
-// repeated passes give, in linear time.
-func unescapeAll(s string) string {
-	if strings.IndexByte(s, '%') < 0 {
-		return s
+// appendUnescaped appends s without its percent-escapes, and without those that then appear. No two escapes overlap, so
+// one pass that looks back gives what repeated passes give, in linear time.
+func appendUnescaped(dst []byte, s string) []byte {
+	start := len(dst)
+	i := strings.IndexByte(s, '%')
+	if i < 0 {
+		return append(dst, s...)
 	}
-	out := make([]byte, 0, len(s))
-	for i := range len(s) {
-		out = append(out, s[i])
-		for n := len(out); n >= 3 && out[n-3] == '%'; n = len(out) {
-			hi, lo := unhex(out[n-2]), unhex(out[n-1])
+	dst = append(dst, s[:i]...)
+	for ; i < len(s); i++ {
+		dst = append(dst, s[i])
+		for n := len(dst); n >= start+3 && dst[n-3] == '%'; n = len(dst) {
+			hi, lo := unhex(dst[n-2]), unhex(dst[n-1])
 			if hi > 15 || lo > 15 {
 				break
 			}
-			out = append(out[:n-3], hi<<4|lo)
+			dst = append(dst[:n-3], hi<<4|lo)
 		}
 	}
-	return string(out)
+	return dst
 }
 
 // unhex returns the value of a hexadecimal digit, and 255 for anything else.
@@ -224,35 +196,44 @@ func unhex(c byte) byte {
 	return 255
 }
 
-// escape writes what may not stand in a canonical URL, and the octets of also, as %XX in upper case.
-func escape(s, also string) string {
+// escape writes what may not stand in a canonical URL, and the octets of also, as %XX in upper case, from start on.
+func escape(b []byte, start int, also string) []byte {
 	const hex = "0123456789ABCDEF"
-	plain := func(c byte) bool {
-		return c > ' ' && c < 0x7f && c != '#' && c != '%' && strings.IndexByte(also, c) < 0
-	}
-	i := 0
-	for i < len(s) && plain(s[i]) {
-		i++
-	}
-	if i == len(s) {
-		return s
-	}
-	b := append(make([]byte, 0, len(s)+16), s[:i]...)
-	for ; i < len(s); i++ {
-		if c := s[i]; plain(c) {
-			b = append(b, c)
-		} else {
-			b = append(b, '%', hex[c>>4], hex[c&15])
+	odd := 0
+	for _, c := range b[start:] {
+		if never(c) {
+			odd++
 		}
 	}
-	return string(b)
+	for i := range len(also) {
+		odd += bytes.Count(b[start:], []byte{also[i]})
+	}
+	from := len(b) - 1
+	b = slices.Grow(b, 2*odd)[:len(b)+2*odd]
+	for to := len(b) - 1; to > from; from-- { // from the end, so that nothing is overwritten before it is read
+		c := b[from]
+		if !never(c) && strings.IndexByte(also, c) < 0 {
+			b[to] = c
+			to--
+			continue
+		}
+		b[to-2], b[to-1], b[to] = '%', hex[c>>4], hex[c&15]
+		to -= 3
+	}
+	return b
 }
 
-// parseURLTarget reads https://host/path, with *. before the host for its subdomains and /* at the end for everything
-// below the path.
+// never tells whether c stands in no part of a canonical URL for itself.
+func never(c byte) bool { return c <= ' ' || c >= 0x7f || c == '#' || c == '%' }
+
+// anyOrder at the end of a url entry lets the parts of its query come in any order. No canonical URL holds a number sign.
+const anyOrder = "#any-order"
+
+// parseURLTarget reads https://host/path, with *. before the host for its subdomains, and at the end /* for everything
+// below the path, or #any-order behind a query.
 func parseURLTarget(text string) (e Entry, why string) {
-	scheme, rest, ok := cutScheme(text)
-	if !ok || scheme != "http" && scheme != "https" {
+	scheme, rest := cutScheme(text)
+	if rest == text || !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") {
 		return e, "a URL begins with https:// or http://"
 	}
 	if strings.ContainsFunc(text, unicode.IsControl) {
@@ -265,17 +246,32 @@ func parseURLTarget(text string) (e Entry, why string) {
 	if before, ok := strings.CutSuffix(rest, "/*"); ok && !strings.ContainsAny(before, "?#") {
 		suffix, rest = "/*", before
 	}
+	if before, ok := strings.CutSuffix(rest, anyOrder); ok {
+		suffix, rest = anyOrder, before
+	}
 	u, err := ParseURL("https://" + rest)
 	if err != nil {
 		return e, err.Error()
 	}
 	path := u.pathQuery()
-	if suffix != "" {
+	switch {
+	case suffix == "/*":
 		path = strings.TrimSuffix(path, "/") + suffix
-	} else if !u.HasQuery && strings.HasSuffix(path, "/*") {
+	case suffix == anyOrder && !u.HasQuery:
+		return e, anyOrder + " needs a query in front of it"
+	case suffix == anyOrder && strings.Contains(u.Query, "&"):
+		path = u.Path + "?" + sortedQuery(u.Query) + suffix
+	case !u.HasQuery && strings.HasSuffix(path, "/*"):
 		return e, "a last segment that is an escaped star cannot be told from /*"
 	}
 	return Entry{Scope: ScopeURL, key: prefix + u.Host + path}, badURLHost(u.Host, prefix != "")
+}
+
+// sortedQuery returns the query that stands for all orders of its parts.
+func sortedQuery(query string) string {
+	parts := strings.Split(query, "&")
+	slices.Sort(parts)
+	return strings.Join(parts, "&")
 }
 
 // badURLHost says why host can't be listed as the host of a URL.
