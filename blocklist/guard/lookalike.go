@@ -1,0 +1,111 @@
+package guard
+
+import (
+	"fmt"
+	"strings"
+
+	"golang.org/x/net/idna"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// looks finds names that look like known ones: by a skeleton that is the same for names that look the same.
+type looks struct {
+	sites   map[string]string // skeleton to the first site that has it
+	letters map[rune]rune     // see twins
+}
+
+func newLooks(lists ...names) looks {
+	l := looks{sites: map[string]string{}, letters: twins()}
+	for _, list := range lists {
+		for _, name := range list.list {
+			l.add(name)
+		}
+	}
+	return l
+}
+
+func (l *looks) add(name blocklist.Name) {
+	site := locate(name).site
+	if site == "" {
+		return
+	}
+	if s := l.skeleton(site); l.sites[s] == "" {
+		l.sites[s] = site
+	}
+}
+
+// why says which known site another one looks like, and nothing if it looks like none.
+func (l *looks) why(site string) string {
+	if len(l.sites) == 0 || site == "" {
+		return ""
+	}
+	known := l.sites[l.skeleton(site)]
+	if known == "" || known == site {
+		return ""
+	}
+	return fmt.Sprintf("%s looks like %s; check which of them is meant", shown(site), known)
+}
+
+// shown writes a site as a browser might show it, and as it is.
+func shown(site string) string {
+	if text := unicodeText(site); text != site {
+		return fmt.Sprintf("%s (%s)", text, site)
+	}
+	return site
+}
+
+// unicodeText decodes the A-labels of a name that can be decoded. It maps nothing and refuses nothing: what deceives is
+// often not valid.
+func unicodeText(text string) string {
+	if !strings.Contains(text, "xn--") {
+		return text
+	}
+	out, err := idna.Punycode.ToUnicode(text)
+	if err != nil {
+		return text
+	}
+	return out
+}
+
+// skeleton replaces what looks like a Latin letter by that letter, in all the spellings that look the same.
+func (l *looks) skeleton(site string) string {
+	if site = strings.Map(l.latin, unicodeText(site)); strings.Contains(site, "rn") || strings.Contains(site, "vv") {
+		site = strings.ReplaceAll(strings.ReplaceAll(site, "rn", "m"), "vv", "w")
+	}
+	return site
+}
+
+// latin returns the lower-case Latin letter that a character looks like, and the character itself if it looks like none.
+// Combining marks are left out.
+func (l *looks) latin(r rune) rune {
+	switch {
+	case r == '0':
+		return 'o'
+	case r == '1':
+		return 'l'
+	case r < 0x80:
+		return r
+	case r >= 0x300 && r <= 0x36f:
+		return -1
+	}
+	if letter, ok := l.letters[r]; ok {
+		return letter
+	}
+	return r
+}
+
+// twins returns the letters of other scripts, and those with marks, that look like a lower-case Latin letter.
+func twins() map[rune]rune {
+	letters := map[rune]rune{}
+	for i, like := range []string{
+		"аαɑàáâãäåāăąǎạảấầậắặ", "ьƅḃ", "сϲᴄçćĉċč", "ԁɗđďḍ", "еҽèéêëēĕėęěẹẻẽếềệє", "ƒſ", "ɡցĝğġģǧ", "һհĥħḥ",
+		"іιɩıìíîïĩīĭįǐịỉ", "јϳĵǰ", "κкķĸ", "ӏǀłĺļľŀḷ", "мṃ", "ոпηñńņňŉṇ", "оοօσסòóôõöøōŏőǒọỏốồộơớờợ",
+		"рρþṗ", "ԛզ", "гᴦŕŗřṛ", "ѕꜱśŝşšșṣ", "тτţťŧțṭ", "υսʋᴜùúûüũūŭůűųǔụủưứừự", "νѵᴠṽ", "ѡԝωᴡŵẁẃẅ", "хχҳ", "уүγʏýÿŷỳỵỷỹ", "ᴢƶźżžẓ",
+	} {
+		for _, r := range like {
+			letters[r] = 'a' + rune(i)
+		}
+	}
+	return letters
+}

@@ -1,0 +1,154 @@
+package guard
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// names finds what lies at a name and below it among some names. Its keys are parts of the names themselves.
+type names struct {
+	list  []blocklist.Name
+	reach map[blocklist.Name]reach
+}
+
+// reach says which names of the list lie at a name and below it. Positions count from 1.
+type reach struct {
+	at    uint32 // position of the name itself; 0 if it is not in the list
+	first uint32 // lowest position at or below it
+	count uint32 // how many lie at or below it
+}
+
+// add appends a name to the list, once.
+func (n *names) add(name blocklist.Name) {
+	if n.reach[name].at > 0 {
+		return
+	}
+	n.list = append(n.list, name)
+	position := uint32(len(n.list)) //nolint:gosec // the readers' limits keep lists far shorter
+	for s := range name.Suffixes() {
+		r := n.reach[s]
+		if s == name {
+			r.at = position
+		}
+		if r.count++; r.first == 0 {
+			r.first = position
+		}
+		n.reach[s] = r
+	}
+}
+
+// covered returns the position of the first name that c covers, and how many it covers.
+func (n *names) covered(c cover) (first, count uint32) {
+	r := n.reach[c.name]
+	switch {
+	case c.below:
+		return r.first, r.count
+	case r.at > 0:
+		return r.at, 1
+	}
+	return 0, 0
+}
+
+// protected is the protected list.
+type protected struct {
+	names    names
+	domains  map[blocklist.Name]bool // those that are protected with all below them
+	prefixes []netip.Prefix
+}
+
+func newProtected(entries []blocklist.Entry) (protected, error) {
+	p := protected{names: names{reach: map[blocklist.Name]reach{}}, domains: map[blocklist.Name]bool{}}
+	for _, e := range entries {
+		if prefix, ok := e.Prefix(); ok {
+			p.prefixes = append(p.prefixes, prefix)
+			continue
+		}
+		if err := protectable(e); err != nil {
+			return p, err
+		}
+		name, _ := e.Name()
+		p.names.add(name)
+		if e.Scope == blocklist.ScopeDomain {
+			p.domains[name] = true
+		}
+	}
+	return p, nil
+}
+
+// protectable refuses URLs: no entry but the very same URL would touch them.
+func protectable(e blocklist.Entry) error {
+	if e.Scope == blocklist.ScopeURL {
+		return fmt.Errorf("protecting %q: %w: write the name alone, or =name without those below it", e.Target(), blocklist.ErrMalformed)
+	}
+	return nil
+}
+
+// why says what c touches of what is protected, and nothing if it touches nothing.
+func (p *protected) why(c cover) string {
+	for s := range c.name.Suffixes() {
+		if p.domains[s] {
+			return fmt.Sprintf("%s is protected, with all names below it", s)
+		}
+	}
+	first, n := p.names.covered(c)
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("it covers %s, which is protected%s", p.names.list[first-1], more(n))
+}
+
+func (p *protected) overlapping(prefix netip.Prefix) string {
+	for _, q := range p.prefixes {
+		if q.Overlaps(prefix) {
+			return fmt.Sprintf("it covers addresses of %s, which are protected", q)
+		}
+	}
+	return ""
+}
+
+// popular is the list of popular names, the most popular first.
+type popular struct {
+	names names
+	ranks []int
+}
+
+func newPopular(list []Popular) popular {
+	list = slices.SortedStableFunc(slices.Values(list), func(a, b Popular) int { return cmp.Compare(a.Rank, b.Rank) })
+	p := popular{names: names{reach: make(map[blocklist.Name]reach, len(list))}}
+	for _, l := range list {
+		if p.names.add(l.Name); len(p.names.list) > len(p.ranks) {
+			p.ranks = append(p.ranks, l.Rank)
+		}
+	}
+	return p
+}
+
+// www is the first label of a name that stands for the name without it.
+const www = "\x03www"
+
+// why says which popular names c covers, and nothing if it covers none. Lists of popular names often hold sites without
+// their www.
+func (p *popular) why(c cover) string {
+	if first, n := p.names.covered(c); n > 0 {
+		return fmt.Sprintf("it covers %s, popular at rank %d%s", p.names.list[first-1], p.ranks[first-1], more(n))
+	}
+	if len(c.name) > len(www) && c.name[:len(www)] == www {
+		site := c.name[len(www):]
+		if at := p.names.reach[site].at; at > 0 {
+			return fmt.Sprintf("it is the web site of %s, popular at rank %d", site, p.ranks[at-1])
+		}
+	}
+	return ""
+}
+
+// more counts those of n that were not named.
+func more(n uint32) string {
+	if n == 1 {
+		return ""
+	}
+	return ", and " + count(uint64(n-1), "other", "others")
+}

@@ -1,0 +1,107 @@
+package guard
+
+import (
+	"fmt"
+	"hash/maphash"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// parents counts what lies below each addition. It knows the additions by a keyed hash of 64 bits; a name is kept only once
+// too much lies below it.
+type parents struct {
+	most    uint32
+	seed    maphash.Seed
+	domains map[uint64]uint32 // additions that cover all below them, and how many other entries that is
+	hosts   map[uint64]uint32 // additions that cover a name, and how many URL entries are for it
+	crowded map[blocklist.Entry]crowd
+}
+
+// crowd is what lies below an entry.
+type crowd struct {
+	hash    uint64
+	example string
+}
+
+func newParents(most int) *parents {
+	return &parents{
+		most: uint32(most), seed: maphash.MakeSeed(), //nolint:gosec // checked by New
+		domains: map[uint64]uint32{}, hosts: map[uint64]uint32{}, crowded: map[blocklist.Entry]crowd{},
+	}
+}
+
+func (p *parents) hash(name blocklist.Name) uint64 { return maphash.String(p.seed, string(name)) }
+
+func (p *parents) add(c cover) {
+	if c.below {
+		p.domains[p.hash(c.name)] = 0
+	} else {
+		p.hosts[p.hash(c.name)] = 0
+	}
+}
+
+func (p *parents) empty() bool { return len(p.domains)+len(p.hosts) == 0 }
+
+// walk counts each entry for all additions above it.
+func (p *parents) walk(entries iter.Seq2[blocklist.Entry, error]) error {
+	for e, err := range entries {
+		if err != nil {
+			return err
+		}
+		p.count(e)
+	}
+	return nil
+}
+
+func (p *parents) count(e blocklist.Entry) {
+	name, ok := e.Name()
+	if e.Scope == blocklist.ScopeURL {
+		host, _, _ := strings.Cut(e.Key(), "/")
+		var c cover
+		c, ok = hostCover(host)
+		name = c.name
+		if ok && !c.below {
+			p.step(p.hosts, blocklist.HostEntry(name), e)
+		}
+	}
+	if !ok {
+		return
+	}
+	for s := range name.Suffixes() {
+		if s != name || e.Scope != blocklist.ScopeDomain { // a domain is not below itself
+			p.step(p.domains, blocklist.DomainEntry(s), e)
+		}
+	}
+}
+
+// step counts e as below parent, if parent was added.
+func (p *parents) step(counts map[uint64]uint32, parent, e blocklist.Entry) {
+	h := p.hash(blocklist.Name(parent.Key()))
+	n, ok := counts[h]
+	if !ok {
+		return
+	}
+	counts[h] = n + 1
+	if n == p.most {
+		p.crowded[parent] = crowd{h, e.Target()}
+	}
+}
+
+// findings reports the additions with too much below them, by their targets.
+func (p *parents) findings(found *collector) {
+	var out []Finding
+	for e, c := range p.crowded {
+		n, what := p.domains[c.hash], "other entries lie below it"
+		if e.Scope == blocklist.ScopeHost {
+			n, what = p.hosts[c.hash], "entries are for single URLs on it"
+		}
+		out = append(out, Finding{Check: CheckParent, Severity: SeverityHold, Entry: e.Target(), Why: fmt.Sprintf("%d %s, such as %s", n, what, c.example)})
+	}
+	slices.SortFunc(out, func(a, b Finding) int { return strings.Compare(a.Entry, b.Entry) })
+	for _, f := range out {
+		found.add(f)
+	}
+}

@@ -1,0 +1,95 @@
+package guard
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// Limits on the files of names.
+const (
+	MaxNames = 1_000_000 // lines that are not blank
+	MaxBytes = 64 << 20
+)
+
+// ReadProtected reads entries a line, as [blocklist.ParseEntry] does: example.com for that name and all below it, =example.com
+// for that name alone, 192.0.2.0/24 for addresses. Comments begin with #. It fails with [blocklist.ErrMalformed] at the first
+// line that is none of these, for a name that was meant to be protected must not be passed over, and with
+// [blocklist.ErrTooLarge] beyond [MaxNames] and [MaxBytes].
+func ReadProtected(r io.Reader) ([]blocklist.Entry, error) {
+	var out []blocklist.Entry
+	err := readLines(r, func(line string) error {
+		e, err := blocklist.ParseEntry(line)
+		if err == nil {
+			err = protectable(e)
+		}
+		out = append(out, e)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the protected names: %w", err)
+	}
+	return out, nil
+}
+
+// ReadPopular reads a file of popular names, the most popular first: a name a line, or rank,name as the public lists have it;
+// a name without a rank has that of its place. Comments begin with #. What ranks behind top is left out; zero: nothing is.
+// It fails like [ReadProtected].
+func ReadPopular(r io.Reader, top int) ([]Popular, error) {
+	var out []Popular
+	err := readLines(r, func(line string) error {
+		p := Popular{Rank: len(out) + 1}
+		var err error
+		text, _, _ := strings.Cut(line, "#")
+		if rank, name, ok := strings.Cut(text, ","); ok {
+			if p.Rank, err = strconv.Atoi(strings.TrimSpace(rank)); err != nil || p.Rank < 1 {
+				return fmt.Errorf("rank %q: %w: a number from 1 is needed", rank, blocklist.ErrMalformed)
+			}
+			text = name
+		}
+		if top > 0 && p.Rank > top {
+			return nil
+		}
+		p.Name, err = blocklist.ParseName(strings.TrimSpace(text))
+		out = append(out, p)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the popular names: %w", err)
+	}
+	return out, nil
+}
+
+// readLines calls do for each line that says something.
+func readLines(r io.Reader, do func(line string) error) error {
+	limited := &io.LimitedReader{R: r, N: MaxBytes + 1}
+	scan := bufio.NewScanner(limited)
+	number, names := 0, 0
+	for scan.Scan() {
+		number++
+		line := strings.TrimSpace(scan.Text())
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		if names++; names > MaxNames {
+			return fmt.Errorf("line %d: %w: more than %d names", number, blocklist.ErrTooLarge, MaxNames)
+		}
+		if err := do(line); err != nil {
+			return fmt.Errorf("line %d: %w", number, err)
+		}
+	}
+	switch err := scan.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		return fmt.Errorf("line %d: %w: longer than 64 KiB", number+1, blocklist.ErrTooLarge)
+	case err != nil:
+		return err
+	case limited.N == 0:
+		return fmt.Errorf("%w: more than %d MiB", blocklist.ErrTooLarge, MaxBytes>>20)
+	}
+	return nil
+}

@@ -1,0 +1,104 @@
+package guard
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+)
+
+// Check is the name of a guard.
+type Check string
+
+// The checks, in the order of a report.
+const (
+	CheckEmpty   Check = "empty"           // no entries are left
+	CheckGrowth  Check = "growth"          // too many additions at once
+	CheckShrink  Check = "shrink"          // too many removals at once
+	CheckRoot    Check = "root"            // the root of the DNS
+	CheckLabel   Check = "single-label"    // a top-level domain, or a name without one
+	CheckSuffix  Check = "public-suffix"   // below it, names belong to different people
+	CheckProtect Check = "protected"       // it touches what is on the protected list
+	CheckPopular Check = "popular"         // it covers a popular name
+	CheckParent  Check = "parent"          // many other entries lie below it
+	CheckWide    Check = "wide-address"    // it covers too many addresses
+	CheckSpecial Check = "special-address" // addresses of the IANA special-purpose registries, or multicast
+	CheckLooks   Check = "lookalike"       // it looks like a protected or popular name and is another
+)
+
+// Checks returns all checks in the order of a report.
+func Checks() []Check {
+	return []Check{
+		CheckEmpty, CheckGrowth, CheckShrink, CheckRoot, CheckLabel, CheckSuffix, CheckProtect, CheckPopular, CheckParent,
+		CheckWide, CheckSpecial, CheckLooks,
+	}
+}
+
+// Severity says what a finding does.
+type Severity string
+
+// The severities.
+const (
+	SeverityHold   Severity = "hold"   // the update waits for a person
+	SeverityReport Severity = "report" // a person should know
+)
+
+// Finding is one thing that tripped a guard.
+type Finding struct {
+	Check    Check    `json:"check"`
+	Severity Severity `json:"severity"`
+	Entry    string   `json:"entry,omitempty"` // the target, as in a release; empty for a finding about the whole list
+	Why      string   `json:"why"`             // a sentence with the evidence
+}
+
+// Report is what the guards found in one update.
+type Report struct {
+	Findings []Finding        `json:"findings"` // what holds first, then by check; of each check, in the order of the release
+	Held     uint64           `json:"held"`     // findings that hold the update, those not shown included
+	Reported uint64           `json:"reported"` // findings that do not, those not shown included
+	Counts   map[Check]uint64 `json:"counts"`   // all findings by check; a check without any is left out
+	Digest   string           `json:"digest"`   // SHA-256 over all findings that hold the update, in hexadecimal; empty without any
+}
+
+// collector gathers findings, and keeps a few of each kind.
+type collector struct {
+	keep   int
+	kept   map[Severity]map[Check][]Finding
+	report Report
+	sum    hash.Hash
+}
+
+func newCollector(keep int) *collector {
+	return &collector{
+		keep:   keep,
+		kept:   map[Severity]map[Check][]Finding{SeverityHold: {}, SeverityReport: {}},
+		report: Report{Findings: []Finding{}, Counts: map[Check]uint64{}},
+		sum:    sha256.New(),
+	}
+}
+
+func (c *collector) add(f Finding) {
+	c.report.Counts[f.Check]++
+	if f.Severity == SeverityHold {
+		c.report.Held++
+		// Lengths make the text unambiguous: each part ends where the next begins.
+		fmt.Fprintf(c.sum, "%s %d %s %d %s\n", f.Check, len(f.Entry), f.Entry, len(f.Why), f.Why)
+	} else {
+		c.report.Reported++
+	}
+	if kept := c.kept[f.Severity]; len(kept[f.Check]) < c.keep {
+		kept[f.Check] = append(kept[f.Check], f)
+	}
+}
+
+func (c *collector) finish() *Report {
+	for _, severity := range []Severity{SeverityHold, SeverityReport} {
+		for _, check := range Checks() {
+			c.report.Findings = append(c.report.Findings, c.kept[severity][check]...)
+		}
+	}
+	if c.report.Held > 0 {
+		c.report.Digest = hex.EncodeToString(c.sum.Sum(nil))
+	}
+	return &c.report
+}

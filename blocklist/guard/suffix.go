@@ -1,0 +1,49 @@
+package guard
+
+import (
+	"fmt"
+	"strings"
+
+	"golang.org/x/net/publicsuffix"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// place is where a name stands among the public suffixes.
+type place struct {
+	text   string
+	suffix string // the public suffix at or above text; one label more than text if all names below text are suffixes
+	icann  bool   // a registry's suffix; otherwise a company's, or that of a top-level domain without rules
+	site   string // the suffix and one label more: what one owner has; empty for a suffix
+}
+
+// locate asks for a name below the one in question, so that the answer tells a suffix from a name above suffixes, too. No
+// rule has a label of a star, so it is caught by rules for any label alone.
+func locate(name blocklist.Name) place {
+	p := place{text: name.String()}
+	p.suffix, p.icann = publicsuffix.PublicSuffix("*." + p.text)
+	if len(p.suffix) < len(p.text) {
+		above := p.text[:len(p.text)-len(p.suffix)-1]
+		p.site = p.text[strings.LastIndexByte(above, '.')+1:]
+	}
+	return p
+}
+
+// why says what is wrong with listing the name at its place, and nothing if nothing is.
+func (p place) why(c cover) (Check, string) {
+	switch {
+	case c.name.IsRoot():
+		return CheckRoot, "the root of the DNS is above every name"
+	case c.name.Labels() == 1 && c.below:
+		return CheckLabel, "a single label: it covers a whole top-level domain; list the name below it that is meant"
+	case c.name.Labels() == 1:
+		return CheckLabel, "a single label is no site; it may come from a line that was cut short"
+	case p.suffix == p.text && p.icann:
+		return CheckSuffix, "a public suffix: anyone can register names below it; list the name below it that is meant"
+	case p.suffix == p.text:
+		return CheckSuffix, "a public suffix of a company: names below it belong to its customers; list the one that is meant"
+	case len(p.suffix) > len(p.text):
+		return CheckSuffix, fmt.Sprintf("every name below %s is a public suffix; list the name that is meant", p.text)
+	}
+	return "", ""
+}
