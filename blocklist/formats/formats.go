@@ -5,7 +5,7 @@
 //
 //	domains    a name and all below it; a URL or an address stands for itself
 //	hosts      a name alone, where its address is a loopback or unspecified one
-//	rpz        the owner is the name alone, *.owner the names below it, both together a domain; rpz-ip is an address
+//	rpz        the owner is the name alone, *.owner all names below it, both together a domain; rpz-ip is an address
 //	adblock    ||name^ is a name and all below it
 //	dnsmasq    address=/name/..., local=/name/ and server=/name/ are a name and all below it
 //	unbound    local-zone is a name and all below it, local-data a name alone

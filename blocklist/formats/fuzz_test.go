@@ -16,7 +16,12 @@ import (
 func FuzzRead(f *testing.F) {
 	golden, err := filepath.Glob("testdata/*")
 	require.NoError(f, err)
-	for i := range formats.Readable() {
+	for i, format := range formats.Readable() {
+		for _, tt := range readTests() {
+			if tt.format == format {
+				f.Add(byte(i), []byte(tt.text))
+			}
+		}
 		for _, name := range golden {
 			data, err := os.ReadFile(name)
 			require.NoError(f, err)

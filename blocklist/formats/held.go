@@ -27,22 +27,28 @@ const (
 	exceptionBelow = "has exceptions below it, unsupported"
 )
 
-// held keeps what a file says until its end, for formats in which a later line may take something back. Its memory grows
-// with the file, some 70 bytes a name.
+// held keeps what is said of names and addresses until the end, where something may come later that changes it. Its memory
+// grows with the list, some 70 bytes a name.
 type held struct {
-	names map[blocklist.Name]verdict
-	ips   map[netip.Prefix]verdict
+	names  map[blocklist.Name]verdict
+	passes map[blocklist.Name]verdict // those of names with exceptions, which are few
+	ips    map[netip.Prefix]verdict
 	// passWins: an exception holds for everything below it too, however specific; else the most specific line decides.
 	passWins bool
 }
 
 type verdict struct {
 	mark mark
-	line int // where it was said first
+	line int // where something was said first
 }
 
 func newHeld(passWins bool) *held {
-	return &held{names: map[blocklist.Name]verdict{}, ips: map[netip.Prefix]verdict{}, passWins: passWins}
+	return &held{
+		names:    map[blocklist.Name]verdict{},
+		passes:   map[blocklist.Name]verdict{},
+		ips:      map[netip.Prefix]verdict{},
+		passWins: passWins,
+	}
 }
 
 // name remembers what the current line says of a name.
@@ -53,17 +59,23 @@ func (h *held) name(t *tally, n blocklist.Name, m mark) {
 	case m == listDomain && t.scope == blocklist.ScopeHost:
 		m = listName
 	}
-	remember(t, h.names, n, m)
+	t.things++
+	remember(h.names, n, m, t.number)
+	if m&passDomain != 0 {
+		remember(h.passes, n, m, t.number)
+	}
 }
 
 // ip remembers what the current line says of addresses.
-func (h *held) ip(t *tally, p netip.Prefix, m mark) { remember(t, h.ips, p, m) }
-
-func remember[K comparable](t *tally, in map[K]verdict, k K, m mark) {
+func (h *held) ip(t *tally, p netip.Prefix, m mark) {
 	t.things++
+	remember(h.ips, p, m, t.number)
+}
+
+func remember[K comparable](in map[K]verdict, k K, m mark, line int) {
 	v, ok := in[k]
 	if !ok {
-		v.line = t.number
+		v.line = line
 	}
 	v.mark |= m
 	in[k] = v
@@ -99,7 +111,7 @@ func (h *held) end(t *tally, yield func(blocklist.Entry) bool) {
 func (h *held) decide(n blocklist.Name, m mark, inexact map[blocklist.Name]bool) (e blocklist.Entry, why string) {
 	listed := m & listDomain &^ (m & passDomain >> 2)
 	switch {
-	case listed == 0, h.passWins && h.belowException(n):
+	case listed == 0, h.passWins && below(h.passes, n, passBelow):
 		return e, excepted
 	case listed&listBelow != 0 && inexact[n]:
 		return e, exceptionBelow
@@ -114,10 +126,7 @@ func (h *held) decide(n blocklist.Name, m mark, inexact map[blocklist.Name]bool)
 // namesAboveExceptions returns the names with listed names below them of which some are excepted.
 func (h *held) namesAboveExceptions() map[blocklist.Name]bool {
 	out := map[blocklist.Name]bool{}
-	for n, v := range h.names {
-		if v.mark&passDomain == 0 {
-			continue
-		}
+	for n := range h.passes {
 		for parent := range n.Suffixes() {
 			if parent != n && h.names[parent].mark&listBelow != 0 {
 				out[parent] = true
@@ -127,9 +136,10 @@ func (h *held) namesAboveExceptions() map[blocklist.Name]bool {
 	return out
 }
 
-func (h *held) belowException(n blocklist.Name) bool {
+// below tells whether a parent of n has the mark m.
+func below(in map[blocklist.Name]verdict, n blocklist.Name, m mark) bool {
 	for parent := range n.Suffixes() {
-		if h.names[parent].mark&passBelow != 0 {
+		if parent != n && in[parent].mark&m != 0 {
 			return true
 		}
 	}
@@ -157,15 +167,23 @@ func inOrder[K interface {
 	comparable
 	String() string
 }](m map[K]verdict) []K {
-	keys := make([]K, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
+	type place struct {
+		key  K
+		line int
 	}
-	slices.SortFunc(keys, func(a, b K) int {
-		if c := cmp.Compare(m[a].line, m[b].line); c != 0 {
+	places := make([]place, 0, len(m))
+	for k, v := range m {
+		places = append(places, place{k, v.line})
+	}
+	slices.SortFunc(places, func(a, b place) int {
+		if c := cmp.Compare(a.line, b.line); c != 0 {
 			return c
 		}
-		return cmp.Compare(a.String(), b.String())
+		return cmp.Compare(a.key.String(), b.key.String())
 	})
+	keys := make([]K, len(places))
+	for i, p := range places {
+		keys[i] = p.key
+	}
 	return keys
 }

@@ -34,14 +34,16 @@ func read(t *testing.T, text string, o formats.Options) (entries, skipped []stri
 
 func lines(s ...string) string { return strings.Join(s, "\n") + "\n" }
 
-func TestRead(t *testing.T) {
-	tests := []struct {
-		name    string
-		format  formats.Format // also the one that must be recognised
-		text    string
-		want    []string
-		skipped []string
-	}{
+type readTest struct {
+	name    string
+	format  formats.Format // also the one that must be recognised
+	text    string
+	want    []string
+	skipped []string
+}
+
+func readTests() []readTest {
+	return []readTest{
 		{
 			"plain domains", formats.Domains,
 			"\ufeff# list\r\nexample.com\r\n\r\nWWW.Example.ORG.   # why\r\n! note\n; note\nb\u00fccher.test\n_dmarc.example.net\n",
@@ -122,7 +124,10 @@ func TestRead(t *testing.T) {
 			[]string{"example.com category=csam", "=www.example.org", "https://t.test/a/*", "192.0.2.0/24", `zip ref="order 7"`, `\001odd.test`}, nil,
 		},
 	}
-	for _, tt := range tests {
+}
+
+func TestRead(t *testing.T) {
+	for _, tt := range readTests() {
 		for _, named := range []formats.Format{tt.format, formats.Auto} {
 			t.Run(tt.name+"/"+string(named), func(t *testing.T) {
 				r, err := formats.NewReader(strings.NewReader(tt.text), formats.Options{Format: named})

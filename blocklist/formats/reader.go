@@ -93,17 +93,13 @@ func (r *Reader) Format() Format { return r.options.Format }
 func (r *Reader) Entries() iter.Seq2[blocklist.Entry, error] {
 	return func(yield func(blocklist.Entry, error) bool) {
 		stopped := false
-		give := func(e blocklist.Entry) bool {
+		err := r.read(func(e blocklist.Entry) bool {
 			r.report.Entries++
 			r.seen.entry(e)
-			stopped = r.report.Entries > blocklist.MaxEntries || !yield(e, nil)
+			stopped = !yield(e, nil)
 			return !stopped
-		}
-		err := r.read(give)
-		if err == nil && r.report.Entries > blocklist.MaxEntries {
-			err, stopped = fmt.Errorf("more than %d entries: %w", blocklist.MaxEntries, blocklist.ErrTooLarge), false
-		}
-		if err == nil && !stopped {
+		})
+		if err == nil {
 			err = refuse(r.options.Format, &r.tally, r.report.Entries, r.seen)
 		}
 		if err != nil && !stopped {
@@ -129,6 +125,9 @@ func (r *Reader) read(give func(blocklist.Entry) bool) error {
 			r.parser.line(&r.tally, text)
 		} else {
 			r.tally.bad(tooLong)
+		}
+		if r.tally.things > blocklist.MaxEntries {
+			return fmt.Errorf("more than %d things in it: %w", blocklist.MaxEntries, blocklist.ErrTooLarge)
 		}
 		for _, e := range r.tally.out {
 			if !give(e) {

@@ -1,10 +1,10 @@
 package formats_test
 
 import (
-	"bytes"
 	"compress/gzip"
-	"fmt"
+	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -14,14 +14,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// openReal opens a file of real data, which lies outside the repository: in the folder that ARGINE_DATA names.
+// realData holds real lists, which are no part of the repository.
+const realData = "../../../shared/data"
+
 func openReal(t *testing.T, name string) io.Reader {
 	t.Helper()
-	dir := os.Getenv("ARGINE_DATA")
-	if dir == "" {
-		t.Skip("ARGINE_DATA does not name a folder with real lists")
+	file, err := os.Open(filepath.Join(realData, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skip("there are no real lists beside the repository")
 	}
-	file, err := os.Open(filepath.Join(dir, name))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = file.Close() })
 	text, err := gzip.NewReader(file)
@@ -49,23 +50,4 @@ func TestRealLists(t *testing.T) {
 			t.Log(r.Report())
 		})
 	}
-}
-
-func BenchmarkReadDomains(b *testing.B) {
-	const names = 1_000_000
-	var list bytes.Buffer
-	for i := range names {
-		fmt.Fprintf(&list, "host-%d.some-domain-%d.example\n", i%977, i)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		r, err := formats.NewReader(bytes.NewReader(list.Bytes()), formats.Options{})
-		require.NoError(b, err)
-		count := 0
-		for range r.Entries() {
-			count++
-		}
-		require.Equal(b, names, count)
-	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/names, "ns/line")
 }

@@ -21,8 +21,8 @@ type WriteOptions struct {
 
 // Written says what became of the entries.
 type Written struct {
-	Entries    int                     // written
-	Duplicates int                     // covered by what was written already; foreign formats only
+	Entries    int                     // expressed by what was written
+	Duplicates int                     // that said nothing new of their target; foreign formats only
 	Expired    int                     // left out of a foreign format, which can't say until when an entry holds
 	Skipped    map[blocklist.Scope]int // not to be expressed in the format
 }
@@ -56,7 +56,7 @@ func scopes() []blocklist.Scope {
 // it fail with [*UnsupportedError], after all entries were seen and counted, unless it is to be skipped; an entry that is
 // only to be monitored is such a thing in every format but Argine. After an error, what was written is of no use.
 //
-// Foreign formats get neither attributes nor duplicates: which names were written is kept in memory.
+// Foreign formats get neither attributes nor duplicates, for which the names are kept in memory.
 func Write(w io.Writer, f Format, entries iter.Seq2[blocklist.Entry, error], o WriteOptions) (Written, error) {
 	wr, err := newWriter(w, f, o)
 	if err != nil {
@@ -71,19 +71,23 @@ func Write(w io.Writer, f Format, entries iter.Seq2[blocklist.Entry, error], o W
 	if len(wr.done.Skipped) > 0 && !o.SkipUnsupported {
 		return wr.done, &UnsupportedError{Format: f, Skipped: wr.done.Skipped}
 	}
+	if f == RPZ {
+		wr.zone()
+	}
 	return wr.done, wr.out.Flush()
 }
 
-// express writes an entry in one format, or says that it can't. Parts of a name that were written before come as have.
-type express func(w *writer, e blocklist.Entry, have mark) bool
+// express writes an entry in one format, or says that it can't.
+type express func(w *writer, e blocklist.Entry) bool
 
 type writer struct {
 	out     *bufio.Writer // keeps its first error until Flush
 	express express
 	foreign bool
 	now     time.Time
-	written map[string]mark // by key
-	room    int             // octets that a name may have, in wire form
+	seen    *held // what was written; its lines are those of the input
+	number  int   // of the current entry
+	room    int   // octets that a name may have, in wire form
 	done    Written
 }
 
@@ -92,7 +96,7 @@ func newWriter(w io.Writer, f Format, o WriteOptions) (*writer, error) {
 		out:     bufio.NewWriterSize(w, 64<<10),
 		foreign: f != Argine,
 		now:     o.Now,
-		written: map[string]mark{},
+		seen:    newHeld(false),
 		room:    blocklist.MaxName,
 		done:    Written{Skipped: map[blocklist.Scope]int{}},
 	}
@@ -129,45 +133,55 @@ func (w *writer) put(text ...string) {
 }
 
 func (w *writer) entry(e blocklist.Entry) {
-	if !w.foreign {
-		w.own(e, 0)
-		w.done.Entries++
-		return
-	}
-	if !e.Expires.IsZero() && !w.now.Before(e.Expires) {
-		w.done.Expired++
-		return
-	}
-	covers := covered(e)
-	have := w.written[e.Key()]
+	w.number++
 	switch {
+	case !w.foreign:
+		w.own(e)
+		w.done.Entries++
+	case !e.Expires.IsZero() && !w.now.Before(e.Expires):
+		w.done.Expired++
 	case e.Monitor:
 		w.done.Skipped[e.Scope]++
-	case covers&^have == 0:
+	case w.known(e):
 		w.done.Duplicates++
-	case !w.express(w, e, have):
+	case !w.express(w, e):
 		w.done.Skipped[e.Scope]++
 	default:
-		w.written[e.Key()] = have | covers
+		w.remember(e)
 		w.done.Entries++
 	}
 }
 
-// covered returns what an entry lists of its key. Keys of different kinds are never the same: only names end in the root
-// label.
-func covered(e blocklist.Entry) mark {
+// lists returns what an entry says of its target.
+func lists(e blocklist.Entry) mark {
 	if e.Scope == blocklist.ScopeDomain {
 		return listDomain
 	}
 	return listName
 }
 
-func (w *writer) own(e blocklist.Entry, _ mark) bool {
+func (w *writer) known(e blocklist.Entry) bool {
+	if n, ok := e.Name(); ok {
+		return lists(e)&^w.seen.names[n].mark == 0
+	}
+	p, ok := e.Prefix()
+	return ok && w.seen.ips[p].mark != 0
+}
+
+func (w *writer) remember(e blocklist.Entry) {
+	if n, ok := e.Name(); ok {
+		remember(w.seen.names, n, lists(e), w.number)
+	} else if p, ok := e.Prefix(); ok {
+		remember(w.seen.ips, p, lists(e), w.number)
+	}
+}
+
+func (w *writer) own(e blocklist.Entry) bool {
 	_, _ = w.out.Write(append(e.Append(w.out.AvailableBuffer()), '\n'))
 	return true
 }
 
-func (w *writer) domain(e blocklist.Entry, _ mark) bool {
+func (w *writer) domain(e blocklist.Entry) bool {
 	n, _ := e.Name()
 	if e.Scope != blocklist.ScopeDomain || !n.IsHostname() || n.Labels() < 2 || endsInNumber(n) {
 		return false
@@ -176,7 +190,7 @@ func (w *writer) domain(e blocklist.Entry, _ mark) bool {
 	return true
 }
 
-func (w *writer) host(e blocklist.Entry, _ mark) bool {
+func (w *writer) host(e blocklist.Entry) bool {
 	n, _ := e.Name()
 	name := n.String()
 	if e.Scope != blocklist.ScopeHost || !n.IsHostname() || ownName(name) || endsInNumber(n) {
@@ -186,7 +200,7 @@ func (w *writer) host(e blocklist.Entry, _ mark) bool {
 	return true
 }
 
-func (w *writer) dnsmasq(e blocklist.Entry, _ mark) bool {
+func (w *writer) dnsmasq(e blocklist.Entry) bool {
 	n, _ := e.Name()
 	if e.Scope != blocklist.ScopeDomain || !n.IsHostname() || endsInNumber(n) {
 		return false
@@ -197,7 +211,7 @@ func (w *writer) dnsmasq(e blocklist.Entry, _ mark) bool {
 
 // unbound writes a domain as a zone without names in it, and a host as a name with addresses and nothing else: of it, all
 // other types are empty, and names below it are left alone.
-func (w *writer) unbound(e blocklist.Entry, _ mark) bool {
+func (w *writer) unbound(e blocklist.Entry) bool {
 	n, ok := e.Name()
 	if !ok || !n.IsHostname() || endsInNumber(n) {
 		return false

@@ -26,10 +26,9 @@ func (w *writer) zoneHeader(o WriteOptions) error {
 	return nil
 }
 
-// rpz writes what is missing yet of an entry, each by the trigger that covers just that.
-func (w *writer) rpz(e blocklist.Entry, have mark) bool {
-	if p, ok := e.Prefix(); ok {
-		w.put(reversed(p), ".rpz-ip CNAME .\n")
+// rpz tells whether there is a trigger for an entry and nothing else. The zone is written when all entries are known.
+func (w *writer) rpz(e blocklist.Entry) bool {
+	if e.Scope == blocklist.ScopeIP {
 		return true
 	}
 	n, ok := e.Name()
@@ -37,17 +36,25 @@ func (w *writer) rpz(e blocklist.Entry, have mark) bool {
 	if e.Scope == blocklist.ScopeDomain {
 		room -= len(star)
 	}
-	if !ok || len(n) > room || isTrigger(n) {
-		return false
-	}
-	name := n.String()
-	if have&listName == 0 {
+	return ok && len(n) <= room && !isTrigger(n)
+}
+
+// zone writes the records. A name below a listed domain is left out: it would narrow that domain, because a wildcard does
+// not cover what is below another owner of the zone (RFC 4592, section 2.2.1).
+func (w *writer) zone() {
+	for _, n := range inOrder(w.seen.names) {
+		if below(w.seen.names, n, listBelow) {
+			continue
+		}
+		name := n.String()
 		w.put(name, " CNAME .\n")
+		if w.seen.names[n].mark&listBelow != 0 {
+			w.put("*.", name, " CNAME .\n")
+		}
 	}
-	if e.Scope == blocklist.ScopeDomain {
-		w.put("*.", name, " CNAME .\n")
+	for _, p := range inOrder(w.seen.ips) {
+		w.put(reversed(p), ".rpz-ip CNAME .\n")
 	}
-	return true
 }
 
 // isTrigger tells whether a name would mean something else as an owner in a policy zone.

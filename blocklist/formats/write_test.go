@@ -126,7 +126,7 @@ func set(t *testing.T, entries iter.Seq2[blocklist.Entry, error]) map[string]boo
 
 // What a format can express comes back from it as the same entries.
 func TestRoundTrip(t *testing.T) {
-	const text = "a.test\n=b.test\nc.test\n=www.c.test\n192.0.2.0/24\n2001:db8::/32\n2001:db8:0:1::7\n::/0\n0.0.0.0/0\n1:0:0:2::3\n" +
+	const text = "a.test\n=b.test\nc.test\n=www.d.test\n192.0.2.0/24\n2001:db8::/32\n2001:db8:0:1::7\n::/0\n0.0.0.0/0\n1:0:0:2::3\n" +
 		"odd\\.dot\\000.test\n=\\034q\\;\\@\\$\\(.test\nzip\n=x.y.\\*.z.test\n\\@.test\n"
 	long := strings.Repeat("a", 63) + "." + strings.Repeat("b", 63) + "." + strings.Repeat("c", 63) + "." // 192 octets
 	tooLong := long + strings.Repeat("d", 56) + ".test\n"                                                 // 255 octets
@@ -174,6 +174,17 @@ func TestRPZBeginning(t *testing.T) {
 	_, err := formats.Write(&out, formats.RPZ, entriesOf(t, "a.test\n"), formats.WriteOptions{Zone: "Block.Example.", Serial: 41})
 	require.NoError(t, err)
 	assert.Equal(t, "$TTL 300\n$ORIGIN block.example.\n@ SOA localhost. nobody.invalid. 41 3600 600 604800 60\n@ NS localhost.\na.test CNAME .\n*.a.test CNAME .\n", out.String())
+}
+
+// A resolver takes *.a.test to cover nothing below b.a.test if the zone has b.a.test or anything below that.
+func TestRPZKeepsDomainsWhole(t *testing.T) {
+	var out bytes.Buffer
+	text := "=www.a.test\nx.b.a.test\na.test\n=c.a.test\n=d.test\nbelow.d.test\n"
+	written, err := formats.Write(&out, formats.RPZ, entriesOf(t, text), formats.WriteOptions{})
+	require.NoError(t, err)
+	assert.Equal(t, 6, written.Entries)
+	_, records, _ := strings.Cut(out.String(), "@ NS localhost.\n")
+	assert.Equal(t, "a.test CNAME .\n*.a.test CNAME .\nd.test CNAME .\nbelow.d.test CNAME .\n*.below.d.test CNAME .\n", records)
 }
 
 // The programs that the files are for accept them.
