@@ -29,8 +29,11 @@ const (
 // Keygen returns the public key as text.
 func Keygen(path, publicPath, name, passphrase string) (public string, err error) {
 	private, public, err := note.GenerateKey(rand.Reader, name)
+	if err == nil {
+		_, err = trust.ParseKey(public)
+	}
 	if err != nil {
-		return "", fmt.Errorf("making a key named %q: %w: a name has no spaces and no plus sign", name, blocklist.ErrMalformed)
+		return "", fmt.Errorf("making a key named %q: %w", name, err)
 	}
 	content := []byte(private + "\n")
 	if passphrase != "" {

@@ -1,0 +1,54 @@
+package publish
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// pushTimeout limits a push: the origin answers when it has verified everything.
+const pushTimeout = 15 * time.Minute
+
+// ToHTTP delivers to the origin with that base URL.
+func ToHTTP(client *http.Client, base string) Deliver {
+	return func(ctx context.Context, list string, bundle io.Reader) error {
+		ctx, cancel := context.WithTimeout(ctx, pushTimeout)
+		defer cancel()
+		url := strings.TrimSuffix(base, "/") + "/lists/" + list
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bundle)
+		if err != nil {
+			return err
+		}
+		request.Header.Set("Content-Type", trust.ContentType)
+		response, err := client.Do(request)
+		if err != nil {
+			return err
+		}
+		defer response.Body.Close() //nolint:errcheck // it was only read
+		if response.StatusCode/100 == 2 {
+			return nil
+		}
+		text, _ := io.ReadAll(io.LimitReader(response.Body, 4<<10)) //nolint:errcheck // the status says enough
+		if response.StatusCode/100 == 4 {
+			return fmt.Errorf("the origin refused it: %w: %s: %s", blocklist.ErrUntrusted, response.Status, printable(string(text)))
+		}
+		return fmt.Errorf("the origin could not take it: %s: %s", response.Status, printable(string(text)))
+	}
+}
+
+// printable makes one line of what a server said.
+func printable(text string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, text))
+}

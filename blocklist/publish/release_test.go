@@ -1,0 +1,286 @@
+package publish_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+var toOrigin = publish.Cause{Author: "anna", Reason: "an origin"}
+
+func TestReleaseIsWhatWasListed(t *testing.T) {
+	a := newAgency(t)
+	_, err := a.Add(t.Context(), entries(t, "example.org", "example.com category=test", "=www.example.net"), cause)
+	require.NoError(t, err)
+	s, err := a.Status(t.Context())
+	require.NoError(t, err)
+	b := a.release(t)
+
+	require.Len(t, b.Roots, 1)
+	root, err := trust.OpenRoot(b.Roots[0])
+	require.NoError(t, err)
+	targets, err := trust.OpenTargets(root, b.Targets)
+	require.NoError(t, err)
+	file, ok := targets.Snapshot()
+	require.True(t, ok)
+	assert.Equal(t, []any{list, uint64(1), uint64(3), s.Head.Digest, s.Head.Hash},
+		[]any{file.Release.List, file.Release.Serial, file.Release.Entries, file.Release.Digest, file.Release.Ledger})
+
+	_, content, err := b.Next()
+	require.NoError(t, err)
+	reader, text, err := trust.OpenRelease(content, file)
+	require.NoError(t, err)
+	defer text.Close()
+	assert.Equal(t, []string{"+=www.example.net", "+example.com category=test", "+example.org"}, collect(t, reader.Changes()))
+	_, _, err = b.Next()
+	assert.ErrorIs(t, err, io.EOF)
+	_, err = a.Verify(t.Context())
+	assert.NoError(t, err)
+}
+
+func TestReleaseNeedsRoot(t *testing.T) {
+	a := initAgency(t)
+	_, _, err := a.Release(t.Context(), "anna")
+	assert.ErrorIs(t, err, blocklist.ErrUntrusted)
+	a.sign(t, a.anna)
+	_, _, err = a.Release(t.Context(), "anna")
+	assert.ErrorIs(t, err, blocklist.ErrUntrusted)
+	assert.NoFileExists(t, filepath.Join(a.dir, "root.json"))
+	a.sign(t, a.bruno)
+	_, _, err = a.Release(t.Context(), "anna")
+	assert.NoError(t, err)
+}
+
+func TestReleaseAgain(t *testing.T) {
+	a := newAgency(t)
+	_, err := a.Add(t.Context(), entries(t, "example.com"), cause)
+	require.NoError(t, err)
+	_, replaced, err := a.Release(t.Context(), "anna")
+	require.NoError(t, err)
+	assert.False(t, replaced)
+	a.sign(t, a.anna)
+
+	p, replaced, err := a.Release(t.Context(), "anna") // the same state: the signature stays
+	require.NoError(t, err)
+	assert.False(t, replaced)
+	assert.Equal(t, []string{"anna"}, p.Signed)
+
+	_, err = a.Add(t.Context(), entries(t, "example.net"), cause)
+	require.NoError(t, err)
+	p, replaced, err = a.Release(t.Context(), "anna")
+	require.NoError(t, err)
+	assert.True(t, replaced)
+	assert.Empty(t, p.Signed)
+	assert.Equal(t, uint64(1), p.Serial)
+	files, err := os.ReadDir(filepath.Join(a.dir, "pending", "release"))
+	require.NoError(t, err)
+	assert.Len(t, files, 2, "the replaced snapshot is still there")
+
+	a.release(t)
+	_, _, err = a.Release(t.Context(), "anna")
+	assert.ErrorIs(t, err, publish.ErrUnchanged)
+	_, err = a.Pending()
+	assert.ErrorIs(t, err, publish.ErrNothingPending)
+}
+
+func TestReleaseTakesOutExpired(t *testing.T) {
+	a := newAgency(t)
+	_, err := a.Add(t.Context(), entries(t, "old.example expires=2020-01-01", "new.example expires=2999-01-01", `x.example ref="a expires=2020-01-01"`), cause)
+	require.NoError(t, err)
+	_, _, err = a.Release(t.Context(), "bruno")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"new.example expires=2999-01-01", `x.example ref="a expires=2020-01-01"`}, a.lines(t))
+	s, err := a.Status(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []any{publish.KindExpire, "bruno"}, []any{s.Head.Kind, s.Head.Author})
+}
+
+func TestReview(t *testing.T) {
+	a := newAgency(t)
+	_, err := a.Add(t.Context(), entries(t, "a.example", "b.example", "c.example"), cause)
+	require.NoError(t, err)
+	a.release(t)
+	_, err = a.Remove(t.Context(), entries(t, "a.example"), cause)
+	require.NoError(t, err)
+	_, err = a.Add(t.Context(), entries(t, "b.example category=test", "d.example"), cause)
+	require.NoError(t, err)
+	p, _, err := a.Release(t.Context(), "anna")
+	require.NoError(t, err)
+	want := []string{"-a.example", "-b.example", "+b.example category=test", "+d.example"}
+	assert.Equal(t, want, collect(t, a.Review(p)))
+	assert.Equal(t, want, collect(t, a.Unreleased(t.Context())))
+}
+
+// What an officer is shown comes from the bytes they sign: a snapshot that was exchanged is noticed.
+func TestReviewOfExchangedSnapshot(t *testing.T) {
+	a := newAgency(t)
+	_, err := a.Add(t.Context(), entries(t, "example.com"), cause)
+	require.NoError(t, err)
+	p, _, err := a.Release(t.Context(), "anna")
+	require.NoError(t, err)
+	files, err := filepath.Glob(filepath.Join(a.dir, "pending", "release", "*.zst"))
+	require.NoError(t, err)
+	require.Len(t, files, 1)
+	require.NoError(t, os.WriteFile(files[0], []byte("something else"), 0o600))
+	for _, err := range a.Review(p) {
+		assert.ErrorIs(t, err, blocklist.ErrUntrusted)
+	}
+	a.sign(t, a.anna, a.bruno)
+	_, err = a.Push(t.Context(), toFile(filepath.Join(t.TempDir(), "bundle")), toOrigin)
+	assert.ErrorIs(t, err, blocklist.ErrUntrusted)
+}
+
+func TestSign(t *testing.T) {
+	a := newAgency(t)
+	_, err := a.Add(t.Context(), entries(t, "example.com"), cause)
+	require.NoError(t, err)
+	seen, _, err := a.Release(t.Context(), "anna")
+	require.NoError(t, err)
+
+	_, stranger := keypair(t, t.TempDir(), "mallory", nil)
+	_, err = a.Sign(t.Context(), seen, stranger)
+	assert.ErrorIs(t, err, blocklist.ErrUntrusted)
+	assert.ErrorContains(t, err, `["anna" "bruno"]`)
+
+	_, err = a.Add(t.Context(), entries(t, "example.net"), cause)
+	require.NoError(t, err)
+	_, _, err = a.Release(t.Context(), "anna")
+	require.NoError(t, err)
+	_, err = a.Sign(t.Context(), seen, a.anna) // nobody signs what they have not seen
+	assert.ErrorContains(t, err, "changed meanwhile")
+
+	a.sign(t, a.anna, a.anna) // one officer is one signature, however often
+	p, err := a.Pending()
+	require.NoError(t, err)
+	assert.Equal(t, []any{[]string{"anna"}, []string{"bruno"}, false}, []any{p.Signed, p.Missing, p.Enough()})
+}
+
+func TestPushNeedsSignatures(t *testing.T) {
+	a := newAgency(t)
+	_, err := a.Push(t.Context(), nil, toOrigin)
+	assert.ErrorIs(t, err, publish.ErrNothingPending)
+	_, _, err = a.Release(t.Context(), "anna")
+	require.NoError(t, err)
+	a.sign(t, a.bruno)
+	_, err = a.Push(t.Context(), func(context.Context, string, io.Reader) error {
+		t.Error("something was sent")
+		return nil
+	}, toOrigin)
+	assert.ErrorIs(t, err, blocklist.ErrUntrusted)
+	assert.ErrorContains(t, err, "1 of 2 signatures")
+	assert.ErrorContains(t, err, "of anna")
+}
+
+// A release that may have arrived keeps its serial for itself, until an origin has answered.
+func TestPushInDoubt(t *testing.T) {
+	a := newAgency(t)
+	_, err := a.Add(t.Context(), entries(t, "example.com"), cause)
+	require.NoError(t, err)
+	_, _, err = a.Release(t.Context(), "anna")
+	require.NoError(t, err)
+	a.sign(t, a.anna, a.bruno)
+	lost := errors.New("connection lost")
+	_, err = a.Push(t.Context(), func(_ context.Context, _ string, r io.Reader) error {
+		_, err := io.Copy(io.Discard, r)
+		return errors.Join(lost, err)
+	}, toOrigin)
+	require.ErrorIs(t, err, lost)
+
+	_, err = a.Add(t.Context(), entries(t, "example.net"), cause)
+	require.NoError(t, err)
+	_, _, err = a.Release(t.Context(), "anna")
+	assert.ErrorContains(t, err, "push it again first")
+
+	_, err = a.Push(t.Context(), func(context.Context, string, io.Reader) error { return blocklist.ErrUntrusted }, toOrigin)
+	require.ErrorIs(t, err, blocklist.ErrUntrusted)
+	_, replaced, err := a.Release(t.Context(), "anna") // refused, so it is nowhere
+	require.NoError(t, err)
+	assert.True(t, replaced)
+}
+
+// A process killed between the record of a push and the end leaves the release where it was pending.
+func TestPushKilledBeforeTheEnd(t *testing.T) {
+	a := newAgency(t)
+	_, err := a.Add(t.Context(), entries(t, "example.com"), cause)
+	require.NoError(t, err)
+	a.release(t)
+	pending, pushed := filepath.Join(a.dir, "pending", "release"), filepath.Join(a.dir, "releases", "1")
+	require.NoError(t, os.Rename(pushed, pending))
+
+	_, err = a.Verify(t.Context())
+	assert.NoError(t, err)
+	_, err = a.Add(t.Context(), entries(t, "example.net"), cause)
+	require.NoError(t, err)
+	assert.DirExists(t, pushed)
+	assert.NoDirExists(t, pending)
+	p, _, err := a.Release(t.Context(), "anna")
+	require.NoError(t, err)
+	assert.Equal(t, uint64(2), p.Serial)
+}
+
+func TestPushAgain(t *testing.T) {
+	a := newAgency(t)
+	a.release(t)
+	p, err := a.Push(t.Context(), toFile(filepath.Join(t.TempDir(), "second")), publish.Cause{Author: "anna", Reason: "a second origin"})
+	require.NoError(t, err)
+	assert.Equal(t, uint64(1), p.Serial)
+	s, err := a.Status(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, "it.example/test serial 1 to a second origin", s.Head.Reason)
+	_, err = a.Verify(t.Context())
+	assert.NoError(t, err)
+}
+
+// A ledger that was altered yields no release.
+func TestReleaseOfAlteredLedger(t *testing.T) {
+	a := newAgency(t)
+	_, err := a.Add(t.Context(), entries(t, "example.com"), cause)
+	require.NoError(t, err)
+	tamper(t, a.dir, `UPDATE entries SET target = 'example.org'`)
+	_, _, err = a.Release(t.Context(), "anna")
+	assert.ErrorIs(t, err, blocklist.ErrDigest)
+	_, err = a.Pending()
+	assert.ErrorIs(t, err, publish.ErrNothingPending)
+}
+
+func TestToHTTP(t *testing.T) {
+	for _, c := range []struct {
+		status int
+		want   string
+	}{
+		{http.StatusOK, ""},
+		{http.StatusForbidden, "not trusted: 403 Forbidden: carla is missing"},
+		{http.StatusServiceUnavailable, "could not take it: 503"},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			assert.Equal(t, "POST /base/lists/it.example/test", r.Method+" "+r.URL.Path)
+			w.WriteHeader(c.status)
+			io.WriteString(w, "carla is missing\x1b[31m\n")
+		}))
+		a := newAgency(t)
+		_, _, err := a.Release(t.Context(), "anna")
+		require.NoError(t, err)
+		a.sign(t, a.anna, a.bruno)
+		_, err = a.Push(t.Context(), publish.ToHTTP(server.Client(), server.URL+"/base/"), toOrigin)
+		server.Close()
+		if c.want == "" {
+			assert.NoError(t, err)
+			continue
+		}
+		assert.ErrorContains(t, err, c.want)
+		assert.NotContains(t, err.Error(), "\x1b")
+		assert.Equal(t, c.status == http.StatusForbidden, errors.Is(err, blocklist.ErrUntrusted))
+	}
+}
