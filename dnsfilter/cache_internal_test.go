@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/assert"
@@ -26,9 +27,14 @@ func body(t testing.TB, name string, size int) []byte {
 	return b
 }
 
-// TestCacheReturnsWhatWasPut puts far more than fits, in random sizes, and checks everything that is still there.
+// TestCacheReturnsWhatWasPut puts far more than fits, in random sizes, and checks everything that is still there. The
+// clock stands still.
 func TestCacheReturnsWhatWasPut(t *testing.T) {
 	t.Parallel()
+	synctest.Test(t, testCacheReturnsWhatWasPut)
+}
+
+func testCacheReturnsWhatWasPut(t *testing.T) {
 	const size = 4 << 20
 	c := newCache(size)
 	random := rand.New(rand.NewPCG(1, 2))
@@ -81,6 +87,10 @@ func TestCacheBounds(t *testing.T) {
 
 func TestCacheIsSafeForConcurrentUse(t *testing.T) {
 	t.Parallel()
+	synctest.Test(t, testCacheIsSafeForConcurrentUse)
+}
+
+func testCacheIsSafeForConcurrentUse(t *testing.T) {
 	c := newCache(cacheShards * 4096)
 	answer := body(t, "a.test.", 200)
 	var wg sync.WaitGroup

@@ -1,0 +1,65 @@
+package dnsfilter_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/miekg/dns"
+	"github.com/stretchr/testify/require"
+)
+
+func BenchmarkDecide(b *testing.B) {
+	store := newStore(b, map[string]string{"l": "example.com"})
+	p := dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "l", Action: dnsfilter.NXDomain}}}
+	for _, text := range []string{"a.b.example.org", "a.b.example.com"} {
+		name, err := blocklist.ParseName(text)
+		require.NoError(b, err)
+		wire := []byte(name)
+		b.Run(text, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				p.Decide(store, wire)
+			}
+		})
+	}
+}
+
+// BenchmarkAnswer is the way of a query from its message to the packed answer, without sockets.
+func BenchmarkAnswer(b *testing.B) {
+	s := blockingServer(b)
+	for what, name := range map[string]string{"cached": "www.example.org.", "nxdomain": "a.nxdomain.test.", "sinkhole": "a.sinkhole.test."} {
+		b.Run(what, func(b *testing.B) {
+			m := question(name, dns.TypeA).SetEdns0(1232, false)
+			r := recorder{network: "udp"}
+			b.ReportAllocs()
+			for b.Loop() {
+				s.ServeDNS(&r, m)
+			}
+		})
+	}
+}
+
+// BenchmarkServe asks over UDP on loopback, one query after the other on each of several sockets.
+func BenchmarkServe(b *testing.B) {
+	addr, _ := serve(b, blockingServer(b))
+	for what, name := range map[string]string{"cached": "www.example.org.", "nxdomain": "a.nxdomain.test."} {
+		b.Run(what, func(b *testing.B) {
+			b.RunParallel(func(pb *testing.PB) {
+				conn, err := dns.Dial("udp", addr)
+				if err != nil {
+					panic(fmt.Sprint("dialling: ", err))
+				}
+				defer conn.Close()
+				packed, err := question(name, dns.TypeA).Pack()
+				buf := make([]byte, 1232)
+				for err == nil && pb.Next() {
+					if _, err = conn.Write(packed); err == nil {
+						_, err = conn.Read(buf)
+					}
+				}
+			})
+		})
+	}
+}

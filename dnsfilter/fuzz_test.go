@@ -1,0 +1,107 @@
+package dnsfilter_test
+
+import (
+	"context"
+	"encoding/binary"
+	"net"
+	"sync"
+	"testing"
+
+	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/miekg/dns"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// pipes is a listener without a network: it accepts what is sent to it.
+type pipes struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error   { p.once.Do(func() { close(p.closed) }); return nil }
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+// FuzzQuery sends any bytes to the server. It never fails, and an answer is one: it can be read, it is a response, it has
+// the id of the query, and over UDP it is no longer than 1232 bytes.
+func FuzzQuery(f *testing.F) {
+	for _, m := range []*dns.Msg{
+		question("example.org.", dns.TypeA), question("A.Nxdomain.Test.", dns.TypeHTTPS).SetEdns0(1232, true),
+		question("sinkhole.test.", dns.TypeAAAA).SetEdns0(100, false), question("drop.test.", dns.TypeANY), question(".", dns.TypeNS),
+		question(`\000\255.\..nodata.test.`, dns.TypeTXT), new(dns.Msg).SetReply(question("example.org.", dns.TypeA)),
+		new(dns.Msg).SetUpdate("example.org."), new(dns.Msg).SetNotify("example.org."), new(dns.Msg).SetAxfr("example.org."),
+	} {
+		packed, err := m.Pack()
+		require.NoError(f, err)
+		f.Add(packed)
+		f.Add(packed[:len(packed)-3])
+	}
+	s, listener := blockingServer(f), &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- s.Serve(ctx, &dnsfilter.Listeners{TCP: []net.Listener{listener}}) }()
+	f.Cleanup(func() { cancel(); assert.NoError(f, <-done) })
+	f.Fuzz(func(t *testing.T, packet []byte) {
+		if len(packet) > dns.MaxMsgSize {
+			return
+		}
+		for _, reply := range send(t, listener, packet) {
+			checkReply(t, packet, reply)
+		}
+		var m dns.Msg
+		if m.Unpack(packet) == nil {
+			r := recorder{network: "udp"}
+			s.ServeDNS(&r, &m)
+			if r.got != nil {
+				checkReply(t, packet, r.got)
+				assert.LessOrEqual(t, len(r.got), 1232)
+			}
+		}
+	})
+}
+
+// send sends a packet, and behind it a query that is always answered, and returns the answers that came before that one's.
+func send(t *testing.T, listener *pipes, packet []byte) (replies [][]byte) {
+	t.Helper()
+	client, server := net.Pipe()
+	defer client.Close()
+	listener.conns <- server
+	marker := question("marker.nxdomain.test.", dns.TypeA)
+	if len(packet) > 1 {
+		marker.Id = ^binary.BigEndian.Uint16(packet)
+	}
+	packed, err := marker.Pack()
+	require.NoError(t, err)
+	conn := &dns.Conn{Conn: client}
+	go func() {
+		_, _ = conn.Write(packet)
+		_, _ = conn.Write(packed)
+	}()
+	for {
+		reply, err := conn.ReadMsgHeader(nil)
+		require.NoError(t, err)
+		if binary.BigEndian.Uint16(reply) == marker.Id {
+			return replies
+		}
+		replies = append(replies, reply)
+	}
+}
+
+func checkReply(t *testing.T, packet, reply []byte) {
+	t.Helper()
+	var m dns.Msg
+	require.NoError(t, m.Unpack(reply))
+	assert.True(t, m.Response)
+	assert.Equal(t, binary.BigEndian.Uint16(packet), m.Id)
+	assert.Zero(t, packet[2]&0x80, "no reply to a reply")
+}

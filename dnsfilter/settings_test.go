@@ -1,0 +1,211 @@
+package dnsfilter_test
+
+import (
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/formats"
+	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func writeFile(t testing.TB, dir, name, text string) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	return path
+}
+
+func TestReadSettings(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s, err := dnsfilter.ReadSettings(writeFile(t, dir, "dnsfilter.yaml", `
+# all that may be said
+listen: [udp://127.0.0.1:5300, "tcp://[::1]:5300"]
+upstream: [192.0.2.53, "[2001:db8::53]:5353"]
+state: /var/lib/dnsfilter
+cache: 16 MiB
+lists:
+  - name: it.example/csam
+    root: csam.root.json
+    from: [https://origin.example, /mnt/mirror]
+    action: sinkhole
+    sinkhole: [192.0.2.80, "2001:db8::80"]
+  - {name: local, file: lists/local.txt, format: hosts, scope: domain, action: nodata, ede: filtered}
+  - name: plain
+    file: /etc/plain.txt
+allow:
+  - allow.txt
+`))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"udp://127.0.0.1:5300", "tcp://[::1]:5300"}, s.Listen)
+	assert.Equal(t, []netip.AddrPort{netip.MustParseAddrPort("192.0.2.53:53"), netip.MustParseAddrPort("[2001:db8::53]:5353")}, s.Upstream)
+	assert.Equal(t, "/var/lib/dnsfilter", s.State)
+	assert.EqualValues(t, 16<<20, s.Cache)
+	assert.Equal(t, []string{filepath.Join(dir, "allow.txt")}, s.Allow)
+	require.Len(t, s.Lists, 3)
+
+	signed, local, plain := s.Lists[0], s.Lists[1], s.Lists[2]
+	assert.Equal(t, dnsfilter.Rule{
+		List: "it.example/csam", Action: dnsfilter.Sinkhole, Reason: dnsfilter.Censored,
+		Sinkhole: []netip.Addr{netip.MustParseAddr("192.0.2.80"), netip.MustParseAddr("2001:db8::80")},
+	}, signed.Rule)
+	assert.Equal(t, filepath.Join(dir, "csam.root.json"), signed.Root)
+	assert.Equal(t, []string{"https://origin.example", "/mnt/mirror"}, signed.From)
+	assert.Equal(t, dnsfilter.Rule{List: "local", Action: dnsfilter.NoData, Reason: dnsfilter.Filtered}, local.Rule)
+	assert.Equal(t, filepath.Join(dir, "lists", "local.txt"), local.File)
+	assert.Equal(t, formats.Hosts, local.Format)
+	assert.Equal(t, blocklist.ScopeDomain, local.Scope)
+	assert.Equal(t, dnsfilter.Rule{List: "plain", Action: dnsfilter.NXDomain, Reason: dnsfilter.Blocked}, plain.Rule)
+
+	p := s.Policy()
+	assert.Len(t, p.Rules, 3)
+	require.Len(t, p.Allow, 1)
+	assert.Regexp(t, `^allow/allow-[0-9a-f]{8}$`, p.Allow[0])
+	assert.NoError(t, blocklist.CheckListName(p.Allow[0]))
+}
+
+func TestDefaultsOfSettings(t *testing.T) {
+	state := t.TempDir()
+	t.Setenv("STATE_DIRECTORY", state+":/elsewhere")
+	empty, err := dnsfilter.ReadSettings(writeFile(t, t.TempDir(), "dnsfilter.yaml", "# nothing\n"))
+	require.NoError(t, err)
+	for _, s := range []*dnsfilter.Settings{empty, dnsfilter.DefaultSettings()} {
+		assert.Equal(t, []string{"udp://127.0.0.1:5353", "tcp://127.0.0.1:5353"}, s.Listen)
+		assert.Equal(t, state, s.State)
+		assert.EqualValues(t, dnsfilter.DefaultCache, s.Cache)
+	}
+	t.Setenv("STATE_DIRECTORY", "")
+	assert.Equal(t, "dnsfilter", filepath.Base(dnsfilter.DefaultSettings().State))
+}
+
+func TestMistakesInSettings(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, text string
+		want       []string
+	}{
+		{"unknown keys", "liste: []\nlists:\n  - name: a\n    file: a\n    colour: red\n", []string{`1:1: unknown key "liste"`, `5:5: unknown key "colour"`}},
+		{"later keys", "quorum: []\nguard: {}\n", []string{`1:1: unknown key "quorum"`, `2:1: unknown key "guard"`}},
+		{"no YAML", "lists: [a, b", []string{"1:8:"}},
+		{"a key twice", "state: a\nstate: b\n", []string{"2:1:"}},
+		{"no mapping", "- a\n", []string{"1:1: keys and values are needed"}},
+		{"two documents", "state: a\n---\nstate: b\n", []string{"3:1: a second document"}},
+		{"no value", "state:\nlisten: []\n", []string{`1:1: "state" has no value`}},
+		{"no list", "listen: udp://127.0.0.1:53\n", []string{"1:9: a list is needed"}},
+		{"a list for a value", "state: [a]\n", []string{"1:8: a single value"}},
+		{"addresses", "listen: [127.0.0.1:53, udp://host:53]\nupstream: [dns.example]\n", []string{
+			`1:10: address "127.0.0.1:53"`, `1:24: address "udp://host:53"`, `2:12: resolver "dns.example"`,
+		}},
+		{"a loop", "listen: [udp://127.0.0.1:53]\nupstream: [127.0.0.1]\n", []string{"resolver 127.0.0.1:53 is this server itself"}},
+		{"sizes", "cache: much\n", []string{`1:8: size "much"`}},
+		{"negative size", "cache: -1\n", []string{`1:8: size "-1"`}},
+		{"huge size", "cache: 9999999999GiB\n", []string{`1:8: size "9999999999GiB"`}},
+		{"words", "lists:\n  - {name: a, file: a, action: block, ede: x, scope: url, format: xml}\n", []string{
+			`2:32: unknown action "block"`, `2:44: unknown reason "x"`, `2:54: unknown scope "url"`, `2:67: format "xml"`,
+		}},
+		{"names", "lists:\n  - {name: Upper, file: a}\n  - {name: allow/x, file: b}\n  - {name: a, file: c}\n  - {name: a, file: d}\n", []string{
+			`2:12: list name "Upper"`, `3:12: list name "allow/x"`, `5:6: list "a" is there already, at line 4`,
+		}},
+		{"no name", "lists:\n  - file: a\n", []string{"2:5: a list needs a name"}},
+		{"file and from", "lists:\n  - {name: a, file: a, from: [https://o.example], root: r}\n", []string{"2:6: a list has either a file, or from and root"}},
+		{"neither", "lists:\n  - name: a\n", []string{"2:5: a list needs from (origins) and root, or a file"}},
+		{"no root", "lists:\n  - {name: a, from: [https://o.example]}\n", []string{"2:6: a signed list needs its root"}},
+		{"no origin", "lists:\n  - {name: a, root: r, from: []}\n", []string{"2:6: from names no origin"}},
+		{"strange origins", "lists:\n  - {name: a, root: r, from: [ftp://o.example, 'https://']}\n", []string{`2:31: origin "ftp://o.example"`, `2:48: origin "https://"`}},
+		{"format of a signed list", "lists:\n  - {name: a, root: r, from: [https://o.example], scope: host}\n", []string{"format and scope are for files"}},
+		{"sinkhole without addresses", "lists:\n  - {name: a, file: a, action: sinkhole}\n", []string{"the action sinkhole needs addresses"}},
+		{"addresses without sinkhole", "lists:\n  - {name: a, file: a, sinkhole: [192.0.2.1]}\n", []string{"used by the action sinkhole only"}},
+		{"bad addresses", "lists:\n  - {name: a, file: a, action: sinkhole, sinkhole: [192.0.2.300, 'fe80::1%eth0']}\n", []string{`"192.0.2.300" is no IP address`, `"fe80::1%eth0" is no IP address`}},
+	} {
+		path := writeFile(t, t.TempDir(), "dnsfilter.yaml", c.text)
+		_, err := dnsfilter.ReadSettings(path)
+		mistakes, ok := errors.AsType[dnsfilter.Mistakes](err)
+		require.True(t, ok, "%s: %v", c.name, err)
+		require.Len(t, mistakes, len(c.want), "%s: %v", c.name, err)
+		for i, want := range c.want {
+			assert.Contains(t, strings.TrimPrefix(mistakes[i].Error(), path+":"), want, c.name)
+		}
+	}
+}
+
+func TestSettingsThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	_, err := dnsfilter.ReadSettings(filepath.Join(dir, "none.yaml"))
+	assert.ErrorIs(t, err, os.ErrNotExist)
+	_, err = dnsfilter.ReadSettings(writeFile(t, dir, "big.yaml", strings.Repeat("# comment\n", 200_000)))
+	assert.ErrorIs(t, err, blocklist.ErrTooLarge)
+}
+
+func TestCheckFiles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	writeFile(t, dir, "good.txt", "example.com\n")
+	writeFile(t, dir, "page.html", "<!DOCTYPE html>\n<html><body>not found</body></html>\n")
+	writeFile(t, dir, "bad.root.json", "{}")
+	s, err := dnsfilter.ReadSettings(writeFile(t, dir, "dnsfilter.yaml", `
+lists:
+  - {name: good, file: good.txt}
+  - {name: missing, file: missing.txt}
+  - {name: page, file: page.html}
+  - {name: folder, file: .}
+  - {name: rootless, root: none.json, from: [https://o.example]}
+  - {name: badroot, root: bad.root.json, from: [https://o.example]}
+allow:
+  - good.txt
+  - none.txt
+`))
+	require.NoError(t, err)
+	mistakes, ok := errors.AsType[dnsfilter.Mistakes](s.CheckFiles())
+	require.True(t, ok)
+	var lines []int
+	for _, m := range mistakes {
+		lines = append(lines, m.Line)
+	}
+	assert.Equal(t, []int{4, 5, 6, 7, 8, 11}, lines, mistakes)
+}
+
+func TestOverride(t *testing.T) {
+	t.Parallel()
+	s := dnsfilter.DefaultSettings()
+	require.NoError(t, s.Override([]string{"127.0.0.1:5300", "udp://127.0.0.1:5301"}, []string{"192.0.2.53"}, []string{"x/Hosts File.txt", "y/hosts-file.csv", "...."}))
+	assert.Equal(t, []string{"udp://127.0.0.1:5300", "tcp://127.0.0.1:5300", "udp://127.0.0.1:5301"}, s.Listen)
+	assert.Equal(t, []netip.AddrPort{netip.MustParseAddrPort("192.0.2.53:53")}, s.Upstream)
+	var names []string
+	for _, l := range s.Lists {
+		names = append(names, l.Rule.List)
+		assert.Equal(t, dnsfilter.NXDomain, l.Action)
+		assert.True(t, filepath.IsAbs(l.File))
+		assert.NoError(t, blocklist.CheckListName(l.Rule.List))
+	}
+	assert.Equal(t, []string{"hosts-file", "hosts-file-2", "file"}, names)
+	assert.Error(t, dnsfilter.DefaultSettings().Override([]string{"nowhere"}, nil, nil))
+	assert.Error(t, dnsfilter.DefaultSettings().Override(nil, []string{"nowhere"}, nil))
+	assert.ErrorContains(t, dnsfilter.DefaultSettings().Override(nil, []string{"127.0.0.1:5353"}, nil), "this server itself")
+}
+
+// FuzzSettings reads any text as settings: it never panics, and each mistake has a place and a text.
+func FuzzSettings(f *testing.F) {
+	for _, seed := range []string{
+		"", "listen: [udp://127.0.0.1:53]", "lists:\n  - {name: a, file: b, action: sinkhole, sinkhole: [192.0.2.1]}\n",
+		"a: &x {b: *x}", "? [a]\n: b\n", "<<: {a: b}\n", "lists: [[[[", "cache: 1e3", "state: !!binary aGk=", "state: |\n  a\n",
+	} {
+		f.Add(seed)
+	}
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, text string) {
+		_, err := dnsfilter.ReadSettings(writeFile(t, dir, "dnsfilter.yaml", text))
+		mistakes, ok := errors.AsType[dnsfilter.Mistakes](err)
+		for _, m := range mistakes {
+			assert.True(t, m.Line >= 1 && m.Column >= 1 && m.Text != "", m)
+		}
+		assert.True(t, err == nil || ok || errors.Is(err, blocklist.ErrTooLarge), err)
+	})
+}
