@@ -119,6 +119,10 @@ func readTests() []readTest {
 			[]string{"the URL and the name beside it disagree: 1 @ [7]"},
 		},
 		{
+			"our own lines, plain but for a URL", formats.Argine,
+			lines("example.com", "https://t.test/a/*"), []string{"example.com", "https://t.test/a/*"}, nil,
+		},
+		{
 			"our own lines", formats.Argine,
 			lines("# note", "example.com category=csam # why", "=www.example.org", "https://t.test/a/*", "192.0.2.0/24", `zip ref="order 7"`, `\001odd.test`),
 			[]string{"example.com category=csam", "=www.example.org", "https://t.test/a/*", "192.0.2.0/24", `zip ref="order 7"`, `\001odd.test`}, nil,

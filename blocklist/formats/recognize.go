@@ -95,7 +95,7 @@ func try(f Format, text []string, origin blocklist.Name) trial {
 	count := func(e blocklist.Entry) bool {
 		out.entries++
 		out.seen.entry(e)
-		out.own = out.own || e.Scope == blocklist.ScopeHost || e.Attributes != blocklist.Attributes{}
+		out.own = out.own || e.Scope == blocklist.ScopeHost || e.Attributes != blocklist.Attributes{} || strings.Contains(e.Key(), "*")
 		return true
 	}
 	for i, line := range text {

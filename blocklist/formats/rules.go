@@ -81,7 +81,7 @@ func (d dnsmasq) line(t *tally, text string) {
 	key, value = strings.TrimSpace(key), strings.TrimSpace(value)
 	names, isNames := strings.CutPrefix(value, "/")
 	switch {
-	case strings.Trim(key, "abcdefghijklmnopqrstuvwxyz0123456789-") != "":
+	case !isSetting(key):
 		t.bad(notThis)
 	case !isNames || key != "address" && key != "server" && key != "local":
 		t.skip(otherSetting)
@@ -121,18 +121,22 @@ func (u unbound) line(t *tally, text string) {
 	key, value, ok := strings.Cut(text, ":")
 	fields := strings.Fields(strings.NewReplacer(`"`, " ", `'`, " ").Replace(value))
 	switch {
-	case !ok || strings.Trim(key, "abcdefghijklmnopqrstuvwxyz0123456789-") != "":
+	case !ok || !isSetting(key):
 		t.bad(notThis)
-	case len(fields) == 0 && !strings.HasPrefix(key, "local-"): // server: and the like
 	case key == "local-zone" && len(fields) == 2:
 		u.zone(t, fields[0], fields[1])
 	case key == "local-data" && len(fields) >= 3:
 		u.mark(t, fields[0], listName)
 	case key == "local-zone" || key == "local-data":
 		t.bad(notThis)
-	default:
+	case len(fields) > 0: // else it begins a section
 		t.skip(otherSetting)
 	}
+}
+
+// isSetting tells whether key may be the name of a setting in a configuration file.
+func isSetting(key string) bool {
+	return key != "" && strings.Trim(key, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }
 
 // zone reads a local-zone by its type: whether names in it get their true answer.
