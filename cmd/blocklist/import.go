@@ -76,11 +76,15 @@ func parseScope(text string) (blocklist.Scope, error) {
 func (a *app) sayReport(r formats.Report) {
 	a.say("read as %s: %s, %s", r.Format, plural(uint64(r.Lines), "line", "lines"), plural(uint64(r.Entries), "entry", "entries"))
 	for _, s := range r.Skipped {
-		lines := fmt.Sprint(s.Lines)
+		lines := strings.Trim(fmt.Sprint(s.Lines), "[]")
 		if s.Count > len(s.Lines) {
-			lines = strings.TrimSuffix(lines, "]") + " ...]"
+			lines += " ..."
 		}
-		a.say("skipped: %s: %s (lines %s)", s.Reason, thousands(uint64(s.Count)), strings.Trim(lines, "[]"))
+		noun := "lines"
+		if s.Count == 1 {
+			noun = "line"
+		}
+		a.say("skipped: %s: %s (%s %s)", s.Reason, thousands(uint64(s.Count)), noun, lines)
 	}
 }
 

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// killMe is set for a copy of the test binary that is to behave as the command.
+const killMe = "BLOCKLIST_TEST_AS_COMMAND"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(killMe) != "" {
+		os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	}
+	testscript.Main(m, map[string]func(){"blocklist": main})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("testdata", "script"),
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("ORIGIN_ADDRESS", freeAddress(t))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"sql":     sqlCommand,
+			"waitfor": waitCommand,
+			"exits":   exitsCommand,
+		},
+		RequireExplicitExec: true,
+	})
+}
+
+// freeAddress returns an address on loopback that nobody listens on.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// sqlCommand changes a ledger behind the command's back: sql FILE STATEMENT.
+func sqlCommand(ts *testscript.TestScript, _ bool, args []string) {
+	db, err := sql.Open("sqlite", ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer db.Close()
+	_, err = db.ExecContext(context.Background(), args[1])
+	ts.Check(err)
+}
+
+// waitCommand waits until a server answers: waitfor URL.
+func waitCommand(ts *testscript.TestScript, _ bool, args []string) {
+	for range 100 {
+		if response, err := http.Get(args[0]); err == nil {
+			response.Body.Close()
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	ts.Fatalf("nobody answers at %s", args[0])
+}
+
+// exitsCommand runs the command in this process and checks its exit code: exits CODE ARGUMENT...
+func exitsCommand(ts *testscript.TestScript, _ bool, args []string) {
+	for i, a := range args {
+		if strings.HasPrefix(a, "./") {
+			args[i] = ts.MkAbs(a)
+		}
+	}
+	var out, errs bytes.Buffer
+	code := run(args[1:], strings.NewReader(""), &out, &errs)
+	if args[0] != string(rune('0'+code)) {
+		ts.Fatalf("exit code %d\n%s%s", code, out.String(), errs.String())
+	}
+}
+
+func TestEveryCommandHasHelp(t *testing.T) {
+	var out, errs bytes.Buffer
+	for _, name := range strings.Fields("keygen init add remove import export convert status diff log entries verify release sign push pull lookup origin:init origin:trust origin:serve") {
+		out.Reset()
+		code := run(append(strings.Split(name, ":"), "--help"), nil, &out, &errs)
+		assert.Zero(t, code, name)
+		assert.Contains(t, out.String(), "Examples:", name)
+		assert.Empty(t, errs.String(), name)
+	}
+}
+
+func TestCoveredBy(t *testing.T) {
+	for query, want := range map[string][]string{
+		"WWW.Example.com.":               {"=www.example.com", "www.example.com", "example.com", "com"},
+		"https://t.me/channel":           {"=t.me", "t.me", "https://t.me/channel", "https://t.me/channel/*", "https://t.me/*", "https://*.t.me/channel"},
+		"http://t.me:8080/channel/a?x=1": {"https://t.me/channel/a", "https://t.me/channel/a?x=1", "https://t.me/channel/*"},
+		"https://a.site.example/user":    {"https://*.site.example/user", "site.example", "=a.site.example"},
+		"192.0.2.7":                      {"192.0.2.7", "192.0.2.0/24", "192.0.0.0/16"},
+		"2001:db8::1":                    {"2001:db8::1", "2001:db8::/32"},
+		"https://[2001:db8::1]/x":        {"2001:db8::1", "https://[2001:db8::1]/x"},
+		"https://192.0.2.7/x":            {"192.0.2.0/24", "https://192.0.2.7/x"},
+	} {
+		got, err := coveredBy(query)
+		require.NoError(t, err, query)
+		assert.Subset(t, got, want, query)
+	}
+	got, err := coveredBy("https://t.me/channel/a")
+	require.NoError(t, err)
+	for _, other := range []string{"https://t.me/channel", "=www.t.me", "https://t.me/chan/*", "https://t.me/channel/a/b"} {
+		assert.NotContains(t, got, other)
+	}
+	_, err = coveredBy("https://" + strings.Repeat("a.", 100) + "example/" + strings.Repeat("a/", 3000))
+	assert.Error(t, err)
+}
