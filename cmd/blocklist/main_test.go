@@ -17,11 +17,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// killMe is set for a copy of the test binary that is to behave as the command.
-const killMe = "BLOCKLIST_TEST_AS_COMMAND"
+// asCommand is set for a copy of the test binary that is to behave as the command.
+const asCommand = "BLOCKLIST_TEST_AS_COMMAND"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(killMe) != "" {
+	if os.Getenv(asCommand) != "" {
 		os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
 	testscript.Main(m, map[string]func(){"blocklist": main})
