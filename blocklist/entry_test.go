@@ -41,6 +41,8 @@ func TestParseEntry(t *testing.T) {
 		{"https://site.example/*", "https://site.example/*", blocklist.ScopeURL},
 		{"https://site.example/p.php?id=7", "https://site.example/p.php?id=7", blocklist.ScopeURL},
 		{"https://site.example/p?x/*", "https://site.example/p?x/*", blocklist.ScopeURL},
+		{"https://site.example/p?c&a=1&b=2&a=1#any-order", "https://site.example/p?a=1&a=1&b=2&c#any-order", blocklist.ScopeURL},
+		{"https://site.example/p?x#any-order", "https://site.example/p?x", blocklist.ScopeURL},
 		{"https://*.site.example/user", "https://*.site.example/user", blocklist.ScopeURL},
 		{`https://site.example/a="b ref=7`, `https://site.example/a="b ref=7`, blocklist.ScopeURL},
 		{"https://site.example/what%3F", "https://site.example/what%3F", blocklist.ScopeURL},
@@ -111,6 +113,8 @@ func TestParseEntryRefuses(t *testing.T) {
 		"https://*.192.0.2.7/":                "no subdomains",
 		"https://a*b.example/":                "not a name",
 		"https://%2a.example/":                "not a name",
+		"https://site.example/p#any-order":    "needs a query",
+		"https://site.example/p/*#any-order":  "needs a query",
 		"https://site.example/%2A":            "escaped star",
 		"https://site.example/a%2F*":          "escaped star",
 		"https://site.example/\x01/*":         "control characters",
@@ -205,6 +209,7 @@ func FuzzParseEntry(f *testing.F) {
 	for _, s := range []string{
 		"example.com", "=www.example.com ref=x", "https://*.site.example/a/*", "https://site.example/p?q", "192.0.2.0/24",
 		"2001:db8::1", `a\"\032b.example category="a \"b\\"`, "bücher.example added=2026-01-02", "https://[::1]/", "https://h/%25%32%35",
+		"https://h.example/p?b&a#any-order", "https://h/?%26&&#x#any-order",
 		"example.com expires=2027-05-01T08:00:00Z review=2027-01-01 status=monitor # c", `\049.2`, "https://％41.example/",
 	} {
 		f.Add(s)

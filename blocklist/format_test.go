@@ -21,7 +21,7 @@ func TestFormatDocument(t *testing.T) {
 	doc := string(text)
 
 	rows := regexp.MustCompile("(?m)^\\| `(.+?)` \\| `(.+?)` \\|$").FindAllStringSubmatch(doc, -1)
-	require.Len(t, rows, 17)
+	require.Len(t, rows, 19)
 	for _, row := range rows {
 		if len(row[2]) == 64 {
 			sum := sha256.Sum256([]byte(row[1]))
@@ -34,7 +34,7 @@ func TestFormatDocument(t *testing.T) {
 	}
 
 	scopes := regexp.MustCompile("(?m)^\\| (`.+`) \\| (domain|host|url|ip) \\|").FindAllStringSubmatch(doc, -1)
-	require.Len(t, scopes, 7)
+	require.Len(t, scopes, 8)
 	for _, row := range scopes {
 		for target := range strings.SplitSeq(row[1], ", ") {
 			e, err := blocklist.ParseEntry(strings.Trim(target, "`"))

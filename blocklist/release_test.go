@@ -105,7 +105,7 @@ func (v vector) base(tb testing.TB) (h blocklist.Header) {
 	return h
 }
 
-var update = flag.Bool("update", false, "rewrite entries and digests of the vectors that are to be accepted") //nolint:gochecknoglobals // a flag
+var update = flag.Bool("update", false, "rewrite entries and digests of the vectors that are to be accepted")
 
 func TestVectors(t *testing.T) {
 	classes := map[string]error{"malformed": blocklist.ErrMalformed, "digest": blocklist.ErrDigest, "too large": blocklist.ErrTooLarge}

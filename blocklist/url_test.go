@@ -73,6 +73,8 @@ func TestParseURL(t *testing.T) {
 		"http://192.0.2.00x7/":         "http://192.0.2.00x7/",
 		"http://[2001:DB8:0:0::1]:80/": "http://[2001:db8::1]/",
 		"http://%5B2001:db8::1]/":      "http://[2001:db8::1]/",
+		"http://[64:ff9b::c000:207]/":  "http://192.0.2.7/",
+		"http://192.0x.0X2.7/":         "http://192.0.2.7/",
 		"http://[::ffff:192.0.2.7]/":   "http://192.0.2.7/",
 	} {
 		u, err := blocklist.ParseURL(raw)
