@@ -1,10 +1,371 @@
 package guard_test
 
 import (
+	"encoding/json"
+	"errors"
+	"fmt"
 	"iter"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/guard"
 )
+
+// What one addition trips, in short: the checks that hold, and in brackets those that report.
+func TestEntries(t *testing.T) {
+	g := newGuard(t, guard.Limits{
+		Protected: protected(t, "bank.example", "=www.town.example", "198.51.100.0/24", "org.example", "xn--mnchen-3ya.example"),
+		Popular:   popular(t, "search.test", "drive.store.test", "mail.store.test", "paypal.test"),
+		Special:   []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.51.100.0/24")},
+	})
+	for entry, want := range map[string]string{
+		"bad.example":              "",
+		"=bad.example":             "",
+		"https://bad.example/path": "",
+		// public suffixes
+		"com":                       "single-label",
+		"=com":                      "single-label",
+		"localhost":                 "single-label",
+		"co.uk":                     "public-suffix",
+		"=co.uk":                    "(public-suffix)",
+		"github.io":                 "public-suffix",
+		"=github.io":                "(public-suffix)",
+		"someone.github.io":         "",
+		"kawasaki.jp":               "public-suffix", // the rule is *.kawasaki.jp
+		"any.kawasaki.jp":           "public-suffix",
+		"city.kawasaki.jp":          "", // but for this one
+		"xn--55qx5d.cn":             "public-suffix",
+		"https://github.io/*":       "(public-suffix)",
+		"https://*.github.io/*":     "public-suffix",
+		"https://*.github.io/x":     "",
+		"github.io status=monitor":  "(public-suffix)",
+		"=github.io status=monitor": "(public-suffix)",
+		// protected
+		"bank.example":                           "protected",
+		"=bank.example":                          "protected",
+		"login.bank.example":                     "protected", // a protected name covers those below it, as an entry does
+		"=a.login.bank.example":                  "protected",
+		"embank.example":                         "",
+		"www.town.example":                       "protected",
+		"=www.town.example":                      "protected",
+		"town.example":                           "protected",
+		"=town.example":                          "",
+		"a.www.town.example":                     "", // =name is that name alone
+		"münchen.example":                        "protected",
+		"https://bank.example/a":                 "",
+		"https://bank.example/*":                 "protected",
+		"https://bank.example/":                  "",
+		"bank.example category=x status=monitor": "(protected)",
+		// popular
+		"search.test":                   "popular",
+		"=search.test":                  "popular",
+		"www.search.test":               "popular",
+		"=www.search.test":              "popular",
+		"ads.search.test":               "",
+		"=store.test":                   "",
+		"store.test":                    "popular",
+		"drive.store.test":              "popular",
+		"https://drive.store.test/file": "",
+		"https://drive.store.test/*":    "popular",
+		"https://*.store.test/*":        "popular",
+		"https://store.test/*":          "",
+		// look-alikes
+		"paypa1.test":           "(lookalike)",
+		"=login.paypa1.test":    "(lookalike)",
+		"раураl.test":           "(lookalike)", // Cyrillic
+		"pаypal.test":           "(lookalike)",
+		"páypal.test":           "(lookalike)",
+		"munchen.example":       "(lookalike)",
+		"paypal.bad.example":    "",
+		"https://paypa1.test/*": "(lookalike)",
+		"https://paypa1.test/a": "",
+		"paypal-login.test":     "",
+		"раураl.paypal.test":    "",
+		// addresses
+		"192.0.2.7":               "",
+		"192.0.2.0/24":            "",
+		"192.0.2.0/23":            "wide-address special-address",
+		"198.51.100.7":            "protected",
+		"10.1.2.3":                "special-address",
+		"100.64.1.1":              "special-address",
+		"127.0.0.1":               "special-address",
+		"224.0.0.251":             "special-address",
+		"255.255.255.255":         "special-address",
+		"203.0.112.0/22":          "wide-address special-address",
+		"::ffff:10.0.0.1":         "special-address",
+		"2001:db8::1":             "special-address",
+		"2001:db8::/32":           "wide-address special-address",
+		"fe80::1":                 "special-address",
+		"ff02::fb":                "special-address",
+		"64:ff9b::1.2.3.4":        "special-address",
+		"::/0":                    "wide-address special-address",
+		"0.0.0.0/0":               "protected wide-address special-address",
+		"10.1.2.3 status=monitor": "(special-address)",
+		"https://10.1.2.3/*":      "",
+		"https://[fe80::1]/*":     "",
+	} {
+		r := check(t, g, guard.Update{Before: 1000, After: 1001, Changes: additions(lines(entry))})
+		var got []string
+		for _, f := range r.Findings {
+			assert.Equal(t, parse(t, entry).Target(), f.Entry, entry)
+			assert.NotEmpty(t, f.Why, entry)
+			if f.Severity == guard.SeverityReport {
+				got = append(got, "("+string(f.Check)+")")
+			} else {
+				got = append(got, string(f.Check))
+			}
+		}
+		assert.Equal(t, want, strings.Join(got, " "), entry)
+	}
+}
+
+// The root can't be written as an entry, but made.
+func TestRoot(t *testing.T) {
+	root := blocklist.DomainEntry("\x00")
+	r := check(t, newGuard(t, guard.Limits{}), guard.Update{After: 1, Changes: func(yield func(blocklist.Change, error) bool) {
+		yield(blocklist.Change{Entry: root}, nil)
+	}})
+	require.Len(t, r.Findings, 1)
+	assert.Equal(t, guard.CheckRoot, r.Findings[0].Check)
+}
+
+func TestWhy(t *testing.T) {
+	g := newGuard(t, guard.Limits{
+		Protected: protected(t, "bank.example", "=a.town.example", "=b.town.example"),
+		Popular:   []guard.Popular{{Name: name(t, "mail.store.test"), Rank: 40}, {Name: name(t, "drive.store.test"), Rank: 7}, {Name: name(t, "store.test"), Rank: 9}},
+	})
+	for entry, want := range map[string]string{
+		"a.bank.example": "bank.example is protected, with all names below it",
+		"town.example":   "it covers a.town.example, which is protected, and 1 other",
+		"store.test":     "it covers drive.store.test, popular at rank 7, and 2 others",
+		"=store.test":    "it covers store.test, popular at rank 9",
+		"www.store.test": "it is the web site of store.test, popular at rank 9",
+		"192.168.1.1":    "it covers addresses of 192.168.0.0/16: private use (RFC 1918)",
+		"stοre.test":     "stοre.test (xn--stre-1nd.test) looks like store.test; check which of them is meant",
+	} {
+		r := check(t, g, guard.Update{After: 1, Changes: additions(lines(entry))})
+		require.Len(t, r.Findings, 1, entry)
+		assert.Equal(t, want, r.Findings[0].Why)
+	}
+}
+
+func TestSizes(t *testing.T) {
+	g := newGuard(t, guard.Limits{})
+	strict := newGuard(t, guard.Limits{MaxGrowth: 0.01, MaxShrink: 0.5, Slack: 1})
+	for _, c := range []struct {
+		g                      *guard.Guard
+		before, added, removed int
+		want                   string
+	}{
+		{g, 0, 1000, 0, ""}, // the first state
+		{g, 0, 0, 0, "(empty)"},
+		{g, 1000, 0, 1000, "empty"},
+		{g, 1, 0, 1, "empty"},
+		{g, 1000, 200, 0, ""},
+		{g, 1000, 201, 0, "growth"},
+		{g, 1000, 0, 200, ""},
+		{g, 1000, 0, 201, "shrink"},
+		{g, 1000, 300, 300, "growth shrink"}, // another list of the same size
+		{g, 2, 10, 0, ""},
+		{g, 2, 11, 0, "growth"},
+		{g, 20, 0, 10, ""},
+		{g, 20, 0, 11, "shrink"},
+		{strict, 1000, 11, 499, "growth"},
+		{strict, 1000, 10, 501, "shrink"},
+		{strict, 10, 2, 0, "growth"},
+	} {
+		u := guard.Update{Before: uint64(c.before), After: uint64(c.before + c.added - c.removed), Changes: many(c.added)}
+		var got []string
+		for _, f := range check(t, c.g, u).Findings {
+			assert.Empty(t, f.Entry)
+			got = append(got, string(f.Check))
+			if f.Severity == guard.SeverityReport {
+				got[len(got)-1] = "(" + string(f.Check) + ")"
+			}
+		}
+		assert.Equal(t, c.want, strings.Join(got, " "), "%+v", c)
+	}
+}
+
+// A changed attribute is neither growth nor a new entry, but to block what was only monitored is.
+func TestChanged(t *testing.T) {
+	g := newGuard(t, guard.Limits{Slack: 1, Popular: popular(t, "store.test")})
+	changed := func(before, after string) []guard.Finding {
+		return check(t, g, guard.Update{Before: 3, After: 3, Changes: func(yield func(blocklist.Change, error) bool) {
+			for _, other := range []string{"a.example", "b.example"} {
+				if !yield(blocklist.Change{Removed: true, Entry: parse(t, other)}, nil) ||
+					!yield(blocklist.Change{Entry: parse(t, other+" ref=new")}, nil) {
+					return
+				}
+			}
+			_ = yield(blocklist.Change{Removed: true, Entry: parse(t, before)}, nil) && yield(blocklist.Change{Entry: parse(t, after)}, nil)
+		}}).Findings
+	}
+	assert.Empty(t, changed("store.test", "store.test ref=new"))
+	assert.Empty(t, changed("store.test", "store.test status=monitor"))
+	assert.Len(t, changed("store.test status=monitor", "store.test"), 1)
+	assert.Len(t, changed("=store.test", "store.test"), 1)
+}
+
+func TestParents(t *testing.T) {
+	g := newGuard(t, guard.Limits{MaxBelow: 2})
+	others := []string{
+		"a.host.example", "=b.host.example", "https://c.host.example/x", "https://host.example/y",
+		"two.example", "a.two.example", "=two.example",
+		"https://site.example/a", "https://site.example/b", "https://site.example/c", "https://192.0.2.7/", "192.0.2.7",
+	}
+	for added, want := range map[string]string{
+		"host.example":                "4 other entries lie below it, such as https://c.host.example/x",
+		"two.example":                 "", // two are below, and a domain is not below itself
+		"=host.example":               "",
+		"site.example":                "3 other entries lie below it, such as https://site.example/c",
+		"=site.example":               "3 entries are for single URLs on it, such as https://site.example/c",
+		"=site.example category=x":    "3 entries are for single URLs on it, such as https://site.example/c",
+		"site.example status=monitor": "",
+		"https://site.example/*":      "",
+		"192.0.2.7":                   "",
+	} {
+		u := guard.Update{Before: 1000, After: 1001, Changes: additions(lines(added)), Entries: entries(lines(append(others, added)...))}
+		r := check(t, newGuard(t, guard.Limits{MaxBelow: 2, Special: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}), u)
+		if want == "" {
+			assert.Empty(t, r.Findings, added)
+			continue
+		}
+		require.Len(t, r.Findings, 1, added)
+		assert.Equal(t, guard.Finding{
+			Check: guard.CheckParent, Severity: guard.SeverityHold, Entry: parse(t, added).Target(), Why: want,
+		}, r.Findings[0])
+	}
+	// The entries are not asked for what can't be a parent.
+	check(t, g, guard.Update{Before: 1, After: 2, Changes: additions(lines("https://site.example/d")), Entries: failing[blocklist.Entry]})
+}
+
+func TestErrors(t *testing.T) {
+	g := newGuard(t, guard.Limits{})
+	_, err := g.Check(guard.Update{After: 1, Changes: failing[blocklist.Change]})
+	assert.ErrorIs(t, err, errBroken)
+	_, err = g.Check(guard.Update{After: 1, Changes: additions(lines("bad.example")), Entries: failing[blocklist.Entry]})
+	assert.ErrorIs(t, err, errBroken)
+	_, err = g.Check(guard.Update{Before: 1, After: 3, Changes: additions(lines("bad.example"))})
+	assert.ErrorIs(t, err, blocklist.ErrMalformed)
+	for _, l := range []guard.Limits{
+		{MaxGrowth: -1}, {MaxShrink: -0.1}, {Slack: -1}, {MaxBelow: -1}, {MinIPv4: 33}, {MinIPv6: 129}, {Keep: -1},
+		{Protected: []blocklist.Entry{parse(t, "https://bad.example/")}},
+	} {
+		_, err := guard.New(l)
+		assert.ErrorIs(t, err, blocklist.ErrMalformed, "%+v", l)
+	}
+}
+
+// The report keeps a few findings of each check and counts all; its digest stands for all that hold, and for nothing else.
+func TestReport(t *testing.T) {
+	g := newGuard(t, guard.Limits{Keep: 2, Popular: popular(t, "store.test", "paypal.test")})
+	report := func(lines ...string) *guard.Report {
+		return check(t, g, guard.Update{Before: 1000, After: 1000 + uint64(len(lines)), Changes: additions(slices.Values(lines))})
+	}
+	r := report("co.uk", "com", "github.io", "net", "org", "paypa1.test", "store.test")
+	assert.Equal(t, map[guard.Check]uint64{"public-suffix": 2, "single-label": 3, "lookalike": 1, "popular": 1}, r.Counts)
+	assert.EqualValues(t, 6, r.Held)
+	assert.EqualValues(t, 1, r.Reported)
+	var shown []string
+	for _, f := range r.Findings {
+		shown = append(shown, f.Entry)
+	}
+	assert.Equal(t, []string{"com", "net", "co.uk", "github.io", "store.test", "paypa1.test"}, shown)
+
+	assert.Equal(t, r, report("co.uk", "com", "github.io", "net", "org", "paypa1.test", "store.test"))
+	assert.Equal(t, r.Digest, report("a.example", "co.uk", "com", "github.io", "net", "org", "store.test").Digest)
+	assert.NotEqual(t, r.Digest, report("co.uk", "com", "github.io", "net", "paypa1.test", "store.test").Digest, "org was not shown, but counted")
+	assert.NotEqual(t, r.Digest, report("co.uk", "com", "github.io", "net", "se", "store.test").Digest)
+	assert.Empty(t, report("paypa1.test").Digest)
+
+	b, err := json.Marshal(report("paypa1.test"))
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"findings": [{"check": "lookalike", "severity": "report", "entry": "paypa1.test",
+		"why": "paypa1.test looks like paypal.test; check which of them is meant"}],
+		"held": 0, "reported": 1, "counts": {"lookalike": 1}, "digest": ""}`, string(b))
+	b, err = json.Marshal(report("bad.example"))
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"findings": [], "held": 0, "reported": 0, "counts": {}, "digest": ""}`, string(b))
+}
+
+// Two known sites that look the same are no look-alikes of each other.
+func TestKnownTwins(t *testing.T) {
+	g := newGuard(t, guard.Limits{Popular: popular(t, "2o7.test", "207.test")})
+	r := check(t, g, guard.Update{After: 3, Changes: additions(lines("a.207.test", "a.2o7.test", "a.2ο7.test"))})
+	require.Len(t, r.Findings, 1)
+	assert.Equal(t, "a.xn--27-jbc.test", r.Findings[0].Entry)
+}
+
+func Example() {
+	popular, _ := guard.ReadPopular(strings.NewReader("1,search.example\n2,drive.store.example\n"), 0)
+	g, _ := guard.New(guard.Limits{Popular: popular})
+	order, _ := blocklist.ParseEntry("store.example ref=\"order 2026/17\"")
+	report, _ := g.Check(guard.Update{Before: 100, After: 101, Changes: func(yield func(blocklist.Change, error) bool) {
+		yield(blocklist.Change{Entry: order}, nil)
+	}})
+	for _, f := range report.Findings {
+		fmt.Println(f.Severity, f.Entry+":", f.Why)
+	}
+	// Output: hold store.example: it covers drive.store.example, popular at rank 2
+}
+
+func newGuard(t testing.TB, l guard.Limits) *guard.Guard {
+	g, err := guard.New(l)
+	require.NoError(t, err)
+	return g
+}
+
+func check(t testing.TB, g *guard.Guard, u guard.Update) *guard.Report {
+	r, err := g.Check(u)
+	require.NoError(t, err)
+	return r
+}
+
+func parse(t testing.TB, line string) blocklist.Entry {
+	e, err := blocklist.ParseEntry(line)
+	require.NoError(t, err, line)
+	return e
+}
+
+func name(t testing.TB, text string) blocklist.Name {
+	n, err := blocklist.ParseName(text)
+	require.NoError(t, err)
+	return n
+}
+
+func protected(t testing.TB, lines ...string) (out []blocklist.Entry) {
+	for _, line := range lines {
+		out = append(out, parse(t, line))
+	}
+	return out
+}
+
+func popular(t testing.TB, names ...string) (out []guard.Popular) {
+	for i, text := range names {
+		out = append(out, guard.Popular{Name: name(t, text), Rank: i + 1})
+	}
+	return out
+}
+
+func lines(s ...string) iter.Seq[string] { return slices.Values(s) }
+
+// many adds n harmless names.
+func many(n int) iter.Seq2[blocklist.Change, error] {
+	return additions(func(yield func(string) bool) {
+		for i := range n {
+			if !yield(fmt.Sprintf("n%d.example", i)) {
+				return
+			}
+		}
+	})
+}
 
 func entries(lines iter.Seq[string]) iter.Seq2[blocklist.Entry, error] {
 	return func(yield func(blocklist.Entry, error) bool) {
@@ -16,12 +377,19 @@ func entries(lines iter.Seq[string]) iter.Seq2[blocklist.Entry, error] {
 	}
 }
 
-func additions(entries iter.Seq2[blocklist.Entry, error]) iter.Seq2[blocklist.Change, error] {
+func additions(lines iter.Seq[string]) iter.Seq2[blocklist.Change, error] {
 	return func(yield func(blocklist.Change, error) bool) {
-		for e, err := range entries {
+		for e, err := range entries(lines) {
 			if !yield(blocklist.Change{Entry: e}, err) {
 				return
 			}
 		}
 	}
+}
+
+var errBroken = errors.New("broken")
+
+func failing[T any](yield func(T, error) bool) {
+	var zero T
+	yield(zero, errBroken)
 }

@@ -11,12 +11,13 @@ import (
 
 // looks finds names that look like known ones: by a skeleton that is the same for names that look the same.
 type looks struct {
-	sites   map[string]string // skeleton to the first site that has it
+	sites   map[string]string // skeleton to the first known site that has it
+	others  map[string]bool   // known sites with the skeleton of another one
 	letters map[rune]rune     // see twins
 }
 
 func newLooks(lists ...names) looks {
-	l := looks{sites: map[string]string{}, letters: twins()}
+	l := looks{sites: map[string]string{}, others: map[string]bool{}, letters: twins()}
 	for _, list := range lists {
 		for _, name := range list.list {
 			l.add(name)
@@ -30,14 +31,18 @@ func (l *looks) add(name blocklist.Name) {
 	if site == "" {
 		return
 	}
-	if s := l.skeleton(site); l.sites[s] == "" {
+	switch s := l.skeleton(site); l.sites[s] {
+	case "":
 		l.sites[s] = site
+	case site:
+	default:
+		l.others[site] = true
 	}
 }
 
 // why says which known site another one looks like, and nothing if it looks like none.
 func (l *looks) why(site string) string {
-	if len(l.sites) == 0 || site == "" {
+	if len(l.sites) == 0 || site == "" || l.others[site] {
 		return ""
 	}
 	known := l.sites[l.skeleton(site)]

@@ -55,7 +55,9 @@ func ReadPopular(r io.Reader, top int) ([]Popular, error) {
 		if top > 0 && p.Rank > top {
 			return nil
 		}
-		p.Name, err = blocklist.ParseName(strings.TrimSpace(text))
+		if p.Name, err = blocklist.ParseName(strings.TrimSpace(text)); err == nil && !p.Name.IsHostname() {
+			err = fmt.Errorf("name %q: %w: write a name a line, or rank,name", p.Name, blocklist.ErrMalformed)
+		}
 		out = append(out, p)
 		return err
 	})
