@@ -31,5 +31,6 @@
 //
 // The public suffixes are those compiled in from golang.org/x/net. The list says which names are public suffixes, not which
 // lie above one: a hoster's own domain with its regions' suffixes below it belongs on the protected list. The guards can't see
-// who shares an address: many sites may live behind a single one.
+// who shares an address: many sites may live behind a single one. Growth and shrink are those of one update: a list that
+// changes by a little less than its limit each time passes each time.
 package guard

@@ -28,7 +28,7 @@ func (n *names) add(name blocklist.Name) {
 		return
 	}
 	n.list = append(n.list, name)
-	position := uint32(len(n.list)) //nolint:gosec // the readers' limits keep lists far shorter
+	position := uint32(len(n.list))
 	for s := range name.Suffixes() {
 		r := n.reach[s]
 		if s == name {

@@ -28,7 +28,7 @@ type crowd struct {
 
 func newParents(most int) *parents {
 	return &parents{
-		most: uint32(most), seed: maphash.MakeSeed(), //nolint:gosec // checked by New
+		most: uint32(most), seed: maphash.MakeSeed(),
 		domains: map[uint64]uint32{}, hosts: map[uint64]uint32{}, crowded: map[blocklist.Entry]crowd{},
 	}
 }
