@@ -7,6 +7,9 @@ type builder struct {
 	secret *secret
 	rows   []setRow
 	hashes []uint64
+	hosts  int    // of the hashes: those of the hosts of url entries
+	host   uint64 // the last of them
+	kinds  kinds
 	attrs  *attrsTable
 }
 
@@ -17,7 +20,12 @@ func newBuilder(s *secret, expected uint64) *builder {
 
 func (b *builder) add(e Entry) {
 	b.rows = append(b.rows, setRow{b.secret.tableKey(e.Scope, []byte(e.key)), b.attrs.add(attrsOf(e.Attributes))})
-	b.hashes = append(b.hashes, b.secret.filterHash(e.Scope, e.key))
+	b.kinds.add(e)
+	hash, host := b.secret.filterHash(e)
+	b.hashes = append(b.hashes, hash)
+	if host != 0 && host != b.host { // most lists have the URLs of a host together
+		b.hashes, b.hosts, b.host = append(b.hashes, host), b.hosts+1, host
+	}
 }
 
 // content sorts the rows, and leaves the strongest of those for the same target.
@@ -33,13 +41,14 @@ func (b *builder) content() setContent {
 		}
 		kept = append(kept, r)
 	}
-	words := make([]uint64, filterWords(len(kept)))
+	fed := len(kept) + b.hosts
+	words := make([]uint64, filterWords(fed))
 	f := newFilter(words)
 	for _, hash := range b.hashes {
 		f.add(hash)
 	}
 	return setContent{
 		salt: b.secret.salt, rows: slices.Values(kept), count: len(kept),
-		words: words, fed: uint64(len(kept)), attrs: b.attrs.all,
+		words: words, fed: uint64(fed), kinds: b.kinds, attrs: b.attrs.all,
 	}
 }

@@ -59,14 +59,19 @@ func (s *secret) tableKey(scope Scope, key []byte) tableKey {
 }
 
 // filterHash is what the Bloom filter is fed with. For names it is built label by label from the right, so that one pass
-// gives the hashes of a name and of all its parents.
-func (s *secret) filterHash(scope Scope, key string) uint64 {
-	if scope == ScopeURL || scope == ScopeIP {
-		return s.scoped(s.extend(0, []byte(key)), scope)
+// gives the hashes of a name and of all its parents. A url entry feeds it with its host too, so that the paths of other
+// hosts need not be looked at; host is 0 for the other scopes.
+func (s *secret) filterHash(e Entry) (hash, host uint64) {
+	switch e.Scope {
+	case ScopeURL:
+		return s.urlHash([]byte(e.key))
+	case ScopeIP:
+		p, _ := e.Prefix()
+		return s.prefixHash(p), 0
 	}
 	var w suffixes
-	w.walk(s, []byte(key))
-	return s.scoped(w.hash[0], scope)
+	w.walk(s, []byte(e.key))
+	return s.scoped(w.hash[0], e.Scope), 0
 }
 
 func (s *secret) scoped(h uint64, scope Scope) uint64 { return mix(h^s.scope[scope], s.mul[2]) }

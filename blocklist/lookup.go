@@ -39,31 +39,80 @@ func (l *list) find(scope Scope, key []byte, hash uint64) (*attrs, bool) {
 	return a, a != nil && !a.expired()
 }
 
-// match finds the entry that holds a name: the most specific that blocks, else the most specific that monitors.
-func (l *list) match(w *suffixes, name []byte) (m Match, found bool) {
+// finding is the entry of one list that holds what is looked up. Entries are taken from the least specific to the most:
+// the last one that blocks stays, else the last one that monitors.
+type finding struct {
+	attrs *attrs // nil where there is none
+	scope Scope
+	at    uint8  // where in the name looked up that of a domain or host entry begins
+	key   []byte // of a url or ip entry
+}
+
+// take tells whether the list has the entry and it is the one that stays.
+func (f *finding) take(l *list, scope Scope, key []byte, hash uint64) bool {
+	a, ok := l.find(scope, key, hash)
+	if !ok || f.attrs != nil && !f.attrs.monitor && a.monitor {
+		return false
+	}
+	f.attrs, f.scope = a, scope
+	return true
+}
+
+// findName takes the entries that hold a name, from its top-level domain down.
+func (l *list) findName(w *suffixes, name []byte) (f finding) {
 	s := l.base.secret
-	var best *attrs
-	consider := func(scope Scope, i int) {
-		key := name[w.at[i]:]
-		a, ok := l.find(scope, key, s.scoped(w.hash[i], scope))
-		if ok && (best == nil || best.monitor || !a.monitor) {
-			best, m.Scope, m.key = a, scope, key
+	for i := w.n - 1; i >= 0; i-- {
+		if f.take(l, ScopeDomain, name[w.at[i]:], s.scoped(w.hash[i], ScopeDomain)) {
+			f.at = w.at[i]
 		}
 	}
-	for i := w.n - 1; i >= 0; i-- { // from the top-level domain down, so that the last word is the most specific
-		consider(ScopeDomain, i)
+	if w.n > 0 && f.take(l, ScopeHost, name, s.scoped(w.hash[0], ScopeHost)) {
+		f.at = 0
 	}
-	if w.n > 0 {
-		consider(ScopeHost, 0)
-	}
-	if best == nil {
+	return f
+}
+
+// match tells what was found; key is that of the entry.
+func (l *list) match(f finding, key []byte) (m Match, found bool) {
+	if f.attrs == nil {
 		return m, false
 	}
-	m.List, m.Category, m.Reference, m.Monitor = l.info.List, best.category, best.reference, best.monitor
-	if best.expires != 0 {
-		m.Expires = time.Unix(best.expires, 0).UTC()
+	m = Match{
+		List: l.info.List, Scope: f.scope, Category: f.attrs.category, Reference: f.attrs.reference, Monitor: f.attrs.monitor, key: key,
+	}
+	if f.attrs.expires != 0 {
+		m.Expires = time.Unix(f.attrs.expires, 0).UTC()
 	}
 	return m, true
+}
+
+func (l *list) matchName(w *suffixes, name []byte) (Match, bool) {
+	f := l.findName(w, name)
+	return l.match(f, name[f.at:])
+}
+
+// first returns the match of the first list that blocks, else of the first that monitors.
+func (v *view) first(match func(*list) (Match, bool)) (m Match, found bool) {
+	for _, l := range v.lists {
+		got, ok := match(l)
+		if ok && (!found || m.Monitor && !got.Monitor) {
+			m, found = got, true
+		}
+		if found && !m.Monitor {
+			break
+		}
+	}
+	return m, found
+}
+
+// all appends the match of each list that has one.
+func (v *view) all(dst []Match, match func(*list) (Match, bool)) []Match {
+	for _, l := range v.lists {
+		if m, ok := match(l); ok {
+			dst = append(dst, m)
+		}
+	}
+	return dst
 }
 
 // LookupHost looks a host name up in all lists, and returns the match of the first list that blocks it, else the first
@@ -81,16 +130,7 @@ func (s *Store) LookupName(name []byte) (m Match, found bool) {
 	v := s.view.Load()
 	var w suffixes
 	w.walk(v.secret, name)
-	for _, l := range v.lists {
-		got, ok := l.match(&w, name)
-		if ok && (!found || m.Monitor && !got.Monitor) {
-			m, found = got, true
-		}
-		if found && !m.Monitor {
-			break
-		}
-	}
-	return m, found
+	return v.first(func(l *list) (Match, bool) { return l.matchName(&w, name) })
 }
 
 // AppendMatches appends to dst the match of each list that holds name (lower-case wire form), at most one a list: the
@@ -100,10 +140,5 @@ func (s *Store) AppendMatches(dst []Match, name []byte) []Match {
 	v := s.view.Load()
 	var w suffixes
 	w.walk(v.secret, name)
-	for _, l := range v.lists {
-		if m, ok := l.match(&w, name); ok {
-			dst = append(dst, m)
-		}
-	}
-	return dst
+	return v.all(dst, func(l *list) (Match, bool) { return l.matchName(&w, name) })
 }

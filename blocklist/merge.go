@@ -120,6 +120,7 @@ func (m *merger) content() (c setContent, err error) {
 	}
 	c.rows = renumbered(m.rows, number)
 	c.salt = m.base.secret.salt
+	c.kinds = m.base.header.Kinds.and(m.over.kinds)
 	c.words = slices.Clone(m.base.filter.bloom.BitSet().Words())
 	c.fed = m.base.header.Fed + uint64(len(m.over.maybe))
 	if c.fed > maxFed*uint64(len(c.words))*64/bitsPerEntry {

@@ -7,6 +7,7 @@ type overlay struct {
 	maybe   map[uint64]struct{} // filter hashes of all that changed
 	changes map[tableKey]overlayEntry
 	attrs   []attrs
+	kinds   kinds
 }
 
 type overlayEntry struct {
@@ -18,10 +19,15 @@ type overlayEntry struct {
 func (o *overlay) with(s *secret, changes []Change) *overlay {
 	next := &overlay{maybe: map[uint64]struct{}{}, changes: map[tableKey]overlayEntry{}}
 	if o != nil {
-		next = &overlay{maybe: maps.Clone(o.maybe), changes: maps.Clone(o.changes), attrs: o.attrs[:len(o.attrs):len(o.attrs)]}
+		next = &overlay{maybe: maps.Clone(o.maybe), changes: maps.Clone(o.changes), attrs: o.attrs[:len(o.attrs):len(o.attrs)], kinds: o.kinds}
 	}
 	for _, c := range changes {
-		next.maybe[s.filterHash(c.Entry.Scope, c.Entry.key)] = struct{}{}
+		next.kinds.add(c.Entry)
+		hash, host := s.filterHash(c.Entry)
+		next.maybe[hash] = struct{}{}
+		if host != 0 {
+			next.maybe[host] = struct{}{}
+		}
 		next.attrs = append(next.attrs, attrsOf(c.Entry.Attributes))
 		next.changes[s.tableKey(c.Entry.Scope, []byte(c.Entry.key))] = overlayEntry{removed: c.Removed, attrs: uint32(len(next.attrs) - 1)}
 	}

@@ -28,10 +28,11 @@ type setHeader struct {
 	Salt      [saltSize]byte
 	Rows      uint64
 	Blocks    uint64
-	Fed       uint64 // entries that the filter was ever fed with
+	Fed       uint64 // hashes that the filter was ever fed with
 	IndexBits uint64
 	Width     uint64
 	AttrsSize uint64
+	Kinds     kinds
 	Sum       uint32 // CRC-32C of the sections
 }
 
@@ -58,7 +59,8 @@ type setContent struct {
 	rows  iter.Seq[setRow] // in order of their keys, each once
 	count int              // of the rows
 	words []uint64         // of the filter
-	fed   uint64           // entries that the filter was ever fed with
+	fed   uint64           // hashes that the filter was ever fed with
+	kinds kinds
 	attrs []attrs
 }
 
@@ -74,6 +76,7 @@ func writeSet(path string, c setContent) error {
 	h := setHeader{
 		Salt: c.salt, Rows: uint64(c.count), Blocks: uint64(len(c.words)) * 64 / blockBits, Fed: c.fed,
 		IndexBits: uint64(bits.Len(uint(c.count / 8))), Width: uint64(numberWidth(len(c.attrs))), AttrsSize: uint64(len(table)),
+		Kinds: c.kinds,
 	}
 	copy(h.Magic[:], setMagic)
 	return disk.Write(path, 0o600, func(w io.Writer) error {

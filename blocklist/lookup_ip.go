@@ -1,0 +1,102 @@
+package blocklist
+
+import (
+	"math/bits"
+	"net/netip"
+)
+
+// kinds says what the entries of a set or an overlay are, so that a lookup can leave out what it does not hold. Removed
+// entries count until the next snapshot.
+type kinds struct {
+	URLs uint64    // 1 if there are url entries
+	IPv4 uint64    // bit n: there are prefixes of n bits
+	IPv6 [3]uint64 // likewise, 64 to a word
+}
+
+func (k *kinds) add(e Entry) {
+	switch e.Scope {
+	case ScopeURL:
+		k.URLs = 1
+	case ScopeIP:
+		p, _ := e.Prefix()
+		if n := p.Bits(); p.Addr().Is4() {
+			k.IPv4 |= 1 << n
+		} else {
+			k.IPv6[n/64] |= 1 << (n % 64)
+		}
+	}
+}
+
+// and returns the kinds of both.
+func (k kinds) and(l kinds) kinds {
+	k.URLs |= l.URLs
+	k.IPv4 |= l.IPv4
+	for i := range k.IPv6 {
+		k.IPv6[i] |= l.IPv6[i]
+	}
+	return k
+}
+
+// kinds returns those of the base and of the overlay.
+func (l *list) kinds() kinds {
+	if l.over == nil {
+		return l.base.header.Kinds
+	}
+	return l.base.header.Kinds.and(l.over.kinds)
+}
+
+// prefixHash is the filter hash of an ip entry.
+func (s *secret) prefixHash(p netip.Prefix) uint64 {
+	b := p.Addr().As16()
+	return s.scoped(s.extend(uint64(p.Bits()), b[16-p.Addr().BitLen()/8:]), ScopeIP)
+}
+
+// findAddr takes the ip entries that hold an address, from the shortest prefix on.
+func (l *list) findAddr(a netip.Addr) (f finding) {
+	if v4, ok := embedded(a); ok {
+		f.takePrefixes(l, v4, [3]uint64{l.kinds().IPv4})
+	}
+	lengths := l.kinds().IPv6
+	if a.Is4() {
+		lengths = [3]uint64{l.kinds().IPv4}
+	}
+	f.takePrefixes(l, a, lengths)
+	return f
+}
+
+// takePrefixes takes the prefixes of an address that are listed; lengths has a bit for each length to try.
+func (f *finding) takePrefixes(l *list, a netip.Addr, lengths [3]uint64) {
+	for i, word := range lengths {
+		for ; word != 0; word &= word - 1 {
+			p, err := a.Prefix(64*i + bits.TrailingZeros64(word))
+			if err != nil || !p.IsValid() {
+				return
+			}
+			hash := l.base.secret.prefixHash(p)
+			if !l.maybe(hash) {
+				continue
+			}
+			if key := []byte(prefixText(p)); f.take(l, ScopeIP, key, hash) {
+				f.key = key
+			}
+		}
+	}
+}
+
+func (l *list) matchAddr(a netip.Addr) (Match, bool) {
+	f := l.findAddr(a)
+	return l.match(f, f.key)
+}
+
+// LookupAddr looks an address up in all lists, and returns the match of the first list that blocks it, else the first that
+// monitors it. An IPv6 address that leads to an IPv4 address, IPv4-mapped or by the well-known prefix of NAT64, is held by
+// the entries of both. It allocates only where an entry holds the address.
+func (s *Store) LookupAddr(a netip.Addr) (Match, bool) {
+	return s.view.Load().first(func(l *list) (Match, bool) { return l.matchAddr(a) })
+}
+
+// AppendAddrMatches appends to dst the match of each list that holds the address, at most one a list, chosen as by
+// [Store.LookupAddr].
+func (s *Store) AppendAddrMatches(dst []Match, a netip.Addr) []Match {
+	return s.view.Load().all(dst, func(l *list) (Match, bool) { return l.matchAddr(a) })
+}

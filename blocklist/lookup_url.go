@@ -1,0 +1,200 @@
+package blocklist
+
+import (
+	"bytes"
+)
+
+// LookupURL looks a URL up in all lists: by the domain and host entries of its host, or the ip entries if that is an
+// address, and by the url entries that cover it. It returns the match of the first list that blocks it, else of the first
+// that monitors it. Within a list a blocking entry goes before one that monitors, then url entries before the others, those
+// of the host itself before those of a *. host, and the longer path, at last with its query, before the shorter.
+//
+// Any spelling will do, as in [ParseURL], and any length: it takes linear time. What has no host is not listed. A URL of
+// usual length that is not listed costs no allocation, unless its host has Unicode letters or escapes.
+func (s *Store) LookupURL(url string) (Match, bool) {
+	v := s.view.Load()
+	var buf [1024]byte
+	dst := buf[:0]
+	if len(url) > len(buf)*3/4 {
+		dst = make([]byte, 0, 3*len(url)+16)
+	}
+	e, ok := canonicalURL(dst, url)
+	if !ok {
+		return Match{}, false
+	}
+	var name [MaxName]byte
+	u := urlQuery{expression: e, name: appendHostName(name[:0], e)}
+	u.walk(v.secret, u.name)
+	return v.first(u.match)
+}
+
+// urlQuery is a URL that is looked up.
+type urlQuery struct {
+	expression
+	name []byte // the host in wire form, if it is a name
+	suffixes
+}
+
+// appendHostName appends the wire form of the host, and nothing if it is no name.
+func appendHostName(dst []byte, e expression) []byte {
+	if e.addr.IsValid() {
+		return dst
+	}
+	dst = append(dst, 0)
+	length := 0
+	for i := 0; i < e.path; i++ {
+		c := e.text[i]
+		if c == '%' {
+			c, i = unhex(e.text[i+1])<<4|unhex(e.text[i+2]), i+2
+		}
+		if c != '.' {
+			dst = append(dst, c)
+		}
+		if n := len(dst) - length - 1; n > MaxLabel || len(dst) >= MaxName {
+			return dst[:0]
+		} else if c == '.' || i == e.path-1 {
+			dst[length], length = byte(n), len(dst)
+			dst = append(dst, 0)
+		}
+	}
+	return dst
+}
+
+func (u *urlQuery) match(l *list) (Match, bool) {
+	var f finding
+	if u.addr.IsValid() {
+		f = l.findAddr(u.addr)
+	} else if f = l.findName(&u.suffixes, u.name); f.attrs != nil {
+		f.key = bytes.Clone(u.name[f.at:])
+	}
+	if l.kinds().URLs != 0 {
+		u.find(l, &f)
+	}
+	return l.match(f, f.key)
+}
+
+// find takes the url entries that cover the URL.
+func (u *urlQuery) find(l *list, f *finding) {
+	s := l.base.secret
+	if u.n == 0 {
+		u.findPath(l, f, s.hostHash(u.text[:u.path]), -1)
+		return
+	}
+	for i := u.n - 1; i >= 0; i-- {
+		u.findPath(l, f, s.belowHash(u.hash[i]), i)
+	}
+	u.findPath(l, f, u.hash[0], -1)
+}
+
+// findPath takes the entries of one host that cover the URL. The host is given by the hash of its expressions, and by the
+// number of labels before it where it is a *. host, else -1.
+func (u *urlQuery) findPath(l *list, f *finding, h uint64, below int) {
+	s := l.base.secret
+	if !l.maybe(s.scoped(h, ScopeURL)) {
+		return
+	}
+	take := func(h uint64, end int, suffix string) {
+		if hash := s.scoped(h, ScopeURL); l.maybe(hash) {
+			if key := u.key(below, end, suffix); f.take(l, ScopeURL, key, hash) {
+				f.key = key
+			}
+		}
+	}
+	for i := u.path; i < u.query; {
+		take(s.extend(h, []byte("/*")), i, "/*")
+		next := segmentEnd(u.text[:u.query], i)
+		h = s.extend(h, u.text[i:next])
+		i = next
+	}
+	take(s.extend(h, []byte("/*")), u.query, "/*")
+	take(h, u.query, "")
+	if query := u.text[u.query:]; len(query) > 0 {
+		if sum := s.anyOrderHash(h, query); l.maybe(s.scoped(sum, ScopeURL)) {
+			take(sum, u.query, "?"+sortedQuery(string(query[1:]))+anyOrder)
+		}
+		take(s.extend(h, query), len(u.text), "")
+	}
+}
+
+// key returns the expression of an entry: the host, or the *. host after so many labels, what follows up to end, a suffix.
+func (u *urlQuery) key(below, end int, suffix string) []byte {
+	var key []byte
+	start := 0
+	if below >= 0 {
+		key = append(key, "*."...)
+	}
+	for range max(below, 0) {
+		start += bytes.IndexByte(u.text[start:], '.') + 1
+	}
+	return append(append(key, u.text[start:end]...), suffix...)
+}
+
+// maybe tells whether what is fed with hash may be listed, or have been.
+func (l *list) maybe(hash uint64) bool {
+	if l.over != nil {
+		if _, ok := l.over.maybe[hash]; ok {
+			return true
+		}
+	}
+	return l.base.filter.maybe(hash)
+}
+
+// segmentEnd returns where the segment ends that begins with the slash at i.
+func segmentEnd(path []byte, i int) int {
+	if n := bytes.IndexByte(path[i+1:], '/'); n >= 0 {
+		return i + 1 + n
+	}
+	return len(path)
+}
+
+// urlHash is the filter hash of a url entry, and that of its host. Of all expressions that a URL has to be looked up by, the
+// hashes come from one pass: that of the host, then mixed with each segment of the path.
+func (s *secret) urlHash(key []byte) (hash, host uint64) {
+	key, below := bytes.CutPrefix(key, []byte("*."))
+	path := max(bytes.IndexByte(key, '/'), 0)
+	h := s.hostHash(key[:path])
+	if below {
+		h = s.belowHash(h)
+	}
+	host = s.scoped(h, ScopeURL)
+	query := len(key)
+	if i := bytes.IndexByte(key, '?'); i >= 0 {
+		query = i
+	}
+	for i := path; i < query; {
+		next := segmentEnd(key[:query], i)
+		h = s.extend(h, key[i:next])
+		i = next
+	}
+	if parts, ok := bytes.CutSuffix(key[query:], []byte(anyOrder)); ok {
+		h = s.anyOrderHash(h, parts)
+	} else if query < len(key) {
+		h = s.extend(h, key[query:])
+	}
+	return s.scoped(h, ScopeURL), host
+}
+
+// hostHash begins the hashes of the expressions of a host: that of a name is what suffixes has for it.
+func (s *secret) hostHash(host []byte) uint64 {
+	var name [MaxName]byte
+	var w suffixes
+	w.walk(s, appendHostName(name[:0], expression{text: host, path: len(host)}))
+	if _, ok := parseIPv4(host); ok || w.n == 0 {
+		return s.extend(0, host)
+	}
+	return w.hash[0]
+}
+
+// belowHash begins those of *. and the host.
+func (s *secret) belowHash(host uint64) uint64 { return s.extend(host, []byte("*")) }
+
+// anyOrderHash is the same for all orders of the parts of a query, which begins with its question mark.
+func (s *secret) anyOrderHash(h uint64, query []byte) uint64 {
+	sum := uint64(0)
+	for rest, more := query[1:], true; more; {
+		var part []byte
+		part, rest, more = bytes.Cut(rest, []byte{'&'})
+		sum += s.extend(s.mul[2], part)
+	}
+	return mix(h^sum, s.mul[2])
+}
