@@ -6,8 +6,9 @@ import (
 	"io"
 	"testing"
 
-	"github.com/argine-dns/argine/blocklist/formats"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/blocklist/formats"
 )
 
 const benchNames = 1_000_000
@@ -26,6 +27,7 @@ func BenchmarkReadAdblock(b *testing.B) { benchmarkRead(b, benchList("||%s^\n"))
 func BenchmarkReadRPZ(b *testing.B)     { benchmarkRead(b, benchList("%[1]s CNAME .\n*.%[1]s CNAME .\n")) }
 
 func benchmarkRead(b *testing.B, list []byte) {
+	b.Helper()
 	b.ReportAllocs()
 	for b.Loop() {
 		r, err := formats.NewReader(bytes.NewReader(list), formats.Options{})

@@ -15,8 +15,11 @@ func split(row string, separator rune) []string {
 	var fields []string
 	if strings.Contains(row, `"`) {
 		r := csv.NewReader(strings.NewReader(row))
-		r.Comma, r.LazyQuotes, r.TrimLeadingSpace = separator, true, true
-		fields, _ = r.Read()
+		r.Comma, r.TrimLeadingSpace = separator, true
+		var err error
+		if fields, err = r.Read(); err != nil {
+			return nil
+		}
 	} else {
 		fields = strings.Split(row, string(separator))
 	}

@@ -6,9 +6,10 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/formats"
-	"github.com/stretchr/testify/require"
 )
 
 // FuzzRead reads anything as any format: it never panics, what it yields reads back from its own line, and what is

@@ -5,10 +5,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/argine-dns/argine/blocklist"
-	"github.com/argine-dns/argine/blocklist/formats"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/formats"
 )
 
 // read returns the entries of a list as lines, then what was passed over as lines of reason: count @ line numbers.
@@ -47,7 +48,8 @@ func readTests() []readTest {
 		{
 			"plain domains", formats.Domains,
 			"\ufeff# list\r\nexample.com\r\n\r\nWWW.Example.ORG.   # why\r\n! note\n; note\nb\u00fccher.test\n_dmarc.example.net\n",
-			[]string{"example.com", "www.example.org", "xn--bcher-kva.test", "_dmarc.example.net"}, nil,
+			[]string{"example.com", "www.example.org", "xn--bcher-kva.test", "_dmarc.example.net"},
+			nil,
 		},
 		{
 			"domains with URLs, addresses and a heading", formats.Domains,
@@ -73,8 +75,10 @@ func readTests() []readTest {
 			lines("[Adblock Plus 2.0]", "! Title: list", "||a.test^", "||b.test^|", "||c.test^$third-party", "||d.test/path^", "/ads[0-9]/",
 				"example.org##.banner", "||e.test^", "@@||ok.e.test^", "@@||f.test/page$script", "||f.test^", "||x.f.test^", "@@/re/", "||zip^"),
 			[]string{"a.test", "b.test", "zip"},
-			[]string{"rule with modifiers, unsupported: 1 @ [5]", "pattern, unsupported: 2 @ [6 7]", "cosmetic rule, unsupported: 1 @ [8]",
-				"exception that is not @@||name^, unsupported: 1 @ [14]", "has exceptions below it, unsupported: 1 @ [9]", "allowed by an exception: 3 @ [10 11 13]"},
+			[]string{
+				"rule with modifiers, unsupported: 1 @ [5]", "pattern, unsupported: 2 @ [6 7]", "cosmetic rule, unsupported: 1 @ [8]",
+				"exception that is not @@||name^, unsupported: 1 @ [14]", "has exceptions below it, unsupported: 1 @ [9]", "allowed by an exception: 3 @ [10 11 13]",
+			},
 		},
 		{
 			"dnsmasq", formats.Dnsmasq,
@@ -98,34 +102,76 @@ func readTests() []readTest {
 			[]string{"pattern, unsupported: 3 @ [6 7 8]", "rule with a schedule, unsupported: 1 @ [9]"},
 		},
 		{
+			"rules with junk", formats.Adblock,
+			lines("||a.test^", "||b.test^", "||c.test^", "||d.test^", "||e.test^", "||-- ^"),
+			[]string{"a.test", "b.test", "c.test", "d.test", "e.test"},
+			[]string{"not a domain name: 1 @ [6]"},
+		},
+		{
+			"settings with junk", formats.Dnsmasq,
+			lines("local=/a.test/", "local=/b.test/", "local=/c.test/", "local=/d.test/", "local=/e.test/", "local=/f.test/", "local=/g.test", "what is this"),
+			[]string{"a.test", "b.test", "c.test", "d.test", "e.test", "f.test"},
+			[]string{"not a line of this format: 2 @ [7 8]"},
+		},
+		{
+			"zones with junk", formats.Unbound,
+			lines("local-zone: a.test static", "local-zone: b.test static", "local-zone: c.test static", "local-zone: d.test static", "local-zone: e.test static",
+				"local-zone: f.test static", "local-zone: g.test often", "local-data: h.test"),
+			[]string{"a.test", "b.test", "c.test", "d.test", "e.test", "f.test"},
+			[]string{"not a line of this format: 2 @ [7 8]"},
+		},
+		{
+			"csv with junk", formats.CSV,
+			lines("url,ref", "a.test/1,x", "a.test/2,x", "a.test/3,x", "a.test/4,x", "a.test/5,x", "a.test/6,x", `"a.test/7,x`, "a.test/8,\x01"),
+			[]string{"https://a.test/1 ref=x", "https://a.test/2 ref=x", "https://a.test/3 ref=x", "https://a.test/4 ref=x", "https://a.test/5 ref=x", "https://a.test/6 ref=x"},
+			[]string{"row without url, host, domain and ip: 1 @ [8]", "category or reference too long or not plain text: 1 @ [9]"},
+		},
+		{
+			"cncpo with junk", formats.CNCPO,
+			lines("7;20240521", ";a.test;;", ";b.test;;", ";c.test;;", ";d.test;;", ";e.test;;", ";f.test;;", "", "http://g.test/*;g.test;;", "http:///x;;;", "1;2;3;4;5"),
+			[]string{
+				`a.test ref="CNCPO 7 20240521"`, `b.test ref="CNCPO 7 20240521"`, `c.test ref="CNCPO 7 20240521"`, `d.test ref="CNCPO 7 20240521"`,
+				`e.test ref="CNCPO 7 20240521"`, `f.test ref="CNCPO 7 20240521"`,
+			},
+			[]string{"pattern, unsupported: 1 @ [9]", "not a URL: 1 @ [10]", "not a line of this format: 1 @ [11]"},
+		},
+		{
 			"csv", formats.CSV,
 			lines("Domain,Category,Ref,Expires,Status,Note", `a.test,csam,"order ""7"", 2026",2027-05-01,,x`, "b.test,,,,monitor,", "c.test,,,2027-05-01 08:00:00,block,",
 				"d.test,,,soon,,", "e.test,,,,,", "f.test,,,,offline,", "# note", "g.test,,,,,", "h.test", "i.test,,"),
-			[]string{`a.test category=csam ref="order \"7\", 2026" expires=2027-05-01`, "b.test status=monitor", "c.test expires=2027-05-01T08:00:00Z",
-				"e.test", "g.test", "h.test", "i.test"},
+			[]string{
+				`a.test category=csam ref="order \"7\", 2026" expires=2027-05-01`, "b.test status=monitor", "c.test expires=2027-05-01T08:00:00Z",
+				"e.test", "g.test", "h.test", "i.test",
+			},
 			[]string{"expires is not a day or time: 1 @ [5]", "status is neither block nor monitor: 1 @ [7]"},
 		},
 		{
 			"csv with columns of all scopes", formats.CSV,
 			lines("ip;url;host;domain", ";https://a.test/x?id=1;a.test;a.test", ";;www.b.test;b.test", ";;;c.test", "192.0.2.0/24;;;", "192.0.2.1;;;d.test"),
-			[]string{"https://a.test/x?id=1", "=www.b.test", "c.test", "192.0.2.0/24", "d.test"}, nil,
+			[]string{"https://a.test/x?id=1", "=www.b.test", "c.test", "192.0.2.0/24", "d.test"},
+			nil,
 		},
 		{
 			"cncpo", formats.CNCPO,
 			"1234;20240521103000\r\nhttp://A.test/;a.test;;\r\nhttp://b.test/dir/page.html;b.test;;\r\nc.test; c.test ;;\r\n;;http://192.0.2.8/;192.0.2.8\r\n" +
 				";;http://192.0.2.9/x;192.0.2.9\r\nhttp://d.test/;other.test;;\r\nhttp://e.test/;e.test;;\r\n",
-			[]string{`a.test ref="CNCPO 1234 20240521103000"`, `https://b.test/dir/page.html ref="CNCPO 1234 20240521103000"`, `c.test ref="CNCPO 1234 20240521103000"`,
-				`192.0.2.8 ref="CNCPO 1234 20240521103000"`, `https://192.0.2.9/x ref="CNCPO 1234 20240521103000"`, `e.test ref="CNCPO 1234 20240521103000"`},
+			[]string{
+				`a.test ref="CNCPO 1234 20240521103000"`, `https://b.test/dir/page.html ref="CNCPO 1234 20240521103000"`, `c.test ref="CNCPO 1234 20240521103000"`,
+				`192.0.2.8 ref="CNCPO 1234 20240521103000"`, `https://192.0.2.9/x ref="CNCPO 1234 20240521103000"`, `e.test ref="CNCPO 1234 20240521103000"`,
+			},
 			[]string{"the URL and the name beside it disagree: 1 @ [7]"},
 		},
 		{
 			"our own lines, plain but for a URL", formats.Argine,
-			lines("example.com", "https://t.test/a/*"), []string{"example.com", "https://t.test/a/*"}, nil,
+			lines("example.com", "https://t.test/a/*"),
+			[]string{"example.com", "https://t.test/a/*"},
+			nil,
 		},
 		{
 			"our own lines", formats.Argine,
 			lines("# note", "example.com category=csam # why", "=www.example.org", "https://t.test/a/*", "192.0.2.0/24", `zip ref="order 7"`, `\001odd.test`),
-			[]string{"example.com category=csam", "=www.example.org", "https://t.test/a/*", "192.0.2.0/24", `zip ref="order 7"`, `\001odd.test`}, nil,
+			[]string{"example.com category=csam", "=www.example.org", "https://t.test/a/*", "192.0.2.0/24", `zip ref="order 7"`, `\001odd.test`},
+			nil,
 		},
 	}
 }
@@ -158,17 +204,33 @@ func TestReadRPZ(t *testing.T) {
 		{"pairs in any order", lines("*.a.test CNAME .", "b.test CNAME .", "*.b.test CNAME .", "a.test CNAME ."), []string{"a.test", "b.test"}, nil},
 		{"actions", lines("a.test CNAME rpz-drop.", "b.test A 192.0.2.1", " AAAA 2001:db8::1", `c.test TXT "a;b" "(c"`, "d.test CNAME stop.example.", "e.test CNAME rpz-passthru.",
 			"f.test CNAME rpz-tcp-only.", "g.test CNAME g.test."), []string{"=a.test", "=b.test", "=c.test", "=d.test"}, []string{"allowed by an exception: 3 @ [11 12 13]"}},
-		{"exceptions", lines("a.test CNAME .", "*.a.test CNAME .", "ok.a.test CNAME rpz-passthru.", "x.a.test CNAME .", "*.b.test CNAME rpz-passthru.", "b.test CNAME ."),
-			[]string{"=x.a.test", "=b.test"}, []string{"has exceptions below it, unsupported: 1 @ [6]", "allowed by an exception: 1 @ [8]"}},
-		{"other triggers", lines("24.0.2.0.192.rpz-ip CNAME .", "32.zz.db8.2001.rpz-ip CNAME .", "128.1.zz.rpz-ip CNAME .", "128.zz.1.db8.2001.rpz-ip CNAME .", "0.zz.rpz-ip CNAME .",
-			"32.1.2.0.192.rpz-client-ip CNAME .", "ns.test.rpz-nsdname CNAME .", "33.1.2.0.192.rpz-ip CNAME .", "64.1.2.3.4.5.6.7.8.rpz-ip CNAME ."),
+		{
+			"exceptions", lines("a.test CNAME .", "*.a.test CNAME .", "ok.a.test CNAME rpz-passthru.", "x.a.test CNAME .", "*.b.test CNAME rpz-passthru.", "b.test CNAME ."),
+			[]string{"=x.a.test", "=b.test"},
+			[]string{"has exceptions below it, unsupported: 1 @ [6]", "allowed by an exception: 1 @ [8]"},
+		},
+		{
+			"other triggers", lines("24.0.2.0.192.rpz-ip CNAME .", "32.zz.db8.2001.rpz-ip CNAME .", "128.1.zz.rpz-ip CNAME .", "128.zz.1.db8.2001.rpz-ip CNAME .", "0.zz.rpz-ip CNAME .",
+				"32.1.2.0.192.rpz-client-ip CNAME .", "ns.test.rpz-nsdname CNAME .", "33.1.2.0.192.rpz-ip CNAME .", "64.1.2.3.4.5.6.7.8.rpz-ip CNAME ."),
 			[]string{"192.0.2.0/24", "2001:db8::/32", "::1", "2001:db8:1::", "::/0"},
-			[]string{"rpz-client-ip trigger, unsupported: 1 @ [11]", "rpz-nsdname trigger, unsupported: 1 @ [12]", "not an address: 2 @ [13 14]"}},
-		{"exceptions of addresses", lines("24.0.2.0.192.rpz-ip CNAME .", "32.1.2.0.192.rpz-ip CNAME rpz-passthru.", "32.1.100.51.198.rpz-ip CNAME ."), []string{"198.51.100.1"},
-			[]string{"has exceptions below it, unsupported: 1 @ [6]", "allowed by an exception: 1 @ [7]"}},
+			[]string{"rpz-client-ip trigger, unsupported: 1 @ [11]", "rpz-nsdname trigger, unsupported: 1 @ [12]", "not an address: 2 @ [13 14]"},
+		},
+		{
+			"exceptions of addresses", lines("24.0.2.0.192.rpz-ip CNAME .", "32.1.2.0.192.rpz-ip CNAME rpz-passthru.", "32.1.100.51.198.rpz-ip CNAME ."),
+			[]string{"198.51.100.1"},
+			[]string{"has exceptions below it, unsupported: 1 @ [6]", "allowed by an exception: 1 @ [7]"},
+		},
 		{"odd octets", lines(`a\.b.test CNAME .`, `\000\255.test CNAME .`, `q\;r\(.test CNAME .`), []string{`=a\.b.test`, `=\000\255.test`, `=q\;r\(.test`}, nil},
-		{"what is no trigger", lines("a.test CNAME .", "b.test CNAME .", "c.test CNAME .", "d.test NS ns.test.", "e.test WHAT x", "* CNAME .", "$INCLUDE other"), []string{"=a.test", "=b.test", "=c.test"},
-			[]string{"record type without a meaning in RPZ, unsupported: 1 @ [9]", "not a line of this format: 1 @ [10]", "wildcard of everything, unsupported: 1 @ [11]", "directive, unsupported: 1 @ [12]"}},
+		{
+			"records with junk", lines("a.test CNAME .", "b.test CNAME .", "c.test CNAME .", "d.test CNAME .", "e.test CNAME .", "f.test CNAME .", "g.test CNAME )", `h.test TXT "open`, "i.test TYPE65 x"),
+			[]string{"=a.test", "=b.test", "=c.test", "=d.test", "=e.test", "=f.test", "=i.test"},
+			[]string{"badly formed record: 2 @ [12 13]"},
+		},
+		{
+			"what is no trigger", lines("a.test CNAME .", "b.test CNAME .", "c.test CNAME .", "d.test NS ns.test.", "e.test WHAT x", "* CNAME .", "$INCLUDE other"),
+			[]string{"=a.test", "=b.test", "=c.test"},
+			[]string{"record type without a meaning in RPZ, unsupported: 1 @ [9]", "not a line of this format: 1 @ [10]", "wildcard of everything, unsupported: 1 @ [11]", "directive, unsupported: 1 @ [12]"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

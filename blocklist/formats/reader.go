@@ -36,10 +36,11 @@ func NewReader(r io.Reader, o Options) (*Reader, error) {
 		}
 	}
 	br := bufio.NewReaderSize(r, bufferSize)
-	if start, _ := br.Peek(len(bom)); string(start) == bom {
-		_, _ = br.Discard(len(bom)) // can't fail: it was peeked
-	}
 	prefix, err := br.Peek(bufferSize)
+	if bytes.HasPrefix(prefix, []byte(bom)) {
+		br.Discard(len(bom)) //nolint:errcheck // can't fail: it was peeked
+		prefix = prefix[len(bom):]
+	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("reading %s: %w", o.Name, err)
 	}
@@ -79,8 +80,9 @@ func newParser(f Format, origin blocklist.Name) parser {
 		return &cncpo{}
 	case Argine:
 		return lineParser(parseArgine)
+	default:
+		return lineParser(parseDomains)
 	}
-	return lineParser(parseDomains)
 }
 
 // Format returns the format that was named or found.

@@ -9,9 +9,10 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/argine-dns/argine/blocklist/formats"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/blocklist/formats"
 )
 
 // realData holds real lists, which are no part of the repository.
@@ -19,6 +20,9 @@ const realData = "../../../shared/data"
 
 func openReal(t *testing.T, name string) io.Reader {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("real lists take their time")
+	}
 	file, err := os.Open(filepath.Join(realData, name))
 	if errors.Is(err, fs.ErrNotExist) {
 		t.Skip("there are no real lists beside the repository")

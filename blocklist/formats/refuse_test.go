@@ -8,10 +8,11 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"github.com/argine-dns/argine/blocklist"
-	"github.com/argine-dns/argine/blocklist/formats"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/formats"
 )
 
 func TestRefuse(t *testing.T) {

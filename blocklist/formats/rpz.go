@@ -171,20 +171,16 @@ func isTTL(field string) bool {
 
 // rule reads what a record says of its owner as a trigger.
 func (z *zone) rule(t *tally, kind string, data []string) {
-	if !z.owner.Within(z.apex) && z.apex != root {
+	if z.apex != root && !z.owner.Within(z.apex) {
 		t.bad(outside)
 		return
 	}
 	trigger := z.owner[:len(z.owner)-len(z.apex)] + root
-	if trigger == root { // NS and the like: what every zone has
-		return
-	}
 	m := z.action(trigger, kind, data)
 	switch top := topLabel(trigger); {
-	case m == 0 && isDataType(kind, false):
-		t.skip(forbidden)
+	case trigger == root: // NS and the like: what every zone has
 	case m == 0:
-		t.bad(notThis)
+		z.meaningless(t, kind)
 	case top == "rpz-ip":
 		z.addresses(t, trigger, m)
 	case top == "rpz-client-ip" || top == "rpz-nsdname" || top == "rpz-nsip":
@@ -194,6 +190,14 @@ func (z *zone) rule(t *tally, kind string, data []string) {
 	default:
 		z.name(t, trigger, m&(listName|passName))
 	}
+}
+
+func (z *zone) meaningless(t *tally, kind string) {
+	if strings.Contains(forbiddenTypes, " "+kind+" ") {
+		t.skip(forbidden)
+		return
+	}
+	t.bad(notThis)
 }
 
 func (z *zone) below(t *tally, parent blocklist.Name, m mark) {
@@ -208,7 +212,7 @@ func (z *zone) below(t *tally, parent blocklist.Name, m mark) {
 // meaning for.
 func (z *zone) action(trigger blocklist.Name, kind string, data []string) mark {
 	if kind != "CNAME" {
-		if isDataType(kind, true) {
+		if isDataType(kind) {
 			return listDomain
 		}
 		return 0
@@ -232,10 +236,7 @@ const (
 	forbiddenTypes = " CDNSKEY CDS DNAME DNSKEY DS NS NSEC NSEC3 NSEC3PARAM RRSIG ZONEMD "
 )
 
-func isDataType(kind string, allowed bool) bool {
-	if !allowed {
-		return strings.Contains(forbiddenTypes, " "+kind+" ")
-	}
+func isDataType(kind string) bool {
 	number, generic := strings.CutPrefix(kind, "TYPE")
 	if _, err := strconv.ParseUint(number, 10, 16); generic && err == nil {
 		return true

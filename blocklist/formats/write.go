@@ -128,7 +128,7 @@ func newWriter(w io.Writer, f Format, o WriteOptions) (*writer, error) {
 // put writes text; errors show at the end.
 func (w *writer) put(text ...string) {
 	for _, s := range text {
-		_, _ = w.out.WriteString(s)
+		w.out.WriteString(s) //nolint:errcheck // Flush says it again
 	}
 }
 
@@ -177,7 +177,7 @@ func (w *writer) remember(e blocklist.Entry) {
 }
 
 func (w *writer) own(e blocklist.Entry) bool {
-	_, _ = w.out.Write(append(e.Append(w.out.AvailableBuffer()), '\n'))
+	w.out.Write(append(e.Append(w.out.AvailableBuffer()), '\n')) //nolint:errcheck // Flush says it again
 	return true
 }
 

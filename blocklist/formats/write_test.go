@@ -13,10 +13,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/argine-dns/argine/blocklist"
-	"github.com/argine-dns/argine/blocklist/formats"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/formats"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
