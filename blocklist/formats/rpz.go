@@ -18,8 +18,8 @@ const (
 )
 
 // zone reads a response policy zone: master file syntax (RFC 1035, section 5), triggers and actions as in
-// draft-vixie-dnsop-dns-rpz. A wildcard is taken to cover all names below it, as the draft has it and publishers mean it;
-// servers that look wildcards up as RFC 4592 has it miss those below another owner of the zone.
+// draft-vixie-dnsop-dns-rpz. A wildcard is taken to cover all names below it, which is what publishers mean;
+// servers that look wildcards up by RFC 4592 (BIND and Unbound do) miss those below another owner of the zone.
 type zone struct {
 	*held
 	apex, origin blocklist.Name // the root as long as nothing else is known
