@@ -32,6 +32,9 @@ func (a Action) String() string {
 	return "invalid"
 }
 
+// MarshalText implements [encoding.TextMarshaler]: it writes the word.
+func (a Action) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
 // ParseAction reads the action of a list: every action but pass.
 func ParseAction(text string) (Action, error) {
 	if i := slices.Index(actionNames[:], text); i > int(Pass) {

@@ -28,8 +28,11 @@ type Service struct {
 }
 
 // NewService makes a service of the settings that read returns; it is called again for each reload. It starts nothing, but
-// opens the store, which Run closes.
+// opens the store, which Run closes. Without a log, nothing is logged.
 func NewService(read func() (*Settings, error), log *slog.Logger) (*Service, error) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	settings, err := read()
 	if err != nil {
 		return nil, err

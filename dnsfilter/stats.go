@@ -1,6 +1,7 @@
 package dnsfilter
 
 import (
+	"log/slog"
 	"maps"
 	"sync"
 	"sync/atomic"
@@ -57,4 +58,12 @@ func (s *Server) Stats() Stats {
 		out.Lists[key.list][key.action] = n
 	}
 	return out
+}
+
+// LogValue implements [slog.LogValuer].
+func (s Stats) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.Uint64("queries", s.Queries), slog.Uint64("hits", s.Hits), slog.Uint64("failures", s.Failures),
+		slog.Uint64("dropped", s.Dropped), slog.Any("lists", s.Lists),
+	)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/argine-dns/argine/dnsfilter"
@@ -17,7 +18,7 @@ func lookupCommand() *cobra.Command {
 		Short: "Tell what happens to a name, and why",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			log, err := newLog(cmd.ErrOrStderr(), "text", false)
+			log, err := newLog(cmd.ErrOrStderr(), "text", slog.LevelWarn)
 			if err != nil {
 				return err
 			}

@@ -63,6 +63,8 @@ func rootCommand() *cobra.Command {
 		Long: `dnsfilter answers DNS queries: names that a list holds as its settings say, all others as the upstream resolvers do.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage.`,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
@@ -70,25 +72,21 @@ Exit codes: 0 done, 1 failed, 2 wrong usage.`,
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{err, "see " + c.CommandPath() + " --help"}
 	})
-	for _, c := range cmd.Commands() {
-		if args := c.Args; args != nil {
-			c.Args = func(c *cobra.Command, given []string) error {
-				if err := args(c, given); err != nil {
-					return usageError{err, "see " + c.CommandPath() + " --help"}
-				}
-				return nil
+	for _, c := range append(cmd.Commands(), cmd) {
+		check := c.Args
+		c.Args = func(c *cobra.Command, given []string) error {
+			if err := check(c, given); err != nil {
+				return usageError{err, "see " + c.CommandPath() + " --help"}
 			}
+			return nil
 		}
 	}
 	return cmd
 }
 
-// newLog makes the log: text or JSON lines on stderr.
-func newLog(w io.Writer, format string, verbose bool) (*slog.Logger, error) {
-	o := &slog.HandlerOptions{}
-	if verbose {
-		o.Level = slog.LevelDebug
-	}
+// newLog makes the log: text or JSON lines on stderr, of what is at least as grave as level.
+func newLog(w io.Writer, format string, level slog.Level) (*slog.Logger, error) {
+	o := &slog.HandlerOptions{Level: level}
 	switch format {
 	case "text":
 		return slog.New(slog.NewTextHandler(w, o)), nil

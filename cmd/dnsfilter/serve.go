@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"os/signal"
 
@@ -42,7 +43,11 @@ they change, and on SIGHUP; a bad file changes nothing.`,
 }
 
 func (f *serveFlags) serve(cmd *cobra.Command) error {
-	log, err := newLog(cmd.ErrOrStderr(), f.logFormat, f.verbose)
+	level := slog.LevelInfo
+	if f.verbose {
+		level = slog.LevelDebug
+	}
+	log, err := newLog(cmd.ErrOrStderr(), f.logFormat, level)
 	if err != nil {
 		return err
 	}
@@ -75,7 +80,7 @@ func readSettings(path string) (*dnsfilter.Settings, error) {
 // hangups passes SIGHUP on. The channel is never closed.
 func hangups(ctx context.Context) <-chan struct{} {
 	signals, out := make(chan os.Signal, 1), make(chan struct{})
-	signal.Notify(signals, hangup...)
+	notifyHangup(signals)
 	go func() {
 		defer signal.Stop(signals)
 		for {

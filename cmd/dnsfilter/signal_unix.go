@@ -4,8 +4,9 @@ package main
 
 import (
 	"os"
+	"os/signal"
 	"syscall"
 )
 
-// hangup are the signals that ask for a reload.
-var hangup = []os.Signal{syscall.SIGHUP} //nolint:gochecknoglobals // a constant in all but grammar
+// notifyHangup passes on the signal that asks for a reload.
+func notifyHangup(c chan<- os.Signal) { signal.Notify(c, syscall.SIGHUP) }

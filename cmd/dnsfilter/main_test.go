@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func runCommand(args ...string) (code int, stdout, stderr string) {
+	var out, errs bytes.Buffer
+	code = run(args, &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+// folder makes a folder with settings and a list, and returns the path of the settings.
+func folder(t *testing.T, settings string) string {
+	t.Helper()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "dnsfilter.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(settings), 0o600))
+	list := "example.com category=test ref=\"order 1\" expires=2999-01-01\n=host.example.net\n"
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "list.txt"), []byte(list), 0o600))
+	return path
+}
+
+const settings = "state: state\nlists:\n  - {name: local, file: list.txt}\n"
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	path := folder(t, settings)
+	code, stdout, stderr := runCommand("check", "-c", path)
+	assert.Equal(t, exitDone, code, stderr)
+	assert.Empty(t, stdout)
+	assert.Equal(t, path+": no mistakes; 1 lists\n", stderr)
+
+	bad := folder(t, "listen: [x]\nlists:\n  - {name: local, file: list.txt, action: explode}\n")
+	code, _, stderr = runCommand("check", "-c", bad)
+	assert.Equal(t, exitFailed, code)
+	assert.Contains(t, stderr, bad+":1:10: address \"x\"")
+	assert.Contains(t, stderr, bad+":3:43: unknown action \"explode\"")
+
+	missing := folder(t, "lists:\n  - {name: local, file: none.txt}\n")
+	code, _, stderr = runCommand("check", "-c", missing)
+	assert.Equal(t, exitFailed, code)
+	assert.Contains(t, stderr, missing+":2:6: ")
+}
+
+func TestLookupCommand(t *testing.T) {
+	t.Parallel()
+	path := folder(t, settings)
+	for name, want := range map[string]string{
+		"www.example.com":  "www.example.com: nxdomain (list local, entry example.com, category test, reference \"order 1\", expires 2999-01-01T00:00:00Z)\n",
+		"host.example.net": "host.example.net: nodata (list local, entry =host.example.net)\n",
+		"example.net":      "example.net: pass (on no list)\n",
+	} {
+		code, stdout, stderr := runCommand("lookup", "-c", path, name)
+		assert.Equal(t, exitDone, code, stderr)
+		assert.Equal(t, want, stdout)
+		assert.Empty(t, stderr)
+	}
+	code, stdout, _ := runCommand("lookup", "-c", path, "--json", "example.com")
+	assert.Equal(t, exitDone, code)
+	var d map[string]string
+	require.NoError(t, json.Unmarshal([]byte(stdout), &d))
+	assert.Equal(t, map[string]string{
+		"name": "example.com", "action": "nxdomain", "list": "local", "entry": "example.com", "category": "test",
+		"reference": "order 1", "expires": "2999-01-01T00:00:00Z",
+	}, d)
+	code, _, stderr := runCommand("lookup", "-c", path, "a..b")
+	assert.Equal(t, exitFailed, code)
+	assert.Contains(t, stderr, "dnsfilter: error: name \"a..b\"")
+}
+
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	path := folder(t, settings)
+	for _, args := range [][]string{
+		{"check"}, {"lookup", "example.com"}, {"lookup", "-c", path}, {"lookup", "-c", path, "a", "b"}, {"serve", "extra"},
+		{"serve", "--unknown"}, {"serve", "--log", "xml"}, {"serve", "--listen", "nowhere"}, {"serve", "--upstream", "nowhere"}, {"launch"},
+	} {
+		code, stdout, stderr := runCommand(args...)
+		assert.Equal(t, exitUsage, code, args)
+		assert.Empty(t, stdout, args)
+		assert.Contains(t, stderr, "dnsfilter: error: ", args)
+		assert.Contains(t, stderr, "dnsfilter: hint: ", args)
+	}
+	code, _, stderr := runCommand("serve", "-c", filepath.Join(t.TempDir(), "none.yaml"))
+	assert.Equal(t, exitFailed, code)
+	assert.Contains(t, stderr, "reading settings")
+	code, stdout, _ := runCommand("--help")
+	assert.Equal(t, exitDone, code)
+	assert.Contains(t, stdout, "Exit codes")
+}
