@@ -68,7 +68,7 @@ func hintFor(err error) string {
 		err  error
 		hint string
 	}{
-		{context.Canceled, "nothing was changed"},
+		{context.Canceled, "it was interrupted before it was done; blocklist status shows where the list stands"},
 		{blocklist.ErrBusy, "wait until the other command has finished, then try again"},
 		{publish.ErrNothingPending, "blocklist release makes the next release"},
 		{publish.ErrUnchanged, "add, remove or import entries first; blocklist diff shows what would be released"},

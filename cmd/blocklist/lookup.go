@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"iter"
 	"net/netip"
 	"os"
@@ -15,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist"
-	"github.com/argine-dns/argine/blocklist/formats"
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
@@ -54,62 +52,120 @@ status=monitor counts, and says so.`,
 
 // find returns the entries in the file or folder path that cover what text names.
 func (a *app) find(ctx context.Context, in *input, path, text string) ([]blocklist.Entry, error) {
-	targets, err := coveredBy(text)
+	search, err := searchFor(text)
 	if err != nil {
 		return nil, err
 	}
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		if _, err := os.Stat(filepath.Join(path, pulledFile)); err == nil {
-			path, in.format = filepath.Join(path, pulledFile), string(formats.Argine)
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		} else {
-			return findInLedger(ctx, path, targets)
-		}
+	switch {
+	case isFile(filepath.Join(path, "ledger.db")):
+		return findInLedger(ctx, path, text, search)
+	case isFile(filepath.Join(path, pulledFile)):
+		path = filepath.Join(path, pulledStore)
 	}
-	return a.findInFile(in, path, targets)
+	if isFile(path) || path == "-" {
+		r, done, err := in.open(a, path)
+		if err != nil {
+			return nil, err
+		}
+		defer done()
+		return findAmong(r.Entries(), search)
+	}
+	store, err := blocklist.Open(path, blocklist.Options{ReadOnly: true})
+	if err != nil {
+		return nil, err
+	}
+	defer store.Close() //nolint:errcheck // it was only read
+	return findInStore(store, search)
 }
 
-func findInLedger(ctx context.Context, dir string, targets []string) (found []blocklist.Entry, err error) {
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.IsDir()
+}
+
+// search looks one thing up in a store.
+type search func(*blocklist.Store) (blocklist.Match, bool)
+
+// searchFor returns the search for what text names: an address, a URL, or else a name.
+func searchFor(text string) (search, error) {
+	if a, err := netip.ParseAddr(text); err == nil {
+		return func(s *blocklist.Store) (blocklist.Match, bool) { return s.LookupAddr(a) }, nil
+	}
+	if strings.ContainsAny(text, "/?") {
+		_, err := blocklist.ParseURL(text)
+		return func(s *blocklist.Store) (blocklist.Match, bool) { return s.LookupURL(text) }, err
+	}
+	_, err := blocklist.ParseName(text)
+	return func(s *blocklist.Store) (blocklist.Match, bool) { return s.LookupHost(text) }, err
+}
+
+// errNoList is returned for a folder in which there is nothing to look up.
+var errNoList = errors.New("there is no list in it: it is neither an agency's folder nor one of pull or of a resolver")
+
+// findInStore returns the entry that decides.
+func findInStore(store *blocklist.Store, search search) ([]blocklist.Entry, error) {
+	lists := store.Lists()
+	if len(lists) == 0 {
+		return nil, errNoList
+	}
+	for _, l := range lists {
+		if l.Err != nil {
+			return nil, fmt.Errorf("looking in %s: %w", l.List, l.Err)
+		}
+	}
+	m, ok := search(store)
+	if !ok {
+		return nil, nil
+	}
+	e, err := blocklist.ParseEntry(m.Entry())
+	e.Attributes = blocklist.Attributes{Category: m.Category, Reference: m.Reference, Expires: m.Expires, Monitor: m.Monitor}
+	return []blocklist.Entry{e}, err
+}
+
+// findAmong compiles entries as a resolver would, in a temporary folder, and looks there.
+func findAmong(entries iter.Seq2[blocklist.Entry, error], search search) (found []blocklist.Entry, err error) {
+	dir, err := os.MkdirTemp("", "blocklist-*")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
+	store, err := blocklist.Open(dir, blocklist.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer store.Close() //nolint:errcheck // a temporary store
+	if err := store.SetLocal("lookup", "", entries); err != nil {
+		return nil, err
+	}
+	return findInStore(store, search)
+}
+
+// findInLedger finds names by their parents, which takes no time; all else as in a file.
+func findInLedger(ctx context.Context, dir, text string, search search) (found []blocklist.Entry, err error) {
 	l, err := publish.Open(dir)
 	if err != nil {
 		return nil, err
 	}
 	defer l.Close() //nolint:errcheck // it was only read
+	name, err := blocklist.ParseName(text)
+	if _, notName := netip.ParseAddr(text); err != nil || notName == nil || strings.ContainsAny(text, "/?") {
+		return findAmong(l.Entries(ctx), search)
+	}
+	targets := []string{blocklist.HostEntry(name).Target()}
+	for suffix := range name.Suffixes() {
+		targets = append(targets, blocklist.DomainEntry(suffix).Target())
+	}
 	for _, target := range targets {
 		e, ok, err := l.Lookup(ctx, target)
 		if err != nil {
 			return nil, err
 		}
-		if ok && inForce(e) {
+		if ok && (e.Expires.IsZero() || e.Expires.After(time.Now())) {
 			found = append(found, e)
 		}
 	}
 	return found, nil
 }
-
-func (a *app) findInFile(in *input, path string, targets []string) (found []blocklist.Entry, err error) {
-	wanted := map[string]bool{}
-	for _, t := range targets {
-		wanted[t] = true
-	}
-	r, done, err := in.open(a, path)
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	for e, err := range r.Entries() {
-		if err != nil {
-			return nil, err
-		}
-		if wanted[e.Target()] && inForce(e) {
-			found = append(found, e)
-		}
-	}
-	return found, nil
-}
-
-func inForce(e blocklist.Entry) bool { return e.Expires.IsZero() || e.Expires.After(time.Now()) }
 
 func withoutErrors(all []blocklist.Entry) iter.Seq2[blocklist.Entry, error] {
 	return func(yield func(blocklist.Entry, error) bool) {
@@ -119,81 +175,4 @@ func withoutErrors(all []blocklist.Entry) iter.Seq2[blocklist.Entry, error] {
 			}
 		}
 	}
-}
-
-// coveredBy returns the targets of all entries that would cover what text names: a name, a URL or an address.
-func coveredBy(text string) ([]string, error) {
-	if a, err := netip.ParseAddr(text); err == nil {
-		return addressTargets(a.Unmap()), nil
-	}
-	if strings.ContainsAny(text, "/?") {
-		return urlTargets(text)
-	}
-	name, err := blocklist.ParseName(text)
-	if err != nil {
-		return nil, err
-	}
-	return nameTargets(name), nil
-}
-
-// nameTargets returns name alone, and it and its parents with all below them.
-func nameTargets(name blocklist.Name) []string {
-	targets := []string{blocklist.HostEntry(name).Target()}
-	for suffix := range name.Suffixes() {
-		targets = append(targets, blocklist.DomainEntry(suffix).Target())
-	}
-	return targets
-}
-
-// addressTargets returns every prefix that holds an address.
-func addressTargets(a netip.Addr) []string {
-	var targets []string
-	for bits := a.BitLen(); bits >= 0; bits-- {
-		targets = append(targets, blocklist.IPEntry(netip.PrefixFrom(a, bits)).Target())
-	}
-	return targets
-}
-
-// maxTargets limits how many entries could cover one URL; only nonsense has more.
-const maxTargets = 20_000
-
-// urlTargets returns the entries that would cover a URL: those of its host, and the URL's own.
-func urlTargets(text string) ([]string, error) {
-	u, err := blocklist.ParseURL(text)
-	if err != nil {
-		return nil, err
-	}
-	hosts := []string{u.Host}
-	var targets []string
-	if a, err := netip.ParseAddr(strings.Trim(u.Host, "[]")); err == nil {
-		targets = addressTargets(a)
-	} else if name, err := blocklist.ParseName(u.Host); err == nil {
-		targets = nameTargets(name)
-		for suffix := range name.Suffixes() {
-			hosts = append(hosts, "*."+suffix.String())
-		}
-	}
-	paths := urlPaths(u)
-	if len(hosts)*len(paths) > maxTargets {
-		return nil, fmt.Errorf("looking up a URL with %d labels and %d path segments: %w", len(hosts), len(paths), blocklist.ErrTooLarge)
-	}
-	for _, host := range hosts {
-		for _, path := range paths {
-			targets = append(targets, "https://"+host+path)
-		}
-	}
-	return targets, nil
-}
-
-// urlPaths returns the path with its query, the path with any query, and everything below the path and its parents.
-func urlPaths(u blocklist.URL) []string {
-	paths := []string{u.Path}
-	if u.HasQuery {
-		paths = append(paths, u.Path+"?"+u.Query)
-	}
-	below := strings.TrimSuffix(u.Path, "/")
-	for ; below != ""; below = below[:strings.LastIndexByte(below, '/')] {
-		paths = append(paths, below+"/*")
-	}
-	return append(paths, "/*")
 }

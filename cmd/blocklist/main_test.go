@@ -97,27 +97,3 @@ func TestEveryCommandHasHelp(t *testing.T) {
 		assert.Empty(t, errs.String(), name)
 	}
 }
-
-func TestCoveredBy(t *testing.T) {
-	for query, want := range map[string][]string{
-		"WWW.Example.com.":               {"=www.example.com", "www.example.com", "example.com", "com"},
-		"https://t.me/channel":           {"=t.me", "t.me", "https://t.me/channel", "https://t.me/channel/*", "https://t.me/*", "https://*.t.me/channel"},
-		"http://t.me:8080/channel/a?x=1": {"https://t.me/channel/a", "https://t.me/channel/a?x=1", "https://t.me/channel/*"},
-		"https://a.site.example/user":    {"https://*.site.example/user", "site.example", "=a.site.example"},
-		"192.0.2.7":                      {"192.0.2.7", "192.0.2.0/24", "192.0.0.0/16"},
-		"2001:db8::1":                    {"2001:db8::1", "2001:db8::/32"},
-		"https://[2001:db8::1]/x":        {"2001:db8::1", "https://[2001:db8::1]/x"},
-		"https://192.0.2.7/x":            {"192.0.2.0/24", "https://192.0.2.7/x"},
-	} {
-		got, err := coveredBy(query)
-		require.NoError(t, err, query)
-		assert.Subset(t, got, want, query)
-	}
-	got, err := coveredBy("https://t.me/channel/a")
-	require.NoError(t, err)
-	for _, other := range []string{"https://t.me/channel", "=www.t.me", "https://t.me/chan/*", "https://t.me/channel/a/b"} {
-		assert.NotContains(t, got, other)
-	}
-	_, err = coveredBy("https://" + strings.Repeat("a.", 100) + "example/" + strings.Repeat("a/", 3000))
-	assert.Error(t, err)
-}
