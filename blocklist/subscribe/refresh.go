@@ -17,6 +17,7 @@ import (
 func (s *Subscription) Refresh(ctx context.Context) (changed bool, err error) {
 	s.refreshing.Lock()
 	defer s.refreshing.Unlock()
+	s.reload()
 	var all error
 	for _, o := range s.origins {
 		changed, err := s.refreshFrom(ctx, o)

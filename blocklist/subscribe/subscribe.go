@@ -135,6 +135,17 @@ func (s *Subscription) begin() error {
 	return nil
 }
 
+// reload takes over what another subscription to the same list, now ended perhaps, has verified since.
+func (s *Subscription) reload() {
+	held, err := readEvidence(s.store.Evidence(s.c.List))
+	if err != nil {
+		return
+	}
+	if root, err := held.root(); err == nil && root != nil && root.Version() >= s.root.Version() {
+		s.held, s.root = held, root
+	}
+}
+
 // follow makes a verified root the newest one.
 func (s *Subscription) follow(root *trust.Root) {
 	s.root = root

@@ -1,0 +1,114 @@
+package origin_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/trust/trusttest"
+	"github.com/argine-dns/argine/blocklist/origin"
+	"github.com/argine-dns/argine/blocklist/subscribe"
+)
+
+const (
+	crashSerials = 40
+	kills        = 16
+)
+
+// TestKilled kills an origin at random points of its pushes. A subscriber finds the old release or the new one, whole.
+func TestKilled(t *testing.T) {
+	if dir := os.Getenv("ARGINE_TEST_KILLED"); dir != "" {
+		acceptAll(t, dir)
+		return
+	}
+	if testing.Short() {
+		t.Skip("it starts processes")
+	}
+	h := newHouse(t)
+	for serial := range uint64(crashSerials) {
+		bundle := h.agency.Bundle(h.agency.Release(serial+1, "example.org", fmt.Sprintf("=n%d.example.net", serial+1)))
+		require.NoError(t, os.WriteFile(filepath.Join(h.dir, fmt.Sprint("bundle", serial+1)), bundle, 0o600))
+		if serial%7 == 0 {
+			h.agency.Rotate()
+		}
+	}
+	last := uint64(0)
+	for try := 0; try < kills && last < crashSerials; try++ {
+		run(t, h.dir, last+1, time.Duration(rand.IntN(80_000))*time.Microsecond)
+		last = checkWhole(t, h, last)
+	}
+	run(t, h.dir, last+1, time.Minute)
+	assert.Equal(t, uint64(crashSerials), checkWhole(t, h, last), "in the end it gets there")
+}
+
+// acceptAll takes push after push, in the process that is killed.
+func acceptAll(t *testing.T, dir string) {
+	o, err := origin.Open(dir, origin.Options{})
+	require.NoError(t, err)
+	from, err := strconv.ParseUint(os.Getenv("ARGINE_TEST_FROM"), 10, 64)
+	require.NoError(t, err)
+	fmt.Println("ready")
+	for serial := from; serial <= crashSerials; serial++ {
+		f, err := os.Open(filepath.Join(dir, fmt.Sprint("bundle", serial)))
+		require.NoError(t, err)
+		_, err = o.Accept(t.Context(), f)
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
+	}
+}
+
+// run starts the process that is killed after a while, if it has not ended.
+func run(t *testing.T, dir string, from uint64, while time.Duration) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilled$")
+	cmd.Env = append(os.Environ(), "ARGINE_TEST_KILLED="+dir, fmt.Sprint("ARGINE_TEST_FROM=", from))
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	said := bufio.NewReader(out)
+	line, err := said.ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "ready", strings.TrimSpace(line))
+	timer := time.AfterFunc(while, func() { _ = cmd.Process.Kill() }) // it may have ended
+	_, _ = io.Copy(io.Discard, said)
+	timer.Stop()
+	_ = cmd.Wait() // killed or not, what it left tells
+}
+
+// checkWhole reads the folder as it is, as a mirror that copied it would, before anything is mended.
+func checkWhole(t *testing.T, h *house, last uint64) uint64 {
+	t.Helper()
+	if _, err := os.Stat(filepath.Join(h.dir, "lists", filepath.FromSlash(trusttest.List), "timestamp.json")); err != nil {
+		return 0
+	}
+	store, err := blocklist.Open(t.TempDir(), blocklist.Options{})
+	require.NoError(t, err)
+	defer store.Close()
+	sub, err := subscribe.New(store, subscribe.Config{List: trusttest.List, Root: h.agency.Roots[0], Origins: []string{h.dir}})
+	require.NoError(t, err)
+	_, err = sub.Refresh(t.Context())
+	require.NoError(t, err)
+	serial := sub.Status().Serial
+	require.GreaterOrEqual(t, serial, last)
+	_, listed := store.LookupHost(fmt.Sprintf("n%d.example.net", serial))
+	assert.True(t, listed)
+
+	_, err = origin.Open(h.dir, origin.Options{})
+	require.NoError(t, err)
+	left, err := filepath.Glob(filepath.Join(h.dir, "tmp", "*"))
+	require.NoError(t, err)
+	assert.Empty(t, left)
+	return serial
+}
