@@ -69,11 +69,10 @@ func (s *Settings) forwarder() (Upstream, error) {
 			return nil, err
 		}
 	}
-	f, err := upstream.New(addrs...)
-	if err != nil {
+	if err := s.checkLoop(addrs); err != nil {
 		return nil, err
 	}
-	return f, nil
+	return upstream.New(addrs...)
 }
 
 // Run answers queries until ctx ends, then finishes those in flight and closes the store. A value from reload makes it read

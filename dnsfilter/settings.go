@@ -86,12 +86,15 @@ func (s *Settings) setDefaults() {
 	}
 }
 
-// checkLoop finds a resolver that is one of the addresses listened on: queries would go round.
-func (s *Settings) checkLoop() error {
+// checkLoop finds a resolver that is this server itself: queries would go round.
+func (s *Settings) checkLoop(resolvers []netip.AddrPort) error {
 	for _, text := range s.Listen {
 		_, at, err := ParseListen(text)
-		if err == nil && slices.Contains(s.Upstream, at) {
-			return fmt.Errorf("resolver %s is this server itself: name another, or listen elsewhere", at)
+		for _, u := range resolvers {
+			here := u.Addr() == at.Addr() || at.Addr().IsUnspecified() && u.Addr().IsLoopback()
+			if err == nil && here && u.Port() == at.Port() {
+				return fmt.Errorf("resolver %s is this server itself: name another with upstream, or listen elsewhere", u)
+			}
 		}
 	}
 	return nil
@@ -142,7 +145,7 @@ func (s *Settings) Override(listen, resolvers, files []string) error {
 			return err
 		}
 	}
-	return s.checkLoop()
+	return s.checkLoop(s.Upstream)
 }
 
 // addFile adds a list under the name of its file.

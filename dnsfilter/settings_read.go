@@ -31,7 +31,7 @@ func parseSettings(path string, text []byte) (*Settings, error) {
 		})
 	}
 	s.setDefaults()
-	if err := s.checkLoop(); err != nil {
+	if err := s.checkLoop(s.Upstream); err != nil {
 		r.fail(place{1, 1}, "%v", err)
 	}
 	slices.SortStableFunc(r.mistakes, func(a, b Mistake) int { return a.Line - b.Line })

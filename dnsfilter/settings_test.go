@@ -104,6 +104,7 @@ func TestMistakesInSettings(t *testing.T) {
 			`1:10: address "127.0.0.1:53"`, `1:24: address "udp://host:53"`, `2:12: resolver "dns.example"`,
 		}},
 		{"a loop", "listen: [udp://127.0.0.1:53]\nupstream: [127.0.0.1]\n", []string{"resolver 127.0.0.1:53 is this server itself"}},
+		{"a loop by loopback", "listen: ['tcp://[::]:53']\nupstream: ['::1']\n", []string{"resolver [::1]:53 is this server itself"}},
 		{"sizes", "cache: much\n", []string{`1:8: size "much"`}},
 		{"negative size", "cache: -1\n", []string{`1:8: size "-1"`}},
 		{"huge size", "cache: 9999999999GiB\n", []string{`1:8: size "9999999999GiB"`}},

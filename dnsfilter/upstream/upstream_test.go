@@ -202,6 +202,8 @@ func TestIdsAndPortsVary(t *testing.T) {
 	for range 40 {
 		requireAnswer(t, forwarder, "192.0.2.1")
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	assert.Greater(t, len(ids), 35)
 	assert.Greater(t, len(ports), 20)
 }
