@@ -239,32 +239,47 @@ func parseURLTarget(text string) (e Entry, why string) {
 	if strings.ContainsFunc(text, unicode.IsControl) {
 		return e, "control characters in a URL must be written as a percent sign and two digits"
 	}
-	prefix, suffix := "", ""
-	if after, ok := strings.CutPrefix(rest, "*."); ok {
-		prefix, rest = "*.", after
-	}
-	if before, ok := strings.CutSuffix(rest, "/*"); ok && !strings.ContainsAny(before, "?#") {
-		suffix, rest = "/*", before
-	}
-	if before, ok := strings.CutSuffix(rest, anyOrder); ok {
-		suffix, rest = anyOrder, before
-	}
+	rest, below := strings.CutPrefix(rest, "*.")
+	rest, mark := cutMark(rest)
 	u, err := ParseURL("https://" + rest)
 	if err != nil {
 		return e, err.Error()
 	}
-	path := u.pathQuery()
-	switch {
-	case suffix == "/*":
-		path = strings.TrimSuffix(path, "/") + suffix
-	case suffix == anyOrder && !u.HasQuery:
-		return e, anyOrder + " needs a query in front of it"
-	case suffix == anyOrder && strings.Contains(u.Query, "&"):
-		path = u.Path + "?" + sortedQuery(u.Query) + suffix
-	case !u.HasQuery && strings.HasSuffix(path, "/*"):
-		return e, "a last segment that is an escaped star cannot be told from /*"
+	key, why := u.marked(mark)
+	if why != "" {
+		return e, why
 	}
-	return Entry{Scope: ScopeURL, key: prefix + u.Host + path}, badURLHost(u.Host, prefix != "")
+	key = u.Host + key
+	if below {
+		key = "*." + key
+	}
+	return Entry{Scope: ScopeURL, key: key}, badURLHost(u.Host, below)
+}
+
+// cutMark cuts off what stands at the end of a URL to say what it covers.
+func cutMark(s string) (rest, mark string) {
+	if before, ok := strings.CutSuffix(s, "/*"); ok && !strings.ContainsAny(before, "?#") {
+		return before, "/*"
+	}
+	if before, ok := strings.CutSuffix(s, anyOrder); ok {
+		return before, anyOrder
+	}
+	return s, ""
+}
+
+// marked returns path and query with the mark, as they stand in an entry.
+func (u URL) marked(mark string) (text, why string) {
+	switch {
+	case mark == "/*":
+		return strings.TrimSuffix(u.Path, "/") + mark, ""
+	case mark == anyOrder && !u.HasQuery:
+		return "", anyOrder + " needs a query in front of it"
+	case mark == anyOrder && strings.Contains(u.Query, "&"):
+		return u.Path + "?" + sortedQuery(u.Query) + mark, ""
+	case !u.HasQuery && strings.HasSuffix(u.Path, "/*"):
+		return "", "a last segment that is an escaped star cannot be told from /*"
+	}
+	return u.pathQuery(), ""
 }
 
 // sortedQuery returns the query that stands for all orders of its parts.
