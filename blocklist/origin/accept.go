@@ -214,4 +214,4 @@ func (r contextReader) Read(p []byte) (int, error) {
 	return r.r.Read(p)
 }
 
-func slogErr(err error) slog.Attr { return slog.String("err", err.Error()) }
+func slogErr(err error) slog.Attr { return slog.Any("error", err) }

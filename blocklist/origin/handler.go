@@ -66,7 +66,7 @@ func (o *Origin) servePush(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "%s serial %d with %d entries is published\n", h.List, h.Serial, h.Entries)
 }
 
-// progressReader gives every read of a push its time.
+// progressReader gives every read of a push its time, and verifying as much as it needs.
 type progressReader struct {
 	r       io.Reader
 	control *http.ResponseController
@@ -74,7 +74,9 @@ type progressReader struct {
 
 func (p progressReader) Read(b []byte) (int, error) {
 	_ = p.control.SetReadDeadline(time.Now().Add(stall)) //nolint:errcheck // as for writing
-	return p.r.Read(b)
+	n, err := p.r.Read(b)
+	_ = p.control.SetReadDeadline(time.Time{}) //nolint:errcheck // as for writing
+	return n, err
 }
 
 // answer returns the status and the text for a push that was refused. Errors that are the origin's own stay in its log.

@@ -121,35 +121,35 @@ func (s *Subscription) begin() error {
 	if pin.Spec().List != s.c.List {
 		return fmt.Errorf("the configured root: %w: it is of list %q", blocklist.ErrUntrusted, pin.Spec().List)
 	}
-	if s.held, err = readEvidence(s.store.Evidence(s.c.List)); err != nil {
+	s.root, s.held = pin, evidence{}.withRoot(pin)
+	if err := s.reload(); err != nil {
 		s.c.Log.Error("reading what was kept of the list, starting from the configured root", slogErr(err))
 	}
-	if s.root, err = s.held.root(); err != nil || s.root == nil || pin.Version() > s.root.Version() {
-		s.follow(pin)
-		return nil
-	}
-	if id, known := s.held.Roots[pin.Version()]; known && id != pin.ID() {
+	if s.held.Roots[pin.Version()] != pin.ID() && s.held.Roots[pin.Version()] != "" {
 		return fmt.Errorf("the configured root %d: %w: it is not the root %d that was followed so far; to start anew, remove %s",
 			pin.Version(), blocklist.ErrUntrusted, pin.Version(), s.dir)
 	}
 	return nil
 }
 
-// reload takes over what another subscription to the same list, now ended perhaps, has verified since.
-func (s *Subscription) reload() {
+// reload takes over what is kept in the store: from before a restart, or of another subscription to the list that has
+// ended since. The newer of two roots stays, since no root is trusted that was not verified.
+func (s *Subscription) reload() error {
 	held, err := readEvidence(s.store.Evidence(s.c.List))
 	if err != nil {
-		return
+		return err
 	}
-	if root, err := held.root(); err == nil && root != nil && root.Version() >= s.root.Version() {
-		s.held, s.root = held, root
+	root, err := held.root()
+	switch {
+	case err != nil || root == nil:
+		return err
+	case root.Version() < s.root.Version():
+		held = held.withRoot(s.root)
+	default:
+		s.root = root
 	}
-}
-
-// follow makes a verified root the newest one.
-func (s *Subscription) follow(root *trust.Root) {
-	s.root = root
-	s.held = s.held.withRoot(root)
+	s.held = held
+	return nil
 }
 
 // restore mends a damaged or missing set from the release that is kept.
@@ -234,4 +234,4 @@ type release struct {
 
 func (r release) Close() error { return errors.Join(r.ReadCloser.Close(), r.file.Close()) }
 
-func slogErr(err error) slog.Attr { return slog.String("err", err.Error()) }
+func slogErr(err error) slog.Attr { return slog.Any("error", err) }

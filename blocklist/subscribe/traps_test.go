@@ -18,6 +18,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/internal/trust/trusttest"
+	"github.com/argine-dns/argine/blocklist/internal/vouch"
 	"github.com/argine-dns/argine/blocklist/subscribe"
 )
 
@@ -372,4 +373,49 @@ func TestSeveralRotations(t *testing.T) {
 	late := newSubscriber(t, a, m.Dir)
 	assert.ErrorIs(t, late.refresh(t), blocklist.ErrUntrusted)
 	late.enforces(t, 0)
+}
+
+// Two subscriptions to one list, as while settings are reloaded, never undo what the other has verified.
+func TestTwoSubscriptionsShareWhatIsKept(t *testing.T) {
+	a := trusttest.NewAgency(t, online.Key)
+	m := a.NewMirror(online)
+	m.Publish(a.Release(1, "example.org"))
+	s := newSubscriber(t, a, m.Dir)
+	require.NoError(t, s.refresh(t))
+	second, err := subscribe.New(s.store, s.c)
+	require.NoError(t, err)
+
+	old := a.NewMirror(online)
+	old.Version = 50
+	old.Publish(a.Release(2, "example.org"))
+	a.Online = trusttest.NewPerson("second").Key
+	a.Rotate()
+	m.Online = trusttest.NewPerson("second")
+	m.Publish(a.Release(2, "example.org"))
+	require.NoError(t, s.refresh(t))
+
+	require.NoError(t, os.RemoveAll(m.Dir)) // now the mirror serves what was before the rotation
+	require.NoError(t, os.CopyFS(m.Dir, os.DirFS(old.Dir)))
+	_, err = second.Refresh(t.Context())
+	assert.ErrorIs(t, err, blocklist.ErrUntrusted)
+	s.enforces(t, 2)
+}
+
+// What the store keeps for the subscription may be damaged: then the configured root begins anew, and serials still
+// never go back.
+func TestDamagedEvidence(t *testing.T) {
+	a := trusttest.NewAgency(t, online.Key)
+	m := a.NewMirror(online)
+	m.Publish(a.Release(2, "example.org"))
+	old := a.NewMirror(online)
+	old.Publish(a.Release(1, "example.org"))
+	s := newSubscriber(t, a, m.Dir)
+	require.NoError(t, s.refresh(t))
+	require.NoError(t, s.store.SaveEvidence(vouch.Verified{}, a.List, []byte(`{"root":7}`)))
+	s.restart(t, old.Dir)
+	s.refuses(t, blocklist.ErrRollback, 2)
+	m.Publish(a.Release(3, "example.org"))
+	s.restart(t, m.Dir)
+	require.NoError(t, s.refresh(t))
+	s.enforces(t, 3)
 }
