@@ -39,80 +39,61 @@ func (l *list) find(scope Scope, key []byte, hash uint64) (*attrs, bool) {
 	return a, a != nil && !a.expired()
 }
 
-// finding is the entry of one list that holds what is looked up. Entries are taken from the least specific to the most:
-// the last one that blocks stays, else the last one that monitors.
+// finding is the entry of a list that holds what is looked up.
 type finding struct {
+	list  *list
 	attrs *attrs // nil where there is none
 	scope Scope
 	at    uint8  // where in the name looked up that of a domain or host entry begins
 	key   []byte // of a url or ip entry
 }
 
-// take tells whether the list has the entry and it is the one that stays.
-func (f *finding) take(l *list, scope Scope, key []byte, hash uint64) bool {
-	a, ok := l.find(scope, key, hash)
-	if !ok || f.attrs != nil && !f.attrs.monitor && a.monitor {
-		return false
+// replaces tells whether an entry takes the place of a less specific one, if there is one. From the least specific to the
+// most, the last one that blocks stays, else the last one that monitors.
+func (a *attrs) replaces(b *attrs) bool { return b == nil || b.monitor || !a.monitor }
+
+// match tells what was found; key is that of the entry.
+func (f *finding) match(key []byte) (m Match) {
+	a := f.attrs
+	m.List, m.Scope, m.Category, m.Reference, m.Monitor, m.key = f.list.info.List, f.scope, a.category, a.reference, a.monitor, key
+	if a.expires != 0 {
+		m.Expires = time.Unix(a.expires, 0).UTC()
 	}
-	f.attrs, f.scope = a, scope
-	return true
+	return m
 }
 
 // findName takes the entries that hold a name, from its top-level domain down.
-func (l *list) findName(w *suffixes, name []byte) (f finding) {
+func (l *list) findName(w *suffixes, name []byte) finding {
 	s := l.base.secret
+	var best *attrs
+	scope, at := ScopeDomain, uint8(0)
 	for i := w.n - 1; i >= 0; i-- {
-		if f.take(l, ScopeDomain, name[w.at[i]:], s.scoped(w.hash[i], ScopeDomain)) {
-			f.at = w.at[i]
+		a, ok := l.find(ScopeDomain, name[w.at[i]:], s.scoped(w.hash[i], ScopeDomain))
+		if ok && a.replaces(best) {
+			best, at = a, w.at[i]
 		}
 	}
-	if w.n > 0 && f.take(l, ScopeHost, name, s.scoped(w.hash[0], ScopeHost)) {
-		f.at = 0
+	if w.n > 0 {
+		a, ok := l.find(ScopeHost, name, s.scoped(w.hash[0], ScopeHost))
+		if ok && a.replaces(best) {
+			best, scope, at = a, ScopeHost, 0
+		}
 	}
-	return f
+	return finding{list: l, attrs: best, scope: scope, at: at}
 }
 
-// match tells what was found; key is that of the entry.
-func (l *list) match(f finding, key []byte) (m Match, found bool) {
-	if f.attrs == nil {
-		return m, false
-	}
-	m = Match{
-		List: l.info.List, Scope: f.scope, Category: f.attrs.category, Reference: f.attrs.reference, Monitor: f.attrs.monitor, key: key,
-	}
-	if f.attrs.expires != 0 {
-		m.Expires = time.Unix(f.attrs.expires, 0).UTC()
-	}
-	return m, true
-}
-
-func (l *list) matchName(w *suffixes, name []byte) (Match, bool) {
-	f := l.findName(w, name)
-	return l.match(f, name[f.at:])
-}
-
-// first returns the match of the first list that blocks, else of the first that monitors.
-func (v *view) first(match func(*list) (Match, bool)) (m Match, found bool) {
+// first returns what the first list has that blocks, else the first that monitors; without attributes if there is nothing.
+func (v *view) first(find func(*list) finding) (first finding) {
 	for _, l := range v.lists {
-		got, ok := match(l)
-		if ok && (!found || m.Monitor && !got.Monitor) {
-			m, found = got, true
+		f := find(l)
+		if f.attrs == nil || first.attrs != nil && f.attrs.monitor {
+			continue
 		}
-		if found && !m.Monitor {
+		if first = f; !f.attrs.monitor {
 			break
 		}
 	}
-	return m, found
-}
-
-// all appends the match of each list that has one.
-func (v *view) all(dst []Match, match func(*list) (Match, bool)) []Match {
-	for _, l := range v.lists {
-		if m, ok := match(l); ok {
-			dst = append(dst, m)
-		}
-	}
-	return dst
+	return first
 }
 
 // LookupHost looks a host name up in all lists, and returns the match of the first list that blocks it, else the first
@@ -126,11 +107,15 @@ func (s *Store) LookupHost(host string) (Match, bool) {
 }
 
 // LookupName is LookupHost for a name in lower-case wire form; it does not allocate. The match keeps a reference to name.
-func (s *Store) LookupName(name []byte) (m Match, found bool) {
+func (s *Store) LookupName(name []byte) (Match, bool) {
 	v := s.view.Load()
 	var w suffixes
 	w.walk(v.secret, name)
-	return v.first(func(l *list) (Match, bool) { return l.matchName(&w, name) })
+	f := v.first(func(l *list) finding { return l.findName(&w, name) })
+	if f.attrs == nil {
+		return Match{}, false
+	}
+	return f.match(name[f.at:]), true
 }
 
 // AppendMatches appends to dst the match of each list that holds name (lower-case wire form), at most one a list: the
@@ -140,5 +125,10 @@ func (s *Store) AppendMatches(dst []Match, name []byte) []Match {
 	v := s.view.Load()
 	var w suffixes
 	w.walk(v.secret, name)
-	return v.all(dst, func(l *list) (Match, bool) { return l.matchName(&w, name) })
+	for _, l := range v.lists {
+		if f := l.findName(&w, name); f.attrs != nil {
+			dst = append(dst, f.match(name[f.at:]))
+		}
+	}
+	return dst
 }

@@ -52,51 +52,57 @@ func (s *secret) prefixHash(p netip.Prefix) uint64 {
 }
 
 // findAddr takes the ip entries that hold an address, from the shortest prefix on.
-func (l *list) findAddr(a netip.Addr) (f finding) {
+func (l *list) findAddr(a netip.Addr) finding {
+	f := finding{list: l}
 	if v4, ok := embedded(a); ok {
-		f.takePrefixes(l, v4, [3]uint64{l.kinds().IPv4})
+		f.takePrefixes(v4, [3]uint64{l.kinds().IPv4})
 	}
 	lengths := l.kinds().IPv6
 	if a.Is4() {
 		lengths = [3]uint64{l.kinds().IPv4}
 	}
-	f.takePrefixes(l, a, lengths)
+	f.takePrefixes(a, lengths)
 	return f
 }
 
 // takePrefixes takes the prefixes of an address that are listed; lengths has a bit for each length to try.
-func (f *finding) takePrefixes(l *list, a netip.Addr, lengths [3]uint64) {
+func (f *finding) takePrefixes(a netip.Addr, lengths [3]uint64) {
 	for i, word := range lengths {
 		for ; word != 0; word &= word - 1 {
 			p, err := a.Prefix(64*i + bits.TrailingZeros64(word))
 			if err != nil || !p.IsValid() {
 				return
 			}
-			hash := l.base.secret.prefixHash(p)
-			if !l.maybe(hash) {
+			hash := f.list.base.secret.prefixHash(p)
+			if !f.list.maybe(hash) {
 				continue
 			}
-			if key := []byte(prefixText(p)); f.take(l, ScopeIP, key, hash) {
-				f.key = key
+			key := []byte(prefixText(p))
+			if a, ok := f.list.find(ScopeIP, key, hash); ok && a.replaces(f.attrs) {
+				f.attrs, f.scope, f.key = a, ScopeIP, key
 			}
 		}
 	}
-}
-
-func (l *list) matchAddr(a netip.Addr) (Match, bool) {
-	f := l.findAddr(a)
-	return l.match(f, f.key)
 }
 
 // LookupAddr looks an address up in all lists, and returns the match of the first list that blocks it, else the first that
 // monitors it. An IPv6 address that leads to an IPv4 address, IPv4-mapped or by the well-known prefix of NAT64, is held by
 // the entries of both. It allocates only where an entry holds the address.
 func (s *Store) LookupAddr(a netip.Addr) (Match, bool) {
-	return s.view.Load().first(func(l *list) (Match, bool) { return l.matchAddr(a) })
+	f := s.view.Load().first(func(l *list) finding { return l.findAddr(a) })
+	if f.attrs == nil {
+		return Match{}, false
+	}
+	return f.match(f.key), true
 }
 
 // AppendAddrMatches appends to dst the match of each list that holds the address, at most one a list, chosen as by
 // [Store.LookupAddr].
 func (s *Store) AppendAddrMatches(dst []Match, a netip.Addr) []Match {
-	return s.view.Load().all(dst, func(l *list) (Match, bool) { return l.matchAddr(a) })
+	for _, l := range s.view.Load().lists {
+		if f := l.findAddr(a); f.attrs != nil {
+			dst = append(dst, f.match(f.key))
+		}
+	}
+	return dst
 }

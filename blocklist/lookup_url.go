@@ -25,7 +25,11 @@ func (s *Store) LookupURL(url string) (Match, bool) {
 	var name [MaxName]byte
 	u := urlQuery{expression: e, name: appendHostName(name[:0], e)}
 	u.walk(v.secret, u.name)
-	return v.first(u.match)
+	f := v.first(u.find)
+	if f.attrs == nil {
+		return Match{}, false
+	}
+	return f.match(f.key), true
 }
 
 // urlQuery is a URL that is looked up.
@@ -60,44 +64,48 @@ func appendHostName(dst []byte, e expression) []byte {
 	return dst
 }
 
-func (u *urlQuery) match(l *list) (Match, bool) {
-	var f finding
+// find takes the entries of a list that cover the URL.
+func (u *urlQuery) find(l *list) finding {
+	f := finding{list: l}
 	if u.addr.IsValid() {
 		f = l.findAddr(u.addr)
 	} else if f = l.findName(&u.suffixes, u.name); f.attrs != nil {
 		f.key = bytes.Clone(u.name[f.at:])
 	}
 	if l.kinds().URLs != 0 {
-		u.find(l, &f)
+		u.takeURLs(&f)
 	}
-	return l.match(f, f.key)
+	return f
 }
 
-// find takes the url entries that cover the URL.
-func (u *urlQuery) find(l *list, f *finding) {
-	s := l.base.secret
+// takeURLs takes the url entries.
+func (u *urlQuery) takeURLs(f *finding) {
+	s := f.list.base.secret
 	if u.n == 0 {
-		u.findPath(l, f, s.hostHash(u.text[:u.path]), -1)
+		u.takePaths(f, s.hostHash(u.text[:u.path]), -1)
 		return
 	}
 	for i := u.n - 1; i >= 0; i-- {
-		u.findPath(l, f, s.belowHash(u.hash[i]), i)
+		u.takePaths(f, s.belowHash(u.hash[i]), i)
 	}
-	u.findPath(l, f, u.hash[0], -1)
+	u.takePaths(f, u.hash[0], -1)
 }
 
-// findPath takes the entries of one host that cover the URL. The host is given by the hash of its expressions, and by the
-// number of labels before it where it is a *. host, else -1.
-func (u *urlQuery) findPath(l *list, f *finding, h uint64, below int) {
-	s := l.base.secret
+// takePaths takes the url entries of one host. It is given by the hash that its expressions begin with, and by the number of
+// labels before it where it is a *. host, else -1.
+func (u *urlQuery) takePaths(f *finding, h uint64, below int) {
+	l, s := f.list, f.list.base.secret
 	if !l.maybe(s.scoped(h, ScopeURL)) {
 		return
 	}
 	take := func(h uint64, end int, suffix string) {
-		if hash := s.scoped(h, ScopeURL); l.maybe(hash) {
-			if key := u.key(below, end, suffix); f.take(l, ScopeURL, key, hash) {
-				f.key = key
-			}
+		hash := s.scoped(h, ScopeURL)
+		if !l.maybe(hash) {
+			return
+		}
+		key := u.key(below, end, suffix)
+		if a, ok := l.find(ScopeURL, key, hash); ok && a.replaces(f.attrs) {
+			f.attrs, f.scope, f.key = a, ScopeURL, key
 		}
 	}
 	for i := u.path; i < u.query; {
