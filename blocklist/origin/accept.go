@@ -134,7 +134,7 @@ func (p *push) checkTargets(st *state) (err error) {
 	if err := trust.CheckNewer(st.targets, p.targets); err != nil {
 		return err
 	}
-	if st.snapshot.Of != p.spec.Version {
+	if st.snapshot.NextVersion != p.spec.Version {
 		return nil
 	}
 	// The same release again. Its document is public under its number and stays, so it must do for the newest root too.

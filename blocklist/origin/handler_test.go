@@ -113,7 +113,7 @@ func TestRunSignsAgain(t *testing.T) {
 			require.NoError(t, err)
 			ts, err = trust.ParseTimestamp(b)
 			require.NoError(t, err)
-			b, err = os.ReadFile(filepath.Join(dir, trust.SnapshotName(ts.Of)))
+			b, err = os.ReadFile(filepath.Join(dir, trust.SnapshotName(ts.NextVersion)))
 			require.NoError(t, err)
 			snapshot, err = trust.ParseSnapshot(b)
 			require.NoError(t, err)

@@ -90,13 +90,13 @@ func (st *state) readChain() error {
 	if st.timestamp, err = trust.ParseTimestamp(b); err != nil {
 		return err
 	}
-	if b, err = os.ReadFile(st.path(trust.SnapshotName(st.timestamp.Of))); err != nil {
+	if b, err = os.ReadFile(st.path(trust.SnapshotName(st.timestamp.NextVersion))); err != nil {
 		return err
 	}
 	if st.snapshot, err = trust.ParseSnapshot(b); err != nil {
 		return err
 	}
-	st.targets, err = os.ReadFile(st.path(trust.TargetsName(st.snapshot.Of)))
+	st.targets, err = os.ReadFile(st.path(trust.TargetsName(st.snapshot.NextVersion)))
 	return err
 }
 
@@ -131,7 +131,7 @@ func (o *Origin) publish(st *state, root *trust.Root, targets []byte) error {
 		return err
 	}
 	now := time.Now()
-	snapshot := trust.OnlineSpec{Version: nextVersion(st.snapshot.Version, now), Expires: now.Add(7 * o.o.Lifetime), Of: targets, OfVer: spec.Version}
+	snapshot := trust.OnlineSpec{Version: nextVersion(st.snapshot.Version, now), Expires: now.Add(7 * o.o.Lifetime), Next: targets, NextVersion: spec.Version}
 	b, err := trust.NewSnapshot(snapshot)
 	if err != nil {
 		return err
@@ -148,7 +148,7 @@ func (o *Origin) publish(st *state, root *trust.Root, targets []byte) error {
 // stamp signs a timestamp for a snapshot that lies in the folder. Its rename is what makes a change count.
 func (o *Origin) stamp(st *state, root *trust.Root, snapshot []byte, version int64, now time.Time) error {
 	b, err := trust.NewTimestamp(trust.OnlineSpec{
-		Version: nextVersion(st.timestamp.Version, now), Expires: now.Add(o.o.Lifetime), Of: snapshot, OfVer: version, Root: root.Version(),
+		Version: nextVersion(st.timestamp.Version, now), Expires: now.Add(o.o.Lifetime), Next: snapshot, NextVersion: version, Root: root.Version(),
 	})
 	if err != nil {
 		return err

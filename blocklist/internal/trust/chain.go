@@ -88,7 +88,7 @@ func (w *Walk) Timestamp(b []byte) (Wanted, error) {
 		return Wanted{}, fmt.Errorf("timestamp: %w: since %s", blocklist.ErrExpired, ts.Expires.Format(time.RFC3339))
 	}
 	w.ts, w.next.Timestamp = ts, b
-	return wanted(SnapshotName(ts.Of), ts.meta, MaxSnapshot), nil
+	return wanted(SnapshotName(ts.NextVersion), ts.meta, MaxSnapshot), nil
 }
 
 // Snapshot checks the snapshot that the timestamp wants and returns which targets it wants. It fails like Timestamp.
@@ -97,8 +97,8 @@ func (w *Walk) Snapshot(b []byte) (Wanted, error) {
 	if err != nil {
 		return Wanted{}, err
 	}
-	if snap.Version != w.ts.Of {
-		return Wanted{}, fmt.Errorf("snapshot: %w: version %d, the timestamp names %d", blocklist.ErrUntrusted, snap.Version, w.ts.Of)
+	if snap.Version != w.ts.NextVersion {
+		return Wanted{}, fmt.Errorf("snapshot: %w: version %d, the timestamp names %d", blocklist.ErrUntrusted, snap.Version, w.ts.NextVersion)
 	}
 	if _, err := ParseSnapshot(w.held.Snapshot); err == nil && w.tuf.Snapshot == nil {
 		_, _ = w.tuf.UpdateSnapshot(w.held.Snapshot, true) //nolint:errcheck // as for the held timestamp
@@ -107,7 +107,7 @@ func (w *Walk) Snapshot(b []byte) (Wanted, error) {
 		return Wanted{}, classify("snapshot", err)
 	}
 	w.snap, w.next.Snapshot = snap, b
-	return wanted(TargetsName(snap.Of), snap.meta, MaxTargets), nil
+	return wanted(TargetsName(snap.NextVersion), snap.meta, MaxTargets), nil
 }
 
 // Targets checks the targets that the snapshot wants: the last step. It fails like Timestamp.
@@ -116,8 +116,8 @@ func (w *Walk) Targets(b []byte) (TargetsSpec, error) {
 	if err != nil {
 		return spec, err
 	}
-	if spec.Version != w.snap.Of {
-		return spec, fmt.Errorf("targets: %w: serial %d, the snapshot names %d", blocklist.ErrUntrusted, spec.Version, w.snap.Of)
+	if spec.Version != w.snap.NextVersion {
+		return spec, fmt.Errorf("targets: %w: serial %d, the snapshot names %d", blocklist.ErrUntrusted, spec.Version, w.snap.NextVersion)
 	}
 	if err := CheckNewer(w.held.Targets, b); err != nil {
 		return spec, err

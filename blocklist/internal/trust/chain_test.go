@@ -19,10 +19,10 @@ func chain(t testing.TB, targets []byte, version int64, expires time.Time, by tr
 	t.Helper()
 	spec, err := trust.ParseTargets(targets)
 	require.NoError(t, err)
-	snapshot, err := trust.NewSnapshot(trust.OnlineSpec{Version: version, Expires: expires, Of: targets, OfVer: spec.Version})
+	snapshot, err := trust.NewSnapshot(trust.OnlineSpec{Version: version, Expires: expires, Next: targets, NextVersion: spec.Version})
 	require.NoError(t, err)
 	snapshot = trusttest.Sign(t, snapshot, by)
-	timestamp, err := trust.NewTimestamp(trust.OnlineSpec{Version: version, Expires: expires, Of: snapshot, OfVer: version})
+	timestamp, err := trust.NewTimestamp(trust.OnlineSpec{Version: version, Expires: expires, Next: snapshot, NextVersion: version})
 	require.NoError(t, err)
 	return trust.Chain{Timestamp: trusttest.Sign(t, timestamp, by), Snapshot: snapshot, Targets: targets}
 }

@@ -25,11 +25,11 @@ func TargetsName(version int64) string { return fmt.Sprintf("%d.targets.json", v
 
 // OnlineSpec is what a snapshot or a timestamp says: which document of the next role is the newest.
 type OnlineSpec struct {
-	Version int64
-	Expires time.Time
-	Of      []byte // the document it speaks for: targets for a snapshot, a snapshot for a timestamp
-	OfVer   int64  // version of that document
-	Root    int64  // of a timestamp: the newest root published with it
+	Version     int64
+	Expires     time.Time
+	Next        []byte // the document it speaks for: targets for a snapshot, a snapshot for a timestamp
+	NextVersion int64  // version of that document
+	Root        int64  // of a timestamp: the newest root published with it
 }
 
 // NewSnapshot returns an unsigned snapshot document.
@@ -50,21 +50,21 @@ func NewTimestamp(spec OnlineSpec) ([]byte, error) {
 }
 
 func metaOf(name string, spec OnlineSpec) map[string]*metadata.MetaFiles {
-	sum := sha256.Sum256(spec.Of)
+	sum := sha256.Sum256(spec.Next)
 	return map[string]*metadata.MetaFiles{name: {
-		Version: spec.OfVer,
-		Length:  int64(len(spec.Of)),
+		Version: spec.NextVersion,
+		Length:  int64(len(spec.Next)),
 		Hashes:  metadata.Hashes{"sha256": sum[:]},
 	}}
 }
 
 // Online is a snapshot or timestamp document that was read, but not checked against any key.
 type Online struct {
-	Version int64
-	Expires time.Time
-	Of      int64 // version of the document it speaks for
-	Root    int64 // of a timestamp: the newest root published with it, 0 if it does not say
-	meta    *metadata.MetaFiles
+	Version     int64
+	Expires     time.Time
+	NextVersion int64 // of the document it speaks for
+	Root        int64 // of a timestamp: the newest root published with it, 0 if it does not say
+	meta        *metadata.MetaFiles
 }
 
 // ParseTimestamp reads a timestamp: what it says, not who signed it.
@@ -106,6 +106,6 @@ func (o *Online) checkMeta(what string, limit int64) error {
 	case o.meta.Length > limit:
 		return fmt.Errorf("%s: %w: the next document has %d bytes, the limit is %d", what, blocklist.ErrTooLarge, o.meta.Length, limit)
 	}
-	o.Of = o.meta.Version
+	o.NextVersion = o.meta.Version
 	return nil
 }

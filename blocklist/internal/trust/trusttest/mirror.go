@@ -49,11 +49,11 @@ func (m *Mirror) Publish(r Release) {
 	for path, b := range r.Files {
 		m.Write(fmt.Sprintf("targets/%x.%s", spec.Files[0].SHA256, path), b)
 	}
-	snapshot, err := trust.NewSnapshot(trust.OnlineSpec{Version: m.Version, Expires: m.Expires, Of: r.Targets, OfVer: spec.Version})
+	snapshot, err := trust.NewSnapshot(trust.OnlineSpec{Version: m.Version, Expires: m.Expires, Next: r.Targets, NextVersion: spec.Version})
 	check(t, err)
 	snapshot = Sign(t, snapshot, m.Online)
 	m.Write(trust.SnapshotName(m.Version), snapshot)
-	timestamp, err := trust.NewTimestamp(trust.OnlineSpec{Version: m.Version, Expires: m.Expires, Of: snapshot, OfVer: m.Version})
+	timestamp, err := trust.NewTimestamp(trust.OnlineSpec{Version: m.Version, Expires: m.Expires, Next: snapshot, NextVersion: m.Version})
 	check(t, err)
 	m.Write(trust.TimestampName, Sign(t, timestamp, m.Online))
 	m.Version++
