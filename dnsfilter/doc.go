@@ -8,6 +8,10 @@
 // [Service] is the whole program made of these parts: settings from a file, local lists that are re-read when they
 // change, signed lists that are followed, listeners.
 //
+// All answers but those of the upstream are local: class other than IN and zone transfers get REFUSED, other opcodes NOTIMP,
+// an unknown EDNS version BADVERS. The RD bit is copied and changes nothing: there is no recursion here to ask for. Answers
+// that do not fit are cut to the question, with TC set.
+//
 // Nothing here logs or keeps a client's address or a name that was asked for.
 //
 // The limits are fixed: 4096 questions wait for the upstream at once, and what comes beyond is dropped; 1000 TCP
