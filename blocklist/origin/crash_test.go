@@ -55,6 +55,7 @@ func TestKilled(t *testing.T) {
 
 // acceptAll takes push after push, in the process that is killed.
 func acceptAll(t *testing.T, dir string) {
+	t.Helper()
 	o, err := origin.Open(dir, origin.Options{})
 	require.NoError(t, err)
 	from, err := strconv.ParseUint(os.Getenv("ARGINE_TEST_FROM"), 10, 64)

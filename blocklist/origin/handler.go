@@ -54,7 +54,7 @@ func (o *Origin) servePush(w http.ResponseWriter, r *http.Request) {
 	body := progressReader{r: http.MaxBytesReader(w, r.Body, maxPush), control: control}
 	h, err := o.accept(r.Context(), r.PathValue("list"), body)
 	if err != nil {
-		o.o.Log.Warn("refusing a push", slog.String("list", r.PathValue("list")), slogErr(err))
+		o.o.Log.WarnContext(r.Context(), "refusing a push", slog.String("list", r.PathValue("list")), slogErr(err))
 	}
 	_, _ = io.CopyN(io.Discard, body, maxDrain)         //nolint:errcheck // whatever comes, the answer follows
 	_ = control.SetWriteDeadline(time.Now().Add(stall)) //nolint:errcheck // where it can't be set, the server's holds
@@ -173,7 +173,7 @@ func splitPath(path string) (list, name string, ok bool) {
 	return list, name, document.MatchString(name) && blocklist.CheckListName(list) == nil
 }
 
-func (o *Origin) serveHealth(w http.ResponseWriter, _ *http.Request) {
+func (o *Origin) serveHealth(w http.ResponseWriter, r *http.Request) {
 	lists, err := o.lists()
 	for _, list := range lists {
 		st, loadErr := o.load(list)
@@ -183,7 +183,7 @@ func (o *Origin) serveHealth(w http.ResponseWriter, _ *http.Request) {
 		err = errors.Join(err, loadErr)
 	}
 	if err != nil {
-		o.o.Log.Error("checking health", slogErr(err))
+		o.o.Log.ErrorContext(r.Context(), "checking health", slogErr(err))
 		http.Error(w, "a list can't be read or its timestamp has expired; the log says which", http.StatusServiceUnavailable)
 		return
 	}

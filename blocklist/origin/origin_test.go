@@ -3,7 +3,6 @@ package origin_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -284,7 +283,7 @@ func TestDiskFull(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(h.dir, "tmp"), nil, 0o600)) // no folder can be made here
 	err := h.push(t, h.agency.Release(2, "example.org"))
 	require.Error(t, err)
-	assert.False(t, errors.Is(err, blocklist.ErrUntrusted))
+	assert.NotErrorIs(t, err, blocklist.ErrUntrusted)
 	assert.Equal(t, before, h.visible(t))
 }
 

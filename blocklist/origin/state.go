@@ -168,7 +168,7 @@ func (o *Origin) Run(ctx context.Context) {
 	for {
 		wait := o.o.Resign
 		if err := o.resignAll(ctx); err != nil {
-			o.o.Log.Error("signing new timestamps", slogErr(err))
+			o.o.Log.ErrorContext(ctx, "signing new timestamps", slogErr(err))
 			wait = min(wait, time.Minute)
 		}
 		select {

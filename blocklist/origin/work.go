@@ -80,7 +80,7 @@ func (w *work) receive(p *push, b *trust.Bundle) error {
 	}
 	for len(wanted) > 0 {
 		path, content, err := b.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return fmt.Errorf("bundle: %w: %d files that the targets name are missing", blocklist.ErrMalformed, len(wanted))
 		}
 		if err != nil {

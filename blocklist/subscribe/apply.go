@@ -41,7 +41,7 @@ func (s *Subscription) fetchAndApply(ctx context.Context, o *origin, spec trust.
 	if err := s.apply(f, next); err != nil {
 		return err
 	}
-	s.c.Log.Info("enforcing a new release", slog.Uint64("serial", f.Release.Serial), slog.Uint64("entries", f.Release.Entries), slog.String("origin", o.name))
+	s.c.Log.InfoContext(ctx, "enforcing a new release", slog.Uint64("serial", f.Release.Serial), slog.Uint64("entries", f.Release.Entries), slog.String("origin", o.name))
 	return nil
 }
 

@@ -57,6 +57,7 @@ func TestKilled(t *testing.T) {
 
 // followAll goes from release to release, in the process that is killed.
 func followAll(t *testing.T, dir string) {
+	t.Helper()
 	store, err := blocklist.Open(filepath.Join(dir, "store"), blocklist.Options{})
 	require.NoError(t, err)
 	from, err := strconv.ParseUint(os.Getenv("ARGINE_TEST_FROM"), 10, 64)

@@ -3,7 +3,6 @@ package subscribe_test
 import (
 	"context"
 	"fmt"
-	"log"
 	"os"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -14,22 +13,25 @@ import (
 func Example() {
 	store, err := blocklist.Open("/var/lib/argine", blocklist.Options{})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
-	defer store.Close()                        //nolint:errcheck // at the end of the program
+	defer store.Close()
 	root, err := os.ReadFile("csam.root.json") // from the agency, out of band
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	sub, err := subscribe.New(store, subscribe.Config{
 		List: "it.example/csam", Root: root, Origins: []string{"https://origin.example", "https://mirror.example"},
 	})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	go sub.Run(ctx) //nolint:errcheck // it ends with ctx only
+	go sub.Run(ctx)
 	if m, ok := store.LookupHost("www.example.com"); ok {
 		fmt.Println(m.List, m.Entry(), m.Reference)
 	}

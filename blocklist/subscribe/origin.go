@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -198,9 +199,7 @@ func (o *origin) get(ctx context.Context, name string, conditions http.Header) (
 		cancel(nil)
 		return nil, err
 	}
-	for key, values := range conditions {
-		req.Header[key] = values
-	}
+	maps.Copy(req.Header, conditions)
 	req.Header.Set("Accept-Encoding", "identity") // else the transport unpacks gzip, and a length says nothing
 	req.Header.Set("User-Agent", "argine")
 	resp, err := o.client.Do(req)
@@ -215,7 +214,7 @@ func (o *origin) get(ctx context.Context, name string, conditions http.Header) (
 
 // slow returns the true reason for a request that was ended.
 func slow(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); err != nil && err != io.EOF && errors.Is(cause, errSlow) {
+	if cause := context.Cause(ctx); err != nil && !errors.Is(err, io.EOF) && errors.Is(cause, errSlow) {
 		return fmt.Errorf("%w: nothing came for %s", errSlow, stall)
 	}
 	return err

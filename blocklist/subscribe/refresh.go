@@ -94,7 +94,7 @@ func (s *Subscription) followRoots(ctx context.Context, o *origin) error {
 			return err
 		}
 		s.root = root
-		s.c.Log.Info("following a new root", slog.Int64("root", root.Version()), slog.String("origin", o.name))
+		s.c.Log.InfoContext(ctx, "following a new root", slog.Int64("root", root.Version()), slog.String("origin", o.name))
 	}
 	return fmt.Errorf("roots: %w: more than %d", blocklist.ErrTooLarge, trust.MaxRoots)
 }

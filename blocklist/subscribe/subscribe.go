@@ -172,17 +172,17 @@ func (s *Subscription) restore() error {
 // Run polls until ctx ends, and returns why it did.
 func (s *Subscription) Run(ctx context.Context) error {
 	const slowest = 4 // times the interval, while polls fail
-	factor := time.Duration(1)
+	wait := s.c.Interval
 	for {
 		if _, err := s.Refresh(ctx); err == nil {
-			factor = 1
+			wait = s.c.Interval
 		} else {
-			factor = min(2*factor, slowest)
+			wait = min(2*wait, slowest*s.c.Interval)
 		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-time.After(jitter(factor * s.c.Interval)):
+		case <-time.After(jitter(wait)):
 		}
 	}
 }

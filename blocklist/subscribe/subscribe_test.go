@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -67,9 +68,7 @@ func TestPollsAreConditional(t *testing.T) {
 		rec := httptest.NewRecorder()
 		files.ServeHTTP(rec, r)
 		answers[rec.Code]++
-		for key, values := range rec.Header() {
-			w.Header()[key] = values
-		}
+		maps.Copy(w.Header(), rec.Header())
 		w.WriteHeader(rec.Code)
 		_, _ = w.Write(rec.Body.Bytes())
 	}))

@@ -125,7 +125,7 @@ func (b *Bundle) Next() (path string, content io.Reader, err error) {
 
 // bundleError tells what the tar format lacks from what the source ran into.
 func bundleError(err error) error {
-	if errors.Is(err, tar.ErrHeader) || err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
+	if errors.Is(err, tar.ErrHeader) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return malformed("bundle", "%v: it is not a whole tar stream", err)
 	}
 	return fmt.Errorf("reading the bundle: %w", err)

@@ -69,7 +69,7 @@ func ParsePrivateKey(text string) (Key, ed25519.PrivateKey, error) {
 		return Key{}, nil, malformed("private key", "it is not an ed25519 key")
 	}
 	private := ed25519.NewKeyFromSeed(b[1:])
-	k := Key{Name: parts[2], Public: private.Public().(ed25519.PublicKey)} //nolint:errcheck // its documented type
+	k := Key{Name: parts[2], Public: private.Public().(ed25519.PublicKey)}
 	return k, private, k.check()
 }
 

@@ -65,7 +65,7 @@ func (t *text) Read(p []byte) (int, error) {
 	switch {
 	case t.left < 0, errors.Is(err, zstd.ErrWindowSizeExceeded):
 		return 0, fmt.Errorf("decompressing %s: %w", t.path, blocklist.ErrTooLarge)
-	case err != nil && err != io.EOF:
+	case err != nil && !errors.Is(err, io.EOF):
 		return 0, fmt.Errorf("decompressing %s: %w: %w", t.path, blocklist.ErrMalformed, err)
 	}
 	return n, err

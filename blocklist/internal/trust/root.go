@@ -135,6 +135,10 @@ func (spec *RootSpec) readRoles(s *metadata.RootType) error {
 		return malformed("root", "root and targets need the same officers and threshold, snapshot and timestamp the same one key")
 	}
 	spec.Threshold = root.Threshold
+	return spec.readKeys(s, root, snapshot)
+}
+
+func (spec *RootSpec) readKeys(s *metadata.RootType, root, snapshot *metadata.Role) error {
 	for _, id := range slices.Concat(root.KeyIDs, snapshot.KeyIDs) {
 		key, ok := s.Keys[id]
 		if !ok {

@@ -109,7 +109,7 @@ func ParseTargets(b []byte) (TargetsSpec, error) {
 // Snapshot returns the file that holds the newest serial whole.
 func (spec TargetsSpec) Snapshot() (File, bool) {
 	i := slices.IndexFunc(spec.Files, func(f File) bool {
-		return f.Release.Base == 0 && f.Release.Serial == uint64(spec.Version) //nolint:gosec // versions are positive
+		return f.Release.Base == 0 && f.Release.Serial == uint64(spec.Version)
 	})
 	if i < 0 {
 		return File{}, false
@@ -141,7 +141,7 @@ func (f File) check(in TargetsSpec) error {
 		return fmt.Errorf("targets: file %q: %w", f.Path, err)
 	case r.List != in.List:
 		return malformed("targets", "file %q is of list %.80q, the document is of %q", f.Path, r.List, in.List)
-	case r.Serial < 1 || r.Serial > uint64(in.Version): //nolint:gosec // versions are positive
+	case r.Serial < 1 || r.Serial > uint64(in.Version):
 		return malformed("targets", "file %q has serial %d, the document has %d", f.Path, r.Serial, in.Version)
 	case r.Base >= r.Serial || r.Entries > blocklist.MaxEntries:
 		return malformed("targets", "file %q: base %d, serial %d, %d entries", f.Path, r.Base, r.Serial, r.Entries)
@@ -199,7 +199,7 @@ func CheckNewer(held, next []byte) error {
 		return err
 	}
 	if spec.Version < old.Version || spec.Version == old.Version && sum != oldSum {
-		return &blocklist.SerialError{List: spec.List, Held: uint64(old.Version), Got: uint64(spec.Version), Err: blocklist.ErrRollback} //nolint:gosec // versions are positive
+		return &blocklist.SerialError{List: spec.List, Held: uint64(old.Version), Got: uint64(spec.Version), Err: blocklist.ErrRollback}
 	}
 	return nil
 }
