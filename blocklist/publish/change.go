@@ -98,8 +98,7 @@ func (l *Ledger) change(ctx context.Context, kind string, c Cause, fill func(*op
 		return r, err
 	}
 	defer unlock()
-	_, err = l.operate(ctx, kind, c, func(o *operation) error { return fill(o, &r) })
-	if err != nil {
+	if err := l.operate(ctx, kind, c, func(o *operation) error { return fill(o, &r) }); err != nil {
 		return Result{}, err
 	}
 	return r, nil

@@ -155,30 +155,30 @@ type operation struct {
 }
 
 // operate runs fill as one operation: all of it, recorded, or nothing. An operation that changes no entry is recorded only
-// if it is of a kind that never does; else operate returns false.
-func (l *Ledger) operate(ctx context.Context, kind string, c Cause, fill func(*operation) error) (done bool, err error) {
+// if it is of the kind that never does.
+func (l *Ledger) operate(ctx context.Context, kind string, c Cause, fill func(*operation) error) error {
 	if err := c.check(); err != nil {
-		return false, err
+		return err
 	}
 	tx, err := l.db.BeginTx(ctx, nil)
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing
 	o, err := newOperation(ctx, tx, kind, c)
 	if err != nil {
-		return false, err
+		return err
 	}
 	if err := fill(o); err != nil {
-		return false, err
+		return err
 	}
 	if o.Added+o.Removed == 0 && kind != KindPush {
-		return false, nil
+		return nil
 	}
 	if err := o.record(ctx); err != nil {
-		return false, err
+		return err
 	}
-	return true, tx.Commit()
+	return tx.Commit()
 }
 
 func newOperation(ctx context.Context, tx *sql.Tx, kind string, c Cause) (*operation, error) {

@@ -111,10 +111,9 @@ func (l *Ledger) deliver(ctx context.Context, p *Pending, deliver Deliver) error
 // recordPush records the push, and the release if it is a new one.
 func (l *Ledger) recordPush(ctx context.Context, p *Pending, c Cause) error {
 	c.Reason = fmt.Sprintf("%s to %s", p.What(), c.Reason)
-	_, err := l.operate(ctx, KindPush, c, func(o *operation) error {
+	return l.operate(ctx, KindPush, c, func(o *operation) error {
 		_, err := o.tx.ExecContext(ctx, `INSERT INTO releases (serial, operation, head, pushed)
 			SELECT ?, id, hash, ? FROM operations WHERE hash = ? ON CONFLICT DO NOTHING`, p.Serial, formatTime(o.Time), p.Ledger)
 		return err
 	})
-	return err
 }

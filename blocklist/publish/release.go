@@ -64,7 +64,7 @@ func (l *Ledger) Release(ctx context.Context, author string) (p *Pending, replac
 
 // expire takes out what is past its expiry.
 func (l *Ledger) expire(ctx context.Context, c Cause) error {
-	_, err := l.operate(ctx, KindExpire, c, func(o *operation) error {
+	return l.operate(ctx, KindExpire, c, func(o *operation) error {
 		var r Result
 		var targets []string
 		for e, err := range query(ctx, o.tx, scanEntry, `SELECT target, attributes FROM entries WHERE attributes LIKE '% expires=%'`) {
@@ -82,7 +82,6 @@ func (l *Ledger) expire(ctx context.Context, c Cause) error {
 		}
 		return nil
 	})
-	return err
 }
 
 // build writes the release of the state after the operation now.

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
@@ -37,33 +38,61 @@ func (l *Ledger) Review(p *Pending) iter.Seq2[blocklist.Change, error] {
 
 // difference merges two states, both in the order of a release.
 func difference(before, after iter.Seq2[blocklist.Change, error], yield func(blocklist.Change, error) bool) {
-	nextOld, stopOld := iter.Pull2(before)
-	defer stopOld()
-	nextNew, stopNew := iter.Pull2(after)
-	defer stopNew()
-	was, errOld, haveOld := nextOld()
-	is, errNew, haveNew := nextNew()
-	for haveOld || haveNew {
-		if err := errors.Join(errOld, errNew); err != nil {
+	was, stop := newCursor(before)
+	defer stop()
+	is, stop := newCursor(after)
+	defer stop()
+	for was.more || is.more {
+		if err := errors.Join(was.err, is.err); err != nil {
 			yield(blocklist.Change{}, err)
 			return
 		}
-		oldFirst := haveOld && (!haveNew || was.Entry.Target() <= is.Entry.Target())
-		newFirst := haveNew && (!haveOld || is.Entry.Target() <= was.Entry.Target())
-		same := oldFirst && newFirst && was.Entry.String() == is.Entry.String()
-		if oldFirst && !same && !yield(blocklist.Change{Removed: true, Entry: was.Entry}, nil) {
+		order := was.compare(is)
+		same := order == 0 && was.at.String() == is.at.String()
+		if order <= 0 && !same && !yield(blocklist.Change{Removed: true, Entry: was.at}, nil) {
 			return
 		}
-		if newFirst && !same && !yield(blocklist.Change{Entry: is.Entry}, nil) {
+		if order >= 0 && !same && !yield(blocklist.Change{Entry: is.at}, nil) {
 			return
 		}
-		if oldFirst {
-			was, errOld, haveOld = nextOld()
+		if order <= 0 {
+			was.advance()
 		}
-		if newFirst {
-			is, errNew, haveNew = nextNew()
+		if order >= 0 {
+			is.advance()
 		}
 	}
+}
+
+// cursor stands on an entry of a state, or at its end.
+type cursor struct {
+	at   blocklist.Entry
+	err  error
+	more bool
+	next func() (blocklist.Change, error, bool)
+}
+
+func newCursor(lines iter.Seq2[blocklist.Change, error]) (c *cursor, stop func()) {
+	c = &cursor{}
+	c.next, stop = iter.Pull2(lines)
+	c.advance()
+	return c, stop
+}
+
+func (c *cursor) advance() {
+	change, err, more := c.next()
+	c.at, c.err, c.more = change.Entry, err, more
+}
+
+// compare orders two cursors by target; the end comes last.
+func (c *cursor) compare(other *cursor) int {
+	switch {
+	case !other.more:
+		return -1
+	case !c.more:
+		return 1
+	}
+	return strings.Compare(c.at.Target(), other.at.Target())
 }
 
 // signedRelease is the folder of a release, pending or pushed.

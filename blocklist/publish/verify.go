@@ -74,17 +74,8 @@ func verifyChain(ctx context.Context, q querier, list string) (last Operation, e
 		if o.ID != last.ID+1 {
 			return last, damaged("operation %d is missing, or operation %d does not belong there", last.ID+1, o.ID)
 		}
-		replayed := last
-		if err := replay(o, &replayed, &digest, next); err != nil {
+		if err := verifyOperation(o, last, &digest, next); err != nil {
 			return last, err
-		}
-		switch {
-		case o.ChangesHash != replayed.ChangesHash:
-			return last, damaged("the changes of operation %d (%d to %d) are not those that it recorded", o.ID, last.LastChange+1, o.LastChange)
-		case o.Hash != o.chain(last.Hash):
-			return last, damaged("operation %d is not what was recorded, or not chained to operation %d", o.ID, last.ID)
-		case o.Added != replayed.Added || o.Removed != replayed.Removed || o.Entries != replayed.Entries || o.Digest != digest.String():
-			return last, damaged("operation %d has other counts or another digest than its changes", o.ID)
 		}
 		last = o
 	}
@@ -95,6 +86,23 @@ func verifyChain(ctx context.Context, q querier, list string) (last Operation, e
 		return last, errors.Join(err, damaged("change %d (%s%.80s) belongs to no operation", c.id, c.sign, c.target))
 	}
 	return last, nil
+}
+
+// verifyOperation proves that the operation o follows from the one before and from its own changes.
+func verifyOperation(o, before Operation, digest *blocklist.Digest, next func() (changeRow, error, bool)) error {
+	replayed := before
+	if err := replay(o, &replayed, digest, next); err != nil {
+		return err
+	}
+	switch {
+	case o.ChangesHash != replayed.ChangesHash:
+		return damaged("the changes of operation %d (%d to %d) are not those that it recorded", o.ID, before.LastChange+1, o.LastChange)
+	case o.Hash != o.chain(before.Hash):
+		return damaged("operation %d is not what was recorded, or not chained to operation %d", o.ID, before.ID)
+	case o.Added != replayed.Added || o.Removed != replayed.Removed || o.Entries != replayed.Entries || o.Digest != digest.String():
+		return damaged("operation %d has other counts or another digest than its changes", o.ID)
+	}
+	return nil
 }
 
 // replay makes the changes of the operation o to the state before it.

@@ -40,25 +40,23 @@ func TestKilled(t *testing.T) {
 	for round := range 2 {
 		c.killImport(t, round)
 		c.killRelease(t)
-		c.killPush(t, uint64(round)+1) //nolint:gosec // a small count
+		c.killPush(t, uint64(round)+1)
 	}
 }
 
 func (c *crash) command(args ...string) (*exec.Cmd, *bytes.Buffer) {
-	cmd := exec.Command(os.Args[0], args...) //nolint:noctx // it is killed or waited for
+	cmd := exec.Command(os.Args[0], args...)
 	cmd.Env = append(os.Environ(), asCommand+"=1")
 	var out bytes.Buffer
 	cmd.Stderr = &out
 	return cmd, &out
 }
 
-// must runs a command to its end and returns how long that took.
-func (c *crash) must(t *testing.T, args ...string) time.Duration {
+// must runs a command to its end.
+func (c *crash) must(t *testing.T, args ...string) {
 	t.Helper()
-	start := time.Now()
 	cmd, out := c.command(args...)
 	require.NoError(t, cmd.Run(), out.String())
-	return time.Since(start)
 }
 
 // kill runs a command and kills it within the time it is thought to need.
@@ -96,6 +94,7 @@ func (c *crash) check(t *testing.T) publish.Status {
 }
 
 func (c *crash) killImport(t *testing.T, round int) {
+	t.Helper()
 	const count = 4000
 	path := filepath.Join(t.TempDir(), "names.txt")
 	var text bytes.Buffer
@@ -105,14 +104,15 @@ func (c *crash) killImport(t *testing.T, round int) {
 	require.NoError(t, os.WriteFile(path, text.Bytes(), 0o600))
 	for range 4 {
 		c.kill(t, 300*time.Millisecond, "-C", c.dir, "import", path)
-		assert.Contains(t, []int{c.listed, c.listed + count}, int(c.check(t).Head.Entries)) //nolint:gosec // a small count
+		assert.Contains(t, []int{c.listed, c.listed + count}, int(c.check(t).Head.Entries))
 	}
 	c.must(t, "-C", c.dir, "import", path)
 	c.listed += count
-	assert.Equal(t, c.listed, int(c.check(t).Head.Entries)) //nolint:gosec // a small count
+	assert.Equal(t, c.listed, int(c.check(t).Head.Entries))
 }
 
 func (c *crash) killRelease(t *testing.T) {
+	t.Helper()
 	for i := range 4 {
 		c.must(t, "-C", c.dir, "add", fmt.Sprintf("x%d.n%d.example", i, c.listed))
 		c.listed++
@@ -127,10 +127,11 @@ func (c *crash) killRelease(t *testing.T) {
 		}
 	}
 	c.must(t, "-C", c.dir, "release")
-	assert.Equal(t, c.listed, int(c.check(t).Pending.Entries)) //nolint:gosec // a small count
+	assert.Equal(t, c.listed, int(c.check(t).Pending.Entries))
 }
 
 func (c *crash) killPush(t *testing.T, serial uint64) {
+	t.Helper()
 	c.must(t, "-C", c.dir, "sign", "--key", c.key, "--yes")
 	for range 4 {
 		c.kill(t, 150*time.Millisecond, "-C", c.dir, "push", c.origin)

@@ -13,14 +13,14 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// exitCode ends the program with a code of its own, and an error if there is something to say.
-type exitCode struct {
+// exitError ends the program with a code of its own, and an error if there is something to say.
+type exitError struct {
 	code int
 	err  error
 }
 
-func (e exitCode) Error() string { return fmt.Sprintf("exit code %d: %v", e.code, e.err) }
-func (e exitCode) Unwrap() error { return e.err }
+func (e exitError) Error() string { return fmt.Sprintf("exit code %d: %v", e.code, e.err) }
+func (e exitError) Unwrap() error { return e.err }
 
 // hinted is an error with a hint on what to do.
 type hinted struct {
@@ -36,7 +36,7 @@ func withHint(err error, format string, args ...any) error {
 
 // usage says that the command was typed wrongly.
 func usage(format string, args ...any) error {
-	return exitCode{exitUsage, withHint(fmt.Errorf(format, args...), "blocklist --help and blocklist COMMAND --help show what there is, with examples")}
+	return exitError{exitUsage, withHint(fmt.Errorf(format, args...), "blocklist --help and blocklist COMMAND --help show what there is, with examples")}
 }
 
 // args wraps a check of arguments so that it counts as wrong usage.

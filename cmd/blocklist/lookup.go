@@ -37,10 +37,10 @@ status=monitor counts, and says so.`,
 				err = printAll(a, asJSON, withoutErrors(found), toJSON, blocklist.Entry.String)
 			}
 			if err != nil {
-				return exitCode{exitUsage, err}
+				return exitError{exitUsage, err}
 			}
 			if len(found) == 0 {
-				return exitCode{code: exitFailed}
+				return exitError{code: exitFailed}
 			}
 			return nil
 		},

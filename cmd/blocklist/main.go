@@ -44,7 +44,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
-	if code := (exitCode{}); errors.As(err, &code) {
+	if code := (exitError{}); errors.As(err, &code) {
 		if code.err != nil {
 			a.report(code.err)
 		}
@@ -95,5 +95,5 @@ Exit codes: 0 done, 1 failed, 2 wrong usage; of lookup: 0 listed, 1 not listed, 
 
 // say writes a line about what was done to standard error.
 func (a *app) say(format string, args ...any) {
-	fmt.Fprintf(a.stderr, format+"\n", args...) //nolint:errcheck // there is nowhere else to say it
+	fmt.Fprintf(a.stderr, format+"\n", args...)
 }

@@ -89,7 +89,7 @@ func exitsCommand(ts *testscript.TestScript, _ bool, args []string) {
 
 func TestEveryCommandHasHelp(t *testing.T) {
 	var out, errs bytes.Buffer
-	for _, name := range strings.Fields("keygen init add remove import export convert status diff log entries verify release sign push pull lookup origin:init origin:trust origin:serve") {
+	for name := range strings.FieldsSeq("keygen init add remove import export convert status diff log entries verify release sign push pull lookup origin:init origin:trust origin:serve") {
 		out.Reset()
 		code := run(append(strings.Split(name, ":"), "--help"), nil, &out, &errs)
 		assert.Zero(t, code, name)

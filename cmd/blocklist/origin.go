@@ -90,7 +90,7 @@ what it serves is signed.`,
 			if err != nil {
 				return withHint(err, "--listen ADDRESS:PORT chooses another place")
 			}
-			log.Info("serving", slog.String("origin", args[0]), slog.String("address", listener.Addr().String()))
+			log.InfoContext(cmd.Context(), "serving", slog.String("origin", args[0]), slog.String("address", listener.Addr().String()))
 			return serve(cmd.Context(), o, listener, log)
 		},
 	}
@@ -131,7 +131,7 @@ func serve(ctx context.Context, o *origin.Origin, listener net.Listener, log *sl
 	if err != nil {
 		return fmt.Errorf("serving: %w", err)
 	}
-	log.Info("ended")
+	log.InfoContext(ctx, "ended")
 	return nil
 }
 

@@ -39,7 +39,7 @@ func (a *app) status() *cobra.Command {
 func (a *app) printStatus(s publish.Status) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	line := func(key, format string, args ...any) {
-		fmt.Fprintf(w, "%s\t%s\n", key, fmt.Sprintf(format, args...)) //nolint:errcheck // Flush tells
+		fmt.Fprintf(w, "%s\t%s\n", key, fmt.Sprintf(format, args...))
 	}
 	line("list", "%s", s.List)
 	line("entries", "%s", thousands(s.Head.Entries))
@@ -156,7 +156,7 @@ What was altered, is missing or does not belong there is named.`,
 					return a.printJSON(v)
 				}
 				_, err = fmt.Fprintf(a.stdout, "%s: whole: %s operations, %s changes, %s entries, %d releases, head %s\n",
-					l.List(), thousands(uint64(v.Operations)), thousands(uint64(v.Changes)), thousands(v.Entries), v.Releases, v.Head) //nolint:gosec // counts
+					l.List(), thousands(uint64(v.Operations)), thousands(uint64(v.Changes)), thousands(v.Entries), v.Releases, v.Head)
 				return err
 			})
 		},

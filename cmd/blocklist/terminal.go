@@ -30,9 +30,9 @@ func (a *app) passphrase(prompt string) (string, error) {
 	if !ok {
 		return "", withHint(errors.New("there is no terminal to ask for the passphrase"), "set %s", passphraseVariable)
 	}
-	fmt.Fprint(a.stderr, prompt) //nolint:errcheck // the user sees that it is missing
+	fmt.Fprint(a.stderr, prompt)
 	phrase, err := term.ReadPassword(int(f.Fd()))
-	fmt.Fprintln(a.stderr) //nolint:errcheck // as above
+	fmt.Fprintln(a.stderr)
 	return string(phrase), err
 }
 
@@ -57,7 +57,7 @@ func (a *app) confirm(question string) error {
 	if _, ok := terminal(a.stdin); !ok {
 		return withHint(errors.New("there is no terminal to ask for your consent"), "--yes gives it, once you have seen what it is about")
 	}
-	fmt.Fprintf(a.stderr, "%s [y/N] ", question) //nolint:errcheck // the user sees that it is missing
+	fmt.Fprintf(a.stderr, "%s [y/N] ", question)
 	answer, err := bufio.NewReader(io.LimitReader(a.stdin, 100)).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
@@ -77,10 +77,10 @@ func (a *app) progress(what string) (show func(uint64), done func()) {
 	show = func(n uint64) {
 		if time.Since(last) > 200*time.Millisecond {
 			last = time.Now()
-			fmt.Fprintf(a.stderr, "\r%s: %s entries", what, thousands(n)) //nolint:errcheck // only a decoration
+			fmt.Fprintf(a.stderr, "\r%s: %s entries", what, thousands(n))
 		}
 	}
-	return show, func() { fmt.Fprint(a.stderr, "\r\033[K") } //nolint:errcheck // only a decoration
+	return show, func() { fmt.Fprint(a.stderr, "\r\033[K") }
 }
 
 // thousands writes a number with commas.
