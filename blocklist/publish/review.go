@@ -49,10 +49,7 @@ func difference(before, after iter.Seq2[blocklist.Change, error], yield func(blo
 		}
 		order := was.compare(is)
 		same := order == 0 && was.at.String() == is.at.String()
-		if order <= 0 && !same && !yield(blocklist.Change{Removed: true, Entry: was.at}, nil) {
-			return
-		}
-		if order >= 0 && !same && !yield(blocklist.Change{Entry: is.at}, nil) {
+		if !same && !tell(order, was.at, is.at, yield) {
 			return
 		}
 		if order <= 0 {
@@ -62,6 +59,14 @@ func difference(before, after iter.Seq2[blocklist.Change, error], yield func(blo
 			is.advance()
 		}
 	}
+}
+
+// tell yields what went, what came, or both where only the attributes are other ones.
+func tell(order int, was, is blocklist.Entry, yield func(blocklist.Change, error) bool) bool {
+	if order <= 0 && !yield(blocklist.Change{Removed: true, Entry: was}, nil) {
+		return false
+	}
+	return order < 0 || yield(blocklist.Change{Entry: is}, nil)
 }
 
 // cursor stands on an entry of a state, or at its end.
