@@ -39,13 +39,20 @@ func (l *list) find(scope Scope, key []byte, hash uint64) (*attrs, bool) {
 	return a, a != nil && !a.expired()
 }
 
-// finding is the entry of a list that holds what is looked up.
+// finding is the entry of a list that holds what is looked up. It is small enough to stay in registers.
 type finding struct {
 	list  *list
 	attrs *attrs // nil where there is none
 	scope Scope
-	at    uint8  // where in the name looked up that of a domain or host entry begins
-	key   []byte // of a url or ip entry
+	at    int // its key: where that begins in the name looked up, or its number in keys
+}
+
+// keys are those of entries that do not end the name looked up.
+type keys [][]byte
+
+func (k *keys) add(key []byte) (number int) {
+	*k = append(*k, key)
+	return len(*k) - 1
 }
 
 // replaces tells whether an entry takes the place of a less specific one, if there is one. From the least specific to the
@@ -66,11 +73,11 @@ func (f *finding) match(key []byte) (m Match) {
 func (l *list) findName(w *suffixes, name []byte) finding {
 	s := l.base.secret
 	var best *attrs
-	scope, at := ScopeDomain, uint8(0)
+	scope, at := ScopeDomain, 0
 	for i := w.n - 1; i >= 0; i-- {
 		a, ok := l.find(ScopeDomain, name[w.at[i]:], s.scoped(w.hash[i], ScopeDomain))
 		if ok && a.replaces(best) {
-			best, at = a, w.at[i]
+			best, at = a, int(w.at[i])
 		}
 	}
 	if w.n > 0 {
@@ -79,7 +86,7 @@ func (l *list) findName(w *suffixes, name []byte) finding {
 			best, scope, at = a, ScopeHost, 0
 		}
 	}
-	return finding{list: l, attrs: best, scope: scope, at: at}
+	return finding{l, best, scope, at}
 }
 
 // first returns what the first list has that blocks, else the first that monitors; without attributes if there is nothing.

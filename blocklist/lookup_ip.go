@@ -52,21 +52,21 @@ func (s *secret) prefixHash(p netip.Prefix) uint64 {
 }
 
 // findAddr takes the ip entries that hold an address, from the shortest prefix on.
-func (l *list) findAddr(a netip.Addr) finding {
+func (l *list) findAddr(a netip.Addr, k *keys) finding {
 	f := finding{list: l}
 	if v4, ok := embedded(a); ok {
-		f.takePrefixes(v4, [3]uint64{l.kinds().IPv4})
+		f.takePrefixes(v4, [3]uint64{l.kinds().IPv4}, k)
 	}
 	lengths := l.kinds().IPv6
 	if a.Is4() {
 		lengths = [3]uint64{l.kinds().IPv4}
 	}
-	f.takePrefixes(a, lengths)
+	f.takePrefixes(a, lengths, k)
 	return f
 }
 
 // takePrefixes takes the prefixes of an address that are listed; lengths has a bit for each length to try.
-func (f *finding) takePrefixes(a netip.Addr, lengths [3]uint64) {
+func (f *finding) takePrefixes(a netip.Addr, lengths [3]uint64, k *keys) {
 	for i, word := range lengths {
 		for ; word != 0; word &= word - 1 {
 			p, err := a.Prefix(64*i + bits.TrailingZeros64(word))
@@ -79,7 +79,7 @@ func (f *finding) takePrefixes(a netip.Addr, lengths [3]uint64) {
 			}
 			key := []byte(prefixText(p))
 			if a, ok := f.list.find(ScopeIP, key, hash); ok && a.replaces(f.attrs) {
-				f.attrs, f.scope, f.key = a, ScopeIP, key
+				f.attrs, f.scope, f.at = a, ScopeIP, k.add(key)
 			}
 		}
 	}
@@ -89,19 +89,21 @@ func (f *finding) takePrefixes(a netip.Addr, lengths [3]uint64) {
 // monitors it. An IPv6 address that leads to an IPv4 address, IPv4-mapped or by the well-known prefix of NAT64, is held by
 // the entries of both. It allocates only where an entry holds the address.
 func (s *Store) LookupAddr(a netip.Addr) (Match, bool) {
-	f := s.view.Load().first(func(l *list) finding { return l.findAddr(a) })
+	var k keys
+	f := s.view.Load().first(func(l *list) finding { return l.findAddr(a, &k) })
 	if f.attrs == nil {
 		return Match{}, false
 	}
-	return f.match(f.key), true
+	return f.match(k[f.at]), true
 }
 
 // AppendAddrMatches appends to dst the match of each list that holds the address, at most one a list, chosen as by
 // [Store.LookupAddr].
 func (s *Store) AppendAddrMatches(dst []Match, a netip.Addr) []Match {
+	var k keys
 	for _, l := range s.view.Load().lists {
-		if f := l.findAddr(a); f.attrs != nil {
-			dst = append(dst, f.match(f.key))
+		if f := l.findAddr(a, &k); f.attrs != nil {
+			dst = append(dst, f.match(k[f.at]))
 		}
 	}
 	return dst

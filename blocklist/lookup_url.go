@@ -25,11 +25,12 @@ func (s *Store) LookupURL(url string) (Match, bool) {
 	var name [MaxName]byte
 	u := urlQuery{expression: e, name: appendHostName(name[:0], e)}
 	u.walk(v.secret, u.name)
-	f := v.first(u.find)
+	var k keys // apart from u, or u would not stay on the stack
+	f := v.first(func(l *list) finding { return u.find(l, &k) })
 	if f.attrs == nil {
 		return Match{}, false
 	}
-	return f.match(f.key), true
+	return f.match(k[f.at]), true
 }
 
 // urlQuery is a URL that is looked up.
@@ -54,9 +55,11 @@ func appendHostName(dst []byte, e expression) []byte {
 		if c != '.' {
 			dst = append(dst, c)
 		}
-		if n := len(dst) - length - 1; n > MaxLabel || len(dst) >= MaxName {
+		n := len(dst) - length - 1
+		if n > MaxLabel || len(dst) >= MaxName {
 			return dst[:0]
-		} else if c == '.' || i == e.path-1 {
+		}
+		if c == '.' || i == e.path-1 {
 			dst[length], length = byte(n), len(dst)
 			dst = append(dst, 0)
 		}
@@ -65,47 +68,47 @@ func appendHostName(dst []byte, e expression) []byte {
 }
 
 // find takes the entries of a list that cover the URL.
-func (u *urlQuery) find(l *list) finding {
-	f := finding{list: l}
+func (u *urlQuery) find(l *list, k *keys) finding {
+	var f finding
 	if u.addr.IsValid() {
-		f = l.findAddr(u.addr)
+		f = l.findAddr(u.addr, k)
 	} else if f = l.findName(&u.suffixes, u.name); f.attrs != nil {
-		f.key = bytes.Clone(u.name[f.at:])
+		f.at = k.add(bytes.Clone(u.name[f.at:]))
 	}
 	if l.kinds().URLs != 0 {
-		u.takeURLs(&f)
+		u.takeURLs(&f, k)
 	}
 	return f
 }
 
 // takeURLs takes the url entries.
-func (u *urlQuery) takeURLs(f *finding) {
+func (u *urlQuery) takeURLs(f *finding, k *keys) {
 	s := f.list.base.secret
 	if u.n == 0 {
-		u.takePaths(f, s.hostHash(u.text[:u.path]), -1)
+		u.takePaths(f, k, s.hostHash(u.text[:u.path]), -1)
 		return
 	}
 	for i := u.n - 1; i >= 0; i-- {
-		u.takePaths(f, s.belowHash(u.hash[i]), i)
+		u.takePaths(f, k, s.belowHash(u.hash[i]), i)
 	}
-	u.takePaths(f, u.hash[0], -1)
+	u.takePaths(f, k, u.hash[0], -1)
 }
 
 // takePaths takes the url entries of one host. It is given by the hash that its expressions begin with, and by the number of
 // labels before it where it is a *. host, else -1.
-func (u *urlQuery) takePaths(f *finding, h uint64, below int) {
+func (u *urlQuery) takePaths(f *finding, k *keys, h uint64, below int) {
 	l, s := f.list, f.list.base.secret
 	if !l.maybe(s.scoped(h, ScopeURL)) {
 		return
 	}
 	take := func(h uint64, end int, suffix string) {
 		hash := s.scoped(h, ScopeURL)
-		if !l.maybe(hash) {
+		if end > MaxURL || !l.maybe(hash) { // nothing longer is listed
 			return
 		}
 		key := u.key(below, end, suffix)
 		if a, ok := l.find(ScopeURL, key, hash); ok && a.replaces(f.attrs) {
-			f.attrs, f.scope, f.key = a, ScopeURL, key
+			f.attrs, f.scope, f.at = a, ScopeURL, k.add(key)
 		}
 	}
 	for i := u.path; i < u.query; {
@@ -116,7 +119,7 @@ func (u *urlQuery) takePaths(f *finding, h uint64, below int) {
 	}
 	take(s.extend(h, []byte("/*")), u.query, "/*")
 	take(h, u.query, "")
-	if query := u.text[u.query:]; len(query) > 0 {
+	if query := u.text[u.query:]; len(query) > 0 && len(u.text) <= MaxURL {
 		if sum := s.anyOrderHash(h, query); l.maybe(s.scoped(sum, ScopeURL)) {
 			take(sum, u.query, "?"+sortedQuery(string(query[1:]))+anyOrder)
 		}

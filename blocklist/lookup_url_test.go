@@ -114,6 +114,41 @@ func TestLookupURLBlockingGoesFirst(t *testing.T) {
 	assert.Equal(t, csam+" https://*.t.example/*", m.List+" "+m.Entry(), "the first list that blocks")
 }
 
+// TestLookupAfterMerge looks up what a set got by a merge, with entries of kinds that it did not hold before.
+func TestLookupAfterMerge(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir)
+	require.NoError(t, s.Apply(snapshot(t, 1, "a.example")))
+	lines := []string{"192.0.2.0/24", "2001:db8::/33", "a.example"}
+	delta := []string{"+192.0.2.0/24", "+2001:db8::/33"}
+	for i := range 12_000 {
+		line := fmt.Sprintf("https://h%05d.example/p/*", i)
+		lines, delta = append(lines, line), append(delta, "+"+line)
+	}
+	check := func() {
+		t.Helper()
+		for i := range 12_000 {
+			_, ok := s.LookupURL(fmt.Sprintf("http://h%05d.example/p/q", i))
+			require.True(t, ok, i)
+			_, ok = s.LookupURL(fmt.Sprintf("http://h%05d.example/q", i))
+			require.False(t, ok, i)
+		}
+		for addr, want := range map[string]bool{"192.0.2.9": true, "192.0.3.9": false, "2001:db8::9": true, "2001:db8:8000::": false} {
+			_, ok := s.LookupAddr(netip.MustParseAddr(addr))
+			require.Equal(t, want, ok, addr)
+		}
+	}
+	require.NoError(t, s.Apply(release(t, header(2, 1, lines...), delta...)))
+	check()
+	merged, err := s.Merge(csam)
+	require.NoError(t, err)
+	require.True(t, merged)
+	check()
+	require.NoError(t, s.Close())
+	s = openStore(t, dir)
+	check()
+}
+
 // What is too long to be listed may still lie below something that is.
 func TestLookupURLOfAnyLength(t *testing.T) {
 	s := openStore(t, t.TempDir())

@@ -138,14 +138,9 @@ func cleanPath(p []byte) int {
 	}
 	done, open := 0, false // p[:done] is clean and has no slash at its end; open: one belongs there
 	for next := 0; next < len(p); {
-		for next < len(p) && isSlash(p[next]) {
-			next++
-		}
-		start := next
-		for next < len(p) && !isSlash(p[next]) {
-			next++
-		}
-		switch segment := p[start:next]; string(segment) {
+		var segment []byte
+		segment, next = nextSegment(p, next)
+		switch string(segment) {
 		case "", ".":
 			open = true
 		case "..":
@@ -161,6 +156,17 @@ func cleanPath(p []byte) int {
 		done++
 	}
 	return done
+}
+
+// nextSegment returns what stands behind the slashes at i, up to the next one, and where that is.
+func nextSegment(p []byte, i int) (segment []byte, next int) {
+	for i < len(p) && isSlash(p[i]) {
+		i++
+	}
+	for next = i; next < len(p) && !isSlash(p[next]); {
+		next++
+	}
+	return p[i:next], next
 }
 
 // appendUnescaped appends s without its percent-escapes, and without those that then appear. No two escapes overlap, so
