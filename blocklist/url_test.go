@@ -60,6 +60,7 @@ func TestParseURL(t *testing.T) {
 		"http://bücher.example/ü":      "http://xn--bcher-kva.example/%C3%BC",
 		"http://b%C3%BCcher.example/":  "http://xn--bcher-kva.example/",
 		"http://ｗｗｗ。example/":          "http://www.example/",
+		"http://r3---ü.example/":       "http://xn--r3----ova.example/",
 		// addresses in every spelling
 		"http://3221225991/":           "http://192.0.2.7/",
 		"http://0xC0.0.02.0x7/":        "http://192.0.2.7/",
