@@ -64,7 +64,7 @@ func TestCrash(t *testing.T) {
 		require.NoError(t, cmd.Start())
 		time.Sleep(time.Duration(80+i*37%200) * time.Millisecond)
 		require.NoError(t, cmd.Process.Kill())
-		cmd.Wait() //nolint:errcheck // killed
+		cmd.Wait()
 		s, err := blocklist.Open(dir, blocklist.Options{})
 		require.NoError(t, err)
 		info, ok := s.List(csam)

@@ -18,7 +18,7 @@ type secret struct {
 const saltSize = 16
 
 func newSalt() (salt [saltSize]byte) {
-	rand.Read(salt[:]) //nolint:errcheck // documented never to fail
+	rand.Read(salt[:])
 	return salt
 }
 
@@ -63,6 +63,7 @@ func (s *secret) tableKey(scope Scope, key []byte) tableKey {
 // hosts need not be looked at; host is 0 for the other scopes.
 func (s *secret) filterHash(e Entry) (hash, host uint64) {
 	switch e.Scope {
+	case ScopeDomain, ScopeHost:
 	case ScopeURL:
 		return s.urlHash([]byte(e.key))
 	case ScopeIP:

@@ -15,6 +15,7 @@ type kinds struct {
 
 func (k *kinds) add(e Entry) {
 	switch e.Scope {
+	case ScopeDomain, ScopeHost:
 	case ScopeURL:
 		k.URLs = 1
 	case ScopeIP:

@@ -179,7 +179,7 @@ func (m *merger) baseRows(yield func(setRow) bool) {
 		m.err = err
 		return
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it was only read
 	h := &m.base.header
 	at, _ := h.offsets()
 	size := h.sections()

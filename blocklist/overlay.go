@@ -1,6 +1,9 @@
 package blocklist
 
-import "maps"
+import (
+	"maps"
+	"slices"
+)
 
 // overlay is what changed since the base set was written. It is immutable: each delta makes a new one.
 type overlay struct {
@@ -19,7 +22,7 @@ type overlayEntry struct {
 func (o *overlay) with(s *secret, changes []Change) *overlay {
 	next := &overlay{maybe: map[uint64]struct{}{}, changes: map[tableKey]overlayEntry{}}
 	if o != nil {
-		next = &overlay{maybe: maps.Clone(o.maybe), changes: maps.Clone(o.changes), attrs: o.attrs[:len(o.attrs):len(o.attrs)], kinds: o.kinds}
+		next = &overlay{maybe: maps.Clone(o.maybe), changes: maps.Clone(o.changes), attrs: slices.Clip(o.attrs), kinds: o.kinds}
 	}
 	for _, c := range changes {
 		next.kinds.add(c.Entry)

@@ -238,8 +238,8 @@ func (h *Header) set(key, value string) (ok bool) {
 	case "digest":
 		ok = h.Digest.UnmarshalText([]byte(value)) == nil
 	case "created":
-		h.Created, _ = time.Parse(layout, value) //nolint:errcheck // the comparison sees it
-		ok = h.Created.Format(layout) == value   // Parse takes fractions and missing zeros, too
+		h.Created, _ = time.Parse(layout, value)
+		ok = h.Created.Format(layout) == value // Parse takes fractions and missing zeros, too
 	}
 	return ok
 }

@@ -36,7 +36,8 @@ type setHeader struct {
 	Sum       uint32 // CRC-32C of the sections
 }
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+// castagnoli returns the one table that the package crc32 keeps.
+func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 
 // sections returns the size of each section in its order.
 func (h *setHeader) sections() [5]uint64 {
@@ -133,7 +134,7 @@ type sectionWriter struct {
 
 func (w *sectionWriter) write(b []byte) {
 	if w.err == nil {
-		w.sum = crc32.Update(w.sum, castagnoli, b)
+		w.sum = crc32.Update(w.sum, castagnoli(), b)
 		w.size += len(b)
 		_, w.err = w.w.Write(b)
 	}
@@ -161,14 +162,14 @@ func finish(w io.Writer, out *sectionWriter, h setHeader) error {
 func (h *setHeader) encode() []byte {
 	page := make([]byte, pageSize)
 	binary.Encode(page, binary.LittleEndian, h) //nolint:errcheck // fixed-size fields that fit
-	binary.LittleEndian.PutUint32(page[pageSize-4:], crc32.Checksum(page[:pageSize-4], castagnoli))
+	binary.LittleEndian.PutUint32(page[pageSize-4:], crc32.Checksum(page[:pageSize-4], castagnoli()))
 	return page
 }
 
 func decodeSetHeader(page []byte) (h setHeader, err error) {
 	_, err = binary.Decode(page, binary.LittleEndian, &h)
 	sum := binary.LittleEndian.Uint32(page[pageSize-4:])
-	if err != nil || string(h.Magic[:]) != setMagic || crc32.Checksum(page[:pageSize-4], castagnoli) != sum {
+	if err != nil || string(h.Magic[:]) != setMagic || crc32.Checksum(page[:pageSize-4], castagnoli()) != sum {
 		return h, fmt.Errorf("header of the set: %w", ErrDamaged)
 	}
 	if h.Rows > 1<<32-1 || h.Blocks == 0 || h.Blocks > 1<<32 || h.IndexBits > 32 || h.Width > 4 || h.Width == 3 || h.AttrsSize > 1<<40 {
@@ -183,7 +184,7 @@ func openSet(path string, sec *secret) (*set, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the set: %w", err)
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it was only read
 	h, err := checkSet(f)
 	if err != nil {
 		return nil, err
@@ -198,7 +199,7 @@ func openSet(path string, sec *secret) (*set, error) {
 	}
 	s, err := mapSet(path, data, h, sec)
 	if err != nil {
-		return nil, fmt.Errorf("opening the set: %w (%v)", err, disk.Unmap(data))
+		return nil, fmt.Errorf("opening the set: %w (%w)", err, disk.Unmap(data))
 	}
 	runtime.AddCleanup(s, func(data []byte) { disk.Unmap(data) }, data) //nolint:errcheck // nobody is left to be told
 	return s, nil
@@ -213,7 +214,7 @@ func checkSet(f *os.File) (h setHeader, err error) {
 	if h, err = decodeSetHeader(page); err != nil {
 		return h, err
 	}
-	sum := crc32.New(castagnoli)
+	sum := crc32.New(castagnoli())
 	n, err := io.CopyBuffer(sum, struct{ io.Reader }{f}, make([]byte, 256<<10))
 	if err != nil {
 		return h, fmt.Errorf("reading the set: %w", err)

@@ -127,8 +127,8 @@ func (st *state) open(sec *secret) *list {
 
 // sweep removes the files that the state no longer names; what can't be removed now is tried again next time.
 func (st *state) sweep() {
-	files, _ := filepath.Glob(filepath.Join(st.dir, setPrefix+"*"))       //nolint:errcheck // the pattern is constant
-	temps, _ := filepath.Glob(filepath.Join(st.dir, disk.TempPrefix+"*")) //nolint:errcheck // the pattern is constant
+	files, _ := filepath.Glob(filepath.Join(st.dir, setPrefix+"*"))
+	temps, _ := filepath.Glob(filepath.Join(st.dir, disk.TempPrefix+"*"))
 	for _, path := range append(files, temps...) {
 		if !strings.HasPrefix(filepath.Base(path), st.Set) {
 			os.Remove(path) //nolint:errcheck // see above
@@ -142,7 +142,7 @@ func (st *state) journal(changes []Change) error {
 	if err != nil {
 		return fmt.Errorf("writing the journal of %s: %w", st.Header.List, err)
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // Sync has said what there is to say
 	var b []byte
 	for _, c := range changes {
 		b = append(c.Entry.Append(append(b, sign(c.Removed))), '\n')
@@ -171,7 +171,7 @@ func (st *state) replay() ([]Change, error) {
 	for line := range bytes.Lines(b[:st.Journal]) {
 		e, err := ParseEntry(string(line[1:]))
 		if err != nil {
-			return nil, fmt.Errorf("reading the journal: %w: %v", ErrDamaged, err)
+			return nil, fmt.Errorf("reading the journal: %w: %w", ErrDamaged, err)
 		}
 		c := Change{Removed: line[0] == '-', Entry: e}
 		sum.count(c.Removed, bytes.TrimSuffix(line[1:], []byte("\n")))

@@ -75,6 +75,7 @@ func (q *query) owner(rrtype uint16) dns.RR_Header {
 // codes returns the extended errors of a reason.
 func (r Reason) codes() []uint16 {
 	switch r {
+	case Blocked:
 	case Censored:
 		return []uint16{dns.ExtendedErrorCodeCensored}
 	case Filtered:

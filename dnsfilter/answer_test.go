@@ -5,10 +5,11 @@ import (
 	"net/netip"
 	"testing"
 
-	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/dnsfilter"
 )
 
 var everyType = []uint16{
@@ -81,7 +82,7 @@ func checkRecords(t *testing.T, action string, qtype uint16, reply *dns.Msg, lab
 		require.Len(t, reply.Ns, 1, label)
 		soa, ok := reply.Ns[0].(*dns.SOA)
 		require.True(t, ok, label)
-		assert.EqualValues(t, []uint32{30, 30}, []uint32{soa.Hdr.Ttl, soa.Minttl}, label)
+		assert.Equal(t, []uint32{30, 30}, []uint32{soa.Hdr.Ttl, soa.Minttl}, label)
 	}
 	switch {
 	case reply.IsEdns0() == nil:

@@ -4,10 +4,11 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/argine-dns/argine/blocklist"
-	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter"
 )
 
 func BenchmarkDecide(b *testing.B) {

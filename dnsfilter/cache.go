@@ -53,7 +53,7 @@ func newCache(size int64) *cache {
 	return c
 }
 
-func (c *cache) now() uint32 { return uint32(time.Since(c.epoch) / time.Second) } //nolint:gosec // 136 years
+func (c *cache) now() uint32 { return uint32(time.Since(c.epoch) / time.Second) }
 
 func (c *cache) shard(key []byte) (*shard, uint64) {
 	hash := maphash.Bytes(c.seed, key)
@@ -107,8 +107,8 @@ func (c *cache) put(key, body []byte, seconds uint32) {
 	e = binary.BigEndian.AppendUint64(e, hash)
 	e = binary.BigEndian.AppendUint32(e, now)
 	e = binary.BigEndian.AppendUint32(e, now+seconds)
-	e = binary.BigEndian.AppendUint16(e, uint16(len(key)))  //nolint:gosec // a name and five bytes
-	e = binary.BigEndian.AppendUint16(e, uint16(len(body))) //nolint:gosec // checked above
+	e = binary.BigEndian.AppendUint16(e, uint16(len(key)))
+	e = binary.BigEndian.AppendUint16(e, uint16(len(body)))
 	_ = append(append(e, key...), body...)
 }
 

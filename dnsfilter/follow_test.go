@@ -10,13 +10,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/miekg/dns"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/origin"
 	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/dnsfilter"
-	"github.com/miekg/dns"
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 )
 
 // agency is a list with one officer, and the origin that serves it.

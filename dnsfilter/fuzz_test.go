@@ -7,10 +7,11 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/dnsfilter"
 )
 
 // pipes is a listener without a network: it accepts what is sent to it.

@@ -8,11 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/miekg/dns"
+	"github.com/stretchr/testify/require"
+
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
-	"github.com/miekg/dns"
-	"github.com/stretchr/testify/require"
 )
 
 // zoneText is what the upstream of the tests knows.

@@ -22,7 +22,7 @@ const (
 	Sinkhole               // the rule's addresses for A and AAAA, no data for other types
 )
 
-var actionNames = [...]string{"pass", "monitor", "nxdomain", "nodata", "refused", "drop", "sinkhole"}
+var actionNames = [...]string{"pass", "monitor", "nxdomain", "nodata", "refused", "drop", "sinkhole"} //nolint:gochecknoglobals // a constant table
 
 // String returns the word used in settings, logs and counters.
 func (a Action) String() string {
@@ -38,7 +38,7 @@ func (a Action) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 // ParseAction reads the action of a list: every action but pass.
 func ParseAction(text string) (Action, error) {
 	if i := slices.Index(actionNames[:], text); i > int(Pass) {
-		return Action(i), nil //nolint:gosec // an index of a short array
+		return Action(i), nil
 	}
 	return Pass, fmt.Errorf("unknown action %q: there are nxdomain, nodata, refused, drop, sinkhole and monitor", text)
 }
@@ -54,7 +54,7 @@ const (
 	NoReason               // no extended error is sent
 )
 
-var reasonNames = [...]string{"blocked", "censored", "filtered", "none"}
+var reasonNames = [...]string{"blocked", "censored", "filtered", "none"} //nolint:gochecknoglobals // a constant table
 
 // String returns the word used in settings.
 func (r Reason) String() string {
@@ -67,7 +67,7 @@ func (r Reason) String() string {
 // ParseReason reads a reason.
 func ParseReason(text string) (Reason, error) {
 	if i := slices.Index(reasonNames[:], text); i >= 0 {
-		return Reason(i), nil //nolint:gosec // an index of a short array
+		return Reason(i), nil
 	}
 	return Blocked, fmt.Errorf("unknown reason %q: there are censored, blocked, filtered and none", text)
 }

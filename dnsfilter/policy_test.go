@@ -3,10 +3,11 @@ package dnsfilter_test
 import (
 	"testing"
 
-	"github.com/argine-dns/argine/blocklist"
-	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter"
 )
 
 func decide(t testing.TB, p dnsfilter.Policy, store *blocklist.Store, name string) dnsfilter.Decision {

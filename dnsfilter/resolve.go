@@ -6,12 +6,10 @@ import (
 	"log/slog"
 	"slices"
 
-	"github.com/argine-dns/argine/blocklist"
 	"github.com/miekg/dns"
-)
 
-// errBusy tells that as many questions wait for the upstream as may.
-var errBusy = errors.New("too many questions wait for the upstream")
+	"github.com/argine-dns/argine/blocklist"
+)
 
 // resolve answers from the cache, else from the upstream. False means that nothing is to be sent.
 func (s *Server) resolve(u Upstream, q *query) (answer, bool) {

@@ -9,10 +9,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/dnsfilter"
 )
 
 // counting is an upstream that counts what it is asked, and keeps the last query.

@@ -8,10 +8,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/argine-dns/argine/blocklist"
 	"github.com/miekg/dns"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/singleflight"
+
+	"github.com/argine-dns/argine/blocklist"
 )
 
 // Limits of a server. doc.go tells them.

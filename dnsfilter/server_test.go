@@ -6,14 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/dnsfilter"
 )
 
 // upstreamFunc makes a function an upstream.
@@ -74,13 +76,13 @@ func TestWhatIsNoQuery(t *testing.T) {
 		{"update", 0x2800, [4]uint16{1}, one, dns.RcodeNotImplemented},
 		{"opcode 15", 0x7800, [4]uint16{1}, one, dns.RcodeNotImplemented},
 		{"no question", 0x0100, [4]uint16{}, nil, dns.RcodeFormatError},
-		{"two questions", 0x0100, [4]uint16{2}, append(one[:len(one):len(one)], one...), dns.RcodeFormatError},
+		{"two questions", 0x0100, [4]uint16{2}, append(slices.Clip(one), one...), dns.RcodeFormatError},
 		{"a question cut short", 0x0100, [4]uint16{1}, one[:9], dns.RcodeFormatError},
 		{"a pointer to itself", 0x0100, [4]uint16{1}, []byte("\xc0\x0c\x00\x01\x00\x01"), dns.RcodeFormatError},
 		{"a label of 64", 0x0100, [4]uint16{1}, append([]byte{64}, make([]byte, 80)...), dns.RcodeFormatError},
-		{"two OPT records", 0x0100, [4]uint16{1, 0, 0, 2}, append(append(one[:len(one):len(one)], opt...), opt...), dns.RcodeFormatError},
-		{"OPT not at the root", 0x0100, [4]uint16{1, 0, 0, 1}, append(one[:len(one):len(one)], "\x01a\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x00"...), dns.RcodeFormatError},
-		{"OPT cut short", 0x0100, [4]uint16{1, 0, 0, 1}, append(one[:len(one):len(one)], opt[:6]...), dns.RcodeFormatError},
+		{"two OPT records", 0x0100, [4]uint16{1, 0, 0, 2}, append(append(slices.Clip(one), opt...), opt...), dns.RcodeFormatError},
+		{"OPT not at the root", 0x0100, [4]uint16{1, 0, 0, 1}, append(slices.Clip(one), "\x01a\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x00"...), dns.RcodeFormatError},
+		{"OPT cut short", 0x0100, [4]uint16{1, 0, 0, 1}, append(slices.Clip(one), opt[:6]...), dns.RcodeFormatError},
 	} {
 		packet := binary.BigEndian.AppendUint16([]byte{0x12, 0x34}, c.flags)
 		for _, n := range c.counts {

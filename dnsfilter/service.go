@@ -6,9 +6,10 @@ import (
 	"log/slog"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
-	"golang.org/x/sync/errgroup"
 )
 
 // Service is the whole resolver as the settings describe it: store, local files, signed lists, server.

@@ -13,11 +13,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/argine-dns/argine/blocklist"
-	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter"
 )
 
 // running is a service under test: its folder, its address, and the way to make it reload.

@@ -10,10 +10,11 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/goccy/go-yaml/ast"
+
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/formats"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
-	"github.com/goccy/go-yaml/ast"
 )
 
 // parseSettings reads the text of a settings file.

@@ -8,11 +8,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/formats"
 	"github.com/argine-dns/argine/dnsfilter"
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 )
 
 func writeFile(t testing.TB, dir, name, text string) string {

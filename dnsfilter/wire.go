@@ -4,8 +4,9 @@ import (
 	"encoding/binary"
 	"iter"
 
-	"github.com/argine-dns/argine/blocklist"
 	"github.com/miekg/dns"
+
+	"github.com/argine-dns/argine/blocklist"
 )
 
 // Sizes of messages. 1232 bytes pass every network in one piece (DNS flag day 2020).
@@ -114,7 +115,7 @@ func (q *query) message(rcode int, records, authority []dns.RR) answer {
 	if err != nil && rcode != dns.RcodeServerFailure {
 		return q.message(dns.RcodeServerFailure, nil, nil)
 	}
-	return answer{body: body, extended: uint8(rcode >> 4)} //nolint:gosec // an rcode has 12 bits
+	return answer{body: body, extended: uint8(rcode >> 4)}
 }
 
 // finish makes the answer the client's own, in the memory of its body: id and flags, spelling of the name, EDNS, size.
@@ -158,7 +159,7 @@ func (q *query) appendOPT(m []byte, a answer) []byte {
 		do = 1 << 7
 	}
 	m = append(m, a.extended, 0, do, 0)
-	m = binary.BigEndian.AppendUint16(m, uint16(6*len(a.ede))) //nolint:gosec // at most two
+	m = binary.BigEndian.AppendUint16(m, uint16(6*len(a.ede)))
 	for _, code := range a.ede {
 		m = append(m, 0, dns.EDNS0EDE, 0, 2, byte(code>>8), byte(code))
 	}

@@ -255,7 +255,13 @@ func TestErrors(t *testing.T) {
 	_, err = g.Check(guard.Update{Before: 1, After: 3, Changes: additions(lines("bad.example"))})
 	assert.ErrorIs(t, err, blocklist.ErrMalformed)
 	for _, l := range []guard.Limits{
-		{MaxGrowth: -1}, {MaxShrink: -0.1}, {Slack: -1}, {MaxBelow: -1}, {MinIPv4: 33}, {MinIPv6: 129}, {Keep: -1},
+		{MaxGrowth: -1},
+		{MaxShrink: -0.1},
+		{Slack: -1},
+		{MaxBelow: -1},
+		{MinIPv4: 33},
+		{MinIPv6: 129},
+		{Keep: -1},
 		{Protected: []blocklist.Entry{parse(t, "https://bad.example/")}},
 	} {
 		_, err := guard.New(l)
@@ -317,30 +323,35 @@ func Example() {
 }
 
 func newGuard(t testing.TB, l guard.Limits) *guard.Guard {
+	t.Helper()
 	g, err := guard.New(l)
 	require.NoError(t, err)
 	return g
 }
 
 func check(t testing.TB, g *guard.Guard, u guard.Update) *guard.Report {
+	t.Helper()
 	r, err := g.Check(u)
 	require.NoError(t, err)
 	return r
 }
 
 func parse(t testing.TB, line string) blocklist.Entry {
+	t.Helper()
 	e, err := blocklist.ParseEntry(line)
 	require.NoError(t, err, line)
 	return e
 }
 
 func name(t testing.TB, text string) blocklist.Name {
+	t.Helper()
 	n, err := blocklist.ParseName(text)
 	require.NoError(t, err)
 	return n
 }
 
 func protected(t testing.TB, lines ...string) (out []blocklist.Entry) {
+	t.Helper()
 	for _, line := range lines {
 		out = append(out, parse(t, line))
 	}

@@ -64,6 +64,7 @@ func TestRealCollisions(t *testing.T) {
 }
 
 func unzip(t *testing.T, variable string) iter.Seq[string] {
+	t.Helper()
 	path := os.Getenv(variable)
 	if path == "" {
 		t.Skipf("%s names no file compressed with gzip", variable)

@@ -56,8 +56,8 @@ func (o *Origin) servePush(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		o.o.Log.WarnContext(r.Context(), "refusing a push", slog.String("list", r.PathValue("list")), slogErr(err))
 	}
-	_, _ = io.CopyN(io.Discard, body, maxDrain)         //nolint:errcheck // whatever comes, the answer follows
-	_ = control.SetWriteDeadline(time.Now().Add(stall)) //nolint:errcheck // where it can't be set, the server's holds
+	_, _ = io.CopyN(io.Discard, body, maxDrain)
+	_ = control.SetWriteDeadline(time.Now().Add(stall))
 	if err != nil {
 		code, text := answer(err)
 		http.Error(w, text, code)
@@ -73,9 +73,9 @@ type progressReader struct {
 }
 
 func (p progressReader) Read(b []byte) (int, error) {
-	_ = p.control.SetReadDeadline(time.Now().Add(stall)) //nolint:errcheck // as for writing
+	_ = p.control.SetReadDeadline(time.Now().Add(stall))
 	n, err := p.r.Read(b)
-	_ = p.control.SetReadDeadline(time.Time{}) //nolint:errcheck // as for writing
+	_ = p.control.SetReadDeadline(time.Time{})
 	return n, err
 }
 
@@ -117,7 +117,7 @@ func (o *Origin) serveFile(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	deadline := time.Now().Add(stall + time.Duration(info.Size()/minRate)*time.Second)
-	_ = http.NewResponseController(w).SetWriteDeadline(deadline) //nolint:errcheck // where it can't be set, the server's holds
+	_ = http.NewResponseController(w).SetWriteDeadline(deadline)
 	if err := serveContent(w, r, name, f, info); err != nil {
 		o.serveMissing(w, list, err)
 	}

@@ -104,7 +104,7 @@ func (st *state) path(name string) string { return filepath.Join(st.dir, filepat
 
 // versions returns the versions of the documents whose names end in suffix, in order.
 func (st *state) versions(suffix string) (all []int64) {
-	files, _ := filepath.Glob(filepath.Join(st.dir, "*"+suffix)) //nolint:errcheck // the pattern is well-formed
+	files, _ := filepath.Glob(filepath.Join(st.dir, "*"+suffix))
 	for _, f := range files {
 		if v, err := strconv.ParseInt(strings.TrimSuffix(filepath.Base(f), suffix), 10, 64); err == nil && v > 0 {
 			all = append(all, v)
@@ -225,7 +225,7 @@ func (st *state) removeOld() error {
 			needed[filepath.Base(st.path(f.URLPath()))] = true
 		}
 	}
-	files, _ := filepath.Glob(st.path(targetsDir + "/*.*")) //nolint:errcheck // the pattern is well-formed
+	files, _ := filepath.Glob(st.path(targetsDir + "/*.*"))
 	for _, f := range files {
 		if releaseFile.MatchString(filepath.Base(f)) && !needed[filepath.Base(f)] {
 			err = errors.Join(err, os.Remove(f))

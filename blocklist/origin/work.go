@@ -47,7 +47,7 @@ func (w *work) remove(log *slog.Logger) {
 // removeLeftovers removes the folders that no process holds any more, and what was not published to its end. The caller
 // holds the lock.
 func (o *Origin) removeLeftovers() error {
-	left, _ := filepath.Glob(filepath.Join(o.dir, workDir, "push-*")) //nolint:errcheck // the pattern is well-formed
+	left, _ := filepath.Glob(filepath.Join(o.dir, workDir, "push-*"))
 	for _, dir := range left {
 		lock, err := disk.Lock(filepath.Join(dir, lockFile))
 		if errors.Is(err, disk.ErrLocked) {

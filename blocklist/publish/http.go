@@ -35,7 +35,7 @@ func ToHTTP(client *http.Client, base string) Deliver {
 		if response.StatusCode/100 == 2 {
 			return nil
 		}
-		text, _ := io.ReadAll(io.LimitReader(response.Body, 4<<10)) //nolint:errcheck // the status says enough
+		text, _ := io.ReadAll(io.LimitReader(response.Body, 4<<10))
 		if response.StatusCode/100 == 4 {
 			return fmt.Errorf("the origin refused it: %w: %s: %s", blocklist.ErrUntrusted, response.Status, printable(string(text)))
 		}

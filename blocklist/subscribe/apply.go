@@ -91,7 +91,7 @@ func (s *Subscription) removeKeptBut(path string) (err error) {
 	if spec, err := s.heldTargets(); err == nil {
 		held = s.keptPath(choose(spec))
 	}
-	files, _ := filepath.Glob(filepath.Join(s.dir, keptPrefix+"*")) //nolint:errcheck // the pattern is well-formed
+	files, _ := filepath.Glob(filepath.Join(s.dir, keptPrefix+"*"))
 	for _, old := range files {
 		if old != held && old != path {
 			err = errors.Join(err, os.Remove(old))

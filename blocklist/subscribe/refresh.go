@@ -17,7 +17,7 @@ import (
 func (s *Subscription) Refresh(ctx context.Context) (changed bool, err error) {
 	s.refreshing.Lock()
 	defer s.refreshing.Unlock()
-	_ = s.reload() //nolint:errcheck // it was logged at the start, and the next release replaces what is damaged
+	_ = s.reload()
 	var all error
 	for _, o := range s.origins {
 		changed, err := s.refreshFrom(ctx, o)

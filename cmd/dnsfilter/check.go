@@ -4,8 +4,9 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/spf13/cobra"
+
+	"github.com/argine-dns/argine/dnsfilter"
 )
 
 func checkCommand() *cobra.Command {

@@ -6,8 +6,9 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/spf13/cobra"
+
+	"github.com/argine-dns/argine/dnsfilter"
 )
 
 func lookupCommand() *cobra.Command {

@@ -11,8 +11,9 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/spf13/cobra"
+
+	"github.com/argine-dns/argine/dnsfilter"
 )
 
 func main() {

@@ -80,8 +80,16 @@ func TestUsage(t *testing.T) {
 	t.Parallel()
 	path := folder(t, settings)
 	for _, args := range [][]string{
-		{"check"}, {"lookup", "example.com"}, {"lookup", "-c", path}, {"lookup", "-c", path, "a", "b"}, {"serve", "extra"},
-		{"serve", "--unknown"}, {"serve", "--log", "xml"}, {"serve", "--listen", "nowhere"}, {"serve", "--upstream", "nowhere"}, {"launch"},
+		{"check"},
+		{"lookup", "example.com"},
+		{"lookup", "-c", path},
+		{"lookup", "-c", path, "a", "b"},
+		{"serve", "extra"},
+		{"serve", "--unknown"},
+		{"serve", "--log", "xml"},
+		{"serve", "--listen", "nowhere"},
+		{"serve", "--upstream", "nowhere"},
+		{"launch"},
 	} {
 		code, stdout, stderr := runCommand(args...)
 		assert.Equal(t, exitUsage, code, args)

@@ -81,7 +81,7 @@ func newWorkshop(t *testing.T) *workshop {
 
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a moment
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer l.Close()
 	return l.Addr().String()
@@ -91,28 +91,28 @@ func freeAddr(t *testing.T) string {
 func (w *workshop) publish(list string) string {
 	w.t.Helper()
 	for _, name := range []string{"anna", "bruno", "carla"} {
-		w.run("blocklist", "keygen", "-o", name+".key", "--no-passphrase")
+		w.run("keygen", "-o", name+".key", "--no-passphrase")
 	}
-	w.run("blocklist", "origin", "init", "ORIGIN")
-	w.run("blocklist", "init", "DIR", "--list", "it.example/real", "--origin-key", "ORIGIN/online.pub",
+	w.run("origin", "init", "ORIGIN")
+	w.run("init", "DIR", "--list", "it.example/real", "--origin-key", "ORIGIN/online.pub",
 		"--officer", "anna.pub", "--officer", "bruno.pub", "--officer", "carla.pub", "--threshold", "2")
-	w.run("blocklist", "-C", "DIR", "sign", "--key", "anna.key", "--yes")
-	w.run("blocklist", "-C", "DIR", "sign", "--key", "carla.key", "--yes")
-	w.run("blocklist", "origin", "trust", "ORIGIN", "DIR/root.json")
-	w.run("blocklist", "-C", "DIR", "import", list, "--reason", "test")
-	w.run("blocklist", "-C", "DIR", "release")
-	w.run("blocklist", "-C", "DIR", "sign", "--key", "bruno.key", "--yes")
-	w.run("blocklist", "-C", "DIR", "sign", "--key", "carla.key", "--yes")
+	w.run("-C", "DIR", "sign", "--key", "anna.key", "--yes")
+	w.run("-C", "DIR", "sign", "--key", "carla.key", "--yes")
+	w.run("origin", "trust", "ORIGIN", "DIR/root.json")
+	w.run("-C", "DIR", "import", list, "--reason", "test")
+	w.run("-C", "DIR", "release")
+	w.run("-C", "DIR", "sign", "--key", "bruno.key", "--yes")
+	w.run("-C", "DIR", "sign", "--key", "carla.key", "--yes")
 	addr := freeAddr(w.t)
 	w.start("blocklist", "origin", "serve", "ORIGIN", "--listen", addr)
 	require.Eventually(w.t, func() bool {
-		c, err := net.Dial("tcp", addr) //nolint:noctx // loopback
+		c, err := net.Dial("tcp", addr)
 		if err == nil {
 			c.Close()
 		}
 		return err == nil
 	}, 10*time.Second, 20*time.Millisecond)
-	w.run("blocklist", "-C", "DIR", "push", "http://"+addr)
+	w.run("-C", "DIR", "push", "http://"+addr)
 	return "http://" + addr
 }
 
@@ -123,12 +123,12 @@ func (w *workshop) command(ctx context.Context, program string, args ...string) 
 	return cmd
 }
 
-func (w *workshop) run(program string, args ...string) {
+func (w *workshop) run(args ...string) {
 	w.t.Helper()
 	start := time.Now()
-	out, err := w.command(w.t.Context(), program, args...).CombinedOutput()
-	require.NoError(w.t, err, "%s %s\n%s", program, strings.Join(args, " "), out)
-	w.t.Logf("%8s  %s %s", time.Since(start).Round(time.Millisecond), program, strings.Join(args, " "))
+	out, err := w.command(w.t.Context(), "blocklist", args...).CombinedOutput()
+	require.NoError(w.t, err, "%s\n%s", strings.Join(args, " "), out)
+	w.t.Logf("%8s  blocklist %s", time.Since(start).Round(time.Millisecond), strings.Join(args, " "))
 }
 
 // start starts a server, which the end of the test stops.
@@ -183,7 +183,7 @@ func (w *workshop) firstLine(name string) string {
 // upstream starts a resolver that knows every name, and returns its address.
 func (w *workshop) upstream() string {
 	w.t.Helper()
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0") //nolint:noctx // until the end of the test
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	require.NoError(w.t, err)
 	w.t.Cleanup(func() { conn.Close() })
 	go func() {
@@ -193,8 +193,8 @@ func (w *workshop) upstream() string {
 			if err != nil {
 				return
 			}
-			buf[2] |= 0x80              // QR; no records, rcode NOERROR
-			conn.WriteTo(buf[:n], from) //nolint:errcheck // the resolver asks again
+			buf[2] |= 0x80 // QR; no records, rcode NOERROR
+			conn.WriteTo(buf[:n], from)
 		}
 	}()
 	return conn.LocalAddr().String()

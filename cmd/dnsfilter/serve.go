@@ -6,8 +6,9 @@ import (
 	"os"
 	"os/signal"
 
-	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/spf13/cobra"
+
+	"github.com/argine-dns/argine/dnsfilter"
 )
 
 // serveFlags stand above what the settings file says.

@@ -56,7 +56,7 @@ func TestServeReloadsAndEndsOnSignals(t *testing.T) {
 	var log bytes.Buffer
 	cmd.Stderr = &log
 	require.NoError(t, cmd.Start())
-	defer cmd.Process.Kill() //nolint:errcheck // it has ended, unless the test failed
+	defer cmd.Process.Kill()
 	becomes := func(name string, rcode int) {
 		t.Helper()
 		require.Eventually(t, func() bool { return rcodeOf(addr, name) == rcode }, 10*time.Second, 20*time.Millisecond)

@@ -58,11 +58,11 @@ func (f *Forwarder) Exchange(ctx context.Context, query *dns.Msg) (*dns.Msg, err
 	var refusal *dns.Msg
 	var last error
 	first := f.first.Load()
-	for i := range uint32(rounds * len(f.addrs)) { //nolint:gosec // a handful of addresses
-		if i >= uint32(len(f.addrs)) && refusal != nil || ctx.Err() != nil { //nolint:gosec // as above
+	for i := range uint32(rounds * len(f.addrs)) {
+		if i >= uint32(len(f.addrs)) && refusal != nil || ctx.Err() != nil {
 			break
 		}
-		n := (first + i) % uint32(len(f.addrs)) //nolint:gosec // as above
+		n := (first + i) % uint32(len(f.addrs))
 		reply, err := ask(ctx, f.addrs[n], query)
 		switch {
 		case err != nil:

@@ -10,10 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/argine-dns/argine/dnsfilter/upstream"
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
 // fake is a resolver on loopback, over UDP and over TCP at the same port.

@@ -3,10 +3,11 @@ package upstream_test
 import (
 	"testing"
 
-	"github.com/argine-dns/argine/dnsfilter/upstream"
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
 func TestZone(t *testing.T) {

@@ -106,7 +106,7 @@ func (a *agency) publish(ctx context.Context, list string, s *steps) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it was only read
 	r, err := formats.NewReader(f, formats.Options{Name: list})
 	if err != nil {
 		return err

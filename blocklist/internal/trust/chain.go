@@ -66,7 +66,7 @@ func NewWalk(root *Root, held Chain, now time.Time) (*Walk, error) {
 		return nil, err
 	}
 	// An error here means: expired, which is no matter for a step in between, or not of this root's key.
-	_, _ = tuf.UpdateTimestamp(held.Timestamp) //nolint:errcheck // see above
+	_, _ = tuf.UpdateTimestamp(held.Timestamp)
 	return w, nil
 }
 
@@ -101,7 +101,7 @@ func (w *Walk) Snapshot(b []byte) (Wanted, error) {
 		return Wanted{}, fmt.Errorf("snapshot: %w: version %d, the timestamp names %d", blocklist.ErrUntrusted, snap.Version, w.ts.NextVersion)
 	}
 	if _, err := ParseSnapshot(w.held.Snapshot); err == nil && w.tuf.Snapshot == nil {
-		_, _ = w.tuf.UpdateSnapshot(w.held.Snapshot, true) //nolint:errcheck // as for the held timestamp
+		_, _ = w.tuf.UpdateSnapshot(w.held.Snapshot, true)
 	}
 	if _, err := w.tuf.UpdateSnapshot(b, false); err != nil {
 		return Wanted{}, classify("snapshot", err)
