@@ -70,7 +70,7 @@ func (o *Origin) take(ctx context.Context, p *push, b *trust.Bundle) error {
 
 // check verifies roots and targets against what the origin trusts and holds.
 func (o *Origin) check(list string, b *trust.Bundle) (*push, error) {
-	roots, err := checkRoots(b.Roots)
+	roots, err := trust.OpenRoots(b.Roots)
 	if err != nil {
 		return nil, err
 	}
@@ -89,25 +89,6 @@ func (o *Origin) check(list string, b *trust.Bundle) (*push, error) {
 	return p, p.checkTargets(st)
 }
 
-// checkRoots verifies the way from the first root to the newest.
-func checkRoots(all [][]byte) (roots []*trust.Root, err error) {
-	if len(all) == 0 {
-		return nil, fmt.Errorf("bundle: %w: there is no root", blocklist.ErrMalformed)
-	}
-	root, err := trust.OpenRoot(all[0])
-	if err != nil {
-		return nil, err
-	}
-	roots = append(roots, root)
-	for _, b := range all[1:] {
-		if root, err = trust.CheckNextRoot(root, b); err != nil {
-			return nil, err
-		}
-		roots = append(roots, root)
-	}
-	return roots, nil
-}
-
 // checkRoot compares the roots of a bundle with the one that is trusted.
 func (o *Origin) checkRoot(st *state, roots []*trust.Root) error {
 	newest := roots[len(roots)-1]
@@ -120,7 +101,8 @@ func (o *Origin) checkRoot(st *state, roots []*trust.Root) error {
 	case time.Now().After(newest.Spec().Expires):
 		return fmt.Errorf("%s: root %d: %w on %s; the officers must sign a new one", st.list, newest.Version(), blocklist.ErrExpired, newest.Spec().Expires.Format(time.RFC3339))
 	}
-	return o.checkOnline(newest)
+	_, err := o.signer(newest)
+	return err
 }
 
 // checkTargets verifies signatures, and that the release is no older than the one held.

@@ -8,19 +8,14 @@ package origin
 
 import (
 	"context"
-	"crypto/ed25519"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
 	"time"
-
-	"golang.org/x/mod/sumdb/note"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
@@ -29,15 +24,10 @@ import (
 
 // Names within the folder of an origin.
 const (
-	keyFile    = "online.key" // private: the key of snapshot and timestamp
-	publicFile = "online.pub" // what agencies name in a list's root
-	listsDir   = "lists"      // what is served
-	workDir    = "tmp"        // pushes being received
-	lockFile   = "lock"
+	listsDir = "lists" // what is served
+	workDir  = "tmp"   // pushes being received
+	lockFile = "lock"
 )
-
-// keyName is the holder's name in the online key.
-const keyName = "origin"
 
 // Options of an origin. The zero value is fine.
 type Options struct {
@@ -51,34 +41,9 @@ type Options struct {
 
 // Origin is the folder of an origin. It is safe for concurrent use, also by several processes.
 type Origin struct {
-	dir    string
-	key    trust.Key
-	signer ed25519.PrivateKey
-	o      Options
-	mu     sync.Mutex // in front of the folder's lock, which knows processes only
-}
-
-// Init makes the folder of an origin with a new online key, and returns the public key for the agencies' roots. It
-// refuses a folder that has one.
-func Init(dir string) (public string, err error) {
-	if err := os.MkdirAll(filepath.Join(dir, listsDir), 0o755); err != nil {
-		return "", fmt.Errorf("making the origin: %w", err)
-	}
-	private, public, err := note.GenerateKey(rand.Reader, keyName)
-	if err != nil {
-		return "", fmt.Errorf("making the online key: %w", err)
-	}
-	path := filepath.Join(dir, keyFile)
-	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("making the origin: %s is there already; it is never overwritten", path)
-	}
-	if err := disk.WriteFile(path, []byte(private+"\n"), 0o600); err != nil {
-		return "", fmt.Errorf("writing the online key: %w", err)
-	}
-	if err := disk.WriteFile(filepath.Join(dir, publicFile), []byte(public+"\n"), 0o644); err != nil {
-		return "", fmt.Errorf("writing the online key: %w", err)
-	}
-	return public, nil
+	dir string
+	o   Options
+	mu  sync.Mutex // in front of the folder's lock, which knows processes only
 }
 
 // Open opens the folder of an origin that Init made, and removes what a push that was killed has left. It starts nothing.
@@ -92,17 +57,10 @@ func Open(dir string, o Options) (*Origin, error) {
 	if o.Resign <= 0 {
 		o.Resign = o.Lifetime / 24
 	}
-	b, err := os.ReadFile(filepath.Join(dir, keyFile))
-	if errors.Is(err, fs.ErrNotExist) {
+	if len(keyFiles(dir)) == 0 {
 		return nil, fmt.Errorf("opening the origin %s: there is no online key; make it with 'blocklist origin init'", dir)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("opening the origin: %w", err)
-	}
 	or := &Origin{dir: dir, o: o}
-	if or.key, or.signer, err = trust.ParsePrivateKey(string(b)); err != nil {
-		return nil, fmt.Errorf("opening the origin: %s: %w", keyFile, err)
-	}
 	return or, or.change(context.Background(), or.removeLeftovers)
 }
 
@@ -147,7 +105,7 @@ func (o *Origin) Trust(root []byte) (list string, err error) {
 		return "", fmt.Errorf("trusting a root: %w", err)
 	}
 	list = r.Spec().List
-	if err := o.checkOnline(r); err != nil {
+	if _, err := o.signer(r); err != nil {
 		return list, fmt.Errorf("trusting %s: %w", list, err)
 	}
 	return list, o.change(context.Background(), func() error {
@@ -164,12 +122,4 @@ func (o *Origin) Trust(root []byte) (list string, err error) {
 		}
 		return disk.WriteFile(filepath.Join(dir, trust.RootName(r.Version())), root, 0o644)
 	})
-}
-
-// checkOnline refuses a root under which this origin could not sign.
-func (o *Origin) checkOnline(r *trust.Root) error {
-	if r.Spec().Online.Equal(o.key) {
-		return nil
-	}
-	return fmt.Errorf("root %d: %w: its online key is %s, this origin's is %s", r.Version(), blocklist.ErrUntrusted, r.Spec().Online, o.key)
 }

@@ -130,13 +130,17 @@ func (o *Origin) publish(st *state, root *trust.Root, targets []byte) error {
 	if err != nil {
 		return err
 	}
+	signer, err := o.signer(root)
+	if err != nil {
+		return err
+	}
 	now := time.Now()
 	snapshot := trust.OnlineSpec{Version: nextVersion(st.snapshot.Version, now), Expires: now.Add(7 * o.o.Lifetime), Next: targets, NextVersion: spec.Version}
 	b, err := trust.NewSnapshot(snapshot)
 	if err != nil {
 		return err
 	}
-	if b, err = trust.Sign(b, o.signer); err != nil {
+	if b, err = trust.Sign(b, signer); err != nil {
 		return err
 	}
 	if err := disk.WriteFile(st.path(trust.SnapshotName(snapshot.Version)), b, 0o644); err != nil {
@@ -147,13 +151,17 @@ func (o *Origin) publish(st *state, root *trust.Root, targets []byte) error {
 
 // stamp signs a timestamp for a snapshot that lies in the folder. Its rename is what makes a change count.
 func (o *Origin) stamp(st *state, root *trust.Root, snapshot []byte, version int64, now time.Time) error {
+	signer, err := o.signer(root)
+	if err != nil {
+		return err
+	}
 	b, err := trust.NewTimestamp(trust.OnlineSpec{
 		Version: nextVersion(st.timestamp.Version, now), Expires: now.Add(o.o.Lifetime), Next: snapshot, NextVersion: version, Root: root.Version(),
 	})
 	if err != nil {
 		return err
 	}
-	if b, err = trust.Sign(b, o.signer); err != nil {
+	if b, err = trust.Sign(b, signer); err != nil {
 		return err
 	}
 	return disk.WriteFile(st.path(trust.TimestampName), b, 0o644)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"filippo.io/age"
 	"filippo.io/age/armor"
@@ -86,9 +87,13 @@ func encrypt(plain []byte, passphrase string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// LoadKey reads an officer's private key. The passphrase is asked for only if the file is encrypted. The result is a plain
-// signer, so that a key in hardware or in an agent can stand in for it.
+// LoadKey returns an officer's private key: that of a key file, or, behind [AgentPrefix], one in the ssh-agent, named by
+// its comment or its SHA256:... fingerprint. The passphrase is asked for only if the file is encrypted. The result is a plain
+// signer, so that whatever can sign with ed25519 can stand in for it.
 func LoadKey(path string, passphrase func() (string, error)) (crypto.Signer, error) {
+	if name, ok := strings.CutPrefix(path, AgentPrefix); ok {
+		return findAgentKey(name)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err

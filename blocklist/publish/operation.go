@@ -45,7 +45,14 @@ const (
 	KindImport = "import"
 	KindExpire = "expire" // entries past their expiry are taken out when a release is made
 	KindPush   = "push"   // a release was pushed
+	KindRoot   = "root"   // a new root was made, for the officers to sign
+	KindRefuse = "refuse" // what was pending was dropped
 )
+
+// changesNothing tells whether operations of a kind are recorded although no entry comes or goes.
+func changesNothing(kind string) bool {
+	return kind == KindPush || kind == KindRoot || kind == KindRefuse
+}
 
 // Operation is one step in the history of the list.
 type Operation struct {
@@ -172,7 +179,7 @@ func (l *Ledger) operate(ctx context.Context, kind string, c Cause, fill func(*o
 	if err := fill(o); err != nil {
 		return err
 	}
-	if o.Added+o.Removed == 0 && kind != KindPush {
+	if o.Added+o.Removed == 0 && !changesNothing(kind) {
 		return nil
 	}
 	if err := o.record(ctx); err != nil {

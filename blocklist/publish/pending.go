@@ -3,6 +3,7 @@ package publish
 import (
 	"context"
 	"crypto"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"os"
@@ -19,28 +20,41 @@ var ErrNothingPending = errors.New("nothing is pending")
 
 // Pending is a root or a release that waits for signatures, or that has them and waits to be pushed.
 type Pending struct {
-	List      string    `json:"list"`
-	Root      int64     `json:"root,omitempty"`   // version of the root; 0 for a release
-	Serial    uint64    `json:"serial,omitempty"` // of the release; 0 for a root
-	Entries   uint64    `json:"entries,omitempty"`
-	Digest    string    `json:"digest,omitempty"`
-	Ledger    string    `json:"ledger,omitempty"` // hash of the last operation that the release contains
-	Created   time.Time `json:"created,omitzero"`
-	Expires   time.Time `json:"expires"`
-	Threshold int       `json:"threshold"`
-	Signed    []string  `json:"signed"`           // officers with a valid signature
-	Missing   []string  `json:"missing"`          // officers without
-	Officers  []string  `json:"officers"`         // who may sign
-	Online    string    `json:"online,omitempty"` // of a root: the origin's key
+	List    string    `json:"list"`
+	Root    int64     `json:"root,omitempty"`   // version of the root; 0 for a release
+	Serial  uint64    `json:"serial,omitempty"` // of the release; 0 for a root
+	Entries uint64    `json:"entries,omitempty"`
+	Digest  string    `json:"digest,omitempty"`
+	Ledger  string    `json:"ledger,omitempty"` // hash of the last operation that the release contains
+	Created time.Time `json:"created,omitzero"`
+	Expires time.Time `json:"expires"`
+	Quorum
+	Before  *Quorum  `json:"before,omitempty"`  // of a root: the officers of the root before, enough of whom must sign, too
+	Keys    []string `json:"keys,omitempty"`    // of a root: the officers' public keys
+	Online  string   `json:"online,omitempty"`  // of a root: the origin's key
+	Changes []string `json:"changes,omitempty"` // of a root: in what it differs from the one before, in words
 
-	path       string // of the metadata
-	metadata   []byte
-	root       *trust.Root
+	path     string // of the metadata
+	metadata []byte
+	root     *trust.Root // whose officers sign
+	before   *trust.Root // of a root: the one before
+}
+
+// Quorum says who may sign and who has signed.
+type Quorum struct {
+	Threshold int      `json:"threshold"`
+	Signed    []string `json:"signed"`   // officers with a valid signature
+	Missing   []string `json:"missing"`  // officers without
+	Officers  []string `json:"officers"` // who may sign
+
 	signatures trust.Signatures
 }
 
 // Enough tells whether the signatures suffice.
-func (p *Pending) Enough() bool { return p.signatures.Enough() }
+func (q *Quorum) Enough() bool { return q.signatures.Enough() }
+
+// Enough tells whether the signatures suffice.
+func (p *Pending) Enough() bool { return p.Quorum.Enough() && (p.Before == nil || p.Before.Enough()) }
 
 // What names it in a few words.
 func (p *Pending) What() string {
@@ -56,45 +70,23 @@ func (l *Ledger) Pending() (*Pending, error) {
 	if err != nil {
 		return nil, err
 	}
-	path := l.path(pendingDir, trust.RootName(version+1))
-	metadata, err := os.ReadFile(path)
-	if err == nil {
-		return readPendingRoot(path, metadata)
+	if p, err := l.readPendingRoot(version + 1); !errors.Is(err, os.ErrNotExist) {
+		return p, err
 	}
-	if !errors.Is(err, os.ErrNotExist) {
-		return nil, err
-	}
-	p, err := l.pendingRelease(l.path(pendingDir, releaseDir))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, ErrNothingPending
+	p, err := l.heldRelease()
+	if err == nil && p == nil {
+		err = ErrNothingPending
 	}
 	return p, err
 }
 
-// newestRoot returns the version of the newest root that is fully signed, 0 if none is.
-func (l *Ledger) newestRoot() (int64, error) {
-	for version := int64(0); ; version++ {
-		_, err := os.Stat(l.path(rootsDir, trust.RootName(version+1)))
-		if errors.Is(err, os.ErrNotExist) {
-			return version, nil
-		}
-		if err != nil {
-			return 0, err
-		}
+// heldRelease returns the pending release, nil if there is none.
+func (l *Ledger) heldRelease() (*Pending, error) {
+	p, err := l.pendingRelease(l.path(pendingDir, releaseDir))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil //nolint:nilnil // see above
 	}
-}
-
-func readPendingRoot(path string, metadata []byte) (*Pending, error) {
-	root, err := trust.ParseRoot(metadata)
-	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", path, err)
-	}
-	spec := root.Spec()
-	p := &Pending{
-		List: spec.List, Root: spec.Version, Expires: spec.Expires, Online: spec.Online.String(),
-		path: path, metadata: metadata, root: root,
-	}
-	return p, p.countSignatures()
+	return p, err
 }
 
 // pendingRelease returns the release in the folder dir and who has signed it.
@@ -115,30 +107,24 @@ func (l *Ledger) pendingRelease(dir string) (*Pending, error) {
 	return p, p.countSignatures()
 }
 
-// root returns the newest root that enough officers have signed.
-func (l *Ledger) root() (*trust.Root, error) {
-	b, err := os.ReadFile(l.path(rootFile))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%w: the list's root waits for the officers' signatures; run blocklist sign first", blocklist.ErrUntrusted)
-	}
-	if err != nil {
-		return nil, err
-	}
-	root, err := trust.ParseRoot(b)
-	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", l.path(rootFile), err)
-	}
-	return root, nil
-}
-
 // countSignatures fills in who has signed.
 func (p *Pending) countSignatures() error {
-	s, err := trust.CheckSignatures(p.root, p.metadata)
+	if err := p.Quorum.count(p.root, p); err != nil || p.before == nil {
+		return err
+	}
+	p.Before = &Quorum{}
+	return p.Before.count(p.before, p)
+}
+
+// count counts the officers of a root among those who have signed p.
+func (q *Quorum) count(root *trust.Root, p *Pending) error {
+	s, err := trust.CheckSignatures(root, p.metadata)
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", p.path, err)
 	}
-	p.signatures, p.Threshold, p.Signed, p.Missing = s, s.Threshold, names(s.Signed), names(s.Missing)
-	p.Officers = names(p.root.Spec().Officers)
+	*q = Quorum{
+		Threshold: s.Threshold, Signed: names(s.Signed), Missing: names(s.Missing), Officers: names(root.Spec().Officers), signatures: s,
+	}
 	return nil
 }
 
@@ -159,9 +145,8 @@ func (l *Ledger) Sign(ctx context.Context, p *Pending, officer crypto.Signer) (*
 		return nil, err
 	}
 	defer unlock()
-	now, err := os.ReadFile(p.path)
-	if err != nil || string(now) != string(p.metadata) {
-		return nil, fmt.Errorf("signing: %w: what is pending has changed meanwhile; look at it again", blocklist.ErrUntrusted)
+	if err := p.checkUnchanged(); err != nil {
+		return nil, fmt.Errorf("signing: %w", err)
 	}
 	if err := p.checkOfficer(officer); err != nil {
 		return nil, err
@@ -180,55 +165,49 @@ func (l *Ledger) Sign(ctx context.Context, p *Pending, officer crypto.Signer) (*
 }
 
 func (p *Pending) checkOfficer(officer crypto.Signer) error {
-	spec := p.root.Spec()
-	for _, key := range spec.Officers {
-		if key.Public.Equal(officer.Public()) {
-			return nil
-		}
-	}
-	return fmt.Errorf("signing: %w: the key is not that of an officer of %s; they are %q", blocklist.ErrUntrusted, spec.List, names(spec.Officers))
-}
-
-// settleRoot puts a pending root with enough signatures in force. Its own file under roots comes first, so that a crash
-// in between is mended by the next call.
-func (l *Ledger) settleRoot() error {
-	version, err := l.newestRoot()
-	if err != nil {
-		return err
-	}
-	path := l.path(pendingDir, trust.RootName(version+1))
-	if metadata, err := os.ReadFile(path); err == nil {
-		p, err := readPendingRoot(path, metadata)
-		if err != nil || !p.Enough() {
-			return err
-		}
-		version++
-		if err := disk.WriteFile(l.path(rootsDir, trust.RootName(version)), metadata, 0o644); err != nil {
-			return err
-		}
-	}
-	if version == 0 {
+	public, ok := officer.Public().(ed25519.PublicKey)
+	if ok && (isOfficer(p.root, public) || isOfficer(p.before, public)) {
 		return nil
 	}
-	if err := l.copyRoot(version); err != nil {
-		return err
-	}
-	if err := os.Remove(l.path(pendingDir, trust.RootName(version))); !errors.Is(err, os.ErrNotExist) {
-		return err
+	return fmt.Errorf("signing: %w: the key is not that of an officer of %s; they are %q", blocklist.ErrUntrusted, p.List, p.Officers)
+}
+
+// checkUnchanged tells whether what waits is still what was read.
+func (p *Pending) checkUnchanged() error {
+	now, err := os.ReadFile(p.path)
+	if err != nil || string(now) != string(p.metadata) {
+		return fmt.Errorf("%w: what is pending has changed meanwhile; look at it again", blocklist.ErrUntrusted)
 	}
 	return nil
 }
 
-// copyRoot makes root.json the root of that version.
-func (l *Ledger) copyRoot(version int64) error {
-	newest, err := os.ReadFile(l.path(rootsDir, trust.RootName(version)))
+// Refuse drops p, which [Ledger.Pending] has returned, with its signatures, and records who did so and why. The reason is
+// needed. What the ledger lists stays as it is: another release may follow. The first root can't be refused, nor a release
+// that was sent to an origin without an answer: it may be public.
+func (l *Ledger) Refuse(ctx context.Context, p *Pending, c Cause) error {
+	unlock, err := l.lock(ctx)
 	if err != nil {
 		return err
 	}
-	if held, err := os.ReadFile(l.path(rootFile)); err == nil && string(held) == string(newest) {
-		return nil
+	defer unlock()
+	if err := p.checkUnchanged(); err != nil {
+		return fmt.Errorf("refusing: %w", err)
 	}
-	return disk.WriteFile(l.path(rootFile), newest, 0o644)
+	switch {
+	case c.Reason == "":
+		return fmt.Errorf("refusing %s: %w: a reason is needed", p.What(), blocklist.ErrMalformed)
+	case p.Root == 1:
+		return fmt.Errorf("refusing %s: %w: there is no list without it; make a new folder with blocklist init", p.What(), blocklist.ErrMalformed)
+	case p.Root == 0:
+		if err := l.checkSent(ctx, p); err != nil {
+			return fmt.Errorf("refusing %s: %w", p.What(), err)
+		}
+	}
+	c.Reason = because(p.What(), c.Reason)
+	if err := l.operate(ctx, KindRefuse, c, func(*operation) error { return nil }); err != nil {
+		return err
+	}
+	return errors.Join(os.Remove(p.path), disk.SyncDir(filepath.Dir(p.path)))
 }
 
 // recover finishes what a killed process left half done. The lock is held.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -64,7 +63,7 @@ func (l *Ledger) checkSent(ctx context.Context, p *Pending) error {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil
 	case err == nil && sent == p.Ledger:
-		err = fmt.Errorf("replacing %s: it may have reached an origin; push it again first", p.What())
+		err = fmt.Errorf("%s may have reached an origin; push it again first", p.What())
 	}
 	return err
 }
@@ -78,12 +77,22 @@ func refused(err error) bool {
 
 // pushable returns the pending release, or the newest one.
 func (l *Ledger) pushable(ctx context.Context) (*Pending, error) {
-	p, err := l.Pending()
-	last, lastErr := lastRelease(ctx, l.db)
-	if err == nil || lastErr != nil || last.Serial == 0 {
+	p, err := l.heldRelease()
+	if p != nil || err != nil {
 		return p, err
 	}
-	return l.pendingRelease(l.releasePath(last.Serial))
+	last, err := lastRelease(ctx, l.db)
+	if err != nil {
+		return nil, err
+	}
+	if last.Serial == 0 {
+		return nil, ErrNothingPending
+	}
+	if p, err = l.pendingRelease(l.releasePath(last.Serial)); err == nil && !p.Enough() {
+		err = fmt.Errorf("%w: too few of the officers of root %d have signed serial %d; blocklist release makes the next one for them to sign",
+			blocklist.ErrUntrusted, p.root.Version(), last.Serial)
+	}
+	return p, err
 }
 
 func (l *Ledger) deliver(ctx context.Context, p *Pending, deliver Deliver) error {
@@ -91,13 +100,9 @@ func (l *Ledger) deliver(ctx context.Context, p *Pending, deliver Deliver) error
 	if err != nil {
 		return err
 	}
-	var roots [][]byte
-	for version := range p.root.Version() {
-		root, err := os.ReadFile(l.path(rootsDir, trust.RootName(version+1)))
-		if err != nil {
-			return err
-		}
-		roots = append(roots, root)
+	roots, err := l.roots(p.root.Version())
+	if err != nil {
+		return err
 	}
 	r, w := io.Pipe()
 	go func() {

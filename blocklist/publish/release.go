@@ -43,8 +43,8 @@ func (l *Ledger) Release(ctx context.Context, author string) (p *Pending, replac
 	if err != nil {
 		return nil, false, err
 	}
-	held, err := l.Pending()
-	if err != nil && !errors.Is(err, ErrNothingPending) {
+	held, err := l.heldRelease()
+	if err != nil {
 		return nil, false, err
 	}
 	if held != nil {
@@ -58,7 +58,7 @@ func (l *Ledger) Release(ctx context.Context, author string) (p *Pending, replac
 	if err := l.build(ctx, now); err != nil {
 		return nil, false, err
 	}
-	p, err = l.Pending()
+	p, err = l.heldRelease()
 	return p, held != nil, err
 }
 
@@ -122,7 +122,8 @@ func (l *Ledger) build(ctx context.Context, now Operation) error {
 	return l.removeOthers(file)
 }
 
-// checkChanged refuses a release that would say what the last one said, unless that one ends soon.
+// checkChanged refuses a release that would say what the last one said, unless that one ends soon, or officers whom its
+// signatures need have gone since.
 func (l *Ledger) checkChanged(last Released, now Operation) error {
 	if last.Serial == 0 {
 		return nil
@@ -131,7 +132,12 @@ func (l *Ledger) checkChanged(last Released, now Operation) error {
 	if err != nil {
 		return err
 	}
-	if pushed.snapshot.Release.Digest == now.Digest && time.Until(pushed.targets.Expires) > renewBefore {
+	root, err := l.root()
+	if err != nil {
+		return err
+	}
+	_, unsigned := trust.OpenTargets(root, pushed.metadata)
+	if pushed.snapshot.Release.Digest == now.Digest && time.Until(pushed.targets.Expires) > renewBefore && unsigned == nil {
 		return fmt.Errorf("%w since serial %d", ErrUnchanged, last.Serial)
 	}
 	return nil

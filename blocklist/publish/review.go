@@ -18,7 +18,7 @@ import (
 // is not asked. The last thing it yields may be an error.
 func (l *Ledger) Review(p *Pending) iter.Seq2[blocklist.Change, error] {
 	return func(yield func(blocklist.Change, error) bool) {
-		after, err := readRelease(filepath.Dir(p.path))
+		after, err := p.release()
 		if err != nil {
 			yield(blocklist.Change{}, err)
 			return
@@ -27,7 +27,7 @@ func (l *Ledger) Review(p *Pending) iter.Seq2[blocklist.Change, error] {
 			after.lines()(yield)
 			return
 		}
-		before, err := readRelease(l.releasePath(p.Serial - 1))
+		before, err := l.signedBefore(p)
 		if err != nil {
 			yield(blocklist.Change{}, err)
 			return
@@ -100,6 +100,28 @@ func (c *cursor) compare(other *cursor) int {
 	return strings.Compare(c.at.Target(), other.at.Target())
 }
 
+// release returns the release that p is, from the very bytes that a signature covers.
+func (p *Pending) release() (r signedRelease, err error) {
+	r.dir, r.metadata = filepath.Dir(p.path), p.metadata
+	return r, r.parse()
+}
+
+// signedBefore returns the release before p, which enough officers have signed: else a change could be hidden in it.
+func (l *Ledger) signedBefore(p *Pending) (signedRelease, error) {
+	before, err := readRelease(l.releasePath(p.Serial - 1))
+	if err != nil {
+		return before, err
+	}
+	roots, err := l.chain()
+	if err != nil {
+		return before, err
+	}
+	if _, err := signedUnder(roots, before.metadata); err != nil {
+		return before, fmt.Errorf("the release before: %w", err)
+	}
+	return before, nil
+}
+
 // signedRelease is the folder of a release, pending or pushed.
 type signedRelease struct {
 	dir      string
@@ -114,11 +136,15 @@ func readRelease(dir string) (r signedRelease, err error) {
 	if r.metadata, err = os.ReadFile(filepath.Join(dir, targetsFile)); err != nil {
 		return r, err
 	}
+	return r, r.parse()
+}
+
+func (r *signedRelease) parse() (err error) {
 	if r.targets, err = trust.ParseTargets(r.metadata); err != nil {
-		return r, fmt.Errorf("reading %s: %w", dir, err)
+		return fmt.Errorf("reading %s: %w", r.dir, err)
 	}
 	r.snapshot, _ = r.targets.Snapshot() // ParseTargets has seen that there is one
-	return r, nil
+	return nil
 }
 
 func (r signedRelease) serial() uint64 { return r.snapshot.Release.Serial }

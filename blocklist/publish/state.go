@@ -126,10 +126,10 @@ FROM (
 		AND id <= coalesce((SELECT last_change FROM operations WHERE id = ?), id)
 	GROUP BY target ORDER BY target)`
 
-// net is what became of one target: a line before and a line after, each perhaps empty.
-type net struct{ before, after string }
+// outcome is what became of one target: a line before and a line after, each perhaps empty.
+type outcome struct{ before, after string }
 
-func scanNet(rows *sql.Rows) (n net, err error) {
+func scanNet(rows *sql.Rows) (n outcome, err error) {
 	var target, first, last string
 	if err := rows.Scan(&target, &first, &last); err != nil {
 		return n, err
@@ -143,7 +143,7 @@ func scanNet(rows *sql.Rows) (n net, err error) {
 	return n, nil
 }
 
-func (n net) yield(yield func(blocklist.Change, error) bool) bool {
+func (n outcome) yield(yield func(blocklist.Change, error) bool) bool {
 	if n.before == n.after {
 		return true
 	}
@@ -165,11 +165,13 @@ func (n net) yield(yield func(blocklist.Change, error) bool) bool {
 // Status says where the list stands.
 type Status struct {
 	List     string    `json:"list"`
+	Root     *RootInfo `json:"root,omitempty"`     // in force; nil: it waits for signatures
 	Head     Operation `json:"head"`               // the last operation; Entries and Digest are those of the list now
 	Released *Released `json:"released,omitempty"` // the newest release that was pushed
 	Added    uint64    `json:"unreleased_added"`   // lines that came since
 	Removed  uint64    `json:"unreleased_removed"` // lines that went since
 	Pending  *Pending  `json:"pending,omitempty"`  // what waits for signatures, or to be pushed
+	Warnings []string  `json:"warnings,omitempty"` // what must be done soon, and how
 }
 
 // Status returns where the list stands.
@@ -188,11 +190,10 @@ func (l *Ledger) Status(ctx context.Context) (s Status, err error) {
 	if s.Added, s.Removed, err = count(l.Unreleased(ctx)); err != nil {
 		return s, err
 	}
-	s.Pending, err = l.Pending()
-	if errors.Is(err, ErrNothingPending) {
-		err = nil
+	if s.Pending, err = l.Pending(); err != nil && !errors.Is(err, ErrNothingPending) {
+		return s, err
 	}
-	return s, err
+	return s, l.checkLife(&s)
 }
 
 func count(changes iter.Seq2[blocklist.Change, error]) (added, removed uint64, err error) {

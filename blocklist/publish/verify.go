@@ -170,6 +170,10 @@ LIMIT 1`
 
 // verifyReleases compares the releases with the history and with what was signed, and returns how many there are.
 func (l *Ledger) verifyReleases(ctx context.Context, tx *sql.Tx) (n int, err error) {
+	roots, err := l.chain()
+	if err != nil {
+		return 0, err
+	}
 	for r, err := range releases(ctx, tx) {
 		if err != nil {
 			return n, err
@@ -182,29 +186,37 @@ func (l *Ledger) verifyReleases(ctx context.Context, tx *sql.Tx) (n int, err err
 		if err != nil || o.Hash != r.Head {
 			return n, errors.Join(err, damaged("release %d was made from operation %d, which has another hash now", r.Serial, r.Operation))
 		}
-		if err := l.verifySigned(r, o); err != nil {
+		if roots, err = l.verifySigned(r, o, roots); err != nil {
 			return n, fmt.Errorf("release %d: %w", r.Serial, err)
 		}
 	}
 	return n, nil
 }
 
-// verifySigned compares a release with its signed metadata.
-func (l *Ledger) verifySigned(r Released, o Operation) error {
-	root, err := l.root()
-	if err != nil {
-		return err
-	}
+// verifySigned compares a release with its signed metadata. It returns the roots without those that were no longer in
+// force: no later release can have been signed for them.
+func (l *Ledger) verifySigned(r Released, o Operation, roots []*trust.Root) ([]*trust.Root, error) {
 	pushed, err := readRelease(l.releasePath(r.Serial))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if _, err := trust.OpenTargets(root, pushed.metadata); err != nil {
-		return err
+	if roots, err = signedUnder(roots, pushed.metadata); err != nil {
+		return nil, err
 	}
 	signed := pushed.snapshot.Release
 	if signed.Serial != r.Serial || signed.List != l.list || signed.Ledger != r.Head || signed.Digest != o.Digest || signed.Entries != o.Entries {
-		return damaged("the history is not the one that was signed")
+		return nil, damaged("the history is not the one that was signed")
 	}
-	return nil
+	return roots, nil
+}
+
+// signedUnder returns the roots from the first one on that enough officers have signed targets for.
+func signedUnder(roots []*trust.Root, targets []byte) ([]*trust.Root, error) {
+	err := fmt.Errorf("%w: there is no root", blocklist.ErrUntrusted)
+	for i, root := range roots {
+		if _, err = trust.OpenTargets(root, targets); err == nil {
+			return roots[i:], nil
+		}
+	}
+	return nil, err
 }

@@ -70,6 +70,7 @@ func hintFor(err error) string {
 	}{
 		{context.Canceled, "it was interrupted before it was done; blocklist status shows where the list stands"},
 		{blocklist.ErrBusy, "wait until the other command has finished, then try again"},
+		{publish.ErrPending, "blocklist sign signs it, blocklist refuse drops it"},
 		{publish.ErrNothingPending, "blocklist release makes the next release"},
 		{publish.ErrUnchanged, "add, remove or import entries first; blocklist diff shows what would be released"},
 		{publish.ErrNotListed, "example.com and =example.com are two entries; blocklist entries shows what is listed"},

@@ -22,12 +22,8 @@ The root takes effect when as many officers as the threshold says have signed it
 			if o.OriginKey, err = readKeyFile(origin); err != nil {
 				return err
 			}
-			for _, path := range officers {
-				text, err := readKeyFile(path)
-				if err != nil {
-					return err
-				}
-				o.Officers = append(o.Officers, text)
+			if o.Officers, err = readKeyFiles(officers); err != nil {
+				return err
 			}
 			if err := publish.Init(cmd.Context(), args[0], o); err != nil {
 				return err

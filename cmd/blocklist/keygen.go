@@ -10,7 +10,7 @@ import (
 )
 
 func (a *app) keygen() *cobra.Command {
-	var out, name string
+	var out, name, from string
 	var plain bool
 	cmd := &cobra.Command{
 		Use:   "keygen -o FILE.key",
@@ -18,16 +18,23 @@ func (a *app) keygen() *cobra.Command {
 		Long: `Make an officer's key pair: FILE.key, which the officer keeps secret, and FILE.pub, which init needs.
 
 The private key is encrypted with a passphrase, which is asked for at the terminal or taken from
-` + passphraseVariable + `. No file is overwritten.`,
-		Example: "  blocklist keygen -o anna.key",
-		Args:    args(cobra.NoArgs),
+` + passphraseVariable + `. No file is overwritten.
+
+With --key the key pair is there already: an ed25519 key in the ssh-agent, perhaps in hardware behind it. Only FILE.pub is
+written.`,
+		Example: `  blocklist keygen -o anna.key
+  blocklist keygen -o anna.pub --key agent:anna@desk.example`,
+		Args: args(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			if out == "" {
 				return usage("-o says where the key goes")
 			}
-			base := strings.TrimSuffix(out, ".key")
+			base := strings.TrimSuffix(strings.TrimSuffix(out, ".key"), ".pub")
 			if name == "" {
 				name = filepath.Base(base)
+			}
+			if from != "" {
+				return a.keygenAgent(from, base+".pub", name)
 			}
 			phrase := ""
 			if !plain {
@@ -46,6 +53,23 @@ The private key is encrypted with a passphrase, which is asked for at the termin
 	}
 	cmd.Flags().StringVarP(&out, "output", "o", "", "the `file` for the private key; the public key gets the ending .pub")
 	cmd.Flags().StringVar(&name, "name", "", "the officer's `name` (default: that of the file)")
+	cmd.Flags().StringVar(&from, "key", "", keyUsage)
 	cmd.Flags().BoolVar(&plain, "no-passphrase", false, "leave the private key unprotected")
 	return cmd
+}
+
+// keyUsage says how a key in the agent is named.
+const keyUsage = "a `key` in the ssh-agent: agent: and its comment or SHA256:... fingerprint"
+
+// keygenAgent writes the public half of a key that the ssh-agent holds.
+func (a *app) keygenAgent(key, path, name string) error {
+	if !strings.HasPrefix(key, publish.AgentPrefix) {
+		return usage("--key %q: it needs %s and the comment or SHA256:... fingerprint of a key in the ssh-agent", key, publish.AgentPrefix)
+	}
+	public, err := publish.WriteAgentKey(key, path, name)
+	if err != nil {
+		return err
+	}
+	a.say("private key: %s, in the ssh-agent\npublic key:  %s\n%s", key, path, public)
+	return nil
 }

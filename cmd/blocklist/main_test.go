@@ -38,6 +38,8 @@ func TestScripts(t *testing.T) {
 			"sql":     sqlCommand,
 			"waitfor": waitCommand,
 			"exits":   exitsCommand,
+
+			"waitforfile": waitFileCommand,
 		},
 		RequireExplicitExec: true,
 	})
@@ -73,6 +75,17 @@ func waitCommand(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Fatalf("nobody answers at %s", args[0])
 }
 
+// waitFileCommand waits until something has its name: waitforfile PATH.
+func waitFileCommand(ts *testscript.TestScript, _ bool, args []string) {
+	for range 100 {
+		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	ts.Fatalf("there is no %s", args[0])
+}
+
 // exitsCommand runs the command in this process and checks its exit code: exits CODE ARGUMENT...
 func exitsCommand(ts *testscript.TestScript, _ bool, args []string) {
 	for i, a := range args {
@@ -89,7 +102,7 @@ func exitsCommand(ts *testscript.TestScript, _ bool, args []string) {
 
 func TestEveryCommandHasHelp(t *testing.T) {
 	var out, errs bytes.Buffer
-	for name := range strings.FieldsSeq("keygen init add remove import export convert status diff log entries verify release sign push pull lookup origin:init origin:trust origin:serve") {
+	for name := range strings.FieldsSeq("keygen init add remove import export convert status diff log entries verify release sign refuse root push pull lookup origin:init origin:trust origin:serve origin:rekey") {
 		out.Reset()
 		code := run(append(strings.Split(name, ":"), "--help"), nil, &out, &errs)
 		assert.Zero(t, code, name)

@@ -20,9 +20,11 @@ func (a *app) origin() *cobra.Command {
 		Use:   "origin",
 		Short: "Keep the server that takes pushes and serves releases",
 		Args:  args(cobra.NoArgs),
-		RunE:  func(*cobra.Command, []string) error { return usage("origin init, origin trust or origin serve") },
+		RunE: func(*cobra.Command, []string) error {
+			return usage("origin init, origin trust, origin serve or origin rekey")
+		},
 	}
-	cmd.AddCommand(a.originInit(), a.originTrust(), a.originServe())
+	cmd.AddCommand(a.originInit(), a.originTrust(), a.originServe(), a.originRekey())
 	return cmd
 }
 
@@ -38,6 +40,30 @@ func (a *app) originInit() *cobra.Command {
 				return err
 			}
 			a.say("made %s; its public key is in %s/online.pub:\n%s", args[0], args[0], public)
+			return nil
+		},
+	}
+}
+
+func (a *app) originRekey() *cobra.Command {
+	return &cobra.Command{
+		Use:   "rekey ORIGIN",
+		Short: "Make one more online key, to replace the one in use",
+		Long: `Make one more online key. The agency names it in the list's next root ("root --origin-key"); from the push of that
+root on, the list is signed with it. Delete the old key when no list needs it any more.`,
+		Example: "  blocklist origin rekey ORIGIN",
+		Args:    args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o, err := origin.Open(args[0], origin.Options{})
+			if err != nil {
+				return err
+			}
+			public, path, err := o.Rekey(cmd.Context())
+			if err != nil {
+				return err
+			}
+			a.say("made a key; its public key is in %s:\n%s", path, public)
+			a.say("next: blocklist -C DIR root --origin-key %s", path)
 			return nil
 		},
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"iter"
 	"time"
 
@@ -33,7 +34,7 @@ A release that is pending for an older state of the list is replaced, and its si
 					a.say("the release that was pending is replaced, with its signatures")
 				}
 				a.describe(p)
-				if err := a.sayChanges(l.Review(p)); err != nil {
+				if err := a.sayRelease(cmd.Context(), l, p); err != nil {
 					return err
 				}
 				a.say("next: blocklist -C %s sign --key OFFICER.key", a.dir)
@@ -50,15 +51,42 @@ func (a *app) describe(p *publish.Pending) {
 	a.say("%s", p.What())
 	a.say("  valid until  %s", p.Expires.Format(time.DateOnly))
 	if p.Root > 0 {
-		a.say("  officers     %s", p.Officers)
+		for _, key := range p.Keys {
+			a.say("  officer      %s", key)
+		}
 		a.say("  threshold    %d", p.Threshold)
 		a.say("  origin       %s", p.Online)
+		for _, change := range p.Changes {
+			a.say("  change       %s", change)
+		}
 	} else {
 		a.say("  entries      %s", thousands(p.Entries))
 		a.say("  digest       %s", p.Digest)
 		a.say("  ledger       %s", p.Ledger)
 	}
 	a.say("  signatures   %s", signatures(p))
+}
+
+// sayRelease tells what a release changes, who changed it, and why.
+func (a *app) sayRelease(ctx context.Context, l *publish.Ledger, p *publish.Pending) error {
+	var shown []string
+	var n uint64
+	for o, err := range l.Reasons(ctx, p) {
+		if err != nil {
+			return err
+		}
+		if n++; len(shown) < maxShown {
+			shown = append(shown, operationText(o))
+		}
+	}
+	a.say("  operations   %s", thousands(n))
+	for _, line := range shown {
+		a.say("    %s", line)
+	}
+	if more := n - uint64(len(shown)); more > 0 {
+		a.say("    and %s more; blocklist log shows all", thousands(more))
+	}
+	return a.sayChanges(l.Review(p))
 }
 
 // sayChanges counts changes and shows the first of them.

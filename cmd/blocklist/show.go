@@ -42,6 +42,9 @@ func (a *app) printStatus(s publish.Status) error {
 		fmt.Fprintf(w, "%s\t%s\n", key, fmt.Sprintf(format, args...))
 	}
 	line("list", "%s", s.List)
+	if r := s.Root; r != nil {
+		line("root", "%d, valid until %s, %d of %s", r.Version, r.Expires.Format(time.DateOnly), r.Threshold, strings.Join(r.Officers, ", "))
+	}
 	line("entries", "%s", thousands(s.Head.Entries))
 	line("digest", "%s", s.Head.Digest)
 	line("last change", "%d, %s, by %s: %s", s.Head.ID, s.Head.Time.Format(time.RFC3339), s.Head.Author, s.Head.Kind)
@@ -58,17 +61,28 @@ func (a *app) printStatus(s publish.Status) error {
 	} else {
 		line("pending", "nothing")
 	}
+	for _, warning := range s.Warnings {
+		line("warning", "%s", warning)
+	}
 	return w.Flush()
 }
 
 // signatures says who has signed.
 func signatures(p *publish.Pending) string {
-	text := fmt.Sprintf("%d of %d signatures", len(p.Signed), p.Threshold)
-	if len(p.Signed) > 0 {
-		text += ", by " + strings.Join(p.Signed, ", ")
+	text := quorum(&p.Quorum)
+	if p.Before != nil {
+		text += "; of the root before: " + quorum(p.Before)
 	}
-	if !p.Enough() {
-		text += fmt.Sprintf("; %d more needed, of %s", p.Threshold-len(p.Signed), strings.Join(p.Missing, ", "))
+	return text
+}
+
+func quorum(q *publish.Quorum) string {
+	text := fmt.Sprintf("%d of %d signatures", len(q.Signed), q.Threshold)
+	if len(q.Signed) > 0 {
+		text += ", by " + strings.Join(q.Signed, ", ")
+	}
+	if !q.Enough() {
+		text += fmt.Sprintf("; %d more needed, of %s", q.Threshold-len(q.Signed), strings.Join(q.Missing, ", "))
 	}
 	return text
 }

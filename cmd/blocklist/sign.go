@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist/publish"
@@ -10,17 +12,21 @@ func (a *app) sign() *cobra.Command {
 	var key string
 	var yes bool
 	cmd := &cobra.Command{
-		Use:   "sign --key FILE.key",
+		Use:   "sign --key FILE.key|agent:NAME",
 		Short: "Sign what is pending: the root first, releases later",
 		Long: `Sign what is pending: the root first, releases later. It shows what that is, in words and numbers, read from the
-very bytes that the signature covers, and asks before it signs.`,
-		Example: "  blocklist -C DIR sign --key anna.key",
-		Args:    args(cobra.NoArgs),
+very bytes that the signature covers, and asks before it signs.
+
+A root is signed by officers of the root before and by its own. The key may live in the ssh-agent: agent: and its comment or
+SHA256:... fingerprint.`,
+		Example: `  blocklist -C DIR sign --key anna.key
+  blocklist -C DIR sign --key agent:anna@desk.example`,
+		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLedger(func(l *publish.Ledger) error { return a.runSign(cmd, l, key, yes) })
 		},
 	}
-	cmd.Flags().StringVar(&key, "key", "", "the `file` with the officer's private key")
+	cmd.Flags().StringVar(&key, "key", "", "the `file` with the officer's private key, or agent:NAME")
 	cmd.Flags().BoolVar(&yes, "yes", false, "sign without asking")
 	required(cmd, "key")
 	return cmd
@@ -33,7 +39,7 @@ func (a *app) runSign(cmd *cobra.Command, l *publish.Ledger, key string, yes boo
 	}
 	a.describe(p)
 	if p.Serial > 0 {
-		if err := a.sayChanges(l.Review(p)); err != nil {
+		if err := a.sayRelease(cmd.Context(), l, p); err != nil {
 			return err
 		}
 	}
@@ -50,7 +56,22 @@ func (a *app) runSign(cmd *cobra.Command, l *publish.Ledger, key string, yes boo
 		return err
 	}
 	a.say("signed: %s", signatures(p))
-	if p.Enough() && p.Serial > 0 {
+	return a.sayNext(cmd.Context(), l, p)
+}
+
+// sayNext tells what is to be done once there are enough signatures.
+func (a *app) sayNext(ctx context.Context, l *publish.Ledger, p *publish.Pending) error {
+	if !p.Enough() {
+		return nil
+	}
+	s, err := l.Status(ctx)
+	if err != nil {
+		return err
+	}
+	for _, warning := range s.Warnings {
+		a.say("warning: %s", warning)
+	}
+	if p.Serial > 0 || s.Released != nil {
 		a.say("next: blocklist -C %s push ORIGIN", a.dir)
 	}
 	return nil

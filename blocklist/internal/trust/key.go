@@ -57,6 +57,9 @@ func (k Key) String() string {
 	return text
 }
 
+// Holder returns the name of the one who holds the key.
+func (k Key) Holder() string { return k.Name }
+
 // ParsePrivateKey reads a private key of signed notes, PRIVATE+KEY+name+hash+base64. Its error does not repeat the text.
 func ParsePrivateKey(text string) (Key, ed25519.PrivateKey, error) {
 	text = strings.TrimSpace(text)

@@ -274,6 +274,26 @@ func CheckNextRoot(held *Root, next []byte) (*Root, error) {
 	return root, nil
 }
 
+// OpenRoots reads the roots of a list from the first one, which the caller trusts from elsewhere, to the newest: each must
+// be signed as [CheckNextRoot] asks. Expired ones are fine.
+func OpenRoots(all [][]byte) (roots []*Root, err error) {
+	if len(all) == 0 {
+		return nil, malformed("roots", "there is none")
+	}
+	root, err := OpenRoot(all[0])
+	if err != nil {
+		return nil, err
+	}
+	roots = append(roots, root)
+	for _, b := range all[1:] {
+		if root, err = CheckNextRoot(root, b); err != nil {
+			return nil, err
+		}
+		roots = append(roots, root)
+	}
+	return roots, nil
+}
+
 // ID identifies what the root says, whoever signed it: the SHA-256 of its signed part, hexadecimal.
 func (r *Root) ID() string { return r.id }
 

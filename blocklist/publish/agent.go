@@ -1,0 +1,139 @@
+package publish
+
+import (
+	"context"
+	"crypto"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// AgentPrefix begins the name of a key that lives in the ssh-agent.
+const AgentPrefix = "agent:"
+
+// agentTimeout limits one conversation with the agent: people may have to confirm, or touch something.
+const agentTimeout = 2 * time.Minute
+
+// errNoAgentKey is returned where the agent has no such key.
+var errNoAgentKey = errors.New("no such key in the ssh-agent")
+
+// agentKey is an ed25519 key that lives in the ssh-agent. What ssh calls a signature of such a key is a plain one, over
+// exactly the bytes that are handed over. Canonical metadata begins with "{" and can't be taken for anything that the SSH
+// protocol has signed, whose data begin with a length.
+type agentKey struct {
+	socket string
+	ssh    ssh.PublicKey
+	public ed25519.PublicKey
+}
+
+// Public implements [crypto.Signer].
+func (k agentKey) Public() crypto.PublicKey { return k.public }
+
+// Sign implements [crypto.Signer] for messages as they are, not for digests.
+func (k agentKey) Sign(_ io.Reader, message []byte, opts crypto.SignerOpts) ([]byte, error) {
+	if opts.HashFunc() != crypto.Hash(0) {
+		return nil, fmt.Errorf("signing with the ssh-agent: %w: it signs messages, no digests", blocklist.ErrMalformed)
+	}
+	var signature *ssh.Signature
+	err := withAgent(context.Background(), k.socket, func(a agent.Agent) (err error) {
+		signature, err = a.Sign(k.ssh, message)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("signing with the ssh-agent: %w", err)
+	}
+	if signature.Format != ssh.KeyAlgoED25519 || !ed25519.Verify(k.public, message, signature.Blob) {
+		return nil, fmt.Errorf("signing with the ssh-agent: %w: it has returned something else than a signature", blocklist.ErrUntrusted)
+	}
+	return signature.Blob, nil
+}
+
+// findAgentKey returns the one ed25519 key in the agent at SSH_AUTH_SOCK with that comment or SHA256:... fingerprint.
+func findAgentKey(name string) (crypto.Signer, error) {
+	socket := os.Getenv("SSH_AUTH_SOCK")
+	if socket == "" {
+		return nil, fmt.Errorf("looking for key %.200q: %w: there is no agent; SSH_AUTH_SOCK is not set", name, errNoAgentKey)
+	}
+	var found []agentKey
+	var others []string
+	err := withAgent(context.Background(), socket, func(a agent.Agent) error {
+		keys, err := a.List()
+		for _, k := range keys {
+			key, ok := readAgentKey(socket, k)
+			switch {
+			case !ok:
+			case name == k.Comment || name == ssh.FingerprintSHA256(k):
+				found = append(found, key)
+			default:
+				others = append(others, k.Comment+" "+ssh.FingerprintSHA256(k))
+			}
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("asking the ssh-agent: %w", err)
+	case len(found) > 1:
+		return nil, fmt.Errorf("looking for key %.200q: %w of its own: %d have that name; give the fingerprint instead", name, errNoAgentKey, len(found))
+	case len(found) == 0:
+		return nil, fmt.Errorf("looking for key %.200q: %w; its ed25519 keys are %q", name, errNoAgentKey, others)
+	}
+	return found[0], nil
+}
+
+// readAgentKey returns an ed25519 key, and false for others.
+func readAgentKey(socket string, k *agent.Key) (agentKey, bool) {
+	parsed, err := ssh.ParsePublicKey(k.Blob)
+	if err != nil {
+		return agentKey{}, false
+	}
+	holder, ok := parsed.(ssh.CryptoPublicKey)
+	if !ok {
+		return agentKey{}, false
+	}
+	public, ok := holder.CryptoPublicKey().(ed25519.PublicKey)
+	return agentKey{socket: socket, ssh: parsed, public: public}, ok && parsed.Type() == ssh.KeyAlgoED25519
+}
+
+// withAgent talks to the agent once.
+func withAgent(ctx context.Context, socket string, do func(agent.Agent) error) error {
+	ctx, cancel := context.WithTimeout(ctx, agentTimeout)
+	defer cancel()
+	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
+	if err != nil {
+		return err
+	}
+	deadline, _ := ctx.Deadline()
+	err = conn.SetDeadline(deadline)
+	if err == nil {
+		err = do(agent.NewClient(conn))
+	}
+	return errors.Join(err, conn.Close())
+}
+
+// WriteAgentKey writes the public key of an ed25519 key that lives in the ssh-agent to the new file publicPath, as [Keygen]
+// does. The key is named by its comment or its SHA256:... fingerprint, after [AgentPrefix]; name is that of its holder. It
+// returns the public key as text.
+func WriteAgentKey(key, publicPath, name string) (public string, err error) {
+	signer, err := findAgentKey(strings.TrimPrefix(key, AgentPrefix))
+	if err != nil {
+		return "", err
+	}
+	k := trust.Key{Name: name, Public: signer.Public().(ed25519.PublicKey)} //nolint:errcheck // findAgentKey returns no others
+	public = k.String()
+	if _, err := trust.ParseKey(public); err != nil {
+		return "", fmt.Errorf("naming a key %q: %w", name, err)
+	}
+	return public, writeNew(publicPath, []byte(public+"\n"), 0o644)
+}

@@ -1,0 +1,152 @@
+package publish_test
+
+import (
+	"crypto"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/rsa"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+// startAgent starts the real ssh-agent for the test and returns a client of it.
+func startAgent(t *testing.T) agent.ExtendedAgent {
+	t.Helper()
+	program, err := exec.LookPath("ssh-agent")
+	if err != nil {
+		t.Skip("ssh-agent (Debian: openssh-client) is not installed")
+	}
+	dir, err := os.MkdirTemp("", "agent") // the path of a socket must be short
+	require.NoError(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	socket := filepath.Join(dir, "s")
+	cmd := exec.CommandContext(t.Context(), program, "-D", "-a", socket)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	var conn net.Conn
+	require.Eventually(t, func() bool {
+		conn, err = net.Dial("unix", socket)
+		return err == nil
+	}, 10*time.Second, 10*time.Millisecond)
+	t.Cleanup(func() { conn.Close() })
+	t.Setenv("SSH_AUTH_SOCK", socket)
+	return agent.NewClient(conn)
+}
+
+func addKey(t *testing.T, a agent.Agent, comment string) string {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	require.NoError(t, a.Add(agent.AddedKey{PrivateKey: private, Comment: comment}))
+	key, err := ssh.NewPublicKey(public)
+	require.NoError(t, err)
+	return ssh.FingerprintSHA256(key)
+}
+
+// An officer whose key never leaves the agent signs like any other.
+func TestOfficerInAgent(t *testing.T) {
+	keys := startAgent(t)
+	fingerprint := addKey(t, keys, "carla@desk.example")
+	path := filepath.Join(t.TempDir(), "carla.pub")
+	public, err := publish.WriteAgentKey("agent:carla@desk.example", path, "carla")
+	require.NoError(t, err)
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, public+"\n", string(content))
+
+	a := newAgency(t)
+	a.rotate(t, publish.RootChange{Add: []string{public}})
+	carla, err := publish.LoadKey("agent:"+fingerprint, nil)
+	require.NoError(t, err)
+	a.sign(t, a.anna, carla, a.bruno)
+	_, _, err = a.Release(t.Context(), "carla")
+	require.NoError(t, err)
+	a.sign(t, carla, a.anna)
+	b := a.push(t)
+	roots, err := trust.OpenRoots(b.Roots)
+	require.NoError(t, err)
+	s, err := trust.CheckSignatures(roots[1], b.Targets)
+	require.NoError(t, err)
+	require.Len(t, s.Signed, 2)
+	assert.Equal(t, "carla", s.Signed[1].Name)
+
+	require.NoError(t, keys.RemoveAll())
+	_, err = carla.Sign(rand.Reader, []byte("{}"), crypto.Hash(0))
+	assert.Error(t, err, "the agent has the key no longer")
+}
+
+func TestAgentKeysAreNamedExactly(t *testing.T) {
+	keys := startAgent(t)
+	addKey(t, keys, "same")
+	addKey(t, keys, "same")
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	require.NoError(t, keys.Add(agent.AddedKey{PrivateKey: private, Comment: "rsa"}))
+	for name, want := range map[string]string{"same": "2 have that name", "rsa": "no such key", "none": "same SHA256:", "": "no such key"} {
+		_, err := publish.LoadKey("agent:"+name, nil)
+		assert.ErrorContains(t, err, want, "%q", name)
+	}
+	addKey(t, keys, "one")
+	_, err = publish.WriteAgentKey("agent:one", filepath.Join(t.TempDir(), "x.pub"), "two words")
+	assert.ErrorIs(t, err, blocklist.ErrMalformed)
+	_, err = publish.WriteAgentKey("agent:one", filepath.Join(t.TempDir(), "x.pub"), "anna")
+	assert.NoError(t, err)
+
+	t.Setenv("SSH_AUTH_SOCK", "")
+	_, err = publish.LoadKey("agent:one", nil)
+	assert.ErrorContains(t, err, "SSH_AUTH_SOCK is not set")
+	t.Setenv("SSH_AUTH_SOCK", filepath.Join(t.TempDir(), "nothing"))
+	_, err = publish.LoadKey("agent:one", nil)
+	assert.ErrorContains(t, err, "asking the ssh-agent")
+}
+
+// An agent that signs with another key than it was asked for, or digests, is no use.
+func TestAgentIsNotBelieved(t *testing.T) {
+	dir, err := os.MkdirTemp("", "agent")
+	require.NoError(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	l, err := net.Listen("unix", filepath.Join(dir, "s"))
+	require.NoError(t, err)
+	t.Cleanup(func() { l.Close() })
+	liar := lyingAgent{Agent: agent.NewKeyring()}
+	addKey(t, liar, "anna")
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			agent.ServeAgent(liar, conn)
+			conn.Close()
+		}
+	}()
+	t.Setenv("SSH_AUTH_SOCK", filepath.Join(dir, "s"))
+	key, err := publish.LoadKey("agent:anna", nil)
+	require.NoError(t, err)
+	_, err = key.Sign(rand.Reader, []byte("{}"), crypto.Hash(0))
+	assert.ErrorIs(t, err, blocklist.ErrUntrusted)
+	_, err = key.Sign(rand.Reader, make([]byte, 32), crypto.SHA256)
+	assert.ErrorIs(t, err, blocklist.ErrMalformed)
+}
+
+type lyingAgent struct{ agent.Agent }
+
+func (a lyingAgent) Sign(key ssh.PublicKey, _ []byte) (*ssh.Signature, error) {
+	return a.Agent.Sign(key, []byte("something else"))
+}

@@ -1,0 +1,59 @@
+package publish
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"iter"
+)
+
+// Reasons yields the operations that the pending release p contains and the one before does not: who changed what, and
+// why. It proves by their hashes that they lead from the signed head of the release before to the head that a signature of
+// p covers. The last thing it yields may be an error.
+func (l *Ledger) Reasons(ctx context.Context, p *Pending) iter.Seq2[Operation, error] {
+	return func(yield func(Operation, error) bool) {
+		if err := l.reasons(ctx, p, func(o Operation) bool { return yield(o, nil) }); err != nil {
+			yield(Operation{}, err)
+		}
+	}
+}
+
+func (l *Ledger) reasons(ctx context.Context, p *Pending, yield func(Operation) bool) error {
+	at, err := l.headBefore(ctx, p)
+	if err != nil {
+		return err
+	}
+	scan := func(rows *sql.Rows) (Operation, error) { return scanOperation(rows) }
+	for o, err := range query(ctx, l.db, scan, `SELECT `+operationColumns+` FROM operations WHERE id > ? ORDER BY id`, at.ID) {
+		if err != nil {
+			return err
+		}
+		if o.ID != at.ID+1 || o.Hash != o.chain(at.Hash) {
+			return damaged("operation %d is not what was recorded, or not chained to operation %d", o.ID, at.ID)
+		}
+		if !yield(o) || o.Hash == p.Ledger {
+			return nil
+		}
+		at = o
+	}
+	return damaged("the history does not lead to the head of %s", p.What())
+}
+
+// headBefore returns the last operation of the release before p, as its officers have signed it; of the first release,
+// what stands before the first operation.
+func (l *Ledger) headBefore(ctx context.Context, p *Pending) (at Operation, err error) {
+	if p.Serial == 1 {
+		at.Hash = genesis(l.list)
+		return at, nil
+	}
+	before, err := l.signedBefore(p)
+	if err != nil {
+		return at, err
+	}
+	at.Hash = before.snapshot.Release.Ledger
+	err = l.db.QueryRowContext(ctx, `SELECT id FROM operations WHERE hash = ?`, at.Hash).Scan(&at.ID)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = damaged("the operation with hash %.12s, the head of serial %d, is missing", at.Hash, p.Serial-1)
+	}
+	return at, err
+}

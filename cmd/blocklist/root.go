@@ -1,0 +1,98 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+func (a *app) newRoot() *cobra.Command {
+	var change publish.RootChange
+	var c publish.Cause
+	var origin string
+	var add []string
+	cmd := &cobra.Command{
+		Use:   "root",
+		Short: "Make the next root: other officers, another threshold or origin key, or a new expiry",
+		Long: `Make the next root, which says who may sign: with other officers, another threshold or another key of the origin, or,
+without any of these, with a new expiry.
+
+It takes effect when enough officers of the root before and enough of its own have signed it ("sign"); "push" brings it to
+the origin and so to the subscribers. Where too few of the remaining officers have signed the newest release, make and sign
+another one before the push.`,
+		Example: `  blocklist -C DIR root --add-officer dora.pub --remove-officer anna --reason "anna has lost her key"
+  blocklist -C DIR root --origin-key ORIGIN/online-2.pub
+  blocklist -C DIR root`,
+		Args: args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if cmd.Flags().Changed("threshold") && change.Threshold < 1 {
+				return usage("--threshold must be at least 1")
+			}
+			if change.Add, err = readKeyFiles(add); err != nil {
+				return err
+			}
+			if origin != "" {
+				if change.OriginKey, err = readKeyFile(origin); err != nil {
+					return err
+				}
+			}
+			return a.withLedger(func(l *publish.Ledger) error {
+				p, err := l.Rotate(cmd.Context(), change, c)
+				if err != nil {
+					return err
+				}
+				a.describe(p)
+				a.say("next: blocklist -C %s sign --key OFFICER.key", a.dir)
+				return nil
+			})
+		},
+	}
+	causeFlags(cmd, &c)
+	cmd.Flags().StringArrayVar(&add, "add-officer", nil, "a `file` with the public key of a new officer; once for each")
+	cmd.Flags().StringArrayVar(&change.Remove, "remove-officer", nil, "the `name` of an officer who may sign no longer; once for each")
+	cmd.Flags().IntVar(&change.Threshold, "threshold", 0, "how `many` officers must sign (default: as before)")
+	cmd.Flags().StringVar(&origin, "origin-key", "", "the `file` with the new public key of the origin")
+	return cmd
+}
+
+// readKeyFiles reads public keys.
+func readKeyFiles(paths []string) (keys []string, err error) {
+	for _, path := range paths {
+		text, err := readKeyFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("reading a public key: %w", err)
+		}
+		keys = append(keys, text)
+	}
+	return keys, nil
+}
+
+func (a *app) refuse() *cobra.Command {
+	var c publish.Cause
+	cmd := &cobra.Command{
+		Use:   "refuse --reason WHY",
+		Short: "Drop what is pending instead of signing it, and record why",
+		Long: `Drop what is pending, the root first, instead of signing it, and record who did so and why. The ledger lists what it
+listed before: correct it, then make another release.`,
+		Example: `  blocklist -C DIR refuse --reason "example.com is the site of a hospital"`,
+		Args:    args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withLedger(func(l *publish.Ledger) error {
+				p, err := l.Pending()
+				if err != nil {
+					return err
+				}
+				if err := l.Refuse(cmd.Context(), p, c); err != nil {
+					return err
+				}
+				a.say("refused: %s; nothing of it is in force", p.What())
+				return nil
+			})
+		},
+	}
+	causeFlags(cmd, &c)
+	required(cmd, "reason")
+	return cmd
+}
