@@ -1,7 +1,9 @@
 package dnsfilter
 
 import (
+	"encoding/binary"
 	"net/netip"
+	"slices"
 
 	"github.com/miekg/dns"
 )
@@ -9,79 +11,86 @@ import (
 // blockTTL is how long, in seconds, clients keep a blocked answer: unblocking is to be as fast as blocking.
 const blockTTL = 30
 
-// answer renders a decision that blocks. False means that nothing is to be sent.
-func (d Decision) answer(q *query) (answer, bool) {
-	var a answer
+// soa is the SOA record, owned by the name asked for, by which caches know how long a negative answer holds (RFC 2308,
+// section 3). Its TTL and its last number are blockTTL.
+const soa = "\xc0\x0c\x00\x06\x00\x01\x00\x00\x00\x1e\x00\x2f\x09localhost\x00\x06nobody\x07invalid\x00" +
+	"\x00\x00\x00\x01\x00\x00\x0e\x10\x00\x00\x04\xb0\x00\x09\x3a\x80\x00\x00\x00\x1e"
+
+// answer appends to dst what a client gets by a decision that blocks. False means that nothing is to be sent.
+func (d *Decision) answer(dst []byte, q *query) ([]byte, bool) {
 	switch d.Action {
 	case Drop:
-		return answer{}, false
+		return dst, false
 	case Refused:
-		a = q.message(dns.RcodeRefused, nil, nil)
+		return q.refuse(dst, dns.RcodeRefused, d.rule.Reason.code()), true
 	case NXDomain:
-		a = q.message(dns.RcodeNameError, nil, q.authority())
+		return d.negative(dst, q, dns.RcodeNameError), true
 	case Sinkhole:
-		return d.sinkhole(q), true
-	default:
-		a = q.message(dns.RcodeSuccess, nil, q.authority())
-	}
-	a.ede = d.rule.Reason.codes()
-	return a, true
-}
-
-// sinkhole answers with the addresses of the family asked for; without any, there is no data.
-func (d Decision) sinkhole(q *query) answer {
-	var records []dns.RR
-	for _, addr := range d.rule.Sinkhole {
-		if rr := q.address(addr); rr != nil {
-			records = append(records, rr)
+		if d.rule.serves(q.qtype) {
+			return d.sinkhole(dst, q), true
 		}
 	}
-	ede := d.rule.Reason.codes()
-	if records == nil {
-		a := q.message(dns.RcodeSuccess, nil, q.authority())
-		a.ede = ede
-		return a
+	return d.negative(dst, q, dns.RcodeSuccess), true
+}
+
+// negative answers that there is no such name, or none of the type.
+func (d *Decision) negative(dst []byte, q *query, rcode int) []byte {
+	m := append(q.start(dst, rcode), soa...)
+	m[9] = 1
+	return q.finish(m, 0, errors8914{d.rule.Reason.code()})
+}
+
+// sinkhole answers with the addresses of the family asked for.
+func (d *Decision) sinkhole(dst []byte, q *query) []byte {
+	m := q.start(dst, dns.RcodeSuccess)
+	n := uint16(0)
+	for _, addr := range d.rule.Sinkhole {
+		if addressType(addr) == q.qtype {
+			m = appendAddress(m, q.qtype, addr)
+			n++
+		}
 	}
-	a := q.message(dns.RcodeSuccess, records, nil)
-	if a.ede = ede; ede != nil {
-		a.ede = append(a.ede, dns.ExtendedErrorCodeForgedAnswer)
+	binary.BigEndian.PutUint16(m[6:], n)
+	var why errors8914
+	if why[0] = d.rule.Reason.code(); why[0] != 0 {
+		why[1] = dns.ExtendedErrorCodeForgedAnswer
 	}
-	return a
+	return q.finish(m, 0, why)
 }
 
-// address returns the record of addr if its family is the one asked for.
-func (q *query) address(addr netip.Addr) dns.RR {
-	switch {
-	case q.qtype == dns.TypeA && addr.Is4():
-		return &dns.A{Hdr: q.owner(dns.TypeA), A: addr.AsSlice()}
-	case q.qtype == dns.TypeAAAA && addr.Is6():
-		return &dns.AAAA{Hdr: q.owner(dns.TypeAAAA), AAAA: addr.AsSlice()}
+// serves tells whether the rule has addresses for questions of a type.
+func (r *Rule) serves(qtype uint16) bool {
+	return slices.ContainsFunc(r.Sinkhole, func(a netip.Addr) bool { return addressType(a) == qtype })
+}
+
+func addressType(addr netip.Addr) uint16 {
+	if addr.Is4() {
+		return dns.TypeA
 	}
-	return nil
+	return dns.TypeAAAA
 }
 
-// authority is the SOA record by which caches know how long a negative answer holds (RFC 2308, section 3).
-func (q *query) authority() []dns.RR {
-	return []dns.RR{&dns.SOA{
-		Hdr: q.owner(dns.TypeSOA), Ns: "localhost.", Mbox: "nobody.invalid.",
-		Serial: 1, Refresh: 3600, Retry: 1200, Expire: 604800, Minttl: blockTTL,
-	}}
+// appendAddress appends the record of an address, owned by the name asked for.
+func appendAddress(m []byte, rrtype uint16, addr netip.Addr) []byte {
+	m = append(m, 0xc0, headerSize, 0, byte(rrtype), 0, dns.ClassINET, 0, 0, 0, blockTTL)
+	if addr.Is4() {
+		data := addr.As4()
+		return append(append(m, 0, 4), data[:]...)
+	}
+	data := addr.As16()
+	return append(append(m, 0, 16), data[:]...)
 }
 
-func (q *query) owner(rrtype uint16) dns.RR_Header {
-	return dns.RR_Header{Name: q.msg.Question[0].Name, Rrtype: rrtype, Class: dns.ClassINET, Ttl: blockTTL}
-}
-
-// codes returns the extended errors of a reason.
-func (r Reason) codes() []uint16 {
+// code returns the extended error of a reason, 0 for none.
+func (r Reason) code() uint16 {
 	switch r {
 	case Blocked:
 	case Censored:
-		return []uint16{dns.ExtendedErrorCodeCensored}
+		return dns.ExtendedErrorCodeCensored
 	case Filtered:
-		return []uint16{dns.ExtendedErrorCodeFiltered}
+		return dns.ExtendedErrorCodeFiltered
 	case NoReason:
-		return nil
+		return 0
 	}
-	return []uint16{dns.ExtendedErrorCodeBlocked}
+	return dns.ExtendedErrorCodeBlocked
 }

@@ -60,35 +60,33 @@ func (c *cache) shard(key []byte) (*shard, uint64) {
 	return &c.shards[hash%cacheShards], hash
 }
 
-// get returns a copy of the answer to key, its TTLs counted down, with room for an OPT record; nil if there is none.
-func (c *cache) get(key []byte) []byte {
+// get appends to dst the answer to key, its TTLs counted down; false if there is none.
+func (c *cache) get(dst, key []byte) ([]byte, bool) {
 	s, hash := c.shard(key)
 	now := c.now()
-	body, stored := s.get(hash, key, now)
-	if age := now - stored; body != nil && age > 0 {
-		for r := range records(body) {
+	out, stored, ok := s.get(dst, hash, key, now)
+	if age := now - stored; ok && age > 0 {
+		for r := range records(out[len(dst):]) {
 			ttl := binary.BigEndian.Uint32(r.ttl)
 			binary.BigEndian.PutUint32(r.ttl, ttl-min(age, ttl))
 		}
 	}
-	return body
+	return out, ok
 }
 
-func (s *shard) get(hash uint64, key []byte, now uint32) (body []byte, stored uint32) {
+func (s *shard) get(dst []byte, hash uint64, key []byte, now uint32) (out []byte, stored uint32, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	off, ok := s.index[hash]
 	if !ok {
-		return nil, 0
+		return dst, 0, false
 	}
 	e := s.ring[off:]
 	start, end := entryHeader+count(e, 16), entryHeader+count(e, 16)+count(e, 18)
 	if now >= binary.BigEndian.Uint32(e[12:]) || !bytes.Equal(e[entryHeader:start], key) {
-		return nil, 0
+		return dst, 0, false
 	}
-	body = make([]byte, end-start, end-start+32)
-	copy(body, e[start:end])
-	return body, binary.BigEndian.Uint32(e[8:])
+	return append(dst, e[start:end]...), binary.BigEndian.Uint32(e[8:]), true
 }
 
 // put keeps an answer for the given seconds.

@@ -27,6 +27,15 @@ func body(t testing.TB, name string, size int) []byte {
 	return b
 }
 
+// fetch returns the answer to key, nil if there is none.
+func fetch(c *cache, key string) []byte {
+	m, ok := c.get(nil, []byte(key))
+	if !ok {
+		return nil
+	}
+	return m
+}
+
 // TestCacheReturnsWhatWasPut puts far more than fits, in random sizes, and checks everything that is still there. The
 // clock stands still.
 func TestCacheReturnsWhatWasPut(t *testing.T) {
@@ -47,18 +56,18 @@ func testCacheReturnsWhatWasPut(t *testing.T) {
 		want[key] = string(b)
 		keys = append(keys, key)
 		if old := keys[random.IntN(len(keys))]; random.IntN(2) == 0 {
-			if got := c.get([]byte(old)); got != nil {
+			if got := fetch(c, old); got != nil {
 				require.Equal(t, want[old], string(got))
 			}
 		}
-		require.Equal(t, string(b), string(c.get([]byte(key))), "the newest is there")
+		require.Equal(t, string(b), string(fetch(c, key)), "the newest is there")
 	}
 	used, found := 0, 0
 	for i := range c.shards {
 		used += len(c.shards[i].ring)
 	}
 	for key, b := range want {
-		if got := c.get([]byte(key)); got != nil {
+		if got := fetch(c, key); got != nil {
 			found++
 			assert.Equal(t, b, string(got))
 		}
@@ -74,15 +83,15 @@ func TestCacheBounds(t *testing.T) {
 	t.Parallel()
 	none := newCache(0)
 	none.put([]byte("k"), body(t, "a.test.", 100), 300)
-	assert.Nil(t, none.get([]byte("k")))
+	assert.Nil(t, fetch(none, "k"))
 	small := newCache(cacheShards * 1000)
 	small.put([]byte("k"), body(t, "a.test.", 300), 300)
-	assert.Nil(t, small.get([]byte("k")), "too large for its shard")
+	assert.Nil(t, fetch(small, "k"), "too large for its shard")
 	small.put([]byte("k"), body(t, "a.test.", 100), 0)
-	assert.Nil(t, small.get([]byte("k")), "not to be kept")
+	assert.Nil(t, fetch(small, "k"), "not to be kept")
 	small.put([]byte("k"), body(t, "a.test.", 100), 1)
-	assert.NotNil(t, small.get([]byte("k")))
-	assert.Nil(t, small.get([]byte("K")))
+	assert.NotNil(t, fetch(small, "k"))
+	assert.Nil(t, fetch(small, "K"))
 }
 
 func TestCacheIsSafeForConcurrentUse(t *testing.T) {
@@ -98,7 +107,7 @@ func testCacheIsSafeForConcurrentUse(t *testing.T) {
 		wg.Go(func() {
 			for i := range 5000 {
 				key := binary.BigEndian.AppendUint32(nil, uint32(i%700))
-				if got := c.get(key); got != nil {
+				if got := fetch(c, string(key)); got != nil {
 					assert.Equal(t, answer, got)
 				}
 				c.put(key, answer, 300)

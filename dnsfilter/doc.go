@@ -5,6 +5,11 @@
 // lists in order), and only what is not blocked gets to the cache and to the upstream. So a decision holds for every
 // query type, under every DO and CD bit, from the moment the store or the policy has changed.
 //
+// Over UDP an ordinary query that can be answered at once takes the fast path: it is read from the datagram as it came and
+// answered in place, many with one system call where the system can do so, by one goroutine a socket and one socket a
+// processor. Whatever is unusual, or has to wait for the upstream, takes the plain path through messages of miekg/dns. The
+// decision, the cache and the bytes of the answer are the same code for both.
+//
 // [Service] is the whole program made of these parts: settings from a file, local lists that are re-read when they
 // change, signed lists that are followed, listeners.
 //

@@ -6,25 +6,28 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
+	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
+	"github.com/argine-dns/argine/dnsfilter/internal/batch"
 	"github.com/miekg/dns"
 	"golang.org/x/net/netutil"
 )
 
 const (
-	receiveBuffer = 4 << 20         // bytes; with the usual 200 KiB a burst of queries is lost
-	maxConns      = 1000            // TCP connections of a listener; more wait to be accepted
-	idleWithin    = 8 * time.Second // between two queries on a connection, and for a query once begun
-	firstWithin   = 2 * time.Second // for the first query on a connection
-	writeWithin   = 2 * time.Second // for an answer to be taken by the network
+	socketBuffer = 4 << 20         // bytes; with the usual 200 KiB a burst of queries is lost
+	maxConns     = 1000            // TCP connections of a listener; more wait to be accepted
+	idleWithin   = 8 * time.Second // between two queries on a connection, and for a query once begun
+	firstWithin  = 2 * time.Second // for the first query on a connection
+	writeWithin  = 2 * time.Second // for an answer to be taken by the network
 )
 
-// Listeners are the sockets that a server answers on.
+// Listeners are the sockets that a server answers on. Where the system can share an address among sockets, there is one UDP
+// socket for each processor.
 type Listeners struct {
-	UDP []net.PacketConn
+	UDP []*net.UDPConn
 	TCP []net.Listener
 }
 
@@ -46,21 +49,65 @@ func (l *Listeners) open(ctx context.Context, address string) error {
 	}
 	var c net.ListenConfig
 	if network == "tcp" {
-		t, err := c.Listen(ctx, network, at.String())
+		t, err := c.Listen(ctx, family(network, at), at.String())
 		if err == nil {
 			l.TCP = append(l.TCP, t)
 		}
 		return err
 	}
-	u, err := c.ListenPacket(ctx, network, at.String())
+	return l.openUDP(ctx, at)
+}
+
+// family keeps 0.0.0.0 from meaning [::] too, and the other way round.
+func family(network string, at netip.AddrPort) string {
+	if at.Addr().Unmap().Is4() {
+		return network + "4"
+	}
+	return network + "6"
+}
+
+// openUDP opens the first socket at an address, which nobody else may have, then those that share it.
+func (l *Listeners) openUDP(ctx context.Context, at netip.AddrPort) error {
+	first, err := l.bind(ctx, net.ListenConfig{}, at)
+	if err != nil || !batch.CanShare {
+		return err
+	}
+	raw, err := first.SyscallConn()
 	if err != nil {
 		return err
 	}
-	if conn, ok := u.(*net.UDPConn); ok {
-		_ = conn.SetReadBuffer(receiveBuffer) // the system may grant less; it still works then
+	if err := batch.Share(raw); err != nil {
+		return err
 	}
-	l.UDP = append(l.UDP, u)
+	if local, ok := first.LocalAddr().(*net.UDPAddr); ok {
+		at = netip.AddrPortFrom(at.Addr(), uint16(local.Port)) //nolint:gosec // a port
+	}
+	share := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error { return batch.Share(raw) }}
+	for range runtime.GOMAXPROCS(0) - 1 {
+		if _, err := l.bind(ctx, share, at); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// bind opens one UDP socket.
+func (l *Listeners) bind(ctx context.Context, c net.ListenConfig, at netip.AddrPort) (*net.UDPConn, error) {
+	p, err := c.ListenPacket(ctx, family("udp", at), at.String())
+	if err != nil {
+		return nil, err
+	}
+	conn, ok := p.(*net.UDPConn)
+	if !ok {
+		return nil, errors.Join(errors.ErrUnsupported, p.Close())
+	}
+	l.UDP = append(l.UDP, conn)
+	_ = conn.SetReadBuffer(socketBuffer) // the system may grant less; it still works then
+	_ = conn.SetWriteBuffer(socketBuffer)
+	if at.Addr().IsUnspecified() {
+		return conn, batch.WantLocal(conn)
+	}
+	return conn, nil
 }
 
 // ParseListen reads an address to listen on: udp:// or tcp://, an IP address and a port.
@@ -87,23 +134,12 @@ func (l *Listeners) Close() error {
 	return errors.Join(errs...)
 }
 
-// servers returns the miekg/dns server of each socket.
-func (l *Listeners) servers(h dns.Handler) []*dns.Server {
-	var out []*dns.Server
-	for _, u := range l.UDP {
-		d := &dns.Server{PacketConn: u, Handler: h, MsgAcceptFunc: accept, UDPSize: 4096}
-		if _, ok := u.(*net.UDPConn); ok {
-			d.DecorateReader = func(r dns.Reader) dns.Reader { return patientReader{r} }
-		}
-		out = append(out, d)
+// tcpServer returns the miekg/dns server of a socket.
+func tcpServer(t net.Listener, h dns.Handler) *dns.Server {
+	return &dns.Server{
+		Listener: &boundListener{netutil.LimitListener(t, maxConns)}, Handler: h, MsgAcceptFunc: accept,
+		ReadTimeout: firstWithin, IdleTimeout: func() time.Duration { return idleWithin }, MaxTCPQueries: -1,
 	}
-	for _, t := range l.TCP {
-		out = append(out, &dns.Server{
-			Listener: &boundListener{netutil.LimitListener(t, maxConns)}, Handler: h, MsgAcceptFunc: accept,
-			ReadTimeout: firstWithin, IdleTimeout: func() time.Duration { return idleWithin }, MaxTCPQueries: -1,
-		})
-	}
-	return out
 }
 
 // accept decides from the header alone: no reply to replies, NOTIMP for other opcodes than QUERY, FORMERR for several
@@ -113,20 +149,6 @@ func accept(h dns.Header) dns.MsgAcceptAction {
 		return dns.MsgRejectNotImplemented
 	}
 	return dns.DefaultMsgAcceptFunc(h)
-}
-
-// patientReader keeps a datagram that the system can't deliver (too long on Windows, say) from ending the server.
-type patientReader struct{ dns.Reader }
-
-// ReadUDP implements [dns.Reader].
-func (r patientReader) ReadUDP(conn *net.UDPConn, timeout time.Duration) ([]byte, *dns.SessionUDP, error) {
-	for {
-		m, session, err := r.Reader.ReadUDP(conn, timeout)
-		if err == nil || errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) {
-			return m, session, err
-		}
-		time.Sleep(time.Millisecond)
-	}
 }
 
 // boundListener gives each write of its connections a time limit, so that a client that does not read holds nothing up.

@@ -80,19 +80,21 @@ func (s *Server) Reconfigure(p Policy, u Upstream) { s.current.Store(&course{pol
 // Serve answers on the listeners until ctx ends, then finishes the queries in flight (for at most 5 seconds) and returns
 // nil. It returns earlier, with an error, if a listener fails. The listeners are closed in any case.
 func (s *Server) Serve(ctx context.Context, l *Listeners) error {
-	servers := l.servers(s)
-	if len(servers) == 0 {
+	if len(l.UDP)+len(l.TCP) == 0 {
 		return errors.New("serving: there is no address to listen on")
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	for _, d := range servers {
-		g.Go(func() error { return serveOne(ctx, d) })
+	for _, conn := range l.UDP {
+		g.Go(func() error { return s.serveUDP(ctx, conn) })
+	}
+	for _, t := range l.TCP {
+		g.Go(func() error { return serveTCP(ctx, tcpServer(t, s)) })
 	}
 	return g.Wait()
 }
 
-// serveOne runs one listener until ctx ends.
-func serveOne(ctx context.Context, d *dns.Server) error {
+// serveTCP runs one listener until ctx ends.
+func serveTCP(ctx context.Context, d *dns.Server) error {
 	started, done := make(chan struct{}), make(chan error, 1)
 	d.NotifyStartedFunc = func() { close(started) }
 	go func() { done <- d.ActivateAndServe() }()
@@ -114,72 +116,67 @@ func serveOne(ctx context.Context, d *dns.Server) error {
 
 // ServeDNS implements [dns.Handler], for servers of other transports.
 func (s *Server) ServeDNS(w dns.ResponseWriter, msg *dns.Msg) {
-	defer func() {
-		if p := recover(); p != nil {
-			s.log.Error("query failed", slog.Any("panic", p))
-		}
-	}()
+	defer s.survive()
 	if msg.Response {
 		return
 	}
 	s.stats.queries.Add(1)
+	s.answerMessage(w, msg)
+}
+
+// answerMessage writes the answer to a message, if there is one.
+func (s *Server) answerMessage(w dns.ResponseWriter, msg *dns.Msg) {
 	stream := w.RemoteAddr().Network() != "udp"
 	if reply := s.respond(msg, stream); reply != nil {
 		_, _ = w.Write(reply) // a client that went away is no concern of ours
 	}
 }
 
+// survive keeps a fault from hurting more than the query in which it came to light.
+func (s *Server) survive() {
+	if p := recover(); p != nil {
+		s.log.Error("query failed", slog.Any("panic", p))
+	}
+}
+
 // respond returns the answer to a message in wire form; nil means none.
 func (s *Server) respond(msg *dns.Msg, stream bool) []byte {
-	var q query
-	if rcode := q.check(msg, stream); rcode != dns.RcodeSuccess {
-		return q.finish(q.message(rcode, nil, nil))
+	q := new(query)
+	if msg.Opcode != dns.OpcodeQuery {
+		q.id, q.size, q.flags = msg.Id, minSize, headerFlags(msg)
+		return q.refuse(nil, dns.RcodeNotImplemented, 0)
+	}
+	if !q.parse(msg, stream) {
+		return q.refuse(nil, dns.RcodeFormatError, 0)
+	}
+	if rcode := q.check(); rcode != dns.RcodeSuccess {
+		return q.refuse(nil, rcode, 0)
 	}
 	current := s.current.Load()
-	if d := s.decide(&current.policy, &q); d.Blocks() {
-		a, ok := d.answer(&q)
-		if !ok {
-			return nil
+	m, found := s.local(current, nil, q)
+	if !found {
+		return s.resolve(current.upstream, q)
+	}
+	return m
+}
+
+// local appends the answer to a query that can be given at once, without asking upstream: by a decision, or from the cache.
+// An answer of no bytes means that nothing is to be sent. It is the one way to an answer, whichever way the query came.
+func (s *Server) local(c *course, dst []byte, q *query) (_ []byte, found bool) {
+	if s.store != nil {
+		d := c.policy.Decide(s.store, q.name())
+		s.stats.count(&d)
+		if d.Blocks() {
+			m, ok := d.answer(dst, q)
+			if !ok {
+				return nil, true
+			}
+			return m, true
 		}
-		return q.finish(a)
 	}
-	a, ok := s.resolve(current.upstream, &q)
-	if !ok {
-		return nil
+	m, ok := s.cached(dst, q)
+	if ok {
+		s.stats.hits.Add(1)
 	}
-	return q.finish(a)
-}
-
-// check returns the rcode of a query that is refused before anything is looked at.
-func (q *query) check(msg *dns.Msg, stream bool) int {
-	q.msg, q.size = msg, minSize
-	switch {
-	case msg.Opcode != dns.OpcodeQuery:
-		return dns.RcodeNotImplemented
-	case !q.parse(msg, stream):
-		return dns.RcodeFormatError
-	case q.opt != nil && q.opt.Version() != 0:
-		return dns.RcodeBadVers
-	case q.class != dns.ClassINET, refusedType(q.qtype):
-		return dns.RcodeRefused
-	}
-	return dns.RcodeSuccess
-}
-
-// refusedType tells types that ask for something else than the records of a name.
-func refusedType(t uint16) bool {
-	switch t {
-	case dns.TypeAXFR, dns.TypeIXFR, dns.TypeMAILA, dns.TypeMAILB, dns.TypeOPT, dns.TypeTKEY, dns.TypeTSIG:
-		return true
-	}
-	return false
-}
-
-func (s *Server) decide(p *Policy, q *query) Decision {
-	if s.store == nil {
-		return Decision{}
-	}
-	d := p.Decide(s.store, q.name)
-	s.stats.count(d)
-	return d
+	return m, ok
 }

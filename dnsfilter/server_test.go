@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -252,7 +253,31 @@ func TestNewAndListenRefuse(t *testing.T) {
 	}
 	assert.Error(t, blockingServer(t).Serve(t.Context(), new(dnsfilter.Listeners)))
 	taken, addr := listen(t)
+	_, err = dnsfilter.Listen(t.Context(), "udp://"+addr)
+	assert.Error(t, err, "sharing is for one server's own sockets")
 	defer func() { assert.NoError(t, taken.Close()) }()
 	_, err = dnsfilter.Listen(t.Context(), "udp://127.0.0.1:0", "tcp://"+addr)
 	assert.Error(t, err)
+}
+
+// TestAnswersLeaveFromTheAddressAsked listens on all addresses: a connected socket takes answers from the one it asked only.
+func TestAnswersLeaveFromTheAddressAsked(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux has the whole of 127.0.0.0/8 on loopback")
+	}
+	l, err := dnsfilter.Listen(t.Context(), "udp://0.0.0.0:0")
+	require.NoError(t, err)
+	_, port, err := net.SplitHostPort(l.UDP[0].LocalAddr().String())
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- blockingServer(t).Serve(ctx, l) }()
+	for _, name := range []string{"nxdomain.test.", "www.example.org.", "www.example.org."} {
+		for range 8 { // several sockets share the address
+			assert.True(t, exchange(t, "udp", net.JoinHostPort("127.0.0.2", port), question(name, dns.TypeA)).Response, name)
+		}
+	}
+	cancel()
+	assert.NoError(t, <-done)
 }

@@ -29,7 +29,7 @@ type listAction struct {
 }
 
 // count counts a decision that a list took.
-func (c *counters) count(d Decision) {
+func (c *counters) count(d *Decision) {
 	if d.Match.List == "" {
 		return
 	}

@@ -5,8 +5,6 @@ import (
 	"iter"
 
 	"github.com/miekg/dns"
-
-	"github.com/argine-dns/argine/blocklist"
 )
 
 // Sizes of messages. 1232 bytes pass every network in one piece (DNS flag day 2020).
@@ -27,143 +25,79 @@ const (
 	maskRcode = 15
 )
 
-// query is one question, in the forms that the path needs.
-type query struct {
-	msg     *dns.Msg
-	name    []byte // lower-case wire form: what is decided on and cached
-	spelled []byte // wire form as the client wrote it
-	class   uint16
-	qtype   uint16
-	opt     *dns.OPT // nil without EDNS
-	do      bool
-	size    int // the longest answer the client takes, in bytes
-	buf     [2 * blocklist.MaxName]byte
+// start appends to dst the header of an answer without records, and the question.
+func (q *query) start(dst []byte, rcode int) []byte {
+	dst = binary.BigEndian.AppendUint16(dst, q.id)
+	dst = binary.BigEndian.AppendUint16(dst, q.replyFlags(uint16(rcode&maskRcode))) //nolint:gosec // four bits
+	dst = append(dst, 0, byte(min(len(q.question), 1)), 0, 0, 0, 0, 0, 0)
+	return append(dst, q.question...)
 }
 
-// parse takes a message apart that holds one question; false means that it breaks the rules.
-func (q *query) parse(msg *dns.Msg, stream bool) bool {
-	if len(msg.Question) != 1 || !q.parseEDNS(msg.Extra) {
-		return false
-	}
-	asked := msg.Question[0]
-	q.class, q.qtype = asked.Qclass, asked.Qtype
-	n, err := dns.PackDomainName(asked.Name, q.buf[:], 0, nil, false)
-	if err != nil {
-		return false
-	}
-	q.spelled = q.buf[:n:n]
-	q.name, err = blocklist.AppendName(q.buf[n:n], asked.Name)
-	q.setSize(stream)
-	return err == nil
+// own makes a body, which answers the same question of somebody else's, the client's own: id, flags, spelling of the name.
+func (q *query) own(m []byte) {
+	binary.BigEndian.PutUint16(m, q.id)
+	binary.BigEndian.PutUint16(m[2:], q.replyFlags(binary.BigEndian.Uint16(m[2:])))
+	copy(m[headerSize:], q.question)
 }
 
-// parseEDNS finds the OPT record, of which there is at most one, owned by the root (RFC 6891, section 6.1.1).
-func (q *query) parseEDNS(extra []dns.RR) bool {
-	for _, rr := range extra {
-		opt, ok := rr.(*dns.OPT)
-		if !ok {
-			continue
-		}
-		if q.opt != nil || opt.Hdr.Name != "." {
-			return false
-		}
-		q.opt, q.do = opt, opt.Do()
-	}
-	return true
-}
-
-func (q *query) setSize(stream bool) {
-	q.size = minSize
-	switch {
-	case stream:
-		q.size = dns.MaxMsgSize
-	case q.opt != nil:
-		q.size = min(max(int(q.opt.UDPSize()), minSize), udpSize)
-	}
-}
-
-// key appends what the cache and questions in flight are told apart by.
-func (q *query) key(dst []byte) []byte {
-	dst = append(dst, q.name...)
-	dst = binary.BigEndian.AppendUint16(dst, q.qtype)
-	dst = binary.BigEndian.AppendUint16(dst, q.class)
-	bits := byte(0)
-	if q.do {
-		bits |= 1
-	}
-	if q.msg.CheckingDisabled {
-		bits |= 2
-	}
-	return append(dst, bits)
-}
-
-// answer is what a question gets, before the parts that depend on the client's own message are put in.
-type answer struct {
-	body     []byte   // a message without OPT; of its header only the rcode, AD and the counts are used
-	extended uint8    // upper bits of the rcode
-	ede      []uint16 // codes of RFC 8914, told to clients that speak EDNS
-}
-
-// message makes a body of records. A question that could not be read is left out.
-func (q *query) message(rcode int, records, authority []dns.RR) answer {
-	m := dns.Msg{Answer: records, Ns: authority, Compress: true}
-	m.Rcode = rcode & maskRcode
-	if q.spelled != nil {
-		m.Question = q.msg.Question
-	}
-	body, err := m.Pack()
-	if err != nil && rcode != dns.RcodeServerFailure {
-		return q.message(dns.RcodeServerFailure, nil, nil)
-	}
-	return answer{body: body, extended: uint8(rcode >> 4)}
-}
-
-// finish makes the answer the client's own, in the memory of its body: id and flags, spelling of the name, EDNS, size.
-func (q *query) finish(a answer) []byte {
-	m := a.body
-	flags := binary.BigEndian.Uint16(m[2:])&(maskRcode|flagAD) | flagQR | flagRA
-	if !q.do && !q.msg.AuthenticatedData {
+// replyFlags makes the flags of the answer; of those given only the rcode and AD count.
+func (q *query) replyFlags(given uint16) uint16 {
+	flags := given&(maskRcode|flagAD) | q.flags&(flagRD|flagCD) | flagQR | flagRA
+	if !q.do && q.flags&flagAD == 0 {
 		flags &^= flagAD // RFC 6840, section 5.8
 	}
-	if q.msg.RecursionDesired {
-		flags |= flagRD
+	return flags
+}
+
+// errors8914 are the extended errors that go with an answer, 0 for none (RFC 8914).
+type errors8914 [2]uint16
+
+func (e errors8914) size() (n int) {
+	for _, code := range e {
+		if code != 0 {
+			n += 6
+		}
 	}
-	if q.msg.CheckingDisabled {
-		flags |= flagCD
-	}
+	return n
+}
+
+// finish completes an answer: EDNS if the client speaks it, and the size that the client takes. The upper bits of the
+// rcode and the extended errors are told to clients with EDNS only.
+func (q *query) finish(m []byte, extended uint8, ede errors8914) []byte {
 	optSize := 0
-	if q.opt != nil {
-		optSize = 11 + 6*len(a.ede)
+	if q.edns {
+		optSize = 11 + ede.size()
 	}
 	if len(m)+optSize > q.size {
-		flags |= flagTC
-		m = m[:headerSize+len(q.spelled)+4]
+		m = m[:headerSize+len(q.question)]
+		m[2] |= flagTC >> 8
 		clear(m[6:headerSize])
 	}
-	binary.BigEndian.PutUint16(m, q.msg.Id)
-	binary.BigEndian.PutUint16(m[2:], flags)
-	copy(m[headerSize:], q.spelled)
-	if q.opt == nil {
+	if !q.edns {
 		return m
 	}
-	return q.appendOPT(m, a)
+	return q.appendOPT(m, extended, ede)
 }
 
 // appendOPT adds the one OPT record (RFC 6891, section 6.1.2). Nothing of the client's is echoed but the DO bit.
-func (q *query) appendOPT(m []byte, a answer) []byte {
+func (q *query) appendOPT(m []byte, extended uint8, ede errors8914) []byte {
 	binary.BigEndian.PutUint16(m[10:], binary.BigEndian.Uint16(m[10:])+1)
-	m = append(m, 0, 0, byte(dns.TypeOPT))
-	m = binary.BigEndian.AppendUint16(m, udpSize)
 	do := byte(0)
 	if q.do {
 		do = 1 << 7
 	}
-	m = append(m, a.extended, 0, do, 0)
-	m = binary.BigEndian.AppendUint16(m, uint16(6*len(a.ede)))
-	for _, code := range a.ede {
-		m = append(m, 0, dns.EDNS0EDE, 0, 2, byte(code>>8), byte(code))
+	m = append(m, 0, 0, byte(dns.TypeOPT), udpSize>>8, udpSize&0xff, extended, 0, do, 0, 0, byte(ede.size()))
+	for _, code := range ede {
+		if code != 0 {
+			m = append(m, 0, dns.EDNS0EDE, 0, 2, byte(code>>8), byte(code))
+		}
 	}
 	return m
+}
+
+// refuse appends an answer that is nothing but an rcode and why.
+func (q *query) refuse(dst []byte, rcode int, why uint16) []byte {
+	return q.finish(q.start(dst, rcode), uint8(rcode>>4), errors8914{why}) //nolint:gosec // an rcode has 12 bits
 }
 
 // record is one record of a packed message.

@@ -1,0 +1,182 @@
+package dnsfilter
+
+import (
+	"encoding/binary"
+	"iter"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter/upstream"
+	"github.com/miekg/dns"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// pathsServer has a list for each action, and a zone in which some names exist.
+func pathsServer(t testing.TB) *Server {
+	t.Helper()
+	store, err := blocklist.Open(t.TempDir(), blocklist.Options{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, store.Close()) })
+	var p Policy
+	for action := Monitor; action <= Sinkhole; action++ {
+		rule := Rule{List: action.String(), Action: action, Reason: Censored}
+		if action == Sinkhole {
+			rule.Sinkhole = []netip.Addr{netip.MustParseAddr("192.0.2.80"), netip.MustParseAddr("2001:db8::80")}
+		}
+		p.Rules = append(p.Rules, rule)
+		lines := rule.List + ".test\n=host." + rule.List + ".example\n"
+		require.NoError(t, store.SetLocal(rule.List, "test", lineEntries(lines)))
+	}
+	zone, err := upstream.NewZone("$TTL 300\n*. A 192.0.2.1\n*. TXT \"x\" \"y\"\nalias.test. CNAME b.test.\n. SOA a. b. 1 2 3 4 60\n")
+	require.NoError(t, err)
+	s, err := New(Config{Store: store, Policy: p, Upstream: zone})
+	require.NoError(t, err)
+	return s
+}
+
+func lineEntries(lines string) iter.Seq2[blocklist.Entry, error] {
+	return func(yield func(blocklist.Entry, error) bool) {
+		for line := range strings.Lines(lines) {
+			if !yield(blocklist.ParseEntry(line)) {
+				return
+			}
+		}
+	}
+}
+
+// fast answers a datagram on the fast path; false means that the path does not answer it.
+func (s *Server) fast(packet []byte) ([]byte, bool) {
+	q := new(query)
+	if len(packet) < headerSize || !q.read(packet) || q.check() != dns.RcodeSuccess {
+		return nil, false
+	}
+	return s.local(s.current.Load(), nil, q)
+}
+
+// taker keeps the answer to one datagram.
+type taker struct {
+	udpClient
+
+	got []byte
+}
+
+func (k *taker) Write(b []byte) (int, error) { k.got = b; return len(b), nil }
+func (k *taker) RemoteAddr() net.Addr        { return &net.UDPAddr{} }
+
+func (s *Server) slow(packet []byte) []byte {
+	var k taker
+	if len(packet) >= headerSize {
+		s.serveMessage(append([]byte(nil), packet...), &k)
+	}
+	return k.got
+}
+
+// comparePaths sends a datagram down both paths. What the plain path puts into the cache, the fast one finds there.
+func comparePaths(t *testing.T, s *Server, packet []byte) {
+	t.Helper()
+	sent := string(packet)
+	before, first := s.fast(packet)
+	want := s.slow(packet)
+	after, second := s.fast(packet)
+	require.Equal(t, sent, string(packet), "the datagram is not written to")
+	if first && !isNextSecond(want, before) {
+		require.Equal(t, want, before)
+	}
+	if second && !isNextSecond(want, after) {
+		require.Equal(t, want, after)
+	}
+	if len(want) > 0 {
+		var m dns.Msg
+		require.NoError(t, m.Unpack(want))
+		assert.Equal(t, binary.BigEndian.Uint16(packet), m.Id)
+		assert.LessOrEqual(t, len(want), udpSize)
+	}
+}
+
+// isNextSecond tells whether two answers differ in TTLs alone, each by one at most: the clock may move between them.
+func isNextSecond(a, b []byte) bool {
+	if len(a) != len(b) || len(a) < headerSize {
+		return false
+	}
+	a, b = append([]byte(nil), a...), append([]byte(nil), b...)
+	var ttls []uint32
+	for r := range records(a) {
+		ttls = append(ttls, binary.BigEndian.Uint32(r.ttl))
+		clear(r.ttl)
+	}
+	for r := range records(b) {
+		if len(ttls) == 0 || ttls[0]-binary.BigEndian.Uint32(r.ttl)+1 > 2 {
+			return false
+		}
+		ttls = ttls[1:]
+		clear(r.ttl)
+	}
+	return string(a) == string(b)
+}
+
+// pathsQueries are queries of every kind that the paths treat apart.
+func pathsQueries(t testing.TB) (out [][]byte) {
+	t.Helper()
+	for _, name := range []string{
+		".", "example.org.", "WWW.Example.ORG.", "a.nxdomain.test.", "NoData.Test.", "x.refused.test.", "drop.test.", "sinkhole.test.",
+		"monitor.test.", "host.nxdomain.example.", "alias.test.", `a\.b\000\255.test.`, strings.Repeat("a.", 127),
+		strings.Repeat("a", 63) + ".sinkhole.test.",
+	} {
+		for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeTXT, dns.TypeANY, dns.TypeAXFR, dns.TypeHTTPS} {
+			for variant := range 16 {
+				m := new(dns.Msg).SetQuestion(name, qtype)
+				m.RecursionDesired, m.AuthenticatedData, m.CheckingDisabled = variant&1 == 0, variant&2 != 0, variant&4 != 0
+				if variant&8 != 0 {
+					m.SetEdns0(uint16(400*(variant&7)), variant&1 != 0)
+				}
+				packed, err := m.Pack()
+				require.NoError(t, err)
+				out = append(out, packed)
+			}
+		}
+	}
+	return out
+}
+
+// TestPathsAgree sends each query as it is, and with one byte of its header, its type, class or EDNS changed.
+func TestPathsAgree(t *testing.T) {
+	t.Parallel()
+	s := pathsServer(t)
+	answered := 0
+	for _, packet := range pathsQueries(t) {
+		comparePaths(t, s, packet)
+		if _, ok := s.fast(packet); ok {
+			answered++
+		}
+		for _, at := range []int{2, 3, 5, 7, 9, 10, 11, headerSize, len(packet) - 1, len(packet) - 2, len(packet) - 4, len(packet) - 6} {
+			old := packet[at]
+			for _, b := range []byte{0, 1, 0x29, 0x40, 0xff} {
+				packet[at] = b
+				comparePaths(t, s, packet)
+			}
+			packet[at] = old
+		}
+		comparePaths(t, s, packet[:len(packet)-1])
+		comparePaths(t, s, append(packet, 0))
+	}
+	assert.Greater(t, answered, 1000, "the fast path answers ordinary queries")
+}
+
+// FuzzPaths sends any datagram down both paths: what the fast path answers, it answers in the same bytes as the plain one.
+func FuzzPaths(f *testing.F) {
+	for i, packet := range pathsQueries(f) {
+		if i%7 == 0 {
+			f.Add(packet)
+		}
+	}
+	s := pathsServer(f)
+	f.Fuzz(func(t *testing.T, packet []byte) {
+		if len(packet) <= maxQuery {
+			comparePaths(t, s, packet)
+		}
+	})
+}
