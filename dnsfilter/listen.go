@@ -80,7 +80,7 @@ func (l *Listeners) openUDP(ctx context.Context, at netip.AddrPort) error {
 		return err
 	}
 	if local, ok := first.LocalAddr().(*net.UDPAddr); ok {
-		at = netip.AddrPortFrom(at.Addr(), uint16(local.Port)) //nolint:gosec // a port
+		at = netip.AddrPortFrom(at.Addr(), uint16(local.Port))
 	}
 	share := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error { return batch.Share(raw) }}
 	for range runtime.GOMAXPROCS(0) - 1 {

@@ -7,8 +7,6 @@ import (
 	"slices"
 
 	"github.com/miekg/dns"
-
-	"github.com/argine-dns/argine/blocklist"
 )
 
 // cached appends the answer that the cache has.

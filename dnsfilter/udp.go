@@ -77,7 +77,7 @@ func (s *Server) serveUDP(ctx context.Context, conn *net.UDPConn) error {
 // answer answers the datagrams that were read.
 func (u *socket) answer(n int) {
 	defer u.server.survive()
-	u.server.stats.queries.Add(uint64(n)) //nolint:gosec // a batch
+	u.server.stats.queries.Add(uint64(n))
 	current := u.server.current.Load()
 	for i := range n {
 		packet, peer := u.in.Packet(i), u.in.Peer(i)
@@ -112,8 +112,8 @@ func (u *socket) leave(packet []byte, peer batch.Peer) {
 func (s *Server) serveMessage(packet []byte, w dns.ResponseWriter) {
 	msg := new(dns.Msg)
 	action := accept(dns.Header{
-		Bits: binary.BigEndian.Uint16(packet[2:]), Qdcount: uint16(count(packet, 4)), Ancount: uint16(count(packet, 6)), //nolint:gosec // 16 bits each
-		Nscount: uint16(count(packet, 8)), Arcount: uint16(count(packet, 10)), //nolint:gosec // 16 bits each
+		Bits: binary.BigEndian.Uint16(packet[2:]), Qdcount: uint16(count(packet, 4)), Ancount: uint16(count(packet, 6)),
+		Nscount: uint16(count(packet, 8)), Arcount: uint16(count(packet, 10)),
 	})
 	err := msg.Unpack(packet)
 	switch {
@@ -140,7 +140,7 @@ type udpClient struct {
 	peer   batch.Peer
 }
 
-// type check
+// type check.
 var _ dns.ResponseWriter = (*udpClient)(nil)
 
 // Write implements [dns.ResponseWriter].

@@ -28,7 +28,7 @@ const (
 // start appends to dst the header of an answer without records, and the question.
 func (q *query) start(dst []byte, rcode int) []byte {
 	dst = binary.BigEndian.AppendUint16(dst, q.id)
-	dst = binary.BigEndian.AppendUint16(dst, q.replyFlags(uint16(rcode&maskRcode))) //nolint:gosec // four bits
+	dst = binary.BigEndian.AppendUint16(dst, q.replyFlags(uint16(rcode&maskRcode)))
 	dst = append(dst, 0, byte(min(len(q.question), 1)), 0, 0, 0, 0, 0, 0)
 	return append(dst, q.question...)
 }
@@ -97,7 +97,7 @@ func (q *query) appendOPT(m []byte, extended uint8, ede errors8914) []byte {
 
 // refuse appends an answer that is nothing but an rcode and why.
 func (q *query) refuse(dst []byte, rcode int, why uint16) []byte {
-	return q.finish(q.start(dst, rcode), uint8(rcode>>4), errors8914{why}) //nolint:gosec // an rcode has 12 bits
+	return q.finish(q.start(dst, rcode), uint8(rcode>>4), errors8914{why})
 }
 
 // record is one record of a packed message.
