@@ -29,6 +29,7 @@ func (d *Decision) answer(dst []byte, q *query) ([]byte, bool) {
 		if d.rule.serves(q.qtype) {
 			return d.sinkhole(dst, q), true
 		}
+	default:
 	}
 	return d.negative(dst, q, dns.RcodeSuccess), true
 }

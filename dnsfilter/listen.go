@@ -11,9 +11,10 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/argine-dns/argine/dnsfilter/internal/batch"
 	"github.com/miekg/dns"
 	"golang.org/x/net/netutil"
+
+	"github.com/argine-dns/argine/dnsfilter/internal/batch"
 )
 
 const (

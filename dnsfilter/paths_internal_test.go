@@ -8,11 +8,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/argine-dns/argine/blocklist"
-	"github.com/argine-dns/argine/dnsfilter/upstream"
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
 // pathsServer has a list for each action, and a zone in which some names exist.

@@ -3,8 +3,9 @@ package dnsfilter
 import (
 	"encoding/binary"
 
-	"github.com/argine-dns/argine/blocklist"
 	"github.com/miekg/dns"
+
+	"github.com/argine-dns/argine/blocklist"
 )
 
 // query is one question, in the forms that the path needs. It is filled by read, from a datagram as it came, or by parse,

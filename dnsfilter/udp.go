@@ -10,8 +10,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/argine-dns/argine/dnsfilter/internal/batch"
 	"github.com/miekg/dns"
+
+	"github.com/argine-dns/argine/dnsfilter/internal/batch"
 )
 
 // maxQuery is the longest query that is taken over UDP, in bytes.

@@ -81,14 +81,13 @@ func NewReader(conn *net.UDPConn, limit int) (*Reader, error) {
 func (r *Reader) tryReceive(fd uintptr) bool {
 	for {
 		n, _, errno := syscall.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.messages[0])), Size, unix.MSG_DONTWAIT, 0, 0)
-		switch errno {
-		case unix.EINTR:
-			continue
-		case unix.EAGAIN:
+		if errno == unix.EAGAIN {
 			return false
 		}
-		r.n, r.errno = int(n), errno
-		return true
+		if errno != unix.EINTR {
+			r.n, r.errno = int(n), errno
+			return true
+		}
 	}
 }
 

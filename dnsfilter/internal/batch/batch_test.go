@@ -8,9 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/argine-dns/argine/dnsfilter/internal/batch"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/dnsfilter/internal/batch"
 )
 
 func listen(t testing.TB, addr string) *net.UDPConn {
