@@ -20,6 +20,9 @@ type overlayEntry struct {
 
 // with returns an overlay with more changes; a nil overlay is an empty one.
 func (o *overlay) with(s *secret, changes []Change) *overlay {
+	if len(changes) == 0 {
+		return o
+	}
 	next := &overlay{maybe: map[uint64]struct{}{}, changes: map[tableKey]overlayEntry{}}
 	if o != nil {
 		next = &overlay{maybe: maps.Clone(o.maybe), changes: maps.Clone(o.changes), attrs: slices.Clip(o.attrs), kinds: o.kinds}

@@ -75,16 +75,11 @@ func (st *state) info() ListInfo {
 // fits tells whether a release may follow what is held.
 func (st *state) fits(h Header) error {
 	held := st.Header
-	fail := func(err error) error {
-		return &SerialError{List: h.List, Held: held.Serial, Base: h.Base, Got: h.Serial, Err: err}
-	}
-	switch damaged := st.list == nil || st.list.info.Err != nil; {
+	switch {
 	case h.Serial < held.Serial:
-		return fail(ErrRollback)
+		return &SerialError{List: h.List, Held: held.Serial, Base: h.Base, Got: h.Serial, Err: ErrRollback}
 	case h.Serial == held.Serial && h.Digest != held.Digest:
 		return fmt.Errorf("%s: serial %d with another digest than the one held: %w: the history forks", h.List, h.Serial, ErrUntrusted)
-	case h.IsDelta() && (h.Base != held.Serial || damaged):
-		return fail(ErrGap)
 	}
 	return nil
 }
@@ -119,9 +114,7 @@ func (st *state) open(sec *secret) *list {
 		return st.list
 	}
 	st.list.base = base
-	if len(changes) > 0 {
-		st.list.over = st.list.over.with(sec, changes)
-	}
+	st.list.over = st.list.over.with(sec, changes)
 	return st.list
 }
 
@@ -151,8 +144,11 @@ func (st *state) journal(changes []Change) error {
 	if err = errors.Join(err, f.Sync()); err != nil {
 		return fmt.Errorf("writing the journal of %s: %w", st.Header.List, err)
 	}
-	st.Journal += int64(len(b))
-	return disk.SyncDir(st.dir)
+	began := st.Journal == 0
+	if st.Journal += int64(len(b)); began {
+		return disk.SyncDir(st.dir)
+	}
+	return nil
 }
 
 func (st *state) journalPath() string { return filepath.Join(st.dir, st.Set+journalSuffix) }

@@ -8,7 +8,6 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -45,16 +44,19 @@ type ListInfo struct {
 	Err    error  // why the list is not served, nil if it is; wraps ErrDamaged
 }
 
-// VerifiedRelease is a release whose signatures, length and hash were checked. Only package subscribe makes one.
+// VerifiedRelease is a way to a release, all of whose signatures, lengths and hashes were checked. Only package subscribe
+// makes one.
 type VerifiedRelease struct {
-	reader   *ReleaseReader
+	to       Header
+	steps    iter.Seq2[*ReleaseReader, error]
 	evidence []byte
 }
 
-// Vouch is for package subscribe alone; others can't make its first argument. The evidence, valid JSON of at most
-// [MaxEvidence], is kept with the state in the same durable step; see [Store.Evidence].
-func Vouch(_ vouch.Verified, r *ReleaseReader, evidence []byte) *VerifiedRelease {
-	return &VerifiedRelease{reader: r, evidence: evidence}
+// Vouch is for package subscribe alone; others can't make its first argument. The steps are a snapshot and deltas upon
+// it, or deltas upon what is held, up to the state named by to; Base is of no matter there. The evidence, valid JSON of at
+// most [MaxEvidence], is kept with the state in the same durable step; see [Store.Evidence].
+func Vouch(_ vouch.Verified, to Header, steps iter.Seq2[*ReleaseReader, error], evidence []byte) *VerifiedRelease {
+	return &VerifiedRelease{to: to, steps: steps, evidence: evidence}
 }
 
 // Open opens the store in dir, which is made if it is not there. Nothing else may own it: [ErrBusy]. Lists whose files are
@@ -206,29 +208,6 @@ func (s *Store) SaveEvidence(_ vouch.Verified, list string, evidence []byte) err
 	})
 }
 
-// Apply makes a release the state of its list: durably, then for lookups, in one step each. On an error the old state
-// stays: [ErrRollback] for a serial below the one held, [ErrUntrusted] for the same serial with another digest, [ErrGap]
-// for a delta with another base than the state held, [ErrDigest], [ErrMalformed]. Applying what is held again is allowed
-// and mends damage.
-func (s *Store) Apply(r *VerifiedRelease) error {
-	h := r.reader.Header()
-	return s.change(h.List, func(st *state) error {
-		if err := st.fits(h); err != nil {
-			return err
-		}
-		if h.IsDelta() {
-			return s.applyDelta(st, r)
-		}
-		return s.rebuild(st, state{Header: h, Evidence: r.evidence}, func(yield func(Entry, error) bool) {
-			for c, err := range r.reader.Changes() {
-				if !yield(c.Entry, err) {
-					return
-				}
-			}
-		})
-	})
-}
-
 // SetLocal makes entries the state of a list that nobody signs: the operator's own file. They may come in any order; of
 // entries with the same target the stronger stays. Source identifies where they came from (a file's size and time, say):
 // see [ListInfo].
@@ -237,7 +216,11 @@ func (s *Store) SetLocal(list, source string, entries iter.Seq2[Entry, error]) e
 		if st.Header.Serial > 0 {
 			return fmt.Errorf("setting the local list %s: a signed list has that name", list)
 		}
-		return s.rebuild(st, state{Header: Header{List: list}, Source: source}, entries)
+		next := state{dir: st.dir, Header: Header{List: list}, Source: source}
+		if err := next.rebuild(s.view.Load().secret, entries); err != nil {
+			return err
+		}
+		return s.put(st, next)
 	})
 }
 
@@ -284,62 +267,4 @@ func (s *Store) change(list string, do func(*state) error) error {
 		}()
 	}
 	return do(st)
-}
-
-// rebuild compiles entries into a new set, makes it durable and puts it in force.
-func (s *Store) rebuild(st *state, next state, entries iter.Seq2[Entry, error]) error {
-	sec := s.view.Load().secret
-	b := newBuilder(sec, next.Header.Entries)
-	for e, err := range entries {
-		if err != nil {
-			return fmt.Errorf("compiling %s: %w", next.Header.List, err)
-		}
-		b.add(e)
-	}
-	next.dir = st.dir
-	content := b.content()
-	if next.Header.Serial == 0 {
-		next.Header.Entries = uint64(content.count)
-	}
-	if err := next.compile(content); err != nil {
-		return fmt.Errorf("compiling %s: %w", next.Header.List, err)
-	}
-	l := next.open(sec)
-	if l.info.Err != nil {
-		return l.info.Err
-	}
-	if err := next.save(); err != nil {
-		return err
-	}
-	*st = next
-	s.publish(l)
-	st.sweep()
-	debug.FreeOSMemory() // the builder was several times what stays
-	return nil
-}
-
-func (s *Store) applyDelta(st *state, r *VerifiedRelease) error {
-	sec := s.view.Load().secret
-	var changes []Change
-	for c, err := range r.reader.Changes() {
-		if err != nil {
-			return err
-		}
-		changes = append(changes, c)
-	}
-	if err := r.reader.Yields(st.Header.Digest, st.Header.Entries); err != nil {
-		return err
-	}
-	next := *st
-	next.Header, next.Evidence = r.reader.Header(), r.evidence
-	if err := next.journal(changes); err != nil {
-		return err
-	}
-	if err := next.save(); err != nil {
-		return err
-	}
-	next.list = &list{info: next.info(), base: st.list.base, over: st.list.over.with(sec, changes)}
-	*st = next
-	s.publish(next.list)
-	return nil
 }

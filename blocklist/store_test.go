@@ -73,7 +73,18 @@ func release(t testing.TB, h blocklist.Header, lines ...string) *blocklist.Verif
 	require.NoError(t, w.Close())
 	r, err := blocklist.NewReleaseReader(&buf)
 	require.NoError(t, err)
-	return blocklist.Vouch(vouch.Verified{}, r, []byte(fmt.Sprintf(`{"serial":%d}`, h.Serial)))
+	return blocklist.Vouch(vouch.Verified{}, r.Header(), steps(r), []byte(fmt.Sprintf(`{"serial":%d}`, h.Serial)))
+}
+
+// steps are the steps of a way.
+func steps(all ...*blocklist.ReleaseReader) iter.Seq2[*blocklist.ReleaseReader, error] {
+	return func(yield func(*blocklist.ReleaseReader, error) bool) {
+		for _, r := range all {
+			if !yield(r, nil) {
+				return
+			}
+		}
+	}
 }
 
 func snapshot(t testing.TB, serial uint64, lines ...string) *blocklist.VerifiedRelease {

@@ -25,16 +25,36 @@ type push struct {
 	root    *trust.Root
 	targets []byte
 	spec    trust.TargetsSpec
-	known   bool // the origin has published this very release
-	done    bool // under this very root, and all its files are here: nothing is left to do
+	here    map[string]trust.File // files that the origin has published and still has, by path
+	known   bool                  // the origin has published this very release
+	done    bool                  // under this very root, and all its files are here: nothing is left to do
+}
+
+// held tells whether the origin has verified this very file before.
+func (p *push) held(f trust.File) bool {
+	return p.here[f.Path].Equal(f)
+}
+
+// checkMissing tells which files are neither here nor among those that came.
+func (p *push) checkMissing(came func(trust.File) bool) error {
+	var missing []string
+	for _, f := range p.spec.Files {
+		if !p.held(f) && !came(f) {
+			missing = append(missing, f.Path)
+		}
+	}
+	if len(missing) > 0 {
+		return &trust.MissingError{Paths: missing}
+	}
+	return nil
 }
 
 // Accept takes a bundle: it verifies all of it, signs snapshot and timestamp, and publishes it. Nothing is visible before
 // everything is verified and durable; a push that fails changes nothing. A release that is held already may come again.
 //
 // It fails with [blocklist.ErrUntrusted] when signatures are missing, and says whose, or when content does not match what
-// was signed; [blocklist.ErrRollback] for an older release; [blocklist.ErrExpired]; [blocklist.ErrMalformed];
-// [blocklist.ErrTooLarge]; [blocklist.ErrBusy] when another process keeps the folder.
+// was signed; [blocklist.ErrGap] when the bundle lacks files that the origin lacks, too; [blocklist.ErrRollback] for an older
+// release; [blocklist.ErrExpired]; [blocklist.ErrMalformed]; [blocklist.ErrTooLarge]; [blocklist.ErrBusy] when another process keeps the folder.
 func (o *Origin) Accept(ctx context.Context, bundle io.Reader) (blocklist.Header, error) {
 	return o.accept(ctx, "", bundle)
 }
@@ -116,6 +136,9 @@ func (p *push) checkTargets(st *state) (err error) {
 	if err := trust.CheckNewer(st.targets, p.targets); err != nil {
 		return err
 	}
+	if p.here, err = st.files(); err != nil {
+		return err
+	}
 	if st.snapshot.NextVersion != p.spec.Version {
 		return nil
 	}
@@ -124,22 +147,22 @@ func (p *push) checkTargets(st *state) (err error) {
 	if _, err := trust.OpenTargets(p.root, st.targets); err != nil {
 		return fmt.Errorf("%w; serial %d was published before this root: make a new release", err, p.spec.Version)
 	}
-	p.done = p.root.Version() == st.root.Version() && st.hasFiles(p.spec)
+	p.done = p.root.Version() == st.root.Version() && p.checkMissing(func(trust.File) bool { return false }) == nil
 	return nil
 }
 
 // header tells what was accepted.
-func (p *push) header() (h blocklist.Header, err error) {
-	f, _ := p.spec.Snapshot() // ParseTargets saw to it that there is one
-	h = blocklist.Header{List: p.list, Serial: f.Release.Serial, Entries: f.Release.Entries, Created: f.Release.Created}
-	h.Digest, err = blocklist.ParseDigest(f.Release.Digest)
-	return h, err
+func (p *push) header() (blocklist.Header, error) {
+	return p.spec.Newest().Header()
 }
 
 // commit publishes what was received. It checks once more: another push may have come first.
 func (o *Origin) commit(p *push, b *trust.Bundle, work *work) error {
 	p, err := o.check(p.list, b)
 	if err != nil {
+		return err
+	}
+	if err := p.checkMissing(work.has); err != nil {
 		return err
 	}
 	st, err := o.load(p.list)

@@ -91,12 +91,22 @@ func answer(err error) (code int, text string) {
 		code = http.StatusForbidden
 	case errors.Is(err, blocklist.ErrMalformed), errors.Is(err, blocklist.ErrDigest):
 		code = http.StatusBadRequest
+	case errors.Is(err, blocklist.ErrGap):
+		return http.StatusPreconditionFailed, missing(err)
 	case errors.Is(err, blocklist.ErrBusy):
 		code = http.StatusServiceUnavailable
 	default:
 		return http.StatusInternalServerError, "the origin could not take the push; its log says why; try again"
 	}
 	return code, err.Error()
+}
+
+// missing names the files that a push must bring along, one a line.
+func missing(err error) string {
+	if e := (*trust.MissingError)(nil); errors.As(err, &e) {
+		return strings.Join(e.Paths, "\n")
+	}
+	return err.Error()
 }
 
 func (o *Origin) serveFile(w http.ResponseWriter, r *http.Request) {

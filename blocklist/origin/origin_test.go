@@ -260,7 +260,7 @@ func TestTwoWriters(t *testing.T) {
 
 func TestOldReleasesAreRemoved(t *testing.T) {
 	h := newHouse(t)
-	for serial := range uint64(6) {
+	for serial := range uint64(12) {
 		require.NoError(t, h.push(t, h.agency.Release(serial+1, "example.org")))
 	}
 	count := map[string]int{}
@@ -271,7 +271,7 @@ func TestOldReleasesAreRemoved(t *testing.T) {
 			}
 		}
 	}
-	assert.Equal(t, map[string]int{".targets.json": 3, ".snapshot.json": 3, ".txt.zst": 3, ".root.json": 1}, count)
+	assert.Equal(t, map[string]int{".targets.json": 8, ".snapshot.json": 8, ".txt.zst": 8, ".root.json": 1}, count)
 }
 
 // A disk that takes nothing more stops a push, and what was published stays whole.
@@ -299,3 +299,47 @@ func TestContextEndsPush(t *testing.T) {
 type readFunc func([]byte) (int, error)
 
 func (f readFunc) Read(p []byte) (int, error) { return f(p) }
+
+// A push need not bring what the origin has; what it lacks, the origin names.
+func TestPushOfDeltas(t *testing.T) {
+	h := newHouse(t)
+	a := h.agency
+	first := a.Release(1, "example.org", "example.net")
+	second := a.Delta(first, "+www.example.test")
+	third := a.Delta(second, "-example.net")
+	require.NoError(t, h.push(t, first))
+	only := func(r trusttest.Release, serial uint64) []byte {
+		spec, err := trust.ParseTargets(r.Targets)
+		require.NoError(t, err)
+		f, ok := spec.File(serial-1, serial)
+		require.True(t, ok)
+		var out bytes.Buffer
+		require.NoError(t, trust.WriteBundle(&out, a.Roots, r.Targets, []trust.File{f}, func(f trust.File) (io.ReadCloser, error) {
+			return io.NopCloser(bytes.NewReader(r.Files[f.Path])), nil
+		}))
+		return out.Bytes()
+	}
+	before := h.visible(t)
+	_, err := h.Accept(t.Context(), bytes.NewReader(only(third, 3)))
+	assert.ErrorIs(t, err, blocklist.ErrGap)
+	var missing *trust.MissingError
+	require.ErrorAs(t, err, &missing)
+	assert.Equal(t, []string{trusttest.DeltaPath(2)}, missing.Paths)
+	assert.Equal(t, before, h.visible(t))
+
+	got, err := h.Accept(t.Context(), bytes.NewReader(only(second, 2)))
+	require.NoError(t, err)
+	assert.Equal(t, uint64(2), got.Serial)
+	got, err = h.Accept(t.Context(), bytes.NewReader(only(third, 3)))
+	require.NoError(t, err)
+	assert.Equal(t, uint64(2), got.Entries)
+
+	// A delta that officers signed, but that does not lead where they say, comes no further than here.
+	forged, text := a.Text(4, "x.example.test")
+	forged.Base = 3
+	text = bytes.Replace(text, []byte("serial: 4\n"), []byte("serial: 4\nbase: 3\n"), 1)
+	text = bytes.Replace(text, []byte("x.example.test"), []byte("+x.example.test"), 1)
+	before = h.visible(t)
+	assert.ErrorIs(t, h.push(t, a.Join(third, forged, trusttest.Compress(t, text))), blocklist.ErrDigest)
+	assert.Equal(t, before, h.visible(t))
+}

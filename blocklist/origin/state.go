@@ -20,7 +20,7 @@ import (
 const targetsDir = "targets" // within a list's folder: the files of releases
 
 // keepReleases is how many serials are kept, so that subscribers in the middle of a download can finish it.
-const keepReleases = 3
+const keepReleases = 8
 
 // errUnknown is wrapped where the origin has no root for a list.
 var errUnknown = fmt.Errorf("%w: this origin takes no pushes for it; its operator can run 'blocklist origin trust'", blocklist.ErrUntrusted)
@@ -114,14 +114,20 @@ func (st *state) versions(suffix string) (all []int64) {
 	return all
 }
 
-// hasFiles tells whether all files of a release lie in the folder. What they hold was verified when they came.
-func (st *state) hasFiles(spec trust.TargetsSpec) bool {
+// files returns the files of the published release that lie in the folder, by path. What they hold was verified when they
+// came.
+func (st *state) files() (map[string]trust.File, error) {
+	here := map[string]trust.File{}
+	if len(st.targets) == 0 {
+		return here, nil
+	}
+	spec, err := trust.ParseTargets(st.targets)
 	for _, f := range spec.Files {
-		if info, err := os.Stat(st.path(f.URLPath())); err != nil || info.Size() != f.Length {
-			return false
+		if info, err := os.Stat(st.path(f.URLPath())); err == nil && info.Size() == f.Length {
+			here[f.Path] = f
 		}
 	}
-	return true
+	return here, err
 }
 
 // publish signs snapshot and timestamp for targets that lie in the folder, and makes them count.

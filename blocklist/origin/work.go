@@ -7,7 +7,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
@@ -18,7 +20,7 @@ import (
 type work struct {
 	dir   string
 	lock  io.Closer
-	names map[string]string // file in dir -> name among the list's targets
+	names map[string]string // name among the list's targets -> file in dir
 }
 
 func (o *Origin) newWork(ctx context.Context) (w *work, err error) {
@@ -72,64 +74,51 @@ func (o *Origin) removeLeftovers() error {
 	return err
 }
 
-// receive reads the files, each under a limit, and verifies them to the last entry.
+// receive reads the files that the origin lacks, each under a limit, and verifies them to the last entry.
 func (w *work) receive(p *push, b *trust.Bundle) error {
-	wanted := map[string]trust.File{}
-	for _, f := range p.spec.Files {
-		wanted[f.Path] = f
-	}
-	for len(wanted) > 0 {
+	for {
 		path, content, err := b.Next()
 		if errors.Is(err, io.EOF) {
-			return fmt.Errorf("bundle: %w: %d files that the targets name are missing", blocklist.ErrMalformed, len(wanted))
+			return p.checkMissing(w.has)
 		}
 		if err != nil {
 			return err
 		}
-		f, ok := wanted[path]
-		if !ok {
+		i := slices.IndexFunc(p.spec.Files, func(f trust.File) bool { return f.Path == path })
+		if i < 0 || w.has(p.spec.Files[i]) {
 			return fmt.Errorf("bundle: %w: file %.80q is not among the targets, or there twice", blocklist.ErrMalformed, path)
 		}
-		delete(wanted, path)
-		if err := w.receiveFile(f, content); err != nil {
-			return err
+		if f := p.spec.Files[i]; !p.held(f) {
+			if err := w.receiveFile(f, p.spec, content); err != nil {
+				return err
+			}
 		}
 	}
-	return nil
 }
 
-func (w *work) receiveFile(f trust.File, content io.Reader) error {
+func (w *work) has(f trust.File) bool { return w.names[fileName(f)] != "" }
+
+// fileName is what a file is called among the list's targets.
+func fileName(f trust.File) string { return path.Base(f.URLPath()) }
+
+func (w *work) receiveFile(f trust.File, in trust.TargetsSpec, content io.Reader) error {
 	if f.Length > MaxFile {
 		return fmt.Errorf("%s: %w: %d bytes, the limit is %d", f.Path, blocklist.ErrTooLarge, f.Length, MaxFile)
 	}
 	path := filepath.Join(w.dir, fmt.Sprintf("file-%d", len(w.names)))
-	w.names[path] = filepath.Base(filepath.FromSlash(f.URLPath()))
+	w.names[fileName(f)] = path
 	err := disk.Write(path, 0o644, func(dst io.Writer) error { return trust.CopyFile(dst, content, f) })
 	if err != nil {
 		return err
 	}
-	return checkRelease(path, f)
-}
-
-// checkRelease reads a release as a subscriber would.
-func checkRelease(path string, f trust.File) error {
-	file, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer file.Close() //nolint:errcheck // it was only read
-	r, text, err := trust.OpenRelease(file, f)
-	if err != nil {
-		return err
-	}
-	for _, changeErr := range r.Changes() {
+	for _, changeErr := range trust.Changes(f, in, func(trust.File) (io.ReadCloser, error) { return os.Open(path) }) {
 		err = changeErr
 	}
-	return errors.Join(err, text.Close())
+	return err
 }
 
 func (w *work) moveTo(dir string) error {
-	for from, name := range w.names {
+	for name, from := range w.names {
 		if err := os.Rename(from, filepath.Join(dir, name)); err != nil {
 			return err
 		}

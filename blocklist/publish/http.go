@@ -16,6 +16,9 @@ import (
 // pushTimeout limits a push: the origin answers when it has verified everything.
 const pushTimeout = 15 * time.Minute
 
+// maxAnswer is how much of an origin's answer is read: room for the paths of all files.
+const maxAnswer = 16 << 10
+
 // ToHTTP delivers to the origin with that base URL.
 func ToHTTP(client *http.Client, base string) Deliver {
 	return func(ctx context.Context, list string, bundle io.Reader) error {
@@ -35,7 +38,10 @@ func ToHTTP(client *http.Client, base string) Deliver {
 		if response.StatusCode/100 == 2 {
 			return nil
 		}
-		text, _ := io.ReadAll(io.LimitReader(response.Body, 4<<10))
+		text, _ := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+		if response.StatusCode == http.StatusPreconditionFailed {
+			return &trust.MissingError{Paths: strings.Split(printable(string(text)), " ")}
+		}
 		if response.StatusCode/100 == 4 {
 			return fmt.Errorf("the origin refused it: %w: %s: %s", blocklist.ErrUntrusted, response.Status, printable(string(text)))
 		}

@@ -57,7 +57,7 @@ func Init(ctx context.Context, dir string, o InitOptions) error {
 	if err := makeEmpty(dir); err != nil {
 		return err
 	}
-	for _, name := range []string{rootsDir, pendingDir, releasesDir} {
+	for _, name := range []string{rootsDir, pendingDir, releasesDir, filesDir} {
 		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
 			return err
 		}

@@ -41,6 +41,7 @@ const (
 	pendingDir  = "pending"
 	releasesDir = "releases"
 	targetsFile = "targets.json"
+	filesDir    = "files" // what the targets of the last release and of the pending one name
 )
 
 // Ledger is the history of a list, and the folder that it lives in.

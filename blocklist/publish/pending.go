@@ -99,7 +99,7 @@ func (l *Ledger) pendingRelease(dir string) (*Pending, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := rel.snapshot.Release
+	r := rel.targets.Newest()
 	p := &Pending{
 		List: r.List, Serial: r.Serial, Entries: r.Entries, Digest: r.Digest, Ledger: r.Ledger, Created: r.Created,
 		Expires: rel.targets.Expires, path: filepath.Join(dir, targetsFile), metadata: rel.metadata, root: root,

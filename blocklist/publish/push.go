@@ -15,7 +15,8 @@ import (
 )
 
 // Deliver brings the bundle of a list to an origin. It returns nil only when the origin has accepted it. An error that
-// wraps one of package blocklist says that the origin has refused it; after any other error it may have arrived.
+// wraps one of package blocklist says that the origin has refused it; after any other error it may have arrived. An origin
+// that lacks files refuses with an error which names them, and gets another bundle.
 type Deliver func(ctx context.Context, list string, bundle io.Reader) error
 
 // Push brings the pending release to an origin and records that in the ledger. Without a pending release it brings the
@@ -71,7 +72,7 @@ func (l *Ledger) checkSent(ctx context.Context, p *Pending) error {
 func refused(err error) bool {
 	return slices.ContainsFunc([]error{
 		blocklist.ErrUntrusted, blocklist.ErrMalformed, blocklist.ErrRollback, blocklist.ErrExpired, blocklist.ErrTooLarge,
-		blocklist.ErrBusy, blocklist.ErrDigest, fs.ErrNotExist,
+		blocklist.ErrBusy, blocklist.ErrDigest, blocklist.ErrGap, fs.ErrNotExist,
 	}, func(known error) bool { return errors.Is(err, known) })
 }
 
@@ -95,20 +96,46 @@ func (l *Ledger) pushable(ctx context.Context) (*Pending, error) {
 	return p, err
 }
 
+// deliver sends what the release before did not have, and then, if the origin lacks more, what it asks for.
 func (l *Ledger) deliver(ctx context.Context, p *Pending, deliver Deliver) error {
 	rel, err := readRelease(filepath.Dir(p.path))
 	if err != nil {
 		return err
 	}
-	roots, err := l.roots(p.root.Version())
-	if err != nil {
+	b := bundle{Ledger: l, release: rel}
+	if b.roots, err = l.roots(p.root.Version()); err != nil {
 		return err
 	}
+	var before signedRelease
+	if p.Serial > 1 {
+		if before, err = readRelease(l.releasePath(p.Serial - 1)); err != nil {
+			return err
+		}
+	}
+	send := func(without func(trust.File) bool) error {
+		return b.deliver(ctx, deliver, slices.DeleteFunc(slices.Clone(rel.targets.Files), without))
+	}
+	old := func(f trust.File) bool { return slices.ContainsFunc(before.targets.Files, f.Equal) }
+	err = send(old)
+	if missing := (*trust.MissingError)(nil); errors.As(err, &missing) {
+		err = send(func(f trust.File) bool { return old(f) && !slices.Contains(missing.Paths, f.Path) })
+	}
+	return err
+}
+
+// bundle is what is sent to an origin.
+type bundle struct {
+	*Ledger
+	release signedRelease
+	roots   [][]byte
+}
+
+func (b *bundle) deliver(ctx context.Context, deliver Deliver, files []trust.File) error {
 	r, w := io.Pipe()
 	go func() {
-		w.CloseWithError(trust.WriteBundle(w, roots, rel.metadata, rel.open))
+		w.CloseWithError(trust.WriteBundle(w, b.roots, b.release.metadata, files, b.openFile))
 	}()
-	err = deliver(ctx, p.List, r)
+	err := deliver(ctx, b.list, r)
 	r.CloseWithError(io.ErrClosedPipe) // ends the goroutine where deliver has not read to the end
 	return err
 }

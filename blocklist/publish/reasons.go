@@ -50,7 +50,7 @@ func (l *Ledger) headBefore(ctx context.Context, p *Pending) (at Operation, err 
 	if err != nil {
 		return at, err
 	}
-	at.Hash = before.snapshot.Release.Ledger
+	at.Hash = before.targets.Newest().Ledger
 	err = l.db.QueryRowContext(ctx, `SELECT id FROM operations WHERE hash = ?`, at.Hash).Scan(&at.ID)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = damaged("the operation with hash %.12s, the head of serial %d, is missing", at.Hash, p.Serial-1)

@@ -2,23 +2,17 @@ package publish
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"path"
 	"time"
 
-	"github.com/klauspost/compress/zstd"
-
-	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// releaseDir is the folder of the pending release: targets.json, and the snapshot under its hash and name. When it is
-// pushed, the folder becomes releases/SERIAL.
+// releaseDir is the folder of the pending release, with its targets.json. When it is pushed, the folder becomes
+// releases/SERIAL. The files that the targets name lie in files/.
 const releaseDir = "release"
 
 // ErrUnchanged is returned by Release when the list is as it was released last.
@@ -93,33 +87,23 @@ func (l *Ledger) build(ctx context.Context, now Operation) error {
 	if err := l.checkChanged(last, now); err != nil {
 		return err
 	}
-	digest, err := blocklist.ParseDigest(now.Digest)
-	if err != nil {
-		return fmt.Errorf("operation %d: %w: %w", now.ID, blocklist.ErrDamaged, err)
-	}
-	h := blocklist.Header{
-		List: l.list, Serial: last.Serial + 1, Entries: now.Entries, Digest: digest, Created: time.Now().UTC().Truncate(time.Second),
-	}
-	if err := os.MkdirAll(l.path(pendingDir, releaseDir), 0o755); err != nil {
-		return err
-	}
-	file, err := l.writeSnapshot(ctx, h)
+	files, err := l.makeFiles(ctx, last, now)
 	if err != nil {
 		return err
-	}
-	file.Release = trust.Release{
-		List: h.List, Serial: h.Serial, Entries: h.Entries, Digest: now.Digest, Created: h.Created, Ledger: now.Hash,
 	}
 	targets, err := trust.NewTargets(trust.TargetsSpec{
-		List: h.List, Version: int64(h.Serial), Expires: lifetime(releaseLifetime), Files: []trust.File{file},
+		List: l.list, Version: int64(last.Serial) + 1, Expires: lifetime(releaseLifetime), Files: files,
 	})
 	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(l.path(pendingDir, releaseDir), 0o755); err != nil {
 		return err
 	}
 	if err := disk.WriteFile(l.path(pendingDir, releaseDir, targetsFile), targets, 0o644); err != nil {
 		return err
 	}
-	return l.removeOthers(file)
+	return l.removeFiles(last, files)
 }
 
 // checkChanged refuses a release that would say what the last one said, unless that one ends soon, or officers whom its
@@ -137,84 +121,8 @@ func (l *Ledger) checkChanged(last Released, now Operation) error {
 		return err
 	}
 	_, unsigned := trust.OpenTargets(root, pushed.metadata)
-	if pushed.snapshot.Release.Digest == now.Digest && time.Until(pushed.targets.Expires) > renewBefore && unsigned == nil {
+	if pushed.targets.Newest().Digest == now.Digest && time.Until(pushed.targets.Expires) > renewBefore && unsigned == nil {
 		return fmt.Errorf("%w since serial %d", ErrUnchanged, last.Serial)
 	}
 	return nil
-}
-
-// writeSnapshot writes the whole list into the pending folder. It proves on the way that the entries are those that the
-// history has led to.
-func (l *Ledger) writeSnapshot(ctx context.Context, h blocklist.Header) (file trust.File, err error) {
-	temp := l.path(pendingDir, releaseDir, disk.TempPrefix+"snapshot")
-	f, err := os.Create(temp)
-	if err != nil {
-		return file, err
-	}
-	defer f.Close() //nolint:errcheck // Commit has closed it
-	sum := sha256.New()
-	length := &counter{}
-	if err := l.compress(ctx, io.MultiWriter(f, sum, length), h); err != nil {
-		return file, errors.Join(err, os.Remove(temp))
-	}
-	file = trust.File{Path: fmt.Sprintf("snapshot-%d.txt.zst", h.Serial), Length: length.n, SHA256: sum.Sum(nil)}
-	return file, disk.Commit(f, l.path(pendingDir, releaseDir, fileName(file)))
-}
-
-// fileName is how a release file is called in the folder, as on an origin: a rebuilt one does not overwrite the old.
-func fileName(f trust.File) string { return path.Base(f.URLPath()) }
-
-type counter struct{ n int64 }
-
-func (c *counter) Write(p []byte) (int, error) {
-	c.n += int64(len(p))
-	return len(p), nil
-}
-
-func (l *Ledger) compress(ctx context.Context, w io.Writer, h blocklist.Header) error {
-	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithWindowSize(trust.MaxWindow),
-		zstd.WithEncoderConcurrency(1)) // one after the other: the same bytes each time
-	if err != nil {
-		return err
-	}
-	defer z.Close() //nolint:errcheck // on success it is closed already
-	if err := l.writeText(ctx, z, h); err != nil {
-		return err
-	}
-	return z.Close()
-}
-
-func (l *Ledger) writeText(ctx context.Context, w io.Writer, h blocklist.Header) error {
-	rw, err := blocklist.NewReleaseWriter(w, h)
-	if err != nil {
-		return err
-	}
-	var digest blocklist.Digest
-	var written uint64
-	for e, err := range l.Entries(ctx) {
-		if err != nil {
-			return err
-		}
-		digest.Add(e.Append(nil))
-		written++
-		if err := rw.Write(blocklist.Change{Entry: e}); err != nil {
-			return err
-		}
-	}
-	if digest != h.Digest || written != h.Entries {
-		return fmt.Errorf("ledger: %w: the entries are not those that its history has led to; blocklist verify finds out why", blocklist.ErrDigest)
-	}
-	return rw.Close()
-}
-
-// removeOthers removes what a replaced release has left in the pending folder.
-func (l *Ledger) removeOthers(file trust.File) error {
-	dir := l.path(pendingDir, releaseDir)
-	names, err := os.ReadDir(dir)
-	for _, n := range names {
-		if n.Name() != targetsFile && n.Name() != fileName(file) {
-			err = errors.Join(err, os.Remove(l.path(pendingDir, releaseDir, n.Name())))
-		}
-	}
-	return err
 }

@@ -33,8 +33,8 @@ func TestReleaseIsWhatWasListed(t *testing.T) {
 	require.NoError(t, err)
 	targets, err := trust.OpenTargets(root, b.Targets)
 	require.NoError(t, err)
-	file, ok := targets.Snapshot()
-	require.True(t, ok)
+	require.Len(t, targets.Files, 1)
+	file := targets.Files[0]
 	assert.Equal(t, []any{list, uint64(1), uint64(3), s.Head.Digest, s.Head.Hash},
 		[]any{file.Release.List, file.Release.Serial, file.Release.Entries, file.Release.Digest, file.Release.Ledger})
 
@@ -84,9 +84,9 @@ func TestReleaseAgain(t *testing.T) {
 	assert.True(t, replaced)
 	assert.Empty(t, p.Signed)
 	assert.Equal(t, uint64(1), p.Serial)
-	files, err := os.ReadDir(filepath.Join(a.dir, "pending", "release"))
+	files, err := os.ReadDir(filepath.Join(a.dir, "files"))
 	require.NoError(t, err)
-	assert.Len(t, files, 2, "the replaced snapshot is still there")
+	assert.Len(t, files, 1, "the replaced snapshot is still there")
 
 	a.release(t)
 	_, _, err = a.Release(t.Context(), "anna")
@@ -130,7 +130,7 @@ func TestReviewOfExchangedSnapshot(t *testing.T) {
 	require.NoError(t, err)
 	p, _, err := a.Release(t.Context(), "anna")
 	require.NoError(t, err)
-	files, err := filepath.Glob(filepath.Join(a.dir, "pending", "release", "*.zst"))
+	files, err := filepath.Glob(filepath.Join(a.dir, "files", "*.zst"))
 	require.NoError(t, err)
 	require.Len(t, files, 1)
 	require.NoError(t, os.WriteFile(files[0], []byte("something else"), 0o600))

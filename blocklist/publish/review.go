@@ -1,12 +1,15 @@
 package publish
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -14,30 +17,91 @@ import (
 )
 
 // Review yields what the pending release p changes against the newest one that was pushed, in the order of a delta. It
-// reads the very bytes that the signature will cover, and proves that they are what the metadata says of them; the ledger
-// is not asked. The last thing it yields may be an error.
+// reads the very bytes that the signature will cover, and proves that they are what the metadata says of them, that all
+// ways lead to the same list, and that the files which are not new were signed before; the ledger is not asked. The last
+// thing it yields may be an error.
 func (l *Ledger) Review(p *Pending) iter.Seq2[blocklist.Change, error] {
 	return func(yield func(blocklist.Change, error) bool) {
-		after, err := p.release()
-		if err != nil {
+		if err := l.review(p, yield); err != nil {
 			yield(blocklist.Change{}, err)
-			return
 		}
-		if p.Serial == 1 {
-			after.lines()(yield)
-			return
-		}
-		before, err := l.signedBefore(p)
-		if err != nil {
-			yield(blocklist.Change{}, err)
-			return
-		}
-		difference(before.lines(), after.lines(), yield)
 	}
 }
 
+func (l *Ledger) review(p *Pending, yield func(blocklist.Change, error) bool) error {
+	after, err := p.release()
+	if err != nil {
+		return err
+	}
+	before, err := l.signedBefore(p)
+	if err != nil {
+		return err
+	}
+	way, _ := after.targets.Way(0) // readRelease has seen that there is one
+	held, _ := before.targets.Way(0)
+	if err := before.checkOld(after, way); err != nil {
+		return err
+	}
+	step, hasStep := after.targets.File(p.Serial-1, p.Serial)
+	if hasStep && slices.EqualFunc(way, append(held, step), trust.File.Equal) {
+		trust.Changes(step, before.targets, l.openFile)(yield)
+		return nil
+	}
+	return l.reviewWhole(held, way, yield, func(shown string) error {
+		if !hasStep {
+			return nil
+		}
+		return compareStep(trust.Changes(step, before.targets, l.openFile), shown)
+	})
+}
+
+// checkOld tells whether every file that is neither on the way nor the step was signed before.
+func (r signedRelease) checkOld(after signedRelease, way []trust.File) error {
+	for _, f := range after.targets.Files {
+		isNew := slices.ContainsFunc(way, f.Equal) || f.Release.Base > 0 && f.Release.Base+1 == after.serial()
+		if !isNew && !slices.ContainsFunc(r.targets.Files, f.Equal) {
+			return fmt.Errorf("reviewing: %w: %s is neither needed nor was it signed before", blocklist.ErrUntrusted, f.Path)
+		}
+	}
+	return nil
+}
+
+// reviewWhole compares two lists entry by entry, where a new snapshot or bridge leads to the second. In the end it passes
+// on what identifies the changes.
+func (l *Ledger) reviewWhole(held, way []trust.File, yield func(blocklist.Change, error) bool, end func(string) error) error {
+	sum, ended := sha256.New(), false
+	difference(l.lines(held), l.lines(way), func(c blocklist.Change, err error) bool {
+		if err == nil {
+			hashChange(sum, c)
+		}
+		ended = !yield(c, err) || err != nil
+		return !ended
+	})
+	if ended {
+		return nil
+	}
+	return end(string(sum.Sum(nil)))
+}
+
+func hashChange(sum hash.Hash, c blocklist.Change) { fmt.Fprintf(sum, "%t %s\n", c.Removed, c.Entry) }
+
+// compareStep tells whether a step makes the changes that were shown.
+func compareStep(step iter.Seq2[blocklist.Change, error], shown string) error {
+	sum := sha256.New()
+	for c, err := range step {
+		if err != nil {
+			return err
+		}
+		hashChange(sum, c)
+	}
+	if string(sum.Sum(nil)) != shown {
+		return fmt.Errorf("reviewing: %w: the delta makes other changes than the snapshot", blocklist.ErrUntrusted)
+	}
+	return nil
+}
+
 // difference merges two states, both in the order of a release.
-func difference(before, after iter.Seq2[blocklist.Change, error], yield func(blocklist.Change, error) bool) {
+func difference(before, after iter.Seq2[blocklist.Entry, error], yield func(blocklist.Change, error) bool) {
 	was, stop := newCursor(before)
 	defer stop()
 	is, stop := newCursor(after)
@@ -74,20 +138,17 @@ type cursor struct {
 	at   blocklist.Entry
 	err  error
 	more bool
-	next func() (blocklist.Change, error, bool)
+	next func() (blocklist.Entry, error, bool)
 }
 
-func newCursor(lines iter.Seq2[blocklist.Change, error]) (c *cursor, stop func()) {
+func newCursor(entries iter.Seq2[blocklist.Entry, error]) (c *cursor, stop func()) {
 	c = &cursor{}
-	c.next, stop = iter.Pull2(lines)
+	c.next, stop = iter.Pull2(entries)
 	c.advance()
 	return c, stop
 }
 
-func (c *cursor) advance() {
-	change, err, more := c.next()
-	c.at, c.err, c.more = change.Entry, err, more
-}
+func (c *cursor) advance() { c.at, c.err, c.more = c.next() }
 
 // compare orders two cursors by target; the end comes last.
 func (c *cursor) compare(other *cursor) int {
@@ -106,10 +167,13 @@ func (p *Pending) release() (r signedRelease, err error) {
 	return r, r.parse()
 }
 
-// signedBefore returns the release before p, which enough officers have signed: else a change could be hidden in it.
-func (l *Ledger) signedBefore(p *Pending) (signedRelease, error) {
-	before, err := readRelease(l.releasePath(p.Serial - 1))
-	if err != nil {
+// signedBefore returns the release before p, which enough officers have signed: else a change could be hidden in it. The
+// first release has none before it.
+func (l *Ledger) signedBefore(p *Pending) (before signedRelease, err error) {
+	if p.Serial == 1 {
+		return before, nil
+	}
+	if before, err = readRelease(l.releasePath(p.Serial - 1)); err != nil {
 		return before, err
 	}
 	roots, err := l.chain()
@@ -122,12 +186,11 @@ func (l *Ledger) signedBefore(p *Pending) (signedRelease, error) {
 	return before, nil
 }
 
-// signedRelease is the folder of a release, pending or pushed.
+// signedRelease is the folder with the metadata of a release, pending or pushed.
 type signedRelease struct {
 	dir      string
 	metadata []byte // targets.json, as it was signed
 	targets  trust.TargetsSpec
-	snapshot trust.File
 }
 
 // readRelease reads the metadata of the release in dir.
@@ -143,11 +206,10 @@ func (r *signedRelease) parse() (err error) {
 	if r.targets, err = trust.ParseTargets(r.metadata); err != nil {
 		return fmt.Errorf("reading %s: %w", r.dir, err)
 	}
-	r.snapshot, _ = r.targets.Snapshot() // ParseTargets has seen that there is one
 	return nil
 }
 
-func (r signedRelease) serial() uint64 { return r.snapshot.Release.Serial }
+func (r signedRelease) serial() uint64 { return r.targets.Newest().Serial }
 
 // releasePath returns the folder of a release that was pushed: its own, or, after a crash, still the pending one.
 func (l *Ledger) releasePath(serial uint64) string {
@@ -158,37 +220,15 @@ func (l *Ledger) releasePath(serial uint64) string {
 	return own
 }
 
-// open opens a file of the release that has the length and hash which the metadata says it has.
-func (r signedRelease) open(file trust.File) (io.ReadCloser, error) {
-	f, err := os.Open(filepath.Join(r.dir, fileName(file)))
-	if err != nil {
-		return nil, err
-	}
-	err = trust.CopyFile(io.Discard, f, file)
-	if err == nil {
-		_, err = f.Seek(0, io.SeekStart)
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
+// openFile opens a file that has the length and hash which the metadata says it has.
+func (l *Ledger) openFile(file trust.File) (io.ReadCloser, error) {
+	return trust.OpenFile(l.path(filesDir, fileName(file)), file)
 }
 
-// lines yields what the snapshot holds. If it ends without an error, that was whole, in order, and what was signed.
-func (r signedRelease) lines() iter.Seq2[blocklist.Change, error] {
-	return func(yield func(blocklist.Change, error) bool) {
-		f, err := r.open(r.snapshot)
-		if err != nil {
-			yield(blocklist.Change{}, err)
-			return
-		}
-		defer f.Close() //nolint:errcheck // it was only read
-		reader, text, err := trust.OpenRelease(f, r.snapshot)
-		if err != nil {
-			yield(blocklist.Change{}, err)
-			return
-		}
-		defer text.Close() //nolint:errcheck // it was only read
-		reader.Changes()(yield)
+// lines yields the list that a way from 0 leads to, nothing without one.
+func (l *Ledger) lines(way []trust.File) iter.Seq2[blocklist.Entry, error] {
+	if len(way) == 0 {
+		return func(func(blocklist.Entry, error) bool) {}
 	}
+	return trust.Entries(way, l.openFile)
 }

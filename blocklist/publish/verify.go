@@ -203,7 +203,7 @@ func (l *Ledger) verifySigned(r Released, o Operation, roots []*trust.Root) ([]*
 	if roots, err = signedUnder(roots, pushed.metadata); err != nil {
 		return nil, err
 	}
-	signed := pushed.snapshot.Release
+	signed := pushed.targets.Newest()
 	if signed.Serial != r.Serial || signed.List != l.list || signed.Ledger != r.Head || signed.Digest != o.Digest || signed.Entries != o.Entries {
 		return nil, damaged("the history is not the one that was signed")
 	}

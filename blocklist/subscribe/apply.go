@@ -8,18 +8,13 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/internal/vouch"
 )
-
-// choose returns the file that is the shortest verified way to the newest release: the snapshot, so far the only one.
-func choose(spec trust.TargetsSpec) trust.File {
-	f, _ := spec.Snapshot() // ParseTargets saw to it that there is one
-	return f
-}
 
 // keptPrefix begins the names of kept releases in the list's folder.
 const keptPrefix = "release-"
@@ -29,19 +24,62 @@ func (s *Subscription) keptPath(f trust.File) string {
 	return filepath.Join(s.dir, fmt.Sprintf("%s%d-%.4x.zst", keptPrefix, f.Release.Serial, f.SHA256))
 }
 
-// fetchAndApply puts a release in force: its file first, then the state together with what vouches for it.
-func (s *Subscription) fetchAndApply(ctx context.Context, o *origin, spec trust.TargetsSpec, next evidence) error {
-	f := choose(spec)
-	path := s.keptPath(f)
-	if checkKept(path, f) != nil { // a try before may have got as far as this
-		if err := s.fetch(ctx, o, f, path); err != nil {
+// follow puts the newest release in force by the shortest way: deltas from what is held, else a snapshot and what follows
+// it. Whatever is wrong with the deltas, the snapshot is tried.
+func (s *Subscription) follow(ctx context.Context, o *origin, spec trust.TargetsSpec, next evidence) (err error) {
+	whole, _ := spec.Way(0) // ParseTargets saw to it that there is one
+	if way, ok := s.deltas(spec); ok && trust.Length(way) <= trust.Length(whole) {
+		next.Kept = s.held.after(way)
+		if err = s.fetchAndApply(ctx, o, way, next); err == nil || ctx.Err() != nil {
+			return err
+		}
+		s.c.Log.WarnContext(ctx, "following by deltas did not work, trying the snapshot", slogErr(err))
+	}
+	next.Kept = whole
+	if wholeErr := s.fetchAndApply(ctx, o, whole, next); wholeErr != nil {
+		return errors.Join(err, wholeErr)
+	}
+	return nil
+}
+
+// deltas returns the way from what is in force.
+func (s *Subscription) deltas(spec trust.TargetsSpec) ([]trust.File, bool) {
+	info, ok := s.store.List(s.c.List)
+	if !ok || info.Err != nil || info.Serial == 0 {
+		return nil, false
+	}
+	way, ok := spec.Way(info.Serial)
+	return way, ok && len(way) > 0
+}
+
+// fetchAndApply puts a release in force: its files first, then the state together with what vouches for it.
+func (s *Subscription) fetchAndApply(ctx context.Context, o *origin, way []trust.File, next evidence) error {
+	if err := s.fetchAll(ctx, o, way); err != nil {
+		return err
+	}
+	if err := s.apply(way, next); err != nil {
+		return err
+	}
+	newest := way[len(way)-1].Release
+	s.c.Log.InfoContext(ctx, "enforcing a new release", slog.Uint64("serial", newest.Serial), slog.Uint64("entries", newest.Entries),
+		slog.Int("files", len(way)), slog.Int64("bytes", trust.Length(way)), slog.String("origin", o.name))
+	return nil
+}
+
+// fetchAll fetches the files of a way that are not kept; a try before may have got as far as that.
+func (s *Subscription) fetchAll(ctx context.Context, o *origin, way []trust.File) error {
+	if err := s.removeKeptBut(way); err != nil {
+		return err
+	}
+	for _, f := range way {
+		if file, err := s.openKept(f); err == nil {
+			file.Close() //nolint:errcheck // it was only read
+			continue
+		}
+		if err := s.fetch(ctx, o, f, s.keptPath(f)); err != nil {
 			return err
 		}
 	}
-	if err := s.apply(f, next); err != nil {
-		return err
-	}
-	s.c.Log.InfoContext(ctx, "enforcing a new release", slog.Uint64("serial", f.Release.Serial), slog.Uint64("entries", f.Release.Entries), slog.String("origin", o.name))
 	return nil
 }
 
@@ -58,74 +96,60 @@ func (s *Subscription) fetch(ctx context.Context, o *origin, f trust.File, path 
 	return errors.Join(err, body.Close())
 }
 
-// apply decompresses and parses a kept file, hash first, and hands it to the store.
-func (s *Subscription) apply(f trust.File, next evidence) error {
-	path := s.keptPath(f)
-	if err := s.removeKeptBut(path); err != nil {
-		return err
-	}
-	file, err := openKept(path, f)
+// apply decompresses and parses kept files, hash first, and hands them to the store.
+func (s *Subscription) apply(way []trust.File, next evidence) error {
+	to, err := way[len(way)-1].Release.Header()
 	if err != nil {
 		return err
 	}
-	defer file.Close() //nolint:errcheck // it was only read
-	r, text, err := trust.OpenRelease(file, f)
-	if err != nil {
-		return err
-	}
-	defer text.Close() //nolint:errcheck // it was only read
 	b, err := next.bytes()
 	if err != nil {
 		return err
 	}
-	if err := s.store.Apply(blocklist.Vouch(vouch.Verified{}, r, b)); err != nil {
+	if err := s.store.Apply(blocklist.Vouch(vouch.Verified{}, to, trust.Readers(way, s.openKept), b)); err != nil {
 		return err
 	}
 	s.held = next
-	return s.removeKeptBut(path)
+	return s.removeKeptBut(nil)
 }
 
-// removeKeptBut removes the files of releases that are neither the one held nor the one at path.
-func (s *Subscription) removeKeptBut(path string) (err error) {
-	held := path
-	if spec, err := s.heldTargets(); err == nil {
-		held = s.keptPath(choose(spec))
+// tidy keeps what the newest release is rebuilt from without a network: the files of the shortest way from a snapshot.
+// After a delta that is mostly so already.
+func (s *Subscription) tidy(ctx context.Context, o *origin, spec trust.TargetsSpec, next evidence) error {
+	next.Kept, _ = spec.Way(0)
+	if err := s.fetchAll(ctx, o, next.Kept); err != nil {
+		return err
+	}
+	if err := s.save(next); err != nil {
+		return err
+	}
+	return s.removeKeptBut(nil)
+}
+
+// removeKeptBut removes the files of releases that are needed neither for what is held nor for a way.
+func (s *Subscription) removeKeptBut(way []trust.File) (err error) {
+	needed := map[string]bool{}
+	for _, f := range slices.Concat(s.held.Kept, way) {
+		needed[s.keptPath(f)] = true
 	}
 	files, _ := filepath.Glob(filepath.Join(s.dir, keptPrefix+"*"))
 	for _, old := range files {
-		if old != held && old != path {
+		if !needed[old] {
 			err = errors.Join(err, os.Remove(old))
 		}
 	}
 	return err
 }
 
-// isKept tells, without reading it, whether the file is there.
-func isKept(path string, f trust.File) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Size() == f.Length
+// isKept tells, without reading them, whether the files of a way are there.
+func (s *Subscription) isKept(way []trust.File) bool {
+	return !slices.ContainsFunc(way, func(f trust.File) bool {
+		info, err := os.Stat(s.keptPath(f))
+		return err != nil || info.Size() != f.Length
+	})
 }
 
 // openKept opens a kept file after checking its hash.
-func openKept(path string, f trust.File) (*os.File, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	err = trust.CopyFile(io.Discard, file, f)
-	if err == nil {
-		_, err = file.Seek(0, io.SeekStart)
-	}
-	if err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-	return file, nil
-}
-
-func checkKept(path string, f trust.File) error {
-	file, err := openKept(path, f)
-	if err != nil {
-		return err
-	}
-	return file.Close()
+func (s *Subscription) openKept(f trust.File) (io.ReadCloser, error) {
+	return trust.OpenFile(s.keptPath(f), f)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -16,6 +17,15 @@ type evidence struct {
 	Root  []byte           `json:"root"`  // the newest trusted root
 	Roots map[int64]string `json:"roots"` // identifiers of all roots that were trusted, by version
 	Chain trust.Chain      `json:"chain"` // that led to the state held; empty before the first
+	Kept  []trust.File     `json:"kept"`  // files on disk that lead to the state held, from a snapshot on
+}
+
+// after returns what is kept when the files of a way have been applied to what is held.
+func (e evidence) after(way []trust.File) []trust.File {
+	if n := len(e.Kept); n == 0 || e.Kept[n-1].Release.Serial != way[0].Release.Base {
+		return nil
+	}
+	return slices.Concat(e.Kept, way)
 }
 
 func readEvidence(b []byte) (e evidence, err error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -58,13 +59,18 @@ func (s *Subscription) refreshFrom(ctx context.Context, o *origin) (changed bool
 	if err != nil {
 		return false, err
 	}
-	if s.holds(spec) {
+	switch {
+	case s.holds(spec):
 		return false, s.keep(next)
+	case s.enforces(spec):
+		err = s.tidy(ctx, o, spec, next)
+	default:
+		err, changed = s.follow(ctx, o, spec, next), true
 	}
-	if err := s.fetchAndApply(ctx, o, spec, next); err != nil {
+	if err != nil {
 		return false, fmt.Errorf("serial %d: %w", spec.Version, err)
 	}
-	return true, nil
+	return changed, nil
 }
 
 // checkFresh judges an origin that has nothing newer than what is held.
@@ -128,15 +134,15 @@ func (s *Subscription) walk(ctx context.Context, o *origin, timestamp []byte) (n
 
 // enforces tells whether the newest of these releases is in force in the store.
 func (s *Subscription) enforces(spec trust.TargetsSpec) bool {
-	f := choose(spec)
+	newest := spec.Newest()
 	info, ok := s.store.List(s.c.List)
-	return ok && info.Err == nil && info.Serial == f.Release.Serial && info.Digest.String() == f.Release.Digest
+	return ok && info.Err == nil && info.Serial == newest.Serial && info.Digest.String() == newest.Digest
 }
 
-// holds tells whether it is in force and its file is kept.
+// holds tells whether it is in force and what it can be rebuilt from is kept.
 func (s *Subscription) holds(spec trust.TargetsSpec) bool {
-	f := choose(spec)
-	return s.enforces(spec) && isKept(s.keptPath(f), f)
+	way, _ := spec.Way(0)
+	return s.enforces(spec) && slices.EqualFunc(way, s.held.Kept, trust.File.Equal) && s.isKept(way)
 }
 
 // keep keeps newer metadata for the state that is held.

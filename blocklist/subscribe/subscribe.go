@@ -11,13 +11,11 @@ package subscribe
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
+	"iter"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 
@@ -161,12 +159,11 @@ func (s *Subscription) restore() error {
 	if err != nil || s.enforces(spec) {
 		return nil //nolint:nilerr // nothing was ever held
 	}
-	f := choose(spec)
-	if err := checkKept(s.keptPath(f), f); err != nil {
-		return fmt.Errorf("restoring serial %d: %w", spec.Version, err)
-	}
 	s.c.Log.Warn("restoring the list from its release", slog.Int64("serial", spec.Version))
-	return s.apply(f, s.held)
+	if len(s.held.Kept) == 0 {
+		return fmt.Errorf("restoring serial %d: nothing is kept to restore it from", spec.Version)
+	}
+	return s.apply(s.held.Kept, s.held)
 }
 
 // Run polls until ctx ends, and returns why it did.
@@ -205,33 +202,20 @@ func (s *Subscription) Status() Status {
 	return st
 }
 
-// Release returns the text of the release that is held, decompressed. The kept file is checked against its signed hash
-// first: [blocklist.ErrUntrusted] if it has changed, an error of [io/fs] if it is gone. The caller closes the reader.
-func (s *Subscription) Release() (io.ReadCloser, error) {
+// Entries yields the list that is held, in the order of a release, from the files that are kept. They are checked against
+// their signed hashes first: [blocklist.ErrUntrusted] if one has changed, an error of [io/fs] if it is gone, perhaps
+// because a newer release came meanwhile. The last thing it yields may be an error.
+func (s *Subscription) Entries() iter.Seq2[blocklist.Entry, error] {
 	s.refreshing.Lock()
-	spec, err := s.heldTargets()
+	way := s.held.Kept
 	s.refreshing.Unlock()
-	if err != nil {
-		return nil, fmt.Errorf("opening the release of %s: nothing is held yet", s.c.List)
+	return func(yield func(blocklist.Entry, error) bool) {
+		if len(way) == 0 {
+			yield(blocklist.Entry{}, fmt.Errorf("reading %s: nothing is held yet", s.c.List))
+			return
+		}
+		trust.Entries(way, s.openKept)(yield)
 	}
-	f := choose(spec)
-	file, err := openKept(s.keptPath(f), f)
-	if err != nil {
-		return nil, fmt.Errorf("opening the release of %s: %w", s.c.List, err)
-	}
-	text, err := trust.OpenText(file, f)
-	if err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-	return release{text, file}, nil
 }
-
-// release closes the file with its text.
-type release struct {
-	io.ReadCloser
-	file *os.File
-}
-
-func (r release) Close() error { return errors.Join(r.ReadCloser.Close(), r.file.Close()) }
 
 func slogErr(err error) slog.Attr { return slog.Any("error", err) }

@@ -2,7 +2,6 @@ package subscribe_test
 
 import (
 	"errors"
-	"io"
 	"io/fs"
 	"log/slog"
 	"maps"
@@ -131,21 +130,17 @@ func TestRestartWithoutNetwork(t *testing.T) {
 	s.enforces(t, 0)
 }
 
-func TestRelease(t *testing.T) {
+func TestEntries(t *testing.T) {
 	a := trusttest.NewAgency(t, online.Key)
 	m := a.NewMirror(online)
-	_, text := a.Text(1, "example.org", "=www.example.net")
 	m.Publish(a.Release(1, "example.org", "=www.example.net"))
 	s := newSubscriber(t, a, m.Dir)
-	_, err := s.Release()
+	_, err := s.entries()
 	assert.ErrorContains(t, err, "nothing is held")
 	require.NoError(t, s.refresh(t))
-	r, err := s.Release()
+	got, err := s.entries()
 	require.NoError(t, err)
-	got, err := io.ReadAll(r)
-	require.NoError(t, err)
-	require.NoError(t, r.Close())
-	assert.Equal(t, string(text), string(got))
+	assert.Equal(t, []string{"=www.example.net", "example.org"}, got)
 
 	kept := keptFiles(t, s)
 	require.Len(t, kept, 1)
@@ -153,13 +148,24 @@ func TestRelease(t *testing.T) {
 	require.NoError(t, err)
 	b[len(b)/2] ^= 1
 	require.NoError(t, os.WriteFile(kept[0], b, 0o600))
-	_, err = s.Release()
+	_, err = s.entries()
 	assert.ErrorIs(t, err, blocklist.ErrUntrusted)
 	require.NoError(t, os.Remove(kept[0]))
-	_, err = s.Release()
+	_, err = s.entries()
 	assert.ErrorIs(t, err, fs.ErrNotExist)
 	require.NoError(t, s.refresh(t), "it is fetched again")
 	assert.Equal(t, kept, keptFiles(t, s))
+}
+
+// entries collects the lines of the list that is held.
+func (s *subscriber) entries() (all []string, err error) {
+	for e, err := range s.Entries() {
+		if err != nil {
+			return all, err
+		}
+		all = append(all, e.String())
+	}
+	return all, nil
 }
 
 func keptFiles(t *testing.T, s *subscriber) []string {

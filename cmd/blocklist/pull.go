@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"path/filepath"
 
@@ -84,36 +85,27 @@ func listOf(root []byte) (string, error) {
 	return document.Signed.List, blocklist.CheckListName(document.Signed.List)
 }
 
-// writePulled writes the entries of the release that is held; path has the old ones or the new.
+// writePulled writes the entries that are held; path has the old ones or the new.
 func writePulled(s *subscribe.Subscription, path string) error {
-	text, err := s.Release()
-	if err != nil {
-		return err
-	}
-	defer text.Close() //nolint:errcheck // it was only read
 	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name()) //nolint:errcheck // it is there only if something failed
-	if err := errors.Join(copyEntries(f, text), f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
+	if err := errors.Join(writeEntries(f, s.Entries()), f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), path)
 }
 
-// copyEntries writes the entries of a release's text, one a line.
-func copyEntries(w io.Writer, text io.Reader) error {
-	release, err := blocklist.NewReleaseReader(text)
-	if err != nil {
-		return err
-	}
+// writeEntries writes entries, one a line.
+func writeEntries(w io.Writer, entries iter.Seq2[blocklist.Entry, error]) error {
 	out := bufio.NewWriter(w)
-	for c, err := range release.Changes() {
+	for e, err := range entries {
 		if err != nil {
 			return err
 		}
-		if _, err := fmt.Fprintln(out, c.Entry); err != nil {
+		if _, err := fmt.Fprintln(out, e); err != nil {
 			return err
 		}
 	}

@@ -15,12 +15,8 @@ import (
 const ContentType = "application/x-tar"
 
 // WriteBundle writes what a push carries, as one tar stream: every root from the first to the newest, the targets, then
-// each file that the targets name, which open returns.
-func WriteBundle(w io.Writer, roots [][]byte, targets []byte, open func(File) (io.ReadCloser, error)) error {
-	spec, err := ParseTargets(targets)
-	if err != nil {
-		return err
-	}
+// files that the targets name, which open returns.
+func WriteBundle(w io.Writer, roots [][]byte, targets []byte, files []File, open Open) error {
 	tw := tar.NewWriter(w)
 	for i, root := range roots {
 		if err := writeEntry(tw, RootName(int64(i)+1), root); err != nil {
@@ -30,7 +26,7 @@ func WriteBundle(w io.Writer, roots [][]byte, targets []byte, open func(File) (i
 	if err := writeEntry(tw, targetsEntry, targets); err != nil {
 		return err
 	}
-	for _, f := range spec.Files {
+	for _, f := range files {
 		if err := writeFile(tw, f, open); err != nil {
 			return err
 		}
@@ -52,7 +48,7 @@ func writeHeader(tw *tar.Writer, name string, size int64) error {
 	return tw.WriteHeader(&tar.Header{Name: name, Size: size, Mode: 0o644, ModTime: time.Unix(0, 0), Typeflag: tar.TypeReg})
 }
 
-func writeFile(tw *tar.Writer, f File, open func(File) (io.ReadCloser, error)) error {
+func writeFile(tw *tar.Writer, f File, open Open) error {
 	r, err := open(f)
 	if err != nil {
 		return fmt.Errorf("opening %s: %w", f.Path, err)
@@ -63,6 +59,17 @@ func writeFile(tw *tar.Writer, f File, open func(File) (io.ReadCloser, error)) e
 	}
 	return errors.Join(err, r.Close())
 }
+
+// MissingError says which files the reader of a bundle lacks. It wraps [blocklist.ErrGap].
+type MissingError struct{ Paths []string }
+
+// Error implements error.
+func (e *MissingError) Error() string {
+	return fmt.Sprintf("bundle: it %v: %d files are missing, the first is %.128q", blocklist.ErrGap, len(e.Paths), e.Paths[0])
+}
+
+// Unwrap returns [blocklist.ErrGap].
+func (e *MissingError) Unwrap() error { return blocklist.ErrGap }
 
 // Bundle is a bundle being read. Nothing in it is verified.
 type Bundle struct {

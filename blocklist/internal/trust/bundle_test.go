@@ -36,7 +36,9 @@ func TestWriteBundleChecksFiles(t *testing.T) {
 	a := trusttest.NewAgency(t, online.Key)
 	r := a.Release(3, "example.org")
 	for name, content := range map[string]string{"short": "x", "long": strings.Repeat("x", 1000)} {
-		err := trust.WriteBundle(io.Discard, a.Roots, r.Targets, func(trust.File) (io.ReadCloser, error) {
+		spec, err := trust.ParseTargets(r.Targets)
+		require.NoError(t, err)
+		err = trust.WriteBundle(io.Discard, a.Roots, r.Targets, spec.Files, func(trust.File) (io.ReadCloser, error) {
 			return io.NopCloser(strings.NewReader(content)), nil
 		})
 		assert.Error(t, err, name)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -37,6 +38,22 @@ func CopyFile(dst io.Writer, src io.Reader, f File) error {
 		return fmt.Errorf("%s: %w: the SHA-256 is not the one that was signed", f.Path, blocklist.ErrUntrusted)
 	}
 	return nil
+}
+
+// OpenFile opens a file of the targets on the disk after checking length and hash.
+func OpenFile(path string, f File) (io.ReadCloser, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	err = CopyFile(io.Discard, file, f)
+	if err == nil {
+		_, err = file.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
 }
 
 // OpenText decompresses a file whose hash was checked, within the limits.

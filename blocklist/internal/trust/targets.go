@@ -37,6 +37,11 @@ type File struct {
 // URLPath returns where the file lies below the list's folder on an origin or mirror.
 func (f File) URLPath() string { return "targets/" + hex.EncodeToString(f.SHA256) + "." + f.Path }
 
+// Equal tells whether the same was signed about two files.
+func (f File) Equal(other File) bool {
+	return f.Path == other.Path && f.Length == other.Length && bytes.Equal(f.SHA256, other.SHA256) && f.Release == other.Release
+}
+
 // TargetsSpec is what a targets document says: the files that make up the list.
 type TargetsSpec struct {
 	List    string
@@ -70,8 +75,8 @@ func NewTargets(spec TargetsSpec) ([]byte, error) {
 	return b, err
 }
 
-// ParseTargets reads a targets document: what it says, not who signed it. One of its files must be a snapshot of the
-// newest serial, so that there is always a way to the list. It fails with [blocklist.ErrMalformed] or
+// ParseTargets reads a targets document: what it says, not who signed it. Its files must be a way to the list: a snapshot,
+// and deltas from there to the newest serial. It fails with [blocklist.ErrMalformed] or
 // [blocklist.ErrTooLarge].
 func ParseTargets(b []byte) (TargetsSpec, error) {
 	m, err := parseRole[metadata.TargetsType]("targets", b, MaxTargets)
@@ -100,21 +105,7 @@ func ParseTargets(b []byte) (TargetsSpec, error) {
 		spec.Files = append(spec.Files, f)
 	}
 	slices.SortFunc(spec.Files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
-	if _, ok := spec.Snapshot(); !ok {
-		return spec, malformed("targets", "there is no snapshot of serial %d", spec.Version)
-	}
-	return spec, nil
-}
-
-// Snapshot returns the file that holds the newest serial whole.
-func (spec TargetsSpec) Snapshot() (File, bool) {
-	i := slices.IndexFunc(spec.Files, func(f File) bool {
-		return f.Release.Base == 0 && f.Release.Serial == uint64(spec.Version)
-	})
-	if i < 0 {
-		return File{}, false
-	}
-	return spec.Files[i], true
+	return spec, spec.checkWays()
 }
 
 func fileFromTUF(path string, t *metadata.TargetFiles) (f File, err error) {

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -42,6 +43,7 @@ type Agency struct {
 	Threshold int
 	Online    trust.Key
 	Expires   time.Time // of what is made from now on
+	Created   time.Time // of releases
 	Roots     [][]byte
 }
 
@@ -50,7 +52,7 @@ func NewAgency(t testing.TB, online trust.Key) *Agency {
 	t.Helper()
 	a := &Agency{
 		T: t, List: List, Officers: []Person{NewPerson("anna"), NewPerson("bruno"), NewPerson("carla")},
-		Threshold: 2, Online: online, Expires: time.Now().Add(365 * 24 * time.Hour),
+		Threshold: 2, Online: online, Expires: time.Now().Add(365 * 24 * time.Hour), Created: time.Now().Truncate(time.Second),
 	}
 	a.Rotate()
 	return a
@@ -96,7 +98,7 @@ func (a *Agency) Release(serial uint64, entries ...string) Release {
 func (a *Agency) Text(serial uint64, entries ...string) (blocklist.Header, []byte) {
 	a.T.Helper()
 	var all []blocklist.Entry
-	h := blocklist.Header{List: a.List, Serial: serial, Entries: uint64(len(entries)), Created: time.Now().Truncate(time.Second)}
+	h := blocklist.Header{List: a.List, Serial: serial, Entries: uint64(len(entries)), Created: a.Created}
 	for _, line := range entries {
 		e, err := blocklist.ParseEntry(line)
 		check(a.T, err)
@@ -104,14 +106,23 @@ func (a *Agency) Text(serial uint64, entries ...string) (blocklist.Header, []byt
 		all = append(all, e)
 	}
 	slices.SortFunc(all, func(a, b blocklist.Entry) int { return bytes.Compare([]byte(a.Target()), []byte(b.Target())) })
+	var lines []blocklist.Change
+	for _, e := range all {
+		lines = append(lines, blocklist.Change{Entry: e})
+	}
+	return h, writeText(a.T, h, lines)
+}
+
+func writeText(t testing.TB, h blocklist.Header, lines []blocklist.Change) []byte {
+	t.Helper()
 	var out bytes.Buffer
 	w, err := blocklist.NewReleaseWriter(&out, h)
-	check(a.T, err)
-	for _, e := range all {
-		check(a.T, w.Write(blocklist.Change{Entry: e}))
+	check(t, err)
+	for _, c := range lines {
+		check(t, w.Write(c))
 	}
-	check(a.T, w.Close())
-	return h, out.Bytes()
+	check(t, w.Close())
+	return out.Bytes()
 }
 
 // Compress compresses with zstd.
@@ -133,14 +144,72 @@ func (a *Agency) Pack(h blocklist.Header, file []byte) Release {
 // Unsigned makes the targets document of a snapshot.
 func (a *Agency) Unsigned(h blocklist.Header, file []byte) []byte {
 	a.T.Helper()
-	sum := sha256.Sum256(file)
-	targets, err := trust.NewTargets(trust.TargetsSpec{List: a.List, Version: int64(h.Serial), Expires: a.Expires, Files: []trust.File{{
-		Path: SnapshotPath(h.Serial), Length: int64(len(file)), SHA256: sum[:],
-		Release: trust.Release{List: h.List, Serial: h.Serial, Entries: h.Entries, Digest: h.Digest.String(), Created: h.Created},
-	}}})
+	return a.targets([]trust.File{describe(SnapshotPath(h.Serial), h, file)})
+}
+
+func (a *Agency) targets(files []trust.File) []byte {
+	a.T.Helper()
+	newest := files[len(files)-1].Release.Serial
+	targets, err := trust.NewTargets(trust.TargetsSpec{List: a.List, Version: int64(newest), Expires: a.Expires, Files: files})
 	check(a.T, err)
 	return targets
 }
+
+func describe(path string, h blocklist.Header, file []byte) trust.File {
+	sum := sha256.Sum256(file)
+	return trust.File{Path: path, Length: int64(len(file)), SHA256: sum[:], Release: trust.Release{
+		List: h.List, Serial: h.Serial, Base: h.Base, Entries: h.Entries, Digest: h.Digest.String(), Created: h.Created,
+	}}
+}
+
+// Delta makes the release that follows another one by changes, each a line with its sign, in order.
+func (a *Agency) Delta(before Release, changes ...string) Release {
+	a.T.Helper()
+	spec, err := trust.ParseTargets(before.Targets)
+	check(a.T, err)
+	h, err := spec.Newest().Header()
+	check(a.T, err)
+	h.Base, h.Serial = h.Serial, h.Serial+1
+	var lines []blocklist.Change
+	for _, text := range changes {
+		e, err := blocklist.ParseEntry(text[1:])
+		check(a.T, err)
+		lines = append(lines, blocklist.Change{Removed: text[0] == '-', Entry: e})
+		if text[0] == '-' {
+			h.Digest.Remove(e.Append(nil))
+			h.Entries--
+		} else {
+			h.Digest.Add(e.Append(nil))
+			h.Entries++
+		}
+	}
+	return a.Join(before, h, Compress(a.T, writeText(a.T, h, lines)))
+}
+
+// Join signs a file, whatever it holds, as the delta with that header, together with the files of a release before.
+func (a *Agency) Join(before Release, h blocklist.Header, file []byte) Release {
+	a.T.Helper()
+	return a.with(before, DeltaPath(h.Serial), h, file)
+}
+
+// WithSnapshot adds a snapshot of the newest serial to a release.
+func (a *Agency) WithSnapshot(r Release, h blocklist.Header, file []byte) Release {
+	a.T.Helper()
+	return a.with(r, SnapshotPath(h.Serial), h, file)
+}
+
+func (a *Agency) with(before Release, path string, h blocklist.Header, file []byte) Release {
+	a.T.Helper()
+	spec, err := trust.ParseTargets(before.Targets)
+	check(a.T, err)
+	files := maps.Clone(before.Files)
+	files[path] = file
+	targets := a.targets(append(spec.Files, describe(path, h, file)))
+	return Release{Targets: Sign(a.T, targets, a.Officers[:a.Threshold]...), Files: files}
+}
+
+// DeltaPath returns the path of the delta that leads to a serial.
+func DeltaPath(serial uint64) string { return fmt.Sprintf("delta-%d-%d.txt.zst", serial-1, serial) }
 
 // SnapshotPath returns the path of a snapshot.
 func SnapshotPath(serial uint64) string { return fmt.Sprintf("snapshot-%d.txt.zst", serial) }
@@ -148,8 +217,10 @@ func SnapshotPath(serial uint64) string { return fmt.Sprintf("snapshot-%d.txt.zs
 // Bundle packs the release for a push with the agency's roots.
 func (a *Agency) Bundle(r Release) []byte {
 	a.T.Helper()
+	spec, err := trust.ParseTargets(r.Targets)
+	check(a.T, err)
 	var out bytes.Buffer
-	check(a.T, trust.WriteBundle(&out, a.Roots, r.Targets, func(f trust.File) (io.ReadCloser, error) {
+	check(a.T, trust.WriteBundle(&out, a.Roots, r.Targets, spec.Files, func(f trust.File) (io.ReadCloser, error) {
 		return io.NopCloser(bytes.NewReader(r.Files[f.Path])), nil
 	}))
 	return out.Bytes()

@@ -1,7 +1,6 @@
 package trusttest
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -46,8 +45,10 @@ func (m *Mirror) Publish(r Release) {
 	spec, err := trust.ParseTargets(r.Targets)
 	check(t, err)
 	m.Write(trust.TargetsName(spec.Version), r.Targets)
-	for path, b := range r.Files {
-		m.Write(fmt.Sprintf("targets/%x.%s", spec.Files[0].SHA256, path), b)
+	for _, f := range spec.Files {
+		if b, ok := r.Files[f.Path]; ok {
+			m.Write(f.URLPath(), b)
+		}
 	}
 	snapshot, err := trust.NewSnapshot(trust.OnlineSpec{Version: m.Version, Expires: m.Expires, Next: r.Targets, NextVersion: spec.Version})
 	check(t, err)

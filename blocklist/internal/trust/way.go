@@ -1,0 +1,163 @@
+package trust
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// Open opens a file of the targets, whose length and hash were checked.
+type Open func(File) (io.ReadCloser, error)
+
+// File returns the file that leads from a serial to another.
+func (spec TargetsSpec) File(from, to uint64) (File, bool) {
+	i := slices.IndexFunc(spec.Files, func(f File) bool { return f.Release.Base == from && f.Release.Serial == to })
+	if i < 0 {
+		return File{}, false
+	}
+	return spec.Files[i], true
+}
+
+// State returns what was signed about a serial, and false if nothing was.
+func (spec TargetsSpec) State(serial uint64) (Release, bool) {
+	i := slices.IndexFunc(spec.Files, func(f File) bool { return f.Release.Serial == serial })
+	if i < 0 {
+		return Release{}, false
+	}
+	return spec.Files[i].Release, true
+}
+
+// Newest returns what was signed about the newest serial.
+func (spec TargetsSpec) Newest() Release {
+	r, _ := spec.State(uint64(spec.Version))
+	return r
+}
+
+// Way returns the files that lead from a serial to the newest one, in the order in which they are applied: those with the
+// fewest bytes. The way from 0 begins with a snapshot. Without a way it returns false.
+func (spec TargetsSpec) Way(from uint64) (way []File, ok bool) {
+	type reached struct {
+		bytes int64
+		by    File
+	}
+	at := map[uint64]reached{from: {}}
+	for _, f := range slices.SortedFunc(slices.Values(spec.Files), bySerial) {
+		base, ok := at[f.Release.Base]
+		here, been := at[f.Release.Serial]
+		if n := base.bytes + f.Length; ok && (!been || n < here.bytes) {
+			at[f.Release.Serial] = reached{n, f}
+		}
+	}
+	serial := uint64(spec.Version)
+	if _, ok := at[serial]; !ok {
+		return nil, false
+	}
+	for serial != from {
+		f := at[serial].by
+		way = append(way, f)
+		serial = f.Release.Base
+	}
+	slices.Reverse(way)
+	return way, true
+}
+
+func bySerial(a, b File) int { return cmp.Compare(a.Release.Serial, b.Release.Serial) }
+
+// Length returns how many bytes a way has.
+func Length(way []File) (n int64) {
+	for _, f := range way {
+		n += f.Length
+	}
+	return n
+}
+
+// checkWays tells whether there is a way to the list, and whether all files of a serial lead to the same state.
+func (spec TargetsSpec) checkWays() error {
+	for _, f := range spec.Files {
+		same, _ := spec.State(f.Release.Serial)
+		if same.Base = f.Release.Base; same != f.Release {
+			return malformed("targets", "file %q: other files of serial %d lead to another state", f.Path, f.Release.Serial)
+		}
+	}
+	if _, ok := spec.Way(0); !ok {
+		return malformed("targets", "there is no way from a snapshot to serial %d", spec.Version)
+	}
+	return nil
+}
+
+// Header returns what a file of the release says of itself.
+func (r Release) Header() (blocklist.Header, error) {
+	digest, err := blocklist.ParseDigest(r.Digest)
+	return blocklist.Header{List: r.List, Serial: r.Serial, Base: r.Base, Entries: r.Entries, Digest: digest, Created: r.Created}, err
+}
+
+// Readers opens the files of a way one after the other, each when the one before was read.
+func Readers(way []File, open Open) iter.Seq2[*blocklist.ReleaseReader, error] {
+	return func(yield func(*blocklist.ReleaseReader, error) bool) {
+		for _, f := range way {
+			more := true
+			err := read(f, open, func(r *blocklist.ReleaseReader) error {
+				more = yield(r, nil)
+				return nil
+			})
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if !more {
+				return
+			}
+		}
+	}
+}
+
+func read(f File, open Open, do func(*blocklist.ReleaseReader) error) (err error) {
+	file, err := open(f)
+	if err != nil {
+		return fmt.Errorf("opening %s: %w", f.Path, err)
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	r, text, err := OpenRelease(file, f)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(r), text.Close())
+}
+
+// Changes yields the lines of a file. If it ends without an error, a delta leads from the state that was signed for its
+// base to its own; where the base is too old to be named in the targets, only a subscriber that holds it can tell.
+func Changes(f File, in TargetsSpec, open Open) iter.Seq2[blocklist.Change, error] {
+	return func(yield func(blocklist.Change, error) bool) {
+		err := read(f, open, func(r *blocklist.ReleaseReader) error {
+			for c, err := range r.Changes() {
+				if !yield(c, err) || err != nil {
+					return errEnded
+				}
+			}
+			if base, ok := in.State(f.Release.Base); ok {
+				return base.leads(r)
+			}
+			return nil // a snapshot has proved itself
+		})
+		if err != nil && !errors.Is(err, errEnded) {
+			yield(blocklist.Change{}, err)
+		}
+	}
+}
+
+// errEnded ends what the receiver, or an error that it was told, has ended.
+var errEnded = errors.New("ended")
+
+// leads tells whether the changes that were read lead from this state to the one that they name.
+func (r Release) leads(delta *blocklist.ReleaseReader) error {
+	h, err := r.Header()
+	if err == nil {
+		err = delta.Yields(h.Digest, h.Entries)
+	}
+	return err
+}

@@ -1,0 +1,241 @@
+package publish
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path"
+	"slices"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/disk"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// What a release consists of: a snapshot of an earlier serial, perhaps a bridge (one delta over many serials), and steps
+// (deltas from one serial to the next). Whoever holds one of the last serials follows by steps.
+const (
+	maxSteps    = 60      // with snapshot and bridge within [trust.MaxFiles]
+	maxPart     = 4       // deltas longer than this part of the snapshot: time for a new one
+	maxChurn    = 4       // more changed lines than this part of the list: no delta, but a snapshot
+	maxChanges  = 250_000 // changed lines of a delta; a subscriber keeps them in memory until they are merged
+	fewChanges  = 1000    // changed lines of a delta that always pays
+	snapshotFmt = "snapshot-%d.txt.zst"
+	deltaFmt    = "delta-%d-%d.txt.zst"
+)
+
+// maker makes the files of one release.
+type maker struct {
+	*Ledger
+	to     trust.Release
+	before trust.TargetsSpec // of the release before
+	now    Operation
+}
+
+// makeFiles writes the files that the next release has beyond those of the last one, and returns all of its files.
+func (l *Ledger) makeFiles(ctx context.Context, last Released, now Operation) ([]trust.File, error) {
+	m := maker{Ledger: l, now: now, to: trust.Release{
+		List: l.list, Serial: last.Serial + 1, Entries: now.Entries, Digest: now.Digest,
+		Created: time.Now().UTC().Truncate(time.Second), Ledger: now.Hash,
+	}}
+	if last.Serial == 0 {
+		snapshot, err := m.snapshot(ctx)
+		return []trust.File{snapshot}, err
+	}
+	before, err := readRelease(l.releasePath(last.Serial))
+	if err != nil {
+		return nil, err
+	}
+	m.before = before.targets
+	return m.files(ctx, last.Serial)
+}
+
+// files returns the steps that are kept, and the way from a snapshot to the new serial.
+func (m *maker) files(ctx context.Context, last uint64) ([]trust.File, error) {
+	steps, rest := m.before.Files, []trust.File(nil)
+	step, ok, err := m.delta(ctx, last)
+	if err != nil {
+		return nil, err
+	}
+	if ok {
+		steps, rest = newestSteps(append(slices.Clone(steps), step), m.to.Serial)
+	} else {
+		steps = nil
+	}
+	way, ok := m.way(slices.Concat(rest, steps))
+	if !ok && len(steps) > 0 { // there are more steps since than are kept: a bridge over them
+		snapshot := rest[slices.IndexFunc(rest, func(f trust.File) bool { return f.Release.Base == 0 })]
+		var bridge trust.File
+		if bridge, ok, err = m.delta(ctx, snapshot.Release.Serial); ok {
+			way, ok = m.way([]trust.File{snapshot, bridge})
+		}
+	}
+	if err == nil && !ok {
+		way = make([]trust.File, 1)
+		way[0], err = m.snapshot(ctx)
+	}
+	return union(way, steps), err
+}
+
+// way returns the way to the new serial, and false if there is none or a new snapshot pays.
+func (m *maker) way(files []trust.File) ([]trust.File, bool) {
+	way, ok := trust.TargetsSpec{Version: int64(m.to.Serial), Files: files}.Way(0)
+	return way, ok && trust.Length(way[1:]) <= way[0].Length/maxPart
+}
+
+// newestSteps returns the last steps without a gap up to a serial, and what is no step.
+func newestSteps(files []trust.File, to uint64) (steps, rest []trust.File) {
+	isStep := map[uint64]trust.File{}
+	for _, f := range files {
+		if f.Release.Base > 0 && f.Release.Serial == f.Release.Base+1 {
+			isStep[f.Release.Serial] = f
+		} else {
+			rest = append(rest, f)
+		}
+	}
+	for f, ok := isStep[to]; ok && len(steps) < maxSteps; f, ok = isStep[f.Release.Base] {
+		steps = append(steps, f)
+	}
+	return steps, rest
+}
+
+func union(a, b []trust.File) []trust.File {
+	for _, f := range b {
+		if !slices.ContainsFunc(a, func(have trust.File) bool { return have.Path == f.Path }) {
+			a = append(a, f)
+		}
+	}
+	return a
+}
+
+// snapshot writes the whole list.
+func (m *maker) snapshot(ctx context.Context) (trust.File, error) {
+	changes := func(yield func(blocklist.Change, error) bool) {
+		for e, err := range m.Entries(ctx) {
+			if !yield(blocklist.Change{Entry: e}, err) {
+				return
+			}
+		}
+	}
+	return m.write(fmt.Sprintf(snapshotFmt, m.to.Serial), m.to, blocklist.Header{}, changes)
+}
+
+// delta writes what has changed since a serial, and returns false if that is too much for a delta.
+func (m *maker) delta(ctx context.Context, from uint64) (f trust.File, ok bool, err error) {
+	signed, _ := m.before.State(from)
+	base, err := signed.Header()
+	if err != nil {
+		return f, false, err
+	}
+	var operation, line int64
+	row := m.db.QueryRowContext(ctx, `SELECT o.id, o.last_change FROM releases AS r JOIN operations AS o ON o.id = r.operation WHERE r.serial = ?`, from)
+	if err := row.Scan(&operation, &line); err != nil {
+		return f, false, fmt.Errorf("reading release %d: %w", from, err)
+	}
+	if n := uint64(m.now.LastChange - line); n > fewChanges && n > min(maxChanges, m.now.Entries/maxChurn) {
+		return f, false, nil
+	}
+	to := m.to
+	to.Base = from
+	f, err = m.write(fmt.Sprintf(deltaFmt, from, to.Serial), to, base, m.Changes(ctx, operation, m.now.ID))
+	return f, err == nil, err
+}
+
+// write writes a file. It proves on the way that the lines lead from the state base to the one that the history has led to.
+func (m *maker) write(name string, to trust.Release, base blocklist.Header, changes iter.Seq2[blocklist.Change, error]) (file trust.File, err error) {
+	h, err := to.Header()
+	if err != nil {
+		return file, fmt.Errorf("operation %d: %w: %w", m.now.ID, blocklist.ErrDamaged, err)
+	}
+	f, err := os.CreateTemp(m.path(filesDir), disk.TempPrefix+"*")
+	if err != nil {
+		return file, err
+	}
+	defer f.Close() //nolint:errcheck // Commit has closed it
+	sum := sha256.New()
+	length := &counter{}
+	if err := compress(io.MultiWriter(f, sum, length), h, base, changes); err != nil {
+		return file, errors.Join(err, os.Remove(f.Name()))
+	}
+	file = trust.File{Path: name, Length: length.n, SHA256: sum.Sum(nil), Release: to}
+	return file, errors.Join(f.Chmod(0o644), disk.Commit(f, m.path(filesDir, fileName(file))))
+}
+
+// fileName is how a release file is called in the folder, as on an origin: a rebuilt one does not overwrite the old.
+func fileName(f trust.File) string { return path.Base(f.URLPath()) }
+
+type counter struct{ n int64 }
+
+func (c *counter) Write(p []byte) (int, error) {
+	c.n += int64(len(p))
+	return len(p), nil
+}
+
+func compress(w io.Writer, h, base blocklist.Header, changes iter.Seq2[blocklist.Change, error]) error {
+	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithWindowSize(trust.MaxWindow),
+		zstd.WithEncoderConcurrency(1)) // one after the other: the same bytes each time
+	if err != nil {
+		return err
+	}
+	defer z.Close() //nolint:errcheck // on success it is closed already
+	if err := writeText(z, h, base, changes); err != nil {
+		return err
+	}
+	return z.Close()
+}
+
+func writeText(w io.Writer, h, base blocklist.Header, changes iter.Seq2[blocklist.Change, error]) error {
+	rw, err := blocklist.NewReleaseWriter(w, h)
+	if err != nil {
+		return err
+	}
+	digest, entries := base.Digest, base.Entries
+	for c, err := range changes {
+		if err != nil {
+			return err
+		}
+		if c.Removed {
+			digest.Remove(c.Entry.Append(nil))
+			entries--
+		} else {
+			digest.Add(c.Entry.Append(nil))
+			entries++
+		}
+		if err := rw.Write(c); err != nil {
+			return err
+		}
+	}
+	if digest != h.Digest || entries != h.Entries {
+		return fmt.Errorf("ledger: %w: the entries are not those that its history has led to; blocklist verify finds out why", blocklist.ErrDigest)
+	}
+	return rw.Close()
+}
+
+// removeFiles removes the files that neither the last release nor the one that is pending names.
+func (l *Ledger) removeFiles(last Released, pending []trust.File) error {
+	needed := map[string]bool{}
+	if last.Serial > 0 {
+		pushed, err := readRelease(l.releasePath(last.Serial))
+		if err != nil {
+			return err
+		}
+		pending = slices.Concat(pending, pushed.targets.Files)
+	}
+	for _, f := range pending {
+		needed[fileName(f)] = true
+	}
+	names, err := os.ReadDir(l.path(filesDir))
+	for _, n := range names {
+		if !needed[n.Name()] {
+			err = errors.Join(err, os.Remove(l.path(filesDir, n.Name())))
+		}
+	}
+	return err
+}
