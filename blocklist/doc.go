@@ -12,6 +12,9 @@
 //		fmt.Println(m.List, m.Entry(), m.Reference)
 //	}
 //
+// A program without a place for a store brings its list along in one file: [BuildSet] makes it, [OpenSet] opens it, and
+// the [Set] is asked as a store is.
+//
 // # Entries
 //
 // An [Entry] is one line of text (see [ParseEntry]). Its scope says what it covers, and nothing on the way to the answer

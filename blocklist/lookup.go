@@ -1,6 +1,9 @@
 package blocklist
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // Match says which list holds a name, by which entry, and why.
 type Match struct {
@@ -21,6 +24,11 @@ func (m Match) Entry() string { return Entry{Scope: m.Scope, key: string(m.key)}
 type view struct {
 	secret *secret
 	lists  []*list
+}
+
+// lookups is what a [Store] and a [Set] have in common.
+type lookups struct {
+	view atomic.Pointer[view]
 }
 
 // list is one list in force: a base set and what changed since.
@@ -105,7 +113,7 @@ func (v *view) first(find func(*list) finding) (first finding) {
 
 // LookupHost looks a host name up in all lists, and returns the match of the first list that blocks it, else the first
 // that monitors it. What can't be read as a name is not listed.
-func (s *Store) LookupHost(host string) (Match, bool) {
+func (s *lookups) LookupHost(host string) (Match, bool) {
 	name, err := ParseName(host)
 	if err != nil {
 		return Match{}, false
@@ -114,7 +122,7 @@ func (s *Store) LookupHost(host string) (Match, bool) {
 }
 
 // LookupName is LookupHost for a name in lower-case wire form; it does not allocate. The match keeps a reference to name.
-func (s *Store) LookupName(name []byte) (Match, bool) {
+func (s *lookups) LookupName(name []byte) (Match, bool) {
 	v := s.view.Load()
 	var w suffixes
 	w.walk(v.secret, name)
@@ -128,7 +136,7 @@ func (s *Store) LookupName(name []byte) (Match, bool) {
 // AppendMatches appends to dst the match of each list that holds name (lower-case wire form), at most one a list: the
 // most specific entry that blocks, else the most specific that monitors. It allocates only when dst is too small. The
 // matches keep a reference to name.
-func (s *Store) AppendMatches(dst []Match, name []byte) []Match {
+func (s *lookups) AppendMatches(dst []Match, name []byte) []Match {
 	v := s.view.Load()
 	var w suffixes
 	w.walk(v.secret, name)

@@ -89,7 +89,7 @@ func (f *finding) takePrefixes(a netip.Addr, lengths [3]uint64, k *keys) {
 // LookupAddr looks an address up in all lists, and returns the match of the first list that blocks it, else the first that
 // monitors it. An IPv6 address that leads to an IPv4 address, IPv4-mapped or by the well-known prefix of NAT64, is held by
 // the entries of both. It allocates only where an entry holds the address.
-func (s *Store) LookupAddr(a netip.Addr) (Match, bool) {
+func (s *lookups) LookupAddr(a netip.Addr) (Match, bool) {
 	var k keys
 	f := s.view.Load().first(func(l *list) finding { return l.findAddr(a, &k) })
 	if f.attrs == nil {
@@ -99,8 +99,8 @@ func (s *Store) LookupAddr(a netip.Addr) (Match, bool) {
 }
 
 // AppendAddrMatches appends to dst the match of each list that holds the address, at most one a list, chosen as by
-// [Store.LookupAddr].
-func (s *Store) AppendAddrMatches(dst []Match, a netip.Addr) []Match {
+// LookupAddr.
+func (s *lookups) AppendAddrMatches(dst []Match, a netip.Addr) []Match {
 	var k keys
 	for _, l := range s.view.Load().lists {
 		if f := l.findAddr(a, &k); f.attrs != nil {

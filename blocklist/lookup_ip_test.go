@@ -9,11 +9,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/blocktest"
 )
 
 func TestLookupAddr(t *testing.T) {
 	s := openStore(t, t.TempDir())
-	setLocal(t, s, "192.0.2.0/24", "192.0.2.128/25 status=monitor", "192.0.2.7", "198.51.100.7 status=monitor", "2001:db8::/32", "2001:db8:1::/48", "64:ff9b::/96 status=monitor",
+	blocktest.SetList(t, s, "local", "192.0.2.0/24", "192.0.2.128/25 status=monitor", "192.0.2.7", "198.51.100.7 status=monitor", "2001:db8::/32", "2001:db8:1::/48", "64:ff9b::/96 status=monitor",
 		"203.0.113.1 expires=2020-01-01", "example.com")
 	for addr, want := range map[string]string{
 		"192.0.2.1": "192.0.2.0/24", "192.0.2.7": "192.0.2.7", "192.0.2.200": "192.0.2.0/24", "192.0.3.0": "", "198.51.100.7": "198.51.100.7", "198.51.100.8": "",
@@ -33,7 +34,7 @@ func TestLookupAddr(t *testing.T) {
 
 func TestAppendAddrMatches(t *testing.T) {
 	s := openStore(t, t.TempDir())
-	setLocal(t, s, "192.0.2.0/24 status=monitor")
+	blocktest.SetList(t, s, "local", "192.0.2.0/24 status=monitor")
 	require.NoError(t, s.Apply(snapshot(t, 1, "192.0.2.1", "192.0.2.2")))
 	require.NoError(t, s.Apply(release(t, header(2, 1, "192.0.2.0/25", "192.0.2.1"), "+192.0.2.0/25", "-192.0.2.2")))
 	got := s.AppendAddrMatches(nil, netip.MustParseAddr("192.0.2.2"))
@@ -86,7 +87,7 @@ func TestLookupAddrModel(t *testing.T) {
 
 func BenchmarkLookupAddr(b *testing.B) {
 	s := openStore(b, b.TempDir())
-	setLocal(b, s, "192.0.2.0/24", "198.51.100.7", "203.0.113.128/25", "2001:db8::/32", "2001:db8:1::/48")
+	blocktest.SetList(b, s, "local", "192.0.2.0/24", "198.51.100.7", "203.0.113.128/25", "2001:db8::/32", "2001:db8:1::/48")
 	addrs := []netip.Addr{netip.MustParseAddr("192.0.3.1"), netip.MustParseAddr("2001:db9::1")}
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {

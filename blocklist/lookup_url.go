@@ -11,7 +11,7 @@ import (
 //
 // Any spelling will do, as in [ParseURL], and any length: it takes linear time. What has no host is not listed. A URL of
 // usual length that is not listed costs no allocation, unless its host has Unicode letters or escapes.
-func (s *Store) LookupURL(url string) (Match, bool) {
+func (s *lookups) LookupURL(url string) (Match, bool) {
 	v := s.view.Load()
 	var buf [1024]byte
 	dst := buf[:0]

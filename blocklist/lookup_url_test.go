@@ -12,11 +12,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/blocktest"
 )
 
 func TestLookupURL(t *testing.T) {
 	s := openStore(t, t.TempDir())
-	setLocal(t, s,
+	blocktest.SetList(t, s, "local",
 		"domain.example", "=host.example", "192.0.2.0/28", "192.0.2.3", "2001:db8::/32",
 		"https://site.example/a", "https://site.example/tree/*", "https://site.example/tree/of/*", "https://site.example/p.php?id=7",
 		"https://site.example/q?b=2&a=1#any-order", "https://*.below.example/user", "https://*.below.example/user/*", "https://x.below.example/user",
@@ -100,7 +101,7 @@ func TestLookupURL(t *testing.T) {
 
 func TestLookupURLBlockingGoesFirst(t *testing.T) {
 	s := openStore(t, t.TempDir())
-	setLocal(t, s, "site.example category=all", "https://site.example/a category=page status=monitor", "https://t.example/* status=monitor",
+	blocktest.SetList(t, s, "local", "site.example category=all", "https://site.example/a category=page status=monitor", "https://t.example/* status=monitor",
 		"https://t.example/a status=monitor ref=r")
 	m, ok := s.LookupURL("https://site.example/a")
 	require.True(t, ok)
@@ -152,7 +153,7 @@ func TestLookupAfterMerge(t *testing.T) {
 // What is too long to be listed may still lie below something that is.
 func TestLookupURLOfAnyLength(t *testing.T) {
 	s := openStore(t, t.TempDir())
-	setLocal(t, s, "https://site.example/a", "https://site.example/tree/*", "domain.example")
+	blocktest.SetList(t, s, "local", "https://site.example/a", "https://site.example/tree/*", "domain.example")
 	long := strings.Repeat("x", 3*blocklist.MaxURL)
 	for _, listed := range []string{
 		"https://domain.example/" + long, "https://site.example/a?" + long, "https://site.example/a#" + long, "https://site.example/tree/" + long,
@@ -170,7 +171,7 @@ func TestLookupURLOfAnyLength(t *testing.T) {
 // TestLookupURLIsLinear would take minutes if each segment, label or part of a query cost more than a pass.
 func TestLookupURLIsLinear(t *testing.T) {
 	s := openStore(t, t.TempDir())
-	setLocal(t, s, "https://site.example/a", "https://*.example/b", "https://site.example/q?a&b#any-order")
+	blocktest.SetList(t, s, "local", "https://site.example/a", "https://*.example/b", "https://site.example/q?a&b#any-order")
 	for _, raw := range []string{
 		"https://site.example/" + strings.Repeat("a/", 1<<18), "https://site.example/" + strings.Repeat("a/../", 1<<17),
 		"https://" + strings.Repeat("a.", 120) + "site.example/" + strings.Repeat("b/", 1<<17), "https://site.example/q?" + strings.Repeat("a&b&", 1<<17),
@@ -183,7 +184,7 @@ func TestLookupURLIsLinear(t *testing.T) {
 
 func TestLookupURLAllocatesNothing(t *testing.T) {
 	s := openStore(t, t.TempDir())
-	setLocal(t, s, "https://site.example/a", "https://*.example/b/*", "192.0.2.0/24", "2001:db8::/32", "domain.example")
+	blocktest.SetList(t, s, "local", "https://site.example/a", "https://*.example/b/*", "192.0.2.0/24", "2001:db8::/32", "domain.example")
 	for _, raw := range []string{
 		"https://www.shop.example.org/path/to/page.html?a=1&b=2", "HTTPS://Site.Example:443/a%20b/../c?x=%7Ey%20", "https://site.example/c/d/e/f?g#h",
 		"http://198.51.100.1/x", "https://site.example/" + strings.Repeat("é", 100),

@@ -31,9 +31,10 @@ func (s *set) find(scope Scope, key []byte, hash uint64) (*attrs, bool) {
 	}
 	k := s.secret.tableKey(scope, key)
 	bucket := k.hi >> s.shift
-	for row := s.index[bucket]; row < s.index[bucket+1]; row++ {
+	end := min(s.index[bucket+1], uint32(s.header.Rows)) // whatever the file says, nothing outside of it is read
+	for row := s.index[bucket]; row < end; row++ {
 		if s.row(row) == k {
-			a := &s.attrs[s.attrsNumber(row)]
+			a := &s.attrs[min(int(s.attrsNumber(row)), len(s.attrs)-1)]
 			runtime.KeepAlive(s) // the mapping lives as long as its set
 			return a, true
 		}

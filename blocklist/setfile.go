@@ -34,6 +34,7 @@ type setHeader struct {
 	AttrsSize uint64
 	Kinds     kinds
 	Sum       uint32 // CRC-32C of the sections
+	List      [MaxListName]byte
 }
 
 // castagnoli returns the one table that the package crc32 keeps.
@@ -56,6 +57,7 @@ func (h *setHeader) offsets() (at [5]uint64, size uint64) {
 
 // setContent is what a set file is written from. The rows are gone through twice.
 type setContent struct {
+	list  string
 	salt  [saltSize]byte
 	rows  iter.Seq[setRow] // in order of their keys, each once
 	count int              // of the rows
@@ -72,7 +74,7 @@ type setRow struct {
 }
 
 // writeSet writes a set file.
-func writeSet(path string, c setContent) error {
+func writeSet(path string, mode os.FileMode, c setContent) error {
 	table := encodeAttrs(c.attrs)
 	h := setHeader{
 		Salt: c.salt, Rows: uint64(c.count), Blocks: uint64(len(c.words)) * 64 / blockBits, Fed: c.fed,
@@ -80,7 +82,8 @@ func writeSet(path string, c setContent) error {
 		Kinds: c.kinds,
 	}
 	copy(h.Magic[:], setMagic)
-	return disk.Write(path, 0o600, func(w io.Writer) error {
+	copy(h.List[:], c.list)
+	return disk.Write(path, mode, func(w io.Writer) error {
 		out := &sectionWriter{w: bufio.NewWriterSize(w, 256<<10)}
 		out.page(make([]byte, pageSize)) // the header comes last, when the sum is known
 		out.sum = 0
@@ -178,7 +181,8 @@ func decodeSetHeader(page []byte) (h setHeader, err error) {
 	return h, nil
 }
 
-// openSet checks a set file and maps it. What does not pass its checksum is not served: [ErrDamaged].
+// openSet checks a set file and maps it. What does not pass its checksum is not served: [ErrDamaged]. Without a secret that
+// of the file will do.
 func openSet(path string, sec *secret) (*set, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -188,6 +192,9 @@ func openSet(path string, sec *secret) (*set, error) {
 	h, err := checkSet(f)
 	if err != nil {
 		return nil, err
+	}
+	if sec == nil {
+		sec = newSecret(h.Salt)
 	}
 	if h.Salt != sec.salt {
 		return nil, fmt.Errorf("opening the set: %w: made by another store", ErrDamaged)

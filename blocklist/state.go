@@ -90,7 +90,8 @@ func (st *state) compile(c setContent) error {
 	if err != nil {
 		return err
 	}
-	if err = errors.Join(f.Close(), writeSet(f.Name(), c)); err != nil {
+	c.list = st.Header.List
+	if err = errors.Join(f.Close(), writeSet(f.Name(), 0o600, c)); err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
 	st.Set, st.Base, st.Journal = filepath.Base(f.Name()), st.Header.Digest, 0

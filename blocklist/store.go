@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 	"github.com/argine-dns/argine/blocklist/internal/vouch"
@@ -28,9 +27,9 @@ type Options struct {
 
 // Store holds the durable sets of several lists. Lookups are lock-free and never wait for changes.
 type Store struct {
+	lookups
 	dir  string
 	lock io.Closer // nil if read-only
-	view atomic.Pointer[view]
 
 	mu     sync.Mutex // serialises changes
 	states map[string]*state

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/blocktest"
 	"github.com/argine-dns/argine/blocklist/internal/vouch"
 )
 
@@ -43,16 +44,6 @@ func values(entries []blocklist.Entry) iter.Seq2[blocklist.Entry, error] {
 			}
 		}
 	}
-}
-
-// setLocal makes lines the local list "local".
-func setLocal(t testing.TB, s *blocklist.Store, lines ...string) {
-	t.Helper()
-	var all []blocklist.Entry
-	for _, line := range lines {
-		all = append(all, entry(t, line))
-	}
-	require.NoError(t, s.SetLocal("local", "test", values(all)))
 }
 
 // release writes a release of the list csam: a snapshot of lines, or a delta whose lines begin with + and -.
@@ -111,7 +102,7 @@ func listed(s *blocklist.Store, name string) string {
 
 func TestLookupScopes(t *testing.T) {
 	s := openStore(t, t.TempDir())
-	setLocal(t, s, "example.com category=a", "=www.example.org", "sub.example.com category=b", "192.0.2.1", "https://example.net/x", `a\.b.example.test`)
+	blocktest.SetList(t, s, "local", "example.com category=a", "=www.example.org", "sub.example.com category=b", "192.0.2.1", "https://example.net/x", `a\.b.example.test`)
 	for name, want := range map[string]string{
 		"example.com":           "example.com",
 		"EXAMPLE.com.":          "example.com",
@@ -137,7 +128,7 @@ func TestLookupScopes(t *testing.T) {
 
 func TestMatchTellsWhy(t *testing.T) {
 	s := openStore(t, t.TempDir())
-	setLocal(t, s, `example.com category=csam ref="order 2026/17" expires=2099-05-01`)
+	blocktest.SetList(t, s, "local", `example.com category=csam ref="order 2026/17" expires=2099-05-01`)
 	m, ok := s.LookupHost("www.example.com")
 	require.True(t, ok)
 	assert.Equal(t, "local", m.List)
@@ -150,7 +141,7 @@ func TestMatchTellsWhy(t *testing.T) {
 
 func TestMonitorNeverHidesABlock(t *testing.T) {
 	s := openStore(t, t.TempDir())
-	setLocal(t, s, "example.com", "www.example.com status=monitor", "example.org status=monitor", "a.example.org status=monitor")
+	blocktest.SetList(t, s, "local", "example.com", "www.example.com status=monitor", "example.org status=monitor", "a.example.org status=monitor")
 	m, ok := s.LookupHost("www.example.com")
 	require.True(t, ok)
 	assert.False(t, m.Monitor)
@@ -164,7 +155,7 @@ func TestMonitorNeverHidesABlock(t *testing.T) {
 func TestExpiredEntriesStopMatching(t *testing.T) {
 	s := openStore(t, t.TempDir())
 	soon := time.Now().Add(2 * time.Second).UTC().Format(time.RFC3339)
-	setLocal(t, s, "example.com expires=2020-01-01", "a.example.org expires=2020-01-01", "example.org", "example.net expires="+soon)
+	blocktest.SetList(t, s, "local", "example.com expires=2020-01-01", "a.example.org expires=2020-01-01", "example.org", "example.net expires="+soon)
 	assert.Equal(t, "-", listed(s, "example.com"))
 	assert.Equal(t, "example.org", listed(s, "a.example.org"), "the parent still holds")
 	assert.Equal(t, "example.net", listed(s, "example.net"))
@@ -173,7 +164,7 @@ func TestExpiredEntriesStopMatching(t *testing.T) {
 
 func TestDuplicatesKeepTheStronger(t *testing.T) {
 	s := openStore(t, t.TempDir())
-	setLocal(t, s, "example.com status=monitor", "example.com expires=2020-01-01", "example.com category=x", "example.com expires=2099-01-01")
+	blocktest.SetList(t, s, "local", "example.com status=monitor", "example.com expires=2020-01-01", "example.com category=x", "example.com expires=2099-01-01")
 	m, ok := s.LookupHost("example.com")
 	require.True(t, ok)
 	assert.Equal(t, "x", m.Category)
@@ -184,7 +175,7 @@ func TestDuplicatesKeepTheStronger(t *testing.T) {
 func TestSeveralListsAnswerInOrder(t *testing.T) {
 	s := openStore(t, t.TempDir())
 	for list, line := range map[string]string{"a": "example.com status=monitor", "b": "example.com category=b", "c": "example.com category=c"} {
-		require.NoError(t, s.SetLocal(list, "", values([]blocklist.Entry{entry(t, line)})))
+		blocktest.SetList(t, s, list, line)
 	}
 	m, ok := s.LookupHost("www.example.com")
 	require.True(t, ok)

@@ -2,9 +2,7 @@ package dnsfilter_test
 
 import (
 	"context"
-	"iter"
 	"net"
-	"strings"
 	"testing"
 	"time"
 
@@ -12,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/blocktest"
 	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
@@ -36,28 +35,11 @@ func newZone(t testing.TB, text string) *upstream.Zone {
 // newStore makes a store of lists, each given as lines of entries.
 func newStore(t testing.TB, lists map[string]string) *blocklist.Store {
 	t.Helper()
-	store, err := blocklist.Open(t.TempDir(), blocklist.Options{})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, store.Close()) })
+	store := blocktest.NewStore(t)
 	for name, lines := range lists {
-		setList(t, store, name, lines)
+		blocktest.SetList(t, store, name, lines)
 	}
 	return store
-}
-
-func setList(t testing.TB, store *blocklist.Store, name, lines string) {
-	t.Helper()
-	require.NoError(t, store.SetLocal(name, "test", entries(lines)))
-}
-
-func entries(lines string) iter.Seq2[blocklist.Entry, error] {
-	return func(yield func(blocklist.Entry, error) bool) {
-		for line := range strings.Lines(lines) {
-			if !yield(blocklist.ParseEntry(line)) {
-				return
-			}
-		}
-	}
 }
 
 func newServer(t testing.TB, c dnsfilter.Config) *dnsfilter.Server {

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/argine-dns/argine/blocklist/blocktest"
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
@@ -218,7 +219,7 @@ func TestReconfigure(t *testing.T) {
 	assert.Len(t, ask(t, s, "udp", question("a.test.", dns.TypeA)).Answer, 2)
 	s.Reconfigure(dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "l", Action: dnsfilter.Refused}}}, up)
 	assert.Equal(t, dns.RcodeRefused, ask(t, s, "udp", question("a.test.", dns.TypeA)).Rcode, "the decision comes before the cache")
-	setList(t, store, "l", "b.test")
+	blocktest.SetList(t, store, "l", "b.test")
 	assert.Len(t, ask(t, s, "udp", question("a.test.", dns.TypeA)).Answer, 2)
 	assert.Equal(t, dns.RcodeRefused, ask(t, s, "udp", question("b.test.", dns.TypeA)).Rcode)
 }

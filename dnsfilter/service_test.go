@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/blocktest"
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
@@ -267,8 +268,8 @@ func TestLookup(t *testing.T) {
 	store, err := blocklist.Open(filepath.Join(r.dir, "state"), blocklist.Options{})
 	require.NoError(t, err)
 	defer store.Close()
-	setList(t, store, "local", "a.test category=old\nb.test")
-	setList(t, store, "it.example/csam", "c.test")
+	blocktest.SetList(t, store, "local", "a.test category=old\nb.test")
+	blocktest.SetList(t, store, "it.example/csam", "c.test")
 	check("a.test", "nxdomain", "x") // the file is newer than what is held
 	check("b.test", "pass", "")
 	check("c.test", "refused", "")

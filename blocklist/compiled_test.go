@@ -1,0 +1,123 @@
+package blocklist_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/blocktest"
+)
+
+func buildSet(t testing.TB, lines ...string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "list.set")
+	require.NoError(t, blocklist.BuildSet(path, csam, blocktest.Entries(lines...)))
+	return path
+}
+
+func TestSet(t *testing.T) {
+	path := buildSet(t, "example.org category=csam ref=2026/17", "=host.test status=monitor", "https://site.test/a/*", "192.0.2.0/24", "old.test expires=2020-01-01",
+		"twice.test status=monitor", "twice.test")
+	s, err := blocklist.OpenSet(path)
+	require.NoError(t, err)
+	assert.Equal(t, blocklist.Header{List: csam, Entries: 6}, s.Info().Header)
+
+	m, ok := s.LookupHost("www.Example.org.")
+	require.True(t, ok)
+	assert.Equal(t, []string{csam, "example.org", "csam", "2026/17"}, []string{m.List, m.Entry(), m.Category, m.Reference})
+	m, ok = s.LookupHost("host.test")
+	assert.True(t, ok && m.Monitor)
+	m, ok = s.LookupHost("twice.test")
+	assert.True(t, ok && !m.Monitor, "the stronger of two stays")
+	m, ok = s.LookupURL("http://SITE.test:8080/a/./b?c")
+	require.True(t, ok)
+	assert.Equal(t, "https://site.test/a/*", m.Entry())
+	m, ok = s.LookupAddr(netip.MustParseAddr("192.0.2.7"))
+	require.True(t, ok)
+	assert.Equal(t, "192.0.2.0/24", m.Entry())
+	for _, host := range []string{"org", "a.host.test", "site.test", "old.test", ""} {
+		_, ok := s.LookupHost(host)
+		assert.False(t, ok, host)
+	}
+}
+
+func TestSetIsReplacedInOneStep(t *testing.T) {
+	path := buildSet(t, "example.org")
+	old, err := blocklist.OpenSet(path)
+	require.NoError(t, err)
+	require.NoError(t, blocklist.BuildSet(path, csam, blocktest.Entries("example.com")))
+	_, ok := old.LookupHost("example.org")
+	assert.True(t, ok, "what is open stays as it was")
+
+	require.ErrorIs(t, blocklist.BuildSet(path, csam, blocktest.Entries("example.net", "*.example.org")), blocklist.ErrMalformed)
+	require.Error(t, blocklist.BuildSet(path, "Not A List", blocktest.Entries()))
+	s, err := blocklist.OpenSet(path)
+	require.NoError(t, err)
+	_, ok = s.LookupHost("example.com")
+	assert.True(t, ok, "after an error the old file is there")
+	files, err := os.ReadDir(filepath.Dir(path))
+	require.NoError(t, err)
+	assert.Len(t, files, 1)
+}
+
+func TestEmptySet(t *testing.T) {
+	s, err := blocklist.OpenSet(buildSet(t))
+	require.NoError(t, err)
+	_, ok := s.LookupURL("https://example.org/")
+	assert.False(t, ok)
+}
+
+func TestSetThatIsNone(t *testing.T) {
+	path := buildSet(t, "example.org")
+	whole, err := os.ReadFile(path)
+	require.NoError(t, err)
+	refused := func(b []byte) {
+		t.Helper()
+		require.NoError(t, os.WriteFile(path, b, 0o600))
+		_, err := blocklist.OpenSet(path)
+		require.ErrorIs(t, err, blocklist.ErrDamaged)
+	}
+	refused(nil)
+	refused([]byte("example.org\n"))
+	refused(whole[:len(whole)-1])
+	refused(append(whole[:len(whole):len(whole)], 0))
+	for range 50 {
+		b := append([]byte(nil), whole...)
+		b[rand.IntN(len(b))] ^= 1 << rand.IntN(8)
+		refused(b)
+	}
+	_, err = blocklist.OpenSet(path + ".none")
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// A set finds what a store finds.
+func TestSetAgreesWithStore(t *testing.T) {
+	var lines []string
+	for i := range 3000 {
+		lines = append(lines, fmt.Sprintf("%d.example ref=%d", i*2, i%7), fmt.Sprintf("https://%d.test/a?b=%d", i, i))
+	}
+	s, err := blocklist.OpenSet(buildSet(t, lines...))
+	require.NoError(t, err)
+	store := blocktest.NewStore(t)
+	blocktest.SetList(t, store, csam, lines...)
+	hits := 0
+	for i := range 7000 {
+		for _, url := range []string{fmt.Sprintf("http://www.%d.example/", i), fmt.Sprintf("http://%d.test/a?b=%d", i, i)} {
+			got, ok := s.LookupURL(url)
+			want, listed := store.LookupURL(url)
+			require.Equal(t, listed, ok, url)
+			require.Equal(t, want, got)
+			if ok {
+				hits++
+			}
+		}
+	}
+	assert.Equal(t, 6000, hits)
+}
