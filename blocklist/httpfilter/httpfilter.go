@@ -1,0 +1,107 @@
+// Package httpfilter refuses listed URLs in programs that speak HTTP: as middleware in front of a handler, and as a
+// transport in a client. A refusal has the status 451, Unavailable For Legal Reasons (RFC 7725).
+//
+//	filter := httpfilter.Filter{List: store}
+//	http.ListenAndServe(addr, filter.Handler(proxy))          // a proxy, gateway or server that others use
+//	client := http.Client{Transport: filter.Transport(nil)}   // a program that fetches what others name
+//
+// What is looked up is what the request asks for: host and path of the URL, and its query. Entries of all scopes apply, ip
+// entries where the URL has an address for a host; the addresses of a name are not looked up. A CONNECT request shows
+// no path, so that url entries don't apply to it. An entry with status=monitor lets pass; the match is in the request's
+// context either way.
+package httpfilter
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// List tells what is listed: a [blocklist.Store] or a [blocklist.Set].
+type List interface {
+	LookupHost(host string) (blocklist.Match, bool)
+	LookupAddr(addr netip.Addr) (blocklist.Match, bool)
+	LookupURL(url string) (blocklist.Match, bool)
+}
+
+// Filter refuses what a list holds.
+type Filter struct {
+	List List // required
+	// BlockedBy is the URL of who runs the filter, for the Link header of RFC 7725: not of the authority behind the list.
+	// Empty: no such header.
+	BlockedBy string
+	// Refusal answers refused requests, whose match [MatchOf] has. Nil: a short page, or JSON for those who accept that.
+	Refusal http.Handler
+}
+
+// Handler returns a handler that refuses what is listed, and passes all else to next.
+func (f Filter) Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		m, ok := f.lookup(r)
+		if ok {
+			r = withMatch(r, m)
+		}
+		if !ok || m.Monitor {
+			next.ServeHTTP(w, r)
+			return
+		}
+		f.refuse(w, r)
+	})
+}
+
+// Transport returns a transport that answers requests for what is listed itself, with status 451, and passes all others to
+// next; nil is [http.DefaultTransport]. A client with it has every redirection checked. [MatchOf] has the match from the
+// Request of the response.
+func (f Filter) Transport(next http.RoundTripper) http.RoundTripper {
+	if next == nil {
+		next = http.DefaultTransport
+	}
+	return transport{f, next}
+}
+
+// lookup looks up what r asks for, and where a client's request goes to another host than it names, that host too.
+func (f Filter) lookup(r *http.Request) (blocklist.Match, bool) {
+	m, ok := f.lookupAt(r.URL.Host, r)
+	if r.Host == r.URL.Host || r.Host == "" || ok && !m.Monitor {
+		return m, ok
+	}
+	if named, found := f.lookupAt(r.Host, r); found && (!ok || !named.Monitor) {
+		return named, found
+	}
+	return m, ok
+}
+
+func (f Filter) lookupAt(host string, r *http.Request) (blocklist.Match, bool) {
+	switch {
+	case host == "":
+		return blocklist.Match{}, false
+	case r.Method != http.MethodConnect:
+		u := url.URL{Scheme: "http", Host: host, Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery}
+		return f.List.LookupURL(u.String())
+	}
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	if a, err := netip.ParseAddr(host); err == nil {
+		return f.List.LookupAddr(a)
+	}
+	return f.List.LookupHost(host)
+}
+
+// matchKey is where a request's context has its match.
+type matchKey struct{}
+
+func withMatch(r *http.Request, m blocklist.Match) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), matchKey{}, m))
+}
+
+// MatchOf returns why a request was refused, or which entry with status=monitor let it pass; false if nothing holds it. In a
+// handler behind a filter it takes the request, in a client the Request of the response.
+func MatchOf(r *http.Request) (blocklist.Match, bool) {
+	m, ok := r.Context().Value(matchKey{}).(blocklist.Match)
+	return m, ok
+}

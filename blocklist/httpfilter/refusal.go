@@ -1,0 +1,94 @@
+package httpfilter
+
+import (
+	"encoding/json"
+	"fmt"
+	"html"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// refuse answers a request that has a match.
+func (f Filter) refuse(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Cache-Control", "no-store") // unblocking is to be as fast as blocking
+	if u, err := url.Parse(f.BlockedBy); err == nil && f.BlockedBy != "" {
+		h.Set("Link", fmt.Sprintf(`<%s>; rel="blocked-by"`, u))
+	}
+	if f.Refusal != nil {
+		f.Refusal.ServeHTTP(w, r)
+		return
+	}
+	m, _ := MatchOf(r)
+	body, kind := page(m), "text/html; charset=utf-8"
+	if wantsJSON(r.Header.Values("Accept")) {
+		body, kind = object(m), "application/json"
+	}
+	h.Set("Content-Type", kind)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(http.StatusUnavailableForLegalReasons)
+	if r.Method != http.MethodHead {
+		_, _ = io.WriteString(w, body) //nolint:errcheck // a client that went away is no concern of ours
+	}
+}
+
+// refusal is what a program is told. The entry is not in it: it may cover more than what was asked for.
+type refusal struct {
+	Status    int    `json:"status"`
+	Title     string `json:"title"`
+	List      string `json:"list"`
+	Category  string `json:"category,omitempty"`
+	Reference string `json:"ref,omitempty"`
+}
+
+func object(m blocklist.Match) string {
+	const status = http.StatusUnavailableForLegalReasons
+	b, err := json.Marshal(refusal{status, http.StatusText(status), m.List, m.Category, m.Reference})
+	if err != nil {
+		return "{}" // strings and a number always can be marshalled
+	}
+	return string(b) + "\n"
+}
+
+// page is what a person is told.
+func page(m blocklist.Match) string {
+	var b strings.Builder
+	b.WriteString("<!doctype html>\n<meta charset=utf-8>\n<meta name=viewport content=\"width=device-width\">\n<title>Unavailable For Legal Reasons</title>\n")
+	b.WriteString("<h1>Unavailable For Legal Reasons</h1>\n<p>Access to this address is blocked.\n<dl>\n")
+	for _, row := range [][2]string{{"List", m.List}, {"Category", m.Category}, {"Reference", m.Reference}} {
+		if row[1] != "" {
+			fmt.Fprintf(&b, "<dt>%s<dd>%s\n", row[0], html.EscapeString(row[1]))
+		}
+	}
+	b.WriteString("</dl>\n")
+	return b.String()
+}
+
+// wantsJSON tells whether a client names JSON and does not prefer HTML.
+func wantsJSON(accept []string) bool {
+	var inJSON, inHTML float64
+	for part := range strings.SplitSeq(strings.Join(accept, ","), ",") {
+		kind, params, err := mime.ParseMediaType(part)
+		if err != nil {
+			continue
+		}
+		q := 1.0
+		if v, err := strconv.ParseFloat(params["q"], 64); err == nil {
+			q = v
+		}
+		switch {
+		case kind == "application/json" || strings.HasSuffix(kind, "+json"):
+			inJSON = max(inJSON, q)
+		case kind == "text/html":
+			inHTML = max(inHTML, q)
+		}
+	}
+	return inJSON > inHTML
+}
