@@ -25,6 +25,8 @@ var (
 	ErrDamaged = errors.New("damaged")
 	// ErrDigest is returned when the entries are not those that the digest was made from.
 	ErrDigest = errors.New("digest does not match")
+	// ErrHeld is returned when the guards hold a change; a person looks at what they found, and accepts it or not.
+	ErrHeld = errors.New("held by the guards")
 	// ErrClosed is returned by a Store after Close.
 	ErrClosed = errors.New("closed")
 	// ErrBusy is returned when another process holds what is to be changed.

@@ -32,6 +32,9 @@ func New(limits Limits) (*Guard, error) {
 	return g, nil
 }
 
+// Limits returns the limits, with the standard ones where none were given.
+func (g *Guard) Limits() Limits { return g.limits }
+
 // Update is a change of a list's state, from a delta or between two snapshots.
 type Update struct {
 	// Before and After are the entries of the state before and after. Before is 0 for the first state of a list.
@@ -90,27 +93,35 @@ func (g *Guard) additions(changes iter.Seq2[blocklist.Change, error], found *col
 
 // entry checks one addition.
 func (g *Guard) entry(e blocklist.Entry, found *collector, parents *parents) {
+	for _, f := range g.Entry(e) {
+		found.add(f)
+	}
+	if c, ok := coverage(e); ok && !e.Monitor && e.Scope != blocklist.ScopeURL {
+		parents.add(c)
+	}
+}
+
+// Entry returns what an addition trips by itself: all but what the rest of its list decides, that is [CheckParent] and the
+// checks of the list as a whole.
+func (g *Guard) Entry(e blocklist.Entry) (found []Finding) {
 	severity := SeverityHold
 	if e.Monitor {
 		severity = SeverityReport
 	}
 	trip := func(check Check, severity Severity, why string) {
 		if why != "" {
-			found.add(Finding{Check: check, Severity: severity, Entry: e.Target(), Why: why})
+			found = append(found, Finding{Check: check, Severity: severity, Entry: e.Target(), Why: why})
 		}
 	}
 	if prefix, ok := e.Prefix(); ok {
 		trip(CheckWide, severity, g.wide(prefix))
 		trip(CheckSpecial, severity, g.special(prefix))
 		trip(CheckProtect, severity, g.protected.overlapping(prefix))
-		return
+		return found
 	}
 	c, ok := coverage(e)
 	if !ok {
-		return
-	}
-	if !e.Monitor && e.Scope != blocklist.ScopeURL {
-		parents.add(c)
+		return found
 	}
 	place := locate(c.name)
 	if check, why := place.why(c); !c.below && check == CheckSuffix {
@@ -121,6 +132,7 @@ func (g *Guard) entry(e blocklist.Entry, found *collector, parents *parents) {
 	trip(CheckProtect, severity, g.protected.why(c))
 	trip(CheckPopular, severity, g.popular.why(c))
 	trip(CheckLooks, SeverityReport, g.looks.why(place.site))
+	return found
 }
 
 // cover is what an entry covers in the DNS.

@@ -3,6 +3,8 @@ package guard
 import (
 	"fmt"
 	"net/netip"
+	"strconv"
+	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
 )
@@ -65,3 +67,20 @@ func (l Limits) withDefaults() (Limits, error) {
 	}
 	return l, nil
 }
+
+// ParseShare reads a share for [Limits.MaxGrowth] and [Limits.MaxShrink], such as 20% or 0.2. It fails with
+// [blocklist.ErrMalformed].
+func ParseShare(text string) (float64, error) {
+	number, percent := strings.CutSuffix(text, "%")
+	share, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+	if percent {
+		share /= 100
+	}
+	if err != nil || !(share > 0 && share <= maxShare) { // not a number, too
+		return 0, fmt.Errorf("share %.40q: %w: write it like 20%%, more than 0%%", text, blocklist.ErrMalformed)
+	}
+	return share, nil
+}
+
+// maxShare is as good as no limit.
+const maxShare = 1e6

@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
+
+	"github.com/argine-dns/argine/blocklist"
 )
 
 // Check is the name of a guard.
@@ -101,4 +103,27 @@ func (c *collector) finish() *Report {
 		c.report.Digest = hex.EncodeToString(c.sum.Sum(nil))
 	}
 	return &c.report
+}
+
+// HeldError is a report that holds a change, as an error. It wraps [blocklist.ErrHeld].
+type HeldError struct{ *Report }
+
+// Error implements error: it tells how much was found, and the first of it.
+func (e *HeldError) Error() string {
+	text := fmt.Sprintf("%v: %s", blocklist.ErrHeld, count(e.Held, "finding", "findings"))
+	if len(e.Findings) > 0 {
+		text += ": " + e.Findings[0].String()
+	}
+	return text
+}
+
+// Unwrap returns the sentinel.
+func (e *HeldError) Unwrap() error { return blocklist.ErrHeld }
+
+// String tells the finding in a line.
+func (f Finding) String() string {
+	if f.Entry == "" {
+		return fmt.Sprintf("%s: %s", f.Check, f.Why)
+	}
+	return fmt.Sprintf("%s: %s: %s", f.Check, f.Entry, f.Why)
 }

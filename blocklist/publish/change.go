@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/guard"
 )
 
 // Result counts what a change to the ledger did.
@@ -15,35 +17,29 @@ type Result struct {
 	Added     uint64 // entries that are new
 	Changed   uint64 // entries whose attributes are other ones now
 	Removed   uint64
-	Unchanged uint64    // entries that were there like this already
-	Refused   uint64    // entries that were not taken
-	Refusals  []Refusal // the first of them
+	Unchanged uint64          // entries that were there like this already
+	Refused   uint64          // entries that were not taken, because the guards hold them
+	Findings  []guard.Finding // what the guards found in the entries: the first that hold, and the first that don't
 }
 
-// Refusal says why an entry was not taken.
-type Refusal struct {
-	Entry blocklist.Entry
-	Err   error
-}
-
-// maxRefusals is how many refused entries a Result explains.
-const maxRefusals = 20
-
-// Add lists entries. An entry that is there with other attributes gets the new ones. If one of them must not be listed,
-// nothing is changed, and the error says why.
+// Add lists entries. An entry that is there with other attributes gets the new ones. If the guards hold one of them,
+// nothing is changed, and the error is a [*guard.HeldError]; with c.Override they are taken all the same.
 func (l *Ledger) Add(ctx context.Context, entries []blocklist.Entry, c Cause) (Result, error) {
-	for _, e := range entries {
-		if err := CheckEntry(e); err != nil {
-			return Result{}, err
-		}
-	}
 	return l.change(ctx, KindAdd, c, func(o *operation, r *Result) error {
+		check, err := l.newCheck(ctx, c)
+		if err != nil {
+			return err
+		}
 		for _, e := range entries {
+			if err := check.entry(ctx, o, e); err != nil {
+				return err
+			}
 			if err := o.put(ctx, e, r); err != nil {
 				return err
 			}
 		}
-		return nil
+		r.Findings = check.found()
+		return check.held()
 	})
 }
 
@@ -59,11 +55,15 @@ func (l *Ledger) Remove(ctx context.Context, entries []blocklist.Entry, c Cause)
 	})
 }
 
-// Import is Add for a stream of entries of any length, in bounded memory. Entries that must not be listed are left out and
-// counted. An error in the stream changes nothing. Progress, if it is not nil, is called now and then with the number of
-// entries read.
+// Import is Add for a stream of entries of any length, in bounded memory. Entries that the guards hold are left out and
+// counted, unless c.Override says why they are taken. An error in the stream changes nothing. Progress, if it is not nil,
+// is called now and then with the number of entries read.
 func (l *Ledger) Import(ctx context.Context, entries iter.Seq2[blocklist.Entry, error], c Cause, progress func(uint64)) (Result, error) {
 	return l.change(ctx, KindImport, c, func(o *operation, r *Result) error {
+		check, err := l.newCheck(ctx, c)
+		if err != nil {
+			return err
+		}
 		var read uint64
 		for e, err := range entries {
 			if err != nil {
@@ -72,23 +72,20 @@ func (l *Ledger) Import(ctx context.Context, entries iter.Seq2[blocklist.Entry, 
 			if read++; progress != nil && read%4096 == 0 {
 				progress(read)
 			}
-			if err := CheckEntry(e); err != nil {
-				r.refuse(e, err)
+			before := check.refused
+			if err := check.entry(ctx, o, e); err != nil {
+				return err
+			}
+			if check.refused > before {
 				continue
 			}
 			if err := o.put(ctx, e, r); err != nil {
 				return err
 			}
 		}
+		r.Refused, r.Findings = check.refused, check.found()
 		return nil
 	})
-}
-
-func (r *Result) refuse(e blocklist.Entry, err error) {
-	r.Refused++
-	if len(r.Refusals) < maxRefusals {
-		r.Refusals = append(r.Refusals, Refusal{Entry: e, Err: err})
-	}
 }
 
 // change runs fill under the lock as one operation.
@@ -98,6 +95,9 @@ func (l *Ledger) change(ctx context.Context, kind string, c Cause, fill func(*op
 		return r, err
 	}
 	defer unlock()
+	if c.Override != "" {
+		c.Reason = strings.TrimPrefix(c.Reason+"; guards overridden: "+c.Override, "; ")
+	}
 	if err := l.operate(ctx, kind, c, func(o *operation) error { return fill(o, &r) }); err != nil {
 		return Result{}, err
 	}

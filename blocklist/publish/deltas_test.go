@@ -148,6 +148,7 @@ func TestDeltas(t *testing.T) {
 // A list that was turned over is a snapshot, not a delta longer than that.
 func TestTurnover(t *testing.T) {
 	a, s := newAgency(t), &shelf{}
+	require.NoError(t, a.SetGuard(t.Context(), publish.GuardSettings{MaxGrowth: 1e6}, cause))
 	_, err := a.Add(t.Context(), entries(t, "example.org"), cause)
 	require.NoError(t, err)
 	a.pushTo(t, s)

@@ -40,10 +40,10 @@ type maker struct {
 }
 
 // makeFiles writes the files that the next release has beyond those of the last one, and returns all of its files.
-func (l *Ledger) makeFiles(ctx context.Context, last Released, now Operation) ([]trust.File, error) {
+func (l *Ledger) makeFiles(ctx context.Context, last Released, now Operation, override string) ([]trust.File, error) {
 	m := maker{Ledger: l, now: now, to: trust.Release{
 		List: l.list, Serial: last.Serial + 1, Entries: now.Entries, Digest: now.Digest,
-		Created: time.Now().UTC().Truncate(time.Second), Ledger: now.Hash,
+		Created: time.Now().UTC().Truncate(time.Second), Ledger: now.Hash, Override: override,
 	}}
 	if last.Serial == 0 {
 		snapshot, err := m.snapshot(ctx)

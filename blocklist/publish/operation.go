@@ -23,10 +23,11 @@ type Cause struct {
 	Author    string
 	Reason    string
 	Reference string // the order or decision behind it
+	Override  string // of Add and Import: why entries are taken that the guards hold; empty: they are not
 }
 
 func (c Cause) check() error {
-	for what, text := range map[string]string{"author": c.Author, "reason": c.Reason, "reference": c.Reference} {
+	for what, text := range map[string]string{"author": c.Author, "reason": c.Reason, "reference": c.Reference, "override": c.Override} {
 		if len(text) > 4<<10 || !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
 			return fmt.Errorf("%s %.40q: %w: one line of at most 4 KiB is needed", what, text, blocklist.ErrMalformed)
 		}
@@ -47,11 +48,18 @@ const (
 	KindPush   = "push"   // a release was pushed
 	KindRoot   = "root"   // a new root was made, for the officers to sign
 	KindRefuse = "refuse" // what was pending was dropped
+
+	KindOverride = "override" // the next release may pass the guards, with the findings that it refers to
+	KindGuard    = "guard"    // the settings of the guards were changed
 )
 
 // changesNothing tells whether operations of a kind are recorded although no entry comes or goes.
 func changesNothing(kind string) bool {
-	return kind == KindPush || kind == KindRoot || kind == KindRefuse
+	switch kind {
+	case KindPush, KindRoot, KindRefuse, KindOverride, KindGuard:
+		return true
+	}
+	return false
 }
 
 // Operation is one step in the history of the list.
@@ -162,7 +170,7 @@ type operation struct {
 }
 
 // operate runs fill as one operation: all of it, recorded, or nothing. An operation that changes no entry is recorded only
-// if it is of the kind that never does.
+// if it is of a kind that never does.
 func (l *Ledger) operate(ctx context.Context, kind string, c Cause, fill func(*operation) error) error {
 	if err := c.check(); err != nil {
 		return err

@@ -20,14 +20,15 @@ var ErrNothingPending = errors.New("nothing is pending")
 
 // Pending is a root or a release that waits for signatures, or that has them and waits to be pushed.
 type Pending struct {
-	List    string    `json:"list"`
-	Root    int64     `json:"root,omitempty"`   // version of the root; 0 for a release
-	Serial  uint64    `json:"serial,omitempty"` // of the release; 0 for a root
-	Entries uint64    `json:"entries,omitempty"`
-	Digest  string    `json:"digest,omitempty"`
-	Ledger  string    `json:"ledger,omitempty"` // hash of the last operation that the release contains
-	Created time.Time `json:"created,omitzero"`
-	Expires time.Time `json:"expires"`
+	List     string    `json:"list"`
+	Root     int64     `json:"root,omitempty"`   // version of the root; 0 for a release
+	Serial   uint64    `json:"serial,omitempty"` // of the release; 0 for a root
+	Entries  uint64    `json:"entries,omitempty"`
+	Digest   string    `json:"digest,omitempty"`
+	Ledger   string    `json:"ledger,omitempty"`   // hash of the last operation that the release contains
+	Override string    `json:"override,omitempty"` // why it passes although the guards held it
+	Created  time.Time `json:"created,omitzero"`
+	Expires  time.Time `json:"expires"`
 	Quorum
 	Before  *Quorum  `json:"before,omitempty"`  // of a root: the officers of the root before, enough of whom must sign, too
 	Keys    []string `json:"keys,omitempty"`    // of a root: the officers' public keys
@@ -101,7 +102,7 @@ func (l *Ledger) pendingRelease(dir string) (*Pending, error) {
 	}
 	r := rel.targets.Newest()
 	p := &Pending{
-		List: r.List, Serial: r.Serial, Entries: r.Entries, Digest: r.Digest, Ledger: r.Ledger, Created: r.Created,
+		List: r.List, Serial: r.Serial, Entries: r.Entries, Digest: r.Digest, Ledger: r.Ledger, Override: r.Override, Created: r.Created,
 		Expires: rel.targets.Expires, path: filepath.Join(dir, targetsFile), metadata: rel.metadata, root: root,
 	}
 	return p, p.countSignatures()

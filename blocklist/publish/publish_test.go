@@ -21,6 +21,9 @@ const list = "it.example/test"
 
 var cause = publish.Cause{Author: "anna", Reason: "test", Reference: "order 2026/17"}
 
+// override is a cause that lets pass what the guards hold.
+var override = publish.Cause{Author: "anna", Reason: "test", Override: "the guards know no test"}
+
 // agency is a ledger with two officers, both of whom must sign.
 type agency struct {
 	*publish.Ledger

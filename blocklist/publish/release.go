@@ -15,12 +15,16 @@ import (
 // releases/SERIAL. The files that the targets name lie in files/.
 const releaseDir = "release"
 
+// reasonExpired is why entries go when a release is made.
+const reasonExpired = "expired before the release"
+
 // ErrUnchanged is returned by Release when the list is as it was released last.
 var ErrUnchanged = errors.New("nothing has changed")
 
 // Release makes the next release from the ledger and leaves it pending, unsigned. Entries past their expiry are taken out
 // of the ledger first; that is an operation of its own, by author. A release that was pending for an older state is
-// replaced, and with it its signatures; replaced tells. One that is pending for the very same state stays as it is.
+// replaced, and with it its signatures; replaced tells. One that is pending for the very same state stays as it is. What the
+// guards hold is not released: the error is a [*guard.HeldError], see [Ledger.Override].
 func (l *Ledger) Release(ctx context.Context, author string) (p *Pending, replaced bool, err error) {
 	unlock, err := l.lock(ctx)
 	if err != nil {
@@ -30,7 +34,7 @@ func (l *Ledger) Release(ctx context.Context, author string) (p *Pending, replac
 	if _, err := l.root(); err != nil {
 		return nil, false, err
 	}
-	if err := l.expire(ctx, Cause{Author: author, Reason: "expired before the release"}); err != nil {
+	if err := l.expire(ctx, Cause{Author: author, Reason: reasonExpired}); err != nil {
 		return nil, false, err
 	}
 	now, err := head(ctx, l.db)
@@ -87,7 +91,11 @@ func (l *Ledger) build(ctx context.Context, now Operation) error {
 	if err := l.checkChanged(last, now); err != nil {
 		return err
 	}
-	files, err := l.makeFiles(ctx, last, now)
+	override, err := l.guardRelease(ctx, last, now)
+	if err != nil {
+		return err
+	}
+	files, err := l.makeFiles(ctx, last, now, override)
 	if err != nil {
 		return err
 	}

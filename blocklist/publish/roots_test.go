@@ -250,7 +250,7 @@ func TestRefuseRoot(t *testing.T) {
 // Why a release is as it is comes from the operations that the signature covers.
 func TestReasons(t *testing.T) {
 	a := newAgency(t)
-	_, err := a.Add(t.Context(), entries(t, "example.com"), cause)
+	_, err := a.Add(t.Context(), entries(t, "example.com", "example.org"), cause)
 	require.NoError(t, err)
 	a.release(t)
 	_, err = a.Remove(t.Context(), entries(t, "example.com"), publish.Cause{Author: "bruno", Reason: "cleaned", Reference: "revocation 2026/44"})

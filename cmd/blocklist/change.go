@@ -32,7 +32,9 @@ func (a *app) add() *cobra.Command {
   https://host.example/path   that path; with /* at the end everything below it
   192.0.2.0/24                those addresses
 
-An entry may carry its attributes: "example.com status=monitor".`,
+An entry may carry its attributes: "example.com status=monitor".
+
+What the guards hold, such as a public suffix or a protected name, is not listed; see blocklist guard.`,
 		Example: `  blocklist -C DIR add example.com --category test --ref "order 2026/17" --reason "as ordered" --expires 2027-05-01`,
 		Args:    args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -50,6 +52,7 @@ An entry may carry its attributes: "example.com status=monitor".`,
 		},
 	}
 	causeFlags(cmd, &c)
+	overrideFlag(cmd, &c.Override)
 	attributes.add(cmd)
 	return cmd
 }
@@ -101,10 +104,10 @@ func (a *app) changeLedger(ctx context.Context, entries []blocklist.Entry, c pub
 // sayResult tells what a change did.
 func (a *app) sayResult(r publish.Result) {
 	a.say("%s added, %s changed, %s removed, %s as before", thousands(r.Added), thousands(r.Changed), thousands(r.Removed), thousands(r.Unchanged))
-	for _, refusal := range r.Refusals {
-		a.say("refused: %v", refusal.Err)
+	for _, f := range r.Findings {
+		a.say("%s", findingText(f))
 	}
-	if more := r.Refused - uint64(len(r.Refusals)); more > 0 {
-		a.say("refused: %s more", thousands(more))
+	if r.Refused > 0 {
+		a.say("%s left out, as the guards hold them; --override WHY takes them", plural(r.Refused, "entry", "entries"))
 	}
 }

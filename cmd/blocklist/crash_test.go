@@ -36,6 +36,7 @@ func TestKilled(t *testing.T) {
 	c.must(t, "init", c.dir, "--list", "it.example/test", "--origin-key", filepath.Join(c.origin, "online.pub"),
 		"--officer", filepath.Join(base, "anna.pub"), "--threshold", "1")
 	c.must(t, "-C", c.dir, "sign", "--key", c.key, "--yes")
+	c.must(t, "-C", c.dir, "guard", "--max-growth", "1000%")
 	c.must(t, "origin", "trust", c.origin, filepath.Join(c.dir, "root.json"))
 	for round := range 2 {
 		c.killImport(t, round)

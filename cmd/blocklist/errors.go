@@ -10,6 +10,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/formats"
+	"github.com/argine-dns/argine/blocklist/guard"
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
@@ -52,6 +53,9 @@ func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 // report tells an error, and what to do about it where that is known.
 func (a *app) report(err error) {
 	a.say("blocklist: error: %v", err)
+	if held := (*guard.HeldError)(nil); errors.As(err, &held) {
+		a.sayFindings(held.Report)
+	}
 	if hint := hintFor(err); hint != "" {
 		a.say("blocklist: hint: %s", hint)
 	}
@@ -74,6 +78,7 @@ func hintFor(err error) string {
 		{publish.ErrNothingPending, "blocklist release makes the next release"},
 		{publish.ErrUnchanged, "add, remove or import entries first; blocklist diff shows what would be released"},
 		{publish.ErrNotListed, "example.com and =example.com are two entries; blocklist entries shows what is listed"},
+		{blocklist.ErrHeld, "take out what was not meant; or --override WHY lets exactly this pass, and is recorded"},
 		{blocklist.ErrDamaged, "keep the folder as it is, and compare it with a copy from before; blocklist log shows who did what"},
 		{fs.ErrPermission, "check who owns the file and the folder"},
 	} {

@@ -15,17 +15,29 @@ import (
 const maxShown = 20
 
 func (a *app) release() *cobra.Command {
-	var author string
+	var author, override string
 	cmd := &cobra.Command{
 		Use:   "release",
 		Short: "Make the next release, unsigned, and show what it would change",
 		Long: `Make the next release, unsigned, and show what it would change. Entries past their expiry are taken off first.
 
-A release that is pending for an older state of the list is replaced, and its signatures with it.`,
-		Example: "  blocklist -C DIR release",
-		Args:    args(cobra.NoArgs),
+A release that is pending for an older state of the list is replaced, and its signatures with it.
+
+What the guards hold is not released; blocklist guard shows what they found. --override says why it may pass: that is
+recorded, and signed with the release for every subscriber to see. Their own guards hold it all the same, until they
+accept it.`,
+		Example: `  blocklist -C DIR release
+  blocklist -C DIR release --override "court order 2026/17 is for the whole platform"`,
+		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLedger(func(l *publish.Ledger) error {
+				if override != "" {
+					r, err := l.Override(cmd.Context(), publish.Cause{Author: author, Reason: override})
+					if err != nil {
+						return err
+					}
+					a.sayFindings(r)
+				}
 				p, replaced, err := l.Release(cmd.Context(), author)
 				if err != nil {
 					return err
@@ -43,6 +55,7 @@ A release that is pending for an older state of the list is replaced, and its si
 		},
 	}
 	authorFlag(cmd, &author)
+	overrideFlag(cmd, &override)
 	return cmd
 }
 
@@ -63,6 +76,9 @@ func (a *app) describe(p *publish.Pending) {
 		a.say("  entries      %s", thousands(p.Entries))
 		a.say("  digest       %s", p.Digest)
 		a.say("  ledger       %s", p.Ledger)
+		if p.Override != "" {
+			a.say("  overridden   the guards held it; %s", p.Override)
+		}
 	}
 	a.say("  signatures   %s", signatures(p))
 }

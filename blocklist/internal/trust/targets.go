@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 
@@ -24,6 +26,19 @@ type Release struct {
 	Digest  string    `json:"digest"` // see [blocklist.Digest]
 	Created time.Time `json:"created"`
 	Ledger  string    `json:"ledger"` // head of the agency's hash chain, hexadecimal
+	// Override says why the agency let the release pass although its guards held it; empty if they did not.
+	Override string `json:"override,omitempty"`
+}
+
+// maxOverride is the longest reason for overriding the guards, in bytes.
+const maxOverride = 1 << 10
+
+// CheckOverride tells whether a text can be the reason for overriding the guards: one line.
+func CheckOverride(text string) error {
+	if len(text) > maxOverride || !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
+		return malformed("override", "%.40q: it is one line of at most 1 KiB", text)
+	}
+	return nil
 }
 
 // File is one file of a release.
@@ -137,7 +152,7 @@ func (f File) check(in TargetsSpec) error {
 	case r.Base >= r.Serial || r.Entries > blocklist.MaxEntries:
 		return malformed("targets", "file %q: base %d, serial %d, %d entries", f.Path, r.Base, r.Serial, r.Entries)
 	}
-	return nil
+	return CheckOverride(r.Override)
 }
 
 const maxPath = 128
