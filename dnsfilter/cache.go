@@ -1,169 +1,125 @@
 package dnsfilter
 
 import (
-	"bytes"
 	"encoding/binary"
 	"hash/maphash"
-	"sync"
+	"runtime"
 	"time"
 
-	"github.com/miekg/dns"
+	"github.com/argine-dns/argine/dnsfilter/internal/arena"
 )
 
-// How long answers are kept, in seconds, whatever their records say (RFC 2308, sections 5 and 7.1; RFC 8767, section 4).
-const (
-	maxTTL      = 24 * 3600
-	negativeTTL = 3600
-	failureTTL  = 5
-)
+// maxStale is for how many seconds an answer that has expired may still stand in for one that can't be had (RFC 8767).
+const maxStale = 24 * 3600
 
 const (
-	cacheShards = 64
-	firstArena  = 16 << 10 // bytes a shard begins with
-	entryHeader = 8 + 4 + 4 + 2 + 2
+	maxShards     = 64
+	shardSegments = 32      // segments of a shard, at least
+	segmentWords  = 4 << 10 // at most: 32 KiB
+	setSlots      = 8       // places that an entry may have in the index: one cache line
+	wordsPerSlot  = 6
 )
 
-// cache keeps answers as packed messages. Each shard is a ring of bytes in which the newest overwrites the oldest, with an
-// index from the hash of a key to its place: few objects and no pointers inside, so the garbage collector has nothing to
-// walk. The size bounds the rings; the index comes on top, about a tenth of it.
+// cache keeps answers as packed messages, in memory that the garbage collector does not see. Lookups take no lock and write
+// nothing but a name's first few marks of use, so processors do not wait for each other. What is asked for once passes
+// through without driving out what is asked for often (see shard).
+//
+// The size bounds everything: answers, index and what is remembered of answers that were driven out.
 type cache struct {
 	seed   maphash.Seed
 	epoch  time.Time
-	shards [cacheShards]shard
+	shards []shard
 }
 
-// shard holds entries as: hash, time stored, time of expiry, length of key, length of body, key, body.
-type shard struct {
-	mu    sync.Mutex
-	most  int // bytes
-	ring  []byte
-	head  int // where the next entry goes
-	tail  int // the oldest entry that is still whole, where the ring has wrapped
-	end   int // where the entries before the wrap end
-	index map[uint64]int
-}
+// found says how the cache knows an answer.
+type found uint8
 
-// newCache makes a cache of at most size bytes; it grows to that as it fills.
+const (
+	notFound found = iota
+	fresh
+	due   // fresh, but popular and near its end: time to ask again
+	stale // expired: good if nothing better can be had
+)
+
+// newCache makes a cache of at most size bytes. The system gives it memory as it fills.
 func newCache(size int64) *cache {
 	c := &cache{seed: maphash.MakeSeed(), epoch: time.Now()}
+	words := int(size) / 8 * wordsPerSlot * 2 / (wordsPerSlot*2 + 3) // a slot is a word, a ghost half of one
+	shards := 1
+	for shards < maxShards && words/(2*shards) >= shardSegments*segmentWords {
+		shards *= 2
+	}
+	per := min(words/shards/shardSegments, segmentWords)
+	if per < minEntry {
+		return c
+	}
+	segments := words / shards / per
+	slots := max(segments*per/wordsPerSlot/setSlots, 1) * setSlots
+	memory, release := arena.Make(shards * (segments*per + slots))
+	c.shards = make([]shard, shards)
+	runtime.AddCleanup(&c.shards[0], func(release func()) { release() }, release)
 	for i := range c.shards {
-		c.shards[i].most = int(size / cacheShards)
-		c.shards[i].index = make(map[uint64]int)
+		s := &c.shards[i]
+		s.words, memory = memory[:segments*per], memory[segments*per:]
+		s.slots, memory = memory[:slots], memory[slots:]
+		s.per, s.used = per, make([]int, segments)
+		s.ghosts = make([]uint32, slots)
+		for n := range segments {
+			s.free = append(s.free, segments-1-n)
+		}
 	}
 	return c
 }
 
-func (c *cache) now() uint32 { return uint32(time.Since(c.epoch) / time.Second) }
+// now returns the time that get and put want, in seconds.
+func (c *cache) now() uint32 { return uint32(time.Since(c.epoch)/time.Second) + 1 }
 
+// shard returns where the answer to a key is, and the key's hash.
 func (c *cache) shard(key []byte) (*shard, uint64) {
 	hash := maphash.Bytes(c.seed, key)
-	return &c.shards[hash%cacheShards], hash
+	return &c.shards[hash>>32%uint64(len(c.shards))], hash
 }
 
-// get appends to dst the answer to key, its TTLs counted down; false if there is none.
-func (c *cache) get(dst, key []byte) ([]byte, bool) {
-	s, hash := c.shard(key)
-	now := c.now()
-	out, stored, ok := s.get(dst, hash, key, now)
-	if age := now - stored; ok && age > 0 {
-		for r := range records(out[len(dst):]) {
+// get returns the answer to a query as its body was put, in the memory of dst if there is enough, its TTLs counted down and
+// the question as the client wrote it. What is the client's own in the header is yet to be put in.
+func (c *cache) get(dst []byte, q *query, now uint32) ([]byte, found) {
+	if len(c.shards) == 0 {
+		return nil, notFound
+	}
+	s, hash := c.shard(q.key)
+	m, e := s.get(dst[:0], hash, q.key)
+	how := e.state(now)
+	if how == notFound {
+		return nil, notFound
+	}
+	copy(m[headerSize:], q.question)
+	if now > e.stored { // or else another goroutine's clock was read later than ours
+		for r := range records(m) {
 			ttl := binary.BigEndian.Uint32(r.ttl)
-			binary.BigEndian.PutUint32(r.ttl, ttl-min(age, ttl))
+			binary.BigEndian.PutUint32(r.ttl, ttl-min(now-e.stored, ttl))
 		}
 	}
-	return out, ok
+	return m, how
 }
 
-func (s *shard) get(dst []byte, hash uint64, key []byte, now uint32) (out []byte, stored uint32, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	off, ok := s.index[hash]
-	if !ok {
-		return dst, 0, false
+// state says what an entry is good for.
+func (e *entry) state(now uint32) found {
+	switch {
+	case e.words == 0 || now >= e.expires+maxStale:
+		return notFound
+	case now >= e.expires:
+		return stale
+	case e.used > 1 && uint64(e.expires-now)*10 < uint64(e.expires-e.stored):
+		return due
 	}
-	e := s.ring[off:]
-	start, end := entryHeader+count(e, 16), entryHeader+count(e, 16)+count(e, 18)
-	if now >= binary.BigEndian.Uint32(e[12:]) || !bytes.Equal(e[entryHeader:start], key) {
-		return dst, 0, false
-	}
-	return append(dst, e[start:end]...), binary.BigEndian.Uint32(e[8:]), true
+	return fresh
 }
 
-// put keeps an answer for the given seconds.
-func (c *cache) put(key, body []byte, seconds uint32) {
-	s, hash := c.shard(key)
-	size := entryHeader + len(key) + len(body)
-	if seconds == 0 || size > s.most/4 || len(body) > dns.MaxMsgSize {
+// put keeps the answer to a key for the given seconds. The body has the question of the key, in lower case.
+func (c *cache) put(key, body []byte, seconds, now uint32) {
+	if seconds == 0 || len(c.shards) == 0 || len(body) < headerSize+len(key)-1 {
 		return
 	}
-	now := c.now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	e := s.room(size)
-	s.index[hash] = s.head
-	s.head += size
-	e = binary.BigEndian.AppendUint64(e, hash)
-	e = binary.BigEndian.AppendUint32(e, now)
-	e = binary.BigEndian.AppendUint32(e, now+seconds)
-	e = binary.BigEndian.AppendUint16(e, uint16(len(key)))
-	e = binary.BigEndian.AppendUint16(e, uint16(len(body)))
-	_ = append(append(e, key...), body...)
-}
-
-// room makes place for size bytes at the head, at the cost of the oldest entries, and returns it.
-func (s *shard) room(size int) []byte {
-	if s.head+size > len(s.ring) && len(s.ring) < s.most {
-		grown := make([]byte, min(max(2*len(s.ring), s.head+size, firstArena), s.most))
-		copy(grown, s.ring[:s.head])
-		s.ring = grown
-	}
-	if s.head+size > len(s.ring) {
-		s.evict(len(s.ring)) // what is left beyond the head
-		s.end, s.head, s.tail = s.head, 0, 0
-	}
-	s.evict(s.head + size)
-	return s.ring[s.head : s.head : s.head+size]
-}
-
-// evict forgets the entries that begin before the given place.
-func (s *shard) evict(before int) {
-	for s.tail < before && s.tail < s.end {
-		e := s.ring[s.tail:]
-		hash := binary.BigEndian.Uint64(e)
-		if s.index[hash] == s.tail {
-			delete(s.index, hash)
-		}
-		s.tail += entryHeader + count(e, 16) + count(e, 18)
-	}
-}
-
-// lifetime returns for how many seconds an answer may be kept, 0 for not at all, and sets TTLs that are longer to it or
-// to a day.
-func lifetime(body []byte) uint32 {
-	shortest, most, negative := uint32(maxTTL), uint32(maxTTL), false
-	for r := range records(body) {
-		ttl := binary.BigEndian.Uint32(r.ttl)
-		if ttl >= 1<<31 { // RFC 2181, section 8
-			ttl = 0
-			binary.BigEndian.PutUint32(r.ttl, ttl)
-		}
-		if r.authority && r.rrtype == dns.TypeSOA && len(r.data) > 20 {
-			negative, most = true, negativeTTL
-			ttl = min(ttl, binary.BigEndian.Uint32(r.data[len(r.data)-4:]))
-		}
-		shortest = min(shortest, ttl)
-	}
-	for r := range records(body) {
-		binary.BigEndian.PutUint32(r.ttl, min(binary.BigEndian.Uint32(r.ttl), most))
-	}
-	rcode := count(body, 2) & maskRcode
-	switch {
-	case rcode == dns.RcodeServerFailure:
-		return min(failureTTL, shortest)
-	case rcode == dns.RcodeSuccess && count(body, 6) > 0:
-		return min(shortest, most)
-	case negative && (rcode == dns.RcodeSuccess || rcode == dns.RcodeNameError):
-		return min(shortest, most)
-	}
-	return 0
+	s, hash := c.shard(key)
+	s.put(hash, key, body, entry{stored: now, expires: now + seconds})
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -13,108 +14,172 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// body makes a packed answer of about the given size.
-func body(t testing.TB, name string, size int) []byte {
+// body makes a packed answer of about the given size, with a number in it.
+func body(t testing.TB, name string, size, number int) []byte {
 	t.Helper()
 	m := new(dns.Msg).SetQuestion(name, dns.TypeTXT)
 	for len(m.Answer)*60 < size {
 		m.Answer = append(m.Answer, &dns.TXT{
-			Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeTXT, Class: dns.ClassINET, Ttl: 300}, Txt: []string{fmt.Sprintf("%040d", len(m.Answer))},
+			Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeTXT, Class: dns.ClassINET, Ttl: 300}, Txt: []string{fmt.Sprintf("%040d", number)},
 		})
 	}
+	m.Id, m.RecursionDesired = 0, false
+	m.Compress = true
 	b, err := m.Pack()
 	require.NoError(t, err)
 	return b
 }
 
-// fetch returns the answer to key, nil if there is none.
-func fetch(c *cache, key string) []byte {
-	m, ok := c.get(nil, []byte(key))
-	if !ok {
+// asking makes a query for TXT records.
+func asking(t testing.TB, name string) *query {
+	t.Helper()
+	q := new(query)
+	require.True(t, q.parse(new(dns.Msg).SetQuestion(name, dns.TypeTXT), true))
+	return q
+}
+
+// fetch returns the body that the cache has, nil if there is none.
+func fetch(c *cache, q *query) []byte {
+	m, how := c.get(nil, q, c.now())
+	if how != fresh && how != due {
 		return nil
 	}
+	clear(m[:2])
 	return m
 }
 
-// TestCacheReturnsWhatWasPut puts far more than fits, in random sizes, and checks everything that is still there. The
-// clock stands still.
+// TestCacheReturnsWhatWasPut puts far more than fits, in random sizes, and checks everything that is still there.
 func TestCacheReturnsWhatWasPut(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, testCacheReturnsWhatWasPut)
+	for _, size := range []int64{64 << 10, 1 << 20, 4 << 20} {
+		synctest.Test(t, func(t *testing.T) { testCacheReturnsWhatWasPut(t, size) })
+	}
 }
 
-func testCacheReturnsWhatWasPut(t *testing.T) {
-	const size = 4 << 20
+func testCacheReturnsWhatWasPut(t *testing.T, size int64) {
 	c := newCache(size)
 	random := rand.New(rand.NewPCG(1, 2))
 	want := map[string]string{}
-	var keys []string
+	var names []string
 	for i := range 20_000 {
-		key := fmt.Sprint("key ", random.IntN(10_000))
-		b := body(t, fmt.Sprintf("n%d.test.", i), random.IntN(2000))
-		c.put([]byte(key), b, 300)
-		want[key] = string(b)
-		keys = append(keys, key)
-		if old := keys[random.IntN(len(keys))]; random.IntN(2) == 0 {
-			if got := fetch(c, old); got != nil {
+		name := fmt.Sprintf("n%d.test.", random.IntN(10_000))
+		q := asking(t, name)
+		b := body(t, name, random.IntN(900), i)
+		c.put(q.key, b, 300, c.now())
+		want[name] = string(b)
+		names = append(names, name)
+		if old := names[random.IntN(len(names))]; random.IntN(2) == 0 {
+			if got := fetch(c, asking(t, old)); got != nil {
 				require.Equal(t, want[old], string(got))
 			}
 		}
-		require.Equal(t, string(b), string(fetch(c, key)), "the newest is there")
+		require.Equal(t, string(b), string(fetch(c, q)), "the newest is there")
 	}
-	used, found := 0, 0
-	for i := range c.shards {
-		used += len(c.shards[i].ring)
-	}
-	for key, b := range want {
-		if got := fetch(c, key); got != nil {
-			found++
+	bytes := 0
+	for name, b := range want {
+		if got := fetch(c, asking(t, name)); got != nil {
+			bytes += len(got)
 			assert.Equal(t, b, string(got))
 		}
 	}
-	assert.LessOrEqual(t, used, size)
-	assert.Greater(t, found, 2000, "it holds what fits")
+	assert.Greater(t, bytes, int(size)/4, "it holds what fits")
+	assert.Less(t, bytes, int(size))
+	checkShards(t, c)
+}
+
+// checkShards checks that each segment is in one place, and that the index names whole entries only.
+func checkShards(t *testing.T, c *cache) {
+	t.Helper()
 	for i := range c.shards {
-		assert.LessOrEqual(t, len(c.shards[i].index), found+1000, "the index forgets what is overwritten")
+		s := &c.shards[i]
+		segments := append(append(append([]int(nil), s.free...), s.queues[short]...), s.queues[main]...)
+		slices.Sort(segments)
+		for n, segment := range segments {
+			require.Equal(t, n, segment)
+		}
+		require.Len(t, segments, len(s.used))
+		starts := map[int]bool{}
+		for _, segment := range append(append([]int(nil), s.queues[short]...), s.queues[main]...) {
+			for at := segment * s.per; at < segment*s.per+s.used[segment]; at += entryHeader + int(s.words[at+2].Load()&0xffff+7)/8 {
+				starts[at] = true
+			}
+		}
+		for n := range s.slots {
+			if at := slotAt(s.slots[n].Load()); at >= 0 {
+				require.True(t, starts[at])
+			}
+		}
 	}
+}
+
+// TestCacheOutlivesAScan asks for some names again and again while a flood of others passes through.
+func TestCacheOutlivesAScan(t *testing.T) {
+	t.Parallel()
+	const size, popular = 1 << 20, 1000
+	c := newCache(size)
+	misses := 0
+	for i := range 100_000 {
+		name := fmt.Sprintf("popular-%d.test.", i%popular)
+		q := asking(t, name)
+		if fetch(c, q) == nil {
+			misses++
+			c.put(q.key, body(t, name, 1, i), 300, c.now())
+		}
+		once := fmt.Sprintf("once-%d.test.", i)
+		c.put(asking(t, once).key, body(t, once, 1, i), 300, c.now())
+	}
+	assert.Less(t, misses, 5*popular)
 }
 
 func TestCacheBounds(t *testing.T) {
 	t.Parallel()
+	q := asking(t, "a.test.")
 	none := newCache(0)
-	none.put([]byte("k"), body(t, "a.test.", 100), 300)
-	assert.Nil(t, fetch(none, "k"))
-	small := newCache(cacheShards * 1000)
-	small.put([]byte("k"), body(t, "a.test.", 300), 300)
-	assert.Nil(t, fetch(small, "k"), "too large for its shard")
-	small.put([]byte("k"), body(t, "a.test.", 100), 0)
-	assert.Nil(t, fetch(small, "k"), "not to be kept")
-	small.put([]byte("k"), body(t, "a.test.", 100), 1)
-	assert.NotNil(t, fetch(small, "k"))
-	assert.Nil(t, fetch(small, "K"))
+	none.put(q.key, body(t, "a.test.", 100, 0), 300, none.now())
+	assert.Nil(t, fetch(none, q))
+	small := newCache(32 << 10)
+	small.put(q.key, body(t, "a.test.", 1500, 0), 300, small.now())
+	assert.Nil(t, fetch(small, q), "too large for its segment")
+	small.put(q.key, body(t, "a.test.", 100, 0), 0, small.now())
+	assert.Nil(t, fetch(small, q), "not to be kept")
+	small.put(q.key, body(t, "a.test.", 100, 0), 1, small.now())
+	assert.NotNil(t, fetch(small, q))
+	assert.Nil(t, fetch(small, asking(t, "b.test.")))
+}
+
+func TestCacheKeepsWhatIsStale(t *testing.T) {
+	t.Parallel()
+	c, q := newCache(1<<20), asking(t, "a.test.")
+	now := c.now()
+	c.put(q.key, body(t, "a.test.", 1, 0), 100, now)
+	for _, at := range []struct {
+		later uint32
+		want  found
+	}{{0, fresh}, {50, fresh}, {89, fresh}, {95, due}, {99, due}, {100, stale}, {99 + maxStale, stale}, {100 + maxStale, notFound}} {
+		_, how := c.get(nil, q, now+at.later)
+		assert.Equal(t, at.want, how, at.later)
+	}
 }
 
 func TestCacheIsSafeForConcurrentUse(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, testCacheIsSafeForConcurrentUse)
-}
-
-func testCacheIsSafeForConcurrentUse(t *testing.T) {
-	c := newCache(cacheShards * 4096)
-	answer := body(t, "a.test.", 200)
+	c := newCache(64 << 10)
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
-			for i := range 5000 {
-				key := binary.BigEndian.AppendUint32(nil, uint32(i%700))
-				if got := fetch(c, string(key)); got != nil {
-					assert.Equal(t, answer, got)
+			for i := range 3000 {
+				name := fmt.Sprintf("n%d.test.", i%700)
+				q, b := asking(t, name), body(t, name, 200, i%700)
+				if m, how := c.get(nil, q, 1); how != notFound {
+					clear(m[:2])
+					assert.Equal(t, b, m)
 				}
-				c.put(key, answer, 300)
+				c.put(q.key, b, 300, 1)
 			}
 		})
 	}
 	wg.Wait()
+	checkShards(t, c)
 }
 
 func TestLifetime(t *testing.T) {
@@ -159,7 +224,7 @@ func TestLifetime(t *testing.T) {
 
 // FuzzRecords walks messages that break off anywhere.
 func FuzzRecords(f *testing.F) {
-	f.Add(body(f, "a.test.", 100))
+	f.Add(body(f, "a.test.", 100, 0))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, m []byte) {
 		if len(m) < headerSize {

@@ -55,7 +55,7 @@ func (s *Server) fast(packet []byte) ([]byte, bool) {
 	if len(packet) < headerSize || !q.read(packet) || q.check() != dns.RcodeSuccess {
 		return nil, false
 	}
-	return s.local(s.current.Load(), nil, q)
+	return s.local(s.current.Load(), nil, q, s.cache.now())
 }
 
 // taker keeps the answer to one datagram.

@@ -10,10 +10,10 @@ import (
 )
 
 // cached appends the answer that the cache has.
-func (s *Server) cached(dst []byte, q *query) ([]byte, bool) {
-	m, ok := s.cache.get(dst, q.key)
-	if !ok {
-		return dst, false
+func (s *Server) cached(dst []byte, q *query, now uint32) ([]byte, bool) {
+	m, how := s.cache.get(dst, q, now)
+	if how == notFound || how == stale {
+		return nil, false
 	}
 	q.own(m)
 	return q.finish(m, 0, errors8914{}), true
@@ -64,7 +64,7 @@ func (s *Server) ask(u Upstream, q *query) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.cache.put(q.key, body, lifetime(body))
+	s.cache.put(q.key, body, lifetime(body), s.cache.now())
 	return body, nil
 }
 

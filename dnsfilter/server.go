@@ -153,7 +153,7 @@ func (s *Server) respond(msg *dns.Msg, stream bool) []byte {
 		return q.refuse(nil, rcode, 0)
 	}
 	current := s.current.Load()
-	m, found := s.local(current, nil, q)
+	m, found := s.local(current, nil, q, s.cache.now())
 	if !found {
 		return s.resolve(current.upstream, q)
 	}
@@ -162,7 +162,7 @@ func (s *Server) respond(msg *dns.Msg, stream bool) []byte {
 
 // local appends the answer to a query that can be given at once, without asking upstream: by a decision, or from the cache.
 // An answer of no bytes means that nothing is to be sent. It is the one way to an answer, whichever way the query came.
-func (s *Server) local(c *course, dst []byte, q *query) (_ []byte, found bool) {
+func (s *Server) local(c *course, dst []byte, q *query, now uint32) (_ []byte, found bool) {
 	if s.store != nil {
 		d := c.policy.Decide(s.store, q.name())
 		s.stats.count(&d)
@@ -174,7 +174,7 @@ func (s *Server) local(c *course, dst []byte, q *query) (_ []byte, found bool) {
 			return m, true
 		}
 	}
-	m, ok := s.cached(dst, q)
+	m, ok := s.cached(dst, q, now)
 	if ok {
 		s.stats.hits.Add(1)
 	}

@@ -79,7 +79,7 @@ func (s *Server) serveUDP(ctx context.Context, conn *net.UDPConn) error {
 func (u *socket) answer(n int) {
 	defer u.server.survive()
 	u.server.stats.queries.Add(uint64(n))
-	current := u.server.current.Load()
+	current, now := u.server.current.Load(), u.server.cache.now()
 	for i := range n {
 		packet, peer := u.in.Packet(i), u.in.Peer(i)
 		if len(packet) < headerSize || packet[2]&(flagQR>>8) != 0 {
@@ -89,7 +89,7 @@ func (u *socket) answer(n int) {
 			u.leave(packet, *peer)
 			continue
 		}
-		m, found := u.server.local(current, u.answers[i][:0], &u.query)
+		m, found := u.server.local(current, u.answers[i][:0], &u.query, now)
 		switch {
 		case !found:
 			u.leave(packet, *peer)

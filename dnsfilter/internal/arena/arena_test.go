@@ -1,0 +1,26 @@
+package arena_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/dnsfilter/internal/arena"
+)
+
+func TestMake(t *testing.T) {
+	t.Parallel()
+	for _, words := range []int{0, 1, 1000, 1 << 20} {
+		memory, release := arena.Make(words)
+		require.Len(t, memory, words)
+		for i := range memory {
+			assert.Zero(t, memory[i].Load())
+			memory[i].Store(uint64(i))
+		}
+		for i := range memory {
+			assert.EqualValues(t, i, memory[i].Load())
+		}
+		release()
+	}
+}
