@@ -10,6 +10,8 @@
 // processor. Whatever is unusual, or has to wait for the upstream, takes the plain path through messages of miekg/dns. The
 // decision, the cache and the bytes of the answer are the same code for both.
 //
+// Within another server of github.com/miekg/dns, [Policy.Answer] goes in front of the handler that is there.
+//
 // [Service] is the whole program made of these parts: settings from a file, local lists that are re-read when they
 // change, signed lists that are followed, listeners.
 //

@@ -1,0 +1,109 @@
+package dnsfilter_test
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+
+	"github.com/miekg/dns"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/formats"
+	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/upstream"
+)
+
+// exampleStore has the list "local" with a few names.
+func exampleStore(dir string) *blocklist.Store {
+	store, err := blocklist.Open(dir, blocklist.Options{})
+	if err != nil {
+		panic(err)
+	}
+	r, err := formats.NewReader(strings.NewReader("blocked.example\n"), formats.Options{})
+	if err != nil {
+		panic(err)
+	}
+	if err := store.SetLocal("local", "", r.Entries()); err != nil {
+		panic(err)
+	}
+	return store
+}
+
+// A resolver of one's own: a store, a policy, an upstream.
+func Example() {
+	dir, err := os.MkdirTemp("", "example-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	store := exampleStore(dir)
+	defer store.Close()
+	rest, err := upstream.NewZone("www.example.org. 300 A 192.0.2.1\n") // in place of upstream.New
+	if err != nil {
+		panic(err)
+	}
+	policy := dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "local", Action: dnsfilter.Sinkhole, Sinkhole: []netip.Addr{netip.MustParseAddr("192.0.2.80")}}}}
+	server, err := dnsfilter.New(dnsfilter.Config{Store: store, Policy: policy, Upstream: rest})
+	if err != nil {
+		panic(err)
+	}
+	listeners, err := dnsfilter.Listen(context.Background(), "udp://127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	addr := listeners.UDP[0].LocalAddr().String()
+	go func() { done <- server.Serve(ctx, listeners) }()
+
+	for _, name := range []string{"www.blocked.example.", "www.example.org."} {
+		reply, err := dns.Exchange(new(dns.Msg).SetQuestion(name, dns.TypeA), addr)
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(name, reply.Answer[0].(*dns.A).A)
+	}
+	cancel()
+	fmt.Println(<-done)
+	// Output:
+	// www.blocked.example. 192.0.2.80
+	// www.example.org. 192.0.2.1
+	// <nil>
+}
+
+// In a server of github.com/miekg/dns that is there already, a policy goes in front of its handler.
+func ExamplePolicy_Answer() {
+	dir, err := os.MkdirTemp("", "example-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	store := exampleStore(dir)
+	defer store.Close()
+	policy := dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "local", Action: dnsfilter.NXDomain, Reason: dnsfilter.Censored}}}
+	own := dns.HandlerFunc(func(w dns.ResponseWriter, m *dns.Msg) { w.WriteMsg(new(dns.Msg).SetReply(m)) })
+
+	filtered := dns.HandlerFunc(func(w dns.ResponseWriter, m *dns.Msg) {
+		if d, err := policy.Answer(store, w, m); err == nil && !d.Blocks() {
+			own.ServeDNS(w, m)
+		}
+	})
+
+	started := make(chan struct{})
+	server := &dns.Server{Addr: "127.0.0.1:0", Net: "udp", Handler: filtered, NotifyStartedFunc: func() { close(started) }}
+	go server.ListenAndServe()
+	<-started
+	defer server.Shutdown()
+	for _, name := range []string{"www.blocked.example.", "www.example.org."} {
+		reply, err := dns.Exchange(new(dns.Msg).SetQuestion(name, dns.TypeMX), server.PacketConn.LocalAddr().String())
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(name, dns.RcodeToString[reply.Rcode])
+	}
+	// Output:
+	// www.blocked.example. NXDOMAIN
+	// www.example.org. NOERROR
+}

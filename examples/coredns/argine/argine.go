@@ -1,0 +1,48 @@
+// Package argine is a CoreDNS plugin that answers for the names that lists hold. In the Corefile:
+//
+//	argine STATE {
+//	    list NAME ROOT URL...
+//	    file NAME FILE
+//	    action ACTION
+//	    reason REASON
+//	}
+//
+// STATE is the folder of the lists; blocks with the same folder share it. List follows a signed list from the root that was
+// obtained out of band, over origin and mirrors. File takes entries from the operator's own file, in any format, when
+// CoreDNS starts or reloads. Action (nxdomain, nodata, refused, drop or monitor) holds for the lists of this block and is
+// nxdomain unless given; reason (censored, blocked, filtered or none) is the extended DNS error, and blocked unless given.
+package argine
+
+import (
+	"context"
+
+	"github.com/coredns/coredns/plugin"
+	"github.com/miekg/dns"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter"
+)
+
+const name = "argine"
+
+// Plugin is a link in the chain of a server block.
+type Plugin struct {
+	Next   plugin.Handler
+	Store  *blocklist.Store
+	Policy dnsfilter.Policy
+}
+
+// Name implements [plugin.Handler].
+func (p *Plugin) Name() string { return name }
+
+// ServeDNS implements [plugin.Handler].
+func (p *Plugin) ServeDNS(ctx context.Context, w dns.ResponseWriter, m *dns.Msg) (int, error) {
+	d, err := p.Policy.Answer(p.Store, w, m)
+	if err != nil {
+		return dns.RcodeServerFailure, plugin.Error(name, err)
+	}
+	if d.Blocks() {
+		return dns.RcodeSuccess, nil // it is answered, or not to be
+	}
+	return plugin.NextOrFailure(name, p.Next, ctx, w, m)
+}

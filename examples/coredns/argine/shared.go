@@ -1,0 +1,49 @@
+package argine
+
+import (
+	"path/filepath"
+	"sync"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// When CoreDNS reloads, the new chain is there before the old one has gone, and a store has one owner: so they share it, and
+// no query meets an empty one.
+var stores = struct {
+	sync.Mutex
+	open map[string]*shared
+}{open: map[string]*shared{}}
+
+type shared struct {
+	store *blocklist.Store
+	users int
+}
+
+func acquire(dir string) (*blocklist.Store, error) {
+	stores.Lock()
+	defer stores.Unlock()
+	dir = filepath.Clean(dir)
+	s := stores.open[dir]
+	if s == nil {
+		store, err := blocklist.Open(dir, blocklist.Options{})
+		if err != nil {
+			return nil, err
+		}
+		s = &shared{store: store}
+		stores.open[dir] = s
+	}
+	s.users++
+	return s.store, nil
+}
+
+func release(dir string) error {
+	stores.Lock()
+	defer stores.Unlock()
+	dir = filepath.Clean(dir)
+	s := stores.open[dir]
+	if s.users--; s.users > 0 {
+		return nil
+	}
+	delete(stores.open, dir)
+	return s.store.Close()
+}

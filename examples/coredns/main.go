@@ -1,0 +1,25 @@
+// Command coredns is CoreDNS with a few of its plugins and one more, argine, which answers for what lists hold.
+package main
+
+import (
+	"slices"
+
+	"github.com/coredns/coredns/core/dnsserver"
+	"github.com/coredns/coredns/coremain"
+	_ "github.com/coredns/coredns/plugin/bind"
+	_ "github.com/coredns/coredns/plugin/cache"
+	_ "github.com/coredns/coredns/plugin/errors"
+	_ "github.com/coredns/coredns/plugin/file"
+	_ "github.com/coredns/coredns/plugin/forward"
+	_ "github.com/coredns/coredns/plugin/reload"
+	_ "github.com/coredns/coredns/plugin/whoami"
+
+	_ "github.com/argine-dns/argine/examples/coredns/argine"
+)
+
+func main() {
+	// Before the cache, so that a decision holds from the moment a list has changed.
+	at := slices.Index(dnsserver.Directives, "cache")
+	dnsserver.Directives = slices.Insert(dnsserver.Directives, at, "argine")
+	coremain.Run()
+}
