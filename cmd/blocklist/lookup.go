@@ -21,17 +21,26 @@ func (a *app) lookup() *cobra.Command {
 	var asJSON bool
 	var in input
 	cmd := &cobra.Command{
-		Use:   "lookup FILE|DIR NAME|URL|ADDRESS",
+		Use:   "lookup FILE|DIR NAME|URL|ADDRESS|-",
 		Short: "Look up whether something is listed, and by which entry",
 		Long: `Look up whether something is listed, and by which entry, in a file of any format, in an agency's folder, or in what
 pull has written.
 
 Exit codes: 0 listed, 1 not listed, 2 could not tell. Entries past their expiry don't count; an entry with
-status=monitor counts, and says so.`,
+status=monitor counts, and says so.
+
+With - it answers until its standard input ends, for programs in other languages: one name, URL or address a line
+in, one JSON object a line out, in the same order, at once. "query" is what was asked; "listed" is true or false, or
+"error" says why it could not tell; what is listed comes with list, target, scope, category, ref, status (block or monitor)
+and expires. When the file or folder changes, the answers follow within 2 seconds.`,
 		Example: `  blocklist lookup hosts.txt www.example.com
-  blocklist lookup DIR https://host.example/path`,
+  blocklist lookup DIR https://host.example/path
+  printf 'www.example.com\nhttps://host.example/path\n' | blocklist lookup DIR -`,
 		Args: args(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if args[1] == "-" {
+				return a.answerLines(cmd.Context(), &in, args[0])
+			}
 			found, err := a.find(cmd.Context(), &in, args[0], args[1])
 			if err == nil {
 				err = printAll(a, asJSON, withoutErrors(found), toJSON, blocklist.Entry.String)
@@ -56,100 +65,138 @@ func (a *app) find(ctx context.Context, in *input, path, text string) ([]blockli
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case isFile(filepath.Join(path, "ledger.db")):
-		return findInLedger(ctx, path, text, search)
-	case isFile(filepath.Join(path, pulledFile)):
-		path = filepath.Join(path, pulledStore)
+	if isLedger(path) && isName(text) {
+		return findInLedger(ctx, path, text)
 	}
-	if isFile(path) || path == "-" {
-		r, done, err := in.open(a, path)
-		if err != nil {
-			return nil, err
-		}
-		defer done()
-		return findAmong(r.Entries(), search)
-	}
-	store, err := blocklist.Open(path, blocklist.Options{ReadOnly: true})
+	l, done, err := a.openLists(ctx, in, path)
 	if err != nil {
 		return nil, err
 	}
-	defer store.Close() //nolint:errcheck // it was only read
-	return findInStore(store, search)
+	defer done()
+	m, ok := search(l)
+	if !ok {
+		return nil, nil
+	}
+	e, err := matched(m)
+	return []blocklist.Entry{e}, err
 }
+
+// matched returns the entry of a match.
+func matched(m blocklist.Match) (blocklist.Entry, error) {
+	e, err := blocklist.ParseEntry(m.Entry())
+	e.Attributes = blocklist.Attributes{Category: m.Category, Reference: m.Reference, Expires: m.Expires, Monitor: m.Monitor}
+	return e, err
+}
+
+// lists are what is looked in: a store, or one list compiled as a resolver would.
+type lists interface {
+	LookupHost(host string) (blocklist.Match, bool)
+	LookupAddr(addr netip.Addr) (blocklist.Match, bool)
+	LookupURL(url string) (blocklist.Match, bool)
+}
+
+// openLists opens the lists of a file or a folder.
+func (a *app) openLists(ctx context.Context, in *input, path string) (l lists, done func(), err error) {
+	switch {
+	case isLedger(path):
+		ledger, err := publish.Open(path)
+		if err != nil {
+			return nil, nil, err
+		}
+		defer ledger.Close() //nolint:errcheck // it was only read
+		return compile(ledger.List(), ledger.Entries(ctx))
+	case isFile(path), path == "-":
+		r, closeFile, err := in.open(a, path)
+		if err != nil {
+			return nil, nil, err
+		}
+		defer closeFile()
+		return compile("local", r.Entries())
+	case isFile(filepath.Join(path, pulledFile)):
+		path = filepath.Join(path, pulledStore)
+	}
+	return openStore(path)
+}
+
+func isLedger(path string) bool { return isFile(filepath.Join(path, "ledger.db")) }
 
 func isFile(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && !info.IsDir()
 }
 
-// search looks one thing up in a store.
-type search func(*blocklist.Store) (blocklist.Match, bool)
+// search looks one thing up.
+type search func(lists) (blocklist.Match, bool)
 
 // searchFor returns the search for what text names: an address, a URL, or else a name.
 func searchFor(text string) (search, error) {
 	if a, err := netip.ParseAddr(text); err == nil {
-		return func(s *blocklist.Store) (blocklist.Match, bool) { return s.LookupAddr(a) }, nil
+		return func(l lists) (blocklist.Match, bool) { return l.LookupAddr(a) }, nil
 	}
-	if strings.ContainsAny(text, "/?") {
+	if isURL(text) {
 		_, err := blocklist.ParseURL(text)
-		return func(s *blocklist.Store) (blocklist.Match, bool) { return s.LookupURL(text) }, err
+		return func(l lists) (blocklist.Match, bool) { return l.LookupURL(text) }, err
 	}
 	_, err := blocklist.ParseName(text)
-	return func(s *blocklist.Store) (blocklist.Match, bool) { return s.LookupHost(text) }, err
+	return func(l lists) (blocklist.Match, bool) { return l.LookupHost(text) }, err
+}
+
+func isURL(text string) bool { return strings.ContainsAny(text, "/?") }
+
+func isName(text string) bool {
+	_, err := netip.ParseAddr(text)
+	return err != nil && !isURL(text)
 }
 
 // errNoList is returned for a folder in which there is nothing to look up.
 var errNoList = errors.New("there is no list in it: it is neither an agency's folder nor one of pull or of a resolver")
 
-// findInStore returns the entry that decides.
-func findInStore(store *blocklist.Store, search search) ([]blocklist.Entry, error) {
-	lists := store.Lists()
-	if len(lists) == 0 {
-		return nil, errNoList
+// openStore opens a store of which every list can be asked.
+func openStore(path string) (lists, func(), error) {
+	store, err := blocklist.Open(path, blocklist.Options{ReadOnly: true})
+	if err != nil {
+		return nil, nil, err
 	}
-	for _, l := range lists {
+	all := store.Lists()
+	if len(all) == 0 {
+		err = errNoList
+	}
+	for _, l := range all {
 		if l.Err != nil {
-			return nil, fmt.Errorf("looking in %s: %w", l.List, l.Err)
+			err = fmt.Errorf("looking in %s: %w", l.List, l.Err)
 		}
 	}
-	m, ok := search(store)
-	if !ok {
-		return nil, nil
+	if err != nil {
+		return nil, nil, errors.Join(err, store.Close())
 	}
-	e, err := blocklist.ParseEntry(m.Entry())
-	e.Attributes = blocklist.Attributes{Category: m.Category, Reference: m.Reference, Expires: m.Expires, Monitor: m.Monitor}
-	return []blocklist.Entry{e}, err
+	return store, func() { store.Close() }, nil //nolint:errcheck // it was only read
 }
 
-// findAmong compiles entries as a resolver would, in a temporary folder, and looks there.
-func findAmong(entries iter.Seq2[blocklist.Entry, error], search search) (found []blocklist.Entry, err error) {
+// compile compiles entries as a resolver would.
+func compile(list string, entries iter.Seq2[blocklist.Entry, error]) (lists, func(), error) {
 	dir, err := os.MkdirTemp("", "blocklist-*")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
-	store, err := blocklist.Open(dir, blocklist.Options{})
-	if err != nil {
-		return nil, err
+	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder; an open set needs its file's name no more
+	path := filepath.Join(dir, "set")
+	if err := blocklist.BuildSet(path, list, entries); err != nil {
+		return nil, nil, err
 	}
-	defer store.Close() //nolint:errcheck // a temporary store
-	if err := store.SetLocal("lookup", "", entries); err != nil {
-		return nil, err
-	}
-	return findInStore(store, search)
+	set, err := blocklist.OpenSet(path)
+	return set, func() {}, err
 }
 
-// findInLedger finds names by their parents, which takes no time; all else as in a file.
-func findInLedger(ctx context.Context, dir, text string, search search) (found []blocklist.Entry, err error) {
+// findInLedger finds a name by its parents, which takes no time.
+func findInLedger(ctx context.Context, dir, text string) (found []blocklist.Entry, err error) {
 	l, err := publish.Open(dir)
 	if err != nil {
 		return nil, err
 	}
 	defer l.Close() //nolint:errcheck // it was only read
 	name, err := blocklist.ParseName(text)
-	if _, notName := netip.ParseAddr(text); err != nil || notName == nil || strings.ContainsAny(text, "/?") {
-		return findAmong(l.Entries(ctx), search)
+	if err != nil {
+		return nil, err
 	}
 	targets := []string{blocklist.HostEntry(name).Target()}
 	for suffix := range name.Suffixes() {
