@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
@@ -70,7 +69,7 @@ func (r signedRelease) checkOld(after signedRelease, way []trust.File) error {
 // on what identifies the changes.
 func (l *Ledger) reviewWhole(held, way []trust.File, yield func(blocklist.Change, error) bool, end func(string) error) error {
 	sum, ended := sha256.New(), false
-	difference(l.lines(held), l.lines(way), func(c blocklist.Change, err error) bool {
+	trust.Difference(l.lines(held), l.lines(way))(func(c blocklist.Change, err error) bool {
 		if err == nil {
 			hashChange(sum, c)
 		}
@@ -98,67 +97,6 @@ func compareStep(step iter.Seq2[blocklist.Change, error], shown string) error {
 		return fmt.Errorf("reviewing: %w: the delta makes other changes than the snapshot", blocklist.ErrUntrusted)
 	}
 	return nil
-}
-
-// difference merges two states, both in the order of a release.
-func difference(before, after iter.Seq2[blocklist.Entry, error], yield func(blocklist.Change, error) bool) {
-	was, stop := newCursor(before)
-	defer stop()
-	is, stop := newCursor(after)
-	defer stop()
-	for was.more || is.more {
-		if err := errors.Join(was.err, is.err); err != nil {
-			yield(blocklist.Change{}, err)
-			return
-		}
-		order := was.compare(is)
-		same := order == 0 && was.at.String() == is.at.String()
-		if !same && !tell(order, was.at, is.at, yield) {
-			return
-		}
-		if order <= 0 {
-			was.advance()
-		}
-		if order >= 0 {
-			is.advance()
-		}
-	}
-}
-
-// tell yields what went, what came, or both where only the attributes are other ones.
-func tell(order int, was, is blocklist.Entry, yield func(blocklist.Change, error) bool) bool {
-	if order <= 0 && !yield(blocklist.Change{Removed: true, Entry: was}, nil) {
-		return false
-	}
-	return order < 0 || yield(blocklist.Change{Entry: is}, nil)
-}
-
-// cursor stands on an entry of a state, or at its end.
-type cursor struct {
-	at   blocklist.Entry
-	err  error
-	more bool
-	next func() (blocklist.Entry, error, bool)
-}
-
-func newCursor(entries iter.Seq2[blocklist.Entry, error]) (c *cursor, stop func()) {
-	c = &cursor{}
-	c.next, stop = iter.Pull2(entries)
-	c.advance()
-	return c, stop
-}
-
-func (c *cursor) advance() { c.at, c.err, c.more = c.next() }
-
-// compare orders two cursors by target; the end comes last.
-func (c *cursor) compare(other *cursor) int {
-	switch {
-	case !other.more:
-		return -1
-	case !c.more:
-		return 1
-	}
-	return strings.Compare(c.at.Target(), other.at.Target())
 }
 
 // release returns the release that p is, from the very bytes that a signature covers.

@@ -57,6 +57,13 @@ func (s *Subscription) fetchAndApply(ctx context.Context, o *origin, way []trust
 	if err := s.fetchAll(ctx, o, way); err != nil {
 		return err
 	}
+	report, err := s.examine(ctx, way)
+	if err != nil {
+		return err
+	}
+	if report.Held > 0 {
+		return s.setHold(ctx, way, next, report)
+	}
 	if err := s.apply(way, next); err != nil {
 		return err
 	}
@@ -110,7 +117,7 @@ func (s *Subscription) apply(way []trust.File, next evidence) error {
 		return err
 	}
 	s.held = next
-	return s.removeKeptBut(nil)
+	return errors.Join(s.dropHold(), s.removeKeptBut(nil))
 }
 
 // tidy keeps what the newest release is rebuilt from without a network: the files of the shortest way from a snapshot.
@@ -126,10 +133,10 @@ func (s *Subscription) tidy(ctx context.Context, o *origin, spec trust.TargetsSp
 	return s.removeKeptBut(nil)
 }
 
-// removeKeptBut removes the files of releases that are needed neither for what is held nor for a way.
+// removeKeptBut removes the files of releases that are needed neither for what is held, nor for what is on hold, nor for a way.
 func (s *Subscription) removeKeptBut(way []trust.File) (err error) {
 	needed := map[string]bool{}
-	for _, f := range slices.Concat(s.held.Kept, way) {
+	for _, f := range slices.Concat(s.held.Kept, s.hold.files(), way) {
 		needed[s.keptPath(f)] = true
 	}
 	files, _ := filepath.Glob(filepath.Join(s.dir, keptPrefix+"*"))

@@ -189,7 +189,7 @@ func TestGapTakesSnapshot(t *testing.T) {
 	c := newChain(t, filler(1000)...)
 	s := newSubscriber(t, c.agency, c.url)
 	require.NoError(t, s.refresh(t))
-	c.release = c.agency.Release(8, filler(1200)...)
+	c.release = c.agency.Release(8, filler(1150)...)
 	c.delta("+www.example.test")
 	c.took()
 	require.NoError(t, s.refresh(t))

@@ -40,10 +40,9 @@ func (s *Subscription) Refresh(ctx context.Context) (changed bool, err error) {
 // is published while this runs may then lead to a newer root than the timestamp needs, but never to an older one.
 func (s *Subscription) refreshFrom(ctx context.Context, o *origin) (changed bool, err error) {
 	spec, heldErr := s.heldTargets()
-	whole := heldErr == nil && s.holds(spec)
 	var known []byte
-	if whole {
-		known = s.held.Chain.Timestamp
+	if heldErr == nil && s.holds(spec) && s.hold == nil || s.hold.settled() {
+		known = s.newest().Timestamp
 	}
 	timestamp, modified, err := o.timestamp(ctx, known)
 	if err != nil {
@@ -61,11 +60,14 @@ func (s *Subscription) refreshFrom(ctx context.Context, o *origin) (changed bool
 	}
 	switch {
 	case s.holds(spec):
-		return false, s.keep(next)
+		return false, errors.Join(s.keep(next), s.dropHold())
 	case s.enforces(spec):
 		err = s.tidy(ctx, o, spec, next)
+	case s.hold.is(spec) && s.hold.settled():
+		err = s.keepHold(next)
 	default:
-		err, changed = s.follow(ctx, o, spec, next), true
+		err = s.follow(ctx, o, spec, next)
+		changed = s.hold == nil
 	}
 	if err != nil {
 		return false, fmt.Errorf("serial %d: %w", spec.Version, err)
@@ -75,7 +77,9 @@ func (s *Subscription) refreshFrom(ctx context.Context, o *origin) (changed bool
 
 // checkFresh judges an origin that has nothing newer than what is held.
 func (s *Subscription) checkFresh() error {
-	if until := s.held.expires(); time.Now().After(until) {
+	newest := s.held
+	newest.Chain = s.newest()
+	if until := newest.expires(); time.Now().After(until) {
 		return fmt.Errorf("timestamp: %w: since %s, and there is no newer one", blocklist.ErrExpired, until.Format(time.RFC3339))
 	}
 	return nil
@@ -107,7 +111,7 @@ func (s *Subscription) followRoots(ctx context.Context, o *origin) error {
 
 // walk verifies the documents below the root, fetching those that are not held.
 func (s *Subscription) walk(ctx context.Context, o *origin, timestamp []byte) (next evidence, spec trust.TargetsSpec, err error) {
-	held := s.held.Chain
+	held := s.newest()
 	w, err := trust.NewWalk(s.root, held, time.Now())
 	if err != nil {
 		return next, spec, err

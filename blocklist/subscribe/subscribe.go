@@ -2,6 +2,9 @@
 // and puts each new release in force in a store. Whatever goes wrong, the last good list stays in force, the reason is in
 // the Status and in the log, and the next poll tries again.
 //
+// What is verified may still be a mistake. Guards (package guard) look at each release before it counts; what they stop is
+// on hold until a person decides, see [Hold].
+//
 // The way to trust begins with a root that the operator has obtained elsewhere. From then on the newest verified root is
 // kept in the store, together with the metadata and the state that it vouched for, in one durable step; the configured
 // root is only for the very first start, or newer than what is kept. Versions never go back, whichever mirror answers.
@@ -11,6 +14,7 @@ package subscribe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
@@ -20,6 +24,7 @@ import (
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/guard"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
@@ -36,6 +41,9 @@ type Config struct {
 	Log    *slog.Logger // nil: nothing is logged
 	// MaxRelease is the longest compressed release that is fetched, in bytes. Zero: 1 GiB.
 	MaxRelease int64
+	// Guard holds releases that would block too much, or suddenly too little, until a person decides; see [Hold]. Several
+	// subscriptions may share one. Nil: one with the standard limits, without protected and popular names.
+	Guard *guard.Guard
 }
 
 // Status of a subscription.
@@ -49,6 +57,8 @@ type Status struct {
 	Expires time.Time // until when what is held may be taken for the newest; zero: nothing is held
 	Stale   bool      // Expires has passed, or nothing is held. The list is enforced all the same.
 	Err     error     // why the last try failed; nil if it did not
+	Hold    *Hold     // what the guards have stopped; nil if nothing
+	Held    uint64    // releases that the guards have stopped since the start
 }
 
 // Subscription is the link to one list. It is safe for concurrent use.
@@ -61,6 +71,7 @@ type Subscription struct {
 	refreshing sync.Mutex // one poll at a time
 	held       evidence   // under refreshing
 	root       *trust.Root
+	hold       *holding // nil if nothing is on hold
 
 	mu     sync.Mutex
 	status Status
@@ -93,6 +104,11 @@ func (s *Subscription) init() (err error) {
 	}
 	if c.MaxRelease <= 0 {
 		c.MaxRelease = 1 << 30
+	}
+	if c.Guard == nil {
+		if c.Guard, err = guard.New(guard.Limits{}); err != nil {
+			return err
+		}
 	}
 	if s.origins, err = newOrigins(c); err != nil {
 		return err
@@ -132,7 +148,9 @@ func (s *Subscription) begin() error {
 
 // reload takes over what is kept in the store: from before a restart, or of another subscription to the list that has
 // ended since. The newer of two roots stays, since no root is trusted that was not verified.
-func (s *Subscription) reload() error {
+func (s *Subscription) reload() error { return errors.Join(s.reloadHeld(), s.readHold()) }
+
+func (s *Subscription) reloadHeld() error {
 	held, err := readEvidence(s.store.Evidence(s.c.List))
 	if err != nil {
 		return err
@@ -195,6 +213,10 @@ func (s *Subscription) Status() Status {
 	defer s.mu.Unlock()
 	st := s.status
 	st.List = s.c.List
+	if st.Hold != nil {
+		hold := *st.Hold
+		st.Hold = &hold
+	}
 	if info, ok := s.store.List(s.c.List); ok && info.Err == nil {
 		st.Serial, st.Entries, st.Digest = info.Serial, info.Entries, info.Digest
 	}

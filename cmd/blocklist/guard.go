@@ -158,6 +158,6 @@ func (a *app) sayFindings(r *guard.Report) {
 		a.say("  %s", findingText(f))
 	}
 	if more := r.Held + r.Reported; more > maxShown {
-		a.say("  and %s more; blocklist guard shows them", thousands(more-maxShown))
+		a.say("  and %s more", thousands(more-maxShown))
 	}
 }

@@ -29,7 +29,8 @@ func (a *app) pull() *cobra.Command {
 		Use:   "pull --root ROOT.json URL... -o DIR",
 		Short: "Get a list as a subscriber would: verify, then write the entries",
 		Long: `Get a list as a subscriber would: verify, then write the entries to DIR/entries.txt. URL is an origin or a mirror; of
-several, the next is tried when one fails. DIR remembers what was verified: an older release is refused later.`,
+several, the next is tried when one fails. DIR remembers what was verified: an older release is refused later. What the guards of a resolver would hold is
+told, and written all the same.`,
 		Example: "  blocklist pull --root root.json https://origin.example -o DIR",
 		Args:    args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -62,6 +63,13 @@ func (a *app) runPull(ctx context.Context, pin []byte, origins []string, dir str
 	}
 	if _, err := s.Refresh(ctx); err != nil {
 		return err
+	}
+	if hold := s.Status().Hold; hold != nil { // nothing is enforced here: it is enough to tell
+		a.say("the guards of a resolver would hold serial %d:", hold.Serial)
+		a.sayFindings(hold.Report)
+		if err := s.Accept(ctx, hold.ID); err != nil {
+			return err
+		}
 	}
 	path := filepath.Join(dir, pulledFile)
 	if err := writePulled(s, path); err != nil {

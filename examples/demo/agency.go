@@ -117,6 +117,9 @@ func (a *agency) publish(ctx context.Context, list string, s *steps) error {
 		return err
 	}
 	s.did(fmt.Sprintf("%d entries of %s are in the ledger, with author, reason and reference", result.Added, list), time.Since(start))
+	for _, f := range result.Findings {
+		s.did("not listed, the guards hold it: "+f.String(), 0)
+	}
 
 	start = time.Now()
 	p, _, err := a.ledger.Release(ctx, "anna")

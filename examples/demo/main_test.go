@@ -12,7 +12,7 @@ func TestDemo(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, demo(t.Context(), &out, "../../testdata/lists/demo.txt", "127.0.0.1:0", true))
 	for _, want := range []string{
-		"8 entries", "enforces its 8 entries",
+		"7 entries", "the guards hold it: special-address: 192.0.2.66", "enforces its 7 entries",
 		"blocked.example.       listed                             -> NXDOMAIN, EDE 16 (Censored)",
 		"www.blocked.example.   below a listed name                -> NXDOMAIN, EDE 16 (Censored)",
 		"unblocked.example.     a neighbour                        -> NOERROR 192.0.2.4 ",
