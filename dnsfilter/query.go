@@ -123,6 +123,7 @@ func (q *query) parse(msg *dns.Msg, stream bool) bool {
 
 // headerFlags returns the flags of a message that an answer depends on.
 func headerFlags(msg *dns.Msg) (flags uint16) {
+	flags = uint16(msg.Opcode) << 11 & maskOpcode
 	if msg.RecursionDesired {
 		flags |= flagRD
 	}

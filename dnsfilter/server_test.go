@@ -114,7 +114,7 @@ func checkRaw(t *testing.T, addr, name string, packet []byte, want int) {
 	}
 	require.NoError(t, err, name)
 	assert.Equal(t, packet[:2], buf[:2], name)
-	assert.Equal(t, byte(0x80), buf[2]&0x80, name)
+	assert.Equal(t, packet[2]&0x79|0x80, buf[2], "%s: QR is set, opcode and RD are as they were", name)
 	assert.Equal(t, want, int(buf[3]&15), name)
 	assert.GreaterOrEqual(t, n, 12, name)
 }

@@ -16,13 +16,14 @@ const (
 
 // Bits of the second word of the header (RFC 1035, section 4.1.1; RFC 4035, section 3.1.6).
 const (
-	flagQR    = 1 << 15
-	flagTC    = 1 << 9
-	flagRD    = 1 << 8
-	flagRA    = 1 << 7
-	flagAD    = 1 << 5
-	flagCD    = 1 << 4
-	maskRcode = 15
+	flagQR     = 1 << 15
+	flagTC     = 1 << 9
+	flagRD     = 1 << 8
+	flagRA     = 1 << 7
+	flagAD     = 1 << 5
+	flagCD     = 1 << 4
+	maskRcode  = 15
+	maskOpcode = 15 << 11
 )
 
 // start appends to dst the header of an answer without records, and the question.
@@ -42,7 +43,7 @@ func (q *query) own(m []byte) {
 
 // replyFlags makes the flags of the answer; of those given only the rcode and AD count.
 func (q *query) replyFlags(given uint16) uint16 {
-	flags := given&(maskRcode|flagAD) | q.flags&(flagRD|flagCD) | flagQR | flagRA
+	flags := given&(maskRcode|flagAD) | q.flags&(maskOpcode|flagRD|flagCD) | flagQR | flagRA
 	if !q.do && q.flags&flagAD == 0 {
 		flags &^= flagAD // RFC 6840, section 5.8
 	}
