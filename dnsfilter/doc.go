@@ -5,6 +5,11 @@
 // lists in order), and only what is not blocked gets to the cache and to the upstream. So a decision holds for every
 // query type, under every DO and CD bit, from the moment the store or the policy has changed.
 //
+// What an answer leads to is decided on like the name itself, with the same action and reason: the targets of CNAME and
+// DNAME records, the targets and address hints of SVCB and HTTPS records, and addresses, for which entries of scope ip
+// decide. Two rules of allow lists: nothing is withheld from whoever asks for an allowed name, wherever it leads; and if
+// the chain of CNAME records from another name comes to an allowed one, what is behind it is not looked at.
+//
 // Over UDP an ordinary query that can be answered at once takes the fast path: it is read from the datagram as it came and
 // answered in place, many with one system call where the system can do so, by one goroutine a socket and one socket a
 // processor. Whatever is unusual, or has to wait for the upstream, takes the plain path through messages of miekg/dns. The

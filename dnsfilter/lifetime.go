@@ -23,7 +23,7 @@ func lifetime(body []byte) uint32 {
 			ttl = 0
 			binary.BigEndian.PutUint32(r.ttl, ttl)
 		}
-		if r.authority && r.rrtype == dns.TypeSOA && len(r.data) > 20 {
+		if r.section == authoritySection && r.rrtype == dns.TypeSOA && len(r.data) > 20 {
 			negative, most = true, negativeTTL
 			ttl = min(ttl, binary.BigEndian.Uint32(r.data[len(r.data)-4:]))
 		}

@@ -15,7 +15,7 @@ type Action uint8
 const (
 	Pass     Action = iota // answered as if no list were there
 	Monitor                // counted, then answered as if no list were there
-	NXDomain               // there is no such name; for an entry of host scope NoData, since names below it may exist
+	NXDomain               // there is no such name; for an entry of scope host or ip NoData, since names below may exist
 	NoData                 // the name has no records of the type asked for
 	Refused                // the rcode REFUSED
 	Drop                   // no answer at all
@@ -82,19 +82,24 @@ type Rule struct {
 
 // Policy says which list does what. The zero value blocks nothing.
 type Policy struct {
-	Allow []string // lists whose names are never blocked, nor anything their entries cover
-	Rules []Rule   // in order: the first that blocks decides
+	// Allow are lists whose names are never blocked, nor anything their entries cover. What the answer to an allowed name
+	// leads to is not looked at; an allowed name at which another one's chain of CNAME records arrives ends the looking.
+	Allow []string
+	Rules []Rule // in order: the first that blocks decides
 }
 
 // Decision is what happens to a name, and why.
 type Decision struct {
 	Action Action
-	Match  blocklist.Match // what decided; zero if no list of the policy holds the name
+	Match  blocklist.Match // what decided; zero if no list of the policy holds the name or address
 	rule   *Rule
 }
 
 // Blocks tells whether the real answer is withheld.
 func (d Decision) Blocks() bool { return d.Action >= NXDomain }
+
+// allows tells whether an allow list holds the name.
+func (d *Decision) allows() bool { return d.Action == Pass && d.Match.List != "" }
 
 // usualLists is how many lists may hold one name before a decision allocates.
 const usualLists = 8
@@ -112,7 +117,15 @@ func (p *Policy) Decide(store *blocklist.Store, name []byte) Decision {
 	return p.choose(matches)
 }
 
-// choose decides among the matches of one name.
+// DecideAddr says what happens to an answer that leads to an address. Entries of scope ip decide.
+func (p *Policy) DecideAddr(store *blocklist.Store, a netip.Addr) Decision {
+	if _, ok := store.LookupAddr(a); !ok { // as good as always, and cheap
+		return Decision{}
+	}
+	return p.choose(store.AppendAddrMatches(nil, a))
+}
+
+// choose decides among the matches of one name or address.
 func (p *Policy) choose(matches []blocklist.Match) Decision {
 	for _, list := range p.Allow {
 		if m := find(matches, list); m != nil && !m.Monitor {
@@ -143,9 +156,9 @@ func find(matches []blocklist.Match, list string) *blocklist.Match {
 	return nil
 }
 
-// action keeps a name listed alone from hiding the names below it.
+// action keeps a name that is listed alone, or leads to a listed address, from hiding the names below it.
 func (r *Rule) action(scope blocklist.Scope) Action {
-	if r.Action == NXDomain && scope == blocklist.ScopeHost {
+	if r.Action == NXDomain && scope != blocklist.ScopeDomain {
 		return NoData
 	}
 	return r.Action

@@ -21,7 +21,9 @@ type query struct {
 	size     int    // the longest answer the client takes, in bytes
 	question []byte // wire form as the client wrote it: name, type, class; nil if there is none to repeat
 	key      []byte // the same with the name in lower case, and a byte for DO and CD: what answers are told apart by
+	allowed  bool   // by a list, with all that it leads to
 	buf      [2 * (blocklist.MaxName + 5)]byte
+	reached  [2][blocklist.MaxName]byte // for names that an answer leads to
 }
 
 // Bits of the last byte of a key.

@@ -10,31 +10,28 @@ import (
 )
 
 // cached appends the answer that the cache has.
-func (s *Server) cached(dst []byte, q *query, now uint32) ([]byte, bool) {
+func (s *Server) cached(c *course, dst []byte, q *query, now uint32) ([]byte, bool) {
 	m, how := s.cache.get(dst, q, now)
 	if how == notFound || how == stale {
 		return nil, false
 	}
-	q.own(m)
-	return q.finish(m, 0, errors8914{}), true
+	return s.deliver(c, dst, q, m), true
 }
 
 // resolve gets the answer from the upstream; nil means that nothing is to be sent.
-func (s *Server) resolve(u Upstream, q *query) []byte {
+func (s *Server) resolve(c *course, q *query) []byte {
 	if s.waiting.Add(1) > maxWaiting {
 		s.waiting.Add(-1)
 		s.stats.dropped.Add(1)
 		return nil
 	}
 	defer s.waiting.Add(-1)
-	body, err, _ := s.flights.Do(string(q.key), func() (any, error) { return s.ask(u, q) })
+	body, err, _ := s.flights.Do(string(q.key), func() (any, error) { return s.ask(c.upstream, q) })
 	if err != nil {
 		s.stats.failures.Add(1)
 		return q.refuse(nil, dns.RcodeServerFailure, failureCode(err))
 	}
-	m := slices.Clone(body.([]byte)) //nolint:forcetypeassert // ask returns nothing else
-	q.own(m)
-	return q.finish(m, 0, errors8914{})
+	return s.deliver(c, nil, q, slices.Clone(body.([]byte))) //nolint:forcetypeassert // ask returns nothing else
 }
 
 // failureCode tells an upstream that was silent (22, No Reachable Authority) from one that could not be spoken to (23,

@@ -155,7 +155,7 @@ func (s *Server) respond(msg *dns.Msg, stream bool) []byte {
 	current := s.current.Load()
 	m, found := s.local(current, nil, q, s.cache.now())
 	if !found {
-		return s.resolve(current.upstream, q)
+		return s.resolve(current, q)
 	}
 	return m
 }
@@ -166,6 +166,7 @@ func (s *Server) local(c *course, dst []byte, q *query, now uint32) (_ []byte, f
 	if s.store != nil {
 		d := c.policy.Decide(s.store, q.name())
 		s.stats.count(&d)
+		q.allowed = d.allows()
 		if d.Blocks() {
 			m, ok := d.answer(dst, q)
 			if !ok {
@@ -174,7 +175,7 @@ func (s *Server) local(c *course, dst []byte, q *query, now uint32) (_ []byte, f
 			return m, true
 		}
 	}
-	m, ok := s.cached(dst, q, now)
+	m, ok := s.cached(c, dst, q, now)
 	if ok {
 		s.stats.hits.Add(1)
 	}

@@ -103,18 +103,30 @@ func (q *query) refuse(dst []byte, rcode int, why uint16) []byte {
 
 // record is one record of a packed message.
 type record struct {
-	authority bool
-	rrtype    uint16
-	ttl       []byte
-	data      []byte
+	section section
+	rrtype  uint16
+	owner   int // where its name is in the message
+	at      int // where its data is
+	ttl     []byte
+	data    []byte
 }
+
+// section is a part of a message.
+type section uint8
+
+const (
+	answerSection section = iota
+	authoritySection
+	additionalSection
+)
 
 // records walks a packed message with one question. It stops where the message breaks off.
 func records(m []byte) iter.Seq[record] {
 	return func(yield func(record) bool) {
-		answers, total := count(m, 6), count(m, 6)+count(m, 8)+count(m, 10)
+		answers, authority, additional := count(m, 6), count(m, 8), count(m, 10)
 		off := skipName(m, headerSize) + 4
-		for i := range total {
+		for i := range answers + authority + additional {
+			owner := off
 			off = skipName(m, off)
 			if off+10 > len(m) {
 				return
@@ -123,8 +135,13 @@ func records(m []byte) iter.Seq[record] {
 			if end > len(m) {
 				return
 			}
-			r := record{rrtype: binary.BigEndian.Uint16(m[off:]), ttl: m[off+4 : off+8], data: m[off+10 : end]}
-			r.authority = i >= answers && i < answers+count(m, 8)
+			r := record{rrtype: binary.BigEndian.Uint16(m[off:]), owner: owner, at: off + 10, ttl: m[off+4 : off+8], data: m[off+10 : end]}
+			if i >= answers {
+				r.section = authoritySection
+			}
+			if i >= answers+authority {
+				r.section = additionalSection
+			}
 			if !yield(r) {
 				return
 			}

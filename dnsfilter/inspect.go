@@ -1,0 +1,192 @@
+package dnsfilter
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net/netip"
+
+	"github.com/miekg/dns"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// inspect decides on what an upstream's answer leads to: the targets of CNAME and DNAME records, the targets and address
+// hints of SVCB and HTTPS records, and addresses. The answer is read anew each time it is given, from the cache or not, so
+// a changed list counts at once and there is no finding that could be out of date.
+//
+// The first that blocks decides. A name of the chain that is allowed ends it: whoever asked for that name would be given
+// what is behind it, too.
+func (s *Server) inspect(c *course, q *query, m []byte) Decision {
+	if s.store == nil || q.allowed || count(m, 6) == 0 {
+		return Decision{}
+	}
+	i := inspection{server: s, course: c, query: q, message: m}
+	i.current = append(q.reached[0][:0], q.name()...)
+	for r := range records(m) {
+		if r.section == authoritySection || r.section == additionalSection && !isService(q.qtype) {
+			continue
+		}
+		if i.look(r) {
+			break
+		}
+	}
+	return i.decision
+}
+
+// deliver appends the answer to q that an upstream's body makes, or the answer that takes its place. No bytes mean that
+// nothing is to be sent. The body may be in the memory of dst.
+func (s *Server) deliver(c *course, dst []byte, q *query, body []byte) []byte {
+	if d := s.inspect(c, q, body); d.Blocks() {
+		m, ok := d.answer(dst[:0], q)
+		if !ok {
+			return nil
+		}
+		return m
+	}
+	q.own(body)
+	return q.finish(body, 0, errors8914{})
+}
+
+// inspection is one reading of an answer.
+type inspection struct {
+	server   *Server
+	course   *course
+	query    *query
+	message  []byte
+	current  []byte // how far the chain of CNAME records has been followed
+	decision Decision
+}
+
+// look tells whether nothing of the rest of the answer matters.
+func (i *inspection) look(r record) (done bool) {
+	switch r.rrtype {
+	case dns.TypeCNAME:
+		return i.cname(r)
+	case dns.TypeDNAME:
+		return i.dname(r)
+	case dns.TypeSVCB, dns.TypeHTTPS:
+		return i.service(r)
+	case dns.TypeA, dns.TypeAAAA:
+		a, ok := netip.AddrFromSlice(r.data)
+		return ok && i.addr(a)
+	}
+	return false
+}
+
+// cname decides on the target of a CNAME record, and goes on from there if it belongs to the chain.
+func (i *inspection) cname(r record) (done bool) {
+	scratch := i.query.reached[1][:0]
+	owner, ok := appendName(scratch, i.message, r.owner)
+	if !ok {
+		return false
+	}
+	chained := bytes.Equal(owner, i.current)
+	target, ok := appendName(scratch, i.message, r.at)
+	if !ok {
+		return false
+	}
+	done = i.name(target)
+	if chained && !done {
+		done = i.decision.allows()
+		i.current = append(i.current[:0], target...)
+	}
+	return done
+}
+
+// dname decides on the name that a DNAME record makes of the one that the chain has come to.
+func (i *inspection) dname(r record) (done bool) {
+	scratch := i.query.reached[1][:0]
+	owner, ok := appendName(scratch, i.message, r.owner)
+	below := len(i.current) - len(owner)
+	if !ok || below <= 0 || !blocklist.Name(i.current).Within(blocklist.Name(owner)) {
+		return false
+	}
+	made, ok := appendName(append(scratch, i.current[:below]...), i.message, r.at)
+	return ok && len(made) <= blocklist.MaxName && i.name(made)
+}
+
+// service decides on the target and the address hints of an SVCB or HTTPS record (RFC 9460, section 2.2).
+func (i *inspection) service(r record) (done bool) {
+	if len(r.data) < 3 {
+		return false
+	}
+	end := skipName(r.data, 2)
+	target, ok := appendName(i.query.reached[1][:0], i.message, r.at+2)
+	if !ok || len(target) > 1 && i.name(target) { // the root stands for the owner, or for nothing
+		return ok
+	}
+	for rest := r.data[min(end, len(r.data)):]; len(rest) >= 4; {
+		key, length := binary.BigEndian.Uint16(rest), count(rest, 2)
+		if rest = rest[4:]; length > len(rest) {
+			break
+		}
+		if i.hints(key, rest[:length]) {
+			return true
+		}
+		rest = rest[length:]
+	}
+	return false
+}
+
+// hints decides on the addresses of a service parameter, if it has some.
+func (i *inspection) hints(key uint16, value []byte) (done bool) {
+	size := 0
+	switch dns.SVCBKey(key) {
+	case dns.SVCB_IPV4HINT:
+		size = 4
+	case dns.SVCB_IPV6HINT:
+		size = 16
+	default:
+	}
+	for size > 0 && len(value) >= size {
+		if a, ok := netip.AddrFromSlice(value[:size]); ok && i.addr(a) {
+			return true
+		}
+		value = value[size:]
+	}
+	return false
+}
+
+// name decides on a name that is reached; true means that it is blocked.
+func (i *inspection) name(name []byte) (blocked bool) {
+	return i.take(i.course.policy.Decide(i.server.store, name))
+}
+
+// addr decides on an address that is reached; true means that it is blocked.
+func (i *inspection) addr(a netip.Addr) (blocked bool) {
+	return i.take(i.course.policy.DecideAddr(i.server.store, a))
+}
+
+func (i *inspection) take(d Decision) (blocked bool) {
+	i.server.stats.count(&d)
+	i.decision = d
+	return d.Blocks()
+}
+
+// isService tells types whose answers may come with the addresses of their targets, for clients to use.
+func isService(qtype uint16) bool { return qtype == dns.TypeSVCB || qtype == dns.TypeHTTPS }
+
+// appendName appends a name of a message in lower-case wire form; false if it is none.
+func appendName(dst, m []byte, off int) ([]byte, bool) {
+	before := len(dst)
+	for end := off; off < len(m); {
+		length := int(m[off])
+		switch {
+		case length == 0:
+			lowerName(dst[before:])
+			return append(dst, 0), true
+		case length >= 0xc0: // what it points to is before it, so there is an end
+			if off+1 >= len(m) || count(m, off)&^0xc000 >= end {
+				return dst, false
+			}
+			off = count(m, off) &^ 0xc000
+			end = off
+		case length > blocklist.MaxLabel || off+length >= len(m) || len(dst)-before+length+2 > blocklist.MaxName:
+			return dst, false
+		default:
+			dst = append(dst, m[off:off+1+length]...)
+			off += 1 + length
+		}
+	}
+	return dst, false
+}

@@ -1,0 +1,80 @@
+package dnsfilter
+
+import (
+	"encoding/binary"
+	"testing"
+
+	"github.com/miekg/dns"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter/upstream"
+)
+
+// FuzzInspect reads any bytes as an answer. Nothing fails, and names are read as miekg/dns reads them.
+func FuzzInspect(f *testing.F) {
+	for _, text := range []string{
+		"asked.test. CNAME a.nxdomain.test.", "test. DNAME a.monitor.test.", "asked.test. HTTPS 1 x.test. ipv4hint=192.0.2.1 ech=AAAA", "asked.test. A 198.51.100.1",
+	} {
+		rr, err := dns.NewRR(text)
+		require.NoError(f, err)
+		m := new(dns.Msg).SetQuestion("asked.test.", dns.TypeHTTPS)
+		m.Answer, m.Compress = append(m.Answer, rr, rr), true
+		packed, err := m.Pack()
+		require.NoError(f, err)
+		f.Add(packed)
+		f.Add(packed[:len(packed)-3])
+	}
+	s := pathsServer(f)
+	f.Fuzz(func(t *testing.T, m []byte) {
+		if len(m) < headerSize+5 || len(m) > dns.MaxMsgSize {
+			return
+		}
+		q := new(query)
+		q.key = append(append(q.buf[:0], "\x05asked\x04test\x00"...), 0, 1, 0, 1, 0)
+		s.inspect(s.current.Load(), q, m)
+		got, ok := appendName(nil, m, headerSize)
+		text, _, err := dns.UnpackDomainName(m, headerSize)
+		if ok && err == nil {
+			want, err := blocklist.AppendName(nil, text)
+			require.NoError(t, err)
+			assert.Equal(t, want, got)
+		}
+		assert.False(t, err != nil && ok, "a name is one to both: %v", err)
+	})
+}
+
+// BenchmarkCached is a cached answer on the fast path: what it costs to look at what it leads to.
+func BenchmarkCached(b *testing.B) {
+	store, err := blocklist.Open(b.TempDir(), blocklist.Options{})
+	require.NoError(b, err)
+	b.Cleanup(func() { require.NoError(b, store.Close()) })
+	require.NoError(b, store.SetLocal("l", "test", lineEntries("listed.test\n")))
+	zone, err := upstream.NewZone("a.test. 300 A 192.0.2.1\nc.test. 300 CNAME a.test.\n")
+	require.NoError(b, err)
+	s, err := New(Config{Store: store, Policy: Policy{Rules: []Rule{{List: "l", Action: NXDomain}}}, Upstream: zone})
+	require.NoError(b, err)
+	for _, name := range []string{"a.test.", "c.test."} {
+		packet, err := new(dns.Msg).SetQuestion(name, dns.TypeA).Pack()
+		require.NoError(b, err)
+		s.slow(packet)
+		q, dst := new(query), make([]byte, 0, 2048)
+		require.True(b, q.read(packet))
+		body, ok := s.local(s.current.Load(), dst, q, s.cache.now())
+		require.True(b, ok)
+		require.NotZero(b, binary.BigEndian.Uint16(body[6:]))
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				s.local(s.current.Load(), dst, q, s.cache.now())
+			}
+		})
+		b.Run(name+"/inspect", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				s.inspect(s.current.Load(), q, body)
+			}
+		})
+	}
+}

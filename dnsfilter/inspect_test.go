@@ -1,0 +1,159 @@
+package dnsfilter_test
+
+import (
+	"context"
+	"net/netip"
+	"testing"
+
+	"github.com/miekg/dns"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/blocktest"
+	"github.com/argine-dns/argine/dnsfilter"
+)
+
+// scripted is an upstream that gives one answer to everything.
+type scripted struct{ answer, extra []string }
+
+func (s scripted) Exchange(_ context.Context, q *dns.Msg) (*dns.Msg, error) {
+	reply := new(dns.Msg).SetReply(q)
+	for _, text := range s.answer {
+		rr, err := dns.NewRR(text)
+		if err != nil {
+			return nil, err
+		}
+		reply.Answer = append(reply.Answer, rr)
+	}
+	for _, text := range s.extra {
+		rr, err := dns.NewRR(text)
+		if err != nil {
+			return nil, err
+		}
+		reply.Extra = append(reply.Extra, rr)
+	}
+	return reply, nil
+}
+
+func TestWhatAnAnswerLeadsTo(t *testing.T) {
+	t.Parallel()
+	const asked = "www.asked.test."
+	store := newStore(t, map[string]string{
+		"deny":  "listed.test\n=only.host.test\n192.0.2.66\n2001:db8:66::/48\nbad.allowed.test",
+		"watch": "watched.test",
+		"allow": "allowed.test\n=www.vouched.test",
+	})
+	policy := dnsfilter.Policy{Allow: []string{"allow"}, Rules: []dnsfilter.Rule{
+		{List: "deny", Action: dnsfilter.NXDomain, Reason: dnsfilter.Censored}, {List: "watch", Action: dnsfilter.Monitor},
+	}}
+	for _, c := range []struct {
+		label  string
+		qtype  uint16
+		name   string
+		answer []string
+		extra  []string
+		want   string // list and action of the last decision by a list; empty: none
+	}{
+		{"nothing listed", dns.TypeA, asked, []string{asked + " CNAME a.test.", "a.test. A 192.0.2.1"}, nil, ""},
+		{"a CNAME", dns.TypeA, asked, []string{asked + " CNAME x.Listed.test.", "x.listed.test. A 192.0.2.1"}, nil, "nxdomain"},
+		{"a CNAME asked for", dns.TypeCNAME, asked, []string{asked + " CNAME listed.test."}, nil, "nxdomain"},
+		{"the end of a chain", dns.TypeAAAA, asked, []string{
+			asked + " CNAME a.test.", "a.test. CNAME b.a.test.", "b.a.test. CNAME listed.test.",
+		}, nil, "nxdomain"},
+		{"a chain out of order", dns.TypeA, asked, []string{
+			"a.test. CNAME listed.test.", asked + " CNAME a.test.",
+		}, nil, "nxdomain"},
+		{"a listed host", dns.TypeA, asked, []string{asked + " CNAME only.host.test."}, nil, "nodata"},
+		{"below a listed host", dns.TypeA, asked, []string{asked + " CNAME x.only.host.test."}, nil, ""},
+		{"a DNAME", dns.TypeA, asked, []string{"asked.test. DNAME sub.listed.test."}, nil, "nxdomain"},
+		{"a DNAME that makes a listed host", dns.TypeA, "only.asked.test.", []string{"asked.test. DNAME host.test."}, nil, "nodata"},
+		{"a DNAME of another name", dns.TypeA, asked, []string{"xasked.test. DNAME listed.test."}, nil, ""},
+		{"an address", dns.TypeA, asked, []string{asked + " A 192.0.2.1", asked + " A 192.0.2.66"}, nil, "nodata"},
+		{"an address of a range", dns.TypeAAAA, asked, []string{asked + " AAAA 2001:db8:66::1"}, nil, "nodata"},
+		{"an address behind an alias", dns.TypeA, asked, []string{asked + " CNAME a.test.", "a.test. A 192.0.2.66"}, nil, "nodata"},
+		{"an IPv4 address in an IPv6 one", dns.TypeAAAA, asked, []string{asked + " AAAA 64:ff9b::192.0.2.66"}, nil, "nodata"},
+		{"a service's target", dns.TypeHTTPS, asked, []string{asked + " HTTPS 1 x.listed.test. alpn=h2"}, nil, "nxdomain"},
+		{"a service's alias", dns.TypeSVCB, asked, []string{asked + " SVCB 0 listed.test."}, nil, "nxdomain"},
+		{"an IPv4 hint", dns.TypeHTTPS, asked, []string{asked + " HTTPS 1 . alpn=h2 ipv4hint=192.0.2.1,192.0.2.66"}, nil, "nodata"},
+		{"an IPv6 hint", dns.TypeHTTPS, asked, []string{asked + " HTTPS 1 . alpn=h2 ipv6hint=2001:db8:66::9"}, nil, "nodata"},
+		{"harmless hints", dns.TypeHTTPS, asked, []string{asked + " HTTPS 1 . alpn=h2 ipv4hint=192.0.2.1 ipv6hint=2001:db8::1"}, nil, ""},
+		{"addresses that come with a service", dns.TypeHTTPS, asked, []string{asked + " HTTPS 1 a.test."}, []string{"a.test. A 192.0.2.66"}, "nodata"},
+		{"addresses that come with a mail host", dns.TypeMX, asked, []string{asked + " MX 1 a.test."}, []string{"a.test. A 192.0.2.66"}, ""},
+		{"a mail host", dns.TypeMX, asked, []string{asked + " MX 1 listed.test."}, nil, ""},
+		{"a monitored name", dns.TypeA, asked, []string{asked + " CNAME watched.test.", "watched.test. A 192.0.2.1"}, nil, "monitor"},
+		{"an allowed question", dns.TypeA, "www.vouched.test.", []string{"www.vouched.test. CNAME listed.test.", "listed.test. A 192.0.2.66"}, nil, "pass"},
+		{"an allowed name of the chain", dns.TypeA, asked, []string{
+			asked + " CNAME www.allowed.test.", "www.allowed.test. CNAME listed.test.", "listed.test. A 192.0.2.66",
+		}, nil, "pass"},
+		{"an allowed name beside the chain", dns.TypeA, asked, []string{
+			"a.test. CNAME www.allowed.test.", asked + " CNAME listed.test.",
+		}, nil, "nxdomain"},
+		{"a service whose target is allowed", dns.TypeHTTPS, asked, []string{asked + " HTTPS 1 www.allowed.test. ipv4hint=192.0.2.66"}, nil, "nodata"},
+	} {
+		s := newServer(t, dnsfilter.Config{Store: store, Policy: policy, Upstream: scripted{c.answer, c.extra}})
+		for range 2 { // from the upstream, then from the cache
+			reply := ask(t, s, "udp", question(c.name, c.qtype).SetEdns0(1232, false))
+			if blocked := c.want == "nxdomain" || c.want == "nodata"; !blocked {
+				assert.Len(t, reply.Answer, len(c.answer), c.label)
+				assert.Empty(t, edes(reply), c.label)
+				continue
+			}
+			assert.Equal(t, c.want == "nxdomain", reply.Rcode == dns.RcodeNameError, c.label)
+			assert.Empty(t, reply.Answer, c.label)
+			assert.Len(t, reply.Ns, 1, c.label)
+			assert.Equal(t, []uint16{16}, edes(reply), c.label)
+		}
+		assert.EqualValues(t, 1, s.Stats().Hits, c.label)
+		seen := map[string]bool{}
+		for _, actions := range s.Stats().Lists {
+			for action := range actions {
+				seen[action.String()] = true
+			}
+		}
+		if c.want == "" {
+			assert.Empty(t, seen, c.label)
+		} else {
+			assert.True(t, seen[c.want], c.label, seen)
+		}
+	}
+}
+
+// TestAnAnswerIsDecidedOnAsTheListsAreNow changes lists and policy while the answer is in the cache.
+func TestAnAnswerIsDecidedOnAsTheListsAreNow(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, map[string]string{"l": "nothing.test"})
+	up := &counting{next: scripted{answer: []string{"www.asked.test. CNAME end.test.", "end.test. A 192.0.2.66"}}}
+	sinkhole := dnsfilter.Rule{List: "l", Action: dnsfilter.Sinkhole, Sinkhole: []netip.Addr{netip.MustParseAddr("192.0.2.80")}}
+	s := newServer(t, dnsfilter.Config{Store: store, Upstream: up, Policy: dnsfilter.Policy{Rules: []dnsfilter.Rule{sinkhole}}})
+	get := func() *dns.Msg { return ask(t, s, "udp", question("www.asked.test.", dns.TypeA)) }
+	assert.Len(t, get().Answer, 2)
+	for _, lines := range []string{"end.test", "192.0.2.0/24"} {
+		blocktest.SetList(t, store, "l", lines)
+		reply := get()
+		require.Len(t, reply.Answer, 1, lines)
+		assert.Contains(t, reply.Answer[0].String(), "192.0.2.80", lines)
+		assert.Equal(t, "www.asked.test.", reply.Answer[0].Header().Name)
+		blocktest.SetList(t, store, "l", "nothing.test")
+		assert.Len(t, get().Answer, 2, lines)
+	}
+	blocktest.SetList(t, store, "l", "end.test")
+	s.Reconfigure(dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "l", Action: dnsfilter.Drop}}}, up)
+	assert.Nil(t, get())
+	assert.EqualValues(t, 1, up.n.Load(), "the answer stayed in the cache")
+}
+
+func TestDecideAddr(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, map[string]string{"l": "192.0.2.0/24\n2001:db8::/32 status=monitor", "allow": "192.0.2.7"})
+	p := dnsfilter.Policy{Allow: []string{"allow"}, Rules: []dnsfilter.Rule{{List: "l", Action: dnsfilter.NXDomain}}}
+	for addr, want := range map[string]dnsfilter.Action{
+		"192.0.2.1": dnsfilter.NoData, "192.0.2.7": dnsfilter.Pass, "2001:db8::1": dnsfilter.Monitor, "198.51.100.1": dnsfilter.Pass,
+	} {
+		d := p.DecideAddr(store, netip.MustParseAddr(addr))
+		assert.Equal(t, want, d.Action, addr)
+		if want != dnsfilter.Pass {
+			assert.Equal(t, blocklist.ScopeIP, d.Match.Scope)
+		}
+	}
+}
