@@ -101,6 +101,7 @@ func (st *state) rebuild(sec *secret, entries iter.Seq2[Entry, error]) error {
 // putRelease puts what a release has led to in force: a new set with the changes since, or the changes alone.
 func (s *Store) putRelease(st *state, next state, changes []Change, r *VerifiedRelease) error {
 	next.Evidence = r.evidence
+	next.setUrgent(r.urgent)
 	next.Source = ""
 	if len(changes) > 0 {
 		if err := next.journal(changes); err != nil {
@@ -119,7 +120,7 @@ func (s *Store) put(st *state, next state) error {
 	}
 	rebuilt := next.Set != st.Set
 	*st = next
-	s.publish(st.list)
+	s.publish(st.inForce(s.view.Load().secret))
 	if rebuilt {
 		st.sweep()
 		debug.FreeOSMemory() // the builder was several times what stays

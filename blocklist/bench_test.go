@@ -38,7 +38,7 @@ func vouched(b *testing.B, text []byte) *blocklist.VerifiedRelease {
 	b.Helper()
 	r, err := blocklist.NewReleaseReader(bytes.NewReader(text))
 	require.NoError(b, err)
-	return blocklist.Vouch(vouch.Verified{}, r.Header(), steps(r), []byte("{}"))
+	return blocklist.Vouch(vouch.Verified{}, r.Header(), steps(r), nil, []byte("{}"))
 }
 
 func BenchmarkLookup1M(b *testing.B) {

@@ -20,11 +20,13 @@ type state struct {
 	Set      string          `json:"set,omitempty"`     // file name of the base set
 	Base     Digest          `json:"base"`              // of the entries in the base set
 	Journal  int64           `json:"journal,omitempty"` // bytes of the changes since, in the file Set + journalSuffix
+	Urgent   []string        `json:"urgent,omitempty"`  // entries of urgent orders on top of the release
 	Evidence json.RawMessage `json:"evidence,omitempty"`
 
-	dir   string
-	saved bool
-	list  *list // in force; nil before open
+	dir    string
+	saved  bool
+	list   *list   // what was released; nil before open
+	urgent []Entry // parsed
 }
 
 const (
@@ -42,7 +44,7 @@ func loadState(dir string) (*state, error) {
 		return nil, err
 	}
 	st := &state{dir: dir, saved: true}
-	if err := json.Unmarshal(b, st); err != nil || CheckListName(st.Header.List) != nil || len(b) > maxState {
+	if err := json.Unmarshal(b, st); err != nil || CheckListName(st.Header.List) != nil || len(b) > maxState || st.readUrgent() != nil {
 		return nil, fmt.Errorf("reading %s: %w: remove it to fetch the list anew", path, ErrDamaged)
 	}
 	return st, nil
@@ -65,7 +67,7 @@ func (st *state) save() error {
 }
 
 func (st *state) info() ListInfo {
-	info := ListInfo{Header: st.Header, Source: st.Source}
+	info := ListInfo{Header: st.Header, Source: st.Source, Urgent: len(st.urgent)}
 	if st.list != nil {
 		info.Err = st.list.info.Err
 	}

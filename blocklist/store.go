@@ -40,6 +40,7 @@ type Store struct {
 type ListInfo struct {
 	Header        // Serial is 0 for a local list
 	Source string // of a local list: what SetLocal was told
+	Urgent int    // entries of urgent orders on top of the release; they are not counted in Header
 	Err    error  // why the list is not served, nil if it is; wraps ErrDamaged
 }
 
@@ -48,14 +49,16 @@ type ListInfo struct {
 type VerifiedRelease struct {
 	to       Header
 	steps    iter.Seq2[*ReleaseReader, error]
+	urgent   []Entry
 	evidence []byte
 }
 
 // Vouch is for package subscribe alone; others can't make its first argument. The steps are a snapshot and deltas upon
 // it, or deltas upon what is held, up to the state named by to; Base is of no matter there. The evidence, valid JSON of at
-// most [MaxEvidence], is kept with the state in the same durable step; see [Store.Evidence].
-func Vouch(_ vouch.Verified, to Header, steps iter.Seq2[*ReleaseReader, error], evidence []byte) *VerifiedRelease {
-	return &VerifiedRelease{to: to, steps: steps, evidence: evidence}
+// most [MaxEvidence], is kept with the state in the same durable step; see [Store.Evidence]. Urgent are the entries of urgent
+// orders that lie on top of the release, each with an expiry.
+func Vouch(_ vouch.Verified, to Header, steps iter.Seq2[*ReleaseReader, error], urgent []Entry, evidence []byte) *VerifiedRelease {
+	return &VerifiedRelease{to: to, steps: steps, urgent: urgent, evidence: evidence}
 }
 
 // Open opens the store in dir, which is made if it is not there. Nothing else may own it: [ErrBusy]. Lists whose files are
@@ -102,7 +105,8 @@ func (s *Store) load() error {
 			return err
 		}
 		s.states[st.Header.List] = st
-		s.publish(st.open(sec))
+		st.open(sec)
+		s.publish(st.inForce(sec))
 		if s.lock != nil {
 			st.sweep()
 		}
@@ -194,15 +198,20 @@ func (s *Store) Evidence(list string) []byte {
 	return nil
 }
 
-// SaveEvidence keeps new evidence for the state that is held, or for a list of which nothing is held yet.
-func (s *Store) SaveEvidence(_ vouch.Verified, list string, evidence []byte) error {
+// SaveEvidence keeps new evidence for the state that is held, or for a list of which nothing is held yet, and puts the
+// entries of urgent orders on top of it in force, in place of those before.
+func (s *Store) SaveEvidence(_ vouch.Verified, list string, urgent []Entry, evidence []byte) error {
 	return s.change(list, func(st *state) error {
 		next := *st
+		next.setUrgent(urgent)
 		next.Evidence = evidence
 		if err := next.save(); err != nil {
 			return err
 		}
 		*st = next
+		if st.list != nil {
+			s.publish(st.inForce(s.view.Load().secret))
+		}
 		return nil
 	})
 }

@@ -64,7 +64,7 @@ func release(t testing.TB, h blocklist.Header, lines ...string) *blocklist.Verif
 	require.NoError(t, w.Close())
 	r, err := blocklist.NewReleaseReader(&buf)
 	require.NoError(t, err)
-	return blocklist.Vouch(vouch.Verified{}, r.Header(), steps(r), []byte(fmt.Sprintf(`{"serial":%d}`, h.Serial)))
+	return blocklist.Vouch(vouch.Verified{}, r.Header(), steps(r), nil, []byte(fmt.Sprintf(`{"serial":%d}`, h.Serial)))
 }
 
 // steps are the steps of a way.

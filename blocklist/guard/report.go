@@ -127,3 +127,16 @@ func (f Finding) String() string {
 	}
 	return fmt.Sprintf("%s: %s: %s", f.Check, f.Entry, f.Why)
 }
+
+// Hold returns an error that wraps [blocklist.ErrHeld] for the first entry that would hold an update by itself, nil if none
+// would.
+func (g *Guard) Hold(entries []blocklist.Entry) error {
+	for _, e := range entries {
+		for _, f := range g.Entry(e) {
+			if f.Severity == SeverityHold {
+				return fmt.Errorf("%w: %s", blocklist.ErrHeld, f)
+			}
+		}
+	}
+	return nil
+}

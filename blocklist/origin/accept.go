@@ -1,6 +1,7 @@
 package origin
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ type push struct {
 	list    string
 	roots   [][]byte
 	root    *trust.Root
+	urgent  []byte // what is published of urgent orders with it
 	targets []byte
 	spec    trust.TargetsSpec
 	here    map[string]trust.File // files that the origin has published and still has, by path
@@ -106,8 +108,37 @@ func (o *Origin) check(list string, b *trust.Bundle) (*push, error) {
 	if err := o.checkRoot(st, roots); err != nil {
 		return nil, err
 	}
-	return p, p.checkTargets(st)
+	if err := p.checkTargets(st); err != nil {
+		return nil, err
+	}
+	return p, p.checkUrgent(st, b.Urgent)
 }
+
+// checkUrgent verifies urgent orders, which may not go back. Without new ones the old ones stay: subscribers miss them else.
+func (p *push) checkUrgent(st *state, next []byte) error {
+	p.urgent = st.urgent
+	if len(next) == 0 || bytes.Equal(next, st.urgent) {
+		return nil
+	}
+	spec, err := trust.OpenNewUrgent(p.root, st.urgent, next)
+	if err != nil {
+		return err
+	}
+	limit := time.Now().Add(p.root.Spec().Urgent.Longest() + clockSkew)
+	for _, e := range spec.Entries {
+		if e.Expires.After(limit) {
+			return fmt.Errorf("urgent orders: %w: %q would last until %s", blocklist.ErrUntrusted, e.Target(), e.Expires.Format(time.RFC3339))
+		}
+	}
+	if spec.Serial > uint64(p.spec.Version) {
+		return fmt.Errorf("urgent orders: %w: they are for serial %d, the newest is %d", blocklist.ErrUntrusted, spec.Serial, p.spec.Version)
+	}
+	p.urgent, p.done = next, false
+	return nil
+}
+
+// clockSkew is how far the clocks of officer and origin may be apart.
+const clockSkew = 5 * time.Minute
 
 // checkRoot compares the roots of a bundle with the one that is trusted.
 func (o *Origin) checkRoot(st *state, roots []*trust.Root) error {
@@ -178,10 +209,9 @@ func (o *Origin) commit(p *push, b *trust.Bundle, work *work) error {
 	if err := st.writeDocuments(p); err != nil {
 		return err
 	}
-	if err := o.publish(st, p.root, p.targets); err != nil {
+	if err := o.publish(st, p.root, p.targets, p.urgent); err != nil {
 		return err
 	}
-	o.news.announce(p.list, p.spec.Version)
 	o.o.Log.Info("published", slog.String("list", p.list), slog.Int64("serial", p.spec.Version), slog.Int64("root", p.root.Version()))
 	if err := st.removeOld(); err != nil {
 		o.o.Log.Warn("removing old releases", slog.String("list", p.list), slogErr(err))
@@ -195,9 +225,14 @@ func (st *state) writeDocuments(p *push) error {
 	for i, root := range p.roots {
 		docs[trust.RootName(int64(i)+1)] = root
 	}
+	urgent := ""
+	if spec, err := trust.ParseUrgent(p.urgent); err == nil {
+		urgent = trust.UrgentName(spec.Version)
+		docs[urgent] = p.urgent
+	}
 	for name, b := range docs {
 		_, err := os.Stat(st.path(name))
-		if errors.Is(err, fs.ErrNotExist) || name == trust.TargetsName(p.spec.Version) && !p.known {
+		if errors.Is(err, fs.ErrNotExist) || name == urgent || name == trust.TargetsName(p.spec.Version) && !p.known {
 			err = disk.WriteFile(st.path(name), b, 0o644)
 		}
 		if err != nil {

@@ -81,7 +81,7 @@ func makeKey(dir string, number int) (public string, err error) {
 
 // keyFiles returns the paths of the private keys.
 func keyFiles(dir string) []string {
-	files, _ := filepath.Glob(filepath.Join(dir, "online*.key")) //nolint:errcheck // a folder with [ in its name has no keys then
+	files, _ := filepath.Glob(filepath.Join(dir, "online*.key"))
 	return files
 }
 

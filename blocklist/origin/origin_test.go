@@ -314,7 +314,7 @@ func TestPushOfDeltas(t *testing.T) {
 		f, ok := spec.File(serial-1, serial)
 		require.True(t, ok)
 		var out bytes.Buffer
-		require.NoError(t, trust.WriteBundle(&out, a.Roots, r.Targets, []trust.File{f}, func(f trust.File) (io.ReadCloser, error) {
+		require.NoError(t, trust.WriteBundle(&out, a.Roots, nil, r.Targets, []trust.File{f}, func(f trust.File) (io.ReadCloser, error) {
 			return io.NopCloser(bytes.NewReader(r.Files[f.Path])), nil
 		}))
 		return out.Bytes()

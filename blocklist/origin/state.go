@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -34,6 +33,7 @@ type state struct {
 	timestamp trust.Online // zero if nothing was published yet
 	snapshot  trust.Online
 	targets   []byte
+	urgent    []byte // the newest urgent orders, whether or not they still count
 }
 
 func (o *Origin) listDir(list string) string {
@@ -97,6 +97,11 @@ func (st *state) readChain() error {
 	if st.snapshot, err = trust.ParseSnapshot(b); err != nil {
 		return err
 	}
+	if st.snapshot.Urgent > 0 {
+		if st.urgent, err = os.ReadFile(st.path(trust.UrgentName(st.snapshot.Urgent))); err != nil {
+			return err
+		}
+	}
 	st.targets, err = os.ReadFile(st.path(trust.TargetsName(st.snapshot.NextVersion)))
 	return err
 }
@@ -132,7 +137,7 @@ func (st *state) files() (map[string]trust.File, error) {
 }
 
 // publish signs snapshot and timestamp for targets that lie in the folder, and makes them count.
-func (o *Origin) publish(st *state, root *trust.Root, targets []byte) error {
+func (o *Origin) publish(st *state, root *trust.Root, targets, urgent []byte) error {
 	spec, err := trust.ParseTargets(targets)
 	if err != nil {
 		return err
@@ -142,7 +147,10 @@ func (o *Origin) publish(st *state, root *trust.Root, targets []byte) error {
 		return err
 	}
 	now := time.Now()
-	snapshot := trust.OnlineSpec{Version: nextVersion(st.snapshot.Version, now), Expires: now.Add(7 * o.o.Lifetime), Next: targets, NextVersion: spec.Version}
+	snapshot := trust.OnlineSpec{
+		Version: nextVersion(st.snapshot.Version, now), Expires: now.Add(7 * o.o.Lifetime),
+		Next: targets, NextVersion: spec.Version, Urgent: urgent,
+	}
 	b, err := trust.NewSnapshot(snapshot)
 	if err != nil {
 		return err
@@ -177,12 +185,9 @@ func (o *Origin) stamp(st *state, root *trust.Root, snapshot []byte, version int
 // nextVersion counts by the clock, so that an origin that lost its folder is not behind what subscribers have seen.
 func nextVersion(held int64, now time.Time) int64 { return max(held+1, now.Unix()) }
 
-// Run signs new timestamps, and new snapshots where these come near their end, and announces what other processes publish
-// in the folder, until ctx ends. What goes wrong is logged and tried again.
+// Run signs new timestamps, and new snapshots where these come near their end, until ctx ends. What goes wrong is logged
+// and tried again.
 func (o *Origin) Run(ctx context.Context) {
-	var watching sync.WaitGroup
-	watching.Go(func() { o.watch(ctx) })
-	defer watching.Wait()
 	for {
 		wait := o.o.Resign
 		if err := o.resignAll(ctx); err != nil {
@@ -216,7 +221,7 @@ func (o *Origin) resign(list string) error {
 		return nil
 	}
 	if st.snapshot.Expires.Sub(now) < 3*o.o.Lifetime {
-		if err := o.publish(st, st.root, st.targets); err != nil {
+		if err := o.publish(st, st.root, st.targets, st.urgent); err != nil {
 			return err
 		}
 		return st.removeOld()
@@ -232,6 +237,7 @@ func (o *Origin) resign(list string) error {
 func (st *state) removeOld() error {
 	err := removeAllBut(keepReleases, st.versions(".snapshot.json"), func(v int64) string { return st.path(trust.SnapshotName(v)) })
 	err = errors.Join(err, removeAllBut(keepReleases, st.versions(".targets.json"), func(v int64) string { return st.path(trust.TargetsName(v)) }))
+	err = errors.Join(err, removeAllBut(keepReleases, st.versions(".urgent.json"), func(v int64) string { return st.path(trust.UrgentName(v)) }))
 	needed := map[string]bool{}
 	for _, v := range st.versions(".targets.json") {
 		b, readErr := os.ReadFile(st.path(trust.TargetsName(v)))

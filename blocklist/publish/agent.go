@@ -130,7 +130,7 @@ func WriteAgentKey(key, publicPath, name string) (public string, err error) {
 	if err != nil {
 		return "", err
 	}
-	k := trust.Key{Name: name, Public: signer.Public().(ed25519.PublicKey)} //nolint:errcheck // findAgentKey returns no others
+	k := trust.Key{Name: name, Public: signer.Public().(ed25519.PublicKey)}
 	public = k.String()
 	if _, err := trust.ParseKey(public); err != nil {
 		return "", fmt.Errorf("naming a key %q: %w", name, err)

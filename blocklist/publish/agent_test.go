@@ -29,10 +29,7 @@ func startAgent(t *testing.T) agent.ExtendedAgent {
 	if err != nil {
 		t.Skip("ssh-agent (Debian: openssh-client) is not installed")
 	}
-	dir, err := os.MkdirTemp("", "agent") // the path of a socket must be short
-	require.NoError(t, err)
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	socket := filepath.Join(dir, "s")
+	socket := filepath.Join(t.TempDir(), "s")
 	cmd := exec.CommandContext(t.Context(), program, "-D", "-a", socket)
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
@@ -118,10 +115,8 @@ func TestAgentKeysAreNamedExactly(t *testing.T) {
 
 // An agent that signs with another key than it was asked for, or digests, is no use.
 func TestAgentIsNotBelieved(t *testing.T) {
-	dir, err := os.MkdirTemp("", "agent")
-	require.NoError(t, err)
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	l, err := net.Listen("unix", filepath.Join(dir, "s"))
+	socket := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", socket)
 	require.NoError(t, err)
 	t.Cleanup(func() { l.Close() })
 	liar := lyingAgent{Agent: agent.NewKeyring()}
@@ -136,7 +131,7 @@ func TestAgentIsNotBelieved(t *testing.T) {
 			conn.Close()
 		}
 	}()
-	t.Setenv("SSH_AUTH_SOCK", filepath.Join(dir, "s"))
+	t.Setenv("SSH_AUTH_SOCK", socket)
 	key, err := publish.LoadKey("agent:anna", nil)
 	require.NoError(t, err)
 	_, err = key.Sign(rand.Reader, []byte("{}"), crypto.Hash(0))

@@ -8,6 +8,7 @@
 //	roots/N.root.json   every such root
 //	pending/            what waits for signatures: a root, or a release
 //	releases/N/         what was pushed as serial N
+//	urgent/             every document of urgent orders
 //	lock                held by the process that changes the folder
 //
 // [Init] makes the folder, [Open] opens it. [Ledger.Add], [Ledger.Remove] and [Ledger.Import] change the list,

@@ -48,6 +48,7 @@ const (
 	KindPush   = "push"   // a release was pushed
 	KindRoot   = "root"   // a new root was made, for the officers to sign
 	KindRefuse = "refuse" // what was pending was dropped
+	KindUrgent = "urgent" // one officer has ordered something alone
 
 	KindOverride = "override" // the next release may pass the guards, with the findings that it refers to
 	KindGuard    = "guard"    // the settings of the guards were changed
@@ -56,7 +57,7 @@ const (
 // changesNothing tells whether operations of a kind are recorded although no entry comes or goes.
 func changesNothing(kind string) bool {
 	switch kind {
-	case KindPush, KindRoot, KindRefuse, KindOverride, KindGuard:
+	case KindPush, KindRoot, KindRefuse, KindUrgent, KindOverride, KindGuard:
 		return true
 	}
 	return false

@@ -30,10 +30,11 @@ type Pending struct {
 	Created  time.Time `json:"created,omitzero"`
 	Expires  time.Time `json:"expires"`
 	Quorum
-	Before  *Quorum  `json:"before,omitempty"`  // of a root: the officers of the root before, enough of whom must sign, too
-	Keys    []string `json:"keys,omitempty"`    // of a root: the officers' public keys
-	Online  string   `json:"online,omitempty"`  // of a root: the origin's key
-	Changes []string `json:"changes,omitempty"` // of a root: in what it differs from the one before, in words
+	Before  *Quorum      `json:"before,omitempty"`  // of a root: the officers of the root before, enough of whom must sign, too
+	Keys    []string     `json:"keys,omitempty"`    // of a root: the officers' public keys
+	Online  string       `json:"online,omitempty"`  // of a root: the origin's key
+	Urgent  UrgentLimits `json:"urgent,omitzero"`   // of a root
+	Changes []string     `json:"changes,omitempty"` // of a root: in what it differs from the one before, in words
 
 	path     string // of the metadata
 	metadata []byte

@@ -89,9 +89,15 @@ func (l *Ledger) pushable(ctx context.Context) (*Pending, error) {
 	if last.Serial == 0 {
 		return nil, ErrNothingPending
 	}
-	if p, err = l.pendingRelease(l.releasePath(last.Serial)); err == nil && !p.Enough() {
+	return l.released(last.Serial)
+}
+
+// released returns a release that was pushed, if it has the signatures that the root in force asks for.
+func (l *Ledger) released(serial uint64) (*Pending, error) {
+	p, err := l.pendingRelease(l.releasePath(serial))
+	if err == nil && !p.Enough() {
 		err = fmt.Errorf("%w: too few of the officers of root %d have signed serial %d; blocklist release makes the next one for them to sign",
-			blocklist.ErrUntrusted, p.root.Version(), last.Serial)
+			blocklist.ErrUntrusted, p.root.Version(), serial)
 	}
 	return p, err
 }
@@ -102,20 +108,28 @@ func (l *Ledger) deliver(ctx context.Context, p *Pending, deliver Deliver) error
 	if err != nil {
 		return err
 	}
-	b := bundle{Ledger: l, release: rel}
-	if b.roots, err = l.roots(p.root.Version()); err != nil {
-		return err
-	}
 	var before signedRelease
 	if p.Serial > 1 {
 		if before, err = readRelease(l.releasePath(p.Serial - 1)); err != nil {
 			return err
 		}
 	}
+	old := func(f trust.File) bool { return slices.ContainsFunc(before.targets.Files, f.Equal) }
+	return l.deliverBut(ctx, p, rel, deliver, old)
+}
+
+// deliverBut sends all but old files, and then what the origin asks for.
+func (l *Ledger) deliverBut(ctx context.Context, p *Pending, rel signedRelease, deliver Deliver, old func(trust.File) bool) (err error) {
+	b := bundle{Ledger: l, release: rel}
+	if b.roots, err = l.roots(p.root.Version()); err != nil {
+		return err
+	}
+	if b.urgent, err = l.validOrders(ctx, p.root); err != nil {
+		return err
+	}
 	send := func(without func(trust.File) bool) error {
 		return b.deliver(ctx, deliver, slices.DeleteFunc(slices.Clone(rel.targets.Files), without))
 	}
-	old := func(f trust.File) bool { return slices.ContainsFunc(before.targets.Files, f.Equal) }
 	err = send(old)
 	if missing := (*trust.MissingError)(nil); errors.As(err, &missing) {
 		err = send(func(f trust.File) bool { return old(f) && !slices.Contains(missing.Paths, f.Path) })
@@ -128,12 +142,13 @@ type bundle struct {
 	*Ledger
 	release signedRelease
 	roots   [][]byte
+	urgent  []byte // orders that an officer of the root in force has signed, if any
 }
 
 func (b *bundle) deliver(ctx context.Context, deliver Deliver, files []trust.File) error {
 	r, w := io.Pipe()
 	go func() {
-		w.CloseWithError(trust.WriteBundle(w, b.roots, b.release.metadata, files, b.openFile))
+		w.CloseWithError(trust.WriteBundle(w, b.roots, b.urgent, b.release.metadata, files, b.openFile))
 	}()
 	err := deliver(ctx, b.list, r)
 	r.CloseWithError(io.ErrClosedPipe) // ends the goroutine where deliver has not read to the end

@@ -18,10 +18,11 @@ import (
 // RootChange says in what the next root differs from the one in force. The zero value changes nothing: a root with a new
 // expiry.
 type RootChange struct {
-	Add       []string // public keys of new officers, as text
-	Remove    []string // names of officers who may sign no longer
-	Threshold int      // how many officers must sign; 0: as before
-	OriginKey string   // the online key of the origin, as text; empty: as before
+	Add       []string      // public keys of new officers, as text
+	Remove    []string      // names of officers who may sign no longer
+	Threshold int           // how many officers must sign; 0: as before
+	OriginKey string        // the online key of the origin, as text; empty: as before
+	Urgent    *UrgentLimits // nil: as before
 }
 
 // Rotate makes the next root and leaves it pending. It takes effect with the signatures of enough officers of the root in
@@ -88,6 +89,9 @@ func (change RootChange) apply(spec trust.RootSpec) (trust.RootSpec, error) {
 	if change.Threshold != 0 {
 		spec.Threshold = change.Threshold
 	}
+	if change.Urgent != nil {
+		spec.Urgent = trust.Urgent(*change.Urgent)
+	}
 	if change.OriginKey == "" {
 		return spec, nil
 	}
@@ -127,6 +131,9 @@ func changesOf(was, is trust.RootSpec, key func(trust.Key) string) (all []string
 	if !was.Online.Equal(is.Online) {
 		say("the origin's key: %s, before %s", key(is.Online), key(was.Online))
 	}
+	if was.Urgent != is.Urgent {
+		say("urgent orders: %s, before: %s", UrgentLimits(is.Urgent), UrgentLimits(was.Urgent))
+	}
 	if len(all) == 0 {
 		say("renewed until %s", is.Expires.Format(time.DateOnly))
 	}
@@ -163,7 +170,7 @@ func (l *Ledger) readPendingRoot(version int64) (*Pending, error) {
 	}
 	spec := root.Spec()
 	p := &Pending{
-		List: spec.List, Root: spec.Version, Expires: spec.Expires, Online: spec.Online.String(),
+		List: spec.List, Root: spec.Version, Expires: spec.Expires, Online: spec.Online.String(), Urgent: UrgentLimits(spec.Urgent),
 		path: path, metadata: metadata, root: root,
 	}
 	for _, k := range spec.Officers {

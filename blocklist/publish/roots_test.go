@@ -1,7 +1,9 @@
 package publish_test
 
 import (
+	"context"
 	"crypto"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,18 +32,21 @@ func (a *agency) rotate(t *testing.T, change publish.RootChange) *publish.Pendin
 	return p
 }
 
-// pushed pushes what there is, and returns the bundle.
-func (a *agency) push(t *testing.T) *trust.Bundle {
+// push pushes what there is, and returns the bundle.
+func (a *agency) push(t *testing.T) (b *trust.Bundle) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "bundle")
-	_, err := a.Push(t.Context(), toFile(path), toOrigin)
-	require.NoError(t, err)
-	f, err := os.Open(path)
-	require.NoError(t, err)
-	t.Cleanup(func() { f.Close() })
-	b, err := trust.OpenBundle(f)
+	_, err := a.Push(t.Context(), bundleTo(t, &b), toOrigin)
 	require.NoError(t, err)
 	return b
+}
+
+// bundleTo reads the documents of a bundle.
+func bundleTo(t *testing.T, b **trust.Bundle) publish.Deliver {
+	t.Helper()
+	return func(_ context.Context, _ string, r io.Reader) (err error) {
+		*b, err = trust.OpenBundle(r)
+		return err
+	}
 }
 
 // A new root counts with the signatures of enough officers of the one before and enough of its own.

@@ -113,7 +113,7 @@ func (s *Subscription) apply(way []trust.File, next evidence) error {
 	if err != nil {
 		return err
 	}
-	if err := s.store.Apply(blocklist.Vouch(vouch.Verified{}, to, trust.Readers(way, s.openKept), b)); err != nil {
+	if err := s.store.Apply(blocklist.Vouch(vouch.Verified{}, to, trust.Readers(way, s.openKept), next.orders(), b)); err != nil {
 		return err
 	}
 	s.held = next

@@ -18,6 +18,7 @@ type evidence struct {
 	Roots map[int64]string `json:"roots"` // identifiers of all roots that were trusted, by version
 	Chain trust.Chain      `json:"chain"` // that led to the state held; empty before the first
 	Kept  []trust.File     `json:"kept"`  // files on disk that lead to the state held, from a snapshot on
+	Seen  sightings        `json:"seen"`  // of urgent orders
 }
 
 // after returns what is kept when the files of a way have been applied to what is held.
@@ -84,7 +85,7 @@ func (s *Subscription) save(e evidence) error {
 	if err != nil {
 		return err
 	}
-	if err := s.store.SaveEvidence(vouch.Verified{}, s.c.List, b); err != nil {
+	if err := s.store.SaveEvidence(vouch.Verified{}, s.c.List, e.orders(), b); err != nil {
 		return err
 	}
 	s.held = e

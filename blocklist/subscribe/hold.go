@@ -227,7 +227,7 @@ func (s *Subscription) readHold() error {
 // something else is on hold.
 func (s *Subscription) Accept(ctx context.Context, id string) error {
 	return s.decide(id, "accepting", func(h *holding) error {
-		next, err := s.vouch(h)
+		next, err := s.vouch(ctx, h)
 		if err != nil {
 			return err
 		}
@@ -272,7 +272,7 @@ func (s *Subscription) decide(id, what string, do func(*holding) error) error {
 
 // vouch verifies the chain of a hold as of the time when it was fetched, against the newest root, and returns what is to be
 // kept with the release.
-func (s *Subscription) vouch(h *holding) (next evidence, err error) {
+func (s *Subscription) vouch(ctx context.Context, h *holding) (next evidence, err error) {
 	w, err := trust.NewWalk(s.root, s.held.Chain, h.Checked)
 	if err != nil {
 		return next, err
@@ -289,5 +289,8 @@ func (s *Subscription) vouch(h *holding) (next evidence, err error) {
 	}
 	next = s.held
 	next.Chain, next.Kept = w.Accepted(), h.Kept
+	if want, ok := w.Urgent(); err == nil && ok && want.Is(h.Chain.Urgent) {
+		s.takeOrders(ctx, w, h.Chain.Urgent, &next)
+	}
 	return next, err
 }

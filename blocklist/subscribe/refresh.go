@@ -16,16 +16,11 @@ import (
 // Refresh polls once: the origins in turn, until one proves what the newest release is and delivers it. It tells whether
 // that changed the list. On an error everything is as before.
 func (s *Subscription) Refresh(ctx context.Context) (changed bool, err error) {
-	return s.refresh(ctx, s.origins)
-}
-
-// refresh polls origins in that order.
-func (s *Subscription) refresh(ctx context.Context, origins []*origin) (changed bool, err error) {
 	s.refreshing.Lock()
 	defer s.refreshing.Unlock()
 	_ = s.reload()
 	var all error
-	for _, o := range origins {
+	for _, o := range s.origins {
 		changed, err := s.refreshFrom(ctx, o)
 		if err == nil {
 			s.succeeded(o)
@@ -63,21 +58,25 @@ func (s *Subscription) refreshFrom(ctx context.Context, o *origin) (changed bool
 	if err != nil {
 		return false, err
 	}
+	before := s.held
+	if changed, err = s.take(ctx, o, spec, next); err != nil {
+		return false, fmt.Errorf("serial %d: %w", spec.Version, err)
+	}
+	return s.sayOrders(ctx, before) || changed, nil
+}
+
+// take puts in force what was verified, as far as that is not done.
+func (s *Subscription) take(ctx context.Context, o *origin, spec trust.TargetsSpec, next evidence) (changed bool, err error) {
 	switch {
 	case s.holds(spec):
 		return false, errors.Join(s.keep(next), s.dropHold())
 	case s.enforces(spec):
-		err = s.tidy(ctx, o, spec, next)
+		return false, s.tidy(ctx, o, spec, next)
 	case s.hold.is(spec) && s.hold.settled():
-		err = s.keepHold(next)
-	default:
-		err = s.follow(ctx, o, spec, next)
-		changed = s.hold == nil
+		return false, s.keepHold(next)
 	}
-	if err != nil {
-		return false, fmt.Errorf("serial %d: %w", spec.Version, err)
-	}
-	return changed, nil
+	err = s.follow(ctx, o, spec, next)
+	return s.hold == nil, err
 }
 
 // checkFresh judges an origin that has nothing newer than what is held.
@@ -135,10 +134,12 @@ func (s *Subscription) walk(ctx context.Context, o *origin, timestamp []byte) (n
 	if b, err = o.wanted(ctx, want, held.Targets); err != nil {
 		return next, spec, err
 	}
-	spec, err = w.Targets(b)
+	if spec, err = w.Targets(b); err != nil {
+		return next, spec, err
+	}
 	next = s.held
 	next.Chain = w.Accepted()
-	return next, spec, err
+	return next, spec, s.fetchOrders(ctx, o, w, &next)
 }
 
 // enforces tells whether the newest of these releases is in force in the store.

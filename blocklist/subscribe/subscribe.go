@@ -13,10 +13,12 @@
 package subscribe
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"sync"
 	"time"
@@ -37,8 +39,6 @@ type Config struct {
 	// Client for HTTP; its Transport and Jar are used. Nil: one with sensible limits and the proxy of the environment.
 	Client *http.Client
 	Log    *slog.Logger // nil: nothing is logged
-	// PollOnly leaves announcements alone. They are a hint that there is something new, and save the wait for the next poll.
-	PollOnly bool
 	// MaxRelease is the longest compressed release that is fetched, in bytes. Zero: 1 GiB.
 	MaxRelease int64
 	// Guard holds releases that would block too much, or suddenly too little, until a person decides; see [Hold]. Several
@@ -52,6 +52,7 @@ type Status struct {
 	Serial  uint64 // in force; 0 if nothing is
 	Entries uint64
 	Digest  blocklist.Digest
+	Urgent  int       // entries of urgent orders on top of the release, ended ones included until they are withdrawn
 	Origin  string    // that answered last
 	Checked time.Time // last time an origin proved that this is the newest; zero: not since the start
 	Expires time.Time // until when what is held may be taken for the newest; zero: nothing is held
@@ -72,6 +73,7 @@ type Subscription struct {
 	held       evidence   // under refreshing
 	root       *trust.Root
 	hold       *holding // nil if nothing is on hold
+	refused    []byte   // the last urgent orders that broke the rules
 
 	mu     sync.Mutex
 	status Status
@@ -184,6 +186,29 @@ func (s *Subscription) restore() error {
 	return s.apply(s.held.Kept, s.held)
 }
 
+// Run polls until ctx ends, and returns why it did.
+func (s *Subscription) Run(ctx context.Context) error {
+	const slowest = 4 // times the interval, while polls fail
+	wait := s.c.Interval
+	for {
+		if _, err := s.Refresh(ctx); err == nil {
+			wait = s.c.Interval
+		} else {
+			wait = min(2*wait, slowest*s.c.Interval)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(jitter(wait)):
+		}
+	}
+}
+
+// jitter spreads subscribers that started together.
+func jitter(d time.Duration) time.Duration {
+	return d - d/10 + time.Duration(rand.Int64N(int64(d/5)+1)) //nolint:gosec // no secret
+}
+
 // Status tells how the subscription stands.
 func (s *Subscription) Status() Status {
 	s.mu.Lock()
@@ -195,7 +220,7 @@ func (s *Subscription) Status() Status {
 		st.Hold = &hold
 	}
 	if info, ok := s.store.List(s.c.List); ok && info.Err == nil {
-		st.Serial, st.Entries, st.Digest = info.Serial, info.Entries, info.Digest
+		st.Serial, st.Entries, st.Digest, st.Urgent = info.Serial, info.Entries, info.Digest, info.Urgent
 	}
 	st.Stale = st.Serial == 0 || time.Now().After(st.Expires)
 	return st

@@ -411,7 +411,7 @@ func TestDamagedEvidence(t *testing.T) {
 	old.Publish(a.Release(1, "example.org"))
 	s := newSubscriber(t, a, m.Dir)
 	require.NoError(t, s.refresh(t))
-	require.NoError(t, s.store.SaveEvidence(vouch.Verified{}, a.List, []byte(`{"root":7}`)))
+	require.NoError(t, s.store.SaveEvidence(vouch.Verified{}, a.List, nil, []byte(`{"root":7}`)))
 	s.restart(t, old.Dir)
 	s.refuses(t, blocklist.ErrRollback, 2)
 	m.Publish(a.Release(3, "example.org"))

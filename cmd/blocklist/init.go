@@ -37,6 +37,7 @@ The root takes effect when as many officers as the threshold says have signed it
 	cmd.Flags().StringVar(&origin, "origin-key", "", "the `file` with the public key of the origin")
 	cmd.Flags().StringArrayVar(&officers, "officer", nil, "a `file` with an officer's public key; once for each officer")
 	cmd.Flags().IntVar(&o.Threshold, "threshold", 0, "how `many` officers must sign")
+	urgentFlags(cmd, &o.Urgent)
 	authorFlag(cmd, &o.Author)
 	required(cmd, "list", "origin-key", "officer", "threshold")
 	return cmd

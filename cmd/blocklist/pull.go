@@ -77,6 +77,9 @@ func (a *app) runPull(ctx context.Context, pin []byte, origins []string, dir str
 	}
 	status := s.Status()
 	a.say("%s serial %d, %s, digest %s: %s", list, status.Serial, plural(status.Entries, "entry", "entries"), status.Digest, path)
+	if status.Urgent > 0 {
+		a.say("on top of it: %s, in %s alone", plural(uint64(status.Urgent), "urgent order", "urgent orders"), pulledStore)
+	}
 	return nil
 }
 

@@ -69,6 +69,7 @@ func (a *app) describe(p *publish.Pending) {
 		}
 		a.say("  threshold    %d", p.Threshold)
 		a.say("  origin       %s", p.Online)
+		a.say("  urgent       %s", p.Urgent)
 		for _, change := range p.Changes {
 			a.say("  change       %s", change)
 		}
@@ -101,6 +102,9 @@ func (a *app) sayRelease(ctx context.Context, l *publish.Ledger, p *publish.Pend
 	}
 	if more := n - uint64(len(shown)); more > 0 {
 		a.say("    and %s more; blocklist log shows all", thousands(more))
+	}
+	if err := a.sayOrdersEnd(ctx, l); err != nil {
+		return err
 	}
 	return a.sayChanges(l.Review(p))
 }

@@ -10,6 +10,7 @@ import (
 
 func (a *app) newRoot() *cobra.Command {
 	var change publish.RootChange
+	var urgent publish.UrgentLimits
 	var c publish.Cause
 	var origin string
 	var add []string
@@ -38,6 +39,9 @@ another one before the push.`,
 					return err
 				}
 			}
+			if cmd.Flags().Changed("urgent-entries") || cmd.Flags().Changed("urgent-hours") {
+				change.Urgent = &urgent
+			}
 			return a.withLedger(func(l *publish.Ledger) error {
 				p, err := l.Rotate(cmd.Context(), change, c)
 				if err != nil {
@@ -50,6 +54,7 @@ another one before the push.`,
 		},
 	}
 	causeFlags(cmd, &c)
+	urgentFlags(cmd, &urgent)
 	cmd.Flags().StringArrayVar(&add, "add-officer", nil, "a `file` with the public key of a new officer; once for each")
 	cmd.Flags().StringArrayVar(&change.Remove, "remove-officer", nil, "the `name` of an officer who may sign no longer; once for each")
 	cmd.Flags().IntVar(&change.Threshold, "threshold", 0, "how `many` officers must sign (default: as before)")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto"
 
 	"github.com/spf13/cobra"
 
@@ -48,7 +49,7 @@ func (a *app) runSign(cmd *cobra.Command, l *publish.Ledger, key string, yes boo
 			return err
 		}
 	}
-	officer, err := publish.LoadKey(key, func() (string, error) { return a.passphrase("passphrase of " + key + ": ") })
+	officer, err := a.loadKey(key)
 	if err != nil {
 		return err
 	}
@@ -57,6 +58,11 @@ func (a *app) runSign(cmd *cobra.Command, l *publish.Ledger, key string, yes boo
 	}
 	a.say("signed: %s", signatures(p))
 	return a.sayNext(cmd.Context(), l, p)
+}
+
+// loadKey returns an officer's key, and asks for its passphrase if it has one.
+func (a *app) loadKey(key string) (crypto.Signer, error) {
+	return publish.LoadKey(key, func() (string, error) { return a.passphrase("passphrase of " + key + ": ") })
 }
 
 // sayNext tells what is to be done once there are enough signatures.

@@ -14,12 +14,17 @@ import (
 // ContentType is the media type of a bundle.
 const ContentType = "application/x-tar"
 
-// WriteBundle writes what a push carries, as one tar stream: every root from the first to the newest, the targets, then
-// files that the targets name, which open returns.
-func WriteBundle(w io.Writer, roots [][]byte, targets []byte, files []File, open Open) error {
+// WriteBundle writes what a push carries, as one tar stream: every root from the first to the newest, urgent orders where
+// there are any, the targets, then files that the targets name, which open returns.
+func WriteBundle(w io.Writer, roots [][]byte, urgent, targets []byte, files []File, open Open) error {
 	tw := tar.NewWriter(w)
 	for i, root := range roots {
 		if err := writeEntry(tw, RootName(int64(i)+1), root); err != nil {
+			return err
+		}
+	}
+	if len(urgent) > 0 {
+		if err := writeEntry(tw, metaUrgent, urgent); err != nil {
 			return err
 		}
 	}
@@ -74,6 +79,7 @@ func (e *MissingError) Unwrap() error { return blocklist.ErrGap }
 // Bundle is a bundle being read. Nothing in it is verified.
 type Bundle struct {
 	Roots   [][]byte // Roots[i] claims to be root i+1
+	Urgent  []byte   // urgent orders; empty if there are none
 	Targets []byte
 	tar     *tar.Reader
 }
@@ -86,21 +92,30 @@ func OpenBundle(r io.Reader) (*Bundle, error) {
 		if err != nil {
 			return nil, bundleError(err)
 		}
-		switch h.Name {
-		case RootName(int64(len(b.Roots)) + 1):
-			root, err := b.readAll(h, MaxRoot)
-			if err != nil {
-				return nil, err
-			}
-			b.Roots = append(b.Roots, root)
-		case targetsEntry:
-			b.Targets, err = b.readAll(h, MaxTargets)
-			return b, err
-		default:
-			return nil, malformed("bundle", "unexpected %.80q after %d roots", h.Name, len(b.Roots))
+		if err := b.readDocument(h); err != nil {
+			return nil, err
+		}
+		if h.Name == targetsEntry {
+			return b, nil
 		}
 	}
 	return nil, fmt.Errorf("bundle: %w: more than %d roots", blocklist.ErrTooLarge, MaxRoots)
+}
+
+func (b *Bundle) readDocument(h *tar.Header) (err error) {
+	switch {
+	case h.Name == targetsEntry:
+		b.Targets, err = b.readAll(h, MaxTargets)
+	case h.Name == metaUrgent && b.Urgent == nil:
+		b.Urgent, err = b.readAll(h, MaxUrgent)
+	case h.Name == RootName(int64(len(b.Roots))+1) && b.Urgent == nil:
+		var root []byte
+		root, err = b.readAll(h, MaxRoot)
+		b.Roots = append(b.Roots, root)
+	default:
+		err = malformed("bundle", "unexpected %.80q after %d roots", h.Name, len(b.Roots))
+	}
+	return err
 }
 
 func (b *Bundle) readAll(h *tar.Header, limit int64) ([]byte, error) {

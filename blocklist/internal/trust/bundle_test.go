@@ -38,7 +38,7 @@ func TestWriteBundleChecksFiles(t *testing.T) {
 	for name, content := range map[string]string{"short": "x", "long": strings.Repeat("x", 1000)} {
 		spec, err := trust.ParseTargets(r.Targets)
 		require.NoError(t, err)
-		err = trust.WriteBundle(io.Discard, a.Roots, r.Targets, spec.Files, func(trust.File) (io.ReadCloser, error) {
+		err = trust.WriteBundle(io.Discard, a.Roots, nil, r.Targets, spec.Files, func(trust.File) (io.ReadCloser, error) {
 			return io.NopCloser(strings.NewReader(content)), nil
 		})
 		assert.Error(t, err, name)

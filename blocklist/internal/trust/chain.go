@@ -17,6 +17,7 @@ type Chain struct {
 	Timestamp []byte `json:"timestamp,omitempty"`
 	Snapshot  []byte `json:"snapshot,omitempty"`
 	Targets   []byte `json:"targets,omitempty"`
+	Urgent    []byte `json:"urgent,omitempty"` // the newest urgent document, whether or not it still counts
 }
 
 // Wanted names the document that comes next.
@@ -125,7 +126,7 @@ func (w *Walk) Targets(b []byte) (TargetsSpec, error) {
 	if _, err := w.tuf.UpdateTargets(b); err != nil {
 		return spec, classify("targets", err)
 	}
-	w.next.Targets = b
+	w.next.Targets, w.next.Urgent = b, w.held.Urgent
 	return spec, nil
 }
 
@@ -134,5 +135,6 @@ func (w *Walk) Accepted() Chain { return w.next }
 
 // Equal tells whether two chains are the same bytes.
 func (c Chain) Equal(other Chain) bool {
-	return bytes.Equal(c.Timestamp, other.Timestamp) && bytes.Equal(c.Snapshot, other.Snapshot) && bytes.Equal(c.Targets, other.Targets)
+	return bytes.Equal(c.Timestamp, other.Timestamp) && bytes.Equal(c.Snapshot, other.Snapshot) &&
+		bytes.Equal(c.Targets, other.Targets) && bytes.Equal(c.Urgent, other.Urgent)
 }

@@ -30,13 +30,21 @@ type OnlineSpec struct {
 	Next        []byte // the document it speaks for: targets for a snapshot, a snapshot for a timestamp
 	NextVersion int64  // version of that document
 	Root        int64  // of a timestamp: the newest root published with it
+	Urgent      []byte // of a snapshot: the newest urgent document; empty if there never was one
 }
 
 // NewSnapshot returns an unsigned snapshot document.
 func NewSnapshot(spec OnlineSpec) ([]byte, error) {
 	m := metadata.Snapshot(spec.Expires.UTC().Truncate(time.Second))
 	m.Signed.Version = spec.Version
-	m.Signed.Meta = metaOf("targets.json", spec)
+	m.Signed.Meta = map[string]*metadata.MetaFiles{"targets.json": metaOf(spec.Next, spec.NextVersion)}
+	if len(spec.Urgent) > 0 {
+		urgent, err := ParseUrgent(spec.Urgent)
+		if err != nil {
+			return nil, err
+		}
+		m.Signed.Meta[metaUrgent] = metaOf(spec.Urgent, urgent.Version)
+	}
 	return m.ToBytes(false)
 }
 
@@ -44,18 +52,14 @@ func NewSnapshot(spec OnlineSpec) ([]byte, error) {
 func NewTimestamp(spec OnlineSpec) ([]byte, error) {
 	m := metadata.Timestamp(spec.Expires.UTC().Truncate(time.Second))
 	m.Signed.Version = spec.Version
-	m.Signed.Meta = metaOf("snapshot.json", spec)
+	m.Signed.Meta = map[string]*metadata.MetaFiles{"snapshot.json": metaOf(spec.Next, spec.NextVersion)}
 	m.Signed.UnrecognizedFields = map[string]any{fieldRoot: spec.Root}
 	return m.ToBytes(false)
 }
 
-func metaOf(name string, spec OnlineSpec) map[string]*metadata.MetaFiles {
-	sum := sha256.Sum256(spec.Next)
-	return map[string]*metadata.MetaFiles{name: {
-		Version: spec.NextVersion,
-		Length:  int64(len(spec.Next)),
-		Hashes:  metadata.Hashes{"sha256": sum[:]},
-	}}
+func metaOf(doc []byte, version int64) *metadata.MetaFiles {
+	sum := sha256.Sum256(doc)
+	return &metadata.MetaFiles{Version: version, Length: int64(len(doc)), Hashes: metadata.Hashes{"sha256": sum[:]}}
 }
 
 // Online is a snapshot or timestamp document that was read, but not checked against any key.
@@ -64,7 +68,9 @@ type Online struct {
 	Expires     time.Time
 	NextVersion int64 // of the document it speaks for
 	Root        int64 // of a timestamp: the newest root published with it, 0 if it does not say
+	Urgent      int64 // of a snapshot: version of the urgent document, 0 if it names none
 	meta        *metadata.MetaFiles
+	urgent      *metadata.MetaFiles
 }
 
 // ParseTimestamp reads a timestamp: what it says, not who signed it.
@@ -89,23 +95,34 @@ func ParseSnapshot(b []byte) (Online, error) {
 		return Online{}, err
 	}
 	s := &m.Signed
-	o := Online{Version: s.Version, Expires: s.Expires, meta: s.Meta["targets.json"]}
+	o := Online{Version: s.Version, Expires: s.Expires, meta: s.Meta["targets.json"], urgent: s.Meta[metaUrgent]}
 	if err := checkSigned("snapshot", s.Type, metadata.SNAPSHOT, s.Version, s.Expires); err != nil {
 		return o, err
+	}
+	if o.urgent != nil {
+		if err := checkReference("snapshot", o.urgent, MaxUrgent); err != nil {
+			return o, err
+		}
+		o.Urgent = o.urgent.Version
 	}
 	return o, o.checkMeta("snapshot", MaxTargets)
 }
 
 // checkMeta checks the reference to the next document; go-tuf takes its presence for granted.
 func (o *Online) checkMeta(what string, limit int64) error {
-	switch {
-	case o.meta == nil:
+	if o.meta == nil {
 		return malformed(what, "it names no next document")
-	case o.meta.Version < 1 || o.meta.Length < 0:
-		return malformed(what, "the next document has version %d and length %d", o.meta.Version, o.meta.Length)
-	case o.meta.Length > limit:
-		return fmt.Errorf("%s: %w: the next document has %d bytes, the limit is %d", what, blocklist.ErrTooLarge, o.meta.Length, limit)
 	}
 	o.NextVersion = o.meta.Version
+	return checkReference(what, o.meta, limit)
+}
+
+func checkReference(what string, to *metadata.MetaFiles, limit int64) error {
+	switch {
+	case to.Version < 1 || to.Length < 0:
+		return malformed(what, "the next document has version %d and length %d", to.Version, to.Length)
+	case to.Length > limit:
+		return fmt.Errorf("%s: %w: the next document has %d bytes, the limit is %d", what, blocklist.ErrTooLarge, to.Length, limit)
+	}
 	return nil
 }

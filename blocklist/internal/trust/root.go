@@ -19,6 +19,7 @@ type RootSpec struct {
 	Officers  []Key // who may sign roots and targets
 	Threshold int   // how many of them must
 	Online    Key   // the origin's key, for snapshot and timestamp
+	Urgent    Urgent
 }
 
 // Root is a root that follows the rules. Whether to trust it is another question: see [OpenRoot] and [CheckNextRoot].
@@ -42,6 +43,9 @@ func NewRoot(spec RootSpec) ([]byte, error) {
 	m := metadata.Root(spec.Expires.UTC().Truncate(time.Second))
 	m.Signed.Version = spec.Version
 	m.Signed.UnrecognizedFields = map[string]any{fieldList: spec.List}
+	if spec.Urgent.Allowed() {
+		m.Signed.UnrecognizedFields[fieldUrgent] = map[string]any{"entries": spec.Urgent.Entries, "hours": spec.Urgent.Hours}
+	}
 	officers, err := addKeys(m, spec.Officers)
 	if err != nil {
 		return nil, err
@@ -91,6 +95,9 @@ func ParseRoot(b []byte) (*Root, error) {
 		return nil, err
 	}
 	if spec.List, err = signedList("root", s.UnrecognizedFields); err != nil {
+		return nil, err
+	}
+	if spec.Urgent, err = readLimits(s.UnrecognizedFields); err != nil {
 		return nil, err
 	}
 	if !s.ConsistentSnapshot {

@@ -42,6 +42,7 @@ type Agency struct {
 	Officers  []Person
 	Threshold int
 	Online    trust.Key
+	Urgent    trust.Urgent
 	Expires   time.Time // of what is made from now on
 	Created   time.Time // of releases
 	Roots     [][]byte
@@ -61,7 +62,7 @@ func NewAgency(t testing.TB, online trust.Key) *Agency {
 // Rotate makes the next root from the fields, signed by all officers of this root and the one before.
 func (a *Agency) Rotate(before ...Person) {
 	a.T.Helper()
-	spec := trust.RootSpec{List: a.List, Version: int64(len(a.Roots)) + 1, Expires: a.Expires, Threshold: a.Threshold, Online: a.Online}
+	spec := trust.RootSpec{List: a.List, Version: int64(len(a.Roots)) + 1, Expires: a.Expires, Threshold: a.Threshold, Online: a.Online, Urgent: a.Urgent}
 	for _, p := range a.Officers {
 		spec.Officers = append(spec.Officers, p.Key)
 	}
@@ -84,6 +85,7 @@ func Sign(t testing.TB, doc []byte, people ...Person) []byte {
 // Release is a release with its files.
 type Release struct {
 	Targets []byte
+	Urgent  []byte            // urgent orders on top, if any
 	Files   map[string][]byte // by path
 }
 
@@ -132,6 +134,20 @@ func Compress(t testing.TB, text []byte) []byte {
 	check(t, err)
 	defer z.Close() //nolint:errcheck // it writes nowhere
 	return z.EncodeAll(text, nil)
+}
+
+// Orders makes urgent orders on top of a serial, signed by people.
+func (a *Agency) Orders(version int64, serial uint64, entries []string, people ...Person) []byte {
+	a.T.Helper()
+	spec := trust.UrgentSpec{List: a.List, Version: version, Serial: serial, Expires: time.Now().Add(24 * time.Hour)}
+	for _, line := range entries {
+		e, err := blocklist.ParseEntry(line)
+		check(a.T, err)
+		spec.Entries = append(spec.Entries, e)
+	}
+	doc, err := trust.NewUrgent(spec)
+	check(a.T, err)
+	return Sign(a.T, doc, people...)
 }
 
 // Pack signs a file, whatever it holds, as the snapshot with that header.
@@ -220,7 +236,7 @@ func (a *Agency) Bundle(r Release) []byte {
 	spec, err := trust.ParseTargets(r.Targets)
 	check(a.T, err)
 	var out bytes.Buffer
-	check(a.T, trust.WriteBundle(&out, a.Roots, r.Targets, spec.Files, func(f trust.File) (io.ReadCloser, error) {
+	check(a.T, trust.WriteBundle(&out, a.Roots, r.Urgent, r.Targets, spec.Files, func(f trust.File) (io.ReadCloser, error) {
 		return io.NopCloser(bytes.NewReader(r.Files[f.Path])), nil
 	}))
 	return out.Bytes()

@@ -15,6 +15,7 @@ type Mirror struct {
 	Online  Person
 	Version int64     // of the next timestamp and snapshot
 	Expires time.Time // of the next timestamp and snapshot
+	urgent  []byte    // that were published last
 }
 
 // NewMirror makes a mirror that signs with online.
@@ -50,7 +51,13 @@ func (m *Mirror) Publish(r Release) {
 			m.Write(f.URLPath(), b)
 		}
 	}
-	snapshot, err := trust.NewSnapshot(trust.OnlineSpec{Version: m.Version, Expires: m.Expires, Next: r.Targets, NextVersion: spec.Version})
+	if len(r.Urgent) > 0 {
+		m.urgent = r.Urgent
+		urgent, err := trust.ParseUrgent(r.Urgent)
+		check(t, err)
+		m.Write(trust.UrgentName(urgent.Version), r.Urgent)
+	}
+	snapshot, err := trust.NewSnapshot(trust.OnlineSpec{Version: m.Version, Expires: m.Expires, Next: r.Targets, NextVersion: spec.Version, Urgent: m.urgent})
 	check(t, err)
 	snapshot = Sign(t, snapshot, m.Online)
 	m.Write(trust.SnapshotName(m.Version), snapshot)

@@ -1,0 +1,258 @@
+package trust
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/theupdateframework/go-tuf/v2/metadata"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// Limits on urgent orders, and on the document that holds them, in bytes.
+const (
+	MaxUrgent      = 64 << 10
+	MaxUrgentHours = 24
+	MaxUrgentNames = 16
+)
+
+const (
+	fieldUrgent = "x-argine-urgent" // signed part of a root: the limits; of an urgent document: the orders
+	metaUrgent  = "urgent.json"     // in a snapshot: the newest urgent document
+)
+
+// Urgent says what one officer alone may list, where a root allows it: on top of one release at most Entries targets,
+// each for at most Hours. The zero value allows nothing.
+type Urgent struct {
+	Entries int `json:"entries"`
+	Hours   int `json:"hours"`
+}
+
+// Allowed tells whether anything is.
+func (u Urgent) Allowed() bool { return u != Urgent{} }
+
+// Longest is how long an order may last.
+func (u Urgent) Longest() time.Duration { return time.Duration(u.Hours) * time.Hour }
+
+func (u Urgent) check() error {
+	if u.Allowed() && (u.Entries < 1 || u.Entries > MaxUrgentNames || u.Hours < 1 || u.Hours > MaxUrgentHours) {
+		return malformed("root", "urgent orders of %d entries for %d hours: there may be 1 to %d, for 1 to %d hours", u.Entries, u.Hours,
+			MaxUrgentNames, MaxUrgentHours)
+	}
+	return nil
+}
+
+// readField reads one of our fields as it must be: with all of its keys and no other.
+func readField(what string, fields map[string]any, name string, into any) error {
+	b, err := json.Marshal(fields[name])
+	if err == nil {
+		d := json.NewDecoder(bytes.NewReader(b))
+		d.DisallowUnknownFields()
+		err = d.Decode(into)
+	}
+	if err != nil {
+		return malformed(what, "%s: %v", name, err)
+	}
+	return nil
+}
+
+// readLimits reads the limits of a root, none where it has no such field.
+func readLimits(fields map[string]any) (u Urgent, err error) {
+	if _, ok := fields[fieldUrgent]; !ok {
+		return u, nil
+	}
+	if err := readField("root", fields, fieldUrgent, &u); err != nil {
+		return u, err
+	}
+	if !u.Allowed() {
+		return u, malformed("root", "%s allows nothing; it is left out then", fieldUrgent)
+	}
+	return u, u.check()
+}
+
+// UrgentName returns the name of an urgent document's file.
+func UrgentName(version int64) string { return fmt.Sprintf("%d.urgent.json", version) }
+
+// UrgentSpec is what an urgent document says: what one officer lists on top of a release. With the next release it is void.
+type UrgentSpec struct {
+	List    string
+	Version int64 // only ever up, whatever the serial
+	Expires time.Time
+	Serial  uint64            // of the release on top of which it counts
+	Entries []blocklist.Entry // in order of their targets; each blocks and has an expiry
+}
+
+// orders are the entries as they stand in the document.
+type orders struct {
+	Serial  uint64   `json:"serial"`
+	Entries []string `json:"entries"`
+}
+
+// NewUrgent returns an unsigned urgent document. It fails like [ParseUrgent].
+func NewUrgent(spec UrgentSpec) ([]byte, error) {
+	lines := []string{}
+	for _, e := range spec.Entries {
+		lines = append(lines, e.String())
+	}
+	m := metadata.Targets(spec.Expires.UTC().Truncate(time.Second))
+	m.Signed.Version = spec.Version
+	m.Signed.UnrecognizedFields = map[string]any{
+		fieldList: spec.List, fieldUrgent: map[string]any{"serial": spec.Serial, "entries": lines},
+	}
+	b, err := m.ToBytes(false)
+	if err != nil {
+		return nil, fmt.Errorf("writing urgent orders: %w", err)
+	}
+	_, err = ParseUrgent(b)
+	return b, err
+}
+
+// ParseUrgent reads an urgent document: what it says, not who signed it. It is a targets document without files, so that it
+// can't be taken for a release. It fails with [blocklist.ErrMalformed] or [blocklist.ErrTooLarge].
+func ParseUrgent(b []byte) (spec UrgentSpec, err error) {
+	m, err := parseRole[metadata.TargetsType]("urgent orders", b, MaxUrgent)
+	if err != nil {
+		return spec, err
+	}
+	s := &m.Signed
+	spec.Version, spec.Expires = s.Version, s.Expires
+	if err := checkSigned("urgent orders", s.Type, metadata.TARGETS, s.Version, s.Expires); err != nil {
+		return spec, err
+	}
+	if len(s.Targets) > 0 || s.Delegations != nil {
+		return spec, malformed("urgent orders", "they have files or delegations")
+	}
+	if spec.List, err = signedList("urgent orders", s.UnrecognizedFields); err != nil {
+		return spec, err
+	}
+	var o orders
+	if err := readField("urgent orders", s.UnrecognizedFields, fieldUrgent, &o); err != nil {
+		return spec, err
+	}
+	spec.Serial = o.Serial
+	return spec, spec.readEntries(o.Entries)
+}
+
+// readEntries reads the orders: canonical lines in ascending order, each blocking until a time.
+func (spec *UrgentSpec) readEntries(lines []string) error {
+	if spec.Serial < 1 || len(lines) > MaxUrgentNames {
+		return malformed("urgent orders", "serial %d, %d entries", spec.Serial, len(lines))
+	}
+	for i, line := range lines {
+		e, err := blocklist.ParseEntry(line)
+		switch {
+		case err != nil:
+			return fmt.Errorf("urgent orders: %w", err)
+		case e.String() != line || e.Monitor || e.Expires.IsZero():
+			return malformed("urgent orders", "%.200q: a canonical line that blocks until a time is needed", line)
+		case i > 0 && cmp.Compare(spec.Entries[i-1].Target(), e.Target()) >= 0:
+			return malformed("urgent orders", "%.200q is out of order", line)
+		}
+		spec.Entries = append(spec.Entries, e)
+	}
+	return nil
+}
+
+// OpenUrgent reads urgent orders that at least one officer of the root has signed, within the number that the root allows.
+// How long they have lasted only their reader can tell.
+func OpenUrgent(root *Root, b []byte) (UrgentSpec, error) {
+	spec, err := ParseUrgent(b)
+	if err != nil {
+		return spec, err
+	}
+	limits := root.spec.Urgent
+	switch {
+	case spec.List != root.spec.List:
+		return spec, fmt.Errorf("urgent orders: %w: they are of list %q, not %q", blocklist.ErrUntrusted, spec.List, root.spec.List)
+	case !limits.Allowed():
+		return spec, fmt.Errorf("urgent orders: %w: root %d does not allow any", blocklist.ErrUntrusted, root.spec.Version)
+	case len(spec.Entries) > limits.Entries:
+		return spec, fmt.Errorf("urgent orders: %w: %d entries, root %d allows %d", blocklist.ErrUntrusted, len(spec.Entries), root.spec.Version, limits.Entries)
+	}
+	s, err := CheckSignatures(root, b)
+	if err == nil && len(s.Signed) == 0 {
+		err = fmt.Errorf("urgent orders: %w: no officer of root %d has signed them", blocklist.ErrUntrusted, root.spec.Version)
+	}
+	return spec, err
+}
+
+// checkUrgentNewer refuses urgent orders older than those held, or of the same version with other content.
+func checkUrgentNewer(held, next []byte) error {
+	if len(held) == 0 || bytes.Equal(held, next) {
+		return nil
+	}
+	old, err := ParseUrgent(held)
+	if err != nil {
+		return err
+	}
+	spec, err := ParseUrgent(next)
+	if err == nil && spec.Version <= old.Version {
+		err = fmt.Errorf("urgent orders: %w: version %d, held is %d", blocklist.ErrRollback, spec.Version, old.Version)
+	}
+	return err
+}
+
+// OpenNewUrgent is OpenUrgent for orders that replace others: they must be newer.
+func OpenNewUrgent(root *Root, held, next []byte) (UrgentSpec, error) {
+	spec, err := OpenUrgent(root, next)
+	if err != nil {
+		return spec, err
+	}
+	return spec, checkUrgentNewer(held, next)
+}
+
+// Urgent returns which urgent document the accepted snapshot wants, and false if the root allows none or there is none.
+func (w *Walk) Urgent() (Wanted, bool) {
+	if w.snap.urgent == nil || !w.root.spec.Urgent.Allowed() {
+		return Wanted{}, false
+	}
+	return wanted(UrgentName(w.snap.urgent.Version), w.snap.urgent, MaxUrgent), true
+}
+
+// OpenUrgent checks the urgent document that the snapshot wants. It fails like Targets; nothing else depends on it.
+func (w *Walk) OpenUrgent(b []byte) (UrgentSpec, error) {
+	if err := w.snap.urgent.VerifyLengthHashes(b); err != nil {
+		return UrgentSpec{}, classify("urgent orders", err)
+	}
+	spec, err := OpenNewUrgent(w.root, w.held.Urgent, b)
+	if err == nil && spec.Version != w.snap.urgent.Version {
+		err = fmt.Errorf("urgent orders: %w: version %d, the snapshot names %d", blocklist.ErrUntrusted, spec.Version, w.snap.urgent.Version)
+	}
+	if err == nil {
+		w.next.Urgent = b
+	}
+	return spec, err
+}
+
+// Sighting is when a target was ordered first.
+type Sighting struct {
+	Target string    `json:"target"`
+	First  time.Time `json:"first"`
+}
+
+// Limit holds orders to the limits of the root: of all targets ever ordered on top of one release, at most so many, and
+// each for so long since it was seen first, however often it was ordered anew. It returns the orders as they may be
+// enforced, and the sightings to hold the next orders to.
+func (u Urgent) Limit(entries []blocklist.Entry, seen []Sighting, now time.Time) ([]blocklist.Entry, []Sighting, error) {
+	seen = slices.Clone(seen)
+	limited := make([]blocklist.Entry, len(entries))
+	for n, e := range entries {
+		i := slices.IndexFunc(seen, func(s Sighting) bool { return s.Target == e.Target() })
+		if i < 0 {
+			i = len(seen)
+			seen = append(seen, Sighting{Target: e.Target(), First: now.UTC().Truncate(time.Second)})
+		}
+		if last := seen[i].First.Add(u.Longest()); e.Expires.After(last) {
+			e.Expires = last
+		}
+		limited[n] = e
+	}
+	if len(seen) > u.Entries {
+		return nil, nil, fmt.Errorf("urgent orders: %w: %d targets since the last release, the root allows %d", blocklist.ErrUntrusted, len(seen), u.Entries)
+	}
+	return limited, seen, nil
+}

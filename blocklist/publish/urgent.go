@@ -1,0 +1,298 @@
+package publish
+
+import (
+	"cmp"
+	"context"
+	"crypto"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/disk"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// urgentDir holds every urgent document, under its version.
+const urgentDir = "urgent"
+
+// UrgentLimits say what one officer alone may list where the root allows it: on top of one release at most Entries
+// targets (16 at most), each for at most Hours (24 at most). The zero value allows nothing.
+type UrgentLimits struct {
+	Entries int `json:"entries"`
+	Hours   int `json:"hours"`
+}
+
+func (u UrgentLimits) String() string {
+	if u == (UrgentLimits{}) {
+		return "none"
+	}
+	return fmt.Sprintf("one officer alone may list %d on top of a release, each for %d hours", u.Entries, u.Hours)
+}
+
+// Orders are the urgent orders on top of a release: what one officer has listed alone. With the next release they are void,
+// whether or not it contains them.
+type Orders struct {
+	Version int64             // 0 if there never were any
+	Serial  uint64            // of the release
+	Entries []blocklist.Entry // those that have not ended
+	Left    int               // how many more targets may be ordered on top of that release
+}
+
+// OrderChange says what to order, and what to withdraw.
+type OrderChange struct {
+	Add    []blocklist.Entry // an expiry beyond the limit, or none, becomes the limit
+	Remove []string          // targets
+}
+
+// Orders returns the urgent orders on top of the newest release.
+func (l *Ledger) Orders(ctx context.Context) (Orders, error) {
+	h, err := l.orderHistory(ctx)
+	if err != nil {
+		return Orders{}, err
+	}
+	left := h.limits.Entries - len(h.ordered)
+	return Orders{Version: h.version, Serial: h.serial, Entries: h.lasting(), Left: max(left, 0)}, nil
+}
+
+// Order makes urgent orders, signed by one officer alone; [Ledger.PushOrders] brings them to an origin. It fails with
+// [blocklist.ErrUntrusted] where the root does not allow them, and beyond its limits; subscribers enforce these, too.
+func (l *Ledger) Order(ctx context.Context, change OrderChange, officer crypto.Signer, c Cause) (Orders, error) {
+	unlock, err := l.lock(ctx)
+	if err != nil {
+		return Orders{}, err
+	}
+	defer unlock()
+	g, err := l.guard(ctx)
+	if err == nil {
+		err = g.Hold(change.Add) // there is no override: for that, the quorum is needed
+	}
+	if err != nil {
+		return Orders{}, err
+	}
+	h, err := l.orderHistory(ctx)
+	if err != nil {
+		return Orders{}, err
+	}
+	entries, err := h.change(change)
+	if err != nil {
+		return Orders{}, err
+	}
+	doc, err := h.sign(entries, officer)
+	if err != nil {
+		return Orders{}, err
+	}
+	c.Reason = because(h.describe(change), c.Reason)
+	if err := l.operate(ctx, KindUrgent, c, func(*operation) error { return nil }); err != nil {
+		return Orders{}, err
+	}
+	if err := os.MkdirAll(l.path(urgentDir), 0o755); err != nil {
+		return Orders{}, err
+	}
+	if err := disk.WriteFile(l.path(urgentDir, trust.UrgentName(h.version+1)), doc, 0o644); err != nil {
+		return Orders{}, err
+	}
+	return l.Orders(ctx)
+}
+
+// orderHistory is what was ordered on top of the newest release.
+type orderHistory struct {
+	root    *trust.Root
+	limits  trust.Urgent
+	version int64 // of the newest document
+	serial  uint64
+	entries []blocklist.Entry    // of the newest document
+	ordered map[string]time.Time // all targets ever ordered on top of this release, and when first
+}
+
+func (l *Ledger) orderHistory(ctx context.Context) (*orderHistory, error) {
+	root, err := l.root()
+	if err != nil {
+		return nil, err
+	}
+	last, err := lastRelease(ctx, l.db)
+	if err != nil {
+		return nil, err
+	}
+	h := &orderHistory{root: root, limits: root.Spec().Urgent, serial: last.Serial, ordered: map[string]time.Time{}}
+	for {
+		spec, err := l.readOrders(h.version + 1)
+		if errors.Is(err, os.ErrNotExist) {
+			return h, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		h.version, h.entries = spec.Version, nil
+		if spec.Serial == h.serial {
+			h.entries = spec.Entries
+			h.note(spec.Entries)
+		}
+	}
+}
+
+func (l *Ledger) readOrders(version int64) (spec trust.UrgentSpec, err error) {
+	path := l.path(urgentDir, trust.UrgentName(version))
+	b, err := os.ReadFile(path)
+	if err == nil {
+		if spec, err = trust.ParseUrgent(b); err == nil && spec.Version != version {
+			err = damaged("it is of version %d", spec.Version)
+		}
+	}
+	if err != nil {
+		return spec, fmt.Errorf("reading %s: %w", path, err)
+	}
+	return spec, nil
+}
+
+func (h *orderHistory) note(entries []blocklist.Entry) {
+	for _, e := range entries {
+		if _, ok := h.ordered[e.Target()]; !ok {
+			h.ordered[e.Target()] = e.Added
+		}
+	}
+}
+
+// lasting returns the entries that have not ended.
+func (h *orderHistory) lasting() []blocklist.Entry {
+	return slices.DeleteFunc(slices.Clone(h.entries), func(e blocklist.Entry) bool { return !time.Now().Before(e.Expires) })
+}
+
+// change returns the entries after a change, within the limits.
+func (h *orderHistory) change(change OrderChange) ([]blocklist.Entry, error) {
+	switch {
+	case !h.limits.Allowed():
+		return nil, fmt.Errorf("ordering: %w: root %d allows no urgent orders; blocklist root --urgent-entries can", blocklist.ErrUntrusted, h.root.Version())
+	case h.serial == 0:
+		return nil, fmt.Errorf("ordering: %w: there is no release yet on top of which that could be", ErrUnchanged)
+	}
+	entries := h.lasting()
+	for _, target := range change.Remove {
+		i := indexTarget(entries, target)
+		if i < 0 {
+			return nil, fmt.Errorf("withdrawing %q: %w", target, ErrNotListed)
+		}
+		entries = slices.Delete(entries, i, i+1)
+	}
+	for _, e := range change.Add {
+		e, err := h.order(e)
+		if err != nil {
+			return nil, err
+		}
+		if i := indexTarget(entries, e.Target()); i >= 0 {
+			entries = slices.Delete(entries, i, i+1)
+		}
+		entries = append(entries, e)
+	}
+	slices.SortFunc(entries, func(a, b blocklist.Entry) int { return cmp.Compare(a.Target(), b.Target()) })
+	if len(h.ordered) > h.limits.Entries {
+		return nil, fmt.Errorf("ordering: %w: %d targets on top of serial %d, the root allows %d; a release by the quorum begins anew",
+			blocklist.ErrUntrusted, len(h.ordered), h.serial, h.limits.Entries)
+	}
+	return entries, nil
+}
+
+func indexTarget(entries []blocklist.Entry, target string) int {
+	return slices.IndexFunc(entries, func(e blocklist.Entry) bool { return e.Target() == target })
+}
+
+// order returns an entry as it is ordered. Its time runs from the first order on.
+func (h *orderHistory) order(e blocklist.Entry) (blocklist.Entry, error) {
+	if e.Monitor {
+		return e, fmt.Errorf("ordering %q: %w: an urgent order blocks", e.Target(), blocklist.ErrMalformed)
+	}
+	e.Added = time.Now().UTC().Truncate(time.Second)
+	h.note([]blocklist.Entry{e})
+	e.Added = h.ordered[e.Target()]
+	last := e.Added.Add(h.limits.Longest())
+	if e.Expires.IsZero() || e.Expires.After(last) {
+		e.Expires = last
+	}
+	if !time.Now().Before(e.Expires) {
+		return e, fmt.Errorf("ordering %q: %w: its time on top of serial %d ended on %s; only the quorum can list it now", e.Target(),
+			blocklist.ErrExpired, h.serial, e.Expires.Format(time.RFC3339))
+	}
+	return e, nil
+}
+
+// sign makes the next document.
+func (h *orderHistory) sign(entries []blocklist.Entry, officer crypto.Signer) ([]byte, error) {
+	if public, ok := officer.Public().(ed25519.PublicKey); !ok || !isOfficer(h.root, public) {
+		return nil, fmt.Errorf("ordering: %w: the key is not that of an officer; they are %q", blocklist.ErrUntrusted, names(h.root.Spec().Officers))
+	}
+	doc, err := trust.NewUrgent(trust.UrgentSpec{
+		List: h.root.Spec().List, Version: h.version + 1, Serial: h.serial, Expires: lifetime(h.limits.Longest()), Entries: entries,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if doc, err = trust.Sign(doc, officer); err != nil {
+		return nil, err
+	}
+	_, err = trust.OpenUrgent(h.root, doc)
+	return doc, err
+}
+
+// describe says in words what is ordered, for the ledger.
+func (h *orderHistory) describe(change OrderChange) string {
+	parts := []string{fmt.Sprintf("urgent orders %d on serial %d", h.version+1, h.serial)}
+	for _, e := range change.Add {
+		parts = append(parts, "+"+e.Target())
+	}
+	for _, target := range change.Remove {
+		parts = append(parts, "-"+target)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// validOrders returns the newest urgent document if the root still allows it and its officer, nil if not.
+func (l *Ledger) validOrders(ctx context.Context, root *trust.Root) ([]byte, error) {
+	h, err := l.orderHistory(ctx)
+	if err != nil || h.version == 0 {
+		return nil, err
+	}
+	doc, err := os.ReadFile(l.path(urgentDir, trust.UrgentName(h.version)))
+	if err != nil {
+		return nil, err
+	}
+	if _, err := trust.OpenUrgent(root, doc); err != nil {
+		return nil, nil //nolint:nilerr // see above
+	}
+	return doc, nil
+}
+
+// PushOrders brings the urgent orders to an origin, with the release that they lie on top of, whatever is pending. The
+// cause's reason is where they went.
+func (l *Ledger) PushOrders(ctx context.Context, deliver Deliver, c Cause) (Orders, error) {
+	unlock, err := l.lock(ctx)
+	if err != nil {
+		return Orders{}, err
+	}
+	defer unlock()
+	orders, err := l.Orders(ctx)
+	if err != nil {
+		return orders, err
+	}
+	if orders.Version == 0 {
+		return orders, fmt.Errorf("pushing urgent orders: %w; blocklist urgent add makes some", ErrNothingPending)
+	}
+	p, err := l.released(orders.Serial)
+	if err != nil {
+		return orders, err
+	}
+	rel, err := readRelease(filepath.Dir(p.path))
+	if err != nil {
+		return orders, err
+	}
+	all := func(trust.File) bool { return true }
+	if err := l.deliverBut(ctx, p, rel, deliver, all); err != nil {
+		return orders, fmt.Errorf("pushing urgent orders: %w", err)
+	}
+	c.Reason = fmt.Sprintf("urgent orders %d to %s", orders.Version, c.Reason)
+	return orders, l.operate(ctx, KindPush, c, func(*operation) error { return nil })
+}

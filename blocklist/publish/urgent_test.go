@@ -1,0 +1,133 @@
+package publish_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+// urgentAgency is an agency whose root allows two urgent orders of two hours each, with a release.
+func urgentAgency(t *testing.T) *agency {
+	t.Helper()
+	a := newAgency(t)
+	p := a.rotate(t, publish.RootChange{Urgent: &publish.UrgentLimits{Entries: 2, Hours: 2}})
+	assert.Equal(t, []string{"urgent orders: one officer alone may list 2 on top of a release, each for 2 hours, before: none"}, p.Changes)
+	a.sign(t, a.anna, a.bruno)
+	_, err := a.Add(t.Context(), entries(t, "example.org"), cause)
+	require.NoError(t, err)
+	a.release(t)
+	return a
+}
+
+func (a *agency) order(t *testing.T, add []blocklist.Entry, remove ...string) (publish.Orders, error) {
+	t.Helper()
+	return a.Order(t.Context(), publish.OrderChange{Add: add, Remove: remove}, a.anna, cause)
+}
+
+func TestOrder(t *testing.T) {
+	a := urgentAgency(t)
+	o, err := a.order(t, entries(t, "a.example expires=2999-01-01", "=b.example"))
+	require.NoError(t, err)
+	assert.Equal(t, []any{int64(1), uint64(1), 0}, []any{o.Version, o.Serial, o.Left})
+	require.Len(t, o.Entries, 2)
+	for _, e := range o.Entries {
+		assert.WithinDuration(t, time.Now().Add(2*time.Hour), e.Expires, time.Minute)
+	}
+	s, err := a.Status(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []any{publish.KindUrgent, "anna", "urgent orders 1 on serial 1, +a.example, +=b.example: test"}, []any{s.Head.Kind, s.Head.Author, s.Head.Reason})
+	assert.Equal(t, []string{"example.org"}, a.lines(t), "they are no part of the list")
+
+	_, _, err = a.Release(t.Context(), "anna") // nothing has changed
+	require.ErrorIs(t, err, publish.ErrUnchanged)
+	var b *trust.Bundle
+	_, err = a.PushOrders(t.Context(), bundleTo(t, &b), toOrigin)
+	require.NoError(t, err)
+	roots, err := trust.OpenRoots(b.Roots)
+	require.NoError(t, err)
+	spec, err := trust.OpenUrgent(roots[1], b.Urgent)
+	require.NoError(t, err)
+	assert.Equal(t, "=b.example", spec.Entries[0].Target())
+
+	o, err = a.order(t, nil, "a.example")
+	require.NoError(t, err)
+	assert.Equal(t, []any{int64(2), 1, 0}, []any{o.Version, len(o.Entries), o.Left}, "what was withdrawn counts, too")
+	_, err = a.order(t, entries(t, "c.example"))
+	assert.ErrorIs(t, err, blocklist.ErrUntrusted)
+	_, err = a.order(t, entries(t, "a.example"))
+	require.NoError(t, err, "again")
+
+	_, err = a.Add(t.Context(), entries(t, "a.example"), cause)
+	require.NoError(t, err)
+	a.release(t)
+	o, err = a.Orders(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []any{uint64(2), 0, 2}, []any{o.Serial, len(o.Entries), o.Left}, "the release has ended them")
+	_, err = a.order(t, entries(t, "c.example", "d.example"))
+	require.NoError(t, err)
+	_, err = a.Verify(t.Context())
+	assert.NoError(t, err)
+}
+
+// Orders go out while a release waits for signatures, and with the next one.
+func TestOrdersWhileAReleaseIsPending(t *testing.T) {
+	a := urgentAgency(t)
+	_, err := a.Add(t.Context(), entries(t, "example.com"), cause)
+	require.NoError(t, err)
+	_, _, err = a.Release(t.Context(), "anna")
+	require.NoError(t, err)
+	_, err = a.order(t, entries(t, "a.example"))
+	require.NoError(t, err)
+	var b *trust.Bundle
+	_, err = a.PushOrders(t.Context(), bundleTo(t, &b), toOrigin)
+	require.NoError(t, err)
+	targets, err := trust.ParseTargets(b.Targets)
+	require.NoError(t, err)
+	assert.Equal(t, int64(1), targets.Version)
+	p, err := a.Pending()
+	require.NoError(t, err)
+	assert.Equal(t, uint64(2), p.Serial)
+}
+
+func TestOrderRefuses(t *testing.T) {
+	strict := newAgency(t)
+	strict.release(t)
+	_, err := strict.order(t, entries(t, "a.example"))
+	assert.ErrorIs(t, err, blocklist.ErrUntrusted)
+	assert.ErrorContains(t, err, "root 1 allows no urgent orders")
+
+	a := urgentAgency(t)
+	for name, c := range map[string]struct {
+		add    []string
+		remove string
+		want   error
+	}{
+		"too many":            {add: []string{"a.example", "b.example", "c.example"}, want: blocklist.ErrUntrusted},
+		"a public suffix":     {add: []string{"co.uk"}, want: blocklist.ErrHeld},
+		"a top-level domain":  {add: []string{"com"}, want: blocklist.ErrHeld},
+		"monitor":             {add: []string{"a.example status=monitor"}, want: blocklist.ErrMalformed},
+		"in the past":         {add: []string{"a.example expires=2020-01-01"}, want: blocklist.ErrExpired},
+		"what is not ordered": {remove: "example.org", want: publish.ErrNotListed},
+	} {
+		var remove []string
+		if c.remove != "" {
+			remove = []string{c.remove}
+		}
+		_, err := a.order(t, entries(t, c.add...), remove...)
+		assert.ErrorIs(t, err, c.want, name)
+	}
+	_, mallory := newOfficer(t, "mallory")
+	_, err = a.Order(t.Context(), publish.OrderChange{Add: entries(t, "a.example")}, mallory, cause)
+	assert.ErrorIs(t, err, blocklist.ErrUntrusted)
+	_, err = a.PushOrders(t.Context(), nil, toOrigin)
+	assert.ErrorIs(t, err, publish.ErrNothingPending)
+	o, err := a.Orders(t.Context())
+	require.NoError(t, err)
+	assert.Zero(t, o.Version)
+}

@@ -1,0 +1,45 @@
+package blocklist
+
+import "fmt"
+
+// setUrgent takes entries of urgent orders into the state, in place of those before.
+func (st *state) setUrgent(entries []Entry) {
+	st.Urgent, st.urgent = nil, entries
+	for _, e := range entries {
+		st.Urgent = append(st.Urgent, e.String())
+	}
+}
+
+// readUrgent reads the entries of urgent orders that the state file has.
+func (st *state) readUrgent() error {
+	for _, line := range st.Urgent {
+		e, err := ParseEntry(line)
+		if err != nil {
+			return fmt.Errorf("urgent orders: %w", err)
+		}
+		st.urgent = append(st.urgent, e)
+	}
+	return nil
+}
+
+// inForce returns the list as lookups see it: urgent orders lie on top of what changed since the set was written, and
+// only there. They add, and change nothing that is listed for as long.
+func (st *state) inForce(sec *secret) *list {
+	if st.list.base == nil {
+		return st.list
+	}
+	var additions []Change
+	for _, e := range st.urgent {
+		hash, _ := sec.filterHash(e)
+		a, listed := st.list.find(e.Scope, []byte(e.key), hash)
+		if !listed || a.expires != 0 && a.expires < e.Expires.Unix() {
+			additions = append(additions, Change{Entry: e})
+		}
+	}
+	if len(additions) == 0 {
+		return st.list
+	}
+	l := *st.list
+	l.over = l.over.with(sec, additions)
+	return &l
+}
