@@ -16,6 +16,17 @@ const blockTTL = 30
 const soa = "\xc0\x0c\x00\x06\x00\x01\x00\x00\x00\x1e\x00\x2f\x09localhost\x00\x06nobody\x07invalid\x00" +
 	"\x00\x00\x00\x01\x00\x00\x0e\x10\x00\x00\x04\xb0\x00\x09\x3a\x80\x00\x00\x00\x1e"
 
+// hinfo is what questions for all types are answered with, owned by the name asked for (RFC 8482, section 4.2): such
+// questions are asked for the size of their answers more than for anything else.
+const hinfo = "\xc0\x0c\x00\x0d\x00\x01\x00\x00\x0e\x10\x00\x09\x07RFC8482\x00"
+
+// minimalAny appends the answer to a question for all types.
+func (q *query) minimalAny(dst []byte) []byte {
+	m := append(q.start(dst, dns.RcodeSuccess), hinfo...)
+	m[7] = 1
+	return q.finish(m, 0, errors8914{})
+}
+
 // answer appends to dst what a client gets by a decision that blocks. False means that nothing is to be sent.
 func (d *Decision) answer(dst []byte, q *query) ([]byte, bool) {
 	switch d.Action {

@@ -22,10 +22,14 @@
 //
 // All answers but those of the upstream are local: class other than IN and zone transfers get REFUSED, other opcodes NOTIMP,
 // an unknown EDNS version BADVERS. The RD bit is copied and changes nothing: there is no recursion here to ask for. Answers
-// that do not fit are cut to the question, with TC set.
+// that do not fit are cut to the question, with TC set. Questions for all types (ANY) are answered with a HINFO record
+// that says no more than that (RFC 8482), unless the name is blocked.
+//
+// Clients beyond the networks that the policy names (or, if it names none, loopback and private ones) get REFUSED over UDP,
+// and a closed connection over TCP. Responses and datagrams from port 0 are not answered.
 //
 // Nothing here logs or keeps a client's address or a name that was asked for.
 //
 // The limits are fixed: 4096 questions wait for the upstream at once, and what comes beyond is dropped; 1000 TCP
-// connections a listener; 8 seconds idle on TCP and 2 seconds for a first message or a write; 5 seconds for an answer.
+// connections a listener, 100 a client; 8 seconds idle on TCP and 2 seconds for a first message or a write; 5 seconds for an answer.
 package dnsfilter

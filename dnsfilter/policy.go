@@ -86,6 +86,10 @@ type Policy struct {
 	// leads to is not looked at; an allowed name at which another one's chain of CNAME records arrives ends the looking.
 	Allow []string
 	Rules []Rule // in order: the first that blocks decides
+
+	// Clients are the networks whose queries a server answers; if there are none, [DefaultClients]. Others get REFUSED over
+	// UDP; over TCP their connections are closed.
+	Clients []netip.Prefix
 }
 
 // Decision is what happens to a name, and why.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -88,7 +89,7 @@ func (s *Server) Serve(ctx context.Context, l *Listeners) error {
 		g.Go(func() error { return s.serveUDP(ctx, conn) })
 	}
 	for _, t := range l.TCP {
-		g.Go(func() error { return serveTCP(ctx, tcpServer(t, s)) })
+		g.Go(func() error { return serveTCP(ctx, tcpServer(s.limitClients(t), s)) })
 	}
 	return g.Wait()
 }
@@ -126,8 +127,8 @@ func (s *Server) ServeDNS(w dns.ResponseWriter, msg *dns.Msg) {
 
 // answerMessage writes the answer to a message, if there is one.
 func (s *Server) answerMessage(w dns.ResponseWriter, msg *dns.Msg) {
-	stream := w.RemoteAddr().Network() != "udp"
-	if reply := s.respond(msg, stream); reply != nil {
+	client := w.RemoteAddr()
+	if reply := s.respond(msg, client.Network() != "udp", clientAddr(client)); reply != nil {
 		_, _ = w.Write(reply) // a client that went away is no concern of ours
 	}
 }
@@ -140,7 +141,7 @@ func (s *Server) survive() {
 }
 
 // respond returns the answer to a message in wire form; nil means none.
-func (s *Server) respond(msg *dns.Msg, stream bool) []byte {
+func (s *Server) respond(msg *dns.Msg, stream bool, client netip.Addr) []byte {
 	q := new(query)
 	if msg.Opcode != dns.OpcodeQuery {
 		q.id, q.size, q.flags = msg.Id, minSize, headerFlags(msg)
@@ -153,6 +154,9 @@ func (s *Server) respond(msg *dns.Msg, stream bool) []byte {
 		return q.refuse(nil, rcode, 0)
 	}
 	current := s.current.Load()
+	if !current.policy.serves(client) {
+		return q.refuse(nil, dns.RcodeRefused, dns.ExtendedErrorCodeProhibited)
+	}
 	m, found := s.local(current, nil, q, s.cache.now())
 	if !found {
 		return s.resolve(current, q)
@@ -174,6 +178,9 @@ func (s *Server) local(c *course, dst []byte, q *query, now uint32) (_ []byte, f
 			}
 			return m, true
 		}
+	}
+	if q.qtype == dns.TypeANY {
+		return q.minimalAny(dst), true
 	}
 	m, ok := s.cached(c, dst, q, now)
 	if ok {

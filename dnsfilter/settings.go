@@ -26,6 +26,7 @@ type Settings struct {
 	Cache    int64            // bytes of answers to keep; default DefaultCache, 0 is none
 	Lists    []List           // in order: the first that blocks a name decides
 	Allow    []string         // files of names that are never blocked
+	Clients  []netip.Prefix   // networks that are served; default DefaultClients
 
 	allowAt map[string]place
 }
@@ -102,7 +103,7 @@ func (s *Settings) checkLoop(resolvers []netip.AddrPort) error {
 
 // Policy returns what the lists do.
 func (s *Settings) Policy() Policy {
-	var p Policy
+	p := Policy{Clients: s.Clients}
 	for _, path := range s.Allow {
 		p.Allow = append(p.Allow, allowName(path))
 	}

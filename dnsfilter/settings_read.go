@@ -26,6 +26,7 @@ func parseSettings(path string, text []byte) (*Settings, error) {
 			"listen":   many(r, &s.Listen, parseListenText),
 			"upstream": many(r, &s.Upstream, upstream.ParseAddr),
 			"state":    one(r, &s.State, s.path),
+			"clients":  many(r, &s.Clients, parseNetwork),
 			"cache":    one(r, &s.Cache, parseSize),
 			"lists":    func(n ast.Node) { r.sequence(n, func(item ast.Node) { s.readList(r, item) }) },
 			"allow":    func(n ast.Node) { r.sequence(n, func(item ast.Node) { s.readAllow(r, item) }) },
@@ -150,6 +151,18 @@ func parseAddr(text string) (netip.Addr, error) {
 		return a, fmt.Errorf("%q is no IP address", text)
 	}
 	return a.Unmap(), nil
+}
+
+// parseNetwork reads a network, or one address.
+func parseNetwork(text string) (netip.Prefix, error) {
+	if a, err := parseAddr(text); err == nil {
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(text)
+	if err != nil || p != p.Masked() || p.Addr().Is4In6() {
+		return p, fmt.Errorf("network %q: write it like 192.0.2.0/24 or 2001:db8::/32", text)
+	}
+	return p, nil
 }
 
 // parseSize reads a number of bytes, with KiB, MiB or GiB after it if one likes.

@@ -82,11 +82,16 @@ func (u *socket) answer(n int) {
 	current, now := u.server.current.Load(), u.server.cache.now()
 	for i := range n {
 		packet, peer := u.in.Packet(i), u.in.Peer(i)
-		if len(packet) < headerSize || packet[2]&(flagQR>>8) != 0 {
+		client := peer.Addr()
+		if len(packet) < headerSize || packet[2]&(flagQR>>8) != 0 || client.Port() == 0 {
 			continue
 		}
 		if !u.query.read(packet) || u.query.check() != dns.RcodeSuccess {
 			u.leave(packet, *peer)
+			continue
+		}
+		if !current.policy.serves(client.Addr()) {
+			u.out.Add(u.query.refuse(u.answers[i][:0], dns.RcodeRefused, dns.ExtendedErrorCodeProhibited), peer)
 			continue
 		}
 		m, found := u.server.local(current, u.answers[i][:0], &u.query, now)

@@ -1,0 +1,136 @@
+package dnsfilter_test
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/dnsfilter"
+)
+
+// distant is a client at an address.
+type distant struct {
+	recorder
+
+	addr net.Addr
+}
+
+func (d *distant) RemoteAddr() net.Addr { return d.addr }
+
+func TestClients(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		client  string
+		clients string // empty: the default
+		want    bool
+	}{
+		{"127.0.0.1", "", true},
+		{"::1", "", true},
+		{"10.1.2.3", "", true},
+		{"172.31.0.1", "", true},
+		{"172.32.0.1", "", false},
+		{"192.168.0.1", "", true},
+		{"100.100.0.1", "", true},
+		{"fd00::1", "", true},
+		{"fe80::1%eth0", "", true},
+		{"::ffff:10.0.0.1", "", true},
+		{"192.0.2.1", "", false},
+		{"2001:db8::1", "", false},
+		{"::ffff:192.0.2.1", "", false},
+		{"192.0.2.1", "192.0.2.0/24", true},
+		{"::ffff:192.0.2.1", "192.0.2.0/24", true},
+		{"192.0.3.1", "192.0.2.0/24", false},
+		{"127.0.0.1", "192.0.2.0/24", false},
+	} {
+		var p dnsfilter.Policy
+		if c.clients != "" {
+			p.Clients = []netip.Prefix{netip.MustParsePrefix(c.clients)}
+		}
+		s := newServer(t, dnsfilter.Config{Policy: p})
+		at := netip.AddrPortFrom(netip.MustParseAddr(c.client), 1024)
+		for _, addr := range []net.Addr{net.UDPAddrFromAddrPort(at), net.TCPAddrFromAddrPort(at)} {
+			d := distant{addr: addr}
+			s.ServeDNS(&d, question("example.org.", dns.TypeA).SetEdns0(1232, false))
+			var reply dns.Msg
+			require.NoError(t, reply.Unpack(d.got))
+			if c.want {
+				assert.Len(t, reply.Answer, 1, c)
+				continue
+			}
+			assert.Equal(t, dns.RcodeRefused, reply.Rcode, c)
+			assert.Equal(t, []uint16{18}, edes(&reply), c)
+		}
+	}
+}
+
+func TestOtherNetworksAreRefused(t *testing.T) {
+	t.Parallel()
+	up := &counting{next: newZone(t, zoneText)}
+	s := newServer(t, dnsfilter.Config{Upstream: up, Policy: dnsfilter.Policy{Clients: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}})
+	addr, _ := serve(t, s)
+	withCookie := question("example.org.", dns.TypeA).SetEdns0(1232, false)
+	withCookie.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: "0123456789abcdef"}}
+	for _, m := range []*dns.Msg{question("example.org.", dns.TypeA).SetEdns0(1232, false), withCookie} { // on both paths
+		reply := exchange(t, "udp", addr, m)
+		assert.Equal(t, dns.RcodeRefused, reply.Rcode)
+		assert.Equal(t, []uint16{18}, edes(reply))
+	}
+	c := dns.Client{Net: "tcp", Timeout: 5 * time.Second}
+	_, _, err := c.Exchange(question("example.org.", dns.TypeA), addr)
+	assert.True(t, errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE), "%v", err)
+	assert.Zero(t, up.n.Load())
+	s.Reconfigure(dnsfilter.Policy{}, up)
+	for _, network := range []string{"udp", "tcp"} {
+		assert.Len(t, exchange(t, network, addr, question("example.org.", dns.TypeA)).Answer, 1, network)
+	}
+}
+
+func TestOneClientCannotTakeAllConnections(t *testing.T) {
+	t.Parallel()
+	addr, _ := serve(t, newServer(t, dnsfilter.Config{}))
+	tryOne := func() (net.Conn, error) {
+		conn, err := net.Dial("tcp", addr)
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = conn.Close() })
+		require.NoError(t, conn.SetDeadline(time.Now().Add(5*time.Second)))
+		framed := dns.Conn{Conn: conn}
+		_ = framed.WriteMsg(question("example.org.", dns.TypeA))
+		_, err = framed.ReadMsg()
+		return conn, err
+	}
+	var last net.Conn
+	for range 100 {
+		conn, err := tryOne()
+		require.NoError(t, err)
+		last = conn
+	}
+	_, err := tryOne()
+	require.Error(t, err, "the hundred and first")
+	require.NoError(t, last.Close())
+	require.Eventually(t, func() bool { _, err := tryOne(); return err == nil }, 5*time.Second, 10*time.Millisecond)
+}
+
+func TestAnyIsAnsweredMinimally(t *testing.T) {
+	t.Parallel()
+	up := &counting{next: newZone(t, zoneText)}
+	s := newServer(t, dnsfilter.Config{
+		Upstream: up, Store: newStore(t, map[string]string{"l": "listed.test"}),
+		Policy: dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "l", Action: dnsfilter.NXDomain}}},
+	})
+	for _, network := range []string{"udp", "tcp"} {
+		m := question("Example.org.", dns.TypeANY)
+		reply := ask(t, s, network, m)
+		require.Len(t, reply.Answer, 1)
+		assert.Equal(t, "Example.org.\t3600\tIN\tHINFO\t\"RFC8482\" \"\"", reply.Answer[0].String())
+		assert.Equal(t, dns.RcodeNameError, ask(t, s, network, question("listed.test.", dns.TypeANY)).Rcode)
+	}
+	assert.Zero(t, up.n.Load())
+}
