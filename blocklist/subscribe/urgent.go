@@ -93,10 +93,19 @@ func (s *Subscription) takeOrders(ctx context.Context, w *trust.Walk, b []byte, 
 		_, taken.Seen, err = taken.limitOrders(time.Now())
 	}
 	if err != nil {
-		s.refuseOrders(ctx, b, err)
+		if next.concerns(b) {
+			s.refuseOrders(ctx, b, err)
+		}
 		return
 	}
 	*next = taken
+}
+
+// concerns tells whether orders could be for the release: old ones of an officer who has gone since are no alarm.
+func (e evidence) concerns(orders []byte) bool {
+	targets, _ := trust.ParseTargets(e.Chain.Targets)
+	spec, err := trust.ParseUrgent(orders)
+	return err != nil || spec.Serial >= uint64(targets.Version)
 }
 
 // refuseOrders says once why orders are not enforced.

@@ -1,6 +1,7 @@
 package subscribe_test
 
 import (
+	"log/slog"
 	"os"
 	"testing"
 	"testing/synctest"
@@ -183,8 +184,13 @@ func TestRootEndsOrders(t *testing.T) {
 			require.NoError(t, s.refresh(t))
 			s.enforces(t, 1)
 			s.lists(t, false, "a.example")
+			m.Publish(a.Release(2, "example.org"))
 			fresh := newSubscriber(t, a, m.Dir)
+			log := &records{}
+			fresh.c.Log = slog.New(log)
+			fresh.restart(t, m.Dir)
 			require.NoError(t, fresh.refresh(t))
+			assert.NotContains(t, log.seen, "ERROR refusing urgent orders", "they are void anyway")
 			fresh.lists(t, false, "a.example")
 		})
 	}
