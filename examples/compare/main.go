@@ -1,0 +1,138 @@
+// Command compare looks names up in a compiled set and in what a program would otherwise use, and prints a table: time,
+// memory and wrong answers.
+//
+//	go run . -n 1000000
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"time"
+)
+
+func main() {
+	n := flag.Int("n", 1_000_000, "`number` of listed names")
+	flag.Parse()
+	if err := compare(os.Stdout, *n, true); err != nil {
+		fmt.Fprintln(os.Stderr, "compare: error:", err)
+		os.Exit(1)
+	}
+}
+
+// listed is the i-th name of the list: each covers itself and all names below it.
+func listed(i int) string { return fmt.Sprintf("host-%x.site-%d.example", i*2654435761%1_000_003, i) }
+
+// Every name is asked for in four forms, of which the list covers the first two.
+var forms = [4]string{"%s", "www.%s", "not%s", "%s.test"}
+
+// lookup tells whether a host is listed.
+type lookup func(host string) bool
+
+// contender is a way to look names up.
+type contender struct {
+	name  string
+	build func(dir string, n int) (_ lookup, fileSize int64, err error)
+}
+
+func contenders() []contender {
+	return []contender{
+		{"argine, compiled set", buildSet},
+		{"Go map, asked for each parent", buildMap},
+		{"trie of labels", buildTrie},
+		{"Bloom filter alone (1 in 1,000)", buildBloom},
+		{"AdguardTeam/urlfilter", buildURLFilter},
+	}
+}
+
+// result is a row of the table.
+type result struct {
+	name         string
+	heap, file   float64 // bytes an entry
+	hit, miss    float64 // ns
+	wrong, asked int
+}
+
+func compare(out io.Writer, n int, timed bool) error {
+	fmt.Fprintln(out, "| | ns, listed | ns, not listed | heap, bytes an entry | file, bytes an entry | wrong answers |")
+	fmt.Fprintln(out, "|---|--:|--:|--:|--:|--:|")
+	for _, c := range contenders() {
+		r, err := c.measure(n, timed)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+		fmt.Fprintf(out, "| %s | %.0f | %.0f | %.1f | %.1f | %d of %d |\n", r.name, r.hit, r.miss, r.heap, r.file, r.wrong, r.asked)
+	}
+	return nil
+}
+
+func (c contender) measure(n int, timed bool) (result, error) {
+	dir, err := os.MkdirTemp("", "compare-")
+	if err != nil {
+		return result{}, err
+	}
+	defer os.RemoveAll(dir)
+	before := heap()
+	find, size, err := c.build(dir, n)
+	if err != nil {
+		return result{}, err
+	}
+	r := result{name: c.name, heap: float64(heap()-before) / float64(n), file: float64(size) / float64(n)}
+	r.wrong, r.asked = wrong(find, n)
+	if timed {
+		r.hit, r.miss = measure(find, n, forms[1]), measure(find, n, forms[2])
+	}
+	runtime.KeepAlive(find)
+	return r, nil
+}
+
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// wrong asks for 100,000 names at most in all forms.
+func wrong(find lookup, n int) (wrong, asked int) {
+	for i := 0; i < n; i += max(n/100_000, 1) {
+		for j, form := range forms {
+			asked++
+			if find(fmt.Sprintf(form, listed(i))) != (j < 2) {
+				wrong++
+			}
+		}
+	}
+	return wrong, asked
+}
+
+// measure returns the nanoseconds of a lookup, on average over many names. Of each few of them the best of several rounds
+// counts, since whatever else the machine does only adds.
+func measure(find lookup, n int, form string) float64 {
+	const names, few, rounds = 1 << 16, 512, 20
+	hosts := make([]string, names)
+	for i := range hosts {
+		hosts[i] = fmt.Sprintf(form, listed(i*15%n))
+	}
+	best := make([]time.Duration, names/few)
+	begin := time.Now()
+	for round := 0; round < rounds && time.Since(begin) < 5*time.Second; round++ {
+		for i := range best {
+			start := time.Now()
+			for _, host := range hosts[i*few : (i+1)*few] {
+				find(host)
+			}
+			if took := time.Since(start); round == 0 || took < best[i] {
+				best[i] = took
+			}
+		}
+	}
+	var sum time.Duration
+	for _, took := range best {
+		sum += took
+	}
+	return float64(sum.Nanoseconds()) / names
+}
