@@ -31,7 +31,7 @@ func (q *query) minimalAny(dst []byte) []byte {
 func (d *Decision) answer(dst []byte, q *query) ([]byte, bool) {
 	switch d.Action {
 	case Drop:
-		return dst, false
+		return nil, false
 	case Refused:
 		return q.refuse(dst, dns.RcodeRefused, d.rule.Reason.code()), true
 	case NXDomain:

@@ -74,11 +74,10 @@ func newCache(size int64) *cache {
 // now returns the time that get and put want, in seconds.
 func (c *cache) now() uint32 { return uint32(time.Since(c.epoch)/time.Second) + 1 }
 
-// shard returns where the answer to a key is, and the key's hash.
-func (c *cache) shard(key []byte) (*shard, uint64) {
-	hash := maphash.Bytes(c.seed, key)
-	return &c.shards[hash>>32%uint64(len(c.shards))], hash
-}
+// hash tells keys apart, nearly always.
+func (c *cache) hash(key []byte) uint64 { return maphash.Bytes(c.seed, key) }
+
+func (c *cache) shard(hash uint64) *shard { return &c.shards[hash>>32%uint64(len(c.shards))] }
 
 // get returns the answer to a query as its body was put, in the memory of dst if there is enough, its TTLs counted down and
 // the question as the client wrote it. What is the client's own in the header is yet to be put in.
@@ -86,8 +85,8 @@ func (c *cache) get(dst []byte, q *query, now uint32) ([]byte, found) {
 	if len(c.shards) == 0 {
 		return nil, notFound
 	}
-	s, hash := c.shard(q.key)
-	m, e := s.get(dst[:0], hash, q.key)
+	hash := c.hash(q.key)
+	m, e := c.shard(hash).get(dst[:0], hash, q.key)
 	how := e.state(now)
 	if how == notFound {
 		return nil, notFound
@@ -120,6 +119,6 @@ func (c *cache) put(key, body []byte, seconds, now uint32) {
 	if seconds == 0 || len(c.shards) == 0 || len(body) < headerSize+len(key)-1 {
 		return
 	}
-	s, hash := c.shard(key)
-	s.put(hash, key, body, entry{stored: now, expires: now + seconds})
+	hash := c.hash(key)
+	c.shard(hash).put(hash, key, body, entry{stored: now, expires: now + seconds})
 }

@@ -33,18 +33,15 @@ func (s *Server) inspect(c *course, q *query, m []byte) Decision {
 	return i.decision
 }
 
-// deliver appends the answer to q that an upstream's body makes, or the answer that takes its place. No bytes mean that
-// nothing is to be sent. The body may be in the memory of dst.
-func (s *Server) deliver(c *course, dst []byte, q *query, body []byte) []byte {
+// deliver makes of an upstream's body, in its memory, the answer to q or the one that takes its place. The extended error, if
+// it is not 0, goes with the former. No bytes mean that nothing is to be sent.
+func (s *Server) deliver(c *course, q *query, body []byte, why uint16) []byte {
 	if d := s.inspect(c, q, body); d.Blocks() {
-		m, ok := d.answer(dst[:0], q)
-		if !ok {
-			return nil
-		}
+		m, _ := d.answer(body[:0], q)
 		return m
 	}
 	q.own(body)
-	return q.finish(body, 0, errors8914{})
+	return q.finish(body, 0, errors8914{why})
 }
 
 // inspection is one reading of an answer.
@@ -158,7 +155,7 @@ func (i *inspection) addr(a netip.Addr) (blocked bool) {
 }
 
 func (i *inspection) take(d Decision) (blocked bool) {
-	i.server.stats.count(&d)
+	i.query.counters.count(&d)
 	i.decision = d
 	return d.Blocks()
 }

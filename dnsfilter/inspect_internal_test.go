@@ -31,7 +31,7 @@ func FuzzInspect(f *testing.F) {
 		if len(m) < headerSize+5 || len(m) > dns.MaxMsgSize {
 			return
 		}
-		q := new(query)
+		q := &query{counters: &s.shared}
 		q.key = append(append(q.buf[:0], "\x05asked\x04test\x00"...), 0, 1, 0, 1, 0)
 		s.inspect(s.current.Load(), q, m)
 		got, ok := appendName(nil, m, headerSize)

@@ -11,6 +11,7 @@ const (
 	maxTTL      = 24 * 3600
 	negativeTTL = 3600
 	failureTTL  = 5
+	staleTTL    = 30
 )
 
 // lifetime returns for how many seconds an answer may be kept, 0 for not at all, and sets TTLs that are longer to it or

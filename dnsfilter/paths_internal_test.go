@@ -52,11 +52,12 @@ func lineEntries(lines string) iter.Seq2[blocklist.Entry, error] {
 
 // fast answers a datagram on the fast path; false means that the path does not answer it.
 func (s *Server) fast(packet []byte) ([]byte, bool) {
-	q := new(query)
+	q := &query{counters: &s.shared}
 	if len(packet) < headerSize || !q.read(packet) || q.check() != dns.RcodeSuccess {
 		return nil, false
 	}
-	return s.local(s.current.Load(), nil, q, s.cache.now())
+	m, ask := s.local(s.current.Load(), nil, q, s.cache.now())
+	return m, !ask || len(m) > 0
 }
 
 // taker keeps the answer to one datagram.

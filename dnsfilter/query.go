@@ -22,6 +22,7 @@ type query struct {
 	question []byte // wire form as the client wrote it: name, type, class; nil if there is none to repeat
 	key      []byte // the same with the name in lower case, and a byte for DO and CD: what answers are told apart by
 	allowed  bool   // by a list, with all that it leads to
+	counters *counters
 	buf      [2 * (blocklist.MaxName + 5)]byte
 	reached  [2][blocklist.MaxName]byte // for names that an answer leads to
 }
@@ -166,6 +167,16 @@ func (q *query) finishKey(key []byte) {
 		bits |= keyCD
 	}
 	q.key = append(key, bits)
+}
+
+// copyTo makes a copy that shares nothing.
+func (q *query) copyTo(to *query) {
+	to.id, to.flags, to.class, to.qtype = q.id, q.flags, q.class, q.qtype
+	to.edns, to.do, to.version, to.size = q.edns, q.do, q.version, q.size
+	to.allowed, to.counters = q.allowed, q.counters
+	to.key = append(to.buf[:0], q.key...)
+	half := len(to.buf) / 2
+	to.question = append(to.buf[half:half], q.question...)
 }
 
 // check returns the rcode of a query that is refused before anything is looked up.

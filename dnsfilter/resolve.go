@@ -1,69 +1,32 @@
 package dnsfilter
 
 import (
-	"context"
-	"errors"
-	"log/slog"
-	"slices"
+	"encoding/binary"
+	"fmt"
 
 	"github.com/miekg/dns"
+
+	"github.com/argine-dns/argine/blocklist"
 )
 
-// cached appends the answer that the cache has.
-func (s *Server) cached(c *course, dst []byte, q *query, now uint32) ([]byte, bool) {
-	m, how := s.cache.get(dst, q, now)
-	if how == notFound || how == stale {
-		return nil, false
-	}
-	return s.deliver(c, dst, q, m), true
-}
+// errReply is returned for what is no well-formed answer.
+var errReply = fmt.Errorf("the upstream's answer is %w", blocklist.ErrMalformed)
 
 // resolve gets the answer from the upstream; nil means that nothing is to be sent.
 func (s *Server) resolve(c *course, q *query) []byte {
-	if s.waiting.Add(1) > maxWaiting {
-		s.waiting.Add(-1)
-		s.stats.dropped.Add(1)
+	done := make(chan []byte, 1)
+	at, ok := s.join(q, waiter{done: done})
+	if !ok {
 		return nil
 	}
-	defer s.waiting.Add(-1)
-	body, err, _ := s.flights.Do(string(q.key), func() (any, error) { return s.ask(c.upstream, q) })
-	if err != nil {
-		s.stats.failures.Add(1)
-		return q.refuse(nil, dns.RcodeServerFailure, failureCode(err))
+	if at != nil && at.begin(c, c.lane) {
+		c.lane.Flush()
 	}
-	return s.deliver(c, nil, q, slices.Clone(body.([]byte))) //nolint:forcetypeassert // ask returns nothing else
+	return <-done
 }
 
-// failureCode tells an upstream that was silent (22, No Reachable Authority) from one that could not be spoken to (23,
-// Network Error).
-func failureCode(err error) uint16 {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return dns.ExtendedErrorCodeNoReachableAuthority
-	}
-	return dns.ExtendedErrorCodeNetworkError
-}
-
-// ask gets the answer from the upstream and keeps it as long as it may. The clients that wait for it may come and go, so
-// it has a time of its own.
-func (s *Server) ask(u Upstream, q *query) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), answerWithin)
-	defer cancel()
-	m, err := q.forward()
-	if err != nil {
-		return nil, err
-	}
-	reply, err := u.Exchange(ctx, m)
-	if err != nil {
-		s.log.Debug("upstream failed", slog.Any("error", err))
-		return nil, err
-	}
-	body, err := pack(m.Question, reply)
-	if err != nil {
-		return nil, err
-	}
-	s.cache.put(q.key, body, lifetime(body), s.cache.now())
-	return body, nil
-}
+// maxForward is the longest query to an upstream, in bytes: header, question, OPT.
+const maxForward = headerSize + blocklist.MaxName + 4 + 11
 
 // forward is the query to the upstream: nothing of the client's but the question and what it is told apart by. AD asks to
 // be told whether the answer was validated (RFC 6840, section 5.7).
@@ -76,6 +39,124 @@ func (q *query) forward() (*dns.Msg, error) {
 	m.SetQuestion(name, q.qtype)
 	m.AuthenticatedData, m.CheckingDisabled = true, q.flags&flagCD != 0
 	return m.SetEdns0(udpSize, q.do), nil
+}
+
+// appendForward appends what forward returns, packed. The id is left to the lane.
+func (q *query) appendForward(dst []byte) []byte {
+	flags := q.flags&flagCD | flagRD | flagAD
+	dst = append(dst, 0, 0, byte(flags>>8), byte(flags), 0, 1, 0, 0, 0, 0, 0, 1)
+	dst = append(dst, q.key[:len(q.key)-1]...)
+	do := byte(0)
+	if q.do {
+		do = 1 << 7
+	}
+	return append(dst, 0, 0, byte(dns.TypeOPT), udpSize>>8, udpSize&0xff, 0, 0, do, 0, 0, 0)
+}
+
+// adopt makes a body of a packed reply to the question of a key, in its memory. It checks that every record is where it is
+// said to be and that every name ends, and takes the OPT record off.
+func adopt(m, key []byte) ([]byte, error) {
+	key = key[:len(key)-1]
+	off := headerSize + len(key)
+	if len(m) < off || count(m, 4) != 1 {
+		return nil, errReply
+	}
+	copy(m[headerSize:], key)
+	end, opt := off, -1
+	total := count(m, 6) + count(m, 8) + count(m, 10)
+	for i := range total {
+		rrtype, next := checkRecord(m, end)
+		if next == 0 {
+			return nil, errReply
+		}
+		switch rrtype {
+		case dns.TypeTSIG, dns.TypeSIG:
+			return repack(m)
+		case dns.TypeOPT:
+			if i < total-1 || m[end] != 0 {
+				return repack(m)
+			}
+			opt = end
+		}
+		end = next
+	}
+	if opt >= 0 {
+		if m[opt+5] != 0 { // an rcode of more than four bits
+			m[3] = m[3]&^maskRcode | dns.RcodeServerFailure
+		}
+		end = opt
+		binary.BigEndian.PutUint16(m[10:], uint16(count(m, 10)-1))
+	}
+	return m[:end], nil
+}
+
+// checkRecord returns the type of the record at off and where the next one begins; 0 if it is broken.
+func checkRecord(m []byte, off int) (rrtype uint16, next int) {
+	off = checkName(m, off)
+	if off == 0 || off+10 > len(m) {
+		return 0, 0
+	}
+	rrtype, next = binary.BigEndian.Uint16(m[off:]), off+10+count(m, off+8)
+	if next > len(m) || !checkData(m[:next], off+10, rrtype) {
+		return 0, 0
+	}
+	return rrtype, next
+}
+
+// checkData checks the data of those types whose length is fixed or whose names may be compressed.
+func checkData(m []byte, off int, rrtype uint16) bool {
+	switch rrtype {
+	case dns.TypeA:
+		return len(m) == off+4
+	case dns.TypeAAAA:
+		return len(m) == off+16
+	case dns.TypeCNAME, dns.TypeNS, dns.TypePTR, dns.TypeDNAME:
+		return checkName(m, off) == len(m)
+	case dns.TypeMX:
+		return checkName(m, off+2) == len(m)
+	case dns.TypeSRV:
+		return checkName(m, off+6) == len(m)
+	case dns.TypeSOA:
+		off = checkName(m, off)
+		return off != 0 && checkName(m, off)+20 == len(m)
+	}
+	return true
+}
+
+// checkName returns where the name at off ends; 0 if it does not, is too long, or points forward.
+func checkName(m []byte, off int) (end int) {
+	for length := 1; off < len(m) && length <= blocklist.MaxName; {
+		switch c := int(m[off]); {
+		case c == 0:
+			return max(end, off+1)
+		case c > blocklist.MaxLabel:
+			if c < 0xc0 || off+2 > len(m) {
+				return 0
+			}
+			to := count(m, off) & 0x3fff
+			if to >= off || to < headerSize {
+				return 0
+			}
+			if end == 0 {
+				end = off + 2
+				m = m[:off] // whatever it points to ends before
+			}
+			off = to
+		default:
+			length += 1 + c
+			off += 1 + c
+		}
+	}
+	return 0
+}
+
+// repack makes a body of a reply with records that speak of the message that we got, in unusual places.
+func repack(m []byte) ([]byte, error) {
+	msg := new(dns.Msg)
+	if err := msg.Unpack(m); err != nil {
+		return nil, errReply
+	}
+	return pack(msg.Question, msg)
 }
 
 // pack makes a body of the upstream's reply, under the question that was asked.

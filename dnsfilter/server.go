@@ -6,14 +6,15 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/miekg/dns"
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sync/singleflight"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
 // Limits of a server. doc.go tells them.
@@ -21,6 +22,7 @@ const (
 	maxWaiting   = 4096            // questions at the upstream at once
 	answerWithin = 5 * time.Second // from the question to the answer
 	drainWithin  = 5 * time.Second // for the queries in flight when the server ends
+	ailingFor    = 30              // seconds after which an upstream that failed is given the benefit of the doubt
 )
 
 // DefaultCache is how many bytes of answers a server keeps unless told otherwise.
@@ -47,16 +49,21 @@ type Server struct {
 	store   *blocklist.Store
 	current atomic.Pointer[course]
 	cache   *cache
-	flights singleflight.Group
-	waiting atomic.Int64
+	flights flights
+	spare   sync.Pool     // of *flight
+	failed  atomic.Uint32 // when the upstream last failed; 0: it has answered since
 	log     *slog.Logger
-	stats   counters
+
+	shared   counters // of all but the sockets
+	mu       sync.Mutex
+	counters []*counters // one for each socket there ever was
 }
 
 // course is what Reconfigure replaces in one step.
 type course struct {
 	policy   Policy
 	upstream Upstream
+	lane     *upstream.Lane // for those who have none of their own; nil if the upstream has none
 }
 
 // New makes a server; it starts nothing.
@@ -71,12 +78,18 @@ func New(c Config) (*Server, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{store: c.Store, cache: newCache(max(c.Cache, 0)), log: c.Log}
+	s.flights.by = make(map[uint64]*flight)
+	s.spare.New = func() any { return new(flight) }
 	s.Reconfigure(c.Policy, c.Upstream)
 	return s, nil
 }
 
 // Reconfigure replaces policy and upstream in one step: a query meets the old ones or the new ones.
-func (s *Server) Reconfigure(p Policy, u Upstream) { s.current.Store(&course{policy: p, upstream: u}) }
+func (s *Server) Reconfigure(p Policy, u Upstream) {
+	c := &course{policy: p, upstream: u}
+	c.lane = c.newLane(nil)
+	s.current.Store(c)
+}
 
 // Serve answers on the listeners until ctx ends, then finishes the queries in flight (for at most 5 seconds) and returns
 // nil. It returns earlier, with an error, if a listener fails. The listeners are closed in any case.
@@ -121,7 +134,7 @@ func (s *Server) ServeDNS(w dns.ResponseWriter, msg *dns.Msg) {
 	if msg.Response {
 		return
 	}
-	s.stats.queries.Add(1)
+	s.shared.queries.Add(1)
 	s.answerMessage(w, msg)
 }
 
@@ -142,7 +155,7 @@ func (s *Server) survive() {
 
 // respond returns the answer to a message in wire form; nil means none.
 func (s *Server) respond(msg *dns.Msg, stream bool, client netip.Addr) []byte {
-	q := new(query)
+	q := &query{counters: &s.shared}
 	if msg.Opcode != dns.OpcodeQuery {
 		q.id, q.size, q.flags = msg.Id, minSize, headerFlags(msg)
 		return q.refuse(nil, dns.RcodeNotImplemented, 0)
@@ -157,34 +170,48 @@ func (s *Server) respond(msg *dns.Msg, stream bool, client netip.Addr) []byte {
 	if !current.policy.serves(client) {
 		return q.refuse(nil, dns.RcodeRefused, dns.ExtendedErrorCodeProhibited)
 	}
-	m, found := s.local(current, nil, q, s.cache.now())
-	if !found {
+	m, ask := s.local(current, nil, q, s.cache.now())
+	switch {
+	case ask && len(m) == 0:
 		return s.resolve(current, q)
+	case ask:
+		if at, _ := s.join(q, waiter{}); at != nil && at.begin(current, current.lane) {
+			current.lane.Flush()
+		}
 	}
 	return m
 }
 
-// local appends the answer to a query that can be given at once, without asking upstream: by a decision, or from the cache.
-// An answer of no bytes means that nothing is to be sent. It is the one way to an answer, whichever way the query came.
-func (s *Server) local(c *course, dst []byte, q *query, now uint32) (_ []byte, found bool) {
+// local appends the answer to a query that can be given at once: by a decision, or from the cache. It tells whether the upstream
+// is to be asked: for the answer if there is none yet, else because the one given is about to expire or has expired. No answer
+// and nothing to ask means that nothing is to be sent. It is the one way to an answer, whichever way the query came.
+func (s *Server) local(c *course, dst []byte, q *query, now uint32) (m []byte, ask bool) {
 	if s.store != nil {
 		d := c.policy.Decide(s.store, q.name())
-		s.stats.count(&d)
+		q.counters.count(&d)
 		q.allowed = d.allows()
 		if d.Blocks() {
-			m, ok := d.answer(dst, q)
-			if !ok {
-				return nil, true
-			}
-			return m, true
+			m, _ := d.answer(dst, q)
+			return m, false
 		}
 	}
 	if q.qtype == dns.TypeANY {
-		return q.minimalAny(dst), true
+		return q.minimalAny(dst), false
 	}
-	m, ok := s.cached(c, dst, q, now)
-	if ok {
-		s.stats.hits.Add(1)
+	m, how := s.cache.get(dst, q, now)
+	switch {
+	case how == notFound, how == stale && !s.ailing(now):
+		return nil, true
+	case how == stale:
+		q.counters.hits.Add(1)
+		return s.deliver(c, q, m, outdate(m)), true
 	}
-	return m, ok
+	q.counters.hits.Add(1)
+	return s.deliver(c, q, m, 0), how == due
+}
+
+// ailing tells whether the upstream has failed of late: then nobody is made to wait for it who can be served otherwise.
+func (s *Server) ailing(now uint32) bool {
+	failed := s.failed.Load()
+	return failed != 0 && now < failed+ailingFor
 }

@@ -2,7 +2,6 @@ package dnsfilter
 
 import (
 	"log/slog"
-	"maps"
 	"sync"
 	"sync/atomic"
 )
@@ -16,6 +15,7 @@ type Stats struct {
 	Lists    map[string]map[Action]uint64 // decisions by list and action; names that no list holds are not counted
 }
 
+// counters are those of one socket, so that processors do not wait for each other.
 type counters struct {
 	queries, hits, failures, dropped atomic.Uint64
 
@@ -41,23 +41,41 @@ func (c *counters) count(d *Decision) {
 	c.lists[listAction{d.Match.List, d.Action}]++
 }
 
+// newCounters adds counters to those that Stats sums up.
+func (s *Server) newCounters() *counters {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := new(counters)
+	s.counters = append(s.counters, c)
+	return c
+}
+
 // Stats returns the counters.
 func (s *Server) Stats() Stats {
-	c := &s.stats
-	out := Stats{
-		Queries: c.queries.Load(), Hits: c.hits.Load(), Failures: c.failures.Load(), Dropped: c.dropped.Load(),
-		Lists: make(map[string]map[Action]uint64),
-	}
-	c.mu.Lock()
-	lists := maps.Clone(c.lists)
-	c.mu.Unlock()
-	for key, n := range lists {
-		if out.Lists[key.list] == nil {
-			out.Lists[key.list] = make(map[Action]uint64)
-		}
-		out.Lists[key.list][key.action] = n
+	out := Stats{Lists: make(map[string]map[Action]uint64)}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out.add(&s.shared)
+	for _, c := range s.counters {
+		out.add(c)
 	}
 	return out
+}
+
+// add adds the counters of one socket.
+func (s *Stats) add(c *counters) {
+	s.Queries += c.queries.Load()
+	s.Hits += c.hits.Load()
+	s.Failures += c.failures.Load()
+	s.Dropped += c.dropped.Load()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for key, n := range c.lists {
+		if s.Lists[key.list] == nil {
+			s.Lists[key.list] = make(map[Action]uint64)
+		}
+		s.Lists[key.list][key.action] += n
+	}
 }
 
 // LogValue implements [slog.LogValuer].

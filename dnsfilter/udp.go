@@ -13,6 +13,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/argine-dns/argine/dnsfilter/internal/batch"
+	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
 // maxQuery is the longest query that is taken over UDP, in bytes.
@@ -27,14 +28,25 @@ type socket struct {
 	out     *batch.Writer
 	query   query
 	answers [batch.Size][udpSize + 64]byte
-	plain   sync.WaitGroup
+	course  *course
+	lane    *upstream.Lane // of the course
+	pending sync.WaitGroup // queries that are answered late
 
-	mu   sync.Mutex // guards late
-	late *batch.Writer
+	mu    sync.Mutex // guards the late answers
+	late  *batch.Writer
+	lates [batch.Size]lateAnswer
+	n     int // of them, not yet sent
+}
+
+// lateAnswer is an answer that had to be waited for.
+type lateAnswer struct {
+	peer batch.Peer
+	buf  [udpSize + 64]byte
 }
 
 func (s *Server) newSocket(conn *net.UDPConn) (*socket, error) {
 	u := &socket{server: s, conn: conn}
+	u.query.counters = s.newCounters()
 	var err error
 	if u.in, err = batch.NewReader(conn, maxQuery); err != nil {
 		return nil, err
@@ -67,7 +79,7 @@ func (s *Server) serveUDP(ctx context.Context, conn *net.UDPConn) error {
 		}
 	}
 	drained := make(chan struct{})
-	go func() { u.plain.Wait(); close(drained) }()
+	go func() { u.pending.Wait(); close(drained) }()
 	select {
 	case <-drained:
 	case <-time.After(drainWithin):
@@ -78,8 +90,11 @@ func (s *Server) serveUDP(ctx context.Context, conn *net.UDPConn) error {
 // answer answers the datagrams that were read.
 func (u *socket) answer(n int) {
 	defer u.server.survive()
-	u.server.stats.queries.Add(uint64(n))
-	current, now := u.server.current.Load(), u.server.cache.now()
+	u.query.counters.queries.Add(uint64(n))
+	if current := u.server.current.Load(); current != u.course {
+		u.course, u.lane = current, current.newLane(u.flushLate)
+	}
+	now, flush := u.server.cache.now(), false
 	for i := range n {
 		packet, peer := u.in.Packet(i), u.in.Peer(i)
 		client := peer.Addr()
@@ -90,25 +105,70 @@ func (u *socket) answer(n int) {
 			u.leave(packet, *peer)
 			continue
 		}
-		if !current.policy.serves(client.Addr()) {
+		if !u.course.policy.serves(client.Addr()) {
 			u.out.Add(u.query.refuse(u.answers[i][:0], dns.RcodeRefused, dns.ExtendedErrorCodeProhibited), peer)
 			continue
 		}
-		m, found := u.server.local(current, u.answers[i][:0], &u.query, now)
-		switch {
-		case !found:
-			u.leave(packet, *peer)
-		case len(m) > 0:
+		m, ask := u.server.local(u.course, u.answers[i][:0], &u.query, now)
+		if len(m) > 0 {
 			u.out.Add(m, peer)
+		}
+		if ask && u.ask(peer, len(m) == 0) {
+			flush = true
 		}
 	}
 	u.out.Flush()
+	if flush {
+		u.lane.Flush()
+	}
+}
+
+// ask has the upstream asked. The client waits for the answer unless it has one already.
+func (u *socket) ask(peer *batch.Peer, wait bool) (flush bool) {
+	var w waiter
+	if wait {
+		w.socket, w.peer = u, *peer
+		u.pending.Add(1)
+	}
+	at, ok := u.server.join(&u.query, w)
+	if !ok && wait {
+		u.pending.Done()
+	}
+	return at != nil && at.begin(u.course, u.lane)
+}
+
+// deliver collects a late answer.
+func (u *socket) deliver(w *waiter, body []byte, err error) {
+	defer u.pending.Done()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.late.Full() {
+		u.sendLate()
+	}
+	l := &u.lates[u.n%len(u.lates)]
+	u.n++
+	l.peer = w.peer
+	if m := u.server.complete(l.buf[:0], &w.query, body, err); len(m) > 0 {
+		u.late.Add(m, &l.peer)
+	}
+}
+
+// flushLate sends the late answers.
+func (u *socket) flushLate() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.sendLate()
+}
+
+func (u *socket) sendLate() {
+	u.late.Flush()
+	u.n = 0
 }
 
 // leave hands a datagram to the plain path.
 func (u *socket) leave(packet []byte, peer batch.Peer) {
 	packet = append([]byte(nil), packet...)
-	u.plain.Go(func() {
+	u.pending.Go(func() {
 		defer u.server.survive()
 		u.server.serveMessage(packet, &udpClient{socket: u, peer: peer})
 	})
@@ -153,8 +213,11 @@ var _ dns.ResponseWriter = (*udpClient)(nil)
 func (c *udpClient) Write(m []byte) (int, error) {
 	c.socket.mu.Lock()
 	defer c.socket.mu.Unlock()
+	if c.socket.late.Full() {
+		c.socket.sendLate()
+	}
 	c.socket.late.Add(m, &c.peer)
-	c.socket.late.Flush()
+	c.socket.sendLate()
 	return len(m), nil
 }
 

@@ -96,6 +96,18 @@ func (q *query) appendOPT(m []byte, extended uint8, ede errors8914) []byte {
 	return m
 }
 
+// outdate makes an answer that has expired one that stands in for a better one (RFC 8767), and returns the extended error
+// that says so.
+func outdate(m []byte) uint16 {
+	for r := range records(m) {
+		binary.BigEndian.PutUint32(r.ttl, staleTTL)
+	}
+	if count(m, 2)&maskRcode == dns.RcodeNameError {
+		return dns.ExtendedErrorCodeStaleNXDOMAINAnswer
+	}
+	return dns.ExtendedErrorCodeStaleAnswer
+}
+
 // refuse appends an answer that is nothing but an rcode and why.
 func (q *query) refuse(dst []byte, rcode int, why uint16) []byte {
 	return q.finish(q.start(dst, rcode), uint8(rcode>>4), errors8914{why})

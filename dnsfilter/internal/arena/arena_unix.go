@@ -16,6 +16,6 @@ func mapped(words int) ([]atomic.Uint64, func()) {
 	if err != nil {
 		return nil, nil
 	}
-	release := func() { _ = syscall.Munmap(b) } //nolint:errcheck // it was mapped
+	release := func() { _ = syscall.Munmap(b) }
 	return unsafe.Slice((*atomic.Uint64)(unsafe.Pointer(&b[0])), words), release
 }

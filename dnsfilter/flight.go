@@ -1,0 +1,194 @@
+package dnsfilter
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+
+	"github.com/miekg/dns"
+
+	"github.com/argine-dns/argine/dnsfilter/internal/batch"
+	"github.com/argine-dns/argine/dnsfilter/upstream"
+)
+
+// errFault is what waiting clients get of an upstream that panicked.
+var errFault = errors.New("the upstream failed")
+
+// flight is one question that the upstream is asked, and the clients that wait for the answer.
+type flight struct {
+	server  *Server
+	hash    uint64
+	query   query   // whose key counts
+	home    *socket // that flushes its late answers itself when the lane is idle
+	waiters []waiter
+}
+
+// waiter is a client that waits: at a UDP socket, or a goroutine at a channel.
+type waiter struct {
+	query  query
+	socket *socket
+	peer   batch.Peer
+	done   chan<- []byte
+}
+
+// flights are the questions that wait for the upstream, by the hash of their key.
+type flights struct {
+	mu sync.Mutex
+	by map[uint64]*flight
+	n  int // waiters
+}
+
+// join adds a waiter, if there is one, to the flight for a query. If it is the first, the flight is returned, to be begun. False
+// means that too many wait.
+func (s *Server) join(q *query, w waiter) (begun *flight, ok bool) {
+	hash := s.cache.hash(q.key)
+	f := &s.flights
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.n >= maxWaiting || len(f.by) >= maxWaiting {
+		q.counters.dropped.Add(1)
+		return nil, false
+	}
+	at := f.by[hash]
+	if at == nil || !bytes.Equal(at.query.key, q.key) {
+		begun = s.spare.Get().(*flight) //nolint:forcetypeassert // nothing else is put in
+		begun.server, begun.hash, begun.home = s, hash, w.socket
+		q.copyTo(&begun.query)
+		at = begun
+		f.by[hash] = at
+	}
+	if w.socket != nil || w.done != nil {
+		at.waiters = append(at.waiters, w)
+		q.copyTo(&at.waiters[len(at.waiters)-1].query)
+		f.n++
+	}
+	return begun, true
+}
+
+// leave ends a flight: from now on nobody joins it.
+func (f *flights) leave(at *flight) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.by[at.hash] == at {
+		delete(f.by, at.hash)
+	}
+	f.n -= len(at.waiters)
+}
+
+// begin asks the upstream: over the lane, which is then to be flushed, or in a goroutine if there is none.
+func (at *flight) begin(c *course, lane *upstream.Lane) (flush bool) {
+	if lane == nil {
+		at.home = nil // nobody tells when it is idle
+		go at.exchange(c.upstream)
+		return false
+	}
+	var buf [maxForward]byte
+	lane.Ask(at.query.appendForward(buf[:0]), at)
+	return true
+}
+
+// Answer implements [upstream.Receiver].
+func (at *flight) Answer(reply []byte, err error) {
+	defer at.server.survive()
+	var body []byte
+	if err == nil {
+		body, err = adopt(reply, at.query.key)
+	}
+	at.land(body, err)
+}
+
+// land keeps the answer and gives it to all who wait.
+func (at *flight) land(body []byte, err error) {
+	s := at.server
+	if err == nil {
+		s.cache.put(at.query.key, body, lifetime(body), s.cache.now())
+		s.failed.Store(0)
+	} else {
+		s.log.Debug("upstream failed", slog.Any("error", err))
+		s.failed.Store(s.cache.now())
+	}
+	s.flights.leave(at)
+	for i := range at.waiters {
+		at.deliver(&at.waiters[i], body, err)
+	}
+	clear(at.waiters)
+	at.waiters = at.waiters[:0]
+	s.spare.Put(at)
+}
+
+// deliver gives a client its answer.
+func (at *flight) deliver(w *waiter, body []byte, err error) {
+	if w.done != nil {
+		w.done <- at.server.complete(nil, &w.query, body, err)
+		return
+	}
+	w.socket.deliver(w, body, err)
+	if w.socket != at.home {
+		w.socket.flushLate()
+	}
+}
+
+// complete makes the client's answer of the upstream's, or of its failure.
+func (s *Server) complete(dst []byte, q *query, body []byte, err error) []byte {
+	failed := err != nil || count(body, 2)&maskRcode == dns.RcodeServerFailure
+	if failed {
+		if m, how := s.cache.get(dst, q, s.cache.now()); how == stale {
+			return s.deliver(s.current.Load(), q, m, outdate(m))
+		}
+	}
+	if err != nil {
+		q.counters.failures.Add(1)
+		return q.refuse(dst[:0], dns.RcodeServerFailure, failureCode(err))
+	}
+	return s.deliver(s.current.Load(), q, append(dst[:0], body...), 0)
+}
+
+// failureCode tells an upstream that was silent (22, No Reachable Authority) from one that could not be spoken to (23,
+// Network Error).
+func failureCode(err error) uint16 {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return dns.ExtendedErrorCodeNoReachableAuthority
+	}
+	return dns.ExtendedErrorCodeNetworkError
+}
+
+// wired is an upstream that takes packed queries without making anybody wait: an [upstream.Forwarder].
+type wired interface {
+	NewLane(idle func()) *upstream.Lane
+}
+
+// newLane returns a lane of the upstream; nil if it has none.
+func (c *course) newLane(idle func()) *upstream.Lane {
+	if w, ok := c.upstream.(wired); ok {
+		return w.NewLane(idle)
+	}
+	return nil
+}
+
+// exchange asks an upstream of any other kind.
+func (at *flight) exchange(u Upstream) {
+	var body []byte
+	err := errFault
+	defer func() { at.land(body, err) }()
+	defer at.server.survive()
+	ctx, cancel := context.WithTimeout(context.Background(), answerWithin)
+	defer cancel()
+	body, err = ask(ctx, u, &at.query)
+}
+
+// ask returns what the upstream has to say, packed.
+func ask(ctx context.Context, u Upstream, q *query) ([]byte, error) {
+	m, err := q.forward()
+	if err != nil {
+		return nil, err
+	}
+	asked := slices.Clone(m.Question)
+	reply, err := u.Exchange(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	return pack(asked, reply)
+}

@@ -1,0 +1,169 @@
+package dnsfilter_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/miekg/dns"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/upstream"
+)
+
+// failing is an upstream that may be switched off.
+type failing struct {
+	next dnsfilter.Upstream
+	off  atomic.Bool
+	n    atomic.Int64
+}
+
+func (f *failing) Exchange(ctx context.Context, q *dns.Msg) (*dns.Msg, error) {
+	f.n.Add(1)
+	if f.off.Load() {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return f.next.Exchange(ctx, q)
+}
+
+func TestStaleAnswersStandIn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		up := &failing{next: newZone(t, cacheZone)}
+		s := newServer(t, dnsfilter.Config{Upstream: up})
+		for _, name := range []string{"a.test.", "none.test."} {
+			ask(t, s, "udp", question(name, dns.TypeA))
+		}
+		up.off.Store(true)
+		time.Sleep(10 * time.Minute)
+		for i, c := range []struct {
+			name string
+			want uint16
+			wait time.Duration
+		}{
+			{"a.test.", dns.ExtendedErrorCodeStaleAnswer, 5 * time.Second},
+			{"a.test.", dns.ExtendedErrorCodeStaleAnswer, 0}, // the upstream is known to fail: nobody waits
+			{"none.test.", dns.ExtendedErrorCodeStaleNXDOMAINAnswer, 0},
+			{"new.test.", dns.ExtendedErrorCodeNoReachableAuthority, 5 * time.Second},
+		} {
+			begin := time.Now()
+			reply := ask(t, s, "udp", question(c.name, dns.TypeA).SetEdns0(1232, false))
+			assert.Equal(t, []uint16{c.want}, edes(reply), i)
+			assert.Equal(t, c.wait, time.Since(begin), i)
+			for _, rr := range append(reply.Answer, reply.Ns...) {
+				assert.EqualValues(t, 30, rr.Header().Ttl, i)
+			}
+		}
+		up.off.Store(false)
+		time.Sleep(time.Minute)
+		assert.Empty(t, edes(ask(t, s, "udp", question("a.test.", dns.TypeA).SetEdns0(1232, false))))
+		time.Sleep(25 * time.Hour)
+		up.off.Store(true)
+		assert.Equal(t, dns.RcodeServerFailure, ask(t, s, "udp", question("a.test.", dns.TypeA)).Rcode, "too old")
+	})
+}
+
+func TestPopularAnswersAreRefreshed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		up := &counting{next: newZone(t, cacheZone)}
+		s := newServer(t, dnsfilter.Config{Upstream: up})
+		for range 4 {
+			ask(t, s, "udp", question("a.test.", dns.TypeA)) // it lives for 20 seconds
+		}
+		assert.EqualValues(t, 1, up.n.Load())
+		time.Sleep(19 * time.Second)
+		reply := ask(t, s, "udp", question("a.test.", dns.TypeA))
+		assert.EqualValues(t, 281, reply.Answer[0].Header().Ttl, "the answer is the one that is held")
+		synctest.Wait()
+		assert.EqualValues(t, 2, up.n.Load(), "and a new one is fetched")
+		reply = ask(t, s, "udp", question("a.test.", dns.TypeA))
+		assert.EqualValues(t, 300, reply.Answer[0].Header().Ttl)
+		assert.EqualValues(t, 2, up.n.Load())
+	})
+}
+
+// forwarding is a server in front of a resolver on loopback that answers with handle.
+func forwarding(t *testing.T, handle dns.HandlerFunc) (s *dnsfilter.Server, addr string) {
+	t.Helper()
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	require.NoError(t, err)
+	d := &dns.Server{PacketConn: conn, Handler: handle}
+	started := make(chan struct{})
+	d.NotifyStartedFunc = func() { close(started) }
+	go func() { assert.NoError(t, d.ActivateAndServe()) }()
+	<-started
+	t.Cleanup(func() { assert.NoError(t, d.Shutdown()) })
+	f, err := upstream.New(netip.MustParseAddrPort(conn.LocalAddr().String()))
+	require.NoError(t, err)
+	s = newServer(t, dnsfilter.Config{Upstream: f})
+	addr, _ = serve(t, s)
+	return s, addr
+}
+
+// TestForwardingOverSockets asks for many names from many clients at once, some of them the same, over UDP and TCP.
+func TestForwardingOverSockets(t *testing.T) {
+	t.Parallel()
+	var asked sync.Map
+	_, addr := forwarding(t, func(w dns.ResponseWriter, q *dns.Msg) {
+		if _, again := asked.LoadOrStore(q.Question[0].Name, true); again {
+			assert.Fail(t, "asked twice", q.Question[0].Name)
+		}
+		time.Sleep(20 * time.Millisecond) // for others to join
+		m := new(dns.Msg).SetReply(q)
+		m.Answer = []dns.RR{&dns.TXT{Hdr: dns.RR_Header{Name: q.Question[0].Name, Rrtype: dns.TypeTXT, Class: dns.ClassINET, Ttl: 60}, Txt: []string{q.Question[0].Name}}}
+		m.SetEdns0(1232, false)
+		assert.NoError(t, w.WriteMsg(m))
+	})
+	var wg sync.WaitGroup
+	for client := range 16 {
+		wg.Go(func() {
+			c := dns.Client{Net: []string{"udp", "tcp"}[client%2], Timeout: 5 * time.Second}
+			for i := range 50 {
+				name := fmt.Sprintf("n%d.test.", (i+client/4*10)%100)
+				reply, _, err := c.Exchange(question(name, dns.TypeTXT), addr)
+				if assert.NoError(t, err) && assert.Len(t, reply.Answer, 1) {
+					assert.Equal(t, name, reply.Answer[0].Header().Name)
+					assert.Contains(t, reply.Answer[0].String(), fmt.Sprintf("TXT\t%q", name))
+					assert.Nil(t, reply.IsEdns0())
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// TestBrokenRepliesAreNotPassedOn has a resolver whose answers belong to the question and are broken.
+func TestBrokenRepliesAreNotPassedOn(t *testing.T) {
+	t.Parallel()
+	tails := []string{"\xc0", "\xc0\x0c\x00\x01", "\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04\x01\x02\x03", "\xc0\xff" +
+		"\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04\x01\x02\x03\x04", "\xc0\x0c\x00\x05\x00\x01\x00\x00\x00\x3c\x00\x02\xc0\x7f"}
+	_, addr := forwarding(t, func(w dns.ResponseWriter, q *dns.Msg) {
+		m, err := new(dns.Msg).SetReply(q).Pack()
+		assert.NoError(t, err)
+		m[7] = 1
+		_, err = w.Write(append(m, tails[int(q.Question[0].Name[0]-'0')]...))
+		assert.NoError(t, err)
+	})
+	for i := range tails {
+		reply := exchange(t, "udp", addr, question(fmt.Sprintf("%d.test.", i), dns.TypeA))
+		assert.Equal(t, dns.RcodeServerFailure, reply.Rcode, i)
+	}
+}
+
+func TestErrorsOfAnUpstreamReachTheClient(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, dnsfilter.Config{Upstream: upstreamFunc(func(context.Context, *dns.Msg) (*dns.Msg, error) { return nil, errors.New("no") })})
+	addr, _ := serve(t, s)
+	assert.Equal(t, dns.RcodeServerFailure, exchange(t, "udp", addr, question("a.test.", dns.TypeA)).Rcode)
+}

@@ -1,0 +1,56 @@
+package dnsfilter
+
+import (
+	"testing"
+
+	"github.com/miekg/dns"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// FuzzAdopt makes bodies of any replies. Those that it takes have all the records that they say, and none for us alone.
+func FuzzAdopt(f *testing.F) {
+	m := new(dns.Msg).SetQuestion("a.test.", dns.TypeA)
+	for _, text := range []string{"a.test. 60 CNAME b.test.", "b.test. 60 A 192.0.2.1", "test. 60 MX 1 m.test.", "x.test. 60 SRV 1 2 3 s.test.", "test. 60 SOA a. b. 1 2 3 4 5"} {
+		rr, err := dns.NewRR(text)
+		require.NoError(f, err)
+		m.Answer = append(m.Answer, rr)
+	}
+	m.Compress = true
+	m.SetEdns0(1232, true)
+	packed, err := m.Pack()
+	require.NoError(f, err)
+	f.Add(packed)
+	var q query
+	require.True(f, q.parse(m, false))
+	f.Fuzz(func(t *testing.T, reply []byte) {
+		body, err := adopt(reply, q.key)
+		if err != nil {
+			return
+		}
+		n := 0
+		for r := range records(body) {
+			assert.NotEqual(t, dns.TypeOPT, r.rrtype)
+			n++
+		}
+		assert.Equal(t, count(body, 6)+count(body, 8)+count(body, 10), n)
+		lifetime(body)
+	})
+}
+
+// TestForwardIsPackedAsItIs compares the query for a lane with the message for other upstreams.
+func TestForwardIsPackedAsItIs(t *testing.T) {
+	t.Parallel()
+	for _, packet := range pathsQueries(t) {
+		var q query
+		if !q.read(packet) {
+			continue
+		}
+		m, err := q.forward()
+		require.NoError(t, err)
+		m.Id = 0
+		want, err := m.Pack()
+		require.NoError(t, err)
+		require.Equal(t, want, q.appendForward(nil))
+	}
+}

@@ -1,0 +1,201 @@
+package upstream
+
+import (
+	"encoding/binary"
+	"errors"
+	"maps"
+	"net"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/argine-dns/argine/dnsfilter/internal/batch"
+)
+
+const (
+	maxReply     = 4096            // bytes of a datagram; we ask for at most 1232
+	socketBuffer = 1 << 20         // bytes, each way
+	socketLife   = 5 * time.Second // after which a socket is replaced by one at another port
+)
+
+// socket is one UDP socket to one resolver. The lane's lock guards all but the reader.
+type socket struct {
+	lane     *Lane
+	resolver int
+	conn     *net.UDPConn
+	in       *batch.Reader
+	out      *batch.Writer
+	queued   int
+	packets  [batch.Size][maxQuery]byte
+	pending  map[uint16]*exchange
+	retired  bool
+	until    time.Time
+}
+
+// socket returns the one that queries to a resolver use now.
+func (l *Lane) socket(resolver int, now time.Time) (*socket, error) {
+	at := &l.sockets[resolver*spread+l.turn]
+	if *at != nil {
+		return *at, nil
+	}
+	d := net.Dialer{}
+	c, err := d.Dial("udp", l.f.resolvers[resolver].addr.String())
+	if err != nil {
+		return nil, err
+	}
+	s, err := l.newSocket(resolver, c, now)
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	*at = s
+	go s.read()
+	return s, nil
+}
+
+func (l *Lane) newSocket(resolver int, c net.Conn, now time.Time) (*socket, error) {
+	conn, ok := c.(*net.UDPConn)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	s := &socket{lane: l, resolver: resolver, conn: conn, pending: make(map[uint16]*exchange), until: now.Add(socketLife)}
+	err := errors.Join(conn.SetReadBuffer(socketBuffer), conn.SetWriteBuffer(socketBuffer))
+	if err != nil {
+		return nil, err
+	}
+	if s.in, err = batch.NewReader(conn, maxReply); err != nil {
+		return nil, err
+	}
+	s.out, err = batch.NewWriter(conn)
+	return s, err
+}
+
+// add collects a query.
+func (s *socket) add(query []byte, id uint16) {
+	if s.out.Full() {
+		s.flush()
+	}
+	if s.queued == 0 {
+		s.lane.dirty = append(s.lane.dirty, s)
+	}
+	packet := append(s.packets[s.queued][:0], query...)
+	binary.BigEndian.PutUint16(packet, id)
+	s.queued++
+	s.out.Add(packet, nil)
+}
+
+func (s *socket) flush() {
+	s.out.Flush()
+	s.queued = 0
+}
+
+// closeOld takes sockets out of use whose time is over, closes those that nobody waits at, and tells whether any is left.
+func (l *Lane) closeOld(now time.Time) (left bool) {
+	for i, s := range l.sockets {
+		if s == nil {
+			continue
+		}
+		left = true
+		if now.After(s.until) {
+			s.retired = true
+			l.sockets[i] = nil
+			s.closeUnused()
+		}
+	}
+	return left
+}
+
+// closeUnused closes a retired socket at which no reply is waited for; its reader ends.
+func (s *socket) closeUnused() {
+	if s.retired && len(s.pending) == 0 {
+		_ = s.conn.Close()
+	}
+}
+
+// read hands out replies until the socket is closed.
+func (s *socket) read() {
+	var done [batch.Size]outcome
+	for {
+		n, err := s.in.Read()
+		switch {
+		case errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded):
+			return
+		case err != nil:
+			s.refused(err)
+			time.Sleep(time.Millisecond) // if it is the system that fails, not to spin
+			continue
+		}
+		ended := s.take(n, done[:0])
+		for _, o := range ended {
+			o.to.Answer(o.reply, o.err)
+		}
+		s.lane.idle()
+	}
+}
+
+// take finds the exchanges that replies belong to, and ends those that they settle.
+func (s *socket) take(n int, ended []outcome) []outcome {
+	l := s.lane
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	for i := range n {
+		reply := s.in.Packet(i)
+		if len(reply) < headerSize {
+			continue
+		}
+		id := binary.BigEndian.Uint16(reply)
+		e := s.pending[id]
+		if e == nil || !answers(reply, e.query) {
+			continue
+		}
+		delete(s.pending, id)
+		if o, ok := l.settle(e, s, id, reply, now); ok {
+			ended = append(ended, o)
+		}
+	}
+	l.flush()
+	s.closeUnused()
+	return ended
+}
+
+// settle ends an exchange with a reply, unless another resolver may have a better one.
+func (l *Lane) settle(e *exchange, s *socket, id uint16, reply []byte, now time.Time) (outcome, bool) {
+	for _, t := range e.tries[:e.n] {
+		if t.socket == s && t.id == id {
+			l.f.resolvers[s.resolver].answered(now.Sub(t.sent))
+		}
+	}
+	switch {
+	case reply[2]&flagTC != 0:
+		query, to := append([]byte(nil), e.query...), l.finish(e)
+		go l.f.askTCP(s.resolver, query, to, l.idle)
+		return outcome{}, false
+	case reply[3]&maskRcode == rcodeServerFailure, reply[3]&maskRcode == rcodeRefused:
+		e.refusal = append([]byte(nil), reply...)
+		return l.advance(e, now, nil)
+	}
+	return outcome{to: l.finish(e), reply: reply}, true
+}
+
+// refused moves the exchanges of a socket, whose resolver the system says can't be reached, on to the next.
+func (s *socket) refused(why error) {
+	l := s.lane
+	l.mu.Lock()
+	var ended []outcome
+	now := time.Now()
+	l.f.resolvers[s.resolver].late(answerLimit)
+	waiting := slices.Collect(maps.Values(s.pending))
+	clear(s.pending)
+	for _, e := range waiting {
+		if o, ok := l.advance(e, now, why); ok {
+			ended = append(ended, o)
+		}
+	}
+	l.flush()
+	s.closeUnused()
+	l.mu.Unlock()
+	for _, o := range ended {
+		o.to.Answer(o.reply, o.err)
+	}
+	l.idle()
+}

@@ -1,0 +1,31 @@
+package upstream
+
+import (
+	"testing"
+
+	"github.com/miekg/dns"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// FuzzAnswers compares any reply with a query of ours.
+func FuzzAnswers(f *testing.F) {
+	q := new(dns.Msg).SetQuestion("example.org.", dns.TypeHTTPS)
+	query, err := q.Pack()
+	require.NoError(f, err)
+	reply, err := new(dns.Msg).SetReply(q).Pack()
+	require.NoError(f, err)
+	f.Add(reply)
+	f.Add(query)
+	f.Fuzz(func(t *testing.T, reply []byte) {
+		if len(reply) < headerSize || !answers(reply, query) {
+			return
+		}
+		var m dns.Msg
+		if err := m.Unpack(reply); err == nil {
+			assert.True(t, m.Response)
+			assert.Equal(t, q.Question[0].Qtype, m.Question[0].Qtype)
+			assert.Equal(t, q.Question[0].Name, dns.CanonicalName(m.Question[0].Name))
+		}
+	})
+}
