@@ -29,7 +29,7 @@ const (
 )
 
 // errSlow ends requests to origins that keep a subscriber waiting.
-var errSlow = errors.New("too slow")
+var errSlow = fmt.Errorf("too slow, %w", os.ErrDeadlineExceeded)
 
 // origin is one source of a list: an origin, a mirror, or a folder with a copy. Nothing that it says is trusted.
 type origin struct {
@@ -206,11 +206,17 @@ func (o *origin) get(ctx context.Context, name string, conditions http.Header) (
 	if err != nil {
 		timer.Stop()
 		defer cancel(nil)
-		return nil, fmt.Errorf("fetching %s: %w", name, slow(ctx, err))
+		return nil, fmt.Errorf("fetching %s: %w", name, plainError{slow(ctx, err)})
 	}
 	resp.Body = &patientBody{ctx: ctx, body: resp.Body, cancel: cancel, timer: timer, started: time.Now()}
 	return resp, nil
 }
+
+// plainError is an error into which an origin may have put what it likes, such as the address of a redirect.
+type plainError struct{ error }
+
+func (e plainError) Error() string { return trust.Plain(e.error.Error()) }
+func (e plainError) Unwrap() error { return e.error }
 
 // slow returns the true reason for a request that was ended.
 func slow(ctx context.Context, err error) error {
