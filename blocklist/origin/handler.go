@@ -30,6 +30,7 @@ const (
 	maxDrain = 16 << 20         // bytes behind the end of interest that are read, so that the pusher gets to read the answer
 	stall    = 30 * time.Second // how long a push may stand still, and the least that an answer gets
 	minRate  = 16 << 10         // bytes a second that a reader of an answer must reach
+	minPush  = 4 << 10          // bytes a second that a push must reach, on average after a first minute
 )
 
 // Handler serves the origin over HTTP: POST /lists/LIST takes a push, GET and HEAD /lists/LIST/... serve its files with
@@ -51,7 +52,7 @@ func (o *Origin) Handler() http.Handler {
 
 func (o *Origin) servePush(w http.ResponseWriter, r *http.Request) {
 	control := http.NewResponseController(w)
-	body := progressReader{r: http.MaxBytesReader(w, r.Body, maxPush), control: control}
+	body := &progressReader{r: http.MaxBytesReader(w, r.Body, maxPush), control: control}
 	h, err := o.accept(r.Context(), r.PathValue("list"), body)
 	if err != nil {
 		o.o.Log.WarnContext(r.Context(), "refusing a push", slog.String("list", r.PathValue("list")), slogErr(err))
@@ -66,16 +67,26 @@ func (o *Origin) servePush(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "%s serial %d with %d entries is published\n", h.List, h.Serial, h.Entries)
 }
 
+// errSlow ends pushes that would hold their connection, and what was read of them, for ever.
+var errSlow = fmt.Errorf("too slow, %w", os.ErrDeadlineExceeded)
+
 // progressReader gives every read of a push its time, and verifying as much as it needs.
 type progressReader struct {
 	r       io.Reader
 	control *http.ResponseController
+	n       int64
+	waited  time.Duration
 }
 
-func (p progressReader) Read(b []byte) (int, error) {
-	_ = p.control.SetReadDeadline(time.Now().Add(stall))
+func (p *progressReader) Read(b []byte) (int, error) {
+	if p.waited > time.Minute && p.n < int64(p.waited.Seconds())*minPush {
+		return 0, fmt.Errorf("%w: %d bytes in %s", errSlow, p.n, p.waited.Round(time.Second))
+	}
+	began := time.Now()
+	_ = p.control.SetReadDeadline(began.Add(stall))
 	n, err := p.r.Read(b)
 	_ = p.control.SetReadDeadline(time.Time{})
+	p.n, p.waited = p.n+int64(n), p.waited+time.Since(began)
 	return n, err
 }
 
@@ -95,6 +106,8 @@ func answer(err error) (code int, text string) {
 		return http.StatusPreconditionFailed, missing(err)
 	case errors.Is(err, blocklist.ErrBusy):
 		code = http.StatusServiceUnavailable
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return http.StatusServiceUnavailable, "the push came too slowly; try again from a faster connection"
 	default:
 		return http.StatusInternalServerError, "the origin could not take the push; its log says why; try again"
 	}

@@ -50,6 +50,30 @@ func TestPushOverHTTP(t *testing.T) {
 	assert.Contains(t, text, "bruno, carla")
 }
 
+// A push of which a byte comes now and then is ended: it would hold its connection for hours.
+func TestSlowPush(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		whole := h.agency.Bundle(h.agency.Release(1, "example.org"))
+		began := time.Now()
+		r := httptest.NewRequest(http.MethodPost, "/lists/"+trusttest.List, &slowly{bytes.NewReader(whole)})
+		w := httptest.NewRecorder()
+		h.Handler().ServeHTTP(w, r)
+		assert.Equal(t, http.StatusServiceUnavailable, w.Code)
+		assert.Contains(t, w.Body.String(), "too slowly")
+		assert.Less(t, time.Since(began), 2*time.Minute)
+		assert.NoError(t, h.push(t, h.agency.Release(1, "example.org")))
+	})
+}
+
+// slowly is a source of a byte every ten seconds.
+type slowly struct{ r io.Reader }
+
+func (s *slowly) Read(p []byte) (int, error) {
+	time.Sleep(10 * time.Second)
+	return s.r.Read(p[:min(len(p), 1)])
+}
+
 func TestServeFiles(t *testing.T) {
 	h := newHouse(t)
 	release := h.agency.Release(1, "example.org")

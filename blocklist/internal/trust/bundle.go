@@ -82,11 +82,12 @@ type Bundle struct {
 	Urgent  []byte   // urgent orders; empty if there are none
 	Targets []byte
 	tar     *tar.Reader
+	left    int64 // bytes that further roots may have: until all are read, nobody knows who sends them
 }
 
 // OpenBundle reads roots and targets. It fails with [blocklist.ErrMalformed] or [blocklist.ErrTooLarge].
 func OpenBundle(r io.Reader) (*Bundle, error) {
-	b := &Bundle{tar: tar.NewReader(r)}
+	b := &Bundle{tar: tar.NewReader(r), left: MaxAllRoots}
 	for len(b.Roots) <= MaxRoots {
 		h, err := b.tar.Next()
 		if err != nil {
@@ -110,8 +111,8 @@ func (b *Bundle) readDocument(h *tar.Header) (err error) {
 		b.Urgent, err = b.readAll(h, MaxUrgent)
 	case h.Name == RootName(int64(len(b.Roots))+1) && b.Urgent == nil:
 		var root []byte
-		root, err = b.readAll(h, MaxRoot)
-		b.Roots = append(b.Roots, root)
+		root, err = b.readAll(h, min(b.left, MaxRoot))
+		b.Roots, b.left = append(b.Roots, root), b.left-h.Size
 	default:
 		err = malformed("bundle", "unexpected %.80q after %d roots", h.Name, len(b.Roots))
 	}

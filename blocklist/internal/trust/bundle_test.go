@@ -64,6 +64,7 @@ func TestOpenBundleRefuses(t *testing.T) {
 		"not tar":      {bytes.Repeat([]byte("<html>"), 200), blocklist.ErrMalformed},
 		"cut short":    {whole[:700], blocklist.ErrMalformed},
 		"large root":   {entry("1.root.json", trust.MaxRoot+1), blocklist.ErrTooLarge},
+		"many roots":   {manyRoots(t), blocklist.ErrTooLarge},
 		"second first": {entry("2.root.json", 10), blocklist.ErrMalformed},
 		"foreign":      {entry("../../etc/passwd", 10), blocklist.ErrMalformed},
 	}
@@ -71,6 +72,19 @@ func TestOpenBundleRefuses(t *testing.T) {
 		_, err := trust.OpenBundle(bytes.NewReader(test.bundle))
 		assert.ErrorIs(t, err, test.want, name)
 	}
+}
+
+// manyRoots is a bundle in which each root is of a length that is allowed.
+func manyRoots(t *testing.T) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w := tar.NewWriter(&out)
+	for i := range int64(trust.MaxAllRoots/trust.MaxRoot + 1) {
+		require.NoError(t, w.WriteHeader(&tar.Header{Name: trust.RootName(i + 1), Size: trust.MaxRoot, Mode: 0o644}))
+		_, err := w.Write(make([]byte, trust.MaxRoot))
+		require.NoError(t, err)
+	}
+	return out.Bytes()
 }
 
 // A small file that unpacks to much is given up as soon as it passes what its length allows.

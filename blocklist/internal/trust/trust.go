@@ -31,6 +31,7 @@ const (
 	MaxOfficers  = 64
 	MaxFiles     = 64 // in targets
 	MaxRoots     = 1024
+	MaxAllRoots  = 4 << 20 // of all roots in a bundle together
 )
 
 // Fields that we add to the documents of The Update Framework.
