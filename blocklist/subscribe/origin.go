@@ -59,7 +59,7 @@ func newOrigins(c *Config) (all []*origin, err error) {
 
 func newOrigin(text string, client *http.Client) (*origin, error) {
 	if !strings.Contains(text, "://") {
-		files := &http.Client{Transport: http.NewFileTransportFS(os.DirFS(text)), CheckRedirect: checkRedirect}
+		files := &http.Client{Transport: http.NewFileTransportFS(regularFiles{os.DirFS(text)}), CheckRedirect: checkRedirect}
 		return &origin{name: text, base: &url.URL{Scheme: "file", Path: "/"}, client: files}, nil
 	}
 	u, err := url.Parse(text)
@@ -67,6 +67,20 @@ func newOrigin(text string, client *http.Client) (*origin, error) {
 		return nil, fmt.Errorf("origin %.200q: %w: it needs a URL like https://origin.example, or a folder", text, blocklist.ErrMalformed)
 	}
 	return &origin{name: u.Redacted(), base: u, client: client}, nil
+}
+
+// regularFiles is a folder without anything but files and folders: a named pipe would keep a subscriber waiting for ever.
+type regularFiles struct{ fs.FS }
+
+func (f regularFiles) Open(name string) (fs.File, error) {
+	info, err := fs.Stat(f.FS, name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() && !info.IsDir() {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return f.FS.Open(name)
 }
 
 // httpClient returns a client that follows only harmless redirects.
