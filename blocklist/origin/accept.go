@@ -212,6 +212,7 @@ func (o *Origin) commit(p *push, b *trust.Bundle, work *work) error {
 	if err := o.publish(st, p.root, p.targets, p.urgent); err != nil {
 		return err
 	}
+	o.news.announce(p.list, p.spec.Version)
 	o.o.Log.Info("published", slog.String("list", p.list), slog.Int64("serial", p.spec.Version), slog.Int64("root", p.root.Version()))
 	if err := st.removeOld(); err != nil {
 		o.o.Log.Warn("removing old releases", slog.String("list", p.list), slogErr(err))

@@ -34,8 +34,8 @@ const (
 )
 
 // Handler serves the origin over HTTP: POST /lists/LIST takes a push, GET and HEAD /lists/LIST/... serve its files with
-// conditional requests and ranges, GET /healthz tells whether every timestamp is in date. No request needs a
-// credential: a push is authorised by the officers' signatures.
+// conditional requests and ranges, GET /events announces releases until Run ends, GET /healthz tells whether every
+// timestamp is in date. No request needs a credential: a push is authorised by the officers' signatures.
 //
 // The handler limits bodies and sets deadlines while it reads and writes. The server in front of it needs a
 // ReadHeaderTimeout (10 s) and an IdleTimeout (2 min), but neither ReadTimeout nor WriteTimeout.
@@ -43,6 +43,7 @@ func (o *Origin) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /lists/{list...}", o.servePush)
 	mux.HandleFunc("GET /lists/{path...}", o.serveFile)
+	mux.HandleFunc("GET /events", o.serveEvents)
 	mux.HandleFunc("GET /healthz", o.serveHealth)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "this origin serves GET /lists/LIST/timestamp.json and what that leads to, and takes POST /lists/LIST from 'blocklist push'", http.StatusNotFound)

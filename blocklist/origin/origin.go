@@ -44,6 +44,8 @@ type Origin struct {
 	dir string
 	o   Options
 	mu  sync.Mutex // in front of the folder's lock, which knows processes only
+
+	news announcements
 }
 
 // Open opens the folder of an origin that Init made, and removes what a push that was killed has left. It starts nothing.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -185,9 +186,12 @@ func (o *Origin) stamp(st *state, root *trust.Root, snapshot []byte, version int
 // nextVersion counts by the clock, so that an origin that lost its folder is not behind what subscribers have seen.
 func nextVersion(held int64, now time.Time) int64 { return max(held+1, now.Unix()) }
 
-// Run signs new timestamps, and new snapshots where these come near their end, until ctx ends. What goes wrong is logged
-// and tried again.
+// Run signs new timestamps, and new snapshots where these come near their end, and announces what other processes publish
+// in the folder, until ctx ends. What goes wrong is logged and tried again.
 func (o *Origin) Run(ctx context.Context) {
+	var watching sync.WaitGroup
+	watching.Go(func() { o.watch(ctx) })
+	defer watching.Wait()
 	for {
 		wait := o.o.Resign
 		if err := o.resignAll(ctx); err != nil {

@@ -37,6 +37,8 @@ type origin struct {
 	base   *url.URL
 	client *http.Client
 
+	announces *url.URL // where it may announce what is new; nil for a folder
+
 	validators http.Header // for a conditional request: of the timestamp that this origin served last
 	validFor   []byte      // that timestamp
 }
@@ -50,6 +52,9 @@ func newOrigins(c *Config) (all []*origin, err error) {
 		o, err := newOrigin(text, client)
 		if err != nil {
 			return nil, err
+		}
+		if o.base.Scheme != "file" {
+			o.announces = o.base.JoinPath("events")
 		}
 		o.base = o.base.JoinPath("lists", c.List)
 		all = append(all, o)

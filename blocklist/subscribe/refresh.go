@@ -16,11 +16,16 @@ import (
 // Refresh polls once: the origins in turn, until one proves what the newest release is and delivers it. It tells whether
 // that changed the list. On an error everything is as before.
 func (s *Subscription) Refresh(ctx context.Context) (changed bool, err error) {
+	return s.refresh(ctx, s.origins)
+}
+
+// refresh polls origins in that order.
+func (s *Subscription) refresh(ctx context.Context, origins []*origin) (changed bool, err error) {
 	s.refreshing.Lock()
 	defer s.refreshing.Unlock()
 	_ = s.reload()
 	var all error
-	for _, o := range s.origins {
+	for _, o := range origins {
 		changed, err := s.refreshFrom(ctx, o)
 		if err == nil {
 			s.succeeded(o)

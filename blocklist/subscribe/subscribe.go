@@ -13,12 +13,10 @@
 package subscribe
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"sync"
 	"time"
@@ -39,6 +37,8 @@ type Config struct {
 	// Client for HTTP; its Transport and Jar are used. Nil: one with sensible limits and the proxy of the environment.
 	Client *http.Client
 	Log    *slog.Logger // nil: nothing is logged
+	// PollOnly leaves announcements alone. They are a hint that there is something new, and save the wait for the next poll.
+	PollOnly bool
 	// MaxRelease is the longest compressed release that is fetched, in bytes. Zero: 1 GiB.
 	MaxRelease int64
 	// Guard holds releases that would block too much, or suddenly too little, until a person decides; see [Hold]. Several
@@ -184,29 +184,6 @@ func (s *Subscription) restore() error {
 		return fmt.Errorf("restoring serial %d: nothing is kept to restore it from", spec.Version)
 	}
 	return s.apply(s.held.Kept, s.held)
-}
-
-// Run polls until ctx ends, and returns why it did.
-func (s *Subscription) Run(ctx context.Context) error {
-	const slowest = 4 // times the interval, while polls fail
-	wait := s.c.Interval
-	for {
-		if _, err := s.Refresh(ctx); err == nil {
-			wait = s.c.Interval
-		} else {
-			wait = min(2*wait, slowest*s.c.Interval)
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(jitter(wait)):
-		}
-	}
-}
-
-// jitter spreads subscribers that started together.
-func jitter(d time.Duration) time.Duration {
-	return d - d/10 + time.Duration(rand.Int64N(int64(d/5)+1)) //nolint:gosec // no secret
 }
 
 // Status tells how the subscription stands.

@@ -1,0 +1,233 @@
+package origin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+const (
+	maxListeners = 10_000           // connections at /events
+	maxFilters   = 64               // lists that one of them may name
+	heartbeat    = 15 * time.Second // so that proxies and listeners know the connection is alive
+	slowest      = 10 * time.Second // for a listener to take what is written to it
+	lookEvery    = time.Second      // for what other processes have published
+)
+
+// announcements tell those who listen which serial of a list is the newest. The zero value is ready.
+type announcements struct {
+	mu        sync.Mutex
+	listeners map[*listener]struct{}
+	newest    map[string]int64     // serials, by list
+	looked    map[string]time.Time // the timestamp's date when it was read last, by list
+	ended     bool
+}
+
+// listener is one connection. It may lag behind: of each list it is told the newest serial alone.
+type listener struct {
+	lists   []string // that it wants to hear of; empty: all
+	pending map[string]int64
+	wake    chan struct{} // has room for one
+	ended   chan struct{}
+}
+
+// announce tells all listeners of a list, if the serial is news.
+func (a *announcements) announce(list string, serial int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if serial <= a.newest[list] {
+		return
+	}
+	if a.newest == nil {
+		a.newest = map[string]int64{}
+	}
+	a.newest[list] = serial
+	for l := range a.listeners {
+		l.tell(list, serial)
+	}
+}
+
+func (l *listener) tell(list string, serial int64) {
+	if len(l.lists) > 0 && !slices.Contains(l.lists, list) {
+		return
+	}
+	l.pending[list] = serial
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// join adds a listener and tells it the newest serials; it returns false if there are too many, or the origin ends.
+func (a *announcements) join(lists []string) (*listener, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.ended || len(a.listeners) >= maxListeners {
+		return nil, false
+	}
+	if a.listeners == nil {
+		a.listeners = map[*listener]struct{}{}
+	}
+	l := &listener{lists: lists, pending: map[string]int64{}, wake: make(chan struct{}, 1), ended: make(chan struct{})}
+	for list, serial := range a.newest {
+		l.tell(list, serial)
+	}
+	a.listeners[l] = struct{}{}
+	return l, true
+}
+
+func (a *announcements) leave(l *listener) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.listeners, l)
+}
+
+// take returns what a listener was not told yet.
+func (a *announcements) take(l *listener) map[string]int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	news := l.pending
+	l.pending = map[string]int64{}
+	return news
+}
+
+// end ends all connections, or allows new ones again.
+func (a *announcements) end(ended bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.ended = ended; !ended {
+		return
+	}
+	for l := range a.listeners {
+		close(l.ended)
+	}
+	clear(a.listeners)
+}
+
+// read tells whether a timestamp of that date was not read yet.
+func (a *announcements) read(list string, date time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.looked[list].Equal(date) {
+		return false
+	}
+	if a.looked == nil {
+		a.looked = map[string]time.Time{}
+	}
+	a.looked[list] = date
+	return true
+}
+
+// lookForNews announces what other processes have published in the folder.
+func (o *Origin) lookForNews() error {
+	lists, err := o.lists()
+	for _, list := range lists {
+		err = errors.Join(err, o.lookAt(list))
+	}
+	return err
+}
+
+func (o *Origin) lookAt(list string) error {
+	st := &state{list: list, dir: o.listDir(list)}
+	info, err := os.Stat(st.path(trust.TimestampName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil || !o.news.read(list, info.ModTime()) {
+		return err
+	}
+	if err := st.readChain(); err != nil {
+		return fmt.Errorf("reading %s: %w", list, err)
+	}
+	o.news.announce(list, st.snapshot.NextVersion)
+	return nil
+}
+
+// watch looks for news until ctx ends, and then ends all connections.
+func (o *Origin) watch(ctx context.Context) {
+	o.news.end(false)
+	defer o.news.end(true)
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		if err := o.lookForNews(); err != nil {
+			o.o.Log.ErrorContext(ctx, "looking for what is new", slogErr(err))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// serveEvents sends the newest serial of each list, and again whenever it changes, as server-sent events.
+func (o *Origin) serveEvents(w http.ResponseWriter, r *http.Request) {
+	lists := r.URL.Query()["list"]
+	if len(lists) > maxFilters {
+		http.Error(w, fmt.Sprintf("at most %d lists can be named", maxFilters), http.StatusBadRequest)
+		return
+	}
+	l, ok := o.news.join(lists)
+	if !ok {
+		w.Header().Set("Retry-After", "60")
+		http.Error(w, "there are too many listeners, or the origin ends; polling goes on", http.StatusServiceUnavailable)
+		return
+	}
+	defer o.news.leave(l)
+	w.Header().Set("Content-Type", eventsType)
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Accel-Buffering", "no") // nginx would keep events to itself
+	s := eventStream{w: w, control: http.NewResponseController(w)}
+	if err := s.run(r.Context(), l, &o.news); err != nil {
+		o.o.Log.DebugContext(r.Context(), "dropping a listener", slog.Any("error", err))
+	}
+}
+
+const eventsType = "text/event-stream"
+
+type eventStream struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+}
+
+func (s eventStream) run(ctx context.Context, l *listener, from *announcements) error {
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	text := ":\n\n" // a comment: it tells that the connection is open
+	for {
+		if err := s.write(text); err != nil {
+			return err
+		}
+		text = ":\n\n"
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-l.ended:
+			return nil
+		case <-beat.C:
+		case <-l.wake:
+			text = ""
+			for list, serial := range from.take(l) {
+				text += fmt.Sprintf("event: release\ndata: {\"list\":%q,\"serial\":%d}\n\n", list, serial)
+			}
+		}
+	}
+}
+
+func (s eventStream) write(text string) error {
+	_ = s.control.SetWriteDeadline(time.Now().Add(slowest)) //nolint:errcheck // where it can't be set, the server's holds
+	if _, err := s.w.Write([]byte(text)); err != nil {
+		return err
+	}
+	return s.control.Flush()
+}

@@ -1,0 +1,235 @@
+package subscribe_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/trust/trusttest"
+	"github.com/argine-dns/argine/blocklist/subscribe"
+)
+
+func (s *subscriber) run(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { assert.ErrorIs(t, s.Run(ctx), context.Canceled) })
+	t.Cleanup(func() { cancel(); running.Wait() })
+}
+
+// An announcement saves the wait for the next poll.
+func TestHintMakesItPoll(t *testing.T) {
+	o, a, server := newOrigin(t)
+	r := a.Release(1, "example.org")
+	push(t, o, a, r)
+	s := newSubscriber(t, a, server.URL)
+	s.c.Interval = time.Hour
+	s.restart(t, server.URL)
+	s.run(t)
+	require.Eventually(t, func() bool { return s.Status().Serial == 1 }, 10*time.Second, time.Millisecond)
+	for serial := uint64(2); serial < 6; serial++ {
+		r = a.Delta(r, fmt.Sprintf("+n%d.example.test", serial))
+		push(t, o, a, r)
+		require.Eventually(t, func() bool { return s.Status().Serial == serial }, 10*time.Second, time.Millisecond)
+	}
+	s.enforces(t, 5)
+}
+
+// world answers without a network: files of a mirror, and announcements as the test says.
+type world struct {
+	files  http.Handler
+	events func(http.ResponseWriter, *http.Request)
+	polls  atomic.Int64
+	asked  atomic.Int64 // for events
+}
+
+func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.HasSuffix(r.URL.Path, "/events") {
+		w.asked.Add(1)
+		in, out := io.Pipe()
+		rec := httptest.NewRecorder()
+		w.events(rec, r)
+		go func() {
+			_, _ = out.Write(rec.Body.Bytes())
+			<-r.Context().Done()
+			out.CloseWithError(r.Context().Err())
+		}()
+		resp := rec.Result()
+		resp.Body = in
+		return resp, nil
+	}
+	if strings.HasSuffix(r.URL.Path, "/timestamp.json") {
+		w.polls.Add(1)
+	}
+	rec := httptest.NewRecorder()
+	w.files.ServeHTTP(rec, r)
+	return rec.Result(), nil
+}
+
+// inWorld runs a subscription in a bubble of fake time.
+func inWorld(t *testing.T, events func(http.ResponseWriter, *http.Request), do func(*testing.T, *world, *subscriber)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		a := trusttest.NewAgency(t, online.Key)
+		m := a.NewMirror(online)
+		m.Expires = time.Now().Add(1000 * hour)
+		m.Publish(a.Release(1, "example.org"))
+		w := &world{files: http.FileServer(http.Dir(m.Dir)), events: events}
+		s := newSubscriber(t, a, "http://origin.example")
+		s.c.Client = &http.Client{Transport: w}
+		s.restart(t, "http://origin.example")
+		s.run(t)
+		synctest.Wait()
+		s.enforces(t, 1)
+		do(t, w, s)
+	})
+}
+
+func stream(text string) func(http.ResponseWriter, *http.Request) {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, text)
+	}
+}
+
+// A mirror of files announces nothing, and is not asked for it all the time; polling goes on.
+func TestMirrorWithoutEvents(t *testing.T) {
+	inWorld(t, http.NotFound, func(t *testing.T, w *world, _ *subscriber) {
+		time.Sleep(3 * hour)
+		assert.InDelta(t, 12, w.asked.Load(), 6)
+		assert.InDelta(t, 360, w.polls.Load(), 40)
+	})
+}
+
+// An origin that is down is asked less and less often.
+func TestEventsBackOff(t *testing.T) {
+	down := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }
+	inWorld(t, down, func(t *testing.T, w *world, _ *subscriber) {
+		time.Sleep(5 * time.Second)
+		assert.LessOrEqual(t, w.asked.Load(), int64(5))
+		time.Sleep(3 * hour)
+		assert.InDelta(t, 45, w.asked.Load(), 15)
+	})
+}
+
+// A connection without heartbeats is given up, and made again.
+func TestSilentEvents(t *testing.T) {
+	inWorld(t, stream(":\n\n"), func(t *testing.T, w *world, _ *subscriber) {
+		time.Sleep(40 * time.Second)
+		assert.Equal(t, int64(1), w.asked.Load())
+		time.Sleep(10 * time.Second)
+		assert.Equal(t, int64(2), w.asked.Load())
+	})
+}
+
+// Announcements that lead to nothing make a subscriber poll a little more often, never less, whatever they say.
+func TestLyingEvents(t *testing.T) {
+	lie := fmt.Sprintf("data: {\"list\":%q,\"serial\":99}\n\n", trusttest.List)
+	for name, text := range map[string]string{
+		"newer":    strings.Repeat(lie, 1000),
+		"other":    strings.Repeat("data: {\"list\":\"it.example/other\",\"serial\":99}\n\n", 1000),
+		"older":    strings.Repeat(strings.Replace(lie, "99", "1", 1), 1000),
+		"too long": "data: " + strings.Repeat("x", 10_000) + "\n\n",
+		"no JSON":  strings.Repeat("data: serial=99\n\n", 1000),
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, stream(text), func(t *testing.T, w *world, s *subscriber) {
+				time.Sleep(hour)
+				assert.InDelta(t, 180, w.polls.Load(), 65)
+				assert.NoError(t, s.Status().Err)
+			})
+		})
+	}
+}
+
+func TestPollOnly(t *testing.T) {
+	o, a, server := newOrigin(t)
+	push(t, o, a, a.Release(1, "example.org"))
+	s := newSubscriber(t, a, server.URL)
+	s.c.PollOnly = true
+	var asked atomic.Int64
+	s.c.Client = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		if strings.HasSuffix(r.URL.Path, "/events") {
+			asked.Add(1)
+		}
+		return http.DefaultTransport.RoundTrip(r)
+	})}
+	s.restart(t, server.URL)
+	s.run(t)
+	require.Eventually(t, func() bool { return s.Status().Serial == 1 }, 10*time.Second, time.Millisecond)
+	time.Sleep(50 * time.Millisecond)
+	assert.Zero(t, asked.Load())
+}
+
+// TestCrowd has many whole subscribers on one origin. ARGINE_CROWD says how many.
+func TestCrowd(t *testing.T) {
+	many, err := strconv.Atoi(os.Getenv("ARGINE_CROWD"))
+	if err != nil {
+		many = 30
+	}
+	o, a, _ := newOrigin(t)
+	r := a.Release(1, "example.org")
+	push(t, o, a, r)
+	var mu sync.Mutex
+	requests := map[string]int{}
+	handler := o.Handler()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		requests[r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]]++
+		mu.Unlock()
+		handler.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	crowd := make([]*subscriber, many)
+	for i := range crowd {
+		crowd[i] = &subscriber{dir: t.TempDir(), c: subscribe.Config{List: a.List, Root: a.Roots[0], Origins: []string{server.URL}, Interval: time.Hour}}
+		crowd[i].start(t)
+		t.Cleanup(func() { assert.NoError(t, crowd[i].store.Close()) })
+		crowd[i].run(t)
+	}
+	arrived := func(serial uint64) (last time.Duration) {
+		start := time.Now()
+		for _, s := range crowd {
+			require.Eventually(t, func() bool { return s.Status().Serial == serial }, 5*time.Minute, time.Millisecond)
+		}
+		return time.Since(start)
+	}
+	arrived(1)
+	require.Eventually(t, func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return requests["events"] >= many
+	}, time.Minute, time.Millisecond)
+	time.Sleep(time.Second)
+	mu.Lock()
+	clear(requests)
+	mu.Unlock()
+	push(t, o, a, a.Delta(r, "+example.net"))
+	took := arrived(2)
+	time.Sleep(time.Second)
+	mu.Lock()
+	defer mu.Unlock()
+	total := 0
+	for _, n := range requests {
+		total += n
+	}
+	t.Logf("%d subscribers enforced within %s, %.1f requests each: %v", many, took.Round(time.Millisecond), float64(total)/float64(many), requests)
+	assert.LessOrEqual(t, total, 6*many, "timestamp, next root, snapshot, targets, delta")
+	_, listed := crowd[0].store.LookupHost("example.net")
+	assert.True(t, listed)
+	assert.NotErrorIs(t, crowd[0].Status().Err, blocklist.ErrGap)
+}
