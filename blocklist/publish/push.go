@@ -23,6 +23,16 @@ type Deliver func(ctx context.Context, list string, bundle io.Reader) error
 // newest one, to a second origin perhaps. Push fails with [blocklist.ErrUntrusted] if signatures are missing, and says
 // whose. The cause's reason is where the release went. An origin takes the same release twice, so a push may be repeated.
 func (l *Ledger) Push(ctx context.Context, deliver Deliver, c Cause) (*Pending, error) {
+	return l.bring(ctx, deliver, c, l.deliver)
+}
+
+// Bundle is Push for where there is no network: deliver gets all of the release in one bundle, and keeps it. What has left
+// in a bundle is released: its serial is used.
+func (l *Ledger) Bundle(ctx context.Context, deliver Deliver, c Cause) (*Pending, error) {
+	return l.bring(ctx, deliver, c, l.deliverAll)
+}
+
+func (l *Ledger) bring(ctx context.Context, deliver Deliver, c Cause, send func(context.Context, *Pending, Deliver) error) (*Pending, error) {
 	unlock, err := l.lock(ctx)
 	if err != nil {
 		return nil, err
@@ -38,7 +48,7 @@ func (l *Ledger) Push(ctx context.Context, deliver Deliver, c Cause) (*Pending, 
 	if err := l.markSent(ctx, p.Ledger); err != nil {
 		return nil, err
 	}
-	if err := l.deliver(ctx, p, deliver); err != nil {
+	if err := send(ctx, p, deliver); err != nil {
 		if refused(err) {
 			err = errors.Join(err, l.markSent(ctx, ""))
 		}
@@ -116,6 +126,14 @@ func (l *Ledger) deliver(ctx context.Context, p *Pending, deliver Deliver) error
 	}
 	old := func(f trust.File) bool { return slices.ContainsFunc(before.targets.Files, f.Equal) }
 	return l.deliverBut(ctx, p, rel, deliver, old)
+}
+
+func (l *Ledger) deliverAll(ctx context.Context, p *Pending, deliver Deliver) error {
+	rel, err := readRelease(filepath.Dir(p.path))
+	if err != nil {
+		return err
+	}
+	return l.deliverBut(ctx, p, rel, deliver, func(trust.File) bool { return false })
 }
 
 // deliverBut sends all but old files, and then what the origin asks for.

@@ -61,22 +61,24 @@ func (e evidence) withRoot(root *trust.Root) evidence {
 	return e
 }
 
-// expires returns until when what is held may be taken for the newest: all that vouches for it must be in date.
+// expires returns until when what is held may be taken for the newest: all that vouches for it must be in date. What only
+// ever came by bundles has no timestamp; there the officers' dates count.
 func (e evidence) expires() (first time.Time) {
-	ts, errTS := trust.ParseTimestamp(e.Chain.Timestamp)
-	snapshot, errSnapshot := trust.ParseSnapshot(e.Chain.Snapshot)
 	targets, errTargets := trust.ParseTargets(e.Chain.Targets)
 	root, errRoot := e.root()
-	if errTS != nil || errSnapshot != nil || errTargets != nil || errRoot != nil || root == nil {
+	if errTargets != nil || errRoot != nil || root == nil {
 		return first
 	}
-	first = ts.Expires
-	for _, t := range []time.Time{snapshot.Expires, targets.Expires, root.Spec().Expires} {
-		if t.Before(first) {
-			first = t
+	dates := []time.Time{targets.Expires, root.Spec().Expires}
+	if len(e.Chain.Timestamp) > 0 {
+		ts, errTS := trust.ParseTimestamp(e.Chain.Timestamp)
+		snapshot, errSnapshot := trust.ParseSnapshot(e.Chain.Snapshot)
+		if errTS != nil || errSnapshot != nil {
+			return first
 		}
+		dates = append(dates, ts.Expires, snapshot.Expires)
 	}
-	return first
+	return slices.MinFunc(dates, time.Time.Compare)
 }
 
 // save keeps evidence for the state in force.

@@ -44,6 +44,9 @@ func (s *Subscription) refresh(ctx context.Context, origins []*origin) (changed 
 // refreshFrom takes the steps of The Update Framework's client workflow. The timestamp is fetched before the roots: what
 // is published while this runs may then lead to a newer root than the timestamp needs, but never to an older one.
 func (s *Subscription) refreshFrom(ctx context.Context, o *origin) (changed bool, err error) {
+	if o.isBundle() {
+		return s.refreshFromBundle(ctx, o)
+	}
 	spec, heldErr := s.heldTargets()
 	var known []byte
 	if heldErr == nil && s.holds(spec) && s.hold == nil || s.hold.settled() {

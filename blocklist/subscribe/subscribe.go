@@ -31,7 +31,7 @@ import (
 type Config struct {
 	List    string
 	Root    []byte   // the trusted beginning: the list's root, obtained out of band
-	Origins []string // base URLs (http, https) of origin and mirrors, or folders with a copy, in order of preference
+	Origins []string // base URLs (http, https) of origin and mirrors, folders with a copy, or bundles, in order of preference
 	// Interval between polls; a random tenth more or less. Zero: 30 seconds.
 	Interval time.Duration
 	// Client for HTTP; its Transport and Jar are used. Nil: one with sensible limits and the proxy of the environment.

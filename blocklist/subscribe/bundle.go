@@ -1,0 +1,118 @@
+package subscribe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/disk"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// isBundle tells whether a source is a file: a bundle, carried by hand where there is no network.
+func (o *origin) isBundle() bool {
+	info, err := os.Stat(o.name)
+	return o.announces == nil && err == nil && info.Mode().IsRegular()
+}
+
+// refreshFromBundle takes a release from a bundle. Roots, signatures, expiry, serial and files are checked as ever; what no
+// file can prove is that nothing newer exists. So a bundle never makes a list fresher than the last timestamp has, where
+// there was one; else the officers' own date counts.
+func (s *Subscription) refreshFromBundle(ctx context.Context, o *origin) (changed bool, err error) {
+	f, err := os.Open(o.name)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	b, err := trust.OpenBundle(f)
+	if err != nil {
+		return false, err
+	}
+	if err := s.followBundled(b.Roots); err != nil {
+		return false, err
+	}
+	spec, err := s.checkBundled(b.Targets)
+	if err != nil {
+		return false, err
+	}
+	next := s.held
+	next.Chain = s.newest()
+	next.Chain.Targets = b.Targets
+	if s.holds(spec) {
+		return s.take(ctx, o, spec, next)
+	}
+	dir, err := os.MkdirTemp(s.dir, disk.TempPrefix+"bundle-")
+	if err != nil {
+		return false, err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // the next start tries again
+	from, err := newOrigin(dir, nil)
+	if err == nil {
+		from.name = o.name
+		err = s.unpack(b, spec, dir)
+	}
+	if err != nil {
+		return false, err
+	}
+	return s.take(ctx, from, spec, next)
+}
+
+// followBundled follows the roots that are newer than the one held.
+func (s *Subscription) followBundled(roots [][]byte) error {
+	for _, b := range roots[min(int(s.root.Version()), len(roots)):] {
+		root, err := trust.CheckNextRoot(s.root, b)
+		if err != nil {
+			return err
+		}
+		if err := s.save(s.held.withRoot(root)); err != nil {
+			return err
+		}
+		s.root = root
+	}
+	return nil
+}
+
+func (s *Subscription) checkBundled(targets []byte) (trust.TargetsSpec, error) {
+	spec, err := trust.OpenTargets(s.root, targets)
+	if err == nil {
+		err = trust.CheckNewer(s.newest().Targets, targets)
+	}
+	if until := spec.Expires; err == nil && time.Now().After(until) {
+		err = fmt.Errorf("serial %d: %w: since %s", spec.Version, blocklist.ErrExpired, until.Format(time.RFC3339))
+	}
+	return spec, err
+}
+
+// unpack writes the files of a bundle to a folder as an origin would serve them.
+func (s *Subscription) unpack(b *trust.Bundle, spec trust.TargetsSpec, dir string) error {
+	if err := os.Mkdir(filepath.Join(dir, "targets"), 0o700); err != nil {
+		return err
+	}
+	for {
+		path, content, err := b.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(spec.Files, func(f trust.File) bool { return f.Path == path })
+		if i < 0 {
+			return fmt.Errorf("bundle: %w: file %.80q is not among the targets", blocklist.ErrMalformed, path)
+		}
+		f := spec.Files[i]
+		if f.Length > s.c.MaxRelease {
+			return fmt.Errorf("%s: %w: %d bytes, the limit is %d", f.Path, blocklist.ErrTooLarge, f.Length, s.c.MaxRelease)
+		}
+		to := filepath.Join(dir, filepath.FromSlash(f.URLPath()))
+		if err := disk.Write(to, 0o600, func(dst io.Writer) error { return trust.CopyFile(dst, content, f) }); err != nil {
+			return err
+		}
+	}
+}

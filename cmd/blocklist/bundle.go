@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+func (a *app) bundle() *cobra.Command {
+	var author, file string
+	cmd := &cobra.Command{
+		Use:   "bundle -o FILE",
+		Short: "Write the signed release to a file, for where there is no network",
+		Long: `Write the signed release to a file, for where there is no network: the pending release, or the newest one. Subscribers
+name the file where they would name an origin (dnsfilter's 'from', blocklist pull), and verify it all the same. A file
+can't prove that nothing newer exists.`,
+		Example: "  blocklist -C DIR bundle -o /media/usb/release.tar",
+		Args:    args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withLedger(func(l *publish.Ledger) error {
+				p, err := l.Bundle(cmd.Context(), deliverToFile(file), publish.Cause{Author: author, Reason: file})
+				if err != nil {
+					return err
+				}
+				a.say("wrote %s, %s, to %s", p.What(), plural(p.Entries, "entry", "entries"), file)
+				return nil
+			})
+		},
+	}
+	authorFlag(cmd, &author)
+	cmd.Flags().StringVarP(&file, "output", "o", "", "the `file` to write")
+	required(cmd, "output")
+	return cmd
+}
+
+// deliverToFile writes a bundle to a file; path has the old content or the new.
+func deliverToFile(path string) publish.Deliver {
+	return func(_ context.Context, _ string, bundle io.Reader) error {
+		f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+		if err != nil {
+			return err
+		}
+		defer os.Remove(f.Name()) //nolint:errcheck // it is there only if something failed
+		_, err = io.Copy(f, bundle)
+		if err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
+			return err
+		}
+		return os.Rename(f.Name(), path)
+	}
+}
