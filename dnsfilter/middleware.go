@@ -8,7 +8,7 @@ import (
 
 // Answer answers a query for a name that the policy blocks, exactly as a [Server] does; it is for handlers in other
 // servers. Unless the decision blocks it writes nothing, and whoever comes next has to answer. Where the action is Drop it
-// writes nothing either, and nobody is to.
+// writes nothing either, and nobody is to. What the answer of others leads to is not decided on here.
 func (p *Policy) Answer(store *blocklist.Store, w dns.ResponseWriter, msg *dns.Msg) (Decision, error) {
 	q := new(query)
 	stream := w.RemoteAddr().Network() != "udp"
