@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -87,7 +88,7 @@ func TestSetThatIsNone(t *testing.T) {
 	refused(nil)
 	refused([]byte("example.org\n"))
 	refused(whole[:len(whole)-1])
-	refused(append(whole[:len(whole):len(whole)], 0))
+	refused(append(slices.Clip(whole), 0))
 	for range 50 {
 		b := append([]byte(nil), whole...)
 		b[rand.IntN(len(b))] ^= 1 << rand.IntN(8)

@@ -35,7 +35,7 @@ func (f Filter) refuse(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(http.StatusUnavailableForLegalReasons)
 	if r.Method != http.MethodHead {
-		_, _ = io.WriteString(w, body) //nolint:errcheck // a client that went away is no concern of ours
+		_, _ = io.WriteString(w, body) // a client that went away is no concern of ours
 	}
 }
 

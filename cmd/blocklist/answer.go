@@ -155,7 +155,7 @@ func (s *answers) reopen(version string) error {
 // versionOf changes when a file does, or what counts in a folder.
 func versionOf(path string) string {
 	var b strings.Builder
-	_ = filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error { //nolint:errcheck // what can't be read is left out
+	_ = filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error { // what can't be read is left out
 		if err != nil || d.IsDir() || p != path && d.Name() != "state.json" && d.Name() != "ledger.db" {
 			return nil
 		}

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"encoding/json"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -149,7 +148,7 @@ func FuzzAnswerLines(f *testing.F) {
 		}
 		n := 0
 		for line := range strings.Lines(out.String()) {
-			require.True(t, json.Valid([]byte(line)), fmt.Sprintf("%q", line))
+			require.True(t, json.Valid([]byte(line)), "%q", line)
 			n++
 		}
 		require.Equal(t, want, n)

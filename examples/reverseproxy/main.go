@@ -44,7 +44,7 @@ func run(ctx context.Context, listen, to, list string) error {
 		return err
 	}
 	server := http.Server{Addr: listen, Handler: handler(set, target), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
-	context.AfterFunc(ctx, func() { server.Close() })
+	context.AfterFunc(ctx, func() { server.Close() }) //nolint:errcheck // the program ends
 	fmt.Fprintf(os.Stderr, "http://%s refuses the %d entries of %s, and passes all else to %s\n", listen, set.Info().Entries, list, to)
 	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 		return err
@@ -68,7 +68,7 @@ func compile(list string) (*blocklist.Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it was only read
 	r, err := formats.NewReader(f, formats.Options{Name: list})
 	if err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func compile(list string) (*blocklist.Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
 	if err := blocklist.BuildSet(dir+"/list.set", "local", r.Entries()); err != nil {
 		return nil, err
 	}
