@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/miekg/dns"
 
@@ -24,6 +25,7 @@ type flight struct {
 	query   query   // whose key counts
 	home    *socket // that flushes its late answers itself when the lane is idle
 	waiters []waiter
+	begun   time.Time
 }
 
 // waiter is a client that waits: at a UDP socket, or a goroutine at a channel.
@@ -80,6 +82,7 @@ func (f *flights) leave(at *flight) {
 
 // begin asks the upstream: over the lane, which is then to be flushed, or in a goroutine if there is none.
 func (at *flight) begin(c *course, lane *upstream.Lane) (flush bool) {
+	at.begun = time.Now()
 	if lane == nil {
 		at.home = nil // nobody tells when it is idle
 		go at.exchange(c.upstream)
@@ -103,6 +106,7 @@ func (at *flight) Answer(reply []byte, err error) {
 // land keeps the answer and gives it to all who wait.
 func (at *flight) land(body []byte, err error) {
 	s := at.server
+	s.latency.Observe(time.Since(at.begun).Seconds())
 	if err == nil {
 		s.cache.put(at.query.key, body, lifetime(body), s.cache.now())
 		s.failed.Store(0)

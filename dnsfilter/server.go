@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -54,6 +55,7 @@ type Server struct {
 	failed  atomic.Uint32 // when the upstream last failed; 0: it has answered since
 	log     *slog.Logger
 
+	latency  prometheus.Histogram
 	shared   counters // of all but the sockets
 	mu       sync.Mutex
 	counters []*counters // one for each socket there ever was
@@ -77,7 +79,7 @@ func New(c Config) (*Server, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{store: c.Store, cache: newCache(max(c.Cache, 0)), log: c.Log}
+	s := &Server{store: c.Store, cache: newCache(max(c.Cache, 0)), log: c.Log, latency: newLatency()}
 	s.flights.by = make(map[uint64]*flight)
 	s.spare.New = func() any { return new(flight) }
 	s.Reconfigure(c.Policy, c.Upstream)
@@ -141,7 +143,12 @@ func (s *Server) ServeDNS(w dns.ResponseWriter, msg *dns.Msg) {
 // answerMessage writes the answer to a message, if there is one.
 func (s *Server) answerMessage(w dns.ResponseWriter, msg *dns.Msg) {
 	client := w.RemoteAddr()
-	if reply := s.respond(msg, client.Network() != "udp", clientAddr(client)); reply != nil {
+	stream, counted := false, &s.shared.answers
+	if client.Network() != "udp" {
+		stream, counted = true, &s.shared.streamed
+	}
+	if reply := s.respond(msg, stream, clientAddr(client)); len(reply) > 0 {
+		counted.count(reply)
 		_, _ = w.Write(reply) // a client that went away is no concern of ours
 	}
 }

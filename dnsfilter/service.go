@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -26,6 +27,7 @@ type Service struct {
 	server   *Server
 	follows  map[string]*follow
 	watch    watcher
+	inForce  atomic.Pointer[inForce]
 }
 
 // NewService makes a service of the settings that read returns; it is called again for each reload. It starts nothing, but
@@ -95,8 +97,16 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	if err != nil {
 		return err
 	}
+	metrics, err := s.listenMetrics(ctx)
+	if err != nil {
+		return errors.Join(err, listeners.Close())
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	s.swapFollows(ctx, follows)
+	s.inForce.Store(&inForce{s.settings, s.follows})
+	if metrics != nil {
+		g.Go(func() error { return s.serveMetrics(ctx, metrics) })
+	}
 	s.log.Info("serving", slog.Any("listen", s.settings.Listen), slog.Int("lists", len(s.settings.Lists)))
 	g.Go(func() error { return s.server.Serve(ctx, listeners) })
 	g.Go(func() error { s.watchFiles(ctx, reload); return nil })
@@ -132,6 +142,7 @@ func (s *Service) reload(ctx context.Context) error {
 	s.dropFiles(next)
 	s.warnFixed(next)
 	s.settings = next
+	s.inForce.Store(&inForce{s.settings, s.follows})
 	return nil
 }
 
@@ -153,7 +164,7 @@ func (s *Service) dropFiles(next *Settings) {
 // warnFixed tells what changes with a restart only.
 func (s *Service) warnFixed(next *Settings) {
 	old := s.settings
-	if !slices.Equal(old.Listen, next.Listen) || old.State != next.State || old.Cache != next.Cache {
-		s.log.Warn("listen, state and cache change with a restart only")
+	if !slices.Equal(old.Listen, next.Listen) || old.State != next.State || old.Cache != next.Cache || old.Metrics != next.Metrics {
+		s.log.Warn("listen, state, cache and metrics change with a restart only")
 	}
 }

@@ -27,6 +27,7 @@ type Settings struct {
 	Lists    []List           // in order: the first that blocks a name decides
 	Allow    []string         // files of names that are never blocked
 	Clients  []netip.Prefix   // networks that are served; default DefaultClients
+	Metrics  netip.AddrPort   // where /metrics, /healthz and /readyz are served over HTTP; zero: nowhere
 
 	allowAt map[string]place
 }

@@ -33,6 +33,7 @@ upstream: [192.0.2.53, "[2001:db8::53]:5353"]
 state: /var/lib/dnsfilter
 cache: 16 MiB
 clients: [192.0.2.0/24, "2001:db8::1"]
+metrics: 127.0.0.1:9153
 lists:
   - name: it.example/csam
     root: csam.root.json
@@ -50,6 +51,7 @@ allow:
 	assert.Equal(t, []netip.AddrPort{netip.MustParseAddrPort("192.0.2.53:53"), netip.MustParseAddrPort("[2001:db8::53]:5353")}, s.Upstream)
 	assert.Equal(t, "/var/lib/dnsfilter", s.State)
 	assert.EqualValues(t, 16<<20, s.Cache)
+	assert.Equal(t, netip.MustParseAddrPort("127.0.0.1:9153"), s.Metrics)
 	assert.Equal(t, []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::1/128")}, s.Clients)
 	assert.Equal(t, []string{filepath.Join(dir, "allow.txt")}, s.Allow)
 	require.Len(t, s.Lists, 3)
@@ -110,6 +112,7 @@ func TestMistakesInSettings(t *testing.T) {
 		{"a loop", "listen: [udp://127.0.0.1:53]\nupstream: [127.0.0.1]\n", []string{"resolver 127.0.0.1:53 is this server itself"}},
 		{"a loop by loopback", "listen: ['tcp://[::]:53']\nupstream: ['::1']\n", []string{"resolver [::1]:53 is this server itself"}},
 		{"networks", "clients: [192.0.2.1/24, all]\n", []string{`1:11: network "192.0.2.1/24"`, `1:25: network "all"`}},
+		{"no address for metrics", "metrics: 9153\n", []string{`1:10: metrics "9153"`}},
 		{"sizes", "cache: much\n", []string{`1:8: size "much"`}},
 		{"negative size", "cache: -1\n", []string{`1:8: size "-1"`}},
 		{"huge size", "cache: 9999999999GiB\n", []string{`1:8: size "9999999999GiB"`}},

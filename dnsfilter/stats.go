@@ -21,6 +21,8 @@ type counters struct {
 
 	mu    sync.Mutex
 	lists map[listAction]uint64
+
+	answers, streamed tally // over UDP, and over anything else
 }
 
 type listAction struct {

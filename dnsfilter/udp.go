@@ -106,12 +106,12 @@ func (u *socket) answer(n int) {
 			continue
 		}
 		if !u.course.policy.serves(client.Addr()) {
-			u.out.Add(u.query.refuse(u.answers[i][:0], dns.RcodeRefused, dns.ExtendedErrorCodeProhibited), peer)
+			u.add(u.query.refuse(u.answers[i][:0], dns.RcodeRefused, dns.ExtendedErrorCodeProhibited), peer)
 			continue
 		}
 		m, ask := u.server.local(u.course, u.answers[i][:0], &u.query, now)
 		if len(m) > 0 {
-			u.out.Add(m, peer)
+			u.add(m, peer)
 		}
 		if ask && u.ask(peer, len(m) == 0) {
 			flush = true
@@ -121,6 +121,12 @@ func (u *socket) answer(n int) {
 	if flush {
 		u.lane.Flush()
 	}
+}
+
+// add puts an answer among those that are sent together.
+func (u *socket) add(m []byte, peer *batch.Peer) {
+	u.query.counters.answers.count(m)
+	u.out.Add(m, peer)
 }
 
 // ask has the upstream asked. The client waits for the answer unless it has one already.
@@ -149,6 +155,7 @@ func (u *socket) deliver(w *waiter, body []byte, err error) {
 	u.n++
 	l.peer = w.peer
 	if m := u.server.complete(l.buf[:0], &w.query, body, err); len(m) > 0 {
+		u.query.counters.answers.count(m)
 		u.late.Add(m, &l.peer)
 	}
 }
@@ -197,7 +204,9 @@ func (s *Server) serveMessage(packet []byte, w dns.ResponseWriter) {
 // reject answers a message of which no more than the header was understood.
 func (s *Server) reject(w dns.ResponseWriter, msg *dns.Msg, rcode int) {
 	q := query{id: msg.Id, flags: headerFlags(msg), size: minSize}
-	_, _ = w.Write(q.refuse(nil, rcode, 0)) // a client that went away is no concern of ours
+	m := q.refuse(nil, rcode, 0)
+	s.shared.answers.count(m)
+	_, _ = w.Write(m) // a client that went away is no concern of ours
 }
 
 // udpClient is where the answer to one datagram goes. It implements [dns.ResponseWriter].

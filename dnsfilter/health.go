@@ -1,0 +1,141 @@
+package dnsfilter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/net/netutil"
+)
+
+// Limits of the HTTP server for metrics.
+const (
+	maxScrapers  = 20
+	scrapeWithin = 10 * time.Second
+)
+
+// inForce are the settings in force, and the subscriptions made of them.
+type inForce struct {
+	settings *Settings
+	follows  map[string]*follow
+}
+
+// listenMetrics opens the socket for metrics; nil if the settings have none.
+func (s *Service) listenMetrics(ctx context.Context) (net.Listener, error) {
+	if !s.settings.Metrics.IsValid() {
+		return nil, nil
+	}
+	var c net.ListenConfig
+	l, err := c.Listen(ctx, family("tcp", s.settings.Metrics), s.settings.Metrics.String())
+	if err != nil {
+		return nil, fmt.Errorf("listening for metrics: %w", err)
+	}
+	return l, nil
+}
+
+// serveMetrics answers scrapers and health checks until ctx ends.
+func (s *Service) serveMetrics(ctx context.Context, l net.Listener) error {
+	h := http.Server{
+		Handler: s.httpHandler(), ReadTimeout: scrapeWithin, WriteTimeout: scrapeWithin, IdleTimeout: time.Minute, MaxHeaderBytes: 1 << 14,
+	}
+	stop := context.AfterFunc(ctx, func() { _ = h.Close() }) // a scrape that is cut off can be made again
+	defer stop()
+	if err := h.Serve(netutil.LimitListener(l, maxScrapers)); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving metrics: %w", err)
+	}
+	return nil
+}
+
+// httpHandler answers /metrics, /healthz (the process lives) and /readyz (every list of the settings is enforced). Both tell
+// what is wrong with a list. A stale list is enforced, so it is told but does not make the server unready.
+func (s *Service) httpHandler() http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(s.server, (*followCollector)(s), collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapers}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		text, _ := s.health()
+		_, _ = io.WriteString(w, "ok\n"+text) // whoever asked is gone
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		text, ready := s.health()
+		if !ready {
+			http.Error(w, "not ready\n"+text, http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = io.WriteString(w, "ready\n"+text) // whoever asked is gone
+	})
+	return mux
+}
+
+// health tells what is wrong, a line for each list, and whether all lists are enforced.
+func (s *Service) health() (text string, ready bool) {
+	current := s.inForce.Load()
+	ready = true
+	for i := range current.settings.Lists {
+		l := &current.settings.Lists[i]
+		problem, enforced := s.problem(l, current.follows[l.Rule.List])
+		if ready = ready && enforced; problem != "" {
+			text += "list " + l.Rule.List + ": " + problem + "\n"
+		}
+	}
+	return text, ready
+}
+
+// problem says what is wrong with a list, and whether it is enforced all the same.
+func (s *Service) problem(l *List, f *follow) (text string, enforced bool) {
+	info, ok := s.store.List(l.Rule.List)
+	switch {
+	case !ok:
+		return "not enforced: nothing is held of it", false
+	case info.Err != nil:
+		return "not enforced: its files are damaged", false
+	case l.File != "":
+		return "", true
+	case f == nil:
+		return "enforced, but not followed: see the log", true
+	}
+	switch status := f.sub.Status(); {
+	case status.Stale:
+		return "stale since " + status.Expires.UTC().Format(time.RFC3339), true
+	case status.Hold != nil:
+		return "an update is on hold", true
+	}
+	return "", true
+}
+
+// followCollector writes the metrics of signed lists.
+type followCollector Service
+
+// Describe implements [prometheus.Collector]. It describes nothing, since lists come and go.
+func (s *followCollector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements [prometheus.Collector].
+func (s *followCollector) Collect(ch chan<- prometheus.Metric) {
+	c := collection{ch}
+	for list, f := range s.inForce.Load().follows {
+		status, l := f.sub.Status(), labels{"list": list}
+		c.flag("dnsfilter_list_stale", "1 if no origin has proved lately that what is held is the newest.", status.Stale, l)
+		c.flag("dnsfilter_list_on_hold", "1 if the guards have stopped an update.", status.Hold != nil, l)
+		c.moment("dnsfilter_list_checked_timestamp_seconds", "When an origin last proved that this is the newest.", status.Checked, l)
+		c.moment("dnsfilter_list_expires_timestamp_seconds", "Until when what is held may be taken for the newest.", status.Expires, l)
+	}
+}
+
+// parseMetrics reads the address for metrics.
+func parseMetrics(text string) (netip.AddrPort, error) {
+	at, err := netip.ParseAddrPort(text)
+	if err != nil || at.Port() == 0 {
+		return at, fmt.Errorf("metrics %q: write an IP address and a port, like 127.0.0.1:9153", text)
+	}
+	return at, nil
+}
