@@ -152,20 +152,29 @@ func (o *Origin) lookAt(list string) error {
 	return nil
 }
 
-// watch looks for news until ctx ends, and then ends all connections.
+func (a *announcements) heard() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.listeners) > 0
+}
+
+// watch looks for news while somebody listens, until ctx ends, and then ends all connections.
 func (o *Origin) watch(ctx context.Context) {
 	o.news.end(false)
 	defer o.news.end(true)
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
-		if err := o.lookForNews(); err != nil {
-			o.o.Log.ErrorContext(ctx, "looking for what is new", slogErr(err))
-		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		}
+		if !o.news.heard() {
+			continue
+		}
+		if err := o.lookForNews(); err != nil {
+			o.o.Log.ErrorContext(ctx, "looking for what is new", slogErr(err))
 		}
 	}
 }
