@@ -111,16 +111,6 @@ func (st *stage) serves(m moment) {
 	}
 }
 
-func (m moment) file(t *testing.T, suffix string) []byte {
-	t.Helper()
-	for name, b := range m {
-		if strings.HasSuffix(name, suffix) {
-			return b
-		}
-	}
-	require.Fail(t, "there is no file "+suffix)
-	return nil
-}
 
 func readMoment(t *testing.T, m *trusttest.Mirror) moment {
 	t.Helper()
