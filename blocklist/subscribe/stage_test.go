@@ -111,7 +111,6 @@ func (st *stage) serves(m moment) {
 	}
 }
 
-
 func readMoment(t *testing.T, m *trusttest.Mirror) moment {
 	t.Helper()
 	return readTree(t, m.Path(""))
