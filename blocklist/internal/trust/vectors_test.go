@@ -1,0 +1,193 @@
+package trust_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+var update = flag.Bool("update", false, "write the vectors anew")
+
+const vectorDir = "../../../testdata/vectors/trust"
+
+// vector is one case: what is held, what comes, and what a reader does with it.
+type vector struct {
+	name, comment, expect, says string
+	parts                       []part
+}
+
+// part is a document, or a bundle, as it is received.
+type part struct {
+	name string
+	body []byte
+}
+
+const bundlePart = "bundle.tar.base64"
+
+func (v vector) part(name string) []byte {
+	for _, p := range v.parts {
+		if p.name == name {
+			return p.body
+		}
+	}
+	return nil
+}
+
+// write writes the vector: lines of its header, an empty one, then each part after a line with its name.
+func (v vector) write(t *testing.T) {
+	t.Helper()
+	out := fmt.Appendf(nil, "comment: %s\nexpect: %s\n", v.comment, v.expect)
+	if v.says != "" {
+		out = fmt.Appendf(out, "error: %s\n", v.says)
+	}
+	out = fmt.Appendf(out, "now: %s\n\n", vectorNow.Format(time.RFC3339))
+	for _, p := range v.parts {
+		require.NotContains(t, string(p.body), "\n")
+		out = fmt.Appendf(out, "-- %s --\n%s\n", p.name, p.body)
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(vectorDir, v.name+".txt"), out, 0o644))
+}
+
+func readVector(t *testing.T, path string) (v vector, now time.Time) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	require.NoError(t, err)
+	head, body, ok := strings.Cut(string(b), "\n\n")
+	require.True(t, ok)
+	for line := range strings.Lines(head) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		switch key {
+		case "expect":
+			v.expect = value
+		case "error":
+			v.says = value
+		case "now":
+			now, err = time.Parse(time.RFC3339, value)
+			require.NoError(t, err)
+		}
+	}
+	lines := strings.Split(strings.TrimSuffix(body, "\n"), "\n")
+	require.Zero(t, len(lines)%2)
+	for i := 0; i < len(lines); i += 2 {
+		v.parts = append(v.parts, part{strings.Trim(lines[i], "- "), []byte(lines[i+1])})
+	}
+	return v, now
+}
+
+// TestTrustVectors checks what a reader does with each file of testdata/vectors/trust.
+func TestTrustVectors(t *testing.T) {
+	if *update {
+		require.NoError(t, os.MkdirAll(vectorDir, 0o755))
+		for _, v := range makeVectors(t) {
+			v.write(t)
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(vectorDir, "*.txt"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	classes := map[string]error{
+		"malformed": blocklist.ErrMalformed, "untrusted": blocklist.ErrUntrusted, "rollback": blocklist.ErrRollback,
+		"expired": blocklist.ErrExpired, "too large": blocklist.ErrTooLarge, "digest": blocklist.ErrDigest,
+	}
+	for _, path := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".txt"), func(t *testing.T) {
+			v, now := readVector(t, path)
+			err := v.read(now)
+			if v.expect == "ok" {
+				require.NoError(t, err)
+				return
+			}
+			require.Contains(t, classes, v.expect)
+			require.NotEmpty(t, v.says)
+			require.ErrorIs(t, err, classes[v.expect])
+			assert.ErrorContains(t, err, v.says)
+		})
+	}
+}
+
+// read does what a subscriber, or for bundles an origin, does: the root that is trusted, the next one, what comes below.
+func (v vector) read(now time.Time) error {
+	if b := v.part(bundlePart); b != nil {
+		return readBundle(b, v.part("trusted/root.json"))
+	}
+	root, err := trust.OpenRoot(v.part("trusted/root.json"))
+	if err != nil {
+		return err
+	}
+	if next := v.part("root.json"); next != nil {
+		if root, err = trust.CheckNextRoot(root, next); err != nil {
+			return err
+		}
+	}
+	next := trust.Chain{Timestamp: v.part("timestamp.json"), Snapshot: v.part("snapshot.json"), Targets: v.part("targets.json")}
+	if next.Timestamp == nil {
+		return nil
+	}
+	held := trust.Chain{Timestamp: v.part("held/timestamp.json"), Snapshot: v.part("held/snapshot.json"), Targets: v.part("held/targets.json")}
+	_, err = follow(root.Bytes(), held, next, now)
+	return err
+}
+
+func readBundle(text, trusted []byte) error {
+	raw, err := base64.StdEncoding.DecodeString(string(text))
+	if err != nil {
+		return err
+	}
+	b, err := trust.OpenBundle(bytes.NewReader(raw))
+	if err != nil {
+		return err
+	}
+	roots, err := trust.OpenRoots(b.Roots)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(roots[0].Bytes(), trusted) {
+		return fmt.Errorf("bundle: %w: another first root", blocklist.ErrUntrusted)
+	}
+	spec, err := trust.OpenTargets(roots[len(roots)-1], b.Targets)
+	if err != nil {
+		return err
+	}
+	files := map[string][]byte{}
+	for {
+		path, content, err := b.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err == nil {
+			files[path], err = io.ReadAll(content)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return readFiles(spec, files)
+}
+
+func readFiles(spec trust.TargetsSpec, files map[string][]byte) error {
+	way, _ := spec.Way(0)
+	open := func(f trust.File) (io.ReadCloser, error) {
+		b := files[f.Path]
+		return io.NopCloser(bytes.NewReader(b)), trust.CopyFile(io.Discard, bytes.NewReader(b), f)
+	}
+	for _, err := range trust.Entries(way, open) {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
