@@ -71,6 +71,11 @@ func withTemporary(do func(*blocklist.Store) error) error {
 // newFollows prepares the signed lists of the settings. Those that are followed already as the settings say are kept. While
 // starting, a list that is held and can't be followed is enforced as it is.
 func (s *Service) newFollows(next *Settings, starting bool) (map[string]*follow, error) {
+	guards, err := s.guards.next(next)
+	if err != nil {
+		return nil, fmt.Errorf("reading what the guards know: %w", err)
+	}
+	s.guards = guards
 	out := map[string]*follow{}
 	for i := range next.Lists {
 		l := &next.Lists[i]
@@ -96,7 +101,8 @@ func (s *Service) newFollow(l *List) (*follow, error) {
 	if err != nil {
 		return nil, err
 	}
-	if f := s.follows[l.Rule.List]; f != nil && bytes.Equal(f.config.Root, c.Root) && slices.Equal(f.config.Origins, c.Origins) {
+	c.Guard = s.guards.Guard
+	if f := s.follows[l.Rule.List]; f != nil && bytes.Equal(f.config.Root, c.Root) && slices.Equal(f.config.Origins, c.Origins) && f.config.Guard == c.Guard {
 		return f, nil
 	}
 	sub, err := subscribe.New(s.store, c)

@@ -149,7 +149,17 @@ func (s *Settings) CheckFiles() error {
 	}
 	for _, path := range s.Allow {
 		if err := (localFile{path: path}).readable(); err != nil {
-			mistakes = append(mistakes, s.allowAt[path].mistake(s.File, err.Error()))
+			mistakes = append(mistakes, s.fileAt[path].mistake(s.File, err.Error()))
+		}
+	}
+	for _, path := range s.Guard.Protected {
+		if _, err := (Guard{Protected: []string{path}}).load(); err != nil {
+			mistakes = append(mistakes, s.fileAt[path].mistake(s.File, err.Error()))
+		}
+	}
+	for _, path := range s.Guard.Popular {
+		if _, err := (Guard{Popular: []string{path}}).load(); err != nil {
+			mistakes = append(mistakes, s.fileAt[path].mistake(s.File, err.Error()))
 		}
 	}
 	return mistakes.err()

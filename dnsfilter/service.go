@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -28,6 +29,8 @@ type Service struct {
 	follows  map[string]*follow
 	watch    watcher
 	inForce  atomic.Pointer[inForce]
+	guards   guards
+	started  time.Time
 }
 
 // NewService makes a service of the settings that read returns; it is called again for each reload. It starts nothing, but
@@ -44,7 +47,7 @@ func NewService(read func() (*Settings, error), log *slog.Logger) (*Service, err
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{read: read, log: log, settings: settings, store: store, follows: map[string]*follow{}}
+	s := &Service{read: read, log: log, settings: settings, store: store, started: time.Now(), follows: map[string]*follow{}}
 	if s.server, err = s.newServer(); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
@@ -101,6 +104,10 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	if err != nil {
 		return errors.Join(err, listeners.Close())
 	}
+	control, err := listenControl(ctx, s.settings.State)
+	if err != nil { // queries are answered all the same
+		s.log.Warn("status, holds, accept and reject will not work", slog.Any("error", err))
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	s.swapFollows(ctx, follows)
 	s.inForce.Store(&inForce{s.settings, s.follows})
@@ -110,6 +117,7 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	s.log.Info("serving", slog.Any("listen", s.settings.Listen), slog.Int("lists", len(s.settings.Lists)))
 	g.Go(func() error { return s.server.Serve(ctx, listeners) })
 	g.Go(func() error { s.watchFiles(ctx, reload); return nil })
+	g.Go(func() error { s.serveControl(ctx, control); return nil })
 	err = g.Wait()
 	s.swapFollows(ctx, nil)
 	s.log.Info("ended", slog.Any("stats", s.server.Stats()))

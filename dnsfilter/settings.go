@@ -28,8 +28,16 @@ type Settings struct {
 	Allow    []string         // files of names that are never blocked
 	Clients  []netip.Prefix   // networks that are served; default DefaultClients
 	Metrics  netip.AddrPort   // where /metrics, /healthz and /readyz are served over HTTP; zero: nowhere
+	Guard    Guard            // holds updates of signed lists that would block too much, or suddenly too little
 
-	allowAt map[string]place
+	fileAt map[string]place // where files are named
+}
+
+// Guard says what holds an update of a signed list until a person decides; see package guard.
+type Guard struct {
+	MaxGrowth, MaxShrink float64  // shares of the list that may come or go at once; zero: the standard
+	Protected            []string // files of names and addresses that no entry may touch
+	Popular              []string // files of popular names, which no entry may cover
 }
 
 // List is one list of the settings: a signed one that is followed (Root and From), or a file of the operator's (File).

@@ -14,13 +14,14 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/formats"
+	"github.com/argine-dns/argine/blocklist/guard"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
 // parseSettings reads the text of a settings file.
 func parseSettings(path string, text []byte) (*Settings, error) {
 	r := &reader{file: path}
-	s := &Settings{File: path, Cache: DefaultCache, allowAt: map[string]place{}}
+	s := &Settings{File: path, Cache: DefaultCache, fileAt: map[string]place{}}
 	if body := r.document(text); body != nil {
 		r.mapping(body, fields{
 			"listen":   many(r, &s.Listen, parseListenText),
@@ -30,7 +31,8 @@ func parseSettings(path string, text []byte) (*Settings, error) {
 			"metrics":  one(r, &s.Metrics, parseMetrics),
 			"cache":    one(r, &s.Cache, parseSize),
 			"lists":    func(n ast.Node) { r.sequence(n, func(item ast.Node) { s.readList(r, item) }) },
-			"allow":    func(n ast.Node) { r.sequence(n, func(item ast.Node) { s.readAllow(r, item) }) },
+			"allow":    s.files(r, &s.Allow),
+			"guard":    func(n ast.Node) { s.readGuard(r, n) },
 		})
 	}
 	s.setDefaults()
@@ -41,12 +43,27 @@ func parseSettings(path string, text []byte) (*Settings, error) {
 	return s, r.mistakes.err()
 }
 
-// readAllow reads the path of one allow list.
-func (s *Settings) readAllow(r *reader, n ast.Node) {
-	var path string
-	if one(r, &path, s.path)(n); path != "" {
-		s.Allow, s.allowAt[path] = append(s.Allow, path), placeOf(n)
+// files reads a list of paths.
+func (s *Settings) files(r *reader, dst *[]string) func(ast.Node) {
+	return func(n ast.Node) {
+		r.sequence(n, func(item ast.Node) {
+			var path string
+			if one(r, &path, s.path)(item); path != "" {
+				*dst = append(*dst, path)
+				s.fileAt[path] = placeOf(item)
+			}
+		})
 	}
+}
+
+// readGuard reads what the guards know.
+func (s *Settings) readGuard(r *reader, n ast.Node) {
+	r.mapping(n, fields{
+		"max_growth": one(r, &s.Guard.MaxGrowth, guard.ParseShare),
+		"max_shrink": one(r, &s.Guard.MaxShrink, guard.ParseShare),
+		"protected":  s.files(r, &s.Guard.Protected),
+		"popular":    s.files(r, &s.Guard.Popular),
+	})
 }
 
 // readList reads one list, and checks what its keys mean together.

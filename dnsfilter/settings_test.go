@@ -98,7 +98,10 @@ func TestMistakesInSettings(t *testing.T) {
 		want       []string
 	}{
 		{"unknown keys", "liste: []\nlists:\n  - name: a\n    file: a\n    colour: red\n", []string{`1:1: unknown key "liste"`, `5:5: unknown key "colour"`}},
-		{"later keys", "quorum: []\nguard: {}\n", []string{`1:1: unknown key "quorum"`, `2:1: unknown key "guard"`}},
+		{"later keys", "quorum: []\n", []string{`1:1: unknown key "quorum"`}},
+		{"guards", "guard:\n  max_growth: much\n  max_shrink: -1%\n  protected: file\n  popular: [a, {}]\n  colour: red\n", []string{
+			`2:15: share "much"`, `3:15: share "-1%"`, "4:14: a list is needed", "5:16: a single value", `6:3: unknown key "colour"`,
+		}},
 		{"no YAML", "lists: [a, b", []string{"1:8:"}},
 		{"a key twice", "state: a\nstate: b\n", []string{"2:1:"}},
 		{"no mapping", "- a\n", []string{"1:1: keys and values are needed"}},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -46,7 +47,7 @@ func (s *Service) watchFiles(ctx context.Context, reload <-chan struct{}) {
 		case <-reload:
 			s.tryReload(ctx)
 		case <-tick.C:
-			if s.settings.File != "" && s.watch.rested("", settingsSource(s.settings.File)) {
+			if slices.ContainsFunc(s.settings.ownFiles(), func(path string) bool { return s.watch.rested(ownKey+path, settingsSource(path)) }) {
 				s.tryReload(ctx)
 			}
 			s.lookAtFiles()
@@ -54,10 +55,25 @@ func (s *Service) watchFiles(ctx context.Context, reload <-chan struct{}) {
 	}
 }
 
-// know takes the settings file as it is for read.
+// ownKey begins the keys of files that a change of is a change of the settings.
+const ownKey = "settings "
+
+// ownFiles returns the settings file, and those that belong to it.
+func (s *Settings) ownFiles() []string {
+	if s.File == "" {
+		return s.Guard.files()
+	}
+	return append(s.Guard.files(), s.File)
+}
+
+// know takes the settings as they are for read, but for files that are known.
 func (w watcher) know(settings *Settings) {
-	source := settingsSource(settings.File)
-	w[""] = &watched{seen: source, done: source}
+	for _, path := range settings.ownFiles() {
+		if w[ownKey+path] == nil {
+			source := settingsSource(path)
+			w[ownKey+path] = &watched{seen: source, done: source}
+		}
+	}
 }
 
 func settingsSource(path string) string {
@@ -75,6 +91,7 @@ func (s *Service) tryReload(ctx context.Context) {
 		s.log.Error("reloading failed; the settings in force stay", slog.Any("error", err))
 		return
 	}
+	s.watch.know(s.settings)
 	s.log.Info("settings reloaded", slog.Int("lists", len(s.settings.Lists)))
 }
 

@@ -140,3 +140,11 @@ func (g *Guard) Hold(entries []blocklist.Entry) error {
 	}
 	return nil
 }
+
+// Line tells the finding and what it does in a line.
+func (f Finding) Line() string {
+	if f.Severity == SeverityHold {
+		return "held by " + f.String()
+	}
+	return "note of " + f.String()
+}

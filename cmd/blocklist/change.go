@@ -105,7 +105,7 @@ func (a *app) changeLedger(ctx context.Context, entries []blocklist.Entry, c pub
 func (a *app) sayResult(r publish.Result) {
 	a.say("%s added, %s changed, %s removed, %s as before", thousands(r.Added), thousands(r.Changed), thousands(r.Removed), thousands(r.Unchanged))
 	for _, f := range r.Findings {
-		a.say("%s", findingText(f))
+		a.say("%s", f.Line())
 	}
 	if r.Refused > 0 {
 		a.say("%s left out, as the guards hold them; --override WHY takes them", plural(r.Refused, "entry", "entries"))

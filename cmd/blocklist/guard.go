@@ -136,17 +136,9 @@ func (a *app) printGuard(limits guard.Limits, r *guard.Report) error {
 	fmt.Fprintf(w, "shrink\tup to %g %%\n", 100*limits.MaxShrink)
 	fmt.Fprintf(w, "on hold\t%s\n", thousands(r.Held))
 	for _, f := range r.Findings {
-		fmt.Fprintf(w, "\t%s\n", findingText(f))
+		fmt.Fprintf(w, "\t%s\n", f.Line())
 	}
 	return w.Flush()
-}
-
-// findingText is a finding as people read it.
-func findingText(f guard.Finding) string {
-	if f.Severity == guard.SeverityHold {
-		return "held by " + f.String()
-	}
-	return "note of " + f.String()
 }
 
 // sayFindings tells what the guards found, entry by entry.
@@ -155,7 +147,7 @@ func (a *app) sayFindings(r *guard.Report) {
 		if i == maxShown {
 			break
 		}
-		a.say("  %s", findingText(f))
+		a.say("  %s", f.Line())
 	}
 	if more := r.Held + r.Reported; more > maxShown {
 		a.say("  and %s more", thousands(more-maxShown))

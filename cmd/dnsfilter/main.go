@@ -48,7 +48,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "dnsfilter: hint: %s\n", usage.hint)
 		return exitUsage
 	}
+	if known, ok := errors.AsType[hinted](err); ok {
+		fmt.Fprintf(stderr, "dnsfilter: hint: %s\n", known.hint)
+	}
 	return exitFailed
+}
+
+// hinted is an error with a hint on what to do.
+type hinted struct {
+	error
+	hint string
 }
 
 // usageError is a command line that makes no sense.
@@ -69,7 +78,10 @@ Exit codes: 0 done, 1 failed, 2 wrong usage.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	cmd.AddCommand(serveCommand(), checkCommand(), lookupCommand())
+	cmd.AddCommand(
+		serveCommand(), checkCommand(), lookupCommand(),
+		statusCommand(), holdsCommand(), acceptCommand(), rejectCommand(),
+	)
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{err, "see " + c.CommandPath() + " --help"}
 	})

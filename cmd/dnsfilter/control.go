@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/spf13/cobra"
+)
+
+// controlFlags say which running server is meant, and how it is shown.
+type controlFlags struct {
+	settings string
+	asJSON   bool
+}
+
+func (f *controlFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&f.settings, "config", "c", "", "settings `file` of the running server; its state folder is what counts")
+}
+
+// ask runs do with the running server.
+func (f *controlFlags) ask(do func(*dnsfilter.Control) error) error {
+	s, err := readSettings(f.settings)
+	if err != nil {
+		return err
+	}
+	err = do(dnsfilter.NewControl(s.State))
+	if errors.Is(err, dnsfilter.ErrNotRunning) {
+		return hinted{err, "dnsfilter serve must be running with the same settings, under the same user"}
+	}
+	return err
+}
+
+// show gets the status and prints it.
+func (f *controlFlags) show(cmd *cobra.Command, text func(io.Writer, dnsfilter.ServiceStatus) error) error {
+	return f.ask(func(c *dnsfilter.Control) error {
+		s, err := c.Status(cmd.Context())
+		if err != nil {
+			return err
+		}
+		if f.asJSON {
+			return json.NewEncoder(cmd.OutOrStdout()).Encode(s)
+		}
+		return text(cmd.OutOrStdout(), s)
+	})
+}
+
+func statusCommand() *cobra.Command {
+	var f controlFlags
+	cmd := &cobra.Command{
+		Use:     "status [-c dnsfilter.yaml]",
+		Short:   "Show how the running server stands: lists, serials, freshness, holds, counters",
+		Example: "  dnsfilter status -c /etc/dnsfilter.yaml",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return f.show(cmd, printStatus) },
+	}
+	f.add(cmd)
+	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func holdsCommand() *cobra.Command {
+	var f controlFlags
+	cmd := &cobra.Command{
+		Use:   "holds [-c dnsfilter.yaml]",
+		Short: "Show which releases the guards have stopped, and why",
+		Long: `Shows which releases the guards of the running server have stopped, and why, entry by entry. The list before stays in force
+until a release is accepted, or a newer one passes. What is accepted or rejected is exactly what was found: a newer release
+that is stopped has another ID.`,
+		Example: "  dnsfilter holds -c /etc/dnsfilter.yaml",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return f.show(cmd, func(w io.Writer, s dnsfilter.ServiceStatus) error { return printHolds(w, s, f.settings) })
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func acceptCommand() *cobra.Command {
+	return decisionCommand("accept", "Put a release in force that is on hold", (*dnsfilter.Control).Accept)
+}
+
+func rejectCommand() *cobra.Command {
+	return decisionCommand("reject", "Say that a release on hold is not wanted", (*dnsfilter.Control).Reject)
+}
+
+func decisionCommand(word, short string, do func(*dnsfilter.Control, context.Context, string, string) error) *cobra.Command {
+	var f controlFlags
+	cmd := &cobra.Command{
+		Use:     word + " [-c dnsfilter.yaml] LIST ID",
+		Short:   short + "; dnsfilter holds shows its ID",
+		Example: "  dnsfilter " + word + " -c /etc/dnsfilter.yaml it.example/csam 5a0e84c2b1f34d96a7708c1e55d20fb3",
+		Args:    cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.ask(func(c *dnsfilter.Control) error {
+				if err := do(c, cmd.Context(), args[0], args[1]); err != nil {
+					return err
+				}
+				_, err := fmt.Fprintf(cmd.ErrOrStderr(), "%s: %sed\n", args[0], word)
+				return err
+			})
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func printStatus(w io.Writer, s dnsfilter.ServiceStatus) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "running since\t%s\n", s.Started.Format(time.RFC3339))
+	fmt.Fprintf(t, "queries\t%d, %d from the cache, %d without an upstream, %d dropped\n", s.Queries, s.Hits, s.Failures, s.Dropped)
+	for _, l := range s.Lists {
+		fmt.Fprintf(t, "%s\t%s, %d entries%s\n", l.List, l.Action, l.Entries, signedText(l))
+		for action, n := range s.Actions[l.List] {
+			fmt.Fprintf(t, "\t%s: %d\n", action, n)
+		}
+		if l.Error != "" {
+			fmt.Fprintf(t, "\tlast error: %s\n", l.Error)
+		}
+		if l.Hold != nil {
+			fmt.Fprintf(t, "\ton hold: serial %d; dnsfilter holds shows why\n", l.Hold.Serial)
+		}
+	}
+	return t.Flush()
+}
+
+// signedText tells what there is to tell of a signed list.
+func signedText(l dnsfilter.ListStatus) string {
+	switch {
+	case !l.Signed:
+		return ""
+	case !l.Follows:
+		return fmt.Sprintf(", serial %d, not followed", l.Serial)
+	case l.Serial == 0:
+		return ", nothing in force yet"
+	case l.Stale:
+		return fmt.Sprintf(", serial %d, stale since %s", l.Serial, l.Expires.Format(time.RFC3339))
+	}
+	return fmt.Sprintf(", serial %d, fresh until %s", l.Serial, l.Expires.Format(time.RFC3339))
+}
+
+func printHolds(w io.Writer, s dnsfilter.ServiceStatus, settings string) error {
+	with := ""
+	if settings != "" {
+		with = "-c " + settings + " "
+	}
+	nothing := true
+	for _, l := range s.Lists {
+		h := l.Hold
+		if h == nil {
+			continue
+		}
+		nothing = false
+		fmt.Fprintf(w, "%s serial %d of %s, %d entries (in force: serial %d, %d entries), on hold since %s\n", l.List, h.Serial,
+			h.Created.Format(time.RFC3339), h.Entries, l.Serial, l.Entries, h.Since.Format(time.RFC3339))
+		if h.Override != "" {
+			fmt.Fprintf(w, "  the agency's guards held it, too; it says: %s\n", h.Override)
+		}
+		for _, f := range h.Report.Findings {
+			fmt.Fprintf(w, "  %s\n", f.Line())
+		}
+		if more := h.Report.Held + h.Report.Reported - uint64(len(h.Report.Findings)); more > 0 {
+			fmt.Fprintf(w, "  and %d more\n", more)
+		}
+		if h.Rejected {
+			fmt.Fprintf(w, "  rejected; nothing is to be done\n")
+		}
+		fmt.Fprintf(w, "  dnsfilter accept %s%s %s\n  dnsfilter reject %s%s %s\n", with, l.List, h.ID, with, l.List, h.ID)
+	}
+	if nothing {
+		fmt.Fprintln(w, "nothing is on hold")
+	}
+	return nil
+}

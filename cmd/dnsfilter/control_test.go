@@ -1,0 +1,82 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist/guard"
+	"github.com/argine-dns/argine/blocklist/subscribe"
+	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestControlCommands(t *testing.T) {
+	t.Parallel()
+	path := folder(t, settings+"listen: [udp://127.0.0.1:0]\nupstream: [127.0.0.1:9]\n")
+	for _, args := range [][]string{{"status"}, {"holds"}, {"accept", "local", "id"}, {"reject", "local", "id"}} {
+		code, stdout, stderr := runCommand(append(args, "-c", path)...)
+		assert.Equal(t, exitFailed, code)
+		assert.Empty(t, stdout)
+		assert.Contains(t, stderr, "no running service answers")
+		assert.Contains(t, stderr, "dnsfilter: hint: dnsfilter serve must be running")
+	}
+	code, _, _ := runCommand("accept", "local", "-c", path)
+	assert.Equal(t, exitUsage, code)
+
+	service, err := dnsfilter.NewService(func() (*dnsfilter.Settings, error) { return dnsfilter.ReadSettings(path) }, nil)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- service.Run(ctx, nil) }()
+	defer func() { cancel(); assert.NoError(t, <-done) }()
+	control := dnsfilter.NewControl(filepath.Join(filepath.Dir(path), "state"))
+	require.Eventually(t, func() bool { _, err := control.Status(t.Context()); return err == nil }, 10*time.Second, 10*time.Millisecond)
+
+	code, stdout, stderr := runCommand("status", "-c", path)
+	assert.Equal(t, exitDone, code, stderr)
+	assert.Regexp(t, `(?m)^local +nxdomain, 2 entries$`, stdout)
+	_, stdout, _ = runCommand("status", "-c", path, "--json")
+	var s dnsfilter.ServiceStatus
+	require.NoError(t, json.Unmarshal([]byte(stdout), &s))
+	assert.Equal(t, []dnsfilter.ListStatus{{List: "local", Action: "nxdomain", Entries: 2}}, s.Lists)
+	_, stdout, _ = runCommand("holds", "-c", path)
+	assert.Equal(t, "nothing is on hold\n", stdout)
+	code, _, stderr = runCommand("accept", "-c", path, "local", "id")
+	assert.Equal(t, exitFailed, code)
+	assert.Contains(t, stderr, `no signed list "local" is followed`)
+}
+
+func TestPrintHolds(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 5, 3, 8, 0, 0, 0, time.UTC)
+	s := dnsfilter.ServiceStatus{Lists: []dnsfilter.ListStatus{{
+		List: "it.example/test", Signed: true, Serial: 41, Entries: 10, Follows: true, Expires: at,
+		Hold: &subscribe.Hold{
+			ID: "5a0e", Serial: 42, Entries: 11, Created: at, Since: at, Override: "an order", Rejected: true,
+			Report: &guard.Report{Held: 1, Reported: 2, Findings: []guard.Finding{
+				{Check: guard.CheckSuffix, Severity: guard.SeverityHold, Entry: "co.uk", Why: "a public suffix"},
+				{Check: guard.CheckLooks, Severity: guard.SeverityReport, Entry: "a.test", Why: "looks like b.test"},
+			}},
+		},
+	}}}
+	var out bytes.Buffer
+	require.NoError(t, printHolds(&out, s, "f.yaml"))
+	assert.Equal(t, `it.example/test serial 42 of 2026-05-03T08:00:00Z, 11 entries (in force: serial 41, 10 entries), on hold since 2026-05-03T08:00:00Z
+  the agency's guards held it, too; it says: an order
+  held by public-suffix: co.uk: a public suffix
+  note of lookalike: a.test: looks like b.test
+  and 1 more
+  rejected; nothing is to be done
+  dnsfilter accept -c f.yaml it.example/test 5a0e
+  dnsfilter reject -c f.yaml it.example/test 5a0e
+`, out.String())
+	out.Reset()
+	require.NoError(t, printStatus(&out, s))
+	assert.Contains(t, out.String(), "10 entries, serial 41, fresh until 2026-05-03T08:00:00Z")
+	assert.Contains(t, out.String(), "on hold: serial 42; dnsfilter holds shows why")
+}

@@ -1,0 +1,173 @@
+package dnsfilter
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist/subscribe"
+)
+
+// Limits on what is said over the control socket, which only the service's own user can open.
+const (
+	maxControlRequest = 4 << 10
+	controlTimeout    = 10 * time.Minute // to accept a release of ten million entries takes a while
+)
+
+// controlPath is where a running service answers those who operate it.
+func controlPath(state string) string { return filepath.Join(state, "control.sock") }
+
+// ServiceStatus says how a running service stands.
+type ServiceStatus struct {
+	Started  time.Time                    `json:"started"`
+	Lists    []ListStatus                 `json:"lists"`    // in the order of the settings
+	Queries  uint64                       `json:"queries"`  // taken in
+	Hits     uint64                       `json:"hits"`     // answered from the cache
+	Failures uint64                       `json:"failures"` // no upstream answered
+	Dropped  uint64                       `json:"dropped"`  // too many waited for the upstream
+	Actions  map[string]map[string]uint64 `json:"actions"`  // decisions by list and action
+}
+
+// ListStatus says how one list stands.
+type ListStatus struct {
+	List    string          `json:"list"`
+	Action  string          `json:"action"`
+	Signed  bool            `json:"signed"`
+	Entries uint64          `json:"entries"`
+	Serial  uint64          `json:"serial,omitempty"` // in force; 0 for a local list, or if nothing is in force
+	Digest  string          `json:"digest,omitempty"`
+	Origin  string          `json:"origin,omitempty"`  // that answered last
+	Checked time.Time       `json:"checked,omitzero"`  // when an origin proved last that this is the newest
+	Expires time.Time       `json:"expires,omitzero"`  // until when it may be taken for the newest
+	Stale   bool            `json:"stale,omitempty"`   // that has passed, or nothing is in force
+	Error   string          `json:"error,omitempty"`   // why the last try failed
+	Hold    *subscribe.Hold `json:"hold,omitempty"`    // what the guards have stopped
+	Held    uint64          `json:"held,omitempty"`    // how many releases they have stopped since the start
+	Follows bool            `json:"follows,omitempty"` // whether a signed list is followed
+}
+
+// report returns how the running service stands.
+func (s *Service) report() ServiceStatus {
+	current := s.inForce.Load()
+	stats := s.server.Stats()
+	out := ServiceStatus{
+		Started: s.started, Queries: stats.Queries, Hits: stats.Hits, Failures: stats.Failures, Dropped: stats.Dropped,
+		Actions: map[string]map[string]uint64{},
+	}
+	for list, actions := range stats.Lists {
+		out.Actions[list] = map[string]uint64{}
+		for action, n := range actions {
+			out.Actions[list][action.String()] = n
+		}
+	}
+	for i := range current.settings.Lists {
+		l := &current.settings.Lists[i]
+		out.Lists = append(out.Lists, s.listStatus(l, current.follows[l.Rule.List]))
+	}
+	return out
+}
+
+func (s *Service) listStatus(l *List, f *follow) ListStatus {
+	out := ListStatus{List: l.Rule.List, Action: l.Action.String(), Signed: l.File == "", Follows: f != nil}
+	if info, ok := s.store.List(l.Rule.List); ok {
+		out.Entries, out.Serial = info.Entries, info.Serial
+		if info.Serial > 0 {
+			out.Digest = info.Digest.String()
+		}
+		if info.Err != nil {
+			out.Error = info.Err.Error()
+		}
+	}
+	if f == nil {
+		return out
+	}
+	st := f.sub.Status()
+	out.Origin, out.Checked, out.Expires, out.Stale, out.Hold, out.Held = st.Origin, st.Checked, st.Expires, st.Stale, st.Hold, st.Held
+	if st.Err != nil {
+		out.Error = st.Err.Error()
+	}
+	return out
+}
+
+// serveControl answers over the control socket, if there is one, until ctx ends.
+func (s *Service) serveControl(ctx context.Context, l net.Listener) {
+	if l == nil {
+		return
+	}
+	server := &http.Server{Handler: s.control(), ReadTimeout: 5 * time.Second, WriteTimeout: controlTimeout, MaxHeaderBytes: maxControlRequest}
+	stop := context.AfterFunc(ctx, func() { server.Close() }) //nolint:errcheck // it is the end
+	defer stop()
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		s.log.Warn("status, holds, accept and reject work no more", slog.Any("error", err))
+	}
+}
+
+// listenControl makes the socket. What is left of an earlier process may go: the store has one owner.
+func listenControl(ctx context.Context, state string) (net.Listener, error) {
+	path := controlPath(state)
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	l, err := new(net.ListenConfig).Listen(ctx, "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+// control answers what is asked over the socket.
+func (s *Service) control() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { writeControl(w, s.report()) })
+	mux.HandleFunc("POST /accept", s.decide((*subscribe.Subscription).Accept))
+	mux.HandleFunc("POST /reject", s.decide((*subscribe.Subscription).Reject))
+	return mux
+}
+
+// holdDecision is what is to be decided, as the client says it.
+type holdDecision struct {
+	List string `json:"list"`
+	ID   string `json:"id"`
+}
+
+// controlError is an answer that says what went wrong.
+type controlError struct {
+	Error string `json:"error"`
+}
+
+func (s *Service) decide(do func(*subscribe.Subscription, context.Context, string) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var d holdDecision
+		err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxControlRequest)).Decode(&d)
+		if err == nil {
+			f := s.inForce.Load().follows[d.List]
+			if f == nil {
+				err = fmt.Errorf("no signed list %.80q is followed", d.List)
+			} else {
+				err = do(f.sub, r.Context(), d.ID)
+			}
+		}
+		if err != nil {
+			w.WriteHeader(http.StatusConflict)
+			writeControl(w, controlError{err.Error()})
+			return
+		}
+		writeControl(w, struct{}{})
+	}
+}
+
+func writeControl(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v) //nolint:errcheck // who asked has gone
+}

@@ -1,0 +1,70 @@
+package dnsfilter
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/argine-dns/argine/blocklist/guard"
+)
+
+// files are all that the guards read.
+func (g Guard) files() []string { return slices.Concat(g.Protected, g.Popular) }
+
+// load makes the guard that all signed lists share.
+func (g Guard) load() (*guard.Guard, error) {
+	limits := guard.Limits{MaxGrowth: g.MaxGrowth, MaxShrink: g.MaxShrink}
+	if err := readNames(g.Protected, &limits.Protected, guard.ReadProtected); err != nil {
+		return nil, err
+	}
+	err := readNames(g.Popular, &limits.Popular, func(r io.Reader) ([]guard.Popular, error) { return guard.ReadPopular(r, 0) })
+	if err != nil {
+		return nil, err
+	}
+	return guard.New(limits)
+}
+
+func readNames[T any](paths []string, dst *[]T, read func(io.Reader) ([]T, error)) error {
+	for _, path := range paths {
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		names, err := read(f)
+		if err = errors.Join(err, f.Close()); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		*dst = append(*dst, names...)
+	}
+	return nil
+}
+
+// source identifies what load would read.
+func (g Guard) source() string {
+	var text strings.Builder
+	fmt.Fprint(&text, g)
+	for _, path := range g.files() {
+		fmt.Fprintf(&text, " %s", settingsSource(path))
+	}
+	return text.String()
+}
+
+// guards is the guard in force, and what it was made from.
+type guards struct {
+	*guard.Guard
+
+	source string
+}
+
+// next returns the guard of the settings: the same one if nothing has changed, so that no list is followed anew.
+func (g guards) next(settings *Settings) (guards, error) {
+	source := settings.Guard.source()
+	if g.Guard != nil && g.source == source {
+		return g, nil
+	}
+	made, err := settings.Guard.load()
+	return guards{made, source}, err
+}
