@@ -90,6 +90,9 @@ type Policy struct {
 	// Clients are the networks whose queries a server answers; if there are none, [DefaultClients]. Others get REFUSED over
 	// UDP; over TCP their connections are closed.
 	Clients []netip.Prefix
+
+	// Special are zones that a server answers itself, as zones of which nothing is known: see [SpecialZones].
+	Special []blocklist.Name
 }
 
 // Decision is what happens to a name, and why.

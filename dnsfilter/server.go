@@ -64,6 +64,7 @@ type Server struct {
 // course is what Reconfigure replaces in one step.
 type course struct {
 	policy   Policy
+	special  zones
 	upstream Upstream
 	lane     *upstream.Lane // for those who have none of their own; nil if the upstream has none
 }
@@ -88,7 +89,7 @@ func New(c Config) (*Server, error) {
 
 // Reconfigure replaces policy and upstream in one step: a query meets the old ones or the new ones.
 func (s *Server) Reconfigure(p Policy, u Upstream) {
-	c := &course{policy: p, upstream: u}
+	c := &course{policy: p, special: newZones(p.Special), upstream: u}
 	c.lane = c.newLane(nil)
 	s.current.Store(c)
 }
@@ -199,6 +200,11 @@ func (s *Server) local(c *course, dst []byte, q *query, now uint32) (m []byte, a
 		q.allowed = d.allows()
 		if d.Blocks() {
 			m, _ := d.answer(dst, q)
+			return m, false
+		}
+	}
+	if zone := c.special.find(q.name()); zone != "" {
+		if m, ok := q.local(dst, zone); ok {
 			return m, false
 		}
 	}

@@ -27,6 +27,7 @@ type Settings struct {
 	Lists    []List           // in order: the first that blocks a name decides
 	Allow    []string         // files of names that are never blocked
 	Clients  []netip.Prefix   // networks that are served; default DefaultClients
+	Forward  []string         // of SpecialZones those that the upstream is asked for
 	Metrics  netip.AddrPort   // where /metrics, /healthz and /readyz are served over HTTP; zero: nowhere
 	Guard    Guard            // holds updates of signed lists that would block too much, or suddenly too little
 
@@ -112,7 +113,7 @@ func (s *Settings) checkLoop(resolvers []netip.AddrPort) error {
 
 // Policy returns what the lists do.
 func (s *Settings) Policy() Policy {
-	p := Policy{Clients: s.Clients}
+	p := Policy{Clients: s.Clients, Special: s.special()}
 	for _, path := range s.Allow {
 		p.Allow = append(p.Allow, allowName(path))
 	}

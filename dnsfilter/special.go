@@ -1,0 +1,114 @@
+package dnsfilter
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/miekg/dns"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+const (
+	arpa      = "\x04arpa\x00"
+	localhost = "\x09localhost\x00"
+)
+
+// SpecialZones returns the zones that mean nothing outside of a host or a site, so that nobody else is to be asked: reverse
+// zones of private, local and documentation addresses (RFC 6303, RFC 7793), home.arpa (RFC 8375), localhost and invalid
+// (RFC 6761), and onion (RFC 7686). The zone test is not among them, since operators test with it.
+func SpecialZones() []string {
+	zones := []string{
+		"localhost", "invalid", "onion", "home.arpa",
+		"0.in-addr.arpa", "10.in-addr.arpa", "127.in-addr.arpa", "254.169.in-addr.arpa", "168.192.in-addr.arpa", "2.0.192.in-addr.arpa",
+		"100.51.198.in-addr.arpa", "113.0.203.in-addr.arpa", "255.255.255.255.in-addr.arpa",
+		"0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa",
+		"1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa",
+		"c.f.ip6.arpa", "d.f.ip6.arpa", "8.e.f.ip6.arpa", "9.e.f.ip6.arpa", "a.e.f.ip6.arpa", "b.e.f.ip6.arpa", "8.b.d.0.1.0.0.2.ip6.arpa",
+	}
+	for n := 16; n < 32; n++ {
+		zones = append(zones, fmt.Sprintf("%d.172.in-addr.arpa", n))
+	}
+	for n := 64; n < 128; n++ {
+		zones = append(zones, fmt.Sprintf("%d.100.in-addr.arpa", n))
+	}
+	return zones
+}
+
+// zones are special zones, those below arpa apart: they are many, and names there are few.
+type zones struct{ arpa, others []blocklist.Name }
+
+func newZones(all []blocklist.Name) (z zones) {
+	for _, zone := range all {
+		if strings.HasSuffix(string(zone), arpa) {
+			z.arpa = append(z.arpa, zone)
+		} else {
+			z.others = append(z.others, zone)
+		}
+	}
+	return z
+}
+
+// find returns the zone that a name is in; empty if there is none.
+func (z *zones) find(name []byte) blocklist.Name {
+	candidates := z.others
+	if bytes.HasSuffix(name, []byte(arpa)) {
+		candidates = z.arpa
+	}
+	for _, zone := range candidates {
+		if len(name) >= len(zone) && string(name[len(name)-len(zone):]) == string(zone) && blocklist.Name(name).Within(zone) {
+			return zone
+		}
+	}
+	return ""
+}
+
+// local appends the answer to a question about a special zone. DS records belong to the zone above, which tells validators
+// that there is nothing to validate (RFC 8375, section 4), so they are asked for upstream: then it returns false.
+func (q *query) local(dst []byte, zone blocklist.Name) ([]byte, bool) {
+	apex := len(q.name()) == len(zone)
+	switch {
+	case apex && q.qtype == dns.TypeDS:
+		return nil, false
+	case zone == localhost && q.qtype == dns.TypeA:
+		return q.loopback(dst, netip.AddrFrom4([4]byte{127, 0, 0, 1})), true
+	case zone == localhost && q.qtype == dns.TypeAAAA:
+		return q.loopback(dst, netip.IPv6Loopback()), true
+	}
+	rcode := dns.RcodeNameError
+	if apex || zone == localhost {
+		rcode = dns.RcodeSuccess
+	}
+	m := append(q.start(dst, rcode), soa...)
+	m[9] = 1
+	return q.finish(m, 0, errors8914{}), true
+}
+
+// loopback answers with one address.
+func (q *query) loopback(dst []byte, addr netip.Addr) []byte {
+	m := appendAddress(q.start(dst, dns.RcodeSuccess), q.qtype, addr)
+	m[7] = 1
+	return q.finish(m, 0, errors8914{})
+}
+
+// special returns the zones that are answered here: all that there are without those that are forwarded.
+func (s *Settings) special() (zones []blocklist.Name) {
+	for _, text := range SpecialZones() {
+		zone, err := blocklist.ParseName(text)
+		if err == nil && !slices.Contains(s.Forward, text) {
+			zones = append(zones, zone)
+		}
+	}
+	return zones
+}
+
+// parseSpecial reads the name of a special zone.
+func parseSpecial(text string) (string, error) {
+	if !slices.Contains(SpecialZones(), text) {
+		return "", fmt.Errorf("zone %q is forwarded anyway: name special zones, like 10.in-addr.arpa or home.arpa", text)
+	}
+	return text, nil
+}

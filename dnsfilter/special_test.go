@@ -1,0 +1,64 @@
+package dnsfilter_test
+
+import (
+	"testing"
+
+	"github.com/miekg/dns"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/dnsfilter"
+)
+
+func TestSpecialZones(t *testing.T) {
+	t.Parallel()
+	s, err := dnsfilter.ReadSettings(writeFile(t, t.TempDir(), "dnsfilter.yaml", "forward: [168.192.in-addr.arpa]\n"))
+	require.NoError(t, err)
+	up := &counting{next: newZone(t, "$TTL 300\n*. A 192.0.2.3\n*. PTR a.example.\n. SOA ns. h. 1 2 3 4 5\n")}
+	server := newServer(t, dnsfilter.Config{Upstream: up, Policy: s.Policy()})
+	const forwarded = -1
+	for _, c := range []struct {
+		name  string
+		qtype uint16
+		rcode int
+		addr  string
+	}{
+		{"localhost.", dns.TypeA, dns.RcodeSuccess, "127.0.0.1"},
+		{"a.LocalHost.", dns.TypeAAAA, dns.RcodeSuccess, "::1"},
+		{"localhost.", dns.TypeTXT, dns.RcodeSuccess, ""},
+		{"a.invalid.", dns.TypeA, dns.RcodeNameError, ""},
+		{"x.y.onion.", dns.TypeHTTPS, dns.RcodeNameError, ""},
+		{"printer.home.arpa.", dns.TypeA, dns.RcodeNameError, ""},
+		{"home.arpa.", dns.TypeSOA, dns.RcodeSuccess, ""},
+		{"home.arpa.", dns.TypeDS, forwarded, ""},
+		{"1.2.3.10.in-addr.arpa.", dns.TypePTR, dns.RcodeNameError, ""},
+		{"1.0.31.172.in-addr.arpa.", dns.TypePTR, dns.RcodeNameError, ""},
+		{"1.0.32.172.in-addr.arpa.", dns.TypePTR, forwarded, ""},
+		{"1.0.127.100.in-addr.arpa.", dns.TypePTR, dns.RcodeNameError, ""},
+		{"1.1.168.192.in-addr.arpa.", dns.TypePTR, forwarded, ""},
+		{"8.8.8.8.in-addr.arpa.", dns.TypePTR, forwarded, ""},
+		{"a.d.f.ip6.arpa.", dns.TypePTR, dns.RcodeNameError, ""},
+		{"xinvalid.", dns.TypeA, forwarded, ""},
+		{`x\007invalid.`, dns.TypeA, forwarded, ""},
+		{"onion.example.", dns.TypeA, forwarded, ""},
+		{"a.test.", dns.TypeA, forwarded, ""},
+		{".", dns.TypeA, forwarded, ""},
+	} {
+		before := up.n.Load()
+		reply := ask(t, server, "udp", question(c.name, c.qtype).SetEdns0(1232, true))
+		if c.rcode == forwarded {
+			assert.Equal(t, before+1, up.n.Load(), c)
+			continue
+		}
+		assert.Equal(t, before, up.n.Load(), c)
+		assert.Equal(t, c.rcode, reply.Rcode, c)
+		if c.addr == "" {
+			assert.Empty(t, reply.Answer, c)
+			assert.Len(t, reply.Ns, 1, c)
+			continue
+		}
+		if assert.Len(t, reply.Answer, 1, c) {
+			assert.Contains(t, reply.Answer[0].String(), c.addr, c)
+		}
+	}
+}
