@@ -12,8 +12,9 @@
 //
 // Over UDP an ordinary query that can be answered at once takes the fast path: it is read from the datagram as it came and
 // answered in place, many with one system call where the system can do so, by one goroutine a socket and one socket a
-// processor. Whatever is unusual, or has to wait for the upstream, takes the plain path through messages of miekg/dns. The
-// decision, the cache and the bytes of the answer are the same code for both.
+// processor. A question that has to wait for the upstream is set aside, and answered by whoever reads the upstream's reply.
+// Whatever is unusual takes the plain path through messages of miekg/dns. The decision, the cache and the bytes of the
+// answer are the same code for both.
 //
 // Within another server of github.com/miekg/dns, [Policy.Answer] goes in front of the handler that is there.
 //

@@ -1,0 +1,206 @@
+// Bench compares the CPU time that a query costs dnsfilter with what it costs other resolvers that are installed here. It is no test:
+// see README.md.
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Where everything listens.
+const (
+	host         = "127.0.0.1"
+	port         = 5571
+	upstreamPort = 5572
+	echoPort     = 5573
+)
+
+// bench is one run of the whole comparison.
+type bench struct {
+	dir    string
+	names  int
+	runs   int
+	secs   float64
+	binary string
+	out    io.Writer
+}
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) //nolint:forbidigo // this is main
+}
+
+func run(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	b := bench{out: stdout}
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.IntVar(&b.names, "names", 1_000_000, "names on the list")
+	flags.IntVar(&b.runs, "runs", 3, "runs of each workload, of which the median counts")
+	flags.Float64Var(&b.secs, "secs", 2, "seconds of a run")
+	flags.StringVar(&b.binary, "dnsfilter", "dnsfilter", "the program to compare")
+	chosen := flags.String("peers", strings.Join(peerNames(), ","), "programs to run, as far as they are installed")
+	echoes := flags.Bool("echo", false, "be the yardstick")
+	if flags.Parse(args) != nil {
+		return 2
+	}
+	var err error
+	if *echoes {
+		err = echo()
+	} else {
+		err = b.compare(ctx, strings.Split(*chosen, ","))
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "bench: error: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+// echo is the yardstick: it receives, makes the query an answer, and sends, one datagram at a time.
+func echo() error {
+	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.ParseIP(host), Port: echoPort})
+	if err != nil {
+		return err
+	}
+	buf := make([]byte, 4096)
+	for {
+		n, from, err := conn.ReadFromUDPAddrPort(buf)
+		if err != nil {
+			return err
+		}
+		buf[2], buf[3] = buf[2]|0x80, 3
+		if _, err := conn.WriteToUDPAddrPort(buf[:n], from); err != nil {
+			return err
+		}
+	}
+}
+
+func (b *bench) compare(ctx context.Context, names []string) (err error) {
+	for _, tool := range []string{"dnsperf", "nsd", "taskset"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			return fmt.Errorf("%s is needed: %w", tool, err)
+		}
+	}
+	if b.dir, err = os.MkdirTemp("", "bench"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
+	if err := b.writeData(); err != nil {
+		return err
+	}
+	upstream, err := b.start(ctx, 1, b.nsd()...)
+	if err != nil {
+		return err
+	}
+	defer upstream.stop()
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	yardstick, err := b.start(ctx, 0, self, "-echo")
+	if err != nil {
+		return err
+	}
+	defer yardstick.stop()
+	fmt.Fprintf(b.out, "CPU time of a query, as a multiple of the yardstick's at the same moment (lost queries in brackets)\n\n")
+	fmt.Fprintf(b.out, "| | W1 cached | W2 mixed | W3 blocked | W4 not cached | W1 again | MB before | after |\n|---|---|---|---|---|---|---|---|\n")
+	for _, name := range names {
+		if err := b.comparePeer(ctx, name, yardstick); err != nil {
+			fmt.Fprintf(b.out, "| %s | %v |\n", name, err)
+		}
+	}
+	return ctx.Err()
+}
+
+// comparePeer prints one row.
+func (b *bench) comparePeer(ctx context.Context, name string, yardstick *process) error {
+	configure := peers()[name]
+	if configure == nil {
+		return errors.New("unknown")
+	}
+	command, err := configure(b)
+	if err != nil {
+		return err
+	}
+	if _, err := exec.LookPath(command[0]); err != nil {
+		return errors.New("not installed")
+	}
+	p, err := b.start(ctx, 0, command...)
+	if err != nil {
+		return err
+	}
+	defer p.stop()
+	if err := b.waitBlocked(p); err != nil {
+		return err
+	}
+	before := p.memory()
+	row := []string{name}
+	for _, workload := range []string{"w1", "w2", "w3", "w4", "w1"} {
+		cell, err := b.ratio(ctx, workload, p, yardstick)
+		if err != nil {
+			return err
+		}
+		row = append(row, cell)
+	}
+	fmt.Fprintf(b.out, "| %s | %d | %d |\n", strings.Join(row, " | "), before, p.memory())
+	return nil
+}
+
+// ratio runs a workload several times, each between two looks at the yardstick, and returns the median.
+func (b *bench) ratio(ctx context.Context, workload string, p, yardstick *process) (string, error) {
+	file := filepath.Join(b.dir, workload)
+	if workload == "w1" || workload == "w2" {
+		if _, err := b.load(ctx, p, port, file, b.secs); err != nil { // to warm it up
+			return "", err
+		}
+	}
+	var ratios []float64
+	lost := 0
+	for i := range b.runs {
+		name := file
+		if workload == "w4" {
+			name = fmt.Sprint(file, ".", i)
+		}
+		first, err1 := b.load(ctx, yardstick, echoPort, filepath.Join(b.dir, "w1"), 0.5)
+		got, err2 := b.load(ctx, p, port, name, b.secs)
+		second, err3 := b.load(ctx, yardstick, echoPort, filepath.Join(b.dir, "w1"), 0.5)
+		if err := cmp.Or(err1, err2, err3); err != nil {
+			return "", err
+		}
+		ratios = append(ratios, 2*got.cost/(first.cost+second.cost))
+		lost += got.lost
+	}
+	slices.Sort(ratios)
+	cell := fmt.Sprintf("%.2f", ratios[len(ratios)/2])
+	if lost > 0 {
+		cell += fmt.Sprintf(" (%d)", lost)
+	}
+	return cell, nil
+}
+
+// waitBlocked waits until a listed name is blocked.
+func (b *bench) waitBlocked(p *process) error {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		if p.ended() {
+			return errors.New("it ended at once")
+		}
+		if blocked(blockedName(0)) {
+			time.Sleep(time.Second)
+			return nil
+		}
+	}
+	return errors.New("it blocked nothing within two minutes")
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// peers returns for each program how it is configured: one worker, the list in its native form, everything else forwarded. What
+// it returns is the command.
+func peers() map[string]func(*bench) ([]string, error) {
+	return map[string]func(*bench) ([]string, error){
+		"dnsfilter": (*bench).dnsfilter, "unbound": (*bench).unbound, "dnsdist": (*bench).dnsdist, "dnsmasq": (*bench).dnsmasq,
+	}
+}
+
+func peerNames() []string { return slices.Sorted(maps.Keys(peers())) }
+
+func (b *bench) path(name string) string { return filepath.Join(b.dir, name) }
+
+func (b *bench) dnsfilter() ([]string, error) {
+	config := fmt.Sprintf("state: %s\nlisten: [udp://%s:%d]\nupstream: [%s:%d]\nlists: [{name: list, file: list}]\n", b.path("state"), host, port, host, upstreamPort)
+	return []string{b.binary, "serve", "-c", b.path("dnsfilter.yaml")}, b.text("dnsfilter.yaml", config)
+}
+
+func (b *bench) unbound() ([]string, error) {
+	head := fmt.Sprintf(`server:
+  num-threads: 1
+  interface: %s
+  port: %d
+  do-daemonize: no
+  do-not-query-localhost: no
+  use-syslog: no
+  chroot: ""
+  username: ""
+  directory: "%s"
+  pidfile: ""
+  module-config: "iterator"
+  msg-cache-size: 128m
+  rrset-cache-size: 256m
+  outgoing-range: 4096
+  num-queries-per-thread: 2048
+forward-zone:
+  name: "."
+  forward-addr: %s@%d
+server:
+`, host, port, b.dir, host, upstreamPort)
+	return []string{"unbound", "-d", "-c", b.path("unbound.conf")}, b.list("unbound.conf", head, "  local-zone: \"%s.\" always_nxdomain\n")
+}
+
+func (b *bench) dnsdist() ([]string, error) {
+	head := fmt.Sprintf(`setLocal("%s:%d", {reusePort=false})
+newServer({address="%s:%d", sockets=4, checkInterval=60})
+setSecurityPollSuffix("")
+getPool(""):setCache(newPacketCache(1500000, {maxTTL=86400}))
+local blocked = newSuffixMatchNode()
+for line in io.lines("%s") do blocked:add(newDNSName(line)) end
+addAction(SuffixMatchNodeRule(blocked), RCodeAction(DNSRCode.NXDOMAIN))
+`, host, port, host, upstreamPort, b.path("list"))
+	return []string{"dnsdist", "--supervised", "-C", b.path("dnsdist.conf")}, b.text("dnsdist.conf", head)
+}
+
+func (b *bench) dnsmasq() ([]string, error) {
+	head := fmt.Sprintf("no-daemon\nno-resolv\nno-hosts\nport=%d\nlisten-address=%s\nbind-interfaces\nserver=%s#%d\ncache-size=10000\nuser=root\nservers-file=%s\n",
+		port, host, host, upstreamPort, b.path("servers"))
+	if err := b.list("servers", "", "server=/%s/\n"); err != nil {
+		return nil, err
+	}
+	return []string{"dnsmasq", "-C", b.path("dnsmasq.conf")}, b.text("dnsmasq.conf", head)
+}
+
+// nsd is the upstream: a root zone in which every name exists.
+func (b *bench) nsd() []string {
+	zone := "$ORIGIN .\n$TTL 3600\n. SOA a. b. 1 3600 600 86400 300\n. NS ns.\n* A 192.0.2.1\n"
+	config := fmt.Sprintf("server:\n  server-count: 1\n  ip-address: %s@%d\n  username: \"\"\n  chroot: \"\"\n  database: \"\"\n  zonesdir: %q\n"+
+		"  pidfile: \"\"\n  xfrdfile: %q\n  zonelistfile: %q\n  rrl-ratelimit: 0\n  rrl-whitelist-ratelimit: 0\nremote-control:\n  control-enable: no\n"+
+		"zone:\n  name: \".\"\n  zonefile: root.zone\n", host, upstreamPort, b.dir, b.path("xfrd"), b.path("zones"))
+	for name, text := range map[string]string{"root.zone": zone, "nsd.conf": config} {
+		if err := b.text(name, text); err != nil {
+			return []string{"false"}
+		}
+	}
+	return []string{"nsd", "-d", "-c", b.path("nsd.conf")}
+}
+
+func (b *bench) text(name, text string) error { return os.WriteFile(b.path(name), []byte(text), 0o600) }
+
+// list writes a configuration with a line for each name of the list.
+func (b *bench) list(name, head, format string) error {
+	f, err := os.Create(b.path(name))
+	if err != nil {
+		return err
+	}
+	defer f.Close() //nolint:errcheck // Flush tells
+	w := bufio.NewWriter(f)
+	fmt.Fprint(w, head)
+	for i := range b.names {
+		fmt.Fprintf(w, format, blockedName(i))
+	}
+	return w.Flush()
+}

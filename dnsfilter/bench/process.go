@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// process is a program that was started on one processor.
+type process struct {
+	cmd  *exec.Cmd
+	done chan struct{}
+}
+
+func (b *bench) start(ctx context.Context, cpu int, command ...string) (*process, error) {
+	cmd := exec.CommandContext(ctx, "taskset", append([]string{"-c", strconv.Itoa(cpu)}, command...)...) //nolint:gosec // our own words
+	cmd.Dir = b.dir
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	p := &process{cmd, make(chan struct{})}
+	go func() { _ = cmd.Wait(); close(p.done) }() // how it ended does not matter
+	time.Sleep(time.Second)
+	return p, nil
+}
+
+func (p *process) ended() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
+func (p *process) stop() {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+	select {
+	case <-p.done:
+	case <-time.After(10 * time.Second):
+		_ = p.cmd.Process.Kill()
+		<-p.done
+	}
+}
+
+// cpu returns the CPU time that the process has used.
+func (p *process) cpu() (time.Duration, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	user, err1 := strconv.Atoi(fields[11])
+	system, err2 := strconv.Atoi(fields[12])
+	if err1 != nil || err2 != nil {
+		return 0, fmt.Errorf("reading the CPU time of %d", p.cmd.Process.Pid)
+	}
+	return time.Duration(user+system) * 10 * time.Millisecond, nil
+}
+
+// memory returns the resident memory in MB.
+func (p *process) memory() int {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	return number(`VmRSS:\s+(\d+)`, string(text)) / 1024
+}
+
+// result is what a load of queries cost.
+type result struct {
+	cost float64 // microseconds a query
+	lost int
+}
+
+// load sends queries for some seconds, and tells what they cost the process.
+func (b *bench) load(ctx context.Context, p *process, port int, file string, secs float64) (result, error) {
+	before, err := p.cpu()
+	if err != nil {
+		return result{}, err
+	}
+	out, err := exec.CommandContext(ctx, "taskset", "-c", "1", "dnsperf", "-s", host, "-p", strconv.Itoa(port), "-d", file, //nolint:gosec // our own words
+		"-c", "8", "-T", "1", "-t", "2", "-l", fmt.Sprint(secs)).Output()
+	if err != nil {
+		return result{}, fmt.Errorf("running dnsperf: %w", err)
+	}
+	after, err := p.cpu()
+	if err != nil {
+		return result{}, err
+	}
+	answered := number(`Queries completed:\s+(\d+)`, string(out))
+	if answered == 0 {
+		return result{}, fmt.Errorf("no query was answered")
+	}
+	return result{float64((after - before).Microseconds()) / float64(answered), number(`Queries lost:\s+(\d+)`, string(out))}, nil
+}
+
+// number returns what a pattern finds in a text, else 0.
+func number(pattern, text string) int {
+	m := regexp.MustCompile(pattern).FindStringSubmatch(text)
+	if m == nil {
+		return 0
+	}
+	n, _ := strconv.Atoi(m[1])
+	return n
+}
+
+// blocked asks for a name.
+func blocked(name string) bool {
+	c := dns.Client{Timeout: 200 * time.Millisecond}
+	reply, _, err := c.Exchange(new(dns.Msg).SetQuestion(dns.Fqdn(name), dns.TypeA), net.JoinHostPort(host, strconv.Itoa(port)))
+	return err == nil && reply.Rcode == dns.RcodeNameError
+}

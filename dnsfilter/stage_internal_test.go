@@ -1,0 +1,78 @@
+package dnsfilter
+
+import (
+	"net"
+	"net/netip"
+	"testing"
+
+	"github.com/miekg/dns"
+	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/dnsfilter/upstream"
+)
+
+// BenchmarkStages is the fast path, stage by stage, without the sockets of clients. "forward" is the whole way of a question to a
+// resolver on loopback and back, one at a time, sockets and the resolver's own work included.
+func BenchmarkStages(b *testing.B) {
+	s := pathsServer(b)
+	packet := func(name string) []byte {
+		m, err := new(dns.Msg).SetQuestion(name, dns.TypeA).Pack()
+		require.NoError(b, err)
+		return m
+	}
+	www, blocked := packet("www.example.org."), packet("a.b.nxdomain.test.")
+	s.slow(www) // into the cache
+	q, dst, c := &query{counters: &s.shared}, make([]byte, 0, 2*udpSize), s.current.Load()
+	stages := []struct {
+		name   string
+		packet []byte
+		run    func(packet []byte)
+	}{
+		{"parse", www, func(p []byte) { q.read(p) }},
+		{"decide", www, func([]byte) { c.policy.Decide(s.store, q.name()) }},
+		{"cache", www, func([]byte) { s.cache.get(dst, q, 1) }},
+		{"cached answer", www, func([]byte) { s.local(c, dst, q, 1) }},
+		{"blocked answer", blocked, func([]byte) { s.local(c, dst, q, 1) }},
+	}
+	for _, stage := range stages {
+		require.True(b, q.read(stage.packet))
+		b.Run(stage.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				stage.run(stage.packet)
+			}
+		})
+	}
+	b.Run("forward", benchmarkForward)
+}
+
+func benchmarkForward(b *testing.B) {
+	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	require.NoError(b, err)
+	b.Cleanup(func() { _ = conn.Close() })
+	go func() {
+		buf := make([]byte, udpSize)
+		for {
+			n, from, err := conn.ReadFromUDPAddrPort(buf)
+			if err != nil {
+				return
+			}
+			buf[2] |= flagQR >> 8
+			_, _ = conn.WriteToUDPAddrPort(buf[:n], from)
+		}
+	}()
+	f, err := upstream.New(netip.MustParseAddrPort(conn.LocalAddr().String()))
+	require.NoError(b, err)
+	s, err := New(Config{Upstream: f, Cache: -1})
+	require.NoError(b, err)
+	q := &query{counters: &s.shared}
+	packet, err := new(dns.Msg).SetQuestion("www.example.org.", dns.TypeA).Pack()
+	require.NoError(b, err)
+	require.True(b, q.read(packet))
+	b.ReportAllocs()
+	for b.Loop() {
+		if s.resolve(s.current.Load(), q) == nil {
+			b.Fatal("no answer")
+		}
+	}
+}
