@@ -21,7 +21,7 @@ func blockedName(i int) string {
 	return fmt.Sprintf("%x-%d.%s.example", uint32(i)*2654435761, i, []string{"shop", "news", "web", "media"}[i%4])
 }
 
-func allowedName(i int) string { return fmt.Sprintf("www.site-%d.test", i) }
+func allowedName(i int) string { return fmt.Sprintf("www.site-%d.example", i) }
 
 // writeData writes the list and the queries of each workload.
 func (b *bench) writeData() error {
@@ -42,7 +42,7 @@ func (b *bench) writeData() error {
 		},
 	}
 	for i := range b.runs {
-		workloads[fmt.Sprint("w4.", i)] = func() string { fresh++; return fmt.Sprintf("once-%d.test A", fresh) }
+		workloads[fmt.Sprint("w4.", i)] = func() string { fresh++; return fmt.Sprintf("once-%d.example A", fresh) }
 	}
 	n := 0
 	if err := b.write("list", b.names, func() string { n++; return blockedName(n - 1) }); err != nil {
