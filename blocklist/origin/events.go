@@ -234,7 +234,7 @@ func (s eventStream) run(ctx context.Context, l *listener, from *announcements) 
 }
 
 func (s eventStream) write(text string) error {
-	_ = s.control.SetWriteDeadline(time.Now().Add(slowest)) //nolint:errcheck // where it can't be set, the server's holds
+	_ = s.control.SetWriteDeadline(time.Now().Add(slowest)) // where it can't be set, the server's holds
 	if _, err := s.w.Write([]byte(text)); err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ import (
 )
 
 // listen opens the announcements of a server; the channel closes with the connection.
-func listen(t *testing.T, url string) (<-chan string, *http.Response) {
+func listen(t *testing.T, url string) (<-chan string, http.Header) {
 	t.Helper()
 	resp, err := http.Get(url)
 	require.NoError(t, err)
@@ -36,7 +36,7 @@ func listen(t *testing.T, url string) (<-chan string, *http.Response) {
 			}
 		}
 	}()
-	return events, resp
+	return events, resp.Header
 }
 
 func next(t *testing.T, events <-chan string) string {
@@ -57,9 +57,9 @@ func TestEvents(t *testing.T) {
 	h := newHouse(t)
 	server := httptest.NewServer(h.Handler())
 	t.Cleanup(server.Close)
-	events, resp := listen(t, server.URL+"/events")
-	assert.Equal(t, "text/event-stream", resp.Header.Get("Content-Type"))
-	assert.Equal(t, "no", resp.Header.Get("X-Accel-Buffering"))
+	events, header := listen(t, server.URL+"/events")
+	assert.Equal(t, "text/event-stream", header.Get("Content-Type"))
+	assert.Equal(t, "no", header.Get("X-Accel-Buffering"))
 	filtered, _ := listen(t, server.URL+"/events?list=it.example/other")
 	named, _ := listen(t, server.URL+"/events?list=it.example/other&list="+trusttest.List)
 	r := h.agency.Release(1, "example.org")
