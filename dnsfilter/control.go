@@ -169,5 +169,5 @@ func (s *Service) decide(do func(*subscribe.Subscription, context.Context, strin
 
 func writeControl(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(v) //nolint:errcheck // who asked has gone
+	_ = json.NewEncoder(w).Encode(v)
 }

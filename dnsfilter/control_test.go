@@ -10,11 +10,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/argine-dns/argine/blocklist/guard"
-	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/blocklist/guard"
+	"github.com/argine-dns/argine/dnsfilter"
 )
 
 // A release that touches a protected name goes from a real agency over a real origin to a running service, is held there,

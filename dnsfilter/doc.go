@@ -27,7 +27,7 @@
 // that says no more than that (RFC 8482), unless the name is blocked.
 //
 // Zones that mean nothing outside of a host or a site, as [SpecialZones] has them, are answered here if the policy says so;
-// settings do, but for those named under forward.
+// settings do for those named under local.
 //
 // Clients beyond the networks that the policy names (or, if it names none, loopback and private ones) get REFUSED over UDP,
 // and a closed connection over TCP. Responses and datagrams from port 0 are not answered.

@@ -27,7 +27,7 @@ type Settings struct {
 	Lists    []List           // in order: the first that blocks a name decides
 	Allow    []string         // files of names that are never blocked
 	Clients  []netip.Prefix   // networks that are served; default DefaultClients
-	Forward  []string         // of SpecialZones those that the upstream is asked for
+	Local    []string         // of SpecialZones those that are answered without the upstream; "special" for all
 	Metrics  netip.AddrPort   // where /metrics, /healthz and /readyz are served over HTTP; zero: nowhere
 	Guard    Guard            // holds updates of signed lists that would block too much, or suddenly too little
 

@@ -34,7 +34,7 @@ state: /var/lib/dnsfilter
 cache: 16 MiB
 clients: [192.0.2.0/24, "2001:db8::1"]
 metrics: 127.0.0.1:9153
-forward: [10.in-addr.arpa]
+local: [10.in-addr.arpa]
 lists:
   - name: it.example/csam
     root: csam.root.json
@@ -73,7 +73,7 @@ allow:
 	p := s.Policy()
 	assert.Len(t, p.Rules, 3)
 	assert.Equal(t, s.Clients, p.Clients)
-	assert.Len(t, p.Special, len(dnsfilter.SpecialZones())-1)
+	assert.Len(t, p.Special, 1)
 	require.Len(t, p.Allow, 1)
 	assert.Regexp(t, `^allow/allow-[0-9a-f]{8}$`, p.Allow[0])
 	assert.NoError(t, blocklist.CheckListName(p.Allow[0]))
@@ -118,7 +118,7 @@ func TestMistakesInSettings(t *testing.T) {
 		{"a loop by loopback", "listen: ['tcp://[::]:53']\nupstream: ['::1']\n", []string{"resolver [::1]:53 is this server itself"}},
 		{"networks", "clients: [192.0.2.1/24, all]\n", []string{`1:11: network "192.0.2.1/24"`, `1:25: network "all"`}},
 		{"no address for metrics", "metrics: 9153\n", []string{`1:10: metrics "9153"`}},
-		{"zones that are not special", "forward: [example.org]\n", []string{`1:11: zone "example.org" is forwarded anyway`}},
+		{"zones that are not special", "local: [example.org]\n", []string{`1:9: zone "example.org" is not special`}},
 		{"sizes", "cache: much\n", []string{`1:8: size "much"`}},
 		{"negative size", "cache: -1\n", []string{`1:8: size "-1"`}},
 		{"huge size", "cache: 9999999999GiB\n", []string{`1:8: size "9999999999GiB"`}},

@@ -94,21 +94,25 @@ func (q *query) loopback(dst []byte, addr netip.Addr) []byte {
 	return q.finish(m, 0, errors8914{})
 }
 
-// special returns the zones that are answered here: all that there are without those that are forwarded.
+// allSpecial stands for all special zones in the settings.
+const allSpecial = "special"
+
+// special returns the zones that are answered here. None are unless the settings say so: recursors have them, too.
 func (s *Settings) special() (zones []blocklist.Name) {
+	all := slices.Contains(s.Local, allSpecial)
 	for _, text := range SpecialZones() {
 		zone, err := blocklist.ParseName(text)
-		if err == nil && !slices.Contains(s.Forward, text) {
+		if err == nil && (all || slices.Contains(s.Local, text)) {
 			zones = append(zones, zone)
 		}
 	}
 	return zones
 }
 
-// parseSpecial reads the name of a special zone.
+// parseSpecial reads the name of a special zone, or the word for all of them.
 func parseSpecial(text string) (string, error) {
-	if !slices.Contains(SpecialZones(), text) {
-		return "", fmt.Errorf("zone %q is forwarded anyway: name special zones, like 10.in-addr.arpa or home.arpa", text)
+	if text != allSpecial && !slices.Contains(SpecialZones(), text) {
+		return "", fmt.Errorf("zone %q is not special: write special for all that are, or name some, like 10.in-addr.arpa or home.arpa", text)
 	}
 	return text, nil
 }

@@ -12,7 +12,7 @@ import (
 
 func TestSpecialZones(t *testing.T) {
 	t.Parallel()
-	s, err := dnsfilter.ReadSettings(writeFile(t, t.TempDir(), "dnsfilter.yaml", "forward: [168.192.in-addr.arpa]\n"))
+	s, err := dnsfilter.ReadSettings(writeFile(t, t.TempDir(), "dnsfilter.yaml", "local: [special]\n"))
 	require.NoError(t, err)
 	up := &counting{next: newZone(t, "$TTL 300\n*. A 192.0.2.3\n*. PTR a.example.\n. SOA ns. h. 1 2 3 4 5\n")}
 	server := newServer(t, dnsfilter.Config{Upstream: up, Policy: s.Policy()})
@@ -35,7 +35,7 @@ func TestSpecialZones(t *testing.T) {
 		{"1.0.31.172.in-addr.arpa.", dns.TypePTR, dns.RcodeNameError, ""},
 		{"1.0.32.172.in-addr.arpa.", dns.TypePTR, forwarded, ""},
 		{"1.0.127.100.in-addr.arpa.", dns.TypePTR, dns.RcodeNameError, ""},
-		{"1.1.168.192.in-addr.arpa.", dns.TypePTR, forwarded, ""},
+		{"1.1.168.192.in-addr.arpa.", dns.TypePTR, dns.RcodeNameError, ""},
 		{"8.8.8.8.in-addr.arpa.", dns.TypePTR, forwarded, ""},
 		{"a.d.f.ip6.arpa.", dns.TypePTR, dns.RcodeNameError, ""},
 		{"xinvalid.", dns.TypeA, forwarded, ""},
@@ -59,6 +59,24 @@ func TestSpecialZones(t *testing.T) {
 		}
 		if assert.Len(t, reply.Answer, 1, c) {
 			assert.Contains(t, reply.Answer[0].String(), c.addr, c)
+		}
+	}
+}
+
+// Recursors have these zones, too: a name is asked for upstream unless the settings say otherwise.
+func TestSpecialZonesAreAChoice(t *testing.T) {
+	t.Parallel()
+	for settings, names := range map[string]map[string]bool{
+		"":                           {"a.invalid": false, "1.0.0.10.in-addr.arpa": false},
+		"local: [10.in-addr.arpa]\n": {"a.invalid": false, "1.0.0.10.in-addr.arpa": true},
+		"local: [special]\n":         {"a.invalid": true, "1.0.0.10.in-addr.arpa": true},
+	} {
+		s, err := dnsfilter.ReadSettings(writeFile(t, t.TempDir(), "dnsfilter.yaml", settings))
+		require.NoError(t, err)
+		for name, local := range names {
+			up := &counting{next: newZone(t, "$TTL 300\n*. PTR a.example.\n. SOA ns. h. 1 2 3 4 5\n")}
+			ask(t, newServer(t, dnsfilter.Config{Upstream: up, Policy: s.Policy()}), "udp", question(name+".", dns.TypePTR))
+			assert.Equal(t, local, up.n.Load() == 0, "%q %s", settings, name)
 		}
 	}
 }

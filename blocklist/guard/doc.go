@@ -10,7 +10,7 @@
 //
 // # What each guard answers
 //
-//	root, single-label, public-suffix  lists that were cut short have blocked all of com, or of every customer of a host
+//	root, single-label, public-suffix, private-suffix  lists that were cut short have blocked all of com, or of every customer of a host
 //	protected        a search engine and an encyclopedia went to a stop page for an hour after an edit by hand (France, 2016)
 //	popular          a file store of millions was blocked for hours because nobody had protected it (Italy, 2024)
 //	parent           an order against one channel or one customer becomes an entry for the whole platform
@@ -24,7 +24,8 @@
 //
 // Only what is new is checked: added entries, and entries that were only monitored before. An addition with status=monitor
 // blocks nothing: it is no parent, and what else it trips is reported and does not hold. A host entry on a public suffix blocks that one name, which
-// may be what was meant: it is reported. A URL entry is as narrow as its path and trips nothing, unless it covers its whole
+// may be what was meant: it is reported. So is a name that is a suffix only by a rule for all names beside it (*.ck). In the first
+// state of a list, what lists commonly hold is reported, too ([Check.Common]): suffixes of companies, and parents. A URL entry is as narrow as its path and trips nothing, unless it covers its whole
 // host (https://name/*): then it is checked like that host. Look-alikes are only ever reported.
 //
 // # Limits

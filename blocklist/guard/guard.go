@@ -52,6 +52,7 @@ type Update struct {
 // [blocklist.ErrMalformed] if the additions can't lead from Before to After.
 func (g *Guard) Check(u Update) (*Report, error) {
 	found, parents := newCollector(g.limits.Keep), newParents(g.limits.MaxBelow)
+	found.first = u.Before == 0
 	added, err := g.additions(u.Changes, found, parents)
 	if err != nil {
 		return nil, err
@@ -124,7 +125,8 @@ func (g *Guard) Entry(e blocklist.Entry) (found []Finding) {
 		return found
 	}
 	place := locate(c.name)
-	if check, why := place.why(c); !c.below && check == CheckSuffix {
+	check, why := place.why(c)
+	if place.wild || !c.below && (check == CheckSuffix || check == CheckPrivate) {
 		trip(check, SeverityReport, why)
 	} else {
 		trip(check, severity, why)

@@ -34,18 +34,18 @@ func TestEntries(t *testing.T) {
 		"localhost":                 "single-label",
 		"co.uk":                     "public-suffix",
 		"=co.uk":                    "(public-suffix)",
-		"github.io":                 "public-suffix",
-		"=github.io":                "(public-suffix)",
+		"github.io":                 "private-suffix",
+		"=github.io":                "(private-suffix)",
 		"someone.github.io":         "",
 		"kawasaki.jp":               "public-suffix", // the rule is *.kawasaki.jp
-		"any.kawasaki.jp":           "public-suffix",
+		"any.kawasaki.jp":           "(public-suffix)",
 		"city.kawasaki.jp":          "", // but for this one
 		"xn--55qx5d.cn":             "public-suffix",
-		"https://github.io/*":       "(public-suffix)",
-		"https://*.github.io/*":     "public-suffix",
+		"https://github.io/*":       "(private-suffix)",
+		"https://*.github.io/*":     "private-suffix",
 		"https://*.github.io/x":     "",
-		"github.io status=monitor":  "(public-suffix)",
-		"=github.io status=monitor": "(public-suffix)",
+		"github.io status=monitor":  "(private-suffix)",
+		"=github.io status=monitor": "(private-suffix)",
 		// protected
 		"bank.example":                           "protected",
 		"=bank.example":                          "protected",
@@ -269,6 +269,24 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// TestFirstState: what long-kept lists commonly hold is reported where there is no state before, and holds later; what no list
+// may hold always holds.
+func TestFirstState(t *testing.T) {
+	g := newGuard(t, guard.Limits{MaxBelow: 1})
+	lines := []string{"a.bad.example", "b.bad.example", "bad.example", "co.uk", "github.io"}
+	u := guard.Update{After: 5, Changes: additions(slices.Values(lines)), Entries: entries(slices.Values(lines))}
+	severities := func(u guard.Update) string {
+		var out []string
+		for _, f := range check(t, g, u).Findings {
+			out = append(out, string(f.Severity)+" "+string(f.Check)+" "+f.Entry)
+		}
+		return strings.Join(out, ", ")
+	}
+	assert.Equal(t, "hold public-suffix co.uk, report private-suffix github.io, report parent bad.example", severities(u))
+	u.Before, u.After = 1000, 1005
+	assert.Equal(t, "hold public-suffix co.uk, hold private-suffix github.io, hold parent bad.example", severities(u))
+}
+
 // The report keeps a few findings of each check and counts all; its digest stands for all that hold, and for nothing else.
 func TestReport(t *testing.T) {
 	g := newGuard(t, guard.Limits{Keep: 2, Popular: popular(t, "store.test", "paypal.test")})
@@ -276,7 +294,7 @@ func TestReport(t *testing.T) {
 		return check(t, g, guard.Update{Before: 1000, After: 1000 + uint64(len(lines)), Changes: additions(slices.Values(lines))})
 	}
 	r := report("co.uk", "com", "github.io", "net", "org", "paypa1.test", "store.test")
-	assert.Equal(t, map[guard.Check]uint64{"public-suffix": 2, "single-label": 3, "lookalike": 1, "popular": 1}, r.Counts)
+	assert.Equal(t, map[guard.Check]uint64{"public-suffix": 1, "private-suffix": 1, "single-label": 3, "lookalike": 1, "popular": 1}, r.Counts)
 	assert.EqualValues(t, 6, r.Held)
 	assert.EqualValues(t, 1, r.Reported)
 	var shown []string

@@ -20,6 +20,7 @@ const (
 	CheckRoot    Check = "root"            // the root of the DNS
 	CheckLabel   Check = "single-label"    // a top-level domain, or a name without one
 	CheckSuffix  Check = "public-suffix"   // below it, names belong to different people
+	CheckPrivate Check = "private-suffix"  // below it, names belong to the customers of a company
 	CheckProtect Check = "protected"       // it touches what is on the protected list
 	CheckPopular Check = "popular"         // it covers a popular name
 	CheckParent  Check = "parent"          // many other entries lie below it
@@ -31,10 +32,15 @@ const (
 // Checks returns all checks in the order of a report.
 func Checks() []Check {
 	return []Check{
-		CheckEmpty, CheckGrowth, CheckShrink, CheckRoot, CheckLabel, CheckSuffix, CheckProtect, CheckPopular, CheckParent,
+		CheckEmpty, CheckGrowth, CheckShrink, CheckRoot, CheckLabel, CheckSuffix, CheckPrivate, CheckProtect, CheckPopular, CheckParent,
 		CheckWide, CheckSpecial, CheckLooks,
 	}
 }
+
+// Common tells whether lists that were kept for years trip the check as a matter of course: they hold hosters that went bad
+// as a whole, and names above others of their own. In the first state of a list such findings are reported: there is no
+// last good state to keep, and what the list is was decided by trusting it.
+func (c Check) Common() bool { return c == CheckPrivate || c == CheckParent }
 
 // Severity says what a finding does.
 type Severity string
@@ -65,6 +71,7 @@ type Report struct {
 // collector gathers findings, and keeps a few of each kind.
 type collector struct {
 	keep   int
+	first  bool // the first state of a list: see [Check.Common]
 	kept   map[Severity]map[Check][]Finding
 	report Report
 	sum    hash.Hash
@@ -80,6 +87,9 @@ func newCollector(keep int) *collector {
 }
 
 func (c *collector) add(f Finding) {
+	if c.first && f.Check.Common() {
+		f.Severity = SeverityReport
+	}
 	c.report.Counts[f.Check]++
 	if f.Severity == SeverityHold {
 		c.report.Held++

@@ -13,6 +13,7 @@ import (
 type place struct {
 	text   string
 	suffix string // the public suffix at or above text; one label more than text if all names below text are suffixes
+	wild   bool   // text is a suffix by a rule for any name of its kind (*.ck): mostly it is the name of one customer
 	icann  bool   // a registry's suffix; otherwise a company's, or that of a top-level domain without rules
 	site   string // the suffix and one label more: what one owner has; empty for a suffix
 }
@@ -22,6 +23,11 @@ type place struct {
 func locate(name blocklist.Name) place {
 	p := place{text: name.String()}
 	p.suffix, p.icann = publicsuffix.PublicSuffix("*." + p.text)
+	if _, above, ok := strings.Cut(p.text, "."); ok && p.suffix == p.text {
+		neighbour := "*." + above
+		suffix, _ := publicsuffix.PublicSuffix(neighbour)
+		p.wild = suffix == neighbour
+	}
 	if len(p.suffix) < len(p.text) {
 		above := p.text[:len(p.text)-len(p.suffix)-1]
 		p.site = p.text[strings.LastIndexByte(above, '.')+1:]
@@ -38,10 +44,14 @@ func (p place) why(c cover) (Check, string) {
 		return CheckLabel, "a single label: it covers a whole top-level domain; list the name below it that is meant"
 	case c.name.Labels() == 1:
 		return CheckLabel, "a single label is no site; it may come from a line that was cut short"
+	case p.suffix == p.text && p.wild:
+		return CheckSuffix, "a public suffix by a rule for all names beside it; list it if it is one owner's"
 	case p.suffix == p.text && p.icann:
 		return CheckSuffix, "a public suffix: anyone can register names below it; list the name below it that is meant"
 	case p.suffix == p.text:
-		return CheckSuffix, "a public suffix of a company: names below it belong to its customers; list the one that is meant"
+		return CheckPrivate, "a public suffix of a company: names below it belong to its customers; list the one that is meant"
+	case len(p.suffix) > len(p.text) && !p.icann:
+		return CheckPrivate, fmt.Sprintf("every name below %s belongs to another customer; list the name that is meant", p.text)
 	case len(p.suffix) > len(p.text):
 		return CheckSuffix, fmt.Sprintf("every name below %s is a public suffix; list the name that is meant", p.text)
 	}

@@ -56,7 +56,8 @@ func (l *Ledger) Remove(ctx context.Context, entries []blocklist.Entry, c Cause)
 }
 
 // Import is Add for a stream of entries of any length, in bounded memory. Entries that the guards hold are left out and
-// counted, unless c.Override says why they are taken. An error in the stream changes nothing. Progress, if it is not nil,
+// counted, unless c.Override says why they are taken; what lists commonly trip ([guard.Check.Common]) is taken, and told: the
+// release decides about it. An error in the stream changes nothing. Progress, if it is not nil,
 // is called now and then with the number of entries read.
 func (l *Ledger) Import(ctx context.Context, entries iter.Seq2[blocklist.Entry, error], c Cause, progress func(uint64)) (Result, error) {
 	return l.change(ctx, KindImport, c, func(o *operation, r *Result) error {
@@ -64,6 +65,7 @@ func (l *Ledger) Import(ctx context.Context, entries iter.Seq2[blocklist.Entry, 
 		if err != nil {
 			return err
 		}
+		check.bulk = true
 		var read uint64
 		for e, err := range entries {
 			if err != nil {

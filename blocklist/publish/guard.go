@@ -122,6 +122,7 @@ func (l *Ledger) guard(ctx context.Context) (*guard.Guard, error) {
 type check struct {
 	guard    *guard.Guard
 	override bool
+	bulk     bool            // of a whole list: what lists commonly trip is left to the release
 	holding  []guard.Finding // the first of those that hold
 	telling  []guard.Finding // the first of the others
 	refused  uint64          // entries
@@ -147,7 +148,7 @@ func (c *check) entry(ctx context.Context, o *operation, e blocklist.Entry) erro
 	holds := false
 	for _, f := range found {
 		to := &c.telling
-		if f.Severity == guard.SeverityHold {
+		if f.Severity == guard.SeverityHold && (!c.bulk || !f.Check.Common()) {
 			to, holds = &c.holding, true
 		}
 		if len(*to) < maxFindings {

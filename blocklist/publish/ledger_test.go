@@ -89,15 +89,16 @@ func TestImport(t *testing.T) {
 	for i := range 5000 {
 		all = append(all, entry(t, strings.Repeat("a", i%50+1)+".example"))
 	}
-	all = append(all, entry(t, "co.uk"), entry(t, "org"))
+	all = append(all, entry(t, "co.uk"), entry(t, "github.io"), entry(t, "org"))
 	var seen []uint64
 	r, err := a.Import(t.Context(), stream(all), cause, func(n uint64) { seen = append(seen, n) })
 	require.NoError(t, err)
 	assert.Equal(t, []uint64{4096}, seen)
-	assert.Equal(t, []uint64{50, 4950, 2}, []uint64{r.Added, r.Unchanged, r.Refused})
-	require.Len(t, r.Findings, 2)
+	assert.Equal(t, []uint64{51, 4950, 2}, []uint64{r.Added, r.Unchanged, r.Refused})
+	require.Len(t, r.Findings, 3)
 	assert.Equal(t, guard.CheckSuffix, r.Findings[0].Check)
 	assert.Equal(t, "org", r.Findings[1].Entry)
+	assert.Equal(t, "github.io", r.Findings[2].Entry, "taken, and told: the release decides")
 }
 
 func TestCause(t *testing.T) {

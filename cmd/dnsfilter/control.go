@@ -9,8 +9,9 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/spf13/cobra"
+
+	"github.com/argine-dns/argine/dnsfilter"
 )
 
 // controlFlags say which running server is meant, and how it is shown.

@@ -8,11 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/argine-dns/argine/blocklist/guard"
 	"github.com/argine-dns/argine/blocklist/subscribe"
 	"github.com/argine-dns/argine/dnsfilter"
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 )
 
 func TestControlCommands(t *testing.T) {
