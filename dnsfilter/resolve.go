@@ -62,7 +62,7 @@ func adopt(m, key []byte) ([]byte, error) {
 		return nil, errReply
 	}
 	copy(m[headerSize:], key)
-	end, opt := off, -1
+	end, opt, again := off, -1, false
 	total := count(m, 6) + count(m, 8) + count(m, 10)
 	for i := range total {
 		rrtype, next := checkRecord(m, end)
@@ -71,14 +71,18 @@ func adopt(m, key []byte) ([]byte, error) {
 		}
 		switch rrtype {
 		case dns.TypeTSIG, dns.TypeSIG:
-			return repack(m)
+			again = true
 		case dns.TypeOPT:
-			if i < total-1 || m[end] != 0 {
-				return repack(m)
+			if i < total-count(m, 10) { // it belongs to the additional section (RFC 6891, section 6.1.1)
+				return nil, errReply
 			}
+			again = again || i < total-1 || m[end] != 0
 			opt = end
 		}
 		end = next
+	}
+	if again {
+		return repack(m)
 	}
 	if opt >= 0 {
 		if m[opt+5] != 0 { // an rcode of more than four bits
