@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -204,7 +206,7 @@ func covers(e blocklist.Entry, u blocklist.URL) bool {
 	addr, err := netip.ParseAddr(strings.Trim(u.Host, "[]"))
 	isName := err != nil
 	if name, ok := e.Name(); ok {
-		host, err := blocklist.ParseName(u.Host)
+		host, err := blocklist.ParseName(presentation(u.Host))
 		return isName && err == nil && (host == name || e.Scope == blocklist.ScopeDomain && host.Within(name))
 	}
 	if p, ok := e.Prefix(); ok {
@@ -233,6 +235,14 @@ func covers(e blocklist.Entry, u blocklist.URL) bool {
 		return u.Path == path || strings.HasPrefix(u.Path, path+"/")
 	}
 	return u.Path == rest
+}
+
+// presentation writes the percent-escapes of a host as those of a name: each stands for one octet.
+func presentation(host string) string {
+	return regexp.MustCompile("%[0-9A-F]{2}").ReplaceAllStringFunc(host, func(escaped string) string {
+		octet, _ := strconv.ParseUint(escaped[1:], 16, 8)
+		return fmt.Sprintf(`\%03d`, octet)
+	})
 }
 
 // checkURL compares a lookup with the reference: something is found if and only if something covers it, and what is found
