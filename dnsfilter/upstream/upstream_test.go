@@ -23,14 +23,26 @@ type fake struct {
 	udp, tcp atomic.Int64 // queries
 }
 
+// listenBoth takes a port for UDP that is free for TCP, too.
+func listenBoth(t *testing.T) (net.PacketConn, net.Listener) {
+	t.Helper()
+	for range 20 {
+		u, err := net.ListenPacket("udp", "127.0.0.1:0")
+		require.NoError(t, err)
+		if l, err := net.Listen("tcp", u.LocalAddr().String()); err == nil {
+			return u, l
+		}
+		u.Close()
+	}
+	t.Fatal("no port is free for both")
+	return nil, nil
+}
+
 // newFake starts a resolver that answers with handle; network is udp or tcp.
 func newFake(t *testing.T, handle func(network string, w dns.ResponseWriter, q *dns.Msg)) *fake {
 	t.Helper()
 	f := &fake{}
-	u, err := net.ListenPacket("udp", "127.0.0.1:0")
-	require.NoError(t, err)
-	l, err := net.Listen("tcp", u.LocalAddr().String())
-	require.NoError(t, err)
+	u, l := listenBoth(t)
 	f.addr = netip.MustParseAddrPort(u.LocalAddr().String())
 	handler := func(network string, n *atomic.Int64) dns.HandlerFunc {
 		return func(w dns.ResponseWriter, q *dns.Msg) { n.Add(1); handle(network, w, q) }
