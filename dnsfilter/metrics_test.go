@@ -113,9 +113,8 @@ func TestHealth(t *testing.T) {
 	require.NoError(t, r.stop())
 	r.log = &syncBuffer{}
 	r.start(t) // it fetches at once
-	require.Eventually(t, func() bool { code, _ := get(t, base+"/readyz"); return code == http.StatusOK }, 10*time.Second, 20*time.Millisecond)
-	_, text = get(t, base+"/readyz")
-	assert.Equal(t, "ready\n", text)
+	require.Eventually(t, func() bool { code, text := get(t, base+"/readyz"); return code == http.StatusOK && text == "ready\n" },
+		10*time.Second, 20*time.Millisecond) // a moment after it is enforced it is fresh, too
 	_, text = get(t, base+"/metrics")
 	assert.Contains(t, text, `dnsfilter_list_stale{list="it.example/test"} 0`)
 	assert.Contains(t, text, `dnsfilter_list_serial{list="it.example/test"} 1`)
