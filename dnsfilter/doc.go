@@ -26,8 +26,8 @@
 // that do not fit are cut to the question, with TC set. Questions for all types (ANY) are answered with a HINFO record
 // that says no more than that (RFC 8482), unless the name is blocked.
 //
-// Zones that mean nothing outside of a host or a site, as [SpecialZones] has them, are answered here if the policy says so;
-// settings do for those named under local.
+// Zones that mean nothing outside of a host or a site, as [SpecialZones] has them, are answered here if the policy says so, and
+// nothing that is listed is; settings do for all of them, or for those named under local.
 //
 // Clients beyond the networks that the policy names (or, if it names none, loopback and private ones) get REFUSED over UDP,
 // and a closed connection over TCP. Responses and datagrams from port 0 are not answered.

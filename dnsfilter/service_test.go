@@ -55,7 +55,7 @@ func newFolder(t *testing.T, lists string) *running {
 	l, addr := listen(t)
 	require.NoError(t, l.Close())
 	r := &running{dir: t.TempDir(), addr: addr, reload: make(chan struct{}), log: &syncBuffer{}}
-	r.write(t, "head.yaml", fmt.Sprintf("listen: [udp://%s, tcp://%s]\nupstream: [%s]\nstate: state\n", addr, addr, resolver))
+	r.write(t, "head.yaml", fmt.Sprintf("listen: [udp://%s, tcp://%s]\nupstream: [%s]\nlocal: []\nstate: state\n", addr, addr, resolver))
 	r.settings(t, lists)
 	return r
 }

@@ -27,7 +27,7 @@ type Settings struct {
 	Lists    []List           // in order: the first that blocks a name decides
 	Allow    []string         // files of names that are never blocked
 	Clients  []netip.Prefix   // networks that are served; default DefaultClients
-	Local    []string         // of SpecialZones those that are answered without the upstream; "special" for all
+	Local    []string         // of SpecialZones those that are answered without the upstream; default all
 	Metrics  netip.AddrPort   // where /metrics, /healthz and /readyz are served over HTTP; zero: nowhere
 	Guard    Guard            // holds updates of signed lists that would block too much, or suddenly too little
 
@@ -83,6 +83,9 @@ func DefaultSettings() *Settings {
 func (s *Settings) setDefaults() {
 	if len(s.Listen) == 0 {
 		s.Listen = []string{"udp://127.0.0.1:5353", "tcp://127.0.0.1:5353"}
+	}
+	if s.Local == nil {
+		s.Local = SpecialZones()
 	}
 	if s.State != "" {
 		return

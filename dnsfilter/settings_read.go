@@ -28,7 +28,7 @@ func parseSettings(path string, text []byte) (*Settings, error) {
 			"upstream": many(r, &s.Upstream, upstream.ParseAddr),
 			"state":    one(r, &s.State, s.path),
 			"clients":  many(r, &s.Clients, parseNetwork),
-			"local":    many(r, &s.Local, parseSpecial),
+			"local":    func(n ast.Node) { s.Local = []string{}; many(r, &s.Local, parseSpecial)(n) },
 			"metrics":  one(r, &s.Metrics, parseMetrics),
 			"cache":    one(r, &s.Cache, parseSize),
 			"lists":    func(n ast.Node) { r.sequence(n, func(item ast.Node) { s.readList(r, item) }) },

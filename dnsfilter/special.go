@@ -18,11 +18,11 @@ const (
 )
 
 // SpecialZones returns the zones that mean nothing outside of a host or a site, so that nobody else is to be asked: reverse
-// zones of private, local and documentation addresses (RFC 6303, RFC 7793), home.arpa (RFC 8375), localhost and invalid
-// (RFC 6761), and onion (RFC 7686). The zone test is not among them, since operators test with it.
+// zones of private, local and documentation addresses (RFC 6303, RFC 7793), home.arpa (RFC 8375), localhost, invalid and
+// test (RFC 6761), and onion (RFC 7686).
 func SpecialZones() []string {
 	zones := []string{
-		"localhost", "invalid", "onion", "home.arpa",
+		"localhost", "invalid", "test", "onion", "home.arpa",
 		"0.in-addr.arpa", "10.in-addr.arpa", "127.in-addr.arpa", "254.169.in-addr.arpa", "168.192.in-addr.arpa", "2.0.192.in-addr.arpa",
 		"100.51.198.in-addr.arpa", "113.0.203.in-addr.arpa", "255.255.255.255.in-addr.arpa",
 		"0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa",
@@ -39,12 +39,16 @@ func SpecialZones() []string {
 }
 
 // zones are special zones, those below arpa apart: they are many, and names there are few.
-type zones struct{ arpa, others []blocklist.Name }
+type zones struct {
+	arpa   map[string]blocklist.Name
+	others []blocklist.Name
+}
 
-func newZones(all []blocklist.Name) (z zones) {
+func newZones(all []blocklist.Name) zones {
+	z := zones{arpa: make(map[string]blocklist.Name)}
 	for _, zone := range all {
 		if strings.HasSuffix(string(zone), arpa) {
-			z.arpa = append(z.arpa, zone)
+			z.arpa[string(zone)] = zone
 		} else {
 			z.others = append(z.others, zone)
 		}
@@ -54,11 +58,15 @@ func newZones(all []blocklist.Name) (z zones) {
 
 // find returns the zone that a name is in; empty if there is none.
 func (z *zones) find(name []byte) blocklist.Name {
-	candidates := z.others
 	if bytes.HasSuffix(name, []byte(arpa)) {
-		candidates = z.arpa
+		for at := 0; name[at] != 0; at += 1 + int(name[at]) {
+			if zone, ok := z.arpa[string(name[at:])]; ok {
+				return zone
+			}
+		}
+		return ""
 	}
-	for _, zone := range candidates {
+	for _, zone := range z.others {
 		if len(name) >= len(zone) && string(name[len(name)-len(zone):]) == string(zone) && blocklist.Name(name).Within(zone) {
 			return zone
 		}
@@ -94,25 +102,20 @@ func (q *query) loopback(dst []byte, addr netip.Addr) []byte {
 	return q.finish(m, 0, errors8914{})
 }
 
-// allSpecial stands for all special zones in the settings.
-const allSpecial = "special"
-
-// special returns the zones that are answered here. None are unless the settings say so: recursors have them, too.
+// special returns the zones that are answered here.
 func (s *Settings) special() (zones []blocklist.Name) {
-	all := slices.Contains(s.Local, allSpecial)
-	for _, text := range SpecialZones() {
-		zone, err := blocklist.ParseName(text)
-		if err == nil && (all || slices.Contains(s.Local, text)) {
+	for _, text := range s.Local {
+		if zone, err := blocklist.ParseName(text); err == nil {
 			zones = append(zones, zone)
 		}
 	}
 	return zones
 }
 
-// parseSpecial reads the name of a special zone, or the word for all of them.
+// parseSpecial reads the name of a special zone.
 func parseSpecial(text string) (string, error) {
-	if text != allSpecial && !slices.Contains(SpecialZones(), text) {
-		return "", fmt.Errorf("zone %q is not special: write special for all that are, or name some, like 10.in-addr.arpa or home.arpa", text)
+	if !slices.Contains(SpecialZones(), text) {
+		return "", fmt.Errorf("zone %q is not special: name some that are, like 10.in-addr.arpa or home.arpa, or leave local out for all", text)
 	}
 	return text, nil
 }

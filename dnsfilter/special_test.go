@@ -12,7 +12,7 @@ import (
 
 func TestSpecialZones(t *testing.T) {
 	t.Parallel()
-	s, err := dnsfilter.ReadSettings(writeFile(t, t.TempDir(), "dnsfilter.yaml", "local: [special]\n"))
+	s, err := dnsfilter.ReadSettings(writeFile(t, t.TempDir(), "dnsfilter.yaml", ""))
 	require.NoError(t, err)
 	up := &counting{next: newZone(t, "$TTL 300\n*. A 192.0.2.3\n*. PTR a.example.\n. SOA ns. h. 1 2 3 4 5\n")}
 	server := newServer(t, dnsfilter.Config{Upstream: up, Policy: s.Policy()})
@@ -41,7 +41,10 @@ func TestSpecialZones(t *testing.T) {
 		{"xinvalid.", dns.TypeA, forwarded, ""},
 		{`x\007invalid.`, dns.TypeA, forwarded, ""},
 		{"onion.example.", dns.TypeA, forwarded, ""},
-		{"a.test.", dns.TypeA, forwarded, ""},
+		{"a.test.", dns.TypeA, dns.RcodeNameError, ""},
+		{"invalid.arpa.", dns.TypeA, forwarded, ""},
+		{"arpa.", dns.TypeNS, forwarded, ""},
+		{`x\004arpa.`, dns.TypeNS, forwarded, ""},
 		{".", dns.TypeA, forwarded, ""},
 	} {
 		before := up.n.Load()
@@ -63,13 +66,13 @@ func TestSpecialZones(t *testing.T) {
 	}
 }
 
-// Recursors have these zones, too: a name is asked for upstream unless the settings say otherwise.
+// A recursor may be trusted with these names: all of them are a choice of the operator's.
 func TestSpecialZonesAreAChoice(t *testing.T) {
 	t.Parallel()
 	for settings, names := range map[string]map[string]bool{
-		"":                           {"a.invalid": false, "1.0.0.10.in-addr.arpa": false},
+		"":                           {"a.invalid": true, "1.0.0.10.in-addr.arpa": true},
 		"local: [10.in-addr.arpa]\n": {"a.invalid": false, "1.0.0.10.in-addr.arpa": true},
-		"local: [special]\n":         {"a.invalid": true, "1.0.0.10.in-addr.arpa": true},
+		"local: []\n":                {"a.invalid": false, "1.0.0.10.in-addr.arpa": false},
 	} {
 		s, err := dnsfilter.ReadSettings(writeFile(t, t.TempDir(), "dnsfilter.yaml", settings))
 		require.NoError(t, err)
@@ -79,4 +82,14 @@ func TestSpecialZonesAreAChoice(t *testing.T) {
 			assert.Equal(t, local, up.n.Load() == 0, "%q %s", settings, name)
 		}
 	}
+}
+
+// What is listed is decided on before.
+func TestListedSpecialNames(t *testing.T) {
+	t.Parallel()
+	p := dnsfilter.DefaultSettings().Policy()
+	p.Rules = []dnsfilter.Rule{{List: "l", Action: dnsfilter.Refused}}
+	s := newServer(t, dnsfilter.Config{Store: newStore(t, map[string]string{"l": "listed.test"}), Policy: p})
+	assert.Equal(t, dns.RcodeRefused, ask(t, s, "udp", question("a.listed.test.", dns.TypeA)).Rcode)
+	assert.Equal(t, dns.RcodeNameError, ask(t, s, "udp", question("other.test.", dns.TypeA)).Rcode)
 }

@@ -35,6 +35,7 @@ func TestReal(t *testing.T) {
 	w.write("dnsfilter.yaml", `
 listen: [udp://`+w.resolver+`, tcp://`+w.resolver+`]
 upstream: [`+w.upstream()+`]
+local: []
 state: state
 lists:
   - {name: it.example/real, root: DIR/root.json, from: ["`+origin+`"], action: nxdomain}
