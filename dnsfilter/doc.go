@@ -32,6 +32,8 @@
 // Clients beyond the networks that the policy names (or, if it names none, loopback and private ones) get REFUSED over UDP,
 // and a closed connection over TCP. Responses and datagrams from port 0 are not answered.
 //
+// A [RateLimit] bounds what one network of clients is answered over UDP.
+//
 // Nothing here logs or keeps a client's address or a name that was asked for.
 //
 // The limits are fixed: 4096 questions wait for the upstream at once, and what comes beyond is dropped; 1000 TCP

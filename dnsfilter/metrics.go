@@ -29,6 +29,8 @@ func (s *Server) Collect(ch chan<- prometheus.Metric) {
 	c.counter("dnsfilter_cache_hits_total", "Queries answered from the cache.", stats.Hits, nil)
 	c.counter("dnsfilter_upstream_failures_total", "Queries answered with SERVFAIL because no upstream answered.", stats.Failures, nil)
 	c.counter("dnsfilter_dropped_total", "Queries not answered because too many waited for the upstream.", stats.Dropped, nil)
+	c.counter("dnsfilter_limited_total", "Queries over UDP held back by the rate limit.", stats.Limited-stats.Slipped, labels{"sent": "nothing"})
+	c.counter("dnsfilter_limited_total", "Queries over UDP held back by the rate limit.", stats.Slipped, labels{"sent": "tc"})
 	for list, actions := range stats.Lists {
 		for action, n := range actions {
 			c.counter("dnsfilter_decisions_total", "Decisions by list and action.", n, labels{"list": list, "action": action.String()})

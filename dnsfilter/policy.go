@@ -91,6 +91,9 @@ type Policy struct {
 	// UDP; over TCP their connections are closed.
 	Clients []netip.Prefix
 
+	// RateLimit is for queries over UDP.
+	RateLimit RateLimit
+
 	// Special are zones that a server answers itself, as zones of which nothing is known: see [SpecialZones].
 	Special []blocklist.Name
 }

@@ -65,6 +65,7 @@ type Server struct {
 type course struct {
 	policy   Policy
 	special  zones
+	limiter  *limiter // nil: no limit
 	upstream Upstream
 	lane     *upstream.Lane // for those who have none of their own; nil if the upstream has none
 }
@@ -89,7 +90,7 @@ func New(c Config) (*Server, error) {
 
 // Reconfigure replaces policy and upstream in one step: a query meets the old ones or the new ones.
 func (s *Server) Reconfigure(p Policy, u Upstream) {
-	c := &course{policy: p, special: newZones(p.Special), upstream: u}
+	c := &course{policy: p, special: newZones(p.Special), limiter: newLimiter(p.RateLimit), upstream: u}
 	c.lane = c.newLane(nil)
 	s.current.Store(c)
 }
@@ -164,19 +165,20 @@ func (s *Server) survive() {
 // respond returns the answer to a message in wire form; nil means none.
 func (s *Server) respond(msg *dns.Msg, stream bool, client netip.Addr) []byte {
 	q := &query{counters: &s.shared}
-	if msg.Opcode != dns.OpcodeQuery {
+	rcode := dns.RcodeFormatError
+	switch {
+	case msg.Opcode != dns.OpcodeQuery:
 		q.id, q.size, q.flags = msg.Id, minSize, headerFlags(msg)
-		return q.refuse(nil, dns.RcodeNotImplemented, 0)
-	}
-	if !q.parse(msg, stream) {
-		return q.refuse(nil, dns.RcodeFormatError, 0)
-	}
-	if rcode := q.check(); rcode != dns.RcodeSuccess {
-		return q.refuse(nil, rcode, 0)
+		rcode = dns.RcodeNotImplemented
+	case q.parse(msg, stream):
+		rcode = q.check()
 	}
 	current := s.current.Load()
-	if !current.policy.serves(client) {
-		return q.refuse(nil, dns.RcodeRefused, dns.ExtendedErrorCodeProhibited)
+	if m, ok := s.admit(current, nil, q, client, stream); !ok {
+		return m
+	}
+	if rcode != dns.RcodeSuccess {
+		return q.refuse(nil, rcode, 0)
 	}
 	m, ask := s.local(current, nil, q, s.cache.now())
 	switch {

@@ -31,6 +31,8 @@ type Settings struct {
 	Metrics  netip.AddrPort   // where /metrics, /healthz and /readyz are served over HTTP; zero: nowhere
 	Guard    Guard            // holds updates of signed lists that would block too much, or suddenly too little
 
+	RateLimit RateLimit // of queries over UDP; default: none
+
 	fileAt map[string]place // where files are named
 }
 
@@ -116,7 +118,7 @@ func (s *Settings) checkLoop(resolvers []netip.AddrPort) error {
 
 // Policy returns what the lists do.
 func (s *Settings) Policy() Policy {
-	p := Policy{Clients: s.Clients, Special: s.special()}
+	p := Policy{Clients: s.Clients, RateLimit: s.RateLimit, Special: s.special()}
 	for _, path := range s.Allow {
 		p.Allow = append(p.Allow, allowName(path))
 	}

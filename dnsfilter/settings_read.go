@@ -34,6 +34,8 @@ func parseSettings(path string, text []byte) (*Settings, error) {
 			"lists":    func(n ast.Node) { r.sequence(n, func(item ast.Node) { s.readList(r, item) }) },
 			"allow":    s.files(r, &s.Allow),
 			"guard":    func(n ast.Node) { s.readGuard(r, n) },
+
+			"rate_limit": func(n ast.Node) { s.readRateLimit(r, n) },
 		})
 	}
 	s.setDefaults()

@@ -118,6 +118,7 @@ func TestMistakesInSettings(t *testing.T) {
 		{"a loop by loopback", "listen: ['tcp://[::]:53']\nupstream: ['::1']\n", []string{"resolver [::1]:53 is this server itself"}},
 		{"networks", "clients: [192.0.2.1/24, all]\n", []string{`1:11: network "192.0.2.1/24"`, `1:25: network "all"`}},
 		{"no address for metrics", "metrics: 9153\n", []string{`1:10: metrics "9153"`}},
+		{"rate limits", "rate_limit: {per_second: -1, slip: much, burst: 2}\n", []string{`1:26: number "-1"`, `1:36: number "much"`, `1:42: unknown key "burst"`}},
 		{"zones that are not special", "local: [example.org]\n", []string{`1:9: zone "example.org" is not special`}},
 		{"sizes", "cache: much\n", []string{`1:8: size "much"`}},
 		{"negative size", "cache: -1\n", []string{`1:8: size "-1"`}},

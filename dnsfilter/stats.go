@@ -12,12 +12,14 @@ type Stats struct {
 	Hits     uint64                       // answered from the cache
 	Failures uint64                       // answered with SERVFAIL because no upstream answered
 	Dropped  uint64                       // not answered because too many waited for the upstream
+	Limited  uint64                       // held back by the rate limit
+	Slipped  uint64                       // of these, answered with TC
 	Lists    map[string]map[Action]uint64 // decisions by list and action; names that no list holds are not counted
 }
 
 // counters are those of one socket, so that processors do not wait for each other.
 type counters struct {
-	queries, hits, failures, dropped atomic.Uint64
+	queries, hits, failures, dropped, limited, slipped atomic.Uint64
 
 	mu    sync.Mutex
 	lists map[listAction]uint64
@@ -70,6 +72,8 @@ func (s *Stats) add(c *counters) {
 	s.Hits += c.hits.Load()
 	s.Failures += c.failures.Load()
 	s.Dropped += c.dropped.Load()
+	s.Limited += c.limited.Load()
+	s.Slipped += c.slipped.Load()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for key, n := range c.lists {
@@ -84,6 +88,6 @@ func (s *Stats) add(c *counters) {
 func (s Stats) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.Uint64("queries", s.Queries), slog.Uint64("hits", s.Hits), slog.Uint64("failures", s.Failures),
-		slog.Uint64("dropped", s.Dropped), slog.Any("lists", s.Lists),
+		slog.Uint64("dropped", s.Dropped), slog.Uint64("limited", s.Limited), slog.Any("lists", s.Lists),
 	)
 }

@@ -105,14 +105,12 @@ func (u *socket) answer(n int) {
 			u.leave(packet, *peer)
 			continue
 		}
-		if !u.course.policy.serves(client.Addr()) {
-			u.add(u.query.refuse(u.answers[i][:0], dns.RcodeRefused, dns.ExtendedErrorCodeProhibited), peer)
+		if m, ok := u.server.admit(u.course, u.answers[i][:0], &u.query, client.Addr(), false); !ok {
+			u.add(m, peer)
 			continue
 		}
 		m, ask := u.server.local(u.course, u.answers[i][:0], &u.query, now)
-		if len(m) > 0 {
-			u.add(m, peer)
-		}
+		u.add(m, peer)
 		if ask && u.ask(peer, len(m) == 0) {
 			flush = true
 		}
@@ -123,8 +121,11 @@ func (u *socket) answer(n int) {
 	}
 }
 
-// add puts an answer among those that are sent together.
+// add puts an answer, if there is one, among those that are sent together.
 func (u *socket) add(m []byte, peer *batch.Peer) {
+	if len(m) == 0 {
+		return
+	}
 	u.query.counters.answers.count(m)
 	u.out.Add(m, peer)
 }
@@ -203,6 +204,10 @@ func (s *Server) serveMessage(packet []byte, w dns.ResponseWriter) {
 
 // reject answers a message of which no more than the header was understood.
 func (s *Server) reject(w dns.ResponseWriter, msg *dns.Msg, rcode int) {
+	if limiter := s.current.Load().limiter; limiter != nil && !limiter.allows(clientAddr(w.RemoteAddr())) {
+		s.shared.limited.Add(1)
+		return
+	}
 	q := query{id: msg.Id, flags: headerFlags(msg), size: minSize}
 	m := q.refuse(nil, rcode, 0)
 	s.shared.answers.count(m)
