@@ -79,6 +79,34 @@ func ExampleStore_LookupName() {
 	// Output: true local domain example.com
 }
 
+// Who decides by list, or has to say who else has listed a page, asks for the matches of all lists.
+func ExampleStore_AppendURLMatches() {
+	dir, remove := temp()
+	defer remove()
+	store, err := blocklist.Open(dir, blocklist.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer store.Close()
+	for list, text := range map[string]string{
+		"it.example/csam":     "https://site.example/channel/* ref=2026/17\n",
+		"it.example/gambling": "site.example status=monitor\n",
+		"fr.example/csam":     "https://other.example/\n",
+	} {
+		if err := store.SetLocal(list, "", parse(text)); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	for _, m := range store.AppendURLMatches(nil, "https://site.example/channel/7") {
+		fmt.Println(m.List, m.Entry(), m.Reference, m.Monitor)
+	}
+	// Unordered output:
+	// it.example/csam https://site.example/channel/* 2026/17 false
+	// it.example/gambling site.example  true
+}
+
 // A program that brings its list along has it compiled once, and opens it without a store.
 func ExampleOpenSet() {
 	dir, remove := temp()

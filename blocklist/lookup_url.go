@@ -13,18 +13,11 @@ import (
 // usual length that is not listed costs no allocation, unless its host has Unicode letters or escapes.
 func (s *lookups) LookupURL(url string) (Match, bool) {
 	v := s.view.Load()
-	var buf [1024]byte
-	dst := buf[:0]
-	if len(url) > len(buf)*3/4 {
-		dst = make([]byte, 0, 3*len(url)+16)
-	}
-	e, ok := canonicalURL(dst, url)
+	var b urlBuffers
+	u, ok := newURLQuery(v.secret, url, b.text[:0], b.name[:0])
 	if !ok {
 		return Match{}, false
 	}
-	var name [MaxName]byte
-	u := urlQuery{expression: e, name: appendHostName(name[:0], e)}
-	u.walk(v.secret, u.name)
 	var k keys // apart from u, or u would not stay on the stack
 	f := v.first(func(l *list) finding { return u.find(l, &k) })
 	if f.attrs == nil {
@@ -33,11 +26,47 @@ func (s *lookups) LookupURL(url string) (Match, bool) {
 	return f.match(k[f.at]), true
 }
 
+// AppendURLMatches appends to dst the match of each list that covers the URL, at most one a list, chosen as by LookupURL.
+// It is for those who decide by list, or have to say who else has listed something.
+func (s *lookups) AppendURLMatches(dst []Match, url string) []Match {
+	v := s.view.Load()
+	var b urlBuffers
+	u, ok := newURLQuery(v.secret, url, b.text[:0], b.name[:0])
+	if !ok {
+		return dst
+	}
+	var k keys
+	for _, l := range v.lists {
+		if f := u.find(l, &k); f.attrs != nil {
+			dst = append(dst, f.match(k[f.at]))
+		}
+	}
+	return dst
+}
+
 // urlQuery is a URL that is looked up.
 type urlQuery struct {
 	expression
 	name []byte // the host in wire form, if it is a name
 	suffixes
+}
+
+// urlBuffers are room for a URL of usual length, on the stack of whoever looks it up.
+type urlBuffers struct {
+	text [1024]byte
+	name [MaxName]byte
+}
+
+// newURLQuery canonicalises a URL, in text and name if they have room. There is none where there is no host.
+func newURLQuery(s *secret, url string, text, name []byte) (u urlQuery, ok bool) {
+	if len(url) > cap(text)*3/4 {
+		text = make([]byte, 0, 3*len(url)+16)
+	}
+	if u.expression, ok = canonicalURL(text, url); ok {
+		u.name = appendHostName(name, u.expression)
+		u.walk(s, u.name)
+	}
+	return u, ok
 }
 
 // appendHostName appends the wire form of the host, and nothing if it is no name.

@@ -201,6 +201,28 @@ func TestLookupURLAllocatesNothing(t *testing.T) {
 	assert.Equal(t, 1, int(testing.AllocsPerRun(100, func() { s.LookupURL(long) })))
 }
 
+func TestAppendURLMatches(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	blocktest.SetList(t, s, "a", "https://site.example/a", "site.example status=monitor", "192.0.2.0/24")
+	blocktest.SetList(t, s, "b", "https://other.example/a")
+	blocktest.SetList(t, s, "c", "=site.example status=monitor", "https://*.example/a/*")
+	matches := func(url string) (found []string) {
+		for _, m := range s.AppendURLMatches([]blocklist.Match{{List: "before"}}, url)[1:] {
+			found = append(found, m.List+" "+m.Entry())
+		}
+		return found
+	}
+	assert.Equal(t, []string{"a https://site.example/a", "c https://*.example/a/*"}, matches("http://SITE.example/a#part"))
+	assert.Equal(t, []string{"a site.example", "c =site.example"}, matches("site.example/b"))
+	assert.Equal(t, []string{"a 192.0.2.0/24"}, matches("http://3221225991/"))
+	assert.Equal(t, []string{"b https://other.example/a", "c https://*.example/a/*"}, matches("https://other.example/a"))
+	assert.Empty(t, matches("https://site.test/a"))
+	assert.Empty(t, matches("https:///"))
+	assert.Zero(t, testing.AllocsPerRun(100, func() { s.AppendURLMatches(nil, "https://site.test/a") }))
+	require.NoError(t, s.Close())
+	assert.Empty(t, matches("https://site.example/a"), "closed")
+}
+
 // covers is the slow reference: what an entry means, from its text.
 func covers(e blocklist.Entry, u blocklist.URL) bool {
 	addr, err := netip.ParseAddr(strings.Trim(u.Host, "[]"))

@@ -55,16 +55,30 @@ func spellings(url string) []string {
 	}
 }
 
+// realEntries reads the real URL entries. Those with a fragment are refused, which is checked, and left out.
+func realEntries(t *testing.T) (entries []blocklist.Entry, lines []string) {
+	t.Helper()
+	refused := 0
+	for _, line := range realLines(t, "url-blocklist-real.txt.gz") {
+		if _, fragment, _ := strings.Cut(line, "#"); fragment != "" {
+			_, err := blocklist.ParseEntry("https://" + line)
+			require.ErrorContains(t, err, "never leaves the browser", line)
+			refused++
+			continue
+		}
+		entries, lines = append(entries, entry(t, "https://"+line)), append(lines, line)
+	}
+	assert.Equal(t, 426, refused)
+	assert.Len(t, entries, 114_290-426)
+	return entries, lines
+}
+
 // TestRealURLsAreFound looks every real URL entry up, in every spelling.
 func TestRealURLsAreFound(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some seconds")
 	}
-	lines := realLines(t, "url-blocklist-real.txt.gz")
-	var entries []blocklist.Entry
-	for _, line := range lines {
-		entries = append(entries, entry(t, "https://"+line))
-	}
+	entries, lines := realEntries(t)
 	s := openStore(t, t.TempDir())
 	require.NoError(t, s.SetLocal("local", "", values(entries)))
 	for i, line := range lines {
@@ -90,13 +104,12 @@ func TestRealURLsAreExplained(t *testing.T) {
 		t.Skip("takes some seconds")
 	}
 	listed := map[string]bool{}
-	var entries []blocklist.Entry
-	for prefix, name := range map[string]string{"https://": "url-blocklist-real.txt.gz", "": "blocklist-real-1m.txt.gz"} {
-		for _, line := range realLines(t, name) {
-			e := entry(t, prefix+line)
-			entries = append(entries, e)
-			listed[e.Target()] = true
-		}
+	entries, _ := realEntries(t)
+	for _, line := range realLines(t, "blocklist-real-1m.txt.gz") {
+		entries = append(entries, entry(t, line))
+	}
+	for _, e := range entries {
+		listed[e.Target()] = true
 	}
 	s := openStore(t, t.TempDir())
 	require.NoError(t, s.SetLocal("local", "", values(entries)))

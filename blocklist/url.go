@@ -247,6 +247,9 @@ func parseURLTarget(text string) (e Entry, why string) {
 	}
 	rest, below := strings.CutPrefix(rest, "*.")
 	rest, mark := cutMark(rest)
+	if _, fragment, _ := strings.Cut(rest, "#"); fragment != "" {
+		return e, "what follows # never leaves the browser, so it can't be listed; without it the entry covers the whole page"
+	}
 	u, err := ParseURL("https://" + rest)
 	if err != nil {
 		return e, err.Error()

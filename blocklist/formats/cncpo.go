@@ -52,7 +52,11 @@ func (c *cncpo) row(t *tally, fields []string) {
 	if url == "" {
 		url = name
 	}
-	if strings.Contains(url, "*") {
+	switch {
+	case hasFragment(url):
+		t.skip(withFragment)
+		return
+	case strings.Contains(url, "*"):
 		t.skip(patternRule)
 		return
 	}

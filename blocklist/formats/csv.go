@@ -113,6 +113,8 @@ func (c *table) row(t *tally, fields []string) {
 	}
 	before := len(t.out)
 	switch {
+	case hasFragment(field("url")):
+		t.skip(withFragment)
 	case field("url") != "":
 		addIf(t, urlTarget, field("url"), "not a URL")
 	case field("host") != "":

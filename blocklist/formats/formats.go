@@ -14,8 +14,8 @@
 //	cncpo      a URL with a path, else a domain, or an address
 //	argine     what the line says: see [blocklist.ParseEntry]
 //
-// Nothing is widened. A wildcard without the name itself, a pattern, a rule with conditions are no entries: they are
-// counted. So is a domain below which the same file makes exceptions: as an entry it would cover them. A file which is
+// Nothing is widened. A wildcard without the name itself, a pattern, a rule with conditions, a URL with a fragment
+// (https://app.example/#/profile/7) are no entries: they are counted. So is a domain below which the same file makes exceptions: as an entry it would cover them. A file which is
 // mostly not what it claims to be, or which yields nothing, is refused.
 //
 // [Write] writes entries for other programs, exactly or not at all.

@@ -192,6 +192,25 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// A fragment never reaches a server, so no entry can stand for it; an empty one says nothing.
+func TestFragmentsAreNotDropped(t *testing.T) {
+	for format, text := range map[formats.Format]string{
+		formats.Domains: lines("a.test/#", "https://a.test/b#", "a.test/#/profile/7", "https://a.test/#!x", "a.test/q?x&y#any-order"),
+		formats.CSV:     lines("url", "a.test/#", "https://a.test/b#", "a.test/#/profile/7", "https://a.test/#!x", "a.test/q?x&y#any-order"),
+		formats.CNCPO:   lines("1;20240521", "http://a.test/x#;a.test", "http://a.test/b;a.test", "http://a.test/#/profile/7;a.test;;", "http://a.test/#!x;;", "http://a.test/#*;;"),
+		formats.Argine:  lines("https://a.test/#", "https://a.test/b#", "https://a.test/#/profile/7 ref=7", "https://a.test/q?x&y#z#any-order", "https://*.a.test#a"),
+	} {
+		entries, skipped, err := read(t, text, formats.Options{Format: format})
+		require.NoError(t, err, format)
+		assert.Len(t, entries, 2, format)
+		require.Len(t, skipped, 1, format)
+		assert.Contains(t, skipped[0], "URL with a fragment, unsupported: 3 @", format)
+	}
+	_, _, err := read(t, lines("a.test/#x"), formats.Options{Format: formats.Domains})
+	require.ErrorIs(t, err, blocklist.ErrMalformed)
+	assert.ErrorContains(t, err, "URL with a fragment", "it is not taken for an empty list")
+}
+
 func TestReadRPZ(t *testing.T) {
 	head := lines("$TTL 300", "@ IN SOA localhost. nobody.invalid. (", "   1 3600 ; serial", "   600 604800 60 )", "  NS localhost.")
 	tests := []struct {

@@ -35,6 +35,7 @@ const (
 	patternRule  = "pattern, unsupported"
 	wildcardOnly = "wildcard without the name itself, unsupported"
 	otherSetting = "other setting"
+	withFragment = "URL with a fragment, unsupported"
 )
 
 // parser reads one format. It is given the lines one after the other, and lastly end.
@@ -169,6 +170,12 @@ func urlTarget(text string) (e blocklist.Entry, ok bool) {
 		text = "https://" + text
 	}
 	return target(text)
+}
+
+// hasFragment tells whether a URL stands for a part of a page, or a view of an application: no entry can say that.
+func hasFragment(url string) bool {
+	_, fragment, _ := strings.Cut(url, "#")
+	return fragment != ""
 }
 
 // cutComment removes a # at the beginning or after white space, and what follows it.

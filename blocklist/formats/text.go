@@ -14,6 +14,8 @@ func parseDomains(t *tally, line string) {
 	case blank(text):
 	case strings.ContainsAny(text, " \t"):
 		t.bad(notName)
+	case strings.Contains(text, "/") && hasFragment(text):
+		t.skip(withFragment)
 	case strings.Contains(text, "*"):
 		t.skip(patternRule)
 	case strings.ContainsAny(text, "/:") || endsInDigit(text):
@@ -92,6 +94,10 @@ func parseArgine(t *tally, line string) {
 		return
 	}
 	e, err := blocklist.ParseEntry(line)
+	if target := strings.Fields(line)[0]; err != nil && strings.Contains(target, "://") && hasFragment(target) {
+		t.skip(withFragment)
+		return
+	}
 	if err != nil {
 		t.bad("not an entry")
 		return

@@ -98,7 +98,8 @@ func (a *app) importList() *cobra.Command {
 		Long: `List everything in a file, of any format: all of it in one step, or nothing. - is standard input.
 
 Category, reference and expiry are for the entries that don't have their own. What is no entry is passed over and
-counted by reason; a file that is mostly not what it claims to be is refused. What the guards hold is left out and
+counted by reason, as are URLs with a fragment (https://app.example/#/profile/7): it never leaves the browser, and without
+it the whole page would be listed. A file that is mostly not what it claims to be is refused. What the guards hold is left out and
 explained; see blocklist guard.`,
 		Example: `  blocklist -C DIR import hosts.txt --ref "order 2026/17"
   zcat list.gz | blocklist -C DIR import - --format domains`,
