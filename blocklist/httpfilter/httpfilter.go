@@ -1,5 +1,5 @@
-// Package httpfilter refuses listed URLs in programs that speak HTTP: as middleware in front of a handler, and as a
-// transport in a client. A refusal has the status 451, Unavailable For Legal Reasons (RFC 7725).
+// Package httpfilter refuses listed URLs in programs that speak HTTP: as middleware in front of a handler, as a transport in
+// a client, and for proxies of all kinds by [Lookup] and [Filter.Response]. A refusal has the status 451, Unavailable For Legal Reasons (RFC 7725).
 //
 //	filter := httpfilter.Filter{List: store}
 //	http.ListenAndServe(addr, filter.Handler(proxy))          // a proxy, gateway or server that others use
@@ -13,10 +13,8 @@ package httpfilter
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"net/netip"
-	"net/url"
 
 	"github.com/argine-dns/argine/blocklist"
 )
@@ -42,14 +40,14 @@ type Filter struct {
 func (f Filter) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		m, ok := f.lookup(r)
-		if ok {
-			r = withMatch(r, m)
-		}
-		if !ok || m.Monitor {
+		switch {
+		case !ok:
 			next.ServeHTTP(w, r)
-			return
+		case m.Monitor:
+			next.ServeHTTP(w, withMatch(r, m))
+		default:
+			f.refuse(w, withMatch(r, m))
 		}
-		f.refuse(w, r)
 	})
 }
 
@@ -65,31 +63,15 @@ func (f Filter) Transport(next http.RoundTripper) http.RoundTripper {
 
 // lookup looks up what r asks for, and where a client's request goes to another host than it names, that host too.
 func (f Filter) lookup(r *http.Request) (blocklist.Match, bool) {
-	m, ok := f.lookupAt(r.URL.Host, r)
-	if r.Host == r.URL.Host || r.Host == "" || ok && !m.Monitor {
-		return m, ok
-	}
-	if named, found := f.lookupAt(r.Host, r); found && (!ok || !named.Monitor) {
-		return named, found
-	}
-	return m, ok
-}
-
-func (f Filter) lookupAt(host string, r *http.Request) (blocklist.Match, bool) {
+	target := r.URL.RequestURI()
 	switch {
-	case host == "":
-		return blocklist.Match{}, false
-	case r.Method != http.MethodConnect:
-		u := url.URL{Scheme: "http", Host: host, Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery}
-		return f.List.LookupURL(u.String())
+	case r.Method == http.MethodConnect:
+		target = r.URL.Host
+	case r.URL.Opaque == "":
+		target = "/" + target // a path may come without a slash
 	}
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	if a, err := netip.ParseAddr(host); err == nil {
-		return f.List.LookupAddr(a)
-	}
-	return f.List.LookupHost(host)
+	m, ok := Lookup(f.List, r.Method, target, r.URL.Host)
+	return or(m, ok, r.Host != r.URL.Host, func() (blocklist.Match, bool) { return Lookup(f.List, r.Method, target, r.Host) })
 }
 
 // matchKey is where a request's context has its match.

@@ -3,12 +3,14 @@ package httpfilter_test
 import (
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -256,4 +258,18 @@ func FuzzHandler(f *testing.F) {
 			}
 		}
 	})
+}
+
+// exchange sends text as it is, and returns all that comes back.
+func exchange(t testing.TB, address, text string) string {
+	t.Helper()
+	c, err := net.DialTimeout("tcp", address, 5*time.Second)
+	require.NoError(t, err)
+	defer c.Close()
+	require.NoError(t, c.SetDeadline(time.Now().Add(5*time.Second)))
+	_, err = io.WriteString(c, text)
+	require.NoError(t, err)
+	all, err := io.ReadAll(c)
+	require.NoError(t, err)
+	return string(all)
 }

@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+
+	"github.com/argine-dns/argine/blocklist"
 )
 
 type transport struct {
@@ -15,21 +17,28 @@ type transport struct {
 // RoundTrip implements [http.RoundTripper].
 func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	m, ok := t.filter.lookup(r)
-	if ok {
-		r = withMatch(r, m)
-	}
-	if !ok || m.Monitor {
+	switch {
+	case !ok:
 		return t.next.RoundTrip(r)
+	case m.Monitor:
+		return t.next.RoundTrip(withMatch(r, m))
 	}
 	if r.Body != nil {
 		_ = r.Body.Close() // it is not sent
 	}
+	return t.filter.Response(r, m), nil
+}
+
+// Response returns the refusal of a request that has a match, for a proxy that is no server of package net/http. Of the
+// request, method and Accept field count; [MatchOf] has the match from the Request of the response.
+func (f Filter) Response(r *http.Request, m blocklist.Match) *http.Response {
+	r = withMatch(r, m)
 	a := answer{header: http.Header{}, status: http.StatusOK}
-	t.filter.refuse(&a, r)
+	f.refuse(&a, r)
 	return &http.Response{
 		Status: strconv.Itoa(a.status) + " " + http.StatusText(a.status), StatusCode: a.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: a.header, Body: io.NopCloser(&a.body), ContentLength: int64(a.body.Len()), Request: r,
-	}, nil
+	}
 }
 
 // answer is what a refusal writes, kept for the client itself.
