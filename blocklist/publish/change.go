@@ -116,9 +116,9 @@ func (s *statements) prepare(ctx context.Context, tx *sql.Tx) error {
 		stmt **sql.Stmt
 		text string
 	}{
-		{&s.insert, `INSERT INTO entries (target, attributes) VALUES (?, ?) ON CONFLICT DO NOTHING`},
+		{&s.insert, `INSERT INTO entries (target, attributes, place, expires) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`},
 		{&s.find, `SELECT attributes FROM entries WHERE target = ?`},
-		{&s.update, `UPDATE entries SET attributes = ? WHERE target = ?`},
+		{&s.update, `UPDATE entries SET attributes = ?, expires = ? WHERE target = ?`},
 		{&s.remove, `DELETE FROM entries WHERE target = ?`},
 		{&s.log, `INSERT INTO changes (id, sign, target, attributes) VALUES (?, ?, ?, ?)`},
 	} {
@@ -138,7 +138,7 @@ func (o *operation) put(ctx context.Context, e blocklist.Entry, r *Result) error
 	}
 	target := e.Target()
 	attributes := line[len(target):]
-	done, err := o.stmts.insert.ExecContext(ctx, target, attributes)
+	done, err := o.stmts.insert.ExecContext(ctx, target, attributes, place(e), expires(e))
 	if err != nil {
 		return err
 	}
@@ -155,7 +155,7 @@ func (o *operation) put(ctx context.Context, e blocklist.Entry, r *Result) error
 		return nil
 	}
 	r.Changed++
-	if _, err := o.stmts.update.ExecContext(ctx, attributes, target); err != nil {
+	if _, err := o.stmts.update.ExecContext(ctx, attributes, expires(e), target); err != nil {
 		return err
 	}
 	return errors.Join(o.log(ctx, '-', target, held), o.log(ctx, '+', target, attributes))

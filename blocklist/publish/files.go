@@ -117,14 +117,7 @@ func union(a, b []trust.File) []trust.File {
 
 // snapshot writes the whole list.
 func (m *maker) snapshot(ctx context.Context) (trust.File, error) {
-	changes := func(yield func(blocklist.Change, error) bool) {
-		for e, err := range m.Entries(ctx) {
-			if !yield(blocklist.Change{Entry: e}, err) {
-				return
-			}
-		}
-	}
-	return m.write(fmt.Sprintf(snapshotFmt, m.to.Serial), m.to, blocklist.Header{}, changes)
+	return m.write(fmt.Sprintf(snapshotFmt, m.to.Serial), m.to, blocklist.Header{}, m.additions(ctx))
 }
 
 // delta writes what has changed since a serial, and returns false if that is too much for a delta.

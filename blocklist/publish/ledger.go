@@ -17,7 +17,8 @@ import (
 )
 
 // schema of the ledger. An entry is kept as its target and, with a space in front, its attributes: together the canonical
-// line. The changes of an operation are those behind the last change of the operation before, up to its own.
+// line. Place and expires say nothing more; they are what a release finds entries by, see [place]. The changes of an
+// operation are those behind the last change of the operation before, up to its own.
 const schema = `
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE operations (
@@ -25,12 +26,15 @@ CREATE TABLE operations (
 	reference TEXT NOT NULL, added INTEGER NOT NULL, removed INTEGER NOT NULL, last_change INTEGER NOT NULL,
 	changes_hash TEXT NOT NULL, entries INTEGER NOT NULL, digest TEXT NOT NULL, hash TEXT NOT NULL);
 CREATE TABLE changes (id INTEGER PRIMARY KEY, sign TEXT NOT NULL, target TEXT NOT NULL, attributes TEXT NOT NULL);
-CREATE TABLE entries (target TEXT PRIMARY KEY, attributes TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX operations_hash ON operations (hash);
+CREATE TABLE entries (target TEXT PRIMARY KEY, attributes TEXT NOT NULL, place TEXT, expires INTEGER) WITHOUT ROWID;
+CREATE INDEX entries_place ON entries (place) WHERE place IS NOT NULL;
+CREATE INDEX entries_expires ON entries (expires) WHERE expires IS NOT NULL;
 CREATE TABLE releases (serial INTEGER PRIMARY KEY, operation INTEGER NOT NULL, head TEXT NOT NULL, pushed TEXT NOT NULL);
 `
 
 // schemaVersion is kept in meta; a ledger of another version is not opened.
-const schemaVersion = "1"
+const schemaVersion = "2"
 
 // Names in the agency's folder.
 const (

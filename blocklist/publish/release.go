@@ -65,13 +65,11 @@ func (l *Ledger) expire(ctx context.Context, c Cause) error {
 	return l.operate(ctx, KindExpire, c, func(o *operation) error {
 		var r Result
 		var targets []string
-		for e, err := range query(ctx, o.tx, scanEntry, `SELECT target, attributes FROM entries WHERE attributes LIKE '% expires=%'`) {
+		for target, err := range query(ctx, o.tx, scanText, `SELECT target FROM entries WHERE expires <= ?`, o.Time.Unix()) {
 			if err != nil {
 				return err
 			}
-			if !e.Expires.IsZero() && !e.Expires.After(o.Time) {
-				targets = append(targets, e.Target())
-			}
+			targets = append(targets, target)
 		}
 		for _, target := range targets {
 			if err := o.remove(ctx, target, &r); err != nil {

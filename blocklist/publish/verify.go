@@ -138,7 +138,7 @@ func replay(o Operation, state *Operation, digest *blocklist.Digest, next func()
 func verifyEntries(ctx context.Context, q querier, last Operation) error {
 	var digest blocklist.Digest
 	var n uint64
-	for line, err := range query(ctx, q, scanLine, `SELECT target || attributes FROM entries`) {
+	for line, err := range query(ctx, q, scanText, `SELECT target || attributes FROM entries`) {
 		if err != nil {
 			return err
 		}
@@ -156,7 +156,7 @@ func verifyEntries(ctx context.Context, q querier, last Operation) error {
 	return damaged("entry %.80q is not what the history has led to", target)
 }
 
-func scanLine(rows *sql.Rows) (line string, err error) { return line, rows.Scan(&line) }
+func scanText(rows *sql.Rows) (text string, err error) { return text, rows.Scan(&text) }
 
 // strayEntry finds a target whose entry is not what its last change says.
 const strayEntry = `

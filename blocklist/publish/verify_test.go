@@ -43,7 +43,7 @@ func TestVerifyFinds(t *testing.T) {
 		"change inserted":    {`INSERT INTO changes VALUES (5, '+', 'more.example', '')`, "change 5 (+more.example) belongs to no operation"},
 		"entry altered":      {`UPDATE entries SET attributes = '' WHERE target = 'example.org'`, `entry "example.org"`},
 		"entry missing":      {`DELETE FROM entries WHERE target = 'example.org'`, `entry "example.org"`},
-		"entry inserted":     {`INSERT INTO entries VALUES ('example.com', '')`, `entry "example.com"`},
+		"entry inserted":     {`INSERT INTO entries (target, attributes) VALUES ('example.com', '')`, `entry "example.com"`},
 		"release altered":    {`UPDATE releases SET head = 'x' WHERE serial = 1`, "release 1 was made from operation 3"},
 		"release moved":      {`UPDATE releases SET operation = 5, head = (SELECT hash FROM operations WHERE id = 5)`, "not the one that was signed"},
 		"release inserted":   {`INSERT INTO releases SELECT 3, operation, head, pushed FROM releases`, "release 2 is missing"},
