@@ -105,6 +105,8 @@ func (s *Service) problem(l *List, f *follow) (text string, enforced bool) {
 		return "enforced, but not followed: see the log", true
 	}
 	switch status := f.sub.Status(); {
+	case status.Serial == 0: // the very moment in which a first release comes into force
+		return "not enforced: nothing is held of it", false
 	case status.Stale:
 		return "stale since " + status.Expires.UTC().Format(time.RFC3339), true
 	case status.Hold != nil:

@@ -1,15 +1,11 @@
 package origin_test
 
 import (
-	"bufio"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -29,7 +25,7 @@ const (
 
 // TestKilled kills an origin at random points of its pushes. A subscriber finds the old release or the new one, whole.
 func TestKilled(t *testing.T) {
-	if dir := os.Getenv("ARGINE_TEST_KILLED"); dir != "" {
+	if dir := os.Getenv(trusttest.KilledDir); dir != "" {
 		acceptAll(t, dir)
 		return
 	}
@@ -46,10 +42,10 @@ func TestKilled(t *testing.T) {
 	}
 	last := uint64(0)
 	for try := 0; try < kills && last < crashSerials; try++ {
-		run(t, h.dir, last+1, time.Duration(rand.IntN(80_000))*time.Microsecond)
+		trusttest.RunKilled(t, h.dir, last+1, time.Duration(rand.IntN(80_000))*time.Microsecond)
 		last = checkWhole(t, h, last)
 	}
-	run(t, h.dir, last+1, time.Minute)
+	trusttest.RunKilled(t, h.dir, last+1, time.Minute)
 	assert.Equal(t, uint64(crashSerials), checkWhole(t, h, last), "in the end it gets there")
 }
 
@@ -58,7 +54,7 @@ func acceptAll(t *testing.T, dir string) {
 	t.Helper()
 	o, err := origin.Open(dir, origin.Options{})
 	require.NoError(t, err)
-	from, err := strconv.ParseUint(os.Getenv("ARGINE_TEST_FROM"), 10, 64)
+	from, err := strconv.ParseUint(os.Getenv(trusttest.KilledFrom), 10, 64)
 	require.NoError(t, err)
 	fmt.Println("ready")
 	for serial := from; serial <= crashSerials; serial++ {
@@ -68,24 +64,6 @@ func acceptAll(t *testing.T, dir string) {
 		require.NoError(t, err)
 		require.NoError(t, f.Close())
 	}
-}
-
-// run starts the process that is killed after a while, if it has not ended.
-func run(t *testing.T, dir string, from uint64, while time.Duration) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilled$")
-	cmd.Env = append(os.Environ(), "ARGINE_TEST_KILLED="+dir, fmt.Sprint("ARGINE_TEST_FROM=", from))
-	out, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	said := bufio.NewReader(out)
-	line, err := said.ReadString('\n')
-	require.NoError(t, err)
-	require.Equal(t, "ready", strings.TrimSpace(line))
-	timer := time.AfterFunc(while, func() { _ = cmd.Process.Kill() }) // it may have ended
-	_, _ = io.Copy(io.Discard, said)
-	timer.Stop()
-	_ = cmd.Wait() // killed or not, what it left tells
 }
 
 // checkWhole reads the folder as it is, as a mirror that copied it would, before anything is mended.

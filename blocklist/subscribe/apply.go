@@ -117,6 +117,7 @@ func (s *Subscription) apply(way []trust.File, next evidence) error {
 		return err
 	}
 	s.held = next
+	s.note()
 	return errors.Join(s.dropHold(), s.removeKeptBut(nil))
 }
 

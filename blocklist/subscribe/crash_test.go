@@ -1,15 +1,11 @@
 package subscribe_test
 
 import (
-	"bufio"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -28,7 +24,7 @@ const (
 
 // TestKilled kills a subscriber at random points. What is left is one release, old or new, whole and with its evidence.
 func TestKilled(t *testing.T) {
-	if dir := os.Getenv("ARGINE_TEST_KILLED"); dir != "" {
+	if dir := os.Getenv(trusttest.KilledDir); dir != "" {
 		followAll(t, dir)
 		return
 	}
@@ -48,10 +44,10 @@ func TestKilled(t *testing.T) {
 	}
 	last := uint64(0)
 	for try := 0; try < kills && last < crashSerials; try++ {
-		run(t, dir, last+1, time.Duration(rand.IntN(80_000))*time.Microsecond)
+		trusttest.RunKilled(t, dir, last+1, time.Duration(rand.IntN(80_000))*time.Microsecond)
 		last = checkWhole(t, dir, last)
 	}
-	run(t, dir, last+1, time.Minute)
+	trusttest.RunKilled(t, dir, last+1, time.Minute)
 	assert.Equal(t, uint64(crashSerials), checkWhole(t, dir, last), "in the end it gets there")
 }
 
@@ -60,7 +56,7 @@ func followAll(t *testing.T, dir string) {
 	t.Helper()
 	store, err := blocklist.Open(filepath.Join(dir, "store"), blocklist.Options{})
 	require.NoError(t, err)
-	from, err := strconv.ParseUint(os.Getenv("ARGINE_TEST_FROM"), 10, 64)
+	from, err := strconv.ParseUint(os.Getenv(trusttest.KilledFrom), 10, 64)
 	require.NoError(t, err)
 	fmt.Println("ready")
 	for serial := from; serial <= crashSerials; serial++ {
@@ -76,24 +72,6 @@ func crashConfig(t *testing.T, dir string, serial uint64) subscribe.Config {
 	root, err := os.ReadFile(filepath.Join(dir, "root.json"))
 	require.NoError(t, err)
 	return subscribe.Config{List: trusttest.List, Root: root, Origins: []string{filepath.Join(dir, fmt.Sprint("mirror", serial))}}
-}
-
-// run starts the process that is killed after a while, if it has not ended.
-func run(t *testing.T, dir string, from uint64, while time.Duration) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilled$")
-	cmd.Env = append(os.Environ(), "ARGINE_TEST_KILLED="+dir, fmt.Sprint("ARGINE_TEST_FROM=", from))
-	out, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	said := bufio.NewReader(out)
-	line, err := said.ReadString('\n')
-	require.NoError(t, err)
-	require.Equal(t, "ready", strings.TrimSpace(line))
-	timer := time.AfterFunc(while, func() { _ = cmd.Process.Kill() }) // it may have ended
-	_, _ = io.Copy(io.Discard, said)
-	timer.Stop()
-	_ = cmd.Wait() // killed or not, what it left tells
 }
 
 func checkWhole(t *testing.T, dir string, last uint64) uint64 {

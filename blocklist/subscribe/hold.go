@@ -234,7 +234,6 @@ func (s *Subscription) Accept(ctx context.Context, id string) error {
 		if err := s.apply(h.Way, next); err != nil {
 			return err
 		}
-		s.note()
 		s.c.Log.WarnContext(ctx, "a release on hold was accepted, and is in force", slog.String("id", id), slog.Uint64("serial", h.Serial))
 		return nil
 	})

@@ -194,13 +194,19 @@ func (s *Subscription) failed(err error) {
 	s.note()
 }
 
-// note works out until when the list is fresh, and raises the alarm once when that has passed.
+// note puts into the status, in one step, what is in force and until when that is fresh, and raises the alarm once when that
+// has passed.
 func (s *Subscription) note() {
 	until := s.held.expires()
 	stale := !until.IsZero() && time.Now().After(until)
+	info, ok := s.store.List(s.c.List)
+	if !ok || info.Err != nil {
+		info = blocklist.ListInfo{}
+	}
 	s.mu.Lock()
 	raise := stale && !s.stale
 	s.stale, s.status.Expires = stale, until
+	s.status.Serial, s.status.Entries, s.status.Digest, s.status.Urgent = info.Serial, info.Entries, info.Digest, info.Urgent
 	s.mu.Unlock()
 	if raise {
 		s.c.Log.Error("the list is stale: no origin proves what the newest release is", slog.Time("expired", until))

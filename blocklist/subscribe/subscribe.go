@@ -196,9 +196,6 @@ func (s *Subscription) Status() Status {
 		hold := *st.Hold
 		st.Hold = &hold
 	}
-	if info, ok := s.store.List(s.c.List); ok && info.Err == nil {
-		st.Serial, st.Entries, st.Digest, st.Urgent = info.Serial, info.Entries, info.Digest, info.Urgent
-	}
 	st.Stale = st.Serial == 0 || time.Now().After(st.Expires)
 	return st
 }

@@ -1,0 +1,39 @@
+package trusttest
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Variables of the environment of a process that is to be killed: its folder, and the serial to begin with.
+const (
+	KilledDir  = "ARGINE_TEST_KILLED"
+	KilledFrom = "ARGINE_TEST_FROM"
+)
+
+// RunKilled runs the test once more, in a process of its own that finds [KilledDir] and [KilledFrom] in its environment, and
+// kills it a while after it has printed the line "ready", if it has not ended by then.
+func RunKilled(t *testing.T, dir string, from uint64, while time.Duration) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$") //nolint:gosec // the test itself
+	cmd.Env = append(os.Environ(), KilledDir+"="+dir, fmt.Sprint(KilledFrom, "=", from))
+	out, err := cmd.StdoutPipe()
+	check(t, err)
+	check(t, cmd.Start())
+	said := bufio.NewReader(out)
+	line, err := said.ReadString('\n')
+	check(t, err)
+	if strings.TrimSpace(line) != "ready" {
+		t.Fatalf("the process says %q", line)
+	}
+	timer := time.AfterFunc(while, func() { _ = cmd.Process.Kill() }) // it may have ended
+	_, _ = io.Copy(io.Discard, said)
+	timer.Stop()
+	_ = cmd.Wait() // killed or not, what it left tells
+}
