@@ -100,14 +100,7 @@ func (s *Subscription) checkFresh() error {
 // followRoots fetches root after root until there is no next one. Each is kept as soon as it is verified: no mirror can
 // ever lead back behind it.
 func (s *Subscription) followRoots(ctx context.Context, o *origin) error {
-	for range trust.MaxRoots {
-		b, err := o.document(ctx, trust.RootName(s.root.Version()+1), trust.MaxRoot)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+	return o.roots(ctx, s.root.Version()+1, func(b []byte) error {
 		root, err := trust.CheckNextRoot(s.root, b)
 		if err != nil {
 			return err
@@ -117,6 +110,23 @@ func (s *Subscription) followRoots(ctx context.Context, o *origin) error {
 		}
 		s.root = root
 		s.c.Log.InfoContext(ctx, "following a new root", slog.Int64("root", root.Version()), slog.String("origin", o.name))
+		return nil
+	})
+}
+
+// roots fetches root after root, from a version on, until there is no next one or take refuses one.
+func (o *origin) roots(ctx context.Context, from int64, take func([]byte) error) error {
+	for version := from; version < from+trust.MaxRoots; version++ {
+		b, err := o.document(ctx, trust.RootName(version), trust.MaxRoot)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := take(b); err != nil {
+			return err
+		}
 	}
 	return fmt.Errorf("roots: %w: more than %d", blocklist.ErrTooLarge, trust.MaxRoots)
 }
@@ -128,26 +138,32 @@ func (s *Subscription) walk(ctx context.Context, o *origin, timestamp []byte) (n
 	if err != nil {
 		return next, spec, err
 	}
-	want, err := w.Timestamp(timestamp)
+	targets, err := o.lead(ctx, w.Workflow, held, timestamp)
 	if err != nil {
 		return next, spec, err
 	}
-	b, err := o.wanted(ctx, want, held.Snapshot)
-	if err != nil {
-		return next, spec, err
-	}
-	if want, err = w.Snapshot(b); err != nil {
-		return next, spec, err
-	}
-	if b, err = o.wanted(ctx, want, held.Targets); err != nil {
-		return next, spec, err
-	}
-	if spec, err = w.Targets(b); err != nil {
+	if spec, err = w.Targets(targets); err != nil {
 		return next, spec, err
 	}
 	next = s.held
 	next.Chain = w.Accepted()
 	return next, spec, s.fetchOrders(ctx, o, w, &next)
+}
+
+// lead goes from a timestamp to the targets that it leads to, fetching what is not held.
+func (o *origin) lead(ctx context.Context, w *trust.Workflow, held trust.Chain, timestamp []byte) (targets []byte, err error) {
+	want, err := w.Timestamp(timestamp)
+	if err != nil {
+		return nil, err
+	}
+	snapshot, err := o.wanted(ctx, want, held.Snapshot)
+	if err != nil {
+		return nil, err
+	}
+	if want, err = w.Snapshot(snapshot); err != nil {
+		return nil, err
+	}
+	return o.wanted(ctx, want, held.Targets)
 }
 
 // enforces tells whether the newest of these releases is in force in the store.

@@ -278,6 +278,9 @@ func CheckNextRoot(held *Root, next []byte) (*Root, error) {
 	if err := checkEnough(root, what, next); err != nil {
 		return nil, err
 	}
+	if err := FollowRoot(held.raw, next); err != nil {
+		return nil, err
+	}
 	return root, nil
 }
 

@@ -1,0 +1,241 @@
+package subscribe
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/theupdateframework/go-tuf/v2/metadata"
+
+	"github.com/argine-dns/argine/blocklist/internal/disk"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// clientVariable turns the test binary into the client that The Update Framework's conformance suite drives (its
+// CLIENT-CLI.md): the fetching and the workflow of a subscription, without the rules that only our lists have.
+const clientVariable = "ARGINE_TUF_CLIENT"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(clientVariable) == "" {
+		os.Exit(m.Run())
+	}
+	if err := runClient(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// TestConformanceSuite runs the suite where there is a checkout of it, and Python with what it needs (PYTHONPATH is passed on):
+// TUF_CONFORMANCE=/path/to/tuf-conformance go test ./blocklist/subscribe -run ConformanceSuite -v.
+func TestConformanceSuite(t *testing.T) {
+	suite := os.Getenv("TUF_CONFORMANCE")
+	if suite == "" {
+		t.Skip("TUF_CONFORMANCE does not name a checkout of github.com/theupdateframework/tuf-conformance")
+	}
+	self, err := os.Executable()
+	require.NoError(t, err)
+	client := filepath.Join(t.TempDir(), "client")
+	script := fmt.Sprintf("#!/bin/sh\n%s=1 exec '%s' \"$@\"\n", clientVariable, self)
+	require.NoError(t, os.WriteFile(client, []byte(script), 0o700))
+	known, err := os.ReadFile(filepath.Join("testdata", "conformance.xfails"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(client+".xfails", known, 0o600))
+
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "python3", "-m", "pytest", "-q", "tuf_conformance", "--entrypoint", client)
+	cmd.Dir = suite
+	out, err := cmd.CombinedOutput()
+	t.Log(string(out))
+	require.NoError(t, err)
+}
+
+type client struct {
+	metadata string // folder of what is trusted
+	from     string // URL of the metadata
+	targets  string // folder for what is downloaded
+	base     string // URL of the targets
+	names    []string
+
+	root  []byte
+	chain trust.Chain
+}
+
+func runClient(args []string) error {
+	var c client
+	flags := flag.NewFlagSet("client", flag.ContinueOnError)
+	flags.StringVar(&c.metadata, "metadata-dir", "", "")
+	flags.StringVar(&c.from, "metadata-url", "", "")
+	flags.StringVar(&c.targets, "target-dir", "", "")
+	flags.StringVar(&c.base, "target-base-url", "", "")
+	flags.Func("target-name", "", func(name string) error {
+		c.names = append(c.names, name)
+		return nil
+	})
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	switch flags.Arg(0) {
+	case "init":
+		return c.init(flags.Arg(1))
+	case "refresh":
+		return c.refresh(ctx)
+	case "download":
+		if err := c.refresh(ctx); err != nil {
+			return err
+		}
+		return c.download(ctx)
+	}
+	return fmt.Errorf("unknown command %q", flags.Arg(0))
+}
+
+func (c *client) path(role string) string { return filepath.Join(c.metadata, role+".json") }
+
+func (c *client) init(trusted string) error {
+	b, err := os.ReadFile(trusted)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(c.path(metadata.ROOT), b, 0o600)
+}
+
+// load reads what was accepted before.
+func (c *client) load() (err error) {
+	if c.root, err = os.ReadFile(c.path(metadata.ROOT)); err != nil {
+		return err
+	}
+	for role, b := range c.roles() {
+		if *b, err = os.ReadFile(c.path(role)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *client) roles() map[string]*[]byte {
+	return map[string]*[]byte{
+		metadata.TIMESTAMP: &c.chain.Timestamp, metadata.SNAPSHOT: &c.chain.Snapshot, metadata.TARGETS: &c.chain.Targets,
+	}
+}
+
+func (c *client) refresh(ctx context.Context) error {
+	if err := c.load(); err != nil {
+		return err
+	}
+	o, err := newOrigin(c.from, httpClient(nil))
+	if err != nil {
+		return err
+	}
+	now, err := clock(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := trust.NewWorkflow(c.root, c.chain, now); err != nil { // before anything is fetched
+		return err
+	}
+	if err := c.follow(ctx, o); err != nil {
+		return err
+	}
+	w, err := trust.NewWorkflow(c.root, c.chain, now)
+	if err != nil {
+		return err
+	}
+	timestamp, _, err := o.timestamp(ctx, nil)
+	if err != nil {
+		return err
+	}
+	targets, err := o.lead(ctx, w, c.chain, timestamp)
+	if err == nil {
+		err = w.Targets(targets)
+	}
+	c.chain = w.Accepted()
+	return errors.Join(err, c.save())
+}
+
+// clock returns the time that the suite wants to be: it fakes the C library's, which date asks and Go does not.
+func clock(ctx context.Context) (time.Time, error) {
+	if os.Getenv("FAKETIME") == "" {
+		return time.Now(), nil
+	}
+	out, err := exec.CommandContext(ctx, "date", "+%s").Output()
+	if err != nil {
+		return time.Time{}, err
+	}
+	seconds, err := strconv.ParseInt(strings.TrimSpace(string(out)), 10, 64)
+	return time.Unix(seconds, 0), err
+}
+
+// follow follows the roots, each kept as soon as it is verified.
+func (c *client) follow(ctx context.Context, o *origin) error {
+	var held metadata.Metadata[metadata.RootType]
+	if _, err := held.FromBytes(c.root); err != nil {
+		return err
+	}
+	return o.roots(ctx, held.Signed.Version+1, func(b []byte) error {
+		if err := trust.FollowRoot(c.root, b); err != nil {
+			return err
+		}
+		c.root = b
+		return os.WriteFile(c.path(metadata.ROOT), b, 0o600)
+	})
+}
+
+func (c *client) save() (err error) {
+	for role, b := range c.roles() {
+		if len(*b) > 0 {
+			err = errors.Join(err, os.WriteFile(c.path(role), *b, 0o600))
+		}
+	}
+	return err
+}
+
+func (c *client) download(ctx context.Context) error {
+	var targets metadata.Metadata[metadata.TargetsType]
+	if err := json.Unmarshal(c.chain.Targets, &targets); err != nil {
+		return err
+	}
+	o, err := newOrigin(c.base, httpClient(nil))
+	if err != nil {
+		return err
+	}
+	for _, name := range c.names {
+		meta, ok := targets.Signed.Targets[name]
+		if !ok {
+			return fmt.Errorf("no target %q; delegations are not followed", name)
+		}
+		f := trust.File{Path: name, Length: meta.Length, SHA256: meta.Hashes["sha256"]}
+		if err := c.fetch(ctx, o, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *client) fetch(ctx context.Context, o *origin, f trust.File) error {
+	to := filepath.Join(c.targets, url.PathEscape(f.Path))
+	if kept, err := trust.OpenFile(to, f); err == nil {
+		return kept.Close()
+	}
+	dir, name := path.Split(f.Path) // ours are in no folder
+	body, err := o.open(ctx, dir+strings.TrimPrefix(trust.File{Path: name, SHA256: f.SHA256}.URLPath(), "targets/"))
+	if err != nil {
+		return err
+	}
+	err = disk.Write(to, 0o600, func(dst io.Writer) error { return trust.CopyFile(dst, body, f) })
+	return errors.Join(err, body.Close())
+}
