@@ -27,6 +27,9 @@ var (
 	ErrDigest = errors.New("digest does not match")
 	// ErrHeld is returned when the guards hold a change; a person looks at what they found, and accepts it or not.
 	ErrHeld = errors.New("held by the guards")
+	// ErrNoKey is returned for a confidential list that none of the identities at hand opens: there is none, or the agency has
+	// not, or no longer, encrypted the list to it.
+	ErrNoKey = errors.New("there is no key for it")
 	// ErrClosed is returned by a Store after Close.
 	ErrClosed = errors.New("closed")
 	// ErrBusy is returned when another process holds what is to be changed.

@@ -120,7 +120,7 @@ func (p *push) checkUrgent(st *state, next []byte) error {
 	if len(next) == 0 || bytes.Equal(next, st.urgent) {
 		return nil
 	}
-	spec, err := trust.OpenNewUrgent(p.root, st.urgent, next)
+	spec, err := trust.OpenNewUrgent(p.root, st.urgent, next, nil)
 	if err != nil {
 		return err
 	}

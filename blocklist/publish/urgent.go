@@ -227,14 +227,14 @@ func (h *orderHistory) sign(entries []blocklist.Entry, officer crypto.Signer) ([
 	}
 	doc, err := trust.NewUrgent(trust.UrgentSpec{
 		List: h.root.Spec().List, Version: h.version + 1, Serial: h.serial, Expires: lifetime(h.limits.Longest()), Entries: entries,
-	})
+	}, nil)
 	if err != nil {
 		return nil, err
 	}
 	if doc, err = trust.Sign(doc, officer); err != nil {
 		return nil, err
 	}
-	_, err = trust.OpenUrgent(h.root, doc)
+	_, err = trust.OpenUrgent(h.root, doc, nil)
 	return doc, err
 }
 
@@ -260,7 +260,7 @@ func (l *Ledger) validOrders(ctx context.Context, root *trust.Root) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
-	if _, err := trust.OpenUrgent(root, doc); err != nil {
+	if _, err := trust.OpenUrgent(root, doc, nil); err != nil {
 		return nil, nil //nolint:nilerr // see above
 	}
 	return doc, nil

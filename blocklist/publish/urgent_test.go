@@ -51,7 +51,7 @@ func TestOrder(t *testing.T) {
 	require.NoError(t, err)
 	roots, err := trust.OpenRoots(b.Roots)
 	require.NoError(t, err)
-	spec, err := trust.OpenUrgent(roots[1], b.Urgent)
+	spec, err := trust.OpenUrgent(roots[1], b.Urgent, nil)
 	require.NoError(t, err)
 	assert.Equal(t, "=b.example", spec.Entries[0].Target())
 

@@ -52,7 +52,7 @@ func (e evidence) limitOrders(now time.Time) ([]blocklist.Entry, sightings, erro
 	if err != nil {
 		return nil, e.Seen, err
 	}
-	if _, err := trust.OpenUrgent(root, e.Chain.Urgent); err != nil {
+	if spec, err = trust.OpenUrgent(root, e.Chain.Urgent, e.Chain.Key); err != nil {
 		return nil, e.Seen, err
 	}
 	entries, seen, err := root.Spec().Urgent.Limit(spec.Entries, e.Seen.on(targets.Version), now)

@@ -14,12 +14,14 @@ type Chain struct {
 	Snapshot  []byte `json:"snapshot,omitempty"`
 	Targets   []byte `json:"targets,omitempty"`
 	Urgent    []byte `json:"urgent,omitempty"` // the newest urgent document, whether or not it still counts
+	// Key is the list key, where the list is confidential. It opens Targets, and Urgent where that counts.
+	Key ListKey `json:"key,omitempty"`
 }
 
 // Equal tells whether two chains are the same bytes.
 func (c Chain) Equal(other Chain) bool {
 	return bytes.Equal(c.Timestamp, other.Timestamp) && bytes.Equal(c.Snapshot, other.Snapshot) &&
-		bytes.Equal(c.Targets, other.Targets) && bytes.Equal(c.Urgent, other.Urgent)
+		bytes.Equal(c.Targets, other.Targets) && bytes.Equal(c.Urgent, other.Urgent) && bytes.Equal(c.Key, other.Key)
 }
 
 // Walk is the workflow of a list: with the rules for roots and targets that are ours, and held targets whose serial never
@@ -27,6 +29,7 @@ func (c Chain) Equal(other Chain) bool {
 type Walk struct {
 	*Workflow
 	root *Root
+	spec TargetsSpec
 }
 
 // NewWalk starts like [NewWorkflow].
@@ -50,5 +53,15 @@ func (w *Walk) Targets(b []byte) (TargetsSpec, error) {
 	if err := CheckNewer(w.held.Targets, b); err != nil {
 		return spec, err
 	}
+	w.spec = spec
 	return spec, w.Workflow.Targets(b)
+}
+
+// Unlock opens the targets with the list key. The targets of a list that is not confidential it returns as they are.
+func (w *Walk) Unlock(k ListKey) (TargetsSpec, error) {
+	spec, err := w.spec.Open(k)
+	if err == nil {
+		w.next.Key = spec.Key
+	}
+	return spec, err
 }

@@ -56,8 +56,14 @@ func OpenFile(path string, f File) (io.ReadCloser, error) {
 	return file, nil
 }
 
-// OpenText decompresses a file whose hash was checked, within the limits.
+// OpenText decrypts a file whose hash was checked, where its list is confidential, and decompresses it, within the limits.
 func OpenText(r io.Reader, f File) (io.ReadCloser, error) {
+	if f.Key != nil {
+		var err error
+		if r, err = f.Key.unseal(r); err != nil {
+			return nil, fmt.Errorf("%s: %w", f.Path, err)
+		}
+	}
 	d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(MaxWindow))
 	if err != nil {
 		return nil, fmt.Errorf("decompressing %s: %w", f.Path, err)

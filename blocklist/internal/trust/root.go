@@ -20,6 +20,8 @@ type RootSpec struct {
 	Threshold int   // how many of them must
 	Online    Key   // the origin's key, for snapshot and timestamp
 	Urgent    Urgent
+	// Confidential lists are encrypted to their subscribers. Once a list is, all of its later roots say so.
+	Confidential bool
 }
 
 // Root is a root that follows the rules. Whether to trust it is another question: see [OpenRoot] and [CheckNextRoot].
@@ -45,6 +47,9 @@ func NewRoot(spec RootSpec) ([]byte, error) {
 	m.Signed.UnrecognizedFields = map[string]any{fieldList: spec.List}
 	if spec.Urgent.Allowed() {
 		m.Signed.UnrecognizedFields[fieldUrgent] = map[string]any{"entries": spec.Urgent.Entries, "hours": spec.Urgent.Hours}
+	}
+	if spec.Confidential {
+		m.Signed.UnrecognizedFields[fieldConfidential] = true
 	}
 	officers, err := addKeys(m, spec.Officers)
 	if err != nil {
@@ -98,6 +103,9 @@ func ParseRoot(b []byte) (*Root, error) {
 		return nil, err
 	}
 	if spec.Urgent, err = readLimits(s.UnrecognizedFields); err != nil {
+		return nil, err
+	}
+	if spec.Confidential, err = readConfidential(s.UnrecognizedFields); err != nil {
 		return nil, err
 	}
 	if !s.ConsistentSnapshot {
@@ -269,6 +277,8 @@ func CheckNextRoot(held *Root, next []byte) (*Root, error) {
 	switch {
 	case root.spec.List != held.spec.List:
 		return nil, fmt.Errorf("%s: %w: it is of list %q, not %q", what, blocklist.ErrUntrusted, root.spec.List, held.spec.List)
+	case held.spec.Confidential && !root.spec.Confidential:
+		return nil, fmt.Errorf("%s: %w: a confidential list stays confidential; another list may be in the clear", what, blocklist.ErrUntrusted)
 	case root.spec.Version != held.spec.Version+1:
 		return nil, fmt.Errorf("%s: %w: it does not follow root %d", what, blocklist.ErrUntrusted, held.spec.Version)
 	}

@@ -33,6 +33,9 @@ type Release struct {
 // maxOverride is the longest reason for overriding the guards, in bytes.
 const maxOverride = 1 << 10
 
+// maxSealedOverride is more than it has once it is encrypted, as base64.
+const maxSealedOverride = 4 << 10
+
 // CheckOverride tells whether a text can be the reason for overriding the guards: one line.
 func CheckOverride(text string) error {
 	if len(text) > maxOverride || !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
@@ -47,6 +50,7 @@ type File struct {
 	Length  int64  // bytes
 	SHA256  []byte
 	Release Release
+	Key     ListKey `json:",omitempty"` // what opens it, where the list is confidential
 }
 
 // URLPath returns where the file lies below the list's folder on an origin or mirror.
@@ -62,15 +66,32 @@ type TargetsSpec struct {
 	List    string
 	Version int64 // the serial of the newest release
 	Expires time.Time
-	Files   []File // in order of their paths
+	Files   []File // of releases, in order of their paths
+
+	// Of a confidential list:
+
+	Keys  []File  // files with its key, each encrypted to the subscribers of a kind
+	KeyID string  // of its key, see [ListKey.ID]; empty: the list is not confidential
+	Key   ListKey // where it is known: what Files say is in the clear then
 }
 
-// NewTargets returns an unsigned targets document. It fails like [ParseTargets].
+// NewTargets returns an unsigned targets document, that of a confidential list if there is a key. It fails like
+// [ParseTargets].
 func NewTargets(spec TargetsSpec) ([]byte, error) {
 	m := metadata.Targets(spec.Expires.UTC().Truncate(time.Second))
 	m.Signed.Version = spec.Version
 	m.Signed.UnrecognizedFields = map[string]any{fieldList: spec.List}
-	for _, f := range spec.Files {
+	if spec.Key != nil {
+		m.Signed.UnrecognizedFields[fieldKey] = spec.Key.ID(spec.List)
+	}
+	for _, f := range spec.Keys {
+		m.Signed.Targets[f.Path] = &metadata.TargetFiles{Length: f.Length, Hashes: metadata.Hashes{"sha256": f.SHA256}}
+	}
+	files, err := spec.seal()
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range files {
 		f.Release.Created = f.Release.Created.UTC().Truncate(time.Second)
 		custom, err := json.Marshal(f.Release)
 		if err != nil {
@@ -106,21 +127,34 @@ func ParseTargets(b []byte) (TargetsSpec, error) {
 	if spec.List, err = signedList("targets", s.UnrecognizedFields); err != nil {
 		return spec, err
 	}
+	if err := spec.readKey(s.UnrecognizedFields); err != nil {
+		return spec, err
+	}
 	if len(s.Targets) > MaxFiles {
 		return spec, fmt.Errorf("targets: %w: %d files", blocklist.ErrTooLarge, len(s.Targets))
 	}
 	for path, t := range s.Targets {
-		f, err := fileFromTUF(path, t)
-		if err != nil {
+		if err := spec.take(path, t); err != nil {
 			return spec, err
 		}
-		if err := f.check(spec); err != nil {
-			return spec, err
-		}
-		spec.Files = append(spec.Files, f)
 	}
-	slices.SortFunc(spec.Files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
+	byPath := func(a, b File) int { return strings.Compare(a.Path, b.Path) }
+	slices.SortFunc(spec.Files, byPath)
+	slices.SortFunc(spec.Keys, byPath)
 	return spec, spec.checkWays()
+}
+
+// take takes a file of the document.
+func (spec *TargetsSpec) take(path string, t *metadata.TargetFiles) error {
+	if f := (File{Path: path, Length: t.Length, SHA256: t.Hashes["sha256"]}); f.kind() != "" {
+		return spec.takeKey(f, t)
+	}
+	f, err := fileFromTUF(path, t)
+	if err == nil {
+		err = f.check(*spec)
+	}
+	spec.Files = append(spec.Files, f)
+	return err
 }
 
 func fileFromTUF(path string, t *metadata.TargetFiles) (f File, err error) {
@@ -151,6 +185,10 @@ func (f File) check(in TargetsSpec) error {
 		return malformed("targets", "file %q has serial %d, the document has %d", f.Path, r.Serial, in.Version)
 	case r.Base >= r.Serial || r.Entries > blocklist.MaxEntries:
 		return malformed("targets", "file %q: base %d, serial %d, %d entries", f.Path, r.Base, r.Serial, r.Entries)
+	case in.Confidential() != strings.HasSuffix(f.Path, sealedSuffix):
+		return malformed("targets", "file %q: the names of encrypted files, and only these, end in %s", f.Path, sealedSuffix)
+	case in.Confidential() && len(r.Override) <= maxSealedOverride:
+		return nil
 	}
 	return CheckOverride(r.Override)
 }
@@ -182,7 +220,10 @@ func OpenTargets(root *Root, b []byte) (TargetsSpec, error) {
 	if spec.List != root.spec.List {
 		return spec, fmt.Errorf("targets: %w: they are of list %q, not %q", blocklist.ErrUntrusted, spec.List, root.spec.List)
 	}
-	return spec, checkEnough(root, fmt.Sprintf("serial %d of %s", spec.Version, spec.List), b)
+	if err := checkEnough(root, fmt.Sprintf("serial %d of %s", spec.Version, spec.List), b); err != nil {
+		return spec, err
+	}
+	return spec, checkConfidential(root, spec)
 }
 
 // CheckNewer refuses targets older than those held, or of the same serial with other content, with

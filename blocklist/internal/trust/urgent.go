@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
@@ -84,24 +85,36 @@ type UrgentSpec struct {
 	Expires time.Time
 	Serial  uint64            // of the release on top of which it counts
 	Entries []blocklist.Entry // in order of their targets; each blocks and has an expiry
+	Sealed  string            // of a confidential list: the entries, to be opened with its key
 }
 
 // orders are the entries as they stand in the document.
 type orders struct {
 	Serial  uint64   `json:"serial"`
-	Entries []string `json:"entries"`
+	Entries []string `json:"entries,omitempty"`
+	Sealed  *string  `json:"sealed,omitempty"`
 }
 
-// NewUrgent returns an unsigned urgent document. It fails like [ParseUrgent].
-func NewUrgent(spec UrgentSpec) ([]byte, error) {
+// NewUrgent returns an unsigned urgent document, encrypted where the list has a key. It fails like [ParseUrgent].
+func NewUrgent(spec UrgentSpec, k ListKey) ([]byte, error) {
 	lines := []string{}
 	for _, e := range spec.Entries {
 		lines = append(lines, e.String())
 	}
+	fields := map[string]any{"serial": spec.Serial}
+	if k == nil {
+		fields["entries"] = lines
+	} else {
+		sealed, err := k.sealText(strings.Join(lines, "\n"))
+		if err != nil {
+			return nil, err
+		}
+		fields["sealed"] = sealed
+	}
 	m := metadata.Targets(spec.Expires.UTC().Truncate(time.Second))
 	m.Signed.Version = spec.Version
 	m.Signed.UnrecognizedFields = map[string]any{
-		fieldList: spec.List, fieldUrgent: map[string]any{"serial": spec.Serial, "entries": lines},
+		fieldList: spec.List, fieldUrgent: fields,
 	}
 	b, err := m.ToBytes(false)
 	if err != nil {
@@ -134,7 +147,29 @@ func ParseUrgent(b []byte) (spec UrgentSpec, err error) {
 		return spec, err
 	}
 	spec.Serial = o.Serial
+	if o.Sealed != nil {
+		spec.Sealed = *o.Sealed
+		if spec.Sealed == "" || o.Entries != nil {
+			return spec, malformed("urgent orders", "entries are either sealed or in the clear")
+		}
+	}
 	return spec, spec.readEntries(o.Entries)
+}
+
+// open reads sealed entries.
+func (spec *UrgentSpec) open(k ListKey) error {
+	if spec.Sealed == "" || k == nil {
+		return nil
+	}
+	text, err := k.unsealText(spec.Sealed, MaxUrgent)
+	if err != nil {
+		return fmt.Errorf("urgent orders: %w", err)
+	}
+	var lines []string
+	if text != "" {
+		lines = strings.Split(text, "\n")
+	}
+	return spec.readEntries(lines)
 }
 
 // readEntries reads the orders: canonical lines in ascending order, each blocking until a time.
@@ -158,26 +193,38 @@ func (spec *UrgentSpec) readEntries(lines []string) error {
 }
 
 // OpenUrgent reads urgent orders that at least one officer of the root has signed, within the number that the root allows.
-// How long they have lasted only their reader can tell.
-func OpenUrgent(root *Root, b []byte) (UrgentSpec, error) {
+// How long they have lasted only their reader can tell. Those of a confidential list are encrypted; without its key their
+// entries stay unknown.
+func OpenUrgent(root *Root, b []byte, k ListKey) (UrgentSpec, error) {
 	spec, err := ParseUrgent(b)
-	if err != nil {
-		return spec, err
+	if err == nil {
+		err = spec.checkSigned(root, b)
 	}
+	if err == nil {
+		err = spec.open(k)
+	}
+	if limits := root.spec.Urgent; err == nil && len(spec.Entries) > limits.Entries {
+		err = fmt.Errorf("urgent orders: %w: %d entries, root %d allows %d", blocklist.ErrUntrusted, len(spec.Entries), root.spec.Version, limits.Entries)
+	}
+	return spec, err
+}
+
+// checkSigned tells whether an officer may order this, and has signed it.
+func (spec *UrgentSpec) checkSigned(root *Root, b []byte) error {
 	limits := root.spec.Urgent
 	switch {
 	case spec.List != root.spec.List:
-		return spec, fmt.Errorf("urgent orders: %w: they are of list %q, not %q", blocklist.ErrUntrusted, spec.List, root.spec.List)
+		return fmt.Errorf("urgent orders: %w: they are of list %q, not %q", blocklist.ErrUntrusted, spec.List, root.spec.List)
 	case !limits.Allowed():
-		return spec, fmt.Errorf("urgent orders: %w: root %d does not allow any", blocklist.ErrUntrusted, root.spec.Version)
-	case len(spec.Entries) > limits.Entries:
-		return spec, fmt.Errorf("urgent orders: %w: %d entries, root %d allows %d", blocklist.ErrUntrusted, len(spec.Entries), root.spec.Version, limits.Entries)
+		return fmt.Errorf("urgent orders: %w: root %d does not allow any", blocklist.ErrUntrusted, root.spec.Version)
+	case root.spec.Confidential != (spec.Sealed != ""):
+		return fmt.Errorf("urgent orders: %w: those of a confidential list, and only these, are encrypted", blocklist.ErrUntrusted)
 	}
 	s, err := CheckSignatures(root, b)
 	if err == nil && len(s.Signed) == 0 {
 		err = fmt.Errorf("urgent orders: %w: no officer of root %d has signed them", blocklist.ErrUntrusted, root.spec.Version)
 	}
-	return spec, err
+	return err
 }
 
 // checkUrgentNewer refuses urgent orders older than those held, or of the same version with other content.
@@ -197,8 +244,8 @@ func checkUrgentNewer(held, next []byte) error {
 }
 
 // OpenNewUrgent is OpenUrgent for orders that replace others: they must be newer.
-func OpenNewUrgent(root *Root, held, next []byte) (UrgentSpec, error) {
-	spec, err := OpenUrgent(root, next)
+func OpenNewUrgent(root *Root, held, next []byte, k ListKey) (UrgentSpec, error) {
+	spec, err := OpenUrgent(root, next, k)
 	if err != nil {
 		return spec, err
 	}
@@ -218,7 +265,15 @@ func (w *Walk) OpenUrgent(b []byte) (UrgentSpec, error) {
 	if err := w.snap.urgent.VerifyLengthHashes(b); err != nil {
 		return UrgentSpec{}, classify("urgent orders", err)
 	}
-	spec, err := OpenNewUrgent(w.root, w.held.Urgent, b)
+	spec, err := ParseUrgent(b)
+	if err != nil {
+		return spec, err
+	}
+	var key ListKey
+	if spec.Serial == uint64(w.snap.NextVersion) { // what lies on another release may be encrypted with another key
+		key = w.next.Key
+	}
+	spec, err = OpenNewUrgent(w.root, w.held.Urgent, b, key)
 	if err == nil && spec.Version != w.snap.urgent.Version {
 		err = fmt.Errorf("urgent orders: %w: version %d, the snapshot names %d", blocklist.ErrUntrusted, spec.Version, w.snap.urgent.Version)
 	}

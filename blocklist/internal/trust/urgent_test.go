@@ -49,7 +49,7 @@ func TestUrgentLimitsOfRoot(t *testing.T) {
 
 func TestOpenUrgent(t *testing.T) {
 	a, root := urgentAgency(t)
-	good, err := trust.OpenUrgent(root, a.Orders(1, 7, []string{order}, carla))
+	good, err := trust.OpenUrgent(root, a.Orders(1, 7, []string{order}, carla), nil)
 	require.NoError(t, err, "one officer is enough")
 	assert.Equal(t, []any{trusttest.List, int64(1), uint64(7), order}, []any{good.List, good.Version, good.Serial, good.Entries[0].String()})
 
@@ -59,7 +59,7 @@ func TestOpenUrgent(t *testing.T) {
 		require.NoError(t, err)
 		return b, r
 	}()
-	_, err = trust.OpenUrgent(strict, a.Orders(1, 7, []string{order}, anna, bruno))
+	_, err = trust.OpenUrgent(strict, a.Orders(1, 7, []string{order}, anna, bruno), nil)
 	assert.ErrorIs(t, err, blocklist.ErrUntrusted, "the root allows none")
 	other := *a
 	other.List = "it.example/other"
@@ -72,15 +72,15 @@ func TestOpenUrgent(t *testing.T) {
 		"altered":            altered,
 		"one entry too many": a.Orders(1, 7, []string{"a.example expires=2999-01-01", "b.example expires=2999-01-01", "c.example expires=2999-01-01"}, anna),
 	} {
-		_, err := trust.OpenUrgent(root, b)
+		_, err := trust.OpenUrgent(root, b, nil)
 		assert.ErrorIs(t, err, blocklist.ErrUntrusted, name)
 	}
 	held := a.Orders(3, 7, []string{order}, anna)
-	_, err = trust.OpenNewUrgent(root, held, a.Orders(2, 8, nil, anna))
+	_, err = trust.OpenNewUrgent(root, held, a.Orders(2, 8, nil, anna), nil)
 	assert.ErrorIs(t, err, blocklist.ErrRollback)
-	_, err = trust.OpenNewUrgent(root, held, a.Orders(3, 7, nil, anna))
+	_, err = trust.OpenNewUrgent(root, held, a.Orders(3, 7, nil, anna), nil)
 	assert.ErrorIs(t, err, blocklist.ErrRollback)
-	_, err = trust.OpenNewUrgent(root, held, a.Orders(4, 7, nil, anna))
+	_, err = trust.OpenNewUrgent(root, held, a.Orders(4, 7, nil, anna), nil)
 	assert.NoError(t, err)
 }
 
@@ -89,7 +89,7 @@ func TestUrgentIsNoRelease(t *testing.T) {
 	a, root := urgentAgency(t)
 	_, err := trust.OpenTargets(root, a.Orders(1, 1, []string{order}, anna, bruno, carla))
 	assert.ErrorIs(t, err, blocklist.ErrMalformed)
-	_, err = trust.OpenUrgent(root, a.Release(1, "example.org").Targets)
+	_, err = trust.OpenUrgent(root, a.Release(1, "example.org").Targets, nil)
 	assert.ErrorIs(t, err, blocklist.ErrMalformed)
 }
 
@@ -151,12 +151,12 @@ func FuzzParseUrgent(f *testing.F) {
 			return
 		}
 		assert.LessOrEqual(t, len(spec.Entries), trust.MaxUrgentNames)
-		again, err := trust.NewUrgent(spec)
+		again, err := trust.NewUrgent(spec, nil)
 		if assert.NoError(t, err) {
 			same, err := trust.ParseUrgent(again)
 			assert.NoError(t, err)
 			assert.Equal(t, spec.Entries, same.Entries)
 		}
-		_, _ = trust.OpenUrgent(root, b)
+		_, _ = trust.OpenUrgent(root, b, nil)
 	})
 }

@@ -43,8 +43,10 @@ type Agency struct {
 	Threshold int
 	Online    trust.Key
 	Urgent    trust.Urgent
-	Expires   time.Time // of what is made from now on
-	Created   time.Time // of releases
+	Key       trust.ListKey     // of a confidential list; nil: it is not
+	To        []trust.Recipient // subscribers of a confidential list
+	Expires   time.Time         // of what is made from now on
+	Created   time.Time         // of releases
 	Roots     [][]byte
 }
 
@@ -62,7 +64,7 @@ func NewAgency(t testing.TB, online trust.Key) *Agency {
 // Rotate makes the next root from the fields, signed by all officers of this root and the one before.
 func (a *Agency) Rotate(before ...Person) {
 	a.T.Helper()
-	spec := trust.RootSpec{List: a.List, Version: int64(len(a.Roots)) + 1, Expires: a.Expires, Threshold: a.Threshold, Online: a.Online, Urgent: a.Urgent}
+	spec := trust.RootSpec{List: a.List, Version: int64(len(a.Roots)) + 1, Expires: a.Expires, Threshold: a.Threshold, Online: a.Online, Urgent: a.Urgent, Confidential: a.Key != nil}
 	for _, p := range a.Officers {
 		spec.Officers = append(spec.Officers, p.Key)
 	}
@@ -93,7 +95,47 @@ type Release struct {
 func (a *Agency) Release(serial uint64, entries ...string) Release {
 	a.T.Helper()
 	h, text := a.Text(serial, entries...)
-	return a.Pack(h, Compress(a.T, text))
+	return a.Pack(h, a.Seal(Compress(a.T, text)))
+}
+
+// Seal encrypts a file, where the list is confidential.
+func (a *Agency) Seal(file []byte) []byte {
+	a.T.Helper()
+	if a.Key == nil {
+		return file
+	}
+	var out bytes.Buffer
+	w, err := a.Key.Seal(&out)
+	check(a.T, err)
+	_, err = w.Write(file)
+	check(a.T, err)
+	check(a.T, w.Close())
+	return out.Bytes()
+}
+
+// path returns the path of a file, which tells whether it is encrypted.
+func (a *Agency) path(plain string) string {
+	if a.Key == nil {
+		return plain
+	}
+	return plain + ".age"
+}
+
+// keyFiles encrypts the list key to the subscribers.
+func (a *Agency) keyFiles(into map[string][]byte) (keys []trust.File) {
+	a.T.Helper()
+	for _, kind := range trust.Kinds() {
+		to := slices.DeleteFunc(slices.Clone(a.To), func(r trust.Recipient) bool { return r.Kind != kind })
+		if a.Key == nil || len(to) == 0 {
+			continue
+		}
+		b, err := trust.EncryptKey(a.Key, to)
+		check(a.T, err)
+		sum := sha256.Sum256(b)
+		f := trust.NewKeyFile(kind, int64(len(b)), sum[:])
+		keys, into[f.Path] = append(keys, f), b
+	}
+	return keys
 }
 
 // Text writes a release's text and its header.
@@ -145,7 +187,7 @@ func (a *Agency) Orders(version int64, serial uint64, entries []string, people .
 		check(a.T, err)
 		spec.Entries = append(spec.Entries, e)
 	}
-	doc, err := trust.NewUrgent(spec)
+	doc, err := trust.NewUrgent(spec, a.Key)
 	check(a.T, err)
 	return Sign(a.T, doc, people...)
 }
@@ -153,22 +195,40 @@ func (a *Agency) Orders(version int64, serial uint64, entries []string, people .
 // Pack signs a file, whatever it holds, as the snapshot with that header.
 func (a *Agency) Pack(h blocklist.Header, file []byte) Release {
 	a.T.Helper()
-	targets := Sign(a.T, a.Unsigned(h, file), a.Officers[:a.Threshold]...)
-	return Release{Targets: targets, Files: map[string][]byte{SnapshotPath(h.Serial): file}}
+	path := a.path(SnapshotPath(h.Serial))
+	return a.release([]trust.File{describe(path, h, file)}, map[string][]byte{path: file})
+}
+
+// release signs files, by the first Threshold officers.
+func (a *Agency) release(files []trust.File, content map[string][]byte) Release {
+	a.T.Helper()
+	return Release{Targets: Sign(a.T, a.targets(files, content), a.Officers[:a.Threshold]...), Files: content}
 }
 
 // Unsigned makes the targets document of a snapshot.
 func (a *Agency) Unsigned(h blocklist.Header, file []byte) []byte {
 	a.T.Helper()
-	return a.targets([]trust.File{describe(SnapshotPath(h.Serial), h, file)})
+	path := a.path(SnapshotPath(h.Serial))
+	return a.targets([]trust.File{describe(path, h, file)}, map[string][]byte{})
 }
 
-func (a *Agency) targets(files []trust.File) []byte {
+func (a *Agency) targets(files []trust.File, content map[string][]byte) []byte {
 	a.T.Helper()
 	newest := files[len(files)-1].Release.Serial
-	targets, err := trust.NewTargets(trust.TargetsSpec{List: a.List, Version: int64(newest), Expires: a.Expires, Files: files})
+	spec := trust.TargetsSpec{List: a.List, Version: int64(newest), Expires: a.Expires, Files: files, Keys: a.keyFiles(content), Key: a.Key}
+	targets, err := trust.NewTargets(spec)
 	check(a.T, err)
 	return targets
+}
+
+// open reads targets as the agency does.
+func (a *Agency) open(targets []byte) trust.TargetsSpec {
+	a.T.Helper()
+	spec, err := trust.ParseTargets(targets)
+	check(a.T, err)
+	spec, err = spec.Open(a.Key)
+	check(a.T, err)
+	return spec
 }
 
 func describe(path string, h blocklist.Header, file []byte) trust.File {
@@ -181,9 +241,7 @@ func describe(path string, h blocklist.Header, file []byte) trust.File {
 // Delta makes the release that follows another one by changes, each a line with its sign, in order.
 func (a *Agency) Delta(before Release, changes ...string) Release {
 	a.T.Helper()
-	spec, err := trust.ParseTargets(before.Targets)
-	check(a.T, err)
-	h, err := spec.Newest().Header()
+	h, err := a.open(before.Targets).Newest().Header()
 	check(a.T, err)
 	h.Base, h.Serial = h.Serial, h.Serial+1
 	var lines []blocklist.Change
@@ -199,7 +257,7 @@ func (a *Agency) Delta(before Release, changes ...string) Release {
 			h.Entries++
 		}
 	}
-	return a.Join(before, h, Compress(a.T, writeText(a.T, h, lines)))
+	return a.Join(before, h, a.Seal(Compress(a.T, writeText(a.T, h, lines))))
 }
 
 // Join signs a file, whatever it holds, as the delta with that header, together with the files of a release before.
@@ -216,12 +274,10 @@ func (a *Agency) WithSnapshot(r Release, h blocklist.Header, file []byte) Releas
 
 func (a *Agency) with(before Release, path string, h blocklist.Header, file []byte) Release {
 	a.T.Helper()
-	spec, err := trust.ParseTargets(before.Targets)
-	check(a.T, err)
-	files := maps.Clone(before.Files)
-	files[path] = file
-	targets := a.targets(append(spec.Files, describe(path, h, file)))
-	return Release{Targets: Sign(a.T, targets, a.Officers[:a.Threshold]...), Files: files}
+	path = a.path(path)
+	content := maps.Clone(before.Files)
+	content[path] = file
+	return a.release(append(a.open(before.Targets).Files, describe(path, h, file)), content)
 }
 
 // DeltaPath returns the path of the delta that leads to a serial.
@@ -236,7 +292,7 @@ func (a *Agency) Bundle(r Release) []byte {
 	spec, err := trust.ParseTargets(r.Targets)
 	check(a.T, err)
 	var out bytes.Buffer
-	check(a.T, trust.WriteBundle(&out, a.Roots, r.Urgent, r.Targets, spec.Files, func(f trust.File) (io.ReadCloser, error) {
+	check(a.T, trust.WriteBundle(&out, a.Roots, r.Urgent, r.Targets, spec.All(), func(f trust.File) (io.ReadCloser, error) {
 		return io.NopCloser(bytes.NewReader(r.Files[f.Path])), nil
 	}))
 	return out.Bytes()

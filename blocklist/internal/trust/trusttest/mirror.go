@@ -46,7 +46,7 @@ func (m *Mirror) Publish(r Release) {
 	spec, err := trust.ParseTargets(r.Targets)
 	check(t, err)
 	m.Write(trust.TargetsName(spec.Version), r.Targets)
-	for _, f := range spec.Files {
+	for _, f := range spec.All() {
 		if b, ok := r.Files[f.Path]; ok {
 			m.Write(f.URLPath(), b)
 		}

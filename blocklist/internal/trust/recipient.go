@@ -1,0 +1,162 @@
+package trust
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"filippo.io/age"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// Limits on who may subscribe to a confidential list, and on the files with its key, in bytes.
+const (
+	MaxSubscribers = 1000
+	MaxKeyFile     = 2 << 20
+	maxIdentities  = 64 << 10
+)
+
+// Kinds of recipients. Age does not mix them in one file: that would be no safer than the weaker one.
+const (
+	KindHybrid = "hybrid" // X25519 and ML-KEM-768, against quantum computers to come
+	KindX25519 = "x25519"
+)
+
+// Kinds are all of them, the stronger one first.
+func Kinds() []string { return []string{KindHybrid, KindX25519} }
+
+// stanzas are what age calls the kinds.
+func stanza(kind string) string {
+	if kind == KindHybrid {
+		return "mlkem768x25519"
+	}
+	return "X25519"
+}
+
+// Recipient is the public key of a subscriber, to which a list key can be encrypted.
+type Recipient struct {
+	Kind string
+	text string
+	to   age.Recipient
+}
+
+// String returns the text form, age1...
+func (r Recipient) String() string { return r.text }
+
+// ParseRecipient reads a recipient of age: age1..., alone in the text but for lines that are empty or begin with #.
+func ParseRecipient(text string) (r Recipient, err error) {
+	all, err := age.ParseRecipients(strings.NewReader(text))
+	if err != nil || len(all) != 1 {
+		return r, malformed("recipient", "it must be one line, age1... or age1pq1...; blocklist keygen --subscriber makes a key pair")
+	}
+	r.to = all[0]
+	switch to := all[0].(type) {
+	case *age.HybridRecipient:
+		r.Kind, r.text = KindHybrid, to.String()
+	case *age.X25519Recipient:
+		r.Kind, r.text = KindX25519, to.String()
+	default:
+		return r, malformed("recipient", "it must be an X25519 or a hybrid one, as age-keygen makes them")
+	}
+	return r, nil
+}
+
+// EncryptKey encrypts a list key to subscribers, all of one kind.
+func EncryptKey(k ListKey, to []Recipient) ([]byte, error) {
+	var recipients []age.Recipient
+	for _, r := range to {
+		recipients = append(recipients, r.to)
+	}
+	var out bytes.Buffer
+	w, err := age.Encrypt(&out, recipients...)
+	if err == nil {
+		_, err = w.Write(k)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("encrypting the list key: %w", err)
+	}
+	if out.Len() > MaxKeyFile {
+		return nil, fmt.Errorf("encrypting the list key: %w: %d bytes, the limit is %d", blocklist.ErrTooLarge, out.Len(), MaxKeyFile)
+	}
+	return out.Bytes(), nil
+}
+
+// Identities are a subscriber's private keys.
+type Identities []age.Identity
+
+// ParseIdentities reads the text of a file of age identities, AGE-SECRET-KEY-... one a line. The error repeats nothing of it.
+func ParseIdentities(text []byte) (Identities, error) {
+	if len(text) > maxIdentities {
+		return nil, fmt.Errorf("identity: %w: %d bytes, the limit is %d", blocklist.ErrTooLarge, len(text), maxIdentities)
+	}
+	all, err := age.ParseIdentities(bytes.NewReader(text))
+	if err != nil {
+		return nil, malformed("identity", "it must be a file of age identities, AGE-SECRET-KEY-... one a line; blocklist keygen --subscriber makes one")
+	}
+	return all, nil
+}
+
+// DecryptKey opens a file with a list key. It fails with [blocklist.ErrNoKey] if it is for others.
+func (ids Identities) DecryptKey(file []byte) (ListKey, error) {
+	if len(ids) == 0 {
+		return nil, fmt.Errorf("opening the list key: %w: no identity was given", blocklist.ErrNoKey)
+	}
+	r, err := age.Decrypt(bytes.NewReader(file), ids...)
+	if err == nil {
+		file, err = io.ReadAll(io.LimitReader(r, listKeySize+1))
+	}
+	switch {
+	case errors.Is(err, age.ErrIncorrectIdentity):
+		return nil, fmt.Errorf("opening the list key: %w: it is not encrypted to this identity", blocklist.ErrNoKey)
+	case err != nil:
+		return nil, malformed("opening the list key", "%v", err)
+	case len(file) != listKeySize:
+		return nil, malformed("opening the list key", "it is not of %d bytes", listKeySize)
+	}
+	return file, nil
+}
+
+// keyPath returns the path of the file with the list key for the subscribers of a kind.
+func keyPath(kind string) string { return "key-" + kind + ".age" }
+
+// kind returns for which kind of subscribers the file has the list key, and nothing for other files.
+func (f File) kind() string {
+	for _, kind := range Kinds() {
+		if f.Path == keyPath(kind) {
+			return kind
+		}
+	}
+	return ""
+}
+
+// checkKeyFile tells whether a file has the form of a key file: the recipients it is for, all of one kind.
+func checkKeyFile(r io.Reader, f File) error {
+	_, err := countRecipients(r, f)
+	return err
+}
+
+// countRecipients returns for how many subscribers a key file is.
+func countRecipients(r io.Reader, f File) (n int, err error) {
+	head, err := age.ExtractHeader(io.LimitReader(r, MaxKeyFile))
+	if err != nil {
+		return 0, malformed(f.Path, "%v", err)
+	}
+	for line := range bytes.Lines(head) {
+		if args, ok := bytes.CutPrefix(line, []byte("-> ")); ok {
+			if kind, _, _ := strings.Cut(string(args), " "); kind != stanza(f.kind()) {
+				return n, malformed(f.Path, "it has a recipient of another kind")
+			}
+			n++
+		}
+	}
+	if n > MaxSubscribers {
+		return n, fmt.Errorf("%s: %w: %d subscribers, the limit is %d", f.Path, blocklist.ErrTooLarge, n, MaxSubscribers)
+	}
+	return n, nil
+}
