@@ -2,18 +2,13 @@ package main_test
 
 import (
 	"bufio"
-	"bytes"
 	"compress/gzip"
-	"context"
 	"fmt"
 	"io"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -29,9 +24,9 @@ const realData = "../../../shared/data"
 // over an origin to a running resolver, all of them the real programs, and then asks the resolver two real streams of
 // queries: every listed name is blocked, no other is, and no query is lost.
 func TestReal(t *testing.T) {
-	w := newWorkshop(t)
+	w := realWorkshop(t)
 	w.unpack("blocklist-real-1m.txt.gz", "1m.txt")
-	origin := w.publish("1m.txt")
+	origin := w.publish("it.example/real", "1m.txt")
 	w.write("dnsfilter.yaml", `
 listen: [udp://`+w.resolver+`, tcp://`+w.resolver+`]
 upstream: [`+w.upstream()+`]
@@ -50,7 +45,7 @@ lists:
 
 // TestRealPopular asks for 100,000 popular names, none of which is on a list of 2.87 million.
 func TestRealPopular(t *testing.T) {
-	w := newWorkshop(t)
+	w := realWorkshop(t)
 	w.unpack("blocklist-real-all.txt.gz", "all.txt")
 	w.start("dnsfilter", "serve", "--listen", w.resolver, "--upstream", w.upstream(), "--list", "all.txt")
 	first := w.firstLine("all.txt")
@@ -58,97 +53,12 @@ func TestRealPopular(t *testing.T) {
 	w.ask("popular-100k.txt.gz", "")
 }
 
-// workshop is a folder with both programs in it, and the programs started there.
-type workshop struct {
-	t        *testing.T
-	dir      string
-	resolver string
-}
-
-func newWorkshop(t *testing.T) *workshop {
+func realWorkshop(t *testing.T) *workshop {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("takes a minute or two")
-	}
 	if _, err := os.Stat(realData); err != nil {
 		t.Skip("the real lists are not here: ", err)
 	}
-	w := &workshop{t: t, dir: t.TempDir(), resolver: freeAddr(t)}
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", w.dir, "github.com/argine-dns/argine/cmd/...")
-	out, err := build.CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	return w
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
-}
-
-// publish makes an agency with three officers, brings the list to an origin, and returns its address.
-func (w *workshop) publish(list string) string {
-	w.t.Helper()
-	for _, name := range []string{"anna", "bruno", "carla"} {
-		w.run("keygen", "-o", name+".key", "--no-passphrase")
-	}
-	w.run("origin", "init", "ORIGIN")
-	w.run("init", "DIR", "--list", "it.example/real", "--origin-key", "ORIGIN/online.pub",
-		"--officer", "anna.pub", "--officer", "bruno.pub", "--officer", "carla.pub", "--threshold", "2")
-	w.run("-C", "DIR", "sign", "--key", "anna.key", "--yes")
-	w.run("-C", "DIR", "sign", "--key", "carla.key", "--yes")
-	w.run("origin", "trust", "ORIGIN", "DIR/root.json")
-	w.run("-C", "DIR", "import", list, "--reason", "test")
-	w.run("-C", "DIR", "release")
-	w.run("-C", "DIR", "sign", "--key", "bruno.key", "--yes")
-	w.run("-C", "DIR", "sign", "--key", "carla.key", "--yes")
-	addr := freeAddr(w.t)
-	w.start("blocklist", "origin", "serve", "ORIGIN", "--listen", addr)
-	require.Eventually(w.t, func() bool {
-		c, err := net.Dial("tcp", addr)
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	}, 10*time.Second, 20*time.Millisecond)
-	w.run("-C", "DIR", "push", "http://"+addr)
-	return "http://" + addr
-}
-
-func (w *workshop) command(ctx context.Context, program string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, filepath.Join(w.dir, program), args...)
-	cmd.Dir = w.dir
-	cmd.Env = append(os.Environ(), "STATE_DIRECTORY="+filepath.Join(w.dir, "state"))
-	return cmd
-}
-
-func (w *workshop) run(args ...string) {
-	w.t.Helper()
-	start := time.Now()
-	out, err := w.command(w.t.Context(), "blocklist", args...).CombinedOutput()
-	require.NoError(w.t, err, "%s\n%s", strings.Join(args, " "), out)
-	w.t.Logf("%8s  blocklist %s", time.Since(start).Round(time.Millisecond), strings.Join(args, " "))
-}
-
-// start starts a server, which the end of the test stops.
-func (w *workshop) start(program string, args ...string) {
-	w.t.Helper()
-	var log bytes.Buffer
-	cmd := w.command(context.WithoutCancel(w.t.Context()), program, args...)
-	cmd.Stderr = &log
-	require.NoError(w.t, cmd.Start())
-	w.t.Cleanup(func() {
-		assert.NoError(w.t, cmd.Process.Signal(syscall.SIGTERM))
-		assert.NoError(w.t, cmd.Wait())
-		w.t.Logf("%s:\n%s", program, log.String())
-	})
-}
-
-func (w *workshop) write(name, text string) {
-	w.t.Helper()
-	require.NoError(w.t, os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600))
+	return newWorkshop(t)
 }
 
 // open reads a compressed file of the real data.
@@ -179,32 +89,6 @@ func (w *workshop) firstLine(name string) string {
 	line, err := bufio.NewReader(f).ReadString('\n')
 	require.NoError(w.t, err)
 	return strings.TrimSpace(line)
-}
-
-// upstream starts a resolver that knows every name, and returns its address.
-func (w *workshop) upstream() string {
-	w.t.Helper()
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	require.NoError(w.t, err)
-	w.t.Cleanup(func() { conn.Close() })
-	go func() {
-		buf := make([]byte, dns.MaxMsgSize)
-		for {
-			n, from, err := conn.ReadFrom(buf)
-			if err != nil {
-				return
-			}
-			buf[2] |= 0x80 // QR; no records, rcode NOERROR
-			conn.WriteTo(buf[:n], from)
-		}
-	}()
-	return conn.LocalAddr().String()
-}
-
-func (w *workshop) blocked(name string) bool {
-	m := new(dns.Msg).SetQuestion(dns.Fqdn(name), dns.TypeA)
-	reply, err := dns.Exchange(m, w.resolver)
-	return err == nil && reply.Rcode == dns.RcodeNameError
 }
 
 // question is one line of a stream and its label: B for listed, S for below something listed, - for neither.

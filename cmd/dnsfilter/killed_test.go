@@ -1,0 +1,180 @@
+package main_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const killedNginx = `daemon off; master_process off;
+pid nginx.pid;
+error_log stderr;
+events {}
+http {
+	access_log off;
+	client_body_temp_path t1; proxy_temp_path t2; fastcgi_temp_path t3; uwsgi_temp_path t4; scgi_temp_path t5;
+	server { listen %s; root %s; }
+}
+`
+
+// TestKilled runs an agency, an origin, a mirror (the real nginx) and two resolvers as processes of their own, and ends each of
+// them with kill -9 in the middle of its work, round after round. What was listed is blocked throughout, what never was is
+// never blocked, and in the end both resolvers enforce the newest release.
+func TestKilled(t *testing.T) {
+	nginx, err := exec.LookPath("nginx")
+	if err != nil {
+		t.Skip("nginx is not installed")
+	}
+	k := newKilled(t, nginx)
+	watching, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	for _, r := range k.resolvers {
+		wg.Go(func() { k.watch(watching, r) })
+	}
+	const rounds = 10
+	for round := range rounds {
+		k.round(round)
+	}
+	last := fmt.Sprintf("n%d.example.net", rounds-1)
+	for _, r := range k.resolvers {
+		assert.Eventually(t, func() bool { return rcode(r, last) == dns.RcodeNameError }, 90*time.Second, 50*time.Millisecond, "%s", r)
+		assert.Equal(t, dns.RcodeSuccess, rcode(r, fmt.Sprintf("n%d.example.net", rounds-2)), r)
+	}
+	stop()
+	wg.Wait()
+	k.run("-C", "DIR", "verify")
+	k.run("pull", "--root", "DIR/root.json", k.from, "-o", "pulled")
+}
+
+type killed struct {
+	*workshop
+	rnd       *rand.Rand
+	from      string // URL of the origin
+	resolvers []string
+	servers   []*server
+}
+
+func newKilled(t *testing.T, nginx string) *killed {
+	t.Helper()
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	k := &killed{workshop: newWorkshop(t), rnd: rand.New(rand.NewPCG(seed, 0))}
+	k.write("list.txt", k.names())
+	k.from = k.publish("it.example/test", "list.txt")
+	k.copy()
+	mirror := freeAddr(t)
+	k.write("nginx.conf", fmt.Sprintf(killedNginx, mirror, filepath.Join(k.dir, "MIRROR")))
+	for i, from := range []string{k.from, "http://" + mirror} {
+		k.resolver = freeAddr(t)
+		k.resolvers = append(k.resolvers, k.resolver)
+		k.write(fmt.Sprintf("r%d.yaml", i), fmt.Sprintf(`
+listen: [udp://%[1]s, tcp://%[1]s]
+upstream: [%[2]s]
+state: state%[3]d
+lists:
+  - {name: it.example/test, root: DIR/root.json, from: [%[4]q], action: nxdomain}
+`, k.resolver, k.upstream(), i, from))
+		k.servers = append(k.servers, k.start("dnsfilter", "serve", "-c", fmt.Sprintf("r%d.yaml", i)))
+	}
+	k.servers = append(k.servers, k.start(nginx, "-p", k.dir, "-c", filepath.Join(k.dir, "nginx.conf"), "-e", "stderr"), k.origin)
+	for _, r := range k.resolvers {
+		require.Eventually(t, func() bool { return rcode(r, "base0.example.org") == dns.RcodeNameError }, 60*time.Second, 50*time.Millisecond)
+	}
+	return k
+}
+
+func (k *killed) names() string {
+	var b strings.Builder
+	for i := range 5000 {
+		fmt.Fprintf(&b, "base%d.example.org\n", i)
+	}
+	return b.String()
+}
+
+// watch asks a resolver all the time, and is content with silence only.
+func (k *killed) watch(ctx context.Context, resolver string) {
+	for i := 0; ctx.Err() == nil; i++ {
+		if got := rcode(resolver, fmt.Sprintf("www.base%d.example.org", i%5000)); got != -1 {
+			assert.Equal(k.t, dns.RcodeNameError, got, "a listed name")
+		}
+		if got := rcode(resolver, fmt.Sprintf("base%d.example.com", i)); got != -1 {
+			assert.Equal(k.t, dns.RcodeSuccess, got, "a name that was never listed")
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+// round changes the list and carries that to the mirror; each command is killed once, and so is one of the servers.
+func (k *killed) round(i int) {
+	k.t.Helper()
+	commands := [][]string{{"-C", "DIR", "add", fmt.Sprintf("n%d.example.net", i), "--reason", "test"}}
+	if i > 0 {
+		commands = append(commands, []string{"-C", "DIR", "remove", fmt.Sprintf("n%d.example.net", i-1), "--reason", "test"})
+	}
+	commands = append(commands, []string{"-C", "DIR", "release"}, []string{"-C", "DIR", "sign", "--key", "anna.key", "--yes"},
+		[]string{"-C", "DIR", "sign", "--key", "carla.key", "--yes"}, []string{"-C", "DIR", "push", k.from})
+	for _, args := range commands {
+		k.killedOnce(args)
+		k.untilDone(args)
+	}
+	time.Sleep(time.Duration(k.rnd.IntN(300)) * time.Millisecond)
+	k.copy()
+	k.servers[i%len(k.servers)].kill()
+}
+
+// killedOnce ends a command somewhere in its work.
+func (k *killed) killedOnce(args []string) {
+	k.t.Helper()
+	ctx, cancel := context.WithTimeout(k.t.Context(), time.Duration(k.rnd.IntN(60_000))*time.Microsecond)
+	defer cancel()
+	cmd := k.command(ctx, "blocklist", args...)
+	if out, err := cmd.CombinedOutput(); err != nil && ctx.Err() == nil {
+		k.t.Fatalf("%v: %v\n%s", args, err, out)
+	}
+}
+
+// untilDone repeats a command until it is done, or says that it was done already by the one that was killed.
+func (k *killed) untilDone(args []string) {
+	k.t.Helper()
+	var out []byte
+	var err error
+	for range 50 {
+		if out, err = k.command(k.t.Context(), "blocklist", args...).CombinedOutput(); err == nil || k.done(string(out)) {
+			return
+		}
+		time.Sleep(100 * time.Millisecond) // a server may be coming up again
+	}
+	require.NoError(k.t, err, "%v\n%s", args, out)
+}
+
+func (k *killed) done(out string) bool {
+	for _, said := range []string{"already", "nothing", "not on the list"} {
+		if strings.Contains(out, said) {
+			k.t.Log(strings.TrimSpace(out))
+			return true
+		}
+	}
+	return false
+}
+
+// copy brings what is new to the mirror, file by file, while it is read.
+func (k *killed) copy() {
+	k.t.Helper()
+	from, to := filepath.Join(k.dir, "ORIGIN", "lists"), filepath.Join(k.dir, "MIRROR", "lists")
+	require.NoError(k.t, os.MkdirAll(to, 0o755))
+	out, err := exec.CommandContext(k.t.Context(), "cp", "-r", from+"/.", to).CombinedOutput()
+	require.NoError(k.t, err, "%s", out)
+	out, err = exec.CommandContext(k.t.Context(), "chmod", "-R", "a+rX", k.dir).CombinedOutput()
+	require.NoError(k.t, err, "%s", out)
+}

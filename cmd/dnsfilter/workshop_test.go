@@ -1,0 +1,166 @@
+package main_test
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// workshop is a folder with both programs in it, and the programs started there.
+type workshop struct {
+	t        *testing.T
+	dir      string
+	resolver string  // its address
+	origin   *server // once something is published
+}
+
+func newWorkshop(t *testing.T) *workshop {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("takes a minute or two")
+	}
+	w := &workshop{t: t, dir: t.TempDir(), resolver: freeAddr(t)}
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", w.dir, "github.com/argine-dns/argine/cmd/...")
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return w
+}
+
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// publish makes an agency with three officers, brings a list to an origin, and returns its address.
+func (w *workshop) publish(list, file string) string {
+	w.t.Helper()
+	for _, name := range []string{"anna", "bruno", "carla"} {
+		w.run("keygen", "-o", name+".key", "--no-passphrase")
+	}
+	w.run("origin", "init", "ORIGIN")
+	w.run("init", "DIR", "--list", list, "--origin-key", "ORIGIN/online.pub",
+		"--officer", "anna.pub", "--officer", "bruno.pub", "--officer", "carla.pub", "--threshold", "2")
+	w.run("-C", "DIR", "sign", "--key", "anna.key", "--yes")
+	w.run("-C", "DIR", "sign", "--key", "carla.key", "--yes")
+	w.run("origin", "trust", "ORIGIN", "DIR/root.json")
+	w.run("-C", "DIR", "import", file, "--reason", "test")
+	w.run("-C", "DIR", "release")
+	w.run("-C", "DIR", "sign", "--key", "bruno.key", "--yes")
+	w.run("-C", "DIR", "sign", "--key", "carla.key", "--yes")
+	addr := freeAddr(w.t)
+	w.origin = w.start("blocklist", "origin", "serve", "ORIGIN", "--listen", addr)
+	require.Eventually(w.t, func() bool {
+		c, err := net.Dial("tcp", addr)
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	}, 10*time.Second, 20*time.Millisecond)
+	w.run("-C", "DIR", "push", "http://"+addr)
+	return "http://" + addr
+}
+
+func (w *workshop) command(ctx context.Context, program string, args ...string) *exec.Cmd {
+	if !filepath.IsAbs(program) {
+		program = filepath.Join(w.dir, program)
+	}
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Dir = w.dir
+	cmd.Env = append(os.Environ(), "STATE_DIRECTORY="+filepath.Join(w.dir, "state"))
+	return cmd
+}
+
+func (w *workshop) run(args ...string) {
+	w.t.Helper()
+	start := time.Now()
+	out, err := w.command(w.t.Context(), "blocklist", args...).CombinedOutput()
+	require.NoError(w.t, err, "%s\n%s", strings.Join(args, " "), out)
+	w.t.Logf("%8s  blocklist %s", time.Since(start).Round(time.Millisecond), strings.Join(args, " "))
+}
+
+// server is a program that runs until the end of the test, which stops it.
+type server struct {
+	w       *workshop
+	program string
+	args    []string
+	log     bytes.Buffer
+	cmd     *exec.Cmd
+}
+
+// start starts a server of ours, or of another's by its path.
+func (w *workshop) start(program string, args ...string) *server {
+	w.t.Helper()
+	s := &server{w: w, program: program, args: args}
+	s.begin()
+	w.t.Cleanup(func() {
+		assert.NoError(w.t, s.cmd.Process.Signal(syscall.SIGTERM))
+		assert.NoError(w.t, s.cmd.Wait())
+		w.t.Logf("%s:\n%s", program, s.log.String())
+	})
+	return s
+}
+
+func (s *server) begin() {
+	s.w.t.Helper()
+	s.cmd = s.w.command(context.WithoutCancel(s.w.t.Context()), s.program, s.args...)
+	s.cmd.Stderr = &s.log
+	require.NoError(s.w.t, s.cmd.Start())
+}
+
+// kill ends the server at once, and starts it again.
+func (s *server) kill() {
+	s.w.t.Helper()
+	require.NoError(s.w.t, s.cmd.Process.Kill())
+	_ = s.cmd.Wait()
+	s.begin()
+}
+
+func (w *workshop) write(name, text string) {
+	w.t.Helper()
+	require.NoError(w.t, os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600))
+}
+
+// upstream starts a resolver that knows every name, and returns its address.
+func (w *workshop) upstream() string {
+	w.t.Helper()
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	require.NoError(w.t, err)
+	w.t.Cleanup(func() { conn.Close() })
+	go func() {
+		buf := make([]byte, dns.MaxMsgSize)
+		for {
+			n, from, err := conn.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			buf[2] |= 0x80 // QR; no records, rcode NOERROR
+			conn.WriteTo(buf[:n], from)
+		}
+	}()
+	return conn.LocalAddr().String()
+}
+
+func (w *workshop) blocked(name string) bool { return rcode(w.resolver, name) == dns.RcodeNameError }
+
+// rcode asks a resolver for a name; -1 if there is no answer.
+func rcode(resolver, name string) int {
+	reply, err := dns.Exchange(new(dns.Msg).SetQuestion(dns.Fqdn(name), dns.TypeA), resolver)
+	if err != nil {
+		return -1
+	}
+	return reply.Rcode
+}
