@@ -36,6 +36,7 @@ type list struct {
 	info ListInfo
 	base *set // nil where the list is not served
 	over *overlay
+	test testEntry
 }
 
 // find returns the attributes of an entry that is listed and has not expired.
@@ -79,6 +80,9 @@ func (f *finding) match(key []byte) (m Match) {
 
 // findName takes the entries that hold a name, from its top-level domain down.
 func (l *list) findName(w *suffixes, name []byte) finding {
+	if at, ok := l.test.covers(w, name); ok {
+		return finding{l, &l.test.attrs, ScopeDomain, at}
+	}
 	s := l.base.secret
 	var best *attrs
 	scope, at := ScopeDomain, 0

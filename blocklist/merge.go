@@ -69,7 +69,7 @@ func (s *Store) putMerged(st *state, held, next state) error {
 	if err != nil {
 		return err
 	}
-	next.Header, next.Evidence = st.Header, st.Evidence
+	next.Header, next.Evidence, next.Urgent, next.urgent = st.Header, st.Evidence, st.Urgent, st.urgent
 	if later := changes[len(folded):]; len(later) > 0 {
 		if err := next.journal(later); err != nil {
 			return err
@@ -83,7 +83,7 @@ func (s *Store) putMerged(st *state, held, next state) error {
 		return err
 	}
 	*st = next
-	s.publish(l)
+	s.publish(st.inForce(s.view.Load().secret))
 	return nil
 }
 

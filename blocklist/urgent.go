@@ -22,8 +22,8 @@ func (st *state) readUrgent() error {
 	return nil
 }
 
-// inForce returns the list as lookups see it: urgent orders lie on top of what changed since the set was written, and
-// only there. They add, and change nothing that is listed for as long.
+// inForce returns the list as lookups see it: the test entry and urgent orders lie on top of what changed since the set was
+// written, and only there. Orders add, and change nothing that is listed for as long.
 func (st *state) inForce(sec *secret) *list {
 	if st.list.base == nil {
 		return st.list
@@ -36,10 +36,8 @@ func (st *state) inForce(sec *secret) *list {
 			additions = append(additions, Change{Entry: e})
 		}
 	}
-	if len(additions) == 0 {
-		return st.list
-	}
 	l := *st.list
 	l.over = l.over.with(sec, additions)
+	l.test.name = st.testName()
 	return &l
 }
