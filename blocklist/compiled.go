@@ -36,7 +36,7 @@ func BuildSet(path, list string, entries iter.Seq2[Entry, error]) error {
 }
 
 // OpenSet checks a file that [BuildSet] made, in one pass over it, and maps it. A file that was cut or changed by accident
-// is refused: [ErrDamaged]. It is not signed: take it only from where the program itself comes from, and follow a list of
+// is refused: [ErrDamaged], and as well [ErrMalformed] if it does not begin like one. It is not signed: take it only from where the program itself comes from, and follow a list of
 // others by package subscribe.
 func OpenSet(path string) (*Set, error) {
 	base, err := openSet(path, nil)

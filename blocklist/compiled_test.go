@@ -75,6 +75,11 @@ func TestEmptySet(t *testing.T) {
 	assert.False(t, ok)
 }
 
+func opened(path string) error {
+	_, err := blocklist.OpenSet(path)
+	return err
+}
+
 func TestSetThatIsNone(t *testing.T) {
 	path := buildSet(t, "example.org")
 	whole, err := os.ReadFile(path)
@@ -82,12 +87,13 @@ func TestSetThatIsNone(t *testing.T) {
 	refused := func(b []byte) {
 		t.Helper()
 		require.NoError(t, os.WriteFile(path, b, 0o600))
-		_, err := blocklist.OpenSet(path)
-		require.ErrorIs(t, err, blocklist.ErrDamaged)
+		require.ErrorIs(t, opened(path), blocklist.ErrDamaged)
 	}
 	refused(nil)
 	refused([]byte("example.org\n"))
+	require.ErrorIs(t, opened(path), blocklist.ErrMalformed)
 	refused(whole[:len(whole)-1])
+	require.NotErrorIs(t, opened(path), blocklist.ErrMalformed)
 	refused(append(slices.Clip(whole), 0))
 	for range 50 {
 		b := append([]byte(nil), whole...)

@@ -33,10 +33,11 @@ type lookups struct {
 
 // list is one list in force: a base set and what changed since.
 type list struct {
-	info ListInfo
-	base *set // nil where the list is not served
-	over *overlay
-	test testEntry
+	info   ListInfo
+	base   *set // nil where the list is not served
+	over   *overlay
+	urgent Digest // of the urgent orders in over
+	test   testEntry
 }
 
 // find returns the attributes of an entry that is listed and has not expired.

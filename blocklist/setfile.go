@@ -2,6 +2,7 @@ package blocklist
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
@@ -215,18 +216,22 @@ func openSet(path string, sec *secret) (*set, error) {
 // checkSet reads the file once through its checksum, before it is mapped: what is read is not counted as our memory.
 func checkSet(f *os.File) (h setHeader, err error) {
 	page := make([]byte, pageSize)
-	if _, err = io.ReadFull(f, page); err != nil {
+	n, err := io.ReadFull(f, page)
+	switch {
+	case !bytes.HasPrefix(page[:n], []byte(setMagic)):
+		return h, fmt.Errorf("reading the set: %w or none: its beginning is %w", ErrDamaged, ErrMalformed)
+	case err != nil:
 		return h, fmt.Errorf("reading the set: %w: cut short", ErrDamaged)
 	}
 	if h, err = decodeSetHeader(page); err != nil {
 		return h, err
 	}
 	sum := crc32.New(castagnoli())
-	n, err := io.CopyBuffer(sum, struct{ io.Reader }{f}, make([]byte, 256<<10))
+	rest, err := io.CopyBuffer(sum, struct{ io.Reader }{f}, make([]byte, 256<<10))
 	if err != nil {
 		return h, fmt.Errorf("reading the set: %w", err)
 	}
-	if _, size := h.offsets(); uint64(n)+pageSize != size || sum.Sum32() != h.Sum {
+	if _, size := h.offsets(); uint64(rest)+pageSize != size || sum.Sum32() != h.Sum {
 		return h, fmt.Errorf("reading the set: %w: its checksum does not match", ErrDamaged)
 	}
 	return h, nil

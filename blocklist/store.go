@@ -21,7 +21,8 @@ const MaxEvidence = 1 << 20
 
 // Options of a store. The zero value opens it for its one owner.
 type Options struct {
-	// ReadOnly opens what is there beside the process that owns the store: nothing is locked or written.
+	// ReadOnly opens what is there beside the process that owns the store: nothing is locked or written, and nothing needs
+	// to be closed. What the owner changes later is not seen.
 	ReadOnly bool
 }
 

@@ -38,6 +38,9 @@ func (st *state) inForce(sec *secret) *list {
 	}
 	l := *st.list
 	l.over = l.over.with(sec, additions)
+	for _, c := range additions {
+		l.urgent.Add([]byte(c.Entry.String()))
+	}
 	l.test.name = st.testName()
 	return &l
 }

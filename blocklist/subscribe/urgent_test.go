@@ -44,6 +44,7 @@ func TestUrgentOrders(t *testing.T) {
 		m.Publish(r)
 		s := newSubscriber(t, a, m.Dir)
 		require.NoError(t, s.refresh(t))
+		before := s.store.Version()
 
 		r.Urgent = a.Orders(1, 1, []string{"a.example expires=2999-01-01", "b.example ref=x expires=2999-01-01"}, anna)
 		m.Publish(r)
@@ -51,6 +52,8 @@ func TestUrgentOrders(t *testing.T) {
 		require.NoError(t, err)
 		assert.True(t, changed)
 		s.lists(t, true, "example.org", "a.example", "www.b.example")
+		with := s.store.Version()
+		assert.NotEqual(t, before, with)
 		match, _ := s.store.LookupHost("b.example")
 		assert.Equal(t, []any{a.List, "x", 2 * hour}, []any{match.List, match.Reference, time.Until(match.Expires).Round(time.Minute)})
 		st := s.Status()
@@ -58,6 +61,7 @@ func TestUrgentOrders(t *testing.T) {
 
 		s.restart(t, t.TempDir())
 		s.lists(t, true, "example.org", "a.example", "b.example")
+		assert.Equal(t, with, s.store.Version())
 		s.restart(t, m.Dir)
 		time.Sleep(hour)
 		r.Urgent = a.Orders(2, 1, []string{"a.example expires=2999-01-01"}, anna)
@@ -65,6 +69,7 @@ func TestUrgentOrders(t *testing.T) {
 		require.NoError(t, s.refresh(t))
 		s.lists(t, true, "example.org", "a.example")
 		s.lists(t, false, "b.example")
+		assert.NotContains(t, []string{before, with}, s.store.Version())
 		time.Sleep(hour)
 		s.lists(t, false, "a.example")
 		s.lists(t, true, "example.org")

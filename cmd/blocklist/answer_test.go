@@ -134,14 +134,12 @@ func FuzzAnswerLines(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "list.txt")
 	require.NoError(f, os.WriteFile(path, []byte("example.com\nhttps://site.test/a\n"), 0o600))
 	a := &app{}
-	l, done, err := a.openLists(f.Context(), &input{format: "auto"}, path)
+	l, err := a.openLists(f.Context(), &input{format: "auto"}, path)
 	require.NoError(f, err)
-	f.Cleanup(done)
 	f.Add("example.com\nhttps://site.test/a?b\n192.0.2.1\n\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		var out strings.Builder
-		s := &answers{lists: l, path: path, version: versionOf(path), checked: time.Now().Add(time.Hour)}
-		require.NoError(t, s.run(strings.NewReader(text), &out))
+		require.NoError(t, answers{l}.run(strings.NewReader(text), &out))
 		want := strings.Count(text, "\n")
 		if !strings.HasSuffix(text, "\n") && text != "" {
 			want++

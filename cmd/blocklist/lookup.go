@@ -2,12 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"iter"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -23,8 +19,8 @@ func (a *app) lookup() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lookup FILE|DIR NAME|URL|ADDRESS|-",
 		Short: "Look up whether something is listed, and by which entry",
-		Long: `Look up whether something is listed, and by which entry, in a file of any format, in an agency's folder, or in what
-pull has written.
+		Long: `Look up whether something is listed, and by which entry, in a file of any format, in a set that compile has made, in
+an agency's folder, in what pull has written, or in the folder of a running resolver.
 
 Exit codes: 0 listed, 1 not listed, 2 could not tell. Entries past their expiry don't count; an entry with
 status=monitor counts, and says so.
@@ -68,11 +64,10 @@ func (a *app) find(ctx context.Context, in *input, path, text string) ([]blockli
 	if isLedger(path) && isName(text) {
 		return findInLedger(ctx, path, text)
 	}
-	l, done, err := a.openLists(ctx, in, path)
+	l, err := a.openLists(ctx, in, path)
 	if err != nil {
 		return nil, err
 	}
-	defer done()
 	m, ok := search(l)
 	if !ok {
 		return nil, nil
@@ -86,43 +81,6 @@ func matched(m blocklist.Match) (blocklist.Entry, error) {
 	e, err := blocklist.ParseEntry(m.Entry())
 	e.Attributes = blocklist.Attributes{Category: m.Category, Reference: m.Reference, Expires: m.Expires, Monitor: m.Monitor}
 	return e, err
-}
-
-// lists are what is looked in: a store, or one list compiled as a resolver would.
-type lists interface {
-	LookupHost(host string) (blocklist.Match, bool)
-	LookupAddr(addr netip.Addr) (blocklist.Match, bool)
-	LookupURL(url string) (blocklist.Match, bool)
-}
-
-// openLists opens the lists of a file or a folder.
-func (a *app) openLists(ctx context.Context, in *input, path string) (l lists, done func(), err error) {
-	switch {
-	case isLedger(path):
-		ledger, err := publish.Open(path)
-		if err != nil {
-			return nil, nil, err
-		}
-		defer ledger.Close() //nolint:errcheck // it was only read
-		return compile(ledger.List(), ledger.Entries(ctx))
-	case isFile(path), path == "-":
-		r, closeFile, err := in.open(a, path)
-		if err != nil {
-			return nil, nil, err
-		}
-		defer closeFile()
-		return compile("local", r.Entries())
-	case isFile(filepath.Join(path, pulledFile)):
-		path = filepath.Join(path, pulledStore)
-	}
-	return openStore(path)
-}
-
-func isLedger(path string) bool { return isFile(filepath.Join(path, "ledger.db")) }
-
-func isFile(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && !info.IsDir()
 }
 
 // search looks one thing up.
@@ -146,45 +104,6 @@ func isURL(text string) bool { return strings.ContainsAny(text, "/?") }
 func isName(text string) bool {
 	_, err := netip.ParseAddr(text)
 	return err != nil && !isURL(text)
-}
-
-// errNoList is returned for a folder in which there is nothing to look up.
-var errNoList = errors.New("there is no list in it: it is neither an agency's folder nor one of pull or of a resolver")
-
-// openStore opens a store of which every list can be asked.
-func openStore(path string) (lists, func(), error) {
-	store, err := blocklist.Open(path, blocklist.Options{ReadOnly: true})
-	if err != nil {
-		return nil, nil, err
-	}
-	all := store.Lists()
-	if len(all) == 0 {
-		err = errNoList
-	}
-	for _, l := range all {
-		if l.Err != nil {
-			err = fmt.Errorf("looking in %s: %w", l.List, l.Err)
-		}
-	}
-	if err != nil {
-		return nil, nil, errors.Join(err, store.Close())
-	}
-	return store, func() { store.Close() }, nil //nolint:errcheck // it was only read
-}
-
-// compile compiles entries as a resolver would.
-func compile(list string, entries iter.Seq2[blocklist.Entry, error]) (lists, func(), error) {
-	dir, err := os.MkdirTemp("", "blocklist-*")
-	if err != nil {
-		return nil, nil, err
-	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder; an open set needs its file's name no more
-	path := filepath.Join(dir, "set")
-	if err := blocklist.BuildSet(path, list, entries); err != nil {
-		return nil, nil, err
-	}
-	set, err := blocklist.OpenSet(path)
-	return set, func() {}, err
 }
 
 // findInLedger finds a name by its parents, which takes no time.

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+func (a *app) compileList() *cobra.Command {
+	var in input
+	var out, name string
+	cmd := &cobra.Command{
+		Use:   "compile FILE|DIR -o SET",
+		Short: "Compile a list into one file that programs look things up in, without a store",
+		Long: `Compile a list into one file that programs look things up in, without a store: a file of any format, an agency's folder, or
+what pull has written. - is standard input. SET is the old file or the new one, never a part of one.
+
+blocklist.OpenSet opens it in a Go program, which may ship it; lookup, squid and icap take it as they take a list. It has about
+20 bytes an entry. It is not signed, and belongs to the program that it comes with.`,
+		Example: `  blocklist compile hosts.txt -o hosts.set
+  blocklist compile DIR -o csam.set
+  blocklist lookup hosts.set www.example.com`,
+		Args: args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			l, err := a.openEntries(cmd.Context(), &in, args[0])
+			if err != nil {
+				return err
+			}
+			defer l.done()
+			if name != "" {
+				l.name = name
+			}
+			if err := blocklist.CheckListName(l.name); err != nil {
+				return usage("%w", err)
+			}
+			return a.compileTo(out, l)
+		},
+	}
+	in.flags(cmd, "format")
+	cmd.Flags().StringVarP(&out, "output", "o", "", "the `file` to write")
+	cmd.Flags().StringVar(&name, "list", "", "the `name` of the list (default: that of the agency's folder, else local)")
+	required(cmd, "output")
+	return cmd
+}
+
+// compileTo writes a set, and opens it to see that it is one.
+func (a *app) compileTo(path string, l namedEntries) error {
+	if err := blocklist.BuildSet(path, l.name, l.entries); err != nil {
+		return err
+	}
+	if l.report != nil {
+		a.sayReport(l.report())
+	}
+	set, err := blocklist.OpenSet(path)
+	if err != nil {
+		return err
+	}
+	a.say("%s: %s of %s", path, plural(set.Info().Entries, "entry", "entries"), l.name)
+	return nil
+}
