@@ -15,6 +15,10 @@ import (
 const (
 	arpa      = "\x04arpa\x00"
 	localhost = "\x09localhost\x00"
+	loopback4 = "\x011\x010\x010\x03127\x07in-addr" + arpa
+	loopback6 = "\x011" + zeros16 + zeros15 + "\x03ip6" + arpa
+	zeros16   = "\x010" + zeros15
+	zeros15   = "\x010\x010\x010\x010\x010\x010\x010\x010\x010\x010\x010\x010\x010\x010\x010"
 )
 
 // SpecialZones returns the zones that mean nothing outside of a host or a site, so that nobody else is to be asked: reverse
@@ -75,9 +79,11 @@ func (z *zones) find(name []byte) blocklist.Name {
 }
 
 // local appends the answer to a question about a special zone. DS records belong to the zone above, which tells validators
-// that there is nothing to validate (RFC 8375, section 4), so they are asked for upstream: then it returns false.
+// that there is nothing to validate (RFC 8375, section 4), so they are asked for upstream: then it returns false. The
+// addresses of the host itself are named localhost, as other resolvers do.
 func (q *query) local(dst []byte, zone blocklist.Name) ([]byte, bool) {
 	apex := len(q.name()) == len(zone)
+	loopback := string(q.name()) == loopback4 || string(q.name()) == loopback6
 	switch {
 	case apex && q.qtype == dns.TypeDS:
 		return nil, false
@@ -85,9 +91,14 @@ func (q *query) local(dst []byte, zone blocklist.Name) ([]byte, bool) {
 		return q.loopback(dst, netip.AddrFrom4([4]byte{127, 0, 0, 1})), true
 	case zone == localhost && q.qtype == dns.TypeAAAA:
 		return q.loopback(dst, netip.IPv6Loopback()), true
+	case loopback && q.qtype == dns.TypePTR:
+		m := append(q.start(dst, dns.RcodeSuccess), 0xc0, headerSize, 0, byte(q.qtype), 0, dns.ClassINET, 0, 0, 0, blockTTL, 0, byte(len(localhost)))
+		m = append(m, localhost...)
+		m[7] = 1
+		return q.finish(m, 0, errors8914{}), true
 	}
 	rcode := dns.RcodeNameError
-	if apex || zone == localhost {
+	if apex || loopback || zone == localhost {
 		rcode = dns.RcodeSuccess
 	}
 	m := append(q.start(dst, rcode), soa...)

@@ -93,3 +93,20 @@ func TestListedSpecialNames(t *testing.T) {
 	assert.Equal(t, dns.RcodeRefused, ask(t, s, "udp", question("a.listed.test.", dns.TypeA)).Rcode)
 	assert.Equal(t, dns.RcodeNameError, ask(t, s, "udp", question("other.test.", dns.TypeA)).Rcode)
 }
+
+func TestLoopbackNames(t *testing.T) {
+	t.Parallel()
+	s, err := dnsfilter.ReadSettings(writeFile(t, t.TempDir(), "dnsfilter.yaml", ""))
+	require.NoError(t, err)
+	server := newServer(t, dnsfilter.Config{Upstream: &counting{}, Policy: s.Policy()})
+	for _, addr := range []string{"127.0.0.1", "::1"} {
+		name, err := dns.ReverseAddr(addr)
+		require.NoError(t, err)
+		reply := ask(t, server, "udp", question(name, dns.TypePTR))
+		require.Len(t, reply.Answer, 1, addr)
+		assert.Equal(t, "localhost.", reply.Answer[0].(*dns.PTR).Ptr)
+		reply = ask(t, server, "udp", question(name, dns.TypeMX))
+		assert.Equal(t, dns.RcodeSuccess, reply.Rcode)
+		assert.Empty(t, reply.Answer)
+	}
+}
