@@ -113,8 +113,9 @@ func answerQuestion(w dns.ResponseWriter, r *dns.Msg) {
 		m.Answer = append(m.Answer, rr)
 	}
 	if m.Rcode != dns.RcodeSuccess || rr == nil {
-		m.Ns = append(m.Ns, &dns.SOA{Hdr: header(".", dns.TypeSOA), Ns: "ns.example.org.", Mbox: "hostmaster.example.org.", Serial: 1,
-			Refresh: 3600, Retry: 600, Expire: 86400, Minttl: 300})
+		m.Ns = append(m.Ns, &dns.SOA{
+			Hdr: header(".", dns.TypeSOA), Ns: "ns.example.org.", Mbox: "hostmaster.example.org.", Serial: 1, Minttl: 300,
+		})
 	}
 	_ = w.WriteMsg(m)
 }
