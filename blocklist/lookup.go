@@ -138,6 +138,40 @@ func (s *lookups) LookupName(name []byte) (Match, bool) {
 	return f.match(name[f.at:]), true
 }
 
+// AppendEntries appends to dst every entry of one list that holds name (lower-case wire form), the most specific first. The
+// matches keep a reference to name.
+func (s *lookups) AppendEntries(dst []Match, list string, name []byte) []Match {
+	v := s.view.Load()
+	var w suffixes
+	w.walk(v.secret, name)
+	l := v.list(list)
+	if l == nil || w.n == 0 {
+		return dst
+	}
+	take := func(scope Scope, i int) {
+		key := name[w.at[i]:]
+		if a, ok := l.find(scope, key, v.secret.scoped(w.hash[i], scope)); ok {
+			f := finding{list: l, attrs: a, scope: scope}
+			dst = append(dst, f.match(key))
+		}
+	}
+	take(ScopeHost, 0)
+	for i := range w.n {
+		take(ScopeDomain, i)
+	}
+	return dst
+}
+
+// list returns the list with a name; nil if it is not in force.
+func (v *view) list(name string) *list {
+	for _, l := range v.lists {
+		if l.info.List == name {
+			return l
+		}
+	}
+	return nil
+}
+
 // AppendMatches appends to dst the match of each list that holds name (lower-case wire form), at most one a list: the
 // most specific entry that blocks, else the most specific that monitors. It allocates only when dst is too small. The
 // matches keep a reference to name.

@@ -3,6 +3,7 @@ package blocklist
 import (
 	"math/bits"
 	"net/netip"
+	"slices"
 )
 
 // kinds says what the entries of a set or an overlay are, so that a lookup can leave out what it does not hold. Removed
@@ -55,32 +56,41 @@ func (s *secret) prefixHash(p netip.Prefix) uint64 {
 // findAddr takes the ip entries that hold an address, from the shortest prefix on.
 func (l *list) findAddr(a netip.Addr, k *keys) finding {
 	f := finding{list: l}
+	l.eachAddr(a, func(key []byte, a *attrs) {
+		if a.replaces(f.attrs) {
+			f.attrs, f.scope, f.at = a, ScopeIP, k.add(key)
+		}
+	})
+	return f
+}
+
+// eachAddr calls take with each ip entry that holds an address, from the shortest prefix on.
+func (l *list) eachAddr(a netip.Addr, take func(key []byte, a *attrs)) {
 	if v4, ok := embedded(a); ok {
-		f.takePrefixes(v4, [3]uint64{l.kinds().IPv4}, k)
+		l.eachPrefix(v4, [3]uint64{l.kinds().IPv4}, take)
 	}
 	lengths := l.kinds().IPv6
 	if a.Is4() {
 		lengths = [3]uint64{l.kinds().IPv4}
 	}
-	f.takePrefixes(a, lengths, k)
-	return f
+	l.eachPrefix(a, lengths, take)
 }
 
-// takePrefixes takes the prefixes of an address that are listed; lengths has a bit for each length to try.
-func (f *finding) takePrefixes(a netip.Addr, lengths [3]uint64, k *keys) {
+// eachPrefix does so for the prefixes of an address; lengths has a bit for each length to try.
+func (l *list) eachPrefix(a netip.Addr, lengths [3]uint64, take func(key []byte, a *attrs)) {
 	for i, word := range lengths {
 		for ; word != 0; word &= word - 1 {
 			p, err := a.Prefix(64*i + bits.TrailingZeros64(word))
 			if err != nil || !p.IsValid() {
 				return
 			}
-			hash := f.list.base.secret.prefixHash(p)
-			if !f.list.maybe(hash) {
+			hash := l.base.secret.prefixHash(p)
+			if !l.maybe(hash) {
 				continue
 			}
 			key := []byte(prefixText(p))
-			if a, ok := f.list.find(ScopeIP, key, hash); ok && a.replaces(f.attrs) {
-				f.attrs, f.scope, f.at = a, ScopeIP, k.add(key)
+			if a, ok := l.find(ScopeIP, key, hash); ok {
+				take(key, a)
 			}
 		}
 	}
@@ -107,5 +117,20 @@ func (s *lookups) AppendAddrMatches(dst []Match, a netip.Addr) []Match {
 			dst = append(dst, f.match(k[f.at]))
 		}
 	}
+	return dst
+}
+
+// AppendAddrEntries appends to dst every entry of one list that holds the address, the most specific first.
+func (s *lookups) AppendAddrEntries(dst []Match, list string, a netip.Addr) []Match {
+	l := s.view.Load().list(list)
+	if l == nil {
+		return dst
+	}
+	before := len(dst)
+	l.eachAddr(a, func(key []byte, a *attrs) {
+		f := finding{list: l, attrs: a, scope: ScopeIP}
+		dst = append(dst, f.match(key))
+	})
+	slices.Reverse(dst[before:])
 	return dst
 }

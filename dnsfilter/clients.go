@@ -29,7 +29,7 @@ func (p *Policy) serves(client netip.Addr) bool {
 	if len(networks) == 0 {
 		networks = defaultClients
 	}
-	client = client.Unmap().WithZone("")
+	client = plainAddr(client)
 	for i := range networks {
 		if networks[i].Contains(client) {
 			return true

@@ -5,6 +5,10 @@
 // lists in order), and only what is not blocked gets to the cache and to the upstream. So a decision holds for every
 // query type, under every DO and CD bit, from the moment the store or the policy has changed.
 //
+// Where rules are not enough: entries of a category may have an action of their own, a [Quorum] acts on what several lists
+// agree on, and a [View] has other lists, or other actions, for some clients. All of these are decided on before the cache,
+// so clients of all views share it.
+//
 // What an answer leads to is decided on like the name itself, with the same action and reason: the targets of CNAME and
 // DNAME records, the targets and address hints of SVCB and HTTPS records, and addresses, for which entries of scope ip
 // decide. Two rules of allow lists: nothing is withheld from whoever asks for an allowed name, wherever it leads; and if

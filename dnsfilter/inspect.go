@@ -20,7 +20,7 @@ func (s *Server) inspect(c *course, q *query, m []byte) Decision {
 	if s.store == nil || q.allowed || count(m, 6) == 0 {
 		return Decision{}
 	}
-	i := inspection{server: s, course: c, query: q, message: m}
+	i := inspection{store: s.store, view: c.views.of(q.client), query: q, message: m}
 	i.current = append(q.reached[0][:0], q.name()...)
 	for r := range records(m) {
 		if r.section == authoritySection || r.section == additionalSection && !isService(q.qtype) {
@@ -46,8 +46,8 @@ func (s *Server) deliver(c *course, q *query, body []byte, why uint16) []byte {
 
 // inspection is one reading of an answer.
 type inspection struct {
-	server   *Server
-	course   *course
+	store    *blocklist.Store
+	view     *View
 	query    *query
 	message  []byte
 	current  []byte // how far the chain of CNAME records has been followed
@@ -146,12 +146,12 @@ func (i *inspection) hints(key uint16, value []byte) (done bool) {
 
 // name decides on a name that is reached; true means that it is blocked.
 func (i *inspection) name(name []byte) (blocked bool) {
-	return i.take(i.course.policy.Decide(i.server.store, name))
+	return i.take(i.view.Decide(i.store, name))
 }
 
 // addr decides on an address that is reached; true means that it is blocked.
 func (i *inspection) addr(a netip.Addr) (blocked bool) {
-	return i.take(i.course.policy.DecideAddr(i.server.store, a))
+	return i.take(i.view.DecideAddr(i.store, a))
 }
 
 func (i *inspection) take(d Decision) (blocked bool) {

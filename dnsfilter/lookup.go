@@ -4,20 +4,29 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"net/netip"
 	"slices"
 
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Lookup tells what a server with these settings does with a name. It reads the store beside a running server and changes
-// nothing there; files that the store does not hold as they are now are read for this one answer. Lists of which nothing
-// is held are warned about in log.
-func (s *Settings) Lookup(host string, log *slog.Logger) (Decision, error) {
+// Explanation is what happens to a name, and what it comes from.
+type Explanation struct {
+	Decision
+
+	Held    []blocklist.Match // of every list that holds the name, whether it counts or not
+	Special string            // the zone, if the name is answered as one that nobody else is to be asked for
+}
+
+// Lookup tells what a server with these settings does with a name that a client asks for; without a valid address it is one
+// that no view is for. It reads the store beside a running server and changes nothing there; files that the store does not
+// hold as they are now are read for this one answer. Lists of which nothing is held are warned about in log.
+func (s *Settings) Lookup(host string, client netip.Addr, log *slog.Logger) (Explanation, error) {
 	name, err := blocklist.ParseName(host)
 	if err != nil {
-		return Decision{}, err
+		return Explanation{}, err
 	}
-	var d Decision
+	var out Explanation
 	err = withTemporary(func(fresh *blocklist.Store) error {
 		held, err := blocklist.Open(s.State, blocklist.Options{ReadOnly: true})
 		switch {
@@ -29,11 +38,22 @@ func (s *Settings) Lookup(host string, log *slog.Logger) (Decision, error) {
 			defer held.Close() //nolint:errcheck // it was only read
 		}
 		s.readChanged(held, fresh, log)
-		p := s.Policy()
-		d = p.choose(s.matches(held, fresh, name))
+		out = s.explain(stores{held, fresh}, []byte(name), client)
 		return nil
 	})
-	return d, err
+	return out, err
+}
+
+// explain tells what happens to a name.
+func (s *Settings) explain(both stores, name []byte, client netip.Addr) (out Explanation) {
+	p := s.Policy()
+	v := p.View(client)
+	out.Held = both.matches(name)
+	out.Decision = v.choose(out.Held, func(list string) []blocklist.Match { return both.of(list).AppendEntries(nil, list, name) })
+	if zones := newZones(p.Special); !out.Blocks() {
+		out.Special = zones.find(name).String()
+	}
+	return out
 }
 
 // readChanged reads into fresh the files that held does not hold as they are.
@@ -54,15 +74,23 @@ func (s *Settings) readChanged(held, fresh *blocklist.Store, log *slog.Logger) {
 	}
 }
 
-// matches returns what holds a name: fresh lists take the place of those that are held.
-func (s *Settings) matches(held, fresh *blocklist.Store, name blocklist.Name) []blocklist.Match {
-	matches := held.AppendMatches(nil, []byte(name))
-	if held == fresh {
+// stores are one that is held and one whose lists take the place of those in it.
+type stores struct{ held, fresh *blocklist.Store }
+
+// of returns the store that a list is in.
+func (s stores) of(list string) *blocklist.Store {
+	if _, replaced := s.fresh.List(list); replaced {
+		return s.fresh
+	}
+	return s.held
+}
+
+// matches returns what holds a name.
+func (s stores) matches(name []byte) []blocklist.Match {
+	matches := s.held.AppendMatches(nil, name)
+	if s.held == s.fresh {
 		return matches
 	}
-	matches = slices.DeleteFunc(matches, func(m blocklist.Match) bool {
-		_, replaced := fresh.List(m.List)
-		return replaced
-	})
-	return fresh.AppendMatches(matches, []byte(name))
+	matches = slices.DeleteFunc(matches, func(m blocklist.Match) bool { return s.of(m.List) == s.fresh })
+	return s.fresh.AppendMatches(matches, name)
 }

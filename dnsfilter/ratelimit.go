@@ -131,6 +131,7 @@ func (s *Server) admit(c *course, dst []byte, q *query, client netip.Addr, strea
 	if !c.policy.serves(client) {
 		return q.refuse(dst, dns.RcodeRefused, dns.ExtendedErrorCodeProhibited), false
 	}
+	q.client = plainAddr(client)
 	return nil, true
 }
 

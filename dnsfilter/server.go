@@ -64,6 +64,7 @@ type Server struct {
 // course is what Reconfigure replaces in one step.
 type course struct {
 	policy   Policy
+	views    *views
 	special  zones
 	limiter  *limiter // nil: no limit
 	upstream Upstream
@@ -90,7 +91,7 @@ func New(c Config) (*Server, error) {
 
 // Reconfigure replaces policy and upstream in one step: a query meets the old ones or the new ones.
 func (s *Server) Reconfigure(p Policy, u Upstream) {
-	c := &course{policy: p, special: newZones(p.Special), limiter: newLimiter(p.RateLimit), upstream: u}
+	c := &course{policy: p, views: newViews(&p), special: newZones(p.Special), limiter: newLimiter(p.RateLimit), upstream: u}
 	c.lane = c.newLane(nil)
 	s.current.Store(c)
 }
@@ -197,7 +198,7 @@ func (s *Server) respond(msg *dns.Msg, stream bool, client netip.Addr) []byte {
 // and nothing to ask means that nothing is to be sent. It is the one way to an answer, whichever way the query came.
 func (s *Server) local(c *course, dst []byte, q *query, now uint32) (m []byte, ask bool) {
 	if s.store != nil {
-		d := c.policy.Decide(s.store, q.name())
+		d := c.views.of(q.client).Decide(s.store, q.name())
 		q.counters.count(&d)
 		q.allowed = d.allows()
 		if d.Blocks() {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -66,7 +67,8 @@ func (r *running) settings(t *testing.T, lists string) {
 	t.Helper()
 	head, err := os.ReadFile(filepath.Join(r.dir, "head.yaml"))
 	require.NoError(t, err)
-	r.write(t, "dnsfilter.yaml", string(head)+lists)
+	r.write(t, "next.yaml", string(head)+lists) // a reload may be reading the old one
+	require.NoError(t, os.Rename(filepath.Join(r.dir, "next.yaml"), filepath.Join(r.dir, "dnsfilter.yaml")))
 }
 
 func (r *running) read() (*dnsfilter.Settings, error) {
@@ -254,7 +256,7 @@ func TestLookup(t *testing.T) {
 	s, err := r.read()
 	require.NoError(t, err)
 	lookup := func(name string) (string, string) {
-		d, err := s.Lookup(name, slog.New(slog.NewTextHandler(r.log, nil)))
+		d, err := s.Lookup(name, netip.Addr{}, slog.New(slog.NewTextHandler(r.log, nil)))
 		require.NoError(t, err)
 		return d.Action.String(), d.Match.Category
 	}
@@ -276,6 +278,6 @@ func TestLookup(t *testing.T) {
 	check("a.test", "nxdomain", "x") // the file is newer than what is held
 	check("b.test", "pass", "")
 	check("c.test", "refused", "")
-	_, err = s.Lookup("not..a.name", slog.New(slog.DiscardHandler))
+	_, err = s.Lookup("not..a.name", netip.Addr{}, slog.New(slog.DiscardHandler))
 	assert.ErrorIs(t, err, blocklist.ErrMalformed)
 }

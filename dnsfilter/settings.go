@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -26,6 +25,8 @@ type Settings struct {
 	Cache    int64            // bytes of answers to keep; default DefaultCache, 0 is none
 	Lists    []List           // in order: the first that blocks a name decides
 	Allow    []string         // files of names that are never blocked
+	Quorums  []Quorum         // what several lists agree on; lists without an action of their own act in a quorum only
+	Views    []ClientView     // clients for whom other lists apply, or the same ones otherwise
 	Clients  []netip.Prefix   // networks that are served; default DefaultClients
 	Local    []string         // of SpecialZones those that are answered without the upstream; default all
 	Metrics  netip.AddrPort   // where /metrics, /healthz and /readyz are served over HTTP; zero: nowhere
@@ -53,7 +54,9 @@ type List struct {
 	Format formats.Format  // zero: detected
 	Scope  blocklist.Scope // zero: what the format means
 
-	place place
+	place   place
+	implied bool // the action was not given
+	broken  bool // it has mistakes
 }
 
 // ReadSettings reads a settings file. If it has mistakes, the error is of type [Mistakes] and tells all of them. Whether
@@ -125,6 +128,10 @@ func (s *Settings) Policy() Policy {
 	for _, l := range s.Lists {
 		p.Rules = append(p.Rules, l.Rule)
 	}
+	p.Quorums = s.Quorums
+	for _, v := range s.Views {
+		p.Views = append(p.Views, s.policyView(v, p))
+	}
 	return p
 }
 
@@ -171,14 +178,9 @@ func (s *Settings) addFile(path string) error {
 		return err
 	}
 	name := listWord(path)
-	for i := 2; s.named(name); i++ {
+	for i := 2; s.list(name) != nil; i++ {
 		name = fmt.Sprintf("%s-%d", listWord(path), i)
 	}
 	s.Lists = append(s.Lists, List{Rule: Rule{List: name, Action: NXDomain}, File: abs})
 	return nil
-}
-
-// named tells whether a list has this name.
-func (s *Settings) named(name string) bool {
-	return slices.ContainsFunc(s.Lists, func(l List) bool { return l.Rule.List == name })
 }

@@ -33,12 +33,16 @@ func parseSettings(path string, text []byte) (*Settings, error) {
 			"cache":    one(r, &s.Cache, parseSize),
 			"lists":    func(n ast.Node) { r.sequence(n, func(item ast.Node) { s.readList(r, item) }) },
 			"allow":    s.files(r, &s.Allow),
+			"quorum":   func(n ast.Node) { r.sequence(n, func(item ast.Node) { s.readQuorum(r, item) }) },
+			"views":    func(n ast.Node) { r.sequence(n, func(item ast.Node) { s.readView(r, item) }) },
 			"guard":    func(n ast.Node) { s.readGuard(r, n) },
 
 			"rate_limit": func(n ast.Node) { s.readRateLimit(r, n) },
 		})
 	}
 	s.setDefaults()
+	s.finishLists(r)
+	r.finish()
 	if err := s.checkLoop(s.Upstream); err != nil {
 		r.fail(place{1, 1}, "%v", err)
 	}
@@ -83,6 +87,8 @@ func (s *Settings) readList(r *reader, n ast.Node) {
 		"action":   one(r, &l.Action, ParseAction),
 		"sinkhole": many(r, &l.Sinkhole, parseAddr),
 		"ede":      one(r, &l.Reason, ParseReason),
+
+		"categories": func(n ast.Node) { r.readCategories(n, &l.Categories) },
 	}
 	for key, read := range known {
 		known[key] = func(n ast.Node) { given[key] = true; read(n) }
@@ -92,6 +98,7 @@ func (s *Settings) readList(r *reader, n ast.Node) {
 	if given["from"] && !given["ede"] {
 		l.Reason = Censored
 	}
+	l.implied = !given["action"]
 	if i := slices.IndexFunc(s.Lists, func(o List) bool { return o.Rule.List == l.Rule.List }); i >= 0 && l.Rule.List != "" {
 		r.fail(l.place, "list %q is there already, at line %d", l.Rule.List, s.Lists[i].place.line)
 	}
@@ -100,6 +107,7 @@ func (s *Settings) readList(r *reader, n ast.Node) {
 			r.fail(l.place, "%s", why)
 		}
 	}
+	l.broken = len(r.mistakes) > before
 	s.Lists = append(s.Lists, l)
 }
 
@@ -117,8 +125,6 @@ func (l *List) contradictions(given map[string]bool) (why []string) {
 	note(given["root"] && !given["from"] && !given["file"], "a signed list needs from: the origins to get it from")
 	note(given["from"] && len(l.From) == 0, "from names no origin")
 	note(given["from"] && (given["format"] || given["scope"]), "format and scope are for files; a signed list says itself what it means")
-	note(l.Action == Sinkhole && len(l.Sinkhole) == 0, "the action sinkhole needs addresses: sinkhole: [192.0.2.80]")
-	note(l.Action != Sinkhole && given["sinkhole"], "sinkhole addresses are used by the action sinkhole only")
 	return why
 }
 
@@ -148,13 +154,6 @@ func (s *Settings) origin(text string) (string, error) {
 func parseListenText(text string) (string, error) {
 	_, _, err := ParseListen(text)
 	return text, err
-}
-
-func parseListName(text string) (string, error) {
-	if strings.HasPrefix(text, allowPrefix) {
-		return "", fmt.Errorf("list name %q: names below %s are taken", text, allowPrefix)
-	}
-	return text, blocklist.CheckListName(text)
 }
 
 func parseScope(text string) (blocklist.Scope, error) {

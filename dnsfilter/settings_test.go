@@ -44,8 +44,17 @@ lists:
   - {name: local, file: lists/local.txt, format: hosts, scope: domain, action: nodata, ede: filtered}
   - name: plain
     file: /etc/plain.txt
+  - {name: counted, file: a.txt, categories: {csam: refused, other: pass}}
+  - {name: alone, file: b.txt, action: monitor}
 allow:
   - allow.txt
+quorum:
+  - {lists: [counted, alone, plain], at_least: 2, action: nodata, ede: none}
+views:
+  - clients: [192.0.2.128/25]
+    lists: [it.example/csam, plain, counted]
+    actions: {it.example/csam: nxdomain, counted: monitor}
+  - {clients: [192.0.2.1], lists: []}
 `))
 	require.NoError(t, err)
 	assert.Equal(t, []string{"udp://127.0.0.1:5300", "tcp://[::1]:5300"}, s.Listen)
@@ -55,7 +64,7 @@ allow:
 	assert.Equal(t, netip.MustParseAddrPort("127.0.0.1:9153"), s.Metrics)
 	assert.Equal(t, []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::1/128")}, s.Clients)
 	assert.Equal(t, []string{filepath.Join(dir, "allow.txt")}, s.Allow)
-	require.Len(t, s.Lists, 3)
+	require.Len(t, s.Lists, 5)
 
 	signed, local, plain := s.Lists[0], s.Lists[1], s.Lists[2]
 	assert.Equal(t, dnsfilter.Rule{
@@ -68,15 +77,37 @@ allow:
 	assert.Equal(t, filepath.Join(dir, "lists", "local.txt"), local.File)
 	assert.Equal(t, formats.Hosts, local.Format)
 	assert.Equal(t, blocklist.ScopeDomain, local.Scope)
-	assert.Equal(t, dnsfilter.Rule{List: "plain", Action: dnsfilter.NXDomain, Reason: dnsfilter.Blocked}, plain.Rule)
+	assert.Equal(t, dnsfilter.Rule{List: "plain", Action: dnsfilter.Pass, Reason: dnsfilter.Blocked}, plain.Rule)
 
 	p := s.Policy()
-	assert.Len(t, p.Rules, 3)
+	assert.Len(t, p.Rules, 5)
 	assert.Equal(t, s.Clients, p.Clients)
 	assert.Len(t, p.Special, 1)
 	require.Len(t, p.Allow, 1)
 	assert.Regexp(t, `^allow/allow-[0-9a-f]{8}$`, p.Allow[0])
 	assert.NoError(t, blocklist.CheckListName(p.Allow[0]))
+	checkQuorumAndViews(t, p)
+}
+
+func checkQuorumAndViews(t *testing.T, p dnsfilter.Policy) {
+	t.Helper()
+	assert.Equal(t, dnsfilter.Rule{
+		List: "counted", Categories: map[string]dnsfilter.Action{"csam": dnsfilter.Refused, "other": dnsfilter.Pass},
+	}, p.Rules[3], "a list of a quorum does not act alone")
+	assert.Equal(t, dnsfilter.Monitor, p.Rules[4].Action, "unless it says so")
+	quorum := dnsfilter.Quorum{
+		Rule: dnsfilter.Rule{List: "quorum/1", Action: dnsfilter.NoData, Reason: dnsfilter.NoReason}, Lists: []string{"counted", "alone", "plain"}, AtLeast: 2,
+	}
+	assert.Equal(t, []dnsfilter.Quorum{quorum}, p.Quorums)
+	require.Len(t, p.Views, 2)
+	quorum.Lists = []string{"counted", "plain"}
+	signed := p.Rules[0]
+	signed.Action = dnsfilter.NXDomain
+	assert.Equal(t, dnsfilter.View{
+		Clients: []netip.Prefix{netip.MustParsePrefix("192.0.2.128/25")}, Allow: p.Allow, Quorums: []dnsfilter.Quorum{quorum},
+		Rules: []dnsfilter.Rule{signed, p.Rules[2], {List: "counted", Action: dnsfilter.Monitor}},
+	}, p.Views[0])
+	assert.Empty(t, p.Views[1].Rules)
 }
 
 func TestDefaultsOfSettings(t *testing.T) {
@@ -100,7 +131,19 @@ func TestMistakesInSettings(t *testing.T) {
 		want       []string
 	}{
 		{"unknown keys", "liste: []\nlists:\n  - name: a\n    file: a\n    colour: red\n", []string{`1:1: unknown key "liste"`, `5:5: unknown key "colour"`}},
-		{"later keys", "quorum: []\n", []string{`1:1: unknown key "quorum"`}},
+		{"quorums", "quorum:\n  - {lists: [a, b, b], at_least: 0}\n  - {lists: [a, none], at_least: 3}\n  - {at_least: 1, action: x}\n  - {lists: [a, b], at_least: 1, action: sinkhole}\n  - {lists: [a], at_least: 1}\nlists:\n  - {name: a, file: a}\n  - {name: b, file: b}\n", []string{
+			`2:20: list "b" is named twice`, `2:34: number "0"`, "3:6: a quorum needs at_least: how many of its 2 lists", `3:17: there is no list "none"`,
+			`4:27: unknown action "x"`, "5:6: the action sinkhole needs addresses", "6:6: a quorum needs lists: two",
+		}},
+		{"views", "clients: [192.0.2.0/24]\nviews:\n  - {clients: [192.0.2.0/25, 192.0.2.0/25, 198.51.100.0/24, x]}\n  - {clients: [192.0.2.0/25], lists: [none]}\n  - {lists: []}\n" +
+			"  - clients: [192.0.2.128/26]\n    lists: [a]\n    actions:\n      a: sinkhole\n      b: nodata\n      c: x\nlists:\n  - {name: a, file: a}\n  - {name: b, file: b}\n", []string{
+			"3:30: network 192.0.2.0/25 has a view already", `3:61: network "x"`, "3:44: nobody in 198.51.100.0/24 is served",
+			"4:16: network 192.0.2.0/25 has a view already", `4:39: there is no list "none"`, "5:6: a view needs clients",
+			`9:10: list "a" has no sinkhole addresses`, `10:7: list "b" is not among the lists of this view`, `11:10: unknown action "x"`, `11:7: there is no list "c"`,
+		}},
+		{"categories", "lists:\n  - {name: a, file: a, categories: {csam: sinkhole}}\n  - {name: b, file: b, categories: {csam: explode, x: }}\n  - {name: quorum/1, file: c, categories: [x]}\n", []string{
+			"2:6: the action sinkhole needs addresses", `3:43: unknown action "explode"`, `3:52: "x" has no value`, `4:12: list name "quorum/1"`, "4:43: keys and values",
+		}},
 		{"guards", "guard:\n  max_growth: much\n  max_shrink: -1%\n  protected: file\n  popular: [a, {}]\n  colour: red\n", []string{
 			`2:15: share "much"`, `3:15: share "-1%"`, "4:14: a list is needed", "5:16: a single value", `6:3: unknown key "colour"`,
 		}},

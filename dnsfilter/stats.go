@@ -14,7 +14,7 @@ type Stats struct {
 	Dropped  uint64                       // not answered because too many waited for the upstream
 	Limited  uint64                       // held back by the rate limit
 	Slipped  uint64                       // of these, answered with TC
-	Lists    map[string]map[Action]uint64 // decisions by list and action; names that no list holds are not counted
+	Lists    map[string]map[Action]uint64 // decisions by list (or quorum) and action; names that no list holds are not counted
 }
 
 // counters are those of one socket, so that processors do not wait for each other.
@@ -34,7 +34,8 @@ type listAction struct {
 
 // count counts a decision that a list took.
 func (c *counters) count(d *Decision) {
-	if d.Match.List == "" {
+	by := d.By()
+	if by == "" {
 		return
 	}
 	c.mu.Lock()
@@ -42,7 +43,7 @@ func (c *counters) count(d *Decision) {
 	if c.lists == nil {
 		c.lists = make(map[listAction]uint64)
 	}
-	c.lists[listAction{d.Match.List, d.Action}]++
+	c.lists[listAction{by, d.Action}]++
 }
 
 // newCounters adds counters to those that Stats sums up.

@@ -69,6 +69,17 @@ func placeAt(t *token.Token) place {
 type reader struct {
 	file     string
 	mistakes Mistakes
+	checks   []func() // that need the whole file
+}
+
+// later runs a check when the whole file has been read.
+func (r *reader) later(check func()) { r.checks = append(r.checks, check) }
+
+// finish runs them.
+func (r *reader) finish() {
+	for _, check := range r.checks {
+		check()
+	}
 }
 
 func (r *reader) fail(at place, format string, args ...any) {
@@ -104,6 +115,17 @@ type fields map[string]func(ast.Node)
 
 // mapping reads a mapping; keys that are not in known are mistakes.
 func (r *reader) mapping(n ast.Node, known fields) {
+	r.pairs(n, func(key *token.Token, value ast.Node) {
+		if read, ok := known[key.Value]; ok {
+			read(value)
+			return
+		}
+		r.fail(placeAt(key), "unknown key %q", key.Value)
+	})
+}
+
+// pairs reads a mapping with each.
+func (r *reader) pairs(n ast.Node, each func(key *token.Token, value ast.Node)) {
 	m, ok := n.(ast.MapNode)
 	if !ok {
 		r.fail(placeOf(n), "keys and values are needed here, like action: nxdomain")
@@ -111,14 +133,11 @@ func (r *reader) mapping(n ast.Node, known fields) {
 	}
 	for it := m.MapRange(); it.Next(); {
 		key := it.Key().GetToken()
-		switch read, ok := known[key.Value]; {
-		case !ok:
-			r.fail(placeAt(key), "unknown key %q", key.Value)
-		case it.Value().Type() == ast.NullType:
+		if it.Value().Type() == ast.NullType {
 			r.fail(placeAt(key), "%q has no value", key.Value)
-		default:
-			read(it.Value())
+			continue
 		}
+		each(key, it.Value())
 	}
 }
 

@@ -4,22 +4,31 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
 func lookupCommand() *cobra.Command {
-	var path string
+	var path, client string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "lookup -c dnsfilter.yaml NAME",
+		Use:   "lookup -c dnsfilter.yaml [--client ADDR] NAME",
 		Short: "Tell what happens to a name, and why",
-		Args:  cobra.ExactArgs(1),
+		Example: `  dnsfilter lookup -c /etc/dnsfilter.yaml www.example.com
+  dnsfilter lookup -c /etc/dnsfilter.yaml --client 192.0.2.7 www.example.com`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			log, err := newLog(cmd.ErrOrStderr(), "text", slog.LevelWarn)
+			if err != nil {
+				return err
+			}
+			from, err := parseClient(client)
 			if err != nil {
 				return err
 			}
@@ -27,59 +36,116 @@ func lookupCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			d, err := s.Lookup(args[0], log)
+			e, err := s.Lookup(args[0], from, log)
 			if err != nil {
 				return err
 			}
-			return printDecision(cmd, args[0], d, asJSON)
+			return printExplanation(cmd, args[0], e, asJSON)
 		},
 	}
 	requireSettings(cmd, &path)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().StringVar(&client, "client", "", "`address` of the client that asks, for the view that it is in")
 	return cmd
 }
 
-// decision is what lookup prints as JSON.
-type decision struct {
-	Name      string     `json:"name"`
-	Action    string     `json:"action"`
-	List      string     `json:"list,omitempty"`
-	Entry     string     `json:"entry,omitempty"`
+func parseClient(text string) (netip.Addr, error) {
+	if text == "" {
+		return netip.Addr{}, nil
+	}
+	a, err := netip.ParseAddr(text)
+	if err != nil {
+		return a, usageError{fmt.Errorf("client %q is no IP address", text), "write --client 192.0.2.7"}
+	}
+	return a, nil
+}
+
+// explanation is what lookup prints as JSON.
+type explanation struct {
+	Name   string `json:"name"`
+	Action string `json:"action"`
+	By     string `json:"by,omitempty"` // the quorum, where one decided
+	*entry
+	Special string  `json:"special,omitempty"` // the special-use zone that the name is in
+	Held    []entry `json:"held,omitempty"`    // every list that holds the name, if there are several
+}
+
+// entry is what a list has.
+type entry struct {
+	List      string     `json:"list"`
+	Entry     string     `json:"entry"`
 	Category  string     `json:"category,omitempty"`
 	Reference string     `json:"reference,omitempty"`
 	Expires   *time.Time `json:"expires,omitempty"`
+	Monitor   bool       `json:"monitor,omitempty"`
 }
 
-func printDecision(cmd *cobra.Command, name string, d dnsfilter.Decision, asJSON bool) error {
-	out := decision{Name: name, Action: d.Action.String(), List: d.Match.List, Category: d.Match.Category, Reference: d.Match.Reference}
-	if out.List != "" {
-		out.Entry = d.Match.Entry()
+func entryOf(m blocklist.Match) entry {
+	e := entry{List: m.List, Entry: m.Entry(), Category: m.Category, Reference: m.Reference, Monitor: m.Monitor}
+	if !m.Expires.IsZero() {
+		e.Expires = &m.Expires
 	}
-	if !d.Match.Expires.IsZero() {
-		out.Expires = &d.Match.Expires
+	return e
+}
+
+func printExplanation(cmd *cobra.Command, name string, e dnsfilter.Explanation, asJSON bool) error {
+	out := explanation{Name: name, Action: e.Action.String(), Special: e.Special}
+	if e.Match.List != "" {
+		decided := entryOf(e.Match)
+		out.entry = &decided
+	}
+	if by := e.By(); by != e.Match.List {
+		out.By = by
+	}
+	for _, m := range e.Held {
+		out.Held = append(out.Held, entryOf(m))
+	}
+	if len(out.Held) == 1 && out.entry != nil {
+		out.Held = nil
 	}
 	w := cmd.OutOrStdout()
 	if asJSON {
 		return json.NewEncoder(w).Encode(out)
 	}
-	if out.List == "" {
-		_, err := fmt.Fprintf(w, "%s: %s (on no list)\n", name, out.Action)
-		return err
-	}
-	_, err := fmt.Fprintf(w, "%s: %s (list %s, entry %s%s)\n", name, out.Action, out.List, out.Entry, out.details())
+	_, err := fmt.Fprint(w, out.text())
 	return err
 }
 
-// details are the attributes of the entry that are set.
-func (d decision) details() (text string) {
-	if d.Category != "" {
-		text += ", category " + d.Category
+// text is a line for the decision, and one for each list that holds the name if there are several.
+func (e explanation) text() string {
+	why := []string{"on no list"}
+	switch {
+	case e.entry != nil && e.By != "":
+		why = []string{e.By, "first " + e.entry.text()}
+	case e.entry != nil:
+		why = []string{e.entry.text()}
+	case len(e.Held) > 0:
+		why = []string{"listed, and no rule for it"}
 	}
-	if d.Reference != "" {
-		text += fmt.Sprintf(", reference %q", d.Reference)
+	if e.Special != "" {
+		why = append(why, "answered here for zone "+e.Special)
 	}
-	if d.Expires != nil {
-		text += ", expires " + d.Expires.Format(time.RFC3339)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s (%s)\n", e.Name, e.Action, strings.Join(why, "; "))
+	for _, held := range e.Held {
+		fmt.Fprintf(&b, "  %s\n", held.text())
+	}
+	return b.String()
+}
+
+func (e entry) text() string {
+	text := "list " + e.List + ", entry " + e.Entry
+	if e.Category != "" {
+		text += ", category " + e.Category
+	}
+	if e.Reference != "" {
+		text += fmt.Sprintf(", reference %q", e.Reference)
+	}
+	if e.Expires != nil {
+		text += ", expires " + e.Expires.Format(time.RFC3339)
+	}
+	if e.Monitor {
+		text += ", status monitor"
 	}
 	return text
 }

@@ -71,9 +71,34 @@ func TestLookupCommand(t *testing.T) {
 		"name": "example.com", "action": "nxdomain", "list": "local", "entry": "example.com", "category": "test",
 		"reference": "order 1", "expires": "2999-01-01T00:00:00Z",
 	}, d)
+	code, stdout, _ = runCommand("lookup", "-c", path, "x.test")
+	assert.Equal(t, exitDone, code)
+	assert.Equal(t, "x.test: pass (on no list; answered here for zone test)\n", stdout)
 	code, _, stderr := runCommand("lookup", "-c", path, "a..b")
 	assert.Equal(t, exitFailed, code)
 	assert.Contains(t, stderr, "dnsfilter: error: name \"a..b\"")
+}
+
+func TestLookupExplains(t *testing.T) {
+	t.Parallel()
+	path := folder(t, settings+"  - {name: other, file: list.txt, categories: {test: nodata}}\n"+
+		"quorum: [{lists: [local, other], at_least: 2, action: refused}]\n"+
+		"clients: [192.0.2.0/24]\nviews: [{clients: [192.0.2.7], lists: [local]}]\n")
+	const held = "  list local, entry example.com, category test, reference \"order 1\", expires 2999-01-01T00:00:00Z\n" +
+		"  list other, entry example.com, category test, reference \"order 1\", expires 2999-01-01T00:00:00Z\n"
+	for _, c := range []struct{ name, client, first, rest string }{
+		{"example.com", "192.0.2.1", "example.com: nodata (list other, entry example.com, ", held},
+		{"host.example.net", "192.0.2.1", "host.example.net: refused (quorum/1; first list local, entry =host.example.net)\n", ""},
+		{"example.com", "192.0.2.7", "example.com: pass (listed, and no rule for it)\n", held},
+	} {
+		code, stdout, stderr := runCommand("lookup", "-c", path, "--client", c.client, c.name)
+		assert.Equal(t, exitDone, code, stderr)
+		assert.Contains(t, stdout, c.first)
+		assert.Contains(t, stdout, c.rest)
+	}
+	_, stdout, _ := runCommand("lookup", "-c", path, "--json", "host.example.net")
+	assert.JSONEq(t, `{"name": "host.example.net", "action": "refused", "by": "quorum/1", "list": "local", "entry": "=host.example.net",
+		"held": [{"list": "local", "entry": "=host.example.net"}, {"list": "other", "entry": "=host.example.net"}]}`, stdout)
 }
 
 func TestUsage(t *testing.T) {
@@ -84,6 +109,7 @@ func TestUsage(t *testing.T) {
 		{"lookup", "example.com"},
 		{"lookup", "-c", path},
 		{"lookup", "-c", path, "a", "b"},
+		{"lookup", "-c", path, "--client", "nobody", "example.com"},
 		{"serve", "extra"},
 		{"serve", "--unknown"},
 		{"serve", "--log", "xml"},

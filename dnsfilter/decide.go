@@ -1,0 +1,174 @@
+package dnsfilter
+
+import (
+	"net/netip"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// Decision is what happens to a name, and why.
+type Decision struct {
+	Action Action
+	Match  blocklist.Match // what decided; zero if no list of the policy holds the name or address
+	rule   *Rule
+}
+
+// Blocks tells whether the real answer is withheld.
+func (d Decision) Blocks() bool { return d.Action.blocks() }
+
+// By returns what decided: the list, or the name of the quorum; empty if nothing did.
+func (d Decision) By() string {
+	if d.rule != nil {
+		return d.rule.List
+	}
+	return d.Match.List
+}
+
+// allows tells whether an allow list holds the name.
+func (d *Decision) allows() bool { return d.Action == Pass && d.Match.List != "" }
+
+// usualLists is how many lists may hold one name before a decision allocates.
+const usualLists = 8
+
+// Decide says what happens to a name in lower-case wire form, for a client that no view is for. The decision keeps a
+// reference to name.
+//
+// NXDOMAIN tells caches that nothing exists below a name (RFC 8020). Where names below a listed domain are allowed, the
+// action nodata suits the list better.
+func (p *Policy) Decide(store *blocklist.Store, name []byte) Decision {
+	v := p.general()
+	return v.Decide(store, name)
+}
+
+// DecideAddr says what happens to an answer that leads to an address, for a client that no view is for. Entries of scope ip
+// decide.
+func (p *Policy) DecideAddr(store *blocklist.Store, a netip.Addr) Decision {
+	v := p.general()
+	return v.DecideAddr(store, a)
+}
+
+// Decide is [Policy.Decide] for the clients of the view.
+func (v *View) Decide(store *blocklist.Store, name []byte) Decision {
+	var buf [usualLists]blocklist.Match
+	matches := store.AppendMatches(buf[:0], name)
+	if len(matches) == 0 {
+		return Decision{}
+	}
+	return v.choose(matches, func(list string) []blocklist.Match { return store.AppendEntries(nil, list, name) })
+}
+
+// DecideAddr is [Policy.DecideAddr] for the clients of the view.
+func (v *View) DecideAddr(store *blocklist.Store, a netip.Addr) Decision {
+	if _, ok := store.LookupAddr(a); !ok { // as good as always, and cheap
+		return Decision{}
+	}
+	return v.choose(store.AppendAddrMatches(nil, a), func(list string) []blocklist.Match { return store.AppendAddrEntries(nil, list, a) })
+}
+
+// choose decides among the matches of one name or address; entries returns all those of a list that hold it, the most
+// specific first.
+func (v *View) choose(matches []blocklist.Match, entries func(list string) []blocklist.Match) Decision {
+	for _, list := range v.Allow {
+		if m := find(matches, list); m != nil && !m.Monitor {
+			return Decision{Match: *m}
+		}
+	}
+	var d Decision
+	for i := range v.Rules {
+		r := &v.Rules[i]
+		if m := find(matches, r.List); m != nil && d.take(r, r.decide(m, entries)) {
+			return d
+		}
+	}
+	for i := range v.Quorums {
+		q := &v.Quorums[i]
+		if d.take(&q.Rule, q.decide(matches)) {
+			return d
+		}
+	}
+	return d
+}
+
+// verdict is what a rule makes of an entry.
+type verdict struct {
+	action Action
+	match  *blocklist.Match
+}
+
+// take makes a verdict the decision if it blocks, which it then tells, or if it is the first that monitors.
+func (d *Decision) take(r *Rule, v verdict) (blocks bool) {
+	if blocks = v.action.blocks(); blocks || v.action == Monitor && d.rule == nil {
+		d.Action, d.Match, d.rule = v.action, *v.match, r
+	}
+	return blocks
+}
+
+func find(matches []blocklist.Match, list string) *blocklist.Match {
+	for i := range matches {
+		if matches[i].List == list {
+			return &matches[i]
+		}
+	}
+	return nil
+}
+
+// decide says what the list does by its match, the most specific entry that is to block. If the action for the category of
+// that one does not block, those of the less specific ones may: nothing that is listed hides behind another entry.
+func (r *Rule) decide(m *blocklist.Match, entries func(list string) []blocklist.Match) verdict {
+	v := verdict{r.action(m), m}
+	if v.action.blocks() || len(r.Categories) == 0 {
+		return v
+	}
+	all := entries(r.List)
+	for i := range all {
+		other := verdict{r.action(&all[i]), &all[i]}
+		if other.action.blocks() {
+			return other
+		}
+		if v.action == Pass {
+			v = other
+		}
+	}
+	return v
+}
+
+// action returns that for an entry. A name that is listed alone, or leads to a listed address, is kept from hiding the names
+// below it.
+func (r *Rule) action(m *blocklist.Match) Action {
+	a := r.Action
+	if by, ok := r.Categories[m.Category]; ok {
+		a = by
+	}
+	switch {
+	case m.Monitor && a != Pass:
+		return Monitor
+	case a == NXDomain && m.Scope != blocklist.ScopeDomain:
+		return NoData
+	}
+	return a
+}
+
+// decide says what the quorum does if enough of its lists hold a name or address.
+func (q *Quorum) decide(matches []blocklist.Match) verdict {
+	var first *blocklist.Match
+	held, domains := 0, 0
+	for _, list := range q.Lists {
+		m := find(matches, list)
+		if m == nil || m.Monitor {
+			continue
+		}
+		if held++; first == nil {
+			first = m
+		}
+		if m.Scope == blocklist.ScopeDomain {
+			domains++
+		}
+	}
+	switch {
+	case first == nil || held < q.AtLeast:
+		return verdict{}
+	case q.Action == NXDomain && domains < q.AtLeast:
+		return verdict{NoData, first}
+	}
+	return verdict{q.Action, first}
+}

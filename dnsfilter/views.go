@@ -1,0 +1,68 @@
+package dnsfilter
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// general is what happens for clients that no view is for.
+func (p *Policy) general() View { return View{Allow: p.Allow, Rules: p.Rules, Quorums: p.Quorums} }
+
+// View returns what happens for a client: the view of the longest prefix that it is in, else what holds in general. A
+// client without an IP address is in none.
+func (p *Policy) View(client netip.Addr) View {
+	v := newViews(p)
+	return *v.of(plainAddr(client))
+}
+
+// plainAddr is the form in which addresses of clients are compared.
+func plainAddr(client netip.Addr) netip.Addr { return client.Unmap().WithZone("") }
+
+// views finds the view of a client.
+type views struct {
+	general View
+	by      map[netip.Prefix]*View
+	lengths [2][]int // of the prefixes of IPv4 and of IPv6, the longest first
+}
+
+func newViews(p *Policy) *views {
+	v := &views{general: p.general(), by: make(map[netip.Prefix]*View)}
+	for i := range p.Views {
+		for _, network := range p.Views[i].Clients {
+			v.by[network.Masked()] = &p.Views[i]
+			lengths := v.lengthsFor(network.Addr())
+			*lengths = append(*lengths, network.Bits())
+		}
+	}
+	for i := range v.lengths {
+		slices.Sort(v.lengths[i])
+		slices.Reverse(v.lengths[i])
+		v.lengths[i] = slices.Compact(v.lengths[i])
+	}
+	return v
+}
+
+func (v *views) lengthsFor(a netip.Addr) *[]int {
+	if a.Is4() {
+		return &v.lengths[0]
+	}
+	return &v.lengths[1]
+}
+
+// of returns the view of a client, given in plain form. It does not allocate, and costs a look into the map for each length
+// of prefix there is.
+func (v *views) of(client netip.Addr) *View {
+	if len(v.by) == 0 || !client.IsValid() {
+		return &v.general
+	}
+	for _, length := range *v.lengthsFor(client) {
+		network, err := client.Prefix(length)
+		if err != nil {
+			break
+		}
+		if view, ok := v.by[network]; ok {
+			return view
+		}
+	}
+	return &v.general
+}

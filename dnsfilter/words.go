@@ -1,0 +1,73 @@
+package dnsfilter
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Action is what happens to a query.
+type Action uint8
+
+// The actions. Those from NXDomain to Sinkhole block.
+const (
+	Pass     Action = iota // answered as if no list were there
+	Monitor                // counted, then answered as if no list were there
+	NXDomain               // there is no such name; for an entry of scope host or ip NoData, since names below may exist
+	NoData                 // the name has no records of the type asked for
+	Refused                // the rcode REFUSED
+	Drop                   // no answer at all
+	Sinkhole               // the rule's addresses for A and AAAA, no data for other types
+)
+
+var actionNames = [...]string{"pass", "monitor", "nxdomain", "nodata", "refused", "drop", "sinkhole"} //nolint:gochecknoglobals // a constant table
+
+// blocks tells whether the real answer is withheld.
+func (a Action) blocks() bool { return a >= NXDomain }
+
+// String returns the word used in settings, logs and counters.
+func (a Action) String() string {
+	if int(a) < len(actionNames) {
+		return actionNames[a]
+	}
+	return "invalid"
+}
+
+// MarshalText implements [encoding.TextMarshaler]: it writes the word.
+func (a Action) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// ParseAction reads the action of a list: every action but pass.
+func ParseAction(text string) (Action, error) {
+	if i := slices.Index(actionNames[:], text); i > int(Pass) {
+		return Action(i), nil
+	}
+	return Pass, fmt.Errorf("unknown action %q: there are nxdomain, nodata, refused, drop, sinkhole and monitor", text)
+}
+
+// Reason is the extended DNS error (RFC 8914) that tells a client why it does not get the real answer.
+type Reason uint8
+
+// The reasons.
+const (
+	Blocked  Reason = iota // 15: by the operator's own will
+	Censored               // 16: by an order from outside
+	Filtered               // 17: by the client's wish
+	NoReason               // no extended error is sent
+)
+
+var reasonNames = [...]string{"blocked", "censored", "filtered", "none"} //nolint:gochecknoglobals // a constant table
+
+// String returns the word used in settings.
+func (r Reason) String() string {
+	if int(r) < len(reasonNames) {
+		return reasonNames[r]
+	}
+	return "invalid"
+}
+
+// ParseReason reads a reason.
+func ParseReason(text string) (Reason, error) {
+	if i := slices.Index(reasonNames[:], text); i >= 0 {
+		return Reason(i), nil
+	}
+	return Blocked, fmt.Errorf("unknown reason %q: there are censored, blocked, filtered and none", text)
+}
