@@ -24,21 +24,37 @@ type follow struct {
 	done   chan struct{}
 }
 
-// subscription reads the root of a signed list.
+// subscription reads the root of a signed list, and the identity that opens it.
 func (l *List) subscription(log *slog.Logger) (subscribe.Config, error) {
 	c := subscribe.Config{List: l.Rule.List, Origins: l.From, Log: log}
-	f, err := os.Open(l.Root)
-	if err != nil {
+	var err error
+	if c.Root, err = readSmall(l.Root); err != nil {
 		return c, fmt.Errorf("reading the root of %s: %w", l.Rule.List, err)
 	}
-	defer f.Close() //nolint:errcheck // it was only read
-	if c.Root, err = io.ReadAll(io.LimitReader(f, maxRoot+1)); err != nil {
-		return c, fmt.Errorf("reading the root of %s: %w", l.Rule.List, err)
+	if l.Identity == "" {
+		return c, nil
 	}
-	if len(c.Root) > maxRoot {
-		return c, fmt.Errorf("reading the root of %s: %s: %w: more than 1 MiB", l.Rule.List, l.Root, blocklist.ErrTooLarge)
+	if c.Identity, err = readSmall(l.Identity); err != nil {
+		return c, fmt.Errorf("reading the identity for %s: %w", l.Rule.List, err)
+	}
+	if len(c.Identity) == 0 {
+		return c, fmt.Errorf("reading the identity for %s: %s: %w: it is empty", l.Rule.List, l.Identity, blocklist.ErrMalformed)
 	}
 	return c, nil
+}
+
+// readSmall reads a file that is no longer than [maxRoot].
+func readSmall(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	b, err := io.ReadAll(io.LimitReader(f, maxRoot+1))
+	if err == nil && len(b) > maxRoot {
+		err = fmt.Errorf("%s: %w: more than 1 MiB", path, blocklist.ErrTooLarge)
+	}
+	return b, err
 }
 
 // checkRoot tells whether the list could be subscribed to.
@@ -102,7 +118,8 @@ func (s *Service) newFollow(l *List) (*follow, error) {
 		return nil, err
 	}
 	c.Guard = s.guards.Guard
-	if f := s.follows[l.Rule.List]; f != nil && bytes.Equal(f.config.Root, c.Root) && slices.Equal(f.config.Origins, c.Origins) && f.config.Guard == c.Guard {
+	if f := s.follows[l.Rule.List]; f != nil && bytes.Equal(f.config.Root, c.Root) && bytes.Equal(f.config.Identity, c.Identity) &&
+		slices.Equal(f.config.Origins, c.Origins) && f.config.Guard == c.Guard {
 		return f, nil
 	}
 	sub, err := subscribe.New(s.store, c)

@@ -48,11 +48,12 @@ type Guard struct {
 type List struct {
 	Rule
 
-	Root   string          // file with the list's root, its trusted beginning
-	From   []string        // base URLs of origins and mirrors, or folders that are copies of one
-	File   string          // any format that package formats reads; re-read when it changes
-	Format formats.Format  // zero: detected
-	Scope  blocklist.Scope // zero: what the format means
+	Root     string          // file with the list's root, its trusted beginning
+	From     []string        // base URLs of origins and mirrors, or folders that are copies of one
+	Identity string          // file with the age identity that opens the list, where it is confidential
+	File     string          // any format that package formats reads; re-read when it changes
+	Format   formats.Format  // zero: detected
+	Scope    blocklist.Scope // zero: what the format means
 
 	place   place
 	implied bool // the action was not given

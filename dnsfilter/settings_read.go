@@ -81,6 +81,7 @@ func (s *Settings) readList(r *reader, n ast.Node) {
 		"name":     one(r, &l.Rule.List, parseListName),
 		"root":     one(r, &l.Root, s.path),
 		"from":     many(r, &l.From, s.origin),
+		"identity": one(r, &l.Identity, s.path),
 		"file":     one(r, &l.File, s.path),
 		"format":   one(r, &l.Format, formats.Parse),
 		"scope":    one(r, &l.Scope, parseScope),
@@ -123,6 +124,7 @@ func (l *List) contradictions(given map[string]bool) (why []string) {
 	note(!given["file"] && !given["from"], "a list needs from (origins) and root, or a file")
 	note(given["from"] && !given["root"], "a signed list needs its root: the file that the agency hands out")
 	note(given["root"] && !given["from"] && !given["file"], "a signed list needs from: the origins to get it from")
+	note(given["identity"] && !given["from"], "identity is for signed lists: it opens one that is confidential")
 	note(given["from"] && len(l.From) == 0, "from names no origin")
 	note(given["from"] && (given["format"] || given["scope"]), "format and scope are for files; a signed list says itself what it means")
 	return why

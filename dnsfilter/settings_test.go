@@ -178,6 +178,7 @@ func TestMistakesInSettings(t *testing.T) {
 		{"no root", "lists:\n  - {name: a, from: [https://o.example]}\n", []string{"2:6: a signed list needs its root"}},
 		{"no origin", "lists:\n  - {name: a, root: r, from: []}\n", []string{"2:6: from names no origin"}},
 		{"strange origins", "lists:\n  - {name: a, root: r, from: [ftp://o.example, 'https://']}\n", []string{`2:31: origin "ftp://o.example"`, `2:48: origin "https://"`}},
+		{"identity of a file", "lists:\n  - {name: a, file: a, identity: isp.age}\n", []string{"identity is for signed lists"}},
 		{"format of a signed list", "lists:\n  - {name: a, root: r, from: [https://o.example], scope: host}\n", []string{"format and scope are for files"}},
 		{"sinkhole without addresses", "lists:\n  - {name: a, file: a, action: sinkhole}\n", []string{"the action sinkhole needs addresses"}},
 		{"addresses without sinkhole", "lists:\n  - {name: a, file: a, sinkhole: [192.0.2.1]}\n", []string{"used by the action sinkhole only"}},

@@ -40,7 +40,7 @@ func (p *push) held(f trust.File) bool {
 // checkMissing tells which files are neither here nor among those that came.
 func (p *push) checkMissing(came func(trust.File) bool) error {
 	var missing []string
-	for _, f := range p.spec.Files {
+	for _, f := range p.spec.All() {
 		if !p.held(f) && !came(f) {
 			missing = append(missing, f.Path)
 		}

@@ -154,7 +154,7 @@ func serveContent(w http.ResponseWriter, r *http.Request, name string, f *os.Fil
 	if file, ok := strings.CutPrefix(name, targetsDir+"/"); ok {
 		hash, _, _ := strings.Cut(file, ".")
 		head.Set("ETag", `"`+hash+`"`)
-		head.Set("Content-Type", "application/zstd")
+		head.Set("Content-Type", contentType(file))
 		http.ServeContent(w, r, "", info.ModTime(), f)
 		return nil
 	}
@@ -169,6 +169,14 @@ func serveContent(w http.ResponseWriter, r *http.Request, name string, f *os.Fil
 	}
 	http.ServeContent(w, r, "", info.ModTime(), bytes.NewReader(b))
 	return nil
+}
+
+// contentType tells a file of a release from an encrypted one.
+func contentType(file string) string {
+	if strings.HasSuffix(file, ".age") {
+		return "application/octet-stream"
+	}
+	return "application/zstd"
 }
 
 // shortLived lets a cache spare the origin some of the load, for what may change or come any moment.

@@ -129,7 +129,7 @@ func (st *state) files() (map[string]trust.File, error) {
 		return here, nil
 	}
 	spec, err := trust.ParseTargets(st.targets)
-	for _, f := range spec.Files {
+	for _, f := range spec.All() {
 		if info, err := os.Stat(st.path(f.URLPath())); err == nil && info.Size() == f.Length {
 			here[f.Path] = f
 		}
@@ -249,7 +249,7 @@ func (st *state) removeOld() error {
 		if err = errors.Join(err, readErr, parseErr); err != nil {
 			return err
 		}
-		for _, f := range spec.Files {
+		for _, f := range spec.All() {
 			needed[filepath.Base(st.path(f.URLPath()))] = true
 		}
 	}

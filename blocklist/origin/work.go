@@ -76,6 +76,7 @@ func (o *Origin) removeLeftovers() error {
 
 // receive reads the files that the origin lacks, each under a limit, and verifies them to the last entry.
 func (w *work) receive(p *push, b *trust.Bundle) error {
+	files := p.spec.All()
 	for {
 		path, content, err := b.Next()
 		if errors.Is(err, io.EOF) {
@@ -84,11 +85,11 @@ func (w *work) receive(p *push, b *trust.Bundle) error {
 		if err != nil {
 			return err
 		}
-		i := slices.IndexFunc(p.spec.Files, func(f trust.File) bool { return f.Path == path })
-		if i < 0 || w.has(p.spec.Files[i]) {
+		i := slices.IndexFunc(files, func(f trust.File) bool { return f.Path == path })
+		if i < 0 || w.has(files[i]) {
 			return fmt.Errorf("bundle: %w: file %.80q is not among the targets, or there twice", blocklist.ErrMalformed, path)
 		}
-		if f := p.spec.Files[i]; !p.held(f) {
+		if f := files[i]; !p.held(f) {
 			if err := w.receiveFile(f, p.spec, content); err != nil {
 				return err
 			}
@@ -111,10 +112,23 @@ func (w *work) receiveFile(f trust.File, in trust.TargetsSpec, content io.Reader
 	if err != nil {
 		return err
 	}
+	if in.Confidential() {
+		return checkSealed(path, f)
+	}
 	for _, changeErr := range trust.Changes(f, in, func(trust.File) (io.ReadCloser, error) { return os.Open(path) }) {
 		err = changeErr
 	}
 	return err
+}
+
+// checkSealed checks all that can be known of a file of a confidential list without its key.
+func checkSealed(path string, f trust.File) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close() //nolint:errcheck // it was only read
+	return trust.CheckSealed(file, f)
 }
 
 func (w *work) moveTo(dir string) error {

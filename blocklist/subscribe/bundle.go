@@ -37,14 +37,14 @@ func (s *Subscription) refreshFromBundle(ctx context.Context, o *origin) (change
 	if err := s.followBundled(b.Roots); err != nil {
 		return false, err
 	}
-	spec, err := s.checkBundled(b.Targets)
+	signed, err := s.checkBundled(b.Targets)
 	if err != nil {
 		return false, err
 	}
 	next := s.held
 	next.Chain = s.newest()
-	next.Chain.Targets = b.Targets
-	if s.holds(spec) {
+	next.Chain.Targets, next.Chain.Key = b.Targets, s.knownKey(signed)
+	if spec, err := signed.Open(next.Chain.Key); err == nil && s.holds(spec) {
 		return s.take(ctx, o, spec, next)
 	}
 	dir, err := os.MkdirTemp(s.dir, disk.TempPrefix+"bundle-")
@@ -55,8 +55,15 @@ func (s *Subscription) refreshFromBundle(ctx context.Context, o *origin) (change
 	from, err := newOrigin(dir, nil)
 	if err == nil {
 		from.name = o.name
-		err = s.unpack(b, spec, dir)
+		err = s.unpack(b, signed, dir)
 	}
+	if err == nil {
+		next.Chain.Key, err = s.listKey(ctx, from, signed)
+	}
+	if err != nil {
+		return false, err
+	}
+	spec, err := signed.Open(next.Chain.Key)
 	if err != nil {
 		return false, err
 	}
@@ -94,6 +101,7 @@ func (s *Subscription) unpack(b *trust.Bundle, spec trust.TargetsSpec, dir strin
 	if err := os.Mkdir(filepath.Join(dir, "targets"), 0o700); err != nil {
 		return err
 	}
+	files := spec.All()
 	for {
 		path, content, err := b.Next()
 		if errors.Is(err, io.EOF) {
@@ -102,11 +110,11 @@ func (s *Subscription) unpack(b *trust.Bundle, spec trust.TargetsSpec, dir strin
 		if err != nil {
 			return err
 		}
-		i := slices.IndexFunc(spec.Files, func(f trust.File) bool { return f.Path == path })
+		i := slices.IndexFunc(files, func(f trust.File) bool { return f.Path == path })
 		if i < 0 {
 			return fmt.Errorf("bundle: %w: file %.80q is not among the targets", blocklist.ErrMalformed, path)
 		}
-		f := spec.Files[i]
+		f := files[i]
 		if f.Length > s.c.MaxRelease {
 			return fmt.Errorf("%s: %w: %d bytes, the limit is %d", f.Path, blocklist.ErrTooLarge, f.Length, s.c.MaxRelease)
 		}

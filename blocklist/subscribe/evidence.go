@@ -96,5 +96,9 @@ func (s *Subscription) save(e evidence) error {
 
 // heldTargets returns what was signed about the state that is held; it fails if nothing is.
 func (s *Subscription) heldTargets() (trust.TargetsSpec, error) {
-	return trust.ParseTargets(s.held.Chain.Targets)
+	spec, err := trust.ParseTargets(s.held.Chain.Targets)
+	if err != nil {
+		return spec, err
+	}
+	return spec.Open(s.held.Chain.Key)
 }

@@ -283,6 +283,9 @@ func (s *Subscription) vouch(ctx context.Context, h *holding) (next evidence, er
 		return next, err
 	}
 	spec, err := w.Targets(h.Chain.Targets)
+	if err == nil {
+		spec, err = w.Unlock(h.Chain.Key)
+	}
 	if err == nil && !h.is(spec) {
 		err = fmt.Errorf("%w: the file of what is on hold says something else than what was signed", blocklist.ErrDamaged)
 	}

@@ -145,6 +145,13 @@ func (s *Subscription) walk(ctx context.Context, o *origin, timestamp []byte) (n
 	if spec, err = w.Targets(targets); err != nil {
 		return next, spec, err
 	}
+	key, err := s.listKey(ctx, o, spec)
+	if err == nil {
+		spec, err = w.Unlock(key)
+	}
+	if err != nil {
+		return next, spec, err
+	}
 	next = s.held
 	next.Chain = w.Accepted()
 	return next, spec, s.fetchOrders(ctx, o, w, &next)

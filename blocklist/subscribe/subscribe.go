@@ -29,9 +29,12 @@ import (
 
 // Config of a subscription. List, Root and Origins are needed.
 type Config struct {
-	List    string
-	Root    []byte   // the trusted beginning: the list's root, obtained out of band
-	Origins []string // base URLs (http, https) of origin and mirrors, folders with a copy, or bundles, in order of preference
+	List string
+	Root []byte // the trusted beginning: the list's root, obtained out of band
+	// Identity is the text of a file of age identities (AGE-SECRET-KEY-...), which open a confidential list that the agency has
+	// encrypted to them. Other lists need none.
+	Identity []byte
+	Origins  []string // base URLs (http, https) of origin and mirrors, folders with a copy, or bundles, in order of preference
 	// Interval between polls; a random tenth more or less. Zero: 30 seconds.
 	Interval time.Duration
 	// Client for HTTP; its Transport and Jar are used. Nil: one with sensible limits and the proxy of the environment.
@@ -74,6 +77,8 @@ type Subscription struct {
 	root       *trust.Root
 	hold       *holding // nil if nothing is on hold
 	refused    []byte   // the last urgent orders that broke the rules
+	identities trust.Identities
+	foreign    map[string]bool // SHA-256 of key files that are for others
 
 	mu     sync.Mutex
 	status Status
@@ -83,7 +88,8 @@ type Subscription struct {
 // New makes a subscription. It reaches for no network and starts nothing. Where the store's set is damaged or missing but
 // the release that it came from is whole, New puts that in force again, so that a restart without network enforces at
 // once. It fails for a list without name, root or origin, with [blocklist.ErrUntrusted] for a root that its own officers
-// have not signed or that contradicts the one followed so far.
+// have not signed or that contradicts the one followed so far, with [blocklist.ErrNoKey] for a confidential list of which
+// nothing is held and no identity is given.
 func New(store *blocklist.Store, c Config) (*Subscription, error) {
 	s := &Subscription{store: store, c: c}
 	if err := s.init(); err != nil {
@@ -109,6 +115,12 @@ func (s *Subscription) init() (err error) {
 	}
 	if c.Guard == nil {
 		if c.Guard, err = guard.New(guard.Limits{}); err != nil {
+			return err
+		}
+	}
+	s.foreign = map[string]bool{}
+	if len(c.Identity) > 0 {
+		if s.identities, err = trust.ParseIdentities(c.Identity); err != nil {
 			return err
 		}
 	}
@@ -140,6 +152,9 @@ func (s *Subscription) begin() error {
 	s.root, s.held = pin, evidence{}.withRoot(pin)
 	if err := s.reload(); err != nil {
 		s.c.Log.Error("reading what was kept of the list, starting from the configured root", slogErr(err))
+	}
+	if s.root.Spec().Confidential && len(s.identities) == 0 && len(s.newest().Targets) == 0 {
+		return errNoIdentity
 	}
 	if s.held.Roots[pin.Version()] != pin.ID() && s.held.Roots[pin.Version()] != "" {
 		return fmt.Errorf("the configured root %d: %w: it is not the root %d that was followed so far; to start anew, remove %s",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"filippo.io/age"
@@ -100,6 +101,17 @@ func ParseIdentities(text []byte) (Identities, error) {
 		return nil, malformed("identity", "it must be a file of age identities, AGE-SECRET-KEY-... one a line; blocklist keygen --subscriber makes one")
 	}
 	return all, nil
+}
+
+// Kinds returns of which kinds they are, the stronger one first.
+func (ids Identities) Kinds() (kinds []string) {
+	has := map[string]bool{}
+	for _, id := range ids {
+		_, hybrid := id.(*age.HybridIdentity)
+		has[KindHybrid] = has[KindHybrid] || hybrid
+		has[KindX25519] = has[KindX25519] || !hybrid
+	}
+	return slices.DeleteFunc(Kinds(), func(kind string) bool { return !has[kind] })
 }
 
 // DecryptKey opens a file with a list key. It fails with [blocklist.ErrNoKey] if it is for others.

@@ -1,0 +1,83 @@
+package subscribe
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// maxForeign is how many key files are remembered as those of others.
+const maxForeign = 16
+
+var errNoIdentity = fmt.Errorf("the list is confidential: %w: name the file with your identity (identity: in dnsfilter.yaml, --identity of blocklist pull)", blocklist.ErrNoKey)
+
+// knownKey returns the key of a confidential list if it is known, nil if not.
+func (s *Subscription) knownKey(spec trust.TargetsSpec) trust.ListKey {
+	for _, key := range []trust.ListKey{s.newest().Key, s.held.Chain.Key} {
+		if key != nil && key.ID(spec.List) == spec.KeyID {
+			return key
+		}
+	}
+	return nil
+}
+
+// listKey returns the key of a list that is confidential, and nil for any other: the one that is known, as long as the list
+// has it, else the one that is encrypted to this subscriber. It fails with [blocklist.ErrNoKey] if there is none.
+func (s *Subscription) listKey(ctx context.Context, o *origin, spec trust.TargetsSpec) (trust.ListKey, error) {
+	if key := s.knownKey(spec); key != nil || !spec.Confidential() {
+		return key, nil
+	}
+	if len(s.identities) == 0 {
+		return nil, errNoIdentity
+	}
+	var all error
+	for _, kind := range s.identities.Kinds() {
+		f, ok := spec.KeyFile(kind)
+		if !ok || s.foreign[string(f.SHA256)] {
+			continue
+		}
+		key, err := s.fetchKey(ctx, o, f)
+		switch {
+		case errors.Is(err, blocklist.ErrNoKey):
+			s.noteForeign(f)
+		case err == nil && key.ID(spec.List) != spec.KeyID:
+			all = errors.Join(all, fmt.Errorf("%s: %w: the key in it is not the one that was signed", f.Path, blocklist.ErrUntrusted))
+		case err == nil:
+			return key, nil
+		default:
+			all = errors.Join(all, err)
+		}
+	}
+	if all != nil {
+		return nil, all
+	}
+	if s.held.Chain.Key != nil {
+		return nil, fmt.Errorf("the list has a new key: %w: this identity is no longer that of a subscriber; ask the agency", blocklist.ErrNoKey)
+	}
+	return nil, fmt.Errorf("the list is confidential: %w: this identity is not that of a subscriber; give its recipient to the agency, for blocklist subscriber add", blocklist.ErrNoKey)
+}
+
+// fetchKey fetches a file with the list key, and opens it once its hash is the one that was signed.
+func (s *Subscription) fetchKey(ctx context.Context, o *origin, f trust.File) (trust.ListKey, error) {
+	body, err := o.open(ctx, f.URLPath())
+	if err != nil {
+		return nil, err
+	}
+	var file bytes.Buffer
+	if err := errors.Join(trust.CopyFile(&file, body, f), body.Close()); err != nil {
+		return nil, err
+	}
+	return s.identities.DecryptKey(file.Bytes())
+}
+
+// noteForeign spares origins from sending a key file again and again to one whom it is not for.
+func (s *Subscription) noteForeign(f trust.File) {
+	if len(s.foreign) >= maxForeign {
+		clear(s.foreign)
+	}
+	s.foreign[string(f.SHA256)] = true
+}
