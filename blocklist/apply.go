@@ -81,7 +81,8 @@ func (r *ReleaseReader) entries() iter.Seq2[Entry, error] {
 
 // rebuild compiles entries into a new set that holds the state.
 func (st *state) rebuild(sec *secret, entries iter.Seq2[Entry, error]) error {
-	b := newBuilder(sec, st.Header.Entries)
+	b := newBuilder(sec)
+	defer b.close()
 	for e, err := range entries {
 		if err != nil {
 			return fmt.Errorf("compiling %s: %w", st.Header.List, err)

@@ -1,54 +1,175 @@
 package blocklist
 
-import "slices"
+import (
+	"iter"
+	"math/bits"
 
-// builder collects the entries of a set: 32 bytes an entry until the file is written.
+	"github.com/argine-dns/argine/internal/arena"
+)
+
+// builder collects the entries of a set, 32 bytes an entry, beside the heap: compiling a long list next to lookups must not keep
+// the garbage collector busy. Rows are dealt out to shards by the first bits of their keys, so that each can be sorted
+// within the processor's cache.
 type builder struct {
-	secret *secret
-	rows   []setRow
-	hashes []uint64
-	hosts  int    // of the hashes: those of the hosts of url entries
-	host   uint64 // the last of them
-	kinds  kinds
-	attrs  *attrsTable
+	secret   *secret
+	shards   [1 << shardBits]shard
+	free     []record // of the last slab
+	releases []func()
+	hosts    []uint64 // filter hashes of the hosts of url entries
+	kinds    kinds
+	attrs    *attrsTable
+	walk     suffixes
 }
 
-func newBuilder(s *secret, expected uint64) *builder {
-	expected = min(expected, 4<<20) // more is taken as it comes
-	return &builder{secret: s, attrs: newAttrsTable(), rows: make([]setRow, 0, expected), hashes: make([]uint64, 0, expected)}
+const (
+	shardBits = 8
+	chunkRows = 256
+	slabRows  = 64 * chunkRows
+)
+
+// record is a row before it is written, with what the filter is fed for it.
+type record struct {
+	setRow
+	hash uint64
+}
+
+type shard struct {
+	chunks [][]record // each of chunkRows
+	n      int        // records in them
+}
+
+func newBuilder(s *secret) *builder { return &builder{secret: s, attrs: newAttrsTable()} }
+
+// close gives the memory back; what came of content must not be used any more.
+func (b *builder) close() {
+	for _, release := range b.releases {
+		release()
+	}
+	*b = builder{}
 }
 
 func (b *builder) add(e Entry) {
-	b.rows = append(b.rows, setRow{b.secret.tableKey(e.Scope, []byte(e.key)), b.attrs.add(attrsOf(e.Attributes))})
+	hash, host := b.secret.filterHash(&b.walk, e)
+	if n := len(b.hosts); host != 0 && (n == 0 || b.hosts[n-1] != host) { // most lists have the URLs of a host together
+		b.hosts = append(b.hosts, host)
+	}
 	b.kinds.add(e)
-	hash, host := b.secret.filterHash(e)
-	b.hashes = append(b.hashes, hash)
-	if host != 0 && host != b.host { // most lists have the URLs of a host together
-		b.hashes, b.hosts, b.host = append(b.hashes, host), b.hosts+1, host
+	row := setRow{b.secret.tableKey(e.Scope, []byte(e.key)), b.attrs.add(attrsOf(e.Attributes))}
+	s := &b.shards[row.key.hi>>(64-shardBits)]
+	if s.n > 0 && b.same(s.at(s.n-1), row) { // a list may repeat itself at any length
+		return
+	}
+	if s.n == len(s.chunks)*chunkRows {
+		s.chunks = append(s.chunks, b.chunk())
+	}
+	*s.at(s.n) = record{row, hash}
+	s.n++
+}
+
+// same tells whether two rows are for the same target; the stronger stays.
+func (b *builder) same(have *record, row setRow) bool {
+	if have.key != row.key {
+		return false
+	}
+	if b.attrs.all[row.attrs].stronger(&b.attrs.all[have.attrs]) {
+		have.setRow = row
+	}
+	return true
+}
+
+func (b *builder) chunk() []record {
+	if len(b.free) == 0 {
+		slab, release := arena.Make[record](slabRows)
+		b.free, b.releases = slab, append(b.releases, release)
+	}
+	chunk := b.free[:chunkRows:chunkRows]
+	b.free = b.free[chunkRows:]
+	return chunk
+}
+
+func (s *shard) at(i int) *record { return &s.chunks[i/chunkRows][i%chunkRows] }
+
+// records yields the records in the order in which they lie there.
+func (s *shard) records(yield func(*record) bool) {
+	left := s.n
+	for _, chunk := range s.chunks {
+		for i := range min(left, chunkRows) {
+			if !yield(&chunk[i]) {
+				return
+			}
+		}
+		left -= chunkRows
 	}
 }
 
-// content sorts the rows, and leaves the strongest of those for the same target.
+// content sorts the rows, leaves the strongest of those for the same target, and makes the filter.
 func (b *builder) content() setContent {
-	slices.SortFunc(b.rows, func(x, y setRow) int { return x.key.compare(y.key) })
-	kept := b.rows[:0]
-	for _, r := range b.rows {
-		if n := len(kept); n > 0 && kept[n-1].key == r.key {
-			if b.attrs.all[r.attrs].stronger(&b.attrs.all[kept[n-1].attrs]) {
-				kept[n-1] = r
-			}
-			continue
-		}
-		kept = append(kept, r)
+	longest, count := 0, 0
+	for i := range b.shards {
+		longest = max(longest, b.shards[i].n)
 	}
-	fed := len(kept) + b.hosts
-	words := make([]uint64, filterWords(fed))
+	scratch, release := arena.Make[record](longest)
+	for i := range b.shards {
+		b.sort(&b.shards[i], scratch)
+		count += b.shards[i].n
+	}
+	release()
+	fed := count + len(b.hosts)
+	words, release := arena.Make[uint64](filterWords(fed))
+	b.releases = append(b.releases, release)
 	f := newFilter(words)
-	for _, hash := range b.hashes {
+	for i := range b.shards {
+		for r := range b.shards[i].records {
+			f.add(r.hash)
+		}
+	}
+	for _, hash := range b.hosts {
 		f.add(hash)
 	}
-	return setContent{
-		salt: b.secret.salt, rows: slices.Values(kept), count: len(kept),
-		words: words, fed: uint64(fed), kinds: b.kinds, attrs: b.attrs.all,
+	return setContent{salt: b.secret.salt, rows: b.rows(), count: count, words: words, fed: uint64(fed), kinds: b.kinds, attrs: b.attrs.all}
+}
+
+// rows yields the rows in the order of the shards.
+func (b *builder) rows() iter.Seq[setRow] {
+	return func(yield func(setRow) bool) {
+		for i := range b.shards {
+			for r := range b.shards[i].records {
+				if !yield(r.setRow) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// sort puts the records of a shard in order, and leaves one for each target. Since keys are digests with a secret salt, and
+// hence spread evenly, dealing them out by their next bits leaves hardly anything to be sorted.
+func (b *builder) sort(s *shard, scratch []record) {
+	scratch = scratch[:s.n]
+	width := bits.Len(uint(s.n))
+	next := make([]uint32, 1<<width+1) // where the next record of a bucket goes
+	bucket := func(r *record) uint64 { return r.key.hi << shardBits >> (64 - width) }
+	for r := range s.records {
+		next[bucket(r)+1]++
+	}
+	for i := range len(next) - 1 {
+		next[i+1] += next[i]
+	}
+	for r := range s.records {
+		at := &next[bucket(r)]
+		scratch[*at] = *r
+		*at++
+	}
+	for i := range scratch {
+		for ; i > 0 && scratch[i].key.compare(scratch[i-1].key) < 0; i-- {
+			scratch[i], scratch[i-1] = scratch[i-1], scratch[i]
+		}
+	}
+	s.n = 0
+	for _, r := range scratch {
+		if s.n == 0 || !b.same(s.at(s.n-1), r.setRow) {
+			*s.at(s.n) = r
+			s.n++
+		}
 	}
 }

@@ -20,7 +20,8 @@ func BuildSet(path, list string, entries iter.Seq2[Entry, error]) error {
 	if err := CheckListName(list); err != nil {
 		return fmt.Errorf("compiling %s: %w", path, err)
 	}
-	b := newBuilder(newSecret(newSalt()), 0)
+	b := newBuilder(newSecret(newSalt()))
+	defer b.close()
 	for e, err := range entries {
 		if err != nil {
 			return fmt.Errorf("compiling %s: %w", path, err)

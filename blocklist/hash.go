@@ -60,8 +60,8 @@ func (s *secret) tableKey(scope Scope, key []byte) tableKey {
 
 // filterHash is what the Bloom filter is fed with. For names it is built label by label from the right, so that one pass
 // gives the hashes of a name and of all its parents. A url entry feeds it with its host too, so that the paths of other
-// hosts need not be looked at; host is 0 for the other scopes.
-func (s *secret) filterHash(e Entry) (hash, host uint64) {
+// hosts need not be looked at; host is 0 for the other scopes. It works in w.
+func (s *secret) filterHash(w *suffixes, e Entry) (hash, host uint64) {
 	switch e.Scope {
 	case ScopeDomain, ScopeHost:
 	case ScopeURL:
@@ -70,7 +70,6 @@ func (s *secret) filterHash(e Entry) (hash, host uint64) {
 		p, _ := e.Prefix()
 		return s.prefixHash(p), 0
 	}
-	var w suffixes
 	w.walk(s, []byte(e.key))
 	return s.scoped(w.hash[0], e.Scope), 0
 }
@@ -109,6 +108,7 @@ type suffixes struct {
 // walk takes the name apart; what is not a well-formed name in wire form gives no suffixes.
 func (w *suffixes) walk(s *secret, name []byte) {
 	i := 0
+	w.n = 0
 	for i < len(name) && name[i] != 0 {
 		if w.n == maxLabels || i > MaxName {
 			w.n = 0

@@ -27,9 +27,10 @@ func (o *overlay) with(s *secret, changes []Change) *overlay {
 	if o != nil {
 		next = &overlay{maybe: maps.Clone(o.maybe), changes: maps.Clone(o.changes), attrs: slices.Clip(o.attrs), kinds: o.kinds}
 	}
+	var w suffixes
 	for _, c := range changes {
 		next.kinds.add(c.Entry)
-		hash, host := s.filterHash(c.Entry)
+		hash, host := s.filterHash(&w, c.Entry)
 		next.maybe[hash] = struct{}{}
 		if host != 0 {
 			next.maybe[host] = struct{}{}

@@ -21,6 +21,8 @@ import (
 const (
 	setMagic = "argine-set-1\x00\x00\x00\x00"
 	pageSize = 4096
+	// writeSize is how much of a section is summed up and written at once.
+	writeSize = 64 << 10
 )
 
 // setHeader begins the first page: the lengths from which all else follows. The page ends with its own CRC-32C.
@@ -101,18 +103,19 @@ func writeSet(path string, mode os.FileMode, c setContent) error {
 // writeRows writes the table and returns the index of its buckets.
 func writeRows(out *sectionWriter, c setContent, indexBits uint64) (index []byte) {
 	index = make([]byte, 0, (1<<indexBits+1)*4)
-	var b [rowSize]byte
+	b := make([]byte, 0, writeSize)
 	n := uint32(0)
 	for r := range c.rows {
 		for uint64(len(index)/4) <= r.key.hi>>(64-indexBits) {
 			index = binary.LittleEndian.AppendUint32(index, n)
 		}
-		binary.BigEndian.PutUint64(b[:], r.key.hi)
-		binary.BigEndian.PutUint64(b[8:], r.key.lo)
-		out.write(b[:])
+		b = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, r.key.hi), r.key.lo)
+		if len(b) == cap(b) {
+			b = out.flush(b)
+		}
 		n++
 	}
-	out.pad()
+	out.page(b)
 	for len(index) < cap(index) {
 		index = binary.LittleEndian.AppendUint32(index, n)
 	}
@@ -120,12 +123,17 @@ func writeRows(out *sectionWriter, c setContent, indexBits uint64) (index []byte
 }
 
 func writeNumbers(out *sectionWriter, c setContent, width int) {
-	var b [4]byte
-	for r := range c.rows {
-		binary.LittleEndian.PutUint32(b[:], r.attrs)
-		out.write(b[:width])
+	if width == 0 {
+		return
 	}
-	out.pad()
+	b := make([]byte, 0, writeSize)
+	for r := range c.rows {
+		b = binary.LittleEndian.AppendUint32(b, r.attrs)[:len(b)+width]
+		if cap(b)-len(b) < 4 {
+			b = out.flush(b)
+		}
+	}
+	out.page(b)
 }
 
 // sectionWriter pads sections to pages, sums them up and remembers the first error.
@@ -142,6 +150,12 @@ func (w *sectionWriter) write(b []byte) {
 		w.size += len(b)
 		_, w.err = w.w.Write(b)
 	}
+}
+
+// flush writes a part of a section, and returns b for the next.
+func (w *sectionWriter) flush(b []byte) []byte {
+	w.write(b)
+	return b[:0]
 }
 
 func (w *sectionWriter) pad() { w.write(make([]byte, -w.size&(pageSize-1))) }

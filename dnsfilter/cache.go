@@ -4,9 +4,10 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"runtime"
+	"sync/atomic"
 	"time"
 
-	"github.com/argine-dns/argine/dnsfilter/internal/arena"
+	"github.com/argine-dns/argine/internal/arena"
 )
 
 // maxStale is for how many seconds an answer that has expired may still stand in for one that can't be had (RFC 8767).
@@ -55,7 +56,7 @@ func newCache(size int64) *cache {
 	}
 	segments := words / shards / per
 	slots := max(segments*per/wordsPerSlot/setSlots, 1) * setSlots
-	memory, release := arena.Make(shards * (segments*per + slots))
+	memory, release := arena.Make[atomic.Uint64](shards * (segments*per + slots))
 	c.shards = make([]shard, shards)
 	runtime.AddCleanup(&c.shards[0], func(release func()) { release() }, release)
 	for i := range c.shards {

@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/internal/arena"
 )
 
 const (
@@ -18,6 +19,7 @@ const (
 type lines struct {
 	r      *bufio.Reader
 	number int // of the line read last, from 1
+	texts  arena.Strings
 }
 
 // next returns the next line without its end. A line over the limit is passed over: ok is false then. The end is io.EOF.
@@ -37,7 +39,7 @@ func (l *lines) next() (text string, ok bool, err error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return "", false, err
 	}
-	text = string(trimEnd(line))
+	text = l.texts.Keep(trimEnd(line))
 	return text, whole && len(text) <= blocklist.MaxLine, nil
 }
 

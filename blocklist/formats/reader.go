@@ -97,7 +97,7 @@ func (r *Reader) Entries() iter.Seq2[blocklist.Entry, error] {
 		stopped := false
 		err := r.read(func(e blocklist.Entry) bool {
 			r.report.Entries++
-			r.seen.entry(e)
+			r.seen.entry(&e)
 			stopped = !yield(e, nil)
 			return !stopped
 		})
@@ -154,11 +154,14 @@ type sameness struct {
 	varied bool
 }
 
-func (s *sameness) entry(e blocklist.Entry) {
-	if !s.begun {
-		s.first, s.begun = e, true
+func (s *sameness) entry(e *blocklist.Entry) {
+	if s.varied {
+		return
 	}
-	s.varied = s.varied || e.Key() != s.first.Key()
+	if !s.begun {
+		s.first, s.begun = *e, true
+	}
+	s.varied = e.Key() != s.first.Key()
 }
 
 // Limits beyond which a list is refused.

@@ -94,7 +94,7 @@ func try(f Format, text []string, origin blocklist.Name) trial {
 	out, p := trial{format: f}, newParser(f, origin)
 	count := func(e blocklist.Entry) bool {
 		out.entries++
-		out.seen.entry(e)
+		out.seen.entry(&e)
 		out.own = out.own || e.Scope == blocklist.ScopeHost || e.Attributes != blocklist.Attributes{} || strings.Contains(e.Key(), "*")
 		return true
 	}

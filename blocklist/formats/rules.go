@@ -23,6 +23,9 @@ func (a adblock) line(t *tally, text string) {
 }
 
 func isCosmetic(rule string) bool {
+	if strings.IndexByte(rule, '#') < 0 {
+		return false
+	}
 	for _, sign := range []string{"##", "#@#", "#?#", "#$#", "#%#"} {
 		if strings.Contains(rule, sign) {
 			return true
@@ -61,9 +64,9 @@ func (a adblock) exception(t *tally, text string) {
 
 // mark remembers what is said of a name in text form.
 func (h *held) mark(t *tally, text string, m mark) {
-	n, why := hostName(text)
-	if why != "" {
-		t.bad(why)
+	n, labels := t.hostName(text)
+	if labels == 0 {
+		t.bad(notName)
 		return
 	}
 	h.name(t, n, m)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/internal/arena"
 )
 
 // Report says what became of the lines of a list.
@@ -59,6 +60,7 @@ type tally struct {
 	things   int               // that were found: entries, and whatever was passed over
 	unusable int               // things that are not of the format at all
 	skipped  []Skip
+	names    arena.Strings
 }
 
 // add reports an entry.
@@ -77,15 +79,15 @@ func (t *tally) add(e blocklist.Entry) {
 
 // addName reports a name as text, as an entry made by its constructor.
 func (t *tally) addName(text string, entry func(blocklist.Name) blocklist.Entry) {
-	n, why := hostName(text)
-	if why == "" && n.Labels() < 2 {
-		why = oneLabel
+	n, labels := t.hostName(text)
+	switch labels {
+	case 0:
+		t.bad(notName)
+	case 1:
+		t.bad(oneLabel)
+	default:
+		t.add(entry(n))
 	}
-	if why != "" {
-		t.bad(why)
-		return
-	}
-	t.add(entry(n))
 }
 
 // skip counts something that is as it should be, and is no entry.
@@ -113,28 +115,56 @@ func (t *tally) note(why string, line int) {
 	}
 }
 
-// hostName reads a name as lists of host names have them: letters, digits, hyphens and underscores, and no number as the
-// top-level domain, which would be an address or a version.
-func hostName(text string) (n blocklist.Name, why string) {
-	n, err := blocklist.ParseName(text)
-	if err != nil || !n.IsHostname() || endsInNumber(n) {
-		return "", notName
+// hostName reads a name as [hostWire] does; without labels it is none.
+func (t *tally) hostName(text string) (n blocklist.Name, labels int) {
+	var buf [blocklist.MaxName]byte
+	wire, labels := hostWire(buf[:0], text)
+	if labels == 0 {
+		return "", 0
 	}
-	return n, ""
+	return blocklist.Name(t.names.Keep(wire)), labels
 }
 
-func endsInNumber(n blocklist.Name) bool {
-	var top blocklist.Name
-	for suffix := range n.Suffixes() {
-		top = suffix
+// hostWire reads a name as lists of host names have them: letters, digits, hyphens and underscores, and no number as the
+// top-level domain, which would be an address or a version. It counts the labels: none if it is no such name.
+func hostWire(dst []byte, text string) (wire []byte, labels int) {
+	wire, err := blocklist.AppendName(dst, text)
+	if err != nil {
+		return nil, 0
 	}
-	for i := 1; i < len(top)-1; i++ {
-		if top[i] < '0' || top[i] > '9' {
-			return false
+	for rest := wire; len(rest) > 1; labels++ {
+		label := rest[1 : 1+int(rest[0])]
+		rest = rest[1+len(label):]
+		for _, c := range label {
+			if !isPlain(c) {
+				return nil, 0
+			}
 		}
 	}
-	return true
+	if endsInNumber(wire) {
+		return nil, 0
+	}
+	return wire, labels
 }
+
+// endsInNumber tells whether the top-level domain of a name in wire form is a number; that of the root is.
+func endsInNumber[T ~string | ~[]byte](wire T) bool {
+	number := true
+	for len(wire) > 1 {
+		end := 1 + int(wire[0])
+		number = true
+		for i := 1; i < end && number; i++ {
+			number = isDigit(wire[i])
+		}
+		wire = wire[end:]
+	}
+	return number
+}
+
+func isDigit(c byte) bool { return c-'0' < 10 }
+
+// isPlain tells the characters of host names.
+func isPlain(c byte) bool { return c|0x20-'a' < 26 || isDigit(c) || c == '-' || c == '_' }
 
 // target reads a URL, an address or a prefix.
 func target(text string) (e blocklist.Entry, ok bool) {
@@ -160,8 +190,9 @@ func isURLHost(host string) bool {
 	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
 		return true
 	}
-	n, why := hostName(host)
-	return why == "" && n.Labels() > 1
+	var buf [blocklist.MaxName]byte
+	_, labels := hostWire(buf[:0], host)
+	return labels > 1
 }
 
 // urlTarget is target for a URL whose scheme may be missing.
@@ -180,6 +211,9 @@ func hasFragment(url string) bool {
 
 // cutComment removes a # at the beginning or after white space, and what follows it.
 func cutComment(line string) string {
+	if strings.IndexByte(line, '#') < 0 {
+		return strings.TrimSpace(line)
+	}
 	for i := range len(line) {
 		if line[i] == '#' && (i == 0 || line[i-1] == ' ' || line[i-1] == '\t') {
 			line = line[:i]

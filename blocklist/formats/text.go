@@ -11,6 +11,8 @@ import (
 func parseDomains(t *tally, line string) {
 	text := cutComment(line)
 	switch {
+	case isPlainName(text): // most lines
+		t.addName(text, blocklist.DomainEntry)
 	case blank(text):
 	case strings.ContainsAny(text, " \t"):
 		t.bad(notName)
@@ -25,10 +27,17 @@ func parseDomains(t *tally, line string) {
 	}
 }
 
-func endsInDigit(text string) bool {
-	c := text[len(text)-1]
-	return c >= '0' && c <= '9'
+// isPlainName tells whether a text can be nothing but a name.
+func isPlainName(text string) bool {
+	for i := range len(text) {
+		if !isPlain(text[i]) && text[i] != '.' {
+			return false
+		}
+	}
+	return text != "" && !endsInDigit(text)
 }
+
+func endsInDigit(text string) bool { return isDigit(text[len(text)-1]) }
 
 // addTarget reads what may be an address, a prefix, a URL with or without its scheme, or a name that ends in a digit.
 func addTarget(t *tally, text string) {
@@ -130,9 +139,9 @@ func parseDnscrypt(t *tally, line string) {
 
 // addRuleName reports a name from a rule whose form leaves no doubt that a name is meant, so that one label will do.
 func addRuleName(t *tally, text string, entry func(blocklist.Name) blocklist.Entry) {
-	n, why := hostName(text)
-	if why != "" {
-		t.bad(why)
+	n, labels := t.hostName(text)
+	if labels == 0 {
+		t.bad(notName)
 		return
 	}
 	t.add(entry(n))

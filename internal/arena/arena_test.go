@@ -1,18 +1,19 @@
 package arena_test
 
 import (
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/argine-dns/argine/dnsfilter/internal/arena"
+	"github.com/argine-dns/argine/internal/arena"
 )
 
 func TestMake(t *testing.T) {
 	t.Parallel()
 	for _, words := range []int{0, 1, 1000, 1 << 20} {
-		memory, release := arena.Make(words)
+		memory, release := arena.Make[atomic.Uint64](words)
 		require.Len(t, memory, words)
 		for i := range memory {
 			assert.Zero(t, memory[i].Load())

@@ -1,0 +1,5 @@
+//go:build !unix
+
+package arena
+
+func mapped(int) ([]byte, func()) { return nil, nil }
