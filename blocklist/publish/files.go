@@ -19,11 +19,14 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// What a release consists of: a snapshot of an earlier serial, perhaps a bridge (one delta over many serials), and steps
-// (deltas from one serial to the next). Whoever holds one of the last serials follows by steps.
+// What a release consists of: a snapshot of an earlier serial, deltas that lead from there to the newest serial, each longer
+// than all that follow it (the chain), and the last steps (deltas from one serial to the next). Who holds one of the last
+// serials takes steps; anyone else goes from the last serial where the chain passes that they have passed, too.
 const (
-	maxSteps    = 60      // with snapshot and bridge within [trust.MaxFiles]
-	maxPart     = 4       // deltas longer than this part of the snapshot: time for a new one
+	keepSteps   = 4       // steps, and links of the chain before a new snapshot
+	keepOld     = 64      // releases for which these links are kept
+	tier        = 4       // a link that is not so many times as long as what follows it is joined with that
+	maxPart     = 4       // a chain longer than this part of the snapshot: time for a new one
 	maxChurn    = 4       // more changed lines than this part of the list: no delta, but a snapshot
 	maxChanges  = 250_000 // changed lines of a delta; a subscriber keeps them in memory until they are merged
 	fewChanges  = 1000    // changed lines of a delta that always pays
@@ -57,53 +60,62 @@ func (l *Ledger) makeFiles(ctx context.Context, last Released, now Operation, ov
 	return m.files(ctx, last.Serial)
 }
 
-// files returns the steps that are kept, and the way from a snapshot to the new serial.
+// files returns the chain to the new serial and the last steps.
 func (m *maker) files(ctx context.Context, last uint64) ([]trust.File, error) {
-	steps, rest := m.before.Files, []trust.File(nil)
 	step, ok, err := m.delta(ctx, last)
 	if err != nil {
 		return nil, err
 	}
-	if ok {
-		steps, rest = newestSteps(append(slices.Clone(steps), step), m.to.Serial)
-	} else {
-		steps = nil
+	if !ok {
+		snapshot, err := m.snapshot(ctx)
+		return []trust.File{snapshot}, err
 	}
-	way, ok := m.way(slices.Concat(rest, steps))
-	if !ok && len(steps) > 0 { // there are more steps since than are kept: a bridge over them
-		snapshot := rest[slices.IndexFunc(rest, func(f trust.File) bool { return f.Release.Base == 0 })]
-		var bridge trust.File
-		if bridge, ok, err = m.delta(ctx, snapshot.Release.Serial); ok {
-			way, ok = m.way([]trust.File{snapshot, bridge})
+	chain, ok, err := m.chain(ctx, step)
+	if err != nil {
+		return nil, err
+	}
+	steps := lastOf(append(slices.Clone(m.before.Files), step), m.to.Serial, isStep)
+	if ok && trust.Length(chain[1:]) <= chain[0].Length/maxPart {
+		var old []trust.File
+		if serial := chain[0].Release.Serial; m.to.Serial < serial+keepOld {
+			old = lastOf(m.before.Files, serial, isDelta)
 		}
+		return union(union(chain, steps), old), nil
 	}
-	if err == nil && !ok {
-		way = make([]trust.File, 1)
-		way[0], err = m.snapshot(ctx)
-	}
-	return union(way, steps), err
+	snapshot, err := m.snapshot(ctx)
+	return union(union([]trust.File{snapshot}, steps), lastOf(chain, m.to.Serial, isDelta)), err
 }
 
-// way returns the way to the new serial, and false if there is none or a new snapshot pays.
-func (m *maker) way(files []trust.File) ([]trust.File, bool) {
-	way, ok := trust.TargetsSpec{Version: int64(m.to.Serial), Files: files}.Way(0)
-	return way, ok && trust.Length(way[1:]) <= way[0].Length/maxPart
+// chain returns the chain of the release before, led on to the new serial: its last links, as far as they are not much longer
+// than what follows them, become one. It returns false if that is too much for a delta.
+func (m *maker) chain(ctx context.Context, step trust.File) (chain []trust.File, ok bool, err error) {
+	chain, _ = m.before.Way(0) // ParseTargets has seen that there is one
+	at, rest := len(chain), step.Length
+	for at > 1 && chain[at-1].Length < tier*rest {
+		at--
+		rest += chain[at].Length
+	}
+	if at == len(chain) {
+		return append(chain, step), true, nil
+	}
+	link, ok, err := m.delta(ctx, chain[at].Release.Base)
+	return append(chain[:at], link), ok, err
 }
 
-// newestSteps returns the last steps without a gap up to a serial, and what is no step.
-func newestSteps(files []trust.File, to uint64) (steps, rest []trust.File) {
-	isStep := map[uint64]trust.File{}
-	for _, f := range files {
-		if f.Release.Base > 0 && f.Release.Serial == f.Release.Base+1 {
-			isStep[f.Release.Serial] = f
-		} else {
-			rest = append(rest, f)
+func isDelta(f trust.File) bool { return f.Release.Base > 0 }
+
+func isStep(f trust.File) bool { return isDelta(f) && f.Release.Serial == f.Release.Base+1 }
+
+// lastOf returns the last files of a kind that lead to a serial, one after the other.
+func lastOf(files []trust.File, to uint64, kind func(trust.File) bool) (last []trust.File) {
+	for len(last) < keepSteps {
+		i := slices.IndexFunc(files, func(f trust.File) bool { return f.Release.Serial == to && kind(f) })
+		if i < 0 {
+			break
 		}
+		last, to = append(last, files[i]), files[i].Release.Base
 	}
-	for f, ok := isStep[to]; ok && len(steps) < maxSteps; f, ok = isStep[f.Release.Base] {
-		steps = append(steps, f)
-	}
-	return steps, rest
+	return last
 }
 
 func union(a, b []trust.File) []trust.File {

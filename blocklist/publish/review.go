@@ -38,28 +38,52 @@ func (l *Ledger) review(p *Pending, yield func(blocklist.Change, error) bool) er
 	}
 	way, _ := after.targets.Way(0) // readRelease has seen that there is one
 	held, _ := before.targets.Way(0)
-	if err := before.checkOld(after, way); err != nil {
+	fresh := before.unsigned(after)
+	step, hasStep := after.targets.File(p.Serial-1, p.Serial)
+	links := slices.DeleteFunc(slices.Clone(fresh), func(f trust.File) bool { return !hasStep || !before.leadsFrom(f.Release.Base) })
+	if err := l.checkLinks(links, step, before); err != nil {
 		return err
 	}
-	step, hasStep := after.targets.File(p.Serial-1, p.Serial)
-	if hasStep && slices.EqualFunc(way, append(held, step), trust.File.Equal) {
+	if len(links) == len(fresh) {
 		trust.Changes(step, before.targets, l.openFile)(yield)
 		return nil
 	}
-	return l.reviewWhole(held, way, yield, func(shown string) error {
-		if !hasStep {
-			return nil
+	for _, f := range fresh {
+		if !slices.ContainsFunc(links, f.Equal) && !slices.ContainsFunc(way, f.Equal) {
+			return fmt.Errorf("reviewing: %w: %s is neither needed nor was it signed before", blocklist.ErrUntrusted, f.Path)
 		}
-		return compareStep(trust.Changes(step, before.targets, l.openFile), shown)
-	})
+	}
+	return l.reviewWhole(held, way, yield, func(shown string) error { return l.compareStep(step, hasStep, before, shown) })
 }
 
-// checkOld tells whether every file that is neither on the way nor the step was signed before.
-func (r signedRelease) checkOld(after signedRelease, way []trust.File) error {
-	for _, f := range after.targets.Files {
-		isNew := slices.ContainsFunc(way, f.Equal) || f.Release.Base > 0 && f.Release.Base+1 == after.serial()
-		if !isNew && !slices.ContainsFunc(r.targets.Files, f.Equal) {
-			return fmt.Errorf("reviewing: %w: %s is neither needed nor was it signed before", blocklist.ErrUntrusted, f.Path)
+// unsigned returns the files that were not signed before.
+func (r signedRelease) unsigned(after signedRelease) []trust.File {
+	return slices.DeleteFunc(slices.Clone(after.targets.Files), func(f trust.File) bool { return slices.ContainsFunc(r.targets.Files, f.Equal) })
+}
+
+// leadsFrom tells whether there is a signed way from a serial that was reached.
+func (r signedRelease) leadsFrom(serial uint64) bool {
+	_, ok := r.targets.Way(serial)
+	return ok && serial > 0
+}
+
+// checkLinks proves that each new delta makes the changes that were signed since its base, and the step's.
+func (l *Ledger) checkLinks(links []trust.File, step trust.File, before signedRelease) error {
+	for _, f := range links {
+		if f.Equal(step) {
+			continue
+		}
+		signed, _ := before.targets.Way(f.Release.Base)
+		want, err := hashChanges(trust.Net(nil, append(signed, step), l.openFile))
+		if err != nil {
+			return err
+		}
+		got, err := hashChanges(trust.Net(nil, []trust.File{f}, l.openFile))
+		if err != nil {
+			return err
+		}
+		if f.Release.Serial != step.Release.Serial || got != want {
+			return fmt.Errorf("reviewing: %w: %s makes other changes than those that were signed, and the new ones", blocklist.ErrUntrusted, f.Path)
 		}
 	}
 	return nil
@@ -84,19 +108,27 @@ func (l *Ledger) reviewWhole(held, way []trust.File, yield func(blocklist.Change
 
 func hashChange(sum hash.Hash, c blocklist.Change) { fmt.Fprintf(sum, "%t %s\n", c.Removed, c.Entry) }
 
-// compareStep tells whether a step makes the changes that were shown.
-func compareStep(step iter.Seq2[blocklist.Change, error], shown string) error {
+// compareStep tells whether the step, if there is one, makes the changes that were shown.
+func (l *Ledger) compareStep(step trust.File, hasStep bool, before signedRelease, shown string) error {
+	if !hasStep {
+		return nil
+	}
+	sum, err := hashChanges(trust.Changes(step, before.targets, l.openFile))
+	if err == nil && sum != shown {
+		err = fmt.Errorf("reviewing: %w: the delta makes other changes than the snapshot", blocklist.ErrUntrusted)
+	}
+	return err
+}
+
+func hashChanges(changes iter.Seq2[blocklist.Change, error]) (string, error) {
 	sum := sha256.New()
-	for c, err := range step {
+	for c, err := range changes {
 		if err != nil {
-			return err
+			return "", err
 		}
 		hashChange(sum, c)
 	}
-	if string(sum.Sum(nil)) != shown {
-		return fmt.Errorf("reviewing: %w: the delta makes other changes than the snapshot", blocklist.ErrUntrusted)
-	}
-	return nil
+	return string(sum.Sum(nil)), nil
 }
 
 // release returns the release that p is, from the very bytes that a signature covers.

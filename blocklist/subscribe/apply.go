@@ -28,7 +28,7 @@ func (s *Subscription) keptPath(f trust.File) string {
 // it. Whatever is wrong with the deltas, the snapshot is tried.
 func (s *Subscription) follow(ctx context.Context, o *origin, spec trust.TargetsSpec, next evidence) (err error) {
 	whole, _ := spec.Way(0) // ParseTargets saw to it that there is one
-	if way, ok := s.deltas(spec); ok && trust.Length(way) <= trust.Length(whole) {
+	if way, ok := s.deltas(spec); ok && s.missing(way) <= s.missing(whole) {
 		next.Kept = s.held.after(way)
 		if err = s.fetchAndApply(ctx, o, way, next); err == nil || ctx.Err() != nil {
 			return err
@@ -42,14 +42,39 @@ func (s *Subscription) follow(ctx context.Context, o *origin, spec trust.Targets
 	return nil
 }
 
-// deltas returns the way from what is in force.
-func (s *Subscription) deltas(spec trust.TargetsSpec) ([]trust.File, bool) {
-	info, ok := s.store.List(s.c.List)
-	if !ok || info.Err != nil || info.Serial == 0 {
+// maxBack is how many compressed bytes of deltas are taken back at most: they pass through the memory.
+const maxBack = 1 << 20
+
+// deltas returns the way from what is in force, or from an earlier serial that it has come by, whichever leaves less to fetch.
+func (s *Subscription) deltas(spec trust.TargetsSpec) (best []trust.File, ok bool) {
+	info, held := s.store.List(s.c.List)
+	if !held || info.Err != nil || info.Serial == 0 {
 		return nil, false
 	}
-	way, ok := spec.Way(info.Serial)
-	return way, ok && len(way) > 0
+	best, ok = spec.Way(info.Serial)
+	ok = ok && len(best) > 0
+	if ok && len(best) == 1 || s.held.passed(info.Serial) != len(s.held.Kept)-1 {
+		return best, ok
+	}
+	var back int64
+	for i := len(s.held.Kept) - 1; i > 0 && back <= maxBack; i-- {
+		back += s.held.Kept[i].Length
+		way, found := spec.Way(s.held.Kept[i-1].Release.Serial)
+		if found && len(way) > 0 && (!ok || s.missing(way) < s.missing(best)) {
+			best, ok = way, true
+		}
+	}
+	return best, ok
+}
+
+// missing returns how many bytes of a way are not on the disk.
+func (s *Subscription) missing(way []trust.File) (n int64) {
+	for _, f := range way {
+		if !s.isKept([]trust.File{f}) {
+			n += f.Length
+		}
+	}
+	return n
 }
 
 // fetchAndApply puts a release in force: its files first, then the state together with what vouches for it.
@@ -113,7 +138,11 @@ func (s *Subscription) apply(way []trust.File, next evidence) error {
 	if err != nil {
 		return err
 	}
-	if err := s.store.Apply(blocklist.Vouch(vouch.Verified{}, to, trust.Readers(way, s.openKept), next.orders(), b)); err != nil {
+	steps := trust.Readers(way, s.openKept)
+	if back := s.held.back(way); len(back) > 0 {
+		steps = trust.Detour(back, way, s.openKept)
+	}
+	if err := s.store.Apply(blocklist.Vouch(vouch.Verified{}, to, steps, next.orders(), b)); err != nil {
 		return err
 	}
 	s.held = next
@@ -122,7 +151,6 @@ func (s *Subscription) apply(way []trust.File, next evidence) error {
 }
 
 // tidy keeps what the newest release is rebuilt from without a network: the files of the shortest way from a snapshot.
-// After a delta that is mostly so already.
 func (s *Subscription) tidy(ctx context.Context, o *origin, spec trust.TargetsSpec, next evidence) error {
 	next.Kept, _ = spec.Way(0)
 	if err := s.fetchAll(ctx, o, next.Kept); err != nil {

@@ -198,26 +198,36 @@ func TestGapTakesSnapshot(t *testing.T) {
 	assert.Len(t, keptFiles(t, s), 2)
 }
 
-// When the agency has written a new snapshot, those who came by deltas take it in a later poll, for the next restart.
-func TestKeepsTheNewestSnapshot(t *testing.T) {
+// What a list is rebuilt from does not grow without end: those who came by deltas take the newest snapshot when they have
+// kept many.
+func TestKeepsNotTooMuch(t *testing.T) {
 	c := newChain(t, filler(1000)...)
 	s := newSubscriber(t, c.agency, c.url)
 	require.NoError(t, s.refresh(t))
-	c.delta("+www.example.test")
-	header, text := c.agency.Text(2, append(filler(1000), "www.example.test")...)
-	c.mirror.Publish(c.agency.WithSnapshot(c.release, header, trusttest.Compress(t, text)))
-	c.took()
+	lines := filler(1000)
+	for i := range 24 {
+		name := fmt.Sprintf("www%02d.example.test", i)
+		c.delta("+" + name)
+		lines = append(lines, name)
+		if i == 23 {
+			header, text := c.agency.Text(25, lines...)
+			c.release = c.agency.WithSnapshot(c.release, header, trusttest.Compress(t, text))
+			c.mirror.Publish(c.release)
+		}
+		c.took()
+		require.NoError(t, s.refresh(t))
+		assert.Len(t, c.took(), 1)
+	}
+	assert.Len(t, keptFiles(t, s), 25)
 	require.NoError(t, s.refresh(t))
-	assert.Equal(t, []string{"delta-1-2"}, c.took())
-	require.NoError(t, s.refresh(t))
-	assert.Equal(t, []string{"snapshot-2"}, c.took())
+	assert.Equal(t, []string{"snapshot-25"}, c.took())
 	assert.Len(t, keptFiles(t, s), 1)
 	require.NoError(t, s.refresh(t))
 	assert.Empty(t, c.took())
 	require.NoError(t, s.store.Close())
 	damage(t, s, "set-*")
 	s.start(t)
-	s.enforces(t, 2)
+	s.enforces(t, 25)
 }
 
 func TestDamagedJournal(t *testing.T) {

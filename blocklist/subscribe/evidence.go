@@ -21,12 +21,29 @@ type evidence struct {
 	Seen  sightings        `json:"seen"`  // of urgent orders
 }
 
-// after returns what is kept when the files of a way have been applied to what is held.
+// after returns what is kept when the files of a way have been applied to what is held, perhaps from an earlier serial on.
 func (e evidence) after(way []trust.File) []trust.File {
-	if n := len(e.Kept); n == 0 || e.Kept[n-1].Release.Serial != way[0].Release.Base {
+	i := e.passed(way[0].Release.Base)
+	if i < 0 {
 		return nil
 	}
-	return slices.Concat(e.Kept, way)
+	return slices.Concat(e.Kept[:i+1], way)
+}
+
+// back returns the deltas that are to be taken back before those of a way can be made, the newest first.
+func (e evidence) back(way []trust.File) []trust.File {
+	i := e.passed(way[0].Release.Base)
+	if i < 0 {
+		return nil
+	}
+	back := slices.Clone(e.Kept[i+1:])
+	slices.Reverse(back)
+	return back
+}
+
+// passed returns the index of the kept file that has led to a serial, -1 if none has.
+func (e evidence) passed(serial uint64) int {
+	return slices.IndexFunc(e.Kept, func(f trust.File) bool { return f.Release.Serial == serial })
 }
 
 func readEvidence(b []byte) (e evidence, err error) {

@@ -89,7 +89,7 @@ func (s *Subscription) examine(ctx context.Context, way []trust.File) (*guard.Re
 		u.Before = info.Entries
 	}
 	if way[0].Release.Base > 0 {
-		u.Changes = trust.Net(way, s.openKept)
+		u.Changes = trust.Net(s.held.back(way), way, s.openKept)
 		return s.c.Guard.Check(u)
 	}
 	before := func(func(blocklist.Entry, error) bool) {}

@@ -180,10 +180,20 @@ func (s *Subscription) enforces(spec trust.TargetsSpec) bool {
 	return ok && info.Err == nil && info.Serial == newest.Serial && info.Digest.String() == newest.Digest
 }
 
+// Limits on what a list is rebuilt from, before it is fetched anew as it is published.
+const (
+	maxKept     = 24 // files
+	maxKeptPart = 2  // times as long as what is published
+)
+
 // holds tells whether it is in force and what it can be rebuilt from is kept.
 func (s *Subscription) holds(spec trust.TargetsSpec) bool {
+	kept := s.held.Kept
+	if !s.enforces(spec) || !s.isKept(kept) || len(kept) == 0 || !sameState(kept[len(kept)-1].Release, spec.Newest()) {
+		return false
+	}
 	way, _ := spec.Way(0)
-	return s.enforces(spec) && slices.EqualFunc(way, s.held.Kept, trust.File.Equal) && s.isKept(way)
+	return len(kept) <= maxKept && trust.Length(kept) <= maxKeptPart*trust.Length(way) || slices.EqualFunc(way, kept, trust.File.Equal)
 }
 
 // keep keeps newer metadata for the state that is held.

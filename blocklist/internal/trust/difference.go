@@ -1,7 +1,9 @@
 package trust
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"iter"
 	"maps"
 	"slices"
@@ -74,19 +76,18 @@ func (c *cursor) compare(other *cursor) int {
 	return strings.Compare(c.at.Target(), other.at.Target())
 }
 
-// Net yields what a way of deltas changes altogether, in the order of a delta: an entry that went and came back the same is
-// no change. The last thing it yields may be an error.
-func Net(way []File, open Open) iter.Seq2[blocklist.Change, error] {
+// Net yields what it changes altogether to take back the deltas of back, and to make those of way, in the order of a delta: an
+// entry that went and came back the same is no change. The last thing it yields may be an error.
+func Net(back, way []File, open Open) iter.Seq2[blocklist.Change, error] {
 	return func(yield func(blocklist.Change, error) bool) {
-		all := map[string]outcome{}
-		for r, err := range Readers(way, open) {
-			if err == nil {
-				err = follow(r, all)
-			}
-			if err != nil {
-				yield(blocklist.Change{}, err)
-				return
-			}
+		all := outcomes{}
+		err := all.read(back, open, all.takeBack)
+		if err == nil {
+			err = all.read(way, open, all.follow)
+		}
+		if err != nil {
+			yield(blocklist.Change{}, err)
+			return
 		}
 		for _, target := range slices.Sorted(maps.Keys(all)) {
 			if !all[target].yield(yield) {
@@ -102,20 +103,54 @@ type outcome struct {
 	before, after blocklist.Entry
 }
 
-func follow(r *blocklist.ReleaseReader, all map[string]outcome) error {
+type outcomes map[string]outcome
+
+func (all outcomes) read(files []File, open Open, do func(*blocklist.ReleaseReader) error) error {
+	for r, err := range Readers(files, open) {
+		if err == nil {
+			err = do(r)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (all outcomes) follow(r *blocklist.ReleaseReader) error {
 	for c, err := range r.Changes() {
 		if err != nil {
 			return err
 		}
-		target := c.Entry.Target()
-		o, seen := all[target]
-		if !seen && c.Removed {
-			o.was, o.before = true, c.Entry
-		}
-		o.is, o.after = !c.Removed, c.Entry
-		all[target] = o
+		all.note(c)
 	}
 	return nil
+}
+
+// takeBack reads a delta from its end: what it put in place of another entry goes first.
+func (all outcomes) takeBack(r *blocklist.ReleaseReader) error {
+	var changes []blocklist.Change
+	for c, err := range r.Changes() {
+		if err != nil {
+			return err
+		}
+		changes = append(changes, c)
+	}
+	for _, c := range slices.Backward(changes) {
+		c.Removed = !c.Removed
+		all.note(c)
+	}
+	return nil
+}
+
+func (all outcomes) note(c blocklist.Change) {
+	target := c.Entry.Target()
+	o, seen := all[target]
+	if !seen && c.Removed {
+		o.was, o.before = true, c.Entry
+	}
+	o.is, o.after = !c.Removed, c.Entry
+	all[target] = o
 }
 
 func (o outcome) yield(yield func(blocklist.Change, error) bool) bool {
@@ -126,4 +161,37 @@ func (o outcome) yield(yield func(blocklist.Change, error) bool) bool {
 		return tell(-1, o.before, o.after, yield)
 	}
 	return !o.is || tell(1, o.before, o.after, yield)
+}
+
+// Detour returns the one delta that [Net] makes of back and way, from the newest state of back.
+func Detour(back, way []File, open Open) iter.Seq2[*blocklist.ReleaseReader, error] {
+	return func(yield func(*blocklist.ReleaseReader, error) bool) {
+		h, err := way[len(way)-1].Release.Header()
+		h.Base = back[0].Release.Serial
+		var text bytes.Buffer
+		if err == nil {
+			err = writeRelease(&text, h, Net(back, way, open))
+		}
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		yield(blocklist.NewReleaseReader(&text))
+	}
+}
+
+func writeRelease(to io.Writer, h blocklist.Header, changes iter.Seq2[blocklist.Change, error]) error {
+	w, err := blocklist.NewReleaseWriter(to, h)
+	if err != nil {
+		return err
+	}
+	for c, err := range changes {
+		if err == nil {
+			err = w.Write(c)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return w.Close()
 }
