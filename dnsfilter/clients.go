@@ -4,11 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"sync"
 )
-
-// maxConnsPerClient is how many TCP connections a client may have at once: an IPv4 address, or an IPv6 network of 64 bits.
-const maxConnsPerClient = 100
 
 // DefaultClients returns the networks that are served unless a policy names others: loopback, link-local and private ones
 // (RFC 1918, RFC 4193), and those between a provider and its customers (RFC 6598).
@@ -47,71 +43,4 @@ func clientAddr(a net.Addr) netip.Addr {
 		return a.AddrPort().Addr()
 	}
 	return netip.Addr{}
-}
-
-// clientListener closes the connections of clients that are not served, and those that one client has too many of.
-type clientListener struct {
-	net.Listener
-
-	server *Server
-	mu     sync.Mutex
-	open   map[netip.Prefix]int
-}
-
-func (s *Server) limitClients(l net.Listener) net.Listener {
-	return &clientListener{Listener: l, server: s, open: make(map[netip.Prefix]int)}
-}
-
-// Accept implements [net.Listener].
-func (l *clientListener) Accept() (net.Conn, error) {
-	for {
-		c, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		client := clientAddr(c.RemoteAddr())
-		from := clientNetwork(client)
-		if l.server.current.Load().policy.serves(client) && l.enter(from) {
-			return &clientConn{Conn: c, leave: sync.OnceFunc(func() { l.leave(from) })}, nil
-		}
-		_ = c.Close() // whoever it is, nothing was promised
-	}
-}
-
-// clientNetwork returns what counts as one client.
-func clientNetwork(a netip.Addr) netip.Prefix {
-	a = a.Unmap()
-	p, _ := a.Prefix(min(a.BitLen(), 64)) // it fails for no address, which then counts as one, too
-	return p
-}
-
-func (l *clientListener) enter(from netip.Prefix) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.open[from] >= maxConnsPerClient {
-		return false
-	}
-	l.open[from]++
-	return true
-}
-
-func (l *clientListener) leave(from netip.Prefix) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.open[from]--; l.open[from] == 0 {
-		delete(l.open, from)
-	}
-}
-
-// clientConn is a connection that is counted.
-type clientConn struct {
-	net.Conn
-
-	leave func()
-}
-
-// Close implements [net.Conn].
-func (c *clientConn) Close() error {
-	c.leave()
-	return c.Conn.Close()
 }

@@ -9,21 +9,12 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
-	"time"
-
-	"github.com/miekg/dns"
-	"golang.org/x/net/netutil"
 
 	"github.com/argine-dns/argine/dnsfilter/internal/batch"
 )
 
-const (
-	socketBuffer = 4 << 20         // bytes; with the usual 200 KiB a burst of queries is lost
-	maxConns     = 1000            // TCP connections of a listener; more wait to be accepted
-	idleWithin   = 8 * time.Second // between two queries on a connection, and for a query once begun
-	firstWithin  = 2 * time.Second // for the first query on a connection
-	writeWithin  = 2 * time.Second // for an answer to be taken by the network
-)
+// socketBuffer is in bytes; with the usual 200 KiB a burst of queries is lost.
+const socketBuffer = 4 << 20
 
 // Listeners are the sockets that a server answers on. Where the system can share an address among sockets, there is one UDP
 // socket for each processor.
@@ -133,43 +124,4 @@ func (l *Listeners) Close() error {
 		errs = append(errs, t.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// tcpServer returns the miekg/dns server of a socket.
-func tcpServer(t net.Listener, h dns.Handler) *dns.Server {
-	return &dns.Server{
-		Listener: &boundListener{netutil.LimitListener(t, maxConns)}, Handler: h, MsgAcceptFunc: accept,
-		ReadTimeout: firstWithin, IdleTimeout: func() time.Duration { return idleWithin }, MaxTCPQueries: -1,
-	}
-}
-
-// accept decides from the header alone: no reply to replies, NOTIMP for other opcodes than QUERY, FORMERR for several
-// questions or none and for records where a query has none.
-func accept(h dns.Header) dns.MsgAcceptAction {
-	if h.Bits&flagQR == 0 && h.Bits>>11&15 != dns.OpcodeQuery {
-		return dns.MsgRejectNotImplemented
-	}
-	return dns.DefaultMsgAcceptFunc(h)
-}
-
-// boundListener gives each write of its connections a time limit, so that a client that does not read holds nothing up.
-type boundListener struct{ net.Listener }
-
-// Accept implements [net.Listener].
-func (l *boundListener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return boundConn{c}, nil
-}
-
-type boundConn struct{ net.Conn }
-
-// Write implements [net.Conn].
-func (c boundConn) Write(b []byte) (int, error) {
-	if err := c.SetWriteDeadline(time.Now().Add(writeWithin)); err != nil {
-		return 0, err
-	}
-	return c.Conn.Write(b)
 }

@@ -3,9 +3,7 @@ package dnsfilter
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -55,6 +53,7 @@ type Server struct {
 	failed  atomic.Uint32 // when the upstream last failed; 0: it has answered since
 	log     *slog.Logger
 
+	conns    connections
 	latency  prometheus.Histogram
 	shared   counters // of all but the sockets
 	mu       sync.Mutex
@@ -107,30 +106,9 @@ func (s *Server) Serve(ctx context.Context, l *Listeners) error {
 		g.Go(func() error { return s.serveUDP(ctx, conn) })
 	}
 	for _, t := range l.TCP {
-		g.Go(func() error { return serveTCP(ctx, tcpServer(s.limitClients(t), s)) })
+		g.Go(func() error { return s.serveTCP(ctx, t) })
 	}
 	return g.Wait()
-}
-
-// serveTCP runs one listener until ctx ends.
-func serveTCP(ctx context.Context, d *dns.Server) error {
-	started, done := make(chan struct{}), make(chan error, 1)
-	d.NotifyStartedFunc = func() { close(started) }
-	go func() { done <- d.ActivateAndServe() }()
-	select {
-	case err := <-done:
-		return fmt.Errorf("serving: %w", err)
-	case <-started:
-	}
-	select {
-	case err := <-done:
-		return fmt.Errorf("serving: %w", err)
-	case <-ctx.Done():
-	}
-	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainWithin)
-	defer cancel()
-	_ = d.ShutdownContext(end) // its one error is that queries in flight were left behind
-	return nil
 }
 
 // ServeDNS implements [dns.Handler], for servers of other transports.
@@ -161,36 +139,6 @@ func (s *Server) survive() {
 	if p := recover(); p != nil {
 		s.log.Error("query failed", slog.Any("panic", p))
 	}
-}
-
-// respond returns the answer to a message in wire form; nil means none.
-func (s *Server) respond(msg *dns.Msg, stream bool, client netip.Addr) []byte {
-	q := &query{counters: &s.shared}
-	rcode := dns.RcodeFormatError
-	switch {
-	case msg.Opcode != dns.OpcodeQuery:
-		q.id, q.size, q.flags = msg.Id, minSize, headerFlags(msg)
-		rcode = dns.RcodeNotImplemented
-	case q.parse(msg, stream):
-		rcode = q.check()
-	}
-	current := s.current.Load()
-	if m, ok := s.admit(current, nil, q, client, stream); !ok {
-		return m
-	}
-	if rcode != dns.RcodeSuccess {
-		return q.refuse(nil, rcode, 0)
-	}
-	m, ask := s.local(current, nil, q, s.cache.now())
-	switch {
-	case ask && len(m) == 0:
-		return s.resolve(current, q)
-	case ask:
-		if at, _ := s.join(q, waiter{}); at != nil && at.begin(current, current.lane) {
-			current.lane.Flush()
-		}
-	}
-	return m
 }
 
 // local appends the answer to a query that can be given at once: by a decision, or from the cache. It tells whether the upstream

@@ -16,10 +16,12 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
+// writeFile puts a file in place at once, so that nobody reads half of it.
 func writeFile(t testing.TB, dir, name, text string) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
-	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	require.NoError(t, os.WriteFile(path+".new", []byte(text), 0o600))
+	require.NoError(t, os.Rename(path+".new", path))
 	return path
 }
 

@@ -2,12 +2,12 @@ package dnsfilter
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/miekg/dns"
@@ -18,6 +18,9 @@ import (
 
 // maxQuery is the longest query that is taken over UDP, in bytes.
 const maxQuery = 4096
+
+// maxPlain is how many unusual queries a socket works on at once; more are dropped.
+const maxPlain = 1024
 
 // socket answers the queries of one UDP socket. An ordinary query that can be answered at once never leaves the goroutine
 // that read it and allocates nothing; every other has a goroutine of its own.
@@ -31,6 +34,7 @@ type socket struct {
 	course  *course
 	lane    *upstream.Lane // of the course
 	pending sync.WaitGroup // queries that are answered late
+	plain   atomic.Int64   // those on the plain path
 
 	mu    sync.Mutex // guards the late answers
 	late  *batch.Writer
@@ -173,92 +177,32 @@ func (u *socket) sendLate() {
 	u.n = 0
 }
 
-// leave hands a datagram to the plain path.
+// leave hands a datagram to the plain path, unless very many are there.
 func (u *socket) leave(packet []byte, peer batch.Peer) {
+	if u.plain.Add(1) > maxPlain {
+		u.plain.Add(-1)
+		u.query.counters.dropped.Add(1)
+		return
+	}
 	packet = append([]byte(nil), packet...)
 	u.pending.Go(func() {
 		defer u.server.survive()
-		u.server.serveMessage(packet, &udpClient{socket: u, peer: peer})
+		defer u.plain.Add(-1)
+		u.send(u.server.plain(packet, false, peer.Addr().Addr()), &peer)
 	})
 }
 
-// serveMessage answers a message that came over UDP as [dns.Server] does.
-func (s *Server) serveMessage(packet []byte, w dns.ResponseWriter) {
-	msg := new(dns.Msg)
-	action := accept(dns.Header{
-		Bits: binary.BigEndian.Uint16(packet[2:]), Qdcount: uint16(count(packet, 4)), Ancount: uint16(count(packet, 6)),
-		Nscount: uint16(count(packet, 8)), Arcount: uint16(count(packet, 10)),
-	})
-	err := msg.Unpack(packet)
-	switch {
-	case action == dns.MsgIgnore:
-		return
-	case action == dns.MsgRejectNotImplemented:
-		s.reject(w, msg, dns.RcodeNotImplemented)
-	case action == dns.MsgReject || err != nil:
-		s.reject(w, msg, dns.RcodeFormatError)
-	default:
-		s.answerMessage(w, msg)
-	}
-}
-
-// reject answers a message of which no more than the header was understood.
-func (s *Server) reject(w dns.ResponseWriter, msg *dns.Msg, rcode int) {
-	if limiter := s.current.Load().limiter; limiter != nil && !limiter.allows(clientAddr(w.RemoteAddr())) {
-		s.shared.limited.Add(1)
+// send sends an answer of the plain path, if there is one.
+func (u *socket) send(m []byte, peer *batch.Peer) {
+	if len(m) == 0 {
 		return
 	}
-	q := query{id: msg.Id, flags: headerFlags(msg), size: minSize}
-	m := q.refuse(nil, rcode, 0)
-	s.shared.answers.count(m)
-	_, _ = w.Write(m) // a client that went away is no concern of ours
-}
-
-// udpClient is where the answer to one datagram goes. It implements [dns.ResponseWriter].
-type udpClient struct {
-	socket *socket
-	peer   batch.Peer
-}
-
-// type check.
-var _ dns.ResponseWriter = (*udpClient)(nil)
-
-// Write implements [dns.ResponseWriter].
-func (c *udpClient) Write(m []byte) (int, error) {
-	c.socket.mu.Lock()
-	defer c.socket.mu.Unlock()
-	if c.socket.late.Full() {
-		c.socket.sendLate()
+	u.query.counters.answers.count(m)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.late.Full() {
+		u.sendLate()
 	}
-	c.socket.late.Add(m, &c.peer)
-	c.socket.sendLate()
-	return len(m), nil
+	u.late.Add(m, peer)
+	u.sendLate()
 }
-
-// WriteMsg implements [dns.ResponseWriter].
-func (c *udpClient) WriteMsg(m *dns.Msg) error {
-	packed, err := m.Pack()
-	if err != nil {
-		return err
-	}
-	_, err = c.Write(packed)
-	return err
-}
-
-// LocalAddr implements [dns.ResponseWriter].
-func (c *udpClient) LocalAddr() net.Addr { return c.socket.conn.LocalAddr() }
-
-// RemoteAddr implements [dns.ResponseWriter].
-func (c *udpClient) RemoteAddr() net.Addr { return net.UDPAddrFromAddrPort(c.peer.Addr()) }
-
-// Close implements [dns.ResponseWriter].
-func (c *udpClient) Close() error { return nil }
-
-// TsigStatus implements [dns.ResponseWriter].
-func (c *udpClient) TsigStatus() error { return nil }
-
-// TsigTimersOnly implements [dns.ResponseWriter].
-func (c *udpClient) TsigTimersOnly(bool) {}
-
-// Hijack implements [dns.ResponseWriter].
-func (c *udpClient) Hijack() {}

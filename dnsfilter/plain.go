@@ -1,0 +1,84 @@
+package dnsfilter
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"github.com/miekg/dns"
+)
+
+// plain answers a message of any kind, by taking it apart with miekg/dns; nil means that nothing is to be sent.
+func (s *Server) plain(packet []byte, stream bool, client netip.Addr) []byte {
+	msg := new(dns.Msg)
+	action := accept(dns.Header{
+		Bits: binary.BigEndian.Uint16(packet[2:]), Qdcount: uint16(count(packet, 4)), Ancount: uint16(count(packet, 6)),
+		Nscount: uint16(count(packet, 8)), Arcount: uint16(count(packet, 10)),
+	})
+	err := msg.Unpack(packet)
+	switch {
+	case action == dns.MsgIgnore:
+		return nil
+	case action == dns.MsgRejectNotImplemented:
+		return s.reject(msg, stream, client, dns.RcodeNotImplemented)
+	case action == dns.MsgReject || err != nil:
+		return s.reject(msg, stream, client, dns.RcodeFormatError)
+	}
+	return s.respond(msg, stream, client)
+}
+
+// accept decides from the header alone: no reply to replies, NOTIMP for other opcodes than QUERY, FORMERR for several
+// questions or none and for records where a query has none.
+func accept(h dns.Header) dns.MsgAcceptAction {
+	if h.Bits&flagQR == 0 && h.Bits>>11&15 != dns.OpcodeQuery {
+		return dns.MsgRejectNotImplemented
+	}
+	return dns.DefaultMsgAcceptFunc(h)
+}
+
+// reject answers a message of which no more than the header was understood.
+func (s *Server) reject(msg *dns.Msg, stream bool, client netip.Addr, rcode int) []byte {
+	if limiter := s.current.Load().limiter; !stream && limiter != nil && !limiter.allows(client) {
+		s.shared.limited.Add(1)
+		return nil
+	}
+	q := query{id: msg.Id, flags: headerFlags(msg), size: minSize}
+	return q.refuse(nil, rcode, 0)
+}
+
+// respond returns the answer to a message; nil means none.
+func (s *Server) respond(msg *dns.Msg, stream bool, client netip.Addr) []byte {
+	q := &query{counters: &s.shared}
+	rcode := dns.RcodeFormatError
+	switch {
+	case msg.Opcode != dns.OpcodeQuery:
+		q.id, q.size, q.flags = msg.Id, minSize, headerFlags(msg)
+		rcode = dns.RcodeNotImplemented
+	case q.parse(msg, stream):
+		rcode = q.check()
+	}
+	current := s.current.Load()
+	if m, ok := s.admit(current, nil, q, client, stream); !ok {
+		return m
+	}
+	if rcode != dns.RcodeSuccess {
+		return q.refuse(nil, rcode, 0)
+	}
+	m, wait := s.begin(current, nil, q)
+	if wait {
+		return s.resolve(current, q)
+	}
+	return m
+}
+
+// begin appends the answer to a query if there is one at once. It tells whether the upstream has to be waited for; an
+// answer that is to be renewed is asked for beside.
+func (s *Server) begin(c *course, dst []byte, q *query) (m []byte, wait bool) {
+	m, ask := s.local(c, dst, q, s.cache.now())
+	if !ask || len(m) == 0 {
+		return m, ask
+	}
+	if at, _ := s.join(q, waiter{}); at != nil && at.begin(c, c.lane) {
+		c.lane.Flush()
+	}
+	return m, false
+}

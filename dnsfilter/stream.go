@@ -1,0 +1,187 @@
+package dnsfilter
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+const (
+	firstWithin   = 2 * time.Second // for the first query on a connection
+	idleWithin    = 8 * time.Second // between two queries
+	messageWithin = 2 * time.Second // for a query once begun
+	writeWithin   = 2 * time.Second // for answers to be taken by the network
+	maxPipelined  = 100             // queries of a connection that wait for the upstream; then no more are read
+)
+
+// stream is one connection. What can be answered at once is answered by the goroutine that reads; what has to wait has a
+// goroutine of its own, and is answered when it is ready, in whatever order (RFC 7766, section 7). A client that does
+// not read its answers holds up nobody but itself.
+type stream struct {
+	server *Server
+	conn   net.Conn
+	client netip.Addr
+	from   netip.Prefix // as which it is counted
+	in     *bufio.Reader
+	query  query
+	buf    []byte        // for answers
+	slots  chan struct{} // one for each query that waits
+	late   sync.WaitGroup
+	asked  atomic.Int64 // when the last query came, in nanoseconds
+
+	mu  sync.Mutex // guards what follows
+	out *bufio.Writer
+}
+
+func newStream(s *Server, conn net.Conn) *stream {
+	c := &stream{server: s, conn: conn, client: clientAddr(conn.RemoteAddr()), slots: make(chan struct{}, maxPipelined)}
+	c.from = clientNetwork(c.client)
+	c.in, c.out = bufio.NewReaderSize(conn, maxQuery+2), bufio.NewWriter(conn)
+	c.query.counters = &s.shared
+	c.asked.Store(time.Now().UnixNano())
+	return c
+}
+
+// busy tells whether a query waits for its answer.
+func (c *stream) busy() bool { return len(c.slots) > 0 }
+
+// serve answers until the client leaves, is silent for too long, or ctx ends; then what waits is still answered.
+func (c *stream) serve(ctx context.Context) {
+	stop := context.AfterFunc(ctx, func() { _ = c.conn.SetReadDeadline(time.Now()) }) // it fails on closed ones only
+	defer stop()
+	for wait := firstWithin; ; wait = idleWithin {
+		packet, err := c.read(ctx, wait)
+		if err != nil {
+			break
+		}
+		c.answer(packet)
+	}
+	c.flush()
+	c.late.Wait()
+	_ = c.conn.Close() // it may be closed already
+}
+
+// read returns the next message, which is overwritten by the one after; of one that is longer than any query the header.
+// Answers that were collected are sent before it waits.
+func (c *stream) read(ctx context.Context, wait time.Duration) ([]byte, error) {
+	prefix, err := c.peek(ctx, 2, wait)
+	if err != nil {
+		return nil, err
+	}
+	length := count(prefix, 0)
+	packet, err := c.peek(ctx, 2+min(length, maxQuery), messageWithin)
+	if err != nil {
+		return nil, err
+	}
+	if packet = packet[2:]; length > maxQuery {
+		packet = append([]byte(nil), packet[:headerSize]...)
+		err = c.conn.SetReadDeadline(time.Now().Add(messageWithin))
+	}
+	_, errDiscard := c.in.Discard(2 + length)
+	return packet, errors.Join(err, errDiscard)
+}
+
+// peek waits for n bytes.
+func (c *stream) peek(ctx context.Context, n int, wait time.Duration) ([]byte, error) {
+	if c.in.Buffered() >= n {
+		return c.in.Peek(n)
+	}
+	c.flush()
+	if err := c.conn.SetReadDeadline(time.Now().Add(wait)); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil { // if it ends later, the deadline is moved after we have set ours
+		return nil, err
+	}
+	return c.in.Peek(n)
+}
+
+// answer answers one message, now or later.
+func (c *stream) answer(packet []byte) {
+	s, q := c.server, &c.query
+	defer s.survive()
+	s.shared.queries.Add(1)
+	c.asked.Store(time.Now().UnixNano())
+	if len(packet) < headerSize || packet[2]&(flagQR>>8) != 0 {
+		return
+	}
+	if !q.read(packet) || q.check() != dns.RcodeSuccess {
+		packet = append([]byte(nil), packet...)
+		c.later(func() []byte { return s.plain(packet, true, c.client) })
+		return
+	}
+	q.size = dns.MaxMsgSize
+	current := s.current.Load()
+	m, ok := s.admit(current, c.buf[:0], q, c.client, true)
+	if ok {
+		var wait bool
+		if m, wait = s.begin(current, c.buf[:0], q); wait {
+			waiting := &query{}
+			q.copyTo(waiting)
+			c.later(func() []byte { return s.resolve(current, waiting) })
+			return
+		}
+	}
+	c.send(m)
+	if cap(m) > 0 && cap(m) <= maxQuery { // a longer one is not worth keeping
+		c.buf = m
+	}
+}
+
+// later sends what a goroutine finds out.
+func (c *stream) later(find func() []byte) {
+	if len(c.slots) == cap(c.slots) {
+		c.flush() // before nothing more is read
+	}
+	c.slots <- struct{}{}
+	c.late.Go(func() {
+		defer c.server.survive()
+		defer func() { <-c.slots }()
+		c.send(find())
+		c.flush()
+	})
+}
+
+// send collects an answer, if there is one.
+func (c *stream) send(m []byte) {
+	if len(m) == 0 {
+		return
+	}
+	c.server.shared.streamed.count(m)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.out.Available() < len(m)+2 {
+		c.setWriteDeadline()
+	}
+	var length [2]byte
+	binary.BigEndian.PutUint16(length[:], uint16(len(m)))
+	_, _ = c.out.Write(length[:]) // the last Flush tells
+	if _, err := c.out.Write(m); err != nil {
+		_ = c.conn.Close() // so that its reader ends
+	}
+}
+
+// flush sends what was collected.
+func (c *stream) flush() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.out.Buffered() == 0 {
+		return
+	}
+	c.setWriteDeadline()
+	if err := c.out.Flush(); err != nil {
+		_ = c.conn.Close() // so that its reader ends
+	}
+}
+
+func (c *stream) setWriteDeadline() {
+	_ = c.conn.SetWriteDeadline(time.Now().Add(writeWithin)) // it fails on closed connections only
+}
