@@ -24,7 +24,7 @@ const hinfo = "\xc0\x0c\x00\x0d\x00\x01\x00\x00\x0e\x10\x00\x09\x07RFC8482\x00"
 func (q *query) minimalAny(dst []byte) []byte {
 	m := append(q.start(dst, dns.RcodeSuccess), hinfo...)
 	m[7] = 1
-	return q.finish(m, 0, errors8914{})
+	return q.finish(m, 0, ede{})
 }
 
 // answer appends to dst what a client gets by a decision that blocks. False means that nothing is to be sent.
@@ -33,11 +33,11 @@ func (d *Decision) answer(dst []byte, q *query) ([]byte, bool) {
 	case Drop:
 		return nil, false
 	case Refused:
-		return q.refuse(dst, dns.RcodeRefused, d.rule.Reason.code()), true
+		return q.finish(q.start(dst, dns.RcodeRefused), 0, d.why(q)), true
 	case NXDomain:
 		return d.negative(dst, q, dns.RcodeNameError), true
 	case Sinkhole:
-		if d.rule.serves(q.qtype) {
+		if d.rule.serves(q.qtype) && !q.structured { // who can read the reason is not to be lied to
 			return d.sinkhole(dst, q), true
 		}
 	default:
@@ -49,7 +49,7 @@ func (d *Decision) answer(dst []byte, q *query) ([]byte, bool) {
 func (d *Decision) negative(dst []byte, q *query, rcode int) []byte {
 	m := append(q.start(dst, rcode), soa...)
 	m[9] = 1
-	return q.finish(m, 0, errors8914{d.rule.Reason.code()})
+	return q.finish(m, 0, d.why(q))
 }
 
 // sinkhole answers with the addresses of the family asked for.
@@ -63,9 +63,9 @@ func (d *Decision) sinkhole(dst []byte, q *query) []byte {
 		}
 	}
 	binary.BigEndian.PutUint16(m[6:], n)
-	var why errors8914
-	if why[0] = d.rule.Reason.code(); why[0] != 0 {
-		why[1] = dns.ExtendedErrorCodeForgedAnswer
+	why := d.why(q)
+	if why.codes[0] != 0 {
+		why.codes[1] = dns.ExtendedErrorCodeForgedAnswer
 	}
 	return q.finish(m, 0, why)
 }

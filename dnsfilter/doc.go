@@ -30,6 +30,10 @@
 // that do not fit are cut to the question, with TC set. Questions for all types (ANY) are answered with a HINFO record
 // that says no more than that (RFC 8482), unless the name is blocked.
 //
+// A blocked answer tells clients that speak EDNS why, with an extended error (RFC 8914): the reason of the list or quorum, its
+// [Notice] if there is one, and Forged Answer beside addresses. A notice has at most 202 bytes, or as JSON what fits; an answer
+// is never cut because of it.
+//
 // Zones that mean nothing outside of a host or a site, as [SpecialZones] has them, are answered here if the policy says so, and
 // nothing that is listed is; settings do for all of them, or for those named under local.
 //

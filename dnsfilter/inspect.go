@@ -41,7 +41,7 @@ func (s *Server) deliver(c *course, q *query, body []byte, why uint16) []byte {
 		return m
 	}
 	q.own(body)
-	return q.finish(body, 0, errors8914{why})
+	return q.finish(body, 0, ede{codes: [2]uint16{why}})
 }
 
 // inspection is one reading of an answer.

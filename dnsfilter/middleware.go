@@ -15,6 +15,7 @@ func (p *Policy) Answer(store *blocklist.Store, w dns.ResponseWriter, msg *dns.M
 	if msg.Response || msg.Opcode != dns.OpcodeQuery || !q.parse(msg, stream) || q.check() != dns.RcodeSuccess {
 		return Decision{}, nil // whoever comes next knows what to do with it
 	}
+	q.structured = p.wantsStructured(msg)
 	v := p.View(clientAddr(w.RemoteAddr()))
 	d := v.Decide(store, q.name())
 	if !d.Blocks() {

@@ -24,11 +24,14 @@ func pathsServer(t testing.TB) *Server {
 	var p Policy
 	for action := Monitor; action <= Sinkhole; action++ {
 		rule := Rule{List: action.String(), Action: action, Reason: Censored}
+		if action != NoData {
+			rule.Notice = Notice{Authority: "The authority for " + rule.List}
+		}
 		if action == Sinkhole {
 			rule.Sinkhole = []netip.Addr{netip.MustParseAddr("192.0.2.80"), netip.MustParseAddr("2001:db8::80")}
 		}
 		p.Rules = append(p.Rules, rule)
-		lines := rule.List + ".test\n=host." + rule.List + ".example\n198.51.100.0/24\n"
+		lines := rule.List + ".test ref=\"" + strings.Repeat("order 2026/17, ", 20) + "\"\n=host." + rule.List + ".example\n198.51.100.0/24\n"
 		require.NoError(t, store.SetLocal(rule.List, "test", lineEntries(lines)))
 	}
 	zone, err := upstream.NewZone("$TTL 300\n*. A 192.0.2.1\n*. TXT \"x\" \"y\"\nalias.test. CNAME b.test.\n" +

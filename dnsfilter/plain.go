@@ -57,6 +57,7 @@ func (s *Server) respond(msg *dns.Msg, stream bool, client netip.Addr) []byte {
 		rcode = q.check()
 	}
 	current := s.current.Load()
+	q.structured = current.policy.wantsStructured(msg)
 	if m, ok := s.admit(current, nil, q, client, stream); !ok {
 		return m
 	}

@@ -13,6 +13,7 @@ type Rule struct {
 	Categories map[string]Action // instead of Action, for entries with such a category
 	Sinkhole   []netip.Addr      // the addresses that Sinkhole answers with, of either family
 	Reason     Reason            // zero is Blocked
+	Notice     Notice            // what clients are told beside the reason
 }
 
 // Quorum says what happens to what several lists agree on. A list counts if it holds the name or address by an entry that
@@ -53,6 +54,11 @@ type Policy struct {
 	// Clients are the networks whose queries a server answers; if there are none, [DefaultClients]. Others get REFUSED over
 	// UDP; over TCP their connections are closed.
 	Clients []netip.Prefix
+
+	// StructuredErrors is the code of the EDNS option by which clients ask for notices as JSON, as in
+	// draft-ietf-dnsop-structured-dns-error; 0 turns them off. The draft's code is not assigned yet. Such clients get no addresses
+	// of Sinkhole: they are told, and have no data.
+	StructuredErrors uint16
 
 	// RateLimit is for queries over UDP.
 	RateLimit RateLimit

@@ -18,15 +18,17 @@ type query struct {
 	qtype    uint16
 	edns     bool
 	do       bool
-	version  uint8      // of EDNS
-	size     int        // the longest answer the client takes, in bytes
-	question []byte     // wire form as the client wrote it: name, type, class; nil if there is none to repeat
-	key      []byte     // the same with the name in lower case, and a byte for DO and CD: what answers are told apart by
-	allowed  bool       // by a list, with all that it leads to
-	client   netip.Addr // in plain form; zero if it has none
-	counters *counters
-	buf      [2 * (blocklist.MaxName + 5)]byte
-	reached  [2][blocklist.MaxName]byte // for names that an answer leads to
+	version  uint8  // of EDNS
+	size     int    // the longest answer the client takes, in bytes
+	question []byte // wire form as the client wrote it: name, type, class; nil if there is none to repeat
+	key      []byte // the same with the name in lower case, and a byte for DO and CD: what answers are told apart by
+	// structured tells that the client asks for structured errors. That takes an option, which the fast path leaves alone.
+	structured bool
+	allowed    bool       // by a list, with all that it leads to
+	client     netip.Addr // in plain form; zero if it has none
+	counters   *counters
+	buf        [2 * (blocklist.MaxName + 5)]byte
+	reached    [2][blocklist.MaxName]byte // for names that an answer leads to
 }
 
 // Bits of the last byte of a key.
@@ -175,6 +177,7 @@ func (q *query) finishKey(key []byte) {
 func (q *query) copyTo(to *query) {
 	to.id, to.flags, to.class, to.qtype = q.id, q.flags, q.class, q.qtype
 	to.edns, to.do, to.version, to.size = q.edns, q.do, q.version, q.size
+	to.structured = q.structured
 	to.allowed, to.client, to.counters = q.allowed, q.client, q.counters
 	to.key = append(to.buf[:0], q.key...)
 	half := len(to.buf) / 2

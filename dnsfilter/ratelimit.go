@@ -145,5 +145,5 @@ func (q *query) holdBack(dst []byte, l *limiter) []byte {
 	q.counters.slipped.Add(1)
 	m := q.start(dst, dns.RcodeSuccess)
 	m[2] |= flagTC >> 8
-	return q.finish(m, 0, errors8914{})
+	return q.finish(m, 0, ede{})
 }

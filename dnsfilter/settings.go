@@ -30,7 +30,9 @@ type Settings struct {
 	Clients  []netip.Prefix   // networks that are served; default DefaultClients
 	Local    []string         // of SpecialZones those that are answered without the upstream; default all
 	Metrics  netip.AddrPort   // where /metrics, /healthz and /readyz are served over HTTP; zero: nowhere
-	Guard    Guard            // holds updates of signed lists that would block too much, or suddenly too little
+	// StructuredErrors is as in Policy.
+	StructuredErrors uint16
+	Guard            Guard // holds updates of signed lists that would block too much, or suddenly too little
 
 	RateLimit RateLimit // of queries over UDP; default: none
 
@@ -122,7 +124,7 @@ func (s *Settings) checkLoop(resolvers []netip.AddrPort) error {
 
 // Policy returns what the lists do.
 func (s *Settings) Policy() Policy {
-	p := Policy{Clients: s.Clients, RateLimit: s.RateLimit, Special: s.special()}
+	p := Policy{Clients: s.Clients, RateLimit: s.RateLimit, StructuredErrors: s.StructuredErrors, Special: s.special()}
 	for _, path := range s.Allow {
 		p.Allow = append(p.Allow, allowName(path))
 	}

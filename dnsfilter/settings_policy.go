@@ -33,6 +33,7 @@ func (s *Settings) readQuorum(r *reader, n ast.Node) {
 		"action":   one(r, &q.Action, ParseAction),
 		"sinkhole": many(r, &q.Sinkhole, parseAddr),
 		"ede":      one(r, &q.Reason, ParseReason),
+		"notice":   func(n ast.Node) { r.readNotice(n, &q.Notice) },
 	})
 	if len(r.mistakes) == before {
 		at := placeOf(n)

@@ -37,6 +37,8 @@ func parseSettings(path string, text []byte) (*Settings, error) {
 			"views":    func(n ast.Node) { r.sequence(n, func(item ast.Node) { s.readView(r, item) }) },
 			"guard":    func(n ast.Node) { s.readGuard(r, n) },
 
+			"structured_errors": one(r, &s.StructuredErrors, parseOption),
+
 			"rate_limit": func(n ast.Node) { s.readRateLimit(r, n) },
 		})
 	}
@@ -89,6 +91,7 @@ func (s *Settings) readList(r *reader, n ast.Node) {
 		"sinkhole": many(r, &l.Sinkhole, parseAddr),
 		"ede":      one(r, &l.Reason, ParseReason),
 
+		"notice":     func(n ast.Node) { r.readNotice(n, &l.Notice) },
 		"categories": func(n ast.Node) { r.readCategories(n, &l.Categories) },
 	}
 	for key, read := range known {

@@ -95,7 +95,7 @@ func (q *query) local(dst []byte, zone blocklist.Name) ([]byte, bool) {
 		m := append(q.start(dst, dns.RcodeSuccess), 0xc0, headerSize, 0, byte(q.qtype), 0, dns.ClassINET, 0, 0, 0, blockTTL, 0, byte(len(localhost)))
 		m = append(m, localhost...)
 		m[7] = 1
-		return q.finish(m, 0, errors8914{}), true
+		return q.finish(m, 0, ede{}), true
 	}
 	rcode := dns.RcodeNameError
 	if apex || loopback || zone == localhost {
@@ -103,14 +103,14 @@ func (q *query) local(dst []byte, zone blocklist.Name) ([]byte, bool) {
 	}
 	m := append(q.start(dst, rcode), soa...)
 	m[9] = 1
-	return q.finish(m, 0, errors8914{}), true
+	return q.finish(m, 0, ede{}), true
 }
 
 // loopback answers with one address.
 func (q *query) loopback(dst []byte, addr netip.Addr) []byte {
 	m := appendAddress(q.start(dst, dns.RcodeSuccess), q.qtype, addr)
 	m[7] = 1
-	return q.finish(m, 0, errors8914{})
+	return q.finish(m, 0, ede{})
 }
 
 // special returns the zones that are answered here.

@@ -50,24 +50,15 @@ func (q *query) replyFlags(given uint16) uint16 {
 	return flags
 }
 
-// errors8914 are the extended errors that go with an answer, 0 for none (RFC 8914).
-type errors8914 [2]uint16
-
-func (e errors8914) size() (n int) {
-	for _, code := range e {
-		if code != 0 {
-			n += 6
-		}
-	}
-	return n
-}
-
 // finish completes an answer: EDNS if the client speaks it, and the size that the client takes. The upper bits of the
-// rcode and the extended errors are told to clients with EDNS only.
-func (q *query) finish(m []byte, extended uint8, ede errors8914) []byte {
+// rcode and the extended errors are told to clients with EDNS only. A text that does not fit is left out.
+func (q *query) finish(m []byte, extended uint8, e ede) []byte {
 	optSize := 0
 	if q.edns {
-		optSize = 11 + ede.size()
+		if optSize = 11 + e.size(); len(m)+optSize > q.size {
+			e.text = [2]string{}
+			optSize = 11 + e.size()
+		}
 	}
 	if len(m)+optSize > q.size {
 		m = m[:headerSize+len(q.question)]
@@ -77,23 +68,18 @@ func (q *query) finish(m []byte, extended uint8, ede errors8914) []byte {
 	if !q.edns {
 		return m
 	}
-	return q.appendOPT(m, extended, ede)
+	return q.appendOPT(m, extended, &e)
 }
 
 // appendOPT adds the one OPT record (RFC 6891, section 6.1.2). Nothing of the client's is echoed but the DO bit.
-func (q *query) appendOPT(m []byte, extended uint8, ede errors8914) []byte {
+func (q *query) appendOPT(m []byte, extended uint8, e *ede) []byte {
 	binary.BigEndian.PutUint16(m[10:], binary.BigEndian.Uint16(m[10:])+1)
 	do := byte(0)
 	if q.do {
 		do = 1 << 7
 	}
-	m = append(m, 0, 0, byte(dns.TypeOPT), udpSize>>8, udpSize&0xff, extended, 0, do, 0, 0, byte(ede.size()))
-	for _, code := range ede {
-		if code != 0 {
-			m = append(m, 0, dns.EDNS0EDE, 0, 2, byte(code>>8), byte(code))
-		}
-	}
-	return m
+	size := e.size()
+	return e.append(append(m, 0, 0, byte(dns.TypeOPT), udpSize>>8, udpSize&0xff, extended, 0, do, 0, byte(size>>8), byte(size)))
 }
 
 // outdate makes an answer that has expired one that stands in for a better one (RFC 8767), and returns the extended error
@@ -110,7 +96,7 @@ func outdate(m []byte) uint16 {
 
 // refuse appends an answer that is nothing but an rcode and why.
 func (q *query) refuse(dst []byte, rcode int, why uint16) []byte {
-	return q.finish(q.start(dst, rcode), uint8(rcode>>4), errors8914{why})
+	return q.finish(q.start(dst, rcode), uint8(rcode>>4), ede{codes: [2]uint16{why}})
 }
 
 // record is one record of a packed message.
