@@ -212,7 +212,8 @@ func (o *Origin) commit(p *push, b *trust.Bundle, work *work) error {
 	if err := o.publish(st, p.root, p.targets, p.urgent); err != nil {
 		return err
 	}
-	o.news.announce(p.list, p.spec.Version)
+	orders, _ := trust.ParseUrgent(p.urgent) // its version is 0 where there are none
+	o.news.announce(p.list, news{p.spec.Version, orders.Version})
 	o.o.Log.Info("published", slog.String("list", p.list), slog.Int64("serial", p.spec.Version), slog.Int64("root", p.root.Version()))
 	if err := st.removeOld(); err != nil {
 		o.o.Log.Warn("removing old releases", slog.String("list", p.list), slogErr(err))

@@ -23,51 +23,61 @@ const (
 	lookEvery    = time.Second      // for what other processes have published
 )
 
-// announcements tell those who listen which serial of a list is the newest. The zero value is ready.
+// news is what is the newest of a list: its serial, and the version of its urgent orders, 0 if there never were any.
+type news struct{ serial, urgent int64 }
+
+func (n news) String() string {
+	if n.urgent == 0 {
+		return fmt.Sprintf(`"serial":%d`, n.serial)
+	}
+	return fmt.Sprintf(`"serial":%d,"urgent":%d`, n.serial, n.urgent)
+}
+
+// announcements tell those who listen what is the newest of a list. The zero value is ready.
 type announcements struct {
 	mu        sync.Mutex
 	listeners map[*listener]struct{}
-	newest    map[string]int64     // serials, by list
+	newest    map[string]news      // by list
 	looked    map[string]time.Time // the timestamp's date when it was read last, by list
 	ended     bool
 }
 
-// listener is one connection. It may lag behind: of each list it is told the newest serial alone.
+// listener is one connection. It may lag behind: of each list it is told the newest alone.
 type listener struct {
 	lists   []string // that it wants to hear of; empty: all
-	pending map[string]int64
+	pending map[string]news
 	wake    chan struct{} // has room for one
 	ended   chan struct{}
 }
 
-// announce tells all listeners of a list, if the serial is news.
-func (a *announcements) announce(list string, serial int64) {
+// announce tells all listeners of a list, if there is news.
+func (a *announcements) announce(list string, n news) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if serial <= a.newest[list] {
+	if old := a.newest[list]; n.serial <= old.serial && n.urgent <= old.urgent {
 		return
 	}
 	if a.newest == nil {
-		a.newest = map[string]int64{}
+		a.newest = map[string]news{}
 	}
-	a.newest[list] = serial
+	a.newest[list] = n
 	for l := range a.listeners {
-		l.tell(list, serial)
+		l.tell(list, n)
 	}
 }
 
-func (l *listener) tell(list string, serial int64) {
+func (l *listener) tell(list string, n news) {
 	if len(l.lists) > 0 && !slices.Contains(l.lists, list) {
 		return
 	}
-	l.pending[list] = serial
+	l.pending[list] = n
 	select {
 	case l.wake <- struct{}{}:
 	default:
 	}
 }
 
-// join adds a listener and tells it the newest serials; it returns false if there are too many, or the origin ends.
+// join adds a listener and tells it what is the newest; it returns false if there are too many, or the origin ends.
 func (a *announcements) join(lists []string) (*listener, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -77,9 +87,9 @@ func (a *announcements) join(lists []string) (*listener, bool) {
 	if a.listeners == nil {
 		a.listeners = map[*listener]struct{}{}
 	}
-	l := &listener{lists: lists, pending: map[string]int64{}, wake: make(chan struct{}, 1), ended: make(chan struct{})}
-	for list, serial := range a.newest {
-		l.tell(list, serial)
+	l := &listener{lists: lists, pending: map[string]news{}, wake: make(chan struct{}, 1), ended: make(chan struct{})}
+	for list, n := range a.newest {
+		l.tell(list, n)
 	}
 	a.listeners[l] = struct{}{}
 	return l, true
@@ -92,12 +102,12 @@ func (a *announcements) leave(l *listener) {
 }
 
 // take returns what a listener was not told yet.
-func (a *announcements) take(l *listener) map[string]int64 {
+func (a *announcements) take(l *listener) map[string]news {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	news := l.pending
-	l.pending = map[string]int64{}
-	return news
+	all := l.pending
+	l.pending = map[string]news{}
+	return all
 }
 
 // end ends all connections, or allows new ones again.
@@ -148,7 +158,7 @@ func (o *Origin) lookAt(list string) error {
 	if err := st.readChain(); err != nil {
 		return fmt.Errorf("reading %s: %w", list, err)
 	}
-	o.news.announce(list, st.snapshot.NextVersion)
+	o.news.announce(list, news{st.snapshot.NextVersion, st.snapshot.Urgent})
 	return nil
 }
 
@@ -179,7 +189,7 @@ func (o *Origin) watch(ctx context.Context) {
 	}
 }
 
-// serveEvents sends the newest serial of each list, and again whenever it changes, as server-sent events.
+// serveEvents sends what is the newest of each list, and again whenever that changes, as server-sent events.
 func (o *Origin) serveEvents(w http.ResponseWriter, r *http.Request) {
 	lists := r.URL.Query()["list"]
 	if len(lists) > maxFilters {
@@ -226,8 +236,8 @@ func (s eventStream) run(ctx context.Context, l *listener, from *announcements) 
 		case <-beat.C:
 		case <-l.wake:
 			text = ""
-			for list, serial := range from.take(l) {
-				text += fmt.Sprintf("event: release\ndata: {\"list\":%q,\"serial\":%d}\n\n", list, serial)
+			for list, n := range from.take(l) {
+				text += fmt.Sprintf("event: release\ndata: {\"list\":%q,%s}\n\n", list, n)
 			}
 		}
 	}

@@ -70,3 +70,23 @@ func TestUrgentOrders(t *testing.T) {
 	require.NoError(t, err)
 	follow(true)
 }
+
+// Orders are announced like releases.
+func TestUrgentOrdersAreAnnounced(t *testing.T) {
+	h := newHouse(t)
+	h.agency.Urgent = trust.Urgent{Entries: 2, Hours: 2}
+	h.agency.Rotate()
+	server := httptest.NewServer(h.Handler())
+	t.Cleanup(server.Close)
+	events, _ := listen(t, server.URL+"/events")
+	r := h.agency.Release(1, "example.org")
+	require.NoError(t, h.push(t, r))
+	assert.Equal(t, said(1), next(t, events))
+	r.Urgent = h.agency.Orders(3, 1, []string{"a.example expires=" + time.Now().Add(time.Hour).UTC().Format(time.RFC3339)}, h.agency.Officers[0])
+	require.NoError(t, h.push(t, r))
+	with := `{"list":"` + trusttest.List + `","serial":1,"urgent":3}`
+	assert.Equal(t, with, next(t, events))
+	require.NoError(t, h.push(t, r), "the same again is no news")
+	require.NoError(t, h.push(t, h.agency.Release(2, "example.org")))
+	assert.Equal(t, `{"list":"`+trusttest.List+`","serial":2,"urgent":3}`, next(t, events))
+}

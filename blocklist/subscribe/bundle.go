@@ -45,7 +45,7 @@ func (s *Subscription) refreshFromBundle(ctx context.Context, o *origin) (change
 	next.Chain = s.newest()
 	next.Chain.Targets, next.Chain.Key = b.Targets, s.knownKey(signed)
 	if spec, err := signed.Open(next.Chain.Key); err == nil && s.holds(spec) {
-		return s.take(ctx, o, spec, next)
+		return s.takeBundled(ctx, o, spec, next, b.Urgent)
 	}
 	dir, err := os.MkdirTemp(s.dir, disk.TempPrefix+"bundle-")
 	if err != nil {
@@ -67,7 +67,15 @@ func (s *Subscription) refreshFromBundle(ctx context.Context, o *origin) (change
 	if err != nil {
 		return false, err
 	}
-	return s.take(ctx, from, spec, next)
+	return s.takeBundled(ctx, from, spec, next, b.Urgent)
+}
+
+// takeBundled puts in force what was verified of a bundle, urgent orders included.
+func (s *Subscription) takeBundled(ctx context.Context, from *origin, spec trust.TargetsSpec, next evidence, orders []byte) (changed bool, err error) {
+	before := s.held
+	s.takeBundledOrders(ctx, orders, &next)
+	changed, err = s.take(ctx, from, spec, next)
+	return s.sayOrders(ctx, before) || changed, err
 }
 
 // followBundled follows the roots that are newer than the one held.

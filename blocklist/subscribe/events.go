@@ -36,8 +36,8 @@ func (s *Subscription) listen(ctx context.Context, o *origin, hints chan<- *orig
 	retry := firstRetry
 	for ctx.Err() == nil {
 		started := time.Now()
-		err := o.events(ctx, s.c.List, func(serial uint64) {
-			if serial > s.Status().Serial {
+		err := o.events(ctx, s.c.List, func(e event) {
+			if s.isNews(e) {
 				select {
 				case hints <- o:
 				default: // a poll is due anyway
@@ -65,7 +65,7 @@ func sleep(ctx context.Context, d time.Duration) {
 }
 
 // events reads the announcements of an origin until the connection ends, which it does with an error.
-func (o *origin) events(ctx context.Context, list string, tell func(serial uint64)) error {
+func (o *origin) events(ctx context.Context, list string, tell func(event)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	timer := time.AfterFunc(silence, func() { cancel(errSlow) })
@@ -94,23 +94,34 @@ func (o *origin) events(ctx context.Context, list string, tell func(serial uint6
 	lines.Buffer(make([]byte, 512), maxEvent)
 	for lines.Scan() {
 		timer.Reset(silence)
-		if serial, ok := parseEvent(lines.Bytes(), list); ok {
-			tell(serial)
+		if e, ok := parseEvent(lines.Bytes(), list); ok {
+			tell(e)
 		}
 	}
 	return errors.Join(lines.Err(), io.ErrUnexpectedEOF)
 }
 
+// event is what is announced of a list.
+type event struct {
+	List   string `json:"list"`
+	Serial uint64 `json:"serial"`
+	Urgent int64  `json:"urgent"` // version of the urgent orders, 0 if there never were any
+}
+
+// isNews tells whether something newer is announced than what is in force.
+func (s *Subscription) isNews(e event) bool {
+	s.mu.Lock()
+	urgent := s.urgent
+	s.mu.Unlock()
+	return e.Serial > s.Status().Serial || e.Urgent > urgent
+}
+
 // parseEvent reads one line of an event stream: what it announces of a list, if it does.
-func parseEvent(line []byte, list string) (serial uint64, ok bool) {
+func parseEvent(line []byte, list string) (e event, ok bool) {
 	data, ok := bytes.CutPrefix(line, []byte("data:"))
 	if !ok {
-		return 0, false
-	}
-	var e struct {
-		List   string `json:"list"`
-		Serial uint64 `json:"serial"`
+		return e, false
 	}
 	err := json.Unmarshal(data, &e)
-	return e.Serial, err == nil && e.List == list && e.Serial > 0
+	return e, err == nil && e.List == list && e.Serial > 0
 }

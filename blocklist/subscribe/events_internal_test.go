@@ -11,11 +11,12 @@ func FuzzEvent(f *testing.F) {
 	f.Add([]byte(`data: {"list":"it.example/test","serial":42}`))
 	f.Add([]byte(`data:{"serial":-1,"list":"it.example/test"}`))
 	f.Add([]byte(`: data: {"list":"it.example/test","serial":42}`))
+	f.Add([]byte(`data: {"list":"it.example/test","serial":42,"urgent":3}`))
 	f.Add([]byte(`event: release`))
 	f.Fuzz(func(t *testing.T, line []byte) {
-		serial, ok := parseEvent(line, list)
+		e, ok := parseEvent(line, list)
 		if ok {
-			assert.Positive(t, serial)
+			assert.Positive(t, e.Serial)
 			_, other := parseEvent(line, "it.example/other")
 			assert.False(t, other)
 		}

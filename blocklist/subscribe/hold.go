@@ -292,7 +292,7 @@ func (s *Subscription) vouch(ctx context.Context, h *holding) (next evidence, er
 	next = s.held
 	next.Chain, next.Kept = w.Accepted(), h.Kept
 	if want, ok := w.Urgent(); err == nil && ok && want.Is(h.Chain.Urgent) {
-		s.takeOrders(ctx, w, h.Chain.Urgent, &next)
+		s.takeOrders(ctx, h.Chain.Urgent, &next, w.TakeUrgent)
 	}
 	return next, err
 }

@@ -239,6 +239,11 @@ func (s *Subscription) note() {
 	s.mu.Lock()
 	raise := stale && !s.stale
 	s.stale, s.status.Expires = stale, until
+	for _, seen := range [][]byte{s.newest().Urgent, s.refused} {
+		if orders, err := trust.ParseUrgent(seen); err == nil {
+			s.urgent = max(s.urgent, orders.Version)
+		}
+	}
 	s.status.Serial, s.status.Entries, s.status.Digest, s.status.Urgent = info.Serial, info.Entries, info.Digest, info.Urgent
 	s.mu.Unlock()
 	if raise {

@@ -82,7 +82,8 @@ type Subscription struct {
 
 	mu     sync.Mutex
 	status Status
-	stale  bool // the alarm was raised
+	stale  bool  // the alarm was raised
+	urgent int64 // version of the newest urgent orders that were seen, in force or not
 }
 
 // New makes a subscription. It reaches for no network and starts nothing. Where the store's set is damaged or missing but

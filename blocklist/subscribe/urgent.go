@@ -76,20 +76,30 @@ func (s *Subscription) fetchOrders(ctx context.Context, o *origin, w *trust.Walk
 	if err != nil {
 		return fmt.Errorf("urgent orders: %w", err)
 	}
-	s.takeOrders(ctx, w, b, next)
+	s.takeOrders(ctx, b, next, w.TakeUrgent)
 	return nil
+}
+
+// takeBundledOrders takes urgent orders from a bundle into the evidence: an officer has signed them, and they are newer.
+func (s *Subscription) takeBundledOrders(ctx context.Context, b []byte, next *evidence) {
+	if len(b) == 0 || bytes.Equal(b, next.Chain.Urgent) {
+		return
+	}
+	s.takeOrders(ctx, b, next, func(b []byte) (trust.UrgentSpec, trust.Chain, error) {
+		return next.Chain.TakeUrgent(s.root, b)
+	})
 }
 
 // takeOrders takes urgent orders into the evidence. Those that break the rules are refused, and said, but hold up nothing
 // else: one officer must not be able to keep a release from subscribers.
-func (s *Subscription) takeOrders(ctx context.Context, w *trust.Walk, b []byte, next *evidence) {
+func (s *Subscription) takeOrders(ctx context.Context, b []byte, next *evidence, take func([]byte) (trust.UrgentSpec, trust.Chain, error)) {
 	taken := *next
-	spec, err := w.OpenUrgent(b)
+	spec, chain, err := take(b)
 	if err == nil {
 		err = s.c.Guard.Hold(spec.Entries) // nobody can let them pass: that takes the quorum
 	}
 	if err == nil {
-		taken.Chain = w.Accepted()
+		taken.Chain = chain
 		_, taken.Seen, err = taken.limitOrders(time.Now())
 	}
 	if err != nil {

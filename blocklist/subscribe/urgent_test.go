@@ -3,6 +3,7 @@ package subscribe_test
 import (
 	"log/slog"
 	"os"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -238,4 +239,66 @@ func TestOrdersOnAHeldRelease(t *testing.T) {
 	require.NoError(t, s.Accept(t.Context(), hold.ID))
 	s.lists(t, true, "a.example", "example.co.uk")
 	assert.Equal(t, 1, s.Status().Urgent)
+}
+
+// An order is in force as soon as it is announced.
+func TestAnnouncedOrders(t *testing.T) {
+	o, a, server := newOrigin(t)
+	a.Urgent = trust.Urgent{Entries: 2, Hours: 2}
+	a.Rotate()
+	r := a.Release(1, "example.org")
+	push(t, o, a, r)
+	s := newSubscriber(t, a, server.URL)
+	s.c.Interval = hour
+	s.restart(t, server.URL)
+	s.run(t)
+	require.Eventually(t, func() bool { return s.Status().Serial == 1 }, 10*time.Second, time.Millisecond)
+	for version, name := range []string{"a.example", "b.example"} {
+		r.Urgent = a.Orders(int64(version)+1, 1, []string{name + " expires=" + time.Now().Add(hour).UTC().Format(time.RFC3339)}, anna)
+		push(t, o, a, r)
+		require.Eventually(t, func() bool { _, ok := s.store.LookupHost(name); return ok }, 10*time.Second, time.Millisecond)
+	}
+}
+
+// A bundle carries orders, held to the same rules.
+func TestBundledOrders(t *testing.T) {
+	a, m := urgentAgency(t)
+	stick := filepath.Join(t.TempDir(), "release.tar")
+	r := a.Release(1, "example.org")
+	s := newSubscriber(t, a, stick)
+	order := func(version int64, who trusttest.Person, names ...string) bool {
+		t.Helper()
+		for i := range names {
+			names[i] += " expires=2999-01-01"
+		}
+		r.Urgent = a.Orders(version, 1, names, who)
+		require.NoError(t, os.WriteFile(stick, a.Bundle(r), 0o600))
+		changed, err := s.Refresh(t.Context())
+		require.NoError(t, err)
+		return changed
+	}
+	assert.True(t, order(1, anna, "a.example"))
+	s.lists(t, true, "example.org", "a.example")
+	assert.False(t, order(1, anna, "a.example"), "the same again")
+	assert.True(t, order(3, anna, "b.example"))
+	s.lists(t, false, "a.example")
+	s.lists(t, true, "b.example")
+	assert.False(t, order(2, anna, "a.example"), "a rollback")
+	assert.False(t, order(4, trusttest.NewPerson("mallory"), "c.example"))
+	assert.False(t, order(4, anna, "c.example", "d.example"), "a third and a fourth on top of one release")
+	s.restart(t, stick)
+	s.lists(t, false, "a.example", "c.example")
+	s.lists(t, true, "b.example")
+
+	// Where the origin does not know of them yet, they stay.
+	r.Urgent = nil
+	m.Publish(r)
+	s.restart(t, m.Dir)
+	require.NoError(t, s.refresh(t))
+	s.lists(t, true, "b.example")
+	s.restart(t, stick)
+	r = a.Delta(r, "+www.example.test")
+	assert.True(t, order(4, anna, "c.example"), "they were for the release before")
+	s.lists(t, false, "b.example", "c.example")
+	s.lists(t, true, "www.example.test")
 }

@@ -260,27 +260,41 @@ func (w *Walk) Urgent() (Wanted, bool) {
 	return wanted(UrgentName(w.snap.urgent.Version), w.snap.urgent, MaxUrgent), true
 }
 
-// OpenUrgent checks the urgent document that the snapshot wants. It fails like Targets; nothing else depends on it.
-func (w *Walk) OpenUrgent(b []byte) (UrgentSpec, error) {
+// TakeUrgent checks the urgent document that the snapshot wants, and returns what is accepted with it. It fails like Targets;
+// nothing else depends on it.
+func (w *Walk) TakeUrgent(b []byte) (UrgentSpec, Chain, error) {
 	if err := w.snap.urgent.VerifyLengthHashes(b); err != nil {
-		return UrgentSpec{}, classify("urgent orders", err)
+		return UrgentSpec{}, w.next, classify("urgent orders", err)
 	}
-	spec, err := ParseUrgent(b)
-	if err != nil {
-		return spec, err
-	}
-	var key ListKey
-	if spec.Serial == uint64(w.snap.NextVersion) { // what lies on another release may be encrypted with another key
-		key = w.next.Key
-	}
-	spec, err = OpenNewUrgent(w.root, w.held.Urgent, b, key)
+	spec, next, err := w.next.TakeUrgent(w.root, b)
 	if err == nil && spec.Version != w.snap.urgent.Version {
 		err = fmt.Errorf("urgent orders: %w: version %d, the snapshot names %d", blocklist.ErrUntrusted, spec.Version, w.snap.urgent.Version)
 	}
 	if err == nil {
-		w.next.Urgent = b
+		w.next = next
 	}
-	return spec, err
+	return spec, w.next, err
+}
+
+// TakeUrgent checks an urgent document against the chain that it comes with, whose own it must be newer than, and returns the
+// chain with it.
+func (c Chain) TakeUrgent(root *Root, b []byte) (UrgentSpec, Chain, error) {
+	spec, err := ParseUrgent(b)
+	if err != nil {
+		return spec, c, err
+	}
+	targets, err := ParseTargets(c.Targets)
+	if err != nil {
+		return spec, c, err
+	}
+	var key ListKey
+	if spec.Serial == uint64(targets.Version) { // what lies on another release may be encrypted with another key
+		key = c.Key
+	}
+	if spec, err = OpenNewUrgent(root, c.Urgent, b, key); err == nil {
+		c.Urgent = b
+	}
+	return spec, c, err
 }
 
 // Sighting is when a target was ordered first.
