@@ -98,12 +98,21 @@ func (l *Ledger) change(ctx context.Context, kind string, c Cause, fill func(*op
 	}
 	defer unlock()
 	if c.Override != "" {
-		c.Reason = strings.TrimPrefix(c.Reason+"; guards overridden: "+c.Override, "; ")
+		c.Reason = strings.TrimPrefix(c.Reason+overriddenBy+c.Override, "; ")
 	}
 	if err := l.operate(ctx, kind, c, func(o *operation) error { return fill(o, &r) }); err != nil {
 		return Result{}, err
 	}
 	return r, nil
+}
+
+// overriddenBy stands between the reason of a change and why the guards were overridden.
+const overriddenBy = "; guards overridden: "
+
+// withoutOverride returns the reason of a change alone.
+func withoutOverride(reason string) string {
+	reason, _, _ = strings.Cut("; "+reason, overriddenBy)
+	return strings.TrimPrefix(reason, "; ")
 }
 
 // statements are what an operation runs once or more for each entry.

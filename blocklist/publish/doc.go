@@ -13,7 +13,8 @@
 //
 // [Init] makes the folder, [Open] opens it. [Ledger.Add], [Ledger.Remove] and [Ledger.Import] change the list,
 // [Ledger.Release] makes the next release of it, [Ledger.Sign] adds an officer's signature, [Ledger.Push] brings it to an
-// origin, and [Ledger.Verify] proves that the history is the one that was signed. Each of them is one step: a process
+// origin, and [Ledger.Verify] proves that the history is the one that was signed. [Ledger.Referrals] are the listed pages
+// for the platforms that can take them down, [Ledger.RecordChecks] records which are gone. Each of them is one step: a process
 // killed in the middle leaves the old state or the new one.
 //
 // A Ledger may be used by several goroutines and processes. One of them can change it at a time, the others get

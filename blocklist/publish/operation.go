@@ -50,6 +50,8 @@ const (
 	KindRefuse = "refuse" // what was pending was dropped
 	KindUrgent = "urgent" // one officer has ordered something alone
 
+	KindTakedown = "takedown" // checks were recorded of which pages are still there; its changes are these
+
 	KindOverride = "override" // the next release may pass the guards, with the findings that it refers to
 	KindGuard    = "guard"    // the settings of the guards were changed
 )
@@ -74,7 +76,7 @@ type Operation struct {
 	Added       uint64    `json:"added"`   // lines that came; a changed attribute is a line that went and one that came
 	Removed     uint64    `json:"removed"` // lines that went
 	LastChange  int64     `json:"last_change"`
-	ChangesHash string    `json:"changes_hash"` // SHA-256 of the lines, each with its sign and a line end
+	ChangesHash string    `json:"changes_hash"` // SHA-256 of the lines, or checks, each with its sign and a line end
 	Entries     uint64    `json:"entries"`      // of the list, afterwards
 	Digest      string    `json:"digest"`       // of the list, afterwards
 	Hash        string    `json:"hash"`         // of all of the above and the hash of the operation before
@@ -168,6 +170,7 @@ type operation struct {
 	before string // the hash of the operation before
 	digest blocklist.Digest
 	hash   hash.Hash
+	checks int // that were recorded
 }
 
 // operate runs fill as one operation: all of it, recorded, or nothing. An operation that changes no entry is recorded only
@@ -188,7 +191,7 @@ func (l *Ledger) operate(ctx context.Context, kind string, c Cause, fill func(*o
 	if err := fill(o); err != nil {
 		return err
 	}
-	if o.Added+o.Removed == 0 && !changesNothing(kind) {
+	if o.Added+o.Removed == 0 && o.checks == 0 && !changesNothing(kind) {
 		return nil
 	}
 	if err := o.record(ctx); err != nil {

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"iter"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -74,7 +75,7 @@ func verifyChain(ctx context.Context, q querier, list string) (last Operation, e
 		if o.ID != last.ID+1 {
 			return last, damaged("operation %d is missing, or operation %d does not belong there", last.ID+1, o.ID)
 		}
-		if err := verifyOperation(o, last, &digest, next); err != nil {
+		if err := verifyOperation(ctx, q, o, last, &digest, next); err != nil {
 			return last, err
 		}
 		last = o
@@ -85,13 +86,18 @@ func verifyChain(ctx context.Context, q querier, list string) (last Operation, e
 	if c, err, more := next(); more {
 		return last, errors.Join(err, damaged("change %d (%s%.80s) belongs to no operation", c.id, c.sign, c.target))
 	}
-	return last, nil
+	return last, verifyChecks(ctx, q)
 }
 
 // verifyOperation proves that the operation o follows from the one before and from its own changes.
-func verifyOperation(o, before Operation, digest *blocklist.Digest, next func() (changeRow, error, bool)) error {
-	replayed := before
-	if err := replay(o, &replayed, digest, next); err != nil {
+func verifyOperation(ctx context.Context, q querier, o, before Operation, digest *blocklist.Digest, next func() (changeRow, error, bool)) error {
+	replayed, hash := before, sha256.New()
+	if o.Kind == KindTakedown {
+		if err := hashChecks(ctx, q, o.ID, hash); err != nil {
+			return err
+		}
+	}
+	if err := replay(o, &replayed, digest, hash, next); err != nil {
 		return err
 	}
 	switch {
@@ -106,8 +112,7 @@ func verifyOperation(o, before Operation, digest *blocklist.Digest, next func() 
 }
 
 // replay makes the changes of the operation o to the state before it.
-func replay(o Operation, state *Operation, digest *blocklist.Digest, next func() (changeRow, error, bool)) error {
-	hash := sha256.New()
+func replay(o Operation, state *Operation, digest *blocklist.Digest, hash hash.Hash, next func() (changeRow, error, bool)) error {
 	state.Added, state.Removed = 0, 0
 	for state.LastChange < o.LastChange {
 		state.LastChange++

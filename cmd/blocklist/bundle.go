@@ -2,10 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
-	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -39,18 +36,12 @@ can't prove that nothing newer exists.`,
 	return cmd
 }
 
-// deliverToFile writes a bundle to a file; path has the old content or the new.
+// deliverToFile writes a bundle to a file.
 func deliverToFile(path string) publish.Deliver {
 	return func(_ context.Context, _ string, bundle io.Reader) error {
-		f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-		if err != nil {
+		return writeFile(path, func(w io.Writer) error {
+			_, err := io.Copy(w, bundle)
 			return err
-		}
-		defer os.Remove(f.Name()) //nolint:errcheck // it is there only if something failed
-		_, err = io.Copy(f, bundle)
-		if err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
-			return err
-		}
-		return os.Rename(f.Name(), path)
+		})
 	}
 }

@@ -4,10 +4,10 @@ import (
 	"io"
 	"iter"
 	"maps"
-	"os"
 	"slices"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/formats"
@@ -36,24 +36,43 @@ unless --skip-unsupported leaves it out. The result goes to standard output, onc
 		},
 	}
 	in.flags(cmd, "from")
-	out.flags(cmd)
+	out.flags(cmd, "to", "", formats.Writable())
 	required(cmd, "to")
 	return cmd
 }
 
 func (a *app) export() *cobra.Command {
 	var out output
+	var pages referralOutput
 	cmd := &cobra.Command{
-		Use:     "export --to FORMAT",
-		Short:   "Write what is listed in any format",
-		Example: `  blocklist -C DIR export --to unbound > unbound.conf`,
-		Args:    args(cobra.NoArgs),
+		Use:   "export --format FORMAT",
+		Short: "Write what is listed in any format, or for the platforms that can take pages down",
+		Long: `Write what is listed in any format, or for the platforms that can take pages down. --to is the same as --format.
+
+The format referral is for those: every listed URL with its reference, the reason of the operation that listed it, since
+when it is listed, and whether it is still there by the checks that blocklist takedown has recorded; entries with
+status=monitor, too. It is CSV or, with --json, one JSON object a line; with --output a CSV and a JSON file for each platform.
+
+A platform is the registrable domain of the host (t.me, user.github.io), unless the file --platforms names it: a domain and
+the platform's name a line, for the domain and all names below it.`,
+		Example: `  blocklist -C DIR export --format unbound > unbound.conf
+  blocklist -C DIR export --format referral -o referrals --platforms platforms.txt`,
+		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withLedger(func(l *publish.Ledger) error { return out.write(a, l.Entries(cmd.Context())) })
+			if err := pages.check(out.format); err != nil {
+				return err
+			}
+			return a.withLedger(func(l *publish.Ledger) error {
+				if out.format == referral {
+					return pages.write(cmd, a, l)
+				}
+				return out.write(a, l.Entries(cmd.Context()))
+			})
 		},
 	}
-	out.flags(cmd)
-	required(cmd, "to")
+	out.flags(cmd, "format", "to", append(formats.Writable(), referral))
+	pages.flags(cmd)
+	required(cmd, "format")
 	return cmd
 }
 
@@ -63,34 +82,32 @@ type output struct {
 	o      formats.WriteOptions
 }
 
-func (out *output) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&out.format, "to", "", "the `format`: "+list(formats.Writable()))
+// flags adds the flags; name is that of the format's flag, which may be called alias as well.
+func (out *output) flags(cmd *cobra.Command, name, alias string, writable []formats.Format) {
+	cmd.Flags().SetNormalizeFunc(func(_ *pflag.FlagSet, given string) pflag.NormalizedName {
+		if given == alias {
+			given = name
+		}
+		return pflag.NormalizedName(given)
+	})
+	cmd.Flags().StringVar(&out.format, name, "", "the `format`: "+list(writable))
 	cmd.Flags().StringVar(&out.o.Zone, "zone", "", "the `name` of the RPZ zone")
 	cmd.Flags().BoolVar(&out.o.SkipUnsupported, "skip-unsupported", false, "leave out what the format cannot say")
 }
 
-// write writes entries to standard output once all of them were written to a temporary file.
+// write writes entries to standard output.
 func (out *output) write(a *app, entries iter.Seq2[blocklist.Entry, error]) error {
 	format, err := formats.Parse(out.format)
 	if err != nil || !slices.Contains(formats.Writable(), format) {
 		return usage("format %q cannot be written; there are %s", out.format, list(formats.Writable()))
 	}
-	f, err := os.CreateTemp("", "blocklist-*")
-	if err != nil {
+	return a.writeOut(func(w io.Writer) error {
+		written, err := formats.Write(w, format, entries, out.o)
+		if err == nil {
+			a.sayWritten(written)
+		}
 		return err
-	}
-	defer os.Remove(f.Name()) //nolint:errcheck // a temporary file
-	defer f.Close()           //nolint:errcheck // as above
-	written, err := formats.Write(f, format, entries, out.o)
-	if err != nil {
-		return err
-	}
-	a.sayWritten(written)
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	_, err = io.Copy(a.stdout, f)
-	return err
+	})
 }
 
 // sayWritten tells what was left out.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"iter"
 	"os"
 	"path/filepath"
@@ -34,7 +35,7 @@ func list(all []formats.Format) string {
 	return strings.Join(words, ", ")
 }
 
-// open opens a file, or standard input for "-".
+// open opens a list in a file, or on standard input for "-".
 func (in *input) open(a *app, path string) (*formats.Reader, func(), error) {
 	o := formats.Options{Origin: in.zone, Name: path}
 	var err error
@@ -44,13 +45,9 @@ func (in *input) open(a *app, path string) (*formats.Reader, func(), error) {
 	if o.Scope, err = parseScope(in.scope); err != nil {
 		return nil, nil, err
 	}
-	source, done := a.stdin, func() {}
-	if path != "-" {
-		f, err := os.Open(path)
-		if err != nil {
-			return nil, nil, err
-		}
-		source, done = f, func() { f.Close() } //nolint:errcheck // it was only read
+	source, done, err := a.openInput(path)
+	if err != nil {
+		return nil, nil, err
 	}
 	r, err := formats.NewReader(source, o)
 	if err != nil {
@@ -58,6 +55,18 @@ func (in *input) open(a *app, path string) (*formats.Reader, func(), error) {
 		return nil, nil, err
 	}
 	return r, done, nil
+}
+
+// openInput opens a file, or standard input for "-".
+func (a *app) openInput(path string) (r io.Reader, done func(), err error) {
+	if path == "-" {
+		return a.stdin, func() {}, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	return f, func() { f.Close() }, nil //nolint:errcheck // it was only read
 }
 
 func parseScope(text string) (blocklist.Scope, error) {

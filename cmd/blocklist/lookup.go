@@ -133,10 +133,11 @@ func findInLedger(ctx context.Context, dir, text string) (found []blocklist.Entr
 	return found, nil
 }
 
-func withoutErrors(all []blocklist.Entry) iter.Seq2[blocklist.Entry, error] {
-	return func(yield func(blocklist.Entry, error) bool) {
-		for _, e := range all {
-			if !yield(e, nil) {
+// withoutErrors yields values that are there already.
+func withoutErrors[T any](all []T) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for _, v := range all {
+			if !yield(v, nil) {
 				return
 			}
 		}

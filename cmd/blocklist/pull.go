@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -72,7 +71,7 @@ func (a *app) runPull(ctx context.Context, pin []byte, origins []string, dir str
 		}
 	}
 	path := filepath.Join(dir, pulledFile)
-	if err := writePulled(s, path); err != nil {
+	if err := writeFile(path, func(w io.Writer) error { return writeEntries(w, s.Entries()) }); err != nil {
 		return err
 	}
 	status := s.Status()
@@ -94,19 +93,6 @@ func listOf(root []byte) (string, error) {
 		return "", fmt.Errorf("reading the root: %w: %w", blocklist.ErrMalformed, err)
 	}
 	return document.Signed.List, blocklist.CheckListName(document.Signed.List)
-}
-
-// writePulled writes the entries that are held; path has the old ones or the new.
-func writePulled(s *subscribe.Subscription, path string) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) //nolint:errcheck // it is there only if something failed
-	if err := errors.Join(writeEntries(f, s.Entries()), f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }
 
 // writeEntries writes entries, one a line.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -14,26 +16,44 @@ import (
 
 func (a *app) status() *cobra.Command {
 	var asJSON bool
+	var table string
 	cmd := &cobra.Command{
-		Use:     "status",
-		Short:   "Show where the list stands: entries, releases, what is pending",
+		Use:   "status",
+		Short: "Show where the list stands: entries, releases, what is pending, which pages are still there",
+		Long: `Show where the list stands: entries, releases, what is pending; and of listed URLs, by the platform that can take them
+down, how many are open (never checked, or still there at the last check), came back after they were removed, or are
+removed, and for how long those have been there that are. blocklist takedown records checks.`,
 		Example: "  blocklist -C DIR status",
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withLedger(func(l *publish.Ledger) error {
-				s, err := l.Status(cmd.Context())
-				if err != nil {
-					return err
-				}
-				if asJSON {
-					return a.printJSON(s)
-				}
-				return a.printStatus(s)
-			})
+			platforms, err := readPlatforms(table)
+			if err != nil {
+				return err
+			}
+			return a.withLedger(func(l *publish.Ledger) error { return a.showStatus(cmd.Context(), l, platforms, asJSON) })
 		},
 	}
+	platformsFlag(cmd, &table)
 	jsonFlag(cmd, &asJSON)
 	return cmd
+}
+
+func (a *app) showStatus(ctx context.Context, l *publish.Ledger, platforms publish.Platforms, asJSON bool) error {
+	s, err := l.Status(ctx)
+	if err != nil {
+		return err
+	}
+	takedowns, err := l.Takedowns(ctx, platforms)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return a.printJSON(struct {
+			publish.Status
+			Takedowns []publish.PlatformStatus `json:"takedowns,omitempty"`
+		}{s, takedowns})
+	}
+	return errors.Join(a.printStatus(s), a.printTakedowns(takedowns))
 }
 
 func (a *app) printStatus(s publish.Status) error {

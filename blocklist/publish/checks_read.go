@@ -1,0 +1,227 @@
+package publish
+
+import (
+	"bufio"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// MaxChecks is how much of a file of checks is read, in bytes.
+const MaxChecks = 64 << 20
+
+// ReadChecks reads a CSV file whose header names the columns url, removed and checked, or JSON: an array of objects with
+// these keys, or one after the other. Removed is yes or no, or true or false; checked is a day or a time, in UTC if it does not say.
+// Other columns and keys are left aside.
+//
+// The errors are those of a line or a value, with [blocklist.ErrMalformed]; after one, more checks may follow. It ends with
+// what can't be read at all, or with [blocklist.ErrTooLarge] beyond [MaxChecks].
+func ReadChecks(r io.Reader) iter.Seq2[PageCheck, error] {
+	return func(yield func(PageCheck, error) bool) {
+		limited := &io.LimitedReader{R: r, N: MaxChecks + 1}
+		in := bufio.NewReader(limited)
+		if mark, _ := in.Peek(len(byteOrderMark)); string(mark) == byteOrderMark {
+			in.Discard(len(mark)) //nolint:errcheck // it was peeked
+		}
+		read := readCheckTable
+		if first, err := firstByte(in); err == nil && (first == '[' || first == '{') {
+			read = readCheckValues
+		}
+		err := read(in, yield)
+		if limited.N == 0 {
+			err = fmt.Errorf("%w: more than %d MiB; give it in parts", blocklist.ErrTooLarge, MaxChecks>>20)
+		}
+		if err != nil && !errors.Is(err, errStopped) {
+			yield(PageCheck{}, err)
+		}
+	}
+}
+
+const byteOrderMark = "\xef\xbb\xbf"
+
+// errStopped ends the reading when nobody wants more.
+var errStopped = errors.New("stopped")
+
+// firstByte returns the first byte that is no blank, and leaves it there.
+func firstByte(in *bufio.Reader) (byte, error) {
+	for {
+		b, err := in.ReadByte()
+		if err != nil || !strings.ContainsRune(" \t\r\n", rune(b)) {
+			return b, errors.Join(err, in.UnreadByte())
+		}
+	}
+}
+
+// checkText is a check as it is read.
+type checkText struct {
+	url, removed, checked string
+}
+
+func (t checkText) parse() (c PageCheck, why string) {
+	if t.url == "" {
+		return c, "there is no url"
+	}
+	target := t.url
+	if !strings.Contains(target, "://") {
+		target = "https://" + target
+	}
+	var err error
+	if c.Page, err = blocklist.ParseEntry(target); err != nil || strings.ContainsAny(target, " \t\r\n") {
+		if entry := (*blocklist.EntryError)(nil); errors.As(err, &entry) {
+			return c, "url: " + entry.Why
+		}
+		return c, "url: there are blanks in it"
+	}
+	switch strings.ToLower(t.removed) {
+	case "yes", "true":
+		c.Removed = true
+	case "no", "false":
+	default:
+		return c, fmt.Sprintf("removed is %.20q: yes or no is needed", t.removed)
+	}
+	if c.Checked, err = parseCheckTime(t.checked); err != nil {
+		return c, fmt.Sprintf("checked is %.30q: a day (2027-05-01) or a time (2027-05-01T08:00:00Z) is needed", t.checked)
+	}
+	return c, ""
+}
+
+func parseCheckTime(text string) (time.Time, error) {
+	if at, err := time.Parse(time.DateTime, text); err == nil {
+		return at, nil
+	}
+	return blocklist.ParseTime(text)
+}
+
+// give yields a check, or why it is none.
+func (t checkText) give(where string, yield func(PageCheck, error) bool) error {
+	c, why := t.parse()
+	var err error
+	if why != "" {
+		err = fmt.Errorf("%s: %.80q: %w: %s", where, t.url, blocklist.ErrMalformed, why)
+	}
+	if !yield(c, err) {
+		return errStopped
+	}
+	return nil
+}
+
+// readCheckTable reads CSV.
+func readCheckTable(in *bufio.Reader, yield func(PageCheck, error) bool) error {
+	r := csv.NewReader(in)
+	r.FieldsPerRecord, r.TrimLeadingSpace, r.ReuseRecord = -1, true, true
+	r.Comma = separator(in)
+	header, err := r.Read()
+	if err != nil && !errors.Is(err, io.EOF) {
+		return csvError(err)
+	}
+	columns, err := checkColumns(header)
+	if err != nil {
+		return err
+	}
+	for {
+		row, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return csvError(err)
+		}
+		field := func(name string) string {
+			if i := columns[name]; i < len(row) {
+				return strings.TrimSpace(row[i])
+			}
+			return ""
+		}
+		line, _ := r.FieldPos(0)
+		text := checkText{url: field("url"), removed: field("removed"), checked: field("checked")}
+		if err := text.give(fmt.Sprintf("line %d", line), yield); err != nil {
+			return err
+		}
+	}
+}
+
+// separator returns the one that the header has most of. Spreadsheets of many countries write semicolons.
+func separator(in *bufio.Reader) rune {
+	start, _ := in.Peek(1 << 10) // less than that is fine
+	header, _, _ := strings.Cut(string(start), "\n")
+	best := ','
+	for _, s := range ";\t" {
+		if strings.Count(header, string(s)) > strings.Count(header, string(best)) {
+			best = s
+		}
+	}
+	return best
+}
+
+// checkColumns finds the columns by their names.
+func checkColumns(header []string) (map[string]int, error) {
+	columns := map[string]int{}
+	for i, name := range header {
+		name = strings.ToLower(strings.TrimSpace(name))
+		if _, twice := columns[name]; twice && (name == "url" || name == "removed" || name == "checked") {
+			return nil, fmt.Errorf("line 1: %w: the column %q is there twice", blocklist.ErrMalformed, name)
+		}
+		columns[name] = i
+	}
+	for _, name := range []string{"url", "removed", "checked"} {
+		if _, ok := columns[name]; !ok {
+			return nil, fmt.Errorf("line 1: %w: there is no column %q; the header names url, removed and checked", blocklist.ErrMalformed, name)
+		}
+	}
+	return columns, nil
+}
+
+// csvError makes an error of a table ours; it has the line.
+func csvError(err error) error {
+	if broken := (*csv.ParseError)(nil); errors.As(err, &broken) {
+		return fmt.Errorf("line %d: %w: %w", broken.Line, blocklist.ErrMalformed, broken.Err)
+	}
+	return err
+}
+
+// readCheckValues reads JSON.
+func readCheckValues(in *bufio.Reader, yield func(PageCheck, error) bool) error {
+	dec := json.NewDecoder(in)
+	array := false
+	if first, err := firstByte(in); err == nil && first == '[' {
+		array = true
+		if _, err := dec.Token(); err != nil {
+			return fmt.Errorf("%w: %w", blocklist.ErrMalformed, err)
+		}
+	}
+	for n := 1; !array || dec.More(); n++ {
+		var v struct {
+			URL     string `json:"url"`
+			Removed any    `json:"removed"`
+			Checked string `json:"checked"`
+		}
+		err := dec.Decode(&v)
+		if !array && errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("value %d: %w: %w", n, blocklist.ErrMalformed, err)
+		}
+		text := checkText{url: v.URL, checked: v.Checked}
+		if v.Removed != nil {
+			text.removed = fmt.Sprint(v.Removed)
+		}
+		if err := text.give(fmt.Sprintf("value %d", n), yield); err != nil {
+			return err
+		}
+	}
+	if _, err := dec.Token(); err != nil { // the end of the array
+		return fmt.Errorf("%w: the array has no end: %w", blocklist.ErrMalformed, err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("%w: something follows the array", blocklist.ErrMalformed)
+	}
+	return nil
+}

@@ -1,0 +1,84 @@
+package publish
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"unicode"
+
+	"golang.org/x/net/publicsuffix"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// Platforms say whom to refer a page to. The zero value takes each site for a platform of its own: the registrable domain
+// of the page's host, by the public suffix list with its private section, so that user.github.io is a site. An address
+// stands for itself.
+type Platforms struct {
+	names map[string]string // of platforms, by domain in lower case
+}
+
+// maxPlatform is the longest name of a platform, in bytes.
+const maxPlatform = 64
+
+// ParsePlatforms reads a domain and the name of a platform a line: "facebook.example  The Platform". The line is for the
+// domain and all names below it, unless there is one for a name below. Comments begin with #. It fails with
+// [*blocklist.EntryError].
+func ParsePlatforms(text string) (Platforms, error) {
+	p := Platforms{names: map[string]string{}}
+	number := 0
+	for line := range strings.Lines(text) {
+		number++
+		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
+			continue
+		}
+		if why := p.add(line); why != "" {
+			return Platforms{}, &blocklist.EntryError{Line: number, Text: fmt.Sprintf("%.80s", line), Why: why}
+		}
+	}
+	return p, nil
+}
+
+func (p Platforms) add(line string) (why string) {
+	domain, platform := line, ""
+	if i := strings.IndexAny(line, " \t"); i >= 0 {
+		domain, platform = line[:i], strings.TrimSpace(line[i:])
+	}
+	name, err := blocklist.ParseName(domain)
+	switch {
+	case platform == "":
+		return "a domain and the name of its platform are needed"
+	case err != nil || !name.IsHostname():
+		return "it does not begin with a domain"
+	case len(platform) > maxPlatform || strings.ContainsFunc(platform, unsafeText):
+		return fmt.Sprintf("the name of a platform is plain text of at most %d bytes", maxPlatform)
+	}
+	domain = name.String()
+	if known, ok := p.names[domain]; ok && known != platform {
+		return fmt.Sprintf("the platform of %s is %q already", domain, known)
+	}
+	p.names[domain] = platform
+	return ""
+}
+
+// unsafeText tells control characters and those that change the direction of writing.
+func unsafeText(r rune) bool {
+	return r == unicode.ReplacementChar || unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)
+}
+
+// Of returns the platform of a url entry.
+func (p Platforms) Of(e blocklist.Entry) string {
+	host, _, _ := strings.Cut(strings.TrimPrefix(e.Key(), "*."), "/")
+	for name, more := host, len(p.names) > 0; more; _, name, more = strings.Cut(name, ".") {
+		if platform, ok := p.names[name]; ok {
+			return platform
+		}
+	}
+	if a, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+		return a.String()
+	}
+	if site, err := publicsuffix.EffectiveTLDPlusOne(host); err == nil {
+		return site
+	}
+	return host // a public suffix itself
+}

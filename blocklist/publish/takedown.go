@@ -1,0 +1,93 @@
+package publish
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+)
+
+// PlatformStatus says how far a platform is with the pages that it was referred.
+type PlatformStatus struct {
+	Platform  string    `json:"platform"`
+	Open      uint64    `json:"open"`      // not checked, or still there
+	Unchecked uint64    `json:"unchecked"` // those among them that were never checked
+	Returned  uint64    `json:"returned"`
+	Removed   uint64    `json:"removed"`
+	UpDay     uint64    `json:"up_day"` // pages that are open or returned, since at most a day
+	UpWeek    uint64    `json:"up_week"`
+	UpLonger  uint64    `json:"up_longer"`
+	Oldest    time.Time `json:"oldest,omitzero"` // since when the longest of those is
+}
+
+// up returns how many pages are there.
+func (s PlatformStatus) up() uint64 { return s.Open + s.Returned }
+
+// Takedowns sums [Ledger.Referrals] up by platform: those with most pages that are still there come first.
+func (l *Ledger) Takedowns(ctx context.Context, p Platforms) ([]PlatformStatus, error) {
+	all := map[string]*PlatformStatus{}
+	now := time.Now()
+	for page, err := range l.Referrals(ctx, p) {
+		if err != nil {
+			return nil, err
+		}
+		s := all[page.Platform]
+		if s == nil {
+			s = &PlatformStatus{Platform: page.Platform}
+			all[page.Platform] = s
+		}
+		s.count(page, now)
+	}
+	out := make([]PlatformStatus, 0, len(all))
+	for _, s := range all {
+		out = append(out, *s)
+	}
+	slices.SortFunc(out, func(a, b PlatformStatus) int {
+		if a.up() != b.up() {
+			return int(b.up()) - int(a.up())
+		}
+		return strings.Compare(a.Platform, b.Platform)
+	})
+	return out, nil
+}
+
+// Add returns the sum of two platforms, with the name of the first.
+func (s PlatformStatus) Add(t PlatformStatus) PlatformStatus {
+	s.Open += t.Open
+	s.Unchecked += t.Unchecked
+	s.Returned += t.Returned
+	s.Removed += t.Removed
+	s.UpDay += t.UpDay
+	s.UpWeek += t.UpWeek
+	s.UpLonger += t.UpLonger
+	if s.Oldest.IsZero() || !t.Oldest.IsZero() && t.Oldest.Before(s.Oldest) {
+		s.Oldest = t.Oldest
+	}
+	return s
+}
+
+func (s *PlatformStatus) count(page Referral, now time.Time) {
+	switch page.State {
+	case StateRemoved:
+		s.Removed++
+		return
+	case StateReturned:
+		s.Returned++
+	default:
+		s.Open++
+	}
+	if page.LastCheck.IsZero() {
+		s.Unchecked++
+	}
+	switch age := now.Sub(page.Since); {
+	case age <= 24*time.Hour:
+		s.UpDay++
+	case age <= 7*24*time.Hour:
+		s.UpWeek++
+	default:
+		s.UpLonger++
+	}
+	if s.Oldest.IsZero() || page.Since.Before(s.Oldest) {
+		s.Oldest = page.Since
+	}
+}

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+// referral is the format in which pages are referred to the platforms that can take them down.
+const referral = "referral"
+
+// maxPlatforms is how long a table of platforms may be, in bytes.
+const maxPlatforms = 1 << 20
+
+// platformsFlag adds --platforms.
+func platformsFlag(cmd *cobra.Command, path *string) {
+	cmd.Flags().StringVar(path, "platforms", "", "a `file` with a domain and the name of its platform a line; other sites are platforms of their own")
+}
+
+// readPlatforms reads the table of platforms, if there is one.
+func readPlatforms(path string) (p publish.Platforms, err error) {
+	if path == "" {
+		return p, nil
+	}
+	text, err := readAtMost(path, maxPlatforms)
+	if err != nil {
+		return p, err
+	}
+	if p, err = publish.ParsePlatforms(string(text)); err != nil {
+		err = fmt.Errorf("reading %s: %w", path, err)
+	}
+	return p, err
+}
+
+// referralOutput is what export writes for platforms.
+type referralOutput struct {
+	platforms, dir string
+	asJSON         bool
+}
+
+func (out *referralOutput) flags(cmd *cobra.Command) {
+	platformsFlag(cmd, &out.platforms)
+	cmd.Flags().StringVarP(&out.dir, "output", "o", "", "the `folder` for a CSV and a JSON file for each platform")
+	jsonFlag(cmd, &out.asJSON)
+}
+
+// check refuses the flags with formats that they mean nothing to.
+func (out *referralOutput) check(format string) error {
+	if *out != (referralOutput{}) && format != referral {
+		return usage("--platforms, --output and --json are for --format %s", referral)
+	}
+	if out.dir != "" && out.asJSON {
+		return usage("--output writes both CSV and JSON; --json is for standard output")
+	}
+	return nil
+}
+
+func (out *referralOutput) write(cmd *cobra.Command, a *app, l *publish.Ledger) error {
+	platforms, err := readPlatforms(out.platforms)
+	if err != nil {
+		return err
+	}
+	pages := l.Referrals(cmd.Context(), platforms)
+	switch {
+	case out.dir != "":
+		return out.writeFiles(a, l.List(), pages)
+	case out.asJSON:
+		same := func(p publish.Referral) publish.Referral { return p }
+		return printAll(a, true, pages, same, nil)
+	}
+	return a.writeOut(func(w io.Writer) error { return writeReferralCSV(w, pages) })
+}
+
+// writeReferralCSV writes a table. None of its cells is a formula to a spreadsheet.
+func writeReferralCSV(w io.Writer, pages iter.Seq2[publish.Referral, error]) error {
+	out := csv.NewWriter(w)
+	err := out.Write([]string{"platform", "url", "covers", "category", "reference", "reason", "listed", "expires", "state", "since", "last_check"})
+	for p, pageErr := range pages {
+		if pageErr != nil || err != nil {
+			return cmp.Or(err, pageErr)
+		}
+		row := []string{
+			p.Platform, p.URL, p.Covers, p.Category, p.Reference, p.Reason, dateText(p.Listed), dateText(p.Expires),
+			p.State, dateText(p.Since), dateText(p.LastCheck),
+		}
+		for i := range row {
+			row[i] = cell(row[i])
+		}
+		err = out.Write(row)
+	}
+	out.Flush()
+	return cmp.Or(err, out.Error())
+}
+
+// cell keeps spreadsheets from taking a text for a formula, by an apostrophe in front of it.
+func cell(text string) string {
+	first, _ := utf8.DecodeRuneInString(strings.TrimLeftFunc(text, unicode.IsSpace))
+	if strings.ContainsRune("=+-@\uff1d\uff0b\uff0d\uff20", first) {
+		return "'" + text
+	}
+	return text
+}
+
+func dateText(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// referralFile is the JSON document for a platform.
+type referralFile struct {
+	List     string             `json:"list"`
+	Platform string             `json:"platform"`
+	Created  time.Time          `json:"created"`
+	Pages    []publish.Referral `json:"pages"`
+}
+
+// writeFiles writes the files of each platform.
+func (out *referralOutput) writeFiles(a *app, list string, pages iter.Seq2[publish.Referral, error]) error {
+	byPlatform := map[string]*referralFile{}
+	now := time.Now().UTC().Truncate(time.Second)
+	for p, err := range pages {
+		if err != nil {
+			return err
+		}
+		f := byPlatform[p.Platform]
+		if f == nil {
+			f = &referralFile{List: list, Platform: p.Platform, Created: now}
+			byPlatform[p.Platform] = f
+		}
+		f.Pages = append(f.Pages, p)
+	}
+	names, err := referralNames(slices.Sorted(maps.Keys(byPlatform)))
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(out.dir, 0o755); err != nil {
+		return err
+	}
+	total := 0
+	for _, platform := range slices.Sorted(maps.Keys(byPlatform)) {
+		f := byPlatform[platform]
+		if err := f.write(filepath.Join(out.dir, names[platform])); err != nil {
+			return err
+		}
+		a.say("%s: %s", names[platform], plural(uint64(len(f.Pages)), "page", "pages"))
+		total += len(f.Pages)
+	}
+	a.say("written: %s, %s, to %s", plural(uint64(total), "page", "pages"), plural(uint64(len(names)), "platform", "platforms"), out.dir)
+	return nil
+}
+
+func (f *referralFile) write(path string) error {
+	err := writeFile(path+".csv", func(w io.Writer) error { return writeReferralCSV(w, withoutErrors(f.Pages)) })
+	if err != nil {
+		return err
+	}
+	return writeFile(path+".json", func(w io.Writer) error {
+		buffered := bufio.NewWriter(w)
+		enc := json.NewEncoder(buffered)
+		enc.SetIndent("", "  ")
+		return cmp.Or(enc.Encode(f), buffered.Flush())
+	})
+}
+
+// referralNames makes file names of the platforms' names, which may hold anything.
+func referralNames(platforms []string) (map[string]string, error) {
+	names, taken := map[string]string{}, map[string]string{}
+	for _, platform := range platforms {
+		name := strings.Map(func(r rune) rune {
+			if r < utf8.RuneSelf && (unicode.IsLetter(r) || unicode.IsDigit(r)) || strings.ContainsRune(" ._-", r) {
+				return r
+			}
+			return '_'
+		}, platform)
+		name = strings.Trim(name, " .") // not hidden, not a folder, and nothing that Windows would cut off
+		folded := strings.ToLower(name)
+		if other, ok := taken[folded]; ok || name == "" {
+			return nil, fmt.Errorf("platform %q: %w: its files would be called like those of %q; give it another name with --platforms", platform, blocklist.ErrMalformed, other)
+		}
+		taken[folded], names[platform] = platform, name
+	}
+	return names, nil
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+func (a *app) takedown() *cobra.Command {
+	var c publish.Cause
+	cmd := &cobra.Command{
+		Use:   "takedown FILE",
+		Short: "Record which listed pages their platforms have taken down",
+		Long: `Record which listed pages their platforms have taken down: the result of a check that somebody has made. - is standard
+input. blocklist status sums it up by platform and age, blocklist export --format referral has it page by page.
+
+FILE is CSV with a header and the columns url, removed (yes or no) and checked (a day, or a time in UTC), or JSON with the
+same keys: an array, or an object a line. Other columns are left aside, so what export has written will do with these two added.
+All of it is recorded in the ledger, or, if a line can't be read, nothing. Pages that are not listed are left out, and told.`,
+		Example: `  blocklist -C DIR takedown checked.csv --reason "weekly check"`,
+		Args:    args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if c.Reason == "" {
+				c.Reason = "checks of " + filepath.Base(args[0])
+			}
+			return a.withLedger(func(l *publish.Ledger) error { return a.recordChecks(cmd, l, args[0], c) })
+		},
+	}
+	causeFlags(cmd, &c)
+	return cmd
+}
+
+func (a *app) recordChecks(cmd *cobra.Command, l *publish.Ledger, path string, c publish.Cause) error {
+	source, done, err := a.openInput(path)
+	if err != nil {
+		return err
+	}
+	defer done()
+	r, err := l.RecordChecks(cmd.Context(), publish.ReadChecks(source), c)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	a.say("%s recorded, %s as before", plural(r.Recorded, "check", "checks"), thousands(r.Unchanged))
+	if r.NotListed > 0 {
+		more := ""
+		if r.NotListed > uint64(len(r.Strangers)) {
+			more = " ..."
+		}
+		a.say("left out, as they are not on the list: %s: %s%s", plural(r.NotListed, "page", "pages"), strings.Join(r.Strangers, " "), more)
+	}
+	return nil
+}
+
+// maxPlatformLines is how many platforms status tells one by one.
+const maxPlatformLines = 20
+
+// printTakedowns tells how far the platforms are. They are sorted by what is still there.
+func (a *app) printTakedowns(all []publish.PlatformStatus) error {
+	if len(all) == 0 {
+		return nil
+	}
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprint(w, "\nplatform\topen\tcame back\tremoved\tnever checked\tthere to 1 day\tto 1 week\tlonger\toldest\n")
+	var sum publish.PlatformStatus
+	for i, s := range all {
+		sum = sum.Add(s)
+		if i < maxPlatformLines {
+			platformLine(w, s)
+		}
+	}
+	if len(all) > 1 {
+		sum.Platform = "together"
+		platformLine(w, sum)
+	}
+	if n := len(all) - maxPlatformLines; n > 0 {
+		fmt.Fprintf(w, "(%s with fewer pages are left out here; --json has them all)\n", plural(uint64(n), "platform", "platforms"))
+	}
+	return w.Flush()
+}
+
+func platformLine(w *tabwriter.Writer, s publish.PlatformStatus) {
+	oldest := "-"
+	if !s.Oldest.IsZero() {
+		oldest = s.Oldest.UTC().Format(time.RFC3339)
+	}
+	fmt.Fprint(w, s.Platform)
+	for _, n := range []uint64{s.Open, s.Returned, s.Removed, s.Unchecked, s.UpDay, s.UpWeek, s.UpLonger} {
+		fmt.Fprintf(w, "\t%s", thousands(n))
+	}
+	fmt.Fprintf(w, "\t%s\n", oldest)
+}
