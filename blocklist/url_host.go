@@ -17,8 +17,9 @@ func appendHost(dst []byte, s string) ([]byte, netip.Addr) {
 	if strings.IndexByte(s, '%') >= 0 {
 		s = string(appendUnescaped(nil, s))
 	}
-	if strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") {
-		return appendIPv6(dst, s[1:len(s)-1])
+	// Dots at the ends go, here already: what is left must not be read as an address later.
+	if inside, ok := strings.CutPrefix(strings.Trim(s, "."), "["); ok && strings.HasSuffix(inside, "]") {
+		return appendIPv6(dst, inside[:len(inside)-1])
 	}
 	if !isASCII(s) && utf8.ValidString(s) {
 		ascii, why := toASCII(s)

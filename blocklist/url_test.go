@@ -77,6 +77,8 @@ func TestParseURL(t *testing.T) {
 		"http://[64:ff9b::c000:207]/":  "http://192.0.2.7/",
 		"http://192.0x.0X2.7/":         "http://192.0.2.7/",
 		"http://[::ffff:192.0.2.7]/":   "http://192.0.2.7/",
+		"http://..[2001:db8::1]./":     "http://[2001:db8::1]/",
+		"http://.[a].b/":               "http://%5Ba%5D.b/",
 	} {
 		u, err := blocklist.ParseURL(raw)
 		require.NoError(t, err, "%q", raw)
@@ -90,7 +92,7 @@ func TestParseURL(t *testing.T) {
 func TestParseURLRefuses(t *testing.T) {
 	for _, raw := range []string{
 		"", "  ", "/", "/path", "//h.example/", "http://", "http:///", "ftp:///x", "http://?q", "http://.../", "http://user@/", "http://:80/",
-		"http://[::1%25eth0]/", "http://[192.0.2.7]/", "http://[x]/", "http://ｈ％41.example/", "http://a／b.example/",
+		"http://[::1%25eth0]/", "http://[192.0.2.7]/", "http://[x]/", "http://.[0\x8d]/", "http://%2e[x]./", "http://ｈ％41.example/", "http://a／b.example/",
 		"http://" + strings.Repeat("ü", 2000) + "/",
 	} {
 		_, err := blocklist.ParseURL(raw)
@@ -156,7 +158,7 @@ func TestParseURLIsLinear(t *testing.T) {
 func FuzzParseURL(f *testing.F) {
 	for _, s := range []string{
 		"http://h.example/%25%32%35?a%3Fb#c", `HTTP:\\user@[::1]:80\a\..\b`, "bücher.example//x/./", "http://0x7f.1/ %", "http://h/a%3F/..%2f*",
-		"http://％41/", "http://a%3a80@b%2fc:1:2/", "http://XN--\u00fc.example",
+		"http://％41/", "http://a%3a80@b%2fc:1:2/", "http://XN--\u00fc.example", "P:\\\\user@.[0\x8d]",
 	} {
 		f.Add(s)
 	}
