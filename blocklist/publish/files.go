@@ -218,7 +218,7 @@ func writeText(w io.Writer, h, base blocklist.Header, changes iter.Seq2[blocklis
 		}
 	}
 	if digest != h.Digest || entries != h.Entries {
-		return fmt.Errorf("ledger: %w: the entries are not those that its history has led to; blocklist verify finds out why", blocklist.ErrDigest)
+		return errStrayed()
 	}
 	return rw.Close()
 }
@@ -243,4 +243,9 @@ func (l *Ledger) removeFiles(last Released, pending []trust.File) error {
 		}
 	}
 	return err
+}
+
+// errStrayed says that somebody has changed the ledger behind our back.
+func errStrayed() error {
+	return fmt.Errorf("ledger: %w: the entries are not those that its history has led to; blocklist verify finds out why", blocklist.ErrDigest)
 }

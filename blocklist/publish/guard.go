@@ -212,7 +212,11 @@ func (l *Ledger) examine(ctx context.Context, last Released, now Operation) (*gu
 	u := guard.Update{After: now.Entries}
 	if last.Serial == 0 {
 		u.Entries, u.Changes = l.Entries(ctx), l.additions(ctx)
-		return g.Check(u)
+		report, err := g.Check(u)
+		if errors.Is(err, blocklist.ErrMalformed) { // there are more or fewer than there should be
+			err = errStrayed()
+		}
+		return report, err
 	}
 	row := l.db.QueryRowContext(ctx, `SELECT entries FROM operations WHERE id = ?`, last.Operation)
 	if err := row.Scan(&u.Before); err != nil {
