@@ -20,9 +20,15 @@ const soa = "\xc0\x0c\x00\x06\x00\x01\x00\x00\x00\x1e\x00\x2f\x09localhost\x00\x
 // questions are asked for the size of their answers more than for anything else.
 const hinfo = "\xc0\x0c\x00\x0d\x00\x01\x00\x00\x0e\x10\x00\x09\x07RFC8482\x00"
 
-// minimalAny appends the answer to a question for all types.
+// minimalAny appends the answer to a question for all types. A validator, which could not make anything of a record that
+// nobody has signed, is asked to come over TCP, where its answer can't be sent to somebody else: there the upstream answers.
 func (q *query) minimalAny(dst []byte) []byte {
-	m := append(q.start(dst, dns.RcodeSuccess), hinfo...)
+	m := q.start(dst, dns.RcodeSuccess)
+	if q.do {
+		m[2] |= flagTC >> 8
+		return q.finish(m, 0, ede{})
+	}
+	m = append(m, hinfo...)
 	m[7] = 1
 	return q.finish(m, 0, ede{})
 }

@@ -135,4 +135,12 @@ func TestAnyIsAnsweredMinimally(t *testing.T) {
 		assert.Equal(t, dns.RcodeNameError, ask(t, s, network, question("listed.test.", dns.TypeANY)).Rcode)
 	}
 	assert.Zero(t, up.n.Load())
+	// What a validator asks for must be signed: over TCP the upstream's answer is, and over UDP it would be too much.
+	reply := ask(t, s, "udp", question("example.org.", dns.TypeANY).SetEdns0(1232, true))
+	assert.True(t, reply.Truncated)
+	assert.Empty(t, reply.Answer)
+	assert.Zero(t, up.n.Load())
+	ask(t, s, "tcp", question("example.org.", dns.TypeANY).SetEdns0(1232, true))
+	assert.EqualValues(t, 1, up.n.Load())
+	assert.True(t, ask(t, s, "udp", question("example.org.", dns.TypeANY).SetEdns0(1232, true)).Truncated, "whatever is in the cache")
 }

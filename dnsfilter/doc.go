@@ -28,7 +28,8 @@
 // All answers but those of the upstream are local: class other than IN and zone transfers get REFUSED, other opcodes NOTIMP,
 // an unknown EDNS version BADVERS. The RD bit is copied and changes nothing: there is no recursion here to ask for. Answers
 // that do not fit are cut to the question, with TC set. Questions for all types (ANY) are answered with a HINFO record
-// that says no more than that (RFC 8482), unless the name is blocked.
+// that says no more than that (RFC 8482), unless the name is blocked; those with the DO bit are asked to come over TCP, and
+// answered by the upstream there.
 //
 // A blocked answer tells clients that speak EDNS why, with an extended error (RFC 8914): the reason of the list or quorum, its
 // [Notice] if there is one, and Forged Answer beside addresses. A notice has at most 202 bytes, or as JSON what fits; an answer

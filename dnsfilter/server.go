@@ -159,7 +159,7 @@ func (s *Server) local(c *course, dst []byte, q *query, now uint32) (m []byte, a
 			return m, false
 		}
 	}
-	if q.qtype == dns.TypeANY {
+	if q.qtype == dns.TypeANY && (!q.do || !q.overStream()) {
 		return q.minimalAny(dst), false
 	}
 	m, how := s.cache.get(dst, q, now)

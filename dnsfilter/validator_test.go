@@ -1,0 +1,189 @@
+package dnsfilter_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/upstream"
+)
+
+// signedZones are a signed zone, a signed one below it, and one below it that is not.
+var signedZones = map[string]string{
+	"signed.example":          "ns A 127.0.0.1\nwww A 192.0.2.1\nalias CNAME www\nhidden CNAME a.listed\na.listed A 192.0.2.9\n*.wild A 192.0.2.3\nchild NS ns\nplain NS ns\nsvc HTTPS 1 www alpn=h2\n",
+	"child.signed.example":    "@ A 192.0.2.20\nwww A 192.0.2.21\n",
+	"plain.signed.example":    "www A 192.0.2.31\n",
+	"unrelated.other.example": "www A 192.0.2.41\n",
+}
+
+// signed is a folder with zones that dnssec-signzone has signed, and the anchor of the uppermost.
+type signed struct{ dir, ds, key string }
+
+func needPrograms(t *testing.T, names ...string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("it starts other programs")
+	}
+	for _, name := range names {
+		if _, err := exec.LookPath(name); err != nil {
+			t.Skipf("%s is not here: %v", name, err)
+		}
+	}
+}
+
+func (s *signed) run(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir = s.dir
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s %v\n%s", name, args, out)
+	return string(out)
+}
+
+func (s *signed) read(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(s.dir, name))
+	require.NoError(t, err)
+	return string(text)
+}
+
+func signZones(t *testing.T) *signed {
+	t.Helper()
+	s := &signed{dir: t.TempDir()}
+	for name, text := range signedZones {
+		head := "$TTL 300\n$ORIGIN " + name + ".\n@ SOA ns.signed.example. h.signed.example. 1 3600 600 86400 60\n@ NS ns.signed.example.\n"
+		writeFile(t, s.dir, name, head+text)
+	}
+	for _, name := range []string{"child.signed.example", "signed.example"} { // the DS record of the one goes into the other
+		key := strings.TrimSpace(s.run(t, "dnssec-keygen", "-q", "-a", "ECDSAP256SHA256", "-f", "KSK", name))
+		s.key = s.read(t, key+".key")
+		writeFile(t, s.dir, name, s.read(t, name)+s.key+s.ds)
+		s.run(t, "dnssec-signzone", "-q", "-z", "-o", name, "-f", name, name)
+		s.ds = s.read(t, "dsset-"+name+".")
+	}
+	return s
+}
+
+// start runs a server until the test ends, and waits until it answers.
+func (s *signed) start(t *testing.T, addr, name string, args ...string) {
+	t.Helper()
+	var log bytes.Buffer
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, &log, &log
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		cancel()
+		_ = cmd.Wait() // it was killed
+		if t.Failed() {
+			t.Logf("%s:\n%s", name, log.String())
+		}
+	})
+	require.Eventually(t, func() bool {
+		m, err := dns.Exchange(question("www.signed.example.", dns.TypeA), addr)
+		return err == nil && m.Rcode == dns.RcodeSuccess
+	}, 20*time.Second, 50*time.Millisecond)
+}
+
+func freePort(t *testing.T) netip.AddrPort {
+	t.Helper()
+	l, addr := listen(t)
+	require.NoError(t, l.Close())
+	return netip.MustParseAddrPort(addr)
+}
+
+func (s *signed) startNSD(t *testing.T) netip.AddrPort {
+	t.Helper()
+	at := freePort(t)
+	conf := fmt.Sprintf("server:\n ip-address: 127.0.0.1@%d\n username: \"\"\n chroot: \"\"\n zonesdir: %q\n database: \"\"\n pidfile: nsd.pid\n xfrdfile: xfrd\n"+
+		" zonelistfile: zones\n server-count: 1\n refuse-any: no\nremote-control:\n control-enable: no\n", at.Port(), s.dir)
+	for name := range signedZones {
+		conf += fmt.Sprintf("zone:\n name: %s\n zonefile: %s\n", name, name)
+	}
+	s.start(t, at.String(), "nsd", "-d", "-c", writeFile(t, s.dir, "nsd.conf", conf))
+	return at
+}
+
+// startUnbound runs a validator whose only way to the world is the server at the address.
+func (s *signed) startUnbound(t *testing.T, server netip.AddrPort) string {
+	t.Helper()
+	at := freePort(t)
+	conf := fmt.Sprintf("server:\n interface: 127.0.0.1@%d\n do-daemonize: no\n use-syslog: no\n username: \"\"\n chroot: \"\"\n directory: %q\n pidfile: \"\"\n val-log-level: 2\n"+
+		" do-not-query-localhost: no\n aggressive-nsec: no\n trust-anchor: %q\n module-config: \"validator iterator\"\nremote-control:\n control-enable: no\nforward-zone:\n name: \".\"\n forward-addr: 127.0.0.1@%d\n",
+		at.Port(), s.dir, strings.Join(strings.Fields(s.ds), " "), server.Port())
+	s.start(t, at.String(), "unbound", "-d", "-c", writeFile(t, s.dir, "unbound.conf", conf))
+	return at.String()
+}
+
+// TestValidatorBehind puts unbound and delv behind the server, and nsd with signed zones in front of it: all that is not
+// listed is proved, whatever is asked for. What is listed is not let through, and can't be proved.
+func TestValidatorBehind(t *testing.T) {
+	t.Parallel()
+	needPrograms(t, "nsd", "unbound", "delv", "dnssec-keygen", "dnssec-signzone")
+	s := signZones(t)
+	up, err := upstream.New(s.startNSD(t))
+	require.NoError(t, err)
+	policy := dnsfilter.DefaultSettings().Policy()
+	policy.Rules = []dnsfilter.Rule{{List: "l", Action: dnsfilter.NXDomain}}
+	addr, _ := serve(t, newServer(t, dnsfilter.Config{Store: newStore(t, map[string]string{"l": "listed.signed.example"}), Policy: policy, Upstream: up}))
+	behind := s.startUnbound(t, netip.MustParseAddrPort(addr))
+	for _, c := range []struct {
+		name   string
+		qtype  uint16
+		rcode  int
+		proved bool
+	}{
+		{"www.signed.example.", dns.TypeA, dns.RcodeSuccess, true},
+		{"www.signed.example.", dns.TypeMX, dns.RcodeSuccess, true},
+		{"none.signed.example.", dns.TypeA, dns.RcodeNameError, true},
+		{"alias.signed.example.", dns.TypeA, dns.RcodeSuccess, true},
+		{"x.y.wild.signed.example.", dns.TypeA, dns.RcodeSuccess, true},
+		{"svc.signed.example.", dns.TypeHTTPS, dns.RcodeSuccess, true},
+		{"signed.example.", dns.TypeDNSKEY, dns.RcodeSuccess, true},
+		{"child.signed.example.", dns.TypeDS, dns.RcodeSuccess, true},
+		{"child.signed.example.", dns.TypeDNSKEY, dns.RcodeSuccess, true},
+		{"www.child.signed.example.", dns.TypeA, dns.RcodeSuccess, true},
+		{"plain.signed.example.", dns.TypeDS, dns.RcodeSuccess, true},
+		{"www.plain.signed.example.", dns.TypeA, dns.RcodeSuccess, false},
+		{"www.unrelated.other.example.", dns.TypeA, dns.RcodeSuccess, false},
+		{"ns.signed.example.", dns.TypeANY, dns.RcodeSuccess, true},
+		{"other.signed.example.", dns.TypeANY, dns.RcodeNameError, true},
+		{"a.listed.signed.example.", dns.TypeA, dns.RcodeServerFailure, false},
+		{"hidden.signed.example.", dns.TypeA, dns.RcodeServerFailure, false},
+	} {
+		for range 2 {
+			reply := exchange(t, "tcp", behind, question(c.name, c.qtype).SetEdns0(1232, true))
+			assert.Equal(t, dns.RcodeToString[c.rcode], dns.RcodeToString[reply.Rcode], c)
+			assert.Equal(t, c.proved, reply.AuthenticatedData, c)
+		}
+	}
+	s.delv(t, netip.MustParseAddrPort(addr))
+}
+
+func (s *signed) delv(t *testing.T, server netip.AddrPort) {
+	t.Helper()
+	fields := strings.Fields(s.key[strings.Index(s.key, "DNSKEY")+len("DNSKEY"):])
+	anchors := fmt.Sprintf("trust-anchors { signed.example. static-key %s %s %s %q; };\n", fields[0], fields[1], fields[2], strings.Join(fields[3:], ""))
+	path := writeFile(t, s.dir, "anchors", anchors)
+	for what, want := range map[string]string{
+		"www.signed.example A": "; fully validated", "www.child.signed.example A": "; fully validated", "none.signed.example A": "; negative response, fully validated",
+		"www.signed.example MX": "; negative response, fully validated", "www.signed.example ANY": "; fully validated", "www.plain.signed.example A": "; unsigned answer",
+	} {
+		args := append([]string{"@127.0.0.1", "-p", fmt.Sprint(server.Port()), "-a", path, "+root=signed.example"}, strings.Fields(what)...)
+		assert.Contains(t, s.run(t, "delv", args...), want, what)
+	}
+}
