@@ -41,7 +41,10 @@
 // Clients beyond the networks that the policy names (or, if it names none, loopback and private ones) get REFUSED over UDP,
 // and a closed connection over TCP. Responses and datagrams from port 0 are not answered.
 //
-// A [RateLimit] bounds what one network of clients is answered over UDP.
+// A [RateLimit] bounds what one network of clients is answered over UDP. Cookies (RFC 7873) are answered with cookies of RFC
+// 9018; a client that brings one back has proved its address, and passes the limit. Beyond it, a client that has sent a
+// cookie is told to come again with ours (BADCOOKIE), others to come over TCP. Padding is ignored, and answers are not padded: there
+// is no encrypted transport here that it would be of use for.
 //
 // Nothing here logs or keeps a client's address or a name that was asked for.
 //

@@ -162,6 +162,9 @@ func (s *Settings) CheckFiles() error {
 			mistakes = append(mistakes, s.fileAt[path].mistake(s.File, err.Error()))
 		}
 	}
+	if _, err := s.filePolicy(); err != nil {
+		mistakes = append(mistakes, s.fileAt[s.CookieSecrets].mistake(s.File, err.Error()))
+	}
 	return mistakes.err()
 }
 

@@ -39,6 +39,7 @@ func pathsServer(t testing.TB) *Server {
 	require.NoError(t, err)
 	s, err := New(Config{Store: store, Policy: p, Upstream: zone})
 	require.NoError(t, err)
+	s.unix = func() uint32 { return 1_800_000_000 }
 	return s
 }
 
@@ -57,6 +58,9 @@ func (s *Server) fast(packet []byte) ([]byte, bool) {
 	q := &query{counters: &s.shared}
 	if len(packet) < headerSize || !q.read(packet) || q.check() != dns.RcodeSuccess {
 		return nil, false
+	}
+	if m, ok := s.admit(s.current.Load(), nil, q, netip.Addr{}, false); !ok {
+		return m, true
 	}
 	m, ask := s.local(s.current.Load(), nil, q, s.cache.now())
 	return m, !ask || len(m) > 0
@@ -112,6 +116,15 @@ func isNextSecond(a, b []byte) bool {
 	return string(a) == string(b)
 }
 
+// pathsOptions are cookies of several lengths, and other options.
+var pathsOptions = [][]dns.EDNS0{
+	{&dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: "0102030405060708"}},
+	{&dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: "0102030405060708" + "010000006b49d200" + "0102030405060708"}},
+	{&dns.EDNS0_PADDING{Padding: make([]byte, 30)}, &dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: "0102030405060708"}, &dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE}},
+	{&dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: "01020304050607"}},
+	{&dns.EDNS0_NSID{Code: dns.EDNS0NSID}},
+}
+
 // pathsQueries are queries of every kind that the paths treat apart.
 func pathsQueries(t testing.TB) (out [][]byte) {
 	t.Helper()
@@ -126,6 +139,9 @@ func pathsQueries(t testing.TB) (out [][]byte) {
 				m.RecursionDesired, m.AuthenticatedData, m.CheckingDisabled = variant&1 == 0, variant&2 != 0, variant&4 != 0
 				if variant&8 != 0 {
 					m.SetEdns0(uint16(400*(variant&7)), variant&1 != 0)
+				}
+				if opt := m.IsEdns0(); opt != nil && variant&4 != 0 {
+					opt.Option = append(opt.Option, pathsOptions[variant%len(pathsOptions)]...)
 				}
 				packed, err := m.Pack()
 				require.NoError(t, err)

@@ -27,10 +27,13 @@ func (s *Server) plain(packet []byte, stream bool, client netip.Addr) []byte {
 }
 
 // accept decides from the header alone: no reply to replies, NOTIMP for other opcodes than QUERY, FORMERR for several
-// questions or none and for records where a query has none.
+// questions, for none unless there may be a cookie, and for records where a query has none.
 func accept(h dns.Header) dns.MsgAcceptAction {
 	if h.Bits&flagQR == 0 && h.Bits>>11&15 != dns.OpcodeQuery {
 		return dns.MsgRejectNotImplemented
+	}
+	if h.Bits&flagQR == 0 && h.Qdcount == 0 && h.Ancount == 0 && h.Nscount == 0 && h.Arcount == 1 {
+		return dns.MsgAccept // for a cookie
 	}
 	return dns.DefaultMsgAcceptFunc(h)
 }
@@ -55,13 +58,15 @@ func (s *Server) respond(msg *dns.Msg, stream bool, client netip.Addr) []byte {
 		rcode = dns.RcodeNotImplemented
 	case q.parse(msg, stream):
 		rcode = q.check()
+	case len(msg.Question) == 0 && q.sentCookie != nil: // asked for a cookie alone (RFC 7873, section 5.4)
+		rcode = dns.RcodeSuccess
 	}
 	current := s.current.Load()
 	q.structured = current.policy.wantsStructured(msg)
 	if m, ok := s.admit(current, nil, q, client, stream); !ok {
 		return m
 	}
-	if rcode != dns.RcodeSuccess {
+	if rcode != dns.RcodeSuccess || q.question == nil {
 		return q.refuse(nil, rcode, 0)
 	}
 	m, wait := s.begin(current, nil, q)

@@ -60,7 +60,10 @@ type Policy struct {
 	// of Sinkhole: they are told, and have no data.
 	StructuredErrors uint16
 
-	// RateLimit is for queries over UDP.
+	// CookieSecrets are shared with other servers that answer at the same address; if there are none, a server makes its own.
+	CookieSecrets []CookieSecret
+
+	// RateLimit is for queries over UDP, except those that have a cookie of ours.
 	RateLimit RateLimit
 
 	// Special are zones that a server answers itself, as zones of which nothing is known: see [SpecialZones].

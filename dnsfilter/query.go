@@ -27,8 +27,13 @@ type query struct {
 	allowed    bool       // by a list, with all that it leads to
 	client     netip.Addr // in plain form; zero if it has none
 	counters   *counters
-	buf        [2 * (blocklist.MaxName + 5)]byte
-	reached    [2][blocklist.MaxName]byte // for names that an answer leads to
+
+	sentCookie []byte           // of the client, and whatever it takes for ours; nil if there is none
+	stamped    bool             // cookie is to be in the answer
+	cookie     [fullCookie]byte // made by stampCookie
+
+	buf     [2 * (blocklist.MaxName + 5)]byte
+	reached [2][blocklist.MaxName]byte // for names that an answer leads to
 }
 
 // Bits of the last byte of a key.
@@ -40,7 +45,7 @@ const (
 // name returns the name in lower-case wire form: what is decided on.
 func (q *query) name() []byte { return q.key[: len(q.key)-5 : len(q.key)-5] }
 
-// read takes an ordinary query from a datagram: one question, and of EDNS nothing but its fixed part. For everything else
+// read takes an ordinary query from a datagram: one question, and of EDNS no options but cookies and padding. For everything else
 // it returns false, and the plain path has to look. The query keeps a reference to the datagram.
 func (q *query) read(m []byte) bool {
 	if len(m) < headerSize+5 {
@@ -91,14 +96,18 @@ func lowerName(name []byte) {
 	}
 }
 
-// readEDNS reads what follows the question: nothing, or an OPT record without options.
+// readEDNS reads what follows the question: nothing, or an OPT record.
 func (q *query) readEDNS(m []byte, records byte) bool {
 	q.edns, q.do, q.version, q.size = false, false, 0, minSize
+	q.sentCookie, q.stamped = nil, false
 	if records == 0 {
 		return len(m) == 0
 	}
 	const fixed = 11
-	if records > 1 || len(m) != fixed || m[0] != 0 || count(m, 1) != int(dns.TypeOPT) || m[5]|m[6]|m[9]|m[10] != 0 {
+	if records > 1 || len(m) < fixed || m[0] != 0 || count(m, 1) != int(dns.TypeOPT) || m[5]|m[6] != 0 || count(m, 9) != len(m)-fixed {
+		return false
+	}
+	if len(m) > fixed && !q.readOptions(m[fixed:]) {
 		return false
 	}
 	q.edns, q.do, q.size = true, m[7]&0x80 != 0, clientSize(count(m, 3))
@@ -108,7 +117,7 @@ func (q *query) readEDNS(m []byte, records byte) bool {
 // parse takes a message that holds one question; false means that it breaks the rules.
 func (q *query) parse(msg *dns.Msg, stream bool) bool {
 	q.id, q.size, q.flags = msg.Id, minSize, headerFlags(msg)
-	if len(msg.Question) != 1 || !q.parseEDNS(msg.Extra) {
+	if !q.parseEDNS(msg.Extra) || len(msg.Question) != 1 {
 		return false
 	}
 	asked := msg.Question[0]
@@ -153,6 +162,9 @@ func (q *query) parseEDNS(extra []dns.RR) bool {
 		if q.edns || opt.Hdr.Name != "." {
 			return false
 		}
+		if !q.parseCookie(opt) {
+			return false
+		}
 		q.edns, q.do, q.version, q.size = true, opt.Do(), opt.Version(), clientSize(int(opt.UDPSize()))
 	}
 	return true
@@ -179,6 +191,7 @@ func (q *query) copyTo(to *query) {
 	to.edns, to.do, to.version, to.size = q.edns, q.do, q.version, q.size
 	to.structured = q.structured
 	to.allowed, to.client, to.counters = q.allowed, q.client, q.counters
+	to.sentCookie, to.stamped, to.cookie = nil, q.stamped, q.cookie
 	to.key = append(to.buf[:0], q.key...)
 	half := len(to.buf) / 2
 	to.question = append(to.buf[half:half], q.question...)

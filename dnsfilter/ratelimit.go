@@ -123,9 +123,11 @@ func (l *limiter) ahead(slot, now uint64) uint64 {
 	return ahead
 }
 
-// admit tells whether a query may be answered. If not, it appends to dst what is sent instead, or nothing.
+// admit tells whether a query may be answered, and makes the cookie that the answer is to have. If not, it appends to dst what
+// is sent instead, or nothing. The limit is not for those who have proved their address.
 func (s *Server) admit(c *course, dst []byte, q *query, client netip.Addr, stream bool) (m []byte, ok bool) {
-	if !stream && c.limiter != nil && !c.limiter.allows(client) {
+	proven := q.sentCookie != nil && q.stampCookie(c.secrets, client, s.unix())
+	if !stream && !proven && c.limiter != nil && !c.limiter.allows(client) {
 		return q.holdBack(dst, c.limiter), false
 	}
 	if !c.policy.serves(client) {
@@ -135,14 +137,17 @@ func (s *Server) admit(c *course, dst []byte, q *query, client netip.Addr, strea
 	return nil, true
 }
 
-// holdBack appends what a query beyond the limit gets: now and then a request to come over TCP, where nobody can forge an
-// address.
+// holdBack appends what a query beyond the limit gets: now and then a request to come again with a cookie of ours
+// (RFC 7873, section 5.2.3), or over TCP; neither can be done with a forged address.
 func (q *query) holdBack(dst []byte, l *limiter) []byte {
 	q.counters.limited.Add(1)
 	if l.slip == 0 || l.held.Add(1)%l.slip != 0 {
 		return nil
 	}
 	q.counters.slipped.Add(1)
+	if q.stamped {
+		return q.refuse(dst, dns.RcodeBadCookie, 0)
+	}
 	m := q.start(dst, dns.RcodeSuccess)
 	m[2] |= flagTC >> 8
 	return q.finish(m, 0, ede{})

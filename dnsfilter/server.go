@@ -49,8 +49,10 @@ type Server struct {
 	current atomic.Pointer[course]
 	cache   *cache
 	flights flights
-	spare   sync.Pool     // of *flight
-	failed  atomic.Uint32 // when the upstream last failed; 0: it has answered since
+	spare   sync.Pool      // of *flight
+	unix    func() uint32  // the time
+	secrets []CookieSecret // of those that share none
+	failed  atomic.Uint32  // when the upstream last failed; 0: it has answered since
 	log     *slog.Logger
 
 	conns    connections
@@ -66,6 +68,7 @@ type course struct {
 	views    *views
 	special  zones
 	limiter  *limiter // nil: no limit
+	secrets  []CookieSecret
 	upstream Upstream
 	lane     *upstream.Lane // for those who have none of their own; nil if the upstream has none
 }
@@ -82,6 +85,8 @@ func New(c Config) (*Server, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{store: c.Store, cache: newCache(max(c.Cache, 0)), log: c.Log, latency: newLatency()}
+	s.unix = func() uint32 { return uint32(time.Now().Unix()) }
+	s.secrets = []CookieSecret{newCookieSecret()}
 	s.flights.by = make(map[uint64]*flight)
 	s.spare.New = func() any { return new(flight) }
 	s.Reconfigure(c.Policy, c.Upstream)
@@ -91,6 +96,9 @@ func New(c Config) (*Server, error) {
 // Reconfigure replaces policy and upstream in one step: a query meets the old ones or the new ones.
 func (s *Server) Reconfigure(p Policy, u Upstream) {
 	c := &course{policy: p, views: newViews(&p), special: newZones(p.Special), limiter: newLimiter(p.RateLimit), upstream: u}
+	if c.secrets = p.CookieSecrets; len(c.secrets) == 0 {
+		c.secrets = s.secrets
+	}
 	c.lane = c.newLane(nil)
 	s.current.Store(c)
 }

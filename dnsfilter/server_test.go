@@ -137,7 +137,7 @@ func TestEDNS(t *testing.T) {
 	s := blockingServer(t)
 	m := question("example.org.", dns.TypeA).SetEdns0(4096, false)
 	opt := m.IsEdns0()
-	opt.Option = append(opt.Option, &dns.EDNS0_LOCAL{Code: 65001, Data: []byte("x")}, &dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: "0102030405060708"})
+	opt.Option = append(opt.Option, &dns.EDNS0_LOCAL{Code: 65001, Data: []byte("x")}, &dns.EDNS0_PADDING{Padding: []byte("x")})
 	opt.SetZ(0x1234)
 	reply := ask(t, s, "udp", m)
 	require.Len(t, reply.Answer, 1)

@@ -63,7 +63,11 @@ func (s *Service) newServer() (*Server, error) {
 	if cache == 0 {
 		cache = -1
 	}
-	return New(Config{Store: s.store, Policy: s.settings.Policy(), Upstream: u, Cache: cache, Log: s.log})
+	policy, err := s.settings.filePolicy()
+	if err != nil {
+		return nil, err
+	}
+	return New(Config{Store: s.store, Policy: policy, Upstream: u, Cache: cache, Log: s.log})
 }
 
 // forwarder makes the upstream of the settings.
@@ -134,6 +138,10 @@ func (s *Service) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	policy, err := next.filePolicy()
+	if err != nil {
+		return err
+	}
 	follows, err := s.newFollows(next, false)
 	if err != nil {
 		return err
@@ -145,7 +153,7 @@ func (s *Service) reload(ctx context.Context) error {
 			}
 		}
 	}
-	s.server.Reconfigure(next.Policy(), u)
+	s.server.Reconfigure(policy, u)
 	s.swapFollows(ctx, follows)
 	s.dropFiles(next)
 	s.warnFixed(next)

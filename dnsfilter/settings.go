@@ -34,7 +34,8 @@ type Settings struct {
 	StructuredErrors uint16
 	Guard            Guard // holds updates of signed lists that would block too much, or suddenly too little
 
-	RateLimit RateLimit // of queries over UDP; default: none
+	RateLimit     RateLimit // of queries over UDP; default: none
+	CookieSecrets string    // file, see ReadCookieSecrets; default: this server's own, new at each start
 
 	fileAt map[string]place // where files are named
 }

@@ -39,7 +39,8 @@ func parseSettings(path string, text []byte) (*Settings, error) {
 
 			"structured_errors": one(r, &s.StructuredErrors, parseOption),
 
-			"rate_limit": func(n ast.Node) { s.readRateLimit(r, n) },
+			"rate_limit":     func(n ast.Node) { s.readRateLimit(r, n) },
+			"cookie_secrets": func(n ast.Node) { one(r, &s.CookieSecrets, s.path)(n); s.fileAt[s.CookieSecrets] = placeOf(n) },
 		})
 	}
 	s.setDefaults()

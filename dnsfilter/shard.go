@@ -121,8 +121,8 @@ func (s *shard) read(dst []byte, at int, key []byte) ([]byte, entry) {
 	return m[:headerSize+size], entry{at: at, words: entryHeader + words, stored: uint32(times >> 32), expires: uint32(times)}
 }
 
-// optRoom is what an OPT record with extended errors needs.
-const optRoom = 32
+// optRoom is what an OPT record with extended errors and a cookie needs.
+const optRoom = 64
 
 // sameBytes tells whether words begin with b.
 func sameBytes(words []atomic.Uint64, b []byte) bool {

@@ -60,10 +60,13 @@ const ownKey = "settings "
 
 // ownFiles returns the settings file, and those that belong to it.
 func (s *Settings) ownFiles() []string {
-	if s.File == "" {
-		return s.Guard.files()
+	files := s.Guard.files()
+	for _, path := range []string{s.File, s.CookieSecrets} {
+		if path != "" {
+			files = append(files, path)
+		}
 	}
-	return append(s.Guard.files(), s.File)
+	return files
 }
 
 // know takes the settings as they are for read, but for files that are known.

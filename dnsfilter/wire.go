@@ -55,9 +55,9 @@ func (q *query) replyFlags(given uint16) uint16 {
 func (q *query) finish(m []byte, extended uint8, e ede) []byte {
 	optSize := 0
 	if q.edns {
-		if optSize = 11 + e.size(); len(m)+optSize > q.size {
+		if optSize = 11 + e.size() + q.cookieOption(); len(m)+optSize > q.size {
 			e.text = [2]string{}
-			optSize = 11 + e.size()
+			optSize = 11 + e.size() + q.cookieOption()
 		}
 	}
 	if len(m)+optSize > q.size {
@@ -71,15 +71,19 @@ func (q *query) finish(m []byte, extended uint8, e ede) []byte {
 	return q.appendOPT(m, extended, &e)
 }
 
-// appendOPT adds the one OPT record (RFC 6891, section 6.1.2). Nothing of the client's is echoed but the DO bit.
+// appendOPT adds the one OPT record (RFC 6891, section 6.1.2). Nothing of the client's is echoed but the DO bit and its cookie.
 func (q *query) appendOPT(m []byte, extended uint8, e *ede) []byte {
 	binary.BigEndian.PutUint16(m[10:], binary.BigEndian.Uint16(m[10:])+1)
 	do := byte(0)
 	if q.do {
 		do = 1 << 7
 	}
-	size := e.size()
-	return e.append(append(m, 0, 0, byte(dns.TypeOPT), udpSize>>8, udpSize&0xff, extended, 0, do, 0, byte(size>>8), byte(size)))
+	size := e.size() + q.cookieOption()
+	m = append(m, 0, 0, byte(dns.TypeOPT), udpSize>>8, udpSize&0xff, extended, 0, do, 0, byte(size>>8), byte(size))
+	if q.stamped {
+		m = append(append(m, 0, dns.EDNS0COOKIE, 0, fullCookie), q.cookie[:]...)
+	}
+	return e.append(m)
 }
 
 // outdate makes an answer that has expired one that stands in for a better one (RFC 8767), and returns the extended error

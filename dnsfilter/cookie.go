@@ -1,0 +1,193 @@
+package dnsfilter
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"strings"
+
+	"github.com/miekg/dns"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter/internal/siphash"
+)
+
+// CookieSecret is what server cookies are made with (RFC 7873, RFC 9018). Servers that answer at the same address share it.
+type CookieSecret [16]byte
+
+// Sizes of cookies, in bytes.
+const (
+	clientCookie  = 8
+	fullCookie    = 24 // of the client, and ours: version, reserved, time, hash
+	longestCookie = 40 // of anybody's
+)
+
+// How old, in seconds, a cookie of ours may be, and when the client is given a new one (RFC 9018, section 4.3).
+const (
+	cookieLife  = 3600
+	cookieRenew = 1800
+	cookieAhead = 300 // made by a node whose clock is ahead
+)
+
+const (
+	maxCookieFile    = 4 << 10
+	maxCookieSecrets = 8
+)
+
+// ReadCookieSecrets reads a file of secrets: a line of 32 hexadecimal digits each; lines that begin with # do not count. The
+// first makes cookies, all of them are accepted: to change it, give all servers the next one as second line, then as first,
+// and take the old one out an hour later.
+func ReadCookieSecrets(path string) ([]CookieSecret, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading cookie secrets: %w", err)
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	text, err := io.ReadAll(io.LimitReader(f, maxCookieFile+1))
+	if err == nil && len(text) > maxCookieFile {
+		err = blocklist.ErrTooLarge
+	}
+	var secrets []CookieSecret
+	if err == nil {
+		secrets, err = parseCookieSecrets(string(text))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading cookie secrets: %s: %w", path, err)
+	}
+	return secrets, nil
+}
+
+// parseCookieSecrets reads the text of a file of secrets. What it says of mistakes does not repeat them: they are secret.
+func parseCookieSecrets(text string) (secrets []CookieSecret, err error) {
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
+			continue
+		}
+		secret, err := hex.DecodeString(line)
+		if err != nil || len(secret) != len(CookieSecret{}) {
+			return nil, fmt.Errorf("line %d: %w: a secret is 32 hexadecimal digits, as openssl rand -hex 16 makes them", n, blocklist.ErrMalformed)
+		}
+		secrets = append(secrets, CookieSecret(secret))
+	}
+	switch {
+	case len(secrets) == 0:
+		return nil, errors.New("there is no secret in it: make one with openssl rand -hex 16")
+	case len(secrets) > maxCookieSecrets:
+		return nil, fmt.Errorf("%w: more than %d secrets", blocklist.ErrTooLarge, maxCookieSecrets)
+	}
+	return secrets, nil
+}
+
+func newCookieSecret() (secret CookieSecret) {
+	_, _ = rand.Read(secret[:]) // it never fails
+	return secret
+}
+
+// hash returns what makes a cookie ours; head is all before it.
+func (s *CookieSecret) hash(head []byte, client netip.Addr) (sum [8]byte) {
+	var buf [2*clientCookie + 16]byte
+	m := append(buf[:0], head...)
+	if client = client.Unmap(); client.Is4() {
+		a := client.As4()
+		m = append(m, a[:]...)
+	} else {
+		a := client.As16()
+		m = append(m, a[:]...)
+	}
+	binary.LittleEndian.PutUint64(sum[:], siphash.Sum64((*[16]byte)(s), m))
+	return sum
+}
+
+// stampCookie makes the cookie for the answer to a query that came with one, and tells whether the one that came proves
+// that the client gets what is sent to its address.
+func (q *query) stampCookie(secrets []CookieSecret, client netip.Addr, now uint32) (proven bool) {
+	q.stamped = true
+	sent, hash := q.sentCookie, q.cookie[fullCookie-8:]
+	if len(sent) == fullCookie && sent[clientCookie] == 1 {
+		age := int32(now - binary.BigEndian.Uint32(sent[12:]))
+		for i := range secrets {
+			sum := secrets[i].hash(sent[:fullCookie-8], client)
+			if age > cookieLife || age < -cookieAhead || subtle.ConstantTimeCompare(sum[:], sent[fullCookie-8:]) == 0 {
+				continue
+			}
+			if proven = true; i == 0 && age < cookieRenew {
+				copy(q.cookie[:], sent)
+				return proven
+			}
+		}
+	}
+	copy(q.cookie[:clientCookie], sent)
+	q.cookie[clientCookie] = 1
+	clear(q.cookie[clientCookie+1 : 12])
+	binary.BigEndian.PutUint32(q.cookie[12:], now)
+	sum := secrets[0].hash(q.cookie[:fullCookie-8], client)
+	copy(hash, sum[:])
+	return proven
+}
+
+// cookieOption returns how many bytes the cookie takes in the answer.
+func (q *query) cookieOption() int {
+	if q.stamped {
+		return 4 + fullCookie
+	}
+	return 0
+}
+
+// isCookie tells whether what a query has for a cookie has the length of one (RFC 7873, section 5.2.2).
+func isCookie(n int) bool { return n == clientCookie || n >= 2*clientCookie && n <= longestCookie }
+
+// readOptions reads the options of an ordinary query: the first cookie, and padding. What has anything else, or is no cookie,
+// is not ordinary.
+func (q *query) readOptions(options []byte) bool {
+	for len(options) > 0 {
+		if len(options) < 4 || 4+count(options, 2) > len(options) {
+			return false
+		}
+		code, data := count(options, 0), options[4:4+count(options, 2)]
+		options = options[4+len(data):]
+		switch {
+		case code == dns.EDNS0COOKIE && q.sentCookie == nil:
+			if !isCookie(len(data)) {
+				return false
+			}
+			q.sentCookie = data
+		case code != dns.EDNS0COOKIE && code != dns.EDNS0PADDING:
+			return false
+		}
+	}
+	return true
+}
+
+// parseCookie takes the first cookie; false means that it is none.
+func (q *query) parseCookie(opt *dns.OPT) bool {
+	for _, o := range opt.Option {
+		if c, ok := o.(*dns.EDNS0_COOKIE); ok {
+			sent, err := hex.DecodeString(c.Cookie)
+			if err != nil || !isCookie(len(sent)) {
+				return false
+			}
+			q.sentCookie = sent
+			break
+		}
+	}
+	return true
+}
+
+// filePolicy returns what the lists do, with what else is in files.
+func (s *Settings) filePolicy() (Policy, error) {
+	p := s.Policy()
+	if s.CookieSecrets == "" {
+		return p, nil
+	}
+	var err error
+	p.CookieSecrets, err = ReadCookieSecrets(s.CookieSecrets)
+	return p, err
+}

@@ -1,0 +1,195 @@
+package dnsfilter_test
+
+import (
+	"encoding/hex"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter"
+)
+
+const clientCookie = "0102030405060708"
+
+func withCookie(m *dns.Msg, cookie string) *dns.Msg {
+	m.SetEdns0(1232, false)
+	m.IsEdns0().Option = append(m.IsEdns0().Option, &dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: cookie})
+	return m
+}
+
+// cookieOf returns the cookie of an answer, empty if it has none.
+func cookieOf(m *dns.Msg) string {
+	if opt := m.IsEdns0(); opt != nil {
+		for _, o := range opt.Option {
+			if c, ok := o.(*dns.EDNS0_COOKIE); ok {
+				return c.Cookie
+			}
+		}
+	}
+	return ""
+}
+
+// TestCookies gets a cookie for every kind of answer, over each transport; the answers are what they are without.
+func TestCookies(t *testing.T) {
+	t.Parallel()
+	addr, _ := serve(t, blockingServer(t))
+	for _, network := range []string{"udp", "tcp"} {
+		for name, rcode := range map[string]int{
+			"www.example.org.": dns.RcodeSuccess, "other.test.": dns.RcodeSuccess, "a.nxdomain.test.": dns.RcodeNameError,
+			"sinkhole.test.": dns.RcodeSuccess, "refused.test.": dns.RcodeRefused,
+		} {
+			m := exchange(t, network, addr, withCookie(question(name, dns.TypeA), clientCookie))
+			assert.Equal(t, rcode, m.Rcode, name)
+			got := cookieOf(m)
+			require.Len(t, got, 48, name)
+			assert.True(t, strings.HasPrefix(got, clientCookie+"01000000"))
+			again := exchange(t, network, addr, withCookie(question(name, dns.TypeA), got))
+			assert.Equal(t, got, cookieOf(again), "it is still good")
+			plain := exchange(t, network, addr, question(name, dns.TypeA).SetEdns0(1232, false))
+			assert.Empty(t, cookieOf(plain))
+			assert.Len(t, m.Answer, len(plain.Answer), name)
+			assert.Equal(t, edes(plain), edes(m), name)
+		}
+		m := exchange(t, network, addr, withCookie(question("example.org.", dns.TypeAXFR), clientCookie))
+		assert.Equal(t, dns.RcodeRefused, m.Rcode)
+		assert.Len(t, cookieOf(m), 48, "the plain path has them, too")
+
+		alone := withCookie(new(dns.Msg), clientCookie)
+		alone.Id = dns.Id()
+		m = exchange(t, network, addr, alone)
+		assert.Equal(t, dns.RcodeSuccess, m.Rcode)
+		assert.Len(t, cookieOf(m), 48)
+		m = exchange(t, network, addr, new(dns.Msg).SetEdns0(1232, false))
+		assert.Equal(t, dns.RcodeFormatError, m.Rcode, "neither question nor cookie")
+		for _, bad := range []string{"", "01", "010203040506070809", strings.Repeat("00", 15), strings.Repeat("00", 41)} {
+			m := exchange(t, network, addr, withCookie(question("example.org.", dns.TypeA), bad))
+			assert.Equal(t, dns.RcodeFormatError, m.Rcode, "%q", bad)
+		}
+		foreign := exchange(t, network, addr, withCookie(question("www.example.org.", dns.TypeA), clientCookie+strings.Repeat("00", 32)))
+		assert.Len(t, foreign.Answer, 1, "somebody else's cookie is as good as none")
+	}
+}
+
+// TestCookiesPassTheLimit has a client that is over the limit: it is told to come with a cookie, and then is served.
+func TestCookiesPassTheLimit(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, dnsfilter.Config{Policy: dnsfilter.Policy{RateLimit: dnsfilter.RateLimit{PerSecond: 1, Slip: 1}}})
+	addr, _ := serve(t, s)
+	var cookie string
+	require.Eventually(t, func() bool {
+		m := exchange(t, "udp", addr, withCookie(question("example.org.", dns.TypeA), clientCookie))
+		cookie = cookieOf(m)
+		return m.Rcode == dns.RcodeBadCookie && len(m.Answer) == 0 && len(cookie) == 48
+	}, 5*time.Second, time.Millisecond)
+	for range 20 {
+		assert.Len(t, exchange(t, "udp", addr, withCookie(question("example.org.", dns.TypeA), cookie)).Answer, 1)
+	}
+	forged := cookie[:46] + "00"
+	assert.Equal(t, dns.RcodeBadCookie, exchange(t, "udp", addr, withCookie(question("example.org.", dns.TypeA), forged)).Rcode)
+	assert.Len(t, exchange(t, "tcp", addr, withCookie(question("example.org.", dns.TypeA), forged)).Answer, 1)
+	assert.Len(t, exchange(t, "tcp", addr, question("example.org.", dns.TypeA)).Answer, 1)
+}
+
+func TestServersShareCookies(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	one := strings.Repeat("0f", 16)
+	path := writeFile(t, dir, "one", one+"\n")
+	both := writeFile(t, dir, "both", "# next\n"+strings.Repeat("A0", 16)+"\n\n"+one+"\n")
+	server := func(path string) *dnsfilter.Server {
+		secrets, err := dnsfilter.ReadCookieSecrets(path)
+		require.NoError(t, err)
+		return newServer(t, dnsfilter.Config{Policy: dnsfilter.Policy{CookieSecrets: secrets}})
+	}
+	first, second, next, own := server(path), server(path), server(both), newServer(t, dnsfilter.Config{})
+	cookie := cookieOf(ask(t, first, "udp", withCookie(question("example.org.", dns.TypeA), clientCookie)))
+	assert.Equal(t, cookie, cookieOf(ask(t, second, "udp", withCookie(question("example.org.", dns.TypeA), cookie))))
+	assert.NotEqual(t, cookie, cookieOf(ask(t, next, "udp", withCookie(question("example.org.", dns.TypeA), cookie))), "of the next secret")
+	assert.NotEqual(t, cookie, cookieOf(ask(t, own, "udp", withCookie(question("example.org.", dns.TypeA), cookie))))
+
+	for text, want := range map[string]string{
+		"": "there is no secret", "# none\n": "there is no secret", "abc\n": "line 1", one + "\nzz" + one[2:] + "\n": "line 2",
+		strings.Repeat(one+"\n", 9): "more than 8", strings.Repeat("#\n", 3000): "too large",
+	} {
+		_, err := dnsfilter.ReadCookieSecrets(writeFile(t, dir, "bad", text))
+		assert.ErrorContains(t, err, want)
+		assert.NotContains(t, err.Error(), "0f0f")
+	}
+	_, err := dnsfilter.ReadCookieSecrets(filepath.Join(dir, "none"))
+	assert.Error(t, err)
+	_, err = dnsfilter.ReadCookieSecrets(writeFile(t, dir, "bad", "abc"))
+	assert.ErrorIs(t, err, blocklist.ErrMalformed)
+}
+
+// TestCookieSecretsOfTheSettings changes the file of a running service.
+func TestCookieSecretsOfTheSettings(t *testing.T) {
+	t.Parallel()
+	r := newFolder(t, "cookie_secrets: secrets\n")
+	r.write(t, "secrets", strings.Repeat("01", 16)+"\n")
+	r.start(t)
+	cookie := cookieOf(exchange(t, "udp", r.addr, withCookie(question("example.org.", dns.TypeA), clientCookie)))
+	require.Len(t, cookie, 48)
+	same := func() bool {
+		return cookie == cookieOf(exchange(t, "udp", r.addr, withCookie(question("example.org.", dns.TypeA), cookie)))
+	}
+	assert.True(t, same())
+	r.write(t, "secrets", "short\n")
+	r.reload <- struct{}{}
+	r.reload <- struct{}{} // the first one is done
+	assert.True(t, same(), "a bad file changes nothing")
+	r.write(t, "secrets", strings.Repeat("02", 16)+"\n")
+	r.reload <- struct{}{}
+	r.reload <- struct{}{}
+	assert.False(t, same())
+
+	r.settings(t, "cookie_secrets: none\n")
+	s, err := r.read()
+	require.NoError(t, err)
+	assert.ErrorContains(t, s.CheckFiles(), "dnsfilter.yaml:5:17: reading cookie secrets")
+}
+
+// TestDigAndKdig have these programs check the cookies.
+func TestDigAndKdig(t *testing.T) {
+	t.Parallel()
+	addr, _ := serve(t, newServer(t, dnsfilter.Config{}))
+	host, port, _ := strings.Cut(addr, ":")
+	for program, want := range map[string]string{"dig": "(good)", "kdig": "COOKIE: "} {
+		path, err := exec.LookPath(program)
+		if err != nil {
+			t.Logf("%s is not installed", program)
+			continue
+		}
+		for range 2 { // the second is answered from the cache
+			out, err := exec.CommandContext(t.Context(), path, "@"+host, "-p", port, "+cookie="+clientCookie, "example.org", "A").CombinedOutput()
+			require.NoError(t, err, string(out))
+			assert.Contains(t, string(out), want)
+			assert.Contains(t, string(out), "192.0.2.1")
+			assert.NotContains(t, string(out), "WARN")
+		}
+	}
+}
+
+// FuzzCookieSecrets reads any text as a file of secrets.
+func FuzzCookieSecrets(f *testing.F) {
+	f.Add(strings.Repeat("0f", 16) + "\n# comment\n" + strings.Repeat("F0", 16))
+	f.Fuzz(func(t *testing.T, text string) {
+		secrets, err := dnsfilter.ReadCookieSecrets(writeFile(t, t.TempDir(), "secrets", text))
+		if err != nil {
+			return
+		}
+		var again strings.Builder
+		for _, s := range secrets {
+			again.WriteString(hex.EncodeToString(s[:]) + "\n")
+		}
+		same, err := dnsfilter.ReadCookieSecrets(writeFile(t, t.TempDir(), "secrets", again.String()))
+		require.NoError(t, err)
+		assert.Equal(t, secrets, same)
+	})
+}
