@@ -20,7 +20,7 @@
 // Whatever is unusual takes the plain path through messages of miekg/dns. The decision, the cache and the bytes of the
 // answer are the same code for both.
 //
-// Within another server of github.com/miekg/dns, [Policy.Answer] goes in front of the handler that is there.
+// Within another server of github.com/miekg/dns, a [Filter] goes in front of the handler that is there. A Server is a handler itself.
 //
 // [Service] is the whole program made of these parts: settings from a file, local lists that are re-read when they
 // change, signed lists that are followed, listeners.

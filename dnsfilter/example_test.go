@@ -73,8 +73,8 @@ func Example() {
 	// <nil>
 }
 
-// In a server of github.com/miekg/dns that is there already, a policy goes in front of its handler.
-func ExamplePolicy_Answer() {
+// In a server of github.com/miekg/dns that is there already, a filter goes in front of its handler.
+func ExampleFilter_Handler() {
 	dir, err := os.MkdirTemp("", "example-")
 	if err != nil {
 		panic(err)
@@ -83,20 +83,26 @@ func ExamplePolicy_Answer() {
 	store := exampleStore(dir)
 	defer store.Close()
 	policy := dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "local", Action: dnsfilter.NXDomain, Reason: dnsfilter.Censored}}}
-	own := dns.HandlerFunc(func(w dns.ResponseWriter, m *dns.Msg) { w.WriteMsg(new(dns.Msg).SetReply(m)) })
-
-	filtered := dns.HandlerFunc(func(w dns.ResponseWriter, m *dns.Msg) {
-		if d, err := policy.Answer(store, w, m); err == nil && !d.Blocks() {
-			own.ServeDNS(w, m)
+	own := dns.HandlerFunc(func(w dns.ResponseWriter, m *dns.Msg) {
+		reply := new(dns.Msg).SetReply(m)
+		if m.Question[0].Name == "alias.example.org." {
+			alias, err := dns.NewRR("alias.example.org. CNAME www.blocked.example.")
+			if err != nil {
+				panic(err)
+			}
+			reply.Answer = append(reply.Answer, alias)
 		}
+		w.WriteMsg(reply)
 	})
+
+	filtered := dnsfilter.NewFilter(store, policy).Handler(own)
 
 	started := make(chan struct{})
 	server := &dns.Server{Addr: "127.0.0.1:0", Net: "udp", Handler: filtered, NotifyStartedFunc: func() { close(started) }}
 	go server.ListenAndServe()
 	<-started
 	defer server.Shutdown()
-	for _, name := range []string{"www.blocked.example.", "www.example.org."} {
+	for _, name := range []string{"www.blocked.example.", "alias.example.org.", "www.example.org."} {
 		reply, err := dns.Exchange(new(dns.Msg).SetQuestion(name, dns.TypeMX), server.PacketConn.LocalAddr().String())
 		if err != nil {
 			panic(err)
@@ -105,5 +111,6 @@ func ExamplePolicy_Answer() {
 	}
 	// Output:
 	// www.blocked.example. NXDOMAIN
+	// alias.example.org. NXDOMAIN
 	// www.example.org. NOERROR
 }

@@ -67,6 +67,11 @@ func (r *recorder) RemoteAddr() net.Addr {
 	return &net.UDPAddr{}
 }
 
+func (r *recorder) WriteMsg(m *dns.Msg) (err error) {
+	r.got, err = m.Pack()
+	return err
+}
+
 func (r *recorder) Write(b []byte) (int, error) {
 	r.got = b
 	return len(b), nil

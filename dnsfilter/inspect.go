@@ -16,11 +16,11 @@ import (
 //
 // The first that blocks decides. A name of the chain that is allowed ends it: whoever asked for that name would be given
 // what is behind it, too.
-func (s *Server) inspect(c *course, q *query, m []byte) Decision {
-	if s.store == nil || q.allowed || count(m, 6) == 0 {
+func (q *query) inspect(store *blocklist.Store, v *View, m []byte) Decision {
+	if q.allowed || count(m, 6) == 0 {
 		return Decision{}
 	}
-	i := inspection{store: s.store, view: c.views.of(q.client), query: q, message: m}
+	i := inspection{store: store, view: v, query: q, message: m}
 	i.current = append(q.reached[0][:0], q.name()...)
 	for r := range records(m) {
 		if r.section == authoritySection || r.section == additionalSection && !isService(q.qtype) {
@@ -36,9 +36,11 @@ func (s *Server) inspect(c *course, q *query, m []byte) Decision {
 // deliver makes of an upstream's body, in its memory, the answer to q or the one that takes its place. The extended error, if
 // it is not 0, goes with the former. No bytes mean that nothing is to be sent.
 func (s *Server) deliver(c *course, q *query, body []byte, why uint16) []byte {
-	if d := s.inspect(c, q, body); d.Blocks() {
-		m, _ := d.answer(body[:0], q)
-		return m
+	if s.store != nil {
+		if d := q.inspect(s.store, c.views.of(q.client), body); d.Blocks() {
+			m, _ := d.answer(body[:0], q)
+			return m
+		}
 	}
 	q.own(body)
 	return q.finish(body, 0, ede{codes: [2]uint16{why}})

@@ -33,7 +33,7 @@ func FuzzInspect(f *testing.F) {
 		}
 		q := &query{counters: &s.shared}
 		q.key = append(append(q.buf[:0], "\x05asked\x04test\x00"...), 0, 1, 0, 1, 0)
-		s.inspect(s.current.Load(), q, m)
+		q.inspect(s.store, &s.current.Load().views.general, m)
 		got, ok := appendName(nil, m, headerSize)
 		text, _, err := dns.UnpackDomainName(m, headerSize)
 		if ok && err == nil {
@@ -73,7 +73,7 @@ func BenchmarkCached(b *testing.B) {
 		b.Run(name+"/inspect", func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				s.inspect(s.current.Load(), q, body)
+				q.inspect(s.store, &s.current.Load().views.general, body)
 			}
 		})
 	}

@@ -92,8 +92,11 @@ func TestWhatAnAnswerLeadsTo(t *testing.T) {
 		{"a service whose target is allowed", dns.TypeHTTPS, asked, []string{asked + " HTTPS 1 www.allowed.test. ipv4hint=192.0.2.66"}, nil, "nodata"},
 	} {
 		s := newServer(t, dnsfilter.Config{Store: store, Policy: policy, Upstream: scripted{c.answer, c.extra}})
-		for range 2 { // from the upstream, then from the cache
-			reply := ask(t, s, "udp", question(c.name, c.qtype).SetEdns0(1232, false))
+		filter := dnsfilter.NewFilter(store, policy)
+		for _, h := range []dns.Handler{ // from the upstream, from the cache; within another server that writes messages, or bytes
+			s, s, filter.Handler(handler{scripted{c.answer, c.extra}, false}), filter.Handler(handler{scripted{c.answer, c.extra}, true}),
+		} {
+			reply := ask(t, h, "udp", question(c.name, c.qtype).SetEdns0(1232, false))
 			if blocked := c.want == "nxdomain" || c.want == "nodata"; !blocked {
 				assert.Len(t, reply.Answer, len(c.answer), c.label)
 				assert.Empty(t, edes(reply), c.label)

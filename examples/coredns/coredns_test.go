@@ -40,6 +40,11 @@ ns              300 A   192.0.2.53
 www.example.org 300 A   192.0.2.1
 listed.example  300 A   192.0.2.2
 own.example     300 A   192.0.2.3
+alias.example.org   300 CNAME www.listed.example.
+two.example.org     300 CNAME alias.example.org.
+fine.example.org    300 CNAME www.example.org.
+web.example.org     300 HTTPS 1 . alpn=h2 ipv4hint=192.0.2.66
+address.example.org 300 A     192.0.2.66
 `
 
 func corefile(addr, origin, file string) string {
@@ -87,8 +92,10 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-func ask(addr, name string) string {
-	m := new(dns.Msg).SetQuestion(name, dns.TypeA).SetEdns0(1232, true)
+func ask(addr, name string) string { return askFor(addr, name, dns.TypeA) }
+
+func askFor(addr, name string, qtype uint16) string {
+	m := new(dns.Msg).SetQuestion(name, qtype).SetEdns0(1232, true)
 	c := dns.Client{Timeout: 2 * time.Second}
 	reply, _, err := c.Exchange(m, addr)
 	if err != nil {
@@ -126,7 +133,7 @@ func TestCoreDNS(t *testing.T) {
 	}
 	write("Corefile", corefile(addr, origin.URL, "local.txt"))
 	write("root.json", string(origin.Root))
-	write("local.txt", "own.example\n")
+	write("local.txt", "own.example\n192.0.2.66\n")
 	write("zone", zone)
 	cmd, out := start(t, dir)
 
@@ -135,10 +142,22 @@ func TestCoreDNS(t *testing.T) {
 	assert.Equal(t, "NOERROR 192.0.2.1", ask(addr, "www.example.org."))
 	assert.Equal(t, "NOERROR 192.0.2.1", ask(addr, "www.example.org."), "from the cache")
 
+	// what an answer leads to is decided on as well, each time it is given
+	for range 2 {
+		assert.Equal(t, "NXDOMAIN EDE 16", ask(addr, "alias.example.org."))
+		assert.Equal(t, "NXDOMAIN EDE 16", ask(addr, "two.example.org."))
+		assert.Equal(t, "NXDOMAIN EDE 16", askFor(addr, "alias.example.org.", dns.TypeCNAME))
+		assert.Equal(t, "NOERROR www.example.org. 192.0.2.1", ask(addr, "fine.example.org."))
+		assert.Equal(t, "NOERROR EDE 16", ask(addr, "address.example.org."))
+		assert.Equal(t, "NOERROR EDE 16", askFor(addr, "web.example.org.", dns.TypeHTTPS))
+	}
+
 	write("local.txt", "www.example.org\n")
 	require.NoError(t, cmd.Process.Signal(syscall.SIGUSR1)) // reloads the Corefile
 	becomes(out, "www.example.org.", "NXDOMAIN EDE 16")
 	becomes(out, "own.example.", "NOERROR 192.0.2.3")
+	assert.Equal(t, "NXDOMAIN EDE 16", ask(addr, "fine.example.org."), "what the cache has leads there now")
+	assert.Equal(t, "NOERROR 192.0.2.66", ask(addr, "address.example.org."))
 	assert.Equal(t, "NXDOMAIN EDE 16", ask(addr, "listed.example."), out())
 
 	// what was held is in force after a restart without an origin

@@ -1,4 +1,5 @@
-// Package argine is a CoreDNS plugin that answers for the names that lists hold. In the Corefile:
+// Package argine is a CoreDNS plugin that answers for the names that lists hold, and for what the answers of the plugins
+// behind it lead to: aliases, services, addresses. In the Corefile:
 //
 //	argine STATE {
 //	    list NAME ROOT URL...
@@ -19,7 +20,6 @@ import (
 	"github.com/coredns/coredns/plugin"
 	"github.com/miekg/dns"
 
-	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
@@ -28,21 +28,17 @@ const name = "argine"
 // Plugin is a link in the chain of a server block.
 type Plugin struct {
 	Next   plugin.Handler
-	Store  *blocklist.Store
-	Policy dnsfilter.Policy
+	Filter *dnsfilter.Filter
 }
 
 // Name implements [plugin.Handler].
 func (p *Plugin) Name() string { return name }
 
 // ServeDNS implements [plugin.Handler].
-func (p *Plugin) ServeDNS(ctx context.Context, w dns.ResponseWriter, m *dns.Msg) (int, error) {
-	d, err := p.Policy.Answer(p.Store, w, m)
-	if err != nil {
-		return dns.RcodeServerFailure, plugin.Error(name, err)
-	}
-	if d.Blocks() {
-		return dns.RcodeSuccess, nil // it is answered, or not to be
-	}
-	return plugin.NextOrFailure(name, p.Next, ctx, w, m)
+func (p *Plugin) ServeDNS(ctx context.Context, w dns.ResponseWriter, m *dns.Msg) (code int, err error) {
+	next := dns.HandlerFunc(func(w dns.ResponseWriter, m *dns.Msg) {
+		code, err = plugin.NextOrFailure(name, p.Next, ctx, w, m)
+	})
+	p.Filter.Handler(next).ServeDNS(w, m)
+	return code, err // of the next plugin, if it was asked; else success: it is answered, or not to be
 }

@@ -43,7 +43,7 @@ func setup(c *caddy.Controller) error {
 	}
 	c.OnShutdown(end)
 	dnsserver.GetConfig(c).AddPlugin(func(next plugin.Handler) plugin.Handler {
-		return &Plugin{Next: next, Store: store, Policy: s.policy}
+		return &Plugin{Next: next, Filter: dnsfilter.NewFilter(store, s.policy)}
 	})
 	return nil
 }
