@@ -21,11 +21,8 @@ type answerJSON struct {
 	*entryJSON
 }
 
-// answerLines answers the lines of standard input until it ends.
-func (a *app) answerLines(ctx context.Context, in *input, path string) error {
-	if path == "-" {
-		return usage("standard input has what to look up; name a file to look in")
-	}
+// answerJSONLines answers the lines of standard input until it ends.
+func (a *app) answerJSONLines(ctx context.Context, in *input, path string) error {
 	s, err := a.openSource(ctx, in, path)
 	if err != nil {
 		return exitError{exitUsage, err}
@@ -52,16 +49,9 @@ func untilEnd(ctx context.Context, run func() error) error {
 // answers looks up in lists that may change.
 type answers struct{ lists lists }
 
-// run answers line after line, and hands the answers over when no further line is there yet.
+// run answers line after line in JSON.
 func (s answers) run(in io.Reader, out io.Writer) error {
-	r, w := bufio.NewReaderSize(in, blocklist.MaxLine), bufio.NewWriter(out)
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	for {
-		line, err := readLine(r)
-		if err != nil && !errors.Is(err, blocklist.ErrTooLarge) {
-			return errors.Join(ignoreEOF(err), w.Flush())
-		}
+	return answerLines(in, out, func(w io.Writer, line string, err error) error {
 		answer := answerJSON{}
 		if err == nil {
 			answer, err = s.answer(line)
@@ -69,7 +59,22 @@ func (s answers) run(in io.Reader, out io.Writer) error {
 		if err != nil {
 			answer = answerJSON{Query: answer.Query, Error: err.Error()}
 		}
-		if err := enc.Encode(answer); err != nil {
+		enc := json.NewEncoder(w)
+		enc.SetEscapeHTML(false)
+		return enc.Encode(answer)
+	})
+}
+
+// answerLines has each line answered, and hands the answers over when no further line is there yet. Of a line that is too
+// long there are the beginning and [blocklist.ErrTooLarge].
+func answerLines(in io.Reader, out io.Writer, answer func(w io.Writer, line string, err error) error) error {
+	r, w := bufio.NewReaderSize(in, blocklist.MaxLine), bufio.NewWriter(out)
+	for {
+		line, err := readLine(r)
+		if err != nil && !errors.Is(err, blocklist.ErrTooLarge) {
+			return errors.Join(ignoreEOF(err), w.Flush())
+		}
+		if err := answer(w, line, err); err != nil {
 			return err
 		}
 		if r.Buffered() == 0 {
@@ -87,14 +92,15 @@ func ignoreEOF(err error) error {
 	return err
 }
 
-// readLine reads a line without its end. Of one that is too long nothing is kept: [blocklist.ErrTooLarge].
+// readLine reads a line without its end. Of one that is too long only the beginning is kept: [blocklist.ErrTooLarge].
 func readLine(r *bufio.Reader) (string, error) {
 	line, err := r.ReadSlice('\n')
 	if errors.Is(err, bufio.ErrBufferFull) {
+		begin := string(line[:80])
 		for errors.Is(err, bufio.ErrBufferFull) {
 			_, err = r.ReadSlice('\n')
 		}
-		return "", fmt.Errorf("the line is longer than 64 KiB: %w", blocklist.ErrTooLarge)
+		return begin, fmt.Errorf("the line is longer than 64 KiB: %w", blocklist.ErrTooLarge)
 	}
 	if err != nil && len(line) == 0 {
 		return "", err

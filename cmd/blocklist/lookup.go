@@ -35,7 +35,7 @@ and expires. When the file or folder changes, the answers follow within 2 second
 		Args: args(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if args[1] == "-" {
-				return a.answerLines(cmd.Context(), &in, args[0])
+				return a.answerJSONLines(cmd.Context(), &in, args[0])
 			}
 			found, err := a.find(cmd.Context(), &in, args[0], args[1])
 			if err == nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -41,11 +42,15 @@ var errNotYet = errors.New("there is nothing to look in yet")
 
 // openSource opens what path has, and goes on looking at it until its end is called. A folder may be empty at first.
 func (a *app) openSource(ctx context.Context, in *input, path string) (*source, error) {
+	if path == "-" {
+		return nil, usage("name a file or folder: it is looked in for as long as this runs")
+	}
 	s := &source{path: path, report: a.report, open: func() (lists, error) { return a.openLists(ctx, in, path) }}
 	state := stateOf(path)
-	if err := s.read(state); err != nil && (isFile(path) || errors.Is(err, fs.ErrNotExist)) {
-		return nil, err
-	} else if err != nil {
+	if err := s.read(state); err != nil {
+		if info, missing := os.Stat(path); missing != nil || !info.IsDir() {
+			return nil, err
+		}
 		a.report(err)
 	}
 	ctx, cancel := context.WithCancel(ctx)

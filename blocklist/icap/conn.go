@@ -1,0 +1,262 @@
+package icap
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/httpfilter"
+)
+
+// conn is a connection; its requests are answered one after the other.
+type conn struct {
+	net.Conn
+	s *Server
+	r *bufio.Reader
+	w *bufio.Writer
+
+	until time.Time // for the bodies of requests: the latest deadline; zero: deadlines are set elsewhere
+
+	mu     sync.Mutex
+	busy   bool // a request is under way
+	ending bool
+}
+
+func newConn(s *Server, nc net.Conn) *conn {
+	c := &conn{Conn: nc, s: s}
+	c.r, c.w = bufio.NewReader(c), bufio.NewWriter(c)
+	return c
+}
+
+// Read gives each read of a body its time.
+func (c *conn) Read(p []byte) (int, error) {
+	if !c.until.IsZero() {
+		deadline := time.Now().Add(stallTime)
+		if deadline.After(c.until) {
+			deadline = c.until
+		}
+		if err := c.SetReadDeadline(deadline); err != nil {
+			return 0, err
+		}
+	}
+	return c.Conn.Read(p)
+}
+
+// Write gives each write its time.
+func (c *conn) Write(p []byte) (int, error) {
+	if err := c.SetWriteDeadline(time.Now().Add(stallTime)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(p)
+}
+
+// end ends the connection as soon as no request is under way.
+func (c *conn) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ending = true
+	if !c.busy {
+		_ = c.Close() // it waits for a request
+	}
+}
+
+// begin and done tell whether a request is under way, and whether there may be another.
+func (c *conn) begin() (proceed bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.busy = !c.ending
+	return c.busy
+}
+
+func (c *conn) done() (proceed bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.busy = false
+	return !c.ending
+}
+
+func (c *conn) isEnding() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ending
+}
+
+// serve answers requests until one is the last.
+func (c *conn) serve() {
+	defer c.Close() //nolint:errcheck // nobody is left to be told
+	for more := true; more; {
+		if c.SetReadDeadline(time.Now().Add(idleTime)) != nil {
+			return
+		}
+		if _, err := c.r.Peek(1); err != nil || !c.begin() {
+			return
+		}
+		err := c.serveOne()
+		if err == nil && c.r.Buffered() == 0 || err != nil {
+			err = errors.Join(err, c.w.Flush())
+		}
+		more = c.done() && err == nil
+		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, errLast) {
+			c.s.Log.Debug("ending a connection", slog.Any("error", err))
+		}
+	}
+	_ = c.w.Flush() // the last answer of a server that ends
+}
+
+// errLast ends a connection as was said in the answer.
+var errLast = errors.New("the last request")
+
+// serveOne answers one request.
+func (c *conn) serveOne() error {
+	if err := c.SetReadDeadline(time.Now().Add(headTime)); err != nil {
+		return err
+	}
+	q, err := readRequest(c.r)
+	if refused := (*statusError)(nil); errors.As(err, &refused) {
+		q.last = true
+		c.writeHead(q, refused.status, refused.text, "null-body=0")
+	}
+	if err != nil {
+		return err
+	}
+	q.last = q.last || c.isEnding()
+	c.until = time.Now().Add(bodyTime)
+	defer func() { c.until = time.Time{} }()
+	if q.method == http.MethodOptions {
+		c.writeOptions(q)
+	} else if err := c.modify(q); err != nil {
+		return err
+	}
+	if q.last {
+		return errLast
+	}
+	return nil
+}
+
+// modify answers REQMOD. What the client sends without being asked for it is read before it is answered, since it may not
+// listen earlier.
+func (c *conn) modify(q request) error {
+	if c.s.Ready != nil {
+		if err := c.s.Ready(); err != nil {
+			q.last = true
+			c.writeHead(q, http.StatusServiceUnavailable, "Service Unavailable", "null-body=0")
+			return err
+		}
+	}
+	h := parseHTTP(q.http)
+	m, listed := httpfilter.Lookup(c.s.Filter.List, h.method, h.target, h.host)
+	listed = listed && !m.Monitor
+	if !listed && !q.preview && !q.allow {
+		return c.echo(q)
+	}
+	if q.hasBody {
+		if err := copyBody(io.Discard, c.r); err != nil {
+			return err
+		}
+	}
+	if listed {
+		return c.refuse(q, h, m)
+	}
+	c.writeHead(q, http.StatusNoContent, "No Content", "")
+	return nil
+}
+
+// refuse answers with the response that the proxy's client gets.
+func (c *conn) refuse(q request, h httpRequest, m blocklist.Match) error {
+	u, err := url.Parse(h.target)
+	if err != nil {
+		u = &url.URL{Opaque: h.target}
+	}
+	response := c.s.Filter.Response(&http.Request{Method: h.method, URL: u, Host: h.host, Header: http.Header{"Accept": h.accept}}, m)
+	defer response.Body.Close() //nolint:errcheck // it is in memory
+	var head bytes.Buffer
+	fmt.Fprintf(&head, "HTTP/1.1 %s\r\n", response.Status)
+	if err := response.Header.Write(&head); err != nil {
+		return err
+	}
+	head.WriteString("\r\n")
+	kind := "res-body"
+	if response.ContentLength == 0 {
+		kind = "null-body"
+	}
+	c.writeHead(q, http.StatusOK, "OK", fmt.Sprintf("res-hdr=0, %s=%d", kind, head.Len()))
+	_, _ = head.WriteTo(c.w) // Flush tells
+	if response.ContentLength == 0 {
+		return nil
+	}
+	return c.writeBody(func(w io.Writer) error { _, err := io.Copy(w, response.Body); return err })
+}
+
+// echo answers with the request itself, for a client that takes no 204.
+func (c *conn) echo(q request) error {
+	kind := "null-body"
+	if q.hasBody {
+		kind = "req-body"
+	}
+	c.writeHead(q, http.StatusOK, "OK", fmt.Sprintf("req-hdr=0, %s=%d", kind, len(q.http)))
+	_, _ = c.w.Write(q.http) // Flush tells
+	if !q.hasBody {
+		return nil
+	}
+	return c.writeBody(func(w io.Writer) error { return copyBody(w, c.r) })
+}
+
+// writeBody writes a body in chunks.
+func (c *conn) writeBody(write func(io.Writer) error) error {
+	chunks := httputil.NewChunkedWriter(c.w)
+	if err := write(chunks); err != nil {
+		return err
+	}
+	_ = chunks.Close() // it writes the last chunk
+	_, err := io.WriteString(c.w, "\r\n")
+	return err
+}
+
+// copyBody copies a body in chunks, and reads the lines behind the last.
+func copyBody(w io.Writer, r *bufio.Reader) error {
+	if _, err := io.Copy(w, httputil.NewChunkedReader(r)); err != nil {
+		return fmt.Errorf("reading a body: %w", err)
+	}
+	for seen := 0; seen < maxHead; {
+		line, err := r.ReadSlice('\n')
+		if err != nil {
+			return fmt.Errorf("reading a body: %w", err)
+		}
+		if seen += len(line); len(bytes.TrimRight(line, "\r\n")) == 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("reading a body: %w: its trailer", blocklist.ErrTooLarge)
+}
+
+// writeHead writes status and fields of an answer. Errors of writing stay with the writer, for Flush to tell.
+func (c *conn) writeHead(q request, status int, text, encapsulated string, more ...string) {
+	fmt.Fprintf(c.w, "ICAP/1.0 %d %s\r\nISTag: %q\r\nDate: %s\r\nServer: argine\r\n", status, text, c.s.Version(), time.Now().UTC().Format(http.TimeFormat))
+	for _, field := range more {
+		fmt.Fprintf(c.w, "%s\r\n", field)
+	}
+	if encapsulated != "" {
+		fmt.Fprintf(c.w, "Encapsulated: %s\r\n", encapsulated)
+	}
+	if q.last {
+		fmt.Fprint(c.w, "Connection: close\r\n")
+	}
+	fmt.Fprint(c.w, "\r\n")
+}
+
+// writeOptions says what the service does.
+func (c *conn) writeOptions(q request) {
+	c.writeHead(q, http.StatusOK, "OK", "null-body=0",
+		"Methods: REQMOD", "Service: Argine blocklists", "Allow: 204", "Preview: 0", "Transfer-Preview: *",
+		fmt.Sprintf("Options-TTL: %d", int(optionsTTL.Seconds())), fmt.Sprintf("Max-Connections: %d", c.s.MaxConnections))
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+
+	"github.com/spf13/cobra"
+
+	"github.com/argine-dns/argine/blocklist/httpfilter"
+	"github.com/argine-dns/argine/blocklist/icap"
+)
+
+func (a *app) icap() *cobra.Command {
+	var in input
+	var listen, blockedBy string
+	cmd := &cobra.Command{
+		Use:   "icap FILE|DIR",
+		Short: "Have proxies refuse what is listed, as their ICAP service",
+		Long: `Have proxies refuse what is listed, as their ICAP service (RFC 3507, REQMOD): icap://ADDRESS:PORT/reqmod. It looks in what
+lookup takes; when the file or folder changes, the answers follow within 2 seconds, and with them the ISTag.
+
+What is listed gets status 451 (RFC 7725), with list, category and reference as a page, or as JSON for programs. An entry with
+status=monitor lets pass. CONNECT shows host and port alone; entries of URLs apply where the proxy sees them, with http and with
+https that it decrypts. As long as there is nothing to look in, requests get 503: whether they pass is the proxy's
+setting (bypass= of Squid's icap_service).
+
+There is no TLS and no authentication: listen where only the proxy gets to.`,
+		Example: `  blocklist icap /var/lib/lists --listen 127.0.0.1:1344 --blocked-by https://isp.example/
+
+  icap_enable on
+  icap_service listed reqmod_precache bypass=off icap://127.0.0.1:1344/reqmod
+  adaptation_access listed allow all`,
+		Args: args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if u, err := url.Parse(blockedBy); blockedBy != "" && (err != nil || u.Host == "") {
+				return usage("--blocked-by %q: write https://host/path", blockedBy)
+			}
+			s, err := a.openSource(cmd.Context(), &in, args[0])
+			if err != nil {
+				return err
+			}
+			defer s.end()
+			var config net.ListenConfig
+			l, err := config.Listen(cmd.Context(), "tcp", listen)
+			if err != nil {
+				return withHint(err, "--listen ADDRESS:PORT chooses another place")
+			}
+			log := slog.New(slog.NewTextHandler(a.stderr, nil))
+			log.InfoContext(cmd.Context(), "serving", slog.String("service", "icap://"+l.Addr().String()+icap.Path))
+			server := icap.Server{
+				Filter:  httpfilter.Filter{List: s, BlockedBy: blockedBy},
+				Version: s.Version, Ready: s.ready, Log: log,
+			}
+			if err := server.Serve(cmd.Context(), l); err != nil {
+				return fmt.Errorf("serving: %w", err)
+			}
+			log.InfoContext(cmd.Context(), "ended")
+			return nil
+		},
+	}
+	in.flags(cmd, "format")
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:1344", "the `address` and port")
+	cmd.Flags().StringVar(&blockedBy, "blocked-by", "", "the `URL` of who runs the proxy, for the Link field of a refusal")
+	return cmd
+}

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/httpfilter"
+)
+
+func (a *app) squid() *cobra.Command {
+	var in input
+	var redirect string
+	cmd := &cobra.Command{
+		Use:   "squid FILE|DIR",
+		Short: "Tell the proxy Squid what is listed, as its helper program",
+		Long: `Tell the proxy Squid what is listed: as a helper for external_acl_type, or with --redirect for url_rewrite_program. Squid
+starts it and asks it over standard input, a URL a line; one process answers all that Squid asks, with concurrency= or
+without. It looks in what lookup takes. When the file or folder changes, the answers follow within 2 seconds, and Squid's own
+memory of them after ttl= and negative_ttl= of external_acl_type.
+
+As external_acl_type it says OK where Squid is to refuse, with the list as tag= (%et in logs) and list, category and
+reference as message= (%o in error pages); ERR where it is not, with a tag where an entry with status=monitor matches;
+BH where it can't tell, which makes "http_access deny" refuse. With --redirect it says where to send those who ask for what
+is listed: there, with list, category and ref as its query.
+
+The URL must come as it is: with the format %'>ru, not %URI, which makes of # what an escaped # is. CONNECT shows host and
+port alone; entries of URLs apply where Squid sees them, with http and with https that it decrypts (ssl_bump).`,
+		Example: `  external_acl_type listed ttl=30 negative_ttl=30 concurrency=1000 children-max=1 %'>ru /usr/local/bin/blocklist squid /var/lib/lists
+  acl listed external listed
+  http_access deny listed
+
+  url_rewrite_program /usr/local/bin/blocklist squid /var/lib/lists --redirect https://stop.example/
+  url_rewrite_children 1 concurrency=1000`,
+		Args: args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var h squidHelper
+			if cmd.Flags().Changed("redirect") {
+				u, err := url.Parse(redirect)
+				if err != nil || u.Host == "" {
+					return usage("--redirect %q: write https://host/path", redirect)
+				}
+				h.redirect = u
+			}
+			s, err := a.openSource(cmd.Context(), &in, args[0])
+			if err != nil {
+				return err
+			}
+			defer s.end()
+			h.source = s
+			return untilEnd(cmd.Context(), func() error { return h.run(a.stdin, a.stdout) })
+		},
+	}
+	in.flags(cmd, "format")
+	cmd.Flags().StringVar(&redirect, "redirect", "", "the `URL` of the page that explains what is blocked: answer as url_rewrite_program")
+	return cmd
+}
+
+// squidHelper answers Squid.
+type squidHelper struct {
+	source   *source
+	redirect *url.URL // nil for external_acl_type
+}
+
+// run answers line after line, each in one line.
+func (h squidHelper) run(in io.Reader, out io.Writer) error {
+	return answerLines(in, out, func(w io.Writer, line string, err error) error {
+		channel, rest := cutChannel(line)
+		answer := squidFailed("the line is too long")
+		if err == nil {
+			answer = h.answer(rest)
+		}
+		_, err = io.WriteString(w, channel+answer+"\n")
+		return err
+	})
+}
+
+// cutChannel splits off the number that a line begins with where Squid does not wait for one answer before it asks again.
+// No URL is a number alone.
+func cutChannel(line string) (channel, rest string) {
+	n := len(line) - len(strings.TrimLeft(line, "0123456789"))
+	if n == 0 || n > 20 || n == len(line) || line[n] != ' ' {
+		return "", line
+	}
+	return line[:n+1], line[n+1:]
+}
+
+// answer answers what begins with a URL, or with host:port where the method is CONNECT.
+func (h squidHelper) answer(line string) string {
+	target, _, _ := strings.Cut(line, " ")
+	if target == "" {
+		return squidFailed("there is no URL")
+	}
+	if err := h.source.ready(); err != nil {
+		return squidFailed(err.Error())
+	}
+	method := http.MethodGet
+	if !strings.Contains(target, "/") {
+		method = http.MethodConnect
+	}
+	m, ok := httpfilter.Lookup(h.source, method, target, "")
+	switch {
+	case !ok:
+		return "ERR"
+	case h.redirect != nil && m.Monitor:
+		return "ERR"
+	case h.redirect != nil:
+		return "OK status=302" + squidValue("url", explained(h.redirect, m))
+	case m.Monitor:
+		return "ERR" + squidReason(m)
+	}
+	return "OK" + squidReason(m)
+}
+
+// explained returns the URL of a page with what it may say.
+func explained(page *url.URL, m blocklist.Match) string {
+	u, query := *page, page.Query()
+	for key, value := range map[string]string{"list": m.List, "category": m.Category, "ref": m.Reference} {
+		if value != "" {
+			query.Set(key, clip(value))
+		}
+	}
+	u.RawQuery = query.Encode()
+	return u.String()
+}
+
+func squidReason(m blocklist.Match) string {
+	said := slices.DeleteFunc([]string{m.List, clip(m.Category), clip(m.Reference)}, func(s string) bool { return s == "" })
+	return squidValue("tag", m.List) + squidValue("message", strings.Join(said, ", "))
+}
+
+func squidFailed(why string) string { return "BH" + squidValue("message", why) }
+
+// squidValue writes a value without quotes, in which Squid takes escapes as in a URL.
+func squidValue(key, value string) string {
+	return " " + key + "=" + strings.ReplaceAll(url.QueryEscape(value), "+", "%20")
+}
+
+// clip keeps an answer far below what Squid reads as one.
+func clip(s string) string {
+	const most = 256
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "..."
+}
