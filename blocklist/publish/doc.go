@@ -9,6 +9,7 @@
 //	pending/            what waits for signatures: a root, or a release
 //	releases/N/         what was pushed as serial N
 //	urgent/             every document of urgent orders
+//	keys/               every key that a confidential list has had
 //	lock                held by the process that changes the folder
 //
 // [Init] makes the folder, [Open] opens it. [Ledger.Add], [Ledger.Remove] and [Ledger.Import] change the list,

@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -38,13 +39,14 @@ const (
 type maker struct {
 	*Ledger
 	to     trust.Release
+	key    trust.ListKey     // of a confidential list
 	before trust.TargetsSpec // of the release before
 	now    Operation
 }
 
 // makeFiles writes the files that the next release has beyond those of the last one, and returns all of its files.
-func (l *Ledger) makeFiles(ctx context.Context, last Released, now Operation, override string) ([]trust.File, error) {
-	m := maker{Ledger: l, now: now, to: trust.Release{
+func (l *Ledger) makeFiles(ctx context.Context, last Released, now Operation, override string, key trust.ListKey) ([]trust.File, error) {
+	m := maker{Ledger: l, now: now, key: key, to: trust.Release{
 		List: l.list, Serial: last.Serial + 1, Entries: now.Entries, Digest: now.Digest,
 		Created: time.Now().UTC().Truncate(time.Second), Ledger: now.Hash, Override: override,
 	}}
@@ -52,11 +54,15 @@ func (l *Ledger) makeFiles(ctx context.Context, last Released, now Operation, ov
 		snapshot, err := m.snapshot(ctx)
 		return []trust.File{snapshot}, err
 	}
-	before, err := readRelease(l.releasePath(last.Serial))
+	before, err := l.readRelease(l.releasePath(last.Serial))
 	if err != nil {
 		return nil, err
 	}
 	m.before = before.targets
+	if !bytes.Equal(key, m.before.Key) { // what was before is not for those who have the new key, or was in the clear
+		snapshot, err := m.snapshot(ctx)
+		return []trust.File{snapshot}, err
+	}
 	return m.files(ctx, last.Serial)
 }
 
@@ -166,10 +172,13 @@ func (m *maker) write(name string, to trust.Release, base blocklist.Header, chan
 	defer f.Close() //nolint:errcheck // Commit has closed it
 	sum := sha256.New()
 	length := &counter{}
-	if err := compress(io.MultiWriter(f, sum, length), h, base, changes); err != nil {
+	if err := m.compress(io.MultiWriter(f, sum, length), h, base, changes); err != nil {
 		return file, errors.Join(err, os.Remove(f.Name()))
 	}
-	file = trust.File{Path: name, Length: length.n, SHA256: sum.Sum(nil), Release: to}
+	if m.key != nil {
+		name += ".age"
+	}
+	file = trust.File{Path: name, Length: length.n, SHA256: sum.Sum(nil), Release: to, Key: m.key}
 	return file, errors.Join(f.Chmod(0o644), disk.Commit(f, m.path(filesDir, fileName(file))))
 }
 
@@ -183,9 +192,35 @@ func (c *counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func compress(w io.Writer, h, base blocklist.Header, changes iter.Seq2[blocklist.Change, error]) error {
+// Steps in the length of encrypted files: what is a little longer or shorter does not show.
+const (
+	deltaStep    = 384
+	snapshotStep = 16 << 10
+)
+
+// compress writes a file, encrypted where the list is confidential.
+func (m *maker) compress(w io.Writer, h, base blocklist.Header, changes iter.Seq2[blocklist.Change, error]) error {
+	if m.key == nil {
+		return compress(w, 1, h, base, changes)
+	}
+	step := snapshotStep
+	if h.IsDelta() {
+		step = deltaStep
+	}
+	sealed, err := m.key.Seal(w)
+	if err == nil {
+		err = compress(sealed, step, h, base, changes)
+	}
+	if err != nil {
+		return err
+	}
+	return sealed.Close()
+}
+
+func compress(w io.Writer, step int, h, base blocklist.Header, changes iter.Seq2[blocklist.Change, error]) error {
 	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithWindowSize(trust.MaxWindow),
-		zstd.WithEncoderConcurrency(1)) // one after the other: the same bytes each time
+		zstd.WithEncoderPadding(step),  // with a skippable frame, which decompressors do skip
+		zstd.WithEncoderConcurrency(1)) // one after the other: the same bytes each time, but for padding
 	if err != nil {
 		return err
 	}
@@ -227,11 +262,11 @@ func writeText(w io.Writer, h, base blocklist.Header, changes iter.Seq2[blocklis
 func (l *Ledger) removeFiles(last Released, pending []trust.File) error {
 	needed := map[string]bool{}
 	if last.Serial > 0 {
-		pushed, err := readRelease(l.releasePath(last.Serial))
+		pushed, err := l.readRelease(l.releasePath(last.Serial))
 		if err != nil {
 			return err
 		}
-		pending = slices.Concat(pending, pushed.targets.Files)
+		pending = slices.Concat(pending, pushed.targets.All())
 	}
 	for _, f := range pending {
 		needed[fileName(f)] = true

@@ -22,20 +22,22 @@ const (
 	renewBefore = 90 * 24 * time.Hour
 )
 
-// InitOptions say what a new list is. All of them are needed. Keys are public keys as text, the content of a .pub file.
+// InitOptions say what a new list is. All but Urgent and Confidential are needed. Keys are public keys as text, the content of a .pub file.
 type InitOptions struct {
 	List      string       // such as it.example/csam
 	OriginKey string       // the online key of the origin that will serve the list
 	Officers  []string     // who may sign
 	Threshold int          // how many of them must
 	Urgent    UrgentLimits // what one of them may list alone
-	Author    string       // who makes it
+	// Confidential lists are encrypted to subscribers, see [Ledger.AddSubscriber]. Neither origin nor mirrors see an entry.
+	Confidential bool
+	Author       string // who makes it
 }
 
 // Init makes the agency's folder dir, which must be empty or not there, with an empty ledger and the list's root, which
 // waits for the officers' signatures.
 func Init(ctx context.Context, dir string, o InitOptions) error {
-	spec := trust.RootSpec{List: o.List, Version: 1, Expires: lifetime(rootLifetime), Threshold: o.Threshold, Urgent: trust.Urgent(o.Urgent)}
+	spec := trust.RootSpec{List: o.List, Version: 1, Expires: lifetime(rootLifetime), Threshold: o.Threshold, Urgent: trust.Urgent(o.Urgent), Confidential: o.Confidential}
 	var err error
 	if spec.Online, err = trust.ParseKey(o.OriginKey); err != nil {
 		return fmt.Errorf("reading the origin's key: %w", err)

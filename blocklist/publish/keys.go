@@ -42,13 +42,18 @@ func Keygen(path, publicPath, name, passphrase string) (public string, err error
 			return "", fmt.Errorf("encrypting the private key: %w", err)
 		}
 	}
-	if err := writeNew(path, content, 0o600); err != nil {
-		return "", err
+	return public, writePair(path, content, publicPath, []byte(public+"\n"))
+}
+
+// writePair writes the two halves of a key pair, or neither.
+func writePair(path string, private []byte, publicPath string, public []byte) error {
+	if err := writeNew(path, private, 0o600); err != nil {
+		return err
 	}
-	if err := writeNew(publicPath, []byte(public+"\n"), 0o644); err != nil {
-		return "", errors.Join(err, os.Remove(path))
+	if err := writeNew(publicPath, public, 0o644); err != nil {
+		return errors.Join(err, os.Remove(path))
 	}
-	return public, nil
+	return nil
 }
 
 // writeNew writes a file that must not be there yet.

@@ -13,6 +13,8 @@ type RootInfo struct {
 	Expires   time.Time `json:"expires"`
 	Threshold int       `json:"threshold"`
 	Officers  []string  `json:"officers"` // their names
+	// Confidential tells whether the list is encrypted to its subscribers.
+	Confidential bool `json:"confidential,omitempty"`
 }
 
 // checkLife fills in what is in force, and warns of what ends soon or is not signed as it must be.
@@ -26,12 +28,12 @@ func (l *Ledger) checkLife(s *Status) error {
 		return err
 	}
 	spec := root.Spec()
-	s.Root = &RootInfo{Version: version, Expires: spec.Expires, Threshold: spec.Threshold, Officers: names(spec.Officers)}
+	s.Root = &RootInfo{Version: version, Expires: spec.Expires, Threshold: spec.Threshold, Officers: names(spec.Officers), Confidential: spec.Confidential}
 	s.warn(fmt.Sprintf("root %d", version), spec.Expires, "blocklist root renews it")
 	if s.Released == nil {
 		return nil
 	}
-	pushed, err := readRelease(l.releasePath(s.Released.Serial))
+	pushed, err := l.readRelease(l.releasePath(s.Released.Serial))
 	if err != nil {
 		return err
 	}

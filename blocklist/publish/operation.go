@@ -52,6 +52,9 @@ const (
 
 	KindTakedown = "takedown" // checks were recorded of which pages are still there; its changes are these
 
+	KindSubscribe   = "subscribe"   // a subscriber of a confidential list was added; the reference is name and recipient
+	KindUnsubscribe = "unsubscribe" // a subscriber was removed
+
 	KindOverride = "override" // the next release may pass the guards, with the findings that it refers to
 	KindGuard    = "guard"    // the settings of the guards were changed
 )
@@ -59,7 +62,7 @@ const (
 // changesNothing tells whether operations of a kind are recorded although no entry comes or goes.
 func changesNothing(kind string) bool {
 	switch kind {
-	case KindPush, KindRoot, KindRefuse, KindUrgent, KindOverride, KindGuard:
+	case KindPush, KindRoot, KindRefuse, KindUrgent, KindOverride, KindGuard, KindSubscribe, KindUnsubscribe:
 		return true
 	}
 	return false
@@ -115,6 +118,8 @@ func scanOperation(row interface{ Scan(...any) error }) (o Operation, err error)
 	return o, nil
 }
 
+func operationRow(rows *sql.Rows) (Operation, error) { return scanOperation(rows) }
+
 // querier is a database or a transaction.
 type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
@@ -136,8 +141,7 @@ func (l *Ledger) Operations(ctx context.Context) iter.Seq2[Operation, error] {
 }
 
 func operations(ctx context.Context, q querier) iter.Seq2[Operation, error] {
-	return query(ctx, q, func(rows *sql.Rows) (Operation, error) { return scanOperation(rows) },
-		`SELECT `+operationColumns+` FROM operations ORDER BY id`)
+	return query(ctx, q, operationRow, `SELECT `+operationColumns+` FROM operations ORDER BY id`)
 }
 
 // query yields what scan makes of each row. The last thing it yields may be an error.

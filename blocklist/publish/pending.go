@@ -30,11 +30,13 @@ type Pending struct {
 	Created  time.Time `json:"created,omitzero"`
 	Expires  time.Time `json:"expires"`
 	Quorum
-	Before  *Quorum      `json:"before,omitempty"`  // of a root: the officers of the root before, enough of whom must sign, too
-	Keys    []string     `json:"keys,omitempty"`    // of a root: the officers' public keys
-	Online  string       `json:"online,omitempty"`  // of a root: the origin's key
-	Urgent  UrgentLimits `json:"urgent,omitzero"`   // of a root
-	Changes []string     `json:"changes,omitempty"` // of a root: in what it differs from the one before, in words
+	Before *Quorum      `json:"before,omitempty"` // of a root: the officers of the root before, enough of whom must sign, too
+	Keys   []string     `json:"keys,omitempty"`   // of a root: the officers' public keys
+	Online string       `json:"online,omitempty"` // of a root: the origin's key
+	Urgent UrgentLimits `json:"urgent,omitzero"`  // of a root
+	// Confidential tells whether the list is encrypted to its subscribers.
+	Confidential bool     `json:"confidential,omitempty"`
+	Changes      []string `json:"changes,omitempty"` // of a root: in what it differs from the one before, in words
 
 	path     string // of the metadata
 	metadata []byte
@@ -57,6 +59,9 @@ func (q *Quorum) Enough() bool { return q.signatures.Enough() }
 
 // Enough tells whether the signatures suffice.
 func (p *Pending) Enough() bool { return p.Quorum.Enough() && (p.Before == nil || p.Before.Enough()) }
+
+// dir is the folder of a release.
+func (p *Pending) dir() string { return filepath.Dir(p.path) }
 
 // What names it in a few words.
 func (p *Pending) What() string {
@@ -97,14 +102,14 @@ func (l *Ledger) pendingRelease(dir string) (*Pending, error) {
 	if err != nil {
 		return nil, err
 	}
-	rel, err := readRelease(dir)
+	rel, err := l.readRelease(dir)
 	if err != nil {
 		return nil, err
 	}
 	r := rel.targets.Newest()
 	p := &Pending{
 		List: r.List, Serial: r.Serial, Entries: r.Entries, Digest: r.Digest, Ledger: r.Ledger, Override: r.Override, Created: r.Created,
-		Expires: rel.targets.Expires, path: filepath.Join(dir, targetsFile), metadata: rel.metadata, root: root,
+		Confidential: rel.targets.Confidential(), Expires: rel.targets.Expires, path: filepath.Join(dir, targetsFile), metadata: rel.metadata, root: root,
 	}
 	return p, p.countSignatures()
 }
@@ -230,7 +235,7 @@ func (l *Ledger) settlePush(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	pending, err := readRelease(l.path(pendingDir, releaseDir))
+	pending, err := l.readRelease(l.path(pendingDir, releaseDir))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}

@@ -42,15 +42,21 @@ func newAgency(t testing.TB) *agency {
 // initAgency makes an agency whose root waits for signatures.
 func initAgency(t testing.TB) *agency {
 	t.Helper()
+	return initAgencyWith(t, func(*publish.InitOptions) {})
+}
+
+// initAgencyWith is initAgency with other options.
+func initAgencyWith(t testing.TB, change func(*publish.InitOptions)) *agency {
+	t.Helper()
 	keys := t.TempDir()
 	a := &agency{dir: filepath.Join(t.TempDir(), "agency")}
 	var officers []string
 	officers, a.anna = keypair(t, keys, "anna", officers)
 	officers, a.bruno = keypair(t, keys, "bruno", officers)
 	origin, _ := keypair(t, keys, "origin", nil)
-	require.NoError(t, publish.Init(t.Context(), a.dir, publish.InitOptions{
-		List: list, OriginKey: origin[0], Officers: officers, Threshold: 2, Author: "anna",
-	}))
+	options := publish.InitOptions{List: list, OriginKey: origin[0], Officers: officers, Threshold: 2, Author: "anna"}
+	change(&options)
+	require.NoError(t, publish.Init(t.Context(), a.dir, options))
 	a.open(t)
 	return a
 }

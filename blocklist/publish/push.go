@@ -114,22 +114,22 @@ func (l *Ledger) released(serial uint64) (*Pending, error) {
 
 // deliver sends what the release before did not have, and then, if the origin lacks more, what it asks for.
 func (l *Ledger) deliver(ctx context.Context, p *Pending, deliver Deliver) error {
-	rel, err := readRelease(filepath.Dir(p.path))
+	rel, err := l.readRelease(filepath.Dir(p.path))
 	if err != nil {
 		return err
 	}
 	var before signedRelease
 	if p.Serial > 1 {
-		if before, err = readRelease(l.releasePath(p.Serial - 1)); err != nil {
+		if before, err = l.readRelease(l.releasePath(p.Serial - 1)); err != nil {
 			return err
 		}
 	}
-	old := func(f trust.File) bool { return slices.ContainsFunc(before.targets.Files, f.Equal) }
+	old := func(f trust.File) bool { return slices.ContainsFunc(before.targets.All(), f.Equal) }
 	return l.deliverBut(ctx, p, rel, deliver, old)
 }
 
 func (l *Ledger) deliverAll(ctx context.Context, p *Pending, deliver Deliver) error {
-	rel, err := readRelease(filepath.Dir(p.path))
+	rel, err := l.readRelease(filepath.Dir(p.path))
 	if err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ func (l *Ledger) deliverBut(ctx context.Context, p *Pending, rel signedRelease, 
 		return err
 	}
 	send := func(without func(trust.File) bool) error {
-		return b.deliver(ctx, deliver, slices.DeleteFunc(slices.Clone(rel.targets.Files), without))
+		return b.deliver(ctx, deliver, slices.DeleteFunc(rel.targets.All(), without))
 	}
 	err = send(old)
 	if missing := (*trust.MissingError)(nil); errors.As(err, &missing) {

@@ -23,8 +23,7 @@ func (l *Ledger) reasons(ctx context.Context, p *Pending, yield func(Operation) 
 	if err != nil {
 		return err
 	}
-	scan := func(rows *sql.Rows) (Operation, error) { return scanOperation(rows) }
-	for o, err := range query(ctx, l.db, scan, `SELECT `+operationColumns+` FROM operations WHERE id > ? ORDER BY id`, at.ID) {
+	for o, err := range query(ctx, l.db, operationRow, `SELECT `+operationColumns+` FROM operations WHERE id > ? ORDER BY id`, at.ID) {
 		if err != nil {
 			return err
 		}

@@ -31,7 +31,8 @@ func (l *Ledger) Release(ctx context.Context, author string) (p *Pending, replac
 		return nil, false, err
 	}
 	defer unlock()
-	if _, err := l.root(); err != nil {
+	root, err := l.root()
+	if err != nil {
 		return nil, false, err
 	}
 	if err := l.expire(ctx, Cause{Author: author, Reason: reasonExpired}); err != nil {
@@ -46,7 +47,7 @@ func (l *Ledger) Release(ctx context.Context, author string) (p *Pending, replac
 		return nil, false, err
 	}
 	if held != nil {
-		if held.Ledger == now.Hash {
+		if held.Ledger == now.Hash && held.Confidential == root.Spec().Confidential {
 			return held, false, nil
 		}
 		if err := l.checkSent(ctx, held); err != nil {
@@ -86,20 +87,29 @@ func (l *Ledger) build(ctx context.Context, now Operation) error {
 	if err != nil {
 		return err
 	}
-	if err := l.checkChanged(last, now); err != nil {
+	if err := l.checkChanged(ctx, last, now); err != nil {
 		return err
 	}
 	override, err := l.guardRelease(ctx, last, now)
 	if err != nil {
 		return err
 	}
-	files, err := l.makeFiles(ctx, last, now, override)
+	key, err := l.nextListKey(ctx, last)
 	if err != nil {
 		return err
 	}
-	targets, err := trust.NewTargets(trust.TargetsSpec{
-		List: l.list, Version: int64(last.Serial) + 1, Expires: lifetime(releaseLifetime), Files: files,
-	})
+	files, err := l.makeFiles(ctx, last, now, override, key)
+	if err != nil {
+		return err
+	}
+	keys, err := l.makeKeyFiles(ctx, last, key)
+	if err != nil {
+		return err
+	}
+	spec := trust.TargetsSpec{
+		List: l.list, Version: int64(last.Serial) + 1, Expires: lifetime(releaseLifetime), Files: files, Keys: keys, Key: key,
+	}
+	targets, err := trust.NewTargets(spec)
 	if err != nil {
 		return err
 	}
@@ -109,16 +119,16 @@ func (l *Ledger) build(ctx context.Context, now Operation) error {
 	if err := disk.WriteFile(l.path(pendingDir, releaseDir, targetsFile), targets, 0o644); err != nil {
 		return err
 	}
-	return l.removeFiles(last, files)
+	return l.removeFiles(last, spec.All())
 }
 
 // checkChanged refuses a release that would say what the last one said, unless that one ends soon, or officers whom its
-// signatures need have gone since.
-func (l *Ledger) checkChanged(last Released, now Operation) error {
+// signatures need have gone since, or subscribers have come or gone.
+func (l *Ledger) checkChanged(ctx context.Context, last Released, now Operation) error {
 	if last.Serial == 0 {
 		return nil
 	}
-	pushed, err := readRelease(l.releasePath(last.Serial))
+	pushed, err := l.readRelease(l.releasePath(last.Serial))
 	if err != nil {
 		return err
 	}
@@ -127,6 +137,9 @@ func (l *Ledger) checkChanged(last Released, now Operation) error {
 		return err
 	}
 	_, unsigned := trust.OpenTargets(root, pushed.metadata)
+	if changed, err := l.subscribersChanged(ctx, last); changed || err != nil {
+		return err
+	}
 	if pushed.targets.Newest().Digest == now.Digest && time.Until(pushed.targets.Expires) > renewBefore && unsigned == nil {
 		return fmt.Errorf("%w since serial %d", ErrUnchanged, last.Serial)
 	}

@@ -28,7 +28,7 @@ func (l *Ledger) Review(p *Pending) iter.Seq2[blocklist.Change, error] {
 }
 
 func (l *Ledger) review(p *Pending, yield func(blocklist.Change, error) bool) error {
-	after, err := p.release()
+	after, err := l.parseRelease(filepath.Dir(p.path), p.metadata)
 	if err != nil {
 		return err
 	}
@@ -131,19 +131,13 @@ func hashChanges(changes iter.Seq2[blocklist.Change, error]) (string, error) {
 	return string(sum.Sum(nil)), nil
 }
 
-// release returns the release that p is, from the very bytes that a signature covers.
-func (p *Pending) release() (r signedRelease, err error) {
-	r.dir, r.metadata = filepath.Dir(p.path), p.metadata
-	return r, r.parse()
-}
-
 // signedBefore returns the release before p, which enough officers have signed: else a change could be hidden in it. The
 // first release has none before it.
 func (l *Ledger) signedBefore(p *Pending) (before signedRelease, err error) {
 	if p.Serial == 1 {
 		return before, nil
 	}
-	if before, err = readRelease(l.releasePath(p.Serial - 1)); err != nil {
+	if before, err = l.readRelease(l.releasePath(p.Serial - 1)); err != nil {
 		return before, err
 	}
 	roots, err := l.chain()
@@ -164,19 +158,24 @@ type signedRelease struct {
 }
 
 // readRelease reads the metadata of the release in dir.
-func readRelease(dir string) (r signedRelease, err error) {
-	r.dir = dir
-	if r.metadata, err = os.ReadFile(filepath.Join(dir, targetsFile)); err != nil {
-		return r, err
+func (l *Ledger) readRelease(dir string) (signedRelease, error) {
+	metadata, err := os.ReadFile(filepath.Join(dir, targetsFile))
+	if err != nil {
+		return signedRelease{dir: dir}, err
 	}
-	return r, r.parse()
+	return l.parseRelease(dir, metadata)
 }
 
-func (r *signedRelease) parse() (err error) {
-	if r.targets, err = trust.ParseTargets(r.metadata); err != nil {
-		return fmt.Errorf("reading %s: %w", r.dir, err)
+// parseRelease reads the metadata of a release, and opens that of a confidential list.
+func (l *Ledger) parseRelease(dir string, metadata []byte) (r signedRelease, err error) {
+	r.dir, r.metadata = dir, metadata
+	if r.targets, err = trust.ParseTargets(metadata); err == nil {
+		r.targets, err = l.openTargets(r.targets)
 	}
-	return nil
+	if err != nil {
+		err = fmt.Errorf("reading %s: %w", dir, err)
+	}
+	return r, err
 }
 
 func (r signedRelease) serial() uint64 { return r.targets.Newest().Serial }

@@ -23,6 +23,8 @@ type RootChange struct {
 	Threshold int           // how many officers must sign; 0: as before
 	OriginKey string        // the online key of the origin, as text; empty: as before
 	Urgent    *UrgentLimits // nil: as before
+	// Confidential makes the list one that is encrypted to its subscribers, from the next release on. There is no way back.
+	Confidential bool
 }
 
 // Rotate makes the next root and leaves it pending. It takes effect with the signatures of enough officers of the root in
@@ -92,6 +94,7 @@ func (change RootChange) apply(spec trust.RootSpec) (trust.RootSpec, error) {
 	if change.Urgent != nil {
 		spec.Urgent = trust.Urgent(*change.Urgent)
 	}
+	spec.Confidential = spec.Confidential || change.Confidential
 	if change.OriginKey == "" {
 		return spec, nil
 	}
@@ -134,6 +137,9 @@ func changesOf(was, is trust.RootSpec, key func(trust.Key) string) (all []string
 	if was.Urgent != is.Urgent {
 		say("urgent orders: %s, before: %s", UrgentLimits(is.Urgent), UrgentLimits(was.Urgent))
 	}
+	if was.Confidential != is.Confidential {
+		say("the list becomes confidential: encrypted to its subscribers")
+	}
 	if len(all) == 0 {
 		say("renewed until %s", is.Expires.Format(time.DateOnly))
 	}
@@ -171,7 +177,7 @@ func (l *Ledger) readPendingRoot(version int64) (*Pending, error) {
 	spec := root.Spec()
 	p := &Pending{
 		List: spec.List, Root: spec.Version, Expires: spec.Expires, Online: spec.Online.String(), Urgent: UrgentLimits(spec.Urgent),
-		path: path, metadata: metadata, root: root,
+		Confidential: spec.Confidential, path: path, metadata: metadata, root: root,
 	}
 	for _, k := range spec.Officers {
 		p.Keys = append(p.Keys, k.String())

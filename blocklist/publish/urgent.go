@@ -106,6 +106,7 @@ type orderHistory struct {
 	limits  trust.Urgent
 	version int64 // of the newest document
 	serial  uint64
+	key     trust.ListKey        // of a confidential list
 	entries []blocklist.Entry    // of the newest document
 	ordered map[string]time.Time // all targets ever ordered on top of this release, and when first
 }
@@ -119,7 +120,11 @@ func (l *Ledger) orderHistory(ctx context.Context) (*orderHistory, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &orderHistory{root: root, limits: root.Spec().Urgent, serial: last.Serial, ordered: map[string]time.Time{}}
+	key, err := l.listKeyOf(last)
+	if err != nil {
+		return nil, err
+	}
+	h := &orderHistory{root: root, key: key, limits: root.Spec().Urgent, serial: last.Serial, ordered: map[string]time.Time{}}
 	for {
 		spec, err := l.readOrders(h.version + 1)
 		if errors.Is(err, os.ErrNotExist) {
@@ -130,6 +135,9 @@ func (l *Ledger) orderHistory(ctx context.Context) (*orderHistory, error) {
 		}
 		h.version, h.entries = spec.Version, nil
 		if spec.Serial == h.serial {
+			if err := spec.Open(h.key); err != nil {
+				return nil, err
+			}
 			h.entries = spec.Entries
 			h.note(spec.Entries)
 		}
@@ -227,14 +235,14 @@ func (h *orderHistory) sign(entries []blocklist.Entry, officer crypto.Signer) ([
 	}
 	doc, err := trust.NewUrgent(trust.UrgentSpec{
 		List: h.root.Spec().List, Version: h.version + 1, Serial: h.serial, Expires: lifetime(h.limits.Longest()), Entries: entries,
-	}, nil)
+	}, h.key)
 	if err != nil {
 		return nil, err
 	}
 	if doc, err = trust.Sign(doc, officer); err != nil {
 		return nil, err
 	}
-	_, err = trust.OpenUrgent(h.root, doc, nil)
+	_, err = trust.OpenUrgent(h.root, doc, h.key)
 	return doc, err
 }
 
@@ -285,7 +293,7 @@ func (l *Ledger) PushOrders(ctx context.Context, deliver Deliver, c Cause) (Orde
 	if err != nil {
 		return orders, err
 	}
-	rel, err := readRelease(filepath.Dir(p.path))
+	rel, err := l.readRelease(filepath.Dir(p.path))
 	if err != nil {
 		return orders, err
 	}

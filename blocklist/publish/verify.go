@@ -201,7 +201,7 @@ func (l *Ledger) verifyReleases(ctx context.Context, tx *sql.Tx) (n int, err err
 // verifySigned compares a release with its signed metadata. It returns the roots without those that were no longer in
 // force: no later release can have been signed for them.
 func (l *Ledger) verifySigned(r Released, o Operation, roots []*trust.Root) ([]*trust.Root, error) {
-	pushed, err := readRelease(l.releasePath(r.Serial))
+	pushed, err := l.readRelease(l.releasePath(r.Serial))
 	if err != nil {
 		return nil, err
 	}

@@ -77,6 +77,8 @@ func hintFor(err error) string {
 		{publish.ErrPending, "blocklist sign signs it, blocklist refuse drops it"},
 		{publish.ErrNothingPending, "blocklist release makes the next release"},
 		{publish.ErrUnchanged, "add, remove or import entries first; blocklist diff shows what would be released"},
+		{publish.ErrSubscribed, "blocklist subscriber list shows who subscribes; for another recipient, remove the subscriber first"},
+		{publish.ErrNoSubscriber, "blocklist subscriber list shows who subscribes"},
 		{publish.ErrNotListed, "example.com and =example.com are two entries; blocklist entries shows what is listed"},
 		{blocklist.ErrHeld, "take out what was not meant; or --override WHY lets exactly this pass, and is recorded"},
 		{blocklist.ErrDamaged, "keep the folder as it is, and compare it with a copy from before; blocklist log shows who did what"},

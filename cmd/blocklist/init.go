@@ -15,7 +15,9 @@ func (a *app) init() *cobra.Command {
 		Short: "Make the agency's folder for a new list",
 		Long: `Make the agency's folder for a new list: an empty ledger, and the list's root, which says who may sign.
 
-The root takes effect when as many officers as the threshold says have signed it.`,
+The root takes effect when as many officers as the threshold says have signed it.
+
+With --confidential the list is encrypted to its subscribers ("subscriber add"): neither the origin nor mirrors see an entry.`,
 		Example: `  blocklist init DIR --list it.example/test --origin-key ORIGIN/online.pub --officer anna.pub --officer bruno.pub --threshold 2`,
 		Args:    args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
@@ -38,10 +40,13 @@ The root takes effect when as many officers as the threshold says have signed it
 	cmd.Flags().StringArrayVar(&officers, "officer", nil, "a `file` with an officer's public key; once for each officer")
 	cmd.Flags().IntVar(&o.Threshold, "threshold", 0, "how `many` officers must sign")
 	urgentFlags(cmd, &o.Urgent)
+	cmd.Flags().BoolVar(&o.Confidential, "confidential", false, confidentialUsage)
 	authorFlag(cmd, &o.Author)
 	required(cmd, "list", "origin-key", "officer", "threshold")
 	return cmd
 }
+
+const confidentialUsage = "encrypt the list to its subscribers; there is no way back"
 
 // readKeyFile reads a public key's file.
 func readKeyFile(path string) (string, error) {

@@ -10,24 +10,32 @@ import (
 )
 
 func (a *app) keygen() *cobra.Command {
-	var out, name, from string
-	var plain bool
+	var out, name, from, kind string
+	var plain, subscriber bool
 	cmd := &cobra.Command{
 		Use:   "keygen -o FILE.key",
-		Short: "Make an officer's key pair",
+		Short: "Make an officer's key pair, or a subscriber's",
 		Long: `Make an officer's key pair: FILE.key, which the officer keeps secret, and FILE.pub, which init needs.
 
 The private key is encrypted with a passphrase, which is asked for at the terminal or taken from
 ` + passphraseVariable + `. No file is overwritten.
 
 With --key the key pair is there already: an ed25519 key in the ssh-agent, perhaps in hardware behind it. Only FILE.pub is
-written.`,
+written.
+
+With --subscriber the key pair is that of a subscriber to confidential lists: FILE, an identity that the age tool reads, too,
+for the resolver to open them with, and the recipient, in a file with the ending .pub, that the agency encrypts them to. It has no passphrase, since
+a resolver starts alone.`,
 		Example: `  blocklist keygen -o anna.key
-  blocklist keygen -o anna.pub --key agent:anna@desk.example`,
+  blocklist keygen -o anna.pub --key agent:anna@desk.example
+  blocklist keygen --subscriber -o isp.age`,
 		Args: args(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			if out == "" {
 				return usage("-o says where the key goes")
+			}
+			if subscriber {
+				return a.keygenSubscriber(out, kind)
 			}
 			base := strings.TrimSuffix(strings.TrimSuffix(out, ".key"), ".pub")
 			if name == "" {
@@ -54,8 +62,21 @@ written.`,
 	cmd.Flags().StringVarP(&out, "output", "o", "", "the `file` for the private key; the public key gets the ending .pub")
 	cmd.Flags().StringVar(&name, "name", "", "the officer's `name` (default: that of the file)")
 	cmd.Flags().StringVar(&from, "key", "", keyUsage)
+	cmd.Flags().BoolVar(&subscriber, "subscriber", false, "make the key pair of a subscriber to confidential lists")
+	cmd.Flags().StringVar(&kind, "kind", "hybrid", "of a subscriber's key: hybrid (safe from quantum computers as well) or x25519")
 	cmd.Flags().BoolVar(&plain, "no-passphrase", false, "leave the private key unprotected")
 	return cmd
+}
+
+// keygenSubscriber makes the key pair of a subscriber.
+func (a *app) keygenSubscriber(path, kind string) error {
+	public := strings.TrimSuffix(path, ".age") + ".pub"
+	recipient, err := publish.KeygenSubscriber(path, public, kind)
+	if err != nil {
+		return err
+	}
+	a.say("identity:  %s, for the resolver alone\nrecipient: %s, for the agency\n%s", path, public, recipient)
+	return nil
 }
 
 // keyUsage says how a key in the agent is named.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -89,6 +90,10 @@ the officers named in it decide.`,
 			list, err := o.Trust(root)
 			if err != nil {
 				return err
+			}
+			var says rootSays
+			if err := json.Unmarshal(root, &says); err == nil && says.Signed.Confidential {
+				a.say("%s is confidential: it comes encrypted, and nothing in the clear is taken for it", list)
 			}
 			a.say("%s takes pushes for %s", args[0], list)
 			return nil

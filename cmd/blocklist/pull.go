@@ -23,32 +23,41 @@ const (
 )
 
 func (a *app) pull() *cobra.Command {
-	var root, dir string
+	var root, identity, dir string
 	cmd := &cobra.Command{
 		Use:   "pull --root ROOT.json URL... -o DIR",
 		Short: "Get a list as a subscriber would: verify, then write the entries",
 		Long: `Get a list as a subscriber would: verify, then write the entries to DIR/entries.txt. URL is an origin or a mirror; of
 several, the next is tried when one fails. DIR remembers what was verified: an older release is refused later. What the guards of a resolver would hold is
-told, and written all the same.`,
-		Example: "  blocklist pull --root root.json https://origin.example -o DIR",
-		Args:    args(cobra.MinimumNArgs(1)),
+told, and written all the same.
+
+A confidential list opens with --identity: the file that "keygen --subscriber" has made, or age-keygen.`,
+		Example: `  blocklist pull --root root.json https://origin.example -o DIR
+  blocklist pull --root root.json --identity isp.age https://origin.example -o DIR`,
+		Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			pin, err := readAtMost(root, maxRoot)
 			if err != nil {
 				return err
 			}
-			return a.runPull(cmd.Context(), pin, args, dir)
+			c := subscribe.Config{Root: pin, Origins: args}
+			if identity != "" {
+				if c.Identity, err = readAtMost(identity, maxRoot); err != nil {
+					return err
+				}
+			}
+			return a.runPull(cmd.Context(), c, dir)
 		},
 	}
 	cmd.Flags().StringVar(&root, "root", "", "the `file` with the list's root, obtained from the agency by a way that you trust")
+	cmd.Flags().StringVar(&identity, "identity", "", "the `file` with your age identity, for a confidential list")
 	cmd.Flags().StringVarP(&dir, "output", "o", "", "the `folder` to write to")
 	required(cmd, "root", "output")
 	return cmd
 }
 
-func (a *app) runPull(ctx context.Context, pin []byte, origins []string, dir string) (err error) {
-	list, err := listOf(pin)
-	if err != nil {
+func (a *app) runPull(ctx context.Context, c subscribe.Config, dir string) (err error) {
+	if c.List, err = listOf(c.Root); err != nil {
 		return err
 	}
 	store, err := blocklist.Open(filepath.Join(dir, pulledStore), blocklist.Options{})
@@ -56,7 +65,7 @@ func (a *app) runPull(ctx context.Context, pin []byte, origins []string, dir str
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	s, err := subscribe.New(store, subscribe.Config{List: list, Root: pin, Origins: origins})
+	s, err := subscribe.New(store, c)
 	if err != nil {
 		return err
 	}
@@ -75,24 +84,28 @@ func (a *app) runPull(ctx context.Context, pin []byte, origins []string, dir str
 		return err
 	}
 	status := s.Status()
-	a.say("%s serial %d, %s, digest %s: %s", list, status.Serial, plural(status.Entries, "entry", "entries"), status.Digest, path)
+	a.say("%s serial %d, %s, digest %s: %s", c.List, status.Serial, plural(status.Entries, "entry", "entries"), status.Digest, path)
 	if status.Urgent > 0 {
 		a.say("on top of it: %s, in %s alone", plural(uint64(status.Urgent), "urgent order", "urgent orders"), pulledStore)
 	}
 	return nil
 }
 
-// listOf reads which list a root is for. Whether it is to be believed is for subscribe to find out.
+// rootSays is what a root says of its list. Whether it is to be believed is for others to find out.
+type rootSays struct {
+	Signed struct {
+		List         string `json:"x-argine-list"`
+		Confidential bool   `json:"x-argine-confidential"`
+	} `json:"signed"`
+}
+
+// listOf reads which list a root is for.
 func listOf(root []byte) (string, error) {
-	var document struct {
-		Signed struct {
-			List string `json:"x-argine-list"`
-		} `json:"signed"`
-	}
-	if err := json.Unmarshal(root, &document); err != nil {
+	var says rootSays
+	if err := json.Unmarshal(root, &says); err != nil {
 		return "", fmt.Errorf("reading the root: %w: %w", blocklist.ErrMalformed, err)
 	}
-	return document.Signed.List, blocklist.CheckListName(document.Signed.List)
+	return says.Signed.List, blocklist.CheckListName(says.Signed.List)
 }
 
 // writeEntries writes entries, one a line.

@@ -70,6 +70,9 @@ func (a *app) describe(p *publish.Pending) {
 		a.say("  threshold    %d", p.Threshold)
 		a.say("  origin       %s", p.Online)
 		a.say("  urgent       %s", p.Urgent)
+		if p.Confidential {
+			a.say("  confidential encrypted to the subscribers of the list")
+		}
 		for _, change := range p.Changes {
 			a.say("  change       %s", change)
 		}
@@ -102,6 +105,9 @@ func (a *app) sayRelease(ctx context.Context, l *publish.Ledger, p *publish.Pend
 	}
 	if more := n - uint64(len(shown)); more > 0 {
 		a.say("    and %s more; blocklist log shows all", thousands(more))
+	}
+	if err := a.sayReaders(ctx, l, p); err != nil {
+		return err
 	}
 	if err := a.sayOrdersEnd(ctx, l); err != nil {
 		return err

@@ -55,6 +55,7 @@ another one before the push.`,
 	}
 	causeFlags(cmd, &c)
 	urgentFlags(cmd, &urgent)
+	cmd.Flags().BoolVar(&change.Confidential, "confidential", false, confidentialUsage)
 	cmd.Flags().StringArrayVar(&add, "add-officer", nil, "a `file` with the public key of a new officer; once for each")
 	cmd.Flags().StringArrayVar(&change.Remove, "remove-officer", nil, "the `name` of an officer who may sign no longer; once for each")
 	cmd.Flags().IntVar(&change.Threshold, "threshold", 0, "how `many` officers must sign (default: as before)")

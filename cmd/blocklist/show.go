@@ -64,6 +64,9 @@ func (a *app) printStatus(s publish.Status) error {
 	line("list", "%s", s.List)
 	if r := s.Root; r != nil {
 		line("root", "%d, valid until %s, %d of %s", r.Version, r.Expires.Format(time.DateOnly), r.Threshold, strings.Join(r.Officers, ", "))
+		if r.Confidential {
+			line("confidential", "encrypted to its subscribers; blocklist subscriber list shows them")
+		}
 	}
 	line("entries", "%s", thousands(s.Head.Entries))
 	line("digest", "%s", s.Head.Digest)
@@ -165,9 +168,18 @@ func operationText(o publish.Operation) string {
 		text += ": " + o.Reason
 	}
 	if o.Reference != "" {
-		text += fmt.Sprintf(" [%s]", o.Reference)
+		text += fmt.Sprintf(" [%s]", shortened(o.Reference))
 	}
 	return text + "  " + o.Hash[:min(12, len(o.Hash))]
+}
+
+// shortened cuts what is too long for a line, such as the recipient of a subscriber.
+func shortened(text string) string {
+	const most = 200
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "..."
 }
 
 func (a *app) verify() *cobra.Command {

@@ -173,7 +173,8 @@ func (k ListKey) unsealText(sealed string, limit int64) (string, error) {
 // CheckSealed tells, without any key, whether a file of a confidential list has the form that it must have.
 func CheckSealed(r io.Reader, f File) error {
 	if f.kind() != "" {
-		return checkKeyFile(r, f)
+		_, err := CountRecipients(r, f)
+		return err
 	}
 	if err := checkSealed(bufio.NewReaderSize(r, maxAgeHeader)); err != nil {
 		return fmt.Errorf("%s: %w", f.Path, err)

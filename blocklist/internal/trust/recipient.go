@@ -65,6 +65,25 @@ func ParseRecipient(text string) (r Recipient, err error) {
 	return r, nil
 }
 
+// NewIdentity makes a key pair of a kind, as text.
+func NewIdentity(kind string) (private, public string, err error) {
+	switch kind {
+	case KindHybrid:
+		id, err := age.GenerateHybridIdentity()
+		if err != nil {
+			return "", "", err
+		}
+		return id.String(), id.Recipient().String(), nil
+	case KindX25519:
+		id, err := age.GenerateX25519Identity()
+		if err != nil {
+			return "", "", err
+		}
+		return id.String(), id.Recipient().String(), nil
+	}
+	return "", "", malformed("identity", "there is no kind %.40q; there are %q", kind, Kinds())
+}
+
 // EncryptKey encrypts a list key to subscribers, all of one kind.
 func EncryptKey(k ListKey, to []Recipient) ([]byte, error) {
 	var recipients []age.Recipient
@@ -147,14 +166,8 @@ func (f File) kind() string {
 	return ""
 }
 
-// checkKeyFile tells whether a file has the form of a key file: the recipients it is for, all of one kind.
-func checkKeyFile(r io.Reader, f File) error {
-	_, err := countRecipients(r, f)
-	return err
-}
-
-// countRecipients returns for how many subscribers a key file is.
-func countRecipients(r io.Reader, f File) (n int, err error) {
+// CountRecipients returns for how many subscribers a key file is. They must be of its kind, all of them.
+func CountRecipients(r io.Reader, f File) (n int, err error) {
 	head, err := age.ExtractHeader(io.LimitReader(r, MaxKeyFile))
 	if err != nil {
 		return 0, malformed(f.Path, "%v", err)

@@ -156,8 +156,8 @@ func ParseUrgent(b []byte) (spec UrgentSpec, err error) {
 	return spec, spec.readEntries(o.Entries)
 }
 
-// open reads sealed entries.
-func (spec *UrgentSpec) open(k ListKey) error {
+// Open reads sealed entries with the list key. Without one they stay as they are.
+func (spec *UrgentSpec) Open(k ListKey) error {
 	if spec.Sealed == "" || k == nil {
 		return nil
 	}
@@ -201,7 +201,7 @@ func OpenUrgent(root *Root, b []byte, k ListKey) (UrgentSpec, error) {
 		err = spec.checkSigned(root, b)
 	}
 	if err == nil {
-		err = spec.open(k)
+		err = spec.Open(k)
 	}
 	if limits := root.spec.Urgent; err == nil && len(spec.Entries) > limits.Entries {
 		err = fmt.Errorf("urgent orders: %w: %d entries, root %d allows %d", blocklist.ErrUntrusted, len(spec.Entries), root.spec.Version, limits.Entries)

@@ -1,0 +1,153 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// Subscriber is one to whom a confidential list is encrypted.
+type Subscriber struct {
+	Name      string    `json:"name"`
+	Kind      string    `json:"kind"`      // of the recipient: hybrid or x25519
+	Recipient string    `json:"recipient"` // the public key, age1...
+	Added     time.Time `json:"added"`
+	Author    string    `json:"author"`           // who added it
+	Reason    string    `json:"reason,omitempty"` // and why
+}
+
+// ErrSubscribed is returned for a name or a recipient that a subscriber has already.
+var ErrSubscribed = errors.New("a subscriber already")
+
+// ErrNoSubscriber is returned where a name is not that of a subscriber.
+var ErrNoSubscriber = errors.New("not a subscriber of the list")
+
+// AddSubscriber adds a subscriber of a confidential list under a name of 1 to 64 octets without spaces. Recipient is the text
+// of an age recipient, X25519 or hybrid. It counts from the next release on: that carries the list key for all of them.
+func (l *Ledger) AddSubscriber(ctx context.Context, name, recipient string, c Cause) error {
+	to, err := trust.ParseRecipient(recipient)
+	if err != nil {
+		return err
+	}
+	if name == "" || len(name) > 64 || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) }) {
+		return fmt.Errorf("subscriber %.80q: %w: a name of 1 to 64 octets without spaces is needed", name, blocklist.ErrMalformed)
+	}
+	return l.subscription(ctx, KindSubscribe, c, func(all []Subscriber) (Subscriber, error) {
+		for _, s := range all {
+			if s.Name == name || s.Recipient == to.String() {
+				return s, fmt.Errorf("adding subscriber %s: %w: %s has this name or this recipient", name, ErrSubscribed, s.Name)
+			}
+		}
+		if len(all) >= trust.MaxSubscribers {
+			return Subscriber{}, fmt.Errorf("adding subscriber %s: %w: there are %d", name, blocklist.ErrTooLarge, len(all))
+		}
+		return Subscriber{Name: name, Recipient: to.String()}, nil
+	})
+}
+
+// RemoveSubscriber removes a subscriber. From the next release on the list has a new key; what was released before stays open
+// to whoever had the old one.
+func (l *Ledger) RemoveSubscriber(ctx context.Context, name string, c Cause) error {
+	return l.subscription(ctx, KindUnsubscribe, c, func(all []Subscriber) (Subscriber, error) {
+		i := slices.IndexFunc(all, func(s Subscriber) bool { return s.Name == name })
+		if i < 0 {
+			return Subscriber{}, fmt.Errorf("removing %.80q: %w", name, ErrNoSubscriber)
+		}
+		return all[i], nil
+	})
+}
+
+// subscription records that the subscriber whom choose returns comes or goes.
+func (l *Ledger) subscription(ctx context.Context, kind string, c Cause, choose func([]Subscriber) (Subscriber, error)) error {
+	unlock, err := l.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	root, err := l.root()
+	if err != nil {
+		return err
+	}
+	if !root.Spec().Confidential {
+		return fmt.Errorf("subscribers of %s: %w: the list is not confidential, anybody may have it; blocklist root --confidential makes it so", l.list, blocklist.ErrUntrusted)
+	}
+	all, err := l.Subscribers(ctx)
+	if err != nil {
+		return err
+	}
+	s, err := choose(all)
+	if err != nil {
+		return err
+	}
+	c.Reference = s.Name + " " + s.Recipient
+	return l.operate(ctx, kind, c, func(*operation) error { return nil })
+}
+
+// Subscribers returns who subscribes to a confidential list, in the order in which they came.
+func (l *Ledger) Subscribers(ctx context.Context) ([]Subscriber, error) {
+	return fold(query(ctx, l.db, operationRow, `SELECT `+operationColumns+` FROM operations WHERE kind IN (?, ?) ORDER BY id`, KindSubscribe, KindUnsubscribe))
+}
+
+// subscribersAt returns who subscribed when the operation with that hash was the last one.
+func (l *Ledger) subscribersAt(ctx context.Context, head string) ([]Subscriber, error) {
+	return fold(query(ctx, l.db, operationRow, `SELECT `+operationColumns+` FROM operations WHERE kind IN (?, ?)
+		AND id <= (SELECT id FROM operations WHERE hash = ?) ORDER BY id`, KindSubscribe, KindUnsubscribe, head))
+}
+
+// fold returns what operations lead to.
+func fold(operations iter.Seq2[Operation, error]) (all []Subscriber, err error) {
+	for o, err := range operations {
+		if err != nil {
+			return nil, err
+		}
+		name, text, _ := strings.Cut(o.Reference, " ")
+		if o.Kind == KindUnsubscribe {
+			all = slices.DeleteFunc(all, func(s Subscriber) bool { return s.Name == name })
+			continue
+		}
+		to, err := trust.ParseRecipient(text)
+		if err != nil {
+			return nil, fmt.Errorf("operation %d: %w: %w", o.ID, blocklist.ErrDamaged, err)
+		}
+		all = append(all, Subscriber{Name: name, Kind: to.Kind, Recipient: text, Added: o.Time, Author: o.Author, Reason: o.Reason})
+	}
+	return all, nil
+}
+
+// subscribersChanged tells whether any have come or gone since a release.
+func (l *Ledger) subscribersChanged(ctx context.Context, last Released) (changed bool, err error) {
+	row := l.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM operations WHERE kind IN (?, ?) AND id > ?)`, KindSubscribe, KindUnsubscribe, last.Operation)
+	return changed, row.Scan(&changed)
+}
+
+// recipients returns those of a kind.
+func recipients(all []Subscriber, kind string) (to []trust.Recipient) {
+	for _, s := range all {
+		if s.Kind != kind {
+			continue
+		}
+		if r, err := trust.ParseRecipient(s.Recipient); err == nil { // it was read before
+			to = append(to, r)
+		}
+	}
+	return to
+}
+
+// KeygenSubscriber makes the key pair of a subscriber to confidential lists, of the kind hybrid or x25519: a file of the age
+// tool's form at path, for its owner alone, and the recipient, which the agency needs, at publicPath. Neither may be there.
+func KeygenSubscriber(path, publicPath, kind string) (recipient string, err error) {
+	private, public, err := trust.NewIdentity(kind)
+	if err != nil {
+		return "", err
+	}
+	text := fmt.Sprintf("# created: %s\n# public key: %s\n%s\n", time.Now().Format(time.RFC3339), public, private)
+	return public, writePair(path, []byte(text), publicPath, []byte(public+"\n"))
+}

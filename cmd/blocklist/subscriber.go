@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+func (a *app) subscriber() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "subscriber",
+		Short: "Say to whom a confidential list is encrypted",
+		Long: `Say to whom a confidential list is encrypted. Who comes or goes counts from the next release on; when somebody has gone, that
+has a new key. What was released before stays open to whoever could open it then.`,
+		Args: args(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error {
+			return usage("subscriber add, subscriber remove or subscriber list")
+		},
+	}
+	cmd.AddCommand(a.subscriberAdd(), a.subscriberRemove(), a.subscriberList())
+	return cmd
+}
+
+func (a *app) subscriberAdd() *cobra.Command {
+	return a.subscriberChange(&cobra.Command{
+		Use:   "add NAME RECIPIENT|FILE.pub",
+		Short: "Encrypt the list to one more subscriber, from the next release on",
+		Long: `Encrypt the list to one more subscriber, from the next release on. RECIPIENT is the subscriber's public key, age1... or
+age1pq1..., or the file that has it: what "keygen --subscriber" or age-keygen has made. Make sure that it is theirs.`,
+		Example: `  blocklist -C DIR subscriber add isp.example isp.pub --reason "contract 2026/3"`,
+		Args:    args(cobra.ExactArgs(2)),
+	}, func(ctx context.Context, l *publish.Ledger, args []string, c publish.Cause) error {
+		recipient := args[1]
+		if !strings.HasPrefix(recipient, "age1") {
+			text, err := readKeyFile(recipient)
+			if err != nil {
+				return err
+			}
+			recipient = text
+		}
+		return l.AddSubscriber(ctx, args[0], recipient, c)
+	})
+}
+
+func (a *app) subscriberRemove() *cobra.Command {
+	return a.subscriberChange(&cobra.Command{
+		Use:   "remove NAME",
+		Short: "Encrypt the list to a subscriber no longer, from the next release on",
+		Long: `Encrypt the list to a subscriber no longer, from the next release on: it has a new key, and all others fetch a new snapshot.
+What the subscriber has seen stays seen.`,
+		Example: `  blocklist -C DIR subscriber remove isp.example --reason "contract 2026/3 has ended"`,
+		Args:    args(cobra.ExactArgs(1)),
+	}, func(ctx context.Context, l *publish.Ledger, args []string, c publish.Cause) error {
+		return l.RemoveSubscriber(ctx, args[0], c)
+	})
+}
+
+// subscriberChange completes a command that changes who subscribes.
+func (a *app) subscriberChange(cmd *cobra.Command, do func(context.Context, *publish.Ledger, []string, publish.Cause) error) *cobra.Command {
+	var c publish.Cause
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return a.withLedger(func(l *publish.Ledger) error {
+			if err := do(cmd.Context(), l, args, c); err != nil {
+				return err
+			}
+			all, err := l.Subscribers(cmd.Context())
+			if err != nil {
+				return err
+			}
+			a.say("%s; next: blocklist -C %s release", plural(uint64(len(all)), "subscriber", "subscribers"), a.dir)
+			return nil
+		})
+	}
+	authorFlag(cmd, &c.Author)
+	cmd.Flags().StringVar(&c.Reason, "reason", "", "`why`, for the ledger")
+	return cmd
+}
+
+func (a *app) subscriberList() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "Show to whom the list is encrypted",
+		Example: "  blocklist -C DIR subscriber list",
+		Args:    args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withLedger(func(l *publish.Ledger) error {
+				all, err := l.Subscribers(cmd.Context())
+				if err != nil {
+					return err
+				}
+				same := func(s publish.Subscriber) publish.Subscriber { return s }
+				return printAll(a, asJSON, each(all), same, subscriberText)
+			})
+		},
+	}
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+func subscriberText(s publish.Subscriber) string {
+	text := fmt.Sprintf("%s  %s  %s  %s", s.Name, s.Kind, s.Added.Format(time.DateOnly), s.Author)
+	if s.Reason != "" {
+		text += ": " + s.Reason
+	}
+	return text + "  " + s.Recipient
+}
+
+// sayReaders tells who can read a release of a confidential list.
+func (a *app) sayReaders(ctx context.Context, l *publish.Ledger, p *publish.Pending) error {
+	if !p.Confidential {
+		return nil
+	}
+	r, err := l.Readers(ctx, p)
+	if err != nil {
+		return err
+	}
+	a.say("  confidential encrypted to %s", plural(uint64(r.Subscribers), "subscriber", "subscribers"))
+	for _, name := range r.Come {
+		a.say("    comes %s", name)
+	}
+	for _, name := range r.Go {
+		a.say("    goes %s", name)
+	}
+	if r.NewKey {
+		a.say("    under a new key, with a new snapshot for all")
+	}
+	return nil
+}
