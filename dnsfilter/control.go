@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -106,7 +105,7 @@ func (s *Service) serveControl(ctx context.Context, l net.Listener) {
 	stop := context.AfterFunc(ctx, func() { server.Close() }) //nolint:errcheck // it is the end
 	defer stop()
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		s.log.Warn("status, holds, accept and reject work no more", slog.Any("error", err))
+		s.log.Warn("status, holds, accept, reject and apply work no more", slog.Any("error", err))
 	}
 }
 
@@ -132,6 +131,7 @@ func (s *Service) control() http.Handler {
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { writeControl(w, s.report()) })
 	mux.HandleFunc("POST /accept", s.decide((*subscribe.Subscription).Accept))
 	mux.HandleFunc("POST /reject", s.decide((*subscribe.Subscription).Reject))
+	mux.HandleFunc("POST /apply", s.serveApply)
 	return mux
 }
 
@@ -153,18 +153,22 @@ func (s *Service) decide(do func(*subscribe.Subscription, context.Context, strin
 		if err == nil {
 			f := s.inForce.Load().follows[d.List]
 			if f == nil {
-				err = fmt.Errorf("no signed list %.80q is followed", d.List)
+				err = errNotFollowed(d.List)
 			} else {
 				err = do(f.sub, r.Context(), d.ID)
 			}
 		}
 		if err != nil {
-			w.WriteHeader(http.StatusConflict)
-			writeControl(w, controlError{err.Error()})
+			refuseControl(w, err)
 			return
 		}
 		writeControl(w, struct{}{})
 	}
+}
+
+func refuseControl(w http.ResponseWriter, err error) {
+	w.WriteHeader(http.StatusConflict)
+	writeControl(w, controlError{err.Error()})
 }
 
 func writeControl(w http.ResponseWriter, v any) {

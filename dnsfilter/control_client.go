@@ -56,7 +56,11 @@ func (c *Control) call(ctx context.Context, method, path string, question, answe
 	if err != nil {
 		return err
 	}
-	r, err := http.NewRequestWithContext(ctx, method, "http://control"+path, bytes.NewReader(body))
+	return c.send(ctx, method, path, bytes.NewReader(body), answer)
+}
+
+func (c *Control) send(ctx context.Context, method, path string, body io.Reader, answer any) error {
+	r, err := http.NewRequestWithContext(ctx, method, "http://control"+path, body)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -31,6 +32,7 @@ type Service struct {
 	inForce  atomic.Pointer[inForce]
 	guards   guards
 	started  time.Time
+	applying sync.Mutex // one bundle at a time
 }
 
 // NewService makes a service of the settings that read returns; it is called again for each reload. It starts nothing, but
@@ -110,7 +112,7 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	}
 	control, err := listenControl(ctx, s.settings.State)
 	if err != nil { // queries are answered all the same
-		s.log.Warn("status, holds, accept and reject will not work", slog.Any("error", err))
+		s.log.Warn("status, holds, accept, reject and apply will not work", slog.Any("error", err))
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	s.swapFollows(ctx, follows)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -88,5 +89,5 @@ func TestUrgentOrdersAreAnnounced(t *testing.T) {
 	assert.Equal(t, with, next(t, events))
 	require.NoError(t, h.push(t, r), "the same again is no news")
 	require.NoError(t, h.push(t, h.agency.Release(2, "example.org")))
-	assert.Equal(t, `{"list":"`+trusttest.List+`","serial":2,"urgent":3}`, next(t, events))
+	assert.Equal(t, strings.Replace(with, `:1,`, `:2,`, 1), next(t, events))
 }

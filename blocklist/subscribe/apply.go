@@ -28,7 +28,8 @@ func (s *Subscription) keptPath(f trust.File) string {
 // it. Whatever is wrong with the deltas, the snapshot is tried.
 func (s *Subscription) follow(ctx context.Context, o *origin, spec trust.TargetsSpec, next evidence) (err error) {
 	whole, _ := spec.Way(0) // ParseTargets saw to it that there is one
-	if way, ok := s.deltas(spec); ok && s.missing(way) <= s.missing(whole) {
+	// To go through the whole list is dear even where its files are here already.
+	if way, ok := s.deltas(spec); ok && s.missing(way) <= trust.Length(whole) {
 		next.Kept = s.held.after(way)
 		if err = s.fetchAndApply(ctx, o, way, next); err == nil || ctx.Err() != nil {
 			return err

@@ -52,17 +52,31 @@ func TestBehind(t *testing.T) {
 	t.Cleanup(func() { assert.NoError(t, s.store.Close()) })
 	require.NoError(t, s.refresh(t))
 	serial := 1
+	set := func() string {
+		files, err := filepath.Glob(filepath.Join(s.dir, "lists", "it.example", "test", "_", "set-*"))
+		require.NoError(t, err)
+		return files[0]
+	}
 	for i, behind := range []int{1, 1, 2, 10, 1, 5, 20, 3} {
 		for range behind {
-			_, err := w.ledger.Add(t.Context(), []blocklist.Entry{line(t, fmt.Sprintf("more%d.example category=c%d", serial%37, serial))}, who)
+			change := []blocklist.Entry{line(t, fmt.Sprintf("more%d.example category=c%d", (serial+1)/2%7, serial))}
+			do := w.ledger.Add
+			if serial%2 == 0 { // what came and went makes the shortest of all links
+				do = w.ledger.Remove
+			}
+			_, err := do(t.Context(), change, who)
 			require.NoError(t, err)
 			w.publish(t)
 			serial++
 		}
 		files, bytes = nil, 0
+		compiled := set()
 		require.NoError(t, s.refresh(t))
 		t.Logf("%3d behind: %d bytes in %q", behind, bytes, files)
 		s.enforces(t, uint64(serial))
+		if i < 7 { // until what is kept is damaged
+			assert.Equal(t, compiled, set(), "the list was not gone through")
+		}
 		assert.LessOrEqual(t, bytes, 400+100*behind, "step %d", i)
 		assert.NotContains(t, strings.Join(files, " "), "snapshot")
 		if i == 6 {

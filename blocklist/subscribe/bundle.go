@@ -15,25 +15,61 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
+// BundleList returns the name of the list that a bundle is of, as the bundle says itself: nothing of it is verified. It fails
+// with [blocklist.ErrMalformed] or [blocklist.ErrTooLarge] for a file that is no bundle.
+func BundleList(path string) (list string, err error) {
+	err = withBundle(path, func(b *trust.Bundle) error {
+		spec, err := trust.ParseTargets(b.Targets)
+		list = spec.List
+		return err
+	})
+	return list, err
+}
+
+func withBundle(path string, do func(*trust.Bundle) error) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%w: a bundle is a regular file", blocklist.ErrMalformed)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	b, err := trust.OpenBundle(f)
+	if err != nil {
+		return err
+	}
+	return do(b)
+}
+
+// Apply takes a release, and urgent orders, from a bundle that was carried here, once, as Refresh does where a bundle is among
+// the origins. It tells whether that changed the list; what the guards stop is in the Status then, and nothing has changed. On
+// an error everything is as before.
+func (s *Subscription) Apply(ctx context.Context, path string) (changed bool, err error) {
+	s.refreshing.Lock()
+	defer s.refreshing.Unlock()
+	_ = s.reload()
+	err = withBundle(path, func(b *trust.Bundle) (err error) {
+		changed, err = s.takeBundle(ctx, &origin{name: path}, b)
+		return err
+	})
+	s.note()
+	if err != nil {
+		return false, fmt.Errorf("applying a bundle to %s: %w", s.c.List, err)
+	}
+	return changed, nil
+}
+
 // isBundle tells whether a source is a file: a bundle, carried by hand where there is no network.
 func (o *origin) isBundle() bool {
 	info, err := os.Stat(o.name)
 	return o.announces == nil && err == nil && info.Mode().IsRegular()
 }
 
-// refreshFromBundle takes a release from a bundle. Roots, signatures, expiry, serial and files are checked as ever; what no
-// file can prove is that nothing newer exists. So a bundle never makes a list fresher than the last timestamp has, where
-// there was one; else the officers' own date counts.
-func (s *Subscription) refreshFromBundle(ctx context.Context, o *origin) (changed bool, err error) {
-	f, err := os.Open(o.name)
-	if err != nil {
-		return false, err
-	}
-	defer f.Close() //nolint:errcheck // it was only read
-	b, err := trust.OpenBundle(f)
-	if err != nil {
-		return false, err
-	}
+// takeBundle takes a release from a bundle. Roots, signatures, expiry, serial and files are checked as ever; what no file can
+// prove is that nothing newer exists. So a bundle never makes a list fresher than the last timestamp has, where there was one;
+// else the officers' own date counts.
+func (s *Subscription) takeBundle(ctx context.Context, o *origin, b *trust.Bundle) (changed bool, err error) {
 	if err := s.followBundled(b.Roots); err != nil {
 		return false, err
 	}
@@ -45,7 +81,7 @@ func (s *Subscription) refreshFromBundle(ctx context.Context, o *origin) (change
 	next.Chain = s.newest()
 	next.Chain.Targets, next.Chain.Key = b.Targets, s.knownKey(signed)
 	if spec, err := signed.Open(next.Chain.Key); err == nil && s.holds(spec) {
-		return s.takeBundled(ctx, o, spec, next, b.Urgent)
+		return s.takeVerified(ctx, o, spec, next, b.Urgent)
 	}
 	dir, err := os.MkdirTemp(s.dir, disk.TempPrefix+"bundle-")
 	if err != nil {
@@ -67,11 +103,11 @@ func (s *Subscription) refreshFromBundle(ctx context.Context, o *origin) (change
 	if err != nil {
 		return false, err
 	}
-	return s.takeBundled(ctx, from, spec, next, b.Urgent)
+	return s.takeVerified(ctx, from, spec, next, b.Urgent)
 }
 
-// takeBundled puts in force what was verified of a bundle, urgent orders included.
-func (s *Subscription) takeBundled(ctx context.Context, from *origin, spec trust.TargetsSpec, next evidence, orders []byte) (changed bool, err error) {
+// takeVerified puts in force what was verified of a bundle, with its urgent orders.
+func (s *Subscription) takeVerified(ctx context.Context, from *origin, spec trust.TargetsSpec, next evidence, orders []byte) (changed bool, err error) {
 	before := s.held
 	s.takeBundledOrders(ctx, orders, &next)
 	changed, err = s.take(ctx, from, spec, next)

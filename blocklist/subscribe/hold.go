@@ -269,9 +269,14 @@ func (s *Subscription) decide(id, what string, do func(*holding) error) error {
 	return nil
 }
 
+var errHoldAltered = fmt.Errorf("%w: the file of what is on hold says something else than what was signed", blocklist.ErrDamaged)
+
 // vouch verifies the chain of a hold as of the time when it was fetched, against the newest root, and returns what is to be
 // kept with the release.
 func (s *Subscription) vouch(ctx context.Context, h *holding) (next evidence, err error) {
+	if h.carried() {
+		return s.vouchCarried(ctx, h)
+	}
 	w, err := trust.NewWalk(s.root, s.held.Chain, h.Checked)
 	if err != nil {
 		return next, err
@@ -287,12 +292,38 @@ func (s *Subscription) vouch(ctx context.Context, h *holding) (next evidence, er
 		spec, err = w.Unlock(h.Chain.Key)
 	}
 	if err == nil && !h.is(spec) {
-		err = fmt.Errorf("%w: the file of what is on hold says something else than what was signed", blocklist.ErrDamaged)
+		err = errHoldAltered
 	}
 	next = s.held
 	next.Chain, next.Kept = w.Accepted(), h.Kept
 	if want, ok := w.Urgent(); err == nil && ok && want.Is(h.Chain.Urgent) {
 		s.takeOrders(ctx, h.Chain.Urgent, &next, w.TakeUrgent)
 	}
+	return next, err
+}
+
+// carried tells whether a release came in a bundle: the documents of an origin, if there are any, do not lead to it.
+func (h *holding) carried() bool {
+	targets, errTargets := trust.ParseTargets(h.Chain.Targets)
+	snapshot, err := trust.ParseSnapshot(h.Chain.Snapshot)
+	return errTargets == nil && (err != nil || snapshot.NextVersion != targets.Version)
+}
+
+// vouchCarried is vouch for what came in a bundle.
+func (s *Subscription) vouchCarried(ctx context.Context, h *holding) (next evidence, err error) {
+	signed, err := trust.OpenTargets(s.root, h.Chain.Targets)
+	if err == nil {
+		err = trust.CheckNewer(s.held.Chain.Targets, h.Chain.Targets)
+	}
+	if err != nil {
+		return next, err
+	}
+	spec, err := signed.Open(h.Chain.Key)
+	if err == nil && !h.is(spec) {
+		err = errHoldAltered
+	}
+	next = s.held
+	next.Chain.Targets, next.Chain.Key, next.Kept = h.Chain.Targets, h.Chain.Key, h.Kept
+	s.takeBundledOrders(ctx, h.Chain.Urgent, &next)
 	return next, err
 }

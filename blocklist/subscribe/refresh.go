@@ -45,7 +45,11 @@ func (s *Subscription) refresh(ctx context.Context, origins []*origin) (changed 
 // is published while this runs may then lead to a newer root than the timestamp needs, but never to an older one.
 func (s *Subscription) refreshFrom(ctx context.Context, o *origin) (changed bool, err error) {
 	if o.isBundle() {
-		return s.refreshFromBundle(ctx, o)
+		err = withBundle(o.name, func(b *trust.Bundle) (err error) {
+			changed, err = s.takeBundle(ctx, o, b)
+			return err
+		})
+		return changed, err
 	}
 	spec, heldErr := s.heldTargets()
 	var known []byte

@@ -80,7 +80,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage.`,
 	}
 	cmd.AddCommand(
 		serveCommand(), checkCommand(), lookupCommand(),
-		statusCommand(), holdsCommand(), acceptCommand(), rejectCommand(),
+		statusCommand(), holdsCommand(), acceptCommand(), rejectCommand(), applyCommand(),
 	)
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{err, "see " + c.CommandPath() + " --help"}

@@ -130,3 +130,16 @@ func TestUsage(t *testing.T) {
 	assert.Equal(t, exitDone, code)
 	assert.Contains(t, stdout, "Exit codes")
 }
+
+func TestApplyCommand(t *testing.T) {
+	t.Parallel()
+	path := folder(t, settings)
+	code, _, stderr := runCommand("apply", "-c", path, filepath.Join(filepath.Dir(path), "none.tar"))
+	assert.Equal(t, exitFailed, code)
+	assert.Contains(t, stderr, "none.tar")
+	code, _, stderr = runCommand("apply", "-c", path, path)
+	assert.Equal(t, exitFailed, code)
+	assert.Contains(t, stderr, "malformed")
+	code, _, _ = runCommand("apply", "-c", path)
+	assert.Equal(t, exitUsage, code)
+}
