@@ -36,7 +36,13 @@ func TestKilled(t *testing.T) {
 	if err != nil {
 		t.Skip("nginx is not installed")
 	}
-	k := newKilled(t, nginx)
+	for name, flags := range map[string][]string{"plain": nil, "confidential": {"--confidential"}} {
+		t.Run(name, func(t *testing.T) { testKilled(newKilled(t, nginx, flags)) })
+	}
+}
+
+func testKilled(k *killed) {
+	t := k.t
 	watching, stop := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	for _, r := range k.resolvers {
@@ -54,7 +60,7 @@ func TestKilled(t *testing.T) {
 	stop()
 	wg.Wait()
 	k.run("-C", "DIR", "verify")
-	k.run("pull", "--root", "DIR/root.json", k.from, "-o", "pulled")
+	k.run(append([]string{"pull", "--root", "DIR/root.json", k.from, "-o", "pulled"}, k.identity...)...)
 }
 
 type killed struct {
@@ -63,15 +69,24 @@ type killed struct {
 	from      string // URL of the origin
 	resolvers []string
 	servers   []*server
+	identity  []string // flags of pull for a confidential list
 }
 
-func newKilled(t *testing.T, nginx string) *killed {
+func newKilled(t *testing.T, nginx string, flags []string) *killed {
 	t.Helper()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	k := &killed{workshop: newWorkshop(t), rnd: rand.New(rand.NewPCG(seed, 0))}
 	k.write("list.txt", k.names())
-	k.from = k.publish("it.example/test", "list.txt")
+	k.agency("it.example/test", flags...)
+	setting := ""
+	if len(flags) > 0 {
+		k.run("keygen", "--subscriber", "-o", "isp.age")
+		k.run("-C", "DIR", "subscriber", "add", "isp.example", "isp.pub", "--reason", "test")
+		k.identity, setting = []string{"--identity", "isp.age"}, ", identity: isp.age"
+	}
+	k.run("-C", "DIR", "import", "list.txt", "--reason", "test")
+	k.from = k.serveOrigin()
 	k.copy()
 	mirror := freeAddr(t)
 	k.write("nginx.conf", fmt.Sprintf(killedNginx, mirror, filepath.Join(k.dir, "MIRROR")))
@@ -83,8 +98,8 @@ listen: [udp://%[1]s, tcp://%[1]s]
 upstream: [%[2]s]
 state: state%[3]d
 lists:
-  - {name: it.example/test, root: DIR/root.json, from: [%[4]q], action: nxdomain}
-`, k.resolver, k.upstream(), i, from))
+  - {name: it.example/test, root: DIR/root.json, from: [%[4]q], action: nxdomain%[5]s}
+`, k.resolver, k.upstream(), i, from, setting))
 		k.servers = append(k.servers, k.start("dnsfilter", "serve", "-c", fmt.Sprintf("r%d.yaml", i)))
 	}
 	k.servers = append(k.servers, k.start(nginx, "-p", k.dir, "-c", filepath.Join(k.dir, "nginx.conf"), "-e", "stderr"), k.origin)

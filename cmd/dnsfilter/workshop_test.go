@@ -45,19 +45,33 @@ func freeAddr(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// publish makes an agency with three officers, brings a list to an origin, and returns its address.
+// publish brings a list from a new agency to an origin, and returns the origin's URL.
 func (w *workshop) publish(list, file string) string {
+	w.t.Helper()
+	w.agency(list)
+	w.run("-C", "DIR", "import", file, "--reason", "test")
+	return w.serveOrigin()
+}
+
+// agency makes an agency with three officers, and an origin that takes its pushes.
+func (w *workshop) agency(list string, flags ...string) {
 	w.t.Helper()
 	for _, name := range []string{"anna", "bruno", "carla"} {
 		w.run("keygen", "-o", name+".key", "--no-passphrase")
 	}
 	w.run("origin", "init", "ORIGIN")
-	w.run("init", "DIR", "--list", list, "--origin-key", "ORIGIN/online.pub",
-		"--officer", "anna.pub", "--officer", "bruno.pub", "--officer", "carla.pub", "--threshold", "2")
+	w.run(append([]string{
+		"init", "DIR", "--list", list, "--origin-key", "ORIGIN/online.pub",
+		"--officer", "anna.pub", "--officer", "bruno.pub", "--officer", "carla.pub", "--threshold", "2",
+	}, flags...)...)
 	w.run("-C", "DIR", "sign", "--key", "anna.key", "--yes")
 	w.run("-C", "DIR", "sign", "--key", "carla.key", "--yes")
 	w.run("origin", "trust", "ORIGIN", "DIR/root.json")
-	w.run("-C", "DIR", "import", file, "--reason", "test")
+}
+
+// serveOrigin makes the first release, starts the origin, pushes to it and returns its URL.
+func (w *workshop) serveOrigin() string {
+	w.t.Helper()
 	w.run("-C", "DIR", "release")
 	w.run("-C", "DIR", "sign", "--key", "bruno.key", "--yes")
 	w.run("-C", "DIR", "sign", "--key", "carla.key", "--yes")
