@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -131,17 +132,21 @@ func (s *Subscription) fetch(ctx context.Context, o *origin, f trust.File, path 
 
 // apply decompresses and parses kept files, hash first, and hands them to the store.
 func (s *Subscription) apply(way []trust.File, next evidence) error {
-	to, err := way[len(way)-1].Release.Header()
+	steps := trust.Readers(way, s.openKept)
+	if back := s.held.back(way); len(back) > 0 {
+		steps = trust.Detour(back, way, s.openKept)
+	}
+	return s.applySteps(way[len(way)-1].Release, steps, next)
+}
+
+func (s *Subscription) applySteps(newest trust.Release, steps iter.Seq2[*blocklist.ReleaseReader, error], next evidence) error {
+	to, err := newest.Header()
 	if err != nil {
 		return err
 	}
 	b, err := next.bytes()
 	if err != nil {
 		return err
-	}
-	steps := trust.Readers(way, s.openKept)
-	if back := s.held.back(way); len(back) > 0 {
-		steps = trust.Detour(back, way, s.openKept)
 	}
 	if err := s.store.Apply(blocklist.Vouch(vouch.Verified{}, to, steps, next.orders(), b)); err != nil {
 		return err

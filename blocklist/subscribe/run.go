@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
 // Run polls until ctx ends, and returns why it did. Where an origin announces that there is something new, it polls at
@@ -107,7 +108,8 @@ func (s *Subscription) mergeWhen(ctx context.Context, due <-chan struct{}) {
 	}
 }
 
-// rebuild makes the set anew from what is kept.
+// rebuild makes the set anew from what is kept: from the list as it is, since a snapshot with all that has changed since would
+// be as far from its size.
 func (s *Subscription) rebuild() error {
 	s.refreshing.Lock()
 	defer s.refreshing.Unlock()
@@ -117,7 +119,9 @@ func (s *Subscription) rebuild() error {
 	if len(s.held.Kept) == 0 {
 		return nil // a later poll fetches it
 	}
-	return s.apply(s.held.Kept, s.held)
+	s.c.Log.Info("making the set anew: it has grown beyond its size")
+	newest := s.held.Kept[len(s.held.Kept)-1].Release
+	return s.applySteps(newest, trust.Whole(s.held.Kept, s.openKept), s.held)
 }
 
 // jitter spreads subscribers that started together.

@@ -180,6 +180,32 @@ func Detour(back, way []File, open Open) iter.Seq2[*blocklist.ReleaseReader, err
 	}
 }
 
+// Whole returns the one snapshot that a way from 0 makes together.
+func Whole(way []File, open Open) iter.Seq2[*blocklist.ReleaseReader, error] {
+	return func(yield func(*blocklist.ReleaseReader, error) bool) {
+		h, err := way[len(way)-1].Release.Header()
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		h.Base = 0
+		r, w := io.Pipe()
+		defer r.Close() //nolint:errcheck // it ends the writer where nobody reads to the end
+		go func() { w.CloseWithError(writeRelease(w, h, asAdditions(Entries(way, open)))) }()
+		yield(blocklist.NewReleaseReader(r))
+	}
+}
+
+func asAdditions(entries iter.Seq2[blocklist.Entry, error]) iter.Seq2[blocklist.Change, error] {
+	return func(yield func(blocklist.Change, error) bool) {
+		for e, err := range entries {
+			if !yield(blocklist.Change{Entry: e}, err) {
+				return
+			}
+		}
+	}
+}
+
 func writeRelease(to io.Writer, h blocklist.Header, changes iter.Seq2[blocklist.Change, error]) error {
 	w, err := blocklist.NewReleaseWriter(to, h)
 	if err != nil {
