@@ -91,7 +91,7 @@ func (st *state) rebuild(sec *secret, entries iter.Seq2[Entry, error]) error {
 	}
 	content := b.content()
 	if st.Header.Serial == 0 {
-		st.Header.Entries = uint64(content.count)
+		st.Header.Entries = uint64(content.count - content.hosts)
 	}
 	if err := st.compile(content); err != nil {
 		return fmt.Errorf("compiling %s: %w", st.Header.List, err)
@@ -110,7 +110,7 @@ func (s *Store) putRelease(st *state, next state, changes []Change, r *VerifiedR
 		}
 	}
 	base := next.list
-	next.list = &list{info: ListInfo{Header: next.Header}, base: base.base, over: base.over.with(s.view.Load().secret, changes)}
+	next.list = &list{info: ListInfo{Header: next.Header}, base: base.base, over: base.over.with(base.base, changes)}
 	return s.put(st, next)
 }
 

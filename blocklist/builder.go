@@ -16,6 +16,7 @@ type builder struct {
 	free     []record // of the last slab
 	releases []func()
 	hosts    []uint64 // filter hashes of the hosts of url entries
+	urls     []countedURL
 	kinds    kinds
 	attrs    *attrsTable
 	walk     suffixes
@@ -54,15 +55,22 @@ func (b *builder) add(e Entry) {
 		b.hosts = append(b.hosts, host)
 	}
 	b.kinds.add(e)
-	row := setRow{b.secret.tableKey(e.Scope, []byte(e.key)), b.attrs.add(attrsOf(e.Attributes))}
-	s := &b.shards[row.key.hi>>(64-shardBits)]
-	if s.n > 0 && b.same(s.at(s.n-1), row) { // a list may repeat itself at any length
+	if e.Scope == ScopeURL {
+		b.countURL(&e, host)
+	}
+	b.put(record{setRow{b.secret.tableKey(e.Scope, []byte(e.key)), b.attrs.add(attrsOf(e.Attributes))}, hash})
+}
+
+// put deals a row out to its shard.
+func (b *builder) put(r record) {
+	s := &b.shards[r.key.hi>>(64-shardBits)]
+	if s.n > 0 && b.same(s.at(s.n-1), r.setRow) { // a list may repeat itself at any length
 		return
 	}
 	if s.n == len(s.chunks)*chunkRows {
 		s.chunks = append(s.chunks, b.chunk())
 	}
-	*s.at(s.n) = record{row, hash}
+	*s.at(s.n) = r
 	s.n++
 }
 
@@ -104,6 +112,7 @@ func (s *shard) records(yield func(*record) bool) {
 
 // content sorts the rows, leaves the strongest of those for the same target, and makes the filter.
 func (b *builder) content() setContent {
+	hosts := b.addHosts()
 	longest, count := 0, 0
 	for i := range b.shards {
 		longest = max(longest, b.shards[i].n)
@@ -126,7 +135,7 @@ func (b *builder) content() setContent {
 	for _, hash := range b.hosts {
 		f.add(hash)
 	}
-	return setContent{salt: b.secret.salt, rows: b.rows(), count: count, words: words, fed: uint64(fed), kinds: b.kinds, attrs: b.attrs.all}
+	return setContent{salt: b.secret.salt, rows: b.rows(), count: count, hosts: hosts, words: words, fed: uint64(fed), kinds: b.kinds, attrs: b.attrs.all}
 }
 
 // rows yields the rows in the order of the shards.

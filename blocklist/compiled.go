@@ -50,7 +50,7 @@ func OpenSet(path string) (*Set, error) {
 		return nil, fmt.Errorf("%s: %w: %w", path, ErrDamaged, err)
 	}
 	s := &Set{}
-	info := ListInfo{Header: Header{List: name, Entries: h.Rows}}
+	info := ListInfo{Header: Header{List: name, Entries: h.Rows - h.Hosts}}
 	s.view.Store(&view{secret: base.secret, lists: []*list{{info: info, base: base}}})
 	return s, nil
 }

@@ -44,7 +44,7 @@ type list struct {
 func (l *list) find(scope Scope, key []byte, hash uint64) (*attrs, bool) {
 	a, decided := l.over.find(l.base.secret, scope, key, hash)
 	if !decided {
-		a, _ = l.base.find(scope, key, hash)
+		a = l.base.find(scope, key, hash)
 	}
 	return a, a != nil && !a.expired()
 }

@@ -107,6 +107,9 @@ func (m *merger) content() (c setContent, err error) {
 	for r := range m.rows {
 		used[r.attrs] = true
 		c.count++
+		if m.attrs[r.attrs].category == hostMark {
+			c.hosts++
+		}
 	}
 	if m.err != nil {
 		return c, m.err

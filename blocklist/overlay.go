@@ -18,8 +18,8 @@ type overlayEntry struct {
 	attrs   uint32
 }
 
-// with returns an overlay with more changes; a nil overlay is an empty one.
-func (o *overlay) with(s *secret, changes []Change) *overlay {
+// with returns an overlay, over base, with more changes; a nil overlay is an empty one.
+func (o *overlay) with(base *set, changes []Change) *overlay {
 	if len(changes) == 0 {
 		return o
 	}
@@ -27,6 +27,7 @@ func (o *overlay) with(s *secret, changes []Change) *overlay {
 	if o != nil {
 		next = &overlay{maybe: maps.Clone(o.maybe), changes: maps.Clone(o.changes), attrs: slices.Clip(o.attrs), kinds: o.kinds}
 	}
+	s := base.secret
 	var w suffixes
 	for _, c := range changes {
 		next.kinds.add(c.Entry)
@@ -35,10 +36,17 @@ func (o *overlay) with(s *secret, changes []Change) *overlay {
 		if host != 0 {
 			next.maybe[host] = struct{}{}
 		}
-		next.attrs = append(next.attrs, attrsOf(c.Entry.Attributes))
-		next.changes[s.tableKey(c.Entry.Scope, []byte(c.Entry.key))] = overlayEntry{removed: c.Removed, attrs: uint32(len(next.attrs) - 1)}
+		next.put(s.tableKey(c.Entry.Scope, []byte(c.Entry.key)), attrsOf(c.Entry.Attributes), c.Removed)
+		if c.Entry.Scope == ScopeURL {
+			next.countURL(base, c, host)
+		}
 	}
 	return next
+}
+
+func (o *overlay) put(key tableKey, a attrs, removed bool) {
+	o.attrs = append(o.attrs, a)
+	o.changes[key] = overlayEntry{removed: removed, attrs: uint32(len(o.attrs) - 1)}
 }
 
 func (o *overlay) size() int {

@@ -24,10 +24,10 @@ type set struct {
 
 const rowSize = 16
 
-// find returns the attributes of an entry, and false where there is no such entry.
-func (s *set) find(scope Scope, key []byte, hash uint64) (*attrs, bool) {
+// find returns the attributes of an entry; nil where there is no such entry.
+func (s *set) find(scope Scope, key []byte, hash uint64) *attrs {
 	if !s.filter.maybe(hash) {
-		return nil, false
+		return nil
 	}
 	k := s.secret.tableKey(scope, key)
 	bucket := k.hi >> s.shift
@@ -36,11 +36,11 @@ func (s *set) find(scope Scope, key []byte, hash uint64) (*attrs, bool) {
 		if s.row(row) == k {
 			a := &s.attrs[min(int(s.attrsNumber(row)), len(s.attrs)-1)]
 			runtime.KeepAlive(s) // the mapping lives as long as its set
-			return a, true
+			return a
 		}
 	}
 	runtime.KeepAlive(s)
-	return nil, false
+	return nil
 }
 
 func (s *set) row(i uint32) tableKey {

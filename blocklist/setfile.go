@@ -19,7 +19,7 @@ import (
 // The set file: a header of one page, then filter, table, attribute numbers, index and attribute rows, each section
 // beginning on a page. Numbers are little-endian; rows of the table big-endian, so that they sort as bytes.
 const (
-	setMagic = "argine-set-1\x00\x00\x00\x00"
+	setMagic = "argine-set-2\x00\x00\x00\x00"
 	pageSize = 4096
 	// writeSize is how much of a section is summed up and written at once.
 	writeSize = 64 << 10
@@ -30,6 +30,7 @@ type setHeader struct {
 	Magic     [16]byte
 	Salt      [saltSize]byte
 	Rows      uint64
+	Hosts     uint64 // of the rows: those that are of hosts of url entries
 	Blocks    uint64
 	Fed       uint64 // hashes that the filter was ever fed with
 	IndexBits uint64
@@ -64,6 +65,7 @@ type setContent struct {
 	salt  [saltSize]byte
 	rows  iter.Seq[setRow] // in order of their keys, each once
 	count int              // of the rows
+	hosts int              // of these: the rows of hosts of url entries
 	words []uint64         // of the filter
 	fed   uint64           // hashes that the filter was ever fed with
 	kinds kinds
@@ -80,7 +82,7 @@ type setRow struct {
 func writeSet(path string, mode os.FileMode, c setContent) error {
 	table := encodeAttrs(c.attrs)
 	h := setHeader{
-		Salt: c.salt, Rows: uint64(c.count), Blocks: uint64(len(c.words)) * 64 / blockBits, Fed: c.fed,
+		Salt: c.salt, Rows: uint64(c.count), Hosts: uint64(c.hosts), Blocks: uint64(len(c.words)) * 64 / blockBits, Fed: c.fed,
 		IndexBits: uint64(bits.Len(uint(c.count / 8))), Width: uint64(numberWidth(len(c.attrs))), AttrsSize: uint64(len(table)),
 		Kinds: c.kinds,
 	}
@@ -190,7 +192,7 @@ func decodeSetHeader(page []byte) (h setHeader, err error) {
 	if err != nil || string(h.Magic[:]) != setMagic || crc32.Checksum(page[:pageSize-4], castagnoli()) != sum {
 		return h, fmt.Errorf("header of the set: %w", ErrDamaged)
 	}
-	if h.Rows > 1<<32-1 || h.Blocks == 0 || h.Blocks > 1<<32 || h.IndexBits > 32 || h.Width > 4 || h.Width == 3 || h.AttrsSize > 1<<40 {
+	if h.Rows > 1<<32-1 || h.Hosts > h.Rows || h.Blocks == 0 || h.Blocks > 1<<32 || h.IndexBits > 32 || h.Width > 4 || h.Width == 3 || h.AttrsSize > 1<<40 {
 		return h, fmt.Errorf("header of the set: %w", ErrDamaged)
 	}
 	return h, nil

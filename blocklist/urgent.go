@@ -37,7 +37,7 @@ func (st *state) inForce(sec *secret) *list {
 		}
 	}
 	l := *st.list
-	l.over = l.over.with(sec, additions)
+	l.over = l.over.with(l.base, additions)
 	for _, c := range additions {
 		l.urgent.Add([]byte(c.Entry.String()))
 	}

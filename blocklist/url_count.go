@@ -1,0 +1,180 @@
+package blocklist
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"math"
+	"slices"
+)
+
+// A host that has url entries has a row of its own in the table, so that one lookup tells whether there are any: see HasURLs.
+// The row counts them, since entries go one by one and what is left of a host can't be read from digests. Entries that only
+// monitor are left out.
+
+// scopeURLHost is the scope of these rows.
+const scopeURLHost = 5 // behind those of entries
+
+// hostMark is the category of these rows. No entry has it, since it is no text.
+const hostMark = "\x00host"
+
+// urlCount counts the url entries of a host by their expiries, in order.
+type urlCount []expiring
+
+type expiring struct {
+	at int64 // noExpiry for entries without an expiry
+	n  uint64
+}
+
+const noExpiry = math.MaxInt64
+
+// maxExpiries bounds what a row may hold. Beyond, the entries that expire first count with those that expire next.
+const maxExpiries = 32
+
+// urlCountOf reads the count of a row; without attributes there is none.
+func urlCountOf(a *attrs) (c urlCount) {
+	if a == nil {
+		return nil
+	}
+	for r := (varReader{b: []byte(a.reference)}); len(r.b) > 0; {
+		c = append(c, expiring{r.varint(), r.uvarint()})
+	}
+	return c
+}
+
+// attrs returns what the row has: it expires with the last of the entries.
+func (c urlCount) attrs() attrs {
+	a := attrs{category: hostMark}
+	var b []byte
+	for _, e := range c {
+		b = binary.AppendUvarint(binary.AppendVarint(b, e.at), e.n)
+		a.expires = e.at
+	}
+	if a.expires == noExpiry {
+		a.expires = 0
+	}
+	a.reference = string(b)
+	return a
+}
+
+// count takes an entry in or out.
+func (c urlCount) count(expires int64, removed bool) urlCount {
+	if expires == 0 {
+		expires = noExpiry
+	}
+	i, found := slices.BinarySearchFunc(c, expires, func(e expiring, at int64) int { return cmp.Compare(e.at, at) })
+	switch {
+	case removed && i < len(c):
+		if c[i].n--; c[i].n == 0 {
+			return slices.Delete(c, i, i+1)
+		}
+	case removed:
+	case found:
+		c[i].n++
+	default:
+		c = slices.Insert(c, i, expiring{expires, 1})
+	}
+	if len(c) > maxExpiries {
+		c[1].n += c[0].n
+		c = c[1:]
+	}
+	return c
+}
+
+// appendURLHost appends the key of the row for a url entry's host: whether it is a *. host, and the wire form. Addresses have
+// none, since nobody asks the DNS for them.
+func appendURLHost(dst []byte, key string) []byte {
+	host, below := bytes.CutPrefix([]byte(key), []byte("*."))
+	host = host[:max(bytes.IndexByte(host, '/'), 0)]
+	if _, ok := parseIPv4(host); ok {
+		return dst
+	}
+	name := appendHostName(nil, expression{text: host, path: len(host)})
+	if len(name) == 0 {
+		return dst
+	}
+	return append(appendBelow(dst, below), name...)
+}
+
+func appendBelow(dst []byte, below bool) []byte {
+	if below {
+		return append(dst, 1)
+	}
+	return append(dst, 0)
+}
+
+// countURL keeps the row of a url entry's host in step with a change.
+func (o *overlay) countURL(base *set, c Change, hash uint64) {
+	var buf [1 + MaxName]byte
+	key := appendURLHost(buf[:0], c.Entry.key)
+	if c.Entry.Monitor || len(key) == 0 {
+		return
+	}
+	a, decided := o.find(base.secret, scopeURLHost, key, hash)
+	if !decided {
+		a = base.find(scopeURLHost, key, hash)
+	}
+	n := urlCountOf(a).count(attrsOf(c.Entry.Attributes).expires, c.Removed)
+	o.put(base.secret.tableKey(scopeURLHost, key), n.attrs(), len(n) == 0)
+}
+
+// countedURL is a url entry as a builder counts it.
+type countedURL struct {
+	host    tableKey
+	hash    uint64 // that the filter is fed with for the host
+	expires int64
+}
+
+// countURL takes note of a url entry.
+func (b *builder) countURL(e *Entry, hash uint64) {
+	var buf [1 + MaxName]byte
+	key := appendURLHost(buf[:0], e.key)
+	if e.Monitor || len(key) == 0 {
+		return
+	}
+	b.urls = append(b.urls, countedURL{b.secret.tableKey(scopeURLHost, key), hash, attrsOf(e.Attributes).expires})
+}
+
+// addHosts adds the rows of the hosts of url entries, and returns how many. Entries that a local list repeats are counted again,
+// which is of no matter, since such lists are never changed one by one.
+func (b *builder) addHosts() (rows int) {
+	slices.SortFunc(b.urls, func(x, y countedURL) int { return x.host.compare(y.host) })
+	for i := 0; i < len(b.urls); rows++ {
+		first := b.urls[i]
+		var n urlCount
+		for ; i < len(b.urls) && b.urls[i].host == first.host; i++ {
+			n = n.count(b.urls[i].expires, false)
+		}
+		b.put(record{setRow{first.host, b.attrs.add(n.attrs())}, first.hash})
+	}
+	b.urls = nil
+	return rows
+}
+
+// HasURLs tells whether a list has url entries for a host, given in lower-case wire form: by its own name, or by that of a *.
+// host. Entries that have expired or only monitor don't count. It does not allocate.
+//
+// The answer does not say which: whether a request is to be refused is for LookupURL to say, where the URL is known.
+func (s *lookups) HasURLs(list string, name []byte) bool {
+	v := s.view.Load()
+	l := v.list(list)
+	if l == nil || l.kinds().URLs == 0 {
+		return false
+	}
+	var w suffixes
+	w.walk(v.secret, name)
+	has := func(below bool, i int, hash uint64) bool {
+		if hash = v.secret.scoped(hash, ScopeURL); !l.maybe(hash) {
+			return false
+		}
+		var buf [1 + MaxName]byte
+		_, ok := l.find(scopeURLHost, append(appendBelow(buf[:0], below), name[w.at[i]:]...), hash)
+		return ok
+	}
+	for i := range w.n {
+		if has(true, i, v.secret.belowHash(w.hash[i])) {
+			return true
+		}
+	}
+	return w.n > 0 && has(false, 0, w.hash[0])
+}
