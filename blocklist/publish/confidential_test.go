@@ -216,7 +216,7 @@ func TestSubscribers(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, publish.Readers{Subscribers: 1, Go: []string{"isp"}, NewKey: true}, r)
 	assert.Empty(t, collect(t, h.Review(p)))
-	require.NoError(t, h.Refuse(t.Context(), p, cause))
+	require.NoError(t, h.Refuse(t.Context(), p, h.anna, cause))
 	h.list(t, "www.example.com")
 	fourth := h.publish(t)
 	assert.NotEqual(t, third.KeyID, fourth.KeyID)

@@ -188,35 +188,6 @@ func (p *Pending) checkUnchanged() error {
 	return nil
 }
 
-// Refuse drops p, which [Ledger.Pending] has returned, with its signatures, and records who did so and why. The reason is
-// needed. What the ledger lists stays as it is: another release may follow. The first root can't be refused, nor a release
-// that was sent to an origin without an answer: it may be public.
-func (l *Ledger) Refuse(ctx context.Context, p *Pending, c Cause) error {
-	unlock, err := l.lock(ctx)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	if err := p.checkUnchanged(); err != nil {
-		return fmt.Errorf("refusing: %w", err)
-	}
-	switch {
-	case c.Reason == "":
-		return fmt.Errorf("refusing %s: %w: a reason is needed", p.What(), blocklist.ErrMalformed)
-	case p.Root == 1:
-		return fmt.Errorf("refusing %s: %w: there is no list without it; make a new folder with blocklist init", p.What(), blocklist.ErrMalformed)
-	case p.Root == 0:
-		if err := l.checkSent(ctx, p); err != nil {
-			return fmt.Errorf("refusing %s: %w", p.What(), err)
-		}
-	}
-	c.Reason = because(p.What(), c.Reason)
-	if err := l.operate(ctx, KindRefuse, c, func(*operation) error { return nil }); err != nil {
-		return err
-	}
-	return errors.Join(os.Remove(p.path), disk.SyncDir(filepath.Dir(p.path)))
-}
-
 // recover finishes what a killed process left half done. The lock is held.
 func (l *Ledger) recover(ctx context.Context) error {
 	for _, dir := range []string{l.dir, l.path(rootsDir), l.path(pendingDir), l.path(pendingDir, releaseDir)} {

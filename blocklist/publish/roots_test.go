@@ -220,13 +220,15 @@ func TestRefuseRelease(t *testing.T) {
 	require.NoError(t, err)
 	p, _, err := a.Release(t.Context(), "anna")
 	require.NoError(t, err)
-	assert.ErrorIs(t, a.Refuse(t.Context(), p, publish.Cause{Author: "bruno"}), blocklist.ErrMalformed, "without a reason")
+	assert.ErrorIs(t, a.Refuse(t.Context(), p, a.bruno, publish.Cause{}), blocklist.ErrMalformed, "without a reason")
 	a.sign(t, a.anna)
-	why := publish.Cause{Author: "bruno", Reason: "not ours"}
-	assert.ErrorIs(t, a.Refuse(t.Context(), p, why), blocklist.ErrUntrusted, "it is not what bruno has seen")
+	why := publish.Cause{Author: "mallory", Reason: "not ours", Reference: "order 17"}
+	assert.ErrorIs(t, a.Refuse(t.Context(), p, a.bruno, why), blocklist.ErrUntrusted, "it is not what bruno has seen")
 	p, err = a.Pending()
 	require.NoError(t, err)
-	require.NoError(t, a.Refuse(t.Context(), p, why))
+	_, stranger := keypair(t, t.TempDir(), "bruno", nil)
+	assert.ErrorIs(t, a.Refuse(t.Context(), p, stranger, why), blocklist.ErrUntrusted, "another key of that name")
+	require.NoError(t, a.Refuse(t.Context(), p, a.bruno, why))
 	_, err = a.Pending()
 	assert.ErrorIs(t, err, publish.ErrNothingPending)
 	s, err := a.Status(t.Context())
@@ -240,14 +242,41 @@ func TestRefuseRelease(t *testing.T) {
 	assert.NoError(t, err)
 }
 
+// Who refused, what and why is signed: whoever alters the ledger, and computes its hashes anew, can't alter that.
+func TestRefusalIsSigned(t *testing.T) {
+	a := newAgency(t)
+	_, err := a.Add(t.Context(), entries(t, "example.com"), cause)
+	require.NoError(t, err)
+	p, _, err := a.Release(t.Context(), "anna")
+	require.NoError(t, err)
+	require.NoError(t, a.Refuse(t.Context(), p, a.bruno, cause))
+	for _, alter := range []string{
+		`author = 'anna'`, `reason = reason || '!'`, `reference = 'other ' || reference`, `reference = ''`, `reference = replace(reference, 'refusal', 'x')`,
+	} {
+		dir := filepath.Join(t.TempDir(), "copy")
+		require.NoError(t, a.Close())
+		require.NoError(t, os.CopyFS(dir, os.DirFS(a.dir)))
+		tamper(t, dir, `UPDATE operations SET `+alter+` WHERE kind = 'refuse'`)
+		publish.Rechain(t, dir)
+		b := &agency{dir: dir}
+		b.open(t)
+		_, err = b.Verify(t.Context())
+		assert.ErrorIs(t, err, blocklist.ErrDamaged)
+		assert.ErrorContains(t, err, "was not signed by", alter)
+		a.open(t)
+	}
+	_, err = a.Verify(t.Context())
+	assert.NoError(t, err)
+}
+
 func TestRefuseRoot(t *testing.T) {
 	a := initAgency(t)
 	p, err := a.Pending()
 	require.NoError(t, err)
-	assert.ErrorIs(t, a.Refuse(t.Context(), p, cause), blocklist.ErrMalformed, "without it there is no list")
+	assert.ErrorIs(t, a.Refuse(t.Context(), p, a.anna, cause), blocklist.ErrMalformed, "without it there is no list")
 	a.sign(t, a.anna, a.bruno)
 	p = a.rotate(t, publish.RootChange{})
-	require.NoError(t, a.Refuse(t.Context(), p, cause))
+	require.NoError(t, a.Refuse(t.Context(), p, a.anna, cause))
 	p = a.rotate(t, publish.RootChange{})
 	assert.Equal(t, int64(2), p.Root)
 }

@@ -24,7 +24,7 @@ type Verified struct {
 }
 
 // Verify proves the whole history: every operation's hash and the one it is chained to, every line that came or went, the
-// entries that follow from them, and the releases, whose heads the officers have signed. It fails with
+// entries that follow from them, the officers' signatures on what was refused, and the releases, whose heads the officers have signed. It fails with
 // [blocklist.ErrDamaged] and names the first row that was altered, is missing, or does not belong there.
 //
 // Someone who can change the ledger can also compute a new chain, but not sign it: what is older than the last release is
@@ -40,6 +40,9 @@ func (l *Ledger) Verify(ctx context.Context) (v Verified, err error) {
 		return v, err
 	}
 	if err := verifyEntries(ctx, tx, last); err != nil {
+		return v, err
+	}
+	if err := l.verifyRefusals(ctx, tx); err != nil {
 		return v, err
 	}
 	v = Verified{Operations: last.ID, Changes: last.LastChange, Entries: last.Entries, Head: last.Hash}

@@ -77,12 +77,13 @@ func readKeyFiles(paths []string) (keys []string, err error) {
 
 func (a *app) refuse() *cobra.Command {
 	var c publish.Cause
+	var key string
 	cmd := &cobra.Command{
-		Use:   "refuse --reason WHY",
+		Use:   "refuse --key FILE.key|agent:NAME --reason WHY",
 		Short: "Drop what is pending instead of signing it, and record why",
-		Long: `Drop what is pending, the root first, instead of signing it, and record who did so and why. The ledger lists what it
-listed before: correct it, then make another release.`,
-		Example: `  blocklist -C DIR refuse --reason "example.com is the site of a hospital"`,
+		Long: `Drop what is pending, the root first, instead of signing it. Who did so, what it was and why goes into the ledger with the
+officer's signature, which blocklist verify checks. The ledger lists what it listed before: correct it, then make another release.`,
+		Example: `  blocklist -C DIR refuse --key bruno.key --reason "example.com is the site of a hospital"`,
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLedger(func(l *publish.Ledger) error {
@@ -90,7 +91,11 @@ listed before: correct it, then make another release.`,
 				if err != nil {
 					return err
 				}
-				if err := l.Refuse(cmd.Context(), p, c); err != nil {
+				officer, err := a.loadKey(key)
+				if err != nil {
+					return err
+				}
+				if err := l.Refuse(cmd.Context(), p, officer, c); err != nil {
 					return err
 				}
 				a.say("refused: %s; nothing of it is in force", p.What())
@@ -98,7 +103,10 @@ listed before: correct it, then make another release.`,
 			})
 		},
 	}
-	causeFlags(cmd, &c)
+	cmd.Flags().StringVar(&key, "key", "", "the `file` with the officer's private key, or agent:NAME")
+	cmd.Flags().StringVar(&c.Reason, "reason", "", "`why`, for the ledger")
+	cmd.Flags().StringVar(&c.Reference, "ref", "", "the order or decision behind it, for the ledger")
+	required(cmd, "key")
 	required(cmd, "reason")
 	return cmd
 }

@@ -1,0 +1,126 @@
+package publish
+
+import (
+	"context"
+	"crypto"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/disk"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// Refuse drops p, which [Ledger.Pending] has returned, with its signatures, and records which officer did so and why, with the
+// officer's signature over that. The cause's reason is needed; its author is the officer. What the ledger lists stays as it is:
+// another release may follow. The first root can't be refused, nor a release that was sent to an origin without an answer: it
+// may be public. It fails with [blocklist.ErrUntrusted] for a key that is not that of an officer of the root in force.
+func (l *Ledger) Refuse(ctx context.Context, p *Pending, officer crypto.Signer, c Cause) error {
+	unlock, err := l.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := p.checkUnchanged(); err != nil {
+		return fmt.Errorf("refusing: %w", err)
+	}
+	switch {
+	case c.Reason == "":
+		return fmt.Errorf("refusing %s: %w: a reason is needed", p.What(), blocklist.ErrMalformed)
+	case p.Root == 1:
+		return fmt.Errorf("refusing %s: %w: there is no list without it; make a new folder with blocklist init", p.What(), blocklist.ErrMalformed)
+	case p.Root == 0:
+		if err := l.checkSent(ctx, p); err != nil {
+			return fmt.Errorf("refusing %s: %w", p.What(), err)
+		}
+	}
+	c.Reason = because(p.What(), c.Reason)
+	if err := l.signRefusal(p, officer, &c); err != nil {
+		return fmt.Errorf("refusing %s: %w", p.What(), err)
+	}
+	if err := l.operate(ctx, KindRefuse, c, func(*operation) error { return nil }); err != nil {
+		return err
+	}
+	return errors.Join(os.Remove(p.path), disk.SyncDir(filepath.Dir(p.path)))
+}
+
+// refusal is what an officer signs who refuses. It begins like all that officers sign, so that nothing else can be taken for it.
+type refusal struct {
+	Type      string `json:"_type"`
+	List      string `json:"list"`
+	Author    string `json:"author"`
+	Reason    string `json:"reason"`    // what is refused, and why
+	Reference string `json:"reference"` // as it was given
+	SHA256    string `json:"sha256"`    // of the metadata that is refused, with its signatures
+}
+
+const refusalType = "argine-refusal"
+
+func (r refusal) bytes() ([]byte, error) { return json.Marshal(r) }
+
+// refusalMark stands between the reference of a refusal, if one was given, and its proof: the hash and the signature.
+const refusalMark = "refusal"
+
+// signRefusal makes the officer the author, and puts the proof behind the reference.
+func (l *Ledger) signRefusal(p *Pending, officer crypto.Signer, c *Cause) error {
+	root, err := l.root()
+	if err != nil {
+		return err
+	}
+	public, _ := officer.Public().(ed25519.PublicKey)
+	i := slices.IndexFunc(root.Spec().Officers, trust.Key{Public: public}.Equal)
+	if i < 0 {
+		return fmt.Errorf("%w: the key is not that of an officer; they are %q", blocklist.ErrUntrusted, names(root.Spec().Officers))
+	}
+	c.Author = root.Spec().Officers[i].Name
+	r := refusal{refusalType, l.list, c.Author, c.Reason, c.Reference, fmt.Sprintf("%x", sha256.Sum256(p.metadata))}
+	text, err := r.bytes()
+	if err != nil {
+		return err
+	}
+	sig, err := officer.Sign(rand.Reader, text, crypto.Hash(0))
+	c.Reference = strings.TrimPrefix(fmt.Sprintf("%s %s %s %s", c.Reference, refusalMark, r.SHA256, base64.StdEncoding.EncodeToString(sig)), " ")
+	return err
+}
+
+// verifyRefusals proves that each refusal was signed by an officer of its author's name under a root that was in force.
+func (l *Ledger) verifyRefusals(ctx context.Context, q querier) error {
+	roots, err := l.chain()
+	if err != nil {
+		return err
+	}
+	scan := func(rows *sql.Rows) (Operation, error) { return scanOperation(rows) }
+	for o, err := range query(ctx, q, scan, `SELECT `+operationColumns+` FROM operations WHERE kind = ? ORDER BY id`, KindRefuse) {
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(roots, func(root *trust.Root) bool { return l.refusedBy(root, o) }) {
+			return damaged("operation %d was not signed by %.64q, or is not what was signed", o.ID, o.Author)
+		}
+	}
+	return nil
+}
+
+// refusedBy tells whether an officer of the root has signed the refusal that an operation records.
+func (l *Ledger) refusedBy(root *trust.Root, o Operation) bool {
+	fields := strings.Split(o.Reference, " ")
+	n := len(fields) - 3
+	if n < 0 || fields[n] != refusalMark {
+		return false
+	}
+	text, err := refusal{refusalType, l.list, o.Author, o.Reason, strings.Join(fields[:n], " "), fields[n+1]}.bytes()
+	sig, errSig := base64.StdEncoding.DecodeString(fields[n+2])
+	return err == nil && errSig == nil && slices.ContainsFunc(root.Spec().Officers, func(k trust.Key) bool {
+		return k.Name == o.Author && ed25519.Verify(k.Public, text, sig)
+	})
+}
