@@ -1,7 +1,7 @@
-// Command compare looks names up in a compiled set and in what a program would otherwise use, and prints a table: time,
-// memory and wrong answers.
+// Command compare looks names and URLs up in a compiled set and in what a program would otherwise use, and prints a table:
+// time, memory and wrong answers.
 //
-//	go run . -n 1000000
+//	go run . -n 1000000 -vectors safe-browsing-vectors.tsv
 package main
 
 import (
@@ -15,8 +15,17 @@ import (
 
 func main() {
 	n := flag.Int("n", 1_000_000, "`number` of listed names")
+	table := flag.String("vectors", "", "`file` with URLs and their canonical forms, with a tab between")
 	flag.Parse()
-	if err := compare(os.Stdout, *n, true); err != nil {
+	var vectors []vector
+	var err error
+	if *table != "" {
+		vectors, err = readVectors(*table)
+	}
+	if err == nil {
+		err = compare(os.Stdout, *n, vectors, true)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "compare: error:", err)
 		os.Exit(1)
 	}
@@ -35,15 +44,16 @@ type lookup func(host string) bool
 type contender struct {
 	name  string
 	build func(dir string, n int) (_ lookup, fileSize int64, err error)
+	urls  func(dir string, listed []vector) (lookup, error) // nil: it has no way to list a page
 }
 
 func contenders() []contender {
 	return []contender{
-		{"argine, compiled set", buildSet},
-		{"Go map, asked for each parent", buildMap},
-		{"trie of labels", buildTrie},
-		{"Bloom filter alone (1 in 1,000)", buildBloom},
-		{"AdguardTeam/urlfilter", buildURLFilter},
+		{"argine, compiled set", buildSet, setOfURLs},
+		{"Go map, asked for each parent", buildMap, mapOfURLs},
+		{"trie of labels", buildTrie, nil},
+		{"Bloom filter alone (1 in 1,000)", buildBloom, bloomOfURLs},
+		{"AdguardTeam/urlfilter", buildURLFilter, urlFilterOfURLs},
 	}
 }
 
@@ -53,22 +63,23 @@ type result struct {
 	heap, file   float64 // bytes an entry
 	hit, miss    float64 // ns
 	wrong, asked int
+	urls         string // what became of the vectors
 }
 
-func compare(out io.Writer, n int, timed bool) error {
-	fmt.Fprintln(out, "| | ns, listed | ns, not listed | heap, bytes an entry | file, bytes an entry | wrong answers |")
-	fmt.Fprintln(out, "|---|--:|--:|--:|--:|--:|")
+func compare(out io.Writer, n int, vectors []vector, timed bool) error {
+	fmt.Fprintln(out, "| | ns, listed | ns, not listed | heap, bytes an entry | file, bytes an entry | wrong answers | URLs missed, mistaken |")
+	fmt.Fprintln(out, "|---|--:|--:|--:|--:|--:|--:|")
 	for _, c := range contenders() {
-		r, err := c.measure(n, timed)
+		r, err := c.measure(n, vectors, timed)
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
-		fmt.Fprintf(out, "| %s | %.0f | %.0f | %.1f | %.1f | %d of %d |\n", r.name, r.hit, r.miss, r.heap, r.file, r.wrong, r.asked)
+		fmt.Fprintf(out, "| %s | %.0f | %.0f | %.1f | %.1f | %d of %d | %s |\n", r.name, r.hit, r.miss, r.heap, r.file, r.wrong, r.asked, r.urls)
 	}
 	return nil
 }
 
-func (c contender) measure(n int, timed bool) (result, error) {
+func (c contender) measure(n int, vectors []vector, timed bool) (result, error) {
 	dir, err := os.MkdirTemp("", "compare-")
 	if err != nil {
 		return result{}, err
@@ -81,6 +92,15 @@ func (c contender) measure(n int, timed bool) (result, error) {
 	}
 	r := result{name: c.name, heap: float64(heap()-before) / float64(n), file: float64(size) / float64(n)}
 	r.wrong, r.asked = wrong(find, n)
+	r.urls = "-"
+	if c.urls != nil && len(vectors) > 0 {
+		findURL, err := c.urls(dir, vectors)
+		if err != nil {
+			return r, err
+		}
+		missed, mistaken := judge(findURL, vectors)
+		r.urls = fmt.Sprintf("%d of %d, %d of %d", missed, len(vectors), mistaken, 2*len(vectors))
+	}
 	if timed {
 		r.hit, r.miss = measure(find, n, forms[1]), measure(find, n, forms[2])
 	}

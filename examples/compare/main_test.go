@@ -12,8 +12,28 @@ import (
 // What claims to be exact is, and the table has all its rows.
 func TestCompare(t *testing.T) {
 	var out bytes.Buffer
-	require.NoError(t, compare(&out, 2000, false))
-	assert.Len(t, regexp.MustCompile(`(?m)^\| .* \| 0 of 8000 \|$`).FindAllString(out.String(), -1), len(contenders())-1, out.String())
+	vectors := []vector{
+		{"HTTP://Site.example:8080/a/./b/../%2563", "http://site.example/a/c"}, {"http://3221225991/x?", "http://192.0.2.7/x?"}, {"http://site.example/", "http://site.example/"},
+	}
+	require.NoError(t, compare(&out, 2000, vectors, false))
+	assert.Len(t, regexp.MustCompile(`(?m)^\| .* \| 0 of 8000 \| [^|]* \|$`).FindAllString(out.String(), -1), len(contenders())-1, out.String())
+	assert.Contains(t, out.String(), "| 0 of 8000 | 0 of 3, 0 of 6 |\n| Go map", "the set knows each spelling")
+	assert.Regexp(t, `(?m)^\| Go map.*\| 2 of 3, 0 of 6 \|$`, out.String())
+	assert.Regexp(t, `(?m)^\| trie.*\| - \|$`, out.String())
+}
+
+// The published vectors name real hosts, so they are no part of the repository.
+func TestPublishedVectors(t *testing.T) {
+	vectors, err := readVectors("../../../shared/data/safe-browsing-vectors.tsv")
+	if err != nil {
+		t.Skip("the published vectors are not here:", err)
+	}
+	require.Len(t, vectors, 33)
+	find, err := setOfURLs(t.TempDir(), vectors)
+	require.NoError(t, err)
+	missed, mistaken := judge(find, vectors)
+	assert.Zero(t, missed)
+	assert.Zero(t, mistaken)
 }
 
 func TestMeasure(t *testing.T) {

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/AdguardTeam/urlfilter"
+	"github.com/bits-and-blooms/bloom/v3"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// vector is a URL as somebody writes it, and in the one form that stands for all spellings.
+type vector struct{ raw, canonical string }
+
+// readVectors reads a table of URLs and their canonical forms, with a tab between and the escapes of Go strings: that of the
+// Safe Browsing specification, for one.
+func readVectors(path string) (all []vector, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		raw, canonical, ok := strings.Cut(lines.Text(), "\t")
+		if !ok || raw == "input" {
+			continue
+		}
+		raw, err := strconv.Unquote(`"` + raw + `"`)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %q: %w", path, lines.Text(), err)
+		}
+		all = append(all, vector{raw, canonical})
+	}
+	return all, lines.Err()
+}
+
+// neighbours are pages that differ from a listed one by a letter of the path, or of the host: none of them is listed.
+func (v vector) neighbours() []string {
+	page, query, _ := strings.Cut(v.canonical, "?")
+	return []string{page + "x?" + query, strings.Replace(v.canonical, "://", "://not", 1)}
+}
+
+// judge counts the vectors that are not found by their raw spelling, and the neighbours that are.
+func judge(find lookup, vectors []vector) (missed, mistaken int) {
+	for _, v := range vectors {
+		if !find(v.raw) {
+			missed++
+		}
+		for _, other := range v.neighbours() {
+			if find(other) {
+				mistaken++
+			}
+		}
+	}
+	return missed, mistaken
+}
+
+func setOfURLs(dir string, vectors []vector) (lookup, error) {
+	path := filepath.Join(dir, "urls.set")
+	err := blocklist.BuildSet(path, "example/urls", func(yield func(blocklist.Entry, error) bool) {
+		for _, v := range vectors {
+			if !yield(blocklist.ParseEntry(v.canonical)) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	set, err := blocklist.OpenSet(path)
+	return func(raw string) bool {
+		_, ok := set.LookupURL(raw)
+		return ok
+	}, err
+}
+
+// plainKey is what the standard library makes of a URL: scheme and port don't count, the host is in lower case.
+func plainKey(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return raw
+	}
+	return strings.ToLower(u.Hostname()) + u.EscapedPath() + "?" + u.RawQuery
+}
+
+func mapOfURLs(_ string, vectors []vector) (lookup, error) {
+	m := map[string]bool{}
+	for _, v := range vectors {
+		m[plainKey(v.canonical)] = true
+	}
+	return func(raw string) bool { return m[plainKey(raw)] }, nil
+}
+
+func bloomOfURLs(_ string, vectors []vector) (lookup, error) {
+	f := bloom.NewWithEstimates(uint(len(vectors)), 0.001)
+	for _, v := range vectors {
+		f.AddString(plainKey(v.canonical))
+	}
+	return func(raw string) bool { return f.TestString(plainKey(raw)) }, nil
+}
+
+func urlFilterOfURLs(_ string, vectors []vector) (lookup, error) {
+	var text strings.Builder
+	for _, v := range vectors {
+		text.WriteString("|" + v.canonical + "|\n")
+	}
+	storage, err := urlfilter.NewRuleStorage([]urlfilter.RuleList{&urlfilter.StringRuleList{RulesText: text.String()}})
+	if err != nil {
+		return nil, err
+	}
+	engine := urlfilter.NewNetworkEngine(storage)
+	return func(raw string) bool {
+		_, ok := engine.Match(urlfilter.NewRequest(raw, "", urlfilter.TypeOther))
+		return ok
+	}, nil
+}
