@@ -1,16 +1,36 @@
 // Package blocklist holds lists of names, URLs and addresses, and tells whether something is listed, by which entry, and
 // why. It is exact: never one name too many, never one too few.
 //
-// # Looking up
+// # Block a URL in ten lines
 //
-// A [Store] keeps the sets of several lists in a folder. It opens in milliseconds, needs about 20 bytes of disk and 2 bytes
-// of memory an entry, and is asked without locks:
+// A [Store] keeps the sets of several lists in a folder of the program's own; package formats reads the lists:
 //
 //	store, err := blocklist.Open(dir, blocklist.Options{})
-//	...
-//	if m, ok := store.LookupHost("www.example.com"); ok && !m.Monitor {
-//		fmt.Println(m.List, m.Entry(), m.Reference)
+//	if err != nil {
+//		return err
 //	}
+//	defer store.Close()
+//	list, err := formats.NewReader(file, formats.Options{}) // names, hosts, URLs, RPZ, ...: any format
+//	if err != nil {
+//		return err
+//	}
+//	if err := store.SetLocal("local", "", list.Entries()); err != nil {
+//		return err
+//	}
+//	if m, ok := store.LookupURL(url); ok && !m.Monitor {
+//		fmt.Println(url, "is blocked by", m.Entry(), "of", m.List)
+//	}
+//
+// It is there again when the program starts the next time, opens in milliseconds, and needs about 20 bytes of disk and 2
+// bytes of memory an entry.
+//
+// # Looking up
+//
+// [Store.LookupHost] takes a name, [Store.LookupURL] a URL in any spelling, [Store.LookupAddr] an address; none of them
+// can fail or waits for a change, and a [Match] says which list, which entry and why. A server that looks many names up keeps
+// them in wire form: [Store.LookupName] allocates nothing. Whoever decides by list asks for the matches of all:
+// [Store.AppendMatches], [Store.AppendURLMatches], [Store.AppendAddrMatches]. An entry whose status is monitor is to be
+// reported and blocks nothing; one past its expiry matches no more.
 //
 // A program without a place for a store brings its list along in one file: [BuildSet] makes it, [OpenSet] opens it, and
 // the [Set] is asked as a store is.
@@ -26,14 +46,21 @@
 //	https://example.com/a/*  that path and everything below it
 //	192.0.2.0/24             those addresses
 //
-// # States and releases
+// # Where to go from here
 //
-// A list changes by releases, numbered by serials that only go up. A release is read by [NewReleaseReader] and applied by
-// [Store.Apply], which takes only what package subscribe has verified; [Store.SetLocal] is for the operator's own files.
-// Either is one durable step, and one step for lookups. Entries with an expiry stop matching by themselves.
+//	formats     read and write the lists of other programs
+//	subscribe   follow a list that others publish and sign: [Store.Apply] takes nothing else
+//	publish     be the agency of one: officers' keys, ledger, releases; origin serves them, guard stops what would block too much
+//	httpfilter  refuse listed URLs in HTTP servers, proxies and clients; icap does it for proxies that speak ICAP
+//	blocktest   stores and signed lists for a program's own tests
+//	dnsfilter   beside this package: the resolver, and a filter within other DNS servers
+//
+// A list changes by releases, numbered by serials that only go up. Each is one durable step, and one step for lookups; so is
+// [Store.SetLocal].
 //
 // # Files
 //
 // FORMAT.md specifies entries, releases and what an origin serves. The files of a store are its own business: they are made
-// where they are used, keyed with a random salt, and made again when they are damaged.
+// where they are used, keyed with a random salt, and made again when they are damaged. One process owns a store; others may
+// read it beside that, see [Options].
 package blocklist

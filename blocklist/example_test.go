@@ -30,31 +30,6 @@ func parse(text string) func(yield func(blocklist.Entry, error) bool) {
 	}
 }
 
-// To block a URL: open a store, say what is listed, ask.
-func Example() {
-	dir, remove := temp()
-	defer remove()
-	store, err := blocklist.Open(dir, blocklist.Options{})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer store.Close()
-	err = store.SetLocal("local", "", parse("https://site.example/channel/* category=spam ref=2026/17\n=www.example.com\n"))
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	for _, url := range []string{"http://SITE.example:8080/channel/7?x=1", "https://site.example/", "https://www.example.com/any"} {
-		if m, ok := store.LookupURL(url); ok && !m.Monitor {
-			fmt.Println(url, "is blocked by", m.Entry())
-		}
-	}
-	// Output:
-	// http://SITE.example:8080/channel/7?x=1 is blocked by https://site.example/channel/*
-	// https://www.example.com/any is blocked by =www.example.com
-}
-
 // A program that looks many names up, as a resolver does, keeps them in wire form: then nothing is allocated.
 func ExampleStore_LookupName() {
 	dir, remove := temp()

@@ -1,5 +1,11 @@
 // Package dnsfilter is the resolver: it answers for the names that lists hold, and passes every other question on.
 //
+//	policy := dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "local", Action: dnsfilter.NXDomain}}}
+//	up, err := upstream.New(netip.MustParseAddrPort("192.0.2.53:53"))
+//	server, err := dnsfilter.New(dnsfilter.Config{Store: store, Policy: policy, Upstream: up})
+//	listeners, err := dnsfilter.Listen(ctx, "udp://127.0.0.1:5353", "tcp://127.0.0.1:5353")
+//	err = server.Serve(ctx, listeners) // until ctx ends
+//
 // A [Server] takes a [blocklist.Store], a [Policy] that says what each list does, and an [Upstream] that answers what is
 // not listed. The way of a query: the question is read, the decision is taken from its name (allow lists first, then the
 // lists in order), and only what is not blocked gets to the cache and to the upstream. So a decision holds for every

@@ -1,5 +1,9 @@
 // Package formats reads and writes the lists of other programs.
 //
+//	r, err := formats.NewReader(file, formats.Options{})
+//	err = store.SetLocal("local", "", r.Entries()) // or any other use of the entries
+//	fmt.Println(r.Report())                        // what it was, how many, and what was passed over, why
+//
 // [NewReader] recognises a list, or is told what it is, and yields its entries; what it passes over it counts by reason,
 // with line numbers. Each format keeps its own meaning of scope:
 //

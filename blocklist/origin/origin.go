@@ -4,6 +4,12 @@
 // An origin is a folder. Below lists/ lies what everybody may read; online.key beside it is secret. Programs share the
 // folder: each change is made under its lock, and counts with the last step, the exchange of timestamp.json. An origin
 // can withhold a list, but it can't add an entry to it: that takes the officers' signatures.
+//
+//	public, err := origin.Init(dir)                // once; agencies put this key into the roots of their lists
+//	o, err := origin.Open(dir, origin.Options{})
+//	list, err := o.Trust(root)                     // a list that it takes pushes for from now on
+//	go o.Run(ctx)                                  // says again and again what is the newest
+//	err = http.Serve(listener, o.Handler())
 package origin
 
 import (

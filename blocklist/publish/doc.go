@@ -18,6 +18,8 @@
 // for the platforms that can take them down, [Ledger.RecordChecks] records which are gone. Each of them is one step: a process
 // killed in the middle leaves the old state or the new one.
 //
+// The example has the whole way, from the keys to the first release that is out.
+//
 // A Ledger may be used by several goroutines and processes. One of them can change it at a time, the others get
 // [blocklist.ErrBusy].
 package publish

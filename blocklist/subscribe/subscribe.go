@@ -10,6 +10,11 @@
 // root is only for the very first start, or newer than what is kept. Versions never go back, whichever mirror answers.
 // Freshness is judged by the local clock: with a wrong one a list may be called stale, or an old one fresh, but what is
 // held is enforced all the same.
+//
+//	sub, err := subscribe.New(store, subscribe.Config{List: "it.example/csam", Root: root, Origins: []string{"https://origin.example"}})
+//	go sub.Run(ctx)              // until ctx ends
+//	store.LookupHost(name)       // answers by what is verified, from the first release on, and at once after a restart
+//	fmt.Println(sub.Status())    // how fresh it is, and what is on hold
 package subscribe
 
 import (
