@@ -20,6 +20,10 @@ type Match struct {
 // Entry returns the target of the entry that matched, as it stands in the list.
 func (m Match) Entry() string { return Entry{Scope: m.Scope, key: string(m.key)}.Target() }
 
+// KeySize returns how many bytes of a name in wire form, counted from its end, are the entry of scope domain or host that
+// matched it.
+func (m Match) KeySize() int { return len(m.key) }
+
 // view is what lookups see: all lists at one moment. It is immutable.
 type view struct {
 	secret *secret

@@ -31,6 +31,7 @@ func (s *Server) Collect(ch chan<- prometheus.Metric) {
 	c.counter("dnsfilter_dropped_total", "Queries not answered because too many waited for the upstream.", stats.Dropped, nil)
 	c.counter("dnsfilter_limited_total", "Queries over UDP held back by the rate limit.", stats.Limited-stats.Slipped, labels{"sent": "nothing"})
 	c.counter("dnsfilter_limited_total", "Queries over UDP held back by the rate limit.", stats.Slipped, labels{"sent": "tc"})
+	c.counter("dnsfilter_listing_alarms_total", "Clients that were refused unusually many different entries within an hour.", s.alarm.raised.Load(), nil)
 	c.gauge("dnsfilter_tcp_connections", "Connections that are open.", float64(s.conns.count()), nil)
 	c.counter("dnsfilter_tcp_accepted_total", "Connections taken in.", s.conns.accepted.Load(), nil)
 	c.counter("dnsfilter_tcp_closed_total", "Idle connections closed to make room for others.", s.conns.closed.Load(), nil)

@@ -56,6 +56,7 @@ type Server struct {
 	log     *slog.Logger
 
 	conns    connections
+	alarm    *alarm
 	latency  prometheus.Histogram
 	shared   counters // of all but the sockets
 	mu       sync.Mutex
@@ -87,6 +88,7 @@ func New(c Config) (*Server, error) {
 	s := &Server{store: c.Store, cache: newCache(max(c.Cache, 0)), log: c.Log, latency: newLatency()}
 	s.unix = func() uint32 { return uint32(time.Now().Unix()) }
 	s.secrets = []CookieSecret{newCookieSecret()}
+	s.alarm = newAlarm()
 	s.flights.by = make(map[uint64]*flight)
 	s.spare.New = func() any { return new(flight) }
 	s.Reconfigure(c.Policy, c.Upstream)
@@ -158,6 +160,7 @@ func (s *Server) local(c *course, dst []byte, q *query, now uint32) (m []byte, a
 		q.counters.count(&d)
 		q.allowed = d.allows()
 		if d.Blocks() {
+			s.alarm.note(q, &d, now, s.log)
 			m, _ := d.answer(dst, q)
 			return m, false
 		}

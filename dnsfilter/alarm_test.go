@@ -1,0 +1,71 @@
+package dnsfilter_test
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/miekg/dns"
+	"github.com/stretchr/testify/assert"
+
+	"github.com/argine-dns/argine/dnsfilter"
+)
+
+// TestListingIsNoticed has clients that are refused: many times by one entry, by many of their own accord, by many of an
+// order. Only the last is told, once an hour, without a name or an address.
+func TestListingIsNoticed(t *testing.T) {
+	t.Parallel()
+	var csam, ads strings.Builder
+	for i := range 5000 {
+		fmt.Fprintf(&csam, "n%d.example\n", i)
+		fmt.Fprintf(&ads, "ad%d.example\n", i)
+	}
+	store := newStore(t, map[string]string{"csam": csam.String(), "ads": ads.String()})
+	synctest.Test(t, func(t *testing.T) {
+		log := &syncBuffer{}
+		s := newServer(t, dnsfilter.Config{
+			Store: store, Log: slog.New(slog.NewTextHandler(log, nil)), Policy: dnsfilter.Policy{
+				Clients: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("2001:db8::/32")},
+				Rules:   []dnsfilter.Rule{{List: "csam", Action: dnsfilter.NXDomain, Reason: dnsfilter.Censored}, {List: "ads", Action: dnsfilter.NXDomain}},
+			},
+		})
+		refuse := func(client, format string, n int) {
+			d := distant{addr: net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(client), 1024))}
+			for i := range n {
+				s.ServeDNS(&d, question(fmt.Sprintf(format, i), dns.TypeA))
+			}
+		}
+		alarms := func(want int) {
+			t.Helper()
+			assert.Contains(t, metrics(t, s), fmt.Sprintf("dnsfilter_listing_alarms_total %d\n", want))
+		}
+		refuse("192.0.2.1", "w%d.n1.example.", 3000)
+		refuse("192.0.2.2", "ad%d.example.", 3000)
+		refuse("192.0.2.3", "n%d.example.", 150)
+		for i := range 3000 { // many clients, each little
+			refuse(netip.AddrFrom4([4]byte{198, 18, byte(i >> 8), byte(i)}).String(), "n%d.example.", 3)
+		}
+		alarms(0)
+		assert.Empty(t, log.String())
+		refuse("192.0.2.4", "n%d.example.", 300)
+		alarms(1)
+		refuse("192.0.2.4", "w.n%d.example.", 5000)
+		alarms(1)
+		for i := range 100 { // addresses of one customer
+			refuse(fmt.Sprintf("2001:db8::%x:1", i), fmt.Sprintf("n%d%%d.example.", i+10), 9)
+		}
+		alarms(2)
+		time.Sleep(time.Hour)
+		refuse("192.0.2.4", "n%d.example.", 300)
+		alarms(3)
+		assert.Equal(t, 2, strings.Count(log.String(), "unusually many different entries"), "not more than one line a minute")
+		for _, secret := range []string{"192.0.2", "2001:db8", "example"} {
+			assert.NotContains(t, log.String(), secret)
+		}
+	})
+}
