@@ -6,7 +6,6 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 )
 
 // Apply makes a release the state of its list: durably, then for lookups, in one step each, however many deltas lead to
@@ -124,7 +123,6 @@ func (s *Store) put(st *state, next state) error {
 	s.publish(st.inForce(s.view.Load().secret))
 	if rebuilt {
 		st.sweep()
-		debug.FreeOSMemory() // the builder was several times what stays
 	}
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -89,12 +91,27 @@ func (l localFile) held(store *blocklist.Store) (held, current bool) {
 
 // load compiles the file into the store. On an error the store keeps what it held.
 func (l localFile) load(store *blocklist.Store, log *slog.Logger) error {
+	defer makeRoom()()
 	err := l.compile(store, log)
 	if err != nil {
 		return fmt.Errorf("loading list %s: %w", l.list, err)
 	}
 	return nil
 }
+
+// makeRoom keeps what takes long from holding up queries, until done is called: it does not get the place of a processor that
+// they need (the system shares the processors more finely than the runtime does), and the garbage collector runs rarely.
+func makeRoom() (done func()) {
+	processors := runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+	percent := debug.SetGCPercent(rareGC)
+	return func() {
+		debug.SetGCPercent(percent)
+		runtime.GOMAXPROCS(processors)
+	}
+}
+
+// rareGC lets the heap, of a few megabytes while queries are answered, grow to five times its size before it is collected.
+const rareGC = 400
 
 func (l localFile) compile(store *blocklist.Store, log *slog.Logger) error {
 	begin := time.Now()

@@ -88,7 +88,7 @@ func (s *Settings) forwarder() (Upstream, error) {
 }
 
 // Run answers queries until ctx ends, then finishes those in flight and closes the store. A value from reload makes it read
-// the settings again at once; changed files it finds by itself, within a second or two.
+// the settings again at once; changed files it finds by itself, within a second.
 func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	defer func() { err = errors.Join(err, s.store.Close()) }()
 	for _, l := range s.settings.localFiles() {

@@ -9,25 +9,33 @@ import (
 	"time"
 )
 
-// watchEvery is how often files are looked at. A change counts when a file looked the same twice, so that one that is
-// being written is not taken for whole.
-const watchEvery = 500 * time.Millisecond
+// Files are looked at every watchEvery. A change counts when a file has looked the same for restFor, so that one that is being
+// written is not taken for whole; and it must still look the same when it has been read.
+const (
+	watchEvery = 100 * time.Millisecond
+	restFor    = 200 * time.Millisecond
+)
 
 // watcher finds files that have changed and come to rest.
 type watcher map[string]*watched
 
-type watched struct{ seen, done string }
+type watched struct {
+	seen, done string
+	since      time.Time // when it was first seen so
+}
 
-// rested tells whether the file known by key has a state (told by source) that it had the last time too, and that was not
-// reported yet.
+// rested tells whether the file known by key has had a state (told by source) for some time, and it was not reported yet.
 func (w watcher) rested(key, source string) bool {
 	f := w[key]
 	if f == nil {
 		f = &watched{}
 		w[key] = f
 	}
-	rested := f.seen == source && f.done != source
-	if f.seen = source; rested {
+	if f.seen != source {
+		f.seen, f.since = source, time.Now()
+	}
+	rested := f.done != source && time.Since(f.since) >= restFor
+	if rested {
 		f.done = source
 	}
 	return rested

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Bench compares the CPU time that a query costs dnsfilter with what it costs other resolvers that are installed here. It is no test:
 // see README.md.
 package main
@@ -34,6 +36,7 @@ type bench struct {
 	runs   int
 	secs   float64
 	binary string
+	agency string // the program blocklist
 	out    io.Writer
 }
 
@@ -51,7 +54,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	flags.IntVar(&b.runs, "runs", 3, "runs of each workload, of which the median counts")
 	flags.Float64Var(&b.secs, "secs", 2, "seconds of a run")
 	flags.StringVar(&b.binary, "dnsfilter", "dnsfilter", "the program to compare")
-	chosen := flags.String("peers", strings.Join(peerNames(), ","), "programs to run, as far as they are installed")
+	flags.StringVar(&b.agency, "blocklist", "", "the program that publishes signed lists, to measure deltas of them")
+	chosen := flags.String("peers", strings.Join(peerNames(), ","), "programs to run, as far as they are installed; none: measure changes alone")
 	echoes := flags.Bool("echo", false, "be the yardstick")
 	if flags.Parse(args) != nil {
 		return 2
@@ -101,7 +105,7 @@ func (b *bench) compare(ctx context.Context, names []string) (err error) {
 	if err := b.writeData(); err != nil {
 		return err
 	}
-	upstream, err := b.start(ctx, 1, b.nsd()...)
+	upstream, err := b.start(ctx, "1", b.nsd()...)
 	if err != nil {
 		return err
 	}
@@ -110,11 +114,22 @@ func (b *bench) compare(ctx context.Context, names []string) (err error) {
 	if err != nil {
 		return err
 	}
-	yardstick, err := b.start(ctx, 0, self, "-echo")
+	yardstick, err := b.start(ctx, "0", self, "-echo")
 	if err != nil {
 		return err
 	}
 	defer yardstick.stop()
+	if err := b.compareAll(ctx, names, yardstick); err != nil {
+		return err
+	}
+	return b.changes(ctx)
+}
+
+// compareAll prints a row for each program.
+func (b *bench) compareAll(ctx context.Context, names []string, yardstick *process) error {
+	if len(names) == 1 && names[0] == "" {
+		return nil
+	}
 	fmt.Fprintf(b.out, "CPU time of a query, as a multiple of the yardstick's at the same moment (lost queries in brackets)\n\n")
 	fmt.Fprintf(b.out, "| | W1 cached | W2 mixed | W3 blocked | W4 not cached | W1 again | MB before | after |\n|---|---|---|---|---|---|---|---|\n")
 	for _, name := range names {
@@ -138,7 +153,7 @@ func (b *bench) comparePeer(ctx context.Context, name string, yardstick *process
 	if _, err := exec.LookPath(command[0]); err != nil {
 		return errors.New("not installed")
 	}
-	p, err := b.start(ctx, 0, command...)
+	p, err := b.start(ctx, "0", command...)
 	if err != nil {
 		return err
 	}

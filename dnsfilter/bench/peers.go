@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -86,7 +88,7 @@ func (b *bench) nsd() []string {
 	return []string{"nsd", "-d", "-c", b.path("nsd.conf")}
 }
 
-func (b *bench) text(name, text string) error { return os.WriteFile(b.path(name), []byte(text), 0o600) }
+func (b *bench) text(name, text string) error { return os.WriteFile(b.path(name), []byte(text), 0o600) } //nolint:gosec // a folder of our own
 
 // list writes a configuration with a line for each name of the list.
 func (b *bench) list(name, head, format string) error {

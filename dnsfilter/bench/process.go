@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -15,14 +17,14 @@ import (
 	"github.com/miekg/dns"
 )
 
-// process is a program that was started on one processor.
+// process is a program that was started on some processors.
 type process struct {
 	cmd  *exec.Cmd
 	done chan struct{}
 }
 
-func (b *bench) start(ctx context.Context, cpu int, command ...string) (*process, error) {
-	cmd := exec.CommandContext(ctx, "taskset", append([]string{"-c", strconv.Itoa(cpu)}, command...)...) //nolint:gosec // our own words
+func (b *bench) start(ctx context.Context, cpus string, command ...string) (*process, error) {
+	cmd := exec.CommandContext(ctx, "taskset", append([]string{"-c", cpus}, command...)...) //nolint:gosec // our own words
 	cmd.Dir = b.dir
 	if err := cmd.Start(); err != nil {
 		return nil, err
