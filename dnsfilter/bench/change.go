@@ -131,7 +131,8 @@ func (b *bench) changedRelease(ctx context.Context) error {
 		prepare := [][]string{
 			{"add", add, "--reason", "bench", "--author", "bench"},
 			{"remove", remove, "--reason", "bench", "--author", "bench"},
-			{"release"}, {"sign", "--key", b.path("anna.key"), "--yes"},
+			{"release"},
+			{"sign", "--key", b.path("anna.key"), "--yes"},
 		}
 		return func() (time.Time, error) {
 			if err := b.atAgency(ctx, []string{"push", origin}); err != nil {
