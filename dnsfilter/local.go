@@ -124,7 +124,7 @@ func (l localFile) compile(store *blocklist.Store, log *slog.Logger) error {
 		return err
 	}
 	defer f.Close() //nolint:errcheck // it was only read
-	r, err := formats.NewReader(f, formats.Options{Format: l.format, Scope: l.scope, Name: l.path})
+	r, err := formats.NewReader(f, formats.Options{Format: l.format, Scope: l.scope, Name: l.path, MayBeEmpty: true})
 	if err != nil {
 		return err
 	}
@@ -202,6 +202,6 @@ func (l localFile) readable() error {
 		return err
 	}
 	defer f.Close() //nolint:errcheck // it was only read
-	_, err = formats.NewReader(f, formats.Options{Format: l.format, Scope: l.scope, Name: l.path})
+	_, err = formats.NewReader(f, formats.Options{Format: l.format, Scope: l.scope, Name: l.path, MayBeEmpty: true})
 	return err
 }

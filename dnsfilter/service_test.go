@@ -130,7 +130,7 @@ func TestServiceReloadsItsSettings(t *testing.T) {
 	r := newFolder(t, oneList)
 	r.write(t, "local.txt", "a.test\n")
 	r.write(t, "other.txt", "b.test\n")
-	r.write(t, "allow.txt", "# none\nx.example\n")
+	r.write(t, "allow.txt", "# none\n")
 	r.start(t)
 
 	r.settings(t, "lists:\n  - {name: local, file: local.txt, action: refused}\n  - {name: other, file: other.txt, action: nodata}\n")

@@ -83,6 +83,9 @@ type Options struct {
 	Scope  blocklist.Scope // ScopeDomain or ScopeHost: read every name so, against the format's own meaning; zero: as the format means it
 	Origin string          // of an RPZ zone whose file has neither $ORIGIN nor SOA; zero: owners are the names themselves
 	Name   string          // of the file, for errors; zero: "list"
+	// MayBeEmpty takes a list of comments alone as one without entries. A file without a line is refused all the same: that is what
+	// a download leaves that failed.
+	MayBeEmpty bool
 }
 
 func (o Options) check() (Options, error) {

@@ -101,7 +101,7 @@ func (r *Reader) Entries() iter.Seq2[blocklist.Entry, error] {
 			stopped = !yield(e, nil)
 			return !stopped
 		})
-		if err == nil {
+		if meant := r.options.MayBeEmpty && r.lines.number > 0 && r.tally.things == 0; err == nil && !meant {
 			err = refuse(r.options.Format, &r.tally, r.report.Entries, r.seen)
 		}
 		if err != nil && !stopped {

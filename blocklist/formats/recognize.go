@@ -20,6 +20,12 @@ func recognize(prefix []byte, whole bool, o Options, origin blocklist.Name) (For
 		return "", fmt.Errorf("%w: it is %s, not a list", blocklist.ErrMalformed, what)
 	}
 	text := sample(prefix, whole)
+	if o.MayBeEmpty && whole && len(text) > 0 && isBlank(text) {
+		if o.Format == Auto {
+			return Domains, nil
+		}
+		return o.Format, nil
+	}
 	if o.Format != Auto {
 		return o.Format, try(o.Format, text, origin).refuse(whole)
 	}

@@ -31,6 +31,8 @@ func TestRefuse(t *testing.T) {
 		"empty":                 {"", formats.Options{}, "it is empty"},
 		"comments":              {"# nothing\n\n! here\n", formats.Options{}, "it is empty"},
 		"empty, named":          {"", formats.Options{Format: formats.RPZ}, "it is empty"},
+		"empty, though it may":  {"", formats.Options{MayBeEmpty: true}, "it is empty"},
+		"nothing usable":        {"a b c d\n", formats.Options{Format: formats.Domains, MayBeEmpty: true}, "not domains"},
 		"a page":                {page, formats.Options{}, "an HTML or XML page"},
 		"a page, named":         {page, formats.Options{Format: formats.Hosts}, "an HTML or XML page"},
 		"JSON":                  {`{"error": "quota exceeded"}`, formats.Options{}, "JSON"},
@@ -103,4 +105,15 @@ func TestParse(t *testing.T) {
 	assert.Equal(t, formats.Hosts, f)
 	_, err = formats.Parse("Hosts")
 	assert.ErrorContains(t, err, "there are auto, domains")
+}
+
+// A list of comments alone is empty where that may be.
+func TestMayBeEmpty(t *testing.T) {
+	for _, text := range []string{"# nothing yet\n", "# nothing\n\n# here\n", "\n"} {
+		for _, f := range []formats.Format{formats.Auto, formats.Domains, formats.Hosts, formats.Argine} {
+			got, _, err := read(t, text, formats.Options{Format: f, MayBeEmpty: true})
+			require.NoError(t, err, "%q as %s", text, f)
+			assert.Empty(t, got)
+		}
+	}
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 
 	"github.com/spf13/cobra"
 
@@ -12,8 +14,11 @@ import (
 // withLedger opens the agency's folder for one command.
 func (a *app) withLedger(do func(*publish.Ledger) error) error {
 	l, err := publish.Open(a.dir)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
 		return withHint(err, "-C DIR names the agency's folder; blocklist init makes one")
+	}
+	if err != nil {
+		return err
 	}
 	defer l.Close() //nolint:errcheck // every change is on the disk already
 	return do(l)
