@@ -68,7 +68,11 @@ func (s *Subscription) fetchKey(ctx context.Context, o *origin, f trust.File) (t
 		return nil, err
 	}
 	var file bytes.Buffer
-	if err := errors.Join(trust.CopyFile(&file, body, f), body.Close()); err != nil {
+	err = errors.Join(trust.CopyFile(&file, body, f), body.Close())
+	if err == nil {
+		err = trust.CheckSealed(bytes.NewReader(file.Bytes()), f)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return s.identities.DecryptKey(file.Bytes())

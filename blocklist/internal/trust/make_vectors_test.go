@@ -38,6 +38,7 @@ func makeVectors(t *testing.T) []vector {
 	m.targets()
 	m.chains()
 	m.bundles()
+	m.confidential()
 	return m.all
 }
 
@@ -121,13 +122,7 @@ func (m *vectorMaker) targets() {
 	r := m.agency.Delta(m.agency.Release(7, "example.org"), "+www.example.net")
 	good := r.Targets
 	add := func(name, comment, expect, says string, b []byte) {
-		// Snapshot and timestamp of the good targets, but for length and hash, which they need not give.
-		parts := m.stamp("", good, 1, vectorStamped)
-		parts[2].body = b
-		snapshot := m.withoutHash(parts[1].body)
-		parts[1].body = m.sign(snapshot, online)
-		parts[0].body = m.sign(m.withoutHash(parts[0].body), online)
-		m.add("targets"+name, comment, expect, says, append([]part{m.trusted()}, parts...)...)
+		m.add("targets"+name, comment, expect, says, append([]part{m.trusted()}, m.withTargets(good, b)...)...)
 	}
 	refuse := func(name, comment, says, old, now string) {
 		add(name, comment, "malformed", says, m.sign(m.edit(good, old, now), anna, bruno))
@@ -144,6 +139,17 @@ func (m *vectorMaker) targets() {
 	refuse("-no-way", "the delta starts from a serial that nothing leads to", "no way", `"base":7`, `"base":6`)
 	refuse("-no-hash", "a file has no SHA-256", "SHA-256", `"sha256"`, `"sha512"`)
 	refuse("-digest", "a digest is no hexadecimal number", "digest", `"digest":"`, `"digest":"x`)
+}
+
+// withTargets makes parts of targets with snapshot and timestamp of good ones, but for length and hash, which they need not
+// give.
+func (m *vectorMaker) withTargets(good, b []byte) []part {
+	m.t.Helper()
+	parts := m.stamp("", good, 1, vectorStamped)
+	parts[2].body = b
+	parts[1].body = m.sign(m.withoutHash(parts[1].body), online)
+	parts[0].body = m.sign(m.withoutHash(parts[0].body), online)
+	return parts
 }
 
 func (m *vectorMaker) withoutHash(doc []byte) []byte {
