@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/subscribe"
+)
+
+// following is what follow was told.
+type following struct {
+	roots    []string
+	identity string
+	origins  []string
+	accept   string
+	dir      string
+}
+
+func (a *app) follow() *cobra.Command {
+	var f following
+	cmd := &cobra.Command{
+		Use:   "follow --root ROOT.json URL... -o DIR",
+		Short: "Keep a folder with signed lists up to date, for the programs that look in it",
+		Long: `Keep a folder with signed lists up to date, for the programs that look in it beside: squid, icap, lookup. URL is an origin
+or a mirror, which has all of the lists; of several, the next is asked when one fails. Each release is verified, and taken in
+one step; whatever goes wrong, the last good list stays. It runs until it is interrupted. Those who look in DIR need not
+notice: what is in it stays in force. Run it as the user who reads DIR, which is closed to others.
+
+What the guards hold stays out, with its ID in the log, until you look at it and start this again with --accept ID.
+A resolver (dnsfilter) follows its lists by itself: its state folder can be looked in as it is.`,
+		Example: `  blocklist follow --root csam.root.json https://origin.example https://mirror.example -o /var/lib/lists
+  blocklist icap /var/lib/lists`,
+		Args: args(cobra.MinimumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.origins = args
+			return a.runFollow(cmd.Context(), f)
+		},
+	}
+	cmd.Flags().StringArrayVar(&f.roots, "root", nil, "the `file` with a list's root, obtained from the agency by a way that you trust; once for each list")
+	cmd.Flags().StringVar(&f.identity, "identity", "", "the `file` with your age identity, for confidential lists")
+	cmd.Flags().StringVar(&f.accept, "accept", "", "put the release on hold with this `ID` in force")
+	cmd.Flags().StringVarP(&f.dir, "output", "o", "", "the `folder` to keep")
+	required(cmd, "root", "output")
+	return cmd
+}
+
+// runFollow follows the lists until ctx ends.
+func (a *app) runFollow(ctx context.Context, f following) (err error) {
+	store, err := blocklist.Open(f.dir, blocklist.Options{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	all, err := f.subscribe(store, slog.New(slog.NewTextHandler(a.stderr, nil)))
+	if err != nil {
+		return err
+	}
+	accepted := f.accept == ""
+	for _, s := range all {
+		hold := s.Status().Hold
+		if hold == nil {
+			continue
+		}
+		a.say("on hold: %s serial %d, as %s:", s.Status().List, hold.Serial, hold.ID)
+		a.sayFindings(hold.Report)
+		if hold.ID == f.accept {
+			if err := s.Accept(ctx, hold.ID); err != nil {
+				return err
+			}
+			accepted = true
+		}
+	}
+	if !accepted {
+		return fmt.Errorf("accepting %.80q: %w", f.accept, subscribe.ErrNoHold)
+	}
+	var running sync.WaitGroup
+	for _, s := range all {
+		running.Go(func() { _ = s.Run(ctx) }) // it ends with ctx only
+	}
+	running.Wait()
+	return nil
+}
+
+// subscribe subscribes to each list.
+func (f *following) subscribe(store *blocklist.Store, log *slog.Logger) (all []*subscribe.Subscription, err error) {
+	var identity []byte
+	if f.identity != "" {
+		if identity, err = readAtMost(f.identity, maxRoot); err != nil {
+			return nil, err
+		}
+	}
+	for _, path := range f.roots {
+		c := subscribe.Config{Origins: f.origins, Identity: identity, Log: log}
+		if c.Root, err = readAtMost(path, maxRoot); err != nil {
+			return nil, err
+		}
+		if c.List, err = listOf(c.Root); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		s, err := subscribe.New(store, c)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
