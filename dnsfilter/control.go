@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/argine-dns/argine/blocklist/subscribe"
+	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
 // Limits on what is said over the control socket, which only the service's own user can open.
@@ -26,13 +27,18 @@ func controlPath(state string) string { return filepath.Join(state, "control.soc
 
 // ServiceStatus says how a running service stands.
 type ServiceStatus struct {
-	Started  time.Time                    `json:"started"`
-	Lists    []ListStatus                 `json:"lists"`    // in the order of the settings
-	Queries  uint64                       `json:"queries"`  // taken in
-	Hits     uint64                       `json:"hits"`     // answered from the cache
-	Failures uint64                       `json:"failures"` // no upstream answered
-	Dropped  uint64                       `json:"dropped"`  // too many waited for the upstream
-	Actions  map[string]map[string]uint64 `json:"actions"`  // decisions by list and action
+	Started   time.Time                    `json:"started"`
+	Lists     []ListStatus                 `json:"lists"`       // in the order of the settings
+	Queries   uint64                       `json:"queries"`     // taken in
+	Hits      uint64                       `json:"hits"`        // answered from the cache
+	Failures  uint64                       `json:"failures"`    // no upstream answered
+	Dropped   uint64                       `json:"dropped"`     // too many waited for the upstream
+	Limited   uint64                       `json:"limited"`     // held back by the rate limit
+	Alarms    uint64                       `json:"alarms"`      // clients refused by unusually many different entries
+	Conns     int                          `json:"connections"` // open over TCP
+	Answers   map[string]map[string]uint64 `json:"answers"`     // sent, by transport and rcode
+	Upstreams []upstream.Status            `json:"upstreams"`
+	Actions   map[string]map[string]uint64 `json:"actions"` // decisions by list and action
 }
 
 // ListStatus says how one list stands.
@@ -59,6 +65,8 @@ func (s *Service) report() ServiceStatus {
 	stats := s.server.Stats()
 	out := ServiceStatus{
 		Started: s.started, Queries: stats.Queries, Hits: stats.Hits, Failures: stats.Failures, Dropped: stats.Dropped,
+		Limited: stats.Limited, Alarms: s.server.alarm.raised.Load(), Conns: s.server.conns.count(),
+		Answers: s.server.answersByRcode(), Upstreams: s.server.upstreams(),
 		Actions: map[string]map[string]uint64{},
 	}
 	for list, actions := range stats.Lists {

@@ -104,7 +104,7 @@ func forwarding(t *testing.T, handle dns.HandlerFunc) (s *dnsfilter.Server, addr
 	go func() { assert.NoError(t, d.ActivateAndServe()) }()
 	<-started
 	t.Cleanup(func() { assert.NoError(t, d.Shutdown()) })
-	f, err := upstream.New(netip.MustParseAddrPort(conn.LocalAddr().String()))
+	f, err := upstream.New(upstream.Endpoint{Addr: netip.MustParseAddrPort(conn.LocalAddr().String())})
 	require.NoError(t, err)
 	s = newServer(t, dnsfilter.Config{Upstream: f})
 	addr, _ = serve(t, s)

@@ -5,6 +5,8 @@ import (
 
 	"github.com/miekg/dns"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
 // type check.
@@ -14,7 +16,7 @@ var _ prometheus.Collector = (*Server)(nil)
 func newLatency() prometheus.Histogram {
 	return prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "dnsfilter_upstream_duration_seconds", Help: "How long the upstream took to answer or to fail.",
-		Buckets: []float64{.0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5},
+		Buckets: upstream.Buckets(),
 	})
 }
 
@@ -45,6 +47,9 @@ func (s *Server) Collect(ch chan<- prometheus.Metric) {
 		c.answers(transport, t)
 	}
 	s.latency.Collect(ch)
+	for _, u := range s.upstreams() {
+		c.upstream(&u)
+	}
 	if s.store != nil {
 		c.lists(s)
 	}

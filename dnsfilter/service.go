@@ -122,6 +122,7 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	}
 	s.log.Info("serving", slog.Any("listen", s.settings.Listen), slog.Int("lists", len(s.settings.Lists)))
 	g.Go(func() error { return s.server.Serve(ctx, listeners) })
+	g.Go(func() error { return s.servePprof(ctx) })
 	g.Go(func() error { s.watchFiles(ctx, reload); return nil })
 	g.Go(func() error { s.serveControl(ctx, control); return nil })
 	err = g.Wait()
@@ -182,7 +183,7 @@ func (s *Service) dropFiles(next *Settings) {
 // warnFixed tells what changes with a restart only.
 func (s *Service) warnFixed(next *Settings) {
 	old := s.settings
-	if !slices.Equal(old.Listen, next.Listen) || old.State != next.State || old.Cache != next.Cache || old.Metrics != next.Metrics {
-		s.log.Warn("listen, state, cache and metrics change with a restart only")
+	if !slices.Equal(old.Listen, next.Listen) || old.State != next.State || old.Cache != next.Cache || old.Metrics != next.Metrics || old.Pprof != next.Pprof {
+		s.log.Warn("listen, state, cache, metrics and pprof change with a restart only")
 	}
 }

@@ -18,24 +18,25 @@ const maxSettings = 1 << 20
 
 // Settings are what dnsfilter.yaml says. Paths in it are relative to the folder of the file.
 type Settings struct {
-	File     string           // where they were read; empty if nowhere
-	Listen   []string         // addresses as ParseListen reads them; default udp and tcp at 127.0.0.1:5353
-	Upstream []netip.AddrPort // resolvers; default: the system's
-	State    string           // folder of the store; default: $STATE_DIRECTORY, else a folder for caches of the user
-	Cache    int64            // bytes of answers to keep; default DefaultCache, 0 is none
-	Lists    []List           // in order: the first that blocks a name decides
-	Allow    []string         // files of names that are never blocked
-	Quorums  []Quorum         // what several lists agree on; lists without an action of their own act in a quorum only
-	Views    []ClientView     // clients for whom other lists apply, or the same ones otherwise
-	Clients  []netip.Prefix   // networks that are served; default DefaultClients
-	Local    []string         // of SpecialZones those that are answered without the upstream; default all
-	Metrics  netip.AddrPort   // where /metrics, /healthz and /readyz are served over HTTP; zero: nowhere
+	File     string              // where they were read; empty if nowhere
+	Listen   []string            // addresses as ParseListen reads them; default udp and tcp at 127.0.0.1:5353
+	Upstream []upstream.Endpoint // resolvers; default: the system's
+	State    string              // folder of the store; default: $STATE_DIRECTORY, else a folder for caches of the user
+	Cache    int64               // bytes of answers to keep; default DefaultCache, 0 is none
+	Lists    []List              // in order: the first that blocks a name decides
+	Allow    []string            // files of names that are never blocked
+	Quorums  []Quorum            // what several lists agree on; lists without an action of their own act in a quorum only
+	Views    []ClientView        // clients for whom other lists apply, or the same ones otherwise
+	Clients  []netip.Prefix      // networks that are served; default DefaultClients
+	Local    []string            // of SpecialZones those that are answered without the upstream; default all
+	Metrics  netip.AddrPort      // where /metrics, /healthz and /readyz are served over HTTP; zero: nowhere
 	// StructuredErrors is as in Policy.
 	StructuredErrors uint16
 	Guard            Guard // holds updates of signed lists that would block too much, or suddenly too little
 
-	RateLimit     RateLimit // of queries over UDP; default: none
-	CookieSecrets string    // file, see ReadCookieSecrets; default: this server's own, new at each start
+	RateLimit     RateLimit      // of queries over UDP; default: none
+	Pprof         netip.AddrPort // where profiles are served over HTTP, at a loopback address; zero: nowhere
+	CookieSecrets string         // file, see ReadCookieSecrets; default: this server's own, new at each start
 
 	fileAt map[string]place // where files are named
 }
@@ -110,12 +111,12 @@ func (s *Settings) setDefaults() {
 }
 
 // checkLoop finds a resolver that is this server itself: queries would go round.
-func (s *Settings) checkLoop(resolvers []netip.AddrPort) error {
+func (s *Settings) checkLoop(resolvers []upstream.Endpoint) error {
 	for _, text := range s.Listen {
 		_, at, err := ParseListen(text)
 		for _, u := range resolvers {
-			here := u.Addr() == at.Addr() || at.Addr().IsUnspecified() && u.Addr().IsLoopback()
-			if err == nil && here && u.Port() == at.Port() {
+			here := u.Addr.Addr() == at.Addr() || at.Addr().IsUnspecified() && u.Addr.Addr().IsLoopback()
+			if err == nil && here && u.Addr.Port() == at.Port() {
 				return fmt.Errorf("resolver %s is this server itself: name another with upstream, or listen elsewhere", u)
 			}
 		}
@@ -161,7 +162,7 @@ func (s *Settings) Override(listen, resolvers, files []string) error {
 		s.Upstream = nil
 	}
 	for _, text := range resolvers {
-		at, err := upstream.ParseAddr(text)
+		at, err := upstream.ParseEndpoint(text)
 		if err != nil {
 			return err
 		}

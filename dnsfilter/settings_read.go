@@ -25,7 +25,7 @@ func parseSettings(path string, text []byte) (*Settings, error) {
 	if body := r.document(text); body != nil {
 		r.mapping(body, fields{
 			"listen":   many(r, &s.Listen, parseListenText),
-			"upstream": many(r, &s.Upstream, upstream.ParseAddr),
+			"upstream": many(r, &s.Upstream, upstream.ParseEndpoint),
 			"state":    one(r, &s.State, s.path),
 			"clients":  many(r, &s.Clients, parseNetwork),
 			"local":    func(n ast.Node) { s.Local = []string{}; many(r, &s.Local, parseSpecial)(n) },
@@ -40,6 +40,7 @@ func parseSettings(path string, text []byte) (*Settings, error) {
 			"structured_errors": one(r, &s.StructuredErrors, parseOption),
 
 			"rate_limit":     func(n ast.Node) { s.readRateLimit(r, n) },
+			"pprof":          one(r, &s.Pprof, parsePprof),
 			"cookie_secrets": func(n ast.Node) { one(r, &s.CookieSecrets, s.path)(n); s.fileAt[s.CookieSecrets] = placeOf(n) },
 		})
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/formats"
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
 // writeFile puts a file in place at once, so that nobody reads half of it.
@@ -60,7 +61,7 @@ views:
 `))
 	require.NoError(t, err)
 	assert.Equal(t, []string{"udp://127.0.0.1:5300", "tcp://[::1]:5300"}, s.Listen)
-	assert.Equal(t, []netip.AddrPort{netip.MustParseAddrPort("192.0.2.53:53"), netip.MustParseAddrPort("[2001:db8::53]:5353")}, s.Upstream)
+	assert.Equal(t, []upstream.Endpoint{{Addr: netip.MustParseAddrPort("192.0.2.53:53")}, {Addr: netip.MustParseAddrPort("[2001:db8::53]:5353")}}, s.Upstream)
 	assert.Equal(t, "/var/lib/dnsfilter", s.State)
 	assert.EqualValues(t, 16<<20, s.Cache)
 	assert.Equal(t, netip.MustParseAddrPort("127.0.0.1:9153"), s.Metrics)
@@ -167,6 +168,8 @@ func TestMistakesInSettings(t *testing.T) {
 		{"a loop by loopback", "listen: ['tcp://[::]:53']\nupstream: ['::1']\n", []string{"resolver [::1]:53 is this server itself"}},
 		{"networks", "clients: [192.0.2.1/24, all]\n", []string{`1:11: network "192.0.2.1/24"`, `1:25: network "all"`}},
 		{"no address for metrics", "metrics: 9153\n", []string{`1:10: metrics "9153"`}},
+		{"profiles for everybody", "pprof: 192.0.2.1:6060\n", []string{`1:8: pprof "192.0.2.1:6060"`}},
+		{"encrypted resolvers", "upstream: [tls://192.0.2.53]\n", []string{`1:12: resolver "tls://192.0.2.53"`}},
 		{"rate limits", "rate_limit: {per_second: -1, slip: much, burst: 2}\n", []string{`1:26: number "-1"`, `1:36: number "much"`, `1:42: unknown key "burst"`}},
 		{"zones that are not special", "local: [example.org]\n", []string{`1:9: zone "example.org" is not special`}},
 		{"sizes", "cache: much\n", []string{`1:8: size "much"`}},
@@ -243,7 +246,7 @@ func TestOverride(t *testing.T) {
 	s := dnsfilter.DefaultSettings()
 	require.NoError(t, s.Override([]string{"127.0.0.1:5300", "udp://127.0.0.1:5301"}, []string{"192.0.2.53"}, []string{"x/Hosts File.txt", "y/hosts-file.csv", "...."}))
 	assert.Equal(t, []string{"udp://127.0.0.1:5300", "tcp://127.0.0.1:5300", "udp://127.0.0.1:5301"}, s.Listen)
-	assert.Equal(t, []netip.AddrPort{netip.MustParseAddrPort("192.0.2.53:53")}, s.Upstream)
+	assert.Equal(t, []upstream.Endpoint{{Addr: netip.MustParseAddrPort("192.0.2.53:53")}}, s.Upstream)
 	var names []string
 	for _, l := range s.Lists {
 		names = append(names, l.Rule.List)

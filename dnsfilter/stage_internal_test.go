@@ -61,7 +61,7 @@ func benchmarkForward(b *testing.B) {
 			_, _ = conn.WriteToUDPAddrPort(buf[:n], from)
 		}
 	}()
-	f, err := upstream.New(netip.MustParseAddrPort(conn.LocalAddr().String()))
+	f, err := upstream.New(upstream.Endpoint{Addr: netip.MustParseAddrPort(conn.LocalAddr().String())})
 	require.NoError(b, err)
 	s, err := New(Config{Upstream: f, Cache: -1})
 	require.NoError(b, err)

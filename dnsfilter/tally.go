@@ -58,3 +58,19 @@ func (s *Server) answers() map[string]*tally {
 	}
 	return map[string]*tally{"udp": udp, "tcp": stream}
 }
+
+// answersByRcode returns how many answers were sent, by transport and rcode.
+func (s *Server) answersByRcode() map[string]map[string]uint64 {
+	out := make(map[string]map[string]uint64)
+	for transport, t := range s.answers() {
+		out[transport] = make(map[string]uint64)
+		for i := range t {
+			for rcode := range t[i] {
+				if n := t[i][rcode].Load(); n > 0 {
+					out[transport][dns.RcodeToString[rcode]] += n
+				}
+			}
+		}
+	}
+	return out
+}

@@ -135,7 +135,7 @@ func TestValidatorBehind(t *testing.T) {
 	t.Parallel()
 	needPrograms(t, "nsd", "unbound", "delv", "dnssec-keygen", "dnssec-signzone")
 	s := signZones(t)
-	up, err := upstream.New(s.startNSD(t))
+	up, err := upstream.New(upstream.Endpoint{Addr: s.startNSD(t)})
 	require.NoError(t, err)
 	policy := dnsfilter.DefaultSettings().Policy()
 	policy.Rules = []dnsfilter.Rule{{List: "l", Action: dnsfilter.NXDomain}}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -116,6 +118,17 @@ func printStatus(w io.Writer, s dnsfilter.ServiceStatus) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "running since\t%s\n", s.Started.Format(time.RFC3339))
 	fmt.Fprintf(t, "queries\t%d, %d from the cache, %d without an upstream, %d dropped\n", s.Queries, s.Hits, s.Failures, s.Dropped)
+	fmt.Fprintf(t, "clients\t%d connections, %d queries over the rate limit, %d alarms\n", s.Conns, s.Limited, s.Alarms)
+	for _, transport := range slices.Sorted(maps.Keys(s.Answers)) {
+		fmt.Fprintf(t, "answers, %s", transport)
+		for _, rcode := range slices.Sorted(maps.Keys(s.Answers[transport])) {
+			fmt.Fprintf(t, "\t%s: %d", rcode, s.Answers[transport][rcode])
+		}
+		fmt.Fprintln(t)
+	}
+	for _, u := range s.Upstreams {
+		fmt.Fprintf(t, "%s\t%d asked, %d answered, %d late, answers in %s\n", u.Resolver, u.Asked, u.Answered, u.Late, u.Delay.Round(10*time.Microsecond))
+	}
 	for _, l := range s.Lists {
 		fmt.Fprintf(t, "%s\t%s, %d entries%s\n", l.List, l.Action, l.Entries, signedText(l))
 		for action, n := range s.Actions[l.List] {

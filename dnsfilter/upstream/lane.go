@@ -28,10 +28,11 @@ type Receiver interface {
 // counts if it comes from the resolver asked, to the port and with the id of the query, both random, and has its question.
 // Sockets are opened when they are needed, and closed after some seconds, so that ports change.
 type Lane struct {
-	f    *Forwarder
-	idle func()
+	f *Forwarder
 
 	mu      sync.Mutex // guards what follows
+	idles   []func()
+	streams []*stream // by resolver; nil if there is none
 	live    []*exchange
 	free    []*exchange
 	sockets []*socket // of resolver r: from r*spread on
@@ -59,22 +60,43 @@ type exchange struct {
 // try is one query that was sent for an exchange.
 type try struct {
 	resolver int
-	socket   *socket // nil if none could be opened
+	way      way // nil if none could be opened
 	id       uint16
 	sent     time.Time
 }
 
 // waits tells whether the reply to it may still come.
-func (t *try) waits(e *exchange) bool { return t.socket != nil && t.socket.pending[t.id] == e }
+func (t *try) waits(e *exchange) bool { return t.way != nil && t.way.waiting()[t.id] == e }
 
-// NewLane makes a lane. After replies that came together were handed out, idle is called, unless it is nil.
+// NewLane makes a lane; but if a resolver is asked over TLS there is one lane for all, since connections are not to be many.
+// After replies that came together were handed out, idle is called, unless it is nil.
 func (f *Forwarder) NewLane(idle func()) *Lane {
-	if idle == nil {
-		idle = func() {}
+	l := f.lane
+	if !f.encrypted {
+		l = f.newLane()
 	}
-	l := &Lane{f: f, idle: idle, sockets: make([]*socket, spread*len(f.resolvers))}
+	if idle != nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.idles = append(l.idles, idle)
+	}
+	return l
+}
+
+func (f *Forwarder) newLane() *Lane {
+	l := &Lane{f: f, sockets: make([]*socket, spread*len(f.resolvers)), streams: make([]*stream, len(f.resolvers))}
 	l.idsUsed = len(l.ids)
 	return l
+}
+
+// idle tells those who want to know that no more replies are at hand.
+func (l *Lane) idle() {
+	l.mu.Lock()
+	idles := l.idles
+	l.mu.Unlock()
+	for _, idle := range idles {
+		idle()
+	}
 }
 
 // Ask sends a query, whose id is replaced, with the next Flush at the latest. It does not wait.
@@ -138,27 +160,33 @@ func (l *Lane) try(e *exchange, resolver int, now time.Time) {
 		return
 	}
 	l.f.resolvers[resolver].last.Store(now.UnixNano())
+	l.f.resolvers[resolver].record.asked.Add(1)
 	t := &e.tries[e.n]
 	*t = try{resolver: resolver, sent: now}
 	e.n++
-	s, err := l.socket(resolver, now)
-	if err != nil {
-		return
+	if l.f.resolvers[resolver].tls != nil {
+		l.overStream(e, t, now)
+	} else if s, err := l.socket(resolver, now); err == nil {
+		l.send(e, t, s)
 	}
-	for t.id = l.id(); s.pending[t.id] != nil; {
-		t.id = l.id()
+}
+
+// tryOf returns the try that a reply to an id on a way is for.
+func (e *exchange) tryOf(w way, id uint16) *try {
+	for i := range e.tries[:e.n] {
+		if t := &e.tries[i]; t.way == w && t.id == id {
+			return t
+		}
 	}
-	t.socket = s
-	s.pending[t.id] = e
-	s.add(e.query, t.id)
+	return nil
 }
 
 // finish ends an exchange and returns who waits for it. Late replies find nobody.
 func (l *Lane) finish(e *exchange) Receiver {
 	for i := range e.tries[:e.n] {
 		if t := &e.tries[i]; t.waits(e) {
-			delete(t.socket.pending, t.id)
-			t.socket.closeUnused()
+			delete(t.way.waiting(), t.id)
+			t.way.closeUnused()
 		}
 	}
 	last := len(l.live) - 1

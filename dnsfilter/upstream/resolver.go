@@ -1,7 +1,7 @@
 package upstream
 
 import (
-	"net/netip"
+	"crypto/tls"
 	"sync/atomic"
 	"time"
 )
@@ -14,13 +14,16 @@ const (
 
 // resolver is one resolver and how it has been doing.
 type resolver struct {
-	addr  netip.AddrPort
-	delay atomic.Int64 // smoothed, ns; 0: never answered
-	last  atomic.Int64 // when it was asked, ns
+	at     Endpoint
+	tls    *tls.Config // nil: over UDP
+	record record
+	delay  atomic.Int64 // smoothed, ns; 0: never answered
+	last   atomic.Int64 // when it was asked, ns
 }
 
 // answered takes the time that an answer took into account.
 func (r *resolver) answered(took time.Duration) {
+	r.record.answered(took)
 	old := r.delay.Load()
 	if old == 0 {
 		old = int64(took)
@@ -30,6 +33,7 @@ func (r *resolver) answered(took time.Duration) {
 
 // late notes that no answer came in the time given.
 func (r *resolver) late(waited time.Duration) {
+	r.record.late.Add(1)
 	r.delay.Store(min(max(2*r.delay.Load(), int64(waited)), int64(answerLimit)))
 }
 

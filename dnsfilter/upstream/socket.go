@@ -39,7 +39,7 @@ func (l *Lane) socket(resolver int, now time.Time) (*socket, error) {
 		return *at, nil
 	}
 	d := net.Dialer{}
-	c, err := d.Dial("udp", l.f.resolvers[resolver].addr.String())
+	c, err := d.Dial("udp", l.f.resolvers[resolver].at.Addr.String())
 	if err != nil {
 		return nil, err
 	}
@@ -68,6 +68,8 @@ func (l *Lane) newSocket(resolver int, c net.Conn, now time.Time) (*socket, erro
 	s.out, err = batch.NewWriter(conn)
 	return s, err
 }
+
+func (s *socket) waiting() map[uint16]*exchange { return s.pending }
 
 // add collects a query.
 func (s *socket) add(query []byte, id uint16) {
@@ -139,17 +141,7 @@ func (s *socket) take(n int, ended []outcome) []outcome {
 	defer l.mu.Unlock()
 	now := time.Now()
 	for i := range n {
-		reply := s.in.Packet(i)
-		if len(reply) < headerSize {
-			continue
-		}
-		id := binary.BigEndian.Uint16(reply)
-		e := s.pending[id]
-		if e == nil || !answers(reply, e.query) {
-			continue
-		}
-		delete(s.pending, id)
-		if o, ok := l.settle(e, s, id, reply, now); ok {
+		if o, ok := l.receive(s, s.resolver, s.in.Packet(i), now); ok {
 			ended = append(ended, o)
 		}
 	}
@@ -158,17 +150,30 @@ func (s *socket) take(n int, ended []outcome) []outcome {
 	return ended
 }
 
-// settle ends an exchange with a reply, unless another resolver may have a better one.
-func (l *Lane) settle(e *exchange, s *socket, id uint16, reply []byte, now time.Time) (outcome, bool) {
-	for _, t := range e.tries[:e.n] {
-		if t.socket == s && t.id == id {
-			l.f.resolvers[s.resolver].answered(now.Sub(t.sent))
-		}
+// receive finds the exchange that a reply belongs to, and ends it if it is settled.
+func (l *Lane) receive(w way, resolver int, reply []byte, now time.Time) (outcome, bool) {
+	if len(reply) < headerSize {
+		return outcome{}, false
 	}
+	id := binary.BigEndian.Uint16(reply)
+	e := w.waiting()[id]
+	if e == nil || !answers(reply, e.query) {
+		return outcome{}, false
+	}
+	delete(w.waiting(), id)
+	t := e.tryOf(w, id)
+	l.f.resolvers[resolver].answered(now.Sub(t.sent))
+	return l.settle(e, t, reply, now)
+}
+
+// settle ends an exchange with the reply to a try, unless another resolver may have a better one.
+func (l *Lane) settle(e *exchange, t *try, reply []byte, now time.Time) (outcome, bool) {
+	_, datagram := t.way.(*socket)
 	switch {
-	case reply[2]&flagTC != 0:
-		query, to := append([]byte(nil), e.query...), l.finish(e)
-		go l.f.askTCP(s.resolver, query, to, l.idle)
+	case datagram && reply[2]&flagTC != 0:
+		l.overStream(e, t, now)
+		e.wait = dialWithin
+		e.next = now.Add(e.wait)
 		return outcome{}, false
 	case reply[3]&maskRcode == rcodeServerFailure, reply[3]&maskRcode == rcodeRefused:
 		e.refusal = append([]byte(nil), reply...)

@@ -2,22 +2,21 @@ package upstream
 
 import (
 	"fmt"
-	"net/netip"
 
 	"github.com/miekg/dns"
 )
 
 // System returns the resolvers that this machine uses, as /etc/resolv.conf names them. Elsewhere than on Unix there is no
 // such file, and the resolvers must be given.
-func System() ([]netip.AddrPort, error) {
+func System() ([]Endpoint, error) {
 	const file = "/etc/resolv.conf"
 	c, err := dns.ClientConfigFromFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("finding the system's resolvers: %w; name a resolver with upstream", err)
 	}
-	var out []netip.AddrPort
+	var out []Endpoint
 	for _, server := range c.Servers {
-		if at, err := ParseAddr(server); err == nil {
+		if at, err := ParseEndpoint(server); err == nil {
 			out = append(out, at)
 		}
 	}

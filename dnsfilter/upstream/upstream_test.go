@@ -81,9 +81,9 @@ func silent(string, dns.ResponseWriter, *dns.Msg) {}
 
 func newForwarder(t *testing.T, fakes ...*fake) *upstream.Forwarder {
 	t.Helper()
-	var addrs []netip.AddrPort
+	var addrs []upstream.Endpoint
 	for _, f := range fakes {
-		addrs = append(addrs, f.addr)
+		addrs = append(addrs, upstream.Endpoint{Addr: f.addr})
 	}
 	f, err := upstream.New(addrs...)
 	require.NoError(t, err)
@@ -221,18 +221,25 @@ func TestIdsAndPortsVary(t *testing.T) {
 	assert.Greater(t, len(ports), 3)
 }
 
-func TestParseAddr(t *testing.T) {
+func TestParseEndpoint(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"192.0.2.53": "192.0.2.53:53", "192.0.2.53:5353": "192.0.2.53:5353",
 		"2001:db8::1": "[2001:db8::1]:53", "[2001:db8::1]": "[2001:db8::1]:53", "[2001:db8::1]:5353": "[2001:db8::1]:5353",
+		"tls://192.0.2.53#dns.example": "tls://192.0.2.53:853#dns.example", "tls://[2001:db8::1]:53#a.example": "tls://[2001:db8::1]:53#a.example",
 	} {
-		got, err := upstream.ParseAddr(text)
+		got, err := upstream.ParseEndpoint(text)
 		require.NoError(t, err, text)
 		assert.Equal(t, want, got.String())
+		again, err := upstream.ParseEndpoint(want)
+		require.NoError(t, err)
+		assert.Equal(t, got, again)
 	}
-	for _, text := range []string{"", "dns.example", "dns.example:53", "192.0.2.1:", "192.0.2.1:0", "192.0.2.1:70000", "udp://192.0.2.1"} {
-		_, err := upstream.ParseAddr(text)
+	for _, text := range []string{
+		"", "dns.example", "dns.example:53", "192.0.2.1:", "192.0.2.1:0", "192.0.2.1:70000", "udp://192.0.2.1", "tls://192.0.2.1",
+		"tls://192.0.2.1#", "tls://dns.example#dns.example", "tls://192.0.2.1:0#a.example", "tls://192.0.2.1#a..b", "tls://192.0.2.1#a.",
+	} {
+		_, err := upstream.ParseEndpoint(text)
 		assert.ErrorContains(t, err, fmt.Sprintf("%q", text))
 	}
 	_, err := upstream.New()

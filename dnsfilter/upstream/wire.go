@@ -11,6 +11,8 @@ const (
 	maskRcode          = 0x0f // in its fourth byte
 	rcodeServerFailure = 2
 	rcodeRefused       = 5
+	typeOPT            = 41
+	optionPadding      = 12
 )
 
 // answers tells whether reply is an answer to the question of query; case does not count. The id is yet to be compared.
