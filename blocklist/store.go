@@ -32,6 +32,7 @@ type Store struct {
 	dir  string
 	lock io.Closer // nil if read-only
 
+	local  sync.Mutex // of SetLocal: one compilation at a time
 	mu     sync.Mutex // serialises changes
 	states map[string]*state
 	closed bool
@@ -219,14 +220,26 @@ func (s *Store) SaveEvidence(_ vouch.Verified, list string, urgent []Entry, evid
 
 // SetLocal makes entries the state of a list that nobody signs: the operator's own file. They may come in any order; of
 // entries with the same target the stronger stays. Source identifies where they came from (a file's size and time, say):
-// see [ListInfo].
+// see [ListInfo]. Changes of other lists do not wait while the entries are read; another local list does.
 func (s *Store) SetLocal(list, source string, entries iter.Seq2[Entry, error]) error {
-	return s.change(list, func(st *state) error {
+	s.local.Lock()
+	defer s.local.Unlock()
+	next := state{Header: Header{List: list}, Source: source}
+	free := func(st *state) error {
+		next.dir = st.dir
 		if st.Header.Serial > 0 {
 			return fmt.Errorf("setting the local list %s: a signed list has that name", list)
 		}
-		next := state{dir: st.dir, Header: Header{List: list}, Source: source}
-		if err := next.rebuild(s.view.Load().secret, entries); err != nil {
+		return nil
+	}
+	if err := s.change(list, free); err != nil {
+		return err
+	}
+	if err := next.rebuild(s.view.Load().secret, entries); err != nil {
+		return err
+	}
+	return s.change(list, func(st *state) error {
+		if err := free(st); err != nil {
 			return err
 		}
 		return s.put(st, next)

@@ -290,3 +290,24 @@ func TestDamage(t *testing.T) {
 	require.NoError(t, s.Apply(snapshot(t, 1, "example.com", "example.org category=x")))
 	assert.Equal(t, "example.com", listed(s, "example.com"))
 }
+
+// TestSetLocalHoldsNothingUp changes and reads other lists while a long file is read.
+func TestSetLocalHoldsNothingUp(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	require.NoError(t, s.Apply(snapshot(t, 1, "a.example")))
+	meanwhile := func(yield func(blocklist.Entry, error) bool) {
+		assert.NoError(t, s.Apply(release(t, header(2, 1, "a.example", "b.example"), "+b.example")))
+		assert.Equal(t, "b.example", listed(s, "b.example"))
+		assert.Len(t, s.Lists(), 1)
+		assert.Equal(t, "-", listed(s, "c.example"))
+		yield(entry(t, "c.example"), nil)
+	}
+	require.NoError(t, s.SetLocal("local", "", meanwhile))
+	assert.Equal(t, "c.example", listed(s, "c.example"))
+	assert.Len(t, s.Lists(), 2)
+
+	require.ErrorIs(t, s.SetLocal("local", "", func(yield func(blocklist.Entry, error) bool) {
+		assert.NoError(t, s.Close())
+		yield(entry(t, "d.example"), nil)
+	}), blocklist.ErrClosed)
+}
