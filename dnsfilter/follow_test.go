@@ -30,13 +30,19 @@ type agency struct {
 
 func newAgency(t *testing.T) *agency {
 	t.Helper()
+	return newAgencyOf(t, false)
+}
+
+// newAgencyOf makes the agency of a list that is confidential or not.
+func newAgencyOf(t *testing.T, confidential bool) *agency {
+	t.Helper()
 	a := &agency{dir: t.TempDir()}
 	online, err := origin.Init(filepath.Join(a.dir, "origin"))
 	require.NoError(t, err)
 	officer, err := publish.Keygen(filepath.Join(a.dir, "anna.key"), filepath.Join(a.dir, "anna.pub"), "anna", "")
 	require.NoError(t, err)
 	require.NoError(t, publish.Init(t.Context(), filepath.Join(a.dir, "list"), publish.InitOptions{
-		List: "it.example/test", OriginKey: online, Officers: []string{officer}, Threshold: 1, Author: "anna",
+		List: "it.example/test", OriginKey: online, Officers: []string{officer}, Threshold: 1, Author: "anna", Confidential: confidential,
 	}))
 	a.ledger, err = publish.Open(filepath.Join(a.dir, "list"))
 	require.NoError(t, err)
@@ -122,6 +128,39 @@ func TestServiceFollowsSignedLists(t *testing.T) {
 	r.start(t) // and even without a root
 	assert.Contains(t, r.log.String(), "list is not followed")
 	assert.Empty(t, exchange(t, "udp", r.addr, m).Answer)
+}
+
+func TestServiceOpensConfidentialLists(t *testing.T) {
+	t.Parallel()
+	a := newAgencyOf(t, true)
+	identity := filepath.Join(a.dir, "isp.age")
+	recipient, err := publish.KeygenSubscriber(identity, filepath.Join(a.dir, "isp.pub"), "x25519")
+	require.NoError(t, err)
+	require.NoError(t, a.ledger.AddSubscriber(t.Context(), "isp", recipient, publish.Cause{Author: "anna"}))
+	a.publish(t, "bad.test")
+	list := fmt.Sprintf("lists:\n  - {name: it.example/test, root: %s, from: ['%s'], action: nodata", a.root(), filepath.Join(a.dir, "origin"))
+
+	r := newFolder(t, list+"}\n")
+	s, err := r.read()
+	require.NoError(t, err)
+	require.ErrorContains(t, s.CheckFiles(), "name the file with your identity")
+	r.settings(t, list+", identity: none.age}\n")
+	s, err = r.read()
+	require.NoError(t, err)
+	require.ErrorContains(t, s.CheckFiles(), "none.age")
+
+	r.settings(t, list+", identity: "+identity+"}\n")
+	s, err = r.read()
+	require.NoError(t, err)
+	require.NoError(t, s.CheckFiles())
+	r.start(t)
+	m := new(dns.Msg)
+	m.SetQuestion("www.bad.test.", dns.TypeA)
+	m.SetEdns0(1232, false)
+	require.Eventually(t, func() bool {
+		return slices.Contains(edes(exchange(t, "udp", r.addr, m)), dns.ExtendedErrorCodeCensored)
+	}, 10*time.Second, 20*time.Millisecond, r.log)
+	require.NoError(t, r.stop())
 }
 
 func TestServiceRefusesAStrangersRoot(t *testing.T) {

@@ -227,6 +227,21 @@ func TestKeyFiles(t *testing.T) {
 	}
 }
 
+func TestKeyFilesAreLimited(t *testing.T) {
+	a := confidential(t)
+	spec, err := trust.ParseTargets(a.Release(1, "example.org").Targets)
+	require.NoError(t, err)
+	spec, err = spec.Open(listKey)
+	require.NoError(t, err)
+	for length, want := range map[int64]error{trust.MaxKeyFile: nil, trust.MaxKeyFile + 1: blocklist.ErrMalformed, 0: blocklist.ErrMalformed} {
+		spec.Keys = []trust.File{trust.NewKeyFile(trust.KindX25519, length, make([]byte, 32))}
+		_, err = trust.NewTargets(spec)
+		require.ErrorIs(t, err, want)
+	}
+	_, err = trust.ParseIdentities(make([]byte, 1<<20))
+	assert.ErrorIs(t, err, blocklist.ErrTooLarge)
+}
+
 func TestListKeyText(t *testing.T) {
 	k := trust.NewListKey()
 	again, err := trust.ParseListKey(k.Text() + "\n")
