@@ -48,14 +48,6 @@ func (l *Ledger) RecordChecks(ctx context.Context, checks iter.Seq2[PageCheck, e
 	return r, nil
 }
 
-// checksSchema is made when the first check is recorded. A row is what an operation recorded, in the order of its hash.
-const checksSchema = `
-CREATE TABLE IF NOT EXISTS checks (
-	operation INTEGER NOT NULL, line INTEGER NOT NULL, target TEXT NOT NULL, checked TEXT NOT NULL, removed INTEGER NOT NULL,
-	PRIMARY KEY (operation, line)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS checks_of_targets ON checks (target, checked, operation, removed);
-`
-
 // checkWriter records the checks of an operation.
 type checkWriter struct {
 	*operation
@@ -65,9 +57,6 @@ type checkWriter struct {
 
 func newCheckWriter(ctx context.Context, o *operation) (w checkWriter, err error) {
 	w = checkWriter{operation: o, latest: time.Now().Add(24 * time.Hour)} // whatever the clock of the checker
-	if _, err = o.tx.ExecContext(ctx, checksSchema); err != nil {
-		return w, err
-	}
 	w.known, err = o.tx.PrepareContext(ctx, `SELECT removed, operation FROM checks WHERE target = ? AND checked = ? ORDER BY operation DESC LIMIT 1`)
 	if err != nil {
 		return w, err
@@ -156,27 +145,14 @@ func scanCheckRow(rows *sql.Rows) (c checkRow, err error) {
 	return c, err
 }
 
-// hasChecks tells whether checks were ever recorded.
-func hasChecks(ctx context.Context, q querier) (bool, error) {
-	var n int
-	err := q.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_master WHERE name = 'checks'`).Scan(&n)
-	return n > 0, err
-}
-
 // pageChecks yields what was checked, page by page, in the order of the times. Of the checks at one time there is the one that
 // was recorded last: beside max, SQLite takes the other columns from the same row.
-func pageChecks(ctx context.Context, q querier) (iter.Seq2[checkRow, error], error) {
-	if has, err := hasChecks(ctx, q); !has || err != nil {
-		return func(func(checkRow, error) bool) {}, err
-	}
-	return query(ctx, q, scanCheckRow, `SELECT target, checked, max(operation), removed FROM checks GROUP BY target, checked ORDER BY target, checked`), nil
+func pageChecks(ctx context.Context, q querier) iter.Seq2[checkRow, error] {
+	return query(ctx, q, scanCheckRow, `SELECT target, checked, max(operation), removed FROM checks GROUP BY target, checked ORDER BY target, checked`)
 }
 
 // hashChecks writes what an operation recorded into the hash of its changes.
 func hashChecks(ctx context.Context, q querier, operation int64, h hash.Hash) error {
-	if has, err := hasChecks(ctx, q); !has || err != nil {
-		return err
-	}
 	for c, err := range query(ctx, q, scanCheckRow, `SELECT target, checked, operation, removed FROM checks WHERE operation = ? ORDER BY line`, operation) {
 		if err != nil {
 			return err
@@ -188,9 +164,6 @@ func hashChecks(ctx context.Context, q querier, operation int64, h hash.Hash) er
 
 // verifyChecks finds checks that no operation has recorded.
 func verifyChecks(ctx context.Context, q querier) error {
-	if has, err := hasChecks(ctx, q); !has || err != nil {
-		return err
-	}
 	var target string
 	err := q.QueryRowContext(ctx, `SELECT target FROM checks WHERE operation NOT IN (SELECT id FROM operations WHERE kind = ?) LIMIT 1`, KindTakedown).Scan(&target)
 	if errors.Is(err, sql.ErrNoRows) {

@@ -18,7 +18,8 @@ import (
 
 // schema of the ledger. An entry is kept as its target and, with a space in front, its attributes: together the canonical
 // line. Place and expires say nothing more; they are what a release finds entries by, see [place]. The changes of an
-// operation are those behind the last change of the operation before, up to its own.
+// operation are those behind the last change of the operation before, up to its own. Its checks have lines, in the order of
+// its hash.
 const schema = `
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE operations (
@@ -30,6 +31,11 @@ CREATE INDEX operations_hash ON operations (hash);
 CREATE TABLE entries (target TEXT PRIMARY KEY, attributes TEXT NOT NULL, place TEXT, expires INTEGER) WITHOUT ROWID;
 CREATE INDEX entries_place ON entries (place) WHERE place IS NOT NULL;
 CREATE INDEX entries_expires ON entries (expires) WHERE expires IS NOT NULL;
+CREATE TABLE checks (
+	operation INTEGER NOT NULL, line INTEGER NOT NULL, target TEXT NOT NULL, checked TEXT NOT NULL, removed INTEGER NOT NULL,
+	PRIMARY KEY (operation, line)) WITHOUT ROWID;
+CREATE INDEX checks_target ON checks (target, checked, operation, removed);
+CREATE INDEX changes_pages ON changes (target) WHERE ` + urlTargets + `;
 CREATE TABLE releases (serial INTEGER PRIMARY KEY, operation INTEGER NOT NULL, head TEXT NOT NULL, pushed TEXT NOT NULL);
 `
 

@@ -90,12 +90,8 @@ func (r *referrals) each(yield func(Referral, error) bool) error {
 		}
 		r.ends = append(r.ends, end)
 	}
-	checks, err := pageChecks(r.ctx, r.tx)
-	if err != nil {
-		return err
-	}
 	var stop func()
-	r.checks, stop = iter.Pull2(checks)
+	r.checks, stop = iter.Pull2(pageChecks(r.ctx, r.tx))
 	defer stop()
 	if err := r.nextCheck(); err != nil {
 		return err
