@@ -97,13 +97,10 @@ func ExampleFilter_Handler() {
 
 	filtered := dnsfilter.NewFilter(store, policy).Handler(own)
 
-	started := make(chan struct{})
-	server := &dns.Server{Addr: "127.0.0.1:0", Net: "udp", Handler: filtered, NotifyStartedFunc: func() { close(started) }}
-	go server.ListenAndServe()
-	<-started
-	defer server.Shutdown()
+	addr, stop := serveExample(filtered)
+	defer stop()
 	for _, name := range []string{"www.blocked.example.", "alias.example.org.", "www.example.org."} {
-		reply, err := dns.Exchange(new(dns.Msg).SetQuestion(name, dns.TypeMX), server.PacketConn.LocalAddr().String())
+		reply, err := dns.Exchange(new(dns.Msg).SetQuestion(name, dns.TypeMX), addr)
 		if err != nil {
 			panic(err)
 		}
@@ -113,4 +110,51 @@ func ExampleFilter_Handler() {
 	// www.blocked.example. NXDOMAIN
 	// alias.example.org. NXDOMAIN
 	// www.example.org. NOERROR
+}
+
+// A Server is a handler, too: here it stands behind the mux of another server, for all zones but one.
+func ExampleServer_ServeDNS() {
+	dir, err := os.MkdirTemp("", "example-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	store := exampleStore(dir)
+	defer store.Close()
+	rest, err := upstream.NewZone("www.example.org. 300 A 192.0.2.1\n") // in place of upstream.New
+	if err != nil {
+		panic(err)
+	}
+	policy := dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "local", Action: dnsfilter.Refused}}}
+	filtering, err := dnsfilter.New(dnsfilter.Config{Store: store, Policy: policy, Upstream: rest})
+	if err != nil {
+		panic(err)
+	}
+
+	mux := dns.NewServeMux()
+	mux.Handle(".", filtering)
+	mux.HandleFunc("corp.example.", func(w dns.ResponseWriter, m *dns.Msg) { w.WriteMsg(new(dns.Msg).SetReply(m)) })
+
+	addr, stop := serveExample(mux)
+	defer stop()
+	for _, name := range []string{"www.blocked.example.", "www.example.org.", "www.corp.example."} {
+		reply, err := dns.Exchange(new(dns.Msg).SetQuestion(name, dns.TypeA), addr)
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(name, dns.RcodeToString[reply.Rcode], len(reply.Answer))
+	}
+	// Output:
+	// www.blocked.example. REFUSED 0
+	// www.example.org. NOERROR 1
+	// www.corp.example. NOERROR 0
+}
+
+// serveExample runs a server of github.com/miekg/dns on loopback.
+func serveExample(h dns.Handler) (addr string, stop func() error) {
+	started := make(chan struct{})
+	server := &dns.Server{Addr: "127.0.0.1:0", Net: "udp", Handler: h, NotifyStartedFunc: func() { close(started) }}
+	go server.ListenAndServe()
+	<-started
+	return server.PacketConn.LocalAddr().String(), server.Shutdown
 }
