@@ -46,6 +46,8 @@ func (d *Decision) answer(dst []byte, q *query) ([]byte, bool) {
 		if d.rule.serves(q.qtype) && !q.structured { // who can read the reason is not to be lied to
 			return d.sinkhole(dst, q), true
 		}
+	case Divert:
+		return d.divert(dst, q), true
 	default:
 	}
 	return d.negative(dst, q, dns.RcodeSuccess), true
@@ -58,20 +60,28 @@ func (d *Decision) negative(dst []byte, q *query, rcode int) []byte {
 	return q.finish(m, 0, d.why(q))
 }
 
-// sinkhole answers with the addresses of the family asked for.
+// sinkhole answers with the rule's addresses of the family asked for.
 func (d *Decision) sinkhole(dst []byte, q *query) []byte {
+	why := d.why(q)
+	if why.codes[0] != 0 {
+		why.codes[1] = dns.ExtendedErrorCodeForgedAnswer
+	}
+	return q.addresses(dst, d.rule.Sinkhole, why)
+}
+
+// addresses answers with those of the family asked for, or with no data where there are none.
+func (q *query) addresses(dst []byte, all []netip.Addr, why ede) []byte {
 	m := q.start(dst, dns.RcodeSuccess)
 	n := uint16(0)
-	for _, addr := range d.rule.Sinkhole {
+	for _, addr := range all {
 		if addressType(addr) == q.qtype {
 			m = appendAddress(m, q.qtype, addr)
 			n++
 		}
 	}
-	binary.BigEndian.PutUint16(m[6:], n)
-	why := d.why(q)
-	if why.codes[0] != 0 {
-		why.codes[1] = dns.ExtendedErrorCodeForgedAnswer
+	if binary.BigEndian.PutUint16(m[6:], n); n == 0 {
+		m = append(m, soa...)
+		m[9] = 1
 	}
 	return q.finish(m, 0, why)
 }

@@ -37,6 +37,9 @@
 // that says no more than that (RFC 8482), unless the name is blocked; those with the DO bit are asked to come over TCP, and
 // answered by the upstream there.
 //
+// URLs are no business of the DNS, and url entries change no answer unless a [Rule] diverts: then clients that look for a host
+// which has such entries are led to a proxy, which sees more.
+//
 // A blocked answer tells clients that speak EDNS why, with an extended error (RFC 8914): the reason of the list or quorum, its
 // [Notice] if there is one, and Forged Answer beside addresses. A notice has at most 202 bytes, or as JSON what fits; an answer
 // is never cut because of it.

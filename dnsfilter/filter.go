@@ -30,12 +30,10 @@ func (f *Filter) Handler(next dns.Handler) dns.Handler {
 			next.ServeDNS(w, msg) // which knows what to do with it
 			return
 		}
-		d := f.views.of(q.client).Decide(f.store, q.name())
-		if d.Blocks() {
+		if d := f.views.decide(f.store, q); d.Blocks() {
 			_ = d.writeTo(w, q) // a client that went away is no concern of ours
 			return
 		}
-		q.allowed = d.allows()
 		next.ServeDNS(&inspected{ResponseWriter: w, filter: f, query: q, asked: msg.Question}, msg)
 	})
 }

@@ -15,6 +15,7 @@ type Explanation struct {
 	Decision
 
 	Held    []blocklist.Match // of every list that holds the name, whether it counts or not
+	Divert  string            // the list for whose url entries clients that look for the host are led to a proxy
 	Special string            // the zone, if the name is answered as one that nobody else is to be asked for
 }
 
@@ -50,6 +51,9 @@ func (s *Settings) explain(both stores, name []byte, client netip.Addr) (out Exp
 	v := p.View(client)
 	out.Held = both.matches(name)
 	out.Decision = v.choose(out.Held, func(list string) []blocklist.Match { return both.of(list).AppendEntries(nil, list, name) })
+	if !out.Blocks() && !out.allows() {
+		out.Divert = both.diverting(&v, name)
+	}
 	if zones := newZones(p.Special); !out.Blocks() {
 		out.Special = zones.find(name).String()
 	}
@@ -83,6 +87,17 @@ func (s stores) of(list string) *blocklist.Store {
 		return s.fresh
 	}
 	return s.held
+}
+
+// diverting returns the list that a view diverts a host for; empty if there is none.
+func (s stores) diverting(v *View, host []byte) string {
+	for i := range v.Rules {
+		r := &v.Rules[i]
+		if len(r.Divert) > 0 && s.of(r.List).HasURLs(r.List, host) {
+			return r.List
+		}
+	}
+	return ""
 }
 
 // matches returns what holds a name.

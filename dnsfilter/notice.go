@@ -187,8 +187,8 @@ func parseLanguage(text string) (string, error) {
 // parseOption reads the code of an EDNS option.
 func parseOption(text string) (uint16, error) {
 	n, err := parseCount(text)
-	if err != nil || n > 65534 {
-		return 0, errors.New("an EDNS option code is needed, from 1 to 65534")
+	if err != nil || n != dns.EDNS0EDE && n < 20 || n > 65534 {
+		return 0, errors.New("an EDNS option code is needed that nothing else has: from 20 to 65534, or 15 as in early drafts")
 	}
 	return uint16(n), nil
 }

@@ -30,8 +30,11 @@ func pathsServer(t testing.TB) *Server {
 		if action == Sinkhole {
 			rule.Sinkhole = []netip.Addr{netip.MustParseAddr("192.0.2.80"), netip.MustParseAddr("2001:db8::80")}
 		}
+		if action == Refused {
+			rule.Divert = []netip.Addr{netip.MustParseAddr("192.0.2.90")}
+		}
 		p.Rules = append(p.Rules, rule)
-		lines := rule.List + ".test ref=\"" + strings.Repeat("order 2026/17, ", 20) + "\"\n=host." + rule.List + ".example\n198.51.100.0/24\n"
+		lines := rule.List + ".test ref=\"" + strings.Repeat("order 2026/17, ", 20) + "\"\n=host." + rule.List + ".example\n198.51.100.0/24\nhttps://paths.example/" + rule.List + "\n"
 		require.NoError(t, store.SetLocal(rule.List, "test", lineEntries(lines)))
 	}
 	zone, err := upstream.NewZone("$TTL 300\n*. A 192.0.2.1\n*. TXT \"x\" \"y\"\nalias.test. CNAME b.test.\n" +
@@ -130,7 +133,7 @@ func pathsQueries(t testing.TB) (out [][]byte) {
 	t.Helper()
 	for _, name := range []string{
 		".", "example.org.", "WWW.Example.ORG.", "a.nxdomain.test.", "NoData.Test.", "x.refused.test.", "drop.test.", "sinkhole.test.",
-		"monitor.test.", "host.nxdomain.example.", "alias.test.", "chain.test.", "lost.test.", "_https.test.", "ip.test.", `a\.b\000\255.test.`, strings.Repeat("a.", 127),
+		"monitor.test.", "host.nxdomain.example.", "Paths.example.", "alias.test.", "chain.test.", "lost.test.", "_https.test.", "ip.test.", `a\.b\000\255.test.`, strings.Repeat("a.", 127),
 		strings.Repeat("a", 63) + ".sinkhole.test.",
 	} {
 		for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeTXT, dns.TypeANY, dns.TypeAXFR, dns.TypeHTTPS} {

@@ -12,6 +12,7 @@ type Rule struct {
 	Action     Action            // zero is Pass: the rule does nothing
 	Categories map[string]Action // instead of Action, for entries with such a category
 	Sinkhole   []netip.Addr      // the addresses that Sinkhole answers with, of either family
+	Divert     []netip.Addr      // a filtering proxy, to which the hosts of the list's url entries are led; none: DNS leaves URLs alone
 	Reason     Reason            // zero is Blocked
 	Notice     Notice            // what clients are told beside the reason
 }
@@ -39,7 +40,8 @@ type View struct {
 // Policy says which list does what. The zero value blocks nothing.
 //
 // A decision is taken in this order: allow lists; the first rule that blocks; the first quorum that blocks; the first rule,
-// then the first quorum, that monitors.
+// then the first quorum, that monitors. Of hosts that are neither blocked nor allowed, those with url entries in a list whose rule
+// diverts are led to its proxy: see [Divert].
 type Policy struct {
 	// Allow are lists whose names are never blocked, nor anything their entries cover. What the answer to an allowed name
 	// leads to is not looked at; an allowed name at which another one's chain of CNAME records arrives ends the looking.

@@ -156,10 +156,7 @@ func (s *Server) survive() {
 // and nothing to ask means that nothing is to be sent. It is the one way to an answer, whichever way the query came.
 func (s *Server) local(c *course, dst []byte, q *query, now uint32) (m []byte, ask bool) {
 	if s.store != nil {
-		d := c.views.of(q.client).Decide(s.store, q.name())
-		q.counters.count(&d)
-		q.allowed = d.allows()
-		if d.Blocks() {
+		if d := c.views.decide(s.store, q); d.Blocks() {
 			s.alarm.note(q, &d, now, s.log)
 			m, _ := d.answer(dst, q)
 			return m, false

@@ -197,6 +197,9 @@ func (s *Settings) policyView(v ClientView, p Policy) View {
 	for _, rule := range p.Rules {
 		if action, ok := v.Actions[rule.List]; ok {
 			rule.Action, rule.Categories = action, nil
+			if action == Monitor {
+				rule.Divert = nil
+			}
 		}
 		if applies(rule.List) {
 			out.Rules = append(out.Rules, rule)

@@ -93,6 +93,7 @@ func (s *Settings) readList(r *reader, n ast.Node) {
 		"sinkhole": many(r, &l.Sinkhole, parseAddr),
 		"ede":      one(r, &l.Reason, ParseReason),
 
+		"divert":     many(r, &l.Divert, parseAddr),
 		"notice":     func(n ast.Node) { r.readNotice(n, &l.Notice) },
 		"categories": func(n ast.Node) { r.readCategories(n, &l.Categories) },
 	}
@@ -130,6 +131,7 @@ func (l *List) contradictions(given map[string]bool) (why []string) {
 	note(given["from"] && !given["root"], "a signed list needs its root: the file that the agency hands out")
 	note(given["root"] && !given["from"] && !given["file"], "a signed list needs from: the origins to get it from")
 	note(given["identity"] && !given["from"], "identity is for signed lists: it opens one that is confidential")
+	note(given["divert"] && len(l.Divert) == 0, "divert names no address of a proxy")
 	note(given["from"] && len(l.From) == 0, "from names no origin")
 	note(given["from"] && (given["format"] || given["scope"]), "format and scope are for files; a signed list says itself what it means")
 	return why

@@ -138,7 +138,7 @@ func TestMistakesInSettings(t *testing.T) {
 			`2:20: list "b" is named twice`, `2:34: number "0"`, "3:6: a quorum needs at_least: how many of its 2 lists", `3:17: there is no list "none"`,
 			`4:27: unknown action "x"`, "5:6: the action sinkhole needs addresses", "6:6: a quorum needs lists: two",
 		}},
-		{"notices", "structured_errors: 0\nlists:\n  - name: a\n    file: a\n    notice:\n      authority: \"a\\tb\"\n      contact: [abuse@example.org, 'https://example.org', mailto:a@b.example]\n      language: it_IT\n" +
+		{"notices", "structured_errors: 12\nlists:\n  - name: a\n    file: a\n    notice:\n      authority: \"a\\tb\"\n      contact: [abuse@example.org, 'https://example.org', mailto:a@b.example]\n      language: it_IT\n" +
 			"  - {name: b, file: b, notice: {contact: ['tel:+1']}}\n  - {name: c, file: c, notice: {authority: x, contact: ['tel:1', 'tel:2', 'tel:3', 'tel:4']}}\n", []string{
 			`1:20: an EDNS option`, `6:18: text "a\tb"`, `7:17: contact "abuse@example.org"`, `7:36: contact "https://example.org"`, `8:17: language "it_IT"`, "9:33: a notice needs the authority", "10:33: a notice has 3 contacts at most",
 		}},

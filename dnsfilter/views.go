@@ -22,12 +22,15 @@ func plainAddr(client netip.Addr) netip.Addr { return client.Unmap().WithZone(""
 type views struct {
 	general View
 	by      map[netip.Prefix]*View
+	diverts bool     // some rule does
 	lengths [2][]int // of the prefixes of IPv4 and of IPv6, the longest first
 }
 
 func newViews(p *Policy) *views {
 	v := &views{general: p.general(), by: make(map[netip.Prefix]*View)}
+	v.diverts = v.general.diverts()
 	for i := range p.Views {
+		v.diverts = v.diverts || p.Views[i].diverts()
 		for _, network := range p.Views[i].Clients {
 			v.by[network.Masked()] = &p.Views[i]
 			lengths := v.lengthsFor(network.Addr())

@@ -8,7 +8,7 @@ import (
 // Action is what happens to a query.
 type Action uint8
 
-// The actions. Those from NXDomain to Sinkhole block.
+// The actions. Those from NXDomain on block. No list has the action Divert: it comes of [Rule].Divert.
 const (
 	Pass     Action = iota // answered as if no list were there
 	Monitor                // counted, then answered as if no list were there
@@ -17,9 +17,10 @@ const (
 	Refused                // the rcode REFUSED
 	Drop                   // no answer at all
 	Sinkhole               // the rule's addresses for A and AAAA, no data for other types
+	Divert                 // of questions by which a host is found whose URLs are listed: the addresses of the rule's proxy
 )
 
-var actionNames = [...]string{"pass", "monitor", "nxdomain", "nodata", "refused", "drop", "sinkhole"} //nolint:gochecknoglobals // a constant table
+var actionNames = [...]string{"pass", "monitor", "nxdomain", "nodata", "refused", "drop", "sinkhole", "divert"} //nolint:gochecknoglobals // a constant table
 
 // blocks tells whether the real answer is withheld.
 func (a Action) blocks() bool { return a >= NXDomain }
@@ -35,9 +36,9 @@ func (a Action) String() string {
 // MarshalText implements [encoding.TextMarshaler]: it writes the word.
 func (a Action) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
-// ParseAction reads the action of a list: every action but pass.
+// ParseAction reads the action of a list: every action but pass and divert.
 func ParseAction(text string) (Action, error) {
-	if i := slices.Index(actionNames[:], text); i > int(Pass) {
+	if i := slices.Index(actionNames[:], text); i > int(Pass) && i < int(Divert) {
 		return Action(i), nil
 	}
 	return Pass, fmt.Errorf("unknown action %q: there are nxdomain, nodata, refused, drop, sinkhole and monitor", text)

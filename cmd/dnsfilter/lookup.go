@@ -66,6 +66,7 @@ type explanation struct {
 	Action string `json:"action"`
 	By     string `json:"by,omitempty"` // the quorum, where one decided
 	*entry
+	Divert  string  `json:"divert,omitempty"`  // the list for whose url entries the host is led to a proxy
 	Special string  `json:"special,omitempty"` // the special-use zone that the name is in
 	Held    []entry `json:"held,omitempty"`    // every list that holds the name, if there are several
 }
@@ -89,7 +90,7 @@ func entryOf(m blocklist.Match) entry {
 }
 
 func printExplanation(cmd *cobra.Command, name string, e dnsfilter.Explanation, asJSON bool) error {
-	out := explanation{Name: name, Action: e.Action.String(), Special: e.Special}
+	out := explanation{Name: name, Action: e.Action.String(), Divert: e.Divert, Special: e.Special}
 	if e.Match.List != "" {
 		decided := entryOf(e.Match)
 		out.entry = &decided
@@ -121,6 +122,9 @@ func (e explanation) text() string {
 		why = []string{e.entry.text()}
 	case len(e.Held) > 0:
 		why = []string{"listed, and no rule for it"}
+	}
+	if e.Divert != "" {
+		why = append(why, "led to a proxy for URLs on list "+e.Divert)
 	}
 	if e.Special != "" {
 		why = append(why, "answered here for zone "+e.Special)

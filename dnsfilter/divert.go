@@ -1,0 +1,55 @@
+package dnsfilter
+
+import (
+	"slices"
+
+	"github.com/miekg/dns"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// decide says what happens to a question: what the view has for its name, or for the url entries of that host.
+func (v *views) decide(store *blocklist.Store, q *query) Decision {
+	view := v.of(q.client)
+	d := view.Decide(store, q.name())
+	q.counters.count(&d)
+	if q.allowed = d.allows(); q.allowed || d.Blocks() || !v.diverts || !isDiverted(q.qtype) {
+		return d
+	}
+	if r := view.diverting(store, q.name()); r != nil {
+		d = Decision{Action: Divert, Match: blocklist.Match{List: r.List, Scope: blocklist.ScopeURL}, rule: r}
+		q.counters.count(&d)
+	}
+	return d
+}
+
+// isDiverted tells types by whose answers clients find a host: addresses, and what could lead them around these. All others
+// are the upstream's to answer.
+func isDiverted(qtype uint16) bool {
+	return qtype == dns.TypeA || qtype == dns.TypeAAAA || qtype == dns.TypeANY || isService(qtype)
+}
+
+// diverting returns the first rule that diverts and whose list has url entries for a host; nil if there is none.
+func (v *View) diverting(store *blocklist.Store, host []byte) *Rule {
+	for i := range v.Rules {
+		if r := &v.Rules[i]; len(r.Divert) > 0 && store.HasURLs(r.List, host) {
+			return r
+		}
+	}
+	return nil
+}
+
+// diverts tells whether any rule of the view does.
+func (v *View) diverts() bool {
+	return slices.ContainsFunc(v.Rules, func(r Rule) bool { return len(r.Divert) > 0 })
+}
+
+// divert answers with the addresses of the proxy. Where there are none of the family, and for other types, there is no data: what
+// could be reached otherwise would go around the proxy.
+func (d *Decision) divert(dst []byte, q *query) []byte {
+	var why ede
+	if d.rule.Reason != NoReason && !q.structured {
+		why.codes[0] = dns.ExtendedErrorCodeForgedAnswer
+	}
+	return q.addresses(dst, d.rule.Divert, why)
+}

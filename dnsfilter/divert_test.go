@@ -1,0 +1,117 @@
+package dnsfilter_test
+
+import (
+	"log/slog"
+	"net/netip"
+	"testing"
+
+	"github.com/miekg/dns"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/blocklist/blocktest"
+	"github.com/argine-dns/argine/dnsfilter"
+)
+
+func TestDivert(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, map[string]string{
+		"urls": "https://site.example/a\nhttps://*.wide.example/b\nhttps://blocked.example/a\nblocked.example\nhttps://allowed.example/a\nhttps://old.example/a expires=2020-01-01\n" +
+			"https://soft.example/a status=monitor\nhttps://other.example/a",
+		"more": "https://site.example/x\nhttps://second.example/x\nother.example", "still": "https://still.example/a", "allow": "allowed.example",
+	})
+	proxy := []netip.Addr{netip.MustParseAddr("192.0.2.90"), netip.MustParseAddr("2001:db8::90")}
+	rules := []dnsfilter.Rule{
+		{List: "urls", Action: dnsfilter.NXDomain, Divert: proxy, Reason: dnsfilter.Censored},
+		{List: "more", Action: dnsfilter.Refused, Divert: []netip.Addr{netip.MustParseAddr("192.0.2.91")}, Reason: dnsfilter.NoReason},
+		{List: "still", Action: dnsfilter.NXDomain},
+	}
+	up := &counting{next: newZone(t, "$TTL 300\n*. A 192.0.2.3\n*. AAAA 2001:db8::3\n*. TXT \"x\"\n*. HTTPS 1 . ipv4hint=192.0.2.3\nalias.example. CNAME site.example.\n. SOA ns. h. 1 2 3 4 5\n")}
+	s := newServer(t, dnsfilter.Config{Store: store, Policy: dnsfilter.Policy{Allow: []string{"allow"}, Rules: rules}, Upstream: up})
+	for _, c := range []struct {
+		name    string
+		qtype   uint16
+		rcode   int
+		answer  string // what the first record ends with; empty: none
+		errors  []uint16
+		forward bool
+	}{
+		{"Site.example.", dns.TypeA, dns.RcodeSuccess, "192.0.2.90", []uint16{4}, false},
+		{"site.example.", dns.TypeAAAA, dns.RcodeSuccess, "2001:db8::90", []uint16{4}, false},
+		{"site.example.", dns.TypeHTTPS, dns.RcodeSuccess, "", []uint16{4}, false},
+		{"site.example.", dns.TypeSVCB, dns.RcodeSuccess, "", []uint16{4}, false},
+		{"site.example.", dns.TypeANY, dns.RcodeSuccess, "", []uint16{4}, false},
+		{"site.example.", dns.TypeTXT, dns.RcodeSuccess, `"x"`, nil, true},
+		{"www.site.example.", dns.TypeA, dns.RcodeSuccess, "192.0.2.3", nil, true},
+		{"wide.example.", dns.TypeA, dns.RcodeSuccess, "192.0.2.90", []uint16{4}, false},
+		{"a.b.wide.example.", dns.TypeA, dns.RcodeSuccess, "192.0.2.90", []uint16{4}, false},
+		{"second.example.", dns.TypeA, dns.RcodeSuccess, "192.0.2.91", nil, false},
+		{"second.example.", dns.TypeAAAA, dns.RcodeSuccess, "", nil, false}, // the proxy has no such address: nothing is to lead around it
+		{"still.example.", dns.TypeA, dns.RcodeSuccess, "192.0.2.3", nil, true},
+		{"old.example.", dns.TypeA, dns.RcodeSuccess, "192.0.2.3", nil, true},
+		{"soft.example.", dns.TypeA, dns.RcodeSuccess, "192.0.2.3", nil, true},
+		{"allowed.example.", dns.TypeA, dns.RcodeSuccess, "192.0.2.3", nil, true},
+		{"blocked.example.", dns.TypeA, dns.RcodeNameError, "", []uint16{16}, false},
+		{"other.example.", dns.TypeA, dns.RcodeRefused, "", nil, false}, // what blocks goes before, whichever list it is on
+		{"alias.example.", dns.TypeA, dns.RcodeSuccess, "site.example.", nil, true},
+	} {
+		before := up.n.Load()
+		reply := ask(t, s, "udp", question(c.name, c.qtype).SetEdns0(1232, false))
+		assert.Equal(t, c.rcode, reply.Rcode, c)
+		assert.Equal(t, c.errors, edes(reply), c)
+		assert.Equal(t, c.forward, up.n.Load() > before, c)
+		if c.answer == "" {
+			assert.Empty(t, reply.Answer, c)
+			continue
+		}
+		require.NotEmpty(t, reply.Answer, c)
+		assert.Regexp(t, c.answer+"$", reply.Answer[0].String(), c)
+	}
+	assert.EqualValues(t, 7, s.Stats().Lists["urls"][dnsfilter.Divert])
+	blocktest.SetList(t, store, "urls", "nothing.example")
+	assert.Contains(t, ask(t, s, "udp", question("wide.example.", dns.TypeA)).Answer[0].String(), "192.0.2.3")
+
+	rr := recorder{network: "udp"}
+	dnsfilter.NewFilter(store, dnsfilter.Policy{Rules: rules}).Handler(s).ServeDNS(&filterWriter{recorder: &rr}, question("second.example.", dns.TypeA))
+	reply := new(dns.Msg)
+	require.NoError(t, reply.Unpack(rr.got))
+	assert.Contains(t, reply.Answer[0].String(), "192.0.2.91")
+}
+
+// filterWriter packs messages.
+type filterWriter struct{ *recorder }
+
+func (w *filterWriter) WriteMsg(m *dns.Msg) error {
+	packed, err := m.Pack()
+	w.got = packed
+	return err
+}
+
+func TestDivertInSettings(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	writeFile(t, dir, "urls.txt", "https://site.example/a\nhost.example\n")
+	s, err := dnsfilter.ReadSettings(writeFile(t, dir, "dnsfilter.yaml", `
+state: state
+lists:
+  - {name: urls, file: urls.txt, divert: [192.0.2.90, "2001:db8::90"]}
+clients: [192.0.2.0/24]
+views:
+  - {clients: [192.0.2.8], actions: {urls: monitor}}
+  - {clients: [192.0.2.9], actions: {urls: nodata}}
+`))
+	require.NoError(t, err)
+	for client, want := range map[string]string{"192.0.2.1": "urls", "192.0.2.8": "", "192.0.2.9": "urls"} {
+		e, err := s.Lookup("site.example", netip.MustParseAddr(client), slog.New(slog.DiscardHandler))
+		require.NoError(t, err)
+		assert.Equal(t, want, e.Divert, client)
+		assert.Equal(t, dnsfilter.Pass, e.Action)
+	}
+	e, err := s.Lookup("host.example", netip.Addr{}, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	assert.Empty(t, e.Divert, "it is blocked")
+	_, err = dnsfilter.ReadSettings(writeFile(t, dir, "bad.yaml", "lists:\n  - {name: a, file: a, divert: []}\n  - {name: b, file: b, action: divert, divert: [proxy]}\n"))
+	assert.ErrorContains(t, err, "bad.yaml:2:6: divert names no address of a proxy")
+	assert.ErrorContains(t, err, `bad.yaml:3:32: unknown action "divert"`)
+	assert.ErrorContains(t, err, `bad.yaml:3:49: "proxy" is no IP address`)
+}
