@@ -31,6 +31,7 @@ const (
 	maxChurn    = 4       // more changed lines than this part of the list: no delta, but a snapshot
 	maxChanges  = 250_000 // changed lines of a delta; a subscriber keeps them in memory until they are merged
 	fewChanges  = 1000    // changed lines of a delta that always pays
+	deltaWindow = 1 << 20 // bytes that are searched for repetitions; to make room for more takes longer than all else in a short delta
 	snapshotFmt = "snapshot-%d.txt.zst"
 	deltaFmt    = "delta-%d-%d.txt.zst"
 )
@@ -218,7 +219,11 @@ func (m *maker) compress(w io.Writer, h, base blocklist.Header, changes iter.Seq
 }
 
 func compress(w io.Writer, step int, h, base blocklist.Header, changes iter.Seq2[blocklist.Change, error]) error {
-	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithWindowSize(trust.MaxWindow),
+	window := trust.MaxWindow
+	if h.IsDelta() {
+		window = deltaWindow
+	}
+	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithWindowSize(window),
 		zstd.WithEncoderPadding(step),  // with a skippable frame, which decompressors do skip
 		zstd.WithEncoderConcurrency(1)) // one after the other: the same bytes each time, but for padding
 	if err != nil {

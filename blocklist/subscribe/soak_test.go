@@ -88,8 +88,10 @@ func newWay(t *testing.T, entries int) *way {
 	w := &way{dir: t.TempDir()}
 	o := w.newAgency(t)
 	all := func(yield func(blocklist.Entry, error) bool) {
-		for i := range entries {
-			e, err := blocklist.ParseEntry(fmt.Sprintf("n%08x%d.example category=test", rand.Uint32(), i))
+		at := uint64(0) // in the order of a release, as most lists are
+		for range entries {
+			at += 1 + rand.Uint64N(1<<42/uint64(entries))
+			e, err := blocklist.ParseEntry(fmt.Sprintf("n%011x.example category=test", at))
 			if !yield(e, err) {
 				return
 			}
