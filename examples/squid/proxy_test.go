@@ -252,9 +252,9 @@ func (p *proxy) accessLog() string {
 	return string(b)
 }
 
-// exchange sends text to the proxy, and returns what comes back at first: where that is a tunnel, what comes through it, for
-// Squid tells of a refused CONNECT inside.
-func (p *proxy) exchange(text string) string {
+// exchange sends text to the proxy, and returns what comes back at first: where that is a tunnel, what comes through it when
+// it is asked for what inside says, for Squid tells of a refused CONNECT there.
+func (p *proxy) exchange(text, inside string) string {
 	p.t.Helper()
 	c, err := net.DialTimeout("tcp", p.address, 5*time.Second)
 	require.NoError(p.t, err)
@@ -264,9 +264,9 @@ func (p *proxy) exchange(text string) string {
 	if !strings.HasPrefix(answer, "HTTP/1.1 200 Connection established") {
 		return answer
 	}
-	inside := tls.Client(c, &tls.Config{ServerName: "other.test", InsecureSkipVerify: true})
-	defer inside.Close()
-	return p.send(inside, "GET / HTTP/1.1\r\nHost: other.test\r\n\r\n")
+	tunnel := tls.Client(c, &tls.Config{ServerName: "other.test", InsecureSkipVerify: true})
+	defer tunnel.Close()
+	return p.send(tunnel, inside)
 }
 
 func (p *proxy) send(c net.Conn, text string) string {

@@ -159,8 +159,17 @@ func (p *proxy) spellings() {
 			port = p.httpsPort
 		}
 		target := strings.ReplaceAll(target, "PORT", port)
-		answer := p.exchange(target + " HTTP/1.1\r\nHost: other.test\r\nConnection: close\r\n\r\n")
+		answer := p.exchange(target+" HTTP/1.1\r\nHost: other.test\r\nConnection: close\r\n\r\n", "GET / HTTP/1.1\r\nHost: other.test\r\n\r\n")
 		assert.Equal(p.t, isListed, p.refusedText(answer), "%s: %.60q", target, answer)
+	}
+	for inside, isListed := range map[string]bool{
+		"GET / HTTP/1.1\r\nHost: blocked.test\r\n\r\n":                       true,
+		"GET https://blocked.test/ HTTP/1.1\r\nHost: other.test\r\n\r\n":     true,
+		"GET /user HTTP/1.1\r\nHost: site.test\r\n\r\n":                      true,
+		"GET https://site.test/users HTTP/1.1\r\nHost: blocked.test\r\n\r\n": false,
+	} {
+		answer := p.exchange("CONNECT other.test:"+p.httpsPort+" HTTP/1.1\r\nHost: other.test\r\n\r\n", inside)
+		assert.Equal(p.t, isListed, p.refusedText(answer), "through a tunnel to other.test: %.60q: %.60q", inside, answer)
 	}
 }
 
