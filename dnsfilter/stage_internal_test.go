@@ -11,8 +11,9 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
-// BenchmarkStages is the fast path, stage by stage, without the sockets of clients. "forward" is the whole way of a question to a
-// resolver on loopback and back, one at a time, sockets and the resolver's own work included.
+// BenchmarkStages is the fast path, stage by stage, without the sockets of clients. "match" and "keep" are what a reply of the
+// upstream takes; "forward" is the whole way of a question to a resolver on loopback and back, one at a time, sockets and the
+// resolver's own work included.
 func BenchmarkStages(b *testing.B) {
 	s := pathsServer(b)
 	packet := func(name string) []byte {
@@ -23,6 +24,10 @@ func BenchmarkStages(b *testing.B) {
 	www, blocked := packet("www.example.org."), packet("a.b.nxdomain.test.")
 	s.slow(www) // into the cache
 	q, dst, c := &query{counters: &s.shared}, make([]byte, 0, 2*udpSize), s.current.Load()
+	require.True(b, q.read(blocked))
+	block := c.policy.Decide(s.store, q.name())
+	require.True(b, q.read(www))
+	reply, _ := s.local(c, nil, q, 1)
 	stages := []struct {
 		name   string
 		packet []byte
@@ -30,7 +35,11 @@ func BenchmarkStages(b *testing.B) {
 	}{
 		{"parse", www, func(p []byte) { q.read(p) }},
 		{"decide", www, func([]byte) { c.policy.Decide(s.store, q.name()) }},
+		{"decide blocked", blocked, func([]byte) { c.policy.Decide(s.store, q.name()) }},
+		{"render", blocked, func([]byte) { block.answer(dst, q) }},
 		{"cache", www, func([]byte) { s.cache.get(dst, q, 1) }},
+		{"match", www, func([]byte) { _, _ = adopt(reply, q.key) }},
+		{"keep", www, func([]byte) { s.cache.put(q.key, reply, lifetime(reply), 1) }},
 		{"cached answer", www, func([]byte) { s.local(c, dst, q, 1) }},
 		{"blocked answer", blocked, func([]byte) { s.local(c, dst, q, 1) }},
 	}
