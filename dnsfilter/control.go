@@ -57,6 +57,17 @@ type ListStatus struct {
 	Hold    *subscribe.Hold `json:"hold,omitempty"`    // what the guards have stopped
 	Held    uint64          `json:"held,omitempty"`    // how many releases they have stopped since the start
 	Follows bool            `json:"follows,omitempty"` // whether a signed list is followed
+
+	Receipts *ReceiptStatus `json:"receipts,omitempty"` // nil if none are wanted
+}
+
+// ReceiptStatus says how it stands with the receipts for one list.
+type ReceiptStatus struct {
+	Serial    uint64    `json:"serial,omitempty"`   // that was confirmed last
+	Enforced  time.Time `json:"enforced,omitzero"`  // since when
+	Waiting   int       `json:"waiting"`            // receipts that no origin has taken yet
+	Delivered time.Time `json:"delivered,omitzero"` // when an origin took one last, since the start
+	Error     string    `json:"error,omitempty"`    // why the serial in force is not confirmed, or why receipts wait
 }
 
 // report returns how the running service stands.
@@ -101,6 +112,7 @@ func (s *Service) listStatus(l *List, f *follow) ListStatus {
 	if st.Err != nil {
 		out.Error = st.Err.Error()
 	}
+	out.Receipts = f.receiptStatus(st.Receipts)
 	return out
 }
 

@@ -22,6 +22,8 @@ type follow struct {
 	sub    *subscribe.Subscription
 	cancel context.CancelFunc // nil until it is started
 	done   chan struct{}
+
+	noReceipts error // why none are sent although the settings want them
 }
 
 // subscription reads the root of a signed list, and the identity that opens it.
@@ -60,6 +62,9 @@ func readSmall(path string) ([]byte, error) {
 // checkRoot tells whether the list could be subscribed to.
 func (l *List) checkRoot() error {
 	c, err := l.subscription(nil)
+	if err == nil {
+		_, err = l.receiptKey()
+	}
 	if err != nil {
 		return err
 	}
@@ -118,15 +123,19 @@ func (s *Service) newFollow(l *List) (*follow, error) {
 		return nil, err
 	}
 	c.Guard = s.guards.Guard
-	if f := s.follows[l.Rule.List]; f != nil && bytes.Equal(f.config.Root, c.Root) && bytes.Equal(f.config.Identity, c.Identity) &&
-		slices.Equal(f.config.Origins, c.Origins) && f.config.Guard == c.Guard {
+	var noReceipts error // a key that can't be read is no reason not to enforce
+	if c.Receipts, noReceipts = s.receipts(l); noReceipts != nil {
+		s.log.Error("what is enforced will not be confirmed", slog.Any("error", noReceipts))
+	}
+	if f := s.follows[l.Rule.List]; f != nil && f.config.Guard == c.Guard && bytes.Equal(f.config.Root, c.Root) && bytes.Equal(f.config.Identity, c.Identity) &&
+		slices.Equal(f.config.Origins, c.Origins) && sameReceipts(f.config.Receipts, c.Receipts) {
 		return f, nil
 	}
 	sub, err := subscribe.New(s.store, c)
 	if err != nil {
 		return nil, err
 	}
-	return &follow{config: c, sub: sub, done: make(chan struct{})}, nil
+	return &follow{config: c, sub: sub, noReceipts: noReceipts, done: make(chan struct{})}, nil
 }
 
 // swapFollows ends the subscriptions that are not in next, and starts those that are new.

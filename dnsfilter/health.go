@@ -130,6 +130,11 @@ func (s *followCollector) Collect(ch chan<- prometheus.Metric) {
 		c.flag("dnsfilter_list_on_hold", "1 if the guards have stopped an update.", status.Hold != nil, l)
 		c.moment("dnsfilter_list_checked_timestamp_seconds", "When an origin last proved that this is the newest.", status.Checked, l)
 		c.moment("dnsfilter_list_expires_timestamp_seconds", "Until when what is held may be taken for the newest.", status.Expires, l)
+		if r := status.Receipts; r != nil {
+			c.gauge("dnsfilter_receipt_serial", "Serial that was confirmed last; 0 for none yet.", float64(r.Serial), l)
+			c.gauge("dnsfilter_receipts_waiting", "Receipts that no origin has taken yet.", float64(r.Waiting), l)
+			c.moment("dnsfilter_receipt_delivered_timestamp_seconds", "When an origin last took a receipt.", r.Delivered, l)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -33,6 +34,8 @@ type Service struct {
 	guards   guards
 	started  time.Time
 	applying sync.Mutex // one bundle at a time
+
+	listening []net.Addr // since Run has begun to listen
 }
 
 // NewService makes a service of the settings that read returns; it is called again for each reload. It starts nothing, but
@@ -114,6 +117,7 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	if err != nil { // queries are answered all the same
 		s.log.Warn("status, holds, accept, reject and apply will not work", slog.Any("error", err))
 	}
+	s.listening = listeners.addrs()
 	g, ctx := errgroup.WithContext(ctx)
 	s.swapFollows(ctx, follows)
 	s.inForce.Store(&inForce{s.settings, s.follows})

@@ -55,6 +55,7 @@ type List struct {
 	Root     string          // file with the list's root, its trusted beginning
 	From     []string        // base URLs of origins and mirrors, or folders that are copies of one
 	Identity string          // file with the age identity that opens the list, where it is confidential
+	Receipts string          // file with the key that signs receipts; empty: none are sent
 	File     string          // any format that package formats reads; re-read when it changes
 	Format   formats.Format  // zero: detected
 	Scope    blocklist.Scope // zero: what the format means

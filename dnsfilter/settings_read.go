@@ -86,6 +86,7 @@ func (s *Settings) readList(r *reader, n ast.Node) {
 		"root":     one(r, &l.Root, s.path),
 		"from":     many(r, &l.From, s.origin),
 		"identity": one(r, &l.Identity, s.path),
+		"receipts": one(r, &l.Receipts, s.path),
 		"file":     one(r, &l.File, s.path),
 		"format":   one(r, &l.Format, formats.Parse),
 		"scope":    one(r, &l.Scope, parseScope),
@@ -133,6 +134,7 @@ func (l *List) contradictions(given map[string]bool) (why []string) {
 	note(given["identity"] && !given["from"], "identity is for signed lists: it opens one that is confidential")
 	note(given["divert"] && len(l.Divert) == 0, "divert names no address of a proxy")
 	note(given["from"] && len(l.From) == 0, "from names no origin")
+	note(given["receipts"] && !given["from"], "receipts are for signed lists, which have an origin")
 	note(given["from"] && (given["format"] || given["scope"]), "format and scope are for files; a signed list says itself what it means")
 	return why
 }

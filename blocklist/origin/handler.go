@@ -35,7 +35,8 @@ const (
 
 // Handler serves the origin over HTTP: POST /lists/LIST takes a push, GET and HEAD /lists/LIST/... serve its files with
 // conditional requests and ranges, GET /events announces releases until Run ends, GET /healthz tells whether every
-// timestamp is in date. No request needs a credential: a push is authorised by the officers' signatures.
+// timestamp is in date. POST /receipts/LIST takes a receipt of a registered subscriber, GET /receipts/LIST hands them out to
+// who has the list's token. No other request needs a credential: a push is authorised by the officers' signatures.
 //
 // The handler limits bodies and sets deadlines while it reads and writes. The server in front of it needs a
 // ReadHeaderTimeout (10 s) and an IdleTimeout (2 min), but neither ReadTimeout nor WriteTimeout.
@@ -43,6 +44,8 @@ func (o *Origin) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /lists/{list...}", o.servePush)
 	mux.HandleFunc("GET /lists/{path...}", o.serveFile)
+	mux.HandleFunc("POST /receipts/{list...}", o.takeReceipt)
+	mux.HandleFunc("GET /receipts/{list...}", o.serveReceipts)
 	mux.HandleFunc("GET /events", o.serveEvents)
 	mux.HandleFunc("GET /healthz", o.serveHealth)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
@@ -91,7 +94,7 @@ func (p *progressReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// answer returns the status and the text for a push that was refused. Errors that are the origin's own stay in its log.
+// answer returns the status and the text for a push or a receipt that was refused. Errors that are the origin's own stay in its log.
 func answer(err error) (code int, text string) {
 	var tooLong *http.MaxBytesError
 	switch {
@@ -108,9 +111,9 @@ func answer(err error) (code int, text string) {
 	case errors.Is(err, blocklist.ErrBusy):
 		code = http.StatusServiceUnavailable
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return http.StatusServiceUnavailable, "the push came too slowly; try again from a faster connection"
+		return http.StatusServiceUnavailable, "it came too slowly; try again from a faster connection"
 	default:
-		return http.StatusInternalServerError, "the origin could not take the push; its log says why; try again"
+		return http.StatusInternalServerError, "the origin could not take it; its log says why; try again"
 	}
 	return code, err.Error()
 }

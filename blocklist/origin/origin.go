@@ -51,6 +51,8 @@ type Origin struct {
 	o   Options
 	mu  sync.Mutex // in front of the folder's lock, which knows processes only
 
+	receipts sync.Mutex // likewise, for the receipts
+
 	news announcements
 }
 
@@ -69,7 +71,7 @@ func Open(dir string, o Options) (*Origin, error) {
 		return nil, fmt.Errorf("opening the origin %s: there is no online key; make it with 'blocklist origin init'", dir)
 	}
 	or := &Origin{dir: dir, o: o}
-	return or, or.change(context.Background(), or.removeLeftovers)
+	return or, errors.Join(or.change(context.Background(), or.removeLeftovers), or.removeReceiptLeftovers())
 }
 
 // lockWait is how long a change waits for another process.
@@ -79,15 +81,14 @@ const lockWait = 3 * time.Second
 func (o *Origin) change(ctx context.Context, do func() error) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	lock, err := o.lock(ctx)
+	lock, err := o.lock(ctx, filepath.Join(o.dir, lockFile))
 	if err != nil {
 		return err
 	}
 	return errors.Join(do(), lock.Close())
 }
 
-func (o *Origin) lock(ctx context.Context) (io.Closer, error) {
-	path := filepath.Join(o.dir, lockFile)
+func (o *Origin) lock(ctx context.Context, path string) (io.Closer, error) {
 	for deadline := time.Now().Add(lockWait); ; {
 		lock, err := disk.Lock(path)
 		if !errors.Is(err, disk.ErrLocked) {

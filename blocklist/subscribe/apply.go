@@ -153,6 +153,10 @@ func (s *Subscription) applySteps(newest trust.Release, steps iter.Seq2[*blockli
 	}
 	s.held = next
 	s.note()
+	select {
+	case s.applied <- struct{}{}:
+	default: // somebody will look
+	}
 	return errors.Join(s.dropHold(), s.removeKeptBut(nil))
 }
 

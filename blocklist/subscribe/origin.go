@@ -39,6 +39,9 @@ type origin struct {
 
 	announces *url.URL // where it may announce what is new; nil for a folder
 
+	receipts     *url.URL  // where it may take receipts; nil for a folder
+	receiptsFrom time.Time // since it takes none, not before
+
 	validators http.Header // for a conditional request: of the timestamp that this origin served last
 	validFor   []byte      // that timestamp
 }
@@ -54,7 +57,7 @@ func newOrigins(c *Config) (all []*origin, err error) {
 			return nil, err
 		}
 		if o.base.Scheme != "file" {
-			o.announces = o.base.JoinPath("events")
+			o.announces, o.receipts = o.base.JoinPath("events"), o.base.JoinPath("receipts", c.List)
 		}
 		o.base = o.base.JoinPath("lists", c.List)
 		all = append(all, o)

@@ -13,7 +13,8 @@ import (
 )
 
 // Run polls until ctx ends, and returns why it did. Where an origin announces that there is something new, it polls at
-// once. Beside that it merges what has changed into the set when there is enough of it.
+// once. Beside that it merges what has changed into the set when there is enough of it, and confirms what is in force if
+// [Receipts] are wanted.
 func (s *Subscription) Run(ctx context.Context) error {
 	var others sync.WaitGroup
 	defer others.Wait()
@@ -27,6 +28,9 @@ func (s *Subscription) Run(ctx context.Context) error {
 	}
 	due := make(chan struct{}, 1)
 	others.Go(func() { s.mergeWhen(ctx, due) })
+	if s.c.Receipts != nil {
+		others.Go(func() { s.confirm(ctx) })
+	}
 	r := runner{Subscription: s, due: due, idle: idleHint}
 	return r.run(ctx, hints)
 }

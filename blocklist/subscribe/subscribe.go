@@ -52,6 +52,8 @@ type Config struct {
 	// Guard holds releases that would block too much, or suddenly too little, until a person decides; see [Hold]. Several
 	// subscriptions may share one. Nil: one with the standard limits, without protected and popular names.
 	Guard *guard.Guard
+	// Receipts confirms to the origin what is enforced; nil: nothing is confirmed.
+	Receipts *Receipts
 }
 
 // Status of a subscription.
@@ -68,6 +70,8 @@ type Status struct {
 	Err     error     // why the last try failed; nil if it did not
 	Hold    *Hold     // what the guards have stopped; nil if nothing
 	Held    uint64    // releases that the guards have stopped since the start
+
+	Receipts *ReceiptStatus // nil if none are given, or Run has not begun
 }
 
 // Subscription is the link to one list. It is safe for concurrent use.
@@ -85,6 +89,8 @@ type Subscription struct {
 	identities trust.Identities
 	foreign    map[string]bool // SHA-256 of key files that are for others
 
+	applied chan struct{} // has a value when something new is in force
+
 	mu     sync.Mutex
 	status Status
 	stale  bool  // the alarm was raised
@@ -97,7 +103,7 @@ type Subscription struct {
 // have not signed or that contradicts the one followed so far, with [blocklist.ErrNoKey] for a confidential list of which
 // nothing is held and no identity is given.
 func New(store *blocklist.Store, c Config) (*Subscription, error) {
-	s := &Subscription{store: store, c: c}
+	s := &Subscription{store: store, c: c, applied: make(chan struct{}, 1)}
 	if err := s.init(); err != nil {
 		return nil, fmt.Errorf("subscribing to %.80q: %w", c.List, err)
 	}
@@ -129,6 +135,9 @@ func (s *Subscription) init() (err error) {
 		if s.identities, err = trust.ParseIdentities(c.Identity); err != nil {
 			return err
 		}
+	}
+	if err := c.Receipts.check(); err != nil {
+		return err
 	}
 	if s.origins, err = newOrigins(c); err != nil {
 		return err
@@ -216,6 +225,10 @@ func (s *Subscription) Status() Status {
 	if st.Hold != nil {
 		hold := *st.Hold
 		st.Hold = &hold
+	}
+	if st.Receipts != nil {
+		receipts := *st.Receipts
+		st.Receipts = &receipts
 	}
 	st.Stale = st.Serial == 0 || time.Now().After(st.Expires)
 	return st

@@ -23,11 +23,15 @@ The private key is encrypted with a passphrase, which is asked for at the termin
 With --key the key pair is there already: an ed25519 key in the ssh-agent, perhaps in hardware behind it. Only FILE.pub is
 written.
 
+With --no-passphrase it is fit for a resolver, which starts alone, to sign receipts with; the origin takes the .pub file
+("origin subscriber add").
+
 With --subscriber the key pair is that of a subscriber to confidential lists: FILE, an identity that the age tool reads, too,
 for the resolver to open them with, and the recipient, in a file with the ending .pub, that the agency encrypts them to. It has no passphrase, since
 a resolver starts alone.`,
 		Example: `  blocklist keygen -o anna.key
   blocklist keygen -o anna.pub --key agent:anna@desk.example
+  blocklist keygen --no-passphrase -o isp.key
   blocklist keygen --subscriber -o isp.age`,
 		Args: args(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {

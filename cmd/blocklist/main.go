@@ -89,6 +89,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage; of lookup: 0 listed, 1 not listed, 
 		a.add(), a.remove(), a.importList(), a.guard(), a.export(), a.convert(), a.compileList(), a.takedown(),
 		a.status(), a.diff(), a.log(), a.entries(), a.verify(),
 		a.release(), a.sign(), a.refuse(), a.newRoot(), a.urgent(), a.subscriber(), a.push(), a.bundle(), a.pull(), a.follow(), a.lookup(), a.squid(), a.icap(),
+		a.receipts(),
 	)
 	return root
 }

@@ -22,10 +22,10 @@ func (a *app) origin() *cobra.Command {
 		Short: "Keep the server that takes pushes and serves releases",
 		Args:  args(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
-			return usage("origin init, origin trust, origin serve or origin rekey")
+			return usage("origin init, origin trust, origin serve, origin rekey or origin subscriber")
 		},
 	}
-	cmd.AddCommand(a.originInit(), a.originTrust(), a.originServe(), a.originRekey())
+	cmd.AddCommand(a.originInit(), a.originTrust(), a.originServe(), a.originRekey(), a.originSubscriber())
 	return cmd
 }
 

@@ -137,11 +137,29 @@ func printStatus(w io.Writer, s dnsfilter.ServiceStatus) error {
 		if l.Error != "" {
 			fmt.Fprintf(t, "\tlast error: %s\n", l.Error)
 		}
+		if l.Receipts != nil {
+			fmt.Fprintf(t, "\treceipt: %s\n", receiptText(l.Receipts))
+		}
 		if l.Hold != nil {
 			fmt.Fprintf(t, "\ton hold: serial %d; dnsfilter holds shows why\n", l.Hold.Serial)
 		}
 	}
 	return t.Flush()
+}
+
+// receiptText tells what was confirmed, and what is wrong.
+func receiptText(r *dnsfilter.ReceiptStatus) string {
+	text := "none yet"
+	if r.Serial > 0 {
+		text = fmt.Sprintf("serial %d, enforced since %s", r.Serial, r.Enforced.Format(time.RFC3339))
+	}
+	if r.Waiting > 0 {
+		text += fmt.Sprintf(", %d not delivered", r.Waiting)
+	}
+	if r.Error != "" {
+		text += ": " + r.Error
+	}
+	return text
 }
 
 // signedText tells what there is to tell of a signed list.

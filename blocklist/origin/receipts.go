@@ -1,0 +1,261 @@
+package origin
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/disk"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/receipt"
+)
+
+// Names within the folder of a list's receipts, which nobody is served.
+const (
+	receiptsDir = "receipts"
+	listSuffix  = "_" // no part of a list's name, so that no list's folder is inside that of another
+	keysFile    = "keys"
+	tokenFile   = "token"
+)
+
+// keepReceipts is how many receipts are kept of each subscriber.
+const keepReceipts = 64
+
+func (o *Origin) receiptsDir(list string) string {
+	return filepath.Join(o.dir, receiptsDir, filepath.FromSlash(list), listSuffix)
+}
+
+// changeReceipts runs do in the folder of a list's receipts, under a lock of its own: receipts don't wait for pushes.
+func (o *Origin) changeReceipts(ctx context.Context, list string, do func(dir string) error) error {
+	o.receipts.Lock()
+	defer o.receipts.Unlock()
+	dir := o.receiptsDir(list)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	lock, err := o.lock(ctx, filepath.Join(dir, lockFile))
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(dir), lock.Close())
+}
+
+// removeReceiptLeftovers removes what a receipt that was not kept to its end has left.
+func (o *Origin) removeReceiptLeftovers() error {
+	lists, err := o.lists()
+	for _, list := range lists {
+		if _, statErr := os.Stat(o.receiptsDir(list)); statErr == nil {
+			err = errors.Join(err, o.changeReceipts(context.Background(), list, disk.RemoveTemps))
+		}
+	}
+	return err
+}
+
+// AddSubscriber makes the origin take receipts for a list that are signed with this key, a public key as text, and returns the
+// name of its holder. The first one makes the token with which receipts are read; see [Origin.TokenPath].
+func (o *Origin) AddSubscriber(ctx context.Context, list, key string) (name string, err error) {
+	if _, err := o.load(list); err != nil {
+		return "", err
+	}
+	v, err := receipt.ParseKey(key)
+	if err != nil {
+		return "", err
+	}
+	err = o.changeReceipts(ctx, list, func(dir string) error {
+		if err := makeToken(filepath.Join(dir, tokenFile)); err != nil {
+			return err
+		}
+		text, _, err := readKeys(dir)
+		if err != nil {
+			return err
+		}
+		text += strings.TrimSpace(key) + "\n"
+		if _, err := receipt.ParseKeys(text); err != nil {
+			return fmt.Errorf("%w; remove the old one first", err)
+		}
+		return disk.WriteFile(filepath.Join(dir, keysFile), []byte(text), 0o600)
+	})
+	if err != nil {
+		return "", fmt.Errorf("adding a subscriber of %s: %w", list, err)
+	}
+	return v.Name(), nil
+}
+
+// RemoveSubscriber makes the origin refuse receipts of the key with that name. What it has sent so far stays in the folder,
+// but is not handed out.
+func (o *Origin) RemoveSubscriber(ctx context.Context, list, name string) error {
+	if _, err := o.load(list); err != nil {
+		return err
+	}
+	return o.changeReceipts(ctx, list, func(dir string) error {
+		text, keys, err := readKeys(dir)
+		if err != nil {
+			return err
+		}
+		if keys[name] == nil {
+			return fmt.Errorf("removing a subscriber of %s: there is none named %q", list, name)
+		}
+		var rest strings.Builder
+		for line := range strings.Lines(text) {
+			if v, err := receipt.ParseKey(line); err != nil || v.Name() != name {
+				rest.WriteString(line)
+			}
+		}
+		return disk.WriteFile(filepath.Join(dir, keysFile), []byte(rest.String()), 0o600)
+	})
+}
+
+// SubscriberKeys returns the keys whose receipts for a list are taken, as text that [receipt.ParseKeys] reads.
+func (o *Origin) SubscriberKeys(list string) (string, error) {
+	if _, err := o.load(list); err != nil {
+		return "", err
+	}
+	text, _, err := readKeys(o.receiptsDir(list))
+	return text, err
+}
+
+// TokenPath returns where the token lies with which receipts for a list are read over HTTP. Whoever has it sees who
+// subscribes, and how they stand.
+func (o *Origin) TokenPath(list string) string { return filepath.Join(o.receiptsDir(list), tokenFile) }
+
+func readKeys(dir string) (text string, keys receipt.Keys, err error) {
+	b, err := os.ReadFile(filepath.Join(dir, keysFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", receipt.Keys{}, nil
+	}
+	if err == nil {
+		keys, err = receipt.ParseKeys(string(b))
+	}
+	return string(b), keys, err
+}
+
+func makeToken(path string) error {
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return disk.WriteFile(path, []byte(rand.Text()+"\n"), 0o600)
+}
+
+// TakeReceipt verifies a receipt for a list, and keeps it. One whose digest is not the one that was signed is kept all the
+// same, and logged: it is what receipts are compared for. The same one may come again. It fails with
+// [blocklist.ErrUntrusted] for one of a key that is not registered, of another list, of a serial that was never published
+// here, or of a time that has not come yet; or as [receipt.Open] does.
+func (o *Origin) TakeReceipt(ctx context.Context, list string, b []byte) error {
+	st, err := o.load(list)
+	if err != nil {
+		return err
+	}
+	_, keys, err := readKeys(o.receiptsDir(list))
+	if err != nil {
+		return err
+	}
+	r, holder, err := receipt.Open(b, keys)
+	if err != nil {
+		return err
+	}
+	if err := o.checkReceipt(st, r, holder); err != nil {
+		return fmt.Errorf("receipt of %s: %w", holder, err)
+	}
+	return o.changeReceipts(ctx, list, func(dir string) error { return keepReceipt(statementsPath(dir, holder), b) })
+}
+
+// checkReceipt compares a receipt with what was published.
+func (o *Origin) checkReceipt(st *state, r receipt.Receipt, holder string) error {
+	now := time.Now()
+	switch {
+	case r.List != st.list:
+		return fmt.Errorf("%w: it is of list %q, sent as %q", blocklist.ErrUntrusted, r.List, st.list)
+	case r.Serial > uint64(st.snapshot.NextVersion):
+		return fmt.Errorf("%w: serial %d was never published here, the newest is %d", blocklist.ErrUntrusted, r.Serial, st.snapshot.NextVersion)
+	case r.Enforced.After(now.Add(clockSkew)):
+		return fmt.Errorf("%w: enforced %s is yet to come", blocklist.ErrUntrusted, r.Enforced.Format(time.RFC3339))
+	}
+	signed, ok, err := st.signed(r.Serial)
+	switch {
+	case err != nil || !ok:
+		return err
+	case r.Enforced.Before(signed.Created.Add(-clockSkew)):
+		return fmt.Errorf("%w: enforced %s, before the release was made", blocklist.ErrUntrusted, r.Enforced.Format(time.RFC3339))
+	case r.Digest != signed.Digest:
+		o.o.Log.Error("a subscriber holds another state than was signed", slog.String("list", st.list), slog.String("subscriber", holder),
+			slog.Uint64("serial", r.Serial), slog.String("digest", r.Digest))
+	}
+	return nil
+}
+
+// signed returns what was signed about a serial, as far as that is known: the newest releases name those before them.
+func (st *state) signed(serial uint64) (r trust.Release, ok bool, err error) {
+	for _, version := range slices.Backward(st.versions(".targets.json")) {
+		b, err := os.ReadFile(st.path(trust.TargetsName(version))) //nolint:gosec // the list's name was checked
+		if err != nil {
+			return r, false, err
+		}
+		spec, err := trust.ParseTargets(b)
+		if err != nil {
+			return r, false, err
+		}
+		if r, ok = spec.State(serial); ok {
+			break
+		}
+	}
+	return r, ok, nil
+}
+
+// statementsPath returns where the receipts of one subscriber lie.
+func statementsPath(dir, holder string) string {
+	return filepath.Join(dir, fmt.Sprintf("from-%.12x", sha256.Sum256([]byte(holder))))
+}
+
+// keepReceipt adds a receipt to a file, and drops the oldest when there are too many.
+func keepReceipt(path string, b []byte) error {
+	old, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	var all [][]byte
+	for one, err := range receipt.Split(bytes.NewReader(old)) {
+		if err != nil {
+			return err
+		}
+		if bytes.Equal(one, b) {
+			return nil
+		}
+		all = append(all, one)
+	}
+	all = append(all, b)
+	return disk.WriteFile(path, slices.Concat(all[max(len(all)-keepReceipts, 0):]...), 0o600)
+}
+
+// WriteReceipts writes the receipts for a list that are kept of registered subscribers, one behind the other.
+func (o *Origin) WriteReceipts(list string, w io.Writer) error {
+	_, keys, err := readKeys(o.receiptsDir(list))
+	if err != nil {
+		return err
+	}
+	for _, holder := range slices.Sorted(maps.Keys(keys)) {
+		b, err := os.ReadFile(statementsPath(o.receiptsDir(list), holder))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			_, err = w.Write(b)
+		}
+		if err != nil {
+			return fmt.Errorf("reading the receipts of %s: %w", holder, err)
+		}
+	}
+	return nil
+}

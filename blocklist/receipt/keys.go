@@ -1,0 +1,71 @@
+package receipt
+
+import (
+	"fmt"
+	"strings"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// MaxKeys is how many subscribers' keys a list may have.
+const MaxKeys = 4096
+
+// type check.
+var _ note.Verifiers = Keys(nil)
+
+// Keys are the public keys of subscribers, by the names of their holders.
+type Keys map[string]note.Verifier
+
+// Verifier implements [note.Verifiers].
+func (k Keys) Verifier(name string, hash uint32) (note.Verifier, error) {
+	if v, ok := k[name]; ok && v.KeyHash() == hash {
+		return v, nil
+	}
+	return nil, &note.UnknownVerifierError{Name: name, KeyHash: hash}
+}
+
+// ParseKeys reads public keys as text, one a line, as 'blocklist keygen' writes them. No two may have the same name.
+func ParseKeys(text string) (Keys, error) {
+	keys := Keys{}
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		v, err := ParseKey(line)
+		if err != nil {
+			return nil, err
+		}
+		if _, twice := keys[v.Name()]; twice {
+			return nil, fmt.Errorf("keys of subscribers: %w: two are named %q", blocklist.ErrMalformed, v.Name())
+		}
+		keys[v.Name()] = v
+		if len(keys) > MaxKeys {
+			return nil, fmt.Errorf("keys of subscribers: %w: more than %d", blocklist.ErrTooLarge, MaxKeys)
+		}
+	}
+	return keys, nil
+}
+
+// ParseKey reads one public key.
+func ParseKey(line string) (note.Verifier, error) {
+	key, err := trust.ParseKey(line)
+	if err != nil {
+		return nil, err
+	}
+	return note.NewVerifier(key.String())
+}
+
+// ParseSigner reads a subscriber's private key, the content of a key file that has no passphrase.
+func ParseSigner(text string) (note.Signer, error) {
+	if strings.HasPrefix(text, "-----BEGIN AGE ENCRYPTED FILE") {
+		return nil, fmt.Errorf("receipt key: %w: it has a passphrase, which nobody is there to type; make one with 'blocklist keygen --no-passphrase'",
+			blocklist.ErrMalformed)
+	}
+	if _, _, err := trust.ParsePrivateKey(text); err != nil {
+		return nil, fmt.Errorf("receipt key: %w", err)
+	}
+	return note.NewSigner(strings.TrimSpace(text))
+}

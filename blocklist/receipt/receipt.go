@@ -1,0 +1,144 @@
+// Package receipt has the signed statements by which subscribers say that they enforce a release: how they are written, who
+// has signed them, and what they say together about a deadline.
+//
+// A receipt is a signed note (golang.org/x/mod/sumdb/note) with the subscriber's own key. It is signed only after the
+// subscriber has asked its own resolver and got the right answers. It proves what the subscriber says, not that it is true;
+// what it says can't be altered or made up by the origin that collects it.
+package receipt
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// MaxReceipt is the longest receipt that is read, in bytes.
+const MaxReceipt = 2 << 10
+
+// magic is the first line of a receipt; the number is the version of the format.
+const magic = "argine-receipt: 1"
+
+// Receipt says that a subscriber enforces a release. Times have whole seconds.
+type Receipt struct {
+	List     string
+	Serial   uint64
+	Digest   string    // of the state, as it was signed: 64 hexadecimal digits; of a confidential list the keyed one
+	Received time.Time // when the release was at the subscriber, and verified
+	Enforced time.Time // when the last answer had proved that it is in force
+	Asked    Asked
+}
+
+// Asked counts the questions to the subscriber's own resolver, all of which were answered as they should.
+type Asked struct {
+	Test    int // for the test entry of the serial, see [blocklist.TestName]; at least one
+	Gone    int // for the test entry of another serial, which is listed no more; at least one
+	Added   int // for names that the release lists
+	Removed int // for names that it lists no more
+}
+
+// maxAsked is the largest number of questions of a kind.
+const maxAsked = 999_999
+
+// text is what is signed.
+func (r Receipt) text() string {
+	return fmt.Sprintf("%s\nlist: %s\nserial: %d\ndigest: %s\nreceived: %s\nenforced: %s\nprobe: test=%d gone=%d added=%d removed=%d\n",
+		magic, r.List, r.Serial, r.Digest, timeText(r.Received), timeText(r.Enforced), r.Asked.Test, r.Asked.Gone, r.Asked.Added, r.Asked.Removed)
+}
+
+func timeText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// check holds a receipt to the rules that its text alone can break.
+func (r Receipt) check() error {
+	if err := blocklist.CheckListName(r.List); err != nil {
+		return fmt.Errorf("receipt: %w", err)
+	}
+	if _, err := blocklist.ParseDigest(r.Digest); err != nil {
+		return fmt.Errorf("receipt: %w", err)
+	}
+	a := r.Asked
+	switch {
+	case r.Serial == 0 || r.Serial >= 1<<63:
+		return malformed("serial %d", r.Serial)
+	case a.Test < 1 || a.Gone < 1 || a.Added < 0 || a.Removed < 0 || max(a.Test, a.Gone, a.Added, a.Removed) > maxAsked:
+		return malformed("the resolver was not asked for the test entries")
+	case r.Enforced.Before(r.Received) || r.Received.Year() < 1970 || r.Enforced.Year() > 9999:
+		return malformed("received %s, enforced %s", timeText(r.Received), timeText(r.Enforced))
+	}
+	return nil
+}
+
+func malformed(why string, args ...any) error {
+	return fmt.Errorf("receipt: %w: %s", blocklist.ErrMalformed, fmt.Sprintf(why, args...))
+}
+
+// Sign writes the receipt with the subscriber's signature. The key must be ed25519.
+func (r Receipt) Sign(key note.Signer) ([]byte, error) {
+	r.Received, r.Enforced = r.Received.UTC().Truncate(time.Second), r.Enforced.UTC().Truncate(time.Second)
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	b, err := note.Sign(&note.Note{Text: r.text()}, key)
+	if err != nil {
+		return nil, fmt.Errorf("signing the receipt: %w", err)
+	}
+	return b, nil
+}
+
+// Open reads a receipt that one of the known keys has signed, and nobody else, and tells the name of its holder. It fails with
+// [blocklist.ErrUntrusted], [blocklist.ErrMalformed] or [blocklist.ErrTooLarge].
+func Open(b []byte, known note.Verifiers) (r Receipt, holder string, err error) {
+	if len(b) > MaxReceipt {
+		return r, "", fmt.Errorf("receipt: %w: %d bytes, the limit is %d", blocklist.ErrTooLarge, len(b), MaxReceipt)
+	}
+	n, err := note.Open(b, known)
+	if by := (*note.UnverifiedNoteError)(nil); errors.As(err, &by) {
+		return r, "", fmt.Errorf("receipt: %w: it is signed by no key that is known here, but by %s", blocklist.ErrUntrusted, signers(by.Note))
+	}
+	if bad := (*note.InvalidSignatureError)(nil); errors.As(err, &bad) {
+		return r, "", fmt.Errorf("receipt: %w: the signature of %q is not valid", blocklist.ErrUntrusted, bad.Name)
+	}
+	if err != nil {
+		return r, "", malformed("%s", trust.Plain(err.Error()))
+	}
+	if len(n.Sigs) != 1 || len(n.UnverifiedSigs) > 0 {
+		return r, "", malformed("it has more than one signature")
+	}
+	r, err = parse(n.Text)
+	return r, n.Sigs[0].Name, err
+}
+
+// signers says who has signed.
+func signers(n *note.Note) string {
+	var names []string
+	for _, s := range n.UnverifiedSigs {
+		names = append(names, fmt.Sprintf("%.64q", s.Name))
+	}
+	return strings.Join(names, ", ")
+}
+
+// parse reads the text of a receipt, in the one way in which it is written.
+func parse(text string) (r Receipt, err error) {
+	var received, enforced string
+	a := &r.Asked
+	_, err = fmt.Sscanf(text, magic+"\nlist: %s\nserial: %d\ndigest: %s\nreceived: %s\nenforced: %s\nprobe: test=%d gone=%d added=%d removed=%d\n",
+		&r.List, &r.Serial, &r.Digest, &received, &enforced, &a.Test, &a.Gone, &a.Added, &a.Removed)
+	if err == nil {
+		r.Received, err = time.Parse(time.RFC3339, received)
+	}
+	if err == nil {
+		r.Enforced, err = time.Parse(time.RFC3339, enforced)
+	}
+	if err != nil {
+		return r, malformed("%s", trust.Plain(err.Error()))
+	}
+	if r.text() != text {
+		return r, malformed("it is not written as it must be")
+	}
+	return r, r.check()
+}

@@ -1,0 +1,70 @@
+package subscribe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/receipt"
+)
+
+// Signed asks origins in turn what the officers have signed about the newest releases of a list, and verifies it from the
+// root on, as who holds nothing of the list. It fetches no release and needs no identity. Of the Config it uses List, Root,
+// Origins and Client.
+func Signed(ctx context.Context, c Config) ([]receipt.Release, error) {
+	root, err := trust.OpenRoot(c.Root)
+	if err == nil && root.Spec().List != c.List {
+		err = fmt.Errorf("%w: the root is of list %q", blocklist.ErrUntrusted, root.Spec().List)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("asking what was signed about %.80q: %w", c.List, err)
+	}
+	origins, err := newOrigins(&c)
+	for _, o := range origins {
+		spec, signedErr := o.signed(ctx, root)
+		if signedErr == nil {
+			return releases(spec), nil
+		}
+		err = errors.Join(err, fmt.Errorf("%s: %w", o.name, signedErr))
+	}
+	return nil, fmt.Errorf("asking what was signed about %s: %w", c.List, err)
+}
+
+// signed follows the way from a root to the newest targets.
+func (o *origin) signed(ctx context.Context, root *trust.Root) (spec trust.TargetsSpec, err error) {
+	timestamp, _, err := o.timestamp(ctx, nil)
+	if err != nil {
+		return spec, err
+	}
+	err = o.roots(ctx, root.Version()+1, func(b []byte) (err error) {
+		root, err = trust.CheckNextRoot(root, b)
+		return err
+	})
+	if err != nil {
+		return spec, err
+	}
+	w, err := trust.NewWalk(root, trust.Chain{}, time.Now())
+	if err != nil {
+		return spec, err
+	}
+	targets, err := o.lead(ctx, w.Workflow, trust.Chain{}, timestamp)
+	if err != nil {
+		return spec, err
+	}
+	return w.Targets(targets)
+}
+
+// releases returns what a targets document says about each serial that it names.
+func releases(spec trust.TargetsSpec) (all []receipt.Release) {
+	for _, f := range spec.Files {
+		r := receipt.Release{Serial: f.Release.Serial, Digest: f.Release.Digest, Created: f.Release.Created}
+		if !slices.Contains(all, r) {
+			all = append(all, r)
+		}
+	}
+	return all
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/argine-dns/argine/blocklist/origin"
+)
+
+// originSubscriber is the command for whose receipts an origin takes.
+func (a *app) originSubscriber() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "subscriber",
+		Short: "Say whose receipts the origin takes",
+		Args:  args(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error {
+			return usage("origin subscriber add, origin subscriber remove or origin subscriber list")
+		},
+	}
+	cmd.AddCommand(a.originSubscriberAdd(), a.originSubscriberRemove(), a.originSubscriberList())
+	return cmd
+}
+
+// withReceipts opens an origin for a command about one list.
+func withReceipts(cmd *cobra.Command, list *string, run func(*origin.Origin, []string) error) {
+	cmd.Flags().StringVar(list, "list", "", "the `name` of the list")
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		o, err := origin.Open(args[0], origin.Options{})
+		if err != nil {
+			return err
+		}
+		return run(o, args[1:])
+	}
+	required(cmd, "list")
+}
+
+func (a *app) originSubscriberAdd() *cobra.Command {
+	var list string
+	cmd := &cobra.Command{
+		Use:   "add ORIGIN --list NAME FILE.pub...",
+		Short: "Take receipts that are signed with these keys",
+		Long: `Take receipts that are signed with these keys, each of one subscriber: the .pub file that "keygen --no-passphrase" made for
+it. The key's name is what receipts are shown under. Receipts are read with the token that lies in the origin's folder.`,
+		Example: "  blocklist origin subscriber add ORIGIN --list it.example/csam isp.pub",
+		Args:    args(cobra.MinimumNArgs(2)),
+	}
+	withReceipts(cmd, &list, func(o *origin.Origin, files []string) error {
+		for _, path := range files {
+			key, err := readKeyFile(path)
+			if err != nil {
+				return err
+			}
+			name, err := o.AddSubscriber(cmd.Context(), list, key)
+			if err != nil {
+				return err
+			}
+			a.say("receipts of %s for %s are taken", name, list)
+		}
+		a.say("they are read with the token in %s", o.TokenPath(list))
+		return nil
+	})
+	return cmd
+}
+
+func (a *app) originSubscriberRemove() *cobra.Command {
+	var list string
+	cmd := &cobra.Command{
+		Use:     "remove ORIGIN --list NAME SUBSCRIBER...",
+		Short:   "Take no receipts of these subscribers any more",
+		Example: "  blocklist origin subscriber remove ORIGIN --list it.example/csam isp",
+		Args:    args(cobra.MinimumNArgs(2)),
+	}
+	withReceipts(cmd, &list, func(o *origin.Origin, names []string) error {
+		for _, name := range names {
+			if err := o.RemoveSubscriber(cmd.Context(), list, name); err != nil {
+				return err
+			}
+			a.say("receipts of %s for %s are refused from now on", name, list)
+		}
+		return nil
+	})
+	return cmd
+}
+
+func (a *app) originSubscriberList() *cobra.Command {
+	var list string
+	cmd := &cobra.Command{
+		Use:     "list ORIGIN --list NAME",
+		Short:   "Show the keys whose receipts are taken, as --keys of the command receipts reads them",
+		Example: "  blocklist origin subscriber list ORIGIN --list it.example/csam",
+		Args:    args(cobra.ExactArgs(1)),
+	}
+	withReceipts(cmd, &list, func(o *origin.Origin, _ []string) error {
+		text, err := o.SubscriberKeys(list)
+		if err == nil {
+			_, err = fmt.Fprint(a.stdout, text)
+		}
+		return err
+	})
+	return cmd
+}

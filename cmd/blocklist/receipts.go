@@ -1,0 +1,230 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/argine-dns/argine/blocklist/origin"
+	"github.com/argine-dns/argine/blocklist/receipt"
+	"github.com/argine-dns/argine/blocklist/subscribe"
+)
+
+// Limits on what is read of an origin's receipts.
+const (
+	maxReceipts     = receipt.MaxKeys * 64 * receipt.MaxReceipt // bytes
+	receiptsTimeout = 5 * time.Minute
+)
+
+// receiptsFlags say whose receipts are read, and what they are held to.
+type receiptsFlags struct {
+	list, root, keys, token string
+	deadline                time.Duration
+	asJSON                  bool
+}
+
+func (a *app) receipts() *cobra.Command {
+	var f receiptsFlags
+	cmd := &cobra.Command{
+		Use:   "receipts URL|ORIGIN --list NAME",
+		Short: "Show who enforces which serial since when, and who is late",
+		Long: `Show who enforces which serial since when, and who is late: by the receipts that subscribers have sent to an origin, each
+of which is verified here, with the keys of --keys, one a line. At the folder of an origin they default to those that are
+registered there. What was released when is verified from the list's root on.
+
+Exit code 1 says that someone is late, or holds another state than was signed.`,
+		Example: `  blocklist receipts ORIGIN --list it.example/csam --root DIR/root.json
+  blocklist receipts https://origin.example --list it.example/csam --root DIR/root.json --keys subscribers.txt --token token --deadline 30m --json`,
+		Args: args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.root == "" {
+				f.root = filepath.Join(a.dir, "root.json")
+			}
+			all, err := a.readStandings(cmd.Context(), args[0], f)
+			if err != nil {
+				return err
+			}
+			return a.showStandings(all, f)
+		},
+	}
+	cmd.Flags().StringVar(&f.list, "list", "", "the `name` of the list")
+	cmd.Flags().StringVar(&f.root, "root", "", "the `file` with a root of the list that you trust (default: root.json in the agency's folder)")
+	cmd.Flags().StringVar(&f.keys, "keys", "", "the `file` with the subscribers' public keys, one a line")
+	cmd.Flags().StringVar(&f.token, "token", "", "the `file` with the token, from receipts/LIST/_/token in the origin's folder")
+	cmd.Flags().DurationVar(&f.deadline, "deadline", 6*time.Hour, "how `long` after its release a serial must be enforced")
+	jsonFlag(cmd, &f.asJSON)
+	required(cmd, "list")
+	return cmd
+}
+
+// readStandings verifies what was signed and who has confirmed it.
+func (a *app) readStandings(ctx context.Context, from string, f receiptsFlags) ([]receipt.Standing, error) {
+	ctx, cancel := context.WithTimeout(ctx, receiptsTimeout)
+	defer cancel()
+	releases, err := readSigned(ctx, from, f)
+	if err != nil {
+		return nil, err
+	}
+	keys, body, err := openReceipts(ctx, from, f)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close() //nolint:errcheck // it was only read
+	var said []receipt.Statement
+	strangers := 0
+	for b, err := range receipt.Split(io.LimitReader(body, maxReceipts)) {
+		if err != nil {
+			return nil, err
+		}
+		r, holder, err := receipt.Open(b, keys)
+		if err != nil || r.List != f.list {
+			strangers++
+			continue
+		}
+		said = append(said, receipt.Statement{Receipt: r, Holder: holder})
+	}
+	if strangers > 0 {
+		a.say("%d receipts are of none of these keys, or not of this list; they are left out", strangers)
+	}
+	return receipt.Judge(releases, slices.Collect(maps.Keys(keys)), said, f.deadline, time.Now()), nil
+}
+
+// readSigned asks an origin what was signed.
+func readSigned(ctx context.Context, from string, f receiptsFlags) ([]receipt.Release, error) {
+	root, err := readAtMost(f.root, maxRoot)
+	if err != nil {
+		return nil, withHint(err, "--root names the list's root, which you trust")
+	}
+	return subscribe.Signed(ctx, subscribe.Config{List: f.list, Root: root, Origins: []string{from}})
+}
+
+// openReceipts returns the keys that count, and the receipts that an origin has.
+func openReceipts(ctx context.Context, from string, f receiptsFlags) (receipt.Keys, io.ReadCloser, error) {
+	var text string
+	var body io.ReadCloser
+	if strings.Contains(from, "://") {
+		if f.keys == "" || f.token == "" {
+			return nil, nil, usage("--keys and --token are needed to read an origin over HTTP")
+		}
+		var err error
+		if body, err = fetchReceipts(ctx, from, f); err != nil {
+			return nil, nil, err
+		}
+	} else {
+		o, err := origin.Open(from, origin.Options{})
+		if err != nil {
+			return nil, nil, err
+		}
+		if text, err = o.SubscriberKeys(f.list); err != nil {
+			return nil, nil, err
+		}
+		r, w := io.Pipe()
+		go func() { w.CloseWithError(o.WriteReceipts(f.list, w)) }()
+		body = r
+	}
+	if f.keys != "" {
+		b, err := readAtMost(f.keys, 1<<20)
+		if err != nil {
+			return nil, nil, errors.Join(err, body.Close())
+		}
+		text = string(b)
+	}
+	keys, err := receipt.ParseKeys(text)
+	if err != nil {
+		err = errors.Join(err, body.Close())
+	}
+	return keys, body, err
+}
+
+// fetchReceipts asks an origin for its receipts.
+func fetchReceipts(ctx context.Context, base string, f receiptsFlags) (io.ReadCloser, error) {
+	token, err := readAtMost(f.token, 1<<10)
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(base, "/")+"/receipts/"+f.list, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("reading receipts: %w", err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp.Body, nil
+	}
+	err = fmt.Errorf("reading receipts: the answer is %s", resp.Status)
+	if resp.StatusCode == http.StatusUnauthorized {
+		err = withHint(err, "the token lies in receipts/%s/_/token in the origin's folder", f.list)
+	}
+	return nil, errors.Join(err, resp.Body.Close())
+}
+
+// standingJSON is how one subscriber stands, as programs read it.
+type standingJSON struct {
+	Subscriber string    `json:"subscriber"`
+	State      string    `json:"state"` // enforces, behind, never, late or differs
+	Serial     uint64    `json:"serial,omitempty"`
+	Enforced   time.Time `json:"enforced,omitzero"`
+	Seconds    *float64  `json:"seconds,omitempty"` // from the release to that time
+}
+
+func standingToJSON(s receipt.Standing) standingJSON {
+	out := standingJSON{Subscriber: s.Subscriber, State: string(s.State), Serial: s.Serial, Enforced: s.Enforced}
+	if s.Serial > 0 && s.Took >= 0 {
+		seconds := s.Took.Seconds()
+		out.Seconds = &seconds
+	}
+	return out
+}
+
+// showStandings prints them, and fails if somebody is late or differs.
+func (a *app) showStandings(all []receipt.Standing, f receiptsFlags) error {
+	wrong := 0
+	for _, s := range all {
+		if s.State == receipt.Late || s.State == receipt.Differs {
+			wrong++
+		}
+	}
+	var err error
+	if f.asJSON {
+		for _, s := range all {
+			err = errors.Join(err, a.printJSON(standingToJSON(s)))
+		}
+	} else {
+		err = a.printStandings(all)
+	}
+	if err == nil && wrong > 0 {
+		err = fmt.Errorf("%d of %s late, or with another state than was signed; the deadline is %s", wrong,
+			plural(uint64(len(all)), "subscriber", "subscribers"), f.deadline)
+	}
+	return err
+}
+
+func (a *app) printStandings(all []receipt.Standing) error {
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "subscriber\tstate\tserial\tenforced\tafter")
+	for _, s := range all {
+		serial, enforced, after := "-", "-", "-"
+		if s.Serial > 0 {
+			serial, enforced = fmt.Sprint(s.Serial), s.Enforced.Format(time.RFC3339)
+			if s.Took >= 0 {
+				after = s.Took.String()
+			}
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", s.Subscriber, s.State, serial, enforced, after)
+	}
+	return w.Flush()
+}
