@@ -20,13 +20,20 @@ import (
 // line. Place and expires say nothing more; they are what a release finds entries by, see [place]. The changes of an
 // operation are those behind the last change of the operation before, up to its own. Its checks have lines, in the order of
 // its hash.
-const schema = `
+const schema = schemaHistory + schemaState
+
+const schemaHistory = `
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE operations (
 	id INTEGER PRIMARY KEY, time TEXT NOT NULL, author TEXT NOT NULL, kind TEXT NOT NULL, reason TEXT NOT NULL,
 	reference TEXT NOT NULL, added INTEGER NOT NULL, removed INTEGER NOT NULL, last_change INTEGER NOT NULL,
 	changes_hash TEXT NOT NULL, entries INTEGER NOT NULL, digest TEXT NOT NULL, hash TEXT NOT NULL);
 CREATE TABLE changes (id INTEGER PRIMARY KEY, sign TEXT NOT NULL, target TEXT NOT NULL, attributes TEXT NOT NULL);
+CREATE TABLE releases (serial INTEGER PRIMARY KEY, operation INTEGER NOT NULL, head TEXT NOT NULL, pushed TEXT NOT NULL);
+`
+
+// schemaState has what version 2 has changed; see [upgrade].
+const schemaState = `
 CREATE INDEX operations_hash ON operations (hash);
 CREATE TABLE entries (target TEXT PRIMARY KEY, attributes TEXT NOT NULL, place TEXT, expires INTEGER) WITHOUT ROWID;
 CREATE INDEX entries_place ON entries (place) WHERE place IS NOT NULL;
@@ -36,10 +43,9 @@ CREATE TABLE checks (
 	PRIMARY KEY (operation, line)) WITHOUT ROWID;
 CREATE INDEX checks_target ON checks (target, checked, operation, removed);
 CREATE INDEX changes_pages ON changes (target) WHERE ` + urlTargets + `;
-CREATE TABLE releases (serial INTEGER PRIMARY KEY, operation INTEGER NOT NULL, head TEXT NOT NULL, pushed TEXT NOT NULL);
 `
 
-// schemaVersion is kept in meta; a ledger of another version is not opened.
+// schemaVersion is kept in meta. A ledger of an older version is upgraded when it is opened, one of a newer is not opened.
 const schemaVersion = "2"
 
 // Names in the agency's folder.
@@ -72,7 +78,7 @@ func Open(dir string) (*Ledger, error) {
 		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
 	l := &Ledger{dir: dir, db: db}
-	if err := l.readMeta(); err != nil {
+	if err := errors.Join(upgrade(context.Background(), db), l.readMeta()); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening %s: %w", path, err), db.Close())
 	}
 	return l, nil

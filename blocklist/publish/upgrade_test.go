@@ -1,0 +1,60 @@
+package publish_test
+
+import (
+	"database/sql"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+// version1 makes a ledger what it would have been in version 1.
+const version1 = `
+CREATE TABLE entries_1 (target TEXT PRIMARY KEY, attributes TEXT NOT NULL) WITHOUT ROWID;
+INSERT INTO entries_1 SELECT target, attributes FROM entries;
+DROP TABLE entries; DROP TABLE checks; DROP INDEX changes_pages; DROP INDEX operations_hash;
+ALTER TABLE entries_1 RENAME TO entries;
+UPDATE meta SET value = '1' WHERE key = 'version';
+`
+
+const allEntries = `SELECT group_concat(concat_ws(' ', target, attributes, ifnull(place, '-'), ifnull(expires, '-')), char(10)) FROM entries`
+
+func TestUpgrade(t *testing.T) {
+	a := newAgency(t)
+	_, err := a.Add(t.Context(), entries(t, "example.com", "a.example.org expires=2030-01-02", "https://www.example.net/page ref=7"), cause)
+	require.NoError(t, err)
+	a.release(t)
+	require.NoError(t, a.Close())
+	want := readLedger(t, a.dir, allEntries)
+	tamper(t, a.dir, version1)
+
+	a.open(t)
+	assert.Equal(t, want, readLedger(t, a.dir, allEntries))
+	assert.Contains(t, want, "org.example.a.")
+	_, err = a.Verify(t.Context())
+	require.NoError(t, err)
+	_, err = a.Takedowns(t.Context(), publish.Platforms{})
+	require.NoError(t, err)
+	_, err = a.Add(t.Context(), entries(t, "example.edu"), cause)
+	require.NoError(t, err)
+	a.release(t)
+	require.NoError(t, a.Close())
+
+	tamper(t, a.dir, `UPDATE meta SET value = '3' WHERE key = 'version'`)
+	_, err = publish.Open(a.dir)
+	require.ErrorIs(t, err, blocklist.ErrMalformed)
+	assert.ErrorContains(t, err, `version "3"`)
+}
+
+func readLedger(t *testing.T, dir, question string) (answer string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(dir, "ledger.db"))
+	require.NoError(t, err)
+	require.NoError(t, db.QueryRowContext(t.Context(), question).Scan(&answer))
+	require.NoError(t, db.Close())
+	return answer
+}
