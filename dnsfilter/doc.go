@@ -57,7 +57,9 @@
 //
 // Nothing here logs or keeps a client's address or a name that was asked for.
 //
-// The limits are fixed: 4096 questions wait for the upstream at once, and what comes beyond is dropped; 1000 TCP
+// The limits are fixed: 4096 questions wait for the upstream at once, and what comes beyond is dropped, or beyond 3072 what comes from
+// a network of clients that has 256 of them, or for names below one parent that have; whoever could have an expired answer
+// instead waits no longer than 1.8 seconds; 1000 TCP
 // connections, 100 of a client, the idlest of which makes room for another; 100 queries of a connection wait at once; 8 seconds
 // idle on TCP and 2 seconds for a first message, for the rest of one once begun, or for a write; 5 seconds for an answer.
 package dnsfilter

@@ -15,6 +15,9 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
+// staleAfter is how long a client waits that could have an expired answer instead (RFC 8767, section 5).
+const staleAfter = 1800 * time.Millisecond
+
 // errFault is what waiting clients get of an upstream that panicked.
 var errFault = errors.New("the upstream failed")
 
@@ -26,11 +29,14 @@ type flight struct {
 	home    *socket // that flushes its late answers itself when the lane is idle
 	waiters []waiter
 	begun   time.Time
+	place   crowdPlace
+	number  uint64 // flights that this one was before; for timers, since flights are used again
 }
 
 // waiter is a client that waits: at a UDP socket, or a goroutine at a channel.
 type waiter struct {
 	query  query
+	place  crowdPlace
 	socket *socket
 	peer   batch.Peer
 	done   chan<- []byte
@@ -41,30 +47,37 @@ type flights struct {
 	mu sync.Mutex
 	by map[uint64]*flight
 	n  int // waiters
+
+	crowd crowd
 }
 
 // join adds a waiter, if there is one, to the flight for a query. If it is the first, the flight is returned, to be begun. False
 // means that too many wait.
 func (s *Server) join(q *query, w waiter) (begun *flight, ok bool) {
-	hash := s.cache.hash(q.key)
+	hash, place := s.cache.hash(q.key), s.crowdPlace(q)
 	f := &s.flights
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.n >= maxWaiting || len(f.by) >= maxWaiting {
+	at := f.by[hash]
+	joins := at != nil && bytes.Equal(at.query.key, q.key)
+	if f.isFull(place, joins) {
 		q.counters.dropped.Add(1)
 		return nil, false
 	}
-	at := f.by[hash]
-	if at == nil || !bytes.Equal(at.query.key, q.key) {
+	if !joins {
 		begun = s.spare.Get().(*flight) //nolint:forcetypeassert // nothing else is put in
 		begun.server, begun.hash, begun.home = s, hash, w.socket
 		q.copyTo(&begun.query)
 		at = begun
+		at.place = place
+		f.crowd.parents[place.parent]++
 		f.by[hash] = at
 	}
 	if w.socket != nil || w.done != nil {
 		at.waiters = append(at.waiters, w)
 		q.copyTo(&at.waiters[len(at.waiters)-1].query)
+		at.waiters[len(at.waiters)-1].place = place
+		f.crowd.clients[place.client]++
 		f.n++
 	}
 	return begun, true
@@ -77,12 +90,26 @@ func (f *flights) leave(at *flight) {
 	if f.by[at.hash] == at {
 		delete(f.by, at.hash)
 	}
-	f.n -= len(at.waiters)
+	f.crowd.parents[at.place.parent]--
+	at.number++
+	f.leaveAll(at.waiters)
+}
+
+// leaveAll takes waiters out of the count.
+func (f *flights) leaveAll(waiters []waiter) {
+	f.n -= len(waiters)
+	for i := range waiters {
+		f.crowd.clients[waiters[i].place.client]--
+	}
 }
 
 // begin asks the upstream: over the lane, which is then to be flushed, or in a goroutine if there is none.
 func (at *flight) begin(c *course, lane *upstream.Lane) (flush bool) {
 	at.begun = time.Now()
+	if at.query.stale {
+		number := at.number
+		time.AfterFunc(staleAfter, func() { at.server.standIn(at, number) })
+	}
 	if lane == nil {
 		at.home = nil // nobody tells when it is idle
 		go at.exchange(c.upstream)
@@ -139,8 +166,12 @@ func (at *flight) deliver(w *waiter, body []byte, err error) {
 func (s *Server) complete(dst []byte, q *query, body []byte, err error) []byte {
 	failed := err != nil || count(body, 2)&maskRcode == dns.RcodeServerFailure
 	if failed {
-		if m, how := s.cache.get(dst, q, s.cache.now()); how == stale {
+		switch m, how := s.cache.get(dst, q, s.cache.now()); how {
+		case notFound:
+		case stale:
 			return s.deliver(s.current.Load(), q, m, outdate(m))
+		default: // it has come meanwhile
+			return s.deliver(s.current.Load(), q, m, 0)
 		}
 	}
 	if err != nil {
@@ -148,6 +179,32 @@ func (s *Server) complete(dst []byte, q *query, body []byte, err error) []byte {
 		return q.refuse(dst[:0], dns.RcodeServerFailure, failureCode(err))
 	}
 	return s.deliver(s.current.Load(), q, append(dst[:0], body...), 0)
+}
+
+// standIn gives those who wait for a flight the expired answer that is held (RFC 8767, section 5). The flight goes on; until an
+// upstream answers again, nobody else is made to wait for it who can be served otherwise.
+func (s *Server) standIn(at *flight, number uint64) {
+	defer s.survive()
+	f := &s.flights
+	f.mu.Lock()
+	if at.number != number || len(at.waiters) == 0 {
+		f.mu.Unlock()
+		return
+	}
+	waiters := at.waiters
+	at.waiters = nil
+	f.leaveAll(waiters)
+	f.mu.Unlock()
+	s.failed.Store(s.cache.now())
+	for i := range waiters {
+		w := &waiters[i]
+		if w.done != nil {
+			w.done <- s.complete(nil, &w.query, nil, context.DeadlineExceeded)
+			continue
+		}
+		w.socket.deliver(w, nil, context.DeadlineExceeded)
+		w.socket.flushLate()
+	}
 }
 
 // failureCode tells an upstream that was silent (22, No Reachable Authority) from one that could not be spoken to (23,

@@ -30,6 +30,7 @@ type query struct {
 
 	sentCookie []byte           // of the client, and whatever it takes for ours; nil if there is none
 	stamped    bool             // cookie is to be in the answer
+	stale      bool             // there is an expired answer
 	cookie     [fullCookie]byte // made by stampCookie
 
 	buf     [2 * (blocklist.MaxName + 5)]byte
@@ -191,6 +192,7 @@ func (q *query) copyTo(to *query) {
 	to.edns, to.do, to.version, to.size = q.edns, q.do, q.version, q.size
 	to.structured = q.structured
 	to.allowed, to.client, to.counters = q.allowed, q.client, q.counters
+	to.stale = q.stale
 	to.sentCookie, to.stamped, to.cookie = nil, q.stamped, q.cookie
 	to.key = append(to.buf[:0], q.key...)
 	half := len(to.buf) / 2

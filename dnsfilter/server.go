@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -57,6 +58,7 @@ type Server struct {
 
 	conns    connections
 	alarm    *alarm
+	turns    chan struct{} // of connections
 	latency  prometheus.Histogram
 	shared   counters // of all but the sockets
 	mu       sync.Mutex
@@ -88,7 +90,7 @@ func New(c Config) (*Server, error) {
 	s := &Server{store: c.Store, cache: newCache(max(c.Cache, 0)), log: c.Log, latency: newLatency()}
 	s.unix = func() uint32 { return uint32(time.Now().Unix()) }
 	s.secrets = []CookieSecret{newCookieSecret()}
-	s.alarm = newAlarm()
+	s.alarm, s.turns = newAlarm(), make(chan struct{}, max(runtime.GOMAXPROCS(0)/2, 1))
 	s.flights.by = make(map[uint64]*flight)
 	s.spare.New = func() any { return new(flight) }
 	s.Reconfigure(c.Policy, c.Upstream)
@@ -170,9 +172,11 @@ func (s *Server) local(c *course, dst []byte, q *query, now uint32) (m []byte, a
 	if q.qtype == dns.TypeANY && (!q.do || !q.overStream()) {
 		return q.minimalAny(dst), false
 	}
+	q.stale = false
 	m, how := s.cache.get(dst, q, now)
 	switch {
 	case how == notFound, how == stale && !s.ailing(now):
+		q.stale = how == stale
 		return nil, true
 	case how == stale:
 		q.counters.hits.Add(1)

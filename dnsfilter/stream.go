@@ -120,20 +120,30 @@ func (c *stream) answer(packet []byte) {
 	}
 	q.size = dns.MaxMsgSize
 	current := s.current.Load()
-	m, ok := s.admit(current, c.buf[:0], q, c.client, true)
-	if ok {
-		var wait bool
-		if m, wait = s.begin(current, c.buf[:0], q); wait {
-			waiting := &query{}
-			q.copyTo(waiting)
-			c.later(func() []byte { return s.resolve(current, waiting) })
-			return
-		}
+	m, wait := c.find(current)
+	if wait {
+		waiting := &query{}
+		q.copyTo(waiting)
+		c.later(func() []byte { return s.resolve(current, waiting) })
+		return
 	}
 	c.send(m)
 	if cap(m) > 0 && cap(m) <= maxQuery { // a longer one is not worth keeping
 		c.buf = m
 	}
+}
+
+// find returns the answer to the query if there is one at once, and whether the upstream has to be waited for. Of all
+// connections only some are at it at a time, so that many busy ones leave processors for queries over UDP.
+func (c *stream) find(current *course) (m []byte, wait bool) {
+	s := c.server
+	s.turns <- struct{}{}
+	defer func() { <-s.turns }()
+	m, ok := s.admit(current, c.buf[:0], &c.query, c.client, true)
+	if !ok {
+		return m, false
+	}
+	return s.begin(current, c.buf[:0], &c.query)
 }
 
 // later sends what a goroutine finds out.

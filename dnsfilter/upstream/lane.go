@@ -216,7 +216,8 @@ func (l *Lane) tick() {
 		if now.Before(e.next) {
 			continue
 		}
-		l.f.resolvers[e.tries[e.n-1].resolver].late(e.wait)
+		last := &e.tries[e.n-1]
+		l.f.resolvers[last.resolver].late(e.wait, last.sent)
 		if done, ok := l.advance(e, now, context.DeadlineExceeded); ok {
 			ended = append(ended, done)
 		}

@@ -19,10 +19,12 @@ type resolver struct {
 	record record
 	delay  atomic.Int64 // smoothed, ns; 0: never answered
 	last   atomic.Int64 // when it was asked, ns
+	heard  atomic.Int64 // when it answered, ns
 }
 
 // answered takes the time that an answer took into account.
-func (r *resolver) answered(took time.Duration) {
+func (r *resolver) answered(took time.Duration, now time.Time) {
+	r.heard.Store(now.UnixNano())
 	r.record.answered(took)
 	old := r.delay.Load()
 	if old == 0 {
@@ -31,9 +33,12 @@ func (r *resolver) answered(took time.Duration) {
 	r.delay.Store(max(old+(int64(took)-old)/8, 1))
 }
 
-// late notes that no answer came in the time given.
-func (r *resolver) late(waited time.Duration) {
+// late notes that no answer came in the time given. If others came meanwhile it was not the resolver, but the name.
+func (r *resolver) late(waited time.Duration, since time.Time) {
 	r.record.late.Add(1)
+	if r.heard.Load() > since.UnixNano() {
+		return
+	}
 	r.delay.Store(min(max(2*r.delay.Load(), int64(waited)), int64(answerLimit)))
 }
 

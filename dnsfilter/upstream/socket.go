@@ -162,7 +162,7 @@ func (l *Lane) receive(w way, resolver int, reply []byte, now time.Time) (outcom
 	}
 	delete(w.waiting(), id)
 	t := e.tryOf(w, id)
-	l.f.resolvers[resolver].answered(now.Sub(t.sent))
+	l.f.resolvers[resolver].answered(now.Sub(t.sent), now)
 	return l.settle(e, t, reply, now)
 }
 
@@ -188,7 +188,7 @@ func (s *socket) refused(why error) {
 	l.mu.Lock()
 	var ended []outcome
 	now := time.Now()
-	l.f.resolvers[s.resolver].late(answerLimit)
+	l.f.resolvers[s.resolver].late(answerLimit, now)
 	waiting := slices.Collect(maps.Values(s.pending))
 	clear(s.pending)
 	for _, e := range waiting {

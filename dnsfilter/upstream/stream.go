@@ -203,7 +203,7 @@ func (s *stream) end(why error) {
 	}
 	now := time.Now()
 	if !s.served && len(s.pending) > 0 {
-		l.f.resolvers[s.resolver].late(answerLimit)
+		l.f.resolvers[s.resolver].late(answerLimit, now)
 	}
 	var ended []outcome
 	for id, e := range s.pending {
