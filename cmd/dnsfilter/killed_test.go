@@ -30,7 +30,7 @@ http {
 
 // TestKilled runs an agency, an origin, a mirror (the real nginx) and two resolvers as processes of their own, and ends each of
 // them with kill -9 in the middle of its work, round after round. What was listed is blocked throughout, what never was is
-// never blocked, and in the end both resolvers enforce the newest release.
+// never blocked, in the end both resolvers enforce the newest release, and the one that has a key for it has said so.
 func TestKilled(t *testing.T) {
 	nginx, err := exec.LookPath("nginx")
 	if err != nil {
@@ -57,6 +57,9 @@ func testKilled(k *killed) {
 		assert.Eventually(t, func() bool { return rcode(r, last) == dns.RcodeNameError }, 90*time.Second, 50*time.Millisecond, "%s", r)
 		assert.Equal(t, dns.RcodeSuccess, rcode(r, fmt.Sprintf("n%d.example.net", rounds-2)), r)
 	}
+	receipts := []string{"receipts", "ORIGIN", "--list", "it.example/test", "--root", "DIR/root.json"}
+	assert.Eventually(t, func() bool { return k.command(t.Context(), "blocklist", receipts...).Run() == nil }, 30*time.Second, time.Second)
+	k.run(receipts...)
 	stop()
 	wg.Wait()
 	k.run("-C", "DIR", "verify")
@@ -85,12 +88,14 @@ func newKilled(t *testing.T, nginx string, flags []string) *killed {
 		k.run("-C", "DIR", "subscriber", "add", "isp.example", "isp.pub", "--reason", "test")
 		k.identity, setting = []string{"--identity", "isp.age"}, ", identity: isp.age"
 	}
+	k.run("keygen", "-o", "receipts.key", "--no-passphrase")
+	k.run("origin", "subscriber", "add", "ORIGIN", "--list", "it.example/test", "receipts.pub")
 	k.run("-C", "DIR", "import", "list.txt", "--reason", "test")
 	k.from = k.serveOrigin()
 	k.copy()
 	mirror := freeAddr(t)
 	k.write("nginx.conf", fmt.Sprintf(killedNginx, mirror, filepath.Join(k.dir, "MIRROR")))
-	for i, from := range []string{k.from, "http://" + mirror} {
+	for i, from := range []string{fmt.Sprintf("[%q], receipts: receipts.key", k.from), fmt.Sprintf("[%q]", "http://"+mirror)} {
 		k.resolver = freeAddr(t)
 		k.resolvers = append(k.resolvers, k.resolver)
 		k.write(fmt.Sprintf("r%d.yaml", i), fmt.Sprintf(`
@@ -98,7 +103,7 @@ listen: [udp://%[1]s, tcp://%[1]s]
 upstream: [%[2]s]
 state: state%[3]d
 lists:
-  - {name: it.example/test, root: DIR/root.json, from: [%[4]q], action: nxdomain%[5]s}
+  - {name: it.example/test, root: DIR/root.json, from: %[4]s, action: nxdomain%[5]s}
 `, k.resolver, k.upstream(), i, from, setting))
 		k.servers = append(k.servers, k.start("dnsfilter", "serve", "-c", fmt.Sprintf("r%d.yaml", i)))
 	}
