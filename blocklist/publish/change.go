@@ -25,22 +25,17 @@ type Result struct {
 // Add lists entries. An entry that is there with other attributes gets the new ones. If the guards hold one of them,
 // nothing is changed, and the error is a [*guard.HeldError]; with c.Override they are taken all the same.
 func (l *Ledger) Add(ctx context.Context, entries []blocklist.Entry, c Cause) (Result, error) {
-	return l.change(ctx, KindAdd, c, func(o *operation, r *Result) error {
-		check, err := l.newCheck(ctx, c)
-		if err != nil {
-			return err
-		}
+	return l.put(ctx, KindAdd, withoutErrors(entries), c, nil)
+}
+
+func withoutErrors(entries []blocklist.Entry) iter.Seq2[blocklist.Entry, error] {
+	return func(yield func(blocklist.Entry, error) bool) {
 		for _, e := range entries {
-			if err := check.entry(ctx, o, e); err != nil {
-				return err
-			}
-			if err := o.put(ctx, e, r); err != nil {
-				return err
+			if !yield(e, nil) {
+				return
 			}
 		}
-		r.Findings = check.found()
-		return check.held()
-	})
+	}
 }
 
 // Remove takes entries out, by their targets; attributes don't matter. If one of them is not there, nothing is changed.
@@ -60,33 +55,24 @@ func (l *Ledger) Remove(ctx context.Context, entries []blocklist.Entry, c Cause)
 // release decides about it. An error in the stream changes nothing. Progress, if it is not nil,
 // is called now and then with the number of entries read.
 func (l *Ledger) Import(ctx context.Context, entries iter.Seq2[blocklist.Entry, error], c Cause, progress func(uint64)) (Result, error) {
-	return l.change(ctx, KindImport, c, func(o *operation, r *Result) error {
+	return l.put(ctx, KindImport, entries, c, progress)
+}
+
+func (l *Ledger) put(ctx context.Context, kind string, entries iter.Seq2[blocklist.Entry, error], c Cause, progress func(uint64)) (Result, error) {
+	return l.change(ctx, kind, c, func(o *operation, r *Result) error {
 		check, err := l.newCheck(ctx, c)
 		if err != nil {
 			return err
 		}
-		check.bulk = true
-		var read uint64
-		for e, err := range entries {
-			if err != nil {
-				return err
-			}
-			if read++; progress != nil && read%4096 == 0 {
-				progress(read)
-			}
-			before := check.refused
-			if err := check.entry(ctx, o, e); err != nil {
-				return err
-			}
-			if check.refused > before {
-				continue
-			}
-			if err := o.put(ctx, e, r); err != nil {
-				return err
-			}
+		check.bulk = kind == KindImport
+		if err := o.put(ctx, entries, &batch{limit: maxBatch}, check, r, progress); err != nil {
+			return err
 		}
 		r.Refused, r.Findings = check.refused, check.found()
-		return nil
+		if check.bulk {
+			return nil
+		}
+		return check.held()
 	})
 }
 
@@ -117,7 +103,7 @@ func withoutOverride(reason string) string {
 
 // statements are what an operation runs once or more for each entry.
 type statements struct {
-	insert, find, update, remove, log *sql.Stmt
+	find, put, remove, log *sql.Stmt
 }
 
 func (s *statements) prepare(ctx context.Context, tx *sql.Tx) error {
@@ -125,9 +111,9 @@ func (s *statements) prepare(ctx context.Context, tx *sql.Tx) error {
 		stmt **sql.Stmt
 		text string
 	}{
-		{&s.insert, `INSERT INTO entries (target, attributes, place, expires) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`},
 		{&s.find, `SELECT attributes FROM entries WHERE target = ?`},
-		{&s.update, `UPDATE entries SET attributes = ?, expires = ? WHERE target = ?`},
+		{&s.put, `INSERT INTO entries (target, attributes, place, expires) VALUES (?, ?, ?, ?)
+			ON CONFLICT (target) DO UPDATE SET attributes = excluded.attributes, expires = excluded.expires`},
 		{&s.remove, `DELETE FROM entries WHERE target = ?`},
 		{&s.log, `INSERT INTO changes (id, sign, target, attributes) VALUES (?, ?, ?, ?)`},
 	} {
@@ -139,46 +125,23 @@ func (s *statements) prepare(ctx context.Context, tx *sql.Tx) error {
 	return nil
 }
 
-// put lists an entry.
-func (o *operation) put(ctx context.Context, e blocklist.Entry, r *Result) error {
-	line := e.String()
-	if len(line) > blocklist.MaxLine {
-		return fmt.Errorf("entry %.80q: %w: its line is longer than 64 KiB", line, blocklist.ErrTooLarge)
+// find returns the attributes of the entry with a target, and false if there is none.
+func (o *operation) find(ctx context.Context, target string) (attributes string, listed bool, err error) {
+	err = o.stmts.find.QueryRowContext(ctx, target).Scan(&attributes)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", false, nil
 	}
-	target := e.Target()
-	attributes := line[len(target):]
-	done, err := o.stmts.insert.ExecContext(ctx, target, attributes, place(e), expires(e))
-	if err != nil {
-		return err
-	}
-	if n, err := done.RowsAffected(); err != nil || n == 1 {
-		r.Added++
-		return errors.Join(err, o.log(ctx, '+', target, attributes))
-	}
-	var held string
-	if err := o.stmts.find.QueryRowContext(ctx, target).Scan(&held); err != nil {
-		return err
-	}
-	if held == attributes {
-		r.Unchanged++
-		return nil
-	}
-	r.Changed++
-	if _, err := o.stmts.update.ExecContext(ctx, attributes, expires(e), target); err != nil {
-		return err
-	}
-	return errors.Join(o.log(ctx, '-', target, held), o.log(ctx, '+', target, attributes))
+	return attributes, err == nil, err
 }
 
 // remove takes an entry out.
 func (o *operation) remove(ctx context.Context, target string, r *Result) error {
-	var held string
-	err := o.stmts.find.QueryRowContext(ctx, target).Scan(&held)
-	if errors.Is(err, sql.ErrNoRows) {
-		return fmt.Errorf("removing %q: %w", target, ErrNotListed)
-	}
+	held, listed, err := o.find(ctx, target)
 	if err != nil {
 		return err
+	}
+	if !listed {
+		return fmt.Errorf("removing %q: %w", target, ErrNotListed)
 	}
 	r.Removed++
 	_, err = o.stmts.remove.ExecContext(ctx, target)

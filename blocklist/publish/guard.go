@@ -135,15 +135,8 @@ func (l *Ledger) newCheck(ctx context.Context, c Cause) (*check, error) {
 	return &check{guard: g, override: c.Override != ""}, err
 }
 
-// entry checks one entry. What is listed and blocks already is not new.
-func (c *check) entry(ctx context.Context, o *operation, e blocklist.Entry) error {
-	found := c.guard.Entry(e)
-	if len(found) == 0 {
-		return nil
-	}
-	if listed, err := o.blocks(ctx, e.Target()); err != nil || listed {
-		return err
-	}
+// passes notes what was found in an entry that is new, and tells whether it may come in.
+func (c *check) passes(found []guard.Finding) bool {
 	holds := false
 	for _, f := range found {
 		to := &c.telling
@@ -156,8 +149,9 @@ func (c *check) entry(ctx context.Context, o *operation, e blocklist.Entry) erro
 	}
 	if holds && !c.override {
 		c.refused++
+		return false
 	}
-	return nil
+	return true
 }
 
 func (c *check) found() []guard.Finding { return append(c.holding, c.telling...) }
@@ -168,20 +162,6 @@ func (c *check) held() error {
 		return nil
 	}
 	return &guard.HeldError{Report: &guard.Report{Findings: c.found(), Held: uint64(len(c.holding)), Reported: uint64(len(c.telling))}}
-}
-
-// blocks tells whether an entry with a target is there, and is not only monitored.
-func (o *operation) blocks(ctx context.Context, target string) (bool, error) {
-	var attributes string
-	err := o.stmts.find.QueryRowContext(ctx, target).Scan(&attributes)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	e, err := readEntry(target, attributes)
-	return !e.Monitor, err
 }
 
 // guardRelease asks the guards about the state after the operation now, against the newest release that was pushed. It

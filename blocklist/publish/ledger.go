@@ -36,14 +36,20 @@ CREATE TABLE releases (serial INTEGER PRIMARY KEY, operation INTEGER NOT NULL, h
 const schemaState = `
 CREATE INDEX operations_hash ON operations (hash);
 CREATE TABLE entries (target TEXT PRIMARY KEY, attributes TEXT NOT NULL, place TEXT, expires INTEGER) WITHOUT ROWID;
-CREATE INDEX entries_place ON entries (place) WHERE place IS NOT NULL;
-CREATE INDEX entries_expires ON entries (expires) WHERE expires IS NOT NULL;
 CREATE TABLE checks (
 	operation INTEGER NOT NULL, line INTEGER NOT NULL, target TEXT NOT NULL, checked TEXT NOT NULL, removed INTEGER NOT NULL,
 	PRIMARY KEY (operation, line)) WITHOUT ROWID;
 CREATE INDEX checks_target ON checks (target, checked, operation, removed);
+` + schemaIndexes
+
+// schemaIndexes has the indexes that each entry may be in. For many entries they are made anew, see [operation.put].
+const schemaIndexes = `
+CREATE INDEX entries_place ON entries (place) WHERE place IS NOT NULL;
+CREATE INDEX entries_expires ON entries (expires) WHERE expires IS NOT NULL;
 CREATE INDEX changes_pages ON changes (target) WHERE ` + urlTargets + `;
 `
+
+const dropIndexes = `DROP INDEX entries_place; DROP INDEX entries_expires; DROP INDEX changes_pages;`
 
 // schemaVersion is kept in meta. A ledger of an older version is upgraded when it is opened, one of a newer is not opened.
 const schemaVersion = "2"
