@@ -6,8 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,9 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/trust/trusttest"
-	"github.com/argine-dns/argine/blocklist/subscribe"
 )
 
 func (s *subscriber) run(t *testing.T) {
@@ -156,6 +152,40 @@ func TestLyingEvents(t *testing.T) {
 	}
 }
 
+// Whoever starts before the network does has the list a moment after, and does not hammer an origin that stays away.
+func TestFirstPollsFail(t *testing.T) {
+	for name, failing := range map[string]int64{"late": 4, "gone": 1 << 40} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := trusttest.NewAgency(t, online.Key)
+				m := a.NewMirror(online)
+				m.Expires = time.Now().Add(1000 * hour)
+				m.Publish(a.Release(1, "example.org"))
+				w := &world{events: http.NotFound}
+				mirror := http.FileServer(http.Dir(m.Dir))
+				w.files = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+					if w.polls.Load() <= failing {
+						rw.WriteHeader(http.StatusBadGateway)
+						return
+					}
+					mirror.ServeHTTP(rw, r)
+				})
+				s := newSubscriber(t, a, "http://origin.example")
+				s.c.Client = &http.Client{Transport: w}
+				s.restart(t, "http://origin.example")
+				s.run(t)
+				time.Sleep(20 * time.Second)
+				assert.LessOrEqual(t, w.polls.Load(), int64(6))
+				assert.Equal(t, name == "late", s.Status().Serial == 1)
+				time.Sleep(3 * hour)
+				if name == "gone" {
+					assert.InDelta(t, 95, w.polls.Load(), 15, "every two minutes")
+				}
+			})
+		})
+	}
+}
+
 func TestPollOnly(t *testing.T) {
 	o, a, server := newOrigin(t)
 	push(t, o, a, a.Release(1, "example.org"))
@@ -173,72 +203,4 @@ func TestPollOnly(t *testing.T) {
 	require.Eventually(t, func() bool { return s.Status().Serial == 1 }, 10*time.Second, time.Millisecond)
 	time.Sleep(50 * time.Millisecond)
 	assert.Zero(t, asked.Load())
-}
-
-// TestCrowd has many whole subscribers on one origin. ARGINE_CROWD says how many.
-func TestCrowd(t *testing.T) {
-	many, err := strconv.Atoi(os.Getenv("ARGINE_CROWD"))
-	if err != nil {
-		many = 30
-	}
-	o, a, _ := newOrigin(t)
-	r := a.Release(1, "example.org")
-	push(t, o, a, r)
-	var mu sync.Mutex
-	requests := map[string]int{}
-	var asked time.Time // last for a timestamp: then all know
-	handler := o.Handler()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		name := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
-		if requests[name]++; name == "timestamp.json" {
-			asked = time.Now()
-		}
-		mu.Unlock()
-		handler.ServeHTTP(w, r)
-	}))
-	t.Cleanup(server.Close)
-	crowd := make([]*subscriber, many)
-	for i := range crowd {
-		crowd[i] = &subscriber{dir: t.TempDir(), c: subscribe.Config{List: a.List, Root: a.Roots[0], Origins: []string{server.URL}, Interval: time.Hour}}
-		crowd[i].start(t)
-		t.Cleanup(func() { assert.NoError(t, crowd[i].store.Close()) })
-		crowd[i].run(t)
-	}
-	arrived := func(serial uint64) (last time.Duration) {
-		start := time.Now()
-		for _, s := range crowd {
-			for s.Status().Serial != serial {
-				require.Less(t, time.Since(start), 5*time.Minute, "%v", s.Status().Err)
-				time.Sleep(time.Millisecond)
-			}
-		}
-		return time.Since(start)
-	}
-	arrived(1)
-	require.Eventually(t, func() bool {
-		mu.Lock()
-		defer mu.Unlock()
-		return requests["events"] >= many
-	}, time.Minute, time.Millisecond)
-	time.Sleep(time.Second)
-	mu.Lock()
-	clear(requests)
-	mu.Unlock()
-	push(t, o, a, a.Delta(r, "+example.net"))
-	pushed := time.Now()
-	took := arrived(2)
-	time.Sleep(time.Second)
-	mu.Lock()
-	defer mu.Unlock()
-	total := 0
-	for _, n := range requests {
-		total += n
-	}
-	t.Logf("%d subscribers knew within %s, enforced within %s, %.1f requests each: %v", many,
-		asked.Sub(pushed).Round(time.Millisecond), took.Round(time.Millisecond), float64(total)/float64(many), requests)
-	assert.LessOrEqual(t, total, 6*many, "timestamp, next root, snapshot, targets, delta")
-	_, listed := crowd[0].store.LookupHost("example.net")
-	assert.True(t, listed)
-	assert.NotErrorIs(t, crowd[0].Status().Err, blocklist.ErrGap)
 }

@@ -44,7 +44,7 @@ type runner struct {
 }
 
 func (r *runner) run(ctx context.Context, hints <-chan *origin) error {
-	wait := r.poll(ctx, r.c.Interval)
+	wait := r.poll(ctx, min(firstWait, r.c.Interval))
 	next := time.NewTimer(jitter(wait))
 	defer next.Stop()
 	for {
@@ -59,6 +59,10 @@ func (r *runner) run(ctx context.Context, hints <-chan *origin) error {
 		}
 	}
 }
+
+// firstWait, doubled, is the wait after a first poll that failed, and doubled again after each further one: where the network
+// comes up later than the program, as it does when a machine starts, nothing is enforced meanwhile.
+const firstWait = 500 * time.Millisecond
 
 // poll polls once, and returns how long to wait for the next time.
 func (r *runner) poll(ctx context.Context, wait time.Duration) time.Duration {

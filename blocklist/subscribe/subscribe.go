@@ -40,7 +40,8 @@ type Config struct {
 	// encrypted to them. Other lists need none.
 	Identity []byte
 	Origins  []string // base URLs (http, https) of origin and mirrors, folders with a copy, or bundles, in order of preference
-	// Interval between polls; a random tenth more or less. Zero: 30 seconds.
+	// Interval between polls; a random tenth more or less. Zero: 30 seconds. While polls fail, it doubles up to four times
+	// that; if the first one fails, it begins with a second.
 	Interval time.Duration
 	// Client for HTTP; its Transport and Jar are used. Nil: one with sensible limits and the proxy of the environment.
 	Client *http.Client
