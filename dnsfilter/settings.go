@@ -80,10 +80,13 @@ func ReadSettings(path string) (*Settings, error) {
 	if len(text) > maxSettings {
 		return nil, fmt.Errorf("reading settings: %s: %w: more than 1 MiB", path, blocklist.ErrTooLarge)
 	}
+	if len(text) == 0 { // what an interrupted write leaves must not lift every block
+		return nil, Mistakes{place{}.mistake(path, "the file is empty; a comment alone means the defaults")}
+	}
 	return parseSettings(path, text)
 }
 
-// DefaultSettings are those of an empty file.
+// DefaultSettings are those of a file that sets nothing.
 func DefaultSettings() *Settings {
 	s := &Settings{Cache: DefaultCache}
 	s.setDefaults()

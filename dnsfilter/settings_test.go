@@ -260,6 +260,13 @@ func TestOverride(t *testing.T) {
 	assert.ErrorContains(t, dnsfilter.DefaultSettings().Override(nil, []string{"127.0.0.1:5353"}, nil), "this server itself")
 }
 
+// What an interrupted write leaves is no settings: read again, it would lift every block.
+func TestEmptySettings(t *testing.T) {
+	t.Parallel()
+	_, err := dnsfilter.ReadSettings(writeFile(t, t.TempDir(), "dnsfilter.yaml", ""))
+	assert.ErrorContains(t, err, "dnsfilter.yaml:1:1: the file is empty")
+}
+
 // FuzzSettings reads any text as settings: it never panics, and each mistake has a place and a text.
 func FuzzSettings(f *testing.F) {
 	for _, seed := range []string{

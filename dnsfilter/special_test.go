@@ -12,7 +12,7 @@ import (
 
 func TestSpecialZones(t *testing.T) {
 	t.Parallel()
-	s, err := dnsfilter.ReadSettings(writeFile(t, t.TempDir(), "dnsfilter.yaml", ""))
+	s, err := dnsfilter.ReadSettings(writeFile(t, t.TempDir(), "dnsfilter.yaml", "# nothing\n"))
 	require.NoError(t, err)
 	up := &counting{next: newZone(t, "$TTL 300\n*. A 192.0.2.3\n*. PTR a.example.\n. SOA ns. h. 1 2 3 4 5\n")}
 	server := newServer(t, dnsfilter.Config{Upstream: up, Policy: s.Policy()})
@@ -70,7 +70,7 @@ func TestSpecialZones(t *testing.T) {
 func TestSpecialZonesAreAChoice(t *testing.T) {
 	t.Parallel()
 	for settings, names := range map[string]map[string]bool{
-		"":                           {"a.invalid": true, "1.0.0.10.in-addr.arpa": true},
+		"# all\n":                    {"a.invalid": true, "1.0.0.10.in-addr.arpa": true},
 		"local: [10.in-addr.arpa]\n": {"a.invalid": false, "1.0.0.10.in-addr.arpa": true},
 		"local: []\n":                {"a.invalid": false, "1.0.0.10.in-addr.arpa": false},
 	} {
@@ -96,7 +96,7 @@ func TestListedSpecialNames(t *testing.T) {
 
 func TestLoopbackNames(t *testing.T) {
 	t.Parallel()
-	s, err := dnsfilter.ReadSettings(writeFile(t, t.TempDir(), "dnsfilter.yaml", ""))
+	s, err := dnsfilter.ReadSettings(writeFile(t, t.TempDir(), "dnsfilter.yaml", "# nothing\n"))
 	require.NoError(t, err)
 	server := newServer(t, dnsfilter.Config{Upstream: &counting{}, Policy: s.Policy()})
 	for _, addr := range []string{"127.0.0.1", "::1"} {

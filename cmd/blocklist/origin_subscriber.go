@@ -42,7 +42,7 @@ func (a *app) originSubscriberAdd() *cobra.Command {
 		Short: "Take receipts that are signed with these keys",
 		Long: `Take receipts that are signed with these keys, each of one subscriber: the .pub file that "keygen --no-passphrase" made for
 it. The key's name is what receipts are shown under. Receipts are read with the token that lies in the origin's folder.`,
-		Example: "  blocklist origin subscriber add ORIGIN --list it.example/csam isp.pub",
+		Example: "  blocklist origin subscriber add ORIGIN --list it.example/csam receipts.pub",
 		Args:    args(cobra.MinimumNArgs(2)),
 	}
 	withReceipts(cmd, &list, func(o *origin.Origin, files []string) error {
