@@ -4,7 +4,7 @@ import (
 	"iter"
 	"math/bits"
 
-	"github.com/argine-dns/argine/internal/arena"
+	"github.com/argine-dns/argine/blocklist/arena"
 )
 
 // builder collects the entries of a set, 32 bytes an entry, beside the heap: compiling a long list next to lookups must not keep

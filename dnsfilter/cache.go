@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/argine-dns/argine/internal/arena"
+	"github.com/argine-dns/argine/blocklist/arena"
 )
 
 // maxStale is for how many seconds an answer that has expired may still stand in for one that can't be had (RFC 8767).

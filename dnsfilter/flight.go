@@ -107,8 +107,8 @@ func (f *flights) leaveAll(waiters []waiter) {
 func (at *flight) begin(c *course, lane *upstream.Lane) (flush bool) {
 	at.begun = time.Now()
 	if at.query.stale {
-		number := at.number
-		time.AfterFunc(staleAfter, func() { at.server.standIn(at, number) })
+		server, number := at.server, at.number // at may be another flight by then
+		time.AfterFunc(staleAfter, func() { server.standIn(at, number) })
 	}
 	if lane == nil {
 		at.home = nil // nobody tells when it is idle

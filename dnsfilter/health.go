@@ -28,15 +28,25 @@ type inForce struct {
 	follows  map[string]*follow
 }
 
-// listenMetrics opens the socket for metrics; nil if the settings have none.
-func (s *Service) listenMetrics(ctx context.Context) (net.Listener, error) {
-	if !s.settings.Metrics.IsValid() {
+// listenHTTP opens the sockets for metrics and for profiles; nil for what the settings do not ask for.
+func (s *Service) listenHTTP(ctx context.Context) (metrics, profiles net.Listener, err error) {
+	if metrics, err = listenAt(ctx, s.settings.Metrics, "metrics"); err != nil {
+		return nil, nil, err
+	}
+	if profiles, err = listenAt(ctx, s.settings.Pprof, "pprof"); err != nil && metrics != nil {
+		err = errors.Join(err, metrics.Close())
+	}
+	return metrics, profiles, err
+}
+
+// listenAt opens a socket for what the settings may ask for; nil if they do not.
+func listenAt(ctx context.Context, at netip.AddrPort, what string) (net.Listener, error) {
+	if !at.IsValid() {
 		return nil, nil
 	}
-	var c net.ListenConfig
-	l, err := c.Listen(ctx, family("tcp", s.settings.Metrics), s.settings.Metrics.String())
+	l, err := new(net.ListenConfig).Listen(ctx, family("tcp", at), at.String())
 	if err != nil {
-		return nil, fmt.Errorf("listening for metrics: %w", err)
+		return nil, fmt.Errorf("listening for %s: %w", what, err)
 	}
 	return l, nil
 }

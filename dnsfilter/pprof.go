@@ -23,16 +23,8 @@ func parsePprof(text string) (netip.AddrPort, error) {
 	return at, nil
 }
 
-// servePprof serves profiles at /debug/pprof, if the settings ask for it, until ctx ends.
-func (s *Service) servePprof(ctx context.Context) error {
-	at := s.settings.Pprof
-	if !at.IsValid() {
-		return nil
-	}
-	l, err := new(net.ListenConfig).Listen(ctx, family("tcp", at), at.String())
-	if err != nil {
-		return fmt.Errorf("listening for pprof: %w", err)
-	}
+// servePprof serves profiles at /debug/pprof until ctx ends.
+func servePprof(ctx context.Context, l net.Listener) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)

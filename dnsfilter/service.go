@@ -109,7 +109,7 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	if err != nil {
 		return err
 	}
-	metrics, err := s.listenMetrics(ctx)
+	metrics, profiles, err := s.listenHTTP(ctx)
 	if err != nil {
 		return errors.Join(err, listeners.Close())
 	}
@@ -124,9 +124,11 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	if metrics != nil {
 		g.Go(func() error { return s.serveMetrics(ctx, metrics) })
 	}
+	if profiles != nil {
+		g.Go(func() error { return servePprof(ctx, profiles) })
+	}
 	s.log.Info("serving", slog.Any("listen", s.settings.Listen), slog.Int("lists", len(s.settings.Lists)))
 	g.Go(func() error { return s.server.Serve(ctx, listeners) })
-	g.Go(func() error { return s.servePprof(ctx) })
 	g.Go(func() error { s.watchFiles(ctx, reload); return nil })
 	g.Go(func() error { s.serveControl(ctx, control); return nil })
 	err = g.Wait()

@@ -7,7 +7,7 @@ import (
 	"io"
 
 	"github.com/argine-dns/argine/blocklist"
-	"github.com/argine-dns/argine/internal/arena"
+	"github.com/argine-dns/argine/blocklist/arena"
 )
 
 const (

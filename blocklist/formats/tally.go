@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
-	"github.com/argine-dns/argine/internal/arena"
+	"github.com/argine-dns/argine/blocklist/arena"
 )
 
 // Report says what became of the lines of a list.

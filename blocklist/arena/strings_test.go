@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/argine-dns/argine/internal/arena"
+	"github.com/argine-dns/argine/blocklist/arena"
 )
 
 func TestStrings(t *testing.T) {
