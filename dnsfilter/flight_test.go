@@ -116,8 +116,8 @@ func TestForwardingOverSockets(t *testing.T) {
 	t.Parallel()
 	var asked sync.Map
 	_, addr := forwarding(t, func(w dns.ResponseWriter, q *dns.Msg) {
-		if _, again := asked.LoadOrStore(q.Question[0].Name, true); again {
-			assert.Fail(t, "asked twice", q.Question[0].Name)
+		if first, again := asked.LoadOrStore(q.Question[0].Name, time.Now()); again && time.Since(first.(time.Time)) < 100*time.Millisecond {
+			assert.Fail(t, "asked twice", q.Question[0].Name) // later it is asked again because no answer has come
 		}
 		time.Sleep(20 * time.Millisecond) // for others to join
 		m := new(dns.Msg).SetReply(q)
