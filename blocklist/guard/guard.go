@@ -47,7 +47,7 @@ type Update struct {
 	Entries iter.Seq2[blocklist.Entry, error]
 }
 
-// Check looks at every addition. It holds about 30 bytes for each name that is added and what the report keeps, and nothing for
+// Check looks at every addition. It holds about 20 bytes for each name that is added and what the report keeps, and nothing for
 // the entries that were there before. It returns the first error of the update's sequences, and fails with
 // [blocklist.ErrMalformed] if the additions can't lead from Before to After.
 func (g *Guard) Check(u Update) (*Report, error) {

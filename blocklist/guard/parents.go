@@ -15,8 +15,8 @@ import (
 type parents struct {
 	most    uint32
 	seed    maphash.Seed
-	domains map[uint64]uint32 // additions that cover all below them, and how many other entries that is
-	hosts   map[uint64]uint32 // additions that cover a name, and how many URL entries are for it
+	domains tally // additions that cover all below them, and how many other entries that is
+	hosts   tally // additions that cover a name, and how many URL entries are for it
 	crowded map[blocklist.Entry]crowd
 }
 
@@ -29,7 +29,7 @@ type crowd struct {
 func newParents(most int) *parents {
 	return &parents{
 		most: uint32(most), seed: maphash.MakeSeed(),
-		domains: map[uint64]uint32{}, hosts: map[uint64]uint32{}, crowded: map[blocklist.Entry]crowd{},
+		domains: tally{counts: map[uint64]uint32{}}, hosts: tally{counts: map[uint64]uint32{}}, crowded: map[blocklist.Entry]crowd{},
 	}
 }
 
@@ -37,16 +37,18 @@ func (p *parents) hash(name blocklist.Name) uint64 { return maphash.String(p.see
 
 func (p *parents) add(c cover) {
 	if c.below {
-		p.domains[p.hash(c.name)] = 0
+		p.domains.add(p.hash(c.name))
 	} else {
-		p.hosts[p.hash(c.name)] = 0
+		p.hosts.add(p.hash(c.name))
 	}
 }
 
-func (p *parents) empty() bool { return len(p.domains)+len(p.hosts) == 0 }
+func (p *parents) empty() bool { return len(p.domains.added)+len(p.hosts.added) == 0 }
 
 // walk counts each entry for all additions above it.
 func (p *parents) walk(entries iter.Seq2[blocklist.Entry, error]) error {
+	p.domains.complete()
+	p.hosts.complete()
 	for e, err := range entries {
 		if err != nil {
 			return err
@@ -64,7 +66,7 @@ func (p *parents) count(e blocklist.Entry) {
 		c, ok = hostCover(host)
 		name = c.name
 		if ok && !c.below {
-			p.step(p.hosts, blocklist.HostEntry(name), e)
+			p.step(&p.hosts, blocklist.HostEntry(name), e)
 		}
 	}
 	if !ok {
@@ -72,20 +74,19 @@ func (p *parents) count(e blocklist.Entry) {
 	}
 	for s := range name.Suffixes() {
 		if s != name || e.Scope != blocklist.ScopeDomain { // a domain is not below itself
-			p.step(p.domains, blocklist.DomainEntry(s), e)
+			p.step(&p.domains, blocklist.DomainEntry(s), e)
 		}
 	}
 }
 
 // step counts e as below parent, if parent was added.
-func (p *parents) step(counts map[uint64]uint32, parent, e blocklist.Entry) {
+func (p *parents) step(t *tally, parent, e blocklist.Entry) {
 	h := p.hash(blocklist.Name(parent.Key()))
-	n, ok := counts[h]
-	if !ok {
+	if !t.has(h) {
 		return
 	}
-	counts[h] = n + 1
-	if n == p.most {
+	t.counts[h]++
+	if t.counts[h] == p.most+1 {
 		p.crowded[parent] = crowd{h, e.Target()}
 	}
 }
@@ -94,9 +95,9 @@ func (p *parents) step(counts map[uint64]uint32, parent, e blocklist.Entry) {
 func (p *parents) findings(found *collector) {
 	var out []Finding
 	for e, c := range p.crowded {
-		n, what := p.domains[c.hash], "other entries lie below it"
+		n, what := p.domains.counts[c.hash], "other entries lie below it"
 		if e.Scope == blocklist.ScopeHost {
-			n, what = p.hosts[c.hash], "entries are for single URLs on it"
+			n, what = p.hosts.counts[c.hash], "entries are for single URLs on it"
 		}
 		out = append(out, Finding{Check: CheckParent, Severity: SeverityHold, Entry: e.Target(), Why: fmt.Sprintf("%d %s, such as %s", n, what, c.example)})
 	}

@@ -1,0 +1,37 @@
+package guard
+
+import (
+	"math/bits"
+	"slices"
+)
+
+// tally counts for hashes that were added before. A list may add millions, of which few count: a sorted table has them in a
+// third of the memory of a map.
+type tally struct {
+	added  []uint64
+	shift  int      // of a hash, to its place in starts
+	starts []uint32 // where the added ones with the same first bits begin; at the end, how many there are
+	counts map[uint64]uint32
+}
+
+func (t *tally) add(hash uint64) { t.added = append(t.added, hash) }
+
+// complete ends the adding. Each part of the table that starts divide it into has about eight hashes.
+func (t *tally) complete() {
+	slices.Sort(t.added)
+	t.added = slices.Compact(t.added)
+	width := max(bits.Len(uint(len(t.added)))-3, 1)
+	t.shift, t.starts = 64-width, make([]uint32, 1<<width+1)
+	for _, h := range t.added {
+		t.starts[h>>t.shift+1]++
+	}
+	for i := range t.starts[1:] {
+		t.starts[i+1] += t.starts[i]
+	}
+}
+
+// has tells whether a hash was added.
+func (t *tally) has(hash uint64) bool {
+	at := hash >> t.shift
+	return slices.Contains(t.added[t.starts[at]:t.starts[at+1]], hash)
+}
