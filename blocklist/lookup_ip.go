@@ -66,12 +66,16 @@ func (l *list) findAddr(a netip.Addr, k *keys) finding {
 
 // eachAddr calls take with each ip entry that holds an address, from the shortest prefix on.
 func (l *list) eachAddr(a netip.Addr, take func(key []byte, a *attrs)) {
-	if v4, ok := embedded(a); ok {
-		l.eachPrefix(v4, [3]uint64{l.kinds().IPv4}, take)
+	k := l.kinds()
+	if k.IPv4|k.IPv6[0]|k.IPv6[1]|k.IPv6[2] == 0 { // most lists are of names alone
+		return
 	}
-	lengths := l.kinds().IPv6
+	if v4, ok := embedded(a); ok {
+		l.eachPrefix(v4, [3]uint64{k.IPv4}, take)
+	}
+	lengths := k.IPv6
 	if a.Is4() {
-		lengths = [3]uint64{l.kinds().IPv4}
+		lengths = [3]uint64{k.IPv4}
 	}
 	l.eachPrefix(a, lengths, take)
 }

@@ -130,10 +130,10 @@ func (s *Server) admit(c *course, dst []byte, q *query, client netip.Addr, strea
 	if !stream && !proven && c.limiter != nil && !c.limiter.allows(client) {
 		return q.holdBack(dst, c.limiter), false
 	}
-	if !c.policy.serves(client) {
+	q.client = plainAddr(client)
+	if !c.policy.serves(q.client) {
 		return q.refuse(dst, dns.RcodeRefused, dns.ExtendedErrorCodeProhibited), false
 	}
-	q.client = plainAddr(client)
 	return nil, true
 }
 

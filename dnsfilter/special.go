@@ -46,11 +46,13 @@ func SpecialZones() []string {
 type zones struct {
 	arpa   map[string]blocklist.Name
 	others []blocklist.Name
+	ends   [256]bool // by the last letter: what most names are told apart by
 }
 
 func newZones(all []blocklist.Name) zones {
 	z := zones{arpa: make(map[string]blocklist.Name)}
 	for _, zone := range all {
+		z.ends[lastLetter(zone)] = true
 		if strings.HasSuffix(string(zone), arpa) {
 			z.arpa[string(zone)] = zone
 		} else {
@@ -60,8 +62,14 @@ func newZones(all []blocklist.Name) zones {
 	return z
 }
 
+// lastLetter returns the last byte of the top-level domain of a name in wire form; 0 for the root.
+func lastLetter[T ~string | ~[]byte](name T) byte { return name[max(len(name)-2, 0)] }
+
 // find returns the zone that a name is in; empty if there is none.
 func (z *zones) find(name []byte) blocklist.Name {
+	if !z.ends[lastLetter(name)] {
+		return ""
+	}
 	if bytes.HasSuffix(name, []byte(arpa)) {
 		for at := 0; name[at] != 0; at += 1 + int(name[at]) {
 			if zone, ok := z.arpa[string(name[at:])]; ok {

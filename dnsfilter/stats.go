@@ -22,7 +22,9 @@ type counters struct {
 	queries, hits, failures, dropped, limited, slipped atomic.Uint64
 
 	mu    sync.Mutex
-	lists map[listAction]uint64
+	lists map[listAction]*uint64
+	last  listAction // counted, since the next is mostly of the same
+	at    *uint64    // its counter
 
 	answers, streamed tally // over UDP, and over anything else
 }
@@ -34,16 +36,27 @@ type listAction struct {
 
 // count counts a decision that a list took.
 func (c *counters) count(d *Decision) {
-	by := d.By()
-	if by == "" {
+	if d.rule == nil && d.Match.List == "" {
 		return
 	}
+	key := listAction{d.By(), d.Action}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.lists == nil {
-		c.lists = make(map[listAction]uint64)
+	if c.at == nil || c.last != key {
+		c.last, c.at = key, c.counter(key)
 	}
-	c.lists[listAction{by, d.Action}]++
+	*c.at++
+}
+
+// counter returns the one for a list and an action.
+func (c *counters) counter(key listAction) *uint64 {
+	if c.lists == nil {
+		c.lists = make(map[listAction]*uint64)
+	}
+	if c.lists[key] == nil {
+		c.lists[key] = new(uint64)
+	}
+	return c.lists[key]
 }
 
 // newCounters adds counters to those that Stats sums up.
@@ -81,7 +94,7 @@ func (s *Stats) add(c *counters) {
 		if s.Lists[key.list] == nil {
 			s.Lists[key.list] = make(map[Action]uint64)
 		}
-		s.Lists[key.list][key.action] += n
+		s.Lists[key.list][key.action] += *n
 	}
 }
 
