@@ -112,6 +112,10 @@ func (l *Ledger) Unreleased(ctx context.Context) iter.Seq2[blocklist.Change, err
 			yield(blocklist.Change{}, err)
 			return
 		}
+		if last.Serial == 0 { // all that is listed
+			l.additions(ctx)(yield)
+			return
+		}
 		l.Changes(ctx, last.Operation, math.MaxInt64)(yield)
 	}
 }
@@ -186,8 +190,11 @@ func (l *Ledger) Status(ctx context.Context) (s Status, err error) {
 	}
 	if last.Serial > 0 {
 		s.Released = &last
+		s.Added, s.Removed, err = count(l.Unreleased(ctx))
+	} else {
+		s.Added = s.Head.Entries
 	}
-	if s.Added, s.Removed, err = count(l.Unreleased(ctx)); err != nil {
+	if err != nil {
 		return s, err
 	}
 	if s.Pending, err = l.Pending(); err != nil && !errors.Is(err, ErrNothingPending) {
