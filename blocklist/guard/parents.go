@@ -43,7 +43,7 @@ func (p *parents) add(c cover) {
 	}
 }
 
-func (p *parents) empty() bool { return len(p.domains.added)+len(p.hosts.added) == 0 }
+func (p *parents) empty() bool { return p.domains.empty() && p.hosts.empty() }
 
 // walk counts each entry for all additions above it.
 func (p *parents) walk(entries iter.Seq2[blocklist.Entry, error]) error {

@@ -8,16 +8,27 @@ import (
 // tally counts for hashes that were added before. A list may add millions, of which few count: a sorted table has them in a
 // third of the memory of a map.
 type tally struct {
-	added  []uint64
-	shift  int      // of a hash, to its place in starts
-	starts []uint32 // where the added ones with the same first bits begin; at the end, how many there are
+	parts  [][]uint64 // of added, until it is complete: a slice that grows leaves as much again behind
+	added  []uint64   // in order
+	shift  int        // of a hash, to its place in starts
+	starts []uint32   // where the added ones with the same first bits begin; at the end, how many there are
 	counts map[uint64]uint32
 }
 
-func (t *tally) add(hash uint64) { t.added = append(t.added, hash) }
+func (t *tally) add(hash uint64) {
+	n := len(t.parts)
+	if n == 0 || len(t.parts[n-1]) == cap(t.parts[n-1]) {
+		t.parts = append(t.parts, make([]uint64, 0, 16<<min(2*n, 12)))
+		n++
+	}
+	t.parts[n-1] = append(t.parts[n-1], hash)
+}
+
+func (t *tally) empty() bool { return len(t.parts) == 0 }
 
 // complete ends the adding. Each part of the table that starts divide it into has about eight hashes.
 func (t *tally) complete() {
+	t.added, t.parts = slices.Concat(t.parts...), nil
 	slices.Sort(t.added)
 	t.added = slices.Compact(t.added)
 	width := max(bits.Len(uint(len(t.added)))-3, 1)
