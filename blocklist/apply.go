@@ -82,11 +82,8 @@ func (r *ReleaseReader) entries() iter.Seq2[Entry, error] {
 func (st *state) rebuild(sec *secret, entries iter.Seq2[Entry, error]) error {
 	b := newBuilder(sec)
 	defer b.close()
-	for e, err := range entries {
-		if err != nil {
-			return fmt.Errorf("compiling %s: %w", st.Header.List, err)
-		}
-		b.add(e)
+	if err := b.collect(entries); err != nil {
+		return fmt.Errorf("compiling %s: %w", st.Header.List, err)
 	}
 	content := b.content()
 	if st.Header.Serial == 0 {

@@ -49,14 +49,14 @@ func (b *builder) close() {
 	*b = builder{}
 }
 
-func (b *builder) add(e Entry) {
+func (b *builder) add(e *Entry) {
 	hash, host := b.secret.filterHash(&b.walk, e)
 	if n := len(b.hosts); host != 0 && (n == 0 || b.hosts[n-1] != host) { // most lists have the URLs of a host together
 		b.hosts = append(b.hosts, host)
 	}
-	b.kinds.add(e)
+	b.kinds.add(*e)
 	if e.Scope == ScopeURL {
-		b.countURL(&e, host)
+		b.countURL(e, host)
 	}
 	b.put(record{setRow{b.secret.tableKey(e.Scope, []byte(e.key)), b.attrs.add(attrsOf(e.Attributes))}, hash})
 }
@@ -113,29 +113,46 @@ func (s *shard) records(yield func(*record) bool) {
 // content sorts the rows, leaves the strongest of those for the same target, and makes the filter.
 func (b *builder) content() setContent {
 	hosts := b.addHosts()
-	longest, count := 0, 0
+	inHalves(b.sortHalf)
+	count := 0
 	for i := range b.shards {
-		longest = max(longest, b.shards[i].n)
-	}
-	scratch, release := arena.Make[record](longest)
-	for i := range b.shards {
-		b.sort(&b.shards[i], scratch)
 		count += b.shards[i].n
 	}
-	release()
 	fed := count + len(b.hosts)
 	words, release := arena.Make[uint64](filterWords(fed))
 	b.releases = append(b.releases, release)
-	f := newFilter(words)
+	inHalves(newFilter(words).feedHalf(b.hashes))
+	return setContent{salt: b.secret.salt, rows: b.rows(), count: count, hosts: hosts, words: words, fed: uint64(fed), kinds: b.kinds, attrs: b.attrs.all}
+}
+
+// sortHalf sorts half of the shards.
+func (b *builder) sortHalf(half int) {
+	const n = len(b.shards) / 2
+	shards, longest := b.shards[half*n:][:n], 0
+	for i := range shards {
+		longest = max(longest, shards[i].n)
+	}
+	scratch, release := arena.Make[record](longest)
+	defer release()
+	for i := range shards {
+		b.sort(&shards[i], scratch)
+	}
+}
+
+// hashes yields all that the filter is fed with.
+func (b *builder) hashes(yield func(uint64) bool) {
 	for i := range b.shards {
 		for r := range b.shards[i].records {
-			f.add(r.hash)
+			if !yield(r.hash) {
+				return
+			}
 		}
 	}
 	for _, hash := range b.hosts {
-		f.add(hash)
+		if !yield(hash) {
+			return
+		}
 	}
-	return setContent{salt: b.secret.salt, rows: b.rows(), count: count, hosts: hosts, words: words, fed: uint64(fed), kinds: b.kinds, attrs: b.attrs.all}
 }
 
 // rows yields the rows in the order of the shards.

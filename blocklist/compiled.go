@@ -22,11 +22,8 @@ func BuildSet(path, list string, entries iter.Seq2[Entry, error]) error {
 	}
 	b := newBuilder(newSecret(newSalt()))
 	defer b.close()
-	for e, err := range entries {
-		if err != nil {
-			return fmt.Errorf("compiling %s: %w", path, err)
-		}
-		b.add(e)
+	if err := b.collect(entries); err != nil {
+		return fmt.Errorf("compiling %s: %w", path, err)
 	}
 	content := b.content()
 	content.list = list

@@ -49,6 +49,26 @@ func TestSet(t *testing.T) {
 	}
 }
 
+// TestSetOfMany has more entries than are handed over at once, each twice, the stronger of both before the weaker.
+func TestSetOfMany(t *testing.T) {
+	const n = 3000
+	var lines []string
+	for _, status := range []string{"", " status=monitor"} {
+		for i := range n {
+			lines = append(lines, fmt.Sprintf("host-%d.example%s", i, status))
+		}
+	}
+	path := buildSet(t, lines...)
+	s, err := blocklist.OpenSet(path)
+	require.NoError(t, err)
+	assert.EqualValues(t, n, s.Info().Entries)
+	for i := range n {
+		m, ok := s.LookupHost(fmt.Sprintf("host-%d.example", i))
+		require.True(t, ok && !m.Monitor, i)
+	}
+	require.ErrorIs(t, blocklist.BuildSet(path, csam, blocktest.Entries(append(lines, "*.example.org")...)), blocklist.ErrMalformed)
+}
+
 func TestSetIsReplacedInOneStep(t *testing.T) {
 	path := buildSet(t, "example.org")
 	old, err := blocklist.OpenSet(path)

@@ -61,7 +61,7 @@ func (s *secret) tableKey(scope Scope, key []byte) tableKey {
 // filterHash is what the Bloom filter is fed with. For names it is built label by label from the right, so that one pass
 // gives the hashes of a name and of all its parents. A url entry feeds it with its host too, so that the paths of other
 // hosts need not be looked at; host is 0 for the other scopes. It works in w.
-func (s *secret) filterHash(w *suffixes, e Entry) (hash, host uint64) {
+func (s *secret) filterHash(w *suffixes, e *Entry) (hash, host uint64) {
 	switch e.Scope {
 	case ScopeDomain, ScopeHost:
 	case ScopeURL:

@@ -31,7 +31,7 @@ func (o *overlay) with(base *set, changes []Change) *overlay {
 	var w suffixes
 	for _, c := range changes {
 		next.kinds.add(c.Entry)
-		hash, host := s.filterHash(&w, c.Entry)
+		hash, host := s.filterHash(&w, &c.Entry)
 		next.maybe[hash] = struct{}{}
 		if host != 0 {
 			next.maybe[host] = struct{}{}

@@ -2,6 +2,7 @@ package blocklist
 
 import (
 	"encoding/binary"
+	"iter"
 	"math/bits"
 	"runtime"
 
@@ -101,5 +102,17 @@ func (f *filter) maybe(hash uint64) bool {
 func (f *filter) add(hash uint64) {
 	for _, at := range f.locations(hash) {
 		f.bloom.BitSet().Set(uint(at))
+	}
+}
+
+// feedHalf returns what sets the bits of the hashes in one half of the filter, which so stays in the processor's cache.
+func (f *filter) feedHalf(hashes iter.Seq[uint64]) func(half int) {
+	middle := f.blocks / 2
+	return func(half int) {
+		for hash := range hashes {
+			if block, _ := bits.Mul64(hash, f.blocks); (block >= middle) == (half == 1) {
+				f.add(hash)
+			}
+		}
 	}
 }

@@ -30,7 +30,7 @@ func (st *state) inForce(sec *secret) *list {
 	}
 	var additions []Change
 	for _, e := range st.urgent {
-		hash, _ := sec.filterHash(new(suffixes), e)
+		hash, _ := sec.filterHash(new(suffixes), &e)
 		a, listed := st.list.find(e.Scope, []byte(e.key), hash)
 		if !listed || a.expires != 0 && a.expires < e.Expires.Unix() {
 			additions = append(additions, Change{Entry: e})

@@ -99,10 +99,10 @@ func (l localFile) load(store *blocklist.Store, log *slog.Logger) error {
 	return nil
 }
 
-// makeRoom keeps what takes long from holding up queries, until done is called: it does not get the place of a processor that
-// they need (the system shares the processors more finely than the runtime does), and the garbage collector runs rarely.
+// makeRoom keeps what takes long from holding up queries, until done is called: its two goroutines do not get the places of
+// processors that queries need (the system shares the processors more finely than the runtime does), and the garbage collector runs rarely.
 func makeRoom() (done func()) {
-	processors := runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+	processors := runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
 	percent := debug.SetGCPercent(rareGC)
 	return func() {
 		debug.SetGCPercent(percent)

@@ -12,8 +12,8 @@ import (
 // Files are looked at every watchEvery. A change counts when a file has looked the same for restFor, so that one that is being
 // written is not taken for whole; and it must still look the same when it has been read.
 const (
-	watchEvery = 100 * time.Millisecond
-	restFor    = 200 * time.Millisecond
+	watchEvery = 50 * time.Millisecond
+	restFor    = 100 * time.Millisecond
 )
 
 // watcher finds files that have changed and come to rest.
