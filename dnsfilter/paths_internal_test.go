@@ -37,8 +37,8 @@ func pathsServer(t testing.TB) *Server {
 		lines := rule.List + ".test ref=\"" + strings.Repeat("order 2026/17, ", 20) + "\"\n=host." + rule.List + ".example\n198.51.100.0/24\nhttps://paths.example/" + rule.List + "\n"
 		require.NoError(t, store.SetLocal(rule.List, "test", lineEntries(lines)))
 	}
-	zone, err := upstream.NewZone("$TTL 300\n*. A 192.0.2.1\n*. TXT \"x\" \"y\"\nalias.test. CNAME b.test.\n" +
-		"chain.test. CNAME a.sinkhole.test.\nlost.test. CNAME drop.test.\n_https.test. HTTPS 1 x.nxdomain.test.\nip.test. A 198.51.100.1\n. SOA a. b. 1 2 3 4 60\n")
+	zone, err := upstream.NewZone("$TTL 86400\n*. A 192.0.2.1\n*. TXT \"x\" \"y\"\nalias.test. CNAME b.test.\n" +
+		"chain.test. CNAME a.sinkhole.test.\nlost.test. CNAME drop.test.\n_https.test. HTTPS 1 x.nxdomain.test.\nip.test. A 198.51.100.1\n. SOA a. b. 1 2 3 4 86400\n") // nothing is refreshed between two answers
 	require.NoError(t, err)
 	s, err := New(Config{Store: store, Policy: p, Upstream: zone})
 	require.NoError(t, err)
