@@ -3,10 +3,8 @@ package upstream
 import (
 	"encoding/binary"
 	"errors"
-	"maps"
 	"net"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/argine-dns/argine/dnsfilter/internal/batch"
@@ -189,9 +187,12 @@ func (s *socket) refused(why error) {
 	var ended []outcome
 	now := time.Now()
 	l.f.resolvers[s.resolver].late(answerLimit, now)
-	waiting := slices.Collect(maps.Values(s.pending))
+	waiting := make(map[*exchange]bool, len(s.pending)) // one may wait for two replies here
+	for _, e := range s.pending {
+		waiting[e] = true
+	}
 	clear(s.pending)
-	for _, e := range waiting {
+	for e := range waiting {
 		if o, ok := l.advance(e, now, why); ok {
 			ended = append(ended, o)
 		}
