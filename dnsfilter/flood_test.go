@@ -28,7 +28,7 @@ func victims(t *testing.T) (s *dnsfilter.Server, addr string) {
 		t.Skip("only Linux has the whole of 127.0.0.0/8 on loopback")
 	}
 	return forwarding(t, func(w dns.ResponseWriter, q *dns.Msg) {
-		if strings.HasSuffix(q.Question[0].Name, "victim.test.") {
+		if strings.HasSuffix(strings.ToLower(q.Question[0].Name), "victim.test.") {
 			return
 		}
 		m := new(dns.Msg).SetReply(q)

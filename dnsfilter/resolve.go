@@ -65,6 +65,9 @@ func adopt(m, key []byte) ([]byte, error) {
 	end, opt, again := off, -1, false
 	total := count(m, 6) + count(m, 8) + count(m, 10)
 	for i := range total {
+		if writesOut(m, end) {
+			respell(m[end:], key[:len(key)-4])
+		}
 		rrtype, next := checkRecord(m, end)
 		if next == 0 {
 			return nil, errReply
@@ -92,6 +95,27 @@ func adopt(m, key []byte) ([]byte, error) {
 		binary.BigEndian.PutUint16(m[10:], uint16(count(m, 10)-1))
 	}
 	return m[:end], nil
+}
+
+// writesOut tells whether the name at off begins with a label, not with a pointer.
+func writesOut(m []byte, off int) bool {
+	return off < len(m) && m[off] != 0 && m[off] <= blocklist.MaxLabel
+}
+
+// respell gives an owner that is written out, and is the name asked for or one above it, the letters of that name: its own may be in
+// the random case that the upstream was asked in.
+func respell(owner, name []byte) {
+	size := skipName(owner, 0)
+	if size > min(len(owner), len(name)) {
+		return
+	}
+	name = name[len(name)-size:]
+	for i, c := range name {
+		if x := c ^ owner[i]; x != 0 && (x != 0x20 || (c|0x20)-'a' >= 26) {
+			return
+		}
+	}
+	copy(owner, name)
 }
 
 // checkRecord returns the type of the record at off and where the next one begins; 0 if it is broken.

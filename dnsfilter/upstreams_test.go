@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,6 +25,8 @@ func TestResolversInMetrics(t *testing.T) {
 	got := metrics(t, s)
 	assert.Regexp(t, `dnsfilter_upstream_queries_total\{upstream="127.0.0.1:\d+"\} 3\n`, got)
 	assert.Regexp(t, `dnsfilter_upstream_late_total\{upstream="127.0.0.1:\d+"\} 0\n`, got)
+	assert.Regexp(t, `dnsfilter_upstream_misspelled_total\{upstream="127.0.0.1:\d+"\} 0\n`, got)
+	assert.Regexp(t, `dnsfilter_upstream_plain_spelling\{upstream="127.0.0.1:\d+"\} 0\n`, got)
 	assert.Regexp(t, `dnsfilter_upstream_answer_duration_seconds_bucket\{upstream="127.0.0.1:\d+",le="5"\} 3\n`, got)
 	assert.Regexp(t, `dnsfilter_upstream_answer_duration_seconds_count\{upstream="127.0.0.1:\d+"\} 3\n`, got)
 }
@@ -50,4 +54,29 @@ func TestStatusOfTheWire(t *testing.T) {
 		defer resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
 	}, 5*time.Second, 10*time.Millisecond)
+}
+
+// TestRandomSpellingStaysUpstream has a resolver that writes every owner out, in the spelling that it was asked in.
+func TestRandomSpellingStaysUpstream(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Value
+	_, addr := forwarding(t, func(w dns.ResponseWriter, q *dns.Msg) {
+		name := q.Question[0].Name
+		asked.Store(name)
+		m := new(dns.Msg).SetReply(q)
+		_, above, _ := strings.Cut(name, ".")
+		m.Answer = []dns.RR{&dns.A{Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: 60}, A: net.IPv4(192, 0, 2, 1)}}
+		m.Ns = []dns.RR{&dns.NS{Hdr: dns.RR_Header{Name: above, Rrtype: dns.TypeNS, Class: dns.ClassINET, Ttl: 60}, Ns: "Ns.Example."}}
+		assert.NoError(t, w.WriteMsg(m))
+	})
+	const long = "A-Name-with.Letters-enough-to-tell.example.com."
+	for _, name := range []string{long, strings.ToLower(long), strings.ToUpper(long)} { // the last ones from the cache
+		reply := exchange(t, "udp", addr, question(name, dns.TypeA))
+		require.Len(t, reply.Answer, 1)
+		assert.Equal(t, name, reply.Question[0].Name)
+		assert.Equal(t, name, reply.Answer[0].Header().Name)
+		assert.Equal(t, "letters-enough-to-tell.example.com.", reply.Ns[0].Header().Name)
+		assert.Equal(t, "Ns.Example.", reply.Ns[0].(*dns.NS).Ns, "as it is written in the zone")
+	}
+	assert.NotEqual(t, strings.ToLower(long), asked.Load())
 }

@@ -39,6 +39,9 @@ func (q *query) own(m []byte) {
 	binary.BigEndian.PutUint16(m, q.id)
 	binary.BigEndian.PutUint16(m[2:], q.replyFlags(binary.BigEndian.Uint16(m[2:])))
 	copy(m[headerSize:], q.question)
+	if end := headerSize + len(q.question); writesOut(m, end) { // of later owners all but few are pointers to the first
+		respell(m[end:], q.question[:len(q.question)-4])
+	}
 }
 
 // replyFlags makes the flags of the answer; of those given only the rcode and AD count.

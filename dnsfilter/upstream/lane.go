@@ -25,7 +25,8 @@ type Receiver interface {
 }
 
 // Lane is a way to the resolvers of a [Forwarder] with sockets of its own. Queries of many questions share a socket: a reply
-// counts if it comes from the resolver asked, to the port and with the id of the query, both random, and has its question.
+// counts if it comes from the resolver asked, to the port and with the id of the query, both random, and has its question, in
+// its random spelling (see spelling).
 // Sockets are opened when they are needed, and closed after some seconds, so that ports change.
 type Lane struct {
 	f *Forwarder
@@ -35,11 +36,11 @@ type Lane struct {
 	streams []*stream // by resolver; nil if there is none
 	live    []*exchange
 	free    []*exchange
-	sockets []*socket // of resolver r: from r*spread on
-	dirty   []*socket // with queries to be sent
-	turn    int       // which of the sockets to a resolver is used until the next Flush
-	ids     [256]byte
-	idsUsed int
+	sockets []*socket  // of resolver r: from r*spread on
+	dirty   []*socket  // with queries to be sent
+	turn    int        // which of the sockets to a resolver is used until the next Flush
+	chance  [1024]byte // random bytes
+	used    int        // of them
 	ticking bool
 }
 
@@ -63,6 +64,9 @@ type try struct {
 	way      way // nil if none could be opened
 	id       uint16
 	sent     time.Time
+	spelling spelling // of the name, over UDP
+	again    bool     // the resolver was asked in another spelling before
+	missing  bool     // ... and has not answered yet
 }
 
 // waits tells whether the reply to it may still come.
@@ -85,7 +89,7 @@ func (f *Forwarder) NewLane(idle func()) *Lane {
 
 func (f *Forwarder) newLane() *Lane {
 	l := &Lane{f: f, sockets: make([]*socket, spread*len(f.resolvers)), streams: make([]*stream, len(f.resolvers))}
-	l.idsUsed = len(l.ids)
+	l.used = len(l.chance)
 	return l
 }
 
@@ -144,15 +148,18 @@ func (l *Lane) flush() {
 	l.turn = int(l.id()) % spread
 }
 
-// id returns a random id.
-func (l *Lane) id() uint16 {
-	if l.idsUsed == len(l.ids) {
-		rand.Read(l.ids[:])
-		l.idsUsed = 0
+// random returns n random bytes, until the next call.
+func (l *Lane) random(n int) []byte {
+	if l.used+n > len(l.chance) {
+		rand.Read(l.chance[:])
+		l.used = 0
 	}
-	l.idsUsed += 2
-	return binary.BigEndian.Uint16(l.ids[l.idsUsed-2:])
+	l.used += n
+	return l.chance[l.used-n : l.used]
 }
+
+// id returns a random id.
+func (l *Lane) id() uint16 { return binary.BigEndian.Uint16(l.random(2)) }
 
 // try sends the query of an exchange to a resolver. Where that is not possible it is as if the network had lost it.
 func (l *Lane) try(e *exchange, resolver int, now time.Time) {
@@ -167,6 +174,7 @@ func (l *Lane) try(e *exchange, resolver int, now time.Time) {
 	if l.f.resolvers[resolver].tls != nil {
 		l.overStream(e, t, now)
 	} else if s, err := l.socket(resolver, now); err == nil {
+		l.chooseSpelling(e, t, now)
 		l.send(e, t, s)
 	}
 }

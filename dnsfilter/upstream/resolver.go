@@ -17,6 +17,7 @@ type resolver struct {
 	at     Endpoint
 	tls    *tls.Config // nil: over UDP
 	record record
+	echo   echo
 	delay  atomic.Int64 // smoothed, ns; 0: never answered
 	last   atomic.Int64 // when it was asked, ns
 	heard  atomic.Int64 // when it answered, ns

@@ -70,7 +70,7 @@ func (l *Lane) newSocket(resolver int, c net.Conn, now time.Time) (*socket, erro
 func (s *socket) waiting() map[uint16]*exchange { return s.pending }
 
 // add collects a query.
-func (s *socket) add(query []byte, id uint16) {
+func (s *socket) add(query []byte, id uint16, as spelling) {
 	if s.out.Full() {
 		s.flush()
 	}
@@ -79,6 +79,7 @@ func (s *socket) add(query []byte, id uint16) {
 	}
 	packet := append(s.packets[s.queued][:0], query...)
 	binary.BigEndian.PutUint16(packet, id)
+	as.apply(packet)
 	s.queued++
 	s.out.Add(packet, nil)
 }
@@ -161,6 +162,9 @@ func (l *Lane) receive(w way, resolver int, reply []byte, now time.Time) (outcom
 	delete(w.waiting(), id)
 	t := e.tryOf(w, id)
 	l.f.resolvers[resolver].answered(now.Sub(t.sent), now)
+	if !l.spelledWell(e, t, reply, now) {
+		return outcome{}, false
+	}
 	return l.settle(e, t, reply, now)
 }
 

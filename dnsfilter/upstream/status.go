@@ -18,6 +18,9 @@ type Status struct {
 	Answered uint64        `json:"answered"`
 	Late     uint64        `json:"late"` // times that another had to be asked, because it was slow or can't be reached
 
+	Misspelled uint64 `json:"misspelled"` // replies that did not repeat the random spelling of the name; they were not taken
+	Plain      bool   `json:"plain"`      // it is asked in plain spelling for now, since it does not repeat any other
+
 	Took [len(buckets)]uint64 `json:"-"` // answers that took no longer than each of Buckets
 	Sum  time.Duration        `json:"-"` // of the times of all answers
 }
@@ -50,7 +53,7 @@ func (r *record) answered(took time.Duration) {
 func (r *resolver) status() Status {
 	s := Status{
 		Resolver: r.at.String(), Delay: time.Duration(r.delay.Load()), Asked: r.record.asked.Load(), Late: r.record.late.Load(),
-		Sum: time.Duration(r.record.sum.Load()),
+		Misspelled: r.echo.missed.Load(), Plain: r.echo.isPlain(time.Now()), Sum: time.Duration(r.record.sum.Load()),
 	}
 	for i := range r.record.took {
 		s.Answered += r.record.took[i].Load()

@@ -27,7 +27,7 @@ type way interface {
 	// waiting returns the exchanges that wait for a reply, by the id of the query.
 	waiting() map[uint16]*exchange
 	// add sends a query with the next flush, at the latest.
-	add(query []byte, id uint16)
+	add(query []byte, id uint16, as spelling)
 	// closeUnused closes a way that is out of use when nobody waits.
 	closeUnused()
 }
@@ -65,8 +65,8 @@ func (s *stream) waiting() map[uint16]*exchange { return s.pending }
 // closeUnused leaves a connection open: it ends by itself.
 func (s *stream) closeUnused() {}
 
-// add collects a query.
-func (s *stream) add(query []byte, id uint16) {
+// add collects a query. Nobody forges replies here, so it is spelled plainly.
+func (s *stream) add(query []byte, id uint16, _ spelling) {
 	if len(s.out) > maxQueued {
 		return
 	}
@@ -224,7 +224,7 @@ func (s *stream) end(why error) {
 
 // overStream makes a try one over a connection.
 func (l *Lane) overStream(e *exchange, t *try, now time.Time) {
-	t.sent = now
+	t.sent, t.spelling = now, 0
 	l.send(e, t, l.stream(t.resolver))
 }
 
@@ -235,7 +235,7 @@ func (l *Lane) send(e *exchange, t *try, w way) {
 	}
 	t.way = w
 	w.waiting()[t.id] = e
-	w.add(e.query, t.id)
+	w.add(e.query, t.id, t.spelling)
 }
 
 // timely gives every way of running out of time the same error.

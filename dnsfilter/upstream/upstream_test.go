@@ -157,8 +157,8 @@ func TestServfailAndRefusedAreNotTheLastWord(t *testing.T) {
 	m, err := ask(t, f)
 	require.NoError(t, err)
 	assert.Equal(t, dns.RcodeRefused, m.Rcode, "the last one's answer")
-	assert.EqualValues(t, 2, bad.udp.Load(), "each was asked once a query")
-	assert.EqualValues(t, 2, worse.udp.Load())
+	assert.EqualValues(t, 4, bad.udp.Load(), "each was asked once a query, and plainly, as it may be the spelling that it refused")
+	assert.EqualValues(t, 4, worse.udp.Load())
 	nx := newForwarder(t, newFake(t, failing(dns.RcodeNameError)), good)
 	m, err = ask(t, nx)
 	require.NoError(t, err)
@@ -198,7 +198,7 @@ func TestForeignRepliesAreIgnored(t *testing.T) {
 		_ = w.WriteMsg(m)
 	})
 	requireAnswer(t, newForwarder(t, f), "192.0.2.1")
-	assert.EqualValues(t, 1, f.udp.Load())
+	assert.EqualValues(t, 2, f.udp.Load(), "in another spelling, which is then not asked for")
 }
 
 func TestIdsAndPortsVary(t *testing.T) {

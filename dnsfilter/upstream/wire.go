@@ -10,12 +10,14 @@ const (
 	maskOpcode         = 0x78
 	maskRcode          = 0x0f // in its fourth byte
 	rcodeServerFailure = 2
+	rcodeNameError     = 3
 	rcodeRefused       = 5
 	typeOPT            = 41
 	optionPadding      = 12
 )
 
-// answers tells whether reply is an answer to the question of query; case does not count. The id is yet to be compared.
+// answers tells whether reply is an answer to the question of query; case does not count. The id and the
+// spelling are yet to be compared.
 func answers(reply, query []byte) bool {
 	end := questionEnd(query)
 	if end == 0 || len(reply) < end || reply[2]&(flagQR|maskOpcode) != flagQR|query[2]&maskOpcode || binary.BigEndian.Uint16(reply[4:]) != 1 {
