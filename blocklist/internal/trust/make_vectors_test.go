@@ -38,6 +38,7 @@ func makeVectors(t *testing.T) []vector {
 	m.targets()
 	m.chains()
 	m.bundles()
+	m.orders()
 	m.confidential()
 	return m.all
 }
