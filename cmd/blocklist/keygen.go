@@ -31,7 +31,7 @@ for the resolver to open them with, and the recipient, in a file with the ending
 a resolver starts alone.`,
 		Example: `  blocklist keygen -o anna.key
   blocklist keygen -o anna.pub --key agent:anna@desk.example
-  blocklist keygen --no-passphrase -o receipts.key
+  blocklist keygen --no-passphrase --name isp.example -o receipts.key
   blocklist keygen --subscriber -o isp.age`,
 		Args: args(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
