@@ -175,14 +175,16 @@ func parseTarget(text string) (e Entry, why string) {
 }
 
 func parseNameTarget(text string, entry func(Name) Entry) (e Entry, why string) {
-	escapes, why := checkNameText(text)
-	if why != "" {
-		return e, why
-	}
 	var buf [MaxName]byte
-	wire, why := appendName(buf[:0], text)
-	if why != "" {
-		return e, why
+	escapes := false
+	wire, labels := AppendHostname(buf[:0], text)
+	if labels == 0 {
+		if escapes, why = checkNameText(text); why != "" {
+			return e, why
+		}
+		if wire, why = appendName(buf[:0], text); why != "" {
+			return e, why
+		}
 	}
 	name := Name(wire)
 	switch {

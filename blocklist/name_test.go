@@ -1,6 +1,7 @@
 package blocklist_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -88,6 +89,44 @@ func TestAppendName(t *testing.T) {
 	}))
 }
 
+func TestAppendHostname(t *testing.T) {
+	longest := strings.Repeat(strings.Repeat("a", 63)+".", 3) + strings.Repeat("a", 61)
+	for _, text := range []string{"example", "WWW.Example.com", "www.example.", "_a-9.0_B.xn--1", "192.0.2.1", longest, longest + "."} {
+		checkHostname(t, text)
+		_, labels := blocklist.AppendHostname(nil, text)
+		assert.Positive(t, labels, "%s", text)
+	}
+	for _, text := range []string{
+		"", ".", "..", ".a", "a..", "a..b", "a b", "a/b", "a,b", "*.a", "a\000", `a\.b`, "bücher.example", strings.Repeat("a", 64) + ".b",
+		"b." + strings.Repeat("a", 64), longest + "a", strings.Repeat("a.", 1<<20),
+	} {
+		wire, labels := blocklist.AppendHostname([]byte("keep"), text)
+		assert.Zero(t, labels, "%.90q", text)
+		assert.Equal(t, "keep", string(wire))
+	}
+	buf := make([]byte, 0, blocklist.MaxName)
+	assert.Zero(t, testing.AllocsPerRun(100, func() { blocklist.AppendHostname(buf, "www.example.com") }))
+}
+
+// checkHostname compares what AppendHostname makes of a text with what is made of the same name where an escape keeps it from
+// being taken for a plain one.
+func checkHostname(t *testing.T, text string) {
+	t.Helper()
+	wire, labels := blocklist.AppendHostname([]byte("keep"), text)
+	wire = wire[len("keep"):]
+	if text == "" || text[0] == '.' || text[0] == '\\' || text[0] >= 0x80 {
+		require.Zero(t, labels)
+		return
+	}
+	name, err := blocklist.ParseName(fmt.Sprintf(`\%03d%s`, text[0], text[1:]))
+	plain := err == nil && name.IsHostname() && !strings.ContainsFunc(text, func(r rune) bool { return r == '\\' || r >= 0x80 })
+	require.Equal(t, plain, labels > 0, "%q", text)
+	if plain {
+		require.Equal(t, name, blocklist.Name(wire))
+		require.Equal(t, name.Labels(), labels)
+	}
+}
+
 func TestNameFromWire(t *testing.T) {
 	name, err := blocklist.NameFromWire([]byte("\x03WwW\x07eXample\x00"))
 	require.NoError(t, err)
@@ -172,4 +211,11 @@ func FuzzParseName(f *testing.F) {
 			require.Equal(t, name, wire)
 		}
 	})
+}
+
+func FuzzAppendHostname(f *testing.F) {
+	for _, s := range []string{".", "a", "example.com", "WWW.EXAMPLE.", "a..b", `a\.b.c`, "bücher.example", "_a-1.b c", strings.Repeat("a", 64)} {
+		f.Add(s)
+	}
+	f.Fuzz(checkHostname)
 }

@@ -53,6 +53,33 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
+// FuzzDomains reads lines as they are and with a comment behind each, which keeps a name from the fast way.
+func FuzzDomains(f *testing.F) {
+	for _, s := range []string{"www.Example.org", "example.org.\nhost\na..example\n", "192.0.2.1\na.example.12\na.12.\n# c\n\n", "a_b.-c.example\r\nhttps://a.example/b#c"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) > blocklist.MaxLine/2 { // lines cut short are another matter
+			return
+		}
+		plain, skipped := readDomains(data)
+		commented, skippedToo := readDomains(append(bytes.ReplaceAll(data, []byte("\n"), []byte(" #\n")), " #"...))
+		require.Equal(t, plain, commented)
+		require.Equal(t, skipped, skippedToo)
+	})
+}
+
+func readDomains(data []byte) (entries []blocklist.Entry, skipped []formats.Skip) {
+	r, err := formats.NewReader(bytes.NewReader(data), formats.Options{Format: formats.Domains})
+	if err != nil {
+		return nil, nil
+	}
+	for e := range r.Entries() {
+		entries = append(entries, e)
+	}
+	return entries, r.Report().Skipped
+}
+
 func checkWritten(t *testing.T, to formats.Format, entries []blocklist.Entry, listed map[string]bool) {
 	t.Helper()
 	all := func(yield func(blocklist.Entry, error) bool) {

@@ -61,6 +61,7 @@ type tally struct {
 	unusable int               // things that are not of the format at all
 	skipped  []Skip
 	names    arena.Strings
+	wire     [blocklist.MaxName]byte // of the name that is being read
 }
 
 // add reports an entry.
@@ -117,8 +118,7 @@ func (t *tally) note(why string, line int) {
 
 // hostName reads a name as [hostWire] does; without labels it is none.
 func (t *tally) hostName(text string) (n blocklist.Name, labels int) {
-	var buf [blocklist.MaxName]byte
-	wire, labels := hostWire(buf[:0], text)
+	wire, labels := hostWire(t.wire[:0], text)
 	if labels == 0 {
 		return "", 0
 	}
@@ -128,6 +128,18 @@ func (t *tally) hostName(text string) (n blocklist.Name, labels int) {
 // hostWire reads a name as lists of host names have them: letters, digits, hyphens and underscores, and no number as the
 // top-level domain, which would be an address or a version. It counts the labels: none if it is no such name.
 func hostWire(dst []byte, text string) (wire []byte, labels int) {
+	wire, labels = blocklist.AppendHostname(dst, text)
+	if labels == 0 {
+		wire, labels = unusualHostWire(dst, text)
+	}
+	if labels == 0 || endsInNumber(wire) {
+		return nil, 0
+	}
+	return wire, labels
+}
+
+// unusualHostWire is for names with escapes or Unicode letters.
+func unusualHostWire(dst []byte, text string) (wire []byte, labels int) {
 	wire, err := blocklist.AppendName(dst, text)
 	if err != nil {
 		return nil, 0
@@ -140,9 +152,6 @@ func hostWire(dst []byte, text string) (wire []byte, labels int) {
 				return nil, 0
 			}
 		}
-	}
-	if endsInNumber(wire) {
-		return nil, 0
 	}
 	return wire, labels
 }

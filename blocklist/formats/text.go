@@ -9,10 +9,12 @@ import (
 
 // parseDomains reads a line of plain domains: a name, or a URL or an address, which then stand for themselves.
 func parseDomains(t *tally, line string) {
+	if wire, labels := blocklist.AppendHostname(t.wire[:0], line); labels > 1 && !endsInDigit(line) && !endsInNumber(wire) { // most lines
+		t.add(blocklist.DomainEntry(blocklist.Name(t.names.Keep(wire))))
+		return
+	}
 	text := cutComment(line)
 	switch {
-	case isPlainName(text): // most lines
-		t.addName(text, blocklist.DomainEntry)
 	case blank(text):
 	case strings.ContainsAny(text, " \t"):
 		t.bad(notName)
@@ -25,16 +27,6 @@ func parseDomains(t *tally, line string) {
 	default:
 		t.addName(text, blocklist.DomainEntry)
 	}
-}
-
-// isPlainName tells whether a text can be nothing but a name.
-func isPlainName(text string) bool {
-	for i := range len(text) {
-		if !isPlain(text[i]) && text[i] != '.' {
-			return false
-		}
-	}
-	return text != "" && !endsInDigit(text)
 }
 
 func endsInDigit(text string) bool { return isDigit(text[len(text)-1]) }
