@@ -55,9 +55,23 @@ func (d *Decision) answer(dst []byte, q *query) ([]byte, bool) {
 
 // negative answers that there is no such name, or none of the type.
 func (d *Decision) negative(dst []byte, q *query, rcode int) []byte {
+	if d.chain != nil {
+		return q.finish(d.chain.end(dst, q), 0, d.why(q))
+	}
 	m := append(q.start(dst, rcode), soa...)
 	m[9] = 1
 	return q.finish(m, 0, d.why(q))
+}
+
+// end answers with the chain, and that there is no such name as the last.
+func (c *chain) end(dst []byte, q *query) []byte {
+	m := append(dst, c.message...)
+	binary.BigEndian.PutUint16(m[2:], dns.RcodeNameError)
+	binary.BigEndian.PutUint16(m[6:], uint16(c.records))
+	copy(m[8:headerSize], "\x00\x01\x00\x00")
+	q.own(m)
+	m = append(m, 0xc0|byte(c.target>>8), byte(c.target))
+	return append(m, soa[2:]...)
 }
 
 // sinkhole answers with the rule's addresses of the family asked for.

@@ -11,6 +11,7 @@ type Decision struct {
 	Action Action
 	Match  blocklist.Match // what decided; zero if no list of the policy holds the name or address
 	rule   *Rule
+	chain  *chain // that leads from the name asked for to the one that does not exist; nil: it is that one
 }
 
 // Blocks tells whether the real answer is withheld.

@@ -17,8 +17,10 @@
 //
 // What an answer leads to is decided on like the name itself, with the same action and reason: the targets of CNAME and
 // DNAME records, the targets and address hints of SVCB and HTTPS records, and addresses, for which entries of scope ip
-// decide. Two rules of allow lists: nothing is withheld from whoever asks for an allowed name, wherever it leads; and if
-// the chain of CNAME records from another name comes to an allowed one, what is behind it is not looked at.
+// decide. That a name at the end of a chain does not exist is said with the chain in the answer, which denies nothing of the
+// name asked for; where there is no chain NXDOMAIN becomes no data. Two rules of allow lists: nothing is withheld from whoever
+// asks for an allowed name, wherever it leads; and if the chain of CNAME records from another name comes to an allowed one,
+// what is behind it is not looked at.
 //
 // Over UDP an ordinary query that can be answered at once takes the fast path: it is read from the datagram as it came and
 // answered in place, many with one system call where the system can do so, by one goroutine a socket and one socket a

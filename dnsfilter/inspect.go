@@ -26,9 +26,12 @@ func (q *query) inspect(store *blocklist.Store, v *View, m []byte) Decision {
 		if r.section == authoritySection || r.section == additionalSection && !isService(q.qtype) {
 			continue
 		}
-		if i.look(r) {
-			break
+		if i.records++; i.look(r) {
+			return i.decision
 		}
+	}
+	if i.redirect.rrtype != 0 {
+		i.dname(i.redirect)
 	}
 	return i.decision
 }
@@ -53,8 +56,21 @@ type inspection struct {
 	query    *query
 	message  []byte
 	current  []byte // how far the chain of CNAME records has been followed
+	records  int    // that were read
+	redirect record // a DNAME record, until the CNAME record comes that is made of it
 	decision Decision
 }
+
+// chain is the beginning of an answer, as far as the CNAME record whose target does not exist. The rcode of an answer is that of
+// the end of its chain (RFC 6604, section 3), so names below the beginning are not denied.
+type chain struct {
+	message []byte
+	records int
+	target  int // where the last target is
+}
+
+// maxPointer is the last place in a message that a name can point to.
+const maxPointer = 1<<14 - 1
 
 // look tells whether nothing of the rest of the answer matters.
 func (i *inspection) look(r record) (done bool) {
@@ -62,7 +78,7 @@ func (i *inspection) look(r record) (done bool) {
 	case dns.TypeCNAME:
 		return i.cname(r)
 	case dns.TypeDNAME:
-		return i.dname(r)
+		i.redirect = r
 	case dns.TypeSVCB, dns.TypeHTTPS:
 		return i.service(r)
 	case dns.TypeA, dns.TypeAAAA:
@@ -84,24 +100,34 @@ func (i *inspection) cname(r record) (done bool) {
 	if !ok {
 		return false
 	}
-	done = i.name(target)
+	d := i.view.Decide(i.store, target)
+	if d.Action == NXDomain && chained && r.section == answerSection && follows(i.query.qtype) && r.at <= maxPointer {
+		i.query.chain = chain{i.message[:r.at+len(r.data)], i.records, r.at}
+		d.chain = &i.query.chain
+	}
+	done = i.reach(d)
 	if chained && !done {
+		i.redirect = record{}
 		done = i.decision.allows()
 		i.current = append(i.current[:0], target...)
 	}
 	return done
 }
 
-// dname decides on the name that a DNAME record makes of the one that the chain has come to.
-func (i *inspection) dname(r record) (done bool) {
+// follows tells whether the answer to a question of a type is that of the end of the chain.
+func follows(qtype uint16) bool { return qtype != dns.TypeCNAME && qtype != dns.TypeANY }
+
+// dname decides on the name that a DNAME record makes of the one that the chain has come to; of its own owner it makes its target.
+func (i *inspection) dname(r record) {
 	scratch := i.query.reached[1][:0]
 	owner, ok := appendName(scratch, i.message, r.owner)
 	below := len(i.current) - len(owner)
-	if !ok || below <= 0 || !blocklist.Name(i.current).Within(blocklist.Name(owner)) {
-		return false
+	if !ok || below < 0 || !blocklist.Name(i.current).Within(blocklist.Name(owner)) {
+		return
 	}
-	made, ok := appendName(append(scratch, i.current[:below]...), i.message, r.at)
-	return ok && len(made) <= blocklist.MaxName && i.name(made)
+	if made, ok := appendName(append(scratch, i.current[:below]...), i.message, r.at); ok && len(made) <= blocklist.MaxName {
+		i.name(made)
+	}
 }
 
 // service decides on the target and the address hints of an SVCB or HTTPS record (RFC 9460, section 2.2).
@@ -148,7 +174,16 @@ func (i *inspection) hints(key uint16, value []byte) (done bool) {
 
 // name decides on a name that is reached; true means that it is blocked.
 func (i *inspection) name(name []byte) (blocked bool) {
-	return i.take(i.view.Decide(i.store, name))
+	return i.reach(i.view.Decide(i.store, name))
+}
+
+// reach takes a decision on a name that is reached. But for the end of a chain, NXDOMAIN becomes NODATA: the name asked for has other
+// records, or there are names below it, that lead elsewhere.
+func (i *inspection) reach(d Decision) (blocked bool) {
+	if d.Action == NXDomain && d.chain == nil {
+		d.Action = NoData
+	}
+	return i.take(d)
 }
 
 // addr decides on an address that is reached; true means that it is blocked.

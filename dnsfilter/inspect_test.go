@@ -57,24 +57,31 @@ func TestWhatAnAnswerLeadsTo(t *testing.T) {
 	}{
 		{"nothing listed", dns.TypeA, asked, []string{asked + " CNAME a.test.", "a.test. A 192.0.2.1"}, nil, ""},
 		{"a CNAME", dns.TypeA, asked, []string{asked + " CNAME x.Listed.test.", "x.listed.test. A 192.0.2.1"}, nil, "nxdomain"},
-		{"a CNAME asked for", dns.TypeCNAME, asked, []string{asked + " CNAME listed.test."}, nil, "nxdomain"},
+		{"a CNAME asked for", dns.TypeCNAME, asked, []string{asked + " CNAME listed.test."}, nil, "nodata"},
 		{"the end of a chain", dns.TypeAAAA, asked, []string{
 			asked + " CNAME a.test.", "a.test. CNAME b.a.test.", "b.a.test. CNAME listed.test.",
 		}, nil, "nxdomain"},
 		{"a chain out of order", dns.TypeA, asked, []string{
 			"a.test. CNAME listed.test.", asked + " CNAME a.test.",
-		}, nil, "nxdomain"},
+		}, nil, "nodata"},
 		{"a listed host", dns.TypeA, asked, []string{asked + " CNAME only.host.test."}, nil, "nodata"},
 		{"below a listed host", dns.TypeA, asked, []string{asked + " CNAME x.only.host.test."}, nil, ""},
-		{"a DNAME", dns.TypeA, asked, []string{"asked.test. DNAME sub.listed.test."}, nil, "nxdomain"},
+		{"a DNAME", dns.TypeA, asked, []string{"asked.test. DNAME sub.listed.test."}, nil, "nodata"},
+		{"a DNAME and its CNAME", dns.TypeA, asked, []string{"asked.test. DNAME listed.test.", asked + " CNAME www.listed.test."}, nil, "nxdomain"},
+		{"a DNAME that is not the end", dns.TypeA, asked, []string{
+			"asked.test. DNAME a.test.", asked + " CNAME www.a.test.", "www.a.test. CNAME b.test.", "b.test. CNAME listed.test.",
+		}, nil, "nxdomain"},
+		{"a DNAME behind a CNAME", dns.TypeA, asked, []string{asked + " CNAME x.a.test.", "a.test. DNAME listed.test."}, nil, "nodata"},
+		{"a DNAME asked for", dns.TypeDNAME, "asked.test.", []string{"asked.test. DNAME listed.test."}, nil, "nodata"},
 		{"a DNAME that makes a listed host", dns.TypeA, "only.asked.test.", []string{"asked.test. DNAME host.test."}, nil, "nodata"},
 		{"a DNAME of another name", dns.TypeA, asked, []string{"xasked.test. DNAME listed.test."}, nil, ""},
 		{"an address", dns.TypeA, asked, []string{asked + " A 192.0.2.1", asked + " A 192.0.2.66"}, nil, "nodata"},
 		{"an address of a range", dns.TypeAAAA, asked, []string{asked + " AAAA 2001:db8:66::1"}, nil, "nodata"},
 		{"an address behind an alias", dns.TypeA, asked, []string{asked + " CNAME a.test.", "a.test. A 192.0.2.66"}, nil, "nodata"},
 		{"an IPv4 address in an IPv6 one", dns.TypeAAAA, asked, []string{asked + " AAAA 64:ff9b::192.0.2.66"}, nil, "nodata"},
-		{"a service's target", dns.TypeHTTPS, asked, []string{asked + " HTTPS 1 x.listed.test. alpn=h2"}, nil, "nxdomain"},
-		{"a service's alias", dns.TypeSVCB, asked, []string{asked + " SVCB 0 listed.test."}, nil, "nxdomain"},
+		{"a service's target", dns.TypeHTTPS, asked, []string{asked + " HTTPS 1 x.listed.test. alpn=h2"}, nil, "nodata"},
+		{"the target of an alias' service", dns.TypeHTTPS, asked, []string{asked + " CNAME a.test.", "a.test. HTTPS 1 listed.test."}, nil, "nodata"},
+		{"a service's alias", dns.TypeSVCB, asked, []string{asked + " SVCB 0 listed.test."}, nil, "nodata"},
 		{"an IPv4 hint", dns.TypeHTTPS, asked, []string{asked + " HTTPS 1 . alpn=h2 ipv4hint=192.0.2.1,192.0.2.66"}, nil, "nodata"},
 		{"an IPv6 hint", dns.TypeHTTPS, asked, []string{asked + " HTTPS 1 . alpn=h2 ipv6hint=2001:db8:66::9"}, nil, "nodata"},
 		{"harmless hints", dns.TypeHTTPS, asked, []string{asked + " HTTPS 1 . alpn=h2 ipv4hint=192.0.2.1 ipv6hint=2001:db8::1"}, nil, ""},
@@ -103,8 +110,8 @@ func TestWhatAnAnswerLeadsTo(t *testing.T) {
 				continue
 			}
 			assert.Equal(t, c.want == "nxdomain", reply.Rcode == dns.RcodeNameError, c.label)
-			assert.Empty(t, reply.Answer, c.label)
-			assert.Len(t, reply.Ns, 1, c.label)
+			require.Len(t, reply.Ns, 1, c.label)
+			checkChain(t, reply, c.answer, c.label)
 			assert.Equal(t, []uint16{16}, edes(reply), c.label)
 		}
 		assert.EqualValues(t, 1, s.Stats().Hits, c.label)
@@ -119,6 +126,26 @@ func TestWhatAnAnswerLeadsTo(t *testing.T) {
 		} else {
 			assert.True(t, seen[c.want], c.label, seen)
 		}
+	}
+}
+
+// checkChain checks that an answer denies the end of the chain that it shows, and nothing that is not listed.
+func checkChain(t *testing.T, reply *dns.Msg, answer []string, label string) {
+	t.Helper()
+	denied := reply.Question[0].Name
+	for i, rr := range reply.Answer {
+		want, err := dns.NewRR(answer[i])
+		require.NoError(t, err)
+		assert.True(t, dns.IsDuplicate(want, rr), "%s: %s", label, rr)
+		if alias, ok := rr.(*dns.CNAME); ok {
+			denied = alias.Target
+		}
+	}
+	assert.Equal(t, denied, reply.Ns[0].Header().Name, label)
+	if reply.Rcode == dns.RcodeNameError {
+		assert.True(t, dns.IsSubDomain("listed.test.", dns.CanonicalName(denied)), label)
+	} else {
+		assert.Empty(t, reply.Answer, label)
 	}
 }
 

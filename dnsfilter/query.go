@@ -35,6 +35,7 @@ type query struct {
 
 	buf     [2 * (blocklist.MaxName + 5)]byte
 	reached [2][blocklist.MaxName]byte // for names that an answer leads to
+	chain   chain                      // of a decision on one
 }
 
 // Bits of the last byte of a key.

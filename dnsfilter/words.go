@@ -12,7 +12,7 @@ type Action uint8
 const (
 	Pass     Action = iota // answered as if no list were there
 	Monitor                // counted, then answered as if no list were there
-	NXDomain               // there is no such name; for an entry of scope host or ip NoData, since names below may exist
+	NXDomain               // there is no such name; NoData where that would hide what is not listed: for an entry of scope host or ip, and for a service's target
 	NoData                 // the name has no records of the type asked for
 	Refused                // the rcode REFUSED
 	Drop                   // no answer at all
