@@ -15,6 +15,7 @@ import (
 const (
 	arpa      = "\x04arpa\x00"
 	localhost = "\x09localhost\x00"
+	resolver  = "\x08resolver" + arpa
 	loopback4 = "\x011\x010\x010\x03127\x07in-addr" + arpa
 	loopback6 = "\x011" + zeros16 + zeros15 + "\x03ip6" + arpa
 	zeros16   = "\x010" + zeros15
@@ -23,10 +24,11 @@ const (
 
 // SpecialZones returns the zones that mean nothing outside of a host or a site, so that nobody else is to be asked: reverse
 // zones of private, local and documentation addresses (RFC 6303, RFC 7793), home.arpa (RFC 8375), localhost, invalid and
-// test (RFC 6761), and onion (RFC 7686).
+// test (RFC 6761), and onion (RFC 7686). By resolver.arpa (RFC 9462) clients find encrypted ways to their resolver: an answer of the
+// upstream would lead them there, around the lists.
 func SpecialZones() []string {
 	zones := []string{
-		"localhost", "invalid", "test", "onion", "home.arpa",
+		"localhost", "invalid", "test", "onion", "home.arpa", "resolver.arpa",
 		"0.in-addr.arpa", "10.in-addr.arpa", "127.in-addr.arpa", "254.169.in-addr.arpa", "168.192.in-addr.arpa", "2.0.192.in-addr.arpa",
 		"100.51.198.in-addr.arpa", "113.0.203.in-addr.arpa", "255.255.255.255.in-addr.arpa",
 		"0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa",
@@ -99,19 +101,33 @@ func (q *query) local(dst []byte, zone blocklist.Name) ([]byte, bool) {
 		return q.loopback(dst, netip.AddrFrom4([4]byte{127, 0, 0, 1})), true
 	case zone == localhost && q.qtype == dns.TypeAAAA:
 		return q.loopback(dst, netip.IPv6Loopback()), true
-	case loopback && q.qtype == dns.TypePTR:
+	case loopback && q.qtype == dns.TypePTR, apex && zone.Within(arpa) && q.qtype == dns.TypeNS:
 		m := append(q.start(dst, dns.RcodeSuccess), 0xc0, headerSize, 0, byte(q.qtype), 0, dns.ClassINET, 0, 0, 0, blockTTL, 0, byte(len(localhost)))
 		m = append(m, localhost...)
 		m[7] = 1
 		return q.finish(m, 0, ede{}), true
 	}
+	return q.localSOA(dst, zone), true
+}
+
+// localSOA answers with the SOA record of a special zone: to questions for it, as all zones below arpa have one (RFC 6303, section 3),
+// or else to say that there is nothing else.
+func (q *query) localSOA(dst []byte, zone blocklist.Name) []byte {
+	name := q.name()
+	apex := len(name) == len(zone) && zone.Within(arpa)
 	rcode := dns.RcodeNameError
-	if apex || loopback || zone == localhost {
+	if apex || zone == localhost || zone == resolver || strings.HasSuffix(loopback4, string(name)) { // names above one that exists do, too
 		rcode = dns.RcodeSuccess
 	}
-	m := append(q.start(dst, rcode), soa...)
-	m[9] = 1
-	return q.finish(m, 0, ede{}), true
+	m := q.start(dst, rcode)
+	at := headerSize + len(name) - len(zone)
+	m = append(append(m, 0xc0|byte(at>>8), byte(at)), soa[2:]...)
+	if apex && q.qtype == dns.TypeSOA {
+		m[7] = 1
+	} else {
+		m[9] = 1
+	}
+	return q.finish(m, 0, ede{})
 }
 
 // loopback answers with one address.

@@ -1,6 +1,7 @@
 package dnsfilter_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/miekg/dns"
@@ -29,7 +30,17 @@ func TestSpecialZones(t *testing.T) {
 		{"a.invalid.", dns.TypeA, dns.RcodeNameError, ""},
 		{"x.y.onion.", dns.TypeHTTPS, dns.RcodeNameError, ""},
 		{"printer.home.arpa.", dns.TypeA, dns.RcodeNameError, ""},
-		{"home.arpa.", dns.TypeSOA, dns.RcodeSuccess, ""},
+		{"home.arpa.", dns.TypeSOA, dns.RcodeSuccess, "nobody.invalid."},
+		{"10.in-addr.arpa.", dns.TypeNS, dns.RcodeSuccess, "localhost."},
+		{"10.in-addr.arpa.", dns.TypeA, dns.RcodeSuccess, ""},
+		{"test.", dns.TypeSOA, dns.RcodeNameError, ""},
+		{"localhost.", dns.TypeNS, dns.RcodeSuccess, ""},
+		{"a.localhost.", dns.TypeDS, dns.RcodeSuccess, ""},
+		{"a.home.arpa.", dns.TypeDS, dns.RcodeNameError, ""},
+		{"_dns.resolver.arpa.", dns.TypeSVCB, dns.RcodeSuccess, ""},
+		{"resolver.arpa.", dns.TypeA, dns.RcodeSuccess, ""},
+		{"0.0.127.in-addr.arpa.", dns.TypePTR, dns.RcodeSuccess, ""},
+		{"2.0.0.127.in-addr.arpa.", dns.TypePTR, dns.RcodeNameError, ""},
 		{"home.arpa.", dns.TypeDS, forwarded, ""},
 		{"1.2.3.10.in-addr.arpa.", dns.TypePTR, dns.RcodeNameError, ""},
 		{"1.0.31.172.in-addr.arpa.", dns.TypePTR, dns.RcodeNameError, ""},
@@ -57,7 +68,10 @@ func TestSpecialZones(t *testing.T) {
 		assert.Equal(t, c.rcode, reply.Rcode, c)
 		if c.addr == "" {
 			assert.Empty(t, reply.Answer, c)
-			assert.Len(t, reply.Ns, 1, c)
+			if assert.Len(t, reply.Ns, 1, c) {
+				assert.True(t, dns.IsSubDomain(reply.Ns[0].Header().Name, c.name), c)
+				assert.Contains(t, dnsfilter.SpecialZones(), strings.ToLower(strings.TrimSuffix(reply.Ns[0].Header().Name, ".")), c)
+			}
 			continue
 		}
 		if assert.Len(t, reply.Answer, 1, c) {
