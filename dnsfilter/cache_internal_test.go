@@ -194,7 +194,7 @@ func TestLifetime(t *testing.T) {
 		{"answer", dns.RcodeSuccess, "a.test. 100 A 192.0.2.1", "", 100},
 		{"shortest counts", dns.RcodeSuccess, "a.test. 100 A 192.0.2.1", "test. 50 NS ns.test.", 50},
 		{"at most a day", dns.RcodeSuccess, "a.test. 1000000 A 192.0.2.1", "", 86400},
-		{"top bit set", dns.RcodeSuccess, "a.test. 2147483648 A 192.0.2.1", "", 0},
+		{"top bit set", dns.RcodeSuccess, "a.test. 2147483648 A 192.0.2.1", "", 86400}, // RFC 8767, section 4
 		{"no data", dns.RcodeSuccess, "", soa + "60", 60},
 		{"no name", dns.RcodeNameError, "", soa + "600", 500},
 		{"no name, at most an hour", dns.RcodeNameError, "", "test. 9000 SOA ns.test. h.test. 1 2 3 4 8000", 3600},
@@ -218,6 +218,9 @@ func TestLifetime(t *testing.T) {
 		assert.Equal(t, c.want, lifetime(packed), c.name)
 		for r := range records(packed) {
 			assert.LessOrEqual(t, binary.BigEndian.Uint32(r.ttl), uint32(maxTTL), c.name)
+			if r.rrtype == dns.TypeSOA && c.answer == "" && c.want > 0 {
+				assert.Equal(t, c.want, binary.BigEndian.Uint32(r.ttl), c.name)
+			}
 		}
 	}
 }

@@ -14,19 +14,16 @@ const (
 	staleTTL    = 30
 )
 
-// lifetime returns for how many seconds an answer may be kept, 0 for not at all, and sets TTLs that are longer to it or
-// to a day.
+// lifetime returns for how many seconds an answer may be kept, 0 for not at all. It sets TTLs that are longer than a day to that, and
+// of a negative answer those longer than an hour; that of its SOA record to how long it denies, so that it counts down to the end.
 func lifetime(body []byte) uint32 {
 	shortest, most, negative := uint32(maxTTL), uint32(maxTTL), false
 	for r := range records(body) {
 		ttl := binary.BigEndian.Uint32(r.ttl)
-		if ttl >= 1<<31 { // RFC 2181, section 8
-			ttl = 0
-			binary.BigEndian.PutUint32(r.ttl, ttl)
-		}
 		if r.section == authoritySection && r.rrtype == dns.TypeSOA && len(r.data) > 20 {
 			negative, most = true, negativeTTL
 			ttl = min(ttl, binary.BigEndian.Uint32(r.data[len(r.data)-4:]))
+			binary.BigEndian.PutUint32(r.ttl, ttl)
 		}
 		shortest = min(shortest, ttl)
 	}
