@@ -66,6 +66,11 @@ func TestCookies(t *testing.T) {
 		m = exchange(t, network, addr, alone)
 		assert.Equal(t, dns.RcodeSuccess, m.Rcode)
 		assert.Len(t, cookieOf(m), 48)
+		for sent, rcode := range map[string]int{cookieOf(m): dns.RcodeSuccess, clientCookie + strings.Repeat("00", 16): dns.RcodeBadCookie} {
+			m = exchange(t, network, addr, withCookie(new(dns.Msg), sent)) // asked whether it is still good
+			assert.Equal(t, rcode, m.Rcode)
+			assert.Len(t, cookieOf(m), 48)
+		}
 		m = exchange(t, network, addr, new(dns.Msg).SetEdns0(1232, false))
 		assert.Equal(t, dns.RcodeFormatError, m.Rcode, "neither question nor cookie")
 		for _, bad := range []string{"", "01", "010203040506070809", strings.Repeat("00", 15), strings.Repeat("00", 41)} {

@@ -66,6 +66,9 @@ func (s *Server) respond(msg *dns.Msg, stream bool, client netip.Addr) []byte {
 	if m, ok := s.admit(current, nil, q, client, stream); !ok {
 		return m
 	}
+	if q.question == nil && rcode == dns.RcodeSuccess && len(q.sentCookie) > clientCookie && !q.proven {
+		rcode = dns.RcodeBadCookie // asked whether it is still good
+	}
 	if rcode != dns.RcodeSuccess || q.question == nil {
 		return q.refuse(nil, rcode, 0)
 	}

@@ -30,6 +30,7 @@ type query struct {
 
 	sentCookie []byte           // of the client, and whatever it takes for ours; nil if there is none
 	stamped    bool             // cookie is to be in the answer
+	proven     bool             // sentCookie is ours
 	stale      bool             // there is an expired answer
 	cookie     [fullCookie]byte // made by stampCookie
 

@@ -126,8 +126,8 @@ func (l *limiter) ahead(slot, now uint64) uint64 {
 // admit tells whether a query may be answered, and makes the cookie that the answer is to have. If not, it appends to dst what
 // is sent instead, or nothing. The limit is not for those who have proved their address.
 func (s *Server) admit(c *course, dst []byte, q *query, client netip.Addr, stream bool) (m []byte, ok bool) {
-	proven := q.sentCookie != nil && q.stampCookie(c.secrets, client, s.unix())
-	if !stream && !proven && c.limiter != nil && !c.limiter.allows(client) {
+	q.proven = q.sentCookie != nil && q.stampCookie(c.secrets, client, s.unix())
+	if !stream && !q.proven && c.limiter != nil && !c.limiter.allows(client) {
 		return q.holdBack(dst, c.limiter), false
 	}
 	q.client = plainAddr(client)
