@@ -57,6 +57,7 @@ type inspection struct {
 	message  []byte
 	current  []byte // how far the chain of CNAME records has been followed
 	records  int    // that were read
+	beyond   bool   // some are not part of the chain
 	redirect record // a DNAME record, until the CNAME record comes that is made of it
 	decision Decision
 }
@@ -79,6 +80,12 @@ func (i *inspection) look(r record) (done bool) {
 		return i.cname(r)
 	case dns.TypeDNAME:
 		i.redirect = r
+		return false
+	case dns.TypeRRSIG:
+		return false
+	}
+	i.beyond = true
+	switch r.rrtype {
 	case dns.TypeSVCB, dns.TypeHTTPS:
 		return i.service(r)
 	case dns.TypeA, dns.TypeAAAA:
@@ -96,12 +103,13 @@ func (i *inspection) cname(r record) (done bool) {
 		return false
 	}
 	chained := bytes.Equal(owner, i.current)
+	i.beyond = i.beyond || !chained || r.section != answerSection
 	target, ok := appendName(scratch, i.message, r.at)
 	if !ok {
 		return false
 	}
 	d := i.view.Decide(i.store, target)
-	if d.Action == NXDomain && chained && r.section == answerSection && follows(i.query.qtype) && r.at <= maxPointer {
+	if d.Action == NXDomain && !i.beyond && follows(i.query.qtype) && r.at <= maxPointer {
 		i.query.chain = chain{i.message[:r.at+len(r.data)], i.records, r.at}
 		d.chain = &i.query.chain
 	}

@@ -64,6 +64,9 @@ func TestWhatAnAnswerLeadsTo(t *testing.T) {
 		{"a chain out of order", dns.TypeA, asked, []string{
 			"a.test. CNAME listed.test.", asked + " CNAME a.test.",
 		}, nil, "nodata"},
+		{"a chain out of order with its end", dns.TypeA, asked, []string{
+			"b.test. A 192.0.2.1", asked + " CNAME listed.test.", "listed.test. CNAME b.test.",
+		}, nil, "nodata"},
 		{"a listed host", dns.TypeA, asked, []string{asked + " CNAME only.host.test."}, nil, "nodata"},
 		{"below a listed host", dns.TypeA, asked, []string{asked + " CNAME x.only.host.test."}, nil, ""},
 		{"a DNAME", dns.TypeA, asked, []string{"asked.test. DNAME sub.listed.test."}, nil, "nodata"},
@@ -81,6 +84,7 @@ func TestWhatAnAnswerLeadsTo(t *testing.T) {
 		{"an IPv4 address in an IPv6 one", dns.TypeAAAA, asked, []string{asked + " AAAA 64:ff9b::192.0.2.66"}, nil, "nodata"},
 		{"a service's target", dns.TypeHTTPS, asked, []string{asked + " HTTPS 1 x.listed.test. alpn=h2"}, nil, "nodata"},
 		{"the target of an alias' service", dns.TypeHTTPS, asked, []string{asked + " CNAME a.test.", "a.test. HTTPS 1 listed.test."}, nil, "nodata"},
+		{"a chain that comes with a service", dns.TypeHTTPS, asked, []string{asked + " CNAME a.test."}, []string{"a.test. CNAME listed.test."}, "nodata"},
 		{"a service's alias", dns.TypeSVCB, asked, []string{asked + " SVCB 0 listed.test."}, nil, "nodata"},
 		{"an IPv4 hint", dns.TypeHTTPS, asked, []string{asked + " HTTPS 1 . alpn=h2 ipv4hint=192.0.2.1,192.0.2.66"}, nil, "nodata"},
 		{"an IPv6 hint", dns.TypeHTTPS, asked, []string{asked + " HTTPS 1 . alpn=h2 ipv6hint=2001:db8:66::9"}, nil, "nodata"},
@@ -95,7 +99,7 @@ func TestWhatAnAnswerLeadsTo(t *testing.T) {
 		}, nil, "pass"},
 		{"an allowed name beside the chain", dns.TypeA, asked, []string{
 			"a.test. CNAME www.allowed.test.", asked + " CNAME listed.test.",
-		}, nil, "nxdomain"},
+		}, nil, "nodata"},
 		{"a service whose target is allowed", dns.TypeHTTPS, asked, []string{asked + " HTTPS 1 www.allowed.test. ipv4hint=192.0.2.66"}, nil, "nodata"},
 	} {
 		s := newServer(t, dnsfilter.Config{Store: store, Policy: policy, Upstream: scripted{c.answer, c.extra}})
