@@ -24,7 +24,7 @@
 //
 // Over UDP an ordinary query that can be answered at once takes the fast path: it is read from the datagram as it came and
 // answered in place, many with one system call where the system can do so, by one goroutine a socket and one socket a
-// processor. A question that has to wait for the upstream is set aside, and answered by whoever reads the upstream's reply.
+// processor. A question that has to wait for the upstream is set aside; the same goroutine reads the upstream's reply.
 // Whatever is unusual takes the plain path through messages of miekg/dns. The decision, the cache and the bytes of the
 // answer are the same code for both.
 //

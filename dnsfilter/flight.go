@@ -218,15 +218,8 @@ func failureCode(err error) uint16 {
 
 // wired is an upstream that takes packed queries without making anybody wait: an [upstream.Forwarder].
 type wired interface {
-	NewLane(idle func()) *upstream.Lane
-}
-
-// newLane returns a lane of the upstream; nil if it has none.
-func (c *course) newLane(idle func()) *upstream.Lane {
-	if w, ok := c.upstream.(wired); ok {
-		return w.NewLane(idle)
-	}
-	return nil
+	NewLane(loop *batch.Loop, idle func()) *upstream.Lane
+	Lane() *upstream.Lane
 }
 
 // exchange asks an upstream of any other kind.

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"runtime"
 	"strings"
 	"syscall"
 
 	"github.com/argine-dns/argine/dnsfilter/internal/batch"
+	"github.com/argine-dns/argine/dnsfilter/internal/processors"
 )
 
 // socketBuffer is in bytes; with the usual 200 KiB a burst of queries is lost.
@@ -75,7 +75,7 @@ func (l *Listeners) openUDP(ctx context.Context, at netip.AddrPort) error {
 		at = netip.AddrPortFrom(at.Addr(), uint16(local.Port))
 	}
 	share := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error { return batch.Share(raw) }}
-	for range runtime.GOMAXPROCS(0) - 1 {
+	for range processors.Count() - 1 {
 		if _, err := l.bind(ctx, share, at); err != nil {
 			return err
 		}

@@ -9,13 +9,13 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"runtime/debug"
 	"strings"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/formats"
+	"github.com/argine-dns/argine/dnsfilter/internal/processors"
 )
 
 // allowPrefix begins the names under which the store keeps allow lists.
@@ -99,14 +99,14 @@ func (l localFile) load(store *blocklist.Store, log *slog.Logger) error {
 	return nil
 }
 
-// makeRoom keeps what takes long from holding up queries, until done is called: its two goroutines do not get the places of
-// processors that queries need (the system shares the processors more finely than the runtime does), and the garbage collector runs rarely.
+// makeRoom keeps what takes long, with two goroutines, from holding up queries until done is called; the garbage collector runs
+// rarely.
 func makeRoom() (done func()) {
-	processors := runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
+	processors.Add(2)
 	percent := debug.SetGCPercent(rareGC)
 	return func() {
 		debug.SetGCPercent(percent)
-		runtime.GOMAXPROCS(processors)
+		processors.Add(-2)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter/internal/processors"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
@@ -90,7 +90,7 @@ func New(c Config) (*Server, error) {
 	s := &Server{store: c.Store, cache: newCache(max(c.Cache, 0)), log: c.Log, latency: newLatency()}
 	s.unix = func() uint32 { return uint32(time.Now().Unix()) }
 	s.secrets = []CookieSecret{newCookieSecret()}
-	s.alarm, s.turns = newAlarm(), make(chan struct{}, max(runtime.GOMAXPROCS(0)/2, 1))
+	s.alarm, s.turns = newAlarm(), make(chan struct{}, max(processors.Count()/2, 1))
 	s.flights.by = make(map[uint64]*flight)
 	s.spare.New = func() any { return new(flight) }
 	s.Reconfigure(c.Policy, c.Upstream)
@@ -103,12 +103,16 @@ func (s *Server) Reconfigure(p Policy, u Upstream) {
 	if c.secrets = p.CookieSecrets; len(c.secrets) == 0 {
 		c.secrets = s.secrets
 	}
-	c.lane = c.newLane(nil)
+	if w, ok := u.(wired); ok {
+		c.lane = w.Lane()
+	}
 	s.current.Store(c)
 }
 
 // Serve answers on the listeners until ctx ends, then finishes the queries in flight (for at most 5 seconds) and returns
 // nil. It returns earlier, with an error, if a listener fails. The listeners are closed in any case.
+//
+// On Linux, GOMAXPROCS is higher by one for each UDP socket meanwhile, since a thread waits at each.
 func (s *Server) Serve(ctx context.Context, l *Listeners) error {
 	if len(l.UDP)+len(l.TCP) == 0 {
 		return errors.New("serving: there is no address to listen on")

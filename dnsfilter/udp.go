@@ -2,10 +2,8 @@ package dnsfilter
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,18 +14,18 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
-// maxQuery is the longest query that is taken over UDP, in bytes.
-const maxQuery = 4096
+// maxQuery is the longest query that is taken, in bytes.
+const maxQuery = batch.MaxDatagram
 
 // maxPlain is how many unusual queries a socket works on at once; more are dropped.
 const maxPlain = 1024
 
-// socket answers the queries of one UDP socket. An ordinary query that can be answered at once never leaves the goroutine
-// that read it and allocates nothing; every other has a goroutine of its own.
+// socket answers the queries of one UDP socket. An ordinary query never leaves the goroutine that read it, which reads the
+// replies to what it asks as well; if it can be answered at once nothing is allocated. Every unusual one has a goroutine of its own.
 type socket struct {
 	server  *Server
-	conn    *net.UDPConn
-	in      *batch.Reader
+	loop    *batch.Loop
+	conn    *batch.Socket
 	out     *batch.Writer
 	query   query
 	answers [batch.Size][udpSize + 64]byte
@@ -48,59 +46,55 @@ type lateAnswer struct {
 	buf  [udpSize + 64]byte
 }
 
+// newSocket begins to answer on a socket.
 func (s *Server) newSocket(conn *net.UDPConn) (*socket, error) {
-	u := &socket{server: s, conn: conn}
+	u := &socket{server: s}
 	u.query.counters = s.newCounters()
+	u.loop = batch.NewLoop(u.flushLate)
 	var err error
-	if u.in, err = batch.NewReader(conn, maxQuery); err != nil {
+	if u.conn, err = u.loop.Open(conn); err != nil {
 		return nil, err
 	}
-	if u.out, err = batch.NewWriter(conn); err != nil {
-		return nil, err
-	}
-	u.late, err = batch.NewWriter(conn)
-	return u, err
+	u.out, u.late = u.conn.NewWriter(), u.conn.NewWriter()
+	u.conn.Read(u.take)
+	return u, nil
 }
 
 // serveUDP answers on a socket until ctx ends, and closes it.
 func (s *Server) serveUDP(ctx context.Context, conn *net.UDPConn) error {
-	defer conn.Close() //nolint:errcheck // nothing is left to lose
 	u, err := s.newSocket(conn)
 	if err != nil {
 		return fmt.Errorf("serving: %w", err)
 	}
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Now()) }) // it fails on closed sockets only
-	defer stop()
-	for ctx.Err() == nil {
-		n, err := u.in.Read()
-		switch {
-		case err == nil:
-			u.answer(n)
-		case errors.Is(err, net.ErrClosed):
-			return fmt.Errorf("serving: %w", err)
-		case !errors.Is(err, os.ErrDeadlineExceeded):
-			time.Sleep(time.Millisecond) // a datagram that the system can't deliver ends nothing
-		}
-	}
+	<-ctx.Done()
+	u.conn.CloseRead()
 	drained := make(chan struct{})
 	go func() { u.pending.Wait(); close(drained) }()
 	select {
 	case <-drained:
 	case <-time.After(drainWithin):
 	}
+	u.conn.Close()
+	<-u.conn.Closed()
 	return nil
 }
 
-// answer answers the datagrams that were read.
-func (u *socket) answer(n int) {
+// take answers what came. A datagram that the system can't deliver ends nothing.
+func (u *socket) take(in *batch.Datagrams, err error) {
+	if err == nil {
+		u.answer(in)
+	}
+}
+
+func (u *socket) answer(in *batch.Datagrams) {
 	defer u.server.survive()
-	u.query.counters.queries.Add(uint64(n))
+	u.query.counters.queries.Add(uint64(in.Len()))
 	if current := u.server.current.Load(); current != u.course {
-		u.course, u.lane = current, current.newLane(u.flushLate)
+		u.course, u.lane = current, u.newLane(current)
 	}
 	now, flush := u.server.cache.now(), false
-	for i := range n {
-		packet, peer := u.in.Packet(i), u.in.Peer(i)
+	for i := range in.Len() {
+		packet, peer := in.Packet(i), in.Peer(i)
 		client := peer.Addr()
 		if len(packet) < headerSize || packet[2]&(flagQR>>8) != 0 || client.Port() == 0 {
 			continue
@@ -123,6 +117,14 @@ func (u *socket) answer(n int) {
 	if flush {
 		u.lane.Flush()
 	}
+}
+
+// newLane returns a lane of the upstream; nil if it has none.
+func (u *socket) newLane(c *course) *upstream.Lane {
+	if w, ok := c.upstream.(wired); ok {
+		return w.NewLane(u.loop, u.flushLate)
+	}
+	return nil
 }
 
 // add puts an answer, if there is one, among those that are sent together.

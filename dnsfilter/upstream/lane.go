@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/argine-dns/argine/dnsfilter/internal/batch"
 )
 
 const (
@@ -29,7 +31,8 @@ type Receiver interface {
 // its random spelling (see spelling).
 // Sockets are opened when they are needed, and closed after some seconds, so that ports change.
 type Lane struct {
-	f *Forwarder
+	f    *Forwarder
+	loop *batch.Loop // of the sockets
 
 	mu      sync.Mutex // guards what follows
 	idles   []func()
@@ -72,24 +75,28 @@ type try struct {
 // waits tells whether the reply to it may still come.
 func (t *try) waits(e *exchange) bool { return t.way != nil && t.way.waiting()[t.id] == e }
 
-// NewLane makes a lane; but if a resolver is asked over TLS there is one lane for all, since connections are not to be many.
-// After replies that came together were handed out, idle is called, unless it is nil.
-func (f *Forwarder) NewLane(idle func()) *Lane {
+// NewLane makes a lane whose sockets are those of a loop; but if a resolver is asked over TLS there is one lane for all, since
+// connections are not to be many. After replies that came together, and not by the loop, were handed out, idle is called.
+func (f *Forwarder) NewLane(loop *batch.Loop, idle func()) *Lane {
 	l := f.lane
 	if !f.encrypted {
-		l = f.newLane()
+		l = f.newLane(loop)
 	}
-	if idle != nil {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.idles = append(l.idles, idle)
-	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.idles = append(l.idles, idle)
 	return l
 }
 
-func (f *Forwarder) newLane() *Lane {
-	l := &Lane{f: f, sockets: make([]*socket, spread*len(f.resolvers)), streams: make([]*stream, len(f.resolvers))}
+// Lane returns the lane for those who have no loop.
+func (f *Forwarder) Lane() *Lane { return f.lane }
+
+func (f *Forwarder) newLane(loop *batch.Loop) *Lane {
+	l := &Lane{f: f, loop: loop, sockets: make([]*socket, spread*len(f.resolvers)), streams: make([]*stream, len(f.resolvers))}
 	l.used = len(l.chance)
+	if loop == nil {
+		l.loop = batch.NewLoop(l.idle)
+	}
 	return l
 }
 

@@ -4,24 +4,21 @@ import (
 	"encoding/binary"
 	"errors"
 	"net"
-	"os"
 	"time"
 
 	"github.com/argine-dns/argine/dnsfilter/internal/batch"
 )
 
 const (
-	maxReply     = 4096            // bytes of a datagram; we ask for at most 1232
 	socketBuffer = 1 << 20         // bytes, each way
 	socketLife   = 5 * time.Second // after which a socket is replaced by one at another port
 )
 
-// socket is one UDP socket to one resolver. The lane's lock guards all but the reader.
+// socket is one UDP socket to one resolver. The lane's lock guards it.
 type socket struct {
 	lane     *Lane
 	resolver int
-	conn     *net.UDPConn
-	in       *batch.Reader
+	conn     *batch.Socket
 	out      *batch.Writer
 	queued   int
 	packets  [batch.Size][maxQuery]byte
@@ -46,7 +43,6 @@ func (l *Lane) socket(resolver int, now time.Time) (*socket, error) {
 		return nil, errors.Join(err, c.Close())
 	}
 	*at = s
-	go s.read()
 	return s, nil
 }
 
@@ -55,16 +51,17 @@ func (l *Lane) newSocket(resolver int, c net.Conn, now time.Time) (*socket, erro
 	if !ok {
 		return nil, errors.ErrUnsupported
 	}
-	s := &socket{lane: l, resolver: resolver, conn: conn, pending: make(map[uint16]*exchange), until: now.Add(socketLife)}
+	s := &socket{lane: l, resolver: resolver, pending: make(map[uint16]*exchange), until: now.Add(socketLife)}
 	err := errors.Join(conn.SetReadBuffer(socketBuffer), conn.SetWriteBuffer(socketBuffer))
 	if err != nil {
 		return nil, err
 	}
-	if s.in, err = batch.NewReader(conn, maxReply); err != nil {
+	if s.conn, err = l.loop.Open(conn); err != nil {
 		return nil, err
 	}
-	s.out, err = batch.NewWriter(conn)
-	return s, err
+	s.out = s.conn.NewWriter()
+	s.conn.Read(s.take)
+	return s, nil
 }
 
 func (s *socket) waiting() map[uint16]*exchange { return s.pending }
@@ -105,42 +102,33 @@ func (l *Lane) closeOld(now time.Time) (left bool) {
 	return left
 }
 
-// closeUnused closes a retired socket at which no reply is waited for; its reader ends.
+// closeUnused closes a retired socket at which no reply is waited for.
 func (s *socket) closeUnused() {
 	if s.retired && len(s.pending) == 0 {
-		_ = s.conn.Close()
+		s.conn.Close()
 	}
 }
 
-// read hands out replies until the socket is closed.
-func (s *socket) read() {
+// take hands out replies.
+func (s *socket) take(in *batch.Datagrams, err error) {
+	if err != nil {
+		s.refused(err)
+		return
+	}
 	var done [batch.Size]outcome
-	for {
-		n, err := s.in.Read()
-		switch {
-		case errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded):
-			return
-		case err != nil:
-			s.refused(err)
-			time.Sleep(time.Millisecond) // if it is the system that fails, not to spin
-			continue
-		}
-		ended := s.take(n, done[:0])
-		for _, o := range ended {
-			o.to.Answer(o.reply, o.err)
-		}
-		s.lane.idle()
+	for _, o := range s.settle(in, done[:0]) {
+		o.to.Answer(o.reply, o.err)
 	}
 }
 
-// take finds the exchanges that replies belong to, and ends those that they settle.
-func (s *socket) take(n int, ended []outcome) []outcome {
+// settle finds the exchanges that replies belong to, and ends those that they settle.
+func (s *socket) settle(in *batch.Datagrams, ended []outcome) []outcome {
 	l := s.lane
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
-	for i := range n {
-		if o, ok := l.receive(s, s.resolver, s.in.Packet(i), now); ok {
+	for i := range in.Len() {
+		if o, ok := l.receive(s, s.resolver, in.Packet(i), now); ok {
 			ended = append(ended, o)
 		}
 	}

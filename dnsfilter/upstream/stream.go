@@ -16,6 +16,7 @@ const (
 	writeWithin = 2 * time.Second
 	streamIdle  = 10 * time.Second // without a reply, after which a connection is closed
 	maxQueued   = 1 << 20          // bytes that wait to be written to a connection; what is beyond is lost
+	maxReply    = 4096             // bytes of a reply; we ask for at most 1232 over UDP
 	padTo       = 128              // length of queries over TLS, or a multiple of it (RFC 8467)
 )
 

@@ -19,7 +19,7 @@ const rounds = 2
 type Forwarder struct {
 	resolvers []resolver
 	encrypted bool  // at least one
-	lane      *Lane // for Exchange; the only one if a resolver is asked over TLS
+	lane      *Lane // with a loop of its own; the only one if a resolver is asked over TLS
 }
 
 // New makes a forwarder to one resolver or more; it sends nothing.
@@ -32,7 +32,7 @@ func New(resolvers ...Endpoint) (*Forwarder, error) {
 		f.resolvers[i].at, f.resolvers[i].tls = at, at.tlsConfig()
 		f.encrypted = f.encrypted || at.Name != ""
 	}
-	f.lane = f.newLane()
+	f.lane = f.newLane(nil)
 	return f, nil
 }
 

@@ -1,8 +1,9 @@
-// Package batch reads and writes UDP datagrams, many with one system call where the system can do so.
-//
-// Nothing in it allocates once a [Reader] or [Writer] is made. Each belongs to one goroutine; several of them may share a
-// socket.
+// Package batch reads and writes UDP datagrams: those of many sockets in one goroutine, and many with one system call, where
+// the system can do so.
 package batch
 
 // Size is how many datagrams are moved at once at most.
 const Size = 64
+
+// MaxDatagram is the longest datagram that is read, in bytes; longer ones are passed over.
+const MaxDatagram = 4096

@@ -6,7 +6,10 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
+	"sync"
 	"syscall"
+	"time"
 )
 
 // Peer is the other end of a datagram.
@@ -15,45 +18,87 @@ type Peer struct{ addr netip.AddrPort }
 // Addr returns the address of the other end.
 func (p *Peer) Addr() netip.AddrPort { return netip.AddrPortFrom(p.addr.Addr().Unmap(), p.addr.Port()) }
 
-// Reader reads datagrams from a socket.
-type Reader struct {
-	conn   *net.UDPConn
+// Loop hands out the datagrams of its sockets, one at a time.
+type Loop struct {
+	mu   sync.Mutex
+	idle func()
+}
+
+// NewLoop makes a loop. Each time that the datagrams at hand have been handed out, idle is called.
+func NewLoop(idle func()) *Loop { return &Loop{idle: idle} }
+
+// Open adds a socket, which takes conn over.
+func (l *Loop) Open(conn *net.UDPConn) (*Socket, error) {
+	return &Socket{loop: l, conn: conn, released: make(chan struct{})}, nil
+}
+
+func (l *Loop) read(conn *net.UDPConn, take func(*Datagrams, error)) {
+	in := &Datagrams{buffer: make([]byte, MaxDatagram+1)}
+	for {
+		var err error
+		in.size, in.peer.addr, err = conn.ReadFromUDPAddrPort(in.buffer)
+		if errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) {
+			return
+		}
+		l.mu.Lock()
+		take(in, err)
+		l.idle()
+		l.mu.Unlock()
+	}
+}
+
+// Datagrams are what was read at once.
+type Datagrams struct {
 	buffer []byte
-	n      int
+	size   int
 	peer   Peer
 }
 
-// NewReader makes a reader of datagrams of at most limit bytes; longer ones are passed over.
-func NewReader(conn *net.UDPConn, limit int) (*Reader, error) {
-	return &Reader{conn: conn, buffer: make([]byte, limit+1)}, nil
-}
+// Len returns how many there are.
+func (d *Datagrams) Len() int { return 1 }
 
-// Read waits for datagrams and returns how many came. It fails with [os.ErrDeadlineExceeded] and [net.ErrClosed] as reads of
-// the connection do; other errors concern one datagram, and the next Read may succeed.
-func (r *Reader) Read() (int, error) {
-	var err error
-	if r.n, r.peer.addr, err = r.conn.ReadFromUDPAddrPort(r.buffer); err != nil {
-		return 0, err
-	}
-	return 1, nil
-}
-
-// Packet returns the i-th datagram of the last Read; nil if it was longer than the limit. It is overwritten by the next one.
-func (r *Reader) Packet(int) []byte {
-	if r.n == len(r.buffer) {
+// Packet returns the i-th datagram; nil if it was too long.
+func (d *Datagrams) Packet(int) []byte {
+	if d.size == len(d.buffer) {
 		return nil
 	}
-	return r.buffer[:r.n]
+	return d.buffer[:d.size]
 }
 
-// Peer returns where the i-th datagram of the last Read came from. It is overwritten by the next one.
-func (r *Reader) Peer(int) *Peer { return &r.peer }
+// Peer returns where the i-th datagram came from.
+func (d *Datagrams) Peer(int) *Peer { return &d.peer }
+
+// Socket is a UDP socket of a [Loop].
+type Socket struct {
+	loop     *Loop
+	conn     *net.UDPConn
+	once     sync.Once
+	released chan struct{}
+}
+
+// Read has take called with what is read, or with an error that concerns one datagram; what it gets is overwritten once it has
+// returned.
+func (s *Socket) Read(take func(*Datagrams, error)) { go s.loop.read(s.conn, take) }
+
+// CloseRead ends the reading; writing goes on.
+func (s *Socket) CloseRead() { _ = s.conn.SetReadDeadline(time.Now()) } // it fails on closed sockets only
+
+// Close closes the socket.
+func (s *Socket) Close() {
+	s.once.Do(func() {
+		_ = s.conn.Close() // nothing is left to lose
+		close(s.released)
+	})
+}
+
+// Closed is closed when the socket is.
+func (s *Socket) Closed() <-chan struct{} { return s.released }
 
 // Writer writes datagrams.
 type Writer struct{ conn *net.UDPConn }
 
 // NewWriter makes a writer.
-func NewWriter(conn *net.UDPConn) (*Writer, error) { return &Writer{conn}, nil }
+func (s *Socket) NewWriter() *Writer { return &Writer{s.conn} }
 
 // Full tells that the next Add is not possible before a Flush.
 func (w *Writer) Full() bool { return false }

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,127 +14,203 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/batch"
 )
 
+const patience = 5 * time.Second
+
 func listen(t testing.TB, addr string) *net.UDPConn {
 	t.Helper()
-	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(mustAddrPort(t, addr)))
+	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(addr)))
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = conn.Close() })
 	return conn
 }
 
-// TestEcho sends datagrams of many lengths from several sockets, and gets each of them back.
-func TestEcho(t *testing.T) {
-	t.Parallel()
-	for _, addr := range []string{"127.0.0.1:0", "[::1]:0"} {
-		conn := listen(t, addr)
-		in, err := batch.NewReader(conn, 600)
-		require.NoError(t, err)
-		out, err := batch.NewWriter(conn)
-		require.NoError(t, err)
-		clients := []net.Conn{dial(t, conn), dial(t, conn), dial(t, conn)}
-		go echo(in, out)
-		for i := range 200 {
-			client := clients[i%len(clients)]
-			sent := make([]byte, i+1)
-			copy(sent, fmt.Sprint(i))
-			_, err := client.Write(make([]byte, 601)) // too long, passed over
-			require.NoError(t, err)
-			_, err = client.Write(sent)
-			require.NoError(t, err)
-			got := make([]byte, 1000)
-			require.NoError(t, client.SetReadDeadline(time.Now().Add(5*time.Second)))
-			n, err := client.Read(got)
-			require.NoError(t, err)
-			assert.Equal(t, sent, got[:n])
-		}
-		require.NoError(t, conn.Close())
+func dial(t testing.TB, to net.Addr) *net.UDPConn {
+	t.Helper()
+	c, err := net.Dial("udp", to.String())
+	require.NoError(t, err)
+	client, ok := c.(*net.UDPConn)
+	require.True(t, ok)
+	require.NoError(t, client.SetDeadline(time.Now().Add(2*patience)))
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+// open adds a socket to a loop, and closes it when the test ends.
+func open(t testing.TB, l *batch.Loop, conn *net.UDPConn) *batch.Socket {
+	t.Helper()
+	s, err := l.Open(conn)
+	require.NoError(t, err)
+	t.Cleanup(func() { closeNow(t, s) })
+	return s
+}
+
+func closeNow(t testing.TB, s *batch.Socket) {
+	t.Helper()
+	s.Close()
+	select {
+	case <-s.Closed():
+	case <-time.After(patience):
+		t.Fatal("the socket was not closed")
 	}
 }
 
-// echo sends back what it reads until the socket is closed.
-func echo(in *batch.Reader, out *batch.Writer) {
-	for {
-		n, err := in.Read()
-		if err != nil {
-			return
-		}
-		for i := range n {
+// echo has a socket send back what it reads.
+func echo(s *batch.Socket) {
+	out := s.NewWriter()
+	s.Read(func(in *batch.Datagrams, err error) {
+		for i := 0; err == nil && i < in.Len(); i++ {
 			if packet := in.Packet(i); packet != nil {
 				out.Add(packet, in.Peer(i))
 			}
 		}
 		out.Flush()
+	})
+}
+
+// TestEcho sends datagrams of many lengths from several sockets to two of a loop, and gets each of them back.
+func TestEcho(t *testing.T) {
+	t.Parallel()
+	loop := batch.NewLoop(func() {})
+	var clients []net.Conn
+	for _, addr := range []string{"127.0.0.1:0", "[::1]:0"} {
+		conn := listen(t, addr)
+		clients = append(clients, dial(t, conn.LocalAddr()), dial(t, conn.LocalAddr()))
+		echo(open(t, loop, conn))
+	}
+	for i := range 200 {
+		client := clients[i%len(clients)]
+		sent := make([]byte, i+1)
+		copy(sent, fmt.Sprint(i))
+		_, err := client.Write(make([]byte, batch.MaxDatagram+1)) // too long, passed over
+		require.NoError(t, err)
+		_, err = client.Write(sent)
+		require.NoError(t, err)
+		got := make([]byte, 1000)
+		n, err := client.Read(got)
+		require.NoError(t, err)
+		assert.Equal(t, sent, got[:n])
 	}
 }
 
 func TestPeerIsTheSender(t *testing.T) {
 	t.Parallel()
 	for _, addr := range []string{"127.0.0.1:0", "[::1]:0"} {
-		conn := listen(t, addr)
-		in, err := batch.NewReader(conn, 600)
+		conn, peers := listen(t, addr), make(chan netip.AddrPort, 1)
+		client := dial(t, conn.LocalAddr())
+		open(t, batch.NewLoop(func() {}), conn).Read(func(in *batch.Datagrams, err error) {
+			if assert.NoError(t, err) {
+				peers <- in.Peer(0).Addr()
+			}
+		})
+		_, err := client.Write([]byte("x"))
 		require.NoError(t, err)
-		client := dial(t, conn)
-		_, err = client.Write([]byte("x"))
-		require.NoError(t, err)
-		n, err := in.Read()
-		require.NoError(t, err)
-		require.Equal(t, 1, n)
-		assert.Equal(t, client.LocalAddr().String(), in.Peer(0).Addr().String())
+		select {
+		case peer := <-peers:
+			assert.Equal(t, client.LocalAddr().String(), peer.String())
+		case <-time.After(patience):
+			t.Fatal("nothing was read")
+		}
 	}
 }
 
-func TestReadEnds(t *testing.T) {
+// TestSocketsComeAndGo opens and closes sockets from several goroutines, while others are used. A loop that has lost its last
+// socket begins again with the next.
+func TestSocketsComeAndGo(t *testing.T) {
 	t.Parallel()
-	conn := listen(t, "127.0.0.1:0")
-	in, err := batch.NewReader(conn, 600)
-	require.NoError(t, err)
-	require.NoError(t, conn.SetReadDeadline(time.Now().Add(time.Millisecond)))
-	_, err = in.Read()
-	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
-	require.NoError(t, conn.SetReadDeadline(time.Time{}))
-	go func() { _ = conn.Close() }()
-	_, err = in.Read()
-	assert.ErrorIs(t, err, net.ErrClosed)
+	loop := batch.NewLoop(func() {})
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 50 {
+				conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+				if !assert.NoError(t, err) {
+					return
+				}
+				client := dial(t, conn.LocalAddr())
+				s, err := loop.Open(conn)
+				if !assert.NoError(t, err) {
+					return
+				}
+				echo(s)
+				_, err = client.Write([]byte("x"))
+				assert.NoError(t, err)
+				_, err = client.Read(make([]byte, 1))
+				assert.NoError(t, err)
+				s.Close()
+				<-s.Closed()
+			}
+		})
+	}
+	all.Wait()
 }
 
-// TestConnectedPairs sends and reads without addresses, in full batches.
-func TestConnectedPairs(t *testing.T) {
+// TestCloseRead ends the reading, but not the writing; Close ends both, and the address is free again.
+func TestCloseRead(t *testing.T) {
 	t.Parallel()
 	conn := listen(t, "127.0.0.1:0")
-	in, err := batch.NewReader(conn, 600)
+	at := conn.LocalAddr()
+	client, peers := dial(t, at), make(chan batch.Peer, 2)
+	s := open(t, batch.NewLoop(func() {}), conn)
+	s.Read(func(in *batch.Datagrams, _ error) { peers <- *in.Peer(0) })
+	_, err := client.Write([]byte("x"))
 	require.NoError(t, err)
-	client, ok := dial(t, conn).(*net.UDPConn)
-	require.True(t, ok)
-	out, err := batch.NewWriter(client)
+	peer := <-peers
+	s.CloseRead()
+	time.Sleep(50 * time.Millisecond)
+	_, err = client.Write([]byte("x"))
 	require.NoError(t, err)
+	out := s.NewWriter()
+	out.Add([]byte("answer"), &peer)
+	out.Flush()
+	got := make([]byte, 10)
+	n, err := client.Read(got)
+	require.NoError(t, err)
+	assert.Equal(t, "answer", string(got[:n]))
+	assert.Empty(t, peers)
+
+	closeNow(t, s)
+	out.Add([]byte("too late"), &peer)
+	out.Flush()
+	again := listen(t, at.String())
+	require.NoError(t, again.Close())
+}
+
+// TestConnected sends without addresses, in full batches, and is told that nobody listens any more.
+func TestConnected(t *testing.T) {
+	t.Parallel()
+	conn, got := listen(t, "127.0.0.1:0"), make(chan string, 3*batch.Size)
+	client := dial(t, conn.LocalAddr())
+	s := open(t, batch.NewLoop(func() {}), conn)
+	s.Read(func(in *batch.Datagrams, _ error) {
+		for i := range in.Len() {
+			got <- string(in.Packet(i))
+		}
+	})
+	failed := make(chan error, 1)
+	from := open(t, batch.NewLoop(func() {}), client)
+	from.Read(func(_ *batch.Datagrams, err error) {
+		select {
+		case failed <- err:
+		default:
+		}
+	})
+	out := from.NewWriter()
 	for range 3 {
 		for i := range batch.Size {
 			require.False(t, out.Full())
 			out.Add([]byte(fmt.Sprint("packet ", i)), nil)
 		}
 		out.Flush()
-		for i := 0; i < batch.Size; {
-			n, err := in.Read()
-			require.NoError(t, err)
-			for k := range n {
-				assert.Equal(t, fmt.Sprint("packet ", i), string(in.Packet(k)))
-				i++
-			}
+		for i := range batch.Size {
+			assert.Equal(t, fmt.Sprint("packet ", i), <-got)
 		}
 	}
-}
-
-func dial(t testing.TB, to *net.UDPConn) net.Conn {
-	t.Helper()
-	client, err := net.Dial("udp", to.LocalAddr().String())
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = client.Close() })
-	return client
-}
-
-func mustAddrPort(t testing.TB, text string) netip.AddrPort {
-	t.Helper()
-	at, err := netip.ParseAddrPort(text)
-	require.NoError(t, err)
-	return at
+	closeNow(t, s)
+	out.Add([]byte("x"), nil)
+	out.Flush()
+	select {
+	case err := <-failed:
+		assert.Error(t, err)
+	case <-time.After(patience):
+		t.Fatal("the refusal was not told")
+	}
 }

@@ -1,0 +1,134 @@
+package batch
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"os"
+	"strconv"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// controlSize holds the one control message that is asked for: IPV6_PKTINFO or IP_PKTINFO.
+const controlSize = 40
+
+// message is struct mmsghdr.
+type message struct {
+	header unix.Msghdr
+	length uint32
+}
+
+// Peer is the other end of a datagram, and which of our own addresses it was sent to.
+type Peer struct {
+	name       unix.RawSockaddrInet6 // or RawSockaddrInet4, which is shorter
+	nameLen    uint32
+	controlLen uint32
+	control    [controlSize]byte
+}
+
+// Addr returns the address of the other end. It allocates for addresses with a zone only.
+func (p *Peer) Addr() netip.AddrPort {
+	port := binary.BigEndian.Uint16((*[2]byte)(unsafe.Pointer(&p.name.Port))[:])
+	if p.name.Family == unix.AF_INET {
+		return netip.AddrPortFrom(netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(&p.name)).Addr), port)
+	}
+	addr := netip.AddrFrom16(p.name.Addr).Unmap()
+	if p.name.Scope_id != 0 && addr.Is6() {
+		addr = addr.WithZone(strconv.Itoa(int(p.name.Scope_id)))
+	}
+	return netip.AddrPortFrom(addr, port)
+}
+
+// Datagrams are what was read at once.
+type Datagrams struct {
+	messages [Size]message
+	vectors  [Size]unix.Iovec
+	peers    [Size]Peer
+	buffers  [Size][MaxDatagram]byte
+	n        int
+}
+
+func newDatagrams() *Datagrams {
+	d := new(Datagrams)
+	for i := range d.messages {
+		d.vectors[i].Base = &d.buffers[i][0]
+		d.vectors[i].SetLen(MaxDatagram)
+		h := &d.messages[i].header
+		h.Iov = &d.vectors[i]
+		h.SetIovlen(1)
+		h.Name = (*byte)(unsafe.Pointer(&d.peers[i].name))
+		h.Control = &d.peers[i].control[0]
+	}
+	d.n = Size
+	return d
+}
+
+// hand reads what is there and hands it out.
+func (d *Datagrams) hand(fd int, take func(*Datagrams, error)) {
+	switch err := d.receive(fd); {
+	case err != nil:
+		take(nil, err)
+	case d.n > 0: // else what was there had a wrong checksum
+		take(d, nil)
+	}
+}
+
+// receive reads what is there.
+func (d *Datagrams) receive(fd int) error {
+	for i := range d.n {
+		d.messages[i].header.Namelen = uint32(unsafe.Sizeof(d.peers[i].name))
+		d.messages[i].header.SetControllen(controlSize)
+	}
+	d.n = 0
+	n, _, errno := syscall.Syscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&d.messages[0])), Size, unix.MSG_DONTWAIT, 0, 0)
+	switch errno {
+	case 0:
+	case unix.EAGAIN, unix.EINTR:
+		return nil
+	default:
+		return os.NewSyscallError("recvmmsg", errno)
+	}
+	d.n = int(n)
+	for i := range d.n {
+		d.finish(i)
+	}
+	return nil
+}
+
+// finish makes the control message that came with a datagram the one that goes with the answer: the address that the
+// datagram was sent to becomes that of the sender, on whatever interface the route says.
+func (d *Datagrams) finish(i int) {
+	p, h := &d.peers[i], &d.messages[i].header
+	p.nameLen, p.controlLen = h.Namelen, 0
+	if h.Controllen == 0 || h.Flags&unix.MSG_CTRUNC != 0 {
+		return
+	}
+	c := (*unix.Cmsghdr)(unsafe.Pointer(&p.control[0]))
+	data := unsafe.Pointer(&p.control[unix.CmsgLen(0)])
+	switch {
+	case c.Level == unix.IPPROTO_IP && c.Type == unix.IP_PKTINFO:
+		(*unix.Inet4Pktinfo)(data).Ifindex = 0
+	case c.Level == unix.IPPROTO_IPV6 && c.Type == unix.IPV6_PKTINFO:
+		(*unix.Inet6Pktinfo)(data).Ifindex = 0
+	default:
+		return
+	}
+	p.controlLen = uint32(h.Controllen)
+}
+
+// Len returns how many there are.
+func (d *Datagrams) Len() int { return d.n }
+
+// Packet returns the i-th datagram; nil if it was too long.
+func (d *Datagrams) Packet(i int) []byte {
+	if d.messages[i].header.Flags&unix.MSG_TRUNC != 0 {
+		return nil
+	}
+	size := d.messages[i].length
+	return d.buffers[i][:size:size]
+}
+
+// Peer returns where the i-th datagram came from.
+func (d *Datagrams) Peer(i int) *Peer { return &d.peers[i] }

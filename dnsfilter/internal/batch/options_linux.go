@@ -1,0 +1,35 @@
+package batch
+
+import (
+	"errors"
+	"net"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// WantLocal makes answers leave from the address that their question was sent to, where the socket has several.
+func WantLocal(conn *net.UDPConn) error {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	level, option := unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO
+	if at, ok := conn.LocalAddr().(*net.UDPAddr); ok && at.IP.To4() != nil {
+		level, option = unix.IPPROTO_IP, unix.IP_PKTINFO
+	}
+	var errWant error
+	err = raw.Control(func(fd uintptr) { errWant = unix.SetsockoptInt(int(fd), level, option, 1) })
+	return errors.Join(err, errWant)
+}
+
+// Share lets further sockets be bound to the address of this one, each of which gets its part of the datagrams. The first
+// one is bound without: so an address that another program has is still refused.
+func Share(raw syscall.RawConn) error {
+	var errShare error
+	err := raw.Control(func(fd uintptr) { errShare = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) })
+	return errors.Join(err, errShare)
+}
+
+// CanShare tells whether [Share] is of use here.
+const CanShare = true
