@@ -62,16 +62,15 @@ func adopt(m, key []byte) ([]byte, error) {
 		return nil, errReply
 	}
 	copy(m[headerSize:], key)
-	end, opt, again := off, -1, false
+	end, opt, again, made := off, -1, false, false
 	total := count(m, 6) + count(m, 8) + count(m, 10)
 	for i := range total {
-		if writesOut(m, end) {
-			respell(m[end:], key[:len(key)-4])
-		}
 		rrtype, next := checkRecord(m, end)
 		if next == 0 {
 			return nil, errReply
 		}
+		made = made || rrtype == dns.TypeDNAME
+		respellRecord(m[:next], end, key[:len(key)-4], made && rrtype == dns.TypeCNAME)
 		switch rrtype {
 		case dns.TypeTSIG, dns.TypeSIG:
 			again = true
@@ -102,6 +101,17 @@ func writesOut(m []byte, off int) bool {
 	return off < len(m) && m[off] != 0 && m[off] <= blocklist.MaxLabel
 }
 
+// respellRecord takes the random case that the upstream was asked in from the last record of m, at off. An alias that a DNAME record
+// has made of the name asked for has letters of it in its target.
+func respellRecord(m []byte, off int, name []byte, made bool) {
+	if writesOut(m, off) {
+		respell(m[off:], name)
+	}
+	if made {
+		relabel(m[skipName(m, off)+10:], name)
+	}
+}
+
 // respell gives an owner that is written out, and is the name asked for or one above it, the letters of that name: its own may be in
 // the random case that the upstream was asked in.
 func respell(owner, name []byte) {
@@ -109,13 +119,31 @@ func respell(owner, name []byte) {
 	if size > min(len(owner), len(name)) {
 		return
 	}
-	name = name[len(name)-size:]
-	for i, c := range name {
-		if x := c ^ owner[i]; x != 0 && (x != 0x20 || (c|0x20)-'a' >= 26) {
+	if name = name[len(name)-size:]; sameName(owner, name) {
+		copy(owner, name)
+	}
+}
+
+// relabel gives the first labels of a target those letters that they have in the name asked for.
+func relabel(made, name []byte) {
+	for len(made) > 0 && made[0] != 0 && made[0] == name[0] {
+		size := 1 + int(made[0])
+		if size > len(made) || !sameName(made, name[:size]) {
 			return
 		}
+		copy(made, name[:size])
+		made, name = made[size:], name[size:]
 	}
-	copy(owner, name)
+}
+
+// sameName tells whether what is as long as name is the same, but for the case of its letters.
+func sameName(m, name []byte) bool {
+	for i, c := range name {
+		if x := c ^ m[i]; x != 0 && (x != 0x20 || (c|0x20)-'a' >= 26) {
+			return false
+		}
+	}
+	return true
 }
 
 // checkRecord returns the type of the record at off and where the next one begins; 0 if it is broken.

@@ -22,7 +22,7 @@ import (
 
 // signedZones are a signed zone, a signed one below it, and one below it that is not.
 var signedZones = map[string]string{
-	"signed.example":          "ns A 127.0.0.1\nwww A 192.0.2.1\nalias CNAME www\nhidden CNAME a.listed\na.listed A 192.0.2.9\n*.wild A 192.0.2.3\nchild NS ns\nplain NS ns\nsvc HTTPS 1 www alpn=h2\n",
+	"signed.example":          "ns A 127.0.0.1\nwww A 192.0.2.1\nalias CNAME www\nhidden CNAME a.listed\na.listed A 192.0.2.9\n*.wild A 192.0.2.3\nchild NS ns\nplain NS ns\nsvc HTTPS 1 www alpn=h2\nold DNAME new\nwww.new A 192.0.2.5\ngone DNAME listed\n",
 	"child.signed.example":    "@ A 192.0.2.20\nwww A 192.0.2.21\n",
 	"plain.signed.example":    "www A 192.0.2.31\n",
 	"unrelated.other.example": "www A 192.0.2.41\n",
@@ -152,6 +152,8 @@ func TestValidatorBehind(t *testing.T) {
 		{"none.signed.example.", dns.TypeA, dns.RcodeNameError, true},
 		{"alias.signed.example.", dns.TypeA, dns.RcodeSuccess, true},
 		{"x.y.wild.signed.example.", dns.TypeA, dns.RcodeSuccess, true},
+		{"www.old.signed.example.", dns.TypeA, dns.RcodeSuccess, true},
+		{"a.gone.signed.example.", dns.TypeA, dns.RcodeServerFailure, false},
 		{"svc.signed.example.", dns.TypeHTTPS, dns.RcodeSuccess, true},
 		{"signed.example.", dns.TypeDNSKEY, dns.RcodeSuccess, true},
 		{"child.signed.example.", dns.TypeDS, dns.RcodeSuccess, true},
@@ -174,11 +176,15 @@ func TestValidatorBehind(t *testing.T) {
 	s.delv(t, netip.MustParseAddrPort(addr))
 }
 
+// anchors is the anchor in the words of BIND.
+func (s *signed) anchors() string {
+	fields := strings.Fields(s.key[strings.Index(s.key, "DNSKEY")+len("DNSKEY"):])
+	return fmt.Sprintf("trust-anchors { signed.example. static-key %s %s %s %q; };\n", fields[0], fields[1], fields[2], strings.Join(fields[3:], ""))
+}
+
 func (s *signed) delv(t *testing.T, server netip.AddrPort) {
 	t.Helper()
-	fields := strings.Fields(s.key[strings.Index(s.key, "DNSKEY")+len("DNSKEY"):])
-	anchors := fmt.Sprintf("trust-anchors { signed.example. static-key %s %s %s %q; };\n", fields[0], fields[1], fields[2], strings.Join(fields[3:], ""))
-	path := writeFile(t, s.dir, "anchors", anchors)
+	path := writeFile(t, s.dir, "anchors", s.anchors())
 	for what, want := range map[string]string{
 		"www.signed.example A": "; fully validated", "www.child.signed.example A": "; fully validated", "none.signed.example A": "; negative response, fully validated",
 		"www.signed.example MX": "; negative response, fully validated", "www.signed.example ANY": "; fully validated", "www.plain.signed.example A": "; unsigned answer",

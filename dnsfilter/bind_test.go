@@ -1,0 +1,78 @@
+package dnsfilter_test
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/miekg/dns"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/upstream"
+)
+
+// startNamed runs BIND as a validating resolver whose only way to the world is the server at the address.
+func (s *signed) startNamed(t *testing.T, server netip.AddrPort) netip.AddrPort {
+	t.Helper()
+	at := freePort(t)
+	conf := fmt.Sprintf("options { directory %q; listen-on port %d { 127.0.0.1; }; listen-on-v6 { none; }; pid-file none; session-keyfile none; lock-file none;\n"+
+		" forward only; forwarders port %d { 127.0.0.1; }; dnssec-validation yes; minimal-responses no; empty-zones-enable no; };\ncontrols { };\n%s",
+		s.dir, at.Port(), server.Port(), s.anchors())
+	s.start(t, at.String(), "named", "-g", "-c", writeFile(t, s.dir, "named.conf", conf))
+	return at
+}
+
+// TestBINDInFront puts a validating BIND in front of the server. Clients get what it says, letter by letter, whatever spelling it was
+// asked in, and from the cache, too.
+func TestBINDInFront(t *testing.T) {
+	t.Parallel()
+	needPrograms(t, "named", "nsd", "dnssec-keygen", "dnssec-signzone")
+	s := signZones(t)
+	bind := s.startNamed(t, s.startNSD(t))
+	up, err := upstream.New(upstream.Endpoint{Addr: bind})
+	require.NoError(t, err)
+	policy := dnsfilter.DefaultSettings().Policy()
+	policy.Rules = []dnsfilter.Rule{{List: "l", Action: dnsfilter.NXDomain}}
+	addr, _ := serve(t, newServer(t, dnsfilter.Config{Store: newStore(t, map[string]string{"l": "listed.signed.example"}), Policy: policy, Upstream: up}))
+	for _, name := range []string{
+		"www", "none", "alias", "x.y.wild", "svc", "www.child", "child", "www.plain", "plain", "www.old", "a.b.old", "old", "ns",
+	} {
+		for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeHTTPS, dns.TypeTXT, dns.TypeDS, dns.TypeDNSKEY, dns.TypeDNAME, dns.TypeNS, dns.TypeSOA, 65280} {
+			for _, do := range []bool{false, true} {
+				q := question(name+".signed.example.", qtype).SetEdns0(1232, do)
+				want := exchange(t, "tcp", bind.String(), q)
+				for _, network := range []string{"tcp", "udp", "tcp"} {
+					got := exchange(t, network, addr, q)
+					if got.Truncated && network == "udp" {
+						continue
+					}
+					label := fmt.Sprint(name, dns.TypeToString[qtype], do, network)
+					assert.Equal(t, want.Rcode, got.Rcode, label)
+					assert.Equal(t, want.AuthenticatedData, got.AuthenticatedData, label)
+					assert.Equal(t, recordTexts(want), recordTexts(got), label)
+				}
+			}
+		}
+	}
+	for name, rcode := range map[string]int{"a.listed": dns.RcodeNameError, "hidden": dns.RcodeNameError, "a.gone": dns.RcodeNameError} {
+		reply := exchange(t, "udp", addr, question(name+".signed.example.", dns.TypeA).SetEdns0(1232, false))
+		assert.Equal(t, rcode, reply.Rcode, name)
+		assert.Equal(t, []uint16{15}, edes(reply), name)
+	}
+}
+
+// recordTexts are the records of a message but the OPT record, each without its TTL.
+func recordTexts(m *dns.Msg) (out []string) {
+	for _, rr := range slices.Concat(m.Answer, m.Ns, m.Extra) {
+		if rr.Header().Rrtype != dns.TypeOPT {
+			text := strings.Fields(rr.String())
+			out = append(out, strings.Join(slices.Delete(text, 1, 2), " "))
+		}
+	}
+	slices.Sort(out)
+	return out
+}
