@@ -129,9 +129,11 @@ func (l *Lane) Ask(query []byte, to Receiver) {
 }
 
 func (l *Lane) newExchange(query []byte, to Receiver) *exchange {
-	e := new(exchange)
+	var e *exchange
 	if n := len(l.free); n > 0 {
 		e, l.free = l.free[n-1], l.free[:n-1]
+	} else {
+		e = new(exchange)
 	}
 	e.to, e.n, e.refusal, e.begun = to, 0, nil, time.Now()
 	e.query = append(e.buf[:0], query...)

@@ -3,8 +3,10 @@ package batch
 import (
 	"errors"
 	"net"
+	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -25,6 +27,10 @@ type Loop struct {
 	running bool
 	wake    int // eventfd that ends the waiting
 }
+
+// yieldEvery is how often the runtime is given the chance to run something else. A goroutine that gives it none in ten milliseconds
+// it takes for stuck, and has a thread look after it all the time.
+const yieldEvery = 4 * time.Millisecond
 
 // NewLoop makes a loop. Each time that the datagrams at hand have been handed out, idle is called.
 func NewLoop(idle func()) *Loop { return &Loop{idle: idle} }
@@ -72,7 +78,12 @@ func (l *Loop) change() {
 func (l *Loop) run() {
 	in := newDatagrams()
 	var w watched
+	yielded := time.Now()
 	for l.begin(&w) {
+		if now := time.Now(); now.Sub(yielded) > yieldEvery {
+			yielded = now
+			runtime.Gosched()
+		}
 		n, err := unix.Poll(w.fds, -1)
 		l.end(&w)
 		if n <= 0 || err != nil {
