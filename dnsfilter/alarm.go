@@ -6,7 +6,10 @@ import (
 	"math"
 	"math/bits"
 	"net/netip"
+	"strings"
 	"sync/atomic"
+
+	"github.com/argine-dns/argine/blocklist"
 )
 
 const (
@@ -41,14 +44,29 @@ type sketch struct {
 
 func newAlarm() *alarm { return &alarm{seed: maphash.MakeSeed()} }
 
-// note takes a decision that blocks into account.
+// note takes a decision on the name asked for that blocks into account.
 func (a *alarm) note(q *query, d *Decision, now uint32, log *slog.Logger) {
-	size := d.Match.KeySize()
-	if d.rule.Reason != Censored || size == 0 || size > len(q.name()) {
+	name, size := q.name(), d.Match.KeySize()
+	if d.rule.Reason == Censored && size > 0 && size <= len(name) {
+		a.noteEntry(q, name[len(name)-size:], now, log)
+	}
+}
+
+// noteReached does the same for a decision on what an answer leads to: any name can be made to lead to those that are tried out.
+func (a *alarm) noteReached(q *query, d *Decision, now uint32, log *slog.Logger) {
+	if d.rule.Reason != Censored {
 		return
 	}
-	name := q.name()
-	entry := maphash.Bytes(a.seed, name[len(name)-size:]) % (alarmWords * 64)
+	text := strings.TrimPrefix(d.Match.Entry(), "=")
+	entry, err := blocklist.AppendName(nil, text)
+	if err != nil { // an address
+		entry = []byte(text)
+	}
+	a.noteEntry(q, entry, now, log)
+}
+
+func (a *alarm) noteEntry(q *query, key []byte, now uint32, log *slog.Logger) {
+	entry := maphash.Bytes(a.seed, key) % (alarmWords * 64)
 	s := a.sketch(q.client, now/alarmWindow)
 	word, bit := &s.seen[entry/64], uint64(1)<<(entry%64)
 	if word.Load()&bit != 0 || word.Or(bit)&bit != 0 || s.count() != alarmBits {

@@ -16,6 +16,26 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
+// TestListingThroughOtherNamesIsNoticed has names of the client's own lead to those that it tries out.
+func TestListingThroughOtherNamesIsNoticed(t *testing.T) {
+	t.Parallel()
+	var lines, zone strings.Builder
+	for i := range 300 {
+		fmt.Fprintf(&lines, "n%d.example\n198.51.100.%d\n", i, i%256)
+		fmt.Fprintf(&zone, "a%d.test. 60 CNAME x.n%d.example.\nb%d.test. 60 A 198.51.100.%d\n", i, i, i, i%256)
+	}
+	for _, format := range []string{"a%d.test.", "b%d.test."} {
+		s := newServer(t, dnsfilter.Config{
+			Store: newStore(t, map[string]string{"l": lines.String()}), Upstream: newZone(t, zone.String()),
+			Policy: dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "l", Action: dnsfilter.NXDomain, Reason: dnsfilter.Censored}}},
+		})
+		for i := range 300 {
+			ask(t, s, "udp", question(fmt.Sprintf(format, i), dns.TypeA))
+		}
+		assert.Contains(t, metrics(t, s), "dnsfilter_listing_alarms_total 1\n", format)
+	}
+}
+
 // TestListingIsNoticed has clients that are refused: many times by one entry, by many of their own accord, by many of an
 // order. Only the last is told, once an hour, without a name or an address.
 func TestListingIsNoticed(t *testing.T) {

@@ -41,6 +41,7 @@ func (q *query) inspect(store *blocklist.Store, v *View, m []byte) Decision {
 func (s *Server) deliver(c *course, q *query, body []byte, why uint16) []byte {
 	if s.store != nil {
 		if d := q.inspect(s.store, c.views.of(q.client), body); d.Blocks() {
+			s.alarm.noteReached(q, &d, s.cache.now(), s.log)
 			m, _ := d.answer(body[:0], q)
 			return m
 		}
