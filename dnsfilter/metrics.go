@@ -3,7 +3,6 @@ package dnsfilter
 import (
 	"time"
 
-	"github.com/miekg/dns"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/argine-dns/argine/dnsfilter/upstream"
@@ -96,8 +95,8 @@ func (c collection) answers(transport string, t *tally) {
 	for i := range t {
 		for rcode := range t[i] {
 			if n := t[i][rcode].Load(); n > 0 {
-				c.counter("dnsfilter_answers_total", "Answers sent, by transport, query type and the rcode of the header.", n,
-					labels{"transport": transport, "type": talliedName(i), "rcode": dns.RcodeToString[rcode]})
+				c.counter("dnsfilter_answers_total", "Answers sent, by transport, query type and rcode.", n,
+					labels{"transport": transport, "type": talliedName(i), "rcode": rcodeName(rcode)})
 			}
 		}
 	}

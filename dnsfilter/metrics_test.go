@@ -47,17 +47,23 @@ func TestMetrics(t *testing.T) {
 		exchange(t, network, addr, question("www.watched.test.", dns.TypeTXT))
 		exchange(t, network, addr, question("example.org.", dns.TypeAXFR))
 		exchange(t, network, addr, question("listed.test.", 65280))
+		unknown := question("listed.test.", dns.TypeMX).SetEdns0(1232, false)
+		unknown.IsEdns0().SetVersion(1)
+		exchange(t, network, addr, unknown)
+		exchange(t, network, addr, withCookie(new(dns.Msg), strings.Repeat("00", 24)))
 	}
 	require.NoError(t, stop())
 	got := metrics(t, s)
 	for _, line := range []string{
-		`dnsfilter_queries_total 12`,
+		`dnsfilter_queries_total 16`,
 		`dnsfilter_cache_hits_total 4`,
 		`dnsfilter_answers_total{rcode="NOERROR",transport="udp",type="A"} 2`,
 		`dnsfilter_answers_total{rcode="NOERROR",transport="tcp",type="A"} 2`,
 		`dnsfilter_answers_total{rcode="NXDOMAIN",transport="udp",type="AAAA"} 1`,
 		`dnsfilter_answers_total{rcode="NXDOMAIN",transport="tcp",type="other"} 1`,
 		`dnsfilter_answers_total{rcode="REFUSED",transport="udp",type="other"} 1`,
+		`dnsfilter_answers_total{rcode="BADVERS",transport="udp",type="MX"} 1`,
+		`dnsfilter_answers_total{rcode="BADCOOKIE",transport="tcp",type="other"} 1`,
 		`dnsfilter_decisions_total{action="nxdomain",list="it.example/l"} 4`,
 		`dnsfilter_decisions_total{action="monitor",list="watch"} 2`,
 		`dnsfilter_upstream_duration_seconds_count 2`,

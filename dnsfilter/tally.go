@@ -14,19 +14,34 @@ var talliedTypes = [...]uint16{ //nolint:gochecknoglobals // a constant table
 	dns.TypeCNAME, dns.TypeDS, dns.TypeDNSKEY, dns.TypeSVCB, dns.TypeANY,
 }
 
-// tally counts the answers that were sent, by type and by the rcode of the header. Each socket has its own, so processors do
-// not share what they write to.
-type tally [len(talliedTypes) + 1][maskRcode + 1]atomic.Uint64
+// talliedRcodes is how many rcodes are counted: those up to BADCOOKIE.
+const talliedRcodes = dns.RcodeBadCookie + 1
+
+// tally counts the answers that were sent, by type and rcode. Each socket has its own, so processors do not share what they write to.
+type tally [len(talliedTypes) + 1][talliedRcodes]atomic.Uint64
 
 // count counts an answer in wire form.
 func (t *tally) count(m []byte) {
-	i, off := len(talliedTypes), skipName(m, headerSize)
-	if count(m, 4) > 0 && off+2 <= len(m) {
-		if at := slices.Index(talliedTypes[:], binary.BigEndian.Uint16(m[off:])); at >= 0 {
+	i, off := len(talliedTypes), headerSize
+	if count(m, 4) > 0 {
+		off = min(skipName(m, headerSize)+4, len(m))
+		if at := slices.Index(talliedTypes[:], binary.BigEndian.Uint16(m[off-4:])); at >= 0 {
 			i = at
 		}
 	}
-	t[i][m[3]&maskRcode].Add(1)
+	rcode := int(m[3] & maskRcode)
+	if m[6]|m[7]|m[8]|m[9] == 0 && off+11 <= len(m) && m[off] == 0 && count(m, off+1) == int(dns.TypeOPT) {
+		rcode |= int(m[off+5]) << 4 // which nothing else but an OPT record has
+	}
+	t[i][min(rcode, talliedRcodes-1)].Add(1)
+}
+
+// rcodeName returns the name of a counted rcode. What miekg/dns calls BADSIG is BADVERS here: there are no signatures.
+func rcodeName(rcode int) string {
+	if rcode == dns.RcodeBadVers {
+		return "BADVERS"
+	}
+	return dns.RcodeToString[rcode]
 }
 
 // add adds what t has counted to sum.
@@ -67,7 +82,7 @@ func (s *Server) answersByRcode() map[string]map[string]uint64 {
 		for i := range t {
 			for rcode := range t[i] {
 				if n := t[i][rcode].Load(); n > 0 {
-					out[transport][dns.RcodeToString[rcode]] += n
+					out[transport][rcodeName(rcode)] += n
 				}
 			}
 		}
