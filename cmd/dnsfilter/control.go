@@ -129,11 +129,11 @@ func printStatus(w io.Writer, s dnsfilter.ServiceStatus) error {
 	for _, u := range s.Upstreams {
 		fmt.Fprintf(t, "%s\t%d asked, %d answered, %d late, answers in %s\n", u.Resolver, u.Asked, u.Answered, u.Late, u.Delay.Round(10*time.Microsecond))
 	}
+	others := maps.Clone(s.Actions)
 	for _, l := range s.Lists {
 		fmt.Fprintf(t, "%s\t%s, %d entries%s\n", l.List, l.Action, l.Entries, signedText(l))
-		for action, n := range s.Actions[l.List] {
-			fmt.Fprintf(t, "\t%s: %d\n", action, n)
-		}
+		printActions(t, s.Actions[l.List])
+		delete(others, l.List)
 		if l.Error != "" {
 			fmt.Fprintf(t, "\tlast error: %s\n", l.Error)
 		}
@@ -144,7 +144,17 @@ func printStatus(w io.Writer, s dnsfilter.ServiceStatus) error {
 			fmt.Fprintf(t, "\ton hold: serial %d; dnsfilter holds shows why\n", l.Hold.Serial)
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(others)) { // quorums and allow lists
+		fmt.Fprintln(t, name)
+		printActions(t, others[name])
+	}
 	return t.Flush()
+}
+
+func printActions(w io.Writer, actions map[string]uint64) {
+	for _, action := range slices.Sorted(maps.Keys(actions)) {
+		fmt.Fprintf(w, "\t%s: %d\n", action, actions[action])
+	}
 }
 
 // receiptText tells what was confirmed, and what is wrong.

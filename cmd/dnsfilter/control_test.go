@@ -80,4 +80,10 @@ func TestPrintHolds(t *testing.T) {
 	require.NoError(t, printStatus(&out, s))
 	assert.Contains(t, out.String(), "10 entries, serial 41, fresh until 2026-05-03T08:00:00Z")
 	assert.Contains(t, out.String(), "on hold: serial 42; dnsfilter holds shows why")
+
+	out.Reset()
+	s = dnsfilter.ServiceStatus{Lists: []dnsfilter.ListStatus{{List: "a", Action: "nodata"}}}
+	s.Actions = map[string]map[string]uint64{"a": {"nodata": 2, "monitor": 1}, "quorum/1": {"nxdomain": 3}, "allow/x": {"pass": 4}}
+	require.NoError(t, printStatus(&out, s))
+	assert.Regexp(t, `(?s)a +nodata, 0 entries\n +monitor: 1\n +nodata: 2\nallow/x\n +pass: 4\nquorum/1\n +nxdomain: 3\n$`, out.String())
 }
