@@ -5,9 +5,9 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
-	"github.com/argine-dns/argine/blocklist/arena"
 )
 
 const (
@@ -18,12 +18,35 @@ const (
 // lines reads a text line by line in bounded memory.
 type lines struct {
 	r      *bufio.Reader
-	number int // of the line read last, from 1
-	texts  arena.Strings
+	whole  string // lines that were read already, each with its end
+	number int    // of the line returned last, from 1
 }
 
 // next returns the next line without its end. A line over the limit is passed over: ok is false then. The end is io.EOF.
 func (l *lines) next() (text string, ok bool, err error) {
+	if l.whole == "" {
+		l.readWhole()
+	}
+	if i := strings.IndexByte(l.whole, '\n'); i >= 0 {
+		text, l.whole = l.whole[:i], l.whole[i+1:]
+		l.number++
+		text = strings.TrimSuffix(text, "\r")
+		return text, len(text) <= blocklist.MaxLine, nil
+	}
+	return l.readOne()
+}
+
+// readWhole takes the lines that are in the reader's buffer from their first to their last octet, as one string: one for each
+// would cost more than reading it.
+func (l *lines) readWhole() {
+	buffered, _ := l.r.Peek(l.r.Buffered())
+	end := bytes.LastIndexByte(buffered, '\n') + 1
+	l.whole = string(buffered[:end])
+	l.r.Discard(end) //nolint:errcheck // can't fail: it was peeked
+}
+
+// readOne reads a line over which the buffer ends.
+func (l *lines) readOne() (text string, ok bool, err error) {
 	line, err := l.r.ReadSlice('\n')
 	if len(line) == 0 && err != nil {
 		return "", false, err
@@ -39,7 +62,7 @@ func (l *lines) next() (text string, ok bool, err error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return "", false, err
 	}
-	text = l.texts.Keep(trimEnd(line))
+	text = string(trimEnd(line))
 	return text, whole && len(text) <= blocklist.MaxLine, nil
 }
 
