@@ -14,7 +14,7 @@ type attrs struct {
 	monitor             bool
 }
 
-func attrsOf(a Attributes) attrs {
+func attrsOf(a *Attributes) attrs {
 	out := attrs{category: a.Category, reference: a.Reference, monitor: a.Monitor}
 	if !a.Expires.IsZero() {
 		out.expires = max(a.Expires.Unix(), 1) // the first second of 1970 is past, too

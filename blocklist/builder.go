@@ -49,22 +49,36 @@ func (b *builder) close() {
 	*b = builder{}
 }
 
-func (b *builder) add(e *Entry) {
+// target is what is left of an entry once it was looked at: what its row is made from.
+type target struct {
+	key   string
+	hash  uint64
+	attrs uint32
+	scope Scope
+}
+
+// target takes note of all but the row of an entry.
+func (b *builder) target(e *Entry) target {
 	hash, host := b.secret.filterHash(&b.walk, e)
 	if n := len(b.hosts); host != 0 && (n == 0 || b.hosts[n-1] != host) { // most lists have the URLs of a host together
 		b.hosts = append(b.hosts, host)
 	}
-	b.kinds.add(*e)
+	b.kinds.add(e)
 	if e.Scope == ScopeURL {
 		b.countURL(e, host)
 	}
-	b.put(record{setRow{b.secret.tableKey(e.Scope, []byte(e.key)), b.attrs.add(attrsOf(e.Attributes))}, hash})
+	return target{e.key, hash, b.attrs.add(attrsOf(&e.Attributes)), e.Scope}
+}
+
+// add adds the row of an entry.
+func (b *builder) add(t *target) {
+	b.put(record{setRow{b.secret.tableKey(t.scope, []byte(t.key)), t.attrs}, t.hash})
 }
 
 // put deals a row out to its shard.
 func (b *builder) put(r record) {
 	s := &b.shards[r.key.hi>>(64-shardBits)]
-	if s.n > 0 && b.same(s.at(s.n-1), r.setRow) { // a list may repeat itself at any length
+	if s.n > 0 && s.at(s.n-1).setRow == r.setRow { // a list may repeat itself at any length
 		return
 	}
 	if s.n == len(s.chunks)*chunkRows {

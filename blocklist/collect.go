@@ -10,9 +10,9 @@ const (
 	batches      = 4   // on their way
 )
 
-// collect adds entries, in their order. Reading them takes about as long as hashing them, so another goroutine does that.
+// collect adds entries, in their order. Reading them takes about as long as making their rows, so another goroutine does that.
 func (b *builder) collect(entries iter.Seq2[Entry, error]) error {
-	full, empty := make(chan []Entry, batches), make(chan []Entry, batches)
+	full, empty := make(chan []target, batches), make(chan []target, batches)
 	for range batches {
 		empty <- nil
 	}
@@ -32,7 +32,7 @@ func (b *builder) collect(entries iter.Seq2[Entry, error]) error {
 		if err != nil {
 			return err
 		}
-		if batch = append(batch, e); len(batch) == batchEntries {
+		if batch = append(batch, b.target(&e)); len(batch) == batchEntries {
 			full <- batch
 			batch = <-empty
 		}

@@ -14,7 +14,7 @@ type kinds struct {
 	IPv6 [3]uint64 // likewise, 64 to a word
 }
 
-func (k *kinds) add(e Entry) {
+func (k *kinds) add(e *Entry) {
 	switch e.Scope {
 	case ScopeDomain, ScopeHost:
 	case ScopeURL:

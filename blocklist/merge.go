@@ -129,10 +129,7 @@ func (m *merger) content() (c setContent, err error) {
 	if c.fed > maxFed*uint64(len(c.words))*64/bitsPerEntry {
 		return c, ErrGap
 	}
-	f := newFilter(c.words)
-	for hash := range m.over.maybe {
-		f.add(hash)
-	}
+	inHalves(newFilter(c.words).feedHalf(maps.Keys(m.over.maybe)))
 	return c, nil
 }
 

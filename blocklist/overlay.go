@@ -30,13 +30,13 @@ func (o *overlay) with(base *set, changes []Change) *overlay {
 	s := base.secret
 	var w suffixes
 	for _, c := range changes {
-		next.kinds.add(c.Entry)
+		next.kinds.add(&c.Entry)
 		hash, host := s.filterHash(&w, &c.Entry)
 		next.maybe[hash] = struct{}{}
 		if host != 0 {
 			next.maybe[host] = struct{}{}
 		}
-		next.put(s.tableKey(c.Entry.Scope, []byte(c.Entry.key)), attrsOf(c.Entry.Attributes), c.Removed)
+		next.put(s.tableKey(c.Entry.Scope, []byte(c.Entry.key)), attrsOf(&c.Entry.Attributes), c.Removed)
 		if c.Entry.Scope == ScopeURL {
 			next.countURL(base, c, host)
 		}

@@ -71,6 +71,7 @@ const (
 	blockBits    = 512
 	filterHashes = 7  // bits an entry: 7 x 9 bits of one hash choose them within a block
 	bitsPerEntry = 16 // about 1 false maybe in 1,000, each of which costs one look into the table
+	filterBatch  = 64 // hashes added at once
 )
 
 // filterWords leaves room for the first merge, so that small lists can grow.
@@ -84,9 +85,14 @@ func newFilter(words []uint64) *filter {
 	return &filter{bloom: bloom.FromWithM(words, m, filterHashes), blocks: uint64(m) / blockBits}
 }
 
+// place returns the block of a hash, and what chooses its bits there.
+func (f *filter) place(hash uint64) (block, rest uint64) {
+	block, _ = bits.Mul64(hash, f.blocks)
+	return block, mix(hash, 0x9e3779b97f4a7c15)
+}
+
 func (f *filter) locations(hash uint64) (locs [filterHashes]uint64) {
-	block, _ := bits.Mul64(hash, f.blocks)
-	rest := mix(hash, 0x9e3779b97f4a7c15)
+	block, rest := f.place(hash)
 	for i := range locs {
 		locs[i] = block*blockBits + rest%blockBits
 		rest /= blockBits
@@ -99,9 +105,18 @@ func (f *filter) maybe(hash uint64) bool {
 	return f.bloom.TestLocations(locs[:])
 }
 
-func (f *filter) add(hash uint64) {
-	for _, at := range f.locations(hash) {
-		f.bloom.BitSet().Set(uint(at))
+// add sets the bits of up to filterBatch hashes.
+func (f *filter) add(hashes []uint64) {
+	words := f.bloom.BitSet().Words()
+	var block, rest [filterBatch]uint64
+	for i, hash := range hashes {
+		block[i], rest[i] = f.place(hash)
+	}
+	for range filterHashes { // a bit of each at a time, so that the processor waits for the memory of all at once
+		for i := range hashes {
+			words[block[i]*blockBits/64+rest[i]%blockBits/64] |= 1 << (rest[i] % 64)
+			rest[i] /= blockBits
+		}
 	}
 }
 
@@ -109,10 +124,17 @@ func (f *filter) add(hash uint64) {
 func (f *filter) feedHalf(hashes iter.Seq[uint64]) func(half int) {
 	middle := f.blocks / 2
 	return func(half int) {
+		var batch [filterBatch]uint64
+		n := 0
 		for hash := range hashes {
 			if block, _ := bits.Mul64(hash, f.blocks); (block >= middle) == (half == 1) {
-				f.add(hash)
+				batch[n] = hash
+				if n++; n == len(batch) {
+					f.add(batch[:])
+					n = 0
+				}
 			}
 		}
+		f.add(batch[:n])
 	}
 }

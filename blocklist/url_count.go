@@ -114,7 +114,7 @@ func (o *overlay) countURL(base *set, c Change, hash uint64) {
 	if !decided {
 		a = base.find(scopeURLHost, key, hash)
 	}
-	n := urlCountOf(a).count(attrsOf(c.Entry.Attributes).expires, c.Removed)
+	n := urlCountOf(a).count(attrsOf(&c.Entry.Attributes).expires, c.Removed)
 	o.put(base.secret.tableKey(scopeURLHost, key), n.attrs(), len(n) == 0)
 }
 
@@ -132,7 +132,7 @@ func (b *builder) countURL(e *Entry, hash uint64) {
 	if e.Monitor || len(key) == 0 {
 		return
 	}
-	b.urls = append(b.urls, countedURL{b.secret.tableKey(scopeURLHost, key), hash, attrsOf(e.Attributes).expires})
+	b.urls = append(b.urls, countedURL{b.secret.tableKey(scopeURLHost, key), hash, attrsOf(&e.Attributes).expires})
 }
 
 // addHosts adds the rows of the hosts of url entries, and returns how many. Entries that a local list repeats are counted again,
