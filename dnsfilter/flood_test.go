@@ -3,9 +3,11 @@ package dnsfilter_test
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"os"
 	"runtime"
 	"slices"
@@ -140,6 +142,9 @@ func TestFloods(t *testing.T) {
 		{"random subdomains, 10,000 a second", datagrams(10_000, func(i int) []byte { return packed(t, fmt.Sprintf("%d.victim.test.", i)) })},
 		{"malformed, 20,000 a second", datagrams(20_000, garbage)},
 		{"responses, 20,000 a second", datagrams(20_000, func(int) []byte { return response })},
+		{"from port 0, 20,000 a second", func(t *testing.T, addr string, end time.Time) {
+			spray(withoutPort(t, addr), 20_000, func(i int) []byte { return portless(t, addr, packed(t, fmt.Sprintf("%d.other.test.", i))) }, end)
+		}},
 		{"connections, as fast as can be", connections},
 		{"slow readers, 100", slowReaders},
 	} {
@@ -182,14 +187,51 @@ func datagrams(perSecond int, next func(i int) []byte) func(*testing.T, string, 
 		for i := range 50 {
 			conns = append(conns, from(t, fmt.Sprintf("127.0.%d.1", i+1), addr))
 		}
-		begin := time.Now()
-		for i := 0; time.Now().Before(end); i++ {
-			_, _ = conns[i%len(conns)].Write(next(i))
-			if i%100 == 0 {
-				time.Sleep(time.Duration(i)*time.Second/time.Duration(perSecond) - time.Since(begin))
-			}
+		spray(conns, perSecond, next, end)
+	}
+}
+
+// spray sends what next returns, in turn from each of conns.
+func spray(conns []net.Conn, perSecond int, next func(i int) []byte, end time.Time) {
+	begin := time.Now()
+	for i := 0; time.Now().Before(end); i++ {
+		_, _ = conns[i%len(conns)].Write(next(i))
+		if i%100 == 0 {
+			time.Sleep(time.Duration(i)*time.Second/time.Duration(perSecond) - time.Since(begin))
 		}
 	}
+}
+
+// withoutPort opens a way to send UDP datagrams with headers of our own.
+func withoutPort(t *testing.T, addr string) []net.Conn {
+	t.Helper()
+	conn, err := net.DialIP("ip4:udp", nil, &net.IPAddr{IP: net.IP(netip.MustParseAddrPort(addr).Addr().AsSlice())})
+	if errors.Is(err, os.ErrPermission) {
+		t.Skip("only the superuser can send datagrams with headers of their own")
+	}
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	return []net.Conn{conn}
+}
+
+// portless makes a datagram from port 0, to the port of addr.
+func portless(t *testing.T, addr string, payload []byte) []byte {
+	t.Helper()
+	header := binary.BigEndian.AppendUint16([]byte{0, 0}, netip.MustParseAddrPort(addr).Port())
+	header = binary.BigEndian.AppendUint16(header, uint16(8+len(payload)))
+	return append(append(header, 0, 0), payload...) // without a checksum, which UDP over IPv4 allows
+}
+
+// TestNobodyIsAtPort0 sends a query to which nobody could be sent the answer.
+func TestNobodyIsAtPort0(t *testing.T) {
+	t.Parallel()
+	s, addr := victims(t)
+	_, err := withoutPort(t, addr)[0].Write(portless(t, addr, packed(t, "www.other.test.")))
+	require.NoError(t, err)
+	require.Len(t, exchange(t, "udp", addr, question("n.other.test.", dns.TypeTXT)).Answer, 1)
+	require.Eventually(t, func() bool { return s.Stats().Queries == 2 }, 4*time.Second, time.Millisecond)
+	require.Len(t, exchange(t, "udp", addr, question("www.other.test.", dns.TypeTXT)).Answer, 1)
+	assert.Zero(t, s.Stats().Hits, "nobody had asked for it")
 }
 
 // connections opens connections from four addresses and leaves them idle.
