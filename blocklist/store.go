@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 	"github.com/argine-dns/argine/blocklist/internal/vouch"
@@ -40,7 +41,7 @@ type Store struct {
 
 // ListInfo says what the store holds of a list.
 type ListInfo struct {
-	Header        // Serial is 0 for a local list
+	Header        // of a local list Serial is 0, and Created when it was set
 	Source string // of a local list: what SetLocal was told
 	Urgent int    // entries of urgent orders on top of the release; they are not counted in Header
 	Err    error  // why the list is not served, nil if it is; wraps ErrDamaged
@@ -224,7 +225,7 @@ func (s *Store) SaveEvidence(_ vouch.Verified, list string, urgent []Entry, evid
 func (s *Store) SetLocal(list, source string, entries iter.Seq2[Entry, error]) error {
 	s.local.Lock()
 	defer s.local.Unlock()
-	next := state{Header: Header{List: list}, Source: source}
+	next := state{Header: Header{List: list, Created: time.Now().UTC().Truncate(time.Second)}, Source: source}
 	free := func(st *state) error {
 		next.dir = st.dir
 		if st.Header.Serial > 0 {

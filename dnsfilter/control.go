@@ -52,7 +52,7 @@ type ListStatus struct {
 	Origin  string          `json:"origin,omitempty"`  // that answered last
 	Checked time.Time       `json:"checked,omitzero"`  // when an origin proved last that this is the newest
 	Expires time.Time       `json:"expires,omitzero"`  // until when it may be taken for the newest
-	Stale   bool            `json:"stale,omitempty"`   // that has passed, or nothing is in force
+	Stale   bool            `json:"stale,omitempty"`   // that has passed, or nothing is in force; of a local list, that its file could not be taken in
 	Error   string          `json:"error,omitempty"`   // why the last try failed
 	Hold    *subscribe.Hold `json:"hold,omitempty"`    // what the guards have stopped
 	Held    uint64          `json:"held,omitempty"`    // how many releases they have stopped since the start
@@ -103,6 +103,9 @@ func (s *Service) listStatus(l *List, f *follow) ListStatus {
 		if info.Err != nil {
 			out.Error = info.Err.Error()
 		}
+	}
+	if err := s.fileError(l.Rule.List); err != nil && l.File != "" {
+		out.Stale, out.Error = true, err.Error()
 	}
 	if f == nil {
 		return out

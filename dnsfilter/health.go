@@ -98,8 +98,16 @@ func (s *Service) health() (text string, ready bool) {
 			text += "list " + l.Rule.List + ": " + problem + "\n"
 		}
 	}
+	for _, path := range current.settings.Allow {
+		if s.fileError(allowName(path)) != nil {
+			text += "list " + allowName(path) + ": " + staleFile + "\n"
+		}
+	}
 	return text, ready
 }
+
+// staleFile is what is wrong with a local list that is not as its file is now.
+const staleFile = "stale: its file could not be taken in; see the log"
 
 // problem says what is wrong with a list, and whether it is enforced all the same.
 func (s *Service) problem(l *List, f *follow) (text string, enforced bool) {
@@ -109,6 +117,8 @@ func (s *Service) problem(l *List, f *follow) (text string, enforced bool) {
 		return "not enforced: nothing is held of it", false
 	case info.Err != nil:
 		return "not enforced: its files are damaged", false
+	case l.File != "" && s.fileError(l.Rule.List) != nil:
+		return staleFile, true
 	case l.File != "":
 		return "", true
 	case f == nil:
@@ -125,7 +135,7 @@ func (s *Service) problem(l *List, f *follow) (text string, enforced bool) {
 	return "", true
 }
 
-// followCollector writes the metrics of signed lists.
+// followCollector writes the metrics of the lists of the settings.
 type followCollector Service
 
 // Describe implements [prometheus.Collector]. It describes nothing, since lists come and go.
@@ -134,9 +144,12 @@ func (s *followCollector) Describe(chan<- *prometheus.Desc) {}
 // Collect implements [prometheus.Collector].
 func (s *followCollector) Collect(ch chan<- prometheus.Metric) {
 	c := collection{ch}
+	for _, l := range s.inForce.Load().settings.localFiles() {
+		c.stale(l.list, (*Service)(s).fileError(l.list) != nil)
+	}
 	for list, f := range s.inForce.Load().follows {
 		status, l := f.sub.Status(), labels{"list": list}
-		c.flag("dnsfilter_list_stale", "1 if no origin has proved lately that what is held is the newest.", status.Stale, l)
+		c.stale(list, status.Stale)
 		c.flag("dnsfilter_list_on_hold", "1 if the guards have stopped an update.", status.Hold != nil, l)
 		c.moment("dnsfilter_list_checked_timestamp_seconds", "When an origin last proved that this is the newest.", status.Checked, l)
 		c.moment("dnsfilter_list_expires_timestamp_seconds", "Until when what is held may be taken for the newest.", status.Expires, l)
@@ -146,6 +159,10 @@ func (s *followCollector) Collect(ch chan<- prometheus.Metric) {
 			c.moment("dnsfilter_receipt_delivered_timestamp_seconds", "When an origin last took a receipt.", r.Delivered, l)
 		}
 	}
+}
+
+func (c collection) stale(list string, is bool) {
+	c.flag("dnsfilter_list_stale", "1 if no origin has proved lately that what is held is the newest, or a file could not be taken in.", is, labels{"list": list})
 }
 
 // parseMetrics reads the address for metrics.

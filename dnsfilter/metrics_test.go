@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -125,6 +126,27 @@ func TestHealth(t *testing.T) {
 	assert.Contains(t, text, `dnsfilter_list_stale{list="it.example/test"} 0`)
 	assert.Contains(t, text, `dnsfilter_list_serial{list="it.example/test"} 1`)
 	assert.Contains(t, text, `dnsfilter_list_entries{list="local"} 1`)
+
+	assert.Contains(t, text, `dnsfilter_list_stale{list="local"} 0`)
+	assert.Contains(t, text, `dnsfilter_list_created_timestamp_seconds{list="local"} `)
+
+	control := dnsfilter.NewControl(filepath.Join(r.dir, "state"))
+	for _, c := range []struct {
+		file  string
+		stale bool
+	}{{"<html><body>sorry</body></html>\n", true}, {"a.test\nb.test\n", false}} {
+		r.write(t, "local.txt", c.file)
+		require.Eventually(t, func() bool { s, err := control.Status(t.Context()); return err == nil && s.Lists[0].Stale == c.stale },
+			10*time.Second, 20*time.Millisecond)
+		s, err := control.Status(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, c.stale, strings.Contains(s.Lists[0].Error, "an HTML or XML page"), s.Lists[0])
+		code, text = get(t, base+"/readyz")
+		assert.Equal(t, http.StatusOK, code, "it is enforced")
+		assert.Equal(t, c.stale, strings.Contains(text, "list local: stale"), text)
+		_, text = get(t, base+"/metrics")
+		assert.Equal(t, c.stale, strings.Contains(text, `dnsfilter_list_stale{list="local"} 1`), text)
+	}
 
 	r.settings(t, "")
 	r.reload <- struct{}{}

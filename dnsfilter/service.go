@@ -30,6 +30,7 @@ type Service struct {
 	server   *Server
 	follows  map[string]*follow
 	watch    watcher
+	notTaken sync.Map // of local lists that are not as their files are now: why, by name
 	inForce  atomic.Pointer[inForce]
 	guards   guards
 	started  time.Time

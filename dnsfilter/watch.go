@@ -114,14 +114,26 @@ func (s *Service) lookAtFiles() {
 			source = err.Error()
 		}
 		info, _ := s.store.List(l.list)
-		if info.Source == source || !s.watch.rested(l.list, source) {
+		if info.Source == source {
+			s.notTaken.Delete(l.list)
+			continue
+		}
+		if !s.watch.rested(l.list, source) {
 			continue
 		}
 		if err == nil {
 			err = l.load(s.store, s.log)
 		}
 		if err != nil {
+			s.notTaken.Store(l.list, err)
 			s.log.Error("a changed list was not taken in; the last good one stays", slog.String("list", l.list), slog.Any("error", err))
 		}
 	}
+}
+
+// fileError tells why a local list is not as its file is now; nil if it is, or is about to be.
+func (s *Service) fileError(list string) error {
+	err, _ := s.notTaken.Load(list)
+	why, _ := err.(error)
+	return why
 }

@@ -175,6 +175,8 @@ func receiptText(r *dnsfilter.ReceiptStatus) string {
 // signedText tells what there is to tell of a signed list.
 func signedText(l dnsfilter.ListStatus) string {
 	switch {
+	case !l.Signed && l.Stale:
+		return ", stale"
 	case !l.Signed:
 		return ""
 	case !l.Follows:
