@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/miekg/dns"
+
 	"github.com/argine-dns/argine/blocklist/arena"
 )
 
@@ -115,11 +117,21 @@ func (e *entry) state(now uint32) found {
 	return fresh
 }
 
-// put keeps the answer to a key for the given seconds. The body has the question of the key, in lower case.
+// put keeps the answer to a key for the given seconds. The body has the question of the key, in lower case. A failure takes no place
+// of an answer that may stand in for a better one.
 func (c *cache) put(key, body []byte, seconds, now uint32) {
 	if seconds == 0 || len(c.shards) == 0 || len(body) < headerSize+len(key)-1 {
 		return
 	}
 	hash := c.hash(key)
-	c.shard(hash).put(hash, key, body, entry{stored: now, expires: now + seconds})
+	s := c.shard(hash)
+	if isFailure(body) {
+		if held, e := s.get(nil, hash, key); e.state(now) != notFound && !isFailure(held) {
+			return
+		}
+	}
+	s.put(hash, key, body, entry{stored: now, expires: now + seconds})
 }
+
+// isFailure tells whether the upstream has found no answer.
+func isFailure(body []byte) bool { return count(body, 2)&maskRcode == dns.RcodeServerFailure }

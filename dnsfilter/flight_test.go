@@ -74,6 +74,36 @@ func TestStaleAnswersStandIn(t *testing.T) {
 	})
 }
 
+// TestStaleAnswersStandInForFailures has an upstream that is there and finds no answer, as a resolver does without a network.
+func TestStaleAnswersStandInForFailures(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		zone, rcode := newZone(t, cacheZone), dns.RcodeSuccess
+		s := newServer(t, dnsfilter.Config{Upstream: upstreamFunc(func(ctx context.Context, q *dns.Msg) (*dns.Msg, error) {
+			if rcode != dns.RcodeSuccess {
+				return new(dns.Msg).SetRcode(q, rcode), nil
+			}
+			return zone.Exchange(ctx, q)
+		})})
+		get := func(name string) *dns.Msg { return ask(t, s, "udp", question(name, dns.TypeA).SetEdns0(1232, false)) }
+		get("a.test.")
+		time.Sleep(time.Minute)
+		rcode = dns.RcodeServerFailure
+		for range 3 {
+			reply := get("a.test.")
+			assert.Equal(t, []uint16{dns.ExtendedErrorCodeStaleAnswer}, edes(reply))
+			assert.Len(t, reply.Answer, 2)
+			time.Sleep(3 * time.Second)
+		}
+		assert.Equal(t, rcode, get("b.test.").Rcode)
+		rcode = dns.RcodeSuccess
+		assert.Empty(t, edes(get("a.test.")))
+		time.Sleep(25 * time.Hour)
+		rcode = dns.RcodeServerFailure
+		assert.Equal(t, rcode, get("a.test.").Rcode, "too old")
+	})
+}
+
 func TestPopularAnswersAreRefreshed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
