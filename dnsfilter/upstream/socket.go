@@ -165,7 +165,7 @@ func (l *Lane) settle(e *exchange, t *try, reply []byte, now time.Time) (outcome
 		e.wait = dialWithin
 		e.next = now.Add(e.wait)
 		return outcome{}, false
-	case reply[3]&maskRcode == rcodeServerFailure, reply[3]&maskRcode == rcodeRefused:
+	case fails(reply):
 		e.refusal = append([]byte(nil), reply...)
 		return l.advance(e, now, nil)
 	}

@@ -102,7 +102,7 @@ func (l *Lane) chooseSpelling(e *exchange, t *try, now time.Time) {
 // spelledWell tells whether a reply to a try is taken as far as its spelling goes; then the name is as in the query that the lane was
 // given. Else the resolver is asked once more, plainly.
 func (l *Lane) spelledWell(e *exchange, t *try, reply []byte, now time.Time) bool {
-	r, failed := &l.f.resolvers[t.resolver].echo, reply[3]&maskRcode != 0 && reply[3]&maskRcode != rcodeNameError
+	r, failed := &l.f.resolvers[t.resolver].echo, fails(reply)
 	switch {
 	case t.spelling == 0:
 		if t.again && !failed {

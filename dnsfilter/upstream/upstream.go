@@ -36,7 +36,7 @@ func New(resolvers ...Endpoint) (*Forwarder, error) {
 	return f, nil
 }
 
-// Exchange sends query to one resolver after the other until one answers with anything but SERVFAIL or REFUSED. It gives
+// Exchange sends query to one resolver after the other until one answers with NOERROR or NXDOMAIN. It gives
 // up when ctx ends, after five seconds, or when each was tried twice; then the last answer, or else the last error, is
 // returned.
 func (f *Forwarder) Exchange(ctx context.Context, query *dns.Msg) (*dns.Msg, error) {

@@ -148,7 +148,7 @@ func TestRefusedPortIsLeftAtOnce(t *testing.T) {
 	requireAnswer(t, newForwarder(t, closed, newFake(t, answering("192.0.2.1"))), "192.0.2.1")
 }
 
-func TestServfailAndRefusedAreNotTheLastWord(t *testing.T) {
+func TestFailuresAreNotTheLastWord(t *testing.T) {
 	t.Parallel()
 	bad, worse, good := newFake(t, failing(dns.RcodeServerFailure)), newFake(t, failing(dns.RcodeRefused)), newFake(t, answering("192.0.2.1"))
 	f := newForwarder(t, bad, worse, good)
@@ -159,6 +159,9 @@ func TestServfailAndRefusedAreNotTheLastWord(t *testing.T) {
 	assert.Equal(t, dns.RcodeRefused, m.Rcode, "the last one's answer")
 	assert.EqualValues(t, 4, bad.udp.Load(), "each was asked once a query, and plainly, as it may be the spelling that it refused")
 	assert.EqualValues(t, 4, worse.udp.Load())
+	for _, rcode := range []int{dns.RcodeFormatError, dns.RcodeNotImplemented} {
+		requireAnswer(t, newForwarder(t, newFake(t, failing(rcode)), good), "192.0.2.1")
+	}
 	nx := newForwarder(t, newFake(t, failing(dns.RcodeNameError)), good)
 	m, err = ask(t, nx)
 	require.NoError(t, err)

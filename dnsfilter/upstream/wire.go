@@ -4,16 +4,14 @@ import "encoding/binary"
 
 // Parts of a message (RFC 1035, section 4.1.1).
 const (
-	headerSize         = 12
-	flagQR             = 0x80 // in its third byte
-	flagTC             = 0x02
-	maskOpcode         = 0x78
-	maskRcode          = 0x0f // in its fourth byte
-	rcodeServerFailure = 2
-	rcodeNameError     = 3
-	rcodeRefused       = 5
-	typeOPT            = 41
-	optionPadding      = 12
+	headerSize     = 12
+	flagQR         = 0x80 // in its third byte
+	flagTC         = 0x02
+	maskOpcode     = 0x78
+	maskRcode      = 0x0f // in its fourth byte
+	rcodeNameError = 3
+	typeOPT        = 41
+	optionPadding  = 12
 )
 
 // answers tells whether reply is an answer to the question of query; case does not count. The id and the
@@ -29,6 +27,12 @@ func answers(reply, query []byte) bool {
 		}
 	}
 	return string(reply[end-4:end]) == string(query[end-4:end])
+}
+
+// fails tells whether a reply says nothing of the name: neither what it has nor that it does not exist.
+func fails(reply []byte) bool {
+	rcode := reply[3] & maskRcode
+	return rcode != 0 && rcode != rcodeNameError
 }
 
 // questionEnd returns where the question of a query of our own ends; 0 if there is none.
