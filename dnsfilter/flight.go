@@ -25,8 +25,8 @@ var errFault = errors.New("the upstream failed")
 type flight struct {
 	server  *Server
 	hash    uint64
-	query   query   // whose key counts
-	home    *socket // that flushes its late answers itself when the lane is idle
+	query   query // whose key counts
+	home    *core // that flushes its late answers itself when the lane is idle
 	waiters []waiter
 	begun   time.Time
 	place   crowdPlace
@@ -66,7 +66,10 @@ func (s *Server) join(q *query, w waiter) (begun *flight, ok bool) {
 	}
 	if !joins {
 		begun = s.spare.Get().(*flight) //nolint:forcetypeassert // nothing else is put in
-		begun.server, begun.hash, begun.home = s, hash, w.socket
+		begun.server, begun.hash, begun.home = s, hash, nil
+		if w.socket != nil {
+			begun.home = w.socket.core
+		}
 		q.copyTo(&begun.query)
 		at = begun
 		at.place = place
@@ -157,7 +160,7 @@ func (at *flight) deliver(w *waiter, body []byte, err error) {
 		return
 	}
 	w.socket.deliver(w, body, err)
-	if w.socket != at.home {
+	if w.socket.core != at.home {
 		w.socket.flushLate()
 	}
 }

@@ -112,14 +112,14 @@ func (s *Server) Reconfigure(p Policy, u Upstream) {
 // Serve answers on the listeners until ctx ends, then finishes the queries in flight (for at most 5 seconds) and returns
 // nil. It returns earlier, with an error, if a listener fails. The listeners are closed in any case.
 //
-// On Linux, GOMAXPROCS is higher by one for each UDP socket meanwhile, since a thread waits at each.
+// On Linux, GOMAXPROCS is higher meanwhile: by one for each processor, since a thread waits for datagrams there.
 func (s *Server) Serve(ctx context.Context, l *Listeners) error {
 	if len(l.UDP)+len(l.TCP) == 0 {
 		return errors.New("serving: there is no address to listen on")
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	for _, conn := range l.UDP {
-		g.Go(func() error { return s.serveUDP(ctx, conn) })
+	for _, conns := range cores(l.UDP) {
+		g.Go(func() error { return s.serveUDP(ctx, conns) })
 	}
 	for _, t := range l.TCP {
 		g.Go(func() error { return s.serveTCP(ctx, t) })

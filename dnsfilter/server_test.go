@@ -260,6 +260,38 @@ func TestNewAndListenRefuse(t *testing.T) {
 	assert.Error(t, err)
 }
 
+// TestSeveralAddresses has the sockets of several addresses, which share goroutines, answer and wait for the upstream at once.
+func TestSeveralAddresses(t *testing.T) {
+	t.Parallel()
+	l, err := dnsfilter.Listen(t.Context(), "udp://127.0.0.1:0", "udp://127.0.0.1:0", "udp://[::1]:0")
+	require.NoError(t, err)
+	addrs := make(map[string]bool)
+	for _, conn := range l.UDP {
+		addrs[conn.LocalAddr().String()] = true
+	}
+	require.Len(t, addrs, 3)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- blockingServer(t).Serve(ctx, l) }()
+	var all sync.WaitGroup
+	for addr := range addrs {
+		all.Go(func() {
+			for i := range 50 {
+				assert.True(t, exchange(t, "udp", addr, question(fmt.Sprintf("n%d.example.org.", i), dns.TypeA)).Response)
+				assert.Equal(t, dns.RcodeNameError, exchange(t, "udp", addr, question("nxdomain.test.", dns.TypeA)).Rcode)
+			}
+		})
+	}
+	all.Wait()
+	cancel()
+	assert.NoError(t, <-done)
+	for addr := range addrs {
+		again, err := dnsfilter.Listen(t.Context(), "udp://"+addr)
+		require.NoError(t, err, "the address is free again")
+		require.NoError(t, again.Close())
+	}
+}
+
 // TestAnswersLeaveFromTheAddressAsked listens on all addresses: a connected socket takes answers from the one it asked only.
 func TestAnswersLeaveFromTheAddressAsked(t *testing.T) {
 	t.Parallel()

@@ -11,6 +11,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/argine-dns/argine/dnsfilter/internal/batch"
+	"github.com/argine-dns/argine/dnsfilter/internal/processors"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
@@ -20,17 +21,24 @@ const maxQuery = batch.MaxDatagram
 // maxPlain is how many unusual queries a socket works on at once; more are dropped.
 const maxPlain = 1024
 
-// socket answers the queries of one UDP socket. An ordinary query never leaves the goroutine that read it, which reads the
-// replies to what it asks as well; if it can be answered at once nothing is allocated. Every unusual one has a goroutine of its own.
-type socket struct {
+// core answers the queries of some UDP sockets. An ordinary one never leaves the goroutine that read it, which reads the replies to
+// what it asks as well; if it can be answered at once nothing is allocated. Every unusual one has a goroutine of its own.
+type core struct {
 	server  *Server
 	loop    *batch.Loop
-	conn    *batch.Socket
-	out     *batch.Writer
+	sockets []*socket
 	query   query
 	answers [batch.Size][udpSize + 64]byte
 	course  *course
 	lane    *upstream.Lane // of the course
+}
+
+// socket is one UDP socket of a core.
+type socket struct {
+	*core
+
+	conn    *batch.Socket
+	out     *batch.Writer
 	pending sync.WaitGroup // queries that are answered late
 	plain   atomic.Int64   // those on the plain path
 
@@ -46,37 +54,89 @@ type lateAnswer struct {
 	buf  [udpSize + 64]byte
 }
 
-// newSocket begins to answer on a socket.
-func (s *Server) newSocket(conn *net.UDPConn) (*socket, error) {
-	u := &socket{server: s}
-	u.query.counters = s.newCounters()
-	u.loop = batch.NewLoop(u.flushLate)
-	var err error
-	if u.conn, err = u.loop.Open(conn); err != nil {
-		return nil, err
+// cores shares sockets out among the processors. Sockets of one address come one after the other, so each has its part of them.
+func cores(conns []*net.UDPConn) [][]*net.UDPConn {
+	out := make([][]*net.UDPConn, min(processors.Count(), len(conns)))
+	for i, conn := range conns {
+		out[i%len(out)] = append(out[i%len(out)], conn)
 	}
-	u.out, u.late = u.conn.NewWriter(), u.conn.NewWriter()
-	u.conn.Read(u.take)
-	return u, nil
+	return out
 }
 
-// serveUDP answers on a socket until ctx ends, and closes it.
-func (s *Server) serveUDP(ctx context.Context, conn *net.UDPConn) error {
-	u, err := s.newSocket(conn)
-	if err != nil {
-		return fmt.Errorf("serving: %w", err)
+// serveUDP answers on sockets with one goroutine until ctx ends, and closes them.
+func (s *Server) serveUDP(ctx context.Context, conns []*net.UDPConn) error {
+	c := &core{server: s}
+	c.query.counters = s.newCounters()
+	c.loop = batch.NewLoop(c.flushLate)
+	for _, conn := range conns {
+		if err := c.open(conn); err != nil {
+			c.close()
+			for _, conn := range conns {
+				_ = conn.Close() // those that were not opened
+			}
+			return fmt.Errorf("serving: %w", err)
+		}
+	}
+	for _, u := range c.sockets {
+		u.conn.Read(u.take)
 	}
 	<-ctx.Done()
-	u.conn.CloseRead()
+	c.drain()
+	c.close()
+	return nil
+}
+
+func (c *core) open(conn *net.UDPConn) error {
+	opened, err := c.loop.Open(conn)
+	if err != nil {
+		return err
+	}
+	c.sockets = append(c.sockets, &socket{core: c, conn: opened, out: opened.NewWriter(), late: opened.NewWriter()})
+	return nil
+}
+
+// drain ends the reading, and waits for the answers that are due.
+func (c *core) drain() {
+	for _, u := range c.sockets {
+		u.conn.CloseRead()
+	}
 	drained := make(chan struct{})
-	go func() { u.pending.Wait(); close(drained) }()
+	go func() {
+		for _, u := range c.sockets {
+			u.pending.Wait()
+		}
+		close(drained)
+	}()
 	select {
 	case <-drained:
 	case <-time.After(drainWithin):
 	}
-	u.conn.Close()
-	<-u.conn.Closed()
-	return nil
+}
+
+func (c *core) close() {
+	for _, u := range c.sockets {
+		u.conn.Close()
+		<-u.conn.Closed()
+	}
+}
+
+// steer follows the server's policy and upstream.
+func (c *core) steer() {
+	current := c.server.current.Load()
+	if current == c.course {
+		return
+	}
+	c.course, c.lane = current, nil
+	if w, ok := current.upstream.(wired); ok {
+		c.lane = w.NewLane(c.loop, c.flushLate)
+	}
+}
+
+// flushLate sends the late answers of all sockets.
+func (c *core) flushLate() {
+	for _, u := range c.sockets {
+		u.flushLate()
+	}
 }
 
 // take answers what came. A datagram that the system can't deliver ends nothing.
@@ -89,9 +149,7 @@ func (u *socket) take(in *batch.Datagrams, err error) {
 func (u *socket) answer(in *batch.Datagrams) {
 	defer u.server.survive()
 	u.query.counters.queries.Add(uint64(in.Len()))
-	if current := u.server.current.Load(); current != u.course {
-		u.course, u.lane = current, u.newLane(current)
-	}
+	u.steer()
 	now, flush := u.server.cache.now(), false
 	for i := range in.Len() {
 		packet, peer := in.Packet(i), in.Peer(i)
@@ -117,14 +175,6 @@ func (u *socket) answer(in *batch.Datagrams) {
 	if flush {
 		u.lane.Flush()
 	}
-}
-
-// newLane returns a lane of the upstream; nil if it has none.
-func (u *socket) newLane(c *course) *upstream.Lane {
-	if w, ok := c.upstream.(wired); ok {
-		return w.NewLane(u.loop, u.flushLate)
-	}
-	return nil
 }
 
 // add puts an answer, if there is one, among those that are sent together.
