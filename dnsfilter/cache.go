@@ -133,5 +133,8 @@ func (c *cache) put(key, body []byte, seconds, now uint32) {
 	s.put(hash, key, body, entry{stored: now, expires: now + seconds})
 }
 
-// isFailure tells whether the upstream has found no answer.
-func isFailure(body []byte) bool { return count(body, 2)&maskRcode == dns.RcodeServerFailure }
+// isFailure tells whether the upstream has found no answer: neither what the name has nor that it does not exist (RFC 8767, section 4).
+func isFailure(body []byte) bool {
+	rcode := count(body, 2) & maskRcode
+	return rcode != dns.RcodeSuccess && rcode != dns.RcodeNameError
+}

@@ -167,8 +167,7 @@ func (at *flight) deliver(w *waiter, body []byte, err error) {
 
 // complete makes the client's answer of the upstream's, or of its failure.
 func (s *Server) complete(dst []byte, q *query, body []byte, err error) []byte {
-	failed := err != nil || count(body, 2)&maskRcode == dns.RcodeServerFailure
-	if failed {
+	if err != nil || isFailure(body) {
 		switch m, how := s.cache.get(dst, q, s.cache.now()); how {
 		case notFound:
 		case stale:
