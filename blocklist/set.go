@@ -60,8 +60,9 @@ func (s *set) attrsNumber(row uint32) uint32 {
 	return 0
 }
 
-// filter is a blocked Bloom filter: the bits of an entry lie in one cache line. The bits themselves are held and tested by
-// the bloom library; where they lie is decided here, because its own hash would be computed anew for each parent of a name.
+// filter is a blocked Bloom filter: the bits of an entry lie in one cache line. The bits themselves are held by the bloom
+// library; where they lie is decided here, because its own hash would be computed anew for each parent of a name, and they are
+// tested here, because it divides by the size of the filter for each of them, which is most of the time that a lookup takes.
 type filter struct {
 	bloom  *bloom.BloomFilter
 	blocks uint64
@@ -91,18 +92,17 @@ func (f *filter) place(hash uint64) (block, rest uint64) {
 	return block, mix(hash, 0x9e3779b97f4a7c15)
 }
 
-func (f *filter) locations(hash uint64) (locs [filterHashes]uint64) {
+// maybe tells whether all bits of a hash are set.
+func (f *filter) maybe(hash uint64) bool {
+	words := f.bloom.BitSet().Words()
 	block, rest := f.place(hash)
-	for i := range locs {
-		locs[i] = block*blockBits + rest%blockBits
+	for range filterHashes {
+		if words[block*blockBits/64+rest%blockBits/64]&(1<<(rest%64)) == 0 {
+			return false
+		}
 		rest /= blockBits
 	}
-	return locs
-}
-
-func (f *filter) maybe(hash uint64) bool {
-	locs := f.locations(hash)
-	return f.bloom.TestLocations(locs[:])
+	return true
 }
 
 // add sets the bits of up to filterBatch hashes.
