@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/formats"
 )
 
@@ -37,6 +38,24 @@ func benchmarkRead(b *testing.B, list []byte) {
 			count++
 		}
 		require.Equal(b, benchNames, count)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchNames, "ns/name")
+}
+
+func BenchmarkCompileDomains(b *testing.B) { benchmarkCompile(b, benchList("%s\n")) }
+func BenchmarkCompileHosts(b *testing.B)   { benchmarkCompile(b, benchList("0.0.0.0 %s\n")) }
+
+// benchmarkCompile takes a changed file in, as the resolver does.
+func benchmarkCompile(b *testing.B, list []byte) {
+	b.Helper()
+	store, err := blocklist.Open(b.TempDir(), blocklist.Options{})
+	require.NoError(b, err)
+	defer store.Close()
+	b.ReportAllocs()
+	for b.Loop() {
+		r, err := formats.NewReader(bytes.NewReader(list), formats.Options{})
+		require.NoError(b, err)
+		require.NoError(b, store.SetLocal("local", "", r.Entries()))
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchNames, "ns/name")
 }

@@ -3,6 +3,7 @@ package formats
 import (
 	"net/netip"
 	"strings"
+	"unicode"
 
 	"github.com/argine-dns/argine/blocklist"
 )
@@ -46,16 +47,20 @@ func addTarget(t *tally, text string) {
 
 // parseHosts reads an address and the names it is given. Only where the address leads nowhere are the names listed.
 func parseHosts(t *tally, line string) {
-	fields := strings.Fields(cutComment(line))
-	if len(fields) == 0 {
+	text := cutComment(line)
+	if text == "" {
 		return
 	}
-	address, err := netip.ParseAddr(fields[0])
-	if err != nil || len(fields) == 1 {
+	first, names := text, ""
+	if i := strings.IndexFunc(text, unicode.IsSpace); i >= 0 {
+		first, names = text[:i], text[i:]
+	}
+	address, err := netip.ParseAddr(first)
+	if err != nil || names == "" {
 		t.bad(notThis)
 		return
 	}
-	for _, name := range fields[1:] {
+	for name := range strings.FieldsSeq(names) {
 		switch {
 		case ownName(name):
 			t.skip("name of the machine itself")
@@ -75,15 +80,21 @@ func leadsNowhere(a netip.Addr) bool {
 
 // ownName tells whether a name in a hosts file is one that every machine gives itself.
 func ownName(name string) bool {
-	name = strings.ToLower(strings.TrimSuffix(name, "."))
-	if _, err := netip.ParseAddr(name); err == nil {
+	name = strings.TrimSuffix(name, ".")
+	if !strings.Contains(name, ".") {
 		return true
 	}
-	switch name {
-	case "localhost.localdomain", "localhost4.localdomain4", "localhost6.localdomain6":
-		return true
+	if name[0] == 'l' || name[0] == 'L' {
+		switch strings.ToLower(name) {
+		case "localhost.localdomain", "localhost4.localdomain4", "localhost6.localdomain6":
+			return true
+		}
 	}
-	return !strings.Contains(name, ".")
+	if !endsInDigit(name) && !strings.Contains(name, ":") { // most names end here, before an error is built
+		return false
+	}
+	_, err := netip.ParseAddr(name)
+	return err == nil
 }
 
 // ownMagic begins the lists that Write makes of our own lines, so that they are known again.
