@@ -1,6 +1,7 @@
 package dnsfilter
 
 import (
+	"bytes"
 	"encoding/binary"
 	"testing"
 
@@ -15,11 +16,11 @@ import (
 // FuzzInspect reads any bytes as an answer. Nothing fails, and names are read as miekg/dns reads them.
 func FuzzInspect(f *testing.F) {
 	for _, text := range []string{
-		"asked.test. CNAME a.nxdomain.test.", "test. DNAME a.monitor.test.", "asked.test. HTTPS 1 x.test. ipv4hint=192.0.2.1 ech=AAAA", "asked.test. A 198.51.100.1",
+		"asked.test. CNAME a.nxdomain.test.", "asked.test. CNAME other.test.", "test. DNAME a.monitor.test.", "asked.test. HTTPS 1 x.test. ipv4hint=192.0.2.1 ech=AAAA", "asked.test. A 198.51.100.1",
 	} {
 		rr, err := dns.NewRR(text)
 		require.NoError(f, err)
-		m := new(dns.Msg).SetQuestion("asked.test.", dns.TypeHTTPS)
+		m := new(dns.Msg).SetQuestion("asked.test.", dns.TypeA)
 		m.Answer, m.Compress = append(m.Answer, rr, rr), true
 		packed, err := m.Pack()
 		require.NoError(f, err)
@@ -33,7 +34,14 @@ func FuzzInspect(f *testing.F) {
 		}
 		q := &query{counters: &s.shared}
 		q.key = append(append(q.buf[:0], "\x05asked\x04test\x00"...), 0, 1, 0, 1, 0)
-		q.inspect(s.store, &s.current.Load().views.general, m)
+		q.question, q.size = []byte("\x05asked\x04test\x00\x00\x01\x00\x01"), dns.MaxMsgSize
+		d := q.inspect(s.store, &s.current.Load().views.general, m)
+		if d.Blocks() && bytes.HasPrefix(m[headerSize:], q.question) && new(dns.Msg).Unpack(m) == nil {
+			answer, sent := d.answer(nil, q)
+			var reply dns.Msg
+			require.False(t, sent && reply.Unpack(answer) != nil, "what takes the place of an answer is one")
+			require.True(t, !sent || len(reply.Ns) > 0 || reply.Rcode == dns.RcodeRefused || len(reply.Answer) > 0)
+		}
 		got, ok := appendName(nil, m, headerSize)
 		text, _, err := dns.UnpackDomainName(m, headerSize)
 		if ok && err == nil {

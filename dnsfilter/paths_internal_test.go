@@ -38,7 +38,7 @@ func pathsServer(t testing.TB) *Server {
 		require.NoError(t, store.SetLocal(rule.List, "test", lineEntries(lines)))
 	}
 	zone, err := upstream.NewZone("$TTL 86400\n*. A 192.0.2.1\n*. TXT \"x\" \"y\"\nalias.test. CNAME b.test.\n" +
-		"chain.test. CNAME a.sinkhole.test.\nlost.test. CNAME drop.test.\n_https.test. HTTPS 1 x.nxdomain.test.\nip.test. A 198.51.100.1\n. SOA a. b. 1 2 3 4 86400\n") // nothing is refreshed between two answers
+		"chain.test. CNAME a.sinkhole.test.\ngone.test. CNAME a.nxdomain.test.\nlost.test. CNAME drop.test.\n_https.test. HTTPS 1 x.nxdomain.test.\nip.test. A 198.51.100.1\n. SOA a. b. 1 2 3 4 86400\n") // nothing is refreshed between two answers
 	require.NoError(t, err)
 	s, err := New(Config{Store: store, Policy: p, Upstream: zone})
 	require.NoError(t, err)
@@ -136,7 +136,7 @@ func pathsQueries(t testing.TB) (out [][]byte) {
 	t.Helper()
 	for _, name := range []string{
 		".", "example.org.", "WWW.Example.ORG.", "a.nxdomain.test.", "NoData.Test.", "x.refused.test.", "drop.test.", "sinkhole.test.",
-		"monitor.test.", "host.nxdomain.example.", "Paths.example.", "alias.test.", "chain.test.", "lost.test.", "_https.test.", "ip.test.", `a\.b\000\255.test.`, strings.Repeat("a.", 127),
+		"monitor.test.", "host.nxdomain.example.", "Paths.example.", "alias.test.", "chain.test.", "gone.test.", "lost.test.", "_https.test.", "ip.test.", `a\.b\000\255.test.`, strings.Repeat("a.", 127),
 		strings.Repeat("a", 63) + ".sinkhole.test.",
 	} {
 		for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeTXT, dns.TypeANY, dns.TypeAXFR, dns.TypeHTTPS} {
