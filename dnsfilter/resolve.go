@@ -58,7 +58,7 @@ func (q *query) appendForward(dst []byte) []byte {
 func adopt(m, key []byte) ([]byte, error) {
 	key = key[:len(key)-1]
 	off := headerSize + len(key)
-	if len(m) < off || count(m, 4) != 1 {
+	if !isWhole(m, off) {
 		return nil, errReply
 	}
 	copy(m[headerSize:], key)
@@ -94,6 +94,12 @@ func adopt(m, key []byte) ([]byte, error) {
 		binary.BigEndian.PutUint16(m[10:], uint16(count(m, 10)-1))
 	}
 	return m[:end], nil
+}
+
+// isWhole tells whether a reply has its question, which ends at off, and all of its answer: one that is cut even over TCP is not to be
+// taken for the answer (RFC 2181, section 9).
+func isWhole(m []byte, off int) bool {
+	return len(m) >= off && count(m, 4) == 1 && m[2]&(flagTC>>8) == 0
 }
 
 // writesOut tells whether the name at off begins with a label, not with a pointer.
@@ -217,6 +223,9 @@ func repack(m []byte) ([]byte, error) {
 
 // pack makes a body of the upstream's reply, under the question that was asked.
 func pack(asked []dns.Question, reply *dns.Msg) ([]byte, error) {
+	if reply.Truncated {
+		return nil, errReply
+	}
 	m := dns.Msg{Question: asked, Answer: reply.Answer, Ns: reply.Ns, Compress: true}
 	m.AuthenticatedData = reply.AuthenticatedData
 	if m.Rcode = reply.Rcode; m.Rcode > maskRcode {

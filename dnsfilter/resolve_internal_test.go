@@ -38,6 +38,23 @@ func FuzzAdopt(f *testing.F) {
 	})
 }
 
+// An answer that is cut where nothing should cut it is none: over TCP, where the lane has asked again.
+func TestCutAnswersAreNotTaken(t *testing.T) {
+	t.Parallel()
+	m := new(dns.Msg).SetQuestion("a.test.", dns.TypeA)
+	var q query
+	require.True(t, q.parse(m, false))
+	for _, cut := range []bool{false, true} {
+		m.Truncated = cut
+		packed, err := m.Pack()
+		require.NoError(t, err)
+		_, err = adopt(packed, q.key)
+		assert.Equal(t, cut, err != nil)
+		_, err = pack(m.Question, m)
+		assert.Equal(t, cut, err != nil)
+	}
+}
+
 // TestForwardIsPackedAsItIs compares the query for a lane with the message for other upstreams.
 func TestForwardIsPackedAsItIs(t *testing.T) {
 	t.Parallel()
