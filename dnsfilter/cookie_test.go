@@ -76,6 +76,7 @@ func TestCookies(t *testing.T) {
 		for _, bad := range []string{"", "01", "010203040506070809", strings.Repeat("00", 15), strings.Repeat("00", 41)} {
 			m := exchange(t, network, addr, withCookie(question("example.org.", dns.TypeA), bad))
 			assert.Equal(t, dns.RcodeFormatError, m.Rcode, "%q", bad)
+			assert.NotNil(t, m.IsEdns0(), "%q", bad)
 		}
 		foreign := exchange(t, network, addr, withCookie(question("www.example.org.", dns.TypeA), clientCookie+strings.Repeat("00", 32)))
 		assert.Len(t, foreign.Answer, 1, "somebody else's cookie is as good as none")

@@ -44,7 +44,7 @@ func (s *Server) reject(msg *dns.Msg, stream bool, client netip.Addr, rcode int)
 		s.shared.limited.Add(1)
 		return nil
 	}
-	q := query{id: msg.Id, flags: headerFlags(msg), size: minSize}
+	q := query{id: msg.Id, flags: headerFlags(msg), size: minSize, edns: msg.IsEdns0() != nil}
 	return q.refuse(nil, rcode, 0)
 }
 

@@ -165,10 +165,10 @@ func (q *query) parseEDNS(extra []dns.RR) bool {
 		if q.edns || opt.Hdr.Name != "." {
 			return false
 		}
+		q.edns, q.do, q.version, q.size = true, opt.Do(), opt.Version(), clientSize(int(opt.UDPSize()))
 		if !q.parseCookie(opt) {
 			return false
 		}
-		q.edns, q.do, q.version, q.size = true, opt.Do(), opt.Version(), clientSize(int(opt.UDPSize()))
 	}
 	return true
 }

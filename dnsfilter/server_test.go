@@ -1,6 +1,7 @@
 package dnsfilter_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -73,6 +74,8 @@ func TestWhatIsNoQuery(t *testing.T) {
 		{"a response", 0x8100, [4]uint16{1}, one, -1},
 		{"a response without anything", 0x8000, [4]uint16{}, nil, -1},
 		{"status", 0x1000, [4]uint16{1}, one, dns.RcodeNotImplemented},
+		{"status with EDNS", 0x1000, [4]uint16{1, 0, 0, 1}, append(slices.Clip(one), opt...), dns.RcodeNotImplemented},
+		{"two questions with EDNS", 0x0100, [4]uint16{2, 0, 0, 1}, append(append(slices.Clip(one), one...), opt...), dns.RcodeFormatError},
 		{"notify", 0x2000, [4]uint16{1}, one, dns.RcodeNotImplemented},
 		{"update", 0x2800, [4]uint16{1}, one, dns.RcodeNotImplemented},
 		{"opcode 15", 0x7800, [4]uint16{1}, one, dns.RcodeNotImplemented},
@@ -117,6 +120,9 @@ func checkRaw(t *testing.T, addr, name string, packet []byte, want int) {
 	assert.Equal(t, packet[2]&0x79|0x80, buf[2], "%s: QR is set, opcode and RD are as they were", name)
 	assert.Equal(t, want, int(buf[3]&15), name)
 	assert.GreaterOrEqual(t, n, 12, name)
+	if bytes.HasSuffix(packet, []byte("\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x00")) {
+		assert.EqualValues(t, 1, buf[11], "%s: a query with EDNS has an answer with EDNS (RFC 6891, section 6.1.1)", name)
+	}
 }
 
 func TestRefused(t *testing.T) {
