@@ -23,6 +23,17 @@ func (s spelling) flip(c byte, i int) byte {
 	return c
 }
 
+// changes tells whether a query is sent otherwise than it is: the answer to one that is not proves nothing of the resolver.
+func (s spelling) changes(query []byte) bool {
+	end := questionEnd(query) - 4
+	for i := headerSize; i < end; i++ {
+		if s.flip(query[i], i) != query[i] {
+			return true
+		}
+	}
+	return false
+}
+
 // apply spells the name of a query.
 func (s spelling) apply(query []byte) {
 	if s == 0 {
@@ -94,8 +105,11 @@ func (l *Lane) chooseSpelling(e *exchange, t *try, now time.Time) {
 			return
 		}
 	}
-	if !l.f.resolvers[t.resolver].echo.isPlain(now) {
-		t.spelling = spelling(binary.BigEndian.Uint64(l.random(8)))
+	if l.f.resolvers[t.resolver].echo.isPlain(now) {
+		return
+	}
+	if s := spelling(binary.BigEndian.Uint64(l.random(8))); s.changes(e.query) {
+		t.spelling = s
 	}
 }
 
