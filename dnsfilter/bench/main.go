@@ -63,6 +63,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	var err error
 	if *echoes {
+		stop() // signals end it
 		err = echo()
 	} else {
 		err = b.compare(ctx, strings.Split(*chosen, ","))
