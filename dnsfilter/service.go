@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -91,16 +92,30 @@ func (s *Settings) forwarder() (Upstream, error) {
 	return upstream.New(addrs...)
 }
 
+// loadMissing compiles the local lists of which nothing is held, and gives back the memory that it took: nobody is kept waiting yet.
+func (s *Service) loadMissing() error {
+	compiled := false
+	for _, l := range s.settings.localFiles() {
+		if held, _ := l.held(s.store); held {
+			continue
+		}
+		if err := l.load(s.store, s.log); err != nil {
+			return err
+		}
+		compiled = true
+	}
+	if compiled {
+		debug.FreeOSMemory()
+	}
+	return nil
+}
+
 // Run answers queries until ctx ends, then finishes those in flight and closes the store. A value from reload makes it read
 // the settings again at once; changed files it finds by itself, within a second.
 func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	defer func() { err = errors.Join(err, s.store.Close()) }()
-	for _, l := range s.settings.localFiles() {
-		if held, _ := l.held(s.store); !held {
-			if err := l.load(s.store, s.log); err != nil {
-				return err
-			}
-		}
+	if err := s.loadMissing(); err != nil {
+		return err
 	}
 	follows, err := s.newFollows(s.settings, true)
 	if err != nil {
