@@ -1,7 +1,7 @@
 // Package dnsfilter is the resolver: it answers for the names that lists hold, and passes every other question on.
 //
 //	policy := dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "local", Action: dnsfilter.NXDomain}}}
-//	up, err := upstream.New(netip.MustParseAddrPort("192.0.2.53:53"))
+//	up, err := upstream.New(upstream.Endpoint{Addr: netip.MustParseAddrPort("192.0.2.53:53")})
 //	server, err := dnsfilter.New(dnsfilter.Config{Store: store, Policy: policy, Upstream: up})
 //	listeners, err := dnsfilter.Listen(ctx, "udp://127.0.0.1:5353", "tcp://127.0.0.1:5353")
 //	err = server.Serve(ctx, listeners) // until ctx ends
@@ -23,8 +23,8 @@
 // what is behind it is not looked at.
 //
 // Over UDP an ordinary query that can be answered at once takes the fast path: it is read from the datagram as it came and
-// answered in place, many with one system call where the system can do so, by one goroutine a socket and one socket a
-// processor. A question that has to wait for the upstream is set aside; the same goroutine reads the upstream's reply.
+// answered in place, many with one system call where the system can do so, by one goroutine a processor, which has a socket of
+// each address. A question that has to wait for the upstream is set aside; the same goroutine reads the upstream's reply.
 // Whatever is unusual takes the plain path through messages of miekg/dns. The decision, the cache and the bytes of the
 // answer are the same code for both.
 //
