@@ -30,7 +30,7 @@ var (
 	// ErrNoKey is returned for a confidential list that none of the identities at hand opens: there is none, or the agency has
 	// not, or no longer, encrypted the list to it.
 	ErrNoKey = errors.New("there is no key for it")
-	// ErrClosed is returned by a Store after Close.
+	// ErrClosed is returned by a Store after Close, and by a reader of a list whose entries were read before.
 	ErrClosed = errors.New("closed")
 	// ErrBusy is returned when another process holds what is to be changed.
 	ErrBusy = disk.ErrLocked

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 
@@ -22,10 +23,13 @@ type lines struct {
 	number int    // of the line returned last, from 1
 }
 
-// next returns the next line without its end. A line over the limit is passed over: ok is false then. The end is io.EOF.
+// next returns the next line without its end. A line over the limit is passed over: ok is false then. The end is io.EOF. A NUL
+// anywhere ends it with [blocklist.ErrMalformed].
 func (l *lines) next() (text string, ok bool, err error) {
 	if l.whole == "" {
-		l.readWhole()
+		if err := l.readWhole(); err != nil {
+			return "", false, err
+		}
 	}
 	if i := strings.IndexByte(l.whole, '\n'); i >= 0 {
 		text, l.whole = l.whole[:i], l.whole[i+1:]
@@ -38,11 +42,22 @@ func (l *lines) next() (text string, ok bool, err error) {
 
 // readWhole takes the lines that are in the reader's buffer from their first to their last octet, as one string: one for each
 // would cost more than reading it.
-func (l *lines) readWhole() {
+func (l *lines) readWhole() error {
 	buffered, _ := l.r.Peek(l.r.Buffered())
 	end := bytes.LastIndexByte(buffered, '\n') + 1
 	l.whole = string(buffered[:end])
 	l.r.Discard(end) //nolint:errcheck // can't fail: it was peeked
+	return l.text(buffered[:end])
+}
+
+// text refuses what no text has.
+func (l *lines) text(part []byte) error {
+	i := bytes.IndexByte(part, 0)
+	if i < 0 {
+		return nil
+	}
+	line := l.number + 1 + bytes.Count(part[:i], []byte("\n"))
+	return fmt.Errorf("%w: there is a NUL in line %d: it is binary, not a list", blocklist.ErrMalformed, line)
 }
 
 // readOne reads a line over which the buffer ends.
@@ -51,19 +66,24 @@ func (l *lines) readOne() (text string, ok bool, err error) {
 	if len(line) == 0 && err != nil {
 		return "", false, err
 	}
-	l.number++
 	whole := !errors.Is(err, bufio.ErrBufferFull)
-	if !whole {
-		for errors.Is(err, bufio.ErrBufferFull) {
-			_, err = l.r.ReadSlice('\n')
+	for part := line; ; part, err = l.r.ReadSlice('\n') {
+		if err := l.text(part); err != nil {
+			return "", false, err
 		}
-		line = nil
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			break
+		}
 	}
+	l.number++
 	if err != nil && !errors.Is(err, io.EOF) {
 		return "", false, err
 	}
+	if !whole {
+		return "", false, nil
+	}
 	text = string(trimEnd(line))
-	return text, whole && len(text) <= blocklist.MaxLine, nil
+	return text, len(text) <= blocklist.MaxLine, nil
 }
 
 func trimEnd(line []byte) []byte {

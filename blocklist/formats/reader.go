@@ -20,6 +20,7 @@ type Reader struct {
 	tally   tally
 	report  Report
 	seen    sameness
+	begun   bool // Entries was ranged over
 }
 
 // NewReader looks at the first 64 KiB, finds out the format unless it is named, and refuses what is not a list: with
@@ -88,12 +89,18 @@ func newParser(f Format, origin blocklist.Name) parser {
 // Format returns the format that was named or found.
 func (r *Reader) Format() Format { return r.options.Format }
 
-// Entries reads the list, once. Duplicates are yielded as they come, except by the formats that may take something back
+// Entries reads the list, once: the source is read only forwards, so a second range yields an error that wraps
+// [blocklist.ErrClosed], also after one that was broken off. Duplicates are yielded as they come, except by the formats that may take something back
 // (rpz, adblock, dnsmasq, unbound): these yield nothing before the end, and keep what they read in memory. The last thing
 // yielded may be an error: what the source returned, or that the list as a whole is refused, with
 // [blocklist.ErrMalformed] or [blocklist.ErrTooLarge]. What was yielded before must not be used then.
 func (r *Reader) Entries() iter.Seq2[blocklist.Entry, error] {
 	return func(yield func(blocklist.Entry, error) bool) {
+		if r.begun {
+			yield(blocklist.Entry{}, fmt.Errorf("reading %s again: %w: its entries were ranged over before; open it anew", r.options.Name, blocklist.ErrClosed))
+			return
+		}
+		r.begun = true
 		stopped := false
 		err := r.read(func(e blocklist.Entry) bool {
 			r.report.Entries++

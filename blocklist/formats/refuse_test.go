@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -96,6 +97,53 @@ func TestStop(t *testing.T) {
 			break
 		}
 		assert.Equal(t, 1, r.Report().Entries)
+	}
+}
+
+// A reader that was ranged over is at its end: it says so, and no list is emptied by that.
+func TestReadTwice(t *testing.T) {
+	for _, text := range []string{"0.0.0.0 a.test\n0.0.0.0 b.test\n", "a.test\nb.test\n", "||a.test^\n||b.test^\n", "=a.test category=x\nb.test\n", "domain,ref\na.test,1\nb.test,2\n"} {
+		for _, broken := range []bool{false, true} {
+			r, err := formats.NewReader(strings.NewReader(text), formats.Options{})
+			require.NoError(t, err)
+			for _, err := range r.Entries() {
+				require.NoError(t, err)
+				if broken {
+					break
+				}
+			}
+			before := r.Report()
+			for e, err := range r.Entries() {
+				require.ErrorIs(t, err, blocklist.ErrClosed, e)
+			}
+			assert.Equal(t, before, r.Report())
+		}
+	}
+}
+
+func TestListIsNotEmptiedByASecondReading(t *testing.T) {
+	store, err := blocklist.Open(t.TempDir(), blocklist.Options{})
+	require.NoError(t, err)
+	defer store.Close()
+	r, err := formats.NewReader(strings.NewReader("a.test\nb.test\n"), formats.Options{})
+	require.NoError(t, err)
+	require.NoError(t, store.SetLocal("local", "", r.Entries()))
+	require.ErrorIs(t, store.SetLocal("local", "", r.Entries()), blocklist.ErrClosed)
+	_, listed := store.LookupHost("a.test")
+	assert.True(t, listed)
+	assert.ErrorIs(t, blocklist.BuildSet(filepath.Join(t.TempDir(), "set"), "local", r.Entries()), blocklist.ErrClosed)
+}
+
+// What is binary is no list, wherever it begins.
+func TestBinaryAnywhere(t *testing.T) {
+	names := strings.Repeat("0.0.0.0 a.test\n0.0.0.0 b.test\n", 40000)
+	for _, junk := range []string{strings.Repeat("\x00", 4096), "\x00", strings.Repeat("x", 200000) + "\x00", "0.0.0.0 c.test\x00\n" + names} {
+		r, err := formats.NewReader(strings.NewReader(names+junk), formats.Options{})
+		require.NoError(t, err)
+		for _, err = range r.Entries() {
+		}
+		require.ErrorIs(t, err, blocklist.ErrMalformed)
+		assert.ErrorContains(t, err, "NUL in line 80001: it is binary")
 	}
 }
 
