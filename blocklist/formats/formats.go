@@ -82,6 +82,7 @@ type Options struct {
 	Format Format          // what the list is; zero: [Auto]
 	Scope  blocklist.Scope // ScopeDomain or ScopeHost: read every name so, against the format's own meaning; zero: as the format means it
 	Origin string          // of an RPZ zone whose file has neither $ORIGIN nor SOA; zero: owners are the names themselves
+	Allow  bool            // the list says what must not be blocked: there, exceptions allow, and so do plain lines; both in one file are refused
 	Name   string          // of the file, for errors; zero: "list"
 	// MayBeEmpty takes a list of comments alone as one without entries. A file without a line is refused all the same: that is what
 	// a download leaves that failed.

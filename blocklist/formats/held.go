@@ -35,6 +35,7 @@ type held struct {
 	ips    map[netip.Prefix]verdict
 	// passWins: an exception holds for everything below it too, however specific; else the most specific line decides.
 	passWins bool
+	allow    bool // the list is one of exceptions, see [Options]
 }
 
 type verdict struct {
@@ -42,12 +43,13 @@ type verdict struct {
 	line int // where something was said first
 }
 
-func newHeld(passWins bool) *held {
+func newHeld(s settings, passWins bool) *held {
 	return &held{
 		names:    map[blocklist.Name]verdict{},
 		passes:   map[blocklist.Name]verdict{},
 		ips:      map[netip.Prefix]verdict{},
 		passWins: passWins,
+		allow:    s.allow,
 	}
 }
 
@@ -83,6 +85,9 @@ func remember[K comparable](in map[K]verdict, k K, m mark, line int) {
 
 // end yields the entries in the order of their lines.
 func (h *held) end(t *tally, yield func(blocklist.Entry) bool) {
+	if h.allow {
+		h.turn(t)
+	}
 	inexact := h.namesAboveExceptions()
 	for _, n := range inOrder(h.names) {
 		v := h.names[n]

@@ -30,11 +30,9 @@ func NewReader(r io.Reader, o Options) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	origin := root
-	if o.Origin != "" {
-		if origin, err = blocklist.ParseName(o.Origin); err != nil {
-			return nil, fmt.Errorf("reading %s: zone: %w", o.Name, err)
-		}
+	s, err := o.settings()
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", o.Name, err)
 	}
 	br := bufio.NewReaderSize(r, bufferSize)
 	prefix, err := br.Peek(bufferSize)
@@ -46,7 +44,7 @@ func NewReader(r io.Reader, o Options) (*Reader, error) {
 		return nil, fmt.Errorf("reading %s: %w", o.Name, err)
 	}
 	whole := err != nil
-	format, err := recognize(prefix, whole, o, origin)
+	format, err := recognize(prefix, whole, o, s)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", o.Name, err)
 	}
@@ -54,25 +52,41 @@ func NewReader(r io.Reader, o Options) (*Reader, error) {
 	return &Reader{
 		options: o,
 		lines:   lines{r: br},
-		parser:  newParser(format, origin),
+		parser:  newParser(format, s),
 		tally:   tally{scope: o.Scope},
 		report:  Report{Format: format},
 	}, nil
 }
 
+// settings is what parsers know beside the text.
+type settings struct {
+	zone  blocklist.Name // of an RPZ zone; the root if nothing is known
+	allow bool
+}
+
+func (o Options) settings() (s settings, err error) {
+	s = settings{zone: root, allow: o.Allow}
+	if o.Origin != "" {
+		if s.zone, err = blocklist.ParseName(o.Origin); err != nil {
+			return s, fmt.Errorf("zone: %w", err)
+		}
+	}
+	return s, nil
+}
+
 // newParser returns a parser for a format other than Auto.
-func newParser(f Format, origin blocklist.Name) parser {
+func newParser(f Format, s settings) parser {
 	switch f {
 	case Hosts:
 		return lineParser(parseHosts)
 	case RPZ:
-		return newZone(origin)
+		return newZone(s)
 	case Adblock:
-		return adblock{newHeld(true)}
+		return adblock{newHeld(s, true)}
 	case Dnsmasq:
-		return dnsmasq{newHeld(false)}
+		return dnsmasq{newHeld(s, false)}
 	case Unbound:
-		return unbound{newHeld(false)}
+		return unbound{newHeld(s, false)}
 	case Dnscrypt:
 		return lineParser(parseDnscrypt)
 	case CSV:
@@ -180,6 +194,8 @@ const (
 // refuse says why a list as a whole is not what it claims to be.
 func refuse(f Format, t *tally, entries int, seen sameness) error {
 	switch {
+	case t.refusal != "":
+		return fmt.Errorf("%w: %s", blocklist.ErrMalformed, t.refusal)
 	case t.unusable*unusableShare > t.things:
 		return fmt.Errorf("%w: %d of %d things in it are not %s (%s); name the format if it is another one",
 			blocklist.ErrMalformed, t.unusable, t.things, f, reasons(t))

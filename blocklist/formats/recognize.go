@@ -15,7 +15,7 @@ func candidates() []Format {
 }
 
 // recognize finds out the format from the first lines, or checks the one that is named against them.
-func recognize(prefix []byte, whole bool, o Options, origin blocklist.Name) (Format, error) {
+func recognize(prefix []byte, whole bool, o Options, s settings) (Format, error) {
 	if what := notText(prefix); what != "" {
 		return "", fmt.Errorf("%w: it is %s, not a list", blocklist.ErrMalformed, what)
 	}
@@ -27,14 +27,14 @@ func recognize(prefix []byte, whole bool, o Options, origin blocklist.Name) (For
 		return o.Format, nil
 	}
 	if o.Format != Auto {
-		return o.Format, try(o.Format, text, origin).refuse(whole)
+		return o.Format, try(o.Format, text, s).refuse(whole)
 	}
 	if f := signature(text); f != "" {
 		return f, nil
 	}
 	best := trial{}
 	for _, f := range candidates() {
-		if t := try(f, text, origin); t.better(best) {
+		if t := try(f, text, s); t.better(best) {
 			best = t
 		}
 	}
@@ -96,8 +96,8 @@ type trial struct {
 	own     bool // there is something that only this format has
 }
 
-func try(f Format, text []string, origin blocklist.Name) trial {
-	out, p := trial{format: f}, newParser(f, origin)
+func try(f Format, text []string, s settings) trial {
+	out, p := trial{format: f}, newParser(f, s)
 	count := func(e blocklist.Entry) bool {
 		out.entries++
 		out.seen.entry(&e)
@@ -135,7 +135,7 @@ func (t trial) better(than trial) bool {
 
 // refuse is for a sample what it is for the whole list; of less than the whole, only what is unusable counts.
 func (t trial) refuse(whole bool) error {
-	if whole || t.tally.unusable > 0 {
+	if whole || t.tally.unusable > 0 || t.tally.refusal != "" {
 		entries := t.entries
 		if !whole {
 			entries = max(entries, 1)

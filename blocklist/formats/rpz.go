@@ -29,8 +29,8 @@ type zone struct {
 	depth        int            // of parentheses that are open
 }
 
-func newZone(origin blocklist.Name) *zone {
-	return &zone{held: newHeld(false), apex: origin, origin: origin}
+func newZone(s settings) *zone {
+	return &zone{held: newHeld(s, false), apex: s.zone, origin: s.zone}
 }
 
 func (z *zone) line(t *tally, text string) {

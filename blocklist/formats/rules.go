@@ -59,7 +59,18 @@ func (a adblock) exception(t *tally, text string) {
 		t.skip("exception that is not @@||name^, unsupported")
 		return
 	}
+	if a.allow && !isWhole(text) {
+		t.skip("exception for some cases only, unsupported")
+		return
+	}
 	a.mark(t, name, passDomain)
+}
+
+// isWhole reports whether an exception holds for all of a name and the names below it: ||name^ and no condition.
+func isWhole(exception string) bool {
+	_, rest, ok := strings.Cut(exception, "^")
+	rest = strings.TrimPrefix(rest, "|")
+	return ok && (rest == "" || rest == "$important")
 }
 
 // mark remembers what is said of a name in text form.

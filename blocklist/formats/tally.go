@@ -60,6 +60,7 @@ type tally struct {
 	things   int               // that were found: entries, and whatever was passed over
 	unusable int               // things that are not of the format at all
 	skipped  []Skip
+	refusal  string // why the list can't be used as a whole, found by the parser at its end
 	names    arena.Strings
 	wire     [blocklist.MaxName]byte // of the name that is being read
 }

@@ -96,7 +96,7 @@ func newWriter(w io.Writer, f Format, o WriteOptions) (*writer, error) {
 		out:     bufio.NewWriterSize(w, 64<<10),
 		foreign: f != Argine,
 		now:     o.Now,
-		seen:    newHeld(false),
+		seen:    newHeld(settings{}, false),
 		room:    blocklist.MaxName,
 		done:    Written{Skipped: map[blocklist.Scope]int{}},
 	}

@@ -1,0 +1,46 @@
+package formats
+
+import (
+	"fmt"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// turn makes the exceptions of an allow file its entries. A file without exceptions is a plain list of what is allowed; one with both
+// is refused: its lines that block could mean either.
+func (h *held) turn(t *tally) {
+	lists, passes := 0, 0 // the first lines of either
+	for _, v := range h.names {
+		lists, passes = firstLines(v, lists, passes)
+	}
+	for _, v := range h.ips {
+		lists, passes = firstLines(v, lists, passes)
+	}
+	switch {
+	case passes == 0:
+		return
+	case lists != 0:
+		t.refusal = fmt.Sprintf("an allow file with exceptions (first in line %d) and lines that block (first in line %d): take one kind out", passes, lists)
+	}
+	turnMarks(h.names)
+	turnMarks(h.ips)
+	h.passes = map[blocklist.Name]verdict{}
+}
+
+// firstLines returns the smaller of lists and passes and of the line of v, for what v says; 0 stands for none.
+func firstLines(v verdict, lists, passes int) (int, int) {
+	if v.mark&listDomain != 0 && (lists == 0 || v.line < lists) {
+		lists = v.line
+	}
+	if v.mark&passDomain != 0 && (passes == 0 || v.line < passes) {
+		passes = v.line
+	}
+	return lists, passes
+}
+
+func turnMarks[K comparable](in map[K]verdict) {
+	for k, v := range in {
+		v.mark = v.mark & passDomain >> 2
+		in[k] = v
+	}
+}
