@@ -1,6 +1,7 @@
 package blocklist
 
 import (
+	"fmt"
 	"iter"
 	"sync"
 )
@@ -12,6 +13,9 @@ const (
 
 // collect adds entries, in their order. Reading them takes about as long as making their rows, so another goroutine does that.
 func (b *builder) collect(entries iter.Seq2[Entry, error]) error {
+	if entries == nil {
+		return nil
+	}
 	full, empty := make(chan []target, batches), make(chan []target, batches)
 	for range batches {
 		empty <- nil
@@ -31,6 +35,9 @@ func (b *builder) collect(entries iter.Seq2[Entry, error]) error {
 	for e, err := range entries {
 		if err != nil {
 			return err
+		}
+		if !e.consistent() {
+			return fmt.Errorf("an entry of scope %s: %w: its target is not of that scope; make entries with ParseEntry or a constructor", e.Scope, ErrMalformed)
 		}
 		if batch = append(batch, b.target(&e)); len(batch) == batchEntries {
 			full <- batch

@@ -14,7 +14,7 @@ type Set struct {
 }
 
 // BuildSet compiles entries into a file for [OpenSet], in one step: path is the old file or the new one. They may come in
-// any order; of entries with the same target the stronger stays. The file has about 20 bytes an entry, 32 KB at least. It
+// any order; of entries with the same target the stronger stays. An entry that no constructor made is refused: [ErrMalformed]. The file has about 20 bytes an entry, 32 KB at least. It
 // holds digests rather than names, which hides nothing from those who can guess a name.
 func BuildSet(path, list string, entries iter.Seq2[Entry, error]) error {
 	if err := CheckListName(list); err != nil {
@@ -48,7 +48,8 @@ func OpenSet(path string) (*Set, error) {
 	}
 	s := &Set{}
 	info := ListInfo{Header: Header{List: name, Entries: h.Rows - h.Hosts}}
-	s.view.Store(&view{secret: base.secret, lists: []*list{{info: info, base: base}}})
+	lists := []*list{{info: info, base: base}}
+	s.view.Store(&view{secret: base.secret, lists: lists, version: version(lists)})
 	return s, nil
 }
 

@@ -148,3 +148,46 @@ func TestSetAgreesWithStore(t *testing.T) {
 	}
 	assert.Equal(t, 6000, hits)
 }
+
+// TestEntriesOfNoConstructor: Scope is a field, so an entry may say one thing and hold another; such a one lists nothing and
+// must not count.
+func TestEntriesOfNoConstructor(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	blocktest.SetList(t, s, "local", "example.org")
+	domain, page, prefix := entry(t, "example.com"), entry(t, "https://example.com/a"), entry(t, "192.0.2.0/24")
+	for from, e := range map[string]blocklist.Entry{"domain": domain, "url": page, "ip": prefix, "none": {}} {
+		for scope := range blocklist.ScopeIP + 2 {
+			switch {
+			case e.Scope == scope && from != "none", from == "domain" && scope == blocklist.ScopeHost:
+				continue // what it is
+			case from == "ip" && scope == blocklist.ScopeURL:
+				continue // 192.0.2.0/24 is the path /24 on a host, too
+			}
+			wrong := e
+			wrong.Scope = scope
+			err := s.SetLocal("local", "", values([]blocklist.Entry{entry(t, "example.net"), wrong}))
+			assert.ErrorIs(t, err, blocklist.ErrMalformed, "%s as %s", from, scope)
+		}
+	}
+	_, ok := s.LookupHost("example.org")
+	assert.True(t, ok, "the list stays as it was")
+}
+
+func TestSetLocalOfNothing(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	require.NoError(t, s.SetLocal("local", "", nil))
+	info, ok := s.List("local")
+	assert.True(t, ok && info.Entries == 0)
+}
+
+func TestChangesThatAreRefused(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir)
+	require.NoError(t, s.Apply(snapshot(t, 1, "example.org")))
+	assert.ErrorIs(t, s.SetLocal(csam, "", values(nil)), blocklist.ErrSigned)
+	beside, err := blocklist.Open(dir, blocklist.Options{ReadOnly: true})
+	require.NoError(t, err)
+	assert.ErrorIs(t, beside.SetLocal("local", "", values(nil)), blocklist.ErrReadOnly)
+	_, err = blocklist.Open(dir, blocklist.Options{})
+	assert.ErrorIs(t, err, blocklist.ErrBusy)
+}

@@ -58,6 +58,25 @@ func IPEntry(prefix netip.Prefix) Entry {
 	return Entry{Scope: ScopeIP, key: prefixText(prefix.Masked())}
 }
 
+// consistent reports whether the key can be one of the scope. Scope is a field that anybody can set, and the zero entry has
+// neither.
+func (e *Entry) consistent() bool {
+	if e.key == "" {
+		return false
+	}
+	isName := e.key[len(e.key)-1] == 0 // the root label, which no URL and no prefix ends in
+	switch e.Scope {
+	case ScopeDomain, ScopeHost:
+		return isName
+	case ScopeURL:
+		return !isName && strings.IndexByte(e.key, '/') > 0
+	case ScopeIP:
+		_, ok := parsePrefix(e.key)
+		return ok
+	}
+	return false
+}
+
 // Key returns what identifies the entry within its scope: the wire form of a name, the expression of a URL, the text of
 // a prefix.
 func (e Entry) Key() string { return e.key }

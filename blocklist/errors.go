@@ -7,7 +7,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 )
 
-// What can go wrong, as a caller may want to tell apart. Errors of this package and of those below it wrap one of these.
+// What can go wrong, as a caller may want to tell apart. Errors of this package and of those below it wrap one of these, or an
+// error of the file system (package io/fs) or of the caller's own context or iterator.
 var (
 	// ErrMalformed is returned for text or bytes that do not follow the grammar they claim to follow.
 	ErrMalformed = errors.New("malformed")
@@ -32,7 +33,11 @@ var (
 	ErrNoKey = errors.New("there is no key for it")
 	// ErrClosed is returned by a Store after Close, and by a reader of a list whose entries were read before.
 	ErrClosed = errors.New("closed")
-	// ErrBusy is returned when another process holds what is to be changed.
+	// ErrReadOnly is returned for a change of a store that was opened with [Options.ReadOnly].
+	ErrReadOnly = errors.New("opened read-only")
+	// ErrSigned is returned where entries that nobody signed would take the place of a signed list.
+	ErrSigned = errors.New("a signed list has that name")
+	// ErrBusy is returned when another process, or another owner in this one, holds what is to be changed.
 	ErrBusy = disk.ErrLocked
 )
 

@@ -26,8 +26,9 @@ func (m Match) KeySize() int { return len(m.key) }
 
 // view is what lookups see: all lists at one moment. It is immutable.
 type view struct {
-	secret *secret
-	lists  []*list
+	secret  *secret
+	lists   []*list
+	version string // see Version
 }
 
 // lookups is what a [Store] and a [Set] have in common.
@@ -120,17 +121,7 @@ func (v *view) first(find func(*list) finding) (first finding) {
 	return first
 }
 
-// LookupHost looks a host name up in all lists, and returns the match of the first list that blocks it, else the first
-// that monitors it. What can't be read as a name is not listed.
-func (s *lookups) LookupHost(host string) (Match, bool) {
-	name, err := ParseName(host)
-	if err != nil {
-		return Match{}, false
-	}
-	return s.LookupName([]byte(name))
-}
-
-// LookupName is LookupHost for a name in lower-case wire form; it does not allocate. The match keeps a reference to name.
+// LookupName is [Store.LookupHost] for a name in lower-case wire form; it does not allocate. The match keeps a reference to name.
 func (s *lookups) LookupName(name []byte) (Match, bool) {
 	v := s.view.Load()
 	var w suffixes

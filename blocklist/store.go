@@ -97,7 +97,7 @@ func (s *Store) load() error {
 	if err != nil {
 		return err
 	}
-	s.view.Store(&view{secret: sec})
+	s.view.Store(&view{secret: sec, version: version(nil)})
 	root := filepath.Join(s.dir, "lists")
 	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.Name() != stateFile {
@@ -148,6 +148,7 @@ func (s *Store) publish(l *list) {
 		next.lists = append(next.lists, l)
 	}
 	slices.SortFunc(next.lists, func(a, b *list) int { return strings.Compare(a.info.List, b.info.List) })
+	next.version = version(next.lists)
 	s.view.Store(next)
 }
 
@@ -160,7 +161,7 @@ func (s *Store) Close() error {
 	}
 	s.closed = true
 	if v := s.view.Load(); v != nil {
-		s.view.Store(&view{secret: v.secret})
+		s.view.Store(&view{secret: v.secret, version: version(nil)})
 	}
 	if s.lock == nil {
 		return nil
@@ -221,7 +222,9 @@ func (s *Store) SaveEvidence(_ vouch.Verified, list string, urgent []Entry, evid
 
 // SetLocal makes entries the state of a list that nobody signs: the operator's own file. They may come in any order; of
 // entries with the same target the stronger stays. Source identifies where they came from (a file's size and time, say):
-// see [ListInfo]. Changes of other lists do not wait while the entries are read; another local list does.
+// see [ListInfo]. Changes of other lists do not wait while the entries are read; another local list does. It fails with
+// [ErrSigned] for the name of a signed list, and with [ErrMalformed] for an entry that no constructor made; then the list
+// stays as it was. No entries, a nil iterator included, make the list empty.
 func (s *Store) SetLocal(list, source string, entries iter.Seq2[Entry, error]) error {
 	s.local.Lock()
 	defer s.local.Unlock()
@@ -229,7 +232,7 @@ func (s *Store) SetLocal(list, source string, entries iter.Seq2[Entry, error]) e
 	free := func(st *state) error {
 		next.dir = st.dir
 		if st.Header.Serial > 0 {
-			return fmt.Errorf("setting the local list %s: a signed list has that name", list)
+			return fmt.Errorf("setting the local list %s: %w", list, ErrSigned)
 		}
 		return nil
 	}
@@ -274,7 +277,7 @@ func (s *Store) change(list string, do func(*state) error) error {
 	case s.closed:
 		return fmt.Errorf("changing %s: the store is %w", list, ErrClosed)
 	case s.lock == nil:
-		return fmt.Errorf("changing %s: the store was opened read-only", list)
+		return fmt.Errorf("changing %s: the store was %w", list, ErrReadOnly)
 	}
 	st, ok := s.states[list]
 	if !ok {

@@ -19,8 +19,11 @@ const pushTimeout = 15 * time.Minute
 // maxAnswer is how much of an origin's answer is read: room for the paths of all files.
 const maxAnswer = 16 << 10
 
-// ToHTTP delivers to the origin with that base URL.
+// ToHTTP delivers to the origin with that base URL. No client means [http.DefaultClient].
 func ToHTTP(client *http.Client, base string) Deliver {
+	if client == nil {
+		client = http.DefaultClient
+	}
 	return func(ctx context.Context, list string, bundle io.Reader) error {
 		ctx, cancel := context.WithTimeout(ctx, pushTimeout)
 		defer cancel()

@@ -255,6 +255,13 @@ func TestReleaseOfAlteredLedger(t *testing.T) {
 	assert.ErrorIs(t, err, publish.ErrNothingPending)
 }
 
+// TestToHTTPWithoutClient: no client is the default one, as elsewhere.
+func TestToHTTPWithoutClient(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusForbidden) }))
+	defer server.Close()
+	assert.ErrorIs(t, publish.ToHTTP(nil, server.URL)(t.Context(), "it.example/csam", http.NoBody), blocklist.ErrUntrusted)
+}
+
 func TestToHTTP(t *testing.T) {
 	for _, c := range []struct {
 		status int

@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 )
 
-// ErrLocked is returned by Lock when another process holds the lock.
-var ErrLocked = errors.New("in use by another process")
+// ErrLocked is returned by Lock when somebody else holds the lock: another process, or another owner in this one.
+var ErrLocked = errors.New("in use by another process, or opened twice by this one")
 
 // WriteFile replaces path by data: readers and a crash at any point see the old content or the new.
 func WriteFile(path string, data []byte, mode os.FileMode) error {
