@@ -17,11 +17,17 @@ type cncpo struct {
 func (c *cncpo) end(*tally, func(blocklist.Entry) bool) {}
 
 func (c *cncpo) line(t *tally, text string) {
+	if text == "" {
+		return
+	}
 	fields := split(text, ';')
+	quoted := fields == nil
 	for len(fields) > 0 && fields[len(fields)-1] == "" {
 		fields = fields[:len(fields)-1]
 	}
 	switch {
+	case quoted:
+		t.bad(badQuotes)
 	case len(fields) == 0:
 	case c.wrong:
 		t.bad(notThis)
@@ -35,20 +41,37 @@ func (c *cncpo) line(t *tally, text string) {
 }
 
 func (c *cncpo) header(t *tally, fields []string) {
-	if len(fields) != 2 || strings.Trim(fields[0], "0123456789") != "" || strings.Trim(fields[1], "0123456789-/:.TZ+ ") != "" {
+	if c.reference = cncpoHeader(fields); c.reference == "" {
 		c.wrong = true
 		t.bad("first row without number and time of the list")
-		return
 	}
-	c.reference = "CNCPO " + fields[0] + " " + fields[1]
+}
+
+// cncpoHeader returns what the first row says, number and time of the list, as a reference; empty if it is another row.
+func cncpoHeader(fields []string) string {
+	for len(fields) > 2 && fields[len(fields)-1] == "" {
+		fields = fields[:len(fields)-1]
+	}
+	if len(fields) != 2 || !consistsOf(fields[0], "0123456789") || !consistsOf(fields[1], "0123456789-/:.TZ+ ") {
+		return ""
+	}
+	return "CNCPO " + fields[0] + " " + fields[1]
+}
+
+func consistsOf(text, characters string) bool {
+	return text != "" && strings.Trim(text, characters) == ""
 }
 
 // row reads url and domain, or the two fields of the same meaning for addresses.
 func (c *cncpo) row(t *tally, fields []string) {
 	url, name, address := fields[0], fields[1], false
-	if url == "" && name == "" {
+	switch beside := fields[2] != "" || fields[3] != ""; {
+	case url == "" && name == "":
 		url, name, address = fields[2], fields[3], true
+	case beside:
+		t.note(addressBeside, t.number)
 	}
+	name = strings.TrimPrefix(name, ".") // alone, it lists all names below it anyway
 	if url == "" {
 		url = name
 	}

@@ -1,7 +1,10 @@
 package formats
 
 import (
+	"cmp"
 	"encoding/csv"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -29,105 +32,161 @@ func split(row string, separator rune) []string {
 	return fields
 }
 
-// table reads a CSV file whose first row names the columns. Columns it does not know are left aside.
+// table reads a CSV file whose first row names the columns. Columns that it does not know are left aside, unless they may limit
+// what a row says.
 type table struct {
+	now       time.Time
+	begun     bool
 	separator rune
-	columns   map[string]int // of what is known; nil before the header
-}
-
-// columnNames maps the names that columns have in the wild to what they mean here.
-func columnNames(name string) string {
-	switch strings.ToLower(name) {
-	case "domain", "domain_name", "domainname", "fqdn":
-		return "domain"
-	case "host", "hostname", "host_name":
-		return "host"
-	case "url", "uri":
-		return "url"
-	case "ip", "ip_address", "ipaddress", "cidr":
-		return "ip"
-	case "category":
-		return "category"
-	case "ref", "reference":
-		return "ref"
-	case "expires", "expiry", "expires_at", "valid_until":
-		return "expires"
-	case "review":
-		return "review"
-	case "added", "added_at", "date_added", "dateadded":
-		return "added"
-	case "status":
-		return "status"
-	}
-	return ""
+	width     int            // of the header
+	columns   map[string]int // the first one of each meaning
+	limits    []limit
+	wrong     string // why no row can be read
 }
 
 func (c *table) end(*tally, func(blocklist.Entry) bool) {}
 
 func (c *table) line(t *tally, text string) {
-	switch text = strings.TrimSpace(text); {
-	case text == "" || text[0] == '#':
-	case c.columns == nil:
-		c.header(t, text)
+	switch text = strings.TrimRight(text, " "); {
+	case strings.TrimSpace(text) == "" || text[0] == '#':
+	case !c.begun:
+		c.begun = true
+		if c.header(text); c.wrong != "" {
+			t.bad(c.wrong)
+		}
+	case c.wrong != "":
+		t.bad(c.wrong)
 	default:
 		c.row(t, split(text, c.separator))
 	}
 }
 
-// header takes the first row, with the separator that it has most of. Without a column that names a target no row can be
-// read.
-func (c *table) header(t *tally, text string) {
-	c.separator = ','
-	for _, s := range ";\t|" {
-		if strings.Count(text, string(s)) > strings.Count(text, string(c.separator)) {
-			c.separator = s
-		}
+// maxColumns is how many columns a header may have.
+const maxColumns = 256
+
+// header takes the first row, with the separator that it has most of.
+func (c *table) header(text string) {
+	c.separator = mostFrequent(text)
+	names := split(text, c.separator)
+	c.width, c.columns = len(names), map[string]int{}
+	if len(names) > maxColumns {
+		c.wrong = "header with more than 256 columns"
+		return
 	}
-	c.columns = map[string]int{}
-	for i, name := range split(text, c.separator) {
-		if known := columnNames(name); known != "" {
-			if _, twice := c.columns[known]; !twice {
-				c.columns[known] = i
+	for i, name := range names {
+		meaning := columnMeaning(name)
+		if _, twice := c.columns[meaning]; !twice {
+			c.columns[meaning] = i
+		}
+		switch meaning {
+		case removedColumn, activeColumn, expiresColumn, startingColumn:
+			c.limits = append(c.limits, limit{i, meaning, shorten(name)})
+		case "":
+			if mayLimit(name) && c.wrong == "" {
+				c.wrong = fmt.Sprintf("column %q is not known and may say that a row counts no more; call it removed, expires or active, or take it out", shorten(name))
 			}
 		}
 	}
-	for _, name := range []string{"domain", "host", "url", "ip"} {
-		if _, ok := c.columns[name]; ok {
-			return
+	if !c.hasTarget() {
+		c.wrong = "header without a column url, host, domain or ip"
+	}
+}
+
+func (c *table) hasTarget() bool {
+	return slices.ContainsFunc(targetColumns(), func(name string) bool { _, ok := c.columns[name]; return ok })
+}
+
+// isHeader reports whether a line is the header of a table: words, of which one names a target.
+func isHeader(line string) bool {
+	c := table{}
+	c.header(line)
+	return c.hasTarget() && !slices.ContainsFunc(split(line, c.separator), func(name string) bool {
+		return name != "" && (plainColumn(name) == "" || strings.Contains(name, "/") || isURLHost(name))
+	})
+}
+
+// mostFrequent returns the separator that a line has most of.
+func mostFrequent(line string) rune {
+	separator := ','
+	for _, s := range ";\t|" {
+		if strings.Count(line, string(s)) > strings.Count(line, string(separator)) {
+			separator = s
 		}
 	}
-	t.bad("header without a column url, host, domain or ip")
+	return separator
 }
 
 func (c *table) row(t *tally, fields []string) {
+	if fields == nil {
+		t.bad(badQuotes)
+		return
+	}
+	for len(fields) > c.width && fields[len(fields)-1] == "" {
+		fields = fields[:len(fields)-1]
+	}
+	if len(fields) > c.width {
+		t.bad("row with more fields than the header")
+		return
+	}
 	field := func(name string) string {
 		if i, ok := c.columns[name]; ok && i < len(fields) {
 			return fields[i]
 		}
 		return ""
 	}
-	a, why := attributes(field)
-	if why != "" {
-		t.bad(why)
+	a, wrong := attributes(field)
+	out, unreadable := c.limited(fields, field("status"), &a)
+	switch wrong = cmp.Or(wrong, unreadable); {
+	case out != "":
+		t.skip(out)
+		return
+	case wrong != "":
+		t.bad(wrong)
 		return
 	}
 	before := len(t.out)
-	switch {
-	case hasFragment(field("url")):
-		t.skip(withFragment)
-	case field("url") != "":
-		addIf(t, urlTarget, field("url"), "not a URL")
-	case field("host") != "":
-		t.addName(field("host"), blocklist.HostEntry)
-	case field("domain") != "":
-		t.addName(field("domain"), blocklist.DomainEntry)
-	case field("ip") != "":
-		addIf(t, addressTarget, field("ip"), "not an address")
-	default:
-		t.bad("row without url, host, domain and ip")
-	}
+	c.target(t, field)
 	for i := range t.out[before:] {
 		t.out[before+i].Attributes = a
+	}
+}
+
+// limited says why a row does not count now, or what of that can't be read. Without its end an entry would block for longer than
+// was said.
+func (c *table) limited(fields []string, status string, a *blocklist.Attributes) (out, wrong string) {
+	out = statusOut(status)
+	for _, l := range c.limits {
+		text := ""
+		if l.field < len(fields) {
+			text = fields[l.field]
+		}
+		outToo, wrongToo := l.apply(text, c.now, a)
+		out, wrong = cmp.Or(out, outToo), cmp.Or(wrong, wrongToo)
+	}
+	return out, wrong
+}
+
+// target reports what a row lists, and counts what it names beside that.
+func (c *table) target(t *tally, field func(string) string) {
+	url, host, domain, address := field("url"), field("host"), field("domain"), field("ip")
+	switch {
+	case hasFragment(url):
+		t.skip(withFragment)
+	case url != "":
+		addIf(t, urlTarget, url, "not a URL")
+	case host != "":
+		t.addName(host, blocklist.HostEntry)
+	case domain != "":
+		t.addName(domain, blocklist.DomainEntry)
+	case address != "":
+		addIf(t, addressTarget, address, "not an address")
+		return
+	default:
+		t.bad("row without url, host, domain and ip")
+		return
+	}
+	if address != "" {
+		t.note(addressBeside, t.number)
 	}
 }
 
@@ -144,8 +203,7 @@ func addressTarget(text string) (e blocklist.Entry, ok bool) {
 	return e, ok && e.Scope == blocklist.ScopeIP
 }
 
-// attributes reads the columns beside the target. What can't be read makes the row unusable: without its expiry an entry
-// would block for longer than was said.
+// attributes reads the columns beside the target, but for those that limit it. What can't be read makes the row unusable.
 func attributes(field func(string) string) (a blocklist.Attributes, why string) {
 	a.Category, a.Reference = field("category"), field("ref")
 	if !oneLine(a.Category) || !oneLine(a.Reference) {
@@ -154,7 +212,7 @@ func attributes(field func(string) string) (a blocklist.Attributes, why string) 
 	for _, column := range []struct {
 		name string
 		to   *time.Time
-	}{{"expires", &a.Expires}, {"review", &a.Review}, {"added", &a.Added}} {
+	}{{"review", &a.Review}, {"added", &a.Added}} {
 		if text := field(column.name); text != "" {
 			at, err := parseTime(text)
 			if err != nil {
@@ -163,14 +221,23 @@ func attributes(field func(string) string) (a blocklist.Attributes, why string) 
 			*column.to = at
 		}
 	}
-	switch status := strings.ToLower(field("status")); status {
-	case "", "block":
+	switch strings.ToLower(field("status")) {
+	case "", "block", "blocked", "active", "listed":
 	case "monitor":
 		a.Monitor = true
 	default:
 		return a, "status is neither block nor monitor"
 	}
 	return a, ""
+}
+
+// statusOut says that a status takes its row off the list.
+func statusOut(status string) string {
+	switch strings.ToLower(status) {
+	case "inactive", "removed", "deleted", "delisted", "unlisted", "unblocked", "revoked", "withdrawn", "lifted", "expired", "disabled":
+		return fmt.Sprintf("out of force by status %q", strings.ToLower(status))
+	}
+	return ""
 }
 
 func parseTime(text string) (time.Time, error) {

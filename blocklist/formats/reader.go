@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 	"slices"
+	"time"
 
 	"github.com/argine-dns/argine/blocklist"
 )
@@ -44,17 +45,17 @@ func NewReader(r io.Reader, o Options) (*Reader, error) {
 		return nil, fmt.Errorf("reading %s: %w", o.Name, err)
 	}
 	whole := err != nil
-	format, err := recognize(prefix, whole, o, s)
+	found, err := recognize(prefix, whole, o, s)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", o.Name, err)
 	}
-	o.Format = format
+	o.Format = found.format
 	return &Reader{
 		options: o,
 		lines:   lines{r: br},
-		parser:  newParser(format, s),
-		tally:   tally{scope: o.Scope},
-		report:  Report{Format: format},
+		parser:  newParser(found.format, s),
+		tally:   tally{scope: o.Scope, guessed: found.tally.guessed},
+		report:  Report{Format: found.format, Reference: found.tally.reference},
 	}, nil
 }
 
@@ -90,13 +91,13 @@ func newParser(f Format, s settings) parser {
 	case Dnscrypt:
 		return lineParser(parseDnscrypt)
 	case CSV:
-		return &table{}
+		return &table{now: time.Now()}
 	case CNCPO:
 		return &cncpo{}
 	case Argine:
 		return lineParser(parseArgine)
 	default:
-		return lineParser(parseDomains)
+		return &domains{}
 	}
 }
 
@@ -199,6 +200,9 @@ func refuse(f Format, t *tally, entries int, seen sameness) error {
 	case t.unusable*unusableShare > t.things:
 		return fmt.Errorf("%w: %d of %d things in it are not %s (%s); name the format if it is another one",
 			blocklist.ErrMalformed, t.unusable, t.things, f, reasons(t))
+	case t.count(wildcardName)*unusableShare > t.things:
+		return fmt.Errorf("%w: %d of %d things in it are wildcards (*.name), which do not cover the name itself here; name the format dnscrypt, "+
+			"which reads them as the name and all below it", blocklist.ErrMalformed, t.count(wildcardName), t.things)
 	case entries == 0 && t.things > 0:
 		return fmt.Errorf("%w: no entries in it as %s (%s)", blocklist.ErrMalformed, f, reasons(t))
 	case entries == 0:

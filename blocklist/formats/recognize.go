@@ -3,59 +3,48 @@ package formats
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// candidates are the formats that are recognised, in the order in which they are preferred where a file can be read as
-// several with the same result.
+// candidates are the formats that are tried where nothing signs a file, in the order in which they are preferred if several
+// read it equally well. Tables are not among them: they are known by their header, or not at all.
 func candidates() []Format {
-	return []Format{Domains, Hosts, RPZ, Adblock, Dnsmasq, Unbound, CSV, CNCPO, Argine, Dnscrypt}
+	return []Format{Domains, Hosts, RPZ, Adblock, Dnsmasq, Unbound, Argine, Dnscrypt}
 }
 
 // recognize finds out the format from the first lines, or checks the one that is named against them.
-func recognize(prefix []byte, whole bool, o Options, s settings) (Format, error) {
+func recognize(prefix []byte, whole bool, o Options, s settings) (trial, error) {
 	if what := notText(prefix); what != "" {
-		return "", fmt.Errorf("%w: it is %s, not a list", blocklist.ErrMalformed, what)
+		return trial{}, fmt.Errorf("%w: it is %s, not a list", blocklist.ErrMalformed, what)
 	}
 	text := sample(prefix, whole)
-	if o.MayBeEmpty && whole && len(text) > 0 && isBlank(text) {
-		if o.Format == Auto {
-			return Domains, nil
+	format := o.Format
+	if format == Auto {
+		format = signature(text)
+	}
+	if format == "" && isBlank(text) {
+		format = Domains
+	}
+	if format == "" {
+		t, err := guess(text, s)
+		if err != nil {
+			return trial{}, err
 		}
-		return o.Format, nil
+		return t, t.refuse(whole)
 	}
-	if o.Format != Auto {
-		return o.Format, try(o.Format, text, s).refuse(whole)
+	t := try(format, text, s, false)
+	if o.MayBeEmpty && len(text) > 0 && (isBlank(text) || t.tally.things == 0) {
+		return t, nil
 	}
-	if f := signature(text); f != "" {
-		return f, nil
-	}
-	best := trial{}
-	for _, f := range candidates() {
-		if t := try(f, text, s); t.better(best) {
-			best = t
-		}
-	}
-	if best.format == "" && !isBlank(text) {
-		return "", fmt.Errorf("%w: no format is recognised in it; name the format if it has one of %s",
-			blocklist.ErrMalformed, words(candidates()))
-	}
-	if best.format == "" {
-		best = trial{format: Domains}
-	}
-	return best.format, best.refuse(whole)
+	return t, t.refuse(whole)
 }
 
-func isBlank(text []string) bool {
-	for _, line := range text {
-		if !blank(line) {
-			return false
-		}
-	}
-	return true
-}
+func isBlank(text []string) bool { return !slices.ContainsFunc(text, significant) }
+
+func significant(line string) bool { return !blank(line) }
 
 // notText says what a file is that can't be a list.
 func notText(prefix []byte) string {
@@ -75,16 +64,102 @@ func notText(prefix []byte) string {
 	return ""
 }
 
-// signature recognises a file by its first line, where that is meant to tell.
+// signature recognises a file by its first line that says something, where only one format has such a line. What follows has no
+// say then: one odd row must not turn a table into a list of something else.
 func signature(text []string) Format {
-	switch {
-	case len(text) == 0:
-	case text[0] == ownMagic:
+	if len(text) > 0 && text[0] == ownMagic {
 		return Argine
-	case strings.HasPrefix(text[0], "[Adblock"):
+	}
+	i := slices.IndexFunc(text, significant)
+	if i < 0 {
+		return ""
+	}
+	switch first := strings.TrimSpace(text[i]); {
+	case strings.HasPrefix(first, "[Adblock"):
 		return Adblock
+	case orderHeader(first) != "":
+		return Domains
+	case cncpoHeader(split(first, ';')) != "":
+		return CNCPO
+	case isHeader(first):
+		return CSV
+	case beginsZone(first):
+		return RPZ
+	case cutComment(first) == "server:":
+		return Unbound
 	}
 	return ""
+}
+
+// beginsZone reports whether a line is what zones in master file syntax begin with (RFC 1035, section 5.1).
+func beginsZone(line string) bool {
+	fields := strings.Fields(strings.ToUpper(line))
+	return fields[0] == "$TTL" || fields[0] == "$ORIGIN" || slices.Contains(fields[1:min(4, len(fields))], "SOA")
+}
+
+// guess finds the format that leaves least of the sample unused.
+func guess(text []string, s settings) (trial, error) {
+	separator := separates(text)
+	best := trial{}
+	for _, f := range candidates() {
+		if separator != 0 && readsURLs(f) {
+			continue
+		}
+		if t := try(f, text, s, true); t.better(best) {
+			best = t
+		}
+	}
+	first := text[slices.IndexFunc(text, significant)]
+	switch {
+	case best.format != "":
+		return best, nil
+	case separator != 0:
+		return best, fmt.Errorf("%w: it is a table with columns separated by %q, but its first row %q names none of the columns "+
+			"domain, host, url and ip; name the format if it has one of %s",
+			blocklist.ErrMalformed, separator, shorten(first), words(Readable()[1:]))
+	}
+	plain := try(Domains, text, s, true)
+	return best, fmt.Errorf("%w: no format is recognised in it (as domains: %s); name the format if it has one of %s",
+		blocklist.ErrMalformed, reasons(&plain.tally), words(Readable()[1:]))
+}
+
+// readsURLs reports whether a format takes a whole row of a table for the URL that it begins with.
+func readsURLs(f Format) bool { return f == Domains || f == Argine || f == Dnscrypt }
+
+// tableShare is one line in how many may lack the separator of a table.
+const tableShare = 10
+
+// separates returns what separates the columns of a table, 0 if the lines are none: a mark that is in nearly every first word,
+// of two lines at least.
+func separates(text []string) rune {
+	lines := 0
+	found := map[rune]int{}
+	for _, line := range text {
+		if blank(line) {
+			continue
+		}
+		lines++
+		for _, separator := range ";,|" {
+			if strings.ContainsRune(strings.Trim(strings.Fields(line)[0], "|"), separator) {
+				found[separator]++
+			}
+		}
+	}
+	for _, separator := range ";,|" {
+		if lines > 1 && (lines-found[separator])*tableShare <= lines {
+			return separator
+		}
+	}
+	return 0
+}
+
+// shorten cuts outside text for a message.
+func shorten(text string) string {
+	const most = 60
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "..."
 }
 
 // trial is what comes of reading the sample as one format.
@@ -96,12 +171,14 @@ type trial struct {
 	own     bool // there is something that only this format has
 }
 
-func try(f Format, text []string, s settings) trial {
-	out, p := trial{format: f}, newParser(f, s)
+// try reads the sample. Guessed means that nothing signs the format, and nobody named it.
+func try(f Format, text []string, s settings, guessed bool) trial {
+	out, p := trial{format: f, tally: tally{guessed: guessed}}, newParser(f, s)
+	own := f != Argine && f != Dnscrypt // whose plain lines are those of other formats, which are stricter about them
 	count := func(e blocklist.Entry) bool {
 		out.entries++
 		out.seen.entry(&e)
-		out.own = out.own || e.Scope == blocklist.ScopeHost || e.Attributes != blocklist.Attributes{} || strings.Contains(e.Key(), "*")
+		own = own || e.Scope == blocklist.ScopeHost || f == Argine && (e.Attributes != blocklist.Attributes{} || strings.Contains(e.Key(), "*"))
 		return true
 	}
 	for i, line := range text {
@@ -112,30 +189,46 @@ func try(f Format, text []string, s settings) trial {
 		}
 	}
 	p.end(&out.tally, count)
-	switch f {
-	case Argine: // its plain lines are those of other formats, which are stricter about them
-	case Dnscrypt: // so are these, and *.name means less elsewhere
-		out.own = out.own || len(out.tally.skipped) > out.tally.unusable
-	default:
-		out.own = true
-	}
+	out.own = own || out.tally.count(scheduled) > 0
 	return out
 }
 
-// better compares by what could be read, then by what could not.
+// better compares by the share that is left unused, then by what could be read.
 func (t trial) better(than trial) bool {
+	unused, otherwise := t.unused()*than.tally.things, than.unused()*t.tally.things
 	switch {
-	case t.entries == 0 || !t.own:
+	case !t.fits():
 		return false
-	case t.entries != than.entries:
-		return t.entries > than.entries
+	case than.format == "":
+		return true
+	case (t.entries > 0) != (than.entries > 0):
+		return t.entries > 0
+	case unused != otherwise:
+		return unused < otherwise
 	}
-	return t.tally.unusable < than.tally.unusable
+	return t.entries > than.entries
+}
+
+// fits reports whether there is something in the sample that speaks for the format: entries, or what it knows by name and does
+// not support.
+func (t trial) fits() bool {
+	if t.entries == 0 {
+		return t.unused() < t.tally.skippedAll()
+	}
+	return t.own
+}
+
+// unused counts what did not become an entry. Where nothing did, it counts what is not known by name.
+func (t trial) unused() int {
+	if t.entries > 0 {
+		return t.tally.skippedAll()
+	}
+	return t.tally.unusable + t.tally.count(patternRule) + t.tally.count(otherSetting)
 }
 
 // refuse is for a sample what it is for the whole list; of less than the whole, only what is unusable counts.
 func (t trial) refuse(whole bool) error {
-	if whole || t.tally.unusable > 0 || t.tally.refusal != "" {
+	if whole || t.tally.unusable > 0 || t.tally.refusal != "" || t.tally.count(wildcardName) > 0 {
 		entries := t.entries
 		if !whole {
 			entries = max(entries, 1)

@@ -179,6 +179,8 @@ func (z *zone) rule(t *tally, kind string, data []string) {
 	trigger := z.owner[:len(z.owner)-len(z.apex)] + root
 	m := z.action(trigger, kind, data)
 	switch top := topLabel(trigger); {
+	case trigger == root && kind == "CNAME":
+		t.bad("rule for the zone itself, not for a name")
 	case trigger == root: // NS and the like: what every zone has
 	case m == 0:
 		z.meaningless(t, kind)

@@ -76,11 +76,18 @@ func isWhole(exception string) bool {
 // mark remembers what is said of a name in text form.
 func (h *held) mark(t *tally, text string, m mark) {
 	n, labels := t.hostName(text)
-	if labels == 0 {
-		t.bad(notName)
-		return
+	rest, dotted := strings.CutPrefix(text, ".")
+	if dotted {
+		n, labels = t.hostName(rest)
 	}
-	h.name(t, n, m)
+	switch {
+	case labels == 0:
+		t.bad(notName)
+	case dotted && m == listName:
+		t.bad(leadingDot)
+	default:
+		h.name(t, n, m)
+	}
 }
 
 // dnsmasq reads the settings of dnsmasq that concern names.

@@ -15,6 +15,9 @@ type Report struct {
 	Lines   int    // lines read
 	Entries int    // entries yielded
 	Skipped []Skip // what is not among the entries, by reason
+	// Reference is the number and day of the order in the first line of a list of domains (0000351_2025.30.08), or empty. It is
+	// not an attribute of the entries.
+	Reference string
 }
 
 // Skip counts what was passed over for one reason.
@@ -29,14 +32,19 @@ const skipLines = 5
 
 // Reasons for passing something over that several formats share.
 const (
-	notName      = "not a domain name"
-	oneLabel     = "a single label"
-	notThis      = "not a line of this format"
-	tooLong      = "line longer than 64 KiB"
-	patternRule  = "pattern, unsupported"
-	wildcardOnly = "wildcard without the name itself, unsupported"
-	otherSetting = "other setting"
-	withFragment = "URL with a fragment, unsupported"
+	notName       = "not a domain name"
+	oneLabel      = "a single label"
+	notThis       = "not a line of this format"
+	tooLong       = "line longer than 64 KiB"
+	patternRule   = "pattern, unsupported"
+	wildcardOnly  = "wildcard without the name itself, unsupported"
+	wildcardName  = "wildcard *.name, which the format dnscrypt reads"
+	otherSetting  = "other setting"
+	withFragment  = "URL with a fragment, unsupported"
+	scheduled     = "rule with a schedule, unsupported"
+	leadingDot    = "a dot in front of the name"
+	addressBeside = "address beside a name or URL, not listed"
+	badQuotes     = "quotation mark out of place"
 )
 
 // parser reads one format. It is given the lines one after the other, and lastly end.
@@ -54,15 +62,17 @@ func (p lineParser) end(_ *tally, _ func(blocklist.Entry) bool) {}
 
 // tally collects what a parser finds.
 type tally struct {
-	scope    blocklist.Scope   // the override, or zero
-	number   int               // of the current line
-	out      []blocklist.Entry // found on the current line
-	things   int               // that were found: entries, and whatever was passed over
-	unusable int               // things that are not of the format at all
-	skipped  []Skip
-	refusal  string // why the list can't be used as a whole, found by the parser at its end
-	names    arena.Strings
-	wire     [blocklist.MaxName]byte // of the name that is being read
+	scope     blocklist.Scope   // the override, or zero
+	guessed   bool              // the format is neither signed nor named
+	number    int               // of the current line
+	out       []blocklist.Entry // found on the current line
+	reference string            // of the list
+	things    int               // that were found: entries, and whatever was passed over
+	unusable  int               // things that are not of the format at all
+	skipped   []Skip
+	refusal   string // why the list can't be used as a whole, found by the parser at its end
+	names     arena.Strings
+	wire      [blocklist.MaxName]byte // of the name that is being read
 }
 
 // add reports an entry.
@@ -84,9 +94,26 @@ func (t *tally) addName(text string, entry func(blocklist.Name) blocklist.Entry)
 	n, labels := t.hostName(text)
 	switch labels {
 	case 0:
-		t.bad(notName)
+		t.addDotted(text, entry)
 	case 1:
 		t.bad(oneLabel)
+	default:
+		t.add(entry(n))
+	}
+}
+
+// addDotted reports what is no name as it stands. A dot in front means the name and all below it, as in Squid and dnsmasq; that
+// is no entry where names stand for themselves alone.
+func (t *tally) addDotted(text string, entry func(blocklist.Name) blocklist.Entry) {
+	rest, dotted := strings.CutPrefix(text, ".")
+	n, labels := t.hostName(rest)
+	switch {
+	case !dotted || labels == 0:
+		t.bad(notName)
+	case labels == 1:
+		t.bad(oneLabel)
+	case entry(n).Scope != blocklist.ScopeDomain:
+		t.bad(leadingDot)
 	default:
 		t.add(entry(n))
 	}
@@ -104,8 +131,28 @@ func (t *tally) bad(why string) {
 	t.skip(why)
 }
 
+// count returns how often something was passed over for a reason.
+func (t *tally) count(why string) int {
+	if i := t.find(why); i >= 0 {
+		return t.skipped[i].Count
+	}
+	return 0
+}
+
+// skippedAll returns how often something was passed over.
+func (t *tally) skippedAll() (n int) {
+	for _, s := range t.skipped {
+		n += s.Count
+	}
+	return n
+}
+
+func (t *tally) find(why string) int {
+	return slices.IndexFunc(t.skipped, func(s Skip) bool { return s.Reason == why })
+}
+
 func (t *tally) note(why string, line int) {
-	i := slices.IndexFunc(t.skipped, func(s Skip) bool { return s.Reason == why })
+	i := t.find(why)
 	if i < 0 {
 		i = len(t.skipped)
 		t.skipped = append(t.skipped, Skip{Reason: why})

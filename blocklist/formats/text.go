@@ -21,6 +21,8 @@ func parseDomains(t *tally, line string) {
 		t.bad(notName)
 	case strings.Contains(text, "/") && hasFragment(text):
 		t.skip(withFragment)
+	case strings.HasPrefix(text, "*.") && strings.Count(text, "*") == 1:
+		t.skip(wildcardName)
 	case strings.Contains(text, "*"):
 		t.skip(patternRule)
 	case strings.ContainsAny(text, "/:") || endsInDigit(text):
@@ -110,11 +112,16 @@ func parseArgine(t *tally, line string) {
 		t.skip(withFragment)
 		return
 	}
-	if err != nil {
+	switch n, named := e.Name(); {
+	case err != nil && line[0] == '.':
+		t.bad(leadingDot)
+	case err != nil:
 		t.bad("not an entry")
-		return
+	case t.guessed && named && n.Labels() < 2 && e.Attributes == blocklist.Attributes{}:
+		t.bad(oneLabel)
+	default:
+		t.add(e)
 	}
-	t.add(e)
 }
 
 // parseDnscrypt reads a rule of dnscrypt-proxy. There, *.name covers the name itself too.
@@ -129,7 +136,7 @@ func parseDnscrypt(t *tally, line string) {
 		return
 	}
 	if strings.Contains(text, "@") {
-		t.skip("rule with a schedule, unsupported")
+		t.skip(scheduled)
 		return
 	}
 	text = strings.TrimPrefix(strings.TrimPrefix(text, "*"), ".")
@@ -143,9 +150,12 @@ func parseDnscrypt(t *tally, line string) {
 // addRuleName reports a name from a rule whose form leaves no doubt that a name is meant, so that one label will do.
 func addRuleName(t *tally, text string, entry func(blocklist.Name) blocklist.Entry) {
 	n, labels := t.hostName(text)
-	if labels == 0 {
+	switch {
+	case labels == 0:
 		t.bad(notName)
-		return
+	case labels == 1 && t.guessed:
+		t.bad(oneLabel)
+	default:
+		t.add(entry(n))
 	}
-	t.add(entry(n))
 }
