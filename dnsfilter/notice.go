@@ -9,8 +9,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/goccy/go-yaml/ast"
 	"github.com/miekg/dns"
+	"go.yaml.in/yaml/v4"
 )
 
 // Limits of what is told beside an extended error, in bytes.
@@ -141,7 +141,7 @@ func (p *Policy) wantsStructured(msg *dns.Msg) bool {
 }
 
 // readNotice reads what clients are told.
-func (r *reader) readNotice(n ast.Node, dst *Notice) {
+func (r *reader) readNotice(n *yaml.Node, dst *Notice) {
 	before := len(r.mistakes)
 	r.mapping(n, fields{
 		"authority": one(r, &dst.Authority, func(text string) (string, error) { return parseShown(text, maxAuthority) }),

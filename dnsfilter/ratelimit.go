@@ -5,12 +5,11 @@ import (
 	"fmt"
 	"hash/maphash"
 	"net/netip"
-	"strconv"
 	"sync/atomic"
 	"time"
 
-	"github.com/goccy/go-yaml/ast"
 	"github.com/miekg/dns"
+	"go.yaml.in/yaml/v4"
 )
 
 // RateLimit bounds what one network of clients is answered over UDP, where the sender of a query may be forged: a network of
@@ -24,7 +23,7 @@ type RateLimit struct {
 const maxRate = 1_000_000
 
 // readRateLimit reads the limit of the settings.
-func (s *Settings) readRateLimit(r *reader, n ast.Node) {
+func (s *Settings) readRateLimit(r *reader, n *yaml.Node) {
 	s.RateLimit.Slip = 2
 	r.mapping(n, fields{
 		"per_second": one(r, &s.RateLimit.PerSecond, countUpTo(maxRate)),
@@ -35,11 +34,11 @@ func (s *Settings) readRateLimit(r *reader, n ast.Node) {
 // countUpTo returns what reads a number from 0 to most.
 func countUpTo(most int) func(string) (int, error) {
 	return func(text string) (int, error) {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 0 || n > most {
-			return 0, fmt.Errorf("number %q: write one from 0 to %d", text, most)
+		n, err := parseDecimal(text)
+		if err != nil || n > int64(most) {
+			return 0, fmt.Errorf("number %q: write one from 0 to %d, in decimal", text, most)
 		}
-		return n, nil
+		return int(n), nil
 	}
 }
 

@@ -80,9 +80,6 @@ func ReadSettings(path string) (*Settings, error) {
 	if len(text) > maxSettings {
 		return nil, fmt.Errorf("reading settings: %s: %w: more than 1 MiB", path, blocklist.ErrTooLarge)
 	}
-	if len(text) == 0 { // what an interrupted write leaves must not lift every block
-		return nil, Mistakes{place{}.mistake(path, "the file is empty; a comment alone means the defaults")}
-	}
 	return parseSettings(path, text)
 }
 
@@ -182,6 +179,9 @@ func (s *Settings) Override(listen, resolvers, files []string) error {
 
 // addFile adds a list under the name of its file.
 func (s *Settings) addFile(path string) error {
+	if strings.Contains(path, "://") {
+		return notURL(path)
+	}
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return err

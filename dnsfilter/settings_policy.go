@@ -2,13 +2,12 @@ package dnsfilter
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/token"
+	"go.yaml.in/yaml/v4"
 
 	"github.com/argine-dns/argine/blocklist"
 )
@@ -24,7 +23,7 @@ type ClientView struct {
 }
 
 // readQuorum reads one quorum.
-func (s *Settings) readQuorum(r *reader, n ast.Node) {
+func (s *Settings) readQuorum(r *reader, n *yaml.Node) {
 	q := Quorum{Rule: Rule{List: fmt.Sprintf("%s%d", quorumPrefix, len(s.Quorums)+1), Action: NXDomain}}
 	before := len(r.mistakes)
 	r.mapping(n, fields{
@@ -33,7 +32,7 @@ func (s *Settings) readQuorum(r *reader, n ast.Node) {
 		"action":   one(r, &q.Action, ParseAction),
 		"sinkhole": many(r, &q.Sinkhole, parseAddr),
 		"ede":      one(r, &q.Reason, ParseReason),
-		"notice":   func(n ast.Node) { r.readNotice(n, &q.Notice) },
+		"notice":   func(n *yaml.Node) { r.readNotice(n, &q.Notice) },
 	})
 	if len(r.mistakes) == before {
 		at := placeOf(n)
@@ -49,13 +48,13 @@ func (s *Settings) readQuorum(r *reader, n ast.Node) {
 }
 
 // readView reads what is different for some clients.
-func (s *Settings) readView(r *reader, n ast.Node) {
+func (s *Settings) readView(r *reader, n *yaml.Node) {
 	var v ClientView
 	before := len(r.mistakes)
 	r.mapping(n, fields{
 		"clients": s.viewNetworks(r, &v.Clients),
-		"lists":   func(n ast.Node) { v.Lists = []string{}; s.listNames(r, &v.Lists)(n) },
-		"actions": func(n ast.Node) { s.readViewActions(r, n, &v) },
+		"lists":   func(n *yaml.Node) { v.Lists = []string{}; s.listNames(r, &v.Lists)(n) },
+		"actions": func(n *yaml.Node) { s.readViewActions(r, n, &v) },
 	})
 	if len(v.Clients) == 0 && len(r.mistakes) == before {
 		r.fail(placeOf(n), "a view needs clients: the networks that it is for")
@@ -64,9 +63,9 @@ func (s *Settings) readView(r *reader, n ast.Node) {
 }
 
 // viewNetworks reads the networks of a view. A network is in one view only, and somebody in it has to be served.
-func (s *Settings) viewNetworks(r *reader, dst *[]netip.Prefix) func(ast.Node) {
-	return func(n ast.Node) {
-		r.sequence(n, func(item ast.Node) {
+func (s *Settings) viewNetworks(r *reader, dst *[]netip.Prefix) func(*yaml.Node) {
+	return func(n *yaml.Node) {
+		r.sequence(n, func(item *yaml.Node) {
 			var network netip.Prefix
 			if one(r, &network, parseNetwork)(item); !network.IsValid() {
 				return
@@ -88,9 +87,9 @@ func (s *Settings) viewNetworks(r *reader, dst *[]netip.Prefix) func(ast.Node) {
 	}
 }
 
-func (s *Settings) readViewActions(r *reader, n ast.Node, v *ClientView) {
+func (s *Settings) readViewActions(r *reader, n *yaml.Node, v *ClientView) {
 	v.Actions = make(map[string]Action)
-	r.pairs(n, func(key *token.Token, value ast.Node) {
+	r.pairs(n, func(key, value *yaml.Node) {
 		list := key.Value
 		var action Action
 		if one(r, &action, ParseAction)(value); action != Pass {
@@ -100,9 +99,9 @@ func (s *Settings) readViewActions(r *reader, n ast.Node, v *ClientView) {
 			l := s.list(list)
 			switch {
 			case l == nil:
-				r.fail(placeAt(key), "there is no list %q", list)
+				r.fail(placeOf(key), "there is no list %q", list)
 			case v.Lists != nil && !slices.Contains(v.Lists, list):
-				r.fail(placeAt(key), "list %q is not among the lists of this view", list)
+				r.fail(placeOf(key), "list %q is not among the lists of this view", list)
 			case action == Sinkhole && len(l.Sinkhole) == 0:
 				r.fail(placeOf(value), "list %q has no sinkhole addresses", list)
 			}
@@ -111,9 +110,9 @@ func (s *Settings) readViewActions(r *reader, n ast.Node, v *ClientView) {
 }
 
 // readCategories reads the actions of categories.
-func (r *reader) readCategories(n ast.Node, dst *map[string]Action) {
+func (r *reader) readCategories(n *yaml.Node, dst *map[string]Action) {
 	*dst = make(map[string]Action)
-	r.pairs(n, func(key *token.Token, value ast.Node) {
+	r.pairs(n, func(key, value *yaml.Node) {
 		one(r, new(Action), func(text string) (Action, error) {
 			action, err := parseCategoryAction(text)
 			(*dst)[key.Value] = action
@@ -131,9 +130,9 @@ func parseCategoryAction(text string) (Action, error) {
 }
 
 // listNames reads names of lists, each of which must be there, and only once.
-func (s *Settings) listNames(r *reader, dst *[]string) func(ast.Node) {
-	return func(n ast.Node) {
-		r.sequence(n, func(item ast.Node) {
+func (s *Settings) listNames(r *reader, dst *[]string) func(*yaml.Node) {
+	return func(n *yaml.Node) {
+		r.sequence(n, func(item *yaml.Node) {
 			var name string
 			if one(r, &name, parseListName)(item); name == "" {
 				return
@@ -222,9 +221,9 @@ func parseListName(text string) (string, error) {
 }
 
 func parseCount(text string) (int, error) {
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 {
-		return 0, fmt.Errorf("number %q: write one from 1 on", text)
+	n, err := parseDecimal(text)
+	if err != nil || n < 1 || n > math.MaxInt32 {
+		return 0, fmt.Errorf("number %q: write one from 1 on, in decimal", text)
 	}
-	return n, nil
+	return int(n), nil
 }

@@ -1,6 +1,7 @@
 package dnsfilter
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -9,8 +10,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
-	"github.com/goccy/go-yaml/ast"
+	"go.yaml.in/yaml/v4"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/formats"
@@ -22,27 +24,12 @@ import (
 func parseSettings(path string, text []byte) (*Settings, error) {
 	r := &reader{file: path}
 	s := &Settings{File: path, Cache: DefaultCache, fileAt: map[string]place{}}
-	if body := r.document(text); body != nil {
-		r.mapping(body, fields{
-			"listen":   many(r, &s.Listen, parseListenText),
-			"upstream": many(r, &s.Upstream, upstream.ParseEndpoint),
-			"state":    one(r, &s.State, s.path),
-			"clients":  many(r, &s.Clients, parseNetwork),
-			"local":    func(n ast.Node) { s.Local = []string{}; many(r, &s.Local, parseSpecial)(n) },
-			"metrics":  one(r, &s.Metrics, parseMetrics),
-			"cache":    one(r, &s.Cache, parseSize),
-			"lists":    func(n ast.Node) { r.sequence(n, func(item ast.Node) { s.readList(r, item) }) },
-			"allow":    s.files(r, &s.Allow),
-			"quorum":   func(n ast.Node) { r.sequence(n, func(item ast.Node) { s.readQuorum(r, item) }) },
-			"views":    func(n ast.Node) { r.sequence(n, func(item ast.Node) { s.readView(r, item) }) },
-			"guard":    func(n ast.Node) { s.readGuard(r, n) },
-
-			"structured_errors": one(r, &s.StructuredErrors, parseOption),
-
-			"rate_limit":     func(n ast.Node) { s.readRateLimit(r, n) },
-			"pprof":          one(r, &s.Pprof, parsePprof),
-			"cookie_secrets": func(n ast.Node) { one(r, &s.CookieSecrets, s.path)(n); s.fileAt[s.CookieSecrets] = placeOf(n) },
-		})
+	body := r.document(text)
+	if body == nil && len(r.mistakes) == 0 && !bytes.ContainsRune(text, '#') { // what an interrupted write leaves must not lift every block
+		r.fail(place{}, "the file is empty; a comment alone means the defaults")
+	}
+	if body != nil {
+		r.mapping(body, s.fields(r))
 	}
 	s.setDefaults()
 	s.finishLists(r)
@@ -54,10 +41,34 @@ func parseSettings(path string, text []byte) (*Settings, error) {
 	return s, r.mistakes.err()
 }
 
+// fields are the keys of the settings, and what reads them.
+func (s *Settings) fields(r *reader) fields {
+	return fields{
+		"listen":   some(r, &s.Listen, parseListenText),
+		"upstream": some(r, &s.Upstream, upstream.ParseEndpoint),
+		"state":    one(r, &s.State, s.path),
+		"clients":  some(r, &s.Clients, parseNetwork),
+		"local":    func(n *yaml.Node) { s.Local = []string{}; many(r, &s.Local, parseSpecial)(n) },
+		"metrics":  one(r, &s.Metrics, parseMetrics),
+		"cache":    one(r, &s.Cache, parseSize),
+		"lists":    func(n *yaml.Node) { r.sequence(n, func(item *yaml.Node) { s.readList(r, item) }) },
+		"allow":    s.files(r, &s.Allow),
+		"quorum":   func(n *yaml.Node) { r.sequence(n, func(item *yaml.Node) { s.readQuorum(r, item) }) },
+		"views":    func(n *yaml.Node) { r.sequence(n, func(item *yaml.Node) { s.readView(r, item) }) },
+		"guard":    func(n *yaml.Node) { s.readGuard(r, n) },
+
+		"structured_errors": one(r, &s.StructuredErrors, parseOption),
+
+		"rate_limit":     func(n *yaml.Node) { s.readRateLimit(r, n) },
+		"pprof":          one(r, &s.Pprof, parsePprof),
+		"cookie_secrets": func(n *yaml.Node) { one(r, &s.CookieSecrets, s.path)(n); s.fileAt[s.CookieSecrets] = placeOf(n) },
+	}
+}
+
 // files reads a list of paths.
-func (s *Settings) files(r *reader, dst *[]string) func(ast.Node) {
-	return func(n ast.Node) {
-		r.sequence(n, func(item ast.Node) {
+func (s *Settings) files(r *reader, dst *[]string) func(*yaml.Node) {
+	return func(n *yaml.Node) {
+		r.sequence(n, func(item *yaml.Node) {
 			var path string
 			if one(r, &path, s.path)(item); path != "" {
 				*dst = append(*dst, path)
@@ -68,7 +79,7 @@ func (s *Settings) files(r *reader, dst *[]string) func(ast.Node) {
 }
 
 // readGuard reads what the guards know.
-func (s *Settings) readGuard(r *reader, n ast.Node) {
+func (s *Settings) readGuard(r *reader, n *yaml.Node) {
 	r.mapping(n, fields{
 		"max_growth": one(r, &s.Guard.MaxGrowth, guard.ParseShare),
 		"max_shrink": one(r, &s.Guard.MaxShrink, guard.ParseShare),
@@ -78,7 +89,7 @@ func (s *Settings) readGuard(r *reader, n ast.Node) {
 }
 
 // readList reads one list, and checks what its keys mean together.
-func (s *Settings) readList(r *reader, n ast.Node) {
+func (s *Settings) readList(r *reader, n *yaml.Node) {
 	l := List{Rule: Rule{Action: NXDomain}, place: placeOf(n)}
 	given := map[string]bool{}
 	known := fields{
@@ -95,11 +106,11 @@ func (s *Settings) readList(r *reader, n ast.Node) {
 		"ede":      one(r, &l.Reason, ParseReason),
 
 		"divert":     many(r, &l.Divert, parseAddr),
-		"notice":     func(n ast.Node) { r.readNotice(n, &l.Notice) },
-		"categories": func(n ast.Node) { r.readCategories(n, &l.Categories) },
+		"notice":     func(n *yaml.Node) { r.readNotice(n, &l.Notice) },
+		"categories": func(n *yaml.Node) { r.readCategories(n, &l.Categories) },
 	}
 	for key, read := range known {
-		known[key] = func(n ast.Node) { given[key] = true; read(n) }
+		known[key] = func(n *yaml.Node) { given[key] = true; read(n) }
 	}
 	before := len(r.mistakes)
 	r.mapping(n, known)
@@ -141,13 +152,23 @@ func (l *List) contradictions(given map[string]bool) (why []string) {
 
 // path makes a path of the settings absolute.
 func (s *Settings) path(text string) (string, error) {
-	if text == "" {
+	switch {
+	case text == "":
 		return "", errors.New("a path is needed")
+	case strings.Contains(text, "://"):
+		return "", notURL(text)
+	case strings.ContainsFunc(text, unicode.IsControl):
+		return "", fmt.Errorf("path %q: it has a line break or another control character", text)
 	}
 	if !filepath.IsAbs(text) {
 		text = filepath.Join(filepath.Dir(s.File), text)
 	}
 	return filepath.Abs(text)
+}
+
+// notURL says that a file is needed where a URL is given.
+func notURL(text string) error {
+	return fmt.Errorf("%q is a URL, and a file is needed here: download it and name the file; only from: takes URLs, of signed lists", text)
 }
 
 // origin reads a base URL, or the path of a folder.
@@ -196,7 +217,7 @@ func parseNetwork(text string) (netip.Prefix, error) {
 	return p, nil
 }
 
-// parseSize reads a number of bytes, with KiB, MiB or GiB after it if one likes.
+// parseSize reads a number of bytes, with KiB, MiB or GiB after it if one likes. A few bytes are taken for a forgotten unit.
 func parseSize(text string) (int64, error) {
 	digits, shift := text, 0
 	for i, unit := range []string{"KiB", "MiB", "GiB"} {
@@ -204,9 +225,21 @@ func parseSize(text string) (int64, error) {
 			digits, shift = strings.TrimSpace(before), 10*(i+1)
 		}
 	}
-	n, err := strconv.ParseInt(digits, 10, 64)
-	if most := int64(1) << 40 >> shift; err != nil || n < 0 || n > most {
-		return 0, fmt.Errorf("size %q: write it like 64MiB, at most 1024GiB", text)
+	n, err := parseDecimal(digits)
+	switch most := int64(1) << 40 >> shift; {
+	case err != nil || n > most:
+		return 0, fmt.Errorf("size %q: write it like 64MiB, in decimal, at most 1024GiB", text)
+	case shift == 0 && n > 0 && n < 1<<20:
+		return 0, fmt.Errorf("size %q: that many bytes? write it with its unit, like %dMiB", text, n)
 	}
 	return n << shift, nil
+}
+
+// parseDecimal reads a number without a sign. Neither 0x10 nor 1_0 is one, nor 010, which some read as octal.
+func parseDecimal(text string) (int64, error) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || strconv.FormatInt(n, 10) != text || n < 0 {
+		return 0, errors.New("a decimal number is needed")
+	}
+	return n, nil
 }

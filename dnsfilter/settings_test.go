@@ -154,11 +154,41 @@ func TestMistakesInSettings(t *testing.T) {
 		{"guards", "guard:\n  max_growth: much\n  max_shrink: -1%\n  protected: file\n  popular: [a, {}]\n  colour: red\n", []string{
 			`2:15: share "much"`, `3:15: share "-1%"`, "4:14: a list is needed", "5:16: a single value", `6:3: unknown key "colour"`,
 		}},
-		{"no YAML", "lists: [a, b", []string{"1:8:"}},
-		{"a key twice", "state: a\nstate: b\n", []string{"2:1:"}},
+		{"no YAML", "lists: [a, b", []string{"1:8: a comma or ] is needed"}},
+		{"a key twice", "state: a\ncache: 1MiB\nstate: b\n", []string{`3:1: key "state" is there already, at line 1`}},
+		{"an address with brackets", "listen: [udp://[::1]:53]\n", []string{"1:16: a comma or ] is needed: close the list, and put a value with a bracket"}},
+		{"an address of colons", "lists:\n  - {name: a, file: a, sinkhole: [::]}\n", []string{"2:35: a single value is needed here; put one with a colon, a bracket or a brace in quotes"}},
+		{"aliases", "state: &here x\ncache: *here\nlists: [*here]\n", []string{"1:8: the anchor &here is not read", "2:8: the alias *here is not read", "3:9: the alias *here"}},
+		{"an alias without an anchor", "lists:\n  - {name: a, file: a, action: *nodata}\n", []string{"2:32: a value that begins with * is an alias: put it in quotes"}},
+		{"merge keys", "guard: {<<: {max_growth: 5%}}\n", []string{"1:9: the merge key << is not read"}},
+		{"tags", "state: !x a\ncache: !!int 1\nlisten: !!seq [a]\nguard: ! {}\n", []string{"1:8: the tag !x is not read", "2:8: the tag !!int", "3:9: the tag !!seq", "4:8: the tag !"}},
+		{"keys of many", "? [a]\n: b\n{a: b}: c\n", []string{"1:3: a key is a word", "3:2: a key is a word"}},
+		{"tabs", "lists:\n\t- a\n", []string{"2:1: nothing begins with this character"}},
+		{"quotes", "state: 'a\ncache: 1MiB\n", []string{"1:8: a quote is opened here and never closed"}},
+		{"two colons", "state: a: b\n", []string{"1:9: a colon and a blank are not allowed here"}},
+		{"numbers that are not decimal", "cache: 0x10\nrate_limit: {per_second: 010, slip: 1_0}\nquorum: [{lists: [a, b], at_least: 0b1}]\nlists: [{name: a, file: a}, {name: b, file: b}]\n", []string{
+			`1:8: size "0x10"`, `2:26: number "010": write one from 0 to 1000000, in decimal`, `2:37: number "1_0"`, `3:36: number "0b1"`,
+		}},
+		{"a size without its unit", "cache: 64\n", []string{`1:8: size "64": that many bytes? write it with its unit, like 64MiB`}},
+		{"empty lists", "listen: []\nupstream: []\nclients: []\n", []string{"1:9: the list is empty", "2:11: the list is empty", "3:10: the list is empty"}},
+		{"URLs for files", "allow: [https://x.example]\nlists:\n  - {name: a, file: http://l.example/hosts}\n  - {name: b, root: https://o.example/root.json, from: [https://o.example], identity: file:///x, receipts: x://y}\n" +
+			"guard: {protected: [https://p.example/]}\ncookie_secrets: https://c.example\n", []string{
+			`1:9: "https://x.example" is a URL, and a file is needed here`, "3:21: ", "4:21: ", "4:87: ", "4:108: ", "5:21: ", "6:17: ",
+		}},
+		{"paths of two lines", "state: |\n  a\n  b\n", []string{`1:8: path "a\nb": it has a line break`}},
+		{"UTF-16", "\xff\xfes\x00:\x00", []string{"1:1: the file is UTF-16 or no text: save it as UTF-8"}},
+		{"UTF-16 without a mark", "s\x00:\x00", []string{"1:1: the file is UTF-16"}},
+		{"not UTF-8", "# caf\xe9\nstate: a\n", []string{"1:6: this is not UTF-8"}},
+		{"control characters", "state: a\n# \x1b[0m\n", []string{`2:3: the control character '\x1b' is not allowed`}},
+		{"deep lists", strings.Repeat("[", 100_000), []string{"1:21: lists and mappings stand too deep"}},
+		{"deep mappings", strings.Repeat("{a: ", 100_000), []string{"1:81: lists and mappings stand too deep"}},
+		{"deep blocks", strings.Repeat("- ", 100_000), []string{"1:41: lists and mappings stand too deep"}},
+		{"nothing", "", []string{"1:1: the file is empty"}},
+		{"blanks alone", "  \n\n  \n", []string{"1:1: the file is empty"}},
+		{"a document of nothing", "---\n...\n", []string{"1:1: the file is empty"}},
 		{"no mapping", "- a\n", []string{"1:1: keys and values are needed"}},
 		{"two documents", "state: a\n---\nstate: b\n", []string{"3:1: a second document"}},
-		{"no value", "state:\nlisten: []\n", []string{`1:1: "state" has no value`}},
+		{"no value", "state:\nallow: []\n", []string{`1:1: "state" has no value`}},
 		{"no list", "listen: udp://127.0.0.1:53\n", []string{"1:9: a list is needed"}},
 		{"a list for a value", "state: [a]\n", []string{"1:8: a single value"}},
 		{"addresses", "listen: [127.0.0.1:53, udp://host:53]\nupstream: [dns.example]\n", []string{
@@ -260,11 +290,44 @@ func TestOverride(t *testing.T) {
 	assert.ErrorContains(t, dnsfilter.DefaultSettings().Override(nil, []string{"127.0.0.1:5353"}, nil), "this server itself")
 }
 
-// What an interrupted write leaves is no settings: read again, it would lift every block.
-func TestEmptySettings(t *testing.T) {
+// What is written counts, not what YAML takes it for.
+func TestSettingsAsWritten(t *testing.T) {
 	t.Parallel()
-	_, err := dnsfilter.ReadSettings(writeFile(t, t.TempDir(), "dnsfilter.yaml", ""))
-	assert.ErrorContains(t, err, "dnsfilter.yaml:1:1: the file is empty")
+	dir := t.TempDir()
+	s, err := dnsfilter.ReadSettings(writeFile(t, dir, "dnsfilter.yaml", "\ufeff# a mark and a version\r\n%YAML 1.2\n---\n"+`
+"listen": ["udp://[::1]:53",
+  'tcp://[::1]:53',	]
+state: >-
+  a
+  folder
+cookie_secrets: |
+  1.10
+lists:
+  - {name: 2026.10, file: 0123, sinkhole: [2001:db8::80], action: sinkhole}
+  - {"name":"0x1f","file":0x10,"notice":{"authority":"x","contact":[mailto:a@b.example]}}
+  - {name: 1e3, root: .inf, from: [http://h:8471, 010]}
+  - ? name
+    : "010"
+    file: yes
+quorum: [{lists: [2026.10, 010], at_least: 2}]
+views: [{clients: [2001:db8::/32], actions: {2026.10: nodata, 1e3: refused}}]
+clients: [2001:db8::/32]
+`))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"udp://[::1]:53", "tcp://[::1]:53"}, s.Listen)
+	assert.Equal(t, []string{filepath.Join(dir, "a folder"), filepath.Join(dir, "1.10")}, []string{s.State, s.CookieSecrets})
+	var names, files []string
+	for _, l := range s.Lists {
+		names = append(names, l.Rule.List)
+		files = append(files, filepath.Base(l.File+l.Root))
+	}
+	assert.Equal(t, []string{"2026.10", "0x1f", "1e3", "010"}, names)
+	assert.Equal(t, []string{"0123", "0x10", ".inf", "yes"}, files)
+	assert.Equal(t, []netip.Addr{netip.MustParseAddr("2001:db8::80")}, s.Lists[0].Sinkhole)
+	assert.Equal(t, []string{"mailto:a@b.example"}, s.Lists[1].Notice.Contact)
+	assert.Equal(t, []string{"http://h:8471", filepath.Join(dir, "010")}, s.Lists[2].From)
+	assert.Equal(t, []string{"2026.10", "010"}, s.Quorums[0].Lists)
+	assert.Equal(t, map[string]dnsfilter.Action{"2026.10": dnsfilter.NoData, "1e3": dnsfilter.Refused}, s.Views[0].Actions)
 }
 
 // FuzzSettings reads any text as settings: it never panics, and each mistake has a place and a text.
@@ -272,6 +335,7 @@ func FuzzSettings(f *testing.F) {
 	for _, seed := range []string{
 		"", "listen: [udp://127.0.0.1:53]", "lists:\n  - {name: a, file: b, action: sinkhole, sinkhole: [192.0.2.1]}\n",
 		"a: &x {b: *x}", "? [a]\n: b\n", "<<: {a: b}\n", "lists: [[[[", "cache: 1e3", "state: !!binary aGk=", "state: |\n  a\n",
+		"%YAML 1.2\n---\na: b\n...\n", "a: &a [*a]\n", "a: {b: [::], c: 'd'}\n", "\ufeffa: b\r\n", "state: >-\n  a\n\n  b\nclients: []\n", "a: \"\\x00\"\n",
 	} {
 		f.Add(seed)
 	}

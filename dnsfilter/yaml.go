@@ -1,14 +1,10 @@
 package dnsfilter
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
-	"github.com/goccy/go-yaml/token"
+	"go.yaml.in/yaml/v4"
 )
 
 // Mistake is one thing wrong with a settings file.
@@ -48,24 +44,16 @@ func (p place) mistake(file, text string) Mistake {
 	return Mistake{File: file, Line: max(p.line, 1), Column: max(p.column, 1), Text: text}
 }
 
-// placeOf returns where a node begins.
-func placeOf(n ast.Node) place {
-	if m, ok := n.(ast.MapNode); ok { // its own token is the first colon
-		if it := m.MapRange(); it.Next() {
-			return placeAt(it.Key().GetToken())
-		}
+// placeOf returns where a node begins; a mapping does with its first key, in flow and block style alike.
+func placeOf(n *yaml.Node) place {
+	if n.Kind == yaml.MappingNode && len(n.Content) > 0 {
+		n = n.Content[0]
 	}
-	return placeAt(n.GetToken())
+	return place{n.Line, n.Column}
 }
 
-func placeAt(t *token.Token) place {
-	if t == nil || t.Position == nil {
-		return place{}
-	}
-	return place{t.Position.Line, t.Position.Column}
-}
-
-// reader walks a YAML file and collects what is wrong with it, so that one run tells everything.
+// reader walks a YAML file and collects what is wrong with it, so that one run tells everything. Scalars count as they are
+// written: YAML's guess of a type (an octal number, a float) is never asked.
 type reader struct {
 	file     string
 	mistakes Mistakes
@@ -86,82 +74,103 @@ func (r *reader) fail(at place, format string, args ...any) {
 	r.mistakes = append(r.mistakes, at.mistake(r.file, fmt.Sprintf(format, args...)))
 }
 
-// document returns the one mapping that text holds; nil if it is empty or no YAML.
-func (r *reader) document(text []byte) ast.Node {
-	f, err := parser.ParseBytes(text, 0)
-	if err != nil {
-		if known, ok := errors.AsType[yaml.Error](err); ok {
-			r.fail(placeAt(known.GetToken()), "%s", known.GetMessage())
-		} else {
-			r.fail(place{}, "%v", err)
-		}
-		return nil
+// usable reports whether a node says by itself what it means. Anchors, aliases and tags are refused: a value is written where it
+// counts, and a name that begins with * is not taken for an alias.
+func (r *reader) usable(n *yaml.Node) bool {
+	switch {
+	case n.Kind == yaml.AliasNode:
+		r.fail(placeOf(n), "the alias *%s is not read: write the value itself, or put it in quotes", n.Value)
+	case n.Anchor != "":
+		r.fail(placeOf(n), "the anchor &%s is not read: leave it out, or put the value in quotes", n.Anchor)
+	case n.Style&yaml.TaggedStyle != 0 || n.Tag == "!":
+		r.fail(placeOf(n), "the tag %s is not read: leave it out, or put the value in quotes", n.Tag)
+	default:
+		return true
 	}
-	var body ast.Node
-	for _, d := range f.Docs {
-		switch {
-		case d.Body == nil || d.Body.Type() == ast.CommentType:
-		case body != nil:
-			r.fail(placeOf(d.Body), "a second document begins here; settings are one")
-		default:
-			body = d.Body
-		}
-	}
-	return body
+	return false
 }
 
+// isNull reports whether a node is no value: nothing, null or ~.
+func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
+
 // fields are the keys that a mapping may have, and what reads their values.
-type fields map[string]func(ast.Node)
+type fields map[string]func(*yaml.Node)
 
 // mapping reads a mapping; keys that are not in known are mistakes.
-func (r *reader) mapping(n ast.Node, known fields) {
-	r.pairs(n, func(key *token.Token, value ast.Node) {
+func (r *reader) mapping(n *yaml.Node, known fields) {
+	r.pairs(n, func(key, value *yaml.Node) {
 		if read, ok := known[key.Value]; ok {
 			read(value)
 			return
 		}
-		r.fail(placeAt(key), "unknown key %q", key.Value)
+		r.fail(placeOf(key), "unknown key %q", shorten(key.Value, maxShown))
 	})
 }
 
+// maxShown is how much of a text from a file is repeated, in bytes.
+const maxShown = 100
+
 // pairs reads a mapping with each.
-func (r *reader) pairs(n ast.Node, each func(key *token.Token, value ast.Node)) {
-	m, ok := n.(ast.MapNode)
-	if !ok {
+func (r *reader) pairs(n *yaml.Node, each func(key, value *yaml.Node)) {
+	if !r.usable(n) {
+		return
+	}
+	if n.Kind != yaml.MappingNode {
 		r.fail(placeOf(n), "keys and values are needed here, like action: nxdomain")
 		return
 	}
-	for it := m.MapRange(); it.Next(); {
-		key := it.Key().GetToken()
-		if it.Value().Type() == ast.NullType {
-			r.fail(placeAt(key), "%q has no value", key.Value)
+	lines := map[string]int{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		if !r.usable(key) {
 			continue
 		}
-		each(key, it.Value())
+		first, again := lines[key.Value]
+		switch shown := shorten(key.Value, maxShown); {
+		case key.Kind != yaml.ScalarNode:
+			r.fail(placeOf(key), "a key is a word, like action: nxdomain")
+		case key.Tag == "!!merge":
+			r.fail(placeOf(key), "the merge key << is not read: write the keys themselves")
+		case again:
+			r.fail(placeOf(key), "key %q is there already, at line %d", shown, first)
+		case isNull(value):
+			r.fail(placeOf(key), "%q has no value", shown)
+		default:
+			each(key, value)
+		}
+		lines[key.Value] = key.Line
 	}
 }
 
 // sequence reads a list with each.
-func (r *reader) sequence(n ast.Node, each func(ast.Node)) {
-	s, ok := n.(*ast.SequenceNode)
-	if !ok {
+func (r *reader) sequence(n *yaml.Node, each func(*yaml.Node)) {
+	if !r.usable(n) {
+		return
+	}
+	if n.Kind != yaml.SequenceNode {
 		r.fail(placeOf(n), "a list is needed here, like [first, second]")
 		return
 	}
-	for _, item := range s.Values {
+	for _, item := range n.Content {
 		each(item)
 	}
 }
 
-// one reads a single value.
-func one[T any](r *reader, dst *T, parse func(string) (T, error)) func(ast.Node) {
-	return func(n ast.Node) {
-		scalar, ok := n.(ast.ScalarNode)
-		if !ok || n.Type() == ast.NullType {
-			r.fail(placeOf(n), "a single value is needed here")
+// one reads a single value. The line break that ends a block scalar is not part of it.
+func one[T any](r *reader, dst *T, parse func(string) (T, error)) func(*yaml.Node) {
+	return func(n *yaml.Node) {
+		if !r.usable(n) {
 			return
 		}
-		v, err := parse(fmt.Sprint(scalar.GetValue()))
+		if n.Kind != yaml.ScalarNode || isNull(n) {
+			r.fail(placeOf(n), "a single value is needed here; put one with a colon, a bracket or a brace in quotes")
+			return
+		}
+		text := n.Value
+		if n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
+			text = strings.TrimRight(text, "\n")
+		}
+		v, err := parse(text)
 		if err != nil {
 			r.fail(placeOf(n), "%v", err)
 			return
@@ -171,14 +180,24 @@ func one[T any](r *reader, dst *T, parse func(string) (T, error)) func(ast.Node)
 }
 
 // many reads a list of single values.
-func many[T any](r *reader, dst *[]T, parse func(string) (T, error)) func(ast.Node) {
-	return func(n ast.Node) {
-		r.sequence(n, func(item ast.Node) {
+func many[T any](r *reader, dst *[]T, parse func(string) (T, error)) func(*yaml.Node) {
+	return func(n *yaml.Node) {
+		r.sequence(n, func(item *yaml.Node) {
 			before := len(r.mistakes)
 			var v T
 			if one(r, &v, parse)(item); len(r.mistakes) == before {
 				*dst = append(*dst, v)
 			}
 		})
+	}
+}
+
+// some reads a list of single values that is not empty: one that names nothing is not taken for a list that was left out.
+func some[T any](r *reader, dst *[]T, parse func(string) (T, error)) func(*yaml.Node) {
+	return func(n *yaml.Node) {
+		if n.Kind == yaml.SequenceNode && len(n.Content) == 0 {
+			r.fail(placeOf(n), "the list is empty: name one at least, or leave the key out for the default")
+		}
+		many(r, dst, parse)(n)
 	}
 }
