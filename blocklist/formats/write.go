@@ -2,6 +2,7 @@ package formats
 
 import (
 	"bufio"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"iter"
@@ -14,6 +15,7 @@ import (
 // WriteOptions say how to write a list. The zero value is fine.
 type WriteOptions struct {
 	SkipUnsupported bool      // leave out what the format can't express, instead of failing
+	SkipExpiring    bool      // leave out of foreign formats what has an expiry, which they can't say, instead of writing it without
 	Zone            string    // name of an RPZ zone; zero: "rpz"
 	Serial          uint32    // of an RPZ zone's SOA; zero: 1
 	Now             time.Time // what has expired by then is left out of foreign formats; zero: the current time
@@ -22,8 +24,10 @@ type WriteOptions struct {
 // Written says what became of the entries.
 type Written struct {
 	Entries    int                     // expressed by what was written
-	Duplicates int                     // that said nothing new of their target; foreign formats only
+	Duplicates int                     // left out, as they said nothing new
 	Expired    int                     // left out of a foreign format, which can't say until when an entry holds
+	Expiring   int                     // with an expiry to come that a foreign format can't say: written without it, or left out by SkipExpiring
+	Until      time.Time               // the first of these expiries, by which the list is to be written again; zero if there is none
 	Skipped    map[blocklist.Scope]int // not to be expressed in the format
 }
 
@@ -56,7 +60,8 @@ func scopes() []blocklist.Scope {
 // it fail with [*UnsupportedError], after all entries were seen and counted, unless it is to be skipped; an entry that is
 // only to be monitored is such a thing in every format but Argine. After an error, what was written is of no use.
 //
-// Foreign formats get neither attributes nor duplicates, for which the names are kept in memory.
+// Nothing is written twice, for which what was written is kept in memory: names, or 16 bytes for each line of our own. Foreign formats get no
+// attributes: an entry that expires is in them until they are written again, see [Written].
 func Write(w io.Writer, f Format, entries iter.Seq2[blocklist.Entry, error], o WriteOptions) (Written, error) {
 	wr, err := newWriter(w, f, o)
 	if err != nil {
@@ -82,26 +87,26 @@ type express func(w *writer, e blocklist.Entry) bool
 
 type writer struct {
 	out     *bufio.Writer // keeps its first error until Flush
-	express express
-	foreign bool
-	now     time.Time
-	seen    *held // what was written; its lines are those of the input
-	number  int   // of the current entry
-	room    int   // octets that a name may have, in wire form
+	options WriteOptions
+	express express               // nil for our own lines
+	seen    *held                 // what was written of foreign formats; its lines are those of the input
+	lines   map[[16]byte]struct{} // digests of our own lines that were written
+	number  int                   // of the current entry
+	room    int                   // octets that a name may have, in wire form
 	done    Written
 }
 
 func newWriter(w io.Writer, f Format, o WriteOptions) (*writer, error) {
 	wr := &writer{
 		out:     bufio.NewWriterSize(w, 64<<10),
-		foreign: f != Argine,
-		now:     o.Now,
+		options: o,
+		lines:   map[[16]byte]struct{}{},
 		seen:    newHeld(settings{}, false),
 		room:    blocklist.MaxName,
 		done:    Written{Skipped: map[blocklist.Scope]int{}},
 	}
-	if wr.now.IsZero() {
-		wr.now = time.Now()
+	if o.Now.IsZero() {
+		wr.options.Now = time.Now()
 	}
 	switch f {
 	case Domains:
@@ -114,7 +119,6 @@ func newWriter(w io.Writer, f Format, o WriteOptions) (*writer, error) {
 		wr.express = (*writer).unbound
 		wr.put("server:\n")
 	case Argine:
-		wr.express = (*writer).own
 		wr.put(ownMagic, "\n")
 	case RPZ:
 		wr.express = (*writer).rpz
@@ -134,12 +138,14 @@ func (w *writer) put(text ...string) {
 
 func (w *writer) entry(e blocklist.Entry) {
 	w.number++
+	expires := !e.Expires.IsZero()
 	switch {
-	case !w.foreign:
+	case w.express == nil:
 		w.own(e)
-		w.done.Entries++
-	case !e.Expires.IsZero() && !w.now.Before(e.Expires):
+	case expires && !w.options.Now.Before(e.Expires):
 		w.done.Expired++
+	case expires && w.options.SkipExpiring:
+		w.expiring(e)
 	case e.Monitor:
 		w.done.Skipped[e.Scope]++
 	case w.known(e):
@@ -149,6 +155,16 @@ func (w *writer) entry(e blocklist.Entry) {
 	default:
 		w.remember(e)
 		w.done.Entries++
+		if expires {
+			w.expiring(e)
+		}
+	}
+}
+
+func (w *writer) expiring(e blocklist.Entry) {
+	w.done.Expiring++
+	if w.done.Until.IsZero() || e.Expires.Before(w.done.Until) {
+		w.done.Until = e.Expires
 	}
 }
 
@@ -176,9 +192,18 @@ func (w *writer) remember(e blocklist.Entry) {
 	}
 }
 
-func (w *writer) own(e blocklist.Entry) bool {
-	w.out.Write(append(e.Append(w.out.AvailableBuffer()), '\n')) //nolint:errcheck // Flush says it again
-	return true
+// own writes one of our own lines.
+func (w *writer) own(e blocklist.Entry) {
+	line := append(e.Append(w.out.AvailableBuffer()), '\n')
+	sum := sha256.Sum256(line)
+	key := [16]byte(sum[:16])
+	if _, twice := w.lines[key]; twice {
+		w.done.Duplicates++
+		return
+	}
+	w.lines[key] = struct{}{}
+	w.done.Entries++
+	w.out.Write(line) //nolint:errcheck // Flush says it again
 }
 
 func (w *writer) domain(e blocklist.Entry) bool {

@@ -59,12 +59,13 @@ var now = time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 func TestWriteGolden(t *testing.T) {
 	const domain, host, url, ip = blocklist.ScopeDomain, blocklist.ScopeHost, blocklist.ScopeURL, blocklist.ScopeIP
 	type counts = map[blocklist.Scope]int
+	end := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
 	for f, want := range map[formats.Format]formats.Written{
-		formats.Domains: {Entries: 5, Duplicates: 2, Expired: 1, Skipped: counts{domain: 4, host: 5, url: 1, ip: 4}},
+		formats.Domains: {Entries: 5, Duplicates: 2, Expired: 1, Expiring: 1, Until: end, Skipped: counts{domain: 4, host: 5, url: 1, ip: 4}},
 		formats.Hosts:   {Entries: 3, Expired: 1, Skipped: counts{domain: 10, host: 3, url: 1, ip: 4}},
-		formats.RPZ:     {Entries: 13, Duplicates: 2, Expired: 1, Skipped: counts{domain: 3, host: 2, url: 1}},
-		formats.Dnsmasq: {Entries: 6, Duplicates: 2, Expired: 1, Skipped: counts{domain: 3, host: 5, url: 1, ip: 4}},
-		formats.Unbound: {Entries: 8, Duplicates: 2, Expired: 1, Skipped: counts{domain: 3, host: 3, url: 1, ip: 4}},
+		formats.RPZ:     {Entries: 13, Duplicates: 2, Expired: 1, Expiring: 1, Until: end, Skipped: counts{domain: 3, host: 2, url: 1}},
+		formats.Dnsmasq: {Entries: 6, Duplicates: 2, Expired: 1, Expiring: 1, Until: end, Skipped: counts{domain: 3, host: 5, url: 1, ip: 4}},
+		formats.Unbound: {Entries: 8, Duplicates: 2, Expired: 1, Expiring: 1, Until: end, Skipped: counts{domain: 3, host: 3, url: 1, ip: 4}},
 		formats.Argine:  {Entries: 22, Skipped: counts{}},
 	} {
 		t.Run(string(f), func(t *testing.T) {
@@ -81,6 +82,38 @@ func TestWriteGolden(t *testing.T) {
 			assert.Equal(t, string(file), out.String())
 		})
 	}
+}
+
+// An end that a format can't say is counted, or what has one is left out.
+func TestWriteExpiring(t *testing.T) {
+	text := "a.test expires=2027-05-01\nb.test\nc.test expires=2027-03-01\nold.test expires=2026-01-01\nc.test\n"
+	for f, last := range map[formats.Format]string{formats.Domains: "c.test\n", formats.Dnsmasq: "local=/c.test/\n"} {
+		var out bytes.Buffer
+		first := time.Date(2027, 3, 1, 0, 0, 0, 0, time.UTC)
+		got, err := formats.Write(&out, f, entriesOf(t, text), formats.WriteOptions{Now: now})
+		require.NoError(t, err)
+		assert.Equal(t, formats.Written{Entries: 3, Duplicates: 1, Expired: 1, Expiring: 2, Until: first, Skipped: map[blocklist.Scope]int{}}, got)
+		out.Reset()
+		got, err = formats.Write(&out, f, entriesOf(t, text), formats.WriteOptions{Now: now, SkipExpiring: true})
+		require.NoError(t, err)
+		assert.Equal(t, formats.Written{Entries: 2, Expired: 1, Expiring: 2, Until: first, Skipped: map[blocklist.Scope]int{}}, got)
+		assert.True(t, strings.HasSuffix(out.String(), last), "what is listed for good as well is written")
+		assert.NotContains(t, out.String(), "a.test")
+	}
+	var out bytes.Buffer
+	got, err := formats.Write(&out, formats.Argine, entriesOf(t, text), formats.WriteOptions{Now: now, SkipExpiring: true})
+	require.NoError(t, err)
+	assert.Equal(t, formats.Written{Entries: 5, Skipped: map[blocklist.Scope]int{}}, got, "our own lines say it")
+}
+
+// Nothing is written twice, in any format; what says something else of the same target is something else.
+func TestWriteOnce(t *testing.T) {
+	text := "a.test\nb.test\na.test\nA.test.\na.test category=x\nb.test status=monitor\n"
+	var out bytes.Buffer
+	got, err := formats.Write(&out, formats.Argine, entriesOf(t, text), formats.WriteOptions{})
+	require.NoError(t, err)
+	assert.Equal(t, formats.Written{Entries: 4, Duplicates: 2, Skipped: map[blocklist.Scope]int{}}, got)
+	assert.Equal(t, "# argine entries\na.test\nb.test\na.test category=x\nb.test status=monitor\n", out.String())
 }
 
 func TestWriteRefuses(t *testing.T) {
