@@ -40,8 +40,10 @@ type found uint8
 const (
 	notFound found = iota
 	fresh
-	due   // fresh, but popular and near its end: time to ask again
-	stale // expired: good if nothing better can be had
+	due     // fresh, but popular and near its end: time to ask again
+	stale   // expired: good if nothing better can be had
+	ailing  // expired, and nothing better could be had a moment ago: good, but time to ask again
+	resting // likewise, and too early to ask again (RFC 8767, section 5)
 )
 
 // newCache makes a cache of at most size bytes. The system gives it memory as it fills.
@@ -91,7 +93,7 @@ func (c *cache) get(dst []byte, q *query, now uint32) ([]byte, found) {
 	hash := c.hash(q.key)
 	m, e := c.shard(hash).get(dst[:0], hash, q.key)
 	how := e.state(now)
-	if how == notFound {
+	if how == notFound || how >= stale && isFailure(m) {
 		return nil, notFound
 	}
 	copy(m[headerSize:], q.question)
@@ -110,15 +112,30 @@ func (e *entry) state(now uint32) found {
 	case e.words == 0 || now >= e.expires+maxStale:
 		return notFound
 	case now >= e.expires:
-		return stale
-	case e.used > 1 && uint64(e.expires-now)*10 < uint64(e.expires-e.stored):
+		return e.expired(now)
+	case !e.rests(now) && e.used > 1 && uint64(e.expires-now)*10 < uint64(e.expires-e.stored):
 		return due
 	}
 	return fresh
 }
 
+// expired says what an entry is good for that has expired.
+func (e *entry) expired(now uint32) found {
+	switch {
+	case e.rests(now):
+		return resting
+	case e.retry != 0 && uint16(now)-e.retry < ailingFor:
+		return ailing
+	}
+	return stale
+}
+
+// rests reports whether a look-up has failed so lately that another is not tried yet. The time is told from its last 16 bits, of
+// which no failure that counts is far away.
+func (e *entry) rests(now uint32) bool { return e.retry != 0 && e.retry-uint16(now)-1 < failureTTL }
+
 // put keeps the answer to a key for the given seconds. The body has the question of the key, in lower case. A failure takes no place
-// of an answer that may stand in for a better one.
+// of an answer that may stand in for a better one, but has it not looked up again for as long.
 func (c *cache) put(key, body []byte, seconds, now uint32) {
 	if seconds == 0 || len(c.shards) == 0 || len(body) < headerSize+len(key)-1 {
 		return
@@ -127,14 +144,27 @@ func (c *cache) put(key, body []byte, seconds, now uint32) {
 	s := c.shard(hash)
 	if isFailure(body) {
 		if held, e := s.get(nil, hash, key); e.state(now) != notFound && !isFailure(held) {
+			s.rest(hash, key, uint16(now+seconds))
 			return
 		}
 	}
 	s.put(hash, key, body, entry{stored: now, expires: now + seconds})
 }
 
-// isFailure tells whether the upstream has found no answer: neither what the name has nor that it does not exist (RFC 8767, section 4).
+// rest notes that the answer to a key could not be looked up again, and is not to be tried for the given seconds.
+func (c *cache) rest(key []byte, seconds, now uint32) {
+	if len(c.shards) > 0 {
+		hash := c.hash(key)
+		c.shard(hash).rest(hash, key, uint16(now+seconds))
+	}
+}
+
+// isFailure reports whether the upstream has found no answer: neither what the name has nor that it does not exist (RFC 8767, section
+// 4), nor that a DNAME record makes it too long (RFC 6672, section 2.2).
 func isFailure(body []byte) bool {
-	rcode := count(body, 2) & maskRcode
-	return rcode != dns.RcodeSuccess && rcode != dns.RcodeNameError
+	switch count(body, 2) & maskRcode {
+	case dns.RcodeSuccess, dns.RcodeNameError, dns.RcodeYXDomain:
+		return false
+	}
+	return true
 }

@@ -3,6 +3,7 @@ package dnsfilter
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"log/slog"
 	"slices"
@@ -31,6 +32,7 @@ type flight struct {
 	begun   time.Time
 	place   crowdPlace
 	number  uint64 // flights that this one was before; for timers, since flights are used again
+	body    []byte // of the reply that was accepted
 }
 
 // waiter is a client that waits: at a UDP socket, or a goroutine at a channel.
@@ -123,26 +125,32 @@ func (at *flight) begin(c *course, lane *upstream.Lane) (flush bool) {
 	return true
 }
 
-// Answer implements [upstream.Receiver].
-func (at *flight) Answer(reply []byte, err error) {
+// Accept implements [upstream.Receiver].
+func (at *flight) Accept(reply []byte) (ok bool) {
 	defer at.server.survive()
-	var body []byte
-	if err == nil {
-		body, err = adopt(reply, at.query.key)
-	}
+	body, err := adopt(reply, at.query.key)
+	at.body = body
+	return err == nil
+}
+
+// Answer implements [upstream.Receiver].
+func (at *flight) Answer(_ []byte, err error) {
+	defer at.server.survive()
+	body := at.body
+	at.body = nil
 	at.land(body, err)
 }
 
-// land keeps the answer and gives it to all who wait.
+// land keeps the answer, or the failure, and gives it to all who wait.
 func (at *flight) land(body []byte, err error) {
 	s := at.server
 	s.latency.Observe(time.Since(at.begun).Seconds())
 	if err == nil {
+		takeOver(body)
 		s.cache.put(at.query.key, body, lifetime(body), s.cache.now())
-		s.failed.Store(0)
 	} else {
 		s.log.Debug("upstream failed", slog.Any("error", err))
-		s.failed.Store(s.cache.now())
+		s.cache.put(at.query.key, at.query.failure(err), noAnswerTTL, s.cache.now())
 	}
 	s.flights.leave(at)
 	for i := range at.waiters {
@@ -167,10 +175,13 @@ func (at *flight) deliver(w *waiter, body []byte, err error) {
 
 // complete makes the client's answer of the upstream's, or of its failure.
 func (s *Server) complete(dst []byte, q *query, body []byte, err error) []byte {
-	if err != nil || isFailure(body) {
-		switch m, how := s.cache.get(dst, q, s.cache.now()); how {
-		case notFound:
-		case stale:
+	if err != nil {
+		body = q.failure(err)
+	}
+	if isFailure(body) {
+		switch m, how := s.cache.get(dst, q, s.cache.now()); {
+		case how == notFound || isFailure(m):
+		case how >= stale:
 			return s.deliver(s.current.Load(), q, m, outdate(m))
 		default: // it has come meanwhile
 			return s.deliver(s.current.Load(), q, m, 0)
@@ -178,13 +189,12 @@ func (s *Server) complete(dst []byte, q *query, body []byte, err error) []byte {
 	}
 	if err != nil {
 		q.counters.failures.Add(1)
-		return q.refuse(dst[:0], dns.RcodeServerFailure, failureCode(err))
 	}
 	return s.deliver(s.current.Load(), q, append(dst[:0], body...), 0)
 }
 
-// standIn gives those who wait for a flight the expired answer that is held (RFC 8767, section 5). The flight goes on; until an
-// upstream answers again, nobody else is made to wait for it who can be served otherwise.
+// standIn gives those who wait for a flight the expired answer that is held (RFC 8767, section 5). The flight goes on, and nobody
+// else who asks for this name is made to wait for it.
 func (s *Server) standIn(at *flight, number uint64) {
 	defer s.survive()
 	f := &s.flights
@@ -197,7 +207,7 @@ func (s *Server) standIn(at *flight, number uint64) {
 	at.waiters = nil
 	f.leaveAll(waiters)
 	f.mu.Unlock()
-	s.failed.Store(s.cache.now())
+	s.cache.rest(waiters[0].query.key, 0, s.cache.now())
 	for i := range waiters {
 		w := &waiters[i]
 		if w.done != nil {
@@ -206,6 +216,25 @@ func (s *Server) standIn(at *flight, number uint64) {
 		}
 		w.socket.deliver(w, nil, context.DeadlineExceeded)
 		w.socket.flushLate()
+	}
+}
+
+// failure is the body of the answer that an upstream's failure makes.
+func (q *query) failure(err error) []byte {
+	code := failureCode(err) + 1
+	body := []byte{byte(code >> 8), byte(code), flagQR >> 8, dns.RcodeServerFailure, 0, 1, 0, 0, 0, 0, 0, 0}
+	return append(body, q.key[:len(q.key)-1]...)
+}
+
+// takeOver makes of any failure of an upstream ours: passed on as it is, REFUSED would say that we refuse the client, and FORMERR
+// that its question is malformed.
+func takeOver(body []byte) {
+	if !isFailure(body) || count(body, 2)&maskRcode == dns.RcodeServerFailure {
+		return
+	}
+	body[3] = body[3]&^maskRcode | dns.RcodeServerFailure
+	if count(body, 0) == 0 {
+		binary.BigEndian.PutUint16(body, dns.ExtendedErrorCodeNoReachableAuthority+1)
 	}
 }
 
@@ -222,6 +251,10 @@ func failureCode(err error) uint16 {
 type wired interface {
 	NewLane(loop *batch.Loop, idle func()) *upstream.Lane
 	Lane() *upstream.Lane
+	// Watch has changes of the resolvers' state logged.
+	Watch(log *slog.Logger)
+	// Down tells since when no resolver answers anything.
+	Down() (since time.Time, down bool)
 }
 
 // exchange asks an upstream of any other kind.

@@ -46,8 +46,12 @@ func (s *Server) deliver(c *course, q *query, body []byte, why uint16) []byte {
 			return m
 		}
 	}
+	codes := [2]uint16{why}
+	if told := binary.BigEndian.Uint16(body); told > 1 && told-1 != why {
+		codes[1] = told - 1
+	}
 	q.own(body)
-	return q.finish(body, 0, ede{codes: [2]uint16{why}})
+	return q.finish(body, 0, ede{codes: codes})
 }
 
 // inspection is one reading of an answer.

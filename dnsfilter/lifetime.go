@@ -11,7 +11,9 @@ const (
 	maxTTL      = 24 * 3600
 	negativeTTL = 3600
 	failureTTL  = 5
+	noAnswerTTL = 1 // of the failure to get any answer (RFC 9520, section 3.2)
 	staleTTL    = 30
+	ailingFor   = 30 // a name that could not be looked up again may be looked up well, so that it is waited for
 )
 
 // lifetime returns for how many seconds an answer may be kept, 0 for not at all. It sets TTLs that are longer than a day to that, and

@@ -86,7 +86,9 @@ func adopt(m, key []byte) ([]byte, error) {
 	if again {
 		return repack(m)
 	}
+	copy(m, "\x00\x00")
 	if opt >= 0 {
+		binary.BigEndian.PutUint16(m, findEDE(m[opt+11:end]))
 		if m[opt+5] != 0 { // an rcode of more than four bits
 			m[3] = m[3]&^maskRcode | dns.RcodeServerFailure
 		}
@@ -94,6 +96,22 @@ func adopt(m, key []byte) ([]byte, error) {
 		binary.BigEndian.PutUint16(m[10:], uint16(count(m, 10)-1))
 	}
 	return m[:end], nil
+}
+
+// findEDE returns the first extended error among EDNS options plus one: what a body has in the place of its id. Zero means that there
+// is none of those that are registered.
+func findEDE(options []byte) uint16 {
+	for len(options) >= 4 {
+		code, size := count(options, 0), count(options, 2)
+		if size > len(options)-4 {
+			break
+		}
+		if code == dns.EDNS0EDE && size >= 2 && options[4] == 0 && options[5] < 0xff {
+			return uint16(options[5]) + 1
+		}
+		options = options[4+size:]
+	}
+	return 0
 }
 
 // isWhole tells whether a reply has its question, which ends at off, and all of its answer: one that is cut even over TCP is not to be
@@ -233,10 +251,24 @@ func pack(asked []dns.Question, reply *dns.Msg) ([]byte, error) {
 	}
 	for _, rr := range reply.Extra {
 		switch rr.Header().Rrtype {
-		case dns.TypeOPT, dns.TypeTSIG, dns.TypeSIG: // these speak of the message that we got
+		case dns.TypeTSIG, dns.TypeSIG: // these speak of the message that we got
+		case dns.TypeOPT:
+			m.Id = extendedError(rr)
 		default:
 			m.Extra = append(m.Extra, rr)
 		}
 	}
 	return m.Pack()
+}
+
+// extendedError is findEDE for an OPT record that was taken apart.
+func extendedError(rr dns.RR) uint16 {
+	if opt, ok := rr.(*dns.OPT); ok {
+		for _, o := range opt.Option {
+			if e, ok := o.(*dns.EDNS0_EDE); ok && e.InfoCode < 0xff {
+				return e.InfoCode + 1
+			}
+		}
+	}
+	return 0
 }

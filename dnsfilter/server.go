@@ -19,10 +19,9 @@ import (
 
 // Limits of a server. doc.go tells them.
 const (
-	maxWaiting   = 4096            // questions at the upstream at once
-	answerWithin = 5 * time.Second // from the question to the answer
-	drainWithin  = 5 * time.Second // for the queries in flight when the server ends
-	ailingFor    = 30              // seconds after which an upstream that failed is given the benefit of the doubt
+	maxWaiting   = 4096                    // questions at the upstream at once
+	answerWithin = 4800 * time.Millisecond // from the question to the answer: stubs give up after 5 seconds
+	drainWithin  = 5 * time.Second         // for the queries in flight when the server ends
 )
 
 // DefaultCache is how many bytes of answers a server keeps unless told otherwise.
@@ -53,7 +52,6 @@ type Server struct {
 	spare   sync.Pool      // of *flight
 	unix    func() uint32  // the time
 	secrets []CookieSecret // of those that share none
-	failed  atomic.Uint32  // when the upstream last failed; 0: it has answered since
 	log     *slog.Logger
 
 	conns    connections
@@ -73,7 +71,8 @@ type course struct {
 	limiter  *limiter // nil: no limit
 	secrets  []CookieSecret
 	upstream Upstream
-	lane     *upstream.Lane // for those who have none of their own; nil if the upstream has none
+	lane     *upstream.Lane                      // for those who have none of their own; nil if the upstream has none
+	down     func() (since time.Time, down bool) // whether no resolver answers anything; nil if the upstream does not know
 }
 
 // New makes a server; it starts nothing.
@@ -104,7 +103,8 @@ func (s *Server) Reconfigure(p Policy, u Upstream) {
 		c.secrets = s.secrets
 	}
 	if w, ok := u.(wired); ok {
-		c.lane = w.Lane()
+		w.Watch(s.log)
+		c.lane, c.down = w.Lane(), w.Down
 	}
 	s.current.Store(c)
 }
@@ -179,19 +179,22 @@ func (s *Server) local(c *course, dst []byte, q *query, now uint32) (m []byte, a
 	q.stale = false
 	m, how := s.cache.get(dst, q, now)
 	switch {
-	case how == notFound, how == stale && !s.ailing(now):
+	case how == notFound, how == stale && !c.isDown():
 		q.stale = how == stale
 		return nil, true
-	case how == stale:
+	case how >= stale:
 		q.counters.hits.Add(1)
-		return s.deliver(c, q, m, outdate(m)), true
+		return s.deliver(c, q, m, outdate(m)), how != resting
 	}
 	q.counters.hits.Add(1)
 	return s.deliver(c, q, m, 0), how == due
 }
 
-// ailing tells whether the upstream has failed of late: then nobody is made to wait for it who can be served otherwise.
-func (s *Server) ailing(now uint32) bool {
-	failed := s.failed.Load()
-	return failed != 0 && now < failed+ailingFor
+// isDown reports whether the upstream answers nothing: then nobody is made to wait for it who can be served otherwise.
+func (c *course) isDown() bool {
+	if c.down == nil {
+		return false
+	}
+	_, down := c.down()
+	return down
 }

@@ -11,8 +11,8 @@ import (
 // meanwhile move on to the main queue, where they stay as long as they are asked for; the hashes of the others are remembered
 // as ghosts, and one that comes back goes to the main queue at once (S3-FIFO, Yang et al. 2023).
 //
-// An entry is: its hash; times stored and expired; lengths and DO/CD; flags and counts of the header; then the message from its
-// question on. A slot of the index is: 30 bits of the hash, 2 bits that count uses, the place of the entry plus one.
+// An entry is: its hash; times stored and expired; lengths, DO/CD, the extended error, and when it may be looked up again if that
+// has failed; flags and counts of the header; then the message from its question on. A slot of the index is: 30 bits of the hash, 2 bits that count uses, the place of the entry plus one.
 //
 // Writers make version odd while they work. Readers use what they read only if version was even and is the same still.
 type shard struct {
@@ -51,6 +51,7 @@ type entry struct {
 	stored  uint32
 	expires uint32
 	used    uint8
+	retry   uint16 // when it may be looked up again, the last bits of that time; 0: no look-up has failed
 }
 
 func (s *shard) set(hash uint64) []atomic.Uint64 {
@@ -112,13 +113,14 @@ func (s *shard) read(dst []byte, at int, key []byte) ([]byte, entry) {
 		dst = make([]byte, 0, need+optRoom)
 	}
 	m := dst[:headerSize+8*words]
+	binary.BigEndian.PutUint16(m, uint16(sizes>>40&0xff))
 	head := s.words[at+3].Load()
 	binary.BigEndian.PutUint64(m[2:], head>>48<<48|1<<32|head>>32&0xffff<<16|head>>16&0xffff)
 	binary.BigEndian.PutUint16(m[10:], uint16(head))
 	for i := asked / 8; i < words; i++ { // what is before is the question, which the client's own takes the place of
 		binary.LittleEndian.PutUint64(m[headerSize+8*i:], content[i].Load())
 	}
-	return m[:headerSize+size], entry{at: at, words: entryHeader + words, stored: uint32(times >> 32), expires: uint32(times)}
+	return m[:headerSize+size], entry{at: at, words: entryHeader + words, stored: uint32(times >> 32), expires: uint32(times), retry: uint16(sizes >> 48)}
 }
 
 // optRoom is what an OPT record with extended errors and a cookie needs.

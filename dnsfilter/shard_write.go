@@ -27,10 +27,24 @@ func (s *shard) put(hash uint64, key, body []byte, e entry) {
 	w := s.words[e.at:][:e.words]
 	w[0].Store(hash)
 	w[1].Store(uint64(e.stored)<<32 | uint64(e.expires))
-	w[2].Store(uint64(key[asked])<<32 | uint64(asked)<<16 | uint64(len(content)))
+	w[2].Store(uint64(body[1])<<40 | uint64(key[asked])<<32 | uint64(asked)<<16 | uint64(len(content)))
 	w[3].Store(uint64(binary.BigEndian.Uint16(body[2:]))<<48 | binary.BigEndian.Uint64(body[4:])&(1<<48-1))
 	storeBytes(w[entryHeader:], content)
 	s.enter(hash, e.used, e.at)
+}
+
+// rest notes in an entry that a look-up has failed, and when the next may be tried.
+func (s *shard) rest(hash uint64, key []byte, retry uint16) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at, _ := s.held(hash)
+	if at < 0 {
+		return
+	}
+	if _, e := s.read(nil, at, key); e.words != 0 {
+		sizes := s.words[at+2].Load()
+		s.words[at+2].Store(sizes<<16>>16 | uint64(max(retry, 1))<<48)
+	}
 }
 
 func storeBytes(words []atomic.Uint64, b []byte) {

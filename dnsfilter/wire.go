@@ -58,10 +58,9 @@ func (q *query) replyFlags(given uint16) uint16 {
 func (q *query) finish(m []byte, extended uint8, e ede) []byte {
 	optSize := 0
 	if q.edns {
-		if optSize = 11 + e.size() + q.cookieOption(); len(m)+optSize > q.size {
-			e.text = [2]string{}
-			optSize = 11 + e.size() + q.cookieOption()
-		}
+		optSize = 11 + q.cookieOption()
+		e.fit(q.size - len(m) - optSize)
+		optSize += e.size()
 	}
 	if len(m)+optSize > q.size {
 		m = m[:headerSize+len(q.question)]
@@ -72,6 +71,16 @@ func (q *query) finish(m []byte, extended uint8, e ede) []byte {
 		return m
 	}
 	return q.appendOPT(m, extended, &e)
+}
+
+// fit leaves out what there is no room for: no answer is cut because of it (RFC 8914, section 3).
+func (e *ede) fit(room int) {
+	if e.size() > room {
+		e.text = [2]string{}
+	}
+	if e.size() > room {
+		*e = ede{}
+	}
 }
 
 // appendOPT adds the one OPT record (RFC 6891, section 6.1.2). Nothing of the client's is echoed but the DO bit and its cookie.

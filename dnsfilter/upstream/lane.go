@@ -12,17 +12,21 @@ import (
 )
 
 const (
-	tick        = 50 * time.Millisecond // how often waiting queries are looked at
-	maxTries    = 4                     // queries that may be sent for one question
-	answerLimit = 5 * time.Second       // from the question to the last moment for an answer
-	maxQuery    = 12 + 259 + 11 + 6     // bytes of a query: header, question, OPT, and some room
-	spread      = 8                     // sockets, and so ports, that a lane has open to one resolver
-	probeEvery  = 5 * time.Second       // a resolver that is not the first choice is asked along with it this often
+	tick        = 50 * time.Millisecond   // how often waiting queries are looked at
+	maxTries    = 4                       // queries that may be sent for one question
+	answerLimit = 4800 * time.Millisecond // from the question to the last moment for an answer: stubs give up after 5 seconds
+	maxQuery    = 12 + 259 + 11 + 6       // bytes of a query: header, question, OPT, and some room
+	spread      = 8                       // sockets, and so ports, that a lane has open to one resolver
+	probeEvery  = 5 * time.Second         // a resolver that is not the first choice is asked along with it this often
 )
 
-// Receiver takes the answer to a query. Answer is called once, from another goroutine; the reply belongs to the receiver while
-// the call lasts. The error is [context.DeadlineExceeded] if nobody answered in time.
+// Receiver takes the answer to a query.
 type Receiver interface {
+	// Accept reports whether a reply can be used; else another is asked for. The reply belongs to the receiver until Answer
+	// returns, which is called with the same reply next. The lane is locked: Accept must be quick, and not use it.
+	Accept(reply []byte) bool
+	// Answer is called once, from another goroutine than the one that asked. The error is [context.DeadlineExceeded] if nobody
+	// answered in time.
 	Answer(reply []byte, err error)
 }
 
@@ -46,34 +50,6 @@ type Lane struct {
 	used    int        // of them
 	ticking bool
 }
-
-// exchange is a question that waits for its answer.
-type exchange struct {
-	to      Receiver
-	query   []byte
-	buf     [maxQuery]byte
-	at      int // in Lane.live
-	tries   [maxTries]try
-	n       int // tries made
-	begun   time.Time
-	next    time.Time     // when the next resolver is asked
-	wait    time.Duration // how long the last one was given
-	refusal []byte        // an answer that is taken if nobody has a better one
-}
-
-// try is one query that was sent for an exchange.
-type try struct {
-	resolver int
-	way      way // nil if none could be opened
-	id       uint16
-	sent     time.Time
-	spelling spelling // of the name, over UDP
-	again    bool     // the resolver was asked in another spelling before
-	missing  bool     // ... and has not answered yet
-}
-
-// waits tells whether the reply to it may still come.
-func (t *try) waits(e *exchange) bool { return t.way != nil && t.way.waiting()[t.id] == e }
 
 // NewLane makes a lane whose sockets are those of a loop; but if a resolver is asked over TLS there is one lane for all, since
 // connections are not to be many. After replies that came together, and not by the loop, were handed out, idle is called.
@@ -122,6 +98,11 @@ func (l *Lane) Ask(query []byte, to Receiver) {
 	}
 	e.wait = l.f.resolvers[first].patience()
 	e.next = e.begun.Add(e.wait)
+	l.keepTicking()
+}
+
+// keepTicking has questions looked at that wait.
+func (l *Lane) keepTicking() {
 	if !l.ticking {
 		l.ticking = true
 		time.AfterFunc(tick, l.tick)
@@ -135,7 +116,7 @@ func (l *Lane) newExchange(query []byte, to Receiver) *exchange {
 	} else {
 		e = new(exchange)
 	}
-	e.to, e.n, e.refusal, e.begun = to, 0, nil, time.Now()
+	e.to, e.n, e.refusal, e.broken, e.closing, e.begun = to, 0, nil, nil, false, time.Now()
 	e.query = append(e.buf[:0], query...)
 	e.at = len(l.live)
 	l.live = append(l.live, e)
@@ -170,59 +151,6 @@ func (l *Lane) random(n int) []byte {
 // id returns a random id.
 func (l *Lane) id() uint16 { return binary.BigEndian.Uint16(l.random(2)) }
 
-// try sends the query of an exchange to a resolver. Where that is not possible it is as if the network had lost it.
-func (l *Lane) try(e *exchange, resolver int, now time.Time) {
-	if e.n == maxTries {
-		return
-	}
-	l.f.resolvers[resolver].last.Store(now.UnixNano())
-	l.f.resolvers[resolver].record.asked.Add(1)
-	t := &e.tries[e.n]
-	*t = try{resolver: resolver, sent: now}
-	e.n++
-	if l.f.resolvers[resolver].tls != nil {
-		l.overStream(e, t, now)
-	} else if s, err := l.socket(resolver, now); err == nil {
-		l.chooseSpelling(e, t, now)
-		l.send(e, t, s)
-	}
-}
-
-// tryOf returns the try that a reply to an id on a way is for.
-func (e *exchange) tryOf(w way, id uint16) *try {
-	for i := range e.tries[:e.n] {
-		if t := &e.tries[i]; t.way == w && t.id == id {
-			return t
-		}
-	}
-	return nil
-}
-
-// finish ends an exchange and returns who waits for it. Late replies find nobody.
-func (l *Lane) finish(e *exchange) Receiver {
-	for i := range e.tries[:e.n] {
-		if t := &e.tries[i]; t.waits(e) {
-			delete(t.way.waiting(), t.id)
-			t.way.closeUnused()
-		}
-	}
-	last := len(l.live) - 1
-	l.live[e.at] = l.live[last]
-	l.live[e.at].at = e.at
-	l.live = l.live[:last]
-	l.free = append(l.free, e)
-	to := e.to
-	e.to = nil
-	return to
-}
-
-// outcome is the end of an exchange, told when the lane is unlocked again.
-type outcome struct {
-	to    Receiver
-	reply []byte
-	err   error
-}
-
 // tick asks further resolvers for what waits too long, ends what has waited long enough, and closes sockets that are no more
 // needed.
 func (l *Lane) tick() {
@@ -233,8 +161,7 @@ func (l *Lane) tick() {
 		if now.Before(e.next) {
 			continue
 		}
-		last := &e.tries[e.n-1]
-		l.f.resolvers[last.resolver].late(e.wait, last.sent)
+		l.late(e, now)
 		if done, ok := l.advance(e, now, context.DeadlineExceeded); ok {
 			ended = append(ended, done)
 		}
@@ -243,9 +170,7 @@ func (l *Lane) tick() {
 	again := l.closeOld(now) || len(l.live) > 0
 	l.ticking = again
 	l.mu.Unlock()
-	for _, o := range ended {
-		o.to.Answer(o.reply, o.err)
-	}
+	tell(ended)
 	if len(ended) > 0 {
 		l.idle()
 	}
@@ -254,33 +179,16 @@ func (l *Lane) tick() {
 	}
 }
 
-// advance asks the next resolver, or ends the exchange if none is left and no reply can come any more. The reason is nil if a
-// resolver has refused.
-func (l *Lane) advance(e *exchange, now time.Time, why error) (outcome, bool) {
-	inTime := now.Sub(e.begun) < answerLimit
-	if next := l.f.next(e); next >= 0 && inTime {
-		l.try(e, next, now)
-		e.wait = min(2*e.wait, answerLimit/2)
-		e.next = now.Add(e.wait)
-		return outcome{}, false
+// late notes that no answer to an exchange came in the time given. A resolver that has said nothing at all meanwhile is probed,
+// and a connection to it is given up.
+func (l *Lane) late(e *exchange, now time.Time) {
+	last := &e.tries[e.n-1]
+	if l.f.resolvers[last.resolver].late(e.wait, last.sent) && e.only == nil {
+		l.probe(last.resolver, now)
 	}
-	if inTime && e.mayBeAnswered() && (e.refusal == nil || why == nil) {
-		e.next = e.begun.Add(answerLimit)
-		return outcome{}, false
-	}
-	if e.refusal != nil {
-		why = nil
-	}
-	reply := e.refusal
-	return outcome{to: l.finish(e), reply: reply, err: why}, true
-}
-
-// mayBeAnswered tells whether a reply may still come.
-func (e *exchange) mayBeAnswered() bool {
 	for i := range e.tries[:e.n] {
-		if e.tries[i].waits(e) {
-			return true
+		if s, ok := e.tries[i].way.(*stream); ok && s.silentSince(e.tries[i].sent) {
+			s.retire()
 		}
 	}
-	return false
 }

@@ -10,6 +10,7 @@ const (
 	firstPatience = time.Second            // for a resolver that has never answered
 	minPatience   = 250 * time.Millisecond // a name that it has to look up first takes its time
 	maxPatience   = 2 * time.Second
+	lastPatience  = time.Second // for outstanding replies, when all were asked and one could not help
 )
 
 // resolver is one resolver and how it has been doing.
@@ -18,15 +19,23 @@ type resolver struct {
 	tls    *tls.Config // nil: over UDP
 	record record
 	echo   echo
-	delay  atomic.Int64 // smoothed, ns; 0: never answered
-	last   atomic.Int64 // when it was asked, ns
-	heard  atomic.Int64 // when it answered, ns
+	edns   edns
+	outage atomic.Pointer[outage] // nil: none is known of
+	probed atomic.Int64           // when it was probed, ns
+	delay  atomic.Int64           // smoothed, ns; 0: never answered
+	last   atomic.Int64           // when it was asked, ns
+	heard  atomic.Int64           // when it answered, ns
 }
 
-// answered takes the time that an answer took into account.
-func (r *resolver) answered(took time.Duration, now time.Time) {
+// answered takes a reply to a try into account. The time that a failure took promises nothing.
+func (f *Forwarder) answered(t *try, failed bool, now time.Time) {
+	r, took := &f.resolvers[t.resolver], now.Sub(t.sent)
 	r.heard.Store(now.UnixNano())
 	r.record.answered(took)
+	f.rose(r, now)
+	if failed {
+		return
+	}
 	old := r.delay.Load()
 	if old == 0 {
 		old = int64(took)
@@ -34,13 +43,15 @@ func (r *resolver) answered(took time.Duration, now time.Time) {
 	r.delay.Store(max(old+(int64(took)-old)/8, 1))
 }
 
-// late notes that no answer came in the time given. If others came meanwhile it was not the resolver, but the name.
-func (r *resolver) late(waited time.Duration, since time.Time) {
+// late notes that no answer came in the time given. If others came meanwhile it was not the resolver, but the name: it reports
+// whether there were none.
+func (r *resolver) late(waited time.Duration, since time.Time) (silent bool) {
 	r.record.late.Add(1)
 	if r.heard.Load() > since.UnixNano() {
-		return
+		return false
 	}
 	r.delay.Store(min(max(2*r.delay.Load(), int64(waited)), int64(answerLimit)))
+	return true
 }
 
 // patience is how long the resolver has until another is asked as well.
@@ -73,29 +84,6 @@ func (f *Forwarder) toProbe(first int, now time.Time) int {
 		last := f.resolvers[i].last.Load()
 		if i != first && last != 0 && now.UnixNano()-last > int64(probeEvery) {
 			return i
-		}
-	}
-	return -1
-}
-
-// next returns the resolver to ask after those that an exchange has tried: first those that were not asked, then each once
-// more unless one has refused; -1 if there is none.
-func (f *Forwarder) next(e *exchange) int {
-	if e.n == maxTries {
-		return -1
-	}
-	tries := make([]int, len(f.resolvers))
-	for _, t := range e.tries[:e.n] {
-		tries[t.resolver]++
-	}
-	for round := range rounds {
-		if round > 0 && e.refusal != nil {
-			break
-		}
-		for i := range f.resolvers {
-			if tries[i] == round {
-				return i
-			}
 		}
 	}
 	return -1

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/argine-dns/argine/dnsfilter/internal/batch"
@@ -12,6 +13,7 @@ import (
 const (
 	socketBuffer = 1 << 20         // bytes, each way
 	socketLife   = 5 * time.Second // after which a socket is replaced by one at another port
+	maxWrong     = 64              // replies that nobody waits for, after which somebody may be guessing
 )
 
 // socket is one UDP socket to one resolver. The lane's lock guards it.
@@ -25,6 +27,8 @@ type socket struct {
 	pending  map[uint16]*exchange
 	retired  bool
 	until    time.Time
+	right    int // replies that somebody waited for
+	wrong    int // ... and all else that came: late ones, and forged ones
 }
 
 // socket returns the one that queries to a resolver use now.
@@ -86,7 +90,7 @@ func (s *socket) flush() {
 	s.queued = 0
 }
 
-// closeOld takes sockets out of use whose time is over, closes those that nobody waits at, and tells whether any is left.
+// closeOld takes sockets out of use whose time is over, closes those that nobody waits at, and reports whether any is left.
 func (l *Lane) closeOld(now time.Time) (left bool) {
 	for i, s := range l.sockets {
 		if s == nil {
@@ -94,12 +98,29 @@ func (l *Lane) closeOld(now time.Time) (left bool) {
 		}
 		left = true
 		if now.After(s.until) {
-			s.retired = true
-			l.sockets[i] = nil
-			s.closeUnused()
+			s.retire(i)
 		}
 	}
 	return left
+}
+
+// retire takes a socket out of use.
+func (s *socket) retire(at int) {
+	s.retired = true
+	s.lane.sockets[at] = nil
+	s.closeUnused()
+}
+
+// distrust takes a socket out of use to which somebody sends guesses, and asks what waits there over TCP, where they are of no use.
+func (s *socket) distrust(now time.Time) {
+	if at := slices.Index(s.lane.sockets, s); at >= 0 {
+		s.retire(at)
+	}
+	for id, e := range s.pending {
+		delete(s.pending, id)
+		s.lane.overStream(e, e.tryOf(s, id), now)
+	}
+	s.right, s.wrong = 0, 0
 }
 
 // closeUnused closes a retired socket at which no reply is waited for.
@@ -116,9 +137,7 @@ func (s *socket) take(in *batch.Datagrams, err error) {
 		return
 	}
 	var done [batch.Size]outcome
-	for _, o := range s.settle(in, done[:0]) {
-		o.to.Answer(o.reply, o.err)
-	}
+	tell(s.settle(in, done[:0]))
 }
 
 // settle finds the exchanges that replies belong to, and ends those that they settle.
@@ -128,72 +147,51 @@ func (s *socket) settle(in *batch.Datagrams, ended []outcome) []outcome {
 	defer l.mu.Unlock()
 	now := time.Now()
 	for i := range in.Len() {
-		if o, ok := l.receive(s, s.resolver, in.Packet(i), now); ok {
+		reply := in.Packet(i)
+		e := l.find(s, reply)
+		if e == nil {
+			s.wrong++
+			continue
+		}
+		s.right++
+		if o, ok := l.receive(e, s, reply, now); ok {
 			ended = append(ended, o)
 		}
+	}
+	if s.wrong > maxWrong && s.wrong > s.right/2 {
+		s.distrust(now)
 	}
 	l.flush()
 	s.closeUnused()
 	return ended
 }
 
-// receive finds the exchange that a reply belongs to, and ends it if it is settled.
-func (l *Lane) receive(w way, resolver int, reply []byte, now time.Time) (outcome, bool) {
-	if len(reply) < headerSize {
-		return outcome{}, false
-	}
-	id := binary.BigEndian.Uint16(reply)
-	e := w.waiting()[id]
-	if e == nil || !answers(reply, e.query) {
-		return outcome{}, false
-	}
-	delete(w.waiting(), id)
-	t := e.tryOf(w, id)
-	l.f.resolvers[resolver].answered(now.Sub(t.sent), now)
-	if !l.spelledWell(e, t, reply, now) {
-		return outcome{}, false
-	}
-	return l.settle(e, t, reply, now)
-}
-
-// settle ends an exchange with the reply to a try, unless another resolver may have a better one.
-func (l *Lane) settle(e *exchange, t *try, reply []byte, now time.Time) (outcome, bool) {
-	_, datagram := t.way.(*socket)
-	switch {
-	case datagram && reply[2]&flagTC != 0:
-		l.overStream(e, t, now)
-		e.wait = dialWithin
-		e.next = now.Add(e.wait)
-		return outcome{}, false
-	case fails(reply):
-		e.refusal = append([]byte(nil), reply...)
-		return l.advance(e, now, nil)
-	}
-	return outcome{to: l.finish(e), reply: reply}, true
-}
-
-// refused moves the exchanges of a socket, whose resolver the system says can't be reached, on to the next.
+// refused moves the exchanges of a socket, whose resolver the system says can't be reached, on to the next. Anybody may have made
+// the system say so, so that a reply is waited for all the same, if not for as long.
 func (s *socket) refused(why error) {
 	l := s.lane
 	l.mu.Lock()
-	var ended []outcome
 	now := time.Now()
 	l.f.resolvers[s.resolver].late(answerLimit, now)
-	waiting := make(map[*exchange]bool, len(s.pending)) // one may wait for two replies here
-	for _, e := range s.pending {
+	l.probe(s.resolver, now)
+	ended := l.advanceAll(s.pending, now, why)
+	l.flush()
+	s.closeUnused()
+	l.mu.Unlock()
+	tell(ended)
+	l.idle()
+}
+
+// advanceAll asks the next resolvers for all that wait on a way.
+func (l *Lane) advanceAll(pending map[uint16]*exchange, now time.Time, why error) (ended []outcome) {
+	waiting := make(map[*exchange]bool, len(pending)) // one may wait for two replies here
+	for _, e := range pending {
 		waiting[e] = true
 	}
-	clear(s.pending)
 	for e := range waiting {
 		if o, ok := l.advance(e, now, why); ok {
 			ended = append(ended, o)
 		}
 	}
-	l.flush()
-	s.closeUnused()
-	l.mu.Unlock()
-	for _, o := range ended {
-		o.to.Answer(o.reply, o.err)
-	}
-	l.idle()
+	return ended
 }

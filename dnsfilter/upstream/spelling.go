@@ -126,11 +126,9 @@ func (l *Lane) spelledWell(e *exchange, t *try, reply []byte, now time.Time) boo
 		end := questionEnd(e.query)
 		copy(reply[headerSize:end], e.query[headerSize:end])
 	default:
-		t.spelling, t.again, t.missing, t.way = 0, true, false, nil
-		if s, err := l.socket(t.resolver, now); err == nil {
-			t.sent = now
-			l.send(e, t, s)
-		}
+		t.spelling, t.again, t.missing = 0, true, false
+		t.bare, t.refused = false, false // that may have been the spelling
+		l.repeat(e, t, now)
 		return false
 	}
 	return true

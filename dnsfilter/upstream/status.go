@@ -18,6 +18,9 @@ type Status struct {
 	Answered uint64        `json:"answered"`
 	Late     uint64        `json:"late"` // times that another had to be asked, because it was slow or can't be reached
 
+	Up     bool   `json:"up"`               // nothing else is known
+	Reason string `json:"reason,omitempty"` // why it is not
+
 	Misspelled uint64 `json:"misspelled"` // replies that did not repeat the random spelling of the name; they were not taken
 	Plain      bool   `json:"plain"`      // it is asked in plain spelling for now, since it does not repeat any other
 
@@ -54,6 +57,11 @@ func (r *resolver) status() Status {
 	s := Status{
 		Resolver: r.at.String(), Delay: time.Duration(r.delay.Load()), Asked: r.record.asked.Load(), Late: r.record.late.Load(),
 		Misspelled: r.echo.missed.Load(), Plain: r.echo.isPlain(time.Now()), Sum: time.Duration(r.record.sum.Load()),
+	}
+	if o := r.outage.Load(); o != nil {
+		s.Reason = reason(o.why)
+	} else {
+		s.Up = true
 	}
 	for i := range r.record.took {
 		s.Answered += r.record.took[i].Load()

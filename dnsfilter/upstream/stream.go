@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"time"
 )
@@ -48,6 +49,8 @@ type stream struct {
 	out      []byte        // to be written
 	wake     chan struct{} // there is something to be written
 	served   bool          // a reply has come
+	heard    time.Time     // when the last reply came, or the connection was made; zero: it is not made yet
+	retired  bool          // out of use, but for what waits
 }
 
 // stream returns the connection to a resolver; it is opened if there is none.
@@ -63,8 +66,33 @@ func (l *Lane) stream(resolver int) *stream {
 
 func (s *stream) waiting() map[uint16]*exchange { return s.pending }
 
-// closeUnused leaves a connection open: it ends by itself.
-func (s *stream) closeUnused() {}
+// silentSince reports whether nothing was heard from the resolver on this connection since a query was sent.
+func (s *stream) silentSince(sent time.Time) bool { return !s.heard.IsZero() && s.heard.Before(sent) }
+
+// retire takes a connection out of use: it may have died without a word, as it does when a firewall forgets it, and the next
+// question is to have a new one (RFC 7766, section 6.2.4). What waits may still be answered here.
+func (s *stream) retire() {
+	if s.lane.streams[s.resolver] == s {
+		s.lane.streams[s.resolver] = nil
+	}
+	s.retired = true
+	s.closeUnused()
+}
+
+// closeUnused ends a retired connection on which no reply is waited for. Others end by themselves.
+func (s *stream) closeUnused() {
+	if s.retired && len(s.pending) == 0 {
+		s.signal()
+	}
+}
+
+// signal wakes who writes to the connection.
+func (s *stream) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
 
 // add collects a query. Nobody forges replies here, so it is spelled plainly.
 func (s *stream) add(query []byte, id uint16, _ spelling) {
@@ -78,10 +106,7 @@ func (s *stream) add(query []byte, id uint16, _ spelling) {
 	}
 	binary.BigEndian.PutUint16(s.out[at:], uint16(len(s.out)-at-2))
 	binary.BigEndian.PutUint16(s.out[at+2:], id)
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
+	s.signal()
 }
 
 // pad gives the query that begins at from a length that tells little of the name in it. It ends with an OPT record without
@@ -103,6 +128,9 @@ func pad(m []byte, from int) []byte {
 func (s *stream) run() {
 	conn, err := s.dial()
 	if err == nil {
+		s.lane.mu.Lock()
+		s.heard = time.Now()
+		s.lane.mu.Unlock()
 		read := make(chan error, 1)
 		go func() { read <- s.read(conn) }()
 		err = s.write(conn, read)
@@ -136,9 +164,12 @@ func (s *stream) write(conn net.Conn, read <-chan error) error {
 		case <-s.wake:
 		}
 		s.lane.mu.Lock()
-		out := s.out
+		out, unused := s.out, s.retired && len(s.pending) == 0
 		s.out = spare[:0]
 		s.lane.mu.Unlock()
+		if unused {
+			return nil
+		}
 		if err := conn.SetWriteDeadline(time.Now().Add(writeWithin)); err != nil {
 			return err
 		}
@@ -166,9 +197,7 @@ func (s *stream) read(conn net.Conn) error {
 		if _, err := io.ReadFull(in, buf[:length]); err != nil {
 			return ended(err)
 		}
-		if o, ok := s.take(buf[:length]); ok {
-			o.to.Answer(o.reply, o.err)
-		}
+		tell(s.take(buf[:length]))
 		if in.Buffered() == 0 {
 			s.lane.idle()
 		}
@@ -184,14 +213,20 @@ func ended(err error) error {
 }
 
 // take finds the exchange that a reply belongs to, and ends it if it is settled.
-func (s *stream) take(reply []byte) (outcome, bool) {
+func (s *stream) take(reply []byte) (ended []outcome) {
 	l := s.lane
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s.served = true
-	o, ok := l.receive(s, s.resolver, reply, time.Now())
+	now := time.Now()
+	s.served, s.heard = true, now
+	if e := l.find(s, reply); e != nil {
+		if o, ok := l.receive(e, s, reply, now); ok {
+			ended = append(ended, o)
+		}
+	}
+	s.closeUnused()
 	l.flush()
-	return o, ok
+	return ended
 }
 
 // end takes the connection out of use. What waits is asked over another one if this one was good, as resolvers may close
@@ -203,24 +238,33 @@ func (s *stream) end(why error) {
 		l.streams[s.resolver] = nil
 	}
 	now := time.Now()
-	if !s.served && len(s.pending) > 0 {
-		l.f.resolvers[s.resolver].late(answerLimit, now)
-	}
 	var ended []outcome
-	for id, e := range s.pending {
-		delete(s.pending, id)
-		if s.served {
+	if s.served {
+		for id, e := range s.pending {
+			delete(s.pending, id)
 			l.overStream(e, e.tryOf(s, id), now)
-		} else if o, ok := l.advance(e, now, why); ok {
-			ended = append(ended, o)
 		}
+	} else {
+		ended = s.failed(why, now)
 	}
 	l.flush()
 	l.mu.Unlock()
-	for _, o := range ended {
-		o.to.Answer(o.reply, o.err)
-	}
+	tell(ended)
 	l.idle()
+}
+
+// failed ends a connection that has never been of use.
+func (s *stream) failed(why error, now time.Time) []outcome {
+	l, r := s.lane, &s.lane.f.resolvers[s.resolver]
+	if len(s.pending) > 0 {
+		r.late(answerLimit, now)
+	}
+	if r.tls != nil && (s.heard.IsZero() || len(s.pending) > 0) {
+		l.f.fell(r, why, now)
+	}
+	pending := maps.Clone(s.pending)
+	clear(s.pending)
+	return l.advanceAll(pending, now, why)
 }
 
 // overStream makes a try one over a connection.
@@ -236,7 +280,7 @@ func (l *Lane) send(e *exchange, t *try, w way) {
 	}
 	t.way = w
 	w.waiting()[t.id] = e
-	w.add(e.query, t.id, t.spelling)
+	w.add(e.wire(t), t.id, t.spelling)
 }
 
 // timely gives every way of running out of time the same error.

@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"sync/atomic"
 
 	"github.com/miekg/dns"
 )
@@ -18,8 +20,9 @@ const rounds = 2
 // or refuses, and takes the first good answer.
 type Forwarder struct {
 	resolvers []resolver
-	encrypted bool  // at least one
-	lane      *Lane // with a loop of its own; the only one if a resolver is asked over TLS
+	encrypted bool                        // at least one
+	log       atomic.Pointer[slog.Logger] // of changes; nil: they are not logged
+	lane      *Lane                       // with a loop of its own; the only one if a resolver is asked over TLS
 }
 
 // New makes a forwarder to one resolver or more; it sends nothing.
@@ -37,7 +40,7 @@ func New(resolvers ...Endpoint) (*Forwarder, error) {
 }
 
 // Exchange sends query to one resolver after the other until one answers with NOERROR or NXDOMAIN. It gives
-// up when ctx ends, after five seconds, or when each was tried twice; then the last answer, or else the last error, is
+// up when ctx ends, after 4.8 seconds, or when each was tried twice; then the last answer, or else the last error, is
 // returned.
 func (f *Forwarder) Exchange(ctx context.Context, query *dns.Msg) (*dns.Msg, error) {
 	packed, err := query.Pack()
@@ -65,10 +68,13 @@ type waiter struct {
 	err   error
 }
 
+// Accept implements [Receiver].
+func (w *waiter) Accept(reply []byte) bool {
+	return reply[2]&flagTC == 0 && w.reply.Unpack(reply) == nil
+}
+
 // Answer implements [Receiver].
-func (w *waiter) Answer(reply []byte, err error) {
-	if w.err = err; err == nil {
-		w.err = w.reply.Unpack(reply)
-	}
+func (w *waiter) Answer(_ []byte, err error) {
+	w.err = err
 	close(w.done)
 }
