@@ -62,13 +62,11 @@ func TestFilterAnswersLikeTheServer(t *testing.T) {
 func TestFilterLeavesTheRestToOthers(t *testing.T) {
 	store := newStore(t, map[string]string{"local": "blocked.test"})
 	p := dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "local", Action: dnsfilter.NXDomain}}}
-	chaos := question("blocked.test.", dns.TypeTXT)
-	chaos.Question[0].Qclass = dns.ClassCHAOS
-	notify := question("blocked.test.", dns.TypeSOA)
-	notify.Opcode = dns.OpcodeNotify
-	reply := question("blocked.test.", dns.TypeA)
-	reply.Response = true
-	for _, m := range []*dns.Msg{question("test.", dns.TypeA), chaos, notify, reply, new(dns.Msg), question("blocked.test.", dns.TypeAXFR)} {
+	transfer := question("test.", dns.TypeIXFR)
+	transfer.Ns = []dns.RR{&dns.SOA{Hdr: dns.RR_Header{Name: "test.", Rrtype: dns.TypeSOA, Class: dns.ClassINET}, Ns: ".", Mbox: "."}}
+	for _, m := range []*dns.Msg{
+		question("test.", dns.TypeA), new(dns.Msg).SetNotify("test."), new(dns.Msg).SetUpdate("test."), new(dns.Msg), question("test.", dns.TypeAXFR), transfer,
+	} {
 		passed := 0
 		filter := dnsfilter.NewFilter(store, p).Handler(dns.HandlerFunc(func(_ dns.ResponseWriter, got *dns.Msg) {
 			passed++
@@ -77,6 +75,91 @@ func TestFilterLeavesTheRestToOthers(t *testing.T) {
 		assert.Nil(t, ask(t, filter, "tcp", m))
 		assert.Equal(t, 1, passed, m)
 	}
+}
+
+// oddQuestions are ways to ask for a name that a parser may stumble over, and the rcode that each gets, whether the name is listed or
+// not; -1 for none.
+func oddQuestions(name string) map[string]struct {
+	msg   *dns.Msg
+	rcode int
+} {
+	odd := map[string]struct {
+		msg   *dns.Msg
+		rcode int
+	}{}
+	add := func(label string, rcode int, change func(*dns.Msg)) {
+		m := question(name, dns.TypeA).SetEdns0(1232, false)
+		change(m)
+		odd[label] = struct {
+			msg   *dns.Msg
+			rcode int
+		}{m, rcode}
+	}
+	record := &dns.A{Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeA, Class: dns.ClassINET}, A: []byte{192, 0, 2, 1}}
+	add("a cookie of a wrong length", dns.RcodeFormatError, func(m *dns.Msg) {
+		m.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: "0011"}}
+	})
+	add("two OPT records", dns.RcodeFormatError, func(m *dns.Msg) { m.Extra = append(m.Extra, dns.Copy(m.Extra[0])) })
+	add("an OPT record below the root", dns.RcodeFormatError, func(m *dns.Msg) { m.IsEdns0().Hdr.Name = name })
+	add("another version of EDNS", dns.RcodeBadVers, func(m *dns.Msg) { m.IsEdns0().SetVersion(1) })
+	add("class ANY", dns.RcodeRefused, func(m *dns.Msg) { m.Question[0].Qclass = dns.ClassANY })
+	add("class CH", dns.RcodeRefused, func(m *dns.Msg) { m.Question[0].Qclass = dns.ClassCHAOS })
+	add("class NONE", dns.RcodeRefused, func(m *dns.Msg) { m.Question[0].Qclass = dns.ClassNONE })
+	add("two questions", dns.RcodeFormatError, func(m *dns.Msg) {
+		m.Question = []dns.Question{{Name: "www.example.org.", Qtype: dns.TypeA, Qclass: dns.ClassINET}, m.Question[0]}
+	})
+	add("type MAILB", dns.RcodeRefused, func(m *dns.Msg) { m.Question[0].Qtype = dns.TypeMAILB })
+	add("a record as answer", dns.RcodeFormatError, func(m *dns.Msg) { m.Answer = []dns.RR{record} })
+	add("a record as authority", dns.RcodeFormatError, func(m *dns.Msg) { m.Ns = []dns.RR{record} })
+	add("a response", -1, func(m *dns.Msg) { m.Response = true })
+	return odd
+}
+
+// TestFilterRefusesWhatItCannotRead: no way of asking gets past the filter, as none gets past the server.
+func TestFilterRefusesWhatItCannotRead(t *testing.T) {
+	store := newStore(t, map[string]string{"local": "blocked.test"})
+	p := dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "local", Action: dnsfilter.NXDomain}}}
+	server := newServer(t, dnsfilter.Config{Store: store, Policy: p})
+	for _, name := range []string{"blocked.test.", "other.test."} {
+		for label, c := range oddQuestions(name) {
+			passed := 0
+			filter := dnsfilter.NewFilter(store, p).Handler(dns.HandlerFunc(func(dns.ResponseWriter, *dns.Msg) { passed++ }))
+			for _, network := range []string{"udp", "tcp"} {
+				for _, h := range []dns.Handler{filter, server} {
+					got := ask(t, h, network, c.msg)
+					if c.rcode < 0 {
+						assert.Nil(t, got, label)
+						continue
+					}
+					require.NotNil(t, got, label)
+					assert.Equal(t, c.rcode, got.Rcode, "%s %s", name, label)
+					assert.NotNil(t, got.IsEdns0(), label)
+				}
+			}
+			assert.Zero(t, passed, label)
+		}
+	}
+}
+
+// The name counts whatever else a message is for.
+func TestFilterDecidesWhateverTheOpcode(t *testing.T) {
+	store := newStore(t, map[string]string{"local": "blocked.test\n192.0.2.66"})
+	filter := dnsfilter.NewFilter(store, dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "local", Action: dnsfilter.NXDomain}}})
+	rr, err := dns.NewRR("test. A 192.0.2.66")
+	require.NoError(t, err)
+	next := filter.Handler(dns.HandlerFunc(func(w dns.ResponseWriter, m *dns.Msg) {
+		reply := new(dns.Msg).SetReply(m)
+		reply.Answer = []dns.RR{rr}
+		require.NoError(t, w.WriteMsg(reply))
+	}))
+	for _, name := range []string{"www.blocked.test.", "test."} {
+		m := new(dns.Msg).SetNotify(name)
+		m.Question[0].Qtype = dns.TypeA
+		got := ask(t, next, "udp", m)
+		assert.Empty(t, got.Answer, name)
+		assert.Equal(t, dns.OpcodeNotify, got.Opcode, name)
+	}
+	assert.Equal(t, dns.RcodeNameError, ask(t, next, "tcp", question("blocked.test.", dns.TypeAXFR)).Rcode)
 }
 
 // What a handler writes is no way around, whatever it says that it answers.

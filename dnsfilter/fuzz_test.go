@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
@@ -40,6 +41,7 @@ func FuzzQuery(f *testing.F) {
 		question("example.org.", dns.TypeA), question("A.Nxdomain.Test.", dns.TypeHTTPS).SetEdns0(1232, true),
 		question("sinkhole.test.", dns.TypeAAAA).SetEdns0(100, false), question("drop.test.", dns.TypeANY), question(".", dns.TypeNS),
 		question(`\000\255.\..nodata.test.`, dns.TypeTXT), new(dns.Msg).SetReply(question("example.org.", dns.TypeA)),
+		{MsgHdr: dns.MsgHdr{Id: 1}, Question: []dns.Question{{Name: "example.org.", Qtype: dns.TypeA, Qclass: dns.ClassINET}, {Name: "refused.test.", Qtype: dns.TypeA, Qclass: dns.ClassINET}}},
 		new(dns.Msg).SetUpdate("example.org."), new(dns.Msg).SetNotify("example.org."), new(dns.Msg).SetAxfr("example.org."),
 	} {
 		packed, err := m.Pack()
@@ -47,7 +49,8 @@ func FuzzQuery(f *testing.F) {
 		f.Add(packed)
 		f.Add(packed[:len(packed)-3])
 	}
-	s, listener := blockingServer(f), &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+	s, filter := blockingServer(f), blockingFilter(f)
+	listener := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() { done <- s.Serve(ctx, &dnsfilter.Listeners{TCP: []net.Listener{listener}}) }()
@@ -67,8 +70,48 @@ func FuzzQuery(f *testing.F) {
 				checkReply(t, packet, r.got)
 				assert.LessOrEqual(t, len(r.got), 1232)
 			}
+			checkFilter(t, filter, &m)
 		}
 	})
+}
+
+// blockingFilter blocks the names that blockingServer does, in front of a handler that has an answer to everything.
+func blockingFilter(t testing.TB) dns.Handler {
+	t.Helper()
+	lines := ""
+	for _, action := range []string{"nxdomain", "nodata", "refused", "drop", "sinkhole"} {
+		lines += action + ".test\n"
+	}
+	filter := dnsfilter.NewFilter(newStore(t, map[string]string{"l": lines}), dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "l", Action: dnsfilter.Refused}}})
+	return filter.Handler(dns.HandlerFunc(func(w dns.ResponseWriter, m *dns.Msg) {
+		reply := new(dns.Msg).SetReply(m)
+		name := "."
+		for _, q := range m.Question {
+			name = q.Name
+		}
+		reply.Answer = []dns.RR{&dns.TXT{Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeTXT, Class: dns.ClassINET}, Txt: []string{"passed"}}}
+		_ = w.WriteMsg(reply) // it may be none
+	}))
+}
+
+// checkFilter checks that a filter lets nothing be answered that names something listed.
+func checkFilter(t *testing.T, filter dns.Handler, m *dns.Msg) {
+	t.Helper()
+	var reply dns.Msg
+	r := recorder{network: "udp"}
+	filter.ServeDNS(&r, m)
+	if r.got == nil || reply.Unpack(r.got) != nil || len(reply.Answer) == 0 {
+		return
+	}
+	for _, q := range m.Question {
+		name, err := blocklist.AppendName(nil, q.Name)
+		require.NoError(t, err)
+		for _, action := range []string{"nxdomain", "nodata", "refused", "drop", "sinkhole"} {
+			listed, err := blocklist.ParseName(action + ".test")
+			require.NoError(t, err)
+			assert.False(t, blocklist.Name(name).Within(listed), "%s", q.Name)
+		}
+	}
 }
 
 // send sends a packet, and behind it a query that is always answered, and returns the answers that came before that one's.

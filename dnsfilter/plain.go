@@ -38,11 +38,15 @@ func accept(h dns.Header) dns.MsgAcceptAction {
 	return dns.DefaultMsgAcceptFunc(h)
 }
 
-// reject answers a message of which no more than the header was understood.
+// reject answers a message of which no more than the header was understood. Who is not served is told no more than that.
 func (s *Server) reject(msg *dns.Msg, stream bool, client netip.Addr, rcode int) []byte {
-	if limiter := s.current.Load().limiter; !stream && limiter != nil && !limiter.allows(client) {
+	current := s.current.Load()
+	if limiter := current.limiter; !stream && limiter != nil && !limiter.allows(client) {
 		s.shared.limited.Add(1)
 		return nil
+	}
+	if !current.policy.serves(client) {
+		rcode = dns.RcodeRefused
 	}
 	q := query{id: msg.Id, flags: headerFlags(msg), size: minSize, edns: msg.IsEdns0() != nil}
 	return q.refuse(nil, rcode, 0)

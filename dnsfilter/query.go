@@ -120,7 +120,7 @@ func (q *query) readEDNS(m []byte, records byte) bool {
 // parse takes a message that holds one question; false means that it breaks the rules.
 func (q *query) parse(msg *dns.Msg, stream bool) bool {
 	q.id, q.size, q.flags = msg.Id, minSize, headerFlags(msg)
-	if !q.parseEDNS(msg.Extra) || len(msg.Question) != 1 {
+	if !q.parseEDNS(msg.Extra) || len(msg.Question) != 1 || !isBare(msg) {
 		return false
 	}
 	asked := msg.Question[0]
@@ -138,6 +138,13 @@ func (q *query) parse(msg *dns.Msg, stream bool) bool {
 		q.size = dns.MaxMsgSize
 	}
 	return err == nil
+}
+
+// isBare reports whether a query has no records beside its question, which no query needs but one for an incremental transfer
+// (RFC 1995, section 3). Messages of other kinds may have some.
+func isBare(msg *dns.Msg) bool {
+	transfer := msg.Question[0].Qtype == dns.TypeIXFR
+	return msg.Opcode != dns.OpcodeQuery || len(msg.Answer) == 0 && (len(msg.Ns) == 0 || transfer)
 }
 
 // headerFlags returns the flags of a message that an answer depends on.
@@ -162,11 +169,9 @@ func (q *query) parseEDNS(extra []dns.RR) bool {
 		if !ok {
 			continue
 		}
-		if q.edns || opt.Hdr.Name != "." {
-			return false
-		}
+		second := q.edns
 		q.edns, q.do, q.version, q.size = true, opt.Do(), opt.Version(), clientSize(int(opt.UDPSize()))
-		if !q.parseCookie(opt) {
+		if second || opt.Hdr.Name != "." || !q.parseCookie(opt) {
 			return false
 		}
 	}
@@ -206,20 +211,31 @@ func (q *query) overStream() bool { return q.size > udpSize }
 
 // check returns the rcode of a query that is refused before anything is looked up.
 func (q *query) check() int {
+	if rcode := q.checkClass(); rcode != dns.RcodeSuccess || !refusedType(q.qtype) {
+		return rcode
+	}
+	return dns.RcodeRefused
+}
+
+// checkClass is check but for the type.
+func (q *query) checkClass() int {
 	switch {
 	case q.version != 0:
 		return dns.RcodeBadVers
-	case q.class != dns.ClassINET, refusedType(q.qtype):
+	case q.class != dns.ClassINET:
 		return dns.RcodeRefused
 	}
 	return dns.RcodeSuccess
 }
 
-// refusedType tells types that ask for something else than the records of a name.
+// refusedType reports whether a type asks for something else than the records of a name.
 func refusedType(t uint16) bool {
 	switch t {
-	case dns.TypeAXFR, dns.TypeIXFR, dns.TypeMAILA, dns.TypeMAILB, dns.TypeOPT, dns.TypeTKEY, dns.TypeTSIG:
+	case dns.TypeMAILA, dns.TypeMAILB, dns.TypeOPT, dns.TypeTKEY, dns.TypeTSIG:
 		return true
 	}
-	return false
+	return isTransfer(t)
 }
+
+// isTransfer reports whether a type asks for a whole zone.
+func isTransfer(t uint16) bool { return t == dns.TypeAXFR || t == dns.TypeIXFR }
