@@ -39,6 +39,7 @@ type socket struct {
 
 	conn    *batch.Socket
 	out     *batch.Writer
+	asked   bool           // the upstream, of which the lane is yet to be told
 	pending sync.WaitGroup // queries that are answered late
 	plain   atomic.Int64   // those on the plain path
 
@@ -146,34 +147,51 @@ func (u *socket) take(in *batch.Datagrams, err error) {
 	}
 }
 
+// answer answers a batch of datagrams. A fault costs the one in which it comes to light.
 func (u *socket) answer(in *batch.Datagrams) {
-	defer u.server.survive()
 	u.query.counters.queries.Add(uint64(in.Len()))
 	u.steer()
-	now, flush := u.server.cache.now(), false
-	for i := range in.Len() {
-		packet, peer := in.Packet(i), in.Peer(i)
-		client := peer.Addr()
-		if len(packet) < headerSize || packet[2]&(flagQR>>8) != 0 || client.Port() == 0 {
-			continue
-		}
-		if !u.query.read(packet) || u.query.check() != dns.RcodeSuccess {
-			u.leave(packet, *peer)
-			continue
-		}
-		if m, ok := u.server.admit(u.course, u.answers[i][:0], &u.query, client.Addr(), false); !ok {
-			u.add(m, peer)
-			continue
-		}
-		m, ask := u.server.local(u.course, u.answers[i][:0], &u.query, now)
-		u.add(m, peer)
-		if ask && u.ask(peer, len(m) == 0) {
-			flush = true
-		}
+	now := u.server.cache.now()
+	for next := 0; next < in.Len(); {
+		next = u.answerFrom(in, next, now)
 	}
 	u.out.Flush()
-	if flush {
+	if u.asked {
+		u.asked = false
 		u.lane.Flush()
+	}
+}
+
+// answerFrom answers the datagrams of a batch from one on, and returns where it has come to: behind the last one, or behind one
+// that failed.
+func (u *socket) answerFrom(in *batch.Datagrams, first int, now uint32) (next int) {
+	defer u.server.survive()
+	for next = first; next < in.Len(); {
+		i := next
+		next++
+		u.answerOne(in.Packet(i), in.Peer(i), u.answers[i][:0], now)
+	}
+	return next
+}
+
+// answerOne answers a datagram, in the memory of dst, if that can be done at once.
+func (u *socket) answerOne(packet []byte, peer *batch.Peer, dst []byte, now uint32) {
+	client := peer.Addr()
+	if len(packet) < headerSize || packet[2]&(flagQR>>8) != 0 || client.Port() == 0 {
+		return
+	}
+	if !u.query.read(packet) || u.query.check() != dns.RcodeSuccess {
+		u.leave(packet, *peer)
+		return
+	}
+	if m, ok := u.server.admit(u.course, dst, &u.query, client.Addr(), false); !ok {
+		u.add(m, peer)
+		return
+	}
+	m, ask := u.server.local(u.course, dst, &u.query, now)
+	u.add(m, peer)
+	if ask && u.ask(peer, len(m) == 0) {
+		u.asked = true
 	}
 }
 
