@@ -4,21 +4,44 @@
 package processors
 
 import (
+	"os"
 	"runtime"
 	"sync"
 )
 
 var added struct { //nolint:gochecknoglobals // so is GOMAXPROCS
 	sync.Mutex
-	n int
+	n        int
+	standard bool // before the first was added, GOMAXPROCS was what the runtime chooses, and follows
 }
 
-// Add adds places for n goroutines; n is negative when they have ended.
+// Add adds places for n goroutines; n is negative when they have ended. When all have, GOMAXPROCS is the runtime's to choose again,
+// if it was before: else it would no longer follow the limits of the process's control group.
 func Add(n int) {
 	added.Lock()
 	defer added.Unlock()
+	if added.n == 0 {
+		added.standard = isStandard()
+	}
 	added.n += n
+	if added.n == 0 && added.standard {
+		runtime.SetDefaultGOMAXPROCS()
+		return
+	}
 	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + n)
+}
+
+// isStandard reports whether GOMAXPROCS is what the runtime chooses.
+func isStandard() bool {
+	if os.Getenv("GOMAXPROCS") != "" {
+		return false
+	}
+	n := runtime.GOMAXPROCS(0)
+	if runtime.SetDefaultGOMAXPROCS(); n != runtime.GOMAXPROCS(0) {
+		runtime.GOMAXPROCS(n)
+		return false
+	}
+	return true
 }
 
 // Count returns for how many processors there is work: GOMAXPROCS without what was added.
