@@ -29,6 +29,9 @@ func (h *held) turn(t *tally) {
 
 // firstLines returns the smaller of lists and passes and of the line of v, for what v says; 0 stands for none.
 func firstLines(v verdict, lists, passes int) (int, int) {
+	if v.mark&rewritten != 0 {
+		return lists, passes
+	}
 	if v.mark&listDomain != 0 && (lists == 0 || v.line < lists) {
 		lists = v.line
 	}
@@ -40,7 +43,9 @@ func firstLines(v verdict, lists, passes int) (int, int) {
 
 func turnMarks[K comparable](in map[K]verdict) {
 	for k, v := range in {
-		v.mark = v.mark & passDomain >> 2
+		if v.mark&rewritten == 0 {
+			v.mark = v.mark & passDomain >> 2
+		}
 		in[k] = v
 	}
 }

@@ -8,9 +8,9 @@
 // with line numbers. Each format keeps its own meaning of scope:
 //
 //	domains    a name and all below it; a URL or an address stands for itself
-//	hosts      a name alone, where its address is a loopback or unspecified one
+//	hosts      a name alone
 //	rpz        the owner is the name alone, *.owner all names below it, both together a domain; rpz-ip is an address
-//	adblock    ||name^ is a name and all below it
+//	adblock    ||name^ is a name and all below it, ||192.0.2.1^ an address
 //	dnsmasq    address=/name/..., local=/name/ and server=/name/ are a name and all below it
 //	unbound    local-zone is a name and all below it, local-data a name alone
 //	dnscrypt   name and *.name are a name and all below it, =name that name alone
@@ -18,9 +18,18 @@
 //	cncpo      a URL with a path, else a domain, or an address
 //	argine     what the line says: see [blocklist.ParseEntry]
 //
+// Where a line gives a name an answer (hosts, rpz, dnsmasq, unbound), the name is listed if that leads nowhere: to an unspecified or
+// loopback address, to localhost or invalid. Or if it leads to the stop page of the list, which the caller names, or which is the public
+// address that nine of ten lines share. What leads elsewhere (safe search, a printer at home) is counted.
+//
 // Nothing is widened. A wildcard without the name itself, a pattern, a rule with conditions, a URL with a fragment
-// (https://app.example/#/profile/7) are no entries: they are counted. So is a domain below which the same file makes exceptions: as an entry it would cover them. A file which is
-// mostly not what it claims to be, or which yields nothing, is refused.
+// (https://app.example/#/profile/7) are no entries: they are counted.
+//
+// What limits other lines holds: an exception in any spelling, a rule that takes another one back. Where no entry can say what remains,
+// all of it is left out and counted: a domain below which the same file makes exceptions, addresses beside names that are excepted. Of
+// an exception by a pattern that names no domain (@@||ads.*) only this holds: no name that fits it is an entry itself.
+//
+// A file which is mostly not what it claims to be, or which yields nothing, is refused.
 //
 // [Write] writes entries for other programs, exactly or not at all.
 package formats
@@ -83,7 +92,10 @@ type Options struct {
 	Scope  blocklist.Scope // ScopeDomain or ScopeHost: read every name so, against the format's own meaning; zero: as the format means it
 	Origin string          // of an RPZ zone whose file has neither $ORIGIN nor SOA; zero: owners are the names themselves
 	Allow  bool            // the list says what must not be blocked: there, exceptions allow, and so do plain lines; both in one file are refused
-	Name   string          // of the file, for errors; zero: "list"
+	// StopPage has the addresses, or names, to which the list's author leads names that are blocked. Without it, a public address that nine
+	// of ten lines share is taken for one.
+	StopPage []string
+	Name     string // of the file, for errors; zero: "list"
 	// MayBeEmpty takes a list of comments alone as one without entries. A file without a line is refused all the same: that is what
 	// a download leaves that failed.
 	MayBeEmpty bool

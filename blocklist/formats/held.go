@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
 )
@@ -17,6 +18,9 @@ const (
 	passName                   // the name itself is excepted
 	passBelow                  // the names below it are excepted
 
+	rewritten // it has an answer of its own, which leads somewhere
+	withdrawn // the lines that list it are taken back
+
 	listDomain = listName | listBelow
 	passDomain = passName | passBelow
 )
@@ -25,14 +29,17 @@ const (
 const (
 	excepted       = "allowed by an exception"
 	exceptionBelow = "has exceptions below it, unsupported"
+	exceptedNames  = "address beside exceptions for names, which may lead to it, unsupported"
 )
 
 // held keeps what is said of names and addresses until the end, where something may come later that changes it. Its memory
 // grows with the list, some 70 bytes a name.
 type held struct {
+	answers
 	names  map[blocklist.Name]verdict
 	passes map[blocklist.Name]verdict // those of names with exceptions, which are few
 	ips    map[netip.Prefix]verdict
+	fits   []func(name string) bool // exceptions by patterns
 	// passWins: an exception holds for everything below it too, however specific; else the most specific line decides.
 	passWins bool
 	allow    bool // the list is one of exceptions, see [Options]
@@ -48,35 +55,91 @@ func newHeld(s settings, passWins bool) *held {
 		names:    map[blocklist.Name]verdict{},
 		passes:   map[blocklist.Name]verdict{},
 		ips:      map[netip.Prefix]verdict{},
+		answers:  answers{named: s.stop},
 		passWins: passWins,
 		allow:    s.allow,
 	}
 }
 
-// name remembers what the current line says of a name.
-func (h *held) name(t *tally, n blocklist.Name, m mark) {
-	switch {
-	case m&listName != 0 && t.scope == blocklist.ScopeDomain:
-		m |= listBelow
-	case m == listDomain && t.scope == blocklist.ScopeHost:
-		m = listName
+// text keeps what the current line says of a name in text form, and where it leads it.
+func (h *held) text(t *tally, text string, m mark, to destination) {
+	n, labels := t.hostName(text)
+	rest, dotted := strings.CutPrefix(text, ".")
+	if dotted {
+		n, labels = t.hostName(rest)
 	}
-	t.things++
-	remember(h.names, n, m, t.number)
-	if m&passDomain != 0 {
-		remember(h.passes, n, m, t.number)
+	switch {
+	case labels == 0:
+		t.bad(notName)
+	case dotted && m == listName:
+		t.bad(leadingDot)
+	default:
+		h.answer(t, led{name: n, to: to, mark: m, line: t.number})
 	}
 }
 
-// ip remembers what the current line says of addresses.
+// answer keeps what a line says of a name or addresses that it gives an answer.
+func (h *held) answer(t *tally, l led) {
+	switch {
+	case l.mark&listDomain != 0 && !h.blocks(l.to):
+		t.things++
+		h.lead(l)
+		return
+	case l.mark&listDomain != 0:
+		h.kinds[l.to.kind()]++
+	}
+	if l.ips.IsValid() {
+		h.ip(t, l.ips, l.mark)
+	} else {
+		h.name(t, l.name, l.mark)
+	}
+}
+
+// name keeps what the current line says of a name.
+func (h *held) name(t *tally, n blocklist.Name, m mark) {
+	t.things++
+	h.put(t, n, m, t.number)
+}
+
+func (h *held) put(t *tally, n blocklist.Name, m mark, line int) {
+	switch {
+	case m&listName != 0 && t.scope == blocklist.ScopeDomain:
+		m |= listBelow
+	case m&listDomain == listDomain && t.scope == blocklist.ScopeHost:
+		m &^= listBelow
+	}
+	remember(h.names, n, m, line)
+	if m&passDomain != 0 {
+		remember(h.passes, n, m, line)
+	}
+}
+
+// ip keeps what the current line says of addresses.
 func (h *held) ip(t *tally, p netip.Prefix, m mark) {
 	t.things++
 	remember(h.ips, p, m, t.number)
 }
 
+// settle decides on what leads somewhere: to the stop page, or else to something that works.
+func (h *held) settle(t *tally) {
+	stop := h.stopPages()
+	for _, l := range h.led {
+		if !stop[l.to] {
+			l.mark = l.mark<<2 | rewritten
+		}
+		if l.ips.IsValid() {
+			remember(h.ips, l.ips, l.mark, l.line)
+		} else {
+			h.put(t, l.name, l.mark, l.line)
+		}
+	}
+	h.advise(t)
+	h.led = nil
+}
+
 func remember[K comparable](in map[K]verdict, k K, m mark, line int) {
 	v, ok := in[k]
-	if !ok {
+	if !ok || line < v.line {
 		v.line = line
 	}
 	v.mark |= m
@@ -85,6 +148,7 @@ func remember[K comparable](in map[K]verdict, k K, m mark, line int) {
 
 // end yields the entries in the order of their lines.
 func (h *held) end(t *tally, yield func(blocklist.Entry) bool) {
+	h.settle(t)
 	if h.allow {
 		h.turn(t)
 	}
@@ -98,12 +162,22 @@ func (h *held) end(t *tally, yield func(blocklist.Entry) bool) {
 			return
 		}
 	}
-	broad := h.prefixesAroundExceptions()
+	h.endIPs(t, yield)
+}
+
+func (h *held) endIPs(t *tally, yield func(blocklist.Entry) bool) {
+	broad, names := h.prefixesAroundExceptions(), h.exceptsNames()
 	for _, p := range inOrder(h.ips) {
 		v := h.ips[p]
 		switch {
+		case v.mark&withdrawn != 0:
+			t.note(takesBack, v.line)
+		case v.mark&rewritten != 0:
+			t.note(elsewhere, v.line)
 		case v.mark&passName != 0:
 			t.note(excepted, v.line)
+		case names:
+			t.note(exceptedNames, v.line)
 		case broad[p]:
 			t.note(exceptionBelow, v.line)
 		case !yield(blocklist.IPEntry(p)):
@@ -116,7 +190,11 @@ func (h *held) end(t *tally, yield func(blocklist.Entry) bool) {
 func (h *held) decide(n blocklist.Name, m mark, inexact map[blocklist.Name]bool) (e blocklist.Entry, why string) {
 	listed := m & listDomain &^ (m & passDomain >> 2)
 	switch {
-	case listed == 0, h.passWins && below(h.passes, n, passBelow):
+	case m&withdrawn != 0:
+		return e, takesBack
+	case listed&listName == 0 && m&rewritten != 0:
+		return e, elsewhere
+	case listed == 0, h.passWins && below(h.passes, n, passBelow), h.fitted(n):
 		return e, excepted
 	case listed&listBelow != 0 && inexact[n]:
 		return e, exceptionBelow
@@ -126,6 +204,26 @@ func (h *held) decide(n blocklist.Name, m mark, inexact map[blocklist.Name]bool)
 		return blocklist.HostEntry(n), ""
 	}
 	return blocklist.DomainEntry(n), ""
+}
+
+// fitted reports whether a name fits an exception.
+func (h *held) fitted(n blocklist.Name) bool {
+	if len(h.fits) == 0 {
+		return false
+	}
+	name := n.String()
+	return slices.ContainsFunc(h.fits, func(fits func(string) bool) bool { return fits(name) })
+}
+
+// exceptsNames reports whether names are excepted. What they lead to is not to be blocked (RPZ: the trigger QNAME comes before
+// Response IP Address), and is known only when it is asked for.
+func (h *held) exceptsNames() bool {
+	for _, v := range h.passes {
+		if v.mark&rewritten == 0 {
+			return true
+		}
+	}
+	return len(h.fits) > 0
 }
 
 // namesAboveExceptions returns the names with listed names below them of which some are excepted.
@@ -141,7 +239,7 @@ func (h *held) namesAboveExceptions() map[blocklist.Name]bool {
 	return out
 }
 
-// below tells whether a parent of n has the mark m.
+// below reports whether a parent of n has the mark m.
 func below(in map[blocklist.Name]verdict, n blocklist.Name, m mark) bool {
 	for parent := range n.Suffixes() {
 		if parent != n && in[parent].mark&m != 0 {

@@ -68,7 +68,7 @@ func readTests() []readTest {
 			lines("# hosts", "127.0.0.1 localhost localhost.localdomain", "::1 ip6-localhost", "0.0.0.0 0.0.0.0",
 				"0.0.0.0 ads.example.com  # ads", "127.0.0.1\ta.test B.test", "::\tc.test", "192.0.2.9 printer.home.test"),
 			[]string{"=ads.example.com", "=a.test", "=b.test", "=c.test"},
-			[]string{"name of the machine itself: 4 @ [2 3 4]", "points to another address, not blocked: 1 @ [8]"},
+			[]string{"name of the machine itself: 4 @ [2 3 4]", "leads to another address or name, not blocked: 1 @ [8]"},
 		},
 		{
 			"adblock", formats.Adblock,
@@ -77,7 +77,7 @@ func readTests() []readTest {
 			[]string{"a.test", "b.test", "zip"},
 			[]string{
 				"rule with modifiers, unsupported: 1 @ [5]", "pattern, unsupported: 2 @ [6 7]", "cosmetic rule, unsupported: 1 @ [8]",
-				"exception that is not @@||name^, unsupported: 1 @ [14]", "has exceptions below it, unsupported: 1 @ [9]", "allowed by an exception: 3 @ [10 11 13]",
+				"exception by a pattern, kept for the listed names that it fits, not below them: 1 @ [14]", "has exceptions below it, unsupported: 1 @ [9]", "allowed by an exception: 3 @ [10 11 13]",
 			},
 		},
 		{
@@ -92,8 +92,8 @@ func readTests() []readTest {
 			lines("server: # names", `  local-zone: "a.test" always_nxdomain`, `local-zone: 'b.test.' redirect`, `local-data: "b.test. A 0.0.0.0"`,
 				`local-data: "c.test 3600 IN A 192.0.2.1" # stop page`, `local-zone: "d.test" static`, `local-zone: "www.d.test" transparent`, "local-zone: e.test refuse",
 				`local-zone: "f.test" typetransparent`, "verbosity: 1"),
-			[]string{"a.test", "b.test", "=c.test", "e.test"},
-			[]string{"other setting: 1 @ [10]", "has exceptions below it, unsupported: 1 @ [6]", "allowed by an exception: 2 @ [7 9]"},
+			[]string{"a.test", "b.test", "e.test"},
+			[]string{"other setting: 1 @ [10]", "leads to another address or name, not blocked: 1 @ [5]", "has exceptions below it, unsupported: 1 @ [6]", "allowed by an exception: 2 @ [7 9]"},
 		},
 		{
 			"dnscrypt", formats.Dnscrypt,
@@ -222,7 +222,8 @@ func TestReadRPZ(t *testing.T) {
 		{"wildcard alone is not widened", lines("*.a.test CNAME .", "b.test CNAME ."), []string{"=b.test"}, []string{"wildcard without the name itself, unsupported: 1 @ [6]"}},
 		{"pairs in any order", lines("*.a.test CNAME .", "b.test CNAME .", "*.b.test CNAME .", "a.test CNAME ."), []string{"a.test", "b.test"}, nil},
 		{"actions", lines("a.test CNAME rpz-drop.", "b.test A 192.0.2.1", " AAAA 2001:db8::1", `c.test TXT "a;b" "(c"`, "d.test CNAME stop.example.", "e.test CNAME rpz-passthru.",
-			"f.test CNAME rpz-tcp-only.", "g.test CNAME g.test."), []string{"=a.test", "=b.test", "=c.test", "=d.test"}, []string{"allowed by an exception: 3 @ [11 12 13]"}},
+			"f.test CNAME rpz-tcp-only.", "g.test CNAME g.test."), []string{"=a.test"},
+			[]string{"data of other types, not blocked: 1 @ [9]", "leads to another address or name, not blocked: 2 @ [7 10]", "allowed by an exception: 3 @ [11 12 13]"}},
 		{
 			"exceptions", lines("a.test CNAME .", "*.a.test CNAME .", "ok.a.test CNAME rpz-passthru.", "x.a.test CNAME .", "*.b.test CNAME rpz-passthru.", "b.test CNAME ."),
 			[]string{"=x.a.test", "=b.test"},
@@ -242,8 +243,8 @@ func TestReadRPZ(t *testing.T) {
 		{"odd octets", lines(`a\.b.test CNAME .`, `\000\255.test CNAME .`, `q\;r\(.test CNAME .`), []string{`=a\.b.test`, `=\000\255.test`, `=q\;r\(.test`}, nil},
 		{
 			"records with junk", lines("a.test CNAME .", "b.test CNAME .", "c.test CNAME .", "d.test CNAME .", "e.test CNAME .", "f.test CNAME .", "g.test CNAME )", `h.test TXT "open`, "i.test TYPE65 x"),
-			[]string{"=a.test", "=b.test", "=c.test", "=d.test", "=e.test", "=f.test", "=i.test"},
-			[]string{"badly formed record: 2 @ [12 13]"},
+			[]string{"=a.test", "=b.test", "=c.test", "=d.test", "=e.test", "=f.test"},
+			[]string{"badly formed record: 2 @ [12 13]", "data of other types, not blocked: 1 @ [14]"},
 		},
 		{
 			"what is no trigger", lines("a.test CNAME .", "b.test CNAME .", "c.test CNAME .", "d.test NS ns.test.", "e.test WHAT x", "* CNAME .", "$INCLUDE other"),

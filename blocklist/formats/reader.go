@@ -61,12 +61,23 @@ func NewReader(r io.Reader, o Options) (*Reader, error) {
 
 // settings is what parsers know beside the text.
 type settings struct {
-	zone  blocklist.Name // of an RPZ zone; the root if nothing is known
+	zone  blocklist.Name       // of an RPZ zone; the root if nothing is known
+	stop  map[destination]bool // the stop pages that the caller names
 	allow bool
 }
 
 func (o Options) settings() (s settings, err error) {
 	s = settings{zone: root, allow: o.Allow}
+	for _, text := range o.StopPage {
+		to, err := parseDestination(text)
+		if err != nil {
+			return s, fmt.Errorf("stop page %q: %w: write its address, or the name that names are led to", text, blocklist.ErrMalformed)
+		}
+		if s.stop == nil {
+			s.stop = map[destination]bool{}
+		}
+		s.stop[to] = true
+	}
 	if o.Origin != "" {
 		if s.zone, err = blocklist.ParseName(o.Origin); err != nil {
 			return s, fmt.Errorf("zone: %w", err)
@@ -79,11 +90,11 @@ func (o Options) settings() (s settings, err error) {
 func newParser(f Format, s settings) parser {
 	switch f {
 	case Hosts:
-		return lineParser(parseHosts)
+		return &hosts{answers{named: s.stop}}
 	case RPZ:
 		return newZone(s)
 	case Adblock:
-		return adblock{newHeld(s, true)}
+		return &adblock{held: newHeld(s, true)}
 	case Dnsmasq:
 		return dnsmasq{newHeld(s, false)}
 	case Unbound:
@@ -204,7 +215,7 @@ func refuse(f Format, t *tally, entries int, seen sameness) error {
 		return fmt.Errorf("%w: %d of %d things in it are wildcards (*.name), which do not cover the name itself here; name the format dnscrypt, "+
 			"which reads them as the name and all below it", blocklist.ErrMalformed, t.count(wildcardName), t.things)
 	case entries == 0 && t.things > 0:
-		return fmt.Errorf("%w: no entries in it as %s (%s)", blocklist.ErrMalformed, f, reasons(t))
+		return fmt.Errorf("%w: no entries in it as %s (%s)%s", blocklist.ErrMalformed, f, reasons(t), t.advice)
 	case entries == 0:
 		return fmt.Errorf("%w: it is empty", blocklist.ErrMalformed)
 	case !seen.varied && entries >= repetitions:

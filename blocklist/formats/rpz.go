@@ -177,60 +177,69 @@ func (z *zone) rule(t *tally, kind string, data []string) {
 		return
 	}
 	trigger := z.owner[:len(z.owner)-len(z.apex)] + root
-	m := z.action(trigger, kind, data)
+	l := led{line: t.number}
+	l.mark, l.to = z.action(trigger, kind, data)
 	switch top := topLabel(trigger); {
 	case trigger == root && kind == "CNAME":
 		t.bad("rule for the zone itself, not for a name")
 	case trigger == root: // NS and the like: what every zone has
-	case m == 0:
+	case l.mark == 0:
 		z.meaningless(t, kind)
 	case top == "rpz-ip":
-		z.addresses(t, trigger, m)
+		z.addresses(t, trigger, l)
 	case top == "rpz-client-ip" || top == "rpz-nsdname" || top == "rpz-nsip":
 		t.skip(top + " trigger, unsupported")
 	case strings.HasPrefix(string(trigger), star):
-		z.below(t, trigger[len(star):], m)
+		z.below(t, trigger[len(star):], l)
 	default:
-		z.name(t, trigger, m&(listName|passName))
+		l.name, l.mark = trigger, l.mark&(listName|passName)
+		z.answer(t, l)
 	}
 }
 
 func (z *zone) meaningless(t *tally, kind string) {
-	if strings.Contains(forbiddenTypes, " "+kind+" ") {
+	switch {
+	case isDataType(kind):
+		t.skip(otherData)
+	case strings.Contains(forbiddenTypes, " "+kind+" "):
 		t.skip(forbidden)
-		return
+	default:
+		t.bad(notThis)
 	}
-	t.bad(notThis)
 }
 
-func (z *zone) below(t *tally, parent blocklist.Name, m mark) {
+func (z *zone) below(t *tally, parent blocklist.Name, l led) {
 	if parent == root {
 		t.skip("wildcard of everything, unsupported")
 		return
 	}
-	z.name(t, parent, m&(listBelow|passBelow))
+	l.name, l.mark = parent, l.mark&(listBelow|passBelow)
+	z.answer(t, l)
 }
 
-// action says what a record does: list its trigger, by whichever answer, or let it pass. It is 0 for what RPZ has no
-// meaning for.
-func (z *zone) action(trigger blocklist.Name, kind string, data []string) mark {
-	if kind != "CNAME" {
-		if isDataType(kind) {
-			return listDomain
+// action says what a record does: list its trigger, with the answer to, or let it pass. There is no mark for what lists nothing.
+func (z *zone) action(trigger blocklist.Name, kind string, data []string) (m mark, to destination) {
+	if kind == "CNAME" {
+		switch strings.ToLower(data[0]) {
+		case "rpz-passthru.", "rpz-tcp-only.", "rpz-passthru", "rpz-tcp-only":
+			return passDomain, to
+		case ".", "*.", "rpz-drop.", "rpz-drop":
+			return listDomain, to
 		}
-		return 0
 	}
-	switch strings.ToLower(strings.TrimSuffix(data[0], ".")) {
-	case "rpz-passthru", "rpz-tcp-only":
-		return passDomain
+	to, ok := recordDestination(kind, data[0])
+	switch {
+	case !ok || len(data) != 1:
+		return 0, to
+	case to.name == "":
+		return listDomain, to
+	case to.name == trigger || to.name == z.owner:
+		return passDomain, to // how early versions wrote rpz-passthru
 	}
-	if len(data) != 1 {
-		return 0
+	if to.name, ok = z.absolute(data[0]); !ok {
+		return 0, to
 	}
-	if to, err := blocklist.ParseName(data[0]); err == nil && (to == trigger || to == z.owner) {
-		return passDomain // how early versions wrote rpz-passthru
-	}
-	return listDomain
+	return listDomain, to
 }
 
 // dataTypes are the record types that may stand as local data; forbiddenTypes mean nothing in a policy zone.
@@ -256,7 +265,7 @@ func topLabel(n blocklist.Name) string {
 }
 
 // addresses reads an owner like 24.0.2.0.192.rpz-ip or 32.zz.db8.2001.rpz-ip.
-func (z *zone) addresses(t *tally, trigger blocklist.Name, m mark) {
+func (z *zone) addresses(t *tally, trigger blocklist.Name, l led) {
 	labels := strings.Split(trigger.String(), ".")
 	labels = labels[:len(labels)-1]
 	slices.Reverse(labels)
@@ -265,7 +274,8 @@ func (z *zone) addresses(t *tally, trigger blocklist.Name, m mark) {
 		t.bad("not an address")
 		return
 	}
-	z.ip(t, p, m&(listName|passName))
+	l.ips, l.mark = p, l.mark&(listName|passName)
+	z.answer(t, l)
 }
 
 // parseReversed reads the labels of an address, the right way round by now, and the length of the prefix behind them.

@@ -70,6 +70,7 @@ type tally struct {
 	things    int               // that were found: entries, and whatever was passed over
 	unusable  int               // things that are not of the format at all
 	skipped   []Skip
+	advice    string // what to do if nothing is listed, with what comes before it
 	refusal   string // why the list can't be used as a whole, found by the parser at its end
 	names     arena.Strings
 	wire      [blocklist.MaxName]byte // of the name that is being read
@@ -78,6 +79,11 @@ type tally struct {
 // add reports an entry.
 func (t *tally) add(e blocklist.Entry) {
 	t.things++
+	t.out = append(t.out, t.scoped(e))
+}
+
+// scoped returns an entry with the scope that names are to have.
+func (t *tally) scoped(e blocklist.Entry) blocklist.Entry {
 	if n, ok := e.Name(); ok && t.scope != 0 && t.scope != e.Scope {
 		attributes := e.Attributes
 		e = blocklist.DomainEntry(n)
@@ -86,7 +92,7 @@ func (t *tally) add(e blocklist.Entry) {
 		}
 		e.Attributes = attributes
 	}
-	t.out = append(t.out, e)
+	return e
 }
 
 // addName reports a name as text, as an entry made by its constructor.

@@ -1,9 +1,7 @@
 package formats
 
 import (
-	"net/netip"
 	"strings"
-	"unicode"
 
 	"github.com/argine-dns/argine/blocklist"
 )
@@ -45,58 +43,6 @@ func addTarget(t *tally, text string) {
 		return
 	}
 	t.addName(text, blocklist.DomainEntry)
-}
-
-// parseHosts reads an address and the names it is given. Only where the address leads nowhere are the names listed.
-func parseHosts(t *tally, line string) {
-	text := cutComment(line)
-	if text == "" {
-		return
-	}
-	first, names := text, ""
-	if i := strings.IndexFunc(text, unicode.IsSpace); i >= 0 {
-		first, names = text[:i], text[i:]
-	}
-	address, err := netip.ParseAddr(first)
-	if err != nil || names == "" {
-		t.bad(notThis)
-		return
-	}
-	for name := range strings.FieldsSeq(names) {
-		switch {
-		case ownName(name):
-			t.skip("name of the machine itself")
-		case !leadsNowhere(address):
-			t.skip("points to another address, not blocked")
-		default:
-			t.addName(name, blocklist.HostEntry)
-		}
-	}
-}
-
-// leadsNowhere tells whether an address stands for "no such host".
-func leadsNowhere(a netip.Addr) bool {
-	a = a.Unmap()
-	return a.IsUnspecified() || a.IsLoopback()
-}
-
-// ownName tells whether a name in a hosts file is one that every machine gives itself.
-func ownName(name string) bool {
-	name = strings.TrimSuffix(name, ".")
-	if !strings.Contains(name, ".") {
-		return true
-	}
-	if name[0] == 'l' || name[0] == 'L' {
-		switch strings.ToLower(name) {
-		case "localhost.localdomain", "localhost4.localdomain4", "localhost6.localdomain6":
-			return true
-		}
-	}
-	if !endsInDigit(name) && !strings.Contains(name, ":") { // most names end here, before an error is built
-		return false
-	}
-	_, err := netip.ParseAddr(name)
-	return err == nil
 }
 
 // ownMagic begins the lists that Write makes of our own lines, so that they are known again.

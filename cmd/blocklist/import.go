@@ -18,6 +18,7 @@ import (
 // input is a list in any format.
 type input struct {
 	format, scope, zone string
+	stopPage            []string
 }
 
 // flags adds the flags that say how to read it; name is that of the format's flag.
@@ -25,6 +26,7 @@ func (in *input) flags(cmd *cobra.Command, name string) {
 	cmd.Flags().StringVar(&in.format, name, string(formats.Auto), "the `format`: "+list(formats.Readable()))
 	cmd.Flags().StringVar(&in.scope, "scope", "", "read names as `domain` or host, against the format's own meaning")
 	cmd.Flags().StringVar(&in.zone, "zone-origin", "", "the `name` of an RPZ zone whose file does not say it")
+	cmd.Flags().StringSliceVar(&in.stopPage, "stop-page", nil, "the `address` or name to which the list's author leads names that are blocked")
 }
 
 func list(all []formats.Format) string {
@@ -37,7 +39,7 @@ func list(all []formats.Format) string {
 
 // open opens a list in a file, or on standard input for "-".
 func (in *input) open(a *app, path string) (*formats.Reader, func(), error) {
-	o := formats.Options{Origin: in.zone, Name: path}
+	o := formats.Options{Origin: in.zone, StopPage: in.stopPage, Name: path}
 	var err error
 	if o.Format, err = formats.Parse(in.format); err != nil {
 		return nil, nil, usage("%w", err)

@@ -1,0 +1,61 @@
+package formats
+
+import (
+	"strings"
+)
+
+// dnsmasq reads the settings of dnsmasq that concern names.
+type dnsmasq struct{ *held }
+
+func (d dnsmasq) line(t *tally, text string) {
+	text = cutComment(text)
+	if text == "" {
+		return
+	}
+	key, value, _ := strings.Cut(text, "=")
+	key, value = strings.TrimSpace(key), strings.TrimSpace(value)
+	names, isNames := strings.CutPrefix(value, "/")
+	switch {
+	case !isSetting(key):
+		t.bad(notThis)
+	case !isNames || key != "address" && key != "server" && key != "local":
+		t.skip(otherSetting)
+	default:
+		d.names(t, key, strings.Split(names, "/"))
+	}
+}
+
+// names reads the names between slashes; what follows the last slash says what becomes of them.
+func (d dnsmasq) names(t *tally, key string, fields []string) {
+	if len(fields) < 2 {
+		t.bad(notThis)
+		return
+	}
+	m, to := dnsmasqAction(key, fields[len(fields)-1])
+	for _, text := range fields[:len(fields)-1] {
+		switch text = strings.TrimLeft(text, "."); {
+		case text == "" || strings.ContainsAny(text, "*#"):
+			t.skip(patternRule)
+		default:
+			d.text(t, text, m, to)
+		}
+	}
+}
+
+// dnsmasqAction reads what becomes of names: a server gives the true answer, an address is the answer.
+func dnsmasqAction(key, value string) (mark, destination) {
+	to, err := parseDestination(value)
+	switch {
+	case value == "" || key == "address" && value == "#":
+		return listDomain, destination{}
+	case key == "address" && err == nil && to.addr.IsValid():
+		return listDomain, to
+	default:
+		return passDomain, destination{}
+	}
+}
+
+// isSetting reports whether key may be the name of a setting in a configuration file.
+func isSetting(key string) bool {
+	return key != "" && strings.Trim(key, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+}

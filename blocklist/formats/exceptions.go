@@ -1,0 +1,134 @@
+package formats
+
+import (
+	"path"
+	"regexp"
+	"strings"
+)
+
+const (
+	noName       = "exception that names no domain, unsupported"
+	forSomeCases = "exception for some cases only, unsupported"
+	fitsNames    = "exception by a pattern, kept for the listed names that it fits, not below them"
+)
+
+// maxPatterns is how many exceptions of a list may be patterns: each is compared with every name that is listed.
+const maxPatterns = 200
+
+// hostPattern is what the pattern of an exception says of host names.
+type hostPattern struct {
+	text  string // lower case; asterisks in it stand for anything
+	first bool   // it begins where the host name does
+	label bool   // it begins where a label does
+	open  bool   // more may follow in the host name
+	rest  string // what stands behind the host name
+}
+
+// parseHostPattern reads ||text, |text, ://text, http://text and text. One of ^/:?| ends the host name.
+func parseHostPattern(pattern string) hostPattern {
+	text, label := strings.CutPrefix(pattern, "||")
+	text, first := strings.CutPrefix(text, "|")
+	if _, host, ok := strings.Cut(text, "://"); ok {
+		text, first = host, true
+	}
+	p := hostPattern{text: strings.ToLower(text), label: label, first: first && !label, open: true}
+	if i := strings.IndexAny(p.text, "^/:?|"); i >= 0 {
+		p.text, p.rest, p.open = p.text[:i], p.text[i+1:], false
+	}
+	if host := strings.TrimRight(p.text, "*"); host != p.text {
+		p.text, p.open = host, true
+	}
+	if host := strings.TrimLeft(p.text, "*"); host != p.text {
+		p.text, p.first, p.label = host, false, false
+	}
+	return p
+}
+
+// isName reports whether the pattern is a host name, with those below it or not.
+func (p *hostPattern) isName() bool {
+	return (p.first || p.label) && !p.open && !strings.Contains(p.text, "*")
+}
+
+// fits returns a function that reports whether a host name fits.
+func (p *hostPattern) fits() func(name string) bool {
+	glob, before := p.text, ""
+	switch {
+	case p.label:
+		glob, before = "*."+glob, "."
+	case !p.first:
+		glob = "*" + glob
+	}
+	if p.open {
+		glob += "*"
+	}
+	return func(name string) bool {
+		ok, err := path.Match(glob, before+name)
+		return ok && err == nil
+	}
+}
+
+// except does what an exception says. One for some cases is one for all of them: what is said to be allowed sometimes can't be
+// listed. In an allow file, where it would be an entry, it is none.
+func (a *adblock) except(t *tally, e *exception) {
+	name, whole := wholeName(e.pattern)
+	p := parseHostPattern(e.pattern)
+	always := (whole || p.isName() && (p.rest == "" || p.rest == "|")) && (e.modifiers == "" || e.modifiers == "important")
+	switch {
+	case a.allow && !always:
+		t.skip(forSomeCases)
+	case whole:
+		a.target(t, name, passDomain)
+	case len(e.pattern) > 2 && e.pattern[0] == '/' && strings.HasSuffix(e.pattern, "/"):
+		a.exceptExpression(t, e.pattern[1:len(e.pattern)-1])
+	case strings.Trim(p.text, ".*-_") == "":
+		t.skip(noName)
+	case p.isName() && p.first:
+		a.target(t, p.text, passName)
+	case p.isName():
+		a.target(t, p.text, passDomain)
+	default:
+		a.exceptPattern(t, &p)
+	}
+}
+
+// exceptPattern keeps an exception for names that end in a text or have an asterisk in it. The names that it fits are no entries, nor
+// are the domains that have such names below them, as far as it says which those are.
+func (a *adblock) exceptPattern(t *tally, p *hostPattern) {
+	if strings.Trim(p.text, "abcdefghijklmnopqrstuvwxyz0123456789-_.*") != "" {
+		t.skip(noName)
+		return
+	}
+	a.addPattern(t, p.fits())
+	end := p.text[strings.LastIndexByte(p.text, '*')+1:]
+	_, parent, _ := strings.Cut(end, ".")
+	n, labels := t.hostName(parent)
+	switch several := strings.Contains(p.text, "*"); {
+	case p.open && p.label && !several: // what looks like a name, and may be meant to be one
+		a.text(t, p.text, passDomain, destination{})
+	case p.open || labels == 0 || several && labels == 1:
+		t.skip(fitsNames)
+	case several: // an asterisk stands for dots, too
+		remember(a.passes, n, passBelow, t.number)
+		fallthrough
+	default:
+		t.skip(excepted)
+		remember(a.passes, star+n, passBelow, t.number)
+	}
+}
+
+func (a *adblock) exceptExpression(t *tally, expression string) {
+	re, err := regexp.Compile("(?i)" + expression)
+	if err != nil {
+		t.skip("exception by an expression that can't be read, unsupported")
+		return
+	}
+	t.skip(fitsNames)
+	a.addPattern(t, re.MatchString)
+}
+
+func (a *adblock) addPattern(t *tally, fits func(name string) bool) {
+	if a.fits = append(a.fits, fits); len(a.fits) > maxPatterns {
+		a.fits = nil
+		t.refusal = "more than 200 exceptions by patterns in it"
+	}
+}

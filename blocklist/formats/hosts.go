@@ -1,0 +1,83 @@
+package formats
+
+import (
+	"net/netip"
+	"strings"
+	"unicode"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// hosts reads addresses and the names that they are given (hosts(5)). Names are listed where the address leads nowhere, or to the stop
+// page of the list; those of other addresses are kept until it is known whether theirs is that.
+type hosts struct{ answers }
+
+func (h *hosts) line(t *tally, line string) {
+	text, _, _ := strings.Cut(line, "#")
+	if text = strings.TrimSpace(text); text == "" {
+		return
+	}
+	first, names := text, ""
+	if i := strings.IndexFunc(text, unicode.IsSpace); i >= 0 {
+		first, names = text[:i], text[i:]
+	}
+	address, err := netip.ParseAddr(first)
+	if err != nil || names == "" {
+		t.bad(notThis)
+		return
+	}
+	to := destination{addr: address.Unmap()}
+	for name := range strings.FieldsSeq(names) {
+		if ownName(name) {
+			t.skip("name of the machine itself")
+		} else {
+			h.name(t, name, to)
+		}
+	}
+}
+
+func (h *hosts) name(t *tally, name string, to destination) {
+	before := len(t.out)
+	t.addName(name, blocklist.HostEntry)
+	if len(t.out) == before {
+		return
+	}
+	if h.blocks(to) {
+		h.kinds[to.kind()]++
+		return
+	}
+	n, _ := t.out[before].Name()
+	h.lead(led{name: n, to: to, line: t.number})
+	t.out = t.out[:before]
+}
+
+func (h *hosts) end(t *tally, yield func(blocklist.Entry) bool) {
+	stop := h.stopPages()
+	for _, l := range h.led {
+		if !stop[l.to] {
+			t.note(elsewhere, l.line)
+		} else if !yield(t.scoped(blocklist.HostEntry(l.name))) {
+			return
+		}
+	}
+	h.advise(t)
+}
+
+// ownName reports whether a name in a hosts file is one that every machine gives itself.
+func ownName(name string) bool {
+	name = strings.TrimSuffix(name, ".")
+	if !strings.Contains(name, ".") {
+		return true
+	}
+	if name[0] == 'l' || name[0] == 'L' {
+		switch strings.ToLower(name) {
+		case "localhost.localdomain", "localhost4.localdomain4", "localhost6.localdomain6":
+			return true
+		}
+	}
+	if !endsInDigit(name) && !strings.Contains(name, ":") { // most names end here, before an error is built
+		return false
+	}
+	_, err := netip.ParseAddr(name)
+	return err == nil
+}

@@ -1,0 +1,132 @@
+package formats
+
+import (
+	"net/netip"
+	"strings"
+
+	"golang.org/x/net/publicsuffix"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// elsewhere is what becomes of a name that a list sends to something that works: safe search, a printer at home.
+const elsewhere = "leads to another address or name, not blocked"
+
+// destination is where a list leads a name: an address, another name, or, if neither is set, nowhere.
+type destination struct {
+	addr netip.Addr
+	name blocklist.Name
+}
+
+// parseDestination reads an address or a name.
+func parseDestination(text string) (destination, error) {
+	if a, err := netip.ParseAddr(text); err == nil {
+		return destination{addr: a.Unmap()}, nil
+	}
+	n, err := blocklist.ParseName(text)
+	return destination{name: n}, err
+}
+
+// nowhere reports whether a destination stands for "no such host": an unspecified or loopback address, or a name that has no
+// other (RFC 6761, sections 6.3 and 6.4).
+func (d destination) nowhere() bool {
+	if d.addr.IsValid() {
+		a := d.addr.Unmap()
+		return a.IsUnspecified() || a.IsLoopback()
+	}
+	top := topLabel(d.name)
+	return top == "" || top == "localhost" || top == "invalid"
+}
+
+// kind counts destinations apart that one name may have beside each other.
+func (d destination) kind() int {
+	switch {
+	case !d.addr.IsValid():
+		return 0
+	case d.addr.Is4():
+		return 1
+	default:
+		return 2
+	}
+}
+
+// led is what a line leads to a destination: a name, or else addresses.
+type led struct {
+	name blocklist.Name
+	ips  netip.Prefix
+	to   destination
+	mark mark // what is listed if that is the stop page
+	line int
+}
+
+// answers keeps what leads somewhere. Only at the end it is known whether nearly all of the list leads to the same address: then that
+// is where the list's author shows that a name is blocked.
+type answers struct {
+	named map[destination]bool // the stop pages that the caller named
+	led   []led
+	count map[destination]int
+	kinds [3]int // lines that list or lead, by the kind of their destination
+}
+
+// blocks reports whether a line that leads to a destination lists, as far as is known yet.
+func (a *answers) blocks(to destination) bool { return to.nowhere() || a.named[to] }
+
+// lead keeps what leads to a destination that may be the stop page.
+func (a *answers) lead(l led) {
+	if a.count == nil {
+		a.count = map[destination]int{}
+	}
+	a.led = append(a.led, l)
+	a.count[l.to]++
+	a.kinds[l.to.kind()]++
+}
+
+// How many lines must share an address, and which part of all lines, to take it for the stop page.
+const (
+	sharedLines = 3
+	sharedPart  = 0.9
+)
+
+// stopPages returns the addresses that nearly all lines share. Private ones are those of a network's own machines.
+func (a *answers) stopPages() map[destination]bool {
+	out := map[destination]bool{}
+	for to, n := range a.count {
+		total := a.kinds[0] + a.kinds[to.kind()]
+		if to.addr.IsGlobalUnicast() && !to.addr.IsPrivate() && len(a.named) == 0 &&
+			n >= sharedLines && float64(n) >= sharedPart*float64(total) && a.manyOwners(to) {
+			out[to] = true
+		}
+	}
+	return out
+}
+
+// manyOwners reports whether the names that lead to an address are of different owners, as far as the labels before their public
+// suffixes tell: all names of one search engine lead to the address of its safe search.
+func (a *answers) manyOwners(to destination) bool {
+	names, owners := map[blocklist.Name]bool{}, map[string]bool{}
+	for _, l := range a.led {
+		if l.to == to && !names[l.name] {
+			name := l.name.String()
+			suffix, _ := publicsuffix.PublicSuffix(name)
+			name = strings.TrimSuffix(strings.TrimSuffix(name, suffix), ".")
+			names[l.name], owners[name[strings.LastIndexByte(name, '.')+1:]] = true, true
+		}
+	}
+	return len(owners)*2 > len(names)
+}
+
+// advise says what to do where nothing is listed, because all of it leads somewhere.
+func (a *answers) advise(t *tally) {
+	var most destination
+	for to, n := range a.count {
+		if n > a.count[most] {
+			most = to
+		}
+	}
+	switch {
+	case most.addr.IsValid():
+		t.advice = "; if " + most.addr.String() + " is the list's stop page, name it (--stop-page, stop_page:)"
+	case most.name != "":
+		t.advice = "; if " + most.name.String() + " is the list's stop page, name it (--stop-page, stop_page:)"
+	}
+}

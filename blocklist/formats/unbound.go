@@ -1,0 +1,94 @@
+package formats
+
+import (
+	"net/netip"
+	"strings"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// otherData is what becomes of a record that gives a name neither an address nor another name.
+const otherData = "data of other types, not blocked"
+
+// unbound reads the settings of unbound that concern names.
+type unbound struct{ *held }
+
+func (u unbound) line(t *tally, text string) {
+	text = cutComment(text)
+	if text == "" {
+		return
+	}
+	key, value, ok := strings.Cut(text, ":")
+	fields := strings.Fields(strings.NewReplacer(`"`, " ", `'`, " ").Replace(value))
+	switch {
+	case !ok || !isSetting(key):
+		t.bad(notThis)
+	case key == "local-zone" && len(fields) == 2:
+		u.zone(t, fields[0], fields[1])
+	case key == "local-data" && len(fields) >= 3:
+		u.data(t, fields[0], fields[1:])
+	case key == "local-zone" || key == "local-data":
+		t.bad(notThis)
+	case len(fields) > 0: // else it begins a section
+		t.skip(otherSetting)
+	}
+}
+
+// zone reads a local-zone by its type: whether names in it get their true answer.
+func (u unbound) zone(t *tally, name, kind string) {
+	switch kind {
+	case "deny", "refuse", "static", "inform_deny", "always_nxdomain", "always_refuse", "always_deny", "always_nodata", "always_null":
+		u.text(t, name, listDomain, destination{})
+	case "redirect", "inform_redirect": // its local-data says where to
+		u.redirect(t, name)
+	case "transparent": // only its local-data has another answer
+		u.text(t, name, passBelow, destination{})
+	case "typetransparent", "inform", "always_transparent", "nodefault", "noview", "block_a", "ipset":
+		u.text(t, name, passDomain, destination{})
+	default:
+		t.bad(notThis)
+	}
+}
+
+// redirect keeps a zone without an answer of its own.
+func (u unbound) redirect(t *tally, text string) {
+	n, labels := t.hostName(text)
+	if labels == 0 {
+		t.bad(notName)
+		return
+	}
+	u.name(t, n, listDomain)
+}
+
+// data reads a record: time to live and class may be left out.
+func (u unbound) data(t *tally, name string, fields []string) {
+	for len(fields) > 0 && (isTTL(fields[0]) || strings.EqualFold(fields[0], "IN")) {
+		fields = fields[1:]
+	}
+	if len(fields) < 2 {
+		t.bad(notThis)
+		return
+	}
+	to, ok := recordDestination(strings.ToUpper(fields[0]), fields[1])
+	switch {
+	case ok:
+		u.text(t, name, listName, to)
+	case isDataType(strings.ToUpper(fields[0])):
+		t.skip(otherData)
+	default:
+		t.bad(notThis)
+	}
+}
+
+// recordDestination returns where a record leads its owner, if it is of a type that does.
+func recordDestination(kind, data string) (to destination, ok bool) {
+	a, errAddr := netip.ParseAddr(data)
+	n, errName := blocklist.ParseName(data)
+	switch kind {
+	case "A", "AAAA":
+		return destination{addr: a.Unmap()}, errAddr == nil && a.Is4() == (kind == "A")
+	case "CNAME":
+		return destination{name: n}, errName == nil
+	}
+	return to, false
+}
