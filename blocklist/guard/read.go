@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
 // Limits on the files of names.
@@ -75,6 +76,13 @@ func readLines(r io.Reader, do func(line string) error) error {
 	for scan.Scan() {
 		number++
 		line := strings.TrimSpace(scan.Text())
+		if number == 1 {
+			text, err := utf8text.Decode([]byte(line))
+			if err != nil {
+				return err
+			}
+			line = strings.TrimSpace(string(text))
+		}
 		if line == "" || line[0] == '#' {
 			continue
 		}

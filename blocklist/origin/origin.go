@@ -26,6 +26,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
 // Names within the folder of an origin.
@@ -109,6 +110,10 @@ func (o *Origin) lock(ctx context.Context, path string) (io.Closer, error) {
 // name this origin's online key. To do it again with the same root is fine; newer roots come with pushes. It returns the
 // list's name.
 func (o *Origin) Trust(root []byte) (list string, err error) {
+	root, err = utf8text.Decode(root)
+	if err != nil {
+		return "", fmt.Errorf("trusting a root: %w", err)
+	}
 	r, err := trust.OpenRoot(root)
 	if err != nil {
 		return "", fmt.Errorf("trusting a root: %w", err)

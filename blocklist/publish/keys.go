@@ -16,6 +16,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
 // Limits on key files that are read.
@@ -106,6 +107,9 @@ func LoadKey(path string, passphrase func() (string, error)) (crypto.Signer, err
 	defer f.Close() //nolint:errcheck // it was only read
 	content, err := readAtMost(f, maxKeyFile)
 	if err != nil {
+		return nil, fmt.Errorf("reading the key %s: %w", path, err)
+	}
+	if content, err = utf8text.Decode(content); err != nil {
 		return nil, fmt.Errorf("reading the key %s: %w", path, err)
 	}
 	if bytes.HasPrefix(content, []byte(armor.Header)) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
 // MaxKeys is how many subscribers' keys a list may have.
@@ -29,8 +30,12 @@ func (k Keys) Verifier(name string, hash uint32) (note.Verifier, error) {
 
 // ParseKeys reads public keys as text, one a line, as 'blocklist keygen' writes them. No two may have the same name.
 func ParseKeys(text string) (Keys, error) {
+	decoded, err := utf8text.Decode([]byte(text))
+	if err != nil {
+		return nil, fmt.Errorf("keys of subscribers: %w", err)
+	}
 	keys := Keys{}
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(string(decoded)) {
 		if line = strings.TrimSpace(line); line == "" {
 			continue
 		}
@@ -60,6 +65,11 @@ func ParseKey(line string) (note.Verifier, error) {
 
 // ParseSigner reads a subscriber's private key, the content of a key file that has no passphrase.
 func ParseSigner(text string) (note.Signer, error) {
+	decoded, err := utf8text.Decode([]byte(text))
+	if err != nil {
+		return nil, fmt.Errorf("receipt key: %w", err)
+	}
+	text = strings.TrimSpace(string(decoded))
 	if strings.HasPrefix(text, "-----BEGIN AGE ENCRYPTED FILE") {
 		return nil, fmt.Errorf("receipt key: %w: it has a passphrase, which nobody is there to type; make one with 'blocklist keygen --no-passphrase'",
 			blocklist.ErrMalformed)
@@ -67,5 +77,5 @@ func ParseSigner(text string) (note.Signer, error) {
 	if _, _, err := trust.ParsePrivateKey(text); err != nil {
 		return nil, fmt.Errorf("receipt key: %w", err)
 	}
-	return note.NewSigner(strings.TrimSpace(text))
+	return note.NewSigner(text)
 }

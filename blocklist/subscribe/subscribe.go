@@ -30,6 +30,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/guard"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
 // Config of a subscription. List, Root and Origins are needed.
@@ -156,9 +157,27 @@ func (s *Subscription) init() (err error) {
 	return nil
 }
 
+// ReadRoot returns for which list a root is, and whether that is confidential. It believes what the root says of itself: [New]
+// is what verifies it.
+func ReadRoot(root []byte) (list string, confidential bool, err error) {
+	text, err := utf8text.Decode(root)
+	if err != nil {
+		return "", false, fmt.Errorf("reading the root: %w", err)
+	}
+	r, err := trust.ParseRoot(text)
+	if err != nil {
+		return "", false, fmt.Errorf("reading the root: %w", err)
+	}
+	return r.Spec().List, r.Spec().Confidential, nil
+}
+
 // begin decides between the configured root and the one that was followed so far.
 func (s *Subscription) begin() error {
-	pin, err := trust.OpenRoot(s.c.Root)
+	text, err := utf8text.Decode(s.c.Root)
+	if err != nil {
+		return fmt.Errorf("the configured root: %w", err)
+	}
+	pin, err := trust.OpenRoot(text)
 	if err != nil {
 		return fmt.Errorf("the configured root: %w", err)
 	}

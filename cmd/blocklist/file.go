@@ -2,10 +2,42 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
+
+	"github.com/argine-dns/argine/blocklist"
 )
+
+// maxRoot is more than any root has.
+const maxRoot = 64 << 10
+
+// readAtMost reads a small file.
+func readAtMost(path string, limit int64) ([]byte, error) {
+	if err := notURL(path); err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("reading %s: %w: it is not a regular file", path, blocklist.ErrMalformed)
+	case info.Size() > limit:
+		return nil, fmt.Errorf("reading %s: %w: it has %d bytes, at most %d are read", path, blocklist.ErrTooLarge, info.Size(), limit)
+	}
+	return os.ReadFile(path)
+}
+
+// notURL refuses a URL in the place of a file.
+func notURL(path string) error {
+	if !strings.Contains(path, "://") {
+		return nil
+	}
+	return withHint(fmt.Errorf("reading %q: %w: it is a URL, and a file is needed", path, blocklist.ErrMalformed), "download it, then name the file")
+}
 
 // writeFile writes a file; path has the old content or the new.
 func writeFile(path string, write func(io.Writer) error) error {

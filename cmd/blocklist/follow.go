@@ -100,7 +100,7 @@ func (f *following) subscribe(store *blocklist.Store, log *slog.Logger) (all []*
 		if c.Root, err = readAtMost(path, maxRoot); err != nil {
 			return nil, err
 		}
-		if c.List, err = listOf(c.Root); err != nil {
+		if c.List, _, err = subscribe.ReadRoot(c.Root); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 		s, err := subscribe.New(store, c)

@@ -64,6 +64,9 @@ func (a *app) openInput(path string) (r io.Reader, done func(), err error) {
 	if path == "-" {
 		return a.stdin, func() {}, nil
 	}
+	if err := notURL(path); err != nil {
+		return nil, nil, err
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, nil, err

@@ -2,18 +2,17 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist/origin"
+	"github.com/argine-dns/argine/blocklist/subscribe"
 )
 
 func (a *app) origin() *cobra.Command {
@@ -91,8 +90,7 @@ the officers named in it decide.`,
 			if err != nil {
 				return err
 			}
-			var says rootSays
-			if err := json.Unmarshal(root, &says); err == nil && says.Signed.Confidential {
+			if _, confidential, err := subscribe.ReadRoot(root); err == nil && confidential {
 				a.say("%s is confidential: it comes encrypted, and nothing in the clear is taken for it", list)
 			}
 			a.say("%s takes pushes for %s", args[0], list)
@@ -171,19 +169,4 @@ func ignore(err, harmless error) error {
 		return nil
 	}
 	return err
-}
-
-// maxRoot is more than any root has.
-const maxRoot = 64 << 10
-
-// readAtMost reads a small file.
-func readAtMost(path string, limit int64) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err == nil && info.Size() > limit {
-		err = fmt.Errorf("reading %s: it has %d bytes, more than %d", path, info.Size(), limit)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return os.ReadFile(path)
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -57,7 +56,7 @@ A confidential list opens with --identity: the file that "keygen --subscriber" h
 }
 
 func (a *app) runPull(ctx context.Context, c subscribe.Config, dir string) (err error) {
-	if c.List, err = listOf(c.Root); err != nil {
+	if c.List, _, err = subscribe.ReadRoot(c.Root); err != nil {
 		return err
 	}
 	store, err := blocklist.Open(filepath.Join(dir, pulledStore), blocklist.Options{})
@@ -89,23 +88,6 @@ func (a *app) runPull(ctx context.Context, c subscribe.Config, dir string) (err 
 		a.say("on top of it: %s, in %s alone", plural(uint64(status.Urgent), "urgent order", "urgent orders"), pulledStore)
 	}
 	return nil
-}
-
-// rootSays is what a root says of its list. Whether it is to be believed is for others to find out.
-type rootSays struct {
-	Signed struct {
-		List         string `json:"x-argine-list"`
-		Confidential bool   `json:"x-argine-confidential"`
-	} `json:"signed"`
-}
-
-// listOf reads which list a root is for.
-func listOf(root []byte) (string, error) {
-	var says rootSays
-	if err := json.Unmarshal(root, &says); err != nil {
-		return "", fmt.Errorf("reading the root: %w: %w", blocklist.ErrMalformed, err)
-	}
-	return says.Signed.List, blocklist.CheckListName(says.Signed.List)
 }
 
 // writeEntries writes entries, one a line.

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
 // maxKeyName is the longest name of a key's holder, in bytes.
@@ -25,10 +26,14 @@ type Key struct {
 	Public ed25519.PublicKey
 }
 
-// ParseKey reads the text form of a public key: one line, white space around it ignored. It fails with
+// ParseKey reads the text form of a public key: one line, white space around it and a byte order mark ignored. It fails with
 // [blocklist.ErrMalformed], for a private key too.
 func ParseKey(text string) (Key, error) {
-	text = strings.TrimSpace(text)
+	decoded, err := utf8text.Decode([]byte(text))
+	if err != nil {
+		return Key{}, fmt.Errorf("public key: %w", err)
+	}
+	text = strings.TrimSpace(string(decoded))
 	if strings.HasPrefix(text, "PRIVATE+KEY+") || strings.Contains(text, "ENCRYPTED") {
 		return Key{}, malformed("public key", "this is a private key; keep it secret and give the .pub file instead")
 	}
@@ -62,7 +67,11 @@ func (k Key) Holder() string { return k.Name }
 
 // ParsePrivateKey reads a private key of signed notes, PRIVATE+KEY+name+hash+base64. Its error does not repeat the text.
 func ParsePrivateKey(text string) (Key, ed25519.PrivateKey, error) {
-	text = strings.TrimSpace(text)
+	decoded, err := utf8text.Decode([]byte(text))
+	if err != nil {
+		return Key{}, nil, fmt.Errorf("private key: %w", err)
+	}
+	text = strings.TrimSpace(string(decoded))
 	if _, err := note.NewSigner(text); err != nil {
 		return Key{}, nil, malformed("private key", "it must be one line of the form PRIVATE+KEY+name+hash+base64")
 	}

@@ -11,6 +11,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
 // Limits on who may subscribe to a confidential list, and on the files with its key, in bytes.
@@ -47,9 +48,26 @@ type Recipient struct {
 // String returns the text form, age1...
 func (r Recipient) String() string { return r.text }
 
+// trimmedLines decodes text for a parser that takes no blanks around what a line holds.
+func trimmedLines(text []byte) (io.Reader, error) {
+	decoded, err := utf8text.Decode(text)
+	if err != nil {
+		return nil, err
+	}
+	lines := bytes.Split(decoded, []byte("\n"))
+	for i, line := range lines {
+		lines[i] = bytes.TrimSpace(line)
+	}
+	return bytes.NewReader(bytes.Join(lines, []byte("\n"))), nil
+}
+
 // ParseRecipient reads a recipient of age: age1..., alone in the text but for lines that are empty or begin with #.
 func ParseRecipient(text string) (r Recipient, err error) {
-	all, err := age.ParseRecipients(strings.NewReader(text))
+	lines, err := trimmedLines([]byte(text))
+	if err != nil {
+		return r, fmt.Errorf("recipient: %w", err)
+	}
+	all, err := age.ParseRecipients(lines)
 	if err != nil || len(all) != 1 {
 		return r, malformed("recipient", "it must be one line, age1... or age1pq1...; blocklist keygen --subscriber makes a key pair")
 	}
@@ -115,7 +133,11 @@ func ParseIdentities(text []byte) (Identities, error) {
 	if len(text) > maxIdentities {
 		return nil, fmt.Errorf("identity: %w: %d bytes, the limit is %d", blocklist.ErrTooLarge, len(text), maxIdentities)
 	}
-	all, err := age.ParseIdentities(bytes.NewReader(text))
+	lines, err := trimmedLines(text)
+	if err != nil {
+		return nil, fmt.Errorf("identity: %w", err)
+	}
+	all, err := age.ParseIdentities(lines)
 	if err != nil {
 		return nil, malformed("identity", "it must be a file of age identities, AGE-SECRET-KEY-... one a line; blocklist keygen --subscriber makes one")
 	}

@@ -1,0 +1,26 @@
+package utf8text_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/utf8text"
+)
+
+func TestDecode(t *testing.T) {
+	for text, want := range map[string]string{
+		"key\n": "key\n", "\ufeffkey\r\n": "key\r\n", "": "", "\ufeff": "", "a\r\nb": "a\r\nb", "key\ufeff": "key\ufeff",
+	} {
+		got, err := utf8text.Decode([]byte(text))
+		require.NoError(t, err, text)
+		assert.Equal(t, want, string(got), text)
+	}
+	for _, text := range []string{"\xff\xfek\x00e\x00", "\xfe\xff\x00k\x00e", "k\x00e\x00y\x00", "\xff\xfe"} {
+		_, err := utf8text.Decode([]byte(text))
+		assert.ErrorIs(t, err, blocklist.ErrMalformed, "%q", text)
+		assert.ErrorContains(t, err, "UTF-16", "%q", text)
+	}
+}
