@@ -24,7 +24,7 @@ type push struct {
 	list    string
 	roots   [][]byte
 	root    *trust.Root
-	urgent  []byte // what is published of urgent orders with it
+	urgent  orders // what is published of urgent orders with it
 	targets []byte
 	spec    trust.TargetsSpec
 	here    map[string]trust.File // files that the origin has published and still has, by path
@@ -115,13 +115,19 @@ func (o *Origin) check(list string, b *trust.Bundle) (*push, error) {
 }
 
 // checkUrgent verifies urgent orders, which may not go back. Without new ones the old ones stay: subscribers miss them else.
+// Those for a release before this one are void, and so no reason to refuse it.
 func (p *push) checkUrgent(st *state, next []byte) error {
 	p.urgent = st.urgent
-	if len(next) == 0 || bytes.Equal(next, st.urgent) {
+	if len(next) == 0 || bytes.Equal(next, st.urgent.doc) {
 		return nil
 	}
-	spec, err := trust.OpenNewUrgent(p.root, st.urgent, next, nil)
-	if err != nil {
+	spec, _, err := trust.Chain{Targets: p.targets, Urgent: st.urgent.doc}.TakeUrgent(p.root, next)
+	switch {
+	case errors.Is(err, blocklist.ErrRollback) && trust.UrgentSerial(spec.Version) < uint64(p.spec.Version):
+		return nil
+	case errors.Is(err, blocklist.ErrRollback):
+		return &trust.OrdersError{Held: st.urgent.doc, Err: err}
+	case err != nil:
 		return err
 	}
 	limit := time.Now().Add(p.root.Spec().Urgent.Longest() + clockSkew)
@@ -130,10 +136,7 @@ func (p *push) checkUrgent(st *state, next []byte) error {
 			return fmt.Errorf("urgent orders: %w: %q would last until %s", blocklist.ErrUntrusted, e.Target(), e.Expires.Format(time.RFC3339))
 		}
 	}
-	if spec.Serial > uint64(p.spec.Version) {
-		return fmt.Errorf("urgent orders: %w: they are for serial %d, the newest is %d", blocklist.ErrUntrusted, spec.Serial, p.spec.Version)
-	}
-	p.urgent, p.done = next, false
+	p.urgent, p.done = orders{next, spec.Version}, false
 	return nil
 }
 
@@ -212,10 +215,9 @@ func (o *Origin) commit(p *push, b *trust.Bundle, work *work) error {
 	if err := o.publish(st, p.root, p.targets, p.urgent); err != nil {
 		return err
 	}
-	orders, _ := trust.ParseUrgent(p.urgent) // its version is 0 where there are none
-	o.news.announce(p.list, news{p.spec.Version, orders.Version})
+	o.news.announce(p.list, news{p.spec.Version, p.urgent.version})
 	o.o.Log.Info("published", slog.String("list", p.list), slog.Int64("serial", p.spec.Version), slog.Int64("root", p.root.Version()))
-	if err := st.removeOld(); err != nil {
+	if err := st.removeOld(p.urgent); err != nil {
 		o.o.Log.Warn("removing old releases", slog.String("list", p.list), slogErr(err))
 	}
 	return nil
@@ -227,10 +229,9 @@ func (st *state) writeDocuments(p *push) error {
 	for i, root := range p.roots {
 		docs[trust.RootName(int64(i)+1)] = root
 	}
-	urgent := ""
-	if spec, err := trust.ParseUrgent(p.urgent); err == nil {
-		urgent = trust.UrgentName(spec.Version)
-		docs[urgent] = p.urgent
+	urgent := trust.UrgentName(p.urgent.version)
+	if len(p.urgent.doc) > 0 {
+		docs[urgent] = p.urgent.doc
 	}
 	for name, b := range docs {
 		_, err := os.Stat(st.path(name))

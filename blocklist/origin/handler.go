@@ -63,6 +63,12 @@ func (o *Origin) servePush(w http.ResponseWriter, r *http.Request) {
 	}
 	_, _ = io.CopyN(io.Discard, body, maxDrain)
 	_ = control.SetWriteDeadline(time.Now().Add(stall))
+	if held := (*trust.OrdersError)(nil); errors.As(err, &held) {
+		w.Header().Set("Content-Type", trust.OrdersType)
+		w.WriteHeader(http.StatusConflict)
+		_, _ = w.Write(held.Held) // the pusher may be gone
+		return
+	}
 	if err != nil {
 		code, text := answer(err)
 		http.Error(w, text, code)

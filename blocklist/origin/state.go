@@ -34,7 +34,13 @@ type state struct {
 	timestamp trust.Online // zero if nothing was published yet
 	snapshot  trust.Online
 	targets   []byte
-	urgent    []byte // the newest urgent orders, whether or not they still count
+	urgent    orders
+}
+
+// orders is the newest urgent document, whether or not it still counts; empty if there never was one.
+type orders struct {
+	doc     []byte
+	version int64
 }
 
 func (o *Origin) listDir(list string) string {
@@ -99,7 +105,8 @@ func (st *state) readChain() error {
 		return err
 	}
 	if st.snapshot.Urgent > 0 {
-		if st.urgent, err = os.ReadFile(st.path(trust.UrgentName(st.snapshot.Urgent))); err != nil {
+		st.urgent.version = st.snapshot.Urgent
+		if st.urgent.doc, err = os.ReadFile(st.path(trust.UrgentName(st.urgent.version))); err != nil {
 			return err
 		}
 	}
@@ -138,7 +145,7 @@ func (st *state) files() (map[string]trust.File, error) {
 }
 
 // publish signs snapshot and timestamp for targets that lie in the folder, and makes them count.
-func (o *Origin) publish(st *state, root *trust.Root, targets, urgent []byte) error {
+func (o *Origin) publish(st *state, root *trust.Root, targets []byte, urgent orders) error {
 	spec, err := trust.ParseTargets(targets)
 	if err != nil {
 		return err
@@ -150,7 +157,7 @@ func (o *Origin) publish(st *state, root *trust.Root, targets, urgent []byte) er
 	now := time.Now()
 	snapshot := trust.OnlineSpec{
 		Version: nextVersion(st.snapshot.Version, now), Expires: now.Add(7 * o.o.Lifetime),
-		Next: targets, NextVersion: spec.Version, Urgent: urgent,
+		Next: targets, NextVersion: spec.Version, Urgent: urgent.doc, UrgentVersion: urgent.version,
 	}
 	b, err := trust.NewSnapshot(snapshot)
 	if err != nil {
@@ -228,7 +235,7 @@ func (o *Origin) resign(list string) error {
 		if err := o.publish(st, st.root, st.targets, st.urgent); err != nil {
 			return err
 		}
-		return st.removeOld()
+		return st.removeOld(st.urgent)
 	}
 	snapshot, err := os.ReadFile(st.path(trust.SnapshotName(st.snapshot.Version)))
 	if err != nil {
@@ -237,11 +244,18 @@ func (o *Origin) resign(list string) error {
 	return o.stamp(st, st.root, snapshot, st.snapshot.Version, now)
 }
 
-// removeOld removes all but the newest releases and what belongs to them.
-func (st *state) removeOld() error {
+// removeOld removes all but the newest releases and what belongs to them, and the urgent orders beyond those that are published
+// now: of an officer who has gone, say.
+func (st *state) removeOld(now orders) error {
 	err := removeAllBut(keepReleases, st.versions(".snapshot.json"), func(v int64) string { return st.path(trust.SnapshotName(v)) })
 	err = errors.Join(err, removeAllBut(keepReleases, st.versions(".targets.json"), func(v int64) string { return st.path(trust.TargetsName(v)) }))
-	err = errors.Join(err, removeAllBut(keepReleases, st.versions(".urgent.json"), func(v int64) string { return st.path(trust.UrgentName(v)) }))
+	urgent := st.versions(".urgent.json")
+	until, found := slices.BinarySearch(urgent, now.version)
+	if found {
+		until++
+	}
+	urgentPath := func(v int64) string { return st.path(trust.UrgentName(v)) }
+	err = errors.Join(err, removeAllBut(keepReleases, urgent[:until], urgentPath), removeAllBut(0, urgent[until:], urgentPath))
 	needed := map[string]bool{}
 	for _, v := range st.versions(".targets.json") {
 		b, readErr := os.ReadFile(st.path(trust.TargetsName(v)))

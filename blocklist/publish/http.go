@@ -16,8 +16,8 @@ import (
 // pushTimeout limits a push: the origin answers when it has verified everything.
 const pushTimeout = 15 * time.Minute
 
-// maxAnswer is how much of an origin's answer is read: room for the paths of all files.
-const maxAnswer = 16 << 10
+// maxAnswer is how much of an origin's answer is read: room for the paths of all files, and for urgent orders.
+const maxAnswer = trust.MaxUrgent
 
 // ToHTTP delivers to the origin with that base URL. No client means [http.DefaultClient].
 func ToHTTP(client *http.Client, base string) Deliver {
@@ -37,11 +37,14 @@ func ToHTTP(client *http.Client, base string) Deliver {
 		if err != nil {
 			return err
 		}
-		defer response.Body.Close() //nolint:errcheck // it was only read
-		if response.StatusCode/100 == 2 {
+		defer response.Body.Close()                                                     //nolint:errcheck // it was only read
+		if response.StatusCode/100 == 2 && response.Request.Method == http.MethodPost { // else a redirect has made a GET of it
 			return nil
 		}
 		text, _ := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+		if response.StatusCode == http.StatusConflict && response.Header.Get("Content-Type") == trust.OrdersType {
+			return &trust.OrdersError{Held: text, Err: fmt.Errorf("the origin refused it: %w: it has newer urgent orders", blocklist.ErrRollback)}
+		}
 		if response.StatusCode == http.StatusPreconditionFailed {
 			return &trust.MissingError{Paths: strings.Split(printable(string(text)), " ")}
 		}

@@ -32,7 +32,7 @@ func (l *Ledger) Bundle(ctx context.Context, deliver Deliver, c Cause) (*Pending
 	return l.bring(ctx, deliver, c, l.deliverAll)
 }
 
-func (l *Ledger) bring(ctx context.Context, deliver Deliver, c Cause, send func(context.Context, *Pending, Deliver) error) (*Pending, error) {
+func (l *Ledger) bring(ctx context.Context, deliver Deliver, c Cause, send func(context.Context, *Pending, Deliver, Cause) error) (*Pending, error) {
 	unlock, err := l.lock(ctx)
 	if err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func (l *Ledger) bring(ctx context.Context, deliver Deliver, c Cause, send func(
 	if err := l.markSent(ctx, p.Ledger); err != nil {
 		return nil, err
 	}
-	if err := send(ctx, p, deliver); err != nil {
+	if err := send(ctx, p, deliver, c); err != nil {
 		if refused(err) {
 			err = errors.Join(err, l.markSent(ctx, ""))
 		}
@@ -113,7 +113,7 @@ func (l *Ledger) released(serial uint64) (*Pending, error) {
 }
 
 // deliver sends what the release before did not have, and then, if the origin lacks more, what it asks for.
-func (l *Ledger) deliver(ctx context.Context, p *Pending, deliver Deliver) error {
+func (l *Ledger) deliver(ctx context.Context, p *Pending, deliver Deliver, c Cause) error {
 	rel, err := l.readRelease(filepath.Dir(p.path))
 	if err != nil {
 		return err
@@ -125,19 +125,19 @@ func (l *Ledger) deliver(ctx context.Context, p *Pending, deliver Deliver) error
 		}
 	}
 	old := func(f trust.File) bool { return slices.ContainsFunc(before.targets.All(), f.Equal) }
-	return l.deliverBut(ctx, p, rel, deliver, old)
+	return l.deliverBut(ctx, p, rel, deliver, old, c)
 }
 
-func (l *Ledger) deliverAll(ctx context.Context, p *Pending, deliver Deliver) error {
+func (l *Ledger) deliverAll(ctx context.Context, p *Pending, deliver Deliver, c Cause) error {
 	rel, err := l.readRelease(filepath.Dir(p.path))
 	if err != nil {
 		return err
 	}
-	return l.deliverBut(ctx, p, rel, deliver, func(trust.File) bool { return false })
+	return l.deliverBut(ctx, p, rel, deliver, func(trust.File) bool { return false }, c)
 }
 
-// deliverBut sends all but old files, and then what the origin asks for.
-func (l *Ledger) deliverBut(ctx context.Context, p *Pending, rel signedRelease, deliver Deliver, old func(trust.File) bool) (err error) {
+// deliverBut sends all but old files, and then what the origin asks for. Newer urgent orders that the origin has are taken over.
+func (l *Ledger) deliverBut(ctx context.Context, p *Pending, rel signedRelease, deliver Deliver, old func(trust.File) bool, c Cause) (err error) {
 	b := bundle{Ledger: l, release: rel}
 	if b.roots, err = l.roots(p.root.Version()); err != nil {
 		return err
@@ -151,6 +151,9 @@ func (l *Ledger) deliverBut(ctx context.Context, p *Pending, rel signedRelease, 
 	err = send(old)
 	if missing := (*trust.MissingError)(nil); errors.As(err, &missing) {
 		err = send(func(f trust.File) bool { return old(f) && !slices.Contains(missing.Paths, f.Path) })
+	}
+	if newer := (*trust.OrdersError)(nil); errors.As(err, &newer) {
+		return l.adoptOrders(ctx, newer, c)
 	}
 	return err
 }

@@ -38,7 +38,7 @@ func (u UrgentLimits) String() string {
 // Orders are the urgent orders on top of a release: what one officer has listed alone. With the next release they are void,
 // whether or not it contains them.
 type Orders struct {
-	Version int64             // 0 if there never were any
+	Number  int64             // of the newest document, counted anew on top of each release; 0 if there is none
 	Serial  uint64            // of the release
 	Entries []blocklist.Entry // those that have not ended
 	Left    int               // how many more targets may be ordered on top of that release
@@ -57,7 +57,7 @@ func (l *Ledger) Orders(ctx context.Context) (Orders, error) {
 		return Orders{}, err
 	}
 	left := h.limits.Entries - len(h.ordered)
-	return Orders{Version: h.version, Serial: h.serial, Entries: h.lasting(), Left: max(left, 0)}, nil
+	return Orders{Number: h.number, Serial: h.serial, Entries: h.lasting(), Left: max(left, 0)}, nil
 }
 
 // Order makes urgent orders, signed by one officer alone; [Ledger.PushOrders] brings them to an origin. It fails with
@@ -91,20 +91,25 @@ func (l *Ledger) Order(ctx context.Context, change OrderChange, officer crypto.S
 	if err := l.operate(ctx, KindUrgent, c, func(*operation) error { return nil }); err != nil {
 		return Orders{}, err
 	}
-	if err := os.MkdirAll(l.path(urgentDir), 0o755); err != nil {
-		return Orders{}, err
-	}
-	if err := disk.WriteFile(l.path(urgentDir, trust.UrgentName(h.version+1)), doc, 0o644); err != nil {
+	if err := l.keepOrders(trust.UrgentVersion(h.serial, h.number+1), doc); err != nil {
 		return Orders{}, err
 	}
 	return l.Orders(ctx)
+}
+
+func (l *Ledger) keepOrders(version int64, doc []byte) error {
+	if err := os.MkdirAll(l.path(urgentDir), 0o755); err != nil {
+		return err
+	}
+	return disk.WriteFile(l.path(urgentDir, trust.UrgentName(version)), doc, 0o644)
 }
 
 // orderHistory is what was ordered on top of the newest release.
 type orderHistory struct {
 	root    *trust.Root
 	limits  trust.Urgent
-	version int64 // of the newest document
+	newest  int64 // version of the newest document, whatever it lies on
+	number  int64 // of the newest one on top of this release
 	serial  uint64
 	key     trust.ListKey        // of a confidential list
 	entries []blocklist.Entry    // of the newest document
@@ -125,23 +130,39 @@ func (l *Ledger) orderHistory(ctx context.Context) (*orderHistory, error) {
 		return nil, err
 	}
 	h := &orderHistory{root: root, key: key, limits: root.Spec().Urgent, serial: last.Serial, ordered: map[string]time.Time{}}
-	for {
-		spec, err := l.readOrders(h.version + 1)
-		if errors.Is(err, os.ErrNotExist) {
-			return h, nil
+	versions, err := l.orderVersions()
+	for _, version := range versions {
+		h.newest = version
+		if trust.UrgentSerial(version) != h.serial {
+			continue
+		}
+		spec, err := l.readOrders(version)
+		if err == nil {
+			err = spec.Open(h.key)
 		}
 		if err != nil {
 			return nil, err
 		}
-		h.version, h.entries = spec.Version, nil
-		if spec.Serial == h.serial {
-			if err := spec.Open(h.key); err != nil {
-				return nil, err
-			}
-			h.entries = spec.Entries
-			h.note(spec.Entries)
+		h.number, h.entries = spec.Number(), spec.Entries
+		h.note(spec.Entries)
+	}
+	return h, err
+}
+
+// orderVersions returns the versions of the documents that are kept, in order.
+func (l *Ledger) orderVersions() (all []int64, err error) {
+	files, err := os.ReadDir(l.path(urgentDir))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	for _, f := range files {
+		var version int64
+		if _, scanErr := fmt.Sscanf(f.Name(), "%d.urgent.json", &version); scanErr == nil && f.Name() == trust.UrgentName(version) {
+			all = append(all, version)
 		}
 	}
+	slices.Sort(all)
+	return all, err
 }
 
 func (l *Ledger) readOrders(version int64) (spec trust.UrgentSpec, err error) {
@@ -161,7 +182,7 @@ func (l *Ledger) readOrders(version int64) (spec trust.UrgentSpec, err error) {
 func (h *orderHistory) note(entries []blocklist.Entry) {
 	for _, e := range entries {
 		if _, ok := h.ordered[e.Target()]; !ok {
-			h.ordered[e.Target()] = e.Added
+			h.ordered[e.Target()] = cmp.Or(e.Added, time.Now().UTC().Truncate(time.Second)) // others may leave it out
 		}
 	}
 }
@@ -233,8 +254,11 @@ func (h *orderHistory) sign(entries []blocklist.Entry, officer crypto.Signer) ([
 	if public, ok := officer.Public().(ed25519.PublicKey); !ok || !isOfficer(h.root, public) {
 		return nil, fmt.Errorf("ordering: %w: the key is not that of an officer; they are %q", blocklist.ErrUntrusted, names(h.root.Spec().Officers))
 	}
+	if h.number+1 > trust.MaxUrgentNumber {
+		return nil, fmt.Errorf("ordering: %w: serial %d has had all the orders that there can be; a release by the quorum begins anew", blocklist.ErrTooLarge, h.serial)
+	}
 	doc, err := trust.NewUrgent(trust.UrgentSpec{
-		List: h.root.Spec().List, Version: h.version + 1, Serial: h.serial, Expires: lifetime(h.limits.Longest()), Entries: entries,
+		List: h.root.Spec().List, Version: trust.UrgentVersion(h.serial, h.number+1), Serial: h.serial, Expires: lifetime(h.limits.Longest()), Entries: entries,
 	}, h.key)
 	if err != nil {
 		return nil, err
@@ -248,7 +272,7 @@ func (h *orderHistory) sign(entries []blocklist.Entry, officer crypto.Signer) ([
 
 // describe says in words what is ordered, for the ledger.
 func (h *orderHistory) describe(change OrderChange) string {
-	parts := []string{fmt.Sprintf("urgent orders %d on serial %d", h.version+1, h.serial)}
+	parts := []string{fmt.Sprintf("urgent orders %d on serial %d", h.number+1, h.serial)}
 	for _, e := range change.Add {
 		parts = append(parts, "+"+e.Target())
 	}
@@ -261,10 +285,10 @@ func (h *orderHistory) describe(change OrderChange) string {
 // validOrders returns the newest urgent document if the root still allows it and its officer, nil if not.
 func (l *Ledger) validOrders(ctx context.Context, root *trust.Root) ([]byte, error) {
 	h, err := l.orderHistory(ctx)
-	if err != nil || h.version == 0 {
+	if err != nil || h.newest == 0 {
 		return nil, err
 	}
-	doc, err := os.ReadFile(l.path(urgentDir, trust.UrgentName(h.version)))
+	doc, err := os.ReadFile(l.path(urgentDir, trust.UrgentName(h.newest)))
 	if err != nil {
 		return nil, err
 	}
@@ -286,7 +310,7 @@ func (l *Ledger) PushOrders(ctx context.Context, deliver Deliver, c Cause) (Orde
 	if err != nil {
 		return orders, err
 	}
-	if orders.Version == 0 {
+	if orders.Number == 0 {
 		return orders, fmt.Errorf("pushing urgent orders: %w; blocklist urgent add makes some", ErrNothingPending)
 	}
 	p, err := l.released(orders.Serial)
@@ -298,9 +322,38 @@ func (l *Ledger) PushOrders(ctx context.Context, deliver Deliver, c Cause) (Orde
 		return orders, err
 	}
 	all := func(trust.File) bool { return true }
-	if err := l.deliverBut(ctx, p, rel, deliver, all); err != nil {
+	if err := l.deliverBut(ctx, p, rel, deliver, all, c); err != nil {
 		return orders, fmt.Errorf("pushing urgent orders: %w", err)
 	}
-	c.Reason = fmt.Sprintf("urgent orders %d to %s", orders.Version, c.Reason)
+	c.Reason = fmt.Sprintf("urgent orders %d to %s", orders.Number, c.Reason)
 	return orders, l.operate(ctx, KindPush, c, func(*operation) error { return nil })
+}
+
+// adoptOrders keeps the orders that an origin has in place of older ones: another officer's, made elsewhere, or those of a thief
+// of an officer's key. They can be seen then, and withdrawn. It returns an error that says so.
+func (l *Ledger) adoptOrders(ctx context.Context, from *trust.OrdersError, c Cause) error {
+	h, err := l.orderHistory(ctx)
+	if err != nil {
+		return err
+	}
+	spec, err := trust.OpenUrgent(h.root, from.Held, h.key)
+	if err == nil && (spec.Serial != h.serial || spec.Number() <= h.number) {
+		err = fmt.Errorf("%w: number %d on serial %d is no newer than what is here", blocklist.ErrRollback, spec.Number(), spec.Serial)
+	}
+	if err != nil {
+		return fmt.Errorf("the origin refuses these urgent orders (%w), and its own can't be taken: %w; the next release ends them", from, err)
+	}
+	signed, err := trust.CheckSignatures(h.root, from.Held)
+	if err != nil {
+		return err
+	}
+	c.Reason = fmt.Sprintf("urgent orders %d on serial %d, which %s signed, found at %s", spec.Number(), spec.Serial, strings.Join(names(signed.Signed), ", "), c.Reason)
+	if err := l.operate(ctx, KindUrgent, c, func(*operation) error { return nil }); err != nil {
+		return err
+	}
+	if err := l.keepOrders(spec.Version, from.Held); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: the origin had %s; they are in %s now: look at them with blocklist urgent list, order or withdraw anew, and push again",
+		from, c.Reason, l.path(urgentDir))
 }

@@ -1,6 +1,11 @@
 package publish_test
 
 import (
+	"bytes"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -34,7 +39,7 @@ func TestOrder(t *testing.T) {
 	a := urgentAgency(t)
 	o, err := a.order(t, entries(t, "a.example expires=2999-01-01", "=b.example"))
 	require.NoError(t, err)
-	assert.Equal(t, []any{int64(1), uint64(1), 0}, []any{o.Version, o.Serial, o.Left})
+	assert.Equal(t, []any{int64(1), uint64(1), 0}, []any{o.Number, o.Serial, o.Left})
 	require.Len(t, o.Entries, 2)
 	for _, e := range o.Entries {
 		assert.WithinDuration(t, time.Now().Add(2*time.Hour), e.Expires, time.Minute)
@@ -57,7 +62,7 @@ func TestOrder(t *testing.T) {
 
 	o, err = a.order(t, nil, "a.example")
 	require.NoError(t, err)
-	assert.Equal(t, []any{int64(2), 1, 0}, []any{o.Version, len(o.Entries), o.Left}, "what was withdrawn counts, too")
+	assert.Equal(t, []any{int64(2), 1, 0}, []any{o.Number, len(o.Entries), o.Left}, "what was withdrawn counts, too")
 	_, err = a.order(t, entries(t, "c.example"))
 	assert.ErrorIs(t, err, blocklist.ErrUntrusted)
 	_, err = a.order(t, entries(t, "a.example"))
@@ -129,5 +134,88 @@ func TestOrderRefuses(t *testing.T) {
 	assert.ErrorIs(t, err, publish.ErrNothingPending)
 	o, err := a.Orders(t.Context())
 	require.NoError(t, err)
-	assert.Zero(t, o.Version)
+	assert.Zero(t, o.Number)
+}
+
+// Orders that an origin has, and that were made elsewhere, perhaps with a stolen key, come into the folder when a push meets
+// them: they can be seen, and withdrawn.
+func TestOrdersMadeElsewhere(t *testing.T) {
+	for name, confidential := range map[string]bool{"in the clear": false, "confidential": true} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, confidential)
+			h.list(t, "example.org")
+			h.publish(t)
+			_, err := h.order(t, entries(t, "a.example"))
+			require.NoError(t, err)
+			_, err = h.PushOrders(t.Context(), h.deliver, toOrigin)
+			require.NoError(t, err)
+			h.orderElsewhere(t, 7, "evil.example", "a.example")
+
+			_, err = h.order(t, nil, "a.example")
+			require.NoError(t, err)
+			server := httptest.NewServer(h.origin.Handler())
+			t.Cleanup(server.Close)
+			overHTTP := publish.ToHTTP(server.Client(), server.URL)
+			_, err = h.PushOrders(t.Context(), overHTTP, toOrigin)
+			require.ErrorIs(t, err, blocklist.ErrRollback)
+			assert.ErrorContains(t, err, "urgent orders 7 on serial 1, which bruno signed, found at an origin")
+			o, err := h.Orders(t.Context())
+			require.NoError(t, err)
+			require.Len(t, o.Entries, 2)
+			assert.Equal(t, []any{int64(7), "evil.example", 2}, []any{o.Number, o.Entries[1].Target(), o.Left})
+			_, err = h.order(t, nil, "evil.example", "a.example")
+			require.NoError(t, err)
+			o, err = h.PushOrders(t.Context(), overHTTP, toOrigin)
+			require.NoError(t, err)
+			assert.Equal(t, []any{int64(8), 0}, []any{o.Number, len(o.Entries)})
+
+			h.orderElsewhere(t, 65535, "evil.example")
+			_, err = h.PushOrders(t.Context(), h.deliver, toOrigin)
+			require.ErrorIs(t, err, blocklist.ErrRollback)
+			_, err = h.order(t, nil, "evil.example")
+			require.ErrorIs(t, err, blocklist.ErrTooLarge)
+			h.list(t, "example.com")
+			h.publish(t)
+			_, err = h.order(t, entries(t, "b.example"))
+			require.NoError(t, err)
+			_, err = h.PushOrders(t.Context(), overHTTP, toOrigin)
+			require.NoError(t, err, "the next release ends them")
+			_, err = h.Verify(t.Context())
+			assert.NoError(t, err)
+		})
+	}
+}
+
+// orderElsewhere brings orders by bruno to the origin that the ledger knows nothing of.
+func (h *house) orderElsewhere(t *testing.T, number int64, names ...string) {
+	t.Helper()
+	var b *trust.Bundle
+	_, err := h.PushOrders(t.Context(), bundleTo(t, &b), toOrigin)
+	require.NoError(t, err)
+	targets, err := trust.ParseTargets(b.Targets)
+	require.NoError(t, err)
+	spec := trust.UrgentSpec{List: list, Version: trust.UrgentVersion(1, number), Serial: 1, Expires: time.Now().Add(time.Hour)}
+	for _, name := range slices.Sorted(slices.Values(names)) {
+		spec.Entries = append(spec.Entries, entries(t, name+" expires="+time.Now().Add(time.Hour).UTC().Format(time.RFC3339))...)
+	}
+	doc, err := trust.NewUrgent(spec, h.key(t, targets))
+	require.NoError(t, err)
+	doc, err = trust.Sign(doc, h.bruno)
+	require.NoError(t, err)
+	var stream bytes.Buffer
+	require.NoError(t, trust.WriteBundle(&stream, b.Roots, doc, b.Targets, nil, nil))
+	require.NoError(t, h.deliver(t.Context(), list, &stream))
+}
+
+// key returns the list key that targets name, nil if the list is in the clear.
+func (h *house) key(t *testing.T, targets trust.TargetsSpec) trust.ListKey {
+	t.Helper()
+	if !targets.Confidential() {
+		return nil
+	}
+	text, err := os.ReadFile(filepath.Join(h.dir, "keys", targets.KeyID[:16]+".key"))
+	require.NoError(t, err)
+	key, err := trust.ParseListKey(string(text))
+	require.NoError(t, err)
+	return key
 }

@@ -144,11 +144,12 @@ func (s *Subscription) applySteps(newest trust.Release, steps iter.Seq2[*blockli
 	if err != nil {
 		return err
 	}
+	orders, next := s.settle(next)
 	b, err := next.bytes()
 	if err != nil {
 		return err
 	}
-	if err := s.store.Apply(blocklist.Vouch(vouch.Verified{}, to, steps, next.orders(), b)); err != nil {
+	if err := s.store.Apply(blocklist.Vouch(vouch.Verified{}, to, steps, orders, b)); err != nil {
 		return err
 	}
 	s.held = next

@@ -100,11 +100,12 @@ func (e evidence) expires() (first time.Time) {
 
 // save keeps evidence for the state in force.
 func (s *Subscription) save(e evidence) error {
+	orders, e := s.settle(e)
 	b, err := e.bytes()
 	if err != nil {
 		return err
 	}
-	if err := s.store.SaveEvidence(vouch.Verified{}, s.c.List, e.orders(), b); err != nil {
+	if err := s.store.SaveEvidence(vouch.Verified{}, s.c.List, orders, b); err != nil {
 		return err
 	}
 	s.held = e

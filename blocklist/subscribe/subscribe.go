@@ -87,7 +87,7 @@ type Subscription struct {
 	held       evidence   // under refreshing
 	root       *trust.Root
 	hold       *holding // nil if nothing is on hold
-	refused    []byte   // the last urgent orders that broke the rules
+	refused    []byte   // the last urgent orders that broke the rules, so that this is said once
 	identities trust.Identities
 	foreign    map[string]bool // SHA-256 of key files that are for others
 
@@ -149,6 +149,9 @@ func (s *Subscription) init() (err error) {
 	}
 	if err := s.begin(); err != nil {
 		return err
+	}
+	if err := s.judgeOrders(); err != nil {
+		c.Log.Error("ending urgent orders that the guards refuse", slogErr(err))
 	}
 	if s.status.Err = s.restore(); s.status.Err != nil {
 		c.Log.Error("restoring the list; the next poll fetches it", slogErr(s.status.Err))

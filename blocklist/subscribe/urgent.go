@@ -25,17 +25,32 @@ func (s sightings) on(serial int64) []trust.Sighting {
 	return s.Of
 }
 
-// orders returns the entries of urgent orders that are to be enforced: none if the newest root does not allow them or
-// their officer, or if they are for another release.
-func (e evidence) orders() []blocklist.Entry {
-	entries, _, err := e.limitOrders(time.Now())
+// settle returns the urgent orders that are to be enforced with this evidence, and the evidence to be kept in the same step:
+// since when they were seen, and whether the guards, as they are set now, refuse them.
+func (s *Subscription) settle(e evidence) ([]blocklist.Entry, evidence) {
+	entries, seen, err := e.limitOrders(time.Now())
 	if err != nil {
-		return nil
+		return nil, e // the newest root has ended them
 	}
-	return entries
+	if err := s.c.Guard.Hold(entries); err != nil {
+		s.refuseOrders(context.Background(), e.Chain.Urgent, err)
+		e.Chain = e.Chain.RefuseUrgent(e.Chain.Urgent)
+		return nil, e
+	}
+	e.Seen = seen
+	return entries, e
 }
 
-// limitOrders holds the urgent document to the newest root and to what was seen before.
+// judgeOrders ends the orders in force that the guards, as they are set now, refuse.
+func (s *Subscription) judgeOrders() error {
+	if _, next := s.settle(s.held); !next.Chain.Equal(s.held.Chain) {
+		return s.save(next)
+	}
+	return nil
+}
+
+// limitOrders holds the urgent document to the newest root and to what was seen before: no entries if it is for another
+// release, and an error if the root does not allow them or their officer.
 func (e evidence) limitOrders(now time.Time) ([]blocklist.Entry, sightings, error) {
 	if len(e.Chain.Urgent) == 0 {
 		return nil, e.Seen, nil
@@ -91,27 +106,35 @@ func (s *Subscription) takeBundledOrders(ctx context.Context, b []byte, next *ev
 }
 
 // takeOrders takes urgent orders into the evidence. Those that break the rules are refused, and said, but hold up nothing
-// else: one officer must not be able to keep a release from subscribers.
+// else: one officer must not be able to keep a release from subscribers. Refused ones count for rollback, and no more.
 func (s *Subscription) takeOrders(ctx context.Context, b []byte, next *evidence, take func([]byte) (trust.UrgentSpec, trust.Chain, error)) {
 	taken := *next
 	spec, chain, err := take(b)
+	taken.Chain = chain
 	if err == nil {
-		err = s.c.Guard.Hold(spec.Entries) // nobody can let them pass: that takes the quorum
-	}
-	if err == nil {
-		taken.Chain = chain
-		_, taken.Seen, err = taken.limitOrders(time.Now())
-	}
-	if err != nil {
-		if next.concerns(b) {
-			s.refuseOrders(ctx, b, err)
+		if err = s.judge(spec, &taken); err != nil {
+			taken.Chain = next.Chain.RefuseUrgent(b)
 		}
-		return
+	}
+	if err != nil && next.concerns(b) {
+		s.refuseOrders(ctx, b, err)
 	}
 	*next = taken
 }
 
-// concerns tells whether orders could be for the release: old ones of an officer who has gone since are no alarm.
+// judge holds orders to the guards, which nobody can override (that takes the quorum), and to what was seen before.
+func (s *Subscription) judge(spec trust.UrgentSpec, taken *evidence) error {
+	if err := s.c.Guard.Hold(spec.Entries); err != nil {
+		return err
+	}
+	_, seen, err := taken.limitOrders(time.Now())
+	if err == nil {
+		taken.Seen = seen
+	}
+	return err
+}
+
+// concerns reports whether orders could be for the release: old ones of an officer who has gone since are no alarm.
 func (e evidence) concerns(orders []byte) bool {
 	targets, _ := trust.ParseTargets(e.Chain.Targets)
 	spec, err := trust.ParseUrgent(orders)
@@ -127,11 +150,12 @@ func (s *Subscription) refuseOrders(ctx context.Context, orders []byte, err erro
 	s.c.Log.ErrorContext(ctx, "refusing urgent orders", slogErr(err))
 }
 
-// sayOrders tells whether the urgent orders have changed, and logs that.
+// sayOrders reports whether the urgent orders have changed, and logs that.
 func (s *Subscription) sayOrders(ctx context.Context, before evidence) bool {
 	if bytes.Equal(before.Chain.Urgent, s.held.Chain.Urgent) {
 		return false
 	}
-	s.c.Log.InfoContext(ctx, "enforcing other urgent orders", slog.Int("entries", len(s.held.orders())))
+	info, _ := s.store.List(s.c.List)
+	s.c.Log.InfoContext(ctx, "enforcing other urgent orders", slog.Int("entries", info.Urgent))
 	return true
 }

@@ -123,7 +123,7 @@ func (a *app) order(cmd *cobra.Command, o order) error {
 }
 
 func (a *app) sayOrders(o publish.Orders) {
-	a.say("urgent orders %d, on top of serial %d; %s may follow", o.Version, o.Serial, plural(uint64(o.Left), "more target", "more targets"))
+	a.say("urgent orders %d, on top of serial %d; %s may follow", o.Number, o.Serial, plural(uint64(o.Left), "more target", "more targets"))
 	for _, e := range o.Entries {
 		a.say("  %s", e)
 	}
@@ -194,7 +194,7 @@ func (a *app) urgentPush() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				a.say("pushed urgent orders %d, %s, to %s", o.Version, plural(uint64(len(o.Entries)), "entry", "entries"), args[0])
+				a.say("pushed urgent orders %d, %s, to %s", o.Number, plural(uint64(len(o.Entries)), "entry", "entries"), args[0])
 				return nil
 			})
 		},

@@ -14,14 +14,17 @@ type Chain struct {
 	Snapshot  []byte `json:"snapshot,omitempty"`
 	Targets   []byte `json:"targets,omitempty"`
 	Urgent    []byte `json:"urgent,omitempty"` // the newest urgent document, whether or not it still counts
+	// Refused is the newest urgent document that an officer has signed and that broke a rule. It is there so that nothing older
+	// is taken.
+	Refused []byte `json:"refused,omitempty"`
 	// Key is the list key, where the list is confidential. It opens Targets, and Urgent where that counts.
 	Key ListKey `json:"key,omitempty"`
 }
 
-// Equal tells whether two chains are the same bytes.
+// Equal reports whether two chains are the same bytes.
 func (c Chain) Equal(other Chain) bool {
 	return bytes.Equal(c.Timestamp, other.Timestamp) && bytes.Equal(c.Snapshot, other.Snapshot) &&
-		bytes.Equal(c.Targets, other.Targets) && bytes.Equal(c.Urgent, other.Urgent) && bytes.Equal(c.Key, other.Key)
+		bytes.Equal(c.Targets, other.Targets) && bytes.Equal(c.Urgent, other.Urgent) && bytes.Equal(c.Refused, other.Refused) && bytes.Equal(c.Key, other.Key)
 }
 
 // Walk is the workflow of a list: with the rules for roots and targets that are ours, and held targets whose serial never
@@ -32,8 +35,12 @@ type Walk struct {
 	spec TargetsSpec
 }
 
-// NewWalk starts like [NewWorkflow].
+// NewWalk starts like [NewWorkflow]. A held snapshot counts for nothing once the orders that it names are those of an officer
+// who has gone: versions that he used up would keep the others out. The serial never goes back all the same.
 func NewWalk(root *Root, held Chain, now time.Time) (*Walk, error) {
+	if held.namesRevoked(root) {
+		held.Snapshot = nil
+	}
 	w, err := NewWorkflow(root.raw, held, now)
 	if err != nil {
 		return nil, err

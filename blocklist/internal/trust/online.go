@@ -30,7 +30,10 @@ type OnlineSpec struct {
 	Next        []byte // the document it speaks for: targets for a snapshot, a snapshot for a timestamp
 	NextVersion int64  // version of that document
 	Root        int64  // of a timestamp: the newest root published with it
-	Urgent      []byte // of a snapshot: the newest urgent document; empty if there never was one
+
+	// Of a snapshot: the newest urgent document and its version; empty if there never was one.
+	Urgent        []byte
+	UrgentVersion int64
 }
 
 // NewSnapshot returns an unsigned snapshot document.
@@ -39,11 +42,7 @@ func NewSnapshot(spec OnlineSpec) ([]byte, error) {
 	m.Signed.Version = spec.Version
 	m.Signed.Meta = map[string]*metadata.MetaFiles{"targets.json": metaOf(spec.Next, spec.NextVersion)}
 	if len(spec.Urgent) > 0 {
-		urgent, err := ParseUrgent(spec.Urgent)
-		if err != nil {
-			return nil, err
-		}
-		m.Signed.Meta[metaUrgent] = metaOf(spec.Urgent, urgent.Version)
+		m.Signed.Meta[metaUrgent] = metaOf(spec.Urgent, spec.UrgentVersion)
 	}
 	return m.ToBytes(false)
 }

@@ -75,18 +75,33 @@ func readLimits(fields map[string]any) (u Urgent, err error) {
 	return u, u.check()
 }
 
+// MaxUrgentNumber is the highest number of an urgent document on top of one release.
+const MaxUrgentNumber = 1<<urgentBits - 1
+
+const urgentBits = 16
+
+// UrgentVersion returns the version of the urgent document with that number, from 1, on top of a release. The version says
+// what it lies on, so counting begins anew with each release, and goes beyond whatever one officer has signed before.
+func UrgentVersion(serial uint64, number int64) int64 { return int64(serial)<<urgentBits | number }
+
+// UrgentSerial returns the serial of the release that an urgent document of that version lies on.
+func UrgentSerial(version int64) uint64 { return uint64(version) >> urgentBits }
+
 // UrgentName returns the name of an urgent document's file.
 func UrgentName(version int64) string { return fmt.Sprintf("%d.urgent.json", version) }
 
 // UrgentSpec is what an urgent document says: what one officer lists on top of a release. With the next release it is void.
 type UrgentSpec struct {
 	List    string
-	Version int64 // only ever up, whatever the serial
+	Version int64 // see [UrgentVersion]
 	Expires time.Time
 	Serial  uint64            // of the release on top of which it counts
 	Entries []blocklist.Entry // in order of their targets; each blocks and has an expiry
 	Sealed  string            // of a confidential list: the entries, to be opened with its key
 }
+
+// Number returns which one of the documents on top of its release it is, from 1.
+func (spec UrgentSpec) Number() int64 { return spec.Version & MaxUrgentNumber }
 
 // orders are the entries as they stand in the document.
 type orders struct {
@@ -147,6 +162,10 @@ func ParseUrgent(b []byte) (spec UrgentSpec, err error) {
 		return spec, err
 	}
 	spec.Serial = o.Serial
+	if UrgentSerial(spec.Version) != spec.Serial || spec.Number() == 0 {
+		return spec, malformed("urgent orders", "version %d is none on top of serial %d: those are %d and the %d after it", spec.Version, spec.Serial,
+			UrgentVersion(spec.Serial, 1), MaxUrgentNumber-1)
+	}
 	if o.Sealed != nil {
 		spec.Sealed = *o.Sealed
 		if spec.Sealed == "" || o.Entries != nil {
@@ -201,16 +220,24 @@ func OpenUrgent(root *Root, b []byte, k ListKey) (UrgentSpec, error) {
 		err = spec.checkSigned(root, b)
 	}
 	if err == nil {
-		err = spec.Open(k)
-	}
-	if limits := root.spec.Urgent; err == nil && len(spec.Entries) > limits.Entries {
-		err = fmt.Errorf("urgent orders: %w: %d entries, root %d allows %d", blocklist.ErrUntrusted, len(spec.Entries), root.spec.Version, limits.Entries)
+		err = spec.openWithin(root, k)
 	}
 	return spec, err
 }
 
-// checkSigned tells whether an officer may order this, and has signed it.
-func (spec *UrgentSpec) checkSigned(root *Root, b []byte) error {
+// openWithin opens the entries, and counts them.
+func (spec *UrgentSpec) openWithin(root *Root, k ListKey) error {
+	if err := spec.Open(k); err != nil {
+		return err
+	}
+	if limits := root.spec.Urgent; len(spec.Entries) > limits.Entries {
+		return fmt.Errorf("urgent orders: %w: %d entries, root %d allows %d", blocklist.ErrUntrusted, len(spec.Entries), root.spec.Version, limits.Entries)
+	}
+	return nil
+}
+
+// checkSigned reports whether an officer may order this, and has signed it.
+func (spec UrgentSpec) checkSigned(root *Root, b []byte) error {
 	limits := root.spec.Urgent
 	switch {
 	case spec.List != root.spec.List:
@@ -227,31 +254,6 @@ func (spec *UrgentSpec) checkSigned(root *Root, b []byte) error {
 	return err
 }
 
-// checkUrgentNewer refuses urgent orders older than those held, or of the same version with other content.
-func checkUrgentNewer(held, next []byte) error {
-	if len(held) == 0 || bytes.Equal(held, next) {
-		return nil
-	}
-	old, err := ParseUrgent(held)
-	if err != nil {
-		return err
-	}
-	spec, err := ParseUrgent(next)
-	if err == nil && spec.Version <= old.Version {
-		err = fmt.Errorf("urgent orders: %w: version %d, held is %d", blocklist.ErrRollback, spec.Version, old.Version)
-	}
-	return err
-}
-
-// OpenNewUrgent is OpenUrgent for orders that replace others: they must be newer.
-func OpenNewUrgent(root *Root, held, next []byte, k ListKey) (UrgentSpec, error) {
-	spec, err := OpenUrgent(root, next, k)
-	if err != nil {
-		return spec, err
-	}
-	return spec, checkUrgentNewer(held, next)
-}
-
 // Urgent returns which urgent document the accepted snapshot wants, and false if the root allows none or there is none.
 func (w *Walk) Urgent() (Wanted, bool) {
 	if w.snap.urgent == nil || !w.root.spec.Urgent.Allowed() {
@@ -262,28 +264,24 @@ func (w *Walk) Urgent() (Wanted, bool) {
 
 // TakeUrgent checks the urgent document that the snapshot wants, and returns what is accepted with it. It fails like Targets;
 // nothing else depends on it.
-func (w *Walk) TakeUrgent(b []byte) (UrgentSpec, Chain, error) {
+func (w *Walk) TakeUrgent(b []byte) (spec UrgentSpec, next Chain, err error) {
 	if err := w.snap.urgent.VerifyLengthHashes(b); err != nil {
-		return UrgentSpec{}, w.next, classify("urgent orders", err)
+		return spec, w.next, classify("urgent orders", err)
 	}
-	spec, next, err := w.next.TakeUrgent(w.root, b)
-	if err == nil && spec.Version != w.snap.urgent.Version {
+	if spec, err = ParseUrgent(b); err == nil && spec.Version != w.snap.urgent.Version {
 		err = fmt.Errorf("urgent orders: %w: version %d, the snapshot names %d", blocklist.ErrUntrusted, spec.Version, w.snap.urgent.Version)
 	}
 	if err == nil {
-		w.next = next
+		spec, w.next, err = w.next.TakeUrgent(w.root, b)
 	}
 	return spec, w.next, err
 }
 
-// TakeUrgent checks an urgent document against the chain that it comes with, whose own it must be newer than, and returns the
-// chain with it.
+// TakeUrgent checks an urgent document against the chain that it comes with: an officer must have signed it, it must be newer
+// than the chain's own, and may lie on no later release than the chain's. It returns the chain with it. What breaks another
+// rule is refused; the chain returned keeps it all the same, so that nothing older is taken any more.
 func (c Chain) TakeUrgent(root *Root, b []byte) (UrgentSpec, Chain, error) {
-	spec, err := ParseUrgent(b)
-	if err != nil {
-		return spec, c, err
-	}
-	targets, err := ParseTargets(c.Targets)
+	spec, targets, err := c.checkUrgent(root, b)
 	if err != nil {
 		return spec, c, err
 	}
@@ -291,10 +289,67 @@ func (c Chain) TakeUrgent(root *Root, b []byte) (UrgentSpec, Chain, error) {
 	if spec.Serial == uint64(targets.Version) { // what lies on another release may be encrypted with another key
 		key = c.Key
 	}
-	if spec, err = OpenNewUrgent(root, c.Urgent, b, key); err == nil {
-		c.Urgent = b
+	if err := spec.openWithin(root, key); err != nil {
+		return spec, c.RefuseUrgent(b), err
 	}
-	return spec, c, err
+	c.Urgent = b
+	return spec, c, nil
+}
+
+// RefuseUrgent returns the chain with a document that is refused, although an officer has signed it: it is never enforced,
+// and nothing older is taken any more.
+func (c Chain) RefuseUrgent(b []byte) Chain {
+	if bytes.Equal(c.Urgent, b) {
+		c.Urgent = nil
+	}
+	c.Refused = b
+	return c
+}
+
+// checkUrgent checks who has signed an urgent document, and its place in the chain.
+func (c Chain) checkUrgent(root *Root, b []byte) (spec UrgentSpec, targets TargetsSpec, err error) {
+	if spec, err = ParseUrgent(b); err != nil {
+		return spec, targets, err
+	}
+	if targets, err = ParseTargets(c.Targets); err != nil {
+		return spec, targets, err
+	}
+	if err = spec.checkSigned(root, b); err != nil {
+		return spec, targets, err
+	}
+	switch held := c.urgentVersion(root); {
+	case spec.Serial > uint64(targets.Version):
+		err = fmt.Errorf("urgent orders: %w: they are for serial %d, the newest is %d", blocklist.ErrUntrusted, spec.Serial, targets.Version)
+	case bytes.Equal(b, c.Urgent):
+	case bytes.Equal(b, c.Refused):
+		err = fmt.Errorf("urgent orders: %w: number %d on serial %d was refused before", blocklist.ErrUntrusted, spec.Number(), spec.Serial)
+	case spec.Version <= held:
+		err = fmt.Errorf("urgent orders: %w: version %d, held is %d", blocklist.ErrRollback, spec.Version, held)
+	}
+	return spec, targets, err
+}
+
+// urgentVersion returns the version of the newest urgent document, taken or refused, that an officer of the root has signed. Who
+// is no officer any more keeps nobody out.
+func (c Chain) urgentVersion(root *Root) (newest int64) {
+	for _, held := range [][]byte{c.Urgent, c.Refused} {
+		if spec, err := ParseUrgent(held); err == nil && spec.checkSigned(root, held) == nil {
+			newest = max(newest, spec.Version)
+		}
+	}
+	return newest
+}
+
+// namesRevoked reports whether the snapshot names urgent orders of somebody who may not order under this root.
+func (c Chain) namesRevoked(root *Root) bool {
+	snapshot, err := ParseSnapshot(c.Snapshot)
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc([][]byte{c.Urgent, c.Refused}, func(held []byte) bool {
+		spec, err := ParseUrgent(held)
+		return err == nil && spec.Version == snapshot.Urgent && spec.checkSigned(root, held) != nil
+	})
 }
 
 // Sighting is when a target was ordered first.
@@ -325,3 +380,18 @@ func (u Urgent) Limit(entries []blocklist.Entry, seen []Sighting, now time.Time)
 	}
 	return limited, seen, nil
 }
+
+// OrdersType is the media type of urgent orders.
+const OrdersType = "application/json"
+
+// OrdersError says that the reader of a bundle holds newer urgent orders than those in it. It wraps Err.
+type OrdersError struct {
+	Held []byte // the document that is held
+	Err  error  // wraps [blocklist.ErrRollback]
+}
+
+// Error implements error.
+func (e *OrdersError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *OrdersError) Unwrap() error { return e.Err }

@@ -51,7 +51,7 @@ func TestOpenUrgent(t *testing.T) {
 	a, root := urgentAgency(t)
 	good, err := trust.OpenUrgent(root, a.Orders(1, 7, []string{order}, carla), nil)
 	require.NoError(t, err, "one officer is enough")
-	assert.Equal(t, []any{trusttest.List, int64(1), uint64(7), order}, []any{good.List, good.Version, good.Serial, good.Entries[0].String()})
+	assert.Equal(t, []any{trusttest.List, int64(1), uint64(7), order}, []any{good.List, good.Number(), good.Serial, good.Entries[0].String()})
 
 	_, strict := func() (*trusttest.Agency, *trust.Root) {
 		b := trusttest.NewAgency(t, online.Key)
@@ -75,12 +75,65 @@ func TestOpenUrgent(t *testing.T) {
 		_, err := trust.OpenUrgent(root, b, nil)
 		assert.ErrorIs(t, err, blocklist.ErrUntrusted, name)
 	}
-	held := a.Orders(3, 7, []string{order}, anna)
-	_, err = trust.OpenNewUrgent(root, held, a.Orders(2, 8, nil, anna), nil)
+}
+
+// Orders are taken in the order of their versions, which begin anew with each release, and for no later release than the newest.
+func TestTakeUrgent(t *testing.T) {
+	a, root := urgentAgency(t)
+	held := trust.Chain{Targets: a.Release(7, "example.org").Targets, Urgent: a.Orders(3, 7, []string{order}, anna)}
+	take := func(c trust.Chain, doc []byte) (trust.Chain, error) {
+		_, next, err := c.TakeUrgent(root, doc)
+		return next, err
+	}
+	for name, c := range map[string]struct {
+		doc  []byte
+		want error
+	}{
+		"older":                  {a.Orders(2, 7, nil, anna), blocklist.ErrRollback},
+		"another of that number": {a.Orders(3, 7, nil, anna), blocklist.ErrRollback},
+		"of the release before":  {a.Orders(65535, 6, nil, anna), blocklist.ErrRollback},
+		"of the release to come": {a.Orders(1, 8, nil, anna), blocklist.ErrUntrusted},
+		"a stranger's":           {a.Orders(4, 7, nil, dora), blocklist.ErrUntrusted},
+	} {
+		next, err := take(held, c.doc)
+		assert.ErrorIs(t, err, c.want, name)
+		assert.Equal(t, held, next, name)
+	}
+	same, err := take(held, held.Urgent)
+	require.NoError(t, err)
+	assert.Equal(t, held, same)
+	next, err := take(held, a.Orders(4, 7, nil, anna))
+	require.NoError(t, err)
+	assert.Empty(t, next.Refused)
+
+	many := a.Orders(6, 7, []string{"a.example expires=2999-01-01", "b.example expires=2999-01-01", "c.example expires=2999-01-01"}, anna)
+	refused, err := take(held, many)
+	require.ErrorIs(t, err, blocklist.ErrUntrusted)
+	assert.Equal(t, [][]byte{held.Urgent, many}, [][]byte{refused.Urgent, refused.Refused}, "it counts for rollback, and those in force stay")
+	_, err = take(refused, many)
+	assert.ErrorIs(t, err, blocklist.ErrUntrusted)
+	_, err = take(refused, a.Orders(5, 7, nil, anna))
 	assert.ErrorIs(t, err, blocklist.ErrRollback)
-	_, err = trust.OpenNewUrgent(root, held, a.Orders(3, 7, nil, anna), nil)
-	assert.ErrorIs(t, err, blocklist.ErrRollback)
-	_, err = trust.OpenNewUrgent(root, held, a.Orders(4, 7, nil, anna), nil)
+	_, err = take(refused, a.Orders(7, 7, nil, anna))
+	assert.NoError(t, err)
+
+	held.Targets, held.Urgent = a.Release(8, "example.org").Targets, a.Orders(65535, 7, nil, anna)
+	_, err = take(held, a.Orders(1, 8, nil, bruno))
+	assert.NoError(t, err, "a release begins anew")
+}
+
+// What an officer has signed who has gone since keeps nobody out.
+func TestRevokedOfficerKeepsNobodyOut(t *testing.T) {
+	a, root := urgentAgency(t)
+	held := trust.Chain{Targets: a.Release(7, "example.org").Targets, Urgent: a.Orders(65535, 7, []string{order}, carla)}
+	next := a.Orders(2, 7, nil, anna)
+	_, _, err := held.TakeUrgent(root, next)
+	require.ErrorIs(t, err, blocklist.ErrRollback)
+	a.Officers[2] = dora
+	a.Rotate(carla)
+	root, err = trust.CheckNextRoot(root, a.Roots[1])
+	require.NoError(t, err)
+	_, _, err = held.TakeUrgent(root, next)
 	assert.NoError(t, err)
 }
 
@@ -106,6 +159,9 @@ func TestParseUrgentRefuses(t *testing.T) {
 		"twice":        {`"` + order + `"`, `"` + order + `","` + order + `"`},
 		"out of order": {`"` + order + `"`, `"` + order + `","a.example expires=2999-01-01"`},
 		"more":         {`"serial":7`, `"serial":7,"all":true`},
+		"version":      {`"version":458753`, `"version":1`},
+		"version 0":    {`"version":458753`, `"version":458752`},
+		"last version": {`"version":458753`, `"version":9223372036854775807`},
 		"files":        {`"targets":{}`, `"targets":{"x":{"length":1,"hashes":{"sha256":"00"}}}`},
 	} {
 		b := bytes.Replace(good, []byte(edit[0]), []byte(edit[1]), 1)
@@ -151,6 +207,7 @@ func FuzzParseUrgent(f *testing.F) {
 			return
 		}
 		assert.LessOrEqual(t, len(spec.Entries), trust.MaxUrgentNames)
+		assert.Equal(t, spec.Version, trust.UrgentVersion(spec.Serial, spec.Number()))
 		again, err := trust.NewUrgent(spec, nil)
 		if assert.NoError(t, err) {
 			same, err := trust.ParseUrgent(again)

@@ -184,7 +184,7 @@ func readBundle(text, trusted, identity []byte) error {
 		return err
 	}
 	if len(b.Urgent) > 0 {
-		if _, err := trust.OpenUrgent(newest, b.Urgent, spec.Key); err != nil {
+		if _, _, err := (trust.Chain{Targets: b.Targets, Key: spec.Key}).TakeUrgent(newest, b.Urgent); err != nil {
 			return err
 		}
 	}

@@ -106,7 +106,7 @@ func (w *Workflow) Targets(b []byte) error {
 	if _, err := w.tuf.UpdateTargets(b); err != nil {
 		return classify("targets", err)
 	}
-	w.next.Targets, w.next.Urgent = b, w.held.Urgent
+	w.next.Targets, w.next.Urgent, w.next.Refused = b, w.held.Urgent, w.held.Refused
 	return nil
 }
 

@@ -178,10 +178,10 @@ func Compress(t testing.TB, text []byte) []byte {
 	return z.EncodeAll(text, nil)
 }
 
-// Orders makes urgent orders on top of a serial, signed by people.
-func (a *Agency) Orders(version int64, serial uint64, entries []string, people ...Person) []byte {
+// Orders makes urgent orders on top of a serial, the first ones with number 1, signed by people.
+func (a *Agency) Orders(number int64, serial uint64, entries []string, people ...Person) []byte {
 	a.T.Helper()
-	spec := trust.UrgentSpec{List: a.List, Version: version, Serial: serial, Expires: time.Now().Add(24 * time.Hour)}
+	spec := trust.UrgentSpec{List: a.List, Version: trust.UrgentVersion(serial, number), Serial: serial, Expires: time.Now().Add(24 * time.Hour)}
 	for _, line := range entries {
 		e, err := blocklist.ParseEntry(line)
 		check(a.T, err)

@@ -16,6 +16,7 @@ type Mirror struct {
 	Version int64     // of the next timestamp and snapshot
 	Expires time.Time // of the next timestamp and snapshot
 	urgent  []byte    // that were published last
+	version int64     // of these
 }
 
 // NewMirror makes a mirror that signs with online.
@@ -55,9 +56,12 @@ func (m *Mirror) Publish(r Release) {
 		m.urgent = r.Urgent
 		urgent, err := trust.ParseUrgent(r.Urgent)
 		check(t, err)
-		m.Write(trust.UrgentName(urgent.Version), r.Urgent)
+		m.version = urgent.Version
+		m.Write(trust.UrgentName(m.version), r.Urgent)
 	}
-	snapshot, err := trust.NewSnapshot(trust.OnlineSpec{Version: m.Version, Expires: m.Expires, Next: r.Targets, NextVersion: spec.Version, Urgent: m.urgent})
+	snapshot, err := trust.NewSnapshot(trust.OnlineSpec{
+		Version: m.Version, Expires: m.Expires, Next: r.Targets, NextVersion: spec.Version, Urgent: m.urgent, UrgentVersion: m.version,
+	})
 	check(t, err)
 	snapshot = Sign(t, snapshot, m.Online)
 	m.Write(trust.SnapshotName(m.Version), snapshot)
