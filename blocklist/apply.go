@@ -36,7 +36,7 @@ func (st state) follow(sec *secret, r *VerifiedRelease) (next state, changes []C
 			changes, err = next.step(step, changes)
 		} else if err == nil {
 			next.Header, changes = step.Header(), nil
-			err = next.rebuild(sec, step.entries())
+			err = next.rebuild(sec, step.entries(), nil, LocalReview{})
 		}
 		if err != nil {
 			return next, nil, err
@@ -78,9 +78,10 @@ func (r *ReleaseReader) entries() iter.Seq2[Entry, error] {
 	}
 }
 
-// rebuild compiles entries into a new set that holds the state.
-func (st *state) rebuild(sec *secret, entries iter.Seq2[Entry, error]) error {
+// rebuild compiles entries into a new set that holds the state, in place of the set before, unless the review is against it.
+func (st *state) rebuild(sec *secret, entries iter.Seq2[Entry, error], before *set, review LocalReview) error {
 	b := newBuilder(sec)
+	b.before, b.fresh = before, review.New
 	defer b.close()
 	if err := b.collect(entries); err != nil {
 		return fmt.Errorf("compiling %s: %w", st.Header.List, err)
@@ -88,6 +89,9 @@ func (st *state) rebuild(sec *secret, entries iter.Seq2[Entry, error]) error {
 	content := b.content()
 	if st.Header.Serial == 0 {
 		st.Header.Entries = uint64(content.count - content.hosts)
+	}
+	if err := st.approve(before, &content, review); err != nil {
+		return fmt.Errorf("compiling %s: %w", st.Header.List, err)
 	}
 	if err := st.compile(content); err != nil {
 		return fmt.Errorf("compiling %s: %w", st.Header.List, err)

@@ -20,6 +20,9 @@ type builder struct {
 	kinds    kinds
 	attrs    *attrsTable
 	walk     suffixes
+
+	before *set        // that the new one is to take the place of; nil if there is none
+	fresh  func(Entry) // is given what that one does not block; nil: nobody asks
 }
 
 const (
@@ -51,10 +54,11 @@ func (b *builder) close() {
 
 // target is what is left of an entry once it was looked at: what its row is made from.
 type target struct {
-	key   string
-	hash  uint64
-	attrs uint32
-	scope Scope
+	key     string
+	hash    uint64
+	attrs   uint32
+	scope   Scope
+	monitor bool
 }
 
 // target takes note of all but the row of an entry.
@@ -67,12 +71,16 @@ func (b *builder) target(e *Entry) target {
 	if e.Scope == ScopeURL {
 		b.countURL(e, host)
 	}
-	return target{e.key, hash, b.attrs.add(attrsOf(&e.Attributes)), e.Scope}
+	return target{e.key, hash, b.attrs.add(attrsOf(&e.Attributes)), e.Scope, e.Monitor}
 }
 
 // add adds the row of an entry.
 func (b *builder) add(t *target) {
-	b.put(record{setRow{b.secret.tableKey(t.scope, []byte(t.key)), t.attrs}, t.hash})
+	key := b.secret.tableKey(t.scope, []byte(t.key))
+	b.put(record{setRow{key, t.attrs}, t.hash})
+	if b.fresh != nil && !b.before.blocks(key) {
+		b.fresh(Entry{Scope: t.scope, key: t.key, Attributes: Attributes{Monitor: t.monitor}})
+	}
 }
 
 // put deals a row out to its shard.

@@ -30,7 +30,11 @@ func (s *set) find(scope Scope, key []byte, hash uint64) *attrs {
 	if !s.filter.maybe(hash) {
 		return nil
 	}
-	k := s.secret.tableKey(scope, key)
+	return s.at(s.secret.tableKey(scope, key))
+}
+
+// at returns the attributes of a row; nil where there is no such row.
+func (s *set) at(k tableKey) *attrs {
 	bucket := k.hi >> s.shift
 	end := min(s.index[bucket+1], uint32(s.header.Rows)) // whatever the file says, nothing outside of it is read
 	for row := s.index[bucket]; row < end; row++ {

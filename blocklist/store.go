@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 	"github.com/argine-dns/argine/blocklist/internal/vouch"
@@ -217,36 +216,6 @@ func (s *Store) SaveEvidence(_ vouch.Verified, list string, urgent []Entry, evid
 			s.publish(st.inForce(s.view.Load().secret))
 		}
 		return nil
-	})
-}
-
-// SetLocal makes entries the state of a list that nobody signs: the operator's own file. They may come in any order; of
-// entries with the same target the stronger stays. Source identifies where they came from (a file's size and time, say):
-// see [ListInfo]. Changes of other lists do not wait while the entries are read; another local list does. It fails with
-// [ErrSigned] for the name of a signed list, and with [ErrMalformed] for an entry that no constructor made; then the list
-// stays as it was. No entries, a nil iterator included, make the list empty.
-func (s *Store) SetLocal(list, source string, entries iter.Seq2[Entry, error]) error {
-	s.local.Lock()
-	defer s.local.Unlock()
-	next := state{Header: Header{List: list, Created: time.Now().UTC().Truncate(time.Second)}, Source: source}
-	free := func(st *state) error {
-		next.dir = st.dir
-		if st.Header.Serial > 0 {
-			return fmt.Errorf("setting the local list %s: %w", list, ErrSigned)
-		}
-		return nil
-	}
-	if err := s.change(list, free); err != nil {
-		return err
-	}
-	if err := next.rebuild(s.view.Load().secret, entries); err != nil {
-		return err
-	}
-	return s.change(list, func(st *state) error {
-		if err := free(st); err != nil {
-			return err
-		}
-		return s.put(st, next)
 	})
 }
 

@@ -21,8 +21,9 @@ type place struct {
 // locate asks for a name below the one in question, so that the answer tells a suffix from a name above suffixes, too. No
 // rule has a label of a star, so it is caught by rules for any label alone.
 func locate(name blocklist.Name) place {
-	p := place{text: name.String()}
-	p.suffix, p.icann = publicsuffix.PublicSuffix("*." + p.text)
+	below := "*." + name.String()
+	p := place{text: below[len("*."):]}
+	p.suffix, p.icann = publicsuffix.PublicSuffix(below)
 	if _, above, ok := strings.Cut(p.text, "."); ok && p.suffix == p.text {
 		neighbour := "*." + above
 		suffix, _ := publicsuffix.PublicSuffix(neighbour)
