@@ -49,6 +49,27 @@ func (o *overlay) put(key tableKey, a attrs, removed bool) {
 	o.changes[key] = overlayEntry{removed: removed, attrs: uint32(len(o.attrs) - 1)}
 }
 
+// replaces reports whether a row of the base set counts no more.
+func (o *overlay) replaces(k tableKey) bool {
+	if o == nil {
+		return false
+	}
+	_, ok := o.changes[k]
+	return ok
+}
+
+// each calls do with the attributes of each row of the overlay.
+func (o *overlay) each(do func(*attrs)) {
+	if o == nil {
+		return
+	}
+	for _, e := range o.changes {
+		if !e.removed {
+			do(&o.attrs[e.attrs])
+		}
+	}
+}
+
 func (o *overlay) size() int {
 	if o == nil {
 		return 0

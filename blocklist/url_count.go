@@ -5,7 +5,9 @@ import (
 	"cmp"
 	"encoding/binary"
 	"math"
+	"runtime"
 	"slices"
+	"time"
 )
 
 // A host that has url entries has a row of its own in the table, so that one lookup tells whether there are any: see HasURLs.
@@ -81,17 +83,19 @@ func (c urlCount) count(expires int64, removed bool) urlCount {
 	return c
 }
 
-// appendURLHost appends the key of the row for a url entry's host: whether it is a *. host, and the wire form. Addresses have
-// none, since nobody asks the DNS for them.
+// atAddress is the key of the row that all addresses share: nobody asks the DNS for one of them.
+const atAddress = 2
+
+// appendURLHost appends the key of the row for a url entry's host: whether it is a *. host, and the wire form.
 func appendURLHost(dst []byte, key string) []byte {
 	host, below := bytes.CutPrefix([]byte(key), []byte("*."))
 	host = host[:max(bytes.IndexByte(host, '/'), 0)]
 	if _, ok := parseIPv4(host); ok {
-		return dst
+		return append(dst, atAddress)
 	}
 	name := appendHostName(nil, expression{text: host, path: len(host)})
 	if len(name) == 0 {
-		return dst
+		return append(dst, atAddress)
 	}
 	return append(appendBelow(dst, below), name...)
 }
@@ -107,12 +111,12 @@ func appendBelow(dst []byte, below bool) []byte {
 func (o *overlay) countURL(base *set, c Change, hash uint64) {
 	var buf [1 + MaxName]byte
 	key := appendURLHost(buf[:0], c.Entry.key)
-	if c.Entry.Monitor || len(key) == 0 {
+	if c.Entry.Monitor {
 		return
 	}
 	a, decided := o.find(base.secret, scopeURLHost, key, hash)
-	if !decided {
-		a = base.find(scopeURLHost, key, hash)
+	if !decided { // of addresses, the filter knows others than this one
+		a = base.at(base.secret.tableKey(scopeURLHost, key))
 	}
 	n := urlCountOf(a).count(attrsOf(&c.Entry.Attributes).expires, c.Removed)
 	o.put(base.secret.tableKey(scopeURLHost, key), n.attrs(), len(n) == 0)
@@ -129,7 +133,7 @@ type countedURL struct {
 func (b *builder) countURL(e *Entry, hash uint64) {
 	var buf [1 + MaxName]byte
 	key := appendURLHost(buf[:0], e.key)
-	if e.Monitor || len(key) == 0 {
+	if e.Monitor {
 		return
 	}
 	b.urls = append(b.urls, countedURL{b.secret.tableKey(scopeURLHost, key), hash, attrsOf(&e.Attributes).expires})
@@ -149,6 +153,36 @@ func (b *builder) addHosts() (rows int) {
 	}
 	b.urls = nil
 	return rows
+}
+
+// CountURLs returns how many url entries of a list block; expired ones don't count, and those that a local list repeats count
+// again. It goes through the list once, if there are any.
+func (s *lookups) CountURLs(list string) (n uint64) {
+	l := s.view.Load().list(list)
+	if l == nil || l.kinds().URLs == 0 {
+		return 0
+	}
+	now := time.Now().Unix()
+	count := func(a *attrs) {
+		for _, e := range urlCountOf(a) {
+			if e.at > now {
+				n += e.n
+			}
+		}
+	}
+	for row := range uint32(l.base.header.Rows) {
+		a := &l.base.attrs[min(int(l.base.attrsNumber(row)), len(l.base.attrs)-1)]
+		if a.category == hostMark && !l.over.replaces(l.base.row(row)) {
+			count(a)
+		}
+	}
+	runtime.KeepAlive(l.base)
+	l.over.each(func(a *attrs) {
+		if a.category == hostMark {
+			count(a)
+		}
+	})
+	return n
 }
 
 // HasURLs tells whether a list has url entries for a host, given in lower-case wire form: by its own name, or by that of a *.

@@ -133,6 +133,28 @@ func TestHasURLsOfAHostWithManyExpiries(t *testing.T) {
 	require.False(t, hasURLs(t, s, csam, "a.example"))
 }
 
+func TestCountURLs(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := openStore(t, dir)
+	all := []string{
+		"a.example", "https://*.d.example/x", "https://192.0.2.7/x", "https://a.example/x", "https://a.example/y status=monitor",
+		"https://b.example/x expires=2020-01-01", "https://c.example/x expires=2999-01-01",
+	}
+	require.NoError(t, s.Apply(snapshot(t, 1, all...)))
+	assert.EqualValues(t, 4, s.CountURLs(csam))
+	all = slices.Insert(slices.Delete(slices.Clone(all), 3, 4), 3, "https://198.51.100.7/x")
+	slices.Sort(all)
+	require.NoError(t, s.Apply(release(t, header(2, 1, all...), "+https://198.51.100.7/x", "-https://a.example/x")))
+	assert.EqualValues(t, 4, s.CountURLs(csam))
+	require.NoError(t, s.Close())
+	s = openStore(t, dir)
+	assert.EqualValues(t, 4, s.CountURLs(csam))
+	assert.Zero(t, s.CountURLs("it.example/none"))
+	require.NoError(t, s.SetLocal("local", "", values([]blocklist.Entry{entry(t, "a.example"), entry(t, "https://[2001:db8::7]/x")})))
+	assert.EqualValues(t, 1, s.CountURLs("local"))
+}
+
 func TestHasURLsAfterAMerge(t *testing.T) {
 	t.Parallel()
 	s := openStore(t, t.TempDir())

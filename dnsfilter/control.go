@@ -4,14 +4,17 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
+	"github.com/argine-dns/argine/blocklist/formats"
 	"github.com/argine-dns/argine/blocklist/subscribe"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
@@ -44,6 +47,7 @@ type ServiceStatus struct {
 // ListStatus says how one list stands.
 type ListStatus struct {
 	List    string          `json:"list"`
+	File    string          `json:"file,omitempty"` // of a local list
 	Action  string          `json:"action"`
 	Signed  bool            `json:"signed"`
 	Entries uint64          `json:"entries"`
@@ -59,6 +63,10 @@ type ListStatus struct {
 	Follows bool            `json:"follows,omitempty"` // whether a signed list is followed
 
 	Receipts *ReceiptStatus `json:"receipts,omitempty"` // nil if none are wanted
+
+	Format  formats.Format `json:"format,omitempty"`  // of the file, as it was read
+	Skipped []SkippedLines `json:"skipped,omitempty"` // of the file: what is not in the list, by reason
+	URLs    uint64         `json:"urls,omitempty"`    // url entries that are not enforced, since the list has no divert
 }
 
 // ReceiptStatus says how it stands with the receipts for one list.
@@ -90,11 +98,45 @@ func (s *Service) report() ServiceStatus {
 		l := &current.settings.Lists[i]
 		out.Lists = append(out.Lists, s.listStatus(l, current.follows[l.Rule.List]))
 	}
+	for _, f := range current.settings.localFiles() {
+		if f.allow {
+			status := ListStatus{List: f.list, Action: "allow"}
+			s.fileStatus(f, &status)
+			out.Lists = append(out.Lists, status)
+		}
+	}
 	return out
+}
+
+// fileStatus fills in what there is to say of a file.
+func (s *Service) fileStatus(f localFile, out *ListStatus) {
+	out.File = f.path
+	if info, ok := s.store.List(f.list); ok {
+		out.Entries = info.Entries
+		if info.Err != nil {
+			out.Error = info.Err.Error()
+		}
+	}
+	if r, ok := reportOf(s.store, f.list); ok {
+		out.Format, out.Skipped = r.Format, r.Skipped
+	}
+	if err := s.fileError(f.list); err != nil {
+		out.Stale, out.Error = true, err.Error()
+	}
+	if held := s.held.of(f.list); held != nil {
+		out.Hold = &held.Hold
+	}
 }
 
 func (s *Service) listStatus(l *List, f *follow) ListStatus {
 	out := ListStatus{List: l.Rule.List, Action: l.Action.String(), Signed: l.File == "", Follows: f != nil}
+	if len(l.Divert) == 0 {
+		out.URLs = s.store.CountURLs(l.Rule.List)
+	}
+	if l.File != "" {
+		s.fileStatus(l.localFile(), &out)
+		return out
+	}
 	if info, ok := s.store.List(l.Rule.List); ok {
 		out.Entries, out.Serial = info.Entries, info.Serial
 		if info.Serial > 0 {
@@ -103,9 +145,6 @@ func (s *Service) listStatus(l *List, f *follow) ListStatus {
 		if info.Err != nil {
 			out.Error = info.Err.Error()
 		}
-	}
-	if err := s.fileError(l.Rule.List); err != nil && l.File != "" {
-		out.Stale, out.Error = true, err.Error()
 	}
 	if f == nil {
 		return out
@@ -152,8 +191,8 @@ func listenControl(ctx context.Context, state string) (net.Listener, error) {
 func (s *Service) control() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { writeControl(w, s.report()) })
-	mux.HandleFunc("POST /accept", s.decide((*subscribe.Subscription).Accept))
-	mux.HandleFunc("POST /reject", s.decide((*subscribe.Subscription).Reject))
+	mux.HandleFunc("POST /accept", s.decide((*subscribe.Subscription).Accept, s.acceptFile))
+	mux.HandleFunc("POST /reject", s.decide((*subscribe.Subscription).Reject, s.rejectFile))
 	mux.HandleFunc("POST /apply", s.serveApply)
 	return mux
 }
@@ -169,16 +208,23 @@ type controlError struct {
 	Error string `json:"error"`
 }
 
-func (s *Service) decide(do func(*subscribe.Subscription, context.Context, string) error) http.HandlerFunc {
+// decide does something about what is on hold: a release of a signed list, or a file.
+func (s *Service) decide(signed func(*subscribe.Subscription, context.Context, string) error, local func(localFile, guards, string) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var d holdDecision
 		err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxControlRequest)).Decode(&d)
-		if err == nil {
-			f := s.inForce.Load().follows[d.List]
-			if f == nil {
-				err = errNotFollowed(d.List)
-			} else {
-				err = do(f.sub, r.Context(), d.ID)
+		current := s.inForce.Load()
+		files := current.settings.localFiles()
+		file := slices.IndexFunc(files, func(f localFile) bool { return f.list == d.List })
+		switch f := current.follows[d.List]; {
+		case err != nil:
+		case f != nil:
+			err = signed(f.sub, r.Context(), d.ID)
+		case file < 0:
+			err = fmt.Errorf("there is no list %.80q: no signed one is followed, and no file has that name", d.List)
+		default:
+			if err = local(files[file], current.guards, d.ID); err != nil {
+				err = fmt.Errorf("deciding about %.40q of %s: %w", d.ID, d.List, err)
 			}
 		}
 		if err != nil {

@@ -92,11 +92,6 @@ func withTemporary(do func(*blocklist.Store) error) error {
 // newFollows prepares the signed lists of the settings. Those that are followed already as the settings say are kept. While
 // starting, a list that is held and can't be followed is enforced as it is.
 func (s *Service) newFollows(next *Settings, starting bool) (map[string]*follow, error) {
-	guards, err := s.guards.next(next)
-	if err != nil {
-		return nil, fmt.Errorf("reading what the guards know: %w", err)
-	}
-	s.guards = guards
 	out := map[string]*follow{}
 	for i := range next.Lists {
 		l := &next.Lists[i]
@@ -122,7 +117,7 @@ func (s *Service) newFollow(l *List) (*follow, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.Guard = s.guards.Guard
+	c.Guard = s.guards.signed
 	var noReceipts error // a key that can't be read is no reason not to enforce
 	if c.Receipts, noReceipts = s.receipts(l); noReceipts != nil {
 		s.log.Error("what is enforced will not be confirmed", slog.Any("error", noReceipts))

@@ -52,19 +52,24 @@ func (g Guard) source() string {
 	return text.String()
 }
 
-// guards is the guard in force, and what it was made from.
+// guards are those in force, and what they were made from.
 type guards struct {
-	*guard.Guard
+	signed *guard.Guard
+	own    *guard.Guard // of local lists
+	allow  *guard.Guard // of allow lists
 
 	source string
 }
 
-// next returns the guard of the settings: the same one if nothing has changed, so that no list is followed anew.
+// next returns the guards of the settings: the same ones if nothing has changed, so that no list is followed anew.
 func (g guards) next(settings *Settings) (guards, error) {
 	source := settings.Guard.source()
-	if g.Guard != nil && g.source == source {
+	if g.signed != nil && g.source == source {
 		return g, nil
 	}
-	made, err := settings.Guard.load()
-	return guards{made, source}, err
+	signed, err := settings.Guard.load()
+	if err != nil {
+		return g, fmt.Errorf("reading what the guards know: %w", err)
+	}
+	return guards{signed, signed.Own(), signed.Allow(), source}, nil
 }

@@ -22,10 +22,11 @@ const (
 	scrapeWithin = 10 * time.Second
 )
 
-// inForce are the settings in force, and the subscriptions made of them.
+// inForce are the settings in force, and what was made of them.
 type inForce struct {
 	settings *Settings
 	follows  map[string]*follow
+	guards   guards
 }
 
 // listenHTTP opens the sockets for metrics and for profiles; nil for what the settings do not ask for.
@@ -99,28 +100,24 @@ func (s *Service) health() (text string, ready bool) {
 		}
 	}
 	for _, path := range current.settings.Allow {
-		if s.fileError(allowName(path)) != nil {
-			text += "list " + allowName(path) + ": " + staleFile + "\n"
+		list := allowName(path)
+		if problem, _ := s.fileProblem(list); problem != "" {
+			text += "list " + list + " (" + path + "): " + problem + "\n"
 		}
 	}
 	return text, ready
 }
 
-// staleFile is what is wrong with a local list that is not as its file is now.
-const staleFile = "stale: its file could not be taken in; see the log"
-
 // problem says what is wrong with a list, and whether it is enforced all the same.
 func (s *Service) problem(l *List, f *follow) (text string, enforced bool) {
-	info, ok := s.store.List(l.Rule.List)
-	switch {
+	if l.File != "" {
+		return s.fileProblem(l.Rule.List)
+	}
+	switch info, ok := s.store.List(l.Rule.List); {
 	case !ok:
 		return "not enforced: nothing is held of it", false
 	case info.Err != nil:
 		return "not enforced: its files are damaged", false
-	case l.File != "" && s.fileError(l.Rule.List) != nil:
-		return staleFile, true
-	case l.File != "":
-		return "", true
 	case f == nil:
 		return "enforced, but not followed: see the log", true
 	}
@@ -131,6 +128,25 @@ func (s *Service) problem(l *List, f *follow) (text string, enforced bool) {
 		return "stale since " + status.Expires.UTC().Format(time.RFC3339), true
 	case status.Hold != nil:
 		return "an update is on hold", true
+	}
+	return "", true
+}
+
+// fileProblem is problem for a local list.
+func (s *Service) fileProblem(list string) (text string, enforced bool) {
+	info, ok := s.store.List(list)
+	onHold := s.held.of(list) != nil
+	switch {
+	case !ok && onHold:
+		return "not enforced: it is on hold, and there is none before it; dnsfilter holds shows why", false
+	case !ok:
+		return "not enforced: nothing is held of it", false
+	case info.Err != nil:
+		return "not enforced: its files are damaged", false
+	case s.fileError(list) != nil:
+		return "stale: its file could not be taken in; see the log", true
+	case onHold:
+		return "a change of its file is on hold; dnsfilter holds shows why", true
 	}
 	return "", true
 }
@@ -146,11 +162,12 @@ func (s *followCollector) Collect(ch chan<- prometheus.Metric) {
 	c := collection{ch}
 	for _, l := range s.inForce.Load().settings.localFiles() {
 		c.stale(l.list, (*Service)(s).fileError(l.list) != nil)
+		c.onHold(l.list, s.held.of(l.list) != nil)
 	}
 	for list, f := range s.inForce.Load().follows {
 		status, l := f.sub.Status(), labels{"list": list}
 		c.stale(list, status.Stale)
-		c.flag("dnsfilter_list_on_hold", "1 if the guards have stopped an update.", status.Hold != nil, l)
+		c.onHold(list, status.Hold != nil)
 		c.moment("dnsfilter_list_checked_timestamp_seconds", "When an origin last proved that this is the newest.", status.Checked, l)
 		c.moment("dnsfilter_list_expires_timestamp_seconds", "Until when what is held may be taken for the newest.", status.Expires, l)
 		if r := status.Receipts; r != nil {
@@ -163,6 +180,10 @@ func (s *followCollector) Collect(ch chan<- prometheus.Metric) {
 
 func (c collection) stale(list string, is bool) {
 	c.flag("dnsfilter_list_stale", "1 if no origin has proved lately that what is held is the newest, or a file could not be taken in.", is, labels{"list": list})
+}
+
+func (c collection) onHold(list string, is bool) {
+	c.flag("dnsfilter_list_on_hold", "1 if the guards have stopped an update, or a changed file.", is, labels{"list": list})
 }
 
 // parseMetrics reads the address for metrics.

@@ -6,16 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/formats"
-	"github.com/argine-dns/argine/dnsfilter/internal/processors"
 )
 
 // allowPrefix begins the names under which the store keeps allow lists.
@@ -30,20 +27,33 @@ type localFile struct {
 	path   string
 	format formats.Format
 	scope  blocklist.Scope
+	allow  bool // it lifts blocks
+
+	unguarded bool // what the guards find does not count
 }
 
 // localFiles returns the files of the settings, allow lists included.
 func (s *Settings) localFiles() []localFile {
 	var out []localFile
 	for _, path := range s.Allow {
-		out = append(out, localFile{list: allowName(path), path: path})
+		out = append(out, localFile{list: allowName(path), path: path, allow: true})
 	}
 	for _, l := range s.Lists {
 		if l.File != "" {
-			out = append(out, localFile{list: l.Rule.List, path: l.File, format: l.Format, scope: l.Scope})
+			out = append(out, l.localFile())
 		}
 	}
 	return out
+}
+
+// localFile returns the file of a list that has one.
+func (l *List) localFile() localFile {
+	return localFile{list: l.Rule.List, path: l.File, format: l.Format, scope: l.Scope, unguarded: l.Unguarded}
+}
+
+// options say how the file is read.
+func (l localFile) options() formats.Options {
+	return formats.Options{Format: l.format, Scope: l.scope, Allow: l.allow, Name: l.path, MayBeEmpty: true}
 }
 
 // allowName makes the name of an allow list from its path: the part that a person recognises, and a hash.
@@ -89,58 +99,6 @@ func (l localFile) held(store *blocklist.Store) (held, current bool) {
 	return held, held && err == nil && info.Source == source
 }
 
-// load compiles the file into the store. On an error the store keeps what it held.
-func (l localFile) load(store *blocklist.Store, log *slog.Logger) error {
-	defer makeRoom()()
-	err := l.compile(store, log)
-	if err != nil {
-		return fmt.Errorf("loading list %s: %w", l.list, err)
-	}
-	return nil
-}
-
-// makeRoom keeps what takes long, with two goroutines, from holding up queries until done is called; the garbage collector runs
-// rarely.
-func makeRoom() (done func()) {
-	processors.Add(2)
-	percent := debug.SetGCPercent(rareGC)
-	return func() {
-		debug.SetGCPercent(percent)
-		processors.Add(-2)
-	}
-}
-
-// rareGC lets the heap, of a few megabytes while queries are answered, grow to five times its size before it is collected.
-const rareGC = 400
-
-func (l localFile) compile(store *blocklist.Store, log *slog.Logger) error {
-	begin := time.Now()
-	source, err := l.source()
-	if err != nil {
-		return err
-	}
-	f, err := os.Open(l.path)
-	if err != nil {
-		return err
-	}
-	defer f.Close() //nolint:errcheck // it was only read
-	r, err := formats.NewReader(f, formats.Options{Format: l.format, Scope: l.scope, Name: l.path, MayBeEmpty: true})
-	if err != nil {
-		return err
-	}
-	if err := store.SetLocal(l.list, source, l.atRest(source, r.Entries())); err != nil {
-		return err
-	}
-	report := r.Report()
-	log.Info("list loaded", slog.String("list", l.list), slog.Any("format", r.Format()),
-		slog.Int("entries", report.Entries), slog.Duration("took", time.Since(begin)))
-	for _, s := range report.Skipped {
-		log.Warn("lines passed over", slog.String("list", l.list), slog.String("reason", s.Reason),
-			slog.Int("count", s.Count), slog.Any("first", s.Lines))
-	}
-	return nil
-}
-
 // atRest passes entries on, and ends with an error if the file is not the one any more that source describes.
 func (l localFile) atRest(source string, entries iter.Seq2[blocklist.Entry, error]) iter.Seq2[blocklist.Entry, error] {
 	return func(yield func(blocklist.Entry, error) bool) {
@@ -153,55 +111,4 @@ func (l localFile) atRest(source string, entries iter.Seq2[blocklist.Entry, erro
 			yield(blocklist.Entry{}, errChanging)
 		}
 	}
-}
-
-// CheckFiles tells which files that the settings name are missing or are no lists; its errors are of type [Mistakes].
-func (s *Settings) CheckFiles() error {
-	var mistakes Mistakes
-	for i := range s.Lists {
-		l := &s.Lists[i]
-		if err := l.checkFile(); err != nil {
-			mistakes = append(mistakes, l.place.mistake(s.File, err.Error()))
-		}
-	}
-	for _, path := range s.Allow {
-		if err := (localFile{path: path}).readable(); err != nil {
-			mistakes = append(mistakes, s.fileAt[path].mistake(s.File, err.Error()))
-		}
-	}
-	for _, path := range s.Guard.Protected {
-		if _, err := (Guard{Protected: []string{path}}).load(); err != nil {
-			mistakes = append(mistakes, s.fileAt[path].mistake(s.File, err.Error()))
-		}
-	}
-	for _, path := range s.Guard.Popular {
-		if _, err := (Guard{Popular: []string{path}}).load(); err != nil {
-			mistakes = append(mistakes, s.fileAt[path].mistake(s.File, err.Error()))
-		}
-	}
-	if _, err := s.filePolicy(); err != nil {
-		mistakes = append(mistakes, s.fileAt[s.CookieSecrets].mistake(s.File, err.Error()))
-	}
-	return mistakes.err()
-}
-
-func (l *List) checkFile() error {
-	if l.File == "" {
-		return l.checkRoot()
-	}
-	return localFile{path: l.File, format: l.Format, scope: l.Scope}.readable()
-}
-
-// readable looks at the beginning of the file.
-func (l localFile) readable() error {
-	if _, err := l.source(); err != nil {
-		return err
-	}
-	f, err := os.Open(l.path)
-	if err != nil {
-		return err
-	}
-	defer f.Close() //nolint:errcheck // it was only read
-	_, err = formats.NewReader(f, formats.Options{Format: l.format, Scope: l.scope, Name: l.path, MayBeEmpty: true})
-	return err
 }

@@ -66,7 +66,7 @@ func (s *Settings) readChanged(held, fresh *blocklist.Store, log *slog.Logger) {
 		if _, current := l.held(held); current {
 			continue
 		}
-		if err := l.load(fresh, log); err != nil {
+		if _, err := (loader{store: fresh, log: log}).load(l, ""); err != nil {
 			log.Warn("list can't be read", slog.String("list", l.list), slog.Any("error", err))
 		}
 	}

@@ -34,6 +34,7 @@ type Service struct {
 	notTaken sync.Map // of local lists that are not as their files are now: why, by name
 	inForce  atomic.Pointer[inForce]
 	guards   guards
+	held     *localHolds
 	started  time.Time
 	applying sync.Mutex // one bundle at a time
 
@@ -55,6 +56,7 @@ func NewService(read func() (*Settings, error), log *slog.Logger) (*Service, err
 		return nil, err
 	}
 	s := &Service{read: read, log: log, settings: settings, store: store, started: time.Now(), follows: map[string]*follow{}}
+	s.held = readLocalHolds(settings.State)
 	if s.server, err = s.newServer(); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
@@ -94,12 +96,16 @@ func (s *Settings) forwarder() (Upstream, error) {
 
 // loadMissing compiles the local lists of which nothing is held, and gives back the memory that it took: nobody is kept waiting yet.
 func (s *Service) loadMissing() error {
+	var err error
+	if s.guards, err = s.guards.next(s.settings); err != nil {
+		return err
+	}
 	compiled := false
 	for _, l := range s.settings.localFiles() {
 		if held, _ := l.held(s.store); held {
 			continue
 		}
-		if err := l.load(s.store, s.log); err != nil {
+		if err := s.take(l, s.guards, ""); err != nil {
 			return err
 		}
 		compiled = true
@@ -136,7 +142,7 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	s.listening = listeners.addrs()
 	g, ctx := errgroup.WithContext(ctx)
 	s.swapFollows(ctx, follows)
-	s.inForce.Store(&inForce{s.settings, s.follows})
+	s.inForce.Store(&inForce{s.settings, s.follows, s.guards})
 	if metrics != nil {
 		g.Go(func() error { return s.serveMetrics(ctx, metrics) })
 	}
@@ -167,13 +173,16 @@ func (s *Service) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if s.guards, err = s.guards.next(next); err != nil {
+		return err
+	}
 	follows, err := s.newFollows(next, false)
 	if err != nil {
 		return err
 	}
 	for _, l := range next.localFiles() {
 		if _, current := l.held(s.store); !current {
-			if err := l.load(s.store, s.log); err != nil {
+			if err := s.take(l, s.guards, ""); err != nil {
 				return err
 			}
 		}
@@ -183,7 +192,7 @@ func (s *Service) reload(ctx context.Context) error {
 	s.dropFiles(next)
 	s.warnFixed(next)
 	s.settings = next
-	s.inForce.Store(&inForce{s.settings, s.follows})
+	s.inForce.Store(&inForce{s.settings, s.follows, s.guards})
 	return nil
 }
 
@@ -199,6 +208,9 @@ func (s *Service) dropFiles(next *Settings) {
 		if err := s.store.Drop(info.List); err != nil {
 			s.log.Warn("dropping a list failed", slog.String("list", info.List), slog.Any("error", err))
 		}
+	}
+	if err := s.held.keep(files); err != nil {
+		s.log.Warn("forgetting what is on hold of lists that are gone", slog.Any("error", err))
 	}
 }
 

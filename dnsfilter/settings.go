@@ -60,6 +60,8 @@ type List struct {
 	Format   formats.Format  // zero: detected
 	Scope    blocklist.Scope // zero: what the format means
 
+	Unguarded bool // the guards are off for a file
+
 	place   place
 	implied bool // the action was not given
 	broken  bool // it has mistakes

@@ -116,13 +116,16 @@ func (s *Service) lookAtFiles() {
 		info, _ := s.store.List(l.list)
 		if info.Source == source {
 			s.notTaken.Delete(l.list)
+			if err := s.held.set(l.list, nil); err != nil {
+				s.log.Warn("forgetting what was on hold", slog.String("list", l.list), slog.Any("error", err))
+			}
 			continue
 		}
 		if !s.watch.rested(l.list, source) {
 			continue
 		}
 		if err == nil {
-			err = l.load(s.store, s.log)
+			err = s.take(l, s.guards, "")
 		}
 		if err != nil {
 			s.notTaken.Store(l.list, err)

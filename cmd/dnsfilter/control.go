@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -71,10 +72,10 @@ func holdsCommand() *cobra.Command {
 	var f controlFlags
 	cmd := &cobra.Command{
 		Use:   "holds [-c dnsfilter.yaml]",
-		Short: "Show which releases the guards have stopped, and why",
-		Long: `Shows which releases the guards of the running server have stopped, and why, entry by entry. The list before stays in force
-until a release is accepted, or a newer one passes. What is accepted or rejected is exactly what was found: a newer release
-that is stopped has another ID.`,
+		Short: "Show which releases and files the guards have stopped, and why",
+		Long: `Shows which releases, and which files of local and allow lists, the guards of the running server have stopped, and why, entry
+by entry. The list before stays in force until what is on hold is accepted, or something newer passes. What is accepted or
+rejected is exactly what was found: a newer release or a changed file that is stopped has another ID.`,
 		Example: "  dnsfilter holds -c /etc/dnsfilter.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -86,11 +87,11 @@ that is stopped has another ID.`,
 }
 
 func acceptCommand() *cobra.Command {
-	return decisionCommand("accept", "Put a release in force that is on hold", (*dnsfilter.Control).Accept)
+	return decisionCommand("accept", "Put a release or a file in force that is on hold", (*dnsfilter.Control).Accept)
 }
 
 func rejectCommand() *cobra.Command {
-	return decisionCommand("reject", "Say that a release on hold is not wanted", (*dnsfilter.Control).Reject)
+	return decisionCommand("reject", "Say that a release or a file on hold is not wanted", (*dnsfilter.Control).Reject)
 }
 
 func decisionCommand(word, short string, do func(*dnsfilter.Control, context.Context, string, string) error) *cobra.Command {
@@ -140,8 +141,9 @@ func printStatus(w io.Writer, s dnsfilter.ServiceStatus) error {
 		if l.Receipts != nil {
 			fmt.Fprintf(t, "\treceipt: %s\n", receiptText(l.Receipts))
 		}
+		printFile(t, l)
 		if l.Hold != nil {
-			fmt.Fprintf(t, "\ton hold: serial %d; dnsfilter holds shows why\n", l.Hold.Serial)
+			fmt.Fprintf(t, "\ton hold: %s; dnsfilter holds shows why\n", heldText(l))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(others)) { // quorums and allow lists
@@ -149,6 +151,35 @@ func printStatus(w io.Writer, s dnsfilter.ServiceStatus) error {
 		printActions(t, others[name])
 	}
 	return t.Flush()
+}
+
+// printFile tells what a local list was read from, and for all lists what of them is not enforced.
+func printFile(w io.Writer, l dnsfilter.ListStatus) {
+	if l.File != "" {
+		fmt.Fprintf(w, "\tfile: %s\n", l.File)
+	}
+	for _, s := range l.Skipped {
+		fmt.Fprintf(w, "\t%s\n", skippedText(s))
+	}
+	if l.URLs > 0 {
+		fmt.Fprintf(w, "\t%s\n", urlsText(l.URLs))
+	}
+}
+
+func skippedText(s dnsfilter.SkippedLines) string {
+	return fmt.Sprintf("skipped: %s: %d, first in lines %s", s.Reason, s.Count, strings.Trim(fmt.Sprint(s.Lines), "[]"))
+}
+
+func urlsText(n uint64) string {
+	return fmt.Sprintf("%d url entries are NOT enforced: the DNS knows no paths; divert leads their hosts to a proxy", n)
+}
+
+// heldText names what is on hold.
+func heldText(l dnsfilter.ListStatus) string {
+	if l.Signed {
+		return fmt.Sprintf("serial %d", l.Hold.Serial)
+	}
+	return "the file as it is now"
 }
 
 func printActions(w io.Writer, actions map[string]uint64) {
@@ -175,6 +206,8 @@ func receiptText(r *dnsfilter.ReceiptStatus) string {
 // signedText tells what there is to tell of a signed list.
 func signedText(l dnsfilter.ListStatus) string {
 	switch {
+	case !l.Signed && l.Hold != nil && l.Entries == 0:
+		return ", NOT ENFORCED"
 	case !l.Signed && l.Stale:
 		return ", stale"
 	case !l.Signed:
@@ -201,8 +234,13 @@ func printHolds(w io.Writer, s dnsfilter.ServiceStatus, settings string) error {
 			continue
 		}
 		nothing = false
-		fmt.Fprintf(w, "%s serial %d of %s, %d entries (in force: serial %d, %d entries), on hold since %s\n", l.List, h.Serial,
-			h.Created.Format(time.RFC3339), h.Entries, l.Serial, l.Entries, h.Since.Format(time.RFC3339))
+		if l.Signed {
+			fmt.Fprintf(w, "%s serial %d of %s, %d entries (in force: serial %d, %d entries)", l.List, h.Serial,
+				h.Created.Format(time.RFC3339), h.Entries, l.Serial, l.Entries)
+		} else {
+			fmt.Fprintf(w, "%s, file %s, %d entries (in force: %d entries)", l.List, l.File, h.Entries, l.Entries)
+		}
+		fmt.Fprintf(w, ", on hold since %s\n", h.Since.Format(time.RFC3339))
 		if h.Override != "" {
 			fmt.Fprintf(w, "  the agency's guards held it, too; it says: %s\n", h.Override)
 		}

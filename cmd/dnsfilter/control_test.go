@@ -41,15 +41,21 @@ func TestControlCommands(t *testing.T) {
 	code, stdout, stderr := runCommand("status", "-c", path)
 	assert.Equal(t, exitDone, code, stderr)
 	assert.Regexp(t, `(?m)^local +nxdomain, 2 entries$`, stdout)
+	text := stdout
 	_, stdout, _ = runCommand("status", "-c", path, "--json")
 	var s dnsfilter.ServiceStatus
 	require.NoError(t, json.Unmarshal([]byte(stdout), &s))
-	assert.Equal(t, []dnsfilter.ListStatus{{List: "local", Action: "nxdomain", Entries: 2}}, s.Lists)
+	file := filepath.Join(filepath.Dir(path), "list.txt")
+	assert.Equal(t, []dnsfilter.ListStatus{{List: "local", File: file, Action: "nxdomain", Entries: 2, Format: "argine"}}, s.Lists)
+	assert.Contains(t, text, file)
 	_, stdout, _ = runCommand("holds", "-c", path)
 	assert.Equal(t, "nothing is on hold\n", stdout)
 	code, _, stderr = runCommand("accept", "-c", path, "local", "id")
 	assert.Equal(t, exitFailed, code)
-	assert.Contains(t, stderr, `no signed list "local" is followed`)
+	assert.Contains(t, stderr, "nothing is on hold with this ID")
+	code, _, stderr = runCommand("accept", "-c", path, "other", "id")
+	assert.Equal(t, exitFailed, code)
+	assert.Contains(t, stderr, `there is no list "other"`)
 }
 
 func TestPrintHolds(t *testing.T) {
