@@ -31,7 +31,7 @@ var (
 	// ErrNoKey is returned for a confidential list that none of the identities at hand opens: there is none, or the agency has
 	// not, or no longer, encrypted the list to it.
 	ErrNoKey = errors.New("there is no key for it")
-	// ErrClosed is returned by a Store after Close, and by a reader of a list whose entries were read before.
+	// ErrClosed is returned by a Store after Release or Close, and by a reader of a list whose entries were read before.
 	ErrClosed = errors.New("closed")
 	// ErrReadOnly is returned for a change of a store that was opened with [Options.ReadOnly].
 	ErrReadOnly = errors.New("opened read-only")

@@ -153,15 +153,21 @@ func (s *Store) publish(l *list) {
 
 // Close ends the store. Lookups then find nothing, and changes fail with [ErrClosed].
 func (s *Store) Close() error {
+	err := s.Release()
+	if v := s.view.Load(); v != nil {
+		s.view.Store(&view{secret: v.secret, version: version(nil)})
+	}
+	return err
+}
+
+// Release gives the folder up to another owner. Lookups go on with what is in force, until Close; changes fail with [ErrClosed].
+func (s *Store) Release() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil
 	}
 	s.closed = true
-	if v := s.view.Load(); v != nil {
-		s.view.Store(&view{secret: v.secret, version: version(nil)})
-	}
 	if s.lock == nil {
 		return nil
 	}

@@ -254,6 +254,24 @@ func TestReopen(t *testing.T) {
 	assert.NoError(t, info.Err)
 }
 
+// A store that is released is somebody else's: it goes on answering lookups, and changes nothing any more.
+func TestRelease(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := openStore(t, dir)
+	require.NoError(t, s.SetLocal("local", "", values([]blocklist.Entry{entry(t, "a.test")})))
+	require.NoError(t, s.Release())
+	next := openStore(t, dir)
+	require.NoError(t, next.SetLocal("local", "", values([]blocklist.Entry{entry(t, "b.test")})))
+	assert.ErrorIs(t, s.SetLocal("local", "", values(nil)), blocklist.ErrClosed)
+	assert.ErrorIs(t, s.Drop("local"), blocklist.ErrClosed)
+	assert.Equal(t, "a.test", listed(s, "a.test"))
+	assert.Equal(t, "b.test", listed(next, "b.test"))
+	require.NoError(t, s.Close())
+	assert.Equal(t, "-", listed(s, "a.test"))
+	assert.Equal(t, "b.test", listed(next, "b.test"), "closing what was released takes nothing from the next owner")
+}
+
 // TestDamage flips every bit position's byte in turn (sampled) and cuts the set file: a damaged set is never served, and a
 // new apply mends it.
 func TestDamage(t *testing.T) {

@@ -130,7 +130,7 @@ func (s *Server) serveTCP(ctx context.Context, l net.Listener) error {
 	defer stop()
 	defer l.Close() //nolint:errcheck // as above
 	var open sync.WaitGroup
-	defer open.Wait() // each ends within seconds
+	defer waitAtMost(&open, graceWithin+endWithin)
 	for {
 		conn, err := l.Accept()
 		switch {
@@ -143,6 +143,16 @@ func (s *Server) serveTCP(ctx context.Context, l net.Listener) error {
 		default:
 			time.Sleep(acceptPause) // a connection that came to nothing, or no more files: that passes
 		}
+	}
+}
+
+// waitAtMost waits for goroutines, but no longer than so long.
+func waitAtMost(g *sync.WaitGroup, most time.Duration) {
+	done := make(chan struct{})
+	go func() { g.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(most):
 	}
 }
 

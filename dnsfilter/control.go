@@ -158,16 +158,27 @@ func (s *Service) listStatus(l *List, f *follow) ListStatus {
 	return out
 }
 
-// serveControl answers over the control socket, if there is one, until ctx ends.
+// serveControl answers over the control socket, if there is one, until ctx ends; with it, what is being done for a client ends.
 func (s *Service) serveControl(ctx context.Context, l net.Listener) {
 	if l == nil {
 		return
 	}
-	server := &http.Server{Handler: s.control(), ReadTimeout: 5 * time.Second, WriteTimeout: controlTimeout, MaxHeaderBytes: maxControlRequest}
-	stop := context.AfterFunc(ctx, func() { server.Close() }) //nolint:errcheck // it is the end
-	defer stop()
+	server := &http.Server{
+		Handler: s.control(), ReadTimeout: 5 * time.Second, WriteTimeout: controlTimeout, MaxHeaderBytes: maxControlRequest,
+		BaseContext: func(net.Listener) context.Context { return ctx },
+	}
+	ended := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
+		grace, cancel := context.WithTimeout(context.Background(), graceWithin)
+		defer cancel()
+		_ = errors.Join(server.Shutdown(grace), server.Close()) // it is the end
+	})
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		s.log.Warn("status, holds, accept, reject and apply work no more", slog.Any("error", err))
+	}
+	if !stop() {
+		<-ended
 	}
 }
 

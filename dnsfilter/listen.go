@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/argine-dns/argine/dnsfilter/internal/batch"
@@ -21,6 +22,8 @@ const socketBuffer = 4 << 20
 type Listeners struct {
 	UDP []*net.UDPConn
 	TCP []net.Listener
+
+	held atomic.Bool // by others, too, who will answer what is left in them
 }
 
 // Listen opens sockets at addresses such as udp://127.0.0.1:53 and tcp://[::1]:53. If one can't be opened, none is.

@@ -21,7 +21,8 @@ import (
 const (
 	maxWaiting   = 4096                    // questions at the upstream at once
 	answerWithin = 4800 * time.Millisecond // from the question to the answer: stubs give up after 5 seconds
-	drainWithin  = 5 * time.Second         // for the queries in flight when the server ends
+	graceWithin  = 500 * time.Millisecond  // for the queries in flight when the server ends
+	settleEvery  = 2 * time.Millisecond    // how often it is looked whether they are done
 )
 
 // DefaultCache is how many bytes of answers a server keeps unless told otherwise.
@@ -109,8 +110,10 @@ func (s *Server) Reconfigure(p Policy, u Upstream) {
 	s.current.Store(c)
 }
 
-// Serve answers on the listeners until ctx ends, then finishes the queries in flight (for at most 5 seconds) and returns
-// nil. It returns earlier, with an error, if a listener fails. The listeners are closed in any case.
+// Serve answers on the listeners until ctx ends, then finishes the queries in flight (for at most half a second) and returns
+// nil. Meanwhile it takes no new connections, closes idle ones, and goes on answering over UDP; what its sockets hold in the end
+// is still answered where that needs no upstream. It returns earlier, with an error, if a listener fails. The listeners are
+// closed in any case.
 //
 // On Linux, GOMAXPROCS is higher meanwhile: by one for each processor, since a thread waits for datagrams there.
 func (s *Server) Serve(ctx context.Context, l *Listeners) error {
@@ -119,7 +122,7 @@ func (s *Server) Serve(ctx context.Context, l *Listeners) error {
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	for _, conns := range cores(l.UDP) {
-		g.Go(func() error { return s.serveUDP(ctx, conns) })
+		g.Go(func() error { return s.serveUDP(ctx, conns, &l.held) })
 	}
 	for _, t := range l.TCP {
 		g.Go(func() error { return s.serveTCP(ctx, t) })

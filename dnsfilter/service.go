@@ -116,8 +116,9 @@ func (s *Service) loadMissing() error {
 	return nil
 }
 
-// Run answers queries until ctx ends, then finishes those in flight and closes the store. A value from reload makes it read
-// the settings again at once; changed files it finds by itself, within a second.
+// Run answers queries until ctx ends, then finishes those in flight, and closes the store. A value from reload makes it read
+// the settings again at once; changed files it finds by itself, within a second. The store is released at once when ctx ends, so
+// that a successor can open it.
 func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	defer func() { err = errors.Join(err, s.store.Close()) }()
 	if err := s.loadMissing(); err != nil {
@@ -152,11 +153,22 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	s.log.Info("serving", slog.Any("listen", s.settings.Listen), slog.Int("lists", len(s.settings.Lists)))
 	g.Go(func() error { return s.server.Serve(ctx, listeners) })
 	g.Go(func() error { s.watchFiles(ctx, reload); return nil })
-	g.Go(func() error { s.serveControl(ctx, control); return nil })
+	controlled := make(chan struct{})
+	g.Go(func() error { defer close(controlled); s.serveControl(ctx, control); return nil })
+	g.Go(func() error { <-ctx.Done(); <-controlled; return s.release() })
 	err = g.Wait()
 	s.swapFollows(ctx, nil)
 	s.log.Info("ended", slog.Any("stats", s.server.Stats()))
 	return err
+}
+
+// release gives the store up, once nothing writes to its folder any more; what is compiled at this moment comes to nothing.
+// Queries are answered from it until the end.
+func (s *Service) release() error {
+	for _, f := range s.inForce.Load().follows {
+		<-f.done
+	}
+	return s.store.Release()
 }
 
 // reload reads the settings again and puts them in force, all or nothing.

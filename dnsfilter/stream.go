@@ -20,6 +20,8 @@ const (
 	messageWithin = 2 * time.Second // for a query once begun
 	writeWithin   = 2 * time.Second // for answers to be taken by the network
 	maxPipelined  = 100             // queries of a connection that wait for the upstream; then no more are read
+
+	endWithin = 50 * time.Millisecond // of silence, after which a connection is closed when the server ends
 )
 
 // stream is one connection. What can be answered at once is answered by the goroutine that reads; what has to wait has a
@@ -53,9 +55,13 @@ func newStream(s *Server, conn net.Conn) *stream {
 // busy tells whether a query waits for its answer.
 func (c *stream) busy() bool { return len(c.slots) > 0 }
 
-// serve answers until the client leaves, is silent for too long, or ctx ends; then what waits is still answered.
+// serve answers until the client leaves or is silent for too long. When ctx ends, that is a moment; what waits is still answered
+// within the grace.
 func (c *stream) serve(ctx context.Context) {
-	stop := context.AfterFunc(ctx, func() { _ = c.conn.SetReadDeadline(time.Now()) }) // it fails on closed ones only
+	stop := context.AfterFunc(ctx, func() {
+		_ = c.conn.SetReadDeadline(time.Now().Add(endWithin)) // it fails on closed ones only
+		time.AfterFunc(graceWithin, func() { _ = c.conn.Close() })
+	})
 	defer stop()
 	for wait := firstWithin; ; wait = idleWithin {
 		packet, err := c.read(ctx, wait)
@@ -98,8 +104,10 @@ func (c *stream) peek(ctx context.Context, n int, wait time.Duration) ([]byte, e
 	if err := c.conn.SetReadDeadline(time.Now().Add(wait)); err != nil {
 		return nil, err
 	}
-	if err := ctx.Err(); err != nil { // if it ends later, the deadline is moved after we have set ours
-		return nil, err
+	if ctx.Err() != nil { // if it ends later, the deadline is moved after we have set ours
+		if err := c.conn.SetReadDeadline(time.Now().Add(endWithin)); err != nil {
+			return nil, err
+		}
 	}
 	return c.in.Peek(n)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,9 +40,9 @@ type socket struct {
 
 	conn    *batch.Socket
 	out     *batch.Writer
-	asked   bool           // the upstream, of which the lane is yet to be told
-	pending sync.WaitGroup // queries that are answered late
-	plain   atomic.Int64   // those on the plain path
+	asked   bool         // the upstream, of which the lane is yet to be told
+	pending atomic.Int64 // queries that are answered late
+	plain   atomic.Int64 // those on the plain path
 
 	mu    sync.Mutex // guards the late answers
 	late  *batch.Writer
@@ -64,8 +65,9 @@ func cores(conns []*net.UDPConn) [][]*net.UDPConn {
 	return out
 }
 
-// serveUDP answers on sockets with one goroutine until ctx ends, and closes them.
-func (s *Server) serveUDP(ctx context.Context, conns []*net.UDPConn) error {
+// serveUDP answers on sockets with one goroutine until ctx ends, and closes them. If others hold them as well, it leaves what comes
+// then to them; else it goes on until nothing waits for the upstream, since nobody else would answer meanwhile.
+func (s *Server) serveUDP(ctx context.Context, conns []*net.UDPConn, held *atomic.Bool) error {
 	c := &core{server: s}
 	c.query.counters = s.newCounters()
 	c.loop = batch.NewLoop(c.flushLate)
@@ -82,7 +84,15 @@ func (s *Server) serveUDP(ctx context.Context, conns []*net.UDPConn) error {
 		u.conn.Read(u.take)
 	}
 	<-ctx.Done()
-	c.drain()
+	if !held.Load() {
+		c.settle()
+	}
+	for _, u := range c.sockets {
+		u.conn.Finish()
+	}
+	if held.Load() {
+		c.settle()
+	}
 	c.close()
 	return nil
 }
@@ -96,22 +106,16 @@ func (c *core) open(conn *net.UDPConn) error {
 	return nil
 }
 
-// drain ends the reading, and waits for the answers that are due.
-func (c *core) drain() {
-	for _, u := range c.sockets {
-		u.conn.CloseRead()
+// settle waits until nothing waits for the upstream, but for no longer than the grace.
+func (c *core) settle() {
+	for end := time.Now().Add(graceWithin); c.waiting() && time.Now().Before(end); {
+		time.Sleep(settleEvery)
 	}
-	drained := make(chan struct{})
-	go func() {
-		for _, u := range c.sockets {
-			u.pending.Wait()
-		}
-		close(drained)
-	}()
-	select {
-	case <-drained:
-	case <-time.After(drainWithin):
-	}
+}
+
+// waiting reports whether a query is yet to be answered.
+func (c *core) waiting() bool {
+	return slices.ContainsFunc(c.sockets, func(u *socket) bool { return u.pending.Load() > 0 })
 }
 
 func (c *core) close() {
@@ -213,14 +217,14 @@ func (u *socket) ask(peer *batch.Peer, wait bool) (flush bool) {
 	}
 	at, ok := u.server.join(&u.query, w)
 	if !ok && wait {
-		u.pending.Done()
+		u.pending.Add(-1)
 	}
 	return at != nil && at.begin(u.course, u.lane)
 }
 
 // deliver collects a late answer.
 func (u *socket) deliver(w *waiter, body []byte, err error) {
-	defer u.pending.Done()
+	defer u.pending.Add(-1)
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.late.Full() {
@@ -255,11 +259,13 @@ func (u *socket) leave(packet []byte, peer batch.Peer) {
 		return
 	}
 	packet = append([]byte(nil), packet...)
-	u.pending.Go(func() {
+	u.pending.Add(1)
+	go func() {
 		defer u.server.survive()
+		defer u.pending.Add(-1)
 		defer u.plain.Add(-1)
 		u.send(u.server.plain(packet, false, peer.Addr().Addr()), &peer)
-	})
+	}()
 }
 
 // send sends an answer of the plain path, if there is one.

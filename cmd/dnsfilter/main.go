@@ -31,6 +31,7 @@ const (
 func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends it at once
 	cmd := rootCommand()
 	cmd.SetArgs(args)
 	cmd.SetOut(stdout)

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -72,4 +73,48 @@ func TestServeReloadsAndEndsOnSignals(t *testing.T) {
 	assert.Contains(t, log.String(), `"msg":"settings reloaded"`)
 	assert.Contains(t, log.String(), `"lists":{"extra":{"nxdomain":`)
 	assert.NotContains(t, log.String(), "example.com")
+}
+
+// TestRestartWaitsForNothing ends a server that waits for an upstream which never answers: another one has its folder and its
+// address within the grace.
+func TestRestartWaitsForNothing(t *testing.T) {
+	t.Parallel()
+	silent, err := net.ListenPacket("udp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer silent.Close()
+	path, addr := folder(t, settings), freePort(t)
+	start := func() *exec.Cmd {
+		cmd := exec.Command(os.Args[0], "serve", "-c", path, "--listen", "udp://"+addr, "--upstream", silent.LocalAddr().String())
+		cmd.Env = append(os.Environ(), "DNSFILTER_TEST_RUN=1")
+		require.NoError(t, cmd.Start())
+		t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+		require.Eventually(t, func() bool { return rcodeOf(addr, "example.com.") == dns.RcodeNameError }, 10*time.Second, 10*time.Millisecond)
+		return cmd
+	}
+	first := start()
+	conn, err := net.Dial("udp", addr)
+	require.NoError(t, err)
+	defer conn.Close()
+	packet, err := new(dns.Msg).SetQuestion("never.example.org.", dns.TypeA).Pack()
+	require.NoError(t, err)
+	_, err = conn.Write(packet)
+	require.NoError(t, err)
+	time.Sleep(50 * time.Millisecond)
+	begun := time.Now()
+	require.NoError(t, first.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, first.Wait())
+	assert.Less(t, time.Since(begun), 2*time.Second)
+	second := start()
+
+	_, err = conn.Write(packet)
+	require.NoError(t, err)
+	time.Sleep(50 * time.Millisecond)
+	require.NoError(t, second.Process.Signal(syscall.SIGTERM))
+	time.Sleep(50 * time.Millisecond)
+	require.NoError(t, second.Process.Signal(syscall.SIGTERM))
+	assert.Error(t, second.Wait(), "a second signal does not wait")
+	third := start()
+	require.NoError(t, third.Process.Kill())
+	_ = third.Wait()
+	start()
 }

@@ -83,6 +83,9 @@ func (s *Socket) Read(take func(*Datagrams, error)) { go s.loop.read(s.conn, tak
 // CloseRead ends the reading; writing goes on.
 func (s *Socket) CloseRead() { _ = s.conn.SetReadDeadline(time.Now()) } // it fails on closed sockets only
 
+// Finish ends the reading.
+func (s *Socket) Finish() { s.CloseRead() }
+
 // Close closes the socket.
 func (s *Socket) Close() {
 	s.once.Do(func() {

@@ -174,6 +174,35 @@ func TestCloseRead(t *testing.T) {
 	require.NoError(t, again.Close())
 }
 
+// TestFinish reads what a socket holds when it is finished and closed in one go, while the loop is busy elsewhere.
+func TestFinish(t *testing.T) {
+	t.Parallel()
+	if !batch.CanShare {
+		t.Skip("the last read is for systems where a loop reads many sockets")
+	}
+	const sent = 3 * batch.Size
+	loop := batch.NewLoop(func() {})
+	busy, begun, goOn := listen(t, "127.0.0.1:0"), make(chan struct{}), make(chan struct{})
+	wake := dial(t, busy.LocalAddr())
+	open(t, loop, busy).Read(func(*batch.Datagrams, error) { close(begun); <-goOn })
+	conn, got := listen(t, "127.0.0.1:0"), 0
+	client := dial(t, conn.LocalAddr())
+	s := open(t, loop, conn)
+	s.Read(func(in *batch.Datagrams, _ error) { got += in.Len() })
+	_, err := wake.Write([]byte("x"))
+	require.NoError(t, err)
+	<-begun
+	for range sent {
+		_, err := client.Write([]byte("x"))
+		require.NoError(t, err)
+	}
+	s.Finish()
+	s.Close()
+	close(goOn)
+	closeNow(t, s)
+	assert.Equal(t, sent, got)
+}
+
 // TestConnected sends without addresses, in full batches, and is told that nobody listens any more.
 func TestConnected(t *testing.T) {
 	t.Parallel()

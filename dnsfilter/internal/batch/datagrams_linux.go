@@ -65,14 +65,29 @@ func newDatagrams() *Datagrams {
 	return d
 }
 
-// hand reads what is there and hands it out.
-func (d *Datagrams) hand(fd int, take func(*Datagrams, error)) {
+// maxDrain is how many times a socket that is finished is read: what still comes when so much has been read comes from now.
+const maxDrain = 256
+
+// drain hands out all that a socket holds.
+func (d *Datagrams) drain(fd int, take func(*Datagrams, error)) {
+	for range maxDrain {
+		if !d.hand(fd, take) {
+			return
+		}
+	}
+}
+
+// hand reads what is there and hands it out; false means that there was nothing.
+func (d *Datagrams) hand(fd int, take func(*Datagrams, error)) bool {
 	switch err := d.receive(fd); {
 	case err != nil:
 		take(nil, err)
-	case d.n > 0: // else what was there had a wrong checksum
+	case d.n > 0:
 		take(d, nil)
+	default: // what was there had a wrong checksum
+		return false
 	}
+	return true
 }
 
 // receive reads what is there.

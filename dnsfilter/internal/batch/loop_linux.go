@@ -84,10 +84,11 @@ func (l *Loop) run() {
 			yielded = now
 			runtime.Gosched()
 		}
-		n, err := unix.Poll(w.fds, -1)
+		l.finish(&w, in)
+		n, err := unix.Poll(w.fds, w.wait())
 		l.end(&w)
 		if n <= 0 || err != nil {
-			continue // a signal came
+			continue // a signal came, or sockets were finished
 		}
 		for i := range w.takers {
 			if w.fds[i].Revents != 0 {
@@ -98,10 +99,35 @@ func (l *Loop) run() {
 	}
 }
 
+// finish reads sockets for the last time.
+func (l *Loop) finish(w *watched, in *Datagrams) {
+	for _, s := range w.finishing {
+		in.drain(s.fd, s.take)
+	}
+	if len(w.finishing) > 0 {
+		l.idle()
+	}
+}
+
 // watched are the sockets that are waited for, and then the eventfd.
 type watched struct {
-	takers []func(*Datagrams, error)
-	fds    []unix.PollFd
+	takers    []func(*Datagrams, error)
+	fds       []unix.PollFd
+	finishing []finishing
+}
+
+// finishing is a socket that is read for the last time.
+type finishing struct {
+	fd   int
+	take func(*Datagrams, error)
+}
+
+// wait returns for how many milliseconds to wait: without end, unless sockets were finished, which may be waiting to be closed.
+func (w *watched) wait() int {
+	if len(w.finishing) > 0 {
+		return 0
+	}
+	return -1
 }
 
 // begin brings what is watched up to date; false means that there is no socket left.
@@ -116,6 +142,10 @@ func (l *Loop) begin(w *watched) bool {
 	l.sockets = slices.DeleteFunc(l.sockets, (*Socket).release)
 	*w = watched{}
 	for _, s := range l.sockets {
+		if s.last != nil {
+			w.finishing = append(w.finishing, finishing{s.fd, s.last})
+			s.last, l.changed = nil, true // closed, if it is to be, when it has been read
+		}
 		if s.take != nil {
 			w.takers = append(w.takers, s.take)
 			w.fds = append(w.fds, unix.PollFd{Fd: int32(s.fd), Events: unix.POLLIN})

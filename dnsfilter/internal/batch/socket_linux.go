@@ -15,6 +15,7 @@ const sendWithin = 100
 type Socket struct {
 	loop     *Loop
 	take     func(*Datagrams, error) // nil: nothing is read; guarded by the loop's lock
+	last     func(*Datagrams, error) // what take was until Finish, if it is to be called once more; guarded likewise
 	released chan struct{}
 
 	mu     sync.RWMutex // keeps fd, which only the loop closes, from being used by others when it is closed
@@ -34,6 +35,14 @@ func (s *Socket) Read(take func(*Datagrams, error)) {
 // CloseRead ends the reading; writing goes on.
 func (s *Socket) CloseRead() { s.Read(nil) }
 
+// Finish ends the reading as CloseRead does, but what the socket holds by then is read.
+func (s *Socket) Finish() {
+	s.loop.mu.Lock()
+	defer s.loop.mu.Unlock()
+	s.take, s.last = nil, s.take
+	s.loop.change()
+}
+
 // Close closes the socket, a moment later.
 func (s *Socket) Close() {
 	s.mu.Lock()
@@ -49,11 +58,12 @@ func (s *Socket) Closed() <-chan struct{} { return s.released }
 func (s *Socket) release() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		_ = unix.Close(s.fd)
-		close(s.released)
+	if !s.closed || s.last != nil {
+		return false
 	}
-	return s.closed
+	_ = unix.Close(s.fd)
+	close(s.released)
+	return true
 }
 
 // Writer collects datagrams and writes them at once. It belongs to one goroutine; a socket may have several.
