@@ -118,6 +118,6 @@ func (l loader) tell(f localFile, r formats.Report, took time.Duration) {
 	which := []any{slog.String("list", f.list), slog.String("file", f.path)}
 	l.log.Info("list loaded", append(which, slog.Any("format", r.Format), slog.Int("entries", r.Entries), slog.Duration("took", took))...)
 	for _, s := range r.Skipped {
-		l.log.Warn("lines passed over", append(which, slog.String("reason", s.Reason), slog.Int("count", s.Count), slog.Any("first", s.Lines))...)
+		l.log.Warn("lines passed over", append(which, slog.String("reason", s.Reason), slog.Int("count", s.Count), slog.Any("first", s.Lines[:min(len(s.Lines), 5)]))...)
 	}
 }

@@ -31,7 +31,7 @@ func (a *adblock) line(t *tally, text string) {
 	switch {
 	case text == "" || text[0] == '!' || text[0] == '[':
 	case isCosmetic(text):
-		t.skip("cosmetic rule, unsupported")
+		t.skip(cosmetic)
 	case text[0] == '#':
 	case strings.HasPrefix(text, "@@"):
 		a.exception(t, text[2:])

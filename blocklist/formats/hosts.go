@@ -29,7 +29,7 @@ func (h *hosts) line(t *tally, line string) {
 	to := destination{addr: address.Unmap()}
 	for name := range strings.FieldsSeq(names) {
 		if ownName(name) {
-			t.skip("name of the machine itself")
+			t.skip(ownMachine)
 		} else {
 			h.name(t, name, to)
 		}

@@ -27,8 +27,18 @@ type Skip struct {
 	Lines  []int // the first few line numbers
 }
 
-// skipLines is how many line numbers a Skip remembers.
-const skipLines = 5
+// Missed reports whether it may have been meant to be listed. It is false for what a file says of other matters (names that every
+// machine gives itself, settings, cosmetic rules) and for the file's own exceptions.
+func (s Skip) Missed() bool {
+	switch s.Reason {
+	case ownMachine, otherSetting, cosmetic, excepted:
+		return false
+	}
+	return true
+}
+
+// skipLines is how many line numbers a Skip remembers: enough to look up by hand.
+const skipLines = 100
 
 // Reasons for passing something over that several formats share.
 const (
@@ -44,6 +54,8 @@ const (
 	scheduled     = "rule with a schedule, unsupported"
 	leadingDot    = "a dot in front of the name"
 	addressBeside = "address beside a name or URL, not listed"
+	ownMachine    = "name of the machine itself"
+	cosmetic      = "cosmetic rule, unsupported"
 	badQuotes     = "quotation mark out of place"
 )
 

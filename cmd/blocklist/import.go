@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,10 +22,12 @@ import (
 type input struct {
 	format, scope, zone string
 	stopPage            []string
+	flag                string // that names the format
 }
 
 // flags adds the flags that say how to read it; name is that of the format's flag.
 func (in *input) flags(cmd *cobra.Command, name string) {
+	in.flag = name
 	cmd.Flags().StringVar(&in.format, name, string(formats.Auto), "the `format`: "+list(formats.Readable()))
 	cmd.Flags().StringVar(&in.scope, "scope", "", "read names as `domain` or host, against the format's own meaning")
 	cmd.Flags().StringVar(&in.zone, "zone-origin", "", "the `name` of an RPZ zone whose file does not say it")
@@ -54,6 +59,9 @@ func (in *input) open(a *app, path string) (*formats.Reader, func(), error) {
 	r, err := formats.NewReader(source, o)
 	if err != nil {
 		done()
+		if o.Format == formats.Auto && errors.Is(err, blocklist.ErrMalformed) {
+			err = withHint(err, "where it is a list of another format, --%s FORMAT reads it as that: %s", in.flag, list(formats.Readable()[1:]))
+		}
 		return nil, nil, err
 	}
 	return r, done, nil
@@ -88,17 +96,30 @@ func parseScope(text string) (blocklist.Scope, error) {
 
 // sayReport tells how a list was read, and what was passed over.
 func (a *app) sayReport(r formats.Report) {
+	a.sayRead(r)
+	a.saySkipped(r.Skipped, false)
+}
+
+func (a *app) sayRead(r formats.Report) {
 	a.say("read as %s: %s, %s", r.Format, plural(uint64(r.Lines), "line", "lines"), plural(uint64(r.Entries), "entry", "entries"))
-	for _, s := range r.Skipped {
-		lines := strings.Trim(fmt.Sprint(s.Lines), "[]")
-		if s.Count > len(s.Lines) {
-			lines += " ..."
+}
+
+// saySkipped tells what was passed over. Of an order, each line counts that may have been meant to be listed.
+func (a *app) saySkipped(skipped []formats.Skip, order bool) {
+	for _, s := range skipped {
+		what, lines := "skipped", s.Lines[:min(len(s.Lines), 5)]
+		if order && s.Missed() {
+			what, lines = "NOT listed", s.Lines
+		}
+		numbers := strings.Trim(fmt.Sprint(lines), "[]")
+		if s.Count > len(lines) {
+			numbers += " ..."
 		}
 		noun := "lines"
 		if s.Count == 1 {
 			noun = "line"
 		}
-		a.say("skipped: %s: %s (%s %s)", s.Reason, thousands(uint64(s.Count)), noun, lines)
+		a.say("%s: %s: %s (%s %s)", what, s.Reason, thousands(uint64(s.Count)), noun, numbers)
 	}
 }
 
@@ -114,7 +135,11 @@ func (a *app) importList() *cobra.Command {
 Category, reference and expiry are for the entries that don't have their own. What is no entry is passed over and
 counted by reason, as are URLs with a fragment (https://app.example/#/profile/7): it never leaves the browser, and without
 it the whole page would be listed. A file that is mostly not what it claims to be is refused. What the guards hold is left out and
-explained; see blocklist guard.`,
+explained; see blocklist guard.
+
+With --ref the file is an order, as is a list of domains that begins with the number and day of one (0000351_2026.05.11), which
+is then the reference. What an order names and is not listed is told with its lines as NOT listed, and the exit code is 3:
+the entries that could be read are on the list, the rest is to be added by hand.`,
 		Example: `  blocklist -C DIR import hosts.txt --ref "order 2026/17"
   zcat list.gz | blocklist -C DIR import - --format domains`,
 		Args: args(cobra.ExactArgs(1)),
@@ -127,6 +152,7 @@ explained; see blocklist guard.`,
 				return err
 			}
 			defer done()
+			c.Reference = cmp.Or(c.Reference, r.Report().Reference)
 			if c.Reason == "" {
 				c.Reason = "import of " + filepath.Base(args[0])
 			}
@@ -144,13 +170,21 @@ func (a *app) runImport(cmd *cobra.Command, l *publish.Ledger, r *formats.Reader
 	show, done := a.progress("importing")
 	result, err := l.Import(cmd.Context(), filled(r.Entries(), attributes, c.Reference), c, show)
 	done()
-	a.sayReport(r.Report())
+	report, order := r.Report(), c.Reference != ""
+	a.sayRead(report)
+	a.saySkipped(report.Skipped, order)
 	if err != nil {
 		return err
 	}
 	a.sayResult(result)
+	if order && (result.Refused > 0 || slices.ContainsFunc(report.Skipped, formats.Skip.Missed)) {
+		return exitError{exitPartly, withHint(errPartly, "add what is missing as it is meant (blocklist add); everything else is listed")}
+	}
 	return nil
 }
+
+// errPartly is returned when not everything that an order names is listed.
+var errPartly = errors.New("some of what the order names is NOT listed")
 
 func filled(entries iter.Seq2[blocklist.Entry, error], attributes *attributeFlags, reference string) iter.Seq2[blocklist.Entry, error] {
 	return func(yield func(blocklist.Entry, error) bool) {

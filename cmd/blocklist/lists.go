@@ -22,6 +22,9 @@ type lists interface {
 
 // openLists opens the lists of a file or a folder, as they are now.
 func (a *app) openLists(ctx context.Context, in *input, path string) (lists, error) {
+	if err := notURL(path); err != nil {
+		return nil, err
+	}
 	if isFile(path) {
 		set, err := blocklist.OpenSet(path)
 		if !errors.Is(err, blocklist.ErrMalformed) {
@@ -39,7 +42,11 @@ func (a *app) openLists(ctx context.Context, in *input, path string) (lists, err
 		return nil, err
 	}
 	defer l.done()
-	return compile(l.name, l.entries)
+	compiled, err := compile(l.name, l.entries)
+	if err == nil && l.report != nil {
+		a.saySkipped(l.report().Skipped, false)
+	}
+	return compiled, err
 }
 
 // namedEntries are the entries of a list.

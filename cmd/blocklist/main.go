@@ -23,6 +23,7 @@ const (
 	exitDone   = 0
 	exitFailed = 1
 	exitUsage  = 2
+	exitPartly = 3 // an order was imported, and some of it is not listed
 )
 
 // app is what the commands share.
@@ -65,7 +66,8 @@ func (a *app) root() *cobra.Command {
 		Long: `Publish blocklists that several officers sign, and read them as a subscriber would.
 
 Data goes to standard output, everything else to standard error.
-Exit codes: 0 done, 1 failed, 2 wrong usage; of lookup: 0 listed, 1 not listed, 2 could not tell.`,
+Exit codes: 0 done, 1 failed, 2 wrong usage; of lookup: 0 listed, 1 not listed, 2 could not tell;
+of import: 3 some of an order is not listed.`,
 		Example: `  blocklist keygen -o anna.key
   blocklist origin init ORIGIN
   blocklist init DIR --list it.example/test --origin-key ORIGIN/online.pub --officer anna.pub --officer bruno.pub --threshold 2
