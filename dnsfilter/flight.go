@@ -251,10 +251,6 @@ func failureCode(err error) uint16 {
 type wired interface {
 	NewLane(loop *batch.Loop, idle func()) *upstream.Lane
 	Lane() *upstream.Lane
-	// Watch has changes of the resolvers' state logged.
-	Watch(log *slog.Logger)
-	// Down tells since when no resolver answers anything.
-	Down() (since time.Time, down bool)
 }
 
 // exchange asks an upstream of any other kind.

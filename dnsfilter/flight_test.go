@@ -203,3 +203,74 @@ func TestErrorsOfAnUpstreamReachTheClient(t *testing.T) {
 	addr, _ := serve(t, s)
 	assert.Equal(t, dns.RcodeServerFailure, exchange(t, "udp", addr, question("a.test.", dns.TypeA)).Rcode)
 }
+
+// TestWhatFailsIsHeldAgainstNobodyElse has an upstream that is silent about one name: another is answered freshly.
+func TestWhatFailsIsHeldAgainstNobodyElse(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		zone, off, asked := newZone(t, cacheZone), false, 0
+		s := newServer(t, dnsfilter.Config{Upstream: upstreamFunc(func(ctx context.Context, q *dns.Msg) (*dns.Msg, error) {
+			if off && q.Question[0].Name == "a.test." {
+				asked++
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			return zone.Exchange(ctx, q)
+		})})
+		get := func(name string) []uint16 {
+			return edes(ask(t, s, "udp", question(name, dns.TypeA).SetEdns0(1232, false)))
+		}
+		get("a.test.")
+		get("none.test.")
+		off = true
+		time.Sleep(10 * time.Minute)
+		for range 3 {
+			assert.NotEmpty(t, get("a.test."))
+			assert.Empty(t, get("none.test."))
+			time.Sleep(10 * time.Minute)
+		}
+		asked = 0
+		begin := time.Now()
+		for time.Since(begin) < time.Minute {
+			assert.NotEmpty(t, get("a.test."))
+			time.Sleep(10 * time.Millisecond)
+		}
+		assert.LessOrEqual(t, asked, 12, "what has failed is not asked for all the time")
+		time.Sleep(5 * time.Second) // for the last question
+	})
+}
+
+// TestUpstreamsExtendedErrorsArePassedOn has a validating resolver that says why it fails, and one that says what it does.
+func TestUpstreamsExtendedErrorsArePassedOn(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int64
+	_, addr := forwarding(t, func(w dns.ResponseWriter, q *dns.Msg) {
+		asked.Add(1)
+		m := new(dns.Msg).SetRcode(q, dns.RcodeServerFailure)
+		code := dns.ExtendedErrorCodeDNSBogus
+		switch strings.ToLower(q.Question[0].Name) {
+		case "filtered.test.":
+			m.Rcode, code = dns.RcodeNameError, dns.ExtendedErrorCodeFiltered
+			m.Ns = []dns.RR{&dns.SOA{Hdr: dns.RR_Header{Name: "test.", Rrtype: dns.TypeSOA, Class: dns.ClassINET, Ttl: 60}, Ns: ".", Mbox: ".", Minttl: 60}}
+		case "private.test.":
+			code = 50_000 // of no use to anybody else
+		}
+		m.SetEdns0(1232, false)
+		m.IsEdns0().Option = []dns.EDNS0{
+			&dns.EDNS0_NSID{Code: dns.EDNS0NSID, Nsid: "00"}, &dns.EDNS0_EDE{InfoCode: code, ExtraText: "\x1b[31m validation failure <example.test. A IN>"},
+		}
+		assert.NoError(t, w.WriteMsg(m))
+	})
+	for name, want := range map[string][]uint16{
+		"bogus.test.": {dns.ExtendedErrorCodeDNSBogus}, "filtered.test.": {dns.ExtendedErrorCodeFiltered}, "private.test.": nil,
+	} {
+		before := asked.Load()
+		for range 3 { // from the upstream and from the cache
+			reply := exchange(t, "udp", addr, question(name, dns.TypeA).SetEdns0(1232, false))
+			assert.Equal(t, want, edes(reply), name)
+			assert.NotContains(t, reply.String(), "validation", "texts are not")
+			assert.Nil(t, exchange(t, "udp", addr, question(name, dns.TypeA)).IsEdns0(), name)
+		}
+		assert.LessOrEqual(t, asked.Load()-before, int64(2), "%s: it is kept", name)
+	}
+}

@@ -65,8 +65,8 @@ func (s *Service) serveMetrics(ctx context.Context, l net.Listener) error {
 	return nil
 }
 
-// httpHandler answers /metrics, /healthz (the process lives) and /readyz (every list of the settings is enforced). Both tell
-// what is wrong with a list. A stale list is enforced, so it is told but does not make the server unready.
+// httpHandler answers /metrics, /healthz (the process lives) and /readyz (every list of the settings is enforced, and an
+// upstream answers). Both tell what is wrong with a list or an upstream. A stale list is enforced, so it is told but does not make the server unready.
 func (s *Service) httpHandler() http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(s.server, (*followCollector)(s), collectors.NewGoCollector(),
@@ -88,7 +88,7 @@ func (s *Service) httpHandler() http.Handler {
 	return mux
 }
 
-// health tells what is wrong, a line for each list, and whether all lists are enforced.
+// health tells what is wrong, a line for each list and upstream, and whether all lists are enforced and there is an upstream.
 func (s *Service) health() (text string, ready bool) {
 	current := s.inForce.Load()
 	ready = true
@@ -105,7 +105,8 @@ func (s *Service) health() (text string, ready bool) {
 			text += "list " + list + " (" + path + "): " + problem + "\n"
 		}
 	}
-	return text, ready
+	line, usable := s.server.upstreamHealth()
+	return text + line, ready && usable
 }
 
 // problem says what is wrong with a list, and whether it is enforced all the same.

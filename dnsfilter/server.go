@@ -72,8 +72,8 @@ type course struct {
 	limiter  *limiter // nil: no limit
 	secrets  []CookieSecret
 	upstream Upstream
-	lane     *upstream.Lane                      // for those who have none of their own; nil if the upstream has none
-	down     func() (since time.Time, down bool) // whether no resolver answers anything; nil if the upstream does not know
+	lane     *upstream.Lane // for those who have none of their own; nil if the upstream has none
+	reports  reporting      // nil if the upstream does not know how its resolvers are doing
 }
 
 // New makes a server; it starts nothing.
@@ -103,9 +103,12 @@ func (s *Server) Reconfigure(p Policy, u Upstream) {
 	if c.secrets = p.CookieSecrets; len(c.secrets) == 0 {
 		c.secrets = s.secrets
 	}
-	if w, ok := u.(wired); ok {
+	if w, ok := u.(reporting); ok {
 		w.Watch(s.log)
-		c.lane, c.down = w.Lane(), w.Down
+		c.reports = w
+	}
+	if w, ok := u.(wired); ok {
+		c.lane = w.Lane()
 	}
 	s.current.Store(c)
 }
@@ -195,9 +198,9 @@ func (s *Server) local(c *course, dst []byte, q *query, now uint32) (m []byte, a
 
 // isDown reports whether the upstream answers nothing: then nobody is made to wait for it who can be served otherwise.
 func (c *course) isDown() bool {
-	if c.down == nil {
+	if c.reports == nil {
 		return false
 	}
-	_, down := c.down()
+	_, down := c.reports.Down()
 	return down
 }

@@ -1,17 +1,49 @@
 package dnsfilter
 
 import (
+	"log/slog"
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
+// reporting is an upstream that knows how its resolvers are doing.
+type reporting interface {
+	Watch(log *slog.Logger)
+	Probe()
+	Down() (since time.Time, down bool)
+	Status() []upstream.Status
+}
+
 // upstreams returns how the resolvers have been doing that the server asks; nothing if the upstream does not say.
 func (s *Server) upstreams() []upstream.Status {
-	if u, ok := s.current.Load().upstream.(interface{ Status() []upstream.Status }); ok {
+	if u := s.current.Load().reports; u != nil {
 		return u.Status()
 	}
 	return nil
+}
+
+// downFor is how long no resolver has to answer anything until the server is not ready: so that a restart of the one resolver that it
+// asks does not take it away from its clients.
+const downFor = 5 * time.Second
+
+// upstreamHealth tells which resolvers are down, a line for each, and whether questions can be answered. Those of which nothing good
+// is known are asked whether they are there, since nobody else may ask them by now.
+func (s *Server) upstreamHealth() (text string, usable bool) {
+	c := s.current.Load()
+	if c.reports == nil {
+		return "", true
+	}
+	c.reports.Probe()
+	for _, u := range c.reports.Status() {
+		if !u.Up {
+			text += "upstream " + u.Resolver + ": " + u.Reason + "\n"
+		}
+	}
+	since, down := c.reports.Down()
+	return text, !down || time.Since(since) < downFor
 }
 
 // upstream writes how a resolver has been doing. Its address is the operator's, from the settings.
@@ -20,11 +52,8 @@ func (c collection) upstream(u *upstream.Status) {
 	c.counter("dnsfilter_upstream_queries_total", "Queries sent to a resolver.", u.Asked, l)
 	c.counter("dnsfilter_upstream_late_total", "Times that another resolver had to be asked, because this one was slow or can't be reached.", u.Late, l)
 	c.counter("dnsfilter_upstream_misspelled_total", "Replies that did not repeat the random spelling of the name, and were not taken.", u.Misspelled, l)
-	plain := 0.0
-	if u.Plain {
-		plain = 1
-	}
-	c.gauge("dnsfilter_upstream_plain_spelling", "1 while a resolver is asked in plain spelling, since it does not repeat any other.", plain, l)
+	c.flag("dnsfilter_upstream_plain_spelling", "1 while a resolver is asked in plain spelling, since it does not repeat any other.", u.Plain, l)
+	c.flag("dnsfilter_upstream_up", "0 while a resolver answers nothing, not even a question that every resolver can answer.", u.Up, l)
 	c.gauge("dnsfilter_upstream_expected_seconds", "How fast a resolver is expected to answer, by what it did of late; 0: it has never answered.",
 		u.Delay.Seconds(), l)
 	took := make(map[float64]uint64, len(u.Took))

@@ -129,6 +129,9 @@ func printStatus(w io.Writer, s dnsfilter.ServiceStatus) error {
 	}
 	for _, u := range s.Upstreams {
 		fmt.Fprintf(t, "%s\t%d asked, %d answered, %d late, answers in %s\n", u.Resolver, u.Asked, u.Answered, u.Late, u.Delay.Round(10*time.Microsecond))
+		if !u.Up {
+			fmt.Fprintf(t, "\tdown: %s\n", u.Reason)
+		}
 	}
 	others := maps.Clone(s.Actions)
 	for _, l := range s.Lists {

@@ -57,7 +57,10 @@ func (r *resolver) late(waited time.Duration, since time.Time) (silent bool) {
 // patience is how long the resolver has until another is asked as well.
 func (r *resolver) patience() time.Duration {
 	d := time.Duration(r.delay.Load())
-	if d == 0 {
+	switch {
+	case r.isDown():
+		return probeFirst
+	case d == 0:
 		return firstPatience
 	}
 	return min(max(4*d, minPatience), maxPatience)

@@ -77,10 +77,16 @@ func respond(c *dns.Conn, packed []byte) {
 // newCertificate makes a certificate for a name, and the roots that it is verified with.
 func newCertificate(t *testing.T, name string) (tls.Certificate, *x509.CertPool) {
 	t.Helper()
+	return newCertificateAt(t, name, time.Now())
+}
+
+// newCertificateAt makes one that is valid for an hour before and after a time.
+func newCertificateAt(t *testing.T, name string, at time.Time) (tls.Certificate, *x509.CertPool) {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	c := x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		SerialNumber: big.NewInt(1), DNSNames: []string{name}, NotBefore: at.Add(-time.Hour), NotAfter: at.Add(time.Hour),
 		IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, &c, &c, &key.PublicKey, key)

@@ -1,0 +1,136 @@
+package upstream_test
+
+import (
+	"bytes"
+	"crypto/tls"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/dnsfilter/upstream"
+)
+
+// logged is a log to be read.
+type logged struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+func watch(f *upstream.Forwarder) *logged {
+	l := new(logged)
+	f.Watch(slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	return l
+}
+
+// eventually waits for what the log is to say.
+func (l *logged) eventually(t *testing.T, text string) {
+	t.Helper()
+	require.Eventually(t, func() bool { return strings.Contains(l.String(), text) }, 10*time.Second, 10*time.Millisecond, "%q: %s", text, l)
+}
+
+// TestOutageIsToldOnce has a resolver go away and come back, with many questions under way.
+func TestOutageIsToldOnce(t *testing.T) {
+	t.Parallel()
+	var off atomic.Bool
+	f := newForwarder(t, newFake(t, func(_ string, w dns.ResponseWriter, q *dns.Msg) {
+		if !off.Load() {
+			_ = w.WriteMsg(reply(q, dns.RcodeSuccess, "192.0.2.1"))
+		}
+	}))
+	log := watch(f)
+	requireAnswer(t, f, "192.0.2.1")
+	off.Store(true)
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() { _, _ = ask(t, f) })
+	}
+	log.eventually(t, "upstream down")
+	_, down := f.Down()
+	assert.True(t, down)
+	assert.False(t, status(f).Up)
+	assert.Equal(t, "it does not answer", status(f).Reason)
+	wg.Wait()
+	begin := time.Now()
+	_, err := ask(t, f)
+	require.Error(t, err)
+	assert.Less(t, time.Since(begin), 3*time.Second, "nobody waits for what is known to be down")
+	off.Store(false)
+	require.Eventually(t, func() bool { f.Probe(); return status(f).Up }, 10*time.Second, 50*time.Millisecond, "without a question")
+	_, down = f.Down()
+	assert.False(t, down)
+	log.eventually(t, "upstream up again")
+	assert.Equal(t, 2, strings.Count(log.String(), "\n"), log)
+	assert.Equal(t, 2, strings.Count(log.String(), "upstream="+status(f).Resolver))
+}
+
+// TestSilenceAboutANameIsNoOutage has a resolver that is silent about one name only.
+func TestSilenceAboutANameIsNoOutage(t *testing.T) {
+	t.Parallel()
+	f := newForwarder(t, newFake(t, func(_ string, w dns.ResponseWriter, q *dns.Msg) {
+		if !strings.EqualFold(q.Question[0].Name, "example.org.") {
+			_ = w.WriteMsg(reply(q, dns.RcodeRefused, ""))
+		}
+	}))
+	log := watch(f)
+	_, err := ask(t, f)
+	require.Error(t, err)
+	assert.True(t, status(f).Up)
+	assert.Empty(t, log.String())
+}
+
+func TestReasonsOfAnOutage(t *testing.T) {
+	t.Parallel()
+	refuse := func(*dns.Conn, []byte) bool { return false }
+	_, other := newTLS(t, refuse)
+	other.Name = "other.example"
+	_, unknown := newTLS(t, refuse)
+	unknown.Roots = nil
+	_, closing := newTLS(t, refuse)
+	certificate, roots := newCertificateAt(t, "dns.example", time.Now().Add(24*time.Hour))
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{certificate}})
+	require.NoError(t, err)
+	early := upstream.Endpoint{Addr: newStreamed(t, l, refuse).addr, Name: "dns.example", Roots: roots}
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	nobody := upstream.Endpoint{Addr: netip.MustParseAddrPort(free.Addr().String()), Name: "dns.example"}
+	require.NoError(t, free.Close())
+	for want, at := range map[string]upstream.Endpoint{
+		"certificate is for another name": other, "SSL_CERT_FILE": unknown, "is the clock right?": early, "connection refused": nobody,
+		"the resolver closed the connection": closing,
+	} {
+		f, err := upstream.New(at)
+		require.NoError(t, err)
+		log := watch(f)
+		f.Probe()
+		log.eventually(t, want)
+		assert.Contains(t, status(f).Reason, want)
+	}
+	closed := upstream.Endpoint{Addr: nobody.Addr}
+	f, err := upstream.New(closed)
+	require.NoError(t, err)
+	log := watch(f)
+	_, err = ask(t, f)
+	require.Error(t, err)
+	log.eventually(t, "connection refused")
+}
