@@ -31,15 +31,16 @@ func controlPath(state string) string { return filepath.Join(state, "control.soc
 // ServiceStatus says how a running service stands.
 type ServiceStatus struct {
 	Started   time.Time                    `json:"started"`
-	Lists     []ListStatus                 `json:"lists"`       // in the order of the settings
-	Queries   uint64                       `json:"queries"`     // taken in
-	Hits      uint64                       `json:"hits"`        // answered from the cache
-	Failures  uint64                       `json:"failures"`    // no upstream answered
-	Dropped   uint64                       `json:"dropped"`     // too many waited for the upstream
-	Limited   uint64                       `json:"limited"`     // held back by the rate limit
-	Alarms    uint64                       `json:"alarms"`      // clients refused by unusually many different entries
-	Conns     int                          `json:"connections"` // open over TCP
-	Answers   map[string]map[string]uint64 `json:"answers"`     // sent, by transport and rcode
+	Settings  string                       `json:"settings_error,omitempty"` // why the settings on disk are not in force
+	Lists     []ListStatus                 `json:"lists"`                    // in the order of the settings
+	Queries   uint64                       `json:"queries"`                  // taken in
+	Hits      uint64                       `json:"hits"`                     // answered from the cache
+	Failures  uint64                       `json:"failures"`                 // no upstream answered
+	Dropped   uint64                       `json:"dropped"`                  // too many waited for the upstream
+	Limited   uint64                       `json:"limited"`                  // held back by the rate limit
+	Alarms    uint64                       `json:"alarms"`                   // clients refused by unusually many different entries
+	Conns     int                          `json:"connections"`              // open over TCP
+	Answers   map[string]map[string]uint64 `json:"answers"`                  // sent, by transport and rcode
 	Upstreams []upstream.Status            `json:"upstreams"`
 	Actions   map[string]map[string]uint64 `json:"actions"` // decisions by list and action
 }
@@ -93,6 +94,9 @@ func (s *Service) report() ServiceStatus {
 		for action, n := range actions {
 			out.Actions[list][action.String()] = n
 		}
+	}
+	if err := s.settingsError(); err != nil {
+		out.Settings = err.Error()
 	}
 	for i := range current.settings.Lists {
 		l := &current.settings.Lists[i]

@@ -92,6 +92,9 @@ func (s *Service) httpHandler() http.Handler {
 func (s *Service) health() (text string, ready bool) {
 	current := s.inForce.Load()
 	ready = true
+	if err := s.settingsError(); err != nil {
+		text = "settings: not those on disk: " + err.Error() + "\n"
+	}
 	for i := range current.settings.Lists {
 		l := &current.settings.Lists[i]
 		problem, enforced := s.problem(l, current.follows[l.Rule.List])
@@ -161,6 +164,9 @@ func (s *followCollector) Describe(chan<- *prometheus.Desc) {}
 // Collect implements [prometheus.Collector].
 func (s *followCollector) Collect(ch chan<- prometheus.Metric) {
 	c := collection{ch}
+	c.gauge("dnsfilter_settings_lists", "Lists that the settings in force have.", float64(len(s.inForce.Load().settings.Lists)), nil)
+	c.flag("dnsfilter_settings_current", "1 if the settings in force are those on disk; 0 if those could not be read, or take something away.",
+		(*Service)(s).settingsError() == nil, nil)
 	for _, l := range s.inForce.Load().settings.localFiles() {
 		c.stale(l.list, (*Service)(s).fileError(l.list) != nil)
 		c.onHold(l.list, s.held.of(l.list) != nil)

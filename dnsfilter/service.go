@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"runtime/debug"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,6 +37,9 @@ type Service struct {
 	started  time.Time
 	applying sync.Mutex // one bundle at a time
 
+	reloads chan chan<- error     // asked for with Reload
+	refused atomic.Pointer[error] // why the settings on disk are not in force; nil if they are
+
 	listening []net.Addr // since Run has begun to listen
 }
 
@@ -55,7 +57,7 @@ func NewService(read func() (*Settings, error), log *slog.Logger) (*Service, err
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{read: read, log: log, settings: settings, store: store, started: time.Now(), follows: map[string]*follow{}}
+	s := &Service{read: read, log: log, settings: settings, store: store, started: time.Now(), follows: map[string]*follow{}, reloads: make(chan chan<- error)}
 	s.held = readLocalHolds(settings.State)
 	if s.server, err = s.newServer(); err != nil {
 		return nil, errors.Join(err, store.Close())
@@ -116,8 +118,8 @@ func (s *Service) loadMissing() error {
 	return nil
 }
 
-// Run answers queries until ctx ends, then finishes those in flight, and closes the store. A value from reload makes it read
-// the settings again at once; changed files it finds by itself, within a second. The store is released at once when ctx ends, so
+// Run answers queries until ctx ends, then finishes those in flight, and closes the store. A value from reload does what
+// [Service.Reload] does; changed files it finds by itself, within a second. The store is released at once when ctx ends, so
 // that a successor can open it.
 func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	defer func() { err = errors.Join(err, s.store.Close()) }()
@@ -150,6 +152,7 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	if profiles != nil {
 		g.Go(func() error { return servePprof(ctx, profiles) })
 	}
+	s.warnUnnamed()
 	s.log.Info("serving", slog.Any("listen", s.settings.Listen), slog.Int("lists", len(s.settings.Lists)))
 	g.Go(func() error { return s.server.Serve(ctx, listeners) })
 	g.Go(func() error { s.watchFiles(ctx, reload); return nil })
@@ -169,67 +172,4 @@ func (s *Service) release() error {
 		<-f.done
 	}
 	return s.store.Release()
-}
-
-// reload reads the settings again and puts them in force, all or nothing.
-func (s *Service) reload(ctx context.Context) error {
-	next, err := s.read()
-	if err != nil {
-		return err
-	}
-	u, err := next.forwarder()
-	if err != nil {
-		return err
-	}
-	policy, err := next.filePolicy()
-	if err != nil {
-		return err
-	}
-	if s.guards, err = s.guards.next(next); err != nil {
-		return err
-	}
-	follows, err := s.newFollows(next, false)
-	if err != nil {
-		return err
-	}
-	for _, l := range next.localFiles() {
-		if _, current := l.held(s.store); !current {
-			if err := s.take(l, s.guards, ""); err != nil {
-				return err
-			}
-		}
-	}
-	s.server.Reconfigure(policy, u)
-	s.swapFollows(ctx, follows)
-	s.dropFiles(next)
-	s.warnFixed(next)
-	s.settings = next
-	s.inForce.Store(&inForce{s.settings, s.follows, s.guards})
-	return nil
-}
-
-// dropFiles forgets the files that are in the settings no more. What is known of signed lists stays, so that taking one out
-// and in again can't bring an older state back.
-func (s *Service) dropFiles(next *Settings) {
-	files := next.localFiles()
-	for _, info := range s.store.Lists() {
-		named := slices.ContainsFunc(files, func(l localFile) bool { return l.list == info.List })
-		if named || info.Serial > 0 || info.Source == "" {
-			continue
-		}
-		if err := s.store.Drop(info.List); err != nil {
-			s.log.Warn("dropping a list failed", slog.String("list", info.List), slog.Any("error", err))
-		}
-	}
-	if err := s.held.keep(files); err != nil {
-		s.log.Warn("forgetting what is on hold of lists that are gone", slog.Any("error", err))
-	}
-}
-
-// warnFixed tells what changes with a restart only.
-func (s *Service) warnFixed(next *Settings) {
-	old := s.settings
-	if !slices.Equal(old.Listen, next.Listen) || old.State != next.State || old.Cache != next.Cache || old.Metrics != next.Metrics || old.Pprof != next.Pprof {
-		s.log.Warn("listen, state, cache, metrics and pprof change with a restart only")
-	}
 }

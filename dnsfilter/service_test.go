@@ -76,7 +76,7 @@ func (r *running) read() (*dnsfilter.Settings, error) {
 }
 
 // start runs the service until the test ends or stop is called.
-func (r *running) start(t *testing.T) {
+func (r *running) start(t *testing.T) *dnsfilter.Service {
 	t.Helper()
 	s, err := dnsfilter.NewService(r.read, slog.New(slog.NewTextHandler(r.log, nil)))
 	require.NoError(t, err)
@@ -86,6 +86,7 @@ func (r *running) start(t *testing.T) {
 	r.stop = sync.OnceValue(func() error { cancel(); return <-done })
 	t.Cleanup(func() { assert.NoError(t, r.stop()) })
 	require.Eventually(t, func() bool { return strings.Contains(r.log.String(), "msg=serving") }, 10*time.Second, 5*time.Millisecond, r.log)
+	return s
 }
 
 func (r *running) rcode(t *testing.T, name string) int {
@@ -151,11 +152,47 @@ func TestServiceReloadsItsSettings(t *testing.T) {
 		assert.Equal(t, dns.RcodeRefused, r.rcode(t, "a.test."), bad)
 	}
 
-	r.settings(t, "lists:\n  - {name: other, file: other.txt}\n") // found without being told
+	r.settings(t, "lists:\n  - {name: other, file: other.txt}\n  - {name: local, file: local.txt}\n") // found without being told
 	r.becomes(t, "b.test.", dns.RcodeNameError)
+	assert.Equal(t, dns.RcodeNameError, r.rcode(t, "a.test."))
+	r.settings(t, "lists:\n  - {name: other, file: other.txt}\n") // takes a list away
+	r.reload <- struct{}{}
+	r.becomes(t, "a.test.", dns.RcodeSuccess)
 	assert.Equal(t, dns.RcodeSuccess, r.rcode(t, "a.test."))
 	require.NoError(t, r.stop())
 	assert.Equal(t, []string{"other"}, heldLists(t, filepath.Join(r.dir, "state")), "lists that are gone are forgotten")
+}
+
+// A settings file that was cut lifts nothing by itself; who means it reloads.
+func TestServiceKeepsWhatACutFileTakesAway(t *testing.T) {
+	t.Parallel()
+	r := newFolder(t, oneList)
+	r.write(t, "local.txt", "a.test\n")
+	r.write(t, "allow.txt", "# none\n")
+	s := r.start(t)
+	control := dnsfilter.NewControl(filepath.Join(r.dir, "state"))
+	because := func() string {
+		st, err := control.Status(t.Context())
+		require.NoError(t, err)
+		return st.Settings
+	}
+	for _, cut := range []string{"", "lists: []\n", "allow: [allow.txt]\n", "lists:\n  - {name: local, file: local.txt, action: monitor}\n"} {
+		r.settings(t, oneList)
+		require.NoError(t, s.Reload(t.Context()))
+		assert.Empty(t, because())
+		r.settings(t, cut)
+		require.Eventually(t, func() bool { return strings.Contains(because(), "of list local") }, 10*time.Second, 20*time.Millisecond, cut)
+		assert.Contains(t, because(), "run dnsfilter reload or send SIGHUP")
+		assert.Equal(t, dns.RcodeNameError, r.rcode(t, "a.test."))
+	}
+	assert.Contains(t, r.log.String(), `level=WARN msg="the changed settings take something away and are not obeyed`)
+	assert.Contains(t, r.log.String(), `lost="[list local`)
+	r.settings(t, "lists: [{name: local\n")
+	require.Eventually(t, func() bool { return strings.Contains(because(), "a comma or } is needed") }, 10*time.Second, 20*time.Millisecond)
+	r.settings(t, "")
+	require.NoError(t, s.Reload(t.Context()))
+	assert.Equal(t, dns.RcodeSuccess, r.rcode(t, "a.test."))
+	assert.Empty(t, because())
 }
 
 func heldLists(t *testing.T, dir string) (names []string) {

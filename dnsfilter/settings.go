@@ -39,6 +39,7 @@ type Settings struct {
 	CookieSecrets string         // file, see ReadCookieSecrets; default: this server's own, new at each start
 
 	fileAt map[string]place // where files are named
+	given  map[string]bool  // the keys that the file has
 }
 
 // Guard says what holds an update of a signed list until a person decides; see package guard.

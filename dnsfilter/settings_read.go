@@ -23,13 +23,13 @@ import (
 // parseSettings reads the text of a settings file.
 func parseSettings(path string, text []byte) (*Settings, error) {
 	r := &reader{file: path}
-	s := &Settings{File: path, Cache: DefaultCache, fileAt: map[string]place{}}
+	s := &Settings{File: path, Cache: DefaultCache, fileAt: map[string]place{}, given: map[string]bool{}}
 	body := r.document(text)
 	if body == nil && len(r.mistakes) == 0 && !bytes.ContainsRune(text, '#') { // what an interrupted write leaves must not lift every block
 		r.fail(place{}, "the file is empty; a comment alone means the defaults")
 	}
 	if body != nil {
-		r.mapping(body, s.fields(r))
+		r.mapping(body, s.fields(r).noting(s.given))
 	}
 	s.setDefaults()
 	s.finishLists(r)
@@ -109,11 +109,8 @@ func (s *Settings) readList(r *reader, n *yaml.Node) {
 		"notice":     func(n *yaml.Node) { r.readNotice(n, &l.Notice) },
 		"categories": func(n *yaml.Node) { r.readCategories(n, &l.Categories) },
 	}
-	for key, read := range known {
-		known[key] = func(n *yaml.Node) { given[key] = true; read(n) }
-	}
 	before := len(r.mistakes)
-	r.mapping(n, known)
+	r.mapping(n, known.noting(given))
 	if given["from"] && !given["ede"] {
 		l.Reason = Censored
 	}

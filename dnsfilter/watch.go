@@ -53,10 +53,12 @@ func (s *Service) watchFiles(ctx context.Context, reload <-chan struct{}) {
 		case <-ctx.Done():
 			return
 		case <-reload:
-			s.tryReload(ctx)
+			_ = s.tryReload(ctx, true) // the log says it
+		case done := <-s.reloads:
+			done <- s.tryReload(ctx, true)
 		case <-tick.C:
 			if slices.ContainsFunc(s.settings.ownFiles(), func(path string) bool { return s.watch.rested(ownKey+path, settingsSource(path)) }) {
-				s.tryReload(ctx)
+				_ = s.tryReload(ctx, false) // the log says it
 			}
 			s.lookAtFiles()
 		}
@@ -93,17 +95,6 @@ func settingsSource(path string) string {
 		return err.Error()
 	}
 	return fmt.Sprint(info.Size(), info.ModTime().UnixNano())
-}
-
-func (s *Service) tryReload(ctx context.Context) {
-	clear(s.watch)
-	s.watch.know(s.settings)
-	if err := s.reload(ctx); err != nil {
-		s.log.Error("reloading failed; the settings in force stay", slog.Any("error", err))
-		return
-	}
-	s.watch.know(s.settings)
-	s.log.Info("settings reloaded", slog.Int("lists", len(s.settings.Lists)))
 }
 
 // lookAtFiles takes in the local files that are not as the store holds them.

@@ -96,6 +96,15 @@ func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!
 // fields are the keys that a mapping may have, and what reads their values.
 type fields map[string]func(*yaml.Node)
 
+// noting returns fields that note in given which of them are read.
+func (f fields) noting(given map[string]bool) fields {
+	out := fields{}
+	for key, read := range f {
+		out[key] = func(n *yaml.Node) { given[key] = true; read(n) }
+	}
+	return out
+}
+
 // mapping reads a mapping; keys that are not in known are mistakes.
 func (r *reader) mapping(n *yaml.Node, known fields) {
 	r.pairs(n, func(key, value *yaml.Node) {

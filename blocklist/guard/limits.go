@@ -68,16 +68,20 @@ func (l Limits) withDefaults() (Limits, error) {
 	return l, nil
 }
 
-// ParseShare reads a share for [Limits.MaxGrowth] and [Limits.MaxShrink], such as 20% or 0.2. It fails with
-// [blocklist.ErrMalformed].
+// ParseShare reads a share for [Limits.MaxGrowth] and [Limits.MaxShrink], such as 20% or 0.2. From 1 on it needs the percent
+// sign: 20 is neither 20% nor 2000%. It fails with [blocklist.ErrMalformed].
 func ParseShare(text string) (float64, error) {
 	number, percent := strings.CutSuffix(text, "%")
-	share, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+	number = strings.TrimSpace(number)
+	share, err := strconv.ParseFloat(number, 64)
 	if percent {
 		share /= 100
 	}
-	if err != nil || !(share > 0 && share <= maxShare) { // not a number, too
+	switch {
+	case err != nil || strings.Trim(number, "0123456789.") != "" || share <= 0 || share > maxShare:
 		return 0, fmt.Errorf("share %.40q: %w: write it like 20%%, more than 0%%", text, blocklist.ErrMalformed)
+	case share >= 1 && !percent:
+		return 0, fmt.Errorf("share %.40q: %w: write it with a percent sign, like %.40s%%", text, blocklist.ErrMalformed, number)
 	}
 	return share, nil
 }

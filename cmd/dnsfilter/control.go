@@ -118,6 +118,9 @@ func decisionCommand(word, short string, do func(*dnsfilter.Control, context.Con
 func printStatus(w io.Writer, s dnsfilter.ServiceStatus) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "running since\t%s\n", s.Started.Format(time.RFC3339))
+	if s.Settings != "" {
+		fmt.Fprintf(t, "settings\tnot those on disk: %s\n", s.Settings)
+	}
 	fmt.Fprintf(t, "queries\t%d, %d from the cache, %d without an upstream, %d dropped\n", s.Queries, s.Hits, s.Failures, s.Dropped)
 	fmt.Fprintf(t, "clients\t%d connections, %d queries over the rate limit, %d alarms\n", s.Conns, s.Limited, s.Alarms)
 	for _, transport := range slices.Sorted(maps.Keys(s.Answers)) {
