@@ -22,6 +22,19 @@
 // loopback address, to localhost or invalid. Or if it leads to the stop page of the list, which the caller names, or which is the public
 // address that nine of ten lines share. What leads elsewhere (safe search, a printer at home) is counted.
 //
+// A dot in front of a name (.example.com) means the name and all below it, in every format in which a name can; where names stand for
+// themselves alone (hosts, the column host) it is counted.
+//
+// The first line decides the format where only one has such a line: our own and Adblock's, the number and time of a CNCPO list, the
+// header of a table with a column domain, host, url or ip, the SOA or a directive of a zone, the number and day of an order
+// (0000351_2025.30.08, which is [Report].Reference). Without one it is the format that leaves the smallest share unused; single labels,
+// which would be top-level domains, are then not listed. A table whose header is not known is refused: its rows are no URLs.
+//
+// A row of a table counts if no column takes it out: one that says since when it is off the list (removed, deleted_at, DeleteDate,
+// delisted, DataWykreslenia), until or from when it counts (expires, valid_until, valid_from), or whether (active, status). An end to
+// come is the entry's expiry. A table with a column that may say so and is not known (removal_reason) is refused. An address beside a
+// name, or beside a URL, is not listed but counted.
+//
 // Nothing is widened. A wildcard without the name itself, a pattern, a rule with conditions, a URL with a fragment
 // (https://app.example/#/profile/7) are no entries: they are counted.
 //
@@ -29,9 +42,11 @@
 // all of it is left out and counted: a domain below which the same file makes exceptions, addresses beside names that are excepted. Of
 // an exception by a pattern that names no domain (@@||ads.*) only this holds: no name that fits it is an entry itself.
 //
-// A file which is mostly not what it claims to be, or which yields nothing, is refused.
+// A file which is mostly not what it claims to be, or which yields nothing, is refused; so is one of which a quarter are wildcards
+// *.name, which the format dnscrypt reads.
 //
-// [Write] writes entries for other programs, exactly or not at all.
+// [Write] writes entries for other programs, exactly or not at all, and nothing twice. Their formats can't say until when an entry
+// counts: [Written] says how many have an expiry, and by when to write again.
 package formats
 
 import (

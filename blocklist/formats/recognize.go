@@ -35,6 +35,9 @@ func recognize(prefix []byte, whole bool, o Options, s settings) (trial, error) 
 		}
 		return t, t.refuse(whole)
 	}
+	if signed := signature(text); signed != format && (signed == CSV || signed == CNCPO) && readsURLs(format) && separates(text) != 0 {
+		return trial{}, fmt.Errorf("%w: it is a table, of the format %s by its first row; as %s, its rows would be URLs", blocklist.ErrMalformed, signed, format)
+	}
 	t := try(format, text, s, false)
 	if o.MayBeEmpty && len(text) > 0 && (isBlank(text) || t.tally.things == 0) {
 		return t, nil

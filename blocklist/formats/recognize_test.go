@@ -110,6 +110,11 @@ func TestTablesAreNotURLs(t *testing.T) {
 		require.ErrorIs(t, err, blocklist.ErrMalformed, name)
 		assert.ErrorContains(t, err, "it is a table with columns separated by", name)
 	}
+	for _, named := range []formats.Format{formats.Domains, formats.Argine, formats.Dnscrypt} {
+		_, _, err := read(t, lines("7;20260511")+rows(20, "http://www.e%.test/;www.e%.test;;"), formats.Options{Format: named})
+		require.ErrorIs(t, err, blocklist.ErrMalformed)
+		assert.ErrorContains(t, err, "it is a table, of the format cncpo")
+	}
 	entries, _, err := read(t, rows(20, "https://www.e%.test/a")+lines("https://www.test.test/a;b", "https://www.test.test/@1,2"), formats.Options{})
 	require.NoError(t, err)
 	assert.Len(t, entries, 22, "a few URLs may have such marks")

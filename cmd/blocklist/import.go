@@ -60,7 +60,7 @@ func (in *input) open(a *app, path string) (*formats.Reader, func(), error) {
 	if err != nil {
 		done()
 		if o.Format == formats.Auto && errors.Is(err, blocklist.ErrMalformed) {
-			err = withHint(err, "where it is a list of another format, --%s FORMAT reads it as that: %s", in.flag, list(formats.Readable()[1:]))
+			err = withHint(err, "--%s FORMAT names the format, if it is another one", in.flag)
 		}
 		return nil, nil, err
 	}
