@@ -105,7 +105,7 @@ func words(formats []Format) string {
 type Options struct {
 	Format Format          // what the list is; zero: [Auto]
 	Scope  blocklist.Scope // ScopeDomain or ScopeHost: read every name so, against the format's own meaning; zero: as the format means it
-	Origin string          // of an RPZ zone whose file has neither $ORIGIN nor SOA; zero: owners are the names themselves
+	Origin string          // name of an RPZ zone whose file does not say it; ".": owners are the names themselves
 	Allow  bool            // the list says what must not be blocked: there, exceptions allow, and so do plain lines; both in one file are refused
 	// StopPage has the addresses, or names, to which the list's author leads names that are blocked. Without it, a public address that nine
 	// of ten lines share is taken for one.

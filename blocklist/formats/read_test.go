@@ -283,7 +283,24 @@ func TestReadRPZNames(t *testing.T) {
 			assert.Empty(t, skipped)
 		})
 	}
-	_, _, err := read(t, "rpz.example. "+soa+"www.a.test. CNAME .\n", formats.Options{Format: formats.RPZ})
+	for name, tt := range map[string]struct{ text, origin, suffix string }{
+		"no SOA":            {"bad1.example.rpz. 120 IN CNAME .\nbad2.example.rpz. CNAME .\n*.bad2.example.rpz. CNAME .\n", "rpz", "example.rpz"},
+		"SOA of @":          {"@ " + soa + "abs.example.rpz.test. CNAME .\n", "rpz.test", "abs.example.rpz.test"},
+		"$ORIGIN of all":    {"$ORIGIN .\na.example.rpz CNAME .\nb.example.org.rpz CNAME .\n", "rpz", "rpz"},
+		"names, with a dot": {"a.example. CNAME .\nb.example. CNAME .\n", ".", "example"},
+	} {
+		_, _, err := read(t, tt.text, formats.Options{Format: formats.RPZ})
+		require.ErrorIs(t, err, blocklist.ErrMalformed, name)
+		require.ErrorContains(t, err, "all owners in it end in "+tt.suffix+":", name)
+		assert.ErrorContains(t, err, "--zone-origin", name)
+		entries, _, err := read(t, tt.text, formats.Options{Format: formats.RPZ, Origin: tt.origin})
+		require.NoError(t, err, name)
+		assert.NotContains(t, strings.Join(entries, " "), "rpz", name)
+	}
+	entries, _, err := read(t, "a.example. CNAME .\nb.test. CNAME .\n", formats.Options{Format: formats.RPZ})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"=a.example", "=b.test"}, entries, "no zone has both")
+	_, _, err = read(t, "rpz.example. "+soa+"www.a.test. CNAME .\n", formats.Options{Format: formats.RPZ})
 	assert.ErrorContains(t, err, "owner outside the zone: 1, first in line 2")
 }
 

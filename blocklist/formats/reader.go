@@ -61,13 +61,13 @@ func NewReader(r io.Reader, o Options) (*Reader, error) {
 
 // settings is what parsers know beside the text.
 type settings struct {
-	zone  blocklist.Name       // of an RPZ zone; the root if nothing is known
+	zone  blocklist.Name       // of an RPZ zone; empty if nothing is known
 	stop  map[destination]bool // the stop pages that the caller names
 	allow bool
 }
 
 func (o Options) settings() (s settings, err error) {
-	s = settings{zone: root, allow: o.Allow}
+	s = settings{allow: o.Allow}
 	for _, text := range o.StopPage {
 		to, err := parseDestination(text)
 		if err != nil {

@@ -231,7 +231,10 @@ func (t trial) unused() int {
 
 // refuse is for a sample what it is for the whole list; of less than the whole, only what is unusable counts.
 func (t trial) refuse(whole bool) error {
-	if whole || t.tally.unusable > 0 || t.tally.refusal != "" || t.tally.count(wildcardName) > 0 {
+	if !whole { // what the parser says at its end may be otherwise at the end of the list
+		t.tally.refusal = ""
+	}
+	if whole || t.tally.unusable > 0 || t.tally.count(wildcardName) > 0 {
 		entries := t.entries
 		if !whole {
 			entries = max(entries, 1)

@@ -1,6 +1,7 @@
 package formats
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -22,8 +23,11 @@ const (
 // servers that look wildcards up by RFC 4592 (BIND and Unbound do) miss those below another owner of the zone.
 type zone struct {
 	*held
-	apex, origin blocklist.Name // the root as long as nothing else is known
+	apex, origin blocklist.Name // empty as long as they are not known
 	owner        blocklist.Name // of the record before, for records that leave it out; empty at first
+	absolute     bool           // the owner is not relative to an unknown zone
+	relative     bool           // there are owners that may be
+	pending      []record       // of absolute owners, while the apex is unknown
 	tokens       []string       // of a record that is not at its end yet
 	continued    bool           // the record leaves its owner out
 	depth        int            // of parentheses that are open
@@ -103,12 +107,12 @@ func (z *zone) record(t *tally) {
 			z.directive(t, fields)
 			return
 		}
-		owner, ok := z.absolute(fields[0])
+		owner, ok := z.readName(fields[0])
 		if !ok {
 			t.bad(notName)
 			return
 		}
-		z.owner, fields = owner, fields[1:]
+		z.owner, z.absolute, fields = owner, z.origin != "" || isAbsolute(fields[0]), fields[1:]
 	}
 	for len(fields) > 0 && (isTTL(fields[0]) || strings.EqualFold(fields[0], "IN")) {
 		fields = fields[1:]
@@ -119,64 +123,31 @@ func (z *zone) record(t *tally) {
 	}
 	kind, data := strings.ToUpper(fields[0]), fields[1:]
 	if kind == "SOA" {
-		z.apex = z.owner
-		if z.origin == root {
-			z.origin = z.owner
-		}
+		z.begin()
 		return
 	}
+	if z.apex == "" && z.absolute && z.owner != root {
+		t.things++
+		z.pending = append(z.pending, record{z.owner, kind, slices.Clone(data), t.number})
+		return
+	}
+	z.relative = z.relative || z.owner != root
 	z.rule(t, kind, data)
 }
 
-func (z *zone) directive(t *tally, fields []string) {
-	switch kind := strings.ToUpper(fields[0]); {
-	case kind == "$TTL":
-	case kind == "$ORIGIN" && len(fields) == 2:
-		origin, ok := z.absolute(fields[1])
-		if !ok {
-			t.bad(notName)
-			return
-		}
-		if z.apex == root {
-			z.apex = origin
-		}
-		z.origin = origin
-	default:
-		t.skip("directive, unsupported")
-	}
-}
-
-// absolute reads a name of the file, which may be relative to the origin.
-func (z *zone) absolute(text string) (blocklist.Name, bool) {
-	if text == "@" {
-		return z.origin, true
-	}
-	n, err := blocklist.ParseName(text)
-	if err == nil && !isAbsolute(text) {
-		n = n[:len(n)-1] + z.origin
-	}
-	return n, err == nil && len(n) <= blocklist.MaxName
-}
-
-// isAbsolute tells whether a name ends in a dot that is not escaped.
-func isAbsolute(text string) bool {
-	name, ok := strings.CutSuffix(text, ".")
-	escapes := len(name) - len(strings.TrimRight(name, `\`))
-	return ok && escapes%2 == 0
-}
-
-// isTTL tells whether a field is a time to live: seconds, or numbers with units.
+// isTTL reports whether a field is a time to live: seconds, or numbers with units.
 func isTTL(field string) bool {
 	return field[0] >= '0' && field[0] <= '9' && strings.Trim(field, "0123456789smhdwSMHDW") == ""
 }
 
 // rule reads what a record says of its owner as a trigger.
 func (z *zone) rule(t *tally, kind string, data []string) {
-	if z.apex != root && !z.owner.Within(z.apex) {
+	apex := cmp.Or(z.apex, root)
+	if apex != root && !z.owner.Within(apex) {
 		t.bad(outside)
 		return
 	}
-	trigger := z.owner[:len(z.owner)-len(z.apex)] + root
+	trigger := z.owner[:len(z.owner)-len(apex)] + root
 	l := led{line: t.number}
 	l.mark, l.to = z.action(trigger, kind, data)
 	switch top := topLabel(trigger); {
@@ -236,7 +207,7 @@ func (z *zone) action(trigger blocklist.Name, kind string, data []string) (m mar
 	case to.name == trigger || to.name == z.owner:
 		return passDomain, to // how early versions wrote rpz-passthru
 	}
-	if to.name, ok = z.absolute(data[0]); !ok {
+	if to.name, ok = z.readName(data[0]); !ok {
 		return 0, to
 	}
 	return listDomain, to
@@ -311,5 +282,6 @@ func (z *zone) end(t *tally, yield func(blocklist.Entry) bool) {
 	if z.depth > 0 {
 		t.bad("parenthesis that is not closed")
 	}
+	z.settleOwners(t)
 	z.held.end(t, yield)
 }
