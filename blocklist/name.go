@@ -115,7 +115,8 @@ func toASCII(text string) (_, why string) {
 	if !utf8.ValidString(text) {
 		return "", "not UTF-8"
 	}
-	ascii, err := uLabels.ToASCII(text)
+	// The tables of x/net are older than Unicode 15.1, by which a capital sharp s is a sharp s, and no other name's ss.
+	ascii, err := uLabels.ToASCII(strings.ReplaceAll(text, "\u1e9e", "\u00df"))
 	if err != nil {
 		return "", err.Error()
 	}

@@ -20,7 +20,8 @@ func TestParseName(t *testing.T) {
 		{"_sip._TCP.example", "\x04_sip\x04_tcp\x07example\x00", "_sip._tcp.example"},
 		{"bücher.example", "\x0dxn--bcher-kva\x07example\x00", "xn--bcher-kva.example"},
 		{"BÜCHER。example", "\x0dxn--bcher-kva\x07example\x00", "xn--bcher-kva.example"},
-		{"faß.example", "\x0axn--fa-hia\x07example\x00", "xn--fa-hia.example"}, // non-transitional
+		{"faß.example", "\x0axn--fa-hia\x07example\x00", "xn--fa-hia.example"},      // non-transitional
+		{"FA\u1e9e.example", "\x0axn--fa-hia\x07example\x00", "xn--fa-hia.example"}, // as in UTS-46 since Unicode 15.1
 		{"xn--broken.example", "\x0axn--broken\x07example\x00", "xn--broken.example"},
 		{`a\.b.example`, "\x03a.b\x07example\x00", `a\.b.example`},
 		{`\000\255\065.example`, "\x03\x00\xffa\x07example\x00", `\000\255a.example`},

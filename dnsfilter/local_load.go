@@ -27,7 +27,8 @@ type FileReport struct {
 type SkippedLines struct {
 	Reason string `json:"reason"`
 	Count  int    `json:"count"`
-	Lines  []int  `json:"lines"` // the first few line numbers
+	Lines  []int  `json:"lines"`          // the first few line numbers
+	Hint   string `json:"hint,omitempty"` // how to write what is in the first of them
 }
 
 func fileReport(r formats.Report) FileReport {

@@ -29,5 +29,5 @@ func Example() {
 	// @ NS localhost.
 	// ads.example.com CNAME .
 	// track.example.org CNAME .
-	// ; hosts 2 [{name of the machine itself 1 [1]}]
+	// ; hosts 2 [{name of the machine itself 1 [1] }]
 }

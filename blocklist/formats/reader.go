@@ -130,6 +130,9 @@ func (r *Reader) Entries() iter.Seq2[blocklist.Entry, error] {
 		stopped := false
 		err := r.read(func(e blocklist.Entry) bool {
 			r.report.Entries++
+			if e.Scope == blocklist.ScopeURL {
+				r.report.URLs++
+			}
 			r.seen.entry(&e)
 			stopped = !yield(e, nil)
 			return !stopped

@@ -34,7 +34,9 @@ type zone struct {
 }
 
 func newZone(s settings) *zone {
-	return &zone{held: newHeld(s, false), apex: s.zone, origin: s.zone}
+	z := &zone{held: newHeld(s, false), apex: s.zone, origin: s.zone}
+	z.walled = true
+	return z
 }
 
 func (z *zone) line(t *tally, text string) {

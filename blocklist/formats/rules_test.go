@@ -161,6 +161,12 @@ func TestSharedStopPage(t *testing.T) {
 			}
 		})
 	}
+	tt := rulesTest{
+		"rpz, the only address", formats.RPZ, lines("bad1.example A 192.0.2.99", "bad2.example CNAME .", "bad3.example CNAME .", "safe.example CNAME other.example."),
+		[]string{"=bad1.example", "=bad2.example", "=bad3.example"},
+		[]int{4},
+	}
+	tt.run(t, formats.Options{})
 	for name, tt := range map[string]struct{ text, why string }{
 		"one line":            {"198.51.100.80 a.example\n", "if 198.51.100.80 is the list's stop page, name it"},
 		"private":             {many("192.168.1.5 %s.example\n"), "if 192.168.1.5 is the list's stop page, name it"},
@@ -171,4 +177,38 @@ func TestSharedStopPage(t *testing.T) {
 		require.ErrorIs(t, err, blocklist.ErrMalformed, name)
 		assert.ErrorContains(t, err, tt.why, name)
 	}
+}
+
+// A network, or a mistake in one, is no page, and a URL of a whole host in a list of names is the name.
+func TestTargets(t *testing.T) {
+	keep := lines("a.example", "b.example", "c.example", "d.example", "e.example", "f.example", "g.example", "h.example", "i.example", "j.example")
+	names := strings.Fields(keep)
+	for _, bad := range []string{
+		"192.0.2.11/16", "192.0.2.*", "192.0.*", "[2001:db8:53:*]", "'192.0.2.7'", "0/0", "198.51.100.0/33", "300.1.1.1/24", "192.0.2.0/24x", "192.0.2/24", "192.0.2.1/24/",
+		"2001:db8::1/32", "2001:db8::/129", "[2001:db8::]/32", "300.1.1.1/x", "1/2", "1234/5678",
+	} {
+		entries, skipped, err := read(t, keep+bad+"\n", formats.Options{})
+		require.NoError(t, err, bad)
+		assert.Equal(t, names, entries, bad)
+		assert.Len(t, skipped, 1, bad)
+	}
+	for text, want := range map[string]string{
+		"http://k.example": "k.example", "https://k.example/": "k.example", "k.example/": "k.example", "http://K.example:8080/": "k.example",
+		"k.example/x": "https://k.example/x", "https://k.example/?x": "https://k.example/?x", "http://192.0.2.7/": "https://192.0.2.7/", "192.0.2.7/1.exe": "https://192.0.2.7/1.exe",
+		"[2001:db8::7]/x": "https://[2001:db8::7]/x", "192.0.2.0/24": "192.0.2.0/24",
+	} {
+		entries, _, err := read(t, keep+text+"\n", formats.Options{})
+		require.NoError(t, err, text)
+		assert.Equal(t, append(names[:10:10], want), entries, text)
+	}
+	r, err := formats.NewReader(strings.NewReader(lines("a.example/x", "http://b.example", "192.0.2.11/16", "c.example", "d.example", "e.example")), formats.Options{})
+	require.NoError(t, err)
+	for _, err := range r.Entries() {
+		require.NoError(t, err)
+	}
+	assert.Equal(t, 1, r.Report().URLs)
+	assert.Equal(t, []formats.Skip{{Reason: "network with bits set outside its prefix", Count: 1, Lines: []int{3}, Hint: "192.0.0.0/16"}}, r.Report().Skipped)
+	entries, _, err := read(t, lines("# argine entries", "https://a.example/"), formats.Options{})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"https://a.example/"}, entries, "our own lines say what they say")
 }

@@ -65,7 +65,10 @@ type answers struct {
 	named map[destination]bool // the stop pages that the caller named
 	led   []led
 	count map[destination]int
-	kinds [3]int // lines that list or lead, by the kind of their destination
+	// walled: if the list has only one address, that is where it leads what is blocked, however few lines do so: the walled garden
+	// of an RPZ zone.
+	walled bool
+	kinds  [3]int // lines that list or lead, by the kind of their destination
 }
 
 // blocks reports whether a line that leads to a destination lists, as far as is known yet.
@@ -90,14 +93,27 @@ const (
 // stopPages returns the addresses that nearly all lines share. Private ones are those of a network's own machines.
 func (a *answers) stopPages() map[destination]bool {
 	out := map[destination]bool{}
-	for to, n := range a.count {
-		total := a.kinds[0] + a.kinds[to.kind()]
-		if to.addr.IsGlobalUnicast() && !to.addr.IsPrivate() && len(a.named) == 0 &&
-			n >= sharedLines && float64(n) >= sharedPart*float64(total) && a.manyOwners(to) {
+	for to := range a.count {
+		if len(a.named) == 0 && to.addr.IsGlobalUnicast() && !to.addr.IsPrivate() && a.shared(to) && a.manyOwners(to) {
 			out[to] = true
 		}
 	}
 	return out
+}
+
+func (a *answers) shared(to destination) bool {
+	n, total := a.count[to], a.kinds[0]+a.kinds[to.kind()]
+	return n >= sharedLines && float64(n) >= sharedPart*float64(total) || a.walled && a.isOnly(to)
+}
+
+// isOnly reports whether an address is the only one of its family to which anything is led.
+func (a *answers) isOnly(to destination) bool {
+	for other := range a.count {
+		if other != to && other.kind() == to.kind() {
+			return false
+		}
+	}
+	return true
 }
 
 // manyOwners reports whether the names that lead to an address are of different owners, as far as the labels before their public

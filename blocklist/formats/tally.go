@@ -14,6 +14,7 @@ type Report struct {
 	Format  Format
 	Lines   int    // lines read
 	Entries int    // entries yielded
+	URLs    int    // of these, URLs: a resolver enforces none of them by its answers alone
 	Skipped []Skip // what is not among the entries, by reason
 	// Reference is the number and day of the order in the first line of a list of domains (0000351_2025.30.08), or empty. It is
 	// not an attribute of the entries.
@@ -24,14 +25,15 @@ type Report struct {
 type Skip struct {
 	Reason string
 	Count  int
-	Lines  []int // the first few line numbers
+	Lines  []int  // the first few line numbers
+	Hint   string // how to write what is in the first of them, or empty
 }
 
 // Missed reports whether it may have been meant to be listed. It is false for what a file says of other matters (names that every
-// machine gives itself, settings, cosmetic rules) and for the file's own exceptions.
+// machine gives itself, settings, cosmetic rules) and for what takes something off the list: the file's own exceptions.
 func (s Skip) Missed() bool {
 	switch s.Reason {
-	case ownMachine, otherSetting, cosmetic, excepted:
+	case ownMachine, otherSetting, cosmetic, excepted, takesBack, noName, fitsNames:
 		return false
 	}
 	return true
@@ -222,7 +224,7 @@ func unusualHostWire(dst []byte, text string) (wire []byte, labels int) {
 	return wire, labels
 }
 
-// endsInNumber tells whether the top-level domain of a name in wire form is a number; that of the root is.
+// endsInNumber reports whether the top-level domain of a name in wire form is a number; that of the root is.
 func endsInNumber[T ~string | ~[]byte](wire T) bool {
 	number := true
 	for len(wire) > 1 {
@@ -238,7 +240,7 @@ func endsInNumber[T ~string | ~[]byte](wire T) bool {
 
 func isDigit(c byte) bool { return c-'0' < 10 }
 
-// isPlain tells the characters of host names.
+// isPlain says which are the characters of host names.
 func isPlain(c byte) bool { return c|0x20-'a' < 26 || isDigit(c) || c == '-' || c == '_' }
 
 // target reads a URL, an address or a prefix.
@@ -260,9 +262,9 @@ func urlParts(e blocklist.Entry) (host string, path bool) {
 	return host, rest != ""
 }
 
-// isURLHost tells whether a host is an address or a name of at least two labels.
+// isURLHost reports whether a host is an address or a name of at least two labels.
 func isURLHost(host string) bool {
-	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+	if isAddress(host) {
 		return true
 	}
 	var buf [blocklist.MaxName]byte
@@ -270,15 +272,24 @@ func isURLHost(host string) bool {
 	return labels > 1
 }
 
-// urlTarget is target for a URL whose scheme may be missing.
+// isAddress reports whether the host of a URL is an address.
+func isAddress(host string) bool {
+	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil
+}
+
+// urlTarget is target for a URL whose scheme may be missing. A network, or a mistake in one, is none.
 func urlTarget(text string) (e blocklist.Entry, ok bool) {
 	if !strings.Contains(text, "://") {
+		if isNetwork(text) {
+			return e, false
+		}
 		text = "https://" + text
 	}
 	return target(text)
 }
 
-// hasFragment tells whether a URL stands for a part of a page, or a view of an application: no entry can say that.
+// hasFragment reports whether a URL stands for a part of a page, or a view of an application: no entry can say that.
 func hasFragment(url string) bool {
 	_, fragment, _ := strings.Cut(url, "#")
 	return fragment != ""

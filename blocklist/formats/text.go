@@ -32,17 +32,24 @@ func parseDomains(t *tally, line string) {
 
 func endsInDigit(text string) bool { return isDigit(text[len(text)-1]) }
 
-// addTarget reads what may be an address, a prefix, a URL with or without its scheme, or a name that ends in a digit.
+// addTarget reads what may be an address, a prefix, a URL with or without its scheme, or a name that ends in a digit. In a list of
+// names, a URL of a whole host stands for the name.
 func addTarget(t *tally, text string) {
-	if e, ok := target(text); ok {
-		t.add(e)
-		return
+	e, ok := target(text)
+	if !ok && strings.Contains(text, "/") {
+		e, ok = urlTarget(text)
 	}
-	if e, ok := urlTarget(text); ok && strings.Contains(text, "/") {
+	host, path := urlParts(e)
+	switch {
+	case !ok && isNetwork(text):
+		badNetwork(t, text)
+	case !ok:
+		t.addName(text, blocklist.DomainEntry)
+	case e.Scope == blocklist.ScopeURL && !path && !isAddress(host):
+		t.addName(host, blocklist.DomainEntry)
+	default:
 		t.add(e)
-		return
 	}
-	t.addName(text, blocklist.DomainEntry)
 }
 
 // ownMagic begins the lists that Write makes of our own lines, so that they are known again.

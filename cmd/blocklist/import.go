@@ -102,6 +102,9 @@ func (a *app) sayReport(r formats.Report) {
 
 func (a *app) sayRead(r formats.Report) {
 	a.say("read as %s: %s, %s", r.Format, plural(uint64(r.Lines), "line", "lines"), plural(uint64(r.Entries), "entry", "entries"))
+	if r.URLs > 0 {
+		a.say("of these, %s: DNS alone cannot enforce them", plural(uint64(r.URLs), "URL", "URLs"))
+	}
 }
 
 // saySkipped tells what was passed over. Of an order, each line counts that may have been meant to be listed.
@@ -119,7 +122,11 @@ func (a *app) saySkipped(skipped []formats.Skip, order bool) {
 		if s.Count == 1 {
 			noun = "line"
 		}
-		a.say("%s: %s: %s (%s %s)", what, s.Reason, thousands(uint64(s.Count)), noun, numbers)
+		hint := ""
+		if s.Hint != "" {
+			hint = ": in the first, write " + s.Hint
+		}
+		a.say("%s: %s: %s (%s %s)%s", what, s.Reason, thousands(uint64(s.Count)), noun, numbers, hint)
 	}
 }
 
