@@ -65,10 +65,14 @@ const (
 )
 
 // GuardSettings returns what the list's guards know.
-func (l *Ledger) GuardSettings(ctx context.Context) (s GuardSettings, err error) {
+func (l *Ledger) GuardSettings(ctx context.Context) (GuardSettings, error) {
+	return readGuardSettings(ctx, l.db)
+}
+
+func readGuardSettings(ctx context.Context, q querier) (s GuardSettings, err error) {
 	numbers := "{}"
 	for key, value := range map[string]*string{metaGuard: &numbers, metaProtected: &s.Protected, metaPopular: &s.Popular} {
-		err := l.db.QueryRowContext(ctx, `SELECT value FROM meta WHERE key = ?`, key).Scan(value)
+		err := q.QueryRowContext(ctx, `SELECT value FROM meta WHERE key = ?`, key).Scan(value)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return s, err
 		}

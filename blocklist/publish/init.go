@@ -34,7 +34,7 @@ type InitOptions struct {
 	Author       string // who makes it
 }
 
-// Init makes the agency's folder dir, which must be empty or not there, with an empty ledger and the list's root, which
+// Init makes the agency's folder dir, which must be empty or not there and becomes its owner's alone, with an empty ledger and the list's root, which
 // waits for the officers' signatures.
 func Init(ctx context.Context, dir string, o InitOptions) error {
 	spec := trust.RootSpec{List: o.List, Version: 1, Expires: lifetime(rootLifetime), Threshold: o.Threshold, Urgent: trust.Urgent(o.Urgent), Confidential: o.Confidential}
@@ -61,7 +61,7 @@ func Init(ctx context.Context, dir string, o InitOptions) error {
 		return err
 	}
 	for _, name := range []string{rootsDir, pendingDir, releasesDir, filesDir} {
-		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
 			return err
 		}
 	}
@@ -74,15 +74,19 @@ func Init(ctx context.Context, dir string, o InitOptions) error {
 // lifetime returns the end of a lifetime that begins now, in whole seconds as metadata has it.
 func lifetime(d time.Duration) time.Time { return time.Now().Add(d).UTC().Truncate(time.Second) }
 
+// makeEmpty makes the folder, for its owner alone: a ledger has in the clear what a confidential list encrypts.
 func makeEmpty(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
 	names, err := os.ReadDir(dir)
-	if err == nil && len(names) > 0 {
-		err = fmt.Errorf("making a ledger in %s: %w; name an empty or a new folder", dir, errNotEmpty)
+	if err != nil {
+		return err
 	}
-	return err
+	if len(names) > 0 {
+		return fmt.Errorf("making a ledger in %s: %w; name an empty or a new folder", dir, errNotEmpty)
+	}
+	return os.Chmod(dir, 0o700)
 }
 
 var errNotEmpty = errors.New("the folder is not empty")
@@ -90,7 +94,10 @@ var errNotEmpty = errors.New("the folder is not empty")
 // createLedger makes the database under a temporary name: when it has its own, the folder is complete.
 func createLedger(ctx context.Context, dir, list string, c Cause) error {
 	path := filepath.Join(dir, disk.TempPrefix+ledgerFile)
-	db, err := openDatabase(path, "rwc")
+	if err := os.WriteFile(path, nil, 0o600); err != nil { // SQLite gives its other files the mode of the database
+		return err
+	}
+	db, err := openDatabase(path, "rw")
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ type Cause struct {
 
 func (c Cause) check() error {
 	for what, text := range map[string]string{"author": c.Author, "reason": c.Reason, "reference": c.Reference, "override": c.Override} {
-		if len(text) > 4<<10 || !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
+		if !isLine(text) || strings.ContainsFunc(text, unsafeText) {
 			return fmt.Errorf("%s %.40q: %w: one line of at most 4 KiB is needed", what, text, blocklist.ErrMalformed)
 		}
 	}
@@ -115,7 +115,24 @@ func scanOperation(row interface{ Scan(...any) error }) (o Operation, err error)
 	if o.Time, err = time.Parse(time.RFC3339, at); err != nil {
 		return o, fmt.Errorf("operation %d: %w: time %q", o.ID, blocklist.ErrDamaged, at)
 	}
-	return o, nil
+	return o, o.checkText()
+}
+
+// checkText finds a row that no command has written: its control characters could conceal on a terminal what is signed.
+func (o *Operation) checkText() error {
+	for what, text := range map[string]string{
+		"author": o.Author, "kind": o.Kind, "reason": o.Reason, "reference": o.Reference, "digest": o.Digest, "hash": o.Hash,
+	} {
+		if !isLine(text) {
+			return damaged("operation %d: the %s %.40q is not one line of text", o.ID, what, text)
+		}
+	}
+	return nil
+}
+
+// isLine reports whether a text is one line of at most 4 KiB, without control characters.
+func isLine(text string) bool {
+	return len(text) <= 4<<10 && utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
 }
 
 func operationRow(rows *sql.Rows) (Operation, error) { return scanOperation(rows) }

@@ -145,7 +145,7 @@ func names(keys []trust.Key) []string {
 
 // Sign adds an officer's signature to p, which [Ledger.Pending] has returned, and returns how it stands then. A root that
 // has enough signatures takes effect. Sign fails if what is pending has changed since, so that nobody signs what they have
-// not seen.
+// not seen, and if a release is not what the ledger's history leads to.
 func (l *Ledger) Sign(ctx context.Context, p *Pending, officer crypto.Signer) (*Pending, error) {
 	unlock, err := l.lock(ctx)
 	if err != nil {
@@ -157,6 +157,11 @@ func (l *Ledger) Sign(ctx context.Context, p *Pending, officer crypto.Signer) (*
 	}
 	if err := p.checkOfficer(officer); err != nil {
 		return nil, err
+	}
+	if p.Serial > 0 {
+		if err := l.checkHistory(ctx, p); err != nil {
+			return nil, fmt.Errorf("signing: %w", err)
+		}
 	}
 	signed := *p
 	if signed.metadata, err = trust.Sign(p.metadata, officer); err != nil {

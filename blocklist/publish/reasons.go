@@ -4,12 +4,16 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"iter"
+
+	"github.com/argine-dns/argine/blocklist"
 )
 
 // Reasons yields the operations that the pending release p contains and the one before does not: who changed what, and
 // why. It proves by their hashes that they lead from the signed head of the release before to the head that a signature of
-// p covers. The last thing it yields may be an error.
+// p covers, and that the list has as many entries there, and the digest, that the signature covers. The last thing it yields may
+// be an error.
 func (l *Ledger) Reasons(ctx context.Context, p *Pending) iter.Seq2[Operation, error] {
 	return func(yield func(Operation, error) bool) {
 		if err := l.reasons(ctx, p, func(o Operation) bool { return yield(o, nil) }); err != nil {
@@ -30,12 +34,49 @@ func (l *Ledger) reasons(ctx context.Context, p *Pending, yield func(Operation) 
 		if o.ID != at.ID+1 || o.Hash != o.chain(at.Hash) {
 			return damaged("operation %d is not what was recorded, or not chained to operation %d", o.ID, at.ID)
 		}
-		if !yield(o) || o.Hash == p.Ledger {
+		if !yield(o) {
 			return nil
+		}
+		if o.Hash == p.Ledger {
+			return p.isOf(o)
 		}
 		at = o
 	}
 	return damaged("the history does not lead to the head of %s", p.What())
+}
+
+// isOf proves that what is pending is the list as it was after an operation.
+func (p *Pending) isOf(o Operation) error {
+	if p.Digest == o.Digest && p.Entries == o.Entries {
+		return nil
+	}
+	return fmt.Errorf("%w: what is pending has %d entries and digest %.12s; its history leads to %d and %.12s: it was exchanged; blocklist refuse drops it, blocklist release makes it anew",
+		blocklist.ErrUntrusted, p.Entries, p.Digest, o.Entries, o.Digest)
+}
+
+// checkHistory proves that the pending release makes the changes of the operations behind it, and no others. The digest alone is
+// no proof against who controls the agency's machine.
+func (l *Ledger) checkHistory(ctx context.Context, p *Pending) error {
+	before, err := l.headBefore(ctx, p)
+	if err != nil {
+		return err
+	}
+	at := before.ID
+	for o, err := range l.Reasons(ctx, p) {
+		if err != nil {
+			return err
+		}
+		at = o.ID
+	}
+	recorded, err := hashChanges(l.Changes(ctx, before.ID, at))
+	if err != nil {
+		return err
+	}
+	pending, err := hashChanges(l.Review(p))
+	if err == nil && pending != recorded {
+		err = fmt.Errorf("%w: what is pending makes other changes than the history that it claims: it was exchanged; blocklist refuse drops it, blocklist release makes it anew", blocklist.ErrUntrusted)
+	}
+	return err
 }
 
 // headBefore returns the last operation of the release before p, as its officers have signed it; of the first release,

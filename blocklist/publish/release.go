@@ -66,11 +66,14 @@ func (l *Ledger) expire(ctx context.Context, c Cause) error {
 	return l.operate(ctx, KindExpire, c, func(o *operation) error {
 		var r Result
 		var targets []string
-		for target, err := range query(ctx, o.tx, scanText, `SELECT target FROM entries WHERE expires <= ?`, o.Time.Unix()) {
+		for e, err := range query(ctx, o.tx, scanEntry, `SELECT target, attributes FROM entries WHERE expires <= ?`, o.Time.Unix()) {
 			if err != nil {
 				return err
 			}
-			targets = append(targets, target)
+			if e.Expires.IsZero() || e.Expires.After(o.Time) { // the column is an index, the attributes are what counts
+				return damaged("entry %q has not expired, though the ledger says so beside it; blocklist verify tells more", e)
+			}
+			targets = append(targets, e.Target())
 		}
 		for _, target := range targets {
 			if err := o.remove(ctx, target, &r); err != nil {
@@ -113,7 +116,7 @@ func (l *Ledger) build(ctx context.Context, now Operation) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(l.path(pendingDir, releaseDir), 0o755); err != nil {
+	if err := os.MkdirAll(l.path(pendingDir, releaseDir), 0o700); err != nil {
 		return err
 	}
 	if err := disk.WriteFile(l.path(pendingDir, releaseDir, targetsFile), targets, 0o644); err != nil {

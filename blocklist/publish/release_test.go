@@ -133,13 +133,22 @@ func TestReviewOfExchangedSnapshot(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(a.dir, "files", "*.zst"))
 	require.NoError(t, err)
 	require.Len(t, files, 1)
+	a.sign(t, a.anna)
 	require.NoError(t, os.WriteFile(files[0], []byte("something else"), 0o600))
 	for _, err := range a.Review(p) {
 		assert.ErrorIs(t, err, blocklist.ErrUntrusted)
 	}
-	a.sign(t, a.anna, a.bruno)
+	_, err = a.Sign(t.Context(), pending(t, a), a.bruno)
+	assert.ErrorIs(t, err, blocklist.ErrUntrusted)
 	_, err = a.Push(t.Context(), toFile(filepath.Join(t.TempDir(), "bundle")), toOrigin)
 	assert.ErrorIs(t, err, blocklist.ErrUntrusted)
+}
+
+func pending(t testing.TB, a *agency) *publish.Pending {
+	t.Helper()
+	p, err := a.Pending()
+	require.NoError(t, err)
+	return p
 }
 
 func TestSign(t *testing.T) {

@@ -98,7 +98,7 @@ func (l *Ledger) Order(ctx context.Context, change OrderChange, officer crypto.S
 }
 
 func (l *Ledger) keepOrders(version int64, doc []byte) error {
-	if err := os.MkdirAll(l.path(urgentDir), 0o755); err != nil {
+	if err := os.MkdirAll(l.path(urgentDir), 0o700); err != nil {
 		return err
 	}
 	return disk.WriteFile(l.path(urgentDir, trust.UrgentName(version)), doc, 0o644)

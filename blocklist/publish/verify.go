@@ -24,8 +24,9 @@ type Verified struct {
 }
 
 // Verify proves the whole history: every operation's hash and the one it is chained to, every line that came or went, the
-// entries that follow from them, the officers' signatures on what was refused, and the releases, whose heads the officers have signed. It fails with
-// [blocklist.ErrDamaged] and names the first row that was altered, is missing, or does not belong there.
+// entries that follow from them with all that is kept beside them, the settings of the guards, the officers' signatures on what
+// was refused, and the releases, whose heads the officers have signed, with the pushes. It fails with [blocklist.ErrDamaged] and
+// names the first row that was altered, is missing, or does not belong there.
 //
 // Someone who can change the ledger can also compute a new chain, but not sign it: what is older than the last release is
 // held by the officers' signatures, what is newer by the chain alone.
@@ -42,7 +43,7 @@ func (l *Ledger) Verify(ctx context.Context) (v Verified, err error) {
 	if err := verifyEntries(ctx, tx, last); err != nil {
 		return v, err
 	}
-	if err := l.verifyRefusals(ctx, tx); err != nil {
+	if err := errors.Join(l.verifyRefusals(ctx, tx), l.verifyGuard(ctx, tx)); err != nil {
 		return v, err
 	}
 	v = Verified{Operations: last.ID, Changes: last.LastChange, Entries: last.Entries, Head: last.Hash}
@@ -87,7 +88,7 @@ func verifyChain(ctx context.Context, q querier, list string) (last Operation, e
 		return last, damaged("there are no operations")
 	}
 	if c, err, more := next(); more {
-		return last, errors.Join(err, damaged("change %d (%s%.80s) belongs to no operation", c.id, c.sign, c.target))
+		return last, errors.Join(err, damaged("change %d (%.81q) belongs to no operation", c.id, c.sign+c.target))
 	}
 	return last, verifyChecks(ctx, q)
 }
@@ -146,11 +147,14 @@ func replay(o Operation, state *Operation, digest *blocklist.Digest, hash hash.H
 func verifyEntries(ctx context.Context, q querier, last Operation) error {
 	var digest blocklist.Digest
 	var n uint64
-	for line, err := range query(ctx, q, scanText, `SELECT target || attributes FROM entries`) {
+	for row, err := range query(ctx, q, scanEntryRow, `SELECT target, attributes, place, expires FROM entries`) {
 		if err != nil {
 			return err
 		}
-		digest.Add([]byte(line))
+		if err := row.check(); err != nil {
+			return err
+		}
+		digest.Add([]byte(row.target + row.attributes))
 		n++
 	}
 	if digest.String() == last.Digest && n == last.Entries {
@@ -165,6 +169,56 @@ func verifyEntries(ctx context.Context, q querier, last Operation) error {
 }
 
 func scanText(rows *sql.Rows) (text string, err error) { return text, rows.Scan(&text) }
+
+// entryRow is a row of the table entries.
+type entryRow struct {
+	target, attributes string
+	place              sql.NullString
+	expires            sql.NullInt64
+}
+
+func scanEntryRow(rows *sql.Rows) (r entryRow, err error) {
+	return r, rows.Scan(&r.target, &r.attributes, &r.place, &r.expires)
+}
+
+// check compares what a release finds the entry by with the entry itself: an expiry that is not the entry's would take it off
+// the list.
+func (r entryRow) check() error {
+	e, err := readEntry(r.target, r.attributes)
+	if err != nil {
+		return err
+	}
+	end, ends := expires(e).(int64)
+	at, placed := place(e).(string)
+	if r.expires != (sql.NullInt64{Int64: end, Valid: ends}) || r.place != (sql.NullString{String: at, Valid: placed}) {
+		return damaged("entry %q has another expiry or place beside it than its own", e)
+	}
+	return nil
+}
+
+// verifyGuard compares the settings of the guards with the operation that set them.
+func (l *Ledger) verifyGuard(ctx context.Context, tx *sql.Tx) error {
+	settings, err := readGuardSettings(ctx, tx)
+	if err != nil {
+		return err
+	}
+	what, err := settings.describe()
+	if err != nil {
+		return damaged("the settings of the guards can't be read: %v", err)
+	}
+	var id int64
+	recorded := ""
+	err = tx.QueryRowContext(ctx, `SELECT id, reference FROM operations WHERE kind = ? ORDER BY id DESC LIMIT 1`, KindGuard).Scan(&id, &recorded)
+	switch {
+	case errors.Is(err, sql.ErrNoRows) && settings == GuardSettings{}:
+		return nil
+	case errors.Is(err, sql.ErrNoRows):
+		return damaged("the guards have settings (%s) that no operation has made", what)
+	case err == nil && recorded != what:
+		return damaged("the settings of the guards (%s) are not those of operation %d (%.200q)", what, id, recorded)
+	}
+	return err
+}
 
 // strayEntry finds a target whose entry is not what its last change says.
 const strayEntry = `
@@ -197,8 +251,23 @@ func (l *Ledger) verifyReleases(ctx context.Context, tx *sql.Tx) (n int, err err
 		if roots, err = l.verifySigned(r, o, roots); err != nil {
 			return n, fmt.Errorf("release %d: %w", r.Serial, err)
 		}
+		if err := l.verifyPush(ctx, tx, r); err != nil {
+			return n, err
+		}
 	}
 	return n, nil
+}
+
+// verifyPush finds the operation that recorded when a release was pushed first.
+func (l *Ledger) verifyPush(ctx context.Context, tx *sql.Tx, r Released) error {
+	var found bool
+	pushed := (&Pending{List: l.list, Serial: r.Serial}).What() + " to "
+	err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM operations WHERE kind = ? AND time = ? AND substr(reason, 1, ?) = ?)`,
+		KindPush, formatTime(r.Pushed), len(pushed), pushed).Scan(&found)
+	if err == nil && !found {
+		err = damaged("no operation has pushed release %d at %s", r.Serial, formatTime(r.Pushed))
+	}
+	return err
 }
 
 // verifySigned compares a release with its signed metadata. It returns the roots without those that were no longer in

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/publish"
 )
 
 // A row that was altered, removed or inserted behind the program's back is found, and named.
@@ -22,6 +23,7 @@ func TestVerifyFinds(t *testing.T) {
 	a.release(t)
 	_, err = a.Add(t.Context(), entries(t, "example.net"), cause)
 	require.NoError(t, err)
+	require.NoError(t, a.SetGuard(t.Context(), publish.GuardSettings{Protected: "hospital.example\n"}, cause))
 	_, err = a.Verify(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, a.Close())
@@ -29,24 +31,33 @@ func TestVerifyFinds(t *testing.T) {
 	require.NoError(t, err)
 
 	for name, c := range map[string]struct{ sql, want string }{
-		"author altered":     {`UPDATE operations SET author = 'carla' WHERE id = 2`, "operation 2 is not what was recorded"},
-		"reason altered":     {`UPDATE operations SET reason = 'none' WHERE id = 3`, "operation 3 is not what was recorded"},
-		"time altered":       {`UPDATE operations SET time = '2020-01-01T00:00:00Z' WHERE id = 5`, "operation 5 is not what was recorded"},
-		"counts altered":     {`UPDATE operations SET entries = 7 WHERE id = 2`, "operation 2 is not what was recorded"},
-		"operation missing":  {`DELETE FROM operations WHERE id = 3`, "operation 3 is missing"},
-		"last one missing":   {`DELETE FROM operations WHERE id = 5`, "change 4 (+example.net) belongs to no operation"},
-		"operation inserted": {`INSERT INTO operations SELECT 6, time, author, kind, reason, reference, added, removed, last_change, changes_hash, entries, digest, hash FROM operations WHERE id = 5`, "operation 6"},
-		"line altered":       {`UPDATE changes SET target = 'other.example' WHERE id = 1`, "changes of operation 2"},
-		"attribute altered":  {`UPDATE changes SET attributes = ' category=other' WHERE id = 2`, "changes of operation 2"},
-		"sign altered":       {`UPDATE changes SET sign = '+' WHERE id = 3`, "changes of operation 3"},
-		"change missing":     {`DELETE FROM changes WHERE id = 2`, "change 2, of operation 2, is missing"},
-		"change inserted":    {`INSERT INTO changes VALUES (5, '+', 'more.example', '')`, "change 5 (+more.example) belongs to no operation"},
-		"entry altered":      {`UPDATE entries SET attributes = '' WHERE target = 'example.org'`, `entry "example.org"`},
-		"entry missing":      {`DELETE FROM entries WHERE target = 'example.org'`, `entry "example.org"`},
-		"entry inserted":     {`INSERT INTO entries (target, attributes) VALUES ('example.com', '')`, `entry "example.com"`},
-		"release altered":    {`UPDATE releases SET head = 'x' WHERE serial = 1`, "release 1 was made from operation 3"},
-		"release moved":      {`UPDATE releases SET operation = 5, head = (SELECT hash FROM operations WHERE id = 5)`, "not the one that was signed"},
-		"release inserted":   {`INSERT INTO releases SELECT 3, operation, head, pushed FROM releases`, "release 2 is missing"},
+		"author altered":            {`UPDATE operations SET author = 'carla' WHERE id = 2`, "operation 2 is not what was recorded"},
+		"reason altered":            {`UPDATE operations SET reason = 'none' WHERE id = 3`, "operation 3 is not what was recorded"},
+		"time altered":              {`UPDATE operations SET time = '2020-01-01T00:00:00Z' WHERE id = 5`, "operation 5 is not what was recorded"},
+		"counts altered":            {`UPDATE operations SET entries = 7 WHERE id = 2`, "operation 2 is not what was recorded"},
+		"operation missing":         {`DELETE FROM operations WHERE id = 3`, "operation 3 is missing"},
+		"last one missing":          {`DELETE FROM operations WHERE id >= 5`, `change 4 ("+example.net") belongs to no operation`},
+		"operation inserted":        {`INSERT INTO operations SELECT 7, time, author, kind, reason, reference, added, removed, last_change, changes_hash, entries, digest, hash FROM operations WHERE id = 5`, "operation 7"},
+		"line altered":              {`UPDATE changes SET target = 'other.example' WHERE id = 1`, "changes of operation 2"},
+		"attribute altered":         {`UPDATE changes SET attributes = ' category=other' WHERE id = 2`, "changes of operation 2"},
+		"sign altered":              {`UPDATE changes SET sign = '+' WHERE id = 3`, "changes of operation 3"},
+		"change missing":            {`DELETE FROM changes WHERE id = 2`, "change 2, of operation 2, is missing"},
+		"change inserted":           {`INSERT INTO changes VALUES (5, '+', 'more.example', '')`, `change 5 ("+more.example") belongs to no operation`},
+		"entry altered":             {`UPDATE entries SET attributes = '' WHERE target = 'example.org'`, `entry "example.org"`},
+		"entry missing":             {`DELETE FROM entries WHERE target = 'example.org'`, `entry "example.org"`},
+		"entry inserted":            {`INSERT INTO entries (target, attributes) VALUES ('example.com', '')`, `entry "example.com"`},
+		"release altered":           {`UPDATE releases SET head = 'x' WHERE serial = 1`, "release 1 was made from operation 3"},
+		"release moved":             {`UPDATE releases SET operation = 5, head = (SELECT hash FROM operations WHERE id = 5)`, "not the one that was signed"},
+		"expiry beside an entry":    {`UPDATE entries SET expires = 1 WHERE target = 'example.org'`, `entry "example.org category=test" has another expiry`},
+		"place beside an entry":     {`UPDATE entries SET place = 'test.' WHERE target = 'example.org'`, `entry "example.org category=test" has another expiry or place`},
+		"protected names altered":   {`UPDATE meta SET value = '' WHERE key = 'guard-protected'`, "settings of the guards"},
+		"limits altered":            {`UPDATE meta SET value = '{"max_growth":9}' WHERE key = 'guard'`, "settings of the guards"},
+		"popular names inserted":    {`INSERT OR REPLACE INTO meta VALUES ('guard-popular', 'example.org')`, "settings of the guards"},
+		"release pushed later":      {`UPDATE releases SET pushed = '2026-01-01T00:00:00Z'`, "no operation has pushed release 1"},
+		"control characters":        {`UPDATE operations SET reason = 'x' || char(27) || '[8m' WHERE id = 2`, "operation 2: the reason"},
+		"line end in a reason":      {`UPDATE operations SET reason = 'x' || char(10) || 'sign this?' WHERE id = 2`, "operation 2: the reason"},
+		"control characters in who": {`UPDATE operations SET author = 'x' || char(155) WHERE id = 2`, "operation 2: the author"},
+		"release inserted":          {`INSERT INTO releases SELECT 3, operation, head, pushed FROM releases`, "release 2 is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := &agency{dir: a.dir}

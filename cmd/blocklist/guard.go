@@ -129,7 +129,7 @@ func (a *app) showGuard(ctx context.Context, l *publish.Ledger, s publish.GuardS
 }
 
 func (a *app) printGuard(limits guard.Limits, r *guard.Report) error {
-	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(visibleWriter{a.stdout}, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "protected\t%s\n", plural(uint64(len(limits.Protected)), "name or prefix", "names and prefixes"))
 	fmt.Fprintf(w, "popular\t%s\n", plural(uint64(len(limits.Popular)), "name", "names"))
 	fmt.Fprintf(w, "growth\tup to %g %%\n", 100*limits.MaxGrowth)

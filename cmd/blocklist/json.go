@@ -68,7 +68,7 @@ func printAll[T, J any](a *app, asJSON bool, all iter.Seq2[T, error], toJSON fun
 		if err == nil && asJSON {
 			err = enc.Encode(toJSON(v))
 		} else if err == nil {
-			_, err = fmt.Fprintln(w, text(v))
+			_, err = fmt.Fprintln(w, visible(text(v)))
 		}
 		if err != nil {
 			w.Flush() //nolint:errcheck // the first error is the one to tell

@@ -90,7 +90,7 @@ of import: 3 some of an order is not listed.`,
 	root.AddCommand(
 		a.keygen(), a.init(), a.origin(),
 		a.add(), a.remove(), a.importList(), a.guard(), a.export(), a.convert(), a.compileList(), a.takedown(),
-		a.status(), a.diff(), a.log(), a.entries(), a.verify(),
+		a.status(), a.diff(), a.pending(), a.log(), a.entries(), a.verify(),
 		a.release(), a.sign(), a.refuse(), a.newRoot(), a.urgent(), a.subscriber(), a.push(), a.bundle(), a.pull(), a.follow(), a.lookup(), a.squid(), a.icap(),
 		a.receipts(),
 	)
@@ -99,5 +99,5 @@ of import: 3 some of an order is not listed.`,
 
 // say writes a line about what was done to standard error.
 func (a *app) say(format string, args ...any) {
-	fmt.Fprintf(a.stderr, format+"\n", args...)
+	fmt.Fprintln(a.stderr, visible(fmt.Sprintf(format, args...)))
 }

@@ -214,7 +214,7 @@ func (a *app) showStandings(all []receipt.Standing, f receiptsFlags) error {
 }
 
 func (a *app) printStandings(all []receipt.Standing) error {
-	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(visibleWriter{a.stdout}, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "subscriber\tstate\tserial\tenforced\tafter")
 	for _, s := range all {
 		serial, enforced, after := "-", "-", "-"

@@ -109,13 +109,17 @@ func writeReferralCSV(w io.Writer, pages iter.Seq2[publish.Referral, error]) err
 	return cmp.Or(err, out.Error())
 }
 
-// cell keeps spreadsheets from taking a text for a formula, by an apostrophe in front of it.
+// cell keeps spreadsheets from taking a text for a formula, by an apostrophe in front of it. Where the comma is for decimals
+// they split at semicolons, so each part is a text of its own; the JSON file has it as it is.
 func cell(text string) string {
-	first, _ := utf8.DecodeRuneInString(strings.TrimLeftFunc(text, unicode.IsSpace))
-	if strings.ContainsRune("=+-@\uff1d\uff0b\uff0d\uff20", first) {
-		return "'" + text
+	parts := strings.Split(text, ";")
+	for i, part := range parts {
+		first, _ := utf8.DecodeRuneInString(strings.TrimLeftFunc(part, unicode.IsSpace))
+		if strings.ContainsRune("=+-@\uff1d\uff0b\uff0d\uff20", first) {
+			parts[i] = "'" + part
+		}
 	}
-	return text
+	return strings.Join(parts, ";")
 }
 
 func dateText(t time.Time) string {

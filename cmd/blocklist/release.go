@@ -87,8 +87,8 @@ func (a *app) describe(p *publish.Pending) {
 	a.say("  signatures   %s", signatures(p))
 }
 
-// sayRelease tells what a release changes, who changed it, and why.
-func (a *app) sayRelease(ctx context.Context, l *publish.Ledger, p *publish.Pending) error {
+// sayReasons tells who made the changes of a release, and why.
+func (a *app) sayReasons(ctx context.Context, l *publish.Ledger, p *publish.Pending) error {
 	var shown []string
 	var n uint64
 	for o, err := range l.Reasons(ctx, p) {
@@ -105,6 +105,14 @@ func (a *app) sayRelease(ctx context.Context, l *publish.Ledger, p *publish.Pend
 	}
 	if more := n - uint64(len(shown)); more > 0 {
 		a.say("    and %s more; blocklist log shows all", thousands(more))
+	}
+	return nil
+}
+
+// sayRelease tells what a release changes, who changed it, and why.
+func (a *app) sayRelease(ctx context.Context, l *publish.Ledger, p *publish.Pending) error {
+	if err := a.sayReasons(ctx, l, p); err != nil {
+		return err
 	}
 	if err := a.sayReaders(ctx, l, p); err != nil {
 		return err
@@ -137,7 +145,7 @@ func (a *app) sayChanges(changes iter.Seq2[blocklist.Change, error]) error {
 		a.say("    %s", line)
 	}
 	if more := added + removed - uint64(len(shown)); more > 0 {
-		a.say("    and %s more; blocklist diff shows all", thousands(more))
+		a.say("    and %s more; blocklist -C %s pending shows all, as it is signed", thousands(more), a.dir)
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ func (a *app) showStatus(ctx context.Context, l *publish.Ledger, platforms publi
 }
 
 func (a *app) printStatus(s publish.Status) error {
-	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(visibleWriter{a.stdout}, 0, 0, 2, ' ', 0)
 	line := func(key, format string, args ...any) {
 		fmt.Fprintf(w, "%s\t%s\n", key, fmt.Sprintf(format, args...))
 	}
@@ -113,13 +113,45 @@ func quorum(q *publish.Quorum) string {
 func (a *app) diff() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:     "diff",
-		Short:   "Show what has changed since the release that was pushed last",
+		Use:   "diff",
+		Short: "Show what has changed since the release that was pushed last",
+		Long: `Show what has changed since the release that was pushed last, as the ledger has it. What waits for signatures is shown by
+blocklist pending.`,
 		Example: "  blocklist -C DIR diff",
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLedger(func(l *publish.Ledger) error {
 				return printAll(a, asJSON, l.Unreleased(cmd.Context()), changeToJSON, changeText)
+			})
+		},
+	}
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+func (a *app) pending() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "pending",
+		Short: "Show all that the release which waits for signatures would change",
+		Long: `Show all that the release which waits for signatures would change, one line each, read from the very bytes that a
+signature covers, never from the ledger. What it is, and why, stands on standard error.`,
+		Example: "  blocklist -C DIR pending | less",
+		Args:    args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withLedger(func(l *publish.Ledger) error {
+				p, err := l.Pending()
+				if err != nil {
+					return err
+				}
+				a.describe(p)
+				if p.Root > 0 {
+					return nil
+				}
+				if err := a.sayReasons(cmd.Context(), l, p); err != nil {
+					return err
+				}
+				return printAll(a, asJSON, l.Review(p), changeToJSON, changeText)
 			})
 		},
 	}

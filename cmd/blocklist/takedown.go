@@ -65,7 +65,7 @@ func (a *app) printTakedowns(all []publish.PlatformStatus) error {
 	if len(all) == 0 {
 		return nil
 	}
-	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(visibleWriter{a.stdout}, 0, 0, 2, ' ', 0)
 	fmt.Fprint(w, "\nplatform\topen\tcame back\tremoved\tnever checked\tthere to 1 day\tto 1 week\tlonger\toldest\n")
 	var sum publish.PlatformStatus
 	for i, s := range all {

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"golang.org/x/term"
 )
@@ -81,6 +83,35 @@ func (a *app) progress(what string) (show func(uint64), done func()) {
 		}
 	}
 	return show, func() { fmt.Fprint(a.stderr, "\r\033[K") }
+}
+
+// visible escapes what a terminal would obey instead of showing: control characters, and those that change the direction of
+// writing. Line ends and tabs stay.
+func visible(text string) string {
+	text = strings.ToValidUTF8(text, "\ufffd") // some terminals obey octets from 0x80 on, too
+	hidden := func(r rune) bool {
+		return r != '\n' && r != '\t' && unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)
+	}
+	if !strings.ContainsFunc(text, hidden) {
+		return text
+	}
+	var b strings.Builder
+	for _, r := range text {
+		if hidden(r) {
+			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// visibleWriter makes what is written to it [visible].
+type visibleWriter struct{ io.Writer }
+
+func (w visibleWriter) Write(p []byte) (int, error) {
+	_, err := io.WriteString(w.Writer, visible(string(p)))
+	return len(p), err
 }
 
 // thousands writes a number with commas.
