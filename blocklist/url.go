@@ -67,10 +67,7 @@ type expression struct {
 // canonicalURL appends the expression of a URL to dst. It takes linear time, and as much memory as its result; there is
 // none where there is no host.
 func canonicalURL(dst []byte, raw string) (e expression, ok bool) {
-	text := trimBlanks(raw)
-	if strings.IndexByte(text, '\t') >= 0 || strings.IndexByte(text, '\n') >= 0 || strings.IndexByte(text, '\r') >= 0 {
-		text = strings.NewReplacer("\t", "", "\r", "", "\n", "").Replace(text)
-	}
+	text := withoutBreaks(trimBlanks(raw))
 	text, _, _ = strings.Cut(text, "#")
 	e.scheme, text = cutScheme(text)
 	text, query, hasQuery := strings.Cut(text, "?")

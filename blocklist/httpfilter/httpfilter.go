@@ -15,6 +15,7 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
+	"slices"
 
 	"github.com/argine-dns/argine/blocklist"
 )
@@ -32,15 +33,22 @@ type Filter struct {
 	// BlockedBy is the URL of who runs the filter, for the Link header of RFC 7725: not of the authority behind the list.
 	// Empty: no such header.
 	BlockedBy string
-	// Refusal answers refused requests, whose match [MatchOf] has. Nil: a short page, or JSON for those who accept that.
+	// Refusal answers refused requests, whose match [MatchOf] has. The status is 451 unless it writes another. Nil: a short page,
+	// or JSON for those who accept that.
 	Refusal http.Handler
 }
 
-// Handler returns a handler that refuses what is listed, and passes all else to next.
+// Unreadable is what is told of a request that is refused because nobody can tell what it asks for.
+const Unreadable = "Nobody can tell what this request asks for: it names no host, or one that is none."
+
+// Handler returns a handler that refuses what is listed, and passes all else to next, but for requests of which nobody can tell what
+// they ask for: these get status 400.
 func (f Filter) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		m, ok := f.lookup(r)
+		m, ok, err := f.lookup(r)
 		switch {
+		case err != nil:
+			http.Error(w, Unreadable, http.StatusBadRequest)
 		case !ok:
 			next.ServeHTTP(w, r)
 		case m.Monitor:
@@ -52,7 +60,7 @@ func (f Filter) Handler(next http.Handler) http.Handler {
 }
 
 // Transport returns a transport that answers requests for what is listed itself, with status 451, and passes all others to
-// next; nil is [http.DefaultTransport]. A client with it has every redirection checked. [MatchOf] has the match from the
+// next; nil is [http.DefaultTransport]. A request of which nobody can tell what it asks for fails. A client with it has every redirection checked. [MatchOf] has the match from the
 // Request of the response.
 func (f Filter) Transport(next http.RoundTripper) http.RoundTripper {
 	if next == nil {
@@ -62,7 +70,7 @@ func (f Filter) Transport(next http.RoundTripper) http.RoundTripper {
 }
 
 // lookup looks up what r asks for, and where a client's request goes to another host than it names, that host too.
-func (f Filter) lookup(r *http.Request) (blocklist.Match, bool) {
+func (f Filter) lookup(r *http.Request) (blocklist.Match, bool, error) {
 	target := r.URL.RequestURI()
 	switch {
 	case r.Method == http.MethodConnect:
@@ -70,8 +78,7 @@ func (f Filter) lookup(r *http.Request) (blocklist.Match, bool) {
 	case r.URL.Opaque == "":
 		target = "/" + target // a path may come without a slash
 	}
-	m, ok := Lookup(f.List, r.Method, target, r.URL.Host)
-	return or(m, ok, r.Host != r.URL.Host, func() (blocklist.Match, bool) { return Lookup(f.List, r.Method, target, r.Host) })
+	return Lookup(f.List, r.Method, target, slices.Compact([]string{r.URL.Host, r.Host})...)
 }
 
 // matchKey is where a request's context has its match.

@@ -146,6 +146,29 @@ func TestOwnRefusal(t *testing.T) {
 	assert.Equal(t, "https://site.test/user/*\n", r.Body.String())
 }
 
+// A refusal of one's own that writes no status is one all the same.
+func TestOwnRefusalWithoutStatus(t *testing.T) {
+	t.Parallel()
+	for _, write := range []func(http.ResponseWriter){
+		func(w http.ResponseWriter) { io.WriteString(w, "no") },
+		func(http.ResponseWriter) {},
+		func(w http.ResponseWriter) { _ = http.NewResponseController(w).Flush() },
+		func(w http.ResponseWriter) { w.WriteHeader(http.StatusEarlyHints); io.WriteString(w, "no") },
+	} {
+		f := newFilter(t)
+		f.Refusal = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { write(w) })
+		front := httptest.NewServer(f.Handler(nil))
+		answer := exchange(t, front.Listener.Addr().String(), "GET / HTTP/1.1\r\nHost: blocked.test\r\nConnection: close\r\n\r\n")
+		assert.Contains(t, answer, "HTTP/1.1 451 ")
+		assert.NotContains(t, answer, " 200 ")
+		front.Close()
+		resp, err := f.Transport(server(t)).RoundTrip(httptest.NewRequest("GET", "http://blocked.test/", nil))
+		require.NoError(t, err)
+		assert.Equal(t, http.StatusUnavailableForLegalReasons, resp.StatusCode)
+		assert.NoError(t, resp.Body.Close())
+	}
+}
+
 // server stands for all hosts, at one address.
 func server(t testing.TB) *http.Transport {
 	t.Helper()

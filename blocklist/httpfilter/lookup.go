@@ -1,48 +1,101 @@
 package httpfilter
 
 import (
+	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Lookup looks up what a request asks for: target is that of the request line in any form (RFC 9112, section 3.2), host is
-// the Host field. Where both name a host both are looked up, and what blocks goes first: a request may go to one and be
-// meant for the other. It takes every spelling that [blocklist.ParseURL] takes, and what can't be read is not listed.
-func Lookup(l List, method, target, host string) (blocklist.Match, bool) {
+// Lookup looks up what a request asks for: target is that of the request line in any form (RFC 9112, section 3.2), hosts are the
+// values of its Host fields. Where more than one host is named all are looked up, and what blocks goes first: a request may go to
+// one and be meant for the other. It takes every spelling that [blocklist.ParseURL] takes.
+//
+// It fails with [blocklist.ErrMalformed] where nothing that blocks was found and nobody can tell what the request asks for: there is
+// no host, or one that is none. Such a request is to be refused, as it may be meant for anything that is listed.
+func Lookup(l List, method, target string, hosts ...string) (blocklist.Match, bool, error) {
+	f := finding{list: l}
+	authority, path := "", target
 	switch {
 	case method == http.MethodConnect:
-		m, ok := lookupAuthority(l, target)
-		return or(m, ok, host != target, func() (blocklist.Match, bool) { return lookupAuthority(l, host) })
-	case target == "*":
-		return lookupAuthority(l, host)
-	case target == "" || strings.ContainsRune(`/\?#`, rune(target[0])):
-		return lookupAt(l, host, target)
+		authority = target
+		f.host(target)
+	case target == "*" || target == "" || strings.ContainsRune(`/\?#`, rune(target[0])):
+		if !slices.ContainsFunc(hosts, func(host string) bool { return host != "" }) {
+			f.fail(fmt.Errorf("request for %.80q: %w: it names no host", target, blocklist.ErrMalformed))
+		}
+	default:
+		f.url(target)
+		authority, path = cutAuthority(target)
 	}
-	m, ok := l.LookupURL(target)
-	authority, rest := cutAuthority(target)
-	return or(m, ok, host != authority, func() (blocklist.Match, bool) { return lookupAt(l, host, rest) })
+	for _, host := range hosts {
+		switch {
+		case host == "" || host == authority:
+		case method == http.MethodConnect || target == "*":
+			f.host(host)
+		default:
+			f.at(host, path)
+		}
+	}
+	if f.listed && !f.match.Monitor {
+		return f.match, true, nil
+	}
+	return f.match, f.listed, f.err
 }
 
-// or returns a match that blocks, and else what is found elsewhere, if that says more.
-func or(m blocklist.Match, ok, elsewhere bool, find func() (blocklist.Match, bool)) (blocklist.Match, bool) {
-	if !elsewhere || ok && !m.Monitor {
-		return m, ok
-	}
-	if other, found := find(); found && (!ok || !other.Monitor) {
-		return other, found
-	}
-	return m, ok
+// finding is what was found of a request so far.
+type finding struct {
+	list   List
+	match  blocklist.Match
+	listed bool
+	err    error // why nobody can tell what it asks for
 }
 
-// lookupAt looks up path and query at a host.
-func lookupAt(l List, host, path string) (blocklist.Match, bool) {
-	if host == "" {
-		return blocklist.Match{}, false
+// take takes a match that says more than what was found before.
+func (f *finding) take(m blocklist.Match, ok bool) {
+	if ok && (!f.listed || f.match.Monitor && !m.Monitor) {
+		f.match, f.listed = m, true
 	}
-	return l.LookupURL("http://" + host + "/" + path)
+}
+
+func (f *finding) fail(err error) {
+	if f.err == nil {
+		f.err = err
+	}
+}
+
+// url looks up a URL.
+func (f *finding) url(url string) {
+	f.take(f.list.LookupURL(url))
+	f.fail(blocklist.CheckURL(url))
+}
+
+// at looks up path and query at the host of a Host field.
+func (f *finding) at(host, path string) {
+	if strings.ContainsAny(host, `/\?#@`) {
+		f.fail(fmt.Errorf("host %.80q: %w: it holds more than a host", host, blocklist.ErrMalformed))
+	}
+	f.url("http://" + host + "/" + path)
+}
+
+// host looks up the host of host:port by the entries of names and addresses. It is read as that of a URL is, since what a browser or
+// a resolver takes for an address or a name is the same there.
+func (f *finding) host(text string) {
+	authority, _ := cutAuthority(text)
+	url := "http://" + authority[strings.LastIndexByte(authority, '@')+1:]
+	f.fail(blocklist.CheckURL(url))
+	u, err := blocklist.ParseURL(url)
+	if err != nil {
+		return
+	}
+	if a, err := netip.ParseAddr(strings.Trim(u.Host, "[]")); err == nil {
+		f.take(f.list.LookupAddr(a))
+		return
+	}
+	f.take(f.list.LookupHost(u.Host))
 }
 
 // cutAuthority splits an absolute target.
@@ -54,18 +107,4 @@ func cutAuthority(target string) (authority, rest string) {
 		return target[:i], target[i:]
 	}
 	return target, ""
-}
-
-// lookupAuthority looks up the host of host:port by the entries of names and addresses. It is read as that of a URL is,
-// since what a browser or a resolver takes for an address or a name is the same there.
-func lookupAuthority(l List, text string) (blocklist.Match, bool) {
-	authority, _ := cutAuthority(text)
-	u, err := blocklist.ParseURL("http://" + authority[strings.LastIndexByte(authority, '@')+1:])
-	if err != nil {
-		return blocklist.Match{}, false
-	}
-	if a, err := netip.ParseAddr(strings.Trim(u.Host, "[]")); err == nil {
-		return l.LookupAddr(a)
-	}
-	return l.LookupHost(u.Host)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/blocktest"
 	"github.com/argine-dns/argine/blocklist/httpfilter"
 )
@@ -92,11 +93,47 @@ func TestLookup(t *testing.T) {
 		{"CONNECT", "", "", false},
 		{"CONNECT", ":443", "", false},
 	} {
-		m, ok := httpfilter.Lookup(l, c.method, c.target, c.host)
+		m, ok, _ := httpfilter.Lookup(l, c.method, c.target, c.host)
 		assert.Equal(t, c.listed, ok && !m.Monitor, "%s %.60s, Host %s", c.method, c.target, c.host)
 	}
-	m, ok := httpfilter.Lookup(l, "GET", "http://example.org/", "watched.test")
+	m, ok, _ := httpfilter.Lookup(l, "GET", "http://example.org/", "watched.test")
 	assert.True(t, ok && m.Monitor)
+}
+
+// What names no host, or one that no browser takes, may be meant for anything.
+func TestUnreadable(t *testing.T) {
+	t.Parallel()
+	l := newFilter(t).List
+	for _, c := range [][]string{
+		{"GET", ""}, {"GET", "/"}, {"GET", "/", ""}, {"OPTIONS", "*"}, {"GET", "http://"}, {"GET", "http:"}, {"GET", "//example.org/"}, {"GET", "/", "/"},
+		{"GET", "http:// example.org/"}, {"GET", "http://%20example.org/"}, {"GET", "http://example.org:80:80/"}, {"GET", "http://[::1/"},
+		{"GET", "http://[fe80::1%25eth0]/"}, {"GET", "http://example%00.org/"}, {"GET", "http://exa<mple.org/"}, {"GET", "/", "example.org/?"},
+		{"GET", "/", `example.org\`}, {"GET", "/", "a@example.org"}, {"GET", "/", "example.org", "exa mple.net"}, {"GET", "http://example.org/", "exa mple.net"},
+		{"CONNECT", ""}, {"CONNECT", ":443"}, {"CONNECT", "%"}, {"CONNECT", "%:443"}, {"CONNECT", "example.org%00:443"}, {"CONNECT", "example.org:443", "[:443"},
+	} {
+		_, ok, err := httpfilter.Lookup(l, c[0], c[1], c[2:]...)
+		assert.ErrorIs(t, err, blocklist.ErrMalformed, c)
+		assert.False(t, ok, c)
+	}
+	for _, c := range [][]string{
+		{"GET", "/", "example.org"}, {"GET", "/", "example.org:443", "example.net"}, {"GET", "http://example.org/a b", ""}, {"CONNECT", "[2001:db9::1]:443"},
+		{"GET", "http:example.org"}, {"GET", "http:/example.org"}, {"GET", "WSS://example.org/"}, {"GET", "http://u:p%20@example.org/"}, {"GET", "ht\ttp:\\\\example.org\n/"},
+		{"GET", "http://_srv.example.org/"}, {"GET", "http://b\u00fccher.example.org/"},
+	} {
+		_, ok, err := httpfilter.Lookup(l, c[0], c[1], c[2:]...)
+		assert.NoError(t, err, c)
+		assert.False(t, ok, c)
+	}
+	_, ok, err := httpfilter.Lookup(l, "GET", "http://%20www.blocked.test/")
+	assert.NoError(t, err)
+	assert.True(t, ok, "what is listed is refused as such")
+	rt := newFilter(t).Transport(server(t))
+	_, err = rt.RoundTrip(&http.Request{Method: "GET", URL: &url.URL{Scheme: "http", Host: "exa mple.org"}, Header: http.Header{}})
+	assert.ErrorIs(t, err, blocklist.ErrMalformed)
+	front := httptest.NewServer(newFilter(t).Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { assert.Fail(t, "it is passed on") })))
+	t.Cleanup(front.Close)
+	assert.Contains(t, exchange(t, front.Listener.Addr().String(), "GET / HTTP/1.0\r\n\r\n"), "HTTP/1.0 400")
+	assert.Contains(t, exchange(t, front.Listener.Addr().String(), "GET / HTTP/1.1\r\nHost: example.org:80:80\r\nConnection: close\r\n\r\n"), "HTTP/1.1 400")
 }
 
 // Requests that a program made itself may have their target in other fields than those that a server reads.
@@ -143,10 +180,11 @@ func FuzzLookup(f *testing.F) {
 	f.Add("CONNECT", "0xc0.519:443", "")
 	f.Add("OPTIONS", "*", "blocked.test")
 	f.Fuzz(func(t *testing.T, method, target, host string) {
-		httpfilter.Lookup(l, method, target, host)
-		m, ok := httpfilter.Lookup(l, method, "http://blocked.test/"+target, host)
+		m, ok, err := httpfilter.Lookup(l, method, target, host)
+		assert.False(t, err != nil && ok && !m.Monitor, "what is listed is listed")
+		m, ok, _ = httpfilter.Lookup(l, method, "http://blocked.test/"+target, host)
 		assert.True(t, ok && !m.Monitor, "whatever the path and the Host field")
-		_, ok = httpfilter.Lookup(l, "GET", "/user/a?"+strings.ReplaceAll(target, "#", ""), "site.test")
+		_, ok, _ = httpfilter.Lookup(l, "GET", "/user/a?"+strings.ReplaceAll(target, "#", ""), "site.test")
 		assert.True(t, ok)
 	})
 }

@@ -22,7 +22,9 @@ func (f Filter) refuse(w http.ResponseWriter, r *http.Request) {
 		h.Set("Link", fmt.Sprintf(`<%s>; rel="blocked-by"`, u))
 	}
 	if f.Refusal != nil {
-		f.Refusal.ServeHTTP(w, r)
+		refusing := &refusalWriter{ResponseWriter: w}
+		f.Refusal.ServeHTTP(refusing, r)
+		refusing.begin()
 		return
 	}
 	m, _ := MatchOf(r)
@@ -38,6 +40,39 @@ func (f Filter) refuse(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, body) // a client that went away is no concern of ours
 	}
 }
+
+// refusalWriter gives a refusal its status where the handler writes none.
+type refusalWriter struct {
+	http.ResponseWriter
+	begun bool
+}
+
+func (w *refusalWriter) begin() {
+	if !w.begun {
+		w.WriteHeader(http.StatusUnavailableForLegalReasons)
+	}
+}
+
+// WriteHeader implements [http.ResponseWriter].
+func (w *refusalWriter) WriteHeader(status int) {
+	w.begun = w.begun || status >= http.StatusOK
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements [http.ResponseWriter].
+func (w *refusalWriter) Write(b []byte) (int, error) {
+	w.begin()
+	return w.ResponseWriter.Write(b)
+}
+
+// FlushError is for [http.ResponseController].
+func (w *refusalWriter) FlushError() error {
+	w.begin()
+	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+// Unwrap is for [http.ResponseController].
+func (w *refusalWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // refusal is what a program is told. The entry is not in it: it may cover more than what was asked for.
 type refusal struct {

@@ -2,6 +2,7 @@ package httpfilter
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -16,15 +17,18 @@ type transport struct {
 
 // RoundTrip implements [http.RoundTripper].
 func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	m, ok := t.filter.lookup(r)
+	m, ok, err := t.filter.lookup(r)
 	switch {
-	case !ok:
+	case err == nil && !ok:
 		return t.next.RoundTrip(r)
-	case m.Monitor:
+	case err == nil && m.Monitor:
 		return t.next.RoundTrip(withMatch(r, m))
 	}
 	if r.Body != nil {
 		_ = r.Body.Close() // it is not sent
+	}
+	if err != nil {
+		return nil, fmt.Errorf("filtering: %w", err)
 	}
 	return t.filter.Response(r, m), nil
 }

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -153,10 +155,8 @@ func (c *conn) modify(q request) error {
 			return err
 		}
 	}
-	h := parseHTTP(q.http)
-	m, listed := httpfilter.Lookup(c.s.Filter.List, h.method, h.target, h.host)
-	listed = listed && !m.Monitor
-	if !listed && !q.preview && !q.allow {
+	refusal := c.judge(&q)
+	if refusal == nil && !q.preview && !q.allow {
 		return c.echo(q)
 	}
 	if q.hasBody {
@@ -164,20 +164,46 @@ func (c *conn) modify(q request) error {
 			return err
 		}
 	}
-	if listed {
-		return c.refuse(q, h, m)
+	if refusal != nil {
+		return c.refuse(q, refusal)
 	}
 	c.writeHead(q, http.StatusNoContent, "No Content", "")
 	return nil
 }
 
-// refuse answers with the response that the proxy's client gets.
-func (c *conn) refuse(q request, h httpRequest, m blocklist.Match) error {
+// judge returns the response to a request that is refused; nil if it may pass.
+func (c *conn) judge(q *request) *http.Response {
+	if q.tooLong {
+		return plain(http.StatusRequestHeaderFieldsTooLarge, fmt.Sprintf("The header of this request is longer than %d bytes.", maxHTTPHead))
+	}
+	h := parseHTTP(q.http)
+	m, listed, err := httpfilter.Lookup(c.s.Filter.List, h.method, h.target, h.hosts...)
+	switch {
+	case err != nil || !(listed && !m.Monitor) && !isMethod(h.method):
+		return plain(http.StatusBadRequest, httpfilter.Unreadable)
+	case !listed || m.Monitor:
+		return nil
+	}
 	u, err := url.Parse(h.target)
 	if err != nil {
 		u = &url.URL{Opaque: h.target}
 	}
-	response := c.s.Filter.Response(&http.Request{Method: h.method, URL: u, Host: h.host, Header: http.Header{"Accept": h.accept}}, m)
+	return c.s.Filter.Response(&http.Request{Method: h.method, URL: u, Host: strings.Join(h.hosts, ","), Header: http.Header{"Accept": h.accept}}, m)
+}
+
+// plain returns a response that is a line of text.
+func plain(status int, text string) *http.Response {
+	text += "\n"
+	return &http.Response{
+		Status: fmt.Sprintf("%d %s", status, http.StatusText(status)), ContentLength: int64(len(text)), Body: io.NopCloser(strings.NewReader(text)),
+		Header: http.Header{
+			"Cache-Control": {"no-store"}, "Content-Type": {"text/plain; charset=utf-8"}, "Content-Length": {strconv.Itoa(len(text))},
+		},
+	}
+}
+
+// refuse answers with the response that the proxy's client gets.
+func (c *conn) refuse(q request, response *http.Response) error {
 	defer response.Body.Close() //nolint:errcheck // it is in memory
 	var head bytes.Buffer
 	fmt.Fprintf(&head, "HTTP/1.1 %s\r\n", response.Status)

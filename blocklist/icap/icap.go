@@ -5,7 +5,8 @@
 //	err := server.Serve(ctx, listener)
 //
 // The service is icap://HOST:PORT/reqmod. What is not listed is answered with 204, No Content, as soon as its header is
-// there: no body is asked for (Preview: 0). What is listed gets the refusal of package httpfilter, with status 451. The ISTag
+// there: no body is asked for (Preview: 0). What is listed gets the refusal of package httpfilter, with status 451. A request that can't be judged is refused by
+// itself, with status 400, or 431 where its header is too long (RFC 6585): to the proxy that is no fault of the service. The ISTag
 // changes with the lists, so that a proxy forgets what it was told before. A CONNECT shows host and port alone.
 //
 // There is no TLS and no authentication: listen where only the proxy gets to.
@@ -29,14 +30,15 @@ const Path = "/reqmod"
 
 // Limits on what a client may take of the server. The body of a request is passed on or over as it comes, never kept.
 const (
-	maxHead     = 32 << 10  // bytes of an ICAP header
-	maxHTTPHead = 128 << 10 // bytes of the header in it
-	headTime    = 10 * time.Second
-	bodyTime    = 10 * time.Minute
-	stallTime   = 30 * time.Second // for the next bytes of a body, and for taking an answer
-	idleTime    = 5 * time.Minute  // between requests
-	endTime     = 5 * time.Second  // for what is under way when the server ends
-	optionsTTL  = time.Minute
+	maxHead       = 32 << 10  // bytes of an ICAP header
+	maxHTTPHead   = 128 << 10 // bytes of the header in it that is looked at; what is longer is refused
+	maxPassedOver = 16 << 20  // bytes of such a header that are read, so that the connection goes on
+	headTime      = 10 * time.Second
+	bodyTime      = 10 * time.Minute
+	stallTime     = 30 * time.Second // for the next bytes of a body, and for taking an answer
+	idleTime      = 5 * time.Minute  // between requests
+	endTime       = 5 * time.Second  // for what is under way when the server ends
+	optionsTTL    = time.Minute
 )
 
 // DefaultConnections is how many connections a server has at once where nothing else is said.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"net/textproto"
 	"strconv"
@@ -33,6 +34,7 @@ type request struct {
 	method  string
 	header  textproto.MIMEHeader
 	http    []byte // the header of the HTTP request as it came
+	tooLong bool   // that header is, and was passed over
 	hasBody bool   // a body follows, or the beginning of one
 	preview bool
 	allow   bool // 204 without a preview
@@ -62,6 +64,10 @@ func readRequest(r *bufio.Reader) (q request, err error) {
 	}
 	n, err := q.readEncapsulated(q.header.Get("Encapsulated"))
 	if err != nil {
+		return q, err
+	}
+	if q.tooLong = n > maxHTTPHead; q.tooLong {
+		_, err = io.CopyN(io.Discard, r, int64(n))
 		return q, err
 	}
 	q.http = make([]byte, n)
@@ -128,8 +134,8 @@ func (q *request) readEncapsulated(field string) (n int, err error) {
 	if strings.TrimSpace(first) != "req-hdr=0" || !q.hasBody && kind != "null-body" || err != nil || n <= 0 {
 		return 0, bad("Encapsulated: %.80q: %w: of a request it is req-hdr=0, and req-body or null-body", field, blocklist.ErrMalformed)
 	}
-	if n > maxHTTPHead {
-		return 0, bad("Encapsulated: %.80q: %w: a header of more than %d bytes", field, blocklist.ErrTooLarge, maxHTTPHead)
+	if n > maxPassedOver {
+		return 0, bad("Encapsulated: %.80q: %w: a header of more than %d bytes", field, blocklist.ErrTooLarge, maxPassedOver)
 	}
 	return n, nil
 }
@@ -146,27 +152,56 @@ func hasWord(fields []string, word string) bool {
 
 // httpRequest is what counts of an HTTP request for being refused or not.
 type httpRequest struct {
-	method, target, host string
-	accept               []string
+	method, target string
+	hosts, accept  []string
 }
 
-// parseHTTP takes a header apart. Proxies pass on what net/http does not take, and what they pass on has to be looked up:
-// so there is nothing that is not read, and what is read is taken as it stands.
+// parseHTTP takes a header apart. Proxies pass on what net/http does not take, and what they pass on has to be looked up: so there is
+// nothing that is not read, fields that are folded (RFC 9112, section 5.2) and that come more than once included.
 func parseHTTP(head []byte) (q httpRequest) {
 	line, rest, _ := strings.Cut(string(head), "\n")
 	q.method, q.target, _ = strings.Cut(strings.TrimRight(line, "\r"), " ")
 	if i := strings.LastIndex(q.target, " HTTP/"); i >= 0 {
 		q.target = q.target[:i]
 	}
-	for line := range strings.Lines(rest) {
-		key, value, _ := strings.Cut(line, ":")
+	q.target = strings.TrimSpace(q.target)
+	for field := range fields(rest) {
+		key, value, _ := strings.Cut(field, ":")
 		value = strings.TrimSpace(value)
 		switch strings.ToLower(strings.TrimSpace(key)) {
 		case "host":
-			q.host = value
+			q.hosts = append(q.hosts, value)
 		case "accept":
 			q.accept = append(q.accept, value)
 		}
 	}
 	return q
+}
+
+// fields yields the fields of a header, unfolded.
+func fields(text string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		field := ""
+		for line := range strings.Lines(text) {
+			if folded := line[0] == ' ' || line[0] == '\t'; folded && field != "" {
+				field += " " + strings.TrimSpace(line)
+				continue
+			}
+			if field != "" && !yield(field) {
+				return
+			}
+			field = strings.TrimRight(line, "\r\n")
+		}
+		if field != "" {
+			yield(field)
+		}
+	}
+}
+
+// isMethod reports whether a method is one: a token (RFC 9110, section 5.6.2), not a line that is split otherwise than by spaces.
+func isMethod(method string) bool {
+	odd := func(c rune) bool {
+		return (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && !strings.ContainsRune("!#$%&'*+-.^_`|~", c)
+	}
+	return method != "" && !strings.ContainsFunc(method, odd)
 }

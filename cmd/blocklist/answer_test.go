@@ -67,7 +67,9 @@ func TestLookupAnswersLines(t *testing.T) {
 	assert.Equal(t, map[string]any{"query": "example.org", "listed": false}, p.ask("example.org"))
 	assert.Equal(t, "monitor", p.ask("http://site.test/a/b?<c>&d\r")["status"])
 	assert.Equal(t, true, p.ask("192.0.2.7")["listed"])
-	for _, wrong := range []string{"", "a..b", "http://", strings.Repeat("a", blocklist.MaxLine), strings.Repeat("a", 3*blocklist.MaxLine)} {
+	assert.Equal(t, true, p.ask(`http:\\www.example.com\p`)["listed"], "as browsers read it")
+	assert.Equal(t, true, p.ask("www.example.com:443")["listed"])
+	for _, wrong := range []string{"", "a b", "http://", "http://%20example.com/", strings.Repeat("a", blocklist.MaxLine), strings.Repeat("a", 3*blocklist.MaxLine)} {
 		answer := p.ask(wrong)
 		assert.NotEmpty(t, answer["error"])
 		assert.NotContains(t, answer, "listed")

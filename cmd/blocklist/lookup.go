@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"iter"
-	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,7 +20,9 @@ func (a *app) lookup() *cobra.Command {
 		Long: `Look up whether something is listed, and by which entry, in a file of any format, in a set that compile has made, in
 an agency's folder, in what pull has written, or in the folder of a running resolver.
 
-Exit codes: 0 listed, 1 not listed, 2 could not tell. Entries past their expiry don't count; an entry with
+A URL is read as browsers read it; what has no scheme, path or query is an address or a name, with a port or without.
+
+Exit codes: 0 listed, 1 not listed, 2 could not tell: then it may be listed. Entries past their expiry don't count; an entry with
 status=monitor counts, and says so.
 
 With - it answers until its standard input ends, for programs in other languages: one name, URL or address a line
@@ -61,8 +61,8 @@ func (a *app) find(ctx context.Context, in *input, path, text string) ([]blockli
 	if err != nil {
 		return nil, err
 	}
-	if isLedger(path) && isName(text) {
-		return findInLedger(ctx, path, text)
+	if name, _, err := blocklist.ParseHost(text); err == nil && name != "" && !blocklist.IsURL(text) && isLedger(path) {
+		return findInLedger(ctx, path, name)
 	}
 	l, err := a.openLists(ctx, in, path)
 	if err != nil {
@@ -86,37 +86,22 @@ func matched(m blocklist.Match) (blocklist.Entry, error) {
 // search looks one thing up.
 type search func(lists) (blocklist.Match, bool)
 
-// searchFor returns the search for what text names: an address, a URL, or else a name.
+// searchFor returns the search for what text names: a URL, or else a host, which is an address or a name.
 func searchFor(text string) (search, error) {
-	if a, err := netip.ParseAddr(text); err == nil {
-		return func(l lists) (blocklist.Match, bool) { return l.LookupAddr(a) }, nil
+	if blocklist.IsURL(text) {
+		return func(l lists) (blocklist.Match, bool) { return l.LookupURL(text) }, blocklist.CheckURL(text)
 	}
-	if isURL(text) {
-		_, err := blocklist.ParseURL(text)
-		return func(l lists) (blocklist.Match, bool) { return l.LookupURL(text) }, err
-	}
-	_, err := blocklist.ParseName(text)
+	_, _, err := blocklist.ParseHost(text)
 	return func(l lists) (blocklist.Match, bool) { return l.LookupHost(text) }, err
 }
 
-func isURL(text string) bool { return strings.ContainsAny(text, "/?") }
-
-func isName(text string) bool {
-	_, err := netip.ParseAddr(text)
-	return err != nil && !isURL(text)
-}
-
 // findInLedger finds a name by its parents, which takes no time.
-func findInLedger(ctx context.Context, dir, text string) (found []blocklist.Entry, err error) {
+func findInLedger(ctx context.Context, dir string, name blocklist.Name) (found []blocklist.Entry, err error) {
 	l, err := publish.Open(dir)
 	if err != nil {
 		return nil, err
 	}
 	defer l.Close() //nolint:errcheck // it was only read
-	name, err := blocklist.ParseName(text)
-	if err != nil {
-		return nil, err
-	}
 	targets := []string{blocklist.HostEntry(name).Target()}
 	for suffix := range name.Suffixes() {
 		targets = append(targets, blocklist.DomainEntry(suffix).Target())

@@ -26,7 +26,7 @@ memory of them after ttl= and negative_ttl= of external_acl_type.
 
 As external_acl_type it says OK where Squid is to refuse, with the list as tag= (%et in logs) and list, category and
 reference as message= (%o in error pages); ERR where it is not, with a tag where an entry with status=monitor matches;
-BH where it can't tell, which makes "http_access deny" refuse. With --redirect it says where to send those who ask for what
+BH where it can't tell (no host, or one that no browser takes), which makes "http_access deny" refuse. With --redirect it says where to send those who ask for what
 is listed: there, with list, category and ref as its query.
 
 The URL must come as it is: with the format %'>ru, not %URI, which makes of # what an escaped # is. CONNECT shows host and
@@ -93,18 +93,21 @@ func cutChannel(line string) (channel, rest string) {
 // answer answers what begins with a URL, or with host:port where the method is CONNECT.
 func (h squidHelper) answer(line string) string {
 	target, _, _ := strings.Cut(line, " ")
-	if target == "" {
+	target = strings.TrimPrefix(target, "://") // Squid 4 writes it before the host and port of CONNECT
+	if target == "" || target == "-" {
 		return squidFailed("there is no URL")
 	}
 	if err := h.source.ready(); err != nil {
 		return squidFailed(err.Error())
 	}
 	method := http.MethodGet
-	if !strings.Contains(target, "/") {
+	if !blocklist.IsURL(target) {
 		method = http.MethodConnect
 	}
-	m, ok := httpfilter.Lookup(h.source, method, target, "")
+	m, ok, err := httpfilter.Lookup(h.source, method, target)
 	switch {
+	case err != nil:
+		return squidFailed(clip(err.Error()))
 	case !ok:
 		return "ERR"
 	case h.redirect != nil && m.Monitor:

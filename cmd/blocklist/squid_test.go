@@ -54,8 +54,9 @@ func TestSquidHelper(t *testing.T) {
 		{"9 ", "9 BH message=there%20is%20no%20URL"},
 		{"", "BH message=there%20is%20no%20URL"},
 		{"10", "ERR"},
-		{"11 urn:isbn:1 -", "11 ERR"},
-		{"12 \x00\xff\x1b://%zz/\r", "12 ERR"},
+		{"20 ://www.blocked.test:443 CONNECT", `20 OK tag=local message=local%2C%20spam%2C%20order%20%222026%2F17%22%20%3Cx%3E`},
+		{"21 ://site.test:443 CONNECT", "21 ERR"},
+		{`22 http:\\site.test\user\7 GET`, "22 " + listed},
 		{"13 http://site.test/user/7\r", "13 " + listed},
 		{"14 http://site.test/user/" + strings.Repeat("a", 60_000), "14 " + listed},
 		{"15 http://site.test/user/" + strings.Repeat("a", blocklist.MaxLine), "15 BH message=the%20line%20is%20too%20long"},
@@ -70,6 +71,18 @@ func TestSquidHelper(t *testing.T) {
 	require.Len(t, answers, len(asked))
 	for i, c := range asked {
 		assert.Equal(t, c.answer, answers[i], "%.80q", c.line)
+	}
+}
+
+// TestSquidCannotTell has lines that name no host, or one that no browser takes: they are not let pass.
+func TestSquidCannotTell(t *testing.T) {
+	t.Parallel()
+	lines := []string{
+		"-", "%", "http://", "http:", "//site.test:443", "listed.test%00:443", "urn:isbn:1", "\x00\xff\x1b://%zz/", "http://%20site.test/", "http:// site.test/",
+		"http://site.test:80:80/", "http://[fe80::1%25eth0]/", "[::1:443", ":443",
+	}
+	for i, answer := range squidAnswers(t, strings.Join(lines, "\n")+"\n") {
+		assert.True(t, strings.HasPrefix(answer, "BH message="), "%q: %s", lines[i], answer)
 	}
 }
 
