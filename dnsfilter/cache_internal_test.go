@@ -241,3 +241,56 @@ func FuzzRecords(f *testing.F) {
 		assert.LessOrEqual(t, n*11, len(m))
 	})
 }
+
+// TestFailedLookupsRest has an answer that expires and can't be looked up again: it stands in, and rests between the tries. The time of
+// the next try has 16 bits, so it is looked at where these wrap.
+func TestFailedLookupsRest(t *testing.T) {
+	t.Parallel()
+	for _, start := range []uint32{1, 65_530, 65_536, 1 << 20} {
+		c, q := newCache(1<<20), asking(t, "a.test.")
+		answer, failure := body(t, "a.test.", 60, 1), q.failure(errFault)
+		state := func(after uint32) found { _, how := c.get(nil, q, start+after); return how }
+		c.put(q.key, answer, 10, start)
+		assert.Equal(t, stale, state(10))
+		c.put(q.key, failure, failureTTL, start+20)
+		assert.Equal(t, resting, state(20))
+		assert.Equal(t, resting, state(24))
+		assert.Equal(t, ailing, state(26))
+		assert.Equal(t, ailing, state(20+failureTTL+ailingFor-2))
+		assert.Equal(t, stale, state(20+failureTTL+ailingFor+1), "it may be well by now")
+		c.rest(q.key, 0, start+100)
+		assert.Equal(t, ailing, state(101))
+		c.put(q.key, answer, 10, start+102)
+		assert.Equal(t, fresh, state(103))
+		c.rest(asking(t, "b.test.").key, 0, start+100)
+	}
+}
+
+// TestExtendedErrorsAreKept puts them in the place of the id.
+func TestExtendedErrorsAreKept(t *testing.T) {
+	t.Parallel()
+	c, q := newCache(1<<20), asking(t, "a.test.")
+	c.put(q.key, q.failure(errFault), 5, c.now())
+	m, how := c.get(nil, q, c.now())
+	require.Equal(t, fresh, how)
+	assert.Equal(t, int(dns.ExtendedErrorCodeNetworkError)+1, count(m, 0))
+	m, _ = c.get(m, q, c.now()+6)
+	assert.Empty(t, m, "a failure stands in for nothing")
+	plain := asking(t, "b.test.")
+	c.put(plain.key, body(t, "b.test.", 60, 1), 5, c.now())
+	m, how = c.get(q.failure(errFault), plain, c.now())
+	require.Equal(t, fresh, how)
+	assert.Zero(t, count(m, 0))
+}
+
+// TestExtendedErrorsCutNothing has answers that fill what the client takes.
+func TestExtendedErrorsCutNothing(t *testing.T) {
+	t.Parallel()
+	q := query{edns: true, size: minSize}
+	for size := minSize - 40; size <= minSize-11; size++ {
+		m := q.finish(make([]byte, size), 0, ede{codes: [2]uint16{1, 2}, text: [2]string{"text"}})
+		assert.Zero(t, m[2]&(flagTC>>8), size)
+		assert.LessOrEqual(t, len(m), minSize)
+		assert.Equal(t, size <= minSize-11-12, len(m) > size+11, "%d: the codes are there if there is room", size)
+	}
+}

@@ -49,6 +49,9 @@
 // Zones that mean nothing outside of a host or a site, as [SpecialZones] has them, are answered here if the policy says so, and
 // nothing that is listed is; settings do for all of them, or for those named under local.
 //
+// A failure of the upstream, whatever its rcode, is SERVFAIL here, with its extended error if it has one. It is kept for up to 5
+// seconds (RFC 9520), unless an expired answer is held: that stands in, and the name is not asked for again as long.
+//
 // Clients beyond the networks that the policy names (or, if it names none, loopback and private ones) get REFUSED over UDP,
 // and a closed connection over TCP. Responses and datagrams from port 0 are not answered.
 //
@@ -63,5 +66,5 @@
 // a network of clients that has 256 of them, or for names below one parent that have; whoever could have an expired answer
 // instead waits no longer than 1.8 seconds; 1000 TCP
 // connections, 100 of a client, the idlest of which makes room for another; 100 queries of a connection wait at once; 8 seconds
-// idle on TCP and 2 seconds for a first message, for the rest of one once begun, or for a write; 5 seconds for an answer.
+// idle on TCP and 2 seconds for a first message, for the rest of one once begun, or for a write; 4.8 seconds for an answer.
 package dnsfilter

@@ -5,6 +5,8 @@
 //	http.ListenAndServe(addr, filter.Handler(proxy))          // a proxy, gateway or server that others use
 //	client := http.Client{Transport: filter.Transport(nil)}   // a program that fetches what others name
 //
+// A request of which nobody can tell what it asks for is refused with 400: it names no host, or one that no browser takes.
+//
 // What is looked up is what the request asks for: host and path of the URL, and its query. Entries of all scopes apply, ip
 // entries where the URL has an address for a host; the addresses of a name are not looked up. A CONNECT request shows
 // no path, so that url entries don't apply to it. An entry with status=monitor lets pass; the match is in the request's
