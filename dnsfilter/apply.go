@@ -68,9 +68,11 @@ func (s *Settings) applyHere(ctx context.Context, path string, log *slog.Logger)
 	if err != nil {
 		return a, err
 	}
-	if c.Guard, err = s.Guard.load(); err != nil {
+	guards, err := guards{}.next(s)
+	if err != nil {
 		return a, err
 	}
+	c.Guard = guards.of(&s.Lists[i])
 	store, err := blocklist.Open(s.State, blocklist.Options{})
 	if err != nil {
 		return a, err

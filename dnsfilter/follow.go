@@ -117,7 +117,7 @@ func (s *Service) newFollow(l *List) (*follow, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.Guard = s.guards.signed
+	c.Guard = s.guards.of(l)
 	var noReceipts error // a key that can't be read is no reason not to enforce
 	if c.Receipts, noReceipts = s.receipts(l); noReceipts != nil {
 		s.log.Error("what is enforced will not be confirmed", slog.Any("error", noReceipts))

@@ -14,7 +14,7 @@ import (
 // files are all that the guards read.
 func (g Guard) files() []string { return slices.Concat(g.Protected, g.Popular) }
 
-// load makes the guard that all signed lists share.
+// load makes the guard that signed lists share.
 func (g Guard) load() (*guard.Guard, error) {
 	limits := guard.Limits{MaxGrowth: g.MaxGrowth, MaxShrink: g.MaxShrink}
 	if err := readNames(g.Protected, &limits.Protected, guard.ReadProtected); err != nil {
@@ -54,11 +54,20 @@ func (g Guard) source() string {
 
 // guards are those in force, and what they were made from.
 type guards struct {
-	signed *guard.Guard
-	own    *guard.Guard // of local lists
-	allow  *guard.Guard // of allow lists
+	signed    *guard.Guard
+	diverting *guard.Guard // of signed lists that divert
+	own       *guard.Guard // of local lists
+	allow     *guard.Guard // of allow lists
 
 	source string
+}
+
+// of returns the guard of a signed list.
+func (g guards) of(l *List) *guard.Guard {
+	if len(l.Divert) > 0 {
+		return g.diverting
+	}
+	return g.signed
 }
 
 // next returns the guards of the settings: the same ones if nothing has changed, so that no list is followed anew.
@@ -71,5 +80,5 @@ func (g guards) next(settings *Settings) (guards, error) {
 	if err != nil {
 		return g, fmt.Errorf("reading what the guards know: %w", err)
 	}
-	return guards{signed, signed.Own(), signed.Allow(), source}, nil
+	return guards{signed, signed.Diverting(), signed.Own(), signed.Allow(), source}, nil
 }

@@ -30,6 +30,7 @@ type localFile struct {
 	allow  bool // it lifts blocks
 
 	unguarded bool // what the guards find does not count
+	diverts   bool // the hosts of url entries are led to a proxy
 }
 
 // localFiles returns the files of the settings, allow lists included.
@@ -48,7 +49,7 @@ func (s *Settings) localFiles() []localFile {
 
 // localFile returns the file of a list that has one.
 func (l *List) localFile() localFile {
-	return localFile{list: l.Rule.List, path: l.File, format: l.Format, scope: l.Scope, unguarded: l.Unguarded}
+	return localFile{list: l.Rule.List, path: l.File, format: l.Format, scope: l.Scope, unguarded: l.Unguarded, diverts: len(l.Divert) > 0}
 }
 
 // options say how the file is read.

@@ -43,6 +43,9 @@ func (g guards) review(f localFile, store *blocklist.Store) review {
 	if f.unguarded || by == nil {
 		return review{}
 	}
+	if f.diverts {
+		by = by.Diverting()
+	}
 	info, _ := store.List(f.list)
 	found := by.Additions(info.Entries == 0 || info.Err != nil)
 	return review{found, found.Add}

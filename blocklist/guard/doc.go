@@ -25,8 +25,10 @@
 // Only what is new is checked: added entries, and entries that were only monitored before. An addition with status=monitor
 // blocks nothing: it is no parent, and what else it trips is reported and does not hold. A host entry on a public suffix blocks that one name, which
 // may be what was meant: it is reported. So is a name that is a suffix only by a rule for all names beside it (*.ck). In the first
-// state of a list, what lists commonly hold is reported, too ([Check.Common]): suffixes of companies, and parents. A URL entry is as narrow as its path and trips nothing, unless it covers its whole
-// host (https://name/*): then it is checked like that host. Look-alikes are only ever reported.
+// state of a list, what lists commonly hold is reported, too ([Check.Common]): suffixes of companies, and parents. A URL entry is as narrow as its path and trips nothing, with three
+// exceptions: one that covers its whole host (https://name/*) is checked like that host, one for all subdomains
+// (https://*.name/path) like that domain, and where url entries lead hosts to a proxy ([Limits].Diverts) each of them like its host.
+// Look-alikes are only ever reported.
 //
 // # Limits
 //

@@ -32,6 +32,14 @@ func New(limits Limits) (*Guard, error) {
 	return g, nil
 }
 
+// Diverting returns the guard for a list whose url entries lead their hosts to a proxy, with the same limits otherwise: see
+// [Limits].Diverts. It shares what the guard knows.
+func (g *Guard) Diverting() *Guard {
+	d := *g
+	d.limits.Diverts = true
+	return &d
+}
+
 // Limits returns the limits, with the standard ones where none were given.
 func (g *Guard) Limits() Limits { return g.limits }
 
@@ -97,8 +105,8 @@ func (g *Guard) entry(e blocklist.Entry, found *collector, parents *parents) {
 	for _, f := range g.Entry(e) {
 		found.add(f)
 	}
-	if c, ok := coverage(e); ok && !e.Monitor && e.Scope != blocklist.ScopeURL {
-		parents.add(c)
+	if name, ok := e.Name(); ok && !e.Monitor {
+		parents.add(cover{name, e.Scope == blocklist.ScopeDomain})
 	}
 }
 
@@ -120,7 +128,7 @@ func (g *Guard) Entry(e blocklist.Entry) (found []Finding) {
 		trip(CheckProtect, severity, g.protected.overlapping(prefix))
 		return found
 	}
-	c, ok := coverage(e)
+	c, ok := g.coverage(e)
 	if !ok {
 		return found
 	}
@@ -143,15 +151,15 @@ type cover struct {
 	below bool // and everything below it
 }
 
-// coverage returns what a domain or host entry covers, or a URL entry that is for a whole host; false for anything else.
-func coverage(e blocklist.Entry) (cover, bool) {
+// coverage returns what an entry covers whole hosts of: a domain or host entry, a URL entry for all of its host, one for all
+// subdomains of a name, whatever its path is, and any URL entry where its host is led to a proxy. False for anything else.
+func (g *Guard) coverage(e blocklist.Entry) (cover, bool) {
 	if name, ok := e.Name(); ok {
 		return cover{name, e.Scope == blocklist.ScopeDomain}, true
 	}
-	if host, path, _ := strings.Cut(e.Key(), "/"); e.Scope == blocklist.ScopeURL && path == "*" {
-		return hostCover(host)
-	}
-	return cover{}, false
+	host, path, _ := strings.Cut(e.Key(), "/")
+	c, ok := hostCover(host)
+	return c, ok && (path == "*" || c.below || g.limits.Diverts)
 }
 
 // hostCover reads the host of a URL entry; false if it is an address.

@@ -43,7 +43,14 @@ func TestEntries(t *testing.T) {
 		"xn--55qx5d.cn":             "public-suffix",
 		"https://github.io/*":       "(private-suffix)",
 		"https://*.github.io/*":     "private-suffix",
-		"https://*.github.io/x":     "",
+		"https://*.github.io/x":     "private-suffix",
+		"https://*.github.io/x?y=1": "private-suffix",
+		"https://*.com/zzz":         "single-label",
+		"https://*.com/":            "single-label",
+		"https://*.co.uk/zzz":       "public-suffix",
+		"https://*.kawasaki.jp/a/*": "public-suffix",
+		"https://com/zzz":           "",
+		"https://*.bad.example/zzz": "",
 		"github.io status=monitor":  "(private-suffix)",
 		"=github.io status=monitor": "(private-suffix)",
 		// protected
@@ -60,6 +67,9 @@ func TestEntries(t *testing.T) {
 		"münchen.example":                        "protected",
 		"https://bank.example/a":                 "",
 		"https://bank.example/*":                 "protected",
+		"https://*.bank.example/a":               "protected",
+		"https://*.login.bank.example/a":         "protected",
+		"https://*.town.example/a":               "protected",
 		"https://bank.example/":                  "",
 		"bank.example category=x status=monitor": "(protected)",
 		// popular
@@ -74,6 +84,8 @@ func TestEntries(t *testing.T) {
 		"https://drive.store.test/file": "",
 		"https://drive.store.test/*":    "popular",
 		"https://*.store.test/*":        "popular",
+		"https://*.store.test/file":     "popular",
+		"https://*.search.test/a":       "popular",
 		"https://store.test/*":          "",
 		// look-alikes
 		"paypa1.test":           "(lookalike)",
@@ -122,6 +134,33 @@ func TestEntries(t *testing.T) {
 			}
 		}
 		assert.Equal(t, want, strings.Join(got, " "), entry)
+	}
+}
+
+// TestDiverts: where the hosts of url entries are led to a proxy, each counts for its host. Urgent orders are held to the same.
+func TestDiverts(t *testing.T) {
+	plain := newGuard(t, guard.Limits{Protected: protected(t, "bank.example"), Popular: popular(t, "store.test")})
+	for entry, want := range map[string]guard.Check{
+		"https://bank.example/a":                guard.CheckProtect,
+		"https://login.bank.example/a":          guard.CheckProtect,
+		"https://store.test/file":               guard.CheckPopular,
+		"https://www.store.test/file?id=1":      guard.CheckPopular,
+		"https://github.io/x":                   "", // one name, as =github.io
+		"https://ads.store.test/file":           "",
+		"https://192.0.2.1/file":                "",
+		"https://bank.example/a status=monitor": "",
+	} {
+		assert.NoError(t, plain.Hold([]blocklist.Entry{parse(t, entry)}), entry)
+		err := plain.Diverting().Hold([]blocklist.Entry{parse(t, entry)})
+		if want == "" {
+			assert.NoError(t, err, entry)
+			continue
+		}
+		require.ErrorIs(t, err, blocklist.ErrHeld, entry)
+		assert.ErrorContains(t, err, string(want), entry)
+	}
+	for _, entry := range []string{"https://*.com/zzz", "https://*.co.uk/zzz", "https://*.store.test/zzz", "https://*.bank.example/zzz"} {
+		assert.ErrorIs(t, plain.Hold([]blocklist.Entry{parse(t, entry)}), blocklist.ErrHeld, entry)
 	}
 }
 

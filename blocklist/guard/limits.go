@@ -28,6 +28,9 @@ type Limits struct {
 	Protected []blocklist.Entry
 	// Popular are names that no entry may cover, whose subdomains may be listed. See [ReadPopular].
 	Popular []Popular
+	// Diverts says that whoever enforces the list leads the hosts of its url entries to a proxy: each such entry then counts for
+	// its whole host, whatever its path is.
+	Diverts bool
 	// Keep is how many findings of each check a report shows; zero: 100. The others are counted.
 	Keep int
 }
