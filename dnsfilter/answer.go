@@ -6,19 +6,22 @@ import (
 	"slices"
 
 	"github.com/miekg/dns"
+
+	"github.com/argine-dns/argine/blocklist"
 )
 
 // blockTTL is how long, in seconds, clients keep a blocked answer: unblocking is to be as fast as blocking.
 const blockTTL = 30
 
-// soa is the SOA record, owned by the name asked for, by which caches know how long a negative answer holds (RFC 2308,
-// section 3). Its TTL and its last number are blockTTL.
-const soa = "\xc0\x0c\x00\x06\x00\x01\x00\x00\x00\x1e\x00\x2f\x09localhost\x00\x06nobody\x07invalid\x00" +
+// soa is the SOA record by which caches know how long a negative answer holds (RFC 2308, section 3), without its owner. Its TTL and
+// its last number are blockTTL.
+const soa = "\x00\x06\x00\x01\x00\x00\x00\x1e\x00\x2f\x09localhost\x00\x06nobody\x07invalid\x00" +
 	"\x00\x00\x00\x01\x00\x00\x0e\x10\x00\x00\x04\xb0\x00\x09\x3a\x80\x00\x00\x00\x1e"
 
 // hinfo is what questions for all types are answered with, owned by the name asked for (RFC 8482, section 4.2): such
-// questions are asked for the size of their answers more than for anything else.
-const hinfo = "\xc0\x0c\x00\x0d\x00\x01\x00\x00\x0e\x10\x00\x09\x07RFC8482\x00"
+// questions are asked for the size of their answers more than for anything else. The TTL is short, since nobody has looked whether
+// there is such a name.
+const hinfo = "\xc0\x0c\x00\x0d\x00\x01\x00\x00\x00\x1e\x00\x09\x07RFC8482\x00"
 
 // minimalAny appends the answer to a question for all types. A validator, which could not make anything of a record that
 // nobody has signed, is asked to come over TCP, where its answer can't be sent to somebody else: there the upstream answers.
@@ -56,22 +59,55 @@ func (d *Decision) answer(dst []byte, q *query) ([]byte, bool) {
 // negative answers that there is no such name, or none of the type.
 func (d *Decision) negative(dst []byte, q *query, rcode int) []byte {
 	if d.chain != nil {
-		return q.finish(d.chain.end(dst, q), 0, d.why(q))
+		return q.finish(d.end(dst, q), 0, d.why(q))
 	}
-	m := append(q.start(dst, rcode), soa...)
+	return q.finish(d.deny(q.start(dst, rcode), q), 0, d.why(q))
+}
+
+// deny appends the SOA record to an answer without records.
+func (d *Decision) deny(m []byte, q *query) []byte {
 	m[9] = 1
-	return q.finish(m, 0, d.why(q))
+	return appendSOA(m, d.zone(m, headerSize, len(q.name())))
 }
 
 // end answers with the chain, and that there is no such name as the last.
-func (c *chain) end(dst []byte, q *query) []byte {
+func (d *Decision) end(dst []byte, q *query) []byte {
+	c := d.chain
 	m := append(dst, c.message...)
 	binary.BigEndian.PutUint16(m[2:], dns.RcodeNameError)
 	binary.BigEndian.PutUint16(m[6:], uint16(c.records))
 	copy(m[8:headerSize], "\x00\x01\x00\x00")
 	q.own(m)
-	m = append(m, 0xc0|byte(c.target>>8), byte(c.target))
-	return append(m, soa[2:]...)
+	return appendSOA(m, d.zone(m, c.target, c.size))
+}
+
+// zone returns where the name is that owns the SOA record: one above what is denied, since a name that owns such a record exists (RFC
+// 2308, section 2.1). That is the parent of a domain entry, which denies all below it, or else of the name at a place in the message,
+// of the given size.
+func (d *Decision) zone(m []byte, name, size int) int {
+	if d.Match.Scope == blocklist.ScopeDomain && !d.beside {
+		name = skipLabels(m, name, size-d.Match.KeySize())
+	}
+	return skipLabels(m, name, 1)
+}
+
+// skipLabels passes over so many bytes of the labels of a name, and on to the end of the label that they end in. It returns where the
+// rest of the name begins.
+func skipLabels(m []byte, off, size int) int {
+	for ; ; off += 1 + int(m[off]) {
+		for m[off] >= 0xc0 {
+			off = count(m, off) &^ 0xc000
+		}
+		if size <= 0 || m[off] == 0 {
+			return off
+		}
+		size -= 1 + int(m[off])
+	}
+}
+
+// appendSOA appends the SOA record, owned by the name at a place in the message.
+func appendSOA(m []byte, owner int) []byte {
+	return append(append(m, 0xc0|byte(owner>>8), byte(owner)), soa...)
 }
 
 // sinkhole answers with the rule's addresses of the family asked for.
@@ -80,11 +116,11 @@ func (d *Decision) sinkhole(dst []byte, q *query) []byte {
 	if why.codes[0] != 0 {
 		why.codes[1] = dns.ExtendedErrorCodeForgedAnswer
 	}
-	return q.addresses(dst, d.rule.Sinkhole, why)
+	return d.addresses(dst, q, d.rule.Sinkhole, why)
 }
 
 // addresses answers with those of the family asked for, or with no data where there are none.
-func (q *query) addresses(dst []byte, all []netip.Addr, why ede) []byte {
+func (d *Decision) addresses(dst []byte, q *query, all []netip.Addr, why ede) []byte {
 	m := q.start(dst, dns.RcodeSuccess)
 	n := uint16(0)
 	for _, addr := range all {
@@ -94,8 +130,7 @@ func (q *query) addresses(dst []byte, all []netip.Addr, why ede) []byte {
 		}
 	}
 	if binary.BigEndian.PutUint16(m[6:], n); n == 0 {
-		m = append(m, soa...)
-		m[9] = 1
+		m = d.deny(m, q)
 	}
 	return q.finish(m, 0, why)
 }

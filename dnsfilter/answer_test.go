@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
@@ -113,6 +114,48 @@ func TestHostEntriesDoNotHideWhatIsBelow(t *testing.T) {
 	reply = ask(t, s, "udp", question("below.host.nxdomain.example.", dns.TypeA))
 	assert.Equal(t, dns.RcodeNameError, reply.Rcode, "the upstream's own answer")
 	assert.Empty(t, reply.Ns, "the upstream has no SOA there")
+}
+
+// TestNothingDeniedOwnsARecord: the SOA record of a denial is owned by a name above the one that is denied (RFC 2308, section 2.1): by
+// the parent of the entry that denies all below it.
+func TestNothingDeniedOwnsARecord(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, dnsfilter.Config{
+		Store: newStore(t, map[string]string{"l": "listed.example\n=host.test\nzip\nhttps://urls.example/a"}),
+		Policy: dnsfilter.Policy{
+			Rules:   []dnsfilter.Rule{{List: "l", Action: dnsfilter.NXDomain, Divert: []netip.Addr{netip.MustParseAddr("192.0.2.90")}}},
+			Special: []blocklist.Name{"\x04test\x00", "\x04home\x04arpa\x00"},
+		},
+		Upstream: scripted{answer: []string{"www.example.org. CNAME a.b.listed.example.", "web.example.org. HTTPS 1 a.listed.example."}},
+	})
+	for _, c := range []struct {
+		name  string
+		qtype uint16
+		rcode int
+		owner string
+	}{
+		{"listed.example.", dns.TypeA, dns.RcodeNameError, "example."},
+		{"Listed.Example.", dns.TypeTXT, dns.RcodeNameError, "Example."},
+		{"a.b.listed.example.", dns.TypeAAAA, dns.RcodeNameError, "example."},
+		{"zip.", dns.TypeA, dns.RcodeNameError, "."},
+		{"a.b.zip.", dns.TypeA, dns.RcodeNameError, "."},
+		{"host.test.", dns.TypeA, dns.RcodeSuccess, "test."},
+		{"urls.example.", dns.TypeAAAA, dns.RcodeSuccess, "example."},
+		{"www.example.org.", dns.TypeA, dns.RcodeNameError, "example."},
+		{"web.example.org.", dns.TypeHTTPS, dns.RcodeSuccess, "example.org."},
+		{"test.", dns.TypeA, dns.RcodeNameError, "."},
+		{"a.test.", dns.TypeA, dns.RcodeNameError, "."},
+		{"a.home.arpa.", dns.TypeA, dns.RcodeNameError, "home.arpa."},
+		{"home.arpa.", dns.TypeA, dns.RcodeSuccess, "home.arpa."},
+	} {
+		for _, network := range []string{"udp", "tcp"} {
+			reply := ask(t, s, network, question(c.name, c.qtype))
+			assert.Equal(t, c.rcode, reply.Rcode, c)
+			require.Len(t, reply.Ns, 1, c)
+			assert.Equal(t, c.owner, reply.Ns[0].Header().Name, c)
+			assert.Equal(t, dns.TypeSOA, reply.Ns[0].Header().Rrtype, c)
+		}
+	}
 }
 
 func TestReasons(t *testing.T) {

@@ -131,7 +131,7 @@ func TestAnyIsAnsweredMinimally(t *testing.T) {
 		m := question("Example.org.", dns.TypeANY)
 		reply := ask(t, s, network, m)
 		require.Len(t, reply.Answer, 1)
-		assert.Equal(t, "Example.org.\t3600\tIN\tHINFO\t\"RFC8482\" \"\"", reply.Answer[0].String())
+		assert.Equal(t, "Example.org.\t30\tIN\tHINFO\t\"RFC8482\" \"\"", reply.Answer[0].String())
 		assert.Equal(t, dns.RcodeNameError, ask(t, s, network, question("listed.test.", dns.TypeANY)).Rcode)
 	}
 	assert.Zero(t, up.n.Load())

@@ -144,26 +144,45 @@ func (q *query) cookieOption() int {
 // isCookie tells whether what a query has for a cookie has the length of one (RFC 7873, section 5.2.2).
 func isCookie(n int) bool { return n == clientCookie || n >= 2*clientCookie && n <= longestCookie }
 
-// readOptions reads the options of an ordinary query: the first cookie, and padding. What has anything else, or is no cookie,
-// is not ordinary.
+// readOptions takes the first cookie of a query's options; false means that it is none, or that an option is cut. What else there
+// is means nothing here (RFC 6891, section 6.1.2).
 func (q *query) readOptions(options []byte) bool {
+	q.options = options
 	for len(options) > 0 {
-		if len(options) < 4 || 4+count(options, 2) > len(options) {
+		code, data, rest, ok := nextOption(options)
+		if !ok {
 			return false
 		}
-		code, data := count(options, 0), options[4:4+count(options, 2)]
-		options = options[4+len(data):]
-		switch {
-		case code == dns.EDNS0COOKIE && q.sentCookie == nil:
+		if code == dns.EDNS0COOKIE && q.sentCookie == nil {
 			if !isCookie(len(data)) {
 				return false
 			}
 			q.sentCookie = data
-		case code != dns.EDNS0COOKIE && code != dns.EDNS0PADDING:
-			return false
 		}
+		options = rest
 	}
 	return true
+}
+
+// nextOption takes the first of some options; false means that it is cut.
+func nextOption(options []byte) (code uint16, data, rest []byte, ok bool) {
+	if len(options) < 4 || 4+count(options, 2) > len(options) {
+		return 0, nil, nil, false
+	}
+	end := 4 + count(options, 2)
+	return binary.BigEndian.Uint16(options), options[4:end], options[end:], true
+}
+
+// hasOption reports whether there is an option with a code.
+func hasOption(options []byte, code uint16) bool {
+	for len(options) > 0 {
+		c, _, rest, ok := nextOption(options)
+		if !ok || c == code {
+			return ok
+		}
+		options = rest
+	}
+	return false
 }
 
 // parseCookie takes the first cookie; false means that it is none.

@@ -11,6 +11,7 @@ type Decision struct {
 	Action Action
 	Match  blocklist.Match // what decided; zero if no list of the policy holds the name or address
 	rule   *Rule
+	beside bool   // it is about something that the answer leads to, and no chain shows it
 	chain  *chain // that leads from the name asked for to the one that does not exist; nil: it is that one
 }
 

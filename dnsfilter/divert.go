@@ -51,5 +51,5 @@ func (d *Decision) divert(dst []byte, q *query) []byte {
 	if d.rule.Reason != NoReason && !q.structured {
 		why.codes[0] = dns.ExtendedErrorCodeForgedAnswer
 	}
-	return q.addresses(dst, d.rule.Divert, why)
+	return d.addresses(dst, q, d.rule.Divert, why)
 }

@@ -2,6 +2,8 @@ package dnsfilter
 
 import (
 	"net"
+	"net/netip"
+	"slices"
 
 	"github.com/miekg/dns"
 
@@ -99,38 +101,65 @@ type inspected struct {
 
 // WriteMsg writes an answer, or the one that takes its place.
 func (w *inspected) WriteMsg(reply *dns.Msg) error {
-	d, err := w.inspect(*reply)
+	out := *reply
+	d, err := w.inspect(&out)
 	switch {
 	case err != nil:
 		return err
 	case d.Blocks():
 		return d.writeTo(w.ResponseWriter, w.query)
 	}
-	return w.ResponseWriter.WriteMsg(reply)
+	return w.ResponseWriter.WriteMsg(&out)
 }
 
 // Write is WriteMsg for a packed answer. One that can't be read is not written.
 func (w *inspected) Write(packed []byte) (int, error) {
-	var reply dns.Msg
+	reply := new(dns.Msg)
 	if err := reply.Unpack(packed); err != nil {
 		return 0, err
 	}
-	d, err := w.inspect(reply)
-	switch {
-	case err != nil:
+	reply.Compress = true
+	if err := w.WriteMsg(reply); err != nil {
 		return 0, err
-	case d.Blocks():
-		return len(packed), d.writeTo(w.ResponseWriter, w.query)
 	}
-	return w.ResponseWriter.Write(packed)
+	return len(packed), nil
 }
 
-// inspect decides on what an answer leads to. It is taken for one to the question that was asked, whatever it says.
-func (w *inspected) inspect(reply dns.Msg) (Decision, error) {
-	reply.Question, reply.Compress = w.asked, false
-	wire, err := reply.Pack()
+// inspect decides on what an answer leads to. It is taken for one to the question that was asked, whatever it says. What does not
+// answer it is taken out, and so are addresses beside it that are listed, or of names that are.
+func (w *inspected) inspect(reply *dns.Msg) (Decision, error) {
+	reply.Answer, _ = scrub(w.asked[0], reply)
+	wire, err := (&dns.Msg{Question: w.asked, Answer: reply.Answer}).Pack()
 	if err != nil {
 		return Decision{}, err
 	}
-	return w.query.inspect(w.filter.store, w.filter.views.of(w.query.client), wire), nil
+	view := w.filter.views.of(w.query.client)
+	if !w.query.allowed {
+		listed := func(rr dns.RR) bool { return view.withholds(w.filter.store, rr) }
+		reply.Extra = slices.DeleteFunc(slices.Clone(reply.Extra), listed)
+	}
+	return w.query.inspect(w.filter.store, view, wire), nil
+}
+
+// withholds reports whether a record beside an answer is kept back: an address that is listed, or of a name that is, and whatever leads
+// elsewhere.
+func (v *View) withholds(store *blocklist.Store, rr dns.RR) bool {
+	var addr net.IP
+	switch rr := rr.(type) {
+	case *dns.A:
+		addr = rr.A
+	case *dns.AAAA:
+		addr = rr.AAAA
+	case *dns.CNAME, *dns.DNAME, *dns.SVCB, *dns.HTTPS:
+		return true
+	default:
+		return false
+	}
+	a, _ := netip.AddrFromSlice(addr)
+	name, err := blocklist.AppendName(nil, rr.Header().Name)
+	if err != nil {
+		return true
+	}
+	byName, byAddr := v.Decide(store, name), v.DecideAddr(store, a)
+	return byName.Blocks() || byAddr.Blocks() && !byName.allows()
 }

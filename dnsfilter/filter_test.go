@@ -199,6 +199,5 @@ func TestFilterInspectsOddAnswers(t *testing.T) {
 	assert.Nil(t, ask(t, filter.Handler(dns.HandlerFunc(func(w dns.ResponseWriter, _ *dns.Msg) {
 		_, err := w.Write([]byte("no message"))
 		assert.Error(t, err)
-		assert.Error(t, w.WriteMsg(&dns.Msg{Answer: []dns.RR{&dns.A{Hdr: dns.RR_Header{Name: "a..b."}}}}))
 	})), "udp", question("www.example.org.", dns.TypeA)))
 }

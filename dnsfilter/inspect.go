@@ -14,24 +14,20 @@ import (
 // hints of SVCB and HTTPS records, and addresses. The answer is read anew each time it is given, from the cache or not, so
 // a changed list counts at once and there is no finding that could be out of date.
 //
-// The first that blocks decides. A name of the chain that is allowed ends it: whoever asked for that name would be given
-// what is behind it, too.
+// The answer is one that was scrubbed, so its records are in the order of the chain. The first that blocks decides. A name of the chain
+// that is allowed ends it: whoever asked for that name would be given what is behind it, too.
 func (q *query) inspect(store *blocklist.Store, v *View, m []byte) Decision {
 	if q.allowed || count(m, 6) == 0 {
 		return Decision{}
 	}
 	i := inspection{store: store, view: v, query: q, message: m}
-	i.current = append(q.reached[0][:0], q.name()...)
 	for r := range records(m) {
-		if r.section == authoritySection || r.section == additionalSection && !isService(q.qtype) {
-			continue
+		if r.section != answerSection {
+			break
 		}
 		if i.records++; i.look(r) {
-			return i.decision
+			break
 		}
-	}
-	if i.redirect.rrtype != 0 {
-		i.dname(i.redirect)
 	}
 	return i.decision
 }
@@ -60,10 +56,7 @@ type inspection struct {
 	view     *View
 	query    *query
 	message  []byte
-	current  []byte // how far the chain of CNAME records has been followed
-	records  int    // that were read
-	beyond   bool   // some are not part of the chain
-	redirect record // a DNAME record, until the CNAME record comes that is made of it
+	records  int // that were read
 	decision Decision
 }
 
@@ -73,24 +66,19 @@ type chain struct {
 	message []byte
 	records int
 	target  int // where the last target is
+	size    int // of the target, in bytes of a name that is written out
 }
 
 // maxPointer is the last place in a message that a name can point to.
 const maxPointer = 1<<14 - 1
 
-// look tells whether nothing of the rest of the answer matters.
+// look reports whether nothing of the rest of the answer matters.
 func (i *inspection) look(r record) (done bool) {
 	switch r.rrtype {
 	case dns.TypeCNAME:
 		return i.cname(r)
 	case dns.TypeDNAME:
-		i.redirect = r
-		return false
-	case dns.TypeRRSIG:
-		return false
-	}
-	i.beyond = true
-	switch r.rrtype {
+		return i.dname(r)
 	case dns.TypeSVCB, dns.TypeHTTPS:
 		return i.service(r)
 	case dns.TypeA, dns.TypeAAAA:
@@ -100,47 +88,36 @@ func (i *inspection) look(r record) (done bool) {
 	return false
 }
 
-// cname decides on the target of a CNAME record, and goes on from there if it belongs to the chain.
+// cname decides on the target of a CNAME record. If the record itself was asked for, and the target is denied, it is shown as it is
+// in the answers to all other types.
 func (i *inspection) cname(r record) (done bool) {
-	scratch := i.query.reached[1][:0]
-	owner, ok := appendName(scratch, i.message, r.owner)
-	if !ok {
-		return false
-	}
-	chained := bytes.Equal(owner, i.current)
-	i.beyond = i.beyond || !chained || r.section != answerSection
-	target, ok := appendName(scratch, i.message, r.at)
+	target, ok := appendName(i.query.reached[:0], i.message, r.at)
 	if !ok {
 		return false
 	}
 	d := i.view.Decide(i.store, target)
-	if d.Action == NXDomain && !i.beyond && follows(i.query.qtype) && r.at <= maxPointer {
-		i.query.chain = chain{i.message[:r.at+len(r.data)], i.records, r.at}
+	if d.Action == NXDomain && !follows(i.query.qtype) {
+		return false
+	}
+	if end := r.at + len(r.data); d.Action == NXDomain && end <= maxPointer {
+		i.query.chain = chain{i.message[:end], i.records, r.at, len(target)}
 		d.chain = &i.query.chain
 	}
-	done = i.reach(d)
-	if chained && !done {
-		i.redirect = record{}
-		done = i.decision.allows()
-		i.current = append(i.current[:0], target...)
-	}
-	return done
+	return i.reach(d) || i.decision.allows()
 }
 
-// follows tells whether the answer to a question of a type is that of the end of the chain.
+// follows reports whether the answer to a question of a type is that of the end of the chain.
 func follows(qtype uint16) bool { return qtype != dns.TypeCNAME && qtype != dns.TypeANY }
 
-// dname decides on the name that a DNAME record makes of the one that the chain has come to; of its own owner it makes its target.
-func (i *inspection) dname(r record) {
-	scratch := i.query.reached[1][:0]
-	owner, ok := appendName(scratch, i.message, r.owner)
-	below := len(i.current) - len(owner)
-	if !ok || below < 0 || !blocklist.Name(i.current).Within(blocklist.Name(owner)) {
-		return
+// dname decides on the target of a DNAME record of the name asked for. One above that name is part of the chain, and the CNAME record
+// behind it shows what it makes.
+func (i *inspection) dname(r record) (blocked bool) {
+	owner, ok := appendName(i.query.reached[:0], i.message, r.owner)
+	if !ok || !bytes.Equal(owner, i.query.name()) {
+		return false
 	}
-	if made, ok := appendName(append(scratch, i.current[:below]...), i.message, r.at); ok && len(made) <= blocklist.MaxName {
-		i.name(made)
-	}
+	target, ok := appendName(i.query.reached[:0], i.message, r.at)
+	return ok && i.name(target)
 }
 
 // service decides on the target and the address hints of an SVCB or HTTPS record (RFC 9460, section 2.2).
@@ -149,7 +126,7 @@ func (i *inspection) service(r record) (done bool) {
 		return false
 	}
 	end := skipName(r.data, 2)
-	target, ok := appendName(i.query.reached[1][:0], i.message, r.at+2)
+	target, ok := appendName(i.query.reached[:0], i.message, r.at+2)
 	if !ok || len(target) > 1 && i.name(target) { // the root stands for the owner, or for nothing
 		return ok
 	}
@@ -205,6 +182,7 @@ func (i *inspection) addr(a netip.Addr) (blocked bool) {
 }
 
 func (i *inspection) take(d Decision) (blocked bool) {
+	d.beside = d.chain == nil
 	i.query.counters.count(&d)
 	i.decision = d
 	return d.Blocks()

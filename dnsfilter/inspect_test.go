@@ -3,6 +3,8 @@ package dnsfilter_test
 import (
 	"context"
 	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/miekg/dns"
@@ -57,24 +59,25 @@ func TestWhatAnAnswerLeadsTo(t *testing.T) {
 	}{
 		{"nothing listed", dns.TypeA, asked, []string{asked + " CNAME a.test.", "a.test. A 192.0.2.1"}, nil, ""},
 		{"a CNAME", dns.TypeA, asked, []string{asked + " CNAME x.Listed.test.", "x.listed.test. A 192.0.2.1"}, nil, "nxdomain"},
-		{"a CNAME asked for", dns.TypeCNAME, asked, []string{asked + " CNAME listed.test."}, nil, "nodata"},
+		{"a CNAME asked for", dns.TypeCNAME, asked, []string{asked + " CNAME listed.test."}, nil, ""}, // as other types show it
+		{"a CNAME of a listed host asked for", dns.TypeCNAME, asked, []string{asked + " CNAME only.host.test."}, nil, "nodata"},
 		{"the end of a chain", dns.TypeAAAA, asked, []string{
 			asked + " CNAME a.test.", "a.test. CNAME b.a.test.", "b.a.test. CNAME listed.test.",
 		}, nil, "nxdomain"},
 		{"a chain out of order", dns.TypeA, asked, []string{
 			"a.test. CNAME listed.test.", asked + " CNAME a.test.",
-		}, nil, "nodata"},
+		}, nil, "nxdomain"},
 		{"a chain out of order with its end", dns.TypeA, asked, []string{
 			"b.test. A 192.0.2.1", asked + " CNAME listed.test.", "listed.test. CNAME b.test.",
-		}, nil, "nodata"},
+		}, nil, "nxdomain"},
 		{"a listed host", dns.TypeA, asked, []string{asked + " CNAME only.host.test."}, nil, "nodata"},
 		{"below a listed host", dns.TypeA, asked, []string{asked + " CNAME x.only.host.test."}, nil, ""},
-		{"a DNAME", dns.TypeA, asked, []string{"asked.test. DNAME sub.listed.test."}, nil, "nodata"},
+		{"a DNAME", dns.TypeA, asked, []string{"asked.test. DNAME sub.listed.test."}, nil, "nxdomain"},
 		{"a DNAME and its CNAME", dns.TypeA, asked, []string{"asked.test. DNAME listed.test.", asked + " CNAME www.listed.test."}, nil, "nxdomain"},
 		{"a DNAME that is not the end", dns.TypeA, asked, []string{
 			"asked.test. DNAME a.test.", asked + " CNAME www.a.test.", "www.a.test. CNAME b.test.", "b.test. CNAME listed.test.",
 		}, nil, "nxdomain"},
-		{"a DNAME behind a CNAME", dns.TypeA, asked, []string{asked + " CNAME x.a.test.", "a.test. DNAME listed.test."}, nil, "nodata"},
+		{"a DNAME behind a CNAME", dns.TypeA, asked, []string{asked + " CNAME x.a.test.", "a.test. DNAME listed.test."}, nil, "nxdomain"},
 		{"a DNAME asked for", dns.TypeDNAME, "asked.test.", []string{"asked.test. DNAME listed.test."}, nil, "nodata"},
 		{"a DNAME that makes a listed host", dns.TypeA, "only.asked.test.", []string{"asked.test. DNAME host.test."}, nil, "nodata"},
 		{"a DNAME of another name", dns.TypeA, asked, []string{"xasked.test. DNAME listed.test."}, nil, ""},
@@ -84,12 +87,12 @@ func TestWhatAnAnswerLeadsTo(t *testing.T) {
 		{"an IPv4 address in an IPv6 one", dns.TypeAAAA, asked, []string{asked + " AAAA 64:ff9b::192.0.2.66"}, nil, "nodata"},
 		{"a service's target", dns.TypeHTTPS, asked, []string{asked + " HTTPS 1 x.listed.test. alpn=h2"}, nil, "nodata"},
 		{"the target of an alias' service", dns.TypeHTTPS, asked, []string{asked + " CNAME a.test.", "a.test. HTTPS 1 listed.test."}, nil, "nodata"},
-		{"a chain that comes with a service", dns.TypeHTTPS, asked, []string{asked + " CNAME a.test."}, []string{"a.test. CNAME listed.test."}, "nodata"},
+		{"a chain that comes with a service", dns.TypeHTTPS, asked, []string{asked + " CNAME a.test."}, []string{"a.test. CNAME listed.test."}, ""},
 		{"a service's alias", dns.TypeSVCB, asked, []string{asked + " SVCB 0 listed.test."}, nil, "nodata"},
 		{"an IPv4 hint", dns.TypeHTTPS, asked, []string{asked + " HTTPS 1 . alpn=h2 ipv4hint=192.0.2.1,192.0.2.66"}, nil, "nodata"},
 		{"an IPv6 hint", dns.TypeHTTPS, asked, []string{asked + " HTTPS 1 . alpn=h2 ipv6hint=2001:db8:66::9"}, nil, "nodata"},
 		{"harmless hints", dns.TypeHTTPS, asked, []string{asked + " HTTPS 1 . alpn=h2 ipv4hint=192.0.2.1 ipv6hint=2001:db8::1"}, nil, ""},
-		{"addresses that come with a service", dns.TypeHTTPS, asked, []string{asked + " HTTPS 1 a.test."}, []string{"a.test. A 192.0.2.66"}, "nodata"},
+		{"addresses that come with a service", dns.TypeHTTPS, asked, []string{asked + " HTTPS 1 a.test."}, []string{"a.test. A 192.0.2.66"}, ""},
 		{"addresses that come with a mail host", dns.TypeMX, asked, []string{asked + " MX 1 a.test."}, []string{"a.test. A 192.0.2.66"}, ""},
 		{"a mail host", dns.TypeMX, asked, []string{asked + " MX 1 listed.test."}, nil, ""},
 		{"a monitored name", dns.TypeA, asked, []string{asked + " CNAME watched.test.", "watched.test. A 192.0.2.1"}, nil, "monitor"},
@@ -99,7 +102,7 @@ func TestWhatAnAnswerLeadsTo(t *testing.T) {
 		}, nil, "pass"},
 		{"an allowed name beside the chain", dns.TypeA, asked, []string{
 			"a.test. CNAME www.allowed.test.", asked + " CNAME listed.test.",
-		}, nil, "nodata"},
+		}, nil, "nxdomain"},
 		{"a service whose target is allowed", dns.TypeHTTPS, asked, []string{asked + " HTTPS 1 www.allowed.test. ipv4hint=192.0.2.66"}, nil, "nodata"},
 	} {
 		s := newServer(t, dnsfilter.Config{Store: store, Policy: policy, Upstream: scripted{c.answer, c.extra}})
@@ -109,7 +112,11 @@ func TestWhatAnAnswerLeadsTo(t *testing.T) {
 		} {
 			reply := ask(t, h, "udp", question(c.name, c.qtype).SetEdns0(1232, false))
 			if blocked := c.want == "nxdomain" || c.want == "nodata"; !blocked {
-				assert.Len(t, reply.Answer, len(c.answer), c.label)
+				assert.Equal(t, dns.RcodeSuccess, reply.Rcode, c.label)
+				assert.Equal(t, c.label != "a DNAME of another name", len(reply.Answer) == len(c.answer), c.label)
+				for _, rr := range reply.Extra {
+					assert.Equal(t, dns.TypeOPT, rr.Header().Rrtype, c.label)
+				}
 				assert.Empty(t, edes(reply), c.label)
 				continue
 			}
@@ -118,7 +125,9 @@ func TestWhatAnAnswerLeadsTo(t *testing.T) {
 			checkChain(t, reply, c.answer, c.label)
 			assert.Equal(t, []uint16{16}, edes(reply), c.label)
 		}
-		assert.EqualValues(t, 1, s.Stats().Hits, c.label)
+		if c.label != "a DNAME of another name" { // an answer without records is not kept
+			assert.EqualValues(t, 1, s.Stats().Hits, c.label)
+		}
 		seen := map[string]bool{}
 		for _, actions := range s.Stats().Lists {
 			for action := range actions {
@@ -133,23 +142,84 @@ func TestWhatAnAnswerLeadsTo(t *testing.T) {
 	}
 }
 
-// checkChain checks that an answer denies the end of the chain that it shows, and nothing that is not listed.
+// checkChain checks that an answer denies the end of the chain that it shows, nothing that is not listed, and no name that would
+// exist by what it says.
 func checkChain(t *testing.T, reply *dns.Msg, answer []string, label string) {
 	t.Helper()
 	denied := reply.Question[0].Name
-	for i, rr := range reply.Answer {
-		want, err := dns.NewRR(answer[i])
-		require.NoError(t, err)
-		assert.True(t, dns.IsDuplicate(want, rr), "%s: %s", label, rr)
+	for _, rr := range reply.Answer {
 		if alias, ok := rr.(*dns.CNAME); ok {
+			assert.Equal(t, dns.CanonicalName(denied), dns.CanonicalName(alias.Hdr.Name), label)
 			denied = alias.Target
+			continue
 		}
+		made, err := dns.NewRR(answer[0])
+		require.NoError(t, err)
+		assert.Equal(t, dns.TypeDNAME, rr.Header().Rrtype, "%s: %s of %s", label, rr, made)
 	}
-	assert.Equal(t, denied, reply.Ns[0].Header().Name, label)
+	above := reply.Ns[0].Header().Name
+	assert.True(t, dns.IsSubDomain(above, denied) && dns.CountLabel(above) < dns.CountLabel(denied), "%s: %s", label, above)
 	if reply.Rcode == dns.RcodeNameError {
 		assert.True(t, dns.IsSubDomain("listed.test.", dns.CanonicalName(denied)), label)
+		assert.Equal(t, "test.", above, label)
 	} else {
 		assert.Empty(t, reply.Answer, label)
+	}
+}
+
+// orders returns all orders of some texts.
+func orders(texts []string) (all [][]string) {
+	if len(texts) < 2 {
+		return [][]string{texts}
+	}
+	for i := range texts {
+		rest := slices.Delete(slices.Clone(texts), i, i+1)
+		for _, o := range orders(rest) {
+			all = append(all, append([]string{texts[i]}, o...))
+		}
+	}
+	return all
+}
+
+// TestTheOrderOfRecordsDecidesNothing gives the records of an answer in each of their orders (RFC 1034, section 3.6).
+func TestTheOrderOfRecordsDecidesNothing(t *testing.T) {
+	t.Parallel()
+	const asked = "www.asked.test."
+	policy := dnsfilter.Policy{Allow: []string{"allow"}, Rules: []dnsfilter.Rule{{List: "deny", Action: dnsfilter.NXDomain}}}
+	for _, c := range []struct {
+		deny, allow string
+		answer      []string
+		rcode       int
+		want        []string // what the answer says, in short
+	}{
+		{"end.test", "mid.test", []string{asked + " CNAME mid.test.", "mid.test. CNAME end.test.", "end.test. A 192.0.2.1"}, 0, []string{"mid.test.", "end.test.", "192.0.2.1"}},
+		{"192.0.2.1", "mid.test", []string{asked + " CNAME mid.test.", "mid.test. CNAME end.test.", "end.test. A 192.0.2.1"}, 0, []string{"mid.test.", "end.test.", "192.0.2.1"}},
+		{"192.0.2.1", "end.test", []string{asked + " CNAME mid.test.", "mid.test. CNAME end.test.", "end.test. A 192.0.2.1"}, 0, []string{"mid.test.", "end.test.", "192.0.2.1"}},
+		{"192.0.2.1", "none.test", []string{asked + " CNAME mid.test.", "mid.test. CNAME end.test.", "end.test. A 192.0.2.1"}, 0, nil},
+		{"end.test", "none.test", []string{asked + " CNAME mid.test.", "mid.test. CNAME end.test.", "end.test. A 192.0.2.1"}, 3, []string{"mid.test.", "end.test."}},
+		{"mid.test", "end.test", []string{asked + " CNAME mid.test.", "mid.test. CNAME end.test.", "end.test. A 192.0.2.1"}, 3, []string{"mid.test."}},
+		{"192.0.2.1", "www.to.test", []string{"asked.test. DNAME to.test.", asked + " CNAME www.to.test.", "www.to.test. A 192.0.2.1"}, 0, []string{"to.test.", "www.to.test.", "192.0.2.1"}},
+		{"to.test", "none.test", []string{"asked.test. DNAME to.test.", asked + " CNAME www.to.test.", "www.to.test. A 192.0.2.1"}, 3, []string{"to.test.", "www.to.test."}},
+		{"192.0.2.1", "www.to.test", []string{"asked.test. DNAME to.test.", "www.to.test. A 192.0.2.1"}, 0, []string{"to.test.", "www.to.test.", "192.0.2.1"}},
+		{"192.0.2.1", "none.test", []string{"asked.test. DNAME to.test.", "www.to.test. A 192.0.2.1"}, 0, nil},
+		{"192.0.2.1", "none.test", []string{asked + " A 192.0.2.2", "other.test. A 192.0.2.1"}, 0, []string{"192.0.2.2"}},
+	} {
+		store := newStore(t, map[string]string{"deny": c.deny, "allow": c.allow})
+		for _, answer := range orders(c.answer) {
+			up := scripted{answer: answer}
+			filter := dnsfilter.NewFilter(store, policy)
+			s := newServer(t, dnsfilter.Config{Store: store, Policy: policy, Upstream: up})
+			for _, h := range []dns.Handler{s, s, filter.Handler(handler{up, false}), filter.Handler(handler{up, true})} {
+				reply := ask(t, h, "udp", question(asked, dns.TypeA))
+				var got []string
+				for _, rr := range reply.Answer {
+					fields := strings.Fields(rr.String())
+					got = append(got, fields[len(fields)-1])
+				}
+				assert.Equal(t, c.rcode, reply.Rcode, "%s: %s", c.deny, answer)
+				assert.Equal(t, c.want, got, "%s: %s", c.deny, answer)
+			}
+		}
 	}
 }
 

@@ -7,23 +7,49 @@ import (
 	"github.com/miekg/dns"
 )
 
-// plain answers a message of any kind, by taking it apart with miekg/dns; nil means that nothing is to be sent.
+// plain answers a message of any kind, by taking it apart with miekg/dns; nil means that nothing is to be sent. It writes to the
+// packet.
 func (s *Server) plain(packet []byte, stream bool, client netip.Addr) []byte {
 	msg := new(dns.Msg)
 	action := accept(dns.Header{
 		Bits: binary.BigEndian.Uint16(packet[2:]), Qdcount: uint16(count(packet, 4)), Ancount: uint16(count(packet, 6)),
 		Nscount: uint16(count(packet, 8)), Arcount: uint16(count(packet, 10)),
 	})
+	edns, structured := s.current.Load().policy.mute(packet)
 	err := msg.Unpack(packet)
 	switch {
 	case action == dns.MsgIgnore:
 		return nil
 	case action == dns.MsgRejectNotImplemented:
-		return s.reject(msg, stream, client, dns.RcodeNotImplemented)
+		return s.reject(msg, edns, stream, client, dns.RcodeNotImplemented)
 	case action == dns.MsgReject || err != nil:
-		return s.reject(msg, stream, client, dns.RcodeFormatError)
+		return s.reject(msg, edns, stream, client, dns.RcodeFormatError)
 	}
-	return s.respond(msg, stream, client)
+	return s.respond(msg, structured, stream, client)
+}
+
+// mute gives all options but cookies a code that is nobody's. Options that mean nothing here are to be ignored (RFC 6891, section
+// 6.1.2), and miekg/dns fails on those that it knows and finds of another length. It reports whether the packet has EDNS, and asks
+// for structured errors.
+func (p *Policy) mute(packet []byte) (edns, structured bool) {
+	for r := range records(packet) {
+		if r.rrtype != dns.TypeOPT {
+			continue
+		}
+		edns = true
+		structured = structured || p.StructuredErrors != 0 && hasOption(r.data, p.StructuredErrors)
+		for options := r.data; len(options) > 0; {
+			code, _, rest, ok := nextOption(options)
+			if !ok {
+				break
+			}
+			if code != dns.EDNS0COOKIE {
+				binary.BigEndian.PutUint16(options, dns.EDNS0LOCALSTART)
+			}
+			options = rest
+		}
+	}
+	return edns, structured
 }
 
 // accept decides from the header alone: no reply to replies, NOTIMP for other opcodes than QUERY, FORMERR for several
@@ -39,7 +65,7 @@ func accept(h dns.Header) dns.MsgAcceptAction {
 }
 
 // reject answers a message of which no more than the header was understood. Who is not served is told no more than that.
-func (s *Server) reject(msg *dns.Msg, stream bool, client netip.Addr, rcode int) []byte {
+func (s *Server) reject(msg *dns.Msg, edns, stream bool, client netip.Addr, rcode int) []byte {
 	current := s.current.Load()
 	if limiter := current.limiter; !stream && limiter != nil && !limiter.allows(client) {
 		s.shared.limited.Add(1)
@@ -48,13 +74,13 @@ func (s *Server) reject(msg *dns.Msg, stream bool, client netip.Addr, rcode int)
 	if !current.policy.serves(client) {
 		rcode = dns.RcodeRefused
 	}
-	q := query{id: msg.Id, flags: headerFlags(msg), size: minSize, edns: msg.IsEdns0() != nil}
+	q := query{id: msg.Id, flags: headerFlags(msg), size: minSize, edns: edns}
 	return q.refuse(nil, rcode, 0)
 }
 
 // respond returns the answer to a message; nil means none.
-func (s *Server) respond(msg *dns.Msg, stream bool, client netip.Addr) []byte {
-	q := &query{counters: &s.shared}
+func (s *Server) respond(msg *dns.Msg, structured, stream bool, client netip.Addr) []byte {
+	q := &query{counters: &s.shared, structured: structured}
 	rcode := dns.RcodeFormatError
 	switch {
 	case msg.Opcode != dns.OpcodeQuery:
@@ -66,7 +92,6 @@ func (s *Server) respond(msg *dns.Msg, stream bool, client netip.Addr) []byte {
 		rcode = dns.RcodeSuccess
 	}
 	current := s.current.Load()
-	q.structured = current.policy.wantsStructured(msg)
 	if m, ok := s.admit(current, nil, q, client, stream); !ok {
 		return m
 	}

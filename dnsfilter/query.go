@@ -12,18 +12,18 @@ import (
 // query is one question, in the forms that the path needs. It is filled by read, from a datagram as it came, or by parse,
 // from a message that miekg/dns has taken apart; both give the same.
 type query struct {
-	id       uint16
-	flags    uint16 // of the header; RD, AD and CD count
-	class    uint16
-	qtype    uint16
-	edns     bool
-	do       bool
-	version  uint8  // of EDNS
-	size     int    // the longest answer the client takes, in bytes
-	question []byte // wire form as the client wrote it: name, type, class; nil if there is none to repeat
-	key      []byte // the same with the name in lower case, and a byte for DO and CD: what answers are told apart by
-	// structured tells that the client asks for structured errors. That takes an option, which the fast path leaves alone.
-	structured bool
+	id         uint16
+	flags      uint16 // of the header; RD, AD and CD count
+	class      uint16
+	qtype      uint16
+	edns       bool
+	do         bool
+	version    uint8      // of EDNS
+	size       int        // the longest answer the client takes, in bytes
+	question   []byte     // wire form as the client wrote it: name, type, class; nil if there is none to repeat
+	key        []byte     // the same with the name in lower case, and a byte for DO and CD: what answers are told apart by
+	structured bool       // the client asks for structured errors
+	options    []byte     // of EDNS, as they came in a datagram
 	allowed    bool       // by a list, with all that it leads to
 	client     netip.Addr // in plain form; zero if it has none
 	counters   *counters
@@ -35,8 +35,8 @@ type query struct {
 	cookie     [fullCookie]byte // made by stampCookie
 
 	buf     [2 * (blocklist.MaxName + 5)]byte
-	reached [2][blocklist.MaxName]byte // for names that an answer leads to
-	chain   chain                      // of a decision on one
+	reached [blocklist.MaxName]byte // for a name that an answer leads to
+	chain   chain                   // of a decision on one
 }
 
 // Bits of the last byte of a key.
@@ -48,8 +48,7 @@ const (
 // name returns the name in lower-case wire form: what is decided on.
 func (q *query) name() []byte { return q.key[: len(q.key)-5 : len(q.key)-5] }
 
-// read takes an ordinary query from a datagram: one question, and of EDNS no options but cookies and padding. For everything else
-// it returns false, and the plain path has to look. The query keeps a reference to the datagram.
+// read takes an ordinary query from a datagram: one question, and EDNS with whatever options. For everything else it returns false, and the plain path has to look. The query keeps a reference to the datagram.
 func (q *query) read(m []byte) bool {
 	if len(m) < headerSize+5 {
 		return false
@@ -102,7 +101,7 @@ func lowerName(name []byte) {
 // readEDNS reads what follows the question: nothing, or an OPT record.
 func (q *query) readEDNS(m []byte, records byte) bool {
 	q.edns, q.do, q.version, q.size = false, false, 0, minSize
-	q.sentCookie, q.stamped = nil, false
+	q.sentCookie, q.stamped, q.options, q.structured = nil, false, nil, false
 	if records == 0 {
 		return len(m) == 0
 	}
@@ -200,7 +199,7 @@ func (q *query) copyTo(to *query) {
 	to.structured = q.structured
 	to.allowed, to.client, to.counters = q.allowed, q.client, q.counters
 	to.stale = q.stale
-	to.sentCookie, to.stamped, to.cookie = nil, q.stamped, q.cookie
+	to.sentCookie, to.options, to.stamped, to.cookie = nil, nil, q.stamped, q.cookie
 	to.key = append(to.buf[:0], q.key...)
 	half := len(to.buf) / 2
 	to.question = append(to.buf[half:half], q.question...)

@@ -130,6 +130,9 @@ func (s *Server) admit(c *course, dst []byte, q *query, client netip.Addr, strea
 		return q.holdBack(dst, c.limiter), false
 	}
 	q.client = plainAddr(client)
+	if code := c.policy.StructuredErrors; code != 0 && hasOption(q.options, code) {
+		q.structured = true
+	}
 	if !c.policy.serves(q.client) {
 		return q.refuse(dst, dns.RcodeRefused, dns.ExtendedErrorCodeProhibited), false
 	}

@@ -53,8 +53,8 @@ func (q *query) appendForward(dst []byte) []byte {
 	return append(dst, 0, 0, byte(dns.TypeOPT), udpSize>>8, udpSize&0xff, 0, 0, do, 0, 0, 0)
 }
 
-// adopt makes a body of a packed reply to the question of a key, in its memory. It checks that every record is where it is
-// said to be and that every name ends, and takes the OPT record off.
+// adopt makes a body of a packed reply to the question of a key, in its memory if it can. It checks that every record is where it is
+// said to be and that every name ends, and leaves what answers the question: see scrub.
 func adopt(m, key []byte) ([]byte, error) {
 	key = key[:len(key)-1]
 	off := headerSize + len(key)
@@ -62,54 +62,55 @@ func adopt(m, key []byte) ([]byte, error) {
 		return nil, errReply
 	}
 	copy(m[headerSize:], key)
-	end, opt, again, made := off, -1, false, false
+	copy(m, "\x00\x00")
+	end, extra, made := off, 0, false
 	total := count(m, 6) + count(m, 8) + count(m, 10)
 	for i := range total {
+		if i == total-count(m, 10) {
+			extra = end
+		}
 		rrtype, next := checkRecord(m, end)
-		if next == 0 {
+		if next == 0 || rrtype == dns.TypeOPT && extra == 0 { // it belongs to the additional section (RFC 6891, section 6.1.1)
 			return nil, errReply
 		}
 		made = made || rrtype == dns.TypeDNAME
 		respellRecord(m[:next], end, key[:len(key)-4], made && rrtype == dns.TypeCNAME)
-		switch rrtype {
-		case dns.TypeTSIG, dns.TypeSIG:
-			again = true
-		case dns.TypeOPT:
-			if i < total-count(m, 10) { // it belongs to the additional section (RFC 6891, section 6.1.1)
-				return nil, errReply
-			}
-			again = again || i < total-1 || m[end] != 0
-			opt = end
+		if rrtype == dns.TypeOPT {
+			takeOPT(m, skipName(m, end), next)
 		}
 		end = next
 	}
-	if again {
-		return repack(m)
+	if extra > 0 {
+		end = extra
+		binary.BigEndian.PutUint16(m[10:], 0)
 	}
-	copy(m, "\x00\x00")
-	if opt >= 0 {
-		binary.BigEndian.PutUint16(m, findEDE(m[opt+11:end]))
-		if m[opt+5] != 0 { // an rcode of more than four bits
-			m[3] = m[3]&^maskRcode | dns.RcodeServerFailure
-		}
-		end = opt
-		binary.BigEndian.PutUint16(m[10:], uint16(count(m, 10)-1))
+	if body, ok := trim(m[:end]); ok {
+		return body, nil
 	}
-	return m[:end], nil
+	return repack(m[:end])
+}
+
+// takeOPT takes over what the OPT record between two places, its name not counted, says of the answer: an rcode of more than four bits,
+// and the first extended error.
+func takeOPT(m []byte, at, end int) {
+	binary.BigEndian.PutUint16(m, findEDE(m[at+10:end]))
+	if m[at+4] != 0 {
+		m[3] = m[3]&^maskRcode | dns.RcodeServerFailure
+	}
 }
 
 // findEDE returns the first extended error among EDNS options plus one: what a body has in the place of its id. Zero means that there
 // is none of those that are registered.
 func findEDE(options []byte) uint16 {
-	for len(options) >= 4 {
-		code, size := count(options, 0), count(options, 2)
-		if size > len(options)-4 {
+	for len(options) > 0 {
+		code, data, rest, ok := nextOption(options)
+		if !ok {
 			break
 		}
-		if code == dns.EDNS0EDE && size >= 2 && options[4] == 0 && options[5] < 0xff {
-			return uint16(options[5]) + 1
+		if code == dns.EDNS0EDE && len(data) >= 2 && data[0] == 0 && data[1] < 0xff {
+			return uint16(data[1]) + 1
 		}
-		options = options[4+size:]
+		options = rest
 	}
 	return 0
 }
@@ -230,13 +231,15 @@ func checkName(m []byte, off int) (end int) {
 	return 0
 }
 
-// repack makes a body of a reply with records that speak of the message that we got, in unusual places.
+// repack makes a body of a reply whose records are not all that answers the question, in the order of the chain.
 func repack(m []byte) ([]byte, error) {
 	msg := new(dns.Msg)
 	if err := msg.Unpack(m); err != nil {
 		return nil, errReply
 	}
-	return pack(msg.Question, msg)
+	body, err := pack(msg.Question, msg)
+	copy(body, m[:2])
+	return body, err
 }
 
 // pack makes a body of the upstream's reply, under the question that was asked.
@@ -244,19 +247,14 @@ func pack(asked []dns.Question, reply *dns.Msg) ([]byte, error) {
 	if reply.Truncated {
 		return nil, errReply
 	}
-	m := dns.Msg{Question: asked, Answer: reply.Answer, Ns: reply.Ns, Compress: true}
+	m := dns.Msg{Question: asked, Compress: true}
 	m.AuthenticatedData = reply.AuthenticatedData
 	if m.Rcode = reply.Rcode; m.Rcode > maskRcode {
 		m.Rcode = dns.RcodeServerFailure
 	}
+	m.Answer, m.Ns = scrub(asked[0], reply)
 	for _, rr := range reply.Extra {
-		switch rr.Header().Rrtype {
-		case dns.TypeTSIG, dns.TypeSIG: // these speak of the message that we got
-		case dns.TypeOPT:
-			m.Id = extendedError(rr)
-		default:
-			m.Extra = append(m.Extra, rr)
-		}
+		m.Id = max(m.Id, extendedError(rr))
 	}
 	return m.Pack()
 }

@@ -150,7 +150,7 @@ func (s *Server) answerMessage(w dns.ResponseWriter, msg *dns.Msg) {
 	if client.Network() != "udp" {
 		stream, counted = true, &s.shared.streamed
 	}
-	if reply := s.respond(msg, stream, clientAddr(client)); len(reply) > 0 {
+	if reply := s.respond(msg, s.current.Load().policy.wantsStructured(msg), stream, clientAddr(client)); len(reply) > 0 {
 		counted.count(reply)
 		_, _ = w.Write(reply) // a client that went away is no concern of ours
 	}

@@ -120,8 +120,11 @@ func (q *query) localSOA(dst []byte, zone blocklist.Name) []byte {
 		rcode = dns.RcodeSuccess
 	}
 	m := q.start(dst, rcode)
-	at := headerSize + len(name) - len(zone)
-	m = append(append(m, 0xc0|byte(at>>8), byte(at)), soa[2:]...)
+	owner := headerSize + len(name) - len(zone)
+	if !zone.Within(arpa) && zone != localhost { // it does not exist, so that the zone above says so
+		owner = skipLabels(m, owner, 1)
+	}
+	m = appendSOA(m, owner)
 	if apex && q.qtype == dns.TypeSOA {
 		m[7] = 1
 	} else {

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
@@ -192,4 +193,24 @@ func (s *signed) delv(t *testing.T, server netip.AddrPort) {
 		args := append([]string{"@127.0.0.1", "-p", fmt.Sprint(server.Port()), "-a", path, "+root=signed.example"}, strings.Fields(what)...)
 		assert.Contains(t, s.run(t, "delv", args...), want, what)
 	}
+}
+
+// TestDnsmasqInFront has the forwarder of most home routers ask for a denied name again and again: its cache goes on denying it.
+func TestDnsmasqInFront(t *testing.T) {
+	t.Parallel()
+	needPrograms(t, "dnsmasq")
+	addr, _ := serve(t, newServer(t, dnsfilter.Config{
+		Store:    newStore(t, map[string]string{"l": "blocked.signed.example\n=alone.signed.example"}),
+		Policy:   dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "l", Action: dnsfilter.NXDomain}}, Special: []blocklist.Name{"\x04test\x00"}},
+		Upstream: newZone(t, "www.signed.example. 300 A 192.0.2.1\n"),
+	}))
+	s, at := &signed{dir: t.TempDir()}, freePort(t)
+	s.start(t, at.String(), "dnsmasq", "-k", "-C", "/dev/null", "--no-resolv", "--no-hosts", "--no-daemon", "--listen-address=127.0.0.1", "--bind-interfaces", "--user=",
+		fmt.Sprint("--port=", at.Port()), "--server="+strings.Replace(addr, ":", "#", 1))
+	for _, name := range []string{"blocked.signed.example.", "a.b.blocked.signed.example.", "x.test.", "test."} {
+		for _, qtype := range []uint16{dns.TypeA, dns.TypeA, dns.TypeAAAA, dns.TypeMX, dns.TypeA} {
+			assert.Equal(t, dns.RcodeNameError, exchange(t, "udp", at.String(), question(name, qtype)).Rcode, "%s %s", name, dns.TypeToString[qtype])
+		}
+	}
+	assert.Equal(t, dns.RcodeSuccess, exchange(t, "udp", at.String(), question("alone.signed.example.", dns.TypeA)).Rcode)
 }

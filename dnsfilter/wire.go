@@ -46,7 +46,10 @@ func (q *query) own(m []byte) {
 
 // replyFlags makes the flags of the answer; of those given only the rcode and AD count.
 func (q *query) replyFlags(given uint16) uint16 {
-	flags := given&(maskRcode|flagAD) | q.flags&(maskOpcode|flagRD|flagCD) | flagQR | flagRA
+	flags := given&(maskRcode|flagAD) | q.flags&(maskOpcode|flagRD) | flagQR
+	if q.flags&maskOpcode == 0 { // else these bits are not defined
+		flags |= flagRA | q.flags&flagCD
+	}
 	if !q.do && q.flags&flagAD == 0 {
 		flags &^= flagAD // RFC 6840, section 5.8
 	}
@@ -125,6 +128,17 @@ type record struct {
 	data    []byte
 }
 
+// end returns where the record ends.
+func (r *record) end() int { return r.at + len(r.data) }
+
+// isInternet reports whether the class of the record is IN.
+func (r *record) isInternet(m []byte) bool { return count(m, r.at-8) == dns.ClassINET }
+
+// covers reports whether the record, which is an RRSIG record, is for records of a type.
+func (r *record) covers(rrtype uint16) bool {
+	return len(r.data) > 2 && binary.BigEndian.Uint16(r.data) == rrtype
+}
+
 // section is a part of a message.
 type section uint8
 
@@ -134,11 +148,14 @@ const (
 	additionalSection
 )
 
-// records walks a packed message with one question. It stops where the message breaks off.
+// records walks the records of a packed message. It stops where the message breaks off.
 func records(m []byte) iter.Seq[record] {
 	return func(yield func(record) bool) {
 		answers, authority, additional := count(m, 6), count(m, 8), count(m, 10)
-		off := skipName(m, headerSize) + 4
+		off := headerSize
+		for range count(m, 4) {
+			off = skipName(m, off) + 4
+		}
 		for i := range answers + authority + additional {
 			owner := off
 			off = skipName(m, off)

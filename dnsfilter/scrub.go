@@ -1,0 +1,259 @@
+package dnsfilter
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/miekg/dns"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// What an upstream sends beside the answer is not passed on, and not kept: records of other names and classes, addresses of those that records
+// name, servers of the zone. The order of records in a section means nothing (RFC 1034, section 3.6), so the chain is followed by the
+// owners of records, and its records are put in its order. What inspects an answer then meets first what comes first.
+//
+// trim does so where all there is to do is to cut the end off, which is nearly always; scrub does all of it.
+
+// belongs reports whether a record of the authority section belongs to an answer that was found, or to one that was not: proofs to both
+// (RFC 4035, section 3.1.3), the zone's SOA record, delegations and their DS records to denials and referrals. Those of the latter have
+// to be of a zone that the name is in.
+func belongs(rrtype uint16, found bool) (kept, ofZone bool) {
+	switch rrtype {
+	case dns.TypeNSEC, dns.TypeNSEC3:
+		return true, false
+	case dns.TypeSOA, dns.TypeNS, dns.TypeDS:
+		return !found, true
+	}
+	return false, false
+}
+
+// walk follows the chain in a packed message.
+type walk struct {
+	message []byte
+	qtype   uint16
+	name    int  // where the name is that the chain has come to
+	found   bool // what was asked for
+	pending bool // a DNAME record waits for the CNAME record that is made of it
+	last    record
+}
+
+// trim cuts off what does not answer the question of a message without an additional section. False means that more than that is to be
+// done. The message's names were checked.
+func trim(m []byte) ([]byte, bool) {
+	end := skipName(m, headerSize)
+	w := walk{message: m, qtype: binary.BigEndian.Uint16(m[end:]), name: headerSize, last: record{owner: headerSize}}
+	end += 4
+	kept, cut := 0, false
+	for r := range records(m) {
+		if r.section == answerSection {
+			if !w.takes(r) {
+				return nil, false
+			}
+			end = r.end()
+			continue
+		}
+		if w.pending {
+			return nil, false
+		}
+		if !w.belongs(r) {
+			cut = true
+			continue
+		}
+		if cut {
+			return nil, false // what is behind may point to it
+		}
+		kept, end = kept+1, r.end()
+	}
+	binary.BigEndian.PutUint16(m[8:], uint16(kept))
+	return m[:end], !w.pending
+}
+
+// takes reports whether a record of the answer section is the next one of the chain, or its end.
+func (w *walk) takes(r record) bool {
+	if !r.isInternet(w.message) {
+		return false
+	}
+	if r.rrtype == dns.TypeRRSIG && w.qtype != dns.TypeRRSIG && r.covers(w.last.rrtype) && equalNames(w.message, r.owner, w.last.owner) {
+		return true
+	}
+	here := equalNames(w.message, r.owner, w.name)
+	w.last = r
+	switch {
+	case here && (r.rrtype == w.qtype || w.qtype == dns.TypeANY):
+		w.found = true
+		return !w.pending
+	case here && r.rrtype == dns.TypeCNAME && !w.found:
+		w.pending = false
+		w.name = r.at
+		return true
+	case !here && r.rrtype == dns.TypeDNAME && !w.found && !w.pending:
+		w.pending = true
+		return isAbove(w.message, r.owner, w.name)
+	}
+	return false
+}
+
+// belongs reports whether a record of the authority section is kept.
+func (w *walk) belongs(r record) bool {
+	rrtype := r.rrtype
+	if rrtype == dns.TypeRRSIG && len(r.data) > 2 {
+		rrtype = binary.BigEndian.Uint16(r.data)
+	}
+	kept, ofZone := belongs(rrtype, w.found)
+	return kept && r.isInternet(w.message) && (!ofZone || isAbove(w.message, r.owner, w.name))
+}
+
+// equalNames compares two names of a message.
+func equalNames(m []byte, a, b int) bool {
+	for {
+		a, b = skipLabels(m, a, 0), skipLabels(m, b, 0)
+		size := int(m[a])
+		switch {
+		case a == b, size == 0 && m[b] == 0:
+			return true
+		case int(m[b]) != size || !sameName(m[a+1:a+1+size], m[b+1:b+1+size]):
+			return false
+		}
+		a, b = a+1+size, b+1+size
+	}
+}
+
+// isAbove reports whether a name of a message is another one, or above it.
+func isAbove(m []byte, zone, name int) bool {
+	for {
+		if equalNames(m, zone, name) {
+			return true
+		}
+		if name = skipLabels(m, name, 0); m[name] == 0 {
+			return false
+		}
+		name = skipLabels(m, name, 1)
+	}
+}
+
+// scrub returns of a reply the records that answer the question: the chain from the name asked for, in its order, and of the
+// authority section what belongs to it.
+func scrub(asked dns.Question, reply *dns.Msg) (answer, authority []dns.RR) {
+	l := newLinks(reply.Answer)
+	l.follow(wireName(asked.Name), asked.Qtype)
+	for _, rr := range reply.Ns {
+		kept, ofZone := belongs(covered(rr), l.found)
+		if kept && rr.Header().Class == dns.ClassINET && (!ofZone || l.end.Within(wireName(rr.Header().Name))) {
+			authority = append(authority, rr)
+		}
+	}
+	return l.chain, authority
+}
+
+// links are the records of an answer, by their owners.
+type links struct {
+	by    map[blocklist.Name][]dns.RR
+	chain []dns.RR
+	end   blocklist.Name // that the chain has come to
+	found bool           // what was asked for
+}
+
+func newLinks(answer []dns.RR) *links {
+	l := &links{by: make(map[blocklist.Name][]dns.RR, len(answer))}
+	for _, rr := range answer {
+		if rr.Header().Class == dns.ClassINET {
+			name := wireName(rr.Header().Name)
+			l.by[name] = append(l.by[name], rr)
+		}
+	}
+	return l
+}
+
+// follow takes the records of the chain. Each name, and each DNAME record, is met once, so there is an end.
+func (l *links) follow(name blocklist.Name, qtype uint16) {
+	for name != "" {
+		l.end = name
+		here := l.by[name]
+		delete(l.by, name)
+		for _, rr := range here {
+			if rrtype := rr.Header().Rrtype; qtype == dns.TypeANY || rrtype == qtype {
+				l.found = true
+			}
+			if qtype == dns.TypeANY || covered(rr) == qtype || rr.Header().Rrtype == qtype {
+				l.chain = append(l.chain, rr)
+			}
+		}
+		if l.found {
+			return
+		}
+		name = l.alias(name, here)
+	}
+}
+
+// alias takes the CNAME record of a name, with the DNAME record that it is made of, if there is one; without the former it makes it
+// (RFC 6672, section 3.1). It returns the target; empty if there is none.
+func (l *links) alias(name blocklist.Name, here []dns.RR) blocklist.Name {
+	made := l.redirect(name)
+	for _, rr := range here {
+		if alias, ok := rr.(*dns.CNAME); ok {
+			l.chain = append(l.chain, alias)
+			l.sign(here, dns.TypeCNAME)
+			return wireName(alias.Target)
+		}
+	}
+	if made == nil {
+		return ""
+	}
+	l.chain = append(l.chain, made)
+	return wireName(made.Target)
+}
+
+// redirect takes the DNAME record above a name, and returns the CNAME record that it makes of the name; nil if there is none.
+func (l *links) redirect(name blocklist.Name) *dns.CNAME {
+	for above := range name.Suffixes() {
+		for _, rr := range l.by[above] {
+			r, ok := rr.(*dns.DNAME)
+			if !ok {
+				continue
+			}
+			l.chain = append(l.chain, r)
+			l.sign(l.by[above], dns.TypeDNAME)
+			l.by[above] = slices.DeleteFunc(l.by[above], func(rr dns.RR) bool { return covered(rr) == dns.TypeDNAME })
+			return makeAlias(name, above, r)
+		}
+	}
+	return nil
+}
+
+// makeAlias makes the CNAME record of a name below a DNAME record; nil if its target would be too long.
+func makeAlias(name, above blocklist.Name, r *dns.DNAME) *dns.CNAME {
+	owner, _, err := dns.UnpackDomainName([]byte(name), 0)
+	made := string(name[:len(name)-len(above)]) + string(wireName(r.Target))
+	target, _, errMade := dns.UnpackDomainName([]byte(made), 0)
+	if err != nil || errMade != nil || len(made) > blocklist.MaxName {
+		return nil
+	}
+	return &dns.CNAME{Hdr: dns.RR_Header{Name: owner, Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: r.Hdr.Ttl}, Target: target}
+}
+
+// sign takes the signatures of some records of a type.
+func (l *links) sign(of []dns.RR, rrtype uint16) {
+	for _, rr := range of {
+		if rr.Header().Rrtype == dns.TypeRRSIG && covered(rr) == rrtype {
+			l.chain = append(l.chain, rr)
+		}
+	}
+}
+
+// covered returns the type of a record, or that which it signs.
+func covered(rr dns.RR) uint16 {
+	if sig, ok := rr.(*dns.RRSIG); ok {
+		return sig.TypeCovered
+	}
+	return rr.Header().Rrtype
+}
+
+// wireName returns a name in lower-case wire form; empty if it is none.
+func wireName(name string) blocklist.Name {
+	wire, err := blocklist.AppendName(nil, name)
+	if err != nil {
+		return ""
+	}
+	return blocklist.Name(wire)
+}
