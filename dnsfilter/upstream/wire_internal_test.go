@@ -17,8 +17,22 @@ func FuzzAnswers(f *testing.F) {
 	require.NoError(f, err)
 	f.Add(reply)
 	f.Add(query)
+	badVersion, err := new(dns.Msg).SetRcode(q, dns.RcodeBadVers).SetEdns0(1232, false).Pack()
+	require.NoError(f, err)
+	f.Add(badVersion)
+	f.Add([]byte("\x00\x00\x81\x01\x00\x00\x00\x00\x00\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, reply []byte) {
-		if len(reply) < headerSize || !answers(reply, query) {
+		if len(reply) < headerSize {
+			return
+		}
+		assert.False(t, isBareFailure(reply, query) && answers(reply, query))
+		if refusesEDNS(reply) {
+			assert.True(t, fails(reply))
+		}
+		if mayGoBare(reply) {
+			assert.False(t, mayGoBare(withoutEDNS(nil, reply)))
+		}
+		if !answers(reply, query) {
 			return
 		}
 		var m dns.Msg
