@@ -26,8 +26,9 @@ memory of them after ttl= and negative_ttl= of external_acl_type.
 
 As external_acl_type it says OK where Squid is to refuse, with the list as tag= (%et in logs) and list, category and
 reference as message= (%o in error pages); ERR where it is not, with a tag where an entry with status=monitor matches;
-BH where it can't tell (no host, or one that no browser takes), which makes "http_access deny" refuse. With --redirect it says where to send those who ask for what
-is listed: there, with list, category and ref as its query.
+BH where it can't tell (no host, or one that no browser takes), which makes "http_access deny" refuse. With --redirect it says
+where to send those who ask for what is listed: there, with list, category and ref as its query; and without these, where it
+can't tell.
 
 The URL must come as it is: with the format %'>ru, not %URI, which makes of # what an escaped # is. CONNECT shows host and
 port alone; entries of URLs apply where Squid sees them, with http and with https that it decrypts (ssl_bump).`,
@@ -71,7 +72,7 @@ type squidHelper struct {
 func (h squidHelper) run(in io.Reader, out io.Writer) error {
 	return answerLines(in, out, func(w io.Writer, line string, err error) error {
 		channel, rest := cutChannel(line)
-		answer := squidFailed("the line is too long")
+		answer := h.unreadable("the line is too long")
 		if err == nil {
 			answer = h.answer(rest)
 		}
@@ -95,7 +96,7 @@ func (h squidHelper) answer(line string) string {
 	target, _, _ := strings.Cut(line, " ")
 	target = strings.TrimPrefix(target, "://") // Squid 4 writes it before the host and port of CONNECT
 	if target == "" || target == "-" {
-		return squidFailed("there is no URL")
+		return h.unreadable("there is no URL")
 	}
 	if err := h.source.ready(); err != nil {
 		return squidFailed(err.Error())
@@ -107,7 +108,7 @@ func (h squidHelper) answer(line string) string {
 	m, ok, err := httpfilter.Lookup(h.source, method, target)
 	switch {
 	case err != nil:
-		return squidFailed(clip(err.Error()))
+		return h.unreadable(clip(err.Error()))
 	case !ok:
 		return "ERR"
 	case h.redirect != nil && m.Monitor:
@@ -118,6 +119,14 @@ func (h squidHelper) answer(line string) string {
 		return "ERR" + squidReason(m)
 	}
 	return "OK" + squidReason(m)
+}
+
+// unreadable answers a line of which nobody can tell what it asks for. A rewriter that answers BH lets pass.
+func (h squidHelper) unreadable(why string) string {
+	if h.redirect != nil {
+		return "OK status=302" + squidValue("url", explained(h.redirect, blocklist.Match{}))
+	}
+	return squidFailed(why)
 }
 
 // explained returns the URL of a page with what it may say.

@@ -84,6 +84,9 @@ func TestSquidCannotTell(t *testing.T) {
 	for i, answer := range squidAnswers(t, strings.Join(lines, "\n")+"\n") {
 		assert.True(t, strings.HasPrefix(answer, "BH message="), "%q: %s", lines[i], answer)
 	}
+	for i, answer := range squidAnswers(t, strings.Join(lines, "\n")+"\n", "--redirect", "https://stop.example/why") {
+		assert.Equal(t, "OK status=302 url=https%3A%2F%2Fstop.example%2Fwhy", answer, "%q: a rewriter that fails lets pass", lines[i])
+	}
 }
 
 func TestSquidRedirects(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 
 const (
 	tick        = 50 * time.Millisecond   // how often waiting queries are looked at
-	maxTries    = 4                       // queries that may be sent for one question
+	maxTries    = 8                       // queries that may be sent for one question
 	answerLimit = 4800 * time.Millisecond // from the question to the last moment for an answer: stubs give up after 5 seconds
 	maxQuery    = 12 + 259 + 11 + 6       // bytes of a query: header, question, OPT, and some room
 	spread      = 8                       // sockets, and so ports, that a lane has open to one resolver

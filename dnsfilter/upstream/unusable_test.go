@@ -47,6 +47,15 @@ func TestUnusableRepliesAskTheNext(t *testing.T) {
 	}
 }
 
+func TestTheLastOfManyIsAsked(t *testing.T) {
+	t.Parallel()
+	var all []*fake
+	for range 5 {
+		all = append(all, newFake(t, failing(dns.RcodeRefused)))
+	}
+	requireAnswer(t, newForwarder(t, append(all, newFake(t, answering("192.0.2.1")))...), "192.0.2.1")
+}
+
 // TestSlowAnswerBehindARefusal has a resolver that refuses, and one that takes its time.
 func TestSlowAnswerBehindARefusal(t *testing.T) {
 	t.Parallel()
