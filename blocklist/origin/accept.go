@@ -22,9 +22,9 @@ const MaxFile = 1 << 30
 // push is a bundle whose signatures were checked.
 type push struct {
 	list    string
-	roots   [][]byte
-	root    *trust.Root
-	urgent  orders // what is published of urgent orders with it
+	roots   *rootChain
+	root    *trust.Root // the newest
+	urgent  orders      // what is published of urgent orders with it
 	targets []byte
 	spec    trust.TargetsSpec
 	here    map[string]trust.File // files that the origin has published and still has, by path
@@ -58,17 +58,18 @@ func (p *push) checkMissing(came func(trust.File) bool) error {
 // was signed; [blocklist.ErrGap] when the bundle lacks files that the origin lacks, too; [blocklist.ErrRollback] for an older
 // release; [blocklist.ErrExpired]; [blocklist.ErrMalformed]; [blocklist.ErrTooLarge]; [blocklist.ErrBusy] when another process keeps the folder.
 func (o *Origin) Accept(ctx context.Context, bundle io.Reader) (blocklist.Header, error) {
-	return o.accept(ctx, "", bundle)
+	return o.accept(ctx, &rootChain{o: o}, bundle, func() {})
 }
 
-// accept is Accept for one list alone, if it is given.
-func (o *Origin) accept(ctx context.Context, list string, bundle io.Reader) (h blocklist.Header, err error) {
-	b, err := trust.OpenBundle(contextReader{ctx, bundle})
+// accept is Accept for the list whose roots are taken. It calls verified once it knows that the officers have signed the push.
+func (o *Origin) accept(ctx context.Context, roots *rootChain, bundle io.Reader, verified func()) (h blocklist.Header, err error) {
+	b, err := trust.ReadBundle(contextReader{ctx, bundle}, roots.take)
 	if err != nil {
 		return h, fmt.Errorf("reading a push: %w", err)
 	}
-	p, err := o.check(list, b)
+	p, err := roots.check(roots.st, b)
 	if err == nil && !p.done {
+		verified()
 		err = o.take(ctx, p, b)
 	}
 	if err != nil {
@@ -79,6 +80,13 @@ func (o *Origin) accept(ctx context.Context, list string, bundle io.Reader) (h b
 
 // take receives the files and publishes.
 func (o *Origin) take(ctx context.Context, p *push, b *trust.Bundle) error {
+	if !o.receiving.take(p.list) {
+		return fmt.Errorf("%s: %w with other pushes; try again in a moment", p.list, blocklist.ErrBusy)
+	}
+	defer o.receiving.free(p.list)
+	if err := p.roots.verifyEarly(); err != nil {
+		return err
+	}
 	work, err := o.newWork(ctx)
 	if err != nil {
 		return err
@@ -90,24 +98,15 @@ func (o *Origin) take(ctx context.Context, p *push, b *trust.Bundle) error {
 	return o.change(ctx, func() error { return o.commit(p, b, work) })
 }
 
-// check verifies roots and targets against what the origin trusts and holds.
-func (o *Origin) check(list string, b *trust.Bundle) (*push, error) {
-	roots, err := trust.OpenRoots(b.Roots)
-	if err != nil {
+// check verifies what came against what the origin trusts and holds.
+func (c *rootChain) check(st *state, b *trust.Bundle) (*push, error) {
+	if st == nil {
+		return nil, fmt.Errorf("bundle: %w: it has no root", blocklist.ErrMalformed)
+	}
+	if err := c.follows(st); err != nil {
 		return nil, err
 	}
-	p := &push{roots: b.Roots, root: roots[len(roots)-1], targets: b.Targets}
-	p.list = p.root.Spec().List
-	if list != "" && p.list != list {
-		return nil, fmt.Errorf("%w: the bundle is of list %q, pushed as %q", blocklist.ErrUntrusted, p.list, list)
-	}
-	st, err := o.load(p.list)
-	if err != nil {
-		return nil, err
-	}
-	if err := o.checkRoot(st, roots); err != nil {
-		return nil, err
-	}
+	p := &push{list: st.list, roots: c, root: c.root, targets: b.Targets}
 	if err := p.checkTargets(st); err != nil {
 		return nil, err
 	}
@@ -143,32 +142,16 @@ func (p *push) checkUrgent(st *state, next []byte) error {
 // clockSkew is how far the clocks of officer and origin may be apart.
 const clockSkew = 5 * time.Minute
 
-// checkRoot compares the roots of a bundle with the one that is trusted.
-func (o *Origin) checkRoot(st *state, roots []*trust.Root) error {
-	newest := roots[len(roots)-1]
-	version := st.root.Version()
-	switch {
-	case version > int64(len(roots)):
-		return fmt.Errorf("%s: root %d is %w, root %d", st.list, len(roots), blocklist.ErrRollback, version)
-	case roots[version-1].ID() != st.root.ID():
-		return fmt.Errorf("%s: %w: root %d is not the one that this origin trusts", st.list, blocklist.ErrUntrusted, version)
-	case time.Now().After(newest.Spec().Expires):
-		return fmt.Errorf("%s: root %d: %w on %s; the officers must sign a new one", st.list, newest.Version(), blocklist.ErrExpired, newest.Spec().Expires.Format(time.RFC3339))
-	}
-	_, err := o.signer(newest)
-	return err
-}
-
 // checkTargets verifies signatures, and that the release is no older than the one held.
 func (p *push) checkTargets(st *state) (err error) {
+	if err := trust.CheckNewer(st.targets, p.targets); err != nil {
+		return err
+	}
 	if p.spec, err = trust.OpenTargets(p.root, p.targets); err != nil {
 		return err
 	}
 	if time.Now().After(p.spec.Expires) {
 		return fmt.Errorf("serial %d: %w on %s; make a new release", p.spec.Version, blocklist.ErrExpired, p.spec.Expires.Format(time.RFC3339))
-	}
-	if err := trust.CheckNewer(st.targets, p.targets); err != nil {
-		return err
 	}
 	if p.here, err = st.files(); err != nil {
 		return err
@@ -192,15 +175,14 @@ func (p *push) header() (blocklist.Header, error) {
 
 // commit publishes what was received. It checks once more: another push may have come first.
 func (o *Origin) commit(p *push, b *trust.Bundle, work *work) error {
-	p, err := o.check(p.list, b)
+	st, err := o.load(p.list)
 	if err != nil {
+		return err
+	}
+	if p, err = p.roots.check(st, b); err != nil {
 		return err
 	}
 	if err := p.checkMissing(work.has); err != nil {
-		return err
-	}
-	st, err := o.load(p.list)
-	if err != nil {
 		return err
 	}
 	if err := st.removeUncommitted(); err != nil {
@@ -226,8 +208,8 @@ func (o *Origin) commit(p *push, b *trust.Bundle, work *work) error {
 // writeDocuments writes roots and targets. Those that are there stay as they are.
 func (st *state) writeDocuments(p *push) error {
 	docs := map[string][]byte{trust.TargetsName(p.spec.Version): p.targets}
-	for i, root := range p.roots {
-		docs[trust.RootName(int64(i)+1)] = root
+	for version, root := range p.roots.docs {
+		docs[trust.RootName(version)] = root
 	}
 	urgent := trust.UrgentName(p.urgent.version)
 	if len(p.urgent.doc) > 0 {

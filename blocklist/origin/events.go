@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"os"
 	"slices"
 	"sync"
@@ -16,7 +17,7 @@ import (
 )
 
 const (
-	maxListeners = 10_000           // connections at /events
+	maxListeners = 10_000           // connections at /events; beyond, the client that has most loses one
 	maxFilters   = 64               // lists that one of them may name
 	heartbeat    = 15 * time.Second // so that proxies and listeners know the connection is alive
 	slowest      = 10 * time.Second // for a listener to take what is written to it
@@ -37,6 +38,7 @@ func (n news) String() string {
 type announcements struct {
 	mu        sync.Mutex
 	listeners map[*listener]struct{}
+	clients   map[netip.Prefix]int // how many of them each has
 	newest    map[string]news      // by list
 	looked    map[string]time.Time // the timestamp's date when it was read last, by list
 	ended     bool
@@ -44,6 +46,7 @@ type announcements struct {
 
 // listener is one connection. It may lag behind: of each list it is told the newest alone.
 type listener struct {
+	client  netip.Prefix
 	lists   []string // that it wants to hear of; empty: all
 	pending map[string]news
 	wake    chan struct{} // has room for one
@@ -78,27 +81,60 @@ func (l *listener) tell(list string, n news) {
 }
 
 // join adds a listener and tells it what is the newest; it returns false if there are too many, or the origin ends.
-func (a *announcements) join(lists []string) (*listener, bool) {
+func (a *announcements) join(client netip.Prefix, lists []string) (*listener, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.ended || len(a.listeners) >= maxListeners {
+	if a.ended || len(a.listeners) >= maxListeners && !a.makeRoom(client) {
 		return nil, false
 	}
 	if a.listeners == nil {
-		a.listeners = map[*listener]struct{}{}
+		a.listeners, a.clients = map[*listener]struct{}{}, map[netip.Prefix]int{}
 	}
-	l := &listener{lists: lists, pending: map[string]news{}, wake: make(chan struct{}, 1), ended: make(chan struct{})}
+	l := &listener{client: client, lists: lists, pending: map[string]news{}, wake: make(chan struct{}, 1), ended: make(chan struct{})}
 	for list, n := range a.newest {
 		l.tell(list, n)
 	}
 	a.listeners[l] = struct{}{}
+	a.clients[client]++
 	return l, true
+}
+
+// makeRoom ends a listener of the client that has most, if that has more than the new one would.
+func (a *announcements) makeRoom(client netip.Prefix) bool {
+	most := client
+	for c, n := range a.clients {
+		if n > a.clients[most] {
+			most = c
+		}
+	}
+	if a.clients[most] <= a.clients[client]+1 {
+		return false
+	}
+	for l := range a.listeners {
+		if l.client == most {
+			close(l.ended)
+			a.remove(l)
+			break
+		}
+	}
+	return true
 }
 
 func (a *announcements) leave(l *listener) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.remove(l)
+}
+
+// remove removes a listener, unless that was done.
+func (a *announcements) remove(l *listener) {
+	if _, ok := a.listeners[l]; !ok {
+		return
+	}
 	delete(a.listeners, l)
+	if a.clients[l.client]--; a.clients[l.client] == 0 {
+		delete(a.clients, l.client)
+	}
 }
 
 // take returns what a listener was not told yet.
@@ -121,6 +157,7 @@ func (a *announcements) end(ended bool) {
 		close(l.ended)
 	}
 	clear(a.listeners)
+	clear(a.clients)
 }
 
 // read tells whether a timestamp of that date was not read yet.
@@ -196,7 +233,7 @@ func (o *Origin) serveEvents(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fmt.Sprintf("at most %d lists can be named", maxFilters), http.StatusBadRequest)
 		return
 	}
-	l, ok := o.news.join(lists)
+	l, ok := o.news.join(clientOf(r), lists)
 	if !ok {
 		w.Header().Set("Retry-After", "60")
 		http.Error(w, "there are too many listeners, or the origin ends; polling goes on", http.StatusServiceUnavailable)
@@ -210,6 +247,17 @@ func (o *Origin) serveEvents(w http.ResponseWriter, r *http.Request) {
 	if err := s.run(r.Context(), l, &o.news); err != nil {
 		o.o.Log.DebugContext(r.Context(), "dropping a listener", slog.Any("error", err))
 	}
+}
+
+// clientOf returns the network that a request comes from: an IPv4 address, or an IPv6 /56, which is what one customer has.
+func clientOf(r *http.Request) netip.Prefix {
+	from, _ := netip.ParseAddrPort(r.RemoteAddr) // if it is none, all such are one client
+	bits := 56
+	if from.Addr().Unmap().Is4() {
+		bits = 32
+	}
+	client, _ := from.Addr().Unmap().WithZone("").Prefix(bits)
+	return client
 }
 
 const eventsType = "text/event-stream"

@@ -2,6 +2,7 @@ package origin
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -27,10 +29,18 @@ var (
 
 const (
 	maxPush  = 4 << 30          // bytes of a push
-	maxDrain = 16 << 20         // bytes behind the end of interest that are read, so that the pusher gets to read the answer
+	maxDrain = 16 << 20         // bytes behind the end of interest that are read, so that the pusher gets to read the answer,
+	drain    = 5 * time.Second  // within that time
 	stall    = 30 * time.Second // how long a push may stand still, and the least that an answer gets
+	asking   = time.Minute      // for the documents of a push: until they are verified, nobody knows who sends them
 	minRate  = 16 << 10         // bytes a second that a reader of an answer must reach
 	minPush  = 4 << 10          // bytes a second that a push must reach, on average after a first minute
+)
+
+// Pushes at a time, of all lists and of each: whose documents are read, and whose files, because officers have signed them.
+const (
+	maxAsking, maxAskingEach       = 32, 8
+	maxReceiving, maxReceivingEach = 8, 2
 )
 
 // Handler serves the origin over HTTP: POST /lists/LIST takes a push, GET and HEAD /lists/LIST/... serve its files with
@@ -56,11 +66,13 @@ func (o *Origin) Handler() http.Handler {
 
 func (o *Origin) servePush(w http.ResponseWriter, r *http.Request) {
 	control := http.NewResponseController(w)
-	body := &progressReader{r: http.MaxBytesReader(w, r.Body, maxPush), control: control}
-	h, err := o.accept(r.Context(), r.PathValue("list"), body)
+	body := &progressReader{r: http.MaxBytesReader(w, r.Body, maxPush), control: control, until: time.Now().Add(asking)}
+	list := r.PathValue("list")
+	h, err := o.takePush(r.Context(), list, body)
 	if err != nil {
-		o.o.Log.WarnContext(r.Context(), "refusing a push", slog.String("list", r.PathValue("list")), slogErr(err))
+		o.o.Log.WarnContext(r.Context(), "refusing a push", slog.String("list", list), slogErr(err))
 	}
+	body.until = time.Now().Add(drain)
 	_, _ = io.CopyN(io.Discard, body, maxDrain)
 	_ = control.SetWriteDeadline(time.Now().Add(stall))
 	if held := (*trust.OrdersError)(nil); errors.As(err, &held) {
@@ -70,11 +82,40 @@ func (o *Origin) servePush(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err != nil {
-		code, text := answer(err)
-		http.Error(w, text, code)
+		refuse(w, err)
 		return
 	}
 	fmt.Fprintf(w, "%s serial %d with %d entries is published\n", h.List, h.Serial, h.Entries)
+}
+
+// takePush takes a push for a list. What nobody has vouched for yet costs little: of a list that is not trusted here it is not
+// even read, and of others little at a time.
+func (o *Origin) takePush(ctx context.Context, list string, body *progressReader) (h blocklist.Header, err error) {
+	roots := &rootChain{o: o}
+	if err = blocklist.CheckListName(list); err == nil {
+		err = roots.begin(list)
+	}
+	if err != nil {
+		return h, err
+	}
+	if !o.asking.take(list) {
+		return h, fmt.Errorf("%s: %w with other pushes; try again in a moment", list, blocklist.ErrBusy)
+	}
+	free := sync.OnceFunc(func() { o.asking.free(list) })
+	defer free()
+	return o.accept(ctx, roots, body, func() {
+		free()
+		body.until, body.n, body.waited = time.Time{}, 0, 0
+	})
+}
+
+// refuse answers a push or a receipt that was refused.
+func refuse(w http.ResponseWriter, err error) {
+	code, text := answer(err)
+	if code == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "10")
+	}
+	http.Error(w, text, code)
 }
 
 // errSlow ends pushes that would hold their connection, and what was read of them, for ever.
@@ -84,6 +125,7 @@ var errSlow = fmt.Errorf("too slow, %w", os.ErrDeadlineExceeded)
 type progressReader struct {
 	r       io.Reader
 	control *http.ResponseController
+	until   time.Time // when reading ends; zero: while there is progress
 	n       int64
 	waited  time.Duration
 }
@@ -93,7 +135,14 @@ func (p *progressReader) Read(b []byte) (int, error) {
 		return 0, fmt.Errorf("%w: %d bytes in %s", errSlow, p.n, p.waited.Round(time.Second))
 	}
 	began := time.Now()
-	_ = p.control.SetReadDeadline(began.Add(stall))
+	deadline := began.Add(stall)
+	if !p.until.IsZero() {
+		if began.After(p.until) {
+			return 0, fmt.Errorf("%w: after %d bytes nobody knows who sends it", errSlow, p.n)
+		}
+		deadline = p.until
+	}
+	_ = p.control.SetReadDeadline(deadline)
 	n, err := p.r.Read(b)
 	_ = p.control.SetReadDeadline(time.Time{})
 	p.n, p.waited = p.n+int64(n), p.waited+time.Since(began)
@@ -214,7 +263,31 @@ func splitPath(path string) (list, name string, ok bool) {
 	return list, name, document.MatchString(name) && blocklist.CheckListName(list) == nil
 }
 
-func (o *Origin) serveHealth(w http.ResponseWriter, r *http.Request) {
+// healthFor is how long an answer of /healthz stands: anyone may ask, and each look reads all lists.
+const healthFor = time.Second
+
+// health is what the lists looked like.
+type health struct {
+	mu sync.Mutex
+	at time.Time
+	ok bool
+}
+
+func (o *Origin) serveHealth(w http.ResponseWriter, _ *http.Request) {
+	if !o.healthy() {
+		http.Error(w, "a list can't be read or its timestamp has expired; the log says which", http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "ok")
+}
+
+// healthy reports whether every list can be read and has a timestamp in date.
+func (o *Origin) healthy() bool {
+	o.health.mu.Lock()
+	defer o.health.mu.Unlock()
+	if !o.health.at.IsZero() && time.Since(o.health.at) < healthFor {
+		return o.health.ok
+	}
 	lists, err := o.lists()
 	for _, list := range lists {
 		st, loadErr := o.load(list)
@@ -224,9 +297,8 @@ func (o *Origin) serveHealth(w http.ResponseWriter, r *http.Request) {
 		err = errors.Join(err, loadErr)
 	}
 	if err != nil {
-		o.o.Log.ErrorContext(r.Context(), "checking health", slogErr(err))
-		http.Error(w, "a list can't be read or its timestamp has expired; the log says which", http.StatusServiceUnavailable)
-		return
+		o.o.Log.Error("checking health", slogErr(err))
 	}
-	fmt.Fprintln(w, "ok")
+	o.health.at, o.health.ok = time.Now(), err == nil
+	return err == nil
 }

@@ -54,7 +54,11 @@ type Origin struct {
 
 	receipts sync.Mutex // likewise, for the receipts
 
-	news announcements
+	asking, receiving slots // of pushes
+
+	read   verified
+	health health
+	news   announcements
 }
 
 // Open opens the folder of an origin that Init made, and removes what a push that was killed has left. It starts nothing.
@@ -71,7 +75,11 @@ func Open(dir string, o Options) (*Origin, error) {
 	if len(keyFiles(dir)) == 0 {
 		return nil, fmt.Errorf("opening the origin %s: there is no online key; make it with 'blocklist origin init'", dir)
 	}
-	or := &Origin{dir: dir, o: o}
+	or := &Origin{
+		dir: dir, o: o,
+		asking:    slots{all: maxAsking, each: maxAskingEach},
+		receiving: slots{all: maxReceiving, each: maxReceivingEach},
+	}
 	return or, errors.Join(or.change(context.Background(), or.removeLeftovers), or.removeReceiptLeftovers())
 }
 

@@ -78,7 +78,7 @@ func (o *Origin) AddSubscriber(ctx context.Context, list, key string) (name stri
 		if err := makeToken(filepath.Join(dir, tokenFile)); err != nil {
 			return err
 		}
-		text, _, err := readKeys(dir)
+		text, _, err := o.readKeys(dir)
 		if err != nil {
 			return err
 		}
@@ -101,7 +101,7 @@ func (o *Origin) RemoveSubscriber(ctx context.Context, list, name string) error 
 		return err
 	}
 	return o.changeReceipts(ctx, list, func(dir string) error {
-		text, keys, err := readKeys(dir)
+		text, keys, err := o.readKeys(dir)
 		if err != nil {
 			return err
 		}
@@ -123,7 +123,7 @@ func (o *Origin) SubscriberKeys(list string) (string, error) {
 	if _, err := o.load(list); err != nil {
 		return "", err
 	}
-	text, _, err := readKeys(o.receiptsDir(list))
+	text, _, err := o.readKeys(o.receiptsDir(list))
 	return text, err
 }
 
@@ -131,13 +131,13 @@ func (o *Origin) SubscriberKeys(list string) (string, error) {
 // subscribes, and how they stand.
 func (o *Origin) TokenPath(list string) string { return filepath.Join(o.receiptsDir(list), tokenFile) }
 
-func readKeys(dir string) (text string, keys receipt.Keys, err error) {
+func (o *Origin) readKeys(dir string) (text string, keys receipt.Keys, err error) {
 	b, err := os.ReadFile(filepath.Join(dir, keysFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", receipt.Keys{}, nil
 	}
 	if err == nil {
-		keys, err = receipt.ParseKeys(string(b))
+		keys, err = o.read.receiptKeys(dir, string(b))
 	}
 	return string(b), keys, err
 }
@@ -158,7 +158,7 @@ func (o *Origin) TakeReceipt(ctx context.Context, list string, b []byte) error {
 	if err != nil {
 		return err
 	}
-	_, keys, err := readKeys(o.receiptsDir(list))
+	_, keys, err := o.readKeys(o.receiptsDir(list))
 	if err != nil {
 		return err
 	}
@@ -241,7 +241,7 @@ func keepReceipt(path string, b []byte) error {
 
 // WriteReceipts writes the receipts for a list that are kept of registered subscribers, one behind the other.
 func (o *Origin) WriteReceipts(list string, w io.Writer) error {
-	_, keys, err := readKeys(o.receiptsDir(list))
+	_, keys, err := o.readKeys(o.receiptsDir(list))
 	if err != nil {
 		return err
 	}

@@ -30,8 +30,7 @@ func (o *Origin) takeReceipt(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		o.o.Log.WarnContext(r.Context(), "refusing a receipt", slog.String("list", list), slogErr(err))
-		code, text := answer(err)
-		http.Error(w, text, code)
+		refuse(w, err)
 		return
 	}
 	w.WriteHeader(http.StatusCreated)

@@ -78,7 +78,7 @@ func (o *Origin) load(list string) (*state, error) {
 	}
 	b, err := os.ReadFile(st.path(trust.RootName(version)))
 	if err == nil {
-		st.root, err = trust.OpenRoot(b)
+		st.root, err = o.read.root(list, b)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", list, err)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/net/netutil"
 
 	"github.com/argine-dns/argine/blocklist/origin"
 	"github.com/argine-dns/argine/blocklist/subscribe"
@@ -120,12 +121,15 @@ what it serves is signed.`,
 				return withHint(err, "--listen ADDRESS:PORT chooses another place")
 			}
 			log.InfoContext(cmd.Context(), "serving", slog.String("origin", args[0]), slog.String("address", listener.Addr().String()))
-			return serve(cmd.Context(), o, listener, log)
+			return serve(cmd.Context(), o, netutil.LimitListener(listener, maxConnections), log)
 		},
 	}
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8470", "the `address` and port")
 	return cmd
 }
+
+// maxConnections is how many an origin has at a time: room for all of its listeners and some thousand requests.
+const maxConnections = 12_000
 
 // shutdownTime is how long requests under way may take once the server is told to end.
 const shutdownTime = 20 * time.Second

@@ -78,22 +78,38 @@ func (e *MissingError) Unwrap() error { return blocklist.ErrGap }
 
 // Bundle is a bundle being read. Nothing in it is verified.
 type Bundle struct {
-	Roots   [][]byte // Roots[i] claims to be root i+1
+	Roots   [][]byte // Roots[i] claims to be root i+1; empty after [ReadBundle]
 	Urgent  []byte   // urgent orders; empty if there are none
 	Targets []byte
 	tar     *tar.Reader
+	roots   int64 // how many were read
 	left    int64 // bytes that further roots may have: until all are read, nobody knows who sends them
 }
 
 // OpenBundle reads roots and targets. It fails with [blocklist.ErrMalformed] or [blocklist.ErrTooLarge].
 func OpenBundle(r io.Reader) (*Bundle, error) {
+	var roots [][]byte
+	b, err := ReadBundle(r, func(root []byte) error {
+		roots = append(roots, root)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	b.Roots = roots
+	return b, nil
+}
+
+// ReadBundle is OpenBundle for those who need not keep all roots: take gets one after the other, and ends the reading with an
+// error.
+func ReadBundle(r io.Reader, take func(root []byte) error) (*Bundle, error) {
 	b := &Bundle{tar: tar.NewReader(r), left: MaxAllRoots}
-	for len(b.Roots) <= MaxRoots {
+	for b.roots <= MaxRoots {
 		h, err := b.tar.Next()
 		if err != nil {
 			return nil, bundleError(err)
 		}
-		if err := b.readDocument(h); err != nil {
+		if err := b.readDocument(h, take); err != nil {
 			return nil, err
 		}
 		if h.Name == targetsEntry {
@@ -103,18 +119,20 @@ func OpenBundle(r io.Reader) (*Bundle, error) {
 	return nil, fmt.Errorf("bundle: %w: more than %d roots", blocklist.ErrTooLarge, MaxRoots)
 }
 
-func (b *Bundle) readDocument(h *tar.Header) (err error) {
+func (b *Bundle) readDocument(h *tar.Header, take func(root []byte) error) (err error) {
 	switch {
 	case h.Name == targetsEntry:
 		b.Targets, err = b.readAll(h, MaxTargets)
 	case h.Name == metaUrgent && b.Urgent == nil:
 		b.Urgent, err = b.readAll(h, MaxUrgent)
-	case h.Name == RootName(int64(len(b.Roots))+1) && b.Urgent == nil:
+	case h.Name == RootName(b.roots+1) && b.Urgent == nil:
 		var root []byte
-		root, err = b.readAll(h, min(b.left, MaxRoot))
-		b.Roots, b.left = append(b.Roots, root), b.left-h.Size
+		if root, err = b.readAll(h, min(b.left, MaxRoot)); err == nil {
+			b.roots, b.left = b.roots+1, b.left-h.Size
+			err = take(root)
+		}
 	default:
-		err = malformed("bundle", "unexpected %.80q after %d roots", h.Name, len(b.Roots))
+		err = malformed("bundle", "unexpected %.80q after %d roots", h.Name, b.roots)
 	}
 	return err
 }

@@ -1,0 +1,35 @@
+package origin
+
+import "sync"
+
+// slots bound how much of a kind is done at a time: for all lists together, and for each.
+type slots struct {
+	all, each int
+	mu        sync.Mutex
+	taken     int
+	of        map[string]int
+}
+
+// take reports whether there was room for one more.
+func (s *slots) take(list string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.taken >= s.all || s.of[list] >= s.each {
+		return false
+	}
+	if s.of == nil {
+		s.of = map[string]int{}
+	}
+	s.taken++
+	s.of[list]++
+	return true
+}
+
+func (s *slots) free(list string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.taken--
+	if s.of[list]--; s.of[list] == 0 {
+		delete(s.of, list)
+	}
+}
