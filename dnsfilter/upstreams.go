@@ -17,32 +17,33 @@ type reporting interface {
 	Status() []upstream.Status
 }
 
-// upstreams returns how the resolvers have been doing that the server asks; nothing if the upstream does not say.
+// upstreams returns how the resolvers have been doing that the server asks; nothing if the upstream does not say. Those of which nothing
+// good is known are asked whether they are there, for the next time: nobody else may ask them by now.
 func (s *Server) upstreams() []upstream.Status {
-	if u := s.current.Load().reports; u != nil {
-		return u.Status()
+	u := s.current.Load().reports
+	if u == nil {
+		return nil
 	}
-	return nil
+	u.Probe()
+	return u.Status()
 }
 
 // downFor is how long no resolver has to answer anything until the server is not ready: so that a restart of the one resolver that it
 // asks does not take it away from its clients.
 const downFor = 5 * time.Second
 
-// upstreamHealth tells which resolvers are down, a line for each, and whether questions can be answered. Those of which nothing good
-// is known are asked whether they are there, since nobody else may ask them by now.
+// upstreamHealth tells which resolvers are down, a line for each, and whether questions can be answered.
 func (s *Server) upstreamHealth() (text string, usable bool) {
-	c := s.current.Load()
-	if c.reports == nil {
-		return "", true
-	}
-	c.reports.Probe()
-	for _, u := range c.reports.Status() {
+	for _, u := range s.upstreams() {
 		if !u.Up {
 			text += "upstream " + u.Resolver + ": " + u.Reason + "\n"
 		}
 	}
-	since, down := c.reports.Down()
+	u := s.current.Load().reports
+	if u == nil {
+		return text, true
+	}
+	since, down := u.Down()
 	return text, !down || time.Since(since) < downFor
 }
 

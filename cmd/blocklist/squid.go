@@ -28,7 +28,7 @@ As external_acl_type it says OK where Squid is to refuse, with the list as tag= 
 reference as message= (%o in error pages); ERR where it is not, with a tag where an entry with status=monitor matches;
 BH where it can't tell (no host, or one that no browser takes), which makes "http_access deny" refuse. With --redirect it says
 where to send those who ask for what is listed: there, with list, category and ref as its query; and without these, where it
-can't tell.
+can't tell. As long as there is nothing to look in it says BH, and Squid lets a rewriter's BH pass.
 
 The URL must come as it is: with the format %'>ru, not %URI, which makes of # what an escaped # is. CONNECT shows host and
 port alone; entries of URLs apply where Squid sees them, with http and with https that it decrypts (ssl_bump).`,
