@@ -16,13 +16,15 @@ import (
 // trim does so where all there is to do is to cut the end off, which is nearly always; scrub does all of it.
 
 // belongs reports whether a record of the authority section belongs to an answer that was found, or to one that was not: proofs to both
-// (RFC 4035, section 3.1.3), the zone's SOA record, delegations and their DS records to denials and referrals. Those of the latter have
-// to be of a zone that the name is in.
+// (RFC 4035, section 3.1.3), an SOA record, which says how long they hold, to denials, and delegations with their DS records to referrals,
+// if they are of a zone that the name is in.
 func belongs(rrtype uint16, found bool) (kept, ofZone bool) {
 	switch rrtype {
 	case dns.TypeNSEC, dns.TypeNSEC3:
 		return true, false
-	case dns.TypeSOA, dns.TypeNS, dns.TypeDS:
+	case dns.TypeSOA:
+		return !found, false
+	case dns.TypeNS, dns.TypeDS:
 		return !found, true
 	}
 	return false, false
