@@ -72,7 +72,7 @@ func TestDivert(t *testing.T) {
 	assert.Contains(t, ask(t, s, "udp", question("wide.example.", dns.TypeA)).Answer[0].String(), "192.0.2.3")
 
 	rr := recorder{network: "udp"}
-	dnsfilter.NewFilter(store, dnsfilter.Policy{Rules: rules}).Handler(s).ServeDNS(&filterWriter{recorder: &rr}, question("second.example.", dns.TypeA))
+	newFilter(t, store, dnsfilter.Policy{Rules: rules}).Handler(s).ServeDNS(&filterWriter{recorder: &rr}, question("second.example.", dns.TypeA))
 	reply := new(dns.Msg)
 	require.NoError(t, reply.Unpack(rr.got))
 	assert.Contains(t, reply.Answer[0].String(), "192.0.2.91")

@@ -95,9 +95,12 @@ func ExampleFilter_Handler() {
 		w.WriteMsg(reply)
 	})
 
-	filtered := dnsfilter.NewFilter(store, policy).Handler(own)
+	filter, err := dnsfilter.NewFilter(store, policy)
+	if err != nil {
+		panic(err)
+	}
 
-	addr, stop := serveExample(filtered)
+	addr, stop := serveExample(filter.Handler(own))
 	defer stop()
 	for _, name := range []string{"www.blocked.example.", "alias.example.org.", "www.example.org."} {
 		reply, err := dns.Exchange(new(dns.Msg).SetQuestion(name, dns.TypeMX), addr)

@@ -21,9 +21,12 @@ type Filter struct {
 	counters counters // which nobody asks for
 }
 
-// NewFilter makes a filter.
-func NewFilter(store *blocklist.Store, p Policy) *Filter {
-	return &Filter{store: store, policy: p, views: newViews(&p)}
+// NewFilter makes a filter. It fails as [Policy.Check] does.
+func NewFilter(store *blocklist.Store, p Policy) (*Filter, error) {
+	if err := p.Check(store); err != nil {
+		return nil, err
+	}
+	return &Filter{store: store, policy: p, views: newViews(&p)}, nil
 }
 
 // Handler returns a handler that answers what is blocked, and passes all other queries to next, whose answers it looks at

@@ -39,7 +39,7 @@ func TestFilterAnswersLikeTheServer(t *testing.T) {
 		p := dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "local", Action: action}}}
 		server := newServer(t, dnsfilter.Config{Store: store, Policy: p})
 		passed := 0
-		filter := dnsfilter.NewFilter(store, p).Handler(dns.HandlerFunc(func(dns.ResponseWriter, *dns.Msg) { passed++ }))
+		filter := newFilter(t, store, p).Handler(dns.HandlerFunc(func(dns.ResponseWriter, *dns.Msg) { passed++ }))
 		for _, network := range []string{"udp", "tcp"} {
 			for _, name := range []string{"WWW.blocked.test.", "alone.test."} {
 				m := question(name, dns.TypeA).SetEdns0(1232, true)
@@ -68,7 +68,7 @@ func TestFilterLeavesTheRestToOthers(t *testing.T) {
 		question("test.", dns.TypeA), new(dns.Msg).SetNotify("test."), new(dns.Msg).SetUpdate("test."), new(dns.Msg), question("test.", dns.TypeAXFR), transfer,
 	} {
 		passed := 0
-		filter := dnsfilter.NewFilter(store, p).Handler(dns.HandlerFunc(func(_ dns.ResponseWriter, got *dns.Msg) {
+		filter := newFilter(t, store, p).Handler(dns.HandlerFunc(func(_ dns.ResponseWriter, got *dns.Msg) {
 			passed++
 			assert.Same(t, m, got)
 		}))
@@ -123,7 +123,7 @@ func TestFilterRefusesWhatItCannotRead(t *testing.T) {
 	for _, name := range []string{"blocked.test.", "other.test."} {
 		for label, c := range oddQuestions(name) {
 			passed := 0
-			filter := dnsfilter.NewFilter(store, p).Handler(dns.HandlerFunc(func(dns.ResponseWriter, *dns.Msg) { passed++ }))
+			filter := newFilter(t, store, p).Handler(dns.HandlerFunc(func(dns.ResponseWriter, *dns.Msg) { passed++ }))
 			for _, network := range []string{"udp", "tcp"} {
 				for _, h := range []dns.Handler{filter, server} {
 					got := ask(t, h, network, c.msg)
@@ -144,7 +144,7 @@ func TestFilterRefusesWhatItCannotRead(t *testing.T) {
 // The name counts whatever else a message is for.
 func TestFilterDecidesWhateverTheOpcode(t *testing.T) {
 	store := newStore(t, map[string]string{"local": "blocked.test\n192.0.2.66"})
-	filter := dnsfilter.NewFilter(store, dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "local", Action: dnsfilter.NXDomain}}})
+	filter := newFilter(t, store, dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "local", Action: dnsfilter.NXDomain}}})
 	rr, err := dns.NewRR("test. A 192.0.2.66")
 	require.NoError(t, err)
 	next := filter.Handler(dns.HandlerFunc(func(w dns.ResponseWriter, m *dns.Msg) {
@@ -165,7 +165,7 @@ func TestFilterDecidesWhateverTheOpcode(t *testing.T) {
 // What a handler writes is no way around, whatever it says that it answers.
 func TestFilterInspectsOddAnswers(t *testing.T) {
 	store := newStore(t, map[string]string{"local": "blocked.test\n192.0.2.66"})
-	filter := dnsfilter.NewFilter(store, dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "local", Action: dnsfilter.Refused}}})
+	filter := newFilter(t, store, dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "local", Action: dnsfilter.Refused}}})
 	alias, err := dns.NewRR("www.example.org. CNAME www.blocked.test.")
 	require.NoError(t, err)
 	for name, change := range map[string]func(*dns.Msg){

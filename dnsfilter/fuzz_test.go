@@ -82,7 +82,7 @@ func blockingFilter(t testing.TB) dns.Handler {
 	for _, action := range []string{"nxdomain", "nodata", "refused", "drop", "sinkhole"} {
 		lines += action + ".test\n"
 	}
-	filter := dnsfilter.NewFilter(newStore(t, map[string]string{"l": lines}), dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "l", Action: dnsfilter.Refused}}})
+	filter := newFilter(t, newStore(t, map[string]string{"l": lines}), dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "l", Action: dnsfilter.Refused}}})
 	return filter.Handler(dns.HandlerFunc(func(w dns.ResponseWriter, m *dns.Msg) {
 		reply := new(dns.Msg).SetReply(m)
 		name := "."

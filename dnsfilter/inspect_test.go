@@ -106,7 +106,7 @@ func TestWhatAnAnswerLeadsTo(t *testing.T) {
 		{"a service whose target is allowed", dns.TypeHTTPS, asked, []string{asked + " HTTPS 1 www.allowed.test. ipv4hint=192.0.2.66"}, nil, "nodata"},
 	} {
 		s := newServer(t, dnsfilter.Config{Store: store, Policy: policy, Upstream: scripted{c.answer, c.extra}})
-		filter := dnsfilter.NewFilter(store, policy)
+		filter := newFilter(t, store, policy)
 		for _, h := range []dns.Handler{ // from the upstream, from the cache; within another server that writes messages, or bytes
 			s, s, filter.Handler(handler{scripted{c.answer, c.extra}, false}), filter.Handler(handler{scripted{c.answer, c.extra}, true}),
 		} {
@@ -207,7 +207,7 @@ func TestTheOrderOfRecordsDecidesNothing(t *testing.T) {
 		store := newStore(t, map[string]string{"deny": c.deny, "allow": c.allow})
 		for _, answer := range orders(c.answer) {
 			up := scripted{answer: answer}
-			filter := dnsfilter.NewFilter(store, policy)
+			filter := newFilter(t, store, policy)
 			s := newServer(t, dnsfilter.Config{Store: store, Policy: policy, Upstream: up})
 			for _, h := range []dns.Handler{s, s, filter.Handler(handler{up, false}), filter.Handler(handler{up, true})} {
 				reply := ask(t, h, "udp", question(asked, dns.TypeA))

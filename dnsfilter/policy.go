@@ -49,6 +49,9 @@ type Policy struct {
 	Rules   []Rule // in order: the first that blocks decides
 	Quorums []Quorum
 
+	// Later are lists that the store need not have yet: those that are fetched or loaded while queries are answered already.
+	Later []string
+
 	// Views are for clients for whom other lists apply, or the same ones otherwise: what a view has counts in place of Allow,
 	// Rules and Quorums. Of several that a client is in, the one with the longest prefix counts.
 	Views []View

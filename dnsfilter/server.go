@@ -76,10 +76,13 @@ type course struct {
 	reports  reporting      // nil if the upstream does not know how its resolvers are doing
 }
 
-// New makes a server; it starts nothing.
+// New makes a server; it starts nothing. It fails without an upstream, and as [Policy.Check] does.
 func New(c Config) (*Server, error) {
 	if c.Upstream == nil {
 		return nil, errors.New("making a server: an upstream is needed")
+	}
+	if err := c.Policy.Check(c.Store); err != nil {
+		return nil, err
 	}
 	if c.Cache == 0 {
 		c.Cache = DefaultCache
@@ -97,7 +100,8 @@ func New(c Config) (*Server, error) {
 	return s, nil
 }
 
-// Reconfigure replaces policy and upstream in one step: a query meets the old ones or the new ones.
+// Reconfigure replaces policy and upstream in one step: a query meets the old ones or the new ones. The policy is one
+// that [Policy.Check] takes.
 func (s *Server) Reconfigure(p Policy, u Upstream) {
 	c := &course{policy: p, views: newViews(&p), special: newZones(p.Special), limiter: newLimiter(p.RateLimit), upstream: u}
 	if c.secrets = p.CookieSecrets; len(c.secrets) == 0 {

@@ -136,7 +136,9 @@ func (s *Settings) Policy() Policy {
 	}
 	for _, l := range s.Lists {
 		p.Rules = append(p.Rules, l.Rule)
+		p.Later = append(p.Later, l.Rule.List)
 	}
+	p.Later = append(p.Later, p.Allow...)
 	p.Quorums = s.Quorums
 	for _, v := range s.Views {
 		p.Views = append(p.Views, s.policyView(v, p))

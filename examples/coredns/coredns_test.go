@@ -113,6 +113,31 @@ func askFor(addr, name string, qtype uint16) string {
 	return text
 }
 
+// oddities are ways to ask for which the plugins behind have an answer.
+func oddities() map[string]func(*dns.Msg) {
+	return map[string]func(*dns.Msg){
+		"a cookie of a wrong length": func(m *dns.Msg) {
+			m.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: "0011"}}
+		},
+		"two OPT records":         func(m *dns.Msg) { m.Extra = append(m.Extra, dns.Copy(m.Extra[0])) },
+		"another version of EDNS": func(m *dns.Msg) { m.IsEdns0().SetVersion(1) },
+		"class ANY":               func(m *dns.Msg) { m.Question[0].Qclass = dns.ClassANY },
+		"class CH":                func(m *dns.Msg) { m.Question[0].Qclass = dns.ClassCHAOS },
+	}
+}
+
+// answers returns what an odd query is answered with.
+func answers(addr, name string, change func(*dns.Msg)) []dns.RR {
+	m := new(dns.Msg).SetQuestion(name, dns.TypeA).SetEdns0(1232, true)
+	change(m)
+	c := dns.Client{Timeout: 2 * time.Second}
+	reply, _, err := c.Exchange(m, addr)
+	if err != nil {
+		return nil
+	}
+	return reply.Answer
+}
+
 func TestCoreDNS(t *testing.T) {
 	if testing.Short() {
 		t.Skip("CoreDNS runs as a process of its own")
@@ -146,10 +171,15 @@ func TestCoreDNS(t *testing.T) {
 	for range 2 {
 		assert.Equal(t, "NXDOMAIN www.listed.example. EDE 16", ask(addr, "alias.example.org."))
 		assert.Equal(t, "NXDOMAIN alias.example.org. www.listed.example. EDE 16", ask(addr, "two.example.org."))
-		assert.Equal(t, "NOERROR EDE 16", askFor(addr, "alias.example.org.", dns.TypeCNAME))
+		assert.Equal(t, "NOERROR www.listed.example.", askFor(addr, "alias.example.org.", dns.TypeCNAME), "as for other types")
 		assert.Equal(t, "NOERROR www.example.org. 192.0.2.1", ask(addr, "fine.example.org."))
 		assert.Equal(t, "NOERROR EDE 16", ask(addr, "address.example.org."))
 		assert.Equal(t, "NOERROR EDE 16", askFor(addr, "web.example.org.", dns.TypeHTTPS))
+	}
+
+	for label, change := range oddities() {
+		assert.Empty(t, answers(addr, "listed.example.", change), label)
+		assert.Empty(t, answers(addr, "www.example.org.", change), label)
 	}
 
 	write("local.txt", "www.example.org\n")

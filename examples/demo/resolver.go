@@ -51,7 +51,7 @@ func newResolver(dir, originURL string, root []byte, listen string) (r *resolver
 		return nil, errors.Join(err, r.store.Close())
 	}
 	rule := dnsfilter.Rule{List: listName, Action: dnsfilter.NXDomain, Reason: dnsfilter.Censored}
-	r.server, err = dnsfilter.New(dnsfilter.Config{Store: r.store, Policy: dnsfilter.Policy{Rules: []dnsfilter.Rule{rule}}, Upstream: rest})
+	r.server, err = dnsfilter.New(dnsfilter.Config{Store: r.store, Policy: dnsfilter.Policy{Rules: []dnsfilter.Rule{rule}, Later: []string{listName}}, Upstream: rest})
 	if err != nil {
 		return nil, errors.Join(err, r.store.Close())
 	}

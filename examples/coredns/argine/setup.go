@@ -41,9 +41,13 @@ func setup(c *caddy.Controller) error {
 	if err := s.start(ctx, store, c); err != nil {
 		return plugin.Error(name, errors.Join(err, end()))
 	}
+	filter, err := dnsfilter.NewFilter(store, s.policy)
+	if err != nil {
+		return plugin.Error(name, errors.Join(err, end()))
+	}
 	c.OnShutdown(end)
 	dnsserver.GetConfig(c).AddPlugin(func(next plugin.Handler) plugin.Handler {
-		return &Plugin{Next: next, Filter: dnsfilter.NewFilter(store, s.policy)}
+		return &Plugin{Next: next, Filter: filter}
 	})
 	return nil
 }
@@ -94,6 +98,7 @@ func parse(c *caddy.Controller) (*settings, error) {
 	}
 	for _, l := range s.lists {
 		s.addRule(l.List)
+		s.policy.Later = append(s.policy.Later, l.List)
 	}
 	for list := range s.files {
 		s.addRule(list)
