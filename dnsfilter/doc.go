@@ -20,7 +20,11 @@
 // decide. That a name at the end of a chain does not exist is said with the chain in the answer, which denies nothing of the
 // name asked for; where there is no chain NXDOMAIN becomes no data. Two rules of allow lists: nothing is withheld from whoever
 // asks for an allowed name, wherever it leads; and if the chain of CNAME records from another name comes to an allowed one,
-// what is behind it is not looked at.
+// what is behind it is not looked at. Who asks for a CNAME record itself is shown it where answers to other types show it, too.
+//
+// Of an upstream's reply only what answers the question is passed on and kept: the chain from the name asked for, followed by the
+// owners of records, and of the authority section proofs (NSEC, NSEC3), the SOA record of a denial, and referrals with their DS
+// records. The additional section is dropped: it has addresses of names that nobody has decided on.
 //
 // Over UDP an ordinary query that can be answered at once takes the fast path: it is read from the datagram as it came and
 // answered in place, many with one system call where the system can do so, by one goroutine a processor, which has a socket of
@@ -34,13 +38,16 @@
 // change, signed lists that are followed, listeners.
 //
 // All answers but those of the upstream are local: class other than IN and zone transfers get REFUSED, other opcodes NOTIMP,
-// an unknown EDNS version BADVERS. The RD bit is copied and changes nothing: there is no recursion here to ask for. Answers
+// an unknown EDNS version BADVERS; several questions, records beside the question and a cookie of a wrong length get FORMERR. Other
+// EDNS options that mean nothing here are ignored, whatever their length. The bits AA and TC of a query are, too. The RD bit is copied and changes nothing: there is no recursion here to ask for. Answers
 // that do not fit are cut to the question, with TC set. Questions for all types (ANY) are answered with a HINFO record
-// that says no more than that (RFC 8482), unless the name is blocked; those with the DO bit are asked to come over TCP, and
+// that says no more than that (RFC 8482), for 30 seconds, whether there is such a name or not, unless the name is blocked; those with the DO bit are asked to come over TCP, and
 // answered by the upstream there.
 //
 // URLs are no business of the DNS, and url entries change no answer unless a [Rule] diverts: then clients that look for a host
 // which has such entries are led to a proxy, which sees more.
+//
+// The SOA record of a denial is owned by the parent of the entry, or of the name: a name that owns one exists.
 //
 // A blocked answer tells clients that speak EDNS why, with an extended error (RFC 8914): the reason of the list or quorum, its
 // [Notice] if there is one, and Forged Answer beside addresses. A notice has at most 202 bytes, or as JSON what fits; an answer
