@@ -156,7 +156,7 @@ func (o *Origin) publish(st *state, root *trust.Root, targets []byte, urgent ord
 	}
 	now := time.Now()
 	snapshot := trust.OnlineSpec{
-		Version: nextVersion(st.snapshot.Version, now), Expires: now.Add(7 * o.o.Lifetime),
+		List: st.list, Version: nextVersion(st.snapshot.Version, now), Expires: now.Add(7 * o.o.Lifetime),
 		Next: targets, NextVersion: spec.Version, Urgent: urgent.doc, UrgentVersion: urgent.version,
 	}
 	b, err := trust.NewSnapshot(snapshot)
@@ -179,7 +179,7 @@ func (o *Origin) stamp(st *state, root *trust.Root, snapshot []byte, version int
 		return err
 	}
 	b, err := trust.NewTimestamp(trust.OnlineSpec{
-		Version: nextVersion(st.timestamp.Version, now), Expires: now.Add(o.o.Lifetime), Next: snapshot, NextVersion: version, Root: root.Version(),
+		List: st.list, Version: nextVersion(st.timestamp.Version, now), Expires: now.Add(o.o.Lifetime), Next: snapshot, NextVersion: version, Root: root.Version(),
 	})
 	if err != nil {
 		return err

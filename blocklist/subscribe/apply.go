@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
@@ -122,12 +123,23 @@ func (s *Subscription) fetch(ctx context.Context, o *origin, f trust.File, path 
 	if f.Length > s.c.MaxRelease {
 		return fmt.Errorf("%s: %w: %d bytes, the limit is %d", f.Path, blocklist.ErrTooLarge, f.Length, s.c.MaxRelease)
 	}
+	ctx, cancel := s.within(ctx, f.Length)
+	defer cancel()
 	body, err := o.open(ctx, f.URLPath())
 	if err != nil {
 		return err
 	}
 	err = disk.Write(path, 0o600, func(dst io.Writer) error { return trust.CopyFile(dst, body, f) })
 	return errors.Join(err, body.Close())
+}
+
+// within bounds what one origin may take for so many bytes, where there are others: a slow mirror must not keep them from being
+// asked.
+func (s *Subscription) within(ctx context.Context, bytes int64) (context.Context, context.CancelFunc) {
+	if len(s.origins) < 2 {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, grace+time.Duration(bytes/fastRate)*time.Second, errSlow)
 }
 
 // apply decompresses and parses kept files, hash first, and hands them to the store.

@@ -137,6 +137,9 @@ func (s *Subscription) checkBundled(targets []byte) (trust.TargetsSpec, error) {
 	if until := spec.Expires; err == nil && time.Now().After(until) {
 		err = fmt.Errorf("serial %d: %w: since %s", spec.Version, blocklist.ErrExpired, until.Format(time.RFC3339))
 	}
+	if root := s.root.Spec(); err == nil && time.Now().After(root.Expires) {
+		err = fmt.Errorf("root %d: %w: since %s", root.Version, blocklist.ErrExpired, root.Expires.Format(time.RFC3339))
+	}
 	return spec, err
 }
 

@@ -159,7 +159,7 @@ func (c *client) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	targets, err := o.lead(ctx, w, c.chain, timestamp)
+	targets, err := o.lead(ctx, w, c.chain, timestamp, func(_, _ []byte) error { return nil })
 	if err == nil {
 		err = w.Targets(targets)
 	}

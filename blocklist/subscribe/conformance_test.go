@@ -56,7 +56,7 @@ func TestConformanceRefuses(t *testing.T) {
 			st.snapshotSays(unsigned(st.moments[3]["3.snapshot.json"]))
 		}},
 		{"version in name and document differ", blocklist.ErrUntrusted, "version 9", false, func(st *stage) {
-			b := edited(st.t, st.moments[3]["3.snapshot.json"], `"version":3},"signatures"`, `"version":9},"signatures"`)
+			b := edited(st.t, st.moments[3]["3.snapshot.json"], `"version":3,"x-argine`, `"version":9,"x-argine`)
 			st.snapshotSays(trusttest.Sign(st.t, b, online))
 		}},
 		{"targets gone from the snapshot", blocklist.ErrMalformed, "snapshot", false, func(st *stage) {

@@ -32,15 +32,15 @@ var errNoEvents = errors.New("it announces nothing")
 
 // listen follows the announcements of an origin until ctx ends, and passes on that it has something newer than what is in
 // force.
-func (s *Subscription) listen(ctx context.Context, o *origin, hints chan<- *origin) {
+func (s *Subscription) listen(ctx context.Context, o *origin, hints chan<- event) {
 	retry := firstRetry
 	for ctx.Err() == nil {
 		started := time.Now()
 		err := o.events(ctx, s.c.List, func(e event) {
 			if s.isNews(e) {
 				select {
-				case hints <- o:
-				default: // a poll is due anyway
+				case hints <- e:
+				default: // one is on its way
 				}
 			}
 		})

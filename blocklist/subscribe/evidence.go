@@ -19,6 +19,9 @@ type evidence struct {
 	Chain trust.Chain      `json:"chain"` // that led to the state held; empty before the first
 	Kept  []trust.File     `json:"kept"`  // files on disk that lead to the state held, from a snapshot on
 	Seen  sightings        `json:"seen"`  // of urgent orders
+	// Ahead is the newest timestamp and snapshot that were verified, where what they lead to is not in Chain, because it could
+	// not be had yet or is on hold. They count for rollback and for nothing else.
+	Ahead trust.Chain `json:"ahead,omitzero"`
 }
 
 // after returns what is kept when the files of a way have been applied to what is held, perhaps from an earlier serial on.

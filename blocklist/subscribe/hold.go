@@ -1,6 +1,7 @@
 package subscribe
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -79,6 +80,25 @@ func (s *Subscription) newest() trust.Chain {
 		return s.hold.Chain
 	}
 	return s.held.Chain
+}
+
+// seen returns the newest chain with the newest timestamp and snapshot that were verified, which nothing may go behind.
+func (s *Subscription) seen() trust.Chain {
+	chain := s.newest()
+	if ahead := s.held.Ahead; len(ahead.Timestamp) > 0 {
+		chain.Timestamp, chain.Snapshot = ahead.Timestamp, ahead.Snapshot
+	}
+	return chain
+}
+
+// remember keeps a timestamp and a snapshot that were verified, at once: whatever becomes of the rest.
+func (s *Subscription) remember(timestamp, snapshot []byte) error {
+	if seen := s.seen(); bytes.Equal(timestamp, seen.Timestamp) && bytes.Equal(snapshot, seen.Snapshot) {
+		return nil
+	}
+	e := s.held
+	e.Ahead = trust.Chain{Timestamp: timestamp, Snapshot: snapshot}
+	return s.save(e)
 }
 
 // examine asks the guard about a way.
@@ -296,6 +316,9 @@ func (s *Subscription) vouch(ctx context.Context, h *holding) (next evidence, er
 	}
 	next = s.held
 	next.Chain, next.Kept = w.Accepted(), h.Kept
+	if bytes.Equal(next.Chain.Timestamp, next.Ahead.Timestamp) {
+		next.Ahead = trust.Chain{}
+	}
 	if want, ok := w.Urgent(); err == nil && ok && want.Is(h.Chain.Urgent) {
 		s.takeOrders(ctx, h.Chain.Urgent, &next, w.TakeUrgent)
 	}

@@ -24,6 +24,7 @@ const (
 	stall    = 15 * time.Second // longest time without an answer or a further byte
 	minRate  = 4 << 10          // bytes a second, on average after a first minute
 	grace    = time.Minute
+	fastRate = 64 << 10 // bytes a second that are expected of an origin while there are others, after grace
 	maxHops  = 3        // redirects
 	maxHeads = 64 << 10 // bytes of a response's header
 )
@@ -51,11 +52,14 @@ func newOrigins(c *Config) (all []*origin, err error) {
 		return nil, errors.New("it needs at least one origin")
 	}
 	client := httpClient(c.Client)
+	hosts := map[string]bool{}
+	client.CheckRedirect = redirects{hosts}.check
 	for _, text := range c.Origins {
 		o, err := newOrigin(text, client)
 		if err != nil {
 			return nil, err
 		}
+		hosts[o.base.Host] = true
 		if o.base.Scheme != "file" {
 			o.announces, o.receipts = o.base.JoinPath("events"), o.base.JoinPath("receipts", c.List)
 		}
@@ -67,7 +71,7 @@ func newOrigins(c *Config) (all []*origin, err error) {
 
 func newOrigin(text string, client *http.Client) (*origin, error) {
 	if !strings.Contains(text, "://") {
-		files := &http.Client{Transport: http.NewFileTransportFS(regularFiles{os.DirFS(text)}), CheckRedirect: checkRedirect}
+		files := &http.Client{Transport: http.NewFileTransportFS(regularFiles{os.DirFS(text)}), CheckRedirect: redirects{}.check}
 		return &origin{name: text, base: &url.URL{Scheme: "file", Path: "/"}, client: files}, nil
 	}
 	u, err := url.Parse(text)
@@ -91,7 +95,7 @@ func (f regularFiles) Open(name string) (fs.File, error) {
 	return f.FS.Open(name)
 }
 
-// httpClient returns a client that follows only harmless redirects.
+// httpClient returns a client of our own with the transport of another one.
 func httpClient(from *http.Client) *http.Client {
 	if from == nil {
 		from = &http.Client{Transport: &http.Transport{
@@ -104,15 +108,25 @@ func httpClient(from *http.Client) *http.Client {
 			ForceAttemptHTTP2:      true,
 		}}
 	}
-	return &http.Client{Transport: from.Transport, Jar: from.Jar, CheckRedirect: checkRedirect}
+	return &http.Client{Transport: from.Transport, Jar: from.Jar}
 }
 
-func checkRedirect(next *http.Request, via []*http.Request) error {
-	if len(via) > maxHops {
+// redirects are the hosts of all origins of a subscription, with their ports. A mirror must not lead a subscriber to services that
+// only the subscriber reaches.
+type redirects struct{ hosts map[string]bool }
+
+// check follows few redirects, to the same host or to another origin over https, and none of a POST.
+func (r redirects) check(next *http.Request, via []*http.Request) error {
+	from, to := via[0].URL, next.URL
+	switch {
+	case via[0].Method == http.MethodPost:
+		return http.ErrUseLastResponse
+	case len(via) > maxHops:
 		return fmt.Errorf("stopped after %d redirects", maxHops)
-	}
-	if from := via[0].URL.Scheme; next.URL.Scheme != from && next.URL.Scheme != "https" {
-		return fmt.Errorf("redirected from %s to %.20q", from, next.URL.Scheme)
+	case to.Scheme != from.Scheme && to.Scheme != "https":
+		return fmt.Errorf("redirected from %s to %.20q", from.Scheme, to.Scheme)
+	case to.Host != from.Host && (to.Scheme != "https" || !r.hosts[to.Host]):
+		return fmt.Errorf("redirected to %.80q, which is none of the origins", to.Host)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package subscribe
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,16 +17,11 @@ import (
 // Refresh polls once: the origins in turn, until one proves what the newest release is and delivers it. It tells whether
 // that changed the list. On an error everything is as before.
 func (s *Subscription) Refresh(ctx context.Context) (changed bool, err error) {
-	return s.refresh(ctx, s.origins)
-}
-
-// refresh polls origins in that order.
-func (s *Subscription) refresh(ctx context.Context, origins []*origin) (changed bool, err error) {
 	s.refreshing.Lock()
 	defer s.refreshing.Unlock()
 	_ = s.reload()
 	var all error
-	for _, o := range origins {
+	for _, o := range s.origins {
 		changed, err := s.refreshFrom(ctx, o)
 		if err == nil {
 			s.succeeded(o)
@@ -51,23 +47,8 @@ func (s *Subscription) refreshFrom(ctx context.Context, o *origin) (changed bool
 		})
 		return changed, err
 	}
-	spec, heldErr := s.heldTargets()
-	var known []byte
-	if heldErr == nil && s.holds(spec) && s.hold == nil || s.hold.settled() {
-		known = s.newest().Timestamp
-	}
-	timestamp, modified, err := o.timestamp(ctx, known)
-	if err != nil {
-		return false, err
-	}
-	if !modified {
-		return false, s.checkFresh()
-	}
-	if err := s.followRoots(ctx, o); err != nil {
-		return false, err
-	}
-	next, spec, err := s.walk(ctx, o, timestamp)
-	if err != nil {
+	next, spec, modified, err := s.ask(ctx, o)
+	if err != nil || !modified {
 		return false, err
 	}
 	before := s.held
@@ -75,6 +56,35 @@ func (s *Subscription) refreshFrom(ctx context.Context, o *origin) (changed bool
 		return false, fmt.Errorf("serial %d: %w", spec.Version, err)
 	}
 	return s.sayOrders(ctx, before) || changed, nil
+}
+
+// ask fetches and verifies what an origin says, unless it says nothing new.
+func (s *Subscription) ask(ctx context.Context, o *origin) (next evidence, spec trust.TargetsSpec, modified bool, err error) {
+	ctx, cancel := s.within(ctx, 0)
+	defer cancel()
+	held, heldErr := s.heldTargets()
+	var known []byte
+	if s.upToDate() && (heldErr == nil && s.holds(held) && s.hold == nil || s.hold.settled()) {
+		known = s.newest().Timestamp
+	}
+	timestamp, modified, err := o.timestamp(ctx, known)
+	if err != nil {
+		return next, spec, false, err
+	}
+	if !modified {
+		return next, spec, false, s.checkFresh()
+	}
+	if err := s.followRoots(ctx, o); err != nil {
+		return next, spec, false, err
+	}
+	next, spec, err = s.walk(ctx, o, timestamp)
+	return next, spec, err == nil, err
+}
+
+// upToDate reports whether nothing newer was verified than what is in force or on hold.
+func (s *Subscription) upToDate() bool {
+	ahead := s.held.Ahead.Timestamp
+	return len(ahead) == 0 || bytes.Equal(ahead, s.newest().Timestamp)
 }
 
 // take puts in force what was verified, as far as that is not done.
@@ -137,12 +147,12 @@ func (o *origin) roots(ctx context.Context, from int64, take func([]byte) error)
 
 // walk verifies the documents below the root, fetching those that are not held.
 func (s *Subscription) walk(ctx context.Context, o *origin, timestamp []byte) (next evidence, spec trust.TargetsSpec, err error) {
-	held := s.newest()
+	held := s.seen()
 	w, err := trust.NewWalk(s.root, held, time.Now())
 	if err != nil {
 		return next, spec, err
 	}
-	targets, err := o.lead(ctx, w.Workflow, held, timestamp)
+	targets, err := o.lead(ctx, w.Workflow, held, timestamp, s.remember)
 	if err != nil {
 		return next, spec, err
 	}
@@ -157,15 +167,22 @@ func (s *Subscription) walk(ctx context.Context, o *origin, timestamp []byte) (n
 		return next, spec, err
 	}
 	next = s.held
-	next.Chain = w.Accepted()
+	next.Chain, next.Ahead = w.Accepted(), trust.Chain{}
 	return next, spec, s.fetchOrders(ctx, o, w, &next)
 }
 
-// lead goes from a timestamp to the targets that it leads to, fetching what is not held.
-func (o *origin) lead(ctx context.Context, w *trust.Workflow, held trust.Chain, timestamp []byte) (targets []byte, err error) {
+// lead goes from a timestamp to the targets that it leads to, fetching what is not held. What was verified is kept before the
+// next document is fetched, if it says that it is of this list: else a mirror could pass off another list's, of the same origin.
+func (o *origin) lead(ctx context.Context, w *trust.Workflow, held trust.Chain, timestamp []byte, keep func(timestamp, snapshot []byte) error) (targets []byte, err error) {
 	want, err := w.Timestamp(timestamp)
 	if err != nil {
 		return nil, err
+	}
+	timestamp = w.Accepted().Timestamp
+	if w.Named() && !want.Is(held.Snapshot) {
+		if err := keep(timestamp, held.Snapshot); err != nil {
+			return nil, err
+		}
 	}
 	snapshot, err := o.wanted(ctx, want, held.Snapshot)
 	if err != nil {
@@ -173,6 +190,11 @@ func (o *origin) lead(ctx context.Context, w *trust.Workflow, held trust.Chain, 
 	}
 	if want, err = w.Snapshot(snapshot); err != nil {
 		return nil, err
+	}
+	if w.Named() {
+		if err := keep(timestamp, snapshot); err != nil {
+			return nil, err
+		}
 	}
 	return o.wanted(ctx, want, held.Targets)
 }

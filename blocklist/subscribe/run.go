@@ -3,8 +3,8 @@ package subscribe
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 
@@ -20,30 +20,29 @@ func (s *Subscription) Run(ctx context.Context) error {
 	defer others.Wait()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	hints := make(chan *origin, 1)
+	due := make(chan struct{}, 1)
+	r := runner{Subscription: s, due: due}
 	for _, o := range s.origins {
 		if o.announces != nil && !s.c.PollOnly {
+			hints := make(chan event, 1)
 			others.Go(func() { s.listen(ctx, o, hints) })
+			others.Go(func() { r.heed(ctx, o, hints) })
 		}
 	}
-	due := make(chan struct{}, 1)
 	others.Go(func() { s.mergeWhen(ctx, due) })
 	if s.c.Receipts != nil {
 		others.Go(func() { s.confirm(ctx) })
 	}
-	r := runner{Subscription: s, due: due, idle: idleHint}
-	return r.run(ctx, hints)
+	return r.run(ctx)
 }
 
 // runner decides when to poll.
 type runner struct {
 	*Subscription
-	due   chan<- struct{}
-	idle  time.Duration // how long to wait after a hint that led to nothing new
-	quiet time.Time     // until when hints wait
+	due chan<- struct{}
 }
 
-func (r *runner) run(ctx context.Context, hints <-chan *origin) error {
+func (r *runner) run(ctx context.Context) error {
 	wait := r.poll(ctx, min(firstWait, r.c.Interval))
 	next := time.NewTimer(jitter(wait))
 	defer next.Stop()
@@ -54,8 +53,6 @@ func (r *runner) run(ctx context.Context, hints <-chan *origin) error {
 		case <-next.C:
 			wait = r.poll(ctx, wait)
 			next.Reset(jitter(wait))
-		case o := <-hints: // it does not move the next poll: who hints in vain can't keep others from being asked
-			r.follow(ctx, o)
 		}
 	}
 }
@@ -74,17 +71,46 @@ func (r *runner) poll(ctx context.Context, wait time.Duration) time.Duration {
 	return r.c.Interval
 }
 
-// follow polls after a hint, the origin that gave it first.
-func (r *runner) follow(ctx context.Context, o *origin) {
-	sleep(ctx, max(rand.N(spread), time.Until(r.quiet))) //nolint:gosec // no secret
-	order := append([]*origin{o}, slices.DeleteFunc(slices.Clone(r.origins), func(other *origin) bool { return other == o })...)
-	if changed, err := r.refresh(ctx, order); changed && err == nil {
-		r.idle = idleHint
-		r.changed()
-		return
+// heed asks an origin when it announces something, beside the regular polls: whoever hints in vain is asked more and more
+// slowly, and neither moves these nor keeps others' hints waiting.
+func (r *runner) heed(ctx context.Context, o *origin, hints <-chan event) {
+	idle, quiet := idleHint, time.Time{}
+	for {
+		var e event
+		select {
+		case <-ctx.Done():
+			return
+		case e = <-hints:
+		}
+		sleep(ctx, max(rand.N(spread), time.Until(quiet))) //nolint:gosec // no secret
+		if ctx.Err() != nil || !r.isNews(e) {
+			continue // another origin was first
+		}
+		if r.hinted(ctx, o) {
+			idle, quiet = idleHint, time.Time{}
+			continue
+		}
+		quiet, idle = time.Now().Add(idle), min(2*idle, maxIdleHint)
 	}
-	r.quiet = time.Now().Add(r.idle)
-	r.idle = min(2*r.idle, maxIdleHint)
+}
+
+// hinted asks one origin, and reports whether that changed the list. A failure is no failure of the list: the next poll is due
+// all the same.
+func (r *runner) hinted(ctx context.Context, o *origin) bool {
+	r.refreshing.Lock()
+	defer r.refreshing.Unlock()
+	_ = r.reload()
+	changed, err := r.refreshFrom(ctx, o)
+	if err != nil {
+		r.c.Log.DebugContext(ctx, "following a hint", slog.String("origin", o.name), slogErr(err))
+		r.note()
+		return false
+	}
+	r.succeeded(o)
+	if changed {
+		r.changed()
+	}
+	return changed
 }
 
 // changed lets what has changed be merged, if that is due.

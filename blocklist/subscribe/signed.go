@@ -51,7 +51,7 @@ func (o *origin) signed(ctx context.Context, root *trust.Root) (spec trust.Targe
 	if err != nil {
 		return spec, err
 	}
-	targets, err := o.lead(ctx, w.Workflow, trust.Chain{}, timestamp)
+	targets, err := o.lead(ctx, w.Workflow, trust.Chain{}, timestamp, func(_, _ []byte) error { return nil })
 	if err != nil {
 		return spec, err
 	}

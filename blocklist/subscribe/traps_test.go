@@ -307,11 +307,14 @@ func TestRedirectsAndEncodings(t *testing.T) {
 	a := trusttest.NewAgency(t, online.Key)
 	m := a.NewMirror(online)
 	m.Publish(a.Release(1, "example.org"))
-	files := httptest.NewServer(http.FileServer(http.Dir(m.Dir)))
-	defer files.Close()
-	target := files.URL
+	files := http.StripPrefix("/files", http.FileServer(http.Dir(m.Dir)))
+	var target string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		assert.Equal(t, "identity", r.Header.Get("Accept-Encoding"))
+		if strings.HasPrefix(r.URL.Path, "/files/") {
+			files.ServeHTTP(w, r)
+			return
+		}
 		http.Redirect(w, r, target+r.URL.Path, http.StatusFound)
 	}))
 	defer server.Close()
@@ -320,7 +323,7 @@ func TestRedirectsAndEncodings(t *testing.T) {
 	assert.ErrorContains(t, s.refresh(t), "redirected")
 	target = server.URL + "/x"
 	assert.ErrorContains(t, s.refresh(t), "redirects")
-	target = files.URL
+	target = server.URL + "/files"
 	assert.NoError(t, s.refresh(t))
 }
 

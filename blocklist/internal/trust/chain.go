@@ -45,6 +45,7 @@ func NewWalk(root *Root, held Chain, now time.Time) (*Walk, error) {
 	if err != nil {
 		return nil, err
 	}
+	w.list = root.spec.List
 	return &Walk{Workflow: w, root: root}, nil
 }
 

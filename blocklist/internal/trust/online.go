@@ -25,6 +25,7 @@ func TargetsName(version int64) string { return fmt.Sprintf("%d.targets.json", v
 
 // OnlineSpec is what a snapshot or a timestamp says: which document of the next role is the newest.
 type OnlineSpec struct {
+	List        string // that it is of; empty: it does not say
 	Version     int64
 	Expires     time.Time
 	Next        []byte // the document it speaks for: targets for a snapshot, a snapshot for a timestamp
@@ -40,6 +41,10 @@ type OnlineSpec struct {
 func NewSnapshot(spec OnlineSpec) ([]byte, error) {
 	m := metadata.Snapshot(spec.Expires.UTC().Truncate(time.Second))
 	m.Signed.Version = spec.Version
+	m.Signed.UnrecognizedFields = map[string]any{}
+	if spec.List != "" {
+		m.Signed.UnrecognizedFields[fieldList] = spec.List
+	}
 	m.Signed.Meta = map[string]*metadata.MetaFiles{"targets.json": metaOf(spec.Next, spec.NextVersion)}
 	if len(spec.Urgent) > 0 {
 		m.Signed.Meta[metaUrgent] = metaOf(spec.Urgent, spec.UrgentVersion)
@@ -53,6 +58,9 @@ func NewTimestamp(spec OnlineSpec) ([]byte, error) {
 	m.Signed.Version = spec.Version
 	m.Signed.Meta = map[string]*metadata.MetaFiles{"snapshot.json": metaOf(spec.Next, spec.NextVersion)}
 	m.Signed.UnrecognizedFields = map[string]any{fieldRoot: spec.Root}
+	if spec.List != "" {
+		m.Signed.UnrecognizedFields[fieldList] = spec.List
+	}
 	return m.ToBytes(false)
 }
 
@@ -63,6 +71,7 @@ func metaOf(doc []byte, version int64) *metadata.MetaFiles {
 
 // Online is a snapshot or timestamp document that was read, but not checked against any key.
 type Online struct {
+	List        string // that it says it is of; empty if it does not say
 	Version     int64
 	Expires     time.Time
 	NextVersion int64 // of the document it speaks for
@@ -81,6 +90,7 @@ func ParseTimestamp(b []byte) (Online, error) {
 	s := &m.Signed
 	root, _ := s.UnrecognizedFields[fieldRoot].(float64)
 	o := Online{Version: s.Version, Expires: s.Expires, Root: int64(root), meta: s.Meta["snapshot.json"]}
+	o.List, _ = s.UnrecognizedFields[fieldList].(string)
 	if err := checkSigned("timestamp", s.Type, metadata.TIMESTAMP, s.Version, s.Expires); err != nil {
 		return o, err
 	}
@@ -95,6 +105,7 @@ func ParseSnapshot(b []byte) (Online, error) {
 	}
 	s := &m.Signed
 	o := Online{Version: s.Version, Expires: s.Expires, meta: s.Meta["targets.json"], urgent: s.Meta[metaUrgent]}
+	o.List, _ = s.UnrecognizedFields[fieldList].(string)
 	if err := checkSigned("snapshot", s.Type, metadata.SNAPSHOT, s.Version, s.Expires); err != nil {
 		return o, err
 	}

@@ -34,6 +34,7 @@ func wanted(name string, meta *metadata.MetaFiles, limit int64) Wanted {
 // once. It asks nothing of the documents that the framework does not. Nothing it says counts before the last step has succeeded.
 type Workflow struct {
 	tuf  *trustedmetadata.TrustedMetadata
+	list string // empty: of any
 	held Chain
 	next Chain
 	ts   Online
@@ -65,6 +66,9 @@ func NewWorkflow(root []byte, held Chain, now time.Time) (*Workflow, error) {
 // [blocklist.ErrRollback], [blocklist.ErrUntrusted], [blocklist.ErrMalformed] or [blocklist.ErrTooLarge].
 func (w *Workflow) Timestamp(b []byte) (Wanted, error) {
 	ts, err := ParseTimestamp(b)
+	if err == nil {
+		err = w.checkList("timestamp", ts)
+	}
 	if err != nil {
 		return Wanted{}, err
 	}
@@ -85,6 +89,9 @@ func (w *Workflow) Timestamp(b []byte) (Wanted, error) {
 // Snapshot checks the snapshot that the timestamp wants and returns which targets it wants. It fails like Timestamp.
 func (w *Workflow) Snapshot(b []byte) (Wanted, error) {
 	snap, err := ParseSnapshot(b)
+	if err == nil {
+		err = w.checkList("snapshot", snap)
+	}
 	if err != nil {
 		return Wanted{}, err
 	}
@@ -108,6 +115,19 @@ func (w *Workflow) Targets(b []byte) error {
 	}
 	w.next.Targets, w.next.Urgent, w.next.Refused = b, w.held.Urgent, w.held.Refused
 	return nil
+}
+
+// checkList refuses what says that it is of another list: one key of an origin signs for many.
+func (w *Workflow) checkList(what string, o Online) error {
+	if w.list == "" || o.List == "" || o.List == w.list {
+		return nil
+	}
+	return fmt.Errorf("%s: %w: it is of list %.80q, not %q", what, blocklist.ErrUntrusted, o.List, w.list)
+}
+
+// Named reports whether all that was checked so far says which list it is of, so that it can't be that of another one.
+func (w *Workflow) Named() bool {
+	return w.ts.List != "" && (w.next.Snapshot == nil || w.snap.List != "")
 }
 
 // Accepted returns what is to be kept once Targets has succeeded and its release is in force.
