@@ -272,7 +272,25 @@ func (s *Subscription) note() {
 	}
 	s.status.Serial, s.status.Entries, s.status.Digest, s.status.Urgent = info.Serial, info.Entries, info.Digest, info.Urgent
 	s.mu.Unlock()
+	s.warnOfRoot()
 	if raise {
 		s.c.Log.Error("the list is stale: no origin proves what the newest release is", slog.Time("expired", until))
+	}
+}
+
+// endsSoon is how long before the end of a root it is warned of.
+const endsSoon = 90 * 24 * time.Hour
+
+// warnOfRoot says once of each root that it ends soon: without another one, the list becomes stale then.
+func (s *Subscription) warnOfRoot() {
+	root := s.root.Spec()
+	s.mu.Lock()
+	warn := s.warned < root.Version && time.Until(root.Expires) < endsSoon
+	if warn {
+		s.warned = root.Version
+	}
+	s.mu.Unlock()
+	if warn {
+		s.c.Log.Warn("the list's root ends soon: the agency has to renew it", slog.Int64("root", root.Version), slog.Time("expires", root.Expires))
 	}
 }

@@ -96,6 +96,7 @@ type Subscription struct {
 	mu     sync.Mutex
 	status Status
 	stale  bool  // the alarm was raised
+	warned int64 // of which root it was said that it ends soon
 	urgent int64 // version of the newest urgent orders that were seen, in force or not
 }
 

@@ -1,6 +1,7 @@
 package subscribe_test
 
 import (
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -138,4 +139,26 @@ func TestHintsInVain(t *testing.T) {
 			})
 		})
 	}
+}
+
+// It is said once of each root that it ends within 90 days.
+func TestRootEndsSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := trusttest.NewAgency(t, online.Key)
+		a.Roots, a.Expires = nil, time.Now().Add(91*24*hour)
+		a.Rotate()
+		m := a.NewMirror(online)
+		m.Expires = time.Now().Add(1000 * hour)
+		m.Publish(a.Release(1, "example.org"))
+		s := newSubscriber(t, a, m.Dir)
+		log := &records{}
+		s.c.Log = slog.New(log)
+		s.restart(t, m.Dir)
+		require.NoError(t, s.refresh(t))
+		assert.Zero(t, log.count("WARN"))
+		time.Sleep(25 * hour)
+		require.NoError(t, s.refresh(t))
+		require.NoError(t, s.refresh(t))
+		assert.Equal(t, 1, log.count("WARN"))
+	})
 }
