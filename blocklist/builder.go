@@ -59,6 +59,7 @@ type target struct {
 	attrs   uint32
 	scope   Scope
 	monitor bool
+	fresh   bool // it is new to the set before, and somebody asks
 }
 
 // target takes note of all but the row of an entry.
@@ -71,16 +72,14 @@ func (b *builder) target(e *Entry) target {
 	if e.Scope == ScopeURL {
 		b.countURL(e, host)
 	}
-	return target{e.key, hash, b.attrs.add(attrsOf(&e.Attributes)), e.Scope, e.Monitor}
+	return target{key: e.key, hash: hash, attrs: b.attrs.add(attrsOf(&e.Attributes)), scope: e.Scope, monitor: e.Monitor}
 }
 
 // add adds the row of an entry.
 func (b *builder) add(t *target) {
 	key := b.secret.tableKey(t.scope, []byte(t.key))
 	b.put(record{setRow{key, t.attrs}, t.hash})
-	if b.fresh != nil && !b.before.blocks(key) {
-		b.fresh(Entry{Scope: t.scope, key: t.key, Attributes: Attributes{Monitor: t.monitor}})
-	}
+	t.fresh = b.fresh != nil && !b.before.blocks(key)
 }
 
 // put deals a row out to its shard.

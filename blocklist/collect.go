@@ -8,24 +8,32 @@ import (
 
 const (
 	batchEntries = 512 // handed over at once
-	batches      = 4   // on their way
+	batches      = 6   // on their way
 )
 
-// collect adds entries, in their order. Reading them takes about as long as making their rows, so another goroutine does that.
+// collect adds entries, in their order. Reading them takes about as long as making their rows, and as looking at them where
+// somebody does, so other goroutines do that.
 func (b *builder) collect(entries iter.Seq2[Entry, error]) error {
 	if entries == nil {
 		return nil
 	}
-	full, empty := make(chan []target, batches), make(chan []target, batches)
+	full, added, empty := make(chan []target, batches), make(chan []target, batches), make(chan []target, batches)
 	for range batches {
 		empty <- nil
 	}
 	var adding sync.WaitGroup
 	adding.Go(func() {
+		defer close(added)
 		for batch := range full {
 			for i := range batch {
 				b.add(&batch[i])
 			}
+			added <- batch
+		}
+	})
+	adding.Go(func() {
+		for batch := range added {
+			b.review(batch)
 			empty <- batch[:0]
 		}
 	})
@@ -46,6 +54,15 @@ func (b *builder) collect(entries iter.Seq2[Entry, error]) error {
 	}
 	full <- batch
 	return nil
+}
+
+// review shows what is new to whoever wants to see it.
+func (b *builder) review(batch []target) {
+	for i := range batch {
+		if t := &batch[i]; t.fresh {
+			b.fresh(Entry{Scope: t.scope, key: t.key, Attributes: Attributes{Monitor: t.monitor}})
+		}
+	}
 }
 
 // inHalves does both halves of something at the same time.

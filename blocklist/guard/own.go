@@ -7,9 +7,10 @@ import (
 )
 
 // Own returns the guard for lists of one's own, with the same limits: special-purpose addresses may be listed there, since
-// those of one's own network are nobody else's.
+// those of one's own network are nobody else's. Look-alikes, which never hold anything, are not looked for.
 func (g *Guard) Own() *Guard {
 	own := *g
+	own.looks = looks{}
 	own.limits.Special = []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)}
 	return &own
 }
@@ -18,7 +19,7 @@ func (g *Guard) Own() *Guard {
 // popular may be listed there, and what covers too much lifts too much.
 func (g *Guard) Allow() *Guard {
 	allow := g.Own()
-	allow.protected, allow.popular, allow.looks = protected{}, popular{}, looks{}
+	allow.protected, allow.popular = protected{}, popular{}
 	return allow
 }
 
