@@ -4,18 +4,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
 
+	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/guard"
 )
 
 // files are all that the guards read.
 func (g Guard) files() []string { return slices.Concat(g.Protected, g.Popular) }
 
-// load makes the guard that signed lists share.
-func (g Guard) load() (*guard.Guard, error) {
+// load makes the guard that signed lists share. Needs are protected, too.
+func (g Guard) load(needs ...blocklist.Entry) (*guard.Guard, error) {
 	limits := guard.Limits{MaxGrowth: g.MaxGrowth, MaxShrink: g.MaxShrink}
 	if err := readNames(g.Protected, &limits.Protected, guard.ReadProtected); err != nil {
 		return nil, err
@@ -24,7 +27,35 @@ func (g Guard) load() (*guard.Guard, error) {
 	if err != nil {
 		return nil, err
 	}
+	limits.Protected = append(limits.Protected, needs...)
 	return guard.New(limits)
+}
+
+// needs are the names that the resolver itself lives by: those of the origins that it gets its lists from and confirms them to,
+// and those on the certificates of its upstreams. Where they were blocked, no correction would come any more.
+func (s *Settings) needs() (names []blocklist.Entry) {
+	add := func(host, what string) {
+		name, err := blocklist.ParseName(host)
+		if _, isAddr := netip.ParseAddr(host); err != nil || isAddr == nil {
+			return
+		}
+		e := blocklist.HostEntry(name)
+		e.Reference = what
+		names = append(names, e)
+	}
+	for _, l := range s.Lists {
+		for _, from := range l.From {
+			if u, err := url.Parse(from); err == nil && u.Host != "" {
+				add(u.Hostname(), "this resolver needs it: list "+l.Rule.List+" comes from there")
+			}
+		}
+	}
+	for _, u := range s.Upstream {
+		if u.Name != "" {
+			add(u.Name, "this resolver needs it: it is an upstream")
+		}
+	}
+	return names
 }
 
 func readNames[T any](paths []string, dst *[]T, read func(io.Reader) ([]T, error)) error {
@@ -72,11 +103,12 @@ func (g guards) of(l *List) *guard.Guard {
 
 // next returns the guards of the settings: the same ones if nothing has changed, so that no list is followed anew.
 func (g guards) next(settings *Settings) (guards, error) {
-	source := settings.Guard.source()
+	needs := settings.needs()
+	source := fmt.Sprint(settings.Guard.source(), needs)
 	if g.signed != nil && g.source == source {
 		return g, nil
 	}
-	signed, err := settings.Guard.load()
+	signed, err := settings.Guard.load(needs...)
 	if err != nil {
 		return g, fmt.Errorf("reading what the guards know: %w", err)
 	}

@@ -27,6 +27,8 @@ type localFile struct {
 	path   string
 	format formats.Format
 	scope  blocklist.Scope
+	zone   string
+	stop   []string
 	allow  bool // it lifts blocks
 
 	unguarded bool // what the guards find does not count
@@ -49,12 +51,14 @@ func (s *Settings) localFiles() []localFile {
 
 // localFile returns the file of a list that has one.
 func (l *List) localFile() localFile {
-	return localFile{list: l.Rule.List, path: l.File, format: l.Format, scope: l.Scope, unguarded: l.Unguarded, diverts: len(l.Divert) > 0}
+	return localFile{list: l.Rule.List, path: l.File, format: l.Format, scope: l.Scope, zone: l.Zone, stop: l.StopPage, unguarded: l.Unguarded, diverts: len(l.Divert) > 0}
 }
 
 // options say how the file is read.
 func (l localFile) options() formats.Options {
-	return formats.Options{Format: l.format, Scope: l.scope, Allow: l.allow, Name: l.path, MayBeEmpty: true}
+	return formats.Options{
+		Format: l.format, Scope: l.scope, Origin: l.zone, StopPage: l.stop, Allow: l.allow, Name: l.path, MayBeEmpty: true,
+	}
 }
 
 // allowName makes the name of an allow list from its path: the part that a person recognises, and a hash.
@@ -89,7 +93,7 @@ func (l localFile) source() (string, error) {
 		return "", fmt.Errorf("%s is not a file", l.path)
 	}
 	modified := info.ModTime().UTC().Format(time.RFC3339Nano)
-	return fmt.Sprintf("%s size=%d modified=%s format=%s scope=%s", l.path, info.Size(), modified, l.format, l.scope), nil
+	return fmt.Sprintf("%s size=%d modified=%s format=%s scope=%s zone=%s stop=%s", l.path, info.Size(), modified, l.format, l.scope, l.zone, l.stop), nil
 }
 
 // held tells whether the store holds the list, and whether from the file as it is now.

@@ -250,3 +250,28 @@ func TestSkippedLinesAreTold(t *testing.T) {
 	r.restart(t)
 	assert.NotEmpty(t, r.list(t, "local").Skipped)
 }
+
+// TestKeysOfFiles reads files as their lists' keys say.
+func TestKeysOfFiles(t *testing.T) {
+	t.Parallel()
+	r := newFolder(t, "lists:\n  - {name: zone, file: zone.rpz, zone: rpz.test.}\n  - {name: stop, file: stop.txt, stop_page: [203.0.113.72]}\n"+
+		"  - {name: free, file: free.txt, guard: off}\n")
+	r.write(t, "zone.rpz", "bad1.example.rpz.test. CNAME .\n*.bad1.example.rpz.test. CNAME .\n")
+	r.write(t, "stop.txt", "203.0.113.72 bad2.example\n198.51.100.1 other.example\n203.0.113.72 bad3.example\n203.0.113.72 bad4.example\n203.0.113.72 bad5.example\n")
+	r.write(t, "free.txt", names(100))
+	r.start(t)
+	for name, rcode := range map[string]int{
+		"bad1.example.": dns.RcodeNameError, "bad2.example.": dns.RcodeSuccess, "n50.test.": dns.RcodeNameError, "other.example.": dns.RcodeSuccess,
+	} {
+		answer := exchange(t, "udp", r.addr, question(name, dns.TypeA))
+		assert.Equal(t, rcode, answer.Rcode, name)
+		assert.Equal(t, name == "other.example.", len(answer.Answer) > 0, name)
+	}
+	r.write(t, "free.txt", "x.test\nco.uk\n")
+	r.becomes(t, "y.co.uk.", dns.RcodeNameError)
+	r.settings(t, "lists:\n  - {name: a, file: a.txt, guard: on, stop_page: ['c..d'], zone: 'a..b'}\n")
+	_, err := r.read()
+	for _, text := range []string{`guard "on"`, `stop_page "c..d"`, `zone "a..b"`} {
+		require.ErrorContains(t, err, text)
+	}
+}

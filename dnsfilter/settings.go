@@ -61,7 +61,9 @@ type List struct {
 	Format   formats.Format  // zero: detected
 	Scope    blocklist.Scope // zero: what the format means
 
-	Unguarded bool // the guards are off for a file
+	Zone      string   // of an RPZ file: the name of the zone, to which its owners are relative; empty: as $ORIGIN or the SOA record says
+	StopPage  []string // of a file: the addresses, or names, to which its author leads what is blocked; none: as package formats finds out
+	Unguarded bool     // of a file: what the guards find does not count
 
 	place   place
 	implied bool // the action was not given

@@ -101,11 +101,14 @@ func (s *Settings) readList(r *reader, n *yaml.Node) {
 		"file":     one(r, &l.File, s.path),
 		"format":   one(r, &l.Format, formats.Parse),
 		"scope":    one(r, &l.Scope, parseScope),
+		"zone":     one(r, &l.Zone, parseZone),
+		"guard":    one(r, &l.Unguarded, parseGuardOff),
 		"action":   one(r, &l.Action, ParseAction),
 		"sinkhole": many(r, &l.Sinkhole, parseAddr),
 		"ede":      one(r, &l.Reason, ParseReason),
 
 		"divert":     many(r, &l.Divert, parseAddr),
+		"stop_page":  many(r, &l.StopPage, parseStopPage),
 		"notice":     func(n *yaml.Node) { r.readNotice(n, &l.Notice) },
 		"categories": func(n *yaml.Node) { r.readCategories(n, &l.Categories) },
 	}
@@ -144,6 +147,9 @@ func (l *List) contradictions(given map[string]bool) (why []string) {
 	note(given["from"] && len(l.From) == 0, "from names no origin")
 	note(given["receipts"] && !given["from"], "receipts are for signed lists, which have an origin")
 	note(given["from"] && (given["format"] || given["scope"]), "format and scope are for files; a signed list says itself what it means")
+	note(given["from"] && (given["zone"] || given["stop_page"]), "zone and stop_page are for files; a signed list says itself what it means")
+	note(given["zone"] && l.Format != "" && l.Format != formats.Auto && l.Format != formats.RPZ, "zone is for files of format rpz")
+	note(given["guard"] && !given["file"], "guard: off is for files; the guards of signed lists are always on")
 	return why
 }
 
@@ -183,6 +189,34 @@ func (s *Settings) origin(text string) (string, error) {
 func parseListenText(text string) (string, error) {
 	_, _, err := ParseListen(text)
 	return text, err
+}
+
+// parseZone reads the name of a zone.
+func parseZone(text string) (string, error) {
+	name, err := blocklist.ParseName(text)
+	if err != nil {
+		return "", fmt.Errorf("zone %q: %w", text, err)
+	}
+	return name.String(), nil
+}
+
+// parseStopPage reads the address of a page, or its name.
+func parseStopPage(text string) (string, error) {
+	if _, err := parseAddr(text); err == nil {
+		return text, nil
+	}
+	if _, err := blocklist.ParseName(text); err != nil {
+		return "", fmt.Errorf("stop_page %q: write an address or a name", text)
+	}
+	return text, nil
+}
+
+// parseGuardOff reads off: there is nothing else to say.
+func parseGuardOff(text string) (off bool, err error) {
+	if text != "off" {
+		return false, fmt.Errorf("guard %q: a list has the guards of the settings, or guard: off", text)
+	}
+	return true, nil
 }
 
 func parseScope(text string) (blocklist.Scope, error) {

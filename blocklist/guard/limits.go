@@ -24,7 +24,7 @@ type Limits struct {
 	Special []netip.Prefix
 	// Protected are the names and addresses that no entry may touch: an entry is held if it covers anything that one of these
 	// covers. So example.com protects that name and all below it, =example.com that name alone, 192.0.2.0/24 its addresses.
-	// URLs are refused. See [ReadProtected].
+	// URLs are refused. A reference says why; it is shown with what is found. See [ReadProtected].
 	Protected []blocklist.Entry
 	// Popular are names that no entry may cover, whose subdomains may be listed. See [ReadPopular].
 	Popular []Popular

@@ -57,11 +57,12 @@ func (n *names) covered(c cover) (first, count uint32) {
 type protected struct {
 	names    names
 	domains  map[blocklist.Name]bool // those that are protected with all below them
+	because  map[blocklist.Name]string
 	prefixes []netip.Prefix
 }
 
 func newProtected(entries []blocklist.Entry) (protected, error) {
-	p := protected{names: names{reach: map[blocklist.Name]reach{}}, domains: map[blocklist.Name]bool{}}
+	p := protected{names: names{reach: map[blocklist.Name]reach{}}, domains: map[blocklist.Name]bool{}, because: map[blocklist.Name]string{}}
 	for _, e := range entries {
 		if prefix, ok := e.Prefix(); ok {
 			p.prefixes = append(p.prefixes, prefix)
@@ -72,6 +73,9 @@ func newProtected(entries []blocklist.Entry) (protected, error) {
 		}
 		name, _ := e.Name()
 		p.names.add(name)
+		if e.Reference != "" {
+			p.because[name] = " (" + e.Reference + ")"
+		}
 		if e.Scope == blocklist.ScopeDomain {
 			p.domains[name] = true
 		}
@@ -91,14 +95,15 @@ func protectable(e blocklist.Entry) error {
 func (p *protected) why(c cover) string {
 	for s := range c.name.Suffixes() {
 		if p.domains[s] {
-			return fmt.Sprintf("%s is protected, with all names below it", s)
+			return fmt.Sprintf("%s is protected, with all names below it%s", s, p.because[s])
 		}
 	}
 	first, n := p.names.covered(c)
 	if n == 0 {
 		return ""
 	}
-	return fmt.Sprintf("it covers %s, which is protected%s", p.names.list[first-1], more(n))
+	name := p.names.list[first-1]
+	return fmt.Sprintf("it covers %s, which is protected%s%s", name, p.because[name], more(n))
 }
 
 func (p *protected) overlapping(prefix netip.Prefix) string {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,9 +19,15 @@ func lookupCommand() *cobra.Command {
 	var path, client string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "lookup -c dnsfilter.yaml [--client ADDR] NAME",
-		Short: "Tell what happens to a name, and why",
+		Use:   "lookup -c dnsfilter.yaml [--client ADDR] NAME|ADDRESS|URL",
+		Short: "Tell what happens to a name, an address or a URL, and why",
+		Long: `Tells what a server with these settings does with a name that a client asks for, with an answer that leads to an address, or
+with the host of a URL, and what decides. Of a URL it also tells which lists have it: the DNS knows no paths, so that a URL is
+enforced by a proxy or not at all.
+
+Exit codes: 0 what happens was told; 1 failed; 2 could not tell, since nothing is in force of a list that may decide, or wrong usage.`,
 		Example: `  dnsfilter lookup -c /etc/dnsfilter.yaml www.example.com
+  dnsfilter lookup -c /etc/dnsfilter.yaml 192.0.2.200
   dnsfilter lookup -c /etc/dnsfilter.yaml --client 192.0.2.7 www.example.com`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -40,7 +47,13 @@ func lookupCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printExplanation(cmd, args[0], e, asJSON)
+			if err := printExplanation(cmd, args[0], &e, s.AllowFile, asJSON); err != nil {
+				return err
+			}
+			if e.Unsure() {
+				return unsure{}
+			}
+			return nil
 		},
 	}
 	requireSettings(cmd, &path)
@@ -60,20 +73,33 @@ func parseClient(text string) (netip.Addr, error) {
 	return a, nil
 }
 
+// unsure ends a lookup that could not tell.
+type unsure struct{}
+
+// Error implements error.
+func (unsure) Error() string {
+	return "could not tell: nothing is in force of a list that may decide; see the warnings, and dnsfilter status of the server"
+}
+
 // explanation is what lookup prints as JSON.
 type explanation struct {
 	Name   string `json:"name"`
-	Action string `json:"action"`
+	Action string `json:"action"`       // unknown: could not tell
 	By     string `json:"by,omitempty"` // the quorum, where one decided
 	*entry
 	Divert  string  `json:"divert,omitempty"`  // the list for whose url entries the host is led to a proxy
 	Special string  `json:"special,omitempty"` // the special-use zone that the name is in
 	Held    []entry `json:"held,omitempty"`    // every list that holds the name, if there are several
+	URLs    []entry `json:"urls,omitempty"`    // every list with an entry for the URL itself
+
+	Unserved bool     `json:"unserved,omitempty"` // the client is not served
+	Missing  []string `json:"missing,omitempty"`  // lists of which nothing is in force
 }
 
 // entry is what a list has.
 type entry struct {
 	List      string     `json:"list"`
+	File      string     `json:"file,omitempty"` // of an allow list
 	Entry     string     `json:"entry"`
 	Category  string     `json:"category,omitempty"`
 	Reference string     `json:"reference,omitempty"`
@@ -81,16 +107,20 @@ type entry struct {
 	Monitor   bool       `json:"monitor,omitempty"`
 }
 
-func entryOf(m blocklist.Match) entry {
-	e := entry{List: m.List, Entry: m.Entry(), Category: m.Category, Reference: m.Reference, Monitor: m.Monitor}
-	if !m.Expires.IsZero() {
-		e.Expires = &m.Expires
+func printExplanation(cmd *cobra.Command, name string, e *dnsfilter.Explanation, allowFile func(string) string, asJSON bool) error {
+	entryOf := func(m blocklist.Match) entry {
+		e := entry{List: m.List, File: allowFile(m.List), Entry: m.Entry(), Category: m.Category, Reference: m.Reference, Monitor: m.Monitor}
+		if !m.Expires.IsZero() {
+			e.Expires = &m.Expires
+		}
+		return e
 	}
-	return e
-}
-
-func printExplanation(cmd *cobra.Command, name string, e dnsfilter.Explanation, asJSON bool) error {
-	out := explanation{Name: name, Action: e.Action.String(), Divert: e.Divert, Special: e.Special}
+	out := explanation{
+		Name: name, Action: e.Action.String(), Divert: e.Divert, Special: e.Special, Unserved: e.Unserved, Missing: e.Missing,
+	}
+	if e.Unsure() {
+		out.Action = "unknown"
+	}
 	if e.Match.List != "" {
 		decided := entryOf(e.Match)
 		out.entry = &decided
@@ -100,6 +130,9 @@ func printExplanation(cmd *cobra.Command, name string, e dnsfilter.Explanation, 
 	}
 	for _, m := range e.Held {
 		out.Held = append(out.Held, entryOf(m))
+	}
+	for _, m := range e.URLs {
+		out.URLs = append(out.URLs, entryOf(m))
 	}
 	if len(out.Held) == 1 && out.entry != nil {
 		out.Held = nil
@@ -120,8 +153,15 @@ func (e explanation) text() string {
 		why = []string{e.By, "first " + e.entry.text()}
 	case e.entry != nil:
 		why = []string{e.entry.text()}
+	case e.Unserved:
+		why = []string{"this client is not served; clients names those that are"}
 	case len(e.Held) > 0:
 		why = []string{"listed, and no rule for it"}
+	case len(e.URLs) > 0:
+		why = []string{"the host is on no list; the DNS does not enforce entries for URLs"}
+	}
+	if len(e.Missing) > 0 {
+		why = append(why, "nothing is in force of "+strings.Join(e.Missing, ", "))
 	}
 	if e.Divert != "" {
 		why = append(why, "led to a proxy for URLs on list "+e.Divert)
@@ -131,14 +171,18 @@ func (e explanation) text() string {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s (%s)\n", e.Name, e.Action, strings.Join(why, "; "))
-	for _, held := range e.Held {
+	for _, held := range slices.Concat(e.Held, e.URLs) {
 		fmt.Fprintf(&b, "  %s\n", held.text())
 	}
 	return b.String()
 }
 
 func (e entry) text() string {
-	text := "list " + e.List + ", entry " + e.Entry
+	text := "list " + e.List
+	if e.File != "" {
+		text += ", file " + e.File
+	}
+	text += ", entry " + e.Entry
 	if e.Category != "" {
 		text += ", category " + e.Category
 	}

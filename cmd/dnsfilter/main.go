@@ -25,6 +25,7 @@ const (
 	exitDone   = 0
 	exitFailed = 1
 	exitUsage  = 2
+	exitUnsure = 2 // a lookup could not tell, as with blocklist lookup
 )
 
 // run is the whole command; it returns the exit code.
@@ -48,6 +49,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if usage, ok := errors.AsType[usageError](err); ok {
 		fmt.Fprintf(stderr, "dnsfilter: hint: %s\n", usage.hint)
 		return exitUsage
+	}
+	if _, ok := errors.AsType[unsure](err); ok {
+		return exitUnsure
 	}
 	if known, ok := errors.AsType[hinted](err); ok {
 		fmt.Fprintf(stderr, "dnsfilter: hint: %s\n", known.hint)
@@ -73,7 +77,7 @@ func rootCommand() *cobra.Command {
 		Short: "A resolver that enforces blocklists",
 		Long: `dnsfilter answers DNS queries: names that a list holds as its settings say, all others as the upstream resolvers do.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage.`,
+Exit codes: 0 done, 1 failed, 2 wrong usage, or a lookup could not tell.`,
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceUsage:  true,
