@@ -17,7 +17,7 @@ type cncpo struct {
 func (c *cncpo) end(*tally, func(blocklist.Entry) bool) {}
 
 func (c *cncpo) line(t *tally, text string) {
-	if text == "" {
+	if text == "" || text[0] == '#' {
 		return
 	}
 	fields := split(text, ';')

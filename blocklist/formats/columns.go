@@ -97,7 +97,7 @@ func (l limit) apply(text string, now time.Time, a *blocklist.Attributes) (out, 
 		return fmt.Sprintf("out of force by column %q", l.name), ""
 	case l.meaning == activeColumn && !yes && err != nil:
 		return "", fmt.Sprintf("column %q says neither yes nor no", l.name)
-	case (l.meaning == startingColumn || l.meaning == expiresColumn) && text != "" && err != nil:
+	case (l.meaning == startingColumn || l.meaning == expiresColumn) && text != "" && !no && err != nil:
 		return "", l.meaning + " is not a day or time"
 	case at.IsZero() || l.meaning == activeColumn || l.meaning == startingColumn:
 	case a.Expires.IsZero() || at.Before(a.Expires):
@@ -111,7 +111,7 @@ func says(text string) (yes, no bool) {
 	switch strings.ToLower(text) {
 	case "1", "yes", "y", "true", "t", "on", "active", "enabled", "blocked", "tak":
 		return true, false
-	case "0", "no", "n", "false", "f", "off", "inactive", "disabled", "unblocked", "nie", "-", "none", "null":
+	case "0", "no", "n", "false", "f", "off", "inactive", "disabled", "unblocked", "nie", "-", "none", "null", "n/a", "0000-00-00", "0000-00-00 00:00:00":
 		return false, true
 	}
 	return false, false

@@ -37,6 +37,10 @@ func TestColumnsThatLimit(t *testing.T) {
 			lines("domain,deleted_at,valid_until", "a.test,2999-01-01,2998-01-01", "b.test,2997-01-01,2998-01-01"),
 			[]string{"a.test expires=2998-01-01", "b.test expires=2997-01-01"}, nil,
 		},
+		"words and days for nothing": {
+			lines("domain,removed_at,expires", "a.test,n/a,-", "b.test,0000-00-00,null", "c.test,NULL,0000-00-00 00:00:00"),
+			[]string{"a.test", "b.test", "c.test"}, nil,
+		},
 		"active": {
 			lines("domain,active", "a.test,1", "b.test,false", "c.test,Yes", "d.test,TRUE", "e.test,y", "f.test,perhaps", "g.test,2020-01-01", "h.test,2999-01-01"),
 			[]string{"a.test", "c.test", "d.test", "e.test", "g.test"}, []string{`out of force by column "active": 2 @ [3 9]`, `column "active" says neither yes nor no: 1 @ [7]`},

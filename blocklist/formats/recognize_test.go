@@ -47,7 +47,7 @@ func TestSignatures(t *testing.T) {
 			formats.CNCPO, urls(60), "the URL and the name beside it disagree: 1 @ [62]",
 		},
 		"cncpo with trailing separators": {
-			lines("1236;20240523;;") + rows(4, "http://www.e%.test/a;www.e%.test;;"), formats.CNCPO, urls(4), "",
+			lines("# note", "1236;20240523;;") + rows(4, "http://www.e%.test/a;www.e%.test;;"), formats.CNCPO, urls(4), "",
 		},
 		"csv": {
 			lines("url,category,status") + rows(30, "http://www.e%.test/a,x,block") + lines("http://one.test/,x,odd"),
@@ -178,6 +178,29 @@ func TestOneDamagedLine(t *testing.T) {
 				comment := bad[0] == ';' // in some formats
 				assert.True(t, len(skipped) > 0 || comment, "%s as %s: %s: %q", f, named, bad, skipped)
 			}
+		}
+	}
+}
+
+// A line of another format among thirty changes nothing of what they mean.
+func TestOneLineOfAnotherFormat(t *testing.T) {
+	forms := map[formats.Format]string{
+		formats.Domains: "ok%.test", formats.Hosts: "0.0.0.0 ok%.test", formats.RPZ: "ok%.test CNAME .", formats.Adblock: "||ok%.test^", formats.Dnsmasq: "local=/ok%.test/",
+		formats.Unbound: `local-zone: "ok%.test" always_nxdomain`, formats.CSV: "ok%.test,x", formats.CNCPO: "http://ok%.test/;ok%.test;;", formats.Argine: "=ok%.test category=x",
+	}
+	for f, form := range forms {
+		good := map[formats.Format]string{formats.CSV: "domain,category\n", formats.CNCPO: "7;20260511\n"}[f] + rows(30, form)
+		want, _, err := read(t, good, formats.Options{Format: f})
+		require.NoError(t, err)
+		for g, odd := range forms {
+			odd = strings.ReplaceAll(odd, "ok%", "odd")
+			if f == g || f == formats.Argine && g == formats.Domains { // our own lines can be as plain
+				continue
+			}
+			entries, skipped, err := read(t, good+odd+"\n", formats.Options{})
+			require.NoError(t, err, "%s with %s", f, odd)
+			assert.Equal(t, want, entries[:min(len(want), len(entries))], "%s with %s", f, odd)
+			assert.Equal(t, len(want)+1, len(entries)+len(skipped), "%s with %s", f, odd)
 		}
 	}
 }
