@@ -16,8 +16,9 @@ const (
 // adblock reads the rules of ad blockers that concern whole names, as DNS filters read them.
 type adblock struct {
 	*held
-	exceptions []exception
-	takenBack  map[string]bool // the exceptions that other lines take back, see exception.rule
+	exceptions            []exception
+	patterns, expressions int
+	takenBack             map[string]bool // the exceptions that other lines take back, see exception.rule
 }
 
 // exception is a rule that begins with @@. It is kept until the end: a line behind it may take it back.

@@ -1,9 +1,10 @@
 package formats
 
 import (
-	"path"
 	"regexp"
 	"strings"
+
+	"github.com/argine-dns/argine/blocklist"
 )
 
 const (
@@ -12,8 +13,11 @@ const (
 	fitsNames    = "exception by a pattern, kept for the listed names that it fits, not below them"
 )
 
-// maxPatterns is how many exceptions of a list may be patterns: each is compared with every name that is listed.
-const maxPatterns = 200
+// maxPatterns is how many exceptions of a list may be patterns: each that names no domain is compared with every name that is listed.
+const (
+	maxPatterns    = 200
+	maxExpressions = 20 // of these, regular expressions, which take longer
+)
 
 // hostPattern is what the pattern of an exception says of host names.
 type hostPattern struct {
@@ -49,21 +53,26 @@ func (p *hostPattern) isName() bool {
 	return (p.first || p.label) && !p.open && !strings.Contains(p.text, "*")
 }
 
-// fits returns a function that reports whether a host name fits.
-func (p *hostPattern) fits() func(name string) bool {
-	glob, before := p.text, ""
-	switch {
-	case p.label:
-		glob, before = "*."+glob, "."
-	case !p.first:
-		glob = "*" + glob
+// fits returns a function that reports whether a host name, with a dot before it, fits: the texts between asterisks stand in it one
+// after the other.
+func (p *hostPattern) fits() func(dotted string) bool {
+	texts, skip := strings.Split(p.text, "*"), 1
+	if p.first || p.label {
+		texts[0], skip = "."+texts[0], 0
 	}
-	if p.open {
-		glob += "*"
-	}
-	return func(name string) bool {
-		ok, err := path.Match(glob, before+name)
-		return ok && err == nil
+	last := len(texts) - 1
+	return func(dotted string) bool {
+		rest, ok := dotted[skip:], true
+		if p.first {
+			ok = strings.HasPrefix(rest, texts[0])
+		}
+		for i := 0; i < last && ok; i++ {
+			_, rest, ok = strings.Cut(rest, texts[i])
+		}
+		if p.open {
+			return ok && strings.Contains(rest, texts[last])
+		}
+		return ok && strings.HasSuffix(rest, texts[last])
 	}
 }
 
@@ -98,10 +107,14 @@ func (a *adblock) exceptPattern(t *tally, p *hostPattern) {
 		t.skip(noName)
 		return
 	}
-	a.addPattern(t, p.fits())
 	end := p.text[strings.LastIndexByte(p.text, '*')+1:]
 	_, parent, _ := strings.Cut(end, ".")
 	n, labels := t.hostName(parent)
+	if p.open || labels == 0 {
+		a.addPattern(t, root, p.fits())
+	} else {
+		a.addPattern(t, n, p.fits())
+	}
 	switch several := strings.Contains(p.text, "*"); {
 	case p.open && p.label && !several: // what looks like a name, and may be meant to be one
 		a.text(t, p.text, passDomain, destination{})
@@ -123,12 +136,21 @@ func (a *adblock) exceptExpression(t *tally, expression string) {
 		return
 	}
 	t.skip(fitsNames)
-	a.addPattern(t, re.MatchString)
+	if a.expressions++; a.expressions > maxExpressions {
+		t.refusal = "more than 20 exceptions by regular expressions in it"
+		return
+	}
+	a.addPattern(t, root, func(dotted string) bool { return re.MatchString(dotted[1:]) })
 }
 
-func (a *adblock) addPattern(t *tally, fits func(name string) bool) {
-	if a.fits = append(a.fits, fits); len(a.fits) > maxPatterns {
-		a.fits = nil
-		t.refusal = "more than 200 exceptions by patterns in it"
+// addPattern keeps a pattern for names below the parent.
+func (a *adblock) addPattern(t *tally, parent blocklist.Name, fits func(dotted string) bool) {
+	if a.fits == nil {
+		a.fits = map[blocklist.Name][]func(string) bool{}
 	}
+	if a.patterns++; a.patterns > maxPatterns {
+		t.refusal = "more than 200 exceptions by patterns in it"
+		return
+	}
+	a.fits[parent] = append(a.fits[parent], fits)
 }

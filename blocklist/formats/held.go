@@ -39,7 +39,7 @@ type held struct {
 	names  map[blocklist.Name]verdict
 	passes map[blocklist.Name]verdict // those of names with exceptions, which are few
 	ips    map[netip.Prefix]verdict
-	fits   []func(name string) bool // exceptions by patterns
+	fits   map[blocklist.Name][]func(dotted string) bool // exceptions by patterns, under the domain in which they may fit
 	// passWins: an exception holds for everything below it too, however specific; else the most specific line decides.
 	passWins bool
 	allow    bool // the list is one of exceptions, see [Options]
@@ -211,8 +211,14 @@ func (h *held) fitted(n blocklist.Name) bool {
 	if len(h.fits) == 0 {
 		return false
 	}
-	name := n.String()
-	return slices.ContainsFunc(h.fits, func(fits func(string) bool) bool { return fits(name) })
+	dotted := "." + n.String()
+	fits := func(f func(string) bool) bool { return f(dotted) }
+	for parent := range n.Suffixes() {
+		if slices.ContainsFunc(h.fits[parent], fits) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(h.fits[root], fits)
 }
 
 // exceptsNames reports whether names are excepted. What they lead to is not to be blocked (RPZ: the trigger QNAME comes before

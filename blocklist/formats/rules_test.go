@@ -69,6 +69,7 @@ func TestExceptions(t *testing.T) {
 			[]int{1, 2, 3, 4, 6},
 		},
 		{"the beginning of names", formats.Adblock, lines("||ads.a.example^", "@@||ads.", "||bads.a.example^", "||x.ads.a.example^"), []string{"bads.a.example"}, []int{1, 2, 4}},
+		{"one bar and an asterisk", formats.Adblock, lines("||ads1.a.org^", "@@|ads*.org^", "||x.ads1.a.org^", "||ads2.example^", "@@|b.", "||b.example^", "||a.b.example^"), []string{"x.ads1.a.org", "ads2.example", "a.b.example"}, []int{1, 2, 5, 6}},
 		{"no end", formats.Adblock, lines("||a.example^", "@@||a.example", "||a.example.org^", "||ba.example^"), []string{"ba.example"}, []int{1, 3}},
 		{"an expression", formats.Adblock, lines("||ads7.a.example^", `@@/^ads\d\./$important`, "||ads.a.example^"), []string{"ads.a.example"}, []int{1, 2}},
 		{"no domain", formats.Adblock, lines("||a.example^", "@@/page$script", "@@*$third-party", "@@/(/", "@@"), []string{"a.example"}, []int{2, 3, 4, 5}},
@@ -79,7 +80,9 @@ func TestExceptions(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) { tt.run(t, formats.Options{}) })
 	}
 	_, _, err := read(t, "||a.example^\n"+strings.Repeat("@@ads\n", 201), formats.Options{Format: formats.Adblock})
-	assert.ErrorContains(t, err, "more than 200 exceptions by patterns")
+	require.ErrorContains(t, err, "more than 200 exceptions by patterns")
+	_, _, err = read(t, "||a.example^\n"+strings.Repeat("@@/ads$/\n", 21), formats.Options{Format: formats.Adblock})
+	assert.ErrorContains(t, err, "more than 20 exceptions by regular expressions")
 }
 
 // What is right in its format and no entry makes no list unreadable.
