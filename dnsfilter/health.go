@@ -170,6 +170,18 @@ func (s *followCollector) Collect(ch chan<- prometheus.Metric) {
 	for _, l := range s.inForce.Load().settings.localFiles() {
 		c.stale(l.list, (*Service)(s).fileError(l.list) != nil)
 		c.onHold(l.list, s.held.of(l.list) != nil)
+		c.gauge("dnsfilter_list_info", "1; its labels say which file a local list is made from.", 1, labels{"list": l.list, "file": l.path})
+		r, _ := reportOf(s.store, l.list)
+		for _, skipped := range r.Skipped {
+			c.gauge("dnsfilter_list_skipped_lines", "Lines of the file that are not in the list, by reason.", float64(skipped.Count),
+				labels{"list": l.list, "reason": skipped.Reason})
+		}
+	}
+	for _, l := range s.inForce.Load().settings.Lists {
+		if len(l.Divert) == 0 {
+			c.gauge("dnsfilter_list_urls_not_enforced", "Entries for URLs, which the DNS does not enforce without divert.",
+				float64(s.store.CountURLs(l.Rule.List)), labels{"list": l.Rule.List})
+		}
 	}
 	for list, f := range s.inForce.Load().follows {
 		status, l := f.sub.Status(), labels{"list": list}

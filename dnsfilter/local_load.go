@@ -31,9 +31,13 @@ type SkippedLines struct {
 	Hint   string `json:"hint,omitempty"` // how to write what is in the first of them
 }
 
+// firstLines is how many line numbers are told of those that were passed over for one reason.
+const firstLines = 5
+
 func fileReport(r formats.Report) FileReport {
 	out := FileReport{Format: r.Format, Lines: r.Lines}
 	for _, s := range r.Skipped {
+		s.Lines = s.Lines[:min(len(s.Lines), firstLines)]
 		out.Skipped = append(out.Skipped, SkippedLines(s))
 	}
 	slices.SortStableFunc(out.Skipped, func(a, b SkippedLines) int { return b.Count - a.Count })
@@ -119,6 +123,21 @@ func (l loader) tell(f localFile, r formats.Report, took time.Duration) {
 	which := []any{slog.String("list", f.list), slog.String("file", f.path)}
 	l.log.Info("list loaded", append(which, slog.Any("format", r.Format), slog.Int("entries", r.Entries), slog.Duration("took", took))...)
 	for _, s := range r.Skipped {
-		l.log.Warn("lines passed over", append(which, slog.String("reason", s.Reason), slog.Int("count", s.Count), slog.Any("first", s.Lines[:min(len(s.Lines), 5)]))...)
+		l.log.Warn("lines passed over", append(which, slog.String("reason", s.Reason), slog.Int("count", s.Count), slog.Any("first", s.Lines[:min(len(s.Lines), firstLines)]))...)
+	}
+	if n := l.store.CountURLs(f.list); n > 0 && !f.diverts {
+		l.log.Warn(urlsNotEnforced, append(which, slog.Uint64("count", n))...)
+	}
+}
+
+// urlsNotEnforced is what is told of lists without divert.
+const urlsNotEnforced = "url entries are not enforced: the DNS knows no paths; divert leads their hosts to a proxy"
+
+// tellURLs logs the url entries of signed lists that are not enforced.
+func (s *Service) tellURLs() {
+	for _, l := range s.settings.Lists {
+		if n := s.store.CountURLs(l.Rule.List); n > 0 && l.File == "" && len(l.Divert) == 0 {
+			s.log.Warn(urlsNotEnforced, slog.String("list", l.Rule.List), slog.Uint64("count", n))
+		}
 	}
 }

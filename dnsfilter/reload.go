@@ -46,6 +46,7 @@ func (s *Service) tryReload(ctx context.Context, asked bool) error {
 	}
 	s.refused.Store(nil)
 	s.watch.know(s.settings)
+	s.tellURLs()
 	s.log.Info("settings reloaded", slog.Int("lists", len(s.settings.Lists)))
 	return nil
 }

@@ -153,6 +153,7 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 		g.Go(func() error { return servePprof(ctx, profiles) })
 	}
 	s.warnUnnamed()
+	s.tellURLs()
 	s.log.Info("serving", slog.Any("listen", s.settings.Listen), slog.Int("lists", len(s.settings.Lists)))
 	g.Go(func() error { return s.server.Serve(ctx, listeners) })
 	g.Go(func() error { s.watchFiles(ctx, reload); return nil })

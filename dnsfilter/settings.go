@@ -32,7 +32,7 @@ type Settings struct {
 	Metrics  netip.AddrPort      // where /metrics, /healthz and /readyz are served over HTTP; zero: nowhere
 	// StructuredErrors is as in Policy.
 	StructuredErrors uint16
-	Guard            Guard // holds updates of signed lists that would block too much, or suddenly too little
+	Guard            Guard // holds updates of lists that would block too much, or suddenly too little
 
 	RateLimit     RateLimit      // of queries over UDP; default: none
 	Pprof         netip.AddrPort // where profiles are served over HTTP, at a loopback address; zero: nowhere
@@ -42,7 +42,7 @@ type Settings struct {
 	given  map[string]bool  // the keys that the file has
 }
 
-// Guard says what holds an update of a signed list until a person decides; see package guard.
+// Guard says what holds an update of a signed list, or a changed file, until a person decides; see package guard.
 type Guard struct {
 	MaxGrowth, MaxShrink float64  // shares of the list that may come or go at once; zero: the standard
 	Protected            []string // files of names and addresses that no entry may touch

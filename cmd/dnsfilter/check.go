@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -13,8 +14,11 @@ func checkCommand() *cobra.Command {
 	var path string
 	cmd := &cobra.Command{
 		Use:   "check -c dnsfilter.yaml",
-		Short: "Tell every mistake in the settings, with its line",
-		Args:  cobra.NoArgs,
+		Short: "Tell every mistake in the settings, with its line, and what of the files is not enforced",
+		Long: `Tells every mistake in the settings, with its line. Where there is none, it reads the files of all lists to the end, and tells how
+many entries they have, which lines were passed over and why, what the guards would hold were it the first state of a list, and
+how many entries for URLs no proxy is named for. Only mistakes make the exit code 1.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := dnsfilter.ReadSettings(path)
 			if err != nil {
@@ -23,12 +27,39 @@ func checkCommand() *cobra.Command {
 			if err := s.CheckFiles(); err != nil {
 				return err
 			}
+			files, err := s.ReadFiles()
+			for _, f := range files {
+				printCheck(cmd.ErrOrStderr(), f)
+			}
+			if err != nil {
+				return err
+			}
 			fmt.Fprintf(cmd.ErrOrStderr(), "%s: no mistakes; %d lists\n", path, len(s.Lists))
 			return nil
 		},
 	}
 	requireSettings(cmd, &path)
 	return cmd
+}
+
+// printCheck tells what is made of a file.
+func printCheck(w io.Writer, f dnsfilter.FileCheck) {
+	if f.File != "" {
+		fmt.Fprintf(w, "%s: %s, %d entries, file %s\n", f.List, f.Format, f.Entries, f.File)
+	}
+	for _, s := range f.Skipped {
+		fmt.Fprintf(w, "%s: %s\n", f.List, skippedText(s))
+	}
+	if f.URLs > 0 {
+		fmt.Fprintf(w, "%s: %s\n", f.List, urlsText(f.URLs))
+	}
+	if f.Held == nil {
+		return
+	}
+	fmt.Fprintf(w, "%s: the guards would hold it, were it the first state of the list; dnsfilter accept puts it in force\n", f.List)
+	for _, found := range f.Held.Findings {
+		fmt.Fprintf(w, "%s: %s\n", f.List, found.Line())
+	}
 }
 
 func requireSettings(cmd *cobra.Command, path *string) {

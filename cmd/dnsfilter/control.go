@@ -173,7 +173,11 @@ func printFile(w io.Writer, l dnsfilter.ListStatus) {
 }
 
 func skippedText(s dnsfilter.SkippedLines) string {
-	return fmt.Sprintf("skipped: %s: %d, first in lines %s", s.Reason, s.Count, strings.Trim(fmt.Sprint(s.Lines), "[]"))
+	text := fmt.Sprintf("skipped: %s: %d, first in lines %s", s.Reason, s.Count, strings.Trim(fmt.Sprint(s.Lines), "[]"))
+	if s.Hint != "" {
+		text += " (" + s.Hint + ")"
+	}
+	return text
 }
 
 func urlsText(n uint64) string {

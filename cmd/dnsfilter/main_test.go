@@ -36,7 +36,16 @@ func TestCheck(t *testing.T) {
 	code, stdout, stderr := runCommand("check", "-c", path)
 	assert.Equal(t, exitDone, code, stderr)
 	assert.Empty(t, stdout)
-	assert.Equal(t, path+": no mistakes; 1 lists\n", stderr)
+	file := filepath.Join(filepath.Dir(path), "list.txt")
+	assert.Equal(t, "local: argine, 2 entries, file "+file+"\n"+path+": no mistakes; 1 lists\n", stderr)
+
+	strange := folder(t, settings+"  - {name: other, file: other.txt}\n")
+	other := "co.uk\na.test\nb.test\nc.test\nd.test\nlabel\nhttps://a.test/x\n"
+	require.NoError(t, os.WriteFile(filepath.Join(filepath.Dir(strange), "other.txt"), []byte(other), 0o600))
+	code, _, stderr = runCommand("check", "-c", strange)
+	assert.Equal(t, exitDone, code, stderr)
+	assert.Contains(t, stderr, "other: skipped: a single label: 1, first in lines 6")
+	assert.Contains(t, stderr, "other: held by public-suffix: co.uk: ")
 
 	bad := folder(t, "listen: [x]\nlists:\n  - {name: local, file: list.txt, action: explode}\n")
 	code, _, stderr = runCommand("check", "-c", bad)
