@@ -105,10 +105,12 @@ func wholeName(pattern string) (name string, ok bool) {
 
 // target keeps what is said of a name or an address.
 func (a *adblock) target(t *tally, text string, m mark) {
-	if ip, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil && ip.Zone() == "" {
-		prefix, _ := blocklist.IPEntry(netip.PrefixFrom(ip, ip.BitLen())).Prefix()
-		a.ip(t, prefix, m)
-		return
+	if endsInDigit(text) || strings.IndexByte(text, ':') >= 0 { // most names are none of this, and an error is slow to build
+		if ip, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil && ip.Zone() == "" {
+			prefix, _ := blocklist.IPEntry(netip.PrefixFrom(ip, ip.BitLen())).Prefix()
+			a.ip(t, prefix, m)
+			return
+		}
 	}
 	if strings.Trim(text, "0123456789.") == "" { // the beginning of addresses
 		t.skip(patternRule)
