@@ -20,7 +20,7 @@
 //
 // Where a line gives a name an answer (hosts, rpz, dnsmasq, unbound), the name is listed if that leads nowhere: to an unspecified or
 // loopback address, to localhost or invalid. Or if it leads to the stop page of the list, which the caller names, or which is the public
-// address that nine of ten lines share. What leads elsewhere (safe search, a printer at home) is counted.
+// address that nine of ten lines share, of ten owners of names at least. What leads elsewhere (safe search, a printer at home) is counted.
 //
 // A dot in front of a name (.example.com) means the name and all below it, in every format in which a name can; where names stand for
 // themselves alone (hosts, the column host) it is counted.
@@ -108,7 +108,7 @@ type Options struct {
 	Origin string          // name of an RPZ zone whose file does not say it; ".": owners are the names themselves
 	Allow  bool            // the list says what must not be blocked: there, exceptions allow, and so do plain lines; both in one file are refused
 	// StopPage has the addresses, or names, to which the list's author leads names that are blocked. Without it, a public address that nine
-	// of ten lines share is taken for one.
+	// of ten lines share, for names of ten owners at least, is taken for one.
 	StopPage []string
 	Name     string // of the file, for errors; zero: "list"
 	// MayBeEmpty takes a list of comments alone as one without entries. A file without a line is refused all the same: that is what

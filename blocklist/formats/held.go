@@ -121,8 +121,7 @@ func (h *held) ip(t *tally, p netip.Prefix, m mark) {
 }
 
 // settle decides on what leads somewhere: to the stop page, or else to something that works.
-func (h *held) settle(t *tally) {
-	stop := h.stopPages()
+func (h *held) settle(t *tally, stop map[destination]bool) {
 	for _, l := range h.led {
 		if !stop[l.to] {
 			l.mark = l.mark<<2 | rewritten
@@ -133,7 +132,6 @@ func (h *held) settle(t *tally) {
 			h.put(t, l.name, l.mark, l.line)
 		}
 	}
-	h.advise(t)
 	h.led = nil
 }
 
@@ -148,7 +146,8 @@ func remember[K comparable](in map[K]verdict, k K, m mark, line int) {
 
 // end yields the entries in the order of their lines.
 func (h *held) end(t *tally, yield func(blocklist.Entry) bool) {
-	h.settle(t)
+	stop := h.stopPages()
+	h.settle(t, stop)
 	if h.allow {
 		h.turn(t)
 	}
@@ -163,6 +162,7 @@ func (h *held) end(t *tally, yield func(blocklist.Entry) bool) {
 		}
 	}
 	h.endIPs(t, yield)
+	h.advise(t, stop)
 }
 
 func (h *held) endIPs(t *tally, yield func(blocklist.Entry) bool) {

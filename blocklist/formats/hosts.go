@@ -60,7 +60,7 @@ func (h *hosts) end(t *tally, yield func(blocklist.Entry) bool) {
 			return
 		}
 	}
-	h.advise(t)
+	h.advise(t, stop)
 }
 
 // ownName reports whether a name in a hosts file is one that every machine gives itself.

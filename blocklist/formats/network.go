@@ -34,6 +34,6 @@ func badNetwork(t *tally, text string) {
 	}
 	t.bad(bitsOutside)
 	if s := &t.skipped[t.find(bitsOutside)]; s.Hint == "" && s.Count == 1 {
-		s.Hint = p.Masked().String()
+		s.Hint = "in the first, write " + p.Masked().String()
 	}
 }

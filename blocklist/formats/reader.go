@@ -218,7 +218,7 @@ func refuse(f Format, t *tally, entries int, seen sameness) error {
 		return fmt.Errorf("%w: %d of %d things in it are wildcards (*.name), which do not cover the name itself here; name the format dnscrypt, "+
 			"which reads them as the name and all below it", blocklist.ErrMalformed, t.count(wildcardName), t.things)
 	case entries == 0 && t.things > 0:
-		return fmt.Errorf("%w: no entries in it as %s (%s)%s", blocklist.ErrMalformed, f, reasons(t), t.advice)
+		return fmt.Errorf("%w: no entries in it as %s (%s)", blocklist.ErrMalformed, f, reasons(t))
 	case entries == 0:
 		return fmt.Errorf("%w: it is empty", blocklist.ErrMalformed)
 	case !seen.varied && entries >= repetitions:
@@ -236,6 +236,9 @@ func reasons(t *tally) string {
 			out.WriteString("; ")
 		}
 		fmt.Fprintf(&out, "%s: %d, first in line %d", s.Reason, s.Count, s.Lines[0])
+		if s.Hint != "" {
+			out.WriteString(": " + s.Hint)
+		}
 	}
 	return out.String()
 }

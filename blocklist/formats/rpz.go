@@ -34,9 +34,7 @@ type zone struct {
 }
 
 func newZone(s settings) *zone {
-	z := &zone{held: newHeld(s, false), apex: s.zone, origin: s.zone}
-	z.walled = true
-	return z
+	return &zone{held: newHeld(s, false), apex: s.zone, origin: s.zone}
 }
 
 func (z *zone) line(t *tally, text string) {

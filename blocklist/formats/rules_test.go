@@ -147,13 +147,13 @@ func TestSharedStopPage(t *testing.T) {
 		text   string
 		names  int // listed; what is not listed is safe.example
 	}{
-		"hosts":                      {formats.Hosts, many("198.51.100.80 %s.example\n") + "192.0.2.1 safe.example\n", 20},
-		"hosts, few":                 {formats.Hosts, "198.51.100.80 a.example\n198.51.100.80 b.example\n198.51.100.80 c.example\n", 3},
-		"hosts, both families":       {formats.Hosts, many("198.51.100.80 %[1]s.example\n2001:db8::80 %[1]s.example\n"), 40},
-		"hosts, others among zeroes": {formats.Hosts, many("0.0.0.0 %s.example\n") + "192.0.2.1 safe.example\n192.0.2.1 safe.example.org\n192.0.2.1 www.safe.example\n", 20},
-		"unbound":                    {formats.Unbound, many("local-zone: %[1]s.example redirect\nlocal-data: \"%[1]s.example A 198.51.100.80\"\nlocal-data: \"%[1]s.example AAAA 2001:db8::80\"\n"), 20},
-		"dnsmasq":                    {formats.Dnsmasq, many("address=/%s.example/198.51.100.80\n") + "address=/safe.example/192.0.2.1\n", 20},
-		"rpz":                        {formats.RPZ, many("%[1]s.example A 198.51.100.80\n*.%[1]s.example A 198.51.100.80\n") + "safe.example CNAME other.example.\n", 20},
+		"hosts":                       {formats.Hosts, many("198.51.100.80 %s.example\n") + "192.0.2.1 safe.example\n", 20},
+		"hosts, with and without www": {formats.Hosts, many("198.51.100.80 %[1]s.example www.%[1]s.example\n"), 40},
+		"hosts, both families":        {formats.Hosts, many("198.51.100.80 %[1]s.example\n2001:db8::80 %[1]s.example\n"), 40},
+		"hosts, others among zeroes":  {formats.Hosts, many("0.0.0.0 %s.example\n") + "192.0.2.1 safe.example\n192.0.2.1 safe.example.org\n192.0.2.1 www.safe.example\n", 20},
+		"unbound":                     {formats.Unbound, many("local-zone: %[1]s.example redirect\nlocal-data: \"%[1]s.example A 198.51.100.80\"\nlocal-data: \"%[1]s.example AAAA 2001:db8::80\"\n"), 20},
+		"dnsmasq":                     {formats.Dnsmasq, many("address=/%s.example/198.51.100.80\n") + "address=/safe.example/192.0.2.1\n", 20},
+		"rpz":                         {formats.RPZ, many("%[1]s.example A 198.51.100.80\n*.%[1]s.example A 198.51.100.80\n") + "safe.example CNAME other.example.\n", 20},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, f := range []formats.Format{tt.format, formats.Auto} {
@@ -164,16 +164,22 @@ func TestSharedStopPage(t *testing.T) {
 			}
 		})
 	}
-	tt := rulesTest{
-		"rpz, the only address", formats.RPZ, lines("bad1.example A 192.0.2.99", "bad2.example CNAME .", "bad3.example CNAME .", "safe.example CNAME other.example."),
-		[]string{"=bad1.example", "=bad2.example", "=bad3.example"},
-		[]int{4},
+	for _, tt := range []rulesTest{
+		{"safe search beside what is blocked", formats.RPZ, lines("www.search.example A 198.51.100.20", "bad2.example CNAME .", "bad3.example CNAME ."), []string{"=bad2.example", "=bad3.example"}, []int{1}},
+		{"safe search in many", formats.RPZ, many("%s.example CNAME .\n") + "www.search.org A 198.51.100.20\nwww.search.net A 198.51.100.20\nvideo.org A 198.51.100.20\n", nil, []int{21, 22, 23}},
+		{"half and half", formats.RPZ, many("%[1]s.example CNAME .\n%[1]s.test A 198.51.100.20\n"), nil, []int{2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 34, 36, 38, 40}},
+	} {
+		if tt.want == nil {
+			tt.want = strings.Fields(many("=%s.example "))
+		}
+		tt.run(t, formats.Options{})
 	}
-	tt.run(t, formats.Options{})
 	for name, tt := range map[string]struct{ text, why string }{
 		"one line":            {"198.51.100.80 a.example\n", "if 198.51.100.80 is the list's stop page, name it"},
 		"private":             {many("192.168.1.5 %s.example\n"), "if 192.168.1.5 is the list's stop page, name it"},
 		"of one owner":        {"192.0.2.1 www.search.com\n192.0.2.1 www.search.org\n192.0.2.1 www.search.net\n192.0.2.1 www.search.co.uk\n", "not blocked: 4"},
+		"safe video":          {"192.0.2.1 www.video.com m.video.com video.googleapis.com api.video.com www.video-nocookie.com\n", "not blocked: 5"},
+		"few":                 {"198.51.100.80 a.example\n198.51.100.80 b.example\n198.51.100.80 c.example\n", "if 198.51.100.80 is the list's stop page, name it"},
 		"of different owners": {"192.0.2.1 a.example\n192.0.2.2 b.example\n192.0.2.3 c.example\n", "leads to another address or name, not blocked: 3"},
 	} {
 		_, _, err := read(t, tt.text, formats.Options{Format: formats.Hosts})
@@ -210,7 +216,7 @@ func TestTargets(t *testing.T) {
 		require.NoError(t, err)
 	}
 	assert.Equal(t, 1, r.Report().URLs)
-	assert.Equal(t, []formats.Skip{{Reason: "network with bits set outside its prefix", Count: 1, Lines: []int{3}, Hint: "192.0.0.0/16"}}, r.Report().Skipped)
+	assert.Equal(t, []formats.Skip{{Reason: "network with bits set outside its prefix", Count: 1, Lines: []int{3}, Hint: "in the first, write 192.0.0.0/16"}}, r.Report().Skipped)
 	entries, _, err := read(t, lines("# argine entries", "https://a.example/"), formats.Options{})
 	require.NoError(t, err)
 	assert.Equal(t, []string{"https://a.example/"}, entries, "our own lines say what they say")

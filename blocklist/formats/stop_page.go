@@ -65,10 +65,7 @@ type answers struct {
 	named map[destination]bool // the stop pages that the caller named
 	led   []led
 	count map[destination]int
-	// walled: if the list has only one address, that is where it leads what is blocked, however few lines do so: the walled garden
-	// of an RPZ zone.
-	walled bool
-	kinds  [3]int // lines that list or lead, by the kind of their destination
+	kinds [3]int // lines that list or lead, by the kind of their destination
 }
 
 // blocks reports whether a line that leads to a destination lists, as far as is known yet.
@@ -84,36 +81,24 @@ func (a *answers) lead(l led) {
 	a.kinds[l.to.kind()]++
 }
 
-// How many lines must share an address, and which part of all lines, to take it for the stop page.
+// What it takes to be the stop page: so many of all lines lead there, names of so many owners at least, and no more names of each, on
+// average. A few services that share an address may be led to their safe search.
 const (
-	sharedLines = 3
-	sharedPart  = 0.9
+	sharedPart    = 0.9
+	sharedOwners  = 10
+	namesPerOwner = 4
 )
 
 // stopPages returns the addresses that nearly all lines share. Private ones are those of a network's own machines.
 func (a *answers) stopPages() map[destination]bool {
 	out := map[destination]bool{}
-	for to := range a.count {
-		if len(a.named) == 0 && to.addr.IsGlobalUnicast() && !to.addr.IsPrivate() && a.shared(to) && a.manyOwners(to) {
+	for to, n := range a.count {
+		if len(a.named) == 0 && to.addr.IsGlobalUnicast() && !to.addr.IsPrivate() &&
+			float64(n) >= sharedPart*float64(a.kinds[0]+a.kinds[to.kind()]) && a.manyOwners(to) {
 			out[to] = true
 		}
 	}
 	return out
-}
-
-func (a *answers) shared(to destination) bool {
-	n, total := a.count[to], a.kinds[0]+a.kinds[to.kind()]
-	return n >= sharedLines && float64(n) >= sharedPart*float64(total) || a.walled && a.isOnly(to)
-}
-
-// isOnly reports whether an address is the only one of its family to which anything is led.
-func (a *answers) isOnly(to destination) bool {
-	for other := range a.count {
-		if other != to && other.kind() == to.kind() {
-			return false
-		}
-	}
-	return true
 }
 
 // manyOwners reports whether the names that lead to an address are of different owners, as far as the labels before their public
@@ -128,21 +113,22 @@ func (a *answers) manyOwners(to destination) bool {
 			names[l.name], owners[name[strings.LastIndexByte(name, '.')+1:]] = true, true
 		}
 	}
-	return len(owners)*2 > len(names)
+	return len(owners) >= sharedOwners && len(names) <= namesPerOwner*len(owners)
 }
 
-// advise says what to do where nothing is listed, because all of it leads somewhere.
-func (a *answers) advise(t *tally) {
+// advise says what to do if those that lead elsewhere, and are not listed, lead to the stop page after all.
+func (a *answers) advise(t *tally, stop map[destination]bool) {
 	var most destination
 	for to, n := range a.count {
-		if n > a.count[most] {
+		if !stop[to] && n > a.count[most] {
 			most = to
 		}
 	}
-	switch {
-	case most.addr.IsValid():
-		t.advice = "; if " + most.addr.String() + " is the list's stop page, name it (--stop-page, stop_page:)"
-	case most.name != "":
-		t.advice = "; if " + most.name.String() + " is the list's stop page, name it (--stop-page, stop_page:)"
+	page := most.name.String()
+	if most.addr.IsValid() {
+		page = most.addr.String()
+	}
+	if i := t.find(elsewhere); i >= 0 {
+		t.skipped[i].Hint = "if " + page + " is the list's stop page, name it (--stop-page, stop_page:)"
 	}
 }

@@ -26,7 +26,7 @@ type Skip struct {
 	Reason string
 	Count  int
 	Lines  []int  // the first few line numbers
-	Hint   string // how to write what is in the first of them, or empty
+	Hint   string // what can be done about it, or empty
 }
 
 // Missed reports whether it may have been meant to be listed. It is false for what a file says of other matters (names that every
@@ -84,7 +84,6 @@ type tally struct {
 	things    int               // that were found: entries, and whatever was passed over
 	unusable  int               // things that are not of the format at all
 	skipped   []Skip
-	advice    string // what to do if nothing is listed, with what comes before it
 	refusal   string // why the list can't be used as a whole, found by the parser at its end
 	names     arena.Strings
 	wire      [blocklist.MaxName]byte // of the name that is being read

@@ -124,7 +124,7 @@ func (a *app) saySkipped(skipped []formats.Skip, order bool) {
 		}
 		hint := ""
 		if s.Hint != "" {
-			hint = ": in the first, write " + s.Hint
+			hint = ": " + s.Hint
 		}
 		a.say("%s: %s: %s (%s %s)%s", what, s.Reason, thousands(uint64(s.Count)), noun, numbers, hint)
 	}
