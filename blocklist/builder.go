@@ -59,7 +59,7 @@ type target struct {
 	attrs   uint32
 	scope   Scope
 	monitor bool
-	fresh   bool // it is new to the set before, and somebody asks
+	row     tableKey // is made last
 }
 
 // target takes note of all but the row of an entry.
@@ -77,9 +77,8 @@ func (b *builder) target(e *Entry) target {
 
 // add adds the row of an entry.
 func (b *builder) add(t *target) {
-	key := b.secret.tableKey(t.scope, []byte(t.key))
-	b.put(record{setRow{key, t.attrs}, t.hash})
-	t.fresh = b.fresh != nil && !b.before.blocks(key)
+	t.row = b.secret.tableKey(t.scope, []byte(t.key))
+	b.put(record{setRow{t.row, t.attrs}, t.hash})
 }
 
 // put deals a row out to its shard.

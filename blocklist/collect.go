@@ -56,10 +56,20 @@ func (b *builder) collect(entries iter.Seq2[Entry, error]) error {
 	return nil
 }
 
-// review shows what is new to whoever wants to see it.
+// review shows what is new to whoever wants to see it. All rows of a batch are looked for before anything else is done, so that the
+// processor waits for the memory of several at once.
 func (b *builder) review(batch []target) {
+	if b.fresh == nil {
+		return
+	}
+	var held [batchEntries]bool
+	if b.before != nil {
+		for i := range batch {
+			held[i] = b.before.blocks(batch[i].row)
+		}
+	}
 	for i := range batch {
-		if t := &batch[i]; t.fresh {
+		if t := &batch[i]; !held[i] {
 			b.fresh(Entry{Scope: t.scope, key: t.key, Attributes: Attributes{Monitor: t.monitor}})
 		}
 	}

@@ -118,10 +118,10 @@ func (e Entry) appendTarget(dst []byte) []byte {
 func appendNameTarget(dst []byte, n Name) []byte {
 	if n.numeric() {
 		dst = appendDecimal(dst, n[1])
-		text := n.append(nil)
+		text := n.Append(nil)
 		return append(dst, text[1:]...)
 	}
-	return n.append(dst)
+	return n.Append(dst)
 }
 
 // String returns the canonical line: the target, then the attributes that are set, in the order of FORMAT.md.

@@ -95,9 +95,6 @@ func (s *set) change(next *setContent) LocalChange {
 
 // blocks reports whether the set has a row that has not expired and does more than to monitor.
 func (s *set) blocks(k tableKey) bool {
-	if s == nil {
-		return false
-	}
 	a := s.at(k)
 	return a != nil && !a.monitor && !a.expired()
 }

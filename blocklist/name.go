@@ -235,13 +235,28 @@ func (n Name) String() string {
 		return "."
 	}
 	var buf [4 * MaxName]byte
-	return string(n.append(buf[:0]))
+	return string(n.Append(buf[:0]))
 }
 
-func (n Name) append(dst []byte) []byte {
+// Append appends what [Name.String] returns, and nothing for the root.
+func (n Name) Append(dst []byte) []byte {
 	start := len(dst)
 	for label := range n.labels() {
-		for i := range len(label) {
+		dst = append(appendLabel(dst, label), '.')
+	}
+	return dst[:max(start, len(dst)-1)]
+}
+
+// appendLabel appends a label, escaped where it must be; few are.
+func appendLabel(dst []byte, label string) []byte {
+	start := len(dst)
+	dst = append(dst, label...)
+	for i := range len(label) {
+		if plain(label[i]) {
+			continue
+		}
+		dst = dst[:start+i]
+		for ; i < len(label); i++ {
 			switch c := label[i]; {
 			case plain(c):
 				dst = append(dst, c)
@@ -251,9 +266,9 @@ func (n Name) append(dst []byte) []byte {
 				dst = appendDecimal(dst, c)
 			}
 		}
-		dst = append(dst, '.')
+		return dst
 	}
-	return dst[:max(start, len(dst)-1)]
+	return dst
 }
 
 // appendDecimal writes an octet as a backslash and three digits.

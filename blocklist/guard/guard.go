@@ -16,6 +16,7 @@ type Guard struct {
 	popular   popular
 	looks     looks
 	specials  []special
+	own       bool // for lists of one's own
 }
 
 // New makes a guard. It fails with [blocklist.ErrMalformed] on limits that make no sense.
@@ -134,6 +135,9 @@ func (g *Guard) Entry(e blocklist.Entry) (found []Finding) {
 	}
 	place := locate(c.name)
 	check, why := place.why(c)
+	if g.own && isPrivateUse(place.text) {
+		why = ""
+	}
 	if place.wild || !c.below && (check == CheckSuffix || check == CheckPrivate) {
 		trip(check, SeverityReport, why)
 	} else {

@@ -7,9 +7,11 @@ import (
 )
 
 // Own returns the guard for lists of one's own, with the same limits: special-purpose addresses may be listed there, since
-// those of one's own network are nobody else's. Look-alikes, which never hold anything, are not looked for.
+// those of one's own network are nobody else's, and so may the top-level domains of private networks, such as lan. Look-alikes,
+// which never hold anything, are not looked for.
 func (g *Guard) Own() *Guard {
 	own := *g
+	own.own = true
 	own.looks = looks{}
 	own.limits.Special = []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)}
 	return &own

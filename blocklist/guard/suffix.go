@@ -21,7 +21,7 @@ type place struct {
 // locate asks for a name below the one in question, so that the answer tells a suffix from a name above suffixes, too. No
 // rule has a label of a star, so it is caught by rules for any label alone.
 func locate(name blocklist.Name) place {
-	below := "*." + name.String()
+	below := belowText(name)
 	p := place{text: below[len("*."):]}
 	p.suffix, p.icann = publicsuffix.PublicSuffix(below)
 	if _, above, ok := strings.Cut(p.text, "."); ok && p.suffix == p.text {
@@ -34,6 +34,22 @@ func locate(name blocklist.Name) place {
 		p.site = p.text[strings.LastIndexByte(above, '.')+1:]
 	}
 	return p
+}
+
+// isPrivateUse reports whether a name is a top-level domain that private networks use and no registry has (RFC 6762, section 3 and
+// appendix G).
+func isPrivateUse(name string) bool {
+	switch name {
+	case "corp", "home", "internal", "intranet", "lan", "local", "private":
+		return true
+	}
+	return false
+}
+
+// belowText returns the text of a name below, with one allocation.
+func belowText(name blocklist.Name) string {
+	var buf [2 + 4*blocklist.MaxName]byte
+	return string(name.Append(append(buf[:0], "*."...)))
 }
 
 // why says what is wrong with listing the name at its place, and nothing if nothing is.
