@@ -1,7 +1,9 @@
 package formats
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -42,7 +44,8 @@ func columnMeaning(name string) string {
 		return "added"
 	case "status":
 		return "status"
-	case "expires", "expiresat", "expiry", "expirydate", "expiration", "expirationdate", "validuntil", "validto", "enddate", "until":
+	case "expires", "expiresat", "expiry", "expirydate", "expiration", "expirationdate", "validuntil", "validto", "validtill",
+		"end", "enddate", "dateend", "until", "till", "bis", "hasta":
 		return expiresColumn
 	case "validfrom", "startdate", "effectivefrom":
 		return startingColumn
@@ -68,17 +71,69 @@ func plainColumn(name string) string {
 	}, name)
 }
 
-// mayLimit reports whether a column that is not known may say that a row counts no more. Such a table is refused: taking off a
-// list is as important as putting on it.
+// mayLimit reports whether a column that is not known may say that a row counts no more, by stems of the words for that. Such a table is
+// refused: taking off a list is as important as putting on it.
 func mayLimit(name string) bool {
 	name = plainColumn(name)
-	for _, stem := range []string{"remov", "delet", "delist", "unlist", "unblock", "revok", "revoc", "withdr", "expir", "until", "inactive",
-		"disabled", "wykre", "rimoz", "rimoss"} {
-		if strings.Contains(name, stem) {
-			return true
-		}
+	return slices.ContainsFunc(limitingStems(), func(stem string) bool { return strings.Contains(name, stem) })
+}
+
+func limitingStems() []string {
+	return []string{
+		"remov", "delet", "delist", "unlist", "unblock", "revok", "revoc", "withdr", "expir", "until", "valid", "inactive", "disabled", "lift",
+		"cancel", "archived", "obsolete", "allowed", "whitelist",
+		"gelöscht", "geloescht", "löschdatum", "löschung", "entfernt", "entsperr", "aufgehoben", "aufhebung", "gültig", "gueltig", "aktiv", // German, Scandinavian
+		"supprim", "suppression", "retir", "retrait", "levée", "levee", "mainlevée", "débloq", "debloq", // French
+		"elimin", "baja", "borrad", "desbloq", "ativo", "levantad", // Spanish, Portuguese
+		"rimoz", "rimoss", "cancell", "sbloc", "cessaz", "attiv", "scaden", // Italian
+		"wykre", "usuni", "uchyl", "aktywn", "zruš", "vyřaz", "odstran", // Polish, Czech, Slovak, Slovene, Croatian
+		"verwijder", "opheff", "opgehev", "borttag", "avförd", "fjern", "slett", "poist", "törö", // Dutch, Scandinavian, Finnish, Hungarian
+		"kaldır", "kaldir", "снят", "исключ", "удал", "разблок", "актив", "премах", // Turkish, Russian, Bulgarian
 	}
-	return false
+}
+
+// stranger is a column whose name says nothing here. It may limit its rows all the same, in any language: a day in some rows, and
+// nothing in others, may say since when the former count no more.
+type stranger struct {
+	field int
+	name  string // as in the header, for messages
+	empty bool   // in some row
+	day   int    // the first line in which it has a day, or 0
+}
+
+// see takes notice of the field in a row. It returns why the table is refused, or nothing.
+func (s *stranger) see(text string, line int) (refusal string) {
+	out := statusOut(text) != ""
+	s.empty = s.empty || text == "" || isNothing(text)
+	if s.day == 0 && isDay(text) {
+		s.day = line
+	}
+	if out || s.day > 0 && s.empty {
+		return fmt.Sprintf("column %q is not known and may say that a row counts no more (line %d); call it removed, expires or active, or take it out",
+			s.name, cmp.Or(s.day, line))
+	}
+	return ""
+}
+
+// isHarmless reports whether a column says what was seen of a target, or when its row was written: neither is every row's, nor limits it.
+func isHarmless(name string) bool {
+	name = plainColumn(name)
+	return slices.ContainsFunc([]string{"seen", "online", "check", "updat", "modif", "creat", "insert", "first", "last"}, func(stem string) bool {
+		return strings.Contains(name, stem)
+	})
+}
+
+// isDay reports whether a text begins with a day in numbers, with the year before or behind, as in 2026-05-11, 11.5.2026 and 5/11/2026.
+func isDay(text string) bool {
+	if text == "" || !isDigit(text[0]) {
+		return false
+	}
+	text, _, _ = strings.Cut(strings.Replace(text, "T", " ", 1), " ")
+	parts := strings.FieldsFunc(text, func(r rune) bool { return r == '-' || r == '.' || r == '/' })
+	if len(parts) != 3 || strings.Trim(text, digits+"-./") != "" {
+		return false
+	}
+	return len(parts[0]) == 4 && len(parts[2]) <= 2 || len(parts[2]) == 4 && len(parts[0]) <= 2
 }
 
 // limit is a column that takes rows out.
@@ -111,8 +166,17 @@ func says(text string) (yes, no bool) {
 	switch strings.ToLower(text) {
 	case "1", "yes", "y", "true", "t", "on", "active", "enabled", "blocked", "tak":
 		return true, false
-	case "0", "no", "n", "false", "f", "off", "inactive", "disabled", "unblocked", "nie", "-", "none", "null", "n/a", "0000-00-00", "0000-00-00 00:00:00":
+	case "0", "no", "n", "false", "f", "off", "inactive", "disabled", "unblocked", "nie":
 		return false, true
 	}
-	return false, false
+	return false, isNothing(text)
+}
+
+// isNothing reports whether a field says in a word that it has no value.
+func isNothing(text string) bool {
+	switch strings.ToLower(text) {
+	case "-", "none", "null", "n/a", "0000-00-00", "0000-00-00 00:00:00":
+		return true
+	}
+	return false
 }

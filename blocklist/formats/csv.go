@@ -41,6 +41,7 @@ type table struct {
 	width     int            // of the header
 	columns   map[string]int // the first one of each meaning
 	limits    []limit
+	strangers []stranger
 	wrong     string // why no row can be read
 }
 
@@ -82,6 +83,9 @@ func (c *table) header(text string) {
 		case removedColumn, activeColumn, expiresColumn, startingColumn:
 			c.limits = append(c.limits, limit{i, meaning, shorten(name)})
 		case "":
+			if !isHarmless(name) {
+				c.strangers = append(c.strangers, stranger{field: i, name: shorten(name)})
+			}
 			if mayLimit(name) && c.wrong == "" {
 				c.wrong = fmt.Sprintf("column %q is not known and may say that a row counts no more; call it removed, expires or active, or take it out", shorten(name))
 			}
@@ -128,14 +132,23 @@ func (c *table) row(t *tally, fields []string) {
 		t.bad("row with more fields than the header")
 		return
 	}
-	field := func(name string) string {
-		if i, ok := c.columns[name]; ok && i < len(fields) {
+	at := func(i int) string {
+		if i < len(fields) {
 			return fields[i]
 		}
 		return ""
 	}
+	field := func(name string) string {
+		if i, ok := c.columns[name]; ok {
+			return at(i)
+		}
+		return ""
+	}
+	for i := range c.strangers {
+		t.refusal = cmp.Or(t.refusal, c.strangers[i].see(at(c.strangers[i].field), t.number))
+	}
 	a, wrong := attributes(field)
-	out, unreadable := c.limited(fields, field("status"), &a)
+	out, unreadable := c.limited(at, field("status"), &a)
 	switch wrong = cmp.Or(wrong, unreadable); {
 	case out != "":
 		t.skip(out)
@@ -153,14 +166,10 @@ func (c *table) row(t *tally, fields []string) {
 
 // limited says why a row does not count now, or what of that can't be read. Without its end an entry would block for longer than
 // was said.
-func (c *table) limited(fields []string, status string, a *blocklist.Attributes) (out, wrong string) {
+func (c *table) limited(at func(int) string, status string, a *blocklist.Attributes) (out, wrong string) {
 	out = statusOut(status)
 	for _, l := range c.limits {
-		text := ""
-		if l.field < len(fields) {
-			text = fields[l.field]
-		}
-		outToo, wrongToo := l.apply(text, c.now, a)
+		outToo, wrongToo := l.apply(at(l.field), c.now, a)
 		out, wrong = cmp.Or(out, outToo), cmp.Or(wrong, wrongToo)
 	}
 	return out, wrong
@@ -234,7 +243,8 @@ func attributes(field func(string) string) (a blocklist.Attributes, why string) 
 // statusOut says that a status takes its row off the list.
 func statusOut(status string) string {
 	switch strings.ToLower(status) {
-	case "inactive", "removed", "deleted", "delisted", "unlisted", "unblocked", "revoked", "withdrawn", "lifted", "expired", "disabled":
+	case "inactive", "removed", "deleted", "delisted", "unlisted", "unblocked", "revoked", "withdrawn", "lifted", "expired", "disabled",
+		"allow", "allowed", "cancelled", "canceled":
 		return fmt.Sprintf("out of force by status %q", strings.ToLower(status))
 	}
 	return ""

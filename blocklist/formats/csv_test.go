@@ -66,10 +66,35 @@ func TestColumnsThatLimit(t *testing.T) {
 
 // A table with a column that may limit its rows in a way that is not known is refused, and the column named.
 func TestUnknownLimit(t *testing.T) {
-	for _, column := range []string{"removal_reason", "Data usuniecia (wykreslenie)", "data rimozione", "until when"} {
-		_, _, err := read(t, lines("domain,"+column, "a.test,", "b.test,2020-01-01"), formats.Options{})
+	for _, column := range []string{
+		"removal_reason", "Data usuniecia (wykreslenie)", "data rimozione", "until when", "Löschdatum", "date de suppression", "fecha_baja", "дата исключения", "kaldırıldı",
+	} {
+		_, _, err := read(t, lines("domain,"+column, "a.test,x", "b.test,x"), formats.Options{})
 		require.ErrorIs(t, err, blocklist.ErrMalformed)
 		assert.ErrorContains(t, err, `column "`+column+`" is not known and may say that a row counts no more`)
+	}
+}
+
+// A column in words that nobody here knows may limit its rows if it has a day in some of them, or says so.
+func TestColumnInOtherWords(t *testing.T) {
+	for name, text := range map[string]string{
+		"a day in some rows":           lines("domain,kumutud", "a.test,", "b.test,2020-01-01"),
+		"day first":                    lines("domain;kumutud", "a.test;-", "b.test;1.2.2020"),
+		"with a time, and a row short": lines("domain,x,kumutud", "b.test,,2020/01/01 10:00", "a.test"),
+		"a word":                       lines("domain,verdict", "a.test,listed", "b.test,Removed"),
+		"far down":                     "domain,kumutud\n" + rows(20000, "a%.test,") + "b.test,2020-01-01\n",
+	} {
+		_, _, err := read(t, text, formats.Options{})
+		require.ErrorIs(t, err, blocklist.ErrMalformed, name)
+		assert.ErrorContains(t, err, "is not known and may say that a row counts no more (line", name)
+	}
+	for _, text := range []string{
+		lines("domain,kuupäev", "a.test,2020-01-01", "b.test,2021-01-01"), lines("domain,last_online", "a.test,2020-01-01", "b.test,"),
+		lines("domain,version", "a.test,1.2.3", "b.test,", "b.test,192.0.2.1"),
+	} {
+		entries, _, err := read(t, text, formats.Options{})
+		require.NoError(t, err)
+		assert.Equal(t, "b.test", entries[1])
 	}
 }
 

@@ -3,6 +3,7 @@ package formats
 import (
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/argine-dns/argine/blocklist"
 )
@@ -90,7 +91,7 @@ func (a *adblock) except(t *tally, e *exception) {
 	case len(e.pattern) > 2 && e.pattern[0] == '/' && strings.HasSuffix(e.pattern, "/"):
 		a.exceptExpression(t, e.pattern[1:len(e.pattern)-1])
 	case strings.Trim(p.text, ".*-_") == "":
-		t.skip(noName)
+		a.exceptNames(t, e.pattern)
 	case p.isName() && p.first:
 		a.target(t, p.text, passName)
 	case p.isName():
@@ -104,7 +105,7 @@ func (a *adblock) except(t *tally, e *exception) {
 // are the domains that have such names below them, as far as it says which those are.
 func (a *adblock) exceptPattern(t *tally, p *hostPattern) {
 	if strings.Trim(p.text, "abcdefghijklmnopqrstuvwxyz0123456789-_.*") != "" {
-		t.skip(noName)
+		a.exceptNames(t, p.text+" "+p.rest)
 		return
 	}
 	end := p.text[strings.LastIndexByte(p.text, '*')+1:]
@@ -129,10 +130,27 @@ func (a *adblock) exceptPattern(t *tally, p *hostPattern) {
 	}
 }
 
+// exceptNames keeps an exception for the names that stand in one that can't be read.
+func (a *adblock) exceptNames(t *tally, pattern string) {
+	before := t.things
+	for _, word := range strings.FieldsFunc(pattern, func(r rune) bool { return r < utf8.RuneSelf && r != '.' && !isPlain(byte(r)) }) {
+		name := strings.Trim(word, ".")
+		if _, labels := t.hostName(name); labels > 1 {
+			a.text(t, name, passDomain, destination{})
+		}
+	}
+	if t.things == before {
+		t.skip(noName)
+	}
+}
+
+// lookaround is what regular expressions have elsewhere, and not here. Without it, an expression fits more.
+var lookaround = regexp.MustCompile(`\(\?<?[=!][^()]*\)`)
+
 func (a *adblock) exceptExpression(t *tally, expression string) {
-	re, err := regexp.Compile("(?i)" + expression)
+	re, err := regexp.Compile("(?i)" + lookaround.ReplaceAllString(expression, ""))
 	if err != nil {
-		t.skip("exception by an expression that can't be read, unsupported")
+		a.exceptNames(t, strings.ReplaceAll(expression, `\.`, "."))
 		return
 	}
 	t.skip(fitsNames)

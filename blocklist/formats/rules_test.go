@@ -221,3 +221,14 @@ func TestTargets(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{"https://a.example/"}, entries, "our own lines say what they say")
 }
+
+// What stands in an exception that can't be read is not listed.
+func TestUnreadableExceptions(t *testing.T) {
+	for _, exception := range []string{
+		"@@ ||x.example^", `@@"||x.example^"`, "@@0.0.0.0 x.example", "@@^x.example^", "@@:x.example", `@@/^(?!y)x\.example$/`, `@@/^(?=(x))x\.example$/`, "@@/(x.example/", "@@^.x.example.^",
+	} {
+		entries, _, err := read(t, lines("||a.example^", "||x.example^", exception, "||b.example^"), formats.Options{Format: formats.Adblock})
+		require.NoError(t, err, exception)
+		assert.Equal(t, []string{"a.example", "b.example"}, entries, exception)
+	}
+}
