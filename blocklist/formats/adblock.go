@@ -30,7 +30,7 @@ type exception struct {
 func (a *adblock) line(t *tally, text string) {
 	text = strings.TrimSpace(text)
 	switch {
-	case text == "" || text[0] == '!' || text[0] == '[':
+	case text == "" || text[0] == '!' || isAdblockHeader(text):
 	case isCosmetic(text):
 		t.skip(cosmetic)
 	case text[0] == '#':
@@ -39,6 +39,15 @@ func (a *adblock) line(t *tally, text string) {
 	default:
 		a.rule(t, text)
 	}
+}
+
+// isAdblockHeader reports whether a line says for which blocker the rules are: [Adblock Plus 2.0], [uBlock Origin], [AdGuard].
+func isAdblockHeader(text string) bool {
+	if text[0] != '[' || !strings.HasSuffix(text, "]") {
+		return false
+	}
+	text = strings.ToLower(text)
+	return strings.Contains(text, "block") || strings.Contains(text, "guard")
 }
 
 func isCosmetic(rule string) bool {

@@ -94,6 +94,11 @@ func TestRulesThatAreNoNames(t *testing.T) {
 			[]string{"a.example", "192.0.2.173", "192.0.2.174", "2001:db8::7"},
 			[]int{4, 5, 7, 8},
 		},
+		{
+			"brackets", formats.Adblock, lines("[Adblock Plus 2.0]", "||a.example^", "||b.example^", "||c.example^", "[b.example]", "[::1]", "[uBlock Origin]", "[AdGuard]", "||d.example^"),
+			[]string{"a.example", "b.example", "c.example", "d.example"},
+			[]int{5, 6},
+		},
 		{"a dot at the end", formats.Adblock, lines("||example-indo.^", "||a.example^"), []string{"a.example"}, []int{1}},
 		{
 			"remarks", formats.Hosts,
