@@ -59,6 +59,8 @@ func notText(prefix []byte) string {
 		return "UTF-16 (convert it to UTF-8 first)"
 	case bytes.IndexByte(prefix, 0) >= 0:
 		return "binary"
+	case bytes.IndexByte(prefix, '\n') < 0 && bytes.IndexByte(bytes.TrimRight(prefix, "\r"), '\r') >= 0:
+		return "text whose lines end in CR alone (convert them to LF)"
 	case bytes.HasPrefix(start, []byte("<!doctype")), bytes.HasPrefix(start, []byte("<html")), bytes.HasPrefix(start, []byte("<?xml")):
 		return "an HTML or XML page"
 	case bytes.HasPrefix(start, []byte("{")), bytes.HasPrefix(start, []byte("[{")), bytes.HasPrefix(start, []byte(`["`)):

@@ -80,7 +80,7 @@ func TestSignatures(t *testing.T) {
 
 // Short orders have number and day in the first line. That is the reference of the list, and no entry.
 func TestOrderHeader(t *testing.T) {
-	for _, header := range []string{"0000351_2025.30.08", "12 2026.11.05", "351_2026-05-11", "7_20260511"} {
+	for _, header := range []string{"0000351_2025.30.08", "12 2026.11.05", "351_2026-05-11", "7_20260511", "351_11.05.2026"} {
 		for _, f := range []formats.Format{formats.Auto, formats.Domains} {
 			r, err := formats.NewReader(strings.NewReader("\n"+header+"\r\none.test\ntwo.test\n"), formats.Options{Format: f})
 			require.NoError(t, err)

@@ -40,6 +40,7 @@ func TestRefuse(t *testing.T) {
 		"binary":                {"\x7fELF\x00\x00\x01", formats.Options{}, "binary"},
 		"gzip":                  {"\x1f\x8b\x08\x00", formats.Options{}, "decompress it"},
 		"UTF-16":                {"\xff\xfea\x00.\x00", formats.Options{}, "UTF-16"},
+		"lines that end in CR":  {"a.test\rb.test\r", formats.Options{}, "lines end in CR alone"},
 		"prose":                 {"The list has moved.\nPlease see\nexample.com\nfor more.\n", formats.Options{}, "3 of 4 things in it are not domains"},
 		"a word":                {strings.Repeat("unavailable\n", 500), formats.Options{}, "no format is recognised in it (as domains: a single label: 500, first in line 1)"},
 		"a word, named":         {strings.Repeat("unavailable\n", 500), formats.Options{Format: formats.Domains}, "a single label: 500, first in line 1"},

@@ -237,3 +237,15 @@ func TestUnreadableExceptions(t *testing.T) {
 		assert.Equal(t, []string{"a.example", "b.example"}, entries, exception)
 	}
 }
+
+// Rows of a table among plain names are no URLs.
+func TestRowsAmongNames(t *testing.T) {
+	tt := rulesTest{
+		"rows", formats.Domains,
+		lines("a.example", "http://b.example/;b.example;;", "http://c.example/p;c.example", "https://d.example/p,d.example,blocked", "https://e.example/p|x||", "https://f.example/a;b?c,d", "g.example",
+			"h.example", "i.example", "j.example", "k.example", "l.example", "m.example", "n.example", "o.example", "p.example", "q.example"),
+		[]string{"a.example", "https://f.example/a;b?c,d", "g.example", "h.example", "i.example", "j.example", "k.example", "l.example", "m.example", "n.example", "o.example", "p.example", "q.example"},
+		[]int{2, 3, 4, 5},
+	}
+	tt.run(t, formats.Options{})
+}

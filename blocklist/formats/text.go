@@ -1,6 +1,7 @@
 package formats
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -47,9 +48,23 @@ func addTarget(t *tally, text string) {
 		t.addName(text, blocklist.DomainEntry)
 	case e.Scope == blocklist.ScopeURL && !path && !isAddress(host):
 		t.addName(host, blocklist.DomainEntry)
+	case e.Scope == blocklist.ScopeURL && isRow(text, host):
+		t.bad("row of a table")
 	default:
 		t.add(e)
 	}
+}
+
+// isRow reports whether a text that could be a URL is the row of a table, among lines that are none: its host stands in it once more, or
+// empty fields end it.
+func isRow(text, host string) bool {
+	for _, separator := range []string{";", ",", "|"} {
+		fields := strings.Split(text, separator)
+		if slices.Contains(fields[1:], host) || len(fields) > 2 && strings.HasSuffix(text, separator+separator) {
+			return true
+		}
+	}
+	return false
 }
 
 // ownMagic begins the lists that Write makes of our own lines, so that they are known again.
