@@ -179,7 +179,7 @@ func (s *Service) serveControl(ctx context.Context, l net.Listener) {
 		_ = errors.Join(server.Shutdown(grace), server.Close()) // it is the end
 	})
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		s.log.Warn("status, holds, accept, reject and apply work no more", slog.Any("error", err))
+		s.log.Warn("status, holds, accept, reject, apply, reload, flush and taking over work no more", slog.Any("error", err))
 	}
 	if !stop() {
 		<-ended
@@ -192,7 +192,7 @@ func listenControl(ctx context.Context, state string) (net.Listener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	l, err := new(net.ListenConfig).Listen(ctx, "unix", path)
+	l, err := (&net.ListenConfig{Control: openPrivate}).Listen(ctx, "unix", path)
 	if err != nil {
 		return nil, err
 	}
@@ -209,6 +209,7 @@ func (s *Service) control() http.Handler {
 	mux.HandleFunc("POST /accept", s.decide((*subscribe.Subscription).Accept, s.acceptFile))
 	mux.HandleFunc("POST /reject", s.decide((*subscribe.Subscription).Reject, s.rejectFile))
 	mux.HandleFunc("POST /apply", s.serveApply)
+	mux.HandleFunc("POST /handover", s.serveHandover)
 	return mux
 }
 

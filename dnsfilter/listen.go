@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
+	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -23,23 +27,81 @@ type Listeners struct {
 	UDP []*net.UDPConn
 	TCP []net.Listener
 
-	held atomic.Bool // by others, too, who will answer what is left in them
+	held   atomic.Bool // by others, too, who will answer what is left in them
+	buffer int         // for datagrams that came, in bytes, as the system grants it; 0: unknown
 }
 
 // Listen opens sockets at addresses such as udp://127.0.0.1:53 and tcp://[::1]:53. If one can't be opened, none is.
 func Listen(ctx context.Context, addresses ...string) (*Listeners, error) {
+	return listenWith(ctx, new(Listeners), addresses)
+}
+
+// listen opens the sockets of the settings, or takes those that are open already.
+func (s *Service) listen(ctx context.Context) (*Listeners, error) {
+	var given Sockets
+	if s.Sockets != nil {
+		var err error
+		if given, err = s.Sockets(); err != nil {
+			return nil, err
+		}
+	}
+	open := new(Listeners)
+	for _, f := range given.Files {
+		if err := errors.Join(open.adopt(f), f.Close()); err != nil {
+			return nil, errors.Join(fmt.Errorf("taking a socket over: %w", err), open.Close())
+		}
+	}
+	l, err := listenWith(ctx, open, s.settings.Listen)
+	if err != nil {
+		return nil, err
+	}
+	for _, at := range open.addrs() {
+		s.log.Warn("a socket that was passed on is closed: listen does not name its address",
+			slog.String("address", at.Network()+"://"+at.String()))
+	}
+	l.held.Store(given.Held)
+	s.taken = given.Taken
+	if l.buffer > 0 && l.buffer < socketBuffer {
+		s.log.Warn("the system grants a smaller receive buffer than was asked for: bursts of queries may be lost; "+
+			"as root: sysctl -w net.core.rmem_max="+strconv.Itoa(socketBuffer), slog.Int("bytes", l.buffer))
+	}
+	return l, open.Close()
+}
+
+// adopt adds a socket that is open already.
+func (l *Listeners) adopt(f *os.File) error {
+	if p, err := net.FilePacketConn(f); err == nil {
+		u, ok := p.(*net.UDPConn)
+		if !ok {
+			return errors.Join(fmt.Errorf("%w: %s", errors.ErrUnsupported, p.LocalAddr().Network()), p.Close())
+		}
+		l.UDP = append(l.UDP, u)
+		return nil
+	}
+	t, err := net.FileListener(f)
+	if err == nil {
+		l.TCP = append(l.TCP, t)
+	}
+	return err
+}
+
+// listenWith opens sockets at addresses, or takes those from open that are there.
+func listenWith(ctx context.Context, open *Listeners, addresses []string) (*Listeners, error) {
 	l := new(Listeners)
 	for _, a := range addresses {
-		if err := l.open(ctx, a); err != nil {
-			return nil, errors.Join(fmt.Errorf("listening on %q: %w", a, err), l.Close())
+		if err := l.open(ctx, a, open); err != nil {
+			return nil, errors.Join(fmt.Errorf("listening on %q: %w", a, err), l.Close(), open.Close())
 		}
 	}
 	return l, nil
 }
 
-func (l *Listeners) open(ctx context.Context, address string) error {
+func (l *Listeners) open(ctx context.Context, address string, open *Listeners) error {
 	network, at, err := ParseListen(address)
 	if err != nil {
+		return err
+	}
+	if taken, err := l.take(open, network, at); taken || err != nil {
 		return err
 	}
 	var c net.ListenConfig
@@ -51,6 +113,36 @@ func (l *Listeners) open(ctx context.Context, address string) error {
 		return err
 	}
 	return l.openUDP(ctx, at)
+}
+
+// take moves the sockets at an address here, and reports whether there are any.
+func (l *Listeners) take(open *Listeners, network string, at netip.AddrPort) (taken bool, err error) {
+	if network == "tcp" {
+		open.TCP = slices.DeleteFunc(open.TCP, func(t net.Listener) bool {
+			found := isAt(t.Addr(), at)
+			if found {
+				l.TCP = append(l.TCP, t)
+			}
+			taken = taken || found
+			return found
+		})
+		return taken, nil
+	}
+	open.UDP = slices.DeleteFunc(open.UDP, func(u *net.UDPConn) bool {
+		found := isAt(u.LocalAddr(), at)
+		if found {
+			err = errors.Join(err, l.add(u, at))
+		}
+		taken = taken || found
+		return found
+	})
+	return taken, err
+}
+
+// isAt reports whether a socket is bound to an address.
+func isAt(a net.Addr, at netip.AddrPort) bool {
+	bound, err := netip.ParseAddrPort(a.String())
+	return err == nil && bound.Port() == at.Port() && bound.Addr().Unmap() == at.Addr().Unmap()
 }
 
 // family keeps 0.0.0.0 from meaning [::] too, and the other way round.
@@ -96,13 +188,19 @@ func (l *Listeners) bind(ctx context.Context, c net.ListenConfig, at netip.AddrP
 	if !ok {
 		return nil, errors.Join(errors.ErrUnsupported, p.Close())
 	}
+	return conn, l.add(conn, at)
+}
+
+// add adds a UDP socket, and sets it up.
+func (l *Listeners) add(conn *net.UDPConn, at netip.AddrPort) error {
 	l.UDP = append(l.UDP, conn)
 	_ = conn.SetReadBuffer(socketBuffer) // the system may grant less; it still works then
 	_ = conn.SetWriteBuffer(socketBuffer)
+	l.buffer = batch.ReadBuffer(conn)
 	if at.Addr().IsUnspecified() {
-		return conn, batch.WantLocal(conn)
+		return batch.WantLocal(conn)
 	}
-	return conn, nil
+	return nil
 }
 
 // ParseListen reads an address to listen on: udp:// or tcp://, an IP address and a port.

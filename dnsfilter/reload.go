@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+
+	"github.com/coreos/go-systemd/v22/daemon"
 )
 
 // Reload reads the settings again at once and puts them in force, all or nothing, even if they take lists or other things away:
@@ -36,6 +38,8 @@ func (e *lossError) Error() string {
 
 // tryReload reloads. Unless it was asked for, what takes something away is not obeyed.
 func (s *Service) tryReload(ctx context.Context, asked bool) error {
+	s.notifyReloading()
+	defer s.notify(daemon.SdNotifyReady)
 	clear(s.watch)
 	s.watch.know(s.settings)
 	err := s.reload(ctx, asked)

@@ -10,11 +10,15 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
+
+// busyWithin is how long the end of another owner of the store is waited for.
+const busyWithin = time.Second
 
 // Service is the whole resolver as the settings describe it: store, local files, signed lists, server.
 //
@@ -41,6 +45,14 @@ type Service struct {
 	refused atomic.Pointer[error] // why the settings on disk are not in force; nil if they are
 
 	listening []net.Addr // since Run has begun to listen
+
+	// Sockets returns sockets to answer on that are open already: those at addresses of the settings are used in place of new ones. It
+	// is called once, when everything else is ready. Nil: there are none.
+	Sockets func() (Sockets, error)
+	taken   func() error // of them
+
+	successors chan *net.UnixConn // that ask for this service's place
+	released   chan struct{}      // closed when the store is
 }
 
 // NewService makes a service of the settings that read returns; it is called again for each reload. It starts nothing, but
@@ -53,16 +65,29 @@ func NewService(read func() (*Settings, error), log *slog.Logger) (*Service, err
 	if err != nil {
 		return nil, err
 	}
-	store, err := blocklist.Open(settings.State, blocklist.Options{})
+	store, err := openStore(settings.State)
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{read: read, log: log, settings: settings, store: store, started: time.Now(), follows: map[string]*follow{}, reloads: make(chan chan<- error)}
+	s := &Service{
+		read: read, log: log, settings: settings, store: store, started: time.Now(), follows: map[string]*follow{},
+		successors: make(chan *net.UnixConn), released: make(chan struct{}), reloads: make(chan chan<- error),
+	}
 	s.held = readLocalHolds(settings.State)
 	if s.server, err = s.newServer(); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
 	return s, nil
+}
+
+// openStore opens the store, for which it waits a moment: the process before may be about to end.
+func openStore(dir string) (*blocklist.Store, error) {
+	for end := time.Now().Add(busyWithin); ; time.Sleep(settleEvery) {
+		store, err := blocklist.Open(dir, blocklist.Options{})
+		if !errors.Is(err, blocklist.ErrBusy) || time.Now().After(end) {
+			return store, err
+		}
+	}
 }
 
 func (s *Service) newServer() (*Server, error) {
@@ -121,6 +146,8 @@ func (s *Service) loadMissing() error {
 // Run answers queries until ctx ends, then finishes those in flight, and closes the store. A value from reload does what
 // [Service.Reload] does; changed files it finds by itself, within a second. The store is released at once when ctx ends, so
 // that a successor can open it.
+//
+// A successor may ask for this service's place meanwhile, see [TakeOver]; then Run returns when that answers.
 func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	defer func() { err = errors.Join(err, s.store.Close()) }()
 	if err := s.loadMissing(); err != nil {
@@ -130,47 +157,64 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	if err != nil {
 		return err
 	}
-	listeners, err := Listen(ctx, s.settings.Listen...)
+	listeners, err := s.listen(ctx)
 	if err != nil {
 		return err
 	}
+	sockets := listeners.handles(s.log)
+	defer sockets.close()
 	metrics, profiles, err := s.listenHTTP(ctx)
 	if err != nil {
 		return errors.Join(err, listeners.Close())
 	}
-	control, err := listenControl(ctx, s.settings.State)
-	if err != nil { // queries are answered all the same
-		s.log.Warn("status, holds, accept, reject and apply will not work", slog.Any("error", err))
-	}
 	s.listening = listeners.addrs()
-	g, ctx := errgroup.WithContext(ctx)
-	s.swapFollows(ctx, follows)
+	g, serving := errgroup.WithContext(ctx)
+	work, endWork := context.WithCancel(serving)
+	defer endWork()
+	s.swapFollows(work, follows)
 	s.inForce.Store(&inForce{s.settings, s.follows, s.guards})
 	if metrics != nil {
-		g.Go(func() error { return s.serveMetrics(ctx, metrics) })
+		g.Go(func() error { return s.serveMetrics(work, metrics) })
 	}
 	if profiles != nil {
-		g.Go(func() error { return servePprof(ctx, profiles) })
+		g.Go(func() error { return servePprof(work, profiles) })
 	}
 	s.warnUnnamed()
 	s.tellURLs()
+	g.Go(func() error { return s.workUntil(work, reload) })
 	s.log.Info("serving", slog.Any("listen", s.settings.Listen), slog.Int("lists", len(s.settings.Lists)))
-	g.Go(func() error { return s.server.Serve(ctx, listeners) })
-	g.Go(func() error { s.watchFiles(ctx, reload); return nil })
-	controlled := make(chan struct{})
-	g.Go(func() error { defer close(controlled); s.serveControl(ctx, control); return nil })
-	g.Go(func() error { <-ctx.Done(); <-controlled; return s.release() })
+	answering, endAnswers := context.WithCancel(serving)
+	g.Go(func() error { defer endWork(); return s.server.Serve(answering, listeners) })
+	g.Go(func() error { s.watchdog(answering); return nil })
+	g.Go(func() error {
+		defer endAnswers()
+		return s.awaitSuccessor(serving, endWork, listeners, sockets)
+	})
+	s.tellServing()
+	context.AfterFunc(serving, func() { s.notify(daemon.SdNotifyStopping) })
 	err = g.Wait()
-	s.swapFollows(ctx, nil)
+	s.swapFollows(work, nil)
 	s.log.Info("ended", slog.Any("stats", s.server.Stats()))
+	if errors.Is(err, errNoSuccessor) && ctx.Err() == nil {
+		return s.beginAnew(ctx, reload, sockets)
+	}
 	return err
 }
 
-// release gives the store up, once nothing writes to its folder any more; what is compiled at this moment comes to nothing.
-// Queries are answered from it until the end.
-func (s *Service) release() error {
+// workUntil does all that needs the store to itself until ctx ends. Then it releases the store, since nothing writes to its folder
+// any more; queries are answered from it until the end.
+func (s *Service) workUntil(ctx context.Context, reload <-chan struct{}) error {
+	control, err := listenControl(ctx, s.settings.State)
+	if err != nil { // queries are answered all the same
+		s.log.Warn("status, holds, accept, reject, apply, reload, flush and taking over will not work", slog.Any("error", err))
+	}
+	var both sync.WaitGroup
+	both.Go(func() { s.watchFiles(ctx, reload) })
+	both.Go(func() { s.serveControl(ctx, control) })
+	both.Wait()
 	for _, f := range s.inForce.Load().follows {
 		<-f.done
 	}
+	defer close(s.released)
 	return s.store.Release()
 }

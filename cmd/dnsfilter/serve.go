@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"os/signal"
 
+	"github.com/coreos/go-systemd/v22/activation"
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/dnsfilter"
@@ -19,6 +21,7 @@ type serveFlags struct {
 	lists     []string
 	logFormat string
 	verbose   bool
+	takeOver  bool
 }
 
 func serveCommand() *cobra.Command {
@@ -26,10 +29,16 @@ func serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve [-c dnsfilter.yaml] [--listen ADDR]... [--upstream ADDR]... [--list FILE]...",
 		Short: "Answer queries",
-		Long: `Answers queries until SIGTERM or SIGINT, then finishes those in flight. Settings and local lists are read again when
-they change, and on SIGHUP; a bad file changes nothing.`,
+		Long: `Answers queries until SIGTERM or SIGINT, then finishes those in flight within half a second; a second signal ends it at once.
+Settings and local lists are read again when they change, and on SIGHUP; a bad file changes nothing.
+
+Restart without losing a query: with --take-over a new server takes the place of the one that runs with the same state folder,
+under the same user: settings that change with a restart only, and a new version, come into force. While it reads its lists the
+old one answers; if it fails, the old one goes on. Under systemd, sockets that it passes (LISTEN_FDS) are used where their address
+is one of listen; systemd keeps them over a restart.`,
 		Example: `  dnsfilter serve --listen 127.0.0.1:5353 --upstream 192.0.2.53 --list hosts.txt
-  dnsfilter serve -c /etc/dnsfilter.yaml`,
+  dnsfilter serve -c /etc/dnsfilter.yaml
+  dnsfilter serve -c /etc/dnsfilter.yaml --take-over`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.serve(cmd) },
 	}
@@ -38,6 +47,7 @@ they change, and on SIGHUP; a bad file changes nothing.`,
 	flags.StringArrayVar(&f.listen, "listen", nil, "`address` to answer on, over UDP and TCP (instead of those in the settings)")
 	flags.StringArrayVar(&f.upstream, "upstream", nil, "`address` of a resolver (instead of those in the settings)")
 	flags.StringArrayVar(&f.lists, "list", nil, "`file` of names to block, in any format (after those in the settings)")
+	flags.BoolVar(&f.takeOver, "take-over", false, "take the place of the server that runs, if one does")
 	flags.StringVar(&f.logFormat, "log", "text", "`format` of the log: text or json")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log more")
 	return cmd
@@ -52,11 +62,38 @@ func (f *serveFlags) serve(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	sockets := passedSockets
+	if f.takeOver {
+		predecessor, err := f.predecessor(cmd.Context())
+		switch {
+		case err == nil:
+			sockets = predecessor.Sockets
+			defer predecessor.Close() //nolint:errcheck // it was told all, or finds out that this failed
+		case !errors.Is(err, dnsfilter.ErrNotRunning):
+			return err
+		}
+	}
 	service, err := dnsfilter.NewService(f.read, log)
 	if err != nil {
 		return err
 	}
+	service.Sockets = sockets
 	return service.Run(cmd.Context(), hangups(cmd.Context()))
+}
+
+// predecessor has the server that runs release its state folder.
+func (f *serveFlags) predecessor(ctx context.Context) (*dnsfilter.Predecessor, error) {
+	s, err := f.read()
+	if err != nil {
+		return nil, err
+	}
+	return dnsfilter.TakeOver(ctx, s.State)
+}
+
+// passedSockets returns the sockets that systemd has passed.
+func passedSockets() (dnsfilter.Sockets, error) {
+	files := activation.Files(true)
+	return dnsfilter.Sockets{Files: files, Held: len(files) > 0}, nil
 }
 
 // read reads the settings, and puts the flags in.

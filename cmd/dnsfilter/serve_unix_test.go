@@ -8,6 +8,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -15,6 +19,8 @@ import (
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/dnsfilter"
 )
 
 // TestMain lets the test binary stand in for the command.
@@ -117,4 +123,60 @@ func TestRestartWaitsForNothing(t *testing.T) {
 	require.NoError(t, third.Process.Kill())
 	_ = third.Wait()
 	start()
+}
+
+// TestTakeOverLosesNothing has a successor take the place of a server that is asked all the time, over UDP and over TCP.
+func TestTakeOverLosesNothing(t *testing.T) {
+	t.Parallel()
+	silent, err := net.ListenPacket("udp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer silent.Close()
+	if runtime.GOOS != "linux" {
+		t.Skip("elsewhere the loopback has one address alone, whose ports clients take as well")
+	}
+	path, addr := folder(t, settings), strings.Replace(freePort(t), "127.0.0.1", "127.77.0.9", 1)
+	start := func(args ...string) *exec.Cmd {
+		args = append([]string{"serve", "-c", path, "--listen", addr, "--upstream", silent.LocalAddr().String()}, args...)
+		cmd := exec.Command(os.Args[0], args...)
+		cmd.Env = append(os.Environ(), "DNSFILTER_TEST_RUN=1")
+		require.NoError(t, cmd.Start())
+		time.AfterFunc(30*time.Second, func() { _ = cmd.Process.Kill() })
+		t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+		return cmd
+	}
+	first := start("--take-over") // there is none yet
+	require.Eventually(t, func() bool { return rcodeOf(addr, "example.com.") == dns.RcodeNameError }, 10*time.Second, 10*time.Millisecond)
+	stop := make(chan struct{})
+	var clients sync.WaitGroup
+	var asked, lost atomic.Int64
+	for _, network := range []string{"udp", "tcp"} {
+		clients.Go(func() {
+			c := dns.Client{Net: network, Timeout: 5 * time.Second}
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				asked.Add(1)
+				if reply, _, err := c.Exchange(new(dns.Msg).SetQuestion("example.com.", dns.TypeA), addr); err != nil || reply.Rcode != dns.RcodeNameError {
+					lost.Add(1)
+				}
+			}
+		})
+	}
+	rcodeOf(addr, "waits.example.org.") // for the upstream
+	failing := start("--take-over", "--listen", "udp://192.0.2.1:1")
+	require.Error(t, failing.Wait(), "that address is not of this machine")
+	control := dnsfilter.NewControl(filepath.Join(filepath.Dir(path), "state"))
+	require.Eventually(t, func() bool { _, err := control.Status(t.Context()); return err == nil }, 5*time.Second, 10*time.Millisecond)
+	second := start("--take-over")
+	require.NoError(t, first.Wait())
+	asIs := asked.Load()
+	require.Eventually(t, func() bool { return asked.Load() > asIs+100 }, 10*time.Second, time.Millisecond)
+	close(stop)
+	clients.Wait()
+	assert.Zero(t, lost.Load(), "of %d queries", asked.Load())
+	require.NoError(t, second.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, second.Wait())
 }

@@ -126,3 +126,6 @@ func Share(syscall.RawConn) error { return errors.ErrUnsupported }
 
 // CanShare tells whether [Share] is of use here.
 const CanShare = false
+
+// ReadBuffer can't tell here.
+func ReadBuffer(*net.UDPConn) int { return 0 }

@@ -33,3 +33,17 @@ func Share(raw syscall.RawConn) error {
 
 // CanShare tells whether [Share] is of use here.
 const CanShare = true
+
+// ReadBuffer returns the size of the buffer for datagrams that came, in bytes, as it was granted; 0 if that can't be told. The
+// system counts twice as much, for its own needs (socket(7)).
+func ReadBuffer(conn *net.UDPConn) (size int) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	err = raw.Control(func(fd uintptr) { size, _ = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF) })
+	if err != nil {
+		return 0
+	}
+	return size / 2
+}

@@ -19,8 +19,8 @@ type Socket struct {
 	released chan struct{}
 
 	mu     sync.RWMutex // keeps fd, which only the loop closes, from being used by others when it is closed
-	fd     int
-	closed bool
+	fd     int          // -1 once it is closed
+	closed bool         // or is to be, a moment later
 }
 
 // Read has take called with what is read, or with an error that concerns one datagram; what it gets is overwritten once it has
@@ -62,6 +62,7 @@ func (s *Socket) release() bool {
 		return false
 	}
 	_ = unix.Close(s.fd)
+	s.fd = -1
 	close(s.released)
 	return true
 }
@@ -112,7 +113,7 @@ func (w *Writer) Flush() {
 	}
 	w.socket.mu.RLock()
 	defer w.socket.mu.RUnlock()
-	for sent := 0; sent < w.n && !w.socket.closed; {
+	for sent := 0; sent < w.n && w.socket.fd >= 0; {
 		sent += w.send(w.messages[sent:w.n])
 	}
 	w.n = 0
