@@ -294,3 +294,33 @@ func TestExtendedErrorsCutNothing(t *testing.T) {
 		assert.Equal(t, size <= minSize-11-12, len(m) > size+11, "%d: the codes are there if there is room", size)
 	}
 }
+
+// TestFlushForgetsANameAndWhatIsBelow leaves the neighbours of a name alone.
+func TestFlushForgetsANameAndWhatIsBelow(t *testing.T) {
+	t.Parallel()
+	s := &Server{cache: newCache(1 << 20)}
+	names := []string{"example.org.", "www.example.org.", "a.b.example.org.", "notexample.org.", "org.", "."}
+	for _, name := range names {
+		s.cache.put(asking(t, name).key, body(t, name, 60, 1), 300, s.cache.now())
+	}
+	held := func() (n int) {
+		for _, name := range names {
+			if fetch(s.cache, asking(t, name)) != nil {
+				n++
+			}
+		}
+		return n
+	}
+	require.Equal(t, len(names), held())
+	n, err := s.Flush("Example.ORG")
+	require.NoError(t, err)
+	assert.Equal(t, 3, n)
+	assert.Equal(t, 3, held())
+	assert.NotNil(t, fetch(s.cache, asking(t, "notexample.org.")))
+	n, err = s.Flush(".")
+	require.NoError(t, err)
+	assert.Equal(t, 3, n)
+	assert.Zero(t, held())
+	_, err = s.Flush("a..b")
+	require.Error(t, err)
+}

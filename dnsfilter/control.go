@@ -210,6 +210,8 @@ func (s *Service) control() http.Handler {
 	mux.HandleFunc("POST /reject", s.decide((*subscribe.Subscription).Reject, s.rejectFile))
 	mux.HandleFunc("POST /apply", s.serveApply)
 	mux.HandleFunc("POST /handover", s.serveHandover)
+	mux.HandleFunc("POST /reload", s.serveReload)
+	mux.HandleFunc("POST /flush", s.serveFlush)
 	return mux
 }
 

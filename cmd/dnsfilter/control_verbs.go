@@ -1,0 +1,74 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/argine-dns/argine/dnsfilter"
+)
+
+func reloadCommand() *cobra.Command {
+	var f controlFlags
+	cmd := &cobra.Command{
+		Use:   "reload [-c dnsfilter.yaml]",
+		Short: "Have the running server read its settings and lists again",
+		Long: `Has the running server read its settings, local lists and the files of its guards again, as SIGHUP does, and waits until what they
+say is in force. If anything is wrong with them, it says so, and everything stays as it was. listen, state, cache, metrics and pprof
+change with a restart only: dnsfilter serve --take-over.`,
+		Example: "  dnsfilter reload -c /etc/dnsfilter.yaml",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return f.ask(func(c *dnsfilter.Control) error {
+				r, err := c.Reload(cmd.Context())
+				switch {
+				case err != nil:
+					return err
+				case f.asJSON:
+					return json.NewEncoder(cmd.OutOrStdout()).Encode(r)
+				}
+				_, err = fmt.Fprintf(cmd.ErrOrStderr(), "reloaded: %d lists with %d entries\n", r.Lists, r.Entries)
+				return err
+			})
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func flushCommand() *cobra.Command {
+	var f controlFlags
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "flush [-c dnsfilter.yaml] NAME | --all",
+		Short: "Have the running server forget the answers about a name",
+		Long: `Has the running server forget the cached answers about a name and all names below it, of all types, expired ones too: they are
+asked for again. Lists are not touched.`,
+		Example: `  dnsfilter flush -c /etc/dnsfilter.yaml example.org
+  dnsfilter flush --all`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if all == (len(args) == 1) {
+				return usageError{errors.New("a name is needed, or --all"), "see dnsfilter flush --help"}
+			}
+			name := "."
+			if !all {
+				name = args[0]
+			}
+			return f.ask(func(c *dnsfilter.Control) error {
+				n, err := c.Flush(cmd.Context(), name)
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(cmd.ErrOrStderr(), "flushed: %d answers\n", n)
+				return err
+			})
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().BoolVar(&all, "all", false, "all names")
+	return cmd
+}
