@@ -14,14 +14,15 @@ import (
 // Limits of connections over TCP, of all listeners together.
 const (
 	maxConns          = 1000
-	maxConnsPerClient = 100 // a client is an IPv4 address, or an IPv6 network of 64 bits
+	maxConnsPerClient = 100 // a client is an IPv4 address, or an IPv6 network of 56 bits
 )
 
 // acceptPause is how long a listener waits when the system can't give it a connection.
 const acceptPause = 10 * time.Millisecond
 
 // connections are those that are open. When there is no room for another, the one that has been idle longest goes, of the
-// client that has most: so whoever opens many pays for it first.
+// client that has most: so whoever opens many pays for it first. If all of these wait for answers, the one that has asked nothing for
+// longest goes, unless the newcomer's client has as many.
 type connections struct {
 	accepted, closed, refused atomic.Uint64 // taken in; closed to make room; not taken in
 
@@ -33,7 +34,7 @@ type connections struct {
 // clientNetwork returns what counts as one client.
 func clientNetwork(a netip.Addr) netip.Prefix {
 	a = a.Unmap()
-	p, _ := a.Prefix(min(a.BitLen(), 64)) // it fails for no address, which then counts as one, too
+	p, _ := a.Prefix(min(a.BitLen(), 56)) // it fails for no address, which then counts as one, too
 	return p
 }
 
@@ -55,7 +56,7 @@ func (cs *connections) add(c *stream) (instead *stream, ok bool) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	if full, client := cs.full(c.from); full {
-		if instead = cs.idlest(client); instead == nil {
+		if instead = cs.idlest(client, len(cs.open[client]) > len(cs.open[c.from])+1); instead == nil {
 			return nil, false
 		}
 		cs.remove(instead)
@@ -90,14 +91,22 @@ func (cs *connections) full(from netip.Prefix) (full bool, whose netip.Prefix) {
 }
 
 // idlest returns the connection of a client on which nothing has been asked for the longest time. One that waits for an
-// answer is not idle.
-func (cs *connections) idlest(from netip.Prefix) (idlest *stream) {
+// answer is not idle; it is returned only if there are no others, and busy ones may go.
+func (cs *connections) idlest(from netip.Prefix, busy bool) *stream {
+	var idle, waiting *stream
 	for c := range cs.open[from] {
-		if !c.busy() && (idlest == nil || c.asked.Load() < idlest.asked.Load()) {
-			idlest = c
+		of := &idle
+		if c.busy() {
+			of = &waiting
+		}
+		if *of == nil || c.asked.Load() < (*of).asked.Load() {
+			*of = c
 		}
 	}
-	return idlest
+	if idle == nil && busy {
+		return waiting
+	}
+	return idle
 }
 
 // leave takes a connection out.

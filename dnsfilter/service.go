@@ -167,6 +167,10 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	if err != nil {
 		return errors.Join(err, listeners.Close())
 	}
+	control, err := listenControl(ctx, s.settings.State)
+	if err != nil { // queries are answered all the same
+		s.log.Warn("status, holds, accept, reject, apply, reload, flush and taking over will not work", slog.Any("error", err))
+	}
 	s.listening = listeners.addrs()
 	g, serving := errgroup.WithContext(ctx)
 	work, endWork := context.WithCancel(serving)
@@ -181,7 +185,7 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	}
 	s.warnUnnamed()
 	s.tellURLs()
-	g.Go(func() error { return s.workUntil(work, reload) })
+	g.Go(func() error { return s.workUntil(work, control, reload) })
 	s.log.Info("serving", slog.Any("listen", s.settings.Listen), slog.Int("lists", len(s.settings.Lists)))
 	answering, endAnswers := context.WithCancel(serving)
 	g.Go(func() error { defer endWork(); return s.server.Serve(answering, listeners) })
@@ -203,11 +207,7 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 
 // workUntil does all that needs the store to itself until ctx ends. Then it releases the store, since nothing writes to its folder
 // any more; queries are answered from it until the end.
-func (s *Service) workUntil(ctx context.Context, reload <-chan struct{}) error {
-	control, err := listenControl(ctx, s.settings.State)
-	if err != nil { // queries are answered all the same
-		s.log.Warn("status, holds, accept, reject, apply, reload, flush and taking over will not work", slog.Any("error", err))
-	}
+func (s *Service) workUntil(ctx context.Context, control net.Listener, reload <-chan struct{}) error {
 	var both sync.WaitGroup
 	both.Go(func() { s.watchFiles(ctx, reload) })
 	both.Go(func() { s.serveControl(ctx, control) })

@@ -3,6 +3,7 @@ package dnsfilter
 import (
 	"context"
 	"fmt"
+	"hash/maphash"
 	"net"
 	"slices"
 	"sync"
@@ -19,8 +20,13 @@ import (
 // maxQuery is the longest query that is taken, in bytes.
 const maxQuery = batch.MaxDatagram
 
-// maxPlain is how many unusual queries a socket works on at once; more are dropped.
-const maxPlain = 1024
+// Unusual queries that a socket works on at once; more are dropped. When it is crowded, the clients of one network may have no more
+// than a share.
+const (
+	maxPlain     = 1024
+	plainCrowded = maxPlain / 4 * 3
+	plainShare   = maxPlain / 16
+)
 
 // core answers the queries of some UDP sockets. An ordinary one never leaves the goroutine that read it, which reads the replies to
 // what it asks as well; if it can be answered at once nothing is allocated. Every unusual one has a goroutine of its own.
@@ -40,9 +46,10 @@ type socket struct {
 
 	conn    *batch.Socket
 	out     *batch.Writer
-	asked   bool         // the upstream, of which the lane is yet to be told
-	pending atomic.Int64 // queries that are answered late
-	plain   atomic.Int64 // those on the plain path
+	asked   bool              // the upstream, of which the lane is yet to be told
+	pending atomic.Int64      // queries that are answered late
+	plain   atomic.Int64      // those on the plain path
+	plainBy [256]atomic.Int32 // the same, by network; places are shared by chance
 
 	mu    sync.Mutex // guards the late answers
 	late  *batch.Writer
@@ -253,8 +260,8 @@ func (u *socket) sendLate() {
 
 // leave hands a datagram to the plain path, unless very many are there.
 func (u *socket) leave(packet []byte, peer batch.Peer) {
-	if u.plain.Add(1) > maxPlain {
-		u.plain.Add(-1)
+	by := &u.plainBy[maphash.Comparable(u.server.cache.seed, network(peer.Addr().Addr()))%uint64(len(u.plainBy))]
+	if !u.enterPlain(by) {
 		u.query.counters.dropped.Add(1)
 		return
 	}
@@ -263,9 +270,24 @@ func (u *socket) leave(packet []byte, peer batch.Peer) {
 	go func() {
 		defer u.server.survive()
 		defer u.pending.Add(-1)
-		defer u.plain.Add(-1)
+		defer u.leavePlain(by)
 		u.send(u.server.plain(packet, false, peer.Addr().Addr()), &peer)
 	}()
+}
+
+// enterPlain counts a query on the plain path in; false means that there is no room for it.
+func (u *socket) enterPlain(by *atomic.Int32) bool {
+	all, of := u.plain.Add(1), by.Add(1)
+	if all > maxPlain || all > plainCrowded && of > plainShare {
+		u.leavePlain(by)
+		return false
+	}
+	return true
+}
+
+func (u *socket) leavePlain(by *atomic.Int32) {
+	u.plain.Add(-1)
+	by.Add(-1)
 }
 
 // send sends an answer of the plain path, if there is one.

@@ -1,0 +1,45 @@
+package dnsfilter
+
+import (
+	"fmt"
+	"net/netip"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// TestBusyConnectionsMakeRoom lets clients that have all their connections wait for answers keep nobody out.
+func TestBusyConnectionsMakeRoom(t *testing.T) {
+	t.Parallel()
+	var cs connections
+	busy := func(client string) *stream {
+		c := &stream{slots: make(chan struct{}, 1), from: clientNetwork(netip.MustParseAddr(client))}
+		c.slots <- struct{}{}
+		return c
+	}
+	for client := 0; cs.n < maxConns; client++ {
+		for range maxConnsPerClient {
+			cs.add(busy(fmt.Sprintf("198.51.%d.%d", client/256, client%256)))
+		}
+	}
+	instead, ok := cs.add(busy("192.0.2.1"))
+	assert.True(t, ok)
+	assert.NotNil(t, instead, "one of a client that has more")
+	assert.Equal(t, maxConns, cs.n)
+	assert.Equal(t, clientNetwork(netip.MustParseAddr("2001:db8:0:1::1")), clientNetwork(netip.MustParseAddr("2001:db8:0:ff::1")))
+}
+
+// TestUnusualQueriesAreShared leaves room on the plain path for others than the network that fills it.
+func TestUnusualQueriesAreShared(t *testing.T) {
+	t.Parallel()
+	var u socket
+	var one, other atomic.Int32
+	for range maxPlain {
+		u.enterPlain(&one)
+	}
+	assert.EqualValues(t, plainCrowded, u.plain.Load())
+	assert.True(t, u.enterPlain(&other))
+	u.leavePlain(&other)
+	assert.Zero(t, other.Load())
+}
