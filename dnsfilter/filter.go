@@ -129,7 +129,7 @@ func (w *inspected) Write(packed []byte) (int, error) {
 }
 
 // inspect decides on what an answer leads to. It is taken for one to the question that was asked, whatever it says. What does not
-// answer it is taken out, and so are addresses beside it that are listed, or of names that are.
+// answer it is taken out, and so are addresses beside it, in either section, that are listed, or of names that are.
 func (w *inspected) inspect(reply *dns.Msg) (Decision, error) {
 	reply.Answer, _ = scrub(w.asked[0], reply)
 	wire, err := (&dns.Msg{Question: w.asked, Answer: reply.Answer}).Pack()
@@ -139,6 +139,7 @@ func (w *inspected) inspect(reply *dns.Msg) (Decision, error) {
 	view := w.filter.views.of(w.query.client)
 	if !w.query.allowed {
 		listed := func(rr dns.RR) bool { return view.withholds(w.filter.store, rr) }
+		reply.Ns = slices.DeleteFunc(slices.Clone(reply.Ns), listed)
 		reply.Extra = slices.DeleteFunc(slices.Clone(reply.Extra), listed)
 	}
 	return w.query.inspect(w.filter.store, view, wire), nil

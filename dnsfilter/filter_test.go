@@ -2,6 +2,7 @@ package dnsfilter_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/miekg/dns"
@@ -200,4 +201,38 @@ func TestFilterInspectsOddAnswers(t *testing.T) {
 		_, err := w.Write([]byte("no message"))
 		assert.Error(t, err)
 	})), "udp", question("www.example.org.", dns.TypeA)))
+}
+
+// TestFilterKeepsBackAddressesOfEverySection: a client may use an address wherever it stands.
+func TestFilterKeepsBackAddressesOfEverySection(t *testing.T) {
+	store := newStore(t, map[string]string{"local": "blocked.test\n192.0.2.66"})
+	filter := newFilter(t, store, dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "local", Action: dnsfilter.NXDomain}}})
+	var beside []dns.RR
+	for _, text := range []string{
+		"example.org. NS ns.example.org.", "blocked.test. A 192.0.2.5", "a.blocked.test. AAAA 2001:db8::1", "ns.example.org. A 192.0.2.66",
+		"ns.example.org. AAAA 64:ff9b::192.0.2.66", "b.example.org. CNAME blocked.test.", "ns.example.org. A 192.0.2.53",
+	} {
+		rr, err := dns.NewRR(text)
+		require.NoError(t, err)
+		beside = append(beside, rr)
+	}
+	kept := lines([]dns.RR{beside[0], beside[len(beside)-1]})
+	for _, qtype := range []uint16{dns.TypeA, dns.TypeNS, dns.TypeMX, dns.TypeSRV, dns.TypeHTTPS, dns.TypeANY} {
+		got := ask(t, filter.Handler(dns.HandlerFunc(func(w dns.ResponseWriter, m *dns.Msg) {
+			reply := new(dns.Msg).SetReply(m)
+			reply.Ns, reply.Extra = beside, beside
+			assert.NoError(t, w.WriteMsg(reply))
+		})), "udp", question("www.example.org.", qtype))
+		assert.Equal(t, kept, lines(got.Ns), dns.TypeToString[qtype])
+		assert.Equal(t, kept, lines(got.Extra), dns.TypeToString[qtype])
+	}
+	assert.Len(t, beside, 7, "what the handler keeps is not changed")
+}
+
+func lines(records []dns.RR) string {
+	var out strings.Builder
+	for _, rr := range records {
+		out.WriteString(rr.String() + "\n")
+	}
+	return out.String()
 }
