@@ -32,7 +32,8 @@
 //
 // A row of a table counts if no column takes it out: one that says since when it is off the list (removed, deleted_at, DeleteDate,
 // delisted, DataWykreslenia), until or from when it counts (expires, valid_until, valid_from), or whether (active, status). An end to
-// come is the entry's expiry. A table with a column that may say so and is not known (removal_reason) is refused. An address beside a
+// come is the entry's expiry. A table with a column that may say so and is not known is refused: by its
+// name (removal_reason), or because it has a day in some rows and nothing in others. An address beside a
 // name, or beside a URL, is not listed but counted.
 //
 // Nothing is widened. A wildcard without the name itself, a pattern, a rule with conditions, a URL with a fragment

@@ -190,7 +190,7 @@ func (z *zone) below(t *tally, parent blocklist.Name, l led) {
 
 // action says what a record does: list its trigger, with the answer to, or let it pass. There is no mark for what lists nothing.
 func (z *zone) action(trigger blocklist.Name, kind string, data []string) (m mark, to destination) {
-	if kind == "CNAME" {
+	if kind == "CNAME" && len(data) == 1 {
 		switch strings.ToLower(data[0]) {
 		case "rpz-passthru.", "rpz-tcp-only.", "rpz-passthru", "rpz-tcp-only":
 			return passDomain, to

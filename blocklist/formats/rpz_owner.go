@@ -92,7 +92,7 @@ func (z *zone) readName(text string) (blocklist.Name, bool) {
 	if err == nil && !isAbsolute(text) {
 		n = n[:len(n)-1] + origin
 	}
-	return n, err == nil && len(n) <= blocklist.MaxName
+	return n, err == nil && len(n) <= blocklist.MaxName && text[0] != '"' // quotation marks are for strings
 }
 
 // isAbsolute reports whether a name ends in a dot that is not escaped.

@@ -249,3 +249,13 @@ func TestRowsAmongNames(t *testing.T) {
 	}
 	tt.run(t, formats.Options{})
 }
+
+// What no name server takes for a record lists nothing.
+func TestBadRecords(t *testing.T) {
+	tt := rulesTest{
+		"records", formats.RPZ, lines("a.example CNAME .", "b.example CNAME . extra", `"c.example" CNAME .`, "d.example CNAME .", "e.example CNAME .", "f.example CNAME .", "g.example CNAME .", "h.example CNAME ."),
+		[]string{"=a.example", "=d.example", "=e.example", "=f.example", "=g.example", "=h.example"},
+		[]int{2, 3},
+	}
+	tt.run(t, formats.Options{})
+}

@@ -27,6 +27,14 @@ func parseDestination(text string) (destination, error) {
 	return destination{name: n}, err
 }
 
+// String implements fmt.Stringer.
+func (d destination) String() string {
+	if d.addr.IsValid() {
+		return d.addr.String()
+	}
+	return d.name.String()
+}
+
 // nowhere reports whether a destination stands for "no such host": an unspecified or loopback address, or a name that has no
 // other (RFC 6761, sections 6.3 and 6.4).
 func (d destination) nowhere() bool {
@@ -118,15 +126,11 @@ func (a *answers) manyOwners(to destination) bool {
 
 // advise says what to do if those that lead elsewhere, and are not listed, lead to the stop page after all.
 func (a *answers) advise(t *tally, stop map[destination]bool) {
-	var most destination
+	page, most := "", 0
 	for to, n := range a.count {
-		if !stop[to] && n > a.count[most] {
-			most = to
+		if text := to.String(); !stop[to] && (n > most || n == most && text < page) {
+			page, most = text, n
 		}
-	}
-	page := most.name.String()
-	if most.addr.IsValid() {
-		page = most.addr.String()
 	}
 	if i := t.find(elsewhere); i >= 0 {
 		t.skipped[i].Hint = "if " + page + " is the list's stop page, name it (--stop-page, stop_page:)"
