@@ -106,6 +106,8 @@ func (s *Subscription) fetchAll(ctx context.Context, o *origin, way []trust.File
 	if err := s.removeKeptBut(way); err != nil {
 		return err
 	}
+	ctx, cancel := s.within(ctx, trust.Length(way))
+	defer cancel()
 	for _, f := range way {
 		if file, err := s.openKept(f); err == nil {
 			file.Close() //nolint:errcheck // it was only read
@@ -123,8 +125,6 @@ func (s *Subscription) fetch(ctx context.Context, o *origin, f trust.File, path 
 	if f.Length > s.c.MaxRelease {
 		return fmt.Errorf("%s: %w: %d bytes, the limit is %d", f.Path, blocklist.ErrTooLarge, f.Length, s.c.MaxRelease)
 	}
-	ctx, cancel := s.within(ctx, f.Length)
-	defer cancel()
 	body, err := o.open(ctx, f.URLPath())
 	if err != nil {
 		return err

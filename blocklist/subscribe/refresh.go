@@ -264,7 +264,7 @@ func (s *Subscription) note() {
 	}
 	s.mu.Lock()
 	raise := stale && !s.stale
-	s.stale, s.status.Expires = stale, until
+	s.stale, s.status.Expires, s.status.Root = stale, until, s.root.Spec().Expires
 	for _, seen := range [][]byte{s.newest().Urgent, s.refused} {
 		if orders, err := trust.ParseUrgent(seen); err == nil {
 			s.urgent = max(s.urgent, orders.Version)

@@ -69,6 +69,7 @@ type Status struct {
 	Checked time.Time // last time an origin proved that this is the newest; zero: not since the start
 	Expires time.Time // until when what is held may be taken for the newest; zero: nothing is held
 	Stale   bool      // Expires has passed, or nothing is held. The list is enforced all the same.
+	Root    time.Time // until when the newest root is valid: the agency has to renew it before, else the list becomes stale
 	Err     error     // why the last try failed; nil if it did not
 	Hold    *Hold     // what the guards have stopped; nil if nothing
 	Held    uint64    // releases that the guards have stopped since the start

@@ -1,11 +1,14 @@
 package subscribe_test
 
 import (
+	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -141,6 +144,48 @@ func TestHintsInVain(t *testing.T) {
 	}
 }
 
+// dripping is a body of which an octet comes each second.
+type dripping struct{ ctx context.Context }
+
+func (d dripping) Read(b []byte) (int, error) {
+	select {
+	case <-d.ctx.Done():
+		return 0, d.ctx.Err()
+	case <-time.After(time.Second):
+		b[0] = 'x'
+		return 1, nil
+	}
+}
+
+// A mirror that sends slowly, whichever file, keeps the next one waiting for a time that the length of the release bounds.
+func TestSlowMirror(t *testing.T) {
+	for _, slow := range []string{"/timestamp.json", ".snapshot.json", ".targets.json", ".zst"} {
+		t.Run(slow, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := trusttest.NewAgency(t, online.Key)
+				m := a.NewMirror(online)
+				m.Expires = time.Now().Add(1000 * hour)
+				m.Publish(a.Release(1, "example.org"))
+				files := &world{files: http.FileServer(http.Dir(m.Dir)), events: http.NotFound}
+				s := newSubscriber(t, a, "http://slow.example")
+				s.c.Client = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+					resp, err := files.RoundTrip(r)
+					if r.URL.Host == "slow.example" && strings.HasSuffix(r.URL.Path, slow) {
+						resp.Body = io.NopCloser(dripping{r.Context()})
+					}
+					return resp, err
+				})}
+				s.restart(t, "http://slow.example", "http://origin.example")
+				began := time.Now()
+				require.NoError(t, s.refresh(t))
+				s.enforces(t, 1)
+				assert.LessOrEqual(t, time.Since(began), 2*time.Minute)
+				assert.Equal(t, "http://origin.example", s.Status().Origin)
+			})
+		})
+	}
+}
+
 // It is said once of each root that it ends within 90 days.
 func TestRootEndsSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -156,6 +201,7 @@ func TestRootEndsSoon(t *testing.T) {
 		s.restart(t, m.Dir)
 		require.NoError(t, s.refresh(t))
 		assert.Zero(t, log.count("WARN"))
+		assert.WithinDuration(t, a.Expires, s.Status().Root, time.Second)
 		time.Sleep(25 * hour)
 		require.NoError(t, s.refresh(t))
 		require.NoError(t, s.refresh(t))

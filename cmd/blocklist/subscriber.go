@@ -52,11 +52,15 @@ func (a *app) subscriberRemove() *cobra.Command {
 		Use:   "remove NAME",
 		Short: "Encrypt the list to a subscriber no longer, from the next release on",
 		Long: `Encrypt the list to a subscriber no longer, from the next release on: it has a new key, and all others fetch a new snapshot.
-What the subscriber has seen stays seen.`,
+What the subscriber has seen stays seen. Urgent orders until that release are under the old key, which the subscriber has.`,
 		Example: `  blocklist -C DIR subscriber remove isp.example --reason "contract 2026/3 has ended"`,
 		Args:    args(cobra.ExactArgs(1)),
 	}, func(ctx context.Context, l *publish.Ledger, args []string, c publish.Cause) error {
-		return l.RemoveSubscriber(ctx, args[0], c)
+		if err := l.RemoveSubscriber(ctx, args[0], c); err != nil {
+			return err
+		}
+		a.say("until the next release, %s can still read urgent orders", args[0])
+		return nil
 	})
 }
 
