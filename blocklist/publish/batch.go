@@ -57,6 +57,9 @@ func (o *operation) put(ctx context.Context, entries iter.Seq2[blocklist.Entry, 
 	var read uint64
 	long := false
 	for e, err := range entries {
+		if err == nil && e.Key() == "" {
+			err = fmt.Errorf("entry %d: %w: it is empty; blocklist.ParseEntry makes one", read+1, blocklist.ErrMalformed)
+		}
 		if err != nil {
 			return err
 		}

@@ -163,3 +163,13 @@ func TestInit(t *testing.T) {
 	require.NoError(t, publish.Init(t.Context(), dir, good))
 	assert.ErrorContains(t, publish.Init(t.Context(), dir, good), "not empty")
 }
+
+// An entry that nobody has parsed lists nothing, and stays out.
+func TestEmptyEntry(t *testing.T) {
+	a := newAgency(t)
+	_, err := a.Add(t.Context(), append(entries(t, "example.org"), blocklist.Entry{}), cause)
+	require.ErrorIs(t, err, blocklist.ErrMalformed)
+	_, ok, err := a.Lookup(t.Context(), "example.org")
+	require.NoError(t, err)
+	assert.False(t, ok)
+}
