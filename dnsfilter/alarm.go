@@ -81,11 +81,7 @@ func (a *alarm) noteEntry(q *query, key []byte, now uint32, log *slog.Logger) {
 
 // sketch returns that of a client, empty when a window begins.
 func (a *alarm) sketch(client netip.Addr, window uint32) *sketch {
-	of := network(client)
-	if client.Is4() {
-		of = of<<8 | uint64(client.As4()[3])
-	}
-	hash := maphash.Comparable(a.seed, of)
+	hash := maphash.Comparable(a.seed, household(client))
 	owner := hash&^0xffffff | uint64(window)&0xffffff
 	set := &a.sketches[hash%alarmSets]
 	at, least := 0, math.MaxInt

@@ -1,6 +1,7 @@
 package dnsfilter
 
 import (
+	"encoding/binary"
 	"net"
 	"net/netip"
 	"slices"
@@ -43,4 +44,26 @@ func clientAddr(a net.Addr) netip.Addr {
 		return a.AddrPort().Addr()
 	}
 	return netip.Addr{}
+}
+
+// household returns what one client is counted by: an IPv4 address, or an IPv6 network of 56 bits, which is what a provider gives one
+// customer. Clients without an IP address are one.
+func household(client netip.Addr) uint64 {
+	client = client.Unmap()
+	if client.Is4() {
+		a := client.As4()
+		return uint64(binary.BigEndian.Uint32(a[:]))
+	}
+	a := client.As16()
+	return binary.BigEndian.Uint64(a[:])>>8 | 1<<63
+}
+
+// network returns what clients over UDP are counted by, where many addresses of a network may be forged: 24 bits of IPv4, and of IPv6
+// the same as a household.
+func network(client netip.Addr) uint64 {
+	of := household(client)
+	if of>>63 == 0 {
+		of >>= 8
+	}
+	return of
 }

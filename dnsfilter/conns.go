@@ -1,113 +1,157 @@
 package dnsfilter
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"net"
-	"net/netip"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
-// Limits of connections over TCP, of all listeners together.
+// Limits of connections over TCP, of all listeners together. A client is a household.
 const (
 	maxConns          = 1000
-	maxConnsPerClient = 100 // a client is an IPv4 address, or an IPv6 network of 56 bits
+	maxWaitingConns   = maxConns / 2 // that wait for the upstream: the others are for what can be answered at once
+	maxConnsPerClient = 100
+	minConnsPerClient = 10 // however many others have
 )
 
-// acceptPause is how long a listener waits when the system can't give it a connection.
-const acceptPause = 10 * time.Millisecond
-
-// connections are those that are open. When there is no room for another, the one that has been idle longest goes, of the
-// client that has most: so whoever opens many pays for it first. If all of these wait for answers, the one that has asked nothing for
-// longest goes, unless the newcomer's client has as many.
+// connections are those that are open. When there is no room for another, one goes of the client that has most: so whoever opens many
+// pays for it first.
 type connections struct {
 	accepted, closed, refused atomic.Uint64 // taken in; closed to make room; not taken in
 
 	mu   sync.Mutex
-	n    int
-	open map[netip.Prefix]map[*stream]struct{} // by client
-}
-
-// clientNetwork returns what counts as one client.
-func clientNetwork(a netip.Addr) netip.Prefix {
-	a = a.Unmap()
-	p, _ := a.Prefix(min(a.BitLen(), 56)) // it fails for no address, which then counts as one, too
-	return p
+	n    atomic.Int64                    // changed under mu
+	open map[uint64]map[*stream]struct{} // by household
 }
 
 // enter adds a connection; false means that there is no room.
 func (cs *connections) enter(c *stream) bool {
 	instead, ok := cs.add(c)
-	if instead != nil {
-		cs.closed.Add(1)
-		_ = instead.conn.Close() // whatever its reader makes of it
-	}
+	cs.giveUp(instead)
 	if !ok {
 		cs.refused.Add(1)
 	}
 	return ok
 }
 
+// giveUp closes a connection, if there is one, to make room.
+func (cs *connections) giveUp(c *stream) {
+	if c != nil {
+		cs.closed.Add(1)
+		_ = c.conn.Close() // whatever its reader makes of it
+	}
+}
+
 // add adds a connection if there is room, and returns the one that is to be closed for it.
 func (cs *connections) add(c *stream) (instead *stream, ok bool) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	if full, client := cs.full(c.from); full {
-		if instead = cs.idlest(client, len(cs.open[client]) > len(cs.open[c.from])+1); instead == nil {
+	if whose, full := cs.full(c.from); full {
+		if instead = cs.replaceable(whose, c.from); instead == nil {
 			return nil, false
 		}
 		cs.remove(instead)
 	}
 	if cs.open == nil {
-		cs.open = make(map[netip.Prefix]map[*stream]struct{})
+		cs.open = make(map[uint64]map[*stream]struct{})
 	}
 	if cs.open[c.from] == nil {
 		cs.open[c.from] = make(map[*stream]struct{})
 	}
 	cs.open[c.from][c] = struct{}{}
-	cs.n++
+	cs.n.Add(1)
 	cs.accepted.Add(1)
 	return instead, true
 }
 
-// full tells whether a connection has to go before another of a client can come, and whose.
-func (cs *connections) full(from netip.Prefix) (full bool, whose netip.Prefix) {
-	switch {
-	case len(cs.open[from]) >= maxConnsPerClient:
-		return true, from
-	case cs.n < maxConns:
-		return false, from
+// full reports whether a connection has to go before another of a client can come, and whose.
+func (cs *connections) full(from uint64) (whose uint64, full bool) {
+	free := maxConns - int(cs.n.Load())
+	switch share := min(max(free/5, minConnsPerClient), maxConnsPerClient); {
+	case len(cs.open[from]) >= share:
+		return from, true
+	case free > 0:
+		return from, false
 	}
-	most := from
-	for client, conns := range cs.open {
-		if len(conns) > len(cs.open[most]) {
-			most = client
-		}
-	}
-	return true, most
+	return cs.most(from, anyStream), true
 }
 
-// idlest returns the connection of a client on which nothing has been asked for the longest time. One that waits for an
-// answer is not idle; it is returned only if there are no others, and busy ones may go.
-func (cs *connections) idlest(from netip.Prefix, busy bool) *stream {
-	var idle, waiting *stream
-	for c := range cs.open[from] {
-		of := &idle
-		if c.busy() {
-			of = &waiting
-		}
-		if *of == nil || c.asked.Load() < (*of).asked.Load() {
-			*of = c
+// most returns the client that has most connections of a kind: the one given, if nobody has more.
+func (cs *connections) most(than uint64, kind func(*stream) bool) uint64 {
+	most := cs.have(than, kind)
+	for client := range cs.open {
+		if n := cs.have(client, kind); n > most {
+			than, most = client, n
 		}
 	}
-	if idle == nil && busy {
-		return waiting
-	}
-	return idle
+	return than
 }
+
+// have returns how many connections of a kind a client has.
+func (cs *connections) have(client uint64, kind func(*stream) bool) (n int) {
+	for c := range cs.open[client] {
+		if kind(c) {
+			n++
+		}
+	}
+	return n
+}
+
+// replaceable returns the connection of a client that goes for one of a newcomer: the one that has been idle longest, or else, if
+// the newcomer's client will still have fewer, the one whose answer has been waited for longest.
+func (cs *connections) replaceable(whose, newcomer uint64) *stream {
+	c := cs.oldest(whose, func(c *stream) bool { return !c.busy() })
+	if c == nil && len(cs.open[whose]) > len(cs.open[newcomer])+1 {
+		c = cs.oldest(whose, anyStream)
+	}
+	return c
+}
+
+// oldest returns the connection of a client, of a kind, on which nothing has been asked for the longest time.
+func (cs *connections) oldest(whose uint64, kind func(*stream) bool) (oldest *stream) {
+	for c := range cs.open[whose] {
+		if kind(c) && (oldest == nil || c.asked.Load() < oldest.asked.Load()) {
+			oldest = c
+		}
+	}
+	return oldest
+}
+
+func anyStream(*stream) bool { return true }
+
+// wait makes room for one more connection that is going to wait for the upstream: where too many do, the one of the client most of
+// whose do that has waited longest is closed. False means that this would be the client itself.
+func (cs *connections) wait(c *stream) bool {
+	if cs.n.Load() <= maxWaitingConns {
+		return true
+	}
+	instead, ok := cs.waitInstead(c)
+	cs.giveUp(instead)
+	return ok
+}
+
+func (cs *connections) waitInstead(c *stream) (instead *stream, ok bool) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	all := 0
+	for client := range cs.open {
+		all += cs.have(client, (*stream).busy)
+	}
+	if all < maxWaitingConns {
+		return nil, true
+	}
+	whose := cs.most(c.from, (*stream).busy)
+	if whose == c.from {
+		return nil, false
+	}
+	instead = cs.oldest(whose, (*stream).busy)
+	if instead != nil { // else it has its answer meanwhile
+		cs.remove(instead)
+	}
+	return instead, true
+}
+
+// crowded reports whether so many are open that each is to be short.
+func (cs *connections) crowded() bool { return cs.n.Load() > maxConns/2 }
 
 // leave takes a connection out.
 func (cs *connections) leave(c *stream) {
@@ -120,60 +164,11 @@ func (cs *connections) remove(c *stream) {
 	if _, ok := cs.open[c.from][c]; !ok {
 		return
 	}
-	cs.n--
+	cs.n.Add(-1)
 	if delete(cs.open[c.from], c); len(cs.open[c.from]) == 0 {
 		delete(cs.open, c.from)
 	}
 }
 
 // count returns how many connections are open.
-func (cs *connections) count() int {
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	return cs.n
-}
-
-// serveTCP answers on the connections of a listener until ctx ends, and closes it.
-func (s *Server) serveTCP(ctx context.Context, l net.Listener) error {
-	stop := context.AfterFunc(ctx, func() { _ = l.Close() }) // closed twice is closed
-	defer stop()
-	defer l.Close() //nolint:errcheck // as above
-	var open sync.WaitGroup
-	defer waitAtMost(&open, graceWithin+endWithin)
-	for {
-		conn, err := l.Accept()
-		switch {
-		case err == nil:
-			s.serveConn(ctx, conn, &open)
-		case ctx.Err() != nil:
-			return nil
-		case errors.Is(err, net.ErrClosed):
-			return fmt.Errorf("serving: %w", err)
-		default:
-			time.Sleep(acceptPause) // a connection that came to nothing, or no more files: that passes
-		}
-	}
-}
-
-// waitAtMost waits for goroutines, but no longer than so long.
-func waitAtMost(g *sync.WaitGroup, most time.Duration) {
-	done := make(chan struct{})
-	go func() { g.Wait(); close(done) }()
-	select {
-	case <-done:
-	case <-time.After(most):
-	}
-}
-
-// serveConn answers on a connection, in a goroutine of its own, if its client is served and there is room for it.
-func (s *Server) serveConn(ctx context.Context, conn net.Conn, open *sync.WaitGroup) {
-	c := newStream(s, conn)
-	if !s.current.Load().policy.serves(c.client) || !s.conns.enter(c) {
-		_ = conn.Close() // whoever it is, nothing was promised
-		return
-	}
-	open.Go(func() {
-		defer s.conns.leave(c)
-		c.serve(ctx)
-	})
-}
+func (cs *connections) count() int { return int(cs.n.Load()) }

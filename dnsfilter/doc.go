@@ -71,7 +71,12 @@
 //
 // The limits are fixed: 4096 questions wait for the upstream at once, and what comes beyond is dropped, or beyond 3072 what comes from
 // a network of clients that has 256 of them, or for names below one parent that have; whoever could have an expired answer
-// instead waits no longer than 1.8 seconds; 1000 TCP
-// connections, 100 of a client, the idlest of which makes room for another; 100 queries of a connection wait at once; 8 seconds
-// idle on TCP and 2 seconds for a first message, for the rest of one once begun, or for a write; 4.8 seconds for an answer.
+// instead waits no longer than 1.8 seconds; 4.8 seconds for an answer. 1000 TCP connections, half of which may wait for the upstream;
+// of a client (an IPv4 address, an IPv6 network of 56 bits) 100 while half are free, and then fewer, down to 10, as it fills; where
+// there is no room, one goes of the client that has most. 100 queries of a connection wait at once. A connection may be idle for 30
+// seconds, which clients with EDNS are told (RFC 7828), and take 10 for its first message and for any message once begun; when more
+// than half of all are open these are 8, 2 and 2, and clients are told to close. 2 seconds for a write. A blocked answer holds for 30.
+//
+// They are not settings because nobody could choose better ones: they bound what floods cost (memory and open files), far above what
+// ordinary use takes, and clients need the same times everywhere; the TTL is how long unblocking takes.
 package dnsfilter

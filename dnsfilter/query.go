@@ -26,6 +26,7 @@ type query struct {
 	options    []byte     // of EDNS, as they came in a datagram
 	allowed    bool       // by a list, with all that it leads to
 	client     netip.Addr // in plain form; zero if it has none
+	keepalive  uint16     // what the answer says of how long the connection may be idle: tenths of a second plus one, 0: nothing
 	counters   *counters
 
 	sentCookie []byte           // of the client, and whatever it takes for ours; nil if there is none
@@ -198,7 +199,7 @@ func (q *query) copyTo(to *query) {
 	to.edns, to.do, to.version, to.size = q.edns, q.do, q.version, q.size
 	to.structured = q.structured
 	to.allowed, to.client, to.counters = q.allowed, q.client, q.counters
-	to.stale = q.stale
+	to.stale, to.keepalive = q.stale, q.keepalive
 	to.sentCookie, to.options, to.stamped, to.cookie = nil, nil, q.stamped, q.cookie
 	to.key = append(to.buf[:0], q.key...)
 	half := len(to.buf) / 2

@@ -1,7 +1,6 @@
 package dnsfilter
 
 import (
-	"encoding/binary"
 	"fmt"
 	"hash/maphash"
 	"net/netip"
@@ -72,17 +71,6 @@ func newLimiter(r RateLimit) *limiter {
 		seed: maphash.MakeSeed(), start: time.Now(), step: uint64(second / min(r.PerSecond, maxRate)), slip: uint64(max(r.Slip, 0)),
 		slots: make([]atomic.Uint64, limiterSets*limiterWays),
 	}
-}
-
-// network returns what a client is counted by. Clients without an IP address are one.
-func network(client netip.Addr) uint64 {
-	client = client.Unmap()
-	if client.Is4() {
-		a := client.As4()
-		return uint64(binary.BigEndian.Uint32(a[:]) >> 8)
-	}
-	a := client.As16()
-	return binary.BigEndian.Uint64(a[:])>>8 | 1<<63
 }
 
 // allows tells whether the network of a client may be answered once more.

@@ -14,20 +14,20 @@ func TestBusyConnectionsMakeRoom(t *testing.T) {
 	t.Parallel()
 	var cs connections
 	busy := func(client string) *stream {
-		c := &stream{slots: make(chan struct{}, 1), from: clientNetwork(netip.MustParseAddr(client))}
+		c := &stream{slots: make(chan struct{}, 1), from: household(netip.MustParseAddr(client))}
 		c.slots <- struct{}{}
 		return c
 	}
-	for client := 0; cs.n < maxConns; client++ {
+	for client := 0; cs.count() < maxConns; client++ {
 		for range maxConnsPerClient {
-			cs.add(busy(fmt.Sprintf("198.51.%d.%d", client/256, client%256)))
+			cs.add(busy(fmt.Sprintf("198.51.100.%d", client)))
 		}
 	}
 	instead, ok := cs.add(busy("192.0.2.1"))
 	assert.True(t, ok)
 	assert.NotNil(t, instead, "one of a client that has more")
-	assert.Equal(t, maxConns, cs.n)
-	assert.Equal(t, clientNetwork(netip.MustParseAddr("2001:db8:0:1::1")), clientNetwork(netip.MustParseAddr("2001:db8:0:ff::1")))
+	assert.Equal(t, maxConns, cs.count())
+	assert.Equal(t, household(netip.MustParseAddr("2001:db8:0:1::1")), household(netip.MustParseAddr("2001:db8:0:ff::1")))
 }
 
 // TestUnusualQueriesAreShared leaves room on the plain path for others than the network that fills it.

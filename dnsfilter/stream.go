@@ -15,11 +15,8 @@ import (
 )
 
 const (
-	firstWithin   = 2 * time.Second // for the first query on a connection
-	idleWithin    = 8 * time.Second // between two queries
-	messageWithin = 2 * time.Second // for a query once begun
-	writeWithin   = 2 * time.Second // for answers to be taken by the network
-	maxPipelined  = 100             // queries of a connection that wait for the upstream; then no more are read
+	writeWithin  = 2 * time.Second // for answers to be taken by the network
+	maxPipelined = 100             // queries of a connection that wait for the upstream; then no more are read
 
 	endWithin = 50 * time.Millisecond // of silence, after which a connection is closed when the server ends
 )
@@ -31,7 +28,7 @@ type stream struct {
 	server *Server
 	conn   net.Conn
 	client netip.Addr
-	from   netip.Prefix // as which it is counted
+	from   uint64 // the household
 	in     *bufio.Reader
 	query  query
 	buf    []byte        // for answers
@@ -45,14 +42,44 @@ type stream struct {
 
 func newStream(s *Server, conn net.Conn) *stream {
 	c := &stream{server: s, conn: conn, client: clientAddr(conn.RemoteAddr()), slots: make(chan struct{}, maxPipelined)}
-	c.from = clientNetwork(c.client)
+	c.from = household(c.client)
 	c.in, c.out = bufio.NewReaderSize(conn, maxQuery+2), bufio.NewWriter(conn)
 	c.query.counters = &s.shared
 	c.asked.Store(time.Now().UnixNano())
 	return c
 }
 
-// busy tells whether a query waits for its answer.
+// pace is how long a connection may take.
+type pace struct {
+	first   time.Duration // for the first query
+	idle    time.Duration // between two queries
+	message time.Duration // for a query once begun, however its bytes come
+}
+
+// The paces with few connections and with many. Clients may keep connections for long where there is room (RFC 7766, section 6.2.3).
+var (
+	calm    = pace{first: 10 * time.Second, idle: 30 * time.Second, message: 10 * time.Second} //nolint:gochecknoglobals // a constant
+	hurried = pace{first: 2 * time.Second, idle: 8 * time.Second, message: 2 * time.Second}    //nolint:gochecknoglobals // a constant
+)
+
+// pace returns that of now.
+func (cs *connections) pace() *pace {
+	if cs.crowded() {
+		return &hurried
+	}
+	return &calm
+}
+
+// keepalive returns what clients with EDNS are told of how long a connection may be idle (RFC 7828): when it is crowded, that they are to
+// close it as soon as they have their answers.
+func (cs *connections) keepalive() uint16 {
+	if cs.crowded() {
+		return 1
+	}
+	return uint16(calm.idle/(100*time.Millisecond)) + 1
+}
+
+// busy reports whether a query waits for its answer.
 func (c *stream) busy() bool { return len(c.slots) > 0 }
 
 // serve answers until the client leaves or is silent for too long. When ctx ends, that is a moment; what waits is still answered
@@ -63,7 +90,7 @@ func (c *stream) serve(ctx context.Context) {
 		time.AfterFunc(graceWithin, func() { _ = c.conn.Close() })
 	})
 	defer stop()
-	for wait := firstWithin; ; wait = idleWithin {
+	for wait := c.server.conns.pace().first; ; wait = c.server.conns.pace().idle {
 		packet, err := c.read(ctx, wait)
 		if err != nil {
 			break
@@ -83,13 +110,14 @@ func (c *stream) read(ctx context.Context, wait time.Duration) ([]byte, error) {
 		return nil, err
 	}
 	length := count(prefix, 0)
-	packet, err := c.peek(ctx, 2+min(length, maxQuery), messageWithin)
+	within := c.server.conns.pace().message
+	packet, err := c.peek(ctx, 2+min(length, maxQuery), within)
 	if err != nil {
 		return nil, err
 	}
 	if packet = packet[2:]; length > maxQuery {
 		packet = append([]byte(nil), packet[:headerSize]...)
-		err = c.conn.SetReadDeadline(time.Now().Add(messageWithin))
+		err = c.conn.SetReadDeadline(time.Now().Add(within))
 	}
 	_, errDiscard := c.in.Discard(2 + length)
 	return packet, errors.Join(err, errDiscard)
@@ -126,7 +154,7 @@ func (c *stream) answer(packet []byte) {
 		c.later(func() []byte { return s.plain(packet, true, c.client) })
 		return
 	}
-	q.size = dns.MaxMsgSize
+	q.size, q.keepalive = dns.MaxMsgSize, s.conns.keepalive()
 	current := s.current.Load()
 	m, wait := c.find(current)
 	if wait {
@@ -156,8 +184,12 @@ func (c *stream) find(current *course) (m []byte, wait bool) {
 
 // later sends what a goroutine finds out.
 func (c *stream) later(find func() []byte) {
-	if len(c.slots) == cap(c.slots) {
+	switch {
+	case len(c.slots) == cap(c.slots):
 		c.flush() // before nothing more is read
+	case !c.busy() && !c.server.conns.wait(c):
+		c.server.shared.dropped.Add(1)
+		return
 	}
 	c.slots <- struct{}{}
 	c.late.Go(func() {

@@ -83,10 +83,10 @@ func TestTimesOfAConnection(t *testing.T) {
 		do   func(t *testing.T, c *dns.Conn)
 		wait time.Duration
 	}{
-		"nothing comes": {func(*testing.T, *dns.Conn) {}, 2 * time.Second},
-		"idle":          {use, 8 * time.Second},
-		"half a length": {func(t *testing.T, c *dns.Conn) { use(t, c); _, _ = c.Conn.Write([]byte{0}) }, 8 * time.Second},
-		"half a query":  {func(t *testing.T, c *dns.Conn) { use(t, c); _, _ = c.Conn.Write([]byte{0, 30, 1}) }, 2 * time.Second},
+		"nothing comes": {func(*testing.T, *dns.Conn) {}, 10 * time.Second},
+		"idle":          {use, 30 * time.Second},
+		"half a length": {func(t *testing.T, c *dns.Conn) { use(t, c); _, _ = c.Conn.Write([]byte{0}) }, 30 * time.Second},
+		"half a query":  {func(t *testing.T, c *dns.Conn) { use(t, c); _, _ = c.Conn.Write([]byte{0, 30, 1}) }, 10 * time.Second},
 		"a slow sender": {func(_ *testing.T, c *dns.Conn) {
 			go func() {
 				for err := error(nil); err == nil; _, err = c.Conn.Write([]byte{0}) {
@@ -94,10 +94,10 @@ func TestTimesOfAConnection(t *testing.T) {
 				}
 			}()
 			_, _ = c.Conn.Write([]byte{0, 100})
-		}, 2 * time.Second},
+		}, 10 * time.Second},
 		"half a query too long": {func(_ *testing.T, c *dns.Conn) {
 			_, _ = c.Conn.Write(append([]byte{0xff, 0xff}, make([]byte, 5000)...))
-		}, 2 * time.Second},
+		}, 10 * time.Second},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			p := servePipes(t, dnsfilter.Config{})
@@ -198,45 +198,105 @@ func TestLongMessagesAreRefused(t *testing.T) {
 	})
 }
 
+// fill opens all connections that there may be, 100 of the client 10.0.0.1, and 10 of each of the others.
+func fill(p *piped) (most, others []*dns.Conn) {
+	for range 100 {
+		most = append(most, p.dial("10.0.0.1"))
+	}
+	for i := range 900 {
+		others = append(others, p.dial(fmt.Sprintf("10.0.1.%d", i/10)))
+	}
+	synctest.Wait()
+	return most, others
+}
+
+// closedOf returns how many of the connections the server has closed, and closes all.
+func closedOf(t *testing.T, conns []*dns.Conn) (n int) {
+	t.Helper()
+	for _, c := range conns {
+		if isClosed(t, c) {
+			n++
+		}
+		_ = c.Close()
+	}
+	return n
+}
+
 func TestWhoHasMostConnectionsMakesRoom(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := servePipes(t, dnsfilter.Config{Upstream: slowZone(t)})
-		var conns [10][]*dns.Conn
-		for client := range conns {
-			n := 100
-			if client > 0 { // the rest is shared evenly
-				n = 99
-			}
-			for range n {
-				conns[client] = append(conns[client], p.dial(fmt.Sprintf("10.0.0.%d", client)))
-			}
-		}
-		for i := range 9 {
-			conns[9] = append(conns[9], p.dial(fmt.Sprintf("10.0.1.%d", i)))
+		most, others := fill(p)
+		assert.Contains(t, metrics(t, p.server), "dnsfilter_tcp_connections 1000\n")
+		time.Sleep(100 * time.Millisecond)
+		use(t, most[0])
+		use(t, p.dial("10.0.2.1"))
+		assert.False(t, isClosed(t, most[0]), "it was used last")
+		assert.Equal(t, 1, closedOf(t, most))
+		assert.Zero(t, closedOf(t, others), "the others have fewer")
+	})
+}
+
+// TestWhoWaitsMakesRoom has a client whose connections all wait for answers.
+func TestWhoWaitsMakesRoom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := servePipes(t, dnsfilter.Config{Upstream: slowZone(t)})
+		most, others := fill(p)
+		for i, c := range most {
+			require.NoError(t, c.WriteMsg(question(fmt.Sprintf("s%d.test.", i), dns.TypeA)))
 		}
 		synctest.Wait()
-		assert.Contains(t, metrics(t, p.server), "dnsfilter_tcp_connections 1000\n")
-		time.Sleep(time.Second)
-		use(t, conns[0][0])
 		use(t, p.dial("10.0.2.1"))
-		closed := 0
-		for client := range conns {
-			for _, c := range conns[client] {
-				if isClosed(t, c) {
-					closed++
-					assert.Zero(t, client, "the client that has most")
-				}
-			}
-		}
-		assert.Equal(t, 1, closed)
-		assert.False(t, isClosed(t, conns[0][0]), "it was used last")
-		for client := range conns {
-			for _, c := range conns[client] {
-				_ = c.Close()
-			}
-		}
+		assert.Equal(t, 1, closedOf(t, most))
+		assert.Zero(t, closedOf(t, others))
 	})
+}
+
+// TestSharesOfConnectionsShrink has clients that open as many connections as they can: there is room for others all the same.
+func TestSharesOfConnectionsShrink(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := servePipes(t, dnsfilter.Config{})
+		var conns []*dns.Conn
+		for i := range 1000 {
+			conns = append(conns, p.dial(fmt.Sprintf("10.0.0.%d", i/100)))
+		}
+		synctest.Wait()
+		open := 1000 - closedOf(t, conns[:500])
+		assert.Equal(t, 1000, open, "half of all are there for whoever comes")
+		assert.Greater(t, closedOf(t, conns[500:]), 150)
+	})
+}
+
+// TestKeepalive tells clients how long a connection may be idle (RFC 7828), and holds to it, with few connections and with many.
+func TestKeepalive(t *testing.T) {
+	t.Parallel()
+	for others, want := range map[int]struct {
+		says uint16
+		idle time.Duration
+	}{0: {300, 30 * time.Second}, 510: {0, 8 * time.Second}} {
+		synctest.Test(t, func(t *testing.T) {
+			p := servePipes(t, dnsfilter.Config{})
+			var crowd []*dns.Conn
+			for i := range others {
+				crowd = append(crowd, p.dial(fmt.Sprintf("10.0.1.%d", i/10)))
+			}
+			conn := p.dial("127.0.0.1")
+			require.NoError(t, conn.WriteMsg(question("example.org.", dns.TypeA).SetEdns0(1232, false)))
+			m, err := conn.ReadMsg()
+			require.NoError(t, err)
+			require.Len(t, m.IsEdns0().Option, 1)
+			option, ok := m.IsEdns0().Option[0].(*dns.EDNS0_TCP_KEEPALIVE)
+			require.True(t, ok)
+			assert.Equal(t, want.says, option.Timeout)
+			time.Sleep(want.idle - 10*time.Millisecond)
+			assert.False(t, isClosed(t, conn))
+			time.Sleep(20 * time.Millisecond)
+			assert.True(t, isClosed(t, conn))
+			closedOf(t, crowd)
+		})
+	}
 }
 
 func TestNobodyIsCutOffWhoWaits(t *testing.T) {
@@ -251,7 +311,7 @@ func TestNobodyIsCutOffWhoWaits(t *testing.T) {
 		}
 		synctest.Wait()
 		assert.True(t, isClosed(t, p.dial("fd00::2")), "of the same client, all of whose connections wait")
-		use(t, p.dial("fd00:0:0:1::1"))
+		use(t, p.dial("fd00:0:0:100::1"))
 		for _, c := range conns {
 			_ = c.SetReadDeadline(time.Now().Add(time.Minute))
 			_, err := c.ReadMsg()

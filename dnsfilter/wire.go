@@ -61,7 +61,7 @@ func (q *query) replyFlags(given uint16) uint16 {
 func (q *query) finish(m []byte, extended uint8, e ede) []byte {
 	optSize := 0
 	if q.edns {
-		optSize = 11 + q.cookieOption()
+		optSize = 11 + q.cookieOption() + q.keepaliveOption()
 		e.fit(q.size - len(m) - optSize)
 		optSize += e.size()
 	}
@@ -93,12 +93,23 @@ func (q *query) appendOPT(m []byte, extended uint8, e *ede) []byte {
 	if q.do {
 		do = 1 << 7
 	}
-	size := e.size() + q.cookieOption()
+	size := e.size() + q.cookieOption() + q.keepaliveOption()
 	m = append(m, 0, 0, byte(dns.TypeOPT), udpSize>>8, udpSize&0xff, extended, 0, do, 0, byte(size>>8), byte(size))
 	if q.stamped {
 		m = append(append(m, 0, dns.EDNS0COOKIE, 0, fullCookie), q.cookie[:]...)
 	}
+	if q.keepalive > 0 {
+		m = binary.BigEndian.AppendUint16(append(m, 0, dns.EDNS0TCPKEEPALIVE, 0, 2), q.keepalive-1)
+	}
 	return e.append(m)
+}
+
+// keepaliveOption returns how many bytes edns-tcp-keepalive (RFC 7828) takes in the answer.
+func (q *query) keepaliveOption() int {
+	if q.keepalive > 0 {
+		return 6
+	}
+	return 0
 }
 
 // outdate makes an answer that has expired one that stands in for a better one (RFC 8767), and returns the extended error
