@@ -20,8 +20,8 @@ const (
 	MaxListName = 128
 )
 
-// magic is the first line of a release; the number is the version of the format.
-const magic = "argine-release: 1"
+// ReleaseFormat is the first line of a release; the number is the version of the format.
+const ReleaseFormat = "argine-release: 1"
 
 // Header says what a release is. FORMAT.md has the grammar.
 type Header struct {
@@ -71,7 +71,7 @@ func NewReleaseWriter(w io.Writer, h Header) (*ReleaseWriter, error) {
 		return nil, err
 	}
 	bw := bufio.NewWriterSize(w, 64<<10)
-	fmt.Fprintf(bw, "%s\nlist: %s\nserial: %d\n", magic, h.List, h.Serial)
+	fmt.Fprintf(bw, "%s\nlist: %s\nserial: %d\n", ReleaseFormat, h.List, h.Serial)
 	if h.IsDelta() {
 		fmt.Fprintf(bw, "base: %d\n", h.Base)
 	}
@@ -184,8 +184,8 @@ func scanLines(data []byte, atEOF bool) (int, []byte, error) {
 func (r *ReleaseReader) Header() Header { return r.header }
 
 func (r *ReleaseReader) readHeader() error {
-	if line, ok := r.nextLine(); !ok || line != magic {
-		return r.malformed("the first line must be " + strconv.Quote(magic))
+	if line, ok := r.nextLine(); !ok || line != ReleaseFormat {
+		return r.malformed("the first line must be " + strconv.Quote(ReleaseFormat))
 	}
 	want := []string{"list", "serial", "base", "entries", "digest", "created"} // base is in deltas only
 	for size := 0; ; {

@@ -17,6 +17,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/formats"
 	"github.com/argine-dns/argine/blocklist/subscribe"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
+	"github.com/argine-dns/argine/internal/version"
 )
 
 // Limits on what is said over the control socket, which only the service's own user can open.
@@ -30,6 +31,7 @@ func controlPath(state string) string { return filepath.Join(state, "control.soc
 
 // ServiceStatus says how a running service stands.
 type ServiceStatus struct {
+	Version   string                       `json:"version"` // of the program, with commit and compiler
 	Started   time.Time                    `json:"started"`
 	Settings  string                       `json:"settings_error,omitempty"` // why the settings on disk are not in force
 	Lists     []ListStatus                 `json:"lists"`                    // in the order of the settings
@@ -84,7 +86,7 @@ func (s *Service) report() ServiceStatus {
 	current := s.inForce.Load()
 	stats := s.server.Stats()
 	out := ServiceStatus{
-		Started: s.started, Queries: stats.Queries, Hits: stats.Hits, Failures: stats.Failures, Dropped: stats.Dropped,
+		Version: version.Current().String(), Started: s.started, Queries: stats.Queries, Hits: stats.Hits, Failures: stats.Failures, Dropped: stats.Dropped,
 		Limited: stats.Limited, Alarms: s.server.alarm.raised.Load(), Conns: s.server.conns.count(),
 		Answers: s.server.answersByRcode(), Upstreams: s.server.upstreams(),
 		Actions: map[string]map[string]uint64{},

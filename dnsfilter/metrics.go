@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/argine-dns/argine/dnsfilter/upstream"
+	"github.com/argine-dns/argine/internal/version"
 )
 
 // type check.
@@ -26,6 +27,9 @@ func (s *Server) Describe(chan<- *prometheus.Desc) {}
 func (s *Server) Collect(ch chan<- prometheus.Metric) {
 	stats := s.Stats()
 	c := collection{ch}
+	build := version.Current()
+	c.gauge("dnsfilter_build_info", "1; its labels say which build this is.", 1,
+		labels{"version": build.Version, "commit": build.Commit, "goversion": build.Go})
 	c.counter("dnsfilter_queries_total", "Queries taken in.", stats.Queries, nil)
 	c.counter("dnsfilter_cache_hits_total", "Queries answered from the cache.", stats.Hits, nil)
 	c.counter("dnsfilter_upstream_failures_total", "Queries answered with SERVFAIL because no upstream answered.", stats.Failures, nil)

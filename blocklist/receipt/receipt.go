@@ -21,8 +21,8 @@ import (
 // MaxReceipt is the longest receipt that is read, in bytes.
 const MaxReceipt = 2 << 10
 
-// magic is the first line of a receipt; the number is the version of the format.
-const magic = "argine-receipt: 1"
+// Format is the first line of a receipt; the number is the version of the format.
+const Format = "argine-receipt: 1"
 
 // Receipt says that a subscriber enforces a release. Times have whole seconds.
 type Receipt struct {
@@ -48,7 +48,7 @@ const maxAsked = 999_999
 // text is what is signed.
 func (r Receipt) text() string {
 	return fmt.Sprintf("%s\nlist: %s\nserial: %d\ndigest: %s\nreceived: %s\nenforced: %s\nprobe: test=%d gone=%d added=%d removed=%d\n",
-		magic, r.List, r.Serial, r.Digest, timeText(r.Received), timeText(r.Enforced), r.Asked.Test, r.Asked.Gone, r.Asked.Added, r.Asked.Removed)
+		Format, r.List, r.Serial, r.Digest, timeText(r.Received), timeText(r.Enforced), r.Asked.Test, r.Asked.Gone, r.Asked.Added, r.Asked.Removed)
 }
 
 func timeText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
@@ -126,7 +126,7 @@ func signers(n *note.Note) string {
 func parse(text string) (r Receipt, err error) {
 	var received, enforced string
 	a := &r.Asked
-	_, err = fmt.Sscanf(text, magic+"\nlist: %s\nserial: %d\ndigest: %s\nreceived: %s\nenforced: %s\nprobe: test=%d gone=%d added=%d removed=%d\n",
+	_, err = fmt.Sscanf(text, Format+"\nlist: %s\nserial: %d\ndigest: %s\nreceived: %s\nenforced: %s\nprobe: test=%d gone=%d added=%d removed=%d\n",
 		&r.List, &r.Serial, &r.Digest, &received, &enforced, &a.Test, &a.Gone, &a.Added, &a.Removed)
 	if err == nil {
 		r.Received, err = time.Parse(time.RFC3339, received)

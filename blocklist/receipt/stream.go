@@ -19,7 +19,7 @@ func Split(r io.Reader) iter.Seq2[[]byte, error] {
 		lines.Split(scanLines)
 		var one []byte
 		for lines.Scan() {
-			if string(lines.Bytes()) == magic+"\n" && len(one) > 0 {
+			if string(lines.Bytes()) == Format+"\n" && len(one) > 0 {
 				if !yield(one, nil) {
 					return
 				}

@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/argine-dns/argine/internal/version"
 )
 
 func main() {
@@ -76,6 +78,7 @@ of import: 3 some of an order is not listed.`,
   blocklist -C DIR release
   blocklist -C DIR push https://origin.example`,
 		SilenceErrors: true,
+		Version:       version.Text(),
 		SilenceUsage:  true,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -85,6 +88,7 @@ of import: 3 some of an order is not listed.`,
 		},
 		RunE: func(*cobra.Command, []string) error { return nil }, // Args has refused
 	}
+	root.SetVersionTemplate("{{.DisplayName}} {{.Version}}\n")
 	root.PersistentFlags().StringVarP(&a.dir, "directory", "C", ".", "the agency's `folder`")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%w", err) })
 	root.AddCommand(

@@ -117,6 +117,7 @@ func decisionCommand(word, short string, do func(*dnsfilter.Control, context.Con
 
 func printStatus(w io.Writer, s dnsfilter.ServiceStatus) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "version\t%s\n", s.Version)
 	fmt.Fprintf(t, "running since\t%s\n", s.Started.Format(time.RFC3339))
 	if s.Settings != "" {
 		fmt.Fprintf(t, "settings\tnot those on disk: %s\n", s.Settings)

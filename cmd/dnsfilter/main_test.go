@@ -152,3 +152,10 @@ func TestApplyCommand(t *testing.T) {
 	code, _, _ = runCommand("apply", "-c", path)
 	assert.Equal(t, exitUsage, code)
 }
+
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	code, stdout, stderr := runCommand("--version")
+	assert.Equal(t, exitDone, code, stderr)
+	assert.Regexp(t, `^dnsfilter \S+ .*built with go1\S*\nformats: argine-release 1, argine-receipt 1\n$`, stdout)
+}

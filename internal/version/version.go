@@ -1,0 +1,75 @@
+// Package version says which build of Argine a program is, and which formats it speaks.
+package version
+
+import (
+	"runtime/debug"
+	"strings"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/receipt"
+)
+
+const module = "github.com/argine-dns/argine"
+
+// Build says what a program was built from. What was not recorded is empty.
+type Build struct {
+	Version string // of the module; (devel) if unknown
+	Commit  string // full hash; with "+changed" if files were changed beside it
+	Date    string // of the commit, RFC 3339
+	Go      string // version of the compiler
+}
+
+// Current returns the build of the running program.
+func Current() Build {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return Build{Version: "(devel)"}
+	}
+	return of(info)
+}
+
+// of reads what the compiler has recorded. In a program of somebody else, the commit is his, and not told.
+func of(info *debug.BuildInfo) Build {
+	b := Build{Version: "(devel)", Go: info.GoVersion}
+	if info.Main.Path != module {
+		for _, d := range info.Deps {
+			if d.Path == module {
+				b.Version = d.Version
+			}
+		}
+		return b
+	}
+	if info.Main.Version != "" {
+		b.Version = info.Main.Version
+	}
+	changed := ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			b.Commit = s.Value
+		case s.Key == "vcs.time":
+			b.Date = s.Value
+		case s.Key == "vcs.modified" && s.Value == "true":
+			changed = "+changed"
+		}
+	}
+	b.Commit += changed
+	return b
+}
+
+// String returns all that is known, in one line.
+func (b Build) String() string {
+	text := b.Version
+	for _, part := range []struct{ word, value string }{{"commit", b.Commit}, {"of", b.Date}, {"built with", b.Go}} {
+		if part.value != "" {
+			text += " " + part.word + " " + part.value
+		}
+	}
+	return text
+}
+
+// Text returns what --version prints after the name of the program: the build, and the formats that it reads and writes.
+func Text() string {
+	formats := []string{blocklist.ReleaseFormat, receipt.Format}
+	return Current().String() + "\nformats: " + strings.ReplaceAll(strings.Join(formats, ", "), ":", "")
+}
