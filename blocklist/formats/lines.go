@@ -113,7 +113,7 @@ func sample(prefix []byte, whole bool) []string {
 	return out
 }
 
-// blank tells whether a line says nothing in most formats.
+// blank reports whether a line says nothing in most formats: white space of any kind, or a comment.
 func blank(line string) bool {
 	for i := range len(line) {
 		switch line[i] {
@@ -121,7 +121,7 @@ func blank(line string) bool {
 		case '#', '!', ';':
 			return true
 		default:
-			return false
+			return strings.TrimSpace(line[i:]) == ""
 		}
 	}
 	return true

@@ -240,3 +240,16 @@ func TestLeadingDot(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{"a single label: 1 @ [1]", "not a domain name: 1 @ [2]"}, skipped)
 }
+
+// A first line of white space of any kind says nothing.
+func TestBlankFirstLine(t *testing.T) {
+	for _, line := range []string{"\r", "\r\r", "\v", "\f\r", "\u00a0", "\u2003 ", "\t\u0085"} {
+		for _, format := range formats.Readable() {
+			_, _, _ = read(t, line, formats.Options{Format: format}) // does not panic
+			_, _, _ = read(t, line+"\n"+line+"\n", formats.Options{Format: format, MayBeEmpty: true})
+		}
+		entries, _, err := read(t, line+"\na.test\nb.test\n", formats.Options{})
+		require.NoError(t, err)
+		assert.Equal(t, []string{"a.test", "b.test"}, entries)
+	}
+}
