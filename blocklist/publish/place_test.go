@@ -21,6 +21,9 @@ func crowded(t *testing.T, n int) (lines []blocklist.Entry) {
 	for i := range n {
 		at := fmt.Sprintf("%s.%s.example", []string{"a", "b", `c\.a`, "a.b"}[rand.IntN(4)], []string{"one", "two", `t\.wo`}[rand.IntN(3)])
 		text := []string{"n%d.%s", "=n%d.%s", "https://%[2]s/%[1]d", "https://*.%[2]s/%[1]d", "n%d.%s status=monitor"}[rand.IntN(5)]
+		if strings.Contains(text, "://") {
+			at = strings.ReplaceAll(at, `\`, "") // in a URL it would end the host
+		}
 		lines = append(lines, entry(t, fmt.Sprintf(text, i, at)))
 	}
 	return lines
