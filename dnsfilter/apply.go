@@ -12,7 +12,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/subscribe"
 )
 
@@ -36,14 +35,11 @@ type Applied struct {
 // network: in the service that runs with these settings, or, if none runs, in the state folder. It fails with
 // [blocklist.ErrBusy] if the folder has another owner.
 func ApplyBundle(ctx context.Context, s *Settings, path string, log *slog.Logger) (Applied, error) {
-	f, err := os.Open(path)
+	f, err := openFile(path)
 	if err != nil {
-		return Applied{}, err
+		return Applied{}, fmt.Errorf("applying a bundle: %w", err)
 	}
 	defer f.Close() //nolint:errcheck // it was only read
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return Applied{}, errors.Join(err, fmt.Errorf("applying %s: %w: a bundle is a regular file", path, blocklist.ErrMalformed))
-	}
 	a, err := NewControl(s.State).Apply(ctx, f)
 	if errors.Is(err, ErrNotRunning) {
 		a, err = s.applyHere(ctx, path, log)
@@ -73,7 +69,7 @@ func (s *Settings) applyHere(ctx context.Context, path string, log *slog.Logger)
 		return a, err
 	}
 	c.Guard = guards.of(&s.Lists[i])
-	store, err := blocklist.Open(s.State, blocklist.Options{})
+	store, err := s.openStore()
 	if err != nil {
 		return a, err
 	}

@@ -191,6 +191,9 @@ func (s *Service) serveControl(ctx context.Context, l net.Listener) {
 // listenControl makes the socket. What is left of an earlier process may go: the store has one owner.
 func listenControl(ctx context.Context, state string) (net.Listener, error) {
 	path := controlPath(state)
+	if err := checkSocketPath(path); err != nil {
+		return nil, err
+	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}

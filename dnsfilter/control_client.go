@@ -60,6 +60,9 @@ func (c *Control) call(ctx context.Context, method, path string, question, answe
 }
 
 func (c *Control) send(ctx context.Context, method, path string, body io.Reader, answer any) error {
+	if c.path == controlPath("") {
+		return errNoState
+	}
 	r, err := http.NewRequestWithContext(ctx, method, "http://control"+path, body)
 	if err != nil {
 		return err

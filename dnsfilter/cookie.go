@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -44,7 +43,7 @@ const (
 // first makes cookies, all of them are accepted: to change it, give all servers the next one as second line, then as first,
 // and take the old one out an hour later.
 func ReadCookieSecrets(path string) ([]CookieSecret, error) {
-	f, err := os.Open(path)
+	f, err := openFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading cookie secrets: %w", err)
 	}

@@ -47,7 +47,7 @@ func (l *List) subscription(log *slog.Logger) (subscribe.Config, error) {
 
 // readSmall reads a file that is no longer than [maxRoot].
 func readSmall(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := openFile(path)
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/netip"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 
@@ -60,7 +59,7 @@ func (s *Settings) needs() (names []blocklist.Entry) {
 
 func readNames[T any](paths []string, dst *[]T, read func(io.Reader) ([]T, error)) error {
 	for _, path := range paths {
-		f, err := os.Open(path)
+		f, err := openFile(path)
 		if err != nil {
 			return err
 		}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -85,12 +84,9 @@ func listWord(path string) string {
 
 // source tells one state of the file from another, and one way of reading it from another.
 func (l localFile) source() (string, error) {
-	info, err := os.Stat(l.path)
+	info, err := statFile(l.path)
 	if err != nil {
 		return "", err
-	}
-	if !info.Mode().IsRegular() {
-		return "", fmt.Errorf("%s is not a file", l.path)
 	}
 	modified := info.ModTime().UTC().Format(time.RFC3339Nano)
 	return fmt.Sprintf("%s size=%d modified=%s format=%s scope=%s zone=%s stop=%s", l.path, info.Size(), modified, l.format, l.scope, l.zone, l.stop), nil

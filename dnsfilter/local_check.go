@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
-	"os"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/formats"
@@ -111,6 +110,9 @@ func (s *Settings) CheckFiles() error {
 	if _, err := s.filePolicy(); err != nil {
 		mistakes = append(mistakes, s.fileAt[s.CookieSecrets].mistake(s.File, err.Error()))
 	}
+	if err := s.checkState(); err != nil {
+		mistakes = append(mistakes, s.fileAt[s.State].mistake(s.File, err.Error()))
+	}
 	return mistakes.err()
 }
 
@@ -126,7 +128,7 @@ func (l localFile) readable() error {
 	if _, err := l.source(); err != nil {
 		return err
 	}
-	f, err := os.Open(l.path)
+	f, err := openFile(l.path)
 	if err != nil {
 		return err
 	}

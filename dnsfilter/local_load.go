@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -86,7 +85,7 @@ func (l loader) compile(f localFile, accepted string) (held *localHold, err erro
 	if err != nil {
 		return nil, err
 	}
-	file, err := os.Open(f.path)
+	file, err := openFile(f.path)
 	if err != nil {
 		return nil, err
 	}

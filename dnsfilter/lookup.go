@@ -42,6 +42,9 @@ func (s *Settings) Lookup(target string, client netip.Addr, log *slog.Logger) (E
 	}
 	var out Explanation
 	err = withTemporary(func(fresh *blocklist.Store) error {
+		if s.State == "" {
+			return errNoState
+		}
 		held, err := blocklist.Open(s.State, blocklist.Options{ReadOnly: true})
 		switch {
 		case errors.Is(err, fs.ErrNotExist):

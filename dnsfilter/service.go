@@ -66,7 +66,7 @@ func NewService(read func() (*Settings, error), log *slog.Logger) (*Service, err
 	if err != nil {
 		return nil, err
 	}
-	store, err := openStore(settings.State)
+	store, err := awaitStore(settings)
 	if err != nil {
 		return nil, err
 	}
@@ -81,10 +81,10 @@ func NewService(read func() (*Settings, error), log *slog.Logger) (*Service, err
 	return s, nil
 }
 
-// openStore opens the store, for which it waits a moment: the process before may be about to end.
-func openStore(dir string) (*blocklist.Store, error) {
+// awaitStore opens the store, for which it waits a moment: the process before may be about to end.
+func awaitStore(s *Settings) (*blocklist.Store, error) {
 	for end := time.Now().Add(busyWithin); ; time.Sleep(settleEvery) {
-		store, err := blocklist.Open(dir, blocklist.Options{})
+		store, err := s.openStore()
 		if !errors.Is(err, blocklist.ErrBusy) || time.Now().After(end) {
 			return store, err
 		}
@@ -187,7 +187,8 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	s.warnUnnamed()
 	s.tellURLs()
 	g.Go(func() error { return s.workUntil(work, control, reload) })
-	s.log.Info("serving", slog.String("version", version.Current().String()), slog.Any("listen", s.settings.Listen), slog.Int("lists", len(s.settings.Lists)))
+	s.log.Info("serving", slog.String("version", version.Current().String()), slog.Any("listen", s.settings.Listen),
+		slog.String("state", s.settings.State), slog.Int("lists", len(s.settings.Lists)))
 	answering, endAnswers := context.WithCancel(serving)
 	g.Go(func() error { defer endWork(); return s.server.Serve(answering, listeners) })
 	g.Go(func() error { s.watchdog(answering); return nil })

@@ -63,11 +63,17 @@ func newFolder(t *testing.T, lists string) *running {
 
 func (r *running) write(t *testing.T, name, text string) { t.Helper(); writeFile(t, r.dir, name, text) }
 
-func (r *running) settings(t *testing.T, lists string) {
+// head returns the settings before those of lists.
+func (r *running) head(t *testing.T) string {
 	t.Helper()
 	head, err := os.ReadFile(filepath.Join(r.dir, "head.yaml"))
 	require.NoError(t, err)
-	r.write(t, "next.yaml", string(head)+lists) // a reload may be reading the old one
+	return string(head)
+}
+
+func (r *running) settings(t *testing.T, lists string) {
+	t.Helper()
+	r.write(t, "next.yaml", r.head(t)+lists) // a reload may be reading the old one
 	require.NoError(t, os.Rename(filepath.Join(r.dir, "next.yaml"), filepath.Join(r.dir, "dnsfilter.yaml")))
 }
 

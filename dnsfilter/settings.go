@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -21,7 +20,7 @@ type Settings struct {
 	File     string              // where they were read; empty if nowhere
 	Listen   []string            // addresses as ParseListen reads them; default udp and tcp at 127.0.0.1:5353
 	Upstream []upstream.Endpoint // resolvers; default: the system's
-	State    string              // folder of the store; default: $STATE_DIRECTORY, else a folder for caches of the user
+	State    string              // folder of the store; default: $STATE_DIRECTORY, else argine/dnsfilter in the user's folder for states; empty if neither is known
 	Cache    int64               // bytes of answers to keep; default DefaultCache, 0 is none
 	Lists    []List              // in order: the first that blocks a name decides
 	Allow    []string            // files of names that are never blocked
@@ -73,7 +72,7 @@ type List struct {
 // ReadSettings reads a settings file. If it has mistakes, the error is of type [Mistakes] and tells all of them. Whether
 // the files named in it exist is another question: see [Settings.CheckFiles].
 func ReadSettings(path string) (*Settings, error) {
-	f, err := os.Open(path)
+	f, err := openFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading settings: %w", err)
 	}
@@ -103,16 +102,8 @@ func (s *Settings) setDefaults() {
 	if s.Local == nil {
 		s.Local = SpecialZones()
 	}
-	if s.State != "" {
-		return
-	}
-	s.State, _, _ = strings.Cut(os.Getenv("STATE_DIRECTORY"), ":")
 	if s.State == "" {
-		base, err := os.UserCacheDir()
-		if err != nil {
-			base = os.TempDir()
-		}
-		s.State = filepath.Join(base, "argine", "dnsfilter")
+		s.State = defaultState()
 	}
 }
 

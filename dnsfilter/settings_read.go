@@ -46,7 +46,7 @@ func (s *Settings) fields(r *reader) fields {
 	return fields{
 		"listen":   some(r, &s.Listen, parseListenText),
 		"upstream": some(r, &s.Upstream, upstream.ParseEndpoint),
-		"state":    one(r, &s.State, s.path),
+		"state":    func(n *yaml.Node) { one(r, &s.State, s.path)(n); s.fileAt[s.State] = placeOf(n) },
 		"clients":  some(r, &s.Clients, parseNetwork),
 		"local":    func(n *yaml.Node) { s.Local = []string{}; many(r, &s.Local, parseSpecial)(n) },
 		"metrics":  one(r, &s.Metrics, parseMetrics),
@@ -167,11 +167,6 @@ func (s *Settings) path(text string) (string, error) {
 		text = filepath.Join(filepath.Dir(s.File), text)
 	}
 	return filepath.Abs(text)
-}
-
-// notURL says that a file is needed where a URL is given.
-func notURL(text string) error {
-	return fmt.Errorf("%q is a URL, and a file is needed here: download it and name the file; only from: takes URLs, of signed lists", text)
 }
 
 // origin reads a base URL, or the path of a folder.

@@ -35,7 +35,7 @@ func (f *controlFlags) ask(do func(*dnsfilter.Control) error) error {
 	}
 	err = do(dnsfilter.NewControl(s.State))
 	if errors.Is(err, dnsfilter.ErrNotRunning) {
-		return hinted{err, "dnsfilter serve must be running with the same settings, under the same user"}
+		return hinted{err, "dnsfilter serve must be running with the same settings, under the same user; its log line \"serving\" names the state folder"}
 	}
 	return err
 }
