@@ -14,10 +14,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/argine-dns/argine/blocklist/buildinfo"
 	"github.com/argine-dns/argine/blocklist/formats"
 	"github.com/argine-dns/argine/blocklist/subscribe"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
-	"github.com/argine-dns/argine/internal/version"
 )
 
 // Limits on what is said over the control socket, which only the service's own user can open.
@@ -86,7 +86,7 @@ func (s *Service) report() ServiceStatus {
 	current := s.inForce.Load()
 	stats := s.server.Stats()
 	out := ServiceStatus{
-		Version: version.Current().String(), Started: s.started, Queries: stats.Queries, Hits: stats.Hits, Failures: stats.Failures, Dropped: stats.Dropped,
+		Version: buildinfo.Current().String(), Started: s.started, Queries: stats.Queries, Hits: stats.Hits, Failures: stats.Failures, Dropped: stats.Dropped,
 		Limited: stats.Limited, Alarms: s.server.alarm.raised.Load(), Conns: s.server.conns.count(),
 		Answers: s.server.answersByRcode(), Upstreams: s.server.upstreams(),
 		Actions: map[string]map[string]uint64{},

@@ -5,8 +5,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/argine-dns/argine/blocklist/buildinfo"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
-	"github.com/argine-dns/argine/internal/version"
 )
 
 // type check.
@@ -27,7 +27,7 @@ func (s *Server) Describe(chan<- *prometheus.Desc) {}
 func (s *Server) Collect(ch chan<- prometheus.Metric) {
 	stats := s.Stats()
 	c := collection{ch}
-	build := version.Current()
+	build := buildinfo.Current()
 	c.gauge("dnsfilter_build_info", "1; its labels say which build this is.", 1,
 		labels{"version": build.Version, "commit": build.Commit, "goversion": build.Go})
 	c.counter("dnsfilter_queries_total", "Queries taken in.", stats.Queries, nil)

@@ -15,6 +15,11 @@ import (
 //
 // trim does so where all there is to do is to cut the end off, which is nearly always; scrub does all of it.
 
+// signsLast reports whether a record is a signature of the one that was taken last.
+func (w *walk) signsLast(r record) bool {
+	return r.rrtype == dns.TypeRRSIG && w.qtype != dns.TypeRRSIG && r.covers(w.last.rrtype) && equalNames(w.message, r.owner, w.last.owner)
+}
+
 // belongs reports whether a record of the authority section belongs to an answer that was found, or to one that was not: proofs to both
 // (RFC 4035, section 3.1.3), an SOA record, which says how long they hold, to denials, and delegations with their DS records to referrals,
 // if they are of a zone that the name is in.
@@ -76,7 +81,7 @@ func (w *walk) takes(r record) bool {
 	if !r.isInternet(w.message) {
 		return false
 	}
-	if r.rrtype == dns.TypeRRSIG && w.qtype != dns.TypeRRSIG && r.covers(w.last.rrtype) && equalNames(w.message, r.owner, w.last.owner) {
+	if w.signsLast(r) {
 		return true
 	}
 	here := equalNames(w.message, r.owner, w.name)

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/buildinfo"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
-	"github.com/argine-dns/argine/internal/version"
 )
 
 // busyWithin is how long the end of another owner of the store is waited for.
@@ -187,7 +187,7 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	s.warnUnnamed()
 	s.tellURLs()
 	g.Go(func() error { return s.workUntil(work, control, reload) })
-	s.log.Info("serving", slog.String("version", version.Current().String()), slog.Any("listen", s.settings.Listen),
+	s.log.Info("serving", slog.String("version", buildinfo.Current().String()), slog.Any("listen", s.settings.Listen),
 		slog.String("state", s.settings.State), slog.Int("lists", len(s.settings.Lists)))
 	answering, endAnswers := context.WithCancel(serving)
 	g.Go(func() error { defer endWork(); return s.server.Serve(answering, listeners) })

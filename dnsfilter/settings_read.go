@@ -146,6 +146,16 @@ func (l *List) contradictions(given map[string]bool) (why []string) {
 	note(given["divert"] && len(l.Divert) == 0, "divert names no address of a proxy")
 	note(given["from"] && len(l.From) == 0, "from names no origin")
 	note(given["receipts"] && !given["from"], "receipts are for signed lists, which have an origin")
+	return append(why, l.strayKeys(given)...)
+}
+
+// strayKeys says which keys are for files, and the list is none of a kind that has them.
+func (l *List) strayKeys(given map[string]bool) (why []string) {
+	note := func(wrong bool, text string) {
+		if wrong {
+			why = append(why, text)
+		}
+	}
 	note(given["from"] && (given["format"] || given["scope"]), "format and scope are for files; a signed list says itself what it means")
 	note(given["from"] && (given["zone"] || given["stop_page"]), "zone and stop_page are for files; a signed list says itself what it means")
 	note(given["zone"] && l.Format != "" && l.Format != formats.Auto && l.Format != formats.RPZ, "zone is for files of format rpz")

@@ -145,16 +145,37 @@ type limit struct {
 
 // apply reads the field of a row: why the row does not count now, or can't be read. An end that is still to come is the expiry.
 func (l limit) apply(text string, now time.Time, a *blocklist.Attributes) (out, wrong string) {
+	outside := fmt.Sprintf("out of force by column %q", l.name)
 	at, err := parseTime(text)
-	switch yes, no := says(text); {
-	case l.meaning == activeColumn && (no || err == nil && at.After(now)), l.meaning == startingColumn && at.After(now),
-		l.meaning == removedColumn && !no && text != "" && !at.After(now):
-		return fmt.Sprintf("out of force by column %q", l.name), ""
-	case l.meaning == activeColumn && !yes && err != nil:
-		return "", fmt.Sprintf("column %q says neither yes nor no", l.name)
-	case (l.meaning == startingColumn || l.meaning == expiresColumn) && text != "" && !no && err != nil:
-		return "", l.meaning + " is not a day or time"
-	case at.IsZero() || l.meaning == activeColumn || l.meaning == startingColumn:
+	yes, no := says(text)
+	noTime := text != "" && !no && err != nil
+	switch l.meaning {
+	case activeColumn:
+		if no || err == nil && at.After(now) {
+			return outside, ""
+		}
+		if !yes && err != nil {
+			return "", fmt.Sprintf("column %q says neither yes nor no", l.name)
+		}
+		return "", ""
+	case startingColumn, expiresColumn:
+		if noTime {
+			return "", l.meaning + " is not a day or time"
+		}
+	case removedColumn:
+		if text != "" && !no && !at.After(now) {
+			return outside, ""
+		}
+	}
+	return l.applyTime(at, now, a, outside)
+}
+
+// applyTime applies the time in a column: from when on the row counts, or until when.
+func (l limit) applyTime(at, now time.Time, a *blocklist.Attributes, outside string) (out, wrong string) {
+	switch {
+	case l.meaning == startingColumn && at.After(now):
+		return outside, ""
+	case l.meaning == startingColumn || at.IsZero():
 	case a.Expires.IsZero() || at.Before(a.Expires):
 		a.Expires = at
 	}

@@ -82,13 +82,13 @@ func (p *hostPattern) fits() func(dotted string) bool {
 func (a *adblock) except(t *tally, e *exception) {
 	name, whole := wholeName(e.pattern)
 	p := parseHostPattern(e.pattern)
-	always := (whole || p.isName() && (p.rest == "" || p.rest == "|")) && (e.modifiers == "" || e.modifiers == "important")
+	always := (whole || p.isWhole()) && e.isPlain()
 	switch {
 	case a.allow && !always:
 		t.skip(forSomeCases)
 	case whole:
 		a.target(t, name, passDomain)
-	case len(e.pattern) > 2 && e.pattern[0] == '/' && strings.HasSuffix(e.pattern, "/"):
+	case isExpression(e.pattern):
 		a.exceptExpression(t, e.pattern[1:len(e.pattern)-1])
 	case strings.Trim(p.text, ".*-_") == "":
 		a.exceptNames(t, e.pattern)
@@ -99,6 +99,17 @@ func (a *adblock) except(t *tally, e *exception) {
 	default:
 		a.exceptPattern(t, &p)
 	}
+}
+
+// isPlain reports whether an exception holds in all cases.
+func (e *exception) isPlain() bool { return e.modifiers == "" || e.modifiers == "important" }
+
+// isWhole reports whether a pattern is a name and nothing behind it.
+func (p *hostPattern) isWhole() bool { return p.isName() && (p.rest == "" || p.rest == "|") }
+
+// isExpression reports whether a pattern is a regular expression.
+func isExpression(pattern string) bool {
+	return len(pattern) > 2 && pattern[0] == '/' && strings.HasSuffix(pattern, "/")
 }
 
 // exceptPattern keeps an exception for names that end in a text or have an asterisk in it. The names that it fits are no entries, nor

@@ -35,14 +35,23 @@ func recognize(prefix []byte, whole bool, o Options, s settings) (trial, error) 
 		}
 		return t, t.refuse(whole)
 	}
-	if signed := signature(text); signed != format && (signed == CSV || signed == CNCPO) && readsURLs(format) && separates(text) != 0 {
-		return trial{}, fmt.Errorf("%w: it is a table, of the format %s by its first row; as %s, its rows would be URLs", blocklist.ErrMalformed, signed, format)
+	if err := checkTable(format, text); err != nil {
+		return trial{}, err
 	}
 	t := try(format, text, s, false)
 	if o.MayBeEmpty && len(text) > 0 && (isBlank(text) || t.tally.things == 0) {
 		return t, nil
 	}
 	return t, t.refuse(whole)
+}
+
+// checkTable refuses a table that is named as a format which would read its rows as URLs.
+func checkTable(format Format, text []string) error {
+	signed := signature(text)
+	if signed == format || signed != CSV && signed != CNCPO || !readsURLs(format) || separates(text) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: it is a table, of the format %s by its first row; as %s, its rows would be URLs", blocklist.ErrMalformed, signed, format)
 }
 
 func isBlank(text []string) bool { return !slices.ContainsFunc(text, significant) }

@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/argine-dns/argine/internal/version"
+	"github.com/argine-dns/argine/blocklist/buildinfo"
 )
 
 func main() {
@@ -78,7 +78,7 @@ of import: 3 some of an order is not listed.`,
   blocklist -C DIR release
   blocklist -C DIR push https://origin.example`,
 		SilenceErrors: true,
-		Version:       version.Text(),
+		Version:       buildinfo.Text(),
 		SilenceUsage:  true,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {

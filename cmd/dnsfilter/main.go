@@ -13,8 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/argine-dns/argine/blocklist/buildinfo"
 	"github.com/argine-dns/argine/dnsfilter"
-	"github.com/argine-dns/argine/internal/version"
 )
 
 func main() {
@@ -83,7 +83,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, or a lookup could not tell.`,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Version:       version.Text(),
+		Version:       buildinfo.Text(),
 	}
 	cmd.SetVersionTemplate("{{.DisplayName}} {{.Version}}\n")
 	cmd.AddCommand(

@@ -1,5 +1,5 @@
-// Package version says which build of Argine a program is, and which formats it speaks.
-package version
+// Package buildinfo says which build of Argine a program is, and which formats it speaks.
+package buildinfo
 
 import (
 	"runtime/debug"
