@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -90,10 +91,21 @@ func listenWith(ctx context.Context, open *Listeners, addresses []string) (*List
 	l := new(Listeners)
 	for _, a := range addresses {
 		if err := l.open(ctx, a, open); err != nil {
-			return nil, errors.Join(fmt.Errorf("listening on %q: %w", a, err), l.Close(), open.Close())
+			return nil, errors.Join(fmt.Errorf("listening on %q: %w%s", a, err, listenHint(err)), l.Close(), open.Close())
 		}
 	}
 	return l, nil
+}
+
+// listenHint says what to do about an address that can't be had.
+func listenHint(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return "; ports below 1024 need the capability CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=), or a socket unit"
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "; another program has it (port 5353 is that of mDNS, so perhaps Avahi): end it, or name another address with listen"
+	}
+	return ""
 }
 
 func (l *Listeners) open(ctx context.Context, address string, open *Listeners) error {

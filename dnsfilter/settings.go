@@ -27,7 +27,7 @@ type Settings struct {
 	Quorums  []Quorum            // what several lists agree on; lists without an action of their own act in a quorum only
 	Views    []ClientView        // clients for whom other lists apply, or the same ones otherwise
 	Clients  []netip.Prefix      // networks that are served; default DefaultClients
-	Local    []string            // of SpecialZones those that are answered without the upstream; default all
+	Local    []string            // of SpecialZones those that are answered without the upstream; default all; see discovery for resolver.arpa
 	Metrics  netip.AddrPort      // where /metrics, /healthz and /readyz are served over HTTP; zero: nowhere
 	// StructuredErrors is as in Policy.
 	StructuredErrors uint16
@@ -112,7 +112,8 @@ func (s *Settings) checkLoop(resolvers []upstream.Endpoint) error {
 	for _, text := range s.Listen {
 		_, at, err := ParseListen(text)
 		for _, u := range resolvers {
-			here := u.Addr.Addr() == at.Addr() || at.Addr().IsUnspecified() && u.Addr.Addr().IsLoopback()
+			own, asked := at.Addr().Unmap(), u.Addr.Addr().Unmap()
+			here := own == asked || own.IsUnspecified() && asked.IsLoopback() || asked.IsUnspecified() && own.IsLoopback()
 			if err == nil && here && u.Addr.Port() == at.Port() {
 				return fmt.Errorf("resolver %s is this server itself: name another with upstream, or listen elsewhere", u)
 			}

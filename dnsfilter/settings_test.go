@@ -85,7 +85,7 @@ views:
 	p := s.Policy()
 	assert.Len(t, p.Rules, 5)
 	assert.Equal(t, s.Clients, p.Clients)
-	assert.Len(t, p.Special, 1)
+	assert.Len(t, p.Special, 2, "and resolver.arpa")
 	require.Len(t, p.Allow, 1)
 	assert.Regexp(t, `^allow/allow-[0-9a-f]{8}$`, p.Allow[0])
 	assert.NoError(t, blocklist.CheckListName(p.Allow[0]))
@@ -195,6 +195,8 @@ func TestMistakesInSettings(t *testing.T) {
 			`1:10: address "127.0.0.1:53"`, `1:24: address "udp://host:53"`, `2:12: resolver "dns.example"`,
 		}},
 		{"a loop", "listen: [udp://127.0.0.1:53]\nupstream: [127.0.0.1]\n", []string{"resolver 127.0.0.1:53 is this server itself"}},
+		{"a loop by a mapped address", "listen: [udp://127.0.0.1:53]\nupstream: ['::ffff:127.0.0.1']\n", []string{"is this server itself"}},
+		{"a loop by no address", "listen: [udp://127.0.0.1:53]\nupstream: [0.0.0.0]\n", []string{"is this server itself"}},
 		{"a loop by loopback", "listen: ['tcp://[::]:53']\nupstream: ['::1']\n", []string{"resolver [::1]:53 is this server itself"}},
 		{"networks", "clients: [192.0.2.1/24, all]\n", []string{`1:11: network "192.0.2.1/24"`, `1:25: network "all"`}},
 		{"no address for metrics", "metrics: 9153\n", []string{`1:10: metrics "9153"`}},

@@ -140,9 +140,23 @@ func (q *query) loopback(dst []byte, addr netip.Addr) []byte {
 	return q.finish(m, 0, ede{})
 }
 
+// Resolvers are discovered below this zone (RFC 9462). Forwarders should not pass it on (section 6.4), so it stays here whatever else
+// the settings name, unless they name it with a minus sign.
+const (
+	discovery   = "resolver.arpa"
+	noDiscovery = "-" + discovery
+)
+
 // special returns the zones that are answered here.
 func (s *Settings) special() (zones []blocklist.Name) {
-	for _, text := range s.Local {
+	named := slices.Clone(s.Local)
+	if !slices.Contains(named, discovery) && !slices.Contains(named, noDiscovery) {
+		named = append(named, discovery)
+	}
+	for _, text := range named {
+		if text == noDiscovery {
+			continue
+		}
 		if zone, err := blocklist.ParseName(text); err == nil {
 			zones = append(zones, zone)
 		}
@@ -152,7 +166,7 @@ func (s *Settings) special() (zones []blocklist.Name) {
 
 // parseSpecial reads the name of a special zone.
 func parseSpecial(text string) (string, error) {
-	if !slices.Contains(SpecialZones(), text) {
+	if text != noDiscovery && !slices.Contains(SpecialZones(), text) {
 		return "", fmt.Errorf("zone %q is not special: name some that are, like 10.in-addr.arpa or home.arpa, or leave local out for all", text)
 	}
 	return text, nil

@@ -86,7 +86,7 @@ func makeEmpty(dir string) error {
 	if len(names) > 0 {
 		return fmt.Errorf("making a ledger in %s: %w; name an empty or a new folder", dir, errNotEmpty)
 	}
-	return os.Chmod(dir, 0o700)
+	return os.Chmod(dir, 0o700) //nolint:gosec // a folder needs to be searched, by its owner alone
 }
 
 var errNotEmpty = errors.New("the folder is not empty")
