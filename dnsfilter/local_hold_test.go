@@ -244,7 +244,7 @@ func TestSkippedLinesAreTold(t *testing.T) {
 	require.Len(t, checks, 3)
 	assert.Contains(t, fmt.Sprint(checks[0].Skipped), "rpz-nsdname")
 	assert.EqualValues(t, 3, checks[0].Entries)
-	assert.EqualValues(t, []uint64{0, 0, 2}, []uint64{checks[0].URLs, checks[1].URLs, checks[2].URLs})
+	assert.Equal(t, []uint64{0, 0, 2}, []uint64{checks[0].URLs, checks[1].URLs, checks[2].URLs})
 	r.start(t)
 	assert.Contains(t, r.log.String(), "url entries are not enforced")
 	for range 2 {

@@ -32,8 +32,10 @@ func TestScrub(t *testing.T) {
 		{label: "servers", qtype: dns.TypeNS, answer: []string{"a.test. NS ns.test."}, extra: []string{"ns.test. A 192.0.2.53"}},
 		{label: "a chain", qtype: dns.TypeA, answer: []string{"a.test. CNAME b.test.", "b.test. CNAME c.a.test.", "c.a.test. A 192.0.2.1"}},
 		{label: "a signed chain", qtype: dns.TypeA, answer: []string{"a.test. CNAME b.test.", signed("a.test.", "CNAME"), "b.test. A 192.0.2.1", signed("b.test.", "A")}, authority: []string{ns, signed("test.", "NS")}, wantAuthority: []string{}},
-		{label: "signatures behind", qtype: dns.TypeA, answer: []string{"a.test. CNAME b.test.", "b.test. A 192.0.2.1", signed("a.test.", "CNAME"), signed("b.test.", "A")}, packed: true,
-			wantAnswer: []string{"a.test. CNAME b.test.", signed("a.test.", "CNAME"), "b.test. A 192.0.2.1", signed("b.test.", "A")}},
+		{
+			label: "signatures behind", qtype: dns.TypeA, answer: []string{"a.test. CNAME b.test.", "b.test. A 192.0.2.1", signed("a.test.", "CNAME"), signed("b.test.", "A")}, packed: true,
+			wantAnswer: []string{"a.test. CNAME b.test.", signed("a.test.", "CNAME"), "b.test. A 192.0.2.1", signed("b.test.", "A")},
+		},
 		{label: "a chain out of order", qtype: dns.TypeA, answer: []string{"b.test. A 192.0.2.1", "a.test. CNAME b.test."}, packed: true, wantAnswer: []string{"a.test. CNAME b.test.", "b.test. A 192.0.2.1"}},
 		{label: "a DNAME", qtype: dns.TypeA, answer: []string{"test. DNAME to.", signed("test.", "DNAME"), "a.test. CNAME a.to.", "a.to. A 192.0.2.1"}},
 		{label: "a DNAME alone", qtype: dns.TypeA, answer: []string{"test. DNAME to."}, packed: true, wantAnswer: []string{"test. DNAME to.", "a.test. CNAME a.to."}},

@@ -168,22 +168,14 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	if err != nil {
 		return errors.Join(err, listeners.Close())
 	}
-	control, err := listenControl(ctx, s.settings.State)
-	if err != nil { // queries are answered all the same
-		s.log.Warn("status, holds, accept, reject, apply, reload, flush and taking over will not work", slog.Any("error", err))
-	}
+	control := s.openControl(ctx)
 	s.listening = listeners.addrs()
 	g, serving := errgroup.WithContext(ctx)
 	work, endWork := context.WithCancel(serving)
 	defer endWork()
 	s.swapFollows(work, follows)
 	s.inForce.Store(&inForce{s.settings, s.follows, s.guards})
-	if metrics != nil {
-		g.Go(func() error { return s.serveMetrics(work, metrics) })
-	}
-	if profiles != nil {
-		g.Go(func() error { return servePprof(work, profiles) })
-	}
+	s.serveHTTP(work, g, metrics, profiles)
 	s.warnUnnamed()
 	s.tellURLs()
 	g.Go(func() error { return s.workUntil(work, control, reload) })
@@ -205,6 +197,25 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 		return s.beginAnew(ctx, reload, sockets)
 	}
 	return err
+}
+
+// openControl opens the control socket; without it, queries are answered all the same.
+func (s *Service) openControl(ctx context.Context) net.Listener {
+	control, err := listenControl(ctx, s.settings.State)
+	if err != nil {
+		s.log.Warn("status, holds, accept, reject, apply, reload, flush and taking over will not work", slog.Any("error", err))
+	}
+	return control
+}
+
+// serveHTTP serves metrics and profiles, where the settings have an address for them.
+func (s *Service) serveHTTP(ctx context.Context, g *errgroup.Group, metrics, profiles net.Listener) {
+	if metrics != nil {
+		g.Go(func() error { return s.serveMetrics(ctx, metrics) })
+	}
+	if profiles != nil {
+		g.Go(func() error { return servePprof(ctx, profiles) })
+	}
 }
 
 // workUntil does all that needs the store to itself until ctx ends. Then it releases the store, since nothing writes to its folder

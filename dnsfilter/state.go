@@ -12,7 +12,7 @@ import (
 )
 
 // errNoState is returned where nothing says which folder keeps the state.
-var errNoState = fmt.Errorf("no folder is known for the state: %w: name one with state: in the settings, since neither STATE_DIRECTORY nor a home is set", blocklist.ErrMalformed)
+var errNoState = fmt.Errorf("no folder is known for the state: %w: name one with the key state in the settings, since neither STATE_DIRECTORY nor a home is set", blocklist.ErrMalformed)
 
 // defaultState returns the folder of the state where the settings name none: the first of $STATE_DIRECTORY (systemd's), else
 // argine/dnsfilter in $XDG_STATE_HOME or ~/.local/state. It is never one for caches or temporary files: what is kept against
@@ -68,7 +68,7 @@ const maxSocketPath = 103
 // checkSocketPath reports a path that no socket can have.
 func checkSocketPath(path string) error {
 	if len(path) > maxSocketPath {
-		return fmt.Errorf("the path of the control socket, %s, has %d bytes: %w: it may have %d; name a shorter folder with state:",
+		return fmt.Errorf("the path of the control socket, %s, has %d bytes: %w: it may have %d; name a shorter folder with the key state",
 			path, len(path), blocklist.ErrTooLarge, maxSocketPath)
 	}
 	return nil

@@ -32,9 +32,9 @@ func TestDefaultState(t *testing.T) {
 		assert.Equal(t, c.want, dnsfilter.DefaultSettings().State)
 	}
 	_, err := dnsfilter.NewService(func() (*dnsfilter.Settings, error) { return dnsfilter.DefaultSettings(), nil }, nil)
-	assert.ErrorContains(t, err, "name one with state:")
+	assert.ErrorContains(t, err, "name one with the key state")
 	_, err = dnsfilter.NewControl("").Status(t.Context())
-	assert.ErrorContains(t, err, "name one with state:")
+	assert.ErrorContains(t, err, "name one with the key state")
 }
 
 func TestStateFolderOfOthers(t *testing.T) {
@@ -74,9 +74,9 @@ func TestStateFolderWithALongPath(t *testing.T) {
 	r.settings(t, "")
 	s, err := r.read()
 	require.NoError(t, err)
-	assert.ErrorContains(t, s.CheckFiles(), "name a shorter folder with state:")
+	assert.ErrorContains(t, s.CheckFiles(), "name a shorter folder with the key state")
 	r.start(t)
-	assert.Contains(t, r.log.String(), "name a shorter folder with state:")
+	assert.Contains(t, r.log.String(), "name a shorter folder with the key state")
 }
 
 // What is no file is refused at once, in words, everywhere: nobody waits for the writer of a pipe.

@@ -70,7 +70,7 @@ func (cs *connections) pace() *pace {
 	return &calm
 }
 
-// keepalive returns what clients with EDNS are told of how long a connection may be idle (RFC 7828): when it is crowded, that they are to
+// keepalive returns what clients that ask for it are told of how long a connection may be idle (RFC 7828): when it is crowded, that they are to
 // close it as soon as they have their answers.
 func (cs *connections) keepalive() uint16 {
 	if cs.crowded() {
@@ -154,7 +154,10 @@ func (c *stream) answer(packet []byte) {
 		c.later(func() []byte { return s.plain(packet, true, c.client) })
 		return
 	}
-	q.size, q.keepalive = dns.MaxMsgSize, s.conns.keepalive()
+	q.size, q.keepalive = dns.MaxMsgSize, 0
+	if hasOption(q.options, dns.EDNS0TCPKEEPALIVE) {
+		q.keepalive = s.conns.keepalive()
+	}
 	current := s.current.Load()
 	m, wait := c.find(current)
 	if wait {

@@ -283,8 +283,14 @@ func TestKeepalive(t *testing.T) {
 				crowd = append(crowd, p.dial(fmt.Sprintf("10.0.1.%d", i/10)))
 			}
 			conn := p.dial("127.0.0.1")
-			require.NoError(t, conn.WriteMsg(question("example.org.", dns.TypeA).SetEdns0(1232, false)))
+			asking := question("example.org.", dns.TypeA).SetEdns0(1232, false)
+			require.NoError(t, conn.WriteMsg(asking))
 			m, err := conn.ReadMsg()
+			require.NoError(t, err)
+			require.Empty(t, m.IsEdns0().Option, "who does not ask is not told")
+			asking.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_TCP_KEEPALIVE{Code: dns.EDNS0TCPKEEPALIVE}}
+			require.NoError(t, conn.WriteMsg(asking))
+			m, err = conn.ReadMsg()
 			require.NoError(t, err)
 			require.Len(t, m.IsEdns0().Option, 1)
 			option, ok := m.IsEdns0().Option[0].(*dns.EDNS0_TCP_KEEPALIVE)

@@ -56,7 +56,7 @@ func documents(text []byte) (docs []*yaml.Node, err error) {
 }
 
 // versionDirective finds the YAML version that a file claims.
-var versionDirective = regexp.MustCompile(`^(?:\x{feff})?(?:[ \t]*(?:#.*)?\r?\n)*%YAML 1\.[0-3]\b`) //nolint:gochecknoglobals // constant
+var versionDirective = regexp.MustCompile(`^(?:\x{feff})?(?:[ \t]*(?:#.*)?\r?\n)*%YAML 1\.[0-3]\b`)
 
 // anyVersion lets a file claim any version 1 of YAML: the library knows 1.1 only by name, and reads them all.
 func anyVersion(text []byte) []byte {

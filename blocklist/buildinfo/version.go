@@ -59,13 +59,13 @@ func of(info *debug.BuildInfo) Build {
 
 // String returns all that is known, in one line.
 func (b Build) String() string {
-	text := b.Version
+	words := []string{b.Version}
 	for _, part := range []struct{ word, value string }{{"commit", b.Commit}, {"of", b.Date}, {"built with", b.Go}} {
 		if part.value != "" {
-			text += " " + part.word + " " + part.value
+			words = append(words, part.word, part.value)
 		}
 	}
-	return text
+	return strings.Join(words, " ")
 }
 
 // Text returns what --version prints after the name of the program: the build, and the formats that it reads and writes.

@@ -23,7 +23,8 @@ func TestAllowFiles(t *testing.T) {
 		"for some cases only": {lines("@@||a.example^", "@@||b.example^$third-party", "@@||c.example/page"), []string{"a.example"}, []string{"exception for some cases only, unsupported: 2 @ [2 3]"}},
 		"a zone": {
 			lines("@ SOA a. b. 1 2 3 4 5", "a.example CNAME rpz-passthru.", "*.a.example CNAME rpz-passthru.", "b.example CNAME rpz-passthru.", "32.1.2.0.192.rpz-ip CNAME rpz-passthru."),
-			[]string{"a.example", "=b.example", "192.0.2.1"}, nil,
+			[]string{"a.example", "=b.example", "192.0.2.1"},
+			nil,
 		},
 		"unbound": {lines(`local-zone: "a.example" always_transparent`), []string{"a.example"}, nil},
 		"dnsmasq": {lines(`server=/a.example/#`), []string{"a.example"}, nil},

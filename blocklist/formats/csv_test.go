@@ -19,39 +19,48 @@ func TestColumnsThatLimit(t *testing.T) {
 	}{
 		"removed, in words of a register": {
 			lines("id;domain;added;DeleteDate", "1;gone.test;2026-06-17T11:52:07;2026-06-17T17:36:41", "2;live.test;2026-07-02T10:34:29;"),
-			[]string{"live.test added=2026-07-02T10:34:29Z"}, []string{`out of force by column "DeleteDate": 1 @ [2]`},
+			[]string{"live.test added=2026-07-02T10:34:29Z"},
+			[]string{`out of force by column "DeleteDate": 1 @ [2]`},
 		},
 		"a Polish register": {
 			lines("PozycjaRejestru\tAdresDomeny\tDataWpisu\tDataWykreslenia", "1\tgone.test\t2020-06-17\t2020-06-18", "2\tlive.test\t2020-07-02\t"),
-			[]string{"live.test added=2020-07-02"}, []string{`out of force by column "DataWykreslenia": 1 @ [2]`},
+			[]string{"live.test added=2020-07-02"},
+			[]string{`out of force by column "DataWykreslenia": 1 @ [2]`},
 		},
 		"the same in English": {
 			lines("RegisterPositionId,DomainAddress,InsertDate,DeleteDate", "1,gone.test,2020-06-17,2020-06-18", "2,live.test,2020-07-02,"),
-			[]string{"live.test added=2020-07-02"}, []string{`out of force by column "DeleteDate": 1 @ [2]`},
+			[]string{"live.test added=2020-07-02"},
+			[]string{`out of force by column "DeleteDate": 1 @ [2]`},
 		},
 		"removed, as yes or no, and by several columns": {
 			lines("domain,removed,delisted_at", "a.test,no,", "b.test,yes,", "c.test,0,2020-01-01", "d.test,,unknown day", "e.test"),
-			[]string{"a.test", "e.test"}, []string{`out of force by column "removed": 1 @ [3]`, `out of force by column "delisted_at": 2 @ [4 5]`},
+			[]string{"a.test", "e.test"},
+			[]string{`out of force by column "removed": 1 @ [3]`, `out of force by column "delisted_at": 2 @ [4 5]`},
 		},
 		"to be removed": {
 			lines("domain,deleted_at,valid_until", "a.test,2999-01-01,2998-01-01", "b.test,2997-01-01,2998-01-01"),
-			[]string{"a.test expires=2998-01-01", "b.test expires=2997-01-01"}, nil,
+			[]string{"a.test expires=2998-01-01", "b.test expires=2997-01-01"},
+			nil,
 		},
 		"words and days for nothing": {
 			lines("domain,removed_at,expires", "a.test,n/a,-", "b.test,0000-00-00,null", "c.test,NULL,0000-00-00 00:00:00"),
-			[]string{"a.test", "b.test", "c.test"}, nil,
+			[]string{"a.test", "b.test", "c.test"},
+			nil,
 		},
 		"active": {
 			lines("domain,active", "a.test,1", "b.test,false", "c.test,Yes", "d.test,TRUE", "e.test,y", "f.test,perhaps", "g.test,2020-01-01", "h.test,2999-01-01"),
-			[]string{"a.test", "c.test", "d.test", "e.test", "g.test"}, []string{`out of force by column "active": 2 @ [3 9]`, `column "active" says neither yes nor no: 1 @ [7]`},
+			[]string{"a.test", "c.test", "d.test", "e.test", "g.test"},
+			[]string{`out of force by column "active": 2 @ [3 9]`, `column "active" says neither yes nor no: 1 @ [7]`},
 		},
 		"status": {
 			lines("domain,status", "a.test,active", "b.test,Removed", "c.test,blocked", "d.test,monitor", "e.test,listed"),
-			[]string{"a.test", "c.test", "d.test status=monitor", "e.test"}, []string{`out of force by status "removed": 1 @ [3]`},
+			[]string{"a.test", "c.test", "d.test status=monitor", "e.test"},
+			[]string{`out of force by status "removed": 1 @ [3]`},
 		},
 		"from a day on": {
 			lines("domain,valid_from", "a.test,2020-01-01", "b.test,2999-01-01", "c.test,"),
-			[]string{"a.test", "c.test"}, []string{`out of force by column "valid_from": 1 @ [3]`},
+			[]string{"a.test", "c.test"},
+			[]string{`out of force by column "valid_from": 1 @ [3]`},
 		},
 		"a first column without a value": {lines("note\tdomain", "\ta.test", "x\tb.test"), []string{"a.test", "b.test"}, nil},
 	} {
@@ -107,22 +116,26 @@ func TestPartsOfRowsAreCounted(t *testing.T) {
 	}{
 		"cncpo, both pairs": {
 			lines("7;20260511", ";;http://192.0.2.7/;192.0.2.7", "http://e.test/x;e.test;http://192.0.2.8/;192.0.2.8", "http://f.test/;f.test;;", ";g.test;;192.0.2.9"),
-			[]string{"192.0.2.7", "https://e.test/x", "f.test", "g.test"}, []string{"address beside a name or URL, not listed: 2 @ [3 5]"},
+			[]string{"192.0.2.7", "https://e.test/x", "f.test", "g.test"},
+			[]string{"address beside a name or URL, not listed: 2 @ [3 5]"},
 		},
 		"cncpo, a quotation mark": {
 			lines("7;20260511", `http://a.test/x"y;a.test;;`) + rows(4, ";b%.test;;"),
-			[]string{"b1.test", "b2.test", "b3.test", "b4.test"}, []string{"quotation mark out of place: 1 @ [2]"},
+			[]string{"b1.test", "b2.test", "b3.test", "b4.test"},
+			[]string{"quotation mark out of place: 1 @ [2]"},
 		},
 		"csv, a separator within a field": {
 			lines("url,category", "https://a.test/x,y,z") + rows(4, "https://b.test/%,z"),
-			[]string{"https://b.test/1", "https://b.test/2", "https://b.test/3", "https://b.test/4"}, []string{"row with more fields than the header: 1 @ [2]"},
+			[]string{"https://b.test/1", "https://b.test/2", "https://b.test/3", "https://b.test/4"},
+			[]string{"row with more fields than the header: 1 @ [2]"},
 		},
 		"csv, an address beside a name": {
 			lines("domain,ip", "a.test,192.0.2.1", ",192.0.2.2"), []string{"a.test", "192.0.2.2"}, []string{"address beside a name or URL, not listed: 1 @ [2]"},
 		},
 		"rpz, the zone itself": {
 			lines("@ SOA a. b. 1 2 3 4 5", "@ NS a.", ". CNAME .") + rows(4, "b%.test CNAME ."),
-			[]string{"=b1.test", "=b2.test", "=b3.test", "=b4.test"}, []string{"rule for the zone itself, not for a name: 1 @ [3]"},
+			[]string{"=b1.test", "=b2.test", "=b3.test", "=b4.test"},
+			[]string{"rule for the zone itself, not for a name: 1 @ [3]"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -52,11 +52,11 @@ func (l *lines) readWhole() error {
 
 // text refuses what no text has.
 func (l *lines) text(part []byte) error {
-	i := bytes.IndexByte(part, 0)
-	if i < 0 {
+	before, _, found := bytes.Cut(part, []byte{0})
+	if !found {
 		return nil
 	}
-	line := l.number + 1 + bytes.Count(part[:i], []byte("\n"))
+	line := l.number + 1 + bytes.Count(before, []byte("\n"))
 	return fmt.Errorf("%w: there is a NUL in line %d: it is binary, not a list", blocklist.ErrMalformed, line)
 }
 

@@ -221,9 +221,12 @@ func TestReadRPZ(t *testing.T) {
 		{"name alone and with those below", lines("a.test CNAME .", "b.test 60 IN CNAME .", "*.b.test CNAME .", "www.c.test IN 1h CNAME *."), []string{"=a.test", "b.test", "=www.c.test"}, nil},
 		{"wildcard alone is not widened", lines("*.a.test CNAME .", "b.test CNAME ."), []string{"=b.test"}, []string{"wildcard without the name itself, unsupported: 1 @ [6]"}},
 		{"pairs in any order", lines("*.a.test CNAME .", "b.test CNAME .", "*.b.test CNAME .", "a.test CNAME ."), []string{"a.test", "b.test"}, nil},
-		{"actions", lines("a.test CNAME rpz-drop.", "b.test A 192.0.2.1", " AAAA 2001:db8::1", `c.test TXT "a;b" "(c"`, "d.test CNAME stop.example.", "e.test CNAME rpz-passthru.",
-			"f.test CNAME rpz-tcp-only.", "g.test CNAME g.test."), []string{"=a.test"},
-			[]string{"data of other types, not blocked: 1 @ [9]", "leads to another address or name, not blocked: 2 @ [7 10]", "allowed by an exception: 3 @ [11 12 13]"}},
+		{
+			"actions", lines("a.test CNAME rpz-drop.", "b.test A 192.0.2.1", " AAAA 2001:db8::1", `c.test TXT "a;b" "(c"`, "d.test CNAME stop.example.", "e.test CNAME rpz-passthru.",
+				"f.test CNAME rpz-tcp-only.", "g.test CNAME g.test."),
+			[]string{"=a.test"},
+			[]string{"data of other types, not blocked: 1 @ [9]", "leads to another address or name, not blocked: 2 @ [7 10]", "allowed by an exception: 3 @ [11 12 13]"},
+		},
 		{
 			"exceptions", lines("a.test CNAME .", "*.a.test CNAME .", "ok.a.test CNAME rpz-passthru.", "x.a.test CNAME .", "*.b.test CNAME rpz-passthru.", "b.test CNAME ."),
 			[]string{"=x.a.test", "=b.test"},

@@ -102,7 +102,7 @@ func TestTablesAreNotURLs(t *testing.T) {
 	for name, text := range map[string]string{
 		"a CNCPO list without its first row": rows(60, "http://www.e%.test/;www.e%.test;;"),
 		"a CSV file without its header":      rows(2, "http://www.e%.test/a,blocked"),
-		"with columns that are not known":    lines("adres,uwagi") + rows(20, "http://www.e%.test/a,x") + lines("x.test"),
+		"with columns that are not known":    lines("uwagi,opis") + rows(20, "http://www.e%.test/a,x") + lines("x.test"),
 		"another separator":                  rows(20, "https://www.e%.test/|x|y"),
 		"our own lines beside it":            rows(20, "https://www.e%.test/;x") + lines("=host.test"),
 	} {

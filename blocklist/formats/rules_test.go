@@ -117,20 +117,32 @@ func TestRulesThatAreNoNames(t *testing.T) {
 func TestStopPage(t *testing.T) {
 	named := formats.Options{StopPage: []string{"198.51.100.80", "2001:db8::80", "stop.example"}}
 	for _, tt := range []rulesTest{
-		{"hosts", formats.Hosts, lines("0.0.0.0 a.example", "198.51.100.80 b.example", "2001:db8::80 b.example", "192.0.2.1 safe.example", "127.0.0.2 c.example", "192.168.1.5 nas.example"),
-			[]string{"=a.example", "=b.example", "=b.example", "=c.example"}, []int{4, 6}},
-		{"unbound", formats.Unbound, lines(`local-data: "a.example A 127.0.0.1"`, `local-data: "b.example. 60 IN A 198.51.100.80"`, `local-data: "nas.example A 192.168.1.5"`,
-			`local-data-ptr: "192.168.1.5 nas.example"`, `local-zone: "c.example" redirect`, `local-data: "c.example AAAA 2001:db8::80"`, `local-zone: "d.example" redirect`,
-			`local-data: "d.example CNAME safe.example"`, `local-data: "e.example CNAME stop.example."`, `local-data: "f.example TXT x"`, `local-zone: "g.example" static`, `local-data: "www.g.example A 192.0.2.1"`),
-			[]string{"=a.example", "=b.example", "c.example", "=e.example"}, []int{3, 4, 7, 10, 11, 12}},
-		{"dnsmasq", formats.Dnsmasq, lines("address=/printer.example/192.168.1.6", "address=/a.example/0.0.0.0", "address=/b.example/::", "address=/c.example/198.51.100.80", "host-record=nas.example,192.168.1.5",
-			"address=/d.example/#", "address=/e.example/", "local=/f.example/", "address=/www.f.example/192.0.2.1"),
-			[]string{"a.example", "b.example", "c.example", "d.example", "e.example"}, []int{1, 5, 8, 9}},
-		{"rpz", formats.RPZ, lines("$ORIGIN rpz.example.", "@ SOA localhost. nobody.invalid. 1 3600 600 604800 60", "www.search.example.org CNAME forcesafe.search.example.org.",
-			"video.example.org CNAME restrict.video.example.org.", "bad.example.org CNAME .", "bad2.example.org CNAME *.", "bad3.example.org CNAME rpz-drop.", "a.example A 198.51.100.80",
-			"b.example CNAME stop.example.", "c.example A 0.0.0.0", "c.example AAAA ::", "d.example CNAME localhost.", "e.example A 0.0.0.0", "e.example AAAA 2001:db8::1", "32.1.2.0.192.rpz-ip A 198.51.100.80",
-			"32.2.2.0.192.rpz-ip A 192.0.2.9", "*.bad.example.org CNAME safe.example."),
-			[]string{"=bad.example.org", "=bad2.example.org", "=bad3.example.org", "=a.example", "=b.example", "=c.example", "=d.example", "192.0.2.1"}, []int{3, 4, 13, 16}},
+		{
+			"hosts", formats.Hosts, lines("0.0.0.0 a.example", "198.51.100.80 b.example", "2001:db8::80 b.example", "192.0.2.1 safe.example", "127.0.0.2 c.example", "192.168.1.5 nas.example"),
+			[]string{"=a.example", "=b.example", "=b.example", "=c.example"},
+			[]int{4, 6},
+		},
+		{
+			"unbound", formats.Unbound, lines(`local-data: "a.example A 127.0.0.1"`, `local-data: "b.example. 60 IN A 198.51.100.80"`, `local-data: "nas.example A 192.168.1.5"`,
+				`local-data-ptr: "192.168.1.5 nas.example"`, `local-zone: "c.example" redirect`, `local-data: "c.example AAAA 2001:db8::80"`, `local-zone: "d.example" redirect`,
+				`local-data: "d.example CNAME safe.example"`, `local-data: "e.example CNAME stop.example."`, `local-data: "f.example TXT x"`, `local-zone: "g.example" static`, `local-data: "www.g.example A 192.0.2.1"`),
+			[]string{"=a.example", "=b.example", "c.example", "=e.example"},
+			[]int{3, 4, 7, 10, 11, 12},
+		},
+		{
+			"dnsmasq", formats.Dnsmasq, lines("address=/printer.example/192.168.1.6", "address=/a.example/0.0.0.0", "address=/b.example/::", "address=/c.example/198.51.100.80", "host-record=nas.example,192.168.1.5",
+				"address=/d.example/#", "address=/e.example/", "local=/f.example/", "address=/www.f.example/192.0.2.1"),
+			[]string{"a.example", "b.example", "c.example", "d.example", "e.example"},
+			[]int{1, 5, 8, 9},
+		},
+		{
+			"rpz", formats.RPZ, lines("$ORIGIN rpz.example.", "@ SOA localhost. nobody.invalid. 1 3600 600 604800 60", "www.search.example.org CNAME forcesafe.search.example.org.",
+				"video.example.org CNAME restrict.video.example.org.", "bad.example.org CNAME .", "bad2.example.org CNAME *.", "bad3.example.org CNAME rpz-drop.", "a.example A 198.51.100.80",
+				"b.example CNAME stop.example.", "c.example A 0.0.0.0", "c.example AAAA ::", "d.example CNAME localhost.", "e.example A 0.0.0.0", "e.example AAAA 2001:db8::1", "32.1.2.0.192.rpz-ip A 198.51.100.80",
+				"32.2.2.0.192.rpz-ip A 192.0.2.9", "*.bad.example.org CNAME safe.example."),
+			[]string{"=bad.example.org", "=bad2.example.org", "=bad3.example.org", "=a.example", "=b.example", "=c.example", "=d.example", "192.0.2.1"},
+			[]int{3, 4, 13, 16},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.run(t, named) })
 	}
@@ -142,7 +154,7 @@ func TestStopPage(t *testing.T) {
 // An address that nearly all lines share is the list's stop page.
 func TestSharedStopPage(t *testing.T) {
 	many := func(format string) (out string) {
-		for _, label := range strings.Split("abcdefghijklmnopqrst", "") {
+		for label := range strings.SplitSeq("abcdefghijklmnopqrst", "") {
 			out += fmt.Sprintf(format, label)
 		}
 		return out

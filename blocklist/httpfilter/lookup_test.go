@@ -105,20 +105,49 @@ func TestUnreadable(t *testing.T) {
 	t.Parallel()
 	l := newFilter(t).List
 	for _, c := range [][]string{
-		{"GET", ""}, {"GET", "/"}, {"GET", "/", ""}, {"OPTIONS", "*"}, {"GET", "http://"}, {"GET", "http:"}, {"GET", "//example.org/"}, {"GET", "/", "/"},
-		{"GET", "http:// example.org/"}, {"GET", "http://%20example.org/"}, {"GET", "http://example.org:80:80/"}, {"GET", "http://[::1/"},
-		{"GET", "http://[fe80::1%25eth0]/"}, {"GET", "http://example%00.org/"}, {"GET", "http://exa<mple.org/"}, {"GET", "/", "example.org/?"},
-		{"GET", "/", `example.org\`}, {"GET", "/", "a@example.org"}, {"GET", "/", "example.org", "exa mple.net"}, {"GET", "http://example.org/", "exa mple.net"},
-		{"CONNECT", ""}, {"CONNECT", ":443"}, {"CONNECT", "%"}, {"CONNECT", "%:443"}, {"CONNECT", "example.org%00:443"}, {"CONNECT", "example.org:443", "[:443"},
+		{"GET", ""},
+		{"GET", "/"},
+		{"GET", "/", ""},
+		{"OPTIONS", "*"},
+		{"GET", "http://"},
+		{"GET", "http:"},
+		{"GET", "//example.org/"},
+		{"GET", "/", "/"},
+		{"GET", "http:// example.org/"},
+		{"GET", "http://%20example.org/"},
+		{"GET", "http://example.org:80:80/"},
+		{"GET", "http://[::1/"},
+		{"GET", "http://[fe80::1%25eth0]/"},
+		{"GET", "http://example%00.org/"},
+		{"GET", "http://exa<mple.org/"},
+		{"GET", "/", "example.org/?"},
+		{"GET", "/", `example.org\`},
+		{"GET", "/", "a@example.org"},
+		{"GET", "/", "example.org", "exa mple.net"},
+		{"GET", "http://example.org/", "exa mple.net"},
+		{"CONNECT", ""},
+		{"CONNECT", ":443"},
+		{"CONNECT", "%"},
+		{"CONNECT", "%:443"},
+		{"CONNECT", "example.org%00:443"},
+		{"CONNECT", "example.org:443", "[:443"},
 	} {
 		_, ok, err := httpfilter.Lookup(l, c[0], c[1], c[2:]...)
 		assert.ErrorIs(t, err, blocklist.ErrMalformed, c)
 		assert.False(t, ok, c)
 	}
 	for _, c := range [][]string{
-		{"GET", "/", "example.org"}, {"GET", "/", "example.org:443", "example.net"}, {"GET", "http://example.org/a b", ""}, {"CONNECT", "[2001:db9::1]:443"},
-		{"GET", "http:example.org"}, {"GET", "http:/example.org"}, {"GET", "WSS://example.org/"}, {"GET", "http://u:p%20@example.org/"}, {"GET", "ht\ttp:\\\\example.org\n/"},
-		{"GET", "http://_srv.example.org/"}, {"GET", "http://b\u00fccher.example.org/"},
+		{"GET", "/", "example.org"},
+		{"GET", "/", "example.org:443", "example.net"},
+		{"GET", "http://example.org/a b", ""},
+		{"CONNECT", "[2001:db9::1]:443"},
+		{"GET", "http:example.org"},
+		{"GET", "http:/example.org"},
+		{"GET", "WSS://example.org/"},
+		{"GET", "http://u:p%20@example.org/"},
+		{"GET", "ht\ttp:\\\\example.org\n/"},
+		{"GET", "http://_srv.example.org/"},
+		{"GET", "http://b\u00fccher.example.org/"},
 	} {
 		_, ok, err := httpfilter.Lookup(l, c[0], c[1], c[2:]...)
 		assert.NoError(t, err, c)
@@ -128,7 +157,7 @@ func TestUnreadable(t *testing.T) {
 	assert.NoError(t, err)
 	assert.True(t, ok, "what is listed is refused as such")
 	rt := newFilter(t).Transport(server(t))
-	_, err = rt.RoundTrip(&http.Request{Method: "GET", URL: &url.URL{Scheme: "http", Host: "exa mple.org"}, Header: http.Header{}})
+	_, err = rt.RoundTrip(&http.Request{Method: "GET", URL: &url.URL{Scheme: "http", Host: "exa mple.org"}, Header: http.Header{}}) //nolint:bodyclose // there is none
 	assert.ErrorIs(t, err, blocklist.ErrMalformed)
 	front := httptest.NewServer(newFilter(t).Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { assert.Fail(t, "it is passed on") })))
 	t.Cleanup(front.Close)

@@ -155,7 +155,7 @@ func (c *conn) modify(q request) error {
 			return err
 		}
 	}
-	refusal := c.judge(&q)
+	refusal := c.judge(&q) //nolint:bodyclose // it is one that is written here
 	if refusal == nil && !q.preview && !q.allow {
 		return c.echo(q)
 	}
@@ -179,7 +179,7 @@ func (c *conn) judge(q *request) *http.Response {
 	h := parseHTTP(q.http)
 	m, listed, err := httpfilter.Lookup(c.s.Filter.List, h.method, h.target, h.hosts...)
 	switch {
-	case err != nil || !(listed && !m.Monitor) && !isMethod(h.method):
+	case err != nil || (!listed || m.Monitor) && !isMethod(h.method):
 		return plain(http.StatusBadRequest, httpfilter.Unreadable)
 	case !listed || m.Monitor:
 		return nil

@@ -3,6 +3,7 @@ package origin
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -107,7 +108,7 @@ func (c *rootChain) verifyEarly() error {
 	if len(c.early) == 0 {
 		return nil
 	}
-	if _, err := trust.OpenRoots(append(c.early[:len(c.early):len(c.early)], c.st.root.Bytes())); err != nil {
+	if _, err := trust.OpenRoots(append(slices.Clip(c.early), c.st.root.Bytes())); err != nil {
 		return err
 	}
 	for i, b := range c.early {

@@ -30,7 +30,7 @@ func TestVerifiedOnce(t *testing.T) {
 	require.NoError(t, err)
 	assert.Same(t, first.root, again.root)
 
-	forged := bytes.Replace(a.Roots[0], []byte(`"sig":"`), []byte(`"sig":"00`), -1)
+	forged := bytes.ReplaceAll(a.Roots[0], []byte(`"sig":"`), []byte(`"sig":"00`))
 	require.NotEqual(t, a.Roots[0], forged)
 	_, err = o.read.root(a.List, forged)
 	require.ErrorIs(t, err, blocklist.ErrUntrusted)

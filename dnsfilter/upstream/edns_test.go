@@ -22,7 +22,7 @@ func askEDNS(t *testing.T, f *upstream.Forwarder, do bool) *dns.Msg {
 }
 
 // refusingEDNS are the ways in which resolvers without EDNS fail a query that has an OPT record.
-var refusingEDNS = map[string]func(w dns.ResponseWriter, q *dns.Msg){ //nolint:gochecknoglobals // a constant table
+var refusingEDNS = map[string]func(w dns.ResponseWriter, q *dns.Msg){
 	"FORMERR": func(w dns.ResponseWriter, q *dns.Msg) { _ = w.WriteMsg(reply(q, dns.RcodeFormatError, "")) },
 	"NOTIMP":  func(w dns.ResponseWriter, q *dns.Msg) { _ = w.WriteMsg(reply(q, dns.RcodeNotImplemented, "")) },
 	"FORMERR with OPT": func(w dns.ResponseWriter, q *dns.Msg) {

@@ -195,7 +195,7 @@ func (l *Lane) advance(e *exchange, now time.Time, why error) (outcome, bool) {
 		e.next = e.until(now, e.wait)
 		return outcome{}, false
 	}
-	if inTime && !(silent && e.closing) && l.mayBeAnswered(e) {
+	if inTime && (!silent || !e.closing) && l.mayBeAnswered(e) {
 		e.closeSoon(now)
 		return outcome{}, false
 	}
