@@ -46,5 +46,5 @@ func kindOf(mode fs.FileMode) string {
 
 // notURL says that a file is needed where a URL is given.
 func notURL(text string) error {
-	return fmt.Errorf("%.100q is a URL, and a file is needed here: %w: download it, or follow a signed list with from: and root:", text, blocklist.ErrMalformed)
+	return fmt.Errorf("%.100q is a URL, and a file is needed here: %w: download it, or follow a signed list by the keys from and root", text, blocklist.ErrMalformed)
 }

@@ -34,8 +34,10 @@ func (m *vectorMaker) orders() {
 		{"-later", "for a release that is yet to come", "untrusted", "the newest is 7", a.Orders(1, 8, one, anna)},
 		{"-last", "the last ones that there can be on top of the release", "ok", "", a.Orders(65535, 7, one, anna)},
 		{"-version", "a version that does not say what they lie on", "malformed", "version 1 is none", m.sign(m.edit(good, `"version":458753`, `"version":1`), anna)},
-		{"-version-highest", "the highest version that there is", "malformed", "is none on top of serial 7",
-			m.sign(m.edit(good, `"version":458753`, `"version":9223372036854775807`), anna)},
+		{
+			"-version-highest", "the highest version that there is", "malformed", "is none on top of serial 7",
+			m.sign(m.edit(good, `"version":458753`, `"version":9223372036854775807`), anna),
+		},
 		{"-twice", "the same entry twice", "malformed", "out of order", m.sign(m.edit(good, `"`+one[0]+`"`, `"`+one[0]+`","`+one[0]+`"`), anna)},
 	} {
 		r.Urgent = c.doc
