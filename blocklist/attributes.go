@@ -206,7 +206,7 @@ func unescapeQuoted(s string) (string, bool) {
 	return b.String(), true
 }
 
-// isText tells whether s is UTF-8 and shows what it holds: no control characters, no changes of writing direction.
+// isText reports whether s is UTF-8 and shows what it holds: no control characters, no changes of writing direction.
 func isText(s string) bool {
 	for i := range len(s) {
 		switch c := s[i]; {

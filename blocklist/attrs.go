@@ -25,7 +25,7 @@ func attrsOf(a *Attributes) attrs {
 // expired reads the clock only for entries that can expire.
 func (a *attrs) expired() bool { return a.expires != 0 && time.Now().Unix() >= a.expires }
 
-// stronger tells whether a must win over b where one list has both for the same target: blocking over monitoring, then
+// stronger reports whether a must win over b where one list has both for the same target: blocking over monitoring, then
 // the later expiry.
 func (a *attrs) stronger(b *attrs) bool {
 	if a.monitor != b.monitor {

@@ -94,7 +94,7 @@ func (b *builder) put(r record) {
 	s.n++
 }
 
-// same tells whether two rows are for the same target; the stronger stays.
+// same reports whether two rows are for the same target; the stronger stays.
 func (b *builder) same(have *record, row setRow) bool {
 	if have.key != row.key {
 		return false

@@ -1,4 +1,4 @@
-// Package blocklist holds lists of names, URLs and addresses, and tells whether something is listed, by which entry, and
+// Package blocklist holds lists of names, URLs and addresses, and reports whether something is listed, by which entry, and
 // why. It is exact: never one name too many, never one too few.
 //
 // # Block a URL in ten lines

@@ -215,7 +215,7 @@ func parseNameTarget(text string, entry func(Name) Entry) (e Entry, why string) 
 	return entry(name), ""
 }
 
-// checkNameText refuses what in a name as an entry would be a slip, and tells whether there are escapes.
+// checkNameText refuses what in a name as an entry would be a slip, and reports whether there are escapes.
 func checkNameText(text string) (escapes bool, why string) {
 	for i := 0; i < len(text); i++ {
 		switch c := lower(text[i]); {

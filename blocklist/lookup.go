@@ -70,7 +70,7 @@ func (k *keys) add(key []byte) (number int) {
 	return len(*k) - 1
 }
 
-// replaces tells whether an entry takes the place of a less specific one, if there is one. From the least specific to the
+// replaces reports whether an entry takes the place of a less specific one, if there is one. From the least specific to the
 // most, the last one that blocks stays, else the last one that monitors.
 func (a *attrs) replaces(b *attrs) bool { return b == nil || b.monitor || !a.monitor }
 

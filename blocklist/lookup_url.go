@@ -169,7 +169,7 @@ func (u *urlQuery) key(below, end int, suffix string) []byte {
 	return append(append(key, u.text[start:end]...), suffix...)
 }
 
-// maybe tells whether what is fed with hash may be listed, or have been.
+// maybe reports whether what is fed with hash may be listed, or have been.
 func (l *list) maybe(hash uint64) bool {
 	if l.over != nil {
 		if _, ok := l.over.maybe[hash]; ok {

@@ -21,7 +21,7 @@ const (
 	maxFed = 3
 )
 
-// Merge folds the changes since the last snapshot into the set of a list, if there are enough of them, and tells whether
+// Merge folds the changes since the last snapshot into the set of a list, if there are enough of them, and reports whether
 // it did. It reads and writes the set as a stream, beside lookups and changes, which do not wait for it. [ErrGap] says that
 // a snapshot must be applied first: the filter has outgrown its size.
 func (s *Store) Merge(name string) (merged bool, err error) {

@@ -18,7 +18,7 @@ type model map[string]bool // canonical targets
 
 func (m model) lines() []string { return slices.Sorted(maps.Keys(m)) }
 
-// lists tells whether name is listed, by itself or by a parent.
+// lists reports whether name is listed, by itself or by a parent.
 func (m model) lists(name string) bool {
 	if m["="+name] {
 		return true

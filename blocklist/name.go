@@ -285,7 +285,7 @@ func (n Name) Labels() int {
 	return count
 }
 
-// IsRoot tells whether n is the root of the DNS.
+// IsRoot reports whether n is the root of the DNS.
 func (n Name) IsRoot() bool { return n == "\x00" }
 
 // Parent returns the name without its first label, and false for the root and for no name.
@@ -305,7 +305,7 @@ func (n Name) Suffixes() iter.Seq[Name] {
 	}
 }
 
-// Within tells whether n is the domain parent or a name below it.
+// Within reports whether n is the domain parent or a name below it.
 func (n Name) Within(parent Name) bool {
 	for s := range n.Suffixes() {
 		if s == parent {
@@ -315,7 +315,7 @@ func (n Name) Within(parent Name) bool {
 	return false
 }
 
-// IsHostname tells whether all labels consist of letters, digits, hyphens and underscores.
+// IsHostname reports whether all labels consist of letters, digits, hyphens and underscores.
 func (n Name) IsHostname() bool {
 	for label := range n.labels() {
 		for i := range len(label) {
@@ -327,7 +327,7 @@ func (n Name) IsHostname() bool {
 	return len(n) > 1
 }
 
-// numeric tells whether all labels are digits: the text of such a name reads as a number or an address.
+// numeric reports whether all labels are digits: the text of such a name reads as a number or an address.
 func (n Name) numeric() bool {
 	for label := range n.labels() {
 		for i := range len(label) {
@@ -349,7 +349,7 @@ func (n Name) labels() iter.Seq[string] {
 	}
 }
 
-// plain tells whether c stands for itself in presentation form: lower-case letters, digits, hyphen, underscore.
+// plain reports whether c stands for itself in presentation form: lower-case letters, digits, hyphen, underscore.
 func plain(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '_'
 }

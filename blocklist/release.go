@@ -222,7 +222,7 @@ func (h *Header) read(line string, want []string) (rest []string, why string) {
 	return want[1:], ""
 }
 
-// set tells whether value is the one spelling of a value.
+// set reports whether value is the one spelling of a value.
 func (h *Header) set(key, value string) (ok bool) {
 	const layout = "2006-01-02T15:04:05Z"
 	switch key {
@@ -270,7 +270,7 @@ func (r *ReleaseReader) Changes() iter.Seq2[Change, error] {
 	}
 }
 
-// end tells whether the release was read to its end, and a snapshot holds what it says.
+// end reports whether the release was read to its end, and a snapshot holds what it says.
 func (r *ReleaseReader) end() error {
 	if r.err != nil {
 		return r.malformed("")
@@ -281,7 +281,7 @@ func (r *ReleaseReader) end() error {
 	return r.Yields(Digest{}, 0)
 }
 
-// Yields tells whether the changes that were read, made to a state of base digest and entries, give the state that the
+// Yields reports whether the changes that were read, made to a state of base digest and entries, give the state that the
 // header names. It wraps [ErrDigest] if not.
 func (r *ReleaseReader) Yields(base Digest, entries uint64) error {
 	got := base

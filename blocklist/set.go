@@ -96,7 +96,7 @@ func (f *filter) place(hash uint64) (block, rest uint64) {
 	return block, mix(hash, 0x9e3779b97f4a7c15)
 }
 
-// maybe tells whether all bits of a hash are set.
+// maybe reports whether all bits of a hash are set.
 func (f *filter) maybe(hash uint64) bool {
 	words := f.bloom.BitSet().Words()
 	block, rest := f.place(hash)

@@ -74,7 +74,7 @@ func (st *state) info() ListInfo {
 	return info
 }
 
-// fits tells whether a release may follow what is held.
+// fits reports whether a release may follow what is held.
 func (st *state) fits(h Header) error {
 	held := st.Header
 	switch {

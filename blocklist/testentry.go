@@ -48,7 +48,7 @@ func (st *state) testName() string {
 	return string(name)
 }
 
-// covers tells whether a name in wire form, taken apart in w, is the test entry or below it, and where the entry begins.
+// covers reports whether a name in wire form, taken apart in w, is the test entry or below it, and where the entry begins.
 func (t *testEntry) covers(w *suffixes, name []byte) (at int, ok bool) {
 	at = len(name) - len(t.name)
 	return at, at >= 0 && t.name != "" && string(name[at:]) == t.name && slices.Contains(w.at[:w.n], uint8(at))

@@ -226,7 +226,7 @@ func escape(b []byte, start int, also string) []byte {
 	return b
 }
 
-// never tells whether c stands in no part of a canonical URL for itself.
+// never reports whether c stands in no part of a canonical URL for itself.
 func never(c byte) bool { return c <= ' ' || c >= 0x7f || c == '#' || c == '%' }
 
 // anyOrder at the end of a url entry lets the parts of its query come in any order. No canonical URL holds a number sign.

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// A host that has url entries has a row of its own in the table, so that one lookup tells whether there are any: see HasURLs.
+// A host that has url entries has a row of its own in the table, so that one lookup reports whether there are any: see HasURLs.
 // The row counts them, since entries go one by one and what is left of a host can't be read from digests. Entries that only
 // monitor are left out.
 
@@ -185,7 +185,7 @@ func (s *lookups) CountURLs(list string) (n uint64) {
 	return n
 }
 
-// HasURLs tells whether a list has url entries for a host, given in lower-case wire form: by its own name, or by that of a *.
+// HasURLs reports whether a list has url entries for a host, given in lower-case wire form: by its own name, or by that of a *.
 // host. Entries that have expired or only monitor don't count. It does not allocate.
 //
 // The answer does not say which: whether a request is to be refused is for LookupURL to say, where the URL is known.

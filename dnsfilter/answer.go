@@ -135,7 +135,7 @@ func (d *Decision) addresses(dst []byte, q *query, all []netip.Addr, why ede) []
 	return q.finish(m, 0, why)
 }
 
-// serves tells whether the rule has addresses for questions of a type.
+// serves reports whether the rule has addresses for questions of a type.
 func (r *Rule) serves(qtype uint16) bool {
 	return slices.ContainsFunc(r.Sinkhole, func(a netip.Addr) bool { return addressType(a) == qtype })
 }

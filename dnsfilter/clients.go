@@ -20,7 +20,7 @@ var defaultClients = []netip.Prefix{ //nolint:gochecknoglobals // a constant tab
 	netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("fe80::/10"),
 }
 
-// serves tells whether a client is answered. One without an IP address, of a transport that has none, always is.
+// serves reports whether a client is answered. One without an IP address, of a transport that has none, always is.
 func (p *Policy) serves(client netip.Addr) bool {
 	networks := p.Clients
 	if len(networks) == 0 {

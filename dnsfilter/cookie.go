@@ -105,7 +105,7 @@ func (s *CookieSecret) hash(head []byte, client netip.Addr) (sum [8]byte) {
 	return sum
 }
 
-// stampCookie makes the cookie for the answer to a query that came with one, and tells whether the one that came proves
+// stampCookie makes the cookie for the answer to a query that came with one, and reports whether the one that came proves
 // that the client gets what is sent to its address.
 func (q *query) stampCookie(secrets []CookieSecret, client netip.Addr, now uint32) (proven bool) {
 	q.stamped = true
@@ -140,7 +140,7 @@ func (q *query) cookieOption() int {
 	return 0
 }
 
-// isCookie tells whether what a query has for a cookie has the length of one (RFC 7873, section 5.2.2).
+// isCookie reports whether what a query has for a cookie has the length of one (RFC 7873, section 5.2.2).
 func isCookie(n int) bool { return n == clientCookie || n >= 2*clientCookie && n <= longestCookie }
 
 // readOptions takes the first cookie of a query's options; false means that it is none, or that an option is cut. What else there

@@ -34,7 +34,7 @@ func parent(name []byte) []byte {
 	return name
 }
 
-// isFull tells whether one more has no room. A flight that is there already takes none for its name.
+// isFull reports whether one more has no room. A flight that is there already takes none for its name.
 func (f *flights) isFull(at crowdPlace, joins bool) bool {
 	switch waiting := max(f.n, len(f.by)); {
 	case waiting >= maxWaiting:

@@ -15,7 +15,7 @@ type Decision struct {
 	chain  *chain // that leads from the name asked for to the one that does not exist; nil: it is that one
 }
 
-// Blocks tells whether the real answer is withheld.
+// Blocks reports whether the real answer is withheld.
 func (d Decision) Blocks() bool { return d.Action.blocks() }
 
 // By returns what decided: the list, or the name of the quorum; empty if nothing did.
@@ -26,7 +26,7 @@ func (d Decision) By() string {
 	return d.Match.List
 }
 
-// allows tells whether an allow list holds the name.
+// allows reports whether an allow list holds the name.
 func (d *Decision) allows() bool { return d.Action == Pass && d.Match.List != "" }
 
 // usualLists is how many lists may hold one name before a decision allocates.

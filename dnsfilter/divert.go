@@ -39,7 +39,7 @@ func (v *View) diverting(store *blocklist.Store, host []byte) *Rule {
 	return nil
 }
 
-// diverts tells whether any rule of the view does.
+// diverts reports whether any rule of the view does.
 func (v *View) diverts() bool {
 	return slices.ContainsFunc(v.Rules, func(r Rule) bool { return len(r.Divert) > 0 })
 }

@@ -59,7 +59,7 @@ func readSmall(path string) ([]byte, error) {
 	return b, err
 }
 
-// checkRoot tells whether the list could be subscribed to.
+// checkRoot reports whether the list could be subscribed to.
 func (l *List) checkRoot() error {
 	c, err := l.subscription(nil)
 	if err == nil {

@@ -92,7 +92,7 @@ func (l localFile) source() (string, error) {
 	return fmt.Sprintf("%s size=%d modified=%s format=%s scope=%s zone=%s stop=%s", l.path, info.Size(), modified, l.format, l.scope, l.zone, l.stop), nil
 }
 
-// held tells whether the store holds the list, and whether from the file as it is now.
+// held reports whether the store holds the list, and whether from the file as it is now.
 func (l localFile) held(store *blocklist.Store) (held, current bool) {
 	info, ok := store.List(l.list)
 	source, err := l.source()

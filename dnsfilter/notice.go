@@ -126,7 +126,7 @@ func (n *Notice) structured(reference string, size int) string {
 	return ""
 }
 
-// wantsStructured tells whether a client asks for structured errors.
+// wantsStructured reports whether a client asks for structured errors.
 func (p *Policy) wantsStructured(msg *dns.Msg) bool {
 	opt := msg.IsEdns0()
 	if p.StructuredErrors == 0 || opt == nil {

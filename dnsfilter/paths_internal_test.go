@@ -101,7 +101,7 @@ func comparePaths(t *testing.T, s *Server, packet []byte) {
 // clockMoves is how far, in seconds, on a busy machine.
 const clockMoves = 30
 
-// isLater tells whether two answers differ in TTLs alone, each by a few seconds at most: the clock moves between them.
+// isLater reports whether two answers differ in TTLs alone, each by a few seconds at most: the clock moves between them.
 func isLater(a, b []byte) bool {
 	if len(a) != len(b) || len(a) < headerSize {
 		return false

@@ -108,7 +108,7 @@ func (s *Server) respond(msg *dns.Msg, structured, stream bool, client netip.Add
 	return m
 }
 
-// begin appends the answer to a query if there is one at once. It tells whether the upstream has to be waited for; an
+// begin appends the answer to a query if there is one at once. It reports whether the upstream has to be waited for; an
 // answer that is to be renewed is asked for beside.
 func (s *Server) begin(c *course, dst []byte, q *query) (m []byte, wait bool) {
 	m, ask := s.local(c, dst, q, s.cache.now())

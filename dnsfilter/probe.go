@@ -96,7 +96,7 @@ func reachable(at net.Addr) string {
 	return at.String()
 }
 
-// checkEnforced tells whether the list blocks its test entry by itself, for all clients.
+// checkEnforced reports whether the list blocks its test entry by itself, for all clients.
 func (b *probe) checkEnforced(test []byte) error {
 	p := &b.course.policy
 	general := p.general()
@@ -250,7 +250,7 @@ func (b *probe) render(m *dns.Msg, blocked bool) (answer *dns.Msg, silence bool,
 	return answer, false, answer.Unpack(wire)
 }
 
-// special tells whether an answer is the one for a zone of which nothing is known here. Where the settings suppress extended
+// special reports whether an answer is the one for a zone of which nothing is known here. Where the settings suppress extended
 // errors it looks like a blocked one.
 func (b *probe) special(m, reply *dns.Msg) bool {
 	q := new(query)

@@ -206,7 +206,7 @@ func (q *query) copyTo(to *query) {
 	to.question = append(to.buf[half:half], q.question...)
 }
 
-// overStream tells whether the client is known to be where the answer goes.
+// overStream reports whether the client is known to be where the answer goes.
 func (q *query) overStream() bool { return q.size > udpSize }
 
 // check returns the rcode of a query that is refused before anything is looked up.

@@ -73,7 +73,7 @@ func newLimiter(r RateLimit) *limiter {
 	}
 }
 
-// allows tells whether the network of a client may be answered once more.
+// allows reports whether the network of a client may be answered once more.
 func (l *limiter) allows(client netip.Addr) bool {
 	now := uint64(time.Since(l.start)/time.Microsecond) & paidMask
 	hash := maphash.Comparable(l.seed, network(client))
@@ -110,7 +110,7 @@ func (l *limiter) ahead(slot, now uint64) uint64 {
 	return ahead
 }
 
-// admit tells whether a query may be answered, and makes the cookie that the answer is to have. If not, it appends to dst what
+// admit reports whether a query may be answered, and makes the cookie that the answer is to have. If not, it appends to dst what
 // is sent instead, or nothing. The limit is not for those who have proved their address.
 func (s *Server) admit(c *course, dst []byte, q *query, client netip.Addr, stream bool) (m []byte, ok bool) {
 	q.proven = q.sentCookie != nil && q.stampCookie(c.secrets, client, s.unix())

@@ -53,7 +53,7 @@ func (f *follow) receiptStatus(st *subscribe.ReceiptStatus) *ReceiptStatus {
 	return out
 }
 
-// sameReceipts tells whether the same key signs.
+// sameReceipts reports whether the same key signs.
 func sameReceipts(a, b *subscribe.Receipts) bool {
 	if a == nil || b == nil {
 		return a == b

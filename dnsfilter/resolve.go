@@ -115,13 +115,13 @@ func findEDE(options []byte) uint16 {
 	return 0
 }
 
-// isWhole tells whether a reply has its question, which ends at off, and all of its answer: one that is cut even over TCP is not to be
+// isWhole reports whether a reply has its question, which ends at off, and all of its answer: one that is cut even over TCP is not to be
 // taken for the answer (RFC 2181, section 9).
 func isWhole(m []byte, off int) bool {
 	return len(m) >= off && count(m, 4) == 1 && m[2]&(flagTC>>8) == 0
 }
 
-// writesOut tells whether the name at off begins with a label, not with a pointer.
+// writesOut reports whether the name at off begins with a label, not with a pointer.
 func writesOut(m []byte, off int) bool {
 	return off < len(m) && m[off] != 0 && m[off] <= blocklist.MaxLabel
 }
@@ -161,7 +161,7 @@ func relabel(made, name []byte) {
 	}
 }
 
-// sameName tells whether what is as long as name is the same, but for the case of its letters.
+// sameName reports whether what is as long as name is the same, but for the case of its letters.
 func sameName(m, name []byte) bool {
 	for i, c := range name {
 		if x := c ^ m[i]; x != 0 && (x != 0x20 || (c|0x20)-'a' >= 26) {

@@ -167,7 +167,7 @@ func (s *Server) survive() {
 	}
 }
 
-// local appends the answer to a query that can be given at once: by a decision, or from the cache. It tells whether the upstream
+// local appends the answer to a query that can be given at once: by a decision, or from the cache. It reports whether the upstream
 // is to be asked: for the answer if there is none yet, else because the one given is about to expire or has expired. No answer
 // and nothing to ask means that nothing is to be sent. It is the one way to an answer, whichever way the query came.
 func (s *Server) local(c *course, dst []byte, q *query, now uint32) (m []byte, ask bool) {

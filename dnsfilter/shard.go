@@ -126,7 +126,7 @@ func (s *shard) read(dst []byte, at int, key []byte) ([]byte, entry) {
 // optRoom is what an OPT record with extended errors and a cookie needs.
 const optRoom = 64
 
-// sameBytes tells whether words begin with b.
+// sameBytes reports whether words begin with b.
 func sameBytes(words []atomic.Uint64, b []byte) bool {
 	for i := range len(b) / 8 {
 		if words[i].Load() != binary.LittleEndian.Uint64(b[8*i:]) {

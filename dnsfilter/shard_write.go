@@ -166,7 +166,7 @@ func (s *shard) moveSpared(now uint32) {
 
 func ghost(hash uint64) uint32 { return uint32(hash>>32) | 1 }
 
-// wasGhost tells whether an answer was driven out of the short queue not long ago, and forgets it.
+// wasGhost reports whether an answer was driven out of the short queue not long ago, and forgets it.
 func (s *shard) wasGhost(hash uint64) bool {
 	g := &s.ghosts[hash%uint64(len(s.ghosts))]
 	if *g != ghost(hash) {

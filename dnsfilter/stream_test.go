@@ -56,7 +56,7 @@ func (p *piped) dial(from string) *dns.Conn {
 	return &dns.Conn{Conn: client}
 }
 
-// isClosed tells whether the server has closed a connection.
+// isClosed reports whether the server has closed a connection.
 func isClosed(t *testing.T, c *dns.Conn) bool {
 	t.Helper()
 	err := c.SetReadDeadline(time.Now().Add(time.Millisecond))

@@ -24,7 +24,7 @@ type watched struct {
 	since      time.Time // when it was first seen so
 }
 
-// rested tells whether the file known by key has had a state (told by source) for some time, and it was not reported yet.
+// rested reports whether the file known by key has had a state (told by source) for some time, and it was not reported yet.
 func (w watcher) rested(key, source string) bool {
 	f := w[key]
 	if f == nil {

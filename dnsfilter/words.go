@@ -22,7 +22,7 @@ const (
 
 var actionNames = [...]string{"pass", "monitor", "nxdomain", "nodata", "refused", "drop", "sinkhole", "divert"} //nolint:gochecknoglobals // a constant table
 
-// blocks tells whether the real answer is withheld.
+// blocks reports whether the real answer is withheld.
 func (a Action) blocks() bool { return a >= NXDomain }
 
 // String returns the word used in settings, logs and counters.

@@ -183,7 +183,7 @@ func (r *Reader) Report() Report {
 	return out
 }
 
-// sameness tells whether all entries are one and the same.
+// sameness reports whether all entries are one and the same.
 type sameness struct {
 	first  blocklist.Entry
 	begun  bool

@@ -26,7 +26,7 @@ func (w *writer) zoneHeader(o WriteOptions) error {
 	return nil
 }
 
-// rpz tells whether there is a trigger for an entry and nothing else. The zone is written when all entries are known.
+// rpz reports whether there is a trigger for an entry and nothing else. The zone is written when all entries are known.
 func (w *writer) rpz(e blocklist.Entry) bool {
 	if e.Scope == blocklist.ScopeIP {
 		return true
@@ -57,7 +57,7 @@ func (w *writer) zone() {
 	}
 }
 
-// isTrigger tells whether a name would mean something else as an owner in a policy zone.
+// isTrigger reports whether a name would mean something else as an owner in a policy zone.
 func isTrigger(n blocklist.Name) bool {
 	return strings.HasPrefix(string(n), star) || strings.HasPrefix(topLabel(n), "rpz-")
 }

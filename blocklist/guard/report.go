@@ -37,7 +37,7 @@ func Checks() []Check {
 	}
 }
 
-// Common tells whether lists that were kept for years trip the check as a matter of course: they hold hosters that went bad
+// Common reports whether lists that were kept for years trip the check as a matter of course: they hold hosters that went bad
 // as a whole, and names above others of their own. In the first state of a list such findings are reported: there is no
 // last good state to keep, and what the list is was decided by trusting it.
 func (c Check) Common() bool { return c == CheckPrivate || c == CheckParent }

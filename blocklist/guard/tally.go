@@ -41,7 +41,7 @@ func (t *tally) complete() {
 	}
 }
 
-// has tells whether a hash was added.
+// has reports whether a hash was added.
 func (t *tally) has(hash uint64) bool {
 	at := hash >> t.shift
 	return slices.Contains(t.added[t.starts[at]:t.starts[at+1]], hash)

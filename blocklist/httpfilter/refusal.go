@@ -106,7 +106,7 @@ func page(m blocklist.Match) string {
 	return b.String()
 }
 
-// wantsJSON tells whether a client names JSON and does not prefer HTML.
+// wantsJSON reports whether a client names JSON and does not prefer HTML.
 func wantsJSON(accept []string) bool {
 	var inJSON, inHTML float64
 	for part := range strings.SplitSeq(strings.Join(accept, ","), ",") {

@@ -140,7 +140,7 @@ func (q *request) readEncapsulated(field string) (n int, err error) {
 	return n, nil
 }
 
-// hasWord tells whether a list of words has one.
+// hasWord reports whether a list of words has one.
 func hasWord(fields []string, word string) bool {
 	for part := range strings.SplitSeq(strings.Join(fields, ","), ",") {
 		if strings.EqualFold(strings.TrimSpace(part), word) {

@@ -32,7 +32,7 @@ type push struct {
 	done    bool                  // under this very root, and all its files are here: nothing is left to do
 }
 
-// held tells whether the origin has verified this very file before.
+// held reports whether the origin has verified this very file before.
 func (p *push) held(f trust.File) bool {
 	return p.here[f.Path].Equal(f)
 }

@@ -160,7 +160,7 @@ func (a *announcements) end(ended bool) {
 	clear(a.clients)
 }
 
-// read tells whether a timestamp of that date was not read yet.
+// read reports whether a timestamp of that date was not read yet.
 func (a *announcements) read(list string, date time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -44,7 +44,7 @@ const (
 )
 
 // Handler serves the origin over HTTP: POST /lists/LIST takes a push, GET and HEAD /lists/LIST/... serve its files with
-// conditional requests and ranges, GET /events announces releases until Run ends, GET /healthz tells whether every
+// conditional requests and ranges, GET /events announces releases until Run ends, GET /healthz reports whether every
 // timestamp is in date. POST /receipts/LIST takes a receipt of a registered subscriber, GET /receipts/LIST hands them out to
 // who has the list's token. No other request needs a credential: a push is authorised by the officers' signatures.
 //

@@ -139,7 +139,7 @@ func (l *Ledger) newCheck(ctx context.Context, c Cause) (*check, error) {
 	return &check{guard: g, override: c.Override != ""}, err
 }
 
-// passes notes what was found in an entry that is new, and tells whether it may come in.
+// passes notes what was found in an entry that is new, and reports whether it may come in.
 func (c *check) passes(found []guard.Finding) bool {
 	holds := false
 	for _, f := range found {

@@ -13,7 +13,7 @@ type RootInfo struct {
 	Expires   time.Time `json:"expires"`
 	Threshold int       `json:"threshold"`
 	Officers  []string  `json:"officers"` // their names
-	// Confidential tells whether the list is encrypted to its subscribers.
+	// Confidential reports whether the list is encrypted to its subscribers.
 	Confidential bool `json:"confidential,omitempty"`
 }
 

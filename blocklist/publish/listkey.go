@@ -79,7 +79,7 @@ func (l *Ledger) nextListKey(ctx context.Context, last Released) (trust.ListKey,
 	return l.makeListKey()
 }
 
-// goneSince tells whether a subscriber was removed after the operation with that hash; if there is none, ever.
+// goneSince reports whether a subscriber was removed after the operation with that hash; if there is none, ever.
 func (l *Ledger) goneSince(ctx context.Context, head string) (gone bool, err error) {
 	row := l.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM operations WHERE kind = ? AND id > coalesce((SELECT id FROM operations WHERE hash = ?), 0))`,
 		KindUnsubscribe, head)

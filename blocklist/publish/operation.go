@@ -59,7 +59,7 @@ const (
 	KindGuard    = "guard"    // the settings of the guards were changed
 )
 
-// changesNothing tells whether operations of a kind are recorded although no entry comes or goes.
+// changesNothing reports whether operations of a kind are recorded although no entry comes or goes.
 func changesNothing(kind string) bool {
 	switch kind {
 	case KindPush, KindRoot, KindRefuse, KindUrgent, KindOverride, KindGuard, KindSubscribe, KindUnsubscribe:

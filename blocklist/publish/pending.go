@@ -34,7 +34,7 @@ type Pending struct {
 	Keys   []string     `json:"keys,omitempty"`   // of a root: the officers' public keys
 	Online string       `json:"online,omitempty"` // of a root: the origin's key
 	Urgent UrgentLimits `json:"urgent,omitzero"`  // of a root
-	// Confidential tells whether the list is encrypted to its subscribers.
+	// Confidential reports whether the list is encrypted to its subscribers.
 	Confidential bool     `json:"confidential,omitempty"`
 	Changes      []string `json:"changes,omitempty"` // of a root: in what it differs from the one before, in words
 
@@ -54,10 +54,10 @@ type Quorum struct {
 	signatures trust.Signatures
 }
 
-// Enough tells whether the signatures suffice.
+// Enough reports whether the signatures suffice.
 func (q *Quorum) Enough() bool { return q.signatures.Enough() }
 
-// Enough tells whether the signatures suffice.
+// Enough reports whether the signatures suffice.
 func (p *Pending) Enough() bool { return p.Quorum.Enough() && (p.Before == nil || p.Before.Enough()) }
 
 // dir is the folder of a release.
@@ -184,7 +184,7 @@ func (p *Pending) checkOfficer(officer crypto.Signer) error {
 	return fmt.Errorf("signing: %w: the key is not that of an officer of %s; they are %q", blocklist.ErrUntrusted, p.List, p.Officers)
 }
 
-// checkUnchanged tells whether what waits is still what was read.
+// checkUnchanged reports whether what waits is still what was read.
 func (p *Pending) checkUnchanged() error {
 	now, err := os.ReadFile(p.path)
 	if err != nil || string(now) != string(p.metadata) {

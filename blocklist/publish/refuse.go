@@ -111,7 +111,7 @@ func (l *Ledger) verifyRefusals(ctx context.Context, q querier) error {
 	return nil
 }
 
-// refusedBy tells whether an officer of the root has signed the refusal that an operation records.
+// refusedBy reports whether an officer of the root has signed the refusal that an operation records.
 func (l *Ledger) refusedBy(root *trust.Root, o Operation) bool {
 	fields := strings.Split(o.Reference, " ")
 	n := len(fields) - 3

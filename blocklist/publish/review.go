@@ -61,7 +61,7 @@ func (r signedRelease) unsigned(after signedRelease) []trust.File {
 	return slices.DeleteFunc(slices.Clone(after.targets.Files), func(f trust.File) bool { return slices.ContainsFunc(r.targets.Files, f.Equal) })
 }
 
-// leadsFrom tells whether there is a signed way from a serial that was reached.
+// leadsFrom reports whether there is a signed way from a serial that was reached.
 func (r signedRelease) leadsFrom(serial uint64) bool {
 	_, ok := r.targets.Way(serial)
 	return ok && serial > 0
@@ -108,7 +108,7 @@ func (l *Ledger) reviewWhole(held, way []trust.File, yield func(blocklist.Change
 
 func hashChange(sum hash.Hash, c blocklist.Change) { fmt.Fprintf(sum, "%t %s\n", c.Removed, c.Entry) }
 
-// compareStep tells whether the step, if there is one, makes the changes that were shown.
+// compareStep reports whether the step, if there is one, makes the changes that were shown.
 func (l *Ledger) compareStep(step trust.File, hasStep bool, before signedRelease, shown string) error {
 	if !hasStep {
 		return nil

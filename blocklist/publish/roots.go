@@ -280,7 +280,7 @@ func (l *Ledger) copyRoot(version int64) error {
 	return disk.WriteFile(l.path(rootFile), newest, 0o644)
 }
 
-// isOfficer tells whether the holder of a public key may sign what this root covers.
+// isOfficer reports whether the holder of a public key may sign what this root covers.
 func isOfficer(root *trust.Root, public ed25519.PublicKey) bool {
 	return root != nil && slices.ContainsFunc(root.Spec().Officers, trust.Key{Public: public}.Equal)
 }

@@ -122,7 +122,7 @@ func fold(operations iter.Seq2[Operation, error]) (all []Subscriber, err error) 
 	return all, nil
 }
 
-// subscribersChanged tells whether any have come or gone since a release.
+// subscribersChanged reports whether any have come or gone since a release.
 func (l *Ledger) subscribersChanged(ctx context.Context, last Released) (changed bool, err error) {
 	row := l.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM operations WHERE kind IN (?, ?) AND id > ?)`, KindSubscribe, KindUnsubscribe, last.Operation)
 	return changed, row.Scan(&changed)

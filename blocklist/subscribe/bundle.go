@@ -43,7 +43,7 @@ func withBundle(path string, do func(*trust.Bundle) error) error {
 }
 
 // Apply takes a release, and urgent orders, from a bundle that was carried here, once, as Refresh does where a bundle is among
-// the origins. It tells whether that changed the list; what the guards stop is in the Status then, and nothing has changed. On
+// the origins. It reports whether that changed the list; what the guards stop is in the Status then, and nothing has changed. On
 // an error everything is as before.
 func (s *Subscription) Apply(ctx context.Context, path string) (changed bool, err error) {
 	s.refreshing.Lock()
@@ -60,7 +60,7 @@ func (s *Subscription) Apply(ctx context.Context, path string) (changed bool, er
 	return changed, nil
 }
 
-// isBundle tells whether a source is a file: a bundle, carried by hand where there is no network.
+// isBundle reports whether a source is a file: a bundle, carried by hand where there is no network.
 func (o *origin) isBundle() bool {
 	info, err := os.Stat(o.name)
 	return o.announces == nil && err == nil && info.Mode().IsRegular()

@@ -108,7 +108,7 @@ type event struct {
 	Urgent int64  `json:"urgent"` // version of the urgent orders, 0 if there never were any
 }
 
-// isNews tells whether something newer is announced than what is in force.
+// isNews reports whether something newer is announced than what is in force.
 func (s *Subscription) isNews(e event) bool {
 	s.mu.Lock()
 	urgent := s.urgent

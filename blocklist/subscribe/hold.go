@@ -52,7 +52,7 @@ type holding struct {
 	judged bool // by the guard of this subscription
 }
 
-// is tells whether it is the newest release of spec that is on hold.
+// is reports whether it is the newest release of spec that is on hold.
 func (h *holding) is(spec trust.TargetsSpec) bool {
 	return h != nil && len(h.Way) > 0 && sameState(h.Way[len(h.Way)-1].Release, spec.Newest())
 }
@@ -63,7 +63,7 @@ func sameState(a, b trust.Release) bool {
 	return a == b
 }
 
-// settled tells whether there is nothing to do about it but to wait.
+// settled reports whether there is nothing to do about it but to wait.
 func (h *holding) settled() bool { return h != nil && h.judged }
 
 // files returns what is kept of it.
@@ -125,7 +125,7 @@ func (s *Subscription) examine(ctx context.Context, way []trust.File) (*guard.Re
 	return s.c.Guard.Check(u)
 }
 
-// intact tells whether all files of a way are there and whole.
+// intact reports whether all files of a way are there and whole.
 func (s *Subscription) intact(way []trust.File) bool {
 	for _, f := range way {
 		file, err := s.openKept(f)
@@ -325,7 +325,7 @@ func (s *Subscription) vouch(ctx context.Context, h *holding) (next evidence, er
 	return next, err
 }
 
-// carried tells whether a release came in a bundle: the documents of an origin, if there are any, do not lead to it.
+// carried reports whether a release came in a bundle: the documents of an origin, if there are any, do not lead to it.
 func (h *holding) carried() bool {
 	targets, errTargets := trust.ParseTargets(h.Chain.Targets)
 	snapshot, err := trust.ParseSnapshot(h.Chain.Snapshot)

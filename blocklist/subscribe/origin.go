@@ -131,7 +131,7 @@ func (r redirects) check(next *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// timestamp fetches the timestamp, and tells whether it is another than the one known, if the origin says so itself.
+// timestamp fetches the timestamp, and reports whether it is another than the one known, if the origin says so itself.
 func (o *origin) timestamp(ctx context.Context, known []byte) (b []byte, modified bool, err error) {
 	var conditions http.Header
 	if len(known) > 0 && bytes.Equal(known, o.validFor) {

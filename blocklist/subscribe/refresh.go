@@ -14,7 +14,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// Refresh polls once: the origins in turn, until one proves what the newest release is and delivers it. It tells whether
+// Refresh polls once: the origins in turn, until one proves what the newest release is and delivers it. It reports whether
 // that changed the list. On an error everything is as before.
 func (s *Subscription) Refresh(ctx context.Context) (changed bool, err error) {
 	s.refreshing.Lock()
@@ -199,7 +199,7 @@ func (o *origin) lead(ctx context.Context, w *trust.Workflow, held trust.Chain, 
 	return o.wanted(ctx, want, held.Targets)
 }
 
-// enforces tells whether the newest of these releases is in force in the store.
+// enforces reports whether the newest of these releases is in force in the store.
 func (s *Subscription) enforces(spec trust.TargetsSpec) bool {
 	newest := spec.Newest()
 	info, ok := s.store.List(s.c.List)
@@ -212,7 +212,7 @@ const (
 	maxKeptPart = 2  // times as long as what is published
 )
 
-// holds tells whether it is in force and what it can be rebuilt from is kept.
+// holds reports whether it is in force and what it can be rebuilt from is kept.
 func (s *Subscription) holds(spec trust.TargetsSpec) bool {
 	kept := s.held.Kept
 	if !s.enforces(spec) || !s.isKept(kept) || len(kept) == 0 || !sameState(kept[len(kept)-1].Release, spec.Newest()) {

@@ -197,7 +197,7 @@ func (w *workshop) compare(stream, peer string, limit int) {
 // unlike tells of a question on which the two differ.
 const unlike = "%s\n\tdnsfilter %s\n\tunbound   %s"
 
-// failed tells whether there was no answer, whatever it might say.
+// failed reports whether there was no answer, whatever it might say.
 func failed(answer string) bool {
 	rcode := strings.Fields(answer)[0]
 	_, known := dns.StringToRcode[rcode]

@@ -23,7 +23,7 @@ func (s spelling) flip(c byte, i int) byte {
 	return c
 }
 
-// changes tells whether a query is sent otherwise than it is: the answer to one that is not proves nothing of the resolver.
+// changes reports whether a query is sent otherwise than it is: the answer to one that is not proves nothing of the resolver.
 func (s spelling) changes(query []byte) bool {
 	end := questionEnd(query) - 4
 	for i := headerSize; i < end; i++ {
@@ -45,7 +45,7 @@ func (s spelling) apply(query []byte) {
 	}
 }
 
-// echoed tells whether reply, which answers query, has the name as it was sent.
+// echoed reports whether reply, which answers query, has the name as it was sent.
 func (s spelling) echoed(reply, query []byte) bool {
 	end := questionEnd(query) - 4
 	for i := headerSize; i < end; i++ {
@@ -65,10 +65,10 @@ type echo struct {
 	missed  atomic.Uint64
 }
 
-// isPlain tells whether the resolver is asked in plain spelling now.
+// isPlain reports whether the resolver is asked in plain spelling now.
 func (e *echo) isPlain(now time.Time) bool { return now.UnixNano() < e.plain.Load() }
 
-// accepts tells whether a reply in the spelling of its query, or not, is taken; else the resolver is to be asked plainly. One that
+// accepts reports whether a reply in the spelling of its query, or not, is taken; else the resolver is to be asked plainly. One that
 // has not yet proved itself may fail because of the spelling.
 func (e *echo) accepts(same, failed bool) bool {
 	switch {
@@ -113,7 +113,7 @@ func (l *Lane) chooseSpelling(e *exchange, t *try, now time.Time) {
 	}
 }
 
-// spelledWell tells whether a reply to a try is taken as far as its spelling goes; then the name is as in the query that the lane was
+// spelledWell reports whether a reply to a try is taken as far as its spelling goes; then the name is as in the query that the lane was
 // given. Else the resolver is asked once more, plainly.
 func (l *Lane) spelledWell(e *exchange, t *try, reply []byte, now time.Time) bool {
 	r, failed := &l.f.resolvers[t.resolver].echo, fails(reply)

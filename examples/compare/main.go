@@ -37,7 +37,7 @@ func listed(i int) string { return fmt.Sprintf("host-%x.site-%d.example", i*2654
 // Every name is asked for in four forms, of which the list covers the first two.
 var forms = [4]string{"%s", "www.%s", "not%s", "%s.test"}
 
-// lookup tells whether a host is listed.
+// lookup reports whether a host is listed.
 type lookup func(host string) bool
 
 // contender is a way to look names up.

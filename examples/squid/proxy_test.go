@@ -278,7 +278,7 @@ func (p *proxy) send(c net.Conn, text string) string {
 	return string(b[:n])
 }
 
-// refusedText tells whether an answer refuses what was asked for.
+// refusedText reports whether an answer refuses what was asked for.
 func (p *proxy) refusedText(answer string) bool {
 	status, _, _ := strings.Cut(answer, "\r\n")
 	code, _ := strconv.Atoi(strings.Split(status+"  ", " ")[1])

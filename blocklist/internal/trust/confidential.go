@@ -108,7 +108,7 @@ func (spec TargetsSpec) Open(k ListKey) (TargetsSpec, error) {
 	return spec, nil
 }
 
-// Confidential tells whether the list is.
+// Confidential reports whether the list is.
 func (spec TargetsSpec) Confidential() bool { return spec.KeyID != "" }
 
 // All returns every file that the targets name: those of releases, and those with the list key.

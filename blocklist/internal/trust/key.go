@@ -97,7 +97,7 @@ func (k Key) check() error {
 	return nil
 }
 
-// Equal tells whether both are the same public key, whoever is said to hold it.
+// Equal reports whether both are the same public key, whoever is said to hold it.
 func (k Key) Equal(other Key) bool { return bytes.Equal(k.Public, other.Public) }
 
 // keyID returns the identifier that signatures carry: it depends on the public key alone.

@@ -204,7 +204,7 @@ type Signatures struct {
 	Missing   []Key // officers who did not
 }
 
-// Enough tells whether the threshold is reached.
+// Enough reports whether the threshold is reached.
 func (s Signatures) Enough() bool { return s.Threshold > 0 && len(s.Signed) >= s.Threshold }
 
 // Err returns nil if there are enough signatures, else an error that says whose are missing. It wraps

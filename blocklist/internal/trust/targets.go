@@ -36,7 +36,7 @@ const maxOverride = 1 << 10
 // maxSealedOverride is more than it has once it is encrypted, as base64.
 const maxSealedOverride = 4 << 10
 
-// CheckOverride tells whether a text can be the reason for overriding the guards: one line.
+// CheckOverride reports whether a text can be the reason for overriding the guards: one line.
 func CheckOverride(text string) error {
 	if len(text) > maxOverride || !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
 		return malformed("override", "%.40q: it is one line of at most 1 KiB", text)
@@ -56,7 +56,7 @@ type File struct {
 // URLPath returns where the file lies below the list's folder on an origin or mirror.
 func (f File) URLPath() string { return "targets/" + hex.EncodeToString(f.SHA256) + "." + f.Path }
 
-// Equal tells whether the same was signed about two files.
+// Equal reports whether the same was signed about two files.
 func (f File) Equal(other File) bool {
 	return f.Path == other.Path && f.Length == other.Length && bytes.Equal(f.SHA256, other.SHA256) && f.Release == other.Release
 }

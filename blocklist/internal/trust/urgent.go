@@ -33,7 +33,7 @@ type Urgent struct {
 	Hours   int `json:"hours"`
 }
 
-// Allowed tells whether anything is.
+// Allowed reports whether anything is.
 func (u Urgent) Allowed() bool { return u != Urgent{} }
 
 // Longest is how long an order may last.

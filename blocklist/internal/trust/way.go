@@ -76,7 +76,7 @@ func Length(way []File) (n int64) {
 	return n
 }
 
-// checkWays tells whether there is a way to the list, and whether all files of a serial lead to the same state.
+// checkWays reports whether there is a way to the list, and whether all files of a serial lead to the same state.
 func (spec TargetsSpec) checkWays() error {
 	for _, f := range spec.Files {
 		same, _ := spec.State(f.Release.Serial)
@@ -153,7 +153,7 @@ func Changes(f File, in TargetsSpec, open Open) iter.Seq2[blocklist.Change, erro
 // errEnded ends what the receiver, or an error that it was told, has ended.
 var errEnded = errors.New("ended")
 
-// leads tells whether the changes that were read lead from this state to the one that they name.
+// leads reports whether the changes that were read lead from this state to the one that they name.
 func (r Release) leads(delta *blocklist.ReleaseReader) error {
 	h, err := r.Header()
 	if err == nil {

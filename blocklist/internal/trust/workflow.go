@@ -18,7 +18,7 @@ type Wanted struct {
 	meta  *metadata.MetaFiles
 }
 
-// Is tells whether b is certainly the document that is wanted, so that it need not be fetched.
+// Is reports whether b is certainly the document that is wanted, so that it need not be fetched.
 func (w Wanted) Is(b []byte) bool {
 	return len(b) > 0 && len(w.meta.Hashes) > 0 && w.meta.VerifyLengthHashes(b) == nil
 }

@@ -124,7 +124,7 @@ func WantLocal(*net.UDPConn) error { return nil }
 // Share is not possible here.
 func Share(syscall.RawConn) error { return errors.ErrUnsupported }
 
-// CanShare tells whether [Share] is of use here.
+// CanShare reports whether [Share] is of use here.
 const CanShare = false
 
 // ReadBuffer can't tell here.

@@ -31,7 +31,7 @@ func Share(raw syscall.RawConn) error {
 	return errors.Join(err, errShare)
 }
 
-// CanShare tells whether [Share] is of use here.
+// CanShare reports whether [Share] is of use here.
 const CanShare = true
 
 // ReadBuffer returns the size of the buffer for datagrams that came, in bytes, as it was granted; 0 if that can't be told. The

@@ -113,7 +113,7 @@ func (a *Agency) Seal(file []byte) []byte {
 	return out.Bytes()
 }
 
-// path returns the path of a file, which tells whether it is encrypted.
+// path returns the path of a file, which reports whether it is encrypted.
 func (a *Agency) path(plain string) string {
 	if a.Key == nil {
 		return plain
