@@ -56,7 +56,7 @@ type VerifiedRelease struct {
 }
 
 // Vouch is for package subscribe alone; others can't make its first argument. The steps are a snapshot and deltas upon
-// it, or deltas upon what is held, up to the state named by to; Base is of no matter there. The evidence, valid JSON of at
+// it, or deltas upon what is held, up to the state named by to; Base means nothing there. The evidence, valid JSON of at
 // most [MaxEvidence], is kept with the state in the same durable step; see [Store.Evidence]. Urgent are the entries of urgent
 // orders that lie on top of the release, each with an expiry.
 func Vouch(_ vouch.Verified, to Header, steps iter.Seq2[*ReleaseReader, error], urgent []Entry, evidence []byte) *VerifiedRelease {

@@ -140,7 +140,7 @@ func (b *builder) countURL(e *Entry, hash uint64) {
 }
 
 // addHosts adds the rows of the hosts of url entries, and returns how many. Entries that a local list repeats are counted again,
-// which is of no matter, since such lists are never changed one by one.
+// which does no harm, since such lists are never changed one by one.
 func (b *builder) addHosts() (rows int) {
 	slices.SortFunc(b.urls, func(x, y countedURL) int { return x.host.compare(y.host) })
 	for i := 0; i < len(b.urls); rows++ {

@@ -69,7 +69,7 @@ func (l *Ledger) perhapsBelow(ctx context.Context, changes iter.Seq2[blocklist.C
 	return l.below(ctx, topmost(places)), nil
 }
 
-// topmost leaves out places below others, lest what is there be counted twice.
+// topmost leaves out places below others, so that nothing is counted twice.
 func topmost(places []string) (top []string) {
 	slices.Sort(places)
 	for _, p := range places {

@@ -12,7 +12,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// answerJSON is the answer to one line. Where it could not tell there is no "listed", lest it be taken for a no.
+// answerJSON is the answer to one line. Where it could not tell there is no "listed", so that it is not taken for a no.
 type answerJSON struct {
 	Query  string `json:"query"`
 	Listed *bool  `json:"listed,omitempty"`

@@ -73,7 +73,7 @@ func (s *source) read(state string) error {
 	return nil
 }
 
-// watch reads what has changed. A file counts when it looked the same twice, lest one that is being written be taken for
+// watch reads what has changed. A file counts when it looked the same twice, so that one that is being written is not taken for
 // whole; a folder has files that change in one step.
 func (s *source) watch(ctx context.Context) {
 	var seen, failed string
