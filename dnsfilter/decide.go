@@ -1,6 +1,7 @@
 package dnsfilter
 
 import (
+	"cmp"
 	"net/netip"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -103,6 +104,27 @@ func (d *Decision) take(r *Rule, v verdict) (blocks bool) {
 		d.Action, d.Match, d.rule = v.action, *v.match, r
 	}
 	return blocks
+}
+
+// precedes reports whether a decision to block counts before another one: by the order of the view's rules, then of its quorums; of
+// one rule, by the order of the actions.
+func (v *View) precedes(d, other *Decision) bool {
+	return cmp.Or(cmp.Compare(v.rank(d.rule), v.rank(other.rule)), cmp.Compare(d.Action, other.Action)) < 0
+}
+
+// rank returns the place of a rule in the view, its quorums behind its rules.
+func (v *View) rank(r *Rule) int {
+	for i := range v.Rules {
+		if r == &v.Rules[i] {
+			return i
+		}
+	}
+	for i := range v.Quorums {
+		if r == &v.Quorums[i].Rule {
+			return len(v.Rules) + i
+		}
+	}
+	return len(v.Rules) + len(v.Quorums)
 }
 
 func find(matches []blocklist.Match, list string) *blocklist.Match {

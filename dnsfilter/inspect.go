@@ -14,8 +14,9 @@ import (
 // hints of SVCB and HTTPS records, and addresses. The answer is read anew each time it is given, from the cache or not, so
 // a changed list counts at once and there is no finding that could be out of date.
 //
-// The answer is one that was scrubbed, so its records are in the order of the chain. The first that blocks decides. A name of the chain
-// that is allowed ends it: whoever asked for that name would be given what is behind it, too.
+// The answer was scrubbed, so its records are in the order of the chain. The first alias that blocks decides, and an allowed name of
+// the chain ends the reading: a client that asked for that name would be given what is behind it, too. The records at the end of the
+// chain have no order, so of several decisions to block on them the one counts whose rule comes first in the policy.
 func (q *query) inspect(store *blocklist.Store, v *View, m []byte) Decision {
 	if q.allowed || count(m, 6) == 0 {
 		return Decision{}
@@ -28,6 +29,9 @@ func (q *query) inspect(store *blocklist.Store, v *View, m []byte) Decision {
 		if i.records++; i.look(r) {
 			break
 		}
+	}
+	if i.decision.Blocks() {
+		q.counters.count(&i.decision)
 	}
 	return i.decision
 }
@@ -56,8 +60,8 @@ type inspection struct {
 	view     *View
 	query    *query
 	message  []byte
-	records  int // that were read
-	decision Decision
+	records  int      // that were read
+	decision Decision // the one to block that comes first in the policy; zero: none
 }
 
 // chain is the beginning of an answer, as far as the CNAME record whose target does not exist. The rcode of an answer is that of
@@ -72,18 +76,17 @@ type chain struct {
 // maxPointer is the last place in a message that a name can point to.
 const maxPointer = 1<<14 - 1
 
-// look reports whether nothing of the rest of the answer matters.
+// look decides on what a record leads to. It reports whether the rest of the answer does not matter.
 func (i *inspection) look(r record) (done bool) {
 	switch r.rrtype {
 	case dns.TypeCNAME:
 		return i.cname(r)
 	case dns.TypeDNAME:
-		return i.dname(r)
+		i.dname(r)
 	case dns.TypeSVCB, dns.TypeHTTPS:
-		return i.service(r)
+		i.service(r)
 	case dns.TypeA, dns.TypeAAAA:
-		a, ok := netip.AddrFromSlice(r.data)
-		return ok && i.addr(a)
+		i.addr(r.data)
 	}
 	return false
 }
@@ -103,7 +106,8 @@ func (i *inspection) cname(r record) (done bool) {
 		i.query.chain = chain{i.message[:end], i.records, r.at, len(target)}
 		d.chain = &i.query.chain
 	}
-	return i.reach(d) || i.decision.allows()
+	i.reach(d)
+	return d.Blocks() || d.allows()
 }
 
 // follows reports whether the answer to a question of a type is that of the end of the chain.
@@ -111,40 +115,40 @@ func follows(qtype uint16) bool { return qtype != dns.TypeCNAME && qtype != dns.
 
 // dname decides on the target of a DNAME record of the name asked for. One above that name is part of the chain, and the CNAME record
 // behind it shows what it makes.
-func (i *inspection) dname(r record) (blocked bool) {
+func (i *inspection) dname(r record) {
 	owner, ok := appendName(i.query.reached[:0], i.message, r.owner)
 	if !ok || !bytes.Equal(owner, i.query.name()) {
-		return false
+		return
 	}
-	target, ok := appendName(i.query.reached[:0], i.message, r.at)
-	return ok && i.name(target)
+	if target, ok := appendName(i.query.reached[:0], i.message, r.at); ok {
+		i.reach(i.view.Decide(i.store, target))
+	}
 }
 
 // service decides on the target and the address hints of an SVCB or HTTPS record (RFC 9460, section 2.2).
-func (i *inspection) service(r record) (done bool) {
+func (i *inspection) service(r record) {
 	if len(r.data) < 3 {
-		return false
+		return
 	}
-	end := skipName(r.data, 2)
 	target, ok := appendName(i.query.reached[:0], i.message, r.at+2)
-	if !ok || len(target) > 1 && i.name(target) { // the root stands for the owner, or for nothing
-		return ok
+	if !ok {
+		return
 	}
-	for rest := r.data[min(end, len(r.data)):]; len(rest) >= 4; {
+	if len(target) > 1 { // the root stands for the owner, or for nothing
+		i.reach(i.view.Decide(i.store, target))
+	}
+	for rest := r.data[min(skipName(r.data, 2), len(r.data)):]; len(rest) >= 4; {
 		key, length := binary.BigEndian.Uint16(rest), count(rest, 2)
 		if rest = rest[4:]; length > len(rest) {
-			break
+			return
 		}
-		if i.hints(key, rest[:length]) {
-			return true
-		}
+		i.hints(key, rest[:length])
 		rest = rest[length:]
 	}
-	return false
 }
 
 // hints decides on the addresses of a service parameter, if it has some.
-func (i *inspection) hints(key uint16, value []byte) (done bool) {
+func (i *inspection) hints(key uint16, value []byte) {
 	size := 0
 	switch dns.SVCBKey(key) {
 	case dns.SVCB_IPV4HINT:
@@ -153,39 +157,36 @@ func (i *inspection) hints(key uint16, value []byte) (done bool) {
 		size = 16
 	default:
 	}
-	for size > 0 && len(value) >= size {
-		if a, ok := netip.AddrFromSlice(value[:size]); ok && i.addr(a) {
-			return true
-		}
-		value = value[size:]
+	for ; size > 0 && len(value) >= size; value = value[size:] {
+		i.addr(value[:size])
 	}
-	return false
 }
 
-// name decides on a name that is reached; true means that it is blocked.
-func (i *inspection) name(name []byte) (blocked bool) {
-	return i.reach(i.view.Decide(i.store, name))
+// addr decides on an address that is reached.
+func (i *inspection) addr(packed []byte) {
+	if a, ok := netip.AddrFromSlice(packed); ok {
+		i.consider(i.view.DecideAddr(i.store, a))
+	}
 }
 
-// reach takes a decision on a name that is reached. But for the end of a chain, NXDOMAIN becomes NODATA: the name asked for has other
-// records, or there are names below it, that lead elsewhere.
-func (i *inspection) reach(d Decision) (blocked bool) {
+// reach considers a decision on a name that is reached. But for the end of a chain, NXDOMAIN becomes NODATA: the name asked for has
+// other records, or there are names below it, that lead elsewhere.
+func (i *inspection) reach(d Decision) {
 	if d.Action == NXDomain && d.chain == nil {
 		d.Action = NoData
 	}
-	return i.take(d)
+	i.consider(d)
 }
 
-// addr decides on an address that is reached; true means that it is blocked.
-func (i *inspection) addr(a netip.Addr) (blocked bool) {
-	return i.take(i.view.DecideAddr(i.store, a))
-}
-
-func (i *inspection) take(d Decision) (blocked bool) {
+// consider keeps a decision that blocks if its rule comes before that of the one kept so far. All others are counted only.
+func (i *inspection) consider(d Decision) {
 	d.beside = d.chain == nil
-	i.query.counters.count(&d)
-	i.decision = d
-	return d.Blocks()
+	switch {
+	case !d.Blocks():
+		i.query.counters.count(&d)
+	case !i.decision.Blocks() || i.view.precedes(&d, &i.decision):
+		i.decision = d
+	}
 }
 
 // isService tells types whose answers may come with the addresses of their targets, for clients to use.

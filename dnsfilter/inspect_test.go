@@ -223,6 +223,59 @@ func TestTheOrderOfRecordsDecidesNothing(t *testing.T) {
 	}
 }
 
+// TestTheFirstRuleOfAnAnswerDecides has one RRset, or one list of hints, lead to addresses of lists that do different things: in any
+// order, the action is that of the rule or quorum that comes first in the policy, and it alone is counted.
+func TestTheFirstRuleOfAnAnswerDecides(t *testing.T) {
+	t.Parallel()
+	const asked = "www.asked.test."
+	store := newStore(t, map[string]string{
+		"refused": "192.0.2.1\n2001:db8::1\nrefused.test", "nodata": "192.0.2.2\n2001:db8::2", "watch": "192.0.2.3\n2001:db8::3", "agreed": "192.0.2.4\n2001:db8::4",
+	})
+	refused, nodata := dnsfilter.Rule{List: "refused", Action: dnsfilter.Refused}, dnsfilter.Rule{List: "nodata", Action: dnsfilter.NXDomain}
+	watch := dnsfilter.Rule{List: "watch", Action: dnsfilter.Monitor}
+	quorum := dnsfilter.Quorum{Rule: dnsfilter.Rule{List: "quorum", Action: dnsfilter.NXDomain}, Lists: []string{"agreed"}, AtLeast: 1}
+	for _, c := range []struct {
+		rules  []dnsfilter.Rule
+		qtype  uint16
+		answer []string // in any order
+		rcode  int
+		by     string
+	}{
+		{[]dnsfilter.Rule{watch, refused, nodata}, dns.TypeA, []string{"A 192.0.2.1", "A 192.0.2.2", "A 192.0.2.3", "A 192.0.2.9"}, dns.RcodeRefused, "refused"},
+		{[]dnsfilter.Rule{nodata, refused, watch}, dns.TypeA, []string{"A 192.0.2.1", "A 192.0.2.2", "A 192.0.2.3", "A 192.0.2.9"}, dns.RcodeSuccess, "nodata"},
+		{[]dnsfilter.Rule{refused, nodata}, dns.TypeAAAA, []string{"AAAA 2001:db8::1", "AAAA 2001:db8::2"}, dns.RcodeRefused, "refused"},
+		{[]dnsfilter.Rule{refused}, dns.TypeA, []string{"A 192.0.2.1", "A 192.0.2.4"}, dns.RcodeRefused, "refused"},
+		{[]dnsfilter.Rule{watch}, dns.TypeA, []string{"A 192.0.2.3", "A 192.0.2.4"}, dns.RcodeSuccess, "quorum"},
+		{[]dnsfilter.Rule{refused, nodata}, dns.TypeHTTPS, []string{"HTTPS 1 . ipv4hint=192.0.2.2,192.0.2.1"}, dns.RcodeRefused, "refused"},
+		{[]dnsfilter.Rule{refused, nodata}, dns.TypeHTTPS, []string{"HTTPS 1 . ipv4hint=192.0.2.2 ipv6hint=2001:db8::1"}, dns.RcodeRefused, "refused"},
+		{[]dnsfilter.Rule{nodata, refused}, dns.TypeHTTPS, []string{"HTTPS 1 a.refused.test. ipv4hint=192.0.2.2"}, dns.RcodeSuccess, "nodata"},
+		{[]dnsfilter.Rule{nodata, refused}, dns.TypeHTTPS, []string{"HTTPS 1 . ipv4hint=192.0.2.2", "HTTPS 2 a.refused.test."}, dns.RcodeSuccess, "nodata"},
+	} {
+		policy := dnsfilter.Policy{Rules: c.rules, Quorums: []dnsfilter.Quorum{quorum}}
+		for _, answer := range orders(c.answer) {
+			for i := range answer {
+				answer[i] = asked + " " + strings.TrimPrefix(answer[i], asked+" ")
+			}
+			up := scripted{answer: answer}
+			s, filter := newServer(t, dnsfilter.Config{Store: store, Policy: policy, Upstream: up}), newFilter(t, store, policy)
+			for _, h := range []dns.Handler{s, s, filter.Handler(handler{up, false}), filter.Handler(handler{up, true})} {
+				reply := ask(t, h, "udp", question(asked, c.qtype))
+				assert.Equal(t, c.rcode, reply.Rcode, "%s %s", c.by, answer)
+				assert.Empty(t, reply.Answer, "%s %s", c.by, answer)
+			}
+			blocks := map[string]uint64{}
+			for list, actions := range s.Stats().Lists {
+				for action, n := range actions {
+					if action != dnsfilter.Monitor {
+						blocks[list] += n
+					}
+				}
+			}
+			assert.Equal(t, map[string]uint64{c.by: 2}, blocks, "%s", answer)
+		}
+	}
+}
+
 // TestAnAnswerIsDecidedOnAsTheListsAreNow changes lists and policy while the answer is in the cache.
 func TestAnAnswerIsDecidedOnAsTheListsAreNow(t *testing.T) {
 	t.Parallel()
