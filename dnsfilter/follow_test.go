@@ -18,6 +18,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/origin"
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/keys"
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
@@ -39,7 +40,7 @@ func newAgencyOf(t *testing.T, confidential bool) *agency {
 	a := &agency{dir: t.TempDir()}
 	online, err := origin.Init(filepath.Join(a.dir, "origin"))
 	require.NoError(t, err)
-	officer, err := publish.Keygen(filepath.Join(a.dir, "anna.key"), filepath.Join(a.dir, "anna.pub"), "anna", "")
+	officer, err := keys.Generate(filepath.Join(a.dir, "anna.key"), filepath.Join(a.dir, "anna.pub"), "anna", "")
 	require.NoError(t, err)
 	require.NoError(t, publish.Init(t.Context(), filepath.Join(a.dir, "list"), publish.InitOptions{
 		List: "it.example/test", OriginKey: online, Officers: []string{officer}, Threshold: 1, Author: "anna", Confidential: confidential,
@@ -61,7 +62,7 @@ func (a *agency) root() string { return filepath.Join(a.dir, "list", "root.json"
 
 func (a *agency) sign(t *testing.T) {
 	t.Helper()
-	key, err := publish.LoadKey(filepath.Join(a.dir, "anna.key"), func() (string, error) { return "", nil })
+	key, err := keys.Load(filepath.Join(a.dir, "anna.key"), func() (string, error) { return "", nil })
 	require.NoError(t, err)
 	p, err := a.ledger.Pending()
 	require.NoError(t, err)
@@ -134,7 +135,7 @@ func TestServiceOpensConfidentialLists(t *testing.T) {
 	t.Parallel()
 	a := newAgencyOf(t, true)
 	identity := filepath.Join(a.dir, "isp.age")
-	recipient, err := publish.KeygenSubscriber(identity, filepath.Join(a.dir, "isp.pub"), "x25519")
+	recipient, err := keys.GenerateIdentity(identity, filepath.Join(a.dir, "isp.pub"), "x25519")
 	require.NoError(t, err)
 	require.NoError(t, a.ledger.AddSubscriber(t.Context(), "isp", recipient, publish.Cause{Author: "anna"}))
 	a.publish(t, "bad.test")

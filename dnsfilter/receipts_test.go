@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/keys"
 	"github.com/argine-dns/argine/blocklist/receipt"
 	"github.com/argine-dns/argine/dnsfilter"
 )
@@ -29,7 +29,7 @@ func TestServiceConfirms(t *testing.T) {
 	s, err := r.read()
 	require.NoError(t, err)
 	assert.ErrorContains(t, s.CheckFiles(), "receipt key")
-	public, err := publish.Keygen(filepath.Join(r.dir, "isp.key"), filepath.Join(r.dir, "isp.pub"), "isp", "")
+	public, err := keys.Generate(filepath.Join(r.dir, "isp.key"), filepath.Join(r.dir, "isp.pub"), "isp", "")
 	require.NoError(t, err)
 	require.NoError(t, s.CheckFiles())
 	_, err = a.origin.AddSubscriber(t.Context(), "it.example/test", public)

@@ -12,6 +12,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/origin"
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/keys"
 )
 
 // What somebody found when looking at pages that were referred to their platforms; [publish.Ledger.RecordChecks] takes it as
@@ -50,9 +51,9 @@ func Example() {
 	o, err := origin.Open(filepath.Join(dir, "origin"), origin.Options{})
 	check(err)
 	keyFile := filepath.Join(dir, "anna.key")
-	officer, err := publish.Keygen(keyFile, filepath.Join(dir, "anna.pub"), "anna", "") // a passphrase belongs here
+	officer, err := keys.Generate(keyFile, filepath.Join(dir, "anna.pub"), "anna", "") // a passphrase belongs here
 	check(err)
-	key, err := publish.LoadKey(keyFile, nil)
+	key, err := keys.Load(keyFile, nil)
 	check(err)
 	home := filepath.Join(dir, "ledger")
 	check(publish.Init(ctx, home, publish.InitOptions{

@@ -15,6 +15,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/keys"
 )
 
 const list = "it.example/test"
@@ -73,9 +74,9 @@ func (a *agency) open(t testing.TB) {
 func keypair(t testing.TB, dir, name string, officers []string) ([]string, crypto.Signer) {
 	t.Helper()
 	path := filepath.Join(dir, name+".key")
-	public, err := publish.Keygen(path, filepath.Join(dir, name+".pub"), name, "")
+	public, err := keys.Generate(path, filepath.Join(dir, name+".pub"), name, "")
 	require.NoError(t, err)
-	signer, err := publish.LoadKey(path, nil)
+	signer, err := keys.Load(path, nil)
 	require.NoError(t, err)
 	return append(officers, public), signer
 }

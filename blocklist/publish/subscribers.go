@@ -140,14 +140,3 @@ func recipients(all []Subscriber, kind string) (to []trust.Recipient) {
 	}
 	return to
 }
-
-// KeygenSubscriber makes the key pair of a subscriber to confidential lists, of the kind hybrid or x25519: a file of the age
-// tool's form at path, for its owner alone, and the recipient, which the agency needs, at publicPath. Neither may be there.
-func KeygenSubscriber(path, publicPath, kind string) (recipient string, err error) {
-	private, public, err := trust.NewIdentity(kind)
-	if err != nil {
-		return "", err
-	}
-	text := fmt.Sprintf("# created: %s\n# public key: %s\n%s\n", time.Now().Format(time.RFC3339), public, private)
-	return public, writePair(path, []byte(text), publicPath, []byte(public+"\n"))
-}

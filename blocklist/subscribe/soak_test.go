@@ -26,6 +26,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/origin"
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/keys"
 	"github.com/argine-dns/argine/blocklist/subscribe"
 )
 
@@ -122,9 +123,9 @@ func (w *way) newAgency(t *testing.T) *origin.Origin {
 	var officers []string
 	for _, name := range []string{"anna", "bruno"} {
 		path := filepath.Join(w.dir, name+".key")
-		pub, err := publish.Keygen(path, filepath.Join(w.dir, name+".pub"), name, "")
+		pub, err := keys.Generate(path, filepath.Join(w.dir, name+".pub"), name, "")
 		require.NoError(t, err)
-		key, err := publish.LoadKey(path, nil)
+		key, err := keys.Load(path, nil)
 		require.NoError(t, err)
 		officers, w.officers = append(officers, pub), append(w.officers, key)
 	}

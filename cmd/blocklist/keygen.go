@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/keys"
 )
 
 func (a *app) keygen() *cobra.Command {
@@ -55,7 +55,7 @@ a resolver starts alone.`,
 					return err
 				}
 			}
-			public, err := publish.Keygen(out, base+".pub", name, phrase)
+			public, err := keys.Generate(out, base+".pub", name, phrase)
 			if err != nil {
 				return err
 			}
@@ -75,7 +75,7 @@ a resolver starts alone.`,
 // keygenSubscriber makes the key pair of a subscriber.
 func (a *app) keygenSubscriber(path, kind string) error {
 	public := strings.TrimSuffix(path, ".age") + ".pub"
-	recipient, err := publish.KeygenSubscriber(path, public, kind)
+	recipient, err := keys.GenerateIdentity(path, public, kind)
 	if err != nil {
 		return err
 	}
@@ -88,10 +88,10 @@ const keyUsage = "a `key` in the ssh-agent: agent: and its comment or SHA256:...
 
 // keygenAgent writes the public half of a key that the ssh-agent holds.
 func (a *app) keygenAgent(key, path, name string) error {
-	if !strings.HasPrefix(key, publish.AgentPrefix) {
-		return usage("--key %q: it needs %s and the comment or SHA256:... fingerprint of a key in the ssh-agent", key, publish.AgentPrefix)
+	if !strings.HasPrefix(key, keys.AgentPrefix) {
+		return usage("--key %q: it needs %s and the comment or SHA256:... fingerprint of a key in the ssh-agent", key, keys.AgentPrefix)
 	}
-	public, err := publish.WriteAgentKey(key, path, name)
+	public, err := keys.WriteAgentPublic(key, path, name)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/keys"
 )
 
 func (a *app) sign() *cobra.Command {
@@ -62,7 +63,7 @@ func (a *app) runSign(cmd *cobra.Command, l *publish.Ledger, key string, yes boo
 
 // loadKey returns an officer's key, and asks for its passphrase if it has one.
 func (a *app) loadKey(key string) (crypto.Signer, error) {
-	return publish.LoadKey(key, func() (string, error) { return a.passphrase("passphrase of " + key + ": ") })
+	return keys.Load(key, func() (string, error) { return a.passphrase("passphrase of " + key + ": ") })
 }
 
 // sayNext tells what is to be done once there are enough signatures.

@@ -14,6 +14,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/formats"
 	"github.com/argine-dns/argine/blocklist/origin"
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/keys"
 )
 
 const listName = "it.example/demo"
@@ -39,11 +40,11 @@ func newAgency(ctx context.Context, dir string, s *steps) (*agency, error) {
 	var public []string
 	for _, name := range []string{"anna", "bruno"} {
 		path := filepath.Join(dir, name+".key")
-		text, err := publish.Keygen(path, filepath.Join(dir, name+".pub"), name, "") // the keys go with the demo: no passphrase
+		text, err := keys.Generate(path, filepath.Join(dir, name+".pub"), name, "") // the keys go with the demo: no passphrase
 		if err != nil {
 			return nil, err
 		}
-		key, err := publish.LoadKey(path, nil)
+		key, err := keys.Load(path, nil)
 		if err != nil {
 			return nil, err
 		}

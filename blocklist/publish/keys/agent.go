@@ -1,4 +1,4 @@
-package publish
+package keys
 
 import (
 	"context"
@@ -122,18 +122,34 @@ func withAgent(ctx context.Context, socket string, do func(agent.Agent) error) e
 	return errors.Join(err, conn.Close())
 }
 
-// WriteAgentKey writes the public key of an ed25519 key that lives in the ssh-agent to the new file publicPath, as [Keygen]
+// WriteAgentPublic writes the public key of an ed25519 key that lives in the ssh-agent to the new file publicPath, as [Generate]
 // does. The key is named by its comment or its SHA256:... fingerprint, after [AgentPrefix]; name is that of its holder. It
 // returns the public key as text.
-func WriteAgentKey(key, publicPath, name string) (public string, err error) {
+func WriteAgentPublic(key, publicPath, name string) (public string, err error) {
 	signer, err := findAgentKey(strings.TrimPrefix(key, AgentPrefix))
 	if err != nil {
 		return "", err
 	}
-	k := trust.Key{Name: name, Public: signer.Public().(ed25519.PublicKey)}
-	public = k.String()
-	if _, err := trust.ParseKey(public); err != nil {
-		return "", fmt.Errorf("naming a key %q: %w", name, err)
+	if public, err = PublicKey(name, signer); err != nil {
+		return "", err
 	}
 	return public, writeNew(publicPath, []byte(public+"\n"), 0o644)
+}
+
+// PublicKey returns the public key of an ed25519 signer as text, the form that the roots of lists and [WriteAgentPublic] use:
+// so a key in an HSM or a cloud's key service can be an officer's. The name is that of its holder. It fails with
+// [blocklist.ErrMalformed] if the key is not ed25519, or if the name has spaces or a plus sign, or is empty.
+func PublicKey(name string, signer crypto.Signer) (string, error) {
+	if signer == nil {
+		return "", fmt.Errorf("naming a key %q: %w: there is no signer", name, blocklist.ErrMalformed)
+	}
+	public, ok := signer.Public().(ed25519.PublicKey)
+	if !ok {
+		return "", fmt.Errorf("naming a key %q: %w: it is a %T, an ed25519 key is needed", name, blocklist.ErrMalformed, signer.Public())
+	}
+	k := trust.Key{Name: name, Public: public}
+	if _, err := trust.ParseKey(k.String()); err != nil {
+		return "", fmt.Errorf("naming a key %q: %w", name, err)
+	}
+	return k.String(), nil
 }

@@ -1,4 +1,4 @@
-package publish_test
+package keys_test
 
 import (
 	"crypto"
@@ -19,7 +19,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
-	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/keys"
 )
 
 // startAgent starts the real ssh-agent for the test and returns a client of it.
@@ -58,58 +58,62 @@ func addKey(t *testing.T, a agent.Agent, comment string) string {
 
 // An officer whose key never leaves the agent signs like any other.
 func TestOfficerInAgent(t *testing.T) {
-	keys := startAgent(t)
-	fingerprint := addKey(t, keys, "carla@desk.example")
+	held := startAgent(t)
+	fingerprint := addKey(t, held, "carla@desk.example")
 	path := filepath.Join(t.TempDir(), "carla.pub")
-	public, err := publish.WriteAgentKey("agent:carla@desk.example", path, "carla")
+	public, err := keys.WriteAgentPublic("agent:carla@desk.example", path, "carla")
 	require.NoError(t, err)
 	content, err := os.ReadFile(path)
 	require.NoError(t, err)
 	assert.Equal(t, public+"\n", string(content))
 
-	a := newAgency(t)
-	a.rotate(t, publish.RootChange{Add: []string{public}})
-	carla, err := publish.LoadKey("agent:"+fingerprint, nil)
+	carla, err := keys.Load("agent:"+fingerprint, nil)
 	require.NoError(t, err)
-	a.sign(t, a.anna, carla, a.bruno)
-	_, _, err = a.Release(t.Context(), "carla")
+	key, err := trust.ParseKey(public)
 	require.NoError(t, err)
-	a.sign(t, carla, a.anna)
-	b := a.push(t)
-	roots, err := trust.OpenRoots(b.Roots)
+	online, _, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
-	s, err := trust.CheckSignatures(roots[1], b.Targets)
+	metadata, err := trust.NewRoot(trust.RootSpec{
+		List: "it.example/test", Version: 1, Expires: time.Now().Add(time.Hour).UTC().Truncate(time.Second), Threshold: 1,
+		Officers: []trust.Key{key}, Online: trust.Key{Name: "origin", Public: online},
+	})
 	require.NoError(t, err)
-	require.Len(t, s.Signed, 2)
-	assert.Equal(t, "carla", s.Signed[1].Name)
+	metadata, err = trust.Sign(metadata, carla)
+	require.NoError(t, err)
+	root, err := trust.OpenRoot(metadata)
+	require.NoError(t, err)
+	s, err := trust.CheckSignatures(root, metadata)
+	require.NoError(t, err)
+	require.Len(t, s.Signed, 1)
+	assert.Equal(t, "carla", s.Signed[0].Name)
 
-	require.NoError(t, keys.RemoveAll())
+	require.NoError(t, held.RemoveAll())
 	_, err = carla.Sign(rand.Reader, []byte("{}"), crypto.Hash(0))
 	assert.Error(t, err, "the agent has the key no longer")
 }
 
 func TestAgentKeysAreNamedExactly(t *testing.T) {
-	keys := startAgent(t)
-	addKey(t, keys, "same")
-	addKey(t, keys, "same")
+	held := startAgent(t)
+	addKey(t, held, "same")
+	addKey(t, held, "same")
 	private, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
-	require.NoError(t, keys.Add(agent.AddedKey{PrivateKey: private, Comment: "rsa"}))
+	require.NoError(t, held.Add(agent.AddedKey{PrivateKey: private, Comment: "rsa"}))
 	for name, want := range map[string]string{"same": "2 have that name", "rsa": "no such key", "none": "same SHA256:", "": "no such key"} {
-		_, err := publish.LoadKey("agent:"+name, nil)
+		_, err := keys.Load("agent:"+name, nil)
 		assert.ErrorContains(t, err, want, "%q", name)
 	}
-	addKey(t, keys, "one")
-	_, err = publish.WriteAgentKey("agent:one", filepath.Join(t.TempDir(), "x.pub"), "two words")
+	addKey(t, held, "one")
+	_, err = keys.WriteAgentPublic("agent:one", filepath.Join(t.TempDir(), "x.pub"), "two words")
 	assert.ErrorIs(t, err, blocklist.ErrMalformed)
-	_, err = publish.WriteAgentKey("agent:one", filepath.Join(t.TempDir(), "x.pub"), "anna")
+	_, err = keys.WriteAgentPublic("agent:one", filepath.Join(t.TempDir(), "x.pub"), "anna")
 	assert.NoError(t, err)
 
 	t.Setenv("SSH_AUTH_SOCK", "")
-	_, err = publish.LoadKey("agent:one", nil)
+	_, err = keys.Load("agent:one", nil)
 	assert.ErrorContains(t, err, "SSH_AUTH_SOCK is not set")
 	t.Setenv("SSH_AUTH_SOCK", filepath.Join(t.TempDir(), "nothing"))
-	_, err = publish.LoadKey("agent:one", nil)
+	_, err = keys.Load("agent:one", nil)
 	assert.ErrorContains(t, err, "asking the ssh-agent")
 }
 
@@ -132,7 +136,7 @@ func TestAgentIsNotBelieved(t *testing.T) {
 		}
 	}()
 	t.Setenv("SSH_AUTH_SOCK", socket)
-	key, err := publish.LoadKey("agent:anna", nil)
+	key, err := keys.Load("agent:anna", nil)
 	require.NoError(t, err)
 	_, err = key.Sign(rand.Reader, []byte("{}"), crypto.Hash(0))
 	assert.ErrorIs(t, err, blocklist.ErrUntrusted)
@@ -144,4 +148,23 @@ type lyingAgent struct{ agent.Agent }
 
 func (a lyingAgent) Sign(key ssh.PublicKey, _ []byte) (*ssh.Signature, error) {
 	return a.Agent.Sign(key, []byte("something else"))
+}
+
+// A key that lives elsewhere is written as the one of a key file is.
+func TestPublicKey(t *testing.T) {
+	dir := t.TempDir()
+	public, err := keys.Generate(filepath.Join(dir, "a.key"), filepath.Join(dir, "a.pub"), "anna", "")
+	require.NoError(t, err)
+	signer, err := keys.Load(filepath.Join(dir, "a.key"), nil)
+	require.NoError(t, err)
+	same, err := keys.PublicKey("anna", signer)
+	require.NoError(t, err)
+	assert.Equal(t, public, same)
+
+	other, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	for name, signer := range map[string]crypto.Signer{"two words": signer, "": signer, "rsa": other, "nil": nil} {
+		_, err := keys.PublicKey(name, signer)
+		assert.ErrorIs(t, err, blocklist.ErrMalformed, name)
+	}
 }

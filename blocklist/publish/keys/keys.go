@@ -1,4 +1,4 @@
-package publish
+package keys
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"filippo.io/age"
 	"filippo.io/age/armor"
@@ -25,11 +26,11 @@ const (
 	maxWorkFactor = 20 // of scrypt: a few seconds and 1 GiB
 )
 
-// Keygen makes an officer's ed25519 key pair: the private key in the new file path, readable by its owner alone, the public
+// Generate makes an officer's ed25519 key pair: the private key in the new file path, readable by its owner alone, the public
 // key in the new file publicPath. Neither may be there. The name identifies the officer in error messages and in the list's
 // root. The private key is encrypted with the passphrase by age's scrypt recipient; an empty passphrase leaves it plain.
-// Keygen returns the public key as text.
-func Keygen(path, publicPath, name, passphrase string) (public string, err error) {
+// Generate returns the public key as text.
+func Generate(path, publicPath, name, passphrase string) (public string, err error) {
 	private, public, err := note.GenerateKey(rand.Reader, name)
 	if err == nil {
 		_, err = trust.ParseKey(public)
@@ -44,6 +45,17 @@ func Keygen(path, publicPath, name, passphrase string) (public string, err error
 		}
 	}
 	return public, writePair(path, content, publicPath, []byte(public+"\n"))
+}
+
+// GenerateIdentity makes the key pair of a subscriber to confidential lists, of the kind hybrid or x25519: a file of the age
+// tool's form at path, for its owner alone, and the recipient, which the agency needs, at publicPath. Neither may be there.
+func GenerateIdentity(path, publicPath, kind string) (recipient string, err error) {
+	private, public, err := trust.NewIdentity(kind)
+	if err != nil {
+		return "", err
+	}
+	text := fmt.Sprintf("# created: %s\n# public key: %s\n%s\n", time.Now().Format(time.RFC3339), public, private)
+	return public, writePair(path, []byte(text), publicPath, []byte(public+"\n"))
 }
 
 // writePair writes the two halves of a key pair, or neither.
@@ -93,10 +105,10 @@ func encrypt(plain []byte, passphrase string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// LoadKey returns an officer's private key: that of a key file, or, behind [AgentPrefix], one in the ssh-agent, named by
+// Load returns an officer's private key: that of a key file, or, behind [AgentPrefix], one in the ssh-agent, named by
 // its comment or its SHA256:... fingerprint. The passphrase is asked for only if the file is encrypted. The result is a plain
 // signer, so that whatever can sign with ed25519 can stand in for it.
-func LoadKey(path string, passphrase func() (string, error)) (crypto.Signer, error) {
+func Load(path string, passphrase func() (string, error)) (crypto.Signer, error) {
 	if name, ok := strings.CutPrefix(path, AgentPrefix); ok {
 		return findAgentKey(name)
 	}

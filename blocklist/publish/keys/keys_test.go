@@ -1,4 +1,4 @@
-package publish_test
+package keys_test
 
 import (
 	"errors"
@@ -12,7 +12,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
-	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/keys"
 )
 
 func phrase(text string) func() (string, error) {
@@ -22,7 +22,7 @@ func phrase(text string) func() (string, error) {
 func TestKeygenEncrypted(t *testing.T) {
 	dir := t.TempDir()
 	path, publicPath := filepath.Join(dir, "anna.key"), filepath.Join(dir, "anna.pub")
-	public, err := publish.Keygen(path, publicPath, "anna", "correct horse")
+	public, err := keys.Generate(path, publicPath, "anna", "correct horse")
 	require.NoError(t, err)
 
 	content, err := os.ReadFile(path)
@@ -35,7 +35,7 @@ func TestKeygenEncrypted(t *testing.T) {
 		assert.Equal(t, os.FileMode(0o600), info.Mode())
 	}
 
-	officer, err := publish.LoadKey(path, phrase("correct horse"))
+	officer, err := keys.Load(path, phrase("correct horse"))
 	require.NoError(t, err)
 	key, err := trust.ParseKey(public)
 	require.NoError(t, err)
@@ -45,11 +45,11 @@ func TestKeygenEncrypted(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, public+"\n", string(file))
 
-	_, err = publish.LoadKey(path, phrase("wrong"))
+	_, err = keys.Load(path, phrase("wrong"))
 	assert.ErrorIs(t, err, blocklist.ErrUntrusted)
 	assert.ErrorContains(t, err, "the passphrase is wrong")
 	noTerminal := errors.New("no terminal")
-	_, err = publish.LoadKey(path, func() (string, error) { return "", noTerminal })
+	_, err = keys.Load(path, func() (string, error) { return "", noTerminal })
 	assert.ErrorIs(t, err, noTerminal)
 }
 
@@ -58,7 +58,7 @@ func TestKeygenNeverOverwrites(t *testing.T) {
 	private, public := filepath.Join(dir, "a.key"), filepath.Join(dir, "a.pub")
 	for _, taken := range []string{private, public} {
 		require.NoError(t, os.WriteFile(taken, []byte("mine"), 0o600))
-		_, err := publish.Keygen(private, public, "a", "")
+		_, err := keys.Generate(private, public, "a", "")
 		assert.ErrorIs(t, err, os.ErrExist)
 		content, err := os.ReadFile(taken)
 		require.NoError(t, err)
@@ -72,14 +72,14 @@ func TestKeygenNeverOverwrites(t *testing.T) {
 
 func TestKeygenName(t *testing.T) {
 	for _, name := range []string{"", "anna b", "a+b"} {
-		_, err := publish.Keygen(filepath.Join(t.TempDir(), "k"), filepath.Join(t.TempDir(), "p"), name, "")
+		_, err := keys.Generate(filepath.Join(t.TempDir(), "k"), filepath.Join(t.TempDir(), "p"), name, "")
 		assert.ErrorIs(t, err, blocklist.ErrMalformed, "%q", name)
 	}
 }
 
 func TestLoadKeyRefuses(t *testing.T) {
 	dir := t.TempDir()
-	public, err := publish.Keygen(filepath.Join(dir, "a.key"), filepath.Join(dir, "a.pub"), "a", "")
+	public, err := keys.Generate(filepath.Join(dir, "a.key"), filepath.Join(dir, "a.pub"), "a", "")
 	require.NoError(t, err)
 	for name, c := range map[string]struct {
 		content string
@@ -92,7 +92,7 @@ func TestLoadKeyRefuses(t *testing.T) {
 	} {
 		path := filepath.Join(dir, "bad")
 		require.NoError(t, os.WriteFile(path, []byte(c.content), 0o600))
-		_, err := publish.LoadKey(path, phrase(""))
+		_, err := keys.Load(path, phrase(""))
 		assert.ErrorIs(t, err, c.want, name)
 	}
 }
@@ -107,7 +107,7 @@ LSBBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBCg==
 -----END AGE ENCRYPTED FILE-----
 `
 	require.NoError(t, os.WriteFile(path, []byte(stanza), 0o600))
-	_, err := publish.LoadKey(path, phrase("x"))
+	_, err := keys.Load(path, phrase("x"))
 	require.Error(t, err)
 	assert.ErrorContains(t, err, "work factor")
 }
@@ -118,7 +118,7 @@ func FuzzLoadKey(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "key")
 	f.Fuzz(func(t *testing.T, content []byte) {
 		require.NoError(t, os.WriteFile(path, content, 0o600))
-		key, err := publish.LoadKey(path, phrase("x"))
+		key, err := keys.Load(path, phrase("x"))
 		if err == nil {
 			assert.NotNil(t, key.Public())
 		}
