@@ -29,7 +29,7 @@ func (a *agency) bundle(t *testing.T, name string) string {
 			err = os.WriteFile(path, b, 0o600)
 		}
 		return err
-	}, publish.Cause{Author: "anna", Reason: "a test"})
+	}, publish.Audit{Author: "anna", Reason: "a test"})
 	require.NoError(t, err)
 	return path
 }

@@ -75,7 +75,7 @@ func (a *agency) publish(t *testing.T, name string) {
 	t.Helper()
 	e, err := blocklist.ParseEntry(name)
 	require.NoError(t, err)
-	cause := publish.Cause{Author: "anna", Reason: "a test"}
+	cause := publish.Audit{Author: "anna", Reason: "a test"}
 	_, err = a.ledger.Add(t.Context(), []blocklist.Entry{e}, cause)
 	require.NoError(t, err)
 	_, _, err = a.ledger.Release(t.Context(), "anna")
@@ -137,7 +137,7 @@ func TestServiceOpensConfidentialLists(t *testing.T) {
 	identity := filepath.Join(a.dir, "isp.age")
 	recipient, err := keys.GenerateIdentity(identity, filepath.Join(a.dir, "isp.pub"), "x25519")
 	require.NoError(t, err)
-	require.NoError(t, a.ledger.AddSubscriber(t.Context(), "isp", recipient, publish.Cause{Author: "anna"}))
+	require.NoError(t, a.ledger.AddSubscriber(t.Context(), "isp", recipient, publish.Audit{Author: "anna"}))
 	a.publish(t, "bad.test")
 	list := fmt.Sprintf("lists:\n  - {name: it.example/test, root: %s, from: ['%s'], action: nodata", a.root(), filepath.Join(a.dir, "origin"))
 

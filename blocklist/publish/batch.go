@@ -53,7 +53,7 @@ func (s slot) attributes() (string, bool) {
 
 // put lists a stream of entries, as far as the guards let them pass. If they are more than a batch, the indexes are left for
 // the end: to sort all of them is less work than to put each one in its place.
-func (o *operation) put(ctx context.Context, entries iter.Seq2[blocklist.Entry, error], b *batch, c *check, r *Result, progress func(uint64)) error {
+func (o *operation) put(ctx context.Context, entries iter.Seq2[blocklist.Entry, error], b *batch, c *check, r *ChangeResult, progress func(uint64)) error {
 	var read uint64
 	long := false
 	for e, err := range entries {
@@ -101,7 +101,7 @@ func (b *batch) add(e blocklist.Entry, found []guard.Finding) error {
 }
 
 // list lists the entries of a batch and empties it.
-func (o *operation) list(ctx context.Context, b *batch, c *check, r *Result) error {
+func (o *operation) list(ctx context.Context, b *batch, c *check, r *ChangeResult) error {
 	slots, targets, err := o.slots(ctx, b.incoming)
 	if err != nil {
 		return err
@@ -174,7 +174,7 @@ func (o *operation) lookUp(ctx context.Context, slots []slot, targets []string) 
 }
 
 // take judges one entry, and logs what it changes.
-func (o *operation) take(ctx context.Context, in *incoming, s *slot, c *check, r *Result) error {
+func (o *operation) take(ctx context.Context, in *incoming, s *slot, c *check, r *ChangeResult) error {
 	held, listed := s.attributes()
 	if len(in.found) > 0 {
 		blocks := false

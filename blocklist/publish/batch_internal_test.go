@@ -10,9 +10,9 @@ import (
 )
 
 // ImportInBatches is Import with batches of another size.
-func ImportInBatches(t *testing.T, l *Ledger, entries iter.Seq2[blocklist.Entry, error], c Cause, size int) Result {
+func ImportInBatches(t *testing.T, l *Ledger, entries iter.Seq2[blocklist.Entry, error], c Audit, size int) ChangeResult {
 	t.Helper()
-	r, err := l.change(t.Context(), KindImport, c, func(o *operation, r *Result) error {
+	r, err := l.change(t.Context(), KindImport, c, func(o *operation, r *ChangeResult) error {
 		check, err := l.newCheck(t.Context(), c)
 		require.NoError(t, err)
 		check.bulk = true

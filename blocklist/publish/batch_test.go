@@ -33,10 +33,10 @@ func messy(t *testing.T, random *rand.Rand, length int) (all []blocklist.Entry) 
 // However long the batches are, an import does the same, in the order of its entries, and so does one after another.
 func TestBatches(t *testing.T) {
 	type outcome struct {
-		results                   []publish.Result
+		results                   []publish.ChangeResult
 		changes, entries, indexes string
 	}
-	for _, c := range []publish.Cause{cause, override} {
+	for _, c := range []publish.Audit{cause, override} {
 		var want outcome
 		for _, size := range []int{1, 7, 100, 10_000} {
 			var got outcome

@@ -12,8 +12,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/guard"
 )
 
-// Result counts what a change to the ledger did.
-type Result struct {
+// ChangeResult counts what a change to the ledger did.
+type ChangeResult struct {
 	Added     uint64 // entries that are new
 	Changed   uint64 // entries whose attributes are other ones now
 	Removed   uint64
@@ -24,7 +24,7 @@ type Result struct {
 
 // Add lists entries. An entry that is there with other attributes gets the new ones. If the guards hold one of them,
 // nothing is changed, and the error is a [*guard.HeldError]; with c.Override they are taken all the same.
-func (l *Ledger) Add(ctx context.Context, entries []blocklist.Entry, c Cause) (Result, error) {
+func (l *Ledger) Add(ctx context.Context, entries []blocklist.Entry, c Audit) (ChangeResult, error) {
 	return l.put(ctx, KindAdd, withoutErrors(entries), c, nil)
 }
 
@@ -39,8 +39,8 @@ func withoutErrors(entries []blocklist.Entry) iter.Seq2[blocklist.Entry, error] 
 }
 
 // Remove takes entries out, by their targets; attributes don't matter. If one of them is not there, nothing is changed.
-func (l *Ledger) Remove(ctx context.Context, entries []blocklist.Entry, c Cause) (Result, error) {
-	return l.change(ctx, KindRemove, c, func(o *operation, r *Result) error {
+func (l *Ledger) Remove(ctx context.Context, entries []blocklist.Entry, c Audit) (ChangeResult, error) {
+	return l.change(ctx, KindRemove, c, func(o *operation, r *ChangeResult) error {
 		for _, e := range entries {
 			if err := o.remove(ctx, e.Target(), r); err != nil {
 				return err
@@ -54,12 +54,12 @@ func (l *Ledger) Remove(ctx context.Context, entries []blocklist.Entry, c Cause)
 // counted, unless c.Override says why they are taken; what lists commonly trip ([guard.Check.Common]) is taken, and told: the
 // release decides about it. An error in the stream changes nothing. Progress, if it is not nil,
 // is called now and then with the number of entries read.
-func (l *Ledger) Import(ctx context.Context, entries iter.Seq2[blocklist.Entry, error], c Cause, progress func(uint64)) (Result, error) {
+func (l *Ledger) Import(ctx context.Context, entries iter.Seq2[blocklist.Entry, error], c Audit, progress func(uint64)) (ChangeResult, error) {
 	return l.put(ctx, KindImport, entries, c, progress)
 }
 
-func (l *Ledger) put(ctx context.Context, kind string, entries iter.Seq2[blocklist.Entry, error], c Cause, progress func(uint64)) (Result, error) {
-	return l.change(ctx, kind, c, func(o *operation, r *Result) error {
+func (l *Ledger) put(ctx context.Context, kind string, entries iter.Seq2[blocklist.Entry, error], c Audit, progress func(uint64)) (ChangeResult, error) {
+	return l.change(ctx, kind, c, func(o *operation, r *ChangeResult) error {
 		check, err := l.newCheck(ctx, c)
 		if err != nil {
 			return err
@@ -77,7 +77,7 @@ func (l *Ledger) put(ctx context.Context, kind string, entries iter.Seq2[blockli
 }
 
 // change runs fill under the lock as one operation.
-func (l *Ledger) change(ctx context.Context, kind string, c Cause, fill func(*operation, *Result) error) (r Result, err error) {
+func (l *Ledger) change(ctx context.Context, kind string, c Audit, fill func(*operation, *ChangeResult) error) (r ChangeResult, err error) {
 	unlock, err := l.lock(ctx)
 	if err != nil {
 		return r, err
@@ -87,7 +87,7 @@ func (l *Ledger) change(ctx context.Context, kind string, c Cause, fill func(*op
 		c.Reason = strings.TrimPrefix(c.Reason+overriddenBy+c.Override, "; ")
 	}
 	if err := l.operate(ctx, kind, c, func(o *operation) error { return fill(o, &r) }); err != nil {
-		return Result{}, err
+		return ChangeResult{}, err
 	}
 	return r, nil
 }
@@ -135,7 +135,7 @@ func (o *operation) find(ctx context.Context, target string) (attributes string,
 }
 
 // remove takes an entry out.
-func (o *operation) remove(ctx context.Context, target string, r *Result) error {
+func (o *operation) remove(ctx context.Context, target string, r *ChangeResult) error {
 	held, listed, err := o.find(ctx, target)
 	if err != nil {
 		return err

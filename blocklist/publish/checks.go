@@ -34,8 +34,8 @@ const maxTold = 10
 // recorded later counts; in one call they must agree. Pages that are not listed are left out, and counted; if
 // none is listed, it fails with [ErrNotListed]. An error among the checks, such as a line that [ReadChecks] could not read,
 // changes nothing; the first few are told together.
-func (l *Ledger) RecordChecks(ctx context.Context, checks iter.Seq2[PageCheck, error], c Cause) (r ChecksResult, err error) {
-	_, err = l.change(ctx, KindTakedown, c, func(o *operation, _ *Result) error {
+func (l *Ledger) RecordChecks(ctx context.Context, checks iter.Seq2[PageCheck, error], c Audit) (r ChecksResult, err error) {
+	_, err = l.change(ctx, KindTakedown, c, func(o *operation, _ *ChangeResult) error {
 		w, err := newCheckWriter(ctx, o)
 		if err != nil {
 			return err

@@ -213,7 +213,7 @@ func TestToOriginThatAnswersNonsense(t *testing.T) {
 		_, err := io.Copy(io.Discard, r)
 		require.NoError(t, err)
 		return &trust.MissingError{Paths: []string{"../../etc/passwd", "what.txt"}}
-	}, publish.Cause{Author: "anna", Reason: "an origin"})
+	}, publish.Audit{Author: "anna", Reason: "an origin"})
 	assert.ErrorIs(t, err, blocklist.ErrGap)
 	assert.Equal(t, 2, tries)
 }

@@ -77,7 +77,7 @@ func Example() {
 	// Day by day: change, release, sign, push.
 	entry, err := blocklist.ParseEntry("blocked.example ref=2026/17")
 	check(err)
-	cause := publish.Cause{Author: "anna", Reason: "as ordered", Reference: "2026/17"}
+	cause := publish.Audit{Author: "anna", Reason: "as ordered", Reference: "2026/17"}
 	_, err = ledger.Add(ctx, []blocklist.Entry{entry}, cause)
 	check(err)
 	_, _, err = ledger.Release(ctx, "anna")

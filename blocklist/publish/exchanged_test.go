@@ -69,7 +69,7 @@ func TestExchangedRelease(t *testing.T) {
 	}
 	exchanged(append(slices.Clone(batch), "victim.example"), func(*trust.Release) {})
 	var reason error
-	for _, err := range a.Reasons(t.Context(), pending(t, a)) {
+	for _, err := range a.PendingOperations(t.Context(), pending(t, a)) {
 		reason = err
 	}
 	assert.ErrorIs(t, reason, blocklist.ErrUntrusted, "whoever is shown the reasons is told, too")

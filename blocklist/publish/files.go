@@ -46,7 +46,7 @@ type maker struct {
 }
 
 // makeFiles writes the files that the next release has beyond those of the last one, and returns all of its files.
-func (l *Ledger) makeFiles(ctx context.Context, last Released, now Operation, override string, key trust.ListKey) ([]trust.File, error) {
+func (l *Ledger) makeFiles(ctx context.Context, last ReleaseRecord, now Operation, override string, key trust.ListKey) ([]trust.File, error) {
 	m := maker{Ledger: l, now: now, key: key, to: trust.Release{
 		List: l.list, Serial: last.Serial + 1, Entries: now.Entries, Digest: now.Digest,
 		Created: time.Now().UTC().Truncate(time.Second), Ledger: now.Hash, Override: override,
@@ -264,7 +264,7 @@ func writeText(w io.Writer, h, base blocklist.Header, changes iter.Seq2[blocklis
 }
 
 // removeFiles removes the files that neither the last release nor the one that is pending names.
-func (l *Ledger) removeFiles(last Released, pending []trust.File) error {
+func (l *Ledger) removeFiles(last ReleaseRecord, pending []trust.File) error {
 	needed := map[string]bool{}
 	if last.Serial > 0 {
 		pushed, err := l.readRelease(l.releasePath(last.Serial))

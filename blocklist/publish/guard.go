@@ -84,7 +84,7 @@ func readGuardSettings(ctx context.Context, q querier) (s GuardSettings, err err
 }
 
 // SetGuard changes what the list's guards know; that is an operation, by c's author and for c's reason.
-func (l *Ledger) SetGuard(ctx context.Context, s GuardSettings, c Cause) error {
+func (l *Ledger) SetGuard(ctx context.Context, s GuardSettings, c Audit) error {
 	if _, err := s.Guard(); err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func (l *Ledger) SetGuard(ctx context.Context, s GuardSettings, c Cause) error {
 		return err
 	}
 	c.Reference = what
-	_, err = l.change(ctx, KindGuard, c, func(o *operation, _ *Result) error {
+	_, err = l.change(ctx, KindGuard, c, func(o *operation, _ *ChangeResult) error {
 		for key, value := range map[string]string{metaGuard: string(numbers), metaProtected: s.Protected, metaPopular: s.Popular} {
 			if _, err := o.tx.ExecContext(ctx, `INSERT OR REPLACE INTO meta VALUES (?, ?)`, key, value); err != nil {
 				return err
@@ -134,7 +134,7 @@ type check struct {
 // maxFindings is how many findings of each severity a change explains.
 const maxFindings = 20
 
-func (l *Ledger) newCheck(ctx context.Context, c Cause) (*check, error) {
+func (l *Ledger) newCheck(ctx context.Context, c Audit) (*check, error) {
 	g, err := l.guard(ctx)
 	return &check{guard: g, override: c.Override != ""}, err
 }
@@ -170,7 +170,7 @@ func (c *check) held() error {
 
 // guardRelease asks the guards about the state after the operation now, against the newest release that was pushed. It
 // returns why it may pass nevertheless; empty if nothing holds it. It fails with a [*guard.HeldError].
-func (l *Ledger) guardRelease(ctx context.Context, last Released, now Operation) (override string, err error) {
+func (l *Ledger) guardRelease(ctx context.Context, last ReleaseRecord, now Operation) (override string, err error) {
 	report, err := l.examine(ctx, last, now)
 	if err != nil || report.Held == 0 {
 		return "", err
@@ -188,7 +188,7 @@ func (l *Ledger) guardRelease(ctx context.Context, last Released, now Operation)
 // overridden is the reference of an operation that lets a release pass with the findings of a report.
 func overridden(r *guard.Report) string { return "findings " + r.Digest }
 
-func (l *Ledger) examine(ctx context.Context, last Released, now Operation) (*guard.Report, error) {
+func (l *Ledger) examine(ctx context.Context, last ReleaseRecord, now Operation) (*guard.Report, error) {
 	g, err := l.guard(ctx)
 	if err != nil {
 		return nil, err
@@ -240,7 +240,7 @@ func (l *Ledger) Examine(ctx context.Context) (*guard.Report, error) {
 // Override lets the next release pass with what the guards find now, and nothing else: c.Reason says why. It is recorded,
 // and signed with the release, for all subscribers to see. It returns what the guards find; if nothing holds the list,
 // nothing is recorded.
-func (l *Ledger) Override(ctx context.Context, c Cause) (*guard.Report, error) {
+func (l *Ledger) Override(ctx context.Context, c Audit) (*guard.Report, error) {
 	if err := trust.CheckOverride(c.Reason); err != nil || c.Reason == "" {
 		return nil, errors.Join(err, fmt.Errorf("overriding the guards: %w: a reason of one line, at most 1 KiB, is needed", blocklist.ErrMalformed))
 	}
@@ -249,7 +249,7 @@ func (l *Ledger) Override(ctx context.Context, c Cause) (*guard.Report, error) {
 		return nil, err
 	}
 	defer unlock()
-	if err := l.expire(ctx, Cause{Author: c.Author, Reason: reasonExpired}); err != nil {
+	if err := l.expire(ctx, Audit{Author: c.Author, Reason: reasonExpired}); err != nil {
 		return nil, err
 	}
 	report, err := l.Examine(ctx)

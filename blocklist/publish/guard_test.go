@@ -84,22 +84,22 @@ func TestGuardsBeforeARelease(t *testing.T) {
 	assert.ErrorIs(t, err, publish.ErrNothingPending)
 
 	for _, bad := range []string{"", "two\nlines", strings.Repeat("x", 2000)} {
-		_, err = a.Override(t.Context(), publish.Cause{Author: "anna", Reason: bad})
+		_, err = a.Override(t.Context(), publish.Audit{Author: "anna", Reason: bad})
 		assert.ErrorIs(t, err, blocklist.ErrMalformed)
 	}
-	_, err = a.Override(t.Context(), publish.Cause{Author: "anna", Reason: "an old order has ended"})
+	_, err = a.Override(t.Context(), publish.Audit{Author: "anna", Reason: "an old order has ended"})
 	require.NoError(t, err)
 	_, err = a.Remove(t.Context(), many[50:51], cause)
 	require.NoError(t, err)
 	_, _, err = a.Release(t.Context(), "anna")
 	held(t, err) // 51 are gone, 50 were let pass
-	_, err = a.Override(t.Context(), publish.Cause{Author: "anna", Reason: "and one more"})
+	_, err = a.Override(t.Context(), publish.Audit{Author: "anna", Reason: "and one more"})
 	require.NoError(t, err)
 	assert.Contains(t, string(a.release(t).Targets), `"override":"and one more"`)
 
 	_, err = a.Add(t.Context(), many[:1], cause)
 	require.NoError(t, err)
-	r, err := a.Override(t.Context(), publish.Cause{Author: "anna", Reason: "to be safe"})
+	r, err := a.Override(t.Context(), publish.Audit{Author: "anna", Reason: "to be safe"})
 	require.NoError(t, err)
 	assert.Zero(t, r.Held)
 	assert.NotContains(t, string(a.release(t).Targets), "to be safe", "nothing was held")

@@ -20,7 +20,7 @@ const pushTimeout = 15 * time.Minute
 const maxAnswer = trust.MaxUrgent
 
 // ToHTTP delivers to the origin with that base URL. No client means [http.DefaultClient].
-func ToHTTP(client *http.Client, base string) Deliver {
+func ToHTTP(client *http.Client, base string) Transport {
 	if client == nil {
 		client = http.DefaultClient
 	}

@@ -53,7 +53,7 @@ func Init(ctx context.Context, dir string, o InitOptions) error {
 	if err != nil {
 		return err
 	}
-	cause := Cause{Author: o.Author, Reason: fmt.Sprintf("%s, signed by %d of %d officers", o.List, o.Threshold, len(o.Officers))}
+	cause := Audit{Author: o.Author, Reason: fmt.Sprintf("%s, signed by %d of %d officers", o.List, o.Threshold, len(o.Officers))}
 	if err := cause.check(); err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func makeEmpty(dir string) error {
 var errNotEmpty = errors.New("the folder is not empty")
 
 // createLedger makes the database under a temporary name: when it has its own, the folder is complete.
-func createLedger(ctx context.Context, dir, list string, c Cause) error {
+func createLedger(ctx context.Context, dir, list string, c Audit) error {
 	path := filepath.Join(dir, disk.TempPrefix+ledgerFile)
 	if err := os.WriteFile(path, nil, 0o600); err != nil { // SQLite gives its other files the mode of the database
 		return err
@@ -110,7 +110,7 @@ func createLedger(ctx context.Context, dir, list string, c Cause) error {
 	return disk.SyncDir(dir)
 }
 
-func fillLedger(ctx context.Context, db *sql.DB, list string, c Cause) error {
+func fillLedger(ctx context.Context, db *sql.DB, list string, c Audit) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err

@@ -21,16 +21,16 @@ func TestAddAndRemove(t *testing.T) {
 	r, err := a.Add(t.Context(), entries(t, "example.com", "=www.example.org category=test", "https://example.net/a", "192.0.2.0/24"), override)
 	require.NoError(t, err)
 	r.Findings = nil // the guards know no test
-	assert.Equal(t, publish.Result{Added: 4}, r)
+	assert.Equal(t, publish.ChangeResult{Added: 4}, r)
 
 	r, err = a.Add(t.Context(), entries(t, "example.com", "=www.example.org category=other"), cause)
 	require.NoError(t, err)
-	assert.Equal(t, publish.Result{Changed: 1, Unchanged: 1}, r)
+	assert.Equal(t, publish.ChangeResult{Changed: 1, Unchanged: 1}, r)
 	assert.Equal(t, []string{"192.0.2.0/24", "=www.example.org category=other", "example.com", "https://example.net/a"}, a.lines(t))
 
 	r, err = a.Remove(t.Context(), entries(t, "example.com", "=www.example.org"), cause)
 	require.NoError(t, err)
-	assert.Equal(t, publish.Result{Removed: 2}, r)
+	assert.Equal(t, publish.ChangeResult{Removed: 2}, r)
 
 	_, ok, err := a.Lookup(t.Context(), "example.com")
 	require.NoError(t, err)
@@ -47,7 +47,7 @@ func TestHistory(t *testing.T) {
 	require.NoError(t, err)
 	_, err = a.Add(t.Context(), entries(t, "example.com"), cause) // nothing changes: no operation
 	require.NoError(t, err)
-	_, err = a.Add(t.Context(), entries(t, "example.com category=test"), publish.Cause{Author: "bruno"})
+	_, err = a.Add(t.Context(), entries(t, "example.com category=test"), publish.Audit{Author: "bruno"})
 	require.NoError(t, err)
 
 	var all []publish.Operation
@@ -103,7 +103,7 @@ func TestImport(t *testing.T) {
 
 func TestCause(t *testing.T) {
 	a := newAgency(t)
-	for _, c := range []publish.Cause{{}, {Author: "a\nb"}, {Author: "a", Reason: strings.Repeat("x", 5000)}, {Author: "a", Reference: "\xff"}} {
+	for _, c := range []publish.Audit{{}, {Author: "a\nb"}, {Author: "a", Reason: strings.Repeat("x", 5000)}, {Author: "a", Reference: "\xff"}} {
 		_, err := a.Add(t.Context(), entries(t, "example.com"), c)
 		assert.ErrorIs(t, err, blocklist.ErrMalformed, "%.40q", c)
 	}

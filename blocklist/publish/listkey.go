@@ -51,7 +51,7 @@ func (l *Ledger) makeListKey() (trust.ListKey, error) {
 
 // nextListKey returns the key of the next release, nil if the list is not confidential. It is another one than before if a
 // subscriber has gone.
-func (l *Ledger) nextListKey(ctx context.Context, last Released) (trust.ListKey, error) {
+func (l *Ledger) nextListKey(ctx context.Context, last ReleaseRecord) (trust.ListKey, error) {
 	root, err := l.root()
 	if err != nil || !root.Spec().Confidential {
 		return nil, err
@@ -87,7 +87,7 @@ func (l *Ledger) goneSince(ctx context.Context, head string) (gone bool, err err
 }
 
 // listKeyOf returns the key of a release that was pushed, nil if there was none or it is in the clear.
-func (l *Ledger) listKeyOf(r Released) (trust.ListKey, error) {
+func (l *Ledger) listKeyOf(r ReleaseRecord) (trust.ListKey, error) {
 	if r.Serial == 0 {
 		return nil, nil //nolint:nilnil // see above
 	}
@@ -97,7 +97,7 @@ func (l *Ledger) listKeyOf(r Released) (trust.ListKey, error) {
 
 // makeKeyFiles encrypts the list key to the subscribers: one file for each kind of recipients, those of before where neither
 // key nor subscribers have changed.
-func (l *Ledger) makeKeyFiles(ctx context.Context, last Released, key trust.ListKey) (files []trust.File, err error) {
+func (l *Ledger) makeKeyFiles(ctx context.Context, last ReleaseRecord, key trust.ListKey) (files []trust.File, err error) {
 	if key == nil {
 		return nil, nil
 	}
@@ -142,16 +142,16 @@ func (l *Ledger) makeKeyFile(key trust.ListKey, kind string, to []trust.Recipien
 	return f, disk.WriteFile(l.path(filesDir, fileName(f)), b, 0o644)
 }
 
-// Readers says who can read a release of a confidential list.
-type Readers struct {
+// Recipients says who can read a release of a confidential list.
+type Recipients struct {
 	Subscribers int      // how many they are
 	Come, Go    []string // names of those who have come and gone since the release before
 	NewKey      bool     // who has gone can't read it
 }
 
-// Readers returns who can read the pending release p of a confidential list, from the history that a signature of p covers.
+// PendingRecipients returns who can read the pending release p of a confidential list, from the history that a signature of p covers.
 // It proves that the list key is encrypted to as many as that, and no more; to whom, none but they can tell.
-func (l *Ledger) Readers(ctx context.Context, p *Pending) (r Readers, err error) {
+func (l *Ledger) PendingRecipients(ctx context.Context, p *Pending) (r Recipients, err error) {
 	after, err := l.readRelease(p.dir())
 	if err != nil {
 		return r, err

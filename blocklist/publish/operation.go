@@ -18,15 +18,15 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Cause says who changes the ledger, and why. The author is needed. Each is one line of at most 4 KiB.
-type Cause struct {
+// Audit says who changes the ledger, and why. The author is needed. Each is one line of at most 4 KiB.
+type Audit struct {
 	Author    string
 	Reason    string
 	Reference string // the order or decision behind it
 	Override  string // of Add and Import: why entries are taken that the guards hold; empty: they are not
 }
 
-func (c Cause) check() error {
+func (c Audit) check() error {
 	for what, text := range map[string]string{"author": c.Author, "reason": c.Reason, "reference": c.Reference, "override": c.Override} {
 		if !isLine(text) || strings.ContainsFunc(text, unsafeText) {
 			return fmt.Errorf("%s %.40q: %w: one line of at most 4 KiB is needed", what, text, blocklist.ErrMalformed)
@@ -196,7 +196,7 @@ type operation struct {
 
 // operate runs fill as one operation: all of it, recorded, or nothing. An operation that changes no entry is recorded only
 // if it is of a kind that never does.
-func (l *Ledger) operate(ctx context.Context, kind string, c Cause, fill func(*operation) error) error {
+func (l *Ledger) operate(ctx context.Context, kind string, c Audit, fill func(*operation) error) error {
 	if err := c.check(); err != nil {
 		return err
 	}
@@ -221,7 +221,7 @@ func (l *Ledger) operate(ctx context.Context, kind string, c Cause, fill func(*o
 	return tx.Commit()
 }
 
-func newOperation(ctx context.Context, tx *sql.Tx, kind string, c Cause) (*operation, error) {
+func newOperation(ctx context.Context, tx *sql.Tx, kind string, c Audit) (*operation, error) {
 	last, err := head(ctx, tx)
 	if err != nil {
 		return nil, err

@@ -29,8 +29,8 @@ type Pending struct {
 	Override string    `json:"override,omitempty"` // why it passes although the guards held it
 	Created  time.Time `json:"created,omitzero"`
 	Expires  time.Time `json:"expires"`
-	Quorum
-	Before *Quorum      `json:"before,omitempty"` // of a root: the officers of the root before, enough of whom must sign, too
+	Signatures
+	Before *Signatures  `json:"before,omitempty"` // of a root: the officers of the root before, enough of whom must sign, too
 	Keys   []string     `json:"keys,omitempty"`   // of a root: the officers' public keys
 	Online string       `json:"online,omitempty"` // of a root: the origin's key
 	Urgent UrgentLimits `json:"urgent,omitzero"`  // of a root
@@ -44,8 +44,8 @@ type Pending struct {
 	before   *trust.Root // of a root: the one before
 }
 
-// Quorum says who may sign and who has signed.
-type Quorum struct {
+// Signatures says who may sign and who has signed.
+type Signatures struct {
 	Threshold int      `json:"threshold"`
 	Signed    []string `json:"signed"`   // officers with a valid signature
 	Missing   []string `json:"missing"`  // officers without
@@ -55,10 +55,12 @@ type Quorum struct {
 }
 
 // Enough reports whether the signatures suffice.
-func (q *Quorum) Enough() bool { return q.signatures.Enough() }
+func (q *Signatures) Enough() bool { return q.signatures.Enough() }
 
 // Enough reports whether the signatures suffice.
-func (p *Pending) Enough() bool { return p.Quorum.Enough() && (p.Before == nil || p.Before.Enough()) }
+func (p *Pending) Enough() bool {
+	return p.Signatures.Enough() && (p.Before == nil || p.Before.Enough())
+}
 
 // dir is the folder of a release.
 func (p *Pending) dir() string { return filepath.Dir(p.path) }
@@ -116,20 +118,20 @@ func (l *Ledger) pendingRelease(dir string) (*Pending, error) {
 
 // countSignatures fills in who has signed.
 func (p *Pending) countSignatures() error {
-	if err := p.Quorum.count(p.root, p); err != nil || p.before == nil {
+	if err := p.Signatures.count(p.root, p); err != nil || p.before == nil {
 		return err
 	}
-	p.Before = &Quorum{}
+	p.Before = &Signatures{}
 	return p.Before.count(p.before, p)
 }
 
 // count counts the officers of a root among those who have signed p.
-func (q *Quorum) count(root *trust.Root, p *Pending) error {
+func (q *Signatures) count(root *trust.Root, p *Pending) error {
 	s, err := trust.CheckSignatures(root, p.metadata)
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", p.path, err)
 	}
-	*q = Quorum{
+	*q = Signatures{
 		Threshold: s.Threshold, Signed: names(s.Signed), Missing: names(s.Missing), Officers: names(root.Spec().Officers), signatures: s,
 	}
 	return nil

@@ -20,10 +20,10 @@ import (
 
 const list = "it.example/test"
 
-var cause = publish.Cause{Author: "anna", Reason: "test", Reference: "order 2026/17"}
+var cause = publish.Audit{Author: "anna", Reason: "test", Reference: "order 2026/17"}
 
 // override is a cause that lets pass what the guards hold.
-var override = publish.Cause{Author: "anna", Reason: "test", Override: "the guards know no test"}
+var override = publish.Audit{Author: "anna", Reason: "test", Override: "the guards know no test"}
 
 // agency is a ledger with two officers, both of whom must sign.
 type agency struct {
@@ -98,7 +98,7 @@ func (a *agency) release(t testing.TB) *trust.Bundle {
 	require.NoError(t, err)
 	a.sign(t, a.anna, a.bruno)
 	path := filepath.Join(t.TempDir(), "bundle")
-	_, err = a.Push(t.Context(), toFile(path), publish.Cause{Author: "anna", Reason: "a file"})
+	_, err = a.Push(t.Context(), toFile(path), publish.Audit{Author: "anna", Reason: "a file"})
 	require.NoError(t, err)
 	f, err := os.Open(path)
 	require.NoError(t, err)
@@ -160,7 +160,7 @@ func collect(t testing.TB, changes iter.Seq2[blocklist.Change, error]) []string 
 	return all
 }
 
-func toFile(path string) publish.Deliver {
+func toFile(path string) publish.Transport {
 	return func(_ context.Context, _ string, bundle io.Reader) error {
 		f, err := os.Create(path)
 		if err != nil {

@@ -14,25 +14,25 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// Deliver brings the bundle of a list to an origin. It returns nil only when the origin has accepted it. An error that
+// Transport brings the bundle of a list to an origin. It returns nil only when the origin has accepted it. An error that
 // wraps one of package blocklist says that the origin has refused it; after any other error it may have arrived. An origin
 // that lacks files refuses with an error which names them, and gets another bundle.
-type Deliver func(ctx context.Context, list string, bundle io.Reader) error
+type Transport func(ctx context.Context, list string, bundle io.Reader) error
 
 // Push brings the pending release to an origin and records that in the ledger. Without a pending release it brings the
 // newest one, to a second origin perhaps. Push fails with [blocklist.ErrUntrusted] if signatures are missing, and says
 // whose. The cause's reason is where the release went. An origin takes the same release twice, so a push may be repeated.
-func (l *Ledger) Push(ctx context.Context, deliver Deliver, c Cause) (*Pending, error) {
+func (l *Ledger) Push(ctx context.Context, deliver Transport, c Audit) (*Pending, error) {
 	return l.bring(ctx, deliver, c, l.deliver)
 }
 
 // Bundle is Push for where there is no network: deliver gets all of the release in one bundle, and keeps it. What has left
 // in a bundle is released: its serial is used.
-func (l *Ledger) Bundle(ctx context.Context, deliver Deliver, c Cause) (*Pending, error) {
+func (l *Ledger) Bundle(ctx context.Context, deliver Transport, c Audit) (*Pending, error) {
 	return l.bring(ctx, deliver, c, l.deliverAll)
 }
 
-func (l *Ledger) bring(ctx context.Context, deliver Deliver, c Cause, send func(context.Context, *Pending, Deliver, Cause) error) (*Pending, error) {
+func (l *Ledger) bring(ctx context.Context, deliver Transport, c Audit, send func(context.Context, *Pending, Transport, Audit) error) (*Pending, error) {
 	unlock, err := l.lock(ctx)
 	if err != nil {
 		return nil, err
@@ -113,7 +113,7 @@ func (l *Ledger) released(serial uint64) (*Pending, error) {
 }
 
 // deliver sends what the release before did not have, and then, if the origin lacks more, what it asks for.
-func (l *Ledger) deliver(ctx context.Context, p *Pending, deliver Deliver, c Cause) error {
+func (l *Ledger) deliver(ctx context.Context, p *Pending, deliver Transport, c Audit) error {
 	rel, err := l.readRelease(filepath.Dir(p.path))
 	if err != nil {
 		return err
@@ -128,7 +128,7 @@ func (l *Ledger) deliver(ctx context.Context, p *Pending, deliver Deliver, c Cau
 	return l.deliverBut(ctx, p, rel, deliver, old, c)
 }
 
-func (l *Ledger) deliverAll(ctx context.Context, p *Pending, deliver Deliver, c Cause) error {
+func (l *Ledger) deliverAll(ctx context.Context, p *Pending, deliver Transport, c Audit) error {
 	rel, err := l.readRelease(filepath.Dir(p.path))
 	if err != nil {
 		return err
@@ -137,7 +137,7 @@ func (l *Ledger) deliverAll(ctx context.Context, p *Pending, deliver Deliver, c 
 }
 
 // deliverBut sends all but old files, and then what the origin asks for. Newer urgent orders that the origin has are taken over.
-func (l *Ledger) deliverBut(ctx context.Context, p *Pending, rel signedRelease, deliver Deliver, old func(trust.File) bool, c Cause) (err error) {
+func (l *Ledger) deliverBut(ctx context.Context, p *Pending, rel signedRelease, deliver Transport, old func(trust.File) bool, c Audit) (err error) {
 	b := bundle{Ledger: l, release: rel}
 	if b.roots, err = l.roots(p.root.Version()); err != nil {
 		return err
@@ -166,7 +166,7 @@ type bundle struct {
 	urgent  []byte // orders that an officer of the root in force has signed, if any
 }
 
-func (b *bundle) deliver(ctx context.Context, deliver Deliver, files []trust.File) error {
+func (b *bundle) deliver(ctx context.Context, deliver Transport, files []trust.File) error {
 	r, w := io.Pipe()
 	go func() {
 		w.CloseWithError(trust.WriteBundle(w, b.roots, b.urgent, b.release.metadata, files, b.openFile))
@@ -177,7 +177,7 @@ func (b *bundle) deliver(ctx context.Context, deliver Deliver, files []trust.Fil
 }
 
 // recordPush records the push, and the release if it is a new one.
-func (l *Ledger) recordPush(ctx context.Context, p *Pending, c Cause) error {
+func (l *Ledger) recordPush(ctx context.Context, p *Pending, c Audit) error {
 	c.Reason = fmt.Sprintf("%s to %s", p.What(), c.Reason)
 	return l.operate(ctx, KindPush, c, func(o *operation) error {
 		_, err := o.tx.ExecContext(ctx, `INSERT INTO releases (serial, operation, head, pushed)

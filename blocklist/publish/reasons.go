@@ -10,11 +10,11 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Reasons yields the operations that the pending release p contains and the one before does not: who changed what, and
+// PendingOperations yields the operations that the pending release p contains and the one before does not: who changed what, and
 // why. It proves by their hashes that they lead from the signed head of the release before to the head that a signature of
 // p covers, and that the list has as many entries there, and the digest, that the signature covers. The last thing it yields may
 // be an error.
-func (l *Ledger) Reasons(ctx context.Context, p *Pending) iter.Seq2[Operation, error] {
+func (l *Ledger) PendingOperations(ctx context.Context, p *Pending) iter.Seq2[Operation, error] {
 	return func(yield func(Operation, error) bool) {
 		if err := l.reasons(ctx, p, func(o Operation) bool { return yield(o, nil) }); err != nil {
 			yield(Operation{}, err)
@@ -62,7 +62,7 @@ func (l *Ledger) checkHistory(ctx context.Context, p *Pending) error {
 		return err
 	}
 	at := before.ID
-	for o, err := range l.Reasons(ctx, p) {
+	for o, err := range l.PendingOperations(ctx, p) {
 		if err != nil {
 			return err
 		}

@@ -69,7 +69,7 @@ func TestReferrals(t *testing.T) {
 	assert.Empty(t, a.referrals(t))
 	add := func(reason, ref string, lines ...string) {
 		t.Helper()
-		_, err := a.Add(t.Context(), entries(t, lines...), publish.Cause{Author: "anna", Reason: reason, Reference: ref, Override: "the guards know no test"})
+		_, err := a.Add(t.Context(), entries(t, lines...), publish.Audit{Author: "anna", Reason: reason, Reference: ref, Override: "the guards know no test"})
 		require.NoError(t, err)
 	}
 	add("a name", "1", "example.com", "=www.example.org", "192.0.2.0/24")
@@ -92,7 +92,7 @@ func TestReferrals(t *testing.T) {
 // checks are those of a text.
 func (a *agency) checks(t *testing.T, text string) (publish.ChecksResult, error) {
 	t.Helper()
-	return a.RecordChecks(t.Context(), publish.ReadChecks(strings.NewReader(text)), publish.Cause{Author: "carla"})
+	return a.RecordChecks(t.Context(), publish.ReadChecks(strings.NewReader(text)), publish.Audit{Author: "carla"})
 }
 
 func (a *agency) states(t *testing.T) map[string]string {

@@ -25,7 +25,7 @@ import (
 // officer's signature over that. The cause's reason is needed; its author is the officer. What the ledger lists stays as it is:
 // another release may follow. The first root can't be refused, nor a release that was sent to an origin without an answer: it
 // may be public. It fails with [blocklist.ErrUntrusted] for a key that is not that of an officer of the root in force.
-func (l *Ledger) Refuse(ctx context.Context, p *Pending, officer crypto.Signer, c Cause) error {
+func (l *Ledger) Refuse(ctx context.Context, p *Pending, officer crypto.Signer, c Audit) error {
 	unlock, err := l.lock(ctx)
 	if err != nil {
 		return err
@@ -72,7 +72,7 @@ func (r refusal) bytes() ([]byte, error) { return json.Marshal(r) }
 const refusalMark = "refusal"
 
 // signRefusal makes the officer the author, and puts the proof behind the reference.
-func (l *Ledger) signRefusal(p *Pending, officer crypto.Signer, c *Cause) error {
+func (l *Ledger) signRefusal(p *Pending, officer crypto.Signer, c *Audit) error {
 	root, err := l.root()
 	if err != nil {
 		return err

@@ -35,7 +35,7 @@ func (l *Ledger) Release(ctx context.Context, author string) (p *Pending, replac
 	if err != nil {
 		return nil, false, err
 	}
-	if err := l.expire(ctx, Cause{Author: author, Reason: reasonExpired}); err != nil {
+	if err := l.expire(ctx, Audit{Author: author, Reason: reasonExpired}); err != nil {
 		return nil, false, err
 	}
 	now, err := head(ctx, l.db)
@@ -62,9 +62,9 @@ func (l *Ledger) Release(ctx context.Context, author string) (p *Pending, replac
 }
 
 // expire takes out what is past its expiry.
-func (l *Ledger) expire(ctx context.Context, c Cause) error {
+func (l *Ledger) expire(ctx context.Context, c Audit) error {
 	return l.operate(ctx, KindExpire, c, func(o *operation) error {
-		var r Result
+		var r ChangeResult
 		var targets []string
 		for e, err := range query(ctx, o.tx, scanEntry, `SELECT target, attributes FROM entries WHERE expires <= ?`, o.Time.Unix()) {
 			if err != nil {
@@ -127,7 +127,7 @@ func (l *Ledger) build(ctx context.Context, now Operation) error {
 
 // checkChanged refuses a release that would say what the last one said, unless that one ends soon, or officers whom its
 // signatures need have gone since, or subscribers have come or gone.
-func (l *Ledger) checkChanged(ctx context.Context, last Released, now Operation) error {
+func (l *Ledger) checkChanged(ctx context.Context, last ReleaseRecord, now Operation) error {
 	if last.Serial == 0 {
 		return nil
 	}

@@ -18,7 +18,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-var toOrigin = publish.Cause{Author: "anna", Reason: "an origin"}
+var toOrigin = publish.Audit{Author: "anna", Reason: "an origin"}
 
 func TestReleaseIsWhatWasListed(t *testing.T) {
 	a := newAgency(t)
@@ -242,7 +242,7 @@ func TestPushKilledBeforeTheEnd(t *testing.T) {
 func TestPushAgain(t *testing.T) {
 	a := newAgency(t)
 	a.release(t)
-	p, err := a.Push(t.Context(), toFile(filepath.Join(t.TempDir(), "second")), publish.Cause{Author: "anna", Reason: "a second origin"})
+	p, err := a.Push(t.Context(), toFile(filepath.Join(t.TempDir(), "second")), publish.Audit{Author: "anna", Reason: "a second origin"})
 	require.NoError(t, err)
 	assert.Equal(t, uint64(1), p.Serial)
 	s, err := a.Status(t.Context())

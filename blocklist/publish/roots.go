@@ -27,9 +27,9 @@ type RootChange struct {
 	Confidential bool
 }
 
-// Rotate makes the next root and leaves it pending. It takes effect with the signatures of enough officers of the root in
+// NewRoot makes the next root and leaves it pending. It takes effect with the signatures of enough officers of the root in
 // force and enough of its own; subscribers get it with the next push. The cause is recorded with what changes.
-func (l *Ledger) Rotate(ctx context.Context, change RootChange, c Cause) (*Pending, error) {
+func (l *Ledger) NewRoot(ctx context.Context, change RootChange, c Audit) (*Pending, error) {
 	unlock, err := l.lock(ctx)
 	if err != nil {
 		return nil, err

@@ -27,7 +27,7 @@ func newOfficer(t *testing.T, name string) (string, crypto.Signer) {
 
 func (a *agency) rotate(t *testing.T, change publish.RootChange) *publish.Pending {
 	t.Helper()
-	p, err := a.Rotate(t.Context(), change, cause)
+	p, err := a.NewRoot(t.Context(), change, cause)
 	require.NoError(t, err)
 	return p
 }
@@ -41,7 +41,7 @@ func (a *agency) push(t *testing.T) (b *trust.Bundle) {
 }
 
 // bundleTo reads the documents of a bundle.
-func bundleTo(t *testing.T, b **trust.Bundle) publish.Deliver {
+func bundleTo(t *testing.T, b **trust.Bundle) publish.Transport {
 	t.Helper()
 	return func(_ context.Context, _ string, r io.Reader) (err error) {
 		*b, err = trust.OpenBundle(r)
@@ -146,7 +146,7 @@ func TestRenewRoot(t *testing.T) {
 	p := a.rotate(t, publish.RootChange{})
 	require.Len(t, p.Changes, 1)
 	assert.Contains(t, p.Changes[0], "renewed until")
-	_, err := a.Rotate(t.Context(), publish.RootChange{}, cause)
+	_, err := a.NewRoot(t.Context(), publish.RootChange{}, cause)
 	assert.ErrorIs(t, err, publish.ErrPending)
 	a.sign(t, a.anna, a.bruno)
 	origin, _ := newOfficer(t, "second-origin")
@@ -165,7 +165,7 @@ func TestRenewRoot(t *testing.T) {
 
 func TestRotateRefuses(t *testing.T) {
 	fresh := initAgency(t)
-	_, err := fresh.Rotate(t.Context(), publish.RootChange{}, cause)
+	_, err := fresh.NewRoot(t.Context(), publish.RootChange{}, cause)
 	assert.ErrorIs(t, err, blocklist.ErrUntrusted, "the first root is not signed yet")
 
 	a := newAgency(t)
@@ -183,7 +183,7 @@ func TestRotateRefuses(t *testing.T) {
 		"no key":               {publish.RootChange{Add: []string{"carla"}}, blocklist.ErrMalformed},
 		"no key of the origin": {publish.RootChange{OriginKey: "x"}, blocklist.ErrMalformed},
 	} {
-		_, err := a.Rotate(t.Context(), c.change, cause)
+		_, err := a.NewRoot(t.Context(), c.change, cause)
 		assert.ErrorIs(t, err, c.want, name)
 	}
 	_, err = a.Pending()
@@ -220,9 +220,9 @@ func TestRefuseRelease(t *testing.T) {
 	require.NoError(t, err)
 	p, _, err := a.Release(t.Context(), "anna")
 	require.NoError(t, err)
-	assert.ErrorIs(t, a.Refuse(t.Context(), p, a.bruno, publish.Cause{}), blocklist.ErrMalformed, "without a reason")
+	assert.ErrorIs(t, a.Refuse(t.Context(), p, a.bruno, publish.Audit{}), blocklist.ErrMalformed, "without a reason")
 	a.sign(t, a.anna)
-	why := publish.Cause{Author: "mallory", Reason: "not ours", Reference: "order 17"}
+	why := publish.Audit{Author: "mallory", Reason: "not ours", Reference: "order 17"}
 	assert.ErrorIs(t, a.Refuse(t.Context(), p, a.bruno, why), blocklist.ErrUntrusted, "it is not what bruno has seen")
 	p, err = a.Pending()
 	require.NoError(t, err)
@@ -287,14 +287,14 @@ func TestReasons(t *testing.T) {
 	_, err := a.Add(t.Context(), entries(t, "example.com", "example.org"), cause)
 	require.NoError(t, err)
 	a.release(t)
-	_, err = a.Remove(t.Context(), entries(t, "example.com"), publish.Cause{Author: "bruno", Reason: "cleaned", Reference: "revocation 2026/44"})
+	_, err = a.Remove(t.Context(), entries(t, "example.com"), publish.Audit{Author: "bruno", Reason: "cleaned", Reference: "revocation 2026/44"})
 	require.NoError(t, err)
 	p, _, err := a.Release(t.Context(), "anna")
 	require.NoError(t, err)
 	_, err = a.Add(t.Context(), entries(t, "example.net"), cause) // not part of it
 	require.NoError(t, err)
 	kinds := func() (all []string, last error) {
-		for o, err := range a.Reasons(t.Context(), p) {
+		for o, err := range a.PendingOperations(t.Context(), p) {
 			all, last = append(all, o.Kind+" "+o.Author), err
 		}
 		return all, last

@@ -52,8 +52,8 @@ func (l *Ledger) Lookup(ctx context.Context, target string) (e blocklist.Entry, 
 	return e, err == nil, err
 }
 
-// Released says which state of the ledger a serial was made from.
-type Released struct {
+// ReleaseRecord says which state of the ledger a serial was made from.
+type ReleaseRecord struct {
 	Serial    uint64    `json:"serial"`
 	Operation int64     `json:"operation"` // the last one that it contains
 	Head      string    `json:"head"`      // the hash of that operation; it is signed with the release
@@ -61,14 +61,16 @@ type Released struct {
 }
 
 // Releases yields what was pushed, the oldest first.
-func (l *Ledger) Releases(ctx context.Context) iter.Seq2[Released, error] { return releases(ctx, l.db) }
+func (l *Ledger) Releases(ctx context.Context) iter.Seq2[ReleaseRecord, error] {
+	return releases(ctx, l.db)
+}
 
-func releases(ctx context.Context, q querier) iter.Seq2[Released, error] {
-	return query(ctx, q, func(rows *sql.Rows) (Released, error) { return scanReleased(rows) },
+func releases(ctx context.Context, q querier) iter.Seq2[ReleaseRecord, error] {
+	return query(ctx, q, func(rows *sql.Rows) (ReleaseRecord, error) { return scanReleased(rows) },
 		`SELECT serial, operation, head, pushed FROM releases ORDER BY serial`)
 }
 
-func scanReleased(row interface{ Scan(...any) error }) (r Released, err error) {
+func scanReleased(row interface{ Scan(...any) error }) (r ReleaseRecord, err error) {
 	var at string
 	if err = row.Scan(&r.Serial, &r.Operation, &r.Head, &at); err != nil {
 		return r, err
@@ -80,10 +82,10 @@ func scanReleased(row interface{ Scan(...any) error }) (r Released, err error) {
 }
 
 // lastRelease returns the newest release that was pushed, serial 0 if none was.
-func lastRelease(ctx context.Context, q querier) (Released, error) {
+func lastRelease(ctx context.Context, q querier) (ReleaseRecord, error) {
 	r, err := scanReleased(q.QueryRowContext(ctx, `SELECT serial, operation, head, pushed FROM releases ORDER BY serial DESC LIMIT 1`))
 	if errors.Is(err, sql.ErrNoRows) {
-		return Released{}, nil
+		return ReleaseRecord{}, nil
 	}
 	return r, err
 }
@@ -168,14 +170,14 @@ func (n outcome) yield(yield func(blocklist.Change, error) bool) bool {
 
 // Status says where the list stands.
 type Status struct {
-	List     string    `json:"list"`
-	Root     *RootInfo `json:"root,omitempty"`     // in force; nil: it waits for signatures
-	Head     Operation `json:"head"`               // the last operation; Entries and Digest are those of the list now
-	Released *Released `json:"released,omitempty"` // the newest release that was pushed
-	Added    uint64    `json:"unreleased_added"`   // lines that came since
-	Removed  uint64    `json:"unreleased_removed"` // lines that went since
-	Pending  *Pending  `json:"pending,omitempty"`  // what waits for signatures, or to be pushed
-	Warnings []string  `json:"warnings,omitempty"` // what must be done soon, and how
+	List     string         `json:"list"`
+	Root     *RootInfo      `json:"root,omitempty"`     // in force; nil: it waits for signatures
+	Head     Operation      `json:"head"`               // the last operation; Entries and Digest are those of the list now
+	Released *ReleaseRecord `json:"released,omitempty"` // the newest release that was pushed
+	Added    uint64         `json:"unreleased_added"`   // lines that came since
+	Removed  uint64         `json:"unreleased_removed"` // lines that went since
+	Pending  *Pending       `json:"pending,omitempty"`  // what waits for signatures, or to be pushed
+	Warnings []string       `json:"warnings,omitempty"` // what must be done soon, and how
 }
 
 // Status returns where the list stands.

@@ -32,7 +32,7 @@ var ErrNoSubscriber = errors.New("not a subscriber of the list")
 
 // AddSubscriber adds a subscriber of a confidential list under a name of 1 to 64 octets without spaces. Recipient is the text
 // of an age recipient, X25519 or hybrid. It counts from the next release on: that carries the list key for all of them.
-func (l *Ledger) AddSubscriber(ctx context.Context, name, recipient string, c Cause) error {
+func (l *Ledger) AddSubscriber(ctx context.Context, name, recipient string, c Audit) error {
 	to, err := trust.ParseRecipient(recipient)
 	if err != nil {
 		return err
@@ -55,7 +55,7 @@ func (l *Ledger) AddSubscriber(ctx context.Context, name, recipient string, c Ca
 
 // RemoveSubscriber removes a subscriber. From the next release on the list has a new key; what was released before stays open
 // to whoever had the old one.
-func (l *Ledger) RemoveSubscriber(ctx context.Context, name string, c Cause) error {
+func (l *Ledger) RemoveSubscriber(ctx context.Context, name string, c Audit) error {
 	return l.subscription(ctx, KindUnsubscribe, c, func(all []Subscriber) (Subscriber, error) {
 		i := slices.IndexFunc(all, func(s Subscriber) bool { return s.Name == name })
 		if i < 0 {
@@ -66,7 +66,7 @@ func (l *Ledger) RemoveSubscriber(ctx context.Context, name string, c Cause) err
 }
 
 // subscription records that the subscriber whom choose returns comes or goes.
-func (l *Ledger) subscription(ctx context.Context, kind string, c Cause, choose func([]Subscriber) (Subscriber, error)) error {
+func (l *Ledger) subscription(ctx context.Context, kind string, c Audit, choose func([]Subscriber) (Subscriber, error)) error {
 	unlock, err := l.lock(ctx)
 	if err != nil {
 		return err
@@ -123,7 +123,7 @@ func fold(operations iter.Seq2[Operation, error]) (all []Subscriber, err error) 
 }
 
 // subscribersChanged reports whether any have come or gone since a release.
-func (l *Ledger) subscribersChanged(ctx context.Context, last Released) (changed bool, err error) {
+func (l *Ledger) subscribersChanged(ctx context.Context, last ReleaseRecord) (changed bool, err error) {
 	row := l.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM operations WHERE kind IN (?, ?) AND id > ?)`, KindSubscribe, KindUnsubscribe, last.Operation)
 	return changed, row.Scan(&changed)
 }

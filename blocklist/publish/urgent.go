@@ -35,37 +35,37 @@ func (u UrgentLimits) String() string {
 	return fmt.Sprintf("one officer alone may list %d on top of a release, each for %d hours", u.Entries, u.Hours)
 }
 
-// Orders are the urgent orders on top of a release: what one officer has listed alone. With the next release they are void,
+// UrgentList are the urgent orders on top of a release: what one officer has listed alone. With the next release they are void,
 // whether or not it contains them.
-type Orders struct {
+type UrgentList struct {
 	Number  int64             // of the newest document, counted anew on top of each release; 0 if there is none
 	Serial  uint64            // of the release
 	Entries []blocklist.Entry // those that have not ended
 	Left    int               // how many more targets may be ordered on top of that release
 }
 
-// OrderChange says what to order, and what to withdraw.
-type OrderChange struct {
+// UrgentChange says what to order, and what to withdraw.
+type UrgentChange struct {
 	Add    []blocklist.Entry // an expiry beyond the limit, or none, becomes the limit
 	Remove []string          // targets
 }
 
-// Orders returns the urgent orders on top of the newest release.
-func (l *Ledger) Orders(ctx context.Context) (Orders, error) {
+// Urgent returns the urgent orders on top of the newest release.
+func (l *Ledger) Urgent(ctx context.Context) (UrgentList, error) {
 	h, err := l.orderHistory(ctx)
 	if err != nil {
-		return Orders{}, err
+		return UrgentList{}, err
 	}
 	left := h.limits.Entries - len(h.ordered)
-	return Orders{Number: h.number, Serial: h.serial, Entries: h.lasting(), Left: max(left, 0)}, nil
+	return UrgentList{Number: h.number, Serial: h.serial, Entries: h.lasting(), Left: max(left, 0)}, nil
 }
 
-// Order makes urgent orders, signed by one officer alone; [Ledger.PushOrders] brings them to an origin. It fails with
+// SignUrgent makes urgent orders, signed by one officer alone; [Ledger.PushUrgent] brings them to an origin. It fails with
 // [blocklist.ErrUntrusted] where the root does not allow them, and beyond its limits; subscribers enforce these, too.
-func (l *Ledger) Order(ctx context.Context, change OrderChange, officer crypto.Signer, c Cause) (Orders, error) {
+func (l *Ledger) SignUrgent(ctx context.Context, change UrgentChange, officer crypto.Signer, c Audit) (UrgentList, error) {
 	unlock, err := l.lock(ctx)
 	if err != nil {
-		return Orders{}, err
+		return UrgentList{}, err
 	}
 	defer unlock()
 	g, err := l.guard(ctx)
@@ -73,28 +73,28 @@ func (l *Ledger) Order(ctx context.Context, change OrderChange, officer crypto.S
 		err = g.Hold(change.Add) // there is no override: for that, the quorum is needed
 	}
 	if err != nil {
-		return Orders{}, err
+		return UrgentList{}, err
 	}
 	h, err := l.orderHistory(ctx)
 	if err != nil {
-		return Orders{}, err
+		return UrgentList{}, err
 	}
 	entries, err := h.change(change)
 	if err != nil {
-		return Orders{}, err
+		return UrgentList{}, err
 	}
 	doc, err := h.sign(entries, officer)
 	if err != nil {
-		return Orders{}, err
+		return UrgentList{}, err
 	}
 	c.Reason = because(h.describe(change), c.Reason)
 	if err := l.operate(ctx, KindUrgent, c, func(*operation) error { return nil }); err != nil {
-		return Orders{}, err
+		return UrgentList{}, err
 	}
 	if err := l.keepOrders(trust.UrgentVersion(h.serial, h.number+1), doc); err != nil {
-		return Orders{}, err
+		return UrgentList{}, err
 	}
-	return l.Orders(ctx)
+	return l.Urgent(ctx)
 }
 
 func (l *Ledger) keepOrders(version int64, doc []byte) error {
@@ -193,7 +193,7 @@ func (h *orderHistory) lasting() []blocklist.Entry {
 }
 
 // change returns the entries after a change, within the limits.
-func (h *orderHistory) change(change OrderChange) ([]blocklist.Entry, error) {
+func (h *orderHistory) change(change UrgentChange) ([]blocklist.Entry, error) {
 	switch {
 	case !h.limits.Allowed():
 		return nil, fmt.Errorf("ordering: %w: root %d allows no urgent orders; blocklist root --urgent-entries can", blocklist.ErrUntrusted, h.root.Version())
@@ -271,7 +271,7 @@ func (h *orderHistory) sign(entries []blocklist.Entry, officer crypto.Signer) ([
 }
 
 // describe says in words what is ordered, for the ledger.
-func (h *orderHistory) describe(change OrderChange) string {
+func (h *orderHistory) describe(change UrgentChange) string {
 	parts := []string{fmt.Sprintf("urgent orders %d on serial %d", h.number+1, h.serial)}
 	for _, e := range change.Add {
 		parts = append(parts, "+"+e.Target())
@@ -298,15 +298,15 @@ func (l *Ledger) validOrders(ctx context.Context, root *trust.Root) ([]byte, err
 	return doc, nil
 }
 
-// PushOrders brings the urgent orders to an origin, with the release that they lie on top of, whatever is pending. The
+// PushUrgent brings the urgent orders to an origin, with the release that they lie on top of, whatever is pending. The
 // cause's reason is where they went.
-func (l *Ledger) PushOrders(ctx context.Context, deliver Deliver, c Cause) (Orders, error) {
+func (l *Ledger) PushUrgent(ctx context.Context, deliver Transport, c Audit) (UrgentList, error) {
 	unlock, err := l.lock(ctx)
 	if err != nil {
-		return Orders{}, err
+		return UrgentList{}, err
 	}
 	defer unlock()
-	orders, err := l.Orders(ctx)
+	orders, err := l.Urgent(ctx)
 	if err != nil {
 		return orders, err
 	}
@@ -331,7 +331,7 @@ func (l *Ledger) PushOrders(ctx context.Context, deliver Deliver, c Cause) (Orde
 
 // adoptOrders keeps the orders that an origin has in place of older ones: another officer's, made elsewhere, or those of a thief
 // of an officer's key. They can be seen then, and withdrawn. It returns an error that says so.
-func (l *Ledger) adoptOrders(ctx context.Context, from *trust.OrdersError, c Cause) error {
+func (l *Ledger) adoptOrders(ctx context.Context, from *trust.OrdersError, c Audit) error {
 	h, err := l.orderHistory(ctx)
 	if err != nil {
 		return err

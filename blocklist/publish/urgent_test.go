@@ -30,9 +30,9 @@ func urgentAgency(t *testing.T) *agency {
 	return a
 }
 
-func (a *agency) order(t *testing.T, add []blocklist.Entry, remove ...string) (publish.Orders, error) {
+func (a *agency) order(t *testing.T, add []blocklist.Entry, remove ...string) (publish.UrgentList, error) {
 	t.Helper()
-	return a.Order(t.Context(), publish.OrderChange{Add: add, Remove: remove}, a.anna, cause)
+	return a.SignUrgent(t.Context(), publish.UrgentChange{Add: add, Remove: remove}, a.anna, cause)
 }
 
 func TestOrder(t *testing.T) {
@@ -52,7 +52,7 @@ func TestOrder(t *testing.T) {
 	_, _, err = a.Release(t.Context(), "anna") // nothing has changed
 	require.ErrorIs(t, err, publish.ErrUnchanged)
 	var b *trust.Bundle
-	_, err = a.PushOrders(t.Context(), bundleTo(t, &b), toOrigin)
+	_, err = a.PushUrgent(t.Context(), bundleTo(t, &b), toOrigin)
 	require.NoError(t, err)
 	roots, err := trust.OpenRoots(b.Roots)
 	require.NoError(t, err)
@@ -71,7 +71,7 @@ func TestOrder(t *testing.T) {
 	_, err = a.Add(t.Context(), entries(t, "a.example"), cause)
 	require.NoError(t, err)
 	a.release(t)
-	o, err = a.Orders(t.Context())
+	o, err = a.Urgent(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, []any{uint64(2), 0, 2}, []any{o.Serial, len(o.Entries), o.Left}, "the release has ended them")
 	_, err = a.order(t, entries(t, "c.example", "d.example"))
@@ -90,7 +90,7 @@ func TestOrdersWhileAReleaseIsPending(t *testing.T) {
 	_, err = a.order(t, entries(t, "a.example"))
 	require.NoError(t, err)
 	var b *trust.Bundle
-	_, err = a.PushOrders(t.Context(), bundleTo(t, &b), toOrigin)
+	_, err = a.PushUrgent(t.Context(), bundleTo(t, &b), toOrigin)
 	require.NoError(t, err)
 	targets, err := trust.ParseTargets(b.Targets)
 	require.NoError(t, err)
@@ -128,11 +128,11 @@ func TestOrderRefuses(t *testing.T) {
 		assert.ErrorIs(t, err, c.want, name)
 	}
 	_, mallory := newOfficer(t, "mallory")
-	_, err = a.Order(t.Context(), publish.OrderChange{Add: entries(t, "a.example")}, mallory, cause)
+	_, err = a.SignUrgent(t.Context(), publish.UrgentChange{Add: entries(t, "a.example")}, mallory, cause)
 	assert.ErrorIs(t, err, blocklist.ErrUntrusted)
-	_, err = a.PushOrders(t.Context(), nil, toOrigin)
+	_, err = a.PushUrgent(t.Context(), nil, toOrigin)
 	assert.ErrorIs(t, err, publish.ErrNothingPending)
-	o, err := a.Orders(t.Context())
+	o, err := a.Urgent(t.Context())
 	require.NoError(t, err)
 	assert.Zero(t, o.Number)
 }
@@ -147,7 +147,7 @@ func TestOrdersMadeElsewhere(t *testing.T) {
 			h.publish(t)
 			_, err := h.order(t, entries(t, "a.example"))
 			require.NoError(t, err)
-			_, err = h.PushOrders(t.Context(), h.deliver, toOrigin)
+			_, err = h.PushUrgent(t.Context(), h.deliver, toOrigin)
 			require.NoError(t, err)
 			h.orderElsewhere(t, 7, "evil.example", "a.example")
 
@@ -156,21 +156,21 @@ func TestOrdersMadeElsewhere(t *testing.T) {
 			server := httptest.NewServer(h.origin.Handler())
 			t.Cleanup(server.Close)
 			overHTTP := publish.ToHTTP(server.Client(), server.URL)
-			_, err = h.PushOrders(t.Context(), overHTTP, toOrigin)
+			_, err = h.PushUrgent(t.Context(), overHTTP, toOrigin)
 			require.ErrorIs(t, err, blocklist.ErrRollback)
 			assert.ErrorContains(t, err, "urgent orders 7 on serial 1, which bruno signed, found at an origin")
-			o, err := h.Orders(t.Context())
+			o, err := h.Urgent(t.Context())
 			require.NoError(t, err)
 			require.Len(t, o.Entries, 2)
 			assert.Equal(t, []any{int64(7), "evil.example", 2}, []any{o.Number, o.Entries[1].Target(), o.Left})
 			_, err = h.order(t, nil, "evil.example", "a.example")
 			require.NoError(t, err)
-			o, err = h.PushOrders(t.Context(), overHTTP, toOrigin)
+			o, err = h.PushUrgent(t.Context(), overHTTP, toOrigin)
 			require.NoError(t, err)
 			assert.Equal(t, []any{int64(8), 0}, []any{o.Number, len(o.Entries)})
 
 			h.orderElsewhere(t, 65535, "evil.example")
-			_, err = h.PushOrders(t.Context(), h.deliver, toOrigin)
+			_, err = h.PushUrgent(t.Context(), h.deliver, toOrigin)
 			require.ErrorIs(t, err, blocklist.ErrRollback)
 			_, err = h.order(t, nil, "evil.example")
 			require.ErrorIs(t, err, blocklist.ErrTooLarge)
@@ -178,7 +178,7 @@ func TestOrdersMadeElsewhere(t *testing.T) {
 			h.publish(t)
 			_, err = h.order(t, entries(t, "b.example"))
 			require.NoError(t, err)
-			_, err = h.PushOrders(t.Context(), overHTTP, toOrigin)
+			_, err = h.PushUrgent(t.Context(), overHTTP, toOrigin)
 			require.NoError(t, err, "the next release ends them")
 			_, err = h.Verify(t.Context())
 			assert.NoError(t, err)
@@ -190,7 +190,7 @@ func TestOrdersMadeElsewhere(t *testing.T) {
 func (h *house) orderElsewhere(t *testing.T, number int64, names ...string) {
 	t.Helper()
 	var b *trust.Bundle
-	_, err := h.PushOrders(t.Context(), bundleTo(t, &b), toOrigin)
+	_, err := h.PushUrgent(t.Context(), bundleTo(t, &b), toOrigin)
 	require.NoError(t, err)
 	targets, err := trust.ParseTargets(b.Targets)
 	require.NoError(t, err)

@@ -259,7 +259,7 @@ func (l *Ledger) verifyReleases(ctx context.Context, tx *sql.Tx) (n int, err err
 }
 
 // verifyPush finds the operation that recorded when a release was pushed first.
-func (l *Ledger) verifyPush(ctx context.Context, tx *sql.Tx, r Released) error {
+func (l *Ledger) verifyPush(ctx context.Context, tx *sql.Tx, r ReleaseRecord) error {
 	var found bool
 	pushed := (&Pending{List: l.list, Serial: r.Serial}).What() + " to "
 	err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM operations WHERE kind = ? AND time = ? AND substr(reason, 1, ?) = ?)`,
@@ -272,7 +272,7 @@ func (l *Ledger) verifyPush(ctx context.Context, tx *sql.Tx, r Released) error {
 
 // verifySigned compares a release with its signed metadata. It returns the roots without those that were no longer in
 // force: no later release can have been signed for them.
-func (l *Ledger) verifySigned(r Released, o Operation, roots []*trust.Root) ([]*trust.Root, error) {
+func (l *Ledger) verifySigned(r ReleaseRecord, o Operation, roots []*trust.Root) ([]*trust.Root, error) {
 	pushed, err := l.readRelease(l.releasePath(r.Serial))
 	if err != nil {
 		return nil, err

@@ -41,7 +41,7 @@ func TestBehind(t *testing.T) {
 	for _, text := range filler(20_000) {
 		lines = append(lines, line(t, text))
 	}
-	_, err := w.ledger.Add(t.Context(), lines, publish.Cause{Author: "anna", Reason: "test", Override: "test"})
+	_, err := w.ledger.Add(t.Context(), lines, publish.Audit{Author: "anna", Reason: "test", Override: "test"})
 	require.NoError(t, err)
 	w.publish(t)
 

@@ -68,7 +68,7 @@ func TestSoak(t *testing.T) {
 	}
 }
 
-var who = publish.Cause{Author: "anna", Reason: "test"}
+var who = publish.Audit{Author: "anna", Reason: "test"}
 
 // way is an agency, an origin on loopback and a subscriber in one process.
 type way struct {

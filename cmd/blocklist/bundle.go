@@ -21,7 +21,7 @@ can't prove that nothing newer exists.`,
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLedger(func(l *publish.Ledger) error {
-				p, err := l.Bundle(cmd.Context(), deliverToFile(file), publish.Cause{Author: author, Reason: file})
+				p, err := l.Bundle(cmd.Context(), deliverToFile(file), publish.Audit{Author: author, Reason: file})
 				if err != nil {
 					return err
 				}
@@ -37,7 +37,7 @@ can't prove that nothing newer exists.`,
 }
 
 // deliverToFile writes a bundle to a file.
-func deliverToFile(path string) publish.Deliver {
+func deliverToFile(path string) publish.Transport {
 	return func(_ context.Context, _ string, bundle io.Reader) error {
 		return writeFile(path, func(w io.Writer) error {
 			_, err := io.Copy(w, bundle)

@@ -25,7 +25,7 @@ func (a *app) withLedger(do func(*publish.Ledger) error) error {
 }
 
 func (a *app) add() *cobra.Command {
-	var c publish.Cause
+	var c publish.Audit
 	var attributes attributeFlags
 	cmd := &cobra.Command{
 		Use:   "add ENTRY...",
@@ -63,7 +63,7 @@ What the guards hold, such as a public suffix or a protected name, is not listed
 }
 
 func (a *app) remove() *cobra.Command {
-	var c publish.Cause
+	var c publish.Audit
 	cmd := &cobra.Command{
 		Use:     "remove ENTRY...",
 		Short:   "Take entries off the list",
@@ -93,9 +93,9 @@ func parseEntries(lines []string) ([]blocklist.Entry, error) {
 }
 
 // change is a method of the ledger that changes given entries.
-type change func(*publish.Ledger, context.Context, []blocklist.Entry, publish.Cause) (publish.Result, error)
+type change func(*publish.Ledger, context.Context, []blocklist.Entry, publish.Audit) (publish.ChangeResult, error)
 
-func (a *app) changeLedger(ctx context.Context, entries []blocklist.Entry, c publish.Cause, change change) error {
+func (a *app) changeLedger(ctx context.Context, entries []blocklist.Entry, c publish.Audit, change change) error {
 	return a.withLedger(func(l *publish.Ledger) error {
 		r, err := change(l, ctx, entries, c)
 		if err != nil {
@@ -107,7 +107,7 @@ func (a *app) changeLedger(ctx context.Context, entries []blocklist.Entry, c pub
 }
 
 // sayResult tells what a change did.
-func (a *app) sayResult(r publish.Result) {
+func (a *app) sayResult(r publish.ChangeResult) {
 	a.say("%s added, %s changed, %s removed, %s as before", thousands(r.Added), thousands(r.Changed), thousands(r.Removed), thousands(r.Unchanged))
 	for _, f := range r.Findings {
 		a.say("%s", f.Line())

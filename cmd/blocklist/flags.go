@@ -34,7 +34,7 @@ func authorFlag(cmd *cobra.Command, author *string) {
 }
 
 // causeFlags adds the flags that say who changes the ledger, and why.
-func causeFlags(cmd *cobra.Command, c *publish.Cause) {
+func causeFlags(cmd *cobra.Command, c *publish.Audit) {
 	authorFlag(cmd, &c.Author)
 	cmd.Flags().StringVar(&c.Reason, "reason", "", "`why`, for the ledger")
 	cmd.Flags().StringVar(&c.Reference, "ref", "", "the order or decision behind it, for the ledger and the entries")

@@ -19,7 +19,7 @@ func overrideFlag(cmd *cobra.Command, why *string) {
 // guardFlags are what the guards are to know; what is not given stays.
 type guardFlags struct {
 	protected, popular, growth, shrink string
-	cause                              publish.Cause
+	cause                              publish.Audit
 	asJSON                             bool
 }
 

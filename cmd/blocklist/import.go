@@ -131,7 +131,7 @@ func (a *app) saySkipped(skipped []formats.Skip, order bool) {
 }
 
 func (a *app) importList() *cobra.Command {
-	var c publish.Cause
+	var c publish.Audit
 	var attributes attributeFlags
 	var in input
 	cmd := &cobra.Command{
@@ -173,7 +173,7 @@ the entries that could be read are on the list, the rest is to be added by hand.
 	return cmd
 }
 
-func (a *app) runImport(cmd *cobra.Command, l *publish.Ledger, r *formats.Reader, attributes *attributeFlags, c publish.Cause) error {
+func (a *app) runImport(cmd *cobra.Command, l *publish.Ledger, r *formats.Reader, attributes *attributeFlags, c publish.Audit) error {
 	show, done := a.progress("importing")
 	result, err := l.Import(cmd.Context(), filled(r.Entries(), attributes, c.Reference), c, show)
 	done()

@@ -24,7 +24,7 @@ of it. Without a pending release the newest one is pushed again, to another orig
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withLedger(func(l *publish.Ledger) error {
-				p, err := l.Push(cmd.Context(), deliverTo(args[0]), publish.Cause{Author: author, Reason: args[0]})
+				p, err := l.Push(cmd.Context(), deliverTo(args[0]), publish.Audit{Author: author, Reason: args[0]})
 				if err != nil {
 					return err
 				}
@@ -38,7 +38,7 @@ of it. Without a pending release the newest one is pushed again, to another orig
 }
 
 // deliverTo returns the way to an origin: a base URL, or a folder.
-func deliverTo(where string) publish.Deliver {
+func deliverTo(where string) publish.Transport {
 	if strings.HasPrefix(where, "http://") || strings.HasPrefix(where, "https://") {
 		return publish.ToHTTP(http.DefaultClient, where)
 	}

@@ -32,7 +32,7 @@ accept it.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLedger(func(l *publish.Ledger) error {
 				if override != "" {
-					r, err := l.Override(cmd.Context(), publish.Cause{Author: author, Reason: override})
+					r, err := l.Override(cmd.Context(), publish.Audit{Author: author, Reason: override})
 					if err != nil {
 						return err
 					}
@@ -91,7 +91,7 @@ func (a *app) describe(p *publish.Pending) {
 func (a *app) sayReasons(ctx context.Context, l *publish.Ledger, p *publish.Pending) error {
 	var shown []string
 	var n uint64
-	for o, err := range l.Reasons(ctx, p) {
+	for o, err := range l.PendingOperations(ctx, p) {
 		if err != nil {
 			return err
 		}

@@ -11,7 +11,7 @@ import (
 func (a *app) newRoot() *cobra.Command {
 	var change publish.RootChange
 	var urgent publish.UrgentLimits
-	var c publish.Cause
+	var c publish.Audit
 	var origin string
 	var add []string
 	cmd := &cobra.Command{
@@ -43,7 +43,7 @@ another one before the push.`,
 				change.Urgent = &urgent
 			}
 			return a.withLedger(func(l *publish.Ledger) error {
-				p, err := l.Rotate(cmd.Context(), change, c)
+				p, err := l.NewRoot(cmd.Context(), change, c)
 				if err != nil {
 					return err
 				}
@@ -76,7 +76,7 @@ func readKeyFiles(paths []string) (keys []string, err error) {
 }
 
 func (a *app) refuse() *cobra.Command {
-	var c publish.Cause
+	var c publish.Audit
 	var key string
 	cmd := &cobra.Command{
 		Use:   "refuse --key FILE.key|agent:NAME --reason WHY",

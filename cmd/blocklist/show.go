@@ -92,14 +92,14 @@ func (a *app) printStatus(s publish.Status) error {
 
 // signatures says who has signed.
 func signatures(p *publish.Pending) string {
-	text := quorum(&p.Quorum)
+	text := quorum(&p.Signatures)
 	if p.Before != nil {
 		text += "; of the root before: " + quorum(p.Before)
 	}
 	return text
 }
 
-func quorum(q *publish.Quorum) string {
+func quorum(q *publish.Signatures) string {
 	text := fmt.Sprintf("%d of %d signatures", len(q.Signed), q.Threshold)
 	if len(q.Signed) > 0 {
 		text += ", by " + strings.Join(q.Signed, ", ")

@@ -34,7 +34,7 @@ func (a *app) subscriberAdd() *cobra.Command {
 age1pq1..., or the file that has it: what "keygen --subscriber" or age-keygen has made. Make sure that it is theirs.`,
 		Example: `  blocklist -C DIR subscriber add isp.example isp.pub --reason "contract 2026/3"`,
 		Args:    args(cobra.ExactArgs(2)),
-	}, func(ctx context.Context, l *publish.Ledger, args []string, c publish.Cause) error {
+	}, func(ctx context.Context, l *publish.Ledger, args []string, c publish.Audit) error {
 		recipient := args[1]
 		if !strings.HasPrefix(recipient, "age1") {
 			text, err := readKeyFile(recipient)
@@ -55,7 +55,7 @@ func (a *app) subscriberRemove() *cobra.Command {
 What the subscriber has seen stays seen. Urgent orders until that release are under the old key, which the subscriber has.`,
 		Example: `  blocklist -C DIR subscriber remove isp.example --reason "contract 2026/3 has ended"`,
 		Args:    args(cobra.ExactArgs(1)),
-	}, func(ctx context.Context, l *publish.Ledger, args []string, c publish.Cause) error {
+	}, func(ctx context.Context, l *publish.Ledger, args []string, c publish.Audit) error {
 		if err := l.RemoveSubscriber(ctx, args[0], c); err != nil {
 			return err
 		}
@@ -65,8 +65,8 @@ What the subscriber has seen stays seen. Urgent orders until that release are un
 }
 
 // subscriberChange completes a command that changes who subscribes.
-func (a *app) subscriberChange(cmd *cobra.Command, do func(context.Context, *publish.Ledger, []string, publish.Cause) error) *cobra.Command {
-	var c publish.Cause
+func (a *app) subscriberChange(cmd *cobra.Command, do func(context.Context, *publish.Ledger, []string, publish.Audit) error) *cobra.Command {
+	var c publish.Audit
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return a.withLedger(func(l *publish.Ledger) error {
 			if err := do(cmd.Context(), l, args, c); err != nil {
@@ -120,7 +120,7 @@ func (a *app) sayReaders(ctx context.Context, l *publish.Ledger, p *publish.Pend
 	if !p.Confidential {
 		return nil
 	}
-	r, err := l.Readers(ctx, p)
+	r, err := l.PendingRecipients(ctx, p)
 	if err != nil {
 		return err
 	}

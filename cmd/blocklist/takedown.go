@@ -13,7 +13,7 @@ import (
 )
 
 func (a *app) takedown() *cobra.Command {
-	var c publish.Cause
+	var c publish.Audit
 	cmd := &cobra.Command{
 		Use:   "takedown FILE",
 		Short: "Record which listed pages their platforms have taken down",
@@ -36,7 +36,7 @@ All of it is recorded in the ledger, or, if a line can't be read, nothing. Pages
 	return cmd
 }
 
-func (a *app) recordChecks(cmd *cobra.Command, l *publish.Ledger, path string, c publish.Cause) error {
+func (a *app) recordChecks(cmd *cobra.Command, l *publish.Ledger, path string, c publish.Audit) error {
 	source, done, err := a.openInput(path)
 	if err != nil {
 		return err

@@ -82,8 +82,8 @@ func (a *app) urgentRemove() *cobra.Command {
 
 // order is what the flags of urgent orders say.
 type order struct {
-	change publish.OrderChange
-	cause  publish.Cause
+	change publish.UrgentChange
+	cause  publish.Audit
 	key    string
 	yes    bool
 }
@@ -112,7 +112,7 @@ func (a *app) order(cmd *cobra.Command, o order) error {
 		if err != nil {
 			return err
 		}
-		orders, err := l.Order(cmd.Context(), o.change, officer, o.cause)
+		orders, err := l.SignUrgent(cmd.Context(), o.change, officer, o.cause)
 		if err != nil {
 			return err
 		}
@@ -122,7 +122,7 @@ func (a *app) order(cmd *cobra.Command, o order) error {
 	})
 }
 
-func (a *app) sayOrders(o publish.Orders) {
+func (a *app) sayOrders(o publish.UrgentList) {
 	a.say("urgent orders %d, on top of serial %d; %s may follow", o.Number, o.Serial, plural(uint64(o.Left), "more target", "more targets"))
 	for _, e := range o.Entries {
 		a.say("  %s", e)
@@ -131,7 +131,7 @@ func (a *app) sayOrders(o publish.Orders) {
 
 // sayOrdersEnd tells which urgent orders the next release ends, and which it confirms.
 func (a *app) sayOrdersEnd(ctx context.Context, l *publish.Ledger) error {
-	o, err := l.Orders(ctx)
+	o, err := l.Urgent(ctx)
 	if err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ func (a *app) urgentList() *cobra.Command {
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLedger(func(l *publish.Ledger) error {
-				o, err := l.Orders(cmd.Context())
+				o, err := l.Urgent(cmd.Context())
 				if err != nil {
 					return err
 				}
@@ -190,7 +190,7 @@ func (a *app) urgentPush() *cobra.Command {
 		Args:    args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withLedger(func(l *publish.Ledger) error {
-				o, err := l.PushOrders(cmd.Context(), deliverTo(args[0]), publish.Cause{Author: author, Reason: args[0]})
+				o, err := l.PushUrgent(cmd.Context(), deliverTo(args[0]), publish.Audit{Author: author, Reason: args[0]})
 				if err != nil {
 					return err
 				}

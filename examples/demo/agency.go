@@ -112,7 +112,7 @@ func (a *agency) publish(ctx context.Context, list string, s *steps) error {
 	if err != nil {
 		return err
 	}
-	cause := publish.Cause{Author: "anna", Reason: "demonstration", Reference: "order 2026/17"}
+	cause := publish.Audit{Author: "anna", Reason: "demonstration", Reference: "order 2026/17"}
 	result, err := a.ledger.Import(ctx, r.Entries(), cause, nil)
 	if err != nil {
 		return err
@@ -133,7 +133,7 @@ func (a *agency) publish(ctx context.Context, list string, s *steps) error {
 	s.did(fmt.Sprintf("serial %d is released, and signed by anna and bruno", p.Serial), time.Since(start))
 
 	start = time.Now()
-	if _, err := a.ledger.Push(ctx, publish.ToHTTP(http.DefaultClient, a.url), publish.Cause{Author: "anna", Reason: a.url}); err != nil {
+	if _, err := a.ledger.Push(ctx, publish.ToHTTP(http.DefaultClient, a.url), publish.Audit{Author: "anna", Reason: a.url}); err != nil {
 		return err
 	}
 	s.did("the origin at "+a.url+" has verified it, and serves it", time.Since(start))
