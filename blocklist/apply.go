@@ -81,9 +81,9 @@ func (r *ReleaseReader) entries() iter.Seq2[Entry, error] {
 // rebuild compiles entries into a new set that holds the state, in place of the set before, unless the review is against it.
 func (st *state) rebuild(sec *secret, entries iter.Seq2[Entry, error], before *set, review LocalReview) error {
 	b := newBuilder(sec)
-	b.before, b.fresh = before, review.New
+	b.before, b.reviewNew = before, review.New
 	defer b.close()
-	if err := b.collect(entries); err != nil {
+	if err := b.addAll(entries); err != nil {
 		return fmt.Errorf("compiling %s: %w", st.Header.List, err)
 	}
 	content := b.content()
@@ -110,7 +110,7 @@ func (s *Store) putRelease(st *state, next state, changes []Change, r *VerifiedR
 		}
 	}
 	base := next.list
-	next.list = &list{info: ListInfo{Header: next.Header}, base: base.base, over: base.over.with(base.base, changes)}
+	next.list = &list{info: ListInfo{Header: next.Header}, base: base.base, overlay: base.overlay.with(base.base, changes)}
 	return s.put(st, next)
 }
 

@@ -1,8 +1,10 @@
 package blocklist
 
 import (
+	"fmt"
 	"iter"
 	"math/bits"
+	"sync"
 
 	"github.com/argine-dns/argine/blocklist/arena"
 )
@@ -16,13 +18,13 @@ type builder struct {
 	free     []record // of the last slab
 	releases []func()
 	hosts    []uint64 // filter hashes of the hosts of url entries
-	urls     []countedURL
-	kinds    kinds
-	attrs    *attrsTable
+	urls     []urlOfHost
+	features features
+	infos    *matchInfoTable
 	walk     suffixes
 
-	before *set        // that the new one is to take the place of; nil if there is none
-	fresh  func(Entry) // is given what that one does not block; nil: nobody asks
+	before    *set        // that the new one is to take the place of; nil if there is none
+	reviewNew func(Entry) // is given what that one does not block; nil: nobody asks
 }
 
 const (
@@ -42,7 +44,7 @@ type shard struct {
 	n      int        // records in them
 }
 
-func newBuilder(s *secret) *builder { return &builder{secret: s, attrs: newAttrsTable()} }
+func newBuilder(s *secret) *builder { return &builder{secret: s, infos: newMatchInfoTable()} }
 
 // close gives the memory back; what came of content must not be used any more.
 func (b *builder) close() {
@@ -52,33 +54,102 @@ func (b *builder) close() {
 	*b = builder{}
 }
 
-// target is what is left of an entry once it was looked at: what its row is made from.
-type target struct {
+const (
+	batchEntries = 512 // handed over at once
+	batches      = 6   // on their way
+)
+
+// addAll adds entries, in their order. Reading them takes about as long as making their rows, and as looking at them where
+// somebody does, so other goroutines do that.
+func (b *builder) addAll(entries iter.Seq2[Entry, error]) error {
+	if entries == nil {
+		return nil
+	}
+	full, added, empty := make(chan []preparedRow, batches), make(chan []preparedRow, batches), make(chan []preparedRow, batches)
+	for range batches {
+		empty <- nil
+	}
+	var adding sync.WaitGroup
+	adding.Go(func() {
+		defer close(added)
+		for batch := range full {
+			for i := range batch {
+				b.add(&batch[i])
+			}
+			added <- batch
+		}
+	})
+	adding.Go(func() {
+		for batch := range added {
+			b.review(batch)
+			empty <- batch[:0]
+		}
+	})
+	defer adding.Wait()
+	defer close(full)
+	batch := <-empty
+	for e, err := range entries {
+		if err != nil {
+			return err
+		}
+		if !e.consistent() {
+			return fmt.Errorf("an entry of scope %s: %w: its target is not of that scope; make entries with ParseEntry or a constructor", e.Scope, ErrMalformed)
+		}
+		if batch = append(batch, b.prepare(&e)); len(batch) == batchEntries {
+			full <- batch
+			batch = <-empty
+		}
+	}
+	full <- batch
+	return nil
+}
+
+// review shows what is new to whoever wants to see it. All rows of a batch are looked for before anything else is done, so that the
+// processor waits for the memory of several at once.
+func (b *builder) review(batch []preparedRow) {
+	if b.reviewNew == nil {
+		return
+	}
+	var held [batchEntries]bool
+	if b.before != nil {
+		for i := range batch {
+			held[i] = b.before.blocks(batch[i].row)
+		}
+	}
+	for i := range batch {
+		if t := &batch[i]; !held[i] {
+			b.reviewNew(Entry{Scope: t.scope, key: t.key, Attributes: Attributes{Monitor: t.monitor}})
+		}
+	}
+}
+
+// preparedRow is an entry on its way to a row: all but the digest, which takes the longest to make.
+type preparedRow struct {
 	key     string
 	hash    uint64
-	attrs   uint32
+	info    uint32
 	scope   Scope
 	monitor bool
 	row     tableKey // is made last
 }
 
-// target takes note of all but the row of an entry.
-func (b *builder) target(e *Entry) target {
+// prepare counts an entry in and returns what its row is made from.
+func (b *builder) prepare(e *Entry) preparedRow {
 	hash, host := b.secret.filterHash(&b.walk, e)
 	if n := len(b.hosts); host != 0 && (n == 0 || b.hosts[n-1] != host) { // most lists have the URLs of a host together
 		b.hosts = append(b.hosts, host)
 	}
-	b.kinds.add(e)
+	b.features.add(e)
 	if e.Scope == ScopeURL {
 		b.countURL(e, host)
 	}
-	return target{key: e.key, hash: hash, attrs: b.attrs.add(attrsOf(&e.Attributes)), scope: e.Scope, monitor: e.Monitor}
+	return preparedRow{key: e.key, hash: hash, info: b.infos.add(matchInfoOf(&e.Attributes)), scope: e.Scope, monitor: e.Monitor}
 }
 
 // add adds the row of an entry.
-func (b *builder) add(t *target) {
+func (b *builder) add(t *preparedRow) {
 	t.row = b.secret.tableKey(t.scope, []byte(t.key))
-	b.put(record{setRow{t.row, t.attrs}, t.hash})
+	b.put(record{setRow{t.row, t.info}, t.hash})
 }
 
 // put deals a row out to its shard.
@@ -94,12 +165,12 @@ func (b *builder) put(r record) {
 	s.n++
 }
 
-// same reports whether two rows are for the same target; the stronger stays.
-func (b *builder) same(have *record, row setRow) bool {
+// mergeDuplicate reports whether two rows are for the same target; then the stronger one stays.
+func (b *builder) mergeDuplicate(have *record, row setRow) bool {
 	if have.key != row.key {
 		return false
 	}
-	if b.attrs.all[row.attrs].stronger(&b.attrs.all[have.attrs]) {
+	if b.infos.all[row.info].outranks(&b.infos.all[have.info]) {
 		have.setRow = row
 	}
 	return true
@@ -133,16 +204,16 @@ func (s *shard) records(yield func(*record) bool) {
 // content sorts the rows, leaves the strongest of those for the same target, and makes the filter.
 func (b *builder) content() setContent {
 	hosts := b.addHosts()
-	inHalves(b.sortHalf)
+	parallelHalves(b.sortHalf)
 	count := 0
 	for i := range b.shards {
 		count += b.shards[i].n
 	}
-	fed := count + len(b.hosts)
-	words, release := arena.Make[uint64](filterWords(fed))
+	inserted := count + len(b.hosts)
+	words, release := arena.Make[uint64](bloomWords(inserted))
 	b.releases = append(b.releases, release)
-	inHalves(newFilter(words).feedHalf(b.hashes))
-	return setContent{salt: b.secret.salt, rows: b.rows(), count: count, hosts: hosts, words: words, fed: uint64(fed), kinds: b.kinds, attrs: b.attrs.all}
+	parallelHalves(newBloomFilter(words).insertHalf(b.hashes))
+	return setContent{salt: b.secret.salt, rows: b.rows(), count: count, hosts: hosts, words: words, inserted: uint64(inserted), features: b.features, infos: b.infos.all}
 }
 
 // sortHalf sorts half of the shards.
@@ -213,9 +284,17 @@ func (b *builder) sort(s *shard, scratch []record) {
 	}
 	s.n = 0
 	for _, r := range scratch {
-		if s.n == 0 || !b.same(s.at(s.n-1), r.setRow) {
+		if s.n == 0 || !b.mergeDuplicate(s.at(s.n-1), r.setRow) {
 			*s.at(s.n) = r
 			s.n++
 		}
 	}
+}
+
+// parallelHalves does both halves of something at the same time.
+func parallelHalves(do func(half int)) {
+	var other sync.WaitGroup
+	other.Go(func() { do(1) })
+	do(0)
+	other.Wait()
 }

@@ -73,8 +73,8 @@ func (s *lookups) lookupCopied(name []byte) (Match, bool) {
 	v := s.view.Load()
 	var w suffixes
 	w.walk(v.secret, name)
-	f := v.first(func(l *list) finding { return l.findName(&w, name) })
-	if f.attrs == nil {
+	f := v.first(func(l *list) candidate { return l.findName(&w, name) })
+	if f.info == nil {
 		return Match{}, false
 	}
 	return f.match(bytes.Clone(name[f.at:])), true

@@ -84,7 +84,7 @@ func (s *set) change(next *setContent) LocalChange {
 		for row < rows && s.row(row).compare(r.key) < 0 {
 			row++
 		}
-		if row < rows && s.row(row) == r.key && next.attrs[r.attrs].category != hostMark {
+		if row < rows && s.row(row) == r.key && next.infos[r.info].category != urlHostCategory {
 			kept++
 		}
 	}

@@ -38,26 +38,26 @@ type lookups struct {
 
 // list is one list in force: a base set and what changed since.
 type list struct {
-	info   ListInfo
-	base   *set // nil where the list is not served
-	over   *overlay
-	urgent Digest // of the urgent orders in over
-	test   testEntry
+	info    ListInfo
+	base    *set // nil where the list is not served
+	overlay *overlay
+	urgent  Digest // of the urgent orders in over
+	canary  canary
 }
 
 // find returns the attributes of an entry that is listed and has not expired.
-func (l *list) find(scope Scope, key []byte, hash uint64) (*attrs, bool) {
-	a, decided := l.over.find(l.base.secret, scope, key, hash)
+func (l *list) find(scope Scope, key []byte, hash uint64) (*matchInfo, bool) {
+	a, decided := l.overlay.find(l.base.secret, scope, key, hash)
 	if !decided {
 		a = l.base.find(scope, key, hash)
 	}
 	return a, a != nil && !a.expired()
 }
 
-// finding is the entry of a list that holds what is looked up. It is small enough to stay in registers.
-type finding struct {
+// candidate is the entry of a list that holds what is looked up. It is small enough to stay in registers.
+type candidate struct {
 	list  *list
-	attrs *attrs // nil where there is none
+	info  *matchInfo // nil where there is none
 	scope Scope
 	at    int // its key: where that begins in the name looked up, or its number in keys
 }
@@ -70,13 +70,13 @@ func (k *keys) add(key []byte) (number int) {
 	return len(*k) - 1
 }
 
-// replaces reports whether an entry takes the place of a less specific one, if there is one. From the least specific to the
+// overrides reports whether an entry takes the place of a less specific one, if there is one. From the least specific to the
 // most, the last one that blocks stays, else the last one that monitors.
-func (a *attrs) replaces(b *attrs) bool { return b == nil || b.monitor || !a.monitor }
+func (a *matchInfo) overrides(b *matchInfo) bool { return b == nil || b.monitor || !a.monitor }
 
 // match tells what was found; key is that of the entry.
-func (f *finding) match(key []byte) (m Match) {
-	a := f.attrs
+func (f *candidate) match(key []byte) (m Match) {
+	a := f.info
 	m.List, m.Scope, m.Category, m.Reference, m.Monitor, m.key = f.list.info.List, f.scope, a.category, a.reference, a.monitor, key
 	if a.expires != 0 {
 		m.Expires = time.Unix(a.expires, 0).UTC()
@@ -85,36 +85,36 @@ func (f *finding) match(key []byte) (m Match) {
 }
 
 // findName takes the entries that hold a name, from its top-level domain down.
-func (l *list) findName(w *suffixes, name []byte) finding {
-	if at, ok := l.test.covers(w, name); ok {
-		return finding{l, &l.test.attrs, ScopeDomain, at}
+func (l *list) findName(w *suffixes, name []byte) candidate {
+	if at, ok := l.canary.covers(w, name); ok {
+		return candidate{l, &l.canary.info, ScopeDomain, at}
 	}
 	s := l.base.secret
-	var best *attrs
+	var best *matchInfo
 	scope, at := ScopeDomain, 0
 	for i := w.n - 1; i >= 0; i-- {
 		a, ok := l.find(ScopeDomain, name[w.at[i]:], s.scoped(w.hash[i], ScopeDomain))
-		if ok && a.replaces(best) {
+		if ok && a.overrides(best) {
 			best, at = a, int(w.at[i])
 		}
 	}
 	if w.n > 0 {
 		a, ok := l.find(ScopeHost, name, s.scoped(w.hash[0], ScopeHost))
-		if ok && a.replaces(best) {
+		if ok && a.overrides(best) {
 			best, scope, at = a, ScopeHost, 0
 		}
 	}
-	return finding{l, best, scope, at}
+	return candidate{l, best, scope, at}
 }
 
 // first returns what the first list has that blocks, else the first that monitors; without attributes if there is nothing.
-func (v *view) first(find func(*list) finding) (first finding) {
+func (v *view) first(find func(*list) candidate) (first candidate) {
 	for _, l := range v.lists {
 		f := find(l)
-		if f.attrs == nil || first.attrs != nil && f.attrs.monitor {
+		if f.info == nil || first.info != nil && f.info.monitor {
 			continue
 		}
-		if first = f; !f.attrs.monitor {
+		if first = f; !f.info.monitor {
 			break
 		}
 	}
@@ -126,8 +126,8 @@ func (s *lookups) LookupName(name []byte) (Match, bool) {
 	v := s.view.Load()
 	var w suffixes
 	w.walk(v.secret, name)
-	f := v.first(func(l *list) finding { return l.findName(&w, name) })
-	if f.attrs == nil {
+	f := v.first(func(l *list) candidate { return l.findName(&w, name) })
+	if f.info == nil {
 		return Match{}, false
 	}
 	return f.match(name[f.at:]), true
@@ -146,7 +146,7 @@ func (s *lookups) AppendEntries(dst []Match, list string, name []byte) []Match {
 	take := func(scope Scope, i int) {
 		key := name[w.at[i]:]
 		if a, ok := l.find(scope, key, v.secret.scoped(w.hash[i], scope)); ok {
-			f := finding{list: l, attrs: a, scope: scope}
+			f := candidate{list: l, info: a, scope: scope}
 			dst = append(dst, f.match(key))
 		}
 	}
@@ -175,7 +175,7 @@ func (s *lookups) AppendMatches(dst []Match, name []byte) []Match {
 	var w suffixes
 	w.walk(v.secret, name)
 	for _, l := range v.lists {
-		if f := l.findName(&w, name); f.attrs != nil {
+		if f := l.findName(&w, name); f.info != nil {
 			dst = append(dst, f.match(name[f.at:]))
 		}
 	}

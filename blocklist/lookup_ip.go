@@ -6,45 +6,12 @@ import (
 	"slices"
 )
 
-// kinds says what the entries of a set or an overlay are, so that a lookup can leave out what it does not hold. Removed
-// entries count until the next snapshot.
-type kinds struct {
-	URLs uint64    // 1 if there are url entries
-	IPv4 uint64    // bit n: there are prefixes of n bits
-	IPv6 [3]uint64 // likewise, 64 to a word
-}
-
-func (k *kinds) add(e *Entry) {
-	switch e.Scope {
-	case ScopeDomain, ScopeHost:
-	case ScopeURL:
-		k.URLs = 1
-	case ScopeIP:
-		p, _ := e.Prefix()
-		if n := p.Bits(); p.Addr().Is4() {
-			k.IPv4 |= 1 << n
-		} else {
-			k.IPv6[n/64] |= 1 << (n % 64)
-		}
+// features returns those of the base and of the overlay.
+func (l *list) features() features {
+	if l.overlay == nil {
+		return l.base.header.Features
 	}
-}
-
-// and returns the kinds of both.
-func (k kinds) and(l kinds) kinds {
-	k.URLs |= l.URLs
-	k.IPv4 |= l.IPv4
-	for i := range k.IPv6 {
-		k.IPv6[i] |= l.IPv6[i]
-	}
-	return k
-}
-
-// kinds returns those of the base and of the overlay.
-func (l *list) kinds() kinds {
-	if l.over == nil {
-		return l.base.header.Kinds
-	}
-	return l.base.header.Kinds.and(l.over.kinds)
+	return l.base.header.Features.and(l.overlay.features)
 }
 
 // prefixHash is the filter hash of an ip entry.
@@ -54,19 +21,19 @@ func (s *secret) prefixHash(p netip.Prefix) uint64 {
 }
 
 // findAddr takes the ip entries that hold an address, from the shortest prefix on.
-func (l *list) findAddr(a netip.Addr, k *keys) finding {
-	f := finding{list: l}
-	l.eachAddr(a, func(key []byte, a *attrs) {
-		if a.replaces(f.attrs) {
-			f.attrs, f.scope, f.at = a, ScopeIP, k.add(key)
+func (l *list) findAddr(a netip.Addr, k *keys) candidate {
+	f := candidate{list: l}
+	l.eachAddr(a, func(key []byte, a *matchInfo) {
+		if a.overrides(f.info) {
+			f.info, f.scope, f.at = a, ScopeIP, k.add(key)
 		}
 	})
 	return f
 }
 
 // eachAddr calls take with each ip entry that holds an address, from the shortest prefix on.
-func (l *list) eachAddr(a netip.Addr, take func(key []byte, a *attrs)) {
-	k := l.kinds()
+func (l *list) eachAddr(a netip.Addr, take func(key []byte, a *matchInfo)) {
+	k := l.features()
 	if k.IPv4|k.IPv6[0]|k.IPv6[1]|k.IPv6[2] == 0 { // most lists are of names alone
 		return
 	}
@@ -81,7 +48,7 @@ func (l *list) eachAddr(a netip.Addr, take func(key []byte, a *attrs)) {
 }
 
 // eachPrefix does so for the prefixes of an address; lengths has a bit for each length to try.
-func (l *list) eachPrefix(a netip.Addr, lengths [3]uint64, take func(key []byte, a *attrs)) {
+func (l *list) eachPrefix(a netip.Addr, lengths [3]uint64, take func(key []byte, a *matchInfo)) {
 	for i, word := range lengths {
 		for ; word != 0; word &= word - 1 {
 			p, err := a.Prefix(64*i + bits.TrailingZeros64(word))
@@ -89,7 +56,7 @@ func (l *list) eachPrefix(a netip.Addr, lengths [3]uint64, take func(key []byte,
 				return
 			}
 			hash := l.base.secret.prefixHash(p)
-			if !l.maybe(hash) {
+			if !l.mayContain(hash) {
 				continue
 			}
 			key := []byte(prefixText(p))
@@ -105,8 +72,8 @@ func (l *list) eachPrefix(a netip.Addr, lengths [3]uint64, take func(key []byte,
 // the entries of both. It allocates only where an entry holds the address.
 func (s *lookups) LookupAddr(a netip.Addr) (Match, bool) {
 	var k keys
-	f := s.view.Load().first(func(l *list) finding { return l.findAddr(a, &k) })
-	if f.attrs == nil {
+	f := s.view.Load().first(func(l *list) candidate { return l.findAddr(a, &k) })
+	if f.info == nil {
 		return Match{}, false
 	}
 	return f.match(k[f.at]), true
@@ -117,7 +84,7 @@ func (s *lookups) LookupAddr(a netip.Addr) (Match, bool) {
 func (s *lookups) AppendAddrMatches(dst []Match, a netip.Addr) []Match {
 	var k keys
 	for _, l := range s.view.Load().lists {
-		if f := l.findAddr(a, &k); f.attrs != nil {
+		if f := l.findAddr(a, &k); f.info != nil {
 			dst = append(dst, f.match(k[f.at]))
 		}
 	}
@@ -131,8 +98,8 @@ func (s *lookups) AppendAddrEntries(dst []Match, list string, a netip.Addr) []Ma
 		return dst
 	}
 	before := len(dst)
-	l.eachAddr(a, func(key []byte, a *attrs) {
-		f := finding{list: l, attrs: a, scope: ScopeIP}
+	l.eachAddr(a, func(key []byte, a *matchInfo) {
+		f := candidate{list: l, info: a, scope: ScopeIP}
 		dst = append(dst, f.match(key))
 	})
 	slices.Reverse(dst[before:])

@@ -19,8 +19,8 @@ func (s *lookups) LookupURL(url string) (Match, bool) {
 		return Match{}, false
 	}
 	var k keys // apart from u, or u would not stay on the stack
-	f := v.first(func(l *list) finding { return u.find(l, &k) })
-	if f.attrs == nil {
+	f := v.first(func(l *list) candidate { return u.find(l, &k) })
+	if f.info == nil {
 		return Match{}, false
 	}
 	return f.match(k[f.at]), true
@@ -37,7 +37,7 @@ func (s *lookups) AppendURLMatches(dst []Match, url string) []Match {
 	}
 	var k keys
 	for _, l := range v.lists {
-		if f := u.find(l, &k); f.attrs != nil {
+		if f := u.find(l, &k); f.info != nil {
 			dst = append(dst, f.match(k[f.at]))
 		}
 	}
@@ -97,21 +97,21 @@ func appendHostName(dst []byte, e expression) []byte {
 }
 
 // find takes the entries of a list that cover the URL.
-func (u *urlQuery) find(l *list, k *keys) finding {
-	var f finding
+func (u *urlQuery) find(l *list, k *keys) candidate {
+	var f candidate
 	if u.addr.IsValid() {
 		f = l.findAddr(u.addr, k)
-	} else if f = l.findName(&u.suffixes, u.name); f.attrs != nil {
+	} else if f = l.findName(&u.suffixes, u.name); f.info != nil {
 		f.at = k.add(bytes.Clone(u.name[f.at:]))
 	}
-	if l.kinds().URLs != 0 {
+	if l.features().URLs != 0 {
 		u.takeURLs(&f, k)
 	}
 	return f
 }
 
 // takeURLs takes the url entries.
-func (u *urlQuery) takeURLs(f *finding, k *keys) {
+func (u *urlQuery) takeURLs(f *candidate, k *keys) {
 	s := f.list.base.secret
 	if u.n == 0 {
 		u.takePaths(f, k, s.hostHash(u.text[:u.path]), -1)
@@ -125,19 +125,19 @@ func (u *urlQuery) takeURLs(f *finding, k *keys) {
 
 // takePaths takes the url entries of one host. It is given by the hash that its expressions begin with, and by the number of
 // labels before it where it is a *. host, else -1.
-func (u *urlQuery) takePaths(f *finding, k *keys, h uint64, below int) {
+func (u *urlQuery) takePaths(f *candidate, k *keys, h uint64, below int) {
 	l, s := f.list, f.list.base.secret
-	if !l.maybe(s.scoped(h, ScopeURL)) {
+	if !l.mayContain(s.scoped(h, ScopeURL)) {
 		return
 	}
 	take := func(h uint64, end int, suffix string) {
 		hash := s.scoped(h, ScopeURL)
-		if end > MaxURL || !l.maybe(hash) { // nothing longer is listed
+		if end > MaxURL || !l.mayContain(hash) { // nothing longer is listed
 			return
 		}
 		key := u.key(below, end, suffix)
-		if a, ok := l.find(ScopeURL, key, hash); ok && a.replaces(f.attrs) {
-			f.attrs, f.scope, f.at = a, ScopeURL, k.add(key)
+		if a, ok := l.find(ScopeURL, key, hash); ok && a.overrides(f.info) {
+			f.info, f.scope, f.at = a, ScopeURL, k.add(key)
 		}
 	}
 	for i := u.path; i < u.query; {
@@ -149,7 +149,7 @@ func (u *urlQuery) takePaths(f *finding, k *keys, h uint64, below int) {
 	take(s.extend(h, []byte("/*")), u.query, "/*")
 	take(h, u.query, "")
 	if query := u.text[u.query:]; len(query) > 0 && len(u.text) <= MaxURL {
-		if sum := s.anyOrderHash(h, query); l.maybe(s.scoped(sum, ScopeURL)) {
+		if sum := s.anyOrderHash(h, query); l.mayContain(s.scoped(sum, ScopeURL)) {
 			take(sum, u.query, "?"+sortedQuery(string(query[1:]))+anyOrder)
 		}
 		take(s.extend(h, query), len(u.text), "")
@@ -169,14 +169,14 @@ func (u *urlQuery) key(below, end int, suffix string) []byte {
 	return append(append(key, u.text[start:end]...), suffix...)
 }
 
-// maybe reports whether what is fed with hash may be listed, or have been.
-func (l *list) maybe(hash uint64) bool {
-	if l.over != nil {
-		if _, ok := l.over.maybe[hash]; ok {
+// mayContain reports whether what is fed with hash may be listed, or have been.
+func (l *list) mayContain(hash uint64) bool {
+	if l.overlay != nil {
+		if _, ok := l.overlay.hashes[hash]; ok {
 			return true
 		}
 	}
-	return l.base.filter.maybe(hash)
+	return l.base.filter.mayContain(hash)
 }
 
 // segmentEnd returns where the segment ends that begins with the slash at i.

@@ -117,7 +117,7 @@ func TestLookupURLBlockingGoesFirst(t *testing.T) {
 	assert.Equal(t, csam+" https://*.t.example/*", m.List+" "+m.Entry(), "the first list that blocks")
 }
 
-// TestLookupAfterMerge looks up what a set got by a merge, with entries of kinds that it did not hold before.
+// TestLookupAfterMerge looks up what a set got by a merge, with entries of features that it did not hold before.
 func TestLookupAfterMerge(t *testing.T) {
 	dir := t.TempDir()
 	s := openStore(t, dir)

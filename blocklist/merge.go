@@ -16,9 +16,9 @@ const (
 	// mergeAt is the number of changes from which a merge pays: copying the overlay for one more change then costs
 	// about a millisecond.
 	mergeAt = 10_000
-	// maxFed bounds how far a filter may outgrow its size before a snapshot has to make it anew: it can't be made
+	// maxInserted bounds how far a filter may outgrow its size before a snapshot has to make it anew: it can't be made
 	// from digests.
-	maxFed = 3
+	maxInserted = 3
 )
 
 // Merge folds the changes since the last snapshot into the set of a list, if there are enough of them, and reports whether
@@ -27,7 +27,7 @@ const (
 func (s *Store) Merge(name string) (merged bool, err error) {
 	s.mu.Lock()
 	st, ok := s.states[name]
-	if !ok || s.closed || s.lock == nil || st.list == nil || st.list.base == nil || st.list.over.size() < mergeAt {
+	if !ok || s.closed || s.lock == nil || st.list == nil || st.list.base == nil || st.list.overlay.size() < mergeAt {
 		s.mu.Unlock()
 		return false, nil
 	}
@@ -50,7 +50,7 @@ func (s *Store) Merge(name string) (merged bool, err error) {
 
 // merge writes the merged set.
 func (st state) merge() (state, error) {
-	m := newMerger(st.list.base, st.list.over)
+	m := newMerger(st.list.base, st.list.overlay)
 	content, err := m.content()
 	if err == nil {
 		err = st.compile(content)
@@ -89,54 +89,54 @@ func (s *Store) putMerged(st *state, held, next state) error {
 
 // merger joins the rows of a base set with the changes of an overlay.
 type merger struct {
-	base  *set
-	over  *overlay
-	order []tableKey // of the changes
-	attrs []attrs    // those of the base, then those of the overlay
-	err   error      // of reading the base
+	base    *set
+	overlay *overlay
+	order   []tableKey  // of the changes
+	infos   []matchInfo // those of the base, then those of the overlay
+	err     error       // of reading the base
 }
 
-func newMerger(base *set, over *overlay) *merger {
-	order := slices.SortedFunc(maps.Keys(over.changes), tableKey.compare)
-	return &merger{base: base, over: over, order: order, attrs: slices.Concat(base.attrs, over.attrs)}
+func newMerger(base *set, o *overlay) *merger {
+	order := slices.SortedFunc(maps.Keys(o.changes), tableKey.compare)
+	return &merger{base: base, overlay: o, order: order, infos: slices.Concat(base.infos, o.infos)}
 }
 
 // content counts the rows, leaves out attributes that none has any more, and feeds a copy of the filter.
 func (m *merger) content() (c setContent, err error) {
-	used := make([]bool, len(m.attrs))
+	used := make([]bool, len(m.infos))
 	for r := range m.rows {
-		used[r.attrs] = true
+		used[r.info] = true
 		c.count++
-		if m.attrs[r.attrs].category == hostMark {
+		if m.infos[r.info].category == urlHostCategory {
 			c.hosts++
 		}
 	}
 	if m.err != nil {
 		return c, m.err
 	}
-	number := make([]uint32, len(m.attrs))
-	for i, a := range m.attrs {
+	number := make([]uint32, len(m.infos))
+	for i, a := range m.infos {
 		if used[i] || i == 0 {
-			number[i] = uint32(len(c.attrs))
-			c.attrs = append(c.attrs, a)
+			number[i] = uint32(len(c.infos))
+			c.infos = append(c.infos, a)
 		}
 	}
 	c.rows = renumbered(m.rows, number)
 	c.salt = m.base.secret.salt
-	c.kinds = m.base.header.Kinds.and(m.over.kinds)
+	c.features = m.base.header.Features.and(m.overlay.features)
 	c.words = slices.Clone(m.base.filter.bloom.BitSet().Words())
-	c.fed = m.base.header.Fed + uint64(len(m.over.maybe))
-	if c.fed > maxFed*uint64(len(c.words))*64/bitsPerEntry {
+	c.inserted = m.base.header.Inserted + uint64(len(m.overlay.hashes))
+	if c.inserted > maxInserted*uint64(len(c.words))*64/bitsPerEntry {
 		return c, ErrGap
 	}
-	inHalves(newFilter(c.words).feedHalf(maps.Keys(m.over.maybe)))
+	parallelHalves(newBloomFilter(c.words).insertHalf(maps.Keys(m.overlay.hashes)))
 	return c, nil
 }
 
 func renumbered(rows iter.Seq[setRow], number []uint32) iter.Seq[setRow] {
 	return func(yield func(setRow) bool) {
 		for r := range rows {
-			r.attrs = number[r.attrs]
+			r.info = number[r.info]
 			if !yield(r) {
 				return
 			}
@@ -148,8 +148,8 @@ func renumbered(rows iter.Seq[setRow], number []uint32) iter.Seq[setRow] {
 func (m *merger) rows(yield func(setRow) bool) {
 	next := m.order
 	changed := func(k tableKey) bool {
-		c := m.over.changes[k]
-		return c.removed || yield(setRow{k, uint32(len(m.base.attrs)) + c.attrs})
+		c := m.overlay.changes[k]
+		return c.removed || yield(setRow{k, uint32(len(m.base.infos)) + c.info})
 	}
 	for r := range m.baseRows {
 		for len(next) > 0 && next[0].compare(r.key) < 0 {

@@ -7,15 +7,15 @@ import (
 
 // overlay is what changed since the base set was written. It is immutable: each delta makes a new one.
 type overlay struct {
-	maybe   map[uint64]struct{} // filter hashes of all that changed
-	changes map[tableKey]overlayEntry
-	attrs   []attrs
-	kinds   kinds
+	hashes   map[uint64]struct{} // filter hashes of all that changed
+	changes  map[tableKey]overlayEntry
+	infos    []matchInfo
+	features features
 }
 
 type overlayEntry struct {
 	removed bool
-	attrs   uint32
+	info    uint32
 }
 
 // with returns an overlay, over base, with more changes; a nil overlay is an empty one.
@@ -23,20 +23,20 @@ func (o *overlay) with(base *set, changes []Change) *overlay {
 	if len(changes) == 0 {
 		return o
 	}
-	next := &overlay{maybe: map[uint64]struct{}{}, changes: map[tableKey]overlayEntry{}}
+	next := &overlay{hashes: map[uint64]struct{}{}, changes: map[tableKey]overlayEntry{}}
 	if o != nil {
-		next = &overlay{maybe: maps.Clone(o.maybe), changes: maps.Clone(o.changes), attrs: slices.Clip(o.attrs), kinds: o.kinds}
+		next = &overlay{hashes: maps.Clone(o.hashes), changes: maps.Clone(o.changes), infos: slices.Clip(o.infos), features: o.features}
 	}
 	s := base.secret
 	var w suffixes
 	for _, c := range changes {
-		next.kinds.add(&c.Entry)
+		next.features.add(&c.Entry)
 		hash, host := s.filterHash(&w, &c.Entry)
-		next.maybe[hash] = struct{}{}
+		next.hashes[hash] = struct{}{}
 		if host != 0 {
-			next.maybe[host] = struct{}{}
+			next.hashes[host] = struct{}{}
 		}
-		next.put(s.tableKey(c.Entry.Scope, []byte(c.Entry.key)), attrsOf(&c.Entry.Attributes), c.Removed)
+		next.put(s.tableKey(c.Entry.Scope, []byte(c.Entry.key)), matchInfoOf(&c.Entry.Attributes), c.Removed)
 		if c.Entry.Scope == ScopeURL {
 			next.countURL(base, c, host)
 		}
@@ -44,13 +44,13 @@ func (o *overlay) with(base *set, changes []Change) *overlay {
 	return next
 }
 
-func (o *overlay) put(key tableKey, a attrs, removed bool) {
-	o.attrs = append(o.attrs, a)
-	o.changes[key] = overlayEntry{removed: removed, attrs: uint32(len(o.attrs) - 1)}
+func (o *overlay) put(key tableKey, info matchInfo, removed bool) {
+	o.infos = append(o.infos, info)
+	o.changes[key] = overlayEntry{removed: removed, info: uint32(len(o.infos) - 1)}
 }
 
-// replaces reports whether a row of the base set counts no more.
-func (o *overlay) replaces(k tableKey) bool {
+// contains reports whether a row of the base set was changed or removed.
+func (o *overlay) contains(k tableKey) bool {
 	if o == nil {
 		return false
 	}
@@ -59,13 +59,13 @@ func (o *overlay) replaces(k tableKey) bool {
 }
 
 // each calls do with the attributes of each row of the overlay.
-func (o *overlay) each(do func(*attrs)) {
+func (o *overlay) each(do func(*matchInfo)) {
 	if o == nil {
 		return
 	}
 	for _, e := range o.changes {
 		if !e.removed {
-			do(&o.attrs[e.attrs])
+			do(&o.infos[e.info])
 		}
 	}
 }
@@ -78,16 +78,16 @@ func (o *overlay) size() int {
 }
 
 // find returns whether the overlay decides about an entry, and how: nil attributes for one that was removed.
-func (o *overlay) find(s *secret, scope Scope, key []byte, hash uint64) (a *attrs, decided bool) {
+func (o *overlay) find(s *secret, scope Scope, key []byte, hash uint64) (a *matchInfo, decided bool) {
 	if o == nil {
 		return nil, false
 	}
-	if _, ok := o.maybe[hash]; !ok {
+	if _, ok := o.hashes[hash]; !ok {
 		return nil, false
 	}
 	c, ok := o.changes[s.tableKey(scope, key)]
 	if !ok || c.removed {
 		return nil, ok
 	}
-	return &o.attrs[c.attrs], true
+	return &o.infos[c.info], true
 }

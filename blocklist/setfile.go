@@ -32,11 +32,11 @@ type setHeader struct {
 	Rows      uint64
 	Hosts     uint64 // of the rows: those that are of hosts of url entries
 	Blocks    uint64
-	Fed       uint64 // hashes that the filter was ever fed with
+	Inserted  uint64 // hashes that the filter was ever fed with
 	IndexBits uint64
 	Width     uint64
-	AttrsSize uint64
-	Kinds     kinds
+	InfosSize uint64
+	Features  features
 	Sum       uint32 // CRC-32C of the sections
 	List      [MaxListName]byte
 }
@@ -46,7 +46,7 @@ func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 
 // sections returns the size of each section in its order.
 func (h *setHeader) sections() [5]uint64 {
-	return [5]uint64{h.Blocks * blockBits / 8, h.Rows * rowSize, h.Rows * h.Width, (1<<h.IndexBits + 1) * 4, h.AttrsSize}
+	return [5]uint64{h.Blocks * blockBits / 8, h.Rows * rowSize, h.Rows * h.Width, (1<<h.IndexBits + 1) * 4, h.InfosSize}
 }
 
 // offsets returns where each section begins, and the size of the file.
@@ -61,30 +61,30 @@ func (h *setHeader) offsets() (at [5]uint64, size uint64) {
 
 // setContent is what a set file is written from. The rows are gone through twice.
 type setContent struct {
-	list  string
-	salt  [saltSize]byte
-	rows  iter.Seq[setRow] // in order of their keys, each once
-	count int              // of the rows
-	hosts int              // of these: the rows of hosts of url entries
-	words []uint64         // of the filter
-	fed   uint64           // hashes that the filter was ever fed with
-	kinds kinds
-	attrs []attrs
+	list     string
+	salt     [saltSize]byte
+	rows     iter.Seq[setRow] // in order of their keys, each once
+	count    int              // of the rows
+	hosts    int              // of these: the rows of hosts of url entries
+	words    []uint64         // of the filter
+	inserted uint64           // hashes that the filter was ever fed with
+	features features
+	infos    []matchInfo
 }
 
 // setRow is one row of the table, with the number of its attributes.
 type setRow struct {
-	key   tableKey
-	attrs uint32
+	key  tableKey
+	info uint32
 }
 
 // writeSet writes a set file.
 func writeSet(path string, mode os.FileMode, c setContent) error {
-	table := encodeAttrs(c.attrs)
+	table := encodeInfos(c.infos)
 	h := setHeader{
-		Salt: c.salt, Rows: uint64(c.count), Hosts: uint64(c.hosts), Blocks: uint64(len(c.words)) * 64 / blockBits, Fed: c.fed,
-		IndexBits: uint64(bits.Len(uint(c.count / 8))), Width: uint64(numberWidth(len(c.attrs))), AttrsSize: uint64(len(table)),
-		Kinds: c.kinds,
+		Salt: c.salt, Rows: uint64(c.count), Hosts: uint64(c.hosts), Blocks: uint64(len(c.words)) * 64 / blockBits, Inserted: c.inserted,
+		IndexBits: uint64(bits.Len(uint(c.count / 8))), Width: uint64(numberWidth(len(c.infos))), InfosSize: uint64(len(table)),
+		Features: c.features,
 	}
 	copy(h.Magic[:], setMagic)
 	copy(h.List[:], c.list)
@@ -130,7 +130,7 @@ func writeNumbers(out *sectionWriter, c setContent, width int) {
 	}
 	b := make([]byte, 0, writeSize)
 	for r := range c.rows {
-		b = binary.LittleEndian.AppendUint32(b, r.attrs)[:len(b)+width]
+		b = binary.LittleEndian.AppendUint32(b, r.info)[:len(b)+width]
 		if cap(b)-len(b) < 4 {
 			b = out.flush(b)
 		}
@@ -192,7 +192,7 @@ func decodeSetHeader(page []byte) (h setHeader, err error) {
 	if err != nil || string(h.Magic[:]) != setMagic || crc32.Checksum(page[:pageSize-4], castagnoli()) != sum {
 		return h, fmt.Errorf("header of the set: %w", ErrDamaged)
 	}
-	if h.Rows > 1<<32-1 || h.Hosts > h.Rows || h.Blocks == 0 || h.Blocks > 1<<32 || h.IndexBits > 32 || h.Width > 4 || h.Width == 3 || h.AttrsSize > 1<<40 {
+	if h.Rows > 1<<32-1 || h.Hosts > h.Rows || h.Blocks == 0 || h.Blocks > 1<<32 || h.IndexBits > 32 || h.Width > 4 || h.Width == 3 || h.InfosSize > 1<<40 {
 		return h, fmt.Errorf("header of the set: %w", ErrDamaged)
 	}
 	return h, nil
@@ -268,11 +268,11 @@ func mapSet(path string, data []byte, h setHeader, sec *secret) (*set, error) {
 	}
 	s := &set{
 		secret: sec, path: path, header: h, shift: 64 - uint(h.IndexBits),
-		filter: newFilter(unsafe.Slice((*uint64)(unsafe.Pointer(&words[0])), len(words)/8)),
+		filter: newBloomFilter(unsafe.Slice((*uint64)(unsafe.Pointer(&words[0])), len(words)/8)),
 		table:  section(1), number: section(2),
 		index: unsafe.Slice((*uint32)(unsafe.Pointer(&section(3)[0])), len(section(3))/4),
 	}
 	var err error
-	s.attrs, err = decodeAttrs(section(4))
+	s.infos, err = decodeInfos(section(4))
 	return s, err
 }

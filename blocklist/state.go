@@ -117,7 +117,7 @@ func (st *state) open(sec *secret) *list {
 		return st.list
 	}
 	st.list.base = base
-	st.list.over = st.list.over.with(base, changes)
+	st.list.overlay = st.list.overlay.with(base, changes)
 	return st.list
 }
 

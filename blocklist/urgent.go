@@ -22,7 +22,7 @@ func (st *state) readUrgent() error {
 	return nil
 }
 
-// inForce returns the list as lookups see it: the test entry and urgent orders lie on top of what changed since the set was
+// inForce returns the list as lookups see it: the canary and urgent orders lie on top of what changed since the set was
 // written, and only there. Orders add, and change nothing that is listed for as long.
 func (st *state) inForce(sec *secret) *list {
 	if st.list.base == nil {
@@ -37,10 +37,10 @@ func (st *state) inForce(sec *secret) *list {
 		}
 	}
 	l := *st.list
-	l.over = l.over.with(l.base, additions)
+	l.overlay = l.overlay.with(l.base, additions)
 	for _, c := range additions {
 		l.urgent.Add([]byte(c.Entry.String()))
 	}
-	l.test.name = st.testName()
+	l.canary.name = st.canaryName()
 	return &l
 }

@@ -62,7 +62,7 @@ func TestProber(t *testing.T) {
 	t.Parallel()
 	store, serial := probedStore(t)
 	right := subscribe.Probe{
-		List: probed, Test: blocklist.TestName(probed, serial), Gone: blocklist.TestName(probed, serial-1),
+		List: probed, Test: blocklist.CanaryName(probed, serial), Gone: blocklist.CanaryName(probed, serial-1),
 		Added:   entries(t, "new.example", "=host.example", "both.example", "www.allowed.example", "odd.example category=odd"),
 		Removed: entries(t, "old.example", "=old.example", "gone-but-other.example", "child.parent.example"),
 	}
@@ -135,7 +135,7 @@ func TestProberFindsAnotherAnswer(t *testing.T) {
 	store, serial := probedStore(t)
 	nx := dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: probed, Action: dnsfilter.NXDomain}}}
 	ours := newServer(t, dnsfilter.Config{Store: store, Policy: nx})
-	p := subscribe.Probe{List: probed, Test: blocklist.TestName(probed, serial), Gone: blocklist.TestName(probed, serial-1)}
+	p := subscribe.Probe{List: probed, Test: blocklist.CanaryName(probed, serial), Gone: blocklist.CanaryName(probed, serial-1)}
 	zone := newZone(t, "$TTL 300\n*. A 192.0.2.3\n. SOA ns. h. 1 2 3 4 5\n")
 	stale := newStore(t, nil)
 	blocktest.SetList(t, stale, probed, "old.example") // a local one has no serial

@@ -36,8 +36,8 @@ type Receipt struct {
 
 // Asked counts the questions to the subscriber's own resolver, all of which were answered as they should.
 type Asked struct {
-	Test    int // for the test entry of the serial, see [blocklist.TestName]; at least one
-	Gone    int // for the test entry of another serial, which is listed no more; at least one
+	Test    int // for the canary of the serial, see [blocklist.CanaryName]; at least one
+	Gone    int // for the canary of another serial, which is listed no more; at least one
 	Added   int // for names that the release lists
 	Removed int // for names that it lists no more
 }

@@ -161,7 +161,7 @@ func (c *confirmer) prove(ctx context.Context) time.Duration {
 	}
 	if c.tried != r.Serial {
 		c.tried, c.probeIn, c.probeAt = r.Serial, firstProbe, time.Time{}
-		c.probe = Probe{List: r.List, Test: blocklist.TestName(r.List, r.Serial), Gone: blocklist.TestName(r.List, c.before(r.Serial))}
+		c.probe = Probe{List: r.List, Test: blocklist.CanaryName(r.List, r.Serial), Gone: blocklist.CanaryName(r.List, c.before(r.Serial))}
 		c.probe.Added, c.probe.Removed = c.sample(way)
 	}
 	if wait := time.Until(c.probeAt); wait > 0 {

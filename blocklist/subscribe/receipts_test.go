@@ -134,7 +134,7 @@ func TestReceipts(t *testing.T) {
 	assert.False(t, r.Received.Before(began), r.Received)
 	assert.False(t, r.Enforced.Before(r.Received))
 	assert.Equal(t, receipt.Asked{Test: 1, Gone: 1, Added: 2}, r.Asked, "what a resolver can be asked for")
-	assert.Equal(t, blocklist.TestName(trusttest.List, 1), c.last().Test)
+	assert.Equal(t, blocklist.CanaryName(trusttest.List, 1), c.last().Test)
 	require.Eventually(t, func() bool { s := c.Status().Receipts; return s.Waiting == 0 && !s.Delivered.IsZero() }, 10*time.Second, time.Millisecond)
 
 	second := c.agency.Delta(first, "-example.org", "+new.example")
@@ -142,7 +142,7 @@ func TestReceipts(t *testing.T) {
 	r = c.wait(t, 2)
 	assert.Equal(t, uint64(2), r.Serial)
 	p := c.last()
-	assert.Equal(t, blocklist.TestName(trusttest.List, 1), p.Gone)
+	assert.Equal(t, blocklist.CanaryName(trusttest.List, 1), p.Gone)
 	require.Len(t, p.Added, 1)
 	assert.Equal(t, "new.example", p.Added[0].Target())
 	require.Len(t, p.Removed, 1)

@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// TestName returns the name that a store lists as an entry of scope domain while it holds that serial of a signed list, and
+// CanaryName returns the name that a store lists as an entry of scope domain while it holds that serial of a signed list, and
 // only then: whoever asks a resolver for it learns whether the serial is enforced. It ends in argine.test, and is a legal
 // name for every legal name of a list; no two lists have the same one.
 //
 // It is serial-42.it.example_csam.argine.test for serial 42 of it.example/csam: each slash becomes an underscore. Of a label
 // that is too long, what is beyond the limit becomes labels that begin with an underscore.
-func TestName(list string, serial uint64) string {
+func CanaryName(list string, serial uint64) string {
 	var b strings.Builder
 	b.WriteString("serial-")
 	b.WriteString(strconv.FormatUint(serial, 10))
@@ -29,27 +29,27 @@ func TestName(list string, serial uint64) string {
 	return b.String()
 }
 
-// testEntry is the entry by which a resolver shows which serial it enforces. It is no part of the release, and lies beside
+// canary is the entry by which a resolver shows which serial it enforces. It is no part of the release, and lies beside
 // set and overlay, so that it costs the lookup of other names a comparison of lengths.
-type testEntry struct {
-	name  string // in wire form; empty if there is none
-	attrs attrs
+type canary struct {
+	name string // in wire form; empty if there is none
+	info matchInfo
 }
 
-// testName returns the name of the state's test entry; empty if it has none.
-func (st *state) testName() string {
+// canaryName returns the name of the state's canary; empty if it has none.
+func (st *state) canaryName() string {
 	if st.Header.Serial == 0 {
 		return ""
 	}
-	name, err := ParseName(TestName(st.Header.List, st.Header.Serial))
+	name, err := ParseName(CanaryName(st.Header.List, st.Header.Serial))
 	if err != nil {
 		return ""
 	}
 	return string(name)
 }
 
-// covers reports whether a name in wire form, taken apart in w, is the test entry or below it, and where the entry begins.
-func (t *testEntry) covers(w *suffixes, name []byte) (at int, ok bool) {
+// covers reports whether a name in wire form, taken apart in w, is the canary or below it, and where the entry begins.
+func (t *canary) covers(w *suffixes, name []byte) (at int, ok bool) {
 	at = len(name) - len(t.name)
 	return at, at >= 0 && t.name != "" && string(name[at:]) == t.name && slices.Contains(w.at[:w.n], uint8(at))
 }

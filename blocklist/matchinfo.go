@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// attrs is what a match tells beside its target. Entries of a list share them.
-type attrs struct {
+// matchInfo is what a match tells beside its target. Entries of a list share them.
+type matchInfo struct {
 	category, reference string
 	expires             int64 // Unix seconds; 0: never
 	monitor             bool
 }
 
-func attrsOf(a *Attributes) attrs {
-	out := attrs{category: a.Category, reference: a.Reference, monitor: a.Monitor}
+func matchInfoOf(a *Attributes) matchInfo {
+	out := matchInfo{category: a.Category, reference: a.Reference, monitor: a.Monitor}
 	if !a.Expires.IsZero() {
 		out.expires = max(a.Expires.Unix(), 1) // the first second of 1970 is past, too
 	}
@@ -23,29 +23,29 @@ func attrsOf(a *Attributes) attrs {
 }
 
 // expired reads the clock only for entries that can expire.
-func (a *attrs) expired() bool { return a.expires != 0 && time.Now().Unix() >= a.expires }
+func (a *matchInfo) expired() bool { return a.expires != 0 && time.Now().Unix() >= a.expires }
 
 // stronger reports whether a must win over b where one list has both for the same target: blocking over monitoring, then
 // the later expiry.
-func (a *attrs) stronger(b *attrs) bool {
+func (a *matchInfo) outranks(b *matchInfo) bool {
 	if a.monitor != b.monitor {
 		return b.monitor
 	}
 	return b.expires != 0 && (a.expires == 0 || a.expires > b.expires)
 }
 
-// attrsTable gives each distinct attrs a number; 0 is that of entries without attributes.
-type attrsTable struct {
-	all    []attrs
-	number map[attrs]uint32
+// matchInfoTable gives each distinct matchInfo a number; 0 is that of entries without attributes.
+type matchInfoTable struct {
+	all    []matchInfo
+	number map[matchInfo]uint32
 }
 
-func newAttrsTable() *attrsTable {
-	return &attrsTable{all: []attrs{{}}, number: map[attrs]uint32{{}: 0}}
+func newMatchInfoTable() *matchInfoTable {
+	return &matchInfoTable{all: []matchInfo{{}}, number: map[matchInfo]uint32{{}: 0}}
 }
 
-func (t *attrsTable) add(a attrs) uint32 {
-	if a == (attrs{}) {
+func (t *matchInfoTable) add(a matchInfo) uint32 {
+	if a == (matchInfo{}) {
 		return 0
 	}
 	n, ok := t.number[a]
@@ -71,8 +71,8 @@ func numberWidth(n int) int {
 	return 4
 }
 
-// encodeAttrs writes the table for the set file: a count, then the rows.
-func encodeAttrs(all []attrs) []byte {
+// encodeInfos writes the table for the set file: a count, then the rows.
+func encodeInfos(all []matchInfo) []byte {
 	b := binary.AppendUvarint(nil, uint64(len(all)))
 	for _, a := range all {
 		for _, s := range []string{a.category, a.reference} {
@@ -88,14 +88,14 @@ func encodeAttrs(all []attrs) []byte {
 	return b
 }
 
-// decodeAttrs reads what encodeAttrs wrote. The strings are copies: a match may outlive the file.
-func decodeAttrs(b []byte) ([]attrs, error) {
+// decodeInfos reads what encodeInfos wrote. The strings are copies: a match may outlive the file.
+func decodeInfos(b []byte) ([]matchInfo, error) {
 	r := varReader{b: b}
 	n := r.uvarint()
 	if n > uint64(len(b)) {
 		return nil, fmt.Errorf("attribute table: %w", ErrDamaged)
 	}
-	all := make([]attrs, n)
+	all := make([]matchInfo, n)
 	categories := map[string]string{} // few distinct ones: one copy each
 	for i := range all {
 		a := &all[i]

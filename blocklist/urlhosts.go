@@ -17,8 +17,8 @@ import (
 // scopeURLHost is the scope of these rows.
 const scopeURLHost = 5 // behind those of entries
 
-// hostMark is the category of these rows. No entry has it, since it is no text.
-const hostMark = "\x00host"
+// urlHostCategory is the category of these rows. No entry has it, since it is no text.
+const urlHostCategory = "\x00host"
 
 // urlCount counts the url entries of a host by their expiries, in order.
 type urlCount []expiring
@@ -34,7 +34,7 @@ const noExpiry = math.MaxInt64
 const maxExpiries = 32
 
 // urlCountOf reads the count of a row; without attributes there is none.
-func urlCountOf(a *attrs) (c urlCount) {
+func urlCountOf(a *matchInfo) (c urlCount) {
 	if a == nil {
 		return nil
 	}
@@ -44,9 +44,9 @@ func urlCountOf(a *attrs) (c urlCount) {
 	return c
 }
 
-// attrs returns what the row has: it expires with the last of the entries.
-func (c urlCount) attrs() attrs {
-	a := attrs{category: hostMark}
+// info returns what the row has: it expires with the last of the entries.
+func (c urlCount) info() matchInfo {
+	a := matchInfo{category: urlHostCategory}
 	var b []byte
 	for _, e := range c {
 		b = binary.AppendUvarint(binary.AppendVarint(b, e.at), e.n)
@@ -118,12 +118,12 @@ func (o *overlay) countURL(base *set, c Change, hash uint64) {
 	if !decided { // of addresses, the filter knows others than this one
 		a = base.at(base.secret.tableKey(scopeURLHost, key))
 	}
-	n := urlCountOf(a).count(attrsOf(&c.Entry.Attributes).expires, c.Removed)
-	o.put(base.secret.tableKey(scopeURLHost, key), n.attrs(), len(n) == 0)
+	n := urlCountOf(a).count(matchInfoOf(&c.Entry.Attributes).expires, c.Removed)
+	o.put(base.secret.tableKey(scopeURLHost, key), n.info(), len(n) == 0)
 }
 
-// countedURL is a url entry as a builder counts it.
-type countedURL struct {
+// urlOfHost is a url entry as a builder counts it.
+type urlOfHost struct {
 	host    tableKey
 	hash    uint64 // that the filter is fed with for the host
 	expires int64
@@ -136,20 +136,20 @@ func (b *builder) countURL(e *Entry, hash uint64) {
 	if e.Monitor {
 		return
 	}
-	b.urls = append(b.urls, countedURL{b.secret.tableKey(scopeURLHost, key), hash, attrsOf(&e.Attributes).expires})
+	b.urls = append(b.urls, urlOfHost{b.secret.tableKey(scopeURLHost, key), hash, matchInfoOf(&e.Attributes).expires})
 }
 
 // addHosts adds the rows of the hosts of url entries, and returns how many. Entries that a local list repeats are counted again,
 // which does no harm, since such lists are never changed one by one.
 func (b *builder) addHosts() (rows int) {
-	slices.SortFunc(b.urls, func(x, y countedURL) int { return x.host.compare(y.host) })
+	slices.SortFunc(b.urls, func(x, y urlOfHost) int { return x.host.compare(y.host) })
 	for i := 0; i < len(b.urls); rows++ {
 		first := b.urls[i]
 		var n urlCount
 		for ; i < len(b.urls) && b.urls[i].host == first.host; i++ {
 			n = n.count(b.urls[i].expires, false)
 		}
-		b.put(record{setRow{first.host, b.attrs.add(n.attrs())}, first.hash})
+		b.put(record{setRow{first.host, b.infos.add(n.info())}, first.hash})
 	}
 	b.urls = nil
 	return rows
@@ -159,11 +159,11 @@ func (b *builder) addHosts() (rows int) {
 // again. It goes through the list once, if there are any.
 func (s *lookups) CountURLs(list string) (n uint64) {
 	l := s.view.Load().list(list)
-	if l == nil || l.kinds().URLs == 0 {
+	if l == nil || l.features().URLs == 0 {
 		return 0
 	}
 	now := time.Now().Unix()
-	count := func(a *attrs) {
+	count := func(a *matchInfo) {
 		for _, e := range urlCountOf(a) {
 			if e.at > now {
 				n += e.n
@@ -171,14 +171,14 @@ func (s *lookups) CountURLs(list string) (n uint64) {
 		}
 	}
 	for row := range uint32(l.base.header.Rows) {
-		a := &l.base.attrs[min(int(l.base.attrsNumber(row)), len(l.base.attrs)-1)]
-		if a.category == hostMark && !l.over.replaces(l.base.row(row)) {
+		a := &l.base.infos[min(int(l.base.infoNumber(row)), len(l.base.infos)-1)]
+		if a.category == urlHostCategory && !l.overlay.contains(l.base.row(row)) {
 			count(a)
 		}
 	}
 	runtime.KeepAlive(l.base)
-	l.over.each(func(a *attrs) {
-		if a.category == hostMark {
+	l.overlay.each(func(a *matchInfo) {
+		if a.category == urlHostCategory {
 			count(a)
 		}
 	})
@@ -192,13 +192,13 @@ func (s *lookups) CountURLs(list string) (n uint64) {
 func (s *lookups) HasURLs(list string, name []byte) bool {
 	v := s.view.Load()
 	l := v.list(list)
-	if l == nil || l.kinds().URLs == 0 {
+	if l == nil || l.features().URLs == 0 {
 		return false
 	}
 	var w suffixes
 	w.walk(v.secret, name)
 	has := func(below bool, i int, hash uint64) bool {
-		if hash = v.secret.scoped(hash, ScopeURL); !l.maybe(hash) {
+		if hash = v.secret.scoped(hash, ScopeURL); !l.mayContain(hash) {
 			return false
 		}
 		var buf [1 + MaxName]byte

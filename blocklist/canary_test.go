@@ -13,7 +13,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/vouch"
 )
 
-func TestTestName(t *testing.T) {
+func TestCanaryName(t *testing.T) {
 	long := strings.Repeat("a", blocklist.MaxListName)
 	for list, want := range map[string]string{
 		"it.example/csam":       "serial-42.it.example_csam.argine.test",
@@ -24,14 +24,14 @@ func TestTestName(t *testing.T) {
 		long[:63] + "/" + "b.c": "serial-42." + long[:63] + ".__b.c.argine.test",
 	} {
 		require.NoError(t, blocklist.CheckListName(list))
-		assert.Equal(t, want, blocklist.TestName(list, 42), list)
-		name, err := blocklist.ParseName(blocklist.TestName(list, 1<<63-1))
+		assert.Equal(t, want, blocklist.CanaryName(list, 42), list)
+		name, err := blocklist.ParseName(blocklist.CanaryName(list, 1<<63-1))
 		require.NoError(t, err, list)
 		assert.LessOrEqual(t, len(name), blocklist.MaxName)
 	}
 }
 
-// The test entry of the serial in force is listed, and none else: not before, not after the next one, not of a local list.
+// The canary of the serial in force is listed, and none else: not before, not after the next one, not of a local list.
 func TestTestEntry(t *testing.T) {
 	dir := t.TempDir()
 	s := openStore(t, dir)
@@ -39,7 +39,7 @@ func TestTestEntry(t *testing.T) {
 	only := func(s *blocklist.Store, serial uint64) {
 		t.Helper()
 		for i := range serial + 3 {
-			name := blocklist.TestName(csam, i)
+			name := blocklist.CanaryName(csam, i)
 			m, ok := s.LookupHost("www." + name)
 			require.Equal(t, serial > 0 && i == serial, ok, "serial %d, in force is %d", i, serial)
 			if ok {
@@ -50,9 +50,9 @@ func TestTestEntry(t *testing.T) {
 		}
 		_, ok := s.LookupHost("argine.test")
 		assert.False(t, ok)
-		_, ok = s.LookupHost("x" + blocklist.TestName(csam, serial))
+		_, ok = s.LookupHost("x" + blocklist.CanaryName(csam, serial))
 		assert.False(t, ok)
-		_, ok = s.LookupHost(blocklist.TestName("local", 0))
+		_, ok = s.LookupHost(blocklist.CanaryName("local", 0))
 		assert.False(t, ok)
 	}
 	only(s, 0)
@@ -65,7 +65,7 @@ func TestTestEntry(t *testing.T) {
 	require.NoError(t, s.Close())
 	s = openStore(t, dir)
 	only(s, 2)
-	name, err := blocklist.ParseName(blocklist.TestName(csam, 2))
+	name, err := blocklist.ParseName(blocklist.CanaryName(csam, 2))
 	require.NoError(t, err)
 	wire := []byte(name)
 	assert.Zero(t, testing.AllocsPerRun(100, func() { s.LookupName(wire) }))
@@ -87,6 +87,6 @@ func TestMergeKeepsWhatLiesOnTop(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, merged)
 	assert.Equal(t, "urgent.example", listed(s, "urgent.example"))
-	_, ok := s.LookupHost(blocklist.TestName(csam, 2))
+	_, ok := s.LookupHost(blocklist.CanaryName(csam, 2))
 	assert.True(t, ok)
 }

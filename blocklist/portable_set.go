@@ -22,7 +22,7 @@ func BuildSet(path, list string, entries iter.Seq2[Entry, error]) error {
 	}
 	b := newBuilder(newSecret(newSalt()))
 	defer b.close()
-	if err := b.collect(entries); err != nil {
+	if err := b.addAll(entries); err != nil {
 		return fmt.Errorf("compiling %s: %w", path, err)
 	}
 	content := b.content()

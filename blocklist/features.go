@@ -1,0 +1,34 @@
+package blocklist
+
+// features says what the entries of a set or an overlay are, so that a lookup can leave out what it does not hold. Removed
+// entries count until the next snapshot.
+type features struct {
+	URLs uint64    // 1 if there are url entries
+	IPv4 uint64    // bit n: there are prefixes of n bits
+	IPv6 [3]uint64 // likewise, 64 to a word
+}
+
+func (k *features) add(e *Entry) {
+	switch e.Scope {
+	case ScopeDomain, ScopeHost:
+	case ScopeURL:
+		k.URLs = 1
+	case ScopeIP:
+		p, _ := e.Prefix()
+		if n := p.Bits(); p.Addr().Is4() {
+			k.IPv4 |= 1 << n
+		} else {
+			k.IPv6[n/64] |= 1 << (n % 64)
+		}
+	}
+}
+
+// and returns the features of both.
+func (k features) and(l features) features {
+	k.URLs |= l.URLs
+	k.IPv4 |= l.IPv4
+	for i := range k.IPv6 {
+		k.IPv6[i] |= l.IPv6[i]
+	}
+	return k
+}
