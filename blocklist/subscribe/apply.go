@@ -10,12 +10,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/internal/vouch"
+	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
 // keptPrefix begins the names of kept releases in the list's folder.
@@ -28,7 +28,7 @@ func (s *Subscription) keptPath(f trust.File) string {
 
 // follow puts the newest release in force by the shortest way: deltas from what is held, else a snapshot and what follows
 // it. Whatever is wrong with the deltas, the snapshot is tried.
-func (s *Subscription) follow(ctx context.Context, o *origin, spec trust.TargetsSpec, next evidence) (err error) {
+func (s *Subscription) follow(ctx context.Context, o *fetch.Origin, spec trust.TargetsSpec, next evidence) (err error) {
 	whole, _ := spec.Way(0) // ParseTargets saw to it that there is one
 	// To go through the whole list is dear even where its files are here already.
 	if way, ok := s.deltas(spec); ok && s.missing(way) <= trust.Length(whole) {
@@ -81,7 +81,7 @@ func (s *Subscription) missing(way []trust.File) (n int64) {
 }
 
 // fetchAndApply puts a release in force: its files first, then the state together with what vouches for it.
-func (s *Subscription) fetchAndApply(ctx context.Context, o *origin, way []trust.File, next evidence) error {
+func (s *Subscription) fetchAndApply(ctx context.Context, o *fetch.Origin, way []trust.File, next evidence) error {
 	if err := s.fetchAll(ctx, o, way); err != nil {
 		return err
 	}
@@ -97,12 +97,12 @@ func (s *Subscription) fetchAndApply(ctx context.Context, o *origin, way []trust
 	}
 	newest := way[len(way)-1].Release
 	s.c.Log.InfoContext(ctx, "enforcing a new release", slog.Uint64("serial", newest.Serial), slog.Uint64("entries", newest.Entries),
-		slog.Int("files", len(way)), slog.Int64("bytes", trust.Length(way)), slog.String("origin", o.name))
+		slog.Int("files", len(way)), slog.Int64("bytes", trust.Length(way)), slog.String("origin", o.Name))
 	return nil
 }
 
 // fetchAll fetches the files of a way that are not kept; a try before may have got as far as that.
-func (s *Subscription) fetchAll(ctx context.Context, o *origin, way []trust.File) error {
+func (s *Subscription) fetchAll(ctx context.Context, o *fetch.Origin, way []trust.File) error {
 	if err := s.removeKeptBut(way); err != nil {
 		return err
 	}
@@ -121,11 +121,11 @@ func (s *Subscription) fetchAll(ctx context.Context, o *origin, way []trust.File
 }
 
 // fetch streams a file to the disk; it gets its name only when it is whole and its hash is the one that was signed.
-func (s *Subscription) fetch(ctx context.Context, o *origin, f trust.File, path string) error {
+func (s *Subscription) fetch(ctx context.Context, o *fetch.Origin, f trust.File, path string) error {
 	if f.Length > s.c.MaxRelease {
 		return fmt.Errorf("%s: %w: %d bytes, the limit is %d", f.Path, blocklist.ErrTooLarge, f.Length, s.c.MaxRelease)
 	}
-	body, err := o.open(ctx, f.URLPath())
+	body, err := o.Open(ctx, f.URLPath())
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func (s *Subscription) within(ctx context.Context, bytes int64) (context.Context
 	if len(s.origins) < 2 {
 		return ctx, func() {}
 	}
-	return context.WithTimeoutCause(ctx, grace+time.Duration(bytes/fastRate)*time.Second, errSlow)
+	return fetch.WithBudget(ctx, bytes)
 }
 
 // apply decompresses and parses kept files, hash first, and hands them to the store.
@@ -174,7 +174,7 @@ func (s *Subscription) applySteps(newest trust.Release, steps iter.Seq2[*blockli
 }
 
 // tidy keeps what the newest release is rebuilt from without a network: the files of the shortest way from a snapshot.
-func (s *Subscription) tidy(ctx context.Context, o *origin, spec trust.TargetsSpec, next evidence) error {
+func (s *Subscription) tidy(ctx context.Context, o *fetch.Origin, spec trust.TargetsSpec, next evidence) error {
 	next.Kept, _ = spec.Way(0)
 	if err := s.fetchAll(ctx, o, next.Kept); err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
 // BundleList returns the name of the list that a bundle is of, as the bundle says itself: nothing of it is verified. It fails
@@ -50,7 +51,7 @@ func (s *Subscription) Apply(ctx context.Context, path string) (changed bool, er
 	defer s.refreshing.Unlock()
 	_ = s.reload()
 	err = withBundle(path, func(b *trust.Bundle) (err error) {
-		changed, err = s.takeBundle(ctx, &origin{name: path}, b)
+		changed, err = s.takeBundle(ctx, &fetch.Origin{Name: path}, b)
 		return err
 	})
 	s.note()
@@ -60,16 +61,10 @@ func (s *Subscription) Apply(ctx context.Context, path string) (changed bool, er
 	return changed, nil
 }
 
-// isBundle reports whether a source is a file: a bundle, carried by hand where there is no network.
-func (o *origin) isBundle() bool {
-	info, err := os.Stat(o.name)
-	return o.announces == nil && err == nil && info.Mode().IsRegular()
-}
-
 // takeBundle takes a release from a bundle. Roots, signatures, expiry, serial and files are checked as ever; what no file can
 // prove is that nothing newer exists. So a bundle never makes a list fresher than the last timestamp has, where there was one;
 // else the officers' own date counts.
-func (s *Subscription) takeBundle(ctx context.Context, o *origin, b *trust.Bundle) (changed bool, err error) {
+func (s *Subscription) takeBundle(ctx context.Context, o *fetch.Origin, b *trust.Bundle) (changed bool, err error) {
 	if err := s.followBundled(b.Roots); err != nil {
 		return false, err
 	}
@@ -88,9 +83,9 @@ func (s *Subscription) takeBundle(ctx context.Context, o *origin, b *trust.Bundl
 		return false, err
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // the next start tries again
-	from, err := newOrigin(dir, nil)
+	from, err := fetch.At(dir)
 	if err == nil {
-		from.name = o.name
+		from.Name = o.Name
 		err = s.unpack(b, signed, dir)
 	}
 	if err == nil {
@@ -107,7 +102,7 @@ func (s *Subscription) takeBundle(ctx context.Context, o *origin, b *trust.Bundl
 }
 
 // takeVerified puts in force what was verified of a bundle, with its urgent orders.
-func (s *Subscription) takeVerified(ctx context.Context, from *origin, spec trust.TargetsSpec, next evidence, orders []byte) (changed bool, err error) {
+func (s *Subscription) takeVerified(ctx context.Context, from *fetch.Origin, spec trust.TargetsSpec, next evidence, orders []byte) (changed bool, err error) {
 	before := s.held
 	s.takeBundledOrders(ctx, orders, &next)
 	changed, err = s.take(ctx, from, spec, next)

@@ -22,6 +22,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
 // clientVariable turns the test binary into the client that The Update Framework's conformance suite drives (its
@@ -137,7 +138,7 @@ func (c *client) refresh(ctx context.Context) error {
 	if err := c.load(); err != nil {
 		return err
 	}
-	o, err := newOrigin(c.from, httpClient(nil))
+	o, err := fetch.At(c.from)
 	if err != nil {
 		return err
 	}
@@ -155,11 +156,11 @@ func (c *client) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	timestamp, _, err := o.timestamp(ctx, nil)
+	timestamp, _, err := o.Timestamp(ctx, nil)
 	if err != nil {
 		return err
 	}
-	targets, err := o.lead(ctx, w, c.chain, timestamp, func(_, _ []byte) error { return nil })
+	targets, err := fetchMetadata(ctx, o, w, c.chain, timestamp, func(_, _ []byte) error { return nil })
 	if err == nil {
 		err = w.Targets(targets)
 	}
@@ -181,12 +182,12 @@ func clock(ctx context.Context) (time.Time, error) {
 }
 
 // follow follows the roots, each kept as soon as it is verified.
-func (c *client) follow(ctx context.Context, o *origin) error {
+func (c *client) follow(ctx context.Context, o *fetch.Origin) error {
 	var held metadata.Metadata[metadata.RootType]
 	if _, err := held.FromBytes(c.root); err != nil {
 		return err
 	}
-	return o.roots(ctx, held.Signed.Version+1, func(b []byte) error {
+	return fetchRoots(ctx, o, held.Signed.Version+1, func(b []byte) error {
 		if err := trust.FollowRoot(c.root, b); err != nil {
 			return err
 		}
@@ -209,7 +210,7 @@ func (c *client) download(ctx context.Context) error {
 	if err := json.Unmarshal(c.chain.Targets, &targets); err != nil {
 		return err
 	}
-	o, err := newOrigin(c.base, httpClient(nil))
+	o, err := fetch.At(c.base)
 	if err != nil {
 		return err
 	}
@@ -226,13 +227,13 @@ func (c *client) download(ctx context.Context) error {
 	return nil
 }
 
-func (c *client) fetch(ctx context.Context, o *origin, f trust.File) error {
+func (c *client) fetch(ctx context.Context, o *fetch.Origin, f trust.File) error {
 	to := filepath.Join(c.targets, url.PathEscape(f.Path))
 	if kept, err := trust.OpenFile(to, f); err == nil {
 		return kept.Close()
 	}
 	dir, name := path.Split(f.Path) // ours are in no folder
-	body, err := o.open(ctx, dir+strings.TrimPrefix(trust.File{Path: name, SHA256: f.SHA256}.URLPath(), "targets/"))
+	body, err := o.Open(ctx, dir+strings.TrimPrefix(trust.File{Path: name, SHA256: f.SHA256}.URLPath(), "targets/"))
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
 // maxForeign is how many key files are remembered as those of others.
@@ -27,7 +28,7 @@ func (s *Subscription) knownKey(spec trust.TargetsSpec) trust.ListKey {
 
 // listKey returns the key of a list that is confidential, and nil for any other: the one that is known, as long as the list
 // has it, else the one that is encrypted to this subscriber. It fails with [blocklist.ErrNoKey] if there is none.
-func (s *Subscription) listKey(ctx context.Context, o *origin, spec trust.TargetsSpec) (trust.ListKey, error) {
+func (s *Subscription) listKey(ctx context.Context, o *fetch.Origin, spec trust.TargetsSpec) (trust.ListKey, error) {
 	if key := s.knownKey(spec); key != nil || !spec.Confidential() {
 		return key, nil
 	}
@@ -62,8 +63,8 @@ func (s *Subscription) listKey(ctx context.Context, o *origin, spec trust.Target
 }
 
 // fetchKey fetches a file with the list key, and opens it once its hash is the one that was signed.
-func (s *Subscription) fetchKey(ctx context.Context, o *origin, f trust.File) (trust.ListKey, error) {
-	body, err := o.open(ctx, f.URLPath())
+func (s *Subscription) fetchKey(ctx context.Context, o *fetch.Origin, f trust.File) (trust.ListKey, error) {
+	body, err := o.Open(ctx, f.URLPath())
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
 // Refresh polls once: the origins in turn, until one proves what the newest release is and delivers it. It reports whether
@@ -27,7 +28,7 @@ func (s *Subscription) Refresh(ctx context.Context) (changed bool, err error) {
 			s.succeeded(o)
 			return changed, nil
 		}
-		all = errors.Join(all, fmt.Errorf("%s: %w", o.name, err))
+		all = errors.Join(all, fmt.Errorf("%s: %w", o.Name, err))
 		if ctx.Err() != nil {
 			return false, ctx.Err()
 		}
@@ -39,9 +40,9 @@ func (s *Subscription) Refresh(ctx context.Context) (changed bool, err error) {
 
 // refreshFrom takes the steps of The Update Framework's client workflow. The timestamp is fetched before the roots: what
 // is published while this runs may then lead to a newer root than the timestamp needs, but never to an older one.
-func (s *Subscription) refreshFrom(ctx context.Context, o *origin) (changed bool, err error) {
-	if o.isBundle() {
-		err = withBundle(o.name, func(b *trust.Bundle) (err error) {
+func (s *Subscription) refreshFrom(ctx context.Context, o *fetch.Origin) (changed bool, err error) {
+	if o.IsBundle() {
+		err = withBundle(o.Name, func(b *trust.Bundle) (err error) {
 			changed, err = s.takeBundle(ctx, o, b)
 			return err
 		})
@@ -59,7 +60,7 @@ func (s *Subscription) refreshFrom(ctx context.Context, o *origin) (changed bool
 }
 
 // ask fetches and verifies what an origin says, unless it says nothing new.
-func (s *Subscription) ask(ctx context.Context, o *origin) (next evidence, spec trust.TargetsSpec, modified bool, err error) {
+func (s *Subscription) ask(ctx context.Context, o *fetch.Origin) (next evidence, spec trust.TargetsSpec, modified bool, err error) {
 	ctx, cancel := s.within(ctx, 0)
 	defer cancel()
 	held, heldErr := s.heldTargets()
@@ -67,7 +68,7 @@ func (s *Subscription) ask(ctx context.Context, o *origin) (next evidence, spec 
 	if s.upToDate() && (heldErr == nil && s.holds(held) && s.hold == nil || s.hold.settled()) {
 		known = s.newest().Timestamp
 	}
-	timestamp, modified, err := o.timestamp(ctx, known)
+	timestamp, modified, err := o.Timestamp(ctx, known)
 	if err != nil {
 		return next, spec, false, err
 	}
@@ -88,7 +89,7 @@ func (s *Subscription) upToDate() bool {
 }
 
 // take puts in force what was verified, as far as that is not done.
-func (s *Subscription) take(ctx context.Context, o *origin, spec trust.TargetsSpec, next evidence) (changed bool, err error) {
+func (s *Subscription) take(ctx context.Context, o *fetch.Origin, spec trust.TargetsSpec, next evidence) (changed bool, err error) {
 	switch {
 	case s.holds(spec):
 		return false, errors.Join(s.keep(next), s.dropHold())
@@ -113,8 +114,8 @@ func (s *Subscription) checkFresh() error {
 
 // followRoots fetches root after root until there is no next one. Each is kept as soon as it is verified: no mirror can
 // ever lead back behind it.
-func (s *Subscription) followRoots(ctx context.Context, o *origin) error {
-	return o.roots(ctx, s.root.Version()+1, func(b []byte) error {
+func (s *Subscription) followRoots(ctx context.Context, o *fetch.Origin) error {
+	return fetchRoots(ctx, o, s.root.Version()+1, func(b []byte) error {
 		root, err := trust.CheckNextRoot(s.root, b)
 		if err != nil {
 			return err
@@ -123,15 +124,15 @@ func (s *Subscription) followRoots(ctx context.Context, o *origin) error {
 			return err
 		}
 		s.root = root
-		s.c.Log.InfoContext(ctx, "following a new root", slog.Int64("root", root.Version()), slog.String("origin", o.name))
+		s.c.Log.InfoContext(ctx, "following a new root", slog.Int64("root", root.Version()), slog.String("origin", o.Name))
 		return nil
 	})
 }
 
-// roots fetches root after root, from a version on, until there is no next one or take refuses one.
-func (o *origin) roots(ctx context.Context, from int64, take func([]byte) error) error {
+// fetchRoots fetches root after root, from a version on, until there is no next one or take refuses one.
+func fetchRoots(ctx context.Context, o *fetch.Origin, from int64, take func([]byte) error) error {
 	for version := from; version < from+trust.MaxRoots; version++ {
-		b, err := o.document(ctx, trust.RootName(version), trust.MaxRoot)
+		b, err := o.Document(ctx, trust.RootName(version), trust.MaxRoot)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
@@ -146,13 +147,13 @@ func (o *origin) roots(ctx context.Context, from int64, take func([]byte) error)
 }
 
 // walk verifies the documents below the root, fetching those that are not held.
-func (s *Subscription) walk(ctx context.Context, o *origin, timestamp []byte) (next evidence, spec trust.TargetsSpec, err error) {
+func (s *Subscription) walk(ctx context.Context, o *fetch.Origin, timestamp []byte) (next evidence, spec trust.TargetsSpec, err error) {
 	held := s.seen()
 	w, err := trust.NewWalk(s.root, held, time.Now())
 	if err != nil {
 		return next, spec, err
 	}
-	targets, err := o.lead(ctx, w.Workflow, held, timestamp, s.remember)
+	targets, err := fetchMetadata(ctx, o, w.Workflow, held, timestamp, s.remember)
 	if err != nil {
 		return next, spec, err
 	}
@@ -171,9 +172,9 @@ func (s *Subscription) walk(ctx context.Context, o *origin, timestamp []byte) (n
 	return next, spec, s.fetchOrders(ctx, o, w, &next)
 }
 
-// lead goes from a timestamp to the targets that it leads to, fetching what is not held. What was verified is kept before the
+// fetchMetadata goes from a timestamp to the targets that it leads to, fetching what is not held. What was verified is kept before the
 // next document is fetched, if it says that it is of this list: else a mirror could pass off another list's, of the same origin.
-func (o *origin) lead(ctx context.Context, w *trust.Workflow, held trust.Chain, timestamp []byte, keep func(timestamp, snapshot []byte) error) (targets []byte, err error) {
+func fetchMetadata(ctx context.Context, o *fetch.Origin, w *trust.Workflow, held trust.Chain, timestamp []byte, keep func(timestamp, snapshot []byte) error) (targets []byte, err error) {
 	want, err := w.Timestamp(timestamp)
 	if err != nil {
 		return nil, err
@@ -184,7 +185,7 @@ func (o *origin) lead(ctx context.Context, w *trust.Workflow, held trust.Chain, 
 			return nil, err
 		}
 	}
-	snapshot, err := o.wanted(ctx, want, held.Snapshot)
+	snapshot, err := fetchWanted(ctx, o, want, held.Snapshot)
 	if err != nil {
 		return nil, err
 	}
@@ -196,7 +197,15 @@ func (o *origin) lead(ctx context.Context, w *trust.Workflow, held trust.Chain, 
 			return nil, err
 		}
 	}
-	return o.wanted(ctx, want, held.Targets)
+	return fetchWanted(ctx, o, want, held.Targets)
+}
+
+// fetchWanted returns the document that is wanted: the one that is held if it is the same.
+func fetchWanted(ctx context.Context, o *fetch.Origin, w trust.Wanted, held []byte) ([]byte, error) {
+	if w.Is(held) {
+		return held, nil
+	}
+	return o.Document(ctx, w.Name, w.Limit)
 }
 
 // enforces reports whether the newest of these releases is in force in the store.
@@ -231,13 +240,13 @@ func (s *Subscription) keep(next evidence) error {
 }
 
 // succeeded and failed record how a poll ended; only a change is logged.
-func (s *Subscription) succeeded(o *origin) {
+func (s *Subscription) succeeded(o *fetch.Origin) {
 	s.mu.Lock()
 	before := s.status.Err
-	s.status.Err, s.status.Origin, s.status.Checked = nil, o.name, time.Now()
+	s.status.Err, s.status.Origin, s.status.Checked = nil, o.Name, time.Now()
 	s.mu.Unlock()
 	if before != nil {
-		s.c.Log.Info("the list is followed again", slog.String("origin", o.name))
+		s.c.Log.Info("the list is followed again", slog.String("origin", o.Name))
 	}
 	s.note()
 }

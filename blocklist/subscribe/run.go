@@ -10,6 +10,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
 // Run polls until ctx ends, and returns why it did. Where an origin announces that there is something new, it polls at
@@ -23,8 +24,8 @@ func (s *Subscription) Run(ctx context.Context) error {
 	due := make(chan struct{}, 1)
 	r := runner{Subscription: s, due: due}
 	for _, o := range s.origins {
-		if o.announces != nil && !s.c.PollOnly {
-			hints := make(chan event, 1)
+		if o.HasEvents() && !s.c.PollOnly {
+			hints := make(chan fetch.Event, 1)
 			others.Go(func() { s.listen(ctx, o, hints) })
 			others.Go(func() { r.heed(ctx, o, hints) })
 		}
@@ -73,10 +74,10 @@ func (r *runner) poll(ctx context.Context, wait time.Duration) time.Duration {
 
 // heed asks an origin when it announces something, beside the regular polls: whoever hints in vain is asked more and more
 // slowly, and neither moves these nor keeps others' hints waiting.
-func (r *runner) heed(ctx context.Context, o *origin, hints <-chan event) {
+func (r *runner) heed(ctx context.Context, o *fetch.Origin, hints <-chan fetch.Event) {
 	idle, quiet := idleHint, time.Time{}
 	for {
-		var e event
+		var e fetch.Event
 		select {
 		case <-ctx.Done():
 			return
@@ -96,13 +97,13 @@ func (r *runner) heed(ctx context.Context, o *origin, hints <-chan event) {
 
 // hinted asks one origin, and reports whether that changed the list. A failure is no failure of the list: the next poll is due
 // all the same.
-func (r *runner) hinted(ctx context.Context, o *origin) bool {
+func (r *runner) hinted(ctx context.Context, o *fetch.Origin) bool {
 	r.refreshing.Lock()
 	defer r.refreshing.Unlock()
 	_ = r.reload()
 	changed, err := r.refreshFrom(ctx, o)
 	if err != nil {
-		r.c.Log.DebugContext(ctx, "following a hint", slog.String("origin", o.name), slogErr(err))
+		r.c.Log.DebugContext(ctx, "following a hint", slog.String("origin", o.Name), slogErr(err))
 		r.note()
 		return false
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/receipt"
+	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
 // Signed asks origins in turn what the officers have signed about the newest releases of a list, and verifies it from the
@@ -23,24 +24,24 @@ func Signed(ctx context.Context, c Config) ([]receipt.Release, error) {
 	if err != nil {
 		return nil, fmt.Errorf("asking what was signed about %.80q: %w", c.List, err)
 	}
-	origins, err := newOrigins(&c)
+	origins, err := fetch.Origins(c.List, c.Origins, c.Client)
 	for _, o := range origins {
-		spec, signedErr := o.signed(ctx, root)
+		spec, signedErr := signed(ctx, o, root)
 		if signedErr == nil {
 			return releases(spec), nil
 		}
-		err = errors.Join(err, fmt.Errorf("%s: %w", o.name, signedErr))
+		err = errors.Join(err, fmt.Errorf("%s: %w", o.Name, signedErr))
 	}
 	return nil, fmt.Errorf("asking what was signed about %s: %w", c.List, err)
 }
 
 // signed follows the way from a root to the newest targets.
-func (o *origin) signed(ctx context.Context, root *trust.Root) (spec trust.TargetsSpec, err error) {
-	timestamp, _, err := o.timestamp(ctx, nil)
+func signed(ctx context.Context, o *fetch.Origin, root *trust.Root) (spec trust.TargetsSpec, err error) {
+	timestamp, _, err := o.Timestamp(ctx, nil)
 	if err != nil {
 		return spec, err
 	}
-	err = o.roots(ctx, root.Version()+1, func(b []byte) (err error) {
+	err = fetchRoots(ctx, o, root.Version()+1, func(b []byte) (err error) {
 		root, err = trust.CheckNextRoot(root, b)
 		return err
 	})
@@ -51,7 +52,7 @@ func (o *origin) signed(ctx context.Context, root *trust.Root) (spec trust.Targe
 	if err != nil {
 		return spec, err
 	}
-	targets, err := o.lead(ctx, w.Workflow, trust.Chain{}, timestamp, func(_, _ []byte) error { return nil })
+	targets, err := fetchMetadata(ctx, o, w.Workflow, trust.Chain{}, timestamp, func(_, _ []byte) error { return nil })
 	if err != nil {
 		return spec, err
 	}

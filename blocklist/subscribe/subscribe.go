@@ -31,6 +31,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
+	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
 // Config of a subscription. List, Root and Origins are needed.
@@ -82,7 +83,7 @@ type Subscription struct {
 	store   *blocklist.Store
 	c       Config
 	dir     string // of the list in the store
-	origins []*origin
+	origins []*fetch.Origin
 
 	refreshing sync.Mutex // one poll at a time
 	held       evidence   // under refreshing
@@ -143,7 +144,7 @@ func (s *Subscription) init() (err error) {
 	if err := c.Receipts.check(); err != nil {
 		return err
 	}
-	if s.origins, err = newOrigins(c); err != nil {
+	if s.origins, err = fetch.Origins(c.List, c.Origins, c.Client); err != nil {
 		return err
 	}
 	if s.dir, err = s.store.Dir(c.List); err != nil {

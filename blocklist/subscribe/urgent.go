@@ -9,6 +9,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
 // sightings are the targets that were ordered urgently on top of one release, and when each was seen first.
@@ -79,12 +80,12 @@ func (e evidence) limitOrders(now time.Time) ([]blocklist.Entry, sightings, erro
 
 // fetchOrders fetches the urgent orders that the snapshot names, and takes them into the evidence. An error says that they
 // could not be had.
-func (s *Subscription) fetchOrders(ctx context.Context, o *origin, w *trust.Walk, next *evidence) error {
+func (s *Subscription) fetchOrders(ctx context.Context, o *fetch.Origin, w *trust.Walk, next *evidence) error {
 	want, ok := w.Urgent()
 	if !ok {
 		return nil
 	}
-	b, err := o.wanted(ctx, want, s.newest().Urgent)
+	b, err := fetchWanted(ctx, o, want, s.newest().Urgent)
 	if err == nil && !want.Is(b) {
 		err = fmt.Errorf("%w: they are not those that the snapshot names", blocklist.ErrUntrusted)
 	}

@@ -1,0 +1,49 @@
+package fetch
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+)
+
+const (
+	maxRedirects   = 3
+	maxHeaderBytes = 64 << 10 // of a response
+)
+
+// newClient returns a client of our own with the transport of another one; nil stands for one with sensible limits.
+func newClient(from *http.Client, hosts allowedHosts) *http.Client {
+	if from == nil {
+		from = &http.Client{Transport: &http.Transport{
+			Proxy:                  http.ProxyFromEnvironment,
+			DialContext:            (&net.Dialer{Timeout: stallTimeout}).DialContext,
+			TLSHandshakeTimeout:    stallTimeout,
+			IdleConnTimeout:        2 * time.Minute,
+			MaxIdleConnsPerHost:    1,
+			MaxResponseHeaderBytes: maxHeaderBytes,
+			ForceAttemptHTTP2:      true,
+		}}
+	}
+	return &http.Client{Transport: from.Transport, Jar: from.Jar, CheckRedirect: hosts.check}
+}
+
+// allowedHosts are the hosts of all origins of a subscription, with their ports. A mirror must not redirect a subscriber to
+// services that only the subscriber can reach (server-side request forgery).
+type allowedHosts map[string]bool
+
+// check follows few redirects, to the same host or to another origin over https, and none of a POST.
+func (hosts allowedHosts) check(next *http.Request, via []*http.Request) error {
+	from, to := via[0].URL, next.URL
+	switch {
+	case via[0].Method == http.MethodPost:
+		return http.ErrUseLastResponse
+	case len(via) > maxRedirects:
+		return fmt.Errorf("stopped after %d redirects", maxRedirects)
+	case to.Scheme != from.Scheme && to.Scheme != "https":
+		return fmt.Errorf("redirected from %s to %.20q", from.Scheme, to.Scheme)
+	case to.Host != from.Host && (to.Scheme != "https" || !hosts[to.Host]):
+		return fmt.Errorf("redirected to %.80q, which is none of the origins", to.Host)
+	}
+	return nil
+}

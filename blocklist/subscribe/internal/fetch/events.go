@@ -1,0 +1,80 @@
+package fetch
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+// Limits on server-sent events.
+const (
+	heartbeatTimeout = 45 * time.Second // three heartbeats of an origin: the connection is dead
+	maxEventLine     = 4 << 10          // bytes
+	maxEventStream   = 1 << 20          // bytes of a connection; then another one is made
+)
+
+// ErrNoEvents is returned by [Origin.Events] where an origin does not announce.
+var ErrNoEvents = errors.New("it announces nothing")
+
+// Event is what an origin announces of a list: a hint to poll, trusted for nothing.
+type Event struct {
+	List   string `json:"list"`
+	Serial uint64 `json:"serial"`
+	Urgent int64  `json:"urgent"` // version of the urgent orders, 0 if there never were any
+}
+
+// HasEvents reports whether the origin may announce what is new.
+func (o *Origin) HasEvents() bool { return o.events != nil }
+
+// Events reads an origin's server-sent events about a list until the connection ends, which it does with an error.
+func (o *Origin) Events(ctx context.Context, list string, handle func(Event)) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	timer := time.AfterFunc(heartbeatTimeout, func() { cancel(errSlow) })
+	defer timer.Stop()
+	u := *o.events
+	u.RawQuery = "list=" + list
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Accept", "text/event-stream")
+	req.Header.Set("Accept-Encoding", "identity")
+	req.Header.Set("User-Agent", userAgent)
+	resp, err := o.client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close() //nolint:errcheck // it was only read
+	if resp.StatusCode/100 == 5 {
+		return fmt.Errorf("the answer is %d", resp.StatusCode)
+	}
+	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "text/event-stream" {
+		return ErrNoEvents
+	}
+	lines := bufio.NewScanner(io.LimitReader(resp.Body, maxEventStream))
+	lines.Buffer(make([]byte, 512), maxEventLine)
+	for lines.Scan() {
+		timer.Reset(heartbeatTimeout)
+		if e, ok := parseEvent(lines.Bytes(), list); ok {
+			handle(e)
+		}
+	}
+	return errors.Join(lines.Err(), io.ErrUnexpectedEOF)
+}
+
+// parseEvent parses one line of an event stream, and reports whether it announces something of the list.
+func parseEvent(line []byte, list string) (e Event, ok bool) {
+	data, ok := bytes.CutPrefix(line, []byte("data:"))
+	if !ok {
+		return e, false
+	}
+	err := json.Unmarshal(data, &e)
+	return e, err == nil && e.List == list && e.Serial > 0
+}

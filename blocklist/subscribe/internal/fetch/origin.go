@@ -1,0 +1,93 @@
+package fetch
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// Origin is one source of a list: an origin, a mirror, a folder with a copy, or a bundle. Nothing that it says is trusted.
+// Requests for the timestamp must not overlap; everything else is safe for concurrent use.
+type Origin struct {
+	Name string // for people: URL without password, or path
+
+	base   *url.URL // of the list's files
+	client *http.Client
+
+	events   *url.URL // of its announcements; nil for a folder
+	receipts *url.URL // where receipts are posted; nil for a folder
+
+	noReceiptsUntil time.Time // it takes none, and is asked again after that
+
+	conditions    http.Header // for a conditional request for the timestamp
+	conditionsFor []byte      // the timestamp that they belong to
+}
+
+// Origins returns the origins of a list at these addresses: base URLs (http, https), or paths of folders and bundles. The
+// client's Transport and Jar are used; nil stands for one with sensible limits and the proxy of the environment. It fails
+// with [blocklist.ErrMalformed] for any other address.
+func Origins(list string, addresses []string, client *http.Client) (all []*Origin, err error) {
+	if len(addresses) == 0 {
+		return nil, errors.New("it needs at least one origin")
+	}
+	hosts := allowedHosts{}
+	client = newClient(client, hosts)
+	for _, address := range addresses {
+		o, err := at(address, client)
+		if err != nil {
+			return nil, err
+		}
+		hosts[o.base.Host] = true
+		if !o.IsLocal() {
+			o.events, o.receipts = o.base.JoinPath("events"), o.base.JoinPath("receipts", list)
+		}
+		o.base = o.base.JoinPath("lists", list)
+		all = append(all, o)
+	}
+	return all, nil
+}
+
+// At returns a source whose address is that of the files themselves. It takes addresses like [Origins].
+func At(address string) (*Origin, error) { return at(address, newClient(nil, nil)) }
+
+func at(address string, client *http.Client) (*Origin, error) {
+	if !strings.Contains(address, "://") {
+		files := newClient(&http.Client{Transport: http.NewFileTransportFS(regularFiles{os.DirFS(address)})}, nil)
+		return &Origin{Name: address, base: &url.URL{Scheme: "file", Path: "/"}, client: files}, nil
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+		return nil, fmt.Errorf("origin %.200q: %w: it needs a URL like https://origin.example, or a folder", address, blocklist.ErrMalformed)
+	}
+	return &Origin{Name: u.Redacted(), base: u, client: client}, nil
+}
+
+// IsLocal reports whether the origin is a path on this machine: a folder or a bundle.
+func (o *Origin) IsLocal() bool { return o.base.Scheme == "file" }
+
+// IsBundle reports whether the origin is at present a regular file: a bundle, carried by hand where there is no network.
+func (o *Origin) IsBundle() bool {
+	info, err := os.Stat(o.Name)
+	return o.IsLocal() && err == nil && info.Mode().IsRegular()
+}
+
+// regularFiles is a folder without anything but files and folders: reading a named pipe could block for ever.
+type regularFiles struct{ fs.FS }
+
+func (f regularFiles) Open(name string) (fs.File, error) {
+	info, err := fs.Stat(f.FS, name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() && !info.IsDir() {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return f.FS.Open(name)
+}

@@ -1,0 +1,71 @@
+package fetch
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// noReceiptsPause is how long an origin that takes no receipts, such as a mirror of files, is not asked again.
+const noReceiptsPause = 15 * time.Minute
+
+var (
+	// ErrNoReceipts is returned by [PostReceipt] if no origin takes receipts.
+	ErrNoReceipts = errors.New("it takes no receipts")
+	// ErrReceiptRefused is returned by [PostReceipt] if an origin says that the receipt is wrong.
+	ErrReceiptRefused = errors.New("it refuses the receipt")
+)
+
+// PostReceipt posts a receipt to the first origin that takes it. Calls must not overlap.
+func PostReceipt(ctx context.Context, origins []*Origin, receipt []byte) error {
+	all := fmt.Errorf("none of the origins: %w", ErrNoReceipts)
+	for _, o := range origins {
+		if o.receipts == nil || time.Now().Before(o.noReceiptsUntil) {
+			continue
+		}
+		err := o.postReceipt(ctx, receipt)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, ErrNoReceipts):
+			o.noReceiptsUntil = time.Now().Add(noReceiptsPause)
+		default:
+			all = fmt.Errorf("%s: %w", o.Name, err)
+		}
+	}
+	return all
+}
+
+// postReceipt posts a receipt to one origin. Only 201 Created says that it was taken: servers of files answer as they like.
+func (o *Origin) postReceipt(ctx context.Context, receipt []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*stallTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, o.receipts.String(), bytes.NewReader(receipt))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "text/plain; charset=utf-8")
+	req.Header.Set("User-Agent", userAgent)
+	resp, err := o.client.Do(req)
+	if err != nil {
+		return plainError{err}
+	}
+	defer resp.Body.Close() //nolint:errcheck // it was only read
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
+	switch code := resp.StatusCode; {
+	case code == http.StatusCreated && resp.Request.Method == http.MethodPost:
+		return nil
+	case code == http.StatusNotFound, code == http.StatusMethodNotAllowed, code == http.StatusNotImplemented, code/100 == 2, code/100 == 3:
+		return ErrNoReceipts
+	case code/100 == 4 && code != http.StatusTooManyRequests:
+		return fmt.Errorf("%w: %d: %s", ErrReceiptRefused, code, trust.Plain(string(bytes.TrimSpace(text))))
+	default:
+		return fmt.Errorf("the answer is %d: %s", code, trust.Plain(string(bytes.TrimSpace(text))))
+	}
+}
