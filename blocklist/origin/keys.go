@@ -14,6 +14,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
+	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
@@ -88,13 +89,13 @@ func keyFiles(dir string) []string {
 // signer returns the online key that a root names, as it lies on the disk now. It fails with [blocklist.ErrUntrusted] for
 // a root under which this origin could not sign.
 func (o *Origin) signer(r *trust.Root) (ed25519.PrivateKey, error) {
-	var newest trust.Key
+	var newest notekey.Key
 	for _, path := range keyFiles(o.dir) {
 		b, err := os.ReadFile(path)
 		if err != nil {
 			return nil, fmt.Errorf("reading the online keys: %w", err)
 		}
-		key, signer, err := trust.ParsePrivateKey(string(b))
+		key, signer, err := notekey.ParsePrivate(string(b))
 		if err != nil {
 			return nil, fmt.Errorf("reading %s: %w", filepath.Base(path), err)
 		}

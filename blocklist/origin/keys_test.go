@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist"
-	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/subscribe"
 )
 
@@ -35,7 +35,7 @@ func TestRekey(t *testing.T) {
 		assert.Equal(t, os.FileMode(0o600), info.Mode())
 	}
 	require.NoError(t, h.push(t, h.agency.Release(2, "example.org")), "the old root still names the old key")
-	h.agency.Online, err = trust.ParseKey(public)
+	h.agency.Online, err = notekey.Parse(public)
 	require.NoError(t, err)
 	h.agency.Rotate()
 	require.NoError(t, h.push(t, h.agency.Release(2, "example.org")))

@@ -18,6 +18,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
+	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/internal/trust/trusttest"
 	"github.com/argine-dns/argine/blocklist/origin"
@@ -35,7 +36,7 @@ func newHouse(t *testing.T) *house {
 	dir := t.TempDir()
 	public, err := origin.Init(dir)
 	require.NoError(t, err)
-	online, err := trust.ParseKey(public)
+	online, err := notekey.Parse(public)
 	require.NoError(t, err)
 	o, err := origin.Open(dir, origin.Options{})
 	require.NoError(t, err)
@@ -215,7 +216,7 @@ func TestTrust(t *testing.T) {
 	assert.ErrorContains(t, err, "online key")
 	unsigned, err := trust.NewRoot(trust.RootSpec{
 		List: "it.example/new", Version: 1, Expires: time.Now().Add(time.Hour), Threshold: 1,
-		Officers: []trust.Key{h.agency.Officers[0].Key}, Online: h.agency.Online,
+		Officers: []notekey.Key{h.agency.Officers[0].Key}, Online: h.agency.Online,
 	})
 	require.NoError(t, err)
 	_, err = h.Trust(unsigned)

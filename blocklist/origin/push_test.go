@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/internal/trust/trusttest"
 	"github.com/argine-dns/argine/blocklist/origin"
@@ -89,7 +90,7 @@ func TestEarlyRoots(t *testing.T) {
 			dir := t.TempDir()
 			public, err := origin.Init(dir)
 			require.NoError(t, err)
-			online, err := trust.ParseKey(public)
+			online, err := notekey.Parse(public)
 			require.NoError(t, err)
 			o, err := origin.Open(dir, origin.Options{})
 			require.NoError(t, err)

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/internal/trust/trusttest"
 	"github.com/argine-dns/argine/blocklist/subscribe"
@@ -141,7 +142,7 @@ func (h *house) nameOrders(t *testing.T, targets, orders []byte, version int64) 
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(h.dir, "online.key"))
 	require.NoError(t, err)
-	_, key, err := trust.ParsePrivateKey(string(text))
+	_, key, err := notekey.ParsePrivate(string(text))
 	require.NoError(t, err)
 	write := func(name string, doc []byte) []byte {
 		t.Helper()

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist"
-	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/internal/trust/trusttest"
 )
 
@@ -17,7 +17,7 @@ func TestVerifiedOnce(t *testing.T) {
 	dir := t.TempDir()
 	public, err := Init(dir)
 	require.NoError(t, err)
-	key, err := trust.ParseKey(public)
+	key, err := notekey.Parse(public)
 	require.NoError(t, err)
 	a := trusttest.NewAgency(t, key)
 	o, err := Open(dir, Options{})

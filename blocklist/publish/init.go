@@ -11,6 +11,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
+	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
@@ -39,11 +40,11 @@ type InitOptions struct {
 func Init(ctx context.Context, dir string, o InitOptions) error {
 	spec := trust.RootSpec{List: o.List, Version: 1, Expires: lifetime(rootLifetime), Threshold: o.Threshold, Urgent: trust.Urgent(o.Urgent), Confidential: o.Confidential}
 	var err error
-	if spec.Online, err = trust.ParseKey(o.OriginKey); err != nil {
+	if spec.Online, err = notekey.Parse(o.OriginKey); err != nil {
 		return fmt.Errorf("reading the origin's key: %w", err)
 	}
 	for _, text := range o.Officers {
-		key, err := trust.ParseKey(text)
+		key, err := notekey.Parse(text)
 		if err != nil {
 			return fmt.Errorf("reading an officer's key: %w", err)
 		}

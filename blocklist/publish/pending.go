@@ -12,6 +12,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
+	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
@@ -137,7 +138,7 @@ func (q *Signatures) count(root *trust.Root, p *Pending) error {
 	return nil
 }
 
-func names(keys []trust.Key) []string {
+func names(keys []notekey.Key) []string {
 	list := make([]string, len(keys))
 	for i, k := range keys {
 		list[i] = k.Name

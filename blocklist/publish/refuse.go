@@ -18,6 +18,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
+	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
@@ -78,7 +79,7 @@ func (l *Ledger) signRefusal(p *Pending, officer crypto.Signer, c *Audit) error 
 		return err
 	}
 	public, _ := officer.Public().(ed25519.PublicKey)
-	i := slices.IndexFunc(root.Spec().Officers, trust.Key{Public: public}.Equal)
+	i := slices.IndexFunc(root.Spec().Officers, notekey.Key{Public: public}.Equal)
 	if i < 0 {
 		return fmt.Errorf("%w: the key is not that of an officer; they are %q", blocklist.ErrUntrusted, names(root.Spec().Officers))
 	}
@@ -120,7 +121,7 @@ func (l *Ledger) refusedBy(root *trust.Root, o Operation) bool {
 	}
 	text, err := refusal{refusalType, l.list, o.Author, o.Reason, strings.Join(fields[:n], " "), fields[n+1]}.bytes()
 	sig, errSig := base64.StdEncoding.DecodeString(fields[n+2])
-	return err == nil && errSig == nil && slices.ContainsFunc(root.Spec().Officers, func(k trust.Key) bool {
+	return err == nil && errSig == nil && slices.ContainsFunc(root.Spec().Officers, func(k notekey.Key) bool {
 		return k.Name == o.Author && ed25519.Verify(k.Public, text, sig)
 	})
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
+	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
@@ -51,7 +52,7 @@ func (l *Ledger) NewRoot(ctx context.Context, change RootChange, c Audit) (*Pend
 	if err != nil {
 		return nil, err
 	}
-	c.Reason = because(fmt.Sprintf("root %d, %s", version, strings.Join(changesOf(held.Spec(), next, trust.Key.Holder), ", ")), c.Reason)
+	c.Reason = because(fmt.Sprintf("root %d, %s", version, strings.Join(changesOf(held.Spec(), next, notekey.Key.Holder), ", ")), c.Reason)
 	if err := l.operate(ctx, KindRoot, c, func(*operation) error { return nil }); err != nil {
 		return nil, err
 	}
@@ -75,14 +76,14 @@ func (change RootChange) apply(spec trust.RootSpec) (trust.RootSpec, error) {
 	spec.Expires = lifetime(rootLifetime)
 	spec.Officers = slices.Clone(spec.Officers)
 	for _, name := range change.Remove {
-		i := slices.IndexFunc(spec.Officers, func(k trust.Key) bool { return k.Name == name })
+		i := slices.IndexFunc(spec.Officers, func(k notekey.Key) bool { return k.Name == name })
 		if i < 0 {
 			return spec, fmt.Errorf("removing %.80q: %w: the officers are %q", name, ErrNoOfficer, names(spec.Officers))
 		}
 		spec.Officers = slices.Delete(spec.Officers, i, i+1)
 	}
 	for _, text := range change.Add {
-		key, err := trust.ParseKey(text)
+		key, err := notekey.Parse(text)
 		if err != nil {
 			return spec, fmt.Errorf("reading an officer's key: %w", err)
 		}
@@ -99,7 +100,7 @@ func (change RootChange) apply(spec trust.RootSpec) (trust.RootSpec, error) {
 		return spec, nil
 	}
 	var err error
-	if spec.Online, err = trust.ParseKey(change.OriginKey); err != nil {
+	if spec.Online, err = notekey.Parse(change.OriginKey); err != nil {
 		err = fmt.Errorf("reading the origin's key: %w", err)
 	}
 	return spec, err
@@ -112,7 +113,7 @@ var ErrPending = errors.New("one is pending already")
 var ErrNoOfficer = errors.New("not an officer of the list")
 
 // changesOf says in words what a root changes, naming keys as key does.
-func changesOf(was, is trust.RootSpec, key func(trust.Key) string) (all []string) {
+func changesOf(was, is trust.RootSpec, key func(notekey.Key) string) (all []string) {
 	say := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
 	for _, k := range was.Officers {
 		if !slices.ContainsFunc(is.Officers, k.Equal) {
@@ -186,7 +187,7 @@ func (l *Ledger) readPendingRoot(version int64) (*Pending, error) {
 		if p.before, err = l.openRoot(version - 1); err != nil {
 			return nil, err
 		}
-		p.Changes = changesOf(p.before.Spec(), spec, trust.Key.String)
+		p.Changes = changesOf(p.before.Spec(), spec, notekey.Key.String)
 	}
 	return p, p.countSignatures()
 }
@@ -282,5 +283,5 @@ func (l *Ledger) copyRoot(version int64) error {
 
 // isOfficer reports whether the holder of a public key may sign what this root covers.
 func isOfficer(root *trust.Root, public ed25519.PublicKey) bool {
-	return root != nil && slices.ContainsFunc(root.Spec().Officers, trust.Key{Public: public}.Equal)
+	return root != nil && slices.ContainsFunc(root.Spec().Officers, notekey.Key{Public: public}.Equal)
 }

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/argine-dns/argine/blocklist"
-	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
@@ -56,7 +56,7 @@ func ParseKeys(text string) (Keys, error) {
 
 // ParseKey reads one public key.
 func ParseKey(line string) (note.Verifier, error) {
-	key, err := trust.ParseKey(line)
+	key, err := notekey.Parse(line)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func ParseSigner(text string) (note.Signer, error) {
 		return nil, fmt.Errorf("receipt key: %w: it has a passphrase, which nobody is there to type; make one with 'blocklist keygen --no-passphrase'",
 			blocklist.ErrMalformed)
 	}
-	if _, _, err := trust.ParsePrivateKey(text); err != nil {
+	if _, _, err := notekey.ParsePrivate(text); err != nil {
 		return nil, fmt.Errorf("receipt key: %w", err)
 	}
 	return note.NewSigner(text)

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/argine-dns/argine/blocklist"
-	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
 // MaxReceipt is the longest receipt that is read, in bytes.
@@ -104,7 +104,7 @@ func Open(b []byte, known note.Verifiers) (r Receipt, holder string, err error) 
 		return r, "", fmt.Errorf("receipt: %w: the signature of %q is not valid", blocklist.ErrUntrusted, bad.Name)
 	}
 	if err != nil {
-		return r, "", malformed("%s", trust.Plain(err.Error()))
+		return r, "", malformed("%s", utf8text.Plain(err.Error()))
 	}
 	if len(n.Sigs) != 1 || len(n.UnverifiedSigs) > 0 {
 		return r, "", malformed("it has more than one signature")
@@ -135,7 +135,7 @@ func parse(text string) (r Receipt, err error) {
 		r.Enforced, err = time.Parse(time.RFC3339, enforced)
 	}
 	if err != nil {
-		return r, malformed("%s", trust.Plain(err.Error()))
+		return r, malformed("%s", utf8text.Plain(err.Error()))
 	}
 	if r.text() != text {
 		return r, malformed("it is not written as it must be")

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist"
-	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/internal/trust/trusttest"
 	"github.com/argine-dns/argine/blocklist/origin"
 	"github.com/argine-dns/argine/blocklist/subscribe"
@@ -86,7 +86,7 @@ func newOrigin(t *testing.T) (*origin.Origin, *trusttest.Agency, *httptest.Serve
 	dir := t.TempDir()
 	public, err := origin.Init(dir)
 	require.NoError(t, err)
-	key, err := trust.ParseKey(public)
+	key, err := notekey.Parse(public)
 	require.NoError(t, err)
 	a := trusttest.NewAgency(t, key)
 	o, err := origin.Open(dir, origin.Options{})

@@ -15,6 +15,7 @@ import (
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/notekey"
 )
 
 // document is any metadata: a signed part, kept as it was read, and signatures over its canonical form.
@@ -63,7 +64,7 @@ func (d document) payload() ([]byte, error) {
 
 // signedBy reports whether the key's signature over payload is valid: the first one, so that no document costs more than one
 // verification a key.
-func (d document) signedBy(k Key, payload []byte) bool {
+func (d document) signedBy(k notekey.Key, payload []byte) bool {
 	id, err := keyID(k.Public)
 	if err != nil {
 		return false

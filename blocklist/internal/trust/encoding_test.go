@@ -11,6 +11,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
@@ -35,7 +36,7 @@ func TestEncodings(t *testing.T) {
 		text string
 		read func(string) error
 	}{
-		"a public key": {public, func(s string) error { _, err := trust.ParseKey(s); return err }},
+		"a public key": {public, func(s string) error { _, err := notekey.Parse(s); return err }},
 		"a recipient":  {recipient, func(s string) error { _, err := trust.ParseRecipient(s); return err }},
 		"an identity":  {"# made by hand\n" + identity, func(s string) error { _, err := trust.ParseIdentities([]byte(s)); return err }},
 	} {

@@ -1,104 +1,15 @@
 package trust
 
 import (
-	"bytes"
 	"crypto/ed25519"
-	"encoding/base64"
 	"encoding/hex"
 	"fmt"
-	"strings"
-	"unicode"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
-	"golang.org/x/mod/sumdb/note"
 
 	"github.com/argine-dns/argine/blocklist"
-	"github.com/argine-dns/argine/blocklist/internal/utf8text"
+	"github.com/argine-dns/argine/blocklist/internal/notekey"
 )
-
-// maxKeyName is the longest name of a key's holder, in bytes.
-const maxKeyName = 64
-
-// Key is a public ed25519 key with the name of its holder. Its text form is a verifier key of signed notes,
-// name+hash+base64.
-type Key struct {
-	Name   string
-	Public ed25519.PublicKey
-}
-
-// ParseKey reads the text form of a public key: one line, white space around it and a byte order mark ignored. It fails with
-// [blocklist.ErrMalformed], for a private key too.
-func ParseKey(text string) (Key, error) {
-	decoded, err := utf8text.Decode([]byte(text))
-	if err != nil {
-		return Key{}, fmt.Errorf("public key: %w", err)
-	}
-	text = strings.TrimSpace(string(decoded))
-	if strings.HasPrefix(text, "PRIVATE+KEY+") || strings.Contains(text, "ENCRYPTED") {
-		return Key{}, malformed("public key", "this is a private key; keep it secret and give the .pub file instead")
-	}
-	if len(text) > 1024 || strings.ContainsFunc(text, unicode.IsSpace) {
-		return Key{}, malformed("public key", "it must be one line of the form name+hash+base64")
-	}
-	v, err := note.NewVerifier(text)
-	if err != nil {
-		return Key{}, malformed("public key", "%v; it must be one line of the form name+hash+base64", err)
-	}
-	parts := strings.SplitN(text, "+", 3) // base64 may hold plus signs
-	b, err := base64.StdEncoding.DecodeString(parts[2])
-	if err != nil || len(b) != 1+ed25519.PublicKeySize {
-		return Key{}, malformed("public key", "it is not an ed25519 key")
-	}
-	k := Key{Name: v.Name(), Public: b[1:]}
-	return k, k.check()
-}
-
-// String returns the text form, and nothing for a key that has none.
-func (k Key) String() string {
-	text, err := note.NewEd25519VerifierKey(k.Name, k.Public)
-	if err != nil {
-		return ""
-	}
-	return text
-}
-
-// Holder returns the name of the one who holds the key.
-func (k Key) Holder() string { return k.Name }
-
-// ParsePrivateKey reads a private key of signed notes, PRIVATE+KEY+name+hash+base64. Its error does not repeat the text.
-func ParsePrivateKey(text string) (Key, ed25519.PrivateKey, error) {
-	decoded, err := utf8text.Decode([]byte(text))
-	if err != nil {
-		return Key{}, nil, fmt.Errorf("private key: %w", err)
-	}
-	text = strings.TrimSpace(string(decoded))
-	if _, err := note.NewSigner(text); err != nil {
-		return Key{}, nil, malformed("private key", "it must be one line of the form PRIVATE+KEY+name+hash+base64")
-	}
-	parts := strings.SplitN(text, "+", 5)
-	b, err := base64.StdEncoding.DecodeString(parts[4])
-	if err != nil || len(b) != 1+ed25519.SeedSize {
-		return Key{}, nil, malformed("private key", "it is not an ed25519 key")
-	}
-	private := ed25519.NewKeyFromSeed(b[1:])
-	k := Key{Name: parts[2], Public: private.Public().(ed25519.PublicKey)}
-	return k, private, k.check()
-}
-
-// check holds the name to what text form, error messages and logs can carry.
-func (k Key) check() error {
-	bad := func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) || r == '+' }
-	if k.Name == "" || len(k.Name) > maxKeyName || strings.ToValidUTF8(k.Name, "") != k.Name || strings.ContainsFunc(k.Name, bad) {
-		return malformed("key", "the name %.80q must have 1 to %d bytes without spaces and plus signs", k.Name, maxKeyName)
-	}
-	if len(k.Public) != ed25519.PublicKeySize {
-		return malformed("key "+k.Name, "an ed25519 key has %d bytes", ed25519.PublicKeySize)
-	}
-	return nil
-}
-
-// Equal reports whether both are the same public key, whoever is said to hold it.
-func (k Key) Equal(other Key) bool { return bytes.Equal(k.Public, other.Public) }
 
 // keyID returns the identifier that signatures carry: it depends on the public key alone.
 func keyID(public ed25519.PublicKey) (string, error) {
@@ -110,14 +21,14 @@ func keyID(public ed25519.PublicKey) (string, error) {
 }
 
 // keyFromTUF reads a key of a root.
-func keyFromTUF(id string, from *metadata.Key) (Key, error) {
+func keyFromTUF(id string, from *metadata.Key) (notekey.Key, error) {
 	name, _ := from.UnrecognizedFields[fieldName].(string)
 	b, err := hex.DecodeString(from.Value.PublicKey)
-	k := Key{Name: name, Public: b}
+	k := notekey.Key{Name: name, Public: b}
 	if from.Type != metadata.KeyTypeEd25519 || from.Scheme != metadata.KeySchemeEd25519 || err != nil {
 		return k, malformed("root", "key %.80q is not an ed25519 key", name)
 	}
-	if err := k.check(); err != nil {
+	if err := k.Check(); err != nil {
 		return k, err
 	}
 	if want, err := keyID(k.Public); err != nil || id != want {
@@ -126,9 +37,9 @@ func keyFromTUF(id string, from *metadata.Key) (Key, error) {
 	return k, nil
 }
 
-// toTUF returns the key as it stands in a root, with its identifier.
-func (k Key) toTUF() (id string, key *metadata.Key, err error) {
-	if err = k.check(); err != nil {
+// keyToTUF returns the key as it stands in a root, with its identifier.
+func keyToTUF(k notekey.Key) (id string, key *metadata.Key, err error) {
+	if err = k.Check(); err != nil {
 		return "", nil, err
 	}
 	if key, err = metadata.KeyFromPublicKey(k.Public); err != nil {

@@ -16,6 +16,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
 // ListKey is the secret that officers and subscribers of a confidential list share: it opens the files of releases and what
@@ -98,7 +99,7 @@ func (k ListKey) unseal(src io.Reader) (io.Reader, error) {
 	case errors.Is(err, age.ErrIncorrectIdentity):
 		return nil, fmt.Errorf("decrypting: %w: the list key does not open it", blocklist.ErrUntrusted)
 	case err != nil:
-		return nil, fmt.Errorf("decrypting: %w: %s", blocklist.ErrMalformed, Plain(err.Error()))
+		return nil, fmt.Errorf("decrypting: %w: %s", blocklist.ErrMalformed, utf8text.Plain(err.Error()))
 	}
 	return sealedReader{plain}, nil
 }
@@ -131,7 +132,7 @@ type sealedReader struct{ r io.Reader }
 func (s sealedReader) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
-		err = fmt.Errorf("decrypting: %w: %s", blocklist.ErrMalformed, Plain(err.Error()))
+		err = fmt.Errorf("decrypting: %w: %s", blocklist.ErrMalformed, utf8text.Plain(err.Error()))
 	}
 	return n, err
 }

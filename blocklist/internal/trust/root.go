@@ -9,6 +9,7 @@ import (
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/notekey"
 )
 
 // RootSpec is what a root says: whom to believe about a list.
@@ -16,9 +17,9 @@ type RootSpec struct {
 	List      string
 	Version   int64 // from 1, each one more than the root before
 	Expires   time.Time
-	Officers  []Key // who may sign roots and targets
-	Threshold int   // how many of them must
-	Online    Key   // the origin's key, for snapshot and timestamp
+	Officers  []notekey.Key // who may sign roots and targets
+	Threshold int           // how many of them must
+	Online    notekey.Key   // the origin's key, for snapshot and timestamp
 	Urgent    Urgent
 	// Confidential lists are encrypted to their subscribers. Once a list is, all of its later roots say so.
 	Confidential bool
@@ -55,7 +56,7 @@ func NewRoot(spec RootSpec) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	online, err := addKeys(m, []Key{spec.Online})
+	online, err := addKeys(m, []notekey.Key{spec.Online})
 	if err != nil {
 		return nil, err
 	}
@@ -71,9 +72,9 @@ func NewRoot(spec RootSpec) ([]byte, error) {
 	return b, err
 }
 
-func addKeys(m *metadata.Metadata[metadata.RootType], keys []Key) (ids []string, err error) {
+func addKeys(m *metadata.Metadata[metadata.RootType], keys []notekey.Key) (ids []string, err error) {
 	for _, k := range keys {
-		id, key, err := k.toTUF()
+		id, key, err := keyToTUF(k)
 		if err != nil {
 			return nil, err
 		}
@@ -200,8 +201,8 @@ func (spec *RootSpec) checkKeys() error {
 // Signatures counts the officers who signed a document: distinct public keys with a valid signature.
 type Signatures struct {
 	Threshold int
-	Signed    []Key // who signed
-	Missing   []Key // officers who did not
+	Signed    []notekey.Key // who signed
+	Missing   []notekey.Key // officers who did not
 }
 
 // Enough reports whether the threshold is reached.
@@ -217,7 +218,7 @@ func (s Signatures) Err(what string) error {
 		len(s.Signed), s.Threshold, s.Threshold-len(s.Signed), names(s.Missing))
 }
 
-func names(keys []Key) string {
+func names(keys []notekey.Key) string {
 	var all []string
 	for _, k := range keys {
 		all = append(all, k.Name)

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/internal/trust/trusttest"
 )
@@ -26,7 +27,7 @@ var (
 func spec() trust.RootSpec {
 	return trust.RootSpec{
 		List: trusttest.List, Version: 1, Expires: time.Now().Add(time.Hour), Threshold: 2,
-		Officers: []trust.Key{anna.Key, bruno.Key, carla.Key}, Online: online.Key,
+		Officers: []notekey.Key{anna.Key, bruno.Key, carla.Key}, Online: online.Key,
 	}
 }
 
@@ -49,10 +50,10 @@ func TestRootRules(t *testing.T) {
 		"threshold out of reach": func(s *trust.RootSpec) { s.Threshold = 4 },
 		"no officers":            func(s *trust.RootSpec) { s.Officers = nil },
 		"one key under two names": func(s *trust.RootSpec) {
-			s.Officers[2] = trust.Key{Name: "another", Public: anna.Public}
+			s.Officers[2] = notekey.Key{Name: "another", Public: anna.Public}
 		},
 		"one name twice":        func(s *trust.RootSpec) { s.Officers[2].Name = "anna" },
-		"online key of officer": func(s *trust.RootSpec) { s.Online = trust.Key{Name: "origin", Public: anna.Public} },
+		"online key of officer": func(s *trust.RootSpec) { s.Online = notekey.Key{Name: "origin", Public: anna.Public} },
 		"short key":             func(s *trust.RootSpec) { s.Officers[0].Public = anna.Public[:31] },
 		"no name":               func(s *trust.RootSpec) { s.Officers[0].Name = "" },
 		"bad list":              func(s *trust.RootSpec) { s.List = "../it" },
@@ -127,8 +128,8 @@ func TestSignaturesCountDistinctOfficers(t *testing.T) {
 	b = trusttest.Sign(t, b, anna, dora, online, anna)
 	s, err := trust.CheckSignatures(root, b)
 	require.NoError(t, err)
-	assert.Equal(t, []trust.Key{anna.Key}, s.Signed)
-	assert.Equal(t, []trust.Key{bruno.Key, carla.Key}, s.Missing)
+	assert.Equal(t, []notekey.Key{anna.Key}, s.Signed)
+	assert.Equal(t, []notekey.Key{bruno.Key, carla.Key}, s.Missing)
 	assert.False(t, s.Enough())
 	err = s.Err("root 1")
 	assert.ErrorIs(t, err, blocklist.ErrUntrusted)
@@ -171,7 +172,7 @@ func TestNextRoot(t *testing.T) {
 	first, err := trust.OpenRoot(newRoot(t, spec(), anna, bruno))
 	require.NoError(t, err)
 	next := spec()
-	next.Version, next.Officers = 2, []trust.Key{anna.Key, dora.Key, carla.Key}
+	next.Version, next.Officers = 2, []notekey.Key{anna.Key, dora.Key, carla.Key}
 
 	_, err = trust.CheckNextRoot(first, newRoot(t, next, anna, carla))
 	assert.NoError(t, err, "two of the old, two of the new")
@@ -201,14 +202,14 @@ func newRoot(t *testing.T, s trust.RootSpec, signers ...trusttest.Person) []byte
 }
 
 func TestKeyText(t *testing.T) {
-	got, err := trust.ParseKey("  " + anna.String() + "\n")
+	got, err := notekey.Parse("  " + anna.String() + "\n")
 	require.NoError(t, err)
 	assert.Equal(t, anna.Key, got)
 	for _, text := range []string{"", "anna", anna.String() + "x", "anna " + anna.String(), "PRIVATE+KEY+anna+0+0", strings.Repeat("a", 4096)} {
-		_, err := trust.ParseKey(text)
+		_, err := notekey.Parse(text)
 		assert.ErrorIs(t, err, blocklist.ErrMalformed, text)
 	}
-	_, err = trust.ParseKey("PRIVATE+KEY+anna+12345678+AAAA")
+	_, err = notekey.Parse("PRIVATE+KEY+anna+12345678+AAAA")
 	assert.ErrorContains(t, err, "private key")
 }
 

@@ -14,12 +14,11 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
 // Limits on documents, in bytes, and on what they hold.
@@ -53,27 +52,9 @@ func classify(what string, err error) error {
 	case errors.Is(err, &metadata.ErrBadVersionNumber{}):
 		sentinel = blocklist.ErrRollback
 	}
-	return fmt.Errorf("%s: %w: %s", what, sentinel, Plain(strings.ToLower(err.Error())))
+	return fmt.Errorf("%s: %w: %s", what, sentinel, utf8text.Plain(strings.ToLower(err.Error())))
 }
 
 func malformed(what, why string, args ...any) error {
-	return fmt.Errorf("%s: %w: %s", what, blocklist.ErrMalformed, Plain(fmt.Sprintf(why, args...)))
-}
-
-// maxPlain is how much of a text from outside goes into an error.
-const maxPlain = 400
-
-// Plain makes the text of an error fit for logs and terminals where other libraries have put into it what came from
-// outside: no control characters, a limited length.
-func Plain(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return utf8.RuneError
-	}, text)
-	if len(text) > maxPlain {
-		return strings.ToValidUTF8(text[:maxPlain], "") + "..."
-	}
-	return text
+	return fmt.Errorf("%s: %w: %s", what, blocklist.ErrMalformed, utf8text.Plain(fmt.Sprintf(why, args...)))
 }

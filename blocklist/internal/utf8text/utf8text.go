@@ -1,10 +1,13 @@
 // Package utf8text reads small text files from people's hands: editors and shells on Windows write a byte order mark (BOM), or
-// UTF-16, where plain UTF-8 is meant.
+// UTF-16, where plain UTF-8 is meant. [Plain] is the way back: text from outside, made fit for logs and terminals.
 package utf8text
 
 import (
 	"bytes"
 	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/argine-dns/argine/blocklist"
 )
@@ -16,4 +19,22 @@ func Decode(b []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%w: it is UTF-16 or binary; save it as UTF-8 (in PowerShell: Out-File -Encoding utf8)", blocklist.ErrMalformed)
 	}
 	return bytes.TrimPrefix(b, []byte("\ufeff")), nil
+}
+
+// maxPlain is how much of a text from outside goes into an error.
+const maxPlain = 400
+
+// Plain makes the text of an error fit for logs and terminals where other libraries have put into it what came from
+// outside: no control characters, a limited length.
+func Plain(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return utf8.RuneError
+	}, text)
+	if len(text) > maxPlain {
+		return strings.ToValidUTF8(text[:maxPlain], "") + "..."
+	}
+	return text
 }

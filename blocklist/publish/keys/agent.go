@@ -16,7 +16,7 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 
 	"github.com/argine-dns/argine/blocklist"
-	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/internal/notekey"
 )
 
 // AgentPrefix begins the name of a key that lives in the ssh-agent.
@@ -147,8 +147,8 @@ func PublicKey(name string, signer crypto.Signer) (string, error) {
 	if !ok {
 		return "", fmt.Errorf("naming a key %q: %w: it is a %T, an ed25519 key is needed", name, blocklist.ErrMalformed, signer.Public())
 	}
-	k := trust.Key{Name: name, Public: public}
-	if _, err := trust.ParseKey(k.String()); err != nil {
+	k := notekey.Key{Name: name, Public: public}
+	if _, err := notekey.Parse(k.String()); err != nil {
 		return "", fmt.Errorf("naming a key %q: %w", name, err)
 	}
 	return k.String(), nil

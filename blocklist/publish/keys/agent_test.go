@@ -18,6 +18,7 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/publish/keys"
 )
@@ -69,13 +70,13 @@ func TestOfficerInAgent(t *testing.T) {
 
 	carla, err := keys.Load("agent:"+fingerprint, nil)
 	require.NoError(t, err)
-	key, err := trust.ParseKey(public)
+	key, err := notekey.Parse(public)
 	require.NoError(t, err)
 	online, _, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	metadata, err := trust.NewRoot(trust.RootSpec{
 		List: "it.example/test", Version: 1, Expires: time.Now().Add(time.Hour).UTC().Truncate(time.Second), Threshold: 1,
-		Officers: []trust.Key{key}, Online: trust.Key{Name: "origin", Public: online},
+		Officers: []notekey.Key{key}, Online: notekey.Key{Name: "origin", Public: online},
 	})
 	require.NoError(t, err)
 	metadata, err = trust.Sign(metadata, carla)

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
@@ -33,7 +34,7 @@ const (
 func Generate(path, publicPath, name, passphrase string) (public string, err error) {
 	private, public, err := note.GenerateKey(rand.Reader, name)
 	if err == nil {
-		_, err = trust.ParseKey(public)
+		_, err = notekey.Parse(public)
 	}
 	if err != nil {
 		return "", fmt.Errorf("making a key named %q: %w", name, err)
@@ -133,7 +134,7 @@ func Load(path string, passphrase func() (string, error)) (crypto.Signer, error)
 			return nil, fmt.Errorf("unlocking the key %s: %w", path, err)
 		}
 	}
-	_, key, err := trust.ParsePrivateKey(string(content))
+	_, key, err := notekey.ParsePrivate(string(content))
 	if err != nil {
 		return nil, fmt.Errorf("reading the key %s: %w", path, err)
 	}

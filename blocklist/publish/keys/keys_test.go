@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist"
-	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/publish/keys"
 )
 
@@ -37,7 +37,7 @@ func TestKeygenEncrypted(t *testing.T) {
 
 	officer, err := keys.Load(path, phrase("correct horse"))
 	require.NoError(t, err)
-	key, err := trust.ParseKey(public)
+	key, err := notekey.Parse(public)
 	require.NoError(t, err)
 	assert.Equal(t, "anna", key.Name)
 	assert.True(t, key.Public.Equal(officer.Public()))

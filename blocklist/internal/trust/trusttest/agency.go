@@ -16,6 +16,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
@@ -24,7 +25,7 @@ const List = "it.example/test"
 
 // Person holds a key.
 type Person struct {
-	trust.Key
+	notekey.Key
 	Private ed25519.PrivateKey
 }
 
@@ -32,7 +33,7 @@ type Person struct {
 func NewPerson(name string) Person {
 	seed := sha256.Sum256([]byte(name))
 	private := ed25519.NewKeyFromSeed(seed[:])
-	return Person{Key: trust.Key{Name: name, Public: private.Public().(ed25519.PublicKey)}, Private: private}
+	return Person{Key: notekey.Key{Name: name, Public: private.Public().(ed25519.PublicKey)}, Private: private}
 }
 
 // Agency makes roots and releases of a list. Its fields may be changed at any time.
@@ -41,7 +42,7 @@ type Agency struct {
 	List      string
 	Officers  []Person
 	Threshold int
-	Online    trust.Key
+	Online    notekey.Key
 	Urgent    trust.Urgent
 	Key       trust.ListKey     // of a confidential list; nil: it is not
 	To        []trust.Recipient // subscribers of a confidential list
@@ -51,7 +52,7 @@ type Agency struct {
 }
 
 // NewAgency makes an agency of three officers, two of whom must sign, and its first root.
-func NewAgency(t testing.TB, online trust.Key) *Agency {
+func NewAgency(t testing.TB, online notekey.Key) *Agency {
 	t.Helper()
 	a := &Agency{
 		T: t, List: List, Officers: []Person{NewPerson("anna"), NewPerson("bruno"), NewPerson("carla")},

@@ -9,7 +9,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
 // noReceiptsPause is how long an origin that takes no receipts, such as a mirror of files, is not asked again.
@@ -64,8 +64,8 @@ func (o *Origin) postReceipt(ctx context.Context, receipt []byte) error {
 	case code == http.StatusNotFound, code == http.StatusMethodNotAllowed, code == http.StatusNotImplemented, code/100 == 2, code/100 == 3:
 		return ErrNoReceipts
 	case code/100 == 4 && code != http.StatusTooManyRequests:
-		return fmt.Errorf("%w: %d: %s", ErrReceiptRefused, code, trust.Plain(string(bytes.TrimSpace(text))))
+		return fmt.Errorf("%w: %d: %s", ErrReceiptRefused, code, utf8text.Plain(string(bytes.TrimSpace(text))))
 	default:
-		return fmt.Errorf("the answer is %d: %s", code, trust.Plain(string(bytes.TrimSpace(text))))
+		return fmt.Errorf("the answer is %d: %s", code, utf8text.Plain(string(bytes.TrimSpace(text))))
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
 // Timestamp fetches the timestamp, conditionally if the one given came from this origin. It reports whether the origin has
@@ -131,5 +132,5 @@ const userAgent = "argine"
 // plainError is an error that may quote what an origin sent, such as the address of a redirect: its text is made printable.
 type plainError struct{ error }
 
-func (e plainError) Error() string { return trust.Plain(e.error.Error()) }
+func (e plainError) Error() string { return utf8text.Plain(e.error.Error()) }
 func (e plainError) Unwrap() error { return e.error }

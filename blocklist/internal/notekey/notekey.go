@@ -1,0 +1,106 @@
+// Package notekey reads and writes ed25519 keys in the text form of signed notes (golang.org/x/mod/sumdb/note), the form in which
+// officers, origins and subscribers keep their keys.
+package notekey
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"unicode"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/utf8text"
+)
+
+// maxKeyName is the longest name of a key's holder, in bytes.
+const maxKeyName = 64
+
+// Key is a public ed25519 key with the name of its holder. Its text form is a verifier key of signed notes,
+// name+hash+base64.
+type Key struct {
+	Name   string
+	Public ed25519.PublicKey
+}
+
+// Parse reads the text form of a public key: one line, white space around it and a byte order mark ignored. It fails with
+// [blocklist.ErrMalformed], for a private key too.
+func Parse(text string) (Key, error) {
+	decoded, err := utf8text.Decode([]byte(text))
+	if err != nil {
+		return Key{}, fmt.Errorf("public key: %w", err)
+	}
+	text = strings.TrimSpace(string(decoded))
+	if strings.HasPrefix(text, "PRIVATE+KEY+") || strings.Contains(text, "ENCRYPTED") {
+		return Key{}, malformed("public key", "this is a private key; keep it secret and give the .pub file instead")
+	}
+	if len(text) > 1024 || strings.ContainsFunc(text, unicode.IsSpace) {
+		return Key{}, malformed("public key", "it must be one line of the form name+hash+base64")
+	}
+	v, err := note.NewVerifier(text)
+	if err != nil {
+		return Key{}, malformed("public key", "%v; it must be one line of the form name+hash+base64", err)
+	}
+	parts := strings.SplitN(text, "+", 3) // base64 may hold plus signs
+	b, err := base64.StdEncoding.DecodeString(parts[2])
+	if err != nil || len(b) != 1+ed25519.PublicKeySize {
+		return Key{}, malformed("public key", "it is not an ed25519 key")
+	}
+	k := Key{Name: v.Name(), Public: b[1:]}
+	return k, k.Check()
+}
+
+// String returns the text form, and nothing for a key that has none.
+func (k Key) String() string {
+	text, err := note.NewEd25519VerifierKey(k.Name, k.Public)
+	if err != nil {
+		return ""
+	}
+	return text
+}
+
+// Holder returns the name of the key's holder.
+func (k Key) Holder() string { return k.Name }
+
+// ParsePrivate reads a private key of signed notes, PRIVATE+KEY+name+hash+base64. Its error does not repeat the text.
+func ParsePrivate(text string) (Key, ed25519.PrivateKey, error) {
+	decoded, err := utf8text.Decode([]byte(text))
+	if err != nil {
+		return Key{}, nil, fmt.Errorf("private key: %w", err)
+	}
+	text = strings.TrimSpace(string(decoded))
+	if _, err := note.NewSigner(text); err != nil {
+		return Key{}, nil, malformed("private key", "it must be one line of the form PRIVATE+KEY+name+hash+base64")
+	}
+	parts := strings.SplitN(text, "+", 5)
+	b, err := base64.StdEncoding.DecodeString(parts[4])
+	if err != nil || len(b) != 1+ed25519.SeedSize {
+		return Key{}, nil, malformed("private key", "it is not an ed25519 key")
+	}
+	private := ed25519.NewKeyFromSeed(b[1:])
+	k := Key{Name: parts[2], Public: private.Public().(ed25519.PublicKey)}
+	return k, private, k.Check()
+}
+
+// Check fails with [blocklist.ErrMalformed] for a name that text form, error messages and logs can't carry, or a key of the
+// wrong length.
+func (k Key) Check() error {
+	bad := func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) || r == '+' }
+	if k.Name == "" || len(k.Name) > maxKeyName || strings.ToValidUTF8(k.Name, "") != k.Name || strings.ContainsFunc(k.Name, bad) {
+		return malformed("key", "the name %.80q must have 1 to %d bytes without spaces and plus signs", k.Name, maxKeyName)
+	}
+	if len(k.Public) != ed25519.PublicKeySize {
+		return malformed("key "+k.Name, "an ed25519 key has %d bytes", ed25519.PublicKeySize)
+	}
+	return nil
+}
+
+// Equal reports whether both are the same public key, under whatever name.
+func (k Key) Equal(other Key) bool { return bytes.Equal(k.Public, other.Public) }
+
+func malformed(what, why string, args ...any) error {
+	return fmt.Errorf("%s: %w: %s", what, blocklist.ErrMalformed, utf8text.Plain(fmt.Sprintf(why, args...)))
+}
