@@ -1,0 +1,61 @@
+package cache
+
+import "sync/atomic"
+
+// A slot of the index is: 30 bits of the hash, 2 bits that count uses, the place of the entry plus one. An entry may be in any slot
+// of its set.
+
+// maxUsed is the most uses that a slot counts.
+const maxUsed = 3
+
+func slot(hash uint64, used uint8, at int) uint64 {
+	return hash>>34<<34 | uint64(used)<<32 | uint64(at+1)
+}
+
+func slotAt(v uint64) int     { return int(uint32(v)) - 1 }
+func slotUsed(v uint64) uint8 { return uint8(v >> 32 & maxUsed) }
+
+// set returns the slots that an entry may have.
+func (s *shard) set(hash uint64) []atomic.Uint64 {
+	n := hash & 0xffffffff * uint64(len(s.slots)/setSlots) >> 32
+	return s.slots[n*setSlots:][:setSlots]
+}
+
+// locate returns where the entry of a hash is, and how often it was used; -1 if there is none.
+func (s *shard) locate(hash uint64) (at int, used uint8) {
+	for i, set := 0, s.set(hash); i < len(set); i++ {
+		v := set[i].Load()
+		if at := slotAt(v); at >= 0 && v>>34 == hash>>34 && s.words[at].Load() == hash {
+			return at, slotUsed(v)
+		}
+	}
+	return -1, 0
+}
+
+// link puts an entry into the index. If its set is full, the entry that was used least is lost.
+func (s *shard) link(hash uint64, used uint8, at int) {
+	set := s.set(hash)
+	least := &set[0]
+	for i := range set {
+		v := set[i].Load()
+		if v == 0 {
+			least = &set[i]
+			break
+		}
+		if slotUsed(v) < slotUsed(least.Load()) {
+			least = &set[i]
+		}
+	}
+	least.Store(slot(hash, used, at))
+}
+
+// unlink removes the entry at a place from the index, and returns how often it was used; false if it was not there.
+func (s *shard) unlink(hash uint64, at int) (used uint8, ok bool) {
+	for i, set := 0, s.set(hash); i < len(set); i++ {
+		if v := set[i].Load(); slotAt(v) == at && v>>34 == hash>>34 {
+			set[i].Store(0)
+			return slotUsed(v), true
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,208 @@
+package cache
+
+import (
+	"encoding/binary"
+	"sync"
+	"sync/atomic"
+
+	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
+)
+
+// shard is a part of the cache with its own lock for writers (see evict.go for its queues).
+//
+// An entry is: its hash; times stored and expired; lengths, the last byte of the key, that of the ID, and when it may be looked up
+// again if that has failed; flags and counts of the header; then the message from its question on.
+//
+// Readers are guarded by a seqlock: writers make version odd while they work, and a reader uses what it has read only if version
+// was even and has not changed.
+type shard struct {
+	version atomic.Uint64
+	words   []atomic.Uint64
+	slots   []atomic.Uint64
+	per     int // words in a segment
+
+	mu        sync.Mutex // guards what follows; writers hold it
+	used      []int      // words used of each segment
+	free      []int      // empty segments
+	queues    [2]queue
+	ghosts    []uint32
+	survivors []uint64 // entries that evict moves
+}
+
+const (
+	entryHeader = 4                // words
+	minEntry    = entryHeader + 16 // a segment of less is of no use
+)
+
+// entry is what is known of an entry beside its bytes.
+type entry struct {
+	at      int
+	words   int // 0: there is none
+	stored  uint32
+	expires uint32
+	used    uint8
+	retry   uint16 // when it may be looked up again, the last bits of that time; 0: no look-up has failed
+}
+
+// get copies an entry out. While writers are at work it tries again, and then waits for them.
+func (s *shard) get(dst []byte, hash uint64, key []byte) ([]byte, entry) {
+	for range 3 {
+		before := s.version.Load()
+		m, e := s.find(dst, hash, key)
+		if before&1 == 0 && s.version.Load() == before {
+			return m, e
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.find(dst, hash, key)
+}
+
+// find looks into all slots that the entry may have. What it reads may change meanwhile, so it checks every length.
+func (s *shard) find(dst []byte, hash uint64, key []byte) ([]byte, entry) {
+	set := s.set(hash)
+	for i := range set {
+		v := set[i].Load()
+		if at := slotAt(v); at >= 0 && v>>34 == hash>>34 && at+entryHeader <= len(s.words) && s.words[at].Load() == hash {
+			if m, e := s.read(dst, at, key); e.words != 0 {
+				if e.used = slotUsed(v); e.used < maxUsed {
+					set[i].CompareAndSwap(v, v+1<<32)
+				}
+				return m, e
+			}
+		}
+	}
+	return nil, entry{}
+}
+
+// read copies the entry at a place if it is that of the key.
+func (s *shard) read(dst []byte, at int, key []byte) ([]byte, entry) {
+	times, sizes := s.words[at+1].Load(), s.words[at+2].Load()
+	asked, size, bits := int(sizes>>16&0xffff), int(sizes&0xffff), byte(sizes>>32)
+	words := (size + 7) / 8
+	if asked != len(key)-1 || size < asked || bits != key[asked] || at+entryHeader+words > len(s.words) {
+		return nil, entry{}
+	}
+	content := s.words[at+entryHeader:][:words]
+	if !hasPrefix(content, key[:asked]) {
+		return nil, entry{}
+	}
+	if need := dnswire.HeaderSize + 8*words; cap(dst) < need {
+		dst = make([]byte, 0, need+optRoom)
+	}
+	m := dst[:dnswire.HeaderSize+8*words]
+	binary.BigEndian.PutUint16(m, uint16(sizes>>40&0xff))
+	head := s.words[at+3].Load()
+	binary.BigEndian.PutUint64(m[2:], head>>48<<48|1<<32|head>>32&0xffff<<16|head>>16&0xffff)
+	binary.BigEndian.PutUint16(m[10:], uint16(head))
+	for i := asked / 8; i < words; i++ { // the question before it is replaced by the client's own
+		binary.LittleEndian.PutUint64(m[dnswire.HeaderSize+8*i:], content[i].Load())
+	}
+	return m[:dnswire.HeaderSize+size], entry{at: at, words: entryHeader + words, stored: uint32(times >> 32), expires: uint32(times), retry: uint16(sizes >> 48)}
+}
+
+// optRoom is what an OPT record with extended errors and a cookie needs, in bytes.
+const optRoom = 64
+
+// put writes an entry, in place of the one with the same key.
+func (s *shard) put(hash uint64, key, message []byte, e entry) {
+	asked, content := len(key)-1, message[dnswire.HeaderSize:]
+	if e.words = entryHeader + (len(content)+7)/8; e.words > s.per || len(content) > 0xffff {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.version.Add(1)
+	defer s.version.Add(1)
+	to := smallQueue
+	if at, used := s.locate(hash); at >= 0 {
+		e.used = used
+		s.unlink(hash, at)
+	}
+	if e.used > 0 || s.wasGhost(hash) {
+		to = mainQueue
+	}
+	e.at = s.allocate(to, e.words, e.stored)
+	w := s.words[e.at:][:e.words]
+	w[0].Store(hash)
+	w[1].Store(uint64(e.stored)<<32 | uint64(e.expires))
+	w[2].Store(uint64(message[1])<<40 | uint64(key[asked])<<32 | uint64(asked)<<16 | uint64(len(content)))
+	w[3].Store(uint64(dnswire.Flags(message))<<48 | binary.BigEndian.Uint64(message[4:])&(1<<48-1))
+	storeBytes(w[entryHeader:], content)
+	s.link(hash, e.used, e.at)
+}
+
+// holdDown notes in an entry when it may be looked up again.
+func (s *shard) holdDown(hash uint64, key []byte, retry uint16) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at, _ := s.locate(hash)
+	if at < 0 {
+		return
+	}
+	if _, e := s.read(nil, at, key); e.words != 0 {
+		sizes := s.words[at+2].Load()
+		s.words[at+2].Store(sizes<<16>>16 | uint64(max(retry, 1))<<48)
+	}
+}
+
+// flush removes the entries about a name, and those below it, from the index; their memory is used again when their segment is
+// evicted.
+func (s *shard) flush(name []byte) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, q := range s.queues {
+		for _, segment := range q {
+			for at, end := segment*s.per, segment*s.per+s.used[segment]; at < end; {
+				w := s.words[at:]
+				sizes := w[2].Load()
+				if isWithin(w[entryHeader:], int(sizes>>16&0xffff)-4, name) {
+					if _, ok := s.unlink(w[0].Load(), at); ok {
+						n++
+					}
+				}
+				at += entryHeader + int(sizes&0xffff+7)/8
+			}
+		}
+	}
+	return n
+}
+
+// isWithin reports whether the name of so many bytes that words begin with is a zone, or below it.
+func isWithin(words []atomic.Uint64, size int, zone []byte) bool {
+	var buf [dnswire.MaxName + 8]byte
+	for i := range (min(size, dnswire.MaxName) + 7) / 8 {
+		binary.LittleEndian.PutUint64(buf[8*i:], words[i].Load())
+	}
+	return dnswire.IsWithin(buf[:max(size, 1)], zone)
+}
+
+// hasPrefix reports whether words begin with b.
+func hasPrefix(words []atomic.Uint64, b []byte) bool {
+	for i := range len(b) / 8 {
+		if words[i].Load() != binary.LittleEndian.Uint64(b[8*i:]) {
+			return false
+		}
+	}
+	if rest := len(b) % 8; rest != 0 {
+		return (words[len(b)/8].Load()^tailWord(b[len(b)-rest:]))<<(64-8*rest) == 0
+	}
+	return true
+}
+
+func storeBytes(words []atomic.Uint64, b []byte) {
+	for i := range len(b) / 8 {
+		words[i].Store(binary.LittleEndian.Uint64(b[8*i:]))
+	}
+	if rest := len(b) % 8; rest != 0 {
+		words[len(b)/8].Store(tailWord(b[len(b)-rest:]))
+	}
+}
+
+// tailWord makes a word of fewer than eight bytes.
+func tailWord(b []byte) (v uint64) {
+	for i, c := range b {
+		v |= uint64(c) << (8 * i)
+	}
+	return v
+}

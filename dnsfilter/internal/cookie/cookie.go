@@ -1,0 +1,116 @@
+// Package cookie makes and verifies DNS server cookies (RFC 7873) in the form that servers of several makers share (RFC 9018).
+package cookie
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// Sizes of cookies, in bytes.
+const (
+	ClientSize = 8
+	Size       = 24 // of the client's and ours: version, reserved, time, hash
+	maxSize    = 40 // of any server's
+)
+
+// How old, in seconds, a cookie of ours may be, and when the client is given a new one (RFC 9018, section 4.3).
+const (
+	lifetime = 3600
+	renewal  = 1800
+	maxAhead = 300 // made by a server whose clock is ahead
+)
+
+const (
+	version    = 1
+	maxSecrets = 8
+)
+
+// Secret is what cookies are made with.
+type Secret [16]byte
+
+// Cookie is a client's cookie and the server's behind it.
+type Cookie [Size]byte
+
+// NewSecret makes a secret at random.
+func NewSecret() (s Secret) {
+	_, _ = rand.Read(s[:]) // it never fails
+	return s
+}
+
+// ParseSecrets reads secrets: a line of 32 hexadecimal digits each; lines that begin with # do not count. Its errors do not quote
+// the text, which is secret.
+func ParseSecrets(text string) (secrets []Secret, err error) {
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
+			continue
+		}
+		secret, err := hex.DecodeString(line)
+		if err != nil || len(secret) != len(Secret{}) {
+			return nil, fmt.Errorf("line %d: %w: a secret is 32 hexadecimal digits, as openssl rand -hex 16 makes them", n, blocklist.ErrMalformed)
+		}
+		secrets = append(secrets, Secret(secret))
+	}
+	switch {
+	case len(secrets) == 0:
+		return nil, errors.New("there is no secret in it: make one with openssl rand -hex 16")
+	case len(secrets) > maxSecrets:
+		return nil, fmt.Errorf("%w: more than %d secrets", blocklist.ErrTooLarge, maxSecrets)
+	}
+	return secrets, nil
+}
+
+// IsSize reports whether so many bytes may be a cookie of a query (RFC 7873, section 5.2.2).
+func IsSize(n int) bool { return n == ClientSize || n >= 2*ClientSize && n <= maxSize }
+
+// Verify reports whether a client's cookie was made with one of the secrets, for its address; then it has proved that it gets what is
+// sent there. The cookie is to be replaced by a new one if it is old, or not of the first secret. Now is in seconds since 1970.
+func Verify(secrets []Secret, sent []byte, client netip.Addr, now uint32) (valid, replace bool) {
+	if len(sent) != Size || sent[ClientSize] != version {
+		return false, true
+	}
+	age := int32(now - binary.BigEndian.Uint32(sent[12:]))
+	if age > lifetime || age < -maxAhead {
+		return false, true
+	}
+	for i := range secrets {
+		if sum := secrets[i].hash(sent[:Size-8], client); subtle.ConstantTimeCompare(sum[:], sent[Size-8:]) == 1 {
+			return true, i > 0 || age >= renewal
+		}
+	}
+	return false, true
+}
+
+// Make makes the cookie for a client, whose own is the beginning of the one that it has sent. Now is in seconds since 1970.
+func (s *Secret) Make(sent []byte, client netip.Addr, now uint32) (c Cookie) {
+	copy(c[:ClientSize], sent)
+	c[ClientSize] = version
+	binary.BigEndian.PutUint32(c[12:], now)
+	sum := s.hash(c[:Size-8], client)
+	copy(c[Size-8:], sum[:])
+	return c
+}
+
+// hash returns the last part of a cookie, of all before it and the client's address.
+func (s *Secret) hash(head []byte, client netip.Addr) (sum [8]byte) {
+	var buf [2*ClientSize + 16]byte
+	m := append(buf[:0], head...)
+	if client = client.Unmap(); client.Is4() {
+		a := client.As4()
+		m = append(m, a[:]...)
+	} else {
+		a := client.As16()
+		m = append(m, a[:]...)
+	}
+	binary.LittleEndian.PutUint64(sum[:], sum64((*[16]byte)(s), m))
+	return sum
+}
