@@ -27,7 +27,7 @@ type flight struct {
 	server  *Server
 	hash    uint64
 	query   query // whose key counts
-	home    *core // that flushes its late answers itself when the lane is idle
+	home    *core // that flushes its late answers itself when the session is idle
 	waiters []waiter
 	begun   time.Time
 	place   crowdPlace
@@ -108,20 +108,20 @@ func (f *flights) leaveAll(waiters []waiter) {
 	}
 }
 
-// begin asks the upstream: over the lane, which is then to be flushed, or in a goroutine if there is none.
-func (at *flight) begin(c *course, lane *upstream.Lane) (flush bool) {
+// begin asks the upstream: by the session, which is then to be flushed, or in a goroutine if there is none.
+func (at *flight) begin(c *course, session upstream.Session) (flush bool) {
 	at.begun = time.Now()
 	if at.query.stale {
 		server, number := at.server, at.number // at may be another flight by then
 		time.AfterFunc(staleAfter, func() { server.standIn(at, number) })
 	}
-	if lane == nil {
+	if session == nil {
 		at.home = nil // nobody tells when it is idle
 		go at.exchange(c.upstream)
 		return false
 	}
 	var buf [maxForward]byte
-	lane.Ask(at.query.appendForward(buf[:0]), at)
+	session.Ask(at.query.appendForward(buf[:0]), at)
 	return true
 }
 
@@ -247,11 +247,21 @@ func failureCode(err error) uint16 {
 	return dns.ExtendedErrorCodeNetworkError
 }
 
-// wired is an upstream that takes packed queries without making anybody wait: an [upstream.Forwarder].
-type wired interface {
-	NewLane(loop *batch.Loop, idle func()) *upstream.Lane
-	Lane() *upstream.Lane
+// AsyncUpstream is an [Upstream] that takes packed queries without waiting for their replies. A server asks it by its sessions instead
+// of Exchange, so that no question has a goroutine, nor an allocation: one session for each goroutine that reads sockets, with the loop
+// that reads them, and one without a loop (nil) for everything else. An [upstream.Forwarder] is one.
+//
+// A type that wraps a Forwarder has to implement NewSession as well: with Exchange alone it is asked in a goroutine for each question,
+// and if it embeds the Forwarder and has an Exchange of its own, that one is not called.
+type AsyncUpstream interface {
+	Upstream
+
+	// NewSession is described at [upstream.Forwarder.NewSession].
+	NewSession(loop *upstream.Loop, idle func()) upstream.Session
 }
+
+// type check.
+var _ AsyncUpstream = (*upstream.Forwarder)(nil)
 
 // exchange asks an upstream of any other kind.
 func (at *flight) exchange(u Upstream) {

@@ -132,6 +132,14 @@ func TestPopularAnswersAreRefreshed(t *testing.T) {
 // forwarding is a server in front of a resolver on loopback that answers with handle.
 func forwarding(t *testing.T, handle dns.HandlerFunc) (s *dnsfilter.Server, addr string) {
 	t.Helper()
+	s = newServer(t, dnsfilter.Config{Upstream: newForwarder(t, handle)})
+	addr, _ = serve(t, s)
+	return s, addr
+}
+
+// newForwarder makes a forwarder to a resolver on loopback that answers with handle.
+func newForwarder(t *testing.T, handle dns.HandlerFunc) *upstream.Forwarder {
+	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	require.NoError(t, err)
 	d := &dns.Server{PacketConn: conn, Handler: handle}
@@ -142,9 +150,7 @@ func forwarding(t *testing.T, handle dns.HandlerFunc) (s *dnsfilter.Server, addr
 	t.Cleanup(func() { assert.NoError(t, d.Shutdown()) })
 	f, err := upstream.New(upstream.Endpoint{Addr: netip.MustParseAddrPort(conn.LocalAddr().String())})
 	require.NoError(t, err)
-	s = newServer(t, dnsfilter.Config{Upstream: f})
-	addr, _ = serve(t, s)
-	return s, addr
+	return f
 }
 
 // TestForwardingOverSockets asks for many names from many clients at once, some of them the same, over UDP and TCP.
@@ -178,6 +184,50 @@ func TestForwardingOverSockets(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// wrapped is an upstream around another one, which counts what goes through.
+type wrapped struct {
+	dnsfilter.AsyncUpstream
+
+	asked, exchanged *atomic.Int64
+}
+
+func (w wrapped) Exchange(ctx context.Context, q *dns.Msg) (*dns.Msg, error) {
+	w.exchanged.Add(1)
+	return w.AsyncUpstream.Exchange(ctx, q)
+}
+
+func (w wrapped) NewSession(loop *upstream.Loop, idle func()) upstream.Session {
+	return wrappedSession{w.AsyncUpstream.NewSession(loop, idle), w.asked}
+}
+
+type wrappedSession struct {
+	upstream.Session
+
+	asked *atomic.Int64
+}
+
+func (s wrappedSession) Ask(query []byte, to upstream.Receiver) {
+	s.asked.Add(1)
+	s.Session.Ask(query, to)
+}
+
+// TestAWrappedForwarderIsAskedBySessions keeps the fast path, over UDP and TCP.
+func TestAWrappedForwarderIsAskedBySessions(t *testing.T) {
+	t.Parallel()
+	f := newForwarder(t, func(w dns.ResponseWriter, q *dns.Msg) {
+		m := new(dns.Msg).SetReply(q)
+		m.Answer = []dns.RR{&dns.TXT{Hdr: dns.RR_Header{Name: q.Question[0].Name, Rrtype: dns.TypeTXT, Class: dns.ClassINET, Ttl: 60}, Txt: []string{"x"}}}
+		assert.NoError(t, w.WriteMsg(m))
+	})
+	up := wrapped{f, new(atomic.Int64), new(atomic.Int64)}
+	addr, _ := serve(t, newServer(t, dnsfilter.Config{Upstream: up}))
+	for _, network := range []string{"udp", "tcp"} {
+		assert.Len(t, exchange(t, network, addr, question(network+".test.", dns.TypeTXT)).Answer, 1)
+	}
+	assert.EqualValues(t, 2, up.asked.Load())
+	assert.Zero(t, up.exchanged.Load())
 }
 
 // TestBrokenRepliesAreNotPassedOn has a resolver whose answers belong to the question and are broken.

@@ -19,8 +19,8 @@ func (s *Server) resolve(c *course, q *query) []byte {
 	if !ok {
 		return nil
 	}
-	if at != nil && at.begin(c, c.lane) {
-		c.lane.Flush()
+	if at != nil && at.begin(c, c.session) {
+		c.session.Flush()
 	}
 	return <-done
 }
@@ -41,7 +41,7 @@ func (q *query) forward() (*dns.Msg, error) {
 	return m.SetEdns0(udpSize, q.do), nil
 }
 
-// appendForward appends what forward returns, packed. The id is left to the lane.
+// appendForward appends what forward returns, packed. The session sets the ID.
 func (q *query) appendForward(dst []byte) []byte {
 	flags := q.flags&flagCD | flagRD | flagAD
 	dst = append(dst, 0, 0, byte(flags>>8), byte(flags), 0, 1, 0, 0, 0, 0, 0, 1)

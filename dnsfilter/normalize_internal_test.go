@@ -56,7 +56,7 @@ func texts(records []dns.RR) (out []string) {
 	return slices.Compact(out)
 }
 
-// An answer that is cut where nothing should cut it is none: over TCP, where the lane has asked again.
+// An answer that is cut where nothing should cut it is none: over TCP, where the session has asked again.
 func TestCutAnswersAreNotTaken(t *testing.T) {
 	t.Parallel()
 	m := new(dns.Msg).SetQuestion("a.test.", dns.TypeA)
@@ -73,7 +73,7 @@ func TestCutAnswersAreNotTaken(t *testing.T) {
 	}
 }
 
-// TestForwardIsPackedAsItIs compares the query for a lane with the message for other upstreams.
+// TestForwardIsPackedAsItIs compares the query for a session with the message for other upstreams.
 func TestForwardIsPackedAsItIs(t *testing.T) {
 	t.Parallel()
 	for _, packet := range pathsQueries(t) {

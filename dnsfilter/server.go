@@ -72,8 +72,8 @@ type course struct {
 	limiter  *limiter // nil: no limit
 	secrets  []CookieSecret
 	upstream Upstream
-	lane     *upstream.Lane // for those who have none of their own; nil if the upstream has none
-	reports  reporting      // nil if the upstream does not know how its resolvers are doing
+	session  upstream.Session // for goroutines that have none of their own; nil if the upstream is not async
+	reports  reporting        // nil if the upstream does not know how its resolvers are doing
 }
 
 // New makes a server; it starts nothing. It fails without an upstream, and as [Policy.Check] does.
@@ -111,8 +111,8 @@ func (s *Server) Reconfigure(p Policy, u Upstream) {
 		w.Watch(s.log)
 		c.reports = w
 	}
-	if w, ok := u.(wired); ok {
-		c.lane = w.Lane()
+	if a, ok := u.(AsyncUpstream); ok {
+		c.session = a.NewSession(nil, nil)
 	}
 	s.current.Store(c)
 }

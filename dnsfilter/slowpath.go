@@ -115,8 +115,8 @@ func (s *Server) begin(c *course, dst []byte, q *query) (m []byte, wait bool) {
 	if !ask || len(m) == 0 {
 		return m, ask
 	}
-	if at, _ := s.join(q, waiter{}); at != nil && at.begin(c, c.lane) {
-		c.lane.Flush()
+	if at, _ := s.join(q, waiter{}); at != nil && at.begin(c, c.session) {
+		c.session.Flush()
 	}
 	return m, false
 }

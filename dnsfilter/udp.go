@@ -37,7 +37,7 @@ type core struct {
 	query   query
 	answers [batch.Size][udpSize + 64]byte
 	course  *course
-	lane    *upstream.Lane // of the course
+	session upstream.Session // of the course; nil if its upstream is not async
 }
 
 // socket is one UDP socket of a core.
@@ -46,7 +46,7 @@ type socket struct {
 
 	conn    *batch.Socket
 	out     *batch.Writer
-	asked   bool              // the upstream, of which the lane is yet to be told
+	asked   bool              // the upstream, of which the session is yet to be flushed
 	pending atomic.Int64      // queries that are answered late
 	plain   atomic.Int64      // those on the plain path
 	plainBy [256]atomic.Int32 // the same, by network; places are shared by chance
@@ -138,9 +138,9 @@ func (c *core) steer() {
 	if current == c.course {
 		return
 	}
-	c.course, c.lane = current, nil
-	if w, ok := current.upstream.(wired); ok {
-		c.lane = w.NewLane(c.loop, c.flushLate)
+	c.course, c.session = current, nil
+	if a, ok := current.upstream.(AsyncUpstream); ok {
+		c.session = a.NewSession(c.loop, c.flushLate)
 	}
 }
 
@@ -169,7 +169,7 @@ func (u *socket) answer(in *batch.Datagrams) {
 	u.out.Flush()
 	if u.asked {
 		u.asked = false
-		u.lane.Flush()
+		u.session.Flush()
 	}
 }
 
@@ -226,7 +226,7 @@ func (u *socket) ask(peer *batch.Peer, wait bool) (flush bool) {
 	if !ok && wait {
 		u.pending.Add(-1)
 	}
-	return at != nil && at.begin(u.course, u.lane)
+	return at != nil && at.begin(u.course, u.session)
 }
 
 // deliver collects a late answer.

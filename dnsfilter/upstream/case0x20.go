@@ -4,131 +4,127 @@ import (
 	"encoding/binary"
 	"sync/atomic"
 	"time"
+
+	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
 const (
-	maxStrikes = 3         // after which a resolver is asked in plain spelling
-	plainFor   = time.Hour // that long, until the other is tried again
+	maxStrikes = 3         // after which a resolver is asked without 0x20, or without EDNS
+	disableFor = time.Hour // for which it is, until they are tried again
 )
 
-// spelling says which letters of a name are sent in the other case: the letter at offset i of a message if bit i modulo 64 is
-// set (draft-vixie-dnsext-dns0x20). Whoever forges a reply has to guess it as well as id and port. Zero is the plain one.
-type spelling uint64
+// caseMask is 0x20 randomization (draft-vixie-dnsext-dns0x20): it says which letters of a name are sent in the other case, the letter
+// at offset i of a message if bit i modulo 64 is set. To forge a reply, one has to guess it as well as ID and port. Zero changes
+// nothing.
+type caseMask uint64
 
 // flip returns the byte at offset i as it is sent.
-func (s spelling) flip(c byte, i int) byte {
-	if lower(c)-'a' < 26 {
-		c ^= byte(s>>(i%64)&1) << 5
+func (m caseMask) flip(c byte, i int) byte {
+	if (c|0x20)-'a' < 26 {
+		c ^= byte(m>>(i%64)&1) << 5
 	}
 	return c
 }
 
-// changes reports whether a query is sent otherwise than it is: the answer to one that is not proves nothing of the resolver.
-func (s spelling) changes(query []byte) bool {
-	end := questionEnd(query) - 4
-	for i := headerSize; i < end; i++ {
-		if s.flip(query[i], i) != query[i] {
-			return true
-		}
-	}
-	return false
-}
+// changes reports whether the mask changes a query: the answer to one that it does not change proves nothing of the resolver.
+func (m caseMask) changes(query []byte) bool { return !m.matches(query, query) }
 
-// apply spells the name of a query.
-func (s spelling) apply(query []byte) {
-	if s == 0 {
+// apply changes the case of the name of a query.
+func (m caseMask) apply(query []byte) {
+	if m == 0 {
 		return
 	}
-	end := questionEnd(query) - 4
-	for i := headerSize; i < end; i++ {
-		query[i] = s.flip(query[i], i)
+	end := dnswire.QuestionEnd(query) - 4
+	for i := dnswire.HeaderSize; i < end; i++ {
+		query[i] = m.flip(query[i], i)
 	}
 }
 
-// echoed reports whether reply, which answers query, has the name as it was sent.
-func (s spelling) echoed(reply, query []byte) bool {
-	end := questionEnd(query) - 4
-	for i := headerSize; i < end; i++ {
-		if reply[i] != s.flip(query[i], i) {
+// matches reports whether reply, which answers query, has the name in the case in which it was sent.
+func (m caseMask) matches(reply, query []byte) bool {
+	end := dnswire.QuestionEnd(query) - 4
+	for i := dnswire.HeaderSize; i < end; i++ {
+		if reply[i] != m.flip(query[i], i) {
 			return false
 		}
 	}
 	return true
 }
 
-// echo is how a resolver treats the spelling of names. A try in plain spelling that is answered where one in another was not is a
-// strike; some in a row, without a reply in between that has the spelling, and the resolver is asked plainly for a while.
-type echo struct {
-	proven  atomic.Bool // it has answered well, in the spelling of a query
-	strikes atomic.Int32
-	plain   atomic.Int64 // until then it is asked plainly, ns; 0: it never was
-	missed  atomic.Uint64
+// caseSupport is what is known of a resolver's support for 0x20. An attempt without a mask that is answered, where one with a mask was
+// not, is a strike; some in a row, without a reply in between that matches its mask, and the resolver is asked without for a while.
+type caseSupport struct {
+	proven     atomic.Bool // a reply with an answer has matched its mask
+	strikes    atomic.Int32
+	offUntil   atomic.Int64 // ns; 0: it never was off
+	mismatches atomic.Uint64
 }
 
-// isPlain reports whether the resolver is asked in plain spelling now.
-func (e *echo) isPlain(now time.Time) bool { return now.UnixNano() < e.plain.Load() }
+// isOff reports whether the resolver is asked without 0x20 now.
+func (s *caseSupport) isOff(now time.Time) bool { return now.UnixNano() < s.offUntil.Load() }
 
-// accepts reports whether a reply in the spelling of its query, or not, is taken; else the resolver is to be asked plainly. One that
-// has not yet proved itself may fail because of the spelling.
-func (e *echo) accepts(same, failed bool) bool {
+// accepts reports whether a reply is accepted that matches its mask, or does not; else the resolver is to be asked without. A resolver
+// that has not yet proved its support may fail because of the mask.
+func (s *caseSupport) accepts(matches, failed bool) bool {
 	switch {
-	case !same:
-		e.missed.Add(1)
+	case !matches:
+		s.mismatches.Add(1)
 		return false
 	case !failed:
-		if !e.proven.Load() {
-			e.proven.Store(true)
+		if !s.proven.Load() {
+			s.proven.Store(true)
 		}
-		if e.strikes.Load() != 0 {
-			e.strikes.Store(0)
+		if s.strikes.Load() != 0 {
+			s.strikes.Store(0)
 		}
 	}
-	return !failed || e.proven.Load()
+	return !failed || s.proven.Load()
 }
 
-// strike notes that a plain query was answered where another was not. A reply may also be missing because the network lost it.
-func (e *echo) strike(missing bool, now time.Time) {
-	if missing && e.proven.Load() || e.strikes.Add(1) < maxStrikes {
+// strike notes that an attempt without a mask was answered, and one with a mask was not: because there was no reply, which the network
+// may have lost, or because of what it was.
+func (s *caseSupport) strike(noReply bool, now time.Time) {
+	if noReply && s.proven.Load() || s.strikes.Add(1) < maxStrikes {
 		return
 	}
-	e.plain.Store(now.Add(plainFor).UnixNano())
-	e.proven.Store(false)
-	e.strikes.Store(maxStrikes - 1)
+	s.offUntil.Store(now.Add(disableFor).UnixNano())
+	s.proven.Store(false)
+	s.strikes.Store(maxStrikes - 1)
 }
 
-// chooseSpelling takes one at random for a try, unless the resolver does not repeat it, or has not answered it a moment ago.
-func (l *Lane) chooseSpelling(e *exchange, t *try, now time.Time) {
-	for i := range e.n - 1 {
-		if before := &e.tries[i]; before.resolver == t.resolver {
-			t.again = before.spelling != 0
-			t.missing = t.again
+// chooseCase chooses a mask at random, unless the resolver does not support any, or has not answered an attempt with one just now.
+func (p *pool) chooseCase(q *pendingQuery, a *attempt, now time.Time) {
+	for i := range q.n - 1 {
+		if before := &q.attempts[i]; before.resolver == a.resolver {
+			a.caseRetry = before.mask != 0
+			a.noReply = a.caseRetry
 			return
 		}
 	}
-	if l.f.resolvers[t.resolver].echo.isPlain(now) {
+	if p.f.resolvers[a.resolver].casing.isOff(now) {
 		return
 	}
-	if s := spelling(binary.BigEndian.Uint64(l.random(8))); s.changes(e.query) {
-		t.spelling = s
+	if m := caseMask(binary.BigEndian.Uint64(p.random(8))); m.changes(q.query) {
+		a.mask = m
 	}
 }
 
-// spelledWell reports whether a reply to a try is taken as far as its spelling goes; then the name is as in the query that the lane was
-// given. Else the resolver is asked once more, plainly.
-func (l *Lane) spelledWell(e *exchange, t *try, reply []byte, now time.Time) bool {
-	r, failed := &l.f.resolvers[t.resolver].echo, fails(reply)
+// checkCase reports whether a reply is accepted as far as its case goes; then it is given the name of the query. Else the resolver is
+// asked once more, without a mask.
+func (p *pool) checkCase(q *pendingQuery, a *attempt, reply []byte, now time.Time) bool {
+	support, failed := &p.f.resolvers[a.resolver].casing, isFailure(reply)
 	switch {
-	case t.spelling == 0:
-		if t.again && !failed {
-			r.strike(t.missing, now)
+	case a.mask == 0:
+		if a.caseRetry && !failed {
+			support.strike(a.noReply, now)
 		}
-	case r.accepts(t.spelling.echoed(reply, e.query), failed):
-		end := questionEnd(e.query)
-		copy(reply[headerSize:end], e.query[headerSize:end])
+	case support.accepts(a.mask.matches(reply, q.query), failed):
+		end := dnswire.QuestionEnd(q.query)
+		copy(reply[dnswire.HeaderSize:end], q.query[dnswire.HeaderSize:end])
 	default:
-		t.spelling, t.again, t.missing = 0, true, false
-		t.bare, t.refused = false, false // that may have been the spelling
-		l.repeat(e, t, now)
+		a.mask, a.caseRetry, a.noReply = 0, true, false
+		a.noEDNS, a.ednsFailed = false, false // the mask may have been the reason
+		p.repeat(q, a, now)
 		return false
 	}
 	return true

@@ -5,116 +5,128 @@ import (
 	"errors"
 	"slices"
 	"time"
+
+	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// errUnusable is why a question has no answer for which only replies came that nobody can use.
+// errUnusable is the error of a query for which only unusable replies came.
 var errUnusable = errors.New("the resolver's answer is malformed or cut")
 
-// exchange is a question that waits for its answer.
-type exchange struct {
-	to      Receiver
-	query   []byte
-	buf     [maxQuery]byte
-	bare    [maxQuery]byte // the query without EDNS
-	at      int            // in Lane.live
-	only    *resolver      // that may be asked; nil: any
-	tries   [maxTries]try
-	n       int // tries made
-	begun   time.Time
-	next    time.Time     // when the next resolver is asked, or the exchange ends
-	wait    time.Duration // how long the last one was given
-	refusal []byte        // an answer that is taken if nobody has a better one
-	broken  error         // why a resolver could not be asked, or its reply not be used; nil: that did not happen
-	closing bool          // nobody is left to be asked
+// pendingQuery is a query that waits for its reply. The pool's lock guards it.
+type pendingQuery struct {
+	to        Receiver
+	query     []byte
+	buf       [maxQuery]byte
+	noEDNS    [maxQuery]byte // the query without its OPT record
+	at        int            // in pool.active
+	only      *resolver      // the one that may be asked; nil: any
+	attempts  [maxAttempts]attempt
+	n         int // attempts made
+	begun     time.Time
+	next      time.Time     // when the next resolver is asked, or the query ends
+	timeout   time.Duration // of the last attempt
+	failure   []byte        // a failure of a resolver, which is the answer if no resolver has a better one
+	cause     error         // why a resolver could not be asked, or its reply not be used; nil: that did not happen
+	exhausted bool          // all resolvers have been asked
 }
 
-// try is one query that was sent for an exchange.
-type try struct {
-	resolver int
-	way      way // nil if none could be opened
-	id       uint16
-	sent     time.Time
-	spelling spelling // of the name, over UDP
-	again    bool     // the resolver was asked in another spelling before
-	missing  bool     // ... and has not answered yet
-	bare     bool     // without EDNS
-	refused  bool     // ... since it failed with it
+// attempt is one datagram or message sent for a query.
+type attempt struct {
+	resolver   int
+	via        transport // nil if none could be opened
+	id         uint16
+	sent       time.Time
+	mask       caseMask // of the name, over UDP
+	caseRetry  bool     // the resolver was asked with another mask before
+	noReply    bool     // ... and has not replied yet
+	noEDNS     bool     // without an OPT record
+	ednsFailed bool     // ... since the resolver failed with it
 }
 
-// waits reports whether the reply to it may still come.
-func (t *try) waits(e *exchange) bool { return t.way != nil && t.way.waiting()[t.id] == e }
+// isOpen reports whether the reply to an attempt may still come.
+func (a *attempt) isOpen(q *pendingQuery) bool { return a.via != nil && a.via.waiting()[a.id] == q }
 
-// waits reports whether any reply may still come.
-func (e *exchange) waits() bool {
-	return slices.ContainsFunc(e.tries[:e.n], func(t try) bool { return t.waits(e) })
+// isOpen reports whether the reply to any attempt may still come.
+func (q *pendingQuery) isOpen() bool {
+	return slices.ContainsFunc(q.attempts[:q.n], func(a attempt) bool { return a.isOpen(q) })
 }
 
-// tryOf returns the try that a reply to an id on a way is for.
-func (e *exchange) tryOf(w way, id uint16) *try {
-	for i := range e.tries[:e.n] {
-		if t := &e.tries[i]; t.way == w && t.id == id {
-			return t
+// attemptOf returns the attempt with an ID on a transport.
+func (q *pendingQuery) attemptOf(via transport, id uint16) *attempt {
+	for i := range q.attempts[:q.n] {
+		if a := &q.attempts[i]; a.via == via && a.id == id {
+			return a
 		}
 	}
 	return nil
 }
 
-// wire returns the query as a try sends it.
-func (e *exchange) wire(t *try) []byte {
-	if t.bare {
-		return withoutEDNS(e.bare[:0], e.query)
+// packet returns the query as an attempt sends it.
+func (q *pendingQuery) packet(a *attempt) []byte {
+	if a.noEDNS {
+		return dropEDNS(q.noEDNS[:0], q.query)
 	}
-	return e.query
+	return q.query
 }
 
-// try sends the query of an exchange to a resolver. Where that is not possible it is as if the network had lost it.
-func (l *Lane) try(e *exchange, resolver int, now time.Time) {
-	if e.n == maxTries {
+// ask sends a query to a resolver. If that is not possible, it is as if the network had lost it.
+func (p *pool) ask(q *pendingQuery, resolver int, now time.Time) {
+	if q.n == maxAttempts {
 		return
 	}
-	r := &l.f.resolvers[resolver]
+	r := &p.f.resolvers[resolver]
 	r.last.Store(now.UnixNano())
 	r.record.asked.Add(1)
-	t := &e.tries[e.n]
-	*t = try{resolver: resolver, sent: now, bare: r.edns.isOff(now) && mayGoBare(e.query)}
-	e.n++
+	a := &q.attempts[q.n]
+	*a = attempt{resolver: resolver, sent: now, noEDNS: r.edns.isOff(now) && canDropEDNS(q.query)}
+	q.n++
 	if r.tls != nil {
-		l.overStream(e, t, now)
-	} else if s, err := l.socket(resolver, now); err == nil {
-		l.chooseSpelling(e, t, now)
-		l.send(e, t, s)
+		p.sendOverStream(q, a, now)
+	} else if s, err := p.socket(resolver, now); err == nil {
+		p.chooseCase(q, a, now)
+		p.send(q, a, s)
 	}
 }
 
-// repeat sends the query of a try once more, otherwise than before, on a way of the same kind.
-func (l *Lane) repeat(e *exchange, t *try, now time.Time) {
-	if _, ok := t.way.(*stream); ok {
-		l.overStream(e, t, now)
+// repeat sends an attempt once more, in another form, over a transport of the same kind.
+func (p *pool) repeat(q *pendingQuery, a *attempt, now time.Time) {
+	if _, ok := a.via.(*stream); ok {
+		p.sendOverStream(q, a, now)
 		return
 	}
-	t.way = nil
-	if s, err := l.socket(t.resolver, now); err == nil {
-		t.sent = now
-		l.send(e, t, s)
+	a.via = nil
+	if s, err := p.socket(a.resolver, now); err == nil {
+		a.sent = now
+		p.send(q, a, s)
 	}
 }
 
-// next returns the resolver to ask after those that an exchange has tried: first those that were not asked, then each once
-// more unless one has refused; -1 if there is none.
-func (f *Forwarder) next(e *exchange) int {
-	if e.n == maxTries {
+// send sends an attempt over a transport, with a new random ID.
+func (p *pool) send(q *pendingQuery, a *attempt, via transport) {
+	for a.id = p.id(); via.waiting()[a.id] != nil; {
+		a.id = p.id()
+	}
+	a.via = via
+	via.waiting()[a.id] = q
+	via.add(q.packet(a), a.id, a.mask)
+}
+
+// next returns the resolver to ask next: first those that were not asked, then each once more unless one has failed; -1 if there is
+// none.
+func (f *Forwarder) next(q *pendingQuery) int {
+	if q.n == maxAttempts {
 		return -1
 	}
-	tries := make([]int, len(f.resolvers))
-	for _, t := range e.tries[:e.n] {
-		tries[t.resolver]++
+	asked := make([]int, len(f.resolvers))
+	for _, a := range q.attempts[:q.n] {
+		asked[a.resolver]++
 	}
 	for round := range rounds {
-		if round > 0 && e.refusal != nil {
+		if round > 0 && q.failure != nil {
 			break
 		}
 		for i := range f.resolvers {
-			if tries[i] == round && (e.only == nil || e.only == &f.resolvers[i]) {
+			if asked[i] == round && (q.only == nil || q.only == &f.resolvers[i]) {
 				return i
 			}
 		}
@@ -122,155 +134,154 @@ func (f *Forwarder) next(e *exchange) int {
 	return -1
 }
 
-// find returns the exchange that a reply on a way belongs to; nil if there is none. A bare failure has no question to compare.
-func (l *Lane) find(w way, reply []byte) *exchange {
-	if len(reply) < headerSize {
+// match returns the query that a reply is for; nil if there is none. A failure without a question can only be matched by its ID.
+func (p *pool) match(via transport, reply []byte) *pendingQuery {
+	if len(reply) < dnswire.HeaderSize {
 		return nil
 	}
-	if e := w.waiting()[replyID(reply)]; e != nil && (answers(reply, e.query) || isBareFailure(reply, e.query)) {
-		return e
+	if q := via.waiting()[id(reply)]; q != nil && (isReplyTo(reply, q.query) || isHeaderOnlyFailure(reply, q.query)) {
+		return q
 	}
 	return nil
 }
 
-// receive takes the reply to an exchange, and ends it if it is settled.
-func (l *Lane) receive(e *exchange, w way, reply []byte, now time.Time) (outcome, bool) {
-	id := replyID(reply)
-	t := e.tryOf(w, id)
-	l.f.answered(t, fails(reply), now)
-	if isBareFailure(reply, e.query) {
-		if l.triedWithoutEDNS(e, t, reply, now) {
-			return outcome{}, false
+// onReply checks the reply to a query. It reports whether the query has ended, with the result.
+func (p *pool) onReply(q *pendingQuery, via transport, reply []byte, now time.Time) (result, bool) {
+	id := id(reply)
+	a := q.attemptOf(via, id)
+	p.f.answered(a, isFailure(reply), now)
+	if isHeaderOnlyFailure(reply, q.query) {
+		if p.retryWithoutEDNS(q, a, reply, now) {
+			return result{}, false
 		}
-		return l.advance(e, now, errUnusable) // it is less of a proof than others, so the reply may yet come
+		return p.failOver(q, now, errUnusable) // it may be forged more easily than others, so the reply may yet come
 	}
-	delete(w.waiting(), id)
-	if l.triedWithoutEDNS(e, t, reply, now) || !l.spelledWell(e, t, reply, now) {
-		return outcome{}, false
+	delete(via.waiting(), id)
+	if p.retryWithoutEDNS(q, a, reply, now) || !p.checkCase(q, a, reply, now) {
+		return result{}, false
 	}
-	return l.settle(e, t, reply, now)
+	return p.accept(q, a, reply, now)
 }
 
-// settle ends an exchange with the reply to a try, unless another resolver may have a better one.
-func (l *Lane) settle(e *exchange, t *try, reply []byte, now time.Time) (outcome, bool) {
-	_, datagram := t.way.(*socket)
+// accept ends a query with a reply, unless it is cut, or another resolver may have a better one.
+func (p *pool) accept(q *pendingQuery, a *attempt, reply []byte, now time.Time) (result, bool) {
+	_, datagram := a.via.(*socket)
 	switch {
-	case datagram && reply[2]&flagTC != 0:
-		l.overStream(e, t, now)
-		e.wait = dialWithin
-		e.next = e.until(now, e.wait)
-		return outcome{}, false
-	case fails(reply):
-		e.refusal = append([]byte(nil), reply...)
-		return l.advance(e, now, nil)
-	case !e.to.Accept(reply):
-		return l.advance(e, now, errUnusable)
+	case datagram && dnswire.IsTruncated(reply):
+		p.sendOverStream(q, a, now)
+		q.timeout = dialWithin
+		q.next = q.deadline(now, q.timeout)
+		return result{}, false
+	case isFailure(reply):
+		q.failure = append([]byte(nil), reply...)
+		return p.failOver(q, now, nil)
+	case !q.to.Accept(reply):
+		return p.failOver(q, now, errUnusable)
 	}
-	return outcome{to: l.finish(e), reply: reply}, true
+	return result{to: p.remove(q), reply: reply}, true
 }
 
-// until returns when a wait from now on ends: in the time that the question has, at the latest.
-func (e *exchange) until(now time.Time, wait time.Duration) time.Time {
-	next, limit := now.Add(wait), e.begun.Add(answerLimit)
+// deadline returns when a timeout from now on ends: within the time limit of the query.
+func (q *pendingQuery) deadline(now time.Time, timeout time.Duration) time.Time {
+	next, limit := now.Add(timeout), q.begun.Add(timeLimit)
 	if next.After(limit) {
 		return limit
 	}
 	return next
 }
 
-// advance asks the next resolver, or ends the exchange if none is left and no reply is worth waiting for. The reason is nil if a
-// resolver has refused, and [context.DeadlineExceeded] if it was silent.
-func (l *Lane) advance(e *exchange, now time.Time, why error) (outcome, bool) {
-	silent := errors.Is(why, context.DeadlineExceeded)
-	if why != nil && !silent {
-		e.broken = why
-		if e.only != nil && e.waits() {
-			return outcome{}, false // a probe has its time
+// failOver asks the next resolver, or ends the query if none is left and no reply is worth waiting for. The cause is nil if a
+// resolver has failed, and [context.DeadlineExceeded] if it was silent.
+func (p *pool) failOver(q *pendingQuery, now time.Time, cause error) (result, bool) {
+	silent := errors.Is(cause, context.DeadlineExceeded)
+	if cause != nil && !silent {
+		q.cause = cause
+		if q.only != nil && q.isOpen() {
+			return result{}, false // a probe has its time
 		}
 	}
-	inTime := now.Sub(e.begun) < answerLimit
-	if next := l.f.next(e); next >= 0 && inTime {
-		e.wait = min(2*e.wait, answerLimit/2)
-		l.try(e, next, now)
-		e.next = e.until(now, e.wait)
-		return outcome{}, false
+	inTime := now.Sub(q.begun) < timeLimit
+	if next := p.f.next(q); next >= 0 && inTime {
+		q.timeout = min(2*q.timeout, timeLimit/2)
+		p.ask(q, next, now)
+		q.next = q.deadline(now, q.timeout)
+		return result{}, false
 	}
-	if inTime && (!silent || !e.closing) && l.mayBeAnswered(e) {
-		e.closeSoon(now)
-		return outcome{}, false
+	if inTime && (!silent || !q.exhausted) && p.mayBeAnswered(q) {
+		q.waitForRest(now)
+		return result{}, false
 	}
-	return l.end(e), true
+	return p.giveUp(q), true
 }
 
-// closeSoon says when an exchange ends for which nobody is left to be asked: where one could not help, soon.
-func (e *exchange) closeSoon(now time.Time) {
-	wait := answerLimit
-	if e.refusal != nil || e.broken != nil {
-		wait = lastPatience
+// waitForRest sets when a query ends for which all resolvers have been asked: soon if one of them has failed.
+func (q *pendingQuery) waitForRest(now time.Time) {
+	timeout := timeLimit
+	if q.failure != nil || q.cause != nil {
+		timeout = lastTimeout
 	}
-	next := e.until(now, wait)
-	if !e.closing || next.Before(e.next) {
-		e.next = next
+	next := q.deadline(now, timeout)
+	if !q.exhausted || next.Before(q.next) {
+		q.next = next
 	}
-	e.closing = true
+	q.exhausted = true
 }
 
-// end ends an exchange without an answer.
-func (l *Lane) end(e *exchange) outcome {
+// giveUp ends a query without a good answer.
+func (p *pool) giveUp(q *pendingQuery) result {
 	switch {
-	case e.refusal != nil && e.to.Accept(e.refusal):
-		reply := e.refusal
-		return outcome{to: l.finish(e), reply: reply}
-	case e.refusal != nil:
-		e.broken = errUnusable
-	case e.broken == nil:
-		e.broken = context.DeadlineExceeded
+	case q.failure != nil && q.to.Accept(q.failure):
+		reply := q.failure
+		return result{to: p.remove(q), reply: reply}
+	case q.failure != nil:
+		q.cause = errUnusable
+	case q.cause == nil:
+		q.cause = context.DeadlineExceeded
 	}
-	why := e.broken
-	return outcome{to: l.finish(e), err: why}
+	cause := q.cause
+	return result{to: p.remove(q), err: cause}
 }
 
-// mayBeAnswered reports whether a reply may still come, from a resolver that is not known to be down.
-func (l *Lane) mayBeAnswered(e *exchange) bool {
-	if e.only != nil {
+// mayBeAnswered reports whether a reply may still come from a resolver that is not known to be down.
+func (p *pool) mayBeAnswered(q *pendingQuery) bool {
+	if q.only != nil {
 		return false
 	}
-	for i := range e.tries[:e.n] {
-		if t := &e.tries[i]; t.waits(e) && !l.f.resolvers[t.resolver].isDown() {
+	for i := range q.attempts[:q.n] {
+		if a := &q.attempts[i]; a.isOpen(q) && !p.f.resolvers[a.resolver].isDown() {
 			return true
 		}
 	}
 	return false
 }
 
-// finish ends an exchange and returns who waits for it. Late replies find nobody.
-func (l *Lane) finish(e *exchange) Receiver {
-	for i := range e.tries[:e.n] {
-		if t := &e.tries[i]; t.waits(e) {
-			delete(t.way.waiting(), t.id)
-			t.way.closeUnused()
+// remove removes a query that has ended, and returns its receiver. Late replies match nothing.
+func (p *pool) remove(q *pendingQuery) Receiver {
+	for i := range q.attempts[:q.n] {
+		if a := &q.attempts[i]; a.isOpen(q) {
+			delete(a.via.waiting(), a.id)
+			a.via.closeUnused()
 		}
 	}
-	last := len(l.live) - 1
-	l.live[e.at] = l.live[last]
-	l.live[e.at].at = e.at
-	l.live = l.live[:last]
-	l.free = append(l.free, e)
-	to := e.to
-	e.to, e.only = nil, nil
+	last := len(p.active) - 1
+	p.active[q.at] = p.active[last]
+	p.active[q.at].at = q.at
+	p.active = p.active[:last]
+	p.free = append(p.free, q)
+	to := q.to
+	q.to, q.only = nil, nil
 	return to
 }
 
-// outcome is the end of an exchange, told when the lane is unlocked again.
-type outcome struct {
+// result is how a query has ended. It is delivered when the pool is unlocked again.
+type result struct {
 	to    Receiver
 	reply []byte
 	err   error
 }
 
-// tell tells how exchanges have ended.
-func tell(ended []outcome) {
-	for _, o := range ended {
-		o.to.Answer(o.reply, o.err)
+func deliver(results []result) {
+	for _, r := range results {
+		r.to.Answer(r.reply, r.err)
 	}
 }

@@ -9,185 +9,195 @@ import (
 	"time"
 
 	"github.com/argine-dns/argine/dnsfilter/internal/batch"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
 const (
-	tick        = 50 * time.Millisecond   // how often waiting queries are looked at
-	maxTries    = 8                       // queries that may be sent for one question
-	answerLimit = 4800 * time.Millisecond // from the question to the last moment for an answer: stubs give up after 5 seconds
-	maxQuery    = 12 + 259 + 11 + 6       // bytes of a query: header, question, OPT, and some room
-	spread      = 8                       // sockets, and so ports, that a lane has open to one resolver
-	probeEvery  = 5 * time.Second         // a resolver that is not the first choice is asked along with it this often
+	tick             = 50 * time.Millisecond   // how often the timeouts of pending queries are checked
+	maxAttempts      = 8                       // for one query
+	timeLimit        = 4800 * time.Millisecond // of a query: stub resolvers give up after 5 seconds
+	maxQuery         = dnswire.HeaderSize + dnswire.MaxName + 4 + dnswire.OPTSize + 6
+	portsPerResolver = 8               // sockets that a pool has open to one resolver
+	secondaryEvery   = 5 * time.Second // how often a resolver that is not the fastest is asked along with the fastest
 )
 
-// Receiver takes the answer to a query.
+// Session sends queries without waiting, and hands each reply to a [Receiver].
+type Session interface {
+	// Ask sends a packed query (one question, an OPT record or none), at the latest with the next Flush. Its ID is replaced, and it
+	// is copied.
+	Ask(query []byte, to Receiver)
+	// Flush sends what Ask has collected.
+	Flush()
+}
+
+// Receiver receives the reply to a query.
 type Receiver interface {
-	// Accept reports whether a reply can be used; else another is asked for. The reply belongs to the receiver until Answer
-	// returns, which is called with the same reply next. The lane is locked: Accept must be quick, and not use it.
+	// Accept reports whether a reply can be used; else another resolver is asked. The reply belongs to the receiver until Answer
+	// returns, which is called with the same reply next. The session is locked: Accept must be quick, and not use it.
 	Accept(reply []byte) bool
-	// Answer is called once, from another goroutine than the one that asked. The error is [context.DeadlineExceeded] if nobody
-	// answered in time.
+	// Answer is called once, from another goroutine than that of Ask. The error is [context.DeadlineExceeded] if no reply came in
+	// time.
 	Answer(reply []byte, err error)
 }
 
-// Lane is a way to the resolvers of a [Forwarder] with sockets of its own. Queries of many questions share a socket: a reply
-// counts if it comes from the resolver asked, to the port and with the id of the query, both random, and has its question, in
-// its random spelling (see spelling).
-// Sockets are opened when they are needed, and closed after some seconds, so that ports change.
-type Lane struct {
+// Loop reads the sockets of a server, and of its sessions, in one goroutine.
+type Loop = batch.Loop
+
+// pool is a [Session] with sockets of its own to the resolvers of a [Forwarder]. Many queries share a socket: a reply is matched by
+// the resolver's address, port and ID, which are random, and the question with the random case of its letters (see [caseMask]).
+// Sockets are opened on demand, and closed after some seconds, so that ports change.
+type pool struct {
 	f    *Forwarder
 	loop *batch.Loop // of the sockets
 
-	mu      sync.Mutex // guards what follows
-	idles   []func()
-	streams []*stream // by resolver; nil if there is none
-	live    []*exchange
-	free    []*exchange
-	sockets []*socket  // of resolver r: from r*spread on
-	dirty   []*socket  // with queries to be sent
-	turn    int        // which of the sockets to a resolver is used until the next Flush
-	chance  [1024]byte // random bytes
-	used    int        // of them
-	ticking bool
+	mu          sync.Mutex // guards what follows
+	idleFuncs   []func()
+	streams     []*stream // by resolver; nil if there is none
+	active      []*pendingQuery
+	free        []*pendingQuery
+	sockets     []*socket  // of resolver r: from r*portsPerResolver on
+	unsent      []*socket  // with queries to be sent
+	port        int        // which of the sockets to a resolver is used until the next Flush
+	entropy     [1024]byte // random bytes
+	entropyUsed int
+	ticking     bool
 }
 
-// NewLane makes a lane whose sockets are those of a loop; but if a resolver is asked over TLS there is one lane for all, since
-// connections are not to be many. After replies that came together, and not by the loop, were handed out, idle is called.
-func (f *Forwarder) NewLane(loop *batch.Loop, idle func()) *Lane {
-	l := f.lane
-	if !f.encrypted {
-		l = f.newLane(loop)
+// NewSession returns a session for one goroutine of a server. Its sockets are read by the given loop; without one, or if a resolver is
+// asked over TLS, the session is shared by all, so that connections are few. After replies were handed out together by another
+// goroutine than the loop's, idle is called, if it is not nil.
+func (f *Forwarder) NewSession(loop *Loop, idle func()) Session {
+	p := f.shared
+	if loop != nil && !f.encrypted {
+		p = f.newPool(loop)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.idles = append(l.idles, idle)
-	return l
+	if idle != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.idleFuncs = append(p.idleFuncs, idle)
+	}
+	return p
 }
 
-// Lane returns the lane for those who have no loop.
-func (f *Forwarder) Lane() *Lane { return f.lane }
-
-func (f *Forwarder) newLane(loop *batch.Loop) *Lane {
-	l := &Lane{f: f, loop: loop, sockets: make([]*socket, spread*len(f.resolvers)), streams: make([]*stream, len(f.resolvers))}
-	l.used = len(l.chance)
+func (f *Forwarder) newPool(loop *batch.Loop) *pool {
+	p := &pool{f: f, loop: loop, sockets: make([]*socket, portsPerResolver*len(f.resolvers)), streams: make([]*stream, len(f.resolvers))}
+	p.entropyUsed = len(p.entropy)
 	if loop == nil {
-		l.loop = batch.NewLoop(l.idle)
+		p.loop = batch.NewLoop(p.onIdle)
 	}
-	return l
+	return p
 }
 
-// idle tells those who want to know that no more replies are at hand.
-func (l *Lane) idle() {
-	l.mu.Lock()
-	idles := l.idles
-	l.mu.Unlock()
-	for _, idle := range idles {
+// onIdle runs after the last of some replies.
+func (p *pool) onIdle() {
+	p.mu.Lock()
+	idleFuncs := p.idleFuncs
+	p.mu.Unlock()
+	for _, idle := range idleFuncs {
 		idle()
 	}
 }
 
-// Ask sends a query, whose id is replaced, with the next Flush at the latest. It does not wait.
-func (l *Lane) Ask(query []byte, to Receiver) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	e := l.newExchange(query, to)
-	first := l.f.first()
-	l.try(e, first, e.begun)
-	if other := l.f.toProbe(first, e.begun); other >= 0 {
-		l.try(e, other, e.begun)
+// Ask implements [Session].
+func (p *pool) Ask(query []byte, to Receiver) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	q := p.newQuery(query, to)
+	first := p.f.fastest()
+	p.ask(q, first, q.begun)
+	if other := p.f.secondary(first, q.begun); other >= 0 {
+		p.ask(q, other, q.begun)
 	}
-	e.wait = l.f.resolvers[first].patience()
-	e.next = e.begun.Add(e.wait)
-	l.keepTicking()
+	q.timeout = p.f.resolvers[first].timeout()
+	q.next = q.begun.Add(q.timeout)
+	p.startTicking()
 }
 
-// keepTicking has questions looked at that wait.
-func (l *Lane) keepTicking() {
-	if !l.ticking {
-		l.ticking = true
-		time.AfterFunc(tick, l.tick)
+func (p *pool) startTicking() {
+	if !p.ticking {
+		p.ticking = true
+		time.AfterFunc(tick, p.tick)
 	}
 }
 
-func (l *Lane) newExchange(query []byte, to Receiver) *exchange {
-	var e *exchange
-	if n := len(l.free); n > 0 {
-		e, l.free = l.free[n-1], l.free[:n-1]
+func (p *pool) newQuery(query []byte, to Receiver) *pendingQuery {
+	var q *pendingQuery
+	if n := len(p.free); n > 0 {
+		q, p.free = p.free[n-1], p.free[:n-1]
 	} else {
-		e = new(exchange)
+		q = new(pendingQuery)
 	}
-	e.to, e.n, e.refusal, e.broken, e.closing, e.begun = to, 0, nil, nil, false, time.Now()
-	e.query = append(e.buf[:0], query...)
-	e.at = len(l.live)
-	l.live = append(l.live, e)
-	return e
+	q.to, q.n, q.failure, q.cause, q.exhausted, q.begun = to, 0, nil, nil, false, time.Now()
+	q.query = append(q.buf[:0], query...)
+	q.at = len(p.active)
+	p.active = append(p.active, q)
+	return q
 }
 
-// Flush sends what Ask has collected.
-func (l *Lane) Flush() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.flush()
+// Flush implements [Session].
+func (p *pool) Flush() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.flush()
 }
 
-func (l *Lane) flush() {
-	for _, s := range l.dirty {
+func (p *pool) flush() {
+	for _, s := range p.unsent {
 		s.flush()
 	}
-	l.dirty = l.dirty[:0]
-	l.turn = int(l.id()) % spread
+	p.unsent = p.unsent[:0]
+	p.port = int(p.id()) % portsPerResolver
 }
 
 // random returns n random bytes, until the next call.
-func (l *Lane) random(n int) []byte {
-	if l.used+n > len(l.chance) {
-		rand.Read(l.chance[:])
-		l.used = 0
+func (p *pool) random(n int) []byte {
+	if p.entropyUsed+n > len(p.entropy) {
+		rand.Read(p.entropy[:])
+		p.entropyUsed = 0
 	}
-	l.used += n
-	return l.chance[l.used-n : l.used]
+	p.entropyUsed += n
+	return p.entropy[p.entropyUsed-n : p.entropyUsed]
 }
 
-// id returns a random id.
-func (l *Lane) id() uint16 { return binary.BigEndian.Uint16(l.random(2)) }
+// id returns a random ID.
+func (p *pool) id() uint16 { return binary.BigEndian.Uint16(p.random(2)) }
 
-// tick asks further resolvers for what waits too long, ends what has waited long enough, and closes sockets that are no more
-// needed.
-func (l *Lane) tick() {
-	l.mu.Lock()
+// tick fails over the queries whose timeout has ended, and closes sockets that have expired.
+func (p *pool) tick() {
+	p.mu.Lock()
 	now := time.Now()
-	var ended []outcome
-	for _, e := range slices.Backward(l.live) { // ending one moves the last, which was looked at, to its place
-		if now.Before(e.next) {
+	var results []result
+	for _, q := range slices.Backward(p.active) { // remove puts the last one, which was visited, in the place of another
+		if now.Before(q.next) {
 			continue
 		}
-		l.late(e, now)
-		if done, ok := l.advance(e, now, context.DeadlineExceeded); ok {
-			ended = append(ended, done)
+		p.onTimeout(q, now)
+		if r, ok := p.failOver(q, now, context.DeadlineExceeded); ok {
+			results = append(results, r)
 		}
 	}
-	l.flush()
-	again := l.closeOld(now) || len(l.live) > 0
-	l.ticking = again
-	l.mu.Unlock()
-	tell(ended)
-	if len(ended) > 0 {
-		l.idle()
+	p.flush()
+	again := p.closeExpired(now) || len(p.active) > 0
+	p.ticking = again
+	p.mu.Unlock()
+	deliver(results)
+	if len(results) > 0 {
+		p.onIdle()
 	}
 	if again {
-		time.AfterFunc(tick, l.tick)
+		time.AfterFunc(tick, p.tick)
 	}
 }
 
-// late notes that no answer to an exchange came in the time given. A resolver that has said nothing at all meanwhile is probed,
-// and a connection to it is given up.
-func (l *Lane) late(e *exchange, now time.Time) {
-	last := &e.tries[e.n-1]
-	if l.f.resolvers[last.resolver].late(e.wait, last.sent) && e.only == nil {
-		l.probe(last.resolver, now)
+// onTimeout notes that no answer to a query came in time. A resolver that has sent nothing at all meanwhile is probed, and a
+// connection to it is retired.
+func (p *pool) onTimeout(q *pendingQuery, now time.Time) {
+	last := &q.attempts[q.n-1]
+	if p.f.resolvers[last.resolver].timedOut(q.timeout, last.sent) && q.only == nil {
+		p.probe(last.resolver, now)
 	}
-	for i := range e.tries[:e.n] {
-		if s, ok := e.tries[i].way.(*stream); ok && s.silentSince(e.tries[i].sent) {
+	for i := range q.attempts[:q.n] {
+		if s, ok := q.attempts[i].via.(*stream); ok && s.silentSince(q.attempts[i].sent) {
 			s.retire()
 		}
 	}

@@ -1,111 +1,85 @@
 package upstream
 
-import "encoding/binary"
+import (
+	"github.com/miekg/dns"
 
-// Parts of a message (RFC 1035, section 4.1.1).
-const (
-	headerSize          = 12
-	flagQR              = 0x80 // in its third byte
-	flagTC              = 0x02
-	maskOpcode          = 0x78
-	maskRcode           = 0x0f // in its fourth byte
-	rcodeFormatError    = 1
-	rcodeNameError      = 3
-	rcodeNotImplemented = 4
-	rcodeNameExists     = 6 // a name that DNAME makes too long (RFC 6672, section 2.2)
-	typeOPT             = 41
-	optSize             = 11   // of an OPT record without options
-	flagDO              = 0x80 // in its eighth byte
-	optionPadding       = 12
+	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// answers reports whether reply is an answer to the question of query; case does not count. The id and the
-// spelling are yet to be compared.
-func answers(reply, query []byte) bool {
-	end := questionEnd(query)
-	if end == 0 || len(reply) < end || reply[2]&(flagQR|maskOpcode) != flagQR|query[2]&maskOpcode || binary.BigEndian.Uint16(reply[4:]) != 1 {
+// optionPadding is the code of the EDNS option that pads a message (RFC 7830).
+const optionPadding = 12
+
+// id returns the ID of a message.
+func id(m []byte) uint16 { return uint16(dnswire.Uint16(m, 0)) }
+
+// hasKind reports whether a reply is a response of the opcode of a query.
+func hasKind(reply, query []byte) bool {
+	const mask = dnswire.FlagQR | dnswire.MaskOpcode
+	return dnswire.Flags(reply)&mask == dnswire.FlagQR|dnswire.Flags(query)&dnswire.MaskOpcode
+}
+
+// isReplyTo reports whether reply is a response to the question of query, whatever the case of its letters. The ID and the case are
+// yet to be compared.
+func isReplyTo(reply, query []byte) bool {
+	end := dnswire.QuestionEnd(query)
+	if end == 0 || len(reply) < end || !hasKind(reply, query) || dnswire.Count(reply, dnswire.Question) != 1 {
 		return false
 	}
-	for i := headerSize; i < end-4; i++ {
-		if lower(reply[i]) != lower(query[i]) {
-			return false
-		}
-	}
-	return string(reply[end-4:end]) == string(query[end-4:end])
+	return dnswire.EqualFold(reply[dnswire.HeaderSize:end-4], query[dnswire.HeaderSize:end-4]) && string(reply[end-4:end]) == string(query[end-4:end])
 }
 
-func replyID(reply []byte) uint16 { return binary.BigEndian.Uint16(reply) }
-
-// isBareFailure reports whether reply is a failure without a question, of a resolver that could not read the query, or did not
-// want to.
-func isBareFailure(reply, query []byte) bool {
-	return reply[2]&(flagQR|maskOpcode) == flagQR|query[2]&maskOpcode && reply[4]|reply[5] == 0 && reply[3]&maskRcode != 0
+// isHeaderOnlyFailure reports whether reply is a failure without a question, of a resolver that could not read the query, or refuses
+// to.
+func isHeaderOnlyFailure(reply, query []byte) bool {
+	return hasKind(reply, query) && dnswire.Count(reply, dnswire.Question) == 0 && dnswire.Rcode(reply) != 0
 }
 
-// fails reports whether a reply says nothing of the name: neither what it has nor that it does not exist.
-func fails(reply []byte) bool {
-	switch reply[3] & maskRcode {
-	case 0:
-		return extended(reply) != 0
-	case rcodeNameError, rcodeNameExists:
-		return false
-	}
-	return true
+// isFailure reports whether a reply says nothing of the name: neither what it has nor that it does not exist.
+func isFailure(reply []byte) bool {
+	return dnswire.IsFailure(reply) || dnswire.Rcode(reply) == dns.RcodeSuccess && extendedRcode(reply) != 0
 }
 
-// extended returns the upper bits of the rcode (RFC 6891, section 6.1.3) of a reply that has an OPT record and nothing else.
-func extended(reply []byte) byte {
-	if reply[5] != 1 || reply[6]|reply[7]|reply[8]|reply[9]|reply[10] != 0 || reply[11] != 1 {
+// extendedRcode returns the upper bits of the rcode (RFC 6891, section 6.1.3) of a reply that has an OPT record and nothing else.
+func extendedRcode(reply []byte) int {
+	if dnswire.Count(reply, dnswire.Question) != 1 || dnswire.Count(reply, dnswire.Answer)+dnswire.Count(reply, dnswire.Authority) != 0 {
 		return 0
 	}
-	if end := questionEnd(reply); end != 0 && isOPT(reply[end:]) {
-		return reply[end+5]
+	opt, ok := optOf(reply)
+	if !ok {
+		return 0
 	}
-	return 0
+	return opt.Rcode()
 }
 
-// isOPT reports whether m begins with an OPT record.
-func isOPT(m []byte) bool { return len(m) >= optSize && m[0]|m[1] == 0 && m[2] == typeOPT }
+// optOf returns the OPT record of a message that has one behind its question and nothing else.
+func optOf(m []byte) (dnswire.OPT, bool) {
+	end := dnswire.QuestionEnd(m)
+	if end == 0 || dnswire.Count(m, dnswire.Additional) != 1 {
+		return nil, false
+	}
+	return dnswire.AsOPT(m[end:])
+}
 
-// refusesEDNS reports whether a reply may be a failure because the query had an OPT record (RFC 6891, section 7).
-func refusesEDNS(reply []byte) bool {
-	switch reply[3] & maskRcode {
-	case rcodeFormatError, rcodeNotImplemented:
+// mayRefuseEDNS reports whether a reply may be a failure because the query had an OPT record (RFC 6891, section 7).
+func mayRefuseEDNS(reply []byte) bool {
+	switch dnswire.Rcode(reply) {
+	case dns.RcodeFormatError, dns.RcodeNotImplemented:
 		return true
-	case 0:
-		return extended(reply) != 0 // BADVERS
+	case dns.RcodeSuccess:
+		return extendedRcode(reply) != 0 // BADVERS
 	}
 	return false
 }
 
-// mayGoBare reports whether a query of our own has an OPT record that it may do without: one that does not have the DO bit.
-func mayGoBare(query []byte) bool {
-	end := questionEnd(query)
-	return end != 0 && query[11] == 1 && isOPT(query[end:]) && query[end+7]&flagDO == 0
+// canDropEDNS reports whether a query of our own has an OPT record that it may do without: one that does not have the DO bit.
+func canDropEDNS(query []byte) bool {
+	opt, ok := optOf(query)
+	return ok && !opt.DO()
 }
 
-// withoutEDNS appends a query of our own without its OPT record.
-func withoutEDNS(dst, query []byte) []byte {
-	dst = append(dst, query[:questionEnd(query)]...)
-	dst[11] = 0
+// dropEDNS appends a query of our own without its OPT record.
+func dropEDNS(dst, query []byte) []byte {
+	dst = append(dst, query[:dnswire.QuestionEnd(query)]...)
+	dnswire.SetCount(dst, dnswire.Additional, 0)
 	return dst
-}
-
-// questionEnd returns where the question of a query of our own ends; 0 if there is none.
-func questionEnd(query []byte) int {
-	off := headerSize
-	for off < len(query) && query[off] != 0 {
-		off += 1 + int(query[off])
-	}
-	if off+5 > len(query) {
-		return 0
-	}
-	return off + 5
-}
-
-func lower(c byte) byte {
-	if c-'A' < 26 {
-		return c + 'a' - 'A'
-	}
-	return c
 }

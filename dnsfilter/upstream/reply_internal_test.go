@@ -6,10 +6,12 @@ import (
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
 // FuzzAnswers compares any reply with a query of ours.
-func FuzzAnswers(f *testing.F) {
+func FuzzReply(f *testing.F) {
 	q := new(dns.Msg).SetQuestion("example.org.", dns.TypeHTTPS)
 	query, err := q.Pack()
 	require.NoError(f, err)
@@ -22,17 +24,17 @@ func FuzzAnswers(f *testing.F) {
 	f.Add(badVersion)
 	f.Add([]byte("\x00\x00\x81\x01\x00\x00\x00\x00\x00\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, reply []byte) {
-		if len(reply) < headerSize {
+		if len(reply) < dnswire.HeaderSize {
 			return
 		}
-		assert.False(t, isBareFailure(reply, query) && answers(reply, query))
-		if refusesEDNS(reply) {
-			assert.True(t, fails(reply))
+		assert.False(t, isHeaderOnlyFailure(reply, query) && isReplyTo(reply, query))
+		if mayRefuseEDNS(reply) {
+			assert.True(t, isFailure(reply))
 		}
-		if mayGoBare(reply) {
-			assert.False(t, mayGoBare(withoutEDNS(nil, reply)))
+		if canDropEDNS(reply) {
+			assert.False(t, canDropEDNS(dropEDNS(nil, reply)))
 		}
-		if !answers(reply, query) {
+		if !isReplyTo(reply, query) {
 			return
 		}
 		var m dns.Msg

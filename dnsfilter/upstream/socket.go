@@ -11,38 +11,38 @@ import (
 )
 
 const (
-	socketBuffer = 1 << 20         // bytes, each way
-	socketLife   = 5 * time.Second // after which a socket is replaced by one at another port
-	maxWrong     = 64              // replies that nobody waits for, after which somebody may be guessing
+	socketBuffer  = 1 << 20         // bytes, each way
+	socketLife    = 5 * time.Second // after which a socket is replaced by one at another port
+	maxUnexpected = 64              // replies that match no query, after which somebody may be guessing
 )
 
-// socket is one UDP socket to one resolver. The lane's lock guards it.
+// socket is one UDP socket to one resolver. The pool's lock guards it.
 type socket struct {
-	lane     *Lane
-	resolver int
-	conn     *batch.Socket
-	out      *batch.Writer
-	queued   int
-	packets  [batch.Size][maxQuery]byte
-	pending  map[uint16]*exchange
-	retired  bool
-	until    time.Time
-	right    int // replies that somebody waited for
-	wrong    int // ... and all else that came: late ones, and forged ones
+	pool      *pool
+	resolver  int
+	conn      *batch.Socket
+	out       *batch.Writer
+	queued    int
+	packets   [batch.Size][maxQuery]byte
+	pending   map[uint16]*pendingQuery
+	retired   bool
+	expires   time.Time
+	matched   int // replies that a query was waiting for
+	unmatched int // ... and all others: late ones, and forged ones
 }
 
-// socket returns the one that queries to a resolver use now.
-func (l *Lane) socket(resolver int, now time.Time) (*socket, error) {
-	at := &l.sockets[resolver*spread+l.turn]
+// socket returns the socket for queries to a resolver now; it is opened if there is none.
+func (p *pool) socket(resolver int, now time.Time) (*socket, error) {
+	at := &p.sockets[resolver*portsPerResolver+p.port]
 	if *at != nil {
 		return *at, nil
 	}
 	d := net.Dialer{}
-	c, err := d.Dial("udp", l.f.resolvers[resolver].at.Addr.String())
+	c, err := d.Dial("udp", p.f.resolvers[resolver].at.Addr.String())
 	if err != nil {
 		return nil, err
 	}
-	s, err := l.newSocket(resolver, c, now)
+	s, err := p.newSocket(resolver, c, now)
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
@@ -50,37 +50,37 @@ func (l *Lane) socket(resolver int, now time.Time) (*socket, error) {
 	return s, nil
 }
 
-func (l *Lane) newSocket(resolver int, c net.Conn, now time.Time) (*socket, error) {
+func (p *pool) newSocket(resolver int, c net.Conn, now time.Time) (*socket, error) {
 	conn, ok := c.(*net.UDPConn)
 	if !ok {
 		return nil, errors.ErrUnsupported
 	}
-	s := &socket{lane: l, resolver: resolver, pending: make(map[uint16]*exchange), until: now.Add(socketLife)}
+	s := &socket{pool: p, resolver: resolver, pending: make(map[uint16]*pendingQuery), expires: now.Add(socketLife)}
 	err := errors.Join(conn.SetReadBuffer(socketBuffer), conn.SetWriteBuffer(socketBuffer))
 	if err != nil {
 		return nil, err
 	}
-	if s.conn, err = l.loop.Open(conn); err != nil {
+	if s.conn, err = p.loop.Open(conn); err != nil {
 		return nil, err
 	}
 	s.out = s.conn.NewWriter()
-	s.conn.Read(s.take)
+	s.conn.Read(s.onDatagrams)
 	return s, nil
 }
 
-func (s *socket) waiting() map[uint16]*exchange { return s.pending }
+func (s *socket) waiting() map[uint16]*pendingQuery { return s.pending }
 
 // add collects a query.
-func (s *socket) add(query []byte, id uint16, as spelling) {
+func (s *socket) add(query []byte, id uint16, mask caseMask) {
 	if s.out.Full() {
 		s.flush()
 	}
 	if s.queued == 0 {
-		s.lane.dirty = append(s.lane.dirty, s)
+		s.pool.unsent = append(s.pool.unsent, s)
 	}
 	packet := append(s.packets[s.queued][:0], query...)
 	binary.BigEndian.PutUint16(packet, id)
-	as.apply(packet)
+	mask.apply(packet)
 	s.queued++
 	s.out.Add(packet, nil)
 }
@@ -90,108 +90,108 @@ func (s *socket) flush() {
 	s.queued = 0
 }
 
-// closeOld takes sockets out of use whose time is over, closes those that nobody waits at, and reports whether any is left.
-func (l *Lane) closeOld(now time.Time) (left bool) {
-	for i, s := range l.sockets {
+// closeExpired retires the sockets that have expired, and reports whether any socket is left.
+func (p *pool) closeExpired(now time.Time) (left bool) {
+	for i, s := range p.sockets {
 		if s == nil {
 			continue
 		}
 		left = true
-		if now.After(s.until) {
+		if now.After(s.expires) {
 			s.retire(i)
 		}
 	}
 	return left
 }
 
-// retire takes a socket out of use.
+// retire takes a socket out of use, except for the replies that it waits for.
 func (s *socket) retire(at int) {
 	s.retired = true
-	s.lane.sockets[at] = nil
+	s.pool.sockets[at] = nil
 	s.closeUnused()
 }
 
-// distrust takes a socket out of use to which somebody sends guesses, and asks what waits there over TCP, where they are of no use.
+// distrust retires a socket to which somebody sends guesses, and asks its queries again over TCP, where guesses are of no use.
 func (s *socket) distrust(now time.Time) {
-	if at := slices.Index(s.lane.sockets, s); at >= 0 {
+	if at := slices.Index(s.pool.sockets, s); at >= 0 {
 		s.retire(at)
 	}
-	for id, e := range s.pending {
+	for id, q := range s.pending {
 		delete(s.pending, id)
-		s.lane.overStream(e, e.tryOf(s, id), now)
+		s.pool.sendOverStream(q, q.attemptOf(s, id), now)
 	}
-	s.right, s.wrong = 0, 0
+	s.matched, s.unmatched = 0, 0
 }
 
-// closeUnused closes a retired socket at which no reply is waited for.
+// closeUnused closes a retired socket that waits for no reply.
 func (s *socket) closeUnused() {
 	if s.retired && len(s.pending) == 0 {
 		s.conn.Close()
 	}
 }
 
-// take hands out replies.
-func (s *socket) take(in *batch.Datagrams, err error) {
+// onDatagrams hands out replies, or fails over if the system could not deliver a query.
+func (s *socket) onDatagrams(in *batch.Datagrams, err error) {
 	if err != nil {
-		s.refused(err)
+		s.onError(err)
 		return
 	}
-	var done [batch.Size]outcome
-	tell(s.settle(in, done[:0]))
+	var done [batch.Size]result
+	deliver(s.onReplies(in, done[:0]))
 }
 
-// settle finds the exchanges that replies belong to, and ends those that they settle.
-func (s *socket) settle(in *batch.Datagrams, ended []outcome) []outcome {
-	l := s.lane
-	l.mu.Lock()
-	defer l.mu.Unlock()
+// onReplies matches replies to queries, and appends the results of those that have ended.
+func (s *socket) onReplies(in *batch.Datagrams, results []result) []result {
+	p := s.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	now := time.Now()
 	for i := range in.Len() {
 		reply := in.Packet(i)
-		e := l.find(s, reply)
-		if e == nil {
-			s.wrong++
+		q := p.match(s, reply)
+		if q == nil {
+			s.unmatched++
 			continue
 		}
-		s.right++
-		if o, ok := l.receive(e, s, reply, now); ok {
-			ended = append(ended, o)
+		s.matched++
+		if r, ok := p.onReply(q, s, reply, now); ok {
+			results = append(results, r)
 		}
 	}
-	if s.wrong > maxWrong && s.wrong > s.right/2 {
+	if s.unmatched > maxUnexpected && s.unmatched > s.matched/2 {
 		s.distrust(now)
 	}
-	l.flush()
+	p.flush()
 	s.closeUnused()
-	return ended
+	return results
 }
 
-// refused moves the exchanges of a socket, whose resolver the system says can't be reached, on to the next. Anybody may have made
-// the system say so, so that a reply is waited for all the same, if not for as long.
-func (s *socket) refused(why error) {
-	l := s.lane
-	l.mu.Lock()
+// onError fails over from a resolver that the system says can't be reached. An attacker may have made the system say so (by ICMP), so a
+// reply is waited for all the same, but not for as long.
+func (s *socket) onError(cause error) {
+	p := s.pool
+	p.mu.Lock()
 	now := time.Now()
-	l.f.resolvers[s.resolver].late(answerLimit, now)
-	l.probe(s.resolver, now)
-	ended := l.advanceAll(s.pending, now, why)
-	l.flush()
+	p.f.resolvers[s.resolver].timedOut(timeLimit, now)
+	p.probe(s.resolver, now)
+	results := p.failOverAll(s.pending, now, cause)
+	p.flush()
 	s.closeUnused()
-	l.mu.Unlock()
-	tell(ended)
-	l.idle()
+	p.mu.Unlock()
+	deliver(results)
+	p.onIdle()
 }
 
-// advanceAll asks the next resolvers for all that wait on a way.
-func (l *Lane) advanceAll(pending map[uint16]*exchange, now time.Time, why error) (ended []outcome) {
-	waiting := make(map[*exchange]bool, len(pending)) // one may wait for two replies here
-	for _, e := range pending {
-		waiting[e] = true
+// failOverAll asks the next resolvers for all queries of a transport.
+func (p *pool) failOverAll(pending map[uint16]*pendingQuery, now time.Time, cause error) (results []result) {
+	waiting := make(map[*pendingQuery]bool, len(pending)) // a query may wait for two replies
+	for _, q := range pending {
+		waiting[q] = true
 	}
-	for e := range waiting {
-		if o, ok := l.advance(e, now, why); ok {
-			ended = append(ended, o)
+	for q := range waiting {
+		if r, ok := p.failOver(q, now, cause); ok {
+			results = append(results, r)
 		}
 	}
-	return ended
+	return results
 }

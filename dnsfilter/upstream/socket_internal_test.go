@@ -26,25 +26,25 @@ func TestRefusedWhileAskedTwice(t *testing.T) {
 	t.Parallel()
 	f, err := New(Endpoint{Addr: netip.MustParseAddrPort("127.0.0.1:9")})
 	require.NoError(t, err)
-	l, to := f.newLane(nil), new(counted)
-	l.mu.Lock()
-	l.ticking = true // not by itself
-	e := l.newExchange([]byte("\x00\x00\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01a\x00\x00\x01\x00\x01"), to)
+	p, to := f.newPool(nil), new(counted)
+	p.mu.Lock()
+	p.ticking = true // not by itself
+	q := p.newQuery([]byte("\x00\x00\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01a\x00\x00\x01\x00\x01"), to)
 	for range rounds {
-		l.try(e, 0, time.Now())
+		p.ask(q, 0, time.Now())
 	}
-	s := l.sockets[l.turn]
-	l.mu.Unlock()
+	s := p.sockets[p.port]
+	p.mu.Unlock()
 	require.NotNil(t, s)
 	for range 10 {
-		s.refused(syscall.ECONNREFUSED)
+		s.onError(syscall.ECONNREFUSED)
 	}
 	assert.Zero(t, to.answers)
-	assert.Equal(t, rounds, e.n, "it is asked no more often for being told again")
-	assert.WithinDuration(t, time.Now().Add(lastPatience), e.next, lastPatience/2)
-	l.mu.Lock()
-	done, ok := l.advance(e, e.next, context.DeadlineExceeded)
-	l.mu.Unlock()
+	assert.Equal(t, rounds, q.n, "it is asked no more often for being told again")
+	assert.WithinDuration(t, time.Now().Add(lastTimeout), q.next, lastTimeout/2)
+	p.mu.Lock()
+	done, ok := p.failOver(q, q.next, context.DeadlineExceeded)
+	p.mu.Unlock()
 	require.True(t, ok)
 	assert.Equal(t, to, done.to)
 	assert.ErrorIs(t, done.err, syscall.ECONNREFUSED)

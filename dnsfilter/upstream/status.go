@@ -56,10 +56,10 @@ func (r *record) answered(took time.Duration) {
 func (r *resolver) status() Status {
 	s := Status{
 		Resolver: r.at.String(), Delay: time.Duration(r.delay.Load()), Asked: r.record.asked.Load(), Late: r.record.late.Load(),
-		Misspelled: r.echo.missed.Load(), Plain: r.echo.isPlain(time.Now()), Sum: time.Duration(r.record.sum.Load()),
+		Misspelled: r.casing.mismatches.Load(), Plain: r.casing.isOff(time.Now()), Sum: time.Duration(r.record.sum.Load()),
 	}
 	if o := r.outage.Load(); o != nil {
-		s.Reason = reason(o.why)
+		s.Reason = reason(o.cause)
 	} else {
 		s.Up = true
 	}
