@@ -164,7 +164,7 @@ func (s *Subscription) applySteps(newest trust.Release, steps iter.Seq2[*blockli
 	if err := s.store.Apply(blocklist.Vouch(vouch.Verified{}, to, steps, orders, b)); err != nil {
 		return err
 	}
-	s.held = next
+	s.held, s.kept = next, b
 	s.note()
 	select {
 	case s.applied <- struct{}{}:

@@ -52,7 +52,10 @@ func TestAttacks(t *testing.T) {
 		"mirror": mirrorAttacks(), "bytes": byteAttacks(), "roots": rootAttacks(), "online key": onlineKeyAttacks(), "officers": officerAttacks(),
 	} {
 		for _, a := range attacks {
-			t.Run(by+"/"+a.name, func(t *testing.T) { synctest.Test(t, a.test) })
+			t.Run(by+"/"+a.name, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, a.test)
+			})
 		}
 	}
 }

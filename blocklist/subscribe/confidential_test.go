@@ -60,6 +60,7 @@ func newReader(t *testing.T, a *trusttest.Agency, identity []byte, origins ...st
 }
 
 func TestConfidential(t *testing.T) {
+	t.Parallel()
 	hybrid, hybridTo := newRecipient(t, true)
 	classic, classicTo := newRecipient(t, false)
 	for _, identity := range [][]byte{hybrid, classic, bytes.Join([][]byte{classic, hybrid}, []byte("\n"))} {
@@ -117,6 +118,7 @@ func countKeys(t *testing.T, dir string) (url string, n *atomic.Int32) {
 }
 
 func TestSubscribersComeAndGo(t *testing.T) {
+	t.Parallel()
 	first, firstTo := newRecipient(t, true)
 	second, secondTo := newRecipient(t, true)
 	a, m := newConfidential(t, firstTo)

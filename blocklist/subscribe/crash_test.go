@@ -28,9 +28,7 @@ func TestKilled(t *testing.T) {
 		followAll(t, dir)
 		return
 	}
-	if testing.Short() {
-		t.Skip("it starts processes")
-	}
+	long(t)
 	dir := t.TempDir()
 	a := trusttest.NewAgency(t, online.Key)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "root.json"), a.Roots[0], 0o600))

@@ -18,6 +18,7 @@ import (
 
 // TestCrowd has many whole subscribers on one origin. ARGINE_CROWD says how many.
 func TestCrowd(t *testing.T) {
+	t.Parallel()
 	many := number("ARGINE_CROWD", 30)
 	o, a, _ := newOrigin(t)
 	r := a.Release(1, "example.org")

@@ -82,6 +82,7 @@ func filler(n int) []string {
 }
 
 func TestFollowByDeltas(t *testing.T) {
+	t.Parallel()
 	c := newChain(t, filler(1000)...)
 	s := newSubscriber(t, c.agency, c.url)
 	require.NoError(t, s.refresh(t))
@@ -141,6 +142,7 @@ func damage(t *testing.T, s *subscriber, pattern string) {
 
 // Whatever is wrong with a delta, the snapshot is the way out, if there is one; else the last good list stays.
 func TestBrokenDeltas(t *testing.T) {
+	t.Parallel()
 	for name, spoil := range map[string]func(*testing.T, *chain){
 		"missing": func(t *testing.T, c *chain) { require.NoError(t, os.Remove(c.path(t, 3))) },
 		"altered": func(t *testing.T, c *chain) { require.NoError(t, os.WriteFile(c.path(t, 3), []byte("x"), 0o600)) },
@@ -201,6 +203,7 @@ func TestGapTakesSnapshot(t *testing.T) {
 // What a list is rebuilt from does not grow without end: those who came by deltas take the newest snapshot when they have
 // kept many.
 func TestKeepsNotTooMuch(t *testing.T) {
+	t.Parallel()
 	c := newChain(t, filler(1000)...)
 	s := newSubscriber(t, c.agency, c.url)
 	require.NoError(t, s.refresh(t))

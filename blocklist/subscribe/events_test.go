@@ -2,10 +2,14 @@ package subscribe_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -29,6 +33,7 @@ func (s *subscriber) run(t *testing.T) {
 
 // An announcement saves the wait for the next poll.
 func TestHintMakesItPoll(t *testing.T) {
+	t.Parallel()
 	o, a, server := newOrigin(t)
 	r := a.Release(1, "example.org")
 	push(t, o, a, r)
@@ -84,6 +89,7 @@ func inWorld(t *testing.T, events func(http.ResponseWriter, *http.Request), do f
 		m := a.NewMirror(online)
 		m.Expires = time.Now().Add(1000 * hour)
 		m.Publish(a.Release(1, "example.org"))
+		backdate(t, m.Dir)
 		w := &world{files: http.FileServer(http.Dir(m.Dir)), events: events}
 		s := newSubscriber(t, a, "http://origin.example")
 		s.c.Client = &http.Client{Transport: w}
@@ -93,6 +99,15 @@ func inWorld(t *testing.T, events func(http.ResponseWriter, *http.Request), do f
 		s.enforces(t, 1)
 		do(t, w, s)
 	})
+}
+
+// backdate dates files back in fake time, so that a poll is answered with 304 Not Modified.
+func backdate(t *testing.T, dir string) {
+	t.Helper()
+	then := time.Now().Add(-hour)
+	require.NoError(t, filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		return errors.Join(err, os.Chtimes(path, then, then))
+	}))
 }
 
 func stream(text string) func(http.ResponseWriter, *http.Request) {
@@ -161,6 +176,7 @@ func TestFirstPollsFail(t *testing.T) {
 				m := a.NewMirror(online)
 				m.Expires = time.Now().Add(1000 * hour)
 				m.Publish(a.Release(1, "example.org"))
+				backdate(t, m.Dir)
 				w := &world{events: http.NotFound}
 				mirror := http.FileServer(http.Dir(m.Dir))
 				w.files = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {

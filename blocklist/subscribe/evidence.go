@@ -81,15 +81,14 @@ func (e evidence) withRoot(root *trust.Root) evidence {
 	return e
 }
 
-// expires returns until when what is held may be taken for the newest: all that vouches for it must be in date. What only
-// ever came by bundles has no timestamp; there the officers' dates count.
-func (e evidence) expires() (first time.Time) {
-	targets, errTargets := trust.ParseTargets(e.Chain.Targets)
-	root, errRoot := e.root()
-	if errTargets != nil || errRoot != nil || root == nil {
+// expires returns until when what is held may be taken for the newest: all that vouches for it must be in date, the root
+// included. What only ever came by bundles has no timestamp; there the officers' dates count.
+func (e evidence) expires(root time.Time) (first time.Time) {
+	targets, err := trust.ParseTargets(e.Chain.Targets)
+	if err != nil {
 		return first
 	}
-	dates := []time.Time{targets.Expires, root.Spec().Expires}
+	dates := []time.Time{targets.Expires, root}
 	if len(e.Chain.Timestamp) > 0 {
 		ts, errTS := trust.ParseTimestamp(e.Chain.Timestamp)
 		snapshot, errSnapshot := trust.ParseSnapshot(e.Chain.Snapshot)
@@ -111,7 +110,7 @@ func (s *Subscription) save(e evidence) error {
 	if err := s.store.SaveEvidence(vouch.Verified{}, s.c.List, orders, b); err != nil {
 		return err
 	}
-	s.held = e
+	s.held, s.kept = e, b
 	return nil
 }
 

@@ -23,6 +23,7 @@ import (
 // A thief of the origin's key stamps the highest version there is, so that nothing newer can come. A root with a new key
 // ends that.
 func TestFastForward(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		st := newStage(t)
 		version := st.mirror.Version
@@ -41,6 +42,7 @@ func TestFastForward(t *testing.T) {
 }
 
 func TestPollsAtTheSameTime(t *testing.T) {
+	t.Parallel()
 	st := newStage(t)
 	var all sync.WaitGroup
 	var changes atomic.Int32
@@ -60,6 +62,7 @@ func TestPollsAtTheSameTime(t *testing.T) {
 
 // Who still reads a set that was replaced reads what was there when it was opened.
 func TestMappedFilesStayAsTheyAre(t *testing.T) {
+	t.Parallel()
 	st := newStage(t)
 	sets, err := filepath.Glob(filepath.Join(st.dir, "lists", "it.example", "test", "_", "set-*"))
 	require.NoError(t, err)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -102,6 +103,14 @@ func push(t *testing.T, o *origin.Origin, a *trusttest.Agency, r trusttest.Relea
 	t.Helper()
 	_, err := o.Accept(t.Context(), bytes.NewReader(a.Bundle(r)))
 	require.NoError(t, err)
+}
+
+// long skips a test that takes many seconds, unless ARGINE_LONG=1 asks for such tests.
+func long(t *testing.T) {
+	t.Helper()
+	if os.Getenv("ARGINE_LONG") != "1" {
+		t.Skip("ARGINE_LONG=1 runs it")
+	}
 }
 
 // roundTrip is a transport made of a function.

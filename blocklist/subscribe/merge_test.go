@@ -21,9 +21,7 @@ import (
 
 // What has changed is merged beside updates. When the set has grown beyond what its filter was made for, it is made anew.
 func TestMergesAndRebuilds(t *testing.T) {
-	if testing.Short() {
-		t.Skip("applies tens of thousands of changes")
-	}
+	long(t)
 	const step = 11_000 // changes are merged from 10,000 on
 	c := newChain(t, filler(1000)...)
 	s := newSubscriber(t, c.agency, c.url)

@@ -67,6 +67,7 @@ func nginx(t *testing.T, dir string) string {
 
 // Any web server, and any folder, is a mirror if it holds a copy of the files.
 func TestMirrors(t *testing.T) {
+	t.Parallel()
 	c := newChain(t, filler(1000)...)
 	for name, where := range map[string]func(*testing.T) string{
 		"nginx":  func(t *testing.T) string { t.Helper(); return nginx(t, c.mirror.Dir) },

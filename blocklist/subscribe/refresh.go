@@ -106,7 +106,7 @@ func (s *Subscription) take(ctx context.Context, o *fetch.Origin, spec trust.Tar
 func (s *Subscription) checkFresh() error {
 	newest := s.held
 	newest.Chain = s.newest()
-	if until := newest.expires(); time.Now().After(until) {
+	if until := newest.expires(s.root.Spec().Expires); time.Now().After(until) {
 		return fmt.Errorf("timestamp: %w: since %s, and there is no newer one", blocklist.ErrExpired, until.Format(time.RFC3339))
 	}
 	return nil
@@ -265,7 +265,7 @@ func (s *Subscription) failed(err error) {
 // note puts into the status, in one step, what is in force and until when that is fresh, and raises the alarm once when that
 // has passed.
 func (s *Subscription) note() {
-	until := s.held.expires()
+	until := s.held.expires(s.root.Spec().Expires)
 	stale := !until.IsZero() && time.Now().After(until)
 	info, ok := s.store.List(s.c.List)
 	if !ok || info.Err != nil {

@@ -18,6 +18,7 @@
 package subscribe
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"iter"
@@ -87,6 +88,7 @@ type Subscription struct {
 
 	refreshing sync.Mutex // one poll at a time
 	held       evidence   // under refreshing
+	kept       []byte     // held as it is in the store; nil: not known
 	root       *trust.Root
 	hold       *holding // nil if nothing is on hold
 	refused    []byte   // the last urgent orders that broke the rules, so that this is said once
@@ -209,7 +211,11 @@ func (s *Subscription) begin() error {
 func (s *Subscription) reload() error { return errors.Join(s.reloadHeld(), s.readHold()) }
 
 func (s *Subscription) reloadHeld() error {
-	held, err := readEvidence(s.store.Evidence(s.c.List))
+	kept := s.store.Evidence(s.c.List)
+	if bytes.Equal(kept, s.kept) {
+		return nil
+	}
+	held, err := readEvidence(kept)
 	if err != nil {
 		return err
 	}
@@ -222,7 +228,7 @@ func (s *Subscription) reloadHeld() error {
 	default:
 		s.root = root
 	}
-	s.held = held
+	s.held, s.kept = held, kept
 	return nil
 }
 

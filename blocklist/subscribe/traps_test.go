@@ -136,6 +136,7 @@ func TestRootsThatBreakTheRules(t *testing.T) {
 
 // What officers signed, the file, and the subscription must agree.
 func TestReleasesThatAreNotWhatTheyClaim(t *testing.T) {
+	t.Parallel()
 	a := trusttest.NewAgency(t, online.Key)
 	h, text := a.Text(2, "example.org", "www.example.org")
 	file := trusttest.Compress(t, text)
