@@ -47,7 +47,7 @@ func waitAtMost(g *sync.WaitGroup, most time.Duration) {
 // serveConn answers on a connection, in a goroutine of its own, if its client is served and there is room for it.
 func (s *Server) serveConn(ctx context.Context, conn net.Conn, open *sync.WaitGroup) {
 	c := newStream(s, conn)
-	if !s.current.Load().policy.serves(c.client) || !s.conns.enter(c) {
+	if !s.current.Load().policy.Serves(c.client) || !s.conns.enter(c) {
 		_ = conn.Close() // whoever it is, nothing was promised
 		return
 	}

@@ -22,8 +22,8 @@ const (
 
 var actionNames = [...]string{"pass", "monitor", "nxdomain", "nodata", "refused", "drop", "sinkhole", "divert"} //nolint:gochecknoglobals // a constant table
 
-// blocks reports whether the real answer is withheld.
-func (a Action) blocks() bool { return a >= NXDomain }
+// Blocks reports whether the real answer is withheld.
+func (a Action) Blocks() bool { return a >= NXDomain }
 
 // String returns the word used in settings, logs and counters.
 func (a Action) String() string {

@@ -38,7 +38,7 @@ func TestBINDInFront(t *testing.T) {
 	minimal, bind := s.startNamed(t, nsd, "yes"), s.startNamed(t, nsd, "no")
 	up, err := upstream.New(upstream.Endpoint{Addr: bind})
 	require.NoError(t, err)
-	policy := dnsfilter.DefaultSettings().Policy()
+	policy := specialPolicy(t)
 	policy.Rules = []dnsfilter.Rule{{List: "l", Action: dnsfilter.NXDomain}}
 	addr, _ := serve(t, newServer(t, dnsfilter.Config{Store: newStore(t, map[string]string{"l": "listed.signed.example"}), Policy: policy, Upstream: up}))
 	for _, name := range []string{

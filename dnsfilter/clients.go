@@ -20,8 +20,8 @@ var defaultClients = []netip.Prefix{ //nolint:gochecknoglobals // a constant tab
 	netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("fe80::/10"),
 }
 
-// serves reports whether a client is answered. One without an IP address, of a transport that has none, always is.
-func (p *Policy) serves(client netip.Addr) bool {
+// Serves reports whether a client is answered. One without an IP address, of a transport that has none, always is.
+func (p *Policy) Serves(client netip.Addr) bool {
 	networks := p.Clients
 	if len(networks) == 0 {
 		networks = defaultClients

@@ -5,15 +5,10 @@ import (
 	"crypto/subtle"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
-	"fmt"
-	"io"
 	"net/netip"
-	"strings"
 
 	"github.com/miekg/dns"
 
-	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter/internal/siphash"
 )
 
@@ -33,57 +28,6 @@ const (
 	cookieRenew = 1800
 	cookieAhead = 300 // made by a node whose clock is ahead
 )
-
-const (
-	maxCookieFile    = 4 << 10
-	maxCookieSecrets = 8
-)
-
-// ReadCookieSecrets reads a file of secrets: a line of 32 hexadecimal digits each; lines that begin with # do not count. The
-// first makes cookies, all of them are accepted: to change it, give all servers the next one as second line, then as first,
-// and take the old one out an hour later.
-func ReadCookieSecrets(path string) ([]CookieSecret, error) {
-	f, err := openFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("reading cookie secrets: %w", err)
-	}
-	defer f.Close() //nolint:errcheck // it was only read
-	text, err := io.ReadAll(io.LimitReader(f, maxCookieFile+1))
-	if err == nil && len(text) > maxCookieFile {
-		err = blocklist.ErrTooLarge
-	}
-	var secrets []CookieSecret
-	if err == nil {
-		secrets, err = parseCookieSecrets(string(text))
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading cookie secrets: %s: %w", path, err)
-	}
-	return secrets, nil
-}
-
-// parseCookieSecrets reads the text of a file of secrets. What it says of mistakes does not repeat them: they are secret.
-func parseCookieSecrets(text string) (secrets []CookieSecret, err error) {
-	n := 0
-	for line := range strings.Lines(text) {
-		n++
-		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
-			continue
-		}
-		secret, err := hex.DecodeString(line)
-		if err != nil || len(secret) != len(CookieSecret{}) {
-			return nil, fmt.Errorf("line %d: %w: a secret is 32 hexadecimal digits, as openssl rand -hex 16 makes them", n, blocklist.ErrMalformed)
-		}
-		secrets = append(secrets, CookieSecret(secret))
-	}
-	switch {
-	case len(secrets) == 0:
-		return nil, errors.New("there is no secret in it: make one with openssl rand -hex 16")
-	case len(secrets) > maxCookieSecrets:
-		return nil, fmt.Errorf("%w: more than %d secrets", blocklist.ErrTooLarge, maxCookieSecrets)
-	}
-	return secrets, nil
-}
 
 func newCookieSecret() (secret CookieSecret) {
 	_, _ = rand.Read(secret[:]) // it never fails
@@ -197,15 +141,4 @@ func (q *query) parseCookie(opt *dns.OPT) bool {
 		}
 	}
 	return true
-}
-
-// filePolicy returns what the lists do, with what else is in files.
-func (s *Settings) filePolicy() (Policy, error) {
-	p := s.Policy()
-	if s.CookieSecrets == "" {
-		return p, nil
-	}
-	var err error
-	p.CookieSecrets, err = ReadCookieSecrets(s.CookieSecrets)
-	return p, err
 }

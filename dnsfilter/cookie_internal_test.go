@@ -28,9 +28,9 @@ func TestCookiesOfRFC9018(t *testing.T) {
 	} {
 		var secrets []CookieSecret
 		for _, s := range c.secrets {
-			some, err := parseCookieSecrets(s)
+			secret, err := hex.DecodeString(s)
 			require.NoError(t, err)
-			secrets = append(secrets, some...)
+			secrets = append(secrets, CookieSecret(secret))
 		}
 		sent, err := hex.DecodeString(c.sent)
 		require.NoError(t, err)

@@ -1,9 +1,7 @@
 package dnsfilter_test
 
 import (
-	"encoding/hex"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -12,7 +10,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
@@ -109,60 +106,15 @@ func TestCookiesPassTheLimit(t *testing.T) {
 
 func TestServersShareCookies(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	one := strings.Repeat("0f", 16)
-	path := writeFile(t, dir, "one", one+"\n")
-	both := writeFile(t, dir, "both", "# next\n"+strings.Repeat("A0", 16)+"\n\n"+one+"\n")
-	server := func(path string) *dnsfilter.Server {
-		secrets, err := dnsfilter.ReadCookieSecrets(path)
-		require.NoError(t, err)
+	one, two := dnsfilter.CookieSecret{15: 1}, dnsfilter.CookieSecret{15: 2}
+	server := func(secrets ...dnsfilter.CookieSecret) *dnsfilter.Server {
 		return newServer(t, dnsfilter.Config{Policy: dnsfilter.Policy{CookieSecrets: secrets}})
 	}
-	first, second, next, own := server(path), server(path), server(both), newServer(t, dnsfilter.Config{})
+	first, second, next, own := server(one), server(one), server(two, one), newServer(t, dnsfilter.Config{})
 	cookie := cookieOf(ask(t, first, "udp", withCookie(question("example.org.", dns.TypeA), clientCookie)))
 	assert.Equal(t, cookie, cookieOf(ask(t, second, "udp", withCookie(question("example.org.", dns.TypeA), cookie))))
 	assert.NotEqual(t, cookie, cookieOf(ask(t, next, "udp", withCookie(question("example.org.", dns.TypeA), cookie))), "of the next secret")
 	assert.NotEqual(t, cookie, cookieOf(ask(t, own, "udp", withCookie(question("example.org.", dns.TypeA), cookie))))
-
-	for text, want := range map[string]string{
-		"": "there is no secret", "# none\n": "there is no secret", "abc\n": "line 1", one + "\nzz" + one[2:] + "\n": "line 2",
-		strings.Repeat(one+"\n", 9): "more than 8", strings.Repeat("#\n", 3000): "too large",
-	} {
-		_, err := dnsfilter.ReadCookieSecrets(writeFile(t, dir, "bad", text))
-		assert.ErrorContains(t, err, want)
-		assert.NotContains(t, err.Error(), "0f0f")
-	}
-	_, err := dnsfilter.ReadCookieSecrets(filepath.Join(dir, "none"))
-	assert.Error(t, err)
-	_, err = dnsfilter.ReadCookieSecrets(writeFile(t, dir, "bad", "abc"))
-	assert.ErrorIs(t, err, blocklist.ErrMalformed)
-}
-
-// TestCookieSecretsOfTheSettings changes the file of a running service.
-func TestCookieSecretsOfTheSettings(t *testing.T) {
-	t.Parallel()
-	r := newFolder(t, "cookie_secrets: secrets\n")
-	r.write(t, "secrets", strings.Repeat("01", 16)+"\n")
-	r.start(t)
-	cookie := cookieOf(exchange(t, "udp", r.addr, withCookie(question("example.org.", dns.TypeA), clientCookie)))
-	require.Len(t, cookie, 48)
-	same := func() bool {
-		return cookie == cookieOf(exchange(t, "udp", r.addr, withCookie(question("example.org.", dns.TypeA), cookie)))
-	}
-	assert.True(t, same())
-	r.write(t, "secrets", "short\n")
-	r.reload <- struct{}{}
-	r.reload <- struct{}{} // the first one is done
-	assert.True(t, same(), "a bad file changes nothing")
-	r.write(t, "secrets", strings.Repeat("02", 16)+"\n")
-	r.reload <- struct{}{}
-	r.reload <- struct{}{}
-	assert.False(t, same())
-
-	r.settings(t, "cookie_secrets: none\n")
-	s, err := r.read()
-	require.NoError(t, err)
-	assert.ErrorContains(t, s.CheckFiles(), "dnsfilter.yaml:5:17: reading cookie secrets")
 }
 
 // TestDigAndKdig have these programs check the cookies.
@@ -184,22 +136,4 @@ func TestDigAndKdig(t *testing.T) {
 			assert.NotContains(t, string(out), "WARN")
 		}
 	}
-}
-
-// FuzzCookieSecrets reads any text as a file of secrets.
-func FuzzCookieSecrets(f *testing.F) {
-	f.Add(strings.Repeat("0f", 16) + "\n# comment\n" + strings.Repeat("F0", 16))
-	f.Fuzz(func(t *testing.T, text string) {
-		secrets, err := dnsfilter.ReadCookieSecrets(writeFile(t, t.TempDir(), "secrets", text))
-		if err != nil {
-			return
-		}
-		var again strings.Builder
-		for _, s := range secrets {
-			again.WriteString(hex.EncodeToString(s[:]) + "\n")
-		}
-		same, err := dnsfilter.ReadCookieSecrets(writeFile(t, t.TempDir(), "secrets", again.String()))
-		require.NoError(t, err)
-		assert.Equal(t, secrets, same)
-	})
 }

@@ -61,8 +61,15 @@ func talliedName(i int) string {
 	return "other"
 }
 
-// answers returns how many answers were sent, by transport.
-func (s *Server) answers() map[string]*tally {
+// Answer is what answers are counted by.
+type Answer struct {
+	Transport string // udp, or tcp for all that is a stream
+	Type      string // of the query; "other" for those that are not counted apart
+	Rcode     string // as in [dns.RcodeToString], except that 16 is BADVERS
+}
+
+// answers returns how many answers were sent.
+func (s *Server) answers() map[Answer]uint64 {
 	udp, stream := new(tally), new(tally)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,21 +78,19 @@ func (s *Server) answers() map[string]*tally {
 	for _, c := range s.counters {
 		c.answers.add(udp)
 	}
-	return map[string]*tally{"udp": udp, "tcp": stream}
+	out := make(map[Answer]uint64)
+	udp.collect("udp", out)
+	stream.collect("tcp", out)
+	return out
 }
 
-// answersByRcode returns how many answers were sent, by transport and rcode.
-func (s *Server) answersByRcode() map[string]map[string]uint64 {
-	out := make(map[string]map[string]uint64)
-	for transport, t := range s.answers() {
-		out[transport] = make(map[string]uint64)
-		for i := range t {
-			for rcode := range t[i] {
-				if n := t[i][rcode].Load(); n > 0 {
-					out[transport][rcodeName(rcode)] += n
-				}
+// collect adds what was counted for a transport to out.
+func (t *tally) collect(transport string, out map[Answer]uint64) {
+	for i := range t {
+		for rcode := range t[i] {
+			if n := t[i][rcode].Load(); n > 0 {
+				out[Answer{transport, talliedName(i), rcodeName(rcode)}] += n
 			}
 		}
 	}
-	return out
 }

@@ -17,7 +17,7 @@ type Decision struct {
 }
 
 // Blocks reports whether the real answer is withheld.
-func (d Decision) Blocks() bool { return d.Action.blocks() }
+func (d Decision) Blocks() bool { return d.Action.Blocks() }
 
 // By returns what decided: the list, or the name of the quorum; empty if nothing did.
 func (d Decision) By() string {
@@ -27,8 +27,8 @@ func (d Decision) By() string {
 	return d.Match.List
 }
 
-// allows reports whether an allow list holds the name.
-func (d *Decision) allows() bool { return d.Action == Pass && d.Match.List != "" }
+// Allows reports whether an allow list holds the name.
+func (d *Decision) Allows() bool { return d.Action == Pass && d.Match.List != "" }
 
 // usualLists is how many lists may hold one name before a decision allocates.
 const usualLists = 8
@@ -57,7 +57,7 @@ func (v *View) Decide(store *blocklist.Store, name []byte) Decision {
 	if len(matches) == 0 {
 		return Decision{}
 	}
-	return v.choose(matches, func(list string) []blocklist.Match { return store.AppendEntries(nil, list, name) })
+	return v.Choose(matches, func(list string) []blocklist.Match { return store.AppendEntries(nil, list, name) })
 }
 
 // DecideAddr is [Policy.DecideAddr] for the clients of the view.
@@ -65,12 +65,12 @@ func (v *View) DecideAddr(store *blocklist.Store, a netip.Addr) Decision {
 	if _, ok := store.LookupAddr(a); !ok { // as good as always, and cheap
 		return Decision{}
 	}
-	return v.choose(store.AppendAddrMatches(nil, a), func(list string) []blocklist.Match { return store.AppendAddrEntries(nil, list, a) })
+	return v.Choose(store.AppendAddrMatches(nil, a), func(list string) []blocklist.Match { return store.AppendAddrEntries(nil, list, a) })
 }
 
-// choose decides among the matches of one name or address; entries returns all those of a list that hold it, the most
+// Choose decides among the matches of one name or address; entries returns all those of a list that hold it, the most
 // specific first.
-func (v *View) choose(matches []blocklist.Match, entries func(list string) []blocklist.Match) Decision {
+func (v *View) Choose(matches []blocklist.Match, entries func(list string) []blocklist.Match) Decision {
 	for _, list := range v.Allow {
 		if m := find(matches, list); m != nil && !m.Monitor {
 			return Decision{Match: *m}
@@ -100,7 +100,7 @@ type verdict struct {
 
 // take makes a verdict the decision if it blocks, which it then tells, or if it is the first that monitors.
 func (d *Decision) take(r *Rule, v verdict) (blocks bool) {
-	if blocks = v.action.blocks(); blocks || v.action == Monitor && d.rule == nil {
+	if blocks = v.action.Blocks(); blocks || v.action == Monitor && d.rule == nil {
 		d.Action, d.Match, d.rule = v.action, *v.match, r
 	}
 	return blocks
@@ -139,14 +139,14 @@ func find(matches []blocklist.Match, list string) *blocklist.Match {
 // decide says what the list does by its match, the most specific entry that is to block. If the action for the category of
 // that one does not block, those of the less specific ones may: nothing that is listed hides behind another entry.
 func (r *Rule) decide(m *blocklist.Match, entries func(list string) []blocklist.Match) verdict {
-	v := verdict{r.action(m), m}
-	if v.action.blocks() || len(r.Categories) == 0 {
+	v := verdict{r.ActionFor(m), m}
+	if v.action.Blocks() || len(r.Categories) == 0 {
 		return v
 	}
 	all := entries(r.List)
 	for i := range all {
-		other := verdict{r.action(&all[i]), &all[i]}
-		if other.action.blocks() {
+		other := verdict{r.ActionFor(&all[i]), &all[i]}
+		if other.action.Blocks() {
 			return other
 		}
 		if v.action == Pass {
@@ -156,9 +156,9 @@ func (r *Rule) decide(m *blocklist.Match, entries func(list string) []blocklist.
 	return v
 }
 
-// action returns that for an entry. A name that is listed alone, or leads to a listed address, is kept from hiding the names
+// ActionFor returns what the rule does by an entry. A name that is listed alone, or leads to a listed address, is kept from hiding the names
 // below it.
-func (r *Rule) action(m *blocklist.Match) Action {
+func (r *Rule) ActionFor(m *blocklist.Match) Action {
 	a := r.Action
 	if by, ok := r.Categories[m.Category]; ok {
 		a = by

@@ -13,7 +13,7 @@ func (v *views) decide(store *blocklist.Store, q *query) Decision {
 	view := v.of(q.client)
 	d := view.Decide(store, q.name())
 	q.counters.count(&d)
-	if q.allowed = d.allows(); q.allowed || d.Blocks() || !v.diverts || !isDiverted(q.qtype) {
+	if q.allowed = d.Allows(); q.allowed || d.Blocks() || !v.diverts || !isDiverted(q.qtype) {
 		return d
 	}
 	if r := view.diverting(store, q.name()); r != nil {

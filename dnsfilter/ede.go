@@ -2,24 +2,13 @@ package dnsfilter
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
-	"net/url"
-	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/miekg/dns"
-	"go.yaml.in/yaml/v4"
 )
 
-// Limits of what is told beside an extended error, in bytes.
-const (
-	maxAuthority = 100
-	maxReference = 100 // what is longer is cut
-	maxContacts  = 3
-	maxContact   = 100
-)
+// maxReference is how much of an entry's reference is told beside an extended error, in bytes; what is longer is cut.
+const maxReference = 100
 
 // Notice is what blocked clients that speak EDNS are told beside the extended error, as its EXTRA-TEXT (RFC 8914): the
 // authority, and the reference of the entry. Where [Policy.StructuredErrors] are on, clients that ask for them get contacts and
@@ -138,57 +127,4 @@ func (p *Policy) wantsStructured(msg *dns.Msg) bool {
 		}
 	}
 	return false
-}
-
-// readNotice reads what clients are told.
-func (r *reader) readNotice(n *yaml.Node, dst *Notice) {
-	before := len(r.mistakes)
-	r.mapping(n, fields{
-		"authority": one(r, &dst.Authority, func(text string) (string, error) { return parseShown(text, maxAuthority) }),
-		"contact":   many(r, &dst.Contact, parseContact),
-		"language":  one(r, &dst.Language, parseLanguage),
-	})
-	switch {
-	case len(r.mistakes) > before:
-	case dst.Authority == "":
-		r.fail(placeOf(n), "a notice needs the authority that is behind the list")
-	case len(dst.Contact) > maxContacts:
-		r.fail(placeOf(n), "a notice has %d contacts at most", maxContacts)
-	}
-}
-
-// parseShown reads a text that clients may show to people.
-func parseShown(text string, most int) (string, error) {
-	hidden := func(c rune) bool { return unicode.IsControl(c) || unicode.Is(unicode.Bidi_Control, c) }
-	if text == "" || len(text) > most || !utf8.ValidString(text) || strings.ContainsFunc(text, hidden) {
-		return "", fmt.Errorf("text %q: write 1 to %d bytes of UTF-8 without control characters", shorten(text, most), most)
-	}
-	return text, nil
-}
-
-func parseContact(text string) (string, error) {
-	u, err := url.Parse(text)
-	if err != nil || len(text) > maxContact || u.Scheme != "mailto" && u.Scheme != "tel" || u.Opaque == "" {
-		return "", fmt.Errorf("contact %q: write mailto:abuse@example.org or tel:+390000000, at most %d bytes", shorten(text, maxContact), maxContact)
-	}
-	return text, nil
-}
-
-func parseLanguage(text string) (string, error) {
-	foreign := func(c rune) bool {
-		return c != '-' && (c > unicode.MaxASCII || !unicode.IsLetter(c) && !unicode.IsDigit(c))
-	}
-	if text == "" || len(text) > 35 || strings.ContainsFunc(text, foreign) {
-		return "", fmt.Errorf("language %q: write a tag like it or de-CH", shorten(text, 35))
-	}
-	return text, nil
-}
-
-// parseOption reads the code of an EDNS option.
-func parseOption(text string) (uint16, error) {
-	n, err := parseCount(text)
-	if err != nil || n != dns.EDNS0EDE && n < 20 || n > 65534 {
-		return 0, errors.New("an EDNS option code is needed that nothing else has: from 20 to 65534, or 15 as in early drafts")
-	}
-	return uint16(n), nil
 }

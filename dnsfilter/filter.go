@@ -165,5 +165,5 @@ func (v *View) withholds(store *blocklist.Store, rr dns.RR) bool {
 		return true
 	}
 	byName, byAddr := v.Decide(store, name), v.DecideAddr(store, a)
-	return byName.Blocks() || byAddr.Blocks() && !byName.allows()
+	return byName.Blocks() || byAddr.Blocks() && !byName.Allows()
 }

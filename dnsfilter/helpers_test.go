@@ -1,8 +1,12 @@
 package dnsfilter_test
 
 import (
+	"bytes"
 	"context"
 	"net"
+	"os"
+	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -153,4 +157,31 @@ func edes(m *dns.Msg) (codes []uint16) {
 		}
 	}
 	return codes
+}
+
+// writeFile puts a file in place at once, so that nobody reads half of it.
+func writeFile(t testing.TB, dir, name, text string) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	require.NoError(t, os.WriteFile(path+".new", []byte(text), 0o600))
+	require.NoError(t, os.Rename(path+".new", path))
+	return path
+}
+
+// syncBuffer takes a log that is read meanwhile.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
 }

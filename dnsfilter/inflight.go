@@ -144,7 +144,7 @@ func (at *flight) Answer(_ []byte, err error) {
 // land keeps the answer, or the failure, and gives it to all who wait.
 func (at *flight) land(body []byte, err error) {
 	s := at.server
-	s.latency.Observe(time.Since(at.begun).Seconds())
+	s.latency.Observe(time.Since(at.begun))
 	if err == nil {
 		takeOver(body)
 		s.cache.put(at.query.key, body, lifetime(body), s.cache.now())

@@ -107,7 +107,7 @@ func (i *inspection) cname(r record) (done bool) {
 		d.chain = &i.query.chain
 	}
 	i.reach(d)
-	return d.Blocks() || d.allows()
+	return d.Blocks() || d.Allows()
 }
 
 // follows reports whether the answer to a question of a type is that of the end of the chain.

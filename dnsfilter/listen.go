@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"net"
 	"net/netip"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -19,8 +17,9 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/processors"
 )
 
-// socketBuffer is in bytes; with the usual 200 KiB a burst of queries is lost.
-const socketBuffer = 4 << 20
+// SocketBuffer is what [Listen] asks the system for, to receive and to send over UDP, in bytes; with the usual 200 KiB a burst of
+// queries is lost.
+const SocketBuffer = 4 << 20
 
 // Listeners are the sockets that a server answers on. Where the system can share an address among sockets, there is one UDP
 // socket for each processor.
@@ -34,43 +33,11 @@ type Listeners struct {
 
 // Listen opens sockets at addresses such as udp://127.0.0.1:53 and tcp://[::1]:53. If one can't be opened, none is.
 func Listen(ctx context.Context, addresses ...string) (*Listeners, error) {
-	return listenWith(ctx, new(Listeners), addresses)
+	return ListenFrom(ctx, new(Listeners), addresses...)
 }
 
-// listen opens the sockets of the settings, or takes those that are open already.
-func (s *Service) listen(ctx context.Context) (*Listeners, error) {
-	var given Sockets
-	if s.Sockets != nil {
-		var err error
-		if given, err = s.Sockets(); err != nil {
-			return nil, err
-		}
-	}
-	open := new(Listeners)
-	for _, f := range given.Files {
-		if err := errors.Join(open.adopt(f), f.Close()); err != nil {
-			return nil, errors.Join(fmt.Errorf("taking a socket over: %w", err), open.Close())
-		}
-	}
-	l, err := listenWith(ctx, open, s.settings.Listen)
-	if err != nil {
-		return nil, err
-	}
-	for _, at := range open.addrs() {
-		s.log.Warn("a socket that was passed on is closed: listen does not name its address",
-			slog.String("address", at.Network()+"://"+at.String()))
-	}
-	l.held.Store(given.Held)
-	s.taken = given.Taken
-	if l.buffer > 0 && l.buffer < socketBuffer {
-		s.log.Warn("the system grants a smaller receive buffer than was asked for: bursts of queries may be lost; "+
-			"as root: sysctl -w net.core.rmem_max="+strconv.Itoa(socketBuffer), slog.Int("bytes", l.buffer))
-	}
-	return l, open.Close()
-}
-
-// adopt adds a socket that is open already.
-func (l *Listeners) adopt(f *os.File) error {
+// Adopt adds a socket that is open already, under another file descriptor: the caller closes f.
+func (l *Listeners) Adopt(f *os.File) error {
 	if p, err := net.FilePacketConn(f); err == nil {
 		u, ok := p.(*net.UDPConn)
 		if !ok {
@@ -86,8 +53,8 @@ func (l *Listeners) adopt(f *os.File) error {
 	return err
 }
 
-// listenWith opens sockets at addresses, or takes those from open that are there.
-func listenWith(ctx context.Context, open *Listeners, addresses []string) (*Listeners, error) {
+// ListenFrom is [Listen], but takes the sockets from open that are at one of the addresses. If it fails, those in open are closed, too.
+func ListenFrom(ctx context.Context, open *Listeners, addresses ...string) (*Listeners, error) {
 	l := new(Listeners)
 	for _, a := range addresses {
 		if err := l.open(ctx, a, open); err != nil {
@@ -206,8 +173,8 @@ func (l *Listeners) bind(ctx context.Context, c net.ListenConfig, at netip.AddrP
 // add adds a UDP socket, and sets it up.
 func (l *Listeners) add(conn *net.UDPConn, at netip.AddrPort) error {
 	l.UDP = append(l.UDP, conn)
-	_ = conn.SetReadBuffer(socketBuffer) // the system may grant less; it still works then
-	_ = conn.SetWriteBuffer(socketBuffer)
+	_ = conn.SetReadBuffer(SocketBuffer) // the system may grant less; it still works then
+	_ = conn.SetWriteBuffer(SocketBuffer)
 	l.buffer = batch.ReadBuffer(conn)
 	if at.Addr().IsUnspecified() {
 		return batch.WantLocal(conn)
@@ -225,6 +192,33 @@ func ParseListen(text string) (network string, at netip.AddrPort, err error) {
 		return "", at, fmt.Errorf("address %q: an IP address and a port are needed after %s://", text, network)
 	}
 	return network, at, nil
+}
+
+// Share says that another process has the sockets, too, and answers what is left in them when [Server.Serve] ends.
+func (l *Listeners) Share() { l.held.Store(true) }
+
+// Shared reports whether another process has the sockets, too.
+func (l *Listeners) Shared() bool { return l.held.Load() }
+
+// ReceiveBuffer returns how many bytes the system grants a UDP socket for datagrams that came; 0 if it is not known.
+func (l *Listeners) ReceiveBuffer() int { return l.buffer }
+
+// Addrs returns the addresses that are listened on, each once.
+func (l *Listeners) Addrs() (all []net.Addr) {
+	seen := map[string]bool{}
+	add := func(a net.Addr) {
+		if id := a.Network() + " " + a.String(); !seen[id] {
+			seen[id] = true
+			all = append(all, a)
+		}
+	}
+	for _, c := range l.UDP {
+		add(c.LocalAddr())
+	}
+	for _, t := range l.TCP {
+		add(t.Addr())
+	}
+	return all
 }
 
 // Close closes the sockets. [Server.Serve] does so itself.

@@ -1,14 +1,12 @@
 package dnsfilter
 
 import (
-	"fmt"
 	"hash/maphash"
 	"net/netip"
 	"sync/atomic"
 	"time"
 
 	"github.com/miekg/dns"
-	"go.yaml.in/yaml/v4"
 )
 
 // RateLimit bounds what one network of clients is answered over UDP, where the sender of a query may be forged: a network of
@@ -18,28 +16,8 @@ type RateLimit struct {
 	Slip      int // every Slip-th query beyond is answered with TC alone, so that a real client can ask over TCP; 0: none
 }
 
-// maxRate is the highest limit, in answers a second.
-const maxRate = 1_000_000
-
-// readRateLimit reads the limit of the settings.
-func (s *Settings) readRateLimit(r *reader, n *yaml.Node) {
-	s.RateLimit.Slip = 2
-	r.mapping(n, fields{
-		"per_second": one(r, &s.RateLimit.PerSecond, countUpTo(maxRate)),
-		"slip":       one(r, &s.RateLimit.Slip, countUpTo(100)),
-	})
-}
-
-// countUpTo returns what reads a number from 0 to most.
-func countUpTo(most int) func(string) (int, error) {
-	return func(text string) (int, error) {
-		n, err := parseDecimal(text)
-		if err != nil || n > int64(most) {
-			return 0, fmt.Errorf("number %q: write one from 0 to %d, in decimal", text, most)
-		}
-		return int(n), nil
-	}
-}
+// MaxRate is the highest limit, in answers a second.
+const MaxRate = 1_000_000
 
 // The memory of a limiter: a slot holds 24 bits of the hash of a network, and until when what it has been answered is
 // paid for, in microseconds modulo 2^40 (12 days).
@@ -68,7 +46,7 @@ func newLimiter(r RateLimit) *limiter {
 		return nil
 	}
 	return &limiter{
-		seed: maphash.MakeSeed(), start: time.Now(), step: uint64(second / min(r.PerSecond, maxRate)), slip: uint64(max(r.Slip, 0)),
+		seed: maphash.MakeSeed(), start: time.Now(), step: uint64(second / min(r.PerSecond, MaxRate)), slip: uint64(max(r.Slip, 0)),
 		slots: make([]atomic.Uint64, limiterSets*limiterWays),
 	}
 }
@@ -121,7 +99,7 @@ func (s *Server) admit(c *course, dst []byte, q *query, client netip.Addr, strea
 	if code := c.policy.StructuredErrors; code != 0 && hasOption(q.options, code) {
 		q.structured = true
 	}
-	if !c.policy.serves(q.client) {
+	if !c.policy.Serves(q.client) {
 		return q.refuse(dst, dns.RcodeRefused, dns.ExtendedErrorCodeProhibited), false
 	}
 	return nil, true

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
-	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -58,7 +57,7 @@ type Server struct {
 	conns    connections
 	alarm    *alarm
 	turns    chan struct{} // of connections
-	latency  prometheus.Histogram
+	latency  upstream.Histogram
 	shared   counters // of all but the sockets
 	mu       sync.Mutex
 	counters []*counters // one for each socket there ever was
@@ -90,7 +89,7 @@ func New(c Config) (*Server, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{store: c.Store, cache: newCache(max(c.Cache, 0)), log: c.Log, latency: newLatency()}
+	s := &Server{store: c.Store, cache: newCache(max(c.Cache, 0)), log: c.Log}
 	s.unix = func() uint32 { return uint32(time.Now().Unix()) }
 	s.secrets = []CookieSecret{newCookieSecret()}
 	s.alarm, s.turns = newAlarm(), make(chan struct{}, max(processors.Count()/2, 1))

@@ -71,7 +71,7 @@ func (s *Server) reject(msg *dns.Msg, edns, stream bool, client netip.Addr, rcod
 		s.shared.limited.Add(1)
 		return nil
 	}
-	if !current.policy.serves(client) {
+	if !current.policy.Serves(client) {
 		rcode = dns.RcodeRefused
 	}
 	q := query{id: msg.Id, flags: headerFlags(msg), size: minSize, edns: edns}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -138,36 +137,4 @@ func (q *query) loopback(dst []byte, addr netip.Addr) []byte {
 	m := appendAddress(q.start(dst, dns.RcodeSuccess), q.qtype, addr)
 	m[7] = 1
 	return q.finish(m, 0, ede{})
-}
-
-// Resolvers are discovered below this zone (RFC 9462). Forwarders should not pass it on (section 6.4), so it stays here whatever else
-// the settings name, unless they name it with a minus sign.
-const (
-	discovery   = "resolver.arpa"
-	noDiscovery = "-" + discovery
-)
-
-// special returns the zones that are answered here.
-func (s *Settings) special() (zones []blocklist.Name) {
-	named := slices.Clone(s.Local)
-	if !slices.Contains(named, discovery) && !slices.Contains(named, noDiscovery) {
-		named = append(named, discovery)
-	}
-	for _, text := range named {
-		if text == noDiscovery {
-			continue
-		}
-		if zone, err := blocklist.ParseName(text); err == nil {
-			zones = append(zones, zone)
-		}
-	}
-	return zones
-}
-
-// parseSpecial reads the name of a special zone.
-func parseSpecial(text string) (string, error) {
-	if text != noDiscovery && !slices.Contains(SpecialZones(), text) {
-		return "", fmt.Errorf("zone %q is not special: name some that are, like 10.in-addr.arpa or home.arpa, or leave local out for all", text)
-	}
-	return text, nil
 }

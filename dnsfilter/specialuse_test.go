@@ -8,15 +8,25 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
+// specialPolicy has all special zones.
+func specialPolicy(t *testing.T) (p dnsfilter.Policy) {
+	t.Helper()
+	for _, text := range dnsfilter.SpecialZones() {
+		zone, err := blocklist.ParseName(text)
+		require.NoError(t, err)
+		p.Special = append(p.Special, zone)
+	}
+	return p
+}
+
 func TestSpecialZones(t *testing.T) {
 	t.Parallel()
-	s, err := dnsfilter.ReadSettings(writeFile(t, t.TempDir(), "dnsfilter.yaml", "# nothing\n"))
-	require.NoError(t, err)
 	up := &counting{next: newZone(t, "$TTL 300\n*. A 192.0.2.3\n*. PTR a.example.\n. SOA ns. h. 1 2 3 4 5\n")}
-	server := newServer(t, dnsfilter.Config{Upstream: up, Policy: s.Policy()})
+	server := newServer(t, dnsfilter.Config{Upstream: up, Policy: specialPolicy(t)})
 	const forwarded = -1
 	for _, c := range []struct {
 		name  string
@@ -86,30 +96,10 @@ func TestSpecialZones(t *testing.T) {
 	}
 }
 
-// A recursor may be trusted with these names: all of them are a choice of the operator's. The zone in which clients discover another
-// way to their resolver is not given away by naming others.
-func TestSpecialZonesAreAChoice(t *testing.T) {
-	t.Parallel()
-	for settings, names := range map[string]map[string]bool{
-		"# all\n":                    {"a.invalid": true, "1.0.0.10.in-addr.arpa": true, "_dns.resolver.arpa": true},
-		"local: [10.in-addr.arpa]\n": {"a.invalid": false, "1.0.0.10.in-addr.arpa": true, "_dns.resolver.arpa": true},
-		"local: []\n":                {"a.invalid": false, "1.0.0.10.in-addr.arpa": false, "_dns.resolver.arpa": true},
-		"local: [-resolver.arpa]\n":  {"a.invalid": false, "_dns.resolver.arpa": false},
-	} {
-		s, err := dnsfilter.ReadSettings(writeFile(t, t.TempDir(), "dnsfilter.yaml", settings))
-		require.NoError(t, err)
-		for name, local := range names {
-			up := &counting{next: newZone(t, "$TTL 300\n*. PTR a.example.\n. SOA ns. h. 1 2 3 4 5\n")}
-			ask(t, newServer(t, dnsfilter.Config{Upstream: up, Policy: s.Policy()}), "udp", question(name+".", dns.TypePTR))
-			assert.Equal(t, local, up.n.Load() == 0, "%q %s", settings, name)
-		}
-	}
-}
-
 // What is listed is decided on before.
 func TestListedSpecialNames(t *testing.T) {
 	t.Parallel()
-	p := dnsfilter.DefaultSettings().Policy()
+	p := specialPolicy(t)
 	p.Rules = []dnsfilter.Rule{{List: "l", Action: dnsfilter.Refused}}
 	s := newServer(t, dnsfilter.Config{Store: newStore(t, map[string]string{"l": "listed.test"}), Policy: p})
 	assert.Equal(t, dns.RcodeRefused, ask(t, s, "udp", question("a.listed.test.", dns.TypeA)).Rcode)
@@ -118,9 +108,7 @@ func TestListedSpecialNames(t *testing.T) {
 
 func TestLoopbackNames(t *testing.T) {
 	t.Parallel()
-	s, err := dnsfilter.ReadSettings(writeFile(t, t.TempDir(), "dnsfilter.yaml", "# nothing\n"))
-	require.NoError(t, err)
-	server := newServer(t, dnsfilter.Config{Upstream: &counting{}, Policy: s.Policy()})
+	server := newServer(t, dnsfilter.Config{Upstream: &counting{}, Policy: specialPolicy(t)})
 	for _, addr := range []string{"127.0.0.1", "::1"} {
 		name, err := dns.ReverseAddr(addr)
 		require.NoError(t, err)

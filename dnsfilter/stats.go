@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+
+	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
 // Stats counts what a server did since it was made.
@@ -15,6 +17,19 @@ type Stats struct {
 	Limited  uint64                       // held back by the rate limit
 	Slipped  uint64                       // of these, answered with TC
 	Lists    map[string]map[Action]uint64 // decisions by list (or quorum) and action; names that no list holds are not counted
+	Alarms   uint64                       // clients refused by unusually many different entries within an hour
+
+	Answers     map[Answer]uint64 // sent; of those that were never sent there is none
+	Connections Connections
+	Latency     upstream.Times // of the upstream, until its answer or failure
+}
+
+// Connections counts those over TCP.
+type Connections struct {
+	Open     int    // now
+	Accepted uint64 // taken in
+	Closed   uint64 // idle, to make room for others
+	Refused  uint64 // not taken in, for want of room
 }
 
 // counters are those of one socket, so that processors do not wait for each other.
@@ -70,7 +85,8 @@ func (s *Server) newCounters() *counters {
 
 // Stats returns the counters.
 func (s *Server) Stats() Stats {
-	out := Stats{Lists: make(map[string]map[Action]uint64)}
+	out := Stats{Lists: make(map[string]map[Action]uint64), Alarms: s.alarm.raised.Load(), Answers: s.answers(), Latency: s.latency.Times()}
+	out.Connections = Connections{s.conns.count(), s.conns.accepted.Load(), s.conns.closed.Load(), s.conns.refused.Load()}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out.add(&s.shared)

@@ -105,9 +105,9 @@ func TestTimesOfAConnection(t *testing.T) {
 			begin := time.Now()
 			c.do(t, conn)
 			time.Sleep(c.wait - time.Since(begin) - 10*time.Millisecond)
-			assert.Contains(t, metrics(t, p.server), "dnsfilter_tcp_connections 1\n", name)
+			assert.Equal(t, 1, p.server.Stats().Connections.Open, name)
 			time.Sleep(20 * time.Millisecond)
-			assert.Contains(t, metrics(t, p.server), "dnsfilter_tcp_connections 0\n", name)
+			assert.Zero(t, p.server.Stats().Connections.Open, name)
 			assert.NoError(t, conn.Close())
 			time.Sleep(time.Second) // for whoever still sends
 		})
@@ -227,7 +227,7 @@ func TestWhoHasMostConnectionsMakesRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := servePipes(t, dnsfilter.Config{Upstream: slowZone(t)})
 		most, others := fill(p)
-		assert.Contains(t, metrics(t, p.server), "dnsfilter_tcp_connections 1000\n")
+		assert.Equal(t, 1000, p.server.Stats().Connections.Open)
 		time.Sleep(100 * time.Millisecond)
 		use(t, most[0])
 		use(t, p.dial("10.0.2.1"))
@@ -333,8 +333,8 @@ func TestNobodyIsCutOffWhoWaits(t *testing.T) {
 			_ = c.Close()
 		}
 		assert.Equal(t, 100, open)
-		assert.Contains(t, metrics(t, p.server), "dnsfilter_tcp_closed_total 1\n")
-		assert.Contains(t, metrics(t, p.server), "dnsfilter_tcp_refused_total 1\n")
+		assert.EqualValues(t, 1, p.server.Stats().Connections.Closed)
+		assert.EqualValues(t, 1, p.server.Stats().Connections.Refused)
 	})
 }
 

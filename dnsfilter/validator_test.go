@@ -138,7 +138,7 @@ func TestValidatorBehind(t *testing.T) {
 	s := signZones(t)
 	up, err := upstream.New(upstream.Endpoint{Addr: s.startNSD(t)})
 	require.NoError(t, err)
-	policy := dnsfilter.DefaultSettings().Policy()
+	policy := specialPolicy(t)
 	policy.Rules = []dnsfilter.Rule{{List: "l", Action: dnsfilter.NXDomain}}
 	addr, _ := serve(t, newServer(t, dnsfilter.Config{Store: newStore(t, map[string]string{"l": "listed.signed.example"}), Policy: policy, Upstream: up}))
 	behind := s.startUnbound(t, netip.MustParseAddrPort(addr))

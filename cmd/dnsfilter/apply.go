@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist"
-	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
 func applyCommand() *cobra.Command {
@@ -38,7 +38,7 @@ func applyBundle(cmd *cobra.Command, settings, file string) error {
 	if err != nil {
 		return err
 	}
-	a, err := dnsfilter.ApplyBundle(cmd.Context(), s, file, log)
+	a, err := service.ApplyBundle(cmd.Context(), s, file, log)
 	switch {
 	case errors.Is(err, blocklist.ErrBusy):
 		return hinted{err, "a server runs with this state folder, and does not answer this user; run this as the user that it runs as"}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
 func checkCommand() *cobra.Command {
@@ -20,7 +20,7 @@ many entries they have, which lines were passed over and why, what the guards wo
 how many entries for URLs no proxy is named for. Only mistakes make the exit code 1.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := dnsfilter.ReadSettings(path)
+			s, err := service.ReadSettings(path)
 			if err != nil {
 				return err
 			}
@@ -43,7 +43,7 @@ how many entries for URLs no proxy is named for. Only mistakes make the exit cod
 }
 
 // printCheck tells what is made of a file.
-func printCheck(w io.Writer, f dnsfilter.FileCheck) {
+func printCheck(w io.Writer, f service.FileCheck) {
 	if f.File != "" {
 		fmt.Fprintf(w, "%s: %s, %d entries, file %s\n", f.List, f.Format, f.Entries, f.File)
 	}

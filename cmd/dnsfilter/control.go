@@ -14,7 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
 // controlFlags say which running server is meant, and how it is shown.
@@ -28,21 +28,21 @@ func (f *controlFlags) add(cmd *cobra.Command) {
 }
 
 // ask runs do with the running server.
-func (f *controlFlags) ask(do func(*dnsfilter.Control) error) error {
+func (f *controlFlags) ask(do func(*service.Control) error) error {
 	s, err := readSettings(f.settings)
 	if err != nil {
 		return err
 	}
-	err = do(dnsfilter.NewControl(s.State))
-	if errors.Is(err, dnsfilter.ErrNotRunning) {
+	err = do(service.NewControl(s.State))
+	if errors.Is(err, service.ErrNotRunning) {
 		return hinted{err, "dnsfilter serve must be running with the same settings, under the same user; its log line \"serving\" names the state folder"}
 	}
 	return err
 }
 
 // show gets the status and prints it.
-func (f *controlFlags) show(cmd *cobra.Command, text func(io.Writer, dnsfilter.ServiceStatus) error) error {
-	return f.ask(func(c *dnsfilter.Control) error {
+func (f *controlFlags) show(cmd *cobra.Command, text func(io.Writer, service.ServiceStatus) error) error {
+	return f.ask(func(c *service.Control) error {
 		s, err := c.Status(cmd.Context())
 		if err != nil {
 			return err
@@ -79,7 +79,7 @@ rejected is exactly what was found: a newer release or a changed file that is st
 		Example: "  dnsfilter holds -c /etc/dnsfilter.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return f.show(cmd, func(w io.Writer, s dnsfilter.ServiceStatus) error { return printHolds(w, s, f.settings) })
+			return f.show(cmd, func(w io.Writer, s service.ServiceStatus) error { return printHolds(w, s, f.settings) })
 		},
 	}
 	f.add(cmd)
@@ -87,14 +87,14 @@ rejected is exactly what was found: a newer release or a changed file that is st
 }
 
 func acceptCommand() *cobra.Command {
-	return decisionCommand("accept", "Put a release or a file in force that is on hold", (*dnsfilter.Control).Accept)
+	return decisionCommand("accept", "Put a release or a file in force that is on hold", (*service.Control).Accept)
 }
 
 func rejectCommand() *cobra.Command {
-	return decisionCommand("reject", "Say that a release or a file on hold is not wanted", (*dnsfilter.Control).Reject)
+	return decisionCommand("reject", "Say that a release or a file on hold is not wanted", (*service.Control).Reject)
 }
 
-func decisionCommand(word, short string, do func(*dnsfilter.Control, context.Context, string, string) error) *cobra.Command {
+func decisionCommand(word, short string, do func(*service.Control, context.Context, string, string) error) *cobra.Command {
 	var f controlFlags
 	cmd := &cobra.Command{
 		Use:     word + " [-c dnsfilter.yaml] LIST ID",
@@ -102,7 +102,7 @@ func decisionCommand(word, short string, do func(*dnsfilter.Control, context.Con
 		Example: "  dnsfilter " + word + " -c /etc/dnsfilter.yaml it.example/csam 5a0e84c2b1f34d96a7708c1e55d20fb3",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.ask(func(c *dnsfilter.Control) error {
+			return f.ask(func(c *service.Control) error {
 				if err := do(c, cmd.Context(), args[0], args[1]); err != nil {
 					return err
 				}
@@ -115,7 +115,7 @@ func decisionCommand(word, short string, do func(*dnsfilter.Control, context.Con
 	return cmd
 }
 
-func printStatus(w io.Writer, s dnsfilter.ServiceStatus) error {
+func printStatus(w io.Writer, s service.ServiceStatus) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "version\t%s\n", s.Version)
 	fmt.Fprintf(t, "running since\t%s\n", s.Started.Format(time.RFC3339))
@@ -161,7 +161,7 @@ func printStatus(w io.Writer, s dnsfilter.ServiceStatus) error {
 }
 
 // printFile tells what a local list was read from, and for all lists what of them is not enforced.
-func printFile(w io.Writer, l dnsfilter.ListStatus) {
+func printFile(w io.Writer, l service.ListStatus) {
 	if l.File != "" {
 		fmt.Fprintf(w, "\tfile: %s\n", l.File)
 	}
@@ -173,7 +173,7 @@ func printFile(w io.Writer, l dnsfilter.ListStatus) {
 	}
 }
 
-func skippedText(s dnsfilter.SkippedLines) string {
+func skippedText(s service.SkippedLines) string {
 	text := fmt.Sprintf("skipped: %s: %d, first in lines %s", s.Reason, s.Count, strings.Trim(fmt.Sprint(s.Lines), "[]"))
 	if s.Hint != "" {
 		text += " (" + s.Hint + ")"
@@ -186,7 +186,7 @@ func urlsText(n uint64) string {
 }
 
 // heldText names what is on hold.
-func heldText(l dnsfilter.ListStatus) string {
+func heldText(l service.ListStatus) string {
 	if l.Signed {
 		return fmt.Sprintf("serial %d", l.Hold.Serial)
 	}
@@ -200,7 +200,7 @@ func printActions(w io.Writer, actions map[string]uint64) {
 }
 
 // receiptText tells what was confirmed, and what is wrong.
-func receiptText(r *dnsfilter.ReceiptStatus) string {
+func receiptText(r *service.ReceiptStatus) string {
 	text := "none yet"
 	if r.Serial > 0 {
 		text = fmt.Sprintf("serial %d, enforced since %s", r.Serial, r.Enforced.Format(time.RFC3339))
@@ -215,7 +215,7 @@ func receiptText(r *dnsfilter.ReceiptStatus) string {
 }
 
 // signedText tells what there is to tell of a signed list.
-func signedText(l dnsfilter.ListStatus) string {
+func signedText(l service.ListStatus) string {
 	switch {
 	case !l.Signed && l.Hold != nil && l.Entries == 0:
 		return ", NOT ENFORCED"
@@ -233,7 +233,7 @@ func signedText(l dnsfilter.ListStatus) string {
 	return fmt.Sprintf(", serial %d, fresh until %s", l.Serial, l.Expires.Format(time.RFC3339))
 }
 
-func printHolds(w io.Writer, s dnsfilter.ServiceStatus, settings string) error {
+func printHolds(w io.Writer, s service.ServiceStatus, settings string) error {
 	with := ""
 	if settings != "" {
 		with = "-c " + settings + " "

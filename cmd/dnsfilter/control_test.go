@@ -13,7 +13,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist/guard"
 	"github.com/argine-dns/argine/blocklist/subscribe"
-	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
 func TestControlCommands(t *testing.T) {
@@ -29,13 +29,13 @@ func TestControlCommands(t *testing.T) {
 	code, _, _ := runCommand("accept", "local", "-c", path)
 	assert.Equal(t, exitUsage, code)
 
-	service, err := dnsfilter.NewService(func() (*dnsfilter.Settings, error) { return dnsfilter.ReadSettings(path) }, nil)
+	running, err := service.NewService(func() (*service.Settings, error) { return service.ReadSettings(path) }, nil)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- service.Run(ctx, nil) }()
+	go func() { done <- running.Run(ctx, nil) }()
 	defer func() { cancel(); assert.NoError(t, <-done) }()
-	control := dnsfilter.NewControl(filepath.Join(filepath.Dir(path), "state"))
+	control := service.NewControl(filepath.Join(filepath.Dir(path), "state"))
 	require.Eventually(t, func() bool { _, err := control.Status(t.Context()); return err == nil }, 10*time.Second, 10*time.Millisecond)
 
 	code, stdout, stderr := runCommand("status", "-c", path)
@@ -43,10 +43,10 @@ func TestControlCommands(t *testing.T) {
 	assert.Regexp(t, `(?m)^local +nxdomain, 2 entries$`, stdout)
 	text := stdout
 	_, stdout, _ = runCommand("status", "-c", path, "--json")
-	var s dnsfilter.ServiceStatus
+	var s service.ServiceStatus
 	require.NoError(t, json.Unmarshal([]byte(stdout), &s))
 	file := filepath.Join(filepath.Dir(path), "list.txt")
-	assert.Equal(t, []dnsfilter.ListStatus{{List: "local", File: file, Action: "nxdomain", Entries: 2, Format: "argine"}}, s.Lists)
+	assert.Equal(t, []service.ListStatus{{List: "local", File: file, Action: "nxdomain", Entries: 2, Format: "argine"}}, s.Lists)
 	assert.Contains(t, text, file)
 	_, stdout, _ = runCommand("holds", "-c", path)
 	assert.Equal(t, "nothing is on hold\n", stdout)
@@ -61,7 +61,7 @@ func TestControlCommands(t *testing.T) {
 func TestPrintHolds(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 5, 3, 8, 0, 0, 0, time.UTC)
-	s := dnsfilter.ServiceStatus{Lists: []dnsfilter.ListStatus{{
+	s := service.ServiceStatus{Lists: []service.ListStatus{{
 		List: "it.example/test", Signed: true, Serial: 41, Entries: 10, Follows: true, Expires: at,
 		Hold: &subscribe.Hold{
 			ID: "5a0e", Serial: 42, Entries: 11, Created: at, Since: at, Override: "an order", Rejected: true,
@@ -88,7 +88,7 @@ func TestPrintHolds(t *testing.T) {
 	assert.Contains(t, out.String(), "on hold: serial 42; dnsfilter holds shows why")
 
 	out.Reset()
-	s = dnsfilter.ServiceStatus{Lists: []dnsfilter.ListStatus{{List: "a", Action: "nodata"}}}
+	s = service.ServiceStatus{Lists: []service.ListStatus{{List: "a", Action: "nodata"}}}
 	s.Actions = map[string]map[string]uint64{"a": {"nodata": 2, "monitor": 1}, "quorum/1": {"nxdomain": 3}, "allow/x": {"pass": 4}}
 	require.NoError(t, printStatus(&out, s))
 	assert.Regexp(t, `(?s)a +nodata, 0 entries\n +monitor: 1\n +nodata: 2\nallow/x\n +pass: 4\nquorum/1\n +nxdomain: 3\n$`, out.String())

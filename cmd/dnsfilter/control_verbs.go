@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
 func reloadCommand() *cobra.Command {
@@ -21,7 +21,7 @@ change with a restart only: dnsfilter serve --take-over.`,
 		Example: "  dnsfilter reload -c /etc/dnsfilter.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return f.ask(func(c *dnsfilter.Control) error {
+			return f.ask(func(c *service.Control) error {
 				r, err := c.Reload(cmd.Context())
 				switch {
 				case err != nil:
@@ -58,7 +58,7 @@ asked for again. Lists are not touched.`,
 			if !all {
 				name = args[0]
 			}
-			return f.ask(func(c *dnsfilter.Control) error {
+			return f.ask(func(c *service.Control) error {
 				n, err := c.Flush(cmd.Context(), name)
 				if err != nil {
 					return err

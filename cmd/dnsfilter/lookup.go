@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist"
-	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
 func lookupCommand() *cobra.Command {
@@ -39,7 +39,7 @@ Exit codes: 0 what happens was told; 1 failed; 2 could not tell, since nothing i
 			if err != nil {
 				return err
 			}
-			s, err := dnsfilter.ReadSettings(path)
+			s, err := service.ReadSettings(path)
 			if err != nil {
 				return err
 			}
@@ -107,7 +107,7 @@ type entry struct {
 	Monitor   bool       `json:"monitor,omitempty"`
 }
 
-func printExplanation(cmd *cobra.Command, name string, e *dnsfilter.Explanation, allowFile func(string) string, asJSON bool) error {
+func printExplanation(cmd *cobra.Command, name string, e *service.Explanation, allowFile func(string) string, asJSON bool) error {
 	entryOf := func(m blocklist.Match) entry {
 		e := entry{List: m.List, File: allowFile(m.List), Entry: m.Entry(), Category: m.Category, Reference: m.Reference, Monitor: m.Monitor}
 		if !m.Expires.IsZero() {

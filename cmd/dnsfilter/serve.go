@@ -10,7 +10,7 @@ import (
 	"github.com/coreos/go-systemd/v22/activation"
 	"github.com/spf13/cobra"
 
-	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
 // serveFlags stand above what the settings file says.
@@ -69,11 +69,11 @@ func (f *serveFlags) serve(cmd *cobra.Command) error {
 		case err == nil:
 			sockets = predecessor.Sockets
 			defer predecessor.Close() //nolint:errcheck // it was told all, or finds out that this failed
-		case !errors.Is(err, dnsfilter.ErrNotRunning):
+		case !errors.Is(err, service.ErrNotRunning):
 			return err
 		}
 	}
-	service, err := dnsfilter.NewService(f.read, log)
+	service, err := service.NewService(f.read, log)
 	if err != nil {
 		return err
 	}
@@ -82,22 +82,22 @@ func (f *serveFlags) serve(cmd *cobra.Command) error {
 }
 
 // predecessor has the server that runs release its state folder.
-func (f *serveFlags) predecessor(ctx context.Context) (*dnsfilter.Predecessor, error) {
+func (f *serveFlags) predecessor(ctx context.Context) (*service.Predecessor, error) {
 	s, err := f.read()
 	if err != nil {
 		return nil, err
 	}
-	return dnsfilter.TakeOver(ctx, s.State)
+	return service.TakeOver(ctx, s.State)
 }
 
 // passedSockets returns the sockets that systemd has passed.
-func passedSockets() (dnsfilter.Sockets, error) {
+func passedSockets() (service.Sockets, error) {
 	files := activation.Files(true)
-	return dnsfilter.Sockets{Files: files, Held: len(files) > 0}, nil
+	return service.Sockets{Files: files, Held: len(files) > 0}, nil
 }
 
 // read reads the settings, and puts the flags in.
-func (f *serveFlags) read() (*dnsfilter.Settings, error) {
+func (f *serveFlags) read() (*service.Settings, error) {
 	s, err := readSettings(f.settings)
 	if err != nil {
 		return nil, err
@@ -108,11 +108,11 @@ func (f *serveFlags) read() (*dnsfilter.Settings, error) {
 	return s, nil
 }
 
-func readSettings(path string) (*dnsfilter.Settings, error) {
+func readSettings(path string) (*service.Settings, error) {
 	if path == "" {
-		return dnsfilter.DefaultSettings(), nil
+		return service.DefaultSettings(), nil
 	}
-	return dnsfilter.ReadSettings(path)
+	return service.ReadSettings(path)
 }
 
 // hangups passes SIGHUP on. The channel is never closed.

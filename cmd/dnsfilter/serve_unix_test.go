@@ -20,7 +20,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
 // TestMain lets the test binary stand in for the command.
@@ -168,7 +168,7 @@ func TestTakeOverLosesNothing(t *testing.T) {
 	rcodeOf(addr, "waits.example.org.") // for the upstream
 	failing := start("--take-over", "--listen", "udp://192.0.2.1:1")
 	require.Error(t, failing.Wait(), "that address is not of this machine")
-	control := dnsfilter.NewControl(filepath.Join(filepath.Dir(path), "state"))
+	control := service.NewControl(filepath.Join(filepath.Dir(path), "state"))
 	require.Eventually(t, func() bool { _, err := control.Status(t.Context()); return err == nil }, 5*time.Second, 10*time.Millisecond)
 	second := start("--take-over")
 	require.NoError(t, first.Wait())

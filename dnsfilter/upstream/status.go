@@ -15,8 +15,8 @@ type Status struct {
 	Resolver string        `json:"resolver"` // as ParseEndpoint reads it
 	Delay    time.Duration `json:"delay"`    // that it is expected to answer with, by what it did of late; 0: it has never answered
 	Asked    uint64        `json:"asked"`
-	Answered uint64        `json:"answered"`
-	Late     uint64        `json:"late"` // times that another had to be asked, because it was slow or can't be reached
+	Answered uint64        `json:"answered"` // Times.Count
+	Late     uint64        `json:"late"`     // times that another had to be asked, because it was slow or can't be reached
 
 	Up     bool   `json:"up"`               // nothing else is known
 	Reason string `json:"reason,omitempty"` // why it is not
@@ -24,8 +24,7 @@ type Status struct {
 	Misspelled uint64 `json:"misspelled"` // replies that did not repeat the random spelling of the name; they were not taken
 	Plain      bool   `json:"plain"`      // it is asked in plain spelling for now, since it does not repeat any other
 
-	Took [len(buckets)]uint64 `json:"-"` // answers that took no longer than each of Buckets
-	Sum  time.Duration        `json:"-"` // of the times of all answers
+	Times Times `json:"-"` // of its answers
 }
 
 // Status returns how the resolvers have been doing, in the order given to New.
@@ -40,34 +39,54 @@ func (f *Forwarder) Status() []Status {
 // record is what is counted of a resolver.
 type record struct {
 	asked, late atomic.Uint64
-	took        [len(buckets) + 1]atomic.Uint64 // by the first bound that is not less
-	sum         atomic.Int64
+	times       Histogram // of its answers
 }
 
-func (r *record) answered(took time.Duration) {
+// Times are how long answers took.
+type Times struct {
+	Count uint64               // of all answers
+	Took  [len(buckets)]uint64 // answers that took no longer than each of Buckets
+	Sum   time.Duration        // of the times of all answers
+}
+
+// Histogram counts answers by how long they took. Its zero value is empty; many goroutines may use it at once.
+type Histogram struct {
+	took [len(buckets) + 1]atomic.Uint64 // by the first bound that is not less
+	sum  atomic.Int64
+}
+
+// Observe counts one answer.
+func (h *Histogram) Observe(took time.Duration) {
 	i := 0
 	for i < len(buckets) && took.Seconds() > buckets[i] {
 		i++
 	}
-	r.took[i].Add(1)
-	r.sum.Add(int64(took))
+	h.took[i].Add(1)
+	h.sum.Add(int64(took))
+}
+
+// Times returns what was counted.
+func (h *Histogram) Times() Times {
+	t := Times{Sum: time.Duration(h.sum.Load())}
+	for i := range h.took {
+		t.Count += h.took[i].Load()
+		if i < len(buckets) {
+			t.Took[i] = t.Count
+		}
+	}
+	return t
 }
 
 func (r *resolver) status() Status {
 	s := Status{
 		Resolver: r.at.String(), Delay: time.Duration(r.delay.Load()), Asked: r.record.asked.Load(), Late: r.record.late.Load(),
-		Misspelled: r.casing.mismatches.Load(), Plain: r.casing.isOff(time.Now()), Sum: time.Duration(r.record.sum.Load()),
+		Misspelled: r.casing.mismatches.Load(), Plain: r.casing.isOff(time.Now()), Times: r.record.times.Times(),
 	}
+	s.Answered = s.Times.Count
 	if o := r.outage.Load(); o != nil {
 		s.Reason = reason(o.cause)
 	} else {
 		s.Up = true
-	}
-	for i := range r.record.took {
-		s.Answered += r.record.took[i].Load()
-		if i < len(buckets) {
-			s.Took[i] = s.Answered
-		}
 	}
 	return s
 }

@@ -1,0 +1,69 @@
+package dnsfilter
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/miekg/dns"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// Policy returns the policy of the server as it is now.
+func (s *Server) Policy() Policy { return s.current.Load().policy }
+
+// Expect returns what the server does with a query, as far as that needs no upstream: the decision on the name, and the answer that
+// a client gets by it or because the name is in a special zone. The answer is nil where none is sent ([Drop]), or the rest is to be
+// asked for. It counts nothing. It fails with [blocklist.ErrMalformed] for a message without one question.
+func (s *Server) Expect(m *dns.Msg, client netip.Addr, stream bool) (Decision, *dns.Msg, error) {
+	q, err := readExpected(m, stream)
+	if err != nil {
+		return Decision{}, nil, err
+	}
+	c := s.current.Load()
+	if s.store != nil {
+		if d := c.views.of(plainAddr(client)).Decide(s.store, q.name()); d.Blocks() {
+			answer, err := d.Answer(m, stream)
+			return d, answer, err
+		}
+	}
+	zone := c.special.find(q.name())
+	if zone == "" {
+		return Decision{}, nil, nil
+	}
+	wire, ok := q.local(nil, zone)
+	if !ok {
+		return Decision{}, nil, nil
+	}
+	answer := new(dns.Msg)
+	return Decision{}, answer, answer.Unpack(wire)
+}
+
+// Answer returns the answer that a [Server] gives to a query by a decision that blocks; nil where it sends none ([Drop]). It fails with
+// [blocklist.ErrMalformed] for a message without one question.
+func (d *Decision) Answer(m *dns.Msg, stream bool) (*dns.Msg, error) {
+	q, err := readExpected(m, stream)
+	if err != nil {
+		return nil, err
+	}
+	wire, ok := d.answer(nil, q)
+	if !ok {
+		return nil, nil //nolint:nilnil // see above
+	}
+	answer := new(dns.Msg)
+	return answer, answer.Unpack(wire)
+}
+
+func readExpected(m *dns.Msg, stream bool) (*query, error) {
+	q := new(query)
+	if !q.parse(m, stream) {
+		return nil, fmt.Errorf("reading a query: %w", blocklist.ErrMalformed)
+	}
+	return q, nil
+}
+
+// SpecialZone returns which of the special zones of the policy a name in lower-case wire form is in; empty if in none.
+func (p *Policy) SpecialZone(name []byte) blocklist.Name {
+	z := newZones(p.Special)
+	return z.find(name)
+}

@@ -1,0 +1,134 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist/subscribe"
+)
+
+// maxBundle is the longest bundle that is taken over the control socket, in bytes.
+const maxBundle = 4 << 30
+
+// bundleFile is where the service keeps, in its state folder, a bundle that it is given, while it reads it.
+const bundleFile = "apply.tar"
+
+// Applied says what became of a bundle.
+type Applied struct {
+	List    string          `json:"list"`
+	Changed bool            `json:"changed"` // false: it was in force already, or is on hold
+	Serial  uint64          `json:"serial"`  // in force now
+	Entries uint64          `json:"entries"`
+	Urgent  int             `json:"urgent,omitempty"` // entries of urgent orders on top
+	Hold    *subscribe.Hold `json:"hold,omitempty"`   // what the guards have stopped
+}
+
+// ApplyBundle takes a release that was carried here in a file, with the same verification and the same guards as one from the
+// network: in the service that runs with these settings, or, if none runs, in the state folder. It fails with
+// [blocklist.ErrBusy] if the folder has another owner.
+func ApplyBundle(ctx context.Context, s *Settings, path string, log *slog.Logger) (Applied, error) {
+	f, err := openFile(path)
+	if err != nil {
+		return Applied{}, fmt.Errorf("applying a bundle: %w", err)
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	a, err := NewControl(s.State).Apply(ctx, f)
+	if errors.Is(err, ErrNotRunning) {
+		a, err = s.applyHere(ctx, path, log)
+	}
+	if err != nil {
+		return a, fmt.Errorf("applying %s: %w", path, err)
+	}
+	return a, nil
+}
+
+// applyHere applies a bundle where no service runs.
+func (s *Settings) applyHere(ctx context.Context, path string, log *slog.Logger) (a Applied, err error) {
+	list, err := subscribe.BundleList(path)
+	if err != nil {
+		return a, err
+	}
+	i := slices.IndexFunc(s.Lists, func(l List) bool { return l.Rule.List == list && l.File == "" })
+	if i < 0 {
+		return a, errNotFollowed(list)
+	}
+	c, err := s.Lists[i].subscription(log)
+	if err != nil {
+		return a, err
+	}
+	guards, err := guards{}.next(s)
+	if err != nil {
+		return a, err
+	}
+	c.Guard = guards.of(&s.Lists[i])
+	store, err := s.openStore()
+	if err != nil {
+		return a, err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	sub, err := subscribe.New(store, c)
+	if err != nil {
+		return a, err
+	}
+	return apply(ctx, sub, list, path)
+}
+
+func errNotFollowed(list string) error {
+	return fmt.Errorf("no signed list %.80q is followed", list)
+}
+
+func apply(ctx context.Context, sub *subscribe.Subscription, list, path string) (Applied, error) {
+	changed, err := sub.Apply(ctx, path)
+	st := sub.Status()
+	return Applied{List: list, Changed: changed, Serial: st.Serial, Entries: st.Entries, Urgent: st.Urgent, Hold: st.Hold}, err
+}
+
+// Apply gives the service a bundle; see [ApplyBundle].
+func (c *Control) Apply(ctx context.Context, bundle io.Reader) (a Applied, err error) {
+	err = c.send(ctx, http.MethodPost, "/apply", bundle, &a)
+	return a, err
+}
+
+// serveApply takes a bundle from the socket: whole first, then as if it had been on the disk all along.
+func (s *Service) serveApply(w http.ResponseWriter, r *http.Request) {
+	a, err := s.takeBundle(w, r)
+	if err != nil {
+		refuseControl(w, err)
+		return
+	}
+	writeControl(w, a)
+}
+
+func (s *Service) takeBundle(w http.ResponseWriter, r *http.Request) (Applied, error) {
+	s.applying.Lock()
+	defer s.applying.Unlock()
+	current := s.inForce.Load()
+	path := filepath.Join(current.settings.State, bundleFile)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return Applied{}, err
+	}
+	defer os.Remove(path) //nolint:errcheck // the next one takes its place
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(controlTimeout))
+	_, err = io.Copy(f, http.MaxBytesReader(w, r.Body, maxBundle))
+	if err = errors.Join(err, f.Close()); err != nil {
+		return Applied{}, fmt.Errorf("taking a bundle: %w", err)
+	}
+	list, err := subscribe.BundleList(path)
+	if err != nil {
+		return Applied{}, err
+	}
+	follow := current.follows[list]
+	if follow == nil {
+		return Applied{}, errNotFollowed(list)
+	}
+	return apply(r.Context(), follow.sub, list, path)
+}

@@ -1,0 +1,30 @@
+//go:build !unix
+
+package service
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"syscall"
+
+	"github.com/argine-dns/argine/dnsfilter"
+)
+
+// handles are sockets to be passed on, which is not possible here.
+type handles struct{}
+
+func newHandles(*dnsfilter.Listeners, *slog.Logger) handles { return handles{} }
+
+func (handles) close() {}
+
+func (handles) files() []*os.File { return nil }
+
+func (handles) pass(*net.UnixConn) error { return errors.ErrUnsupported }
+
+func receiveSocket(*net.UnixConn) (*os.File, error) { return nil, errors.ErrUnsupported }
+
+func openPrivate(string, string, syscall.RawConn) error { return nil }
+
+func (s *Service) notifyReloading() {}

@@ -1,0 +1,122 @@
+//go:build unix
+
+package service
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"syscall"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"golang.org/x/sys/unix"
+
+	"github.com/argine-dns/argine/dnsfilter"
+)
+
+// handles are the sockets of listeners once more, to be passed on. They are no files of package os, since the runtime would have
+// the system watch them.
+type handles []int
+
+// newHandles returns those of all sockets; none, with a warning, if that fails.
+func newHandles(l *dnsfilter.Listeners, log *slog.Logger) (all handles) {
+	var conns []syscall.Conn
+	for _, u := range l.UDP {
+		conns = append(conns, u)
+	}
+	for _, t := range l.TCP {
+		if conn, ok := t.(syscall.Conn); ok {
+			conns = append(conns, conn)
+		}
+	}
+	for _, conn := range conns {
+		fd, err := duplicate(conn)
+		if err != nil {
+			log.Warn("sockets can't be handed over", slog.Any("error", err))
+			all.close()
+			return nil
+		}
+		all = append(all, fd)
+	}
+	return all
+}
+
+func duplicate(conn syscall.Conn) (fd int, err error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var errDup error
+	err = raw.Control(func(theirs uintptr) { fd, errDup = unix.FcntlInt(theirs, unix.F_DUPFD_CLOEXEC, 0) })
+	return fd, errors.Join(err, errDup)
+}
+
+// close closes what was not closed yet.
+func (h handles) close() {
+	for i, fd := range h {
+		if fd >= 0 {
+			_ = unix.Close(fd)
+		}
+		h[i] = -1
+	}
+}
+
+// files makes files of them, which have to be closed instead.
+func (h handles) files() (all []*os.File) {
+	for i, fd := range h {
+		all = append(all, os.NewFile(uintptr(fd), fmt.Sprint("socket ", i)))
+		h[i] = -1
+	}
+	return all
+}
+
+// pass sends them, each with a byte, and then a byte alone.
+func (h handles) pass(conn *net.UnixConn) error {
+	for _, fd := range h {
+		if _, _, err := conn.WriteMsgUnix([]byte{0}, unix.UnixRights(fd), nil); err != nil {
+			return err
+		}
+	}
+	_, err := conn.Write([]byte{0})
+	return err
+}
+
+// receiveSocket receives one; nil when all were received.
+func receiveSocket(conn *net.UnixConn) (*os.File, error) {
+	space := make([]byte, unix.CmsgSpace(4))
+	n, size, _, _, err := conn.ReadMsgUnix(make([]byte, 1), space)
+	switch {
+	case err != nil:
+		return nil, err
+	case n == 0:
+		return nil, errors.New("the predecessor has ended")
+	case size == 0:
+		return nil, nil
+	}
+	messages, err := unix.ParseSocketControlMessage(space[:size])
+	if err != nil || len(messages) != 1 {
+		return nil, errors.Join(err, errors.New("one socket was expected"))
+	}
+	fds, err := unix.ParseUnixRights(&messages[0])
+	if err != nil || len(fds) != 1 {
+		return nil, errors.Join(err, errors.New("one socket was expected"))
+	}
+	unix.CloseOnExec(fds[0])
+	return os.NewFile(uintptr(fds[0]), "socket"), nil
+}
+
+// openPrivate has a socket of the file system made for its owner alone, where the system heeds that (Linux); elsewhere the
+// folder, which nobody else may enter, and the mode that is set afterwards have to do.
+func openPrivate(_, _ string, raw syscall.RawConn) error {
+	return raw.Control(func(fd uintptr) { _ = unix.Fchmod(int(fd), 0o600) })
+}
+
+// notifyReloading tells systemd that the settings are being read, and when that began (Type=notify-reload).
+func (s *Service) notifyReloading() {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err == nil {
+		s.notify(fmt.Sprintf("%s\nMONOTONIC_USEC=%d", daemon.SdNotifyReloading, now.Nano()/1000))
+	}
+}

@@ -1,0 +1,211 @@
+package service
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/guard"
+	"github.com/argine-dns/argine/blocklist/subscribe"
+)
+
+// localHold is a local list as its file is now, which the guards have stopped. It has no serial; its digest is that of the
+// file.
+type localHold struct {
+	subscribe.Hold
+
+	Source string     `json:"source"` // see localFile.source
+	File   FileReport `json:"file"`
+}
+
+// review looks at a file while it is read; without a guard it finds nothing.
+type review struct {
+	found *guard.Additions
+	add   func(blocklist.Entry)
+}
+
+// review begins one, against what the store holds.
+func (g guards) review(f localFile, store *blocklist.Store) review {
+	by := g.own
+	if f.allow {
+		by = g.allow
+	}
+	if f.unguarded || by == nil {
+		return review{}
+	}
+	if f.diverts {
+		by = by.Diverting()
+	}
+	info, _ := store.List(f.list)
+	found := by.Additions(info.Entries == 0 || info.Err != nil)
+	return review{found, found.Add}
+}
+
+// hold ends the review. It returns what is to be held, nil if nothing is.
+func (r review) hold(f localFile, c blocklist.LocalChange, sum []byte) *localHold {
+	if r.found == nil {
+		return nil
+	}
+	report := r.found.Report(c.Before, c.After, c.Added)
+	if report.Held == 0 {
+		return nil
+	}
+	h := &localHold{}
+	h.Digest, h.Entries, h.Report = fmt.Sprintf("%x", sum), c.After, report
+	h.Since = time.Now().UTC().Truncate(time.Second)
+	id := sha256.Sum256(fmt.Appendf(nil, "%s %s %s", f.list, h.Digest, report.Digest))
+	h.ID = fmt.Sprintf("%x", id[:16])
+	return h
+}
+
+// localHolds is what is on hold, by list. It outlasts restarts in a file, and is judged anew after each, since the files are
+// read again.
+type localHolds struct {
+	path string
+	mu   sync.Mutex
+	by   map[string]*localHold // what is in it does not change
+}
+
+// localHoldsFile is the name of that file in the state folder.
+const localHoldsFile = "local-holds.json"
+
+// readLocalHolds reads what is on hold in a state folder. A file that can't be read is as if it were not there.
+func readLocalHolds(state string) *localHolds {
+	h := &localHolds{path: filepath.Join(state, localHoldsFile)}
+	if text, err := os.ReadFile(h.path); err != nil || json.Unmarshal(text, &h.by) != nil || h.by == nil {
+		h.by = map[string]*localHold{}
+	}
+	maps.DeleteFunc(h.by, func(_ string, held *localHold) bool { return held == nil || held.Report == nil })
+	return h
+}
+
+// of returns what is on hold of a list, nil if nothing is.
+func (h *localHolds) of(list string) *localHold {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.by[list]
+}
+
+// set puts something on hold, or with nil nothing any more. What was known of exactly these findings stays.
+func (h *localHolds) set(list string, held *localHold) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	old := h.by[list]
+	switch {
+	case held == nil && old == nil:
+		return nil
+	case held == nil:
+		delete(h.by, list)
+		return h.save()
+	case old != nil && old.Report.Digest == held.Report.Digest:
+		held.Rejected = held.Rejected || old.Rejected
+		if old.ID == held.ID {
+			held.Since = old.Since
+		}
+	}
+	h.by[list] = held
+	return h.save()
+}
+
+// keep forgets what is on hold of other lists than these.
+func (h *localHolds) keep(files []localFile) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	before := len(h.by)
+	maps.DeleteFunc(h.by, func(list string, _ *localHold) bool {
+		return !slices.ContainsFunc(files, func(f localFile) bool { return f.list == list })
+	})
+	if len(h.by) == before {
+		return nil
+	}
+	return h.save()
+}
+
+func (h *localHolds) save() error {
+	if len(h.by) == 0 {
+		if err := os.Remove(h.path); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	}
+	text, err := json.MarshalIndent(h.by, "", " ")
+	if err == nil {
+		err = os.WriteFile(h.path+".new", text, 0o600)
+	}
+	if err == nil {
+		err = os.Rename(h.path+".new", h.path)
+	}
+	if err != nil {
+		return fmt.Errorf("keeping what is on hold: %w", err)
+	}
+	return nil
+}
+
+// reject says that what is on hold under an ID is not wanted.
+func (h *localHolds) reject(list, id string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	held := h.by[list]
+	if held == nil || held.ID != id {
+		return subscribe.ErrNoHold
+	}
+	rejected := *held
+	rejected.Rejected = true
+	h.by[list] = &rejected
+	return h.save()
+}
+
+// take loads a file that is not as the store holds it. What the guards stop goes on hold, and the list stays as it was, unless
+// it is what was accepted under an ID.
+func (s *Service) take(f localFile, by guards, accepted string) error {
+	held, err := loader{s.store, by, s.log}.load(f, accepted)
+	if err != nil {
+		return err
+	}
+	s.notTaken.Delete(f.list)
+	if err := s.held.set(f.list, held); err != nil || held == nil {
+		return err
+	}
+	what := "the guards hold a changed file, the list before it stays in force: accept or reject it"
+	if info, ok := s.store.List(f.list); !ok || info.Err != nil {
+		what = "the guards hold a list, which is NOT ENFORCED: accept or reject it"
+	}
+	s.log.Error(what, slog.String("list", f.list), slog.String("file", f.path), slog.String("id", held.ID),
+		slog.Bool("rejected", held.Rejected), slog.Uint64("findings", held.Report.Held), slog.Any("checks", held.Report.Counts))
+	return nil
+}
+
+// acceptFile puts the file in force that is on hold under an ID, if it still is what was found.
+func (s *Service) acceptFile(f localFile, by guards, id string) error {
+	held := s.held.of(f.list)
+	if held == nil || held.ID != id {
+		return subscribe.ErrNoHold
+	}
+	if err := s.take(f, by, id); err != nil {
+		return err
+	}
+	if s.held.of(f.list) != nil { // the file is another one by now
+		return subscribe.ErrNoHold
+	}
+	s.log.Warn("a file on hold was accepted, and is in force", slog.String("list", f.list), slog.String("id", id))
+	return nil
+}
+
+// rejectFile says that the file on hold under an ID is not wanted.
+func (s *Service) rejectFile(f localFile, _ guards, id string) error {
+	if err := s.held.reject(f.list, id); err != nil {
+		return err
+	}
+	s.log.Warn("a file on hold was rejected", slog.String("list", f.list), slog.String("id", id))
+	return nil
+}

@@ -1,0 +1,142 @@
+package service
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/formats"
+	"github.com/argine-dns/argine/dnsfilter/internal/processors"
+)
+
+// FileReport says what a local list was read as, and what of its file is not in it. It is kept with the list.
+type FileReport struct {
+	Format  formats.Format `json:"format"`
+	Lines   int            `json:"lines"`
+	Skipped []SkippedLines `json:"skipped,omitempty"`
+}
+
+// SkippedLines counts the lines that were passed over for one reason, or parts of them.
+type SkippedLines struct {
+	Reason string `json:"reason"`
+	Count  int    `json:"count"`
+	Lines  []int  `json:"lines"`          // the first few line numbers
+	Hint   string `json:"hint,omitempty"` // how to write what is in the first of them
+}
+
+// firstLines is how many line numbers are told of those that were passed over for one reason.
+const firstLines = 5
+
+func fileReport(r formats.Report) FileReport {
+	out := FileReport{Format: r.Format, Lines: r.Lines}
+	for _, s := range r.Skipped {
+		s.Lines = s.Lines[:min(len(s.Lines), firstLines)]
+		out.Skipped = append(out.Skipped, SkippedLines(s))
+	}
+	slices.SortStableFunc(out.Skipped, func(a, b SkippedLines) int { return b.Count - a.Count })
+	return out
+}
+
+// reportOf returns what was kept with a local list in force; false if nothing was.
+func reportOf(store *blocklist.Store, list string) (r FileReport, ok bool) {
+	return r, json.Unmarshal(store.Evidence(list), &r) == nil
+}
+
+// loader compiles files into a store.
+type loader struct {
+	store  *blocklist.Store
+	guards guards
+	log    *slog.Logger
+}
+
+// load compiles a file into the store. On an error the store keeps what it held, and so it does with what the guards stop,
+// unless it is what was accepted under an ID.
+func (l loader) load(f localFile, accepted string) (held *localHold, err error) {
+	defer makeRoom()()
+	if held, err = l.compile(f, accepted); err != nil {
+		return nil, fmt.Errorf("loading list %s: %w", f.list, err)
+	}
+	return held, nil
+}
+
+// makeRoom keeps what takes long, with two goroutines, from holding up queries until done is called; the garbage collector runs
+// rarely.
+func makeRoom() (done func()) {
+	processors.Add(2)
+	percent := debug.SetGCPercent(rareGC)
+	return func() {
+		debug.SetGCPercent(percent)
+		processors.Add(-2)
+	}
+}
+
+// rareGC lets the heap, of a few megabytes while queries are answered, grow to five times its size before it is collected.
+const rareGC = 400
+
+func (l loader) compile(f localFile, accepted string) (held *localHold, err error) {
+	begin := time.Now()
+	source, err := f.source()
+	if err != nil {
+		return nil, err
+	}
+	file, err := openFile(f.path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close() //nolint:errcheck // it was only read
+	sum := sha256.New()
+	r, err := formats.NewReader(io.TeeReader(file, sum), f.options())
+	if err != nil {
+		return nil, err
+	}
+	review := l.guards.review(f, l.store)
+	err = l.store.ReviewLocal(f.list, source, f.atRest(source, r.Entries()), blocklist.LocalReview{
+		New: review.add,
+		Approve: func(c blocklist.LocalChange) ([]byte, error) {
+			report := fileReport(r.Report())
+			if held = review.hold(f, c, sum.Sum(nil)); held != nil && held.ID != accepted {
+				held.Source, held.File = source, report
+				return nil, blocklist.ErrHeld
+			}
+			held = nil
+			return json.Marshal(report)
+		},
+	})
+	if held != nil {
+		return held, nil
+	}
+	if err == nil {
+		l.tell(f, r.Report(), time.Since(begin))
+	}
+	return nil, err
+}
+
+// tell logs what was loaded, and what of it was not.
+func (l loader) tell(f localFile, r formats.Report, took time.Duration) {
+	which := []any{slog.String("list", f.list), slog.String("file", f.path)}
+	l.log.Info("list loaded", append(which, slog.Any("format", r.Format), slog.Int("entries", r.Entries), slog.Duration("took", took))...)
+	for _, s := range r.Skipped {
+		l.log.Warn("lines passed over", append(which, slog.String("reason", s.Reason), slog.Int("count", s.Count), slog.Any("first", s.Lines[:min(len(s.Lines), firstLines)]))...)
+	}
+	if n := l.store.CountURLs(f.list); n > 0 && !f.diverts {
+		l.log.Warn(urlsNotEnforced, append(which, slog.Uint64("count", n))...)
+	}
+}
+
+// urlsNotEnforced is what is told of lists without divert.
+const urlsNotEnforced = "url entries are not enforced: the DNS knows no paths; divert leads their hosts to a proxy"
+
+// tellURLs logs the url entries of signed lists that are not enforced.
+func (s *Service) tellURLs() {
+	for _, l := range s.settings.Lists {
+		if n := s.store.CountURLs(l.Rule.List); n > 0 && l.File == "" && len(l.Divert) == 0 {
+			s.log.Warn(urlsNotEnforced, slog.String("list", l.Rule.List), slog.Uint64("count", n))
+		}
+	}
+}

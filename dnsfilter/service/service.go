@@ -1,0 +1,237 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/buildinfo"
+	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/upstream"
+)
+
+// busyWithin is how long the end of another owner of the store is waited for.
+const busyWithin = time.Second
+
+// busyEvery is how often it is looked whether it has ended.
+const busyEvery = 2 * time.Millisecond
+
+// Service is the whole resolver as the settings describe it: store, local files, signed lists, server.
+//
+// A list that the store holds is enforced from the first answer on, even if its file has changed meanwhile or its origin
+// can't be reached; what is new is taken in beside. A local file of which nothing is held is read before the first answer,
+// and if that fails the service does not start. A signed list that has never been fetched can't hold up the rest: it is
+// warned about, fetched as soon as an origin answers, and not enforced until then.
+type Service struct {
+	read     func() (*Settings, error)
+	log      *slog.Logger
+	settings *Settings
+	store    *blocklist.Store
+	server   *dnsfilter.Server
+	follows  map[string]*follow
+	watch    watcher
+	notTaken sync.Map // of local lists that are not as their files are now: why, by name
+	inForce  atomic.Pointer[inForce]
+	guards   guards
+	held     *localHolds
+	started  time.Time
+	applying sync.Mutex // one bundle at a time
+
+	reloads chan chan<- error     // asked for with Reload
+	refused atomic.Pointer[error] // why the settings on disk are not in force; nil if they are
+
+	listening []net.Addr // since Run has begun to listen
+
+	// Sockets returns sockets to answer on that are open already: those at addresses of the settings are used in place of new ones. It
+	// is called once, when everything else is ready. Nil: there are none.
+	Sockets func() (Sockets, error)
+	taken   func() error // of them
+
+	successors chan *net.UnixConn // that ask for this service's place
+	released   chan struct{}      // closed when the store is
+}
+
+// NewService makes a service of the settings that read returns; it is called again for each reload. It starts nothing, but
+// opens the store, which Run closes. Without a log, nothing is logged.
+func NewService(read func() (*Settings, error), log *slog.Logger) (*Service, error) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	settings, err := read()
+	if err != nil {
+		return nil, err
+	}
+	store, err := awaitStore(settings)
+	if err != nil {
+		return nil, err
+	}
+	s := &Service{
+		read: read, log: log, settings: settings, store: store, started: time.Now(), follows: map[string]*follow{},
+		successors: make(chan *net.UnixConn), released: make(chan struct{}), reloads: make(chan chan<- error),
+	}
+	s.held = readLocalHolds(settings.State)
+	if s.server, err = s.newServer(); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return s, nil
+}
+
+// awaitStore opens the store, for which it waits a moment: the process before may be about to end.
+func awaitStore(s *Settings) (*blocklist.Store, error) {
+	for end := time.Now().Add(busyWithin); ; time.Sleep(busyEvery) {
+		store, err := s.openStore()
+		if !errors.Is(err, blocklist.ErrBusy) || time.Now().After(end) {
+			return store, err
+		}
+	}
+}
+
+func (s *Service) newServer() (*dnsfilter.Server, error) {
+	u, err := s.settings.forwarder()
+	if err != nil {
+		return nil, err
+	}
+	cache := s.settings.Cache
+	if cache == 0 {
+		cache = -1
+	}
+	policy, err := s.settings.filePolicy()
+	if err != nil {
+		return nil, err
+	}
+	return dnsfilter.New(dnsfilter.Config{Store: s.store, Policy: policy, Upstream: u, Cache: cache, Log: s.log})
+}
+
+// forwarder makes the upstream of the settings.
+func (s *Settings) forwarder() (dnsfilter.Upstream, error) {
+	addrs := s.Upstream
+	if len(addrs) == 0 {
+		var err error
+		if addrs, err = upstream.System(); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.checkLoop(addrs); err != nil {
+		return nil, err
+	}
+	return upstream.New(addrs...)
+}
+
+// loadMissing compiles the local lists of which nothing is held, and gives back the memory that it took: nobody is kept waiting yet.
+func (s *Service) loadMissing() error {
+	var err error
+	if s.guards, err = s.guards.next(s.settings); err != nil {
+		return err
+	}
+	compiled := false
+	for _, l := range s.settings.localFiles() {
+		if held, _ := l.held(s.store); held {
+			continue
+		}
+		if err := s.take(l, s.guards, ""); err != nil {
+			return err
+		}
+		compiled = true
+	}
+	if compiled {
+		debug.FreeOSMemory()
+	}
+	return nil
+}
+
+// Run answers queries until ctx ends, then finishes those in flight, and closes the store. A value from reload does what
+// [Service.Reload] does; changed files it finds by itself, within a second. The store is released at once when ctx ends, so
+// that a successor can open it.
+//
+// A successor may ask for this service's place meanwhile, see [TakeOver]; then Run returns when that answers.
+func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
+	defer func() { err = errors.Join(err, s.store.Close()) }()
+	if err := s.loadMissing(); err != nil {
+		return err
+	}
+	follows, err := s.newFollows(s.settings, true)
+	if err != nil {
+		return err
+	}
+	listeners, err := s.listen(ctx)
+	if err != nil {
+		return err
+	}
+	sockets := newHandles(listeners, s.log)
+	defer sockets.close()
+	metrics, profiles, err := s.listenHTTP(ctx)
+	if err != nil {
+		return errors.Join(err, listeners.Close())
+	}
+	control := s.openControl(ctx)
+	s.listening = listeners.Addrs()
+	g, serving := errgroup.WithContext(ctx)
+	work, endWork := context.WithCancel(serving)
+	defer endWork()
+	s.swapFollows(work, follows)
+	s.inForce.Store(&inForce{s.settings, s.follows, s.guards})
+	s.serveHTTP(work, g, metrics, profiles)
+	s.warnUnnamed()
+	s.tellURLs()
+	g.Go(func() error { return s.workUntil(work, control, reload) })
+	s.log.Info("serving", slog.String("version", buildinfo.Current().String()), slog.Any("listen", s.settings.Listen),
+		slog.String("state", s.settings.State), slog.Int("lists", len(s.settings.Lists)))
+	answering, endAnswers := context.WithCancel(serving)
+	g.Go(func() error { defer endWork(); return s.server.Serve(answering, listeners) })
+	g.Go(func() error { s.watchdog(answering); return nil })
+	g.Go(func() error {
+		defer endAnswers()
+		return s.awaitSuccessor(serving, endWork, listeners, sockets)
+	})
+	s.tellServing()
+	context.AfterFunc(serving, func() { s.notify(daemon.SdNotifyStopping) })
+	err = g.Wait()
+	s.swapFollows(work, nil)
+	s.log.Info("ended", slog.Any("stats", s.server.Stats()))
+	if errors.Is(err, errNoSuccessor) && ctx.Err() == nil {
+		return s.beginAnew(ctx, reload, sockets)
+	}
+	return err
+}
+
+// openControl opens the control socket; without it, queries are answered all the same.
+func (s *Service) openControl(ctx context.Context) net.Listener {
+	control, err := listenControl(ctx, s.settings.State)
+	if err != nil {
+		s.log.Warn("status, holds, accept, reject, apply, reload, flush and taking over will not work", slog.Any("error", err))
+	}
+	return control
+}
+
+// serveHTTP serves metrics and profiles, where the settings have an address for them.
+func (s *Service) serveHTTP(ctx context.Context, g *errgroup.Group, metrics, profiles net.Listener) {
+	if metrics != nil {
+		g.Go(func() error { return s.serveMetrics(ctx, metrics) })
+	}
+	if profiles != nil {
+		g.Go(func() error { return servePprof(ctx, profiles) })
+	}
+}
+
+// workUntil does all that needs the store to itself until ctx ends. Then it releases the store, since nothing writes to its folder
+// any more; queries are answered from it until the end.
+func (s *Service) workUntil(ctx context.Context, control net.Listener, reload <-chan struct{}) error {
+	var both sync.WaitGroup
+	both.Go(func() { s.watchFiles(ctx, reload) })
+	both.Go(func() { s.serveControl(ctx, control) })
+	both.Wait()
+	for _, f := range s.inForce.Load().follows {
+		<-f.done
+	}
+	defer close(s.released)
+	return s.store.Release()
+}

@@ -1,0 +1,31 @@
+//go:build unix
+
+package service
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// sharedFolder reports a folder that others than its owner may write to.
+func sharedFolder(path string, info fs.FileInfo) error {
+	if info.Mode().Perm()&0o022 == 0 {
+		return nil
+	}
+	return fmt.Errorf("the state folder %s has mode %04o: %w: others could change what is enforced; run chmod go-w %q, or name a folder in it with the key state",
+		path, info.Mode().Perm(), blocklist.ErrUntrusted, path)
+}
+
+// foreignFolder reports a folder of somebody who is neither this user nor root.
+func foreignFolder(path string, info fs.FileInfo) error {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || st.Uid == 0 || int(st.Uid) == os.Geteuid() {
+		return nil
+	}
+	return fmt.Errorf("the state folder %s belongs to user %d: %w: run this as that user, or run chown -R %d %q, or name another folder with the key state",
+		path, st.Uid, blocklist.ErrUntrusted, os.Geteuid(), path)
+}

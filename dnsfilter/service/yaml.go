@@ -1,0 +1,209 @@
+package service
+
+import (
+	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// Mistake is one thing wrong with a settings file.
+type Mistake struct {
+	File         string
+	Line, Column int // from 1
+	Text         string
+}
+
+// Error implements error.
+func (m Mistake) Error() string { return fmt.Sprintf("%s:%d:%d: %s", m.File, m.Line, m.Column, m.Text) }
+
+// Mistakes are all that is wrong with a settings file, a line each.
+type Mistakes []Mistake
+
+// Error implements error.
+func (m Mistakes) Error() string {
+	lines := make([]string, len(m))
+	for i := range m {
+		lines[i] = m[i].Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// err returns nil where there is no mistake.
+func (m Mistakes) err() error {
+	if len(m) == 0 {
+		return nil
+	}
+	return m
+}
+
+// place is where something stands in a file, from 1; zero if nowhere.
+type place struct{ line, column int }
+
+func (p place) mistake(file, text string) Mistake {
+	return Mistake{File: file, Line: max(p.line, 1), Column: max(p.column, 1), Text: text}
+}
+
+// placeOf returns where a node begins; a mapping does with its first key, in flow and block style alike.
+func placeOf(n *yaml.Node) place {
+	if n.Kind == yaml.MappingNode && len(n.Content) > 0 {
+		n = n.Content[0]
+	}
+	return place{n.Line, n.Column}
+}
+
+// reader walks a YAML file and collects what is wrong with it, so that one run tells everything. Scalars count as they are
+// written: YAML's guess of a type (an octal number, a float) is never asked.
+type reader struct {
+	file     string
+	mistakes Mistakes
+	checks   []func() // that need the whole file
+}
+
+// later runs a check when the whole file has been read.
+func (r *reader) later(check func()) { r.checks = append(r.checks, check) }
+
+// finish runs them.
+func (r *reader) finish() {
+	for _, check := range r.checks {
+		check()
+	}
+}
+
+func (r *reader) fail(at place, format string, args ...any) {
+	r.mistakes = append(r.mistakes, at.mistake(r.file, fmt.Sprintf(format, args...)))
+}
+
+// usable reports whether a node says by itself what it means. Anchors, aliases and tags are refused: a value is written where it
+// counts, and a name that begins with * is not taken for an alias.
+func (r *reader) usable(n *yaml.Node) bool {
+	switch {
+	case n.Kind == yaml.AliasNode:
+		r.fail(placeOf(n), "the alias *%s is not read: write the value itself, or put it in quotes", n.Value)
+	case n.Anchor != "":
+		r.fail(placeOf(n), "the anchor &%s is not read: leave it out, or put the value in quotes", n.Anchor)
+	case n.Style&yaml.TaggedStyle != 0 || n.Tag == "!":
+		r.fail(placeOf(n), "the tag %s is not read: leave it out, or put the value in quotes", n.Tag)
+	default:
+		return true
+	}
+	return false
+}
+
+// isNull reports whether a node is no value: nothing, null or ~.
+func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
+
+// fields are the keys that a mapping may have, and what reads their values.
+type fields map[string]func(*yaml.Node)
+
+// noting returns fields that note in given which of them are read.
+func (f fields) noting(given map[string]bool) fields {
+	out := fields{}
+	for key, read := range f {
+		out[key] = func(n *yaml.Node) { given[key] = true; read(n) }
+	}
+	return out
+}
+
+// mapping reads a mapping; keys that are not in known are mistakes.
+func (r *reader) mapping(n *yaml.Node, known fields) {
+	r.pairs(n, func(key, value *yaml.Node) {
+		if read, ok := known[key.Value]; ok {
+			read(value)
+			return
+		}
+		r.fail(placeOf(key), "unknown key %.100q", key.Value)
+	})
+}
+
+// pairs reads a mapping with each.
+func (r *reader) pairs(n *yaml.Node, each func(key, value *yaml.Node)) {
+	if !r.usable(n) {
+		return
+	}
+	if n.Kind != yaml.MappingNode {
+		r.fail(placeOf(n), "keys and values are needed here, like action: nxdomain")
+		return
+	}
+	lines := map[string]int{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		if !r.usable(key) {
+			continue
+		}
+		first, again := lines[key.Value]
+		switch {
+		case key.Kind != yaml.ScalarNode:
+			r.fail(placeOf(key), "a key is a word, like action: nxdomain")
+		case key.Tag == "!!merge":
+			r.fail(placeOf(key), "the merge key << is not read: write the keys themselves")
+		case again:
+			r.fail(placeOf(key), "key %.100q is there already, at line %d", key.Value, first)
+		case isNull(value):
+			r.fail(placeOf(key), "%.100q has no value", key.Value)
+		default:
+			each(key, value)
+		}
+		lines[key.Value] = key.Line
+	}
+}
+
+// sequence reads a list with each.
+func (r *reader) sequence(n *yaml.Node, each func(*yaml.Node)) {
+	if !r.usable(n) {
+		return
+	}
+	if n.Kind != yaml.SequenceNode {
+		r.fail(placeOf(n), "a list is needed here, like [first, second]")
+		return
+	}
+	for _, item := range n.Content {
+		each(item)
+	}
+}
+
+// one reads a single value. The line break that ends a block scalar is not part of it.
+func one[T any](r *reader, dst *T, parse func(string) (T, error)) func(*yaml.Node) {
+	return func(n *yaml.Node) {
+		if !r.usable(n) {
+			return
+		}
+		if n.Kind != yaml.ScalarNode || isNull(n) {
+			r.fail(placeOf(n), "a single value is needed here; put one with a colon, a bracket or a brace in quotes")
+			return
+		}
+		text := n.Value
+		if n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
+			text = strings.TrimRight(text, "\n")
+		}
+		v, err := parse(text)
+		if err != nil {
+			r.fail(placeOf(n), "%v", err)
+			return
+		}
+		*dst = v
+	}
+}
+
+// many reads a list of single values.
+func many[T any](r *reader, dst *[]T, parse func(string) (T, error)) func(*yaml.Node) {
+	return func(n *yaml.Node) {
+		r.sequence(n, func(item *yaml.Node) {
+			before := len(r.mistakes)
+			var v T
+			if one(r, &v, parse)(item); len(r.mistakes) == before {
+				*dst = append(*dst, v)
+			}
+		})
+	}
+}
+
+// some reads a list of single values that is not empty: one that names nothing is not taken for a list that was left out.
+func some[T any](r *reader, dst *[]T, parse func(string) (T, error)) func(*yaml.Node) {
+	return func(n *yaml.Node) {
+		if n.Kind == yaml.SequenceNode && len(n.Content) == 0 {
+			r.fail(placeOf(n), "the list is empty: name one at least, or leave the key out for the default")
+		}
+		many(r, dst, parse)(n)
+	}
+}
