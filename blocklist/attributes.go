@@ -9,13 +9,14 @@ import (
 	"unicode/utf8"
 )
 
-// Attributes are what an entry says beside its target. Times count in whole seconds, from 1970 to 9999.
+// Attributes are what an entry says beside its target; [ParseEntry] has their keys. Times count in whole seconds, from 1970 to
+// 9999.
 type Attributes struct {
-	Category  string    // what it is listed for, such as csam
-	Reference string    // the order or decision behind it
-	Expires   time.Time // from this moment on the entry matches no more; zero: never
-	Review    time.Time // when a person looks at it again; zero: not set
-	Added     time.Time // when it was first listed; zero: not recorded
+	Category  string    // category=: what it is listed for, such as csam
+	Reference string    // ref=: the order or decision behind it
+	Expires   time.Time // expires=: from this moment on the entry matches no more; zero: never
+	Review    time.Time // review=: when a person looks at it again; zero: not set
+	Added     time.Time // added=: when it was first listed; zero: not recorded
 	Monitor   bool      // status=monitor: report a match, do not block
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/blocktest"
 	"github.com/argine-dns/argine/blocklist/internal/vouch"
 )
 
@@ -19,7 +20,7 @@ func million(b *testing.B) []byte {
 	lines := make([]string, n)
 	var h blocklist.Header
 	for i := range lines {
-		lines[i] = fmt.Sprintf("host-%x.site-%d.example", i*2654435761%n, i)
+		lines[i] = fmt.Sprintf("host-%x.site-%d.example", uint64(i)*2654435761%n, i)
 	}
 	slices.Sort(lines)
 	h = header(1, 0, lines...)
@@ -98,5 +99,19 @@ func BenchmarkOpen1M(b *testing.B) {
 		s, err := blocklist.Open(dir, blocklist.Options{})
 		require.NoError(b, err)
 		require.NoError(b, s.Close())
+	}
+}
+
+func BenchmarkLookupHost(b *testing.B) {
+	s := blocktest.NewStore(b, "example.com", "192.0.2.0/24")
+	for name, host := range map[string]string{"miss": "www.example.org", "port": "www.example.org:443", "address": "203.0.113.7", "hit": "www.example.com"} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			listed := false
+			for b.Loop() {
+				_, listed = s.LookupHost(host)
+			}
+			require.Equal(b, name == "hit", listed)
+		})
 	}
 }

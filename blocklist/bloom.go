@@ -22,15 +22,14 @@ const (
 	filterBatch  = 64 // hashes added at once
 )
 
-// bloomWords leaves room for the first merge, so that small lists can grow.
+// bloomWords returns the size of the Bloom filter of a set, in words of 64 bits. It leaves room for the first merge, so that small lists can grow.
 func bloomWords(entries int) int {
 	return ((entries+mergeAt)*bitsPerEntry/blockBits + 1) * blockBits / 64
 }
 
 // newBloomFilter uses words, whose number is a multiple of a block, as they are.
 func newBloomFilter(words []uint64) *bloomFilter {
-	m := uint(len(words)) * 64
-	return &bloomFilter{bloom: bloom.FromWithM(words, m, filterHashes), blocks: uint64(m) / blockBits}
+	return &bloomFilter{bloom: bloom.FromWithM(words, uint(len(words))*64, filterHashes), blocks: uint64(len(words)) * 64 / blockBits}
 }
 
 // locate returns the block of a hash, and what chooses its bits there.

@@ -63,7 +63,7 @@ const (
 // somebody does, so other goroutines do that.
 func (b *builder) addAll(entries iter.Seq2[Entry, error]) error {
 	if entries == nil {
-		return nil
+		return fmt.Errorf("the iterator of entries is nil: %w: to list nothing, yield nothing", ErrMalformed)
 	}
 	full, added, empty := make(chan []preparedRow, batches), make(chan []preparedRow, batches), make(chan []preparedRow, batches)
 	for range batches {
@@ -92,7 +92,7 @@ func (b *builder) addAll(entries iter.Seq2[Entry, error]) error {
 		if err != nil {
 			return err
 		}
-		if !e.consistent() {
+		if !e.IsValid() {
 			return fmt.Errorf("an entry of scope %s: %w: its target is not of that scope; make entries with ParseEntry or a constructor", e.Scope, ErrMalformed)
 		}
 		if batch = append(batch, b.prepare(&e)); len(batch) == batchEntries {

@@ -58,9 +58,9 @@ func IPEntry(prefix netip.Prefix) Entry {
 	return Entry{Scope: ScopeIP, key: prefixText(prefix.Masked())}
 }
 
-// consistent reports whether the key can be one of the scope. Scope is a field that anybody can set, and the zero entry has
-// neither.
-func (e *Entry) consistent() bool {
+// IsValid reports whether [ParseEntry] or a constructor made the entry. The zero Entry is not valid, nor is one whose Scope was
+// changed afterwards: its target is not of that scope.
+func (e *Entry) IsValid() bool {
 	if e.key == "" {
 		return false
 	}
@@ -131,8 +131,16 @@ func (e Entry) String() string { return string(e.Append(nil)) }
 // become spaces.
 func (e Entry) Append(dst []byte) []byte { return e.Attributes.append(e.appendTarget(dst)) }
 
-// ParseEntry reads one line: a target, then attributes as key=value or key="a value", then perhaps a comment after #.
-// Its errors are of type [*EntryError].
+// ParseEntry reads one line: a target, then attributes as key=value or key="a value", then perhaps a comment after #. The keys are
+//
+//	category=csam            Category: what it is listed for
+//	ref="order 2026/17"      Reference: the order or decision behind it
+//	expires=2027-05-01       Expires: a day, or a time as in 2027-05-01T08:00:00Z (RFC 3339)
+//	review=2026-12-01        Review: likewise
+//	status=monitor           Monitor: report a match, do not block; status=block is the default
+//	added=2026-11-03         Added: likewise
+//
+// in any order, each at most once. Its errors are of type [*EntryError].
 func ParseEntry(line string) (Entry, error) {
 	e, why := parseEntry(line)
 	if why != "" {

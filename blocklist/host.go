@@ -52,11 +52,14 @@ func withoutPort(host string) string {
 // LookupHost looks a host up in all lists, and returns the match of the first list that blocks it, else the first that
 // monitors it. The host may have any form that [ParseHost] takes: a name is looked up among names, an address as by
 // LookupAddr. A URL is looked up as by LookupURL. What holds none of these is not listed; ParseHost and ParseURL tell it from
-// what could be read. It allocates only for what is listed, and for what is more than a plain name.
+// what could be read. A name or an
+// IPv4 address that is not listed costs no allocation, the name with or without a port.
 func (s *lookups) LookupHost(host string) (Match, bool) {
 	var buf [MaxName]byte
-	if name, labels := AppendHostname(buf[:0], host); labels > 0 && !numberLast(name) {
-		return s.lookupCopied(name)
+	if text, port, _ := strings.Cut(host, ":"); isDigits(port) {
+		if name, labels := AppendHostname(buf[:0], text); labels > 0 && !numberLast(name) {
+			return s.lookupCopied(name)
+		}
 	}
 	name, addr, err := ParseHost(host)
 	switch {

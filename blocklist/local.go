@@ -28,8 +28,8 @@ type LocalReview struct {
 // SetLocal makes entries the state of a list that nobody signs: the operator's own file. They may come in any order; of
 // entries with the same target the stronger stays. Source identifies where they came from (a file's size and time, say):
 // see [ListInfo]. Changes of other lists do not wait while the entries are read; another local list does. It fails with
-// [ErrSigned] for the name of a signed list, and with [ErrMalformed] for an entry that no constructor made; then the list
-// stays as it was. No entries, a nil iterator included, make the list empty.
+// [ErrSigned] for the name of a signed list, and with [ErrMalformed] for a nil iterator and for an entry that no constructor made;
+// then the list stays as it was. An iterator without entries makes the list empty.
 func (s *Store) SetLocal(list, source string, entries iter.Seq2[Entry, error]) error {
 	return s.ReviewLocal(list, source, entries, LocalReview{})
 }

@@ -1,6 +1,7 @@
 package blocklist
 
 import (
+	"encoding/json"
 	"sync/atomic"
 	"time"
 )
@@ -19,6 +20,33 @@ type Match struct {
 
 // Entry returns the target of the entry that matched, as it stands in the list.
 func (m Match) Entry() string { return Entry{Scope: m.Scope, key: string(m.key)}.Target() }
+
+// entry returns the entry that matched, with what is known of its attributes.
+func (m Match) entry() Entry {
+	a := Attributes{Category: m.Category, Reference: m.Reference, Expires: m.Expires, Monitor: m.Monitor}
+	return Entry{Scope: m.Scope, key: string(m.key), Attributes: a}
+}
+
+// String returns the list and the entry that matched, in a line: it.example/csam: example.org category=csam.
+func (m Match) String() string { return string(m.entry().Append([]byte(m.List + ": "))) }
+
+// MarshalJSON writes the match as the command lookup does: list, target, scope, category, ref, status (block or monitor) and
+// expires (RFC 3339). Empty ones are left out, but for status.
+func (m Match) MarshalJSON() ([]byte, error) {
+	status := "block"
+	if m.Monitor {
+		status = "monitor"
+	}
+	return json.Marshal(struct {
+		List      string    `json:"list"`
+		Target    string    `json:"target"`
+		Scope     string    `json:"scope"`
+		Category  string    `json:"category,omitempty"`
+		Reference string    `json:"ref,omitempty"`
+		Status    string    `json:"status"`
+		Expires   time.Time `json:"expires,omitzero"`
+	}{m.List, m.Entry(), m.Scope.String(), m.Category, m.Reference, status, m.Expires})
+}
 
 // KeySize returns how many bytes of a name in wire form, counted from its end, are the entry of scope domain or host that
 // matched it.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"testing/fstest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -175,7 +176,9 @@ func TestEntriesOfNoConstructor(t *testing.T) {
 
 func TestSetLocalOfNothing(t *testing.T) {
 	s := openStore(t, t.TempDir())
-	require.NoError(t, s.SetLocal("local", "", nil))
+	require.NoError(t, s.SetLocal("local", "", values(nil)))
+	require.ErrorIs(t, s.SetLocal("local", "", nil), blocklist.ErrMalformed)
+	require.ErrorIs(t, blocklist.BuildSet(filepath.Join(t.TempDir(), "set"), csam, nil), blocklist.ErrMalformed)
 	info, ok := s.List("local")
 	assert.True(t, ok && info.Entries == 0)
 }
@@ -190,4 +193,49 @@ func TestChangesThatAreRefused(t *testing.T) {
 	assert.ErrorIs(t, beside.SetLocal("local", "", values(nil)), blocklist.ErrReadOnly)
 	_, err = blocklist.Open(dir, blocklist.Options{})
 	assert.ErrorIs(t, err, blocklist.ErrBusy)
+}
+
+// The same entries give the same bytes, in files that are embedded in programs, and different lists different salts.
+func TestSetIsReproducible(t *testing.T) {
+	var lines []string
+	for i := range 3000 {
+		lines = append(lines, fmt.Sprintf("%d.example ref=%d", i, i%7), fmt.Sprintf("https://%d.test/a?b=%d", i%100, i))
+	}
+	first, err := os.ReadFile(buildSet(t, lines...))
+	require.NoError(t, err)
+	second, err := os.ReadFile(buildSet(t, lines...))
+	require.NoError(t, err)
+	assert.True(t, slices.Equal(first, second))
+	path := filepath.Join(t.TempDir(), "other.set")
+	require.NoError(t, blocklist.BuildSet(path, "it.example/other", blocktest.Entries(lines...)))
+	other, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.NotEqual(t, first[4096:8192], other[4096:8192])
+}
+
+// TestSetInMemory opens a set from bytes wherever they begin in memory, and from file systems.
+func TestSetInMemory(t *testing.T) {
+	path := buildSet(t, "example.org ref=2026/17", "https://site.test/a")
+	b, err := os.ReadFile(path)
+	require.NoError(t, err)
+	lists := func(s *blocklist.Set, err error) {
+		t.Helper()
+		require.NoError(t, err)
+		m, ok := s.LookupURL("https://www.example.org/a")
+		assert.True(t, ok && m.Reference == "2026/17")
+		_, ok = s.LookupURL("https://site.test/b")
+		assert.False(t, ok)
+	}
+	for shift := range 9 {
+		lists(blocklist.OpenSetBytes(append(make([]byte, shift), b...)[shift:]))
+	}
+	lists(blocklist.OpenSetFS(os.DirFS(filepath.Dir(path)), filepath.Base(path)))
+	lists(blocklist.OpenSetFS(fstest.MapFS{"list.set": {Data: b}}, "list.set"))
+
+	_, err = blocklist.OpenSetFS(fstest.MapFS{}, "list.set")
+	require.ErrorIs(t, err, os.ErrNotExist)
+	_, err = blocklist.OpenSetBytes(nil)
+	require.ErrorIs(t, err, blocklist.ErrMalformed)
+	_, err = blocklist.OpenSetBytes(b[:len(b)-1])
+	require.ErrorIs(t, err, blocklist.ErrDamaged)
 }

@@ -53,9 +53,9 @@ func (s *set) infoNumber(row uint32) uint32 {
 	case 1:
 		return uint32(s.number[row])
 	case 2:
-		return uint32(binary.LittleEndian.Uint16(s.number[2*row:]))
+		return uint32(binary.LittleEndian.Uint16(s.number[2*uint64(row):]))
 	case 4:
-		return binary.LittleEndian.Uint32(s.number[4*row:])
+		return binary.LittleEndian.Uint32(s.number[4*uint64(row):])
 	}
 	return 0
 }

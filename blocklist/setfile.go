@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
 	"iter"
+	"math"
 	"math/bits"
 	"os"
 	"runtime"
@@ -198,7 +200,7 @@ func decodeSetHeader(page []byte) (h setHeader, err error) {
 	return h, nil
 }
 
-// openSet checks a set file and maps it. What does not pass its checksum is not served: [ErrDamaged]. Without a secret that
+// openSet checks a set file and maps it. A file that does not pass its checksum is refused: [ErrDamaged]. Without a secret that
 // of the file will do.
 func openSet(path string, sec *secret) (*set, error) {
 	f, err := os.Open(path)
@@ -210,29 +212,33 @@ func openSet(path string, sec *secret) (*set, error) {
 	if err != nil {
 		return nil, err
 	}
-	if sec == nil {
-		sec = newSecret(h.Salt)
-	}
-	if h.Salt != sec.salt {
-		return nil, fmt.Errorf("opening the set: %w: made by another store", ErrDamaged)
-	}
 	_, size := h.offsets()
 	data, err := disk.Map(f, int(size))
 	if err != nil {
 		return nil, fmt.Errorf("mapping the set: %w", err)
 	}
-	s, err := mapSet(path, data, h, sec)
+	s, err := newSet(data, h, sec)
 	if err != nil {
 		return nil, fmt.Errorf("opening the set: %w (%w)", err, disk.Unmap(data))
 	}
-	runtime.AddCleanup(s, func(data []byte) { disk.Unmap(data) }, data) //nolint:errcheck // nobody is left to be told
+	s.path = path
+	runtime.AddCleanup(s, func(data []byte) { disk.Unmap(data) }, data) //nolint:errcheck // there is no caller left to return it to
 	return s, nil
 }
 
-// checkSet reads the file once through its checksum, before it is mapped: what is read is not counted as our memory.
-func checkSet(f *os.File) (h setHeader, err error) {
+// openSetBytes is openSet for a set in memory, which is used where it lies.
+func openSetBytes(data []byte) (*set, error) {
+	h, err := checkSet(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	return newSet(aligned(data), h, nil)
+}
+
+// checkSet reads a set once through its checksum, a file before it is mapped: pages that are read are not counted as our memory.
+func checkSet(r io.Reader) (h setHeader, err error) {
 	page := make([]byte, pageSize)
-	n, err := io.ReadFull(f, page)
+	n, err := io.ReadFull(r, page)
 	switch {
 	case !bytes.HasPrefix(page[:n], []byte(setMagic)):
 		return h, fmt.Errorf("reading the set: %w or none: its beginning is %w", ErrDamaged, ErrMalformed)
@@ -242,12 +248,16 @@ func checkSet(f *os.File) (h setHeader, err error) {
 	if h, err = decodeSetHeader(page); err != nil {
 		return h, err
 	}
+	_, size := h.offsets()
+	if size > math.MaxInt {
+		return h, fmt.Errorf("reading the set: %w: a 32-bit program has no room for its %d bytes", ErrTooLarge, size)
+	}
 	sum := crc32.New(castagnoli())
-	rest, err := io.CopyBuffer(sum, struct{ io.Reader }{f}, make([]byte, 256<<10))
+	rest, err := io.CopyBuffer(sum, struct{ io.Reader }{r}, make([]byte, 256<<10))
 	if err != nil {
 		return h, fmt.Errorf("reading the set: %w", err)
 	}
-	if _, size := h.offsets(); uint64(rest)+pageSize != size || sum.Sum32() != h.Sum {
+	if uint64(rest)+pageSize != size || sum.Sum32() != h.Sum {
 		return h, fmt.Errorf("reading the set: %w: its checksum does not match", ErrDamaged)
 	}
 	return h, nil
@@ -258,16 +268,32 @@ func wordBytes(words []uint64) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(&words[0])), len(words)*8)
 }
 
-func mapSet(path string, data []byte, h setHeader, sec *secret) (*set, error) {
+// aligned returns data where its words can be read as such: a copy, if it begins between two words, as embedded data may.
+func aligned(data []byte) []byte {
+	if uintptr(unsafe.Pointer(&data[0]))%8 == 0 {
+		return data
+	}
+	words := make([]uint64, (len(data)+7)/8)
+	return wordBytes(words)[:copy(wordBytes(words), data)]
+}
+
+// newSet makes a set of the bytes of a file, which stays where it is.
+func newSet(data []byte, h setHeader, sec *secret) (*set, error) {
+	if sec == nil {
+		sec = newSecret(h.Salt)
+	}
+	if h.Salt != sec.salt {
+		return nil, fmt.Errorf("opening the set: %w: made by another store", ErrDamaged)
+	}
+	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
+		return nil, fmt.Errorf("opening the set: big-endian machines: %w", errors.ErrUnsupported)
+	}
 	at, _ := h.offsets()
 	sizes := h.sections()
 	section := func(i int) []byte { return data[at[i]:][:sizes[i]:sizes[i]] }
 	words := section(0)
-	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
-		return nil, fmt.Errorf("opening the set: big-endian machines are not supported")
-	}
 	s := &set{
-		secret: sec, path: path, header: h, shift: 64 - uint(h.IndexBits),
+		secret: sec, header: h, shift: 64 - uint(h.IndexBits),
 		filter: newBloomFilter(unsafe.Slice((*uint64)(unsafe.Pointer(&words[0])), len(words)/8)),
 		table:  section(1), number: section(2),
 		index: unsafe.Slice((*uint32)(unsafe.Pointer(&section(3)[0])), len(section(3))/4),

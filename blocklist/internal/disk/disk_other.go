@@ -1,0 +1,28 @@
+//go:build !unix && !windows
+
+package disk
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// SyncDir does nothing: a browser and a WASI host have no such call.
+func SyncDir(string) error { return nil }
+
+// lock fails: the system has no locks, and a store without one would be damaged by a second owner.
+func lock(string) (*os.File, error) {
+	return nil, fmt.Errorf("this system has no file locks: %w", errors.ErrUnsupported)
+}
+
+// Map reads the first size bytes of f: the system has no mmap.
+func Map(f *os.File, size int) ([]byte, error) {
+	b := make([]byte, size)
+	_, err := io.ReadFull(io.NewSectionReader(f, 0, int64(size)), b)
+	return b, err
+}
+
+// Unmap leaves the memory to the garbage collector.
+func Unmap([]byte) error { return nil }
