@@ -10,14 +10,14 @@ type Action uint8
 
 // The actions. Those from NXDomain on block. No list has the action Divert: it comes of [Rule].Divert.
 const (
-	Pass     Action = iota // answered as if no list were there
-	Monitor                // counted, then answered as if no list were there
-	NXDomain               // there is no such name; NoData where that would hide what is not listed: for an entry of scope host or ip, and for a service's target
+	Pass     Action = iota // answered as if there were no list
+	Monitor                // counted, then answered as if there were no list
+	NXDomain               // there is no such name; NoData where that would deny names that are not listed: for an entry of scope host or ip, and for a service's target
 	NoData                 // the name has no records of the type asked for
 	Refused                // the rcode REFUSED
 	Drop                   // no answer at all
 	Sinkhole               // the rule's addresses for A and AAAA, no data for other types
-	Divert                 // of questions by which a host is found whose URLs are listed: the addresses of the rule's proxy
+	Divert                 // of questions by which clients find a host whose URLs are listed: the addresses of the rule's proxy
 )
 
 var actionNames = [...]string{"pass", "monitor", "nxdomain", "nodata", "refused", "drop", "sinkhole", "divert"} //nolint:gochecknoglobals // a constant table
@@ -42,33 +42,4 @@ func ParseAction(text string) (Action, error) {
 		return Action(i), nil
 	}
 	return Pass, fmt.Errorf("unknown action %q: there are nxdomain, nodata, refused, drop, sinkhole and monitor", text)
-}
-
-// Reason is the extended DNS error (RFC 8914) that tells a client why it does not get the real answer.
-type Reason uint8
-
-// The reasons.
-const (
-	Blocked  Reason = iota // 15: by the operator's own will
-	Censored               // 16: by an order from outside
-	Filtered               // 17: by the client's wish
-	NoReason               // no extended error is sent
-)
-
-var reasonNames = [...]string{"blocked", "censored", "filtered", "none"} //nolint:gochecknoglobals // a constant table
-
-// String returns the word used in settings.
-func (r Reason) String() string {
-	if int(r) < len(reasonNames) {
-		return reasonNames[r]
-	}
-	return "invalid"
-}
-
-// ParseReason reads a reason.
-func ParseReason(text string) (Reason, error) {
-	if i := slices.Index(reasonNames[:], text); i >= 0 {
-		return Reason(i), nil
-	}
-	return Blocked, fmt.Errorf("unknown reason %q: there are censored, blocked, filtered and none", text)
 }

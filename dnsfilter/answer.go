@@ -1,52 +1,49 @@
 package dnsfilter
 
 import (
-	"encoding/binary"
 	"net/netip"
 	"slices"
 
 	"github.com/miekg/dns"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// blockTTL is how long, in seconds, clients keep a blocked answer: unblocking is to be as fast as blocking.
+// blockTTL is how long clients keep a blocked answer, in seconds: unblocking is to be as fast as blocking.
 const blockTTL = 30
 
-// soa is the SOA record by which caches know how long a negative answer holds (RFC 2308, section 3), without its owner. Its TTL and
+// soa is the SOA record that says how long a negative answer may be cached (RFC 2308, section 3), without its owner. Its TTL and
 // its last number are blockTTL.
 const soa = "\x00\x06\x00\x01\x00\x00\x00\x1e\x00\x2f\x09localhost\x00\x06nobody\x07invalid\x00" +
 	"\x00\x00\x00\x01\x00\x00\x0e\x10\x00\x00\x04\xb0\x00\x09\x3a\x80\x00\x00\x00\x1e"
 
-// hinfo is what questions for all types are answered with, owned by the name asked for (RFC 8482, section 4.2): such
-// questions are asked for the size of their answers more than for anything else. The TTL is short, since nobody has looked whether
-// there is such a name.
+// hinfo is the minimal answer to a question for all types (ANY), owned by the name asked for (RFC 8482, section 4.2): such
+// questions are mostly asked for the size of their answers. The TTL is short, since the name may not exist.
 const hinfo = "\xc0\x0c\x00\x0d\x00\x01\x00\x00\x00\x1e\x00\x09\x07RFC8482\x00"
 
-// minimalAny appends the answer to a question for all types. A validator, which could not make anything of a record that
-// nobody has signed, is asked to come over TCP, where its answer can't be sent to somebody else: there the upstream answers.
+// minimalAny appends the answer to a question for all types. A validator, which can't use a record without a signature, is asked to
+// come over TCP, where its address can't be forged: there the upstream answers.
 func (q *query) minimalAny(dst []byte) []byte {
-	m := q.start(dst, dns.RcodeSuccess)
 	if q.do {
-		m[2] |= flagTC >> 8
-		return q.finish(m, 0, ede{})
+		return q.truncated(dst)
 	}
-	m = append(m, hinfo...)
-	m[7] = 1
+	m := append(q.start(dst, dns.RcodeSuccess), hinfo...)
+	dnswire.SetCount(m, dnswire.Answer, 1)
 	return q.finish(m, 0, ede{})
 }
 
-// answer appends to dst what a client gets by a decision that blocks. False means that nothing is to be sent.
-func (d *Decision) answer(dst []byte, q *query) ([]byte, bool) {
+// appendAnswer appends to dst what a client gets by a decision that blocks. False means that nothing is sent.
+func (d *Decision) appendAnswer(dst []byte, q *query) ([]byte, bool) {
 	switch d.Action {
 	case Drop:
 		return nil, false
 	case Refused:
-		return q.finish(q.start(dst, dns.RcodeRefused), 0, d.why(q)), true
+		return q.finish(q.start(dst, dns.RcodeRefused), 0, d.ede(q)), true
 	case NXDomain:
 		return d.negative(dst, q, dns.RcodeNameError), true
 	case Sinkhole:
-		if d.rule.serves(q.qtype) && !q.structured { // who can read the reason is not to be lied to
+		if d.rule.hasAddress(q.qtype) && !q.structured { // a client that can read the reason gets no forged address
 			return d.sinkhole(dst, q), true
 		}
 	case Divert:
@@ -59,25 +56,26 @@ func (d *Decision) answer(dst []byte, q *query) ([]byte, bool) {
 // negative answers that there is no such name, or none of the type.
 func (d *Decision) negative(dst []byte, q *query, rcode int) []byte {
 	if d.chain != nil {
-		return q.finish(d.end(dst, q), 0, d.why(q))
+		return q.finish(d.end(dst, q), 0, d.ede(q))
 	}
-	return q.finish(d.deny(q.start(dst, rcode), q), 0, d.why(q))
+	return q.finish(d.deny(q.start(dst, rcode), q), 0, d.ede(q))
 }
 
 // deny appends the SOA record to an answer without records.
 func (d *Decision) deny(m []byte, q *query) []byte {
-	m[9] = 1
-	return appendSOA(m, d.zone(m, headerSize, len(q.name())))
+	dnswire.SetCount(m, dnswire.Authority, 1)
+	return appendSOA(m, d.zone(m, dnswire.HeaderSize, len(q.name())))
 }
 
 // end answers with the chain, and that there is no such name as the last.
 func (d *Decision) end(dst []byte, q *query) []byte {
 	c := d.chain
 	m := append(dst, c.message...)
-	binary.BigEndian.PutUint16(m[2:], dns.RcodeNameError)
-	binary.BigEndian.PutUint16(m[6:], uint16(c.records))
-	copy(m[8:headerSize], "\x00\x01\x00\x00")
-	q.own(m)
+	dnswire.SetFlags(m, dns.RcodeNameError)
+	dnswire.SetCount(m, dnswire.Answer, c.records)
+	dnswire.SetCount(m, dnswire.Authority, 1)
+	dnswire.SetCount(m, dnswire.Additional, 0)
+	q.personalize(m)
 	return appendSOA(m, d.zone(m, c.target, c.size))
 }
 
@@ -86,23 +84,9 @@ func (d *Decision) end(dst []byte, q *query) []byte {
 // of the given size.
 func (d *Decision) zone(m []byte, name, size int) int {
 	if d.Match.Scope == blocklist.ScopeDomain && !d.beside {
-		name = skipLabels(m, name, size-d.Match.KeySize())
+		name = dnswire.SkipLabels(m, name, size-d.Match.KeySize())
 	}
-	return skipLabels(m, name, 1)
-}
-
-// skipLabels passes over so many bytes of the labels of a name, and on to the end of the label that they end in. It returns where the
-// rest of the name begins.
-func skipLabels(m []byte, off, size int) int {
-	for ; ; off += 1 + int(m[off]) {
-		for m[off] >= 0xc0 {
-			off = count(m, off) &^ 0xc000
-		}
-		if size <= 0 || m[off] == 0 {
-			return off
-		}
-		size -= 1 + int(m[off])
-	}
+	return dnswire.SkipLabels(m, name, 1)
 }
 
 // appendSOA appends the SOA record, owned by the name at a place in the message.
@@ -112,7 +96,7 @@ func appendSOA(m []byte, owner int) []byte {
 
 // sinkhole answers with the rule's addresses of the family asked for.
 func (d *Decision) sinkhole(dst []byte, q *query) []byte {
-	why := d.why(q)
+	why := d.ede(q)
 	if why.codes[0] != 0 {
 		why.codes[1] = dns.ExtendedErrorCodeForgedAnswer
 	}
@@ -122,21 +106,21 @@ func (d *Decision) sinkhole(dst []byte, q *query) []byte {
 // addresses answers with those of the family asked for, or with no data where there are none.
 func (d *Decision) addresses(dst []byte, q *query, all []netip.Addr, why ede) []byte {
 	m := q.start(dst, dns.RcodeSuccess)
-	n := uint16(0)
+	n := 0
 	for _, addr := range all {
 		if addressType(addr) == q.qtype {
 			m = appendAddress(m, q.qtype, addr)
 			n++
 		}
 	}
-	if binary.BigEndian.PutUint16(m[6:], n); n == 0 {
+	if dnswire.SetCount(m, dnswire.Answer, n); n == 0 {
 		m = d.deny(m, q)
 	}
 	return q.finish(m, 0, why)
 }
 
-// serves reports whether the rule has addresses for questions of a type.
-func (r *Rule) serves(qtype uint16) bool {
+// hasAddress reports whether the rule has addresses for questions of a type.
+func (r *Rule) hasAddress(qtype uint16) bool {
 	return slices.ContainsFunc(r.Sinkhole, func(a netip.Addr) bool { return addressType(a) == qtype })
 }
 
@@ -149,25 +133,11 @@ func addressType(addr netip.Addr) uint16 {
 
 // appendAddress appends the record of an address, owned by the name asked for.
 func appendAddress(m []byte, rrtype uint16, addr netip.Addr) []byte {
-	m = append(m, 0xc0, headerSize, 0, byte(rrtype), 0, dns.ClassINET, 0, 0, 0, blockTTL)
+	m = append(m, 0xc0, dnswire.HeaderSize, 0, byte(rrtype), 0, dns.ClassINET, 0, 0, 0, blockTTL)
 	if addr.Is4() {
 		data := addr.As4()
 		return append(append(m, 0, 4), data[:]...)
 	}
 	data := addr.As16()
 	return append(append(m, 0, 16), data[:]...)
-}
-
-// code returns the extended error of a reason, 0 for none.
-func (r Reason) code() uint16 {
-	switch r {
-	case Blocked:
-	case Censored:
-		return dns.ExtendedErrorCodeCensored
-	case Filtered:
-		return dns.ExtendedErrorCodeFiltered
-	case NoReason:
-		return 0
-	}
-	return dns.ExtendedErrorCodeBlocked
 }

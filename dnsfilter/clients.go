@@ -35,6 +35,14 @@ func (p *Policy) Serves(client netip.Addr) bool {
 	return !client.IsValid()
 }
 
+// plainAddr returns the form in which addresses of clients are compared.
+func plainAddr(client netip.Addr) netip.Addr {
+	if client.Is4() {
+		return client // as nearly all come, which costs less
+	}
+	return client.Unmap().WithZone("")
+}
+
 // clientAddr returns the IP address of a client; the zero value if it has none.
 func clientAddr(a net.Addr) netip.Addr {
 	switch a := a.(type) {
@@ -46,9 +54,9 @@ func clientAddr(a net.Addr) netip.Addr {
 	return netip.Addr{}
 }
 
-// household returns what one client is counted by: an IPv4 address, or an IPv6 network of 56 bits, which is what a provider gives one
-// customer. Clients without an IP address are one.
-func household(client netip.Addr) uint64 {
+// clientKey returns the key by which one client is counted: an IPv4 address, or an IPv6 network of 56 bits, which is what a provider
+// gives one customer. Clients without an IP address are one.
+func clientKey(client netip.Addr) uint64 {
 	client = client.Unmap()
 	if client.Is4() {
 		a := client.As4()
@@ -58,12 +66,12 @@ func household(client netip.Addr) uint64 {
 	return binary.BigEndian.Uint64(a[:])>>8 | 1<<63
 }
 
-// network returns what clients over UDP are counted by, where many addresses of a network may be forged: 24 bits of IPv4, and of IPv6
-// the same as a household.
-func network(client netip.Addr) uint64 {
-	of := household(client)
-	if of>>63 == 0 {
-		of >>= 8
+// networkKey returns the key by which clients over UDP are counted, where many addresses of a network may be forged: 24 bits of IPv4,
+// and of IPv6 the same as a client.
+func networkKey(client netip.Addr) uint64 {
+	key := clientKey(client)
+	if key>>63 == 0 {
+		key >>= 8
 	}
-	return of
+	return key
 }

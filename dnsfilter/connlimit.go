@@ -5,51 +5,51 @@ import (
 	"sync/atomic"
 )
 
-// Limits of connections over TCP, of all listeners together. A client is a household.
+// Limits of connections over TCP, of all listeners together. A client is an IPv4 address, or an IPv6 network of 56 bits.
 const (
 	maxConns          = 1000
-	maxWaitingConns   = maxConns / 2 // that wait for the upstream: the others are for what can be answered at once
+	maxWaitingConns   = maxConns / 2 // that wait for the upstream: the others are for queries that can be answered at once
 	maxConnsPerClient = 100
-	minConnsPerClient = 10 // however many others have
+	minConnsPerClient = 10 // when few are free
 )
 
-// connections are those that are open. When there is no room for another, one goes of the client that has most: so whoever opens many
-// pays for it first.
+// connections limits the open connections. When there is no room for another, one of the client with most is closed: so a client that
+// opens many pays for it first.
 type connections struct {
-	accepted, closed, refused atomic.Uint64 // taken in; closed to make room; not taken in
+	accepted, closed, refused atomic.Uint64 // closed: to make room; refused: for want of room
 
 	mu   sync.Mutex
 	n    atomic.Int64                    // changed under mu
-	open map[uint64]map[*stream]struct{} // by household
+	open map[uint64]map[*stream]struct{} // by client
 }
 
-// enter adds a connection; false means that there is no room.
-func (cs *connections) enter(c *stream) bool {
-	instead, ok := cs.add(c)
-	cs.giveUp(instead)
+// admit adds a connection; false means that there is no room.
+func (cs *connections) admit(c *stream) bool {
+	victim, ok := cs.add(c)
+	cs.close(victim)
 	if !ok {
 		cs.refused.Add(1)
 	}
 	return ok
 }
 
-// giveUp closes a connection, if there is one, to make room.
-func (cs *connections) giveUp(c *stream) {
+// close closes a connection, if there is one, to make room.
+func (cs *connections) close(c *stream) {
 	if c != nil {
 		cs.closed.Add(1)
-		_ = c.conn.Close() // whatever its reader makes of it
+		_ = c.conn.Close() // its reader ends
 	}
 }
 
 // add adds a connection if there is room, and returns the one that is to be closed for it.
-func (cs *connections) add(c *stream) (instead *stream, ok bool) {
+func (cs *connections) add(c *stream) (victim *stream, ok bool) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	if whose, full := cs.full(c.from); full {
-		if instead = cs.replaceable(whose, c.from); instead == nil {
+		if victim = cs.victim(whose, c.from); victim == nil {
 			return nil, false
 		}
-		cs.remove(instead)
+		cs.removeLocked(victim)
 	}
 	if cs.open == nil {
 		cs.open = make(map[uint64]map[*stream]struct{})
@@ -60,14 +60,14 @@ func (cs *connections) add(c *stream) (instead *stream, ok bool) {
 	cs.open[c.from][c] = struct{}{}
 	cs.n.Add(1)
 	cs.accepted.Add(1)
-	return instead, true
+	return victim, true
 }
 
-// full reports whether a connection has to go before another of a client can come, and whose.
+// full reports whether a connection has to be closed before a client may have another one, and of which client.
 func (cs *connections) full(from uint64) (whose uint64, full bool) {
 	free := maxConns - int(cs.n.Load())
-	switch share := min(max(free/5, minConnsPerClient), maxConnsPerClient); {
-	case len(cs.open[from]) >= share:
+	switch limit := min(max(free/5, minConnsPerClient), maxConnsPerClient); {
+	case len(cs.open[from]) >= limit:
 		return from, true
 	case free > 0:
 		return from, false
@@ -75,7 +75,7 @@ func (cs *connections) full(from uint64) (whose uint64, full bool) {
 	return cs.most(from, anyStream), true
 }
 
-// most returns the client that has most connections of a kind: the one given, if nobody has more.
+// most returns the client with most connections of a kind: the given one, unless another has more.
 func (cs *connections) most(than uint64, kind func(*stream) bool) uint64 {
 	most := cs.have(than, kind)
 	for client := range cs.open {
@@ -96,10 +96,10 @@ func (cs *connections) have(client uint64, kind func(*stream) bool) (n int) {
 	return n
 }
 
-// replaceable returns the connection of a client that goes for one of a newcomer: the one that has been idle longest, or else, if
-// the newcomer's client will still have fewer, the one whose answer has been waited for longest.
-func (cs *connections) replaceable(whose, newcomer uint64) *stream {
-	c := cs.oldest(whose, func(c *stream) bool { return !c.busy() })
+// victim returns the connection of a client that is closed for one of a newcomer: the one that has been idle longest, or else, if
+// the newcomer will still have fewer, the one that has waited for an answer longest.
+func (cs *connections) victim(whose, newcomer uint64) *stream {
+	c := cs.oldest(whose, func(c *stream) bool { return !c.isWaiting() })
 	if c == nil && len(cs.open[whose]) > len(cs.open[newcomer])+1 {
 		c = cs.oldest(whose, anyStream)
 	}
@@ -118,49 +118,49 @@ func (cs *connections) oldest(whose uint64, kind func(*stream) bool) (oldest *st
 
 func anyStream(*stream) bool { return true }
 
-// wait makes room for one more connection that is going to wait for the upstream: where too many do, the one of the client most of
-// whose do that has waited longest is closed. False means that this would be the client itself.
-func (cs *connections) wait(c *stream) bool {
+// admitWaiting makes room for one more connection that waits for the upstream: if too many do, that of the client with most of them is
+// closed that has waited longest. False means that this would be the client itself.
+func (cs *connections) admitWaiting(c *stream) bool {
 	if cs.n.Load() <= maxWaitingConns {
 		return true
 	}
-	instead, ok := cs.waitInstead(c)
-	cs.giveUp(instead)
+	victim, ok := cs.waitingVictim(c)
+	cs.close(victim)
 	return ok
 }
 
-func (cs *connections) waitInstead(c *stream) (instead *stream, ok bool) {
+func (cs *connections) waitingVictim(c *stream) (victim *stream, ok bool) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	all := 0
 	for client := range cs.open {
-		all += cs.have(client, (*stream).busy)
+		all += cs.have(client, (*stream).isWaiting)
 	}
 	if all < maxWaitingConns {
 		return nil, true
 	}
-	whose := cs.most(c.from, (*stream).busy)
+	whose := cs.most(c.from, (*stream).isWaiting)
 	if whose == c.from {
 		return nil, false
 	}
-	instead = cs.oldest(whose, (*stream).busy)
-	if instead != nil { // else it has its answer meanwhile
-		cs.remove(instead)
+	victim = cs.oldest(whose, (*stream).isWaiting)
+	if victim != nil { // else it has its answer meanwhile
+		cs.removeLocked(victim)
 	}
-	return instead, true
+	return victim, true
 }
 
-// crowded reports whether so many are open that each is to be short.
-func (cs *connections) crowded() bool { return cs.n.Load() > maxConns/2 }
+// isCrowded reports whether so many are open that each has less time.
+func (cs *connections) isCrowded() bool { return cs.n.Load() > maxConns/2 }
 
-// leave takes a connection out.
-func (cs *connections) leave(c *stream) {
+// remove removes a connection that has ended.
+func (cs *connections) remove(c *stream) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	cs.remove(c)
+	cs.removeLocked(c)
 }
 
-func (cs *connections) remove(c *stream) {
+func (cs *connections) removeLocked(c *stream) {
 	if _, ok := cs.open[c.from][c]; !ok {
 		return
 	}

@@ -14,7 +14,7 @@ func TestBusyConnectionsMakeRoom(t *testing.T) {
 	t.Parallel()
 	var cs connections
 	busy := func(client string) *stream {
-		c := &stream{slots: make(chan struct{}, 1), from: household(netip.MustParseAddr(client))}
+		c := &stream{slots: make(chan struct{}, 1), from: clientKey(netip.MustParseAddr(client))}
 		c.slots <- struct{}{}
 		return c
 	}
@@ -27,19 +27,19 @@ func TestBusyConnectionsMakeRoom(t *testing.T) {
 	assert.True(t, ok)
 	assert.NotNil(t, instead, "one of a client that has more")
 	assert.Equal(t, maxConns, cs.count())
-	assert.Equal(t, household(netip.MustParseAddr("2001:db8:0:1::1")), household(netip.MustParseAddr("2001:db8:0:ff::1")))
+	assert.Equal(t, clientKey(netip.MustParseAddr("2001:db8:0:1::1")), clientKey(netip.MustParseAddr("2001:db8:0:ff::1")))
 }
 
-// TestUnusualQueriesAreShared leaves room on the plain path for others than the network that fills it.
+// TestUnusualQueriesAreShared leaves room on the slow path for others than the network that fills it.
 func TestUnusualQueriesAreShared(t *testing.T) {
 	t.Parallel()
 	var u socket
 	var one, other atomic.Int32
-	for range maxPlain {
-		u.enterPlain(&one)
+	for range maxSlowPath {
+		u.enterSlowPath(&one)
 	}
-	assert.EqualValues(t, plainCrowded, u.plain.Load())
-	assert.True(t, u.enterPlain(&other))
-	u.leavePlain(&other)
+	assert.EqualValues(t, maxSlowPath/4*3, u.slowPath.Load())
+	assert.True(t, u.enterSlowPath(&other))
+	u.leaveSlowPath(&other)
 	assert.Zero(t, other.Load())
 }

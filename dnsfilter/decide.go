@@ -12,7 +12,7 @@ type Decision struct {
 	Action Action
 	Match  blocklist.Match // what decided; zero if no list of the policy holds the name or address
 	rule   *Rule
-	beside bool   // it is about something that the answer leads to, and no chain shows it
+	beside bool   // it is on something that the answer leads to, and no chain of aliases shows it
 	chain  *chain // that leads from the name asked for to the one that does not exist; nil: it is that one
 }
 
@@ -50,6 +50,22 @@ func (p *Policy) DecideAddr(store *blocklist.Store, a netip.Addr) Decision {
 	return v.DecideAddr(store, a)
 }
 
+// decide decides on a question: by the view of its client, on its name, or on the host of url entries that it is. The server's decision
+// on every query begins here.
+func (v *views) decide(store *blocklist.Store, q *query) Decision {
+	view := v.of(q.client)
+	d := view.Decide(store, q.name())
+	q.counters.count(&d)
+	if q.allowed = d.Allows(); q.allowed || d.Blocks() || !v.diverts || !isDiverted(q.qtype) {
+		return d
+	}
+	if r := view.diverting(store, q.name()); r != nil {
+		d = Decision{Action: Divert, Match: blocklist.Match{List: r.List, Scope: blocklist.ScopeURL}, rule: r}
+		q.counters.count(&d)
+	}
+	return d
+}
+
 // Decide is [Policy.Decide] for the clients of the view.
 func (v *View) Decide(store *blocklist.Store, name []byte) Decision {
 	var buf [usualLists]blocklist.Match
@@ -79,29 +95,29 @@ func (v *View) Choose(matches []blocklist.Match, entries func(list string) []blo
 	var d Decision
 	for i := range v.Rules {
 		r := &v.Rules[i]
-		if m := find(matches, r.List); m != nil && d.take(r, r.decide(m, entries)) {
+		if m := find(matches, r.List); m != nil && d.consider(r, r.decide(m, entries)) {
 			return d
 		}
 	}
 	for i := range v.Quorums {
 		q := &v.Quorums[i]
-		if d.take(&q.Rule, q.decide(matches)) {
+		if d.consider(&q.Rule, q.decide(matches)) {
 			return d
 		}
 	}
 	return d
 }
 
-// verdict is what a rule makes of an entry.
-type verdict struct {
+// ruleResult is what a rule does by an entry.
+type ruleResult struct {
 	action Action
 	match  *blocklist.Match
 }
 
-// take makes a verdict the decision if it blocks, which it then tells, or if it is the first that monitors.
-func (d *Decision) take(r *Rule, v verdict) (blocks bool) {
-	if blocks = v.action.Blocks(); blocks || v.action == Monitor && d.rule == nil {
-		d.Action, d.Match, d.rule = v.action, *v.match, r
+// consider makes the result of a rule the decision if it blocks, or if it is the first that monitors. It reports whether it blocks.
+func (d *Decision) consider(r *Rule, result ruleResult) (blocks bool) {
+	if blocks = result.action.Blocks(); blocks || result.action == Monitor && d.rule == nil {
+		d.Action, d.Match, d.rule = result.action, *result.match, r
 	}
 	return blocks
 }
@@ -127,6 +143,7 @@ func (v *View) rank(r *Rule) int {
 	return len(v.Rules) + len(v.Quorums)
 }
 
+// find returns the match of a list; nil if there is none.
 func find(matches []blocklist.Match, list string) *blocklist.Match {
 	for i := range matches {
 		if matches[i].List == list {
@@ -138,14 +155,14 @@ func find(matches []blocklist.Match, list string) *blocklist.Match {
 
 // decide says what the list does by its match, the most specific entry that is to block. If the action for the category of
 // that one does not block, those of the less specific ones may: nothing that is listed hides behind another entry.
-func (r *Rule) decide(m *blocklist.Match, entries func(list string) []blocklist.Match) verdict {
-	v := verdict{r.ActionFor(m), m}
+func (r *Rule) decide(m *blocklist.Match, entries func(list string) []blocklist.Match) ruleResult {
+	v := ruleResult{r.ActionFor(m), m}
 	if v.action.Blocks() || len(r.Categories) == 0 {
 		return v
 	}
 	all := entries(r.List)
 	for i := range all {
-		other := verdict{r.ActionFor(&all[i]), &all[i]}
+		other := ruleResult{r.ActionFor(&all[i]), &all[i]}
 		if other.action.Blocks() {
 			return other
 		}
@@ -173,7 +190,7 @@ func (r *Rule) ActionFor(m *blocklist.Match) Action {
 }
 
 // decide says what the quorum does if enough of its lists hold a name or address.
-func (q *Quorum) decide(matches []blocklist.Match) verdict {
+func (q *Quorum) decide(matches []blocklist.Match) ruleResult {
 	var first *blocklist.Match
 	held, domains := 0, 0
 	for _, list := range q.Lists {
@@ -190,9 +207,9 @@ func (q *Quorum) decide(matches []blocklist.Match) verdict {
 	}
 	switch {
 	case first == nil || held < q.AtLeast:
-		return verdict{}
+		return ruleResult{}
 	case q.Action == NXDomain && domains < q.AtLeast:
-		return verdict{NoData, first}
+		return ruleResult{NoData, first}
 	}
-	return verdict{q.Action, first}
+	return ruleResult{q.Action, first}
 }

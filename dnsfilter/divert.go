@@ -8,21 +8,6 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// decide says what happens to a question: what the view has for its name, or for the url entries of that host.
-func (v *views) decide(store *blocklist.Store, q *query) Decision {
-	view := v.of(q.client)
-	d := view.Decide(store, q.name())
-	q.counters.count(&d)
-	if q.allowed = d.Allows(); q.allowed || d.Blocks() || !v.diverts || !isDiverted(q.qtype) {
-		return d
-	}
-	if r := view.diverting(store, q.name()); r != nil {
-		d = Decision{Action: Divert, Match: blocklist.Match{List: r.List, Scope: blocklist.ScopeURL}, rule: r}
-		q.counters.count(&d)
-	}
-	return d
-}
-
 // isDiverted tells types by whose answers clients find a host: addresses, and what could lead them around these. All others
 // are the upstream's to answer.
 func isDiverted(qtype uint16) bool {

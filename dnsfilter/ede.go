@@ -19,21 +19,32 @@ type Notice struct {
 	Language  string   // of the authority's name and the references, a tag of BCP 47; empty: und
 }
 
-// ede is what an answer says in EDNS beside itself: up to two extended errors, and a text that goes with the first.
+// ede is the extended DNS errors of an answer (RFC 8914): up to two codes, and a text that goes with the first.
 type ede struct {
 	codes [2]uint16
 	text  [2]string // two parts, for a text that is put together in the answer
 }
 
-const textBetween = ": "
+const textSeparator = ": "
 
 func (e *ede) textSize() int {
 	if e.text[1] == "" {
 		return len(e.text[0])
 	}
-	return len(e.text[0]) + len(textBetween) + len(e.text[1])
+	return len(e.text[0]) + len(textSeparator) + len(e.text[1])
 }
 
+// fit leaves out what there is no room for: no answer is cut because of it (RFC 8914, section 3).
+func (e *ede) fit(room int) {
+	if e.size() > room {
+		e.text = [2]string{}
+	}
+	if e.size() > room {
+		*e = ede{}
+	}
+}
+
+// size returns how many bytes the options take.
 func (e *ede) size() int {
 	n := e.textSize()
 	for _, code := range e.codes {
@@ -58,18 +69,18 @@ func (e *ede) append(m []byte) []byte {
 		if i == 0 && e.text[0] != "" {
 			m = append(m, e.text[0]...)
 			if e.text[1] != "" {
-				m = append(append(m, textBetween...), e.text[1]...)
+				m = append(append(m, textSeparator...), e.text[1]...)
 			}
 		}
 	}
 	return m
 }
 
-// why returns what the client is told of a decision that withholds the real answer.
-func (d *Decision) why(q *query) ede {
+// ede returns the extended error of a decision that withholds the real answer.
+func (d *Decision) ede(q *query) ede {
 	e := ede{codes: [2]uint16{d.rule.Reason.code()}}
 	if n := &d.rule.Notice; n.Authority != "" && q.edns && e.codes[0] != 0 {
-		reference := shorten(d.Match.Reference, maxReference)
+		reference := truncate(d.Match.Reference, maxReference)
 		e.text = [2]string{n.Authority, reference}
 		if q.structured {
 			e.text = [2]string{n.structured(reference, q.size-len(q.question))}
@@ -78,8 +89,8 @@ func (d *Decision) why(q *query) ede {
 	return e
 }
 
-// shorten cuts a text, but no character in two.
-func shorten(s string, most int) string {
+// truncate cuts a text to at most so many bytes, at the beginning of a character.
+func truncate(s string, most int) string {
 	if len(s) <= most {
 		return s
 	}
@@ -98,8 +109,8 @@ type structuredError struct {
 	Language     string   `json:"l,omitempty"`
 }
 
-// room is what an answer with an error has beside question and text, in bytes: more than header, SOA and OPT record.
-const room = 128
+// edeRoom is what an answer with an error has beside question and text, in bytes: more than header, SOA and OPT record.
+const edeRoom = 128
 
 // structured returns the notice as JSON that fits; of what does not, the free text goes first.
 func (n *Notice) structured(reference string, size int) string {
@@ -108,23 +119,9 @@ func (n *Notice) structured(reference string, size int) string {
 		full.Language = "und"
 	}
 	for _, e := range []structuredError{full, {Contact: n.Contact}} {
-		if text, err := json.Marshal(e); err == nil && len(text)+room <= size && len(text) > len("{}") {
+		if text, err := json.Marshal(e); err == nil && len(text)+edeRoom <= size && len(text) > len("{}") {
 			return string(text)
 		}
 	}
 	return ""
-}
-
-// wantsStructured reports whether a client asks for structured errors.
-func (p *Policy) wantsStructured(msg *dns.Msg) bool {
-	opt := msg.IsEdns0()
-	if p.StructuredErrors == 0 || opt == nil {
-		return false
-	}
-	for _, o := range opt.Option {
-		if o.Option() == p.StructuredErrors {
-			return true
-		}
-	}
-	return false
 }

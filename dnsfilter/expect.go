@@ -9,14 +9,11 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Policy returns the policy of the server as it is now.
-func (s *Server) Policy() Policy { return s.current.Load().policy }
-
 // Expect returns what the server does with a query, as far as that needs no upstream: the decision on the name, and the answer that
 // a client gets by it or because the name is in a special zone. The answer is nil where none is sent ([Drop]), or the rest is to be
 // asked for. It counts nothing. It fails with [blocklist.ErrMalformed] for a message without one question.
 func (s *Server) Expect(m *dns.Msg, client netip.Addr, stream bool) (Decision, *dns.Msg, error) {
-	q, err := readExpected(m, stream)
+	q, err := parseExpected(m, stream)
 	if err != nil {
 		return Decision{}, nil, err
 	}
@@ -31,7 +28,7 @@ func (s *Server) Expect(m *dns.Msg, client netip.Addr, stream bool) (Decision, *
 	if zone == "" {
 		return Decision{}, nil, nil
 	}
-	wire, ok := q.local(nil, zone)
+	wire, ok := q.specialUseAnswer(nil, zone)
 	if !ok {
 		return Decision{}, nil, nil
 	}
@@ -42,11 +39,11 @@ func (s *Server) Expect(m *dns.Msg, client netip.Addr, stream bool) (Decision, *
 // Answer returns the answer that a [Server] gives to a query by a decision that blocks; nil where it sends none ([Drop]). It fails with
 // [blocklist.ErrMalformed] for a message without one question.
 func (d *Decision) Answer(m *dns.Msg, stream bool) (*dns.Msg, error) {
-	q, err := readExpected(m, stream)
+	q, err := parseExpected(m, stream)
 	if err != nil {
 		return nil, err
 	}
-	wire, ok := d.answer(nil, q)
+	wire, ok := d.appendAnswer(nil, q)
 	if !ok {
 		return nil, nil //nolint:nilnil // see above
 	}
@@ -54,9 +51,9 @@ func (d *Decision) Answer(m *dns.Msg, stream bool) (*dns.Msg, error) {
 	return answer, answer.Unpack(wire)
 }
 
-func readExpected(m *dns.Msg, stream bool) (*query, error) {
+func parseExpected(m *dns.Msg, stream bool) (*query, error) {
 	q := new(query)
-	if !q.parse(m, stream) {
+	if !q.parseMessage(m, stream) {
 		return nil, fmt.Errorf("reading a query: %w", blocklist.ErrMalformed)
 	}
 	return q, nil
@@ -64,6 +61,6 @@ func readExpected(m *dns.Msg, stream bool) (*query, error) {
 
 // SpecialZone returns which of the special zones of the policy a name in lower-case wire form is in; empty if in none.
 func (p *Policy) SpecialZone(name []byte) blocklist.Name {
-	z := newZones(p.Special)
+	z := newSpecialUseZones(p.Special)
 	return z.find(name)
 }

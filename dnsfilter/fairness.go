@@ -2,28 +2,30 @@ package dnsfilter
 
 import "hash/maphash"
 
-// When more than crowded clients or questions wait for the upstream, none of these may have more than share of them: the
-// clients of one network, the names below one parent. So neither one client nor a flood of random names leaves no room for
-// others.
-const (
-	crowded = maxWaiting / 4 * 3
-	share   = maxWaiting / 16
-)
+// Fair sharing of what is limited: when three quarters of the places are taken, no bucket may have more than a sixteenth of all. A
+// bucket is for the clients of one network, or for the names below one parent. So neither one client nor a flood of random names
+// leaves no room for others. Buckets are few and shared by chance, which matters only when places are short.
 
-// crowd counts who waits. Places are few and shared by chance, which matters only when it is crowded.
-type crowd struct{ clients, parents [1 << 10]uint16 }
-
-// crowdPlace is where a client and a name are counted.
-type crowdPlace struct{ client, parent uint16 }
-
-func (s *Server) crowdPlace(q *query) crowdPlace {
-	const most = uint64(len(crowd{}.clients))
-	client := maphash.Comparable(s.cache.seed, network(q.client))
-	return crowdPlace{uint16(client % most), uint16(s.cache.hash(parent(q.name())) % most)}
+// hasRoom reports whether one more of a bucket gets a place, where so many of limit are taken, and so many by the bucket.
+func hasRoom(taken, limit, byBucket int) bool {
+	return taken < limit/4*3 || taken < limit && byBucket < limit/16
 }
 
-// parent returns the name above a name in wire form, at most the last three labels of it: what names made up at random share.
-func parent(name []byte) []byte {
+// bucketCounts counts the places that are taken, by bucket.
+type bucketCounts struct{ clients, parents [1 << 10]uint16 }
+
+// buckets are where a client and a name are counted.
+type buckets struct{ client, parent uint16 }
+
+// bucketsOf returns the buckets of a query.
+func bucketsOf(seed maphash.Seed, q *query) buckets {
+	const n = uint64(len(bucketCounts{}.clients))
+	client, parent := maphash.Comparable(seed, networkKey(q.client)), maphash.Bytes(seed, parentOf(q.name()))
+	return buckets{uint16(client % n), uint16(parent % n)}
+}
+
+// parentOf returns the name above a name in wire form, at most the last three labels of it: what random names have in common.
+func parentOf(name []byte) []byte {
 	labels := 0
 	for at := 0; name[at] != 0; at += 1 + int(name[at]) {
 		labels++
@@ -32,15 +34,4 @@ func parent(name []byte) []byte {
 		name = name[1+name[0]:]
 	}
 	return name
-}
-
-// isFull reports whether one more has no room. A flight that is there already takes none for its name.
-func (f *flights) isFull(at crowdPlace, joins bool) bool {
-	switch waiting := max(f.n, len(f.by)); {
-	case waiting >= maxWaiting:
-		return true
-	case waiting < crowded:
-		return false
-	}
-	return f.crowd.clients[at.client] >= share || !joins && f.crowd.parents[at.parent] >= share
 }

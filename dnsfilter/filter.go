@@ -18,7 +18,7 @@ type Filter struct {
 	store    *blocklist.Store
 	policy   Policy
 	views    *views
-	counters counters // which nobody asks for
+	counters counters // that queries need; they are not shown
 }
 
 // NewFilter makes a filter. It fails as [Policy.Check] does.
@@ -41,8 +41,8 @@ func (f *Filter) Handler(next dns.Handler) dns.Handler {
 			return
 		}
 		q := &query{counters: &f.counters}
-		if rcode := q.readMessage(msg, w.RemoteAddr()); rcode != dns.RcodeSuccess {
-			_ = write(w, q.refuse(nil, rcode, 0)) // a client that went away is no concern of ours
+		if rcode := q.parseFiltered(msg, w.RemoteAddr()); rcode != dns.RcodeSuccess {
+			_ = write(w, q.refuse(nil, rcode, 0)) // the client may have gone away
 			return
 		}
 		if q.question != nil {
@@ -52,16 +52,16 @@ func (f *Filter) Handler(next dns.Handler) dns.Handler {
 				return
 			}
 			if !isTransfer(q.qtype) {
-				w = &inspected{ResponseWriter: w, filter: f, query: q, asked: msg.Question}
+				w = &inspectingWriter{ResponseWriter: w, filter: f, query: q, asked: msg.Question}
 			}
 		}
 		next.ServeDNS(w, msg)
 	})
 }
 
-// readMessage reads the question of a message, if it has one, and returns the rcode of what is not passed on.
-func (q *query) readMessage(msg *dns.Msg, from net.Addr) (rcode int) {
-	read := q.parse(msg, from.Network() != "udp")
+// parseFiltered reads the question of a message, if it has one, and returns the rcode of what is not passed on.
+func (q *query) parseFiltered(msg *dns.Msg, from net.Addr) (rcode int) {
+	read := q.parseMessage(msg, from.Network() != "udp")
 	q.client = plainAddr(clientAddr(from))
 	switch {
 	case len(msg.Question) == 0:
@@ -76,7 +76,7 @@ func (q *query) readMessage(msg *dns.Msg, from net.Addr) (rcode int) {
 
 // writeTo writes what a client gets by a decision that blocks.
 func (d *Decision) writeTo(w dns.ResponseWriter, q *query) error {
-	wire, ok := d.answer(nil, q)
+	wire, ok := d.appendAnswer(nil, q)
 	if !ok {
 		return nil
 	}
@@ -93,8 +93,8 @@ func write(w dns.ResponseWriter, wire []byte) error {
 	return w.WriteMsg(reply)
 }
 
-// inspected is the way of an answer to the client.
-type inspected struct {
+// inspectingWriter inspects the answers of the next handler.
+type inspectingWriter struct {
 	dns.ResponseWriter
 
 	filter *Filter
@@ -103,7 +103,7 @@ type inspected struct {
 }
 
 // WriteMsg writes an answer, or the one that takes its place.
-func (w *inspected) WriteMsg(reply *dns.Msg) error {
+func (w *inspectingWriter) WriteMsg(reply *dns.Msg) error {
 	out := *reply
 	d, err := w.inspect(&out)
 	switch {
@@ -116,7 +116,7 @@ func (w *inspected) WriteMsg(reply *dns.Msg) error {
 }
 
 // Write is WriteMsg for a packed answer. One that can't be read is not written.
-func (w *inspected) Write(packed []byte) (int, error) {
+func (w *inspectingWriter) Write(packed []byte) (int, error) {
 	reply := new(dns.Msg)
 	if err := reply.Unpack(packed); err != nil {
 		return 0, err
@@ -130,7 +130,7 @@ func (w *inspected) Write(packed []byte) (int, error) {
 
 // inspect decides on what an answer leads to. It is taken for one to the question that was asked, whatever it says. What does not
 // answer it is taken out, and so are addresses beside it, in either section, that are listed, or of names that are.
-func (w *inspected) inspect(reply *dns.Msg) (Decision, error) {
+func (w *inspectingWriter) inspect(reply *dns.Msg) (Decision, error) {
 	reply.Answer, _ = scrub(w.asked[0], reply)
 	wire, err := (&dns.Msg{Question: w.asked, Answer: reply.Answer}).Pack()
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
 // inspect decides on what an upstream's answer leads to: the targets of CNAME and DNAME records, the targets and address
@@ -18,12 +19,12 @@ import (
 // the chain ends the reading: a client that asked for that name would be given what is behind it, too. The records at the end of the
 // chain have no order, so of several decisions to block on them the one counts whose rule comes first in the policy.
 func (q *query) inspect(store *blocklist.Store, v *View, m []byte) Decision {
-	if q.allowed || count(m, 6) == 0 {
+	if q.allowed || dnswire.Count(m, dnswire.Answer) == 0 {
 		return Decision{}
 	}
 	i := inspection{store: store, view: v, query: q, message: m}
-	for r := range records(m) {
-		if r.section != answerSection {
+	for r := range dnswire.Records(m) {
+		if r.Section != dnswire.Answer {
 			break
 		}
 		if i.records++; i.look(r) {
@@ -34,24 +35,6 @@ func (q *query) inspect(store *blocklist.Store, v *View, m []byte) Decision {
 		q.counters.count(&i.decision)
 	}
 	return i.decision
-}
-
-// deliver makes of an upstream's body, in its memory, the answer to q or the one that takes its place. The extended error, if
-// it is not 0, goes with the former. No bytes mean that nothing is to be sent.
-func (s *Server) deliver(c *course, q *query, body []byte, why uint16) []byte {
-	if s.store != nil {
-		if d := q.inspect(s.store, c.views.of(q.client), body); d.Blocks() {
-			s.alarm.noteReached(q, &d, s.cache.now(), s.log)
-			m, _ := d.answer(body[:0], q)
-			return m
-		}
-	}
-	codes := [2]uint16{why}
-	if told := binary.BigEndian.Uint16(body); told > 1 && told-1 != why {
-		codes[1] = told - 1
-	}
-	q.own(body)
-	return q.finish(body, 0, ede{codes: codes})
 }
 
 // inspection is one reading of an answer.
@@ -77,8 +60,8 @@ type chain struct {
 const maxPointer = 1<<14 - 1
 
 // look decides on what a record leads to. It reports whether the rest of the answer does not matter.
-func (i *inspection) look(r record) (done bool) {
-	switch r.rrtype {
+func (i *inspection) look(r dnswire.Record) (done bool) {
+	switch r.Type {
 	case dns.TypeCNAME:
 		return i.cname(r)
 	case dns.TypeDNAME:
@@ -86,24 +69,24 @@ func (i *inspection) look(r record) (done bool) {
 	case dns.TypeSVCB, dns.TypeHTTPS:
 		i.service(r)
 	case dns.TypeA, dns.TypeAAAA:
-		i.addr(r.data)
+		i.addr(r.Data)
 	}
 	return false
 }
 
 // cname decides on the target of a CNAME record. If the record itself was asked for, and the target is denied, it is shown as it is
 // in the answers to all other types.
-func (i *inspection) cname(r record) (done bool) {
-	target, ok := appendName(i.query.reached[:0], i.message, r.at)
-	if !ok {
+func (i *inspection) cname(r dnswire.Record) (done bool) {
+	target, end := dnswire.AppendName(i.query.reached[:0], i.message, r.At)
+	if end == 0 {
 		return false
 	}
 	d := i.view.Decide(i.store, target)
 	if d.Action == NXDomain && !follows(i.query.qtype) {
 		return false
 	}
-	if end := r.at + len(r.data); d.Action == NXDomain && end <= maxPointer {
-		i.query.chain = chain{i.message[:end], i.records, r.at, len(target)}
+	if end := r.End(); d.Action == NXDomain && end <= maxPointer {
+		i.query.chain = chain{i.message[:end], i.records, r.At, len(target)}
 		d.chain = &i.query.chain
 	}
 	i.reach(d)
@@ -115,30 +98,30 @@ func follows(qtype uint16) bool { return qtype != dns.TypeCNAME && qtype != dns.
 
 // dname decides on the target of a DNAME record of the name asked for. One above that name is part of the chain, and the CNAME record
 // behind it shows what it makes.
-func (i *inspection) dname(r record) {
-	owner, ok := appendName(i.query.reached[:0], i.message, r.owner)
-	if !ok || !bytes.Equal(owner, i.query.name()) {
+func (i *inspection) dname(r dnswire.Record) {
+	owner, end := dnswire.AppendName(i.query.reached[:0], i.message, r.Owner)
+	if end == 0 || !bytes.Equal(owner, i.query.name()) {
 		return
 	}
-	if target, ok := appendName(i.query.reached[:0], i.message, r.at); ok {
+	if target, end := dnswire.AppendName(i.query.reached[:0], i.message, r.At); end != 0 {
 		i.reach(i.view.Decide(i.store, target))
 	}
 }
 
 // service decides on the target and the address hints of an SVCB or HTTPS record (RFC 9460, section 2.2).
-func (i *inspection) service(r record) {
-	if len(r.data) < 3 {
+func (i *inspection) service(r dnswire.Record) {
+	if len(r.Data) < 3 {
 		return
 	}
-	target, ok := appendName(i.query.reached[:0], i.message, r.at+2)
-	if !ok {
+	target, end := dnswire.AppendName(i.query.reached[:0], i.message, r.At+2)
+	if end == 0 {
 		return
 	}
 	if len(target) > 1 { // the root stands for the owner, or for nothing
 		i.reach(i.view.Decide(i.store, target))
 	}
-	for rest := r.data[min(skipName(r.data, 2), len(r.data)):]; len(rest) >= 4; {
-		key, length := binary.BigEndian.Uint16(rest), count(rest, 2)
+	for rest := r.Data[min(dnswire.SkipName(r.Data, 2), len(r.Data)):]; len(rest) >= 4; {
+		key, length := binary.BigEndian.Uint16(rest), dnswire.Uint16(rest, 2)
 		if rest = rest[4:]; length > len(rest) {
 			return
 		}
@@ -187,32 +170,4 @@ func (i *inspection) consider(d Decision) {
 	case !i.decision.Blocks() || i.view.precedes(&d, &i.decision):
 		i.decision = d
 	}
-}
-
-// isService tells types whose answers may come with the addresses of their targets, for clients to use.
-func isService(qtype uint16) bool { return qtype == dns.TypeSVCB || qtype == dns.TypeHTTPS }
-
-// appendName appends a name of a message in lower-case wire form; false if it is none.
-func appendName(dst, m []byte, off int) ([]byte, bool) {
-	before := len(dst)
-	for end := off; off < len(m); {
-		length := int(m[off])
-		switch {
-		case length == 0:
-			lowerName(dst[before:])
-			return append(dst, 0), true
-		case length >= 0xc0: // what it points to is before it, so there is an end
-			if off+1 >= len(m) || count(m, off)&^0xc000 >= end {
-				return dst, false
-			}
-			off = count(m, off) &^ 0xc000
-			end = off
-		case length > blocklist.MaxLabel || off+length >= len(m) || len(dst)-before+length+2 > blocklist.MaxName:
-			return dst, false
-		default:
-			dst = append(dst, m[off:off+1+length]...)
-			off += 1 + length
-		}
-	}
-	return dst, false
 }

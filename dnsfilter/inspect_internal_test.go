@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
@@ -29,27 +30,27 @@ func FuzzInspect(f *testing.F) {
 	}
 	s := pathsServer(f)
 	f.Fuzz(func(t *testing.T, m []byte) {
-		if len(m) < headerSize+5 || len(m) > dns.MaxMsgSize {
+		if len(m) < dnswire.HeaderSize+5 || len(m) > dns.MaxMsgSize {
 			return
 		}
 		q := &query{counters: &s.shared}
 		q.key = append(append(q.buf[:0], "\x05asked\x04test\x00"...), 0, 1, 0, 1, 0)
 		q.question, q.size = []byte("\x05asked\x04test\x00\x00\x01\x00\x01"), dns.MaxMsgSize
 		d := q.inspect(s.store, &s.current.Load().views.general, m)
-		if d.Blocks() && bytes.HasPrefix(m[headerSize:], q.question) && new(dns.Msg).Unpack(m) == nil {
-			answer, sent := d.answer(nil, q)
+		if d.Blocks() && bytes.HasPrefix(m[dnswire.HeaderSize:], q.question) && new(dns.Msg).Unpack(m) == nil {
+			answer, sent := d.appendAnswer(nil, q)
 			var reply dns.Msg
 			require.False(t, sent && reply.Unpack(answer) != nil, "what takes the place of an answer is one")
 			require.True(t, !sent || len(reply.Ns) > 0 || reply.Rcode == dns.RcodeRefused || len(reply.Answer) > 0)
 		}
-		got, ok := appendName(nil, m, headerSize)
-		text, _, err := dns.UnpackDomainName(m, headerSize)
-		if ok && err == nil {
+		got, end := dnswire.AppendName(nil, m, dnswire.HeaderSize)
+		text, _, err := dns.UnpackDomainName(m, dnswire.HeaderSize)
+		if end != 0 && err == nil {
 			want, err := blocklist.AppendName(nil, text)
 			require.NoError(t, err)
 			assert.Equal(t, want, got)
 		}
-		assert.False(t, err != nil && ok, "a name is one to both: %v", err)
+		assert.False(t, err != nil && end != 0, "a name is one to both: %v", err)
 	})
 }
 
@@ -68,14 +69,14 @@ func BenchmarkCached(b *testing.B) {
 		require.NoError(b, err)
 		s.slow(packet)
 		q, dst := &query{counters: &s.shared}, make([]byte, 0, 2048)
-		require.True(b, q.read(packet))
-		body, ask := s.local(s.current.Load(), dst, q, s.cache.now())
+		require.True(b, q.parsePacket(packet))
+		body, ask := s.answerNow(s.current.Load(), dst, q, s.cache.Now())
 		require.False(b, ask)
 		require.NotZero(b, binary.BigEndian.Uint16(body[6:]))
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				s.local(s.current.Load(), dst, q, s.cache.now())
+				s.answerNow(s.current.Load(), dst, q, s.cache.Now())
 			}
 		})
 		b.Run(name+"/inspect", func(b *testing.B) {

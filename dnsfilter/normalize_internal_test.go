@@ -8,13 +8,16 @@ import (
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/dnsfilter/internal/cache"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// FuzzAdopt makes bodies of any replies. Those that it takes have all the records that they say, and none for us alone.
-func FuzzAdopt(f *testing.F) {
+// FuzzNormalizeReply makes bodies of any replies. Those that it takes have all the records that they say, and none for us alone.
+func FuzzNormalizeReply(f *testing.F) {
 	m := new(dns.Msg).SetQuestion("a.test.", dns.TypeA)
 	var q query
-	require.True(f, q.parse(m, false))
+	require.True(f, q.parseMessage(m, false))
 	for _, text := range []string{"a.test. 60 CNAME b.test.", "b.test. 60 A 192.0.2.1", "test. 60 MX 1 m.test.", "x.test. 60 SRV 1 2 3 s.test.", "test. 60 SOA a. b. 1 2 3 4 5"} {
 		rr, err := dns.NewRR(text)
 		require.NoError(f, err)
@@ -26,17 +29,17 @@ func FuzzAdopt(f *testing.F) {
 	require.NoError(f, err)
 	f.Add(packed)
 	f.Fuzz(func(t *testing.T, reply []byte) {
-		body, err := adopt(reply, q.key)
+		body, err := normalizeReply(reply, q.asked())
 		if err != nil {
 			return
 		}
 		n := 0
-		for r := range records(body) {
-			assert.NotEqual(t, dns.TypeOPT, r.rrtype)
+		for r := range dnswire.Records(body) {
+			assert.NotEqual(t, dns.TypeOPT, r.Type)
 			n++
 		}
-		assert.Equal(t, count(body, 6)+count(body, 8)+count(body, 10), n)
-		defer lifetime(body)
+		assert.Equal(t, dnswire.Count(body, dnswire.Answer)+dnswire.Count(body, dnswire.Authority)+dnswire.Count(body, dnswire.Additional), n)
+		defer cache.TTL(body)
 		var sent, got dns.Msg
 		if sent.Unpack(reply) != nil || got.Unpack(body) != nil {
 			return
@@ -61,14 +64,14 @@ func TestCutAnswersAreNotTaken(t *testing.T) {
 	t.Parallel()
 	m := new(dns.Msg).SetQuestion("a.test.", dns.TypeA)
 	var q query
-	require.True(t, q.parse(m, false))
+	require.True(t, q.parseMessage(m, false))
 	for _, cut := range []bool{false, true} {
 		m.Truncated = cut
 		packed, err := m.Pack()
 		require.NoError(t, err)
-		_, err = adopt(packed, q.key)
+		_, err = normalizeReply(packed, q.asked())
 		assert.Equal(t, cut, err != nil)
-		_, err = pack(m.Question, m)
+		_, err = packReply(m.Question, m)
 		assert.Equal(t, cut, err != nil)
 	}
 }
@@ -78,10 +81,10 @@ func TestForwardIsPackedAsItIs(t *testing.T) {
 	t.Parallel()
 	for _, packet := range pathsQueries(t) {
 		var q query
-		if !q.read(packet) {
+		if !q.parsePacket(packet) {
 			continue
 		}
-		m, err := q.forward()
+		m, err := q.forwardMessage()
 		require.NoError(t, err)
 		m.Id = 0
 		want, err := m.Pack()

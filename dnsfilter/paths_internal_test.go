@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
@@ -59,24 +60,24 @@ func lineEntries(lines string) iter.Seq2[blocklist.Entry, error] {
 // fast answers a datagram on the fast path; false means that the path does not answer it.
 func (s *Server) fast(packet []byte) ([]byte, bool) {
 	q := &query{counters: &s.shared}
-	if len(packet) < headerSize || !q.read(packet) || q.check() != dns.RcodeSuccess {
+	if len(packet) < dnswire.HeaderSize || !q.parsePacket(packet) || q.check() != dns.RcodeSuccess {
 		return nil, false
 	}
 	if m, ok := s.admit(s.current.Load(), nil, q, netip.Addr{}, false); !ok {
 		return m, true
 	}
-	m, ask := s.local(s.current.Load(), nil, q, s.cache.now())
+	m, ask := s.answerNow(s.current.Load(), nil, q, s.cache.Now())
 	return m, !ask || len(m) > 0
 }
 
 func (s *Server) slow(packet []byte) []byte {
-	if len(packet) < headerSize {
+	if len(packet) < dnswire.HeaderSize {
 		return nil
 	}
-	return s.plain(append([]byte(nil), packet...), false, netip.Addr{})
+	return s.slowPath(append([]byte(nil), packet...), false, netip.Addr{})
 }
 
-// comparePaths sends a datagram down both paths. What the plain path puts into the cache, the fast one finds there.
+// comparePaths sends a datagram down both paths. What the slow path puts into the cache, the fast one finds there.
 func comparePaths(t *testing.T, s *Server, packet []byte) {
 	t.Helper()
 	sent := string(packet)
@@ -94,7 +95,7 @@ func comparePaths(t *testing.T, s *Server, packet []byte) {
 		var m dns.Msg
 		require.NoError(t, m.Unpack(want))
 		assert.Equal(t, binary.BigEndian.Uint16(packet), m.Id)
-		assert.LessOrEqual(t, len(want), udpSize)
+		assert.LessOrEqual(t, len(want), dnswire.UDPSize)
 	}
 }
 
@@ -103,21 +104,21 @@ const clockMoves = 30
 
 // isLater reports whether two answers differ in TTLs alone, each by a few seconds at most: the clock moves between them.
 func isLater(a, b []byte) bool {
-	if len(a) != len(b) || len(a) < headerSize {
+	if len(a) != len(b) || len(a) < dnswire.HeaderSize {
 		return false
 	}
 	a, b = append([]byte(nil), a...), append([]byte(nil), b...)
 	var ttls []uint32
-	for r := range records(a) {
-		ttls = append(ttls, binary.BigEndian.Uint32(r.ttl))
-		clear(r.ttl)
+	for r := range dnswire.Records(a) {
+		ttls = append(ttls, binary.BigEndian.Uint32(r.TTL))
+		clear(r.TTL)
 	}
-	for r := range records(b) {
-		if len(ttls) == 0 || ttls[0]-binary.BigEndian.Uint32(r.ttl)+clockMoves > 2*clockMoves {
+	for r := range dnswire.Records(b) {
+		if len(ttls) == 0 || ttls[0]-binary.BigEndian.Uint32(r.TTL)+clockMoves > 2*clockMoves {
 			return false
 		}
 		ttls = ttls[1:]
-		clear(r.ttl)
+		clear(r.TTL)
 	}
 	return string(a) == string(b)
 }
@@ -168,7 +169,7 @@ func TestPathsAgree(t *testing.T) {
 		if _, ok := s.fast(packet); ok {
 			answered++
 		}
-		for _, at := range []int{2, 3, 5, 7, 9, 10, 11, headerSize, len(packet) - 1, len(packet) - 2, len(packet) - 4, len(packet) - 6} {
+		for _, at := range []int{2, 3, 5, 7, 9, 10, 11, dnswire.HeaderSize, len(packet) - 1, len(packet) - 2, len(packet) - 4, len(packet) - 6} {
 			old := packet[at]
 			for _, b := range []byte{0, 1, 0x29, 0x40, 0xff} {
 				packet[at] = b
@@ -182,7 +183,7 @@ func TestPathsAgree(t *testing.T) {
 	assert.Greater(t, answered, 1000, "the fast path answers ordinary queries")
 }
 
-// FuzzPaths sends any datagram down both paths: what the fast path answers, it answers in the same bytes as the plain one.
+// FuzzPaths sends any datagram down both paths: what the fast path answers, it answers in the same bytes as the slow one.
 func FuzzPaths(f *testing.F) {
 	for i, packet := range pathsQueries(f) {
 		if i%7 == 0 {

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter/internal/cookie"
+	"github.com/argine-dns/argine/dnsfilter/internal/ratelimit"
 )
 
 // Rule says what happens to the names of a list.
@@ -35,6 +37,19 @@ type View struct {
 	Allow   []string       // as in Policy, and so are the others
 	Rules   []Rule
 	Quorums []Quorum
+}
+
+// CookieSecret is what server cookies are made with (RFC 7873, RFC 9018). Servers that answer at the same address share it.
+type CookieSecret = cookie.Secret
+
+// MaxRate is the highest limit, in answers a second.
+const MaxRate = ratelimit.MaxRate
+
+// RateLimit bounds what one network of clients is answered over UDP, where the sender of a query may be forged: a network of
+// 24 bits (IPv4) or 56 bits (IPv6). The zero value is no limit.
+type RateLimit struct {
+	PerSecond int // answers a second, at most MaxRate; after a pause as many at once
+	Slip      int // every Slip-th query beyond is answered with TC alone, so that a real client can ask over TCP; 0: none
 }
 
 // Policy says which list does what. The zero value blocks nothing.

@@ -7,6 +7,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
 // What an upstream sends beside the answer is not passed on, and not kept: records of other names and classes, addresses of those that records
@@ -15,9 +16,9 @@ import (
 //
 // trim does so where all there is to do is to cut the end off, which is nearly always; scrub does all of it.
 
-// signsLast reports whether a record is a signature of the one that was taken last.
-func (w *walk) signsLast(r record) bool {
-	return r.rrtype == dns.TypeRRSIG && w.qtype != dns.TypeRRSIG && r.covers(w.last.rrtype) && equalNames(w.message, r.owner, w.last.owner)
+// signsLast reports whether a record is a signature of the last record of the chain.
+func (w *chainWalk) signsLast(r dnswire.Record) bool {
+	return r.Type == dns.TypeRRSIG && w.qtype != dns.TypeRRSIG && r.Covers(w.last.Type) && dnswire.EqualNames(w.message, r.Owner, w.last.Owner)
 }
 
 // belongs reports whether a record of the authority section belongs to an answer that was found, or to one that was not: proofs to both
@@ -35,29 +36,29 @@ func belongs(rrtype uint16, found bool) (kept, ofZone bool) {
 	return false, false
 }
 
-// walk follows the chain in a packed message.
-type walk struct {
+// chainWalk follows the chain in a packed message.
+type chainWalk struct {
 	message []byte
 	qtype   uint16
 	name    int  // where the name is that the chain has come to
 	found   bool // what was asked for
 	pending bool // a DNAME record waits for the CNAME record that is made of it
-	last    record
+	last    dnswire.Record
 }
 
 // trim cuts off what does not answer the question of a message without an additional section. False means that more than that is to be
 // done. The message's names were checked.
 func trim(m []byte) ([]byte, bool) {
-	end := skipName(m, headerSize)
-	w := walk{message: m, qtype: binary.BigEndian.Uint16(m[end:]), name: headerSize, last: record{owner: headerSize}}
+	end := dnswire.SkipName(m, dnswire.HeaderSize)
+	w := chainWalk{message: m, qtype: binary.BigEndian.Uint16(m[end:]), name: dnswire.HeaderSize, last: dnswire.Record{Owner: dnswire.HeaderSize}}
 	end += 4
 	kept, cut := 0, false
-	for r := range records(m) {
-		if r.section == answerSection {
-			if !w.takes(r) {
+	for r := range dnswire.Records(m) {
+		if r.Section == dnswire.Answer {
+			if !w.accepts(r) {
 				return nil, false
 			}
-			end = r.end()
+			end = r.End()
 			continue
 		}
 		if w.pending {
@@ -70,73 +71,45 @@ func trim(m []byte) ([]byte, bool) {
 		if cut {
 			return nil, false // what is behind may point to it
 		}
-		kept, end = kept+1, r.end()
+		kept, end = kept+1, r.End()
 	}
-	binary.BigEndian.PutUint16(m[8:], uint16(kept))
+	dnswire.SetCount(m, dnswire.Authority, kept)
 	return m[:end], !w.pending
 }
 
-// takes reports whether a record of the answer section is the next one of the chain, or its end.
-func (w *walk) takes(r record) bool {
-	if !r.isInternet(w.message) {
+// accepts reports whether a record of the answer section is the next one of the chain, or its end.
+func (w *chainWalk) accepts(r dnswire.Record) bool {
+	if !r.IsInternet(w.message) {
 		return false
 	}
 	if w.signsLast(r) {
 		return true
 	}
-	here := equalNames(w.message, r.owner, w.name)
+	here := dnswire.EqualNames(w.message, r.Owner, w.name)
 	w.last = r
 	switch {
-	case here && (r.rrtype == w.qtype || w.qtype == dns.TypeANY):
+	case here && (r.Type == w.qtype || w.qtype == dns.TypeANY):
 		w.found = true
 		return !w.pending
-	case here && r.rrtype == dns.TypeCNAME && !w.found:
+	case here && r.Type == dns.TypeCNAME && !w.found:
 		w.pending = false
-		w.name = r.at
+		w.name = r.At
 		return true
-	case !here && r.rrtype == dns.TypeDNAME && !w.found && !w.pending:
+	case !here && r.Type == dns.TypeDNAME && !w.found && !w.pending:
 		w.pending = true
-		return isAbove(w.message, r.owner, w.name)
+		return dnswire.IsAbove(w.message, r.Owner, w.name)
 	}
 	return false
 }
 
 // belongs reports whether a record of the authority section is kept.
-func (w *walk) belongs(r record) bool {
-	rrtype := r.rrtype
-	if rrtype == dns.TypeRRSIG && len(r.data) > 2 {
-		rrtype = binary.BigEndian.Uint16(r.data)
+func (w *chainWalk) belongs(r dnswire.Record) bool {
+	rrtype := r.Type
+	if rrtype == dns.TypeRRSIG && len(r.Data) > 2 {
+		rrtype = binary.BigEndian.Uint16(r.Data)
 	}
 	kept, ofZone := belongs(rrtype, w.found)
-	return kept && r.isInternet(w.message) && (!ofZone || isAbove(w.message, r.owner, w.name))
-}
-
-// equalNames compares two names of a message.
-func equalNames(m []byte, a, b int) bool {
-	for {
-		a, b = skipLabels(m, a, 0), skipLabels(m, b, 0)
-		size := int(m[a])
-		switch {
-		case a == b, size == 0 && m[b] == 0:
-			return true
-		case int(m[b]) != size || !sameName(m[a+1:a+1+size], m[b+1:b+1+size]):
-			return false
-		}
-		a, b = a+1+size, b+1+size
-	}
-}
-
-// isAbove reports whether a name of a message is another one, or above it.
-func isAbove(m []byte, zone, name int) bool {
-	for {
-		if equalNames(m, zone, name) {
-			return true
-		}
-		if name = skipLabels(m, name, 0); m[name] == 0 {
-			return false
-		}
-		name = skipLabels(m, name, 1)
-	}
+	return kept && r.IsInternet(w.message) && (!ofZone || dnswire.IsAbove(w.message, r.Owner, w.name))
 }
 
 // scrub returns of a reply the records that answer the question: the chain from the name asked for, in its order, and of the

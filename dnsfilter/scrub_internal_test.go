@@ -7,6 +7,8 @@ import (
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
 // TestScrub: what does not answer the question is neither passed on nor kept, and the rest is complete. A reply that is cut at its end
@@ -78,12 +80,12 @@ func TestScrub(t *testing.T) {
 			c.wantAuthority = c.authority
 		}
 		var q query
-		require.True(t, q.parse(new(dns.Msg).SetQuestion("a.test.", c.qtype), false))
-		adopted, err := adopt(append([]byte(nil), sent...), q.key)
+		require.True(t, q.parseMessage(new(dns.Msg).SetQuestion("a.test.", c.qtype), false))
+		normalized, err := normalizeReply(append([]byte(nil), sent...), q.asked())
 		require.NoError(t, err, c.label)
-		packed, err := pack(reply.Question, reply)
+		packed, err := packReply(reply.Question, reply)
 		require.NoError(t, err, c.label)
-		for _, body := range [][]byte{adopted, packed} {
+		for _, body := range [][]byte{normalized, packed} {
 			var got dns.Msg
 			require.NoError(t, got.Unpack(body), c.label)
 			assert.Equal(t, lines(parse(c.wantAnswer)), lines(got.Answer), c.label)
@@ -91,7 +93,7 @@ func TestScrub(t *testing.T) {
 			assert.Empty(t, got.Extra, c.label)
 		}
 		if !c.packed {
-			assert.True(t, strings.HasPrefix(string(sent[headerSize:]), string(adopted[headerSize:])), c.label)
+			assert.True(t, strings.HasPrefix(string(sent[dnswire.HeaderSize:]), string(normalized[dnswire.HeaderSize:])), c.label)
 		}
 	}
 }

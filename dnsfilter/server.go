@@ -3,6 +3,7 @@ package dnsfilter
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -12,27 +13,18 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter/internal/cache"
+	"github.com/argine-dns/argine/dnsfilter/internal/cookie"
 	"github.com/argine-dns/argine/dnsfilter/internal/processors"
+	"github.com/argine-dns/argine/dnsfilter/internal/ratelimit"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
-// Limits of a server. doc.go tells them.
-const (
-	maxWaiting   = 4096                    // questions at the upstream at once
-	answerWithin = 4800 * time.Millisecond // from the question to the answer: stubs give up after 5 seconds
-	graceWithin  = 500 * time.Millisecond  // for the queries in flight when the server ends
-	settleEvery  = 2 * time.Millisecond    // how often it is looked whether they are done
-)
+// gracePeriod is how long pending queries may still be answered when a server ends.
+const gracePeriod = 500 * time.Millisecond
 
-// DefaultCache is how many bytes of answers a server keeps unless told otherwise.
+// DefaultCache is how many bytes of answers a server keeps unless its configuration says otherwise.
 const DefaultCache = 64 << 20
-
-// Upstream answers questions about names that are not listed. Exchange is called by many goroutines at once; it ends when
-// ctx does. The query has one question, in lower case, and belongs to the callee. Of the answer the rcode, the AD bit and
-// the records are used.
-type Upstream interface {
-	Exchange(ctx context.Context, query *dns.Msg) (*dns.Msg, error)
-}
 
 // Config says what a server is made of.
 type Config struct {
@@ -45,34 +37,34 @@ type Config struct {
 
 // Server answers queries. Its policy and upstream may be replaced while it runs.
 type Server struct {
-	store   *blocklist.Store
-	current atomic.Pointer[course]
-	cache   *cache
-	flights flights
-	spare   sync.Pool      // of *flight
-	unix    func() uint32  // the time
-	secrets []CookieSecret // of those that share none
-	log     *slog.Logger
+	store    *blocklist.Store
+	current  atomic.Pointer[snapshot]
+	cache    *cache.Cache
+	inflight inflightTable
+	seed     maphash.Seed   // of hashes of questions and clients
+	unix     func() uint32  // the time
+	secrets  []CookieSecret // for a policy without any
+	log      *slog.Logger
 
-	conns    connections
-	alarm    *alarm
-	turns    chan struct{} // of connections
-	latency  upstream.Histogram
-	shared   counters // of all but the sockets
-	mu       sync.Mutex
-	counters []*counters // one for each socket there ever was
+	conns       connections
+	enumeration *enumerationDetector
+	tcpTurns    chan struct{} // a semaphore of connections that look for an answer
+	latency     upstream.Histogram
+	shared      counters // of all but the sockets
+	mu          sync.Mutex
+	counters    []*counters // one for each worker there ever was
 }
 
-// course is what Reconfigure replaces in one step.
-type course struct {
+// snapshot is the configuration of a server at one time. Reconfigure replaces it as a whole.
+type snapshot struct {
 	policy   Policy
 	views    *views
-	special  zones
-	limiter  *limiter // nil: no limit
+	special  specialUseZones
+	limiter  *ratelimit.Limiter // nil: no limit
 	secrets  []CookieSecret
 	upstream Upstream
 	session  upstream.Session // for goroutines that have none of their own; nil if the upstream is not async
-	reports  reporting        // nil if the upstream does not know how its resolvers are doing
+	reports  reporter         // nil if the upstream does not know the state of its resolvers
 }
 
 // New makes a server; it starts nothing. It fails without an upstream, and as [Policy.Check] does.
@@ -89,26 +81,26 @@ func New(c Config) (*Server, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{store: c.Store, cache: newCache(max(c.Cache, 0)), log: c.Log}
+	s := &Server{store: c.Store, cache: cache.New(max(c.Cache, 0)), log: c.Log, seed: maphash.MakeSeed()}
 	s.unix = func() uint32 { return uint32(time.Now().Unix()) }
-	s.secrets = []CookieSecret{newCookieSecret()}
-	s.alarm, s.turns = newAlarm(), make(chan struct{}, max(processors.Count()/2, 1))
-	s.flights.by = make(map[uint64]*flight)
-	s.spare.New = func() any { return new(flight) }
+	s.secrets = []CookieSecret{cookie.NewSecret()}
+	s.enumeration, s.tcpTurns = newEnumerationDetector(), make(chan struct{}, max(processors.Count()/2, 1))
+	s.inflight.by = make(map[uint64]*inflight)
 	s.Reconfigure(c.Policy, c.Upstream)
 	return s, nil
 }
 
 // Reconfigure replaces policy and upstream in one step: a query meets the old ones or the new ones. The policy is one
-// that [Policy.Check] takes.
+// that [Policy.Check] accepts.
 func (s *Server) Reconfigure(p Policy, u Upstream) {
-	c := &course{policy: p, views: newViews(&p), special: newZones(p.Special), limiter: newLimiter(p.RateLimit), upstream: u}
-	if c.secrets = p.CookieSecrets; len(c.secrets) == 0 {
+	c := &snapshot{policy: p, views: newViews(&p), special: newSpecialUseZones(p.Special), upstream: u, secrets: p.CookieSecrets}
+	c.limiter = ratelimit.New(p.RateLimit.PerSecond, p.RateLimit.Slip)
+	if len(c.secrets) == 0 {
 		c.secrets = s.secrets
 	}
-	if w, ok := u.(reporting); ok {
-		w.Watch(s.log)
-		c.reports = w
+	if r, ok := u.(reporter); ok {
+		r.Watch(s.log)
+		c.reports = r
 	}
 	if a, ok := u.(AsyncUpstream); ok {
 		c.session = a.NewSession(nil, nil)
@@ -116,8 +108,11 @@ func (s *Server) Reconfigure(p Policy, u Upstream) {
 	s.current.Store(c)
 }
 
-// Serve answers on the listeners until ctx ends, then finishes the queries in flight (for at most half a second) and returns
-// nil. Meanwhile it takes no new connections, closes idle ones, and goes on answering over UDP; what its sockets hold in the end
+// Policy returns the policy of the server as it is now.
+func (s *Server) Policy() Policy { return s.current.Load().policy }
+
+// Serve answers on the listeners until ctx ends, then finishes the pending queries (for at most half a second) and returns
+// nil. Meanwhile it accepts no new connections, closes idle ones, and goes on answering over UDP; what its sockets hold in the end
 // is still answered where that needs no upstream. It returns earlier, with an error, if a listener fails. The listeners are
 // closed in any case.
 //
@@ -127,8 +122,8 @@ func (s *Server) Serve(ctx context.Context, l *Listeners) error {
 		return errors.New("serving: there is no address to listen on")
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	for _, conns := range cores(l.UDP) {
-		g.Go(func() error { return s.serveUDP(ctx, conns, &l.held) })
+	for _, conns := range socketsByWorker(l.UDP) {
+		g.Go(func() error { return s.serveUDP(ctx, conns, l) })
 	}
 	for _, t := range l.TCP {
 		g.Go(func() error { return s.serveTCP(ctx, t) })
@@ -138,16 +133,11 @@ func (s *Server) Serve(ctx context.Context, l *Listeners) error {
 
 // ServeDNS implements [dns.Handler], for servers of other transports.
 func (s *Server) ServeDNS(w dns.ResponseWriter, msg *dns.Msg) {
-	defer s.survive()
+	defer s.recoverPanic()
 	if msg.Response {
 		return
 	}
 	s.shared.queries.Add(1)
-	s.answerMessage(w, msg)
-}
-
-// answerMessage writes the answer to a message, if there is one.
-func (s *Server) answerMessage(w dns.ResponseWriter, msg *dns.Msg) {
 	client := w.RemoteAddr()
 	stream, counted := false, &s.shared.answers
 	if client.Network() != "udp" {
@@ -155,55 +145,16 @@ func (s *Server) answerMessage(w dns.ResponseWriter, msg *dns.Msg) {
 	}
 	if reply := s.respond(msg, s.current.Load().policy.wantsStructured(msg), stream, clientAddr(client)); len(reply) > 0 {
 		counted.count(reply)
-		_, _ = w.Write(reply) // a client that went away is no concern of ours
+		_, _ = w.Write(reply) // the client may have gone away
 	}
 }
 
-// survive keeps a fault from hurting more than the query in which it came to light.
-func (s *Server) survive() {
+// recoverPanic limits a panic to the query that has caused it.
+func (s *Server) recoverPanic() {
 	if p := recover(); p != nil {
 		s.log.Error("query failed", slog.Any("panic", p))
 	}
 }
 
-// local appends the answer to a query that can be given at once: by a decision, or from the cache. It reports whether the upstream
-// is to be asked: for the answer if there is none yet, else because the one given is about to expire or has expired. No answer
-// and nothing to ask means that nothing is to be sent. It is the one way to an answer, whichever way the query came.
-func (s *Server) local(c *course, dst []byte, q *query, now uint32) (m []byte, ask bool) {
-	if s.store != nil {
-		if d := c.views.decide(s.store, q); d.Blocks() {
-			s.alarm.note(q, &d, now, s.log)
-			m, _ := d.answer(dst, q)
-			return m, false
-		}
-	}
-	if zone := c.special.find(q.name()); zone != "" {
-		if m, ok := q.local(dst, zone); ok {
-			return m, false
-		}
-	}
-	if q.qtype == dns.TypeANY && (!q.do || !q.overStream()) {
-		return q.minimalAny(dst), false
-	}
-	q.stale = false
-	m, how := s.cache.get(dst, q, now)
-	switch {
-	case how == notFound, how == stale && !c.isDown():
-		q.stale = how == stale
-		return nil, true
-	case how >= stale:
-		q.counters.hits.Add(1)
-		return s.deliver(c, q, m, outdate(m)), how != resting
-	}
-	q.counters.hits.Add(1)
-	return s.deliver(c, q, m, 0), how == due
-}
-
-// isDown reports whether the upstream answers nothing: then nobody is made to wait for it who can be served otherwise.
-func (c *course) isDown() bool {
-	if c.reports == nil {
-		return false
-	}
-	_, down := c.reports.Down()
-	return down
-}
+// hash returns the hash of the key of a query, keyed at random.
+func (s *Server) hash(key []byte) uint64 { return maphash.Bytes(s.seed, key) }

@@ -5,17 +5,20 @@ import (
 	"net/netip"
 
 	"github.com/miekg/dns"
+
+	"github.com/argine-dns/argine/dnsfilter/internal/cookie"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// plain answers a message of any kind, by taking it apart with miekg/dns; nil means that nothing is to be sent. It writes to the
-// packet.
-func (s *Server) plain(packet []byte, stream bool, client netip.Addr) []byte {
+// slowPath answers a packet of any kind, by unpacking it with miekg/dns; nil means that nothing is sent. It writes to the packet.
+func (s *Server) slowPath(packet []byte, stream bool, client netip.Addr) []byte {
 	msg := new(dns.Msg)
 	action := accept(dns.Header{
-		Bits: binary.BigEndian.Uint16(packet[2:]), Qdcount: uint16(count(packet, 4)), Ancount: uint16(count(packet, 6)),
-		Nscount: uint16(count(packet, 8)), Arcount: uint16(count(packet, 10)),
+		Bits:    dnswire.Flags(packet),
+		Qdcount: uint16(dnswire.Count(packet, dnswire.Question)), Ancount: uint16(dnswire.Count(packet, dnswire.Answer)),
+		Nscount: uint16(dnswire.Count(packet, dnswire.Authority)), Arcount: uint16(dnswire.Count(packet, dnswire.Additional)),
 	})
-	edns, structured := s.current.Load().policy.mute(packet)
+	edns, structured := s.current.Load().policy.hideOptions(packet)
 	err := msg.Unpack(packet)
 	switch {
 	case action == dns.MsgIgnore:
@@ -28,18 +31,18 @@ func (s *Server) plain(packet []byte, stream bool, client netip.Addr) []byte {
 	return s.respond(msg, structured, stream, client)
 }
 
-// mute gives all options but cookies a code that is nobody's. Options that mean nothing here are to be ignored (RFC 6891, section
-// 6.1.2), and miekg/dns fails on those that it knows and finds of another length. It reports whether the packet has EDNS, and asks
-// for structured errors.
-func (p *Policy) mute(packet []byte) (edns, structured bool) {
-	for r := range records(packet) {
-		if r.rrtype != dns.TypeOPT {
+// hideOptions replaces the codes of all options but cookies by one without a meaning. Options that mean nothing here are to be ignored
+// (RFC 6891, section 6.1.2), and miekg/dns fails on those that it knows if their length is wrong. It reports whether the packet has EDNS,
+// and asks for structured errors.
+func (p *Policy) hideOptions(packet []byte) (edns, structured bool) {
+	for r := range dnswire.Records(packet) {
+		if r.Type != dns.TypeOPT {
 			continue
 		}
 		edns = true
-		structured = structured || p.StructuredErrors != 0 && hasOption(r.data, p.StructuredErrors)
-		for options := r.data; len(options) > 0; {
-			code, _, rest, ok := nextOption(options)
+		structured = structured || p.StructuredErrors != 0 && dnswire.HasOption(r.Data, p.StructuredErrors)
+		for options := r.Data; len(options) > 0; {
+			code, _, rest, ok := dnswire.NextOption(options)
 			if !ok {
 				break
 			}
@@ -55,26 +58,26 @@ func (p *Policy) mute(packet []byte) (edns, structured bool) {
 // accept decides from the header alone: no reply to replies, NOTIMP for other opcodes than QUERY, FORMERR for several
 // questions, for none unless there may be a cookie, and for records where a query has none.
 func accept(h dns.Header) dns.MsgAcceptAction {
-	if h.Bits&flagQR == 0 && h.Bits>>11&15 != dns.OpcodeQuery {
+	if h.Bits&dnswire.FlagQR == 0 && h.Bits>>11&15 != dns.OpcodeQuery {
 		return dns.MsgRejectNotImplemented
 	}
-	if h.Bits&flagQR == 0 && h.Qdcount == 0 && h.Ancount == 0 && h.Nscount == 0 && h.Arcount == 1 {
+	if h.Bits&dnswire.FlagQR == 0 && h.Qdcount == 0 && h.Ancount == 0 && h.Nscount == 0 && h.Arcount == 1 {
 		return dns.MsgAccept // for a cookie
 	}
 	return dns.DefaultMsgAcceptFunc(h)
 }
 
-// reject answers a message of which no more than the header was understood. Who is not served is told no more than that.
+// reject answers a message of which only the header could be read. A client that is not served gets REFUSED.
 func (s *Server) reject(msg *dns.Msg, edns, stream bool, client netip.Addr, rcode int) []byte {
-	current := s.current.Load()
-	if limiter := current.limiter; !stream && limiter != nil && !limiter.allows(client) {
+	c := s.current.Load()
+	if !stream && c.limiter != nil && !c.limiter.Allow(networkKey(client)) {
 		s.shared.limited.Add(1)
 		return nil
 	}
-	if !current.policy.Serves(client) {
+	if !c.policy.Serves(client) {
 		rcode = dns.RcodeRefused
 	}
-	q := query{id: msg.Id, flags: headerFlags(msg), size: minSize, edns: edns}
+	q := query{id: msg.Id, flags: headerFlags(msg), size: dnswire.MinSize, edns: edns}
 	return q.refuse(nil, rcode, 0)
 }
 
@@ -84,39 +87,40 @@ func (s *Server) respond(msg *dns.Msg, structured, stream bool, client netip.Add
 	rcode := dns.RcodeFormatError
 	switch {
 	case msg.Opcode != dns.OpcodeQuery:
-		q.id, q.size, q.flags = msg.Id, minSize, headerFlags(msg)
+		q.id, q.size, q.flags = msg.Id, dnswire.MinSize, headerFlags(msg)
 		rcode = dns.RcodeNotImplemented
-	case q.parse(msg, stream):
+	case q.parseMessage(msg, stream):
 		rcode = q.check()
-	case len(msg.Question) == 0 && q.sentCookie != nil: // asked for a cookie alone (RFC 7873, section 5.4)
+	case len(msg.Question) == 0 && q.sentCookie != nil: // asks for a cookie alone (RFC 7873, section 5.4)
 		rcode = dns.RcodeSuccess
 	}
-	current := s.current.Load()
-	if m, ok := s.admit(current, nil, q, client, stream); !ok {
+	c := s.current.Load()
+	if m, ok := s.admit(c, nil, q, client, stream); !ok {
 		return m
 	}
-	if q.question == nil && rcode == dns.RcodeSuccess && len(q.sentCookie) > clientCookie && !q.proven {
-		rcode = dns.RcodeBadCookie // asked whether it is still good
+	if q.question == nil && rcode == dns.RcodeSuccess && len(q.sentCookie) > cookie.ClientSize && !q.cookieValid {
+		rcode = dns.RcodeBadCookie // asks whether it is still good
 	}
 	if rcode != dns.RcodeSuccess || q.question == nil {
 		return q.refuse(nil, rcode, 0)
 	}
-	m, wait := s.begin(current, nil, q)
+	m, wait := s.answerOrAsk(c, nil, q)
 	if wait {
-		return s.resolve(current, q)
+		return s.forward(c, q)
 	}
 	return m
 }
 
-// begin appends the answer to a query if there is one at once. It reports whether the upstream has to be waited for; an
-// answer that is to be renewed is asked for beside.
-func (s *Server) begin(c *course, dst []byte, q *query) (m []byte, wait bool) {
-	m, ask := s.local(c, dst, q, s.cache.now())
-	if !ask || len(m) == 0 {
-		return m, ask
+// wantsStructured reports whether a client asks for structured errors.
+func (p *Policy) wantsStructured(msg *dns.Msg) bool {
+	opt := msg.IsEdns0()
+	if p.StructuredErrors == 0 || opt == nil {
+		return false
 	}
-	if at, _ := s.join(q, waiter{}); at != nil && at.begin(c, c.session) {
-		c.session.Flush()
+	for _, o := range opt.Option {
+		if o.Option() == p.StructuredErrors {
+			return true
+		}
 	}
-	return m, false
+	return false
 }

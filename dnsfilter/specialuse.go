@@ -9,6 +9,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
 const (
@@ -43,15 +44,15 @@ func SpecialZones() []string {
 	return zones
 }
 
-// zones are special zones, those below arpa apart: they are many, and names there are few.
-type zones struct {
+// specialUseZones finds the zone that a name is in. Those below arpa are apart: they are many, and names there are few.
+type specialUseZones struct {
 	arpa   map[string]blocklist.Name
 	others []blocklist.Name
 	ends   [256]bool // by the last letter: what most names are told apart by
 }
 
-func newZones(all []blocklist.Name) zones {
-	z := zones{arpa: make(map[string]blocklist.Name)}
+func newSpecialUseZones(all []blocklist.Name) specialUseZones {
+	z := specialUseZones{arpa: make(map[string]blocklist.Name)}
 	for _, zone := range all {
 		z.ends[lastLetter(zone)] = true
 		if strings.HasSuffix(string(zone), arpa) {
@@ -67,7 +68,7 @@ func newZones(all []blocklist.Name) zones {
 func lastLetter[T ~string | ~[]byte](name T) byte { return name[max(len(name)-2, 0)] }
 
 // find returns the zone that a name is in; empty if there is none.
-func (z *zones) find(name []byte) blocklist.Name {
+func (z *specialUseZones) find(name []byte) blocklist.Name {
 	if !z.ends[lastLetter(name)] {
 		return ""
 	}
@@ -87,10 +88,10 @@ func (z *zones) find(name []byte) blocklist.Name {
 	return ""
 }
 
-// local appends the answer to a question about a special zone. DS records belong to the zone above, which tells validators
+// specialUseAnswer appends the answer to a question about a special-use zone (RFC 6761, RFC 6303). DS records belong to the zone above, which tells validators
 // that there is nothing to validate (RFC 8375, section 4), so they are asked for upstream: then it returns false. The
 // addresses of the host itself are named localhost, as other resolvers do.
-func (q *query) local(dst []byte, zone blocklist.Name) ([]byte, bool) {
+func (q *query) specialUseAnswer(dst []byte, zone blocklist.Name) ([]byte, bool) {
 	apex := len(q.name()) == len(zone)
 	loopback := string(q.name()) == loopback4 || string(q.name()) == loopback6
 	switch {
@@ -101,17 +102,17 @@ func (q *query) local(dst []byte, zone blocklist.Name) ([]byte, bool) {
 	case zone == localhost && q.qtype == dns.TypeAAAA:
 		return q.loopback(dst, netip.IPv6Loopback()), true
 	case loopback && q.qtype == dns.TypePTR, apex && zone.Within(arpa) && q.qtype == dns.TypeNS:
-		m := append(q.start(dst, dns.RcodeSuccess), 0xc0, headerSize, 0, byte(q.qtype), 0, dns.ClassINET, 0, 0, 0, blockTTL, 0, byte(len(localhost)))
+		m := append(q.start(dst, dns.RcodeSuccess), 0xc0, dnswire.HeaderSize, 0, byte(q.qtype), 0, dns.ClassINET, 0, 0, 0, blockTTL, 0, byte(len(localhost)))
 		m = append(m, localhost...)
-		m[7] = 1
+		dnswire.SetCount(m, dnswire.Answer, 1)
 		return q.finish(m, 0, ede{}), true
 	}
-	return q.localSOA(dst, zone), true
+	return q.specialUseSOA(dst, zone), true
 }
 
-// localSOA answers with the SOA record of a special zone: to questions for it, as all zones below arpa have one (RFC 6303, section 3),
+// specialUseSOA answers with the SOA record of a special-use zone: to questions for it, as all zones below arpa have one (RFC 6303, section 3),
 // or else to say that there is nothing else.
-func (q *query) localSOA(dst []byte, zone blocklist.Name) []byte {
+func (q *query) specialUseSOA(dst []byte, zone blocklist.Name) []byte {
 	name := q.name()
 	apex := len(name) == len(zone) && zone.Within(arpa)
 	rcode := dns.RcodeNameError
@@ -119,15 +120,15 @@ func (q *query) localSOA(dst []byte, zone blocklist.Name) []byte {
 		rcode = dns.RcodeSuccess
 	}
 	m := q.start(dst, rcode)
-	owner := headerSize + len(name) - len(zone)
+	owner := dnswire.HeaderSize + len(name) - len(zone)
 	if !zone.Within(arpa) && zone != localhost { // it does not exist, so that the zone above says so
-		owner = skipLabels(m, owner, 1)
+		owner = dnswire.SkipLabels(m, owner, 1)
 	}
 	m = appendSOA(m, owner)
 	if apex && q.qtype == dns.TypeSOA {
-		m[7] = 1
+		dnswire.SetCount(m, dnswire.Answer, 1)
 	} else {
-		m[9] = 1
+		dnswire.SetCount(m, dnswire.Authority, 1)
 	}
 	return q.finish(m, 0, ede{})
 }
@@ -135,6 +136,6 @@ func (q *query) localSOA(dst []byte, zone blocklist.Name) []byte {
 // loopback answers with one address.
 func (q *query) loopback(dst []byte, addr netip.Addr) []byte {
 	m := appendAddress(q.start(dst, dns.RcodeSuccess), q.qtype, addr)
-	m[7] = 1
+	dnswire.SetCount(m, dnswire.Answer, 1)
 	return q.finish(m, 0, ede{})
 }

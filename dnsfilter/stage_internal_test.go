@@ -8,6 +8,8 @@ import (
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/require"
 
+	"github.com/argine-dns/argine/dnsfilter/internal/cache"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
@@ -23,28 +25,28 @@ func BenchmarkStages(b *testing.B) {
 	}
 	www, blocked := packet("www.example.org."), packet("a.b.nxdomain.test.")
 	s.slow(www) // into the cache
-	q, dst, c := &query{counters: &s.shared}, make([]byte, 0, 2*udpSize), s.current.Load()
-	require.True(b, q.read(blocked))
+	q, dst, c := &query{counters: &s.shared}, make([]byte, 0, 2*dnswire.UDPSize), s.current.Load()
+	require.True(b, q.parsePacket(blocked))
 	block := c.policy.Decide(s.store, q.name())
-	require.True(b, q.read(www))
-	reply, _ := s.local(c, nil, q, 1)
+	require.True(b, q.parsePacket(www))
+	reply, _ := s.answerNow(c, nil, q, 1)
 	stages := []struct {
 		name   string
 		packet []byte
 		run    func(packet []byte)
 	}{
-		{"parse", www, func(p []byte) { q.read(p) }},
+		{"parse", www, func(p []byte) { q.parsePacket(p) }},
 		{"decide", www, func([]byte) { c.policy.Decide(s.store, q.name()) }},
 		{"decide blocked", blocked, func([]byte) { c.policy.Decide(s.store, q.name()) }},
-		{"render", blocked, func([]byte) { block.answer(dst, q) }},
-		{"cache", www, func([]byte) { s.cache.get(dst, q, 1) }},
-		{"match", www, func([]byte) { _, _ = adopt(reply, q.key) }},
-		{"keep", www, func([]byte) { s.cache.put(q.key, reply, lifetime(reply), 1) }},
-		{"cached answer", www, func([]byte) { s.local(c, dst, q, 1) }},
-		{"blocked answer", blocked, func([]byte) { s.local(c, dst, q, 1) }},
+		{"render", blocked, func([]byte) { block.appendAnswer(dst, q) }},
+		{"cache", www, func([]byte) { s.cache.Get(dst, q.key, q.question, 1) }},
+		{"match", www, func([]byte) { _, _ = normalizeReply(reply, q.asked()) }},
+		{"keep", www, func([]byte) { s.cache.Put(q.key, reply, cache.TTL(reply), 1) }},
+		{"cached answer", www, func([]byte) { s.answerNow(c, dst, q, 1) }},
+		{"blocked answer", blocked, func([]byte) { s.answerNow(c, dst, q, 1) }},
 	}
 	for _, stage := range stages {
-		require.True(b, q.read(stage.packet))
+		require.True(b, q.parsePacket(stage.packet))
 		b.Run(stage.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
@@ -60,13 +62,13 @@ func benchmarkForward(b *testing.B) {
 	require.NoError(b, err)
 	b.Cleanup(func() { _ = conn.Close() })
 	go func() {
-		buf := make([]byte, udpSize)
+		buf := make([]byte, dnswire.UDPSize)
 		for {
 			n, from, err := conn.ReadFromUDPAddrPort(buf)
 			if err != nil {
 				return
 			}
-			buf[2] |= flagQR >> 8
+			buf[2] |= dnswire.FlagQR >> 8
 			_, _ = conn.WriteToUDPAddrPort(buf[:n], from)
 		}
 	}()
@@ -77,10 +79,10 @@ func benchmarkForward(b *testing.B) {
 	q := &query{counters: &s.shared}
 	packet, err := new(dns.Msg).SetQuestion("www.example.org.", dns.TypeA).Pack()
 	require.NoError(b, err)
-	require.True(b, q.read(packet))
+	require.True(b, q.parsePacket(packet))
 	b.ReportAllocs()
 	for b.Loop() {
-		if s.resolve(s.current.Load(), q) == nil {
+		if s.forward(s.current.Load(), q) == nil {
 			b.Fatal("no answer")
 		}
 	}

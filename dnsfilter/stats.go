@@ -2,21 +2,19 @@ package dnsfilter
 
 import (
 	"log/slog"
-	"sync"
-	"sync/atomic"
 
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
 // Stats counts what a server did since it was made.
 type Stats struct {
-	Queries  uint64                       // taken in
+	Queries  uint64                       // received
 	Hits     uint64                       // answered from the cache
 	Failures uint64                       // answered with SERVFAIL because no upstream answered
 	Dropped  uint64                       // not answered because too many waited for the upstream
-	Limited  uint64                       // held back by the rate limit
+	Limited  uint64                       // beyond the rate limit
 	Slipped  uint64                       // of these, answered with TC
-	Lists    map[string]map[Action]uint64 // decisions by list (or quorum) and action; names that no list holds are not counted
+	Lists    map[string]map[Action]uint64 // decisions by list (or quorum) and action; names that are on no list are not counted
 	Alarms   uint64                       // clients refused by unusually many different entries within an hour
 
 	Answers     map[Answer]uint64 // sent; of those that were never sent there is none
@@ -26,52 +24,17 @@ type Stats struct {
 
 // Connections counts those over TCP.
 type Connections struct {
-	Open     int    // now
-	Accepted uint64 // taken in
+	Open     int // now
+	Accepted uint64
 	Closed   uint64 // idle, to make room for others
-	Refused  uint64 // not taken in, for want of room
+	Refused  uint64 // for want of room
 }
 
-// counters are those of one socket, so that processors do not wait for each other.
-type counters struct {
-	queries, hits, failures, dropped, limited, slipped atomic.Uint64
-
-	mu    sync.Mutex
-	lists map[listAction]*uint64
-	last  listAction // counted, since the next is mostly of the same
-	at    *uint64    // its counter
-
-	answers, streamed tally // over UDP, and over anything else
-}
-
-type listAction struct {
-	list   string
-	action Action
-}
-
-// count counts a decision that a list took.
-func (c *counters) count(d *Decision) {
-	if d.rule == nil && d.Match.List == "" {
-		return
-	}
-	key := listAction{d.By(), d.Action}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.at == nil || c.last != key {
-		c.last, c.at = key, c.counter(key)
-	}
-	*c.at++
-}
-
-// counter returns the one for a list and an action.
-func (c *counters) counter(key listAction) *uint64 {
-	if c.lists == nil {
-		c.lists = make(map[listAction]*uint64)
-	}
-	if c.lists[key] == nil {
-		c.lists[key] = new(uint64)
-	}
-	return c.lists[key]
+// Answer is what answers are counted by.
+type Answer struct {
+	Transport string // udp, or tcp for all that is a stream
+	Type      string // of the query; "other" for those that are not counted apart
+	Rcode     string // as in [dns.RcodeToString], except that 16 is BADVERS
 }
 
 // newCounters adds counters to those that Stats sums up.
@@ -85,18 +48,21 @@ func (s *Server) newCounters() *counters {
 
 // Stats returns the counters.
 func (s *Server) Stats() Stats {
-	out := Stats{Lists: make(map[string]map[Action]uint64), Alarms: s.alarm.raised.Load(), Answers: s.answers(), Latency: s.latency.Times()}
-	out.Connections = Connections{s.conns.count(), s.conns.accepted.Load(), s.conns.closed.Load(), s.conns.refused.Load()}
+	out := Stats{
+		Lists: make(map[string]map[Action]uint64), Answers: make(map[Answer]uint64), Alarms: s.enumeration.alarms.Load(), Latency: s.latency.Times(),
+		Connections: Connections{s.conns.count(), s.conns.accepted.Load(), s.conns.closed.Load(), s.conns.refused.Load()},
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out.add(&s.shared)
+	s.shared.streamed.add("tcp", out.Answers)
 	for _, c := range s.counters {
 		out.add(c)
 	}
 	return out
 }
 
-// add adds the counters of one socket.
+// add adds the counters of one worker.
 func (s *Stats) add(c *counters) {
 	s.Queries += c.queries.Load()
 	s.Hits += c.hits.Load()
@@ -104,14 +70,8 @@ func (s *Stats) add(c *counters) {
 	s.Dropped += c.dropped.Load()
 	s.Limited += c.limited.Load()
 	s.Slipped += c.slipped.Load()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for key, n := range c.lists {
-		if s.Lists[key.list] == nil {
-			s.Lists[key.list] = make(map[Action]uint64)
-		}
-		s.Lists[key.list][key.action] += *n
-	}
+	c.addLists(s.Lists)
+	c.answers.add("udp", s.Answers)
 }
 
 // LogValue implements [slog.LogValuer].

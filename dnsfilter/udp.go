@@ -13,58 +13,55 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/argine-dns/argine/dnsfilter/internal/batch"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 	"github.com/argine-dns/argine/dnsfilter/internal/processors"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
-// maxQuery is the longest query that is taken, in bytes.
-const maxQuery = batch.MaxDatagram
-
-// Unusual queries that a socket works on at once; more are dropped. When it is crowded, the clients of one network may have no more
-// than a share.
 const (
-	maxPlain     = 1024
-	plainCrowded = maxPlain / 4 * 3
-	plainShare   = maxPlain / 16
+	maxQuery     = batch.MaxDatagram    // bytes of a query
+	maxSlowPath  = 1024                 // queries that a socket has on the slow path at once; what comes beyond is dropped
+	answerBuffer = dnswire.UDPSize + 64 // bytes
+	settleEvery  = 2 * time.Millisecond // how often a server that ends checks whether queries are pending
 )
 
-// core answers the queries of some UDP sockets. An ordinary one never leaves the goroutine that read it, which reads the replies to
-// what it asks as well; if it can be answered at once nothing is allocated. Every unusual one has a goroutine of its own.
-type core struct {
+// worker answers the queries of some UDP sockets, and reads the replies of the upstream, in one goroutine. A query that can be answered
+// at once allocates nothing. Every unusual query has a goroutine of its own, on the slow path.
+type worker struct {
 	server  *Server
 	loop    *batch.Loop
 	sockets []*socket
 	query   query
-	answers [batch.Size][udpSize + 64]byte
-	course  *course
-	session upstream.Session // of the course; nil if its upstream is not async
+	answers [batch.Size][answerBuffer]byte
+	current *snapshot
+	session upstream.Session // of the snapshot; nil if its upstream is not async
 }
 
-// socket is one UDP socket of a core.
+// socket is one UDP socket of a worker.
 type socket struct {
-	*core
+	*worker
 
-	conn    *batch.Socket
-	out     *batch.Writer
-	asked   bool              // the upstream, of which the session is yet to be flushed
-	pending atomic.Int64      // queries that are answered late
-	plain   atomic.Int64      // those on the plain path
-	plainBy [256]atomic.Int32 // the same, by network; places are shared by chance
+	conn       *batch.Socket
+	out        *batch.Writer
+	asked      bool              // the upstream, of which the session is yet to be flushed
+	pending    atomic.Int64      // queries that are answered later
+	slowPath   atomic.Int64      // those on the slow path
+	slowPathBy [256]atomic.Int32 // the same, by network (see fairness.go)
 
-	mu    sync.Mutex // guards the late answers
-	late  *batch.Writer
-	lates [batch.Size]lateAnswer
-	n     int // of them, not yet sent
+	mu   sync.Mutex // guards the late answers
+	late *batch.Writer
+	bufs [batch.Size]lateAnswer
+	n    int // of them, not yet sent
 }
 
-// lateAnswer is an answer that had to be waited for.
+// lateAnswer is the answer to a query that had to wait.
 type lateAnswer struct {
 	peer batch.Peer
-	buf  [udpSize + 64]byte
+	buf  [answerBuffer]byte
 }
 
-// cores shares sockets out among the processors. Sockets of one address come one after the other, so each has its part of them.
-func cores(conns []*net.UDPConn) [][]*net.UDPConn {
+// socketsByWorker divides sockets among the processors. Sockets of one address follow one another, so each has its part of them.
+func socketsByWorker(conns []*net.UDPConn) [][]*net.UDPConn {
 	out := make([][]*net.UDPConn, min(processors.Count(), len(conns)))
 	for i, conn := range conns {
 		out[i%len(out)] = append(out[i%len(out)], conn)
@@ -72,97 +69,94 @@ func cores(conns []*net.UDPConn) [][]*net.UDPConn {
 	return out
 }
 
-// serveUDP answers on sockets with one goroutine until ctx ends, and closes them. If others hold them as well, it leaves what comes
-// then to them; else it goes on until nothing waits for the upstream, since nobody else would answer meanwhile.
-func (s *Server) serveUDP(ctx context.Context, conns []*net.UDPConn, held *atomic.Bool) error {
-	c := &core{server: s}
-	c.query.counters = s.newCounters()
-	c.loop = batch.NewLoop(c.flushLate)
+// serveUDP answers on sockets with one worker until ctx ends, and closes them. If another process shares them, it leaves what comes then
+// to that process; else it goes on until no query is pending, since nobody else would answer meanwhile.
+func (s *Server) serveUDP(ctx context.Context, conns []*net.UDPConn, l *Listeners) error {
+	w := &worker{server: s}
+	w.query.counters = s.newCounters()
+	w.loop = batch.NewLoop(w.flushLate)
 	for _, conn := range conns {
-		if err := c.open(conn); err != nil {
-			c.close()
+		if err := w.open(conn); err != nil {
+			w.close()
 			for _, conn := range conns {
 				_ = conn.Close() // those that were not opened
 			}
 			return fmt.Errorf("serving: %w", err)
 		}
 	}
-	for _, u := range c.sockets {
-		u.conn.Read(u.take)
+	for _, u := range w.sockets {
+		u.conn.Read(u.onDatagrams)
 	}
 	<-ctx.Done()
-	if !held.Load() {
-		c.settle()
+	if !l.Shared() {
+		w.settle()
 	}
-	for _, u := range c.sockets {
+	for _, u := range w.sockets {
 		u.conn.Finish()
 	}
-	if held.Load() {
-		c.settle()
+	if l.Shared() {
+		w.settle()
 	}
-	c.close()
+	w.close()
 	return nil
 }
 
-func (c *core) open(conn *net.UDPConn) error {
-	opened, err := c.loop.Open(conn)
+func (w *worker) open(conn *net.UDPConn) error {
+	opened, err := w.loop.Open(conn)
 	if err != nil {
 		return err
 	}
-	c.sockets = append(c.sockets, &socket{core: c, conn: opened, out: opened.NewWriter(), late: opened.NewWriter()})
+	w.sockets = append(w.sockets, &socket{worker: w, conn: opened, out: opened.NewWriter(), late: opened.NewWriter()})
 	return nil
 }
 
-// settle waits until nothing waits for the upstream, but for no longer than the grace.
-func (c *core) settle() {
-	for end := time.Now().Add(graceWithin); c.waiting() && time.Now().Before(end); {
+// settle waits until no query is pending, within the grace period.
+func (w *worker) settle() {
+	for end := time.Now().Add(gracePeriod); w.isPending() && time.Now().Before(end); {
 		time.Sleep(settleEvery)
 	}
 }
 
-// waiting reports whether a query is yet to be answered.
-func (c *core) waiting() bool {
-	return slices.ContainsFunc(c.sockets, func(u *socket) bool { return u.pending.Load() > 0 })
+// isPending reports whether a query is yet to be answered.
+func (w *worker) isPending() bool {
+	return slices.ContainsFunc(w.sockets, func(u *socket) bool { return u.pending.Load() > 0 })
 }
 
-func (c *core) close() {
-	for _, u := range c.sockets {
+func (w *worker) close() {
+	for _, u := range w.sockets {
 		u.conn.Close()
 		<-u.conn.Closed()
 	}
 }
 
-// steer follows the server's policy and upstream.
-func (c *core) steer() {
-	current := c.server.current.Load()
-	if current == c.course {
+// reload takes over the configuration of the server.
+func (w *worker) reload() {
+	current := w.server.current.Load()
+	if current == w.current {
 		return
 	}
-	c.course, c.session = current, nil
+	w.current, w.session = current, nil
 	if a, ok := current.upstream.(AsyncUpstream); ok {
-		c.session = a.NewSession(c.loop, c.flushLate)
+		w.session = a.NewSession(w.loop, w.flushLate)
 	}
 }
 
 // flushLate sends the late answers of all sockets.
-func (c *core) flushLate() {
-	for _, u := range c.sockets {
+func (w *worker) flushLate() {
+	for _, u := range w.sockets {
 		u.flushLate()
 	}
 }
 
-// take answers what came. A datagram that the system can't deliver ends nothing.
-func (u *socket) take(in *batch.Datagrams, err error) {
-	if err == nil {
-		u.answer(in)
+// onDatagrams answers a batch of datagrams. A datagram that the system can't deliver ends nothing; a panic costs the one query that
+// causes it.
+func (u *socket) onDatagrams(in *batch.Datagrams, err error) {
+	if err != nil {
+		return
 	}
-}
-
-// answer answers a batch of datagrams. A fault costs the one in which it comes to light.
-func (u *socket) answer(in *batch.Datagrams) {
 	u.query.counters.queries.Add(uint64(in.Len()))
-	u.steer()
-	now := u.server.cache.now()
+	u.reload()
+	now := u.server.cache.Now()
 	for next := 0; next < in.Len(); {
 		next = u.answerFrom(in, next, now)
 	}
@@ -173,40 +167,40 @@ func (u *socket) answer(in *batch.Datagrams) {
 	}
 }
 
-// answerFrom answers the datagrams of a batch from one on, and returns where it has come to: behind the last one, or behind one
-// that failed.
+// answerFrom answers the datagrams of a batch from one on, and returns the next to answer: behind the last one, or behind one that
+// caused a panic.
 func (u *socket) answerFrom(in *batch.Datagrams, first int, now uint32) (next int) {
-	defer u.server.survive()
+	defer u.server.recoverPanic()
 	for next = first; next < in.Len(); {
 		i := next
 		next++
-		u.answerOne(in.Packet(i), in.Peer(i), u.answers[i][:0], now)
+		u.answerPacket(in.Packet(i), in.Peer(i), u.answers[i][:0], now)
 	}
 	return next
 }
 
-// answerOne answers a datagram, in the memory of dst, if that can be done at once.
-func (u *socket) answerOne(packet []byte, peer *batch.Peer, dst []byte, now uint32) {
+// answerPacket answers a datagram, in the memory of dst, if that can be done at once.
+func (u *socket) answerPacket(packet []byte, peer *batch.Peer, dst []byte, now uint32) {
 	client := peer.Addr()
-	if len(packet) < headerSize || packet[2]&(flagQR>>8) != 0 || client.Port() == 0 {
+	if len(packet) < dnswire.HeaderSize || dnswire.IsResponse(packet) || client.Port() == 0 {
 		return
 	}
-	if !u.query.read(packet) || u.query.check() != dns.RcodeSuccess {
-		u.leave(packet, *peer)
+	if !u.query.parsePacket(packet) || u.query.check() != dns.RcodeSuccess {
+		u.answerSlowly(packet, *peer)
 		return
 	}
-	if m, ok := u.server.admit(u.course, dst, &u.query, client.Addr(), false); !ok {
+	if m, ok := u.server.admit(u.current, dst, &u.query, client.Addr(), false); !ok {
 		u.add(m, peer)
 		return
 	}
-	m, ask := u.server.local(u.course, dst, &u.query, now)
+	m, ask := u.server.answerNow(u.current, dst, &u.query, now)
 	u.add(m, peer)
 	if ask && u.ask(peer, len(m) == 0) {
 		u.asked = true
 	}
 }
 
-// add puts an answer, if there is one, among those that are sent together.
+// add puts an answer, if there is one, into the batch that is sent together.
 func (u *socket) add(m []byte, peer *batch.Peer) {
 	if len(m) == 0 {
 		return
@@ -215,32 +209,32 @@ func (u *socket) add(m []byte, peer *batch.Peer) {
 	u.out.Add(m, peer)
 }
 
-// ask has the upstream asked. The client waits for the answer unless it has one already.
+// ask asks the upstream. The client waits for the answer unless it has one already.
 func (u *socket) ask(peer *batch.Peer, wait bool) (flush bool) {
 	var w waiter
 	if wait {
 		w.socket, w.peer = u, *peer
 		u.pending.Add(1)
 	}
-	at, ok := u.server.join(&u.query, w)
+	f, ok := u.server.attach(&u.query, w)
 	if !ok && wait {
 		u.pending.Add(-1)
 	}
-	return at != nil && at.begin(u.course, u.session)
+	return f != nil && f.send(u.current, u.session)
 }
 
-// deliver collects a late answer.
-func (u *socket) deliver(w *waiter, body []byte, err error) {
+// answerLate puts the answer to a client that has waited into the batch of late ones.
+func (u *socket) answerLate(w *waiter, reply []byte, err error) {
 	defer u.pending.Add(-1)
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.late.Full() {
 		u.sendLate()
 	}
-	l := &u.lates[u.n%len(u.lates)]
+	l := &u.bufs[u.n%len(u.bufs)]
 	u.n++
 	l.peer = w.peer
-	if m := u.server.complete(l.buf[:0], &w.query, body, err); len(m) > 0 {
+	if m := u.server.answerFrom(l.buf[:0], &w.query, reply, err); len(m) > 0 {
 		u.query.counters.answers.count(m)
 		u.late.Add(m, &l.peer)
 	}
@@ -258,39 +252,39 @@ func (u *socket) sendLate() {
 	u.n = 0
 }
 
-// leave hands a datagram to the plain path, unless very many are there.
-func (u *socket) leave(packet []byte, peer batch.Peer) {
-	by := &u.plainBy[maphash.Comparable(u.server.cache.seed, network(peer.Addr().Addr()))%uint64(len(u.plainBy))]
-	if !u.enterPlain(by) {
+// answerSlowly answers a datagram on the slow path, unless there is no room.
+func (u *socket) answerSlowly(packet []byte, peer batch.Peer) {
+	by := &u.slowPathBy[maphash.Comparable(u.server.seed, networkKey(peer.Addr().Addr()))%uint64(len(u.slowPathBy))]
+	if !u.enterSlowPath(by) {
 		u.query.counters.dropped.Add(1)
 		return
 	}
 	packet = append([]byte(nil), packet...)
 	u.pending.Add(1)
 	go func() {
-		defer u.server.survive()
+		defer u.server.recoverPanic()
 		defer u.pending.Add(-1)
-		defer u.leavePlain(by)
-		u.send(u.server.plain(packet, false, peer.Addr().Addr()), &peer)
+		defer u.leaveSlowPath(by)
+		u.send(u.server.slowPath(packet, false, peer.Addr().Addr()), &peer)
 	}()
 }
 
-// enterPlain counts a query on the plain path in; false means that there is no room for it.
-func (u *socket) enterPlain(by *atomic.Int32) bool {
-	all, of := u.plain.Add(1), by.Add(1)
-	if all > maxPlain || all > plainCrowded && of > plainShare {
-		u.leavePlain(by)
+// enterSlowPath counts a query on the slow path in; false means that there is no room for it.
+func (u *socket) enterSlowPath(by *atomic.Int32) bool {
+	taken, byNetwork := u.slowPath.Add(1)-1, by.Add(1)-1
+	if !hasRoom(int(taken), maxSlowPath, int(byNetwork)) {
+		u.leaveSlowPath(by)
 		return false
 	}
 	return true
 }
 
-func (u *socket) leavePlain(by *atomic.Int32) {
-	u.plain.Add(-1)
+func (u *socket) leaveSlowPath(by *atomic.Int32) {
+	u.slowPath.Add(-1)
 	by.Add(-1)
 }
 
-// send sends an answer of the plain path, if there is one.
+// send sends an answer of the slow path, if there is one.
 func (u *socket) send(m []byte, peer *batch.Peer) {
 	if len(m) == 0 {
 		return

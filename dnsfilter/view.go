@@ -15,14 +15,6 @@ func (p *Policy) View(client netip.Addr) View {
 	return *v.of(plainAddr(client))
 }
 
-// plainAddr is the form in which addresses of clients are compared.
-func plainAddr(client netip.Addr) netip.Addr {
-	if client.Is4() {
-		return client // as nearly all come, which costs less
-	}
-	return client.Unmap().WithZone("")
-}
-
 // views finds the view of a client.
 type views struct {
 	general View

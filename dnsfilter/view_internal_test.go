@@ -7,6 +7,8 @@ import (
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
 // TestPoliciesDoNotAllocate takes the fast path through views, categories, notices and a proxy.
@@ -22,7 +24,7 @@ func TestPoliciesDoNotAllocate(t *testing.T) {
 		{Clients: []netip.Prefix{netip.MustParsePrefix("192.0.2.128/25")}},
 	}
 	s.Reconfigure(p, s.current.Load().upstream)
-	c, dst, now := s.current.Load(), make([]byte, 0, 2*udpSize), s.cache.now()
+	c, dst, now := s.current.Load(), make([]byte, 0, 2*dnswire.UDPSize), s.cache.Now()
 	for _, client := range []string{"192.0.2.1", "192.0.2.200", "198.51.100.1", "2001:db8::1"} {
 		for _, name := range []string{"a.nxdomain.test.", "sinkhole.test.", "paths.example.", "host.refused.example."} {
 			packet, err := new(dns.Msg).SetQuestion(name, dns.TypeA).SetEdns0(1232, false).Pack()
@@ -30,8 +32,8 @@ func TestPoliciesDoNotAllocate(t *testing.T) {
 			q := &query{counters: &s.shared}
 			allocs := testing.AllocsPerRun(100, func() {
 				q.client = netip.MustParseAddr(client)
-				q.read(packet)
-				s.local(c, dst, q, now)
+				q.parsePacket(packet)
+				s.answerNow(c, dst, q, now)
 			})
 			assert.Zero(t, allocs, "%s %s", client, name)
 		}

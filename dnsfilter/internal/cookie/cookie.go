@@ -5,13 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/binary"
-	"encoding/hex"
-	"errors"
-	"fmt"
 	"net/netip"
-	"strings"
-
-	"github.com/argine-dns/argine/blocklist"
 )
 
 // Sizes of cookies, in bytes.
@@ -28,10 +22,7 @@ const (
 	maxAhead = 300 // made by a server whose clock is ahead
 )
 
-const (
-	version    = 1
-	maxSecrets = 8
-)
+const version = 1
 
 // Secret is what cookies are made with.
 type Secret [16]byte
@@ -43,30 +34,6 @@ type Cookie [Size]byte
 func NewSecret() (s Secret) {
 	_, _ = rand.Read(s[:]) // it never fails
 	return s
-}
-
-// ParseSecrets reads secrets: a line of 32 hexadecimal digits each; lines that begin with # do not count. Its errors do not quote
-// the text, which is secret.
-func ParseSecrets(text string) (secrets []Secret, err error) {
-	n := 0
-	for line := range strings.Lines(text) {
-		n++
-		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
-			continue
-		}
-		secret, err := hex.DecodeString(line)
-		if err != nil || len(secret) != len(Secret{}) {
-			return nil, fmt.Errorf("line %d: %w: a secret is 32 hexadecimal digits, as openssl rand -hex 16 makes them", n, blocklist.ErrMalformed)
-		}
-		secrets = append(secrets, Secret(secret))
-	}
-	switch {
-	case len(secrets) == 0:
-		return nil, errors.New("there is no secret in it: make one with openssl rand -hex 16")
-	case len(secrets) > maxSecrets:
-		return nil, fmt.Errorf("%w: more than %d secrets", blocklist.ErrTooLarge, maxSecrets)
-	}
-	return secrets, nil
 }
 
 // IsSize reports whether so many bytes may be a cookie of a query (RFC 7873, section 5.2.2).

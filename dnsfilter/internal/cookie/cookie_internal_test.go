@@ -28,9 +28,9 @@ func TestCookiesOfRFC9018(t *testing.T) {
 	} {
 		var secrets []Secret
 		for _, s := range c.secrets {
-			some, err := ParseSecrets(s)
+			secret, err := hex.DecodeString(s)
 			require.NoError(t, err)
-			secrets = append(secrets, some...)
+			secrets = append(secrets, Secret(secret))
 		}
 		sent, err := hex.DecodeString(c.sent)
 		require.NoError(t, err)

@@ -44,11 +44,8 @@ func New(perSecond, slip int) *Limiter {
 	}
 }
 
-// Allow reports whether a key may be served once more. A nil limiter allows everything.
+// Allow reports whether a key may be served once more.
 func (l *Limiter) Allow(key uint64) bool {
-	if l == nil {
-		return true
-	}
 	now := uint64(time.Since(l.start)/time.Microsecond) & timeMask
 	hash := maphash.Comparable(l.seed, key)
 	set, tag := l.slots[hash%sets*ways:][:ways], hash>>timeBits
