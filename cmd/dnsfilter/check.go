@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/argine-dns/argine/dnsfilter/config"
 	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
@@ -20,14 +21,14 @@ many entries they have, which lines were passed over and why, what the guards wo
 how many entries for URLs no proxy is named for. Only mistakes make the exit code 1.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := service.ReadSettings(path)
+			s, err := config.Read(path)
 			if err != nil {
 				return err
 			}
 			if err := s.CheckFiles(); err != nil {
 				return err
 			}
-			files, err := s.ReadFiles()
+			files, err := service.ReadFiles(s)
 			for _, f := range files {
 				printCheck(cmd.ErrOrStderr(), f)
 			}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist/guard"
 	"github.com/argine-dns/argine/blocklist/subscribe"
+	"github.com/argine-dns/argine/dnsfilter/config"
 	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
@@ -29,7 +30,7 @@ func TestControlCommands(t *testing.T) {
 	code, _, _ := runCommand("accept", "local", "-c", path)
 	assert.Equal(t, exitUsage, code)
 
-	running, err := service.NewService(func() (*service.Settings, error) { return service.ReadSettings(path) }, nil)
+	running, err := service.NewService(func() (*config.Settings, error) { return config.Read(path) }, nil)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter/config"
 	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
@@ -39,11 +40,11 @@ Exit codes: 0 what happens was told; 1 failed; 2 could not tell, since nothing i
 			if err != nil {
 				return err
 			}
-			s, err := service.ReadSettings(path)
+			s, err := config.Read(path)
 			if err != nil {
 				return err
 			}
-			e, err := s.Lookup(args[0], from, log)
+			e, err := service.Explain(s, args[0], from, log)
 			if err != nil {
 				return err
 			}

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist/buildinfo"
-	"github.com/argine-dns/argine/dnsfilter/service"
+	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
 func main() {
@@ -42,7 +42,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return exitDone
 	}
-	if mistakes, ok := errors.AsType[service.Mistakes](err); ok {
+	if mistakes, ok := errors.AsType[config.Errors](err); ok {
 		fmt.Fprintln(stderr, mistakes)
 		return exitFailed
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/coreos/go-systemd/v22/activation"
 	"github.com/spf13/cobra"
 
+	"github.com/argine-dns/argine/dnsfilter/config"
 	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
@@ -97,7 +98,7 @@ func passedSockets() (service.Sockets, error) {
 }
 
 // read reads the settings, and puts the flags in.
-func (f *serveFlags) read() (*service.Settings, error) {
+func (f *serveFlags) read() (*config.Settings, error) {
 	s, err := readSettings(f.settings)
 	if err != nil {
 		return nil, err
@@ -108,11 +109,11 @@ func (f *serveFlags) read() (*service.Settings, error) {
 	return s, nil
 }
 
-func readSettings(path string) (*service.Settings, error) {
+func readSettings(path string) (*config.Settings, error) {
 	if path == "" {
-		return service.DefaultSettings(), nil
+		return config.Default(), nil
 	}
-	return service.ReadSettings(path)
+	return config.Read(path)
 }
 
 // hangups passes SIGHUP on. The channel is never closed.

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/argine-dns/argine/blocklist/subscribe"
+	"github.com/argine-dns/argine/dnsfilter/config"
+	"github.com/argine-dns/argine/dnsfilter/internal/files"
 )
 
 // maxBundle is the longest bundle that is taken over the control socket, in bytes.
@@ -34,15 +36,15 @@ type Applied struct {
 // ApplyBundle takes a release that was carried here in a file, with the same verification and the same guards as one from the
 // network: in the service that runs with these settings, or, if none runs, in the state folder. It fails with
 // [blocklist.ErrBusy] if the folder has another owner.
-func ApplyBundle(ctx context.Context, s *Settings, path string, log *slog.Logger) (Applied, error) {
-	f, err := openFile(path)
+func ApplyBundle(ctx context.Context, s *config.Settings, path string, log *slog.Logger) (Applied, error) {
+	f, err := files.Open(path)
 	if err != nil {
 		return Applied{}, fmt.Errorf("applying a bundle: %w", err)
 	}
 	defer f.Close() //nolint:errcheck // it was only read
 	a, err := NewControl(s.State).Apply(ctx, f)
 	if errors.Is(err, ErrNotRunning) {
-		a, err = s.applyHere(ctx, path, log)
+		a, err = applyHere(ctx, s, path, log)
 	}
 	if err != nil {
 		return a, fmt.Errorf("applying %s: %w", path, err)
@@ -51,16 +53,16 @@ func ApplyBundle(ctx context.Context, s *Settings, path string, log *slog.Logger
 }
 
 // applyHere applies a bundle where no service runs.
-func (s *Settings) applyHere(ctx context.Context, path string, log *slog.Logger) (a Applied, err error) {
+func applyHere(ctx context.Context, s *config.Settings, path string, log *slog.Logger) (a Applied, err error) {
 	list, err := subscribe.BundleList(path)
 	if err != nil {
 		return a, err
 	}
-	i := slices.IndexFunc(s.Lists, func(l List) bool { return l.Rule.List == list && l.File == "" })
+	i := slices.IndexFunc(s.Lists, func(l config.List) bool { return l.Rule.List == list && l.File == "" })
 	if i < 0 {
 		return a, errNotFollowed(list)
 	}
-	c, err := s.Lists[i].subscription(log)
+	c, err := s.Lists[i].Subscription(log)
 	if err != nil {
 		return a, err
 	}
@@ -69,7 +71,7 @@ func (s *Settings) applyHere(ctx context.Context, path string, log *slog.Logger)
 		return a, err
 	}
 	c.Guard = guards.of(&s.Lists[i])
-	store, err := s.openStore()
+	store, err := s.OpenStore()
 	if err != nil {
 		return a, err
 	}

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/formats"
 	"github.com/argine-dns/argine/blocklist/subscribe"
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/config"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
@@ -27,9 +27,6 @@ const (
 	controlGrace      = 500 * time.Millisecond // for what is being done when the service ends
 	controlTimeout    = 10 * time.Minute       // to accept a release of ten million entries takes a while
 )
-
-// controlPath is where a running service answers those who operate it.
-func controlPath(state string) string { return filepath.Join(state, "control.sock") }
 
 // ServiceStatus says how a running service stands.
 type ServiceStatus struct {
@@ -106,9 +103,9 @@ func (s *Service) report() ServiceStatus {
 		l := &current.settings.Lists[i]
 		out.Lists = append(out.Lists, s.listStatus(l, current.follows[l.Rule.List]))
 	}
-	for _, f := range current.settings.localFiles() {
-		if f.allow {
-			status := ListStatus{List: f.list, Action: "allow"}
+	for _, f := range current.settings.LocalFiles() {
+		if f.Allow {
+			status := ListStatus{List: f.List, Action: "allow"}
 			s.fileStatus(f, &status)
 			out.Lists = append(out.Lists, status)
 		}
@@ -126,32 +123,32 @@ func byRcode(answers map[dnsfilter.Answer]uint64) map[string]map[string]uint64 {
 }
 
 // fileStatus fills in what there is to say of a file.
-func (s *Service) fileStatus(f localFile, out *ListStatus) {
-	out.File = f.path
-	if info, ok := s.store.List(f.list); ok {
+func (s *Service) fileStatus(f config.LocalFile, out *ListStatus) {
+	out.File = f.Path
+	if info, ok := s.store.List(f.List); ok {
 		out.Entries = info.Entries
 		if info.Err != nil {
 			out.Error = info.Err.Error()
 		}
 	}
-	if r, ok := reportOf(s.store, f.list); ok {
+	if r, ok := reportOf(s.store, f.List); ok {
 		out.Format, out.Skipped = r.Format, r.Skipped
 	}
-	if err := s.fileError(f.list); err != nil {
+	if err := s.fileError(f.List); err != nil {
 		out.Stale, out.Error = true, err.Error()
 	}
-	if held := s.held.of(f.list); held != nil {
+	if held := s.held.of(f.List); held != nil {
 		out.Hold = &held.Hold
 	}
 }
 
-func (s *Service) listStatus(l *List, f *follow) ListStatus {
+func (s *Service) listStatus(l *config.List, f *follow) ListStatus {
 	out := ListStatus{List: l.Rule.List, Action: l.Action.String(), Signed: l.File == "", Follows: f != nil}
 	if len(l.Divert) == 0 {
 		out.URLs = s.store.CountURLs(l.Rule.List)
 	}
 	if l.File != "" {
-		s.fileStatus(l.localFile(), &out)
+		s.fileStatus(l.LocalFile(), &out)
 		return out
 	}
 	if info, ok := s.store.List(l.Rule.List); ok {
@@ -201,8 +198,8 @@ func (s *Service) serveControl(ctx context.Context, l net.Listener) {
 
 // listenControl makes the socket. What is left of an earlier process may go: the store has one owner.
 func listenControl(ctx context.Context, state string) (net.Listener, error) {
-	path := controlPath(state)
-	if err := checkSocketPath(path); err != nil {
+	path, err := config.ControlSocket(state)
+	if err != nil {
 		return nil, err
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -243,13 +240,13 @@ type controlError struct {
 }
 
 // decide does something about what is on hold: a release of a signed list, or a file.
-func (s *Service) decide(signed func(*subscribe.Subscription, context.Context, string) error, local func(localFile, guards, string) error) http.HandlerFunc {
+func (s *Service) decide(signed func(*subscribe.Subscription, context.Context, string) error, local func(config.LocalFile, guards, string) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var d holdDecision
 		err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxControlRequest)).Decode(&d)
 		current := s.inForce.Load()
-		files := current.settings.localFiles()
-		file := slices.IndexFunc(files, func(f localFile) bool { return f.list == d.List })
+		files := current.settings.LocalFiles()
+		file := slices.IndexFunc(files, func(f config.LocalFile) bool { return f.List == d.List })
 		switch f := current.follows[d.List]; {
 		case err != nil:
 		case f != nil:

@@ -9,6 +9,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+
+	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
 // maxControlAnswer is the longest answer that is read, in bytes: the findings of many lists.
@@ -22,7 +24,10 @@ type Control struct {
 
 // NewControl makes a control for the service with that state folder; it connects when it is asked something.
 func NewControl(state string) *Control {
-	c := &Control{path: controlPath(state)}
+	c := new(Control)
+	if state != "" {
+		c.path, _ = config.ControlSocket(state) // one that is too long can't be connected to
+	}
 	c.client = http.Client{Timeout: controlTimeout, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -60,8 +65,8 @@ func (c *Control) call(ctx context.Context, method, path string, question, answe
 }
 
 func (c *Control) send(ctx context.Context, method, path string, body io.Reader, answer any) error {
-	if c.path == controlPath("") {
-		return errNoState
+	if c.path == "" {
+		return config.ErrNoState
 	}
 	r, err := http.NewRequestWithContext(ctx, method, "http://control"+path, body)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist/guard"
+	"github.com/argine-dns/argine/dnsfilter/config"
 	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
@@ -110,9 +111,9 @@ func TestCheckFilesOfGuards(t *testing.T) {
 	dir := t.TempDir()
 	writeFile(t, dir, "protected.txt", "bank.test\n\nhttps://a.test/b\n")
 	path := writeFile(t, dir, "dnsfilter.yaml", "guard:\n  protected: [protected.txt]\n  popular: [none.txt]\n")
-	s, err := service.ReadSettings(path)
+	s, err := config.Read(path)
 	require.NoError(t, err)
-	mistakes, ok := errors.AsType[service.Mistakes](s.CheckFiles())
+	mistakes, ok := errors.AsType[config.Errors](s.CheckFiles())
 	require.True(t, ok)
 	require.Len(t, mistakes, 2)
 	assert.Contains(t, mistakes[0].Error(), path+":2:15: "+filepath.Join(dir, "protected.txt")+": reading the protected names: line 3: ")

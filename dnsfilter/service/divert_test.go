@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/config"
 	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
@@ -16,7 +17,7 @@ func TestDivertInSettings(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	writeFile(t, dir, "urls.txt", "https://site.example/a\nhost.example\n")
-	s, err := service.ReadSettings(writeFile(t, dir, "dnsfilter.yaml", `
+	s, err := config.Read(writeFile(t, dir, "dnsfilter.yaml", `
 state: state
 lists:
   - {name: urls, file: urls.txt, divert: [192.0.2.90, "2001:db8::90"]}
@@ -27,15 +28,15 @@ views:
 `))
 	require.NoError(t, err)
 	for client, want := range map[string]string{"192.0.2.1": "urls", "192.0.2.8": "", "192.0.2.9": "urls"} {
-		e, err := s.Lookup("site.example", netip.MustParseAddr(client), slog.New(slog.DiscardHandler))
+		e, err := service.Explain(s, "site.example", netip.MustParseAddr(client), slog.New(slog.DiscardHandler))
 		require.NoError(t, err)
 		assert.Equal(t, want, e.Divert, client)
 		assert.Equal(t, dnsfilter.Pass, e.Action)
 	}
-	e, err := s.Lookup("host.example", netip.Addr{}, slog.New(slog.DiscardHandler))
+	e, err := service.Explain(s, "host.example", netip.Addr{}, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	assert.Empty(t, e.Divert, "it is blocked")
-	_, err = service.ReadSettings(writeFile(t, dir, "bad.yaml", "lists:\n  - {name: a, file: a, divert: []}\n  - {name: b, file: b, action: divert, divert: [proxy]}\n"))
+	_, err = config.Read(writeFile(t, dir, "bad.yaml", "lists:\n  - {name: a, file: a, divert: []}\n  - {name: b, file: b, action: divert, divert: [proxy]}\n"))
 	assert.ErrorContains(t, err, "bad.yaml:2:6: divert names no address of a proxy")
 	assert.ErrorContains(t, err, `bad.yaml:3:32: unknown action "divert"`)
 	assert.ErrorContains(t, err, `bad.yaml:3:49: "proxy" is no IP address`)

@@ -1,4 +1,4 @@
-// Package service is the running resolver that dnsfilter.yaml describes: settings, store, local files, signed lists, server, and what
+// Package service is the running resolver that dnsfilter.yaml describes (see package config): store, local files, signed lists, server, and what
 // those who operate it use: control socket, metrics, health, hand-over to a successor. Whoever builds a resolver into another program
 // needs package dnsfilter alone, which links none of this.
 //

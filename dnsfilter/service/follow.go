@@ -3,18 +3,12 @@ package service
 import (
 	"bytes"
 	"context"
-	"fmt"
-	"io"
 	"log/slog"
-	"os"
 	"slices"
 
-	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/subscribe"
+	"github.com/argine-dns/argine/dnsfilter/config"
 )
-
-// maxRoot is the longest root that is read, in bytes.
-const maxRoot = 1 << 20
 
 // follow is a signed list that is followed: a subscription and the goroutine that runs it.
 type follow struct {
@@ -26,72 +20,9 @@ type follow struct {
 	noReceipts error // why none are sent although the settings want them
 }
 
-// subscription reads the root of a signed list, and the identity that opens it.
-func (l *List) subscription(log *slog.Logger) (subscribe.Config, error) {
-	c := subscribe.Config{List: l.Rule.List, Origins: l.From, Log: log}
-	var err error
-	if c.Root, err = readSmall(l.Root); err != nil {
-		return c, fmt.Errorf("reading the root of %s: %w", l.Rule.List, err)
-	}
-	if l.Identity == "" {
-		return c, nil
-	}
-	if c.Identity, err = readSmall(l.Identity); err != nil {
-		return c, fmt.Errorf("reading the identity for %s: %w", l.Rule.List, err)
-	}
-	if len(c.Identity) == 0 {
-		return c, fmt.Errorf("reading the identity for %s: %s: %w: it is empty", l.Rule.List, l.Identity, blocklist.ErrMalformed)
-	}
-	return c, nil
-}
-
-// readSmall reads a file that is no longer than [maxRoot].
-func readSmall(path string) ([]byte, error) {
-	f, err := openFile(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() //nolint:errcheck // it was only read
-	b, err := io.ReadAll(io.LimitReader(f, maxRoot+1))
-	if err == nil && len(b) > maxRoot {
-		err = fmt.Errorf("%s: %w: more than 1 MiB", path, blocklist.ErrTooLarge)
-	}
-	return b, err
-}
-
-// checkRoot reports whether the list could be subscribed to.
-func (l *List) checkRoot() error {
-	c, err := l.subscription(nil)
-	if err == nil {
-		_, err = l.receiptKey()
-	}
-	if err != nil {
-		return err
-	}
-	return withTemporary(func(store *blocklist.Store) error {
-		_, err := subscribe.New(store, c)
-		return err
-	})
-}
-
-// withTemporary runs do with an empty store that is gone afterwards.
-func withTemporary(do func(*blocklist.Store) error) error {
-	dir, err := os.MkdirTemp("", "dnsfilter")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a folder for temporary files
-	store, err := blocklist.Open(dir, blocklist.Options{})
-	if err != nil {
-		return err
-	}
-	defer store.Close() //nolint:errcheck // nothing in it is to last
-	return do(store)
-}
-
 // newFollows prepares the signed lists of the settings. Those that are followed already as the settings say are kept. While
 // starting, a list that is held and can't be followed is enforced as it is.
-func (s *Service) newFollows(next *Settings, starting bool) (map[string]*follow, error) {
+func (s *Service) newFollows(next *config.Settings, starting bool) (map[string]*follow, error) {
 	out := map[string]*follow{}
 	for i := range next.Lists {
 		l := &next.Lists[i]
@@ -112,8 +43,8 @@ func (s *Service) newFollows(next *Settings, starting bool) (map[string]*follow,
 	return out, nil
 }
 
-func (s *Service) newFollow(l *List) (*follow, error) {
-	c, err := l.subscription(s.log)
+func (s *Service) newFollow(l *config.List) (*follow, error) {
+	c, err := l.Subscription(s.log)
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/argine-dns/argine/dnsfilter/config"
 	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
@@ -31,6 +32,9 @@ func inSource(t *testing.T) (keys, metrics []string) {
 	t.Helper()
 	files, err := filepath.Glob("*.go")
 	require.NoError(t, err)
+	settings, err := filepath.Glob("../config/*.go")
+	require.NoError(t, err)
+	files = append(files, settings...)
 	for _, path := range files {
 		if strings.HasSuffix(path, "_test.go") {
 			continue
@@ -111,9 +115,9 @@ func TestHandbookExample(t *testing.T) {
 	} {
 		writeFile(t, dir, name, content)
 	}
-	s, err := service.ReadSettings(filepath.Join(dir, "dnsfilter.yaml"))
+	s, err := config.Read(filepath.Join(dir, "dnsfilter.yaml"))
 	require.NoError(t, err)
 	require.NoError(t, s.CheckFiles())
-	_, err = s.ReadFiles()
+	_, err = service.ReadFiles(s)
 	require.NoError(t, err)
 }

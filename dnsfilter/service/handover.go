@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
 // A hand-over, over the control socket. The successor asks; the service releases the store, says so, and goes on answering from
@@ -43,13 +44,17 @@ type Predecessor struct{ conn *net.UnixConn }
 // TakeOver has the service that runs with a state folder release it for this process, which is then to make a service and to let it
 // have the predecessor's [Predecessor.Sockets]. It fails with [ErrNotRunning] if none runs.
 func TakeOver(ctx context.Context, state string) (*Predecessor, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, "unix", controlPath(state))
+	path, err := config.ControlSocket(state)
 	if err != nil {
-		return nil, fmt.Errorf("taking over: asking %s: %w: %w", controlPath(state), ErrNotRunning, err)
+		return nil, fmt.Errorf("taking over: %w", err)
+	}
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("taking over: asking %s: %w: %w", path, ErrNotRunning, err)
 	}
 	p := &Predecessor{conn.(*net.UnixConn)} //nolint:forcetypeassert // the network is unix
 	if err := p.ask(); err != nil {
-		return nil, fmt.Errorf("taking over: asking %s: %w", controlPath(state), errors.Join(err, p.Close()))
+		return nil, fmt.Errorf("taking over: asking %s: %w", path, errors.Join(err, p.Close()))
 	}
 	return p, nil
 }

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/net/netutil"
 
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
 // Limits of the HTTP server for metrics.
@@ -26,7 +27,7 @@ const (
 
 // inForce are the settings in force, and what was made of them.
 type inForce struct {
-	settings *Settings
+	settings *config.Settings
 	follows  map[string]*follow
 	guards   guards
 }
@@ -105,7 +106,7 @@ func (s *Service) health() (text string, ready bool) {
 		}
 	}
 	for _, path := range current.settings.Allow {
-		list := allowName(path)
+		list := config.AllowName(path)
 		if problem, _ := s.fileProblem(list); problem != "" {
 			text += "list " + list + " (" + path + "): " + problem + "\n"
 		}
@@ -130,7 +131,7 @@ func upstreamHealth(s *dnsfilter.Server) (text string, usable bool) {
 }
 
 // problem says what is wrong with a list, and whether it is enforced all the same.
-func (s *Service) problem(l *List, f *follow) (text string, enforced bool) {
+func (s *Service) problem(l *config.List, f *follow) (text string, enforced bool) {
 	if l.File != "" {
 		return s.fileProblem(l.Rule.List)
 	}
@@ -184,14 +185,14 @@ func (s *followCollector) Collect(ch chan<- prometheus.Metric) {
 	c.gauge("dnsfilter_settings_lists", "Lists that the settings in force have.", float64(len(s.inForce.Load().settings.Lists)), nil)
 	c.flag("dnsfilter_settings_current", "1 if the settings in force are those on disk; 0 if those could not be read, or take something away.",
 		(*Service)(s).settingsError() == nil, nil)
-	for _, l := range s.inForce.Load().settings.localFiles() {
-		c.stale(l.list, (*Service)(s).fileError(l.list) != nil)
-		c.onHold(l.list, s.held.of(l.list) != nil)
-		c.gauge("dnsfilter_list_info", "1; its labels say which file a local list is made from.", 1, labels{"list": l.list, "file": l.path})
-		r, _ := reportOf(s.store, l.list)
+	for _, l := range s.inForce.Load().settings.LocalFiles() {
+		c.stale(l.List, (*Service)(s).fileError(l.List) != nil)
+		c.onHold(l.List, s.held.of(l.List) != nil)
+		c.gauge("dnsfilter_list_info", "1; its labels say which file a local list is made from.", 1, labels{"list": l.List, "file": l.Path})
+		r, _ := reportOf(s.store, l.List)
 		for _, skipped := range r.Skipped {
 			c.gauge("dnsfilter_list_skipped_lines", "Lines of the file that are not in the list, by reason.", float64(skipped.Count),
-				labels{"list": l.list, "reason": skipped.Reason})
+				labels{"list": l.List, "reason": skipped.Reason})
 		}
 	}
 	for _, l := range s.inForce.Load().settings.Lists {
@@ -220,13 +221,4 @@ func (c collection) stale(list string, is bool) {
 
 func (c collection) onHold(list string, is bool) {
 	c.flag("dnsfilter_list_on_hold", "1 if the guards have stopped an update, or a changed file.", is, labels{"list": list})
-}
-
-// parseMetrics reads the address for metrics.
-func parseMetrics(text string) (netip.AddrPort, error) {
-	at, err := netip.ParseAddrPort(text)
-	if err != nil || at.Port() == 0 {
-		return at, fmt.Errorf("metrics %q: write an IP address and a port, like 127.0.0.1:9153", text)
-	}
-	return at, nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/guard"
 	"github.com/argine-dns/argine/blocklist/subscribe"
+	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
 // localHold is a local list as its file is now, which the guards have stopped. It has no serial; its digest is that of the
@@ -24,7 +25,7 @@ import (
 type localHold struct {
 	subscribe.Hold
 
-	Source string     `json:"source"` // see localFile.source
+	Source string     `json:"source"` // see LocalFile.source
 	File   FileReport `json:"file"`
 }
 
@@ -35,24 +36,24 @@ type review struct {
 }
 
 // review begins one, against what the store holds.
-func (g guards) review(f localFile, store *blocklist.Store) review {
+func (g guards) review(f config.LocalFile, store *blocklist.Store) review {
 	by := g.own
-	if f.allow {
+	if f.Allow {
 		by = g.allow
 	}
-	if f.unguarded || by == nil {
+	if f.Unguarded || by == nil {
 		return review{}
 	}
-	if f.diverts {
+	if f.Diverts {
 		by = by.Diverting()
 	}
-	info, _ := store.List(f.list)
+	info, _ := store.List(f.List)
 	found := by.Additions(info.Entries == 0 || info.Err != nil)
 	return review{found, found.Add}
 }
 
 // hold ends the review. It returns what is to be held, nil if nothing is.
-func (r review) hold(f localFile, c blocklist.LocalChange, sum []byte) *localHold {
+func (r review) hold(f config.LocalFile, c blocklist.LocalChange, sum []byte) *localHold {
 	if r.found == nil {
 		return nil
 	}
@@ -63,7 +64,7 @@ func (r review) hold(f localFile, c blocklist.LocalChange, sum []byte) *localHol
 	h := &localHold{}
 	h.Digest, h.Entries, h.Report = fmt.Sprintf("%x", sum), c.After, report
 	h.Since = time.Now().UTC().Truncate(time.Second)
-	id := sha256.Sum256(fmt.Appendf(nil, "%s %s %s", f.list, h.Digest, report.Digest))
+	id := sha256.Sum256(fmt.Appendf(nil, "%s %s %s", f.List, h.Digest, report.Digest))
 	h.ID = fmt.Sprintf("%x", id[:16])
 	return h
 }
@@ -118,12 +119,12 @@ func (h *localHolds) set(list string, held *localHold) error {
 }
 
 // keep forgets what is on hold of other lists than these.
-func (h *localHolds) keep(files []localFile) error {
+func (h *localHolds) keep(files []config.LocalFile) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	before := len(h.by)
 	maps.DeleteFunc(h.by, func(list string, _ *localHold) bool {
-		return !slices.ContainsFunc(files, func(f localFile) bool { return f.list == list })
+		return !slices.ContainsFunc(files, func(f config.LocalFile) bool { return f.List == list })
 	})
 	if len(h.by) == before {
 		return nil
@@ -167,45 +168,45 @@ func (h *localHolds) reject(list, id string) error {
 
 // take loads a file that is not as the store holds it. What the guards stop goes on hold, and the list stays as it was, unless
 // it is what was accepted under an ID.
-func (s *Service) take(f localFile, by guards, accepted string) error {
+func (s *Service) take(f config.LocalFile, by guards, accepted string) error {
 	held, err := loader{s.store, by, s.log}.load(f, accepted)
 	if err != nil {
 		return err
 	}
-	s.notTaken.Delete(f.list)
-	if err := s.held.set(f.list, held); err != nil || held == nil {
+	s.notTaken.Delete(f.List)
+	if err := s.held.set(f.List, held); err != nil || held == nil {
 		return err
 	}
 	what := "the guards hold a changed file, the list before it stays in force: accept or reject it"
-	if info, ok := s.store.List(f.list); !ok || info.Err != nil {
+	if info, ok := s.store.List(f.List); !ok || info.Err != nil {
 		what = "the guards hold a list, which is NOT ENFORCED: accept or reject it"
 	}
-	s.log.Error(what, slog.String("list", f.list), slog.String("file", f.path), slog.String("id", held.ID),
+	s.log.Error(what, slog.String("list", f.List), slog.String("file", f.Path), slog.String("id", held.ID),
 		slog.Bool("rejected", held.Rejected), slog.Uint64("findings", held.Report.Held), slog.Any("checks", held.Report.Counts))
 	return nil
 }
 
 // acceptFile puts the file in force that is on hold under an ID, if it still is what was found.
-func (s *Service) acceptFile(f localFile, by guards, id string) error {
-	held := s.held.of(f.list)
+func (s *Service) acceptFile(f config.LocalFile, by guards, id string) error {
+	held := s.held.of(f.List)
 	if held == nil || held.ID != id {
 		return subscribe.ErrNoHold
 	}
 	if err := s.take(f, by, id); err != nil {
 		return err
 	}
-	if s.held.of(f.list) != nil { // the file is another one by now
+	if s.held.of(f.List) != nil { // the file is another one by now
 		return subscribe.ErrNoHold
 	}
-	s.log.Warn("a file on hold was accepted, and is in force", slog.String("list", f.list), slog.String("id", id))
+	s.log.Warn("a file on hold was accepted, and is in force", slog.String("list", f.List), slog.String("id", id))
 	return nil
 }
 
 // rejectFile says that the file on hold under an ID is not wanted.
-func (s *Service) rejectFile(f localFile, _ guards, id string) error {
-	if err := s.held.reject(f.list, id); err != nil {
+func (s *Service) rejectFile(f config.LocalFile, _ guards, id string) error {
+	if err := s.held.reject(f.List, id); err != nil {
 		return err
 	}
-	s.log.Warn("a file on hold was rejected", slog.String("list", f.list), slog.String("id", id))
+	s.log.Warn("a file on hold was rejected", slog.String("list", f.List), slog.String("id", id))
 	return nil
 }

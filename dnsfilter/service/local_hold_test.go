@@ -239,7 +239,7 @@ func TestSkippedLinesAreTold(t *testing.T) {
 	r.write(t, "urls.txt", "https://a.test/x\nhttps://a.test/y\nb.test\n")
 	s, err := r.read()
 	require.NoError(t, err)
-	checks, err := s.ReadFiles()
+	checks, err := service.ReadFiles(s)
 	require.NoError(t, err)
 	require.Len(t, checks, 3)
 	assert.Contains(t, fmt.Sprint(checks[0].Skipped), "rpz-nsdname")

@@ -12,6 +12,8 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/formats"
+	"github.com/argine-dns/argine/dnsfilter/config"
+	"github.com/argine-dns/argine/dnsfilter/internal/files"
 	"github.com/argine-dns/argine/dnsfilter/internal/processors"
 )
 
@@ -57,10 +59,10 @@ type loader struct {
 
 // load compiles a file into the store. On an error the store keeps what it held, and so it does with what the guards stop,
 // unless it is what was accepted under an ID.
-func (l loader) load(f localFile, accepted string) (held *localHold, err error) {
+func (l loader) load(f config.LocalFile, accepted string) (held *localHold, err error) {
 	defer makeRoom()()
 	if held, err = l.compile(f, accepted); err != nil {
-		return nil, fmt.Errorf("loading list %s: %w", f.list, err)
+		return nil, fmt.Errorf("loading list %s: %w", f.List, err)
 	}
 	return held, nil
 }
@@ -79,24 +81,24 @@ func makeRoom() (done func()) {
 // rareGC lets the heap, of a few megabytes while queries are answered, grow to five times its size before it is collected.
 const rareGC = 400
 
-func (l loader) compile(f localFile, accepted string) (held *localHold, err error) {
+func (l loader) compile(f config.LocalFile, accepted string) (held *localHold, err error) {
 	begin := time.Now()
-	source, err := f.source()
+	source, err := f.Source()
 	if err != nil {
 		return nil, err
 	}
-	file, err := openFile(f.path)
+	file, err := files.Open(f.Path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close() //nolint:errcheck // it was only read
 	sum := sha256.New()
-	r, err := formats.NewReader(io.TeeReader(file, sum), f.options())
+	r, err := formats.NewReader(io.TeeReader(file, sum), f.Options())
 	if err != nil {
 		return nil, err
 	}
 	review := l.guards.review(f, l.store)
-	err = l.store.ReviewLocal(f.list, source, f.atRest(source, r.Entries()), blocklist.LocalReview{
+	err = l.store.ReviewLocal(f.List, source, checkUnchanged(f, source, r.Entries()), blocklist.LocalReview{
 		New: review.add,
 		Approve: func(c blocklist.LocalChange) ([]byte, error) {
 			report := fileReport(r.Report())
@@ -118,13 +120,13 @@ func (l loader) compile(f localFile, accepted string) (held *localHold, err erro
 }
 
 // tell logs what was loaded, and what of it was not.
-func (l loader) tell(f localFile, r formats.Report, took time.Duration) {
-	which := []any{slog.String("list", f.list), slog.String("file", f.path)}
+func (l loader) tell(f config.LocalFile, r formats.Report, took time.Duration) {
+	which := []any{slog.String("list", f.List), slog.String("file", f.Path)}
 	l.log.Info("list loaded", append(which, slog.Any("format", r.Format), slog.Int("entries", r.Entries), slog.Duration("took", took))...)
 	for _, s := range r.Skipped {
 		l.log.Warn("lines passed over", append(which, slog.String("reason", s.Reason), slog.Int("count", s.Count), slog.Any("first", s.Lines[:min(len(s.Lines), firstLines)]))...)
 	}
-	if n := l.store.CountURLs(f.list); n > 0 && !f.diverts {
+	if n := l.store.CountURLs(f.List); n > 0 && !f.Diverts {
 		l.log.Warn(urlsNotEnforced, append(which, slog.Uint64("count", n))...)
 	}
 }

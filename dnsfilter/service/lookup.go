@@ -12,6 +12,8 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/config"
+	"github.com/argine-dns/argine/dnsfilter/internal/tempstore"
 )
 
 // Explanation is what happens to a name, an address or a URL, and what it comes from.
@@ -28,23 +30,23 @@ type Explanation struct {
 
 // Unsure reports whether a list that is missing may decide otherwise.
 func (e *Explanation) Unsure() bool {
-	allows := slices.ContainsFunc(e.Missing, func(list string) bool { return strings.HasPrefix(list, allowPrefix) })
+	allows := slices.ContainsFunc(e.Missing, config.IsAllowList)
 	return len(e.Missing) > 0 && !e.Unserved && (allows || !e.Blocks() && !e.Allows())
 }
 
-// Lookup tells what a server with these settings does with a name that a client asks for, with an answer that leads to an
+// Explain says what a server with these settings does with a name that a client asks for, with an answer that leads to an
 // address, or with the host of a URL; without a valid address the client is one that no view is for. It reads the store beside
 // a running server and changes nothing there; files that the store does not hold as they are now are read for this one answer,
 // unless they are on hold. What is missing or on hold is warned about in log. It fails with [blocklist.ErrMalformed].
-func (s *Settings) Lookup(target string, client netip.Addr, log *slog.Logger) (Explanation, error) {
+func Explain(s *config.Settings, target string, client netip.Addr, log *slog.Logger) (Explanation, error) {
 	q, err := parseLookup(target)
 	if err != nil {
 		return Explanation{}, err
 	}
 	var out Explanation
-	err = withTemporary(func(fresh *blocklist.Store) error {
+	err = tempstore.With(func(fresh *blocklist.Store) error {
 		if s.State == "" {
-			return errNoState
+			return config.ErrNoState
 		}
 		held, err := blocklist.Open(s.State, blocklist.Options{ReadOnly: true})
 		switch {
@@ -55,9 +57,9 @@ func (s *Settings) Lookup(target string, client netip.Addr, log *slog.Logger) (E
 		default:
 			defer held.Close() //nolint:errcheck // it was only read
 		}
-		missing, err := s.readChanged(held, fresh, log)
+		missing, err := readChanged(s, held, fresh, log)
 		if err == nil {
-			out = s.explain(stores{held, fresh}, q, client)
+			out = explain(s, stores{held, fresh}, q, client)
 			out.Missing = missing
 		}
 		return err
@@ -92,7 +94,7 @@ func parseLookup(text string) (q lookupTarget, err error) {
 }
 
 // explain tells what happens to a name or an address.
-func (s *Settings) explain(both stores, q lookupTarget, client netip.Addr) (out Explanation) {
+func explain(s *config.Settings, both stores, q lookupTarget, client netip.Addr) (out Explanation) {
 	p := s.Policy()
 	if out.Unserved = !p.Serves(client); out.Unserved {
 		out.Action = dnsfilter.Refused
@@ -135,30 +137,30 @@ func (q *lookupTarget) entries(store *blocklist.Store, list string) []blocklist.
 
 // readChanged reads into fresh the files that held does not hold as they are, but for those that are on hold. It returns the
 // lists of which there is nothing.
-func (s *Settings) readChanged(held, fresh *blocklist.Store, log *slog.Logger) (missing []string, err error) {
+func readChanged(s *config.Settings, held, fresh *blocklist.Store, log *slog.Logger) (missing []string, err error) {
 	made := sync.OnceValues(func() (guards, error) { return guards{}.next(s) })
 	onHold := readLocalHolds(s.State)
-	for _, f := range s.localFiles() {
-		isHeld, current := f.held(held)
+	for _, f := range s.LocalFiles() {
+		isHeld, current := heldFile(f, held)
 		if current {
 			continue
 		}
-		source, _ := f.source()
-		hold := onHold.of(f.list)
-		if hold == nil || hold.Source != source || f.unguarded {
+		source, _ := f.Source()
+		hold := onHold.of(f.List)
+		if hold == nil || hold.Source != source || f.Unguarded {
 			by, err := made()
 			if err != nil {
 				return nil, err
 			}
 			if hold, err = (loader{fresh, by, log}).load(f, ""); err != nil {
-				log.Warn("list can't be read", slog.String("list", f.list), slog.Any("error", err))
+				log.Warn("list can't be read", slog.String("list", f.List), slog.Any("error", err))
 				if !isHeld {
-					missing = append(missing, f.list)
+					missing = append(missing, f.List)
 				}
 			}
 		}
 		if hold != nil {
-			log.Warn("the guards hold the file as it is now", slog.String("list", f.list), slog.Bool("enforced_as_before", isHeld))
+			log.Warn("the guards hold the file as it is now", slog.String("list", f.List), slog.Bool("enforced_as_before", isHeld))
 		}
 	}
 	for _, l := range s.Lists {
@@ -168,16 +170,6 @@ func (s *Settings) readChanged(held, fresh *blocklist.Store, log *slog.Logger) (
 		}
 	}
 	return missing, nil
-}
-
-// AllowFile returns the path of the file that an allow list is made from; empty for other lists.
-func (s *Settings) AllowFile(list string) string {
-	for _, path := range s.Allow {
-		if allowName(path) == list {
-			return path
-		}
-	}
-	return ""
 }
 
 // stores are one that is held and one whose lists take the place of those in it.

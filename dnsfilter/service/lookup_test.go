@@ -27,7 +27,7 @@ func TestLookupOfWhatItIs(t *testing.T) {
 		if client != "" {
 			from = netip.MustParseAddr(client)
 		}
-		e, err := s.Lookup(target, from, slog.New(slog.DiscardHandler))
+		e, err := service.Explain(s, target, from, slog.New(slog.DiscardHandler))
 		require.NoError(t, err, target)
 		assert.False(t, e.Unsure())
 		return e
@@ -46,7 +46,7 @@ func TestLookupOfWhatItIs(t *testing.T) {
 	assert.True(t, e.Unserved)
 	assert.Equal(t, dnsfilter.Refused, e.Action)
 	assert.False(t, look("a.test", "127.0.0.1").Unserved)
-	_, err = s.Lookup("192.0.2.0/24", netip.Addr{}, slog.New(slog.DiscardHandler))
+	_, err = service.Explain(s, "192.0.2.0/24", netip.Addr{}, slog.New(slog.DiscardHandler))
 	assert.ErrorIs(t, err, blocklist.ErrMalformed)
 }
 
@@ -59,7 +59,7 @@ func TestLookupOfWhatIsMissing(t *testing.T) {
 	unsure := func(name string) bool {
 		s, err := r.read()
 		require.NoError(t, err)
-		e, err := s.Lookup(name, netip.Addr{}, slog.New(slog.DiscardHandler))
+		e, err := service.Explain(s, name, netip.Addr{}, slog.New(slog.DiscardHandler))
 		require.NoError(t, err)
 		return e.Unsure()
 	}
@@ -84,7 +84,7 @@ func TestLookupOfWhatIsOnHold(t *testing.T) {
 	r.holds(t, "local", "shrink")
 	s, err := r.read()
 	require.NoError(t, err)
-	e, err := s.Lookup("n50.test", netip.Addr{}, slog.New(slog.NewTextHandler(r.log, nil)))
+	e, err := service.Explain(s, "n50.test", netip.Addr{}, slog.New(slog.NewTextHandler(r.log, nil)))
 	require.NoError(t, err)
 	assert.Equal(t, dnsfilter.NXDomain, e.Action)
 	assert.Contains(t, r.log.String(), "the guards hold the file as it is now")

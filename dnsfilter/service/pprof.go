@@ -7,21 +7,11 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
-	"net/netip"
 	"time"
 )
 
 // profileWithin is for the longest profile that may be asked for.
 const profileWithin = 10 * time.Minute
-
-// parsePprof reads the address for profiles. They show what is in memory, names and addresses included, to whoever asks.
-func parsePprof(text string) (netip.AddrPort, error) {
-	at, err := netip.ParseAddrPort(text)
-	if err != nil || at.Port() == 0 || !at.Addr().IsLoopback() {
-		return at, fmt.Errorf("pprof %q: write a loopback address and a port, like 127.0.0.1:6060", text)
-	}
-	return at, nil
-}
 
 // servePprof serves profiles at /debug/pprof until ctx ends.
 func servePprof(ctx context.Context, l net.Listener) error {

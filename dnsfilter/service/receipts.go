@@ -2,33 +2,15 @@ package service
 
 import (
 	"context"
-	"fmt"
-
-	"golang.org/x/mod/sumdb/note"
 
 	"github.com/argine-dns/argine/blocklist/receipt"
 	"github.com/argine-dns/argine/blocklist/subscribe"
+	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// receiptKey reads the key that signs receipts for a list; nil if none are wanted.
-func (l *List) receiptKey() (note.Signer, error) {
-	if l.Receipts == "" {
-		return nil, nil //nolint:nilnil // see above
-	}
-	text, err := readSmall(l.Receipts)
-	if err != nil {
-		return nil, fmt.Errorf("reading the receipt key of %s: %w", l.Rule.List, err)
-	}
-	key, err := receipt.ParseSigner(string(text))
-	if err != nil {
-		return nil, fmt.Errorf("reading the receipt key of %s: %s: %w", l.Rule.List, l.Receipts, err)
-	}
-	return key, nil
-}
-
 // receipts says how a list is confirmed: by questions to this server, at the addresses that it listens on by then.
-func (s *Service) receipts(l *List) (*subscribe.Receipts, error) {
-	key, err := l.receiptKey()
+func (s *Service) receipts(l *config.List) (*subscribe.Receipts, error) {
+	key, err := l.ReceiptKey()
 	if key == nil || err != nil {
 		return nil, err
 	}

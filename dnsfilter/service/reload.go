@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/coreos/go-systemd/v22/daemon"
+
+	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
 // Reload reads the settings again at once and puts them in force, all or nothing, even if they take lists or other things away:
@@ -74,9 +76,9 @@ func (s *Service) settingsError() error {
 
 // warnUnnamed tells which lists are held that the settings do not name: a file that was cut looks so, too.
 func (s *Service) warnUnnamed() {
-	named := s.settings.listsNamed()
+	named := s.settings.ListNames()
 	for _, path := range s.settings.Allow {
-		named = append(named, allowName(path))
+		named = append(named, config.AllowName(path))
 	}
 	var unnamed []string
 	for _, info := range s.store.Lists() {
@@ -95,17 +97,17 @@ func (s *Service) reload(ctx context.Context, asked bool) error {
 	if err != nil {
 		return err
 	}
-	if lost := s.settings.losses(next); len(lost) > 0 {
+	if lost := s.settings.Losses(next); len(lost) > 0 {
 		if !asked {
 			return &lossError{lost}
 		}
 		s.log.Warn("the settings take something away, as was asked for", slog.Any("lost", lost))
 	}
-	u, err := next.forwarder()
+	u, err := next.Forwarder()
 	if err != nil {
 		return err
 	}
-	policy, err := next.filePolicy()
+	policy, err := next.ServerPolicy()
 	if err != nil {
 		return err
 	}
@@ -116,8 +118,8 @@ func (s *Service) reload(ctx context.Context, asked bool) error {
 	if err != nil {
 		return err
 	}
-	for _, l := range next.localFiles() {
-		if _, current := l.held(s.store); !current {
+	for _, l := range next.LocalFiles() {
+		if _, current := heldFile(l, s.store); !current {
 			if err := s.take(l, s.guards, ""); err != nil {
 				return err
 			}
@@ -134,10 +136,10 @@ func (s *Service) reload(ctx context.Context, asked bool) error {
 
 // dropFiles forgets the files that are in the settings no more. What is known of signed lists stays, so that taking one out
 // and in again can't bring an older state back.
-func (s *Service) dropFiles(next *Settings) {
-	files := next.localFiles()
+func (s *Service) dropFiles(next *config.Settings) {
+	files := next.LocalFiles()
 	for _, info := range s.store.Lists() {
-		named := slices.ContainsFunc(files, func(l localFile) bool { return l.list == info.List })
+		named := slices.ContainsFunc(files, func(l config.LocalFile) bool { return l.List == info.List })
 		if named || info.Serial > 0 || info.Source == "" {
 			continue
 		}
@@ -151,7 +153,7 @@ func (s *Service) dropFiles(next *Settings) {
 }
 
 // warnFixed tells what changes with a restart only.
-func (s *Service) warnFixed(next *Settings) {
+func (s *Service) warnFixed(next *config.Settings) {
 	old := s.settings
 	if !slices.Equal(old.Listen, next.Listen) || old.State != next.State || old.Cache != next.Cache || old.Metrics != next.Metrics || old.Pprof != next.Pprof {
 		s.log.Warn("listen, state, cache, metrics and pprof change with a restart only")

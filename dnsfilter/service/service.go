@@ -16,7 +16,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/buildinfo"
 	"github.com/argine-dns/argine/dnsfilter"
-	"github.com/argine-dns/argine/dnsfilter/upstream"
+	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
 // busyWithin is how long the end of another owner of the store is waited for.
@@ -32,9 +32,9 @@ const busyEvery = 2 * time.Millisecond
 // and if that fails the service does not start. A signed list that has never been fetched can't hold up the rest: it is
 // warned about, fetched as soon as an origin answers, and not enforced until then.
 type Service struct {
-	read     func() (*Settings, error)
+	read     func() (*config.Settings, error)
 	log      *slog.Logger
-	settings *Settings
+	settings *config.Settings
 	store    *blocklist.Store
 	server   *dnsfilter.Server
 	follows  map[string]*follow
@@ -62,7 +62,7 @@ type Service struct {
 
 // NewService makes a service of the settings that read returns; it is called again for each reload. It starts nothing, but
 // opens the store, which Run closes. Without a log, nothing is logged.
-func NewService(read func() (*Settings, error), log *slog.Logger) (*Service, error) {
+func NewService(read func() (*config.Settings, error), log *slog.Logger) (*Service, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
@@ -86,9 +86,9 @@ func NewService(read func() (*Settings, error), log *slog.Logger) (*Service, err
 }
 
 // awaitStore opens the store, for which it waits a moment: the process before may be about to end.
-func awaitStore(s *Settings) (*blocklist.Store, error) {
+func awaitStore(s *config.Settings) (*blocklist.Store, error) {
 	for end := time.Now().Add(busyWithin); ; time.Sleep(busyEvery) {
-		store, err := s.openStore()
+		store, err := s.OpenStore()
 		if !errors.Is(err, blocklist.ErrBusy) || time.Now().After(end) {
 			return store, err
 		}
@@ -96,7 +96,7 @@ func awaitStore(s *Settings) (*blocklist.Store, error) {
 }
 
 func (s *Service) newServer() (*dnsfilter.Server, error) {
-	u, err := s.settings.forwarder()
+	u, err := s.settings.Forwarder()
 	if err != nil {
 		return nil, err
 	}
@@ -104,26 +104,11 @@ func (s *Service) newServer() (*dnsfilter.Server, error) {
 	if cache == 0 {
 		cache = -1
 	}
-	policy, err := s.settings.filePolicy()
+	policy, err := s.settings.ServerPolicy()
 	if err != nil {
 		return nil, err
 	}
 	return dnsfilter.New(dnsfilter.Config{Store: s.store, Policy: policy, Upstream: u, Cache: cache, Log: s.log})
-}
-
-// forwarder makes the upstream of the settings.
-func (s *Settings) forwarder() (dnsfilter.Upstream, error) {
-	addrs := s.Upstream
-	if len(addrs) == 0 {
-		var err error
-		if addrs, err = upstream.System(); err != nil {
-			return nil, err
-		}
-	}
-	if err := s.checkLoop(addrs); err != nil {
-		return nil, err
-	}
-	return upstream.New(addrs...)
 }
 
 // loadMissing compiles the local lists of which nothing is held, and gives back the memory that it took: nobody is kept waiting yet.
@@ -133,8 +118,8 @@ func (s *Service) loadMissing() error {
 		return err
 	}
 	compiled := false
-	for _, l := range s.settings.localFiles() {
-		if held, _ := l.held(s.store); held {
+	for _, l := range s.settings.LocalFiles() {
+		if held, _ := heldFile(l, s.store); held {
 			continue
 		}
 		if err := s.take(l, s.guards, ""); err != nil {

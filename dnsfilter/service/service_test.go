@@ -21,6 +21,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/blocktest"
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/config"
 	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
@@ -78,8 +79,8 @@ func (r *running) settings(t *testing.T, lists string) {
 	require.NoError(t, os.Rename(filepath.Join(r.dir, "next.yaml"), filepath.Join(r.dir, "dnsfilter.yaml")))
 }
 
-func (r *running) read() (*service.Settings, error) {
-	return service.ReadSettings(filepath.Join(r.dir, "dnsfilter.yaml"))
+func (r *running) read() (*config.Settings, error) {
+	return config.Read(filepath.Join(r.dir, "dnsfilter.yaml"))
 }
 
 // start runs the service until the test ends or stop is called.
@@ -300,7 +301,7 @@ func TestLookup(t *testing.T) {
 	s, err := r.read()
 	require.NoError(t, err)
 	lookup := func(name string) (string, string) {
-		d, err := s.Lookup(name, netip.Addr{}, slog.New(slog.NewTextHandler(r.log, nil)))
+		d, err := service.Explain(s, name, netip.Addr{}, slog.New(slog.NewTextHandler(r.log, nil)))
 		require.NoError(t, err)
 		return d.Action.String(), d.Match.Category
 	}
@@ -322,6 +323,6 @@ func TestLookup(t *testing.T) {
 	check("a.test", "nxdomain", "x") // the file is newer than what is held
 	check("b.test", "pass", "")
 	check("c.test", "refused", "")
-	_, err = s.Lookup("not..a.name", netip.Addr{}, slog.New(slog.DiscardHandler))
+	_, err = service.Explain(s, "not..a.name", netip.Addr{}, slog.New(slog.DiscardHandler))
 	assert.ErrorIs(t, err, blocklist.ErrMalformed)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter/config"
 	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
@@ -29,9 +30,9 @@ func TestDefaultState(t *testing.T) {
 		t.Setenv("STATE_DIRECTORY", c.service)
 		t.Setenv("XDG_STATE_HOME", c.xdg)
 		t.Setenv("HOME", c.home)
-		assert.Equal(t, c.want, service.DefaultSettings().State)
+		assert.Equal(t, c.want, config.Default().State)
 	}
-	_, err := service.NewService(func() (*service.Settings, error) { return service.DefaultSettings(), nil }, nil)
+	_, err := service.NewService(func() (*config.Settings, error) { return config.Default(), nil }, nil)
 	assert.ErrorContains(t, err, "name one with the key state")
 	_, err = service.NewControl("").Status(t.Context())
 	assert.ErrorContains(t, err, "name one with the key state")
@@ -95,7 +96,7 @@ lists:
 `)
 	done := make(chan error, 1)
 	go func() {
-		s, err := service.ReadSettings(path)
+		s, err := config.Read(path)
 		if err == nil {
 			err = s.CheckFiles()
 		}
@@ -111,12 +112,12 @@ lists:
 		require.FailNow(t, "it waits for the writer of a pipe")
 	}
 	for _, no := range []string{pipe, dir, "/dev/null"} {
-		_, err := service.ReadSettings(no)
+		_, err := config.Read(no)
 		assert.ErrorIs(t, err, blocklist.ErrMalformed, no)
-		_, err = service.ApplyBundle(t.Context(), &service.Settings{State: dir}, no, nil)
+		_, err = service.ApplyBundle(t.Context(), &config.Settings{State: dir}, no, nil)
 		assert.ErrorIs(t, err, blocklist.ErrMalformed, no)
 	}
-	_, err := service.ReadSettings("https://x.example/dnsfilter.yaml")
+	_, err := config.Read("https://x.example/dnsfilter.yaml")
 	assert.ErrorContains(t, err, "is a URL, and a file is needed here")
-	assert.ErrorContains(t, service.DefaultSettings().Override(nil, nil, []string{"https://x.example/hosts"}), "is a URL, and a file is needed here")
+	assert.ErrorContains(t, config.Default().Override(nil, nil, []string{"https://x.example/hosts"}), "is a URL, and a file is needed here")
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
 // Files are looked at every watchEvery. A change counts when a file has looked the same for restFor, so that one that is being
@@ -57,7 +59,7 @@ func (s *Service) watchFiles(ctx context.Context, reload <-chan struct{}) {
 		case done := <-s.reloads:
 			done <- s.tryReload(ctx, true)
 		case <-tick.C:
-			if slices.ContainsFunc(s.settings.ownFiles(), func(path string) bool { return s.watch.rested(ownKey+path, settingsSource(path)) }) {
+			if slices.ContainsFunc(s.settings.OwnFiles(), func(path string) bool { return s.watch.rested(ownKey+path, settingsSource(path)) }) {
 				_ = s.tryReload(ctx, false) // the log says it
 			}
 			s.lookAtFiles()
@@ -68,20 +70,9 @@ func (s *Service) watchFiles(ctx context.Context, reload <-chan struct{}) {
 // ownKey begins the keys of files that a change of is a change of the settings.
 const ownKey = "settings "
 
-// ownFiles returns the settings file, and those that belong to it.
-func (s *Settings) ownFiles() []string {
-	files := s.Guard.files()
-	for _, path := range []string{s.File, s.CookieSecrets} {
-		if path != "" {
-			files = append(files, path)
-		}
-	}
-	return files
-}
-
 // know takes the settings as they are for read, but for files that are known.
-func (w watcher) know(settings *Settings) {
-	for _, path := range settings.ownFiles() {
+func (w watcher) know(settings *config.Settings) {
+	for _, path := range settings.OwnFiles() {
 		if w[ownKey+path] == nil {
 			source := settingsSource(path)
 			w[ownKey+path] = &watched{seen: source, done: source}
@@ -99,28 +90,28 @@ func settingsSource(path string) string {
 
 // lookAtFiles takes in the local files that are not as the store holds them.
 func (s *Service) lookAtFiles() {
-	for _, l := range s.settings.localFiles() {
-		source, err := l.source()
+	for _, l := range s.settings.LocalFiles() {
+		source, err := l.Source()
 		if err != nil {
 			source = err.Error()
 		}
-		info, _ := s.store.List(l.list)
+		info, _ := s.store.List(l.List)
 		if info.Source == source {
-			s.notTaken.Delete(l.list)
-			if err := s.held.set(l.list, nil); err != nil {
-				s.log.Warn("forgetting what was on hold", slog.String("list", l.list), slog.Any("error", err))
+			s.notTaken.Delete(l.List)
+			if err := s.held.set(l.List, nil); err != nil {
+				s.log.Warn("forgetting what was on hold", slog.String("list", l.List), slog.Any("error", err))
 			}
 			continue
 		}
-		if !s.watch.rested(l.list, source) {
+		if !s.watch.rested(l.List, source) {
 			continue
 		}
 		if err == nil {
 			err = s.take(l, s.guards, "")
 		}
 		if err != nil {
-			s.notTaken.Store(l.list, err)
-			s.log.Error("a changed list was not taken in; the last good one stays", slog.String("list", l.list), slog.Any("error", err))
+			s.notTaken.Store(l.List, err)
+			s.log.Error("a changed list was not taken in; the last good one stays", slog.String("list", l.List), slog.Any("error", err))
 		}
 	}
 }

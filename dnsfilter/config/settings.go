@@ -1,4 +1,4 @@
-package service
+package config
 
 import (
 	"fmt"
@@ -10,6 +10,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/formats"
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/files"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
@@ -26,13 +27,13 @@ type Settings struct {
 	Lists    []List              // in order: the first that blocks a name decides
 	Allow    []string            // files of names that are never blocked
 	Quorums  []dnsfilter.Quorum  // what several lists agree on; lists without an action of their own act in a quorum only
-	Views    []ClientView        // clients for whom other lists apply, or the same ones otherwise
+	Views    []View              // clients for whom other lists apply, or the same ones otherwise
 	Clients  []netip.Prefix      // networks that are served; default DefaultClients
 	Local    []string            // of SpecialZones those that are answered without the upstream; default all; see discovery for resolver.arpa
 	Metrics  netip.AddrPort      // where /metrics, /healthz and /readyz are served over HTTP; zero: nowhere
 	// StructuredErrors is as in Policy.
 	StructuredErrors uint16
-	Guard            Guard // holds updates of lists that would block too much, or suddenly too little
+	Guard            GuardLimits // holds updates of lists that would block too much, or suddenly too little
 
 	RateLimit     dnsfilter.RateLimit // of queries over UDP; default: none
 	Pprof         netip.AddrPort      // where profiles are served over HTTP, at a loopback address; zero: nowhere
@@ -40,13 +41,6 @@ type Settings struct {
 
 	fileAt map[string]place // where files are named
 	given  map[string]bool  // the keys that the file has
-}
-
-// Guard says what holds an update of a signed list, or a changed file, until a person decides; see package guard.
-type Guard struct {
-	MaxGrowth, MaxShrink float64  // shares of the list that may come or go at once; zero: the standard
-	Protected            []string // files of names and addresses that no entry may touch
-	Popular              []string // files of popular names, which no entry may cover
 }
 
 // List is one list of the settings: a signed one that is followed (Root and From), or a file of the operator's (File).
@@ -70,10 +64,10 @@ type List struct {
 	broken  bool // it has mistakes
 }
 
-// ReadSettings reads a settings file. If it has mistakes, the error is of type [Mistakes] and tells all of them. Whether
+// Read reads a settings file. If it has mistakes, the error is of type [Errors] and tells all of them. Whether
 // the files named in it exist is another question: see [Settings.CheckFiles].
-func ReadSettings(path string) (*Settings, error) {
-	f, err := openFile(path)
+func Read(path string) (*Settings, error) {
+	f, err := files.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading settings: %w", err)
 	}
@@ -88,8 +82,8 @@ func ReadSettings(path string) (*Settings, error) {
 	return parseSettings(path, text)
 }
 
-// DefaultSettings are those of a file that sets nothing.
-func DefaultSettings() *Settings {
+// Default are those of a file that sets nothing.
+func Default() *Settings {
 	s := &Settings{Cache: dnsfilter.DefaultCache}
 	s.setDefaults()
 	return s
@@ -127,7 +121,7 @@ func (s *Settings) checkLoop(resolvers []upstream.Endpoint) error {
 func (s *Settings) Policy() dnsfilter.Policy {
 	p := dnsfilter.Policy{Clients: s.Clients, RateLimit: s.RateLimit, StructuredErrors: s.StructuredErrors, Special: s.special()}
 	for _, path := range s.Allow {
-		p.Allow = append(p.Allow, allowName(path))
+		p.Allow = append(p.Allow, AllowName(path))
 	}
 	for _, l := range s.Lists {
 		p.Rules = append(p.Rules, l.Rule)
@@ -180,7 +174,7 @@ func (s *Settings) Override(listen, resolvers, files []string) error {
 // addFile adds a list under the name of its file.
 func (s *Settings) addFile(path string) error {
 	if strings.Contains(path, "://") {
-		return notURL(path)
+		return files.NotURL(path)
 	}
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -192,4 +186,30 @@ func (s *Settings) addFile(path string) error {
 	}
 	s.Lists = append(s.Lists, List{Rule: dnsfilter.Rule{List: name, Action: dnsfilter.NXDomain}, File: abs})
 	return nil
+}
+
+// Forwarder makes the upstream of the settings.
+func (s *Settings) Forwarder() (dnsfilter.Upstream, error) {
+	addrs := s.Upstream
+	if len(addrs) == 0 {
+		var err error
+		if addrs, err = upstream.System(); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.checkLoop(addrs); err != nil {
+		return nil, err
+	}
+	return upstream.New(addrs...)
+}
+
+// OwnFiles returns the settings file, and those that belong to it.
+func (s *Settings) OwnFiles() []string {
+	files := s.Guard.Files()
+	for _, path := range []string{s.File, s.CookieSecrets} {
+		if path != "" {
+			files = append(files, path)
+		}
+	}
+	return files
 }

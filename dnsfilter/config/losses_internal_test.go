@@ -1,4 +1,4 @@
-package service
+package config
 
 import (
 	"strings"
@@ -43,6 +43,6 @@ func TestLosses(t *testing.T) {
 			require.NoError(t, err, c.name)
 			return s
 		}
-		assert.ElementsMatch(t, c.want, read(c.old).losses(read(c.next)), c.name)
+		assert.ElementsMatch(t, c.want, read(c.old).Losses(read(c.next)), c.name)
 	}
 }

@@ -1,4 +1,4 @@
-package service
+package config
 
 import (
 	"fmt"
@@ -16,8 +16,8 @@ import (
 // quorumPrefix begins the names that quorums are counted under.
 const quorumPrefix = "quorum/"
 
-// ClientView says what is different for some clients.
-type ClientView struct {
+// View says what is different for some clients.
+type View struct {
 	Clients []netip.Prefix              // the networks; of several views that a client is in, the one with the longest prefix counts
 	Lists   []string                    // those that apply, for quorums, too; nil: all
 	Actions map[string]dnsfilter.Action // by list, in place of all that it says itself
@@ -50,7 +50,7 @@ func (s *Settings) readQuorum(r *reader, n *yaml.Node) {
 
 // readView reads what is different for some clients.
 func (s *Settings) readView(r *reader, n *yaml.Node) {
-	var v ClientView
+	var v View
 	before := len(r.mistakes)
 	r.mapping(n, fields{
 		"clients": s.viewNetworks(r, &v.Clients),
@@ -71,7 +71,7 @@ func (s *Settings) viewNetworks(r *reader, dst *[]netip.Prefix) func(*yaml.Node)
 			if one(r, &network, parseNetwork)(item); !network.IsValid() {
 				return
 			}
-			if slices.Contains(*dst, network) || slices.ContainsFunc(s.Views, func(v ClientView) bool { return slices.Contains(v.Clients, network) }) {
+			if slices.Contains(*dst, network) || slices.ContainsFunc(s.Views, func(v View) bool { return slices.Contains(v.Clients, network) }) {
 				r.fail(placeOf(item), "network %s has a view already", network)
 			}
 			*dst = append(*dst, network)
@@ -88,7 +88,7 @@ func (s *Settings) viewNetworks(r *reader, dst *[]netip.Prefix) func(*yaml.Node)
 	}
 }
 
-func (s *Settings) readViewActions(r *reader, n *yaml.Node, v *ClientView) {
+func (s *Settings) readViewActions(r *reader, n *yaml.Node, v *View) {
 	v.Actions = make(map[string]dnsfilter.Action)
 	r.pairs(n, func(key, value *yaml.Node) {
 		list := key.Value
@@ -169,7 +169,7 @@ func (s *Settings) finishLists(r *reader) {
 		if l.implied && slices.ContainsFunc(s.Quorums, named) {
 			l.Action = dnsfilter.Pass
 		}
-		inView := slices.ContainsFunc(s.Views, func(v ClientView) bool { return v.Actions[l.Rule.List] == dnsfilter.Sinkhole })
+		inView := slices.ContainsFunc(s.Views, func(v View) bool { return v.Actions[l.Rule.List] == dnsfilter.Sinkhole })
 		if !l.broken {
 			r.checkSinkhole(l.place, l.Rule, inView)
 		}
@@ -191,7 +191,7 @@ func (r *reader) checkSinkhole(at place, rule dnsfilter.Rule, usedElsewhere bool
 }
 
 // policyView returns what happens for the clients of a view.
-func (s *Settings) policyView(v ClientView, p dnsfilter.Policy) dnsfilter.View {
+func (s *Settings) policyView(v View, p dnsfilter.Policy) dnsfilter.View {
 	out := dnsfilter.View{Clients: v.Clients, Allow: p.Allow}
 	applies := func(list string) bool { return v.Lists == nil || slices.Contains(v.Lists, list) }
 	for _, rule := range p.Rules {

@@ -1,4 +1,4 @@
-package service_test
+package config_test
 
 import (
 	"testing"
@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist"
-	"github.com/argine-dns/argine/dnsfilter/service"
+	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
 // A recursor may be trusted with these names: all of them are a choice of the operator's. The zone in which clients discover another
@@ -20,7 +20,7 @@ func TestSpecialZonesAreAChoice(t *testing.T) {
 		"local: []\n":                {"a.invalid": false, "1.0.0.10.in-addr.arpa": false, "_dns.resolver.arpa": true},
 		"local: [-resolver.arpa]\n":  {"a.invalid": false, "_dns.resolver.arpa": false},
 	} {
-		s, err := service.ReadSettings(writeFile(t, t.TempDir(), "dnsfilter.yaml", settings))
+		s, err := config.Read(writeFile(t, t.TempDir(), "dnsfilter.yaml", settings))
 		require.NoError(t, err)
 		for name, local := range names {
 			wire, err := blocklist.ParseName(name)

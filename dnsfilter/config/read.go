@@ -1,4 +1,4 @@
-package service
+package config
 
 import (
 	"bytes"
@@ -18,6 +18,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/formats"
 	"github.com/argine-dns/argine/blocklist/guard"
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/files"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
@@ -38,7 +39,7 @@ func parseSettings(path string, text []byte) (*Settings, error) {
 	if err := s.checkLoop(s.Upstream); err != nil {
 		r.fail(place{1, 1}, "%v", err)
 	}
-	slices.SortStableFunc(r.mistakes, func(a, b Mistake) int { return a.Line - b.Line })
+	slices.SortStableFunc(r.mistakes, func(a, b Error) int { return a.Line - b.Line })
 	return s, r.mistakes.err()
 }
 
@@ -170,7 +171,7 @@ func (s *Settings) path(text string) (string, error) {
 	case text == "":
 		return "", errors.New("a path is needed")
 	case strings.Contains(text, "://"):
-		return "", notURL(text)
+		return "", files.NotURL(text)
 	case strings.ContainsFunc(text, unicode.IsControl):
 		return "", fmt.Errorf("path %q: it has a line break or another control character", text)
 	}
@@ -279,4 +280,22 @@ func parseDecimal(text string) (int64, error) {
 		return 0, errors.New("a decimal number is needed")
 	}
 	return n, nil
+}
+
+// parseMetrics reads the address for metrics.
+func parseMetrics(text string) (netip.AddrPort, error) {
+	at, err := netip.ParseAddrPort(text)
+	if err != nil || at.Port() == 0 {
+		return at, fmt.Errorf("metrics %q: write an IP address and a port, like 127.0.0.1:9153", text)
+	}
+	return at, nil
+}
+
+// parsePprof reads the address for profiles. They show what is in memory, names and addresses included, to whoever asks.
+func parsePprof(text string) (netip.AddrPort, error) {
+	at, err := netip.ParseAddrPort(text)
+	if err != nil || at.Port() == 0 || !at.Addr().IsLoopback() {
+		return at, fmt.Errorf("pprof %q: write a loopback address and a port, like 127.0.0.1:6060", text)
+	}
+	return at, nil
 }

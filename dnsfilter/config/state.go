@@ -1,4 +1,4 @@
-package service
+package config
 
 import (
 	"errors"
@@ -11,8 +11,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// errNoState is returned where nothing says which folder keeps the state.
-var errNoState = fmt.Errorf("no folder is known for the state: %w: name one with the key state in the settings, since neither STATE_DIRECTORY nor a home is set", blocklist.ErrMalformed)
+// ErrNoState is returned where nothing says which folder keeps the state.
+var ErrNoState = fmt.Errorf("no folder is known for the state: %w: name one with the key state in the settings, since neither STATE_DIRECTORY nor a home is set", blocklist.ErrMalformed)
 
 // defaultState returns the folder of the state where the settings name none: the first of $STATE_DIRECTORY (systemd's), else
 // argine/dnsfilter in $XDG_STATE_HOME or ~/.local/state. It is never one for caches or temporary files: what is kept against
@@ -32,10 +32,10 @@ func defaultState() string {
 	return filepath.Join(base, "argine", "dnsfilter")
 }
 
-// openStore opens the store in the state folder to change it. A folder that others could change is refused.
-func (s *Settings) openStore() (*blocklist.Store, error) {
+// OpenStore opens the store in the state folder to change it. A folder that others could change is refused.
+func (s *Settings) OpenStore() (*blocklist.Store, error) {
 	if s.State == "" {
-		return nil, errNoState
+		return nil, ErrNoState
 	}
 	info, err := os.Stat(s.State)
 	switch {
@@ -53,23 +53,26 @@ func (s *Settings) openStore() (*blocklist.Store, error) {
 // checkState says what is wrong with the state folder whoever looks at it.
 func (s *Settings) checkState() error {
 	if s.State == "" {
-		return errNoState
+		return ErrNoState
 	}
+	_, errPath := ControlSocket(s.State)
 	var shared error
 	if info, err := os.Stat(s.State); err == nil {
 		shared = sharedFolder(s.State, info)
 	}
-	return errors.Join(shared, checkSocketPath(controlPath(s.State)))
+	return errors.Join(shared, errPath)
 }
 
 // maxSocketPath is the longest path of a socket that every system takes (sun_path), in bytes.
 const maxSocketPath = 103
 
-// checkSocketPath reports a path that no socket can have.
-func checkSocketPath(path string) error {
+// ControlSocket returns the path of the socket by which a running service is operated, in the state folder. It fails with
+// [blocklist.ErrTooLarge] if the system may not take a path of that length.
+func ControlSocket(state string) (path string, err error) {
+	path = filepath.Join(state, "control.sock")
 	if len(path) > maxSocketPath {
-		return fmt.Errorf("the path of the control socket, %s, has %d bytes: %w: it may have %d; name a shorter folder with the key state",
+		err = fmt.Errorf("the path of the control socket, %s, has %d bytes: %w: it may have %d; name a shorter folder with the key state",
 			path, len(path), blocklist.ErrTooLarge, maxSocketPath)
 	}
-	return nil
+	return path, err
 }

@@ -1,4 +1,4 @@
-package service_test
+package config_test
 
 import (
 	"errors"
@@ -14,14 +14,14 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/formats"
 	"github.com/argine-dns/argine/dnsfilter"
-	"github.com/argine-dns/argine/dnsfilter/service"
+	"github.com/argine-dns/argine/dnsfilter/config"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
 func TestReadSettings(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	s, err := service.ReadSettings(writeFile(t, dir, "dnsfilter.yaml", `
+	s, err := config.Read(writeFile(t, dir, "dnsfilter.yaml", `
 # all that may be said
 listen: [udp://127.0.0.1:5300, "tcp://[::1]:5300"]
 upstream: [192.0.2.53, "[2001:db8::53]:5353"]
@@ -108,15 +108,15 @@ func checkQuorumAndViews(t *testing.T, p dnsfilter.Policy) {
 func TestDefaultsOfSettings(t *testing.T) {
 	state := t.TempDir()
 	t.Setenv("STATE_DIRECTORY", state+":/elsewhere")
-	empty, err := service.ReadSettings(writeFile(t, t.TempDir(), "dnsfilter.yaml", "# nothing\n"))
+	empty, err := config.Read(writeFile(t, t.TempDir(), "dnsfilter.yaml", "# nothing\n"))
 	require.NoError(t, err)
-	for _, s := range []*service.Settings{empty, service.DefaultSettings()} {
+	for _, s := range []*config.Settings{empty, config.Default()} {
 		assert.Equal(t, []string{"udp://127.0.0.1:5353", "tcp://127.0.0.1:5353"}, s.Listen)
 		assert.Equal(t, state, s.State)
 		assert.EqualValues(t, dnsfilter.DefaultCache, s.Cache)
 	}
 	t.Setenv("STATE_DIRECTORY", "")
-	assert.Equal(t, "dnsfilter", filepath.Base(service.DefaultSettings().State))
+	assert.Equal(t, "dnsfilter", filepath.Base(config.Default().State))
 }
 
 func TestMistakesInSettings(t *testing.T) {
@@ -218,8 +218,8 @@ func TestMistakesInSettings(t *testing.T) {
 		{"bad addresses", "lists:\n  - {name: a, file: a, action: sinkhole, sinkhole: [192.0.2.300, 'fe80::1%eth0']}\n", []string{`"192.0.2.300" is no IP address`, `"fe80::1%eth0" is no IP address`}},
 	} {
 		path := writeFile(t, t.TempDir(), "dnsfilter.yaml", c.text)
-		_, err := service.ReadSettings(path)
-		mistakes, ok := errors.AsType[service.Mistakes](err)
+		_, err := config.Read(path)
+		mistakes, ok := errors.AsType[config.Errors](err)
 		require.True(t, ok, "%s: %v", c.name, err)
 		require.Len(t, mistakes, len(c.want), "%s: %v", c.name, err)
 		for i, want := range c.want {
@@ -231,9 +231,9 @@ func TestMistakesInSettings(t *testing.T) {
 func TestSettingsThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	_, err := service.ReadSettings(filepath.Join(dir, "none.yaml"))
+	_, err := config.Read(filepath.Join(dir, "none.yaml"))
 	assert.ErrorIs(t, err, os.ErrNotExist)
-	_, err = service.ReadSettings(writeFile(t, dir, "big.yaml", strings.Repeat("# comment\n", 200_000)))
+	_, err = config.Read(writeFile(t, dir, "big.yaml", strings.Repeat("# comment\n", 200_000)))
 	assert.ErrorIs(t, err, blocklist.ErrTooLarge)
 }
 
@@ -243,7 +243,7 @@ func TestCheckFiles(t *testing.T) {
 	writeFile(t, dir, "good.txt", "example.com\n")
 	writeFile(t, dir, "page.html", "<!DOCTYPE html>\n<html><body>not found</body></html>\n")
 	writeFile(t, dir, "bad.root.json", "{}")
-	s, err := service.ReadSettings(writeFile(t, dir, "dnsfilter.yaml", `
+	s, err := config.Read(writeFile(t, dir, "dnsfilter.yaml", `
 lists:
   - {name: good, file: good.txt}
   - {name: missing, file: missing.txt}
@@ -256,7 +256,7 @@ allow:
   - none.txt
 `))
 	require.NoError(t, err)
-	mistakes, ok := errors.AsType[service.Mistakes](s.CheckFiles())
+	mistakes, ok := errors.AsType[config.Errors](s.CheckFiles())
 	require.True(t, ok)
 	var lines []int
 	for _, m := range mistakes {
@@ -267,7 +267,7 @@ allow:
 
 func TestOverride(t *testing.T) {
 	t.Parallel()
-	s := service.DefaultSettings()
+	s := config.Default()
 	require.NoError(t, s.Override([]string{"127.0.0.1:5300", "udp://127.0.0.1:5301"}, []string{"192.0.2.53"}, []string{"x/Hosts File.txt", "y/hosts-file.csv", "...."}))
 	assert.Equal(t, []string{"udp://127.0.0.1:5300", "tcp://127.0.0.1:5300", "udp://127.0.0.1:5301"}, s.Listen)
 	assert.Equal(t, []upstream.Endpoint{{Addr: netip.MustParseAddrPort("192.0.2.53:53")}}, s.Upstream)
@@ -279,16 +279,16 @@ func TestOverride(t *testing.T) {
 		assert.NoError(t, blocklist.CheckListName(l.Rule.List))
 	}
 	assert.Equal(t, []string{"hosts-file", "hosts-file-2", "file"}, names)
-	assert.Error(t, service.DefaultSettings().Override([]string{"nowhere"}, nil, nil))
-	assert.Error(t, service.DefaultSettings().Override(nil, []string{"nowhere"}, nil))
-	assert.ErrorContains(t, service.DefaultSettings().Override(nil, []string{"127.0.0.1:5353"}, nil), "this server itself")
+	assert.Error(t, config.Default().Override([]string{"nowhere"}, nil, nil))
+	assert.Error(t, config.Default().Override(nil, []string{"nowhere"}, nil))
+	assert.ErrorContains(t, config.Default().Override(nil, []string{"127.0.0.1:5353"}, nil), "this server itself")
 }
 
 // What is written counts, not what YAML takes it for.
 func TestSettingsAsWritten(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	s, err := service.ReadSettings(writeFile(t, dir, "dnsfilter.yaml", "\ufeff# a mark and a version\r\n%YAML 1.2\n---\n"+`
+	s, err := config.Read(writeFile(t, dir, "dnsfilter.yaml", "\ufeff# a mark and a version\r\n%YAML 1.2\n---\n"+`
 "listen": ["udp://[::1]:53",
   'tcp://[::1]:53',	]
 state: >-
@@ -335,8 +335,8 @@ func FuzzSettings(f *testing.F) {
 	}
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, text string) {
-		_, err := service.ReadSettings(writeFile(t, dir, "dnsfilter.yaml", text))
-		mistakes, ok := errors.AsType[service.Mistakes](err)
+		_, err := config.Read(writeFile(t, dir, "dnsfilter.yaml", text))
+		mistakes, ok := errors.AsType[config.Errors](err)
 		for _, m := range mistakes {
 			assert.True(t, m.Line >= 1 && m.Column >= 1 && m.Text != "", m)
 		}

@@ -1,4 +1,4 @@
-package service
+package config
 
 import (
 	"fmt"
@@ -7,41 +7,11 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Mistake is one thing wrong with a settings file.
-type Mistake struct {
-	File         string
-	Line, Column int // from 1
-	Text         string
-}
-
-// Error implements error.
-func (m Mistake) Error() string { return fmt.Sprintf("%s:%d:%d: %s", m.File, m.Line, m.Column, m.Text) }
-
-// Mistakes are all that is wrong with a settings file, a line each.
-type Mistakes []Mistake
-
-// Error implements error.
-func (m Mistakes) Error() string {
-	lines := make([]string, len(m))
-	for i := range m {
-		lines[i] = m[i].Error()
-	}
-	return strings.Join(lines, "\n")
-}
-
-// err returns nil where there is no mistake.
-func (m Mistakes) err() error {
-	if len(m) == 0 {
-		return nil
-	}
-	return m
-}
-
 // place is where something stands in a file, from 1; zero if nowhere.
 type place struct{ line, column int }
 
-func (p place) mistake(file, text string) Mistake {
-	return Mistake{File: file, Line: max(p.line, 1), Column: max(p.column, 1), Text: text}
+func (p place) mistake(file, text string) Error {
+	return Error{File: file, Line: max(p.line, 1), Column: max(p.column, 1), Text: text}
 }
 
 // placeOf returns where a node begins; a mapping does with its first key, in flow and block style alike.
@@ -56,7 +26,7 @@ func placeOf(n *yaml.Node) place {
 // written: YAML's guess of a type (an octal number, a float) is never asked.
 type reader struct {
 	file     string
-	mistakes Mistakes
+	mistakes Errors
 	checks   []func() // that need the whole file
 }
 

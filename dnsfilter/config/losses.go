@@ -1,4 +1,4 @@
-package service
+package config
 
 import (
 	"maps"
@@ -10,10 +10,10 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// losses says what other settings take away of these, in words for the log: keys, lists and files that are gone, clients that are
+// Losses says what other settings take away of these, in words for the log: keys, lists and files that are gone, clients that are
 // served no more, and what was blocked and is not. A file that was cut, or written from a template without its data, shows so.
 // What is added or changed otherwise is no loss.
-func (s *Settings) losses(next *Settings) (lost []string) {
+func (s *Settings) Losses(next *Settings) (lost []string) {
 	note := func(what string) {
 		if !slices.Contains(lost, what) {
 			lost = append(lost, what)
@@ -26,9 +26,9 @@ func (s *Settings) losses(next *Settings) (lost []string) {
 			}
 		}
 	}
-	gone("list", s.listsNamed(), next.listsNamed())
+	gone("list", s.ListNames(), next.ListNames())
 	gone("allow file", s.Allow, next.Allow)
-	gone("guard file", s.Guard.files(), next.Guard.files())
+	gone("guard file", s.Guard.Files(), next.Guard.Files())
 	gone("key", slices.Sorted(maps.Keys(s.given)), slices.Collect(maps.Keys(next.given)))
 	for _, network := range s.served() {
 		if !slices.ContainsFunc(next.served(), func(p netip.Prefix) bool { return covers(p, network) }) {
@@ -53,8 +53,8 @@ func covers(outer, inner netip.Prefix) bool {
 	return outer.Bits() <= inner.Bits() && outer.Contains(inner.Addr())
 }
 
-// listsNamed returns the names of the lists.
-func (s *Settings) listsNamed() (names []string) {
+// ListNames returns the names of the lists.
+func (s *Settings) ListNames() (names []string) {
 	for i := range s.Lists {
 		names = append(names, s.Lists[i].Rule.List)
 	}

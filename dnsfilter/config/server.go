@@ -1,4 +1,4 @@
-package service
+package config
 
 import (
 	"encoding/hex"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/files"
 )
 
 // readRateLimit reads the limit of the settings.
@@ -75,7 +76,7 @@ const (
 // first makes cookies, all of them are accepted: to change it, give all servers the next one as second line, then as first,
 // and take the old one out an hour later.
 func ReadCookieSecrets(path string) ([]dnsfilter.CookieSecret, error) {
-	f, err := openFile(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading cookie secrets: %w", err)
 	}
@@ -117,8 +118,8 @@ func parseCookieSecrets(text string) (secrets []dnsfilter.CookieSecret, err erro
 	return secrets, nil
 }
 
-// filePolicy returns what the lists do, with what else is in files.
-func (s *Settings) filePolicy() (dnsfilter.Policy, error) {
+// ServerPolicy returns what the lists do, with what else is in files.
+func (s *Settings) ServerPolicy() (dnsfilter.Policy, error) {
 	p := s.Policy()
 	if s.CookieSecrets == "" {
 		return p, nil

@@ -1,0 +1,73 @@
+package config
+
+import (
+	"github.com/argine-dns/argine/blocklist/formats"
+	"github.com/argine-dns/argine/dnsfilter/internal/files"
+)
+
+// CheckFiles tells which files that the settings name are missing or are no lists; its errors are of type [Errors].
+func (s *Settings) CheckFiles() error {
+	var mistakes Errors
+	for i := range s.Lists {
+		l := &s.Lists[i]
+		if err := l.checkFile(); err != nil {
+			mistakes = append(mistakes, l.place.mistake(s.File, err.Error()))
+		}
+	}
+	for _, path := range s.Allow {
+		if err := (LocalFile{Path: path, Allow: true}).readable(); err != nil {
+			mistakes = append(mistakes, s.fileAt[path].mistake(s.File, err.Error()))
+		}
+	}
+	for _, path := range s.Guard.Protected {
+		if _, err := (GuardLimits{Protected: []string{path}}).Load(); err != nil {
+			mistakes = append(mistakes, s.fileAt[path].mistake(s.File, err.Error()))
+		}
+	}
+	for _, path := range s.Guard.Popular {
+		if _, err := (GuardLimits{Popular: []string{path}}).Load(); err != nil {
+			mistakes = append(mistakes, s.fileAt[path].mistake(s.File, err.Error()))
+		}
+	}
+	if _, err := s.ServerPolicy(); err != nil {
+		mistakes = append(mistakes, s.fileAt[s.CookieSecrets].mistake(s.File, err.Error()))
+	}
+	if err := s.checkState(); err != nil {
+		mistakes = append(mistakes, s.fileAt[s.State].mistake(s.File, err.Error()))
+	}
+	return mistakes.err()
+}
+
+func (l *List) checkFile() error {
+	if l.File == "" {
+		return l.checkRoot()
+	}
+	return l.LocalFile().readable()
+}
+
+// readable looks at the beginning of the file.
+func (l LocalFile) readable() error {
+	if _, err := l.Source(); err != nil {
+		return err
+	}
+	f, err := files.Open(l.Path)
+	if err != nil {
+		return err
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	_, err = formats.NewReader(f, l.Options())
+	return err
+}
+
+// FileError says what is wrong with the file of a list, at the place where the settings name it.
+func (s *Settings) FileError(f LocalFile, err error) Error {
+	return s.placeOfFile(f).mistake(s.File, err.Error())
+}
+
+// placeOfFile returns where the settings name a file.
+func (s *Settings) placeOfFile(f LocalFile) place {
+	if l := s.list(f.List); l != nil {
+		return l.place
+	}
+	return s.fileAt[f.Path]
+}

@@ -1,0 +1,69 @@
+// Package files reads files that are named by people: what is none is refused in words.
+package files
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// Open opens a file to be read, once it is known to be one: a pipe would be waited for.
+func Open(path string) (*os.File, error) {
+	if _, err := Stat(path); err != nil {
+		return nil, err
+	}
+	return os.Open(path)
+}
+
+// Stat describes a file. What is none is refused in words: a URL, a folder, a pipe, a device.
+func Stat(path string) (fs.FileInfo, error) {
+	if strings.Contains(path, "://") {
+		return nil, NotURL(path)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: %w: a file is needed here, and this is %s", path, blocklist.ErrMalformed, kindOf(info.Mode()))
+	}
+	return info, nil
+}
+
+func kindOf(mode fs.FileMode) string {
+	switch {
+	case mode.IsDir():
+		return "a folder"
+	case mode&fs.ModeNamedPipe != 0:
+		return "a pipe"
+	case mode&fs.ModeSocket != 0:
+		return "a socket"
+	}
+	return "a device"
+}
+
+// NotURL says that a file is needed where a URL is given.
+func NotURL(text string) error {
+	return fmt.Errorf("%.100q is a URL, and a file is needed here: %w: download it, or follow a signed list by the keys from and root", text, blocklist.ErrMalformed)
+}
+
+// MaxSmall is the longest file that ReadSmall reads, in bytes.
+const MaxSmall = 1 << 20
+
+// ReadSmall reads a file that is no longer than [MaxSmall].
+func ReadSmall(path string) ([]byte, error) {
+	f, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	b, err := io.ReadAll(io.LimitReader(f, MaxSmall+1))
+	if err == nil && len(b) > MaxSmall {
+		err = fmt.Errorf("%s: %w: more than 1 MiB", path, blocklist.ErrTooLarge)
+	}
+	return b, err
+}
