@@ -6,30 +6,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
-	"time"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/origin"
 	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/blocklist/publish/keys"
 )
-
-// What somebody found when looking at pages that were referred to their platforms; [publish.Ledger.RecordChecks] takes it as
-// it comes.
-func ExampleReadChecks() {
-	table := "url,removed,checked\nhttp://Social.example/user/7,yes,2026-11-20\nhttps://social.example/user/8,perhaps,2026-11-20\n"
-	for check, err := range publish.ReadChecks(strings.NewReader(table)) {
-		if err != nil {
-			fmt.Println(err)
-			continue
-		}
-		fmt.Println(check.Page, check.Removed, check.Checked.Format(time.DateOnly))
-	}
-	// Output:
-	// https://social.example/user/7 true 2026-11-20
-	// line 3: "https://social.example/user/8": malformed: removed is "perhaps": yes or no is needed
-}
 
 // An agency with one officer makes a list, and publishes an entry at an origin.
 func Example() {

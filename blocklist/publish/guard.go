@@ -2,16 +2,16 @@ package publish
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/guard"
+	"github.com/argine-dns/argine/blocklist/internal/ledger"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
@@ -66,18 +66,17 @@ const (
 
 // GuardSettings returns what the list's guards know.
 func (l *Ledger) GuardSettings(ctx context.Context) (GuardSettings, error) {
-	return readGuardSettings(ctx, l.db)
+	return readGuardSettings(ctx, l.history.View)
 }
 
-func readGuardSettings(ctx context.Context, q querier) (s GuardSettings, err error) {
-	numbers := "{}"
+func readGuardSettings(ctx context.Context, v ledger.View) (s GuardSettings, err error) {
+	var numbers string
 	for key, value := range map[string]*string{metaGuard: &numbers, metaProtected: &s.Protected, metaPopular: &s.Popular} {
-		err := q.QueryRowContext(ctx, `SELECT value FROM meta WHERE key = ?`, key).Scan(value)
-		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		if *value, err = v.Meta(ctx, key); err != nil {
 			return s, err
 		}
 	}
-	if err := json.Unmarshal([]byte(numbers), &s); err != nil {
+	if err := json.Unmarshal([]byte(cmp.Or(numbers, "{}")), &s); err != nil {
 		return s, fmt.Errorf("ledger: %w: settings of the guards: %w", blocklist.ErrDamaged, err)
 	}
 	return s, nil
@@ -97,15 +96,14 @@ func (l *Ledger) SetGuard(ctx context.Context, s GuardSettings, c Audit) error {
 		return err
 	}
 	c.Reference = what
-	_, err = l.change(ctx, KindGuard, c, func(o *operation, _ *ChangeResult) error {
+	return l.history.Change(ctx, KindGuard, c, func(t *ledger.Tx) error {
 		for key, value := range map[string]string{metaGuard: string(numbers), metaProtected: s.Protected, metaPopular: s.Popular} {
-			if _, err := o.tx.ExecContext(ctx, `INSERT OR REPLACE INTO meta VALUES (?, ?)`, key, value); err != nil {
+			if err := t.SetMeta(ctx, key, value); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	return err
 }
 
 // guard returns the list's guard.
@@ -121,51 +119,60 @@ func (l *Ledger) guard(ctx context.Context) (*guard.Guard, error) {
 	return g, err
 }
 
-// check asks the guards about entries that are to come into the ledger.
-type check struct {
+// screen asks the guards about entries that are to come into the ledger.
+type screen struct {
 	guard    *guard.Guard
 	override bool
 	bulk     bool            // of a whole list: what lists commonly trip is left to the release
 	holding  []guard.Finding // the first of those that hold
-	telling  []guard.Finding // the first of the others
+	others   []guard.Finding // the first of the others
 	refused  uint64          // entries
 }
 
 // maxFindings is how many findings of each severity a change explains.
 const maxFindings = 20
 
-func (l *Ledger) newCheck(ctx context.Context, c Audit) (*check, error) {
+func (l *Ledger) newScreen(ctx context.Context, by Audit) (*screen, error) {
 	g, err := l.guard(ctx)
-	return &check{guard: g, override: c.Override != ""}, err
+	return &screen{guard: g, override: by.Override != ""}, err
 }
 
-// passes notes what was found in an entry that is new, and reports whether it may come in.
-func (c *check) passes(found []guard.Finding) bool {
+// screen is a [ledger.Screen].
+func (s *screen) screen(e blocklist.Entry) (admit func() bool) {
+	found := s.guard.Entry(e)
+	if len(found) == 0 {
+		return nil
+	}
+	return func() bool { return s.admit(found) }
+}
+
+// admit notes what was found in an entry that is new, and reports whether it may come in.
+func (s *screen) admit(found []guard.Finding) bool {
 	holds := false
 	for _, f := range found {
-		to := &c.telling
-		if f.Severity == guard.SeverityHold && (!c.bulk || !f.Check.Common()) {
-			to, holds = &c.holding, true
+		to := &s.others
+		if f.Severity == guard.SeverityHold && (!s.bulk || !f.Check.Common()) {
+			to, holds = &s.holding, true
 		}
 		if len(*to) < maxFindings {
 			*to = append(*to, f)
 		}
 	}
-	if holds && !c.override {
-		c.refused++
+	if holds && !s.override {
+		s.refused++
 		return false
 	}
 	return true
 }
 
-func (c *check) found() []guard.Finding { return append(c.holding, c.telling...) }
+func (s *screen) found() []guard.Finding { return append(s.holding, s.others...) }
 
-// held returns an error if an entry was refused.
-func (c *check) held() error {
-	if c.refused == 0 {
+// err returns an error if an entry was refused.
+func (s *screen) err() error {
+	if s.refused == 0 {
 		return nil
 	}
-	return &guard.HeldError{Report: &guard.Report{Findings: c.found(), Held: uint64(len(c.holding)), Reported: uint64(len(c.telling))}}
+	return &guard.HeldError{Report: &guard.Report{Findings: s.found(), Held: uint64(len(s.holding)), Reported: uint64(len(s.others))}}
 }
 
 // guardRelease asks the guards about the state after the operation now, against the newest release that was pushed. It
@@ -175,14 +182,22 @@ func (l *Ledger) guardRelease(ctx context.Context, last ReleaseRecord, now Opera
 	if err != nil || report.Held == 0 {
 		return "", err
 	}
-	// What was refused since is not let pass a second time by an override from before.
-	row := l.db.QueryRowContext(ctx, `SELECT reason FROM operations WHERE id > ? AND kind = ? AND reference = ?
-		AND id > coalesce((SELECT max(id) FROM operations WHERE kind = ?), 0) ORDER BY id DESC LIMIT 1`,
-		last.Operation, KindOverride, overridden(report), KindRefuse)
-	if err := row.Scan(&override); errors.Is(err, sql.ErrNoRows) {
+	found := false
+	for o, err := range l.history.Operations(ctx, ledger.Range{After: last.Operation, Kinds: []string{KindOverride, KindRefuse}}) {
+		if err != nil {
+			return "", err
+		}
+		switch {
+		case o.Kind == KindRefuse: // what was refused is not let pass a second time by an override from before
+			found = false
+		case o.Reference == overridden(report):
+			found, override = true, o.Reason
+		}
+	}
+	if !found {
 		return "", &guard.HeldError{Report: report}
 	}
-	return override, err
+	return override, nil
 }
 
 // overridden is the reference of an operation that lets a release pass with the findings of a report.
@@ -195,42 +210,32 @@ func (l *Ledger) examine(ctx context.Context, last ReleaseRecord, now Operation)
 	}
 	u := guard.Update{After: now.Entries}
 	if last.Serial == 0 {
-		u.Entries, u.Changes = l.Entries(ctx), l.additions(ctx)
+		u.Entries, u.Changes = l.history.Entries(ctx), l.history.Additions(ctx)
 		report, err := g.Check(u)
 		if errors.Is(err, blocklist.ErrMalformed) { // there are more or fewer than there should be
-			err = errStrayed()
+			err = errDiverged()
 		}
 		return report, err
 	}
-	row := l.db.QueryRowContext(ctx, `SELECT entries FROM operations WHERE id = ?`, last.Operation)
-	if err := row.Scan(&u.Before); err != nil {
+	released, err := l.history.OperationByID(ctx, last.Operation)
+	if err != nil {
 		return nil, fmt.Errorf("reading operation %d: %w", last.Operation, err)
 	}
-	u.Changes = l.Changes(ctx, last.Operation, now.ID)
-	if u.Entries, err = l.perhapsBelow(ctx, u.Changes); err != nil {
+	u.Before = released.Entries
+	u.Changes = l.history.Changes(ctx, last.Operation, now.ID)
+	if u.Entries, err = l.history.CandidatesBelow(ctx, u.Changes); err != nil {
 		return nil, err
 	}
 	return g.Check(u)
 }
 
-// additions yields the list as it is as what has changed since nothing was on it.
-func (l *Ledger) additions(ctx context.Context) iter.Seq2[blocklist.Change, error] {
-	return func(yield func(blocklist.Change, error) bool) {
-		for e, err := range l.Entries(ctx) {
-			if !yield(blocklist.Change{Entry: e}, err) {
-				return
-			}
-		}
-	}
-}
-
 // Examine returns what the guards find in the list as it is now, against the newest release that was pushed.
 func (l *Ledger) Examine(ctx context.Context) (*guard.Report, error) {
-	last, err := lastRelease(ctx, l.db)
+	last, err := l.history.LastRelease(ctx)
 	if err != nil {
 		return nil, err
 	}
-	now, err := head(ctx, l.db)
+	now, err := l.history.Head(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -244,7 +249,7 @@ func (l *Ledger) Override(ctx context.Context, c Audit) (*guard.Report, error) {
 	if err := trust.CheckOverride(c.Reason); err != nil || c.Reason == "" {
 		return nil, errors.Join(err, fmt.Errorf("overriding the guards: %w: a reason of one line, at most 1 KiB, is needed", blocklist.ErrMalformed))
 	}
-	unlock, err := l.lock(ctx)
+	unlock, err := l.history.Lock(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -257,5 +262,5 @@ func (l *Ledger) Override(ctx context.Context, c Audit) (*guard.Report, error) {
 		return report, err
 	}
 	c.Reference = overridden(report)
-	return report, l.operate(ctx, KindOverride, c, func(*operation) error { return nil })
+	return report, l.history.Record(ctx, KindOverride, c, nil)
 }

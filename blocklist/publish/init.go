@@ -2,15 +2,14 @@ package publish
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
 
-	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
+	"github.com/argine-dns/argine/blocklist/internal/ledger"
 	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
@@ -54,8 +53,8 @@ func Init(ctx context.Context, dir string, o InitOptions) error {
 	if err != nil {
 		return err
 	}
-	cause := Audit{Author: o.Author, Reason: fmt.Sprintf("%s, signed by %d of %d officers", o.List, o.Threshold, len(o.Officers))}
-	if err := cause.check(); err != nil {
+	by := Audit{Author: o.Author, Reason: fmt.Sprintf("%s, signed by %d of %d officers", o.List, o.Threshold, len(o.Officers))}
+	if err := by.Check(); err != nil {
 		return err
 	}
 	if err := makeEmpty(dir); err != nil {
@@ -69,7 +68,7 @@ func Init(ctx context.Context, dir string, o InitOptions) error {
 	if err := disk.WriteFile(filepath.Join(dir, pendingDir, trust.RootName(1)), root, 0o644); err != nil {
 		return err
 	}
-	return createLedger(ctx, dir, o.List, cause)
+	return ledger.Create(ctx, dir, o.List, by)
 }
 
 // lifetime returns the end of a lifetime that begins now, in whole seconds as metadata has it.
@@ -91,48 +90,3 @@ func makeEmpty(dir string) error {
 }
 
 var errNotEmpty = errors.New("the folder is not empty")
-
-// createLedger makes the database under a temporary name: when it has its own, the folder is complete.
-func createLedger(ctx context.Context, dir, list string, c Audit) error {
-	path := filepath.Join(dir, disk.TempPrefix+ledgerFile)
-	if err := os.WriteFile(path, nil, 0o600); err != nil { // SQLite gives its other files the mode of the database
-		return err
-	}
-	db, err := openDatabase(path, "rw")
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(fillLedger(ctx, db, list, c), db.Close()); err != nil {
-		return fmt.Errorf("making the ledger %s: %w", path, err)
-	}
-	if err := os.Rename(path, filepath.Join(dir, ledgerFile)); err != nil {
-		return err
-	}
-	return disk.SyncDir(dir)
-}
-
-func fillLedger(ctx context.Context, db *sql.DB, list string, c Audit) error {
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing
-	if _, err := tx.ExecContext(ctx, schema); err != nil {
-		return err
-	}
-	if _, err := tx.ExecContext(ctx, `INSERT INTO meta VALUES ('version', ?), ('list', ?)`, schemaVersion, list); err != nil {
-		return err
-	}
-	first := Operation{
-		ID: 1, Time: time.Now(), Author: c.Author, Kind: KindInit, Reason: c.Reason,
-		ChangesHash: hashOfNothing, Digest: blocklist.Digest{}.String(),
-	}
-	first.Hash = first.chain(genesis(list))
-	if err := insertOperation(ctx, tx, first); err != nil {
-		return err
-	}
-	return tx.Commit()
-}
-
-// hashOfNothing is the SHA-256 of no bytes.
-const hashOfNothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

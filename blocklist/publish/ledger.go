@@ -2,147 +2,89 @@ package publish
 
 import (
 	"context"
-	"database/sql"
-	"errors"
-	"fmt"
-	"net/url"
-	"os"
-	"path/filepath"
-	"strings"
-
-	_ "modernc.org/sqlite" // the ledger's database
+	"iter"
+	"math"
 
 	"github.com/argine-dns/argine/blocklist"
-	"github.com/argine-dns/argine/blocklist/internal/disk"
-)
-
-// schema of the ledger. An entry is kept as its target and, with a space in front, its attributes: together the canonical
-// line. Place and expires say nothing more; they are what a release finds entries by, see [place]. The changes of an
-// operation are those behind the last change of the operation before, up to its own. Its checks have lines, in the order of
-// its hash.
-const schema = schemaHistory + schemaState
-
-const schemaHistory = `
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE operations (
-	id INTEGER PRIMARY KEY, time TEXT NOT NULL, author TEXT NOT NULL, kind TEXT NOT NULL, reason TEXT NOT NULL,
-	reference TEXT NOT NULL, added INTEGER NOT NULL, removed INTEGER NOT NULL, last_change INTEGER NOT NULL,
-	changes_hash TEXT NOT NULL, entries INTEGER NOT NULL, digest TEXT NOT NULL, hash TEXT NOT NULL);
-CREATE TABLE changes (id INTEGER PRIMARY KEY, sign TEXT NOT NULL, target TEXT NOT NULL, attributes TEXT NOT NULL);
-CREATE TABLE releases (serial INTEGER PRIMARY KEY, operation INTEGER NOT NULL, head TEXT NOT NULL, pushed TEXT NOT NULL);
-`
-
-// schemaState has what version 2 has changed; see [upgrade].
-const schemaState = `
-CREATE INDEX operations_hash ON operations (hash);
-CREATE TABLE entries (target TEXT PRIMARY KEY, attributes TEXT NOT NULL, place TEXT, expires INTEGER) WITHOUT ROWID;
-CREATE TABLE checks (
-	operation INTEGER NOT NULL, line INTEGER NOT NULL, target TEXT NOT NULL, checked TEXT NOT NULL, removed INTEGER NOT NULL,
-	PRIMARY KEY (operation, line)) WITHOUT ROWID;
-CREATE INDEX checks_target ON checks (target, checked, operation, removed);
-` + schemaIndexes
-
-// schemaIndexes has the indexes that each entry may be in. For many entries they are made anew, see [operation.put].
-const schemaIndexes = `
-CREATE INDEX entries_place ON entries (place) WHERE place IS NOT NULL;
-CREATE INDEX entries_expires ON entries (expires) WHERE expires IS NOT NULL;
-CREATE INDEX changes_pages ON changes (target) WHERE ` + urlTargets + `;
-`
-
-const dropIndexes = `DROP INDEX entries_place; DROP INDEX entries_expires; DROP INDEX changes_pages;`
-
-// schemaVersion is kept in meta. A ledger of an older version is upgraded when it is opened, one of a newer is not opened.
-const schemaVersion = "2"
-
-// Names in the agency's folder.
-const (
-	ledgerFile  = "ledger.db"
-	lockFile    = "lock"
-	rootFile    = "root.json"
-	rootsDir    = "roots"
-	pendingDir  = "pending"
-	releasesDir = "releases"
-	targetsFile = "targets.json"
-	filesDir    = "files" // what the targets of the last release and of the pending one name
+	"github.com/argine-dns/argine/blocklist/internal/ledger"
 )
 
 // Ledger is the history of a list, and the folder that it lives in.
 type Ledger struct {
-	dir  string
-	list string
-	db   *sql.DB
+	folder
+	history *ledger.Ledger
 }
 
-// Open opens the agency's folder dir, which [Init] has made.
-func Open(dir string) (*Ledger, error) {
-	path := filepath.Join(dir, ledgerFile)
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("opening %s: %w: there is no ledger in it; blocklist init makes one", dir, err)
-	}
-	db, err := openDatabase(path, "rw")
-	if err != nil {
-		return nil, fmt.Errorf("opening %s: %w", path, err)
-	}
-	l := &Ledger{dir: dir, db: db}
-	if err := errors.Join(upgrade(context.Background(), db), l.readMeta()); err != nil {
-		return nil, errors.Join(fmt.Errorf("opening %s: %w", path, err), db.Close())
-	}
-	return l, nil
-}
+// Audit says who changes the ledger, and why: Author, which is needed, Reason, and Reference, the order or decision behind it.
+// Override, of Add and Import, says why entries are taken that the guards hold; empty: they are not. Each is one line of at most
+// 4 KiB.
+type Audit = ledger.Audit
+
+// Operation is one step in the history of the list. Its Hash covers all its other fields and the hash of the operation before;
+// its counts are of lines: a changed attribute is a line that went and one that came.
+type Operation = ledger.Operation
+
+// ReleaseRecord says which Operation of the ledger a Serial was made from, by its number and its hash (Head), and when it was
+// Pushed.
+type ReleaseRecord = ledger.ReleaseRecord
+
+// ErrNotListed is returned when what is to be removed is not on the list in that scope.
+var ErrNotListed = ledger.ErrNotListed
+
+// Kinds of operations.
+const (
+	KindInit        = ledger.KindInit
+	KindAdd         = ledger.KindAdd
+	KindRemove      = ledger.KindRemove
+	KindImport      = ledger.KindImport
+	KindExpire      = ledger.KindExpire      // entries past their expiry are taken out when a release is made
+	KindPush        = ledger.KindPush        // a release was pushed
+	KindRoot        = ledger.KindRoot        // a new root was made, for the officers to sign
+	KindRefuse      = ledger.KindRefuse      // what was pending was dropped
+	KindUrgent      = ledger.KindUrgent      // one officer has ordered something alone
+	KindTakedown    = ledger.KindTakedown    // checks were recorded of which pages are still there
+	KindSubscribe   = ledger.KindSubscribe   // a subscriber of a confidential list was added
+	KindUnsubscribe = ledger.KindUnsubscribe // a subscriber was removed
+	KindOverride    = ledger.KindOverride    // the next release may pass the guards
+	KindGuard       = ledger.KindGuard       // the settings of the guards were changed
+)
 
 // Close closes the ledger.
-func (l *Ledger) Close() error { return l.db.Close() }
+func (l *Ledger) Close() error { return l.history.Close() }
 
 // List returns the name of the list.
 func (l *Ledger) List() string { return l.list }
 
-// openDatabase opens a SQLite file. A commit is on the disk when it returns; readers never wait for a writer.
-func openDatabase(path, mode string) (*sql.DB, error) {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return nil, err
-	}
-	if path = filepath.ToSlash(path); !strings.HasPrefix(path, "/") {
-		path = "/" + path // a drive letter
-	}
-	options := url.Values{
-		"mode":    {mode},
-		"_txlock": {"immediate"},
-		"_pragma": {"busy_timeout(2000)", "journal_mode(wal)", "synchronous(full)", "cache_size(-65536)", "trusted_schema(off)"},
-	}
-	u := url.URL{Scheme: "file", Path: path, OmitHost: true, RawQuery: options.Encode()}
-	return sql.Open("sqlite", u.String())
+// History returns the database of the ledger, for packages of this module.
+func (l *Ledger) History() *ledger.Ledger { return l.history }
+
+// Entries yields what is listed now, in the order of a release. The last thing it yields may be an error.
+func (l *Ledger) Entries(ctx context.Context) iter.Seq2[blocklist.Entry, error] {
+	return l.history.Entries(ctx)
 }
 
-func (l *Ledger) readMeta() error {
-	var version string
-	err := l.db.QueryRow(`SELECT value FROM meta WHERE key = 'version'`).Scan(&version) //nolint:noctx // a key look-up
-	if err == nil && version != schemaVersion {
-		err = fmt.Errorf("%w: it is of version %q, this program knows %s", blocklist.ErrMalformed, version, schemaVersion)
-	}
-	if err != nil {
-		return err
-	}
-	return l.db.QueryRow(`SELECT value FROM meta WHERE key = 'list'`).Scan(&l.list) //nolint:noctx // a key look-up
+// Lookup returns the entry with a target, and false if nothing is listed under it.
+func (l *Ledger) Lookup(ctx context.Context, target string) (e blocklist.Entry, ok bool, err error) {
+	return l.history.Lookup(ctx, target)
 }
 
-// lock makes this process the one that changes the folder, and finishes what an earlier one left half done.
-func (l *Ledger) lock(ctx context.Context) (unlock func(), err error) {
-	lock, err := disk.Lock(filepath.Join(l.dir, lockFile))
-	if errors.Is(err, disk.ErrLocked) {
-		return nil, fmt.Errorf("changing %s: %w; try again when that has finished", l.dir, blocklist.ErrBusy)
-	}
-	if err != nil {
-		return nil, err
-	}
-	unlock = func() { lock.Close() } //nolint:errcheck // nothing was written to it
-	if err := l.recover(ctx); err != nil {
-		unlock()
-		return nil, err
-	}
-	return unlock, nil
+// Operations yields the history, the oldest operation first. The last thing it yields may be an error.
+func (l *Ledger) Operations(ctx context.Context) iter.Seq2[Operation, error] {
+	return l.history.Operations(ctx, ledger.Range{})
 }
 
-func (l *Ledger) path(names ...string) string {
-	return filepath.Join(append([]string{l.dir}, names...)...)
+// Unreleased yields what has changed since the release that was pushed last, in the order of a delta. The last thing it yields
+// may be an error.
+func (l *Ledger) Unreleased(ctx context.Context) iter.Seq2[blocklist.Change, error] {
+	return func(yield func(blocklist.Change, error) bool) {
+		last, err := l.history.LastRelease(ctx)
+		switch {
+		case err != nil:
+			yield(blocklist.Change{}, err)
+		case last.Serial == 0: // all that is listed
+			l.history.Additions(ctx)(yield)
+		default:
+			l.history.Changes(ctx, last.Operation, math.MaxInt64)(yield)
+		}
+	}
 }

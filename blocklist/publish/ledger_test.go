@@ -61,9 +61,9 @@ func TestHistory(t *testing.T) {
 		[]any{all[1].Kind, all[1].Author, all[1].Reason, all[1].Reference, all[1].Added, all[1].Removed})
 	assert.Equal(t, []any{"bruno", uint64(1), uint64(1), uint64(1)}, []any{all[2].Author, all[2].Added, all[2].Removed, all[2].Entries})
 	assert.WithinDuration(t, time.Now(), all[2].Time, time.Minute)
-	assert.Equal(t, []string{"-example.com", "+example.com category=test"}, collect(t, a.Changes(t.Context(), 2, 3)))
-	assert.Equal(t, []string{"+example.com category=test"}, collect(t, a.Changes(t.Context(), 0, 3)))
-	assert.Empty(t, collect(t, a.Changes(t.Context(), 3, 3)))
+	assert.Equal(t, []string{"-example.com", "+example.com category=test"}, collect(t, a.History().Changes(t.Context(), 2, 3)))
+	assert.Equal(t, []string{"+example.com category=test"}, collect(t, a.History().Changes(t.Context(), 0, 3)))
+	assert.Empty(t, collect(t, a.History().Changes(t.Context(), 3, 3)))
 }
 
 func TestAllOrNothing(t *testing.T) {

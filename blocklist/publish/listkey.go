@@ -3,6 +3,7 @@ package publish
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"errors"
 	"fmt"
 	"maps"
@@ -11,34 +12,9 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
+	"github.com/argine-dns/argine/blocklist/internal/ledger"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
-
-// keysDir holds every key that a confidential list has had, for the officers alone. What was released can't be verified or
-// compared without its key.
-const keysDir = "keys"
-
-func (l *Ledger) keyPath(id string) string { return l.path(keysDir, id[:16]+".key") }
-
-// openTargets opens the targets of a confidential list with the key that they name.
-func (l *Ledger) openTargets(spec trust.TargetsSpec) (trust.TargetsSpec, error) {
-	if !spec.Confidential() {
-		return spec, nil
-	}
-	path := l.keyPath(spec.KeyID)
-	text, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return spec, fmt.Errorf("opening %s: %w: copy the folder %s from an officer who has it", path, blocklist.ErrNoKey, keysDir)
-	}
-	if err != nil {
-		return spec, err
-	}
-	key, err := trust.ParseListKey(string(text))
-	if err != nil {
-		return spec, fmt.Errorf("reading %s: %w", path, err)
-	}
-	return spec.Open(key)
-}
 
 // makeListKey makes a key. It is durable before anything is encrypted with it.
 func (l *Ledger) makeListKey() (trust.ListKey, error) {
@@ -81,9 +57,11 @@ func (l *Ledger) nextListKey(ctx context.Context, last ReleaseRecord) (trust.Lis
 
 // goneSince reports whether a subscriber was removed after the operation with that hash; if there is none, ever.
 func (l *Ledger) goneSince(ctx context.Context, head string) (gone bool, err error) {
-	row := l.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM operations WHERE kind = ? AND id > coalesce((SELECT id FROM operations WHERE hash = ?), 0))`,
-		KindUnsubscribe, head)
-	return gone, row.Scan(&gone)
+	o, err := l.history.OperationByHash(ctx, head)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return false, err
+	}
+	return l.history.Happened(ctx, ledger.Range{After: o.ID, Kinds: []string{KindUnsubscribe}})
 }
 
 // listKeyOf returns the key of a release that was pushed, nil if there was none or it is in the clear.
@@ -183,11 +161,11 @@ func (l *Ledger) PendingRecipients(ctx context.Context, p *Pending) (r Recipient
 	}
 	r.Go = slices.Sorted(maps.Keys(was))
 	r.Subscribers = len(is)
-	return r, l.checkReaders(after.targets, is)
+	return r, l.checkRecipients(after.targets, is)
 }
 
-// checkReaders counts the recipients of the key files.
-func (l *Ledger) checkReaders(spec trust.TargetsSpec, subscribers []Subscriber) error {
+// checkRecipients counts the recipients of the key files.
+func (l *Ledger) checkRecipients(spec trust.TargetsSpec, subscribers []Subscriber) error {
 	for _, kind := range trust.Kinds() {
 		n := 0
 		if f, ok := spec.KeyFile(kind); ok {

@@ -89,7 +89,7 @@ func TestModel(t *testing.T) {
 	for range 50 {
 		from, to := ids[random.IntN(len(ids))], ids[random.IntN(len(ids))]
 		if from <= to {
-			assert.Equal(t, changes(history[from], history[to]), collect(t, a.Changes(t.Context(), from, to)), "%d to %d", from, to)
+			assert.Equal(t, changes(history[from], history[to]), collect(t, a.History().Changes(t.Context(), from, to)), "%d to %d", from, to)
 		}
 	}
 	v, err := a.Verify(t.Context())

@@ -1,17 +1,12 @@
 package publish
 
 import (
-	"context"
-	"crypto"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
 
-	"github.com/argine-dns/argine/blocklist"
-	"github.com/argine-dns/argine/blocklist/internal/disk"
 	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
@@ -75,24 +70,24 @@ func (p *Pending) What() string {
 }
 
 // Pending returns what waits: the root first, then a release. It fails with [ErrNothingPending] if nothing does.
-func (l *Ledger) Pending() (*Pending, error) {
-	version, err := l.newestRoot()
+func (d folder) Pending() (*Pending, error) {
+	version, err := d.newestRoot()
 	if err != nil {
 		return nil, err
 	}
-	if p, err := l.readPendingRoot(version + 1); !errors.Is(err, os.ErrNotExist) {
+	if p, err := d.readPendingRoot(version + 1); !errors.Is(err, os.ErrNotExist) {
 		return p, err
 	}
-	p, err := l.heldRelease()
+	p, err := d.waitingRelease()
 	if err == nil && p == nil {
 		err = ErrNothingPending
 	}
 	return p, err
 }
 
-// heldRelease returns the pending release, nil if there is none.
-func (l *Ledger) heldRelease() (*Pending, error) {
-	p, err := l.pendingRelease(l.path(pendingDir, releaseDir))
+// waitingRelease returns the pending release, nil if there is none.
+func (d folder) waitingRelease() (*Pending, error) {
+	p, err := d.pendingRelease(d.path(pendingDir, releaseDir))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil //nolint:nilnil // see above
 	}
@@ -100,12 +95,12 @@ func (l *Ledger) heldRelease() (*Pending, error) {
 }
 
 // pendingRelease returns the release in the folder dir and who has signed it.
-func (l *Ledger) pendingRelease(dir string) (*Pending, error) {
-	root, err := l.root()
+func (d folder) pendingRelease(dir string) (*Pending, error) {
+	root, err := d.root()
 	if err != nil {
 		return nil, err
 	}
-	rel, err := l.readRelease(dir)
+	rel, err := d.readRelease(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -146,89 +141,30 @@ func names(keys []notekey.Key) []string {
 	return list
 }
 
-// Sign adds an officer's signature to p, which [Ledger.Pending] has returned, and returns how it stands then. A root that
-// has enough signatures takes effect. Sign fails if what is pending has changed since, so that nobody signs what they have
-// not seen, and if a release is not what the ledger's history leads to.
-func (l *Ledger) Sign(ctx context.Context, p *Pending, officer crypto.Signer) (*Pending, error) {
-	unlock, err := l.lock(ctx)
+// readPendingRoot reads the pending root of that version. It fails with [os.ErrNotExist] if there is none.
+func (d folder) readPendingRoot(version int64) (*Pending, error) {
+	path := d.pendingRootPath(version)
+	metadata, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	defer unlock()
-	if err := p.checkUnchanged(); err != nil {
-		return nil, fmt.Errorf("signing: %w", err)
-	}
-	if err := p.checkOfficer(officer); err != nil {
-		return nil, err
-	}
-	if p.Serial > 0 {
-		if err := l.checkHistory(ctx, p); err != nil {
-			return nil, fmt.Errorf("signing: %w", err)
-		}
-	}
-	signed := *p
-	if signed.metadata, err = trust.Sign(p.metadata, officer); err != nil {
-		return nil, err
-	}
-	if err := signed.countSignatures(); err != nil {
-		return nil, err
-	}
-	if err := disk.WriteFile(p.path, signed.metadata, 0o644); err != nil {
-		return nil, err
-	}
-	return &signed, l.settleRoot()
-}
-
-func (p *Pending) checkOfficer(officer crypto.Signer) error {
-	public, ok := officer.Public().(ed25519.PublicKey)
-	if ok && (isOfficer(p.root, public) || isOfficer(p.before, public)) {
-		return nil
-	}
-	return fmt.Errorf("signing: %w: the key is not that of an officer of %s; they are %q", blocklist.ErrUntrusted, p.List, p.Officers)
-}
-
-// checkUnchanged reports whether what waits is still what was read.
-func (p *Pending) checkUnchanged() error {
-	now, err := os.ReadFile(p.path)
-	if err != nil || string(now) != string(p.metadata) {
-		return fmt.Errorf("%w: what is pending has changed meanwhile; look at it again", blocklist.ErrUntrusted)
-	}
-	return nil
-}
-
-// recover finishes what a killed process left half done. The lock is held.
-func (l *Ledger) recover(ctx context.Context) error {
-	for _, dir := range []string{l.dir, l.path(rootsDir), l.path(pendingDir), l.path(pendingDir, releaseDir)} {
-		if err := disk.RemoveTemps(dir); err != nil {
-			return err
-		}
-	}
-	if err := l.settleRoot(); err != nil {
-		return err
-	}
-	return l.settlePush(ctx)
-}
-
-func (l *Ledger) settlePush(ctx context.Context) error {
-	last, err := lastRelease(ctx, l.db)
+	root, err := trust.ParseRoot(metadata)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
-	pending, err := l.readRelease(l.path(pendingDir, releaseDir))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
+	spec := root.Spec()
+	p := &Pending{
+		List: spec.List, Root: spec.Version, Expires: spec.Expires, Online: spec.Online.String(), Urgent: UrgentLimits(spec.Urgent),
+		Confidential: spec.Confidential, path: path, metadata: metadata, root: root,
 	}
-	if err != nil || pending.serial() > last.Serial {
-		return err
+	for _, k := range spec.Officers {
+		p.Keys = append(p.Keys, k.String())
 	}
-	return l.file(last.Serial)
-}
-
-// file moves the pending release to those that were pushed.
-func (l *Ledger) file(serial uint64) error {
-	to := l.path(releasesDir, fmt.Sprint(serial))
-	if err := os.Rename(l.path(pendingDir, releaseDir), to); err != nil {
-		return err
+	if version > 1 {
+		if p.before, err = d.openRoot(version - 1); err != nil {
+			return nil, err
+		}
+		p.Changes = changesOf(p.before.Spec(), spec, notekey.Key.String)
 	}
-	return errors.Join(disk.SyncDir(filepath.Dir(to)), disk.SyncDir(l.path(pendingDir)))
+	return p, p.countSignatures()
 }

@@ -2,7 +2,6 @@ package publish
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/ledger"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
@@ -22,18 +22,18 @@ type Transport func(ctx context.Context, list string, bundle io.Reader) error
 // Push brings the pending release to an origin and records that in the ledger. Without a pending release it brings the
 // newest one, to a second origin perhaps. Push fails with [blocklist.ErrUntrusted] if signatures are missing, and says
 // whose. The cause's reason is where the release went. An origin takes the same release twice, so a push may be repeated.
-func (l *Ledger) Push(ctx context.Context, deliver Transport, c Audit) (*Pending, error) {
-	return l.bring(ctx, deliver, c, l.deliver)
+func (l *Ledger) Push(ctx context.Context, transport Transport, c Audit) (*Pending, error) {
+	return l.push(ctx, transport, c, l.sendNew)
 }
 
-// Bundle is Push for where there is no network: deliver gets all of the release in one bundle, and keeps it. What has left
+// Bundle is Push for where there is no network: transport gets all of the release in one bundle, and keeps it. What has left
 // in a bundle is released: its serial is used.
-func (l *Ledger) Bundle(ctx context.Context, deliver Transport, c Audit) (*Pending, error) {
-	return l.bring(ctx, deliver, c, l.deliverAll)
+func (l *Ledger) Bundle(ctx context.Context, transport Transport, c Audit) (*Pending, error) {
+	return l.push(ctx, transport, c, l.sendAll)
 }
 
-func (l *Ledger) bring(ctx context.Context, deliver Transport, c Audit, send func(context.Context, *Pending, Transport, Audit) error) (*Pending, error) {
-	unlock, err := l.lock(ctx)
+func (l *Ledger) push(ctx context.Context, transport Transport, c Audit, send func(context.Context, *Pending, Transport, Audit) error) (*Pending, error) {
+	unlock, err := l.history.Lock(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -45,35 +45,28 @@ func (l *Ledger) bring(ctx context.Context, deliver Transport, c Audit, send fun
 	if err := p.signatures.Err(p.What()); err != nil {
 		return nil, fmt.Errorf("pushing: %w", err)
 	}
-	if err := l.markSent(ctx, p.Ledger); err != nil {
+	if err := l.history.SetMeta(ctx, metaSent, p.Ledger); err != nil {
 		return nil, err
 	}
-	if err := send(ctx, p, deliver, c); err != nil {
+	if err := send(ctx, p, transport, c); err != nil {
 		if refused(err) {
-			err = errors.Join(err, l.markSent(ctx, ""))
+			err = errors.Join(err, l.history.SetMeta(ctx, metaSent, ""))
 		}
 		return nil, fmt.Errorf("pushing %s: %w", p.What(), err)
 	}
 	if err := l.recordPush(ctx, p, c); err != nil {
 		return nil, err
 	}
-	return p, l.settlePush(ctx)
+	return p, l.archivePush(ctx)
 }
 
-// markSent records which release is on its way to an origin: until that has answered, no other may have its serial.
-func (l *Ledger) markSent(ctx context.Context, head string) error {
-	_, err := l.db.ExecContext(ctx, `INSERT INTO meta VALUES ('sent', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`, head)
-	return err
-}
+// metaSent is the key of the release that is on its way to an origin: until that has answered, no other may have its serial.
+const metaSent = "sent"
 
 // checkSent fails if the pending release p was sent without an answer.
 func (l *Ledger) checkSent(ctx context.Context, p *Pending) error {
-	var sent string
-	err := l.db.QueryRowContext(ctx, `SELECT value FROM meta WHERE key = 'sent'`).Scan(&sent)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return nil
-	case err == nil && sent == p.Ledger:
+	sent, err := l.history.Meta(ctx, metaSent)
+	if err == nil && sent == p.Ledger {
 		err = fmt.Errorf("%s may have reached an origin; push it again first", p.What())
 	}
 	return err
@@ -88,11 +81,11 @@ func refused(err error) bool {
 
 // pushable returns the pending release, or the newest one.
 func (l *Ledger) pushable(ctx context.Context) (*Pending, error) {
-	p, err := l.heldRelease()
+	p, err := l.waitingRelease()
 	if p != nil || err != nil {
 		return p, err
 	}
-	last, err := lastRelease(ctx, l.db)
+	last, err := l.history.LastRelease(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -112,8 +105,8 @@ func (l *Ledger) released(serial uint64) (*Pending, error) {
 	return p, err
 }
 
-// deliver sends what the release before did not have, and then, if the origin lacks more, what it asks for.
-func (l *Ledger) deliver(ctx context.Context, p *Pending, deliver Transport, c Audit) error {
+// sendNew sends what the release before did not have, and then, if the origin lacks more, what it asks for.
+func (l *Ledger) sendNew(ctx context.Context, p *Pending, transport Transport, c Audit) error {
 	rel, err := l.readRelease(filepath.Dir(p.path))
 	if err != nil {
 		return err
@@ -125,19 +118,19 @@ func (l *Ledger) deliver(ctx context.Context, p *Pending, deliver Transport, c A
 		}
 	}
 	old := func(f trust.File) bool { return slices.ContainsFunc(before.targets.All(), f.Equal) }
-	return l.deliverBut(ctx, p, rel, deliver, old, c)
+	return l.sendExcept(ctx, p, rel, transport, old, c)
 }
 
-func (l *Ledger) deliverAll(ctx context.Context, p *Pending, deliver Transport, c Audit) error {
+func (l *Ledger) sendAll(ctx context.Context, p *Pending, transport Transport, c Audit) error {
 	rel, err := l.readRelease(filepath.Dir(p.path))
 	if err != nil {
 		return err
 	}
-	return l.deliverBut(ctx, p, rel, deliver, func(trust.File) bool { return false }, c)
+	return l.sendExcept(ctx, p, rel, transport, func(trust.File) bool { return false }, c)
 }
 
-// deliverBut sends all but old files, and then what the origin asks for. Newer urgent orders that the origin has are taken over.
-func (l *Ledger) deliverBut(ctx context.Context, p *Pending, rel signedRelease, deliver Transport, old func(trust.File) bool, c Audit) (err error) {
+// sendExcept sends all but the files for which without returns true, and then what the origin asks for. Newer urgent orders that the origin has are taken over.
+func (l *Ledger) sendExcept(ctx context.Context, p *Pending, rel signedRelease, transport Transport, old func(trust.File) bool, c Audit) (err error) {
 	b := bundle{Ledger: l, release: rel}
 	if b.roots, err = l.roots(p.root.Version()); err != nil {
 		return err
@@ -146,7 +139,7 @@ func (l *Ledger) deliverBut(ctx context.Context, p *Pending, rel signedRelease, 
 		return err
 	}
 	send := func(without func(trust.File) bool) error {
-		return b.deliver(ctx, deliver, slices.DeleteFunc(rel.targets.All(), without))
+		return b.send(ctx, transport, slices.DeleteFunc(rel.targets.All(), without))
 	}
 	err = send(old)
 	if missing := (*trust.MissingError)(nil); errors.As(err, &missing) {
@@ -166,22 +159,18 @@ type bundle struct {
 	urgent  []byte // orders that an officer of the root in force has signed, if any
 }
 
-func (b *bundle) deliver(ctx context.Context, deliver Transport, files []trust.File) error {
+func (b *bundle) send(ctx context.Context, transport Transport, files []trust.File) error {
 	r, w := io.Pipe()
 	go func() {
 		w.CloseWithError(trust.WriteBundle(w, b.roots, b.urgent, b.release.metadata, files, b.openFile))
 	}()
-	err := deliver(ctx, b.list, r)
-	r.CloseWithError(io.ErrClosedPipe) // ends the goroutine where deliver has not read to the end
+	err := transport(ctx, b.list, r)
+	r.CloseWithError(io.ErrClosedPipe) // ends the goroutine where transport has not read to the end
 	return err
 }
 
 // recordPush records the push, and the release if it is a new one.
 func (l *Ledger) recordPush(ctx context.Context, p *Pending, c Audit) error {
 	c.Reason = fmt.Sprintf("%s to %s", p.What(), c.Reason)
-	return l.operate(ctx, KindPush, c, func(o *operation) error {
-		_, err := o.tx.ExecContext(ctx, `INSERT INTO releases (serial, operation, head, pushed)
-			SELECT ?, id, hash, ? FROM operations WHERE hash = ? ON CONFLICT DO NOTHING`, p.Serial, formatTime(o.Time), p.Ledger)
-		return err
-	})
+	return l.history.Record(ctx, KindPush, c, func(t *ledger.Tx) error { return t.AddRelease(ctx, p.Serial, p.Ledger) })
 }

@@ -6,7 +6,6 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
+	"github.com/argine-dns/argine/blocklist/internal/ledger"
 	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
@@ -27,7 +27,7 @@ import (
 // another release may follow. The first root can't be refused, nor a release that was sent to an origin without an answer: it
 // may be public. It fails with [blocklist.ErrUntrusted] for a key that is not that of an officer of the root in force.
 func (l *Ledger) Refuse(ctx context.Context, p *Pending, officer crypto.Signer, c Audit) error {
-	unlock, err := l.lock(ctx)
+	unlock, err := l.history.Lock(ctx)
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func (l *Ledger) Refuse(ctx context.Context, p *Pending, officer crypto.Signer, 
 	if err := l.signRefusal(p, officer, &c); err != nil {
 		return fmt.Errorf("refusing %s: %w", p.What(), err)
 	}
-	if err := l.operate(ctx, KindRefuse, c, func(*operation) error { return nil }); err != nil {
+	if err := l.history.Record(ctx, KindRefuse, c, nil); err != nil {
 		return err
 	}
 	return errors.Join(os.Remove(p.path), disk.SyncDir(filepath.Dir(p.path)))
@@ -95,18 +95,17 @@ func (l *Ledger) signRefusal(p *Pending, officer crypto.Signer, c *Audit) error 
 }
 
 // verifyRefusals proves that each refusal was signed by an officer of its author's name under a root that was in force.
-func (l *Ledger) verifyRefusals(ctx context.Context, q querier) error {
-	roots, err := l.chain()
+func (l *Ledger) verifyRefusals(ctx context.Context, view ledger.View) error {
+	roots, err := l.rootHistory()
 	if err != nil {
 		return err
 	}
-	scan := func(rows *sql.Rows) (Operation, error) { return scanOperation(rows) }
-	for o, err := range query(ctx, q, scan, `SELECT `+operationColumns+` FROM operations WHERE kind = ? ORDER BY id`, KindRefuse) {
+	for o, err := range view.Operations(ctx, ledger.Range{Kinds: []string{KindRefuse}}) {
 		if err != nil {
 			return err
 		}
 		if !slices.ContainsFunc(roots, func(root *trust.Root) bool { return l.refusedBy(root, o) }) {
-			return damaged("operation %d was not signed by %.64q, or is not what was signed", o.ID, o.Author)
+			return ledger.Damaged("operation %d was not signed by %.64q, or is not what was signed", o.ID, o.Author)
 		}
 	}
 	return nil

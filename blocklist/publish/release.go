@@ -8,12 +8,9 @@ import (
 	"time"
 
 	"github.com/argine-dns/argine/blocklist/internal/disk"
+	"github.com/argine-dns/argine/blocklist/internal/ledger"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
-
-// releaseDir is the folder of the pending release, with its targets.json. When it is pushed, the folder becomes
-// releases/SERIAL. The files that the targets name lie in files/.
-const releaseDir = "release"
 
 // reasonExpired is why entries go when a release is made.
 const reasonExpired = "expired before the release"
@@ -23,10 +20,10 @@ var ErrUnchanged = errors.New("nothing has changed")
 
 // Release makes the next release from the ledger and leaves it pending, unsigned. Entries past their expiry are taken out
 // of the ledger first; that is an operation of its own, by author. A release that was pending for an older state is
-// replaced, and with it its signatures; replaced tells. One that is pending for the very same state stays as it is. What the
+// replaced, and with it its signatures; replaced reports that. One that is pending for the very same state stays as it is. What the
 // guards hold is not released: the error is a [*guard.HeldError], see [Ledger.Override].
 func (l *Ledger) Release(ctx context.Context, author string) (p *Pending, replaced bool, err error) {
-	unlock, err := l.lock(ctx)
+	unlock, err := l.history.Lock(ctx)
 	if err != nil {
 		return nil, false, err
 	}
@@ -38,55 +35,37 @@ func (l *Ledger) Release(ctx context.Context, author string) (p *Pending, replac
 	if err := l.expire(ctx, Audit{Author: author, Reason: reasonExpired}); err != nil {
 		return nil, false, err
 	}
-	now, err := head(ctx, l.db)
+	now, err := l.history.Head(ctx)
 	if err != nil {
 		return nil, false, err
 	}
-	held, err := l.heldRelease()
+	waiting, err := l.waitingRelease()
 	if err != nil {
 		return nil, false, err
 	}
-	if held != nil {
-		if held.Ledger == now.Hash && held.Confidential == root.Spec().Confidential {
-			return held, false, nil
+	if waiting != nil {
+		if waiting.Ledger == now.Hash && waiting.Confidential == root.Spec().Confidential {
+			return waiting, false, nil
 		}
-		if err := l.checkSent(ctx, held); err != nil {
+		if err := l.checkSent(ctx, waiting); err != nil {
 			return nil, false, err
 		}
 	}
 	if err := l.build(ctx, now); err != nil {
 		return nil, false, err
 	}
-	p, err = l.heldRelease()
-	return p, held != nil, err
+	p, err = l.waitingRelease()
+	return p, waiting != nil, err
 }
 
-// expire takes out what is past its expiry.
-func (l *Ledger) expire(ctx context.Context, c Audit) error {
-	return l.operate(ctx, KindExpire, c, func(o *operation) error {
-		var r ChangeResult
-		var targets []string
-		for e, err := range query(ctx, o.tx, scanEntry, `SELECT target, attributes FROM entries WHERE expires <= ?`, o.Time.Unix()) {
-			if err != nil {
-				return err
-			}
-			if e.Expires.IsZero() || e.Expires.After(o.Time) { // the column is an index, the attributes are what counts
-				return damaged("entry %q has not expired, though the ledger says so beside it; blocklist verify tells more", e)
-			}
-			targets = append(targets, e.Target())
-		}
-		for _, target := range targets {
-			if err := o.remove(ctx, target, &r); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+// expire takes entries off the list that are past their expiry.
+func (l *Ledger) expire(ctx context.Context, by Audit) error {
+	return l.history.Record(ctx, KindExpire, by, func(t *ledger.Tx) error { return t.Expire(ctx) })
 }
 
 // build writes the release of the state after the operation now.
 func (l *Ledger) build(ctx context.Context, now Operation) error {
-	last, err := lastRelease(ctx, l.db)
+	last, err := l.history.LastRelease(ctx)
 	if err != nil {
 		return err
 	}

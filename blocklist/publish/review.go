@@ -2,12 +2,9 @@ package publish
 
 import (
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"hash"
-	"io"
 	"iter"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -19,20 +16,20 @@ import (
 // reads the very bytes that the signature will cover, and proves that they are what the metadata says of them, that all
 // ways lead to the same list, and that the files which are not new were signed before; the ledger is not asked. The last
 // thing it yields may be an error.
-func (l *Ledger) Review(p *Pending) iter.Seq2[blocklist.Change, error] {
+func (d folder) Review(p *Pending) iter.Seq2[blocklist.Change, error] {
 	return func(yield func(blocklist.Change, error) bool) {
-		if err := l.review(p, yield); err != nil {
+		if err := d.review(p, yield); err != nil {
 			yield(blocklist.Change{}, err)
 		}
 	}
 }
 
-func (l *Ledger) review(p *Pending, yield func(blocklist.Change, error) bool) error {
-	after, err := l.parseRelease(filepath.Dir(p.path), p.metadata)
+func (d folder) review(p *Pending, yield func(blocklist.Change, error) bool) error {
+	after, err := d.parseRelease(filepath.Dir(p.path), p.metadata)
 	if err != nil {
 		return err
 	}
-	before, err := l.signedBefore(p)
+	before, err := d.signedBefore(p)
 	if err != nil {
 		return err
 	}
@@ -41,11 +38,11 @@ func (l *Ledger) review(p *Pending, yield func(blocklist.Change, error) bool) er
 	fresh := before.unsigned(after)
 	step, hasStep := after.targets.File(p.Serial-1, p.Serial)
 	links := slices.DeleteFunc(slices.Clone(fresh), func(f trust.File) bool { return !hasStep || !before.leadsFrom(f.Release.Base) })
-	if err := l.checkLinks(links, step, before); err != nil {
+	if err := d.checkLinks(links, step, before); err != nil {
 		return err
 	}
 	if len(links) == len(fresh) {
-		trust.Changes(step, before.targets, l.openFile)(yield)
+		trust.Changes(step, before.targets, d.openFile)(yield)
 		return nil
 	}
 	for _, f := range fresh {
@@ -53,7 +50,7 @@ func (l *Ledger) review(p *Pending, yield func(blocklist.Change, error) bool) er
 			return fmt.Errorf("reviewing: %w: %s is neither needed nor was it signed before", blocklist.ErrUntrusted, f.Path)
 		}
 	}
-	return l.reviewWhole(held, way, yield, func(shown string) error { return l.compareStep(step, hasStep, before, shown) })
+	return d.reviewWhole(held, way, yield, func(shown string) error { return d.compareStep(step, hasStep, before, shown) })
 }
 
 // unsigned returns the files that were not signed before.
@@ -68,17 +65,17 @@ func (r signedRelease) leadsFrom(serial uint64) bool {
 }
 
 // checkLinks proves that each new delta makes the changes that were signed since its base, and the step's.
-func (l *Ledger) checkLinks(links []trust.File, step trust.File, before signedRelease) error {
+func (d folder) checkLinks(links []trust.File, step trust.File, before signedRelease) error {
 	for _, f := range links {
 		if f.Equal(step) {
 			continue
 		}
 		signed, _ := before.targets.Way(f.Release.Base)
-		want, err := hashChanges(trust.Net(nil, append(signed, step), l.openFile))
+		want, err := hashChanges(trust.Net(nil, append(signed, step), d.openFile))
 		if err != nil {
 			return err
 		}
-		got, err := hashChanges(trust.Net(nil, []trust.File{f}, l.openFile))
+		got, err := hashChanges(trust.Net(nil, []trust.File{f}, d.openFile))
 		if err != nil {
 			return err
 		}
@@ -91,9 +88,9 @@ func (l *Ledger) checkLinks(links []trust.File, step trust.File, before signedRe
 
 // reviewWhole compares two lists entry by entry, where a new snapshot or bridge leads to the second. In the end it passes
 // on what identifies the changes.
-func (l *Ledger) reviewWhole(held, way []trust.File, yield func(blocklist.Change, error) bool, end func(string) error) error {
+func (d folder) reviewWhole(held, way []trust.File, yield func(blocklist.Change, error) bool, end func(string) error) error {
 	sum, ended := sha256.New(), false
-	trust.Difference(l.lines(held), l.lines(way))(func(c blocklist.Change, err error) bool {
+	trust.Difference(d.lines(held), d.lines(way))(func(c blocklist.Change, err error) bool {
 		if err == nil {
 			hashChange(sum, c)
 		}
@@ -109,11 +106,11 @@ func (l *Ledger) reviewWhole(held, way []trust.File, yield func(blocklist.Change
 func hashChange(sum hash.Hash, c blocklist.Change) { fmt.Fprintf(sum, "%t %s\n", c.Removed, c.Entry) }
 
 // compareStep reports whether the step, if there is one, makes the changes that were shown.
-func (l *Ledger) compareStep(step trust.File, hasStep bool, before signedRelease, shown string) error {
+func (d folder) compareStep(step trust.File, hasStep bool, before signedRelease, shown string) error {
 	if !hasStep {
 		return nil
 	}
-	sum, err := hashChanges(trust.Changes(step, before.targets, l.openFile))
+	sum, err := hashChanges(trust.Changes(step, before.targets, d.openFile))
 	if err == nil && sum != shown {
 		err = fmt.Errorf("reviewing: %w: the delta makes other changes than the snapshot", blocklist.ErrUntrusted)
 	}
@@ -133,14 +130,14 @@ func hashChanges(changes iter.Seq2[blocklist.Change, error]) (string, error) {
 
 // signedBefore returns the release before p, which enough officers have signed: else a change could be hidden in it. The
 // first release has none before it.
-func (l *Ledger) signedBefore(p *Pending) (before signedRelease, err error) {
+func (d folder) signedBefore(p *Pending) (before signedRelease, err error) {
 	if p.Serial == 1 {
 		return before, nil
 	}
-	if before, err = l.readRelease(l.releasePath(p.Serial - 1)); err != nil {
+	if before, err = d.readRelease(d.releasePath(p.Serial - 1)); err != nil {
 		return before, err
 	}
-	roots, err := l.chain()
+	roots, err := d.rootHistory()
 	if err != nil {
 		return before, err
 	}
@@ -148,56 +145,4 @@ func (l *Ledger) signedBefore(p *Pending) (before signedRelease, err error) {
 		return before, fmt.Errorf("the release before: %w", err)
 	}
 	return before, nil
-}
-
-// signedRelease is the folder with the metadata of a release, pending or pushed.
-type signedRelease struct {
-	dir      string
-	metadata []byte // targets.json, as it was signed
-	targets  trust.TargetsSpec
-}
-
-// readRelease reads the metadata of the release in dir.
-func (l *Ledger) readRelease(dir string) (signedRelease, error) {
-	metadata, err := os.ReadFile(filepath.Join(dir, targetsFile))
-	if err != nil {
-		return signedRelease{dir: dir}, err
-	}
-	return l.parseRelease(dir, metadata)
-}
-
-// parseRelease reads the metadata of a release, and opens that of a confidential list.
-func (l *Ledger) parseRelease(dir string, metadata []byte) (r signedRelease, err error) {
-	r.dir, r.metadata = dir, metadata
-	if r.targets, err = trust.ParseTargets(metadata); err == nil {
-		r.targets, err = l.openTargets(r.targets)
-	}
-	if err != nil {
-		err = fmt.Errorf("reading %s: %w", dir, err)
-	}
-	return r, err
-}
-
-func (r signedRelease) serial() uint64 { return r.targets.Newest().Serial }
-
-// releasePath returns the folder of a release that was pushed: its own, or, after a crash, still the pending one.
-func (l *Ledger) releasePath(serial uint64) string {
-	own := l.path(releasesDir, fmt.Sprint(serial))
-	if _, err := os.Stat(own); errors.Is(err, os.ErrNotExist) {
-		return l.path(pendingDir, releaseDir)
-	}
-	return own
-}
-
-// openFile opens a file that has the length and hash which the metadata says it has.
-func (l *Ledger) openFile(file trust.File) (io.ReadCloser, error) {
-	return trust.OpenFile(l.path(filesDir, fileName(file)), file)
-}
-
-// lines yields the list that a way from 0 leads to, nothing without one.
-func (l *Ledger) lines(way []trust.File) iter.Seq2[blocklist.Entry, error] {
-	if len(way) == 0 {
-		return func(func(blocklist.Entry, error) bool) {}
-	}
-	return trust.Entries(way, l.openFile)
 }

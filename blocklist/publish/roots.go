@@ -1,14 +1,11 @@
 package publish
 
 import (
-	"context"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
@@ -16,145 +13,14 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// RootChange says in what the next root differs from the one in force. The zero value changes nothing: a root with a new
-// expiry.
-type RootChange struct {
-	Add       []string      // public keys of new officers, as text
-	Remove    []string      // names of officers who may sign no longer
-	Threshold int           // how many officers must sign; 0: as before
-	OriginKey string        // the online key of the origin, as text; empty: as before
-	Urgent    *UrgentLimits // nil: as before
-	// Confidential makes the list one that is encrypted to its subscribers, from the next release on. There is no way back.
-	Confidential bool
-}
-
-// NewRoot makes the next root and leaves it pending. It takes effect with the signatures of enough officers of the root in
-// force and enough of its own; subscribers get it with the next push. The cause is recorded with what changes.
-func (l *Ledger) NewRoot(ctx context.Context, change RootChange, c Audit) (*Pending, error) {
-	unlock, err := l.lock(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer unlock()
-	held, err := l.root()
-	if err != nil {
-		return nil, err
-	}
-	version := held.Version() + 1
-	if _, err := os.Stat(l.pendingRootPath(version)); err == nil {
-		return nil, fmt.Errorf("making root %d: %w", version, ErrPending)
-	}
-	next, err := change.apply(held.Spec())
-	if err != nil {
-		return nil, fmt.Errorf("making root %d: %w", version, err)
-	}
-	metadata, err := trust.NewRoot(next)
-	if err != nil {
-		return nil, err
-	}
-	c.Reason = because(fmt.Sprintf("root %d, %s", version, strings.Join(changesOf(held.Spec(), next, notekey.Key.Holder), ", ")), c.Reason)
-	if err := l.operate(ctx, KindRoot, c, func(*operation) error { return nil }); err != nil {
-		return nil, err
-	}
-	if err := disk.WriteFile(l.pendingRootPath(version), metadata, 0o644); err != nil {
-		return nil, err
-	}
-	return l.readPendingRoot(version)
-}
-
-// because joins what was done and why.
-func because(what, why string) string {
-	if why == "" {
-		return what
-	}
-	return what + ": " + why
-}
-
-// apply returns the root that follows spec.
-func (change RootChange) apply(spec trust.RootSpec) (trust.RootSpec, error) {
-	spec.Version++
-	spec.Expires = lifetime(rootLifetime)
-	spec.Officers = slices.Clone(spec.Officers)
-	for _, name := range change.Remove {
-		i := slices.IndexFunc(spec.Officers, func(k notekey.Key) bool { return k.Name == name })
-		if i < 0 {
-			return spec, fmt.Errorf("removing %.80q: %w: the officers are %q", name, ErrNoOfficer, names(spec.Officers))
-		}
-		spec.Officers = slices.Delete(spec.Officers, i, i+1)
-	}
-	for _, text := range change.Add {
-		key, err := notekey.Parse(text)
-		if err != nil {
-			return spec, fmt.Errorf("reading an officer's key: %w", err)
-		}
-		spec.Officers = append(spec.Officers, key)
-	}
-	if change.Threshold != 0 {
-		spec.Threshold = change.Threshold
-	}
-	if change.Urgent != nil {
-		spec.Urgent = trust.Urgent(*change.Urgent)
-	}
-	spec.Confidential = spec.Confidential || change.Confidential
-	if change.OriginKey == "" {
-		return spec, nil
-	}
-	var err error
-	if spec.Online, err = notekey.Parse(change.OriginKey); err != nil {
-		err = fmt.Errorf("reading the origin's key: %w", err)
-	}
-	return spec, err
-}
-
-// ErrPending is returned by Rotate while another root waits for signatures.
-var ErrPending = errors.New("one is pending already")
-
-// ErrNoOfficer is returned where a name is not that of an officer.
-var ErrNoOfficer = errors.New("not an officer of the list")
-
-// changesOf says in words what a root changes, naming keys as key does.
-func changesOf(was, is trust.RootSpec, key func(notekey.Key) string) (all []string) {
-	say := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
-	for _, k := range was.Officers {
-		if !slices.ContainsFunc(is.Officers, k.Equal) {
-			say("officer goes: %s", key(k))
-		}
-	}
-	for _, k := range is.Officers {
-		i := slices.IndexFunc(was.Officers, k.Equal)
-		switch {
-		case i < 0:
-			say("officer comes: %s", key(k))
-		case was.Officers[i].Name != k.Name:
-			say("officer %s is now named %s", was.Officers[i].Name, key(k))
-		}
-	}
-	if was.Threshold != is.Threshold {
-		say("signatures needed: %d, before %d", is.Threshold, was.Threshold)
-	}
-	if !was.Online.Equal(is.Online) {
-		say("the origin's key: %s, before %s", key(is.Online), key(was.Online))
-	}
-	if was.Urgent != is.Urgent {
-		say("urgent orders: %s, before: %s", UrgentLimits(is.Urgent), UrgentLimits(was.Urgent))
-	}
-	if was.Confidential != is.Confidential {
-		say("the list becomes confidential: encrypted to its subscribers")
-	}
-	if len(all) == 0 {
-		say("renewed until %s", is.Expires.Format(time.DateOnly))
-	}
-	return all
-}
-
-func (l *Ledger) pendingRootPath(version int64) string {
-	return l.path(pendingDir, trust.RootName(version))
+func (d folder) pendingRootPath(version int64) string {
+	return d.path(pendingDir, trust.RootName(version))
 }
 
 // newestRoot returns the version of the newest root that is fully signed, 0 if none is.
-func (l *Ledger) newestRoot() (int64, error) {
+func (d folder) newestRoot() (int64, error) {
 	for version := int64(0); ; version++ {
-		_, err := os.Stat(l.path(rootsDir, trust.RootName(version+1)))
+		_, err := os.Stat(d.path(rootsDir, trust.RootName(version+1)))
 		if errors.Is(err, os.ErrNotExist) {
 			return version, nil
 		}
@@ -164,37 +30,9 @@ func (l *Ledger) newestRoot() (int64, error) {
 	}
 }
 
-// readPendingRoot reads the pending root of that version. It fails with [os.ErrNotExist] if there is none.
-func (l *Ledger) readPendingRoot(version int64) (*Pending, error) {
-	path := l.pendingRootPath(version)
-	metadata, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	root, err := trust.ParseRoot(metadata)
-	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", path, err)
-	}
-	spec := root.Spec()
-	p := &Pending{
-		List: spec.List, Root: spec.Version, Expires: spec.Expires, Online: spec.Online.String(), Urgent: UrgentLimits(spec.Urgent),
-		Confidential: spec.Confidential, path: path, metadata: metadata, root: root,
-	}
-	for _, k := range spec.Officers {
-		p.Keys = append(p.Keys, k.String())
-	}
-	if version > 1 {
-		if p.before, err = l.openRoot(version - 1); err != nil {
-			return nil, err
-		}
-		p.Changes = changesOf(p.before.Spec(), spec, notekey.Key.String)
-	}
-	return p, p.countSignatures()
-}
-
 // root returns the newest root that enough officers have signed.
-func (l *Ledger) root() (*trust.Root, error) {
-	b, err := os.ReadFile(l.path(rootFile))
+func (d folder) root() (*trust.Root, error) {
+	b, err := os.ReadFile(d.path(rootFile))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("%w: the list's root waits for the officers' signatures; run blocklist sign first", blocklist.ErrUntrusted)
 	}
@@ -203,14 +41,14 @@ func (l *Ledger) root() (*trust.Root, error) {
 	}
 	root, err := trust.ParseRoot(b)
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", l.path(rootFile), err)
+		return nil, fmt.Errorf("reading %s: %w", d.path(rootFile), err)
 	}
 	return root, nil
 }
 
 // openRoot returns the root of that version, which was signed.
-func (l *Ledger) openRoot(version int64) (*trust.Root, error) {
-	b, err := os.ReadFile(l.path(rootsDir, trust.RootName(version)))
+func (d folder) openRoot(version int64) (*trust.Root, error) {
+	b, err := os.ReadFile(d.path(rootsDir, trust.RootName(version)))
 	if err != nil {
 		return nil, err
 	}
@@ -218,9 +56,9 @@ func (l *Ledger) openRoot(version int64) (*trust.Root, error) {
 }
 
 // roots returns all roots up to a version, the first one first.
-func (l *Ledger) roots(newest int64) (all [][]byte, err error) {
+func (d folder) roots(newest int64) (all [][]byte, err error) {
 	for version := range newest {
-		root, err := os.ReadFile(l.path(rootsDir, trust.RootName(version+1)))
+		root, err := os.ReadFile(d.path(rootsDir, trust.RootName(version+1)))
 		if err != nil {
 			return nil, err
 		}
@@ -229,56 +67,67 @@ func (l *Ledger) roots(newest int64) (all [][]byte, err error) {
 	return all, nil
 }
 
-// chain returns all roots, each verified by the one before.
-func (l *Ledger) chain() ([]*trust.Root, error) {
-	newest, err := l.newestRoot()
+// rootHistory returns all roots, each verified by the one before.
+func (d folder) rootHistory() ([]*trust.Root, error) {
+	newest, err := d.newestRoot()
 	if err != nil || newest == 0 {
 		return nil, err
 	}
-	all, err := l.roots(newest)
+	all, err := d.roots(newest)
 	if err != nil {
 		return nil, err
 	}
 	return trust.OpenRoots(all)
 }
 
-// settleRoot puts a pending root with enough signatures in force. Its own file under roots comes first, so that a crash
+// activateRoot puts a pending root with enough signatures in force. Its own file under roots comes first, so that a crash
 // in between is mended by the next call.
-func (l *Ledger) settleRoot() error {
-	version, err := l.newestRoot()
+func (d folder) activateRoot() error {
+	version, err := d.newestRoot()
 	if err != nil {
 		return err
 	}
-	p, err := l.readPendingRoot(version + 1)
+	p, err := d.readPendingRoot(version + 1)
 	switch {
 	case err == nil && p.Enough():
 		version++
-		err = disk.WriteFile(l.path(rootsDir, trust.RootName(version)), p.metadata, 0o644)
+		err = disk.WriteFile(d.path(rootsDir, trust.RootName(version)), p.metadata, 0o644)
 	case errors.Is(err, os.ErrNotExist):
 		err = nil
 	}
 	if err != nil || version == 0 {
 		return err
 	}
-	if err := l.copyRoot(version); err != nil {
+	if err := d.copyRoot(version); err != nil {
 		return err
 	}
-	if err := os.Remove(l.pendingRootPath(version)); !errors.Is(err, os.ErrNotExist) {
+	if err := os.Remove(d.pendingRootPath(version)); !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	return nil
 }
 
 // copyRoot makes root.json the root of that version.
-func (l *Ledger) copyRoot(version int64) error {
-	newest, err := os.ReadFile(l.path(rootsDir, trust.RootName(version)))
+func (d folder) copyRoot(version int64) error {
+	newest, err := os.ReadFile(d.path(rootsDir, trust.RootName(version)))
 	if err != nil {
 		return err
 	}
-	if held, err := os.ReadFile(l.path(rootFile)); err == nil && string(held) == string(newest) {
+	if held, err := os.ReadFile(d.path(rootFile)); err == nil && string(held) == string(newest) {
 		return nil
 	}
-	return disk.WriteFile(l.path(rootFile), newest, 0o644)
+	return disk.WriteFile(d.path(rootFile), newest, 0o644)
+}
+
+// signedUnder returns the roots from the first one on that enough officers have signed targets for.
+func signedUnder(roots []*trust.Root, targets []byte) ([]*trust.Root, error) {
+	err := fmt.Errorf("%w: there is no root", blocklist.ErrUntrusted)
+	for i, root := range roots {
+		if _, err = trust.OpenTargets(root, targets); err == nil {
+			return roots[i:], nil
+		}
+	}
+	return nil, err
 }
 
 // isOfficer reports whether the holder of a public key may sign what this root covers.

@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"iter"
@@ -11,6 +12,7 @@ import (
 	"unicode"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/ledger"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
@@ -40,7 +42,7 @@ func (l *Ledger) AddSubscriber(ctx context.Context, name, recipient string, c Au
 	if name == "" || len(name) > 64 || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) }) {
 		return fmt.Errorf("subscriber %.80q: %w: a name of 1 to 64 octets without spaces is needed", name, blocklist.ErrMalformed)
 	}
-	return l.subscription(ctx, KindSubscribe, c, func(all []Subscriber) (Subscriber, error) {
+	return l.changeSubscriber(ctx, KindSubscribe, c, func(all []Subscriber) (Subscriber, error) {
 		for _, s := range all {
 			if s.Name == name || s.Recipient == to.String() {
 				return s, fmt.Errorf("adding subscriber %s: %w: %s has this name or this recipient", name, ErrSubscribed, s.Name)
@@ -56,7 +58,7 @@ func (l *Ledger) AddSubscriber(ctx context.Context, name, recipient string, c Au
 // RemoveSubscriber removes a subscriber. From the next release on the list has a new key; what was released before stays open
 // to whoever had the old one.
 func (l *Ledger) RemoveSubscriber(ctx context.Context, name string, c Audit) error {
-	return l.subscription(ctx, KindUnsubscribe, c, func(all []Subscriber) (Subscriber, error) {
+	return l.changeSubscriber(ctx, KindUnsubscribe, c, func(all []Subscriber) (Subscriber, error) {
 		i := slices.IndexFunc(all, func(s Subscriber) bool { return s.Name == name })
 		if i < 0 {
 			return Subscriber{}, fmt.Errorf("removing %.80q: %w", name, ErrNoSubscriber)
@@ -65,9 +67,9 @@ func (l *Ledger) RemoveSubscriber(ctx context.Context, name string, c Audit) err
 	})
 }
 
-// subscription records that the subscriber whom choose returns comes or goes.
-func (l *Ledger) subscription(ctx context.Context, kind string, c Audit, choose func([]Subscriber) (Subscriber, error)) error {
-	unlock, err := l.lock(ctx)
+// changeSubscriber records that the subscriber whom choose returns comes or goes.
+func (l *Ledger) changeSubscriber(ctx context.Context, kind string, c Audit, choose func([]Subscriber) (Subscriber, error)) error {
+	unlock, err := l.history.Lock(ctx)
 	if err != nil {
 		return err
 	}
@@ -88,22 +90,30 @@ func (l *Ledger) subscription(ctx context.Context, kind string, c Audit, choose 
 		return err
 	}
 	c.Reference = s.Name + " " + s.Recipient
-	return l.operate(ctx, kind, c, func(*operation) error { return nil })
+	return l.history.Record(ctx, kind, c, nil)
 }
 
 // Subscribers returns who subscribes to a confidential list, in the order in which they came.
 func (l *Ledger) Subscribers(ctx context.Context) ([]Subscriber, error) {
-	return fold(query(ctx, l.db, operationRow, `SELECT `+operationColumns+` FROM operations WHERE kind IN (?, ?) ORDER BY id`, KindSubscribe, KindUnsubscribe))
+	return replaySubscribers(l.history.Operations(ctx, ledger.Range{Kinds: subscriberKinds()}))
 }
+
+func subscriberKinds() []string { return []string{KindSubscribe, KindUnsubscribe} }
 
 // subscribersAt returns who subscribed when the operation with that hash was the last one.
 func (l *Ledger) subscribersAt(ctx context.Context, head string) ([]Subscriber, error) {
-	return fold(query(ctx, l.db, operationRow, `SELECT `+operationColumns+` FROM operations WHERE kind IN (?, ?)
-		AND id <= (SELECT id FROM operations WHERE hash = ?) ORDER BY id`, KindSubscribe, KindUnsubscribe, head))
+	o, err := l.history.OperationByHash(ctx, head)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return replaySubscribers(l.history.Operations(ctx, ledger.Range{UpTo: o.ID, Kinds: subscriberKinds()}))
 }
 
-// fold returns what operations lead to.
-func fold(operations iter.Seq2[Operation, error]) (all []Subscriber, err error) {
+// replaySubscribers returns who subscribes after the operations.
+func replaySubscribers(operations iter.Seq2[Operation, error]) (all []Subscriber, err error) {
 	for o, err := range operations {
 		if err != nil {
 			return nil, err
@@ -124,8 +134,7 @@ func fold(operations iter.Seq2[Operation, error]) (all []Subscriber, err error) 
 
 // subscribersChanged reports whether any have come or gone since a release.
 func (l *Ledger) subscribersChanged(ctx context.Context, last ReleaseRecord) (changed bool, err error) {
-	row := l.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM operations WHERE kind IN (?, ?) AND id > ?)`, KindSubscribe, KindUnsubscribe, last.Operation)
-	return changed, row.Scan(&changed)
+	return l.history.Happened(ctx, ledger.Range{After: last.Operation, Kinds: subscriberKinds()})
 }
 
 // recipients returns those of a kind.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/takedown"
 )
 
 // version1 makes a ledger what it would have been in version 1.
@@ -37,7 +38,7 @@ func TestUpgrade(t *testing.T) {
 	assert.Contains(t, want, "org.example.a.")
 	_, err = a.Verify(t.Context())
 	require.NoError(t, err)
-	_, err = a.Takedowns(t.Context(), publish.Platforms{})
+	_, err = takedown.Summary(t.Context(), a.Ledger, takedown.Platforms{})
 	require.NoError(t, err)
 	_, err = a.Add(t.Context(), entries(t, "example.edu"), cause)
 	require.NoError(t, err)

@@ -15,11 +15,9 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
+	"github.com/argine-dns/argine/blocklist/internal/ledger"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
-
-// urgentDir holds every urgent document, under its version.
-const urgentDir = "urgent"
 
 // UrgentLimits say what one officer alone may list where the root allows it: on top of one release at most Entries
 // targets (16 at most), each for at most Hours (24 at most). The zero value allows nothing.
@@ -63,7 +61,7 @@ func (l *Ledger) Urgent(ctx context.Context) (UrgentList, error) {
 // SignUrgent makes urgent orders, signed by one officer alone; [Ledger.PushUrgent] brings them to an origin. It fails with
 // [blocklist.ErrUntrusted] where the root does not allow them, and beyond its limits; subscribers enforce these, too.
 func (l *Ledger) SignUrgent(ctx context.Context, change UrgentChange, officer crypto.Signer, c Audit) (UrgentList, error) {
-	unlock, err := l.lock(ctx)
+	unlock, err := l.history.Lock(ctx)
 	if err != nil {
 		return UrgentList{}, err
 	}
@@ -88,7 +86,7 @@ func (l *Ledger) SignUrgent(ctx context.Context, change UrgentChange, officer cr
 		return UrgentList{}, err
 	}
 	c.Reason = because(h.describe(change), c.Reason)
-	if err := l.operate(ctx, KindUrgent, c, func(*operation) error { return nil }); err != nil {
+	if err := l.history.Record(ctx, KindUrgent, c, nil); err != nil {
 		return UrgentList{}, err
 	}
 	if err := l.keepOrders(trust.UrgentVersion(h.serial, h.number+1), doc); err != nil {
@@ -121,7 +119,7 @@ func (l *Ledger) orderHistory(ctx context.Context) (*orderHistory, error) {
 	if err != nil {
 		return nil, err
 	}
-	last, err := lastRelease(ctx, l.db)
+	last, err := l.history.LastRelease(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +168,7 @@ func (l *Ledger) readOrders(version int64) (spec trust.UrgentSpec, err error) {
 	b, err := os.ReadFile(path)
 	if err == nil {
 		if spec, err = trust.ParseUrgent(b); err == nil && spec.Version != version {
-			err = damaged("it is of version %d", spec.Version)
+			err = ledger.Damaged("it is of version %d", spec.Version)
 		}
 	}
 	if err != nil {
@@ -300,8 +298,8 @@ func (l *Ledger) validOrders(ctx context.Context, root *trust.Root) ([]byte, err
 
 // PushUrgent brings the urgent orders to an origin, with the release that they lie on top of, whatever is pending. The
 // cause's reason is where they went.
-func (l *Ledger) PushUrgent(ctx context.Context, deliver Transport, c Audit) (UrgentList, error) {
-	unlock, err := l.lock(ctx)
+func (l *Ledger) PushUrgent(ctx context.Context, transport Transport, c Audit) (UrgentList, error) {
+	unlock, err := l.history.Lock(ctx)
 	if err != nil {
 		return UrgentList{}, err
 	}
@@ -322,11 +320,11 @@ func (l *Ledger) PushUrgent(ctx context.Context, deliver Transport, c Audit) (Ur
 		return orders, err
 	}
 	all := func(trust.File) bool { return true }
-	if err := l.deliverBut(ctx, p, rel, deliver, all, c); err != nil {
+	if err := l.sendExcept(ctx, p, rel, transport, all, c); err != nil {
 		return orders, fmt.Errorf("pushing urgent orders: %w", err)
 	}
 	c.Reason = fmt.Sprintf("urgent orders %d to %s", orders.Number, c.Reason)
-	return orders, l.operate(ctx, KindPush, c, func(*operation) error { return nil })
+	return orders, l.history.Record(ctx, KindPush, c, nil)
 }
 
 // adoptOrders keeps the orders that an origin has in place of older ones: another officer's, made elsewhere, or those of a thief
@@ -348,7 +346,7 @@ func (l *Ledger) adoptOrders(ctx context.Context, from *trust.OrdersError, c Aud
 		return err
 	}
 	c.Reason = fmt.Sprintf("urgent orders %d on serial %d, which %s signed, found at %s", spec.Number(), spec.Serial, strings.Join(names(signed.Signed), ", "), c.Reason)
-	if err := l.operate(ctx, KindUrgent, c, func(*operation) error { return nil }); err != nil {
+	if err := l.history.Record(ctx, KindUrgent, c, nil); err != nil {
 		return err
 	}
 	if err := l.keepOrders(spec.Version, from.Held); err != nil {

@@ -21,6 +21,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/takedown"
 )
 
 // referral is the format in which pages are referred to the platforms that can take them down.
@@ -35,7 +36,7 @@ func platformsFlag(cmd *cobra.Command, path *string) {
 }
 
 // readPlatforms reads the table of platforms, if there is one.
-func readPlatforms(path string) (p publish.Platforms, err error) {
+func readPlatforms(path string) (p takedown.Platforms, err error) {
 	if path == "" {
 		return p, nil
 	}
@@ -43,7 +44,7 @@ func readPlatforms(path string) (p publish.Platforms, err error) {
 	if err != nil {
 		return p, err
 	}
-	if p, err = publish.ParsePlatforms(string(text)); err != nil {
+	if p, err = takedown.ParsePlatforms(string(text)); err != nil {
 		err = fmt.Errorf("reading %s: %w", path, err)
 	}
 	return p, err
@@ -77,19 +78,19 @@ func (out *referralOutput) write(cmd *cobra.Command, a *app, l *publish.Ledger) 
 	if err != nil {
 		return err
 	}
-	pages := l.Referrals(cmd.Context(), platforms)
+	pages := takedown.Referrals(cmd.Context(), l, platforms)
 	switch {
 	case out.dir != "":
 		return out.writeFiles(a, l.List(), pages)
 	case out.asJSON:
-		same := func(p publish.Referral) publish.Referral { return p }
+		same := func(p takedown.Referral) takedown.Referral { return p }
 		return printAll(a, true, pages, same, nil)
 	}
 	return a.writeOut(func(w io.Writer) error { return writeReferralCSV(w, pages) })
 }
 
 // writeReferralCSV writes a table. None of its cells is a formula to a spreadsheet.
-func writeReferralCSV(w io.Writer, pages iter.Seq2[publish.Referral, error]) error {
+func writeReferralCSV(w io.Writer, pages iter.Seq2[takedown.Referral, error]) error {
 	out := csv.NewWriter(w)
 	err := out.Write([]string{"platform", "url", "covers", "category", "reference", "reason", "listed", "expires", "state", "since", "last_check"})
 	for p, pageErr := range pages {
@@ -131,14 +132,14 @@ func dateText(t time.Time) string {
 
 // referralFile is the JSON document for a platform.
 type referralFile struct {
-	List     string             `json:"list"`
-	Platform string             `json:"platform"`
-	Created  time.Time          `json:"created"`
-	Pages    []publish.Referral `json:"pages"`
+	List     string              `json:"list"`
+	Platform string              `json:"platform"`
+	Created  time.Time           `json:"created"`
+	Pages    []takedown.Referral `json:"pages"`
 }
 
 // writeFiles writes the files of each platform.
-func (out *referralOutput) writeFiles(a *app, list string, pages iter.Seq2[publish.Referral, error]) error {
+func (out *referralOutput) writeFiles(a *app, list string, pages iter.Seq2[takedown.Referral, error]) error {
 	byPlatform := map[string]*referralFile{}
 	now := time.Now().UTC().Truncate(time.Second)
 	for p, err := range pages {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/takedown"
 )
 
 func (a *app) status() *cobra.Command {
@@ -38,19 +39,19 @@ removed, and for how long those have been there that are. blocklist takedown rec
 	return cmd
 }
 
-func (a *app) showStatus(ctx context.Context, l *publish.Ledger, platforms publish.Platforms, asJSON bool) error {
+func (a *app) showStatus(ctx context.Context, l *publish.Ledger, platforms takedown.Platforms, asJSON bool) error {
 	s, err := l.Status(ctx)
 	if err != nil {
 		return err
 	}
-	takedowns, err := l.Takedowns(ctx, platforms)
+	takedowns, err := takedown.Summary(ctx, l, platforms)
 	if err != nil {
 		return err
 	}
 	if asJSON {
 		return a.printJSON(struct {
 			publish.Status
-			Takedowns []publish.PlatformStatus `json:"takedowns,omitempty"`
+			Takedowns []takedown.PlatformStatus `json:"takedowns,omitempty"`
 		}{s, takedowns})
 	}
 	return errors.Join(a.printStatus(s), a.printTakedowns(takedowns))

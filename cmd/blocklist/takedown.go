@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/takedown"
 )
 
 func (a *app) takedown() *cobra.Command {
@@ -42,17 +43,17 @@ func (a *app) recordChecks(cmd *cobra.Command, l *publish.Ledger, path string, c
 		return err
 	}
 	defer done()
-	r, err := l.RecordChecks(cmd.Context(), publish.ReadChecks(source), c)
+	r, err := takedown.Record(cmd.Context(), l, takedown.ReadChecks(source), c)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	a.say("%s recorded, %s as before", plural(r.Recorded, "check", "checks"), thousands(r.Unchanged))
 	if r.NotListed > 0 {
 		more := ""
-		if r.NotListed > uint64(len(r.Strangers)) {
+		if r.NotListed > uint64(len(r.Unlisted)) {
 			more = " ..."
 		}
-		a.say("left out, as they are not on the list: %s: %s%s", plural(r.NotListed, "page", "pages"), strings.Join(r.Strangers, " "), more)
+		a.say("left out, as they are not on the list: %s: %s%s", plural(r.NotListed, "page", "pages"), strings.Join(r.Unlisted, " "), more)
 	}
 	return nil
 }
@@ -61,13 +62,13 @@ func (a *app) recordChecks(cmd *cobra.Command, l *publish.Ledger, path string, c
 const maxPlatformLines = 20
 
 // printTakedowns tells how far the platforms are. They are sorted by what is still there.
-func (a *app) printTakedowns(all []publish.PlatformStatus) error {
+func (a *app) printTakedowns(all []takedown.PlatformStatus) error {
 	if len(all) == 0 {
 		return nil
 	}
 	w := tabwriter.NewWriter(visibleWriter{a.stdout}, 0, 0, 2, ' ', 0)
 	fmt.Fprint(w, "\nplatform\topen\tcame back\tremoved\tnever checked\tthere to 1 day\tto 1 week\tlonger\toldest\n")
-	var sum publish.PlatformStatus
+	var sum takedown.PlatformStatus
 	for i, s := range all {
 		sum = sum.Add(s)
 		if i < maxPlatformLines {
@@ -84,7 +85,7 @@ func (a *app) printTakedowns(all []publish.PlatformStatus) error {
 	return w.Flush()
 }
 
-func platformLine(w *tabwriter.Writer, s publish.PlatformStatus) {
+func platformLine(w *tabwriter.Writer, s takedown.PlatformStatus) {
 	oldest := "-"
 	if !s.Oldest.IsZero() {
 		oldest = s.Oldest.UTC().Format(time.RFC3339)

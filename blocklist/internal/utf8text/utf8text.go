@@ -38,3 +38,9 @@ func Plain(text string) string {
 	}
 	return text
 }
+
+// Unsafe reports whether a terminal would obey a character in place of showing it: a control character, one that changes the
+// direction of writing, or what stands for octets that are no UTF-8.
+func Unsafe(r rune) bool {
+	return r == unicode.ReplacementChar || unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)
+}

@@ -1,4 +1,4 @@
-package publish_test
+package takedown_test
 
 import (
 	"os"
@@ -12,10 +12,11 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/takedown"
 )
 
 func TestPlatforms(t *testing.T) {
-	table, err := publish.ParsePlatforms("# ours\nSocial.example \tThe Network\nvideos.social.example Videos\n\nsocial.test The Network\n198.51.example Numbers\n")
+	table, err := takedown.ParsePlatforms("# ours\nSocial.example \tThe Network\nvideos.social.example Videos\n\nsocial.test The Network\n198.51.example Numbers\n")
 	require.NoError(t, err)
 	for target, want := range map[string][2]string{
 		"https://www.social.example/user/7":    {"social.example", "The Network"},
@@ -32,7 +33,7 @@ func TestPlatforms(t *testing.T) {
 		"https://videos.social.example./a?b=c": {"social.example", "Videos"},
 	} {
 		e := entry(t, target)
-		assert.Equal(t, want, [2]string{publish.Platforms{}.Of(e), table.Of(e)}, target)
+		assert.Equal(t, want, [2]string{takedown.Platforms{}.Of(e), table.Of(e)}, target)
 	}
 }
 
@@ -46,16 +47,16 @@ func TestParsePlatformsRefuses(t *testing.T) {
 		"social.example a\u202eb":                   "plain text",
 		"*.example A":                               "does not begin with a domain",
 	} {
-		_, err := publish.ParsePlatforms(text)
+		_, err := takedown.ParsePlatforms(text)
 		require.ErrorIs(t, err, blocklist.ErrMalformed, text)
 		assert.ErrorContains(t, err, why)
 	}
 }
 
 // referrals returns what is to be taken down, without its times.
-func (a *agency) referrals(t *testing.T) (all []publish.Referral) {
+func (a *agency) referrals(t *testing.T) (all []takedown.Referral) {
 	t.Helper()
-	for page, err := range a.Referrals(t.Context(), publish.Platforms{}) {
+	for page, err := range takedown.Referrals(t.Context(), a.Ledger, takedown.Platforms{}) {
 		require.NoError(t, err)
 		assert.WithinDuration(t, time.Now(), page.Listed, time.Minute, page.URL)
 		page.Listed, page.Since, page.LastCheck = time.Time{}, time.Time{}, time.Time{}
@@ -80,7 +81,7 @@ func TestReferrals(t *testing.T) {
 	_, err := a.Remove(t.Context(), entries(t, "https://gone.example/a", "https://social.example/b/*"), cause)
 	require.NoError(t, err)
 	add("", "order 3", "https://social.example/b/*")
-	assert.Equal(t, []publish.Referral{
+	assert.Equal(t, []takedown.Referral{
 		{Platform: "social.example", URL: "https://*.social.example/c", Covers: "the page, on this host and its subdomains", Reference: "order 1", Reason: "first", State: "open"},
 		{Platform: "other.example", URL: "https://other.example/p?id=7", Covers: "the page with this query", Reference: "order 2", Reason: "second", State: "open"},
 		{Platform: "other.example", URL: "https://other.example/q?x&y#any-order", Covers: "the page with these parameters, in any order", Reference: "order 2", Reason: "second", State: "open"},
@@ -90,15 +91,15 @@ func TestReferrals(t *testing.T) {
 }
 
 // checks are those of a text.
-func (a *agency) checks(t *testing.T, text string) (publish.ChecksResult, error) {
+func (a *agency) checks(t *testing.T, text string) (takedown.Result, error) {
 	t.Helper()
-	return a.RecordChecks(t.Context(), publish.ReadChecks(strings.NewReader(text)), publish.Audit{Author: "carla"})
+	return takedown.Record(t.Context(), a.Ledger, takedown.ReadChecks(strings.NewReader(text)), publish.Audit{Author: "carla"})
 }
 
 func (a *agency) states(t *testing.T) map[string]string {
 	t.Helper()
 	states := map[string]string{}
-	for page, err := range a.Referrals(t.Context(), publish.Platforms{}) {
+	for page, err := range takedown.Referrals(t.Context(), a.Ledger, takedown.Platforms{}) {
 		require.NoError(t, err)
 		since := ""
 		if page.Since != page.Listed {
@@ -117,13 +118,13 @@ func TestChecks(t *testing.T) {
 
 	r, err := a.checks(t, "url,removed,checked\nHTTP://Social.example/a,yes,2026-03-01\nsocial.example/b,no,2026-03-01 10:00:00\nhttps://social.example/x,no,2026-03-01\n")
 	require.NoError(t, err)
-	assert.Equal(t, publish.ChecksResult{Recorded: 2, NotListed: 1, Strangers: []string{"https://social.example/x"}}, r)
+	assert.Equal(t, takedown.Result{Recorded: 2, NotListed: 1, Unlisted: []string{"https://social.example/x"}}, r)
 	assert.Equal(t, map[string]string{"a": "removed 2026-03-01", "b": "open", "c": "open", "d": "open"}, a.states(t))
 
 	// the same again is nothing new; what is told late takes its place in time
 	r, err = a.checks(t, "url;removed;checked\nsocial.example/a;Yes;2026-03-01\nsocial.example/a;no;2026-03-04\nsocial.example/a;yes;2026-03-02\nsocial.example/c;TRUE;2026-03-03\n")
 	require.NoError(t, err)
-	assert.Equal(t, publish.ChecksResult{Recorded: 3, Unchanged: 1}, r)
+	assert.Equal(t, takedown.Result{Recorded: 3, Unchanged: 1}, r)
 	assert.Equal(t, map[string]string{"a": "returned 2026-03-04", "b": "open", "c": "removed 2026-03-03", "d": "open"}, a.states(t))
 
 	// a check that is recorded again, with the other result, is a correction
@@ -133,7 +134,7 @@ func TestChecks(t *testing.T) {
 	operations := a.operations(t)
 	r, err = a.checks(t, `[{"url":"social.example/c","removed":"no","checked":"2026-03-03","note":7}]`)
 	require.NoError(t, err)
-	assert.Equal(t, publish.ChecksResult{Unchanged: 1}, r)
+	assert.Equal(t, takedown.Result{Unchanged: 1}, r)
 	assert.Equal(t, operations, a.operations(t), "nothing new is no operation")
 
 	// what was found before a page was listed again is of the past
@@ -182,7 +183,7 @@ func TestChecksAreAllOrNothing(t *testing.T) {
 		`{"url":7}`: {"value 1: malformed"},
 		"":          {"there is no column \"url\""},
 		good + strings.Repeat("social.example/a,?,2026-03-01\n", 50):    {"line 12"},
-		good + strings.Repeat("\n", publish.MaxChecks):                  {"more than 64 MiB"},
+		good + strings.Repeat("\n", takedown.MaxChecks):                 {"more than 64 MiB"},
 		`{"url":"` + strings.Repeat("x", 70<<10) + `","removed":false}`: {"longer than 64 KiB"},
 	} {
 		_, err := a.checks(t, text)
@@ -197,25 +198,25 @@ func TestChecksAreAllOrNothing(t *testing.T) {
 	assert.Equal(t, map[string]string{"a": "open"}, a.states(t))
 }
 
-func TestTakedowns(t *testing.T) {
+func TestSummary(t *testing.T) {
 	a := newAgency(t)
 	_, err := a.Add(t.Context(), entries(t, "https://b.example/1 added=2026-01-01", "https://b.example/2", "https://a.example/1", "https://c.example/1", "https://c.example/2"), override)
 	require.NoError(t, err)
 	week := time.Now().Add(-5 * 24 * time.Hour).UTC().Format(time.RFC3339)
 	_, err = a.checks(t, "url,removed,checked\nb.example/2,no,2026-03-01\na.example/1,yes,2026-03-01\nc.example/1,yes,2026-03-01\nc.example/1,no,"+week+"\nc.example/2,yes,2026-03-01\n")
 	require.NoError(t, err)
-	got, err := a.Takedowns(t.Context(), publish.Platforms{})
+	got, err := takedown.Summary(t.Context(), a.Ledger, takedown.Platforms{})
 	require.NoError(t, err)
 	require.Len(t, got, 3)
 	assert.Equal(t, "2026-01-01T00:00:00Z", got[0].Oldest.Format(time.RFC3339))
 	assert.Equal(t, week, got[1].Oldest.Format(time.RFC3339))
 	got[0].Oldest, got[1].Oldest = time.Time{}, time.Time{}
-	assert.Equal(t, []publish.PlatformStatus{
+	assert.Equal(t, []takedown.PlatformStatus{
 		{Platform: "b.example", Open: 2, Unchecked: 1, UpDay: 1, UpLonger: 1},
 		{Platform: "c.example", Returned: 1, Removed: 1, UpWeek: 1},
 		{Platform: "a.example", Removed: 1},
 	}, got)
-	assert.Equal(t, publish.PlatformStatus{Platform: "b.example", Open: 2, Unchecked: 1, Returned: 1, Removed: 1, UpDay: 1, UpWeek: 1, UpLonger: 1}, got[0].Add(got[1]))
+	assert.Equal(t, takedown.PlatformStatus{Platform: "b.example", Open: 2, Unchecked: 1, Returned: 1, Removed: 1, UpDay: 1, UpWeek: 1, UpLonger: 1}, got[0].Add(got[1]))
 }
 
 // Checks are as much a part of the history as entries are.
@@ -261,7 +262,7 @@ func FuzzReadChecks(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		n := 0
-		for c, err := range publish.ReadChecks(strings.NewReader(text)) {
+		for c, err := range takedown.ReadChecks(strings.NewReader(text)) {
 			if n++; err != nil {
 				require.ErrorIs(t, err, blocklist.ErrMalformed)
 				continue

@@ -1,10 +1,12 @@
-package publish
+package takedown
 
 import (
 	"context"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/argine-dns/argine/blocklist/publish"
 )
 
 // PlatformStatus says how far a platform is with the pages that it was referred.
@@ -23,11 +25,11 @@ type PlatformStatus struct {
 // up returns how many pages are there.
 func (s PlatformStatus) up() uint64 { return s.Open + s.Returned }
 
-// Takedowns sums [Ledger.Referrals] up by platform: those with most pages that are still there come first.
-func (l *Ledger) Takedowns(ctx context.Context, p Platforms) ([]PlatformStatus, error) {
+// Summary sums [Referrals] up by platform: those with most pages that are still there come first.
+func Summary(ctx context.Context, l *publish.Ledger, p Platforms) ([]PlatformStatus, error) {
 	all := map[string]*PlatformStatus{}
 	now := time.Now()
-	for page, err := range l.Referrals(ctx, p) {
+	for page, err := range Referrals(ctx, l, p) {
 		if err != nil {
 			return nil, err
 		}

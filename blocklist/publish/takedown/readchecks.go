@@ -1,4 +1,4 @@
-package publish
+package takedown
 
 import (
 	"bufio"
@@ -19,12 +19,12 @@ const MaxChecks = 64 << 20
 
 // ReadChecks reads a CSV file whose header names the columns url, removed and checked, or JSON: an array of objects with
 // these keys, or one after the other. Removed is yes or no, or true or false; checked is a day or a time, in UTC if it does not say.
-// Other columns and keys are left aside.
+// Other columns and keys are ignored.
 //
 // The errors are those of a line or a value, with [blocklist.ErrMalformed]; after one, more checks may follow. It ends with
 // what can't be read at all, or with [blocklist.ErrTooLarge] beyond [MaxChecks].
-func ReadChecks(r io.Reader) iter.Seq2[PageCheck, error] {
-	return func(yield func(PageCheck, error) bool) {
+func ReadChecks(r io.Reader) iter.Seq2[Check, error] {
+	return func(yield func(Check, error) bool) {
 		limited := &io.LimitedReader{R: r, N: MaxChecks + 1}
 		in := bufio.NewReader(limited)
 		if mark, _ := in.Peek(len(byteOrderMark)); string(mark) == byteOrderMark {
@@ -39,14 +39,14 @@ func ReadChecks(r io.Reader) iter.Seq2[PageCheck, error] {
 			err = fmt.Errorf("%w: more than %d MiB; give it in parts", blocklist.ErrTooLarge, MaxChecks>>20)
 		}
 		if err != nil && !errors.Is(err, errStopped) {
-			yield(PageCheck{}, err)
+			yield(Check{}, err)
 		}
 	}
 }
 
 const byteOrderMark = "\xef\xbb\xbf"
 
-// errStopped ends the reading when nobody wants more.
+// errStopped ends the reading when the caller wants no more.
 var errStopped = errors.New("stopped")
 
 // firstByte returns the first byte that is no blank, and leaves it there.
@@ -64,7 +64,7 @@ type checkText struct {
 	url, removed, checked string
 }
 
-func (t checkText) parse() (c PageCheck, why string) {
+func (t checkText) parse() (c Check, why string) {
 	if t.url == "" {
 		return c, "there is no url"
 	}
@@ -100,7 +100,7 @@ func parseCheckTime(text string) (time.Time, error) {
 }
 
 // give yields a check, or why it is none.
-func (t checkText) give(where string, yield func(PageCheck, error) bool) error {
+func (t checkText) give(where string, yield func(Check, error) bool) error {
 	c, why := t.parse()
 	var err error
 	if why != "" {
@@ -113,7 +113,7 @@ func (t checkText) give(where string, yield func(PageCheck, error) bool) error {
 }
 
 // readCheckTable reads CSV.
-func readCheckTable(in *bufio.Reader, yield func(PageCheck, error) bool) error {
+func readCheckTable(in *bufio.Reader, yield func(Check, error) bool) error {
 	r := csv.NewReader(in)
 	r.FieldsPerRecord, r.TrimLeadingSpace, r.ReuseRecord = -1, true, true
 	r.Comma = separator(in)
@@ -187,7 +187,7 @@ func csvError(err error) error {
 }
 
 // readCheckValues reads JSON.
-func readCheckValues(in *bufio.Reader, yield func(PageCheck, error) bool) error {
+func readCheckValues(in *bufio.Reader, yield func(Check, error) bool) error {
 	dec := json.NewDecoder(in)
 	array := false
 	if first, err := firstByte(in); err == nil && first == '[' {

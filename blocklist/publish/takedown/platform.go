@@ -1,14 +1,14 @@
-package publish
+package takedown
 
 import (
 	"fmt"
 	"net/netip"
 	"strings"
-	"unicode"
 
 	"golang.org/x/net/publicsuffix"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
 // Platforms say whom to refer a page to. The zero value takes each site for a platform of its own: the registrable domain
@@ -50,7 +50,7 @@ func (p Platforms) add(line string) (why string) {
 		return "a domain and the name of its platform are needed"
 	case err != nil || !name.IsHostname():
 		return "it does not begin with a domain"
-	case len(platform) > maxPlatform || strings.ContainsFunc(platform, unsafeText):
+	case len(platform) > maxPlatform || strings.ContainsFunc(platform, utf8text.Unsafe):
 		return fmt.Sprintf("the name of a platform is plain text of at most %d bytes", maxPlatform)
 	}
 	domain = name.String()
@@ -59,11 +59,6 @@ func (p Platforms) add(line string) (why string) {
 	}
 	p.names[domain] = platform
 	return ""
-}
-
-// unsafeText tells control characters and those that change the direction of writing.
-func unsafeText(r rune) bool {
-	return r == unicode.ReplacementChar || unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)
 }
 
 // Of returns the platform of a url entry.

@@ -8,6 +8,7 @@ import (
 	"iter"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/ledger"
 )
 
 // PendingOperations yields the operations that the pending release p contains and the one before does not: who changed what, and
@@ -16,23 +17,23 @@ import (
 // be an error.
 func (l *Ledger) PendingOperations(ctx context.Context, p *Pending) iter.Seq2[Operation, error] {
 	return func(yield func(Operation, error) bool) {
-		if err := l.reasons(ctx, p, func(o Operation) bool { return yield(o, nil) }); err != nil {
+		if err := l.pendingOperations(ctx, p, func(o Operation) bool { return yield(o, nil) }); err != nil {
 			yield(Operation{}, err)
 		}
 	}
 }
 
-func (l *Ledger) reasons(ctx context.Context, p *Pending, yield func(Operation) bool) error {
+func (l *Ledger) pendingOperations(ctx context.Context, p *Pending, yield func(Operation) bool) error {
 	at, err := l.headBefore(ctx, p)
 	if err != nil {
 		return err
 	}
-	for o, err := range query(ctx, l.db, operationRow, `SELECT `+operationColumns+` FROM operations WHERE id > ? ORDER BY id`, at.ID) {
+	for o, err := range l.history.Operations(ctx, ledger.Range{After: at.ID}) {
 		if err != nil {
 			return err
 		}
-		if o.ID != at.ID+1 || o.Hash != o.chain(at.Hash) {
-			return damaged("operation %d is not what was recorded, or not chained to operation %d", o.ID, at.ID)
+		if o.ID != at.ID+1 || o.Hash != o.LinkHash(at.Hash) {
+			return ledger.Damaged("operation %d is not what was recorded, or not chained to operation %d", o.ID, at.ID)
 		}
 		if !yield(o) {
 			return nil
@@ -42,7 +43,7 @@ func (l *Ledger) reasons(ctx context.Context, p *Pending, yield func(Operation) 
 		}
 		at = o
 	}
-	return damaged("the history does not lead to the head of %s", p.What())
+	return ledger.Damaged("the history does not lead to the head of %s", p.What())
 }
 
 // isOf proves that what is pending is the list as it was after an operation.
@@ -68,7 +69,7 @@ func (l *Ledger) checkHistory(ctx context.Context, p *Pending) error {
 		}
 		at = o.ID
 	}
-	recorded, err := hashChanges(l.Changes(ctx, before.ID, at))
+	recorded, err := hashChanges(l.history.Changes(ctx, before.ID, at))
 	if err != nil {
 		return err
 	}
@@ -83,17 +84,16 @@ func (l *Ledger) checkHistory(ctx context.Context, p *Pending) error {
 // what stands before the first operation.
 func (l *Ledger) headBefore(ctx context.Context, p *Pending) (at Operation, err error) {
 	if p.Serial == 1 {
-		at.Hash = genesis(l.list)
+		at.Hash = ledger.InitialHash(l.list)
 		return at, nil
 	}
 	before, err := l.signedBefore(p)
 	if err != nil {
 		return at, err
 	}
-	at.Hash = before.targets.Newest().Ledger
-	err = l.db.QueryRowContext(ctx, `SELECT id FROM operations WHERE hash = ?`, at.Hash).Scan(&at.ID)
-	if errors.Is(err, sql.ErrNoRows) {
-		err = damaged("the operation with hash %.12s, the head of serial %d, is missing", at.Hash, p.Serial-1)
+	head := before.targets.Newest().Ledger
+	if at, err = l.history.OperationByHash(ctx, head); errors.Is(err, sql.ErrNoRows) {
+		err = ledger.Damaged("the operation with hash %.12s, the head of serial %d, is missing", head, p.Serial-1)
 	}
 	return at, err
 }

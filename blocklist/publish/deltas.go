@@ -36,8 +36,8 @@ const (
 	deltaFmt    = "delta-%d-%d.txt.zst"
 )
 
-// maker makes the files of one release.
-type maker struct {
+// releaseBuilder makes the files of one release.
+type releaseBuilder struct {
 	*Ledger
 	to     trust.Release
 	key    trust.ListKey     // of a confidential list
@@ -47,56 +47,56 @@ type maker struct {
 
 // makeFiles writes the files that the next release has beyond those of the last one, and returns all of its files.
 func (l *Ledger) makeFiles(ctx context.Context, last ReleaseRecord, now Operation, override string, key trust.ListKey) ([]trust.File, error) {
-	m := maker{Ledger: l, now: now, key: key, to: trust.Release{
+	b := releaseBuilder{Ledger: l, now: now, key: key, to: trust.Release{
 		List: l.list, Serial: last.Serial + 1, Entries: now.Entries, Digest: now.Digest,
 		Created: time.Now().UTC().Truncate(time.Second), Ledger: now.Hash, Override: override,
 	}}
 	if last.Serial == 0 {
-		snapshot, err := m.snapshot(ctx)
+		snapshot, err := b.snapshot(ctx)
 		return []trust.File{snapshot}, err
 	}
 	before, err := l.readRelease(l.releasePath(last.Serial))
 	if err != nil {
 		return nil, err
 	}
-	m.before = before.targets
-	if !bytes.Equal(key, m.before.Key) { // what was before is not for those who have the new key, or was in the clear
-		snapshot, err := m.snapshot(ctx)
+	b.before = before.targets
+	if !bytes.Equal(key, b.before.Key) { // what was before is not for those who have the new key, or was in the clear
+		snapshot, err := b.snapshot(ctx)
 		return []trust.File{snapshot}, err
 	}
-	return m.files(ctx, last.Serial)
+	return b.files(ctx, last.Serial)
 }
 
 // files returns the chain to the new serial and the last steps.
-func (m *maker) files(ctx context.Context, last uint64) ([]trust.File, error) {
-	step, ok, err := m.delta(ctx, last)
+func (b *releaseBuilder) files(ctx context.Context, last uint64) ([]trust.File, error) {
+	step, ok, err := b.delta(ctx, last)
 	if err != nil {
 		return nil, err
 	}
 	if !ok {
-		snapshot, err := m.snapshot(ctx)
+		snapshot, err := b.snapshot(ctx)
 		return []trust.File{snapshot}, err
 	}
-	chain, ok, err := m.chain(ctx, step)
+	chain, ok, err := b.chain(ctx, step)
 	if err != nil {
 		return nil, err
 	}
-	steps := lastOf(append(slices.Clone(m.before.Files), step), m.to.Serial, isStep)
+	steps := lastOf(append(slices.Clone(b.before.Files), step), b.to.Serial, isStep)
 	if ok && trust.Length(chain[1:]) <= chain[0].Length/maxPart {
 		var old []trust.File
-		if serial := chain[0].Release.Serial; m.to.Serial < serial+keepOld {
-			old = lastOf(m.before.Files, serial, isDelta)
+		if serial := chain[0].Release.Serial; b.to.Serial < serial+keepOld {
+			old = lastOf(b.before.Files, serial, isDelta)
 		}
 		return union(union(chain, steps), old), nil
 	}
-	snapshot, err := m.snapshot(ctx)
-	return union(union([]trust.File{snapshot}, steps), lastOf(chain, m.to.Serial, isDelta)), err
+	snapshot, err := b.snapshot(ctx)
+	return union(union([]trust.File{snapshot}, steps), lastOf(chain, b.to.Serial, isDelta)), err
 }
 
 // chain returns the chain of the release before, led on to the new serial: its last links, as far as they are not much longer
 // than what follows them, become one. It returns false if that is too much for a delta.
-func (m *maker) chain(ctx context.Context, step trust.File) (chain []trust.File, ok bool, err error) {
-	chain, _ = m.before.Way(0) // ParseTargets has seen that there is one
+func (b *releaseBuilder) chain(ctx context.Context, step trust.File) (chain []trust.File, ok bool, err error) {
+	chain, _ = b.before.Way(0) // ParseTargets has seen that there is one
 	at, rest := len(chain), step.Length
 	for at > 1 && chain[at-1].Length < tier*rest {
 		at--
@@ -105,7 +105,7 @@ func (m *maker) chain(ctx context.Context, step trust.File) (chain []trust.File,
 	if at == len(chain) {
 		return append(chain, step), true, nil
 	}
-	link, ok, err := m.delta(ctx, chain[at].Release.Base)
+	link, ok, err := b.delta(ctx, chain[at].Release.Base)
 	return append(chain[:at], link), ok, err
 }
 
@@ -135,52 +135,60 @@ func union(a, b []trust.File) []trust.File {
 }
 
 // snapshot writes the whole list.
-func (m *maker) snapshot(ctx context.Context) (trust.File, error) {
-	return m.write(fmt.Sprintf(snapshotFmt, m.to.Serial), m.to, blocklist.Header{}, m.additions(ctx))
+func (b *releaseBuilder) snapshot(ctx context.Context) (trust.File, error) {
+	return b.write(fmt.Sprintf(snapshotFmt, b.to.Serial), b.to, blocklist.Header{}, b.history.Additions(ctx))
 }
 
 // delta writes what has changed since a serial, and returns false if that is too much for a delta.
-func (m *maker) delta(ctx context.Context, from uint64) (f trust.File, ok bool, err error) {
-	signed, _ := m.before.State(from)
+func (b *releaseBuilder) delta(ctx context.Context, from uint64) (f trust.File, ok bool, err error) {
+	signed, _ := b.before.State(from)
 	base, err := signed.Header()
 	if err != nil {
 		return f, false, err
 	}
-	var operation, line int64
-	row := m.db.QueryRowContext(ctx, `SELECT o.id, o.last_change FROM releases AS r JOIN operations AS o ON o.id = r.operation WHERE r.serial = ?`, from)
-	if err := row.Scan(&operation, &line); err != nil {
+	operation, err := b.operationOf(ctx, from)
+	if err != nil {
 		return f, false, fmt.Errorf("reading release %d: %w", from, err)
 	}
-	if n := uint64(m.now.LastChange - line); n > fewChanges && n > min(maxChanges, m.now.Entries/maxChurn) {
+	if n := uint64(b.now.LastChange - operation.LastChange); n > fewChanges && n > min(maxChanges, b.now.Entries/maxChurn) {
 		return f, false, nil
 	}
-	to := m.to
+	to := b.to
 	to.Base = from
-	f, err = m.write(fmt.Sprintf(deltaFmt, from, to.Serial), to, base, m.Changes(ctx, operation, m.now.ID))
+	f, err = b.write(fmt.Sprintf(deltaFmt, from, to.Serial), to, base, b.history.Changes(ctx, operation.ID, b.now.ID))
 	return f, err == nil, err
 }
 
+// operationOf returns the last operation of the release with a serial.
+func (b *releaseBuilder) operationOf(ctx context.Context, serial uint64) (Operation, error) {
+	r, err := b.history.Release(ctx, serial)
+	if err != nil {
+		return Operation{}, err
+	}
+	return b.history.OperationByID(ctx, r.Operation)
+}
+
 // write writes a file. It proves on the way that the lines lead from the state base to the one that the history has led to.
-func (m *maker) write(name string, to trust.Release, base blocklist.Header, changes iter.Seq2[blocklist.Change, error]) (file trust.File, err error) {
+func (b *releaseBuilder) write(name string, to trust.Release, base blocklist.Header, changes iter.Seq2[blocklist.Change, error]) (file trust.File, err error) {
 	h, err := to.Header()
 	if err != nil {
-		return file, fmt.Errorf("operation %d: %w: %w", m.now.ID, blocklist.ErrDamaged, err)
+		return file, fmt.Errorf("operation %d: %w: %w", b.now.ID, blocklist.ErrDamaged, err)
 	}
-	f, err := os.CreateTemp(m.path(filesDir), disk.TempPrefix+"*")
+	f, err := os.CreateTemp(b.path(filesDir), disk.TempPrefix+"*")
 	if err != nil {
 		return file, err
 	}
 	defer f.Close() //nolint:errcheck // Commit has closed it
 	sum := sha256.New()
 	length := &counter{}
-	if err := m.compress(io.MultiWriter(f, sum, length), h, base, changes); err != nil {
+	if err := b.compress(io.MultiWriter(f, sum, length), h, base, changes); err != nil {
 		return file, errors.Join(err, os.Remove(f.Name()))
 	}
-	if m.key != nil {
+	if b.key != nil {
 		name += ".age"
 	}
-	file = trust.File{Path: name, Length: length.n, SHA256: sum.Sum(nil), Release: to, Key: m.key}
-	return file, errors.Join(f.Chmod(0o644), disk.Commit(f, m.path(filesDir, fileName(file))))
+	file = trust.File{Path: name, Length: length.n, SHA256: sum.Sum(nil), Release: to, Key: b.key}
+	return file, errors.Join(f.Chmod(0o644), disk.Commit(f, b.path(filesDir, fileName(file))))
 }
 
 // fileName is how a release file is called in the folder, as on an origin: a rebuilt one does not overwrite the old.
@@ -200,15 +208,15 @@ const (
 )
 
 // compress writes a file, encrypted where the list is confidential.
-func (m *maker) compress(w io.Writer, h, base blocklist.Header, changes iter.Seq2[blocklist.Change, error]) error {
-	if m.key == nil {
+func (b *releaseBuilder) compress(w io.Writer, h, base blocklist.Header, changes iter.Seq2[blocklist.Change, error]) error {
+	if b.key == nil {
 		return compress(w, 1, h, base, changes)
 	}
 	step := snapshotStep
 	if h.IsDelta() {
 		step = deltaStep
 	}
-	sealed, err := m.key.Seal(w)
+	sealed, err := b.key.Seal(w)
 	if err == nil {
 		err = compress(sealed, step, h, base, changes)
 	}
@@ -258,7 +266,7 @@ func writeText(w io.Writer, h, base blocklist.Header, changes iter.Seq2[blocklis
 		}
 	}
 	if digest != h.Digest || entries != h.Entries {
-		return errStrayed()
+		return errDiverged()
 	}
 	return rw.Close()
 }
@@ -285,7 +293,7 @@ func (l *Ledger) removeFiles(last ReleaseRecord, pending []trust.File) error {
 	return err
 }
 
-// errStrayed says that somebody has changed the ledger behind our back.
-func errStrayed() error {
+// errDiverged says that the database was changed by something else than our commands.
+func errDiverged() error {
 	return fmt.Errorf("ledger: %w: the entries are not those that its history has led to; blocklist verify finds out why", blocklist.ErrDigest)
 }

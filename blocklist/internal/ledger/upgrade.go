@@ -1,4 +1,4 @@
-package publish
+package ledger
 
 import (
 	"context"
@@ -7,33 +7,24 @@ import (
 	"fmt"
 )
 
-// upgrade turns a ledger of version 1 into one of version 2, in one step: an entry has its place and expiry beside it, and
+// upgrade turns a ledger of version 1 into one of version 2, in one step: an entry has its reversed name and expiry beside it, and
 // there are checks. The history stays as it is.
 func upgrade(ctx context.Context, db *sql.DB) error {
-	if version, err := readVersion(ctx, db); err != nil || version != "1" {
+	if version, err := (View{q: db}).Meta(ctx, metaVersion); err != nil || version != "1" {
 		return err
 	}
-	tx, err := db.BeginTx(ctx, nil) // from here on nobody else writes
+	tx, err := db.BeginTx(ctx, nil) // from here on no other process writes
 	if err != nil {
 		return fmt.Errorf("upgrading: %w", err)
 	}
 	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing
-	if version, err := readVersion(ctx, tx); err != nil || version != "1" {
+	if version, err := (View{q: tx}).Meta(ctx, metaVersion); err != nil || version != "1" {
 		return err
 	}
 	if err := upgradeEntries(ctx, tx); err != nil {
 		return fmt.Errorf("upgrading: %w", err)
 	}
 	return tx.Commit()
-}
-
-func readVersion(ctx context.Context, q querier) (version string, err error) {
-	for version, err = range query(ctx, q, scanText, `SELECT value FROM meta WHERE key = 'version'`) {
-		if err != nil {
-			return "", err
-		}
-	}
-	return version, nil
 }
 
 func upgradeEntries(ctx context.Context, tx *sql.Tx) (err error) {
@@ -49,7 +40,7 @@ func upgradeEntries(ctx context.Context, tx *sql.Tx) (err error) {
 		if err != nil {
 			return err
 		}
-		if _, err := insert.ExecContext(ctx, place(e), expires(e), e.Target()); err != nil {
+		if _, err := insert.ExecContext(ctx, reversedName(e), expires(e), e.Target()); err != nil {
 			return err
 		}
 	}

@@ -17,8 +17,8 @@ type RootInfo struct {
 	Confidential bool `json:"confidential,omitempty"`
 }
 
-// checkLife fills in what is in force, and warns of what ends soon or is not signed as it must be.
-func (l *Ledger) checkLife(s *Status) error {
+// checkExpiry fills in what is in force, and warns of what ends soon or is not signed as it must be.
+func (l *Ledger) checkExpiry(s *Status) error {
 	version, err := l.newestRoot()
 	if err != nil || version == 0 {
 		return err

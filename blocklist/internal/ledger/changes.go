@@ -1,0 +1,82 @@
+package ledger
+
+import (
+	"context"
+	"iter"
+	"strings"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// Changes yields the net changes of the operations after the operation from, up to and including the operation to, in the
+// order of a delta: an entry that went and came back the same is no change.
+func (v View) Changes(ctx context.Context, from, to int64) iter.Seq2[blocklist.Change, error] {
+	return func(yield func(blocklist.Change, error) bool) {
+		for n, err := range query(ctx, v.q, scanNetChange, netChanges, from, to) {
+			if err != nil {
+				yield(blocklist.Change{}, err)
+				return
+			}
+			if !n.yield(yield) {
+				return
+			}
+		}
+	}
+}
+
+// Additions yields the list as it is now as the changes since nothing was on it.
+func (v View) Additions(ctx context.Context) iter.Seq2[blocklist.Change, error] {
+	return func(yield func(blocklist.Change, error) bool) {
+		for e, err := range v.Entries(ctx) {
+			if !yield(blocklist.Change{Entry: e}, err) {
+				return
+			}
+		}
+	}
+}
+
+// netChanges finds the first and the last change of each target in a range of operations: the state before and after. The
+// order of the only subquery is that of the whole; one sort is enough.
+const netChanges = `
+SELECT target, (SELECT sign || attributes FROM changes WHERE id = a), (SELECT sign || attributes FROM changes WHERE id = b)
+FROM (
+	SELECT target, min(id) AS a, max(id) AS b FROM changes
+	WHERE id > coalesce((SELECT last_change FROM operations WHERE id = ?), 0)
+		AND id <= coalesce((SELECT last_change FROM operations WHERE id = ?), id)
+	GROUP BY target ORDER BY target)`
+
+// netChange is what became of one target: a line before and a line after, each perhaps empty.
+type netChange struct{ before, after string }
+
+func scanNetChange(row scanner) (n netChange, err error) {
+	var target, first, last string
+	if err := row.Scan(&target, &first, &last); err != nil {
+		return n, err
+	}
+	if attributes, ok := strings.CutPrefix(first, "-"); ok {
+		n.before = target + attributes
+	}
+	if attributes, ok := strings.CutPrefix(last, "+"); ok {
+		n.after = target + attributes
+	}
+	return n, nil
+}
+
+func (n netChange) yield(yield func(blocklist.Change, error) bool) bool {
+	if n.before == n.after {
+		return true
+	}
+	for _, c := range []struct {
+		line    string
+		removed bool
+	}{{n.before, true}, {n.after, false}} {
+		if c.line == "" {
+			continue
+		}
+		e, err := parseEntry(c.line, "")
+		if !yield(blocklist.Change{Removed: c.removed, Entry: e}, err) || err != nil {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,91 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"hash"
+	"iter"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// Check is a row of the table checks: what somebody found when looking whether a listed page is still there.
+type Check struct {
+	Target    string
+	Checked   time.Time // in whole seconds, UTC
+	Removed   bool      // the page is gone
+	Operation int64     // that recorded it
+}
+
+// writeTo writes what the hash of the operation is made of.
+func (c Check) writeTo(h hash.Hash) {
+	fmt.Fprintf(h, "?%s %s removed=%t\n", c.Target, FormatTime(c.Checked), c.Removed)
+}
+
+func scanCheck(row scanner) (c Check, err error) {
+	var at string
+	if err = row.Scan(&c.Target, &at, &c.Operation, &c.Removed); err != nil {
+		return c, err
+	}
+	if c.Checked, err = time.Parse(time.RFC3339, at); err != nil {
+		err = Damaged("check of %.80s: time %q", c.Target, at)
+	}
+	return c, err
+}
+
+// AddCheck records a check, and returns false if it was recorded like this before. It fails with [ErrNotListed], and with
+// [blocklist.ErrMalformed] if this operation has found the opposite at the same time.
+func (t *Tx) AddCheck(ctx context.Context, c Check) (added bool, err error) {
+	c.Operation, c.Checked = t.op.ID, c.Checked.UTC().Truncate(time.Second)
+	_, listed, err := t.find(ctx, c.Target)
+	if err != nil {
+		return false, err
+	}
+	if !listed {
+		return false, ErrNotListed
+	}
+	var before Check
+	err = t.stmts.findCheck.QueryRowContext(ctx, c.Target, FormatTime(c.Checked)).Scan(&before.Removed, &before.Operation)
+	switch {
+	case err != nil && !errors.Is(err, sql.ErrNoRows):
+		return false, err
+	case err == nil && before.Removed == c.Removed:
+		return false, nil
+	case err == nil && before.Operation == t.op.ID:
+		return false, fmt.Errorf("%.80s: %w: it is both removed and not, at the same time %s", c.Target, blocklist.ErrMalformed, FormatTime(c.Checked))
+	}
+	t.checks++
+	c.writeTo(t.hash)
+	_, err = t.stmts.addCheck.ExecContext(ctx, t.op.ID, t.checks, c.Target, FormatTime(c.Checked), c.Removed)
+	return err == nil, err
+}
+
+// Checks yields what was checked, page by page, in the order of the times. Of the checks at one time there is the one that was
+// recorded last: beside max, SQLite takes the other columns from the same row.
+func (v View) Checks(ctx context.Context) iter.Seq2[Check, error] {
+	return query(ctx, v.q, scanCheck, `SELECT target, checked, max(operation), removed FROM checks GROUP BY target, checked ORDER BY target, checked`)
+}
+
+// hashChecks writes what an operation recorded into the hash of its changes.
+func (v View) hashChecks(ctx context.Context, operation int64, h hash.Hash) error {
+	for c, err := range query(ctx, v.q, scanCheck, `SELECT target, checked, operation, removed FROM checks WHERE operation = ? ORDER BY line`, operation) {
+		if err != nil {
+			return err
+		}
+		c.writeTo(h)
+	}
+	return nil
+}
+
+// verifyChecks finds checks that no operation has recorded.
+func (v View) verifyChecks(ctx context.Context) error {
+	var target string
+	err := v.q.QueryRowContext(ctx, `SELECT target FROM checks WHERE operation NOT IN (SELECT id FROM operations WHERE kind = ?) LIMIT 1`, KindTakedown).Scan(&target)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	return errors.Join(err, Damaged("a check of %.80q belongs to no operation", target))
+}

@@ -1,0 +1,126 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	_ "modernc.org/sqlite" // the ledger's database
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/disk"
+)
+
+// schema of the ledger. An entry is kept as its target and, with a space in front, its attributes: together the canonical
+// line. Place and expires say nothing more; they are what a release finds entries by, see [reversedName]. The changes of an
+// operation are those behind the last change of the operation before, up to its own. Its checks have lines, in the order of
+// its hash.
+const schema = schemaHistory + schemaState
+
+const schemaHistory = `
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE operations (
+	id INTEGER PRIMARY KEY, time TEXT NOT NULL, author TEXT NOT NULL, kind TEXT NOT NULL, reason TEXT NOT NULL,
+	reference TEXT NOT NULL, added INTEGER NOT NULL, removed INTEGER NOT NULL, last_change INTEGER NOT NULL,
+	changes_hash TEXT NOT NULL, entries INTEGER NOT NULL, digest TEXT NOT NULL, hash TEXT NOT NULL);
+CREATE TABLE changes (id INTEGER PRIMARY KEY, sign TEXT NOT NULL, target TEXT NOT NULL, attributes TEXT NOT NULL);
+CREATE TABLE releases (serial INTEGER PRIMARY KEY, operation INTEGER NOT NULL, head TEXT NOT NULL, pushed TEXT NOT NULL);
+`
+
+// schemaState has what version 2 has changed; see [upgrade].
+const schemaState = `
+CREATE INDEX operations_hash ON operations (hash);
+CREATE TABLE entries (target TEXT PRIMARY KEY, attributes TEXT NOT NULL, place TEXT, expires INTEGER) WITHOUT ROWID;
+CREATE TABLE checks (
+	operation INTEGER NOT NULL, line INTEGER NOT NULL, target TEXT NOT NULL, checked TEXT NOT NULL, removed INTEGER NOT NULL,
+	PRIMARY KEY (operation, line)) WITHOUT ROWID;
+CREATE INDEX checks_target ON checks (target, checked, operation, removed);
+` + schemaIndexes
+
+// schemaIndexes has the indexes that each entry may be in. For many entries they are made again, see [Tx.put].
+const schemaIndexes = `
+CREATE INDEX entries_place ON entries (place) WHERE place IS NOT NULL;
+CREATE INDEX entries_expires ON entries (expires) WHERE expires IS NOT NULL;
+CREATE INDEX changes_pages ON changes (target) WHERE ` + urlTargets + `;
+`
+
+const dropIndexes = `DROP INDEX entries_place; DROP INDEX entries_expires; DROP INDEX changes_pages;`
+
+// schemaVersion is kept in meta. A ledger of an older version is upgraded when it is opened, one of a newer is not opened.
+const schemaVersion = "2"
+
+// Keys in the table meta that every ledger has.
+const (
+	metaVersion = "version"
+	metaList    = "list"
+)
+
+// openDatabase opens a SQLite file. A commit is on the disk when it returns; readers never wait for a writer.
+func openDatabase(path string) (*sql.DB, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	if path = filepath.ToSlash(path); !strings.HasPrefix(path, "/") {
+		path = "/" + path // a drive letter
+	}
+	options := url.Values{
+		"mode":    {"rw"},
+		"_txlock": {"immediate"},
+		"_pragma": {"busy_timeout(2000)", "journal_mode(wal)", "synchronous(full)", "cache_size(-65536)", "trusted_schema(off)"},
+	}
+	u := url.URL{Scheme: "file", Path: path, OmitHost: true, RawQuery: options.Encode()}
+	return sql.Open("sqlite", u.String())
+}
+
+// Create makes the ledger of a list in the folder dir, with its first operation. It is made under a temporary name: when it has
+// its own, it is complete.
+func Create(ctx context.Context, dir, list string, a Audit) error {
+	path := filepath.Join(dir, disk.TempPrefix+databaseFile)
+	if err := os.WriteFile(path, nil, 0o600); err != nil { // SQLite gives its other files the mode of the database
+		return err
+	}
+	db, err := openDatabase(path)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(fillDatabase(ctx, db, list, a), db.Close()); err != nil {
+		return fmt.Errorf("making the ledger %s: %w", path, err)
+	}
+	if err := os.Rename(path, filepath.Join(dir, databaseFile)); err != nil {
+		return err
+	}
+	return disk.SyncDir(dir)
+}
+
+func fillDatabase(ctx context.Context, db *sql.DB, list string, a Audit) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing
+	if _, err := tx.ExecContext(ctx, schema); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `INSERT INTO meta VALUES (?, ?), (?, ?)`, metaVersion, schemaVersion, metaList, list); err != nil {
+		return err
+	}
+	first := Operation{
+		ID: 1, Time: time.Now(), Author: a.Author, Kind: KindInit, Reason: a.Reason,
+		ChangesHash: hashOfNothing, Digest: blocklist.Digest{}.String(),
+	}
+	first.Hash = first.LinkHash(InitialHash(list))
+	if err := insertOperation(ctx, tx, first); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// hashOfNothing is the SHA-256 of no bytes.
+const hashOfNothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

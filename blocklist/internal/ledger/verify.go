@@ -1,0 +1,172 @@
+package ledger
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"iter"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// Verify proves the history: every operation's hash and the one it is chained to, every line that came or went, the checks, and
+// the entries that follow, with all that is kept beside them. It fails with [blocklist.ErrDamaged] and names the first row that was
+// altered, is missing, or does not belong there. It returns the last operation.
+func (v View) Verify(ctx context.Context) (last Operation, err error) {
+	if last, err = v.verifyChain(ctx); err != nil {
+		return last, err
+	}
+	return last, v.verifyEntries(ctx, last)
+}
+
+// changeRow is a row of the table changes.
+type changeRow struct {
+	id                       int64
+	sign, target, attributes string
+}
+
+func scanChangeRow(row scanner) (c changeRow, err error) {
+	return c, row.Scan(&c.id, &c.sign, &c.target, &c.attributes)
+}
+
+// verifyChain walks the operations and their changes, and returns the last operation.
+func (v View) verifyChain(ctx context.Context) (last Operation, err error) {
+	next, stop := iter.Pull2(query(ctx, v.q, scanChangeRow, `SELECT id, sign, target, attributes FROM changes ORDER BY id`))
+	defer stop()
+	last.Hash = InitialHash(v.list)
+	var digest blocklist.Digest
+	for o, err := range v.Operations(ctx, Range{}) {
+		if err != nil {
+			return last, err
+		}
+		if o.ID != last.ID+1 {
+			return last, Damaged("operation %d is missing, or operation %d does not belong there", last.ID+1, o.ID)
+		}
+		if err := v.verifyOperation(ctx, o, last, &digest, next); err != nil {
+			return last, err
+		}
+		last = o
+	}
+	if last.ID == 0 {
+		return last, Damaged("there are no operations")
+	}
+	if c, err, more := next(); more {
+		return last, errors.Join(err, Damaged("change %d (%.81q) belongs to no operation", c.id, c.sign+c.target))
+	}
+	return last, v.verifyChecks(ctx)
+}
+
+// verifyOperation proves that the operation o follows from the one before and from its own changes.
+func (v View) verifyOperation(ctx context.Context, o, before Operation, digest *blocklist.Digest, next func() (changeRow, error, bool)) error {
+	replayed, hash := before, sha256.New()
+	if o.Kind == KindTakedown {
+		if err := v.hashChecks(ctx, o.ID, hash); err != nil {
+			return err
+		}
+	}
+	if err := replay(o, &replayed, digest, hash, next); err != nil {
+		return err
+	}
+	switch {
+	case o.ChangesHash != replayed.ChangesHash:
+		return Damaged("the changes of operation %d (%d to %d) are not those that it recorded", o.ID, before.LastChange+1, o.LastChange)
+	case o.Hash != o.LinkHash(before.Hash):
+		return Damaged("operation %d is not what was recorded, or not chained to operation %d", o.ID, before.ID)
+	case o.Added != replayed.Added || o.Removed != replayed.Removed || o.Entries != replayed.Entries || o.Digest != digest.String():
+		return Damaged("operation %d has other counts or another digest than its changes", o.ID)
+	}
+	return nil
+}
+
+// replay makes the changes of the operation o to the state before it.
+func replay(o Operation, state *Operation, digest *blocklist.Digest, hash hash.Hash, next func() (changeRow, error, bool)) error {
+	state.Added, state.Removed = 0, 0
+	for state.LastChange < o.LastChange {
+		state.LastChange++
+		c, err, more := next()
+		if err != nil {
+			return err
+		}
+		if !more || c.id != state.LastChange {
+			return Damaged("change %d, of operation %d, is missing, or one does not belong there", state.LastChange, o.ID)
+		}
+		line := []byte(c.target + c.attributes)
+		fmt.Fprintf(hash, "%s%s\n", c.sign, line)
+		if c.sign == "+" {
+			digest.Add(line)
+			state.Added++
+			state.Entries++
+		} else {
+			digest.Remove(line)
+			state.Removed++
+			state.Entries--
+		}
+	}
+	state.ChangesHash = hex.EncodeToString(hash.Sum(nil))
+	return nil
+}
+
+// verifyEntries compares the entries with the digest of the last operation, and finds the row if they differ.
+func (v View) verifyEntries(ctx context.Context, last Operation) error {
+	var digest blocklist.Digest
+	var n uint64
+	for row, err := range query(ctx, v.q, scanEntryRow, `SELECT target, attributes, place, expires FROM entries`) {
+		if err != nil {
+			return err
+		}
+		if err := row.check(); err != nil {
+			return err
+		}
+		digest.Add([]byte(row.target + row.attributes))
+		n++
+	}
+	if digest.String() == last.Digest && n == last.Entries {
+		return nil
+	}
+	var target string
+	err := v.q.QueryRowContext(ctx, divergedEntry).Scan(&target)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	return Damaged("entry %.80q is not what the history has led to", target)
+}
+
+// entryRow is a row of the table entries.
+type entryRow struct {
+	target, attributes string
+	place              sql.NullString
+	expires            sql.NullInt64
+}
+
+func scanEntryRow(row scanner) (r entryRow, err error) {
+	return r, row.Scan(&r.target, &r.attributes, &r.place, &r.expires)
+}
+
+// check compares what a release finds the entry by with the entry itself: an expiry that is not the entry's would take it off
+// the list.
+func (r entryRow) check() error {
+	e, err := parseEntry(r.target, r.attributes)
+	if err != nil {
+		return err
+	}
+	end, ends := expires(e).(int64)
+	at, placed := reversedName(e).(string)
+	if r.expires != (sql.NullInt64{Int64: end, Valid: ends}) || r.place != (sql.NullString{String: at, Valid: placed}) {
+		return Damaged("entry %q has another expiry or place beside it than its own", e)
+	}
+	return nil
+}
+
+// divergedEntry finds a target whose entry is not what its last change says.
+const divergedEntry = `
+WITH state AS (
+	SELECT c.target, c.attributes FROM changes AS c
+	JOIN (SELECT max(id) AS id FROM changes GROUP BY target) AS newest ON newest.id = c.id WHERE c.sign = '+')
+SELECT target FROM (SELECT target, attributes FROM state EXCEPT SELECT target, attributes FROM entries)
+UNION ALL
+SELECT target FROM (SELECT target, attributes FROM entries EXCEPT SELECT target, attributes FROM state)
+LIMIT 1`

@@ -1,0 +1,182 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// View reads a ledger. What its iterators yield last may be an error.
+type View struct {
+	q    querier
+	list string
+}
+
+// querier is a database or a transaction.
+type querier interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// query yields what scan makes of each row. The last thing it yields may be an error.
+func query[T any](ctx context.Context, q querier, scan func(scanner) (T, error), text string, args ...any) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		rows, err := q.QueryContext(ctx, text, args...)
+		if err != nil {
+			yield(none, err)
+			return
+		}
+		defer rows.Close() //nolint:errcheck // Err says what there is to say
+		for rows.Next() {
+			v, err := scan(rows)
+			if !yield(v, err) || err != nil {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			yield(none, err)
+		}
+	}
+}
+
+// scanner is a row.
+type scanner interface{ Scan(...any) error }
+
+// List returns the name of the list.
+func (v View) List() string { return v.list }
+
+// Meta returns the value that is kept under a key, empty if there is none.
+func (v View) Meta(ctx context.Context, key string) (value string, err error) {
+	err = v.q.QueryRowContext(ctx, `SELECT value FROM meta WHERE key = ?`, key).Scan(&value)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return value, err
+}
+
+// Range chooses operations. The zero value is all of them.
+type Range struct {
+	After int64    // from the one behind this ID on
+	UpTo  int64    // until this ID; 0: to the end
+	Kinds []string // none: all
+}
+
+// Operations yields operations, the oldest first.
+func (v View) Operations(ctx context.Context, r Range) iter.Seq2[Operation, error] {
+	if r.UpTo == 0 {
+		r.UpTo = math.MaxInt64
+	}
+	where, args := `WHERE id > ? AND id <= ?`, []any{r.After, r.UpTo}
+	if len(r.Kinds) > 0 {
+		where += ` AND kind IN (?` + strings.Repeat(`, ?`, len(r.Kinds)-1) + `)`
+		for _, kind := range r.Kinds {
+			args = append(args, kind)
+		}
+	}
+	return query(ctx, v.q, scanOperation, `SELECT `+operationColumns+` FROM operations `+where+` ORDER BY id`, args...)
+}
+
+// Happened reports whether there is an operation in a range.
+func (v View) Happened(ctx context.Context, r Range) (bool, error) {
+	for _, err := range v.Operations(ctx, r) {
+		return err == nil, err
+	}
+	return false, nil
+}
+
+// Head returns the last operation.
+func (v View) Head(ctx context.Context) (Operation, error) {
+	o, err := scanOperation(v.q.QueryRowContext(ctx, `SELECT `+operationColumns+` FROM operations ORDER BY id DESC LIMIT 1`))
+	if errors.Is(err, sql.ErrNoRows) {
+		err = fmt.Errorf("%w: the ledger has no operations", blocklist.ErrDamaged)
+	}
+	return o, err
+}
+
+// OperationByID returns one operation. It fails with [sql.ErrNoRows] if there is none.
+func (v View) OperationByID(ctx context.Context, id int64) (Operation, error) {
+	return scanOperation(v.q.QueryRowContext(ctx, `SELECT `+operationColumns+` FROM operations WHERE id = ?`, id))
+}
+
+// OperationByHash returns one operation. It fails with [sql.ErrNoRows] if there is none.
+func (v View) OperationByHash(ctx context.Context, hash string) (Operation, error) {
+	return scanOperation(v.q.QueryRowContext(ctx, `SELECT `+operationColumns+` FROM operations WHERE hash = ?`, hash))
+}
+
+// Entries yields what is listed now, in the order of a release.
+func (v View) Entries(ctx context.Context) iter.Seq2[blocklist.Entry, error] {
+	return query(ctx, v.q, scanEntry, `SELECT target, attributes FROM entries ORDER BY target`)
+}
+
+func scanEntry(row scanner) (blocklist.Entry, error) {
+	var target, attributes string
+	if err := row.Scan(&target, &attributes); err != nil {
+		return blocklist.Entry{}, err
+	}
+	return parseEntry(target, attributes)
+}
+
+func parseEntry(target, attributes string) (blocklist.Entry, error) {
+	e, err := blocklist.ParseEntry(target + attributes)
+	if err != nil {
+		err = fmt.Errorf("ledger: %w: %w", blocklist.ErrDamaged, err)
+	}
+	return e, err
+}
+
+// Lookup returns the entry with a target, and false if nothing is listed under it.
+func (v View) Lookup(ctx context.Context, target string) (e blocklist.Entry, ok bool, err error) {
+	e, err = scanEntry(v.q.QueryRowContext(ctx, `SELECT target, attributes FROM entries WHERE target = ?`, target))
+	if errors.Is(err, sql.ErrNoRows) {
+		return e, false, nil
+	}
+	return e, err == nil, err
+}
+
+// ReleaseRecord says which state of the ledger a serial was made from.
+type ReleaseRecord struct {
+	Serial    uint64    `json:"serial"`
+	Operation int64     `json:"operation"` // the last one that it contains
+	Head      string    `json:"head"`      // the hash of that operation; it is signed with the release
+	Pushed    time.Time `json:"pushed"`
+}
+
+const releaseColumns = `serial, operation, head, pushed`
+
+// Releases yields what was pushed, the oldest first.
+func (v View) Releases(ctx context.Context) iter.Seq2[ReleaseRecord, error] {
+	return query(ctx, v.q, scanRelease, `SELECT `+releaseColumns+` FROM releases ORDER BY serial`)
+}
+
+// Release returns the release of a serial. It fails with [sql.ErrNoRows] if there is none.
+func (v View) Release(ctx context.Context, serial uint64) (ReleaseRecord, error) {
+	return scanRelease(v.q.QueryRowContext(ctx, `SELECT `+releaseColumns+` FROM releases WHERE serial = ?`, serial))
+}
+
+// LastRelease returns the newest release that was pushed, serial 0 if none was.
+func (v View) LastRelease(ctx context.Context) (ReleaseRecord, error) {
+	r, err := scanRelease(v.q.QueryRowContext(ctx, `SELECT `+releaseColumns+` FROM releases ORDER BY serial DESC LIMIT 1`))
+	if errors.Is(err, sql.ErrNoRows) {
+		return ReleaseRecord{}, nil
+	}
+	return r, err
+}
+
+func scanRelease(row scanner) (r ReleaseRecord, err error) {
+	var at string
+	if err = row.Scan(&r.Serial, &r.Operation, &r.Head, &at); err != nil {
+		return r, err
+	}
+	if r.Pushed, err = time.Parse(time.RFC3339, at); err != nil {
+		return r, fmt.Errorf("release %d: %w: time %q", r.Serial, blocklist.ErrDamaged, at)
+	}
+	return r, nil
+}

@@ -1,0 +1,111 @@
+package publish
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// Names in the agency's folder.
+const (
+	rootFile    = "root.json"
+	rootsDir    = "roots"
+	pendingDir  = "pending"
+	releasesDir = "releases"
+	releaseDir  = "release" // the pending release, below pending; when it is pushed, it becomes releases/SERIAL
+	targetsFile = "targets.json"
+	filesDir    = "files"  // what the targets of the last release and of the pending one name
+	keysDir     = "keys"   // every key that a confidential list has had, for the officers alone
+	urgentDir   = "urgent" // every urgent document, under its version
+)
+
+// folder is the agency's folder without the ledger: roots, releases with their files, what is pending, list keys.
+type folder struct {
+	dir  string
+	list string
+}
+
+func (d folder) path(names ...string) string {
+	return filepath.Join(append([]string{d.dir}, names...)...)
+}
+
+// signedRelease is the folder with the metadata of a release, pending or pushed.
+type signedRelease struct {
+	dir      string
+	metadata []byte // targets.json, as it was signed
+	targets  trust.TargetsSpec
+}
+
+// readRelease reads the metadata of the release in dir. What was released can't be verified or compared without its list key.
+func (d folder) readRelease(dir string) (signedRelease, error) {
+	metadata, err := os.ReadFile(filepath.Join(dir, targetsFile))
+	if err != nil {
+		return signedRelease{dir: dir}, err
+	}
+	return d.parseRelease(dir, metadata)
+}
+
+// parseRelease reads the metadata of a release, and opens that of a confidential list.
+func (d folder) parseRelease(dir string, metadata []byte) (r signedRelease, err error) {
+	r.dir, r.metadata = dir, metadata
+	if r.targets, err = trust.ParseTargets(metadata); err == nil {
+		r.targets, err = d.openTargets(r.targets)
+	}
+	if err != nil {
+		err = fmt.Errorf("reading %s: %w", dir, err)
+	}
+	return r, err
+}
+
+func (r signedRelease) serial() uint64 { return r.targets.Newest().Serial }
+
+// releasePath returns the folder of a release that was pushed: its own, or, after a crash, still the pending one.
+func (d folder) releasePath(serial uint64) string {
+	own := d.path(releasesDir, fmt.Sprint(serial))
+	if _, err := os.Stat(own); errors.Is(err, os.ErrNotExist) {
+		return d.path(pendingDir, releaseDir)
+	}
+	return own
+}
+
+// openFile opens a file that has the length and hash which the metadata says it has.
+func (d folder) openFile(file trust.File) (io.ReadCloser, error) {
+	return trust.OpenFile(d.path(filesDir, fileName(file)), file)
+}
+
+// lines yields the list that a way from 0 leads to, nothing without one.
+func (d folder) lines(way []trust.File) iter.Seq2[blocklist.Entry, error] {
+	if len(way) == 0 {
+		return func(func(blocklist.Entry, error) bool) {}
+	}
+	return trust.Entries(way, d.openFile)
+}
+
+// keyPath is where the list key with an ID is kept.
+func (d folder) keyPath(id string) string { return d.path(keysDir, id[:16]+".key") }
+
+// openTargets opens the targets of a confidential list with the key that they name.
+func (d folder) openTargets(spec trust.TargetsSpec) (trust.TargetsSpec, error) {
+	if !spec.Confidential() {
+		return spec, nil
+	}
+	path := d.keyPath(spec.KeyID)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return spec, fmt.Errorf("opening %s: %w: copy the folder %s from an officer who has it", path, blocklist.ErrNoKey, keysDir)
+	}
+	if err != nil {
+		return spec, err
+	}
+	key, err := trust.ParseListKey(string(text))
+	if err != nil {
+		return spec, fmt.Errorf("reading %s: %w", path, err)
+	}
+	return spec.Open(key)
+}

@@ -1,0 +1,146 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist/internal/disk"
+	"github.com/argine-dns/argine/blocklist/internal/notekey"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// RootChange says in what the next root differs from the one in force. The zero value changes nothing: a root with a new
+// expiry.
+type RootChange struct {
+	Add       []string      // public keys of new officers, as text
+	Remove    []string      // names of officers who may sign no longer
+	Threshold int           // how many officers must sign; 0: as before
+	OriginKey string        // the online key of the origin, as text; empty: as before
+	Urgent    *UrgentLimits // nil: as before
+	// Confidential makes the list one that is encrypted to its subscribers, from the next release on. There is no way back.
+	Confidential bool
+}
+
+// NewRoot makes the next root and leaves it pending. It takes effect with the signatures of enough officers of the root in
+// force and enough of its own; subscribers get it with the next push. The cause is recorded with what changes.
+func (l *Ledger) NewRoot(ctx context.Context, change RootChange, c Audit) (*Pending, error) {
+	unlock, err := l.history.Lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	held, err := l.root()
+	if err != nil {
+		return nil, err
+	}
+	version := held.Version() + 1
+	if _, err := os.Stat(l.pendingRootPath(version)); err == nil {
+		return nil, fmt.Errorf("making root %d: %w", version, ErrPending)
+	}
+	next, err := change.apply(held.Spec())
+	if err != nil {
+		return nil, fmt.Errorf("making root %d: %w", version, err)
+	}
+	metadata, err := trust.NewRoot(next)
+	if err != nil {
+		return nil, err
+	}
+	c.Reason = because(fmt.Sprintf("root %d, %s", version, strings.Join(changesOf(held.Spec(), next, notekey.Key.Holder), ", ")), c.Reason)
+	if err := l.history.Record(ctx, KindRoot, c, nil); err != nil {
+		return nil, err
+	}
+	if err := disk.WriteFile(l.pendingRootPath(version), metadata, 0o644); err != nil {
+		return nil, err
+	}
+	return l.readPendingRoot(version)
+}
+
+// because joins what was done and why.
+func because(what, why string) string {
+	if why == "" {
+		return what
+	}
+	return what + ": " + why
+}
+
+// apply returns the root that follows spec.
+func (change RootChange) apply(spec trust.RootSpec) (trust.RootSpec, error) {
+	spec.Version++
+	spec.Expires = lifetime(rootLifetime)
+	spec.Officers = slices.Clone(spec.Officers)
+	for _, name := range change.Remove {
+		i := slices.IndexFunc(spec.Officers, func(k notekey.Key) bool { return k.Name == name })
+		if i < 0 {
+			return spec, fmt.Errorf("removing %.80q: %w: the officers are %q", name, ErrNoOfficer, names(spec.Officers))
+		}
+		spec.Officers = slices.Delete(spec.Officers, i, i+1)
+	}
+	for _, text := range change.Add {
+		key, err := notekey.Parse(text)
+		if err != nil {
+			return spec, fmt.Errorf("reading an officer's key: %w", err)
+		}
+		spec.Officers = append(spec.Officers, key)
+	}
+	if change.Threshold != 0 {
+		spec.Threshold = change.Threshold
+	}
+	if change.Urgent != nil {
+		spec.Urgent = trust.Urgent(*change.Urgent)
+	}
+	spec.Confidential = spec.Confidential || change.Confidential
+	if change.OriginKey == "" {
+		return spec, nil
+	}
+	var err error
+	if spec.Online, err = notekey.Parse(change.OriginKey); err != nil {
+		err = fmt.Errorf("reading the origin's key: %w", err)
+	}
+	return spec, err
+}
+
+// ErrPending is returned by Rotate while another root waits for signatures.
+var ErrPending = errors.New("one is pending already")
+
+// ErrNoOfficer is returned where a name is not that of an officer.
+var ErrNoOfficer = errors.New("not an officer of the list")
+
+// changesOf says in words what a root changes, naming keys as key does.
+func changesOf(was, is trust.RootSpec, key func(notekey.Key) string) (all []string) {
+	say := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
+	for _, k := range was.Officers {
+		if !slices.ContainsFunc(is.Officers, k.Equal) {
+			say("officer goes: %s", key(k))
+		}
+	}
+	for _, k := range is.Officers {
+		i := slices.IndexFunc(was.Officers, k.Equal)
+		switch {
+		case i < 0:
+			say("officer comes: %s", key(k))
+		case was.Officers[i].Name != k.Name:
+			say("officer %s is now named %s", was.Officers[i].Name, key(k))
+		}
+	}
+	if was.Threshold != is.Threshold {
+		say("signatures needed: %d, before %d", is.Threshold, was.Threshold)
+	}
+	if !was.Online.Equal(is.Online) {
+		say("the origin's key: %s, before %s", key(is.Online), key(was.Online))
+	}
+	if was.Urgent != is.Urgent {
+		say("urgent orders: %s, before: %s", UrgentLimits(is.Urgent), UrgentLimits(was.Urgent))
+	}
+	if was.Confidential != is.Confidential {
+		say("the list becomes confidential: encrypted to its subscribers")
+	}
+	if len(all) == 0 {
+		say("renewed until %s", is.Expires.Format(time.DateOnly))
+	}
+	return all
+}

@@ -1,0 +1,63 @@
+package publish
+
+import (
+	"context"
+	"crypto"
+	"crypto/ed25519"
+	"fmt"
+	"os"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/disk"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// Sign adds an officer's signature to p, which [Ledger.Pending] has returned, and returns how it stands then. A root that
+// has enough signatures takes effect. Sign fails if what is pending has changed since, so that nobody signs what they have
+// not seen, and if a release is not what the ledger's history leads to.
+func (l *Ledger) Sign(ctx context.Context, p *Pending, officer crypto.Signer) (*Pending, error) {
+	unlock, err := l.history.Lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if err := p.checkUnchanged(); err != nil {
+		return nil, fmt.Errorf("signing: %w", err)
+	}
+	if err := p.checkOfficer(officer); err != nil {
+		return nil, err
+	}
+	if p.Serial > 0 {
+		if err := l.checkHistory(ctx, p); err != nil {
+			return nil, fmt.Errorf("signing: %w", err)
+		}
+	}
+	signed := *p
+	if signed.metadata, err = trust.Sign(p.metadata, officer); err != nil {
+		return nil, err
+	}
+	if err := signed.countSignatures(); err != nil {
+		return nil, err
+	}
+	if err := disk.WriteFile(p.path, signed.metadata, 0o644); err != nil {
+		return nil, err
+	}
+	return &signed, l.activateRoot()
+}
+
+func (p *Pending) checkOfficer(officer crypto.Signer) error {
+	public, ok := officer.Public().(ed25519.PublicKey)
+	if ok && (isOfficer(p.root, public) || isOfficer(p.before, public)) {
+		return nil
+	}
+	return fmt.Errorf("signing: %w: the key is not that of an officer of %s; they are %q", blocklist.ErrUntrusted, p.List, p.Officers)
+}
+
+// checkUnchanged reports whether what waits is still what was read.
+func (p *Pending) checkUnchanged() error {
+	now, err := os.ReadFile(p.path)
+	if err != nil || string(now) != string(p.metadata) {
+		return fmt.Errorf("%w: what is pending has changed meanwhile; look at it again", blocklist.ErrUntrusted)
+	}
+	return nil
+}
