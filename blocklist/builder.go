@@ -6,7 +6,7 @@ import (
 	"math/bits"
 	"sync"
 
-	"github.com/argine-dns/argine/blocklist/arena"
+	"github.com/argine-dns/argine/blocklist/internal/offheap"
 )
 
 // builder collects the entries of a set, 32 bytes an entry, beside the heap: compiling a long list next to lookups must not keep
@@ -178,7 +178,7 @@ func (b *builder) mergeDuplicate(have *record, row setRow) bool {
 
 func (b *builder) chunk() []record {
 	if len(b.free) == 0 {
-		slab, release := arena.Make[record](slabRows)
+		slab, release := offheap.Make[record](slabRows)
 		b.free, b.releases = slab, append(b.releases, release)
 	}
 	chunk := b.free[:chunkRows:chunkRows]
@@ -210,7 +210,7 @@ func (b *builder) content() setContent {
 		count += b.shards[i].n
 	}
 	inserted := count + len(b.hosts)
-	words, release := arena.Make[uint64](bloomWords(inserted))
+	words, release := offheap.Make[uint64](bloomWords(inserted))
 	b.releases = append(b.releases, release)
 	parallelHalves(newBloomFilter(words).insertHalf(b.hashes))
 	return setContent{salt: b.secret.salt, rows: b.rows(), count: count, hosts: hosts, words: words, inserted: uint64(inserted), features: b.features, infos: b.infos.all}
@@ -223,7 +223,7 @@ func (b *builder) sortHalf(half int) {
 	for i := range shards {
 		longest = max(longest, shards[i].n)
 	}
-	scratch, release := arena.Make[record](longest)
+	scratch, release := offheap.Make[record](longest)
 	defer release()
 	for i := range shards {
 		b.sort(&shards[i], scratch)

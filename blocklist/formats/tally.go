@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
-	"github.com/argine-dns/argine/blocklist/arena"
 )
 
 // Report says what became of the lines of a list.
@@ -85,7 +84,7 @@ type tally struct {
 	unusable  int               // things that are not of the format at all
 	skipped   []Skip
 	refusal   string // why the list can't be used as a whole, found by the parser at its end
-	names     arena.Strings
+	names     packedStrings
 	wire      [blocklist.MaxName]byte // of the name that is being read
 }
 
@@ -189,7 +188,7 @@ func (t *tally) hostName(text string) (n blocklist.Name, labels int) {
 	if labels == 0 {
 		return "", 0
 	}
-	return blocklist.Name(t.names.Keep(wire)), labels
+	return blocklist.Name(t.names.add(wire)), labels
 }
 
 // hostWire reads a name as lists of host names have them: letters, digits, hyphens and underscores, and no number as the

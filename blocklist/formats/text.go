@@ -10,7 +10,7 @@ import (
 // parseDomains reads a line of plain domains: a name, or a URL or an address, which then stand for themselves.
 func parseDomains(t *tally, line string) {
 	if wire, labels := blocklist.AppendHostname(t.wire[:0], line); labels > 1 && !endsInDigit(line) && !endsInNumber(wire) { // most lines
-		t.add(blocklist.DomainEntry(blocklist.Name(t.names.Keep(wire))))
+		t.add(blocklist.DomainEntry(blocklist.Name(t.names.add(wire))))
 		return
 	}
 	text := cutComment(line)

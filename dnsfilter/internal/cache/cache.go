@@ -6,10 +6,8 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"runtime"
-	"sync/atomic"
 	"time"
 
-	"github.com/argine-dns/argine/blocklist/arena"
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
@@ -46,7 +44,7 @@ func New(size int64) *Cache {
 	}
 	segments := words / shards / per
 	slots := max(segments*per/wordsPerSlot/setSlots, 1) * setSlots
-	memory, release := arena.Make[atomic.Uint64](shards * (segments*per + slots))
+	memory, release := allocate(shards * (segments*per + slots))
 	c.shards = make([]shard, shards)
 	runtime.AddCleanup(&c.shards[0], func(release func()) { release() }, release)
 	for i := range c.shards {

@@ -1,5 +1,5 @@
 //go:build !unix
 
-package arena
+package offheap
 
 func mapped(int) ([]byte, func()) { return nil, nil }

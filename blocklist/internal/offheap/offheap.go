@@ -1,6 +1,6 @@
-// Package arena gives out large pieces of memory that hold no pointers. Where the system can do so they lie outside of the
-// heap, so that the garbage collector neither walks them nor lets the rest of the heap grow in proportion to them.
-package arena
+// Package offheap gives out large pieces of memory that hold no pointers. Where the system has mmap they lie outside of the Go
+// heap: the garbage collector neither walks them nor lets the rest of the heap grow in proportion to them.
+package offheap
 
 import "unsafe"
 

@@ -1,4 +1,4 @@
-package arena_test
+package offheap_test
 
 import (
 	"sync/atomic"
@@ -7,13 +7,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/argine-dns/argine/blocklist/arena"
+	"github.com/argine-dns/argine/blocklist/internal/offheap"
 )
 
 func TestMake(t *testing.T) {
 	t.Parallel()
 	for _, words := range []int{0, 1, 1000, 1 << 20} {
-		memory, release := arena.Make[atomic.Uint64](words)
+		memory, release := offheap.Make[atomic.Uint64](words)
 		require.Len(t, memory, words)
 		for i := range memory {
 			assert.Zero(t, memory[i].Load())
