@@ -123,10 +123,10 @@ func TestNothingDeniedOwnsARecord(t *testing.T) {
 	s := newServer(t, dnsfilter.Config{
 		Store: newStore(t, map[string]string{"l": "listed.example\n=host.test\nzip\nhttps://urls.example/a"}),
 		Policy: dnsfilter.Policy{
-			Rules:   []dnsfilter.Rule{{List: "l", Action: dnsfilter.NXDomain, Divert: []netip.Addr{netip.MustParseAddr("192.0.2.90")}}},
-			Special: []blocklist.Name{"\x04test\x00", "\x04home\x04arpa\x00"},
+			Rules: []dnsfilter.Rule{{List: "l", Action: dnsfilter.NXDomain, Divert: []netip.Addr{netip.MustParseAddr("192.0.2.90")}}},
 		},
-		Upstream: scripted{answer: []string{"www.example.org. CNAME a.b.listed.example.", "web.example.org. HTTPS 1 a.listed.example."}},
+		SpecialUse: []blocklist.Name{"\x04test\x00", "\x04home\x04arpa\x00"},
+		Upstream:   scripted{answer: []string{"www.example.org. CNAME a.b.listed.example.", "web.example.org. HTTPS 1 a.listed.example."}},
 	})
 	for _, c := range []struct {
 		name  string

@@ -38,9 +38,9 @@ func TestBINDInFront(t *testing.T) {
 	minimal, bind := s.startNamed(t, nsd, "yes"), s.startNamed(t, nsd, "no")
 	up, err := upstream.New(upstream.Endpoint{Addr: bind})
 	require.NoError(t, err)
-	policy := specialPolicy(t)
+	var policy dnsfilter.Policy
 	policy.Rules = []dnsfilter.Rule{{List: "l", Action: dnsfilter.NXDomain}}
-	addr, _ := serve(t, newServer(t, dnsfilter.Config{Store: newStore(t, map[string]string{"l": "listed.signed.example"}), Policy: policy, Upstream: up}))
+	addr, _ := serve(t, newServer(t, dnsfilter.Config{Store: newStore(t, map[string]string{"l": "listed.signed.example"}), Policy: policy, Upstream: up, SpecialUse: specialUse(t)}))
 	for _, name := range []string{
 		"www", "none", "alias", "x.y.wild", "svc", "www.child", "child", "www.plain", "plain", "www.old", "a.b.old", "old", "ns",
 	} {

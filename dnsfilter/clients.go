@@ -21,8 +21,9 @@ var defaultClients = []netip.Prefix{ //nolint:gochecknoglobals // a constant tab
 }
 
 // Serves reports whether a client is answered. One without an IP address, of a transport that has none, always is.
-func (p *Policy) Serves(client netip.Addr) bool {
-	networks := p.Clients
+func (c *Config) Serves(client netip.Addr) bool { return serves(c.Clients, client) }
+
+func serves(networks []netip.Prefix, client netip.Addr) bool {
 	if len(networks) == 0 {
 		networks = defaultClients
 	}

@@ -50,11 +50,11 @@ func TestClients(t *testing.T) {
 		{"192.0.3.1", "192.0.2.0/24", false},
 		{"127.0.0.1", "192.0.2.0/24", false},
 	} {
-		var p dnsfilter.Policy
+		var p dnsfilter.Config
 		if c.clients != "" {
 			p.Clients = []netip.Prefix{netip.MustParsePrefix(c.clients)}
 		}
-		s := newServer(t, dnsfilter.Config{Policy: p})
+		s := newServer(t, p)
 		at := netip.AddrPortFrom(netip.MustParseAddr(c.client), 1024)
 		for _, addr := range []net.Addr{net.UDPAddrFromAddrPort(at), net.TCPAddrFromAddrPort(at)} {
 			d := distant{addr: addr}
@@ -74,7 +74,7 @@ func TestClients(t *testing.T) {
 func TestOtherNetworksAreRefused(t *testing.T) {
 	t.Parallel()
 	up := &counting{next: newZone(t, zoneText)}
-	s := newServer(t, dnsfilter.Config{Upstream: up, Policy: dnsfilter.Policy{Clients: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}})
+	s := newServer(t, dnsfilter.Config{Upstream: up, Clients: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}})
 	addr, _ := serve(t, s)
 	withCookie := question("example.org.", dns.TypeA).SetEdns0(1232, false)
 	withCookie.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: "0123456789abcdef"}}
@@ -87,7 +87,7 @@ func TestOtherNetworksAreRefused(t *testing.T) {
 	_, _, err := c.Exchange(question("example.org.", dns.TypeA), addr)
 	assert.True(t, errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE), "%v", err)
 	assert.Zero(t, up.n.Load())
-	s.Reconfigure(dnsfilter.Policy{}, up)
+	require.NoError(t, s.Reconfigure(dnsfilter.Config{Upstream: up}))
 	for _, network := range []string{"udp", "tcp"} {
 		assert.Len(t, exchange(t, network, addr, question("example.org.", dns.TypeA)).Answer, 1, network)
 	}

@@ -83,7 +83,7 @@ func TestCookies(t *testing.T) {
 // TestCookiesPassTheLimit has a client that is over the limit: it is told to come with a cookie, and then is served.
 func TestCookiesPassTheLimit(t *testing.T) {
 	t.Parallel()
-	s := newServer(t, dnsfilter.Config{Policy: dnsfilter.Policy{RateLimit: dnsfilter.RateLimit{PerSecond: 1, Slip: 1}}})
+	s := newServer(t, dnsfilter.Config{RateLimit: dnsfilter.RateLimit{PerSecond: 1, Slip: 1}})
 	addr, _ := serve(t, s)
 	var cookie string
 	require.Eventually(t, func() bool {
@@ -108,7 +108,7 @@ func TestServersShareCookies(t *testing.T) {
 	t.Parallel()
 	one, two := dnsfilter.CookieSecret{15: 1}, dnsfilter.CookieSecret{15: 2}
 	server := func(secrets ...dnsfilter.CookieSecret) *dnsfilter.Server {
-		return newServer(t, dnsfilter.Config{Policy: dnsfilter.Policy{CookieSecrets: secrets}})
+		return newServer(t, dnsfilter.Config{CookieSecrets: secrets})
 	}
 	first, second, next, own := server(one), server(one), server(two, one), newServer(t, dnsfilter.Config{})
 	cookie := cookieOf(ask(t, first, "udp", withCookie(question("example.org.", dns.TypeA), clientCookie)))

@@ -98,8 +98,7 @@ func TestCategories(t *testing.T) {
 func viewsPolicy() dnsfilter.Policy {
 	list := func(a dnsfilter.Action) []dnsfilter.Rule { return []dnsfilter.Rule{{List: "l", Action: a}} }
 	return dnsfilter.Policy{
-		Rules:   list(dnsfilter.NXDomain),
-		Clients: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")},
+		Rules: list(dnsfilter.NXDomain),
 		Views: []dnsfilter.View{
 			{Clients: []netip.Prefix{netip.MustParsePrefix("127.1.0.0/16"), netip.MustParsePrefix("2001:db8::/32")}, Rules: list(dnsfilter.Refused)},
 			{Clients: []netip.Prefix{netip.MustParsePrefix("127.1.2.3/32"), netip.MustParsePrefix("2001:db8:1::/48")}},

@@ -49,9 +49,10 @@ func TestListingIsNoticed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &syncBuffer{}
 		s := newServer(t, dnsfilter.Config{
-			Store: store, Log: slog.New(slog.NewTextHandler(log, nil)), Policy: dnsfilter.Policy{
-				Clients: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("2001:db8::/32")},
-				Rules:   []dnsfilter.Rule{{List: "csam", Action: dnsfilter.NXDomain, Reason: dnsfilter.Censored}, {List: "ads", Action: dnsfilter.NXDomain}},
+			Store: store, Log: slog.New(slog.NewTextHandler(log, nil)),
+			Clients: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("2001:db8::/32")},
+			Policy: dnsfilter.Policy{
+				Rules: []dnsfilter.Rule{{List: "csam", Action: dnsfilter.NXDomain, Reason: dnsfilter.Censored}, {List: "ads", Action: dnsfilter.NXDomain}},
 			},
 		})
 		refuse := func(client, format string, n int) {

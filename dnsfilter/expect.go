@@ -59,8 +59,8 @@ func parseExpected(m *dns.Msg, stream bool) (*query, error) {
 	return q, nil
 }
 
-// SpecialZone returns which of the special zones of the policy a name in lower-case wire form is in; empty if in none.
-func (p *Policy) SpecialZone(name []byte) blocklist.Name {
-	z := newSpecialUseZones(p.Special)
+// SpecialZone returns which of the zones in SpecialUse a name in lower-case wire form is in; empty if in none.
+func (c *Config) SpecialZone(name []byte) blocklist.Name {
+	z := newSpecialUseZones(c.SpecialUse)
 	return z.find(name)
 }

@@ -218,7 +218,7 @@ func TestReconfigure(t *testing.T) {
 	up := newZone(t, cacheZone)
 	s := newServer(t, dnsfilter.Config{Store: store, Upstream: up})
 	assert.Len(t, ask(t, s, "udp", question("a.test.", dns.TypeA)).Answer, 2)
-	s.Reconfigure(dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "l", Action: dnsfilter.Refused}}}, up)
+	require.NoError(t, s.Reconfigure(dnsfilter.Config{Policy: dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "l", Action: dnsfilter.Refused}}}, Upstream: up}))
 	assert.Equal(t, dns.RcodeRefused, ask(t, s, "udp", question("a.test.", dns.TypeA)).Rcode, "the decision comes before the cache")
 	blocktest.SetList(t, store, "l", "b.test")
 	assert.Len(t, ask(t, s, "udp", question("a.test.", dns.TypeA)).Answer, 2)

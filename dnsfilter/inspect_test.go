@@ -295,7 +295,7 @@ func TestAnAnswerIsDecidedOnAsTheListsAreNow(t *testing.T) {
 		assert.Len(t, get().Answer, 2, lines)
 	}
 	blocktest.SetList(t, store, "l", "end.test")
-	s.Reconfigure(dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "l", Action: dnsfilter.Drop}}}, up)
+	require.NoError(t, s.Reconfigure(dnsfilter.Config{Policy: dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "l", Action: dnsfilter.Drop}}}, Upstream: up}))
 	assert.Nil(t, get())
 	assert.EqualValues(t, 1, up.n.Load(), "the answer stayed in the cache")
 }

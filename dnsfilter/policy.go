@@ -3,7 +3,6 @@ package dnsfilter
 import (
 	"net/netip"
 
-	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter/internal/cookie"
 	"github.com/argine-dns/argine/dnsfilter/internal/ratelimit"
 )
@@ -71,21 +70,8 @@ type Policy struct {
 	// Rules and Quorums. Of several that a client is in, the one with the longest prefix counts.
 	Views []View
 
-	// Clients are the networks whose queries a server answers; if there are none, [DefaultClients]. Others get REFUSED over
-	// UDP; over TCP their connections are closed.
-	Clients []netip.Prefix
-
 	// StructuredErrors is the code of the EDNS option by which clients ask for notices as JSON, as in
 	// draft-ietf-dnsop-structured-dns-error; 0 turns them off. The draft's code is not assigned yet. Such clients get no addresses
 	// of Sinkhole: they are told, and have no data.
 	StructuredErrors uint16
-
-	// CookieSecrets are shared with other servers that answer at the same address; if there are none, a server makes its own.
-	CookieSecrets []CookieSecret
-
-	// RateLimit is for queries over UDP, except those that have a cookie of ours.
-	RateLimit RateLimit
-
-	// Special are zones that a server answers itself, as zones of which nothing is known: see [SpecialZones].
-	Special []blocklist.Name
 }

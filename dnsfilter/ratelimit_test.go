@@ -19,7 +19,7 @@ import (
 func limitedServer(t *testing.T, limit dnsfilter.RateLimit) *dnsfilter.Server {
 	t.Helper()
 	everybody := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
-	return newServer(t, dnsfilter.Config{Policy: dnsfilter.Policy{Clients: everybody, RateLimit: limit}})
+	return newServer(t, dnsfilter.Config{Clients: everybody, RateLimit: limit})
 }
 
 // askFrom returns the answer that a client gets, nil if there is none.
@@ -127,7 +127,7 @@ func TestManyNetworks(t *testing.T) {
 // TestRateLimitOfASocket floods a real socket with ordinary queries, unusual ones, and what is no query.
 func TestRateLimitOfASocket(t *testing.T) {
 	t.Parallel()
-	s := newServer(t, dnsfilter.Config{Policy: dnsfilter.Policy{RateLimit: dnsfilter.RateLimit{PerSecond: 10, Slip: 10}}})
+	s := newServer(t, dnsfilter.Config{RateLimit: dnsfilter.RateLimit{PerSecond: 10, Slip: 10}})
 	addr, _ := serve(t, s)
 	conn, err := net.Dial("udp", addr)
 	require.NoError(t, err)

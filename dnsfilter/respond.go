@@ -30,7 +30,7 @@ func (s *Server) admit(c *snapshot, dst []byte, q *query, client netip.Addr, str
 	if code := c.policy.StructuredErrors; code != 0 && dnswire.HasOption(q.options, code) {
 		q.structured = true
 	}
-	if !c.policy.Serves(q.client) {
+	if !serves(c.clients, q.client) {
 		return q.refuse(dst, dns.RcodeRefused, dns.ExtendedErrorCodeProhibited), false
 	}
 	return nil, true

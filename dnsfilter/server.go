@@ -5,6 +5,7 @@ import (
 	"errors"
 	"hash/maphash"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,9 +34,22 @@ type Config struct {
 	Upstream Upstream         // answers the rest; required
 	Cache    int64            // bytes of answers to keep; 0: DefaultCache, below 0: none
 	Log      *slog.Logger     // nil: nowhere
+
+	// Clients are the networks whose queries a server answers; if there are none, [DefaultClients]. Others get REFUSED over
+	// UDP; over TCP their connections are closed.
+	Clients []netip.Prefix
+
+	// CookieSecrets are shared with other servers that answer at the same address; if there are none, a server makes its own.
+	CookieSecrets []CookieSecret
+
+	// RateLimit is for queries over UDP, except those that have a cookie of ours.
+	RateLimit RateLimit
+
+	// SpecialUse are zones that the server answers itself, as zones of which nothing is known: see [SpecialZones].
+	SpecialUse []blocklist.Name
 }
 
-// Server answers queries. Its policy and upstream may be replaced while it runs.
+// Server answers queries. Its configuration may be replaced while it runs.
 type Server struct {
 	store    *blocklist.Store
 	current  atomic.Pointer[snapshot]
@@ -58,6 +72,7 @@ type Server struct {
 // snapshot is the configuration of a server at one time. Reconfigure replaces it as a whole.
 type snapshot struct {
 	policy   Policy
+	clients  []netip.Prefix
 	views    *views
 	special  specialUseZones
 	limiter  *ratelimit.Limiter // nil: no limit
@@ -69,12 +84,6 @@ type snapshot struct {
 
 // New makes a server; it starts nothing. It fails without an upstream, and as [Policy.Check] does.
 func New(c Config) (*Server, error) {
-	if c.Upstream == nil {
-		return nil, errors.New("making a server: an upstream is needed")
-	}
-	if err := c.Policy.Check(c.Store); err != nil {
-		return nil, err
-	}
 	if c.Cache == 0 {
 		c.Cache = DefaultCache
 	}
@@ -86,15 +95,21 @@ func New(c Config) (*Server, error) {
 	s.secrets = []CookieSecret{cookie.NewSecret()}
 	s.enumeration, s.tcpTurns = newEnumerationDetector(), make(chan struct{}, max(processors.Count()/2, 1))
 	s.inflight.by = make(map[uint64]*inflight)
-	s.Reconfigure(c.Policy, c.Upstream)
-	return s, nil
+	return s, s.Reconfigure(c)
 }
 
-// Reconfigure replaces policy and upstream in one step: a query meets the old ones or the new ones. The policy is one
-// that [Policy.Check] accepts.
-func (s *Server) Reconfigure(p Policy, u Upstream) {
-	c := &snapshot{policy: p, views: newViews(&p), special: newSpecialUseZones(p.Special), upstream: u, secrets: p.CookieSecrets}
-	c.limiter = ratelimit.New(p.RateLimit.PerSecond, p.RateLimit.Slip)
+// Reconfigure replaces the configuration in one step: a query meets the old one or the new one. Store, Cache and Log stay as New got
+// them. It fails as New does, and then changes nothing.
+func (s *Server) Reconfigure(next Config) error {
+	if next.Upstream == nil {
+		return errors.New("configuring a server: an upstream is needed")
+	}
+	p, u := next.Policy, next.Upstream
+	if err := p.Check(s.store); err != nil {
+		return err
+	}
+	c := &snapshot{policy: p, views: newViews(&p), clients: next.Clients, upstream: u, secrets: next.CookieSecrets}
+	c.special, c.limiter = newSpecialUseZones(next.SpecialUse), ratelimit.New(next.RateLimit.PerSecond, next.RateLimit.Slip)
 	if len(c.secrets) == 0 {
 		c.secrets = s.secrets
 	}
@@ -106,6 +121,7 @@ func (s *Server) Reconfigure(p Policy, u Upstream) {
 		c.session = a.NewSession(nil, nil)
 	}
 	s.current.Store(c)
+	return nil
 }
 
 // Policy returns the policy of the server as it is now.

@@ -74,7 +74,7 @@ func (s *Server) reject(msg *dns.Msg, edns, stream bool, client netip.Addr, rcod
 		s.shared.limited.Add(1)
 		return nil
 	}
-	if !c.policy.Serves(client) {
+	if !serves(c.clients, client) {
 		rcode = dns.RcodeRefused
 	}
 	q := query{id: msg.Id, flags: headerFlags(msg), size: dnswire.MinSize, edns: edns}

@@ -12,21 +12,21 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// specialPolicy has all special zones.
-func specialPolicy(t *testing.T) (p dnsfilter.Policy) {
+// specialUse returns all special zones.
+func specialUse(t *testing.T) (zones []blocklist.Name) {
 	t.Helper()
 	for _, text := range dnsfilter.SpecialZones() {
 		zone, err := blocklist.ParseName(text)
 		require.NoError(t, err)
-		p.Special = append(p.Special, zone)
+		zones = append(zones, zone)
 	}
-	return p
+	return zones
 }
 
 func TestSpecialZones(t *testing.T) {
 	t.Parallel()
 	up := &counting{next: newZone(t, "$TTL 300\n*. A 192.0.2.3\n*. PTR a.example.\n. SOA ns. h. 1 2 3 4 5\n")}
-	server := newServer(t, dnsfilter.Config{Upstream: up, Policy: specialPolicy(t)})
+	server := newServer(t, dnsfilter.Config{Upstream: up, SpecialUse: specialUse(t)})
 	const forwarded = -1
 	for _, c := range []struct {
 		name  string
@@ -99,16 +99,16 @@ func TestSpecialZones(t *testing.T) {
 // What is listed is decided on before.
 func TestListedSpecialNames(t *testing.T) {
 	t.Parallel()
-	p := specialPolicy(t)
+	var p dnsfilter.Policy
 	p.Rules = []dnsfilter.Rule{{List: "l", Action: dnsfilter.Refused}}
-	s := newServer(t, dnsfilter.Config{Store: newStore(t, map[string]string{"l": "listed.test"}), Policy: p})
+	s := newServer(t, dnsfilter.Config{Store: newStore(t, map[string]string{"l": "listed.test"}), Policy: p, SpecialUse: specialUse(t)})
 	assert.Equal(t, dns.RcodeRefused, ask(t, s, "udp", question("a.listed.test.", dns.TypeA)).Rcode)
 	assert.Equal(t, dns.RcodeNameError, ask(t, s, "udp", question("other.test.", dns.TypeA)).Rcode)
 }
 
 func TestLoopbackNames(t *testing.T) {
 	t.Parallel()
-	server := newServer(t, dnsfilter.Config{Upstream: &counting{}, Policy: specialPolicy(t)})
+	server := newServer(t, dnsfilter.Config{Upstream: &counting{}, SpecialUse: specialUse(t)})
 	for _, addr := range []string{"127.0.0.1", "::1"} {
 		name, err := dns.ReverseAddr(addr)
 		require.NoError(t, err)

@@ -59,7 +59,7 @@ func waitAtMost(g *sync.WaitGroup, most time.Duration) {
 // serveConn answers on a connection, in a goroutine of its own, if its client is served and there is room.
 func (s *Server) serveConn(ctx context.Context, conn net.Conn, open *sync.WaitGroup) {
 	c := newStream(s, conn)
-	if !s.current.Load().policy.Serves(c.client) || !s.conns.admit(c) {
+	if !serves(s.current.Load().clients, c.client) || !s.conns.admit(c) {
 		_ = conn.Close() // without a word
 		return
 	}

@@ -138,9 +138,9 @@ func TestValidatorBehind(t *testing.T) {
 	s := signZones(t)
 	up, err := upstream.New(upstream.Endpoint{Addr: s.startNSD(t)})
 	require.NoError(t, err)
-	policy := specialPolicy(t)
+	var policy dnsfilter.Policy
 	policy.Rules = []dnsfilter.Rule{{List: "l", Action: dnsfilter.NXDomain}}
-	addr, _ := serve(t, newServer(t, dnsfilter.Config{Store: newStore(t, map[string]string{"l": "listed.signed.example"}), Policy: policy, Upstream: up}))
+	addr, _ := serve(t, newServer(t, dnsfilter.Config{Store: newStore(t, map[string]string{"l": "listed.signed.example"}), Policy: policy, Upstream: up, SpecialUse: specialUse(t)}))
 	behind := s.startUnbound(t, netip.MustParseAddrPort(addr))
 	for _, c := range []struct {
 		name   string
@@ -200,9 +200,10 @@ func TestDnsmasqInFront(t *testing.T) {
 	t.Parallel()
 	needPrograms(t, "dnsmasq")
 	addr, _ := serve(t, newServer(t, dnsfilter.Config{
-		Store:    newStore(t, map[string]string{"l": "blocked.signed.example\n=alone.signed.example"}),
-		Policy:   dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "l", Action: dnsfilter.NXDomain}}, Special: []blocklist.Name{"\x04test\x00"}},
-		Upstream: newZone(t, "www.signed.example. 300 A 192.0.2.1\n"),
+		Store:      newStore(t, map[string]string{"l": "blocked.signed.example\n=alone.signed.example"}),
+		Policy:     dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "l", Action: dnsfilter.NXDomain}}},
+		SpecialUse: []blocklist.Name{"\x04test\x00"},
+		Upstream:   newZone(t, "www.signed.example. 300 A 192.0.2.1\n"),
 	}))
 	s, at := &signed{dir: t.TempDir()}, freePort(t)
 	s.start(t, at.String(), "dnsmasq", "-k", "-C", "/dev/null", "--no-resolv", "--no-hosts", "--no-daemon", "--listen-address=127.0.0.1", "--bind-interfaces", "--user=",

@@ -29,8 +29,10 @@ func (s *Settings) CheckFiles() error {
 			mistakes = append(mistakes, s.fileAt[path].mistake(s.File, err.Error()))
 		}
 	}
-	if _, err := s.ServerPolicy(); err != nil {
-		mistakes = append(mistakes, s.fileAt[s.CookieSecrets].mistake(s.File, err.Error()))
+	if s.CookieSecrets != "" {
+		if _, err := ReadCookieSecrets(s.CookieSecrets); err != nil {
+			mistakes = append(mistakes, s.fileAt[s.CookieSecrets].mistake(s.File, err.Error()))
+		}
 	}
 	if err := s.checkState(); err != nil {
 		mistakes = append(mistakes, s.fileAt[s.State].mistake(s.File, err.Error()))

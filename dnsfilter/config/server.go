@@ -118,13 +118,23 @@ func parseCookieSecrets(text string) (secrets []dnsfilter.CookieSecret, err erro
 	return secrets, nil
 }
 
-// ServerPolicy returns what the lists do, with what else is in files.
-func (s *Settings) ServerPolicy() (dnsfilter.Policy, error) {
-	p := s.Policy()
-	if s.CookieSecrets == "" {
-		return p, nil
+// Server returns what a server is made of, but for the store, the log, and what other files or the system have to say.
+func (s *Settings) Server() dnsfilter.Config {
+	c := dnsfilter.Config{Policy: s.Policy(), Cache: s.Cache, Clients: s.Clients, RateLimit: s.RateLimit, SpecialUse: s.special()}
+	if c.Cache == 0 {
+		c.Cache = -1
 	}
-	var err error
-	p.CookieSecrets, err = ReadCookieSecrets(s.CookieSecrets)
-	return p, err
+	return c
+}
+
+// LoadServer is Server with the cookie secrets and the upstream.
+func (s *Settings) LoadServer() (c dnsfilter.Config, err error) {
+	c = s.Server()
+	if c.Upstream, err = s.forwarder(); err != nil {
+		return c, err
+	}
+	if s.CookieSecrets != "" {
+		c.CookieSecrets, err = ReadCookieSecrets(s.CookieSecrets)
+	}
+	return c, err
 }

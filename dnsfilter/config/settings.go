@@ -119,7 +119,7 @@ func (s *Settings) checkLoop(resolvers []upstream.Endpoint) error {
 
 // Policy returns what the lists do.
 func (s *Settings) Policy() dnsfilter.Policy {
-	p := dnsfilter.Policy{Clients: s.Clients, RateLimit: s.RateLimit, StructuredErrors: s.StructuredErrors, Special: s.special()}
+	p := dnsfilter.Policy{StructuredErrors: s.StructuredErrors}
 	for _, path := range s.Allow {
 		p.Allow = append(p.Allow, AllowName(path))
 	}
@@ -188,8 +188,8 @@ func (s *Settings) addFile(path string) error {
 	return nil
 }
 
-// Forwarder makes the upstream of the settings.
-func (s *Settings) Forwarder() (dnsfilter.Upstream, error) {
+// forwarder makes the upstream of the settings.
+func (s *Settings) forwarder() (dnsfilter.Upstream, error) {
 	addrs := s.Upstream
 	if len(addrs) == 0 {
 		var err error

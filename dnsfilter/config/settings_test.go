@@ -76,8 +76,9 @@ views:
 
 	p := s.Policy()
 	assert.Len(t, p.Rules, 5)
-	assert.Equal(t, s.Clients, p.Clients)
-	assert.Len(t, p.Special, 2, "and resolver.arpa")
+	server := s.Server()
+	assert.Equal(t, s.Clients, server.Clients)
+	assert.Len(t, server.SpecialUse, 2, "and resolver.arpa")
 	require.Len(t, p.Allow, 1)
 	assert.Regexp(t, `^allow/allow-[0-9a-f]{8}$`, p.Allow[0])
 	assert.NoError(t, blocklist.CheckListName(p.Allow[0]))

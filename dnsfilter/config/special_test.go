@@ -25,8 +25,8 @@ func TestSpecialZonesAreAChoice(t *testing.T) {
 		for name, local := range names {
 			wire, err := blocklist.ParseName(name)
 			require.NoError(t, err)
-			p := s.Policy()
-			assert.Equal(t, local, p.SpecialZone([]byte(wire)) != "", "%q %s", settings, name)
+			server := s.Server()
+			assert.Equal(t, local, server.SpecialZone([]byte(wire)) != "", "%q %s", settings, name)
 		}
 	}
 }

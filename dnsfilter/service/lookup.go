@@ -95,12 +95,12 @@ func parseLookup(text string) (q lookupTarget, err error) {
 
 // explain tells what happens to a name or an address.
 func explain(s *config.Settings, both stores, q lookupTarget, client netip.Addr) (out Explanation) {
-	p := s.Policy()
-	if out.Unserved = !p.Serves(client); out.Unserved {
+	c := s.Server()
+	if out.Unserved = !c.Serves(client); out.Unserved {
 		out.Action = dnsfilter.Refused
 		return out
 	}
-	v := p.View(client)
+	v := c.Policy.View(client)
 	out.Held = both.matches(q.matches)
 	out.Decision = v.Choose(out.Held, func(list string) []blocklist.Match { return q.entries(both.of(list), list) })
 	if q.url != "" {
@@ -114,7 +114,7 @@ func explain(s *config.Settings, both stores, q lookupTarget, client netip.Addr)
 		out.Divert = both.diverting(&v, []byte(q.name))
 	}
 	if !out.Blocks() {
-		out.Special = p.SpecialZone([]byte(q.name)).String()
+		out.Special = c.SpecialZone([]byte(q.name)).String()
 	}
 	return out
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,7 +80,6 @@ func TestProber(t *testing.T) {
 	v := func(r ...dnsfilter.Rule) dnsfilter.Policy {
 		return dnsfilter.Policy{Allow: []string{"allow"}, Rules: r}
 	}
-	special := func(p dnsfilter.Policy) dnsfilter.Policy { p.Special = []blocklist.Name{test}; return p }
 	for name, c := range map[string]struct {
 		policy dnsfilter.Policy
 		probe  subscribe.Probe
@@ -90,8 +90,8 @@ func TestProber(t *testing.T) {
 		"nxdomain":              {v(nx), right, receipt.Asked{Test: 2, Gone: 2, Added: 4, Removed: 3}, "", nil},
 		"after another list":    {v(other, nx), right, everything, "", nil},
 		"sinkhole":              {v(other, sink), right, everything, "", nil},
-		"test is special":       {special(v(other, nx)), right, everything, "", nil},
-		"test is special, mute": {special(v(other, mute)), right, everything, "", nil},
+		"test is special":       {v(other, nx), right, everything, "", nil},
+		"test is special, mute": {v(other, mute), right, everything, "", nil},
 		"drop":                  {v(drop), subscribe.Probe{List: probed, Test: right.Test, Gone: right.Gone}, receipt.Asked{Test: 2, Gone: 2}, "", nil},
 		"category that passes": {
 			v(other, dnsfilter.Rule{List: probed, Action: dnsfilter.NXDomain, Categories: map[string]dnsfilter.Action{"odd": dnsfilter.Pass}}), right,
@@ -104,11 +104,18 @@ func TestProber(t *testing.T) {
 		"monitor":              {v(dnsfilter.Rule{List: probed, Action: dnsfilter.Monitor}), right, receipt.Asked{}, "monitor", subscribe.ErrNotEnforced},
 		"no rule":              {v(other), right, receipt.Asked{}, "no rule", subscribe.ErrNotEnforced},
 		"a view without it":    {dnsfilter.Policy{Rules: []dnsfilter.Rule{nx}, Views: []dnsfilter.View{{Clients: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}}}, right, receipt.Asked{}, "192.0.2.0/24", subscribe.ErrNotEnforced},
-		"loopback not served":  {dnsfilter.Policy{Rules: []dnsfilter.Rule{nx}, Clients: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}, right, receipt.Asked{}, "name it in clients", nil},
+		"loopback not served":  {v(nx), right, receipt.Asked{}, "name it in clients", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newServer(t, dnsfilter.Config{Store: store, Policy: c.policy}) // its upstream must not be asked
+			server := dnsfilter.Config{Store: store, Policy: c.policy}
+			switch {
+			case strings.HasPrefix(name, "test is special"):
+				server.SpecialUse = []blocklist.Name{test}
+			case name == "loopback not served":
+				server.Clients = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+			}
+			s := newServer(t, server) // its upstream must not be asked
 			at, _ := serve(t, s)
 			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 			defer cancel()

@@ -103,11 +103,7 @@ func (s *Service) reload(ctx context.Context, asked bool) error {
 		}
 		s.log.Warn("the settings take something away, as was asked for", slog.Any("lost", lost))
 	}
-	u, err := next.Forwarder()
-	if err != nil {
-		return err
-	}
-	policy, err := next.ServerPolicy()
+	server, err := next.LoadServer()
 	if err != nil {
 		return err
 	}
@@ -125,7 +121,9 @@ func (s *Service) reload(ctx context.Context, asked bool) error {
 			}
 		}
 	}
-	s.server.Reconfigure(policy, u)
+	if err := s.server.Reconfigure(server); err != nil {
+		return err
+	}
 	s.swapFollows(ctx, follows)
 	s.dropFiles(next)
 	s.warnFixed(next)

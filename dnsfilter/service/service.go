@@ -96,19 +96,12 @@ func awaitStore(s *config.Settings) (*blocklist.Store, error) {
 }
 
 func (s *Service) newServer() (*dnsfilter.Server, error) {
-	u, err := s.settings.Forwarder()
+	c, err := s.settings.LoadServer()
 	if err != nil {
 		return nil, err
 	}
-	cache := s.settings.Cache
-	if cache == 0 {
-		cache = -1
-	}
-	policy, err := s.settings.ServerPolicy()
-	if err != nil {
-		return nil, err
-	}
-	return dnsfilter.New(dnsfilter.Config{Store: s.store, Policy: policy, Upstream: u, Cache: cache, Log: s.log})
+	c.Store, c.Log = s.store, s.log
+	return dnsfilter.New(c)
 }
 
 // loadMissing compiles the local lists of which nothing is held, and gives back the memory that it took: nobody is kept waiting yet.

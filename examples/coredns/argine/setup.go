@@ -23,6 +23,7 @@ type settings struct {
 	state  string
 	lists  []subscribe.Config
 	files  map[string]string // by the name of the list
+	order  []string          // the names, as the lines come: the first list that blocks decides
 	rule   dnsfilter.Rule
 	policy dnsfilter.Policy
 }
@@ -96,23 +97,18 @@ func parse(c *caddy.Controller) (*settings, error) {
 			return nil, err
 		}
 	}
-	for _, l := range s.lists {
-		s.addRule(l.List)
-		s.policy.Later = append(s.policy.Later, l.List)
+	for _, list := range s.order {
+		rule := s.rule
+		rule.List = list
+		s.policy.Rules = append(s.policy.Rules, rule)
 	}
-	for list := range s.files {
-		s.addRule(list)
+	for _, l := range s.lists {
+		s.policy.Later = append(s.policy.Later, l.List)
 	}
 	if len(s.policy.Rules) == 0 {
 		return nil, c.Errf("there is neither list nor file")
 	}
 	return s, nil
-}
-
-func (s *settings) addRule(list string) {
-	rule := s.rule
-	rule.List = list
-	s.policy.Rules = append(s.policy.Rules, rule)
 }
 
 func (s *settings) parseLine(key string, c *caddy.Controller) (err error) {
@@ -128,9 +124,9 @@ func (s *settings) parseLine(key string, c *caddy.Controller) (err error) {
 	case key == "list" && len(args) >= 3:
 		config := subscribe.Config{List: args[0], Origins: args[2:]}
 		config.Root, err = os.ReadFile(path(args[1]))
-		s.lists = append(s.lists, config)
+		s.lists, s.order = append(s.lists, config), append(s.order, args[0])
 	case key == "file" && len(args) == 2:
-		s.files[args[0]] = path(args[1])
+		s.files[args[0]], s.order = path(args[1]), append(s.order, args[0])
 	case key == "action" && len(args) == 1 && args[0] != "sinkhole":
 		s.rule.Action, err = dnsfilter.ParseAction(args[0])
 	case key == "reason" && len(args) == 1:
