@@ -103,6 +103,16 @@ func (d *Decision) sinkhole(dst []byte, q *query) []byte {
 	return d.addresses(dst, q, d.rule.Sinkhole, why)
 }
 
+// divert answers with the addresses of the proxy. Where there are none of the family, and for other types, there is no data: what
+// could be reached otherwise would go around the proxy.
+func (d *Decision) divert(dst []byte, q *query) []byte {
+	var why ede
+	if d.rule.Reason != NoReason && !q.structured {
+		why.codes[0] = dns.ExtendedErrorCodeForgedAnswer
+	}
+	return d.addresses(dst, q, d.rule.Divert, why)
+}
+
 // addresses answers with those of the family asked for, or with no data where there are none.
 func (d *Decision) addresses(dst []byte, q *query, all []netip.Addr, why ede) []byte {
 	m := q.start(dst, dns.RcodeSuccess)

@@ -28,12 +28,9 @@ type listAction struct {
 	action Action
 }
 
-// count counts a decision by a list.
-func (c *counters) count(d *Decision) {
-	if d.rule == nil && d.Match.List == "" {
-		return
-	}
-	key := listAction{d.By(), d.Action}
+// count counts a decision by a list (or quorum).
+func (c *counters) count(list string, action Action) {
+	key := listAction{list, action}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.at == nil || c.last != key {
@@ -73,6 +70,13 @@ var countedTypes = [...]uint16{ //nolint:gochecknoglobals // a constant table
 
 // countedRcodes is how many rcodes are counted: those up to BADCOOKIE.
 const countedRcodes = dns.RcodeBadCookie + 1
+
+// Answer is what answers are counted by.
+type Answer struct {
+	Transport string // udp, or tcp for all that is a stream
+	Type      string // of the query; "other" for those that are not counted apart
+	Rcode     string // as in [dns.RcodeToString], except that 16 is BADVERS
+}
 
 // answerCounters counts the answers that were sent, by type and rcode.
 type answerCounters [len(countedTypes) + 1][countedRcodes]atomic.Uint64

@@ -30,6 +30,13 @@ func (d Decision) By() string {
 // Allows reports whether an allow list holds the name.
 func (d *Decision) Allows() bool { return d.Action == Pass && d.Match.List != "" }
 
+// count counts a decision by a list. Names that are on no list are not counted.
+func (d *Decision) count(c *counters) {
+	if d.rule != nil || d.Match.List != "" {
+		c.count(d.By(), d.Action)
+	}
+}
+
 // usualLists is how many lists may hold one name before a decision allocates.
 const usualLists = 8
 
@@ -55,13 +62,13 @@ func (p *Policy) DecideAddr(store *blocklist.Store, a netip.Addr) Decision {
 func (v *views) decide(store *blocklist.Store, q *query) Decision {
 	view := v.of(q.client)
 	d := view.Decide(store, q.name())
-	q.counters.count(&d)
+	d.count(q.counters)
 	if q.allowed = d.Allows(); q.allowed || d.Blocks() || !v.diverts || !isDiverted(q.qtype) {
 		return d
 	}
 	if r := view.diverting(store, q.name()); r != nil {
 		d = Decision{Action: Divert, Match: blocklist.Match{List: r.List, Scope: blocklist.ScopeURL}, rule: r}
-		q.counters.count(&d)
+		d.count(q.counters)
 	}
 	return d
 }

@@ -28,13 +28,3 @@ func (v *View) diverting(store *blocklist.Store, host []byte) *Rule {
 func (v *View) diverts() bool {
 	return slices.ContainsFunc(v.Rules, func(r Rule) bool { return len(r.Divert) > 0 })
 }
-
-// divert answers with the addresses of the proxy. Where there are none of the family, and for other types, there is no data: what
-// could be reached otherwise would go around the proxy.
-func (d *Decision) divert(dst []byte, q *query) []byte {
-	var why ede
-	if d.rule.Reason != NoReason && !q.structured {
-		why.codes[0] = dns.ExtendedErrorCodeForgedAnswer
-	}
-	return d.addresses(dst, q, d.rule.Divert, why)
-}

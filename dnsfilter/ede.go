@@ -1,23 +1,6 @@
 package dnsfilter
 
-import (
-	"encoding/json"
-	"unicode/utf8"
-
-	"github.com/miekg/dns"
-)
-
-// maxReference is how much of an entry's reference is told beside an extended error, in bytes; what is longer is cut.
-const maxReference = 100
-
-// Notice is what blocked clients that speak EDNS are told beside the extended error, as its EXTRA-TEXT (RFC 8914): the
-// authority, and the reference of the entry. Where [Policy.StructuredErrors] are on, clients that ask for them get contacts and
-// language, too. Without an authority nothing is told.
-type Notice struct {
-	Authority string   // who is behind the list, at most 100 bytes
-	Contact   []string // at most three URIs, tel: or mailto:, of at most 100 bytes
-	Language  string   // of the authority's name and the references, a tag of BCP 47; empty: und
-}
+import "github.com/miekg/dns"
 
 // ede is the extended DNS errors of an answer (RFC 8914): up to two codes, and a text that goes with the first.
 type ede struct {
@@ -87,41 +70,4 @@ func (d *Decision) ede(q *query) ede {
 		}
 	}
 	return e
-}
-
-// truncate cuts a text to at most so many bytes, at the beginning of a character.
-func truncate(s string, most int) string {
-	if len(s) <= most {
-		return s
-	}
-	for most > 0 && !utf8.RuneStart(s[most]) {
-		most--
-	}
-	return s[:most]
-}
-
-// structuredError has the names of draft-ietf-dnsop-structured-dns-error. There are no sub-errors: none may go with Censored,
-// and those for the others are not assigned.
-type structuredError struct {
-	Contact      []string `json:"c,omitempty"`
-	Reason       string   `json:"j,omitempty"`
-	Organization string   `json:"o,omitempty"`
-	Language     string   `json:"l,omitempty"`
-}
-
-// edeRoom is what an answer with an error has beside question and text, in bytes: more than header, SOA and OPT record.
-const edeRoom = 128
-
-// structured returns the notice as JSON that fits; of what does not, the free text goes first.
-func (n *Notice) structured(reference string, size int) string {
-	full := structuredError{Contact: n.Contact, Reason: reference, Organization: n.Authority, Language: n.Language}
-	if full.Language == "" {
-		full.Language = "und"
-	}
-	for _, e := range []structuredError{full, {Contact: n.Contact}} {
-		if text, err := json.Marshal(e); err == nil && len(text)+edeRoom <= size && len(text) > len("{}") {
-			return string(text)
-		}
-	}
-	return ""
 }

@@ -112,8 +112,7 @@ func (f *inflight) send(c *snapshot, session upstream.Session) (flush bool) {
 		go f.exchange(c.upstream)
 		return false
 	}
-	var buf [maxForward]byte
-	session.Ask(f.query.appendForward(buf[:0]), f)
+	session.Ask(f.query.appendForward(f.packet[:0]), f)
 	return true
 }
 

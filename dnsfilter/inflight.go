@@ -23,8 +23,9 @@ type inflight struct {
 	waiters    []waiter
 	begun      time.Time
 	buckets    buckets
-	generation uint64 // queries that this one was before, since it is reused; for timers
-	reply      []byte // that was accepted
+	generation uint64           // queries that this one was before, since it is reused; for timers
+	packet     [maxForward]byte // that is sent
+	reply      []byte           // that was accepted
 }
 
 // waiter is a client that waits: at a UDP socket, or a goroutine at a channel.

@@ -32,7 +32,7 @@ func (q *query) inspect(store *blocklist.Store, v *View, m []byte) Decision {
 		}
 	}
 	if i.decision.Blocks() {
-		q.counters.count(&i.decision)
+		i.decision.count(q.counters)
 	}
 	return i.decision
 }
@@ -46,18 +46,6 @@ type inspection struct {
 	records  int      // that were read
 	decision Decision // the one to block that comes first in the policy; zero: none
 }
-
-// chain is the beginning of an answer, as far as the CNAME record whose target does not exist. The rcode of an answer is that of
-// the end of its chain (RFC 6604, section 3), so names below the beginning are not denied.
-type chain struct {
-	message []byte
-	records int
-	target  int // where the last target is
-	size    int // of the target, in bytes of a name that is written out
-}
-
-// maxPointer is the last place in a message that a name can point to.
-const maxPointer = 1<<14 - 1
 
 // look decides on what a record leads to. It reports whether the rest of the answer does not matter.
 func (i *inspection) look(r dnswire.Record) (done bool) {
@@ -166,7 +154,7 @@ func (i *inspection) consider(d Decision) {
 	d.beside = d.chain == nil
 	switch {
 	case !d.Blocks():
-		i.query.counters.count(&d)
+		d.count(i.query.counters)
 	case !i.decision.Blocks() || i.view.precedes(&d, &i.decision):
 		i.decision = d
 	}

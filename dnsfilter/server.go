@@ -165,6 +165,15 @@ func (s *Server) ServeDNS(w dns.ResponseWriter, msg *dns.Msg) {
 	}
 }
 
+// newCounters adds counters to those that Stats sums up.
+func (s *Server) newCounters() *counters {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := new(counters)
+	s.counters = append(s.counters, c)
+	return c
+}
+
 // recoverPanic limits a panic to the query that has caused it.
 func (s *Server) recoverPanic() {
 	if p := recover(); p != nil {

@@ -30,22 +30,6 @@ type Connections struct {
 	Refused  uint64 // for want of room
 }
 
-// Answer is what answers are counted by.
-type Answer struct {
-	Transport string // udp, or tcp for all that is a stream
-	Type      string // of the query; "other" for those that are not counted apart
-	Rcode     string // as in [dns.RcodeToString], except that 16 is BADVERS
-}
-
-// newCounters adds counters to those that Stats sums up.
-func (s *Server) newCounters() *counters {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c := new(counters)
-	s.counters = append(s.counters, c)
-	return c
-}
-
 // Stats returns the counters.
 func (s *Server) Stats() Stats {
 	out := Stats{

@@ -127,8 +127,8 @@ func (c collection) upstream(u *upstream.Status) {
 	l := labels{"upstream": u.Resolver}
 	c.counter("dnsfilter_upstream_queries_total", "Queries sent to a resolver.", u.Asked, l)
 	c.counter("dnsfilter_upstream_late_total", "Times that another resolver had to be asked, because this one was slow or can't be reached.", u.Late, l)
-	c.counter("dnsfilter_upstream_misspelled_total", "Replies that did not repeat the random spelling of the name, and were not taken.", u.Misspelled, l)
-	c.flag("dnsfilter_upstream_plain_spelling", "1 while a resolver is asked in plain spelling, since it does not repeat any other.", u.Plain, l)
+	c.counter("dnsfilter_upstream_case_mismatch_total", "Replies that did not repeat the random case of the name (0x20), and were not accepted.", u.CaseMismatches, l)
+	c.flag("dnsfilter_upstream_case_disabled", "1 while a resolver is asked without 0x20, since it does not support it.", u.CaseDisabled, l)
 	c.flag("dnsfilter_upstream_up", "0 while a resolver answers nothing, not even a question that every resolver can answer.", u.Up, l)
 	c.gauge("dnsfilter_upstream_expected_seconds", "How fast a resolver is expected to answer, by what it did of late; 0: it has never answered.",
 		u.Delay.Seconds(), l)

@@ -28,9 +28,9 @@ func TestResolversInMetrics(t *testing.T) {
 	got := metrics(t, s, nil)
 	assert.Regexp(t, `dnsfilter_upstream_queries_total\{upstream="127.0.0.1:\d+"\} 3\n`, got)
 	assert.Regexp(t, `dnsfilter_upstream_late_total\{upstream="127.0.0.1:\d+"\} 0\n`, got)
-	assert.Regexp(t, `dnsfilter_upstream_misspelled_total\{upstream="127.0.0.1:\d+"\} 0\n`, got)
+	assert.Regexp(t, `dnsfilter_upstream_case_mismatch_total\{upstream="127.0.0.1:\d+"\} 0\n`, got)
 	assert.Regexp(t, `dnsfilter_upstream_up\{upstream="127.0.0.1:\d+"\} 1\n`, got)
-	assert.Regexp(t, `dnsfilter_upstream_plain_spelling\{upstream="127.0.0.1:\d+"\} 0\n`, got)
+	assert.Regexp(t, `dnsfilter_upstream_case_disabled\{upstream="127.0.0.1:\d+"\} 0\n`, got)
 	assert.Regexp(t, `dnsfilter_upstream_answer_duration_seconds_bucket\{upstream="127.0.0.1:\d+",le="5"\} 3\n`, got)
 	assert.Regexp(t, `dnsfilter_upstream_answer_duration_seconds_count\{upstream="127.0.0.1:\d+"\} 3\n`, got)
 }

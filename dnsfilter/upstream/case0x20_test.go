@@ -13,14 +13,14 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
-// spelled is a resolver that answers with the name as respell makes it, and remembers how it was asked.
+// spelled is a resolver that answers with the name as recase makes it, and remembers how it was asked.
 type spelled struct {
 	*fake
 	mu    sync.Mutex
 	asked []string
 }
 
-func newSpelled(t *testing.T, respell func(string) string) *spelled {
+func newRecasing(t *testing.T, recase func(string) string) *spelled {
 	t.Helper()
 	s := new(spelled)
 	s.fake = newFake(t, func(_ string, w dns.ResponseWriter, q *dns.Msg) {
@@ -28,7 +28,7 @@ func newSpelled(t *testing.T, respell func(string) string) *spelled {
 		s.asked = append(s.asked, q.Question[0].Name)
 		s.mu.Unlock()
 		m := reply(q, dns.RcodeSuccess, "192.0.2.1")
-		m.Question[0].Name = respell(q.Question[0].Name)
+		m.Question[0].Name = recase(q.Question[0].Name)
 		m.Answer[0].Header().Name = m.Question[0].Name
 		_ = w.WriteMsg(m)
 	})
@@ -65,12 +65,12 @@ func status(f *upstream.Forwarder) upstream.Status { return f.Status()[0] }
 
 func TestSpellingIsRandomAndComesBack(t *testing.T) {
 	t.Parallel()
-	s := newSpelled(t, func(name string) string { return name })
+	s := newRecasing(t, func(name string) string { return name })
 	f := newForwarder(t, s.fake)
 	for range 40 {
 		m, err := ask(t, f)
 		require.NoError(t, err)
-		require.Equal(t, "example.org.", m.Question[0].Name, "in the spelling that was asked for")
+		require.Equal(t, "example.org.", m.Question[0].Name, "in the case that was asked for")
 	}
 	assert.Greater(t, s.odd(), 30)
 	distinct := map[string]bool{}
@@ -80,28 +80,28 @@ func TestSpellingIsRandomAndComesBack(t *testing.T) {
 	}
 	assert.Greater(t, len(distinct), 30)
 	assert.Len(t, s.asked, 40, "nothing was asked twice")
-	assert.Zero(t, status(f).Misspelled)
-	assert.False(t, status(f).Plain)
+	assert.Zero(t, status(f).CaseMismatches)
+	assert.False(t, status(f).CaseDisabled)
 }
 
-func TestResolverThatDoesNotRepeatTheSpelling(t *testing.T) {
+func TestResolverThatDoesNotRepeatTheCase(t *testing.T) {
 	t.Parallel()
-	for how, respell := range map[string]func(string) string{"lower": strings.ToLower, "some": upperSome} {
-		s := newSpelled(t, respell)
+	for how, recase := range map[string]func(string) string{"lower": strings.ToLower, "some": upperSome} {
+		s := newRecasing(t, recase)
 		f := newForwarder(t, s.fake)
 		for range 20 {
 			requireAnswer(t, f, "192.0.2.1")
 		}
-		assert.True(t, status(f).Plain, how)
-		assert.Equal(t, 3, s.odd(), "%s: it was asked plainly after three", how)
-		assert.EqualValues(t, 3, status(f).Misspelled, how)
+		assert.True(t, status(f).CaseDisabled, how)
+		assert.Equal(t, 3, s.odd(), "%s: it was asked without a mask after three", how)
+		assert.EqualValues(t, 3, status(f).CaseMismatches, how)
 		assert.EqualValues(t, 23, s.udp.Load(), how)
 		assert.Zero(t, s.tcp.Load(), how)
 	}
 }
 
-// TestResolverThatFailsOddSpelling has each of the ways in which old middle boxes treat such names.
-func TestResolverThatFailsOddSpelling(t *testing.T) {
+// TestResolverThatFailsOddCase has each of the ways in which old middle boxes treat such names.
+func TestResolverThatFailsOddCase(t *testing.T) {
 	t.Parallel()
 	for _, rcode := range []int{dns.RcodeServerFailure, dns.RcodeRefused, dns.RcodeFormatError} {
 		f := newForwarder(t, newFake(t, func(_ string, w dns.ResponseWriter, q *dns.Msg) {
@@ -114,29 +114,29 @@ func TestResolverThatFailsOddSpelling(t *testing.T) {
 		for range 10 {
 			requireAnswer(t, f, "192.0.2.1")
 		}
-		assert.True(t, status(f).Plain)
+		assert.True(t, status(f).CaseDisabled)
 	}
 }
 
-func TestResolverThatIgnoresOddSpelling(t *testing.T) {
+func TestResolverThatIgnoresOddCase(t *testing.T) {
 	t.Parallel()
 	f := newForwarder(t, newFake(t, func(_ string, w dns.ResponseWriter, q *dns.Msg) {
 		if name := q.Question[0].Name; name == strings.ToLower(name) {
 			_ = w.WriteMsg(reply(q, dns.RcodeSuccess, "192.0.2.1"))
 		}
 	}))
-	for range 4 { // without letters there is no other spelling, and nothing is proved
+	for range 4 { // without letters there is no other case, and nothing is proved
 		_, err := f.Exchange(t.Context(), new(dns.Msg).SetQuestion("1.2.3.", dns.TypeA))
 		require.NoError(t, err)
 	}
 	for range 4 {
 		requireAnswer(t, f, "192.0.2.1")
 	}
-	assert.True(t, status(f).Plain)
+	assert.True(t, status(f).CaseDisabled)
 }
 
-// TestForgedSpellingIsNotTaken has a forger that knows id and port, and the true resolver behind it.
-func TestForgedSpellingIsNotTaken(t *testing.T) {
+// TestForgedCaseIsNotAccepted has a forger that knows id and port, and the true resolver behind it.
+func TestForgedCaseIsNotAccepted(t *testing.T) {
 	t.Parallel()
 	f := newForwarder(t, newFake(t, func(_ string, w dns.ResponseWriter, q *dns.Msg) {
 		forged := reply(q, dns.RcodeSuccess, "192.0.2.66")
@@ -146,11 +146,11 @@ func TestForgedSpellingIsNotTaken(t *testing.T) {
 		_ = w.WriteMsg(reply(q, dns.RcodeSuccess, "192.0.2.1"))
 	}))
 	requireAnswer(t, f, "192.0.2.1")
-	assert.EqualValues(t, 1, status(f).Misspelled)
-	assert.False(t, status(f).Plain, "one is no proof")
+	assert.EqualValues(t, 1, status(f).CaseMismatches)
+	assert.False(t, status(f).CaseDisabled, "one is no proof")
 }
 
-func TestSpellingIsPlainOverTCP(t *testing.T) {
+func TestNoCaseMaskOverTCP(t *testing.T) {
 	t.Parallel()
 	var overTCP string
 	f := newForwarder(t, newFake(t, func(network string, w dns.ResponseWriter, q *dns.Msg) {

@@ -59,7 +59,7 @@ func TestResolverWithoutEDNS(t *testing.T) {
 		}
 		assert.EqualValues(t, 3, with.Load(), "%s: then it is asked without", how)
 		assert.EqualValues(t, 6, without.Load(), how)
-		assert.False(t, status(f).Plain, "%s: it was not the spelling", how)
+		assert.False(t, status(f).CaseDisabled, "%s: it was not the case", how)
 		if how != "a header alone" && how != "BADVERS" {
 			assert.Empty(t, askEDNS(t, f, true).Answer, "%s: a question with the DO bit means nothing without EDNS", how)
 		}

@@ -21,8 +21,8 @@ type Status struct {
 	Up     bool   `json:"up"`               // nothing else is known
 	Reason string `json:"reason,omitempty"` // why it is not
 
-	Misspelled uint64 `json:"misspelled"` // replies that did not repeat the random spelling of the name; they were not taken
-	Plain      bool   `json:"plain"`      // it is asked in plain spelling for now, since it does not repeat any other
+	CaseMismatches uint64 `json:"case_mismatches"` // replies that did not repeat the random case of the name (0x20); they were not accepted
+	CaseDisabled   bool   `json:"case_disabled"`   // it is asked without 0x20 for now, since it does not support it
 
 	Times Times `json:"-"` // of its answers
 }
@@ -80,7 +80,7 @@ func (h *Histogram) Times() Times {
 func (r *resolver) status() Status {
 	s := Status{
 		Resolver: r.at.String(), Delay: time.Duration(r.delay.Load()), Asked: r.record.asked.Load(), Late: r.record.late.Load(),
-		Misspelled: r.casing.mismatches.Load(), Plain: r.casing.isOff(time.Now()), Times: r.record.times.Times(),
+		CaseMismatches: r.casing.mismatches.Load(), CaseDisabled: r.casing.isOff(time.Now()), Times: r.record.times.Times(),
 	}
 	s.Answered = s.Times.Count
 	if o := r.outage.Load(); o != nil {
