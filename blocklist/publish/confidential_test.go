@@ -86,6 +86,7 @@ var secrets = []string{"secret-name", "secret-ref", "secret-path", "192.0.2.77",
 
 // Whatever the origin stores, serves and logs, nothing of the list is in it.
 func TestOriginSeesNothing(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t, true)
 	h.subscribe(t, "secret-isp", trust.KindHybrid)
 	h.list(t, "secret-name.example ref=secret-ref category=secret-category", "https://site.example/secret-path", "192.0.2.77", "example.org")
@@ -136,6 +137,7 @@ func TestOriginSeesNothing(t *testing.T) {
 // With a dictionary at hand, the digests of two releases tell what changed between them, and the ledger's head who wrote
 // what; those of a confidential list don't.
 func TestDictionaryAttack(t *testing.T) {
+	t.Parallel()
 	for _, confidential := range []bool{false, true} {
 		h := newHouse(t, confidential)
 		h.list(t, "example.org")
@@ -160,6 +162,7 @@ func TestDictionaryAttack(t *testing.T) {
 
 // The length of what changes a single entry does not tell the name.
 func TestLengthsTellNothing(t *testing.T) {
+	t.Parallel()
 	lengths := map[int64]bool{}
 	h := newHouse(t, true)
 	h.list(t, "example.org")
@@ -176,6 +179,7 @@ func TestLengthsTellNothing(t *testing.T) {
 }
 
 func TestSubscribers(t *testing.T) {
+	t.Parallel()
 	plain := newAgency(t)
 	_, recipient, err := trust.NewIdentity(trust.KindX25519)
 	require.NoError(t, err)
@@ -228,6 +232,7 @@ func TestSubscribers(t *testing.T) {
 
 // A key that is encrypted to one more than there are subscribers is noticed before anybody signs.
 func TestReadersAreCounted(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t, true)
 	h.subscribe(t, "isp", trust.KindX25519)
 	h.list(t, "example.org")
@@ -263,6 +268,7 @@ func TestReadersAreCounted(t *testing.T) {
 }
 
 func TestListBecomesConfidential(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t, false)
 	h.list(t, "example.org")
 	h.publish(t)
@@ -288,6 +294,7 @@ func TestListBecomesConfidential(t *testing.T) {
 
 // A changed entry costs the same, however many subscribe. ARGINE_SUBSCRIBERS says how many; figures are logged.
 func TestConfidentialSizes(t *testing.T) {
+	t.Parallel()
 	many, err := strconv.Atoi(os.Getenv("ARGINE_SUBSCRIBERS"))
 	if err != nil {
 		many = 20

@@ -50,6 +50,7 @@ func exchange(t *testing.T, a *agency, lines []string, claim func(*trust.Release
 
 // Nobody signs a release that has more, or other, entries than the history that it claims.
 func TestExchangedRelease(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	var batch []string
 	for i := range 40 {
@@ -81,6 +82,7 @@ func TestExchangedRelease(t *testing.T) {
 
 // An expiry beside an entry that is not its own takes nothing off the list.
 func TestExpiryOfAlteredLedger(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	_, err := a.Add(t.Context(), entries(t, "victim.example", "later.example expires=2999-01-01"), cause)
 	require.NoError(t, err)
@@ -95,6 +97,7 @@ func TestExpiryOfAlteredLedger(t *testing.T) {
 
 // A ledger is its owner's alone, whatever the umask says: that of a confidential list holds it in the clear.
 func TestLedgerIsPrivate(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	_, err := a.Add(t.Context(), entries(t, "example.com"), cause)
 	require.NoError(t, err)

@@ -8,6 +8,7 @@ import (
 )
 
 func TestWarnings(t *testing.T) {
+	t.Parallel()
 	for left, want := range map[time.Duration]string{
 		renewBefore + time.Hour:     "",
 		10*24*time.Hour + time.Hour: "in 10 days; do this",

@@ -24,6 +24,7 @@ func held(t *testing.T, err error) *guard.Report {
 }
 
 func TestGuardSettings(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	s, err := a.GuardSettings(t.Context())
 	require.NoError(t, err)
@@ -47,6 +48,7 @@ func TestGuardSettings(t *testing.T) {
 }
 
 func TestGuardsInTheLedger(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	require.NoError(t, a.SetGuard(t.Context(), publish.GuardSettings{Protected: "bank.example\n"}, cause))
 	_, err := a.Add(t.Context(), entries(t, "a.example", "www.bank.example"), cause)
@@ -67,6 +69,7 @@ func TestGuardsInTheLedger(t *testing.T) {
 }
 
 func TestGuardsBeforeARelease(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	var many []blocklist.Entry
 	for i := range 100 {
@@ -109,6 +112,7 @@ func TestGuardsBeforeARelease(t *testing.T) {
 
 // A platform is not listed because very many of its customers are, however much is listed at once.
 func TestGuardsFindParents(t *testing.T) {
+	t.Parallel()
 	for name, others := range map[string]int{"alone": 0, "with many others": 30} {
 		a := newAgency(t)
 		var many []blocklist.Entry

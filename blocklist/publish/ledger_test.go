@@ -17,6 +17,7 @@ import (
 )
 
 func TestAddAndRemove(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	r, err := a.Add(t.Context(), entries(t, "example.com", "=www.example.org category=test", "https://example.net/a", "192.0.2.0/24"), override)
 	require.NoError(t, err)
@@ -42,6 +43,7 @@ func TestAddAndRemove(t *testing.T) {
 }
 
 func TestHistory(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	_, err := a.Add(t.Context(), entries(t, "example.com"), cause)
 	require.NoError(t, err)
@@ -67,6 +69,7 @@ func TestHistory(t *testing.T) {
 }
 
 func TestAllOrNothing(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	_, err := a.Add(t.Context(), entries(t, "example.com", "=com"), cause)
 	assert.ErrorIs(t, err, blocklist.ErrHeld)
@@ -84,6 +87,7 @@ func TestAllOrNothing(t *testing.T) {
 }
 
 func TestImport(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	var all []blocklist.Entry
 	for i := range 5000 {
@@ -102,6 +106,7 @@ func TestImport(t *testing.T) {
 }
 
 func TestCause(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	for _, c := range []publish.Audit{{}, {Author: "a\nb"}, {Author: "a", Reason: strings.Repeat("x", 5000)}, {Author: "a", Reference: "\xff"}} {
 		_, err := a.Add(t.Context(), entries(t, "example.com"), c)
@@ -110,6 +115,7 @@ func TestCause(t *testing.T) {
 }
 
 func TestSecondProcessIsTold(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	other, err := publish.Open(a.dir)
 	require.NoError(t, err)
@@ -130,6 +136,7 @@ func TestSecondProcessIsTold(t *testing.T) {
 }
 
 func TestOpen(t *testing.T) {
+	t.Parallel()
 	_, err := publish.Open(t.TempDir())
 	assert.ErrorIs(t, err, os.ErrNotExist)
 	dir := t.TempDir()
@@ -139,6 +146,7 @@ func TestOpen(t *testing.T) {
 }
 
 func TestInit(t *testing.T) {
+	t.Parallel()
 	keys := t.TempDir()
 	anna, _ := keypair(t, keys, "anna", nil)
 	bruno, _ := keypair(t, keys, "bruno", nil)
@@ -166,6 +174,7 @@ func TestInit(t *testing.T) {
 
 // An entry that nobody has parsed lists nothing, and stays out.
 func TestEmptyEntry(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	_, err := a.Add(t.Context(), append(entries(t, "example.org"), blocklist.Entry{}), cause)
 	require.ErrorIs(t, err, blocklist.ErrMalformed)

@@ -44,6 +44,7 @@ func changes(before, after state) []string {
 
 // Random changes to a ledger do what they would do to a map, at every point of its history.
 func TestModel(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	random := rand.New(rand.NewPCG(1, 2))
 	line := func() string {

@@ -31,6 +31,7 @@ func crowded(t *testing.T, n int) (lines []blocklist.Entry) {
 
 // The guards find the same whether they look below what was added or go through the whole list.
 func TestGuardsBelow(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	require.NoError(t, a.SetGuard(t.Context(), publish.GuardSettings{MaxGrowth: 9}, cause))
 	_, err := a.Add(t.Context(), crowded(t, 3000), cause)
@@ -67,6 +68,7 @@ func counted(r *guard.Report) (all []string) {
 
 // What has expired goes when a release is made, whatever else its line says.
 func TestExpiryIsFound(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	ago, ahead := time.Now().Add(-time.Hour).UTC(), time.Now().Add(time.Hour).UTC()
 	expiring := func(name string, at time.Time) blocklist.Entry {

@@ -15,6 +15,7 @@ import (
 
 // A million real names take the whole way through the ledger.
 func TestMillion(t *testing.T) {
+	t.Parallel()
 	path := os.Getenv("ARGINE_REAL_LIST") // a file of names, compressed with gzip
 	if path == "" {
 		t.Skip("ARGINE_REAL_LIST names no list")

@@ -21,6 +21,7 @@ import (
 var toOrigin = publish.Audit{Author: "anna", Reason: "an origin"}
 
 func TestReleaseIsWhatWasListed(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	_, err := a.Add(t.Context(), entries(t, "example.org", "example.com category=test", "=www.example.net"), cause)
 	require.NoError(t, err)
@@ -51,6 +52,7 @@ func TestReleaseIsWhatWasListed(t *testing.T) {
 }
 
 func TestReleaseNeedsRoot(t *testing.T) {
+	t.Parallel()
 	a := initAgency(t)
 	_, _, err := a.Release(t.Context(), "anna")
 	assert.ErrorIs(t, err, blocklist.ErrUntrusted)
@@ -64,6 +66,7 @@ func TestReleaseNeedsRoot(t *testing.T) {
 }
 
 func TestReleaseAgain(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	_, err := a.Add(t.Context(), entries(t, "example.com"), cause)
 	require.NoError(t, err)
@@ -96,6 +99,7 @@ func TestReleaseAgain(t *testing.T) {
 }
 
 func TestReleaseTakesOutExpired(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	_, err := a.Add(t.Context(), entries(t, "old.example expires=2020-01-01", "new.example expires=2999-01-01", `x.example ref="a expires=2020-01-01"`), cause)
 	require.NoError(t, err)
@@ -108,6 +112,7 @@ func TestReleaseTakesOutExpired(t *testing.T) {
 }
 
 func TestReview(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	_, err := a.Add(t.Context(), entries(t, "a.example", "b.example", "c.example"), cause)
 	require.NoError(t, err)
@@ -125,6 +130,7 @@ func TestReview(t *testing.T) {
 
 // What an officer is shown comes from the bytes they sign: a snapshot that was exchanged is noticed.
 func TestReviewOfExchangedSnapshot(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	_, err := a.Add(t.Context(), entries(t, "example.com"), cause)
 	require.NoError(t, err)
@@ -152,6 +158,7 @@ func pending(t testing.TB, a *agency) *publish.Pending {
 }
 
 func TestSign(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	_, err := a.Add(t.Context(), entries(t, "example.com"), cause)
 	require.NoError(t, err)
@@ -177,6 +184,7 @@ func TestSign(t *testing.T) {
 }
 
 func TestPushNeedsSignatures(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	_, err := a.Push(t.Context(), nil, toOrigin)
 	assert.ErrorIs(t, err, publish.ErrNothingPending)
@@ -194,6 +202,7 @@ func TestPushNeedsSignatures(t *testing.T) {
 
 // A release that may have arrived keeps its serial for itself, until an origin has answered.
 func TestPushInDoubt(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	_, err := a.Add(t.Context(), entries(t, "example.com"), cause)
 	require.NoError(t, err)
@@ -221,6 +230,7 @@ func TestPushInDoubt(t *testing.T) {
 
 // A process killed between the record of a push and the end leaves the release where it was pending.
 func TestPushKilledBeforeTheEnd(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	_, err := a.Add(t.Context(), entries(t, "example.com"), cause)
 	require.NoError(t, err)
@@ -240,6 +250,7 @@ func TestPushKilledBeforeTheEnd(t *testing.T) {
 }
 
 func TestPushAgain(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	a.release(t)
 	p, err := a.Push(t.Context(), toFile(filepath.Join(t.TempDir(), "second")), publish.Audit{Author: "anna", Reason: "a second origin"})
@@ -254,6 +265,7 @@ func TestPushAgain(t *testing.T) {
 
 // A ledger that was altered yields no release.
 func TestReleaseOfAlteredLedger(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	_, err := a.Add(t.Context(), entries(t, "example.com"), cause)
 	require.NoError(t, err)
@@ -266,12 +278,14 @@ func TestReleaseOfAlteredLedger(t *testing.T) {
 
 // TestToHTTPWithoutClient: no client is the default one, as elsewhere.
 func TestToHTTPWithoutClient(t *testing.T) {
+	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusForbidden) }))
 	defer server.Close()
 	assert.ErrorIs(t, publish.ToHTTP(nil, server.URL)(t.Context(), "it.example/csam", http.NoBody), blocklist.ErrUntrusted)
 }
 
 func TestToHTTP(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		status int
 		want   string

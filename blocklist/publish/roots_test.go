@@ -51,6 +51,7 @@ func bundleTo(t *testing.T, b **trust.Bundle) publish.Transport {
 
 // A new root counts with the signatures of enough officers of the one before and enough of its own.
 func TestRotateNeedsOldAndNew(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	a.release(t)
 	public, carla := newOfficer(t, "carla")
@@ -83,6 +84,7 @@ func TestRotateNeedsOldAndNew(t *testing.T) {
 
 // A release that too few of the remaining officers have signed must be made again; it has a serial of its own.
 func TestReleaseOfRevokedOfficerIsMadeAgain(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	_, err := a.Add(t.Context(), entries(t, "example.com"), cause)
 	require.NoError(t, err)
@@ -123,6 +125,7 @@ func TestReleaseOfRevokedOfficerIsMadeAgain(t *testing.T) {
 
 // Signatures that a pending release has got from an officer who is then revoked count no more.
 func TestPendingReleaseAcrossRotation(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	_, _, err := a.Release(t.Context(), "anna")
 	require.NoError(t, err)
@@ -141,6 +144,7 @@ func TestPendingReleaseAcrossRotation(t *testing.T) {
 
 // A renewal, and another key of the origin, need no new release: the newest goes out again with the new root.
 func TestRenewRoot(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	a.release(t)
 	p := a.rotate(t, publish.RootChange{})
@@ -164,6 +168,7 @@ func TestRenewRoot(t *testing.T) {
 }
 
 func TestRotateRefuses(t *testing.T) {
+	t.Parallel()
 	fresh := initAgency(t)
 	_, err := fresh.NewRoot(t.Context(), publish.RootChange{}, cause)
 	assert.ErrorIs(t, err, blocklist.ErrUntrusted, "the first root is not signed yet")
@@ -195,6 +200,7 @@ func TestRotateRefuses(t *testing.T) {
 
 // A process killed after a root was put under its number, before it was made the one in force.
 func TestRotationKilledBeforeTheEnd(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	old, err := os.ReadFile(filepath.Join(a.dir, "root.json"))
 	require.NoError(t, err)
@@ -215,6 +221,7 @@ func TestRotationKilledBeforeTheEnd(t *testing.T) {
 }
 
 func TestRefuseRelease(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	_, err := a.Add(t.Context(), entries(t, "example.com"), cause)
 	require.NoError(t, err)
@@ -244,6 +251,7 @@ func TestRefuseRelease(t *testing.T) {
 
 // Who refused, what and why is signed: whoever alters the ledger, and computes its hashes anew, can't alter that.
 func TestRefusalIsSigned(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	_, err := a.Add(t.Context(), entries(t, "example.com"), cause)
 	require.NoError(t, err)
@@ -270,6 +278,7 @@ func TestRefusalIsSigned(t *testing.T) {
 }
 
 func TestRefuseRoot(t *testing.T) {
+	t.Parallel()
 	a := initAgency(t)
 	p, err := a.Pending()
 	require.NoError(t, err)
@@ -283,6 +292,7 @@ func TestRefuseRoot(t *testing.T) {
 
 // Why a release is as it is comes from the operations that the signature covers.
 func TestReasons(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	_, err := a.Add(t.Context(), entries(t, "example.com", "example.org"), cause)
 	require.NoError(t, err)
@@ -310,6 +320,7 @@ func TestReasons(t *testing.T) {
 
 // A change can't be hidden in the release before: that one must be what officers have signed.
 func TestReviewChecksTheReleaseBefore(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	_, err := a.Add(t.Context(), entries(t, "example.com"), cause)
 	require.NoError(t, err)

@@ -25,6 +25,7 @@ UPDATE meta SET value = '1' WHERE key = 'version';
 const allEntries = `SELECT group_concat(concat_ws(' ', target, attributes, ifnull(place, '-'), ifnull(expires, '-')), char(10)) FROM entries`
 
 func TestUpgrade(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	_, err := a.Add(t.Context(), entries(t, "example.com", "a.example.org expires=2030-01-02", "https://www.example.net/page ref=7"), cause)
 	require.NoError(t, err)

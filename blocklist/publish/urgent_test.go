@@ -36,6 +36,7 @@ func (a *agency) order(t *testing.T, add []blocklist.Entry, remove ...string) (p
 }
 
 func TestOrder(t *testing.T) {
+	t.Parallel()
 	a := urgentAgency(t)
 	o, err := a.order(t, entries(t, "a.example expires=2999-01-01", "=b.example"))
 	require.NoError(t, err)
@@ -82,6 +83,7 @@ func TestOrder(t *testing.T) {
 
 // Orders go out while a release waits for signatures, and with the next one.
 func TestOrdersWhileAReleaseIsPending(t *testing.T) {
+	t.Parallel()
 	a := urgentAgency(t)
 	_, err := a.Add(t.Context(), entries(t, "example.com"), cause)
 	require.NoError(t, err)
@@ -101,6 +103,7 @@ func TestOrdersWhileAReleaseIsPending(t *testing.T) {
 }
 
 func TestOrderRefuses(t *testing.T) {
+	t.Parallel()
 	strict := newAgency(t)
 	strict.release(t)
 	_, err := strict.order(t, entries(t, "a.example"))
@@ -140,6 +143,7 @@ func TestOrderRefuses(t *testing.T) {
 // Orders that an origin has, and that were made elsewhere, perhaps with a stolen key, come into the folder when a push meets
 // them: they can be seen, and withdrawn.
 func TestOrdersMadeElsewhere(t *testing.T) {
+	t.Parallel()
 	for name, confidential := range map[string]bool{"in the clear": false, "confidential": true} {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t, confidential)

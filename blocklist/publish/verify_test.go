@@ -15,6 +15,7 @@ import (
 
 // A row that was altered, removed or inserted behind the program's back is found, and named.
 func TestVerifyFinds(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	_, err := a.Add(t.Context(), entries(t, "example.com", "example.org category=test"), cause)
 	require.NoError(t, err)
@@ -85,6 +86,7 @@ func tamper(t *testing.T, dir, statement string) {
 
 // The metadata of a release that was pushed is held to the officers' signatures.
 func TestVerifyFindsUnsigned(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	a.release(t)
 	path := filepath.Join(a.dir, "releases", "1", "targets.json")

@@ -26,8 +26,8 @@ type crash struct {
 // Import, release and push are killed at random points. Each time the ledger is whole and has the old state or the new,
 // and the same command, run again, ends well.
 func TestKilled(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it takes seconds")
+	if os.Getenv("ARGINE_LONG") != "1" {
+		t.Skip("ARGINE_LONG=1 runs it: it starts and kills processes for many seconds")
 	}
 	base := t.TempDir()
 	c := &crash{dir: filepath.Join(base, "DIR"), origin: filepath.Join(base, "ORIGIN"), key: filepath.Join(base, "anna.key")}

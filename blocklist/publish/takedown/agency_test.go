@@ -76,6 +76,7 @@ func tamper(t *testing.T, dir, statement string) {
 }
 
 func TestRecordNothing(t *testing.T) {
+	t.Parallel()
 	_, err := takedown.Record(t.Context(), newAgency(t).Ledger, nil, cause)
 	assert.ErrorIs(t, err, blocklist.ErrMalformed)
 }

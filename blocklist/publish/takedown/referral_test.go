@@ -16,6 +16,7 @@ import (
 )
 
 func TestPlatforms(t *testing.T) {
+	t.Parallel()
 	table, err := takedown.ParsePlatforms("# ours\nSocial.example \tThe Network\nvideos.social.example Videos\n\nsocial.test The Network\n198.51.example Numbers\n")
 	require.NoError(t, err)
 	for target, want := range map[string][2]string{
@@ -38,6 +39,7 @@ func TestPlatforms(t *testing.T) {
 }
 
 func TestParsePlatformsRefuses(t *testing.T) {
+	t.Parallel()
 	for text, why := range map[string]string{
 		"a.example A\nsocial.example":               "line 2: entry \"social.example\": a domain and the name",
 		"https://social.example/ Network":           "line 1: entry",
@@ -66,6 +68,7 @@ func (a *agency) referrals(t *testing.T) (all []takedown.Referral) {
 }
 
 func TestReferrals(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	assert.Empty(t, a.referrals(t))
 	add := func(reason, ref string, lines ...string) {
@@ -111,6 +114,7 @@ func (a *agency) states(t *testing.T) map[string]string {
 }
 
 func TestChecks(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	_, err := a.Add(t.Context(), entries(t, "https://social.example/a", "https://social.example/b", "https://social.example/c", "https://social.example/d"), override)
 	require.NoError(t, err)
@@ -158,6 +162,7 @@ func (a *agency) operations(t *testing.T) (n int) {
 }
 
 func TestChecksAreAllOrNothing(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	_, err := a.Add(t.Context(), entries(t, "https://social.example/a"), override)
 	require.NoError(t, err)
@@ -199,6 +204,7 @@ func TestChecksAreAllOrNothing(t *testing.T) {
 }
 
 func TestSummary(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	_, err := a.Add(t.Context(), entries(t, "https://b.example/1 added=2026-01-01", "https://b.example/2", "https://a.example/1", "https://c.example/1", "https://c.example/2"), override)
 	require.NoError(t, err)
@@ -221,6 +227,7 @@ func TestSummary(t *testing.T) {
 
 // Checks are as much a part of the history as entries are.
 func TestVerifyFindsAlteredChecks(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
 	_, err := a.Add(t.Context(), entries(t, "https://social.example/a", "https://social.example/b"), override)
 	require.NoError(t, err)
