@@ -3,7 +3,6 @@ package blocklist_test
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"testing"
 	"time"
 
@@ -11,9 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/trust/trusttest"
 )
-
-const crashDir = "ARGINE_CRASH_STORE"
 
 // crashState returns the lines of a serial: every state differs from its neighbours, and carries its serial.
 func crashState(serial uint64) []string {
@@ -24,14 +22,12 @@ func crashState(serial uint64) []string {
 	return lines
 }
 
-// TestCrashChild is not a test of its own: it applies one serial after the other until it is killed.
-func TestCrashChild(t *testing.T) {
-	dir := os.Getenv(crashDir)
-	if dir == "" {
-		t.Skip("runs as the child of TestCrash")
-	}
+// applyUntilKilled applies one serial after the other.
+func applyUntilKilled(t *testing.T, dir string) {
+	t.Helper()
 	s := openStore(t, dir)
 	info, _ := s.List(csam)
+	fmt.Println("ready")
 	for serial := info.Serial + 1; ; serial++ {
 		if serial%3 == 0 {
 			require.NoError(t, s.Apply(snapshot(t, serial, crashState(serial)...)))
@@ -56,15 +52,14 @@ func TestCrashChild(t *testing.T) {
 // TestCrash kills a process that applies releases at random moments: what is found afterwards is one whole state, never
 // older than one that was found before.
 func TestCrash(t *testing.T) {
+	if dir := os.Getenv(trusttest.KilledDir); dir != "" {
+		applyUntilKilled(t, dir)
+	}
+	t.Parallel()
 	dir := t.TempDir()
 	var last uint64
-	for i := range 12 {
-		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestCrashChild$")
-		cmd.Env = append(os.Environ(), crashDir+"="+dir)
-		require.NoError(t, cmd.Start())
-		time.Sleep(time.Duration(80+i*37%200) * time.Millisecond)
-		require.NoError(t, cmd.Process.Kill())
-		cmd.Wait()
+	for i := range rounds(5, 12) {
+		trusttest.RunKilled(t, dir, 0, time.Duration(80+i*37%200)*time.Millisecond)
 		s, err := blocklist.Open(dir, blocklist.Options{})
 		require.NoError(t, err)
 		info, ok := s.List(csam)

@@ -51,6 +51,7 @@ func TestAppendAddrMatches(t *testing.T) {
 
 // TestLookupAddrModel compares with a walk over all prefixes.
 func TestLookupAddrModel(t *testing.T) {
+	t.Parallel()
 	r := rand.New(rand.NewPCG(rand.Uint64(), 2))
 	random := func() netip.Addr { // close together, in both families
 		if r.IntN(2) == 0 {

@@ -119,6 +119,7 @@ func TestLookupURLBlockingGoesFirst(t *testing.T) {
 
 // TestLookupAfterMerge looks up what a set got by a merge, with entries of features that it did not hold before.
 func TestLookupAfterMerge(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := openStore(t, dir)
 	require.NoError(t, s.Apply(snapshot(t, 1, "a.example")))
@@ -320,10 +321,11 @@ func randomTarget(r *rand.Rand) string {
 
 // TestLookupURLModel makes random snapshots and deltas, and looks up random URLs after each.
 func TestLookupURLModel(t *testing.T) {
+	t.Parallel()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 1))
-	for range 10 {
+	for range rounds(3, 10) {
 		s := openStore(t, t.TempDir())
 		listed := map[string]blocklist.Entry{}
 		for serial := uint64(1); serial <= 12; serial++ {

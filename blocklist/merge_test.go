@@ -15,6 +15,7 @@ import (
 
 // TestMerge folds a large delta into the set, checks every name before and after, and after reopening.
 func TestMerge(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := openStore(t, dir)
 	var before, after, delta []string
@@ -72,6 +73,7 @@ func TestMerge(t *testing.T) {
 
 // TestMergeBesideChanges applies deltas while merges run.
 func TestMergeBesideChanges(t *testing.T) {
+	t.Parallel()
 	s := openStore(t, t.TempDir())
 	lines := []string{}
 	for i := range 12_000 {

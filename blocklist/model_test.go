@@ -71,10 +71,11 @@ func (m model) mutate(r *rand.Rand) (delta []string) {
 // TestModel makes random sequences of snapshots, deltas and reopenings, and asks for every name after each: never one name
 // too many, never one too few.
 func TestModel(t *testing.T) {
+	t.Parallel()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
-	for range 8 {
+	for range rounds(2, 8) {
 		dir := t.TempDir()
 		s := openStore(t, dir)
 		m := model{}

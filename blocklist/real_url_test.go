@@ -75,8 +75,8 @@ func realEntries(t *testing.T) (entries []blocklist.Entry, lines []string) {
 
 // TestRealURLsAreFound looks every real URL entry up, in every spelling.
 func TestRealURLsAreFound(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes some seconds")
+	if os.Getenv("ARGINE_LONG") != "1" {
+		t.Skip("ARGINE_LONG=1 runs it")
 	}
 	entries, lines := realEntries(t)
 	s := openStore(t, t.TempDir())
@@ -100,8 +100,8 @@ func TestRealURLsAreFound(t *testing.T) {
 // TestRealURLsAreExplained looks real page loads up in all the real lists. What matches must be covered by the entry it says,
 // what does not by none: both are told from the texts alone.
 func TestRealURLsAreExplained(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes some seconds")
+	if os.Getenv("ARGINE_LONG") != "1" {
+		t.Skip("ARGINE_LONG=1 runs it")
 	}
 	listed := map[string]bool{}
 	entries, _ := realEntries(t)

@@ -62,6 +62,7 @@ func TestHasURLs(t *testing.T) {
 
 // TestHasURLsModel follows random deltas, snapshots and reopenings.
 func TestHasURLsModel(t *testing.T) {
+	t.Parallel()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
@@ -74,7 +75,7 @@ func TestHasURLsModel(t *testing.T) {
 		}
 		return out
 	}
-	for serial := uint64(1); serial < 150; serial++ {
+	for serial := uint64(1); serial < uint64(rounds(60, 150)); serial++ {
 		var delta []string
 		for range 1 + r.IntN(4) {
 			target := fmt.Sprintf("https://%s%c.example/%c", []string{"", "*."}[r.IntN(2)], 'a'+rune(r.IntN(4)), 'a'+rune(r.IntN(3)))

@@ -18,11 +18,12 @@ import (
 
 func TestRefuse(t *testing.T) {
 	page := "<!DOCTYPE html>\n<html><body>\n<h1>503 Service Unavailable</h1>\nexample.com\n</body></html>\n"
-	names := func(n int) (out string) {
+	names := func(n int) string {
+		var out strings.Builder
 		for i := range n {
-			out += fmt.Sprintf("a%d.test\n", i)
+			fmt.Fprintf(&out, "a%d.test\n", i)
 		}
-		return out
+		return out.String()
 	}
 	for name, tt := range map[string]struct {
 		text string
