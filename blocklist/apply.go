@@ -1,76 +1,76 @@
 package blocklist
 
 import (
-	"errors"
 	"fmt"
 	"iter"
-	"os"
-	"path/filepath"
 )
 
-// Apply makes a release the state of its list: durably, then for lookups, in one step each, however many deltas lead to
-// it. On an error the old state stays: [ErrRollback] for a serial below the one held, [ErrUntrusted] for the same serial
-// with another digest, [ErrGap] for a delta with another base than the state before it, [ErrDigest], [ErrMalformed].
-// Applying what is held again, from a snapshot, is allowed and mends damage.
-func (s *Store) Apply(r *VerifiedRelease) error {
-	return s.change(r.to.List, func(st *state) error {
-		if err := st.fits(r.to); err != nil {
-			return err
-		}
-		next, changes, err := st.follow(s.view.Load().secret, r)
-		if err == nil {
-			return s.putRelease(st, next, changes, r)
-		}
-		if next.Set != st.Set {
-			err = errors.Join(err, os.Remove(filepath.Join(next.dir, next.Set)))
-		}
-		return err
-	})
+// accepts reports why a release may not follow what is held.
+func (st *state) accepts(h Header) error {
+	held := st.Header
+	switch {
+	case h.List != held.List:
+		return fmt.Errorf("applying a release of %q to %s: %w", h.List, held.List, ErrMalformed)
+	case h.Serial < held.Serial:
+		return &SerialError{List: h.List, Held: held.Serial, Base: h.Base, Got: h.Serial, Err: ErrRollback}
+	case h.Serial == held.Serial && h.Digest != held.Digest:
+		return fmt.Errorf("%s: serial %d with another digest than the one held: %w: the history forks", h.List, h.Serial, ErrUntrusted)
+	}
+	return h.check()
 }
 
-// follow takes the steps of a release: what they lead to, and the changes that its set lacks.
-func (st state) follow(sec *secret, r *VerifiedRelease) (next state, changes []Change, err error) {
-	next = st
-	for step, err := range r.steps {
-		if err == nil && step.Header().IsDelta() {
-			changes, err = next.step(step, changes)
-		} else if err == nil {
-			next.Header, changes = step.Header(), nil
-			err = next.rebuild(sec, step.entries(), nil, LocalReview{})
-		}
-		if err != nil {
-			return next, nil, err
-		}
-	}
-	if got := next.Header; got.List != r.to.List || got.Serial != r.to.Serial || got.Digest != r.to.Digest {
-		return next, nil, fmt.Errorf("%s: %w: the steps lead to serial %d, not to %d", r.to.List, ErrGap, got.Serial, r.to.Serial)
-	}
-	return next, changes, nil
-}
-
-// step reads a delta and proves that it leads from the state to the one that it names.
-func (st *state) step(r *ReleaseReader, changes []Change) ([]Change, error) {
-	h := r.Header()
-	if h.Base != st.Header.Serial || st.list == nil || st.list.info.Err != nil {
-		return nil, &SerialError{List: h.List, Held: st.Header.Serial, Base: h.Base, Got: h.Serial, Err: ErrGap}
-	}
-	for c, err := range r.Changes() {
-		if err != nil {
-			return nil, err
-		}
-		changes = append(changes, c)
-	}
-	if err := r.Yields(st.Header.Digest, st.Header.Entries); err != nil {
-		return nil, err
+// apply makes st the state that a release leads to: a new set, or changes upon the one there is.
+func (st *state) apply(sec *secret, h Header, changes iter.Seq2[Change, error]) error {
+	if h.IsDelta() {
+		return st.applyDelta(h, changes)
 	}
 	st.Header = h
-	return changes, nil
+	return st.rebuild(sec, entriesOf(changes), nil, LocalReview{})
 }
 
-// entries yields the lines of a snapshot.
-func (r *ReleaseReader) entries() iter.Seq2[Entry, error] {
+// applyDelta puts changes into the journal and a new overlay, once they are proved to lead to h.
+func (st *state) applyDelta(h Header, changes iter.Seq2[Change, error]) error {
+	if h.Base != st.Header.Serial || st.list == nil || st.list.base == nil {
+		return &SerialError{List: h.List, Held: st.Header.Serial, Base: h.Base, Got: h.Serial, Err: ErrGap}
+	}
+	base, next := st.list.base, st.list.overlay.clone()
+	digest, entries := st.Header.Digest, st.Header.Entries
+	var w suffixes
+	var lines []byte
+	for c, err := range changes {
+		if err != nil {
+			return err
+		}
+		start := len(lines)
+		lines = appendChange(lines, &c)
+		digest.count(c.Removed, lines[start+1:len(lines)-1])
+		if next.add(base, &w, &c); c.Removed {
+			entries--
+		} else {
+			entries++
+		}
+	}
+	if digest != h.Digest || entries != h.Entries {
+		return fmt.Errorf("%w: the changes lead to %d entries, %s, not to %d, %s", ErrDigest, entries, digest, h.Entries, h.Digest)
+	}
+	if st.Header = h; len(lines) == 0 {
+		next = st.list.overlay
+	} else if err := st.journal(lines); err != nil {
+		return err
+	}
+	st.list = &list{info: ListInfo{Header: h}, base: base, overlay: next}
+	return nil
+}
+
+// appendChange appends the line of a delta that says c, with its end.
+func appendChange(b []byte, c *Change) []byte {
+	return append(c.Entry.Append(append(b, sign(c.Removed))), '\n')
+}
+
+// entriesOf yields the entries of changes that only add.
+func entriesOf(changes iter.Seq2[Change, error]) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		for c, err := range r.Changes() {
+		for c, err := range changes {
 			if !yield(c.Entry, err) {
 				return
 			}
@@ -87,8 +87,10 @@ func (st *state) rebuild(sec *secret, entries iter.Seq2[Entry, error], before *s
 		return fmt.Errorf("compiling %s: %w", st.Header.List, err)
 	}
 	content := b.content()
-	if st.Header.Serial == 0 {
-		st.Header.Entries = uint64(content.count - content.hosts)
+	if n := uint64(content.count - content.hosts); st.Header.Serial == 0 {
+		st.Header.Entries = n
+	} else if n != st.Header.Entries {
+		return fmt.Errorf("%w: %d entries, the header says %d", ErrDigest, n, st.Header.Entries)
 	}
 	if err := st.approve(before, &content, review); err != nil {
 		return fmt.Errorf("compiling %s: %w", st.Header.List, err)
@@ -97,21 +99,6 @@ func (st *state) rebuild(sec *secret, entries iter.Seq2[Entry, error], before *s
 		return fmt.Errorf("compiling %s: %w", st.Header.List, err)
 	}
 	return st.open(sec).info.Err
-}
-
-// putRelease puts what a release has led to in force: a new set with the changes since, or the changes alone.
-func (s *Store) putRelease(st *state, next state, changes []Change, r *VerifiedRelease) error {
-	next.Evidence = r.evidence
-	next.setUrgent(r.urgent)
-	next.Source = ""
-	if len(changes) > 0 {
-		if err := next.journal(changes); err != nil {
-			return err
-		}
-	}
-	base := next.list
-	next.list = &list{info: ListInfo{Header: next.Header}, base: base.base, overlay: base.overlay.with(base.base, changes)}
-	return s.put(st, next)
 }
 
 // put makes a state durable and puts it in force.

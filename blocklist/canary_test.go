@@ -10,7 +10,6 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/blocktest"
-	"github.com/argine-dns/argine/blocklist/internal/vouch"
 )
 
 func TestCanaryName(t *testing.T) {
@@ -56,9 +55,9 @@ func TestTestEntry(t *testing.T) {
 		assert.False(t, ok)
 	}
 	only(s, 0)
-	require.NoError(t, s.Apply(snapshot(t, 1, "example.com")))
+	require.NoError(t, apply(s, snapshot(t, 1, "example.com")))
 	only(s, 1)
-	require.NoError(t, s.Apply(release(t, header(2, 1, "example.com", "example.org"), "+example.org")))
+	require.NoError(t, apply(s, release(t, header(2, 1, "example.com", "example.org"), "+example.org")))
 	only(s, 2)
 	info, _ := s.List(csam)
 	assert.Equal(t, uint64(2), info.Entries, "it does not count")
@@ -74,16 +73,16 @@ func TestTestEntry(t *testing.T) {
 // What lies on top of the released state does so after a merge, too.
 func TestMergeKeepsWhatLiesOnTop(t *testing.T) {
 	s := openStore(t, t.TempDir())
-	require.NoError(t, s.Apply(snapshot(t, 1, "a.example")))
+	require.NoError(t, apply(s, snapshot(t, 1, "a.example")))
 	lines, plus := []string{"a.example"}, []string{}
 	for i := range 12_000 {
 		line := fmt.Sprintf("n%05d.example", i)
 		lines, plus = append(lines, line), append(plus, "+"+line)
 	}
-	require.NoError(t, s.Apply(release(t, header(2, 1, lines...), plus...)))
+	require.NoError(t, apply(s, release(t, header(2, 1, lines...), plus...)))
 	order := entry(t, "urgent.example expires=2099-01-01")
-	require.NoError(t, s.SaveEvidence(vouch.Verified{}, csam, []blocklist.Entry{order}, []byte("{}")))
-	merged, err := s.Merge(csam)
+	require.NoError(t, signed(s).Save([]blocklist.Entry{order}, []byte("{}")))
+	merged, err := merge(s)
 	require.NoError(t, err)
 	require.True(t, merged)
 	assert.Equal(t, "urgent.example", listed(s, "urgent.example"))

@@ -30,11 +30,11 @@ func applyUntilKilled(t *testing.T, dir string) {
 	fmt.Println("ready")
 	for serial := info.Serial + 1; ; serial++ {
 		if serial%3 == 0 {
-			require.NoError(t, s.Apply(snapshot(t, serial, crashState(serial)...)))
+			require.NoError(t, apply(s, snapshot(t, serial, crashState(serial)...)))
 			continue
 		}
 		if serial == 1 {
-			require.NoError(t, s.Apply(snapshot(t, serial, crashState(serial)...)))
+			require.NoError(t, apply(s, snapshot(t, serial, crashState(serial)...)))
 			continue
 		}
 		var delta []string
@@ -45,7 +45,7 @@ func applyUntilKilled(t *testing.T, dir string) {
 			}
 			delta = append(delta, before, after)
 		}
-		require.NoError(t, s.Apply(release(t, header(serial, serial-1, crashState(serial)...), delta...)))
+		require.NoError(t, apply(s, release(t, header(serial, serial-1, crashState(serial)...), delta...)))
 	}
 }
 
@@ -72,7 +72,7 @@ func TestCrash(t *testing.T) {
 			}
 			assert.Equal(t, "-", listed(s, crashState(info.Serial - 1)[7]))
 			assert.Equal(t, "-", listed(s, crashState(info.Serial + 1)[7]))
-			assert.JSONEq(t, fmt.Sprintf(`{"serial":%d}`, info.Serial), string(s.Evidence(csam)))
+			assert.JSONEq(t, fmt.Sprintf(`{"serial":%d}`, info.Serial), string(s.Metadata(csam)))
 		}
 		require.NoError(t, s.Close())
 	}

@@ -20,9 +20,9 @@ type LocalReview struct {
 	// New is given each entry to come that is not in force, or that only monitors there, with its target and its status
 	// alone; again where it is listed again. It is called by another goroutine than the one that reads the entries.
 	New func(Entry)
-	// Approve is called once all is read. On an error the old state stays, and that is the error. The evidence is kept with the
-	// new state as by [Store.SaveEvidence]; nil: none.
-	Approve func(LocalChange) (evidence []byte, err error)
+	// Approve is called once all is read. On an error the old state stays, and that is the error. The metadata, valid JSON of at
+	// most 1 MiB, is kept with the new state, see [Store.Metadata]; nil: none.
+	Approve func(LocalChange) (metadata []byte, err error)
 }
 
 // SetLocal makes entries the state of a list that nobody signs: the operator's own file. They may come in any order; of
@@ -64,10 +64,10 @@ func (s *Store) ReviewLocal(list, source string, entries iter.Seq2[Entry, error]
 	})
 }
 
-// approve asks about the rows of a builder, and keeps the evidence for them.
+// approve asks about the rows of a builder, and keeps the metadata for them.
 func (st *state) approve(before *set, c *setContent, review LocalReview) (err error) {
 	if review.Approve != nil {
-		st.Evidence, err = review.Approve(before.change(c))
+		st.Metadata, err = review.Approve(before.change(c))
 	}
 	return err
 }

@@ -35,8 +35,8 @@ func TestLookupAddr(t *testing.T) {
 func TestAppendAddrMatches(t *testing.T) {
 	s := openStore(t, t.TempDir())
 	blocktest.SetList(t, s, "local", "192.0.2.0/24 status=monitor")
-	require.NoError(t, s.Apply(snapshot(t, 1, "192.0.2.1", "192.0.2.2")))
-	require.NoError(t, s.Apply(release(t, header(2, 1, "192.0.2.0/25", "192.0.2.1"), "+192.0.2.0/25", "-192.0.2.2")))
+	require.NoError(t, apply(s, snapshot(t, 1, "192.0.2.1", "192.0.2.2")))
+	require.NoError(t, apply(s, release(t, header(2, 1, "192.0.2.0/25", "192.0.2.1"), "+192.0.2.0/25", "-192.0.2.2")))
 	got := s.AppendAddrMatches(nil, netip.MustParseAddr("192.0.2.2"))
 	require.Len(t, got, 2)
 	assert.Equal(t, "192.0.2.0/25 192.0.2.0/24", got[0].Entry()+" "+got[1].Entry())

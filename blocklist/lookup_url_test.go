@@ -111,7 +111,7 @@ func TestLookupURLBlockingGoesFirst(t *testing.T) {
 	m, ok = s.LookupURL("https://t.example/a")
 	require.True(t, ok)
 	assert.Equal(t, "https://t.example/a r true", fmt.Sprint(m.Entry(), " ", m.Reference, " ", m.Monitor))
-	require.NoError(t, s.Apply(snapshot(t, 1, "https://*.t.example/*")))
+	require.NoError(t, apply(s, snapshot(t, 1, "https://*.t.example/*")))
 	m, ok = s.LookupURL("https://t.example/a")
 	require.True(t, ok)
 	assert.Equal(t, csam+" https://*.t.example/*", m.List+" "+m.Entry(), "the first list that blocks")
@@ -122,7 +122,7 @@ func TestLookupAfterMerge(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := openStore(t, dir)
-	require.NoError(t, s.Apply(snapshot(t, 1, "a.example")))
+	require.NoError(t, apply(s, snapshot(t, 1, "a.example")))
 	lines := []string{"192.0.2.0/24", "2001:db8::/33", "a.example"}
 	delta := []string{"+192.0.2.0/24", "+2001:db8::/33"}
 	for i := range 12_000 {
@@ -142,9 +142,9 @@ func TestLookupAfterMerge(t *testing.T) {
 			require.Equal(t, want, ok, addr)
 		}
 	}
-	require.NoError(t, s.Apply(release(t, header(2, 1, lines...), delta...)))
+	require.NoError(t, apply(s, release(t, header(2, 1, lines...), delta...)))
 	check()
-	merged, err := s.Merge(csam)
+	merged, err := merge(s)
 	require.NoError(t, err)
 	require.True(t, merged)
 	check()
@@ -350,9 +350,9 @@ func TestLookupURLModel(t *testing.T) {
 			}
 			slices.SortFunc(delta, func(a, b string) int { return strings.Compare(a[1:], b[1:]) })
 			if serial == 1 || r.IntN(4) == 0 {
-				require.NoError(t, s.Apply(snapshot(t, serial, lines.lines()...)))
+				require.NoError(t, apply(s, snapshot(t, serial, lines.lines()...)))
 			} else {
-				require.NoError(t, s.Apply(release(t, header(serial, serial-1, lines.lines()...), delta...)))
+				require.NoError(t, apply(s, release(t, header(serial, serial-1, lines.lines()...), delta...)))
 			}
 			for range 150 {
 				checkURL(t, s, listed, randomURL(r))

@@ -21,10 +21,11 @@ const (
 	maxInserted = 3
 )
 
-// Merge folds the changes since the last snapshot into the set of a list, if there are enough of them, and reports whether
+// Merge folds the changes since the last snapshot into the set, if there are enough of them, and reports whether
 // it did. It reads and writes the set as a stream, beside lookups and changes, which do not wait for it. [ErrGap] says that
 // a snapshot must be applied first: the filter has outgrown its size.
-func (s *Store) Merge(name string) (merged bool, err error) {
+func (l *SignedList) Merge() (merged bool, err error) {
+	s, name := l.store, l.name
 	s.mu.Lock()
 	st, ok := s.states[name]
 	if !ok || s.closed || s.lock == nil || st.list == nil || st.list.base == nil || st.list.overlay.size() < mergeAt {
@@ -69,9 +70,13 @@ func (s *Store) putMerged(st *state, held, next state) error {
 	if err != nil {
 		return err
 	}
-	next.Header, next.Evidence, next.Urgent, next.urgent = st.Header, st.Evidence, st.Urgent, st.urgent
+	next.Header, next.Metadata, next.Urgent, next.urgent = st.Header, st.Metadata, st.Urgent, st.urgent
 	if later := changes[len(folded):]; len(later) > 0 {
-		if err := next.journal(later); err != nil {
+		var lines []byte
+		for i := range later {
+			lines = appendChange(lines, &later[i])
+		}
+		if err := next.journal(lines); err != nil {
 			return err
 		}
 	}

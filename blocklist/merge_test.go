@@ -33,11 +33,11 @@ func TestMerge(t *testing.T) {
 			delta = append(delta, "-"+line, "+"+name+" category=new")
 		}
 	}
-	require.NoError(t, s.Apply(snapshot(t, 1, before...)))
-	merged, err := s.Merge(csam)
+	require.NoError(t, apply(s, snapshot(t, 1, before...)))
+	merged, err := merge(s)
 	require.NoError(t, err)
 	assert.False(t, merged, "nothing to merge")
-	require.NoError(t, s.Apply(release(t, header(2, 1, after...), delta...)))
+	require.NoError(t, apply(s, release(t, header(2, 1, after...), delta...)))
 	check := func(s *blocklist.Store, extra string) {
 		t.Helper()
 		for i := range 20_000 {
@@ -54,13 +54,13 @@ func TestMerge(t *testing.T) {
 		assert.Equal(t, extra, listed(s, "example.test"))
 	}
 	check(s, "-")
-	merged, err = s.Merge(csam)
+	merged, err = merge(s)
 	require.NoError(t, err)
 	assert.True(t, merged)
 	check(s, "-")
 
 	after = slices.Insert(after, 0, "example.test")
-	require.NoError(t, s.Apply(release(t, header(3, 2, after...), "+example.test")))
+	require.NoError(t, apply(s, release(t, header(3, 2, after...), "+example.test")))
 	check(s, "example.test")
 	require.NoError(t, s.Close())
 	s = openStore(t, dir)
@@ -79,16 +79,16 @@ func TestMergeBesideChanges(t *testing.T) {
 	for i := range 12_000 {
 		lines = append(lines, fmt.Sprintf("n%05d.example", i))
 	}
-	require.NoError(t, s.Apply(snapshot(t, 1, "a.example")))
+	require.NoError(t, apply(s, snapshot(t, 1, "a.example")))
 	all := append([]string{"a.example"}, lines...)
 	plus := []string{}
 	for _, l := range lines {
 		plus = append(plus, "+"+l)
 	}
-	require.NoError(t, s.Apply(release(t, header(2, 1, all...), plus...)))
+	require.NoError(t, apply(s, release(t, header(2, 1, all...), plus...)))
 	done := make(chan error)
 	go func() {
-		merged, err := s.Merge(csam)
+		merged, err := merge(s)
 		if !merged && err == nil {
 			err = fmt.Errorf("did not merge")
 		}
@@ -97,7 +97,7 @@ func TestMergeBesideChanges(t *testing.T) {
 	for serial := uint64(3); serial < 40; serial++ {
 		line := fmt.Sprintf("z%02d.example", serial)
 		all = append(all, line)
-		require.NoError(t, s.Apply(release(t, header(serial, serial-1, all...), "+"+line)))
+		require.NoError(t, apply(s, release(t, header(serial, serial-1, all...), "+"+line)))
 	}
 	require.NoError(t, <-done)
 	for _, line := range all {

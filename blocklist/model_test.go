@@ -81,14 +81,14 @@ func TestModel(t *testing.T) {
 		m := model{}
 		serial := uint64(1)
 		m.mutate(r)
-		require.NoError(t, s.Apply(snapshot(t, serial, m.lines()...)))
+		require.NoError(t, apply(s, snapshot(t, serial, m.lines()...)))
 		for range 25 {
 			serial++
 			delta := m.mutate(r)
 			if r.IntN(4) == 0 {
-				require.NoError(t, s.Apply(snapshot(t, serial, m.lines()...)))
+				require.NoError(t, apply(s, snapshot(t, serial, m.lines()...)))
 			} else {
-				require.NoError(t, s.Apply(release(t, header(serial, serial-1, m.lines()...), delta...)))
+				require.NoError(t, apply(s, release(t, header(serial, serial-1, m.lines()...), delta...)))
 			}
 			if r.IntN(5) == 0 {
 				require.NoError(t, s.Close())

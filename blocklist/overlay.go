@@ -23,25 +23,35 @@ func (o *overlay) with(base *set, changes []Change) *overlay {
 	if len(changes) == 0 {
 		return o
 	}
-	next := &overlay{hashes: map[uint64]struct{}{}, changes: map[tableKey]overlayEntry{}}
-	if o != nil {
-		next = &overlay{hashes: maps.Clone(o.hashes), changes: maps.Clone(o.changes), infos: slices.Clip(o.infos), features: o.features}
-	}
-	s := base.secret
+	next := o.clone()
 	var w suffixes
-	for _, c := range changes {
-		next.features.add(&c.Entry)
-		hash, host := s.filterHash(&w, &c.Entry)
-		next.hashes[hash] = struct{}{}
-		if host != 0 {
-			next.hashes[host] = struct{}{}
-		}
-		next.put(s.tableKey(c.Entry.Scope, []byte(c.Entry.key)), matchInfoOf(&c.Entry.Attributes), c.Removed)
-		if c.Entry.Scope == ScopeURL {
-			next.countURL(base, c, host)
-		}
+	for i := range changes {
+		next.add(base, &w, &changes[i])
 	}
 	return next
+}
+
+// clone returns a copy to which changes can be added, until it is in force; a nil overlay is an empty one.
+func (o *overlay) clone() *overlay {
+	if o == nil {
+		return &overlay{hashes: map[uint64]struct{}{}, changes: map[tableKey]overlayEntry{}}
+	}
+	return &overlay{hashes: maps.Clone(o.hashes), changes: maps.Clone(o.changes), infos: slices.Clip(o.infos), features: o.features}
+}
+
+// add adds one change.
+func (o *overlay) add(base *set, w *suffixes, c *Change) {
+	s := base.secret
+	o.features.add(&c.Entry)
+	hash, host := s.filterHash(w, &c.Entry)
+	o.hashes[hash] = struct{}{}
+	if host != 0 {
+		o.hashes[host] = struct{}{}
+	}
+	o.put(s.tableKey(c.Entry.Scope, []byte(c.Entry.key)), matchInfoOf(&c.Entry.Attributes), c.Removed)
+	if c.Entry.Scope == ScopeURL {
+		o.countURL(base, *c, host)
+	}
 }
 
 func (o *overlay) put(key tableKey, info matchInfo, removed bool) {

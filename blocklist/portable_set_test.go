@@ -186,7 +186,7 @@ func TestSetLocalOfNothing(t *testing.T) {
 func TestChangesThatAreRefused(t *testing.T) {
 	dir := t.TempDir()
 	s := openStore(t, dir)
-	require.NoError(t, s.Apply(snapshot(t, 1, "example.org")))
+	require.NoError(t, apply(s, snapshot(t, 1, "example.org")))
 	assert.ErrorIs(t, s.SetLocal(csam, "", values(nil)), blocklist.ErrSigned)
 	beside, err := blocklist.Open(dir, blocklist.Options{ReadOnly: true})
 	require.NoError(t, err)

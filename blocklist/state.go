@@ -15,13 +15,14 @@ import (
 // state is what the store knows durably of a list. Its file is the one that makes a change count: set and journal files
 // that it does not name are not there.
 type state struct {
-	Header   Header          `json:"header"`
-	Source   string          `json:"source,omitempty"`
-	Set      string          `json:"set,omitempty"`     // file name of the base set
-	Base     Digest          `json:"base"`              // of the entries in the base set
-	Journal  int64           `json:"journal,omitempty"` // bytes of the changes since, in the file Set + journalSuffix
-	Urgent   []string        `json:"urgent,omitempty"`  // entries of urgent orders on top of the release
-	Evidence json.RawMessage `json:"evidence,omitempty"`
+	Header  Header   `json:"header"`
+	Source  string   `json:"source,omitempty"`
+	Set     string   `json:"set,omitempty"`     // file name of the base set
+	Base    Digest   `json:"base"`              // of the entries in the base set
+	Journal int64    `json:"journal,omitempty"` // bytes of the changes since, in the file Set + journalSuffix
+	Urgent  []string `json:"urgent,omitempty"`  // entries of urgent orders on top of the release
+	// Metadata is the subscription's, or what SetLocal's caller keeps. Files of before call it evidence.
+	Metadata json.RawMessage `json:"evidence,omitempty"`
 
 	dir    string
 	saved  bool
@@ -34,7 +35,8 @@ const (
 	setPrefix     = "set-"
 	journalSuffix = ".journal"
 	listDirSuffix = "_" // no part of a list's name, so that the folder of a list never is inside that of another
-	maxState      = 2 * MaxEvidence
+	maxMetadata   = 1 << 20
+	maxState      = 2 * maxMetadata
 )
 
 func loadState(dir string) (*state, error) {
@@ -52,8 +54,8 @@ func loadState(dir string) (*state, error) {
 
 // save writes the state file: the step that makes a change count.
 func (st *state) save() error {
-	if len(st.Evidence) > MaxEvidence {
-		return fmt.Errorf("keeping evidence of %s: %w", st.Header.List, ErrTooLarge)
+	if len(st.Metadata) > maxMetadata {
+		return fmt.Errorf("keeping the metadata of %s: %w", st.Header.List, ErrTooLarge)
 	}
 	b, err := json.MarshalIndent(st, "", " ")
 	if err != nil {
@@ -74,18 +76,6 @@ func (st *state) info() ListInfo {
 	return info
 }
 
-// fits reports whether a release may follow what is held.
-func (st *state) fits(h Header) error {
-	held := st.Header
-	switch {
-	case h.Serial < held.Serial:
-		return &SerialError{List: h.List, Held: held.Serial, Base: h.Base, Got: h.Serial, Err: ErrRollback}
-	case h.Serial == held.Serial && h.Digest != held.Digest:
-		return fmt.Errorf("%s: serial %d with another digest than the one held: %w: the history forks", h.List, h.Serial, ErrUntrusted)
-	}
-	return nil
-}
-
 // compile writes the set under a name of its own, which counts only when save has named it.
 func (st *state) compile(c setContent) error {
 	f, err := os.CreateTemp(st.dir, setPrefix+"*")
@@ -104,7 +94,7 @@ func (st *state) compile(c setContent) error {
 func (st *state) open(sec *secret) *list {
 	st.list = &list{info: ListInfo{Header: st.Header, Source: st.Source}}
 	if st.Set == "" {
-		return st.list // evidence alone
+		return st.list // metadata alone
 	}
 	base, err := openSet(filepath.Join(st.dir, filepath.Base(st.Set)), sec)
 	if err != nil {
@@ -132,23 +122,19 @@ func (st *state) sweep() {
 	}
 }
 
-// journal appends changes behind those that count, and makes them durable. They count when save has written the length.
-func (st *state) journal(changes []Change) error {
+// journal appends lines of changes behind those that count, and makes them durable. They count when save has written the length.
+func (st *state) journal(lines []byte) error {
 	f, err := os.OpenFile(st.journalPath(), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return fmt.Errorf("writing the journal of %s: %w", st.Header.List, err)
 	}
 	defer f.Close() //nolint:errcheck // Sync has said what there is to say
-	var b []byte
-	for _, c := range changes {
-		b = append(c.Entry.Append(append(b, sign(c.Removed))), '\n')
-	}
-	_, err = f.WriteAt(b, st.Journal)
+	_, err = f.WriteAt(lines, st.Journal)
 	if err = errors.Join(err, f.Sync()); err != nil {
 		return fmt.Errorf("writing the journal of %s: %w", st.Header.List, err)
 	}
 	began := st.Journal == 0
-	if st.Journal += int64(len(b)); began {
+	if st.Journal += int64(len(lines)); began {
 		return disk.SyncDir(st.dir)
 	}
 	return nil

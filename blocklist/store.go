@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,11 +12,7 @@ import (
 	"sync"
 
 	"github.com/argine-dns/argine/blocklist/internal/disk"
-	"github.com/argine-dns/argine/blocklist/internal/vouch"
 )
-
-// MaxEvidence is the most evidence that is kept with a list, in bytes.
-const MaxEvidence = 1 << 20
 
 // Options of a store. The zero value opens it for its one owner.
 type Options struct {
@@ -44,23 +39,6 @@ type ListInfo struct {
 	Source string // of a local list: what SetLocal was told
 	Urgent int    // entries of urgent orders on top of the release; they are not counted in Header
 	Err    error  // why the list is not served, nil if it is; wraps ErrDamaged
-}
-
-// VerifiedRelease is a way to a release, all of whose signatures, lengths and hashes were checked. Only package subscribe
-// makes one.
-type VerifiedRelease struct {
-	to       Header
-	steps    iter.Seq2[*ReleaseReader, error]
-	urgent   []Entry
-	evidence []byte
-}
-
-// Vouch is for package subscribe alone; others can't make its first argument. The steps are a snapshot and deltas upon
-// it, or deltas upon what is held, up to the state named by to; Base means nothing there. The evidence, valid JSON of at
-// most [MaxEvidence], is kept with the state in the same durable step; see [Store.Evidence]. Urgent are the entries of urgent
-// orders that lie on top of the release, each with an expiry.
-func Vouch(_ vouch.Verified, to Header, steps iter.Seq2[*ReleaseReader, error], urgent []Entry, evidence []byte) *VerifiedRelease {
-	return &VerifiedRelease{to: to, steps: steps, urgent: urgent, evidence: evidence}
 }
 
 // Open opens the store in dir, which is made if it is not there. Nothing else may own it: [ErrBusy]. Lists whose files are
@@ -197,32 +175,14 @@ func (s *Store) List(name string) (ListInfo, bool) {
 	return st.info(), true
 }
 
-// Evidence returns what was last kept with the list by Apply or SaveEvidence, nil if nothing.
-func (s *Store) Evidence(list string) []byte {
+// Metadata returns what was last kept with a list: by [LocalReview], or by its subscription. Nil if nothing.
+func (s *Store) Metadata(list string) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if st, ok := s.states[list]; ok {
-		return slices.Clone(st.Evidence)
+		return slices.Clone(st.Metadata)
 	}
 	return nil
-}
-
-// SaveEvidence keeps new evidence for the state that is held, or for a list of which nothing is held yet, and puts the
-// entries of urgent orders on top of it in force, in place of those before.
-func (s *Store) SaveEvidence(_ vouch.Verified, list string, urgent []Entry, evidence []byte) error {
-	return s.change(list, func(st *state) error {
-		next := *st
-		next.setUrgent(urgent)
-		next.Evidence = evidence
-		if err := next.save(); err != nil {
-			return err
-		}
-		*st = next
-		if st.list != nil {
-			s.publish(st.inForce(s.view.Load().secret))
-		}
-		return nil
-	})
 }
 
 // Drop forgets a list and removes its files.
@@ -234,9 +194,8 @@ func (s *Store) Drop(name string) error {
 	})
 }
 
-// Dir returns the folder of a list in the store, made if it is not there; subscribers keep the release in it. Names that
-// begin with "release" are theirs.
-func (s *Store) Dir(list string) (string, error) {
+// listDir returns the folder of a list, made if it is not there.
+func (s *Store) listDir(list string) (string, error) {
 	if err := CheckListName(list); err != nil {
 		return "", err
 	}
@@ -256,7 +215,7 @@ func (s *Store) change(list string, do func(*state) error) error {
 	}
 	st, ok := s.states[list]
 	if !ok {
-		dir, err := s.Dir(list)
+		dir, err := s.listDir(list)
 		if err != nil {
 			return err
 		}

@@ -17,7 +17,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/blocktest"
-	"github.com/argine-dns/argine/blocklist/internal/vouch"
+	"github.com/argine-dns/argine/blocklist/internal/verified"
 )
 
 const csam = "it.example/csam"
@@ -47,8 +47,28 @@ func values(entries []blocklist.Entry) iter.Seq2[blocklist.Entry, error] {
 	}
 }
 
+// signedRelease is a release of the list csam, as if its signatures had been verified.
+type signedRelease struct {
+	*blocklist.ReleaseReader
+	metadata []byte
+}
+
+func signed(s *blocklist.Store) *blocklist.SignedList {
+	l, err := s.Signed(verified.Token{}, csam)
+	if err != nil {
+		panic(err)
+	}
+	return l
+}
+
+func apply(s *blocklist.Store, r signedRelease) error {
+	return signed(s).Apply(r.Header(), r.Changes(), nil, r.metadata)
+}
+
+func merge(s *blocklist.Store) (merged bool, err error) { return signed(s).Merge() }
+
 // release writes a release of the list csam: a snapshot of lines, or a delta whose lines begin with + and -.
-func release(t testing.TB, h blocklist.Header, lines ...string) *blocklist.VerifiedRelease {
+func release(t testing.TB, h blocklist.Header, lines ...string) signedRelease {
 	t.Helper()
 	h.List = csam
 	var buf bytes.Buffer
@@ -65,21 +85,10 @@ func release(t testing.TB, h blocklist.Header, lines ...string) *blocklist.Verif
 	require.NoError(t, w.Close())
 	r, err := blocklist.NewReleaseReader(&buf)
 	require.NoError(t, err)
-	return blocklist.Vouch(vouch.Verified{}, r.Header(), steps(r), nil, []byte(fmt.Sprintf(`{"serial":%d}`, h.Serial)))
+	return signedRelease{r, fmt.Appendf(nil, `{"serial":%d}`, h.Serial)}
 }
 
-// steps are the steps of a way.
-func steps(all ...*blocklist.ReleaseReader) iter.Seq2[*blocklist.ReleaseReader, error] {
-	return func(yield func(*blocklist.ReleaseReader, error) bool) {
-		for _, r := range all {
-			if !yield(r, nil) {
-				return
-			}
-		}
-	}
-}
-
-func snapshot(t testing.TB, serial uint64, lines ...string) *blocklist.VerifiedRelease {
+func snapshot(t testing.TB, serial uint64, lines ...string) signedRelease {
 	t.Helper()
 	return release(t, header(serial, 0, lines...), lines...)
 }
@@ -200,13 +209,13 @@ func TestSeveralListsAnswerInOrder(t *testing.T) {
 
 func TestApplyOrder(t *testing.T) {
 	s := openStore(t, t.TempDir())
-	require.NoError(t, s.Apply(snapshot(t, 5, "example.com", "example.org")))
-	require.NoError(t, s.Apply(snapshot(t, 5, "example.com", "example.org")), "applying what is held again")
-	require.ErrorIs(t, s.Apply(snapshot(t, 4, "example.com")), blocklist.ErrRollback)
-	require.ErrorIs(t, s.Apply(snapshot(t, 5, "example.com")), blocklist.ErrUntrusted, "a fork")
-	require.ErrorIs(t, s.Apply(release(t, header(7, 4, "example.com"), "+example.com")), blocklist.ErrGap)
+	require.NoError(t, apply(s, snapshot(t, 5, "example.com", "example.org")))
+	require.NoError(t, apply(s, snapshot(t, 5, "example.com", "example.org")), "applying what is held again")
+	require.ErrorIs(t, apply(s, snapshot(t, 4, "example.com")), blocklist.ErrRollback)
+	require.ErrorIs(t, apply(s, snapshot(t, 5, "example.com")), blocklist.ErrUntrusted, "a fork")
+	require.ErrorIs(t, apply(s, release(t, header(7, 4, "example.com"), "+example.com")), blocklist.ErrGap)
 	wrong := header(6, 0, "example.com")
-	require.ErrorIs(t, s.Apply(release(t, wrong, "example.net")), blocklist.ErrDigest)
+	require.ErrorIs(t, apply(s, release(t, wrong, "example.net")), blocklist.ErrDigest)
 	assert.Equal(t, "example.org", listed(s, "example.org"), "the old state stays")
 	info, ok := s.List(csam)
 	require.True(t, ok)
@@ -216,20 +225,20 @@ func TestApplyOrder(t *testing.T) {
 func TestDeltas(t *testing.T) {
 	dir := t.TempDir()
 	s := openStore(t, dir)
-	require.NoError(t, s.Apply(snapshot(t, 1, "example.com", "example.net", "example.org")))
+	require.NoError(t, apply(s, snapshot(t, 1, "example.com", "example.net", "example.org")))
 	delta := release(t, header(2, 1, "example.com category=x", "example.org", "example.test"),
 		"-example.com", "+example.com category=x", "-example.net", "+example.test")
-	require.NoError(t, s.Apply(delta))
+	require.NoError(t, apply(s, delta))
 	check := func(s *blocklist.Store) {
 		assert.Equal(t, "-", listed(s, "example.net"))
 		assert.Equal(t, "example.test", listed(s, "www.example.test"))
 		assert.Equal(t, "example.org", listed(s, "example.org"))
 		m, _ := s.LookupHost("example.com")
 		assert.Equal(t, "x", m.Category)
-		assert.JSONEq(t, `{"serial":2}`, string(s.Evidence(csam)))
+		assert.JSONEq(t, `{"serial":2}`, string(s.Metadata(csam)))
 	}
 	check(s)
-	require.ErrorIs(t, s.Apply(release(t, header(3, 2, "example.com"), "-example.org")), blocklist.ErrDigest)
+	require.ErrorIs(t, apply(s, release(t, header(3, 2, "example.com"), "-example.org")), blocklist.ErrDigest)
 	check(s)
 	require.NoError(t, s.Close())
 	check(openStore(t, dir))
@@ -238,7 +247,7 @@ func TestDeltas(t *testing.T) {
 func TestReopen(t *testing.T) {
 	dir := t.TempDir()
 	s := openStore(t, dir)
-	require.NoError(t, s.Apply(snapshot(t, 3, "=www.example.com category=x ref=r status=monitor", "example.org")))
+	require.NoError(t, apply(s, snapshot(t, 3, "=www.example.com category=x ref=r status=monitor", "example.org")))
 	_, err := blocklist.Open(dir, blocklist.Options{})
 	require.ErrorIs(t, err, blocklist.ErrBusy, "a second owner is told")
 	ro, err := blocklist.Open(dir, blocklist.Options{ReadOnly: true})
@@ -283,7 +292,7 @@ func TestDamage(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := openStore(t, dir)
-	require.NoError(t, s.Apply(snapshot(t, 1, "example.com", "example.org category=x")))
+	require.NoError(t, apply(s, snapshot(t, 1, "example.com", "example.org category=x")))
 	require.NoError(t, s.Close())
 	files, err := filepath.Glob(filepath.Join(dir, "lists", filepath.FromSlash(csam), "_", "set-*"))
 	require.NoError(t, err)
@@ -312,16 +321,16 @@ func TestDamage(t *testing.T) {
 	damaged(append(slices.Clone(whole), 0))
 
 	s = openStore(t, dir)
-	require.NoError(t, s.Apply(snapshot(t, 1, "example.com", "example.org category=x")))
+	require.NoError(t, apply(s, snapshot(t, 1, "example.com", "example.org category=x")))
 	assert.Equal(t, "example.com", listed(s, "example.com"))
 }
 
 // TestSetLocalHoldsNothingUp changes and reads other lists while a long file is read.
 func TestSetLocalHoldsNothingUp(t *testing.T) {
 	s := openStore(t, t.TempDir())
-	require.NoError(t, s.Apply(snapshot(t, 1, "a.example")))
+	require.NoError(t, apply(s, snapshot(t, 1, "a.example")))
 	meanwhile := func(yield func(blocklist.Entry, error) bool) {
-		assert.NoError(t, s.Apply(release(t, header(2, 1, "a.example", "b.example"), "+b.example")))
+		assert.NoError(t, apply(s, release(t, header(2, 1, "a.example", "b.example"), "+b.example")))
 		assert.Equal(t, "b.example", listed(s, "b.example"))
 		assert.Len(t, s.Lists(), 1)
 		assert.Equal(t, "-", listed(s, "c.example"))

@@ -37,6 +37,7 @@ func (st *state) inForce(sec *secret) *list {
 		}
 	}
 	l := *st.list
+	l.info.Urgent = len(st.urgent)
 	l.overlay = l.overlay.with(l.base, additions)
 	for _, c := range additions {
 		l.urgent.Add([]byte(c.Entry.String()))

@@ -93,9 +93,9 @@ func TestHasURLsModel(t *testing.T) {
 		}
 		slices.SortFunc(delta, func(a, b string) int { return strings.Compare(a[1:], b[1:]) })
 		if serial == 1 || r.IntN(10) == 0 {
-			require.NoError(t, s.Apply(snapshot(t, serial, lines()...)))
+			require.NoError(t, apply(s, snapshot(t, serial, lines()...)))
 		} else {
-			require.NoError(t, s.Apply(release(t, header(serial, serial-1, lines()...), delta...)))
+			require.NoError(t, apply(s, release(t, header(serial, serial-1, lines()...), delta...)))
 		}
 		if r.IntN(8) == 0 {
 			require.NoError(t, s.Close())
@@ -122,14 +122,14 @@ func TestHasURLsOfAHostWithManyExpiries(t *testing.T) {
 	for i := range 100 {
 		all = append(all, fmt.Sprintf("https://a.example/%02d expires=21%02d-01-01", i, i))
 	}
-	require.NoError(t, s.Apply(snapshot(t, 1, all...)))
+	require.NoError(t, apply(s, snapshot(t, 1, all...)))
 	serial := uint64(1)
 	for len(all) > 0 {
 		require.True(t, hasURLs(t, s, csam, "a.example"))
 		gone := all[len(all)/2]
 		all = slices.Delete(all, len(all)/2, len(all)/2+1)
 		serial++
-		require.NoError(t, s.Apply(release(t, header(serial, serial-1, all...), "-"+gone)))
+		require.NoError(t, apply(s, release(t, header(serial, serial-1, all...), "-"+gone)))
 	}
 	require.False(t, hasURLs(t, s, csam, "a.example"))
 }
@@ -142,11 +142,11 @@ func TestCountURLs(t *testing.T) {
 		"a.example", "https://*.d.example/x", "https://192.0.2.7/x", "https://a.example/x", "https://a.example/y status=monitor",
 		"https://b.example/x expires=2020-01-01", "https://c.example/x expires=2999-01-01",
 	}
-	require.NoError(t, s.Apply(snapshot(t, 1, all...)))
+	require.NoError(t, apply(s, snapshot(t, 1, all...)))
 	assert.EqualValues(t, 4, s.CountURLs(csam))
 	all = slices.Insert(slices.Delete(slices.Clone(all), 3, 4), 3, "https://198.51.100.7/x")
 	slices.Sort(all)
-	require.NoError(t, s.Apply(release(t, header(2, 1, all...), "+https://198.51.100.7/x", "-https://a.example/x")))
+	require.NoError(t, apply(s, release(t, header(2, 1, all...), "+https://198.51.100.7/x", "-https://a.example/x")))
 	assert.EqualValues(t, 4, s.CountURLs(csam))
 	require.NoError(t, s.Close())
 	s = openStore(t, dir)
@@ -167,9 +167,9 @@ func TestHasURLsAfterAMerge(t *testing.T) {
 	for _, line := range all[1:] {
 		delta = append(delta, "+"+line)
 	}
-	require.NoError(t, s.Apply(snapshot(t, 1, all[0])))
-	require.NoError(t, s.Apply(release(t, header(2, 1, all...), delta...)))
-	merged, err := s.Merge(csam)
+	require.NoError(t, apply(s, snapshot(t, 1, all[0])))
+	require.NoError(t, apply(s, release(t, header(2, 1, all...), delta...)))
+	merged, err := merge(s)
 	require.NoError(t, err)
 	require.True(t, merged)
 	info, _ := s.List(csam)
@@ -180,7 +180,7 @@ func TestHasURLsAfterAMerge(t *testing.T) {
 		gone := all[1]
 		all = slices.Delete(all, 1, 2)
 		require.Equal(t, fmt.Sprintf("https://n0000.example/%d", i), gone)
-		require.NoError(t, s.Apply(release(t, header(uint64(3+i), uint64(2+i), all...), "-"+gone)))
+		require.NoError(t, apply(s, release(t, header(uint64(3+i), uint64(2+i), all...), "-"+gone)))
 	}
 	assert.False(t, hasURLs(t, s, csam, "n0000.example"))
 	assert.False(t, hasURLs(t, s, csam, "n9999.example"))

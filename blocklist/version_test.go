@@ -24,11 +24,11 @@ func TestVersion(t *testing.T) {
 		seen[v] = true
 	}
 	changed("nothing held")
-	require.NoError(t, s.Apply(snapshot(t, 1, "example.org")))
+	require.NoError(t, apply(s, snapshot(t, 1, "example.org")))
 	changed("a release")
-	require.NoError(t, s.Apply(snapshot(t, 2, "example.org")))
+	require.NoError(t, apply(s, snapshot(t, 2, "example.org")))
 	changed("a release of the same entries")
-	require.NoError(t, s.Apply(release(t, header(3, 2, "example.com", "example.org"), "+example.com")))
+	require.NoError(t, apply(s, release(t, header(3, 2, "example.com", "example.org"), "+example.com")))
 	changed("a delta")
 	alone := s.Version()
 	blocktest.SetList(t, s, "local", "a.test")

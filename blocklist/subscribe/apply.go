@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -14,7 +13,6 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
-	"github.com/argine-dns/argine/blocklist/internal/vouch"
 	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
@@ -23,7 +21,7 @@ const keptPrefix = "release-"
 
 // keptPath returns where the file of a release is kept.
 func (s *Subscription) keptPath(f trust.File) string {
-	return filepath.Join(s.dir, fmt.Sprintf("%s%d-%.4x.zst", keptPrefix, f.Release.Serial, f.SHA256))
+	return filepath.Join(s.list.Dir(), fmt.Sprintf("%s%d-%.4x.zst", keptPrefix, f.Release.Serial, f.SHA256))
 }
 
 // follow puts the newest release in force by the shortest way: deltas from what is held, else a snapshot and what follows
@@ -85,14 +83,18 @@ func (s *Subscription) fetchAndApply(ctx context.Context, o *fetch.Origin, way [
 	if err := s.fetchAll(ctx, o, way); err != nil {
 		return err
 	}
-	report, err := s.examine(ctx, way)
+	u, err := s.compose(ctx, way)
+	if err != nil {
+		return err
+	}
+	report, err := s.examine(ctx, u)
 	if err != nil {
 		return err
 	}
 	if report.Held > 0 {
 		return s.setHold(ctx, way, next, report)
 	}
-	if err := s.apply(way, next); err != nil {
+	if err := s.apply(u, next); err != nil {
 		return err
 	}
 	newest := way[len(way)-1].Release
@@ -142,26 +144,23 @@ func (s *Subscription) within(ctx context.Context, bytes int64) (context.Context
 	return fetch.WithBudget(ctx, bytes)
 }
 
-// apply decompresses and parses kept files, hash first, and hands them to the store.
-func (s *Subscription) apply(way []trust.File, next evidence) error {
-	steps := trust.Readers(way, s.openKept)
-	if back := s.held.back(way); len(back) > 0 {
-		steps = trust.Detour(back, way, s.openKept)
-	}
-	return s.applySteps(way[len(way)-1].Release, steps, next)
-}
-
-func (s *Subscription) applySteps(newest trust.Release, steps iter.Seq2[*blocklist.ReleaseReader, error], next evidence) error {
-	to, err := newest.Header()
+// applyKept puts in force what kept files lead to.
+func (s *Subscription) applyKept(ctx context.Context, way []trust.File, next evidence) error {
+	u, err := s.compose(ctx, way)
 	if err != nil {
 		return err
 	}
+	return s.apply(u, next)
+}
+
+// apply puts an update in force, durably, together with the evidence for it.
+func (s *Subscription) apply(u update, next evidence) error {
 	orders, next := s.settle(next)
 	b, err := next.bytes()
 	if err != nil {
 		return err
 	}
-	if err := s.store.Apply(blocklist.Vouch(vouch.Verified{}, to, steps, orders, b)); err != nil {
+	if err := s.list.Apply(u.header, u.changes, orders, b); err != nil {
 		return err
 	}
 	s.held, s.kept = next, b
@@ -191,7 +190,7 @@ func (s *Subscription) removeKeptBut(way []trust.File) (err error) {
 	for _, f := range slices.Concat(s.held.Kept, s.hold.files(), way) {
 		needed[s.keptPath(f)] = true
 	}
-	files, _ := filepath.Glob(filepath.Join(s.dir, keptPrefix+"*"))
+	files, _ := filepath.Glob(filepath.Join(s.list.Dir(), keptPrefix+"*"))
 	for _, old := range files {
 		if !needed[old] {
 			err = errors.Join(err, os.Remove(old))

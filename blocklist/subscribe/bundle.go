@@ -78,7 +78,7 @@ func (s *Subscription) takeBundle(ctx context.Context, o *fetch.Origin, b *trust
 	if spec, err := signed.Open(next.Chain.Key); err == nil && s.holds(spec) {
 		return s.takeVerified(ctx, o, spec, next, b.Urgent)
 	}
-	dir, err := os.MkdirTemp(s.dir, disk.TempPrefix+"bundle-")
+	dir, err := os.MkdirTemp(s.list.Dir(), disk.TempPrefix+"bundle-")
 	if err != nil {
 		return false, err
 	}

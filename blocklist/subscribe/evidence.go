@@ -9,7 +9,6 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
-	"github.com/argine-dns/argine/blocklist/internal/vouch"
 )
 
 // evidence is what the store keeps for the subscription, in the same durable step as the state that it vouched for.
@@ -107,7 +106,7 @@ func (s *Subscription) save(e evidence) error {
 	if err != nil {
 		return err
 	}
-	if err := s.store.SaveEvidence(vouch.Verified{}, s.c.List, orders, b); err != nil {
+	if err := s.list.Save(orders, b); err != nil {
 		return err
 	}
 	s.held, s.kept = e, b

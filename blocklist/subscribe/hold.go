@@ -101,15 +101,15 @@ func (s *Subscription) remember(timestamp, snapshot []byte) error {
 	return s.save(e)
 }
 
-// examine asks the guard about a way.
-func (s *Subscription) examine(ctx context.Context, way []trust.File) (*guard.Report, error) {
-	u := guard.Update{After: way[len(way)-1].Release.Entries}
-	info, ok := s.store.List(s.c.List)
-	if ok = ok && info.Err == nil && info.Serial > 0; ok {
+// examine asks the guard about an update.
+func (s *Subscription) examine(ctx context.Context, next update) (*guard.Report, error) {
+	u := guard.Update{After: next.header.Entries}
+	info, ok := s.list.InForce()
+	if ok = ok && info.Serial > 0; ok {
 		u.Before = info.Entries
 	}
-	if way[0].Release.Base > 0 {
-		u.Changes = trust.Net(s.held.back(way), way, s.openKept)
+	if next.header.IsDelta() {
+		u.Changes = next.changes
 		return s.c.Guard.Check(u)
 	}
 	before := func(func(blocklist.Entry, error) bool) {}
@@ -120,7 +120,7 @@ func (s *Subscription) examine(ctx context.Context, way []trust.File) (*guard.Re
 		s.c.Log.WarnContext(ctx, "what is in force can't be compared: its files are gone; the new release is judged like a first one")
 		u.Before = 0
 	}
-	u.Entries = trust.Entries(way, s.openKept)
+	u.Entries = next.entries
 	u.Changes = trust.Difference(before, u.Entries)
 	return s.c.Guard.Check(u)
 }
@@ -188,7 +188,7 @@ const holdFile = "release.hold.json"
 func (s *Subscription) saveHold(h *holding) error {
 	b, err := json.Marshal(h)
 	if err == nil {
-		err = disk.WriteFile(filepath.Join(s.dir, holdFile), b, 0o600)
+		err = disk.WriteFile(filepath.Join(s.list.Dir(), holdFile), b, 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("keeping what is on hold: %w", err)
@@ -210,17 +210,17 @@ func (s *Subscription) showHold(h *holding) {
 // dropHold forgets what is on hold.
 func (s *Subscription) dropHold() error {
 	s.showHold(nil)
-	err := os.Remove(filepath.Join(s.dir, holdFile))
+	err := os.Remove(filepath.Join(s.list.Dir(), holdFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	return errors.Join(err, disk.SyncDir(s.dir))
+	return errors.Join(err, disk.SyncDir(s.list.Dir()))
 }
 
 // readHold takes over what is on hold: from before a restart, or of another subscription to the list. A file that can't be
 // read is as if it were not there: the next poll judges the release anew.
 func (s *Subscription) readHold() error {
-	b, err := os.ReadFile(filepath.Join(s.dir, holdFile))
+	b, err := os.ReadFile(filepath.Join(s.list.Dir(), holdFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		s.showHold(nil)
 		return nil
@@ -251,7 +251,7 @@ func (s *Subscription) Accept(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
-		if err := s.apply(h.Way, next); err != nil {
+		if err := s.applyKept(ctx, h.Way, next); err != nil {
 			return err
 		}
 		s.c.Log.WarnContext(ctx, "a release on hold was accepted, and is in force", slog.String("id", id), slog.Uint64("serial", h.Serial))

@@ -17,6 +17,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/internal/trust/trusttest"
+	"github.com/argine-dns/argine/blocklist/internal/verified"
 	"github.com/argine-dns/argine/blocklist/origin"
 	"github.com/argine-dns/argine/blocklist/subscribe"
 )
@@ -103,6 +104,13 @@ func push(t *testing.T, o *origin.Origin, a *trusttest.Agency, r trusttest.Relea
 	t.Helper()
 	_, err := o.Accept(t.Context(), bytes.NewReader(a.Bundle(r)))
 	require.NoError(t, err)
+}
+
+func signed(t *testing.T, store *blocklist.Store, list string) *blocklist.SignedList {
+	t.Helper()
+	l, err := store.Signed(verified.Token{}, list)
+	require.NoError(t, err)
+	return l
 }
 
 // long skips a test that takes many seconds, unless ARGINE_LONG=1 asks for such tests.

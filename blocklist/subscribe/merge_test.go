@@ -103,8 +103,7 @@ func TestMergeMemory(t *testing.T) {
 // set returns the path of the set in force.
 func (w *way) set(t *testing.T) string {
 	t.Helper()
-	dir, err := w.store.Dir("it.example/test")
-	require.NoError(t, err)
+	dir := signed(t, w.store, "it.example/test").Dir()
 	b, err := os.ReadFile(filepath.Join(dir, "state.json"))
 	require.NoError(t, err)
 	var state struct{ Set string }

@@ -220,7 +220,7 @@ func (c *confirmer) before(serial uint64) uint64 {
 func (c *confirmer) keep(next confirmed) error {
 	b, err := json.Marshal(next)
 	if err == nil {
-		err = disk.WriteFile(filepath.Join(c.dir, receiptsFile), b, 0o600)
+		err = disk.WriteFile(filepath.Join(c.list.Dir(), receiptsFile), b, 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("keeping receipts: %w", err)
@@ -230,7 +230,7 @@ func (c *confirmer) keep(next confirmed) error {
 }
 
 func (c *confirmer) read() error {
-	b, err := os.ReadFile(filepath.Join(c.dir, receiptsFile))
+	b, err := os.ReadFile(filepath.Join(c.list.Dir(), receiptsFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
-	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
@@ -130,9 +129,9 @@ func (s *Subscription) mergeWhen(ctx context.Context, due <-chan struct{}) {
 			return
 		case <-due:
 		}
-		merged, err := s.store.Merge(s.c.List)
+		merged, err := s.list.Merge()
 		if errors.Is(err, blocklist.ErrGap) {
-			err = s.rebuild()
+			err = s.rebuild(ctx)
 		}
 		switch {
 		case err != nil && !errors.Is(err, blocklist.ErrClosed):
@@ -145,7 +144,7 @@ func (s *Subscription) mergeWhen(ctx context.Context, due <-chan struct{}) {
 
 // rebuild makes the set anew from what is kept: from the list as it is, since a snapshot with all that has changed since would
 // be as far from its size.
-func (s *Subscription) rebuild() error {
+func (s *Subscription) rebuild(ctx context.Context) error {
 	s.refreshing.Lock()
 	defer s.refreshing.Unlock()
 	if err := s.reload(); err != nil {
@@ -155,8 +154,7 @@ func (s *Subscription) rebuild() error {
 		return nil // a later poll fetches it
 	}
 	s.c.Log.Info("making the set anew: it has grown beyond its size")
-	newest := s.held.Kept[len(s.held.Kept)-1].Release
-	return s.applySteps(newest, trust.Whole(s.held.Kept, s.openKept), s.held)
+	return s.applyKept(ctx, s.held.Kept, s.held)
 }
 
 // jitter spreads subscribers that started together.

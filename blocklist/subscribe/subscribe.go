@@ -19,6 +19,7 @@ package subscribe
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"iter"
@@ -32,6 +33,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
+	"github.com/argine-dns/argine/blocklist/internal/verified"
 	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
@@ -83,7 +85,7 @@ type Status struct {
 type Subscription struct {
 	store   *blocklist.Store
 	c       Config
-	dir     string // of the list in the store
+	list    *blocklist.SignedList
 	origins []*fetch.Origin
 
 	refreshing sync.Mutex // one poll at a time
@@ -149,7 +151,7 @@ func (s *Subscription) init() (err error) {
 	if s.origins, err = fetch.Origins(c.List, c.Origins, c.Client); err != nil {
 		return err
 	}
-	if s.dir, err = s.store.Dir(c.List); err != nil {
+	if s.list, err = s.store.Signed(verified.Token{}, c.List); err != nil {
 		return err
 	}
 	if err := s.begin(); err != nil {
@@ -201,7 +203,7 @@ func (s *Subscription) begin() error {
 	}
 	if s.held.Roots[pin.Version()] != pin.ID() && s.held.Roots[pin.Version()] != "" {
 		return fmt.Errorf("the configured root %d: %w: it is not the root %d that was followed so far; to start anew, remove %s",
-			pin.Version(), blocklist.ErrUntrusted, pin.Version(), s.dir)
+			pin.Version(), blocklist.ErrUntrusted, pin.Version(), s.list.Dir())
 	}
 	return nil
 }
@@ -211,7 +213,7 @@ func (s *Subscription) begin() error {
 func (s *Subscription) reload() error { return errors.Join(s.reloadHeld(), s.readHold()) }
 
 func (s *Subscription) reloadHeld() error {
-	kept := s.store.Evidence(s.c.List)
+	kept := s.list.Metadata()
 	if bytes.Equal(kept, s.kept) {
 		return nil
 	}
@@ -234,7 +236,7 @@ func (s *Subscription) reloadHeld() error {
 
 // restore mends a damaged or missing set from the release that is kept.
 func (s *Subscription) restore() error {
-	if err := disk.RemoveTemps(s.dir); err != nil {
+	if err := disk.RemoveTemps(s.list.Dir()); err != nil {
 		return err
 	}
 	spec, err := s.heldTargets()
@@ -245,7 +247,7 @@ func (s *Subscription) restore() error {
 	if len(s.held.Kept) == 0 {
 		return fmt.Errorf("restoring serial %d: nothing is kept to restore it from", spec.Version)
 	}
-	return s.apply(s.held.Kept, s.held)
+	return s.applyKept(context.Background(), s.held.Kept, s.held)
 }
 
 // Status tells how the subscription stands.

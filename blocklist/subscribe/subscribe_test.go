@@ -170,8 +170,7 @@ func (s *subscriber) entries() (all []string, err error) {
 
 func keptFiles(t *testing.T, s *subscriber) []string {
 	t.Helper()
-	dir, err := s.store.Dir(trusttest.List)
-	require.NoError(t, err)
+	dir := signed(t, s.store, trusttest.List).Dir()
 	files, err := filepath.Glob(filepath.Join(dir, "release*"))
 	require.NoError(t, err)
 	return files

@@ -18,7 +18,6 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/internal/trust/trusttest"
-	"github.com/argine-dns/argine/blocklist/internal/vouch"
 	"github.com/argine-dns/argine/blocklist/subscribe"
 )
 
@@ -91,8 +90,7 @@ func TestCrashBetweenFetchAndApply(t *testing.T) {
 	spec, err := trust.ParseTargets(second.Targets)
 	require.NoError(t, err)
 	f := spec.Files[0]
-	dir, err := s.store.Dir(a.List)
-	require.NoError(t, err)
+	dir := signed(t, s.store, a.List).Dir()
 	early := filepath.Join(dir, fmt.Sprintf("release-2-%.4x.zst", f.SHA256))
 
 	require.NoError(t, os.WriteFile(early, second.Files[f.Path][:10], 0o600))
@@ -339,8 +337,7 @@ func TestDiskFull(t *testing.T) {
 	m.Publish(second)
 	spec, err := trust.ParseTargets(second.Targets)
 	require.NoError(t, err)
-	dir, err := s.store.Dir(a.List)
-	require.NoError(t, err)
+	dir := signed(t, s.store, a.List).Dir()
 	inTheWay := filepath.Join(dir, fmt.Sprintf("release-2-%.4x.zst", spec.Files[0].SHA256))
 	require.NoError(t, os.MkdirAll(filepath.Join(inTheWay, "x"), 0o700)) // no file gets this name
 	require.Error(t, s.refresh(t))
@@ -415,7 +412,7 @@ func TestDamagedEvidence(t *testing.T) {
 	old.Publish(a.Release(1, "example.org"))
 	s := newSubscriber(t, a, m.Dir)
 	require.NoError(t, s.refresh(t))
-	require.NoError(t, s.store.SaveEvidence(vouch.Verified{}, a.List, nil, []byte(`{"root":7}`)))
+	require.NoError(t, signed(t, s.store, a.List).Save(nil, []byte(`{"root":7}`)))
 	s.restart(t, old.Dir)
 	s.refuses(t, blocklist.ErrRollback, 2)
 	m.Publish(a.Release(3, "example.org"))

@@ -47,7 +47,7 @@ func fileReport(r formats.Report) FileReport {
 
 // reportOf returns what was kept with a local list in force; false if nothing was.
 func reportOf(store *blocklist.Store, list string) (r FileReport, ok bool) {
-	return r, json.Unmarshal(store.Evidence(list), &r) == nil
+	return r, json.Unmarshal(store.Metadata(list), &r) == nil
 }
 
 // loader compiles files into a store.

@@ -1,9 +1,7 @@
 package trust
 
 import (
-	"bytes"
 	"errors"
-	"io"
 	"iter"
 	"maps"
 	"slices"
@@ -161,63 +159,4 @@ func (o outcome) yield(yield func(blocklist.Change, error) bool) bool {
 		return tell(-1, o.before, o.after, yield)
 	}
 	return !o.is || tell(1, o.before, o.after, yield)
-}
-
-// Detour returns the one delta that [Net] makes of back and way, from the newest state of back.
-func Detour(back, way []File, open Open) iter.Seq2[*blocklist.ReleaseReader, error] {
-	return func(yield func(*blocklist.ReleaseReader, error) bool) {
-		h, err := way[len(way)-1].Release.Header()
-		h.Base = back[0].Release.Serial
-		var text bytes.Buffer
-		if err == nil {
-			err = writeRelease(&text, h, Net(back, way, open))
-		}
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		yield(blocklist.NewReleaseReader(&text))
-	}
-}
-
-// Whole returns the one snapshot that a way from 0 makes together.
-func Whole(way []File, open Open) iter.Seq2[*blocklist.ReleaseReader, error] {
-	return func(yield func(*blocklist.ReleaseReader, error) bool) {
-		h, err := way[len(way)-1].Release.Header()
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		h.Base = 0
-		r, w := io.Pipe()
-		defer r.Close() //nolint:errcheck // it ends the writer where nobody reads to the end
-		go func() { w.CloseWithError(writeRelease(w, h, asAdditions(Entries(way, open)))) }()
-		yield(blocklist.NewReleaseReader(r))
-	}
-}
-
-func asAdditions(entries iter.Seq2[blocklist.Entry, error]) iter.Seq2[blocklist.Change, error] {
-	return func(yield func(blocklist.Change, error) bool) {
-		for e, err := range entries {
-			if !yield(blocklist.Change{Entry: e}, err) {
-				return
-			}
-		}
-	}
-}
-
-func writeRelease(to io.Writer, h blocklist.Header, changes iter.Seq2[blocklist.Change, error]) error {
-	w, err := blocklist.NewReleaseWriter(to, h)
-	if err != nil {
-		return err
-	}
-	for c, err := range changes {
-		if err == nil {
-			err = w.Write(c)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return w.Close()
 }

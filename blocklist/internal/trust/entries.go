@@ -58,11 +58,15 @@ func (m *merger) merge(snapshot *blocklist.ReleaseReader) error {
 		if err != nil {
 			return err
 		}
-		target := c.Entry.Target()
-		if m.changedBefore(target); m.ended {
-			return nil
+		changed := false
+		if len(m.since) > 0 {
+			target := c.Entry.Target()
+			if m.changedBefore(target); m.ended {
+				return nil
+			}
+			_, changed = m.since[target]
 		}
-		if _, changed := m.since[target]; !changed && !m.give(c.Entry) {
+		if !changed && !m.give(c.Entry) {
 			return nil
 		}
 	}
