@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -70,6 +71,9 @@ var portPattern = regexp.MustCompile(`127\.0\.0\.1:(\d+)\b`)
 // exchange finds a free port for each on loopback that the page names, and starts the resolver that it takes for its own.
 func (s *session) exchange(page string) {
 	there, back := []string{"192.0.2.53", upstream(s.t)}, []string{s.dir + "/", "", s.repository + "/", ""}
+	if u, err := user.Current(); err == nil {
+		back = append(back, " "+u.Username+":", " root:") // the author, where none is named
+	}
 	seen := map[string]bool{}
 	for _, m := range portPattern.FindAllStringSubmatch(page, -1) {
 		if seen[m[1]] {

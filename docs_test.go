@@ -33,7 +33,7 @@ func TestDocs(t *testing.T) {
 		t.Skip("builds both commands and types several pages")
 	}
 	programs := buildCommands(t)
-	for _, path := range []string{"README.md"} {
+	for _, path := range []string{"README.md", "cmd/blocklist/README.md", "cmd/dnsfilter/README.md", "examples/README.md"} {
 		t.Run(path, func(t *testing.T) {
 			p := readPage(t, path)
 			s := newSession(t, programs, p.text)
