@@ -156,7 +156,7 @@ func (p *push) checkTargets(st *state) (err error) {
 	if p.here, err = st.files(); err != nil {
 		return err
 	}
-	if st.snapshot.NextVersion != p.spec.Version {
+	if st.snapshot.Targets.Version != p.spec.Version {
 		return nil
 	}
 	// The same release again. Its document is public under its number and stays, so it must do for the newest root too.

@@ -184,7 +184,7 @@ func (o *Origin) lookForNews() error {
 }
 
 func (o *Origin) lookAt(list string) error {
-	st := &state{list: list, dir: o.listDir(list)}
+	st := o.newState(list)
 	info, err := os.Stat(st.path(trust.TimestampName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -195,7 +195,7 @@ func (o *Origin) lookAt(list string) error {
 	if err := st.readChain(); err != nil {
 		return fmt.Errorf("reading %s: %w", list, err)
 	}
-	o.news.announce(list, news{st.snapshot.NextVersion, st.snapshot.Urgent})
+	o.news.announce(list, news{st.snapshot.Targets.Version, st.urgent.version})
 	return nil
 }
 

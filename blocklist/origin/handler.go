@@ -19,6 +19,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
 // What a request may ask for below /lists/. Nothing else is ever opened.
@@ -216,7 +217,7 @@ func serveContent(w http.ResponseWriter, r *http.Request, name string, f *os.Fil
 		http.ServeContent(w, r, "", info.ModTime(), f)
 		return nil
 	}
-	b, err := io.ReadAll(io.LimitReader(f, trust.MaxTargets))
+	b, err := io.ReadAll(io.LimitReader(f, tuf.MaxTargets))
 	if err != nil {
 		return err
 	}

@@ -131,13 +131,13 @@ func TestRunSignsAgain(t *testing.T) {
 		h := newHouse(t)
 		h.agency.Expires = time.Now().Add(365 * 24 * time.Hour)
 		require.NoError(t, h.push(t, h.agency.Release(1, "example.org")))
-		read := func() (ts, snapshot trust.Online) {
+		read := func() (ts *trust.Timestamp, snapshot *trust.Snapshot) {
 			dir := filepath.Join(h.dir, "lists", filepath.FromSlash(trusttest.List))
 			b, err := os.ReadFile(filepath.Join(dir, "timestamp.json"))
 			require.NoError(t, err)
 			ts, err = trust.ParseTimestamp(b)
 			require.NoError(t, err)
-			b, err = os.ReadFile(filepath.Join(dir, trust.SnapshotName(ts.NextVersion)))
+			b, err = os.ReadFile(filepath.Join(dir, trust.SnapshotName(ts.Snapshot.Version)))
 			require.NoError(t, err)
 			snapshot, err = trust.ParseSnapshot(b)
 			require.NoError(t, err)

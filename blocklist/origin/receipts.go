@@ -178,8 +178,8 @@ func (o *Origin) checkReceipt(st *state, r receipt.Receipt, holder string) error
 	switch {
 	case r.List != st.list:
 		return fmt.Errorf("%w: it is of list %q, sent as %q", blocklist.ErrUntrusted, r.List, st.list)
-	case r.Serial > uint64(st.snapshot.NextVersion):
-		return fmt.Errorf("%w: serial %d was never published here, the newest is %d", blocklist.ErrUntrusted, r.Serial, st.snapshot.NextVersion)
+	case r.Serial > uint64(st.snapshot.Targets.Version):
+		return fmt.Errorf("%w: serial %d was never published here, the newest is %d", blocklist.ErrUntrusted, r.Serial, st.snapshot.Targets.Version)
 	case r.Enforced.After(now.Add(clockSkew)):
 		return fmt.Errorf("%w: enforced %s is yet to come", blocklist.ErrUntrusted, r.Enforced.Format(time.RFC3339))
 	}

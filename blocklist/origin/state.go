@@ -16,6 +16,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
 const targetsDir = "targets" // within a list's folder: the files of releases
@@ -31,8 +32,8 @@ type state struct {
 	list      string
 	dir       string
 	root      *trust.Root
-	timestamp trust.Online // zero if nothing was published yet
-	snapshot  trust.Online
+	timestamp *trust.Timestamp // of version 0 if nothing was published yet
+	snapshot  *trust.Snapshot
 	targets   []byte
 	urgent    orders
 }
@@ -62,9 +63,14 @@ func (o *Origin) lists() (all []string, err error) {
 	return slices.Compact(all), err
 }
 
+// newState returns the state of a list of which nothing was read yet.
+func (o *Origin) newState(list string) *state {
+	return &state{list: list, dir: o.listDir(list), timestamp: &trust.Timestamp{}, snapshot: &trust.Snapshot{}}
+}
+
 // load reads the state of a list.
 func (o *Origin) load(list string) (*state, error) {
-	st := &state{list: list, dir: o.listDir(list)}
+	st := o.newState(list)
 	if err := st.readChain(); err != nil {
 		return nil, fmt.Errorf("reading %s: %w", list, err)
 	}
@@ -98,19 +104,19 @@ func (st *state) readChain() error {
 	if st.timestamp, err = trust.ParseTimestamp(b); err != nil {
 		return err
 	}
-	if b, err = os.ReadFile(st.path(trust.SnapshotName(st.timestamp.NextVersion))); err != nil {
+	if b, err = os.ReadFile(st.path(trust.SnapshotName(st.timestamp.Snapshot.Version))); err != nil {
 		return err
 	}
 	if st.snapshot, err = trust.ParseSnapshot(b); err != nil {
 		return err
 	}
-	if st.snapshot.Urgent > 0 {
-		st.urgent.version = st.snapshot.Urgent
+	if st.snapshot.Urgent != nil {
+		st.urgent.version = st.snapshot.Urgent.Version
 		if st.urgent.doc, err = os.ReadFile(st.path(trust.UrgentName(st.urgent.version))); err != nil {
 			return err
 		}
 	}
-	st.targets, err = os.ReadFile(st.path(trust.TargetsName(st.snapshot.NextVersion)))
+	st.targets, err = os.ReadFile(st.path(trust.TargetsName(st.snapshot.Targets.Version)))
 	return err
 }
 
@@ -163,7 +169,7 @@ func (o *Origin) publish(st *state, root *trust.Root, targets []byte, urgent ord
 	if err != nil {
 		return err
 	}
-	if b, err = trust.Sign(b, signer); err != nil {
+	if b, err = tuf.Sign(b, signer); err != nil {
 		return err
 	}
 	if err := disk.WriteFile(st.path(trust.SnapshotName(snapshot.Version)), b, 0o644); err != nil {
@@ -184,7 +190,7 @@ func (o *Origin) stamp(st *state, root *trust.Root, snapshot []byte, version int
 	if err != nil {
 		return err
 	}
-	if b, err = trust.Sign(b, signer); err != nil {
+	if b, err = tuf.Sign(b, signer); err != nil {
 		return err
 	}
 	return disk.WriteFile(st.path(trust.TimestampName), b, 0o644)

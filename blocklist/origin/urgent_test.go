@@ -17,6 +17,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/internal/trust/trusttest"
+	"github.com/argine-dns/argine/blocklist/internal/tuf"
 	"github.com/argine-dns/argine/blocklist/subscribe"
 )
 
@@ -152,7 +153,7 @@ func (h *house) nameOrders(t *testing.T, targets, orders []byte, version int64) 
 	sign := func(doc []byte, err error) []byte {
 		t.Helper()
 		require.NoError(t, err)
-		doc, err = trust.Sign(doc, key)
+		doc, err = tuf.Sign(doc, key)
 		require.NoError(t, err)
 		return doc
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
-	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
 // Sign adds an officer's signature to p, which [Ledger.Pending] has returned, and returns how it stands then. A root that
@@ -33,7 +33,7 @@ func (l *Ledger) Sign(ctx context.Context, p *Pending, officer crypto.Signer) (*
 		}
 	}
 	signed := *p
-	if signed.metadata, err = trust.Sign(p.metadata, officer); err != nil {
+	if signed.metadata, err = tuf.Sign(p.metadata, officer); err != nil {
 		return nil, err
 	}
 	if err := signed.countSignatures(); err != nil {

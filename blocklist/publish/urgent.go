@@ -17,6 +17,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
 // UrgentLimits say what one officer alone may list where the root allows it: on top of one release at most Entries
@@ -261,7 +262,7 @@ func (h *orderHistory) sign(entries []blocklist.Entry, officer crypto.Signer) ([
 	if err != nil {
 		return nil, err
 	}
-	if doc, err = trust.Sign(doc, officer); err != nil {
+	if doc, err = tuf.Sign(doc, officer); err != nil {
 		return nil, err
 	}
 	_, err = trust.OpenUrgent(h.root, doc, h.key)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/internal/tuf"
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
@@ -204,7 +205,7 @@ func (h *house) orderElsewhere(t *testing.T, number int64, names ...string) {
 	}
 	doc, err := trust.NewUrgent(spec, h.key(t, targets))
 	require.NoError(t, err)
-	doc, err = trust.Sign(doc, h.bruno)
+	doc, err = tuf.Sign(doc, h.bruno)
 	require.NoError(t, err)
 	var stream bytes.Buffer
 	require.NoError(t, trust.WriteBundle(&stream, b.Roots, doc, b.Targets, nil, nil))

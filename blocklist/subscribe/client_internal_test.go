@@ -2,7 +2,6 @@ package subscribe
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -18,10 +17,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"github.com/theupdateframework/go-tuf/v2/metadata"
 
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/internal/tuf"
 	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
@@ -112,12 +111,12 @@ func (c *client) init(trusted string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(c.path(metadata.ROOT), b, 0o600)
+	return os.WriteFile(c.path(tuf.RoleRoot), b, 0o600)
 }
 
 // load reads what was accepted before.
 func (c *client) load() (err error) {
-	if c.root, err = os.ReadFile(c.path(metadata.ROOT)); err != nil {
+	if c.root, err = os.ReadFile(c.path(tuf.RoleRoot)); err != nil {
 		return err
 	}
 	for role, b := range c.roles() {
@@ -130,7 +129,7 @@ func (c *client) load() (err error) {
 
 func (c *client) roles() map[string]*[]byte {
 	return map[string]*[]byte{
-		metadata.TIMESTAMP: &c.chain.Timestamp, metadata.SNAPSHOT: &c.chain.Snapshot, metadata.TARGETS: &c.chain.Targets,
+		tuf.RoleTimestamp: &c.chain.Timestamp, tuf.RoleSnapshot: &c.chain.Snapshot, tuf.RoleTargets: &c.chain.Targets,
 	}
 }
 
@@ -146,13 +145,11 @@ func (c *client) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := trust.NewWorkflow(c.root, c.chain, now); err != nil { // before anything is fetched
+	root, err := c.follow(ctx, o)
+	if err != nil {
 		return err
 	}
-	if err := c.follow(ctx, o); err != nil {
-		return err
-	}
-	w, err := trust.NewWorkflow(c.root, c.chain, now)
+	w, err := trust.NewWorkflow(root, c.chain, now)
 	if err != nil {
 		return err
 	}
@@ -162,7 +159,10 @@ func (c *client) refresh(ctx context.Context) error {
 	}
 	targets, err := fetchMetadata(ctx, o, w, c.chain, timestamp, func(_, _ []byte) error { return nil })
 	if err == nil {
-		err = w.Targets(targets)
+		var parsed *tuf.Targets
+		if parsed, err = tuf.ParseTargets("targets", targets, tuf.MaxTargets); err == nil {
+			err = w.Targets(parsed)
+		}
 	}
 	c.chain = w.Accepted()
 	return errors.Join(err, c.save())
@@ -182,17 +182,24 @@ func clock(ctx context.Context) (time.Time, error) {
 }
 
 // follow follows the roots, each kept as soon as it is verified.
-func (c *client) follow(ctx context.Context, o *fetch.Origin) error {
-	var held metadata.Metadata[metadata.RootType]
-	if _, err := held.FromBytes(c.root); err != nil {
-		return err
+func (c *client) follow(ctx context.Context, o *fetch.Origin) (*tuf.Root, error) {
+	root, err := tuf.ParseRoot(c.root)
+	if err == nil {
+		err = root.Verify(&root.Document)
 	}
-	return fetchRoots(ctx, o, held.Signed.Version+1, func(b []byte) error {
-		if err := trust.FollowRoot(c.root, b); err != nil {
+	if err != nil {
+		return nil, err
+	}
+	return root, fetchRoots(ctx, o, root.Version+1, func(b []byte) error {
+		next, err := tuf.ParseRoot(b)
+		if err == nil {
+			err = root.VerifyNext(next)
+		}
+		if err != nil {
 			return err
 		}
-		c.root = b
-		return os.WriteFile(c.path(metadata.ROOT), b, 0o600)
+		*root = *next
+		return os.WriteFile(c.path(tuf.RoleRoot), b, 0o600)
 	})
 }
 
@@ -206,8 +213,8 @@ func (c *client) save() (err error) {
 }
 
 func (c *client) download(ctx context.Context) error {
-	var targets metadata.Metadata[metadata.TargetsType]
-	if err := json.Unmarshal(c.chain.Targets, &targets); err != nil {
+	targets, err := tuf.ParseTargets("targets", c.chain.Targets, tuf.MaxTargets)
+	if err != nil {
 		return err
 	}
 	o, err := fetch.At(c.base)
@@ -215,11 +222,11 @@ func (c *client) download(ctx context.Context) error {
 		return err
 	}
 	for _, name := range c.names {
-		meta, ok := targets.Signed.Targets[name]
+		meta, ok := targets.Targets[name]
 		if !ok {
 			return fmt.Errorf("no target %q; delegations are not followed", name)
 		}
-		f := trust.File{Path: name, Length: meta.Length, SHA256: meta.Hashes["sha256"]}
+		f := trust.File{Path: name, Length: meta.Known.Length, SHA256: meta.Known.Hashes["sha256"]}
 		if err := c.fetch(ctx, o, f); err != nil {
 			return err
 		}

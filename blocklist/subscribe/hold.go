@@ -329,7 +329,7 @@ func (s *Subscription) vouch(ctx context.Context, h *holding) (next evidence, er
 func (h *holding) carried() bool {
 	targets, errTargets := trust.ParseTargets(h.Chain.Targets)
 	snapshot, err := trust.ParseSnapshot(h.Chain.Snapshot)
-	return errTargets == nil && (err != nil || snapshot.NextVersion != targets.Version)
+	return errTargets == nil && (err != nil || snapshot.Targets.Version != targets.Version)
 }
 
 // vouchCarried is vouch for what came in a bundle.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/internal/tuf"
 	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
@@ -132,7 +133,7 @@ func (s *Subscription) followRoots(ctx context.Context, o *fetch.Origin) error {
 // fetchRoots fetches root after root, from a version on, until there is no next one or take refuses one.
 func fetchRoots(ctx context.Context, o *fetch.Origin, from int64, take func([]byte) error) error {
 	for version := from; version < from+trust.MaxRoots; version++ {
-		b, err := o.Document(ctx, trust.RootName(version), trust.MaxRoot)
+		b, err := o.Document(ctx, trust.RootName(version), tuf.MaxRoot)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
 // ContentType is the media type of a bundle.
@@ -122,17 +123,17 @@ func ReadBundle(r io.Reader, take func(root []byte) error) (*Bundle, error) {
 func (b *Bundle) readDocument(h *tar.Header, take func(root []byte) error) (err error) {
 	switch {
 	case h.Name == targetsEntry:
-		b.Targets, err = b.readAll(h, MaxTargets)
+		b.Targets, err = b.readAll(h, tuf.MaxTargets)
 	case h.Name == metaUrgent && b.Urgent == nil:
 		b.Urgent, err = b.readAll(h, MaxUrgent)
 	case h.Name == RootName(b.roots+1) && b.Urgent == nil:
 		var root []byte
-		if root, err = b.readAll(h, min(b.left, MaxRoot)); err == nil {
+		if root, err = b.readAll(h, min(b.left, tuf.MaxRoot)); err == nil {
 			b.roots, b.left = b.roots+1, b.left-h.Size
 			err = take(root)
 		}
 	default:
-		err = malformed("bundle", "unexpected %.80q after %d roots", h.Name, b.roots)
+		err = tuf.Malformed("bundle", "unexpected %.80q after %d roots", h.Name, b.roots)
 	}
 	return err
 }
@@ -159,7 +160,7 @@ func (b *Bundle) Next() (path string, content io.Reader, err error) {
 	}
 	path, ok := strings.CutPrefix(h.Name, "targets/")
 	if !ok || h.Typeflag != tar.TypeReg {
-		return "", nil, malformed("bundle", "unexpected %.80q", h.Name)
+		return "", nil, tuf.Malformed("bundle", "unexpected %.80q", h.Name)
 	}
 	return path, b.tar, nil
 }
@@ -167,7 +168,7 @@ func (b *Bundle) Next() (path string, content io.Reader, err error) {
 // bundleError tells what the tar format lacks from what the source ran into.
 func bundleError(err error) error {
 	if errors.Is(err, tar.ErrHeader) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return malformed("bundle", "%v: it is not a whole tar stream", err)
+		return tuf.Malformed("bundle", "%v: it is not a whole tar stream", err)
 	}
 	return fmt.Errorf("reading the bundle: %w", err)
 }

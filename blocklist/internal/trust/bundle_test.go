@@ -13,6 +13,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/internal/trust/trusttest"
+	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
 func TestBundleRoundTrip(t *testing.T) {
@@ -63,7 +64,7 @@ func TestOpenBundleRefuses(t *testing.T) {
 		"empty":        {nil, blocklist.ErrMalformed},
 		"not tar":      {bytes.Repeat([]byte("<html>"), 200), blocklist.ErrMalformed},
 		"cut short":    {whole[:700], blocklist.ErrMalformed},
-		"large root":   {entry("1.root.json", trust.MaxRoot+1), blocklist.ErrTooLarge},
+		"large root":   {entry("1.root.json", tuf.MaxRoot+1), blocklist.ErrTooLarge},
 		"many roots":   {manyRoots(t), blocklist.ErrTooLarge},
 		"second first": {entry("2.root.json", 10), blocklist.ErrMalformed},
 		"foreign":      {entry("../../etc/passwd", 10), blocklist.ErrMalformed},
@@ -79,9 +80,9 @@ func manyRoots(t *testing.T) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	w := tar.NewWriter(&out)
-	for i := range int64(trust.MaxAllRoots/trust.MaxRoot + 1) {
-		require.NoError(t, w.WriteHeader(&tar.Header{Name: trust.RootName(i + 1), Size: trust.MaxRoot, Mode: 0o644}))
-		_, err := w.Write(make([]byte, trust.MaxRoot))
+	for i := range int64(trust.MaxAllRoots/tuf.MaxRoot + 1) {
+		require.NoError(t, w.WriteHeader(&tar.Header{Name: trust.RootName(i + 1), Size: tuf.MaxRoot, Mode: 0o644}))
+		_, err := w.Write(make([]byte, tuf.MaxRoot))
 		require.NoError(t, err)
 	}
 	return out.Bytes()
@@ -106,7 +107,7 @@ func FuzzOpenBundle(f *testing.F) {
 		if err != nil {
 			return
 		}
-		assert.LessOrEqual(t, len(b.Targets), trust.MaxTargets)
+		assert.LessOrEqual(t, len(b.Targets), tuf.MaxTargets)
 		for range len(stream)/512 + 1 {
 			_, content, err := b.Next()
 			if err != nil {

@@ -41,7 +41,7 @@ func NewWalk(root *Root, held Chain, now time.Time) (*Walk, error) {
 	if held.namesRevoked(root) {
 		held.Snapshot = nil
 	}
-	w, err := NewWorkflow(root.raw, held, now)
+	w, err := NewWorkflow(root.doc, held, now)
 	if err != nil {
 		return nil, err
 	}
@@ -55,14 +55,14 @@ func (w *Walk) Targets(b []byte) (TargetsSpec, error) {
 	if err != nil {
 		return spec, err
 	}
-	if spec.Version != w.snap.NextVersion {
-		return spec, fmt.Errorf("targets: %w: serial %d, the snapshot names %d", blocklist.ErrUntrusted, spec.Version, w.snap.NextVersion)
+	if spec.Version != w.snap.Targets.Version {
+		return spec, fmt.Errorf("targets: %w: serial %d, the snapshot names %d", blocklist.ErrUntrusted, spec.Version, w.snap.Targets.Version)
 	}
 	if err := CheckNewer(w.held.Targets, b); err != nil {
 		return spec, err
 	}
 	w.spec = spec
-	return spec, w.Workflow.Targets(b)
+	return spec, w.Workflow.Targets(spec.doc)
 }
 
 // Unlock opens the targets with the list key. The targets of a list that is not confidential it returns as they are.

@@ -8,9 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/theupdateframework/go-tuf/v2/metadata"
-
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
 const (
@@ -30,7 +29,7 @@ func (r Release) mask(k ListKey, purpose, text string) (string, error) {
 	}
 	b, err := hex.DecodeString(text)
 	if err != nil || len(b) != 32 {
-		return "", malformed("targets", "%s %.80q of serial %d: 64 hexadecimal digits are needed", purpose, text, r.Serial)
+		return "", tuf.Malformed("targets", "%s %.80q of serial %d: 64 hexadecimal digits are needed", purpose, text, r.Serial)
 	}
 	secret := k.derive(purpose, r.List, strconv.FormatUint(r.Serial, 10), r.Created.UTC().Format(time.RFC3339))
 	for i := range b {
@@ -136,19 +135,19 @@ func (spec *TargetsSpec) readKey(fields map[string]any) error {
 	}
 	id, _ := value.(string)
 	if b, err := hex.DecodeString(id); err != nil || len(b) != 32 || id != strings.ToLower(id) {
-		return malformed("targets", "%s: 64 lower-case hexadecimal digits are needed", fieldKey)
+		return tuf.Malformed("targets", "%s: 64 lower-case hexadecimal digits are needed", fieldKey)
 	}
 	spec.KeyID = id
 	return nil
 }
 
 // takeKey takes a file with the list key, which says nothing besides length and hash.
-func (spec *TargetsSpec) takeKey(f File, t *metadata.TargetFiles) error {
+func (spec *TargetsSpec) takeKey(f File, t tuf.Target) error {
 	switch {
 	case !spec.Confidential():
-		return malformed("targets", "file %q, but the list is not confidential", f.Path)
+		return tuf.Malformed("targets", "file %q, but the list is not confidential", f.Path)
 	case t.Custom != nil, len(f.SHA256) != 32, f.Length < 1, f.Length > MaxKeyFile:
-		return malformed("targets", "file %q: it has a length of at most %d, a SHA-256, and nothing else", f.Path, MaxKeyFile)
+		return tuf.Malformed("targets", "file %q: it has a length of at most %d, a SHA-256, and nothing else", f.Path, MaxKeyFile)
 	}
 	spec.Keys = append(spec.Keys, f)
 	return nil
@@ -158,7 +157,7 @@ func (spec *TargetsSpec) takeKey(f File, t *metadata.TargetFiles) error {
 func readConfidential(fields map[string]any) (bool, error) {
 	value, ok := fields[fieldConfidential]
 	if yes, _ := value.(bool); ok && !yes {
-		return false, malformed("root", "%s is true, or left out", fieldConfidential)
+		return false, tuf.Malformed("root", "%s is true, or left out", fieldConfidential)
 	}
 	return ok, nil
 }

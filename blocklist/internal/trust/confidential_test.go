@@ -90,7 +90,9 @@ func TestConfidentialRelease(t *testing.T) {
 	require.NoError(t, err)
 	respec, err := trust.ParseTargets(again)
 	require.NoError(t, err)
-	assert.Equal(t, signed, respec)
+	assert.Equal(t, signed.Files, respec.Files)
+	assert.Equal(t, signed.Keys, respec.Keys)
+	assert.Equal(t, signed.KeyID, respec.KeyID)
 }
 
 // Whoever holds the metadata of two releases and a dictionary must not find out what has changed.

@@ -16,6 +16,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/tuf"
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
@@ -36,7 +37,7 @@ func NewListKey() ListKey {
 func ParseListKey(text string) (ListKey, error) {
 	k, err := hex.DecodeString(strings.TrimSpace(text))
 	if err != nil || len(k) != listKeySize {
-		return nil, malformed("list key", "it must be %d hexadecimal digits", 2*listKeySize)
+		return nil, tuf.Malformed("list key", "it must be %d hexadecimal digits", 2*listKeySize)
 	}
 	return k, nil
 }
@@ -113,15 +114,15 @@ func checkSealed(r *bufio.Reader) error {
 	}
 	rest, ok := bytes.CutPrefix(head, []byte(ageHeader))
 	if !ok {
-		return malformed("decrypting", "it is not encrypted, as all of a confidential list must be")
+		return tuf.Malformed("decrypting", "it is not encrypted, as all of a confidential list must be")
 	}
 	stanza, rest, _ := bytes.Cut(rest, []byte("\n"))
 	if !bytes.HasSuffix(stanza, fmt.Appendf(nil, " %d", workFactor)) {
-		return malformed("decrypting", "the work factor is not %d", workFactor)
+		return tuf.Malformed("decrypting", "the work factor is not %d", workFactor)
 	}
 	_, rest, _ = bytes.Cut(rest, []byte("\n"))
 	if !bytes.HasPrefix(rest, []byte("--- ")) {
-		return malformed("decrypting", "the header is not that of one scrypt recipient")
+		return tuf.Malformed("decrypting", "the header is not that of one scrypt recipient")
 	}
 	return nil
 }
@@ -158,7 +159,7 @@ func (k ListKey) sealText(text string) (string, error) {
 func (k ListKey) unsealText(sealed string, limit int64) (string, error) {
 	b, err := base64.StdEncoding.DecodeString(sealed)
 	if err != nil {
-		return "", malformed("decrypting", "it is not base64")
+		return "", tuf.Malformed("decrypting", "it is not base64")
 	}
 	r, err := k.unseal(bytes.NewReader(b))
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/internal/trust/trusttest"
+	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
 // Times in vectors.
@@ -86,7 +86,7 @@ func (m *vectorMaker) roots() {
 	m.add("root-key-twice-in-object", "a key of JSON is there twice, in other letters", "malformed", "twice", trusted(bytes.Replace(good, []byte(`"version":1`), []byte(`"version":1,"Version":1`), 1)))
 	m.add("root-null", "null", "malformed", "null", trusted(bytes.Replace(good, []byte(`"version":1`), []byte(`"version":1,"x":null`), 1)))
 	m.add("root-behind-the-end", "something follows the document", "malformed", "follows", trusted(append(bytes.Clone(good), " {}"...)))
-	m.add("root-too-large", "more than 64 KiB", "too large", "limit", trusted(append(bytes.Clone(good), strings.Repeat(" ", trust.MaxRoot)...)))
+	m.add("root-too-large", "more than 64 KiB", "too large", "limit", trusted(append(bytes.Clone(good), strings.Repeat(" ", tuf.MaxRoot)...)))
 	m.add("root-one-signature", "one signature of two", "untrusted", "1 of 2", trusted(m.sign(m.edit(good, `"version":1`, `"version":2`), anna)))
 	m.add("root-altered", "altered after it was signed", "untrusted", "0 of 2", trusted(bytes.Replace(good, []byte(`"version":1`), []byte(`"version":7`), 1)))
 }

@@ -1,13 +1,10 @@
 package trust
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"time"
 
-	"github.com/theupdateframework/go-tuf/v2/metadata"
-
-	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
 // TimestampName is the name of the timestamp's file within a list's folder on an origin or mirror. It is the only one
@@ -39,100 +36,69 @@ type OnlineSpec struct {
 
 // NewSnapshot returns an unsigned snapshot document.
 func NewSnapshot(spec OnlineSpec) ([]byte, error) {
-	m := metadata.Snapshot(spec.Expires.UTC().Truncate(time.Second))
-	m.Signed.Version = spec.Version
-	m.Signed.UnrecognizedFields = map[string]any{}
-	if spec.List != "" {
-		m.Signed.UnrecognizedFields[fieldList] = spec.List
-	}
-	m.Signed.Meta = map[string]*metadata.MetaFiles{"targets.json": metaOf(spec.Next, spec.NextVersion)}
+	others := map[string]tuf.Object[tuf.Reference]{}
 	if len(spec.Urgent) > 0 {
-		m.Signed.Meta[metaUrgent] = metaOf(spec.Urgent, spec.UrgentVersion)
+		others[metaUrgent] = tuf.NewReference(spec.Urgent, spec.UrgentVersion)
 	}
-	return m.ToBytes(false)
+	h := tuf.NewHeader(tuf.RoleSnapshot, spec.Version, spec.Expires)
+	return tuf.NewSnapshot(h, tuf.NewReference(spec.Next, spec.NextVersion), others, spec.more())
 }
 
 // NewTimestamp returns an unsigned timestamp document.
 func NewTimestamp(spec OnlineSpec) ([]byte, error) {
-	m := metadata.Timestamp(spec.Expires.UTC().Truncate(time.Second))
-	m.Signed.Version = spec.Version
-	m.Signed.Meta = map[string]*metadata.MetaFiles{"snapshot.json": metaOf(spec.Next, spec.NextVersion)}
-	m.Signed.UnrecognizedFields = map[string]any{fieldRoot: spec.Root}
+	more := spec.more()
+	more[fieldRoot] = spec.Root
+	h := tuf.NewHeader(tuf.RoleTimestamp, spec.Version, spec.Expires)
+	return tuf.NewTimestamp(h, tuf.NewReference(spec.Next, spec.NextVersion), more)
+}
+
+// more returns the fields that are ours.
+func (spec OnlineSpec) more() map[string]any {
+	more := map[string]any{}
 	if spec.List != "" {
-		m.Signed.UnrecognizedFields[fieldList] = spec.List
+		more[fieldList] = spec.List
 	}
-	return m.ToBytes(false)
+	return more
 }
 
-func metaOf(doc []byte, version int64) *metadata.MetaFiles {
-	sum := sha256.Sum256(doc)
-	return &metadata.MetaFiles{Version: version, Length: int64(len(doc)), Hashes: metadata.Hashes{"sha256": sum[:]}}
-}
+// Timestamp is a timestamp document that was read, but not checked against any key.
+type Timestamp struct {
+	tuf.Timestamp
 
-// Online is a snapshot or timestamp document that was read, but not checked against any key.
-type Online struct {
-	List        string // that it says it is of; empty if it does not say
-	Version     int64
-	Expires     time.Time
-	NextVersion int64 // of the document it speaks for
-	Root        int64 // of a timestamp: the newest root published with it, 0 if it does not say
-	Urgent      int64 // of a snapshot: version of the urgent document, 0 if it names none
-	meta        *metadata.MetaFiles
-	urgent      *metadata.MetaFiles
+	List string // that it says it is of; empty if it does not say
+	Root int64  // the newest root published with it, 0 if it does not say
 }
 
 // ParseTimestamp reads a timestamp: what it says, not who signed it.
-func ParseTimestamp(b []byte) (Online, error) {
-	m, err := parseRole[metadata.TimestampType]("timestamp", b, MaxTimestamp)
+func ParseTimestamp(b []byte) (*Timestamp, error) {
+	doc, err := tuf.ParseTimestamp(b)
 	if err != nil {
-		return Online{}, err
+		return nil, err
 	}
-	s := &m.Signed
-	root, _ := s.UnrecognizedFields[fieldRoot].(float64)
-	o := Online{Version: s.Version, Expires: s.Expires, Root: int64(root), meta: s.Meta["snapshot.json"]}
-	o.List, _ = s.UnrecognizedFields[fieldList].(string)
-	if err := checkSigned("timestamp", s.Type, metadata.TIMESTAMP, s.Version, s.Expires); err != nil {
-		return o, err
-	}
-	return o, o.checkMeta("timestamp", MaxSnapshot)
+	root, _ := doc.More[fieldRoot].(float64)
+	t := &Timestamp{Timestamp: *doc, Root: int64(root)}
+	t.List, _ = doc.More[fieldList].(string)
+	return t, nil
+}
+
+// Snapshot is a snapshot document that was read, but not checked against any key.
+type Snapshot struct {
+	tuf.Snapshot
+
+	List   string         // that it says it is of; empty if it does not say
+	Urgent *tuf.Reference // the newest urgent document, nil if there never was one
 }
 
 // ParseSnapshot reads a snapshot: what it says, not who signed it.
-func ParseSnapshot(b []byte) (Online, error) {
-	m, err := parseRole[metadata.SnapshotType]("snapshot", b, MaxSnapshot)
+func ParseSnapshot(b []byte) (*Snapshot, error) {
+	doc, err := tuf.ParseSnapshot(b)
 	if err != nil {
-		return Online{}, err
+		return nil, err
 	}
-	s := &m.Signed
-	o := Online{Version: s.Version, Expires: s.Expires, meta: s.Meta["targets.json"], urgent: s.Meta[metaUrgent]}
-	o.List, _ = s.UnrecognizedFields[fieldList].(string)
-	if err := checkSigned("snapshot", s.Type, metadata.SNAPSHOT, s.Version, s.Expires); err != nil {
-		return o, err
+	s := &Snapshot{Snapshot: *doc}
+	s.List, _ = doc.More[fieldList].(string)
+	if s.Urgent, err = doc.Other(metaUrgent, MaxUrgent); err != nil {
+		return nil, err
 	}
-	if o.urgent != nil {
-		if err := checkReference("snapshot", o.urgent, MaxUrgent); err != nil {
-			return o, err
-		}
-		o.Urgent = o.urgent.Version
-	}
-	return o, o.checkMeta("snapshot", MaxTargets)
-}
-
-// checkMeta checks the reference to the next document; go-tuf takes its presence for granted.
-func (o *Online) checkMeta(what string, limit int64) error {
-	if o.meta == nil {
-		return malformed(what, "it names no next document")
-	}
-	o.NextVersion = o.meta.Version
-	return checkReference(what, o.meta, limit)
-}
-
-func checkReference(what string, to *metadata.MetaFiles, limit int64) error {
-	switch {
-	case to.Version < 1 || to.Length < 0:
-		return malformed(what, "the next document has version %d and length %d", to.Version, to.Length)
-	case to.Length > limit:
-		return fmt.Errorf("%s: %w: the next document has %d bytes, the limit is %d", what, blocklist.ErrTooLarge, to.Length, limit)
-	}
-	return nil
+	return s, nil
 }

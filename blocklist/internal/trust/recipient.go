@@ -11,6 +11,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/tuf"
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
@@ -69,7 +70,7 @@ func ParseRecipient(text string) (r Recipient, err error) {
 	}
 	all, err := age.ParseRecipients(lines)
 	if err != nil || len(all) != 1 {
-		return r, malformed("recipient", "it must be one line, age1... or age1pq1...; blocklist keygen --subscriber makes a key pair")
+		return r, tuf.Malformed("recipient", "it must be one line, age1... or age1pq1...; blocklist keygen --subscriber makes a key pair")
 	}
 	r.to = all[0]
 	switch to := all[0].(type) {
@@ -78,7 +79,7 @@ func ParseRecipient(text string) (r Recipient, err error) {
 	case *age.X25519Recipient:
 		r.Kind, r.text = KindX25519, to.String()
 	default:
-		return r, malformed("recipient", "it must be an X25519 or a hybrid one, as age-keygen makes them")
+		return r, tuf.Malformed("recipient", "it must be an X25519 or a hybrid one, as age-keygen makes them")
 	}
 	return r, nil
 }
@@ -99,7 +100,7 @@ func NewIdentity(kind string) (private, public string, err error) {
 		}
 		return id.String(), id.Recipient().String(), nil
 	}
-	return "", "", malformed("identity", "there is no kind %.40q; there are %q", kind, Kinds())
+	return "", "", tuf.Malformed("identity", "there is no kind %.40q; there are %q", kind, Kinds())
 }
 
 // EncryptKey encrypts a list key to subscribers, all of one kind.
@@ -139,7 +140,7 @@ func ParseIdentities(text []byte) (Identities, error) {
 	}
 	all, err := age.ParseIdentities(lines)
 	if err != nil {
-		return nil, malformed("identity", "it must be a file of age identities, AGE-SECRET-KEY-... one a line; blocklist keygen --subscriber makes one")
+		return nil, tuf.Malformed("identity", "it must be a file of age identities, AGE-SECRET-KEY-... one a line; blocklist keygen --subscriber makes one")
 	}
 	return all, nil
 }
@@ -168,9 +169,9 @@ func (ids Identities) DecryptKey(file []byte) (ListKey, error) {
 	case errors.Is(err, age.ErrIncorrectIdentity):
 		return nil, fmt.Errorf("opening the list key: %w: it is not encrypted to this identity", blocklist.ErrNoKey)
 	case err != nil:
-		return nil, malformed("opening the list key", "%v", err)
+		return nil, tuf.Malformed("opening the list key", "%v", err)
 	case len(file) != listKeySize:
-		return nil, malformed("opening the list key", "it is not of %d bytes", listKeySize)
+		return nil, tuf.Malformed("opening the list key", "it is not of %d bytes", listKeySize)
 	}
 	return file, nil
 }
@@ -192,12 +193,12 @@ func (f File) kind() string {
 func CountRecipients(r io.Reader, f File) (n int, err error) {
 	head, err := age.ExtractHeader(io.LimitReader(r, MaxKeyFile))
 	if err != nil {
-		return 0, malformed(f.Path, "%v", err)
+		return 0, tuf.Malformed(f.Path, "%v", err)
 	}
 	for line := range bytes.Lines(head) {
 		if args, ok := bytes.CutPrefix(line, []byte("-> ")); ok {
 			if kind, _, _ := strings.Cut(string(args), " "); kind != stanza(f.kind()) {
-				return n, malformed(f.Path, "it has a recipient of another kind")
+				return n, tuf.Malformed(f.Path, "it has a recipient of another kind")
 			}
 			n++
 		}

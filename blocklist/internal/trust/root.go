@@ -6,10 +6,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/theupdateframework/go-tuf/v2/metadata"
-
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/notekey"
+	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
 // RootSpec is what a root says: whom to believe about a list.
@@ -28,8 +27,7 @@ type RootSpec struct {
 // Root is a root that follows the rules. Whether to trust it is another question: see [OpenRoot] and [CheckNextRoot].
 type Root struct {
 	spec RootSpec
-	raw  []byte
-	id   string
+	doc  *tuf.Root
 }
 
 // Spec returns what the root says.
@@ -39,32 +37,34 @@ func (r *Root) Spec() RootSpec { return r.spec }
 func (r *Root) Version() int64 { return r.spec.Version }
 
 // Bytes returns the document as it was read. It must not be changed.
-func (r *Root) Bytes() []byte { return r.raw }
+func (r *Root) Bytes() []byte { return r.doc.Raw }
 
 // NewRoot returns an unsigned root. It fails like [ParseRoot].
 func NewRoot(spec RootSpec) ([]byte, error) {
-	m := metadata.Root(spec.Expires.UTC().Truncate(time.Second))
-	m.Signed.Version = spec.Version
-	m.Signed.UnrecognizedFields = map[string]any{fieldList: spec.List}
+	more := map[string]any{fieldList: spec.List}
 	if spec.Urgent.Allowed() {
-		m.Signed.UnrecognizedFields[fieldUrgent] = map[string]any{"entries": spec.Urgent.Entries, "hours": spec.Urgent.Hours}
+		more[fieldUrgent] = map[string]any{"entries": spec.Urgent.Entries, "hours": spec.Urgent.Hours}
 	}
 	if spec.Confidential {
-		m.Signed.UnrecognizedFields[fieldConfidential] = true
+		more[fieldConfidential] = true
 	}
-	officers, err := addKeys(m, spec.Officers)
+	keys := map[string]tuf.Object[tuf.Key]{}
+	officers, err := addKeys(keys, spec.Officers)
 	if err != nil {
 		return nil, err
 	}
-	online, err := addKeys(m, []notekey.Key{spec.Online})
+	onlineID, err := addKeys(keys, []notekey.Key{spec.Online})
 	if err != nil {
 		return nil, err
 	}
-	m.Signed.Roles[metadata.ROOT] = &metadata.Role{KeyIDs: officers, Threshold: spec.Threshold}
-	m.Signed.Roles[metadata.TARGETS] = &metadata.Role{KeyIDs: officers, Threshold: spec.Threshold}
-	m.Signed.Roles[metadata.SNAPSHOT] = &metadata.Role{KeyIDs: online, Threshold: 1}
-	m.Signed.Roles[metadata.TIMESTAMP] = &metadata.Role{KeyIDs: online, Threshold: 1}
-	b, err := m.ToBytes(false)
+	offline, online := tuf.Role{KeyIDs: officers, Threshold: spec.Threshold}, tuf.Role{KeyIDs: onlineID, Threshold: 1}
+	b, err := tuf.New(tuf.Object[tuf.RootFields]{More: more, Known: tuf.RootFields{
+		Header: tuf.NewHeader(tuf.RoleRoot, spec.Version, spec.Expires), ConsistentSnapshot: true, Keys: keys,
+		Roles: map[string]tuf.Object[tuf.Role]{
+			tuf.RoleRoot: {Known: offline}, tuf.RoleTargets: {Known: offline},
+			tuf.RoleSnapshot: {Known: online}, tuf.RoleTimestamp: {Known: online},
+		},
+	}})
 	if err != nil {
 		return nil, fmt.Errorf("writing the root: %w", err)
 	}
@@ -72,16 +72,16 @@ func NewRoot(spec RootSpec) ([]byte, error) {
 	return b, err
 }
 
-func addKeys(m *metadata.Metadata[metadata.RootType], keys []notekey.Key) (ids []string, err error) {
+func addKeys(into map[string]tuf.Object[tuf.Key], keys []notekey.Key) (ids []string, err error) {
 	for _, k := range keys {
-		id, key, err := keyToTUF(k)
-		if err != nil {
+		if err := k.Check(); err != nil {
 			return nil, err
 		}
-		if other, twice := m.Signed.Keys[id]; twice {
-			return nil, malformed("root", "%s and %s are one and the same key", other.UnrecognizedFields[fieldName], k.Name)
+		id := tuf.KeyID(k.Public)
+		if other, twice := into[id]; twice {
+			return nil, tuf.Malformed("root", "%s and %s are one and the same key", other.More[fieldName], k.Name)
 		}
-		m.Signed.Keys[id] = key
+		into[id] = tuf.Object[tuf.Key]{Known: tuf.NewKey(k.Public), More: map[string]any{fieldName: k.Name}}
 		ids = append(ids, id)
 	}
 	return ids, nil
@@ -91,45 +91,27 @@ func addKeys(m *metadata.Metadata[metadata.RootType], keys []notekey.Key) (ids [
 // ed25519 keys only, no public key and no name twice, none of the officers' keys online, a list name, an expiry. It does
 // not look at signatures. It fails with [blocklist.ErrMalformed] or [blocklist.ErrTooLarge].
 func ParseRoot(b []byte) (*Root, error) {
-	m, err := parseRole[metadata.RootType]("root", b, MaxRoot)
+	doc, err := tuf.ParseRoot(b)
 	if err != nil {
 		return nil, err
 	}
-	s := &m.Signed
-	spec := RootSpec{Version: s.Version, Expires: s.Expires}
-	if err := checkSigned("root", s.Type, metadata.ROOT, s.Version, s.Expires); err != nil {
+	spec := RootSpec{Version: doc.Version, Expires: doc.Expires}
+	if spec.List, err = signedList("root", doc.More); err != nil {
 		return nil, err
 	}
-	if spec.List, err = signedList("root", s.UnrecognizedFields); err != nil {
+	if spec.Urgent, err = readLimits(doc.More); err != nil {
 		return nil, err
 	}
-	if spec.Urgent, err = readLimits(s.UnrecognizedFields); err != nil {
+	if spec.Confidential, err = readConfidential(doc.More); err != nil {
 		return nil, err
 	}
-	if spec.Confidential, err = readConfidential(s.UnrecognizedFields); err != nil {
+	if !doc.ConsistentSnapshot {
+		return nil, tuf.Malformed("root", "consistent_snapshot must be true")
+	}
+	if err := spec.readRoles(doc.RootFields); err != nil {
 		return nil, err
 	}
-	if !s.ConsistentSnapshot {
-		return nil, malformed("root", "consistent_snapshot must be true")
-	}
-	if err := spec.readRoles(s); err != nil {
-		return nil, err
-	}
-	id, err := signedSum("root", b, MaxRoot)
-	return &Root{spec: spec, raw: b, id: id}, err
-}
-
-// checkSigned checks what all roles have in common.
-func checkSigned(what, got, want string, version int64, expires time.Time) error {
-	switch {
-	case got != want:
-		return malformed(what, "the document is of type %.80q", got)
-	case version < 1:
-		return malformed(what, "version %d", version)
-	case expires.IsZero():
-		return malformed(what, "there is no expiry")
-	}
-	return nil
+	return &Root{spec: spec, doc: doc}, nil
 }
 
 func signedList(what string, fields map[string]any) (string, error) {
@@ -141,26 +123,26 @@ func signedList(what string, fields map[string]any) (string, error) {
 }
 
 // readRoles reads keys and thresholds: one set of officers, one online key, nothing besides.
-func (spec *RootSpec) readRoles(s *metadata.RootType) error {
-	root, targets := s.Roles[metadata.ROOT], s.Roles[metadata.TARGETS]
-	snapshot, timestamp := s.Roles[metadata.SNAPSHOT], s.Roles[metadata.TIMESTAMP]
-	if root == nil || targets == nil || snapshot == nil || timestamp == nil || len(s.Roles) != 4 {
-		return malformed("root", "it must have the four roles root, targets, snapshot and timestamp")
+func (spec *RootSpec) readRoles(s tuf.RootFields) error {
+	root, targets := s.Roles[tuf.RoleRoot].Known, s.Roles[tuf.RoleTargets].Known
+	snapshot, timestamp := s.Roles[tuf.RoleSnapshot].Known, s.Roles[tuf.RoleTimestamp].Known
+	if len(root.KeyIDs)*len(targets.KeyIDs)*len(snapshot.KeyIDs)*len(timestamp.KeyIDs) == 0 || len(s.Roles) != 4 {
+		return tuf.Malformed("root", "it must have the four roles root, targets, snapshot and timestamp")
 	}
 	if !sameRole(root, targets) || !sameRole(snapshot, timestamp) || len(snapshot.KeyIDs) != 1 || snapshot.Threshold != 1 {
-		return malformed("root", "root and targets need the same officers and threshold, snapshot and timestamp the same one key")
+		return tuf.Malformed("root", "root and targets need the same officers and threshold, snapshot and timestamp the same one key")
 	}
 	spec.Threshold = root.Threshold
 	return spec.readKeys(s, root, snapshot)
 }
 
-func (spec *RootSpec) readKeys(s *metadata.RootType, root, snapshot *metadata.Role) error {
+func (spec *RootSpec) readKeys(s tuf.RootFields, root, snapshot tuf.Role) error {
 	for _, id := range slices.Concat(root.KeyIDs, snapshot.KeyIDs) {
 		key, ok := s.Keys[id]
 		if !ok {
-			return malformed("root", "key %.80q is missing", id)
+			return tuf.Malformed("root", "key %.80q is missing", id)
 		}
-		k, err := keyFromTUF(id, key)
+		k, err := readKey(id, key)
 		if err != nil {
 			return err
 		}
@@ -169,12 +151,29 @@ func (spec *RootSpec) readKeys(s *metadata.RootType, root, snapshot *metadata.Ro
 	last := len(spec.Officers) - 1
 	spec.Online, spec.Officers = spec.Officers[last], spec.Officers[:last]
 	if len(s.Keys) != last+1 {
-		return malformed("root", "it has %d keys, its roles use %d", len(s.Keys), last+1)
+		return tuf.Malformed("root", "it has %d keys, its roles use %d", len(s.Keys), last+1)
 	}
 	return spec.checkKeys()
 }
 
-func sameRole(a, b *metadata.Role) bool {
+// readKey reads a key of a root.
+func readKey(id string, from tuf.Object[tuf.Key]) (notekey.Key, error) {
+	name, _ := from.More[fieldName].(string)
+	public, ok := from.Known.Public()
+	k := notekey.Key{Name: name, Public: public}
+	if !ok {
+		return k, tuf.Malformed("root", "key %.80q is not an ed25519 key", name)
+	}
+	if err := k.Check(); err != nil {
+		return k, err
+	}
+	if id != tuf.KeyID(public) {
+		return k, tuf.Malformed("root", "key %q stands under an identifier that is not its own", name)
+	}
+	return k, nil
+}
+
+func sameRole(a, b tuf.Role) bool {
 	return a.Threshold == b.Threshold && slices.Equal(a.KeyIDs, b.KeyIDs)
 }
 
@@ -182,16 +181,16 @@ func sameRole(a, b *metadata.Role) bool {
 func (spec *RootSpec) checkKeys() error {
 	n := len(spec.Officers)
 	if spec.Threshold < 1 || spec.Threshold > n || n > MaxOfficers {
-		return malformed("root", "threshold %d of %d officers: it must be at least 1 and no more than there are officers, at most %d",
+		return tuf.Malformed("root", "threshold %d of %d officers: it must be at least 1 and no more than there are officers, at most %d",
 			spec.Threshold, n, MaxOfficers)
 	}
 	byKey, names := map[string]string{string(spec.Online.Public): spec.Online.Name}, map[string]bool{}
 	for _, k := range spec.Officers {
 		if other, twice := byKey[string(k.Public)]; twice {
-			return malformed("root", "%s and %s are one and the same key", other, k.Name)
+			return tuf.Malformed("root", "%s and %s are one and the same key", other, k.Name)
 		}
 		if names[k.Name] {
-			return malformed("root", "two officers are named %s", k.Name)
+			return tuf.Malformed("root", "two officers are named %s", k.Name)
 		}
 		byKey[string(k.Public)], names[k.Name] = k.Name, true
 	}
@@ -226,33 +225,34 @@ func names(keys []notekey.Key) string {
 	return strings.Join(all, ", ")
 }
 
-// CheckSignatures tells which of the root's officers have signed a root or targets document.
+// CheckSignatures returns which of the root's officers have signed a root or targets document.
 func CheckSignatures(root *Root, doc []byte) (Signatures, error) {
-	s := Signatures{Threshold: root.spec.Threshold}
-	d, err := parseDocument("metadata", doc, MaxTargets)
+	d, err := tuf.ParseAny(doc)
 	if err != nil {
-		return s, err
+		return Signatures{Threshold: root.spec.Threshold}, err
 	}
-	payload, err := d.payload()
-	if err != nil {
-		return s, err
-	}
-	for _, k := range root.spec.Officers { // distinct public keys: ParseRoot saw to that
-		if d.signedBy(k, payload) {
+	return root.count(d), nil
+}
+
+// count verifies the signatures of the officers, whose public keys are distinct: ParseRoot saw to that.
+func (r *Root) count(d *tuf.Document) Signatures {
+	s := Signatures{Threshold: r.spec.Threshold}
+	for _, k := range r.spec.Officers {
+		if d.SignedBy(k.Public) {
 			s.Signed = append(s.Signed, k)
 		} else {
 			s.Missing = append(s.Missing, k)
 		}
 	}
-	return s, nil
+	return s
 }
 
-func checkEnough(root *Root, what string, doc []byte) error {
-	s, err := CheckSignatures(root, doc)
-	if err != nil {
-		return err
+// checkEnough reports whether enough officers have signed a root or targets document. What names it in errors.
+func (r *Root) checkEnough(what string, d *tuf.Document) error {
+	if !d.Canonical() {
+		return fmt.Errorf("%s: %w: its signed part is not written in the form in which it is read", what, blocklist.ErrUntrusted)
 	}
-	return s.Err(what)
+	return r.count(d).Err(what)
 }
 
 // OpenRoot reads a root that the caller trusts from elsewhere, and checks that enough of its own officers have signed it.
@@ -261,7 +261,7 @@ func OpenRoot(b []byte) (*Root, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkEnough(root, rootName(root.spec.Version), b); err != nil {
+	if err := root.checkEnough(rootName(root.spec.Version), &root.doc.Document); err != nil {
 		return nil, err
 	}
 	return root, nil
@@ -283,13 +283,10 @@ func CheckNextRoot(held *Root, next []byte) (*Root, error) {
 	case root.spec.Version != held.spec.Version+1:
 		return nil, fmt.Errorf("%s: %w: it does not follow root %d", what, blocklist.ErrUntrusted, held.spec.Version)
 	}
-	if err := checkEnough(held, what+", by the officers of the root before", next); err != nil {
+	if err := held.checkEnough(what+", by the officers of the root before", &root.doc.Document); err != nil {
 		return nil, err
 	}
-	if err := checkEnough(root, what, next); err != nil {
-		return nil, err
-	}
-	if err := FollowRoot(held.raw, next); err != nil {
+	if err := root.checkEnough(what, &root.doc.Document); err != nil {
 		return nil, err
 	}
 	return root, nil
@@ -299,7 +296,7 @@ func CheckNextRoot(held *Root, next []byte) (*Root, error) {
 // be signed as [CheckNextRoot] asks. Expired ones are fine.
 func OpenRoots(all [][]byte) (roots []*Root, err error) {
 	if len(all) == 0 {
-		return nil, malformed("roots", "there is none")
+		return nil, tuf.Malformed("roots", "there is none")
 	}
 	root, err := OpenRoot(all[0])
 	if err != nil {
@@ -316,6 +313,6 @@ func OpenRoots(all [][]byte) (roots []*Root, err error) {
 }
 
 // ID identifies what the root says, whoever signed it: the SHA-256 of its signed part, hexadecimal.
-func (r *Root) ID() string { return r.id }
+func (r *Root) ID() string { return r.doc.Sum() }
 
 func rootName(version int64) string { return fmt.Sprintf("root %d", version) }

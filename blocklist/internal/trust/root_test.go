@@ -14,6 +14,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/internal/trust/trusttest"
+	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
 var (
@@ -105,7 +106,7 @@ func TestParseRootRefuses(t *testing.T) {
 			assert.ErrorIs(t, err, blocklist.ErrMalformed)
 		})
 	}
-	_, err = trust.ParseRoot(append(good, bytes.Repeat([]byte(" "), trust.MaxRoot)...))
+	_, err = trust.ParseRoot(append(good, bytes.Repeat([]byte(" "), tuf.MaxRoot)...))
 	assert.ErrorIs(t, err, blocklist.ErrTooLarge)
 }
 

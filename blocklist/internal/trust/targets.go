@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,9 +11,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/theupdateframework/go-tuf/v2/metadata"
-
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
 // Release is what the officers sign about a release besides the hash of its file.
@@ -39,7 +37,7 @@ const maxSealedOverride = 4 << 10
 // CheckOverride reports whether a text can be the reason for overriding the guards: one line.
 func CheckOverride(text string) error {
 	if len(text) > maxOverride || !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
-		return malformed("override", "%.40q: it is one line of at most 1 KiB", text)
+		return tuf.Malformed("override", "%.40q: it is one line of at most 1 KiB", text)
 	}
 	return nil
 }
@@ -73,19 +71,19 @@ type TargetsSpec struct {
 	Keys  []File  // files with its key, each encrypted to the subscribers of a kind
 	KeyID string  // of its key, see [ListKey.ID]; empty: the list is not confidential
 	Key   ListKey // where it is known: what Files say is in the clear then
+
+	doc *tuf.Targets // that it was read from
 }
 
 // NewTargets returns an unsigned targets document, that of a confidential list if there is a key. It fails like
 // [ParseTargets].
 func NewTargets(spec TargetsSpec) ([]byte, error) {
-	m := metadata.Targets(spec.Expires.UTC().Truncate(time.Second))
-	m.Signed.Version = spec.Version
-	m.Signed.UnrecognizedFields = map[string]any{fieldList: spec.List}
+	more, targets := map[string]any{fieldList: spec.List}, map[string]tuf.Object[tuf.Target]{}
 	if spec.Key != nil {
-		m.Signed.UnrecognizedFields[fieldKey] = spec.Key.ID(spec.List)
+		more[fieldKey] = spec.Key.ID(spec.List)
 	}
 	for _, f := range spec.Keys {
-		m.Signed.Targets[f.Path] = &metadata.TargetFiles{Length: f.Length, Hashes: metadata.Hashes{"sha256": f.SHA256}}
+		targets[f.Path] = f.target(nil)
 	}
 	files, err := spec.seal()
 	if err != nil {
@@ -95,15 +93,12 @@ func NewTargets(spec TargetsSpec) ([]byte, error) {
 		f.Release.Created = f.Release.Created.UTC().Truncate(time.Second)
 		custom, err := json.Marshal(f.Release)
 		if err != nil {
-			return nil, malformed("targets", "%v", err)
+			return nil, tuf.Malformed("targets", "%v", err)
 		}
-		m.Signed.Targets[f.Path] = &metadata.TargetFiles{
-			Length: f.Length,
-			Hashes: metadata.Hashes{"sha256": f.SHA256},
-			Custom: (*json.RawMessage)(&custom),
-		}
+		targets[f.Path] = f.target(custom)
 	}
-	b, err := m.ToBytes(false)
+	fields := tuf.TargetsFields{Header: tuf.NewHeader(tuf.RoleTargets, spec.Version, spec.Expires), Targets: targets}
+	b, err := tuf.New(tuf.Object[tuf.TargetsFields]{Known: fields, More: more})
 	if err != nil {
 		return nil, fmt.Errorf("writing the targets: %w", err)
 	}
@@ -111,30 +106,31 @@ func NewTargets(spec TargetsSpec) ([]byte, error) {
 	return b, err
 }
 
+// target describes the file, with what it says of its release.
+func (f File) target(custom json.RawMessage) tuf.Object[tuf.Target] {
+	return tuf.Object[tuf.Target]{Known: tuf.Target{Length: f.Length, Hashes: map[string]tuf.HexBytes{"sha256": f.SHA256}, Custom: custom}}
+}
+
 // ParseTargets reads a targets document: what it says, not who signed it. Its files must be a way to the list: a snapshot,
 // and deltas from there to the newest serial. It fails with [blocklist.ErrMalformed] or
 // [blocklist.ErrTooLarge].
 func ParseTargets(b []byte) (TargetsSpec, error) {
-	m, err := parseRole[metadata.TargetsType]("targets", b, MaxTargets)
+	doc, err := tuf.ParseTargets("targets", b, tuf.MaxTargets)
 	if err != nil {
 		return TargetsSpec{}, err
 	}
-	s := &m.Signed
-	spec := TargetsSpec{Version: s.Version, Expires: s.Expires}
-	if err := checkSigned("targets", s.Type, metadata.TARGETS, s.Version, s.Expires); err != nil {
+	spec := TargetsSpec{Version: doc.Version, Expires: doc.Expires, doc: doc}
+	if spec.List, err = signedList("targets", doc.More); err != nil {
 		return spec, err
 	}
-	if spec.List, err = signedList("targets", s.UnrecognizedFields); err != nil {
+	if err := spec.readKey(doc.More); err != nil {
 		return spec, err
 	}
-	if err := spec.readKey(s.UnrecognizedFields); err != nil {
-		return spec, err
+	if len(doc.Targets) > MaxFiles {
+		return spec, fmt.Errorf("targets: %w: %d files", blocklist.ErrTooLarge, len(doc.Targets))
 	}
-	if len(s.Targets) > MaxFiles {
-		return spec, fmt.Errorf("targets: %w: %d files", blocklist.ErrTooLarge, len(s.Targets))
-	}
-	for path, t := range s.Targets {
-		if err := spec.take(path, t); err != nil {
+	for path, t := range doc.Targets {
+		if err := spec.take(path, t.Known); err != nil {
 			return spec, err
 		}
 	}
@@ -145,7 +141,7 @@ func ParseTargets(b []byte) (TargetsSpec, error) {
 }
 
 // take takes a file of the document.
-func (spec *TargetsSpec) take(path string, t *metadata.TargetFiles) error {
+func (spec *TargetsSpec) take(path string, t tuf.Target) error {
 	if f := (File{Path: path, Length: t.Length, SHA256: t.Hashes["sha256"]}); f.kind() != "" {
 		return spec.takeKey(f, t)
 	}
@@ -157,13 +153,13 @@ func (spec *TargetsSpec) take(path string, t *metadata.TargetFiles) error {
 	return err
 }
 
-func fileFromTUF(path string, t *metadata.TargetFiles) (f File, err error) {
+func fileFromTUF(path string, t tuf.Target) (f File, err error) {
 	f = File{Path: path, Length: t.Length, SHA256: t.Hashes["sha256"]}
 	if t.Custom == nil {
-		return f, malformed("targets", "file %.80q does not say which release it is", path)
+		return f, tuf.Malformed("targets", "file %.80q does not say which release it is", path)
 	}
-	if err := json.Unmarshal(*t.Custom, &f.Release); err != nil {
-		return f, malformed("targets", "file %.80q: %v", path, err)
+	if err := json.Unmarshal(t.Custom, &f.Release); err != nil {
+		return f, tuf.Malformed("targets", "file %.80q: %v", path, err)
 	}
 	return f, nil
 }
@@ -174,19 +170,19 @@ func (f File) check(in TargetsSpec) error {
 	_, err := blocklist.ParseDigest(r.Digest)
 	switch {
 	case !validPath(f.Path):
-		return malformed("targets", "file name %.80q: it needs lower-case letters, digits, dots and hyphens, at most %d", f.Path, maxPath)
+		return tuf.Malformed("targets", "file name %.80q: it needs lower-case letters, digits, dots and hyphens, at most %d", f.Path, maxPath)
 	case f.Length < 1 || len(f.SHA256) != 32:
-		return malformed("targets", "file %q has no length or no SHA-256", f.Path)
+		return tuf.Malformed("targets", "file %q has no length or no SHA-256", f.Path)
 	case err != nil:
 		return fmt.Errorf("targets: file %q: %w", f.Path, err)
 	case r.List != in.List:
-		return malformed("targets", "file %q is of list %.80q, the document is of %q", f.Path, r.List, in.List)
+		return tuf.Malformed("targets", "file %q is of list %.80q, the document is of %q", f.Path, r.List, in.List)
 	case r.Serial < 1 || r.Serial > uint64(in.Version):
-		return malformed("targets", "file %q has serial %d, the document has %d", f.Path, r.Serial, in.Version)
+		return tuf.Malformed("targets", "file %q has serial %d, the document has %d", f.Path, r.Serial, in.Version)
 	case r.Base >= r.Serial || r.Entries > blocklist.MaxEntries:
-		return malformed("targets", "file %q: base %d, serial %d, %d entries", f.Path, r.Base, r.Serial, r.Entries)
+		return tuf.Malformed("targets", "file %q: base %d, serial %d, %d entries", f.Path, r.Base, r.Serial, r.Entries)
 	case in.Confidential() != strings.HasSuffix(f.Path, sealedSuffix):
-		return malformed("targets", "file %q: the names of encrypted files, and only these, end in %s", f.Path, sealedSuffix)
+		return tuf.Malformed("targets", "file %q: the names of encrypted files, and only these, end in %s", f.Path, sealedSuffix)
 	case in.Confidential() && len(r.Override) <= maxSealedOverride:
 		return nil
 	}
@@ -220,7 +216,7 @@ func OpenTargets(root *Root, b []byte) (TargetsSpec, error) {
 	if spec.List != root.spec.List {
 		return spec, fmt.Errorf("targets: %w: they are of list %q, not %q", blocklist.ErrUntrusted, spec.List, root.spec.List)
 	}
-	if err := checkEnough(root, fmt.Sprintf("serial %d of %s", spec.Version, spec.List), b); err != nil {
+	if err := root.checkEnough(fmt.Sprintf("serial %d of %s", spec.Version, spec.List), &spec.doc.Document); err != nil {
 		return spec, err
 	}
 	return spec, checkConfidential(root, spec)
@@ -240,12 +236,7 @@ func CheckNewer(held, next []byte) error {
 	if err != nil {
 		return err
 	}
-	oldSum, errOld := signedSum("targets", held, MaxTargets)
-	sum, err := signedSum("targets", next, MaxTargets)
-	if err = errors.Join(errOld, err); err != nil {
-		return err
-	}
-	if spec.Version < old.Version || spec.Version == old.Version && sum != oldSum {
+	if spec.Version < old.Version || spec.Version == old.Version && spec.doc.Sum() != old.doc.Sum() {
 		return &blocklist.SerialError{List: spec.List, Held: uint64(old.Version), Got: uint64(spec.Version), Err: blocklist.ErrRollback}
 	}
 	return nil

@@ -9,9 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/theupdateframework/go-tuf/v2/metadata"
-
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
 // Limits on urgent orders, and on the document that holds them, in bytes.
@@ -41,7 +40,7 @@ func (u Urgent) Longest() time.Duration { return time.Duration(u.Hours) * time.H
 
 func (u Urgent) check() error {
 	if u.Allowed() && (u.Entries < 1 || u.Entries > MaxUrgentNames || u.Hours < 1 || u.Hours > MaxUrgentHours) {
-		return malformed("root", "urgent orders of %d entries for %d hours: there may be 1 to %d, for 1 to %d hours", u.Entries, u.Hours,
+		return tuf.Malformed("root", "urgent orders of %d entries for %d hours: there may be 1 to %d, for 1 to %d hours", u.Entries, u.Hours,
 			MaxUrgentNames, MaxUrgentHours)
 	}
 	return nil
@@ -56,7 +55,7 @@ func readField(what string, fields map[string]any, name string, into any) error 
 		err = d.Decode(into)
 	}
 	if err != nil {
-		return malformed(what, "%s: %v", name, err)
+		return tuf.Malformed(what, "%s: %v", name, err)
 	}
 	return nil
 }
@@ -70,7 +69,7 @@ func readLimits(fields map[string]any) (u Urgent, err error) {
 		return u, err
 	}
 	if !u.Allowed() {
-		return u, malformed("root", "%s allows nothing; it is left out then", fieldUrgent)
+		return u, tuf.Malformed("root", "%s allows nothing; it is left out then", fieldUrgent)
 	}
 	return u, u.check()
 }
@@ -126,12 +125,12 @@ func NewUrgent(spec UrgentSpec, k ListKey) ([]byte, error) {
 		}
 		fields["sealed"] = sealed
 	}
-	m := metadata.Targets(spec.Expires.UTC().Truncate(time.Second))
-	m.Signed.Version = spec.Version
-	m.Signed.UnrecognizedFields = map[string]any{
-		fieldList: spec.List, fieldUrgent: fields,
-	}
-	b, err := m.ToBytes(false)
+	b, err := tuf.New(tuf.Object[tuf.TargetsFields]{
+		Known: tuf.TargetsFields{
+			Header: tuf.NewHeader(tuf.RoleTargets, spec.Version, spec.Expires), Targets: map[string]tuf.Object[tuf.Target]{},
+		},
+		More: map[string]any{fieldList: spec.List, fieldUrgent: fields},
+	})
 	if err != nil {
 		return nil, fmt.Errorf("writing urgent orders: %w", err)
 	}
@@ -142,34 +141,30 @@ func NewUrgent(spec UrgentSpec, k ListKey) ([]byte, error) {
 // ParseUrgent reads an urgent document: what it says, not who signed it. It is a targets document without files, so that it
 // can't be taken for a release. It fails with [blocklist.ErrMalformed] or [blocklist.ErrTooLarge].
 func ParseUrgent(b []byte) (spec UrgentSpec, err error) {
-	m, err := parseRole[metadata.TargetsType]("urgent orders", b, MaxUrgent)
+	doc, err := tuf.ParseTargets("urgent orders", b, MaxUrgent)
 	if err != nil {
 		return spec, err
 	}
-	s := &m.Signed
-	spec.Version, spec.Expires = s.Version, s.Expires
-	if err := checkSigned("urgent orders", s.Type, metadata.TARGETS, s.Version, s.Expires); err != nil {
-		return spec, err
+	spec.Version, spec.Expires = doc.Version, doc.Expires
+	if len(doc.Targets) > 0 || doc.Delegations != nil {
+		return spec, tuf.Malformed("urgent orders", "they have files or delegations")
 	}
-	if len(s.Targets) > 0 || s.Delegations != nil {
-		return spec, malformed("urgent orders", "they have files or delegations")
-	}
-	if spec.List, err = signedList("urgent orders", s.UnrecognizedFields); err != nil {
+	if spec.List, err = signedList("urgent orders", doc.More); err != nil {
 		return spec, err
 	}
 	var o orders
-	if err := readField("urgent orders", s.UnrecognizedFields, fieldUrgent, &o); err != nil {
+	if err := readField("urgent orders", doc.More, fieldUrgent, &o); err != nil {
 		return spec, err
 	}
 	spec.Serial = o.Serial
 	if UrgentSerial(spec.Version) != spec.Serial || spec.Number() == 0 {
-		return spec, malformed("urgent orders", "version %d is none on top of serial %d: those are %d and the %d after it", spec.Version, spec.Serial,
+		return spec, tuf.Malformed("urgent orders", "version %d is none on top of serial %d: those are %d and the %d after it", spec.Version, spec.Serial,
 			UrgentVersion(spec.Serial, 1), MaxUrgentNumber-1)
 	}
 	if o.Sealed != nil {
 		spec.Sealed = *o.Sealed
 		if spec.Sealed == "" || o.Entries != nil {
-			return spec, malformed("urgent orders", "entries are either sealed or in the clear")
+			return spec, tuf.Malformed("urgent orders", "entries are either sealed or in the clear")
 		}
 	}
 	return spec, spec.readEntries(o.Entries)
@@ -194,7 +189,7 @@ func (spec *UrgentSpec) Open(k ListKey) error {
 // readEntries reads the orders: canonical lines in ascending order, each blocking until a time.
 func (spec *UrgentSpec) readEntries(lines []string) error {
 	if spec.Serial < 1 || len(lines) > MaxUrgentNames {
-		return malformed("urgent orders", "serial %d, %d entries", spec.Serial, len(lines))
+		return tuf.Malformed("urgent orders", "serial %d, %d entries", spec.Serial, len(lines))
 	}
 	for i, line := range lines {
 		e, err := blocklist.ParseEntry(line)
@@ -202,9 +197,9 @@ func (spec *UrgentSpec) readEntries(lines []string) error {
 		case err != nil:
 			return fmt.Errorf("urgent orders: %w", err)
 		case e.String() != line || e.Monitor || e.Expires.IsZero():
-			return malformed("urgent orders", "%.200q: a canonical line that blocks until a time is needed", line)
+			return tuf.Malformed("urgent orders", "%.200q: a canonical line that blocks until a time is needed", line)
 		case i > 0 && cmp.Compare(spec.Entries[i-1].Target(), e.Target()) >= 0:
-			return malformed("urgent orders", "%.200q is out of order", line)
+			return tuf.Malformed("urgent orders", "%.200q is out of order", line)
 		}
 		spec.Entries = append(spec.Entries, e)
 	}
@@ -256,20 +251,20 @@ func (spec UrgentSpec) checkSigned(root *Root, b []byte) error {
 
 // Urgent returns which urgent document the accepted snapshot wants, and false if the root allows none or there is none.
 func (w *Walk) Urgent() (Wanted, bool) {
-	if w.snap.urgent == nil || !w.root.spec.Urgent.Allowed() {
+	if w.snap.Urgent == nil || !w.root.spec.Urgent.Allowed() {
 		return Wanted{}, false
 	}
-	return wanted(UrgentName(w.snap.urgent.Version), w.snap.urgent, MaxUrgent), true
+	return wanted(UrgentName(w.snap.Urgent.Version), *w.snap.Urgent, MaxUrgent), true
 }
 
 // TakeUrgent checks the urgent document that the snapshot wants, and returns what is accepted with it. It fails like Targets;
 // nothing else depends on it.
 func (w *Walk) TakeUrgent(b []byte) (spec UrgentSpec, next Chain, err error) {
-	if err := w.snap.urgent.VerifyLengthHashes(b); err != nil {
-		return spec, w.next, classify("urgent orders", err)
+	if err := w.snap.Urgent.Verify(b); err != nil {
+		return spec, w.next, fmt.Errorf("urgent orders: %w", err)
 	}
-	if spec, err = ParseUrgent(b); err == nil && spec.Version != w.snap.urgent.Version {
-		err = fmt.Errorf("urgent orders: %w: version %d, the snapshot names %d", blocklist.ErrUntrusted, spec.Version, w.snap.urgent.Version)
+	if spec, err = ParseUrgent(b); err == nil && spec.Version != w.snap.Urgent.Version {
+		err = fmt.Errorf("urgent orders: %w: version %d, the snapshot names %d", blocklist.ErrUntrusted, spec.Version, w.snap.Urgent.Version)
 	}
 	if err == nil {
 		spec, w.next, err = w.next.TakeUrgent(w.root, b)
@@ -348,7 +343,7 @@ func (c Chain) namesRevoked(root *Root) bool {
 	}
 	return slices.ContainsFunc([][]byte{c.Urgent, c.Refused}, func(held []byte) bool {
 		spec, err := ParseUrgent(held)
-		return err == nil && spec.Version == snapshot.Urgent && spec.checkSigned(root, held) != nil
+		return err == nil && snapshot.Urgent != nil && spec.Version == snapshot.Urgent.Version && spec.checkSigned(root, held) != nil
 	})
 }
 

@@ -18,6 +18,8 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/internal/tuf"
+	"github.com/argine-dns/argine/blocklist/internal/tuf/tuftest"
 )
 
 var update = flag.Bool("update", false, "write the vectors anew")
@@ -138,11 +140,37 @@ func (v vector) read(now time.Time) error {
 		}
 	}
 	next := trust.Chain{Timestamp: v.part("timestamp.json"), Snapshot: v.part("snapshot.json"), Targets: v.part("targets.json")}
-	if next.Timestamp == nil {
-		return nil
-	}
 	held := trust.Chain{Timestamp: v.part("held/timestamp.json"), Snapshot: v.part("held/snapshot.json"), Targets: v.part("held/targets.json")}
+	if next.Timestamp == nil {
+		return v.compare(held, next, now, nil)
+	}
 	_, err = follow(root.Bytes(), held, next, now)
+	return v.compare(held, next, now, err)
+}
+
+var errOracle = errors.New("go-tuf refuses what was accepted")
+
+// compare holds a verdict against that of go-tuf, which knows the framework's rules alone: it may accept more.
+func (v vector) compare(held, next trust.Chain, now time.Time, err error) error {
+	c := tuftest.Chain{
+		Root: v.part("trusted/root.json"), HeldTimestamp: held.Timestamp, HeldSnapshot: held.Snapshot,
+		Timestamp: next.Timestamp, Snapshot: next.Snapshot, Targets: next.Targets, Now: now,
+	}
+	if next := v.part("root.json"); next != nil {
+		c.Roots = append(c.Roots, next)
+	}
+	theirs := c.Verdict(func(b []byte) error {
+		_, err := tuf.ParseAny(b)
+		return err
+	})
+	if err == nil && theirs != nil {
+		return fmt.Errorf("%w: %w", errOracle, theirs)
+	}
+	for _, sentinel := range []error{blocklist.ErrExpired, blocklist.ErrRollback} {
+		if errors.Is(theirs, sentinel) && !errors.Is(err, sentinel) {
+			return fmt.Errorf("%w: it says %w", err, theirs)
+		}
+	}
 	return err
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
 // Open opens a file of the targets, whose length and hash were checked.
@@ -81,11 +82,11 @@ func (spec TargetsSpec) checkWays() error {
 	for _, f := range spec.Files {
 		same, _ := spec.State(f.Release.Serial)
 		if same.Base = f.Release.Base; same != f.Release {
-			return malformed("targets", "file %q: other files of serial %d lead to another state", f.Path, f.Release.Serial)
+			return tuf.Malformed("targets", "file %q: other files of serial %d lead to another state", f.Path, f.Release.Serial)
 		}
 	}
 	if _, ok := spec.Way(0); !ok {
-		return malformed("targets", "there is no way from a snapshot to serial %d", spec.Version)
+		return tuf.Malformed("targets", "there is no way from a snapshot to serial %d", spec.Version)
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/internal/tuf"
 	"github.com/argine-dns/argine/blocklist/publish/keys"
 )
 
@@ -79,7 +80,7 @@ func TestOfficerInAgent(t *testing.T) {
 		Officers: []notekey.Key{key}, Online: notekey.Key{Name: "origin", Public: online},
 	})
 	require.NoError(t, err)
-	metadata, err = trust.Sign(metadata, carla)
+	metadata, err = tuf.Sign(metadata, carla)
 	require.NoError(t, err)
 	root, err := trust.OpenRoot(metadata)
 	require.NoError(t, err)

@@ -18,6 +18,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
 // List is the name of the list that a new Agency answers for.
@@ -79,7 +80,7 @@ func Sign(t testing.TB, doc []byte, people ...Person) []byte {
 	t.Helper()
 	for _, p := range people {
 		var err error
-		doc, err = trust.Sign(doc, p.Private)
+		doc, err = tuf.Sign(doc, p.Private)
 		check(t, err)
 	}
 	return doc

@@ -13,6 +13,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/internal/tuf"
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
@@ -30,7 +31,7 @@ func (o *Origin) Timestamp(ctx context.Context, known []byte) (b []byte, modifie
 	if resp.StatusCode == http.StatusNotModified && conditions != nil {
 		return nil, false, resp.Body.Close()
 	}
-	if b, err = readAll(resp, trust.TimestampName, trust.MaxTimestamp); err != nil {
+	if b, err = readAll(resp, trust.TimestampName, tuf.MaxTimestamp); err != nil {
 		return nil, false, err
 	}
 	o.conditions, o.conditionsFor = conditionsFrom(resp.Header), b

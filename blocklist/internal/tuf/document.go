@@ -1,0 +1,144 @@
+package tuf
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// Document is a signed document of any role: its form was checked, its signatures were not.
+type Document struct {
+	Raw        []byte // as it was received
+	Version    int64
+	Expires    time.Time
+	More       map[string]any // fields of the signed part that the framework does not know
+	Signatures []Object[Signature]
+
+	role    string
+	signed  []byte // canonical form of the signed part as it was received; nil if it has none
+	payload []byte // canonical form of what was understood of it, which signatures must cover; nil if it has none
+}
+
+// envelope is a document before its signed part is read.
+type envelope struct {
+	Signed     json.RawMessage     `json:"signed"`
+	Signatures []Object[Signature] `json:"signatures"`
+}
+
+// openEnvelope checks size and form of a document. What names it in errors.
+func openEnvelope(what string, b []byte, limit int) (e envelope, err error) {
+	if len(b) > limit {
+		return e, fail(what, blocklist.ErrTooLarge, "%d bytes, the limit is %d", len(b), limit)
+	}
+	if err = checkStrict(b); err == nil {
+		err = json.Unmarshal(b, &e)
+	}
+	if err == nil && (len(e.Signed) == 0 || e.Signed[0] != '{') {
+		err = errors.New("there is no signed part")
+	}
+	if err != nil {
+		return e, Malformed(what, "%v", err)
+	}
+	return e, nil
+}
+
+// fields are the signed part of a role: a struct that embeds [Header].
+type fields[T any] interface {
+	*T
+	header() *Header
+}
+
+// parse reads a document of one role.
+func parse[T any, P fields[T]](what, role string, b []byte, limit int) (d Document, signed Object[T], err error) {
+	e, err := openEnvelope(what, b, limit)
+	if err != nil {
+		return d, signed, err
+	}
+	if err := e.checkKeys(b, role); err != nil {
+		return d, signed, Malformed(what, "%v", err)
+	}
+	if err := json.Unmarshal(e.Signed, &signed); err != nil {
+		return d, signed, Malformed(what, "%v", err)
+	}
+	h := P(&signed.Known).header()
+	d = e.document(b)
+	d.Version, d.Expires, d.More, d.role = h.Version, h.Expires, signed.More, role
+	if d.payload, err = canonicalObject(signed); err != nil {
+		d.payload = nil
+	}
+	switch {
+	case d.Version < 1:
+		return d, signed, Malformed(what, "version %d", d.Version)
+	case d.Expires.IsZero():
+		return d, signed, Malformed(what, "there is no expiry")
+	}
+	return d, signed, nil
+}
+
+// checkKeys checks what decoding a struct is too lenient for: the spelling of the first two keys, and that no key identifier has
+// two signatures.
+func (e envelope) checkKeys(b []byte, role string) error {
+	var all map[string]any
+	if err := json.Unmarshal(b, &all); err != nil {
+		return err
+	}
+	signed, _ := all["signed"].(map[string]any)
+	if is, _ := signed["_type"].(string); is != role {
+		return fmt.Errorf("the document is of type %.80q, not %q", is, role)
+	}
+	seen := map[string]bool{}
+	for _, s := range e.Signatures {
+		if seen[s.Known.KeyID] {
+			return fmt.Errorf("multiple signatures for key ID %.80s", s.Known.KeyID)
+		}
+		seen[s.Known.KeyID] = true
+	}
+	return nil
+}
+
+// document returns the document as far as every role has it.
+func (e envelope) document(b []byte) Document {
+	signed, err := canonicalJSON(e.Signed)
+	if err != nil {
+		signed = nil
+	}
+	return Document{Raw: b, Signatures: e.Signatures, signed: signed}
+}
+
+func canonicalObject[T any](o Object[T]) ([]byte, error) {
+	b, err := json.Marshal(o)
+	if err != nil {
+		return nil, err
+	}
+	return canonicalJSON(b)
+}
+
+// Sum identifies what a document says, under whatever signatures: the SHA-256 of its signed part, hexadecimal.
+func (d *Document) Sum() string { return fmt.Sprintf("%x", sha256.Sum256(d.signed)) }
+
+// Canonical reports whether the signed part is written the way it is understood: known fields in their exact spelling and form,
+// numbers without loss. Else there are two byte strings that a signature might cover.
+func (d *Document) Canonical() bool { return d.signed != nil && bytes.Equal(d.signed, d.payload) }
+
+// New returns an unsigned document.
+func New[T any](signed Object[T]) ([]byte, error) {
+	return json.Marshal(map[string]any{"signed": signed, "signatures": []any{}})
+}
+
+// ParseAny reads a document of any role as far as its signatures.
+func ParseAny(b []byte) (*Document, error) {
+	e, err := openEnvelope("metadata", b, MaxTargets)
+	if err != nil {
+		return nil, err
+	}
+	d := e.document(b)
+	if d.signed == nil {
+		return nil, Malformed("signed part", "a number in it has no canonical form")
+	}
+	return &d, nil
+}

@@ -1,0 +1,85 @@
+package tuf
+
+// Keys of the references in timestamps and snapshots.
+const (
+	metaSnapshot = "snapshot.json"
+	metaTargets  = "targets.json"
+)
+
+// Timestamp is a timestamp (4.6), which names the newest snapshot.
+type Timestamp struct {
+	Document
+
+	Snapshot Reference
+}
+
+// ParseTimestamp reads a timestamp: what it says, not who signed it.
+func ParseTimestamp(b []byte) (*Timestamp, error) {
+	d, signed, err := parse[IndexFields](RoleTimestamp, RoleTimestamp, b, MaxTimestamp)
+	t := &Timestamp{Document: d}
+	if err == nil {
+		t.Snapshot, err = signed.Known.reference(RoleTimestamp, metaSnapshot, MaxSnapshot)
+	}
+	return t, err
+}
+
+// Snapshot is a snapshot (4.4), which names the newest targets.
+type Snapshot struct {
+	Document
+
+	Targets Reference
+	meta    map[string]Object[Reference] // all that it names
+}
+
+// ParseSnapshot reads a snapshot: what it says, not who signed it.
+func ParseSnapshot(b []byte) (*Snapshot, error) {
+	d, signed, err := parse[IndexFields](RoleSnapshot, RoleSnapshot, b, MaxSnapshot)
+	s := &Snapshot{Document: d, meta: signed.Known.Meta}
+	if err == nil {
+		s.Targets, err = signed.Known.reference(RoleSnapshot, metaTargets, MaxTargets)
+	}
+	return s, err
+}
+
+// Other returns the reference to a document of another role, nil if there is none.
+func (s *Snapshot) Other(name string, limit int64) (*Reference, error) {
+	to, ok := s.meta[name]
+	if !ok {
+		return nil, nil //nolint:nilnil // see above
+	}
+	return &to.Known, to.Known.check(RoleSnapshot, limit)
+}
+
+func (f IndexFields) reference(what, name string, limit int64) (Reference, error) {
+	to, ok := f.Meta[name]
+	if !ok {
+		return Reference{}, Malformed(what, "it names no next document, %s", name)
+	}
+	return to.Known, to.Known.check(what, limit)
+}
+
+// NewTimestamp returns an unsigned timestamp.
+func NewTimestamp(h Header, snapshot Object[Reference], more map[string]any) ([]byte, error) {
+	return New(Object[IndexFields]{IndexFields{h, map[string]Object[Reference]{metaSnapshot: snapshot}}, more})
+}
+
+// NewSnapshot returns an unsigned snapshot that names targets, and documents of other roles.
+func NewSnapshot(h Header, targets Object[Reference], others map[string]Object[Reference], more map[string]any) ([]byte, error) {
+	meta := map[string]Object[Reference]{metaTargets: targets}
+	for name, to := range others {
+		meta[name] = to
+	}
+	return New(Object[IndexFields]{IndexFields{h, meta}, more})
+}
+
+// Targets are a targets document (4.5).
+type Targets struct {
+	Document
+	TargetsFields
+}
+
+// ParseTargets reads a targets document of at most limit bytes: what it says, not who signed it. What names it in errors.
+func ParseTargets(what string, b []byte, limit int) (*Targets, error) {
+	d, signed, err := parse[TargetsFields](what, RoleTargets, b, limit)
+	return &Targets{d, signed.Known}, err
+}

@@ -1,0 +1,173 @@
+// Package tuftest has go-tuf, the reference implementation of The Update Framework, as an oracle for the tests: the verdict that
+// package tuf and the rules above it are held against. No program imports it.
+package tuftest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/theupdateframework/go-tuf/v2/metadata"
+	"github.com/theupdateframework/go-tuf/v2/metadata/trustedmetadata"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// Chain is what a client holds, what it is given next, and its clock. Documents may be missing where a client can do without.
+type Chain struct {
+	Root  []byte   // trusted
+	Roots [][]byte // that follow it
+
+	HeldTimestamp, HeldSnapshot  []byte
+	Timestamp, Snapshot, Targets []byte
+
+	Now time.Time
+}
+
+// Verdict takes go-tuf through the chain, and returns what it finds wrong in the words of package blocklist. Strict reports
+// whether a document can be read in one way only; go-tuf leaves that to its callers.
+func (c Chain) Verdict(strict func([]byte) error) error {
+	for _, b := range append([][]byte{c.Root}, c.Roots...) {
+		if err := checkForm[metadata.RootType](b, strict); err != nil {
+			return err
+		}
+	}
+	tuf, err := trustedmetadata.New(c.Root)
+	if err != nil {
+		return classify(err)
+	}
+	for _, b := range c.Roots {
+		if _, err := tuf.UpdateRoot(b); err != nil {
+			return classify(err)
+		}
+	}
+	if c.Timestamp == nil {
+		return nil
+	}
+	tuf.RefTime = c.Now
+	return c.update(tuf, strict)
+}
+
+func (c Chain) update(tuf *trustedmetadata.TrustedMetadata, strict func([]byte) error) error {
+	if len(c.HeldTimestamp) > 0 {
+		if err := checkIndex[metadata.TimestampType](c.HeldTimestamp, strict); err != nil {
+			return err
+		}
+		_, _ = tuf.UpdateTimestamp(c.HeldTimestamp) // expired, or of another root's key
+	}
+	if err := checkIndex[metadata.TimestampType](c.Timestamp, strict); err != nil {
+		return err
+	}
+	_, err := tuf.UpdateTimestamp(c.Timestamp)
+	if errors.Is(err, &metadata.ErrEqualVersionNumber{}) { // the held one stays
+		err = nil
+		if c.Now.After(tuf.Timestamp.Signed.Expires) {
+			return blocklist.ErrExpired
+		}
+	}
+	if err != nil {
+		return classify(err)
+	}
+	if err := checkIndex[metadata.SnapshotType](c.Snapshot, strict); err != nil {
+		return err
+	}
+	if checkIndex[metadata.SnapshotType](c.HeldSnapshot, strict) == nil {
+		_, _ = tuf.UpdateSnapshot(c.HeldSnapshot, true)
+	}
+	if _, err := tuf.UpdateSnapshot(c.Snapshot, false); err != nil {
+		return classifyReferred(err, c.Snapshot, tuf.Timestamp.Signed.Meta["snapshot.json"])
+	}
+	if err := checkForm[metadata.TargetsType](c.Targets, strict); err != nil {
+		return err
+	}
+	_, err = tuf.UpdateTargets(c.Targets)
+	return classifyReferred(err, c.Targets, tuf.Snapshot.Signed.Meta["targets.json"])
+}
+
+// classifyReferred calls it mix-and-match, not rollback, where a document has another version than the one that names it says.
+func classifyReferred(err error, doc []byte, to *metadata.MetaFiles) error {
+	var d struct {
+		Signed struct{ Version int64 }
+	}
+	if err != nil && json.Unmarshal(doc, &d) == nil && d.Signed.Version != to.Version {
+		return fmt.Errorf("%w: %w", blocklist.ErrUntrusted, err)
+	}
+	return classify(err)
+}
+
+// checkForm checks what go-tuf takes for granted.
+func checkForm[T metadata.Roles](b []byte, strict func([]byte) error) error {
+	if err := strict(b); err != nil {
+		return malformed(err)
+	}
+	m, err := (&metadata.Metadata[T]{}).FromBytes(b)
+	if err != nil {
+		return malformed(err)
+	}
+	version, expires, _ := header(any(&m.Signed))
+	if version < 1 || expires.IsZero() {
+		return malformed(errors.New("version or expiry"))
+	}
+	return nil
+}
+
+// checkIndex is checkForm for a timestamp or snapshot: it must name the next document.
+func checkIndex[T metadata.Roles](b []byte, strict func([]byte) error) error {
+	if err := checkForm[T](b, strict); err != nil {
+		return err
+	}
+	m, err := (&metadata.Metadata[T]{}).FromBytes(b)
+	if err != nil {
+		return malformed(err)
+	}
+	_, _, next := header(any(&m.Signed))
+	if next == nil || next.Version < 1 || next.Length < 0 {
+		return malformed(errors.New("it names no next document"))
+	}
+	if next.Length > 256<<10 || next.Length > 16<<10 && next.Limit16 {
+		return blocklist.ErrTooLarge
+	}
+	return nil
+}
+
+// next is the reference to the next document.
+type next struct {
+	*metadata.MetaFiles
+
+	Limit16 bool // of 16 KiB, not 256
+}
+
+func header(signed any) (version int64, expires time.Time, to *next) {
+	switch s := signed.(type) {
+	case *metadata.RootType:
+		return s.Version, s.Expires, nil
+	case *metadata.TargetsType:
+		return s.Version, s.Expires, nil
+	case *metadata.TimestampType:
+		if m := s.Meta["snapshot.json"]; m != nil {
+			to = &next{m, true}
+		}
+		return s.Version, s.Expires, to
+	case *metadata.SnapshotType:
+		if m := s.Meta["targets.json"]; m != nil {
+			to = &next{m, false}
+		}
+		return s.Version, s.Expires, to
+	}
+	return 0, time.Time{}, nil
+}
+
+func malformed(err error) error { return fmt.Errorf("%w: %w", blocklist.ErrMalformed, err) }
+
+func classify(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, &metadata.ErrExpiredMetadata{}):
+		return fmt.Errorf("%w: %w", blocklist.ErrExpired, err)
+	case errors.Is(err, &metadata.ErrBadVersionNumber{}):
+		return fmt.Errorf("%w: %w", blocklist.ErrRollback, err)
+	}
+	return fmt.Errorf("%w: %w", blocklist.ErrUntrusted, err)
+}
