@@ -41,7 +41,7 @@ func (f *controlFlags) ask(do func(*service.Control) error) error {
 }
 
 // show gets the status and prints it.
-func (f *controlFlags) show(cmd *cobra.Command, text func(io.Writer, service.ServiceStatus) error) error {
+func (f *controlFlags) show(cmd *cobra.Command, text func(io.Writer, service.Status) error) error {
 	return f.ask(func(c *service.Control) error {
 		s, err := c.Status(cmd.Context())
 		if err != nil {
@@ -79,7 +79,7 @@ rejected is exactly what was found: a newer release or a changed file that is st
 		Example: "  dnsfilter holds -c /etc/dnsfilter.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return f.show(cmd, func(w io.Writer, s service.ServiceStatus) error { return printHolds(w, s, f.settings) })
+			return f.show(cmd, func(w io.Writer, s service.Status) error { return printHolds(w, s, f.settings) })
 		},
 	}
 	f.add(cmd)
@@ -115,7 +115,7 @@ func decisionCommand(word, short string, do func(*service.Control, context.Conte
 	return cmd
 }
 
-func printStatus(w io.Writer, s service.ServiceStatus) error {
+func printStatus(w io.Writer, s service.Status) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "version\t%s\n", s.Version)
 	fmt.Fprintf(t, "running since\t%s\n", s.Started.Format(time.RFC3339))
@@ -233,7 +233,7 @@ func signedText(l service.ListStatus) string {
 	return fmt.Sprintf(", serial %d, fresh until %s", l.Serial, l.Expires.Format(time.RFC3339))
 }
 
-func printHolds(w io.Writer, s service.ServiceStatus, settings string) error {
+func printHolds(w io.Writer, s service.Status, settings string) error {
 	with := ""
 	if settings != "" {
 		with = "-c " + settings + " "

@@ -30,7 +30,7 @@ func TestControlCommands(t *testing.T) {
 	code, _, _ := runCommand("accept", "local", "-c", path)
 	assert.Equal(t, exitUsage, code)
 
-	running, err := service.NewService(func() (*config.Settings, error) { return config.Read(path) }, nil)
+	running, err := service.New(func() (*config.Settings, error) { return config.Read(path) }, nil)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -44,7 +44,7 @@ func TestControlCommands(t *testing.T) {
 	assert.Regexp(t, `(?m)^local +nxdomain, 2 entries$`, stdout)
 	text := stdout
 	_, stdout, _ = runCommand("status", "-c", path, "--json")
-	var s service.ServiceStatus
+	var s service.Status
 	require.NoError(t, json.Unmarshal([]byte(stdout), &s))
 	file := filepath.Join(filepath.Dir(path), "list.txt")
 	assert.Equal(t, []service.ListStatus{{List: "local", File: file, Action: "nxdomain", Entries: 2, Format: "argine"}}, s.Lists)
@@ -62,7 +62,7 @@ func TestControlCommands(t *testing.T) {
 func TestPrintHolds(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 5, 3, 8, 0, 0, 0, time.UTC)
-	s := service.ServiceStatus{Lists: []service.ListStatus{{
+	s := service.Status{Lists: []service.ListStatus{{
 		List: "it.example/test", Signed: true, Serial: 41, Entries: 10, Follows: true, Expires: at,
 		Hold: &subscribe.Hold{
 			ID: "5a0e", Serial: 42, Entries: 11, Created: at, Since: at, Override: "an order", Rejected: true,
@@ -89,7 +89,7 @@ func TestPrintHolds(t *testing.T) {
 	assert.Contains(t, out.String(), "on hold: serial 42; dnsfilter holds shows why")
 
 	out.Reset()
-	s = service.ServiceStatus{Lists: []service.ListStatus{{List: "a", Action: "nodata"}}}
+	s = service.Status{Lists: []service.ListStatus{{List: "a", Action: "nodata"}}}
 	s.Actions = map[string]map[string]uint64{"a": {"nodata": 2, "monitor": 1}, "quorum/1": {"nxdomain": 3}, "allow/x": {"pass": 4}}
 	require.NoError(t, printStatus(&out, s))
 	assert.Regexp(t, `(?s)a +nodata, 0 entries\n +monitor: 1\n +nodata: 2\nallow/x\n +pass: 4\nquorum/1\n +nxdomain: 3\n$`, out.String())

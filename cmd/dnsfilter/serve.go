@@ -74,7 +74,7 @@ func (f *serveFlags) serve(cmd *cobra.Command) error {
 			return err
 		}
 	}
-	service, err := service.NewService(f.read, log)
+	service, err := service.New(f.read, log)
 	if err != nil {
 		return err
 	}

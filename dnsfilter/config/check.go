@@ -7,37 +7,37 @@ import (
 
 // CheckFiles tells which files that the settings name are missing or are no lists; its errors are of type [Errors].
 func (s *Settings) CheckFiles() error {
-	var mistakes Errors
+	var errs Errors
 	for i := range s.Lists {
 		l := &s.Lists[i]
 		if err := l.checkFile(); err != nil {
-			mistakes = append(mistakes, l.place.mistake(s.File, err.Error()))
+			errs = append(errs, l.position.error(s.File, err.Error()))
 		}
 	}
 	for _, path := range s.Allow {
 		if err := (LocalFile{Path: path, Allow: true}).readable(); err != nil {
-			mistakes = append(mistakes, s.fileAt[path].mistake(s.File, err.Error()))
+			errs = append(errs, s.fileAt[path].error(s.File, err.Error()))
 		}
 	}
 	for _, path := range s.Guard.Protected {
 		if _, err := (GuardLimits{Protected: []string{path}}).Load(); err != nil {
-			mistakes = append(mistakes, s.fileAt[path].mistake(s.File, err.Error()))
+			errs = append(errs, s.fileAt[path].error(s.File, err.Error()))
 		}
 	}
 	for _, path := range s.Guard.Popular {
 		if _, err := (GuardLimits{Popular: []string{path}}).Load(); err != nil {
-			mistakes = append(mistakes, s.fileAt[path].mistake(s.File, err.Error()))
+			errs = append(errs, s.fileAt[path].error(s.File, err.Error()))
 		}
 	}
 	if s.CookieSecrets != "" {
 		if _, err := ReadCookieSecrets(s.CookieSecrets); err != nil {
-			mistakes = append(mistakes, s.fileAt[s.CookieSecrets].mistake(s.File, err.Error()))
+			errs = append(errs, s.fileAt[s.CookieSecrets].error(s.File, err.Error()))
 		}
 	}
 	if err := s.checkState(); err != nil {
-		mistakes = append(mistakes, s.fileAt[s.State].mistake(s.File, err.Error()))
+		errs = append(errs, s.fileAt[s.State].error(s.File, err.Error()))
 	}
-	return mistakes.err()
+	return errs.err()
 }
 
 func (l *List) checkFile() error {
@@ -63,13 +63,13 @@ func (l LocalFile) readable() error {
 
 // FileError says what is wrong with the file of a list, at the place where the settings name it.
 func (s *Settings) FileError(f LocalFile, err error) Error {
-	return s.placeOfFile(f).mistake(s.File, err.Error())
+	return s.positionOfFile(f).error(s.File, err.Error())
 }
 
-// placeOfFile returns where the settings name a file.
-func (s *Settings) placeOfFile(f LocalFile) place {
+// positionOfFile returns where the settings name a file.
+func (s *Settings) positionOfFile(f LocalFile) position {
 	if l := s.list(f.List); l != nil {
-		return l.place
+		return l.position
 	}
 	return s.fileAt[f.Path]
 }

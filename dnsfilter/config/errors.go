@@ -13,24 +13,24 @@ type Error struct {
 }
 
 // Error implements error.
-func (m Error) Error() string { return fmt.Sprintf("%s:%d:%d: %s", m.File, m.Line, m.Column, m.Text) }
+func (e Error) Error() string { return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Text) }
 
 // Errors are all that is wrong with a settings file, a line each.
 type Errors []Error
 
 // Error implements error.
-func (m Errors) Error() string {
-	lines := make([]string, len(m))
-	for i := range m {
-		lines[i] = m[i].Error()
+func (e Errors) Error() string {
+	lines := make([]string, len(e))
+	for i := range e {
+		lines[i] = e[i].Error()
 	}
 	return strings.Join(lines, "\n")
 }
 
-// err returns nil where there is no mistake.
-func (m Errors) err() error {
-	if len(m) == 0 {
+// err returns nil where there is no error.
+func (e Errors) err() error {
+	if len(e) == 0 {
 		return nil
 	}
-	return m
+	return e
 }

@@ -23,18 +23,18 @@ const (
 
 // readNotice reads what clients are told.
 func (r *reader) readNotice(n *yaml.Node, dst *dnsfilter.Notice) {
-	before := len(r.mistakes)
+	before := len(r.errs)
 	r.mapping(n, fields{
-		"authority": one(r, &dst.Authority, func(text string) (string, error) { return parseShown(text, maxAuthority) }),
-		"contact":   many(r, &dst.Contact, parseContact),
-		"language":  one(r, &dst.Language, parseLanguage),
+		"authority": scalar(r, &dst.Authority, func(text string) (string, error) { return parseShown(text, maxAuthority) }),
+		"contact":   scalars(r, &dst.Contact, parseContact),
+		"language":  scalar(r, &dst.Language, parseLanguage),
 	})
 	switch {
-	case len(r.mistakes) > before:
+	case len(r.errs) > before:
 	case dst.Authority == "":
-		r.fail(placeOf(n), "a notice needs the authority that is behind the list")
+		r.fail(positionOf(n), "a notice needs the authority that is behind the list")
 	case len(dst.Contact) > maxContacts:
-		r.fail(placeOf(n), "a notice has %d contacts at most", maxContacts)
+		r.fail(positionOf(n), "a notice has %d contacts at most", maxContacts)
 	}
 }
 

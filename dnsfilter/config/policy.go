@@ -2,14 +2,11 @@ package config
 
 import (
 	"fmt"
-	"math"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
@@ -26,17 +23,17 @@ type View struct {
 // readQuorum reads one quorum.
 func (s *Settings) readQuorum(r *reader, n *yaml.Node) {
 	q := dnsfilter.Quorum{Rule: dnsfilter.Rule{List: fmt.Sprintf("%s%d", quorumPrefix, len(s.Quorums)+1), Action: dnsfilter.NXDomain}}
-	before := len(r.mistakes)
+	before := len(r.errs)
 	r.mapping(n, fields{
 		"lists":    s.listNames(r, &q.Lists),
-		"at_least": one(r, &q.AtLeast, parseCount),
-		"action":   one(r, &q.Action, dnsfilter.ParseAction),
-		"sinkhole": many(r, &q.Sinkhole, parseAddr),
-		"ede":      one(r, &q.Reason, dnsfilter.ParseReason),
+		"at_least": scalar(r, &q.AtLeast, parseCount),
+		"action":   scalar(r, &q.Action, dnsfilter.ParseAction),
+		"sinkhole": scalars(r, &q.Sinkhole, parseAddr),
+		"ede":      scalar(r, &q.Reason, dnsfilter.ParseReason),
 		"notice":   func(n *yaml.Node) { r.readNotice(n, &q.Notice) },
 	})
-	if len(r.mistakes) == before {
-		at := placeOf(n)
+	if len(r.errs) == before {
+		at := positionOf(n)
 		if len(q.Lists) < 2 {
 			r.fail(at, "a quorum needs lists: two at least")
 		}
@@ -51,14 +48,14 @@ func (s *Settings) readQuorum(r *reader, n *yaml.Node) {
 // readView reads what is different for some clients.
 func (s *Settings) readView(r *reader, n *yaml.Node) {
 	var v View
-	before := len(r.mistakes)
+	before := len(r.errs)
 	r.mapping(n, fields{
 		"clients": s.viewNetworks(r, &v.Clients),
 		"lists":   func(n *yaml.Node) { v.Lists = []string{}; s.listNames(r, &v.Lists)(n) },
 		"actions": func(n *yaml.Node) { s.readViewActions(r, n, &v) },
 	})
-	if len(v.Clients) == 0 && len(r.mistakes) == before {
-		r.fail(placeOf(n), "a view needs clients: the networks that it is for")
+	if len(v.Clients) == 0 && len(r.errs) == before {
+		r.fail(positionOf(n), "a view needs clients: the networks that it is for")
 	}
 	s.Views = append(s.Views, v)
 }
@@ -68,20 +65,20 @@ func (s *Settings) viewNetworks(r *reader, dst *[]netip.Prefix) func(*yaml.Node)
 	return func(n *yaml.Node) {
 		r.sequence(n, func(item *yaml.Node) {
 			var network netip.Prefix
-			if one(r, &network, parseNetwork)(item); !network.IsValid() {
+			if scalar(r, &network, parseNetwork)(item); !network.IsValid() {
 				return
 			}
 			if slices.Contains(*dst, network) || slices.ContainsFunc(s.Views, func(v View) bool { return slices.Contains(v.Clients, network) }) {
-				r.fail(placeOf(item), "network %s has a view already", network)
+				r.fail(positionOf(item), "network %s has a view already", network)
 			}
 			*dst = append(*dst, network)
-			r.later(func() {
+			r.whenRead(func() {
 				served := s.Clients
 				if len(served) == 0 {
 					served = dnsfilter.DefaultClients()
 				}
 				if !slices.ContainsFunc(served, network.Overlaps) {
-					r.fail(placeOf(item), "nobody in %s is served: name the network under clients, too", network)
+					r.fail(positionOf(item), "nobody in %s is served: name the network under clients, too", network)
 				}
 			})
 		})
@@ -90,21 +87,21 @@ func (s *Settings) viewNetworks(r *reader, dst *[]netip.Prefix) func(*yaml.Node)
 
 func (s *Settings) readViewActions(r *reader, n *yaml.Node, v *View) {
 	v.Actions = make(map[string]dnsfilter.Action)
-	r.pairs(n, func(key, value *yaml.Node) {
+	r.eachPair(n, func(key, value *yaml.Node) {
 		list := key.Value
 		var action dnsfilter.Action
-		if one(r, &action, dnsfilter.ParseAction)(value); action != dnsfilter.Pass {
+		if scalar(r, &action, dnsfilter.ParseAction)(value); action != dnsfilter.Pass {
 			v.Actions[list] = action
 		}
-		r.later(func() {
+		r.whenRead(func() {
 			l := s.list(list)
 			switch {
 			case l == nil:
-				r.fail(placeOf(key), "there is no list %q", list)
+				r.fail(positionOf(key), "there is no list %q", list)
 			case v.Lists != nil && !slices.Contains(v.Lists, list):
-				r.fail(placeOf(key), "list %q is not among the lists of this view", list)
+				r.fail(positionOf(key), "list %q is not among the lists of this view", list)
 			case action == dnsfilter.Sinkhole && len(l.Sinkhole) == 0:
-				r.fail(placeOf(value), "list %q has no sinkhole addresses", list)
+				r.fail(positionOf(value), "list %q has no sinkhole addresses", list)
 			}
 		})
 	})
@@ -113,8 +110,8 @@ func (s *Settings) readViewActions(r *reader, n *yaml.Node, v *View) {
 // readCategories reads the actions of categories.
 func (r *reader) readCategories(n *yaml.Node, dst *map[string]dnsfilter.Action) {
 	*dst = make(map[string]dnsfilter.Action)
-	r.pairs(n, func(key, value *yaml.Node) {
-		one(r, new(dnsfilter.Action), func(text string) (dnsfilter.Action, error) {
+	r.eachPair(n, func(key, value *yaml.Node) {
+		scalar(r, new(dnsfilter.Action), func(text string) (dnsfilter.Action, error) {
 			action, err := parseCategoryAction(text)
 			(*dst)[key.Value] = action
 			return action, err
@@ -135,16 +132,16 @@ func (s *Settings) listNames(r *reader, dst *[]string) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		r.sequence(n, func(item *yaml.Node) {
 			var name string
-			if one(r, &name, parseListName)(item); name == "" {
+			if scalar(r, &name, parseListName)(item); name == "" {
 				return
 			}
 			if slices.Contains(*dst, name) {
-				r.fail(placeOf(item), "list %q is named twice", name)
+				r.fail(positionOf(item), "list %q is named twice", name)
 			}
 			*dst = append(*dst, name)
-			r.later(func() {
+			r.whenRead(func() {
 				if s.list(name) == nil {
-					r.fail(placeOf(item), "there is no list %q", name)
+					r.fail(positionOf(item), "there is no list %q", name)
 				}
 			})
 		})
@@ -171,13 +168,13 @@ func (s *Settings) finishLists(r *reader) {
 		}
 		inView := slices.ContainsFunc(s.Views, func(v View) bool { return v.Actions[l.Rule.List] == dnsfilter.Sinkhole })
 		if !l.broken {
-			r.checkSinkhole(l.place, l.Rule, inView)
+			r.checkSinkhole(l.position, l.Rule, inView)
 		}
 	}
 }
 
 // checkSinkhole compares addresses and actions.
-func (r *reader) checkSinkhole(at place, rule dnsfilter.Rule, usedElsewhere bool) {
+func (r *reader) checkSinkhole(at position, rule dnsfilter.Rule, usedElsewhere bool) {
 	used := rule.Action == dnsfilter.Sinkhole
 	for _, action := range rule.Categories {
 		used = used || action == dnsfilter.Sinkhole
@@ -212,19 +209,20 @@ func (s *Settings) policyView(v View, p dnsfilter.Policy) dnsfilter.View {
 	return out
 }
 
-func parseListName(text string) (string, error) {
-	for _, taken := range []string{allowPrefix, quorumPrefix} {
-		if strings.HasPrefix(text, taken) {
-			return "", fmt.Errorf("list name %q: names below %s are taken", text, taken)
-		}
+// Policy returns what the lists do.
+func (s *Settings) Policy() dnsfilter.Policy {
+	p := dnsfilter.Policy{StructuredErrors: s.StructuredErrors}
+	for _, path := range s.Allow {
+		p.Allow = append(p.Allow, AllowName(path))
 	}
-	return text, blocklist.CheckListName(text)
-}
-
-func parseCount(text string) (int, error) {
-	n, err := parseDecimal(text)
-	if err != nil || n < 1 || n > math.MaxInt32 {
-		return 0, fmt.Errorf("number %q: write one from 1 on, in decimal", text)
+	for _, l := range s.Lists {
+		p.Rules = append(p.Rules, l.Rule)
+		p.Later = append(p.Later, l.Rule.List)
 	}
-	return int(n), nil
+	p.Later = append(p.Later, p.Allow...)
+	p.Quorums = s.Quorums
+	for _, v := range s.Views {
+		p.Views = append(p.Views, s.policyView(v, p))
+	}
+	return p
 }

@@ -1,38 +1,23 @@
 package config
 
 import (
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
-	"strings"
 
 	"go.yaml.in/yaml/v4"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
-	"github.com/argine-dns/argine/dnsfilter/internal/files"
+	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
 // readRateLimit reads the limit of the settings.
 func (s *Settings) readRateLimit(r *reader, n *yaml.Node) {
 	s.RateLimit.Slip = 2
 	r.mapping(n, fields{
-		"per_second": one(r, &s.RateLimit.PerSecond, countUpTo(dnsfilter.MaxRate)),
-		"slip":       one(r, &s.RateLimit.Slip, countUpTo(100)),
+		"per_second": scalar(r, &s.RateLimit.PerSecond, countUpTo(dnsfilter.MaxRate)),
+		"slip":       scalar(r, &s.RateLimit.Slip, countUpTo(100)),
 	})
-}
-
-// countUpTo returns what reads a number from 0 to most.
-func countUpTo(most int) func(string) (int, error) {
-	return func(text string) (int, error) {
-		n, err := parseDecimal(text)
-		if err != nil || n > int64(most) {
-			return 0, fmt.Errorf("number %q: write one from 0 to %d, in decimal", text, most)
-		}
-		return int(n), nil
-	}
 }
 
 // Resolvers are discovered below this zone (RFC 9462). Forwarders should not pass it on (section 6.4), so it stays here whatever else
@@ -67,57 +52,6 @@ func parseSpecial(text string) (string, error) {
 	return text, nil
 }
 
-const (
-	maxCookieFile    = 4 << 10
-	maxCookieSecrets = 8
-)
-
-// ReadCookieSecrets reads a file of secrets: a line of 32 hexadecimal digits each; lines that begin with # do not count. The
-// first makes cookies, all of them are accepted: to change it, give all servers the next one as second line, then as first,
-// and take the old one out an hour later.
-func ReadCookieSecrets(path string) ([]dnsfilter.CookieSecret, error) {
-	f, err := files.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("reading cookie secrets: %w", err)
-	}
-	defer f.Close() //nolint:errcheck // it was only read
-	text, err := io.ReadAll(io.LimitReader(f, maxCookieFile+1))
-	if err == nil && len(text) > maxCookieFile {
-		err = blocklist.ErrTooLarge
-	}
-	var secrets []dnsfilter.CookieSecret
-	if err == nil {
-		secrets, err = parseCookieSecrets(string(text))
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading cookie secrets: %s: %w", path, err)
-	}
-	return secrets, nil
-}
-
-// parseCookieSecrets reads the text of a file of secrets. What it says of mistakes does not repeat them: they are secret.
-func parseCookieSecrets(text string) (secrets []dnsfilter.CookieSecret, err error) {
-	n := 0
-	for line := range strings.Lines(text) {
-		n++
-		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
-			continue
-		}
-		secret, err := hex.DecodeString(line)
-		if err != nil || len(secret) != len(dnsfilter.CookieSecret{}) {
-			return nil, fmt.Errorf("line %d: %w: a secret is 32 hexadecimal digits, as openssl rand -hex 16 makes them", n, blocklist.ErrMalformed)
-		}
-		secrets = append(secrets, dnsfilter.CookieSecret(secret))
-	}
-	switch {
-	case len(secrets) == 0:
-		return nil, errors.New("there is no secret in it: make one with openssl rand -hex 16")
-	case len(secrets) > maxCookieSecrets:
-		return nil, fmt.Errorf("%w: more than %d secrets", blocklist.ErrTooLarge, maxCookieSecrets)
-	}
-	return secrets, nil
-}
-
 // Server returns what a server is made of, but for the store, the log, and what other files or the system have to say.
 func (s *Settings) Server() dnsfilter.Config {
 	c := dnsfilter.Config{Policy: s.Policy(), Cache: s.Cache, Clients: s.Clients, RateLimit: s.RateLimit, SpecialUse: s.special()}
@@ -137,4 +71,34 @@ func (s *Settings) LoadServer() (c dnsfilter.Config, err error) {
 		c.CookieSecrets, err = ReadCookieSecrets(s.CookieSecrets)
 	}
 	return c, err
+}
+
+// forwarder makes the upstream of the settings.
+func (s *Settings) forwarder() (dnsfilter.Upstream, error) {
+	addrs := s.Upstream
+	if len(addrs) == 0 {
+		var err error
+		if addrs, err = upstream.System(); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.checkLoop(addrs); err != nil {
+		return nil, err
+	}
+	return upstream.New(addrs...)
+}
+
+// checkLoop finds a resolver that is this server itself: queries would go round.
+func (s *Settings) checkLoop(resolvers []upstream.Endpoint) error {
+	for _, text := range s.Listen {
+		_, at, err := dnsfilter.ParseListen(text)
+		for _, u := range resolvers {
+			own, asked := at.Addr().Unmap(), u.Addr.Addr().Unmap()
+			here := own == asked || own.IsUnspecified() && asked.IsLoopback() || asked.IsUnspecified() && own.IsLoopback()
+			if err == nil && here && u.Addr.Port() == at.Port() {
+				return fmt.Errorf("resolver %s is this server itself: name another with upstream, or listen elsewhere", u)
+			}
+		}
+	}
+	return nil
 }

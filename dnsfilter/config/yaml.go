@@ -7,31 +7,31 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// place is where something stands in a file, from 1; zero if nowhere.
-type place struct{ line, column int }
+// position is where something stands in a file, from 1; zero if nowhere.
+type position struct{ line, column int }
 
-func (p place) mistake(file, text string) Error {
+func (p position) error(file, text string) Error {
 	return Error{File: file, Line: max(p.line, 1), Column: max(p.column, 1), Text: text}
 }
 
-// placeOf returns where a node begins; a mapping does with its first key, in flow and block style alike.
-func placeOf(n *yaml.Node) place {
+// positionOf returns where a node begins; a mapping does with its first key, in flow and block style alike.
+func positionOf(n *yaml.Node) position {
 	if n.Kind == yaml.MappingNode && len(n.Content) > 0 {
 		n = n.Content[0]
 	}
-	return place{n.Line, n.Column}
+	return position{n.Line, n.Column}
 }
 
 // reader walks a YAML file and collects what is wrong with it, so that one run tells everything. Scalars count as they are
 // written: YAML's guess of a type (an octal number, a float) is never asked.
 type reader struct {
-	file     string
-	mistakes Errors
-	checks   []func() // that need the whole file
+	file   string
+	errs   Errors
+	checks []func() // that need the whole file
 }
 
-// later runs a check when the whole file has been read.
-func (r *reader) later(check func()) { r.checks = append(r.checks, check) }
+// whenRead runs a check when the whole file has been read.
+func (r *reader) whenRead(check func()) { r.checks = append(r.checks, check) }
 
 // finish runs them.
 func (r *reader) finish() {
@@ -40,8 +40,8 @@ func (r *reader) finish() {
 	}
 }
 
-func (r *reader) fail(at place, format string, args ...any) {
-	r.mistakes = append(r.mistakes, at.mistake(r.file, fmt.Sprintf(format, args...)))
+func (r *reader) fail(at position, format string, args ...any) {
+	r.errs = append(r.errs, at.error(r.file, fmt.Sprintf(format, args...)))
 }
 
 // usable reports whether a node says by itself what it means. Anchors, aliases and tags are refused: a value is written where it
@@ -49,11 +49,11 @@ func (r *reader) fail(at place, format string, args ...any) {
 func (r *reader) usable(n *yaml.Node) bool {
 	switch {
 	case n.Kind == yaml.AliasNode:
-		r.fail(placeOf(n), "the alias *%s is not read: write the value itself, or put it in quotes", n.Value)
+		r.fail(positionOf(n), "the alias *%s is not read: write the value itself, or put it in quotes", n.Value)
 	case n.Anchor != "":
-		r.fail(placeOf(n), "the anchor &%s is not read: leave it out, or put the value in quotes", n.Anchor)
+		r.fail(positionOf(n), "the anchor &%s is not read: leave it out, or put the value in quotes", n.Anchor)
 	case n.Style&yaml.TaggedStyle != 0 || n.Tag == "!":
-		r.fail(placeOf(n), "the tag %s is not read: leave it out, or put the value in quotes", n.Tag)
+		r.fail(positionOf(n), "the tag %s is not read: leave it out, or put the value in quotes", n.Tag)
 	default:
 		return true
 	}
@@ -66,8 +66,8 @@ func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!
 // fields are the keys that a mapping may have, and what reads their values.
 type fields map[string]func(*yaml.Node)
 
-// noting returns fields that note in given which of them are read.
-func (f fields) noting(given map[string]bool) fields {
+// recording returns fields that note in given which of them are read.
+func (f fields) recording(given map[string]bool) fields {
 	out := fields{}
 	for key, read := range f {
 		out[key] = func(n *yaml.Node) { given[key] = true; read(n) }
@@ -75,24 +75,24 @@ func (f fields) noting(given map[string]bool) fields {
 	return out
 }
 
-// mapping reads a mapping; keys that are not in known are mistakes.
+// mapping reads a mapping; keys that are not in known are errs.
 func (r *reader) mapping(n *yaml.Node, known fields) {
-	r.pairs(n, func(key, value *yaml.Node) {
+	r.eachPair(n, func(key, value *yaml.Node) {
 		if read, ok := known[key.Value]; ok {
 			read(value)
 			return
 		}
-		r.fail(placeOf(key), "unknown key %.100q", key.Value)
+		r.fail(positionOf(key), "unknown key %.100q", key.Value)
 	})
 }
 
-// pairs reads a mapping with each.
-func (r *reader) pairs(n *yaml.Node, each func(key, value *yaml.Node)) {
+// eachPair reads a mapping with each.
+func (r *reader) eachPair(n *yaml.Node, each func(key, value *yaml.Node)) {
 	if !r.usable(n) {
 		return
 	}
 	if n.Kind != yaml.MappingNode {
-		r.fail(placeOf(n), "keys and values are needed here, like action: nxdomain")
+		r.fail(positionOf(n), "keys and values are needed here, like action: nxdomain")
 		return
 	}
 	lines := map[string]int{}
@@ -104,13 +104,13 @@ func (r *reader) pairs(n *yaml.Node, each func(key, value *yaml.Node)) {
 		first, again := lines[key.Value]
 		switch {
 		case key.Kind != yaml.ScalarNode:
-			r.fail(placeOf(key), "a key is a word, like action: nxdomain")
+			r.fail(positionOf(key), "a key is a word, like action: nxdomain")
 		case key.Tag == "!!merge":
-			r.fail(placeOf(key), "the merge key << is not read: write the keys themselves")
+			r.fail(positionOf(key), "the merge key << is not read: write the keys themselves")
 		case again:
-			r.fail(placeOf(key), "key %.100q is there already, at line %d", key.Value, first)
+			r.fail(positionOf(key), "key %.100q is there already, at line %d", key.Value, first)
 		case isNull(value):
-			r.fail(placeOf(key), "%.100q has no value", key.Value)
+			r.fail(positionOf(key), "%.100q has no value", key.Value)
 		default:
 			each(key, value)
 		}
@@ -124,7 +124,7 @@ func (r *reader) sequence(n *yaml.Node, each func(*yaml.Node)) {
 		return
 	}
 	if n.Kind != yaml.SequenceNode {
-		r.fail(placeOf(n), "a list is needed here, like [first, second]")
+		r.fail(positionOf(n), "a list is needed here, like [first, second]")
 		return
 	}
 	for _, item := range n.Content {
@@ -132,14 +132,14 @@ func (r *reader) sequence(n *yaml.Node, each func(*yaml.Node)) {
 	}
 }
 
-// one reads a single value. The line break that ends a block scalar is not part of it.
-func one[T any](r *reader, dst *T, parse func(string) (T, error)) func(*yaml.Node) {
+// scalar reads a single value. The line break that ends a block scalar is not part of it.
+func scalar[T any](r *reader, dst *T, parse func(string) (T, error)) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		if !r.usable(n) {
 			return
 		}
 		if n.Kind != yaml.ScalarNode || isNull(n) {
-			r.fail(placeOf(n), "a single value is needed here; put one with a colon, a bracket or a brace in quotes")
+			r.fail(positionOf(n), "a single value is needed here; put one with a colon, a bracket or a brace in quotes")
 			return
 		}
 		text := n.Value
@@ -148,32 +148,32 @@ func one[T any](r *reader, dst *T, parse func(string) (T, error)) func(*yaml.Nod
 		}
 		v, err := parse(text)
 		if err != nil {
-			r.fail(placeOf(n), "%v", err)
+			r.fail(positionOf(n), "%v", err)
 			return
 		}
 		*dst = v
 	}
 }
 
-// many reads a list of single values.
-func many[T any](r *reader, dst *[]T, parse func(string) (T, error)) func(*yaml.Node) {
+// scalars reads a list of single values.
+func scalars[T any](r *reader, dst *[]T, parse func(string) (T, error)) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		r.sequence(n, func(item *yaml.Node) {
-			before := len(r.mistakes)
+			before := len(r.errs)
 			var v T
-			if one(r, &v, parse)(item); len(r.mistakes) == before {
+			if scalar(r, &v, parse)(item); len(r.errs) == before {
 				*dst = append(*dst, v)
 			}
 		})
 	}
 }
 
-// some reads a list of single values that is not empty: one that names nothing is not taken for a list that was left out.
-func some[T any](r *reader, dst *[]T, parse func(string) (T, error)) func(*yaml.Node) {
+// nonEmpty reads a list of single values that is not empty: one that names nothing is not taken for a list that was left out.
+func nonEmpty[T any](r *reader, dst *[]T, parse func(string) (T, error)) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		if n.Kind == yaml.SequenceNode && len(n.Content) == 0 {
-			r.fail(placeOf(n), "the list is empty: name one at least, or leave the key out for the default")
+			r.fail(positionOf(n), "the list is empty: name one at least, or leave the key out for the default")
 		}
-		many(r, dst, parse)(n)
+		scalars(r, dst, parse)(n)
 	}
 }

@@ -30,7 +30,7 @@ func (r *reader) document(text []byte) *yaml.Node {
 		switch {
 		case isNull(d):
 		case body != nil:
-			r.fail(placeOf(d), "a second document begins here; settings are one")
+			r.fail(positionOf(d), "a second document begins here; settings are one")
 		default:
 			body = d
 		}
@@ -72,10 +72,10 @@ func anyVersion(text []byte) []byte {
 // decodes reports whether text is UTF-8 without control characters.
 func (r *reader) decodes(text []byte) bool {
 	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) || bytes.IndexByte(text, 0) >= 0 {
-		r.fail(place{}, "the file is UTF-16 or no text: save it as UTF-8")
+		r.fail(position{}, "the file is UTF-16 or no text: save it as UTF-8")
 		return false
 	}
-	at := place{1, 0}
+	at := position{1, 0}
 	for len(text) > 0 {
 		c, size := utf8.DecodeRune(text)
 		at.column++
@@ -87,7 +87,7 @@ func (r *reader) decodes(text []byte) bool {
 			r.fail(at, "the control character %q is not allowed: take it out", c)
 			return false
 		case c == '\n':
-			at = place{at.line + 1, 0}
+			at = position{at.line + 1, 0}
 		}
 		text = text[size:]
 	}
@@ -98,12 +98,12 @@ func (r *reader) decodes(text []byte) bool {
 func (r *reader) syntax(err error) {
 	why, ok := errors.AsType[*yaml.LoadError](err)
 	if !ok {
-		r.fail(place{}, "%v", err)
+		r.fail(position{}, "%v", err)
 		return
 	}
-	at := place{why.Mark.Line, why.Mark.Column}
+	at := position{why.Mark.Line, why.Mark.Column}
 	if begins := why.ContextMark; begins.Line > 0 && begins.Line < at.line {
-		at = place{begins.Line, begins.Column} // what is not closed is found where it begins
+		at = position{begins.Line, begins.Column} // what is not closed is found where it begins
 	}
 	for _, known := range syntaxAdvice {
 		if strings.Contains(why.Message, known.message) {

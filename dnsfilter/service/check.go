@@ -31,7 +31,7 @@ func ReadFiles(s *config.Settings) (checks []FileCheck, err error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	var mistakes config.Errors
+	var wrong config.Errors
 	err = tempstore.With(func(fresh *blocklist.Store) error {
 		if held == nil {
 			held = fresh
@@ -39,7 +39,7 @@ func ReadFiles(s *config.Settings) (checks []FileCheck, err error) {
 		for _, f := range s.LocalFiles() {
 			c, err := (loader{fresh, by, slog.New(slog.DiscardHandler)}).check(f, held)
 			if err != nil {
-				mistakes = append(mistakes, s.FileError(f, err))
+				wrong = append(wrong, s.FileError(f, err))
 				continue
 			}
 			checks = append(checks, c)
@@ -51,8 +51,8 @@ func ReadFiles(s *config.Settings) (checks []FileCheck, err error) {
 			checks = append(checks, FileCheck{List: l.Rule.List, URLs: n})
 		}
 	}
-	if len(mistakes) > 0 {
-		err = errors.Join(err, mistakes)
+	if len(wrong) > 0 {
+		err = errors.Join(err, wrong)
 	}
 	return checks, err
 }

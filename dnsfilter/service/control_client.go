@@ -41,7 +41,7 @@ func NewControl(state string) *Control {
 var ErrNotRunning = errors.New("no running service answers")
 
 // Status returns how the service stands.
-func (c *Control) Status(ctx context.Context) (s ServiceStatus, err error) {
+func (c *Control) Status(ctx context.Context) (s Status, err error) {
 	err = c.call(ctx, http.MethodGet, "/status", nil, &s)
 	return s, err
 }

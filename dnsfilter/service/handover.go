@@ -25,8 +25,8 @@ const (
 	passWithin    = 10 * time.Second // for the sockets
 )
 
-// errNoSuccessor is why a service that has released its store begins anew.
-var errNoSuccessor = errors.New("the successor has not taken over")
+// errNotTakenOver is why a service that has released its store begins anew.
+var errNotTakenOver = errors.New("the successor has not taken over")
 
 // Sockets are open sockets for a [Service] to answer on.
 type Sockets struct {
@@ -142,9 +142,9 @@ func (s *Service) awaitSuccessor(ctx context.Context, endWork func(), l *dnsfilt
 			l.Share() // by the successor
 			return nil
 		case ctx.Err() == nil:
-			l.Share() // by beginAnew
+			l.Share() // by restart
 			s.log.Error("the successor has not taken over; starting again", slog.Any("error", err))
-			return errNoSuccessor
+			return errNotTakenOver
 		}
 	}
 	if !l.Shared() {
@@ -175,10 +175,10 @@ func handOver(conn *net.UnixConn, sockets handles) error {
 	return said()
 }
 
-// beginAnew answers again after a successor has failed, on the same sockets.
-func (s *Service) beginAnew(ctx context.Context, reload <-chan struct{}, sockets handles) error {
+// restart answers again after a successor has failed, on the same sockets.
+func (s *Service) restart(ctx context.Context, reload <-chan struct{}, sockets handles) error {
 	files := sockets.files()
-	next, err := NewService(s.read, s.log)
+	next, err := New(s.read, s.log)
 	if err != nil {
 		return err
 	}

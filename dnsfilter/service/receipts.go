@@ -19,21 +19,6 @@ func (s *Service) receipts(l *config.List) (*subscribe.Receipts, error) {
 	}}, nil
 }
 
-// receiptStatus says how it stands with the receipts; nil if none are wanted.
-func (f *follow) receiptStatus(st *subscribe.ReceiptStatus) *ReceiptStatus {
-	switch {
-	case f.noReceipts != nil:
-		return &ReceiptStatus{Error: f.noReceipts.Error()}
-	case st == nil:
-		return nil
-	}
-	out := &ReceiptStatus{Serial: st.Serial, Enforced: st.Enforced, Waiting: st.Waiting, Delivered: st.Delivered}
-	if st.Err != nil {
-		out.Error = st.Err.Error()
-	}
-	return out
-}
-
 // sameReceipts reports whether the same key signs.
 func sameReceipts(a, b *subscribe.Receipts) bool {
 	if a == nil || b == nil {

@@ -43,7 +43,7 @@ func (s *Service) tryReload(ctx context.Context, asked bool) error {
 	s.notifyReloading()
 	defer s.notify(daemon.SdNotifyReady)
 	clear(s.watch)
-	s.watch.know(s.settings)
+	s.watch.baseline(s.settings)
 	err := s.reload(ctx, asked)
 	if err != nil {
 		s.refused.Store(&err)
@@ -51,8 +51,8 @@ func (s *Service) tryReload(ctx context.Context, asked bool) error {
 		return err
 	}
 	s.refused.Store(nil)
-	s.watch.know(s.settings)
-	s.tellURLs()
+	s.watch.baseline(s.settings)
+	s.warnURLs()
 	s.log.Info("settings reloaded", slog.Int("lists", len(s.settings.Lists)))
 	return nil
 }
@@ -110,13 +110,13 @@ func (s *Service) reload(ctx context.Context, asked bool) error {
 	if s.guards, err = s.guards.next(next); err != nil {
 		return err
 	}
-	follows, err := s.newFollows(next, false)
+	subscriptions, err := s.newSubscriptions(next, false)
 	if err != nil {
 		return err
 	}
 	for _, l := range next.LocalFiles() {
 		if _, current := heldFile(l, s.store); !current {
-			if err := s.take(l, s.guards, ""); err != nil {
+			if err := s.loadFile(l, s.guards, ""); err != nil {
 				return err
 			}
 		}
@@ -124,11 +124,11 @@ func (s *Service) reload(ctx context.Context, asked bool) error {
 	if err := s.server.Reconfigure(server); err != nil {
 		return err
 	}
-	s.swapFollows(ctx, follows)
+	s.replaceSubscriptions(ctx, subscriptions)
 	s.dropFiles(next)
 	s.warnFixed(next)
 	s.settings = next
-	s.inForce.Store(&inForce{s.settings, s.follows, s.guards})
+	s.active.Store(&activeConfig{s.settings, s.subscriptions, s.guards})
 	return nil
 }
 

@@ -32,19 +32,19 @@ const busyEvery = 2 * time.Millisecond
 // and if that fails the service does not start. A signed list that has never been fetched can't hold up the rest: it is
 // warned about, fetched as soon as an origin answers, and not enforced until then.
 type Service struct {
-	read     func() (*config.Settings, error)
-	log      *slog.Logger
-	settings *config.Settings
-	store    *blocklist.Store
-	server   *dnsfilter.Server
-	follows  map[string]*follow
-	watch    watcher
-	notTaken sync.Map // of local lists that are not as their files are now: why, by name
-	inForce  atomic.Pointer[inForce]
-	guards   guards
-	held     *localHolds
-	started  time.Time
-	applying sync.Mutex // one bundle at a time
+	read          func() (*config.Settings, error)
+	log           *slog.Logger
+	settings      *config.Settings
+	store         *blocklist.Store
+	server        *dnsfilter.Server
+	subscriptions map[string]*subscription
+	watch         watcher
+	failedLoads   sync.Map // of local lists that are not as their files are now: why, by name
+	active        atomic.Pointer[activeConfig]
+	guards        guards
+	held          *localHolds
+	started       time.Time
+	applying      sync.Mutex // one bundle at a time
 
 	reloads chan chan<- error     // asked for with Reload
 	refused atomic.Pointer[error] // why the settings on disk are not in force; nil if they are
@@ -60,9 +60,9 @@ type Service struct {
 	released   chan struct{}      // closed when the store is
 }
 
-// NewService makes a service of the settings that read returns; it is called again for each reload. It starts nothing, but
+// New makes a service of the settings that read returns; it is called again for each reload. It starts nothing, but
 // opens the store, which Run closes. Without a log, nothing is logged.
-func NewService(read func() (*config.Settings, error), log *slog.Logger) (*Service, error) {
+func New(read func() (*config.Settings, error), log *slog.Logger) (*Service, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
@@ -75,7 +75,7 @@ func NewService(read func() (*config.Settings, error), log *slog.Logger) (*Servi
 		return nil, err
 	}
 	s := &Service{
-		read: read, log: log, settings: settings, store: store, started: time.Now(), follows: map[string]*follow{},
+		read: read, log: log, settings: settings, store: store, started: time.Now(), subscriptions: map[string]*subscription{},
 		successors: make(chan *net.UnixConn), released: make(chan struct{}), reloads: make(chan chan<- error),
 	}
 	s.held = readLocalHolds(settings.State)
@@ -115,7 +115,7 @@ func (s *Service) loadMissing() error {
 		if held, _ := heldFile(l, s.store); held {
 			continue
 		}
-		if err := s.take(l, s.guards, ""); err != nil {
+		if err := s.loadFile(l, s.guards, ""); err != nil {
 			return err
 		}
 		compiled = true
@@ -136,7 +136,7 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	if err := s.loadMissing(); err != nil {
 		return err
 	}
-	follows, err := s.newFollows(s.settings, true)
+	subscriptions, err := s.newSubscriptions(s.settings, true)
 	if err != nil {
 		return err
 	}
@@ -155,11 +155,11 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	g, serving := errgroup.WithContext(ctx)
 	work, endWork := context.WithCancel(serving)
 	defer endWork()
-	s.swapFollows(work, follows)
-	s.inForce.Store(&inForce{s.settings, s.follows, s.guards})
+	s.replaceSubscriptions(work, subscriptions)
+	s.active.Store(&activeConfig{s.settings, s.subscriptions, s.guards})
 	s.serveHTTP(work, g, metrics, profiles)
 	s.warnUnnamed()
-	s.tellURLs()
+	s.warnURLs()
 	g.Go(func() error { return s.workUntil(work, control, reload) })
 	s.log.Info("serving", slog.String("version", buildinfo.Current().String()), slog.Any("listen", s.settings.Listen),
 		slog.String("state", s.settings.State), slog.Int("lists", len(s.settings.Lists)))
@@ -170,13 +170,13 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 		defer endAnswers()
 		return s.awaitSuccessor(serving, endWork, listeners, sockets)
 	})
-	s.tellServing()
+	s.notifyServing()
 	context.AfterFunc(serving, func() { s.notify(daemon.SdNotifyStopping) })
 	err = g.Wait()
-	s.swapFollows(work, nil)
+	s.replaceSubscriptions(work, nil)
 	s.log.Info("ended", slog.Any("stats", s.server.Stats()))
-	if errors.Is(err, errNoSuccessor) && ctx.Err() == nil {
-		return s.beginAnew(ctx, reload, sockets)
+	if errors.Is(err, errNotTakenOver) && ctx.Err() == nil {
+		return s.restart(ctx, reload, sockets)
 	}
 	return err
 }
@@ -207,9 +207,16 @@ func (s *Service) workUntil(ctx context.Context, control net.Listener, reload <-
 	both.Go(func() { s.watchFiles(ctx, reload) })
 	both.Go(func() { s.serveControl(ctx, control) })
 	both.Wait()
-	for _, f := range s.inForce.Load().follows {
+	for _, f := range s.active.Load().subscriptions {
 		<-f.done
 	}
 	defer close(s.released)
 	return s.store.Release()
+}
+
+// activeConfig is the settings in force, and what was made of them.
+type activeConfig struct {
+	settings      *config.Settings
+	subscriptions map[string]*subscription
+	guards        guards
 }

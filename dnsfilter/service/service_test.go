@@ -86,7 +86,7 @@ func (r *running) read() (*config.Settings, error) {
 // start runs the service until the test ends or stop is called.
 func (r *running) start(t *testing.T) *service.Service {
 	t.Helper()
-	s, err := service.NewService(r.read, slog.New(slog.NewTextHandler(r.log, nil)))
+	s, err := service.New(r.read, slog.New(slog.NewTextHandler(r.log, nil)))
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -248,13 +248,13 @@ func TestServiceDoesNotStartUnfiltered(t *testing.T) {
 	t.Parallel()
 	r := newFolder(t, oneList)
 	r.write(t, "allow.txt", "x.example\n")
-	s, err := service.NewService(r.read, slog.New(slog.DiscardHandler))
+	s, err := service.New(r.read, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	assert.ErrorIs(t, s.Run(t.Context(), nil), os.ErrNotExist)
 
 	r.write(t, "local.txt", "a.test\n")
 	r.start(t)
-	_, err = service.NewService(r.read, slog.New(slog.DiscardHandler))
+	_, err = service.New(r.read, slog.New(slog.DiscardHandler))
 	assert.ErrorIs(t, err, blocklist.ErrBusy)
 }
 

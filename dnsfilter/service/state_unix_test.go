@@ -32,7 +32,7 @@ func TestDefaultState(t *testing.T) {
 		t.Setenv("HOME", c.home)
 		assert.Equal(t, c.want, config.Default().State)
 	}
-	_, err := service.NewService(func() (*config.Settings, error) { return config.Default(), nil }, nil)
+	_, err := service.New(func() (*config.Settings, error) { return config.Default(), nil }, nil)
 	assert.ErrorContains(t, err, "name one with the key state")
 	_, err = service.NewControl("").Status(t.Context())
 	assert.ErrorContains(t, err, "name one with the key state")
@@ -44,7 +44,7 @@ func TestStateFolderOfOthers(t *testing.T) {
 	state := filepath.Join(r.dir, "state")
 	require.NoError(t, os.Mkdir(state, 0o755))
 	serve := func() error {
-		s, err := service.NewService(r.read, nil)
+		s, err := service.New(r.read, nil)
 		assert.Nil(t, s)
 		return err
 	}

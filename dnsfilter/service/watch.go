@@ -11,11 +11,11 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// Files are looked at every watchEvery. A change counts when a file has looked the same for restFor, so that one that is being
+// Files are looked at every watchEvery. A change counts when a file has looked the same for settleFor, so that one that is being
 // written is not taken for whole; and it must still look the same when it has been read.
 const (
 	watchEvery = 50 * time.Millisecond
-	restFor    = 100 * time.Millisecond
+	settleFor  = 100 * time.Millisecond
 )
 
 // watcher finds files that have changed and come to rest.
@@ -26,8 +26,8 @@ type watched struct {
 	since      time.Time // when it was first seen so
 }
 
-// rested reports whether the file known by key has had a state (told by source) for some time, and it was not reported yet.
-func (w watcher) rested(key, source string) bool {
+// settled reports whether the file known by key has had a state (told by source) for some time, and it was not reported yet.
+func (w watcher) settled(key, source string) bool {
 	f := w[key]
 	if f == nil {
 		f = &watched{}
@@ -36,18 +36,18 @@ func (w watcher) rested(key, source string) bool {
 	if f.seen != source {
 		f.seen, f.since = source, time.Now()
 	}
-	rested := f.done != source && time.Since(f.since) >= restFor
-	if rested {
+	settled := f.done != source && time.Since(f.since) >= settleFor
+	if settled {
 		f.done = source
 	}
-	return rested
+	return settled
 }
 
 // watchFiles takes changed files in until ctx ends. What fails is logged once, and tried again when the file changes or a
 // reload is asked for.
 func (s *Service) watchFiles(ctx context.Context, reload <-chan struct{}) {
 	s.watch = watcher{}
-	s.watch.know(s.settings)
+	s.watch.baseline(s.settings)
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
@@ -59,10 +59,10 @@ func (s *Service) watchFiles(ctx context.Context, reload <-chan struct{}) {
 		case done := <-s.reloads:
 			done <- s.tryReload(ctx, true)
 		case <-tick.C:
-			if slices.ContainsFunc(s.settings.OwnFiles(), func(path string) bool { return s.watch.rested(ownKey+path, settingsSource(path)) }) {
+			if slices.ContainsFunc(s.settings.OwnFiles(), func(path string) bool { return s.watch.settled(ownKey+path, settingsSource(path)) }) {
 				_ = s.tryReload(ctx, false) // the log says it
 			}
-			s.lookAtFiles()
+			s.reloadChangedLists()
 		}
 	}
 }
@@ -70,8 +70,8 @@ func (s *Service) watchFiles(ctx context.Context, reload <-chan struct{}) {
 // ownKey begins the keys of files that a change of is a change of the settings.
 const ownKey = "settings "
 
-// know takes the settings as they are for read, but for files that are known.
-func (w watcher) know(settings *config.Settings) {
+// baseline takes the settings as they are for read, but for files that are known.
+func (w watcher) baseline(settings *config.Settings) {
 	for _, path := range settings.OwnFiles() {
 		if w[ownKey+path] == nil {
 			source := settingsSource(path)
@@ -88,8 +88,8 @@ func settingsSource(path string) string {
 	return fmt.Sprint(info.Size(), info.ModTime().UnixNano())
 }
 
-// lookAtFiles takes in the local files that are not as the store holds them.
-func (s *Service) lookAtFiles() {
+// reloadChangedLists takes in the local files that are not as the store holds them.
+func (s *Service) reloadChangedLists() {
 	for _, l := range s.settings.LocalFiles() {
 		source, err := l.Source()
 		if err != nil {
@@ -97,20 +97,20 @@ func (s *Service) lookAtFiles() {
 		}
 		info, _ := s.store.List(l.List)
 		if info.Source == source {
-			s.notTaken.Delete(l.List)
+			s.failedLoads.Delete(l.List)
 			if err := s.held.set(l.List, nil); err != nil {
 				s.log.Warn("forgetting what was on hold", slog.String("list", l.List), slog.Any("error", err))
 			}
 			continue
 		}
-		if !s.watch.rested(l.List, source) {
+		if !s.watch.settled(l.List, source) {
 			continue
 		}
 		if err == nil {
-			err = s.take(l, s.guards, "")
+			err = s.loadFile(l, s.guards, "")
 		}
 		if err != nil {
-			s.notTaken.Store(l.List, err)
+			s.failedLoads.Store(l.List, err)
 			s.log.Error("a changed list was not taken in; the last good one stays", slog.String("list", l.List), slog.Any("error", err))
 		}
 	}
@@ -118,7 +118,7 @@ func (s *Service) lookAtFiles() {
 
 // fileError tells why a local list is not as its file is now; nil if it is, or is about to be.
 func (s *Service) fileError(list string) error {
-	err, _ := s.notTaken.Load(list)
+	err, _ := s.failedLoads.Load(list)
 	why, _ := err.(error)
 	return why
 }

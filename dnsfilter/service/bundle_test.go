@@ -41,7 +41,7 @@ func TestApplyBundle(t *testing.T) {
 	r := newFolder(t, fmt.Sprintf("guard: {protected: [protected.txt]}\nlists:\n  - {name: it.example/test, root: %s, from: ['http://127.0.0.1:1']}\n", a.root()))
 	r.write(t, "protected.txt", "bank.test\n")
 	log := slog.New(slog.DiscardHandler)
-	apply := func(path string) (service.Applied, error) {
+	apply := func(path string) (service.ApplyResult, error) {
 		t.Helper()
 		s, err := r.read()
 		require.NoError(t, err)
@@ -50,7 +50,7 @@ func TestApplyBundle(t *testing.T) {
 	first := a.bundle(t, "bad.test")
 	got, err := apply(first)
 	require.NoError(t, err)
-	assert.Equal(t, service.Applied{List: "it.example/test", Changed: true, Serial: 1, Entries: 1}, got)
+	assert.Equal(t, service.ApplyResult{List: "it.example/test", Changed: true, Serial: 1, Entries: 1}, got)
 	got, err = apply(first)
 	require.NoError(t, err)
 	assert.False(t, got.Changed)
@@ -59,7 +59,7 @@ func TestApplyBundle(t *testing.T) {
 	assert.Equal(t, dns.RcodeNameError, r.rcode(t, "bad.test."))
 	got, err = apply(a.bundle(t, "worse.test"))
 	require.NoError(t, err)
-	assert.Equal(t, service.Applied{List: "it.example/test", Changed: true, Serial: 2, Entries: 2}, got)
+	assert.Equal(t, service.ApplyResult{List: "it.example/test", Changed: true, Serial: 2, Entries: 2}, got)
 	assert.Equal(t, dns.RcodeNameError, r.rcode(t, "worse.test."))
 	_, err = apply(first)
 	assert.ErrorContains(t, err, blocklist.ErrRollback.Error())

@@ -60,16 +60,16 @@ type loader struct {
 // load compiles a file into the store. On an error the store keeps what it held, and so it does with what the guards stop,
 // unless it is what was accepted under an ID.
 func (l loader) load(f config.LocalFile, accepted string) (held *localHold, err error) {
-	defer makeRoom()()
+	defer relaxGC()()
 	if held, err = l.compile(f, accepted); err != nil {
 		return nil, fmt.Errorf("loading list %s: %w", f.List, err)
 	}
 	return held, nil
 }
 
-// makeRoom keeps what takes long, with two goroutines, from holding up queries until done is called; the garbage collector runs
+// relaxGC keeps what takes long, with two goroutines, from holding up queries until done is called; the garbage collector runs
 // rarely.
-func makeRoom() (done func()) {
+func relaxGC() (done func()) {
 	processors.Add(2)
 	percent := debug.SetGCPercent(rareGC)
 	return func() {
@@ -114,13 +114,13 @@ func (l loader) compile(f config.LocalFile, accepted string) (held *localHold, e
 		return held, nil
 	}
 	if err == nil {
-		l.tell(f, r.Report(), time.Since(begin))
+		l.logLoaded(f, r.Report(), time.Since(begin))
 	}
 	return nil, err
 }
 
-// tell logs what was loaded, and what of it was not.
-func (l loader) tell(f config.LocalFile, r formats.Report, took time.Duration) {
+// logLoaded logs what was loaded, and what of it was not.
+func (l loader) logLoaded(f config.LocalFile, r formats.Report, took time.Duration) {
 	which := []any{slog.String("list", f.List), slog.String("file", f.Path)}
 	l.log.Info("list loaded", append(which, slog.Any("format", r.Format), slog.Int("entries", r.Entries), slog.Duration("took", took))...)
 	for _, s := range r.Skipped {
@@ -134,8 +134,8 @@ func (l loader) tell(f config.LocalFile, r formats.Report, took time.Duration) {
 // urlsNotEnforced is what is told of lists without divert.
 const urlsNotEnforced = "url entries are not enforced: the DNS knows no paths; divert leads their hosts to a proxy"
 
-// tellURLs logs the url entries of signed lists that are not enforced.
-func (s *Service) tellURLs() {
+// warnURLs logs the url entries of signed lists that are not enforced.
+func (s *Service) warnURLs() {
 	for _, l := range s.settings.Lists {
 		if n := s.store.CountURLs(l.Rule.List); n > 0 && l.File == "" && len(l.Divert) == 0 {
 			s.log.Warn(urlsNotEnforced, slog.String("list", l.Rule.List), slog.Uint64("count", n))

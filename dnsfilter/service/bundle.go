@@ -23,8 +23,8 @@ const maxBundle = 4 << 30
 // bundleFile is where the service keeps, in its state folder, a bundle that it is given, while it reads it.
 const bundleFile = "apply.tar"
 
-// Applied says what became of a bundle.
-type Applied struct {
+// ApplyResult says what became of a bundle.
+type ApplyResult struct {
 	List    string          `json:"list"`
 	Changed bool            `json:"changed"` // false: it was in force already, or is on hold
 	Serial  uint64          `json:"serial"`  // in force now
@@ -36,10 +36,10 @@ type Applied struct {
 // ApplyBundle takes a release that was carried here in a file, with the same verification and the same guards as one from the
 // network: in the service that runs with these settings, or, if none runs, in the state folder. It fails with
 // [blocklist.ErrBusy] if the folder has another owner.
-func ApplyBundle(ctx context.Context, s *config.Settings, path string, log *slog.Logger) (Applied, error) {
+func ApplyBundle(ctx context.Context, s *config.Settings, path string, log *slog.Logger) (ApplyResult, error) {
 	f, err := files.Open(path)
 	if err != nil {
-		return Applied{}, fmt.Errorf("applying a bundle: %w", err)
+		return ApplyResult{}, fmt.Errorf("applying a bundle: %w", err)
 	}
 	defer f.Close() //nolint:errcheck // it was only read
 	a, err := NewControl(s.State).Apply(ctx, f)
@@ -53,7 +53,7 @@ func ApplyBundle(ctx context.Context, s *config.Settings, path string, log *slog
 }
 
 // applyHere applies a bundle where no service runs.
-func applyHere(ctx context.Context, s *config.Settings, path string, log *slog.Logger) (a Applied, err error) {
+func applyHere(ctx context.Context, s *config.Settings, path string, log *slog.Logger) (a ApplyResult, err error) {
 	list, err := subscribe.BundleList(path)
 	if err != nil {
 		return a, err
@@ -87,14 +87,14 @@ func errNotFollowed(list string) error {
 	return fmt.Errorf("no signed list %.80q is followed", list)
 }
 
-func apply(ctx context.Context, sub *subscribe.Subscription, list, path string) (Applied, error) {
+func apply(ctx context.Context, sub *subscribe.Subscription, list, path string) (ApplyResult, error) {
 	changed, err := sub.Apply(ctx, path)
 	st := sub.Status()
-	return Applied{List: list, Changed: changed, Serial: st.Serial, Entries: st.Entries, Urgent: st.Urgent, Hold: st.Hold}, err
+	return ApplyResult{List: list, Changed: changed, Serial: st.Serial, Entries: st.Entries, Urgent: st.Urgent, Hold: st.Hold}, err
 }
 
 // Apply gives the service a bundle; see [ApplyBundle].
-func (c *Control) Apply(ctx context.Context, bundle io.Reader) (a Applied, err error) {
+func (c *Control) Apply(ctx context.Context, bundle io.Reader) (a ApplyResult, err error) {
 	err = c.send(ctx, http.MethodPost, "/apply", bundle, &a)
 	return a, err
 }
@@ -109,28 +109,28 @@ func (s *Service) serveApply(w http.ResponseWriter, r *http.Request) {
 	writeControl(w, a)
 }
 
-func (s *Service) takeBundle(w http.ResponseWriter, r *http.Request) (Applied, error) {
+func (s *Service) takeBundle(w http.ResponseWriter, r *http.Request) (ApplyResult, error) {
 	s.applying.Lock()
 	defer s.applying.Unlock()
-	current := s.inForce.Load()
+	current := s.active.Load()
 	path := filepath.Join(current.settings.State, bundleFile)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return Applied{}, err
+		return ApplyResult{}, err
 	}
 	defer os.Remove(path) //nolint:errcheck // the next one takes its place
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(controlTimeout))
 	_, err = io.Copy(f, http.MaxBytesReader(w, r.Body, maxBundle))
 	if err = errors.Join(err, f.Close()); err != nil {
-		return Applied{}, fmt.Errorf("taking a bundle: %w", err)
+		return ApplyResult{}, fmt.Errorf("taking a bundle: %w", err)
 	}
 	list, err := subscribe.BundleList(path)
 	if err != nil {
-		return Applied{}, err
+		return ApplyResult{}, err
 	}
-	follow := current.follows[list]
-	if follow == nil {
-		return Applied{}, errNotFollowed(list)
+	subscription := current.subscriptions[list]
+	if subscription == nil {
+		return ApplyResult{}, errNotFollowed(list)
 	}
-	return apply(r.Context(), follow.sub, list, path)
+	return apply(r.Context(), subscription.sub, list, path)
 }

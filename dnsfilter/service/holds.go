@@ -166,14 +166,14 @@ func (h *localHolds) reject(list, id string) error {
 	return h.save()
 }
 
-// take loads a file that is not as the store holds it. What the guards stop goes on hold, and the list stays as it was, unless
+// loadFile loads a file that is not as the store holds it. What the guards stop goes on hold, and the list stays as it was, unless
 // it is what was accepted under an ID.
-func (s *Service) take(f config.LocalFile, by guards, accepted string) error {
+func (s *Service) loadFile(f config.LocalFile, by guards, accepted string) error {
 	held, err := loader{s.store, by, s.log}.load(f, accepted)
 	if err != nil {
 		return err
 	}
-	s.notTaken.Delete(f.List)
+	s.failedLoads.Delete(f.List)
 	if err := s.held.set(f.List, held); err != nil || held == nil {
 		return err
 	}
@@ -192,7 +192,7 @@ func (s *Service) acceptFile(f config.LocalFile, by guards, id string) error {
 	if held == nil || held.ID != id {
 		return subscribe.ErrNoHold
 	}
-	if err := s.take(f, by, id); err != nil {
+	if err := s.loadFile(f, by, id); err != nil {
 		return err
 	}
 	if s.held.of(f.List) != nil { // the file is another one by now

@@ -10,8 +10,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// follow is a signed list that is followed: a subscription and the goroutine that runs it.
-type follow struct {
+// subscription is a signed list that is followed: a subscription and the goroutine that runs it.
+type subscription struct {
 	config subscribe.Config
 	sub    *subscribe.Subscription
 	cancel context.CancelFunc // nil until it is started
@@ -20,16 +20,16 @@ type follow struct {
 	noReceipts error // why none are sent although the settings want them
 }
 
-// newFollows prepares the signed lists of the settings. Those that are followed already as the settings say are kept. While
+// newSubscriptions prepares the signed lists of the settings. Those that are followed already as the settings say are kept. While
 // starting, a list that is held and can't be followed is enforced as it is.
-func (s *Service) newFollows(next *config.Settings, starting bool) (map[string]*follow, error) {
-	out := map[string]*follow{}
+func (s *Service) newSubscriptions(next *config.Settings, starting bool) (map[string]*subscription, error) {
+	out := map[string]*subscription{}
 	for i := range next.Lists {
 		l := &next.Lists[i]
 		if l.File != "" {
 			continue
 		}
-		f, err := s.newFollow(l)
+		f, err := s.newSubscription(l)
 		info, ok := s.store.List(l.Rule.List)
 		switch {
 		case err == nil:
@@ -43,7 +43,7 @@ func (s *Service) newFollows(next *config.Settings, starting bool) (map[string]*
 	return out, nil
 }
 
-func (s *Service) newFollow(l *config.List) (*follow, error) {
+func (s *Service) newSubscription(l *config.List) (*subscription, error) {
 	c, err := l.Subscription(s.log)
 	if err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func (s *Service) newFollow(l *config.List) (*follow, error) {
 	if c.Receipts, noReceipts = s.receipts(l); noReceipts != nil {
 		s.log.Error("what is enforced will not be confirmed", slog.Any("error", noReceipts))
 	}
-	if f := s.follows[l.Rule.List]; f != nil && f.config.Guard == c.Guard && bytes.Equal(f.config.Root, c.Root) && bytes.Equal(f.config.Identity, c.Identity) &&
+	if f := s.subscriptions[l.Rule.List]; f != nil && f.config.Guard == c.Guard && bytes.Equal(f.config.Root, c.Root) && bytes.Equal(f.config.Identity, c.Identity) &&
 		slices.Equal(f.config.Origins, c.Origins) && sameReceipts(f.config.Receipts, c.Receipts) {
 		return f, nil
 	}
@@ -61,18 +61,18 @@ func (s *Service) newFollow(l *config.List) (*follow, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &follow{config: c, sub: sub, noReceipts: noReceipts, done: make(chan struct{})}, nil
+	return &subscription{config: c, sub: sub, noReceipts: noReceipts, done: make(chan struct{})}, nil
 }
 
-// swapFollows ends the subscriptions that are not in next, and starts those that are new.
-func (s *Service) swapFollows(ctx context.Context, next map[string]*follow) {
-	for list, f := range s.follows {
+// replaceSubscriptions ends the subscriptions that are not in next, and starts those that are new.
+func (s *Service) replaceSubscriptions(ctx context.Context, next map[string]*subscription) {
+	for list, f := range s.subscriptions {
 		if next[list] != f {
 			f.cancel()
 			<-f.done
 		}
 	}
-	s.follows = next
+	s.subscriptions = next
 	for _, f := range next {
 		if f.cancel == nil {
 			f.start(ctx)
@@ -80,7 +80,7 @@ func (s *Service) swapFollows(ctx context.Context, next map[string]*follow) {
 	}
 }
 
-func (f *follow) start(ctx context.Context) {
+func (f *subscription) start(ctx context.Context) {
 	if f.sub.Status().Serial == 0 {
 		f.config.Log.Warn("list is not enforced yet: nothing is held of it; fetching it", slog.String("list", f.config.List))
 	}

@@ -17,8 +17,8 @@ func (s *Service) notify(state string) {
 	}
 }
 
-// tellServing tells those who wait for it that queries are answered.
-func (s *Service) tellServing() {
+// notifyServing tells those who wait for it that queries are answered.
+func (s *Service) notifyServing() {
 	if s.taken != nil {
 		if err := s.taken(); err != nil {
 			s.log.Warn("telling the predecessor that queries are answered failed", slog.Any("error", err))

@@ -171,7 +171,7 @@ func TestServiceRefusesAStrangersRoot(t *testing.T) {
 	s, err := r.read()
 	require.NoError(t, err)
 	assert.ErrorContains(t, s.CheckFiles(), `it is of list "it.example/test"`)
-	service, err := service.NewService(r.read, nil)
+	service, err := service.New(r.read, nil)
 	require.NoError(t, err)
 	assert.ErrorIs(t, service.Run(t.Context(), nil), blocklist.ErrUntrusted)
 }

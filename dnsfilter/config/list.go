@@ -1,0 +1,145 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/formats"
+	"github.com/argine-dns/argine/dnsfilter"
+)
+
+// readList reads one list, and checks what its keys mean together.
+func (s *Settings) readList(r *reader, n *yaml.Node) {
+	l := List{Rule: dnsfilter.Rule{Action: dnsfilter.NXDomain}, position: positionOf(n)}
+	given := map[string]bool{}
+	known := fields{
+		"name":     scalar(r, &l.Rule.List, parseListName),
+		"root":     scalar(r, &l.Root, s.path),
+		"from":     scalars(r, &l.From, s.origin),
+		"identity": scalar(r, &l.Identity, s.path),
+		"receipts": scalar(r, &l.Receipts, s.path),
+		"file":     scalar(r, &l.File, s.path),
+		"format":   scalar(r, &l.Format, formats.Parse),
+		"scope":    scalar(r, &l.Scope, parseScope),
+		"zone":     scalar(r, &l.Zone, parseZone),
+		"guard":    scalar(r, &l.Unguarded, parseGuardOff),
+		"action":   scalar(r, &l.Action, dnsfilter.ParseAction),
+		"sinkhole": scalars(r, &l.Sinkhole, parseAddr),
+		"ede":      scalar(r, &l.Reason, dnsfilter.ParseReason),
+
+		"divert":     scalars(r, &l.Divert, parseAddr),
+		"stop_page":  scalars(r, &l.StopPage, parseStopPage),
+		"notice":     func(n *yaml.Node) { r.readNotice(n, &l.Notice) },
+		"categories": func(n *yaml.Node) { r.readCategories(n, &l.Categories) },
+	}
+	before := len(r.errs)
+	r.mapping(n, known.recording(given))
+	if given["from"] && !given["ede"] {
+		l.Reason = dnsfilter.Censored
+	}
+	l.implied = !given["action"]
+	if i := slices.IndexFunc(s.Lists, func(o List) bool { return o.Rule.List == l.Rule.List }); i >= 0 && l.Rule.List != "" {
+		r.fail(l.position, "list %q is there already, at line %d", l.Rule.List, s.Lists[i].position.line)
+	}
+	if len(r.errs) == before {
+		for _, why := range l.contradictions(given) {
+			r.fail(l.position, "%s", why)
+		}
+	}
+	l.broken = len(r.errs) > before
+	s.Lists = append(s.Lists, l)
+}
+
+// contradictions says what is missing or too much.
+func (l *List) contradictions(given map[string]bool) (why []string) {
+	note := func(wrong bool, text string) {
+		if wrong {
+			why = append(why, text)
+		}
+	}
+	note(!given["name"], "a list needs a name")
+	note(given["file"] && (given["from"] || given["root"]), "a list has either a file, or from and root")
+	note(!given["file"] && !given["from"], "a list needs from (origins) and root, or a file")
+	note(given["from"] && !given["root"], "a signed list needs its root: the file that the agency hands out")
+	note(given["root"] && !given["from"] && !given["file"], "a signed list needs from: the origins to get it from")
+	note(given["identity"] && !given["from"], "identity is for signed lists: it opens one that is confidential")
+	note(given["divert"] && len(l.Divert) == 0, "divert names no address of a proxy")
+	note(given["from"] && len(l.From) == 0, "from names no origin")
+	note(given["receipts"] && !given["from"], "receipts are for signed lists, which have an origin")
+	return append(why, l.strayKeys(given)...)
+}
+
+// strayKeys says which keys are for files, and the list is none of a kind that has them.
+func (l *List) strayKeys(given map[string]bool) (why []string) {
+	note := func(wrong bool, text string) {
+		if wrong {
+			why = append(why, text)
+		}
+	}
+	note(given["from"] && (given["format"] || given["scope"]), "format and scope are for files; a signed list says itself what it means")
+	note(given["from"] && (given["zone"] || given["stop_page"]), "zone and stop_page are for files; a signed list says itself what it means")
+	note(given["zone"] && l.Format != "" && l.Format != formats.Auto && l.Format != formats.RPZ, "zone is for files of format rpz")
+	note(given["guard"] && !given["file"], "guard: off is for files; the guards of signed lists are always on")
+	return why
+}
+
+// parseZone reads the name of a zone.
+func parseZone(text string) (string, error) {
+	name, err := blocklist.ParseName(text)
+	if err != nil {
+		return "", fmt.Errorf("zone %q: %w", text, err)
+	}
+	return name.String(), nil
+}
+
+// parseStopPage reads the address of a page, or its name.
+func parseStopPage(text string) (string, error) {
+	if _, err := parseAddr(text); err == nil {
+		return text, nil
+	}
+	if _, err := blocklist.ParseName(text); err != nil {
+		return "", fmt.Errorf("stop_page %q: write an address or a name", text)
+	}
+	return text, nil
+}
+
+// parseGuardOff reads off: there is nothing else to say.
+func parseGuardOff(text string) (off bool, err error) {
+	if text != "off" {
+		return false, fmt.Errorf("guard %q: a list has the guards of the settings, or guard: off", text)
+	}
+	return true, nil
+}
+
+func parseScope(text string) (blocklist.Scope, error) {
+	for _, s := range []blocklist.Scope{blocklist.ScopeDomain, blocklist.ScopeHost} {
+		if text == s.String() {
+			return s, nil
+		}
+	}
+	return 0, fmt.Errorf("unknown scope %q: there are domain and host", text)
+}
+
+// List is one list of the settings: a signed one that is followed (Root and From), or a file of the operator's (File).
+type List struct {
+	dnsfilter.Rule
+
+	Root     string          // file with the list's root, its trusted beginning
+	From     []string        // base URLs of origins and mirrors, or folders that are copies of one
+	Identity string          // file with the age identity that opens the list, where it is confidential
+	Receipts string          // file with the key that signs receipts; empty: none are sent
+	File     string          // any format that package formats reads; re-read when it changes
+	Format   formats.Format  // zero: detected
+	Scope    blocklist.Scope // zero: what the format means
+
+	Zone      string   // of an RPZ file: the name of the zone, to which its owners are relative; empty: as $ORIGIN or the SOA record says
+	StopPage  []string // of a file: the addresses, or names, to which its author leads what is blocked; none: as package formats finds out
+	Unguarded bool     // of a file: what the guards find does not count
+
+	position position
+	implied  bool // the action was not given
+	broken   bool // it has errs
+}

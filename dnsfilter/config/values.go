@@ -1,0 +1,111 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter"
+)
+
+func parseListenText(text string) (string, error) {
+	_, _, err := dnsfilter.ParseListen(text)
+	return text, err
+}
+
+func parseAddr(text string) (netip.Addr, error) {
+	a, err := netip.ParseAddr(text)
+	if err != nil || a.Zone() != "" {
+		return a, fmt.Errorf("%q is no IP address", text)
+	}
+	return a.Unmap(), nil
+}
+
+// parseNetwork reads a network, or one address.
+func parseNetwork(text string) (netip.Prefix, error) {
+	if a, err := parseAddr(text); err == nil {
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(text)
+	if err != nil || p != p.Masked() || p.Addr().Is4In6() {
+		return p, fmt.Errorf("network %q: write it like 192.0.2.0/24 or 2001:db8::/32", text)
+	}
+	return p, nil
+}
+
+// parseSize reads a number of bytes, with KiB, MiB or GiB after it if one likes. A few bytes are taken for a forgotten unit.
+func parseSize(text string) (int64, error) {
+	digits, shift := text, 0
+	for i, unit := range []string{"KiB", "MiB", "GiB"} {
+		if before, ok := strings.CutSuffix(text, unit); ok {
+			digits, shift = strings.TrimSpace(before), 10*(i+1)
+		}
+	}
+	n, err := parseDecimal(digits)
+	switch most := int64(1) << 40 >> shift; {
+	case err != nil || n > most:
+		return 0, fmt.Errorf("size %q: write it like 64MiB, in decimal, at most 1024GiB", text)
+	case shift == 0 && n > 0 && n < 1<<20:
+		return 0, fmt.Errorf("size %q: that many bytes? write it with its unit, like %dMiB", text, n)
+	}
+	return n << shift, nil
+}
+
+// parseDecimal reads a number without a sign. Neither 0x10 nor 1_0 is one, nor 010, which some read as octal.
+func parseDecimal(text string) (int64, error) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || strconv.FormatInt(n, 10) != text || n < 0 {
+		return 0, errors.New("a decimal number is needed")
+	}
+	return n, nil
+}
+
+// parseMetrics reads the address for metrics.
+func parseMetrics(text string) (netip.AddrPort, error) {
+	at, err := netip.ParseAddrPort(text)
+	if err != nil || at.Port() == 0 {
+		return at, fmt.Errorf("metrics %q: write an IP address and a port, like 127.0.0.1:9153", text)
+	}
+	return at, nil
+}
+
+// parsePprof reads the address for profiles. They show what is in memory, names and addresses included, to whoever asks.
+func parsePprof(text string) (netip.AddrPort, error) {
+	at, err := netip.ParseAddrPort(text)
+	if err != nil || at.Port() == 0 || !at.Addr().IsLoopback() {
+		return at, fmt.Errorf("pprof %q: write a loopback address and a port, like 127.0.0.1:6060", text)
+	}
+	return at, nil
+}
+
+// countUpTo returns what reads a number from 0 to most.
+func countUpTo(most int) func(string) (int, error) {
+	return func(text string) (int, error) {
+		n, err := parseDecimal(text)
+		if err != nil || n > int64(most) {
+			return 0, fmt.Errorf("number %q: write one from 0 to %d, in decimal", text, most)
+		}
+		return int(n), nil
+	}
+}
+
+func parseListName(text string) (string, error) {
+	for _, taken := range []string{allowPrefix, quorumPrefix} {
+		if strings.HasPrefix(text, taken) {
+			return "", fmt.Errorf("list name %q: names below %s are taken", text, taken)
+		}
+	}
+	return text, blocklist.CheckListName(text)
+}
+
+func parseCount(text string) (int, error) {
+	n, err := parseDecimal(text)
+	if err != nil || n < 1 || n > math.MaxInt32 {
+		return 0, fmt.Errorf("number %q: write one from 1 on, in decimal", text)
+	}
+	return int(n), nil
+}

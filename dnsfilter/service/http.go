@@ -1,0 +1,84 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/net/netutil"
+
+	"github.com/argine-dns/argine/dnsfilter"
+)
+
+// Limits of the HTTP server for metrics.
+const (
+	maxScrapers  = 20
+	scrapeWithin = 10 * time.Second
+)
+
+// listenHTTP opens the sockets for metrics and for profiles; nil for what the settings do not ask for.
+func (s *Service) listenHTTP(ctx context.Context) (metrics, profiles net.Listener, err error) {
+	if metrics, err = listenAt(ctx, s.settings.Metrics, "metrics"); err != nil {
+		return nil, nil, err
+	}
+	if profiles, err = listenAt(ctx, s.settings.Pprof, "pprof"); err != nil && metrics != nil {
+		err = errors.Join(err, metrics.Close())
+	}
+	return metrics, profiles, err
+}
+
+// listenAt opens a socket for what the settings may ask for; nil if they do not.
+func listenAt(ctx context.Context, at netip.AddrPort, what string) (net.Listener, error) {
+	if !at.IsValid() {
+		return nil, nil
+	}
+	l, err := dnsfilter.Listen(ctx, "tcp://"+at.String())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	return l.TCP[0], nil
+}
+
+// serveMetrics answers scrapers and health checks until ctx ends.
+func (s *Service) serveMetrics(ctx context.Context, l net.Listener) error {
+	h := http.Server{
+		Handler: s.httpHandler(), ReadTimeout: scrapeWithin, WriteTimeout: scrapeWithin, IdleTimeout: time.Minute, MaxHeaderBytes: 1 << 14,
+	}
+	stop := context.AfterFunc(ctx, func() { _ = h.Close() }) // a scrape that is cut off can be made again
+	defer stop()
+	if err := h.Serve(netutil.LimitListener(l, maxScrapers)); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving metrics: %w", err)
+	}
+	return nil
+}
+
+// httpHandler answers /metrics, /healthz (the process lives) and /readyz (every list of the settings is enforced, and an
+// upstream answers). Both tell what is wrong with a list or an upstream. A stale list is enforced, so it is told but does not make the server unready.
+func (s *Service) httpHandler() http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(NewCollector(s.server, s.store), (*listCollector)(s), collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapers}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		text, _ := s.health()
+		_, _ = io.WriteString(w, "ok\n"+text) // whoever asked is gone
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		text, ready := s.health()
+		if !ready {
+			http.Error(w, "not ready\n"+text, http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = io.WriteString(w, "ready\n"+text) // whoever asked is gone
+	})
+	return mux
+}

@@ -1,0 +1,53 @@
+package service
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// listCollector writes the metrics of the lists of the settings.
+type listCollector Service
+
+// Describe implements [prometheus.Collector]. It describes nothing, since lists come and go.
+func (s *listCollector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements [prometheus.Collector].
+func (s *listCollector) Collect(ch chan<- prometheus.Metric) {
+	c := collection{ch}
+	c.gauge("dnsfilter_settings_lists", "Lists that the settings in force have.", float64(len(s.active.Load().settings.Lists)), nil)
+	c.flag("dnsfilter_settings_current", "1 if the settings in force are those on disk; 0 if those could not be read, or take something away.",
+		(*Service)(s).settingsError() == nil, nil)
+	for _, l := range s.active.Load().settings.LocalFiles() {
+		c.stale(l.List, (*Service)(s).fileError(l.List) != nil)
+		c.onHold(l.List, s.held.of(l.List) != nil)
+		c.gauge("dnsfilter_list_info", "1; its labels say which file a local list is made from.", 1, labels{"list": l.List, "file": l.Path})
+		r, _ := reportOf(s.store, l.List)
+		for _, skipped := range r.Skipped {
+			c.gauge("dnsfilter_list_skipped_lines", "Lines of the file that are not in the list, by reason.", float64(skipped.Count),
+				labels{"list": l.List, "reason": skipped.Reason})
+		}
+	}
+	for _, l := range s.active.Load().settings.Lists {
+		if len(l.Divert) == 0 {
+			c.gauge("dnsfilter_list_urls_not_enforced", "Entries for URLs, which the DNS does not enforce without divert.",
+				float64(s.store.CountURLs(l.Rule.List)), labels{"list": l.Rule.List})
+		}
+	}
+	for list, f := range s.active.Load().subscriptions {
+		status, l := f.sub.Status(), labels{"list": list}
+		c.stale(list, status.Stale)
+		c.onHold(list, status.Hold != nil)
+		c.moment("dnsfilter_list_checked_timestamp_seconds", "When an origin last proved that this is the newest.", status.Checked, l)
+		c.moment("dnsfilter_list_expires_timestamp_seconds", "Until when what is held may be taken for the newest.", status.Expires, l)
+		if r := status.Receipts; r != nil {
+			c.gauge("dnsfilter_receipt_serial", "Serial that was confirmed last; 0 for none yet.", float64(r.Serial), l)
+			c.gauge("dnsfilter_receipts_waiting", "Receipts that no origin has taken yet.", float64(r.Waiting), l)
+			c.moment("dnsfilter_receipt_delivered_timestamp_seconds", "When an origin last took a receipt.", r.Delivered, l)
+		}
+	}
+}
+
+func (c collection) stale(list string, is bool) {
+	c.flag("dnsfilter_list_stale", "1 if no origin has proved lately that what is held is the newest, or a file could not be taken in.", is, labels{"list": list})
+}
+
+func (c collection) onHold(list string, is bool) {
+	c.flag("dnsfilter_list_on_hold", "1 if the guards have stopped an update, or a changed file.", is, labels{"list": list})
+}
