@@ -5,11 +5,17 @@ import (
 	"net/netip"
 )
 
+// The shortest prefixes that pass.
+const (
+	minIPv4 = 24
+	minIPv6 = 48
+)
+
 // wide says why a prefix covers too many addresses, and nothing if it does not.
-func (g *Guard) wide(p netip.Prefix) string {
-	least := g.limits.MinIPv4
+func wide(p netip.Prefix) string {
+	least := minIPv4
 	if p.Addr().Is6() {
-		least = g.limits.MinIPv6
+		least = minIPv6
 	}
 	if p.Bits() >= least {
 		return ""
@@ -17,13 +23,8 @@ func (g *Guard) wide(p netip.Prefix) string {
 	return fmt.Sprintf("a /%d covers more addresses than a /%d, the widest that may pass unseen; list the addresses that are meant", p.Bits(), least)
 }
 
-// special says which special-purpose addresses a prefix covers, and nothing if there are none or they were allowed.
+// special says which special-purpose addresses a prefix covers, and nothing if there are none.
 func (g *Guard) special(p netip.Prefix) string {
-	for _, allowed := range g.limits.Special {
-		if allowed.Bits() <= p.Bits() && allowed.Overlaps(p) {
-			return ""
-		}
-	}
 	for _, s := range g.specials {
 		if s.prefix.Overlaps(p) {
 			return fmt.Sprintf("it covers addresses of %s: %s", s.prefix, s.use)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -22,8 +21,7 @@ func TestEntries(t *testing.T) {
 	g := newGuard(t, guard.Limits{
 		Protected: protected(t, "bank.example", "=www.town.example", "198.51.100.0/24", "org.example", "xn--mnchen-3ya.example"),
 		Popular:   popular(t, "search.test", "drive.store.test", "mail.store.test", "paypal.test"),
-		Special:   []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.51.100.0/24")},
-	})
+	}).WithDocumentation()
 	for entry, want := range map[string]string{
 		"bad.example":              "",
 		"=bad.example":             "",
@@ -102,7 +100,7 @@ func TestEntries(t *testing.T) {
 		// addresses
 		"192.0.2.7":               "",
 		"192.0.2.0/24":            "",
-		"192.0.2.0/23":            "wide-address special-address",
+		"192.0.2.0/23":            "wide-address",
 		"198.51.100.7":            "protected",
 		"10.1.2.3":                "special-address",
 		"100.64.1.1":              "special-address",
@@ -196,7 +194,7 @@ func TestWhy(t *testing.T) {
 
 func TestSizes(t *testing.T) {
 	g := newGuard(t, guard.Limits{})
-	strict := newGuard(t, guard.Limits{MaxGrowth: 0.01, MaxShrink: 0.5, Slack: 1})
+	strict := newGuard(t, guard.Limits{MaxGrowth: 0.01, MaxShrink: 0.5})
 	for _, c := range []struct {
 		g                      *guard.Guard
 		before, added, removed int
@@ -217,7 +215,8 @@ func TestSizes(t *testing.T) {
 		{g, 20, 0, 11, "shrink"},
 		{strict, 1000, 11, 499, "growth"},
 		{strict, 1000, 10, 501, "shrink"},
-		{strict, 10, 2, 0, "growth"},
+		{strict, 100, 11, 0, "growth"},
+		{strict, 10, 10, 0, ""},
 	} {
 		u := guard.Update{Before: uint64(c.before), After: uint64(c.before + c.added - c.removed), Changes: many(c.added)}
 		var got []string
@@ -234,10 +233,11 @@ func TestSizes(t *testing.T) {
 
 // A changed attribute is neither growth nor a new entry, but to block what was only monitored is.
 func TestChanged(t *testing.T) {
-	g := newGuard(t, guard.Limits{Slack: 1, Popular: popular(t, "store.test")})
+	g := newGuard(t, guard.Limits{Popular: popular(t, "store.test")})
 	changed := func(before, after string) []guard.Finding {
-		return check(t, g, guard.Update{Before: 3, After: 3, Changes: func(yield func(blocklist.Change, error) bool) {
-			for _, other := range []string{"a.example", "b.example"} {
+		return check(t, g, guard.Update{Before: 13, After: 13, Changes: func(yield func(blocklist.Change, error) bool) {
+			for i := range 12 { // more than a small list may always see
+				other := fmt.Sprintf("n%d.example", i)
 				if !yield(blocklist.Change{Removed: true, Entry: parse(t, other)}, nil) ||
 					!yield(blocklist.Change{Entry: parse(t, other+" ref=new")}, nil) {
 					return
@@ -253,25 +253,29 @@ func TestChanged(t *testing.T) {
 }
 
 func TestParents(t *testing.T) {
-	g := newGuard(t, guard.Limits{MaxBelow: 2})
-	others := []string{
+	g := newGuard(t, guard.Limits{}).WithDocumentation()
+	var others []string
+	for i := range 98 { // 100 may lie below an entry
+		others = append(others, fmt.Sprintf("n%d.host.example", i), fmt.Sprintf("n%d.two.example", i), fmt.Sprintf("https://site.example/n%d", i))
+	}
+	others = append(others,
 		"a.host.example", "=b.host.example", "https://c.host.example/x", "https://host.example/y",
 		"two.example", "a.two.example", "=two.example",
 		"https://site.example/a", "https://site.example/b", "https://site.example/c", "https://192.0.2.7/", "192.0.2.7",
-	}
+	)
 	for added, want := range map[string]string{
-		"host.example":                "4 other entries lie below it, such as https://c.host.example/x",
-		"two.example":                 "", // two are below, and a domain is not below itself
+		"host.example":                "102 other entries lie below it, such as https://c.host.example/x",
+		"two.example":                 "", // a hundred are below, and a domain is not below itself
 		"=host.example":               "",
-		"site.example":                "3 other entries lie below it, such as https://site.example/c",
-		"=site.example":               "3 entries are for single URLs on it, such as https://site.example/c",
-		"=site.example category=x":    "3 entries are for single URLs on it, such as https://site.example/c",
+		"site.example":                "101 other entries lie below it, such as https://site.example/c",
+		"=site.example":               "101 entries are for single URLs on it, such as https://site.example/c",
+		"=site.example category=x":    "101 entries are for single URLs on it, such as https://site.example/c",
 		"site.example status=monitor": "",
 		"https://site.example/*":      "",
 		"192.0.2.7":                   "",
 	} {
 		u := guard.Update{Before: 1000, After: 1001, Changes: additions(lines(added)), Entries: entries(lines(append(others, added)...))}
-		r := check(t, newGuard(t, guard.Limits{MaxBelow: 2, Special: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}), u)
+		r := check(t, g, u)
 		if want == "" {
 			assert.Empty(t, r.Findings, added)
 			continue
@@ -296,11 +300,6 @@ func TestErrors(t *testing.T) {
 	for _, l := range []guard.Limits{
 		{MaxGrowth: -1},
 		{MaxShrink: -0.1},
-		{Slack: -1},
-		{MaxBelow: -1},
-		{MinIPv4: 33},
-		{MinIPv6: 129},
-		{Keep: -1},
 		{Protected: []blocklist.Entry{parse(t, "https://bad.example/")}},
 	} {
 		_, err := guard.New(l)
@@ -308,12 +307,34 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// What is nil, or no entry, is refused: it must not pass for harmless.
+func TestNothingToCheck(t *testing.T) {
+	g := newGuard(t, guard.Limits{})
+	_, err := g.Check(guard.Update{Before: 1, After: 1})
+	require.ErrorIs(t, err, blocklist.ErrMalformed)
+	_, err = g.Check(guard.Update{After: 1, Changes: func(yield func(blocklist.Change, error) bool) { yield(blocklist.Change{}, nil) }})
+	require.ErrorIs(t, err, blocklist.ErrMalformed)
+	wrong := parse(t, "example.com")
+	wrong.Scope = blocklist.ScopeURL
+	for _, e := range []blocklist.Entry{{}, wrong} {
+		require.ErrorIs(t, g.Hold([]blocklist.Entry{e}), blocklist.ErrMalformed)
+	}
+	_, err = guard.ReadProtected(nil)
+	require.ErrorIs(t, err, blocklist.ErrMalformed)
+	_, err = guard.ReadPopular(nil, 0)
+	require.ErrorIs(t, err, blocklist.ErrMalformed)
+}
+
 // TestFirstState: what long-kept lists commonly hold is reported where there is no state before, and holds later; what no list
 // may hold always holds.
 func TestFirstState(t *testing.T) {
-	g := newGuard(t, guard.Limits{MaxBelow: 1})
+	g := newGuard(t, guard.Limits{})
 	lines := []string{"a.bad.example", "b.bad.example", "bad.example", "co.uk", "github.io"}
-	u := guard.Update{After: 5, Changes: additions(slices.Values(lines)), Entries: entries(slices.Values(lines))}
+	all := slices.Clone(lines)
+	for i := range 99 {
+		all = append(all, fmt.Sprintf("n%d.bad.example", i))
+	}
+	u := guard.Update{After: 5, Changes: additions(slices.Values(lines)), Entries: entries(slices.Values(all))}
 	severities := func(u guard.Update) string {
 		var out []string
 		for _, f := range check(t, g, u).Findings {
@@ -328,24 +349,29 @@ func TestFirstState(t *testing.T) {
 
 // The report keeps a few findings of each check and counts all; its digest stands for all that hold, and for nothing else.
 func TestReport(t *testing.T) {
-	g := newGuard(t, guard.Limits{Keep: 2, Popular: popular(t, "store.test", "paypal.test")})
+	g := newGuard(t, guard.Limits{Popular: popular(t, "store.test", "paypal.test")})
 	report := func(lines ...string) *guard.Report {
 		return check(t, g, guard.Update{Before: 1000, After: 1000 + uint64(len(lines)), Changes: additions(slices.Values(lines))})
 	}
-	r := report("co.uk", "com", "github.io", "net", "org", "paypa1.test", "store.test")
-	assert.Equal(t, map[guard.Check]uint64{"public-suffix": 1, "private-suffix": 1, "single-label": 3, "lookalike": 1, "popular": 1}, r.Counts)
-	assert.EqualValues(t, 6, r.Held)
+	var labels []string
+	for i := range 101 { // one more than is shown
+		labels = append(labels, fmt.Sprintf("label%03d", i))
+	}
+	with := func(more ...string) []string { return append(slices.Clip(labels), more...) }
+	r := report(with("co.uk", "github.io", "paypa1.test", "store.test")...)
+	assert.Equal(t, map[guard.Check]uint64{"public-suffix": 1, "private-suffix": 1, "single-label": 101, "lookalike": 1, "popular": 1}, r.Counts)
+	assert.EqualValues(t, 104, r.Held)
 	assert.EqualValues(t, 1, r.Reported)
 	var shown []string
 	for _, f := range r.Findings {
 		shown = append(shown, f.Entry)
 	}
-	assert.Equal(t, []string{"com", "net", "co.uk", "github.io", "store.test", "paypa1.test"}, shown)
+	assert.Equal(t, append(slices.Clip(labels[:100]), "co.uk", "github.io", "store.test", "paypa1.test"), shown)
 
-	assert.Equal(t, r, report("co.uk", "com", "github.io", "net", "org", "paypa1.test", "store.test"))
-	assert.Equal(t, r.Digest, report("a.example", "co.uk", "com", "github.io", "net", "org", "store.test").Digest)
-	assert.NotEqual(t, r.Digest, report("co.uk", "com", "github.io", "net", "paypa1.test", "store.test").Digest, "org was not shown, but counted")
-	assert.NotEqual(t, r.Digest, report("co.uk", "com", "github.io", "net", "se", "store.test").Digest)
+	assert.Equal(t, r, report(with("co.uk", "github.io", "paypa1.test", "store.test")...))
+	assert.Equal(t, r.Digest, report(append([]string{"a.example"}, with("co.uk", "github.io", "store.test")...)...).Digest)
+	assert.NotEqual(t, r.Digest, report(append(slices.Clip(labels[:100]), "co.uk", "github.io", "paypa1.test", "store.test")...).Digest, "the last was not shown, but counted")
+	assert.NotEqual(t, r.Digest, report(append(slices.Clip(labels[:100]), "se", "co.uk", "github.io", "store.test")...).Digest)
 	assert.Empty(t, report("paypa1.test").Digest)
 
 	b, err := json.Marshal(report("paypa1.test"))

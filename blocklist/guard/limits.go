@@ -2,7 +2,6 @@ package guard
 
 import (
 	"fmt"
-	"net/netip"
 	"strconv"
 	"strings"
 
@@ -12,27 +11,17 @@ import (
 // Limits say what trips. The zero value is the sensible one: every guard is on, with nothing protected and nothing popular.
 type Limits struct {
 	// MaxGrowth and MaxShrink are the additions and the removals of one update as a share of the entries before it; zero: 0.2.
-	// An entry whose attributes alone change counts as neither. The first state of a list grows from nothing and is not measured.
+	// An entry whose attributes alone change counts as neither. The first state of a list grows from nothing and is not measured. Up to 10 of each always pass.
 	MaxGrowth, MaxShrink float64
-	// Slack is how many additions, and how many removals, a small list may always see; zero: 10.
-	Slack int
-	// MaxBelow is how many other entries may lie below a new one; zero: 100. The host of a URL entry counts as below.
-	MaxBelow int
-	// MinIPv4 and MinIPv6 are the shortest prefixes that pass; zero: 24 and 48.
-	MinIPv4, MinIPv6 int
-	// Special are special-purpose addresses that may be listed all the same; zero: none.
-	Special []netip.Prefix
 	// Protected are the names and addresses that no entry may touch: an entry is held if it covers anything that one of these
 	// covers. So example.com protects that name and all below it, =example.com that name alone, 192.0.2.0/24 its addresses.
 	// URLs are refused. A reference says why; it is shown with what is found. See [ReadProtected].
 	Protected []blocklist.Entry
 	// Popular are names that no entry may cover, whose subdomains may be listed. See [ReadPopular].
 	Popular []Popular
-	// Diverts says that whoever enforces the list leads the hosts of its url entries to a proxy: each such entry then counts for
-	// its whole host, whatever its path is.
+	// Diverts says that the resolver leads the hosts of the list's url entries to a proxy: each such entry then counts for its
+	// whole host, whatever its path is.
 	Diverts bool
-	// Keep is how many findings of each check a report shows; zero: 100. The others are counted.
-	Keep int
 }
 
 // Popular is a name that many people ask for.
@@ -49,23 +38,6 @@ func (l Limits) withDefaults() (Limits, error) {
 		}
 		if !(*share > 0) { // not a number, too
 			return l, fmt.Errorf("limit of growth or shrink %v: %w: it is a share, such as 0.2", *share, blocklist.ErrMalformed)
-		}
-	}
-	for _, limit := range []struct {
-		value         *int
-		standard, max int
-	}{
-		{&l.Slack, 10, blocklist.MaxEntries},
-		{&l.MaxBelow, 100, blocklist.MaxEntries},
-		{&l.MinIPv4, 24, 32},
-		{&l.MinIPv6, 48, 128},
-		{&l.Keep, 100, 100_000},
-	} {
-		if *limit.value == 0 {
-			*limit.value = limit.standard
-		}
-		if *limit.value < 0 || *limit.value > limit.max {
-			return l, fmt.Errorf("limit %d: %w: it may be up to %d", *limit.value, blocklist.ErrMalformed, limit.max)
 		}
 	}
 	return l, nil

@@ -11,12 +11,12 @@ import (
 
 // names finds what lies at a name and below it among some names. Its keys are parts of the names themselves.
 type names struct {
-	list  []blocklist.Name
-	reach map[blocklist.Name]reach
+	list    []blocklist.Name
+	subtree map[blocklist.Name]subtree
 }
 
-// reach says which names of the list lie at a name and below it. Positions count from 1.
-type reach struct {
+// subtree says which names of the list lie at a name and below it. Positions count from 1.
+type subtree struct {
 	at    uint32 // position of the name itself; 0 if it is not in the list
 	first uint32 // lowest position at or below it
 	count uint32 // how many lie at or below it
@@ -24,26 +24,26 @@ type reach struct {
 
 // add appends a name to the list, once.
 func (n *names) add(name blocklist.Name) {
-	if n.reach[name].at > 0 {
+	if n.subtree[name].at > 0 {
 		return
 	}
 	n.list = append(n.list, name)
 	position := uint32(len(n.list))
 	for s := range name.Suffixes() {
-		r := n.reach[s]
+		r := n.subtree[s]
 		if s == name {
 			r.at = position
 		}
 		if r.count++; r.first == 0 {
 			r.first = position
 		}
-		n.reach[s] = r
+		n.subtree[s] = r
 	}
 }
 
 // covered returns the position of the first name that c covers, and how many it covers.
-func (n *names) covered(c cover) (first, count uint32) {
-	r := n.reach[c.name]
+func (n *names) covered(c coverage) (first, count uint32) {
+	r := n.subtree[c.name]
 	switch {
 	case c.below:
 		return r.first, r.count
@@ -62,7 +62,7 @@ type protected struct {
 }
 
 func newProtected(entries []blocklist.Entry) (protected, error) {
-	p := protected{names: names{reach: map[blocklist.Name]reach{}}, domains: map[blocklist.Name]bool{}, because: map[blocklist.Name]string{}}
+	p := protected{names: names{subtree: map[blocklist.Name]subtree{}}, domains: map[blocklist.Name]bool{}, because: map[blocklist.Name]string{}}
 	for _, e := range entries {
 		if prefix, ok := e.Prefix(); ok {
 			p.prefixes = append(p.prefixes, prefix)
@@ -92,7 +92,7 @@ func protectable(e blocklist.Entry) error {
 }
 
 // why says what c touches of what is protected, and nothing if it touches nothing.
-func (p *protected) why(c cover) string {
+func (p *protected) why(c coverage) string {
 	for s := range c.name.Suffixes() {
 		if p.domains[s] {
 			return fmt.Sprintf("%s is protected, with all names below it%s", s, p.because[s])
@@ -123,7 +123,7 @@ type popular struct {
 
 func newPopular(list []Popular) popular {
 	list = slices.SortedStableFunc(slices.Values(list), func(a, b Popular) int { return cmp.Compare(a.Rank, b.Rank) })
-	p := popular{names: names{reach: make(map[blocklist.Name]reach, len(list))}}
+	p := popular{names: names{subtree: make(map[blocklist.Name]subtree, len(list))}}
 	for _, l := range list {
 		if p.names.add(l.Name); len(p.names.list) > len(p.ranks) {
 			p.ranks = append(p.ranks, l.Rank)
@@ -137,13 +137,13 @@ const www = "\x03www"
 
 // why says which popular names c covers, and nothing if it covers none. Lists of popular names often hold sites without
 // their www.
-func (p *popular) why(c cover) string {
+func (p *popular) why(c coverage) string {
 	if first, n := p.names.covered(c); n > 0 {
 		return fmt.Sprintf("it covers %s, popular at rank %d%s", p.names.list[first-1], p.ranks[first-1], more(n))
 	}
 	if len(c.name) > len(www) && c.name[:len(www)] == www {
 		site := c.name[len(www):]
-		if at := p.names.reach[site].at; at > 0 {
+		if at := p.names.subtree[site].at; at > 0 {
 			return fmt.Sprintf("it is the web site of %s, popular at rank %d", site, p.ranks[at-1])
 		}
 	}
@@ -156,4 +156,11 @@ func more(n uint32) string {
 		return ""
 	}
 	return ", and " + count(uint64(n-1), "other", "others")
+}
+
+func count(n uint64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }

@@ -13,29 +13,31 @@ import (
 // parents counts what lies below each addition. It knows the additions by a keyed hash of 64 bits; a name is kept only once
 // too much lies below it.
 type parents struct {
-	most    uint32
 	seed    maphash.Seed
-	domains tally // additions that cover all below them, and how many other entries that is
-	hosts   tally // additions that cover a name, and how many URL entries are for it
-	crowded map[blocklist.Entry]crowd
+	domains hashCounts // additions that cover all below them, and how many other entries that is
+	hosts   hashCounts // additions that cover a name, and how many URL entries are for it
+	tooMany map[blocklist.Entry]below
 }
 
-// crowd is what lies below an entry.
-type crowd struct {
+// below is an entry, by its hash, and an example of the entries below it.
+type below struct {
 	hash    uint64
 	example string
 }
 
-func newParents(most int) *parents {
+// maxBelow is how many other entries may lie below a new one. The host of a URL entry counts as below.
+const maxBelow = 100
+
+func newParents() *parents {
 	return &parents{
-		most: uint32(most), seed: maphash.MakeSeed(),
-		domains: tally{counts: map[uint64]uint32{}}, hosts: tally{counts: map[uint64]uint32{}}, crowded: map[blocklist.Entry]crowd{},
+		seed:    maphash.MakeSeed(),
+		domains: hashCounts{counts: map[uint64]uint32{}}, hosts: hashCounts{counts: map[uint64]uint32{}}, tooMany: map[blocklist.Entry]below{},
 	}
 }
 
 func (p *parents) hash(name blocklist.Name) uint64 { return maphash.String(p.seed, string(name)) }
 
-func (p *parents) add(c cover) {
+func (p *parents) add(c coverage) {
 	if c.below {
 		p.domains.add(p.hash(c.name))
 	} else {
@@ -62,8 +64,8 @@ func (p *parents) count(e blocklist.Entry) {
 	name, ok := e.Name()
 	if e.Scope == blocklist.ScopeURL {
 		host, _, _ := strings.Cut(e.Key(), "/")
-		var c cover
-		c, ok = hostCover(host)
+		var c coverage
+		c, ok = hostCoverage(host)
 		name = c.name
 		if ok && !c.below {
 			p.step(&p.hosts, blocklist.HostEntry(name), e)
@@ -80,21 +82,21 @@ func (p *parents) count(e blocklist.Entry) {
 }
 
 // step counts e as below parent, if parent was added.
-func (p *parents) step(t *tally, parent, e blocklist.Entry) {
+func (p *parents) step(t *hashCounts, parent, e blocklist.Entry) {
 	h := p.hash(blocklist.Name(parent.Key()))
 	if !t.has(h) {
 		return
 	}
 	t.counts[h]++
-	if t.counts[h] == p.most+1 {
-		p.crowded[parent] = crowd{h, e.Target()}
+	if t.counts[h] == maxBelow+1 {
+		p.tooMany[parent] = below{h, e.Target()}
 	}
 }
 
 // findings reports the additions with too much below them, by their targets.
 func (p *parents) findings(found *collector) {
 	var out []Finding
-	for e, c := range p.crowded {
+	for e, c := range p.tooMany {
 		n, what := p.domains.counts[c.hash], "other entries lie below it"
 		if e.Scope == blocklist.ScopeHost {
 			n, what = p.hosts.counts[c.hash], "entries are for single URLs on it"

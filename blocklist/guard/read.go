@@ -70,6 +70,9 @@ func ReadPopular(r io.Reader, top int) ([]Popular, error) {
 
 // readLines calls do for each line that says something.
 func readLines(r io.Reader, do func(line string) error) error {
+	if r == nil {
+		return fmt.Errorf("%w: the reader is nil", blocklist.ErrMalformed)
+	}
 	limited := &io.LimitedReader{R: r, N: MaxBytes + 1}
 	scan := bufio.NewScanner(limited)
 	number, names := 0, 0

@@ -68,18 +68,19 @@ type Report struct {
 	Digest   string           `json:"digest"`   // SHA-256 over all findings that hold the update, in hexadecimal; empty without any
 }
 
+// maxShown is how many findings of each check and severity a report shows; it counts the others.
+const maxShown = 100
+
 // collector gathers findings, and keeps a few of each kind.
 type collector struct {
-	keep   int
 	first  bool // the first state of a list: see [Check.Common]
 	kept   map[Severity]map[Check][]Finding
 	report Report
 	sum    hash.Hash
 }
 
-func newCollector(keep int) *collector {
+func newCollector() *collector {
 	return &collector{
-		keep:   keep,
 		kept:   map[Severity]map[Check][]Finding{SeverityHold: {}, SeverityReport: {}},
 		report: Report{Findings: []Finding{}, Counts: map[Check]uint64{}},
 		sum:    sha256.New(),
@@ -98,7 +99,7 @@ func (c *collector) add(f Finding) {
 	} else {
 		c.report.Reported++
 	}
-	if kept := c.kept[f.Severity]; len(kept[f.Check]) < c.keep {
+	if kept := c.kept[f.Severity]; len(kept[f.Check]) < maxShown {
 		kept[f.Check] = append(kept[f.Check], f)
 	}
 }
@@ -139,9 +140,12 @@ func (f Finding) String() string {
 }
 
 // Hold returns an error that wraps [blocklist.ErrHeld] for the first entry that would hold an update by itself, nil if none
-// would.
+// would. An entry that is not valid is refused with [blocklist.ErrMalformed].
 func (g *Guard) Hold(entries []blocklist.Entry) error {
 	for _, e := range entries {
+		if !e.IsValid() {
+			return invalid(e)
+		}
 		for _, f := range g.Entry(e) {
 			if f.Severity == SeverityHold {
 				return fmt.Errorf("%w: %s", blocklist.ErrHeld, f)

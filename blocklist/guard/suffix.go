@@ -10,7 +10,7 @@ import (
 )
 
 // place is where a name stands among the public suffixes.
-type place struct {
+type suffixInfo struct {
 	text   string
 	suffix string // the public suffix at or above text; one label more than text if all names below text are suffixes
 	wild   bool   // text is a suffix by a rule for any name of its kind (*.ck): mostly it is the name of one customer
@@ -20,9 +20,9 @@ type place struct {
 
 // locate asks for a name below the one in question, so that the answer tells a suffix from a name above suffixes, too. No
 // rule has a label of a star, so it is caught by rules for any label alone.
-func locate(name blocklist.Name) place {
+func locate(name blocklist.Name) suffixInfo {
 	below := belowText(name)
-	p := place{text: below[len("*."):]}
+	p := suffixInfo{text: below[len("*."):]}
 	p.suffix, p.icann = publicsuffix.PublicSuffix(below)
 	if _, above, ok := strings.Cut(p.text, "."); ok && p.suffix == p.text {
 		neighbour := "*." + above
@@ -53,7 +53,7 @@ func belowText(name blocklist.Name) string {
 }
 
 // why says what is wrong with listing the name at its place, and nothing if nothing is.
-func (p place) why(c cover) (Check, string) {
+func (p suffixInfo) why(c coverage) (Check, string) {
 	switch {
 	case c.name.IsRoot():
 		return CheckRoot, "the root of the DNS is above every name"

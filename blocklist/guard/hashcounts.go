@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// tally counts for hashes that were added before. A list may add millions, of which few count: a sorted table has them in a
+// hashCounts counts for hashes that were added before. A list may add millions, of which few count: a sorted table has them in a
 // third of the memory of a map.
-type tally struct {
+type hashCounts struct {
 	parts  [][]uint64 // of added, until it is complete: a slice that grows leaves as much again behind
 	added  []uint64   // in order
 	shift  int        // of a hash, to its place in starts
@@ -15,7 +15,7 @@ type tally struct {
 	counts map[uint64]uint32
 }
 
-func (t *tally) add(hash uint64) {
+func (t *hashCounts) add(hash uint64) {
 	n := len(t.parts)
 	if n == 0 || len(t.parts[n-1]) == cap(t.parts[n-1]) {
 		t.parts = append(t.parts, make([]uint64, 0, 16<<min(2*n, 12)))
@@ -24,10 +24,10 @@ func (t *tally) add(hash uint64) {
 	t.parts[n-1] = append(t.parts[n-1], hash)
 }
 
-func (t *tally) empty() bool { return len(t.parts) == 0 }
+func (t *hashCounts) empty() bool { return len(t.parts) == 0 }
 
 // complete ends the adding. Each part of the table that starts divide it into has about eight hashes.
-func (t *tally) complete() {
+func (t *hashCounts) complete() {
 	t.added, t.parts = slices.Concat(t.parts...), nil
 	slices.Sort(t.added)
 	t.added = slices.Compact(t.added)
@@ -42,7 +42,7 @@ func (t *tally) complete() {
 }
 
 // has reports whether a hash was added.
-func (t *tally) has(hash uint64) bool {
+func (t *hashCounts) has(hash uint64) bool {
 	at := hash >> t.shift
 	return slices.Contains(t.added[t.starts[at]:t.starts[at+1]], hash)
 }

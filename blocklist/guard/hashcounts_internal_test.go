@@ -7,11 +7,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A tally has what was added, and nothing else, however much that is.
-func TestTally(t *testing.T) {
+// It has what was added, and nothing else, however much that is.
+func TestHashCounts(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, many := range []int{0, 1, 2, 9, 1000, 100_000} {
-		var of tally
+		var of hashCounts
 		added := map[uint64]bool{}
 		for range many {
 			h := random.Uint64()

@@ -9,15 +9,15 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// looks finds names that look like known ones: by a skeleton that is the same for names that look the same.
-type looks struct {
+// confusables finds names that look like known ones: by a skeleton that is the same for names that look the same.
+type confusables struct {
 	sites   map[string]string // skeleton to the first known site that has it
 	others  map[string]bool   // known sites with the skeleton of another one
 	letters map[rune]rune     // see twins
 }
 
-func newLooks(lists ...names) looks {
-	l := looks{sites: map[string]string{}, others: map[string]bool{}, letters: twins()}
+func newConfusables(lists ...names) confusables {
+	l := confusables{sites: map[string]string{}, others: map[string]bool{}, letters: twins()}
 	for _, list := range lists {
 		for _, name := range list.list {
 			l.add(name)
@@ -26,7 +26,7 @@ func newLooks(lists ...names) looks {
 	return l
 }
 
-func (l *looks) add(name blocklist.Name) {
+func (l *confusables) add(name blocklist.Name) {
 	site := locate(name).site
 	if site == "" {
 		return
@@ -41,7 +41,7 @@ func (l *looks) add(name blocklist.Name) {
 }
 
 // why says which known site another one looks like, and nothing if it looks like none.
-func (l *looks) why(site string) string {
+func (l *confusables) why(site string) string {
 	if len(l.sites) == 0 || site == "" || l.others[site] {
 		return ""
 	}
@@ -49,11 +49,11 @@ func (l *looks) why(site string) string {
 	if known == "" || known == site {
 		return ""
 	}
-	return fmt.Sprintf("%s looks like %s; check which of them is meant", shown(site), known)
+	return fmt.Sprintf("%s looks like %s; check which of them is meant", displayed(site), known)
 }
 
 // shown writes a site as a browser might show it, and as it is.
-func shown(site string) string {
+func displayed(site string) string {
 	if text := unicodeText(site); text != site {
 		return fmt.Sprintf("%s (%s)", text, site)
 	}
@@ -74,7 +74,7 @@ func unicodeText(text string) string {
 }
 
 // skeleton replaces what looks like a Latin letter by that letter, in all the spellings that look the same.
-func (l *looks) skeleton(site string) string {
+func (l *confusables) skeleton(site string) string {
 	if site = strings.Map(l.latin, unicodeText(site)); strings.Contains(site, "rn") || strings.Contains(site, "vv") {
 		site = strings.ReplaceAll(strings.ReplaceAll(site, "rn", "m"), "vv", "w")
 	}
@@ -83,7 +83,7 @@ func (l *looks) skeleton(site string) string {
 
 // latin returns the lower-case Latin letter that a character looks like, and the character itself if it looks like none.
 // Combining marks are left out.
-func (l *looks) latin(r rune) rune {
+func (l *confusables) latin(r rune) rune {
 	switch {
 	case r == '0':
 		return 'o'

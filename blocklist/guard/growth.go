@@ -1,0 +1,31 @@
+package guard
+
+import "fmt"
+
+// slack is how many additions, and how many removals, a small list may always see.
+const slack = 10
+
+// growth checks the list as a whole: whether it grows or shrinks by too much at once, or is empty.
+func (g *Guard) growth(u Update, added uint64, found *collector) {
+	removed := u.Before + added - u.After
+	if u.After == 0 {
+		severity, why := SeverityHold, fmt.Sprintf("none of the %s is left; accept it only if the list is to end", count(u.Before, "entry", "entries"))
+		if u.Before == 0 {
+			severity, why = SeverityReport, "the list has no entries yet"
+		}
+		found.add(Finding{Check: CheckEmpty, Severity: severity, Why: why})
+		return
+	}
+	if u.Before == 0 {
+		return
+	}
+	check := func(name Check, changed uint64, most float64, what string) {
+		share := float64(changed) / float64(u.Before)
+		if changed > slack && share > most {
+			found.add(Finding{Check: name, Severity: SeverityHold, Why: fmt.Sprintf(
+				"%d %s a list of %d: %.0f %%, more than the %.0f %% that may pass unseen", changed, what, u.Before, 100*share, 100*most)})
+		}
+	}
+	check(CheckGrowth, added, g.limits.MaxGrowth, "additions to")
+	check(CheckShrink, removed, g.limits.MaxShrink, "removals from")
+}
