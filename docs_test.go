@@ -35,6 +35,7 @@ func TestDocs(t *testing.T) {
 	programs := buildCommands(t)
 	for _, path := range []string{"README.md", "cmd/blocklist/README.md", "cmd/dnsfilter/README.md", "examples/README.md"} {
 		t.Run(path, func(t *testing.T) {
+			t.Parallel()
 			p := readPage(t, path)
 			s := newSession(t, programs, p.text)
 			for i := range p.fences {

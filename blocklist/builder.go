@@ -260,7 +260,7 @@ func (b *builder) rows() iter.Seq[setRow] {
 }
 
 // sort puts the records of a shard in order, and leaves one for each target. Since keys are digests with a secret salt, and
-// hence spread evenly, dealing them out by their next bits leaves hardly anything to be sorted.
+// so spread evenly, dealing them out by their next bits leaves hardly anything to be sorted.
 func (b *builder) sort(s *shard, scratch []record) {
 	scratch = scratch[:s.n]
 	width := bits.Len(uint(s.n))

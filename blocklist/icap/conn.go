@@ -72,7 +72,7 @@ func (c *conn) end() {
 	}
 }
 
-// begin and done tell whether a request is under way, and whether there may be another.
+// begin and done report whether a request is under way, and whether there may be another.
 func (c *conn) begin() (proceed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -37,7 +37,7 @@ func (p *push) held(f trust.File) bool {
 	return p.here[f.Path].Equal(f)
 }
 
-// checkMissing tells which files are neither here nor among those that came.
+// checkMissing tells which files are neither here nor among the new ones.
 func (p *push) checkMissing(came func(trust.File) bool) error {
 	var missing []string
 	for _, f := range p.spec.All() {

@@ -51,6 +51,9 @@ type proxy struct {
 
 func newProxy(t *testing.T) *proxy {
 	t.Helper()
+	if os.Getenv("ARGINE_LONG") != "1" {
+		t.Skip("ARGINE_LONG=1 runs it: a real Squid takes half a minute each")
+	}
 	if _, err := exec.LookPath("squid"); err != nil {
 		t.Skip("there is no squid (Debian: squid-openssl)")
 	}
