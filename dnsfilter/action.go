@@ -10,14 +10,18 @@ type Action uint8
 
 // The actions. Those from NXDomain on block. No list has the action Divert: it comes of [Rule].Divert.
 const (
-	Pass     Action = iota // answered as if there were no list
-	Monitor                // counted, then answered as if there were no list
-	NXDomain               // there is no such name; NoData where that would deny names that are not listed: for an entry of scope host or ip, and for a service's target
-	NoData                 // the name has no records of the type asked for
-	Refused                // the rcode REFUSED
-	Drop                   // no answer at all
-	Sinkhole               // the rule's addresses for A and AAAA, no data for other types
-	Divert                 // of questions by which clients find a host whose URLs are listed: the addresses of the rule's proxy
+	Pass    Action = iota // answered as if there were no list
+	Monitor               // counted, then answered as if there were no list
+
+	// NXDomain: there is no such name. It becomes NoData where it would deny names that are not listed: for an entry of scope host or
+	// ip, and for a service's target.
+	NXDomain
+
+	NoData   // the name has no records of the type asked for
+	Refused  // the rcode REFUSED
+	Drop     // no answer at all
+	Sinkhole // the rule's addresses for A and AAAA, no data for other types
+	Divert   // for a host whose URLs are listed: the addresses of the rule's proxy
 )
 
 var actionNames = [...]string{"pass", "monitor", "nxdomain", "nodata", "refused", "drop", "sinkhole", "divert"} //nolint:gochecknoglobals // a constant table

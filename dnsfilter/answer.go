@@ -13,17 +13,17 @@ import (
 // blockTTL is how long clients keep a blocked answer, in seconds: unblocking is to be as fast as blocking.
 const blockTTL = 30
 
-// soa is the SOA record that says how long a negative answer may be cached (RFC 2308, section 3), without its owner. Its TTL and
-// its last number are blockTTL.
+// soa is the SOA record that says how long a negative answer may be cached (RFC 2308, section 3), without its owner.
+// Its TTL and its last number are blockTTL.
 const soa = "\x00\x06\x00\x01\x00\x00\x00\x1e\x00\x2f\x09localhost\x00\x06nobody\x07invalid\x00" +
 	"\x00\x00\x00\x01\x00\x00\x0e\x10\x00\x00\x04\xb0\x00\x09\x3a\x80\x00\x00\x00\x1e"
 
-// hinfo is the minimal answer to a question for all types (ANY), owned by the name asked for (RFC 8482, section 4.2): such
-// questions are mostly asked for the size of their answers. The TTL is short, since the name may not exist.
+// hinfo is the minimal answer to a question for all types (ANY), owned by the name asked for (RFC 8482, section 4.2):
+// such questions are mostly asked for the size of their answers. The TTL is short, since the name may not exist.
 const hinfo = "\xc0\x0c\x00\x0d\x00\x01\x00\x00\x00\x1e\x00\x09\x07RFC8482\x00"
 
-// minimalAny appends the answer to a question for all types. A validator, which can't use a record without a signature, is asked to
-// come over TCP, where its address can't be forged: there the upstream answers.
+// minimalAny appends the answer to a question for all types. A validator, which can't use a record without a signature,
+// is asked to come over TCP, where its address can't be forged: there the upstream answers.
 func (q *query) minimalAny(dst []byte) []byte {
 	if q.do {
 		return q.truncated(dst)
@@ -53,7 +53,7 @@ func (d *Decision) appendAnswer(dst []byte, q *query) ([]byte, bool) {
 	return d.negative(dst, q, dns.RcodeSuccess), true
 }
 
-// negative answers that there is no such name, or none of the type.
+// negative appends the answer that there is no such name, or that it has no records of the type.
 func (d *Decision) negative(dst []byte, q *query, rcode int) []byte {
 	if d.chain != nil {
 		return q.finish(d.end(dst, q), 0, d.ede(q))
@@ -67,7 +67,7 @@ func (d *Decision) deny(m []byte, q *query) []byte {
 	return appendSOA(m, d.zone(m, dnswire.HeaderSize, len(q.name())))
 }
 
-// end answers with the chain, and that there is no such name as the last.
+// end appends the chain, and that its last name does not exist.
 func (d *Decision) end(dst []byte, q *query) []byte {
 	c := d.chain
 	m := append(dst, c.message...)
@@ -79,9 +79,9 @@ func (d *Decision) end(dst []byte, q *query) []byte {
 	return appendSOA(m, d.zone(m, c.target, c.size))
 }
 
-// zone returns where the name is that owns the SOA record: one above what is denied, since a name that owns such a record exists (RFC
-// 2308, section 2.1). That is the parent of a domain entry, which denies all below it, or else of the name at a place in the message,
-// of the given size.
+// zone returns where the name is that owns the SOA record: one above the denied name, since a name that owns such a
+// record exists (RFC 2308, section 2.1). That is the parent of a domain entry, which denies all below it, or else of
+// the name at a place in the message, of the given size in bytes.
 func (d *Decision) zone(m []byte, name, size int) int {
 	if d.Match.Scope == blocklist.ScopeDomain && !d.beside {
 		name = dnswire.SkipLabels(m, name, size-d.Match.KeySize())
@@ -94,7 +94,7 @@ func appendSOA(m []byte, owner int) []byte {
 	return append(append(m, 0xc0|byte(owner>>8), byte(owner)), soa...)
 }
 
-// sinkhole answers with the rule's addresses of the family asked for.
+// sinkhole appends the rule's addresses of the family asked for.
 func (d *Decision) sinkhole(dst []byte, q *query) []byte {
 	why := d.ede(q)
 	if why.codes[0] != 0 {
@@ -103,8 +103,8 @@ func (d *Decision) sinkhole(dst []byte, q *query) []byte {
 	return d.addresses(dst, q, d.rule.Sinkhole, why)
 }
 
-// divert answers with the addresses of the proxy. Where there are none of the family, and for other types, there is no data: what
-// could be reached otherwise would go around the proxy.
+// divert appends the addresses of the proxy. If there are none of the family, and for other types, there is no data:
+// other answers would lead around the proxy.
 func (d *Decision) divert(dst []byte, q *query) []byte {
 	var why ede
 	if d.rule.Reason != NoReason && !q.structured {
@@ -113,7 +113,7 @@ func (d *Decision) divert(dst []byte, q *query) []byte {
 	return d.addresses(dst, q, d.rule.Divert, why)
 }
 
-// addresses answers with those of the family asked for, or with no data where there are none.
+// addresses appends those of the family asked for, or no data if there are none.
 func (d *Decision) addresses(dst []byte, q *query, all []netip.Addr, why ede) []byte {
 	m := q.start(dst, dns.RcodeSuccess)
 	n := 0

@@ -1,7 +1,7 @@
 package dnsfilter
 
-// chain is the beginning of an answer, as far as the CNAME record whose target is denied. The rcode of an answer is that of the end of
-// its chain (RFC 6604, section 3), so names before the end are not denied.
+// chain is the beginning of an answer, as far as the CNAME record whose target is denied. The rcode of an answer is
+// that of the end of its chain (RFC 6604, section 3), so names before the end are not denied.
 type chain struct {
 	message []byte
 	records int

@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// DefaultClients returns the networks that are served unless a policy names others: loopback, link-local and private ones
-// (RFC 1918, RFC 4193), and those between a provider and its customers (RFC 6598).
+// DefaultClients returns the networks that are served unless a policy names others: loopback, link-local and private
+// ones (RFC 1918, RFC 4193), and those between a provider and its customers (RFC 6598).
 func DefaultClients() []netip.Prefix {
 	return slices.Clone(defaultClients)
 }
@@ -55,8 +55,8 @@ func clientAddr(a net.Addr) netip.Addr {
 	return netip.Addr{}
 }
 
-// clientKey returns the key by which one client is counted: an IPv4 address, or an IPv6 network of 56 bits, which is what a provider
-// gives one customer. Clients without an IP address are one.
+// clientKey returns the key by which one client is counted: an IPv4 address, or an IPv6 network of 56 bits, which is
+// what a provider gives one customer. Clients without an IP address are one.
 func clientKey(client netip.Addr) uint64 {
 	client = client.Unmap()
 	if client.Is4() {
@@ -67,8 +67,8 @@ func clientKey(client netip.Addr) uint64 {
 	return binary.BigEndian.Uint64(a[:])>>8 | 1<<63
 }
 
-// networkKey returns the key by which clients over UDP are counted, where many addresses of a network may be forged: 24 bits of IPv4,
-// and of IPv6 the same as a client.
+// networkKey returns the key by which clients over UDP are counted, where many addresses of a network may be forged: 24
+// bits of IPv4, and of IPv6 the same as a client.
 func networkKey(client netip.Addr) uint64 {
 	key := clientKey(client)
 	if key>>63 == 0 {

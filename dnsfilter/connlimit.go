@@ -5,16 +5,17 @@ import (
 	"sync/atomic"
 )
 
-// Limits of connections over TCP, of all listeners together. A client is an IPv4 address, or an IPv6 network of 56 bits.
+// Limits of connections over TCP, of all listeners together. A client is an IPv4 address, or an IPv6 network of 56
+// bits.
 const (
 	maxConns          = 1000
-	maxWaitingConns   = maxConns / 2 // that wait for the upstream: the others are for queries that can be answered at once
+	maxWaitingConns   = maxConns / 2 // that wait for the upstream: the others are for cached answers
 	maxConnsPerClient = 100
 	minConnsPerClient = 10 // when few are free
 )
 
-// connections limits the open connections. When there is no room for another, one of the client with most is closed: so a client that
-// opens many pays for it first.
+// connections limits the open connections. When there is no room for another, one of the client with most is closed: so
+// a client that opens many pays for it first.
 type connections struct {
 	accepted, closed, refused atomic.Uint64 // closed: to make room; refused: for want of room
 
@@ -96,8 +97,8 @@ func (cs *connections) have(client uint64, kind func(*stream) bool) (n int) {
 	return n
 }
 
-// victim returns the connection of a client that is closed for one of a newcomer: the one that has been idle longest, or else, if
-// the newcomer will still have fewer, the one that has waited for an answer longest.
+// victim returns the connection of a client that is closed for one of a newcomer: the one that has been idle longest,
+// or else, if the newcomer will still have fewer, the one that has waited for an answer longest.
 func (cs *connections) victim(whose, newcomer uint64) *stream {
 	c := cs.oldest(whose, func(c *stream) bool { return !c.isWaiting() })
 	if c == nil && len(cs.open[whose]) > len(cs.open[newcomer])+1 {
@@ -118,8 +119,8 @@ func (cs *connections) oldest(whose uint64, kind func(*stream) bool) (oldest *st
 
 func anyStream(*stream) bool { return true }
 
-// admitWaiting makes room for one more connection that waits for the upstream: if too many do, that of the client with most of them is
-// closed that has waited longest. False means that this would be the client itself.
+// admitWaiting makes room for one more connection that waits for the upstream: if too many do, that of the client with
+// most of them is closed that has waited longest. False means that this would be the client itself.
 func (cs *connections) admitWaiting(c *stream) bool {
 	if cs.n.Load() <= maxWaitingConns {
 		return true

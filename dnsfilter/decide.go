@@ -40,25 +40,25 @@ func (d *Decision) count(c *counters) {
 // usualLists is how many lists may hold one name before a decision allocates.
 const usualLists = 8
 
-// Decide says what happens to a name in lower-case wire form, for a client that no view is for. The decision keeps a
-// reference to name.
+// Decide decides on a name in lower-case wire form, for a client outside all views. The decision keeps a reference to
+// name.
 //
-// NXDOMAIN tells caches that nothing exists below a name (RFC 8020). Where names below a listed domain are allowed, the
+// NXDOMAIN says to caches that nothing exists below a name (RFC 8020). If names below a listed domain are allowed, the
 // action nodata suits the list better.
 func (p *Policy) Decide(store *blocklist.Store, name []byte) Decision {
 	v := p.general()
 	return v.Decide(store, name)
 }
 
-// DecideAddr says what happens to an answer that leads to an address, for a client that no view is for. Entries of scope ip
+// DecideAddr decides on an address to which an answer leads, for a client outside all views. Entries of scope ip
 // decide.
 func (p *Policy) DecideAddr(store *blocklist.Store, a netip.Addr) Decision {
 	v := p.general()
 	return v.DecideAddr(store, a)
 }
 
-// decide decides on a question: by the view of its client, on its name, or on the host of url entries that it is. The server's decision
-// on every query begins here.
+// decide decides on a question: by the view of its client, on its name, or on the host of url entries that it is. The
+// server's decision on every query begins here.
 func (v *views) decide(store *blocklist.Store, q *query) Decision {
 	view := v.of(q.client)
 	d := view.Decide(store, q.name())
@@ -85,14 +85,16 @@ func (v *View) Decide(store *blocklist.Store, name []byte) Decision {
 
 // DecideAddr is [Policy.DecideAddr] for the clients of the view.
 func (v *View) DecideAddr(store *blocklist.Store, a netip.Addr) Decision {
-	if _, ok := store.LookupAddr(a); !ok { // as good as always, and cheap
+	if _, ok := store.LookupAddr(a); !ok { // nearly always, and cheap
 		return Decision{}
 	}
-	return v.Choose(store.AppendAddrMatches(nil, a), func(list string) []blocklist.Match { return store.AppendAddrEntries(nil, list, a) })
+	return v.Choose(store.AppendAddrMatches(nil, a), func(list string) []blocklist.Match {
+		return store.AppendAddrEntries(nil, list, a)
+	})
 }
 
-// Choose decides among the matches of one name or address; entries returns all those of a list that hold it, the most
-// specific first.
+// Choose decides among the matches of one name or address, one of each list. Entries returns all of a list that match,
+// the most specific first.
 func (v *View) Choose(matches []blocklist.Match, entries func(list string) []blocklist.Match) Decision {
 	for _, list := range v.Allow {
 		if m := find(matches, list); m != nil && !m.Monitor {
@@ -121,7 +123,8 @@ type ruleResult struct {
 	match  *blocklist.Match
 }
 
-// consider makes the result of a rule the decision if it blocks, or if it is the first that monitors. It reports whether it blocks.
+// consider makes the result of a rule the decision if it blocks, or if it is the first that monitors. It reports
+// whether it blocks.
 func (d *Decision) consider(r *Rule, result ruleResult) (blocks bool) {
 	if blocks = result.action.Blocks(); blocks || result.action == Monitor && d.rule == nil {
 		d.Action, d.Match, d.rule = result.action, *result.match, r
@@ -129,8 +132,8 @@ func (d *Decision) consider(r *Rule, result ruleResult) (blocks bool) {
 	return blocks
 }
 
-// precedes reports whether a decision to block counts before another one: by the order of the view's rules, then of its quorums; of
-// one rule, by the order of the actions.
+// precedes reports whether a decision to block counts before another one: by the order of the view's rules, then of its
+// quorums; of one rule, by the order of the actions.
 func (v *View) precedes(d, other *Decision) bool {
 	return cmp.Or(cmp.Compare(v.rank(d.rule), v.rank(other.rule)), cmp.Compare(d.Action, other.Action)) < 0
 }
@@ -160,8 +163,8 @@ func find(matches []blocklist.Match, list string) *blocklist.Match {
 	return nil
 }
 
-// decide says what the list does by its match, the most specific entry that is to block. If the action for the category of
-// that one does not block, those of the less specific ones may: nothing that is listed hides behind another entry.
+// decide returns what the rule does by the match of its list, the most specific entry that blocks. If the action for
+// the category of that one does not block, those of the less specific ones may: no entry hides behind another one.
 func (r *Rule) decide(m *blocklist.Match, entries func(list string) []blocklist.Match) ruleResult {
 	v := ruleResult{r.ActionFor(m), m}
 	if v.action.Blocks() || len(r.Categories) == 0 {
@@ -180,8 +183,8 @@ func (r *Rule) decide(m *blocklist.Match, entries func(list string) []blocklist.
 	return v
 }
 
-// ActionFor returns what the rule does by an entry. A name that is listed alone, or leads to a listed address, is kept from hiding the names
-// below it.
+// ActionFor returns what the rule does by an entry. A name that is listed alone, or leads to a listed address, is kept
+// from hiding the names below it.
 func (r *Rule) ActionFor(m *blocklist.Match) Action {
 	a := r.Action
 	if by, ok := r.Categories[m.Category]; ok {
@@ -196,16 +199,16 @@ func (r *Rule) ActionFor(m *blocklist.Match) Action {
 	return a
 }
 
-// decide says what the quorum does if enough of its lists hold a name or address.
+// decide returns what the quorum does if enough of its lists match a name or address.
 func (q *Quorum) decide(matches []blocklist.Match) ruleResult {
 	var first *blocklist.Match
-	held, domains := 0, 0
+	matched, domains := 0, 0
 	for _, list := range q.Lists {
 		m := find(matches, list)
 		if m == nil || m.Monitor {
 			continue
 		}
-		if held++; first == nil {
+		if matched++; first == nil {
 			first = m
 		}
 		if m.Scope == blocklist.ScopeDomain {
@@ -213,7 +216,7 @@ func (q *Quorum) decide(matches []blocklist.Match) ruleResult {
 		}
 	}
 	switch {
-	case first == nil || held < q.AtLeast:
+	case first == nil || matched < q.AtLeast:
 		return ruleResult{}
 	case q.Action == NXDomain && domains < q.AtLeast:
 		return ruleResult{NoData, first}

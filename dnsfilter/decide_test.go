@@ -122,8 +122,8 @@ func TestViewOfAClient(t *testing.T) {
 	assert.Equal(t, dnsfilter.NXDomain, v.Decide(store, []byte("\x06listed\x04test\x00")).Action)
 }
 
-// TestViewsShareTheCache asks from three networks, over both transports, for a listed name and for one that leads to it:
-// what one view has put into the cache is decided on for the next one anew.
+// TestViewsShareTheCache asks from three networks, over both transports, for a listed name and for one that leads to
+// it: what one view has put into the cache is decided on for the next one anew.
 func TestViewsShareTheCache(t *testing.T) {
 	t.Parallel()
 	const unlisted, direct, leads = "other.test.", "listed.test.", "alias.test."

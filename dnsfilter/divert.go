@@ -8,8 +8,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// isDiverted tells types by whose answers clients find a host: addresses, and what could lead them around these. All others
-// are the upstream's to answer.
+// isDiverted reports whether clients find a host by answers of a type: addresses, and types that could lead around
+// these.
 func isDiverted(qtype uint16) bool {
 	return qtype == dns.TypeA || qtype == dns.TypeAAAA || qtype == dns.TypeANY || isService(qtype)
 }

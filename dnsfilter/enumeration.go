@@ -23,12 +23,14 @@ const (
 	alarmBits   = 165 // that are set when alarmEntries entries were seen: 512 (1 - exp(-200/512))
 )
 
-// enumerationDetector notices clients that are refused unusually many different entries of lists with an order behind them (reason
-// [Censored]): somebody may be finding out what is on the list. A client is an IPv4 address, or an IPv6 network of 56 bits.
+// enumerationDetector notices clients that are refused unusually many different entries of lists with an order behind
+// them (reason [Censored]): somebody may be finding out what is on the list. A client is an IPv4 address, or an IPv6
+// network of 56 bits.
 //
-// What is kept of a client is a hash of its address and, for this hour, a bit for each of 512 parts of all entries, from
-// which their number is estimated. Neither can be turned back into an address or a name; both are keyed at random, and gone with
-// the process. The memory is fixed; of too many clients the ones that were refused least are forgotten.
+// It keeps a sketch of each client (linear counting): a hash of its address and, for this hour, a bit for each of 512
+// parts of all entries, from which their number is estimated. Neither can be turned back into an address or a name;
+// both are keyed at random, and gone with the process. The memory is fixed; of too many clients the ones that were
+// refused least are forgotten.
 type enumerationDetector struct {
 	seed     maphash.Seed
 	alarms   atomic.Uint64 // how often
@@ -54,7 +56,8 @@ func (e *enumerationDetector) record(q *query, d *Decision, now uint32, log *slo
 	}
 }
 
-// recordReached does the same for a decision on what an answer leads to: any name can be made to lead to those that are tried out.
+// recordReached does the same for a decision on what an answer leads to: any name can be made to lead to those that are
+// tried out.
 func (e *enumerationDetector) recordReached(q *query, d *Decision, now uint32, log *slog.Logger) {
 	if d.rule.Reason != Censored {
 		return
@@ -101,7 +104,7 @@ func (e *enumerationDetector) sketch(client netip.Addr, window uint32) *sketch {
 		}
 	}
 	s := &set[at]
-	s.owner.Store(owner) // whoever does the same on another core at this moment loses a bit or two
+	s.owner.Store(owner) // another core that does the same at this moment may lose a bit or two
 	for i := range s.seen {
 		s.seen[i].Store(0)
 	}

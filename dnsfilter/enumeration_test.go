@@ -36,8 +36,8 @@ func TestListingThroughOtherNamesIsNoticed(t *testing.T) {
 	}
 }
 
-// TestListingIsNoticed has clients that are refused: many times by one entry, by many of their own accord, by many of an
-// order. Only the last is told, once an hour, without a name or an address.
+// TestListingIsNoticed has clients that are refused: many times by one entry, by many of their own accord, by many of
+// an order. Only the last is told, once an hour, without a name or an address.
 func TestListingIsNoticed(t *testing.T) {
 	t.Parallel()
 	var csam, ads strings.Builder

@@ -9,9 +9,10 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Expect returns what the server does with a query, as far as that needs no upstream: the decision on the name, and the answer that
-// a client gets by it or because the name is in a special zone. The answer is nil where none is sent ([Drop]), or the rest is to be
-// asked for. It counts nothing. It fails with [blocklist.ErrMalformed] for a message without one question.
+// Expect returns what the server does with a query, as far as that needs no upstream: the decision on the name, and the
+// answer that a client gets by it or because the name is in a special zone. The answer is nil if none is sent ([Drop]),
+// or the upstream has to be asked. It counts nothing. It fails with [blocklist.ErrMalformed] for a message without one
+// question.
 func (s *Server) Expect(m *dns.Msg, client netip.Addr, stream bool) (Decision, *dns.Msg, error) {
 	q, err := parseExpected(m, stream)
 	if err != nil {
@@ -36,8 +37,8 @@ func (s *Server) Expect(m *dns.Msg, client netip.Addr, stream bool) (Decision, *
 	return Decision{}, answer, answer.Unpack(wire)
 }
 
-// Answer returns the answer that a [Server] gives to a query by a decision that blocks; nil where it sends none ([Drop]). It fails with
-// [blocklist.ErrMalformed] for a message without one question.
+// Answer returns the answer that a [Server] gives to a query by a decision that blocks; nil where it sends none
+// ([Drop]). It fails with [blocklist.ErrMalformed] for a message without one question.
 func (d *Decision) Answer(m *dns.Msg, stream bool) (*dns.Msg, error) {
 	q, err := parseExpected(m, stream)
 	if err != nil {

@@ -2,16 +2,18 @@ package dnsfilter
 
 import "hash/maphash"
 
-// Fair sharing of what is limited: when three quarters of the places are taken, no bucket may have more than a sixteenth of all. A
-// bucket is for the clients of one network, or for the names below one parent. So neither one client nor a flood of random names
-// leaves no room for others. Buckets are few and shared by chance, which matters only when places are short.
+// Fairness: when three quarters of the places for waiting queries are occupied, no bucket may have more than a
+// sixteenth of all. A bucket is for the clients of one network, or for the names below one parent. So neither a client
+// nor a flood of random names occupies all places. Buckets are few and shared by hash, which matters only when places
+// are short.
 
-// hasRoom reports whether one more of a bucket gets a place, where so many of limit are taken, and so many by the bucket.
-func hasRoom(taken, limit, byBucket int) bool {
-	return taken < limit/4*3 || taken < limit && byBucket < limit/16
+// hasRoom reports whether a query of a bucket gets one of limit places, of which some are occupied, and some of these
+// by the bucket.
+func hasRoom(occupied, limit, byBucket int) bool {
+	return occupied < limit/4*3 || occupied < limit && byBucket < limit/16
 }
 
-// bucketCounts counts the places that are taken, by bucket.
+// bucketCounts counts the occupied places, by bucket.
 type bucketCounts struct{ clients, parents [1 << 10]uint16 }
 
 // buckets are where a client and a name are counted.
@@ -24,7 +26,8 @@ func bucketsOf(seed maphash.Seed, q *query) buckets {
 	return buckets{uint16(client % n), uint16(parent % n)}
 }
 
-// parentOf returns the name above a name in wire form, at most the last three labels of it: what random names have in common.
+// parentOf returns the name above a name in wire form, at most the last three labels of it: what random names have in
+// common.
 func parentOf(name []byte) []byte {
 	labels := 0
 	for at := 0; name[at] != 0; at += 1 + int(name[at]) {

@@ -10,10 +10,10 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Filter is a policy within another server of github.com/miekg/dns: it goes in front of the handler that is there. What is
-// blocked is answered exactly as a [Server] does, by the name asked for and by what the answer of that handler leads to. What
-// can't be read is refused, as a Server does, so nothing reaches that handler undecided. Who is served, at what rate, and the
-// special zones are the other server's business.
+// Filter is a policy within another server of github.com/miekg/dns: it goes in front of the handler that is there. It
+// answers blocked queries exactly as a [Server] does, by the name asked for and by what the answer of that handler
+// leads to. It refuses malformed queries as a Server does, so that no query reaches that handler without a decision.
+// The access list, the rate limit, cookies and special zones are the other server's business.
 type Filter struct {
 	store    *blocklist.Store
 	policy   Policy
@@ -29,12 +29,12 @@ func NewFilter(store *blocklist.Store, p Policy) (*Filter, error) {
 	return &Filter{store: store, policy: p, views: newViews(&p)}, nil
 }
 
-// Handler returns a handler that answers what is blocked, and passes all other queries to next, whose answers it looks at
-// before they go out. Where the action is [Drop] nobody answers. It is cheap enough to be made for each query.
+// Handler returns a handler that answers blocked queries, and passes all others to next, whose answers it inspects.
+// There is no answer where the action is [Drop]. It is cheap enough to be made for each query.
 //
-// The name is decided on whatever the opcode is. A question that breaks the rules, or one of several, gets FORMERR, an unknown
-// version of EDNS BADVERS, a class other than IN REFUSED. Zone transfers of names that are not blocked pass as they are, and so
-// do messages without a question, which no name can be answered to. Responses are not answered.
+// The name is decided on whatever the opcode is. A question that breaks the rules, or one of several, gets FORMERR, an
+// unknown version of EDNS BADVERS, a class other than IN REFUSED. Zone transfers of names that are not blocked pass as
+// they are, and so do messages without a question, which no name can be answered to. Responses are not answered.
 func (f *Filter) Handler(next dns.Handler) dns.Handler {
 	return dns.HandlerFunc(func(w dns.ResponseWriter, msg *dns.Msg) {
 		if msg.Response {
@@ -102,7 +102,7 @@ type inspectingWriter struct {
 	asked  []dns.Question
 }
 
-// WriteMsg writes an answer, or the one that takes its place.
+// WriteMsg writes an answer, or the one of a decision that blocks it.
 func (w *inspectingWriter) WriteMsg(reply *dns.Msg) error {
 	out := *reply
 	d, err := w.inspect(&out)
@@ -128,8 +128,9 @@ func (w *inspectingWriter) Write(packed []byte) (int, error) {
 	return len(packed), nil
 }
 
-// inspect decides on what an answer leads to. It is taken for one to the question that was asked, whatever it says. What does not
-// answer it is taken out, and so are addresses beside it, in either section, that are listed, or of names that are.
+// inspect decides on what an answer leads to, which is read as the answer to the question that was asked, whatever
+// question it has. It removes records that do not answer it, and additional addresses that are listed, or of listed
+// names.
 func (w *inspectingWriter) inspect(reply *dns.Msg) (Decision, error) {
 	reply.Answer, _ = scrub(w.asked[0], reply)
 	wire, err := (&dns.Msg{Question: w.asked, Answer: reply.Answer}).Pack()
@@ -145,8 +146,8 @@ func (w *inspectingWriter) inspect(reply *dns.Msg) (Decision, error) {
 	return w.query.inspect(w.filter.store, view, wire), nil
 }
 
-// withholds reports whether a record beside an answer is kept back: an address that is listed, or of a name that is, and whatever leads
-// elsewhere.
+// withholds reports whether an additional record is removed: an address that is listed, or of a listed name, and any
+// alias or service.
 func (v *View) withholds(store *blocklist.Store, rr dns.RR) bool {
 	var addr net.IP
 	switch rr := rr.(type) {

@@ -78,8 +78,8 @@ func TestFilterLeavesTheRestToOthers(t *testing.T) {
 	}
 }
 
-// oddQuestions are ways to ask for a name that a parser may stumble over, and the rcode that each gets, whether the name is listed or
-// not; -1 for none.
+// oddQuestions are ways to ask for a name that a parser may stumble over, and the rcode that each gets, whether the
+// name is listed or not; -1 for none.
 func oddQuestions(name string) map[string]struct {
 	msg   *dns.Msg
 	rcode int

@@ -21,19 +21,20 @@ const upstreamTimeout = 4800 * time.Millisecond
 // errPanic is the failure of an upstream that panicked.
 var errPanic = errors.New("the upstream failed")
 
-// Upstream answers questions about names that are not listed. Exchange is called by many goroutines at once; it ends when
-// ctx does. The query has one question, in lower case, and belongs to the callee. Of the answer the rcode, the AD bit and
-// the records are used.
+// Upstream answers questions about names that are not listed. Exchange is called by many goroutines at once; it ends
+// when ctx does. The query has one question, in lower case, and belongs to the callee. Of the answer the rcode, the AD
+// bit and the records are used.
 type Upstream interface {
 	Exchange(ctx context.Context, query *dns.Msg) (*dns.Msg, error)
 }
 
-// AsyncUpstream is an [Upstream] that takes packed queries without waiting for their replies. A server asks it by its sessions instead
-// of Exchange, so that no question has a goroutine, nor an allocation: one session for each goroutine that reads sockets, with the loop
-// that reads them, and one without a loop (nil) for everything else. An [upstream.Forwarder] is one.
+// AsyncUpstream is an [Upstream] that takes packed queries without waiting for their replies. A server asks it by its
+// sessions instead of Exchange, so that no question has a goroutine, nor an allocation: one session for each goroutine
+// that reads sockets, with the loop that reads them, and one without a loop (nil) for everything else. An
+// [upstream.Forwarder] is one.
 //
-// A type that wraps a Forwarder has to implement NewSession as well: with Exchange alone it is asked in a goroutine for each question,
-// and if it embeds the Forwarder and has an Exchange of its own, that one is not called.
+// A type that wraps a Forwarder has to implement NewSession as well: with Exchange alone it is asked in a goroutine for
+// each question, and if it embeds the Forwarder and has an Exchange of its own, that one is not called.
 type AsyncUpstream interface {
 	Upstream
 
@@ -55,8 +56,8 @@ type reporter interface {
 // type check.
 var _ reporter = (*upstream.Forwarder)(nil)
 
-// Upstreams returns the state of the resolvers that the server asks; nothing if the upstream does not say. Those that are down, or have
-// never answered, are probed for the next time: no query may ask them by now.
+// Upstreams returns the state of the resolvers that the server asks; nothing if the upstream does not say. Those that
+// are down, or have never answered, are probed for the next time: no query may ask them by now.
 func (s *Server) Upstreams() []upstream.Status {
 	u := s.current.Load().reports
 	if u == nil {
@@ -66,7 +67,8 @@ func (s *Server) Upstreams() []upstream.Status {
 	return u.Status()
 }
 
-// UpstreamDown reports whether the upstream answers nothing, and since when. One that does not say is taken to answer.
+// UpstreamDown reports whether the upstream answers nothing, and since when. One that does not say is assumed to
+// answer.
 func (s *Server) UpstreamDown() (since time.Time, down bool) {
 	u := s.current.Load().reports
 	if u == nil {
@@ -88,8 +90,8 @@ func (s *Server) forward(c *snapshot, q *query) []byte {
 	return <-done
 }
 
-// answerOrAsk appends the answer to a query if there is one at once. It reports whether the upstream has to be waited for; a new answer
-// in place of one that has expired, or is about to, is asked for in the background.
+// answerOrAsk appends the answer to a query if there is one at once. It reports whether the upstream has to be waited
+// for; a new answer in place of one that has expired, or is about to, is asked for in the background.
 func (s *Server) answerOrAsk(c *snapshot, dst []byte, q *query) (m []byte, wait bool) {
 	m, ask := s.answerNow(c, dst, q, s.cache.Now())
 	if !ask || len(m) == 0 {
@@ -144,7 +146,7 @@ func exchange(ctx context.Context, u Upstream, q *query) ([]byte, error) {
 // maxForward is the longest query to an upstream, in bytes.
 const maxForward = dnswire.HeaderSize + blocklist.MaxName + 4 + dnswire.OPTSize
 
-// forwardMessage returns the query to the upstream: nothing of the client's but the question and what it is told apart by. AD asks
+// forwardMessage returns the query to the upstream: of the client's query it has the question, DO and CD only. AD asks
 // whether the answer was validated (RFC 6840, section 5.7).
 func (q *query) forwardMessage() (*dns.Msg, error) {
 	name, _, err := dns.UnpackDomainName(q.name(), 0)
@@ -164,7 +166,8 @@ func (q *query) appendForward(dst []byte) []byte {
 	return dnswire.AppendOPT(append(dst, q.asked()...), 0, q.do, 0)
 }
 
-// failure returns the reply that stands for a failure of the upstream: SERVFAIL, with an extended error in place of the ID.
+// failure returns the reply that stands for a failure of the upstream: SERVFAIL, with an extended error in place of the
+// ID.
 func (q *query) failure(err error) []byte {
 	code := failureCode(err) + 1
 	m := binary.BigEndian.AppendUint16(make([]byte, 0, dnswire.HeaderSize+len(q.key)), code)
@@ -172,7 +175,8 @@ func (q *query) failure(err error) []byte {
 	return append(m, q.asked()...)
 }
 
-// failureCode tells an upstream that was silent (22, No Reachable Authority) from one that could not be asked (23, Network Error).
+// failureCode tells an upstream that was silent (22, No Reachable Authority) from one that could not be asked (23,
+// Network Error).
 func failureCode(err error) uint16 {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return dns.ExtendedErrorCodeNoReachableAuthority
@@ -180,8 +184,8 @@ func failureCode(err error) uint16 {
 	return dns.ExtendedErrorCodeNetworkError
 }
 
-// hideFailure makes SERVFAIL of any failure of an upstream: passed on as it is, REFUSED would say that we refuse the client, and FORMERR
-// that its question is malformed.
+// hideFailure makes SERVFAIL of any failure of an upstream: passed on as it is, REFUSED would say that we refuse the
+// client, and FORMERR that its question is malformed.
 func hideFailure(reply []byte) {
 	if !dnswire.IsFailure(reply) || dnswire.Rcode(reply) == dns.RcodeServerFailure {
 		return

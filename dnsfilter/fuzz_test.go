@@ -34,8 +34,8 @@ func (p *pipes) Accept() (net.Conn, error) {
 func (p *pipes) Close() error   { p.once.Do(func() { close(p.closed) }); return nil }
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
-// FuzzQuery sends any bytes to the server. It never fails, and an answer is one: it can be read, it is a response, it has
-// the id of the query, and over UDP it is no longer than 1232 bytes.
+// FuzzQuery sends any bytes to the server. It never fails, and an answer is one: it can be read, it is a response, it
+// has the id of the query, and over UDP it is no longer than 1232 bytes.
 func FuzzQuery(f *testing.F) {
 	for _, m := range []*dns.Msg{
 		question("example.org.", dns.TypeA), question("A.Nxdomain.Test.", dns.TypeHTTPS).SetEdns0(1232, true),
@@ -114,7 +114,8 @@ func checkFilter(t *testing.T, filter dns.Handler, m *dns.Msg) {
 	}
 }
 
-// send sends a packet, and behind it a query that is always answered, and returns the answers that came before that one's.
+// send sends a packet, and behind it a query that is always answered, and returns the answers that came before that
+// one's.
 func send(t *testing.T, listener *pipes, packet []byte) (replies [][]byte) {
 	t.Helper()
 	client, server := net.Pipe()

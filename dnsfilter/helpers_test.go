@@ -100,8 +100,8 @@ func question(name string, qtype uint16) *dns.Msg {
 	return new(dns.Msg).SetQuestion(name, qtype)
 }
 
-// serve runs a server on loopback, over UDP and TCP at one port, until the test ends or stop is called, which returns what
-// Serve returned.
+// serve runs a server on loopback, over UDP and TCP at one port, until the test ends or stop is called, which returns
+// what Serve returned.
 func serve(t testing.TB, s *dnsfilter.Server) (addr string, stop func() error) {
 	t.Helper()
 	l, addr := listen(t)

@@ -14,7 +14,8 @@ import (
 // maxWaiting is how many clients, and how many questions, wait for the upstream at once.
 const maxWaiting = 4096
 
-// inflight is one question that the upstream is asked, and the clients that wait for its answer. It implements [upstream.Receiver].
+// inflight is one question that the upstream is asked, and the clients that wait for its answer. It implements
+// [upstream.Receiver].
 type inflight struct {
 	server     *Server
 	hash       uint64
@@ -46,8 +47,8 @@ type inflightTable struct {
 	unused sync.Pool // of *inflight
 }
 
-// attach adds a waiter, if it is one, to the inflight query for a question. If there is none, one is made and returned, to be sent.
-// False means that too many wait.
+// attach adds a waiter, if it is one, to the inflight query for a question. If there is none, one is made and returned,
+// to be sent. False means that too many wait.
 func (s *Server) attach(q *query, w waiter) (made *inflight, ok bool) {
 	hash, at := s.hash(q.key), bucketsOf(s.seed, q)
 	t := &s.inflight
@@ -76,13 +77,13 @@ func (s *Server) attach(q *query, w waiter) (made *inflight, ok bool) {
 	return made, true
 }
 
-// isFull reports whether there is no room for one more. A waiter that joins a query takes no place of its parent.
+// isFull reports whether there is no room for one more. A waiter that joins a query needs no place of its parent.
 func (t *inflightTable) isFull(at buckets, joins bool) bool {
-	taken, parent := max(t.n, len(t.by)), int(t.counts.parents[at.parent])
+	occupied, parent := max(t.n, len(t.by)), int(t.counts.parents[at.parent])
 	if joins {
 		parent = 0
 	}
-	return !hasRoom(taken, maxWaiting, max(int(t.counts.clients[at.client]), parent))
+	return !hasRoom(occupied, maxWaiting, max(int(t.counts.clients[at.client]), parent))
 }
 
 // add makes an inflight query.

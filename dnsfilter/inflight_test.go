@@ -75,7 +75,8 @@ func TestStaleAnswersStandIn(t *testing.T) {
 	})
 }
 
-// TestStaleAnswersStandInForFailures has an upstream that is there and finds no answer, as a resolver does without a network.
+// TestStaleAnswersStandInForFailures has an upstream that is there and finds no answer, as a resolver does without a
+// network.
 func TestStaleAnswersStandInForFailures(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -291,7 +292,8 @@ func TestWhatFailsIsHeldAgainstNobodyElse(t *testing.T) {
 	})
 }
 
-// TestUpstreamsExtendedErrorsArePassedOn has a validating resolver that says why it fails, and one that says what it does.
+// TestUpstreamsExtendedErrorsArePassedOn has a validating resolver that says why it fails, and one that says what it
+// does.
 func TestUpstreamsExtendedErrorsArePassedOn(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int64

@@ -11,13 +11,14 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// inspect decides on what an upstream's answer leads to: the targets of CNAME and DNAME records, the targets and address
-// hints of SVCB and HTTPS records, and addresses. The answer is read anew each time it is given, from the cache or not, so
-// a changed list counts at once and there is no finding that could be out of date.
+// inspect decides on what an upstream's answer leads to: the targets of CNAME and DNAME records, the targets and
+// address hints of SVCB and HTTPS records, and addresses. It is done each time the answer is given, from the cache or
+// not, so that a changed list counts at once.
 //
-// The answer was scrubbed, so its records are in the order of the chain. The first alias that blocks decides, and an allowed name of
-// the chain ends the reading: a client that asked for that name would be given what is behind it, too. The records at the end of the
-// chain have no order, so of several decisions to block on them the one counts whose rule comes first in the policy.
+// The answer was scrubbed, so its records are in the order of the chain. The first alias that blocks decides, and an
+// allowed name of the chain ends the reading: a client that asked for that name would be given what is behind it, too.
+// The records at the end of the chain have no order, so of several decisions to block on them the one counts whose rule
+// comes first in the policy.
 func (q *query) inspect(store *blocklist.Store, v *View, m []byte) Decision {
 	if q.allowed || dnswire.Count(m, dnswire.Answer) == 0 {
 		return Decision{}
@@ -37,7 +38,7 @@ func (q *query) inspect(store *blocklist.Store, v *View, m []byte) Decision {
 	return i.decision
 }
 
-// inspection is one reading of an answer.
+// inspection is the state of inspecting one answer.
 type inspection struct {
 	store    *blocklist.Store
 	view     *View
@@ -62,8 +63,8 @@ func (i *inspection) look(r dnswire.Record) (done bool) {
 	return false
 }
 
-// cname decides on the target of a CNAME record. If the record itself was asked for, and the target is denied, it is shown as it is
-// in the answers to all other types.
+// cname decides on the target of a CNAME record. If the record itself was asked for, and the target is denied, it is
+// shown as it is in the answers to all other types.
 func (i *inspection) cname(r dnswire.Record) (done bool) {
 	target, end := dnswire.AppendName(i.query.reached[:0], i.message, r.At)
 	if end == 0 {
@@ -84,8 +85,8 @@ func (i *inspection) cname(r dnswire.Record) (done bool) {
 // follows reports whether the answer to a question of a type is that of the end of the chain.
 func follows(qtype uint16) bool { return qtype != dns.TypeCNAME && qtype != dns.TypeANY }
 
-// dname decides on the target of a DNAME record of the name asked for. One above that name is part of the chain, and the CNAME record
-// behind it shows what it makes.
+// dname decides on the target of a DNAME record of the name asked for. One above that name is part of the chain, and
+// the CNAME record behind it shows what it makes.
 func (i *inspection) dname(r dnswire.Record) {
 	owner, end := dnswire.AppendName(i.query.reached[:0], i.message, r.Owner)
 	if end == 0 || !bytes.Equal(owner, i.query.name()) {
@@ -140,8 +141,8 @@ func (i *inspection) addr(packed []byte) {
 	}
 }
 
-// reach considers a decision on a name that is reached. But for the end of a chain, NXDOMAIN becomes NODATA: the name asked for has
-// other records, or there are names below it, that lead elsewhere.
+// reach considers a decision on a name that is reached. But for the end of a chain, NXDOMAIN becomes NODATA: the name
+// asked for has other records, or there are names below it, that lead elsewhere.
 func (i *inspection) reach(d Decision) {
 	if d.Action == NXDomain && d.chain == nil {
 		d.Action = NoData
@@ -149,7 +150,8 @@ func (i *inspection) reach(d Decision) {
 	i.consider(d)
 }
 
-// consider keeps a decision that blocks if its rule comes before that of the one kept so far. All others are counted only.
+// consider keeps a decision that blocks if its rule comes before that of the one kept so far. All others are counted
+// only.
 func (i *inspection) consider(d Decision) {
 	d.beside = d.chain == nil
 	switch {

@@ -142,8 +142,8 @@ func TestWhatAnAnswerLeadsTo(t *testing.T) {
 	}
 }
 
-// checkChain checks that an answer denies the end of the chain that it shows, nothing that is not listed, and no name that would
-// exist by what it says.
+// checkChain checks that an answer denies the end of the chain that it shows, nothing that is not listed, and no name
+// that would exist by what it says.
 func checkChain(t *testing.T, reply *dns.Msg, answer []string, label string) {
 	t.Helper()
 	denied := reply.Question[0].Name
@@ -223,8 +223,9 @@ func TestTheOrderOfRecordsDecidesNothing(t *testing.T) {
 	}
 }
 
-// TestTheFirstRuleOfAnAnswerDecides has one RRset, or one list of hints, lead to addresses of lists that do different things: in any
-// order, the action is that of the rule or quorum that comes first in the policy, and it alone is counted.
+// TestTheFirstRuleOfAnAnswerDecides has one RRset, or one list of hints, lead to addresses of lists that do different
+// things: in any order, the action is that of the rule or quorum that comes first in the policy, and it alone is
+// counted.
 func TestTheFirstRuleOfAnAnswerDecides(t *testing.T) {
 	t.Parallel()
 	const asked = "www.asked.test."

@@ -17,18 +17,18 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/processors"
 )
 
-// SocketBuffer is what [Listen] asks the system for, to receive and to send over UDP, in bytes; with the usual 200 KiB a burst of
-// queries is lost.
+// SocketBuffer is the size of the receive and send buffers that [Listen] asks the system for, in bytes. With the usual
+// 200 KiB bursts of queries are lost.
 const SocketBuffer = 4 << 20
 
-// Listeners are the sockets that a server answers on. Where the system can share an address among sockets, there is one UDP
-// socket for each processor.
+// Listeners are the sockets that a server answers on. Where the system can share an address among sockets, there is one
+// UDP socket for each processor.
 type Listeners struct {
 	UDP []*net.UDPConn
 	TCP []net.Listener
 
-	held   atomic.Bool // by others, too, who will answer what is left in them
-	buffer int         // for datagrams that came, in bytes, as the system grants it; 0: unknown
+	shared atomic.Bool // another process has them, too
+	buffer int         // for received datagrams, in bytes, as the system has granted it; 0: unknown
 }
 
 // Listen opens sockets at addresses such as udp://127.0.0.1:53 and tcp://[::1]:53. If one can't be opened, none is.
@@ -36,7 +36,7 @@ func Listen(ctx context.Context, addresses ...string) (*Listeners, error) {
 	return ListenFrom(ctx, new(Listeners), addresses...)
 }
 
-// Adopt adds a socket that is open already, under another file descriptor: the caller closes f.
+// Adopt adds an open socket, with a file descriptor of its own: the caller closes f.
 func (l *Listeners) Adopt(f *os.File) error {
 	if p, err := net.FilePacketConn(f); err == nil {
 		u, ok := p.(*net.UDPConn)
@@ -53,7 +53,8 @@ func (l *Listeners) Adopt(f *os.File) error {
 	return err
 }
 
-// ListenFrom is [Listen], but takes the sockets from open that are at one of the addresses. If it fails, those in open are closed, too.
+// ListenFrom is [Listen], but uses the sockets of open that are bound to one of the addresses. If it fails, those of
+// open are closed, too.
 func ListenFrom(ctx context.Context, open *Listeners, addresses ...string) (*Listeners, error) {
 	l := new(Listeners)
 	for _, a := range addresses {
@@ -64,7 +65,7 @@ func ListenFrom(ctx context.Context, open *Listeners, addresses ...string) (*Lis
 	return l, nil
 }
 
-// listenHint says what to do about an address that can't be had.
+// listenHint returns what to do about an address that can't be used.
 func listenHint(err error) string {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
@@ -80,7 +81,7 @@ func (l *Listeners) open(ctx context.Context, address string, open *Listeners) e
 	if err != nil {
 		return err
 	}
-	if taken, err := l.take(open, network, at); taken || err != nil {
+	if moved, err := l.move(open, network, at); moved || err != nil {
 		return err
 	}
 	var c net.ListenConfig
@@ -94,28 +95,28 @@ func (l *Listeners) open(ctx context.Context, address string, open *Listeners) e
 	return l.openUDP(ctx, at)
 }
 
-// take moves the sockets at an address here, and reports whether there are any.
-func (l *Listeners) take(open *Listeners, network string, at netip.AddrPort) (taken bool, err error) {
+// move moves the sockets at an address here, and reports whether there are any.
+func (l *Listeners) move(open *Listeners, network string, at netip.AddrPort) (moved bool, err error) {
 	if network == "tcp" {
 		open.TCP = slices.DeleteFunc(open.TCP, func(t net.Listener) bool {
 			found := isAt(t.Addr(), at)
 			if found {
 				l.TCP = append(l.TCP, t)
 			}
-			taken = taken || found
+			moved = moved || found
 			return found
 		})
-		return taken, nil
+		return moved, nil
 	}
 	open.UDP = slices.DeleteFunc(open.UDP, func(u *net.UDPConn) bool {
 		found := isAt(u.LocalAddr(), at)
 		if found {
 			err = errors.Join(err, l.add(u, at))
 		}
-		taken = taken || found
+		moved = moved || found
 		return found
 	})
-	return taken, err
+	return moved, err
 }
 
 // isAt reports whether a socket is bound to an address.
@@ -124,7 +125,7 @@ func isAt(a net.Addr, at netip.AddrPort) bool {
 	return err == nil && bound.Port() == at.Port() && bound.Addr().Unmap() == at.Addr().Unmap()
 }
 
-// family keeps 0.0.0.0 from meaning [::] too, and the other way round.
+// family returns the network for one family: else 0.0.0.0 would mean [::] too, and the other way round.
 func family(network string, at netip.AddrPort) string {
 	if at.Addr().Unmap().Is4() {
 		return network + "4"
@@ -132,7 +133,8 @@ func family(network string, at netip.AddrPort) string {
 	return network + "6"
 }
 
-// openUDP opens the first socket at an address, which nobody else may have, then those that share it.
+// openUDP opens the first socket at an address, which fails if another program has it, and then those that share it
+// (SO_REUSEPORT).
 func (l *Listeners) openUDP(ctx context.Context, at netip.AddrPort) error {
 	first, err := l.bind(ctx, net.ListenConfig{}, at)
 	if err != nil || !batch.CanShare {
@@ -170,7 +172,7 @@ func (l *Listeners) bind(ctx context.Context, c net.ListenConfig, at netip.AddrP
 	return conn, l.add(conn, at)
 }
 
-// add adds a UDP socket, and sets it up.
+// add adds a UDP socket, and sets its options.
 func (l *Listeners) add(conn *net.UDPConn, at netip.AddrPort) error {
 	l.UDP = append(l.UDP, conn)
 	_ = conn.SetReadBuffer(SocketBuffer) // the system may grant less; it still works then
@@ -194,13 +196,15 @@ func ParseListen(text string) (network string, at netip.AddrPort, err error) {
 	return network, at, nil
 }
 
-// Share says that another process has the sockets, too, and answers what is left in them when [Server.Serve] ends.
-func (l *Listeners) Share() { l.held.Store(true) }
+// Share notes that another process has the sockets, too, so that it answers what is left in them when [Server.Serve]
+// ends.
+func (l *Listeners) Share() { l.shared.Store(true) }
 
 // Shared reports whether another process has the sockets, too.
-func (l *Listeners) Shared() bool { return l.held.Load() }
+func (l *Listeners) Shared() bool { return l.shared.Load() }
 
-// ReceiveBuffer returns how many bytes the system grants a UDP socket for datagrams that came; 0 if it is not known.
+// ReceiveBuffer returns the size of the receive buffer of a UDP socket, in bytes, as the system has granted it; 0 if it
+// is not known.
 func (l *Listeners) ReceiveBuffer() int { return l.buffer }
 
 // Addrs returns the addresses that are listened on, each once.

@@ -13,9 +13,9 @@ import (
 // errReply is returned for a reply that is malformed or cut.
 var errReply = fmt.Errorf("the upstream's answer is %w", blocklist.ErrMalformed)
 
-// normalizeReply makes of a packed reply to a question what the cache keeps, in its memory if it can: with the question as given, whose
-// name is in lower case, an extended error plus one in place of the ID, and the records that answer the question (see scrub.go). It
-// checks that every record is where it is said to be and that every name is well-formed.
+// normalizeReply makes of a packed reply to a question what the cache keeps, in its memory if it can: with the question
+// as given, whose name is in lower case, an extended error plus one in place of the ID, and the records that answer the
+// question (see scrub.go). It checks that every record is where it is said to be and that every name is well-formed.
 func normalizeReply(m, question []byte) ([]byte, error) {
 	off := dnswire.HeaderSize + len(question)
 	if !isWhole(m, off) {
@@ -33,13 +33,14 @@ func normalizeReply(m, question []byte) ([]byte, error) {
 	return repack(m[:end])
 }
 
-// isWhole reports whether a reply has its question, which ends at off, and is not cut: one that is cut even over TCP is not the answer
-// (RFC 2181, section 9).
+// isWhole reports whether a reply has its question, which ends at off, and is not cut: one that is cut even over TCP is
+// not the answer (RFC 2181, section 9).
 func isWhole(m []byte, off int) bool {
 	return len(m) >= off && dnswire.Count(m, dnswire.Question) == 1 && !dnswire.IsTruncated(m)
 }
 
-// checkRecords checks the records from off on, and returns where those of the additional section begin, which it cuts off.
+// checkRecords checks the records from off on, and returns where those of the additional section begin, which it cuts
+// off.
 func checkRecords(m []byte, off int, name []byte) (end int, err error) {
 	additional := dnswire.Count(m, dnswire.Additional)
 	before := dnswire.Count(m, dnswire.Answer) + dnswire.Count(m, dnswire.Authority)
@@ -47,7 +48,7 @@ func checkRecords(m []byte, off int, name []byte) (end int, err error) {
 	end = off
 	for i := range before + additional {
 		rrtype, next := dnswire.CheckRecord(m, off)
-		if next == 0 || rrtype == dns.TypeOPT && i < before { // it belongs to the additional section (RFC 6891, section 6.1.1)
+		if next == 0 || rrtype == dns.TypeOPT && i < before { // which RFC 6891, section 6.1.1, forbids
 			return 0, errReply
 		}
 		made = made || rrtype == dns.TypeDNAME
@@ -63,8 +64,8 @@ func checkRecords(m []byte, off int, name []byte) (end int, err error) {
 	return end, nil
 }
 
-// restoreCase undoes the 0x20 case of the query in the last record of m, at off. An alias that is made of a DNAME record has letters of
-// the name in its target.
+// restoreCase undoes the 0x20 case of the query in the last record of m, at off. An alias that is made of a DNAME
+// record has letters of the name in its target.
 func restoreCase(m []byte, off int, name []byte, made bool) {
 	if dnswire.HasLabel(m, off) {
 		dnswire.RestoreCase(m[off:], name)
@@ -74,8 +75,8 @@ func restoreCase(m []byte, off int, name []byte, made bool) {
 	}
 }
 
-// mergeOPT puts into the header what the OPT record between two places, its name not counted, says of the answer: an rcode of more than
-// four bits, and the first extended error.
+// mergeOPT puts into the header what the OPT record between two places, its name not counted, says of the answer: an
+// rcode of more than four bits, and the first extended error.
 func mergeOPT(m []byte, at, end int) {
 	binary.BigEndian.PutUint16(m, firstError(m[at+10:end]))
 	if m[at+4] != 0 {
@@ -83,7 +84,8 @@ func mergeOPT(m []byte, at, end int) {
 	}
 }
 
-// firstError returns the first extended error among EDNS options plus one; 0 if there is none of those that are registered.
+// firstError returns the first extended error among EDNS options plus one; 0 if there is none of those that are
+// registered.
 func firstError(options []byte) uint16 {
 	for len(options) > 0 {
 		code, data, rest, ok := dnswire.NextOption(options)

@@ -13,7 +13,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// FuzzNormalizeReply makes bodies of any replies. Those that it takes have all the records that they say, and none for us alone.
+// FuzzNormalizeReply makes bodies of any replies. Those that it takes have all the records that they say, and none for
+// us alone.
 func FuzzNormalizeReply(f *testing.F) {
 	m := new(dns.Msg).SetQuestion("a.test.", dns.TypeA)
 	var q query

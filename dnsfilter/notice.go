@@ -8,11 +8,11 @@ import (
 // maxReference is how much of an entry's reference is sent with an extended error, in bytes; the rest is cut off.
 const maxReference = 100
 
-// Notice is the EXTRA-TEXT of the extended error (RFC 8914) that blocked clients with EDNS get: the authority, and the reference of the
-// entry. If [Policy.StructuredErrors] are on, clients that ask for them get contacts and language, too. Without an authority there is no
-// text.
+// Notice is the EXTRA-TEXT of the extended error (RFC 8914) that blocked clients with EDNS get: the authority, and the
+// reference of the entry. If [Policy.StructuredErrors] are on, clients that ask for them get contacts and language,
+// too. Without an authority there is no text.
 type Notice struct {
-	Authority string   // who is behind the list, at most 100 bytes
+	Authority string   // that is responsible for the list, at most 100 bytes
 	Contact   []string // at most three URIs, tel: or mailto:, of at most 100 bytes
 	Language  string   // of the authority's name and the references, a tag of BCP 47; empty: und
 }
@@ -28,8 +28,8 @@ func truncate(s string, most int) string {
 	return s[:most]
 }
 
-// structuredError has the names of draft-ietf-dnsop-structured-dns-error. There are no sub-errors: none may go with Censored,
-// and those for the others are not assigned.
+// structuredError has the names of draft-ietf-dnsop-structured-dns-error. There are no sub-errors: none may go with
+// Censored, and those for the others are not assigned.
 type structuredError struct {
 	Contact      []string `json:"c,omitempty"`
 	Reason       string   `json:"j,omitempty"`

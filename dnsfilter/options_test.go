@@ -55,8 +55,8 @@ func exchangePacked(t *testing.T, network, addr string, packed []byte) *dns.Msg 
 	return reply
 }
 
-// TestOptionsThatMeanNothingHere are ignored, of whatever length (RFC 6891, section 6.1.2), whichever path the query takes. Only a
-// cookie of a wrong length, or an option that is cut, breaks the rules (RFC 7873, section 5.2.2).
+// TestOptionsThatMeanNothingHere are ignored, of whatever length (RFC 6891, section 6.1.2), whichever path the query
+// takes. Only a cookie of a wrong length, or an option that is cut, breaks the rules (RFC 7873, section 5.2.2).
 func TestOptionsThatMeanNothingHere(t *testing.T) {
 	t.Parallel()
 	const unassigned = 0x40 // a bit of the header that takes a query to the plain path
@@ -95,7 +95,8 @@ func TestOptionsThatMeanNothingHere(t *testing.T) {
 	}
 }
 
-// TestStructuredErrorsOnBothPaths asks by an option that miekg/dns knows by another meaning, of a length that it does not take.
+// TestStructuredErrorsOnBothPaths asks by an option that miekg/dns knows by another meaning, of a length that it does
+// not take.
 func TestStructuredErrorsOnBothPaths(t *testing.T) {
 	t.Parallel()
 	notice := dnsfilter.Notice{Authority: "The authority"}

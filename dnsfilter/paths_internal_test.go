@@ -102,7 +102,8 @@ func comparePaths(t *testing.T, s *Server, packet []byte) {
 // clockMoves is how far, in seconds, on a busy machine.
 const clockMoves = 30
 
-// isLater reports whether two answers differ in TTLs alone, each by a few seconds at most: the clock moves between them.
+// isLater reports whether two answers differ in TTLs alone, each by a few seconds at most: the clock moves between
+// them.
 func isLater(a, b []byte) bool {
 	if len(a) != len(b) || len(a) < dnswire.HeaderSize {
 		return false
@@ -183,7 +184,8 @@ func TestPathsAgree(t *testing.T) {
 	assert.Greater(t, answered, 1000, "the fast path answers ordinary queries")
 }
 
-// FuzzPaths sends any datagram down both paths: what the fast path answers, it answers in the same bytes as the slow one.
+// FuzzPaths sends any datagram down both paths: what the fast path answers, it answers in the same bytes as the slow
+// one.
 func FuzzPaths(f *testing.F) {
 	for i, packet := range pathsQueries(f) {
 		if i%7 == 0 {

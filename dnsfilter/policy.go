@@ -9,28 +9,27 @@ import (
 
 // Rule says what happens to the names of a list.
 type Rule struct {
-	List       string            // its name in the store; of a quorum, what it is counted under
+	List       string            // its name in the store; of a quorum, the name under which it is counted
 	Action     Action            // zero is Pass: the rule does nothing
 	Categories map[string]Action // instead of Action, for entries with such a category
 	Sinkhole   []netip.Addr      // the addresses that Sinkhole answers with, of either family
-	Divert     []netip.Addr      // a filtering proxy, to which the hosts of the list's url entries are led; none: DNS leaves URLs alone
+	Divert     []netip.Addr      // of a filtering proxy for the hosts of the list's url entries; none: url entries do nothing
 	Reason     Reason            // zero is Blocked
-	Notice     Notice            // what clients are told beside the reason
+	Notice     Notice            // the text that goes with the reason
 }
 
-// Quorum says what happens to what several lists agree on. A list counts if it holds the name or address by an entry that
-// blocks (an entry with status=monitor does not count), whatever the list's own rule does, and even if it has none.
+// Quorum says what happens to names and addresses on which several lists agree. A list counts if it has an entry that
+// blocks (one with status=monitor does not count), whatever the list's own rule does, and even without a rule.
 //
-// NXDomain becomes NoData unless enough of the lists hold the name by entries of scope domain: below a name that they agree
-// on otherwise they need not agree.
+// NXDomain becomes NoData unless enough of the lists have entries of scope domain: on names below they may not agree.
 type Quorum struct {
-	Rule // its Categories don't matter
+	Rule // whose Categories are ignored
 
 	Lists   []string // each once; of those that count for a name, the first gives the match
-	AtLeast int      // so many of them make the quorum
+	AtLeast int      // number of lists that must agree
 }
 
-// View says what happens to what is listed, for some clients.
+// View is the policy for some clients.
 type View struct {
 	Clients []netip.Prefix // the networks that the view is for
 	Allow   []string       // as in Policy, and so are the others
@@ -38,14 +37,15 @@ type View struct {
 	Quorums []Quorum
 }
 
-// CookieSecret is what server cookies are made with (RFC 7873, RFC 9018). Servers that answer at the same address share it.
+// CookieSecret is what server cookies are made with (RFC 7873, RFC 9018). Servers that answer at the same address share
+// it.
 type CookieSecret = cookie.Secret
 
 // MaxRate is the highest limit, in answers a second.
 const MaxRate = ratelimit.MaxRate
 
-// RateLimit bounds what one network of clients is answered over UDP, where the sender of a query may be forged: a network of
-// 24 bits (IPv4) or 56 bits (IPv6). The zero value is no limit.
+// RateLimit bounds what one network of clients is answered over UDP, where the sender of a query may be forged: a
+// network of 24 bits (IPv4) or 56 bits (IPv6). The zero value is no limit.
 type RateLimit struct {
 	PerSecond int // answers a second, at most MaxRate; after a pause as many at once
 	Slip      int // every Slip-th query beyond is answered with TC alone, so that a real client can ask over TCP; 0: none
@@ -53,25 +53,27 @@ type RateLimit struct {
 
 // Policy says which list does what. The zero value blocks nothing.
 //
-// A decision is taken in this order: allow lists; the first rule that blocks; the first quorum that blocks; the first rule,
-// then the first quorum, that monitors. Of hosts that are neither blocked nor allowed, those with url entries in a list whose rule
-// diverts are led to its proxy: see [Divert].
+// A decision is taken in this order: allow lists; the first rule that blocks; the first quorum that blocks; the first
+// rule, then the first quorum, that monitors. Of hosts that are neither blocked nor allowed, those with url entries in
+// a list whose rule diverts are led to its proxy: see [Divert].
 type Policy struct {
-	// Allow are lists whose names are never blocked, nor anything their entries cover. What the answer to an allowed name
-	// leads to is not looked at; an allowed name at which another one's chain of CNAME records arrives ends the looking.
+	// Allow are lists whose names are never blocked, nor anything their entries cover. What the answer to an allowed
+	// name leads to is not looked at; an allowed name at which another one's chain of CNAME records arrives ends the
+	// looking.
 	Allow   []string
 	Rules   []Rule // in order: the first that blocks decides
 	Quorums []Quorum
 
-	// Later are lists that the store need not have yet: those that are fetched or loaded while queries are answered already.
+	// Later are lists that the store need not have yet: those that are fetched or loaded while queries are answered
+	// already.
 	Later []string
 
-	// Views are for clients for whom other lists apply, or the same ones otherwise: what a view has counts in place of Allow,
-	// Rules and Quorums. Of several that a client is in, the one with the longest prefix counts.
+	// Views are for clients for whom other lists apply, or the same ones otherwise: what a view has counts in place of
+	// Allow, Rules and Quorums. Of several that a client is in, the one with the longest prefix counts.
 	Views []View
 
 	// StructuredErrors is the code of the EDNS option by which clients ask for notices as JSON, as in
-	// draft-ietf-dnsop-structured-dns-error; 0 turns them off. The draft's code is not assigned yet. Such clients get no addresses
-	// of Sinkhole: they are told, and have no data.
+	// draft-ietf-dnsop-structured-dns-error; 0 turns them off. The draft's code is not assigned yet. Such clients get
+	// no addresses of Sinkhole: they get the reason, and no data.
 	StructuredErrors uint16
 }

@@ -8,9 +8,10 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Check returns an error that wraps [blocklist.ErrMalformed] for the first thing in the policy that can't be meant: a list that is
-// neither in the store nor to come (see Later), an action or reason that no rule can have, a sinkhole without addresses, an
-// address that is none, a quorum of more lists than it names. [New] and [NewFilter] ask it; ask it before [Server.Reconfigure].
+// Check returns an error that wraps [blocklist.ErrMalformed] for the first thing in the policy that can't be meant: a
+// list that is neither in the store nor to come (see Later), an action or reason that no rule can have, a sinkhole
+// without addresses, an address that is none, a quorum of more lists than it names. [New] and [NewFilter] ask it; ask
+// it before [Server.Reconfigure].
 func (p *Policy) Check(store *blocklist.Store) error {
 	c := policyCheck{store, p.Later}
 	if err := c.view(p.general()); err != nil {
@@ -24,7 +25,7 @@ func (p *Policy) Check(store *blocklist.Store) error {
 	return nil
 }
 
-// policyCheck knows which lists there are.
+// policyCheck checks a policy against the lists that there are.
 type policyCheck struct {
 	store *blocklist.Store
 	later []string

@@ -12,8 +12,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// query is one question, in the forms that answering it needs. It is filled by parsePacket, from a datagram as it came, or by
-// parseMessage, from a message that miekg/dns has unpacked; both give the same.
+// query is one question, in the forms that answering it needs. It is filled by parsePacket, from a datagram as it came,
+// or by parseMessage, from a message that miekg/dns has unpacked; both give the same.
 type query struct {
 	id         uint16
 	flags      uint16 // of the header; RD, AD and CD count
@@ -49,20 +49,21 @@ const (
 	keyCD = 2
 )
 
-// name returns the name in lower-case wire form: what is decided on.
+// name returns the name in lower-case wire form.
 func (q *query) name() []byte { return q.key[: len(q.key)-5 : len(q.key)-5] }
 
 // asked returns the question with the name in lower case.
 func (q *query) asked() []byte { return q.key[:len(q.key)-1] }
 
-// parsePacket reads an ordinary query from a datagram: one question, and EDNS with any options. For everything else it returns false,
-// and the slow path has to look. The query keeps a reference to the datagram.
+// parsePacket reads an ordinary query from a datagram: one question, and EDNS with any options. For everything else it
+// returns false, and the slow path has to look. The query keeps a reference to the datagram.
 func (q *query) parsePacket(m []byte) bool {
 	if len(m) < dnswire.HeaderSize+5 {
 		return false
 	}
 	q.id, q.flags = binary.BigEndian.Uint16(m), dnswire.Flags(m)
-	if q.flags&^(dnswire.FlagRD|dnswire.FlagAD|dnswire.FlagCD) != 0 || binary.BigEndian.Uint32(m[4:]) != 1<<16 || m[8]|m[9]|m[10] != 0 {
+	const ordinary = dnswire.FlagRD | dnswire.FlagAD | dnswire.FlagCD
+	if q.flags&^ordinary != 0 || binary.BigEndian.Uint32(m[4:]) != 1<<16 || m[8]|m[9]|m[10] != 0 { // one question, no records but one
 		return false
 	}
 	key, end := dnswire.AppendName(q.buf[:0], m, dnswire.HeaderSize)
@@ -96,8 +97,8 @@ func (q *query) parseEDNS(m []byte, records byte) bool {
 	return true
 }
 
-// parseOptions finds the first cookie among EDNS options; false means that it is none, or that an option is cut. All other options mean
-// nothing here (RFC 6891, section 6.1.2).
+// parseOptions finds the first cookie among EDNS options; false means that it is none, or that an option is cut. All
+// other options mean nothing here (RFC 6891, section 6.1.2).
 func (q *query) parseOptions(options []byte) bool {
 	q.options = options
 	for len(options) > 0 {
@@ -139,8 +140,8 @@ func (q *query) parseMessage(msg *dns.Msg, stream bool) bool {
 	return err == nil
 }
 
-// isBare reports whether a query has no records beside its question, which no query needs but one for an incremental transfer
-// (RFC 1995, section 3). Messages of other kinds may have some.
+// isBare reports whether a query has no records beside its question, which no query needs but one for an incremental
+// transfer (RFC 1995, section 3). Messages of other kinds may have some.
 func isBare(msg *dns.Msg) bool {
 	transfer := msg.Question[0].Qtype == dns.TypeIXFR
 	return msg.Opcode != dns.OpcodeQuery || len(msg.Answer) == 0 && (len(msg.Ns) == 0 || transfer)
@@ -161,7 +162,8 @@ func headerFlags(msg *dns.Msg) (flags uint16) {
 	return flags
 }
 
-// parseOPT reads the OPT record of a message, of which there is at most one, owned by the root (RFC 6891, section 6.1.1).
+// parseOPT reads the OPT record of a message, of which there is at most one, owned by the root (RFC 6891, section
+// 6.1.1).
 func (q *query) parseOPT(extra []dns.RR) bool {
 	for _, rr := range extra {
 		opt, ok := rr.(*dns.OPT)

@@ -17,13 +17,13 @@ func (q *query) start(dst []byte, rcode int) []byte {
 	return append(dst, q.question...)
 }
 
-// personalize makes an answer to the same question of another client, or of ours to the upstream, the client's own: ID, flags, case of
-// the name.
+// personalize makes an answer to the same question of another client, or of ours to the upstream, the client's own: ID,
+// flags, case of the name.
 func (q *query) personalize(m []byte) {
 	binary.BigEndian.PutUint16(m, q.id)
 	dnswire.SetFlags(m, q.replyFlags(dnswire.Flags(m)))
 	copy(m[dnswire.HeaderSize:], q.question)
-	if end := dnswire.HeaderSize + len(q.question); dnswire.HasLabel(m, end) { // of later owners all but few are pointers to the first
+	if end := dnswire.HeaderSize + len(q.question); dnswire.HasLabel(m, end) { // most owners are pointers to the name
 		dnswire.RestoreCase(m[end:], q.question[:len(q.question)-4])
 	}
 }
@@ -40,8 +40,8 @@ func (q *query) replyFlags(given uint16) uint16 {
 	return flags
 }
 
-// finish completes an answer: EDNS if the client speaks it, and the size that the client takes. The upper bits of the rcode and the
-// extended errors are sent to clients with EDNS only. A text that does not fit is left out.
+// finish completes an answer: EDNS if the client speaks it, and the size that the client takes. The upper bits of the
+// rcode and the extended errors are sent to clients with EDNS only. A text that does not fit is left out.
 func (q *query) finish(m []byte, rcode uint8, e ede) []byte {
 	optSize := 0
 	if q.edns {
@@ -60,7 +60,8 @@ func (q *query) finish(m []byte, rcode uint8, e ede) []byte {
 	return q.appendOPT(m, rcode, &e)
 }
 
-// appendOPT appends the one OPT record (RFC 6891, section 6.1.2). Nothing of the client's is echoed but the DO bit and its cookie.
+// appendOPT appends the one OPT record (RFC 6891, section 6.1.2). Nothing of the client's is echoed but the DO bit and
+// its cookie.
 func (q *query) appendOPT(m []byte, rcode uint8, e *ede) []byte {
 	dnswire.SetCount(m, dnswire.Additional, dnswire.Count(m, dnswire.Additional)+1)
 	m = dnswire.AppendOPT(m, rcode, q.do, e.size()+q.cookieSize()+q.keepaliveSize())

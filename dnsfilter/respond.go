@@ -11,12 +11,14 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// The way of an answer, from the top: admit (rate limit, cookie, access list), then answerNow (decide by name, special-use zones, cache), and
-// where the upstream has to be asked, inflight.go; then render (inspect what the answer leads to, and write it for the client). All
-// queries take this way, whether they come from udp.go, tcp.go or slowpath.go.
+// The way of an answer, from the top: admit (rate limit, cookie, access list), then answerNow (decide by name,
+// special-use zones, cache), and where the upstream has to be asked, inflight.go; then render (inspect what the answer
+// leads to, and write it for the client). All queries take this way, whether they come from udp.go, tcp.go or
+// slowpath.go.
 
-// admit reports whether a query may be answered, and makes the cookie that the answer is to have. If not, it appends to dst what is sent
-// instead, or nothing. The rate limit is not for connections, nor for clients whose cookie proves their address.
+// admit reports whether a query may be answered, and makes the cookie that the answer is to have. If not, it appends to
+// dst what is sent instead, or nothing. The rate limit is not for connections, nor for clients whose cookie proves
+// their address.
 func (s *Server) admit(c *snapshot, dst []byte, q *query, client netip.Addr, stream bool) (m []byte, ok bool) {
 	if q.sentCookie != nil {
 		q.setCookie(c.secrets, client, s.unix())
@@ -47,8 +49,8 @@ func (q *query) setCookie(secrets []CookieSecret, client netip.Addr, now uint32)
 	}
 }
 
-// limited appends what a query beyond the rate limit gets: now and then a request to come again with a cookie of ours (RFC 7873, section
-// 5.2.3), or over TCP; neither can be done with a forged address.
+// limited appends what a query beyond the rate limit gets: now and then a request to come again with a cookie of ours
+// (RFC 7873, section 5.2.3), or over TCP; neither can be done with a forged address.
 func (c *snapshot) limited(dst []byte, q *query) []byte {
 	q.counters.limited.Add(1)
 	if !c.limiter.Slip() {
@@ -61,9 +63,9 @@ func (c *snapshot) limited(dst []byte, q *query) []byte {
 	return q.truncated(dst)
 }
 
-// answerNow appends the answer to a query that can be given at once: by a decision, or from the cache. It reports whether the upstream is
-// to be asked: for the answer if there is none yet, else because the given one has expired, or is about to. No answer and nothing to ask
-// means that nothing is sent.
+// answerNow appends the answer to a query that can be given at once: by a decision, or from the cache. It reports
+// whether the upstream is to be asked: for the answer if there is none yet, else because the given one has expired, or
+// is about to. No answer and nothing to ask means that nothing is sent.
 func (s *Server) answerNow(c *snapshot, dst []byte, q *query, now uint32) (m []byte, ask bool) {
 	if s.store != nil {
 		if d := c.views.decide(s.store, q); d.Blocks() {
@@ -83,7 +85,8 @@ func (s *Server) answerNow(c *snapshot, dst []byte, q *query, now uint32) (m []b
 	return s.cached(c, dst, q, now)
 }
 
-// cached is answerNow for what the cache has. An expired answer is given at once only if the upstream fails (see stale.go).
+// cached is answerNow for what the cache has. An expired answer is given at once only if the upstream fails (see
+// stale.go).
 func (s *Server) cached(c *snapshot, dst []byte, q *query, now uint32) (m []byte, ask bool) {
 	m, state := s.cache.Get(dst, q.key, q.question, now)
 	q.hasStale = state == cache.Stale && !c.isDown()
@@ -97,9 +100,9 @@ func (s *Server) cached(c *snapshot, dst []byte, q *query, now uint32) (m []byte
 	return s.render(c, q, m, 0), state == cache.Prefetch
 }
 
-// render makes of a message from the cache or the upstream, in its memory, the answer to a query, or what a decision on the records puts
-// in its place. An extended error that is not 0 goes with the former, and the upstream's, which the message has in place of its ID. No
-// bytes mean that nothing is sent.
+// render makes of a message from the cache or the upstream, in its memory, the answer to a query, or what a decision on
+// the records puts in its place. An extended error that is not 0 goes with the former, and the upstream's, which the
+// message has in place of its ID. No bytes mean that nothing is sent.
 func (s *Server) render(c *snapshot, q *query, m []byte, code uint16) []byte {
 	if s.store != nil {
 		if d := q.inspect(s.store, c.views.of(q.client), m); d.Blocks() {

@@ -10,20 +10,21 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// What an upstream sends beside the answer is not passed on, and not kept: records of other names and classes, addresses of those that records
-// name, servers of the zone. The order of records in a section means nothing (RFC 1034, section 3.6), so the chain is followed by the
-// owners of records, and its records are put in its order. What inspects an answer then meets first what comes first.
+// Scrubbing removes the records that do not answer the question: of other names and classes, additional addresses,
+// servers of the zone. The order of records in a section means nothing (RFC 1034, section 3.6), so the chain of aliases
+// is followed by the owners of records, and its records are put in its order, in which they are inspected.
 //
-// trim does so where all there is to do is to cut the end off, which is nearly always; scrub does all of it.
+// trim does so if only the end has to be cut off, which is nearly always; scrub does all of it.
 
 // signsLast reports whether a record is a signature of the last record of the chain.
 func (w *chainWalk) signsLast(r dnswire.Record) bool {
-	return r.Type == dns.TypeRRSIG && w.qtype != dns.TypeRRSIG && r.Covers(w.last.Type) && dnswire.EqualNames(w.message, r.Owner, w.last.Owner)
+	return r.Type == dns.TypeRRSIG && w.qtype != dns.TypeRRSIG && r.Covers(w.last.Type) &&
+		dnswire.EqualNames(w.message, r.Owner, w.last.Owner)
 }
 
-// belongs reports whether a record of the authority section belongs to an answer that was found, or to one that was not: proofs to both
-// (RFC 4035, section 3.1.3), an SOA record, which says how long they hold, to denials, and delegations with their DS records to referrals,
-// if they are of a zone that the name is in.
+// belongs reports whether a record of the authority section belongs to a positive answer, or to a negative one: proofs
+// to both (RFC 4035, section 3.1.3), an SOA record, which has their TTL, to denials, and delegations with their DS
+// records to referrals, if they are of a zone that the name is in.
 func belongs(rrtype uint16, found bool) (kept, ofZone bool) {
 	switch rrtype {
 	case dns.TypeNSEC, dns.TypeNSEC3:
@@ -40,17 +41,18 @@ func belongs(rrtype uint16, found bool) (kept, ofZone bool) {
 type chainWalk struct {
 	message []byte
 	qtype   uint16
-	name    int  // where the name is that the chain has come to
-	found   bool // what was asked for
+	name    int  // where the last name of the chain is
+	found   bool // a record that was asked for
 	pending bool // a DNAME record waits for the CNAME record that is made of it
 	last    dnswire.Record
 }
 
-// trim cuts off what does not answer the question of a message without an additional section. False means that more than that is to be
-// done. The message's names were checked.
+// trim cuts off the records at the end of a message, without an additional section, that do not answer its question.
+// False means that records in between have to be removed, or moved. The message's names were checked.
 func trim(m []byte) ([]byte, bool) {
 	end := dnswire.SkipName(m, dnswire.HeaderSize)
-	w := chainWalk{message: m, qtype: binary.BigEndian.Uint16(m[end:]), name: dnswire.HeaderSize, last: dnswire.Record{Owner: dnswire.HeaderSize}}
+	const name = dnswire.HeaderSize
+	w := chainWalk{message: m, qtype: binary.BigEndian.Uint16(m[end:]), name: name, last: dnswire.Record{Owner: name}}
 	end += 4
 	kept, cut := 0, false
 	for r := range dnswire.Records(m) {
@@ -69,7 +71,7 @@ func trim(m []byte) ([]byte, bool) {
 			continue
 		}
 		if cut {
-			return nil, false // what is behind may point to it
+			return nil, false // later records may have pointers to it
 		}
 		kept, end = kept+1, r.End()
 	}
@@ -112,8 +114,8 @@ func (w *chainWalk) belongs(r dnswire.Record) bool {
 	return kept && r.IsInternet(w.message) && (!ofZone || dnswire.IsAbove(w.message, r.Owner, w.name))
 }
 
-// scrub returns of a reply the records that answer the question: the chain from the name asked for, in its order, and of the
-// authority section what belongs to it.
+// scrub returns of a reply the records that answer the question: the chain from the name asked for, in its order, and
+// of the authority section what belongs to it.
 func scrub(asked dns.Question, reply *dns.Msg) (answer, authority []dns.RR) {
 	l := newLinks(reply.Answer)
 	l.follow(wireName(asked.Name), asked.Qtype)
@@ -130,8 +132,8 @@ func scrub(asked dns.Question, reply *dns.Msg) (answer, authority []dns.RR) {
 type links struct {
 	by    map[blocklist.Name][]dns.RR
 	chain []dns.RR
-	end   blocklist.Name // that the chain has come to
-	found bool           // what was asked for
+	end   blocklist.Name // the last name of the chain
+	found bool           // a record that was asked for
 }
 
 func newLinks(answer []dns.RR) *links {
@@ -145,7 +147,7 @@ func newLinks(answer []dns.RR) *links {
 	return l
 }
 
-// follow takes the records of the chain. Each name, and each DNAME record, is met once, so there is an end.
+// follow collects the records of the chain. Each name, and each DNAME record, is visited once, so there is an end.
 func (l *links) follow(name blocklist.Name, qtype uint16) {
 	for name != "" {
 		l.end = name
@@ -166,8 +168,8 @@ func (l *links) follow(name blocklist.Name, qtype uint16) {
 	}
 }
 
-// alias takes the CNAME record of a name, with the DNAME record that it is made of, if there is one; without the former it makes it
-// (RFC 6672, section 3.1). It returns the target; empty if there is none.
+// alias collects the CNAME record of a name, and the DNAME record that it is made of, if there is one; a missing CNAME
+// record is made (RFC 6672, section 3.1). It returns the target; empty if there is none.
 func (l *links) alias(name blocklist.Name, here []dns.RR) blocklist.Name {
 	made := l.redirect(name)
 	for _, rr := range here {
@@ -184,7 +186,8 @@ func (l *links) alias(name blocklist.Name, here []dns.RR) blocklist.Name {
 	return wireName(made.Target)
 }
 
-// redirect takes the DNAME record above a name, and returns the CNAME record that it makes of the name; nil if there is none.
+// redirect collects the DNAME record above a name, and returns the CNAME record that it makes of the name; nil if there
+// is none.
 func (l *links) redirect(name blocklist.Name) *dns.CNAME {
 	for above := range name.Suffixes() {
 		for _, rr := range l.by[above] {
@@ -209,10 +212,13 @@ func makeAlias(name, above blocklist.Name, r *dns.DNAME) *dns.CNAME {
 	if err != nil || errMade != nil || len(made) > blocklist.MaxName {
 		return nil
 	}
-	return &dns.CNAME{Hdr: dns.RR_Header{Name: owner, Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: r.Hdr.Ttl}, Target: target}
+	return &dns.CNAME{
+		Hdr:    dns.RR_Header{Name: owner, Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: r.Hdr.Ttl},
+		Target: target,
+	}
 }
 
-// sign takes the signatures of some records of a type.
+// sign collects the signatures of records of a type.
 func (l *links) sign(of []dns.RR, rrtype uint16) {
 	for _, rr := range of {
 		if rr.Header().Rrtype == dns.TypeRRSIG && covered(rr) == rrtype {

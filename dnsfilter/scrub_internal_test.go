@@ -11,8 +11,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// TestScrub: what does not answer the question is neither passed on nor kept, and the rest is complete. A reply that is cut at its end
-// is not unpacked.
+// TestScrub: what does not answer the question is neither passed on nor kept, and the rest is complete. A reply that is
+// cut at its end is not unpacked.
 func TestScrub(t *testing.T) {
 	t.Parallel()
 	const (

@@ -35,11 +35,12 @@ type Config struct {
 	Cache    int64            // bytes of answers to keep; 0: DefaultCache, below 0: none
 	Log      *slog.Logger     // nil: nowhere
 
-	// Clients are the networks whose queries a server answers; if there are none, [DefaultClients]. Others get REFUSED over
-	// UDP; over TCP their connections are closed.
+	// Clients are the networks whose queries a server answers; if there are none, [DefaultClients]. Others get REFUSED
+	// over UDP; over TCP their connections are closed.
 	Clients []netip.Prefix
 
-	// CookieSecrets are shared with other servers that answer at the same address; if there are none, a server makes its own.
+	// CookieSecrets are shared with other servers that answer at the same address; if there are none, a server makes
+	// its own.
 	CookieSecrets []CookieSecret
 
 	// RateLimit is for queries over UDP, except those that have a cookie of ours.
@@ -98,8 +99,8 @@ func New(c Config) (*Server, error) {
 	return s, s.Reconfigure(c)
 }
 
-// Reconfigure replaces the configuration in one step: a query meets the old one or the new one. Store, Cache and Log stay as New got
-// them. It fails as New does, and then changes nothing.
+// Reconfigure replaces the configuration in one step: a query meets the old one or the new one. Store, Cache and Log
+// stay as New got them. It fails as New does, and then changes nothing.
 func (s *Server) Reconfigure(next Config) error {
 	if next.Upstream == nil {
 		return errors.New("configuring a server: an upstream is needed")
@@ -127,10 +128,10 @@ func (s *Server) Reconfigure(next Config) error {
 // Policy returns the policy of the server as it is now.
 func (s *Server) Policy() Policy { return s.current.Load().policy }
 
-// Serve answers on the listeners until ctx ends, then finishes the pending queries (for at most half a second) and returns
-// nil. Meanwhile it accepts no new connections, closes idle ones, and goes on answering over UDP; what its sockets hold in the end
-// is still answered where that needs no upstream. It returns earlier, with an error, if a listener fails. The listeners are
-// closed in any case.
+// Serve answers on the listeners until ctx ends, then finishes the pending queries (for at most half a second) and
+// returns nil. Meanwhile it accepts no new connections, closes idle ones, and goes on answering over UDP; what its
+// sockets hold in the end is still answered where that needs no upstream. It returns earlier, with an error, if a
+// listener fails. The listeners are closed in any case.
 //
 // On Linux, GOMAXPROCS is higher meanwhile: by one for each processor, since a thread waits for datagrams there.
 func (s *Server) Serve(ctx context.Context, l *Listeners) error {

@@ -266,7 +266,8 @@ func TestNewAndListenRefuse(t *testing.T) {
 	assert.Error(t, err)
 }
 
-// TestSeveralAddresses has the sockets of several addresses, which share goroutines, answer and wait for the upstream at once.
+// TestSeveralAddresses has the sockets of several addresses, which share goroutines, answer and wait for the upstream
+// at once.
 func TestSeveralAddresses(t *testing.T) {
 	t.Parallel()
 	l, err := dnsfilter.Listen(t.Context(), "udp://127.0.0.1:0", "udp://127.0.0.1:0", "udp://[::1]:0")
@@ -298,7 +299,8 @@ func TestSeveralAddresses(t *testing.T) {
 	}
 }
 
-// TestAnswersLeaveFromTheAddressAsked listens on all addresses: a connected socket takes answers from the one it asked only.
+// TestAnswersLeaveFromTheAddressAsked listens on all addresses: a connected socket takes answers from the one it asked
+// only.
 func TestAnswersLeaveFromTheAddressAsked(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {

@@ -10,13 +10,16 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// slowPath answers a packet of any kind, by unpacking it with miekg/dns; nil means that nothing is sent. It writes to the packet.
+// slowPath answers a packet of any kind, by unpacking it with miekg/dns; nil means that nothing is sent. It writes to
+// the packet.
 func (s *Server) slowPath(packet []byte, stream bool, client netip.Addr) []byte {
 	msg := new(dns.Msg)
 	action := accept(dns.Header{
 		Bits:    dnswire.Flags(packet),
-		Qdcount: uint16(dnswire.Count(packet, dnswire.Question)), Ancount: uint16(dnswire.Count(packet, dnswire.Answer)),
-		Nscount: uint16(dnswire.Count(packet, dnswire.Authority)), Arcount: uint16(dnswire.Count(packet, dnswire.Additional)),
+		Qdcount: uint16(dnswire.Count(packet, dnswire.Question)),
+		Ancount: uint16(dnswire.Count(packet, dnswire.Answer)),
+		Nscount: uint16(dnswire.Count(packet, dnswire.Authority)),
+		Arcount: uint16(dnswire.Count(packet, dnswire.Additional)),
 	})
 	edns, structured := s.current.Load().policy.hideOptions(packet)
 	err := msg.Unpack(packet)
@@ -31,9 +34,9 @@ func (s *Server) slowPath(packet []byte, stream bool, client netip.Addr) []byte 
 	return s.respond(msg, structured, stream, client)
 }
 
-// hideOptions replaces the codes of all options but cookies by one without a meaning. Options that mean nothing here are to be ignored
-// (RFC 6891, section 6.1.2), and miekg/dns fails on those that it knows if their length is wrong. It reports whether the packet has EDNS,
-// and asks for structured errors.
+// hideOptions replaces the codes of all options but cookies by one without a meaning. Options without a meaning here
+// have to be ignored (RFC 6891, section 6.1.2), and miekg/dns fails on those that it knows if their length is wrong. It
+// reports whether the packet has EDNS, and asks for structured errors.
 func (p *Policy) hideOptions(packet []byte) (edns, structured bool) {
 	for r := range dnswire.Records(packet) {
 		if r.Type != dns.TypeOPT {

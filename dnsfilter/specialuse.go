@@ -22,18 +22,20 @@ const (
 	zeros15   = "\x010\x010\x010\x010\x010\x010\x010\x010\x010\x010\x010\x010\x010\x010\x010"
 )
 
-// SpecialZones returns the zones that mean nothing outside of a host or a site, so that nobody else is to be asked: reverse
-// zones of private, local and documentation addresses (RFC 6303, RFC 7793), home.arpa (RFC 8375), localhost, invalid and
-// test (RFC 6761), and onion (RFC 7686). By resolver.arpa (RFC 9462) clients find encrypted ways to their resolver: an answer of the
-// upstream would lead them there, around the lists.
+// SpecialZones returns the special-use zones that mean nothing outside of a host or a site, so that no upstream is
+// asked: reverse zones of private, local and documentation addresses (RFC 6303, RFC 7793), home.arpa (RFC 8375),
+// localhost, invalid and test (RFC 6761), and onion (RFC 7686). By resolver.arpa (RFC 9462) clients find encrypted ways
+// to their resolver: an answer of the upstream would lead them there, around the lists.
 func SpecialZones() []string {
 	zones := []string{
 		"localhost", "invalid", "test", "onion", "home.arpa", "resolver.arpa",
-		"0.in-addr.arpa", "10.in-addr.arpa", "127.in-addr.arpa", "254.169.in-addr.arpa", "168.192.in-addr.arpa", "2.0.192.in-addr.arpa",
+		"0.in-addr.arpa", "10.in-addr.arpa", "127.in-addr.arpa", "254.169.in-addr.arpa", "168.192.in-addr.arpa",
+		"2.0.192.in-addr.arpa",
 		"100.51.198.in-addr.arpa", "113.0.203.in-addr.arpa", "255.255.255.255.in-addr.arpa",
 		"0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa",
 		"1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa",
-		"c.f.ip6.arpa", "d.f.ip6.arpa", "8.e.f.ip6.arpa", "9.e.f.ip6.arpa", "a.e.f.ip6.arpa", "b.e.f.ip6.arpa", "8.b.d.0.1.0.0.2.ip6.arpa",
+		"c.f.ip6.arpa", "d.f.ip6.arpa", "8.e.f.ip6.arpa", "9.e.f.ip6.arpa", "a.e.f.ip6.arpa", "b.e.f.ip6.arpa",
+		"8.b.d.0.1.0.0.2.ip6.arpa",
 	}
 	for n := 16; n < 32; n++ {
 		zones = append(zones, fmt.Sprintf("%d.172.in-addr.arpa", n))
@@ -48,7 +50,7 @@ func SpecialZones() []string {
 type specialUseZones struct {
 	arpa   map[string]blocklist.Name
 	others []blocklist.Name
-	ends   [256]bool // by the last letter: what most names are told apart by
+	ends   [256]bool // by the last letter, which rules most names out
 }
 
 func newSpecialUseZones(all []blocklist.Name) specialUseZones {
@@ -88,9 +90,9 @@ func (z *specialUseZones) find(name []byte) blocklist.Name {
 	return ""
 }
 
-// specialUseAnswer appends the answer to a question about a special-use zone (RFC 6761, RFC 6303). DS records belong to the zone above, which tells validators
-// that there is nothing to validate (RFC 8375, section 4), so they are asked for upstream: then it returns false. The
-// addresses of the host itself are named localhost, as other resolvers do.
+// specialUseAnswer appends the answer to a question about a special-use zone (RFC 6761, RFC 6303). DS records belong to
+// the zone above, which says to validators that there is nothing to validate (RFC 8375, section 4), so the upstream is
+// asked: then it returns false. The addresses of the host itself are named localhost, as by other resolvers.
 func (q *query) specialUseAnswer(dst []byte, zone blocklist.Name) ([]byte, bool) {
 	apex := len(q.name()) == len(zone)
 	loopback := string(q.name()) == loopback4 || string(q.name()) == loopback6
@@ -102,21 +104,21 @@ func (q *query) specialUseAnswer(dst []byte, zone blocklist.Name) ([]byte, bool)
 	case zone == localhost && q.qtype == dns.TypeAAAA:
 		return q.loopback(dst, netip.IPv6Loopback()), true
 	case loopback && q.qtype == dns.TypePTR, apex && zone.Within(arpa) && q.qtype == dns.TypeNS:
-		m := append(q.start(dst, dns.RcodeSuccess), 0xc0, dnswire.HeaderSize, 0, byte(q.qtype), 0, dns.ClassINET, 0, 0, 0, blockTTL, 0, byte(len(localhost)))
-		m = append(m, localhost...)
+		m := append(q.start(dst, dns.RcodeSuccess), 0xc0, dnswire.HeaderSize, 0, byte(q.qtype), 0, dns.ClassINET)
+		m = append(append(m, 0, 0, 0, blockTTL, 0, byte(len(localhost))), localhost...)
 		dnswire.SetCount(m, dnswire.Answer, 1)
 		return q.finish(m, 0, ede{}), true
 	}
 	return q.specialUseSOA(dst, zone), true
 }
 
-// specialUseSOA answers with the SOA record of a special-use zone: to questions for it, as all zones below arpa have one (RFC 6303, section 3),
-// or else to say that there is nothing else.
+// specialUseSOA answers with the SOA record of a special-use zone: to questions for it, as all zones below arpa have
+// one (RFC 6303, section 3), or else to say that there is nothing else.
 func (q *query) specialUseSOA(dst []byte, zone blocklist.Name) []byte {
 	name := q.name()
 	apex := len(name) == len(zone) && zone.Within(arpa)
 	rcode := dns.RcodeNameError
-	if apex || zone == localhost || zone == resolver || strings.HasSuffix(loopback4, string(name)) { // names above one that exists do, too
+	if apex || zone == localhost || zone == resolver || strings.HasSuffix(loopback4, string(name)) { // or above a name that exists
 		rcode = dns.RcodeSuccess
 	}
 	m := q.start(dst, rcode)

@@ -11,8 +11,9 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// Serve-stale (RFC 8767): an expired answer is given when the upstream fails, when it takes longer than staleAfter, and at once when it
-// is known to be down, or the last look-up has failed a moment ago (cache.Failing, cache.HeldDown). The cache keeps it for a day.
+// Serve-stale (RFC 8767): an expired answer is given when the upstream fails, when it takes longer than staleAfter, and
+// at once when it is known to be down, or the last look-up has failed a moment ago (cache.Failing, cache.HeldDown). The
+// cache keeps it for a day.
 
 const (
 	staleAfter = 1800 * time.Millisecond // that a client waits for a fresh answer (RFC 8767, section 5)
@@ -39,7 +40,8 @@ func markStale(m []byte) uint16 {
 	return dns.ExtendedErrorCodeStaleAnswer
 }
 
-// instead returns the cached answer that is given instead of a failure: an expired one, or one that has come meanwhile.
+// instead returns the cached answer that is given instead of a failure: an expired one, or a fresh one that has come in
+// between.
 func (s *Server) instead(dst []byte, q *query) (answer []byte, ok bool) {
 	m, state := s.cache.Get(dst, q.key, q.question, s.cache.Now())
 	switch {
@@ -57,8 +59,8 @@ func (f *inflight) serveStaleLater() {
 	time.AfterFunc(staleAfter, func() { s.serveStale(f, generation) })
 }
 
-// serveStale serves the clients that wait for an inflight query the expired answer. The query goes on, and no other client who asks for
-// this name has to wait for it.
+// serveStale serves the clients that wait for an inflight query the expired answer. The query goes on, and no other
+// client who asks for this name has to wait for it.
 func (s *Server) serveStale(f *inflight, generation uint64) {
 	defer s.recoverPanic()
 	waiters := s.inflight.takeWaiters(f, generation)

@@ -14,7 +14,7 @@ type Stats struct {
 	Dropped  uint64                       // not answered because too many waited for the upstream
 	Limited  uint64                       // beyond the rate limit
 	Slipped  uint64                       // of these, answered with TC
-	Lists    map[string]map[Action]uint64 // decisions by list (or quorum) and action; names that are on no list are not counted
+	Lists    map[string]map[Action]uint64 // decisions by list (or quorum) and action; of listed names only
 	Alarms   uint64                       // clients refused by unusually many different entries within an hour
 
 	Answers     map[Answer]uint64 // sent; of those that were never sent there is none
@@ -33,8 +33,11 @@ type Connections struct {
 // Stats returns the counters.
 func (s *Server) Stats() Stats {
 	out := Stats{
-		Lists: make(map[string]map[Action]uint64), Answers: make(map[Answer]uint64), Alarms: s.enumeration.alarms.Load(), Latency: s.latency.Times(),
-		Connections: Connections{s.conns.count(), s.conns.accepted.Load(), s.conns.closed.Load(), s.conns.refused.Load()},
+		Lists: make(map[string]map[Action]uint64), Answers: make(map[Answer]uint64),
+		Alarms: s.enumeration.alarms.Load(), Latency: s.latency.Times(),
+		Connections: Connections{
+			Open: s.conns.count(), Accepted: s.conns.accepted.Load(), Closed: s.conns.closed.Load(), Refused: s.conns.refused.Load(),
+		},
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -69,9 +69,9 @@ func (s *Server) serveConn(ctx context.Context, conn net.Conn, open *sync.WaitGr
 	})
 }
 
-// stream is one connection. A query that can be answered at once is answered by the goroutine that reads; one that has to wait has a
-// goroutine of its own, so that answers are sent when they are ready, in any order (RFC 7766, section 7). A client that does
-// not read its answers delays only itself.
+// stream is one connection. A query that can be answered at once is answered by the goroutine that reads; one that has
+// to wait has a goroutine of its own, so that answers are sent when they are ready, in any order (RFC 7766, section 7).
+// A client that does not read its answers delays only itself.
 type stream struct {
 	server *Server
 	conn   net.Conn
@@ -104,7 +104,8 @@ type timeouts struct {
 	message time.Duration // for a query once begun, however its bytes come
 }
 
-// The timeouts with few connections and with many. Clients may keep connections for long where there is room (RFC 7766, section 6.2.3).
+// The timeouts with few connections and with many. Clients may keep connections for long where there is room (RFC 7766,
+// section 6.2.3).
 var (
 	normalTimeouts  = timeouts{first: 10 * time.Second, idle: 30 * time.Second, message: 10 * time.Second} //nolint:gochecknoglobals // a constant
 	crowdedTimeouts = timeouts{first: 2 * time.Second, idle: 8 * time.Second, message: 2 * time.Second}    //nolint:gochecknoglobals // a constant
@@ -118,8 +119,8 @@ func (cs *connections) timeouts() *timeouts {
 	return &normalTimeouts
 }
 
-// keepalive returns what clients that ask for it are told of how long a connection may be idle (RFC 7828): when it is crowded, that they are to
-// close it as soon as they have their answers.
+// keepalive returns the edns-tcp-keepalive of answers to clients that ask for it (RFC 7828): when there are many
+// connections, 0, so that clients close them when they have their answers.
 func (cs *connections) keepalive() uint16 {
 	if cs.isCrowded() {
 		return 1
@@ -130,8 +131,8 @@ func (cs *connections) keepalive() uint16 {
 // isWaiting reports whether a query waits for its answer.
 func (c *stream) isWaiting() bool { return len(c.slots) > 0 }
 
-// serve answers until the client leaves or is silent for too long. When ctx ends, that is a moment; what waits is still answered
-// within the grace.
+// serve answers until the client leaves or is silent for too long. When ctx ends, that is a moment; what waits is still
+// answered within the grace.
 func (c *stream) serve(ctx context.Context) {
 	stop := context.AfterFunc(ctx, func() {
 		_ = c.conn.SetReadDeadline(time.Now().Add(endTimeout)) // it fails on closed ones only
@@ -150,8 +151,8 @@ func (c *stream) serve(ctx context.Context) {
 	_ = c.conn.Close() // it may be closed already
 }
 
-// read returns the next message, which is overwritten by the one after; of one that is longer than any query the header.
-// Answers that were collected are sent before it waits.
+// read returns the next message, which is overwritten by the one after; of one that is longer than any query the
+// header. Answers that were collected are sent before it waits.
 func (c *stream) read(ctx context.Context, wait time.Duration) ([]byte, error) {
 	prefix, err := c.peek(ctx, 2, wait)
 	if err != nil {
@@ -220,8 +221,8 @@ func (c *stream) answerPacket(packet []byte) {
 	}
 }
 
-// answerNow returns the answer to the query if there is one at once, and whether the upstream has to be waited for. Of all
-// connections only some are at it at a time, so that many busy ones leave processors for queries over UDP.
+// answerNow returns the answer to the query if there is one at once, and whether the upstream has to be waited for. Of
+// all connections only some are at it at a time, so that many busy ones leave processors for queries over UDP.
 func (c *stream) answerNow(current *snapshot) (m []byte, wait bool) {
 	s := c.server
 	s.tcpTurns <- struct{}{}
@@ -264,7 +265,7 @@ func (c *stream) send(m []byte) {
 	}
 	var length [2]byte
 	binary.BigEndian.PutUint16(length[:], uint16(len(m)))
-	_, _ = c.out.Write(length[:]) // the last Flush tells
+	_, _ = c.out.Write(length[:]) // Flush returns the error
 	if _, err := c.out.Write(m); err != nil {
 		_ = c.conn.Close() // so that its reader ends
 	}

@@ -253,7 +253,8 @@ func TestWhoWaitsMakesRoom(t *testing.T) {
 	})
 }
 
-// TestSharesOfConnectionsShrink has clients that open as many connections as they can: there is room for others all the same.
+// TestSharesOfConnectionsShrink has clients that open as many connections as they can: there is room for others all the
+// same.
 func TestSharesOfConnectionsShrink(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -269,7 +270,8 @@ func TestSharesOfConnectionsShrink(t *testing.T) {
 	})
 }
 
-// TestKeepalive tells clients how long a connection may be idle (RFC 7828), and holds to it, with few connections and with many.
+// TestKeepalive tells clients how long a connection may be idle (RFC 7828), and holds to it, with few connections and
+// with many.
 func TestKeepalive(t *testing.T) {
 	t.Parallel()
 	for others, want := range map[int]struct {

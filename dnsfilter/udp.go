@@ -20,13 +20,13 @@ import (
 
 const (
 	maxQuery     = batch.MaxDatagram    // bytes of a query
-	maxSlowPath  = 1024                 // queries that a socket has on the slow path at once; what comes beyond is dropped
+	maxSlowPath  = 1024                 // queries of a socket on the slow path at once; others are dropped
 	answerBuffer = dnswire.UDPSize + 64 // bytes
 	settleEvery  = 2 * time.Millisecond // how often a server that ends checks whether queries are pending
 )
 
-// worker answers the queries of some UDP sockets, and reads the replies of the upstream, in one goroutine. A query that can be answered
-// at once allocates nothing. Every unusual query has a goroutine of its own, on the slow path.
+// worker answers the queries of some UDP sockets, and reads the replies of the upstream, in one goroutine. A query that
+// can be answered at once allocates nothing. Every unusual query has a goroutine of its own, on the slow path.
 type worker struct {
 	server  *Server
 	loop    *batch.Loop
@@ -60,7 +60,8 @@ type lateAnswer struct {
 	buf  [answerBuffer]byte
 }
 
-// socketsByWorker divides sockets among the processors. Sockets of one address follow one another, so each has its part of them.
+// socketsByWorker divides sockets among the processors. Sockets of one address follow one another, so each has its part
+// of them.
 func socketsByWorker(conns []*net.UDPConn) [][]*net.UDPConn {
 	out := make([][]*net.UDPConn, min(processors.Count(), len(conns)))
 	for i, conn := range conns {
@@ -69,8 +70,8 @@ func socketsByWorker(conns []*net.UDPConn) [][]*net.UDPConn {
 	return out
 }
 
-// serveUDP answers on sockets with one worker until ctx ends, and closes them. If another process shares them, it leaves what comes then
-// to that process; else it goes on until no query is pending, since nobody else would answer meanwhile.
+// serveUDP answers on sockets with one worker until ctx ends, and closes them. If another process shares them, it
+// leaves what comes then to that process; else it goes on until no query is pending.
 func (s *Server) serveUDP(ctx context.Context, conns []*net.UDPConn, l *Listeners) error {
 	w := &worker{server: s}
 	w.query.counters = s.newCounters()
@@ -148,8 +149,8 @@ func (w *worker) flushLate() {
 	}
 }
 
-// onDatagrams answers a batch of datagrams. A datagram that the system can't deliver ends nothing; a panic costs the one query that
-// causes it.
+// onDatagrams answers a batch of datagrams. A datagram that the system can't deliver ends nothing; a panic costs the
+// one query that causes it.
 func (u *socket) onDatagrams(in *batch.Datagrams, err error) {
 	if err != nil {
 		return
@@ -167,8 +168,8 @@ func (u *socket) onDatagrams(in *batch.Datagrams, err error) {
 	}
 }
 
-// answerFrom answers the datagrams of a batch from one on, and returns the next to answer: behind the last one, or behind one that
-// caused a panic.
+// answerFrom answers the datagrams of a batch from one on, and returns the next to answer: behind the last one, or
+// behind one that caused a panic.
 func (u *socket) answerFrom(in *batch.Datagrams, first int, now uint32) (next int) {
 	defer u.server.recoverPanic()
 	for next = first; next < in.Len(); {
@@ -271,8 +272,8 @@ func (u *socket) answerSlowly(packet []byte, peer batch.Peer) {
 
 // enterSlowPath counts a query on the slow path in; false means that there is no room for it.
 func (u *socket) enterSlowPath(by *atomic.Int32) bool {
-	taken, byNetwork := u.slowPath.Add(1)-1, by.Add(1)-1
-	if !hasRoom(int(taken), maxSlowPath, int(byNetwork)) {
+	occupied, byNetwork := u.slowPath.Add(1)-1, by.Add(1)-1
+	if !hasRoom(int(occupied), maxSlowPath, int(byNetwork)) {
 		u.leaveSlowPath(by)
 		return false
 	}

@@ -130,8 +130,8 @@ func (s *signed) startUnbound(t *testing.T, server netip.AddrPort) string {
 	return at.String()
 }
 
-// TestValidatorBehind puts unbound and delv behind the server, and nsd with signed zones in front of it: all that is not
-// listed is proved, whatever is asked for. What is listed is not let through, and can't be proved.
+// TestValidatorBehind puts unbound and delv behind the server, and nsd with signed zones in front of it: all that is
+// not listed is proved, whatever is asked for. What is listed is not let through, and can't be proved.
 func TestValidatorBehind(t *testing.T) {
 	t.Parallel()
 	needPrograms(t, "nsd", "unbound", "delv", "dnssec-keygen", "dnssec-signzone")
@@ -195,7 +195,8 @@ func (s *signed) delv(t *testing.T, server netip.AddrPort) {
 	}
 }
 
-// TestDnsmasqInFront has the forwarder of most home routers ask for a denied name again and again: its cache goes on denying it.
+// TestDnsmasqInFront has the forwarder of most home routers ask for a denied name again and again: its cache goes on
+// denying it.
 func TestDnsmasqInFront(t *testing.T) {
 	t.Parallel()
 	needPrograms(t, "dnsmasq")

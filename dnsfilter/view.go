@@ -5,11 +5,11 @@ import (
 	"slices"
 )
 
-// general is what happens for clients that no view is for.
+// general returns the view of clients outside all views.
 func (p *Policy) general() View { return View{Allow: p.Allow, Rules: p.Rules, Quorums: p.Quorums} }
 
-// View returns what happens for a client: the view of the longest prefix that it is in, else what holds in general. A
-// client without an IP address is in none.
+// View returns the view of a client: that of the longest prefix that it is in, else the general one. A client without
+// an IP address is in none.
 func (p *Policy) View(client netip.Addr) View {
 	v := newViews(p)
 	return *v.of(plainAddr(client))
@@ -49,8 +49,8 @@ func (v *views) lengthsFor(a netip.Addr) *[]int {
 	return &v.lengths[1]
 }
 
-// of returns the view of a client, given in plain form. It does not allocate, and costs a look into the map for each length
-// of prefix there is.
+// of returns the view of a client, given in plain form. It does not allocate, and costs a look into the map for each
+// length of prefix.
 func (v *views) of(client netip.Addr) *View {
 	if len(v.by) == 0 || !client.IsValid() {
 		return &v.general

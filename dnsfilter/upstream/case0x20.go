@@ -13,9 +13,9 @@ const (
 	disableFor = time.Hour // for which it is, until they are tried again
 )
 
-// caseMask is 0x20 randomization (draft-vixie-dnsext-dns0x20): it says which letters of a name are sent in the other case, the letter
-// at offset i of a message if bit i modulo 64 is set. To forge a reply, one has to guess it as well as ID and port. Zero changes
-// nothing.
+// caseMask is 0x20 randomization (draft-vixie-dnsext-dns0x20): it says which letters of a name are sent in the other
+// case, the letter at offset i of a message if bit i modulo 64 is set. To forge a reply, one has to guess it as well as
+// ID and port. Zero changes nothing.
 type caseMask uint64
 
 // flip returns the byte at offset i as it is sent.
@@ -26,7 +26,8 @@ func (m caseMask) flip(c byte, i int) byte {
 	return c
 }
 
-// changes reports whether the mask changes a query: the answer to one that it does not change proves nothing of the resolver.
+// changes reports whether the mask changes a query: the answer to one that it does not change proves nothing of the
+// resolver.
 func (m caseMask) changes(query []byte) bool { return !m.matches(query, query) }
 
 // apply changes the case of the name of a query.
@@ -51,8 +52,9 @@ func (m caseMask) matches(reply, query []byte) bool {
 	return true
 }
 
-// caseSupport is what is known of a resolver's support for 0x20. An attempt without a mask that is answered, where one with a mask was
-// not, is a strike; some in a row, without a reply in between that matches its mask, and the resolver is asked without for a while.
+// caseSupport is what is known of a resolver's support for 0x20. An attempt without a mask that is answered, where one
+// with a mask was not, is a strike; some in a row, without a reply in between that matches its mask, and the resolver
+// is asked without for a while.
 type caseSupport struct {
 	proven     atomic.Bool // a reply with an answer has matched its mask
 	strikes    atomic.Int32
@@ -63,8 +65,8 @@ type caseSupport struct {
 // isOff reports whether the resolver is asked without 0x20 now.
 func (s *caseSupport) isOff(now time.Time) bool { return now.UnixNano() < s.offUntil.Load() }
 
-// accepts reports whether a reply is accepted that matches its mask, or does not; else the resolver is to be asked without. A resolver
-// that has not yet proved its support may fail because of the mask.
+// accepts reports whether a reply is accepted that matches its mask, or does not; else the resolver is to be asked
+// without. A resolver that has not yet proved its support may fail because of the mask.
 func (s *caseSupport) accepts(matches, failed bool) bool {
 	switch {
 	case !matches:
@@ -81,8 +83,8 @@ func (s *caseSupport) accepts(matches, failed bool) bool {
 	return !failed || s.proven.Load()
 }
 
-// strike notes that an attempt without a mask was answered, and one with a mask was not: because there was no reply, which the network
-// may have lost, or because of what it was.
+// strike notes that an attempt without a mask was answered, and one with a mask was not: because there was no reply,
+// which the network may have lost, or because of what it was.
 func (s *caseSupport) strike(noReply bool, now time.Time) {
 	if noReply && s.proven.Load() || s.strikes.Add(1) < maxStrikes {
 		return
@@ -92,7 +94,8 @@ func (s *caseSupport) strike(noReply bool, now time.Time) {
 	s.strikes.Store(maxStrikes - 1)
 }
 
-// chooseCase chooses a mask at random, unless the resolver does not support any, or has not answered an attempt with one just now.
+// chooseCase chooses a mask at random, unless the resolver does not support any, or has not answered an attempt with
+// one just now.
 func (p *pool) chooseCase(q *pendingQuery, a *attempt, now time.Time) {
 	for i := range q.n - 1 {
 		if before := &q.attempts[i]; before.resolver == a.resolver {
@@ -109,8 +112,8 @@ func (p *pool) chooseCase(q *pendingQuery, a *attempt, now time.Time) {
 	}
 }
 
-// checkCase reports whether a reply is accepted as far as its case goes; then it is given the name of the query. Else the resolver is
-// asked once more, without a mask.
+// checkCase reports whether a reply is accepted as far as its case goes; then it is given the name of the query. Else
+// the resolver is asked once more, without a mask.
 func (p *pool) checkCase(q *pendingQuery, a *attempt, reply []byte, now time.Time) bool {
 	support, failed := &p.f.resolvers[a.resolver].casing, isFailure(reply)
 	switch {

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// ednsSupport is what is known of a resolver's support for EDNS. A query that is answered only without an OPT record is a strike; some
-// in a row, and the resolver is asked without for a while (RFC 6891, section 6.2.2), except for questions with the DO bit, which mean
-// nothing without it.
+// ednsSupport is what is known of a resolver's support for EDNS. A query that is answered only without an OPT record is
+// a strike; some in a row, and the resolver is asked without for a while (RFC 6891, section 6.2.2), except for
+// questions with the DO bit, which mean nothing without it.
 type ednsSupport struct {
 	strikes  atomic.Int32
 	offUntil atomic.Int64 // ns; 0: it never was off
@@ -23,7 +23,8 @@ func (s *ednsSupport) succeeded() {
 	}
 }
 
-// strike notes that a query was answered without an OPT record, and not with one. It reports whether EDNS is off from now on.
+// strike notes that a query was answered without an OPT record, and not with one. It reports whether EDNS is off from
+// now on.
 func (s *ednsSupport) strike(now time.Time) bool {
 	if s.strikes.Add(1) < maxStrikes {
 		return false
@@ -33,8 +34,8 @@ func (s *ednsSupport) strike(now time.Time) bool {
 	return true
 }
 
-// retryWithoutEDNS sends an attempt again, without EDNS, where that may be why the reply is a failure. Else it notes how the resolver
-// supports EDNS.
+// retryWithoutEDNS sends an attempt again, without EDNS, where that may be why the reply is a failure. Else it notes
+// how the resolver supports EDNS.
 func (p *pool) retryWithoutEDNS(q *pendingQuery, a *attempt, reply []byte, now time.Time) bool {
 	r := &p.f.resolvers[a.resolver]
 	switch {

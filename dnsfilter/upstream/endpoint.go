@@ -17,8 +17,8 @@ type Endpoint struct {
 	Roots *x509.CertPool // that the certificate is verified with; nil: the system's
 }
 
-// ParseEndpoint reads the address of a resolver: an IP address, with a port unless it is 53; or tls://, an IP address, with
-// a port unless it is 853, and after # the name on its certificate.
+// ParseEndpoint reads the address of a resolver: an IP address, with a port unless it is 53; or tls://, an IP address,
+// with a port unless it is 853, and after # the name on its certificate.
 func ParseEndpoint(text string) (Endpoint, error) {
 	rest, encrypted := strings.CutPrefix(text, "tls://")
 	if !encrypted {

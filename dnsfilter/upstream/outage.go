@@ -66,8 +66,8 @@ func (f *Forwarder) Down() (since time.Time, down bool) {
 	return since, true
 }
 
-// Probe sends a probe to the resolvers that are down, or have never answered. It does not wait: [Forwarder.Status] has the outcome
-// later.
+// Probe sends a probe to the resolvers that are down, or have never answered. It does not wait: [Forwarder.Status] has
+// the outcome later.
 func (f *Forwarder) Probe() {
 	f.shared.mu.Lock()
 	defer f.shared.mu.Unlock()
@@ -96,7 +96,10 @@ func (p *pool) probe(resolver int, now time.Time) {
 
 // rootQuery returns a query for the name servers of the root.
 func rootQuery() []byte {
-	return append(make([]byte, 0, dnswire.HeaderSize+5), 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, byte(dns.TypeNS), 0, byte(dns.ClassINET))
+	m := make([]byte, dnswire.HeaderSize, dnswire.HeaderSize+5)
+	dnswire.SetFlags(m, dnswire.FlagRD)
+	dnswire.SetCount(m, dnswire.Question, 1)
+	return append(m, 0, 0, byte(dns.TypeNS), 0, byte(dns.ClassINET))
 }
 
 // probe is the [Receiver] of a probe.

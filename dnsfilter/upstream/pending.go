@@ -111,8 +111,8 @@ func (p *pool) send(q *pendingQuery, a *attempt, via transport) {
 	via.add(q.packet(a), a.id, a.mask)
 }
 
-// next returns the resolver to ask next: first those that were not asked, then each once more unless one has failed; -1 if there is
-// none.
+// next returns the resolver to ask next: first those that were not asked, then each once more unless one has failed; -1
+// if there is none.
 func (f *Forwarder) next(q *pendingQuery) int {
 	if q.n == maxAttempts {
 		return -1
@@ -134,7 +134,8 @@ func (f *Forwarder) next(q *pendingQuery) int {
 	return -1
 }
 
-// match returns the query that a reply is for; nil if there is none. A failure without a question can only be matched by its ID.
+// match returns the query that a reply is for; nil if there is none. A failure without a question can only be matched
+// by its ID.
 func (p *pool) match(via transport, reply []byte) *pendingQuery {
 	if len(reply) < dnswire.HeaderSize {
 		return nil
@@ -190,8 +191,8 @@ func (q *pendingQuery) deadline(now time.Time, timeout time.Duration) time.Time 
 	return next
 }
 
-// failOver asks the next resolver, or ends the query if none is left and no reply is worth waiting for. The cause is nil if a
-// resolver has failed, and [context.DeadlineExceeded] if it was silent.
+// failOver asks the next resolver, or ends the query if none is left and no reply is worth waiting for. The cause is
+// nil if a resolver has failed, and [context.DeadlineExceeded] if it was silent.
 func (p *pool) failOver(q *pendingQuery, now time.Time, cause error) (result, bool) {
 	silent := errors.Is(cause, context.DeadlineExceeded)
 	if cause != nil && !silent {

@@ -23,8 +23,8 @@ const (
 
 // Session sends queries without waiting, and hands each reply to a [Receiver].
 type Session interface {
-	// Ask sends a packed query (one question, an OPT record or none), at the latest with the next Flush. Its ID is replaced, and it
-	// is copied.
+	// Ask sends a packed query (one question, an OPT record or none), at the latest with the next Flush. Its ID is
+	// replaced, and it is copied.
 	Ask(query []byte, to Receiver)
 	// Flush sends what Ask has collected.
 	Flush()
@@ -32,20 +32,21 @@ type Session interface {
 
 // Receiver receives the reply to a query.
 type Receiver interface {
-	// Accept reports whether a reply can be used; else another resolver is asked. The reply belongs to the receiver until Answer
-	// returns, which is called with the same reply next. The session is locked: Accept must be quick, and not use it.
+	// Accept reports whether a reply can be used; else another resolver is asked. The reply belongs to the receiver
+	// until Answer returns, which is called with the same reply next. The session is locked: Accept must be quick, and
+	// not use it.
 	Accept(reply []byte) bool
-	// Answer is called once, from another goroutine than that of Ask. The error is [context.DeadlineExceeded] if no reply came in
-	// time.
+	// Answer is called once, from another goroutine than that of Ask. The error is [context.DeadlineExceeded] if no
+	// reply came in time.
 	Answer(reply []byte, err error)
 }
 
 // Loop reads the sockets of a server, and of its sessions, in one goroutine.
 type Loop = batch.Loop
 
-// pool is a [Session] with sockets of its own to the resolvers of a [Forwarder]. Many queries share a socket: a reply is matched by
-// the resolver's address, port and ID, which are random, and the question with the random case of its letters (see [caseMask]).
-// Sockets are opened on demand, and closed after some seconds, so that ports change.
+// pool is a [Session] with sockets of its own to the resolvers of a [Forwarder]. Many queries share a socket: a reply
+// is matched by the resolver's address, port and ID, which are random, and the question with the random case of its
+// letters (see [caseMask]). Sockets are opened on demand, and closed after some seconds, so that ports change.
 type pool struct {
 	f    *Forwarder
 	loop *batch.Loop // of the sockets
@@ -63,9 +64,9 @@ type pool struct {
 	ticking     bool
 }
 
-// NewSession returns a session for one goroutine of a server. Its sockets are read by the given loop; without one, or if a resolver is
-// asked over TLS, the session is shared by all, so that connections are few. After replies were handed out together by another
-// goroutine than the loop's, idle is called, if it is not nil.
+// NewSession returns a session for one goroutine of a server. Its sockets are read by the given loop; without one, or
+// if a resolver is asked over TLS, the session is shared by all, so that connections are few. After replies were handed
+// out together by another goroutine than the loop's, idle is called, if it is not nil.
 func (f *Forwarder) NewSession(loop *Loop, idle func()) Session {
 	p := f.shared
 	if loop != nil && !f.encrypted {
@@ -80,7 +81,8 @@ func (f *Forwarder) NewSession(loop *Loop, idle func()) Session {
 }
 
 func (f *Forwarder) newPool(loop *batch.Loop) *pool {
-	p := &pool{f: f, loop: loop, sockets: make([]*socket, portsPerResolver*len(f.resolvers)), streams: make([]*stream, len(f.resolvers))}
+	n := len(f.resolvers)
+	p := &pool{f: f, loop: loop, sockets: make([]*socket, portsPerResolver*n), streams: make([]*stream, n)}
 	p.entropyUsed = len(p.entropy)
 	if loop == nil {
 		p.loop = batch.NewLoop(p.onIdle)
@@ -167,7 +169,7 @@ func (p *pool) tick() {
 	p.mu.Lock()
 	now := time.Now()
 	var results []result
-	for _, q := range slices.Backward(p.active) { // remove puts the last one, which was visited, in the place of another
+	for _, q := range slices.Backward(p.active) { // remove moves the last one, which was visited, to another place
 		if now.Before(q.next) {
 			continue
 		}
@@ -189,8 +191,8 @@ func (p *pool) tick() {
 	}
 }
 
-// onTimeout notes that no answer to a query came in time. A resolver that has sent nothing at all meanwhile is probed, and a
-// connection to it is retired.
+// onTimeout notes that no answer to a query came in time. A resolver that has sent nothing at all meanwhile is probed,
+// and a connection to it is retired.
 func (p *pool) onTimeout(q *pendingQuery, now time.Time) {
 	last := &q.attempts[q.n-1]
 	if p.f.resolvers[last.resolver].timedOut(q.timeout, last.sent) && q.only == nil {

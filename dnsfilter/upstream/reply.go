@@ -18,18 +18,19 @@ func hasKind(reply, query []byte) bool {
 	return dnswire.Flags(reply)&mask == dnswire.FlagQR|dnswire.Flags(query)&dnswire.MaskOpcode
 }
 
-// isReplyTo reports whether reply is a response to the question of query, whatever the case of its letters. The ID and the case are
-// yet to be compared.
+// isReplyTo reports whether reply is a response to the question of query, whatever the case of its letters. The ID and
+// the case are yet to be compared.
 func isReplyTo(reply, query []byte) bool {
 	end := dnswire.QuestionEnd(query)
 	if end == 0 || len(reply) < end || !hasKind(reply, query) || dnswire.Count(reply, dnswire.Question) != 1 {
 		return false
 	}
-	return dnswire.EqualFold(reply[dnswire.HeaderSize:end-4], query[dnswire.HeaderSize:end-4]) && string(reply[end-4:end]) == string(query[end-4:end])
+	sameName := dnswire.EqualFold(reply[dnswire.HeaderSize:end-4], query[dnswire.HeaderSize:end-4])
+	return sameName && string(reply[end-4:end]) == string(query[end-4:end])
 }
 
-// isHeaderOnlyFailure reports whether reply is a failure without a question, of a resolver that could not read the query, or refuses
-// to.
+// isHeaderOnlyFailure reports whether reply is a failure without a question, of a resolver that could not read the
+// query, or refuses to.
 func isHeaderOnlyFailure(reply, query []byte) bool {
 	return hasKind(reply, query) && dnswire.Count(reply, dnswire.Question) == 0 && dnswire.Rcode(reply) != 0
 }
@@ -39,13 +40,12 @@ func isFailure(reply []byte) bool {
 	return dnswire.IsFailure(reply) || dnswire.Rcode(reply) == dns.RcodeSuccess && extendedRcode(reply) != 0
 }
 
-// extendedRcode returns the upper bits of the rcode (RFC 6891, section 6.1.3) of a reply that has an OPT record and nothing else.
+// extendedRcode returns the upper bits of the rcode (RFC 6891, section 6.1.3) of a reply that has an OPT record and
+// nothing else.
 func extendedRcode(reply []byte) int {
-	if dnswire.Count(reply, dnswire.Question) != 1 || dnswire.Count(reply, dnswire.Answer)+dnswire.Count(reply, dnswire.Authority) != 0 {
-		return 0
-	}
+	records := dnswire.Count(reply, dnswire.Answer) + dnswire.Count(reply, dnswire.Authority)
 	opt, ok := optOf(reply)
-	if !ok {
+	if !ok || records != 0 || dnswire.Count(reply, dnswire.Question) != 1 {
 		return 0
 	}
 	return opt.Rcode()
@@ -71,7 +71,8 @@ func mayRefuseEDNS(reply []byte) bool {
 	return false
 }
 
-// canDropEDNS reports whether a query of our own has an OPT record that it may do without: one that does not have the DO bit.
+// canDropEDNS reports whether a query of our own has an OPT record that it may do without: one that does not have the
+// DO bit.
 func canDropEDNS(query []byte) bool {
 	opt, ok := optOf(query)
 	return ok && !opt.DO()

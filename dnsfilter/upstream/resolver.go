@@ -43,8 +43,8 @@ func (f *Forwarder) answered(a *attempt, failed bool, now time.Time) {
 	r.delay.Store(max(old+(int64(took)-old)/8, 1))
 }
 
-// timedOut notes that no answer came in time. If others came meanwhile, the name is slow and not the resolver: it reports whether
-// there were none.
+// timedOut notes that no answer came in time. If others came meanwhile, the name is slow and not the resolver: it
+// reports whether there were none.
 func (r *resolver) timedOut(waited time.Duration, since time.Time) (silent bool) {
 	r.record.late.Add(1)
 	if r.heard.Load() > since.UnixNano() {
@@ -66,7 +66,8 @@ func (r *resolver) timeout() time.Duration {
 	return min(max(4*d, minTimeout), maxTimeout)
 }
 
-// fastest returns the resolver with the shortest delay; those of which nothing is known come after those that answer, as given.
+// fastest returns the resolver with the shortest delay; those of which nothing is known come after those that answer,
+// as given.
 func (f *Forwarder) fastest() int {
 	best, least := 0, time.Duration(0)
 	for i := range f.resolvers {

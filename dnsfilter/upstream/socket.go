@@ -111,7 +111,8 @@ func (s *socket) retire(at int) {
 	s.closeUnused()
 }
 
-// distrust retires a socket to which somebody sends guesses, and asks its queries again over TCP, where guesses are of no use.
+// distrust retires a socket to which somebody sends guesses, and asks its queries again over TCP, where guesses are of
+// no use.
 func (s *socket) distrust(now time.Time) {
 	if at := slices.Index(s.pool.sockets, s); at >= 0 {
 		s.retire(at)
@@ -166,8 +167,8 @@ func (s *socket) onReplies(in *batch.Datagrams, results []result) []result {
 	return results
 }
 
-// onError fails over from a resolver that the system says can't be reached. An attacker may have made the system say so (by ICMP), so a
-// reply is waited for all the same, but not for as long.
+// onError fails over from a resolver that the system says can't be reached. An attacker may have made the system say so
+// (by ICMP), so a reply is waited for all the same, but not for as long.
 func (s *socket) onError(cause error) {
 	p := s.pool
 	p.mu.Lock()

@@ -20,8 +20,8 @@ func (c *counted) Accept([]byte) bool { return true }
 
 func (c *counted) Answer(_ []byte, err error) { c.answers, c.err = c.answers+1, err }
 
-// TestRefusedWhileAskedTwice has the system say of a resolver that was asked twice that it can't be reached. Anybody may have made it
-// say so: a reply is waited for, but not for long.
+// TestRefusedWhileAskedTwice has the system say of a resolver that was asked twice that it can't be reached. Anybody
+// may have made it say so: a reply is waited for, but not for long.
 func TestRefusedWhileAskedTwice(t *testing.T) {
 	t.Parallel()
 	f, err := New(Endpoint{Addr: netip.MustParseAddrPort("127.0.0.1:9")})

@@ -13,15 +13,15 @@ var buckets = [...]float64{.0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1
 // Status says how a resolver has been doing since its forwarder was made.
 type Status struct {
 	Resolver string        `json:"resolver"` // as ParseEndpoint reads it
-	Delay    time.Duration `json:"delay"`    // that it is expected to answer with, by what it did of late; 0: it has never answered
+	Delay    time.Duration `json:"delay"`    // smoothed round-trip time; 0: it has never answered
 	Asked    uint64        `json:"asked"`
 	Answered uint64        `json:"answered"` // Times.Count
-	Late     uint64        `json:"late"`     // times that another had to be asked, because it was slow or can't be reached
+	Late     uint64        `json:"late"`     // times that another was asked, since it was slow or unreachable
 
-	Up     bool   `json:"up"`               // nothing else is known
-	Reason string `json:"reason,omitempty"` // why it is not
+	Up     bool   `json:"up"`               // it is not known to be down
+	Reason string `json:"reason,omitempty"` // why it is down
 
-	CaseMismatches uint64 `json:"case_mismatches"` // replies that did not repeat the random case of the name (0x20); they were not accepted
+	CaseMismatches uint64 `json:"case_mismatches"` // replies without the random case of the name (0x20)
 	CaseDisabled   bool   `json:"case_disabled"`   // it is asked without 0x20 for now, since it does not support it
 
 	Times Times `json:"-"` // of its answers
@@ -36,7 +36,7 @@ func (f *Forwarder) Status() []Status {
 	return out
 }
 
-// record is what is counted of a resolver.
+// record has the counters of a resolver.
 type record struct {
 	asked, late atomic.Uint64
 	times       Histogram // of its answers

@@ -18,7 +18,7 @@ const (
 	dialWithin  = 2 * time.Second
 	writeWithin = 2 * time.Second
 	streamIdle  = 10 * time.Second // without a reply, after which a connection is closed
-	maxQueued   = 1 << 20          // bytes that wait to be written to a connection; what is beyond is lost
+	maxQueued   = 1 << 20          // bytes that wait to be written to a connection; queries beyond are lost
 	maxReply    = 4096             // bytes of a reply; we ask for at most 1232 over UDP
 	padTo       = 128              // length of queries over TLS, or a multiple of it (RFC 8467)
 )
@@ -42,8 +42,8 @@ var (
 	_ transport = (*stream)(nil)
 )
 
-// stream is a connection to a resolver, over TCP or TLS. It is kept open and shared by all queries of the pool, whose replies come in
-// any order (RFC 7766). One goroutine reads it, another one writes.
+// stream is a connection to a resolver, over TCP or TLS. It is kept open and shared by all queries of the pool, whose
+// replies come in any order (RFC 7766). One goroutine reads it, another one writes.
 type stream struct {
 	pool     *pool
 	resolver int
@@ -71,8 +71,8 @@ func (s *stream) waiting() map[uint16]*pendingQuery { return s.pending }
 // silentSince reports whether nothing was heard from the resolver on this connection since a query was sent.
 func (s *stream) silentSince(sent time.Time) bool { return !s.heard.IsZero() && s.heard.Before(sent) }
 
-// retire takes a connection out of use, except for the replies that it waits for: it may be dead, for instance because a firewall has
-// forgotten it, and the next query is to have a new one (RFC 7766, section 6.2.4).
+// retire takes a connection out of use, except for the replies that it waits for: it may be dead, for instance because
+// a firewall has forgotten it, and the next query is to have a new one (RFC 7766, section 6.2.4).
 func (s *stream) retire() {
 	if s.pool.streams[s.resolver] == s {
 		s.pool.streams[s.resolver] = nil
@@ -111,8 +111,8 @@ func (s *stream) add(query []byte, id uint16, _ caseMask) {
 	s.signal()
 }
 
-// pad gives the query that begins at from a length that tells little of the name in it. It ends with an OPT record without
-// options, as our queries do; any other stays as it is.
+// pad pads the query that begins at from to a length that says little of the name in it (RFC 7830). The query ends with
+// an OPT record without options, as our queries do; any other stays as it is.
 func pad(m []byte, from int) []byte {
 	const option = 4
 	query := m[from:]
@@ -231,8 +231,8 @@ func (s *stream) onReply(reply []byte) (results []result) {
 	return results
 }
 
-// onClose asks the queries of a closed connection again: over another one if this one has served, since resolvers may close connections
-// at any time, or else at the next resolver.
+// onClose asks the queries of a closed connection again: over another one if this one has served, since resolvers may
+// close connections at any time, or else at the next resolver.
 func (s *stream) onClose(cause error) {
 	p := s.pool
 	p.mu.Lock()

@@ -115,8 +115,8 @@ func newTLS(t *testing.T, handle func(c *dns.Conn, packed []byte) bool) (*stream
 	return s, upstream.Endpoint{Addr: s.addr, Name: "dns.example", Roots: roots}
 }
 
-// TestTLS asks many questions at once: they share a connection, whose replies come in the opposite order, and tell by their
-// length little of the name.
+// TestTLS asks many questions at once: they share a connection, whose replies come in the opposite order, and tell by
+// their length little of the name.
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	const n = 50

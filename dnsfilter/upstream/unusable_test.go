@@ -81,7 +81,8 @@ func TestStubsHearOfFailures(t *testing.T) {
 	assert.Greater(t, time.Since(begin), 4500*time.Millisecond)
 }
 
-// TestConnectionThatDied has a connection that is silent after its first reply, as behind a firewall that has forgotten it.
+// TestConnectionThatDied has a connection that is silent after its first reply, as behind a firewall that has forgotten
+// it.
 func TestConnectionThatDied(t *testing.T) {
 	t.Parallel()
 	var first atomic.Pointer[dns.Conn]

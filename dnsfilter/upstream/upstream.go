@@ -1,6 +1,7 @@
-// Package upstream forwards queries to other resolvers: over UDP from several sockets, whose ports are random and change, with random
-// IDs and 0x20; over TCP where the answer does not fit; or over TLS (RFC 7858). Connections are kept open and shared by many queries.
-// No goroutine waits for a reply: those that read the sockets and connections hand replies out.
+// Package upstream forwards queries to other resolvers: over UDP from several sockets, whose ports are random and
+// change, with random IDs and 0x20; over TCP where the answer does not fit; or over TLS (RFC 7858). Connections are
+// kept open and shared by many queries. No goroutine waits for a reply: those that read the sockets and connections
+// hand replies out.
 package upstream
 
 import (
@@ -18,8 +19,9 @@ import (
 // rounds is how often each resolver is tried.
 const rounds = 2
 
-// Forwarder forwards queries to several resolvers. It begins with the fastest one, fails over to the next when that takes unusually
-// long or fails, and accepts the first good answer. Use it by [Forwarder.Exchange], or without waiting by [Forwarder.NewSession].
+// Forwarder forwards queries to several resolvers. It begins with the fastest one, fails over to the next when that
+// takes unusually long or fails, and accepts the first good answer. Use it by [Forwarder.Exchange], or without waiting
+// by [Forwarder.NewSession].
 type Forwarder struct {
 	resolvers []resolver
 	encrypted bool                        // at least one is asked over TLS
@@ -41,8 +43,9 @@ func New(resolvers ...Endpoint) (*Forwarder, error) {
 	return f, nil
 }
 
-// Exchange sends query to one resolver after the other until one answers with NOERROR or NXDOMAIN. It gives up when ctx ends, after
-// 4.8 seconds, or when each was asked twice; then it returns the last failure of a resolver, or else the last error.
+// Exchange sends query to one resolver after the other until one answers with NOERROR or NXDOMAIN. It gives up when ctx
+// ends, after 4.8 seconds, or when each was asked twice; then it returns the last failure of a resolver, or else the
+// last error.
 func (f *Forwarder) Exchange(ctx context.Context, query *dns.Msg) (*dns.Msg, error) {
 	packed, err := query.Pack()
 	if err != nil {

@@ -9,8 +9,9 @@ import (
 	"github.com/miekg/dns"
 )
 
-// Zone answers from records that it holds: for demonstrations, tests and machines without a network. It follows no CNAME
-// and knows no delegation; a wildcard (*.example.org) covers every name below its parent that has no records itself.
+// Zone is an upstream that answers from records in memory: for demonstrations, tests and machines without a network. It
+// follows no CNAME and knows no delegation; a wildcard (*.example.org) covers every name below its parent that has no
+// records itself.
 type Zone struct {
 	names map[string][]dns.RR
 }

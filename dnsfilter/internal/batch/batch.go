@@ -1,9 +1,9 @@
-// Package batch reads and writes UDP datagrams: those of many sockets in one goroutine, and many with one system call, where
-// the system can do so.
+// Package batch reads and writes UDP datagrams in batches: those of many sockets in one goroutine, and many with one
+// system call (recvmmsg, sendmmsg), where the system can do so.
 package batch
 
-// Size is how many datagrams are moved at once at most.
+// Size is the largest number of datagrams of a batch.
 const Size = 64
 
-// MaxDatagram is the longest datagram that is read, in bytes; longer ones are passed over.
+// MaxDatagram is the longest datagram that is read, in bytes; longer ones are ignored.
 const MaxDatagram = 4096

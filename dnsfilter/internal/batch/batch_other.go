@@ -18,21 +18,21 @@ type Peer struct{ addr netip.AddrPort }
 // Addr returns the address of the other end.
 func (p *Peer) Addr() netip.AddrPort { return netip.AddrPortFrom(p.addr.Addr().Unmap(), p.addr.Port()) }
 
-// Loop hands out the datagrams of its sockets, one at a time.
+// Loop reads the datagrams of its sockets, one at a time.
 type Loop struct {
 	mu   sync.Mutex
 	idle func()
 }
 
-// NewLoop makes a loop. Each time that the datagrams at hand have been handed out, idle is called.
+// NewLoop makes a loop. It calls idle each time that a handler has returned.
 func NewLoop(idle func()) *Loop { return &Loop{idle: idle} }
 
-// Open adds a socket, which takes conn over.
+// Open adds a socket. It owns conn from now on.
 func (l *Loop) Open(conn *net.UDPConn) (*Socket, error) {
 	return &Socket{loop: l, conn: conn, released: make(chan struct{})}, nil
 }
 
-func (l *Loop) read(conn *net.UDPConn, take func(*Datagrams, error)) {
+func (l *Loop) read(conn *net.UDPConn, handler func(*Datagrams, error)) {
 	in := &Datagrams{buffer: make([]byte, MaxDatagram+1)}
 	for {
 		var err error
@@ -41,13 +41,13 @@ func (l *Loop) read(conn *net.UDPConn, take func(*Datagrams, error)) {
 			return
 		}
 		l.mu.Lock()
-		take(in, err)
+		handler(in, err)
 		l.idle()
 		l.mu.Unlock()
 	}
 }
 
-// Datagrams are what was read at once.
+// Datagrams are a batch that was read: one datagram.
 type Datagrams struct {
 	buffer []byte
 	size   int
@@ -76,9 +76,9 @@ type Socket struct {
 	released chan struct{}
 }
 
-// Read has take called with what is read, or with an error that concerns one datagram; what it gets is overwritten once it has
-// returned.
-func (s *Socket) Read(take func(*Datagrams, error)) { go s.loop.read(s.conn, take) }
+// Read calls handler with each datagram that is read, or with an error that concerns one. It is overwritten when the
+// handler has returned.
+func (s *Socket) Read(handler func(*Datagrams, error)) { go s.loop.read(s.conn, handler) }
 
 // CloseRead ends the reading; writing goes on.
 func (s *Socket) CloseRead() { _ = s.conn.SetReadDeadline(time.Now()) } // it fails on closed sockets only
@@ -94,7 +94,7 @@ func (s *Socket) Close() {
 	})
 }
 
-// Closed is closed when the socket is.
+// Closed returns a channel that is closed when the socket is.
 func (s *Socket) Closed() <-chan struct{} { return s.released }
 
 // Writer writes datagrams.
@@ -103,7 +103,7 @@ type Writer struct{ conn *net.UDPConn }
 // NewWriter makes a writer.
 func (s *Socket) NewWriter() *Writer { return &Writer{s.conn} }
 
-// Full tells that the next Add is not possible before a Flush.
+// Full reports whether a Flush is needed before the next Add.
 func (w *Writer) Full() bool { return false }
 
 // Add writes a datagram; to is nil if the socket is connected.
@@ -115,7 +115,7 @@ func (w *Writer) Add(packet []byte, to *Peer) {
 	_, _ = w.conn.WriteToUDPAddrPort(packet, to.addr)
 }
 
-// Flush writes what was collected.
+// Flush does nothing: Add has written.
 func (w *Writer) Flush() {}
 
 // WantLocal does nothing here: bind to one address where there are several.
@@ -124,8 +124,8 @@ func WantLocal(*net.UDPConn) error { return nil }
 // Share is not possible here.
 func Share(syscall.RawConn) error { return errors.ErrUnsupported }
 
-// CanShare reports whether [Share] is of use here.
+// CanShare reports whether the system has [Share].
 const CanShare = false
 
-// ReadBuffer can't tell here.
+// ReadBuffer returns 0: it is not known here.
 func ReadBuffer(*net.UDPConn) int { return 0 }

@@ -112,8 +112,8 @@ func TestPeerIsTheSender(t *testing.T) {
 	}
 }
 
-// TestSocketsComeAndGo opens and closes sockets from several goroutines, while others are used. A loop that has lost its last
-// socket begins again with the next.
+// TestSocketsComeAndGo opens and closes sockets from several goroutines, while others are used. A loop that has lost
+// its last socket begins again with the next.
 func TestSocketsComeAndGo(t *testing.T) {
 	t.Parallel()
 	loop := batch.NewLoop(func() {})

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// controlSize holds the one control message that is asked for: IPV6_PKTINFO or IP_PKTINFO.
+// controlSize is the room for one control message: IPV6_PKTINFO or IP_PKTINFO.
 const controlSize = 40
 
 // message is struct mmsghdr.
@@ -41,7 +41,7 @@ func (p *Peer) Addr() netip.AddrPort {
 	return netip.AddrPortFrom(addr, port)
 }
 
-// Datagrams are what was read at once.
+// Datagrams are a batch that was read.
 type Datagrams struct {
 	messages [Size]message
 	vectors  [Size]unix.Iovec
@@ -65,39 +65,40 @@ func newDatagrams() *Datagrams {
 	return d
 }
 
-// maxDrain is how many times a socket that is finished is read: what still comes when so much has been read comes from now.
+// maxDrain is how many batches of a socket that is finished are read: later ones have come since.
 const maxDrain = 256
 
-// drain hands out all that a socket holds.
-func (d *Datagrams) drain(fd int, take func(*Datagrams, error)) {
+// drain dispatches all that a socket has received.
+func (d *Datagrams) drain(fd int, handler func(*Datagrams, error)) {
 	for range maxDrain {
-		if !d.hand(fd, take) {
+		if !d.dispatch(fd, handler) {
 			return
 		}
 	}
 }
 
-// hand reads what is there and hands it out; false means that there was nothing.
-func (d *Datagrams) hand(fd int, take func(*Datagrams, error)) bool {
+// dispatch reads a batch and calls the handler with it; false means that there was none.
+func (d *Datagrams) dispatch(fd int, handler func(*Datagrams, error)) bool {
 	switch err := d.receive(fd); {
 	case err != nil:
-		take(nil, err)
+		handler(nil, err)
 	case d.n > 0:
-		take(d, nil)
-	default: // what was there had a wrong checksum
+		handler(d, nil)
+	default: // the datagrams had wrong checksums
 		return false
 	}
 	return true
 }
 
-// receive reads what is there.
+// receive reads a batch, of the size that there is.
 func (d *Datagrams) receive(fd int) error {
 	for i := range d.n {
 		d.messages[i].header.Namelen = uint32(unsafe.Sizeof(d.peers[i].name))
 		d.messages[i].header.SetControllen(controlSize)
 	}
 	d.n = 0
-	n, _, errno := syscall.Syscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&d.messages[0])), Size, unix.MSG_DONTWAIT, 0, 0)
+	n, _, errno := syscall.Syscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&d.messages[0])), Size,
+		unix.MSG_DONTWAIT, 0, 0)
 	switch errno {
 	case 0:
 	case unix.EAGAIN, unix.EINTR:
@@ -107,14 +108,14 @@ func (d *Datagrams) receive(fd int) error {
 	}
 	d.n = int(n)
 	for i := range d.n {
-		d.finish(i)
+		d.setControl(i)
 	}
 	return nil
 }
 
-// finish makes the control message that came with a datagram the one that goes with the answer: the address that the
-// datagram was sent to becomes that of the sender, on whatever interface the route says.
-func (d *Datagrams) finish(i int) {
+// setControl makes the control message of a datagram that of its answer: the answer is sent from the address to which
+// the datagram came, on the interface of the route.
+func (d *Datagrams) setControl(i int) {
 	p, h := &d.peers[i], &d.messages[i].header
 	p.nameLen, p.controlLen = h.Namelen, 0
 	if h.Controllen == 0 || h.Flags&unix.MSG_CTRUNC != 0 {

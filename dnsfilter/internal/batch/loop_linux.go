@@ -13,31 +13,32 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/processors"
 )
 
-// Loop hands out the datagrams of its sockets, all in one goroutine, which begins with the first socket and ends with the last.
+// Loop reads the datagrams of its sockets, all in one goroutine, which begins with the first socket and ends with the
+// last.
 //
-// It does not wait as the net package does. The runtime has the system watch sockets for room to write as well, and so told of
-// each datagram that has left, which is a tenth of what a query costs.
+// It waits with poll(2) instead of the runtime's poller (package net), which polls sockets for writing as well: then
+// the system reports each datagram that was sent, which is a tenth of the cost of a query.
 type Loop struct {
 	idle func()
 
 	mu      sync.Mutex
 	sockets []*Socket
-	changed bool // since the goroutine looked at the sockets
-	waiting bool // it can't look now
+	changed bool // the sockets, since the goroutine has looked
+	waiting bool // the goroutine is in poll(2)
 	running bool
 	wake    int // eventfd that ends the waiting
 }
 
-// yieldEvery is how often the runtime is given the chance to run something else. A goroutine that gives it none in ten milliseconds
-// it takes for stuck, and has a thread look after it all the time.
+// yieldEvery is how often the goroutine yields to the scheduler, which preempts goroutines that do not yield for ten
+// milliseconds, at the cost of a thread that watches them.
 const yieldEvery = 4 * time.Millisecond
 
-// NewLoop makes a loop. Each time that the datagrams at hand have been handed out, idle is called.
+// NewLoop makes a loop. It calls idle each time that all handlers have returned.
 func NewLoop(idle func()) *Loop { return &Loop{idle: idle} }
 
-// Open adds a socket, which takes conn over, even if it fails.
+// Open adds a socket. It owns conn from now on, even if it fails.
 func (l *Loop) Open(conn *net.UDPConn) (*Socket, error) {
-	fd, err := own(conn)
+	fd, err := detach(conn)
 	if err != nil {
 		return nil, err
 	}
@@ -56,8 +57,8 @@ func (l *Loop) Open(conn *net.UDPConn) (*Socket, error) {
 	return s, nil
 }
 
-// own takes a socket out of the hands of the net package.
-func own(conn *net.UDPConn) (fd int, err error) {
+// detach removes a socket from the net package.
+func detach(conn *net.UDPConn) (fd int, err error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return 0, err
@@ -67,7 +68,7 @@ func own(conn *net.UDPConn) (fd int, err error) {
 	return fd, errors.Join(err, errDup, conn.Close())
 }
 
-// change has the goroutine look at the sockets again. The loop is locked.
+// change makes the goroutine look at the sockets again. The loop is locked.
 func (l *Loop) change() {
 	l.changed = true
 	if l.waiting {
@@ -79,59 +80,60 @@ func (l *Loop) run() {
 	in := newDatagrams()
 	var w watched
 	yielded := time.Now()
-	for l.begin(&w) {
+	for l.prepare(&w) {
 		if now := time.Now(); now.Sub(yielded) > yieldEvery {
 			yielded = now
 			runtime.Gosched()
 		}
-		l.finish(&w, in)
-		n, err := unix.Poll(w.fds, w.wait())
-		l.end(&w)
+		l.drain(&w, in)
+		n, err := unix.Poll(w.fds, w.timeout())
+		l.awake(&w)
 		if n <= 0 || err != nil {
 			continue // a signal came, or sockets were finished
 		}
-		for i := range w.takers {
+		for i := range w.handlers {
 			if w.fds[i].Revents != 0 {
-				in.hand(int(w.fds[i].Fd), w.takers[i])
+				in.dispatch(int(w.fds[i].Fd), w.handlers[i])
 			}
 		}
 		l.idle()
 	}
 }
 
-// finish reads sockets for the last time.
-func (l *Loop) finish(w *watched, in *Datagrams) {
+// drain reads the sockets that were finished.
+func (l *Loop) drain(w *watched, in *Datagrams) {
 	for _, s := range w.finishing {
-		in.drain(s.fd, s.take)
+		in.drain(s.fd, s.handler)
 	}
 	if len(w.finishing) > 0 {
 		l.idle()
 	}
 }
 
-// watched are the sockets that are waited for, and then the eventfd.
+// watched are the sockets to poll, and the eventfd behind them.
 type watched struct {
-	takers    []func(*Datagrams, error)
+	handlers  []func(*Datagrams, error)
 	fds       []unix.PollFd
 	finishing []finishing
 }
 
 // finishing is a socket that is read for the last time.
 type finishing struct {
-	fd   int
-	take func(*Datagrams, error)
+	fd      int
+	handler func(*Datagrams, error)
 }
 
-// wait returns for how many milliseconds to wait: without end, unless sockets were finished, which may be waiting to be closed.
-func (w *watched) wait() int {
+// timeout returns how long to wait, in milliseconds: without end, unless sockets were finished, which may have to be
+// closed.
+func (w *watched) timeout() int {
 	if len(w.finishing) > 0 {
 		return 0
 	}
 	return -1
 }
 
-// begin brings what is watched up to date; false means that there is no socket left.
-func (l *Loop) begin(w *watched) bool {
+// prepare updates the watched sockets; false means that there is none left.
+func (l *Loop) prepare(w *watched) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.waiting = true
@@ -144,10 +146,10 @@ func (l *Loop) begin(w *watched) bool {
 	for _, s := range l.sockets {
 		if s.last != nil {
 			w.finishing = append(w.finishing, finishing{s.fd, s.last})
-			s.last, l.changed = nil, true // closed, if it is to be, when it has been read
+			s.last, l.changed = nil, true // it is closed in the next round
 		}
-		if s.take != nil {
-			w.takers = append(w.takers, s.take)
+		if s.handler != nil {
+			w.handlers = append(w.handlers, s.handler)
 			w.fds = append(w.fds, unix.PollFd{Fd: int32(s.fd), Events: unix.POLLIN})
 		}
 	}
@@ -161,8 +163,8 @@ func (l *Loop) begin(w *watched) bool {
 	return false
 }
 
-// end notes that the goroutine is awake.
-func (l *Loop) end(w *watched) {
+// awake notes that the goroutine is not in poll(2).
+func (l *Loop) awake(w *watched) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.waiting = false

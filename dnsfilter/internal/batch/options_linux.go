@@ -8,7 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// WantLocal makes answers leave from the address that their question was sent to, where the socket has several.
+// WantLocal makes answers of a socket with several addresses leave from the one to which their question came
+// (IP_PKTINFO).
 func WantLocal(conn *net.UDPConn) error {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -23,18 +24,20 @@ func WantLocal(conn *net.UDPConn) error {
 	return errors.Join(err, errWant)
 }
 
-// Share lets further sockets be bound to the address of this one, each of which gets its part of the datagrams. The first
-// one is bound without: so an address that another program has is still refused.
+// Share lets further sockets be bound to the address of this one, among which the datagrams are divided (SO_REUSEPORT).
+// The first one is bound without, so that an address of another program is still refused.
 func Share(raw syscall.RawConn) error {
 	var errShare error
-	err := raw.Control(func(fd uintptr) { errShare = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) })
+	err := raw.Control(func(fd uintptr) {
+		errShare = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+	})
 	return errors.Join(err, errShare)
 }
 
-// CanShare reports whether [Share] is of use here.
+// CanShare reports whether the system has [Share].
 const CanShare = true
 
-// ReadBuffer returns the size of the buffer for datagrams that came, in bytes, as it was granted; 0 if that can't be told. The
+// ReadBuffer returns the size of the receive buffer that the system has granted, in bytes; 0 if it is not known. The
 // system counts twice as much, for its own needs (socket(7)).
 func ReadBuffer(conn *net.UDPConn) (size int) {
 	raw, err := conn.SyscallConn()

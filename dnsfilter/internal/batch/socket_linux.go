@@ -8,38 +8,38 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sendWithin is how long, in milliseconds, is waited for a socket that takes nothing more.
-const sendWithin = 100
+// sendTimeout is how long a write waits for a socket whose buffer is full, in milliseconds.
+const sendTimeout = 100
 
 // Socket is a UDP socket of a [Loop].
 type Socket struct {
 	loop     *Loop
-	take     func(*Datagrams, error) // nil: nothing is read; guarded by the loop's lock
-	last     func(*Datagrams, error) // what take was until Finish, if it is to be called once more; guarded likewise
+	handler  func(*Datagrams, error) // nil: nothing is read; guarded by the loop's lock
+	last     func(*Datagrams, error) // the handler until Finish, if it is to be called once more; guarded likewise
 	released chan struct{}
 
-	mu     sync.RWMutex // keeps fd, which only the loop closes, from being used by others when it is closed
+	mu     sync.RWMutex // so that fd is not used when the loop has closed it
 	fd     int          // -1 once it is closed
-	closed bool         // or is to be, a moment later
+	closed bool         // Close was called
 }
 
-// Read has take called with what is read, or with an error that concerns one datagram; what it gets is overwritten once it has
-// returned.
-func (s *Socket) Read(take func(*Datagrams, error)) {
+// Read calls handler with the datagrams that are read, or with an error that concerns one of them. They are overwritten
+// when it has returned.
+func (s *Socket) Read(handler func(*Datagrams, error)) {
 	s.loop.mu.Lock()
 	defer s.loop.mu.Unlock()
-	s.take = take
+	s.handler = handler
 	s.loop.change()
 }
 
 // CloseRead ends the reading; writing goes on.
 func (s *Socket) CloseRead() { s.Read(nil) }
 
-// Finish ends the reading as CloseRead does, but what the socket holds by then is read.
+// Finish ends the reading as CloseRead does, after the datagrams that the socket has received by then.
 func (s *Socket) Finish() {
 	s.loop.mu.Lock()
 	defer s.loop.mu.Unlock()
-	s.take, s.last = nil, s.take
+	s.handler, s.last = nil, s.handler
 	s.loop.change()
 }
 
@@ -51,10 +51,10 @@ func (s *Socket) Close() {
 	s.CloseRead()
 }
 
-// Closed is closed when the socket is. What waits for it must not be called by the loop.
+// Closed returns a channel that is closed when the socket is. A handler must not wait for it.
 func (s *Socket) Closed() <-chan struct{} { return s.released }
 
-// release closes what is to be closed; only the loop's goroutine does.
+// release closes the file descriptor if Close was called. It is for the loop's goroutine only.
 func (s *Socket) release() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -67,7 +67,7 @@ func (s *Socket) release() bool {
 	return true
 }
 
-// Writer collects datagrams and writes them at once. It belongs to one goroutine; a socket may have several.
+// Writer collects datagrams and writes them in batches. It belongs to one goroutine; a socket may have several.
 type Writer struct {
 	socket   *Socket
 	messages [Size]message
@@ -86,7 +86,7 @@ func (s *Socket) NewWriter() *Writer {
 	return w
 }
 
-// Full tells that the next Add is not possible before a Flush.
+// Full reports whether a Flush is needed before the next Add.
 func (w *Writer) Full() bool { return w.n == Size }
 
 // Add collects a datagram, which is not empty; to is nil if the socket is connected. Neither may change before Flush.
@@ -106,7 +106,7 @@ func (w *Writer) Add(packet []byte, to *Peer) {
 	w.n++
 }
 
-// Flush writes what was collected. Datagrams that the system does not take are lost, as the network loses them.
+// Flush writes the batch. Datagrams that the system refuses are lost, as the network loses them.
 func (w *Writer) Flush() {
 	if w.n == 0 {
 		return
@@ -119,17 +119,18 @@ func (w *Writer) Flush() {
 	w.n = 0
 }
 
-// send returns how many datagrams are done with: one that can't be sent is passed over.
+// send writes datagrams, and returns how many were sent or, if the system refuses them, skipped.
 func (w *Writer) send(messages []message) int {
 	fd := uintptr(w.socket.fd)
-	n, _, errno := syscall.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&messages[0])), uintptr(len(messages)), unix.MSG_DONTWAIT, 0, 0)
+	n, _, errno := syscall.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&messages[0])), uintptr(len(messages)),
+		unix.MSG_DONTWAIT, 0, 0)
 	switch errno {
 	case 0:
 		return int(n)
 	case unix.EINTR:
 		return 0
 	case unix.EAGAIN:
-		if ready, _ := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, sendWithin); ready > 0 {
+		if ready, _ := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, sendTimeout); ready > 0 {
 			return 0
 		}
 		return len(messages)

@@ -238,8 +238,8 @@ func TestTTL(t *testing.T) {
 	}
 }
 
-// TestFailedLookupsAreHeldDown has an answer that expires and can't be looked up again: it is served stale, and the next look-up waits.
-// The time of that one has 16 bits, so it is tested where these wrap.
+// TestFailedLookupsAreHeldDown has an answer that expires and can't be looked up again: it is served stale, and the
+// next look-up waits. The time of that one has 16 bits, so it is tested where these wrap.
 func TestFailedLookupsAreHeldDown(t *testing.T) {
 	t.Parallel()
 	for _, start := range []uint32{1, 65_530, 65_536, 1 << 20} {

@@ -1,9 +1,10 @@
 package cache
 
-// S3-FIFO in segments: the memory of a shard is cut into segments that are filled one after the other and evicted as a whole. New
-// answers go through the small queue of segments. Those that were asked for again meanwhile move to the main queue, where they stay
-// as long as they are asked for. The hashes of the others are kept as ghosts, and one that comes back goes to the main queue at once.
-// So a scan of names that are asked for once evicts nothing that is asked for often.
+// S3-FIFO in segments: the memory of a shard is cut into segments that are filled one after the other and evicted as a
+// whole. New answers go through the small queue of segments. Those that were asked for again meanwhile move to the main
+// queue, where they stay as long as they are asked for. The hashes of the others are kept as ghosts, and one that comes
+// back goes to the main queue at once. So a scan of names that are asked for once evicts nothing that is asked for
+// often.
 
 // queue is a queue of segments: the oldest first, the one being filled last.
 type queue []int
@@ -16,7 +17,7 @@ const (
 // maxReinserting is how many segments may be evicted for one answer before used entries are lost as well.
 const maxReinserting = 8
 
-// allocate returns room for so many words at the end of a queue.
+// allocate returns where a number of words can be written, at the end of a queue.
 func (s *shard) allocate(to, words int, now uint32) int {
 	q := &s.queues[to]
 	if n := len(*q); n == 0 || s.used[(*q)[n-1]]+words > s.per {
@@ -42,7 +43,8 @@ func (s *shard) freeSegment(now uint32) int {
 	}
 }
 
-// evict frees the oldest segment of one queue. Entries that were used move to the main queue, marked as used once less, if they may.
+// evict frees the oldest segment of one queue. Entries that were used move to the main queue, marked as used once less,
+// if they may.
 func (s *shard) evict(now uint32, reinsert bool) {
 	from := mainQueue
 	if len(s.queues[smallQueue]) > max(1, len(s.used)/10) || len(s.queues[mainQueue]) == 0 {

@@ -2,8 +2,8 @@ package cache
 
 import "sync/atomic"
 
-// A slot of the index is: 30 bits of the hash, 2 bits that count uses, the place of the entry plus one. An entry may be in any slot
-// of its set.
+// A slot of the index is: 30 bits of the hash, 2 bits that count uses, the place of the entry plus one. An entry may be
+// in any slot of its set.
 
 // maxUsed is the most uses that a slot counts.
 const maxUsed = 3

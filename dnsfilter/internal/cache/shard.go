@@ -10,11 +10,11 @@ import (
 
 // shard is a part of the cache with its own lock for writers (see evict.go for its queues).
 //
-// An entry is: its hash; times stored and expired; lengths, the last byte of the key, that of the ID, and when it may be looked up
-// again if that has failed; flags and counts of the header; then the message from its question on.
+// An entry is: its hash; times stored and expired; lengths, the last byte of the key, that of the ID, and when it may
+// be looked up again if that has failed; flags and counts of the header; then the message from its question on.
 //
-// Readers are guarded by a seqlock: writers make version odd while they work, and a reader uses what it has read only if version
-// was even and has not changed.
+// Readers are guarded by a seqlock: writers make version odd while they work, and a reader uses what it has read only
+// if version was even and has not changed.
 type shard struct {
 	version atomic.Uint64
 	words   []atomic.Uint64
@@ -34,7 +34,7 @@ const (
 	minEntry    = entryHeader + 16 // a segment of less is of no use
 )
 
-// entry is what is known of an entry beside its bytes.
+// entry is an entry without its bytes.
 type entry struct {
 	at      int
 	words   int // 0: there is none
@@ -58,7 +58,7 @@ func (s *shard) get(dst []byte, hash uint64, key []byte) ([]byte, entry) {
 	return s.find(dst, hash, key)
 }
 
-// find looks into all slots that the entry may have. What it reads may change meanwhile, so it checks every length.
+// find looks into all slots that the entry may have. Writers may change what it reads, so it checks every length.
 func (s *shard) find(dst []byte, hash uint64, key []byte) ([]byte, entry) {
 	set := s.set(hash)
 	for i := range set {
@@ -98,7 +98,9 @@ func (s *shard) read(dst []byte, at int, key []byte) ([]byte, entry) {
 	for i := asked / 8; i < words; i++ { // the question before it is replaced by the client's own
 		binary.LittleEndian.PutUint64(m[dnswire.HeaderSize+8*i:], content[i].Load())
 	}
-	return m[:dnswire.HeaderSize+size], entry{at: at, words: entryHeader + words, stored: uint32(times >> 32), expires: uint32(times), retry: uint16(sizes >> 48)}
+	return m[:dnswire.HeaderSize+size], entry{
+		at: at, words: entryHeader + words, stored: uint32(times >> 32), expires: uint32(times), retry: uint16(sizes >> 48),
+	}
 }
 
 // optRoom is what an OPT record with extended errors and a cookie needs, in bytes.
@@ -146,8 +148,8 @@ func (s *shard) holdDown(hash uint64, key []byte, retry uint16) {
 	}
 }
 
-// flush removes the entries about a name, and those below it, from the index; their memory is used again when their segment is
-// evicted.
+// flush removes the entries about a name, and those below it, from the index; their memory is used again when their
+// segment is evicted.
 func (s *shard) flush(name []byte) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -168,7 +170,7 @@ func (s *shard) flush(name []byte) (n int) {
 	return n
 }
 
-// isWithin reports whether the name of so many bytes that words begin with is a zone, or below it.
+// isWithin reports whether the name, of size bytes, that words begin with is a zone, or below it.
 func isWithin(words []atomic.Uint64, size int, zone []byte) bool {
 	var buf [dnswire.MaxName + 8]byte
 	for i := range (min(size, dnswire.MaxName) + 7) / 8 {

@@ -8,8 +8,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// How long answers are kept, in seconds, whatever their records say (RFC 2308, sections 5 and 7.1; RFC 8767, section 4; RFC 9520,
-// section 3.2).
+// How long answers are kept, in seconds, whatever their records say (RFC 2308, sections 5 and 7.1; RFC 8767, section 4;
+// RFC 9520, section 3.2).
 const (
 	maxTTL      = 24 * 3600
 	negativeTTL = 3600
@@ -19,8 +19,9 @@ const (
 	NoAnswerTTL = 1         // of the failure to get any reply
 )
 
-// TTL returns for how many seconds an answer may be kept, 0 for not at all. It sets TTLs that are longer than a day to that, and
-// of a negative answer those longer than an hour; that of its SOA record to how long it denies, so that it counts down to the end.
+// TTL returns for how many seconds an answer may be kept, 0 for not at all. It sets TTLs that are longer than a day to
+// that, and of a negative answer those longer than an hour; that of its SOA record to how long it denies, so that it
+// counts down to the end.
 func TTL(m []byte) uint32 {
 	shortest, most, negative := uint32(maxTTL), uint32(maxTTL), false
 	for r := range dnswire.Records(m) {
@@ -84,8 +85,8 @@ func (e *entry) expired(now uint32) State {
 	return Stale
 }
 
-// isHeldDown reports whether a look-up has failed so lately that the next one has to wait. The time of that one is compared by its
-// last 16 bits: no failure that counts is far away.
+// isHeldDown reports whether a look-up has failed so lately that the next one has to wait. The time of that one is
+// compared by its last 16 bits: no failure that counts is far away.
 func (e *entry) isHeldDown(now uint32) bool {
 	return e.retry != 0 && e.retry-uint16(now)-1 < FailureTTL
 }

@@ -1,4 +1,5 @@
-// Package cookie makes and verifies DNS server cookies (RFC 7873) in the form that servers of several makers share (RFC 9018).
+// Package cookie makes and verifies DNS server cookies (RFC 7873) in the form that servers of several makers share (RFC
+// 9018).
 package cookie
 
 import (
@@ -36,11 +37,12 @@ func NewSecret() (s Secret) {
 	return s
 }
 
-// IsSize reports whether so many bytes may be a cookie of a query (RFC 7873, section 5.2.2).
+// IsSize reports whether n bytes may be the cookie of a query (RFC 7873, section 5.2.2).
 func IsSize(n int) bool { return n == ClientSize || n >= 2*ClientSize && n <= maxSize }
 
-// Verify reports whether a client's cookie was made with one of the secrets, for its address; then it has proved that it gets what is
-// sent there. The cookie is to be replaced by a new one if it is old, or not of the first secret. Now is in seconds since 1970.
+// Verify reports whether a client's cookie was made with one of the secrets, for its address; then it has proved that
+// it receives what is sent there. The cookie has to be replaced if it is old, or not of the first secret. Now is in
+// seconds since 1970.
 func Verify(secrets []Secret, sent []byte, client netip.Addr, now uint32) (valid, replace bool) {
 	if len(sent) != Size || sent[ClientSize] != version {
 		return false, true
@@ -57,7 +59,8 @@ func Verify(secrets []Secret, sent []byte, client netip.Addr, now uint32) (valid
 	return false, true
 }
 
-// Make makes the cookie for a client, whose own is the beginning of the one that it has sent. Now is in seconds since 1970.
+// Make makes the cookie for a client, whose own is the beginning of the one that it has sent. Now is in seconds since
+// 1970.
 func (s *Secret) Make(sent []byte, client netip.Addr, now uint32) (c Cookie) {
 	copy(c[:ClientSize], sent)
 	c[ClientSize] = version

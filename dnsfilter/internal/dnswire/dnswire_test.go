@@ -116,7 +116,8 @@ func TestOPT(t *testing.T) {
 	assert.False(t, dnswire.HasOption(options, 12), "it is cut")
 }
 
-// FuzzMessage walks messages that break off anywhere. Names and records that are found well-formed are so for miekg/dns.
+// FuzzMessage walks messages that break off anywhere. Names and records that are found well-formed are so for
+// miekg/dns.
 func FuzzMessage(f *testing.F) {
 	f.Add(packed(f, "a.test.", "a.test. CNAME b.a.test.", "b.a.test. MX 1 m.test.", "test. SOA a. b. 1 2 3 4 5"))
 	f.Add([]byte{})

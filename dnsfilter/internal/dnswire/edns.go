@@ -17,7 +17,8 @@ const (
 // OPT is an OPT record of a packed message.
 type OPT []byte
 
-// AsOPT returns the OPT record that m begins with; false if it begins with something else, or breaks off in front of the options.
+// AsOPT returns the OPT record that m begins with; false if it begins with something else, or breaks off in front of
+// the options.
 func AsOPT(m []byte) (OPT, bool) {
 	return OPT(m), len(m) >= OPTSize && m[0]|m[1] == 0 && m[2] == byte(dns.TypeOPT)
 }

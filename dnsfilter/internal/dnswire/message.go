@@ -1,5 +1,5 @@
-// Package dnswire reads and writes parts of DNS messages in wire format (RFC 1035, section 4) in place, without allocating:
-// the header, names, records, and EDNS options. It is the fast path's counterpart of github.com/miekg/dns.
+// Package dnswire reads and writes parts of DNS messages in wire format (RFC 1035, section 4) in place, without
+// allocating: the header, names, records, and EDNS options. It is the fast path's counterpart of github.com/miekg/dns.
 package dnswire
 
 import (
@@ -11,7 +11,7 @@ import (
 // Sizes in bytes. 1232 bytes pass every network in one piece (DNS flag day 2020).
 const (
 	HeaderSize = 12
-	MinSize    = 512  // what every client and resolver takes over UDP
+	MinSize    = 512  // of a message that every client and resolver accepts over UDP
 	UDPSize    = 1232 // the most that is sent over UDP
 	MaxName    = 255  // of a name, the root's label included
 	MaxLabel   = 63
@@ -64,8 +64,8 @@ func Truncate(m []byte) { m[2] |= FlagTC >> 8 }
 // IsResponse reports whether the bit QR is set.
 func IsResponse(m []byte) bool { return m[2]&(FlagQR>>8) != 0 }
 
-// IsFailure reports whether the rcode of the header says nothing of the name: neither what it has nor that it does not exist (RFC
-// 8767, section 4), nor that a DNAME record makes it too long (RFC 6672, section 2.2).
+// IsFailure reports whether the rcode of the header says nothing of the name: neither what it has nor that it does not
+// exist (RFC 8767, section 4), nor that a DNAME record makes it too long (RFC 6672, section 2.2).
 func IsFailure(m []byte) bool {
 	switch Rcode(m) {
 	case dns.RcodeSuccess, dns.RcodeNameError, dns.RcodeYXDomain:

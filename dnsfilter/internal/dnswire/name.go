@@ -5,7 +5,8 @@ import "bytes"
 // pointer is the first byte of a label that points to the rest of the name (RFC 1035, section 4.1.4).
 const pointer = 0xc0
 
-// SkipName returns where the name at an offset ends. It checks nothing: the end of a name that breaks off is behind the message.
+// SkipName returns where the name at an offset ends. It checks nothing: the end of a name that breaks off is behind the
+// message.
 func SkipName(m []byte, off int) int {
 	for off < len(m) && m[off] != 0 {
 		if m[off] >= pointer {
@@ -16,15 +17,15 @@ func SkipName(m []byte, off int) int {
 	return off + 1
 }
 
-// CheckName returns where the name at an offset ends; 0 if it is malformed: too long, cut, or with a pointer to anything but what is
-// before it.
+// CheckName returns where the name at an offset ends; 0 if it is malformed: too long, cut, or with a pointer that does
+// not point to an earlier place.
 func CheckName(m []byte, off int) (end int) {
 	_, end = walk(nil, m, off, false)
 	return end
 }
 
-// AppendName appends the name at an offset in lower case and without pointers. It returns where the name ends in the message; 0 if
-// it is malformed, as CheckName has it.
+// AppendName appends the name at an offset in lower case and without pointers. It returns where the name ends in the
+// message; 0 if it is malformed, as CheckName has it.
 func AppendName(dst, m []byte, off int) (name []byte, end int) {
 	return walk(dst, m, off, true)
 }
@@ -93,8 +94,8 @@ func IsWithin(name, zone []byte) bool {
 	return bytes.Equal(name, zone)
 }
 
-// SkipLabels passes over as many labels of a name as have so many bytes, and over pointers, and returns where the rest of the name
-// begins. The name was checked.
+// SkipLabels skips the first size bytes of the labels of a name, to the end of a label, and pointers, and returns where
+// the rest of the name begins. The name was checked.
 func SkipLabels(m []byte, off, size int) int {
 	for ; ; off += 1 + int(m[off]) {
 		for m[off] >= pointer {
@@ -140,7 +141,8 @@ func HasLabel(m []byte, off int) bool {
 	return off < len(m) && m[off] != 0 && m[off] <= MaxLabel
 }
 
-// RestoreCase gives an owner that has no pointer, and is the given name or one above it, the case of that name's letters.
+// RestoreCase gives an owner that has no pointer, and is the given name or one above it, the case of that name's
+// letters.
 func RestoreCase(owner, name []byte) {
 	size := SkipName(owner, 0)
 	if size > min(len(owner), len(name)) {
@@ -151,7 +153,8 @@ func RestoreCase(owner, name []byte) {
 	}
 }
 
-// RestoreLabels gives the first labels of a target, as far as they are those of the given name, the case of that name's letters.
+// RestoreLabels gives the first labels of a target, as far as they are those of the given name, the case of that name's
+// letters.
 func RestoreLabels(target, name []byte) {
 	for len(target) > 0 && target[0] != 0 && target[0] == name[0] {
 		size := 1 + int(target[0])

@@ -67,8 +67,8 @@ func Records(m []byte) iter.Seq[Record] {
 	}
 }
 
-// CheckRecord returns the type of the record at an offset and where the next one begins; 0 if it is malformed, in its name or, for
-// types whose length is fixed or whose names may be compressed, in its data.
+// CheckRecord returns the type of the record at an offset and where the next one begins; 0 if it is malformed, in its
+// name or, for types whose length is fixed or whose names may be compressed, in its data.
 func CheckRecord(m []byte, off int) (rrtype uint16, next int) {
 	off = CheckName(m, off)
 	if off == 0 || off+recordHeader > len(m) {

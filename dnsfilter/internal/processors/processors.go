@@ -1,6 +1,6 @@
-// Package processors keeps count of the goroutines that work beside those that answer queries, or wait in the system where
-// the runtime can't see it, and gives the runtime a place for each (GOMAXPROCS): otherwise they would keep places from queries.
-// The system shares the real processors among all of them, and more finely than the runtime does.
+// Package processors raises GOMAXPROCS for goroutines that compute in the background, or wait in system calls without
+// the runtime's knowledge: otherwise they would occupy the places of goroutines that answer queries. The system shares
+// the real processors among all of them, and more finely than the runtime does.
 package processors
 
 import (
@@ -15,8 +15,8 @@ var added struct { //nolint:gochecknoglobals // so is GOMAXPROCS
 	standard bool // before the first was added, GOMAXPROCS was what the runtime chooses, and follows
 }
 
-// Add adds places for n goroutines; n is negative when they have ended. When all have, GOMAXPROCS is the runtime's to choose again,
-// if it was before: else it would no longer follow the limits of the process's control group.
+// Add raises GOMAXPROCS by n for n goroutines; n is negative when they have ended. When all have, the runtime chooses
+// GOMAXPROCS again, if it did before, since only then it follows the limits of the process's control group.
 func Add(n int) {
 	added.Lock()
 	defer added.Unlock()

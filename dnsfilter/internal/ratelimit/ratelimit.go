@@ -1,5 +1,5 @@
-// Package ratelimit bounds how often each of many keys is served, with the generic cell rate algorithm (GCRA), in memory of a fixed
-// size and without locks.
+// Package ratelimit bounds how often each of many keys is served, with the generic cell rate algorithm (GCRA), in
+// memory of a fixed size and without locks.
 package ratelimit
 
 import (
@@ -11,8 +11,8 @@ import (
 // MaxRate is the highest limit, per second.
 const MaxRate = 1_000_000
 
-// The table: a slot holds 24 bits of the hash of a key, and its theoretical arrival time: until when what it was allowed is paid for,
-// in microseconds modulo 2^40 (12 days).
+// The table: a slot holds 24 bits of the hash of a key, and its theoretical arrival time: until when what it was
+// allowed is paid for, in microseconds modulo 2^40 (12 days).
 const (
 	sets     = 1 << 13
 	ways     = 8 // slots that a key may have: one cache line
@@ -21,8 +21,8 @@ const (
 	second   = 1_000_000
 )
 
-// Limiter limits each key to a rate, after a pause to as many at once as in a second. A key beyond its limit writes nothing. Of more
-// keys than there is room for, those are forgotten that were allowed least.
+// Limiter limits each key to a rate, after a pause to as many at once as in a second. A key beyond its limit writes
+// nothing. Of more keys than there is room for, those are forgotten that were allowed least.
 type Limiter struct {
 	seed    maphash.Seed
 	start   time.Time
@@ -32,14 +32,15 @@ type Limiter struct {
 	slots   []atomic.Uint64
 }
 
-// New makes a limiter of so many per second, at most [MaxRate], of which every slip-th beyond slips through (0: none). It is nil
-// without a limit.
+// New makes a limiter of perSecond, at most [MaxRate]. Of what is beyond every slip-th slips through (0: none). It is
+// nil without a limit.
 func New(perSecond, slip int) *Limiter {
 	if perSecond <= 0 {
 		return nil
 	}
 	return &Limiter{
-		seed: maphash.MakeSeed(), start: time.Now(), cost: uint64(second / min(perSecond, MaxRate)), slip: uint64(max(slip, 0)),
+		seed: maphash.MakeSeed(), start: time.Now(),
+		cost: uint64(second / min(perSecond, MaxRate)), slip: uint64(max(slip, 0)),
 		slots: make([]atomic.Uint64, sets*ways),
 	}
 }
