@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -61,4 +62,36 @@ func sources(t *testing.T) []string {
 	paths := strings.Fields(string(out))
 	assert.NotEmpty(t, paths)
 	return paths
+}
+
+var (
+	linkPattern = regexp.MustCompile(`\]\(([^)#\s]+)(#[^)]*)?\)`)
+	filePattern = regexp.MustCompile("`([\\w./-]+\\.go)`")
+)
+
+// TestLinks fails on a link to a file that is not there, and where ARCHITECTURE.md names a source file that is not.
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	names := map[string]bool{}
+	for _, path := range sources(t) {
+		names[filepath.Base(path)] = true
+	}
+	eachLine(t, func(at, line string) {
+		page, _, _ := strings.Cut(at, ":")
+		if !strings.HasSuffix(page, ".md") {
+			return
+		}
+		for _, m := range linkPattern.FindAllStringSubmatch(line, -1) {
+			if !strings.Contains(m[1], ":") {
+				_, err := os.Stat(filepath.Join(filepath.Dir(page), m[1]))
+				assert.NoError(t, err, at)
+			}
+		}
+		if page != "ARCHITECTURE.md" {
+			return
+		}
+		for _, m := range filePattern.FindAllStringSubmatch(line, -1) {
+			assert.True(t, names[filepath.Base(m[1])], "%s: there is no %s", at, m[1])
+		}
+	})
 }
