@@ -115,6 +115,39 @@ func ExampleFilter_Handler() {
 	// www.example.org. NOERROR
 }
 
+// A program that logs or counts decisions in its own way.
+func ExampleFilter_onDecision() {
+	dir, err := os.MkdirTemp("", "example-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	store := exampleStore(dir)
+	defer store.Close()
+	filter, err := dnsfilter.NewFilter(store, dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "local", Action: dnsfilter.NXDomain}}})
+	if err != nil {
+		panic(err)
+	}
+
+	filter.OnDecision = func(e dnsfilter.FilterEvent) {
+		fmt.Println(e.Question.Name, e.Decision.Action, "by", e.Decision.By(), e.Decision.Match.Entry())
+	}
+	addr, stop := serveExample(filter.Handler(dns.HandlerFunc(func(w dns.ResponseWriter, m *dns.Msg) {
+		w.WriteMsg(new(dns.Msg).SetReply(m))
+	})))
+	defer stop()
+	for _, name := range []string{"www.blocked.example.", "www.example.org."} {
+		if _, err := dns.Exchange(new(dns.Msg).SetQuestion(name, dns.TypeA), addr); err != nil {
+			panic(err)
+		}
+	}
+	stats := filter.Stats()
+	fmt.Println(stats.Queries, "queries,", stats.Lists["local"][dnsfilter.NXDomain], "blocked")
+	// Output:
+	// www.blocked.example. nxdomain by local blocked.example
+	// 2 queries, 1 blocked
+}
+
 // A Server is a handler, too: here it stands behind the mux of another server, for all zones but one.
 func ExampleServer_ServeDNS() {
 	dir, err := os.MkdirTemp("", "example-")

@@ -15,10 +15,41 @@ import (
 // leads to. It refuses malformed queries as a Server does, so that no query reaches that handler without a decision.
 // The access list, the rate limit, cookies and special zones are the other server's business.
 type Filter struct {
+	// OnDecision is called for each decision that a list (or quorum, or allow list) takes, before the answer is written, by the goroutine
+	// that answers: it should return soon. Set it before the first query. Nil costs nothing.
+	OnDecision func(FilterEvent)
+
 	store    *blocklist.Store
 	policy   Policy
 	views    *views
-	counters counters // that queries need; they are not shown
+	counters counters
+}
+
+// FilterEvent is a decision of a filter. It has what a log should not keep without a reason: who has asked, and for what.
+type FilterEvent struct {
+	Client   netip.Addr // zero if it has no IP address
+	Question dns.Question
+	Decision Decision
+}
+
+// FilterStats counts what a filter did since it was made.
+type FilterStats struct {
+	Queries uint64                       // that came, responses apart
+	Lists   map[string]map[Action]uint64 // decisions by list (or quorum) and action; names that no list holds are not counted
+}
+
+// Stats returns the counters.
+func (f *Filter) Stats() FilterStats {
+	out := FilterStats{Queries: f.counters.queries.Load(), Lists: make(map[string]map[Action]uint64)}
+	f.counters.addLists(out.Lists)
+	return out
+}
+
+// report tells a program of a decision that a list has taken.
+func (f *Filter) report(q *query, asked dns.Question, d *Decision) {
+	if f.OnDecision != nil && d.By() != "" {
+		f.OnDecision(FilterEvent{q.client, asked, *d})
+	}
 }
 
 // NewFilter makes a filter. It fails as [Policy.Check] does.
@@ -40,6 +71,7 @@ func (f *Filter) Handler(next dns.Handler) dns.Handler {
 		if msg.Response {
 			return
 		}
+		f.counters.queries.Add(1)
 		q := &query{counters: &f.counters}
 		if rcode := q.parseFiltered(msg, w.RemoteAddr()); rcode != dns.RcodeSuccess {
 			_ = write(w, q.refuse(nil, rcode, 0)) // the client may have gone away
@@ -47,7 +79,8 @@ func (f *Filter) Handler(next dns.Handler) dns.Handler {
 		}
 		if q.question != nil {
 			q.structured = f.policy.wantsStructured(msg)
-			if d := f.views.decide(f.store, q); d.Blocks() {
+			d := f.views.decide(f.store, q)
+			if f.report(q, msg.Question[0], &d); d.Blocks() {
 				_ = d.writeTo(w, q)
 				return
 			}
@@ -143,7 +176,9 @@ func (w *inspectingWriter) inspect(reply *dns.Msg) (Decision, error) {
 		reply.Ns = slices.DeleteFunc(slices.Clone(reply.Ns), listed)
 		reply.Extra = slices.DeleteFunc(slices.Clone(reply.Extra), listed)
 	}
-	return w.query.inspect(w.filter.store, view, wire), nil
+	d := w.query.inspect(w.filter.store, view, wire)
+	w.filter.report(w.query, w.asked[0], &d)
+	return d, nil
 }
 
 // withholds reports whether an additional record is removed: an address that is listed, or of a listed name, and any

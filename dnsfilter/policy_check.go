@@ -10,8 +10,8 @@ import (
 
 // Check returns an error that wraps [blocklist.ErrMalformed] for the first thing in the policy that can't be meant: a
 // list that is neither in the store nor to come (see Later), an action or reason that no rule can have, a sinkhole
-// without addresses, an address that is none, a quorum of more lists than it names. [New] and [NewFilter] ask it; ask
-// it before [Server.Reconfigure].
+// without addresses, an address that is none, a quorum of more lists than it names. [New], [Server.Reconfigure] and
+// [NewFilter] ask it. Whether the store has lists that the policy does not name, [Policy.Unused] says.
 func (p *Policy) Check(store *blocklist.Store) error {
 	c := policyCheck{store, p.Later}
 	if err := c.view(p.general()); err != nil {
@@ -23,6 +23,24 @@ func (p *Policy) Check(store *blocklist.Store) error {
 		}
 	}
 	return nil
+}
+
+// Unused returns the lists of a store that nothing in the policy names, views included: a rule that was forgotten, or a
+// list whose name is written in two ways.
+func (p *Policy) Unused(store *blocklist.Store) (lists []string) {
+	for _, info := range store.Lists() {
+		if !slices.ContainsFunc(append([]View{p.general()}, p.Views...), func(v View) bool { return v.names(info.List) }) {
+			lists = append(lists, info.List)
+		}
+	}
+	return lists
+}
+
+// names reports whether the view has something to do with a list.
+func (v *View) names(list string) bool {
+	return slices.Contains(v.Allow, list) ||
+		slices.ContainsFunc(v.Rules, func(r Rule) bool { return r.List == list }) ||
+		slices.ContainsFunc(v.Quorums, func(q Quorum) bool { return slices.Contains(q.Lists, list) })
 }
 
 // policyCheck checks a policy against the lists that there are.

@@ -60,3 +60,13 @@ func TestPolicyCheck(t *testing.T) {
 	p := rule(dnsfilter.Rule{List: "l", Action: dnsfilter.NXDomain})
 	assert.ErrorContains(t, p.Check(nil), `no list "l"`)
 }
+
+func TestPolicyUnused(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, map[string]string{"allow": "a.test", "rule": "b.test", "quorum": "c.test", "view": "d.test", "forgotten": "e.test"})
+	p := dnsfilter.Policy{
+		Allow: []string{"allow"}, Rules: []dnsfilter.Rule{{List: "rule"}}, Quorums: []dnsfilter.Quorum{{Lists: []string{"quorum", "rule"}}},
+		Views: []dnsfilter.View{{Rules: []dnsfilter.Rule{{List: "view"}}}},
+	}
+	assert.Equal(t, []string{"forgotten"}, p.Unused(store))
+}

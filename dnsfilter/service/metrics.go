@@ -17,7 +17,8 @@ type collector struct {
 	store  *blocklist.Store
 }
 
-// NewCollector returns the metrics of a server, and of the lists in its store (nil: it has none).
+// NewCollector returns the metrics of a server, and of the lists in its store (nil: it has none). Several servers in one registry need a
+// label that tells them apart: [prometheus.WrapRegistererWith].
 func NewCollector(server *dnsfilter.Server, store *blocklist.Store) prometheus.Collector {
 	return &collector{server, store}
 }

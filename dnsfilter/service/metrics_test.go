@@ -158,3 +158,22 @@ func TestHealth(t *testing.T) {
 	_, text = get(t, base+"/metrics")
 	assert.NotContains(t, text, "dnsfilter_list_stale")
 }
+
+// TestTwoServersInOneRegistry: a label tells them apart.
+func TestTwoServersInOneRegistry(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewRegistry()
+	for _, name := range []string{"a", "b"} {
+		store := newStore(t, map[string]string{"l": "listed.test"})
+		s := newServer(t, dnsfilter.Config{Store: store})
+		require.NoError(t, prometheus.WrapRegistererWith(prometheus.Labels{"server": name}, registry).Register(service.NewCollector(s, store)))
+	}
+	families, err := registry.Gather()
+	require.NoError(t, err)
+	assert.NotEmpty(t, families)
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			assert.Contains(t, fmt.Sprint(m.GetLabel()), "server", f.GetName())
+		}
+	}
+}
