@@ -160,11 +160,12 @@ func (s *Subscription) apply(u update, next evidence) error {
 	if err != nil {
 		return err
 	}
+	s.expectFresh(u.header.Serial, next.expires(s.root.Spec().Expires))
 	if err := s.list.Apply(u.header, u.changes, orders, b); err != nil {
 		return err
 	}
 	s.held, s.kept = next, b
-	s.note()
+	s.updateStatus()
 	select {
 	case s.applied <- struct{}{}:
 	default: // somebody will look

@@ -54,7 +54,7 @@ func (s *Subscription) Apply(ctx context.Context, path string) (changed bool, er
 		changed, err = s.takeBundle(ctx, &fetch.Origin{Name: path}, b)
 		return err
 	})
-	s.note()
+	s.updateStatus()
 	if err != nil {
 		return false, fmt.Errorf("applying a bundle to %s: %w", s.c.List, err)
 	}

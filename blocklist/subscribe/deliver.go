@@ -62,9 +62,7 @@ func (c *confirmer) sent(left []string) error {
 		return err
 	}
 	c.show()
-	c.mu.Lock()
-	c.status.Receipts.Delivered = time.Now()
-	c.mu.Unlock()
+	c.setStatus(func(st *Status) { st.Receipts.Delivered = time.Now() })
 	c.c.Log.Info("receipts are delivered", slog.Uint64("serial", c.Serial), slog.Int("waiting", len(left)))
 	return nil
 }

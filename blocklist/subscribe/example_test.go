@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"testing"
-	"time"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/blocktest"
@@ -34,8 +33,10 @@ func Example() {
 	done := make(chan error, 1)
 	go func() { done <- sub.Run(ctx) }()
 
-	for sub.Status().Serial == 0 { // only here: what a store held before a restart is in force at once
-		time.Sleep(time.Millisecond)
+	for st := range sub.Watch(ctx) { // now, and whenever something changes
+		if st.Serial > 0 {
+			break // ready; what a store held before a restart is in force at once
+		}
 	}
 	if m, ok := store.LookupHost("www.example.com"); ok && !m.Monitor {
 		fmt.Println(m.List, m.Entry(), m.Category, m.Reference)

@@ -155,9 +155,7 @@ func (s *Subscription) setHold(ctx context.Context, way []trust.File, next evide
 	if known && old.ID == h.ID {
 		h.Since = old.Since
 	} else {
-		s.mu.Lock()
-		s.status.Held++
-		s.mu.Unlock()
+		s.setStatus(func(st *Status) { st.Held++ })
 	}
 	if err := s.saveHold(h); err != nil {
 		return err
@@ -199,12 +197,11 @@ func (s *Subscription) saveHold(h *holding) error {
 
 // showHold puts it into the status.
 func (s *Subscription) showHold(h *holding) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.hold, s.status.Hold = h, nil
-	if h != nil {
-		s.status.Hold = &h.Hold
+	if s.hold = h; h == nil {
+		s.setStatus(func(st *Status) { st.Hold = nil })
+		return
 	}
+	s.setStatus(func(st *Status) { st.Hold = &h.Hold })
 }
 
 // dropHold forgets what is on hold.

@@ -248,14 +248,14 @@ func (c *confirmer) read() error {
 // show puts into the status how it stands. What is wrong is logged when it begins, and when it is something else.
 func (c *confirmer) show() {
 	err := errors.Join(c.unproved, c.undelivered)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	old := c.status.Receipts
-	next := ReceiptStatus{Serial: c.Serial, Enforced: c.Enforced, Waiting: len(c.Waiting), Err: err}
-	if old != nil {
-		next.Delivered = old.Delivered
-	}
-	c.status.Receipts = &next
+	var old *ReceiptStatus
+	c.setStatus(func(st *Status) {
+		next := ReceiptStatus{Serial: c.Serial, Enforced: c.Enforced, Waiting: len(c.Waiting), Err: err}
+		if old = st.Receipts; old != nil {
+			next.Delivered = old.Delivered
+		}
+		st.Receipts = &next
+	})
 	if err != nil && (old == nil || old.Err == nil || old.Err.Error() != err.Error()) {
 		c.c.Log.Warn("what is in force is not confirmed yet", slogErr(err))
 	}

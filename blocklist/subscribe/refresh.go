@@ -26,7 +26,7 @@ func (s *Subscription) Refresh(ctx context.Context) (changed bool, err error) {
 	for _, o := range s.origins {
 		changed, err := s.refreshFrom(ctx, o)
 		if err == nil {
-			s.succeeded(o)
+			s.pollSucceeded(o)
 			return changed, nil
 		}
 		all = errors.Join(all, fmt.Errorf("%s: %w", o.Name, err))
@@ -35,7 +35,7 @@ func (s *Subscription) Refresh(ctx context.Context) (changed bool, err error) {
 		}
 	}
 	err = fmt.Errorf("refreshing %s: %w", s.c.List, all)
-	s.failed(err)
+	s.pollFailed(err)
 	return false, err
 }
 
@@ -238,69 +238,4 @@ func (s *Subscription) keep(next evidence) error {
 		return nil
 	}
 	return s.save(next)
-}
-
-// succeeded and failed record how a poll ended; only a change is logged.
-func (s *Subscription) succeeded(o *fetch.Origin) {
-	s.mu.Lock()
-	before := s.status.Err
-	s.status.Err, s.status.Origin, s.status.Checked = nil, o.Name, time.Now()
-	s.mu.Unlock()
-	if before != nil {
-		s.c.Log.Info("the list is followed again", slog.String("origin", o.Name))
-	}
-	s.note()
-}
-
-func (s *Subscription) failed(err error) {
-	s.mu.Lock()
-	before := s.status.Err
-	s.status.Err = err
-	s.mu.Unlock()
-	if before == nil {
-		s.c.Log.Warn("keeping the last good list", slogErr(err))
-	}
-	s.note()
-}
-
-// note puts into the status, in one step, what is in force and until when that is fresh, and raises the alarm once when that
-// has passed.
-func (s *Subscription) note() {
-	until := s.held.expires(s.root.Spec().Expires)
-	stale := !until.IsZero() && time.Now().After(until)
-	info, ok := s.store.List(s.c.List)
-	if !ok || info.Err != nil {
-		info = blocklist.ListInfo{}
-	}
-	s.mu.Lock()
-	raise := stale && !s.stale
-	s.stale, s.status.Expires, s.status.Root = stale, until, s.root.Spec().Expires
-	for _, seen := range [][]byte{s.newest().Urgent, s.refused} {
-		if orders, err := trust.ParseUrgent(seen); err == nil {
-			s.urgent = max(s.urgent, orders.Version)
-		}
-	}
-	s.status.Serial, s.status.Entries, s.status.Digest, s.status.Urgent = info.Serial, info.Entries, info.Digest, info.Urgent
-	s.mu.Unlock()
-	s.warnOfRoot()
-	if raise {
-		s.c.Log.Error("the list is stale: no origin proves what the newest release is", slog.Time("expired", until))
-	}
-}
-
-// endsSoon is how long before the end of a root it is warned of.
-const endsSoon = 90 * 24 * time.Hour
-
-// warnOfRoot says once of each root that it ends soon: without another one, the list becomes stale then.
-func (s *Subscription) warnOfRoot() {
-	root := s.root.Spec()
-	s.mu.Lock()
-	warn := s.warned < root.Version && time.Until(root.Expires) < endsSoon
-	if warn {
-		s.warned = root.Version
-	}
-	s.mu.Unlock()
-	if warn {
-		s.c.Log.Warn("the list's root ends soon: the agency has to renew it", slog.Int64("root", root.Version), slog.Time("expires", root.Expires))
-	}
 }

@@ -103,10 +103,10 @@ func (r *runner) hinted(ctx context.Context, o *fetch.Origin) bool {
 	changed, err := r.refreshFrom(ctx, o)
 	if err != nil {
 		r.c.Log.DebugContext(ctx, "following a hint", slog.String("origin", o.Name), slogErr(err))
-		r.note()
+		r.updateStatus()
 		return false
 	}
-	r.succeeded(o)
+	r.pollSucceeded(o)
 	if changed {
 		r.changed()
 	}

@@ -14,7 +14,9 @@
 //	sub, err := subscribe.New(store, subscribe.Config{List: "it.example/csam", Root: root, Origins: []string{"https://origin.example"}})
 //	go sub.Run(ctx)              // until ctx ends
 //	store.LookupHost(name)       // answers by what is verified, from the first release on, and at once after a restart
-//	fmt.Println(sub.Status())    // how fresh it is, and what is on hold
+//	for st := range sub.Watch(ctx) {
+//		fmt.Println(st.Serial, st.Stale, st.Hold, st.Err) // now, and whenever it changes
+//	}
 package subscribe
 
 import (
@@ -62,25 +64,6 @@ type Config struct {
 	Receipts *Receipts
 }
 
-// Status of a subscription.
-type Status struct {
-	List    string
-	Serial  uint64 // in force; 0 if nothing is
-	Entries uint64
-	Digest  blocklist.Digest
-	Urgent  int       // entries of urgent orders on top of the release, ended ones included until they are withdrawn
-	Origin  string    // that answered last
-	Checked time.Time // last time an origin proved that this is the newest; zero: not since the start
-	Expires time.Time // until when what is held may be taken for the newest; zero: nothing is held
-	Stale   bool      // Expires has passed, or nothing is held. The list is enforced all the same.
-	Root    time.Time // until when the newest root is valid: the agency has to renew it before, else the list becomes stale
-	Err     error     // why the last try failed; nil if it did not
-	Hold    *Hold     // what the guards have stopped; nil if nothing
-	Held    uint64    // releases that the guards have stopped since the start
-
-	Receipts *ReceiptStatus // nil if none are given, or Run has not begun
-}
-
 // Subscription is the link to one list. It is safe for concurrent use.
 type Subscription struct {
 	store   *blocklist.Store
@@ -100,10 +83,13 @@ type Subscription struct {
 	applied chan struct{} // has a value when something new is in force
 
 	mu     sync.Mutex
-	status Status
-	stale  bool  // the alarm was raised
-	warned int64 // of which root it was said that it ends soon
-	urgent int64 // version of the newest urgent orders that were seen, in force or not
+	status Status // but for what Status looks up
+	// freshUntil has, by serial, until when metadata vouches for it: of what is in force, and of what is being applied.
+	freshUntil  map[uint64]time.Time
+	changed     chan struct{} // closed, and replaced, when the status changes
+	staleLogged bool
+	warned      int64 // the version of the root whose end was warned of
+	urgent      int64 // version of the newest urgent orders that were seen, in force or not
 }
 
 // New makes a subscription. It reaches for no network and starts nothing. Where the store's set is damaged or missing but
@@ -112,7 +98,7 @@ type Subscription struct {
 // have not signed or that contradicts the one followed so far, with [blocklist.ErrNoKey] for a confidential list of which
 // nothing is held and no identity is given.
 func New(store *blocklist.Store, c Config) (*Subscription, error) {
-	s := &Subscription{store: store, c: c, applied: make(chan struct{}, 1)}
+	s := &Subscription{store: store, c: c, applied: make(chan struct{}, 1), changed: make(chan struct{}), freshUntil: map[uint64]time.Time{}}
 	if err := s.init(); err != nil {
 		return nil, fmt.Errorf("subscribing to %.80q: %w", c.List, err)
 	}
@@ -163,7 +149,7 @@ func (s *Subscription) init() (err error) {
 	if s.status.Err = s.restore(); s.status.Err != nil {
 		c.Log.Error("restoring the list; the next poll fetches it", slogErr(s.status.Err))
 	}
-	s.note()
+	s.updateStatus()
 	return nil
 }
 
@@ -248,24 +234,6 @@ func (s *Subscription) restore() error {
 		return fmt.Errorf("restoring serial %d: nothing is kept to restore it from", spec.Version)
 	}
 	return s.applyKept(context.Background(), s.held.Kept, s.held)
-}
-
-// Status tells how the subscription stands.
-func (s *Subscription) Status() Status {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	st := s.status
-	st.List = s.c.List
-	if st.Hold != nil {
-		hold := *st.Hold
-		st.Hold = &hold
-	}
-	if st.Receipts != nil {
-		receipts := *st.Receipts
-		st.Receipts = &receipts
-	}
-	st.Stale = st.Serial == 0 || time.Now().After(st.Expires)
-	return st
 }
 
 // Entries yields the list that is held, in the order of a release, from the files that are kept. They are checked against
