@@ -15,7 +15,7 @@ const (
 
 // adblock reads the rules of ad blockers that concern whole names, as DNS filters read them.
 type adblock struct {
-	*held
+	*deferred
 	exceptions            []exception
 	patterns, expressions int
 	takenBack             map[string]bool // the exceptions that other lines take back, see exception.rule
@@ -27,7 +27,7 @@ type exception struct {
 	line               int
 }
 
-func (a *adblock) line(t *tally, text string) {
+func (a *adblock) line(t *lineSink, text string) {
 	text = strings.TrimSpace(text)
 	switch {
 	case text == "" || text[0] == '!' || isAdblockHeader(text):
@@ -85,7 +85,7 @@ func cutBadfilter(modifiers string) (rest string, ok bool) {
 }
 
 // rule reads ||name^, with | behind it or not.
-func (a *adblock) rule(t *tally, text string) {
+func (a *adblock) rule(t *lineSink, text string) {
 	pattern, modifiers := cutModifiers(text)
 	modifiers, takes := cutBadfilter(modifiers)
 	name, ok := wholeName(pattern)
@@ -113,7 +113,7 @@ func wholeName(pattern string) (name string, ok bool) {
 }
 
 // target keeps what is said of a name or an address.
-func (a *adblock) target(t *tally, text string, m mark) {
+func (a *adblock) target(t *lineSink, text string, m mark) {
 	if endsInDigit(text) || strings.IndexByte(text, ':') >= 0 { // most names are none of this, and an error is slow to build
 		if ip, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil && ip.Zone() == "" {
 			prefix, _ := blocklist.IPEntry(netip.PrefixFrom(ip, ip.BitLen())).Prefix()
@@ -128,12 +128,12 @@ func (a *adblock) target(t *tally, text string, m mark) {
 	a.text(t, text, m, destination{})
 }
 
-func (a *adblock) exception(t *tally, text string) {
+func (a *adblock) exception(t *lineSink, text string) {
 	e := exception{line: t.number}
 	e.pattern, e.modifiers = cutModifiers(strings.Clone(text)) // without the lines around it
 	rest, takes := cutBadfilter(e.modifiers)
 	if !takes {
-		t.things++
+		t.records++
 		a.exceptions = append(a.exceptions, e)
 		return
 	}
@@ -153,15 +153,15 @@ func (e *exception) rule() string {
 }
 
 // end takes the exceptions as if their lines came last.
-func (a *adblock) end(t *tally, yield func(blocklist.Entry) bool) {
+func (a *adblock) end(t *lineSink, yield func(blocklist.Entry) bool) {
 	for i := range a.exceptions {
 		e := &a.exceptions[i]
-		t.number, t.things = e.line, t.things-1 // it is counted again
+		t.number, t.records = e.line, t.records-1 // it is counted again
 		if len(a.takenBack) > 0 && a.takenBack[e.rule()] {
 			t.skip(takesBack)
 		} else {
 			a.except(t, e)
 		}
 	}
-	a.held.end(t, yield)
+	a.deferred.end(t, yield)
 }

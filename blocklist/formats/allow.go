@@ -8,7 +8,7 @@ import (
 
 // turn makes the exceptions of an allow file its entries. A file without exceptions is a plain list of what is allowed; one with both
 // is refused: its lines that block could mean either.
-func (h *held) turn(t *tally) {
+func (h *deferred) turn(t *lineSink) {
 	lists, passes := 0, 0 // the first lines of either
 	for _, v := range h.names {
 		lists, passes = firstLines(v, lists, passes)

@@ -14,9 +14,9 @@ type cncpo struct {
 	wrong     bool   // the first row is another
 }
 
-func (c *cncpo) end(*tally, func(blocklist.Entry) bool) {}
+func (c *cncpo) end(*lineSink, func(blocklist.Entry) bool) {}
 
-func (c *cncpo) line(t *tally, text string) {
+func (c *cncpo) line(t *lineSink, text string) {
 	if text == "" || text[0] == '#' {
 		return
 	}
@@ -30,17 +30,17 @@ func (c *cncpo) line(t *tally, text string) {
 		t.bad(badQuotes)
 	case len(fields) == 0:
 	case c.wrong:
-		t.bad(notThis)
+		t.bad(notFormat)
 	case c.reference == "":
 		c.header(t, fields)
 	case len(fields) > 4:
-		t.bad(notThis)
+		t.bad(notFormat)
 	default:
 		c.row(t, append(fields, "", "", "", "")[:4])
 	}
 }
 
-func (c *cncpo) header(t *tally, fields []string) {
+func (c *cncpo) header(t *lineSink, fields []string) {
 	if c.reference = cncpoHeader(fields); c.reference == "" {
 		c.wrong = true
 		t.bad("first row without number and time of the list")
@@ -63,7 +63,7 @@ func consistsOf(text, characters string) bool {
 }
 
 // row reads url and domain, or the two fields of the same meaning for addresses.
-func (c *cncpo) row(t *tally, fields []string) {
+func (c *cncpo) row(t *lineSink, fields []string) {
 	url, name, address := fields[0], fields[1], false
 	switch beside := fields[2] != "" || fields[3] != ""; {
 	case url == "" && name == "":

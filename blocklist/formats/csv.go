@@ -45,9 +45,9 @@ type table struct {
 	wrong     string // why no row can be read
 }
 
-func (c *table) end(*tally, func(blocklist.Entry) bool) {}
+func (c *table) end(*lineSink, func(blocklist.Entry) bool) {}
 
-func (c *table) line(t *tally, text string) {
+func (c *table) line(t *lineSink, text string) {
 	switch text = strings.TrimRight(text, " "); {
 	case strings.TrimSpace(text) == "" || text[0] == '#':
 	case !c.begun:
@@ -120,7 +120,7 @@ func mostFrequent(line string) rune {
 	return separator
 }
 
-func (c *table) row(t *tally, fields []string) {
+func (c *table) row(t *lineSink, fields []string) {
 	if fields == nil {
 		t.bad(badQuotes)
 		return
@@ -176,7 +176,7 @@ func (c *table) limited(at func(int) string, status string, a *blocklist.Attribu
 }
 
 // target reports what a row lists, and counts what it names beside that.
-func (c *table) target(t *tally, field func(string) string) {
+func (c *table) target(t *lineSink, field func(string) string) {
 	url, host, domain, address := field("url"), field("host"), field("domain"), field("ip")
 	switch {
 	case hasFragment(url):
@@ -199,7 +199,7 @@ func (c *table) target(t *tally, field func(string) string) {
 	}
 }
 
-func addIf(t *tally, read func(string) (blocklist.Entry, bool), text, otherwise string) {
+func addIf(t *lineSink, read func(string) (blocklist.Entry, bool), text, otherwise string) {
 	if e, ok := read(text); ok {
 		t.add(e)
 		return

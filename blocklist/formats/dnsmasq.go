@@ -5,9 +5,9 @@ import (
 )
 
 // dnsmasq reads the settings of dnsmasq that concern names.
-type dnsmasq struct{ *held }
+type dnsmasq struct{ *deferred }
 
-func (d dnsmasq) line(t *tally, text string) {
+func (d dnsmasq) line(t *lineSink, text string) {
 	text = cutComment(text)
 	if text == "" {
 		return
@@ -17,7 +17,7 @@ func (d dnsmasq) line(t *tally, text string) {
 	names, isNames := strings.CutPrefix(value, "/")
 	switch {
 	case !isSetting(key):
-		t.bad(notThis)
+		t.bad(notFormat)
 	case !isNames || key != "address" && key != "server" && key != "local":
 		t.skip(otherSetting)
 	default:
@@ -26,9 +26,9 @@ func (d dnsmasq) line(t *tally, text string) {
 }
 
 // names reads the names between slashes; what follows the last slash says what becomes of them.
-func (d dnsmasq) names(t *tally, key string, fields []string) {
+func (d dnsmasq) names(t *lineSink, key string, fields []string) {
 	if len(fields) < 2 {
-		t.bad(notThis)
+		t.bad(notFormat)
 		return
 	}
 	m, to := dnsmasqAction(key, fields[len(fields)-1])

@@ -79,7 +79,7 @@ func (p *hostPattern) fits() func(dotted string) bool {
 
 // except does what an exception says. One for some cases is one for all of them: what is said to be allowed sometimes can't be
 // listed. In an allow file, where it would be an entry, it is none.
-func (a *adblock) except(t *tally, e *exception) {
+func (a *adblock) except(t *lineSink, e *exception) {
 	name, whole := wholeName(e.pattern)
 	p := parseHostPattern(e.pattern)
 	always := (whole || p.isWhole()) && e.isPlain()
@@ -114,7 +114,7 @@ func isExpression(pattern string) bool {
 
 // exceptPattern keeps an exception for names that end in a text or have an asterisk in it. The names that it fits are no entries, nor
 // are the domains that have such names below them, as far as it says which those are.
-func (a *adblock) exceptPattern(t *tally, p *hostPattern) {
+func (a *adblock) exceptPattern(t *lineSink, p *hostPattern) {
 	if strings.Trim(p.text, "abcdefghijklmnopqrstuvwxyz0123456789-_.*") != "" {
 		a.exceptNames(t, p.text+" "+p.rest)
 		return
@@ -142,15 +142,15 @@ func (a *adblock) exceptPattern(t *tally, p *hostPattern) {
 }
 
 // exceptNames keeps an exception for the names that stand in one that can't be read.
-func (a *adblock) exceptNames(t *tally, pattern string) {
-	before := t.things
+func (a *adblock) exceptNames(t *lineSink, pattern string) {
+	before := t.records
 	for _, word := range strings.FieldsFunc(pattern, func(r rune) bool { return r < utf8.RuneSelf && r != '.' && !isPlain(byte(r)) }) {
 		name := strings.Trim(word, ".")
 		if _, labels := t.hostName(name); labels > 1 {
 			a.text(t, name, passDomain, destination{})
 		}
 	}
-	if t.things == before {
+	if t.records == before {
 		t.skip(noName)
 	}
 }
@@ -158,7 +158,7 @@ func (a *adblock) exceptNames(t *tally, pattern string) {
 // lookaround is what regular expressions have elsewhere, and not here. Without it, an expression fits more.
 var lookaround = regexp.MustCompile(`\(\?<?[=!][^()]*\)`)
 
-func (a *adblock) exceptExpression(t *tally, expression string) {
+func (a *adblock) exceptExpression(t *lineSink, expression string) {
 	re, err := regexp.Compile("(?i)" + lookaround.ReplaceAllString(expression, ""))
 	if err != nil {
 		a.exceptNames(t, strings.ReplaceAll(expression, `\.`, "."))
@@ -173,7 +173,7 @@ func (a *adblock) exceptExpression(t *tally, expression string) {
 }
 
 // addPattern keeps a pattern for names below the parent.
-func (a *adblock) addPattern(t *tally, parent blocklist.Name, fits func(dotted string) bool) {
+func (a *adblock) addPattern(t *lineSink, parent blocklist.Name, fits func(dotted string) bool) {
 	if a.fits == nil {
 		a.fits = map[blocklist.Name][]func(string) bool{}
 	}

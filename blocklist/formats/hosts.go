@@ -10,9 +10,9 @@ import (
 
 // hosts reads addresses and the names that they are given (hosts(5)). Names are listed where the address leads nowhere, or to the stop
 // page of the list; those of other addresses are kept until it is known whether theirs is that.
-type hosts struct{ answers }
+type hosts struct{ redirects }
 
-func (h *hosts) line(t *tally, line string) {
+func (h *hosts) line(t *lineSink, line string) {
 	text, _, _ := strings.Cut(line, "#")
 	if text = strings.TrimSpace(text); text == "" {
 		return
@@ -23,7 +23,7 @@ func (h *hosts) line(t *tally, line string) {
 	}
 	address, err := netip.ParseAddr(first)
 	if err != nil || names == "" {
-		t.bad(notThis)
+		t.bad(notFormat)
 		return
 	}
 	to := destination{addr: address.Unmap()}
@@ -36,7 +36,7 @@ func (h *hosts) line(t *tally, line string) {
 	}
 }
 
-func (h *hosts) name(t *tally, name string, to destination) {
+func (h *hosts) name(t *lineSink, name string, to destination) {
 	before := len(t.out)
 	t.addName(name, blocklist.HostEntry)
 	if len(t.out) == before {
@@ -47,13 +47,13 @@ func (h *hosts) name(t *tally, name string, to destination) {
 		return
 	}
 	n, _ := t.out[before].Name()
-	h.lead(led{name: n, to: to, line: t.number})
+	h.addRedirect(redirect{name: n, to: to, line: t.number})
 	t.out = t.out[:before]
 }
 
-func (h *hosts) end(t *tally, yield func(blocklist.Entry) bool) {
+func (h *hosts) end(t *lineSink, yield func(blocklist.Entry) bool) {
 	stop := h.stopPages()
-	for _, l := range h.led {
+	for _, l := range h.pending {
 		if !stop[l.to] {
 			t.note(elsewhere, l.line)
 		} else if !yield(t.scoped(blocklist.HostEntry(l.name))) {

@@ -26,7 +26,7 @@ func isNetwork(text string) bool {
 }
 
 // badNetwork counts a mistake in a network, and says how to write it if that is known.
-func badNetwork(t *tally, text string) {
+func badNetwork(t *lineSink, text string) {
 	p, err := netip.ParsePrefix(text)
 	if err != nil {
 		t.bad(notNetwork)

@@ -10,7 +10,7 @@ import (
 // domains reads plain domains. The first line may be the header of an order, as authorities number them.
 type domains struct{ begun bool }
 
-func (d *domains) line(t *tally, text string) {
+func (d *domains) line(t *lineSink, text string) {
 	if !d.begun && !blank(text) {
 		d.begun = true
 		if t.reference = orderHeader(text); t.reference != "" {
@@ -20,7 +20,7 @@ func (d *domains) line(t *tally, text string) {
 	parseDomains(t, text)
 }
 
-func (d *domains) end(*tally, func(blocklist.Entry) bool) {}
+func (d *domains) end(*lineSink, func(blocklist.Entry) bool) {}
 
 // orderHeader returns the number and the day of an order, in the order year, day, month or year, month, day or day, month, year:
 // 0000351_2025.30.08, 12 2026.11.05, 351_2026-05-11, 351_11.05.2026. It is empty for any other line.

@@ -18,9 +18,9 @@ type Reader struct {
 	options Options
 	lines   lines
 	parser  parser
-	tally   tally
+	sink    lineSink
 	report  Report
-	seen    sameness
+	seen    singleEntry
 	begun   bool // Entries was ranged over
 }
 
@@ -34,6 +34,9 @@ func NewReader(r io.Reader, o Options) (*Reader, error) {
 	s, err := o.settings()
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", o.Name, err)
+	}
+	if r == nil {
+		return nil, fmt.Errorf("reading %s: %w: the reader is nil", o.Name, blocklist.ErrMalformed)
 	}
 	br := bufio.NewReaderSize(r, bufferSize)
 	prefix, err := br.Peek(bufferSize)
@@ -54,8 +57,8 @@ func NewReader(r io.Reader, o Options) (*Reader, error) {
 		options: o,
 		lines:   lines{r: br},
 		parser:  newParser(found.format, s),
-		tally:   tally{scope: o.Scope, guessed: found.tally.guessed},
-		report:  Report{Format: found.format, Reference: found.tally.reference},
+		sink:    lineSink{scope: o.Scope, guessed: found.sink.guessed},
+		report:  Report{Format: found.format, Reference: found.sink.reference},
 	}, nil
 }
 
@@ -90,15 +93,15 @@ func (o Options) settings() (s settings, err error) {
 func newParser(f Format, s settings) parser {
 	switch f {
 	case Hosts:
-		return &hosts{answers{named: s.stop}}
+		return &hosts{redirects{named: s.stop}}
 	case RPZ:
 		return newZone(s)
 	case Adblock:
-		return &adblock{held: newHeld(s, true)}
+		return &adblock{deferred: newDeferred(s, true)}
 	case Dnsmasq:
-		return dnsmasq{newHeld(s, false)}
+		return dnsmasq{newDeferred(s, false)}
 	case Unbound:
-		return unbound{newHeld(s, false)}
+		return unbound{newDeferred(s, false)}
 	case Dnscrypt:
 		return lineParser(parseDnscrypt)
 	case CSV:
@@ -137,8 +140,8 @@ func (r *Reader) Entries() iter.Seq2[blocklist.Entry, error] {
 			stopped = !yield(e, nil)
 			return !stopped
 		})
-		if meant := r.options.MayBeEmpty && r.lines.number > 0 && r.tally.things == 0; err == nil && !meant {
-			err = refuse(r.options.Format, &r.tally, r.report.Entries, r.seen)
+		if meant := r.options.MayBeEmpty && r.lines.number > 0 && r.sink.records == 0; err == nil && !meant {
+			err = refuse(r.options.Format, &r.sink, r.report.Entries, r.seen)
 		}
 		if err != nil && !stopped {
 			yield(blocklist.Entry{}, fmt.Errorf("reading %s: %w", r.options.Name, err))
@@ -151,23 +154,23 @@ func (r *Reader) read(give func(blocklist.Entry) bool) error {
 	for {
 		text, ok, err := r.lines.next()
 		if errors.Is(err, io.EOF) {
-			r.parser.end(&r.tally, give)
+			r.parser.end(&r.sink, give)
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		r.tally.number = r.lines.number
-		r.tally.out = r.tally.out[:0]
+		r.sink.number = r.lines.number
+		r.sink.out = r.sink.out[:0]
 		if ok {
-			r.parser.line(&r.tally, text)
+			r.parser.line(&r.sink, text)
 		} else {
-			r.tally.bad(tooLong)
+			r.sink.bad(tooLong)
 		}
-		if r.tally.things > blocklist.MaxEntries {
+		if r.sink.records > blocklist.MaxEntries {
 			return fmt.Errorf("more than %d things in it: %w", blocklist.MaxEntries, blocklist.ErrTooLarge)
 		}
-		for _, e := range r.tally.out {
+		for _, e := range r.sink.out {
 			if !give(e) {
 				return nil
 			}
@@ -179,18 +182,18 @@ func (r *Reader) read(give func(blocklist.Entry) bool) error {
 func (r *Reader) Report() Report {
 	out := r.report
 	out.Lines = r.lines.number
-	out.Skipped = slices.Clone(r.tally.skipped)
+	out.Skipped = slices.Clone(r.sink.skipped)
 	return out
 }
 
-// sameness reports whether all entries are one and the same.
-type sameness struct {
+// singleEntry reports whether all entries are one and the same.
+type singleEntry struct {
 	first  blocklist.Entry
 	begun  bool
 	varied bool
 }
 
-func (s *sameness) entry(e *blocklist.Entry) {
+func (s *singleEntry) entry(e *blocklist.Entry) {
 	if s.varied {
 		return
 	}
@@ -207,17 +210,17 @@ const (
 )
 
 // refuse says why a list as a whole is not what it claims to be.
-func refuse(f Format, t *tally, entries int, seen sameness) error {
+func refuse(f Format, t *lineSink, entries int, seen singleEntry) error {
 	switch {
 	case t.refusal != "":
 		return fmt.Errorf("%w: %s", blocklist.ErrMalformed, t.refusal)
-	case t.unusable*unusableShare > t.things:
+	case t.unusable*unusableShare > t.records:
 		return fmt.Errorf("%w: %d of %d things in it are not %s (%s); name the format if it is another one",
-			blocklist.ErrMalformed, t.unusable, t.things, f, reasons(t))
-	case t.count(wildcardName)*unusableShare > t.things:
+			blocklist.ErrMalformed, t.unusable, t.records, f, reasons(t))
+	case t.count(wildcardName)*unusableShare > t.records:
 		return fmt.Errorf("%w: %d of %d things in it are wildcards (*.name), which do not cover the name itself here; name the format dnscrypt, "+
-			"which reads them as the name and all below it", blocklist.ErrMalformed, t.count(wildcardName), t.things)
-	case entries == 0 && t.things > 0:
+			"which reads them as the name and all below it", blocklist.ErrMalformed, t.count(wildcardName), t.records)
+	case entries == 0 && t.records > 0:
 		return fmt.Errorf("%w: no entries in it as %s (%s)", blocklist.ErrMalformed, f, reasons(t))
 	case entries == 0:
 		return fmt.Errorf("%w: it is empty", blocklist.ErrMalformed)
@@ -228,7 +231,7 @@ func refuse(f Format, t *tally, entries int, seen sameness) error {
 }
 
 // reasons lists the most frequent reasons for which things were passed over.
-func reasons(t *tally) string {
+func reasons(t *lineSink) string {
 	sorted := slices.SortedStableFunc(slices.Values(t.skipped), func(a, b Skip) int { return b.Count - a.Count })
 	var out bytes.Buffer
 	for i, s := range sorted[:min(3, len(sorted))] {

@@ -9,16 +9,16 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// candidates are the formats that are tried where nothing signs a file, in the order in which they are preferred if several
+// candidateFormats are the formats that are tried where nothing signs a file, in the order in which they are preferred if several
 // read it equally well. Tables are not among them: they are known by their header, or not at all.
-func candidates() []Format {
+func candidateFormats() []Format {
 	return []Format{Domains, Hosts, RPZ, Adblock, Dnsmasq, Unbound, Argine, Dnscrypt}
 }
 
 // recognize finds out the format from the first lines, or checks the one that is named against them.
-func recognize(prefix []byte, whole bool, o Options, s settings) (trial, error) {
+func recognize(prefix []byte, whole bool, o Options, s settings) (candidate, error) {
 	if what := notText(prefix); what != "" {
-		return trial{}, fmt.Errorf("%w: it is %s, not a list", blocklist.ErrMalformed, what)
+		return candidate{}, fmt.Errorf("%w: it is %s, not a list", blocklist.ErrMalformed, what)
 	}
 	text := sample(prefix, whole)
 	format := o.Format
@@ -31,15 +31,15 @@ func recognize(prefix []byte, whole bool, o Options, s settings) (trial, error) 
 	if format == "" {
 		t, err := guess(text, s)
 		if err != nil {
-			return trial{}, err
+			return candidate{}, err
 		}
 		return t, t.refuse(whole)
 	}
 	if err := checkTable(format, text); err != nil {
-		return trial{}, err
+		return candidate{}, err
 	}
 	t := try(format, text, s, false)
-	if o.MayBeEmpty && len(text) > 0 && (isBlank(text) || t.tally.things == 0) {
+	if o.MayBeEmpty && len(text) > 0 && (isBlank(text) || t.sink.records == 0) {
 		return t, nil
 	}
 	return t, t.refuse(whole)
@@ -112,10 +112,10 @@ func beginsZone(line string) bool {
 }
 
 // guess finds the format that leaves least of the sample unused.
-func guess(text []string, s settings) (trial, error) {
+func guess(text []string, s settings) (candidate, error) {
 	separator := separates(text)
-	best := trial{}
-	for _, f := range candidates() {
+	best := candidate{}
+	for _, f := range candidateFormats() {
 		if separator != 0 && readsURLs(f) {
 			continue
 		}
@@ -134,7 +134,7 @@ func guess(text []string, s settings) (trial, error) {
 	}
 	plain := try(Domains, text, s, true)
 	return best, fmt.Errorf("%w: no format is recognised in it (as domains: %s); name the format if it has one of %s",
-		blocklist.ErrMalformed, reasons(&plain.tally), words(Readable()[1:]))
+		blocklist.ErrMalformed, reasons(&plain.sink), words(Readable()[1:]))
 }
 
 // readsURLs reports whether a format takes a whole row of a table for the URL that it begins with.
@@ -176,40 +176,40 @@ func shorten(text string) string {
 	return strings.ToValidUTF8(text[:most], "") + "..."
 }
 
-// trial is what comes of reading the sample as one format.
-type trial struct {
-	format  Format
-	tally   tally
-	entries int
-	seen    sameness
-	own     bool // there is something that only this format has
+// candidate is what comes of reading the sample as one format.
+type candidate struct {
+	format   Format
+	sink     lineSink
+	entries  int
+	seen     singleEntry
+	specific bool // there is something that only this format has
 }
 
 // try reads the sample. Guessed means that nothing signs the format, and nobody named it.
-func try(f Format, text []string, s settings, guessed bool) trial {
-	out, p := trial{format: f, tally: tally{guessed: guessed}}, newParser(f, s)
-	own := f != Argine && f != Dnscrypt // whose plain lines are those of other formats, which are stricter about them
+func try(f Format, text []string, s settings, guessed bool) candidate {
+	out, p := candidate{format: f, sink: lineSink{guessed: guessed}}, newParser(f, s)
+	specific := f != Argine && f != Dnscrypt // whose plain lines are those of other formats, which are stricter about them
 	count := func(e blocklist.Entry) bool {
 		out.entries++
 		out.seen.entry(&e)
-		own = own || e.Scope == blocklist.ScopeHost || f == Argine && (e.Attributes != blocklist.Attributes{} || strings.Contains(e.Key(), "*"))
+		specific = specific || e.Scope == blocklist.ScopeHost || f == Argine && (e.Attributes != blocklist.Attributes{} || strings.Contains(e.Key(), "*"))
 		return true
 	}
 	for i, line := range text {
-		out.tally.number, out.tally.out = i+1, out.tally.out[:0]
-		p.line(&out.tally, line)
-		for _, e := range out.tally.out {
+		out.sink.number, out.sink.out = i+1, out.sink.out[:0]
+		p.line(&out.sink, line)
+		for _, e := range out.sink.out {
 			count(e)
 		}
 	}
-	p.end(&out.tally, count)
-	out.own = own || out.tally.count(scheduled) > 0
+	p.end(&out.sink, count)
+	out.specific = specific || out.sink.count(scheduled) > 0
 	return out
 }
 
 // better compares by the share that is left unused, then by what could be read.
-func (t trial) better(than trial) bool {
-	unused, otherwise := t.unused()*than.tally.things, than.unused()*t.tally.things
+func (t candidate) better(than candidate) bool {
+	unused, otherwise := t.unused()*than.sink.records, than.unused()*t.sink.records
 	switch {
 	case !t.fits():
 		return false
@@ -225,32 +225,32 @@ func (t trial) better(than trial) bool {
 
 // fits reports whether there is something in the sample that speaks for the format: entries, or what it knows by name and does
 // not support.
-func (t trial) fits() bool {
+func (t candidate) fits() bool {
 	if t.entries == 0 {
-		return t.unused() < t.tally.skippedAll()
+		return t.unused() < t.sink.skippedAll()
 	}
-	return t.own
+	return t.specific
 }
 
 // unused counts what did not become an entry. Where nothing did, it counts what is not known by name.
-func (t trial) unused() int {
+func (t candidate) unused() int {
 	if t.entries > 0 {
-		return t.tally.skippedAll()
+		return t.sink.skippedAll()
 	}
-	return t.tally.unusable + t.tally.count(patternRule) + t.tally.count(otherSetting)
+	return t.sink.unusable + t.sink.count(patternRule) + t.sink.count(otherSetting)
 }
 
 // refuse is for a sample what it is for the whole list; of less than the whole, only what is unusable counts.
-func (t trial) refuse(whole bool) error {
+func (t candidate) refuse(whole bool) error {
 	if !whole { // what the parser says at its end may be otherwise at the end of the list
-		t.tally.refusal = ""
+		t.sink.refusal = ""
 	}
-	if whole || t.tally.unusable > 0 || t.tally.count(wildcardName) > 0 {
+	if whole || t.sink.unusable > 0 || t.sink.count(wildcardName) > 0 {
 		entries := t.entries
 		if !whole {
 			entries = max(entries, 1)
 		}
-		return refuse(t.format, &t.tally, entries, t.seen)
+		return refuse(t.format, &t.sink, entries, t.seen)
 	}
 	return nil
 }

@@ -167,3 +167,11 @@ func TestMayBeEmpty(t *testing.T) {
 		}
 	}
 }
+
+// What is nil is refused, and no entry is written as nothing.
+func TestNil(t *testing.T) {
+	_, err := formats.NewReader(nil, formats.Options{})
+	require.ErrorIs(t, err, blocklist.ErrMalformed)
+	_, err = formats.Write(io.Discard, formats.Hosts, nil, formats.WriteOptions{})
+	require.ErrorIs(t, err, blocklist.ErrMalformed)
+}

@@ -22,7 +22,7 @@ const (
 // draft-vixie-dnsop-dns-rpz. A wildcard is taken to cover all names below it, which is what publishers mean;
 // servers that look wildcards up by RFC 4592 (BIND and Unbound do) miss those below another owner of the zone.
 type zone struct {
-	*held
+	*deferred
 	apex, origin blocklist.Name // empty as long as they are not known
 	owner        blocklist.Name // of the record before, for records that leave it out; empty at first
 	absolute     bool           // the owner is not relative to an unknown zone
@@ -34,10 +34,10 @@ type zone struct {
 }
 
 func newZone(s settings) *zone {
-	return &zone{held: newHeld(s, false), apex: s.zone, origin: s.zone}
+	return &zone{deferred: newDeferred(s, false), apex: s.zone, origin: s.zone}
 }
 
-func (z *zone) line(t *tally, text string) {
+func (z *zone) line(t *lineSink, text string) {
 	if z.depth == 0 {
 		z.tokens = z.tokens[:0]
 		z.continued = text != "" && (text[0] == ' ' || text[0] == '\t')
@@ -100,7 +100,7 @@ func tokenLength(s string) int {
 }
 
 // record reads the fields of a record or directive.
-func (z *zone) record(t *tally) {
+func (z *zone) record(t *lineSink) {
 	fields := z.tokens
 	if !z.continued {
 		if fields[0][0] == '$' {
@@ -118,7 +118,7 @@ func (z *zone) record(t *tally) {
 		fields = fields[1:]
 	}
 	if len(fields) < 2 || z.owner == "" {
-		t.bad(notThis)
+		t.bad(notFormat)
 		return
 	}
 	kind, data := strings.ToUpper(fields[0]), fields[1:]
@@ -127,7 +127,7 @@ func (z *zone) record(t *tally) {
 		return
 	}
 	if z.apex == "" && z.absolute && z.owner != root {
-		t.things++
+		t.records++
 		z.pending = append(z.pending, record{z.owner, kind, slices.Clone(data), t.number})
 		return
 	}
@@ -141,14 +141,14 @@ func isTTL(field string) bool {
 }
 
 // rule reads what a record says of its owner as a trigger.
-func (z *zone) rule(t *tally, kind string, data []string) {
+func (z *zone) rule(t *lineSink, kind string, data []string) {
 	apex := cmp.Or(z.apex, root)
 	if apex != root && !z.owner.Within(apex) {
 		t.bad(outside)
 		return
 	}
 	trigger := z.owner[:len(z.owner)-len(apex)] + root
-	l := led{line: t.number}
+	l := redirect{line: t.number}
 	l.mark, l.to = z.action(trigger, kind, data)
 	switch top := topLabel(trigger); {
 	case trigger == root && kind == "CNAME":
@@ -168,18 +168,18 @@ func (z *zone) rule(t *tally, kind string, data []string) {
 	}
 }
 
-func (z *zone) meaningless(t *tally, kind string) {
+func (z *zone) meaningless(t *lineSink, kind string) {
 	switch {
 	case isDataType(kind):
 		t.skip(otherData)
 	case strings.Contains(forbiddenTypes, " "+kind+" "):
 		t.skip(forbidden)
 	default:
-		t.bad(notThis)
+		t.bad(notFormat)
 	}
 }
 
-func (z *zone) below(t *tally, parent blocklist.Name, l led) {
+func (z *zone) below(t *lineSink, parent blocklist.Name, l redirect) {
 	if parent == root {
 		t.skip("wildcard of everything, unsupported")
 		return
@@ -236,7 +236,7 @@ func topLabel(n blocklist.Name) string {
 }
 
 // addresses reads an owner like 24.0.2.0.192.rpz-ip or 32.zz.db8.2001.rpz-ip.
-func (z *zone) addresses(t *tally, trigger blocklist.Name, l led) {
+func (z *zone) addresses(t *lineSink, trigger blocklist.Name, l redirect) {
 	labels := strings.Split(trigger.String(), ".")
 	labels = labels[:len(labels)-1]
 	slices.Reverse(labels)
@@ -278,10 +278,10 @@ func expand(words []string, i int) []string {
 	return words
 }
 
-func (z *zone) end(t *tally, yield func(blocklist.Entry) bool) {
+func (z *zone) end(t *lineSink, yield func(blocklist.Entry) bool) {
 	if z.depth > 0 {
 		t.bad("parenthesis that is not closed")
 	}
 	z.settleOwners(t)
-	z.held.end(t, yield)
+	z.deferred.end(t, yield)
 }

@@ -22,14 +22,14 @@ const noZone = "it does not say the name of its zone, and all owners in it end i
 
 // settleOwners decides on absolute owners where the end has come and the zone still has no name. Beside relative ones, each is a
 // mistake. If all share their end, that has the zone's name in it. Else no zone has them all, and they are what is listed.
-func (z *zone) settleOwners(t *tally) {
+func (z *zone) settleOwners(t *lineSink) {
 	shared := z.sharedEnd()
 	if !z.relative && shared != root {
 		t.refusal = fmt.Sprintf(noZone, shared)
 		return
 	}
 	for _, r := range z.pending {
-		t.number, t.things = r.line, t.things-1 // it is counted again
+		t.number, t.records = r.line, t.records-1 // it is counted again
 		if z.relative {
 			t.bad("absolute owner, in a zone whose name is not known")
 		} else {
@@ -64,7 +64,7 @@ func (z *zone) begin() {
 	}
 }
 
-func (z *zone) directive(t *tally, fields []string) {
+func (z *zone) directive(t *lineSink, fields []string) {
 	switch kind := strings.ToUpper(fields[0]); {
 	case kind == "$TTL":
 	case kind == "$ORIGIN" && len(fields) == 2:

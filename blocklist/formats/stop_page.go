@@ -35,9 +35,9 @@ func (d destination) String() string {
 	return d.name.String()
 }
 
-// nowhere reports whether a destination stands for "no such host": an unspecified or loopback address, or a name that has no
+// isNull reports whether a destination stands for "no such host": an unspecified or loopback address, or a name that has no
 // other (RFC 6761, sections 6.3 and 6.4).
-func (d destination) nowhere() bool {
+func (d destination) isNull() bool {
 	if d.addr.IsValid() {
 		a := d.addr.Unmap()
 		return a.IsUnspecified() || a.IsLoopback()
@@ -58,8 +58,8 @@ func (d destination) kind() int {
 	}
 }
 
-// led is what a line leads to a destination: a name, or else addresses.
-type led struct {
+// redirect is what a line leads to a destination: a name, or else addresses.
+type redirect struct {
 	name blocklist.Name
 	ips  netip.Prefix
 	to   destination
@@ -67,24 +67,24 @@ type led struct {
 	line int
 }
 
-// answers keeps what leads somewhere. Only at the end it is known whether nearly all of the list leads to the same address: then that
+// redirects keeps what leads somewhere. Only at the end it is known whether nearly all of the list leads to the same address: then that
 // is where the list's author shows that a name is blocked.
-type answers struct {
-	named map[destination]bool // the stop pages that the caller named
-	led   []led
-	count map[destination]int
-	kinds [3]int // lines that list or lead, by the kind of their destination
+type redirects struct {
+	named   map[destination]bool // the stop pages that the caller named
+	pending []redirect
+	count   map[destination]int
+	kinds   [3]int // lines that list or lead, by the kind of their destination
 }
 
 // blocks reports whether a line that leads to a destination lists, as far as is known yet.
-func (a *answers) blocks(to destination) bool { return to.nowhere() || a.named[to] }
+func (a *redirects) blocks(to destination) bool { return to.isNull() || a.named[to] }
 
-// lead keeps what leads to a destination that may be the stop page.
-func (a *answers) lead(l led) {
+// addRedirect keeps what leads to a destination that may be the stop page.
+func (a *redirects) addRedirect(l redirect) {
 	if a.count == nil {
 		a.count = map[destination]int{}
 	}
-	a.led = append(a.led, l)
+	a.pending = append(a.pending, l)
 	a.count[l.to]++
 	a.kinds[l.to.kind()]++
 }
@@ -98,7 +98,7 @@ const (
 )
 
 // stopPages returns the addresses that nearly all lines share. Private ones are those of a network's own machines.
-func (a *answers) stopPages() map[destination]bool {
+func (a *redirects) stopPages() map[destination]bool {
 	out := map[destination]bool{}
 	for to, n := range a.count {
 		if len(a.named) == 0 && to.addr.IsGlobalUnicast() && !to.addr.IsPrivate() &&
@@ -111,9 +111,9 @@ func (a *answers) stopPages() map[destination]bool {
 
 // manyOwners reports whether the names that lead to an address are of different owners, as far as the labels before their public
 // suffixes tell: all names of one search engine lead to the address of its safe search.
-func (a *answers) manyOwners(to destination) bool {
+func (a *redirects) manyOwners(to destination) bool {
 	names, owners := map[blocklist.Name]bool{}, map[string]bool{}
-	for _, l := range a.led {
+	for _, l := range a.pending {
 		if l.to == to && !names[l.name] {
 			name := l.name.String()
 			suffix, _ := publicsuffix.PublicSuffix(name)
@@ -125,7 +125,7 @@ func (a *answers) manyOwners(to destination) bool {
 }
 
 // advise says what to do if those that lead elsewhere, and are not listed, lead to the stop page after all.
-func (a *answers) advise(t *tally, stop map[destination]bool) {
+func (a *redirects) advise(t *lineSink, stop map[destination]bool) {
 	page, most := "", 0
 	for to, n := range a.count {
 		if text := to.String(); !stop[to] && (n > most || n == most && text < page) {

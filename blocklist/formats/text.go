@@ -8,7 +8,7 @@ import (
 )
 
 // parseDomains reads a line of plain domains: a name, or a URL or an address, which then stand for themselves.
-func parseDomains(t *tally, line string) {
+func parseDomains(t *lineSink, line string) {
 	if wire, labels := blocklist.AppendHostname(t.wire[:0], line); labels > 1 && !endsInDigit(line) && !endsInNumber(wire) { // most lines
 		t.add(blocklist.DomainEntry(blocklist.Name(t.names.add(wire))))
 		return
@@ -35,7 +35,7 @@ func endsInDigit(text string) bool { return isDigit(text[len(text)-1]) }
 
 // addTarget reads what may be an address, a prefix, a URL with or without its scheme, or a name that ends in a digit. In a list of
 // names, a URL of a whole host stands for the name.
-func addTarget(t *tally, text string) {
+func addTarget(t *lineSink, text string) {
 	e, ok := target(text)
 	if !ok && strings.Contains(text, "/") {
 		e, ok = urlTarget(text)
@@ -71,7 +71,7 @@ func isRow(text, host string) bool {
 const ownMagic = "# argine entries"
 
 // parseArgine reads one of our own lines.
-func parseArgine(t *tally, line string) {
+func parseArgine(t *lineSink, line string) {
 	if text := strings.TrimSpace(line); text == "" || text[0] == '#' {
 		return
 	}
@@ -93,7 +93,7 @@ func parseArgine(t *tally, line string) {
 }
 
 // parseDnscrypt reads a rule of dnscrypt-proxy. There, *.name covers the name itself too.
-func parseDnscrypt(t *tally, line string) {
+func parseDnscrypt(t *lineSink, line string) {
 	text := cutComment(line)
 	if text == "" {
 		return
@@ -116,7 +116,7 @@ func parseDnscrypt(t *tally, line string) {
 }
 
 // addRuleName reports a name from a rule whose form leaves no doubt that a name is meant, so that one label will do.
-func addRuleName(t *tally, text string, entry func(blocklist.Name) blocklist.Entry) {
+func addRuleName(t *lineSink, text string, entry func(blocklist.Name) blocklist.Entry) {
 	n, labels := t.hostName(text)
 	switch {
 	case labels == 0:

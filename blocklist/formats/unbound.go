@@ -11,9 +11,9 @@ import (
 const otherData = "data of other types, not blocked"
 
 // unbound reads the settings of unbound that concern names.
-type unbound struct{ *held }
+type unbound struct{ *deferred }
 
-func (u unbound) line(t *tally, text string) {
+func (u unbound) line(t *lineSink, text string) {
 	text = cutComment(text)
 	if text == "" {
 		return
@@ -22,20 +22,20 @@ func (u unbound) line(t *tally, text string) {
 	fields := strings.Fields(strings.NewReplacer(`"`, " ", `'`, " ").Replace(value))
 	switch {
 	case !ok || !isSetting(key):
-		t.bad(notThis)
+		t.bad(notFormat)
 	case key == "local-zone" && len(fields) == 2:
 		u.zone(t, fields[0], fields[1])
 	case key == "local-data" && len(fields) >= 3:
 		u.data(t, fields[0], fields[1:])
 	case key == "local-zone" || key == "local-data":
-		t.bad(notThis)
+		t.bad(notFormat)
 	case len(fields) > 0: // else it begins a section
 		t.skip(otherSetting)
 	}
 }
 
 // zone reads a local-zone by its type: whether names in it get their true answer.
-func (u unbound) zone(t *tally, name, kind string) {
+func (u unbound) zone(t *lineSink, name, kind string) {
 	switch kind {
 	case "deny", "refuse", "static", "inform_deny", "always_nxdomain", "always_refuse", "always_deny", "always_nodata", "always_null":
 		u.text(t, name, listDomain, destination{})
@@ -46,12 +46,12 @@ func (u unbound) zone(t *tally, name, kind string) {
 	case "typetransparent", "inform", "always_transparent", "nodefault", "noview", "block_a", "ipset":
 		u.text(t, name, passDomain, destination{})
 	default:
-		t.bad(notThis)
+		t.bad(notFormat)
 	}
 }
 
 // redirect keeps a zone without an answer of its own.
-func (u unbound) redirect(t *tally, text string) {
+func (u unbound) redirect(t *lineSink, text string) {
 	n, labels := t.hostName(text)
 	if labels == 0 {
 		t.bad(notName)
@@ -61,12 +61,12 @@ func (u unbound) redirect(t *tally, text string) {
 }
 
 // data reads a record: time to live and class may be left out.
-func (u unbound) data(t *tally, name string, fields []string) {
+func (u unbound) data(t *lineSink, name string, fields []string) {
 	for len(fields) > 0 && (isTTL(fields[0]) || strings.EqualFold(fields[0], "IN")) {
 		fields = fields[1:]
 	}
 	if len(fields) < 2 {
-		t.bad(notThis)
+		t.bad(notFormat)
 		return
 	}
 	to, ok := recordDestination(strings.ToUpper(fields[0]), fields[1])
@@ -76,7 +76,7 @@ func (u unbound) data(t *tally, name string, fields []string) {
 	case isDataType(strings.ToUpper(fields[0])):
 		t.skip(otherData)
 	default:
-		t.bad(notThis)
+		t.bad(notFormat)
 	}
 }
 

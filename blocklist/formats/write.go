@@ -63,6 +63,9 @@ func scopes() []blocklist.Scope {
 // Nothing is written twice, for which what was written is kept in memory: names, or 16 bytes for each line of our own. Foreign formats get no
 // attributes: an entry that expires is in them until they are written again, see [Written].
 func Write(w io.Writer, f Format, entries iter.Seq2[blocklist.Entry, error], o WriteOptions) (Written, error) {
+	if entries == nil {
+		return Written{}, fmt.Errorf("writing %s: %w: the iterator of entries is nil", f, blocklist.ErrMalformed)
+	}
 	wr, err := newWriter(w, f, o)
 	if err != nil {
 		return Written{}, err
@@ -82,14 +85,14 @@ func Write(w io.Writer, f Format, entries iter.Seq2[blocklist.Entry, error], o W
 	return wr.done, wr.out.Flush()
 }
 
-// express writes an entry in one format, or says that it can't.
-type express func(w *writer, e blocklist.Entry) bool
+// encoder writes an entry in one format, or says that it can't.
+type encoder func(w *writer, e blocklist.Entry) bool
 
 type writer struct {
 	out     *bufio.Writer // keeps its first error until Flush
 	options WriteOptions
-	express express               // nil for our own lines
-	seen    *held                 // what was written of foreign formats; its lines are those of the input
+	encode  encoder               // nil for our own lines
+	seen    *deferred             // what was written of foreign formats; its lines are those of the input
 	lines   map[[16]byte]struct{} // digests of our own lines that were written
 	number  int                   // of the current entry
 	room    int                   // octets that a name may have, in wire form
@@ -101,7 +104,7 @@ func newWriter(w io.Writer, f Format, o WriteOptions) (*writer, error) {
 		out:     bufio.NewWriterSize(w, 64<<10),
 		options: o,
 		lines:   map[[16]byte]struct{}{},
-		seen:    newHeld(settings{}, false),
+		seen:    newDeferred(settings{}, false),
 		room:    blocklist.MaxName,
 		done:    Written{Skipped: map[blocklist.Scope]int{}},
 	}
@@ -110,18 +113,18 @@ func newWriter(w io.Writer, f Format, o WriteOptions) (*writer, error) {
 	}
 	switch f {
 	case Domains:
-		wr.express = (*writer).domain
+		wr.encode = (*writer).domain
 	case Hosts:
-		wr.express = (*writer).host
+		wr.encode = (*writer).host
 	case Dnsmasq:
-		wr.express = (*writer).dnsmasq
+		wr.encode = (*writer).dnsmasq
 	case Unbound:
-		wr.express = (*writer).unbound
+		wr.encode = (*writer).unbound
 		wr.put("server:\n")
 	case Argine:
 		wr.put(ownMagic, "\n")
 	case RPZ:
-		wr.express = (*writer).rpz
+		wr.encode = (*writer).rpz
 		return wr, wr.zoneHeader(o)
 	default:
 		return nil, fmt.Errorf("writing %q: %w: the formats that can be written are %s", f, blocklist.ErrMalformed, words(Writable()))
@@ -140,8 +143,8 @@ func (w *writer) entry(e blocklist.Entry) {
 	w.number++
 	expires := !e.Expires.IsZero()
 	switch {
-	case w.express == nil:
-		w.own(e)
+	case w.encode == nil:
+		w.argine(e)
 	case expires && !w.options.Now.Before(e.Expires):
 		w.done.Expired++
 	case expires && w.options.SkipExpiring:
@@ -150,7 +153,7 @@ func (w *writer) entry(e blocklist.Entry) {
 		w.done.Skipped[e.Scope]++
 	case w.known(e):
 		w.done.Duplicates++
-	case !w.express(w, e):
+	case !w.encode(w, e):
 		w.done.Skipped[e.Scope]++
 	default:
 		w.remember(e)
@@ -192,8 +195,8 @@ func (w *writer) remember(e blocklist.Entry) {
 	}
 }
 
-// own writes one of our own lines.
-func (w *writer) own(e blocklist.Entry) {
+// argine writes one of our own lines.
+func (w *writer) argine(e blocklist.Entry) {
 	line := append(e.Append(w.out.AvailableBuffer()), '\n')
 	sum := sha256.Sum256(line)
 	key := [16]byte(sum[:16])

@@ -32,10 +32,10 @@ const (
 	exceptedNames  = "address beside exceptions for names, which may lead to it, unsupported"
 )
 
-// held keeps what is said of names and addresses until the end, where something may come later that changes it. Its memory
+// deferred keeps what is said of names and addresses until the end, where something may come later that changes it. Its memory
 // grows with the list, some 70 bytes a name.
-type held struct {
-	answers
+type deferred struct {
+	redirects
 	names  map[blocklist.Name]verdict
 	passes map[blocklist.Name]verdict // those of names with exceptions, which are few
 	ips    map[netip.Prefix]verdict
@@ -50,19 +50,19 @@ type verdict struct {
 	line int // where something was said first
 }
 
-func newHeld(s settings, passWins bool) *held {
-	return &held{
-		names:    map[blocklist.Name]verdict{},
-		passes:   map[blocklist.Name]verdict{},
-		ips:      map[netip.Prefix]verdict{},
-		answers:  answers{named: s.stop},
-		passWins: passWins,
-		allow:    s.allow,
+func newDeferred(s settings, passWins bool) *deferred {
+	return &deferred{
+		names:     map[blocklist.Name]verdict{},
+		passes:    map[blocklist.Name]verdict{},
+		ips:       map[netip.Prefix]verdict{},
+		redirects: redirects{named: s.stop},
+		passWins:  passWins,
+		allow:     s.allow,
 	}
 }
 
 // text keeps what the current line says of a name in text form, and where it leads it.
-func (h *held) text(t *tally, text string, m mark, to destination) {
+func (h *deferred) text(t *lineSink, text string, m mark, to destination) {
 	n, labels := t.hostName(text)
 	rest, dotted := strings.CutPrefix(text, ".")
 	if dotted {
@@ -74,16 +74,16 @@ func (h *held) text(t *tally, text string, m mark, to destination) {
 	case dotted && m == listName:
 		t.bad(leadingDot)
 	default:
-		h.answer(t, led{name: n, to: to, mark: m, line: t.number})
+		h.answer(t, redirect{name: n, to: to, mark: m, line: t.number})
 	}
 }
 
 // answer keeps what a line says of a name or addresses that it gives an answer.
-func (h *held) answer(t *tally, l led) {
+func (h *deferred) answer(t *lineSink, l redirect) {
 	switch {
 	case l.mark&listDomain != 0 && !h.blocks(l.to):
-		t.things++
-		h.lead(l)
+		t.records++
+		h.addRedirect(l)
 		return
 	case l.mark&listDomain != 0:
 		h.kinds[l.to.kind()]++
@@ -96,12 +96,12 @@ func (h *held) answer(t *tally, l led) {
 }
 
 // name keeps what the current line says of a name.
-func (h *held) name(t *tally, n blocklist.Name, m mark) {
-	t.things++
+func (h *deferred) name(t *lineSink, n blocklist.Name, m mark) {
+	t.records++
 	h.put(t, n, m, t.number)
 }
 
-func (h *held) put(t *tally, n blocklist.Name, m mark, line int) {
+func (h *deferred) put(t *lineSink, n blocklist.Name, m mark, line int) {
 	switch {
 	case m&listName != 0 && t.scope == blocklist.ScopeDomain:
 		m |= listBelow
@@ -115,14 +115,14 @@ func (h *held) put(t *tally, n blocklist.Name, m mark, line int) {
 }
 
 // ip keeps what the current line says of addresses.
-func (h *held) ip(t *tally, p netip.Prefix, m mark) {
-	t.things++
+func (h *deferred) ip(t *lineSink, p netip.Prefix, m mark) {
+	t.records++
 	remember(h.ips, p, m, t.number)
 }
 
 // settle decides on what leads somewhere: to the stop page, or else to something that works.
-func (h *held) settle(t *tally, stop map[destination]bool) {
-	for _, l := range h.led {
+func (h *deferred) settle(t *lineSink, stop map[destination]bool) {
+	for _, l := range h.pending {
 		if !stop[l.to] {
 			l.mark = l.mark<<2 | rewritten
 		}
@@ -132,7 +132,7 @@ func (h *held) settle(t *tally, stop map[destination]bool) {
 			h.put(t, l.name, l.mark, l.line)
 		}
 	}
-	h.led = nil
+	h.pending = nil
 }
 
 func remember[K comparable](in map[K]verdict, k K, m mark, line int) {
@@ -145,7 +145,7 @@ func remember[K comparable](in map[K]verdict, k K, m mark, line int) {
 }
 
 // end yields the entries in the order of their lines.
-func (h *held) end(t *tally, yield func(blocklist.Entry) bool) {
+func (h *deferred) end(t *lineSink, yield func(blocklist.Entry) bool) {
 	stop := h.stopPages()
 	h.settle(t, stop)
 	if h.allow {
@@ -165,7 +165,7 @@ func (h *held) end(t *tally, yield func(blocklist.Entry) bool) {
 	h.advise(t, stop)
 }
 
-func (h *held) endIPs(t *tally, yield func(blocklist.Entry) bool) {
+func (h *deferred) endIPs(t *lineSink, yield func(blocklist.Entry) bool) {
 	broad, names := h.prefixesAroundExceptions(), h.exceptsNames()
 	for _, p := range inOrder(h.ips) {
 		v := h.ips[p]
@@ -187,7 +187,7 @@ func (h *held) endIPs(t *tally, yield func(blocklist.Entry) bool) {
 }
 
 // decide says which entry the marks of a name come to, or why none.
-func (h *held) decide(n blocklist.Name, m mark, inexact map[blocklist.Name]bool) (e blocklist.Entry, why string) {
+func (h *deferred) decide(n blocklist.Name, m mark, inexact map[blocklist.Name]bool) (e blocklist.Entry, why string) {
 	listed := m & listDomain &^ (m & passDomain >> 2)
 	switch {
 	case m&withdrawn != 0:
@@ -207,7 +207,7 @@ func (h *held) decide(n blocklist.Name, m mark, inexact map[blocklist.Name]bool)
 }
 
 // fitted reports whether a name fits an exception.
-func (h *held) fitted(n blocklist.Name) bool {
+func (h *deferred) fitted(n blocklist.Name) bool {
 	if len(h.fits) == 0 {
 		return false
 	}
@@ -223,7 +223,7 @@ func (h *held) fitted(n blocklist.Name) bool {
 
 // exceptsNames reports whether names are excepted. What they lead to is not to be blocked (RPZ: the trigger QNAME comes before
 // Response IP Address), and is known only when it is asked for.
-func (h *held) exceptsNames() bool {
+func (h *deferred) exceptsNames() bool {
 	for _, v := range h.passes {
 		if v.mark&rewritten == 0 {
 			return true
@@ -233,7 +233,7 @@ func (h *held) exceptsNames() bool {
 }
 
 // namesAboveExceptions returns the names with listed names below them of which some are excepted.
-func (h *held) namesAboveExceptions() map[blocklist.Name]bool {
+func (h *deferred) namesAboveExceptions() map[blocklist.Name]bool {
 	out := map[blocklist.Name]bool{}
 	for n := range h.passes {
 		for parent := range n.Suffixes() {
@@ -255,7 +255,7 @@ func below(in map[blocklist.Name]verdict, n blocklist.Name, m mark) bool {
 	return false
 }
 
-func (h *held) prefixesAroundExceptions() map[netip.Prefix]bool {
+func (h *deferred) prefixesAroundExceptions() map[netip.Prefix]bool {
 	out := map[netip.Prefix]bool{}
 	for p, v := range h.ips {
 		if v.mark&passName == 0 {
@@ -276,15 +276,15 @@ func inOrder[K interface {
 	comparable
 	String() string
 }](m map[K]verdict) []K {
-	type place struct {
+	type keyLine struct {
 		key  K
 		line int
 	}
-	places := make([]place, 0, len(m))
+	places := make([]keyLine, 0, len(m))
 	for k, v := range m {
-		places = append(places, place{k, v.line})
+		places = append(places, keyLine{k, v.line})
 	}
-	slices.SortFunc(places, func(a, b place) int {
+	slices.SortFunc(places, func(a, b keyLine) int {
 		if c := cmp.Compare(a.line, b.line); c != 0 {
 			return c
 		}

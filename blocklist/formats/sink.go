@@ -45,7 +45,7 @@ const skipLines = 100
 const (
 	notName       = "not a domain name"
 	oneLabel      = "a single label"
-	notThis       = "not a line of this format"
+	notFormat     = "not a line of this format"
 	tooLong       = "line longer than 64 KiB"
 	patternRule   = "pattern, unsupported"
 	wildcardOnly  = "wildcard without the name itself, unsupported"
@@ -62,25 +62,25 @@ const (
 
 // parser reads one format. It is given the lines one after the other, and lastly end.
 type parser interface {
-	line(t *tally, text string)
+	line(t *lineSink, text string)
 	// end yields what could not be told before the last line was seen.
-	end(t *tally, yield func(blocklist.Entry) bool)
+	end(t *lineSink, yield func(blocklist.Entry) bool)
 }
 
 // lineParser is a parser of lines that stand for themselves.
-type lineParser func(t *tally, text string)
+type lineParser func(t *lineSink, text string)
 
-func (p lineParser) line(t *tally, text string)                 { p(t, text) }
-func (p lineParser) end(_ *tally, _ func(blocklist.Entry) bool) {}
+func (p lineParser) line(t *lineSink, text string)                 { p(t, text) }
+func (p lineParser) end(_ *lineSink, _ func(blocklist.Entry) bool) {}
 
-// tally collects what a parser finds.
-type tally struct {
+// lineSink collects what a parser finds.
+type lineSink struct {
 	scope     blocklist.Scope   // the override, or zero
 	guessed   bool              // the format is neither signed nor named
 	number    int               // of the current line
 	out       []blocklist.Entry // found on the current line
 	reference string            // of the list
-	things    int               // that were found: entries, and whatever was passed over
+	records   int               // that were found: entries, and whatever was passed over
 	unusable  int               // things that are not of the format at all
 	skipped   []Skip
 	refusal   string // why the list can't be used as a whole, found by the parser at its end
@@ -89,13 +89,13 @@ type tally struct {
 }
 
 // add reports an entry.
-func (t *tally) add(e blocklist.Entry) {
-	t.things++
+func (t *lineSink) add(e blocklist.Entry) {
+	t.records++
 	t.out = append(t.out, t.scoped(e))
 }
 
 // scoped returns an entry with the scope that names are to have.
-func (t *tally) scoped(e blocklist.Entry) blocklist.Entry {
+func (t *lineSink) scoped(e blocklist.Entry) blocklist.Entry {
 	if n, ok := e.Name(); ok && t.scope != 0 && t.scope != e.Scope {
 		attributes := e.Attributes
 		e = blocklist.DomainEntry(n)
@@ -108,7 +108,7 @@ func (t *tally) scoped(e blocklist.Entry) blocklist.Entry {
 }
 
 // addName reports a name as text, as an entry made by its constructor.
-func (t *tally) addName(text string, entry func(blocklist.Name) blocklist.Entry) {
+func (t *lineSink) addName(text string, entry func(blocklist.Name) blocklist.Entry) {
 	n, labels := t.hostName(text)
 	switch labels {
 	case 0:
@@ -122,7 +122,7 @@ func (t *tally) addName(text string, entry func(blocklist.Name) blocklist.Entry)
 
 // addDotted reports what is no name as it stands. A dot in front means the name and all below it, as in Squid and dnsmasq; that
 // is no entry where names stand for themselves alone.
-func (t *tally) addDotted(text string, entry func(blocklist.Name) blocklist.Entry) {
+func (t *lineSink) addDotted(text string, entry func(blocklist.Name) blocklist.Entry) {
 	rest, dotted := strings.CutPrefix(text, ".")
 	n, labels := t.hostName(rest)
 	switch {
@@ -138,19 +138,19 @@ func (t *tally) addDotted(text string, entry func(blocklist.Name) blocklist.Entr
 }
 
 // skip counts something that is as it should be, and is no entry.
-func (t *tally) skip(why string) {
-	t.things++
+func (t *lineSink) skip(why string) {
+	t.records++
 	t.note(why, t.number)
 }
 
 // bad counts something that has no place in the format.
-func (t *tally) bad(why string) {
+func (t *lineSink) bad(why string) {
 	t.unusable++
 	t.skip(why)
 }
 
 // count returns how often something was passed over for a reason.
-func (t *tally) count(why string) int {
+func (t *lineSink) count(why string) int {
 	if i := t.find(why); i >= 0 {
 		return t.skipped[i].Count
 	}
@@ -158,18 +158,18 @@ func (t *tally) count(why string) int {
 }
 
 // skippedAll returns how often something was passed over.
-func (t *tally) skippedAll() (n int) {
+func (t *lineSink) skippedAll() (n int) {
 	for _, s := range t.skipped {
 		n += s.Count
 	}
 	return n
 }
 
-func (t *tally) find(why string) int {
+func (t *lineSink) find(why string) int {
 	return slices.IndexFunc(t.skipped, func(s Skip) bool { return s.Reason == why })
 }
 
-func (t *tally) note(why string, line int) {
+func (t *lineSink) note(why string, line int) {
 	i := t.find(why)
 	if i < 0 {
 		i = len(t.skipped)
@@ -183,7 +183,7 @@ func (t *tally) note(why string, line int) {
 }
 
 // hostName reads a name as [hostWire] does; without labels it is none.
-func (t *tally) hostName(text string) (n blocklist.Name, labels int) {
+func (t *lineSink) hostName(text string) (n blocklist.Name, labels int) {
 	wire, labels := hostWire(t.wire[:0], text)
 	if labels == 0 {
 		return "", 0
