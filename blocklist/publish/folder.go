@@ -27,8 +27,10 @@ const (
 
 // folder is the agency's folder without the ledger: roots, releases with their files, what is pending, list keys.
 type folder struct {
-	dir  string
-	list string
+	dir       string
+	list      string
+	firstRoot int64            // version of the first root, which is trusted from elsewhere; 0: 1
+	opened    func(trust.File) // is called with each release file that is opened; may be nil
 }
 
 func (d folder) path(names ...string) string {
@@ -76,6 +78,9 @@ func (d folder) releasePath(serial uint64) string {
 
 // openFile opens a file that has the length and hash which the metadata says it has.
 func (d folder) openFile(file trust.File) (io.ReadCloser, error) {
+	if d.opened != nil {
+		d.opened(file)
+	}
 	return trust.OpenFile(d.path(filesDir, fileName(file)), file)
 }
 

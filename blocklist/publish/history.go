@@ -24,11 +24,20 @@ func (l *Ledger) PendingOperations(ctx context.Context, p *Pending) iter.Seq2[Op
 }
 
 func (l *Ledger) pendingOperations(ctx context.Context, p *Pending, yield func(Operation) bool) error {
+	if err := p.checkRelease(); err != nil {
+		return err
+	}
 	at, err := l.headBefore(ctx, p)
 	if err != nil {
 		return err
 	}
-	for o, err := range l.history.Operations(ctx, ledger.Range{After: at.ID}) {
+	return p.follow(at, l.history.Operations(ctx, ledger.Range{After: at.ID}), yield)
+}
+
+// follow yields operations, and proves that they lead from the one at to the head that a signature of p covers, and to the entries
+// and the digest of p.
+func (p *Pending) follow(at Operation, operations iter.Seq2[Operation, error], yield func(Operation) bool) error {
+	for o, err := range operations {
 		if err != nil {
 			return err
 		}
@@ -51,7 +60,7 @@ func (p *Pending) isOf(o Operation) error {
 	if p.Digest == o.Digest && p.Entries == o.Entries {
 		return nil
 	}
-	return fmt.Errorf("%w: what is pending has %d entries and digest %.12s; its history leads to %d and %.12s: it was exchanged; blocklist refuse drops it, blocklist release makes it anew",
+	return fmt.Errorf("%w: what is pending has %d entries and digest %.12s; its history leads to %d and %.12s: it was exchanged; blocklist refuse drops it, blocklist release makes it again",
 		blocklist.ErrUntrusted, p.Entries, p.Digest, o.Entries, o.Digest)
 }
 
@@ -69,13 +78,18 @@ func (l *Ledger) checkHistory(ctx context.Context, p *Pending) error {
 		}
 		at = o.ID
 	}
-	recorded, err := hashChanges(l.history.Changes(ctx, before.ID, at))
+	return l.checkChanges(p, l.history.Changes(ctx, before.ID, at))
+}
+
+// checkChanges proves that a pending release makes the recorded changes, and no others.
+func (d folder) checkChanges(p *Pending, changes iter.Seq2[blocklist.Change, error]) error {
+	recorded, err := hashChanges(changes)
 	if err != nil {
 		return err
 	}
-	pending, err := hashChanges(l.Review(p))
+	pending, err := hashChanges(d.Review(p))
 	if err == nil && pending != recorded {
-		err = fmt.Errorf("%w: what is pending makes other changes than the history that it claims: it was exchanged; blocklist refuse drops it, blocklist release makes it anew", blocklist.ErrUntrusted)
+		err = fmt.Errorf("%w: what is pending makes other changes than the history that it claims: it was exchanged; blocklist refuse drops it, blocklist release makes it again", blocklist.ErrUntrusted)
 	}
 	return err
 }

@@ -130,6 +130,9 @@ type Recipients struct {
 // PendingRecipients returns who can read the pending release p of a confidential list, from the history that a signature of p covers.
 // It proves that the list key is encrypted to as many as that, and no more; to whom, none but they can tell.
 func (l *Ledger) PendingRecipients(ctx context.Context, p *Pending) (r Recipients, err error) {
+	if err := p.checkRelease(); err != nil {
+		return r, err
+	}
 	after, err := l.readRelease(p.dir())
 	if err != nil {
 		return r, err

@@ -69,6 +69,15 @@ func (p *Pending) What() string {
 	return fmt.Sprintf("%s serial %d", p.List, p.Serial)
 }
 
+// Fingerprint identifies a root that is pending, whoever has signed it: the beginning of the SHA-256 of its signed part, to be
+// compared by voice. It is empty for a release.
+func (p *Pending) Fingerprint() string {
+	if p.Root == 0 {
+		return ""
+	}
+	return fingerprint(p.root)
+}
+
 // Pending returns what waits: the root first, then a release. It fails with [ErrNothingPending] if nothing does.
 func (d folder) Pending() (*Pending, error) {
 	version, err := d.newestRoot()

@@ -27,6 +27,12 @@ import (
 // another release may follow. The first root can't be refused, nor a release that was sent to an origin without an answer: it
 // may be public. It fails with [blocklist.ErrUntrusted] for a key that is not that of an officer of the root in force.
 func (l *Ledger) Refuse(ctx context.Context, p *Pending, officer crypto.Signer, c Audit) error {
+	if err := p.check(); err != nil {
+		return err
+	}
+	if officer == nil {
+		return fmt.Errorf("refusing %s: %w: there is no key", p.What(), blocklist.ErrMalformed)
+	}
 	unlock, err := l.history.Lock(ctx)
 	if err != nil {
 		return err

@@ -25,6 +25,9 @@ func (d folder) Review(p *Pending) iter.Seq2[blocklist.Change, error] {
 }
 
 func (d folder) review(p *Pending, yield func(blocklist.Change, error) bool) error {
+	if err := p.checkRelease(); err != nil {
+		return err
+	}
 	after, err := d.parseRelease(filepath.Dir(p.path), p.metadata)
 	if err != nil {
 		return err
@@ -136,6 +139,9 @@ func (d folder) signedBefore(p *Pending) (before signedRelease, err error) {
 	}
 	if before, err = d.readRelease(d.releasePath(p.Serial - 1)); err != nil {
 		return before, err
+	}
+	if before.serial() != p.Serial-1 {
+		return before, fmt.Errorf("%w: the release before %s is missing", blocklist.ErrUntrusted, p.What())
 	}
 	roots, err := d.rootHistory()
 	if err != nil {

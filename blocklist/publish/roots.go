@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
@@ -19,7 +20,7 @@ func (d folder) pendingRootPath(version int64) string {
 
 // newestRoot returns the version of the newest root that is fully signed, 0 if none is.
 func (d folder) newestRoot() (int64, error) {
-	for version := int64(0); ; version++ {
+	for version := max(d.firstRoot-1, 0); ; version++ {
 		_, err := os.Stat(d.path(rootsDir, trust.RootName(version+1)))
 		if errors.Is(err, os.ErrNotExist) {
 			return version, nil
@@ -55,10 +56,10 @@ func (d folder) openRoot(version int64) (*trust.Root, error) {
 	return trust.OpenRoot(b)
 }
 
-// roots returns all roots up to a version, the first one first.
+// roots returns all roots from the first one up to a version.
 func (d folder) roots(newest int64) (all [][]byte, err error) {
-	for version := range newest {
-		root, err := os.ReadFile(d.path(rootsDir, trust.RootName(version+1)))
+	for version := max(d.firstRoot, 1); version <= newest; version++ {
+		root, err := os.ReadFile(d.path(rootsDir, trust.RootName(version)))
 		if err != nil {
 			return nil, err
 		}
@@ -133,4 +134,14 @@ func signedUnder(roots []*trust.Root, targets []byte) ([]*trust.Root, error) {
 // isOfficer reports whether the holder of a public key may sign what this root covers.
 func isOfficer(root *trust.Root, public ed25519.PublicKey) bool {
 	return root != nil && slices.ContainsFunc(root.Spec().Officers, notekey.Key{Public: public}.Equal)
+}
+
+// fingerprint returns 32 digits of a root's ID, in groups.
+func fingerprint(root *trust.Root) string {
+	id := root.ID()
+	groups := make([]string, 8)
+	for i := range groups {
+		groups[i] = id[4*i : 4*i+4]
+	}
+	return strings.Join(groups, " ")
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
@@ -16,6 +17,9 @@ import (
 // has enough signatures takes effect. Sign fails if what is pending has changed since, so that nobody signs what they have
 // not seen, and if a release is not what the ledger's history leads to.
 func (l *Ledger) Sign(ctx context.Context, p *Pending, officer crypto.Signer) (*Pending, error) {
+	if err := p.check(); err != nil {
+		return nil, err
+	}
 	unlock, err := l.history.Lock(ctx)
 	if err != nil {
 		return nil, err
@@ -23,6 +27,9 @@ func (l *Ledger) Sign(ctx context.Context, p *Pending, officer crypto.Signer) (*
 	defer unlock()
 	if err := p.checkUnchanged(); err != nil {
 		return nil, fmt.Errorf("signing: %w", err)
+	}
+	if err := p.checkLasts(); err != nil {
+		return nil, err
 	}
 	if err := p.checkOfficer(officer); err != nil {
 		return nil, err
@@ -46,6 +53,9 @@ func (l *Ledger) Sign(ctx context.Context, p *Pending, officer crypto.Signer) (*
 }
 
 func (p *Pending) checkOfficer(officer crypto.Signer) error {
+	if officer == nil {
+		return fmt.Errorf("signing: %w: there is no key", blocklist.ErrMalformed)
+	}
 	public, ok := officer.Public().(ed25519.PublicKey)
 	if ok && (isOfficer(p.root, public) || isOfficer(p.before, public)) {
 		return nil
@@ -58,6 +68,33 @@ func (p *Pending) checkUnchanged() error {
 	now, err := os.ReadFile(p.path)
 	if err != nil || string(now) != string(p.metadata) {
 		return fmt.Errorf("%w: what is pending has changed meanwhile; look at it again", blocklist.ErrUntrusted)
+	}
+	return nil
+}
+
+// checkLasts fails for what has expired while it waited.
+func (p *Pending) checkLasts() error {
+	if time.Now().Before(p.Expires) {
+		return nil
+	}
+	return fmt.Errorf("signing %s: %w on %s; make it again", p.What(), blocklist.ErrExpired, p.Expires.Format(time.DateOnly))
+}
+
+// check fails for a value that [Ledger.Pending] has not made.
+func (p *Pending) check() error {
+	if p == nil || p.path == "" {
+		return fmt.Errorf("%w: Ledger.Pending returns what waits for signatures", blocklist.ErrMalformed)
+	}
+	return nil
+}
+
+// checkRelease is check, for what only a release has.
+func (p *Pending) checkRelease() error {
+	if err := p.check(); err != nil {
+		return err
+	}
+	if p.Serial == 0 {
+		return fmt.Errorf("%s: %w: it is no release", p.What(), blocklist.ErrMalformed)
 	}
 	return nil
 }

@@ -62,6 +62,9 @@ func (l *Ledger) Urgent(ctx context.Context) (UrgentList, error) {
 // SignUrgent makes urgent orders, signed by one officer alone; [Ledger.PushUrgent] brings them to an origin. It fails with
 // [blocklist.ErrUntrusted] where the root does not allow them, and beyond its limits; subscribers enforce these, too.
 func (l *Ledger) SignUrgent(ctx context.Context, change UrgentChange, officer crypto.Signer, c Audit) (UrgentList, error) {
+	if officer == nil {
+		return UrgentList{}, fmt.Errorf("ordering: %w: there is no key", blocklist.ErrMalformed)
+	}
 	unlock, err := l.history.Lock(ctx)
 	if err != nil {
 		return UrgentList{}, err

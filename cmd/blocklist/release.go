@@ -67,6 +67,7 @@ func (a *app) describe(p *publish.Pending) {
 		for _, key := range p.Keys {
 			a.say("  officer      %s", key)
 		}
+		a.say("  fingerprint  %s", p.Fingerprint())
 		a.say("  threshold    %d", p.Threshold)
 		a.say("  origin       %s", p.Online)
 		a.say("  urgent       %s", p.Urgent)
@@ -87,11 +88,11 @@ func (a *app) describe(p *publish.Pending) {
 	a.say("  signatures   %s", signatures(p))
 }
 
-// sayReasons tells who made the changes of a release, and why.
-func (a *app) sayReasons(ctx context.Context, l *publish.Ledger, p *publish.Pending) error {
+// sayReasons says who made the changes of a release, and why.
+func (a *app) sayReasons(operations iter.Seq2[publish.Operation, error]) error {
 	var shown []string
 	var n uint64
-	for o, err := range l.PendingOperations(ctx, p) {
+	for o, err := range operations {
 		if err != nil {
 			return err
 		}
@@ -104,14 +105,14 @@ func (a *app) sayReasons(ctx context.Context, l *publish.Ledger, p *publish.Pend
 		a.say("    %s", line)
 	}
 	if more := n - uint64(len(shown)); more > 0 {
-		a.say("    and %s more; blocklist log shows all", thousands(more))
+		a.say("    and %s more", thousands(more))
 	}
 	return nil
 }
 
 // sayRelease tells what a release changes, who changed it, and why.
 func (a *app) sayRelease(ctx context.Context, l *publish.Ledger, p *publish.Pending) error {
-	if err := a.sayReasons(ctx, l, p); err != nil {
+	if err := a.sayReasons(l.PendingOperations(ctx, p)); err != nil {
 		return err
 	}
 	if err := a.sayReaders(ctx, l, p); err != nil {
@@ -120,11 +121,11 @@ func (a *app) sayRelease(ctx context.Context, l *publish.Ledger, p *publish.Pend
 	if err := a.sayOrdersEnd(ctx, l); err != nil {
 		return err
 	}
-	return a.sayChanges(l.Review(p))
+	return a.sayChanges(l.Review(p), "blocklist -C "+a.dir+" pending")
 }
 
-// sayChanges counts changes and shows the first of them.
-func (a *app) sayChanges(changes iter.Seq2[blocklist.Change, error]) error {
+// sayChanges counts changes and shows the first of them. All is the command that shows all of them.
+func (a *app) sayChanges(changes iter.Seq2[blocklist.Change, error], all string) error {
 	var added, removed uint64
 	var shown []string
 	for c, err := range changes {
@@ -145,7 +146,7 @@ func (a *app) sayChanges(changes iter.Seq2[blocklist.Change, error]) error {
 		a.say("    %s", line)
 	}
 	if more := added + removed - uint64(len(shown)); more > 0 {
-		a.say("    and %s more; blocklist -C %s pending shows all, as it is signed", thousands(more), a.dir)
+		a.say("    and %s more; %s shows all, as it is signed", thousands(more), all)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -134,10 +135,12 @@ func (a *app) pending() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "pending",
-		Short: "Show all that the release which waits for signatures would change",
-		Long: `Show all that the release which waits for signatures would change, one line each, read from the very bytes that a
-signature covers, never from the ledger. What it is, and why, stands on standard error.`,
-		Example: "  blocklist -C DIR pending | less",
+		Short: "Show all of what waits for signatures",
+		Long: `Show all of what waits for signatures: a root, or a release with the operations behind it and each line that comes or goes, read
+from the very bytes that a signature covers. On a terminal it goes through a pager.
+
+With --json: one value a line, "pending", then each "operation", then each change.`,
+		Example: "  blocklist -C DIR pending",
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLedger(func(l *publish.Ledger) error {
@@ -145,19 +148,44 @@ signature covers, never from the ledger. What it is, and why, stands on standard
 				if err != nil {
 					return err
 				}
-				a.describe(p)
-				if p.Root > 0 {
-					return nil
-				}
-				if err := a.sayReasons(cmd.Context(), l, p); err != nil {
-					return err
-				}
-				return printAll(a, asJSON, l.Review(p), changeToJSON, changeText)
+				return a.showPending(p, l.PendingOperations(cmd.Context(), p), l.Review(p), asJSON)
 			})
 		},
 	}
 	jsonFlag(cmd, &asJSON)
 	return cmd
+}
+
+// showPending writes all of what waits for signatures to standard output.
+func (a *app) showPending(p *publish.Pending, operations iter.Seq2[publish.Operation, error], changes iter.Seq2[blocklist.Change, error], asJSON bool) error {
+	type pendingJSON struct {
+		Pending *publish.Pending `json:"pending"`
+	}
+	type operationJSON struct {
+		Operation publish.Operation `json:"operation"`
+	}
+	if asJSON {
+		if err := a.printJSON(pendingJSON{p}); err != nil || p.Root > 0 {
+			return err
+		}
+		wrap := func(o publish.Operation) operationJSON { return operationJSON{o} }
+		return errors.Join(printAll(a, true, operations, wrap, operationText), printAll(a, true, changes, changeToJSON, changeText))
+	}
+	return a.paged(func() error {
+		lines := &app{stderr: a.stdout} // what is said is data here
+		lines.describe(p)
+		if p.Root > 0 {
+			return nil
+		}
+		same := func(o publish.Operation) publish.Operation { return o }
+		lines.say("\noperations")
+		err := printAll(a, false, operations, same, operationText)
+		if err == nil {
+			lines.say("\nchanges")
+			err = printAll(a, false, changes, changeToJSON, changeText)
+		}
+		return err
+	})
 }
 
 func (a *app) entries() *cobra.Command {

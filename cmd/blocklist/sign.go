@@ -10,31 +10,62 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/keys"
 )
 
+// signFlags are the flags of sign.
+type signFlags struct {
+	key, root, out string
+	signatures     []string
+	yes, again     bool
+}
+
 func (a *app) sign() *cobra.Command {
-	var key string
-	var yes bool
+	var s signFlags
 	cmd := &cobra.Command{
-		Use:   "sign --key FILE.key|agent:NAME",
+		Use:   "sign [FILE] --key FILE.key|agent:NAME",
 		Short: "Sign what is pending: the root first, releases later",
-		Long: `Sign what is pending: the root first, releases later. It shows what that is, in words and numbers, read from the
-very bytes that the signature covers, and asks before it signs.
+		Long: `Sign what is pending: the root first, releases later. It shows what that is, in words and numbers, read from the very bytes that
+the signature covers, and asks before it signs.
 
 A root is signed by officers of the root before and by its own. The key may live in the ssh-agent: agent: and its comment or
-SHA256:... fingerprint.`,
+SHA256:... fingerprint.
+
+With FILE, which "blocklist request" has written, an officer signs on another machine, without the ledger: -o gets the signature,
+--root is a root of the list that the officer trusts. What was signed is remembered on that machine (in XDG_STATE_HOME), and a
+request that goes back, or is another one for the same serial, is refused there.
+
+With --signature, signatures that were made like this are added to what is pending: any number, in any order.`,
 		Example: `  blocklist -C DIR sign --key anna.key
-  blocklist -C DIR sign --key agent:anna@desk.example`,
-		Args: args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withLedger(func(l *publish.Ledger) error { return a.runSign(cmd, l, key, yes) })
+  blocklist -C DIR sign --key agent:anna@desk.example
+  blocklist sign request.tar --root root.json --key bruno.key -o bruno.sig
+  blocklist -C DIR sign --signature bruno.sig`,
+		Args: args(cobra.ArbitraryArgs),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case len(s.signatures) > 0 && s.key != "":
+				return usage("--signature adds what was signed elsewhere; it goes without --key")
+			case len(s.signatures) > 0:
+				return a.withLedger(func(l *publish.Ledger) error { return a.addSignatures(cmd, l, append(s.signatures, args...)) })
+			case s.key == "":
+				return usage("--key is missing")
+			case len(args) > 1:
+				return usage("one request at a time")
+			case len(args) == 1:
+				return a.signRequest(args[0], s)
+			case s.root != "" || s.out != "" || s.again:
+				return usage("--root, --output and --again go with the FILE of a request")
+			}
+			return a.withLedger(func(l *publish.Ledger) error { return a.runSign(cmd, l, s) })
 		},
 	}
-	cmd.Flags().StringVar(&key, "key", "", "the `file` with the officer's private key, or agent:NAME")
-	cmd.Flags().BoolVar(&yes, "yes", false, "sign without asking")
-	required(cmd, "key")
+	cmd.Flags().StringVar(&s.key, "key", "", "the `FILE` with the officer's private key, or agent:NAME")
+	cmd.Flags().BoolVar(&s.yes, "yes", false, "sign without asking")
+	cmd.Flags().StringArrayVar(&s.signatures, "signature", nil, "a `FILE` with an officer's signature, to be added; may be repeated")
+	cmd.Flags().StringVarP(&s.out, "output", "o", "", "the `FILE` for the signature of a request")
+	cmd.Flags().BoolVar(&s.again, "again", false, "sign a request although this machine remembers something newer, or another one of the same number")
+	rootFileFlag(cmd, &s.root)
 	return cmd
 }
 
-func (a *app) runSign(cmd *cobra.Command, l *publish.Ledger, key string, yes bool) error {
+func (a *app) runSign(cmd *cobra.Command, l *publish.Ledger, s signFlags) error {
 	p, err := l.Pending()
 	if err != nil {
 		return err
@@ -45,12 +76,12 @@ func (a *app) runSign(cmd *cobra.Command, l *publish.Ledger, key string, yes boo
 			return err
 		}
 	}
-	if !yes {
+	if !s.yes {
 		if err := a.confirm("sign this?"); err != nil {
 			return err
 		}
 	}
-	officer, err := a.loadKey(key)
+	officer, err := a.loadKey(s.key)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,11 @@ package ledger
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io"
 	"iter"
 	"strings"
 
@@ -79,4 +84,59 @@ func (n netChange) yield(yield func(blocklist.Change, error) bool) bool {
 		}
 	}
 	return true
+}
+
+// WriteChanges writes the lines of an operation: those that its ChangesHash covers, each with its sign. After is the last change of
+// the operation before.
+func (v View) WriteChanges(ctx context.Context, w io.Writer, o Operation, after int64) error {
+	if o.Kind == KindTakedown {
+		if err := v.writeChecks(ctx, o.ID, w); err != nil {
+			return err
+		}
+	}
+	for c, err := range query(ctx, v.q, scanChangeRow, `SELECT id, sign, target, attributes FROM changes WHERE id > ? AND id <= ? ORDER BY id`, after, o.LastChange) {
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(w, "%s%s%s\n", c.sign, c.target, c.attributes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ChangesProof proves the lines of one operation after the other, as [View.WriteChanges] writes them.
+type ChangesProof struct {
+	hash           hash.Hash
+	added, removed uint64
+}
+
+// Add takes one line, without its end.
+func (p *ChangesProof) Add(line string) {
+	p.start()
+	fmt.Fprintf(p.hash, "%s\n", line)
+	switch {
+	case strings.HasPrefix(line, "+"):
+		p.added++
+	case strings.HasPrefix(line, "-"):
+		p.removed++
+	}
+}
+
+func (p *ChangesProof) start() {
+	if p.hash == nil {
+		p.hash = sha256.New()
+	}
+}
+
+// End proves that the lines are those of an operation, and begins the next one.
+func (p *ChangesProof) End(o Operation) error {
+	p.start()
+	sum := hex.EncodeToString(p.hash.Sum(nil))
+	counted := p.added == o.Added && p.removed == o.Removed
+	*p = ChangesProof{}
+	if sum != o.ChangesHash || !counted {
+		return Damaged("the changes of operation %d are not those that it recorded", o.ID)
+	}
+	return nil
 }

@@ -5,7 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"hash"
+	"io"
 	"iter"
 	"time"
 
@@ -21,8 +21,8 @@ type Check struct {
 }
 
 // writeTo writes what the hash of the operation is made of.
-func (c Check) writeTo(h hash.Hash) {
-	fmt.Fprintf(h, "?%s %s removed=%t\n", c.Target, FormatTime(c.Checked), c.Removed)
+func (c Check) writeTo(w io.Writer) {
+	fmt.Fprintf(w, "?%s %s removed=%t\n", c.Target, FormatTime(c.Checked), c.Removed)
 }
 
 func scanCheck(row scanner) (c Check, err error) {
@@ -69,13 +69,13 @@ func (v View) Checks(ctx context.Context) iter.Seq2[Check, error] {
 	return query(ctx, v.q, scanCheck, `SELECT target, checked, max(operation), removed FROM checks GROUP BY target, checked ORDER BY target, checked`)
 }
 
-// hashChecks writes what an operation recorded into the hash of its changes.
-func (v View) hashChecks(ctx context.Context, operation int64, h hash.Hash) error {
+// writeChecks writes the checks of an operation, as the hash of its changes covers them.
+func (v View) writeChecks(ctx context.Context, operation int64, w io.Writer) error {
 	for c, err := range query(ctx, v.q, scanCheck, `SELECT target, checked, operation, removed FROM checks WHERE operation = ? ORDER BY line`, operation) {
 		if err != nil {
 			return err
 		}
-		c.writeTo(h)
+		c.writeTo(w)
 	}
 	return nil
 }

@@ -113,11 +113,11 @@ func scanOperation(row scanner) (o Operation, err error) {
 	if o.Time, err = time.Parse(time.RFC3339, at); err != nil {
 		return o, fmt.Errorf("operation %d: %w: time %q", o.ID, blocklist.ErrDamaged, at)
 	}
-	return o, o.checkText()
+	return o, o.CheckText()
 }
 
-// checkText finds a row that no command has written: its control characters could conceal on a terminal what is signed.
-func (o *Operation) checkText() error {
+// CheckText fails with [blocklist.ErrDamaged] for a row that no command has written: its control characters could conceal on a terminal what is signed.
+func (o *Operation) CheckText() error {
 	for what, text := range map[string]string{
 		"author": o.Author, "kind": o.Kind, "reason": o.Reason, "reference": o.Reference, "digest": o.Digest, "hash": o.Hash,
 	} {

@@ -64,7 +64,7 @@ func (v View) verifyChain(ctx context.Context) (last Operation, err error) {
 func (v View) verifyOperation(ctx context.Context, o, before Operation, digest *blocklist.Digest, next func() (changeRow, error, bool)) error {
 	replayed, hash := before, sha256.New()
 	if o.Kind == KindTakedown {
-		if err := v.hashChecks(ctx, o.ID, hash); err != nil {
+		if err := v.writeChecks(ctx, o.ID, hash); err != nil {
 			return err
 		}
 	}

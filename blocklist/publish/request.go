@@ -1,0 +1,233 @@
+package publish
+
+import (
+	"archive/tar"
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/ledger"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// A signing request is a tar file. Its entries have the names that they have in the agency's folder, and come in this order: all
+// roots, the targets of the release before, what is pending, the release files that a review of it reads, and the operations behind
+// it. [OpenRequest] reads it as such a folder.
+const (
+	requestMark    = "argine-signing-request" // the first entry, with the version of this form
+	requestVersion = "1\n"
+	operationsFile = "operations.txt"
+)
+
+// WriteRequest writes a signing request for p, which [Ledger.Pending] has returned: all that an officer needs who has the list's
+// root and a key, but no ledger. It is about as long as what changes, unless the release has a new snapshot. It fails with
+// [blocklist.ErrUntrusted] if what is pending is not what the ledger's history leads to.
+func (l *Ledger) WriteRequest(ctx context.Context, w io.Writer, p *Pending) error {
+	if err := p.check(); err != nil {
+		return err
+	}
+	if p.Confidential && p.Serial > 0 {
+		return fmt.Errorf("writing a request: %w: the list is confidential, and requests are not encrypted yet; sign in the agency's folder", blocklist.ErrMalformed)
+	}
+	newest, err := l.newestRoot()
+	if err != nil {
+		return err
+	}
+	names := []string{}
+	for version := range newest {
+		names = append(names, path.Join(rootsDir, trust.RootName(version+1)))
+	}
+	var history bytes.Buffer
+	if p.Serial > 0 {
+		if p.Serial > 1 {
+			names = append(names, path.Join(releasesDir, fmt.Sprint(p.Serial-1), targetsFile))
+		}
+		names = append(names, path.Join(pendingDir, releaseDir, targetsFile))
+		read, err := l.filesReviewed(ctx, p)
+		if err != nil {
+			return fmt.Errorf("writing a request: %w", err)
+		}
+		names = append(names, read...)
+		if err := l.writeOperations(ctx, &history, p); err != nil {
+			return fmt.Errorf("writing a request: %w", err)
+		}
+	} else {
+		names = append(names, path.Join(pendingDir, trust.RootName(p.Root)))
+	}
+	return l.writeRequest(w, names, history.Bytes())
+}
+
+func (d folder) writeRequest(w io.Writer, names []string, history []byte) error {
+	tw := tar.NewWriter(w)
+	err := addText(tw, requestMark, []byte(requestVersion))
+	for _, name := range names {
+		if err == nil {
+			err = addFile(tw, name, d.path(filepath.FromSlash(name)))
+		}
+	}
+	if err == nil && len(history) > 0 {
+		err = addText(tw, operationsFile, history)
+	}
+	return errors.Join(err, tw.Close())
+}
+
+func addText(tw *tar.Writer, name string, b []byte) error {
+	err := tw.WriteHeader(&tar.Header{Name: name, Size: int64(len(b)), Mode: 0o600, ModTime: time.Unix(0, 0), Typeflag: tar.TypeReg})
+	if err == nil {
+		_, err = tw.Write(b)
+	}
+	return err
+}
+
+func addFile(tw *tar.Writer, name, from string) error {
+	f, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	info, err := f.Stat()
+	if err == nil {
+		err = tw.WriteHeader(&tar.Header{Name: name, Size: info.Size(), Mode: 0o600, ModTime: time.Unix(0, 0), Typeflag: tar.TypeReg})
+	}
+	if err == nil {
+		_, err = io.Copy(tw, f)
+	}
+	return err
+}
+
+// filesReviewed proves that p is what the history leads to, and returns which files that has read.
+func (l *Ledger) filesReviewed(ctx context.Context, p *Pending) (names []string, err error) {
+	proof := &Ledger{folder: l.folder, history: l.history}
+	proof.opened = func(f trust.File) {
+		if name := path.Join(filesDir, fileName(f)); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names, proof.checkHistory(ctx, p)
+}
+
+// writeOperations writes the operations behind p, each as JSON with the lines that its hash covers behind it.
+func (l *Ledger) writeOperations(ctx context.Context, w io.Writer, p *Pending) error {
+	before, err := l.headBefore(ctx, p)
+	if err != nil {
+		return err
+	}
+	enc := json.NewEncoder(w)
+	for o, err := range l.PendingOperations(ctx, p) {
+		if err != nil {
+			return err
+		}
+		if err := enc.Encode(o); err != nil {
+			return err
+		}
+		if err := l.history.WriteChanges(ctx, w, o, before.LastChange); err != nil {
+			return err
+		}
+		before = o
+	}
+	return nil
+}
+
+// requestHistory is what a request says of the operations behind a release.
+type requestHistory struct {
+	operations []Operation
+	changes    map[string]netLine // by target
+}
+
+// netLine is what became of one target: a line before and a line after, each perhaps empty.
+type netLine struct{ before, after string }
+
+// readOperations reads operations.txt, and proves that the lines behind each operation are those that its hash covers.
+func readOperations(r io.Reader) (requestHistory, error) {
+	h := requestHistory{changes: map[string]netLine{}}
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, blocklist.MaxLine+1<<16)
+	var proof ledger.ChangesProof
+	for lines.Scan() {
+		line := lines.Text()
+		if !strings.HasPrefix(line, "{") {
+			if len(h.operations) == 0 {
+				return h, ledger.Damaged("operations: a change stands before the first operation")
+			}
+			proof.Add(line)
+			if err := h.add(line); err != nil {
+				return h, err
+			}
+			continue
+		}
+		if err := h.end(&proof); err != nil {
+			return h, err
+		}
+		var o Operation
+		if err := json.Unmarshal([]byte(line), &o); err != nil {
+			return h, ledger.Damaged("operations: %.80q: %v", line, err)
+		}
+		h.operations = append(h.operations, o)
+	}
+	return h, errors.Join(lines.Err(), h.end(&proof))
+}
+
+// end proves the lines of the last operation.
+func (h *requestHistory) end(proof *ledger.ChangesProof) error {
+	if len(h.operations) == 0 {
+		return nil
+	}
+	return proof.End(h.operations[len(h.operations)-1])
+}
+
+// add follows one line.
+func (h *requestHistory) add(line string) error {
+	sign, text := line[0], line[1:]
+	if sign == '?' { // a check changes nothing
+		return nil
+	}
+	e, err := blocklist.ParseEntry(text)
+	if err != nil || e.String() != text {
+		return ledger.Damaged("operations: %.80q is no entry: %v", line, err)
+	}
+	n, seen := h.changes[e.Target()]
+	if !seen && sign == '-' {
+		n.before = text
+	}
+	if n.after = ""; sign == '+' {
+		n.after = text
+	}
+	h.changes[e.Target()] = n
+	return nil
+}
+
+// net yields the net changes, in the order of a delta.
+func (h *requestHistory) net() iter.Seq2[blocklist.Change, error] {
+	return func(yield func(blocklist.Change, error) bool) {
+		targets := make([]string, 0, len(h.changes))
+		for target, n := range h.changes {
+			if n.before != n.after {
+				targets = append(targets, target)
+			}
+		}
+		slices.Sort(targets)
+		for _, target := range targets {
+			for i, line := range []string{h.changes[target].before, h.changes[target].after} {
+				if line == "" {
+					continue
+				}
+				e, err := blocklist.ParseEntry(line)
+				if !yield(blocklist.Change{Removed: i == 0, Entry: e}, err) {
+					return
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,113 @@
+package publish
+
+import (
+	"context"
+	"crypto"
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/notekey"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// MaxSignature is how long a signature's file may be, in bytes.
+const MaxSignature = 16 << 10
+
+// detached is an officer's signature, in a file of its own.
+type detached struct {
+	Type      string `json:"_type"`
+	List      string `json:"list"`
+	Root      int64  `json:"root,omitempty"`
+	Serial    uint64 `json:"serial,omitempty"`
+	Key       string `json:"key"` // the officer's public key
+	Signature []byte `json:"signature"`
+}
+
+const detachedType = "argine-signature"
+
+// detachedSignature signs what is pending, and returns the signature alone.
+func (p *Pending) detachedSignature(officer crypto.Signer) ([]byte, error) {
+	recorder := &recordingSigner{Signer: officer}
+	if _, err := trust.Sign(p.metadata, recorder); err != nil {
+		return nil, err
+	}
+	key := notekey.Key{Name: "officer", Public: officer.Public().(ed25519.PublicKey)} // checkOfficer has seen that it is
+	text, err := json.MarshalIndent(detached{detachedType, p.List, p.Root, p.Serial, key.String(), recorder.signature}, "", "  ")
+	return append(text, '\n'), err
+}
+
+// recordingSigner remembers the last signature.
+type recordingSigner struct {
+	crypto.Signer
+	signature []byte
+}
+
+func (s *recordingSigner) Sign(rand io.Reader, message []byte, opts crypto.SignerOpts) (signature []byte, err error) {
+	s.signature, err = s.Signer.Sign(rand, message, opts)
+	return s.signature, err
+}
+
+// errOtherMessage is returned for a signature of something else.
+var errOtherMessage = errors.New("it is no signature of what is pending")
+
+// givenSignature is a signer that knows one signature.
+type givenSignature struct {
+	public    ed25519.PublicKey
+	signature []byte
+}
+
+func (s givenSignature) Public() crypto.PublicKey { return s.public }
+
+func (s givenSignature) Sign(_ io.Reader, message []byte, _ crypto.SignerOpts) ([]byte, error) {
+	if !ed25519.Verify(s.public, message, s.signature) {
+		return nil, errOtherMessage
+	}
+	return s.signature, nil
+}
+
+// AddSignature adds a signature that [Request.Sign] has made to what is pending, and returns how it stands then. The same signature
+// may be added again. It fails with [blocklist.ErrUntrusted] for a signature of something else, such as a release that was made
+// again since the request.
+func (l *Ledger) AddSignature(ctx context.Context, signature []byte) (*Pending, error) {
+	s, err := parseDetached(signature)
+	if err != nil {
+		return nil, err
+	}
+	p, err := l.Pending()
+	if errors.Is(err, ErrNothingPending) {
+		return nil, fmt.Errorf("adding a signature of %s: %w; it was pushed, or refused", s.what(), err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if s.List != p.List || s.Root != p.Root || s.Serial != p.Serial {
+		return nil, fmt.Errorf("adding a signature of %s: %w: %s is pending", s.what(), blocklist.ErrUntrusted, p.What())
+	}
+	key, err := notekey.Parse(s.Key)
+	if err != nil {
+		return nil, fmt.Errorf("adding a signature of %s: %w", s.what(), err)
+	}
+	signed, err := l.Sign(ctx, p, givenSignature{key.Public, s.Signature})
+	if errors.Is(err, errOtherMessage) {
+		return nil, fmt.Errorf("adding a signature: %w: %s has changed since it was signed; ask for a new request", blocklist.ErrUntrusted, p.What())
+	}
+	return signed, err
+}
+
+func parseDetached(b []byte) (s detached, err error) {
+	if len(b) > MaxSignature {
+		return s, fmt.Errorf("reading a signature: %w: more than %d bytes", blocklist.ErrTooLarge, MaxSignature)
+	}
+	if err := json.Unmarshal(b, &s); err != nil || s.Type != detachedType || len(s.Signature) != ed25519.SignatureSize {
+		return s, fmt.Errorf("reading a signature: %w: it is no file of blocklist sign -o", blocklist.ErrMalformed)
+	}
+	return s, nil
+}
+
+func (s detached) what() string {
+	return (&Pending{List: s.List, Root: s.Root, Serial: s.Serial}).What()
+}
