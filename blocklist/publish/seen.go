@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
-	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
 // Seen is what an officer's machine remembers of the last release and the last root of a list that the officer has signed there: so
@@ -77,7 +77,7 @@ func (q *Request) Seen(last Seen) (Seen, error) {
 // signedID returns the SHA-256 of what the signatures of metadata cover.
 func signedID(metadata []byte) (string, error) {
 	var d digester
-	_, err := trust.Sign(metadata, &d)
+	_, err := tuf.Sign(metadata, &d)
 	return d.sum, err
 }
 

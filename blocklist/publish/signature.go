@@ -11,7 +11,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/notekey"
-	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
 // MaxSignature is how long a signature's file may be, in bytes.
@@ -32,7 +32,7 @@ const detachedType = "argine-signature"
 // detachedSignature signs what is pending, and returns the signature alone.
 func (p *Pending) detachedSignature(officer crypto.Signer) ([]byte, error) {
 	recorder := &recordingSigner{Signer: officer}
-	if _, err := trust.Sign(p.metadata, recorder); err != nil {
+	if _, err := tuf.Sign(p.metadata, recorder); err != nil {
 		return nil, err
 	}
 	key := notekey.Key{Name: "officer", Public: officer.Public().(ed25519.PublicKey)} // checkOfficer has seen that it is
