@@ -88,15 +88,15 @@ func (a *app) describe(p *publish.Pending) {
 	a.say("  signatures   %s", signatures(p))
 }
 
-// sayReasons says who made the changes of a release, and why.
-func (a *app) sayReasons(operations iter.Seq2[publish.Operation, error]) error {
+// sayOperations says who made the changes of a release, and why: the first of them, up to a limit.
+func (a *app) sayOperations(operations iter.Seq2[publish.Operation, error], limit int) error {
 	var shown []string
 	var n uint64
 	for o, err := range operations {
 		if err != nil {
 			return err
 		}
-		if n++; len(shown) < maxShown {
+		if n++; len(shown) < limit {
 			shown = append(shown, operationText(o))
 		}
 	}
@@ -112,7 +112,7 @@ func (a *app) sayReasons(operations iter.Seq2[publish.Operation, error]) error {
 
 // sayRelease tells what a release changes, who changed it, and why.
 func (a *app) sayRelease(ctx context.Context, l *publish.Ledger, p *publish.Pending) error {
-	if err := a.sayReasons(l.PendingOperations(ctx, p)); err != nil {
+	if err := a.sayOperations(l.PendingOperations(ctx, p), maxShown); err != nil {
 		return err
 	}
 	if err := a.sayReaders(ctx, l, p); err != nil {

@@ -119,7 +119,7 @@ func (a *app) signRequest(path string, s signFlags) error {
 		}
 		a.describe(p)
 		if p.Serial > 0 {
-			if err := errors.Join(a.sayReasons(each(q.Operations())), a.sayChanges(q.Review(), "blocklist review "+path)); err != nil {
+			if err := errors.Join(a.sayOperations(each(q.Operations()), maxShown), a.sayChanges(q.Review(), "blocklist review "+path)); err != nil {
 				return err
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -177,14 +178,10 @@ func (a *app) showPending(p *publish.Pending, operations iter.Seq2[publish.Opera
 		if p.Root > 0 {
 			return nil
 		}
-		same := func(o publish.Operation) publish.Operation { return o }
-		lines.say("\noperations")
-		err := printAll(a, false, operations, same, operationText)
-		if err == nil {
-			lines.say("\nchanges")
-			err = printAll(a, false, changes, changeToJSON, changeText)
+		if err := lines.sayOperations(operations, math.MaxInt); err != nil {
+			return err
 		}
-		return err
+		return printAll(a, false, changes, changeToJSON, changeText)
 	})
 }
 
