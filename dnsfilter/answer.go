@@ -83,7 +83,7 @@ func (d *Decision) end(dst []byte, q *query) []byte {
 // record exists (RFC 2308, section 2.1). That is the parent of a domain entry, which denies all below it, or else of
 // the name at a place in the message, of the given size in bytes.
 func (d *Decision) zone(m []byte, name, size int) int {
-	if d.Match.Scope == blocklist.ScopeDomain && !d.beside {
+	if d.Match.Scope == blocklist.ScopeDomain && !d.indirect {
 		name = dnswire.SkipLabels(m, name, size-d.Match.KeySize())
 	}
 	return dnswire.SkipLabels(m, name, 1)

@@ -48,7 +48,7 @@ func TestBINDInFront(t *testing.T) {
 			for _, do := range []bool{false, true} {
 				q := question(name+".signed.example.", qtype).SetEdns0(1232, do)
 				want := exchange(t, "tcp", minimal.String(), q)
-				exchange(t, "tcp", bind.String(), q) // its cache keeps the spelling of the first question, which would be that of 0x20
+				exchange(t, "tcp", bind.String(), q) // its cache keeps the case of the first question, which would be that of 0x20
 				for _, network := range []string{"tcp", "udp", "tcp"} {
 					got := exchange(t, network, addr, q)
 					if got.Truncated && network == "udp" {

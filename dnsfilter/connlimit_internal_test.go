@@ -30,8 +30,8 @@ func TestBusyConnectionsMakeRoom(t *testing.T) {
 	assert.Equal(t, clientKey(netip.MustParseAddr("2001:db8:0:1::1")), clientKey(netip.MustParseAddr("2001:db8:0:ff::1")))
 }
 
-// TestUnusualQueriesAreShared leaves room on the slow path for others than the network that fills it.
-func TestUnusualQueriesAreShared(t *testing.T) {
+// TestTheSlowPathIsFair leaves room on the slow path for others than the network that fills it.
+func TestTheSlowPathIsFair(t *testing.T) {
 	t.Parallel()
 	var u socket
 	var one, other atomic.Int32

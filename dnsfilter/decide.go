@@ -9,11 +9,11 @@ import (
 
 // Decision is what happens to a name, and why.
 type Decision struct {
-	Action Action
-	Match  blocklist.Match // what decided; zero if no list of the policy holds the name or address
-	rule   *Rule
-	beside bool   // it is on something that the answer leads to, and no chain of aliases shows it
-	chain  *chain // that leads from the name asked for to the one that does not exist; nil: it is that one
+	Action   Action
+	Match    blocklist.Match // what decided; zero if no list of the policy holds the name or address
+	rule     *Rule
+	indirect bool   // it is on something that the answer leads to, and no chain of aliases shows it
+	chain    *chain // that leads from the name asked for to the one that does not exist; nil: it is that one
 }
 
 // Blocks reports whether the real answer is withheld.

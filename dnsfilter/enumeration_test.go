@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/logtest"
 )
 
 // TestListingThroughOtherNamesIsNoticed has names of the client's own lead to those that it tries out.
@@ -47,7 +48,7 @@ func TestListingIsNoticed(t *testing.T) {
 	}
 	store := newStore(t, map[string]string{"csam": csam.String(), "ads": ads.String()})
 	synctest.Test(t, func(t *testing.T) {
-		log := &syncBuffer{}
+		log := &logtest.Buffer{}
 		s := newServer(t, dnsfilter.Config{
 			Store: store, Log: slog.New(slog.NewTextHandler(log, nil)),
 			Clients: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("2001:db8::/32")},

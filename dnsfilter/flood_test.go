@@ -56,9 +56,9 @@ func packed(t testing.TB, name string) []byte {
 	return m
 }
 
-// TestCrowd has more questions wait than there is room for: names of a dead zone, from one client and from many; then
+// TestFairness has more questions wait than there is room for: names of a dead zone, from one client and from many; then
 // those of one client, each in a zone of its own. Others are still served.
-func TestCrowd(t *testing.T) {
+func TestFairness(t *testing.T) {
 	t.Parallel()
 	for name, format := range map[string]string{"one zone": "%d.victim.test.", "one client": "a.z%d.b.victim.test."} {
 		s, addr := victims(t)
@@ -82,8 +82,8 @@ func TestCrowd(t *testing.T) {
 	}
 }
 
-// TestExpiredAnswersStandInForSlowOnes has a resolver that takes 3 seconds.
-func TestExpiredAnswersStandInForSlowOnes(t *testing.T) {
+// TestServeStaleForSlowAnswers has a resolver that takes 3 seconds.
+func TestServeStaleForSlowAnswers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		zone, slow := newZone(t, cacheZone), false

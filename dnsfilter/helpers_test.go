@@ -1,12 +1,10 @@
 package dnsfilter_test
 
 import (
-	"bytes"
 	"context"
 	"net"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
@@ -166,22 +164,4 @@ func writeFile(t testing.TB, dir, name, text string) string {
 	require.NoError(t, os.WriteFile(path+".new", []byte(text), 0o600))
 	require.NoError(t, os.Rename(path+".new", path))
 	return path
-}
-
-// syncBuffer takes a log that is read meanwhile.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }

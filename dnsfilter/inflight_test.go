@@ -37,7 +37,7 @@ func (f *failing) Exchange(ctx context.Context, q *dns.Msg) (*dns.Msg, error) {
 	return f.next.Exchange(ctx, q)
 }
 
-func TestStaleAnswersStandIn(t *testing.T) {
+func TestServeStale(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		up := &failing{next: newZone(t, cacheZone)}
@@ -75,9 +75,9 @@ func TestStaleAnswersStandIn(t *testing.T) {
 	})
 }
 
-// TestStaleAnswersStandInForFailures has an upstream that is there and finds no answer, as a resolver does without a
+// TestServeStaleForFailures has an upstream that is there and finds no answer, as a resolver does without a
 // network.
-func TestStaleAnswersStandInForFailures(t *testing.T) {
+func TestServeStaleForFailures(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		zone, rcode := newZone(t, cacheZone), dns.RcodeSuccess
@@ -256,8 +256,8 @@ func TestErrorsOfAnUpstreamReachTheClient(t *testing.T) {
 	assert.Equal(t, dns.RcodeServerFailure, exchange(t, "udp", addr, question("a.test.", dns.TypeA)).Rcode)
 }
 
-// TestWhatFailsIsHeldAgainstNobodyElse has an upstream that is silent about one name: another is answered freshly.
-func TestWhatFailsIsHeldAgainstNobodyElse(t *testing.T) {
+// TestFailuresDoNotAffectOtherQueries has an upstream that is silent about one name: another is answered freshly.
+func TestFailuresDoNotAffectOtherQueries(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		zone, off, asked := newZone(t, cacheZone), false, atomic.Int64{}

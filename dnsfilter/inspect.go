@@ -153,7 +153,7 @@ func (i *inspection) reach(d Decision) {
 // consider keeps a decision that blocks if its rule comes before that of the one kept so far. All others are counted
 // only.
 func (i *inspection) consider(d Decision) {
-	d.beside = d.chain == nil
+	d.indirect = d.chain == nil
 	switch {
 	case !d.Blocks():
 		d.count(i.query.counters)

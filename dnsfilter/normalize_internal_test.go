@@ -61,7 +61,7 @@ func texts(records []dns.RR) (out []string) {
 }
 
 // An answer that is cut where nothing should cut it is none: over TCP, where the session has asked again.
-func TestCutAnswersAreNotTaken(t *testing.T) {
+func TestTruncatedRepliesAreRefused(t *testing.T) {
 	t.Parallel()
 	m := new(dns.Msg).SetQuestion("a.test.", dns.TypeA)
 	var q query
@@ -77,8 +77,8 @@ func TestCutAnswersAreNotTaken(t *testing.T) {
 	}
 }
 
-// TestForwardIsPackedAsItIs compares the query for a session with the message for other upstreams.
-func TestForwardIsPackedAsItIs(t *testing.T) {
+// TestForwardIsPackedAsItsMessage compares the query for a session with the message for other upstreams.
+func TestForwardIsPackedAsItsMessage(t *testing.T) {
 	t.Parallel()
 	for _, packet := range pathsQueries(t) {
 		var q query

@@ -117,87 +117,87 @@ func (w *chainWalk) belongs(r dnswire.Record) bool {
 // scrub returns of a reply the records that answer the question: the chain from the name asked for, in its order, and
 // of the authority section what belongs to it.
 func scrub(asked dns.Question, reply *dns.Msg) (answer, authority []dns.RR) {
-	l := newLinks(reply.Answer)
-	l.follow(wireName(asked.Name), asked.Qtype)
+	b := newChainBuilder(reply.Answer)
+	b.follow(wireName(asked.Name), asked.Qtype)
 	for _, rr := range reply.Ns {
-		kept, ofZone := belongs(covered(rr), l.found)
-		if kept && rr.Header().Class == dns.ClassINET && (!ofZone || l.end.Within(wireName(rr.Header().Name))) {
+		kept, ofZone := belongs(covered(rr), b.found)
+		if kept && rr.Header().Class == dns.ClassINET && (!ofZone || b.end.Within(wireName(rr.Header().Name))) {
 			authority = append(authority, rr)
 		}
 	}
-	return l.chain, authority
+	return b.chain, authority
 }
 
-// links are the records of an answer, by their owners.
-type links struct {
+// chainBuilder collects the records of a chain from those of an answer, by their owners.
+type chainBuilder struct {
 	by    map[blocklist.Name][]dns.RR
 	chain []dns.RR
 	end   blocklist.Name // the last name of the chain
 	found bool           // a record that was asked for
 }
 
-func newLinks(answer []dns.RR) *links {
-	l := &links{by: make(map[blocklist.Name][]dns.RR, len(answer))}
+func newChainBuilder(answer []dns.RR) *chainBuilder {
+	b := &chainBuilder{by: make(map[blocklist.Name][]dns.RR, len(answer))}
 	for _, rr := range answer {
 		if rr.Header().Class == dns.ClassINET {
 			name := wireName(rr.Header().Name)
-			l.by[name] = append(l.by[name], rr)
+			b.by[name] = append(b.by[name], rr)
 		}
 	}
-	return l
+	return b
 }
 
 // follow collects the records of the chain. Each name, and each DNAME record, is visited once, so there is an end.
-func (l *links) follow(name blocklist.Name, qtype uint16) {
+func (b *chainBuilder) follow(name blocklist.Name, qtype uint16) {
 	for name != "" {
-		l.end = name
-		here := l.by[name]
-		delete(l.by, name)
+		b.end = name
+		here := b.by[name]
+		delete(b.by, name)
 		for _, rr := range here {
 			if rrtype := rr.Header().Rrtype; qtype == dns.TypeANY || rrtype == qtype {
-				l.found = true
+				b.found = true
 			}
 			if qtype == dns.TypeANY || covered(rr) == qtype || rr.Header().Rrtype == qtype {
-				l.chain = append(l.chain, rr)
+				b.chain = append(b.chain, rr)
 			}
 		}
-		if l.found {
+		if b.found {
 			return
 		}
-		name = l.alias(name, here)
+		name = b.alias(name, here)
 	}
 }
 
 // alias collects the CNAME record of a name, and the DNAME record that it is made of, if there is one; a missing CNAME
 // record is made (RFC 6672, section 3.1). It returns the target; empty if there is none.
-func (l *links) alias(name blocklist.Name, here []dns.RR) blocklist.Name {
-	made := l.redirect(name)
+func (b *chainBuilder) alias(name blocklist.Name, here []dns.RR) blocklist.Name {
+	made := b.redirect(name)
 	for _, rr := range here {
 		if alias, ok := rr.(*dns.CNAME); ok {
-			l.chain = append(l.chain, alias)
-			l.sign(here, dns.TypeCNAME)
+			b.chain = append(b.chain, alias)
+			b.sign(here, dns.TypeCNAME)
 			return wireName(alias.Target)
 		}
 	}
 	if made == nil {
 		return ""
 	}
-	l.chain = append(l.chain, made)
+	b.chain = append(b.chain, made)
 	return wireName(made.Target)
 }
 
 // redirect collects the DNAME record above a name, and returns the CNAME record that it makes of the name; nil if there
 // is none.
-func (l *links) redirect(name blocklist.Name) *dns.CNAME {
+func (b *chainBuilder) redirect(name blocklist.Name) *dns.CNAME {
 	for above := range name.Suffixes() {
-		for _, rr := range l.by[above] {
+		for _, rr := range b.by[above] {
 			r, ok := rr.(*dns.DNAME)
 			if !ok {
 				continue
 			}
-			l.chain = append(l.chain, r)
-			l.sign(l.by[above], dns.TypeDNAME)
-			l.by[above] = slices.DeleteFunc(l.by[above], func(rr dns.RR) bool { return covered(rr) == dns.TypeDNAME })
+			b.chain = append(b.chain, r)
+			b.sign(b.by[above], dns.TypeDNAME)
+			b.by[above] = slices.DeleteFunc(b.by[above], func(rr dns.RR) bool { return covered(rr) == dns.TypeDNAME })
 			return makeAlias(name, above, r)
 		}
 	}
@@ -219,10 +219,10 @@ func makeAlias(name, above blocklist.Name, r *dns.DNAME) *dns.CNAME {
 }
 
 // sign collects the signatures of records of a type.
-func (l *links) sign(of []dns.RR, rrtype uint16) {
+func (b *chainBuilder) sign(of []dns.RR, rrtype uint16) {
 	for _, rr := range of {
 		if rr.Header().Rrtype == dns.TypeRRSIG && covered(rr) == rrtype {
-			l.chain = append(l.chain, rr)
+			b.chain = append(b.chain, rr)
 		}
 	}
 }

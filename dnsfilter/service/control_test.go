@@ -16,6 +16,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist/guard"
 	"github.com/argine-dns/argine/dnsfilter/config"
+	"github.com/argine-dns/argine/dnsfilter/internal/logtest"
 	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
@@ -67,7 +68,7 @@ func TestServiceHolds(t *testing.T) {
 	assert.Equal(t, dns.RcodeNameError, r.rcode(t, "bad.test."))
 
 	require.NoError(t, r.stop())
-	r.log = &syncBuffer{}
+	r.log = &logtest.Buffer{}
 	r.start(t)
 	require.True(t, held())
 	assert.ErrorContains(t, control.Accept(t.Context(), "it.example/other", st.Hold.ID), "is followed")

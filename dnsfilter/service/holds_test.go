@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist/subscribe"
+	"github.com/argine-dns/argine/dnsfilter/internal/logtest"
 	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
@@ -65,7 +66,7 @@ func (r *running) releases(t *testing.T, name string) {
 func (r *running) restart(t *testing.T) {
 	t.Helper()
 	require.NoError(t, r.stop())
-	r.log = &syncBuffer{}
+	r.log = &logtest.Buffer{}
 	r.start(t)
 }
 

@@ -19,6 +19,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/logtest"
 	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
@@ -121,7 +122,7 @@ func TestHealth(t *testing.T) {
 
 	a.publish(t, "bad.test")
 	require.NoError(t, r.stop())
-	r.log = &syncBuffer{}
+	r.log = &logtest.Buffer{}
 	r.start(t) // it fetches at once
 	require.Eventually(t, func() bool { code, text := get(t, base+"/readyz"); return code == http.StatusOK && text == "ready\n" },
 		10*time.Second, 20*time.Millisecond) // a moment after it is enforced it is fresh, too

@@ -1,7 +1,6 @@
 package service_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -22,6 +21,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/blocktest"
 	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/config"
+	"github.com/argine-dns/argine/dnsfilter/internal/logtest"
 	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
@@ -29,26 +29,8 @@ import (
 type running struct {
 	dir, addr string
 	reload    chan struct{}
-	log       *syncBuffer
+	log       *logtest.Buffer
 	stop      func() error
-}
-
-// syncBuffer takes the log of a service that is running.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }
 
 // newFolder makes a folder with settings; the service is to listen at addr and to ask a zone.
@@ -57,7 +39,7 @@ func newFolder(t *testing.T, lists string) *running {
 	resolver, _ := serve(t, newServer(t, dnsfilter.Config{Upstream: newZone(t, "$TTL 300\n*. A 192.0.2.3\n. SOA ns. h. 1 2 3 4 5\n")}))
 	l, addr := listen(t)
 	require.NoError(t, l.Close())
-	r := &running{dir: t.TempDir(), addr: addr, reload: make(chan struct{}), log: &syncBuffer{}}
+	r := &running{dir: t.TempDir(), addr: addr, reload: make(chan struct{}), log: &logtest.Buffer{}}
 	r.write(t, "head.yaml", fmt.Sprintf("listen: [udp://%s, tcp://%s]\nupstream: [%s]\nlocal: []\nstate: state\n", addr, addr, resolver))
 	r.settings(t, lists)
 	return r
@@ -224,14 +206,14 @@ func TestServiceStartsFromWhatItHolds(t *testing.T) {
 	loaded := strings.Count(r.log.String(), "list loaded")
 	assert.Equal(t, 2, loaded)
 
-	r.log = &syncBuffer{}
+	r.log = &logtest.Buffer{}
 	r.start(t) // nothing has changed: nothing is read
 	assert.Equal(t, dns.RcodeNameError, r.rcode(t, "a.test."))
 	require.NoError(t, r.stop())
 	assert.NotContains(t, r.log.String(), "list loaded")
 
 	r.write(t, "local.txt", "b.test\n")
-	r.log = &syncBuffer{}
+	r.log = &logtest.Buffer{}
 	r.start(t) // the old state serves while the new one is read
 	assert.Equal(t, dns.RcodeNameError, r.rcode(t, "a.test."))
 	r.becomes(t, "b.test.", dns.RcodeNameError)
@@ -239,7 +221,7 @@ func TestServiceStartsFromWhatItHolds(t *testing.T) {
 	require.NoError(t, r.stop())
 
 	require.NoError(t, os.Remove(filepath.Join(r.dir, "local.txt")))
-	r.log = &syncBuffer{}
+	r.log = &logtest.Buffer{}
 	r.start(t)
 	assert.Equal(t, dns.RcodeNameError, r.rcode(t, "b.test."))
 }

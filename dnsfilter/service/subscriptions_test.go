@@ -19,6 +19,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/origin"
 	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/blocklist/publish/keys"
+	"github.com/argine-dns/argine/dnsfilter/internal/logtest"
 	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
@@ -119,13 +120,13 @@ func TestServiceFollowsSignedLists(t *testing.T) {
 
 	require.NoError(t, r.stop())
 	web.Close()
-	r.log = &syncBuffer{}
+	r.log = &logtest.Buffer{}
 	r.start(t) // without an origin what is held is enforced at once
 	assert.Empty(t, exchange(t, "udp", r.addr, m).Answer)
 	require.NoError(t, r.stop())
 
 	require.NoError(t, os.Remove(a.root()))
-	r.log = &syncBuffer{}
+	r.log = &logtest.Buffer{}
 	r.start(t) // and even without a root
 	assert.Contains(t, r.log.String(), "list is not followed")
 	assert.Empty(t, exchange(t, "udp", r.addr, m).Answer)

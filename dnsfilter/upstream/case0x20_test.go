@@ -35,7 +35,7 @@ func newRecasing(t *testing.T, recase func(string) string) *spelled {
 	return s
 }
 
-// odd counts the queries in another spelling than the plain one.
+// odd counts the queries with a letter in upper case.
 func (s *spelled) odd() (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,7 +1,6 @@
 package upstream_test
 
 import (
-	"bytes"
 	"crypto/tls"
 	"log/slog"
 	"net"
@@ -16,37 +15,14 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/argine-dns/argine/dnsfilter/internal/logtest"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
-// logged is a log to be read.
-type logged struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
-func watch(f *upstream.Forwarder) *logged {
-	l := new(logged)
+func watch(f *upstream.Forwarder) *logtest.Buffer {
+	l := new(logtest.Buffer)
 	f.Watch(slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	return l
-}
-
-// eventually waits for what the log is to say.
-func (l *logged) eventually(t *testing.T, text string) {
-	t.Helper()
-	require.Eventually(t, func() bool { return strings.Contains(l.String(), text) }, 10*time.Second, 10*time.Millisecond, "%q: %s", text, l)
 }
 
 // TestOutageIsToldOnce has a resolver go away and come back, with many questions under way.
@@ -65,7 +41,7 @@ func TestOutageIsToldOnce(t *testing.T) {
 	for range 20 {
 		wg.Go(func() { _, _ = ask(t, f) })
 	}
-	log.eventually(t, "upstream down")
+	log.Await(t, "upstream down")
 	_, down := f.Down()
 	assert.True(t, down)
 	assert.False(t, status(f).Up)
@@ -79,7 +55,7 @@ func TestOutageIsToldOnce(t *testing.T) {
 	require.Eventually(t, func() bool { f.Probe(); return status(f).Up }, 10*time.Second, 50*time.Millisecond, "without a question")
 	_, down = f.Down()
 	assert.False(t, down)
-	log.eventually(t, "upstream up again")
+	log.Await(t, "upstream up again")
 	assert.Equal(t, 2, strings.Count(log.String(), "\n"), log)
 	assert.Equal(t, 2, strings.Count(log.String(), "upstream="+status(f).Resolver))
 }
@@ -123,7 +99,7 @@ func TestReasonsOfAnOutage(t *testing.T) {
 		require.NoError(t, err)
 		log := watch(f)
 		f.Probe()
-		log.eventually(t, want)
+		log.Await(t, want)
 		assert.Contains(t, status(f).Reason, want)
 	}
 	closed := upstream.Endpoint{Addr: nobody.Addr}
@@ -132,5 +108,5 @@ func TestReasonsOfAnOutage(t *testing.T) {
 	log := watch(f)
 	_, err = ask(t, f)
 	require.Error(t, err)
-	log.eventually(t, "connection refused")
+	log.Await(t, "connection refused")
 }

@@ -157,7 +157,7 @@ func TestFailuresAreNotTheLastWord(t *testing.T) {
 	m, err := ask(t, f)
 	require.NoError(t, err)
 	assert.Equal(t, dns.RcodeRefused, m.Rcode, "the last one's answer")
-	assert.EqualValues(t, 4, bad.udp.Load(), "each was asked once a query, and plainly, as it may be the spelling that it refused")
+	assert.EqualValues(t, 4, bad.udp.Load(), "each was asked once a query, and without a mask, as it may be the case that it refused")
 	assert.EqualValues(t, 4, worse.udp.Load())
 	for _, rcode := range []int{dns.RcodeFormatError, dns.RcodeNotImplemented} {
 		requireAnswer(t, newForwarder(t, newFake(t, failing(rcode)), good), "192.0.2.1")
@@ -201,7 +201,7 @@ func TestForeignRepliesAreIgnored(t *testing.T) {
 		_ = w.WriteMsg(m)
 	})
 	requireAnswer(t, newForwarder(t, f), "192.0.2.1")
-	assert.EqualValues(t, 2, f.udp.Load(), "in another spelling, which is then not asked for")
+	assert.EqualValues(t, 2, f.udp.Load(), "in another case, which is then not asked for")
 }
 
 func TestIdsAndPortsVary(t *testing.T) {

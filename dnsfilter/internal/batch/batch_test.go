@@ -14,7 +14,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/batch"
 )
 
-const patience = 5 * time.Second
+const timeLimit = 5 * time.Second
 
 func listen(t testing.TB, addr string) *net.UDPConn {
 	t.Helper()
@@ -29,7 +29,7 @@ func dial(t testing.TB, to net.Addr) *net.UDPConn {
 	require.NoError(t, err)
 	client, ok := c.(*net.UDPConn)
 	require.True(t, ok)
-	require.NoError(t, client.SetDeadline(time.Now().Add(2*patience)))
+	require.NoError(t, client.SetDeadline(time.Now().Add(2*timeLimit)))
 	t.Cleanup(func() { _ = client.Close() })
 	return client
 }
@@ -48,7 +48,7 @@ func closeNow(t testing.TB, s *batch.Socket) {
 	s.Close()
 	select {
 	case <-s.Closed():
-	case <-time.After(patience):
+	case <-time.After(timeLimit):
 		t.Fatal("the socket was not closed")
 	}
 }
@@ -106,7 +106,7 @@ func TestPeerIsTheSender(t *testing.T) {
 		select {
 		case peer := <-peers:
 			assert.Equal(t, client.LocalAddr().String(), peer.String())
-		case <-time.After(patience):
+		case <-time.After(timeLimit):
 			t.Fatal("nothing was read")
 		}
 	}
@@ -239,7 +239,7 @@ func TestConnected(t *testing.T) {
 	select {
 	case err := <-failed:
 		assert.Error(t, err)
-	case <-time.After(patience):
+	case <-time.After(timeLimit):
 		t.Fatal("the refusal was not told")
 	}
 }

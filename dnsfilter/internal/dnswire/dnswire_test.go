@@ -51,7 +51,7 @@ func TestNames(t *testing.T) {
 		assert.Equal(t, r.End(), end)
 		assert.Equal(t, end, dnswire.CheckName(m, r.At))
 		assert.Equal(t, end, dnswire.SkipName(m, r.At))
-		assert.True(t, dnswire.IsAbove(m, r.At, dnswire.HeaderSize) == (want[i] == "org."))
+		assert.Equal(t, want[i] == "org.", dnswire.IsAbove(m, r.At, dnswire.HeaderSize))
 		i++
 	}
 	assert.Len(t, want, i)

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestRandomSpellingStaysUpstream has a resolver that writes every owner out, in the spelling that it was asked in.
-func TestRandomSpellingStaysUpstream(t *testing.T) {
+// TestRandomCaseStaysUpstream has a resolver that writes every owner out, in the case that it was asked in.
+func TestRandomCaseStaysUpstream(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Value
 	_, addr := forwarding(t, func(w dns.ResponseWriter, q *dns.Msg) {

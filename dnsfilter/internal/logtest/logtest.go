@@ -1,0 +1,40 @@
+// Package logtest has logs that tests read while they are written.
+package logtest
+
+import (
+	"bytes"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Buffer is a log. Several goroutines may write and read it; its zero value is empty.
+type Buffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write implements [io.Writer].
+func (b *Buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+// String returns what was written until now.
+func (b *Buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+// Await waits until the log contains text, and fails the test after ten seconds.
+func (b *Buffer) Await(t testing.TB, text string) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !strings.Contains(b.String(), text); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("the log does not contain %q: %s", text, b)
+		}
+	}
+}
