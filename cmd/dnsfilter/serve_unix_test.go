@@ -168,9 +168,7 @@ func TestTakeOverLosesNothing(t *testing.T) {
 	rcodeOf(addr, "waits.example.org.") // for the upstream
 	failing := start("--take-over", "--listen", "udp://192.0.2.1:1")
 	require.Error(t, failing.Wait(), "that address is not of this machine")
-	control := service.NewControl(filepath.Join(filepath.Dir(path), "state"))
-	require.Eventually(t, func() bool { _, err := control.Status(t.Context()); return err == nil }, 5*time.Second, 10*time.Millisecond)
-	second := start("--take-over")
+	second := start("--take-over") // at once: the first one may not have noticed yet
 	require.NoError(t, first.Wait())
 	asIs := asked.Load()
 	require.Eventually(t, func() bool { return asked.Load() > asIs+100 }, 10*time.Second, time.Millisecond)
@@ -179,4 +177,30 @@ func TestTakeOverLosesNothing(t *testing.T) {
 	assert.Zero(t, lost.Load(), "of %d queries", asked.Load())
 	require.NoError(t, second.Process.Signal(syscall.SIGTERM))
 	require.NoError(t, second.Wait())
+}
+
+// TestEndInTheMiddleOfATakeOver asks a server to end while its successor makes ready: it answers until that has its sockets.
+func TestEndInTheMiddleOfATakeOver(t *testing.T) {
+	t.Parallel()
+	path, addr := folder(t, settings), freePort(t)
+	cmd := exec.Command(os.Args[0], "serve", "-c", path, "--listen", "udp://"+addr, "--upstream", "127.0.0.1:9")
+	cmd.Env = append(os.Environ(), "DNSFILTER_TEST_RUN=1")
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	require.Eventually(t, func() bool { return rcodeOf(addr, "example.com.") == dns.RcodeNameError }, 10*time.Second, 10*time.Millisecond)
+	successor, err := service.TakeOver(t.Context(), filepath.Join(filepath.Dir(path), "state"))
+	require.NoError(t, err)
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	for range 10 {
+		time.Sleep(100 * time.Millisecond)
+		assert.Equal(t, dns.RcodeNameError, rcodeOf(addr, "example.com."))
+	}
+	sockets, err := successor.Sockets()
+	require.NoError(t, err)
+	assert.NotEmpty(t, sockets.Files)
+	require.NoError(t, sockets.Taken())
+	require.NoError(t, cmd.Wait())
+	for _, f := range sockets.Files {
+		require.NoError(t, f.Close())
+	}
 }

@@ -5,11 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"slices"
 	"time"
 
@@ -25,8 +23,8 @@ const (
 )
 
 // serveControl answers over the control socket, if there is one, until ctx ends; with it, what is being done for a client ends.
-func (s *Service) serveControl(ctx context.Context, l net.Listener) {
-	if l == nil {
+func (s *Service) serveControl(ctx context.Context, control *controlSocket) {
+	if control == nil {
 		return
 	}
 	server := &http.Server{
@@ -40,31 +38,12 @@ func (s *Service) serveControl(ctx context.Context, l net.Listener) {
 		defer cancel()
 		_ = errors.Join(server.Shutdown(grace), server.Close()) // it is the end
 	})
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	if err := server.Serve(control); !errors.Is(err, http.ErrServerClosed) {
 		s.log.Warn("status, holds, accept, reject, apply, reload, flush and taking over work no more", slog.Any("error", err))
 	}
 	if !stop() {
 		<-ended
 	}
-}
-
-// listenControl makes the socket. What is left of an earlier process may go: the store has one owner.
-func listenControl(ctx context.Context, state string) (net.Listener, error) {
-	path, err := config.ControlSocket(state)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	l, err := (&net.ListenConfig{Control: openPrivate}).Listen(ctx, "unix", path)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		return nil, errors.Join(err, l.Close())
-	}
-	return l, nil
 }
 
 // control answers what is asked over the socket.

@@ -23,6 +23,7 @@ import (
 const (
 	releaseWithin = time.Minute      // for a list that is being compiled
 	passWithin    = 10 * time.Second // for the sockets
+	endWithin     = time.Minute      // for the successor, once this service is asked to end
 )
 
 // errNotTakenOver is why a service that has released its store begins anew.
@@ -130,13 +131,12 @@ func (s *Service) awaitSuccessor(ctx context.Context, endWork func(), l *dnsfilt
 	select {
 	case <-ctx.Done():
 	case conn := <-s.successors:
-		stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-		defer stop()
 		defer conn.Close() //nolint:errcheck // everything was said
 		s.log.Info("a successor takes over")
+		s.handingOver.Store(true)
 		endWork()
 		<-s.released
-		err := handOver(conn, sockets)
+		err := handOver(ctx, conn, sockets)
 		switch {
 		case err == nil:
 			l.Share() // by the successor
@@ -154,12 +154,15 @@ func (s *Service) awaitSuccessor(ctx context.Context, endWork func(), l *dnsfilt
 }
 
 // handOver tells a successor that the store is released, passes the sockets when it wants them, and waits until it answers. However
-// long it takes to make ready, queries are answered meanwhile; if it ends, its connection does.
-func handOver(conn *net.UnixConn, sockets handles) error {
+// long it takes to make ready, queries are answered meanwhile; if it ends, its connection does. If ctx ends in the middle, the successor
+// has a minute left: it would have nothing to take over otherwise.
+func handOver(ctx context.Context, conn *net.UnixConn, sockets handles) error {
 	said := func() error { _, err := io.ReadFull(conn, make([]byte, 1)); return err }
 	if err := conn.SetDeadline(time.Time{}); err != nil {
 		return err
 	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now().Add(endWithin)) })
+	defer stop()
 	if _, err := io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: sockets\r\n\r\n"); err != nil {
 		return err
 	}
@@ -176,12 +179,13 @@ func handOver(conn *net.UnixConn, sockets handles) error {
 }
 
 // restart answers again after a successor has failed, on the same sockets.
-func (s *Service) restart(ctx context.Context, reload <-chan struct{}, sockets handles) error {
+func (s *Service) restart(ctx context.Context, reload <-chan struct{}, sockets handles, control *controlSocket) error {
 	files := sockets.files()
 	next, err := New(s.read, s.log)
 	if err != nil {
 		return err
 	}
 	next.Sockets = func() (Sockets, error) { return Sockets{Files: files}, nil }
+	next.inherited = control
 	return next.Run(ctx, reload)
 }

@@ -58,6 +58,9 @@ type Service struct {
 
 	successors chan *net.UnixConn // that ask for this service's place
 	released   chan struct{}      // closed when the store is
+
+	handingOver atomic.Bool
+	inherited   *controlSocket // of the service before, in this process, whose successor failed; nil: none
 }
 
 // New makes a service of the settings that read returns; it is called again for each reload. It starts nothing, but
@@ -163,7 +166,7 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	g.Go(func() error { return s.workUntil(work, control, reload) })
 	s.log.Info("serving", slog.String("version", buildinfo.Current().String()), slog.Any("listen", s.settings.Listen),
 		slog.String("state", s.settings.State), slog.Int("lists", len(s.settings.Lists)))
-	answering, endAnswers := context.WithCancel(serving)
+	answering, endAnswers := context.WithCancel(context.WithoutCancel(serving)) // which outlasts it in a hand-over
 	g.Go(func() error { defer endWork(); return s.server.Serve(answering, listeners) })
 	g.Go(func() error { s.watchdog(answering); return nil })
 	g.Go(func() error {
@@ -176,14 +179,19 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	s.replaceSubscriptions(work, nil)
 	s.log.Info("ended", slog.Any("stats", s.server.Stats()))
 	if errors.Is(err, errNotTakenOver) && ctx.Err() == nil {
-		return s.restart(ctx, reload, sockets)
+		return s.restart(ctx, reload, sockets, control)
 	}
+	control.close()
 	return err
 }
 
 // openControl opens the control socket; without it, queries are answered all the same.
-func (s *Service) openControl(ctx context.Context) net.Listener {
-	control, err := listenControl(ctx, s.settings.State)
+func (s *Service) openControl(ctx context.Context) *controlSocket {
+	control, err := s.inherited.reopen()
+	if err != nil {
+		s.inherited.close()
+		control, err = listenControl(ctx, s.settings.State)
+	}
 	if err != nil {
 		s.log.Warn("status, holds, accept, reject, apply, reload, flush and taking over will not work", slog.Any("error", err))
 	}
@@ -202,13 +210,16 @@ func (s *Service) serveHTTP(ctx context.Context, g *errgroup.Group, metrics, pro
 
 // workUntil does all that needs the store to itself until ctx ends. Then it releases the store, since nothing writes to its folder
 // any more; queries are answered from it until the end.
-func (s *Service) workUntil(ctx context.Context, control net.Listener, reload <-chan struct{}) error {
+func (s *Service) workUntil(ctx context.Context, control *controlSocket, reload <-chan struct{}) error {
 	var both sync.WaitGroup
 	both.Go(func() { s.watchFiles(ctx, reload) })
 	both.Go(func() { s.serveControl(ctx, control) })
 	both.Wait()
 	for _, f := range s.active.Load().subscriptions {
 		<-f.done
+	}
+	if !s.handingOver.Load() {
+		control.close()
 	}
 	defer close(s.released)
 	return s.store.Release()
