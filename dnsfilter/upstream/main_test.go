@@ -9,8 +9,6 @@ import (
 // TestMain has more tests run at once than there are processors: nearly all of their time they wait for resolvers that are silent.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if !testing.Short() {
-		_ = flag.Set("test.parallel", "16")
-	}
+	_ = flag.Set("test.parallel", "16")
 	os.Exit(m.Run())
 }
