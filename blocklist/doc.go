@@ -28,12 +28,13 @@
 //
 // [Store.LookupHost] takes a name, [Store.LookupURL] a URL in any spelling, [Store.LookupAddr] an address; none of them
 // can fail or waits for a change, and a [Match] says which list, which entry and why. A server that looks many names up keeps
-// them in wire form: [Store.LookupName] allocates nothing. Whoever decides by list asks for the matches of all:
+// them in wire form: [Store.LookupName] allocates nothing. A program that decides by list asks for the matches of all:
 // [Store.AppendMatches], [Store.AppendURLMatches], [Store.AppendAddrMatches]. An entry whose status is monitor is to be
 // reported and blocks nothing; one past its expiry matches no more.
 //
-// A program without a place for a store brings its list along in one file: [BuildSet] makes it, [OpenSet] opens it, and
-// the [Set] is asked as a store is.
+// A program without a place for a store brings its list along in one file: [BuildSet] makes it, [OpenSet],
+// [OpenSetBytes] (go:embed) or [OpenSetFS] opens it, and the [Set] is asked as a store is. Sets open in browsers, too
+// (GOOS=js GOARCH=wasm), and under WASI.
 //
 // # Entries
 //

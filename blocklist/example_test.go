@@ -1,6 +1,8 @@
 package blocklist_test
 
 import (
+	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -100,6 +102,63 @@ func ExampleOpenSet() {
 	m, ok := set.LookupURL("https://login.example.com/")
 	fmt.Println(ok, m.Category, set.Info().Entries)
 	// Output: true phishing 1
+}
+
+// A program that has its list within itself needs no file: build the set once (go:generate blocklist compile), embed it, and open
+// the bytes. It works in a browser, too (GOOS=js GOARCH=wasm).
+func ExampleOpenSetBytes() {
+	// In a program of one's own, in place of embedded:
+	//
+	//	//go:embed phishing.set
+	//	var embedded []byte
+	embedded := embed("example.com category=phishing\nhttps://site.example/login\n")
+
+	set, err := blocklist.OpenSetBytes(embedded)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	m, _ := set.LookupURL("https://site.example/login?next=/")
+	fmt.Println(m)
+	text, _ := json.Marshal(m)
+	fmt.Println(string(text))
+	// Output:
+	// phishing: https://site.example/login
+	// {"list":"phishing","target":"https://site.example/login","scope":"url","status":"block"}
+}
+
+// embed returns the file that go:embed would put into the program.
+func embed(lines string) []byte {
+	dir, remove := temp()
+	defer remove()
+	path := filepath.Join(dir, "phishing.set")
+	if err := blocklist.BuildSet(path, "phishing", parse(lines)); err != nil {
+		panic(err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+// A batch: which hosts of a log are listed? LookupHost takes names, addresses and ports as they stand there; several goroutines
+// may ask at once.
+func ExampleSet_LookupHost() {
+	set, err := blocklist.OpenSetBytes(embed("example.com ref=2026/17\n192.0.2.0/24\n"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	log := bufio.NewScanner(strings.NewReader("www.Example.com:443\nexample.org\n192.0.2.7:80\n"))
+	for log.Scan() {
+		if m, ok := set.LookupHost(log.Text()); ok && !m.Monitor {
+			fmt.Println(log.Text(), m.Entry(), m.Reference)
+		}
+	}
+	// Output:
+	// www.Example.com:443 example.com 2026/17
+	// 192.0.2.7:80 192.0.2.0/24
 }
 
 // An entry is a line; errors say what to write instead.
