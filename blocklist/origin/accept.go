@@ -70,7 +70,7 @@ func (o *Origin) accept(ctx context.Context, roots *rootChain, bundle io.Reader,
 	p, err := roots.check(roots.st, b)
 	if err == nil && !p.done {
 		verified()
-		err = o.take(ctx, p, b)
+		err = o.receiveAndCommit(ctx, p, b)
 	}
 	if err != nil {
 		return h, fmt.Errorf("accepting a push: %w", err)
@@ -78,16 +78,16 @@ func (o *Origin) accept(ctx context.Context, roots *rootChain, bundle io.Reader,
 	return p.header()
 }
 
-// take receives the files and publishes.
-func (o *Origin) take(ctx context.Context, p *push, b *trust.Bundle) error {
-	if !o.receiving.take(p.list) {
+// receiveAndCommit receives the files and publishes.
+func (o *Origin) receiveAndCommit(ctx context.Context, p *push, b *trust.Bundle) error {
+	if !o.receiving.acquire(p.list) {
 		return fmt.Errorf("%s: %w with other pushes; try again in a moment", p.list, blocklist.ErrBusy)
 	}
-	defer o.receiving.free(p.list)
+	defer o.receiving.release(p.list)
 	if err := p.roots.verifyEarly(); err != nil {
 		return err
 	}
-	work, err := o.newWork(ctx)
+	work, err := o.newUpload(ctx)
 	if err != nil {
 		return err
 	}
@@ -174,7 +174,7 @@ func (p *push) header() (blocklist.Header, error) {
 }
 
 // commit publishes what was received. It checks once more: another push may have come first.
-func (o *Origin) commit(p *push, b *trust.Bundle, work *work) error {
+func (o *Origin) commit(p *push, b *trust.Bundle, work *upload) error {
 	st, err := o.load(p.list)
 	if err != nil {
 		return err
@@ -197,7 +197,7 @@ func (o *Origin) commit(p *push, b *trust.Bundle, work *work) error {
 	if err := o.publish(st, p.root, p.targets, p.urgent); err != nil {
 		return err
 	}
-	o.news.announce(p.list, news{p.spec.Version, p.urgent.version})
+	o.events.announce(p.list, event{p.spec.Version, p.urgent.version})
 	o.o.Log.Info("published", slog.String("list", p.list), slog.Int64("serial", p.spec.Version), slog.Int64("root", p.root.Version()))
 	if err := st.removeOld(p.urgent); err != nil {
 		o.o.Log.Warn("removing old releases", slog.String("list", p.list), slogErr(err))

@@ -20,67 +20,67 @@ const (
 	maxListeners = 10_000           // connections at /events; beyond, the client that has most loses one
 	maxFilters   = 64               // lists that one of them may name
 	heartbeat    = 15 * time.Second // so that proxies and listeners know the connection is alive
-	slowest      = 10 * time.Second // for a listener to take what is written to it
-	lookEvery    = time.Second      // for what other processes have published
+	writeTimeout = 10 * time.Second // for a listener to take what is written to it
+	pollInterval = time.Second      // for what other processes have published
 )
 
-// news is what is the newest of a list: its serial, and the version of its urgent orders, 0 if there never were any.
-type news struct{ serial, urgent int64 }
+// event says what is the newest of a list: its serial, and the version of its urgent orders, 0 if there never were any.
+type event struct{ serial, urgent int64 }
 
-func (n news) String() string {
-	if n.urgent == 0 {
-		return fmt.Sprintf(`"serial":%d`, n.serial)
+func (e event) String() string {
+	if e.urgent == 0 {
+		return fmt.Sprintf(`"serial":%d`, e.serial)
 	}
-	return fmt.Sprintf(`"serial":%d,"urgent":%d`, n.serial, n.urgent)
+	return fmt.Sprintf(`"serial":%d,"urgent":%d`, e.serial, e.urgent)
 }
 
-// announcements tell those who listen what is the newest of a list. The zero value is ready.
+// announcements are the connections at /events, and the newest event of each list. The zero value is ready.
 type announcements struct {
 	mu        sync.Mutex
 	listeners map[*listener]struct{}
 	clients   map[netip.Prefix]int // how many of them each has
-	newest    map[string]news      // by list
-	looked    map[string]time.Time // the timestamp's date when it was read last, by list
+	newest    map[string]event     // by list
+	readAt    map[string]time.Time // the timestamp's date when it was read last, by list
 	ended     bool
 }
 
-// listener is one connection. It may lag behind: of each list it is told the newest alone.
+// listener is one connection. It may lag behind: of each list it gets the newest event alone.
 type listener struct {
 	client  netip.Prefix
 	lists   []string // that it wants to hear of; empty: all
-	pending map[string]news
+	pending map[string]event
 	wake    chan struct{} // has room for one
 	ended   chan struct{}
 }
 
-// announce tells all listeners of a list, if there is news.
-func (a *announcements) announce(list string, n news) {
+// announce queues an event for all listeners of a list, if it is newer than the last one.
+func (a *announcements) announce(list string, e event) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if old := a.newest[list]; n.serial <= old.serial && n.urgent <= old.urgent {
+	if old := a.newest[list]; e.serial <= old.serial && e.urgent <= old.urgent {
 		return
 	}
 	if a.newest == nil {
-		a.newest = map[string]news{}
+		a.newest = map[string]event{}
 	}
-	a.newest[list] = n
+	a.newest[list] = e
 	for l := range a.listeners {
-		l.tell(list, n)
+		l.queue(list, e)
 	}
 }
 
-func (l *listener) tell(list string, n news) {
+func (l *listener) queue(list string, e event) {
 	if len(l.lists) > 0 && !slices.Contains(l.lists, list) {
 		return
 	}
-	l.pending[list] = n
+	l.pending[list] = e
 	select {
 	case l.wake <- struct{}{}:
 	default:
 	}
 }
 
-// join adds a listener and tells it what is the newest; it returns false if there are too many, or the origin ends.
+// join adds a listener and queues what is the newest; it returns false if there are too many, or the origin ends.
 func (a *announcements) join(client netip.Prefix, lists []string) (*listener, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -90,9 +90,9 @@ func (a *announcements) join(client netip.Prefix, lists []string) (*listener, bo
 	if a.listeners == nil {
 		a.listeners, a.clients = map[*listener]struct{}{}, map[netip.Prefix]int{}
 	}
-	l := &listener{client: client, lists: lists, pending: map[string]news{}, wake: make(chan struct{}, 1), ended: make(chan struct{})}
-	for list, n := range a.newest {
-		l.tell(list, n)
+	l := &listener{client: client, lists: lists, pending: map[string]event{}, wake: make(chan struct{}, 1), ended: make(chan struct{})}
+	for list, e := range a.newest {
+		l.queue(list, e)
 	}
 	a.listeners[l] = struct{}{}
 	a.clients[client]++
@@ -137,12 +137,12 @@ func (a *announcements) remove(l *listener) {
 	}
 }
 
-// take returns what a listener was not told yet.
-func (a *announcements) take(l *listener) map[string]news {
+// takePending returns the events that were not sent to a listener yet.
+func (a *announcements) takePending(l *listener) map[string]event {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	all := l.pending
-	l.pending = map[string]news{}
+	l.pending = map[string]event{}
 	return all
 }
 
@@ -160,56 +160,57 @@ func (a *announcements) end(ended bool) {
 	clear(a.clients)
 }
 
-// read reports whether a timestamp of that date was not read yet.
-func (a *announcements) read(list string, date time.Time) bool {
+// needsReading reports whether a timestamp of that date was not read yet.
+func (a *announcements) needsReading(list string, date time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.looked[list].Equal(date) {
+	if a.readAt[list].Equal(date) {
 		return false
 	}
-	if a.looked == nil {
-		a.looked = map[string]time.Time{}
+	if a.readAt == nil {
+		a.readAt = map[string]time.Time{}
 	}
-	a.looked[list] = date
+	a.readAt[list] = date
 	return true
 }
 
-// lookForNews announces what other processes have published in the folder.
-func (o *Origin) lookForNews() error {
+// announceAll announces what other processes have published in the folder.
+func (o *Origin) announceAll() error {
 	lists, err := o.lists()
 	for _, list := range lists {
-		err = errors.Join(err, o.lookAt(list))
+		err = errors.Join(err, o.announceNewest(list))
 	}
 	return err
 }
 
-func (o *Origin) lookAt(list string) error {
+func (o *Origin) announceNewest(list string) error {
 	st := o.newState(list)
 	info, err := os.Stat(st.path(trust.TimestampName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err != nil || !o.news.read(list, info.ModTime()) {
+	if err != nil || !o.events.needsReading(list, info.ModTime()) {
 		return err
 	}
 	if err := st.readChain(); err != nil {
 		return fmt.Errorf("reading %s: %w", list, err)
 	}
-	o.news.announce(list, news{st.snapshot.Targets.Version, st.urgent.version})
+	o.events.announce(list, event{st.snapshot.Targets.Version, st.urgent.version})
 	return nil
 }
 
-func (a *announcements) heard() bool {
+// hasListeners reports whether there is a connection at /events.
+func (a *announcements) hasListeners() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return len(a.listeners) > 0
 }
 
-// watch looks for news while somebody listens, until ctx ends, and then ends all connections.
+// watch polls the folder for what other processes publish while there are listeners, until ctx ends, and then ends all connections.
 func (o *Origin) watch(ctx context.Context) {
-	o.news.end(false)
-	defer o.news.end(true)
-	tick := time.NewTicker(lookEvery)
+	o.events.end(false)
+	defer o.events.end(true)
+	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
 	for {
 		select {
@@ -217,10 +218,10 @@ func (o *Origin) watch(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if !o.news.heard() {
+		if !o.events.hasListeners() {
 			continue
 		}
-		if err := o.lookForNews(); err != nil {
+		if err := o.announceAll(); err != nil {
 			o.o.Log.ErrorContext(ctx, "looking for what is new", slogErr(err))
 		}
 	}
@@ -233,18 +234,18 @@ func (o *Origin) serveEvents(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fmt.Sprintf("at most %d lists can be named", maxFilters), http.StatusBadRequest)
 		return
 	}
-	l, ok := o.news.join(clientOf(r), lists)
+	l, ok := o.events.join(clientOf(r), lists)
 	if !ok {
 		w.Header().Set("Retry-After", "60")
 		http.Error(w, "there are too many listeners, or the origin ends; polling goes on", http.StatusServiceUnavailable)
 		return
 	}
-	defer o.news.leave(l)
+	defer o.events.leave(l)
 	w.Header().Set("Content-Type", eventsType)
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Accel-Buffering", "no") // nginx would keep events to itself
 	s := eventStream{w: w, control: http.NewResponseController(w)}
-	if err := s.run(r.Context(), l, &o.news); err != nil {
+	if err := s.run(r.Context(), l, &o.events); err != nil {
 		o.o.Log.DebugContext(r.Context(), "dropping a listener", slog.Any("error", err))
 	}
 }
@@ -284,7 +285,7 @@ func (s eventStream) run(ctx context.Context, l *listener, from *announcements) 
 		case <-beat.C:
 		case <-l.wake:
 			text = ""
-			for list, n := range from.take(l) {
+			for list, n := range from.takePending(l) {
 				text += fmt.Sprintf("event: release\ndata: {\"list\":%q,%s}\n\n", list, n)
 			}
 		}
@@ -292,7 +293,7 @@ func (s eventStream) run(ctx context.Context, l *listener, from *announcements) 
 }
 
 func (s eventStream) write(text string) error {
-	_ = s.control.SetWriteDeadline(time.Now().Add(slowest)) // where it can't be set, the server's holds
+	_ = s.control.SetWriteDeadline(time.Now().Add(writeTimeout)) // where it can't be set, the server's holds
 	if _, err := s.w.Write([]byte(text)); err != nil {
 		return err
 	}

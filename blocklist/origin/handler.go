@@ -29,13 +29,13 @@ var (
 )
 
 const (
-	maxPush  = 4 << 30          // bytes of a push
-	maxDrain = 16 << 20         // bytes behind the end of interest that are read, so that the pusher gets to read the answer,
-	drain    = 5 * time.Second  // within that time
-	stall    = 30 * time.Second // how long a push may stand still, and the least that an answer gets
-	asking   = time.Minute      // for the documents of a push: until they are verified, nobody knows who sends them
-	minRate  = 16 << 10         // bytes a second that a reader of an answer must reach
-	minPush  = 4 << 10          // bytes a second that a push must reach, on average after a first minute
+	maxPush     = 4 << 30          // bytes of a push
+	maxDiscard  = 16 << 20         // bytes behind the end of interest that are read, so that the pusher gets to read the answer,
+	discardTime = 5 * time.Second  // within that time
+	stall       = 30 * time.Second // how long a push may stand still, and the least that an answer gets
+	asking      = time.Minute      // for the documents of a push: until they are verified, the sender is unknown
+	minRate     = 16 << 10         // bytes a second that a reader of an answer must reach
+	minPush     = 4 << 10          // bytes a second that a push must reach, on average after a first minute
 )
 
 // Pushes at a time, of all lists and of each: whose documents are read, and whose files, because officers have signed them.
@@ -55,7 +55,7 @@ func (o *Origin) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /lists/{list...}", o.servePush)
 	mux.HandleFunc("GET /lists/{path...}", o.serveFile)
-	mux.HandleFunc("POST /receipts/{list...}", o.takeReceipt)
+	mux.HandleFunc("POST /receipts/{list...}", o.receiveReceipt)
 	mux.HandleFunc("GET /receipts/{list...}", o.serveReceipts)
 	mux.HandleFunc("GET /events", o.serveEvents)
 	mux.HandleFunc("GET /healthz", o.serveHealth)
@@ -69,12 +69,12 @@ func (o *Origin) servePush(w http.ResponseWriter, r *http.Request) {
 	control := http.NewResponseController(w)
 	body := &progressReader{r: http.MaxBytesReader(w, r.Body, maxPush), control: control, until: time.Now().Add(asking)}
 	list := r.PathValue("list")
-	h, err := o.takePush(r.Context(), list, body)
+	h, err := o.receivePush(r.Context(), list, body)
 	if err != nil {
 		o.o.Log.WarnContext(r.Context(), "refusing a push", slog.String("list", list), slogErr(err))
 	}
-	body.until = time.Now().Add(drain)
-	_, _ = io.CopyN(io.Discard, body, maxDrain)
+	body.until = time.Now().Add(discardTime)
+	_, _ = io.CopyN(io.Discard, body, maxDiscard)
 	_ = control.SetWriteDeadline(time.Now().Add(stall))
 	if held := (*trust.OrdersError)(nil); errors.As(err, &held) {
 		w.Header().Set("Content-Type", trust.OrdersType)
@@ -89,9 +89,9 @@ func (o *Origin) servePush(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "%s serial %d with %d entries is published\n", h.List, h.Serial, h.Entries)
 }
 
-// takePush takes a push for a list. What nobody has vouched for yet costs little: of a list that is not trusted here it is not
+// receivePush takes a push for a list. What is not verified yet costs little: of a list that is not trusted here it is not
 // even read, and of others little at a time.
-func (o *Origin) takePush(ctx context.Context, list string, body *progressReader) (h blocklist.Header, err error) {
+func (o *Origin) receivePush(ctx context.Context, list string, body *progressReader) (h blocklist.Header, err error) {
 	roots := &rootChain{o: o}
 	if err = blocklist.CheckListName(list); err == nil {
 		err = roots.begin(list)
@@ -99,10 +99,10 @@ func (o *Origin) takePush(ctx context.Context, list string, body *progressReader
 	if err != nil {
 		return h, err
 	}
-	if !o.asking.take(list) {
+	if !o.asking.acquire(list) {
 		return h, fmt.Errorf("%s: %w with other pushes; try again in a moment", list, blocklist.ErrBusy)
 	}
-	free := sync.OnceFunc(func() { o.asking.free(list) })
+	free := sync.OnceFunc(func() { o.asking.release(list) })
 	defer free()
 	return o.accept(ctx, roots, body, func() {
 		free()
@@ -139,7 +139,7 @@ func (p *progressReader) Read(b []byte) (int, error) {
 	deadline := began.Add(stall)
 	if !p.until.IsZero() {
 		if began.After(p.until) {
-			return 0, fmt.Errorf("%w: after %d bytes nobody knows who sends it", errSlow, p.n)
+			return 0, fmt.Errorf("%w: after %d bytes the sender is still unknown", errSlow, p.n)
 		}
 		deadline = p.until
 	}

@@ -54,11 +54,11 @@ type Origin struct {
 
 	receipts sync.Mutex // likewise, for the receipts
 
-	asking, receiving slots // of pushes
+	asking, receiving semaphore // of pushes
 
-	read   verified
-	health health
-	news   announcements
+	verified verifiedCache
+	health   health
+	events   announcements
 }
 
 // Open opens the folder of an origin that Init made, and removes what a push that was killed has left. It starts nothing.
@@ -77,8 +77,8 @@ func Open(dir string, o Options) (*Origin, error) {
 	}
 	or := &Origin{
 		dir: dir, o: o,
-		asking:    slots{all: maxAsking, each: maxAskingEach},
-		receiving: slots{all: maxReceiving, each: maxReceivingEach},
+		asking:    semaphore{all: maxAsking, each: maxAskingEach},
+		receiving: semaphore{all: maxReceiving, each: maxReceivingEach},
 	}
 	return or, errors.Join(or.change(context.Background(), or.removeLeftovers), or.removeReceiptLeftovers())
 }

@@ -23,7 +23,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/receipt"
 )
 
-// Names within the folder of a list's receipts, which nobody is served.
+// Names within the folder of a list's receipts, which are not served.
 const (
 	receiptsDir = "receipts"
 	listSuffix  = "_" // no part of a list's name, so that no list's folder is inside that of another
@@ -137,7 +137,7 @@ func (o *Origin) readKeys(dir string) (text string, keys receipt.Keys, err error
 		return "", receipt.Keys{}, nil
 	}
 	if err == nil {
-		keys, err = o.read.receiptKeys(dir, string(b))
+		keys, err = o.verified.receiptKeys(dir, string(b))
 	}
 	return string(b), keys, err
 }
@@ -149,11 +149,11 @@ func makeToken(path string) error {
 	return disk.WriteFile(path, []byte(rand.Text()+"\n"), 0o600)
 }
 
-// TakeReceipt verifies a receipt for a list, and keeps it. One whose digest is not the one that was signed is kept all the
+// AcceptReceipt verifies a receipt for a list, and keeps it. One whose digest is not the one that was signed is kept all the
 // same, and logged: it is what receipts are compared for. The same one may come again. It fails with
 // [blocklist.ErrUntrusted] for one of a key that is not registered, of another list, of a serial that was never published
 // here, or of a time that has not come yet; or as [receipt.Open] does.
-func (o *Origin) TakeReceipt(ctx context.Context, list string, b []byte) error {
+func (o *Origin) AcceptReceipt(ctx context.Context, list string, b []byte) error {
 	st, err := o.load(list)
 	if err != nil {
 		return err
@@ -241,6 +241,12 @@ func keepReceipt(path string, b []byte) error {
 
 // WriteReceipts writes the receipts for a list that are kept of registered subscribers, one behind the other.
 func (o *Origin) WriteReceipts(list string, w io.Writer) error {
+	if err := blocklist.CheckListName(list); err != nil {
+		return err
+	}
+	if w == nil {
+		return fmt.Errorf("writing receipts: %w: there is no writer", blocklist.ErrMalformed)
+	}
 	_, keys, err := o.readKeys(o.receiptsDir(list))
 	if err != nil {
 		return err

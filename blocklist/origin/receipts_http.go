@@ -15,8 +15,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/receipt"
 )
 
-// takeReceipt answers POST /receipts/LIST.
-func (o *Origin) takeReceipt(w http.ResponseWriter, r *http.Request) {
+// receiveReceipt answers POST /receipts/LIST.
+func (o *Origin) receiveReceipt(w http.ResponseWriter, r *http.Request) {
 	list := r.PathValue("list")
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(stall))
@@ -26,7 +26,7 @@ func (o *Origin) takeReceipt(w http.ResponseWriter, r *http.Request) {
 		err = blocklist.CheckListName(list)
 	}
 	if err == nil {
-		err = o.TakeReceipt(r.Context(), list, b)
+		err = o.AcceptReceipt(r.Context(), list, b)
 	}
 	if err != nil {
 		o.o.Log.WarnContext(r.Context(), "refusing a receipt", slog.String("list", list), slogErr(err))
@@ -46,7 +46,7 @@ func (o *Origin) serveReceipts(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	if err := o.WriteReceipts(list, patientWriter{w, http.NewResponseController(w)}); err != nil {
+	if err := o.WriteReceipts(list, deadlineWriter{w, http.NewResponseController(w)}); err != nil {
 		o.o.Log.ErrorContext(r.Context(), "serving receipts", slog.String("list", list), slogErr(err))
 		panic(http.ErrAbortHandler) // what was sent is not all there is
 	}
@@ -64,13 +64,13 @@ func (o *Origin) mayRead(list, authorization string) bool {
 	return subtle.ConstantTimeCompare(a[:], b[:]) == 1 && ok && want != ""
 }
 
-// patientWriter gives each write its time.
-type patientWriter struct {
+// deadlineWriter gives each write its time.
+type deadlineWriter struct {
 	w       io.Writer
 	control *http.ResponseController
 }
 
-func (p patientWriter) Write(b []byte) (int, error) {
+func (p deadlineWriter) Write(b []byte) (int, error) {
 	_ = p.control.SetWriteDeadline(time.Now().Add(stall))
 	return p.w.Write(b)
 }

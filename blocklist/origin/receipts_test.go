@@ -77,13 +77,13 @@ func (h *house) add(t *testing.T, i isp) {
 	require.NoError(t, err)
 }
 
-func TestTakeReceipt(t *testing.T) {
+func TestAcceptReceipt(t *testing.T) {
 	h := newHouse(t)
 	a, b, eva := newISP(t, "a.example"), newISP(t, "b.example"), newISP(t, "a.example")
 	h.add(t, a)
 	h.add(t, b)
 	first := h.agency.Release(41, "example.org")
-	take := func(b []byte) error { return h.TakeReceipt(t.Context(), trusttest.List, b) }
+	take := func(b []byte) error { return h.AcceptReceipt(t.Context(), trusttest.List, b) }
 	assert.ErrorContains(t, take(a.sign(t, first, nil)), "never published")
 	require.NoError(t, h.push(t, first))
 	good := a.sign(t, first, nil)
@@ -107,7 +107,7 @@ func TestTakeReceipt(t *testing.T) {
 		assert.ErrorContains(t, err, c.says, name)
 	}
 	assert.ErrorIs(t, take([]byte("x")), blocklist.ErrMalformed)
-	assert.ErrorIs(t, h.TakeReceipt(t.Context(), "it.example/none", good), blocklist.ErrUntrusted)
+	assert.ErrorIs(t, h.AcceptReceipt(t.Context(), "it.example/none", good), blocklist.ErrUntrusted)
 	assert.Len(t, h.receipts(t), 1)
 
 	// Another digest is what receipts are compared for: it is kept.
@@ -139,7 +139,7 @@ func TestReceiptsAreBounded(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 100 {
 		b := a.sign(t, r, func(r *receipt.Receipt) { r.Serial = uint64(i) + 1 })
-		wg.Go(func() { assert.NoError(t, h.TakeReceipt(t.Context(), trusttest.List, b)) })
+		wg.Go(func() { assert.NoError(t, h.AcceptReceipt(t.Context(), trusttest.List, b)) })
 	}
 	wg.Wait()
 	assert.Len(t, h.receipts(t), 64)

@@ -2,16 +2,16 @@ package origin
 
 import "sync"
 
-// slots bound how much of a kind is done at a time: for all lists together, and for each.
-type slots struct {
+// semaphore bounds how much of a kind is done at a time: for all lists together, and for each.
+type semaphore struct {
 	all, each int
 	mu        sync.Mutex
 	taken     int
 	of        map[string]int
 }
 
-// take reports whether there was room for one more.
-func (s *slots) take(list string) bool {
+// acquire reports whether there was room for one more.
+func (s *semaphore) acquire(list string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.taken >= s.all || s.of[list] >= s.each {
@@ -25,7 +25,7 @@ func (s *slots) take(list string) bool {
 	return true
 }
 
-func (s *slots) free(list string) {
+func (s *semaphore) release(list string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.taken--

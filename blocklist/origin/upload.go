@@ -16,14 +16,14 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// work is the folder in which one push is received. Its lock tells it from what a killed push has left.
-type work struct {
+// upload is the folder in which one push is received. Its lock tells it from what a killed push has left.
+type upload struct {
 	dir   string
 	lock  io.Closer
 	names map[string]string // name among the list's targets -> file in dir
 }
 
-func (o *Origin) newWork(ctx context.Context) (w *work, err error) {
+func (o *Origin) newUpload(ctx context.Context) (u *upload, err error) {
 	err = o.change(ctx, func() error {
 		root := filepath.Join(o.dir, workDir)
 		if err := os.MkdirAll(root, 0o700); err != nil {
@@ -34,14 +34,14 @@ func (o *Origin) newWork(ctx context.Context) (w *work, err error) {
 			return err
 		}
 		lock, err := disk.Lock(filepath.Join(dir, lockFile))
-		w = &work{dir: dir, lock: lock, names: map[string]string{}}
+		u = &upload{dir: dir, lock: lock, names: map[string]string{}}
 		return err
 	})
-	return w, err
+	return u, err
 }
 
-func (w *work) remove(log *slog.Logger) {
-	if err := errors.Join(w.lock.Close(), os.RemoveAll(w.dir)); err != nil {
+func (u *upload) remove(log *slog.Logger) {
+	if err := errors.Join(u.lock.Close(), os.RemoveAll(u.dir)); err != nil {
 		log.Warn("removing a push", slogErr(err))
 	}
 }
@@ -75,39 +75,39 @@ func (o *Origin) removeLeftovers() error {
 }
 
 // receive reads the files that the origin lacks, each under a limit, and verifies them to the last entry.
-func (w *work) receive(p *push, b *trust.Bundle) error {
+func (u *upload) receive(p *push, b *trust.Bundle) error {
 	files := p.spec.All()
 	for {
 		path, content, err := b.Next()
 		if errors.Is(err, io.EOF) {
-			return p.checkMissing(w.has)
+			return p.checkMissing(u.has)
 		}
 		if err != nil {
 			return err
 		}
 		i := slices.IndexFunc(files, func(f trust.File) bool { return f.Path == path })
-		if i < 0 || w.has(files[i]) {
+		if i < 0 || u.has(files[i]) {
 			return fmt.Errorf("bundle: %w: file %.80q is not among the targets, or there twice", blocklist.ErrMalformed, path)
 		}
 		if f := files[i]; !p.held(f) {
-			if err := w.receiveFile(f, p.spec, content); err != nil {
+			if err := u.receiveFile(f, p.spec, content); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-func (w *work) has(f trust.File) bool { return w.names[fileName(f)] != "" }
+func (u *upload) has(f trust.File) bool { return u.names[fileName(f)] != "" }
 
 // fileName is what a file is called among the list's targets.
 func fileName(f trust.File) string { return path.Base(f.URLPath()) }
 
-func (w *work) receiveFile(f trust.File, in trust.TargetsSpec, content io.Reader) error {
+func (u *upload) receiveFile(f trust.File, in trust.TargetsSpec, content io.Reader) error {
 	if f.Length > MaxFile {
 		return fmt.Errorf("%s: %w: %d bytes, the limit is %d", f.Path, blocklist.ErrTooLarge, f.Length, MaxFile)
 	}
-	path := filepath.Join(w.dir, fmt.Sprintf("file-%d", len(w.names)))
-	w.names[fileName(f)] = path
+	path := filepath.Join(u.dir, fmt.Sprintf("file-%d", len(u.names)))
+	u.names[fileName(f)] = path
 	err := disk.Write(path, 0o644, func(dst io.Writer) error { return trust.CopyFile(dst, content, f) })
 	if err != nil {
 		return err
@@ -131,8 +131,8 @@ func checkSealed(path string, f trust.File) error {
 	return trust.CheckSealed(file, f)
 }
 
-func (w *work) moveTo(dir string) error {
-	for name, from := range w.names {
+func (u *upload) moveTo(dir string) error {
+	for name, from := range u.names {
 		if err := os.Rename(from, filepath.Join(dir, name)); err != nil {
 			return err
 		}

@@ -8,8 +8,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/receipt"
 )
 
-// verified is what was read from the folder and verified last, by list: anyone may make the origin read it, as often as they like.
-type verified struct {
+// verifiedCache is what was read from the folder and verified last, by list: anyone may make the origin read it, as often as they like.
+type verifiedCache struct {
 	mu    sync.Mutex
 	roots map[string]*trust.Root
 	keys  map[string]keyring
@@ -22,7 +22,7 @@ type keyring struct {
 }
 
 // root is [trust.OpenRoot].
-func (v *verified) root(list string, b []byte) (*trust.Root, error) {
+func (v *verifiedCache) root(list string, b []byte) (*trust.Root, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if known := v.roots[list]; known != nil && bytes.Equal(known.Bytes(), b) {
@@ -40,7 +40,7 @@ func (v *verified) root(list string, b []byte) (*trust.Root, error) {
 }
 
 // receiptKeys is [receipt.ParseKeys].
-func (v *verified) receiptKeys(dir, text string) (receipt.Keys, error) {
+func (v *verifiedCache) receiptKeys(dir, text string) (receipt.Keys, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if known, ok := v.keys[dir]; ok && known.text == text {

@@ -32,6 +32,6 @@ func TestVerifiedOnce(t *testing.T) {
 
 	forged := bytes.ReplaceAll(a.Roots[0], []byte(`"sig":"`), []byte(`"sig":"00`))
 	require.NotEqual(t, a.Roots[0], forged)
-	_, err = o.read.root(a.List, forged)
+	_, err = o.verified.root(a.List, forged)
 	require.ErrorIs(t, err, blocklist.ErrUntrusted)
 }
