@@ -47,7 +47,7 @@ func withBundle(path string, do func(*trust.Bundle) error) error {
 // the origins. It reports whether that changed the list; what the guards stop is in the Status then, and nothing has changed. On
 // an error everything is as before.
 func (s *Subscription) Apply(ctx context.Context, path string) (changed bool, err error) {
-	s.refreshing.Lock()
+	s.lockNow()
 	defer s.refreshing.Unlock()
 	_ = s.reload()
 	err = withBundle(path, func(b *trust.Bundle) (err error) {

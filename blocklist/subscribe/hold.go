@@ -271,7 +271,7 @@ func (s *Subscription) Reject(ctx context.Context, id string) error {
 }
 
 func (s *Subscription) decide(id, what string, do func(*holding) error) error {
-	s.refreshing.Lock()
+	s.lockNow()
 	defer s.refreshing.Unlock()
 	err := s.reload()
 	if err == nil && (s.hold == nil || s.hold.ID != id) {

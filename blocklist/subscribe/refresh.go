@@ -19,9 +19,14 @@ import (
 // Refresh polls once: the origins in turn, until one proves what the newest release is and delivers it. It reports whether
 // that changed the list. On an error everything is as before.
 func (s *Subscription) Refresh(ctx context.Context) (changed bool, err error) {
-	s.refreshing.Lock()
-	defer s.refreshing.Unlock()
-	_ = s.reload()
+	err = s.poll(ctx, func(ctx context.Context) (err error) {
+		changed, err = s.refreshFromAny(ctx)
+		return err
+	})
+	return changed, err
+}
+
+func (s *Subscription) refreshFromAny(ctx context.Context) (changed bool, err error) {
 	var all error
 	for _, o := range s.origins {
 		changed, err := s.refreshFrom(ctx, o)

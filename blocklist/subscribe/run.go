@@ -43,7 +43,7 @@ type runner struct {
 }
 
 func (r *runner) run(ctx context.Context) error {
-	wait := r.poll(ctx, min(firstWait, r.c.Interval))
+	wait := r.refresh(ctx, min(firstWait, r.c.Interval))
 	next := time.NewTimer(jitter(wait))
 	defer next.Stop()
 	for {
@@ -51,7 +51,7 @@ func (r *runner) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-next.C:
-			wait = r.poll(ctx, wait)
+			wait = r.refresh(ctx, wait)
 			next.Reset(jitter(wait))
 		}
 	}
@@ -61,8 +61,8 @@ func (r *runner) run(ctx context.Context) error {
 // comes up later than the program, as it does when a machine starts, nothing is enforced meanwhile.
 const firstWait = 500 * time.Millisecond
 
-// poll polls once, and returns how long to wait for the next time.
-func (r *runner) poll(ctx context.Context, wait time.Duration) time.Duration {
+// refresh polls once, and returns how long to wait for the next time.
+func (r *runner) refresh(ctx context.Context, wait time.Duration) time.Duration {
 	const slowest = 4 // times the interval, while polls fail
 	if _, err := r.Refresh(ctx); err != nil {
 		return min(2*wait, slowest*r.c.Interval)
@@ -96,17 +96,19 @@ func (r *runner) heed(ctx context.Context, o *fetch.Origin, hints <-chan fetch.E
 
 // hinted asks one origin, and reports whether that changed the list. A failure is no failure of the list: the next poll is due
 // all the same.
-func (r *runner) hinted(ctx context.Context, o *fetch.Origin) bool {
-	r.refreshing.Lock()
-	defer r.refreshing.Unlock()
-	_ = r.reload()
-	changed, err := r.refreshFrom(ctx, o)
+func (r *runner) hinted(ctx context.Context, o *fetch.Origin) (changed bool) {
+	err := r.poll(ctx, func(ctx context.Context) (err error) {
+		if changed, err = r.refreshFrom(ctx, o); err == nil {
+			r.pollSucceeded(o)
+		} else {
+			r.updateStatus()
+		}
+		return err
+	})
 	if err != nil {
 		r.c.Log.DebugContext(ctx, "following a hint", slog.String("origin", o.Name), slogErr(err))
-		r.updateStatus()
 		return false
 	}
-	r.pollSucceeded(o)
 	if changed {
 		r.changed()
 	}

@@ -85,11 +85,13 @@ type Subscription struct {
 	mu     sync.Mutex
 	status Status // but for what Status looks up
 	// freshUntil has, by serial, until when metadata vouches for it: of what is in force, and of what is being applied.
-	freshUntil  map[uint64]time.Time
-	changed     chan struct{} // closed, and replaced, when the status changes
-	staleLogged bool
-	warned      int64 // the version of the root whose end was warned of
-	urgent      int64 // version of the newest urgent orders that were seen, in force or not
+	freshUntil   map[uint64]time.Time
+	changed      chan struct{} // closed, and replaced, when the status changes
+	staleLogged  bool
+	interrupt    context.CancelCauseFunc // of the poll that runs; nil if none does
+	interrupting int                     // how many wait for it to end
+	warned       int64                   // the version of the root whose end was warned of
+	urgent       int64                   // version of the newest urgent orders that were seen, in force or not
 }
 
 // New makes a subscription. It reaches for no network and starts nothing. Where the store's set is damaged or missing but
@@ -240,7 +242,7 @@ func (s *Subscription) restore() error {
 // their signed hashes first: [blocklist.ErrUntrusted] if one has changed, an error of [io/fs] if it is gone, perhaps
 // because a newer release came meanwhile. The last thing it yields may be an error.
 func (s *Subscription) Entries() iter.Seq2[blocklist.Entry, error] {
-	s.refreshing.Lock()
+	s.lockNow()
 	way := s.held.Kept
 	s.refreshing.Unlock()
 	return func(yield func(blocklist.Entry, error) bool) {

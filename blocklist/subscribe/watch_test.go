@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -23,6 +24,7 @@ type watching struct {
 	agency *trusttest.Agency
 	mirror *trusttest.Mirror
 	away   atomic.Bool
+	slow   atomic.Bool // sends nothing
 }
 
 func watch(t *testing.T, do func(*testing.T, *watching)) {
@@ -35,6 +37,11 @@ func watch(t *testing.T, do func(*testing.T, *watching)) {
 		files := http.FileServer(http.Dir(w.mirror.Dir))
 		w.c.PollOnly = true
 		w.c.Client = &http.Client{Transport: &world{files: http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+			if w.slow.Load() && strings.HasSuffix(r.URL.Path, ".zst") {
+				<-r.Context().Done()
+				http.Error(out, "interrupted", http.StatusBadGateway)
+				return
+			}
 			if w.away.Load() {
 				http.Error(out, "away", http.StatusBadGateway)
 				return
@@ -152,6 +159,40 @@ func TestWatchHold(t *testing.T) {
 			}
 		}
 		t.Error("the last change is missing")
+	})
+}
+
+// A decision does not wait for a mirror that sends nothing, and the poll goes on after it.
+func TestDecisionsInterruptPolls(t *testing.T) {
+	watch(t, func(t *testing.T, w *watching) {
+		w.mirror.Publish(w.agency.Release(1, "example.org"))
+		require.NoError(t, w.refresh(t))
+		held := w.agency.Release(2, "example.org", "com")
+		w.mirror.Publish(held)
+		require.NoError(t, w.refresh(t))
+		id := w.Status().Hold.ID
+
+		w.slow.Store(true)
+		w.mirror.Publish(w.agency.Release(3, "example.org", "com", "more.example"))
+		polled := make(chan error, 1)
+		go func() { polled <- w.refresh(t) }()
+		synctest.Wait() // it waits for the snapshot
+		began := time.Now()
+		require.NoError(t, w.Reject(t.Context(), id))
+		synctest.Wait()
+		require.NoError(t, w.Accept(t.Context(), id))
+		for range w.Entries() {
+		}
+		assert.Less(t, time.Since(began), time.Second)
+		assert.EqualValues(t, 2, w.Status().Serial)
+
+		synctest.Wait()
+		w.slow.Store(false)
+		began = time.Now()
+		require.Error(t, <-polled, "the last try began when the mirror was slow")
+		assert.Less(t, time.Since(began), time.Minute)
+		require.NoError(t, w.refresh(t))
+		assert.EqualValues(t, 3, w.Status().Serial)
 	})
 }
 
