@@ -21,7 +21,8 @@ const (
 // kills it a while after it has printed the line "ready", if it has not ended by then.
 func RunKilled(t *testing.T, dir string, from uint64, while time.Duration) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$") //nolint:gosec // the test itself
+	args := []string{"-test.run=^" + t.Name() + "$", "-test.timeout=3m"} // it ends even if this process is killed before
+	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)         //nolint:gosec // the test itself
 	cmd.Env = append(os.Environ(), KilledDir+"="+dir, fmt.Sprint(KilledFrom, "=", from))
 	out, err := cmd.StdoutPipe()
 	check(t, err)
