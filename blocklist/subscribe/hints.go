@@ -47,6 +47,47 @@ func (s *Subscription) listen(ctx context.Context, o *fetch.Origin, hints chan<-
 	}
 }
 
+// pollOnHints polls an origin when it announces something, beside the regular polls. Hints that lead to nothing new are
+// followed with exponential backoff; they neither move the regular polls nor delay the hints of other origins.
+func (r *runner) pollOnHints(ctx context.Context, o *fetch.Origin, hints <-chan fetch.Event) {
+	idle, quiet := idleHint, time.Time{}
+	for {
+		var e fetch.Event
+		select {
+		case <-ctx.Done():
+			return
+		case e = <-hints:
+		}
+		sleep(ctx, max(rand.N(spread), time.Until(quiet))) //nolint:gosec // no secret
+		if ctx.Err() != nil || !r.sub.isNews(e) {
+			continue // another origin was first
+		}
+		changed, err := r.sub.refreshHinted(ctx, o)
+		if err != nil {
+			r.log.DebugContext(ctx, "following a hint", slog.String("origin", o.Name), slogErr(err))
+		}
+		if changed {
+			r.scheduleMerge()
+			idle, quiet = idleHint, time.Time{}
+			continue
+		}
+		quiet, idle = time.Now().Add(idle), min(2*idle, maxIdleHint)
+	}
+}
+
+// refreshHinted polls one origin. A failure is no failure of the list: the next poll is due all the same.
+func (s *Subscription) refreshHinted(ctx context.Context, o *fetch.Origin) (changed bool, err error) {
+	err = s.poll(ctx, func(ctx context.Context) (err error) {
+		if changed, err = s.refreshFrom(ctx, o); err == nil {
+			s.pollSucceeded(o)
+		} else {
+			s.updateStatus()
+		}
+		return err
+	})
+	return changed && err == nil, err
+}
+
 func sleep(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():

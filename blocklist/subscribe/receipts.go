@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/receipt"
+	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
 // Receipts makes a subscription confirm what it enforces: when a release has come into force, Run has the resolver asked
@@ -74,8 +76,8 @@ const (
 	deliverSpread = 3 * time.Second // within which subscribers that were told together deliver
 )
 
-// confirmed is what is kept of receipts on the disk.
-type confirmed struct {
+// receiptState is what is kept of receipts on the disk.
+type receiptState struct {
 	Serial   uint64    `json:"serial"`
 	Digest   string    `json:"digest"`
 	Key      string    `json:"key"` // name and hash of the one that signed
@@ -83,31 +85,47 @@ type confirmed struct {
 	Waiting  []string  `json:"waiting,omitempty"` // receipts to deliver, the oldest first
 }
 
-// confirmer confirms what a subscription enforces.
-type confirmer struct {
-	*Subscription
+// receiptSender confirms what a subscription enforces.
+type receiptSender struct {
+	receiptState
 
-	confirmed
+	config  *Receipts
+	sub     enforcer
+	path    string // of the file with the state
+	origins []*fetch.Origin
+	log     *slog.Logger
 
-	tried    uint64 // the serial that was probed last
-	probe    Probe  // of that
-	probeIn  time.Duration
-	probeAt  time.Time // not before
-	delivery time.Duration
-	sendAt   time.Time // not before
+	probed    uint64 // the serial that was probed last
+	probe     Probe  // of that
+	probeWait time.Duration
+	probeAt   time.Time // not before
+	sendWait  time.Duration
+	sendAt    time.Time // not before
 
-	unproved, undelivered error // why the serial in force is not confirmed, why receipts wait
+	probeErr, sendErr error // why the serial in force is not confirmed, why receipts wait
 }
 
-// confirm works until ctx ends.
-func (s *Subscription) confirm(ctx context.Context) {
-	c := confirmer{Subscription: s, probeIn: firstProbe, delivery: firstDelivery}
-	if err := c.read(); err != nil {
-		s.c.Log.ErrorContext(ctx, "reading what was confirmed; the release in force is confirmed anew", slogErr(err))
+// enforcer is what receipts need of a subscription.
+type enforcer interface {
+	// signedInForce returns what the officers have signed about the release in force, and the files that led to it.
+	signedInForce() (signed trust.Release, kept []trust.File, ok bool)
+	keptPath(f trust.File) string
+	openKept(f trust.File) (io.ReadCloser, error)
+	setStatus(change func(*Status))
+}
+
+// sendReceipts works until ctx ends.
+func (s *Subscription) sendReceipts(ctx context.Context) {
+	r := receiptSender{
+		config: s.c.Receipts, sub: s, path: filepath.Join(s.list.Dir(), receiptsFile), origins: s.origins, log: s.c.Log,
+		probeWait: firstProbe, sendWait: firstDelivery,
 	}
-	c.show()
+	if err := r.load(); err != nil {
+		r.log.ErrorContext(ctx, "reading what was confirmed; the release in force is confirmed again", slogErr(err))
+	}
+	r.updateStatus()
 	for {
-		wait := min(c.prove(ctx), c.deliver(ctx))
+		wait := min(r.confirm(ctx), r.deliver(ctx))
 		select {
 		case <-ctx.Done():
 			return
@@ -117,28 +135,19 @@ func (s *Subscription) confirm(ctx context.Context) {
 	}
 }
 
-// statement is what a receipt would say about the state in force; false if there is nothing to confirm.
-func (c *confirmer) statement() (r receipt.Receipt, way []trust.File, ok bool) {
-	c.refreshing.Lock()
-	defer c.refreshing.Unlock()
-	held, err := c.heldTargets()
-	if err != nil || !c.enforces(held) || len(c.held.Kept) == 0 {
-		return r, nil, false
+// unconfirmed returns what a receipt would say about the release in force, and the files that have changed since the last
+// receipt; false if there is nothing to confirm.
+func (s *receiptSender) unconfirmed() (next receipt.Receipt, way []trust.File, ok bool) {
+	newest, kept, ok := s.sub.signedInForce()
+	if !ok || newest.Serial == s.Serial && newest.Digest == s.Digest && s.Key == keyName(s.config.Key) {
+		return next, nil, false
 	}
-	signed, err := trust.ParseTargets(c.held.Chain.Targets) // as it was signed, so for everyone to compare, confidential or not
-	if err != nil {
-		return r, nil, false
+	way = since(kept, s.Serial)
+	next = receipt.Receipt{List: newest.List, Serial: newest.Serial, Digest: newest.Digest, Received: time.Now()}
+	if info, err := os.Stat(s.sub.keptPath(way[len(way)-1])); err == nil {
+		next.Received = info.ModTime() // when the last of its files was here, and verified
 	}
-	newest := signed.Newest()
-	if newest.Serial == c.Serial && newest.Digest == c.Digest && c.Key == keyName(c.c.Receipts.Key) {
-		return r, nil, false
-	}
-	way = since(c.held.Kept, c.Serial)
-	r = receipt.Receipt{List: newest.List, Serial: newest.Serial, Digest: newest.Digest, Received: time.Now()}
-	if info, err := os.Stat(c.keptPath(way[len(way)-1])); err == nil {
-		r.Received = info.ModTime() // when the last of its files was here, and verified
-	}
-	return r, way, true
+	return next, way, true
 }
 
 func keyName(k note.Signer) string { return fmt.Sprintf("%s+%08x", k.Name(), k.KeyHash()) }
@@ -153,110 +162,111 @@ func since(kept []trust.File, serial uint64) []trust.File {
 	return kept[len(kept)-1:]
 }
 
-// prove has the resolver asked, and signs a receipt if all is right. It returns when it wants to be called again.
-func (c *confirmer) prove(ctx context.Context) time.Duration {
-	r, way, ok := c.statement()
+// confirm probes the resolver, and signs a receipt if it enforces the release. It returns the time until it wants to be
+// called again.
+func (s *receiptSender) confirm(ctx context.Context) time.Duration {
+	r, way, ok := s.unconfirmed()
 	if !ok {
 		return nothingToDo
 	}
-	if c.tried != r.Serial {
-		c.tried, c.probeIn, c.probeAt = r.Serial, firstProbe, time.Time{}
-		c.probe = Probe{List: r.List, Test: blocklist.CanaryName(r.List, r.Serial), Gone: blocklist.CanaryName(r.List, c.before(r.Serial))}
-		c.probe.Added, c.probe.Removed = c.sample(way)
+	if s.probed != r.Serial {
+		s.probed, s.probeWait, s.probeAt = r.Serial, firstProbe, time.Time{}
+		s.probe = Probe{List: r.List, Test: blocklist.CanaryName(r.List, r.Serial), Gone: blocklist.CanaryName(r.List, s.previousSerial(r.Serial))}
+		s.probe.Added, s.probe.Removed = sample(s.sub, way)
 	}
-	if wait := time.Until(c.probeAt); wait > 0 {
+	if wait := time.Until(s.probeAt); wait > 0 {
 		return wait
 	}
-	err := c.sign(ctx, r)
+	err := s.sign(ctx, r)
 	if ctx.Err() != nil {
 		return nothingToDo
 	}
 	if err != nil {
-		c.unproved = fmt.Errorf("confirming serial %d: %w", r.Serial, err)
-		c.show()
-		wait := c.probeIn
-		c.probeAt, c.probeIn = time.Now().Add(wait), min(2*wait, lastProbe)
+		s.probeErr = fmt.Errorf("confirming serial %d: %w", r.Serial, err)
+		s.updateStatus()
+		wait := s.probeWait
+		s.probeAt, s.probeWait = time.Now().Add(wait), min(2*wait, lastProbe)
 		return wait
 	}
-	c.c.Log.InfoContext(ctx, "the release in force is confirmed", slog.Uint64("serial", r.Serial))
-	c.unproved = nil
-	c.show()
-	if len(c.Waiting) == 1 {
-		c.sendAt = time.Now().Add(jitter(deliverSpread / 2))
+	s.log.InfoContext(ctx, "the release in force is confirmed", slog.Uint64("serial", r.Serial))
+	s.probeErr = nil
+	s.updateStatus()
+	if len(s.Waiting) == 1 {
+		s.sendAt = time.Now().Add(jitter(deliverSpread / 2))
 	}
 	return 0
 }
 
-// sign signs a receipt after a probe, and keeps it before anyone sees it.
-func (c *confirmer) sign(ctx context.Context, r receipt.Receipt) (err error) {
+// sign signs a receipt after a probe, and saves it before it is sent.
+func (s *receiptSender) sign(ctx context.Context, r receipt.Receipt) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, probeWithin)
 	defer cancel()
-	if r.Asked, err = c.c.Receipts.Probe(ctx, c.probe); err != nil {
+	if r.Asked, err = s.config.Probe(ctx, s.probe); err != nil {
 		return err
 	}
 	r.Enforced = time.Now()
 	if r.Received.After(r.Enforced) { // the clock was set back
 		r.Received = r.Enforced
 	}
-	b, err := r.Sign(c.c.Receipts.Key)
+	b, err := r.Sign(s.config.Key)
 	if err != nil {
 		return err
 	}
-	next := confirmed{
-		Serial: r.Serial, Digest: r.Digest, Key: keyName(c.c.Receipts.Key), Enforced: r.Enforced.UTC().Truncate(time.Second),
-		Waiting: append(c.Waiting[max(len(c.Waiting)-maxWaiting+1, 0):len(c.Waiting):len(c.Waiting)], string(b)),
+	next := receiptState{
+		Serial: r.Serial, Digest: r.Digest, Key: keyName(s.config.Key), Enforced: r.Enforced.UTC().Truncate(time.Second),
+		Waiting: append(s.Waiting[max(len(s.Waiting)-maxWaiting+1, 0):len(s.Waiting):len(s.Waiting)], string(b)),
 	}
-	return c.keep(next)
+	return s.save(next)
 }
 
-// before returns the serial that was in force before, as far as that is known.
-func (c *confirmer) before(serial uint64) uint64 {
-	if c.Serial > 0 && c.Serial != serial {
-		return c.Serial
+// previousSerial returns the serial that was in force before, as far as that is known.
+func (s *receiptSender) previousSerial(serial uint64) uint64 {
+	if s.Serial > 0 && s.Serial != serial {
+		return s.Serial
 	}
 	return serial - 1
 }
 
-func (c *confirmer) keep(next confirmed) error {
+func (s *receiptSender) save(next receiptState) error {
 	b, err := json.Marshal(next)
 	if err == nil {
-		err = disk.WriteFile(filepath.Join(c.list.Dir(), receiptsFile), b, 0o600)
+		err = disk.WriteFile(s.path, b, 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("keeping receipts: %w", err)
 	}
-	c.confirmed = next
+	s.receiptState = next
 	return nil
 }
 
-func (c *confirmer) read() error {
-	b, err := os.ReadFile(filepath.Join(c.list.Dir(), receiptsFile))
+func (s *receiptSender) load() error {
+	b, err := os.ReadFile(s.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	var kept confirmed
+	var kept receiptState
 	if err == nil {
 		err = json.Unmarshal(b, &kept)
 	}
 	if err != nil || len(kept.Waiting) > maxWaiting {
 		return errors.Join(blocklist.ErrDamaged, err)
 	}
-	c.confirmed = kept
+	s.receiptState = kept
 	return nil
 }
 
-// show puts into the status how it stands. What is wrong is logged when it begins, and when it is something else.
-func (c *confirmer) show() {
-	err := errors.Join(c.unproved, c.undelivered)
+// updateStatus records how receipts are doing. An error is logged when it begins, and when it changes.
+func (s *receiptSender) updateStatus() {
+	err := errors.Join(s.probeErr, s.sendErr)
 	var old *ReceiptStatus
-	c.setStatus(func(st *Status) {
-		next := ReceiptStatus{Serial: c.Serial, Enforced: c.Enforced, Waiting: len(c.Waiting), Err: err}
+	s.sub.setStatus(func(st *Status) {
+		next := ReceiptStatus{Serial: s.Serial, Enforced: s.Enforced, Waiting: len(s.Waiting), Err: err}
 		if old = st.Receipts; old != nil {
 			next.Delivered = old.Delivered
 		}
 		st.Receipts = &next
 	})
 	if err != nil && (old == nil || old.Err == nil || old.Err.Error() != err.Error()) {
-		c.c.Log.Warn("what is in force is not confirmed yet", slogErr(err))
+		s.log.Warn("what is in force is not confirmed yet", slogErr(err))
 	}
 }

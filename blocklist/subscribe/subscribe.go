@@ -254,4 +254,17 @@ func (s *Subscription) Entries() iter.Seq2[blocklist.Entry, error] {
 	}
 }
 
+// signedInForce returns what the officers have signed about the release in force, as everyone can compare it, confidential or
+// not, and the files that led to it. It returns false if nothing is in force.
+func (s *Subscription) signedInForce() (signed trust.Release, kept []trust.File, ok bool) {
+	s.refreshing.Lock()
+	defer s.refreshing.Unlock()
+	held, err := s.heldTargets()
+	if err != nil || !s.enforces(held) || len(s.held.Kept) == 0 {
+		return signed, nil, false
+	}
+	spec, err := trust.ParseTargets(s.held.Chain.Targets)
+	return spec.Newest(), s.held.Kept, err == nil
+}
+
 func slogErr(err error) slog.Attr { return slog.Any("error", err) }

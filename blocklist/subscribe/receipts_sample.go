@@ -9,15 +9,15 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// sampleSize is how many names that came, and how many that went, a resolver is asked for.
+// sampleSize is how many names that were added, and how many that were removed, a resolver is asked for.
 const sampleSize = 8
 
-// sample picks some of what changed on a way, at random: of a snapshot some of what it lists. A file that is gone, because
-// another release came meanwhile, or that is damaged, leaves less to pick from.
-func (s *Subscription) sample(way []trust.File) (added, removed []blocklist.Entry) {
+// sample picks at random some of the names that these files add and remove. Of a file that is damaged, or gone because
+// another release came meanwhile, it picks from what could be read.
+func sample(sub enforcer, way []trust.File) (added, removed []blocklist.Entry) {
 	var came, went reservoir
 	soon := time.Now().Add(probeWithin)
-	for c, err := range s.changes(way) {
+	for c, err := range changes(sub, way) {
 		switch e := c.Entry; {
 		case err != nil, e.Scope != blocklist.ScopeDomain && e.Scope != blocklist.ScopeHost:
 		case c.Removed:
@@ -29,13 +29,13 @@ func (s *Subscription) sample(way []trust.File) (added, removed []blocklist.Entr
 	return came.entries, went.entries
 }
 
-// changes yields what changed on a way.
-func (s *Subscription) changes(way []trust.File) iter.Seq2[blocklist.Change, error] {
+// changes yields what changed by these files.
+func changes(sub enforcer, way []trust.File) iter.Seq2[blocklist.Change, error] {
 	if way[0].Release.Base > 0 {
-		return trust.Net(nil, way, s.openKept)
+		return trust.Net(nil, way, sub.openKept)
 	}
 	return func(yield func(blocklist.Change, error) bool) {
-		for e, err := range trust.Entries(way, s.openKept) {
+		for e, err := range trust.Entries(way, sub.openKept) {
 			if !yield(blocklist.Change{Entry: e}, err) {
 				return
 			}
@@ -43,7 +43,7 @@ func (s *Subscription) changes(way []trust.File) iter.Seq2[blocklist.Change, err
 	}
 }
 
-// reservoir keeps some of many, each with the same chance.
+// reservoir is a random sample of a stream, each element with the same chance (reservoir sampling).
 type reservoir struct {
 	entries []blocklist.Entry
 	seen    int
