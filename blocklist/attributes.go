@@ -9,7 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// Attributes are what an entry says beside its target; [ParseEntry] has their keys. Times count in whole seconds, from 1970 to
+// Attributes are what an entry says besides its target; [ParseEntry] has their keys. Times count in whole seconds,
+// from 1970 to
 // 9999.
 type Attributes struct {
 	Category  string    // category=: what it is listed for, such as csam
@@ -154,8 +155,8 @@ func setTime(dst *time.Time, value string) (why string) {
 
 const needTime = "it needs a day (2027-05-01) or a time (2027-05-01T08:00:00Z) from 1970 to 9999"
 
-// ParseTime reads a day, which means 00:00 UTC, or an RFC 3339 time; fractions of a second are dropped. Years run from 1970
-// to 9999. It fails with [ErrMalformed].
+// ParseTime reads a day, which means 00:00 UTC, or an RFC 3339 time; fractions of a second are dropped. Years run
+// from 1970 to 9999. It fails with [ErrMalformed].
 func ParseTime(s string) (time.Time, error) {
 	t, ok := parseTime(s)
 	if !ok {

@@ -7,9 +7,10 @@ import (
 	"github.com/bits-and-blooms/bloom/v3"
 )
 
-// bloomFilter is a blocked Bloom filter: the bits of an entry lie in one cache line. The bits themselves are held by the bloom
-// library; where they lie is decided here, because its own hash would be computed anew for each parent of a name, and they are
-// tested here, because it divides by the size of the filter for each of them, which is most of the time that a lookup takes.
+// bloomFilter is a blocked Bloom filter: the bits of an entry lie in one cache line. The bits themselves are held by
+// the bloom library; where they lie is decided here, because its own hash would be computed again for each parent of
+// a name, and they are tested here, because it divides by the size of the filter for each of them, which is most of
+// the time that a lookup takes.
 type bloomFilter struct {
 	bloom  *bloom.BloomFilter
 	blocks uint64
@@ -22,7 +23,8 @@ const (
 	filterBatch  = 64 // hashes added at once
 )
 
-// bloomWords returns the size of the Bloom filter of a set, in words of 64 bits. It leaves room for the first merge, so that small lists can grow.
+// bloomWords returns the size of the Bloom filter of a set, in words of 64 bits. It leaves room for the first merge,
+// so that small lists can grow.
 func bloomWords(entries int) int {
 	return ((entries+mergeAt)*bitsPerEntry/blockBits + 1) * blockBits / 64
 }
@@ -66,7 +68,8 @@ func (f *bloomFilter) add(hashes []uint64) {
 	}
 }
 
-// insertHalf returns what sets the bits of the hashes in one half of the filter, which so stays in the processor's cache.
+// insertHalf returns what sets the bits of the hashes in one half of the filter, which so stays in the processor's
+// cache.
 func (f *bloomFilter) insertHalf(hashes iter.Seq[uint64]) func(half int) {
 	middle := f.blocks / 2
 	return func(half int) {

@@ -9,9 +9,9 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/offheap"
 )
 
-// builder collects the entries of a set, 32 bytes an entry, beside the heap: compiling a long list next to lookups must not keep
-// the garbage collector busy. Rows are dealt out to shards by the first bits of their keys, so that each can be sorted
-// within the processor's cache.
+// builder collects the entries of a set, 32 bytes an entry, off the heap: compiling a long list next to lookups must
+// not keep the garbage collector busy. Rows are dealt out to shards by the first bits of their keys, so that each can
+// be sorted within the processor's cache.
 type builder struct {
 	secret   *secret
 	shards   [1 << shardBits]shard
@@ -24,7 +24,7 @@ type builder struct {
 	walk     suffixes
 
 	before    *set        // that the new one is to take the place of; nil if there is none
-	reviewNew func(Entry) // is given what that one does not block; nil: nobody asks
+	reviewNew func(Entry) // is called with each entry that the set before does not block; may be nil
 }
 
 const (
@@ -33,7 +33,7 @@ const (
 	slabRows  = 64 * chunkRows
 )
 
-// record is a row before it is written, with what the filter is fed for it.
+// record is a row before it is written, with its hash in the Bloom filter.
 type record struct {
 	setRow
 	hash uint64
@@ -59,8 +59,8 @@ const (
 	batches      = 6   // on their way
 )
 
-// addAll adds entries, in their order. Reading them takes about as long as making their rows, and as looking at them where
-// somebody does, so other goroutines do that.
+// addAll adds entries, in their order. Reading them takes about as long as making their rows, and as looking at them
+// where somebody does, so other goroutines do that.
 func (b *builder) addAll(entries iter.Seq2[Entry, error]) error {
 	if entries == nil {
 		return fmt.Errorf("the iterator of entries is nil: %w: to list nothing, yield nothing", ErrMalformed)
@@ -104,8 +104,8 @@ func (b *builder) addAll(entries iter.Seq2[Entry, error]) error {
 	return nil
 }
 
-// review shows what is new to whoever wants to see it. All rows of a batch are looked for before anything else is done, so that the
-// processor waits for the memory of several at once.
+// review calls reviewNew with each new entry of a batch. All rows of a batch are looked for before anything else is
+// done, so that the processor waits for the memory of several at once.
 func (b *builder) review(batch []preparedRow) {
 	if b.reviewNew == nil {
 		return
@@ -230,7 +230,7 @@ func (b *builder) sortHalf(half int) {
 	}
 }
 
-// hashes yields all that the filter is fed with.
+// hashes yields all hashes that go into the Bloom filter.
 func (b *builder) hashes(yield func(uint64) bool) {
 	for i := range b.shards {
 		for r := range b.shards[i].records {
@@ -259,8 +259,8 @@ func (b *builder) rows() iter.Seq[setRow] {
 	}
 }
 
-// sort puts the records of a shard in order, and leaves one for each target. Since keys are digests with a secret salt, and
-// so spread evenly, dealing them out by their next bits leaves hardly anything to be sorted.
+// sort puts the records of a shard in order, and leaves one for each target. Since keys are digests with a secret
+// salt, and so spread evenly, dealing them out by their next bits leaves hardly anything to be sorted.
 func (b *builder) sort(s *shard, scratch []record) {
 	scratch = scratch[:s.n]
 	width := bits.Len(uint(s.n))

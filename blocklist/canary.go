@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// CanaryName returns the name that a store lists as an entry of scope domain while it holds that serial of a signed list, and
-// only then: whoever asks a resolver for it learns whether the serial is enforced. It ends in argine.test, and is a legal
-// name for every legal name of a list; no two lists have the same one.
+// CanaryName returns the name that a store lists as an entry of scope domain while it holds that serial of a signed
+// list, and only then: a question for it shows whether a resolver enforces the serial. It ends in argine.test, and is
+// a legal name for every legal name of a list; no two lists have the same one.
 //
-// It is serial-42.it.example_csam.argine.test for serial 42 of it.example/csam: each slash becomes an underscore. Of a label
-// that is too long, what is beyond the limit becomes labels that begin with an underscore.
+// It is serial-42.it.example_csam.argine.test for serial 42 of it.example/csam: each slash becomes an underscore. Of
+// a label that is too long, what is beyond the limit becomes labels that begin with an underscore.
 func CanaryName(list string, serial uint64) string {
 	var b strings.Builder
 	b.WriteString("serial-")
@@ -29,8 +29,8 @@ func CanaryName(list string, serial uint64) string {
 	return b.String()
 }
 
-// canary is the entry by which a resolver shows which serial it enforces. It is no part of the release, and lies beside
-// set and overlay, so that it costs the lookup of other names a comparison of lengths.
+// canary is the entry by which a resolver shows which serial it enforces. It is no part of the release, and lies next
+// to set and overlay, so that it costs the lookup of other names a comparison of lengths.
 type canary struct {
 	name string // in wire form; empty if there is none
 	info matchInfo

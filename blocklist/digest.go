@@ -8,8 +8,9 @@ import (
 	"math/bits"
 )
 
-// Digest identifies the state of a list: the sum modulo 2^256 of the SHA-256 of every canonical entry line. It costs one
-// addition or subtraction a change. It guards against mistakes and decay; against enemies there are the signatures.
+// Digest identifies the state of a list: the sum modulo 2^256 of the SHA-256 of every canonical entry line. It costs
+// one addition or subtraction a change. It guards against mistakes and decay; against enemies there are the
+// signatures.
 type Digest struct {
 	words [4]uint64 // least significant first
 }

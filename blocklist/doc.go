@@ -1,5 +1,5 @@
-// Package blocklist holds lists of names, URLs and addresses, and reports whether something is listed, by which entry, and
-// why. It is exact: never one name too many, never one too few.
+// Package blocklist holds lists of names, URLs and addresses, and reports whether something is listed, by which
+// entry, and why. It is exact: never one name too many, never one too few.
 //
 // # Block a URL in ten lines
 //
@@ -21,16 +21,16 @@
 //		fmt.Println(url, "is blocked by", m.Entry(), "of", m.List)
 //	}
 //
-// It is there again when the program starts the next time, opens in milliseconds, and needs about 20 bytes of disk and 2
-// bytes of memory an entry.
+// It is there again when the program starts the next time, opens in milliseconds, and needs about 20 bytes of disk
+// and 2 bytes of memory an entry.
 //
 // # Looking up
 //
-// [Store.LookupHost] takes a name, [Store.LookupURL] a URL in any spelling, [Store.LookupAddr] an address; none of them
-// can fail or waits for a change, and a [Match] says which list, which entry and why. A server that looks many names up keeps
-// them in wire form: [Store.LookupName] allocates nothing. A program that decides by list asks for the matches of all:
-// [Store.AppendMatches], [Store.AppendURLMatches], [Store.AppendAddrMatches]. An entry whose status is monitor is to be
-// reported and blocks nothing; one past its expiry matches no more.
+// [Store.LookupHost] takes a name, [Store.LookupURL] a URL in any spelling, [Store.LookupAddr] an address; none of
+// them can fail or waits for a change, and a [Match] says which list, which entry and why. A server that looks many
+// names up keeps them in wire form: [Store.LookupName] allocates nothing. A program that decides by list asks for the
+// matches of all: [Store.AppendMatches], [Store.AppendURLMatches], [Store.AppendAddrMatches]. An entry whose status
+// is monitor is to be reported and blocks nothing; one past its expiry matches no more.
 //
 // A program without a place for a store brings its list along in one file: [BuildSet] makes it, [OpenSet],
 // [OpenSetBytes] (go:embed) or [OpenSetFS] opens it, and the [Set] is asked as a store is. Sets open in browsers, too
@@ -38,7 +38,7 @@
 //
 // # Entries
 //
-// An [Entry] is one line of text (see [ParseEntry]). Its scope says what it covers, and nothing on the way to the answer
+// An [Entry] is one line of text (see [ParseEntry]). Its scope says what it covers, and nothing before the answer
 // widens or narrows it:
 //
 //	example.com              that name and every name below it
@@ -54,14 +54,14 @@
 //	publish     be the agency of one: officers' keys, ledger, releases; origin serves them, guard stops what would block too much
 //	httpfilter  refuse listed URLs in HTTP servers, proxies and clients; icap does it for proxies that speak ICAP
 //	blocktest   stores and signed lists for a program's own tests
-//	dnsfilter   beside this package: the resolver, and a filter within other DNS servers
+//	dnsfilter   next to this package: the resolver, and a filter within other DNS servers
 //
-// A list changes by releases, numbered by serials that only go up. Each is one durable step, and one step for lookups; so is
-// [Store.SetLocal].
+// A list changes by releases, numbered by serials that only go up. Each is one durable step, and one step for
+// lookups; so is [Store.SetLocal].
 //
 // # Files
 //
-// FORMAT.md specifies entries, releases and what an origin serves. The files of a store are its own business: they are made
-// where they are used, keyed with a random salt, and made again when they are damaged. One process owns a store; others may
-// read it beside that, see [Options].
+// FORMAT.md specifies entries, releases and what an origin serves. The files of a store are its own business: they
+// are made where they are used, keyed with a random salt, and made again when they are damaged. One process owns a
+// store; others may read it at the same time, see [Options].
 package blocklist

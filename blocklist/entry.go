@@ -10,7 +10,7 @@ import (
 // Scope says what an entry covers.
 type Scope uint8
 
-// The four scopes. They keep their meaning on every way: nothing is widened, nothing narrowed.
+// The four scopes. They keep their meaning everywhere: nothing is widened, nothing narrowed.
 const (
 	ScopeDomain Scope = iota + 1 // a name and every name below it
 	ScopeHost                    // that name only
@@ -50,7 +50,8 @@ func DomainEntry(name Name) Entry { return Entry{Scope: ScopeDomain, key: string
 // HostEntry lists name alone.
 func HostEntry(name Name) Entry { return Entry{Scope: ScopeHost, key: string(name)} }
 
-// IPEntry lists the addresses of prefix, which must be valid. It is masked first, and IPv4-mapped addresses become IPv4.
+// IPEntry lists the addresses of prefix, which must be valid. It is masked first, and IPv4-mapped addresses become
+// IPv4.
 func IPEntry(prefix netip.Prefix) Entry {
 	if a := prefix.Addr(); a.Is4In6() && prefix.Bits() >= 96 {
 		prefix = netip.PrefixFrom(a.Unmap(), prefix.Bits()-96)
@@ -58,8 +59,8 @@ func IPEntry(prefix netip.Prefix) Entry {
 	return Entry{Scope: ScopeIP, key: prefixText(prefix.Masked())}
 }
 
-// IsValid reports whether [ParseEntry] or a constructor made the entry. The zero Entry is not valid, nor is one whose Scope was
-// changed afterwards: its target is not of that scope.
+// IsValid reports whether [ParseEntry] or a constructor made the entry. The zero Entry is not valid, nor is one whose
+// Scope was changed afterwards: its target is not of that scope.
 func (e *Entry) IsValid() bool {
 	if e.key == "" {
 		return false
@@ -127,11 +128,12 @@ func appendNameTarget(dst []byte, n Name) []byte {
 // String returns the canonical line: the target, then the attributes that are set, in the order of FORMAT.md.
 func (e Entry) String() string { return string(e.Append(nil)) }
 
-// Append appends the canonical line without a line end. Whoever filled the attributes, it is one line: control characters
+// Append appends the canonical line without a line end. It is one line whatever the attributes hold: control characters
 // become spaces.
 func (e Entry) Append(dst []byte) []byte { return e.Attributes.append(e.appendTarget(dst)) }
 
-// ParseEntry reads one line: a target, then attributes as key=value or key="a value", then perhaps a comment after #. The keys are
+// ParseEntry reads one line: a target, then attributes as key=value or key="a value", then perhaps a comment after #.
+// The keys are
 //
 //	category=csam            Category: what it is listed for
 //	ref="order 2026/17"      Reference: the order or decision behind it

@@ -7,8 +7,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 )
 
-// What can go wrong, as a caller may want to tell apart. Errors of this package and of those below it wrap one of these, or an
-// error of the file system (package io/fs) or of the caller's own context or iterator.
+// What can go wrong, as a caller may want to tell apart. Errors of this package and of those below it wrap one of
+// these, or an error of the file system (package io/fs) or of the caller's own context or iterator.
 var (
 	// ErrMalformed is returned for text or bytes that do not follow the grammar they claim to follow.
 	ErrMalformed = errors.New("malformed")
@@ -28,10 +28,11 @@ var (
 	ErrDigest = errors.New("digest does not match")
 	// ErrHeld is returned when the guards hold a change; a person looks at what they found, and accepts it or not.
 	ErrHeld = errors.New("held by the guards")
-	// ErrNoKey is returned for a confidential list that none of the identities at hand opens: there is none, or the agency has
-	// not, or no longer, encrypted the list to it.
+	// ErrNoKey is returned for a confidential list that none of the identities at hand opens: there is none, or the
+	// agency has not, or no longer, encrypted the list to it.
 	ErrNoKey = errors.New("there is no key for it")
-	// ErrClosed is returned by a Store after Release or Close, and by a reader of a list whose entries were read before.
+	// ErrClosed is returned by a Store after Release or Close, and by a reader of a list whose entries were read
+	// before.
 	ErrClosed = errors.New("closed")
 	// ErrReadOnly is returned for a change of a store that was opened with [Options.ReadOnly].
 	ErrReadOnly = errors.New("opened read-only")
@@ -59,7 +60,7 @@ func (e *EntryError) Error() string {
 // Unwrap makes errors.Is(err, ErrMalformed) true.
 func (e *EntryError) Unwrap() error { return ErrMalformed }
 
-// SerialError says that a release does not fit on what is held. It wraps [ErrRollback] or [ErrGap].
+// SerialError says that a release does not follow the one in the store. It wraps [ErrRollback] or [ErrGap].
 type SerialError struct {
 	List string
 	Held uint64 // serial in force

@@ -104,8 +104,8 @@ func ExampleOpenSet() {
 	// Output: true phishing 1
 }
 
-// A program that has its list within itself needs no file: build the set once (go:generate blocklist compile), embed it, and open
-// the bytes. It works in a browser, too (GOOS=js GOARCH=wasm).
+// A program that has its list within itself needs no file: build the set once (go:generate blocklist compile), embed
+// it, and open the bytes. It works in a browser, too (GOOS=js GOARCH=wasm).
 func ExampleOpenSetBytes() {
 	// In a program of one's own, in place of embedded:
 	//
@@ -142,8 +142,8 @@ func embed(lines string) []byte {
 	return b
 }
 
-// A batch: which hosts of a log are listed? LookupHost takes names, addresses and ports as they stand there; several goroutines
-// may ask at once.
+// A batch: which hosts of a log are listed? LookupHost takes names, addresses and ports as they stand there; several
+// goroutines may ask at once.
 func ExampleSet_LookupHost() {
 	set, err := blocklist.OpenSetBytes(embed("example.com ref=2026/17\n192.0.2.0/24\n"))
 	if err != nil {

@@ -1,7 +1,7 @@
 package blocklist
 
-// features says what the entries of a set or an overlay are, so that a lookup can leave out what it does not hold. Removed
-// entries count until the next snapshot.
+// features says what the entries of a set or an overlay are, so that a lookup can leave out what it does not hold.
+// Removed entries count until the next snapshot.
 type features struct {
 	URLs uint64    // 1 if there are url entries
 	IPv4 uint64    // bit n: there are prefixes of n bits

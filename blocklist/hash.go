@@ -8,7 +8,7 @@ import (
 	"math/bits"
 )
 
-// secret is what a store hashes with: made at random once, so that nobody outside can aim at its tables.
+// secret is what a store hashes with: made at random once, so that an attacker can't aim at its tables.
 type secret struct {
 	salt  [saltSize]byte
 	mul   [3]uint64
@@ -58,9 +58,9 @@ func (s *secret) tableKey(scope Scope, key []byte) tableKey {
 	return decodeKey(sum[:])
 }
 
-// filterHash is what the Bloom filter is fed with. For names it is built label by label from the right, so that one pass
-// gives the hashes of a name and of all its parents. A url entry feeds it with its host too, so that the paths of other
-// hosts need not be looked at; host is 0 for the other scopes. It works in w.
+// filterHash is the hash of an entry in the Bloom filter. For names it is built label by label from the right, so
+// that one pass gives the hashes of a name and of all its parents. A url entry feeds it with its host too, so that
+// the paths of other hosts need not be looked at; host is 0 for the other scopes. It works in w.
 func (s *secret) filterHash(w *suffixes, e *Entry) (hash, host uint64) {
 	switch e.Scope {
 	case ScopeDomain, ScopeHost:

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// ParseHost reads a host as programs hand it around: a name in any spelling that [ParseName] takes, an IPv4 address in any
-// form that browsers take, an IPv6 address with or without brackets, each with or without a port, blanks around it or a zone
-// (which is dropped). That is what http.Request.Host, the address of a net.Conn, a TLS server name and the target of a
-// CONNECT or SOCKS request hold. The result is an address if addr is valid, else a name.
+// ParseHost reads a host as programs hand it around: a name in any spelling that [ParseName] takes, an IPv4 address
+// in any form that browsers take, an IPv6 address with or without brackets, each with or without a port, blanks
+// around it or a zone (which is dropped). That is what http.Request.Host, the address of a net.Conn, a TLS server
+// name and the target of a CONNECT or SOCKS request hold. The result is an address if addr is valid, else a name.
 //
 // It fails with [ErrMalformed] where there is no host, or more than a host, such as a URL; see [ParseURL] for those.
 func ParseHost(text string) (name Name, addr netip.Addr, err error) {
@@ -36,8 +36,8 @@ func ParseHost(text string) (name Name, addr netip.Addr, err error) {
 	return Name(wire), netip.Addr{}, nil
 }
 
-// withoutPort cuts off a port, be it a number or the name of a service, and the zone of an address in brackets (RFC 4007,
-// section 11), which means something on one machine only.
+// withoutPort cuts off a port, be it a number or the name of a service, and the zone of an address in brackets (RFC
+// 4007, section 11), which means something on one machine only.
 func withoutPort(host string) string {
 	if inside, _, ok := strings.Cut(host, "]"); ok && host[0] == '[' {
 		address, _, _ := strings.Cut(inside, "%")
@@ -49,11 +49,11 @@ func withoutPort(host string) string {
 	return host
 }
 
-// LookupHost looks a host up in all lists, and returns the match of the first list that blocks it, else the first that
-// monitors it. The host may have any form that [ParseHost] takes: a name is looked up among names, an address as by
-// LookupAddr. A URL is looked up as by LookupURL. What holds none of these is not listed; ParseHost and ParseURL tell it from
-// what could be read. A name or an
-// IPv4 address that is not listed costs no allocation, the name with or without a port.
+// LookupHost looks a host up in all lists, and returns the match of the first list that blocks it, else the first
+// that monitors it. The host may have any form that [ParseHost] takes: a name is looked up among names, an address as
+// by LookupAddr. A URL is looked up as by LookupURL. What holds none of these is not listed; ParseHost and ParseURL
+// tell it from what could be read. A name or an IPv4 address that is not listed costs no allocation, the name with or
+// without a port.
 func (s *lookups) LookupHost(host string) (Match, bool) {
 	var buf [MaxName]byte
 	if text, port, _ := strings.Cut(host, ":"); isDigits(port) {
@@ -83,8 +83,8 @@ func (s *lookups) lookupCopied(name []byte) (Match, bool) {
 	return f.match(bytes.Clone(name[f.at:])), true
 }
 
-// numberLast reports whether the last label of a name of at least one label begins with a digit: then the text may be an IPv4
-// address (WHATWG URL, "ends in a number").
+// numberLast reports whether the last label of a name of at least one label begins with a digit: then the text may be
+// an IPv4 address (WHATWG URL, "ends in a number").
 func numberLast(wire []byte) bool {
 	last := 0
 	for i := 0; wire[i] != 0; i += 1 + int(wire[i]) {

@@ -20,16 +20,16 @@ type LocalReview struct {
 	// New is given each entry to come that is not in force, or that only monitors there, with its target and its status
 	// alone; again where it is listed again. It is called by another goroutine than the one that reads the entries.
 	New func(Entry)
-	// Approve is called once all is read. On an error the old state stays, and that is the error. The metadata, valid JSON of at
-	// most 1 MiB, is kept with the new state, see [Store.Metadata]; nil: none.
+	// Approve is called once all is read. On an error the old state stays, and that is the error. The metadata, valid
+	// JSON of at most 1 MiB, is kept with the new state, see [Store.Metadata]; nil: none.
 	Approve func(LocalChange) (metadata []byte, err error)
 }
 
-// SetLocal makes entries the state of a list that nobody signs: the operator's own file. They may come in any order; of
-// entries with the same target the stronger stays. Source identifies where they came from (a file's size and time, say):
-// see [ListInfo]. Changes of other lists do not wait while the entries are read; another local list does. It fails with
-// [ErrSigned] for the name of a signed list, and with [ErrMalformed] for a nil iterator and for an entry that no constructor made;
-// then the list stays as it was. An iterator without entries makes the list empty.
+// SetLocal makes entries the state of an unsigned list: the operator's own file. They may come in any order; of
+// entries with the same target the stronger stays. Source identifies where they came from (a file's size and time,
+// say): see [ListInfo]. Changes of other lists do not wait while the entries are read; another local list does. It
+// fails with [ErrSigned] for the name of a signed list, and with [ErrMalformed] for a nil iterator and for an entry
+// that no constructor made; then the list stays as it was. An iterator without entries makes the list empty.
 func (s *Store) SetLocal(list, source string, entries iter.Seq2[Entry, error]) error {
 	return s.ReviewLocal(list, source, entries, LocalReview{})
 }

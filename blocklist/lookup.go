@@ -30,8 +30,8 @@ func (m Match) entry() Entry {
 // String returns the list and the entry that matched, in a line: it.example/csam: example.org category=csam.
 func (m Match) String() string { return string(m.entry().Append([]byte(m.List + ": "))) }
 
-// MarshalJSON writes the match as the command lookup does: list, target, scope, category, ref, status (block or monitor) and
-// expires (RFC 3339). Empty ones are left out, but for status.
+// MarshalJSON writes the match as the command lookup does: list, target, scope, category, ref, status (block or
+// monitor) and expires (RFC 3339). Empty ones are left out, but for status.
 func (m Match) MarshalJSON() ([]byte, error) {
 	status := "block"
 	if m.Monitor {
@@ -48,8 +48,8 @@ func (m Match) MarshalJSON() ([]byte, error) {
 	}{m.List, m.Entry(), m.Scope.String(), m.Category, m.Reference, status, m.Expires})
 }
 
-// KeySize returns how many bytes of a name in wire form, counted from its end, are the entry of scope domain or host that
-// matched it.
+// KeySize returns how many bytes of a name in wire form, counted from its end, are the entry of scope domain or host
+// that matched it.
 func (m Match) KeySize() int { return len(m.key) }
 
 // view is what lookups see: all lists at one moment. It is immutable.
@@ -98,8 +98,8 @@ func (k *keys) add(key []byte) (number int) {
 	return len(*k) - 1
 }
 
-// overrides reports whether an entry takes the place of a less specific one, if there is one. From the least specific to the
-// most, the last one that blocks stays, else the last one that monitors.
+// overrides reports whether an entry takes the place of a less specific one, if there is one. From the least specific
+// to the most, the last one that blocks stays, else the last one that monitors.
 func (a *matchInfo) overrides(b *matchInfo) bool { return b == nil || b.monitor || !a.monitor }
 
 // match tells what was found; key is that of the entry.
@@ -135,7 +135,8 @@ func (l *list) findName(w *suffixes, name []byte) candidate {
 	return candidate{l, best, scope, at}
 }
 
-// first returns what the first list has that blocks, else the first that monitors; without attributes if there is nothing.
+// first returns what the first list has that blocks, else the first that monitors; without attributes if there is
+// nothing.
 func (v *view) first(find func(*list) candidate) (first candidate) {
 	for _, l := range v.lists {
 		f := find(l)
@@ -149,7 +150,8 @@ func (v *view) first(find func(*list) candidate) (first candidate) {
 	return first
 }
 
-// LookupName is [Store.LookupHost] for a name in lower-case wire form; it does not allocate. The match keeps a reference to name.
+// LookupName is [Store.LookupHost] for a name in lower-case wire form; it does not allocate. The match keeps a
+// reference to name.
 func (s *lookups) LookupName(name []byte) (Match, bool) {
 	v := s.view.Load()
 	var w suffixes
@@ -161,8 +163,8 @@ func (s *lookups) LookupName(name []byte) (Match, bool) {
 	return f.match(name[f.at:]), true
 }
 
-// AppendEntries appends to dst every entry of one list that holds name (lower-case wire form), the most specific first. The
-// matches keep a reference to name.
+// AppendEntries appends to dst every entry of one list that holds name (lower-case wire form), the most specific
+// first. The matches keep a reference to name.
 func (s *lookups) AppendEntries(dst []Match, list string, name []byte) []Match {
 	v := s.view.Load()
 	var w suffixes

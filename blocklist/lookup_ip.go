@@ -67,9 +67,9 @@ func (l *list) eachPrefix(a netip.Addr, lengths [3]uint64, take func(key []byte,
 	}
 }
 
-// LookupAddr looks an address up in all lists, and returns the match of the first list that blocks it, else the first that
-// monitors it. An IPv6 address that leads to an IPv4 address, IPv4-mapped or by the well-known prefix of NAT64, is held by
-// the entries of both. It allocates only where an entry holds the address.
+// LookupAddr looks an address up in all lists, and returns the match of the first list that blocks it, else the first
+// that monitors it. An IPv6 address that leads to an IPv4 address, IPv4-mapped or by the well-known prefix of NAT64,
+// is held by the entries of both. It allocates only where an entry holds the address.
 func (s *lookups) LookupAddr(a netip.Addr) (Match, bool) {
 	var k keys
 	f := s.view.Load().first(func(l *list) candidate { return l.findAddr(a, &k) })

@@ -5,12 +5,13 @@ import (
 )
 
 // LookupURL looks a URL up in all lists: by the domain and host entries of its host, or the ip entries if that is an
-// address, and by the url entries that cover it. It returns the match of the first list that blocks it, else of the first
-// that monitors it. Within a list a blocking entry goes before one that monitors, then url entries before the others, those
-// of the host itself before those of a *. host, and the longer path, at last with its query, before the shorter.
+// address, and by the url entries that cover it. It returns the match of the first list that blocks it, else of the
+// first that monitors it. Within a list a blocking entry goes before one that monitors, then url entries before the
+// others, those of the host itself before those of a *. host, and the longer path, at last with its query, before the
+// shorter.
 //
-// Any spelling will do, as in [ParseURL], and any length: it takes linear time. What has no host is not listed. A URL of
-// usual length that is not listed costs no allocation, unless its host has Unicode letters or escapes.
+// Any spelling will do, as in [ParseURL], and any length: it takes linear time. What has no host is not listed. A URL
+// of usual length that is not listed costs no allocation, unless its host has Unicode letters or escapes.
 func (s *lookups) LookupURL(url string) (Match, bool) {
 	v := s.view.Load()
 	var b urlBuffers
@@ -26,8 +27,8 @@ func (s *lookups) LookupURL(url string) (Match, bool) {
 	return f.match(k[f.at]), true
 }
 
-// AppendURLMatches appends to dst the match of each list that covers the URL, at most one a list, chosen as by LookupURL.
-// It is for those who decide by list, or have to say who else has listed something.
+// AppendURLMatches appends to dst the match of each list that covers the URL, at most one a list, chosen as by
+// LookupURL. It is for those who decide by list, or have to say who else has listed something.
 func (s *lookups) AppendURLMatches(dst []Match, url string) []Match {
 	v := s.view.Load()
 	var b urlBuffers
@@ -51,7 +52,7 @@ type urlQuery struct {
 	suffixes
 }
 
-// urlBuffers are room for a URL of usual length, on the stack of whoever looks it up.
+// urlBuffers are room for a URL of usual length, on the stack of the caller.
 type urlBuffers struct {
 	text [1024]byte
 	name [MaxName]byte
@@ -123,8 +124,8 @@ func (u *urlQuery) takeURLs(f *candidate, k *keys) {
 	u.takePaths(f, k, u.hash[0], -1)
 }
 
-// takePaths takes the url entries of one host. It is given by the hash that its expressions begin with, and by the number of
-// labels before it where it is a *. host, else -1.
+// takePaths takes the url entries of one host. It is given by the hash that its expressions begin with, and by the
+// number of labels before it where it is a *. host, else -1.
 func (u *urlQuery) takePaths(f *candidate, k *keys, h uint64, below int) {
 	l, s := f.list, f.list.base.secret
 	if !l.mayContain(s.scoped(h, ScopeURL)) {
@@ -156,7 +157,8 @@ func (u *urlQuery) takePaths(f *candidate, k *keys, h uint64, below int) {
 	}
 }
 
-// key returns the expression of an entry: the host, or the *. host after so many labels, what follows up to end, a suffix.
+// key returns the expression of an entry: the host, or the *. host after that number of labels, what follows up to
+// end, a suffix.
 func (u *urlQuery) key(below, end int, suffix string) []byte {
 	var key []byte
 	start := 0
@@ -169,7 +171,7 @@ func (u *urlQuery) key(below, end int, suffix string) []byte {
 	return append(append(key, u.text[start:end]...), suffix...)
 }
 
-// mayContain reports whether what is fed with hash may be listed, or have been.
+// mayContain reports whether an entry with that hash may be listed, or have been.
 func (l *list) mayContain(hash uint64) bool {
 	if l.overlay != nil {
 		if _, ok := l.overlay.hashes[hash]; ok {
@@ -187,8 +189,8 @@ func segmentEnd(path []byte, i int) int {
 	return len(path)
 }
 
-// urlHash is the filter hash of a url entry, and that of its host. Of all expressions that a URL has to be looked up by, the
-// hashes come from one pass: that of the host, then mixed with each segment of the path.
+// urlHash is the filter hash of a url entry, and that of its host. Of all expressions that a URL has to be looked up
+// by, the hashes come from one pass: that of the host, then mixed with each segment of the path.
 func (s *secret) urlHash(key []byte) (hash, host uint64) {
 	key, below := bytes.CutPrefix(key, []byte("*."))
 	path := max(bytes.IndexByte(key, '/'), 0)

@@ -268,8 +268,8 @@ func presentation(host string) string {
 	})
 }
 
-// checkURL compares a lookup with the reference: something is found if and only if something covers it, and what is found
-// is a listed entry that does.
+// checkURL compares a lookup with the reference: something is found if and only if something covers it, and what is
+// found is a listed entry that does.
 func checkURL(t *testing.T, s *blocklist.Store, entries map[string]blocklist.Entry, raw string) {
 	t.Helper()
 	u, err := blocklist.ParseURL(raw)

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// matchInfo is what a match tells beside its target. Entries of a list share them.
+// matchInfo is what a match says besides its target: one for all entries with the same attributes.
 type matchInfo struct {
 	category, reference string
 	expires             int64 // Unix seconds; 0: never
@@ -25,8 +25,8 @@ func matchInfoOf(a *Attributes) matchInfo {
 // expired reads the clock only for entries that can expire.
 func (a *matchInfo) expired() bool { return a.expires != 0 && time.Now().Unix() >= a.expires }
 
-// stronger reports whether a must win over b where one list has both for the same target: blocking over monitoring, then
-// the later expiry.
+// stronger reports whether a must win over b where one list has both for the same target: blocking over monitoring,
+// then the later expiry.
 func (a *matchInfo) outranks(b *matchInfo) bool {
 	if a.monitor != b.monitor {
 		return b.monitor

@@ -68,8 +68,8 @@ func (m model) mutate(r *rand.Rand) (delta []string) {
 	return delta
 }
 
-// TestModel makes random sequences of snapshots, deltas and reopenings, and asks for every name after each: never one name
-// too many, never one too few.
+// TestModel makes random sequences of snapshots, deltas and reopenings, and asks for every name after each: never one
+// name too many, never one too few.
 func TestModel(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()

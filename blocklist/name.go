@@ -17,8 +17,8 @@ const (
 	MaxName  = 255 // octets of a name in wire form, length octets and root included
 )
 
-// Name is a host name in canonical form: lower-case wire format (RFC 1035, section 3.1), IDN labels as A-labels, the root
-// label at the end. Every parent domain is a suffix of the same bytes. The zero value is no name.
+// Name is a host name in canonical form: lower-case wire format (RFC 1035, section 3.1), IDN labels as A-labels, the
+// root label at the end. Every parent domain is a suffix of the same bytes. The zero value is no name.
 type Name string
 
 // uLabels maps per UTS-46, non-transitional, as browsers do. Only names with non-ASCII characters pass through it:
@@ -26,7 +26,8 @@ type Name string
 var uLabels = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(false), idna.CheckHyphens(false), idna.BidiRule()) //nolint:gochecknoglobals // never changed
 
 // ParseName reads a host name in presentation form: any case, with or without the trailing dot, with RFC 1035 escapes
-// (\. and \DDD), Unicode labels mapped by UTS-46. It fails with [ErrMalformed] on empty labels and on names over the limits.
+// (\. and \DDD), Unicode labels mapped by UTS-46. It fails with [ErrMalformed] on empty labels and on names over the
+// limits.
 func ParseName(text string) (Name, error) {
 	var buf [MaxName]byte
 	wire, err := AppendName(buf[:0], text)
@@ -55,8 +56,9 @@ var hostOctets = func() (octets [256]byte) { //nolint:gochecknoglobals // a cons
 	return octets
 }()
 
-// AppendHostname is [AppendName] for names of letters, digits, hyphens and underscores alone, as nearly all are, and several times
-// as fast. It counts the labels; for other names, and for what is none, there are none, and dst stays as it is.
+// AppendHostname is [AppendName] for names of letters, digits, hyphens and underscores alone, as nearly all are, and
+// several times as fast. It counts the labels; for other names, and for what is none, there are none, and dst stays
+// as it is.
 func AppendHostname(dst []byte, text string) (_ []byte, labels int) {
 	text = strings.TrimSuffix(text, ".")
 	if text == "" || len(text)+2 > MaxName {
@@ -84,7 +86,8 @@ func AppendHostname(dst []byte, text string) (_ []byte, labels int) {
 	return out, labels + 1
 }
 
-// endLabel sets the length of the label between the place of its length octet and its last octet, unless it is impossible.
+// endLabel sets the length of the label between the place of its length octet and its last octet, unless it is
+// impossible.
 func endLabel(wire []byte, length, last int) bool {
 	n := last - length
 	wire[length] = byte(n)
@@ -106,8 +109,8 @@ func appendName(dst []byte, text string) (_ []byte, why string) {
 	return appendLabels(dst, text)
 }
 
-// toASCII maps a name with Unicode labels to A-labels. What maps to anything but letters, digits, hyphens, underscores and
-// dots is refused, as browsers do: such characters stand in Unicode names only to deceive.
+// toASCII maps a name with Unicode labels to A-labels. What maps to anything but letters, digits, hyphens,
+// underscores and dots is refused, as browsers do: such characters stand in Unicode names only to deceive.
 func toASCII(text string) (_, why string) {
 	if len(text) > utf8.UTFMax*MaxName { // idna takes quadratic time
 		return "", "longer than 255 octets"
@@ -228,8 +231,8 @@ func NameFromWire(wire []byte) (Name, error) {
 	return Name(out), nil
 }
 
-// String returns the presentation form without the trailing dot; octets other than letters, digits, hyphen and underscore
-// are escaped. The root is ".".
+// String returns the presentation form without the trailing dot; octets other than letters, digits, hyphen and
+// underscore are escaped. The root is ".".
 func (n Name) String() string {
 	if n == "\x00" {
 		return "."

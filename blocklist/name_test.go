@@ -109,8 +109,8 @@ func TestAppendHostname(t *testing.T) {
 	assert.Zero(t, testing.AllocsPerRun(100, func() { blocklist.AppendHostname(buf, "www.example.com") }))
 }
 
-// checkHostname compares what AppendHostname makes of a text with what is made of the same name where an escape keeps it from
-// being taken for a plain one.
+// checkHostname compares what AppendHostname makes of a text with what is made of the same name where an escape keeps
+// it from being taken for a plain one.
 func checkHostname(t *testing.T, text string) {
 	t.Helper()
 	wire, labels := blocklist.AppendHostname([]byte("keep"), text)

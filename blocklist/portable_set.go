@@ -8,22 +8,23 @@ import (
 	"iter"
 )
 
-// Set is one list in one file, opened to be asked: for a browser, or a program that brings its list along and has no store.
-// The file was made by [BuildSet] and never changes; to exchange it, rename another one over it and open that. A set is
-// safe for concurrent use. It needs no closing: the file is released with the last reference.
+// Set is one list in one file, opened to be asked: for a browser, or a program that brings its list along and has no
+// store. The file was made by [BuildSet] and never changes; to exchange it, rename another one over it and open that.
+// A set is safe for concurrent use. It needs no closing: the file is released with the last reference.
 type Set struct {
 	lookups
 }
 
-// BuildSet compiles entries into a file for [OpenSet], in one step: path is the old file or the new one. They may come in
-// any order; of entries with the same target the stronger stays. It fails with [ErrMalformed] for a nil iterator, and for an
-// entry that no constructor made. The file has about 20 bytes an entry, 32 KB at least.
+// BuildSet compiles entries into a file for [OpenSet], in one step: path is the old file or the new one. They may
+// come in any order; of entries with the same target the stronger stays. It fails with [ErrMalformed] for a nil
+// iterator, and for an entry that no constructor made. The file has about 20 bytes an entry, 32 KB at least.
 //
-// The same entries, in the same order, under the same name of the list give the same bytes on every machine: builds that embed
-// the file are reproducible. For that its salt is made from the name, where a [Store] has a random one. That costs
-// something: one who knows the name of the list and its entries can work out names that pass the Bloom filter though they are
-// not listed, each of which costs one hash more (answers stay exact), and can compare digests between files of that list. The file
-// holds digests rather than names; with any salt that hides nothing from those who can guess a name.
+// The same entries, in the same order, under the same name of the list give the same bytes on every machine: builds
+// that embed the file are reproducible. For that its salt is made from the name, where a [Store] has a random one.
+// That costs something: one who knows the name of the list and its entries can work out names that pass the Bloom
+// filter though they are not listed, each of which costs one hash more (answers stay exact), and can compare digests
+// between files of that list. The file holds digests rather than names; with any salt that hides nothing from those
+// who can guess a name.
 func BuildSet(path, list string, entries iter.Seq2[Entry, error]) error {
 	if err := CheckListName(list); err != nil {
 		return fmt.Errorf("compiling %s: %w", path, err)
@@ -47,10 +48,10 @@ func listSalt(list string) [saltSize]byte {
 	return [saltSize]byte(sum[:])
 }
 
-// OpenSet checks a file that [BuildSet] made, in one pass over it, and maps it; where the system can't map files it is read. A
-// file that was cut or changed by accident is refused: [ErrDamaged], and as well [ErrMalformed] if it does not begin like one;
-// one beyond what a 32-bit program can address with [ErrTooLarge]. It is not signed: take it only from where the program itself
-// comes from, and follow a list of others by package subscribe.
+// OpenSet checks a file that [BuildSet] made, in one pass over it, and maps it; where the system can't map files it
+// is read. A file that was cut or changed by accident is refused: [ErrDamaged], and as well [ErrMalformed] if it does
+// not begin like one; one beyond what a 32-bit program can address with [ErrTooLarge]. It is not signed: take it only
+// from where the program itself comes from, and follow a list of others by package subscribe.
 func OpenSet(path string) (*Set, error) {
 	base, err := openSet(path, nil)
 	return portableSet(base, path, err)

@@ -150,8 +150,8 @@ func TestSetAgreesWithStore(t *testing.T) {
 	assert.Equal(t, 6000, hits)
 }
 
-// TestEntriesOfNoConstructor: Scope is a field, so an entry may say one thing and hold another; such a one lists nothing and
-// must not count.
+// TestEntriesOfNoConstructor: Scope is a field, so an entry may say one thing and hold another; such a one lists
+// nothing and must not count.
 func TestEntriesOfNoConstructor(t *testing.T) {
 	s := openStore(t, t.TempDir())
 	blocktest.SetList(t, s, "local", "example.org")

@@ -97,8 +97,8 @@ func TestRealURLsAreFound(t *testing.T) {
 	t.Logf("%d entries found in %d spellings each", len(lines), len(spellings("a/")))
 }
 
-// TestRealURLsAreExplained looks real page loads up in all the real lists. What matches must be covered by the entry it says,
-// what does not by none: both are told from the texts alone.
+// TestRealURLsAreExplained looks real page loads up in all the real lists. What matches must be covered by the entry
+// it says, what does not by none: both are told from the texts alone.
 func TestRealURLsAreExplained(t *testing.T) {
 	if os.Getenv("ARGINE_LONG") != "1" {
 		t.Skip("ARGINE_LONG=1 runs it")

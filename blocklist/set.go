@@ -5,8 +5,8 @@ import (
 	"runtime"
 )
 
-// set is one list compiled for lookup: a Bloom filter in front of a sorted table of digests. It is immutable, and lies in
-// one mapped file; of the table only the pages that a hit needs are ever touched.
+// set is one list compiled for lookup: a Bloom filter in front of a sorted table of digests. It is immutable, and
+// lies in one mapped file; of the table only the pages that a hit needs are ever touched.
 type set struct {
 	secret *secret
 	filter *bloomFilter

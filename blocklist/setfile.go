@@ -34,7 +34,7 @@ type setHeader struct {
 	Rows      uint64
 	Hosts     uint64 // of the rows: those that are of hosts of url entries
 	Blocks    uint64
-	Inserted  uint64 // hashes that the filter was ever fed with
+	Inserted  uint64 // hashes that were ever inserted into the filter
 	IndexBits uint64
 	Width     uint64
 	InfosSize uint64
@@ -69,7 +69,7 @@ type setContent struct {
 	count    int              // of the rows
 	hosts    int              // of these: the rows of hosts of url entries
 	words    []uint64         // of the filter
-	inserted uint64           // hashes that the filter was ever fed with
+	inserted uint64           // hashes that were ever inserted into the filter
 	features features
 	infos    []matchInfo
 }
@@ -200,8 +200,8 @@ func decodeSetHeader(page []byte) (h setHeader, err error) {
 	return h, nil
 }
 
-// openSet checks a set file and maps it. A file that does not pass its checksum is refused: [ErrDamaged]. Without a secret that
-// of the file will do.
+// openSet checks a set file and maps it. A file that does not pass its checksum is refused: [ErrDamaged]. Without a
+// secret that of the file will do.
 func openSet(path string, sec *secret) (*set, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -235,7 +235,8 @@ func openSetBytes(data []byte) (*set, error) {
 	return newSet(aligned(data), h, nil)
 }
 
-// checkSet reads a set once through its checksum, a file before it is mapped: pages that are read are not counted as our memory.
+// checkSet reads a set once through its checksum, a file before it is mapped: pages that are read are not counted as
+// our memory.
 func checkSet(r io.Reader) (h setHeader, err error) {
 	page := make([]byte, pageSize)
 	n, err := io.ReadFull(r, page)
@@ -268,7 +269,8 @@ func wordBytes(words []uint64) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(&words[0])), len(words)*8)
 }
 
-// aligned returns data where its words can be read as such: a copy, if it begins between two words, as embedded data may.
+// aligned returns data where its words can be read as such: a copy, if it begins between two words, as embedded data
+// may.
 func aligned(data []byte) []byte {
 	if uintptr(unsafe.Pointer(&data[0]))%8 == 0 {
 		return data

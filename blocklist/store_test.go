@@ -286,8 +286,8 @@ func TestRelease(t *testing.T) {
 	assert.Equal(t, "b.test", listed(next, "b.test"), "closing what was released takes nothing from the next owner")
 }
 
-// TestDamage flips every bit position's byte in turn (sampled) and cuts the set file: a damaged set is never served, and a
-// new apply mends it.
+// TestDamage flips every bit position's byte in turn (sampled) and cuts the set file: a damaged set is never served,
+// and a new apply mends it.
 func TestDamage(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

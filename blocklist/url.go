@@ -32,9 +32,9 @@ func (u URL) pathQuery() string {
 	return u.Path
 }
 
-// ParseURL canonicalises a URL. It takes what browsers take: missing schemes, tabs and line ends inside, backslashes for
-// slashes, any mix of escapes. It fails with [ErrMalformed] where there is no host, and with [ErrTooLarge] where the text
-// or its canonical form exceeds [MaxURL].
+// ParseURL canonicalises a URL. It takes what browsers take: missing schemes, tabs and line ends inside, backslashes
+// for slashes, any mix of escapes. It fails with [ErrMalformed] where there is no host, and with [ErrTooLarge] where
+// the text or its canonical form exceeds [MaxURL].
 func ParseURL(raw string) (URL, error) {
 	if len(raw) > MaxURL {
 		return URL{}, fmt.Errorf("URL %q: %w", excerpt(raw), ErrTooLarge)
@@ -100,7 +100,8 @@ func trimBlanks(s string) string {
 	return s
 }
 
-// cutScheme splits off a scheme and the slashes behind it. As in browsers, http and https need none and take any number.
+// cutScheme splits off a scheme and the slashes behind it. As in browsers, http and https need none and take any
+// number.
 func cutScheme(s string) (scheme, rest string) {
 	i := strings.IndexByte(s, ':')
 	if i < 0 || !isScheme(s[:i]) {
@@ -229,7 +230,8 @@ func escape(b []byte, start int, also string) []byte {
 // never reports whether c stands in no part of a canonical URL for itself.
 func never(c byte) bool { return c <= ' ' || c >= 0x7f || c == '#' || c == '%' }
 
-// anyOrder at the end of a url entry lets the parts of its query come in any order. No canonical URL holds a number sign.
+// anyOrder at the end of a url entry lets the parts of its query come in any order. No canonical URL holds a number
+// sign.
 const anyOrder = "#any-order"
 
 // parseURLTarget reads https://host/path, with *. before the host for its subdomains, and at the end /* for everything

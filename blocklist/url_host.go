@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// appendHost appends the canonical host of user:password@host:port, and nothing where there is none. The address is valid
-// if the host is one.
+// appendHost appends the canonical host of user:password@host:port, and nothing where there is none. The address is
+// valid if the host is one.
 func appendHost(dst []byte, s string) ([]byte, netip.Addr) {
 	s = s[strings.LastIndexByte(s, '@')+1:]
 	if i := strings.LastIndexByte(s, ':'); i >= 0 && isDigits(s[i+1:]) {
@@ -57,8 +57,8 @@ func appendIPv6(dst []byte, s string) ([]byte, netip.Addr) {
 	return append(a.AppendTo(append(dst, '[')), ']'), a
 }
 
-// embedded returns the IPv4 address that an IPv6 address leads to: one that is IPv4-mapped, or has the well-known prefix of
-// NAT64 (RFC 6052, section 2.1).
+// embedded returns the IPv4 address that an IPv6 address leads to: one that is IPv4-mapped, or has the well-known
+// prefix of NAT64 (RFC 6052, section 2.1).
 func embedded(a netip.Addr) (netip.Addr, bool) {
 	b := a.As16()
 	nat64 := bytes.HasPrefix(b[:], []byte{0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0})
@@ -79,8 +79,9 @@ func appendLower(dst []byte, s string) []byte {
 	return dst
 }
 
-// parseIPv4 reads an IPv4 address in any form that inet_aton or a browser takes: up to four parts, each decimal, octal or
-// hexadecimal, the last one filling what is left. Bits that are too many don't count, nor does what follows a space.
+// parseIPv4 reads an IPv4 address in any form that inet_aton or a browser takes: up to four parts, each decimal,
+// octal or hexadecimal, the last one filling what is left. Bits that are too many don't count, nor does what follows
+// a space.
 func parseIPv4(host []byte) (netip.Addr, bool) {
 	host, _, _ = bytes.Cut(host, []byte{' '})
 	var v uint32

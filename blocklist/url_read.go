@@ -6,16 +6,17 @@ import (
 	"strings"
 )
 
-// IsURL reports whether a text is to be read as a URL, by [ParseURL], and not as a host, by [ParseHost]: it has a scheme, or a path, a
-// query or a fragment.
+// IsURL reports whether a text is to be read as a URL, by [ParseURL], and not as a host, by [ParseHost]: it has a
+// scheme, or a path, a query or a fragment.
 func IsURL(text string) bool {
 	text = withoutBreaks(trimBlanks(text))
 	_, rest := cutScheme(text)
 	return rest != text || strings.ContainsAny(text, "/?#")
 }
 
-// CheckURL fails with [ErrMalformed] where nobody can tell what host a URL leads to: there is none, or none that a browser takes. What
-// is looked up and not found is free to pass only if it was checked. It costs no allocation for a URL of usual length.
+// CheckURL fails with [ErrMalformed] where the host that a URL leads to is unclear: there is none, or none that a
+// browser takes. What is looked up and not found is free to pass only if it was checked. It costs no allocation for a
+// URL of usual length.
 func CheckURL(url string) error {
 	var buf [1024]byte
 	dst := buf[:0]

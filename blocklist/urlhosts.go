@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// A host that has url entries has a row of its own in the table, so that one lookup reports whether there are any: see HasURLs.
-// The row counts them, since entries go one by one and what is left of a host can't be read from digests. Entries that only
-// monitor are left out.
+// A host that has url entries has a row of its own in the table, so that one lookup reports whether there are any:
+// see HasURLs. The row counts them, since entries go one by one and what is left of a host can't be read from
+// digests. Entries that only monitor are left out.
 
 // scopeURLHost is the scope of these rows.
 const scopeURLHost = 5 // behind those of entries
@@ -83,7 +83,7 @@ func (c urlCount) count(expires int64, removed bool) urlCount {
 	return c
 }
 
-// atAddress is the key of the row that all addresses share: nobody asks the DNS for one of them.
+// atAddress is the key of the row that all addresses share: the DNS is not asked for one of them.
 const atAddress = 2
 
 // appendURLHost appends the key of the row for a url entry's host: whether it is a *. host, and the wire form.
@@ -125,7 +125,7 @@ func (o *overlay) countURL(base *set, c Change, hash uint64) {
 // urlOfHost is a url entry as a builder counts it.
 type urlOfHost struct {
 	host    tableKey
-	hash    uint64 // that the filter is fed with for the host
+	hash    uint64 // of the host, in the Bloom filter
 	expires int64
 }
 
@@ -139,8 +139,8 @@ func (b *builder) countURL(e *Entry, hash uint64) {
 	b.urls = append(b.urls, urlOfHost{b.secret.tableKey(scopeURLHost, key), hash, matchInfoOf(&e.Attributes).expires})
 }
 
-// addHosts adds the rows of the hosts of url entries, and returns how many. Entries that a local list repeats are counted again,
-// which does no harm, since such lists are never changed one by one.
+// addHosts adds the rows of the hosts of url entries, and returns how many. Entries that a local list repeats are
+// counted again, which does no harm, since such lists are never changed one by one.
 func (b *builder) addHosts() (rows int) {
 	slices.SortFunc(b.urls, func(x, y urlOfHost) int { return x.host.compare(y.host) })
 	for i := 0; i < len(b.urls); rows++ {
@@ -155,8 +155,8 @@ func (b *builder) addHosts() (rows int) {
 	return rows
 }
 
-// CountURLs returns how many url entries of a list block; expired ones don't count, and those that a local list repeats count
-// again. It goes through the list once, if there are any.
+// CountURLs returns how many url entries of a list block; expired ones don't count, and those that a local list
+// repeats count again. It goes through the list once, if there are any.
 func (s *lookups) CountURLs(list string) (n uint64) {
 	l := s.view.Load().list(list)
 	if l == nil || l.features().URLs == 0 {
@@ -185,8 +185,8 @@ func (s *lookups) CountURLs(list string) (n uint64) {
 	return n
 }
 
-// HasURLs reports whether a list has url entries for a host, given in lower-case wire form: by its own name, or by that of a *.
-// host. Entries that have expired or only monitor don't count. It does not allocate.
+// HasURLs reports whether a list has url entries for a host, given in lower-case wire form: by its own name, or by
+// that of a *. host. Entries that have expired or only monitor don't count. It does not allocate.
 //
 // The answer does not say which: whether a request is to be refused is for LookupURL to say, where the URL is known.
 func (s *lookups) HasURLs(list string, name []byte) bool {

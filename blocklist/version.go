@@ -6,9 +6,9 @@ import (
 	"fmt"
 )
 
-// Version names what lookups find, for those who keep answers: 24 hexadecimal digits that change with each release, urgent
-// order and local list that comes into force or goes, and not with a restart. That entries expire does not change it. It
-// waits for nothing, and costs nothing.
+// Version names what lookups find, for those who keep answers: 24 hexadecimal digits that change with each release,
+// urgent order and local list that comes into force or goes, and not with a restart. That entries expire does not
+// change it. It waits for nothing, and costs nothing.
 func (s *lookups) Version() string { return s.view.Load().version }
 
 // version is [Store.Version] of what lookups find in lists.

@@ -1,5 +1,6 @@
-// Package blocktest is for the tests of programs that look names up: stores and sets with a few entries, and an origin that serves
-// signed lists, announces releases and fails when it is asked to, without files, keys or a network of their own.
+// Package blocktest is for the tests of programs that look names up: stores and sets with a few entries, and an
+// origin that serves signed lists, announces releases and fails when it is asked to, without files, keys or a network
+// of their own.
 //
 //	store := blocktest.NewStore(t, "example.org", "=www.example.com category=spam")
 //
@@ -26,8 +27,8 @@ import (
 // List is the name of the list that NewStore, NewSet and NewOrigin make.
 const List = trusttest.List
 
-// NewStore makes a store with lines of entries as the list [List]; without lines it is empty. It is closed, and its folder
-// removed, when the test ends.
+// NewStore makes a store with lines of entries as the list [List]; without lines it is empty. It is closed, and its
+// folder removed, when the test ends.
 func NewStore(t testing.TB, lines ...string) *blocklist.Store {
 	t.Helper()
 	s, err := blocklist.Open(t.TempDir(), blocklist.Options{})
@@ -68,8 +69,8 @@ func NewSet(t testing.TB, lines ...string) *blocklist.Set {
 	return s
 }
 
-// Origin serves signed lists on loopback, and announces what is new: a subscription that runs has it at once. Its releases are
-// snapshots, signed by two of three officers.
+// Origin serves signed lists on loopback, and announces what is new: a subscription that runs has it at once. Its
+// releases are snapshots, signed by two of three officers.
 type Origin struct {
 	URL  string // for subscribe.Config.Origins
 	Root []byte // of the list [List], for subscribe.Config.Root
@@ -88,8 +89,8 @@ type publisher struct {
 	serial uint64
 }
 
-// NewOrigin starts an origin with lines of entries as serial 1 of the list [List]; without lines nothing is published yet. It ends
-// with the test.
+// NewOrigin starts an origin with lines of entries as serial 1 of the list [List]; without lines nothing is published
+// yet. It ends with the test.
 func NewOrigin(t testing.TB, lines ...string) *Origin {
 	t.Helper()
 	o := &Origin{t: t, lists: map[string]*publisher{}}
@@ -144,7 +145,8 @@ func (o *Origin) PublishList(list string, lines ...string) {
 	check(o.t, err)
 }
 
-// Fail makes every answer one with that status, such as 503, and ends the connections of now. With 0 the origin works again.
+// Fail makes every answer one with that status, such as 503, and ends the connections of now. With 0 the origin works
+// again.
 func (o *Origin) Fail(status int) {
 	o.failed.Store(int32(status))
 	o.server.CloseClientConnections()

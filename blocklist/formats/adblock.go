@@ -41,7 +41,8 @@ func (a *adblock) line(t *lineSink, text string) {
 	}
 }
 
-// isAdblockHeader reports whether a line says for which blocker the rules are: [Adblock Plus 2.0], [uBlock Origin], [AdGuard].
+// isAdblockHeader reports whether a line says for which blocker the rules are: [Adblock Plus 2.0], [uBlock Origin],
+// [AdGuard].
 func isAdblockHeader(text string) bool {
 	if text[0] != '[' || !strings.HasSuffix(text, "]") {
 		return false

@@ -6,8 +6,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// turn makes the exceptions of an allow file its entries. A file without exceptions is a plain list of what is allowed; one with both
-// is refused: its lines that block could mean either.
+// turn makes the exceptions of an allow file its entries. A file without exceptions is a plain list of what is
+// allowed; one with both is refused: its lines that block could mean either.
 func (h *deferred) turn(t *lineSink) {
 	lists, passes := 0, 0 // the first lines of either
 	for _, v := range h.names {

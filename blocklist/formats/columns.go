@@ -22,8 +22,8 @@ const (
 	startingColumn = "starting" // from when
 )
 
-// columnMeaning maps the names that columns have in the wild to what they mean here; it is empty for others. InsertDate and the
-// like are from the Polish registers.
+// columnMeaning maps the names that columns have in the wild to what they mean here; it is empty for others.
+// InsertDate and the like are from the Polish registers.
 func columnMeaning(name string) string {
 	switch plainColumn(name) {
 	case "domain", "domains", "domainname", "domainaddress", "fqdn", "adresdomeny":
@@ -71,8 +71,8 @@ func plainColumn(name string) string {
 	}, name)
 }
 
-// mayLimit reports whether a column that is not known may say that a row counts no more, by stems of the words for that. Such a table is
-// refused: taking off a list is as important as putting on it.
+// mayLimit reports whether a column that is not known may say that a row counts no more, by stems of the words for
+// that. Such a table is refused: taking off a list is as important as putting on it.
 func mayLimit(name string) bool {
 	name = plainColumn(name)
 	return slices.ContainsFunc(limitingStems(), func(stem string) bool { return strings.Contains(name, stem) })
@@ -92,8 +92,8 @@ func limitingStems() []string {
 	}
 }
 
-// stranger is a column whose name says nothing here. It may limit its rows all the same, in any language: a day in some rows, and
-// nothing in others, may say since when the former count no more.
+// stranger is a column whose name says nothing here. It may limit its rows all the same, in any language: a day in
+// some rows, and nothing in others, may say since when the former count no more.
 type stranger struct {
 	field int
 	name  string // as in the header, for messages
@@ -115,7 +115,8 @@ func (s *stranger) see(text string, line int) (refusal string) {
 	return ""
 }
 
-// isHarmless reports whether a column says what was seen of a target, or when its row was written: neither is every row's, nor limits it.
+// isHarmless reports whether a column says what was seen of a target, or when its row was written: neither is every
+// row's, nor limits it.
 func isHarmless(name string) bool {
 	name = plainColumn(name)
 	return slices.ContainsFunc([]string{"seen", "online", "check", "updat", "modif", "creat", "insert", "first", "last"}, func(stem string) bool {
@@ -123,7 +124,8 @@ func isHarmless(name string) bool {
 	})
 }
 
-// isDay reports whether a text begins with a day in numbers, with the year before or behind, as in 2026-05-11, 11.5.2026 and 5/11/2026.
+// isDay reports whether a text begins with a day in numbers, with the year before or behind, as in 2026-05-11,
+// 11.5.2026 and 5/11/2026.
 func isDay(text string) bool {
 	if text == "" || !isDigit(text[0]) {
 		return false
@@ -143,7 +145,8 @@ type limit struct {
 	name    string // as in the header, for messages
 }
 
-// apply reads the field of a row: why the row does not count now, or can't be read. An end that is still to come is the expiry.
+// apply reads the field of a row: why the row does not count now, or can't be read. An end that is still to come is
+// the expiry.
 func (l limit) apply(text string, now time.Time, a *blocklist.Attributes) (out, wrong string) {
 	outside := fmt.Sprintf("out of force by column %q", l.name)
 	at, err := parseTime(text)

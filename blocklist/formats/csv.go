@@ -32,8 +32,8 @@ func split(row string, separator rune) []string {
 	return fields
 }
 
-// table reads a CSV file whose first row names the columns. Columns that it does not know are left aside, unless they may limit
-// what a row says.
+// table reads a CSV file whose first row names the columns. Columns that it does not know are left aside, unless they
+// may limit what a row says.
 type table struct {
 	now       time.Time
 	begun     bool
@@ -164,8 +164,8 @@ func (c *table) row(t *lineSink, fields []string) {
 	}
 }
 
-// limited says why a row does not count now, or what of that can't be read. Without its end an entry would block for longer than
-// was said.
+// limited says why a row does not count now, or what of that can't be read. Without its end an entry would block for
+// longer than was said.
 func (c *table) limited(at func(int) string, status string, a *blocklist.Attributes) (out, wrong string) {
 	out = statusOut(status)
 	for _, l := range c.limits {
@@ -175,7 +175,7 @@ func (c *table) limited(at func(int) string, status string, a *blocklist.Attribu
 	return out, wrong
 }
 
-// target reports what a row lists, and counts what it names beside that.
+// target reports what a row lists, and counts what else it names.
 func (c *table) target(t *lineSink, field func(string) string) {
 	url, host, domain, address := field("url"), field("host"), field("domain"), field("ip")
 	switch {
@@ -212,7 +212,8 @@ func addressTarget(text string) (e blocklist.Entry, ok bool) {
 	return e, ok && e.Scope == blocklist.ScopeIP
 }
 
-// attributes reads the columns beside the target, but for those that limit it. What can't be read makes the row unusable.
+// attributes reads the columns other than the target, but for those that limit it. What can't be read makes the row
+// unusable.
 func attributes(field func(string) string) (a blocklist.Attributes, why string) {
 	a.Category, a.Reference = field("category"), field("ref")
 	if !oneLine(a.Category) || !oneLine(a.Reference) {

@@ -32,8 +32,8 @@ const (
 	exceptedNames  = "address beside exceptions for names, which may lead to it, unsupported"
 )
 
-// deferred keeps what is said of names and addresses until the end, where something may come later that changes it. Its memory
-// grows with the list, some 70 bytes a name.
+// deferred keeps what is said of names and addresses until the end, where something may come later that changes it.
+// Its memory grows with the list, some 70 bytes a name.
 type deferred struct {
 	redirects
 	names  map[blocklist.Name]verdict
@@ -221,8 +221,8 @@ func (h *deferred) fitted(n blocklist.Name) bool {
 	return slices.ContainsFunc(h.fits[root], fits)
 }
 
-// exceptsNames reports whether names are excepted. What they lead to is not to be blocked (RPZ: the trigger QNAME comes before
-// Response IP Address), and is known only when it is asked for.
+// exceptsNames reports whether names are excepted. What they lead to is not to be blocked (RPZ: the trigger QNAME
+// comes before Response IP Address), and is known only when it is asked for.
 func (h *deferred) exceptsNames() bool {
 	for _, v := range h.passes {
 		if v.mark&rewritten == 0 {

@@ -14,7 +14,8 @@ const (
 	fitsNames    = "exception by a pattern, kept for the listed names that it fits, not below them"
 )
 
-// maxPatterns is how many exceptions of a list may be patterns: each that names no domain is compared with every name that is listed.
+// maxPatterns is how many exceptions of a list may be patterns: each that names no domain is compared with every name
+// that is listed.
 const (
 	maxPatterns    = 200
 	maxExpressions = 20 // of these, regular expressions, which take longer
@@ -54,8 +55,8 @@ func (p *hostPattern) isName() bool {
 	return (p.first || p.label) && !p.open && !strings.Contains(p.text, "*")
 }
 
-// fits returns a function that reports whether a host name, with a dot before it, fits: the texts between asterisks stand in it one
-// after the other.
+// fits returns a function that reports whether a host name, with a dot before it, fits: the texts between asterisks
+// stand in it one after the other.
 func (p *hostPattern) fits() func(dotted string) bool {
 	texts, skip := strings.Split(p.text, "*"), 1
 	if p.first || p.label {
@@ -77,8 +78,8 @@ func (p *hostPattern) fits() func(dotted string) bool {
 	}
 }
 
-// except does what an exception says. One for some cases is one for all of them: what is said to be allowed sometimes can't be
-// listed. In an allow file, where it would be an entry, it is none.
+// except does what an exception says. One for some cases is one for all of them: what is said to be allowed sometimes
+// can't be listed. In an allow file, where it would be an entry, it is none.
 func (a *adblock) except(t *lineSink, e *exception) {
 	name, whole := wholeName(e.pattern)
 	p := parseHostPattern(e.pattern)
@@ -112,8 +113,8 @@ func isExpression(pattern string) bool {
 	return len(pattern) > 2 && pattern[0] == '/' && strings.HasSuffix(pattern, "/")
 }
 
-// exceptPattern keeps an exception for names that end in a text or have an asterisk in it. The names that it fits are no entries, nor
-// are the domains that have such names below them, as far as it says which those are.
+// exceptPattern keeps an exception for names that end in a text or have an asterisk in it. The names that it fits are
+// no entries, nor are the domains that have such names below them, as far as it says which those are.
 func (a *adblock) exceptPattern(t *lineSink, p *hostPattern) {
 	if strings.Trim(p.text, "abcdefghijklmnopqrstuvwxyz0123456789-_.*") != "" {
 		a.exceptNames(t, p.text+" "+p.rest)

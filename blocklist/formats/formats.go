@@ -4,8 +4,8 @@
 //	err = store.SetLocal("local", "", r.Entries()) // or any other use of the entries
 //	fmt.Println(r.Report())                        // what it was, how many, and what was passed over, why
 //
-// [NewReader] recognises a list, or is told what it is, and yields its entries; what it passes over it counts by reason,
-// with line numbers. Each format keeps its own meaning of scope:
+// [NewReader] recognises a list unless its format is named, and yields its entries; what it passes over it counts by
+// reason, with line numbers. Each format keeps its own meaning of scope:
 //
 //	domains    a name and all below it; a URL or an address stands for itself
 //	hosts      a name alone
@@ -18,36 +18,40 @@
 //	cncpo      a URL with a path, else a domain, or an address
 //	argine     what the line says: see [blocklist.ParseEntry]
 //
-// Where a line gives a name an answer (hosts, rpz, dnsmasq, unbound), the name is listed if that leads nowhere: to an unspecified or
-// loopback address, to localhost or invalid. Or if it leads to the stop page of the list, which the caller names, or which is the public
-// address that nine of ten lines share, of ten owners of names at least. What leads elsewhere (safe search, a printer at home) is counted.
+// Where a line gives a name an answer (hosts, rpz, dnsmasq, unbound), the name is listed if that leads nowhere: to an
+// unspecified or loopback address, to localhost or invalid. Or if it leads to the stop page of the list, which the
+// caller names, or which is the public address that nine of ten lines share, of ten owners of names at least. What
+// leads elsewhere (safe search, a printer at home) is counted.
 //
-// A dot in front of a name (.example.com) means the name and all below it, in every format in which a name can; where names stand for
-// themselves alone (hosts, the column host) it is counted.
+// A dot in front of a name (.example.com) means the name and all below it, in every format in which a name can; where
+// names stand for themselves alone (hosts, the column host) it is counted.
 //
-// The first line decides the format where only one has such a line: our own and Adblock's, the number and time of a CNCPO list, the
-// header of a table with a column domain, host, url or ip, the SOA or a directive of a zone, the number and day of an order
-// (0000351_2025.30.08, which is [Report].Reference). Without one it is the format that leaves the smallest share unused; single labels,
-// which would be top-level domains, are then not listed. A table whose header is not known is refused: its rows are no URLs.
+// The first line decides the format where only one has such a line: our own and Adblock's, the number and time of a
+// CNCPO list, the header of a table with a column domain, host, url or ip, the SOA or a directive of a zone, the
+// number and day of an order (0000351_2025.30.08, which is [Report].Reference). Without one it is the format that
+// leaves the smallest share unused; single labels, which would be top-level domains, are then not listed. A table
+// whose header is not known is refused: its rows are no URLs.
 //
-// A row of a table counts if no column takes it out: one that says since when it is off the list (removed, deleted_at, DeleteDate,
-// delisted, DataWykreslenia), until or from when it counts (expires, valid_until, valid_from), or whether (active, status). An end to
-// come is the entry's expiry. A table with a column that may say so and is not known is refused: by its
-// name (removal_reason), or because it has a day in some rows and nothing in others. An address beside a
-// name, or beside a URL, is not listed but counted.
+// A row of a table counts if no column takes it out: one that says since when it is off the list (removed,
+// deleted_at, DeleteDate, delisted, DataWykreslenia), until or from when it counts (expires, valid_until,
+// valid_from), or whether (active, status). An end to come is the entry's expiry. A table with a column that may say
+// so and is not known is refused: by its name (removal_reason), or because it has a day in some rows and nothing in
+// others. An address next to a name, or next to a URL, is not listed but counted.
 //
 // Nothing is widened. A wildcard without the name itself, a pattern, a rule with conditions, a URL with a fragment
 // (https://app.example/#/profile/7) are no entries: they are counted.
 //
-// What limits other lines holds: an exception in any spelling, a rule that takes another one back. Where no entry can say what remains,
-// all of it is left out and counted: a domain below which the same file makes exceptions, addresses beside names that are excepted. Of
-// an exception by a pattern that names no domain (@@||ads.*) only this holds: no name that fits it is an entry itself.
+// What limits other lines holds: an exception in any spelling, a rule that takes another one back. Where no entry can
+// say what remains, all of it is left out and counted: a domain below which the same file makes exceptions, addresses
+// next to names that are excepted. Of an exception by a pattern that names no domain (@@||ads.*) only this holds: no
+// name that fits it is an entry itself.
 //
-// A file which is mostly not what it claims to be, or which yields nothing, is refused; so is one of which a quarter are wildcards
+// A file which is mostly not what it claims to be, or which yields nothing, is refused; so is one of which a quarter
+// are wildcards
 // *.name, which the format dnscrypt reads.
 //
-// [Write] writes entries for other programs, exactly or not at all, and nothing twice. Their formats can't say until when an entry
-// counts: [Written] says how many have an expiry, and by when to write again.
+// [Write] writes entries for other programs, exactly or not at all, and nothing twice. Their formats can't say until
+// when an entry counts: [Written] says how many have an expiry, and by when to write again.
 package formats
 
 import (
@@ -108,12 +112,12 @@ type Options struct {
 	Scope  blocklist.Scope // ScopeDomain or ScopeHost: read every name so, against the format's own meaning; zero: as the format means it
 	Origin string          // name of an RPZ zone whose file does not say it; ".": owners are the names themselves
 	Allow  bool            // the list says what must not be blocked: there, exceptions allow, and so do plain lines; both in one file are refused
-	// StopPage has the addresses, or names, to which the list's author leads names that are blocked. Without it, a public address that nine
-	// of ten lines share, for names of ten owners at least, is taken for one.
+	// StopPage has the addresses, or names, to which the list's author leads names that are blocked. Without it, a
+	// public address that nine of ten lines share, for names of ten owners at least, is taken for one.
 	StopPage []string
 	Name     string // of the file, for errors; zero: "list"
-	// MayBeEmpty takes a list of comments alone as one without entries. A file without a line is refused all the same: that is what
-	// a download leaves that failed.
+	// MayBeEmpty takes a list of comments alone as one without entries. A file without a line is refused all the
+	// same: that is what a download leaves that failed.
 	MayBeEmpty bool
 }
 

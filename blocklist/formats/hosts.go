@@ -8,8 +8,9 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// hosts reads addresses and the names that they are given (hosts(5)). Names are listed where the address leads nowhere, or to the stop
-// page of the list; those of other addresses are kept until it is known whether theirs is that.
+// hosts reads addresses and the names that they are given (hosts(5)). Names are listed where the address leads
+// nowhere, or to the stop page of the list; those of other addresses are kept until it is known whether theirs is
+// that.
 type hosts struct{ redirects }
 
 func (h *hosts) line(t *lineSink, line string) {

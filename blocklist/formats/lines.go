@@ -23,8 +23,8 @@ type lines struct {
 	number int    // of the line returned last, from 1
 }
 
-// next returns the next line without its end. A line over the limit is passed over: ok is false then. The end is io.EOF. A NUL
-// anywhere ends it with [blocklist.ErrMalformed].
+// next returns the next line without its end. A line over the limit is passed over: ok is false then. The end is
+// io.EOF. A NUL anywhere ends it with [blocklist.ErrMalformed].
 func (l *lines) next() (text string, ok bool, err error) {
 	if l.whole == "" {
 		if err := l.readWhole(); err != nil {
@@ -40,8 +40,8 @@ func (l *lines) next() (text string, ok bool, err error) {
 	return l.readOne()
 }
 
-// readWhole takes the lines that are in the reader's buffer from their first to their last octet, as one string: one for each
-// would cost more than reading it.
+// readWhole takes the lines that are in the reader's buffer from their first to their last octet, as one string: one
+// for each would cost more than reading it.
 func (l *lines) readWhole() error {
 	buffered, _ := l.r.Peek(l.r.Buffered())
 	end := bytes.LastIndexByte(buffered, '\n') + 1
@@ -94,8 +94,8 @@ func trimEnd(line []byte) []byte {
 // sampleLines is how many lines that say something a sample holds at most.
 const sampleLines = 1000
 
-// sample cuts the beginning of a file into lines. Unless it is the whole file, the last line may be cut short and is left
-// out.
+// sample cuts the beginning of a file into lines. Unless it is the whole file, the last line may be cut short and is
+// left out.
 func sample(prefix []byte, whole bool) []string {
 	var out []string
 	significant := 0

@@ -12,8 +12,9 @@ const (
 	maxSizeChars = 3 // of the length of a prefix
 )
 
-// isNetwork reports whether a text without a scheme is a network, or a mistake in one: an address or numbers, with a slash and a number
-// behind it. With anything else behind the slash, it may be the URL of a page on an address, but not on numbers that are none.
+// isNetwork reports whether a text without a scheme is a network, or a mistake in one: an address or numbers, with a
+// slash and a number behind it. With anything else behind the slash, it may be the URL of a page on an address, but
+// not on numbers that are none.
 func isNetwork(text string) bool {
 	host, size, _ := strings.Cut(strings.TrimRight(text, "/"), "/")
 	_, err := netip.ParseAddr(strings.Trim(host, "[]"))

@@ -22,8 +22,8 @@ func (d *domains) line(t *lineSink, text string) {
 
 func (d *domains) end(*lineSink, func(blocklist.Entry) bool) {}
 
-// orderHeader returns the number and the day of an order, in the order year, day, month or year, month, day or day, month, year:
-// 0000351_2025.30.08, 12 2026.11.05, 351_2026-05-11, 351_11.05.2026. It is empty for any other line.
+// orderHeader returns the number and the day of an order, in the order year, day, month or year, month, day or day,
+// month, year: 0000351_2025.30.08, 12 2026.11.05, 351_2026-05-11, 351_11.05.2026. It is empty for any other line.
 func orderHeader(line string) string {
 	line = strings.TrimSpace(line)
 	i := strings.IndexAny(line, "_ ")

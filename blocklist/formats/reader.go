@@ -62,7 +62,7 @@ func NewReader(r io.Reader, o Options) (*Reader, error) {
 	}, nil
 }
 
-// settings is what parsers know beside the text.
+// settings is what parsers know besides the text.
 type settings struct {
 	zone  blocklist.Name       // of an RPZ zone; empty if nothing is known
 	stop  map[destination]bool // the stop pages that the caller names
@@ -119,14 +119,15 @@ func newParser(f Format, s settings) parser {
 func (r *Reader) Format() Format { return r.options.Format }
 
 // Entries reads the list, once: the source is read only forwards, so a second range yields an error that wraps
-// [blocklist.ErrClosed], also after one that was broken off. Duplicates are yielded as they come, except by the formats that may take something back
-// (rpz, adblock, dnsmasq, unbound): these yield nothing before the end, and keep what they read in memory. The last thing
-// yielded may be an error: what the source returned, or that the list as a whole is refused, with
-// [blocklist.ErrMalformed] or [blocklist.ErrTooLarge]. What was yielded before must not be used then.
+// [blocklist.ErrClosed], also after one that was broken off. Duplicates are yielded as they come, except by the
+// formats that may take something back (rpz, adblock, dnsmasq, unbound): these yield nothing before the end, and keep
+// what they read in memory. The last thing yielded may be an error: what the source returned, or that the list as a
+// whole is refused, with [blocklist.ErrMalformed] or [blocklist.ErrTooLarge]. What was yielded before must not be
+// used then.
 func (r *Reader) Entries() iter.Seq2[blocklist.Entry, error] {
 	return func(yield func(blocklist.Entry, error) bool) {
 		if r.begun {
-			yield(blocklist.Entry{}, fmt.Errorf("reading %s again: %w: its entries were ranged over before; open it anew", r.options.Name, blocklist.ErrClosed))
+			yield(blocklist.Entry{}, fmt.Errorf("reading %s again: %w: its entries were ranged over before; open the list again", r.options.Name, blocklist.ErrClosed))
 			return
 		}
 		r.begun = true
@@ -205,7 +206,7 @@ func (s *singleEntry) entry(e *blocklist.Entry) {
 
 // Limits beyond which a list is refused.
 const (
-	unusableShare = 4  // one thing in so many may be unusable
+	unusableShare = 4  // one record in this number may be unusable
 	repetitions   = 20 // of one entry, if there is no other
 )
 

@@ -9,8 +9,9 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// candidateFormats are the formats that are tried where nothing signs a file, in the order in which they are preferred if several
-// read it equally well. Tables are not among them: they are known by their header, or not at all.
+// candidateFormats are the formats that are tried where nothing signs a file, in the order in which they are
+// preferred if several read it equally well. Tables are not among them: they are known by their header, or not at
+// all.
 func candidateFormats() []Format {
 	return []Format{Domains, Hosts, RPZ, Adblock, Dnsmasq, Unbound, Argine, Dnscrypt}
 }
@@ -78,8 +79,8 @@ func notText(prefix []byte) string {
 	return ""
 }
 
-// signature recognises a file by its first line that says something, where only one format has such a line. What follows has no
-// say then: one odd row must not turn a table into a list of something else.
+// signature recognises a file by its first line that says something, where only one format has such a line. What
+// follows has no say then: one odd row must not turn a table into a list of something else.
 func signature(text []string) Format {
 	if len(text) > 0 && text[0] == ownMagic {
 		return Argine
@@ -143,8 +144,8 @@ func readsURLs(f Format) bool { return f == Domains || f == Argine || f == Dnscr
 // tableShare is one line in how many may lack the separator of a table.
 const tableShare = 10
 
-// separates returns what separates the columns of a table, 0 if the lines are none: a mark that is in nearly every first word,
-// of two lines at least.
+// separates returns what separates the columns of a table, 0 if the lines are none: a mark that is in nearly every
+// first word, of two lines at least.
 func separates(text []string) rune {
 	lines := 0
 	found := map[rune]int{}
@@ -185,7 +186,7 @@ type candidate struct {
 	specific bool // there is something that only this format has
 }
 
-// try reads the sample. Guessed means that nothing signs the format, and nobody named it.
+// try reads the sample. Guessed means that neither a first line nor the caller names the format.
 func try(f Format, text []string, s settings, guessed bool) candidate {
 	out, p := candidate{format: f, sink: lineSink{guessed: guessed}}, newParser(f, s)
 	specific := f != Argine && f != Dnscrypt // whose plain lines are those of other formats, which are stricter about them
@@ -223,8 +224,8 @@ func (t candidate) better(than candidate) bool {
 	return t.entries > than.entries
 }
 
-// fits reports whether there is something in the sample that speaks for the format: entries, or what it knows by name and does
-// not support.
+// fits reports whether there is something in the sample that speaks for the format: entries, or what it knows by name
+// and does not support.
 func (t candidate) fits() bool {
 	if t.entries == 0 {
 		return t.unused() < t.sink.skippedAll()

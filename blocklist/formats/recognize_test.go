@@ -205,8 +205,8 @@ func TestOneLineOfAnotherFormat(t *testing.T) {
 	}
 }
 
-// A dot in front of a name means the same in every format: the name and all below it. Where names stand for themselves alone the line
-// is counted, and the reason says why.
+// A dot in front of a name means the same in every format: the name and all below it. Where names stand for
+// themselves alone the line is counted, and the reason says why.
 func TestLeadingDot(t *testing.T) {
 	for f, text := range map[formats.Format]string{
 		formats.Domains:  ".a.test\n.b.test1\nc.test\n",

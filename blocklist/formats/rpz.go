@@ -188,7 +188,8 @@ func (z *zone) below(t *lineSink, parent blocklist.Name, l redirect) {
 	z.answer(t, l)
 }
 
-// action says what a record does: list its trigger, with the answer to, or let it pass. There is no mark for what lists nothing.
+// action says what a record does: list its trigger, with the answer to, or let it pass. There is no mark for what
+// lists nothing.
 func (z *zone) action(trigger blocklist.Name, kind string, data []string) (m mark, to destination) {
 	if kind == "CNAME" && len(data) == 1 {
 		switch strings.ToLower(data[0]) {

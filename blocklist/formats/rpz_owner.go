@@ -20,8 +20,9 @@ type record struct {
 const noZone = "it does not say the name of its zone, and all owners in it end in %s: give the zone's name (--zone-origin, zone:), or a dot if the " +
 	"owners are what is listed"
 
-// settleOwners decides on absolute owners where the end has come and the zone still has no name. Beside relative ones, each is a
-// mistake. If all share their end, that has the zone's name in it. Else no zone has them all, and they are what is listed.
+// settleOwners decides on absolute owners where the end has come and the zone still has no name. Beside relative
+// ones, each is a mistake. If all share their end, that has the zone's name in it. Else no zone has them all, and
+// they are what is listed.
 func (z *zone) settleOwners(t *lineSink) {
 	shared := z.sharedEnd()
 	if !z.relative && shared != root {
@@ -53,7 +54,8 @@ func (z *zone) sharedEnd() blocklist.Name {
 	return shared
 }
 
-// begin takes the owner of the SOA record for the name of the zone, unless that is an @ which stands for an unknown one.
+// begin takes the owner of the SOA record for the name of the zone, unless that is an @ which stands for an unknown
+// one.
 func (z *zone) begin() {
 	if z.owner == root && !z.absolute {
 		return
@@ -82,7 +84,8 @@ func (z *zone) directive(t *lineSink, fields []string) {
 	}
 }
 
-// readName reads a name of the file, which may be relative to the origin. Relative to an unknown one, names are taken as they stand.
+// readName reads a name of the file, which may be relative to the origin. Relative to an unknown one, names are taken
+// as they stand.
 func (z *zone) readName(text string) (blocklist.Name, bool) {
 	origin := cmp.Or(z.origin, root)
 	if text == "@" {

@@ -15,8 +15,8 @@ type Report struct {
 	Entries int    // entries yielded
 	URLs    int    // of these, URLs: a resolver enforces none of them by its answers alone
 	Skipped []Skip // what is not among the entries, by reason
-	// Reference is the number and day of the order in the first line of a list of domains (0000351_2025.30.08), or empty. It is
-	// not an attribute of the entries.
+	// Reference is the number and day of the order in the first line of a list of domains (0000351_2025.30.08), or
+	// empty. It is not an attribute of the entries.
 	Reference string
 }
 
@@ -28,8 +28,9 @@ type Skip struct {
 	Hint   string // what can be done about it, or empty
 }
 
-// Missed reports whether it may have been meant to be listed. It is false for what a file says of other matters (names that every
-// machine gives itself, settings, cosmetic rules) and for what takes something off the list: the file's own exceptions.
+// Missed reports whether it may have been meant to be listed. It is false for what a file says of other matters
+// (names that every machine gives itself, settings, cosmetic rules) and for what takes something off the list: the
+// file's own exceptions.
 func (s Skip) Missed() bool {
 	switch s.Reason {
 	case ownMachine, otherSetting, cosmetic, excepted, takesBack, noName, fitsNames:
@@ -120,8 +121,8 @@ func (t *lineSink) addName(text string, entry func(blocklist.Name) blocklist.Ent
 	}
 }
 
-// addDotted reports what is no name as it stands. A dot in front means the name and all below it, as in Squid and dnsmasq; that
-// is no entry where names stand for themselves alone.
+// addDotted reports what is no name as it stands. A dot in front means the name and all below it, as in Squid and
+// dnsmasq; that is no entry where names stand for themselves alone.
 func (t *lineSink) addDotted(text string, entry func(blocklist.Name) blocklist.Entry) {
 	rest, dotted := strings.CutPrefix(text, ".")
 	n, labels := t.hostName(rest)
@@ -191,8 +192,8 @@ func (t *lineSink) hostName(text string) (n blocklist.Name, labels int) {
 	return blocklist.Name(t.names.add(wire)), labels
 }
 
-// hostWire reads a name as lists of host names have them: letters, digits, hyphens and underscores, and no number as the
-// top-level domain, which would be an address or a version. It counts the labels: none if it is no such name.
+// hostWire reads a name as lists of host names have them: letters, digits, hyphens and underscores, and no number as
+// the top-level domain, which would be an address or a version. It counts the labels: none if it is no such name.
 func hostWire(dst []byte, text string) (wire []byte, labels int) {
 	wire, labels = blocklist.AppendHostname(dst, text)
 	if labels == 0 {

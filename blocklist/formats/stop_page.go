@@ -35,8 +35,8 @@ func (d destination) String() string {
 	return d.name.String()
 }
 
-// isNull reports whether a destination stands for "no such host": an unspecified or loopback address, or a name that has no
-// other (RFC 6761, sections 6.3 and 6.4).
+// isNull reports whether a destination stands for "no such host": an unspecified or loopback address, or a name that
+// has no other (RFC 6761, sections 6.3 and 6.4).
 func (d destination) isNull() bool {
 	if d.addr.IsValid() {
 		a := d.addr.Unmap()
@@ -46,7 +46,7 @@ func (d destination) isNull() bool {
 	return top == "" || top == "localhost" || top == "invalid"
 }
 
-// kind counts destinations apart that one name may have beside each other.
+// kind tells apart the destinations that one name may have at the same time.
 func (d destination) kind() int {
 	switch {
 	case !d.addr.IsValid():
@@ -67,8 +67,8 @@ type redirect struct {
 	line int
 }
 
-// redirects keeps what leads somewhere. Only at the end it is known whether nearly all of the list leads to the same address: then that
-// is where the list's author shows that a name is blocked.
+// redirects keeps what leads somewhere. Only at the end it is known whether nearly all of the list leads to the same
+// address: then that is where the list's author shows that a name is blocked.
 type redirects struct {
 	named   map[destination]bool // the stop pages that the caller named
 	pending []redirect
@@ -89,8 +89,8 @@ func (a *redirects) addRedirect(l redirect) {
 	a.kinds[l.to.kind()]++
 }
 
-// What it takes to be the stop page: so many of all lines lead there, names of so many owners at least, and no more names of each, on
-// average. A few services that share an address may be led to their safe search.
+// What makes an address the stop page: that share of all lines leads there, names of at least that number of owners,
+// and no more names of each, on average. A few services that share an address may be led to their safe search.
 const (
 	sharedPart    = 0.9
 	sharedOwners  = 10
@@ -109,8 +109,8 @@ func (a *redirects) stopPages() map[destination]bool {
 	return out
 }
 
-// manyOwners reports whether the names that lead to an address are of different owners, as far as the labels before their public
-// suffixes tell: all names of one search engine lead to the address of its safe search.
+// manyOwners reports whether the names that lead to an address are of different owners, as far as the labels before
+// their public suffixes tell: all names of one search engine lead to the address of its safe search.
 func (a *redirects) manyOwners(to destination) bool {
 	names, owners := map[blocklist.Name]bool{}, map[string]bool{}
 	for _, l := range a.pending {

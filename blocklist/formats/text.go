@@ -33,8 +33,8 @@ func parseDomains(t *lineSink, line string) {
 
 func endsInDigit(text string) bool { return isDigit(text[len(text)-1]) }
 
-// addTarget reads what may be an address, a prefix, a URL with or without its scheme, or a name that ends in a digit. In a list of
-// names, a URL of a whole host stands for the name.
+// addTarget reads what may be an address, a prefix, a URL with or without its scheme, or a name that ends in a digit.
+// In a list of names, a URL of a whole host stands for the name.
 func addTarget(t *lineSink, text string) {
 	e, ok := target(text)
 	if !ok && strings.Contains(text, "/") {
@@ -55,8 +55,8 @@ func addTarget(t *lineSink, text string) {
 	}
 }
 
-// isRow reports whether a text that could be a URL is the row of a table, among lines that are none: its host stands in it once more, or
-// empty fields end it.
+// isRow reports whether a text that could be a URL is the row of a table, among lines that are none: its host stands
+// in it once more, or empty fields end it.
 func isRow(text, host string) bool {
 	for _, separator := range []string{";", ",", "|"} {
 		fields := strings.Split(text, separator)

@@ -56,12 +56,14 @@ func scopes() []blocklist.Scope {
 	return []blocklist.Scope{blocklist.ScopeDomain, blocklist.ScopeHost, blocklist.ScopeURL, blocklist.ScopeIP}
 }
 
-// Write writes entries in a format, in the order in which they come. What the format can't express as it is meant makes
-// it fail with [*UnsupportedError], after all entries were seen and counted, unless it is to be skipped; an entry that is
-// only to be monitored is such a thing in every format but Argine. After an error, what was written is of no use.
+// Write writes entries in a format, in the order in which they come. What the format can't express as it is meant
+// makes it fail with [*UnsupportedError], after all entries were seen and counted, unless it is to be skipped; an
+// entry that is only to be monitored is such a thing in every format but Argine. After an error, what was written is
+// of no use.
 //
-// Nothing is written twice, for which what was written is kept in memory: names, or 16 bytes for each line of our own. Foreign formats get no
-// attributes: an entry that expires is in them until they are written again, see [Written].
+// Nothing is written twice, for which what was written is kept in memory: names, or 16 bytes for each line of our
+// own. Foreign formats get no attributes: an entry that expires is in them until they are written again, see
+// [Written].
 func Write(w io.Writer, f Format, entries iter.Seq2[blocklist.Entry, error], o WriteOptions) (Written, error) {
 	if entries == nil {
 		return Written{}, fmt.Errorf("writing %s: %w: the iterator of entries is nil", f, blocklist.ErrMalformed)
@@ -237,8 +239,8 @@ func (w *writer) dnsmasq(e blocklist.Entry) bool {
 	return true
 }
 
-// unbound writes a domain as a zone without names in it, and a host as a name with addresses and nothing else: of it, all
-// other types are empty, and names below it are left alone.
+// unbound writes a domain as a zone without names in it, and a host as a name with addresses and nothing else: of it,
+// all other types are empty, and names below it are left alone.
 func (w *writer) unbound(e blocklist.Entry) bool {
 	n, ok := e.Name()
 	if !ok || !n.IsHostname() || endsInNumber(n) {

@@ -39,8 +39,8 @@ func (w *writer) rpz(e blocklist.Entry) bool {
 	return ok && len(n) <= room && !isTrigger(n)
 }
 
-// zone writes the records. A name below a listed domain is left out: it would narrow that domain, because a wildcard does
-// not cover what is below another owner of the zone (RFC 4592, section 2.2.1).
+// zone writes the records. A name below a listed domain is left out: it would narrow that domain, because a wildcard
+// does not cover what is below another owner of the zone (RFC 4592, section 2.2.1).
 func (w *writer) zone() {
 	for _, n := range inOrder(w.seen.names) {
 		if below(w.seen.names, n, listBelow) {

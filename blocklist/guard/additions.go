@@ -2,8 +2,8 @@ package guard
 
 import "github.com/argine-dns/argine/blocklist"
 
-// Additions is a check under way, for a caller that has the additions one by one and not the whole list: the check of parents is
-// left out.
+// Additions is a check under way, for a caller that has the additions one by one and not the whole list: the check of
+// parents is left out.
 type Additions struct {
 	guard *Guard
 	found *collector

@@ -38,8 +38,8 @@ type special struct {
 	use    string
 }
 
-// specials are the IANA special-purpose address registries (RFC 6890), multicast, and what was once set apart; where two
-// overlap, the narrower stands first.
+// specials are the IANA special-purpose address registries (RFC 6890), multicast, and what was once set apart; where
+// two overlap, the narrower stands first.
 func specials() []special {
 	at := netip.MustParsePrefix
 	return []special{

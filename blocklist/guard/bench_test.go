@@ -8,8 +8,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/guard"
 )
 
-// BenchmarkCheck measures what a harmless addition costs, beside a hundred thousand popular names: to check, and to walk as an
-// entry for the sake of parents.
+// BenchmarkCheck measures what a harmless addition costs, beside a hundred thousand popular names: to check, and to
+// walk as an entry for the sake of parents.
 func BenchmarkCheck(b *testing.B) {
 	popular := make([]guard.Popular, 100_000)
 	for i := range popular {

@@ -81,8 +81,8 @@ func (l *confusables) skeleton(site string) string {
 	return site
 }
 
-// latin returns the lower-case Latin letter that a character looks like, and the character itself if it looks like none.
-// Combining marks are left out.
+// latin returns the lower-case Latin letter that a character looks like, and the character itself if it looks like
+// none. Combining marks are left out.
 func (l *confusables) latin(r rune) rune {
 	switch {
 	case r == '0':

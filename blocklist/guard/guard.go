@@ -40,17 +40,18 @@ func (g *Guard) Limits() Limits { return g.limits }
 type Update struct {
 	// Before and After are the entries of the state before and after. Before is 0 for the first state of a list.
 	Before, After uint64
-	// Changes are the lines of the delta, in its order: an entry whose attributes change is removed and right after it added.
-	// Removals may be left out; a changed entry then counts as new. It is ranged over once.
+	// Changes are the lines of the delta, in its order: an entry whose attributes change is removed and right after
+	// it added. Removals may be left out; a changed entry then counts as new. It is ranged over once.
 	Changes iter.Seq2[blocklist.Change, error]
-	// Entries are those of the state after, in any order, for the check of parents; nil leaves that check out. It is ranged
-	// over once, and only if an addition could be a parent.
+	// Entries are those of the state after, in any order, for the check of parents; nil leaves that check out. It is
+	// ranged over once, and only if an addition could be a parent.
 	Entries iter.Seq2[blocklist.Entry, error]
 }
 
-// Check looks at every addition. It holds about 20 bytes for each name that is added and what the report keeps, and nothing for
-// the entries that were there before. It returns the first error of the update's sequences, and fails with
-// [blocklist.ErrMalformed] if Changes is nil, if an entry is not valid, or if the additions can't lead from Before to After.
+// Check looks at every addition. It holds about 20 bytes for each name that is added and what the report keeps, and
+// nothing for the entries that were there before. It returns the first error of the update's sequences, and fails
+// with [blocklist.ErrMalformed] if Changes is nil, if an entry is not valid, or if the additions can't lead from
+// Before to After.
 func (g *Guard) Check(u Update) (*Report, error) {
 	if u.Changes == nil {
 		return nil, fmt.Errorf("checking an update: %w: Changes is nil; an update without changes yields none", blocklist.ErrMalformed)
@@ -113,8 +114,8 @@ func (g *Guard) entry(e blocklist.Entry, found *collector, parents *parents) {
 	}
 }
 
-// Entry returns what an addition trips by itself: all but what the rest of its list decides, that is [CheckParent] and the
-// checks of the list as a whole.
+// Entry returns what an addition trips by itself: all but what the rest of its list decides, that is [CheckParent]
+// and the checks of the list as a whole.
 func (g *Guard) Entry(e blocklist.Entry) (found []Finding) {
 	severity := SeverityHold
 	if e.Monitor {
@@ -157,8 +158,9 @@ type coverage struct {
 	below bool // and everything below it
 }
 
-// coverage returns what an entry covers whole hosts of: a domain or host entry, a URL entry for all of its host, one for all
-// subdomains of a name, whatever its path is, and any URL entry where its host is led to a proxy. False for anything else.
+// coverage returns what an entry covers whole hosts of: a domain or host entry, a URL entry for all of its host, one
+// for all subdomains of a name, whatever its path is, and any URL entry where its host is led to a proxy. False for
+// anything else.
 func (g *Guard) coverageOf(e blocklist.Entry) (coverage, bool) {
 	if name, ok := e.Name(); ok {
 		return coverage{name, e.Scope == blocklist.ScopeDomain}, true

@@ -135,7 +135,8 @@ func TestEntries(t *testing.T) {
 	}
 }
 
-// TestDiverts: where the hosts of url entries are led to a proxy, each counts for its host. Urgent orders are held to the same.
+// TestDiverts: where the hosts of url entries are led to a proxy, each counts for its host. Urgent orders are held to
+// the same.
 func TestDiverts(t *testing.T) {
 	plain := newGuard(t, guard.Limits{Protected: protected(t, "bank.example"), Popular: popular(t, "store.test")})
 	for entry, want := range map[string]guard.Check{
@@ -325,8 +326,8 @@ func TestNothingToCheck(t *testing.T) {
 	require.ErrorIs(t, err, blocklist.ErrMalformed)
 }
 
-// TestFirstState: what long-kept lists commonly hold is reported where there is no state before, and holds later; what no list
-// may hold always holds.
+// TestFirstState: what long-kept lists commonly hold is reported where there is no state before, and holds later;
+// what no list may hold always holds.
 func TestFirstState(t *testing.T) {
 	g := newGuard(t, guard.Limits{})
 	lines := []string{"a.bad.example", "b.bad.example", "bad.example", "co.uk", "github.io"}
@@ -347,7 +348,8 @@ func TestFirstState(t *testing.T) {
 	assert.Equal(t, "hold public-suffix co.uk, hold private-suffix github.io, hold parent bad.example", severities(u))
 }
 
-// The report keeps a few findings of each check and counts all; its digest stands for all that hold, and for nothing else.
+// The report keeps a few findings of each check and counts all; its digest stands for all that hold, and for nothing
+// else.
 func TestReport(t *testing.T) {
 	g := newGuard(t, guard.Limits{Popular: popular(t, "store.test", "paypal.test")})
 	report := func(lines ...string) *guard.Report {

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// hashCounts counts for hashes that were added before. A list may add millions, of which few count: a sorted table has them in a
-// third of the memory of a map.
+// hashCounts counts for hashes that were added before. A list may add millions, of which few count: a sorted table
+// has them in a third of the memory of a map.
 type hashCounts struct {
 	parts  [][]uint64 // of added, until it is complete: a slice that grows leaves as much again behind
 	added  []uint64   // in order

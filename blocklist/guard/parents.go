@@ -10,8 +10,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// parents counts what lies below each addition. It knows the additions by a keyed hash of 64 bits; a name is kept only once
-// too much lies below it.
+// parents counts what lies below each addition. It knows the additions by a keyed hash of 64 bits; a name is kept
+// only once too much lies below it.
 type parents struct {
 	seed    maphash.Seed
 	domains hashCounts // additions that cover all below them, and how many other entries that is

@@ -18,10 +18,10 @@ const (
 	MaxBytes = 64 << 20
 )
 
-// ReadProtected reads entries a line, as [blocklist.ParseEntry] does: example.com for that name and all below it, =example.com
-// for that name alone, 192.0.2.0/24 for addresses. Comments begin with #. It fails with [blocklist.ErrMalformed] at the first
-// line that is none of these, for a name that was meant to be protected must not be passed over, and with
-// [blocklist.ErrTooLarge] beyond [MaxNames] and [MaxBytes].
+// ReadProtected reads entries a line, as [blocklist.ParseEntry] does: example.com for that name and all below it,
+// =example.com for that name alone, 192.0.2.0/24 for addresses. Comments begin with #. It fails with
+// [blocklist.ErrMalformed] at the first line that is none of these, for a name that was meant to be protected must
+// not be passed over, and with [blocklist.ErrTooLarge] beyond [MaxNames] and [MaxBytes].
 func ReadProtected(r io.Reader) ([]blocklist.Entry, error) {
 	var out []blocklist.Entry
 	err := readLines(r, func(line string) error {
@@ -38,9 +38,9 @@ func ReadProtected(r io.Reader) ([]blocklist.Entry, error) {
 	return out, nil
 }
 
-// ReadPopular reads a file of popular names, the most popular first: a name a line, or rank,name as the public lists have it;
-// a name without a rank has that of its place. Comments begin with #. What ranks behind top is left out; zero: nothing is.
-// It fails like [ReadProtected].
+// ReadPopular reads a file of popular names, the most popular first: a name a line, or rank,name as the public lists
+// have it; a name without a rank has that of its place. Comments begin with #. What ranks behind top is left out;
+// zero: nothing is. It fails like [ReadProtected].
 func ReadPopular(r io.Reader, top int) ([]Popular, error) {
 	var out []Popular
 	err := readLines(r, func(line string) error {

@@ -18,8 +18,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/guard"
 )
 
-// Every popular name that a real list is known to block trips the guard, at the entry that blocks it. The other popular names,
-// which the list doesn't block, trip nothing but at their www.
+// Every popular name that a real list is known to block trips the guard, at the entry that blocks it. The other
+// popular names, which the list doesn't block, trip nothing but at their www.
 func TestRealCollisions(t *testing.T) {
 	list, popular := unzip(t, "ARGINE_REAL_LIST"), unzip(t, "ARGINE_REAL_POPULAR")
 	collisions := unzip(t, "ARGINE_REAL_COLLISIONS") // source, rank, popular name, entry, list: separated by tabs

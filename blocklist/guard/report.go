@@ -37,9 +37,9 @@ func Checks() []Check {
 	}
 }
 
-// Common reports whether lists that were kept for years trip the check as a matter of course: they hold hosters that went bad
-// as a whole, and names above others of their own. In the first state of a list such findings are reported: there is no
-// last good state to keep, and what the list is was decided by trusting it.
+// Common reports whether lists that were kept for years trip the check as a matter of course: they hold hosters that
+// went bad as a whole, and names above others of their own. In the first state of a list such findings are reported:
+// there is no last good state to keep, and what the list is was decided by trusting it.
 func (c Check) Common() bool { return c == CheckPrivate || c == CheckParent }
 
 // Severity says what a finding does.
@@ -139,8 +139,8 @@ func (f Finding) String() string {
 	return fmt.Sprintf("%s: %s: %s", f.Check, f.Entry, f.Why)
 }
 
-// Hold returns an error that wraps [blocklist.ErrHeld] for the first entry that would hold an update by itself, nil if none
-// would. An entry that is not valid is refused with [blocklist.ErrMalformed].
+// Hold returns an error that wraps [blocklist.ErrHeld] for the first entry that would hold an update by itself, nil
+// if none would. An entry that is not valid is refused with [blocklist.ErrMalformed].
 func (g *Guard) Hold(entries []blocklist.Entry) error {
 	for _, e := range entries {
 		if !e.IsValid() {

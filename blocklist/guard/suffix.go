@@ -18,8 +18,8 @@ type suffixInfo struct {
 	site   string // the suffix and one label more: what one owner has; empty for a suffix
 }
 
-// locate asks for a name below the one in question, so that the answer tells a suffix from a name above suffixes, too. No
-// rule has a label of a star, so it is caught by rules for any label alone.
+// locate asks for a name below the one in question, so that the answer tells a suffix from a name above suffixes,
+// too. No rule has a label of a star, so it is caught by rules for any label alone.
 func locate(name blocklist.Name) suffixInfo {
 	below := belowText(name)
 	p := suffixInfo{text: below[len("*."):]}
@@ -36,8 +36,8 @@ func locate(name blocklist.Name) suffixInfo {
 	return p
 }
 
-// isPrivateUse reports whether a name is a top-level domain that private networks use and no registry has (RFC 6762, section 3 and
-// appendix G).
+// isPrivateUse reports whether a name is a top-level domain that private networks use and no registry has (RFC 6762,
+// section 3 and appendix G).
 func isPrivateUse(name string) bool {
 	switch name {
 	case "corp", "home", "internal", "intranet", "lan", "local", "private":

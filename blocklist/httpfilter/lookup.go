@@ -10,11 +10,11 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Lookup looks up what a request asks for: target is that of the request line in any form (RFC 9112, section 3.2), hosts are the
-// values of its Host fields. Where more than one host is named all are looked up, and what blocks goes first: a request may go to
-// one and be meant for the other. It takes every spelling that [blocklist.ParseURL] takes.
+// Lookup looks up what a request asks for: target is that of the request line in any form (RFC 9112, section 3.2),
+// hosts are the values of its Host fields. Where more than one host is named all are looked up, and what blocks goes
+// first: a request may go to one and be meant for the other. It takes every spelling that [blocklist.ParseURL] takes.
 //
-// It fails with [blocklist.ErrMalformed] where nothing that blocks was found and nobody can tell what the request asks for: there is
+// It fails with [blocklist.ErrMalformed] where nothing that blocks was found and the request is ambiguous: there is
 // no host, or one that is none. Such a request is to be refused, as it may be meant for anything that is listed.
 func Lookup(l List, method, target string, hosts ...string) (blocklist.Match, bool, error) {
 	f := finding{list: l}
@@ -51,7 +51,7 @@ type finding struct {
 	list   List
 	match  blocklist.Match
 	listed bool
-	err    error // why nobody can tell what it asks for
+	err    error // why it is ambiguous
 }
 
 // take takes a match that says more than what was found before.
@@ -81,8 +81,8 @@ func (f *finding) at(host, path string) {
 	f.url("http://" + host + "/" + path)
 }
 
-// host looks up the host of host:port by the entries of names and addresses. It is read as that of a URL is, since what a browser or
-// a resolver takes for an address or a name is the same there.
+// host looks up the host of host:port by the entries of names and addresses. It is read as that of a URL is, since
+// what a browser or a resolver takes for an address or a name is the same there.
 func (f *finding) host(text string) {
 	authority, _ := cutAuthority(text)
 	url := "http://" + authority[strings.LastIndexByte(authority, '@')+1:]

@@ -74,7 +74,7 @@ func (w *refusalWriter) FlushError() error {
 // Unwrap is for [http.ResponseController].
 func (w *refusalWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// refusal is what a program is told. The entry is not in it: it may cover more than what was asked for.
+// refusal is the body for programs. The entry is not in it: it may cover more than what was asked for.
 type refusal struct {
 	Status    int    `json:"status"`
 	Title     string `json:"title"`
@@ -92,7 +92,7 @@ func object(m blocklist.Match) string {
 	return string(b) + "\n"
 }
 
-// page is what a person is told.
+// page is the body for people.
 func page(m blocklist.Match) string {
 	var b strings.Builder
 	b.WriteString("<!doctype html>\n<meta charset=utf-8>\n<meta name=viewport content=\"width=device-width\">\n<title>Unavailable For Legal Reasons</title>\n")

@@ -95,7 +95,7 @@ func (c *conn) isEnding() bool {
 
 // serve answers requests until one is the last.
 func (c *conn) serve() {
-	defer c.Close() //nolint:errcheck // nobody is left to be told
+	defer c.Close() //nolint:errcheck // there is no client left
 	for more := true; more; {
 		if c.SetReadDeadline(time.Now().Add(idleTime)) != nil {
 			return
@@ -145,8 +145,8 @@ func (c *conn) serveOne() error {
 	return nil
 }
 
-// modify answers REQMOD. What the client sends without being asked for it is read before it is answered, since it may not
-// listen earlier.
+// modify answers REQMOD. What the client sends without being asked for it is read before it is answered, since it may
+// not listen earlier.
 func (c *conn) modify(q request) error {
 	if c.s.Ready != nil {
 		if err := c.s.Ready(); err != nil {

@@ -55,7 +55,8 @@ func FuzzServe(f *testing.F) {
 	})
 }
 
-// A request that is not listed comes back as it was, header and body; and what is listed does not, whatever is around it.
+// A request that is not listed comes back as it was, header and body; and what is listed does not, whatever is around
+// it.
 func FuzzEcho(f *testing.F) {
 	serve := newFuzzed(f)
 	f.Add("GET http://example.org/ HTTP/1.1\r\n\r\n", []byte("body"))

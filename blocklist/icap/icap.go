@@ -1,13 +1,14 @@
-// Package icap is a service for HTTP proxies that speak ICAP (RFC 3507): it looks at requests before they leave (REQMOD), and
-// has those refused that ask for what a list holds.
+// Package icap is a service for HTTP proxies that speak ICAP (RFC 3507): it looks at requests before they leave
+// (REQMOD), and has those refused that ask for what a list holds.
 //
 //	server := icap.Server{Filter: httpfilter.Filter{List: store}, Version: store.Version}
 //	err := server.Serve(ctx, listener)
 //
-// The service is icap://HOST:PORT/reqmod. What is not listed is answered with 204, No Content, as soon as its header is
-// there: no body is asked for (Preview: 0). What is listed gets the refusal of package httpfilter, with status 451. A request that can't be judged is refused by
-// itself, with status 400, or 431 where its header is too long (RFC 6585): to the proxy that is no fault of the service. The ISTag
-// changes with the lists, so that a proxy forgets what it was told before. A CONNECT shows host and port alone.
+// The service is icap://HOST:PORT/reqmod. What is not listed is answered with 204, No Content, as soon as its header
+// is there: no body is asked for (Preview: 0). What is listed gets the refusal of package httpfilter, with status
+// 451. A request that can't be judged is refused by itself, with status 400, or 431 where its header is too long (RFC
+// 6585): to the proxy that is no fault of the service. The ISTag changes with the lists, so that a proxy forgets what
+// it was told before. A CONNECT shows host and port alone.
 //
 // There is no TLS and no authentication: listen where only the proxy gets to.
 package icap
@@ -49,16 +50,16 @@ type Server struct {
 	Filter httpfilter.Filter
 	// Version names what the filter's list finds now, in at most 30 letters and digits: [blocklist.Store.Version].
 	Version func() string
-	// Ready tells why requests can't be answered now: they get 503, and the proxy does what it was told to do without the
-	// service. Nil: they always can.
+	// Ready tells why requests can't be answered now: they get 503, and the proxy does what it is configured to do
+	// without the service. Nil: they always can.
 	Ready func() error
 	// MaxConnections are served at once, more wait. Zero: [DefaultConnections].
 	MaxConnections int
 	Log            *slog.Logger // nil: nothing is logged
 }
 
-// Serve answers what comes over l until ctx ends, and closes l. What is under way then is finished, for some seconds. The
-// error is that of l, or nil at the end of ctx.
+// Serve answers what comes over l until ctx ends, and closes l. What is under way then is finished, for some seconds.
+// The error is that of l, or nil at the end of ctx.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	running := *s
 	if running.MaxConnections <= 0 {

@@ -156,8 +156,9 @@ type httpRequest struct {
 	hosts, accept  []string
 }
 
-// parseHTTP takes a header apart. Proxies pass on what net/http does not take, and what they pass on has to be looked up: so there is
-// nothing that is not read, fields that are folded (RFC 9112, section 5.2) and that come more than once included.
+// parseHTTP takes a header apart. Proxies pass on what net/http does not take, and what they pass on has to be looked
+// up: so there is nothing that is not read, fields that are folded (RFC 9112, section 5.2) and that come more than
+// once included.
 func parseHTTP(head []byte) (q httpRequest) {
 	line, rest, _ := strings.Cut(string(head), "\n")
 	q.method, q.target, _ = strings.Cut(strings.TrimRight(line, "\r"), " ")
@@ -198,7 +199,8 @@ func fields(text string) iter.Seq[string] {
 	}
 }
 
-// isMethod reports whether a method is one: a token (RFC 9110, section 5.6.2), not a line that is split otherwise than by spaces.
+// isMethod reports whether a method is one: a token (RFC 9110, section 5.6.2), not a line that is split otherwise
+// than by spaces.
 func isMethod(method string) bool {
 	odd := func(c rune) bool {
 		return (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && !strings.ContainsRune("!#$%&'*+-.^_`|~", c)

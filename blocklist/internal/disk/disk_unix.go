@@ -36,5 +36,5 @@ func Map(f *os.File, size int) ([]byte, error) {
 	return syscall.Mmap(int(f.Fd()), 0, size, syscall.PROT_READ, syscall.MAP_SHARED)
 }
 
-// Unmap ends a mapping. Nobody may read it any more.
+// Unmap ends a mapping. Its bytes must not be read afterwards.
 func Unmap(b []byte) error { return syscall.Munmap(b) }

@@ -41,5 +41,5 @@ func Map(f *os.File, size int) ([]byte, error) {
 	return unsafe.Slice((*byte)(*(*unsafe.Pointer)(unsafe.Pointer(&addr))), size), nil
 }
 
-// Unmap ends a mapping. Nobody may read it any more.
+// Unmap ends a mapping. Its bytes must not be read afterwards.
 func Unmap(b []byte) error { return syscall.UnmapViewOfFile(uintptr(unsafe.Pointer(&b[0]))) }
