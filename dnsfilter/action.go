@@ -13,8 +13,8 @@ const (
 	Pass    Action = iota // answered as if there were no list
 	Monitor               // counted, then answered as if there were no list
 
-	// NXDomain: there is no such name. It becomes NoData where it would deny names that are not listed: for an entry of scope host or
-	// ip, and for a service's target.
+	// NXDomain: there is no such name. It becomes NoData where it would deny names that are not listed: for an entry of
+	// scope host or ip, and for a service's target.
 	NXDomain
 
 	NoData   // the name has no records of the type asked for

@@ -92,8 +92,8 @@
 //	... when half are open                 8, 2 and 2, and clients are told to close
 //	write                                  2 seconds
 //
-// A client is an IPv4 address, or an IPv6 network of 56 bits. Where there is no room for a connection, one of the client with most of
-// them is closed. The limits are not settings
-// because there is nothing to choose: they bound what floods cost (memory and open files), far above ordinary use, and
-// clients need the same times everywhere; the TTL is how long unblocking takes.
+// A client is an IPv4 address, or an IPv6 network of 56 bits. Where there is no room for a connection, one of the
+// client with most of them is closed. The limits are not settings because there is nothing to choose: they bound what
+// floods cost (memory and open files), far above ordinary use, and clients need the same times everywhere; the TTL is
+// how long unblocking takes.
 package dnsfilter

@@ -15,8 +15,8 @@ import (
 // leads to. It refuses malformed queries as a Server does, so that no query reaches that handler without a decision.
 // The access list, the rate limit, cookies and special zones are the other server's business.
 type Filter struct {
-	// OnDecision is called for each decision that a list (or quorum, or allow list) takes, before the answer is written, by the goroutine
-	// that answers: it should return soon. Set it before the first query. Nil costs nothing.
+	// OnDecision is called for each decision that a list (or quorum, or allow list) takes, before the answer is
+	// written, by the goroutine that answers: it should return soon. Set it before the first query. Nil costs nothing.
 	OnDecision func(FilterEvent)
 
 	store    *blocklist.Store
@@ -25,7 +25,8 @@ type Filter struct {
 	counters counters
 }
 
-// FilterEvent is a decision of a filter. It has what a log should not keep without a reason: who has asked, and for what.
+// FilterEvent is a decision of a filter. It has what a log should not keep without a reason: who has asked, and for
+// what.
 type FilterEvent struct {
 	Client   netip.Addr // zero if it has no IP address
 	Question dns.Question

@@ -56,8 +56,8 @@ func packed(t testing.TB, name string) []byte {
 	return m
 }
 
-// TestFairness has more questions wait than there is room for: names of a dead zone, from one client and from many; then
-// those of one client, each in a zone of its own. Others are still served.
+// TestFairness has more questions wait than there is room for: names of a dead zone, from one client and from many;
+// then those of one client, each in a zone of its own. Others are still served.
 func TestFairness(t *testing.T) {
 	t.Parallel()
 	for name, format := range map[string]string{"one zone": "%d.victim.test.", "one client": "a.z%d.b.victim.test."} {

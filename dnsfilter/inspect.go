@@ -134,15 +134,15 @@ func (i *inspection) hints(key uint16, value []byte) {
 	}
 }
 
-// addr decides on an address that is reached.
+// addr decides on an address to which the answer leads.
 func (i *inspection) addr(packed []byte) {
 	if a, ok := netip.AddrFromSlice(packed); ok {
 		i.consider(i.view.DecideAddr(i.store, a))
 	}
 }
 
-// reach considers a decision on a name that is reached. But for the end of a chain, NXDOMAIN becomes NODATA: the name
-// asked for has other records, or there are names below it, that lead elsewhere.
+// reach considers a decision on a name to which the answer leads. But for the end of a chain, NXDOMAIN becomes NODATA:
+// the name asked for has other records, or there are names below it, that lead elsewhere.
 func (i *inspection) reach(d Decision) {
 	if d.Action == NXDomain && d.chain == nil {
 		d.Action = NoData

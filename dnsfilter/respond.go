@@ -100,8 +100,8 @@ func (s *Server) cached(c *snapshot, dst []byte, q *query, now uint32) (m []byte
 	return s.render(c, q, m, 0), state == cache.Prefetch
 }
 
-// render makes of a message from the cache or the upstream, in its memory, the answer to a query, or what a decision on
-// the records puts in its place. An extended error that is not 0 goes with the former, and the upstream's, which the
+// render writes the answer of the cache or the upstream for a client, in its memory, or that of a decision to block one
+// of its records. An extended error goes with the former, unless code is 0, and so does the upstream's, which the
 // message has in place of its ID. No bytes mean that nothing is sent.
 func (s *Server) render(c *snapshot, q *query, m []byte, code uint16) []byte {
 	if s.store != nil {

@@ -270,7 +270,7 @@ func (u *socket) answerSlowly(packet []byte, peer batch.Peer) {
 	}()
 }
 
-// enterSlowPath counts a query on the slow path in; false means that there is no room for it.
+// enterSlowPath counts a query that enters the slow path; false means that there is no room for it.
 func (u *socket) enterSlowPath(by *atomic.Int32) bool {
 	occupied, byNetwork := u.slowPath.Add(1)-1, by.Add(1)-1
 	if !hasRoom(int(occupied), maxSlowPath, int(byNetwork)) {

@@ -53,7 +53,8 @@ func (e Endpoint) String() string {
 	return "tls://" + e.Addr.String() + "#" + e.Name
 }
 
-// tlsConfig returns how the resolver is spoken to over TLS; nil if it is not. Sessions are resumed.
+// tlsConfig returns the configuration of TLS with the resolver; nil if it is asked over UDP and TCP. Sessions are
+// resumed.
 func (e Endpoint) tlsConfig() *tls.Config {
 	if e.Name == "" {
 		return nil

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestMain has more tests run at once than there are processors: nearly all of their time they wait for resolvers that are silent.
+// TestMain has more tests run at once than there are processors: nearly all of their time they wait for resolvers that
+// are silent.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	_ = flag.Set("test.parallel", "16")
