@@ -96,7 +96,7 @@ func (b *releaseBuilder) files(ctx context.Context, last uint64) ([]trust.File, 
 // chain returns the chain of the release before, led on to the new serial: its last links, as far as they are not much longer
 // than what follows them, become one. It returns false if that is too much for a delta.
 func (b *releaseBuilder) chain(ctx context.Context, step trust.File) (chain []trust.File, ok bool, err error) {
-	chain, _ = b.before.Way(0) // ParseTargets has seen that there is one
+	chain, _ = b.before.UpdatePath(0) // ParseTargets has seen that there is one
 	at, rest := len(chain), step.Length
 	for at > 1 && chain[at-1].Length < tier*rest {
 		at--

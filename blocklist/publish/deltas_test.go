@@ -133,11 +133,11 @@ func TestDeltas(t *testing.T) {
 		if slices.Contains(s.came, fmt.Sprintf("snapshot-%d.txt.zst", serial)) {
 			snapshots++
 		}
-		way, ok := s.targets.Way(0)
+		way, ok := s.targets.UpdatePath(0)
 		require.True(t, ok)
 		require.Equal(t, states[serial], s.lines(t, way))
 		for behind := range min(serial, 5) {
-			_, ok := s.targets.Way(serial - behind)
+			_, ok := s.targets.UpdatePath(serial - behind)
 			require.True(t, ok, "the last serials follow by deltas")
 		}
 	}

@@ -36,8 +36,8 @@ func (d folder) review(p *Pending, yield func(blocklist.Change, error) bool) err
 	if err != nil {
 		return err
 	}
-	way, _ := after.targets.Way(0) // readRelease has seen that there is one
-	held, _ := before.targets.Way(0)
+	way, _ := after.targets.UpdatePath(0) // readRelease has seen that there is one
+	held, _ := before.targets.UpdatePath(0)
 	fresh := before.unsigned(after)
 	step, hasStep := after.targets.File(p.Serial-1, p.Serial)
 	links := slices.DeleteFunc(slices.Clone(fresh), func(f trust.File) bool { return !hasStep || !before.leadsFrom(f.Release.Base) })
@@ -63,7 +63,7 @@ func (r signedRelease) unsigned(after signedRelease) []trust.File {
 
 // leadsFrom reports whether there is a signed way from a serial that was reached.
 func (r signedRelease) leadsFrom(serial uint64) bool {
-	_, ok := r.targets.Way(serial)
+	_, ok := r.targets.UpdatePath(serial)
 	return ok && serial > 0
 }
 
@@ -73,12 +73,12 @@ func (d folder) checkLinks(links []trust.File, step trust.File, before signedRel
 		if f.Equal(step) {
 			continue
 		}
-		signed, _ := before.targets.Way(f.Release.Base)
-		want, err := hashChanges(trust.Net(nil, append(signed, step), d.openFile))
+		signed, _ := before.targets.UpdatePath(f.Release.Base)
+		want, err := hashChanges(trust.NetChanges(nil, append(signed, step), d.openFile))
 		if err != nil {
 			return err
 		}
-		got, err := hashChanges(trust.Net(nil, []trust.File{f}, d.openFile))
+		got, err := hashChanges(trust.NetChanges(nil, []trust.File{f}, d.openFile))
 		if err != nil {
 			return err
 		}
@@ -93,7 +93,7 @@ func (d folder) checkLinks(links []trust.File, step trust.File, before signedRel
 // on what identifies the changes.
 func (d folder) reviewWhole(held, way []trust.File, yield func(blocklist.Change, error) bool, end func(string) error) error {
 	sum, ended := sha256.New(), false
-	trust.Difference(d.lines(held), d.lines(way))(func(c blocklist.Change, err error) bool {
+	trust.Diff(d.lines(held), d.lines(way))(func(c blocklist.Change, err error) bool {
 		if err == nil {
 			hashChange(sum, c)
 		}

@@ -27,7 +27,7 @@ func (s *Subscription) keptPath(f trust.File) string {
 // follow puts the newest release in force by the shortest way: deltas from what is held, else a snapshot and what follows
 // it. Whatever is wrong with the deltas, the snapshot is tried.
 func (s *Subscription) follow(ctx context.Context, o *fetch.Origin, spec trust.TargetsSpec, next evidence) (err error) {
-	whole, _ := spec.Way(0) // ParseTargets saw to it that there is one
+	whole, _ := spec.UpdatePath(0) // ParseTargets saw to it that there is one
 	// To go through the whole list is dear even where its files are here already.
 	if way, ok := s.deltas(spec); ok && s.missing(way) <= trust.Length(whole) {
 		next.Kept = s.held.after(way)
@@ -52,7 +52,7 @@ func (s *Subscription) deltas(spec trust.TargetsSpec) (best []trust.File, ok boo
 	if !held || info.Err != nil || info.Serial == 0 {
 		return nil, false
 	}
-	best, ok = spec.Way(info.Serial)
+	best, ok = spec.UpdatePath(info.Serial)
 	ok = ok && len(best) > 0
 	if ok && len(best) == 1 || s.held.passed(info.Serial) != len(s.held.Kept)-1 {
 		return best, ok
@@ -60,7 +60,7 @@ func (s *Subscription) deltas(spec trust.TargetsSpec) (best []trust.File, ok boo
 	var back int64
 	for i := len(s.held.Kept) - 1; i > 0 && back <= maxBack; i-- {
 		back += s.held.Kept[i].Length
-		way, found := spec.Way(s.held.Kept[i-1].Release.Serial)
+		way, found := spec.UpdatePath(s.held.Kept[i-1].Release.Serial)
 		if found && len(way) > 0 && (!ok || s.missing(way) < s.missing(best)) {
 			best, ok = way, true
 		}
@@ -175,7 +175,7 @@ func (s *Subscription) apply(u update, next evidence) error {
 
 // tidy keeps what the newest release is rebuilt from without a network: the files of the shortest way from a snapshot.
 func (s *Subscription) tidy(ctx context.Context, o *fetch.Origin, spec trust.TargetsSpec, next evidence) error {
-	next.Kept, _ = spec.Way(0)
+	next.Kept, _ = spec.UpdatePath(0)
 	if err := s.fetchAll(ctx, o, next.Kept); err != nil {
 		return err
 	}

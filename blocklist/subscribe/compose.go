@@ -31,7 +31,7 @@ func (s *Subscription) compose(ctx context.Context, way []trust.File) (u update,
 	if u.header.Base = way[0].Release.Base; len(back) > 0 {
 		u.header.Base = back[0].Release.Serial
 	}
-	for c, err := range untilDone(ctx, trust.Net(back, way, s.openKept)) {
+	for c, err := range untilDone(ctx, trust.NetChanges(back, way, s.openKept)) {
 		if err != nil {
 			return u, err
 		}

@@ -121,7 +121,7 @@ func (s *Subscription) examine(ctx context.Context, next update) (*guard.Report,
 		u.Before = 0
 	}
 	u.Entries = next.entries
-	u.Changes = trust.Difference(before, u.Entries)
+	u.Changes = trust.Diff(before, u.Entries)
 	return s.c.Guard.Check(u)
 }
 

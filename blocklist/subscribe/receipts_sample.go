@@ -32,7 +32,7 @@ func sample(sub enforcer, way []trust.File) (added, removed []blocklist.Entry) {
 // changes yields what changed by these files.
 func changes(sub enforcer, way []trust.File) iter.Seq2[blocklist.Change, error] {
 	if way[0].Release.Base > 0 {
-		return trust.Net(nil, way, sub.openKept)
+		return trust.NetChanges(nil, way, sub.openKept)
 	}
 	return func(yield func(blocklist.Change, error) bool) {
 		for e, err := range trust.Entries(way, sub.openKept) {

@@ -233,7 +233,7 @@ func (s *Subscription) holds(spec trust.TargetsSpec) bool {
 	if !s.enforces(spec) || !s.isKept(kept) || len(kept) == 0 || !sameState(kept[len(kept)-1].Release, spec.Newest()) {
 		return false
 	}
-	way, _ := spec.Way(0)
+	way, _ := spec.UpdatePath(0)
 	return len(kept) <= maxKept && trust.Length(kept) <= maxKeptPart*trust.Length(way) || slices.EqualFunc(way, kept, trust.File.Equal)
 }
 

@@ -168,7 +168,7 @@ func FuzzParseTargets(f *testing.F) {
 		if err != nil {
 			return
 		}
-		way, ok := spec.Way(0)
+		way, ok := spec.UpdatePath(0)
 		assert.True(t, ok)
 		for _, f := range way {
 			assert.False(t, strings.ContainsAny(f.Path, `/\`))

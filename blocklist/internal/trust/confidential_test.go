@@ -77,7 +77,7 @@ func TestConfidentialRelease(t *testing.T) {
 	spec, err := signed.Open(listKey)
 	require.NoError(t, err)
 
-	way, ok := spec.Way(0)
+	way, ok := spec.UpdatePath(0)
 	require.True(t, ok)
 	var entries []string
 	for e, err := range trust.Entries(way, opener(r)) {

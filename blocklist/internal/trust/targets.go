@@ -137,7 +137,7 @@ func ParseTargets(b []byte) (TargetsSpec, error) {
 	byPath := func(a, b File) int { return strings.Compare(a.Path, b.Path) }
 	slices.SortFunc(spec.Files, byPath)
 	slices.SortFunc(spec.Keys, byPath)
-	return spec, spec.checkWays()
+	return spec, spec.checkUpdatePath()
 }
 
 // take takes a file of the document.

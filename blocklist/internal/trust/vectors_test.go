@@ -249,7 +249,7 @@ func unlock(spec trust.TargetsSpec, files map[string][]byte, identity []byte) (t
 }
 
 func readFiles(spec trust.TargetsSpec, files map[string][]byte) error {
-	way, _ := spec.Way(0)
+	way, _ := spec.UpdatePath(0)
 	open := func(f trust.File) (io.ReadCloser, error) {
 		b := files[f.Path]
 		return io.NopCloser(bytes.NewReader(b)), trust.CopyFile(io.Discard, bytes.NewReader(b), f)

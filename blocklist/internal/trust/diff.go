@@ -10,9 +10,9 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Difference yields what leads from one list to another, both in the order of a release; its own is that of a delta. The
-// last thing it yields may be an error.
-func Difference(before, after iter.Seq2[blocklist.Entry, error]) iter.Seq2[blocklist.Change, error] {
+// Diff yields the changes that lead from one list to another, in the order of a delta. Both lists are in the order of a
+// release. The last thing it yields may be an error.
+func Diff(before, after iter.Seq2[blocklist.Entry, error]) iter.Seq2[blocklist.Change, error] {
 	return func(yield func(blocklist.Change, error) bool) {
 		was, stop := newCursor(before)
 		defer stop()
@@ -25,7 +25,7 @@ func Difference(before, after iter.Seq2[blocklist.Entry, error]) iter.Seq2[block
 			}
 			order := was.compare(is)
 			same := order == 0 && was.at.String() == is.at.String()
-			if !same && !tell(order, was.at, is.at, yield) {
+			if !same && !yieldChange(order, was.at, is.at, yield) {
 				return
 			}
 			if order <= 0 {
@@ -38,15 +38,15 @@ func Difference(before, after iter.Seq2[blocklist.Entry, error]) iter.Seq2[block
 	}
 }
 
-// tell yields what went, what came, or both where only the attributes are other ones.
-func tell(order int, was, is blocklist.Entry, yield func(blocklist.Change, error) bool) bool {
+// yieldChange yields a removal (order < 0), an addition (order > 0), or both where the attributes have changed.
+func yieldChange(order int, was, is blocklist.Entry, yield func(blocklist.Change, error) bool) bool {
 	if order <= 0 && !yield(blocklist.Change{Removed: true, Entry: was}, nil) {
 		return false
 	}
 	return order < 0 || yield(blocklist.Change{Entry: is}, nil)
 }
 
-// cursor stands on an entry of a state, or at its end.
+// cursor is a position in a list: an entry, or its end.
 type cursor struct {
 	at   blocklist.Entry
 	err  error
@@ -74,14 +74,15 @@ func (c *cursor) compare(other *cursor) int {
 	return strings.Compare(c.at.Target(), other.at.Target())
 }
 
-// Net yields what it changes altogether to take back the deltas of back, and to make those of way, in the order of a delta: an
-// entry that went and came back the same is no change. The last thing it yields may be an error.
-func Net(back, way []File, open Open) iter.Seq2[blocklist.Change, error] {
+// NetChanges yields the net changes, in the order of a delta, of reverting some deltas and applying others: an entry that is
+// removed and added again with the same attributes is no change. Reverted deltas are given newest first. The last thing it
+// yields may be an error.
+func NetChanges(revert, apply []File, open Open) iter.Seq2[blocklist.Change, error] {
 	return func(yield func(blocklist.Change, error) bool) {
 		all := outcomes{}
-		err := all.read(back, open, all.takeBack)
+		err := all.read(revert, open, all.revert)
 		if err == nil {
-			err = all.read(way, open, all.follow)
+			err = all.read(apply, open, all.apply)
 		}
 		if err != nil {
 			yield(blocklist.Change{}, err)
@@ -95,16 +96,16 @@ func Net(back, way []File, open Open) iter.Seq2[blocklist.Change, error] {
 	}
 }
 
-// outcome is what became of one target.
+// outcome is one target before and after all changes.
 type outcome struct {
-	was, is       bool
+	was, is       bool // whether it is listed
 	before, after blocklist.Entry
 }
 
 type outcomes map[string]outcome
 
 func (all outcomes) read(files []File, open Open, do func(*blocklist.ReleaseReader) error) error {
-	for r, err := range Readers(files, open) {
+	for r, err := range readers(files, open) {
 		if err == nil {
 			err = do(r)
 		}
@@ -115,18 +116,18 @@ func (all outcomes) read(files []File, open Open, do func(*blocklist.ReleaseRead
 	return nil
 }
 
-func (all outcomes) follow(r *blocklist.ReleaseReader) error {
+func (all outcomes) apply(r *blocklist.ReleaseReader) error {
 	for c, err := range r.Changes() {
 		if err != nil {
 			return err
 		}
-		all.note(c)
+		all.record(c)
 	}
 	return nil
 }
 
-// takeBack reads a delta from its end: what it put in place of another entry goes first.
-func (all outcomes) takeBack(r *blocklist.ReleaseReader) error {
+// revert reads a delta from its end: of an entry that was replaced, the new one is removed first.
+func (all outcomes) revert(r *blocklist.ReleaseReader) error {
 	var changes []blocklist.Change
 	for c, err := range r.Changes() {
 		if err != nil {
@@ -136,12 +137,12 @@ func (all outcomes) takeBack(r *blocklist.ReleaseReader) error {
 	}
 	for _, c := range slices.Backward(changes) {
 		c.Removed = !c.Removed
-		all.note(c)
+		all.record(c)
 	}
 	return nil
 }
 
-func (all outcomes) note(c blocklist.Change) {
+func (all outcomes) record(c blocklist.Change) {
 	target := c.Entry.Target()
 	o, seen := all[target]
 	if !seen && c.Removed {
@@ -154,9 +155,9 @@ func (all outcomes) note(c blocklist.Change) {
 func (o outcome) yield(yield func(blocklist.Change, error) bool) bool {
 	switch {
 	case o.was && o.is:
-		return o.before.String() == o.after.String() || tell(0, o.before, o.after, yield)
+		return o.before.String() == o.after.String() || yieldChange(0, o.before, o.after, yield)
 	case o.was:
-		return tell(-1, o.before, o.after, yield)
+		return yieldChange(-1, o.before, o.after, yield)
 	}
-	return !o.is || tell(1, o.before, o.after, yield)
+	return !o.is || yieldChange(1, o.before, o.after, yield)
 }

@@ -29,7 +29,7 @@ func TestWay(t *testing.T) {
 		"0-3 3-4 4-5 5-6 6-7 7-8 8-9", "none", "none", "3-4 4-5 5-6 6-7 7-8 8-9", "4-5 5-6 6-7 7-8 8-9", "5-6 6-7 7-8 8-9",
 		"6-7 7-8 8-9", "7-8 8-9", "8-9", "", "none",
 	} {
-		way, ok := spec.Way(uint64(from))
+		way, ok := spec.UpdatePath(uint64(from))
 		got := "none"
 		if ok {
 			var paths []string
@@ -41,7 +41,7 @@ func TestWay(t *testing.T) {
 		assert.Equal(t, want, got, "from %d", from)
 	}
 	spec.Files[1].Length = 1 // the bridge 3-7 is shorter now
-	way, _ := spec.Way(0)
+	way, _ := spec.UpdatePath(0)
 	assert.Equal(t, int64(1021), trust.Length(way))
 }
 
@@ -73,7 +73,7 @@ func TestEntriesOfWay(t *testing.T) {
 	r = a.Delta(r, "+b.example category=back", "+e.example", "-g.example")
 	spec, err := trust.ParseTargets(r.Targets)
 	require.NoError(t, err)
-	way, ok := spec.Way(0)
+	way, ok := spec.UpdatePath(0)
 	require.True(t, ok)
 	require.Len(t, way, 3)
 	open := func(f trust.File) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(r.Files[f.Path])), nil }
@@ -94,7 +94,7 @@ func TestEntriesOfWay(t *testing.T) {
 	bad := a.Join(a.Release(1, "b.example"), h, r.Files[way[1].Path])
 	spec, err = trust.ParseTargets(bad.Targets)
 	require.NoError(t, err)
-	way, _ = spec.Way(0)
+	way, _ = spec.UpdatePath(0)
 	for _, err = range trust.Entries(way, func(f trust.File) (io.ReadCloser, error) {
 		return io.NopCloser(bytes.NewReader(bad.Files[f.Path])), nil
 	}) {

@@ -39,9 +39,9 @@ func (spec TargetsSpec) Newest() Release {
 	return r
 }
 
-// Way returns the files that lead from a serial to the newest one, in the order in which they are applied: those with the
-// fewest bytes. The way from 0 begins with a snapshot. Without a way it returns false.
-func (spec TargetsSpec) Way(from uint64) (way []File, ok bool) {
+// UpdatePath returns the files that lead from a serial to the newest one, in the order in which they are applied: the
+// shortest path, in bytes. The one from 0 begins with a snapshot. It returns false if there is none.
+func (spec TargetsSpec) UpdatePath(from uint64) (files []File, ok bool) {
 	type reached struct {
 		bytes int64
 		by    File
@@ -60,32 +60,33 @@ func (spec TargetsSpec) Way(from uint64) (way []File, ok bool) {
 	}
 	for serial != from {
 		f := at[serial].by
-		way = append(way, f)
+		files = append(files, f)
 		serial = f.Release.Base
 	}
-	slices.Reverse(way)
-	return way, true
+	slices.Reverse(files)
+	return files, true
 }
 
 func bySerial(a, b File) int { return cmp.Compare(a.Release.Serial, b.Release.Serial) }
 
-// Length returns how many bytes a way has.
-func Length(way []File) (n int64) {
-	for _, f := range way {
+// Length returns how many bytes files have together.
+func Length(files []File) (n int64) {
+	for _, f := range files {
 		n += f.Length
 	}
 	return n
 }
 
-// checkWays reports whether there is a way to the list, and whether all files of a serial lead to the same state.
-func (spec TargetsSpec) checkWays() error {
+// checkUpdatePath reports an error unless the newest serial can be reached from a snapshot, and all files of a serial lead to
+// the same state.
+func (spec TargetsSpec) checkUpdatePath() error {
 	for _, f := range spec.Files {
 		same, _ := spec.State(f.Release.Serial)
 		if same.Base = f.Release.Base; same != f.Release {
 			return tuf.Malformed("targets", "file %q: other files of serial %d lead to another state", f.Path, f.Release.Serial)
 		}
 	}
-	if _, ok := spec.Way(0); !ok {
+	if _, ok := spec.UpdatePath(0); !ok {
 		return tuf.Malformed("targets", "there is no way from a snapshot to serial %d", spec.Version)
 	}
 	return nil
@@ -97,10 +98,10 @@ func (r Release) Header() (blocklist.Header, error) {
 	return blocklist.Header{List: r.List, Serial: r.Serial, Base: r.Base, Entries: r.Entries, Digest: digest, Created: r.Created}, err
 }
 
-// Readers opens the files of a way one after the other, each when the one before was read.
-func Readers(way []File, open Open) iter.Seq2[*blocklist.ReleaseReader, error] {
+// readers opens files one after the other, each when the one before was read.
+func readers(files []File, open Open) iter.Seq2[*blocklist.ReleaseReader, error] {
 	return func(yield func(*blocklist.ReleaseReader, error) bool) {
-		for _, f := range way {
+		for _, f := range files {
 			more := true
 			err := read(f, open, func(r *blocklist.ReleaseReader) error {
 				more = yield(r, nil)
@@ -117,6 +118,7 @@ func Readers(way []File, open Open) iter.Seq2[*blocklist.ReleaseReader, error] {
 	}
 }
 
+// read opens a file, and passes the reader to do.
 func read(f File, open Open, do func(*blocklist.ReleaseReader) error) (err error) {
 	file, err := open(f)
 	if err != nil {
@@ -151,10 +153,10 @@ func Changes(f File, in TargetsSpec, open Open) iter.Seq2[blocklist.Change, erro
 	}
 }
 
-// errEnded ends what the receiver, or an error that it was told, has ended.
+// errEnded ends reading after the loop was left, or has got an error.
 var errEnded = errors.New("ended")
 
-// leads reports whether the changes that were read lead from this state to the one that they name.
+// leads reports an error unless the delta that was read leads from this state to the one that it names.
 func (r Release) leads(delta *blocklist.ReleaseReader) error {
 	h, err := r.Header()
 	if err == nil {
