@@ -40,7 +40,8 @@ type session struct {
 	back       *strings.Replacer
 }
 
-// confirmed is blocklist for those who answer yes where it asks before it signs, and give their keys an empty passphrase.
+// confirmed is blocklist for those who answer yes where it asks before it signs, and give their keys an empty
+// passphrase.
 const confirmed = `blocklist() {
 	case " $* " in
 	*" sign "* | *" urgent add "* | *" urgent remove "*) command blocklist "$@" --yes ;;
@@ -68,7 +69,8 @@ func newSession(t *testing.T, programs, page string) *session {
 
 var portPattern = regexp.MustCompile(`127\.0\.0\.1:(\d+)\b`)
 
-// exchange finds a free port for each on loopback that the page names, and starts the resolver that it takes for its own.
+// exchange finds a free port for each on loopback that the page names, and starts the resolver that it takes for its
+// own.
 func (s *session) exchange(page string) {
 	there, back := []string{"192.0.2.53", upstream(s.t)}, []string{s.dir + "/", "", s.repository + "/", ""}
 	if u, err := user.Current(); err == nil {

@@ -14,7 +14,8 @@ import (
 
 var update = flag.Bool("update", false, "write into the pages what their commands print")
 
-// TestDocs types the commands of each page, from the top to the bottom, and compares what they print with what the page shows.
+// TestDocs types the commands of each page, from the top to the bottom, and compares what they print with what the page
+// shows.
 //
 //	```sh         commands that must succeed; what they print is not shown
 //	```console    commands after "$ ", each followed by what it prints; "..." stands for any text, alone on a line for any lines
@@ -118,8 +119,8 @@ type step struct {
 	silent         bool // nothing is shown, as the fence has commands only
 }
 
-// steps are the commands of a fence. In one of the language console a command begins with "$ " and is followed by what it
-// prints. A command goes on after a backslash, and until the end of a here-document.
+// steps are the commands of a fence. In one of the language console a command begins with "$ " and is followed by what
+// it prints. A command goes on after a backslash, and until the end of a here-document.
 func (f *fence) steps() []step {
 	var steps []step
 	var until string

@@ -14,7 +14,8 @@ func (st *state) accepts(h Header) error {
 	case h.Serial < held.Serial:
 		return &SerialError{List: h.List, Held: held.Serial, Base: h.Base, Got: h.Serial, Err: ErrRollback}
 	case h.Serial == held.Serial && h.Digest != held.Digest:
-		return fmt.Errorf("%s: serial %d with another digest than the one held: %w: the history forks", h.List, h.Serial, ErrUntrusted)
+		return fmt.Errorf("%s: serial %d with another digest than the one held: %w: the history forks", h.List, h.Serial,
+			ErrUntrusted)
 	}
 	return h.check()
 }
@@ -51,7 +52,8 @@ func (st *state) applyDelta(h Header, changes iter.Seq2[Change, error]) error {
 		}
 	}
 	if digest != h.Digest || entries != h.Entries {
-		return fmt.Errorf("%w: the changes lead to %d entries, %s, not to %d, %s", ErrDigest, entries, digest, h.Entries, h.Digest)
+		return fmt.Errorf("%w: the changes lead to %d entries, %s, not to %d, %s", ErrDigest, entries, digest, h.Entries,
+			h.Digest)
 	}
 	if st.Header = h; len(lines) == 0 {
 		next = st.list.overlay
@@ -78,7 +80,8 @@ func entriesOf(changes iter.Seq2[Change, error]) iter.Seq2[Entry, error] {
 	}
 }
 
-// rebuild compiles entries into a new set that holds the state, in place of the set before, unless the review is against it.
+// rebuild compiles entries into a new set that holds the state, in place of the set before, unless the review is
+// against it.
 func (st *state) rebuild(sec *secret, entries iter.Seq2[Entry, error], before *set, review LocalReview) error {
 	b := newBuilder(sec)
 	b.before, b.reviewNew = before, review.New

@@ -239,7 +239,8 @@ func checkNameText(text string) (escapes bool, why string) {
 		case c == '*':
 			return escapes, "a name without a star covers all names below it; =name covers the name alone"
 		default:
-			return escapes, "character " + strconv.QuoteRune(rune(c)) + " in a name must be written as a backslash and three digits"
+			return escapes, "character " + strconv.QuoteRune(rune(c)) +
+				" in a name must be written as a backslash and three digits"
 		}
 	}
 	return escapes, ""

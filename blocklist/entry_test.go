@@ -189,7 +189,7 @@ func TestEntryParts(t *testing.T) {
 	}, " "))
 }
 
-// Whoever fills the attributes in, from a spreadsheet say, an entry stays one line that reads back.
+// No matter who fills the attributes in, from a spreadsheet say, an entry stays one line that reads back.
 func TestEntryIsOneLine(t *testing.T) {
 	e, err := blocklist.ParseEntry("example.com")
 	require.NoError(t, err)

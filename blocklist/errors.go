@@ -36,7 +36,7 @@ var (
 	ErrClosed = errors.New("closed")
 	// ErrReadOnly is returned for a change of a store that was opened with [Options.ReadOnly].
 	ErrReadOnly = errors.New("opened read-only")
-	// ErrSigned is returned where entries that nobody signed would take the place of a signed list.
+	// ErrSigned is returned where entries that no one signed would take the place of a signed list.
 	ErrSigned = errors.New("a signed list has that name")
 	// ErrBusy is returned when another process, or another owner in this one, holds what is to be changed.
 	ErrBusy = disk.ErrLocked

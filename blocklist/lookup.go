@@ -105,7 +105,8 @@ func (a *matchInfo) overrides(b *matchInfo) bool { return b == nil || b.monitor 
 // match tells what was found; key is that of the entry.
 func (f *candidate) match(key []byte) (m Match) {
 	a := f.info
-	m.List, m.Scope, m.Category, m.Reference, m.Monitor, m.key = f.list.info.List, f.scope, a.category, a.reference, a.monitor, key
+	m.List, m.Scope, m.Category, m.Reference, m.Monitor, m.key = f.list.info.List, f.scope, a.category, a.reference,
+		a.monitor, key
 	if a.expires != 0 {
 		m.Expires = time.Unix(a.expires, 0).UTC()
 	}

@@ -67,7 +67,8 @@ func AppendHostname(dst []byte, text string) (_ []byte, labels int) {
 	start := len(dst)
 	out := slices.Grow(dst, len(text)+2)[:start+len(text)+2]
 	wire := out[start:]
-	length := 0 // place of the current label's length octet; the octets of a label have the places that they have in text, and one
+	// place of the current label's length octet; the octets of a label have the places that they have in text, and one
+	length := 0
 	for i := range len(text) {
 		c := hostOctets[text[i]]
 		if wire[i+1] = c; c > '.' || c == '-' {

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzSetFile changes eight bytes of a set and makes its checksums right again: whoever made a file, asking it neither
-// panics nor reads outside of it.
+// FuzzSetFile changes eight bytes of a set and makes its checksums right again: no matter who made a file, asking it
+// neither panics nor reads outside of it.
 func FuzzSetFile(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "set")
 	err := BuildSet(path, "it.example/test", func(yield func(Entry, error) bool) {

@@ -65,7 +65,8 @@ type ReleaseWriter struct {
 	line   []byte
 }
 
-// NewReleaseWriter writes the header. The caller then writes the changes in order of their targets, and ends with Close.
+// NewReleaseWriter writes the header. The caller then writes the changes in order of their targets, and ends with
+// Close.
 func NewReleaseWriter(w io.Writer, h Header) (*ReleaseWriter, error) {
 	if err := h.check(); err != nil {
 		return nil, err
@@ -138,7 +139,8 @@ func (o *orderCheck) next(removed bool, line []byte) error {
 	c := bytes.Compare(o.target, target)
 	replaced := o.delta && c == 0 && o.removed && !removed
 	if c >= 0 && !replaced {
-		return fmt.Errorf("entry %q after %q: %w: not in order, or twice", excerpt(string(target)), excerpt(string(o.target)), ErrMalformed)
+		return fmt.Errorf("entry %q after %q: %w: not in order, or twice", excerpt(string(target)), excerpt(string(o.target)),
+			ErrMalformed)
 	}
 	o.target, o.removed = append(o.target[:0], target...), removed
 	return nil
@@ -281,16 +283,18 @@ func (r *ReleaseReader) end() error {
 	return r.Yields(Digest{}, 0)
 }
 
-// Yields reports whether the changes that were read, made to a state of base digest and entries, give the state that the
-// header names. It wraps [ErrDigest] if not.
+// Yields reports whether the changes that were read, made to a state of base digest and entries, give the state that
+// the header names. It wraps [ErrDigest] if not.
 func (r *ReleaseReader) Yields(base Digest, entries uint64) error {
 	got := base
 	got.add(r.net.words)
 	if n := entries + r.added - r.removed; n != r.header.Entries {
-		return fmt.Errorf("%s serial %d: %w: %d entries, the header says %d", r.header.List, r.header.Serial, ErrDigest, n, r.header.Entries)
+		return fmt.Errorf("%s serial %d: %w: %d entries, the header says %d", r.header.List, r.header.Serial, ErrDigest, n,
+			r.header.Entries)
 	}
 	if got != r.header.Digest {
-		return fmt.Errorf("%s serial %d: %w: %s, the header says %s", r.header.List, r.header.Serial, ErrDigest, got, r.header.Digest)
+		return fmt.Errorf("%s serial %d: %w: %s, the header says %s", r.header.List, r.header.Serial, ErrDigest, got,
+			r.header.Digest)
 	}
 	return nil
 }
@@ -310,7 +314,8 @@ func (r *ReleaseReader) change(text string) (c Change, err error) {
 	}
 	r.text = c.Entry.Append(r.text[:0])
 	if string(r.text) != text {
-		return c, r.malformed("not in canonical form: " + strconv.Quote(excerpt(text)) + ", expected " + strconv.Quote(excerpt(string(r.text))))
+		return c, r.malformed("not in canonical form: " + strconv.Quote(excerpt(text)) + ", expected " +
+			strconv.Quote(excerpt(string(r.text))))
 	}
 	if err := r.order.next(c.Removed, r.text); err != nil {
 		return c, fmt.Errorf("release, line %d: %w", r.line, err)

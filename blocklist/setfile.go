@@ -84,9 +84,11 @@ type setRow struct {
 func writeSet(path string, mode os.FileMode, c setContent) error {
 	table := encodeInfos(c.infos)
 	h := setHeader{
-		Salt: c.salt, Rows: uint64(c.count), Hosts: uint64(c.hosts), Blocks: uint64(len(c.words)) * 64 / blockBits, Inserted: c.inserted,
-		IndexBits: uint64(bits.Len(uint(c.count / 8))), Width: uint64(numberWidth(len(c.infos))), InfosSize: uint64(len(table)),
-		Features: c.features,
+		Salt: c.salt, Rows: uint64(c.count), Hosts: uint64(c.hosts), Blocks: uint64(len(c.words)) * 64 / blockBits,
+		Inserted:  c.inserted,
+		IndexBits: uint64(bits.Len(uint(c.count / 8))), Width: uint64(numberWidth(len(c.infos))),
+		InfosSize: uint64(len(table)),
+		Features:  c.features,
 	}
 	copy(h.Magic[:], setMagic)
 	copy(h.List[:], c.list)
@@ -194,7 +196,8 @@ func decodeSetHeader(page []byte) (h setHeader, err error) {
 	if err != nil || string(h.Magic[:]) != setMagic || crc32.Checksum(page[:pageSize-4], castagnoli()) != sum {
 		return h, fmt.Errorf("header of the set: %w", ErrDamaged)
 	}
-	if h.Rows > 1<<32-1 || h.Hosts > h.Rows || h.Blocks == 0 || h.Blocks > 1<<32 || h.IndexBits > 32 || h.Width > 4 || h.Width == 3 || h.InfosSize > 1<<40 {
+	if h.Rows > 1<<32-1 || h.Hosts > h.Rows || h.Blocks == 0 || h.Blocks > 1<<32 || h.IndexBits > 32 || h.Width > 4 ||
+		h.Width == 3 || h.InfosSize > 1<<40 {
 		return h, fmt.Errorf("header of the set: %w", ErrDamaged)
 	}
 	return h, nil

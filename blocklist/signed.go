@@ -18,8 +18,8 @@ type SignedList struct {
 }
 
 // Signed returns a signed list, whether or not the store holds anything of it, and makes its folder. It is for package
-// subscribe, which verifies what it applies: other programs can't make the first argument. They use [Store.SetLocal] for
-// lists that are not signed.
+// subscribe, which verifies what it applies: other programs can't make the first argument. They use [Store.SetLocal]
+// for lists that are not signed.
 func (s *Store) Signed(_ verified.Token, list string) (*SignedList, error) {
 	dir, err := s.listDir(list)
 	if err != nil {
@@ -44,8 +44,8 @@ func (l *SignedList) InForce() (ListInfo, bool) {
 // Metadata returns what Apply or Save last kept with the list, nil if nothing.
 func (l *SignedList) Metadata() []byte { return l.store.Metadata(l.name) }
 
-// Save keeps other metadata with the state in force, or for a list of which nothing is held yet, and puts the entries of
-// urgent orders on top of it in force, in place of those before. The metadata is valid JSON of at most 1 MiB.
+// Save keeps other metadata with the state in force, or for a list of which nothing is held yet, and puts the entries
+// of urgent orders on top of it in force, in place of those before. The metadata is valid JSON of at most 1 MiB.
 func (l *SignedList) Save(urgent []Entry, metadata []byte) error {
 	return l.store.change(l.name, func(st *state) error {
 		next := *st
@@ -62,15 +62,15 @@ func (l *SignedList) Save(urgent []Entry, metadata []byte) error {
 	})
 }
 
-// Apply makes a release the state of the list: durably, then for lookups, in one step each. Where the header has a base, the
-// changes lead from the state in force, of that serial, to the one of the header, which Apply proves by digest and count.
-// Else they are the whole list, each target once, and whoever yields them has proved the digest, as
-// [ReleaseReader.Changes] does. Urgent are the entries of urgent orders on top, each with an expiry; the metadata is kept
-// with the state, in the same durable step.
+// Apply makes a release the state of the list: durably, then for lookups, in one step each. Where the header has a
+// base, the changes lead from the state in force, of that serial, to the one of the header, which Apply proves by
+// digest and count. Else they are the whole list, each target once, and anyone who yields them has proved the digest,
+// as [ReleaseReader.Changes] does. Urgent are the entries of urgent orders on top, each with an expiry; the metadata is
+// kept with the state, in the same durable step.
 //
-// On an error the old state stays: [ErrRollback] for a serial below the one in force, [ErrUntrusted] for the same serial
-// with another digest, [ErrGap] for another base than the serial in force, [ErrDigest], [ErrMalformed], or the error that
-// the changes yield. Applying the state in force again as a whole is allowed, and repairs damage.
+// On an error the old state stays: [ErrRollback] for a serial below the one in force, [ErrUntrusted] for the same
+// serial with another digest, [ErrGap] for another base than the serial in force, [ErrDigest], [ErrMalformed], or the
+// error that the changes yield. Applying the state in force again as a whole is allowed, and repairs damage.
 func (l *SignedList) Apply(h Header, changes iter.Seq2[Change, error], urgent []Entry, metadata []byte) error {
 	return l.store.change(l.name, func(st *state) error {
 		if err := st.accepts(h); err != nil {

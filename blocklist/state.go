@@ -46,8 +46,9 @@ func loadState(dir string) (*state, error) {
 		return nil, err
 	}
 	st := &state{dir: dir, saved: true}
-	if err := json.Unmarshal(b, st); err != nil || CheckListName(st.Header.List) != nil || len(b) > maxState || st.readUrgent() != nil {
-		return nil, fmt.Errorf("reading %s: %w: remove it to fetch the list anew", path, ErrDamaged)
+	if err := json.Unmarshal(b, st); err != nil || CheckListName(st.Header.List) != nil || len(b) > maxState ||
+		st.readUrgent() != nil {
+		return nil, fmt.Errorf("reading %s: %w: remove it to fetch the list again", path, ErrDamaged)
 	}
 	return st, nil
 }
@@ -122,7 +123,8 @@ func (st *state) sweep() {
 	}
 }
 
-// journal appends lines of changes behind those that count, and makes them durable. They count when save has written the length.
+// journal appends lines of changes behind those that count, and makes them durable. They count when save has written
+// the length.
 func (st *state) journal(lines []byte) error {
 	f, err := os.OpenFile(st.journalPath(), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

@@ -41,8 +41,8 @@ type ListInfo struct {
 	Err    error  // why the list is not served, nil if it is; wraps ErrDamaged
 }
 
-// Open opens the store in dir, which is made if it is not there. Nothing else may own it: [ErrBusy]. Lists whose files are
-// damaged are not served; Lists says so, and the next Apply replaces them.
+// Open opens the store in dir, which is made if it is not there. Nothing else may own it: [ErrBusy]. Lists whose files
+// are damaged are not served; Lists says so, and the next Apply replaces them.
 func Open(dir string, o Options) (*Store, error) {
 	s := &Store{dir: dir, states: map[string]*state{}}
 	if err := s.own(o); err != nil {
@@ -101,7 +101,7 @@ func (s *Store) loadSecret() (*secret, error) {
 	switch {
 	case err == nil && len(b) == saltSize:
 		return newSecret([saltSize]byte(b)), nil
-	case err == nil || errors.Is(err, fs.ErrNotExist): // without its salt no set can be read: start anew
+	case err == nil || errors.Is(err, fs.ErrNotExist): // without its salt no set can be read: start again
 		salt = newSalt()
 		if s.lock != nil {
 			err = disk.WriteFile(path, salt[:], 0o600)
@@ -138,7 +138,8 @@ func (s *Store) Close() error {
 	return err
 }
 
-// Release gives the folder up to another owner. Lookups go on with what is in force, until Close; changes fail with [ErrClosed].
+// Release gives the folder up to another owner. Lookups go on with what is in force, until Close; changes fail with
+// [ErrClosed].
 func (s *Store) Release() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -15,8 +15,9 @@ const MaxURL = 8 << 10
 // URL is a URL in canonical form by the rules of Google Safe Browsing ("Canonicalization", v5): one spelling for every
 // spelling that reaches the same page. Port, user name and fragment don't count. FORMAT.md names where it is stricter.
 type URL struct {
-	Scheme   string // lower case; http where the text had none
-	Host     string // lower case, A-labels, dotted decimal or bracketed address, percent-escapes where a name has odd octets
+	Scheme string // lower case; http where the text had none
+	// lower case, A-labels, dotted decimal or bracketed address, percent-escapes where a name has odd octets
+	Host     string
 	Path     string // begins with a slash
 	Query    string // without the question mark
 	HasQuery bool   // a question mark stood there, if with nothing behind it
@@ -41,7 +42,8 @@ func ParseURL(raw string) (URL, error) {
 	}
 	c, ok := canonicalURL(make([]byte, 0, len(raw)+16), raw)
 	if !ok {
-		return URL{}, fmt.Errorf("URL %q: %w: there is no host, or none that a browser would take", excerpt(raw), ErrMalformed)
+		return URL{}, fmt.Errorf("URL %q: %w: there is no host, or none that a browser would take", excerpt(raw),
+			ErrMalformed)
 	}
 	u := URL{Scheme: strings.ToLower(c.scheme)}
 	if len(u.Scheme)+len("://")+len(c.text) > MaxURL {

@@ -24,7 +24,8 @@ func CheckURL(url string) error {
 		dst = make([]byte, 0, 3*len(url)+16)
 	}
 	e, ok := canonicalURL(dst, url)
-	if !ok || bytes.ContainsAny(e.text[:e.path], "%<>^|") { // the URL standard's forbidden host code points; most are escaped by now
+	// the URL standard's forbidden host code points; most are escaped by now
+	if !ok || bytes.ContainsAny(e.text[:e.path], "%<>^|") {
 		return fmt.Errorf("URL %q: %w: there is no host, or none that a browser would take", excerpt(url), ErrMalformed)
 	}
 	return nil

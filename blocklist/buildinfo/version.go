@@ -68,7 +68,8 @@ func (b Build) String() string {
 	return strings.Join(words, " ")
 }
 
-// Text returns what --version prints after the name of the program: the build, and the formats that it reads and writes.
+// Text returns what --version prints after the name of the program: the build, and the formats that it reads and
+// writes.
 func Text() string {
 	formats := []string{blocklist.ReleaseFormat, receipt.Format}
 	return Current().String() + "\nformats: " + strings.ReplaceAll(strings.Join(formats, ", "), ":", "")

@@ -115,7 +115,8 @@ func wholeName(pattern string) (name string, ok bool) {
 
 // target keeps what is said of a name or an address.
 func (a *adblock) target(t *lineSink, text string, m mark) {
-	if endsInDigit(text) || strings.IndexByte(text, ':') >= 0 { // most names are none of this, and an error is slow to build
+	// most names are none of this, and an error is slow to build
+	if endsInDigit(text) || strings.IndexByte(text, ':') >= 0 {
 		if ip, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil && ip.Zone() == "" {
 			prefix, _ := blocklist.IPEntry(netip.PrefixFrom(ip, ip.BitLen())).Prefix()
 			a.ip(t, prefix, m)

@@ -44,7 +44,8 @@ func columnMeaning(name string) string {
 		return "added"
 	case "status":
 		return "status"
-	case "expires", "expiresat", "expiry", "expirydate", "expiration", "expirationdate", "validuntil", "validto", "validtill",
+	case "expires", "expiresat", "expiry", "expirydate", "expiration", "expirationdate", "validuntil", "validto",
+		"validtill",
 		"end", "enddate", "dateend", "until", "till", "bis", "hasta":
 		return expiresColumn
 	case "validfrom", "startdate", "effectivefrom":
@@ -53,7 +54,8 @@ func columnMeaning(name string) string {
 		return activeColumn
 	case "removed", "removedat", "removedon", "removaldate", "dateremoved", "isremoved",
 		"deleted", "deletedat", "deletedate", "deletiondate", "datedeleted", "isdeleted",
-		"delisted", "delistedat", "delistdate", "delistingdate", "datedelisted", "unlisted", "unblocked", "unblockedat", "unblockdate",
+		"delisted", "delistedat", "delistdate", "delistingdate", "datedelisted", "unlisted", "unblocked", "unblockedat",
+		"unblockdate",
 		"revoked", "revokedat", "revocationdate", "withdrawn", "withdrawnat", "lifted", "liftedat", "inactive", "disabled",
 		"datawykreslenia", "datawykreślenia":
 		return removedColumn
@@ -80,14 +82,18 @@ func mayLimit(name string) bool {
 
 func limitingStems() []string {
 	return []string{
-		"remov", "delet", "delist", "unlist", "unblock", "revok", "revoc", "withdr", "expir", "until", "valid", "inactive", "disabled", "lift",
+		"remov", "delet", "delist", "unlist", "unblock", "revok", "revoc", "withdr", "expir", "until", "valid", "inactive",
+		"disabled", "lift",
 		"cancel", "archived", "obsolete", "allowed", "whitelist",
-		"gelöscht", "geloescht", "löschdatum", "löschung", "entfernt", "entsperr", "aufgehoben", "aufhebung", "gültig", "gueltig", "aktiv", // German, Scandinavian
+		// German, Scandinavian
+		"gelöscht", "geloescht", "löschdatum", "löschung", "entfernt", "entsperr", "aufgehoben", "aufhebung", "gültig",
+		"gueltig", "aktiv",
 		"supprim", "suppression", "retir", "retrait", "levée", "levee", "mainlevée", "débloq", "debloq", // French
 		"elimin", "baja", "borrad", "desbloq", "ativo", "levantad", // Spanish, Portuguese
 		"rimoz", "rimoss", "cancell", "sbloc", "cessaz", "attiv", "scaden", // Italian
 		"wykre", "usuni", "uchyl", "aktywn", "zruš", "vyřaz", "odstran", // Polish, Czech, Slovak, Slovene, Croatian
-		"verwijder", "opheff", "opgehev", "borttag", "avförd", "fjern", "slett", "poist", "törö", // Dutch, Scandinavian, Finnish, Hungarian
+		// Dutch, Scandinavian, Finnish, Hungarian
+		"verwijder", "opheff", "opgehev", "borttag", "avförd", "fjern", "slett", "poist", "törö",
 		"kaldır", "kaldir", "снят", "исключ", "удал", "разблок", "актив", "премах", // Turkish, Russian, Bulgarian
 	}
 }
@@ -119,9 +125,10 @@ func (s *stranger) see(text string, line int) (refusal string) {
 // row's, nor limits it.
 func isHarmless(name string) bool {
 	name = plainColumn(name)
-	return slices.ContainsFunc([]string{"seen", "online", "check", "updat", "modif", "creat", "insert", "first", "last"}, func(stem string) bool {
-		return strings.Contains(name, stem)
-	})
+	return slices.ContainsFunc([]string{"seen", "online", "check", "updat", "modif", "creat", "insert", "first", "last"},
+		func(stem string) bool {
+			return strings.Contains(name, stem)
+		})
 }
 
 // isDay reports whether a text begins with a day in numbers, with the year before or behind, as in 2026-05-11,

@@ -244,7 +244,8 @@ func attributes(field func(string) string) (a blocklist.Attributes, why string) 
 // statusOut says that a status takes its row off the list.
 func statusOut(status string) string {
 	switch strings.ToLower(status) {
-	case "inactive", "removed", "deleted", "delisted", "unlisted", "unblocked", "revoked", "withdrawn", "lifted", "expired", "disabled",
+	case "inactive", "removed", "deleted", "delisted", "unlisted", "unblocked", "revoked", "withdrawn", "lifted",
+		"expired", "disabled",
 		"allow", "allowed", "cancelled", "canceled":
 		return fmt.Sprintf("out of force by status %q", strings.ToLower(status))
 	}

@@ -84,7 +84,7 @@ func TestUnknownLimit(t *testing.T) {
 	}
 }
 
-// A column in words that nobody here knows may limit its rows if it has a day in some of them, or says so.
+// A column in words that no one here knows may limit its rows if it has a day in some of them, or says so.
 func TestColumnInOtherWords(t *testing.T) {
 	for name, text := range map[string]string{
 		"a day in some rows":           lines("domain,kumutud", "a.test,", "b.test,2020-01-01"),

@@ -108,10 +108,12 @@ func words(formats []Format) string {
 
 // Options say how to read a list. The zero value finds out by itself.
 type Options struct {
-	Format Format          // what the list is; zero: [Auto]
-	Scope  blocklist.Scope // ScopeDomain or ScopeHost: read every name so, against the format's own meaning; zero: as the format means it
-	Origin string          // name of an RPZ zone whose file does not say it; ".": owners are the names themselves
-	Allow  bool            // the list says what must not be blocked: there, exceptions allow, and so do plain lines; both in one file are refused
+	Format Format // what the list is; zero: [Auto]
+	// ScopeDomain or ScopeHost: read every name so, against the format's own meaning; zero: as the format means it
+	Scope  blocklist.Scope
+	Origin string // name of an RPZ zone whose file does not say it; ".": owners are the names themselves
+	// the list says what must not be blocked: there, exceptions allow, and so do plain lines; both in one file are refused
+	Allow bool
 	// StopPage has the addresses, or names, to which the list's author leads names that are blocked. Without it, a
 	// public address that nine of ten lines share, for names of ten owners at least, is taken for one.
 	StopPage []string
@@ -129,7 +131,8 @@ func (o Options) check() (Options, error) {
 		return o, err
 	}
 	if o.Scope != 0 && o.Scope != blocklist.ScopeDomain && o.Scope != blocklist.ScopeHost {
-		return o, fmt.Errorf("reading names as scope %s: %w: names can be read as domain or host", o.Scope, blocklist.ErrMalformed)
+		return o, fmt.Errorf("reading names as scope %s: %w: names can be read as domain or host", o.Scope,
+			blocklist.ErrMalformed)
 	}
 	if o.Name == "" {
 		o.Name = "list"

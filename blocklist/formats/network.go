@@ -18,7 +18,8 @@ const (
 func isNetwork(text string) bool {
 	host, size, _ := strings.Cut(strings.TrimRight(text, "/"), "/")
 	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	numbers := host != "" && strings.Trim(host, digits+".") == "" || strings.Count(host, ":") > 1 && !strings.HasPrefix(host, "[")
+	numbers := host != "" && strings.Trim(host, digits+".") == "" || strings.Count(host, ":") > 1 &&
+		!strings.HasPrefix(host, "[")
 	if err != nil {
 		return numbers
 	}

@@ -74,7 +74,8 @@ func (o Options) settings() (s settings, err error) {
 	for _, text := range o.StopPage {
 		to, err := parseDestination(text)
 		if err != nil {
-			return s, fmt.Errorf("stop page %q: %w: write its address, or the name that names are led to", text, blocklist.ErrMalformed)
+			return s, fmt.Errorf("stop page %q: %w: write its address, or the name that names are led to", text,
+				blocklist.ErrMalformed)
 		}
 		if s.stop == nil {
 			s.stop = map[destination]bool{}
@@ -127,7 +128,8 @@ func (r *Reader) Format() Format { return r.options.Format }
 func (r *Reader) Entries() iter.Seq2[blocklist.Entry, error] {
 	return func(yield func(blocklist.Entry, error) bool) {
 		if r.begun {
-			yield(blocklist.Entry{}, fmt.Errorf("reading %s again: %w: its entries were ranged over before; open the list again", r.options.Name, blocklist.ErrClosed))
+			yield(blocklist.Entry{}, fmt.Errorf("reading %s again: %w: its entries were ranged over before; open the list again",
+				r.options.Name, blocklist.ErrClosed))
 			return
 		}
 		r.begun = true

@@ -52,7 +52,8 @@ func checkTable(format Format, text []string) error {
 	if signed == format || signed != CSV && signed != CNCPO || !readsURLs(format) || separates(text) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: it is a table, of the format %s by its first row; as %s, its rows would be URLs", blocklist.ErrMalformed, signed, format)
+	return fmt.Errorf("%w: it is a table, of the format %s by its first row; as %s, its rows would be URLs",
+		blocklist.ErrMalformed, signed, format)
 }
 
 func isBlank(text []string) bool { return !slices.ContainsFunc(text, significant) }
@@ -71,7 +72,8 @@ func notText(prefix []byte) string {
 		return "binary"
 	case bytes.IndexByte(prefix, '\n') < 0 && bytes.IndexByte(bytes.TrimRight(prefix, "\r"), '\r') >= 0:
 		return "text whose lines end in CR alone (convert them to LF)"
-	case bytes.HasPrefix(start, []byte("<!doctype")), bytes.HasPrefix(start, []byte("<html")), bytes.HasPrefix(start, []byte("<?xml")):
+	case bytes.HasPrefix(start, []byte("<!doctype")), bytes.HasPrefix(start, []byte("<html")),
+		bytes.HasPrefix(start, []byte("<?xml")):
 		return "an HTML or XML page"
 	case bytes.HasPrefix(start, []byte("{")), bytes.HasPrefix(start, []byte("[{")), bytes.HasPrefix(start, []byte(`["`)):
 		return "JSON"
@@ -193,7 +195,8 @@ func try(f Format, text []string, s settings, guessed bool) candidate {
 	count := func(e blocklist.Entry) bool {
 		out.entries++
 		out.seen.entry(&e)
-		specific = specific || e.Scope == blocklist.ScopeHost || f == Argine && (e.Attributes != blocklist.Attributes{} || strings.Contains(e.Key(), "*"))
+		specific = specific || e.Scope == blocklist.ScopeHost || f == Argine &&
+			(e.Attributes != blocklist.Attributes{} || strings.Contains(e.Key(), "*"))
 		return true
 	}
 	for i, line := range text {

@@ -9,7 +9,9 @@ import (
 
 // parseDomains reads a line of plain domains: a name, or a URL or an address, which then stand for themselves.
 func parseDomains(t *lineSink, line string) {
-	if wire, labels := blocklist.AppendHostname(t.wire[:0], line); labels > 1 && !endsInDigit(line) && !endsInNumber(wire) { // most lines
+	// most lines
+	if wire, labels := blocklist.AppendHostname(t.wire[:0], line); labels > 1 && !endsInDigit(line) &&
+		!endsInNumber(wire) {
 		t.add(blocklist.DomainEntry(blocklist.Name(t.names.add(wire))))
 		return
 	}

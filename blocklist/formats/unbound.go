@@ -37,7 +37,8 @@ func (u unbound) line(t *lineSink, text string) {
 // zone reads a local-zone by its type: whether names in it get their true answer.
 func (u unbound) zone(t *lineSink, name, kind string) {
 	switch kind {
-	case "deny", "refuse", "static", "inform_deny", "always_nxdomain", "always_refuse", "always_deny", "always_nodata", "always_null":
+	case "deny", "refuse", "static", "inform_deny", "always_nxdomain", "always_refuse", "always_deny", "always_nodata",
+		"always_null":
 		u.text(t, name, listDomain, destination{})
 	case "redirect", "inform_redirect": // its local-data says where to
 		u.redirect(t, name)

@@ -14,21 +14,24 @@ import (
 
 // WriteOptions say how to write a list. The zero value is fine.
 type WriteOptions struct {
-	SkipUnsupported bool      // leave out what the format can't express, instead of failing
-	SkipExpiring    bool      // leave out of foreign formats what has an expiry, which they can't say, instead of writing it without
-	Zone            string    // name of an RPZ zone; zero: "rpz"
-	Serial          uint32    // of an RPZ zone's SOA; zero: 1
-	Now             time.Time // what has expired by then is left out of foreign formats; zero: the current time
+	SkipUnsupported bool // leave out what the format can't express, instead of failing
+	// leave out of foreign formats what has an expiry, which they can't say, instead of writing it without
+	SkipExpiring bool
+	Zone         string    // name of an RPZ zone; zero: "rpz"
+	Serial       uint32    // of an RPZ zone's SOA; zero: 1
+	Now          time.Time // what has expired by then is left out of foreign formats; zero: the current time
 }
 
 // Written says what became of the entries.
 type Written struct {
-	Entries    int                     // expressed by what was written
-	Duplicates int                     // left out, as they said nothing new
-	Expired    int                     // left out of a foreign format, which can't say until when an entry holds
-	Expiring   int                     // with an expiry to come that a foreign format can't say: written without it, or left out by SkipExpiring
-	Until      time.Time               // the first of these expiries, by which the list is to be written again; zero if there is none
-	Skipped    map[blocklist.Scope]int // not to be expressed in the format
+	Entries    int // expressed by what was written
+	Duplicates int // left out, as they said nothing new
+	Expired    int // left out of a foreign format, which can't say until when an entry holds
+	// with an expiry to come that a foreign format can't say: written without it, or left out by SkipExpiring
+	Expiring int
+	// the first of these expiries, by which the list is to be written again; zero if there is none
+	Until   time.Time
+	Skipped map[blocklist.Scope]int // not to be expressed in the format
 }
 
 // UnsupportedError says how many entries a format can't express. It wraps [blocklist.ErrMalformed].
@@ -129,7 +132,8 @@ func newWriter(w io.Writer, f Format, o WriteOptions) (*writer, error) {
 		wr.encode = (*writer).rpz
 		return wr, wr.zoneHeader(o)
 	default:
-		return nil, fmt.Errorf("writing %q: %w: the formats that can be written are %s", f, blocklist.ErrMalformed, words(Writable()))
+		return nil, fmt.Errorf("writing %q: %w: the formats that can be written are %s", f, blocklist.ErrMalformed,
+			words(Writable()))
 	}
 	return wr, nil
 }

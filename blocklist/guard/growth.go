@@ -9,7 +9,8 @@ const slack = 10
 func (g *Guard) growth(u Update, added uint64, found *collector) {
 	removed := u.Before + added - u.After
 	if u.After == 0 {
-		severity, why := SeverityHold, fmt.Sprintf("none of the %s is left; accept it only if the list is to end", count(u.Before, "entry", "entries"))
+		severity, why := SeverityHold, fmt.Sprintf("none of the %s is left; accept it only if the list is to end",
+			count(u.Before, "entry", "entries"))
 		if u.Before == 0 {
 			severity, why = SeverityReport, "the list has no entries yet"
 		}
@@ -23,7 +24,8 @@ func (g *Guard) growth(u Update, added uint64, found *collector) {
 		share := float64(changed) / float64(u.Before)
 		if changed > slack && share > most {
 			found.add(Finding{Check: name, Severity: SeverityHold, Why: fmt.Sprintf(
-				"%d %s a list of %d: %.0f %%, more than the %.0f %% that may pass unseen", changed, what, u.Before, 100*share, 100*most)})
+				"%d %s a list of %d: %.0f %%, more than the %.0f %% that may pass unseen", changed, what, u.Before, 100*share,
+				100*most)})
 		}
 	}
 	check(CheckGrowth, added, g.limits.MaxGrowth, "additions to")

@@ -54,7 +54,8 @@ type Update struct {
 // Before to After.
 func (g *Guard) Check(u Update) (*Report, error) {
 	if u.Changes == nil {
-		return nil, fmt.Errorf("checking an update: %w: Changes is nil; an update without changes yields none", blocklist.ErrMalformed)
+		return nil, fmt.Errorf("checking an update: %w: Changes is nil; an update without changes yields none",
+			blocklist.ErrMalformed)
 	}
 	found, parents := newCollector(), newParents()
 	found.first = u.Before == 0
@@ -69,14 +70,16 @@ func (g *Guard) Check(u Update) (*Report, error) {
 		parents.findings(found)
 	}
 	if u.After > u.Before+added {
-		return nil, fmt.Errorf("checking an update: %w: %d additions do not lead from %d entries to %d", blocklist.ErrMalformed, added, u.Before, u.After)
+		return nil, fmt.Errorf("checking an update: %w: %d additions do not lead from %d entries to %d",
+			blocklist.ErrMalformed, added, u.Before, u.After)
 	}
 	g.growth(u, added, found)
 	return found.finish(), nil
 }
 
 // additions checks what is new entry by entry, and counts it.
-func (g *Guard) additions(changes iter.Seq2[blocklist.Change, error], found *collector, parents *parents) (added uint64, err error) {
+func (g *Guard) additions(changes iter.Seq2[blocklist.Change, error], found *collector, parents *parents) (added uint64,
+	err error) {
 	var before blocklist.Entry // the removal right before
 	for c, err := range changes {
 		switch {

@@ -58,7 +58,8 @@ func ParseShare(text string) (float64, error) {
 	case err != nil || strings.Trim(number, "0123456789.") != "" || share <= 0 || share > maxShare:
 		return 0, fmt.Errorf("share %.40q: %w: write it like 20%%, more than 0%%", text, blocklist.ErrMalformed)
 	case share >= 1 && !percent:
-		return 0, fmt.Errorf("share %.40q: %w: write it with a percent sign, like %.40s%%", text, blocklist.ErrMalformed, number)
+		return 0, fmt.Errorf("share %.40q: %w: write it with a percent sign, like %.40s%%", text, blocklist.ErrMalformed,
+			number)
 	}
 	return share, nil
 }

@@ -62,7 +62,8 @@ type protected struct {
 }
 
 func newProtected(entries []blocklist.Entry) (protected, error) {
-	p := protected{names: names{subtree: map[blocklist.Name]subtree{}}, domains: map[blocklist.Name]bool{}, because: map[blocklist.Name]string{}}
+	p := protected{names: names{subtree: map[blocklist.Name]subtree{}}, domains: map[blocklist.Name]bool{},
+		because: map[blocklist.Name]string{}}
 	for _, e := range entries {
 		if prefix, ok := e.Prefix(); ok {
 			p.prefixes = append(p.prefixes, prefix)
@@ -86,7 +87,8 @@ func newProtected(entries []blocklist.Entry) (protected, error) {
 // protectable refuses URLs: no entry but the very same URL would touch them.
 func protectable(e blocklist.Entry) error {
 	if e.Scope == blocklist.ScopeURL {
-		return fmt.Errorf("protecting %q: %w: write the name alone, or =name without those below it", e.Target(), blocklist.ErrMalformed)
+		return fmt.Errorf("protecting %q: %w: write the name alone, or =name without those below it", e.Target(),
+			blocklist.ErrMalformed)
 	}
 	return nil
 }

@@ -31,7 +31,8 @@ const maxBelow = 100
 func newParents() *parents {
 	return &parents{
 		seed:    maphash.MakeSeed(),
-		domains: hashCounts{counts: map[uint64]uint32{}}, hosts: hashCounts{counts: map[uint64]uint32{}}, tooMany: map[blocklist.Entry]below{},
+		domains: hashCounts{counts: map[uint64]uint32{}}, hosts: hashCounts{counts: map[uint64]uint32{}},
+		tooMany: map[blocklist.Entry]below{},
 	}
 }
 
@@ -101,7 +102,8 @@ func (p *parents) findings(found *collector) {
 		if e.Scope == blocklist.ScopeHost {
 			n, what = p.hosts.counts[c.hash], "entries are for single URLs on it"
 		}
-		out = append(out, Finding{Check: CheckParent, Severity: SeverityHold, Entry: e.Target(), Why: fmt.Sprintf("%d %s, such as %s", n, what, c.example)})
+		out = append(out, Finding{Check: CheckParent, Severity: SeverityHold, Entry: e.Target(),
+			Why: fmt.Sprintf("%d %s, such as %s", n, what, c.example)})
 	}
 	slices.SortFunc(out, func(a, b Finding) int { return strings.Compare(a.Entry, b.Entry) })
 	for _, f := range out {

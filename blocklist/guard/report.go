@@ -32,7 +32,8 @@ const (
 // Checks returns all checks in the order of a report.
 func Checks() []Check {
 	return []Check{
-		CheckEmpty, CheckGrowth, CheckShrink, CheckRoot, CheckLabel, CheckSuffix, CheckPrivate, CheckProtect, CheckPopular, CheckParent,
+		CheckEmpty, CheckGrowth, CheckShrink, CheckRoot, CheckLabel, CheckSuffix, CheckPrivate, CheckProtect, CheckPopular,
+		CheckParent,
 		CheckWide, CheckSpecial, CheckLooks,
 	}
 }
@@ -61,11 +62,13 @@ type Finding struct {
 
 // Report is what the guards found in one update.
 type Report struct {
-	Findings []Finding        `json:"findings"` // what holds first, then by check; of each check, in the order of the release
+	// what holds first, then by check; of each check, in the order of the release
+	Findings []Finding        `json:"findings"`
 	Held     uint64           `json:"held"`     // findings that hold the update, those not shown included
 	Reported uint64           `json:"reported"` // findings that do not, those not shown included
 	Counts   map[Check]uint64 `json:"counts"`   // all findings by check; a check without any is left out
-	Digest   string           `json:"digest"`   // SHA-256 over all findings that hold the update, in hexadecimal; empty without any
+	// SHA-256 over all findings that hold the update, in hexadecimal; empty without any
+	Digest string `json:"digest"`
 }
 
 // maxShown is how many findings of each check and severity a report shows; it counts the others.

@@ -68,7 +68,8 @@ func (p suffixInfo) why(c coverage) (Check, string) {
 	case p.suffix == p.text:
 		return CheckPrivate, "a public suffix of a company: names below it belong to its customers; list the one that is meant"
 	case len(p.suffix) > len(p.text) && !p.icann:
-		return CheckPrivate, fmt.Sprintf("every name below %s belongs to another customer; list the name that is meant", p.text)
+		return CheckPrivate, fmt.Sprintf("every name below %s belongs to another customer; list the name that is meant",
+			p.text)
 	case len(p.suffix) > len(p.text):
 		return CheckSuffix, fmt.Sprintf("every name below %s is a public suffix; list the name that is meant", p.text)
 	}

@@ -42,7 +42,7 @@ type Filter struct {
 }
 
 // Unreadable is what the client of an ambiguous request reads.
-const Unreadable = "Nobody can tell what this request asks for: it names no host, or one that is none."
+const Unreadable = "This request can't be read: it names no host, or one that is none."
 
 // Handler returns a handler that refuses what is listed, and passes all else to next, but for requests of which it is
 // unclear what they ask for: these get status 400.

@@ -174,7 +174,8 @@ func (c *conn) modify(q request) error {
 // judge returns the response to a request that is refused; nil if it may pass.
 func (c *conn) judge(q *request) *http.Response {
 	if q.tooLong {
-		return plain(http.StatusRequestHeaderFieldsTooLarge, fmt.Sprintf("The header of this request is longer than %d bytes.", maxHTTPHead))
+		return plain(http.StatusRequestHeaderFieldsTooLarge,
+			fmt.Sprintf("The header of this request is longer than %d bytes.", maxHTTPHead))
 	}
 	h := parseHTTP(q.http)
 	m, listed, err := httpfilter.Lookup(c.s.Filter.List, h.method, h.target, h.hosts...)
@@ -188,16 +189,19 @@ func (c *conn) judge(q *request) *http.Response {
 	if err != nil {
 		u = &url.URL{Opaque: h.target}
 	}
-	return c.s.Filter.Response(&http.Request{Method: h.method, URL: u, Host: strings.Join(h.hosts, ","), Header: http.Header{"Accept": h.accept}}, m)
+	return c.s.Filter.Response(&http.Request{Method: h.method, URL: u, Host: strings.Join(h.hosts, ","),
+		Header: http.Header{"Accept": h.accept}}, m)
 }
 
 // plain returns a response that is a line of text.
 func plain(status int, text string) *http.Response {
 	text += "\n"
 	return &http.Response{
-		Status: fmt.Sprintf("%d %s", status, http.StatusText(status)), ContentLength: int64(len(text)), Body: io.NopCloser(strings.NewReader(text)),
+		Status: fmt.Sprintf("%d %s", status, http.StatusText(status)), ContentLength: int64(len(text)),
+		Body: io.NopCloser(strings.NewReader(text)),
 		Header: http.Header{
-			"Cache-Control": {"no-store"}, "Content-Type": {"text/plain; charset=utf-8"}, "Content-Length": {strconv.Itoa(len(text))},
+			"Cache-Control": {"no-store"}, "Content-Type": {"text/plain; charset=utf-8"},
+			"Content-Length": {strconv.Itoa(len(text))},
 		},
 	}
 }
@@ -267,7 +271,8 @@ func copyBody(w io.Writer, r *bufio.Reader) error {
 
 // writeHead writes status and fields of an answer. Errors of writing stay with the writer, for Flush to tell.
 func (c *conn) writeHead(q request, status int, text, encapsulated string, more ...string) {
-	fmt.Fprintf(c.w, "ICAP/1.0 %d %s\r\nISTag: %q\r\nDate: %s\r\nServer: argine\r\n", status, text, c.s.Version(), time.Now().UTC().Format(http.TimeFormat))
+	fmt.Fprintf(c.w, "ICAP/1.0 %d %s\r\nISTag: %q\r\nDate: %s\r\nServer: argine\r\n", status, text, c.s.Version(),
+		time.Now().UTC().Format(http.TimeFormat))
 	for _, field := range more {
 		fmt.Fprintf(c.w, "%s\r\n", field)
 	}

@@ -359,7 +359,7 @@ func TestMaxConnections(t *testing.T) {
 	assert.Contains(t, late.head(), " 204 ")
 }
 
-// At the end those who wait are let go, what is under way is answered, and nobody holds it up for long.
+// At the end those who wait are let go, what is under way is answered, and no one holds it up for long.
 func TestEnd(t *testing.T) {
 	t.Parallel()
 	server, _ := newServer(t)

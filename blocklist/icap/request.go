@@ -106,7 +106,8 @@ func (q *request) readLine(line string) error {
 	uri, version, _ := strings.Cut(rest, " ")
 	q.method = method
 	if version != "ICAP/1.0" {
-		return &statusError{http.StatusHTTPVersionNotSupported, "ICAP Version Not Supported", fmt.Errorf("version %.20q", version)}
+		return &statusError{http.StatusHTTPVersionNotSupported, "ICAP Version Not Supported",
+			fmt.Errorf("version %.20q", version)}
 	}
 	switch q.method {
 	case "REQMOD", http.MethodOptions:
@@ -132,7 +133,8 @@ func (q *request) readEncapsulated(field string) (n int, err error) {
 	n, err = strconv.Atoi(size)
 	q.hasBody = kind == "req-body"
 	if strings.TrimSpace(first) != "req-hdr=0" || !q.hasBody && kind != "null-body" || err != nil || n <= 0 {
-		return 0, bad("Encapsulated: %.80q: %w: of a request it is req-hdr=0, and req-body or null-body", field, blocklist.ErrMalformed)
+		return 0, bad("Encapsulated: %.80q: %w: of a request it is req-hdr=0, and req-body or null-body", field,
+			blocklist.ErrMalformed)
 	}
 	if n > maxPassedOver {
 		return 0, bad("Encapsulated: %.80q: %w: a header of more than %d bytes", field, blocklist.ErrTooLarge, maxPassedOver)

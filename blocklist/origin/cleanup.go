@@ -9,18 +9,21 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// removeOld removes all but the newest releases and what belongs to them, and the urgent orders beyond those that are published
-// now: of an officer who has gone, say.
+// removeOld removes all but the newest releases and what belongs to them, and the urgent orders beyond those that are
+// published now: of an officer who has gone, say.
 func (st *state) removeOld(now orders) error {
-	err := removeAllBut(keepReleases, st.versions(".snapshot.json"), func(v int64) string { return st.path(trust.SnapshotName(v)) })
-	err = errors.Join(err, removeAllBut(keepReleases, st.versions(".targets.json"), func(v int64) string { return st.path(trust.TargetsName(v)) }))
+	err := removeAllBut(keepReleases, st.versions(".snapshot.json"),
+		func(v int64) string { return st.path(trust.SnapshotName(v)) })
+	err = errors.Join(err, removeAllBut(keepReleases, st.versions(".targets.json"),
+		func(v int64) string { return st.path(trust.TargetsName(v)) }))
 	urgent := st.versions(".urgent.json")
 	until, found := slices.BinarySearch(urgent, now.version)
 	if found {
 		until++
 	}
 	urgentPath := func(v int64) string { return st.path(trust.UrgentName(v)) }
-	err = errors.Join(err, removeAllBut(keepReleases, urgent[:until], urgentPath), removeAllBut(0, urgent[until:], urgentPath))
+	err = errors.Join(err, removeAllBut(keepReleases, urgent[:until], urgentPath),
+		removeAllBut(0, urgent[until:], urgentPath))
 	needed := map[string]bool{}
 	for _, v := range st.versions(".targets.json") {
 		b, readErr := os.ReadFile(st.path(trust.TargetsName(v)))

@@ -90,7 +90,8 @@ func (a *announcements) join(client netip.Prefix, lists []string) (*listener, bo
 	if a.listeners == nil {
 		a.listeners, a.clients = map[*listener]struct{}{}, map[netip.Prefix]int{}
 	}
-	l := &listener{client: client, lists: lists, pending: map[string]event{}, wake: make(chan struct{}, 1), ended: make(chan struct{})}
+	l := &listener{client: client, lists: lists, pending: map[string]event{}, wake: make(chan struct{}, 1),
+		ended: make(chan struct{})}
 	for list, e := range a.newest {
 		l.queue(list, e)
 	}
@@ -206,7 +207,8 @@ func (a *announcements) hasListeners() bool {
 	return len(a.listeners) > 0
 }
 
-// watch polls the folder for what other processes publish while there are listeners, until ctx ends, and then ends all connections.
+// watch polls the folder for what other processes publish while there are listeners, until ctx ends, and then ends all
+// connections.
 func (o *Origin) watch(ctx context.Context) {
 	o.events.end(false)
 	defer o.events.end(true)
@@ -250,7 +252,8 @@ func (o *Origin) serveEvents(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// clientOf returns the network that a request comes from: an IPv4 address, or an IPv6 /56, which is what one customer has.
+// clientOf returns the network that a request comes from: an IPv4 address, or an IPv6 /56, which is what one customer
+// has.
 func clientOf(r *http.Request) netip.Prefix {
 	from, _ := netip.ParseAddrPort(r.RemoteAddr) // if it is none, all such are one client
 	bits := 56

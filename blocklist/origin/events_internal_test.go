@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// When there are too many listeners, the client that has most makes room, and nobody can keep others out.
+// When there are too many listeners, the client that has most makes room, and no one can keep others out.
 func TestListenersOfEachClient(t *testing.T) {
 	var a announcements
 	one, two := netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("192.0.2.2/32")

@@ -11,8 +11,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/origin"
 )
 
-// An origin in a program of one's own: the handler can be mounted anywhere. The example of package publish has what an agency
-// does with it.
+// An origin in a program of one's own: the handler can be mounted anywhere. The example of package publish has what an
+// agency does with it.
 func Example() {
 	dir, err := os.MkdirTemp("", "example-")
 	if err != nil {

@@ -29,8 +29,9 @@ var (
 )
 
 const (
-	maxPush     = 4 << 30          // bytes of a push
-	maxDiscard  = 16 << 20         // bytes behind the end of interest that are read, so that the pusher gets to read the answer,
+	maxPush = 4 << 30 // bytes of a push
+	// bytes behind the end of interest that are read, so that the pusher gets to read the answer,
+	maxDiscard  = 16 << 20
 	discardTime = 5 * time.Second  // within that time
 	stall       = 30 * time.Second // how long a push may stand still, and the least that an answer gets
 	asking      = time.Minute      // for the documents of a push: until they are verified, the sender is unknown
@@ -38,7 +39,8 @@ const (
 	minPush     = 4 << 10          // bytes a second that a push must reach, on average after a first minute
 )
 
-// Pushes at a time, of all lists and of each: whose documents are read, and whose files, because officers have signed them.
+// Pushes at a time, of all lists and of each: whose documents are read, and whose files, because officers have signed
+// them.
 const (
 	maxAsking, maxAskingEach       = 32, 8
 	maxReceiving, maxReceivingEach = 8, 2
@@ -46,8 +48,9 @@ const (
 
 // Handler serves the origin over HTTP: POST /lists/LIST takes a push, GET and HEAD /lists/LIST/... serve its files with
 // conditional requests and ranges, GET /events announces releases until Run ends, GET /healthz reports whether every
-// timestamp is in date. POST /receipts/LIST takes a receipt of a registered subscriber, GET /receipts/LIST hands them out to
-// who has the list's token. No other request needs a credential: a push is authorised by the officers' signatures.
+// timestamp is in date. POST /receipts/LIST takes a receipt of a registered subscriber, GET /receipts/LIST hands them
+// out to who has the list's token. No other request needs a credential: a push is authorised by the officers'
+// signatures.
 //
 // The handler limits bodies and sets deadlines while it reads and writes. The server in front of it needs a
 // ReadHeaderTimeout (10 s) and an IdleTimeout (2 min), but neither ReadTimeout nor WriteTimeout.
@@ -89,8 +92,8 @@ func (o *Origin) servePush(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "%s serial %d with %d entries is published\n", h.List, h.Serial, h.Entries)
 }
 
-// receivePush takes a push for a list. What is not verified yet costs little: of a list that is not trusted here it is not
-// even read, and of others little at a time.
+// receivePush takes a push for a list. What is not verified yet costs little: of a list that is not trusted here it is
+// not even read, and of others little at a time.
 func (o *Origin) receivePush(ctx context.Context, list string, body *progressReader) (h blocklist.Header, err error) {
 	roots := &rootChain{o: o}
 	if err = blocklist.CheckListName(list); err == nil {
@@ -150,7 +153,8 @@ func (p *progressReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// answer returns the status and the text for a push or a receipt that was refused. Errors that are the origin's own stay in its log.
+// answer returns the status and the text for a push or a receipt that was refused. Errors that are the origin's own
+// stay in its log.
 func answer(err error) (code int, text string) {
 	var tooLong *http.MaxBytesError
 	switch {

@@ -86,8 +86,8 @@ func keyFiles(dir string) []string {
 	return files
 }
 
-// signer returns the online key that a root names, as it lies on the disk now. It fails with [blocklist.ErrUntrusted] for
-// a root under which this origin could not sign.
+// signer returns the online key that a root names, as it lies on the disk now. It fails with [blocklist.ErrUntrusted]
+// for a root under which this origin could not sign.
 func (o *Origin) signer(r *trust.Root) (ed25519.PrivateKey, error) {
 	var newest notekey.Key
 	for _, path := range keyFiles(o.dir) {

@@ -1,5 +1,5 @@
-// Package origin serves lists: it takes pushes from agencies, verifies them exactly as a subscriber would, says with its
-// online key which release is the newest, and serves everything as static files that any mirror can copy.
+// Package origin serves lists: it takes pushes from agencies, verifies them exactly as a subscriber would, says with
+// its online key which release is the newest, and serves everything as static files that any mirror can copy.
 //
 // An origin is a folder. Below lists/ lies what everybody may read; online.key beside it is secret. Programs share the
 // folder: each change is made under its lock, and counts with the last step, the exchange of timestamp.json. An origin
@@ -61,7 +61,8 @@ type Origin struct {
 	events   announcements
 }
 
-// Open opens the folder of an origin that Init made, and removes what a push that was killed has left. It starts nothing.
+// Open opens the folder of an origin that Init made, and removes what a push that was killed has left. It starts
+// nothing.
 func Open(dir string, o Options) (*Origin, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -115,8 +116,8 @@ func (o *Origin) lock(ctx context.Context, path string) (io.Closer, error) {
 }
 
 // Trust makes the origin take pushes for the list of this root, which must be signed by enough of its own officers and
-// name this origin's online key. To do it again with the same root is fine; newer roots come with pushes. It returns the
-// list's name.
+// name this origin's online key. To do it again with the same root is fine; newer roots come with pushes. It returns
+// the list's name.
 func (o *Origin) Trust(root []byte) (list string, err error) {
 	root, err = utf8text.Decode(root)
 	if err != nil {
@@ -133,7 +134,8 @@ func (o *Origin) Trust(root []byte) (list string, err error) {
 	return list, o.change(context.Background(), func() error {
 		held, err := o.load(list)
 		if err == nil && held.root.ID() != r.ID() {
-			return fmt.Errorf("trusting %s: %w: the origin trusts another root, number %d; newer roots come with a push", list, blocklist.ErrUntrusted, held.root.Version())
+			return fmt.Errorf("trusting %s: %w: the origin trusts another root, number %d; newer roots come with a push", list,
+				blocklist.ErrUntrusted, held.root.Version())
 		}
 		if err == nil || !errors.Is(err, errUnknown) {
 			return err

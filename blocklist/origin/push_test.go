@@ -37,7 +37,8 @@ func (c *countingReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Of a stranger's chain of roots nothing is read behind the first one that is not the trusted one, and nothing is verified.
+// Of a stranger's chain of roots nothing is read behind the first one that is not the trusted one, and nothing is
+// verified.
 func TestStrangersRoots(t *testing.T) {
 	h := newHouse(t)
 	require.NoError(t, h.push(t, h.agency.Release(1, "example.org")))
@@ -74,7 +75,8 @@ func TestPushForUnknownLists(t *testing.T) {
 	}
 }
 
-// An origin that began with a later root gets those before with a push, and publishes them only if they lead to its own.
+// An origin that began with a later root gets those before with a push, and publishes them only if they lead to its
+// own.
 func TestEarlyRoots(t *testing.T) {
 	for name, first := range map[string]func(*house) []byte{
 		"genuine": func(h *house) []byte { return h.agency.Roots[0] },
@@ -117,7 +119,7 @@ func TestEarlyRoots(t *testing.T) {
 	}
 }
 
-// Pushes of which nobody knows yet who sends them are few at a time; who comes too many is told to come again.
+// Pushes of which no one knows yet who sends them are few at a time; who comes too many is told to come again.
 func TestPushesAtATime(t *testing.T) {
 	h := newHouse(t)
 	server := httptest.NewServer(h.Handler())

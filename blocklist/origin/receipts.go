@@ -64,8 +64,8 @@ func (o *Origin) removeReceiptLeftovers() error {
 	return err
 }
 
-// AddSubscriber makes the origin take receipts for a list that are signed with this key, a public key as text, and returns the
-// name of its holder. The first one makes the token with which receipts are read; see [Origin.TokenPath].
+// AddSubscriber makes the origin take receipts for a list that are signed with this key, a public key as text, and
+// returns the name of its holder. The first one makes the token with which receipts are read; see [Origin.TokenPath].
 func (o *Origin) AddSubscriber(ctx context.Context, list, key string) (name string, err error) {
 	if _, err := o.load(list); err != nil {
 		return "", err
@@ -94,8 +94,8 @@ func (o *Origin) AddSubscriber(ctx context.Context, list, key string) (name stri
 	return v.Name(), nil
 }
 
-// RemoveSubscriber makes the origin refuse receipts of the key with that name. What it has sent so far stays in the folder,
-// but is not handed out.
+// RemoveSubscriber makes the origin refuse receipts of the key with that name. What it has sent so far stays in the
+// folder, but is not handed out.
 func (o *Origin) RemoveSubscriber(ctx context.Context, list, name string) error {
 	if _, err := o.load(list); err != nil {
 		return err
@@ -127,7 +127,7 @@ func (o *Origin) SubscriberKeys(list string) (string, error) {
 	return text, err
 }
 
-// TokenPath returns where the token lies with which receipts for a list are read over HTTP. Whoever has it sees who
+// TokenPath returns where the token lies with which receipts for a list are read over HTTP. Anyone who has it sees who
 // subscribes, and how they stand.
 func (o *Origin) TokenPath(list string) string { return filepath.Join(o.receiptsDir(list), tokenFile) }
 
@@ -149,10 +149,10 @@ func makeToken(path string) error {
 	return disk.WriteFile(path, []byte(rand.Text()+"\n"), 0o600)
 }
 
-// AcceptReceipt verifies a receipt for a list, and keeps it. One whose digest is not the one that was signed is kept all the
-// same, and logged: it is what receipts are compared for. The same one may come again. It fails with
-// [blocklist.ErrUntrusted] for one of a key that is not registered, of another list, of a serial that was never published
-// here, or of a time that has not come yet; or as [receipt.Open] does.
+// AcceptReceipt verifies a receipt for a list, and keeps it. One whose digest is not the one that was signed is kept
+// all the same, and logged: it is what receipts are compared for. The same one may come again. It fails with
+// [blocklist.ErrUntrusted] for one of a key that is not registered, of another list, of a serial that was never
+// published here, or of a time that has not come yet; or as [receipt.Open] does.
 func (o *Origin) AcceptReceipt(ctx context.Context, list string, b []byte) error {
 	st, err := o.load(list)
 	if err != nil {
@@ -179,7 +179,8 @@ func (o *Origin) checkReceipt(st *state, r receipt.Receipt, holder string) error
 	case r.List != st.list:
 		return fmt.Errorf("%w: it is of list %q, sent as %q", blocklist.ErrUntrusted, r.List, st.list)
 	case r.Serial > uint64(st.snapshot.Targets.Version):
-		return fmt.Errorf("%w: serial %d was never published here, the newest is %d", blocklist.ErrUntrusted, r.Serial, st.snapshot.Targets.Version)
+		return fmt.Errorf("%w: serial %d was never published here, the newest is %d", blocklist.ErrUntrusted, r.Serial,
+			st.snapshot.Targets.Version)
 	case r.Enforced.After(now.Add(clockSkew)):
 		return fmt.Errorf("%w: enforced %s is yet to come", blocklist.ErrUntrusted, r.Enforced.Format(time.RFC3339))
 	}
@@ -188,9 +189,11 @@ func (o *Origin) checkReceipt(st *state, r receipt.Receipt, holder string) error
 	case err != nil || !ok:
 		return err
 	case r.Enforced.Before(signed.Created.Add(-clockSkew)):
-		return fmt.Errorf("%w: enforced %s, before the release was made", blocklist.ErrUntrusted, r.Enforced.Format(time.RFC3339))
+		return fmt.Errorf("%w: enforced %s, before the release was made", blocklist.ErrUntrusted,
+			r.Enforced.Format(time.RFC3339))
 	case r.Digest != signed.Digest:
-		o.o.Log.Error("a subscriber holds another state than was signed", slog.String("list", st.list), slog.String("subscriber", holder),
+		o.o.Log.Error("a subscriber holds another state than was signed", slog.String("list", st.list),
+			slog.String("subscriber", holder),
 			slog.Uint64("serial", r.Serial), slog.String("digest", r.Digest))
 	}
 	return nil

@@ -12,8 +12,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
-// Run signs new timestamps, and new snapshots where these come near their end, and announces what other processes publish
-// in the folder, until ctx ends. What goes wrong is logged and tried again.
+// Run signs new timestamps, and new snapshots where these come near their end, and announces what other processes
+// publish in the folder, until ctx ends. What goes wrong is logged and tried again.
 func (o *Origin) Run(ctx context.Context) {
 	var watching sync.WaitGroup
 	watching.Go(func() { o.watch(ctx) })
@@ -98,7 +98,8 @@ func (o *Origin) signTimestamp(st *state, root *trust.Root, snapshot []byte, ver
 		return err
 	}
 	b, err := trust.NewTimestamp(trust.OnlineSpec{
-		List: st.list, Version: nextVersion(st.timestamp.Version, now), Expires: now.Add(o.o.Lifetime), Next: snapshot, NextVersion: version, Root: root.Version(),
+		List: st.list, Version: nextVersion(st.timestamp.Version, now), Expires: now.Add(o.o.Lifetime), Next: snapshot,
+		NextVersion: version, Root: root.Version(),
 	})
 	if err != nil {
 		return err

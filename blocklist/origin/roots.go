@@ -10,11 +10,12 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// rootChain takes the roots of a push one after the other. Anyone can send some, so nothing is verified before the root that is
-// trusted, which is compared, and hardly anything is kept; what follows has to be signed by the officers of the one before.
+// rootChain takes the roots of a push one after the other. Anyone can send some, so nothing is verified before the root
+// that is trusted, which is compared, and hardly anything is kept; what follows has to be signed by the officers of the
+// one before.
 type rootChain struct {
 	o     *Origin
-	st    *state // of the list; nil until the first root says which one, where nobody else has
+	st    *state // of the list; nil until the first root says which one, where no one else has
 	n     int64  // how many came
 	root  *trust.Root
 	ids   map[int64]string // of the trusted root and those after it
@@ -84,7 +85,8 @@ func (c *rootChain) compare(b []byte) error {
 }
 
 func (c *rootChain) stranger() error {
-	return fmt.Errorf("%s: %w: root %d is not the one that this origin trusts", c.st.list, blocklist.ErrUntrusted, c.st.root.Version())
+	return fmt.Errorf("%s: %w: root %d is not the one that this origin trusts", c.st.list, blocklist.ErrUntrusted,
+		c.st.root.Version())
 }
 
 // follows checks that the chain leads from the root that is trusted to one in date.
@@ -96,14 +98,15 @@ func (c *rootChain) follows(st *state) error {
 	case c.ids[version] != st.root.ID():
 		return c.stranger()
 	case time.Now().After(c.root.Spec().Expires):
-		return fmt.Errorf("%s: root %d: %w on %s; the officers must sign a new one", st.list, c.root.Version(), blocklist.ErrExpired, c.root.Spec().Expires.Format(time.RFC3339))
+		return fmt.Errorf("%s: root %d: %w on %s; the officers must sign a new one", st.list, c.root.Version(),
+			blocklist.ErrExpired, c.root.Spec().Expires.Format(time.RFC3339))
 	}
 	_, err := c.o.signer(c.root)
 	return err
 }
 
-// verifyEarly verifies the roots before the trusted one that the folder lacks: subscribers may begin with any. It is for the very
-// end, when the officers have vouched for the push.
+// verifyEarly verifies the roots before the trusted one that the folder lacks: subscribers may begin with any. It is
+// for the very end, when the officers have vouched for the push.
 func (c *rootChain) verifyEarly() error {
 	if len(c.early) == 0 {
 		return nil

@@ -21,8 +21,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/subscribe"
 )
 
-// An origin publishes urgent orders with the release they lie on, goes on naming the newest, and takes none that break the
-// rules.
+// An origin publishes urgent orders with the release they lie on, goes on naming the newest, and takes none that break
+// the rules.
 func TestUrgentOrders(t *testing.T) {
 	h := newHouse(t)
 	anna := h.agency.Officers[0]
@@ -52,7 +52,7 @@ func TestUrgentOrders(t *testing.T) {
 	require.ErrorIs(t, err, blocklist.ErrRollback)
 	var held *trust.OrdersError
 	require.ErrorAs(t, err, &held)
-	assert.Equal(t, newest, held.Held, "whoever is behind can catch up")
+	assert.Equal(t, newest, held.Held, "anyone who is behind can catch up")
 	assert.ErrorIs(t, order(3, 1, anna), blocklist.ErrRollback)
 	answer := httptest.NewRecorder()
 	h.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/lists/"+trusttest.List+"/65539.urgent.json", nil))
@@ -101,8 +101,8 @@ func TestUrgentOrdersAreAnnounced(t *testing.T) {
 	assert.Equal(t, strings.Replace(with, `:1,`, `:2,`, 1), next(t, events))
 }
 
-// An origin whose urgent orders are of a version that says nothing of their release, as versions did before, goes on naming them
-// until there are others: subscribers that have seen them miss them else.
+// An origin whose urgent orders are of a version that says nothing of their release, as versions did before, goes on
+// naming them until there are others: subscribers that have seen them miss them else.
 func TestOrdersOfAnEarlierForm(t *testing.T) {
 	h := newHouse(t)
 	h.agency.Urgent = trust.Urgent{Entries: 2, Hours: 2}

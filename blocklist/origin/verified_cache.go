@@ -8,7 +8,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/receipt"
 )
 
-// verifiedCache is what was read from the folder and verified last, by list: anyone may make the origin read it, as often as they like.
+// verifiedCache is what was read from the folder and verified last, by list: anyone may make the origin read it, as
+// often as they like.
 type verifiedCache struct {
 	mu    sync.Mutex
 	roots map[string]*trust.Root

@@ -25,9 +25,10 @@ type Statement struct {
 type Standing struct {
 	Subscriber string
 	State      State
-	Serial     uint64        // the newest that it enforces; 0 if it has never said so
-	Enforced   time.Time     // since when; zero if never
-	Took       time.Duration // from the release of that serial until then; negative if what was signed about it is not known any more
+	Serial     uint64    // the newest that it enforces; 0 if it has never said so
+	Enforced   time.Time // since when; zero if never
+	// from the release of that serial until then; negative if what was signed about it is not known any more
+	Took time.Duration
 }
 
 // State is what there is to say about a subscriber in a word.
@@ -42,12 +43,14 @@ const (
 	Differs  State = "differs"  // it holds another state under that serial than was signed
 )
 
-// Judge tells how each of these subscribers stands with one list, by name. Releases are those that are known to be signed, and
-// statements those of this list; now is the reader's clock.
+// Judge tells how each of these subscribers stands with one list, by name. Releases are those that are known to be
+// signed, and statements those of this list; now is the reader's clock.
 //
-// A serial that was skipped counts: whoever goes from 40 to 42 has enforced 41 no earlier.
-func Judge(releases []Release, subscribers []string, all []Statement, deadline time.Duration, now time.Time) []Standing {
-	releases = slices.SortedFunc(slices.Values(releases), func(a, b Release) int { return cmp.Compare(a.Serial, b.Serial) })
+// A serial that was skipped counts: anyone who goes from 40 to 42 has enforced 41 no earlier.
+func Judge(releases []Release, subscribers []string, all []Statement, deadline time.Duration,
+	now time.Time) []Standing {
+	releases = slices.SortedFunc(slices.Values(releases),
+		func(a, b Release) int { return cmp.Compare(a.Serial, b.Serial) })
 	by := map[string][]Statement{}
 	for _, s := range all {
 		by[s.Holder] = append(by[s.Holder], s)
@@ -119,7 +122,7 @@ func (j *judge) state(s *Standing, last Statement, before uint64) State {
 		s.Took = max(s.Enforced.Sub(signed.Created), 0)
 	}
 	switch skipped, ok := j.after(before); {
-	case known && signed.Digest != last.Digest, !known && !newer: // nobody has signed a serial that new
+	case known && signed.Digest != last.Digest, !known && !newer: // no one has signed a serial that new
 		return Differs
 	case known && j.overdue(signed.Created, s.Enforced), before > 0 && ok && j.overdue(skipped.Created, s.Enforced):
 		return Late

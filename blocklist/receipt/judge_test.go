@@ -40,7 +40,7 @@ func TestJudge(t *testing.T) {
 		"skipped one in time":                   {soon, []receipt.Statement{said(40, "0", time.Minute), said(41, "1", 179*time.Minute), said(42, "2", 182*time.Minute)}, receipt.Enforces, 2 * time.Minute},
 		"another digest":                        {soon, []receipt.Statement{said(42, "3", 181*time.Minute)}, receipt.Differs, time.Minute},
 		"another digest after the right one":    {soon, []receipt.Statement{said(42, "2", 181*time.Minute), said(42, "3", 185*time.Minute)}, receipt.Differs, 5 * time.Minute},
-		"a serial that nobody signed":           {soon, []receipt.Statement{said(43, "3", 181*time.Minute)}, receipt.Differs, -1},
+		"a serial that no one signed":           {soon, []receipt.Statement{said(43, "3", 181*time.Minute)}, receipt.Differs, -1},
 		"so old that it is not known any more":  {soon, []receipt.Statement{said(39, "9", time.Minute)}, receipt.Late, -1},
 		"a clock that runs before the agency's": {soon, []receipt.Statement{said(42, "2", 179*time.Minute)}, receipt.Enforces, 0},
 	} {

@@ -71,7 +71,7 @@ func ParseSigner(text string) (note.Signer, error) {
 	}
 	text = strings.TrimSpace(string(decoded))
 	if strings.HasPrefix(text, "-----BEGIN AGE ENCRYPTED FILE") {
-		return nil, fmt.Errorf("receipt key: %w: it has a passphrase, which nobody is there to type; make one with 'blocklist keygen --no-passphrase'",
+		return nil, fmt.Errorf("receipt key: %w: it has a passphrase, which no one is there to type; make one with 'blocklist keygen --no-passphrase'",
 			blocklist.ErrMalformed)
 	}
 	if _, _, err := notekey.ParsePrivate(text); err != nil {

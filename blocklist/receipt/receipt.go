@@ -1,9 +1,9 @@
-// Package receipt has the signed statements by which subscribers say that they enforce a release: how they are written, who
-// has signed them, and what they say together about a deadline.
+// Package receipt has the signed statements by which subscribers say that they enforce a release: how they are written,
+// who has signed them, and what they say together about a deadline.
 //
 // A receipt is a signed note (golang.org/x/mod/sumdb/note) with the subscriber's own key. It is signed only after the
-// subscriber has asked its own resolver and got the right answers. It proves what the subscriber says, not that it is true;
-// what it says can't be altered or made up by the origin that collects it.
+// subscriber has asked its own resolver and got the right answers. It proves what the subscriber says, not that it is
+// true; what it says can't be altered or made up by the origin that collects it.
 package receipt
 
 import (
@@ -48,7 +48,8 @@ const maxAsked = 999_999
 // text is what is signed.
 func (r Receipt) text() string {
 	return fmt.Sprintf("%s\nlist: %s\nserial: %d\ndigest: %s\nreceived: %s\nenforced: %s\nprobe: test=%d gone=%d added=%d removed=%d\n",
-		Format, r.List, r.Serial, r.Digest, timeText(r.Received), timeText(r.Enforced), r.Asked.Test, r.Asked.Gone, r.Asked.Added, r.Asked.Removed)
+		Format, r.List, r.Serial, r.Digest, timeText(r.Received), timeText(r.Enforced), r.Asked.Test, r.Asked.Gone,
+		r.Asked.Added, r.Asked.Removed)
 }
 
 func timeText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
@@ -90,15 +91,16 @@ func (r Receipt) Sign(key note.Signer) ([]byte, error) {
 	return b, nil
 }
 
-// Open reads a receipt that one of the known keys has signed, and nobody else, and tells the name of its holder. It fails with
-// [blocklist.ErrUntrusted], [blocklist.ErrMalformed] or [blocklist.ErrTooLarge].
+// Open reads a receipt that one of the known keys has signed, and no one else, and tells the name of its holder. It
+// fails with [blocklist.ErrUntrusted], [blocklist.ErrMalformed] or [blocklist.ErrTooLarge].
 func Open(b []byte, known note.Verifiers) (r Receipt, holder string, err error) {
 	if len(b) > MaxReceipt {
 		return r, "", fmt.Errorf("receipt: %w: %d bytes, the limit is %d", blocklist.ErrTooLarge, len(b), MaxReceipt)
 	}
 	n, err := note.Open(b, known)
 	if by := (*note.UnverifiedNoteError)(nil); errors.As(err, &by) {
-		return r, "", fmt.Errorf("receipt: %w: it is signed by no key that is known here, but by %s", blocklist.ErrUntrusted, signers(by.Note))
+		return r, "", fmt.Errorf("receipt: %w: it is signed by no key that is known here, but by %s", blocklist.ErrUntrusted,
+			signers(by.Note))
 	}
 	if bad := (*note.InvalidSignatureError)(nil); errors.As(err, &bad) {
 		return r, "", fmt.Errorf("receipt: %w: the signature of %q is not valid", blocklist.ErrUntrusted, bad.Name)

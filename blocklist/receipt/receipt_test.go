@@ -23,7 +23,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/receipt"
 )
 
-var update = flag.Bool("update", false, "write the vectors anew")
+var update = flag.Bool("update", false, "write the vectors again")
 
 const vectors = "../../testdata/vectors/receipts"
 
@@ -156,7 +156,7 @@ func makeVectors(t *testing.T) map[string]vector {
 		"probe-no-gone":    {"the test entry of another serial was not asked for", "malformed", "test entries", by(alter("gone=2", "gone=0"))},
 		"probe-order":      {"the parts of the probe are exchanged", "malformed", "", by(alter("added=8 removed=3", "removed=3 added=8"))},
 		"line-missing":     {"there is no time of reception", "malformed", "", by(alter("received: 2026-11-22T08:00:01Z\n", ""))},
-		"line-more":        {"a line that nobody knows", "malformed", "written", by(exampleText + "comment: none\n")},
+		"line-more":        {"a line that no one knows", "malformed", "written", by(exampleText + "comment: none\n")},
 		"crlf":             {"lines end with CR and LF", "malformed", "", by(strings.ReplaceAll(exampleText, "\n", "\r\n"))},
 		"too-large":        {"longer than a receipt may be", "too large", "limit", append(slices.Clone(good), bytes.Repeat([]byte("— x AAAAAAAA\n"), 200)...)},
 	}

@@ -58,6 +58,7 @@ func applyBundle(cmd *cobra.Command, settings, file string) error {
 	if a.Urgent > 0 {
 		orders = fmt.Sprintf(" and %d urgent orders", a.Urgent)
 	}
-	_, err = fmt.Fprintf(cmd.ErrOrStderr(), "%s serial %d with %d entries%s %s\n", a.List, a.Serial, a.Entries, orders, how)
+	_, err = fmt.Fprintf(cmd.ErrOrStderr(), "%s serial %d with %d entries%s %s\n", a.List, a.Serial, a.Entries, orders,
+		how)
 	return err
 }

@@ -28,9 +28,10 @@ http {
 }
 `
 
-// TestKilled runs an agency, an origin, a mirror (the real nginx) and two resolvers as processes of their own, and ends each of
-// them with kill -9 in the middle of its work, round after round. What was listed is blocked throughout, what never was is
-// never blocked, in the end both resolvers enforce the newest release, and the one that has a key for it has said so.
+// TestKilled runs an agency, an origin, a mirror (the real nginx) and two resolvers as processes of their own, and ends
+// each of them with kill -9 in the middle of its work, round after round. What was listed is blocked throughout, what
+// never was is never blocked, in the end both resolvers enforce the newest release, and the one that has a key for it
+// has said so.
 func TestKilled(t *testing.T) {
 	nginx, err := exec.LookPath("nginx")
 	if err != nil {

@@ -108,9 +108,11 @@ type entry struct {
 	Monitor   bool       `json:"monitor,omitempty"`
 }
 
-func printExplanation(cmd *cobra.Command, name string, e *service.Explanation, allowFile func(string) string, asJSON bool) error {
+func printExplanation(cmd *cobra.Command, name string, e *service.Explanation, allowFile func(string) string,
+	asJSON bool) error {
 	entryOf := func(m blocklist.Match) entry {
-		e := entry{List: m.List, File: allowFile(m.List), Entry: m.Entry(), Category: m.Category, Reference: m.Reference, Monitor: m.Monitor}
+		e := entry{List: m.List, File: allowFile(m.List), Entry: m.Entry(), Category: m.Category, Reference: m.Reference,
+			Monitor: m.Monitor}
 		if !m.Expires.IsZero() {
 			e.Expires = &m.Expires
 		}

@@ -20,9 +20,9 @@ import (
 // realData has real lists and query streams with labels; they are no part of the project.
 const realData = "../../../shared/data"
 
-// TestReal carries a real list of a million names from an agency's ledger, under the signatures of two of three officers,
-// over an origin to a running resolver, all of them the real programs, and then asks the resolver two real streams of
-// queries: every listed name is blocked, no other is, and no query is lost.
+// TestReal carries a real list of a million names from an agency's ledger, under the signatures of two of three
+// officers, over an origin to a running resolver, all of them the real programs, and then asks the resolver two real
+// streams of queries: every listed name is blocked, no other is, and no query is lost.
 func TestReal(t *testing.T) {
 	w := realWorkshop(t)
 	w.unpack("blocklist-real-1m.txt.gz", "1m.txt")
@@ -94,7 +94,8 @@ func (w *workshop) firstLine(name string) string {
 // question is one line of a stream and its label: B for listed, S for below something listed, - for neither.
 type question struct{ line, label string }
 
-// ask sends a stream of queries, 64 at a time, and compares each answer with its label; without labels nothing is listed.
+// ask sends a stream of queries, 64 at a time, and compares each answer with its label; without labels nothing is
+// listed.
 func (w *workshop) ask(stream, labels string) {
 	w.t.Helper()
 	questions := make(chan question, 1024)

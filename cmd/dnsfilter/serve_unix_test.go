@@ -81,8 +81,8 @@ func TestServeReloadsAndEndsOnSignals(t *testing.T) {
 	assert.NotContains(t, log.String(), "example.com")
 }
 
-// TestRestartWaitsForNothing ends a server that waits for an upstream which never answers: another one has its folder and its
-// address within the grace.
+// TestRestartWaitsForNothing ends a server that waits for an upstream which never answers: another one has its folder
+// and its address within the grace.
 func TestRestartWaitsForNothing(t *testing.T) {
 	t.Parallel()
 	silent, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -125,7 +125,8 @@ func TestRestartWaitsForNothing(t *testing.T) {
 	start()
 }
 
-// TestTakeOverLosesNothing has a successor take the place of a server that is asked all the time, over UDP and over TCP.
+// TestTakeOverLosesNothing has a successor take the place of a server that is asked all the time, over UDP and over
+// TCP.
 func TestTakeOverLosesNothing(t *testing.T) {
 	t.Parallel()
 	silent, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -179,7 +180,8 @@ func TestTakeOverLosesNothing(t *testing.T) {
 	require.NoError(t, second.Wait())
 }
 
-// TestEndInTheMiddleOfATakeOver asks a server to end while its successor makes ready: it answers until that has its sockets.
+// TestEndInTheMiddleOfATakeOver asks a server to end while its successor makes ready: it answers until that has its
+// sockets.
 func TestEndInTheMiddleOfATakeOver(t *testing.T) {
 	t.Parallel()
 	path, addr := folder(t, settings), freePort(t)

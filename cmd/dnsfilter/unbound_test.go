@@ -80,7 +80,8 @@ func (w *workshop) zones(list, to string) {
 	require.NoError(w.t, file.Close())
 }
 
-// answering starts an upstream whose answers depend on the question alone: addresses, an alias, nothing, or no such name.
+// answering starts an upstream whose answers depend on the question alone: addresses, an alias, nothing, or no such
+// name.
 func answering(t *testing.T) string {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -152,7 +153,8 @@ func record(q dns.Question, n uint32) dns.RR {
 	return nil
 }
 
-// compare sends a stream to both, 64 at a time. What one of them has failed to answer is asked again alone: on a busy machine answers may be late.
+// compare sends a stream to both, 64 at a time. What one of them has failed to answer is asked again alone: on a busy
+// machine answers may be late.
 func (w *workshop) compare(stream, peer string, limit int) {
 	w.t.Helper()
 	questions := make(chan question, 1024)

@@ -55,8 +55,8 @@ func (b *bench) changedFile(ctx context.Context) error {
 	})
 }
 
-// underLoad starts a server and changes its list some times. Change prepares a change, and returns what makes it and tells
-// when it happened.
+// underLoad starts a server and changes its list some times. Change prepares a change, and returns what makes it and
+// tells when it happened.
 func (b *bench) underLoad(ctx context.Context, command []string, what string,
 	change func(i int, add, remove string) (func() (time.Time, error), error),
 ) error {
@@ -117,7 +117,8 @@ func (b *bench) changedRelease(ctx context.Context) error {
 	if err := b.foundList(ctx); err != nil {
 		return err
 	}
-	server, err := b.start(ctx, "0,1", b.agency, "origin", "serve", b.path("origin"), "--listen", fmt.Sprintf("%s:%d", host, originPort))
+	server, err := b.start(ctx, "0,1", b.agency, "origin", "serve", b.path("origin"), "--listen",
+		fmt.Sprintf("%s:%d", host, originPort))
 	if err != nil {
 		return err
 	}
@@ -127,25 +128,26 @@ func (b *bench) changedRelease(ctx context.Context) error {
 	if err := b.text("follow.yaml", config); err != nil {
 		return err
 	}
-	return b.underLoad(ctx, []string{b.binary, "serve", "-c", b.path("follow.yaml")}, "a delta", func(_ int, add, remove string) (func() (time.Time, error), error) {
-		prepare := [][]string{
-			{"add", add, "--reason", "bench", "--author", "bench"},
-			{"remove", remove, "--reason", "bench", "--author", "bench"},
-			{"release"},
-			{"sign", "--key", b.path("anna.key"), "--yes"},
-		}
-		return func() (time.Time, error) {
-			if err := b.atAgency(ctx, []string{"push", origin}); err != nil {
-				return time.Time{}, err
+	return b.underLoad(ctx, []string{b.binary, "serve", "-c", b.path("follow.yaml")}, "a delta",
+		func(_ int, add, remove string) (func() (time.Time, error), error) {
+			prepare := [][]string{
+				{"add", add, "--reason", "bench", "--author", "bench"},
+				{"remove", remove, "--reason", "bench", "--author", "bench"},
+				{"release"},
+				{"sign", "--key", b.path("anna.key"), "--yes"},
 			}
-			// The rename of this file is the moment at which a release counts.
-			info, err := os.Stat(filepath.Join(b.path("origin"), "lists", agencyList, "timestamp.json"))
-			if err != nil {
-				return time.Time{}, err
-			}
-			return info.ModTime(), nil
-		}, b.atAgency(ctx, prepare...)
-	})
+			return func() (time.Time, error) {
+				if err := b.atAgency(ctx, []string{"push", origin}); err != nil {
+					return time.Time{}, err
+				}
+				// The rename of this file is the moment at which a release counts.
+				info, err := os.Stat(filepath.Join(b.path("origin"), "lists", agencyList, "timestamp.json"))
+				if err != nil {
+					return time.Time{}, err
+				}
+				return info.ModTime(), nil
+			}, b.atAgency(ctx, prepare...)
+		})
 }
 
 // foundList makes an agency with one officer, an origin that trusts it, and the list as its first release.
@@ -154,7 +156,8 @@ func (b *bench) foundList(ctx context.Context) error {
 		{"keygen", "-o", b.path("anna.key"), "--no-passphrase"},
 		{"origin", "init", b.path("origin")},
 		{
-			"init", b.path("agency"), "--list", agencyList, "--origin-key", b.path("origin/online.pub"), "--officer", b.path("anna.pub"),
+			"init", b.path("agency"), "--list", agencyList, "--origin-key", b.path("origin/online.pub"), "--officer",
+			b.path("anna.pub"),
 			"--threshold", "1",
 		},
 	} {
@@ -171,7 +174,8 @@ func (b *bench) foundList(ctx context.Context) error {
 		return err
 	}
 	return b.atAgency(ctx, []string{"origin", "trust", b.path("origin"), b.path("agency/root.json")},
-		[]string{"import", b.path("list"), "--reason", "bench", "--author", "bench"}, []string{"release"}, sign, []string{"push", b.path("origin")})
+		[]string{"import", b.path("list"), "--reason", "bench", "--author", "bench"}, []string{"release"}, sign,
+		[]string{"push", b.path("origin")})
 }
 
 // atAgency runs commands of the agency, one after the other, in its folder if there is one.

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Bench compares the CPU time that a query costs dnsfilter with what it costs other resolvers that are installed here. It is no test:
-// see README.md.
+// Bench compares the CPU time that a query costs dnsfilter with what it costs other resolvers that are installed here.
+// It is no test: see README.md.
 package main
 
 import (
@@ -56,7 +56,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	flags.Float64Var(&b.secs, "secs", 2, "seconds of a run")
 	flags.StringVar(&b.binary, "dnsfilter", "dnsfilter", "the program to compare")
 	flags.StringVar(&b.agency, "blocklist", "", "the program that publishes signed lists, to measure deltas of them")
-	chosen := flags.String("peers", strings.Join(peerNames(), ","), "programs to run, as far as they are installed; none: measure changes alone")
+	chosen := flags.String("peers", strings.Join(peerNames(), ","),
+		"programs to run, as far as they are installed; none: measure changes alone")
 	echoes := flags.Bool("echo", false, "be the yardstick")
 	if flags.Parse(args) != nil {
 		return 2

@@ -11,11 +11,12 @@ import (
 	"slices"
 )
 
-// peers returns for each program how it is configured: one worker, the list in its native form, everything else forwarded. What
-// it returns is the command.
+// peers returns for each program how it is configured: one worker, the list in its native form, everything else
+// forwarded. What it returns is the command.
 func peers() map[string]func(*bench) ([]string, error) {
 	return map[string]func(*bench) ([]string, error){
-		"dnsfilter": (*bench).dnsfilter, "unbound": (*bench).unbound, "dnsdist": (*bench).dnsdist, "dnsmasq": (*bench).dnsmasq,
+		"dnsfilter": (*bench).dnsfilter, "unbound": (*bench).unbound, "dnsdist": (*bench).dnsdist,
+		"dnsmasq": (*bench).dnsmasq,
 	}
 }
 
@@ -24,7 +25,8 @@ func peerNames() []string { return slices.Sorted(maps.Keys(peers())) }
 func (b *bench) path(name string) string { return filepath.Join(b.dir, name) }
 
 func (b *bench) dnsfilter() ([]string, error) {
-	config := fmt.Sprintf("state: %s\nlisten: [udp://%s:%d]\nupstream: [%s:%d]\nlists: [{name: list, file: list}]\n", b.path("state"), host, port, host, upstreamPort)
+	config := fmt.Sprintf("state: %s\nlisten: [udp://%s:%d]\nupstream: [%s:%d]\nlists: [{name: list, file: list}]\n",
+		b.path("state"), host, port, host, upstreamPort)
 	return []string{b.binary, "serve", "-c", b.path("dnsfilter.yaml")}, b.text("dnsfilter.yaml", config)
 }
 
@@ -50,7 +52,8 @@ forward-zone:
   forward-addr: %s@%d
 server:
 `, host, port, b.dir, host, upstreamPort)
-	return []string{"unbound", "-d", "-c", b.path("unbound.conf")}, b.list("unbound.conf", head, "  local-zone: \"%s.\" always_nxdomain\n")
+	return []string{"unbound", "-d", "-c", b.path("unbound.conf")},
+		b.list("unbound.conf", head, "  local-zone: \"%s.\" always_nxdomain\n")
 }
 
 func (b *bench) dnsdist() ([]string, error) {

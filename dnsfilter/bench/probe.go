@@ -34,12 +34,13 @@ const (
 	removed             // listed before
 )
 
-// probe asks a server at a steady pace, and looks at each answer. When an answer came is the kernel's word, so that a probe that is
-// held up does not blame the server.
+// probe asks a server at a steady pace, and looks at each answer. When an answer came is the kernel's word, so that a
+// probe that is held up does not blame the server.
 type probe struct {
 	conns [probeSockets]*net.UDPConn
-	slots [probeSockets][1 << 16]atomic.Int64 // by message id: when it was sent and, in the last two bits, its kind; 0: answered
-	names [4][][]byte                         // queries of each kind
+	// by message id: when it was sent and, in the last two bits, its kind; 0: answered
+	slots [probeSockets][1 << 16]atomic.Int64
+	names [4][][]byte // queries of each kind
 	watch atomic.Pointer[watch]
 	n     int // queries ever sent
 }
@@ -47,7 +48,8 @@ type probe struct {
 // watch is what was seen from one moment on.
 type watch struct {
 	sent, answered, wrong, longest atomic.Int64
-	blocked, freed                 atomic.Int64 // when the added and the removed name were first answered as after the change
+	// when the added and the removed name were first answered as after the change
+	blocked, freed atomic.Int64
 }
 
 func newProbe() (*probe, error) {
@@ -129,7 +131,8 @@ func (p *probe) receive(at int) {
 		if slot == 0 {
 			continue
 		}
-		came := int64(binary.NativeEndian.Uint64(control[header:]))*1e9 + int64(binary.NativeEndian.Uint64(control[header+8:]))
+		came := int64(binary.NativeEndian.Uint64(control[header:]))*1e9 +
+			int64(binary.NativeEndian.Uint64(control[header+8:]))
 		p.watch.Load().look(kind(slot&3), slot&^3, came, m[3]&15)
 	}
 }
@@ -156,7 +159,7 @@ func (w *watch) look(k kind, sent, came int64, rcode byte) {
 	}
 }
 
-// turned remembers when an answer was first as after the change; whoever asks later must not be answered as before.
+// turned remembers when an answer was first as after the change; anyone who asks later must not be answered as before.
 func turned(first *atomic.Int64, after bool, sent, came int64) bool {
 	if after {
 		first.CompareAndSwap(0, came)
@@ -166,8 +169,8 @@ func turned(first *atomic.Int64, after bool, sent, came int64) bool {
 	return at == 0 || sent < at
 }
 
-// run sends until the change that do makes after a second is in effect, and a second longer; without do for three seconds. do
-// returns when the change happened.
+// run sends until the change that do makes after a second is in effect, and a second longer; without do for three
+// seconds. do returns when the change happened.
 func (p *probe) run(ctx context.Context, add, remove string, do func() (time.Time, error)) (changed, error) {
 	p.names[added], p.names[removed] = [][]byte{packQuery(add)}, [][]byte{packQuery(remove)}
 	w := &watch{}
@@ -212,5 +215,6 @@ type changed struct {
 }
 
 func (c changed) String() string {
-	return fmt.Sprintf("%.2f s | %.1f ms | %s | %s", c.after.Seconds(), float64(c.longest.Microseconds())/1000, strconv.FormatInt(c.lost, 10), strconv.FormatInt(c.wrong, 10))
+	return fmt.Sprintf("%.2f s | %.1f ms | %s | %s", c.after.Seconds(), float64(c.longest.Microseconds())/1000,
+		strconv.FormatInt(c.lost, 10), strconv.FormatInt(c.wrong, 10))
 }

@@ -100,7 +100,8 @@ func (b *bench) load(ctx context.Context, p *process, port int, file string, sec
 	if answered == 0 {
 		return result{}, fmt.Errorf("no query was answered")
 	}
-	return result{float64((after - before).Microseconds()) / float64(answered), number(`Queries lost:\s+(\d+)`, string(out))}, nil
+	return result{float64((after - before).Microseconds()) / float64(answered),
+		number(`Queries lost:\s+(\d+)`, string(out))}, nil
 }
 
 // number returns what a pattern finds in a text, else 0.
@@ -116,6 +117,7 @@ func number(pattern, text string) int {
 // blocked asks for a name.
 func blocked(name string) bool {
 	c := dns.Client{Timeout: 200 * time.Millisecond}
-	reply, _, err := c.Exchange(new(dns.Msg).SetQuestion(dns.Fqdn(name), dns.TypeA), net.JoinHostPort(host, strconv.Itoa(port)))
+	reply, _, err := c.Exchange(new(dns.Msg).SetQuestion(dns.Fqdn(name), dns.TypeA),
+		net.JoinHostPort(host, strconv.Itoa(port)))
 	return err == nil && reply.Rcode == dns.RcodeNameError
 }

@@ -129,7 +129,8 @@ func reason(cause error) string {
 	case errors.Is(cause, syscall.ECONNREFUSED):
 		return "connection refused: nothing listens there"
 	case errors.As(cause, &name):
-		return fmt.Sprintf("its certificate is for another name: %v; write the name on it behind # in the setting upstream", cause)
+		return fmt.Sprintf("its certificate is for another name: %v; write the name on it behind # in the setting upstream",
+			cause)
 	case errors.As(cause, &unknown):
 		return fmt.Sprintf("its certificate is not trusted: %v; the environment variable SSL_CERT_FILE names a file with the roots of a private authority", cause)
 	case errors.As(cause, &invalid) && invalid.Reason == x509.Expired:

@@ -89,10 +89,10 @@ func TestReasonsOfAnOutage(t *testing.T) {
 	early := upstream.Endpoint{Addr: newStreamed(t, l, refuse).addr, Name: "dns.example", Roots: roots}
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	nobody := upstream.Endpoint{Addr: netip.MustParseAddrPort(free.Addr().String()), Name: "dns.example"}
+	noOne := upstream.Endpoint{Addr: netip.MustParseAddrPort(free.Addr().String()), Name: "dns.example"}
 	require.NoError(t, free.Close())
 	for want, at := range map[string]upstream.Endpoint{
-		"certificate is for another name": other, "SSL_CERT_FILE": unknown, "is the clock right?": early, "connection refused": nobody,
+		"certificate is for another name": other, "SSL_CERT_FILE": unknown, "is the clock right?": early, "connection refused": noOne,
 		"the resolver closed the connection": closing,
 	} {
 		f, err := upstream.New(at)
@@ -102,7 +102,7 @@ func TestReasonsOfAnOutage(t *testing.T) {
 		log.Await(t, want)
 		assert.Contains(t, status(f).Reason, want)
 	}
-	closed := upstream.Endpoint{Addr: nobody.Addr}
+	closed := upstream.Endpoint{Addr: noOne.Addr}
 	f, err := upstream.New(closed)
 	require.NoError(t, err)
 	log := watch(f)

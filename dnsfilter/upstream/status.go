@@ -79,7 +79,8 @@ func (h *Histogram) Times() Times {
 
 func (r *resolver) status() Status {
 	s := Status{
-		Resolver: r.at.String(), Delay: time.Duration(r.delay.Load()), Asked: r.record.asked.Load(), Late: r.record.late.Load(),
+		Resolver: r.at.String(), Delay: time.Duration(r.delay.Load()), Asked: r.record.asked.Load(),
+		Late:           r.record.late.Load(),
 		CaseMismatches: r.casing.mismatches.Load(), CaseDisabled: r.casing.isOff(time.Now()), Times: r.record.times.Times(),
 	}
 	s.Answered = s.Times.Count

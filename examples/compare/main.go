@@ -1,5 +1,5 @@
-// Command compare looks names and URLs up in a compiled set and in what a program would otherwise use, and prints a table:
-// time, memory and wrong answers.
+// Command compare looks names and URLs up in a compiled set and in what a program would otherwise use, and prints a
+// table: time, memory and wrong answers.
 //
 //	go run . -n 1000000 -vectors safe-browsing-vectors.tsv
 package main
@@ -74,7 +74,8 @@ func compare(out io.Writer, n int, vectors []vector, timed bool) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
-		fmt.Fprintf(out, "| %s | %.0f | %.0f | %.1f | %.1f | %d of %d | %s |\n", r.name, r.hit, r.miss, r.heap, r.file, r.wrong, r.asked, r.urls)
+		fmt.Fprintf(out, "| %s | %.0f | %.0f | %.1f | %.1f | %d of %d | %s |\n", r.name, r.hit, r.miss, r.heap, r.file,
+			r.wrong, r.asked, r.urls)
 	}
 	return nil
 }
@@ -129,8 +130,8 @@ func wrong(find lookup, n int) (wrong, asked int) {
 	return wrong, asked
 }
 
-// measure returns the nanoseconds of a lookup, on average over many names. Of each few of them the best of several rounds
-// counts, since whatever else the machine does only adds.
+// measure returns the nanoseconds of a lookup, on average over many names. Of each few of them the best of several
+// rounds counts, since whatever else the machine does only adds.
 func measure(find lookup, n int, form string) float64 {
 	const names, few, rounds = 1 << 16, 512, 20
 	hosts := make([]string, names)

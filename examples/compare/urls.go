@@ -18,8 +18,8 @@ import (
 // vector is a URL as somebody writes it, and in the one form that stands for all spellings.
 type vector struct{ raw, canonical string }
 
-// readVectors reads a table of URLs and their canonical forms, with a tab between and the escapes of Go strings: that of the
-// Safe Browsing specification, for one.
+// readVectors reads a table of URLs and their canonical forms, with a tab between and the escapes of Go strings: that
+// of the Safe Browsing specification, for one.
 func readVectors(path string) (all []vector, err error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -40,7 +40,8 @@ func newAgency(ctx context.Context, dir string, s *steps) (*agency, error) {
 	var public []string
 	for _, name := range []string{"anna", "bruno"} {
 		path := filepath.Join(dir, name+".key")
-		text, err := keys.Generate(path, filepath.Join(dir, name+".pub"), name, "") // the keys go with the demo: no passphrase
+		// the keys go with the demo: no passphrase
+		text, err := keys.Generate(path, filepath.Join(dir, name+".pub"), name, "")
 		if err != nil {
 			return nil, err
 		}
@@ -50,7 +51,8 @@ func newAgency(ctx context.Context, dir string, s *steps) (*agency, error) {
 		}
 		public, a.officers = append(public, text), append(a.officers, key)
 	}
-	err = publish.Init(ctx, ledgerDir, publish.InitOptions{List: listName, OriginKey: originKey, Officers: public, Threshold: 2, Author: "demo"})
+	err = publish.Init(ctx, ledgerDir, publish.InitOptions{List: listName, OriginKey: originKey, Officers: public,
+		Threshold: 2, Author: "demo"})
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +119,8 @@ func (a *agency) publish(ctx context.Context, list string, s *steps) error {
 	if err != nil {
 		return err
 	}
-	s.did(fmt.Sprintf("%d entries of %s are in the ledger, with author, reason and reference", result.Added, list), time.Since(start))
+	s.did(fmt.Sprintf("%d entries of %s are in the ledger, with author, reason and reference", result.Added, list),
+		time.Since(start))
 	for _, f := range result.Findings {
 		s.did("not listed, the guards hold it: "+f.String(), 0)
 	}
@@ -133,7 +136,8 @@ func (a *agency) publish(ctx context.Context, list string, s *steps) error {
 	s.did(fmt.Sprintf("serial %d is released, and signed by anna and bruno", p.Serial), time.Since(start))
 
 	start = time.Now()
-	if _, err := a.ledger.Push(ctx, publish.ToHTTP(http.DefaultClient, a.url), publish.Audit{Author: "anna", Reason: a.url}); err != nil {
+	if _, err := a.ledger.Push(ctx, publish.ToHTTP(http.DefaultClient, a.url),
+		publish.Audit{Author: "anna", Reason: a.url}); err != nil {
 		return err
 	}
 	s.did("the origin at "+a.url+" has verified it, and serves it", time.Since(start))

@@ -1,5 +1,5 @@
-// Command demo shows the whole way of a blocklist in one process, on loopback and in a temporary folder: two officers of an
-// agency put a list under their signatures and push it to an origin, a resolver follows it, and is asked.
+// Command demo shows the whole way of a blocklist in one process, on loopback and in a temporary folder: two officers
+// of an agency put a list under their signatures and push it to an origin, a resolver follows it, and is asked.
 package main
 
 import (

@@ -42,7 +42,8 @@ func newResolver(dir, originURL string, root []byte, listen string) (r *resolver
 	if r.store, err = blocklist.Open(filepath.Join(dir, "store"), blocklist.Options{}); err != nil {
 		return nil, err
 	}
-	r.sub, err = subscribe.New(r.store, subscribe.Config{List: listName, Root: root, Origins: []string{originURL}, Interval: 5 * time.Second})
+	r.sub, err = subscribe.New(r.store, subscribe.Config{List: listName, Root: root, Origins: []string{originURL},
+		Interval: 5 * time.Second})
 	if err != nil {
 		return nil, errors.Join(err, r.store.Close())
 	}
@@ -51,7 +52,8 @@ func newResolver(dir, originURL string, root []byte, listen string) (r *resolver
 		return nil, errors.Join(err, r.store.Close())
 	}
 	rule := dnsfilter.Rule{List: listName, Action: dnsfilter.NXDomain, Reason: dnsfilter.Censored}
-	r.server, err = dnsfilter.New(dnsfilter.Config{Store: r.store, Policy: dnsfilter.Policy{Rules: []dnsfilter.Rule{rule}, Later: []string{listName}}, Upstream: rest})
+	r.server, err = dnsfilter.New(dnsfilter.Config{Store: r.store,
+		Policy: dnsfilter.Policy{Rules: []dnsfilter.Rule{rule}, Later: []string{listName}}, Upstream: rest})
 	if err != nil {
 		return nil, errors.Join(err, r.store.Close())
 	}
@@ -94,7 +96,8 @@ func (r *resolver) show(ctx context.Context, s *steps) error {
 		}
 	}
 	st := r.sub.Status()
-	s.did(fmt.Sprintf("the resolver at %s has verified serial %d and enforces its %d entries", r.addr, st.Serial, st.Entries), time.Since(start))
+	s.did(fmt.Sprintf("the resolver at %s has verified serial %d and enforces its %d entries", r.addr, st.Serial,
+		st.Entries), time.Since(start))
 	for _, q := range []struct{ name, what string }{
 		{"blocked.example.", "listed"},
 		{"www.blocked.example.", "below a listed name"},

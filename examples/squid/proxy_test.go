@@ -140,8 +140,8 @@ func portOf(text string) string {
 	return port
 }
 
-// start starts Squid with the configuration of this folder that includes listed-KIND.conf. Only paths, addresses and, where
-// said, other texts are exchanged, in pairs; behind it come names and places of this test.
+// start starts Squid with the configuration of this folder that includes listed-KIND.conf. Only paths, addresses and,
+// where said, other texts are exchanged, in pairs; behind it come names and places of this test.
 func (p *proxy) start(kind string, exchange ...string) {
 	p.t.Helper()
 	conf := p.exchanged("squid.conf", "127.0.0.1:3128", p.address, "/etc/squid/ca.pem", p.path("ca.pem"), "/var/lib/squid/ssl_db", p.path("ssl_db"),
@@ -255,8 +255,8 @@ func (p *proxy) accessLog() string {
 	return string(b)
 }
 
-// exchange sends text to the proxy, and returns what comes back at first: where that is a tunnel, what comes through it when
-// it is asked for what inside says, for Squid tells of a refused CONNECT there.
+// exchange sends text to the proxy, and returns what comes back at first: where that is a tunnel, what comes through it
+// when it is asked for what inside says, for Squid tells of a refused CONNECT there.
 func (p *proxy) exchange(text, inside string) string {
 	p.t.Helper()
 	c, err := net.DialTimeout("tcp", p.address, 5*time.Second)

@@ -1,5 +1,5 @@
-// Package notekey reads and writes ed25519 keys in the text form of signed notes (golang.org/x/mod/sumdb/note), the form in which
-// officers, origins and subscribers keep their keys.
+// Package notekey reads and writes ed25519 keys in the text form of signed notes (golang.org/x/mod/sumdb/note), the
+// form in which officers, origins and subscribers keep their keys.
 package notekey
 
 import (
@@ -26,8 +26,8 @@ type Key struct {
 	Public ed25519.PublicKey
 }
 
-// Parse reads the text form of a public key: one line, white space around it and a byte order mark ignored. It fails with
-// [blocklist.ErrMalformed], for a private key too.
+// Parse reads the text form of a public key: one line, white space around it and a byte order mark ignored. It fails
+// with [blocklist.ErrMalformed], for a private key too.
 func Parse(text string) (Key, error) {
 	decoded, err := utf8text.Decode([]byte(text))
 	if err != nil {
@@ -85,11 +85,12 @@ func ParsePrivate(text string) (Key, ed25519.PrivateKey, error) {
 	return k, private, k.Check()
 }
 
-// Check fails with [blocklist.ErrMalformed] for a name that text form, error messages and logs can't carry, or a key of the
-// wrong length.
+// Check fails with [blocklist.ErrMalformed] for a name that text form, error messages and logs can't carry, or a key of
+// the wrong length.
 func (k Key) Check() error {
 	bad := func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) || r == '+' }
-	if k.Name == "" || len(k.Name) > maxKeyName || strings.ToValidUTF8(k.Name, "") != k.Name || strings.ContainsFunc(k.Name, bad) {
+	if k.Name == "" || len(k.Name) > maxKeyName || strings.ToValidUTF8(k.Name, "") != k.Name ||
+		strings.ContainsFunc(k.Name, bad) {
 		return malformed("key", "the name %.80q must have 1 to %d bytes without spaces and plus signs", k.Name, maxKeyName)
 	}
 	if len(k.Public) != ed25519.PublicKeySize {

@@ -203,7 +203,7 @@ func TestFinish(t *testing.T) {
 	assert.Equal(t, sent, got)
 }
 
-// TestConnected sends without addresses, in full batches, and is told that nobody listens any more.
+// TestConnected sends without addresses, in full batches, and is told that no one listens any more.
 func TestConnected(t *testing.T) {
 	t.Parallel()
 	conn, got := listen(t, "127.0.0.1:0"), make(chan string, 3*batch.Size)

@@ -12,7 +12,8 @@ import (
 // does not let the rest of the heap grow in proportion to the cache. The system backs them page by page when they are
 // first written to.
 func allocate(words int) (memory []atomic.Uint64, release func()) {
-	b, err := syscall.Mmap(-1, 0, max(words, 1)*8, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	b, err := syscall.Mmap(-1, 0, max(words, 1)*8, syscall.PROT_READ|syscall.PROT_WRITE,
+		syscall.MAP_ANON|syscall.MAP_PRIVATE)
 	if err != nil {
 		return make([]atomic.Uint64, words), func() {}
 	}

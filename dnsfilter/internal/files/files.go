@@ -29,7 +29,8 @@ func Stat(path string) (fs.FileInfo, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: %w: a file is needed here, and this is %s", path, blocklist.ErrMalformed, kindOf(info.Mode()))
+		return nil, fmt.Errorf("%s: %w: a file is needed here, and this is %s", path, blocklist.ErrMalformed,
+			kindOf(info.Mode()))
 	}
 	return info, nil
 }

@@ -53,7 +53,8 @@ func setup(c *caddy.Controller) error {
 	return nil
 }
 
-// start reads the files, and follows the lists once the server starts. What the store holds of them is in force at once.
+// start reads the files, and follows the lists once the server starts. What the store holds of them is in force at
+// once.
 func (s *settings) start(ctx context.Context, store *blocklist.Store, c *caddy.Controller) error {
 	for list, path := range s.files {
 		if err := load(store, list, path); err != nil {
