@@ -35,6 +35,9 @@ how many entries for URLs no proxy is named for. Only mistakes make the exit cod
 			if err != nil {
 				return err
 			}
+			for _, hint := range s.Hints() {
+				fmt.Fprintf(cmd.ErrOrStderr(), "hint: %s\n", hint)
+			}
 			fmt.Fprintf(cmd.ErrOrStderr(), "%s: no mistakes; %d lists\n", path, len(s.Lists))
 			return nil
 		},

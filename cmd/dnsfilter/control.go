@@ -145,6 +145,9 @@ func printStatus(w io.Writer, s service.Status) error {
 		if l.Error != "" {
 			fmt.Fprintf(t, "\tlast error: %s\n", l.Error)
 		}
+		if !l.Root.IsZero() {
+			fmt.Fprintf(t, "\troot: valid until %s\n", l.Root.Format(time.RFC3339))
+		}
 		if l.Receipts != nil {
 			fmt.Fprintf(t, "\treceipt: %s\n", receiptText(l.Receipts))
 		}

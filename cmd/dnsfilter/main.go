@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist/buildinfo"
+	"github.com/argine-dns/argine/cmd/internal/man"
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
@@ -89,7 +90,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, or a lookup could not tell.`,
 	cmd.AddCommand(
 		serveCommand(), checkCommand(), lookupCommand(),
 		statusCommand(), holdsCommand(), acceptCommand(), rejectCommand(), applyCommand(),
-		reloadCommand(), flushCommand(),
+		reloadCommand(), flushCommand(), man.Command("dnsfilter"),
 	)
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{err, "see " + c.CommandPath() + " --help"}

@@ -159,3 +159,16 @@ func TestVersion(t *testing.T) {
 	assert.Equal(t, exitDone, code, stderr)
 	assert.Regexp(t, `^dnsfilter \S+ .*built with go1\S*\nformats: argine-release 1, argine-receipt 1\n$`, stdout)
 }
+
+func TestManualPages(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	code, stdout, stderr := runCommand("man", dir)
+	assert.Equal(t, exitDone, code, stderr)
+	assert.Empty(t, stdout)
+	text, err := os.ReadFile(filepath.Join(dir, "dnsfilter-serve.1"))
+	require.NoError(t, err)
+	assert.Contains(t, string(text), `.TH "DNSFILTER-SERVE" "1"`)
+	code, _, _ = runCommand("man")
+	assert.Equal(t, exitUsage, code)
+}

@@ -25,6 +25,8 @@ func (handles) pass(*net.UnixConn) error { return errors.ErrUnsupported }
 
 func receiveSocket(*net.UnixConn) (*os.File, error) { return nil, errors.ErrUnsupported }
 
+func socketInode(syscall.Conn) (uint64, bool) { return 0, false }
+
 func openPrivate(string, string, syscall.RawConn) error { return nil }
 
 func (s *Service) notifyReloading() {}

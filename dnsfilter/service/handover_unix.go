@@ -107,6 +107,18 @@ func receiveSocket(conn *net.UnixConn) (*os.File, error) {
 	return os.NewFile(uintptr(fds[0]), "socket"), nil
 }
 
+// socketInode returns the number by which the system's table of sockets knows one.
+func socketInode(conn syscall.Conn) (inode uint64, ok bool) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return 0, false
+	}
+	var st unix.Stat_t
+	errStat := errors.ErrUnsupported
+	err = raw.Control(func(fd uintptr) { errStat = unix.Fstat(int(fd), &st) })
+	return uint64(st.Ino), err == nil && errStat == nil
+}
+
 // openPrivate has a socket of the file system made for its owner alone, where the system heeds that (Linux); elsewhere the
 // folder, which nobody else may enter, and the mode that is set afterwards have to do.
 func openPrivate(_, _ string, raw syscall.RawConn) error {

@@ -41,6 +41,7 @@ type ListStatus struct {
 	Origin  string          `json:"origin,omitempty"`        // that answered last
 	Checked time.Time       `json:"checked,omitzero"`        // when an origin proved last that this is the newest
 	Expires time.Time       `json:"expires,omitzero"`        // until when it may be taken for the newest
+	Root    time.Time       `json:"root_expires,omitzero"`   // until when the newest root is valid; its agency has to renew it before
 	Stale   bool            `json:"stale,omitempty"`         // that has passed, or nothing is in force; of a local list, that its file could not be taken in
 	Error   string          `json:"error,omitempty"`         // why the last try failed
 	Hold    *subscribe.Hold `json:"hold,omitempty"`          // what the guards have stopped
@@ -147,7 +148,8 @@ func (s *Service) listStatus(l *config.List, f *subscription) ListStatus {
 		return out
 	}
 	st := f.sub.Status()
-	out.Origin, out.Checked, out.Expires, out.Stale, out.Hold, out.Held = st.Origin, st.Checked, st.Expires, st.Stale, st.Hold, st.Held
+	out.Origin, out.Checked, out.Expires, out.Root = st.Origin, st.Checked, st.Expires, st.Root
+	out.Stale, out.Hold, out.Held = st.Stale, st.Hold, st.Held
 	if st.Err != nil {
 		out.Error = st.Err.Error()
 	}

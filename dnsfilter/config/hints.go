@@ -1,0 +1,47 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/argine-dns/argine/dnsfilter"
+)
+
+// Hints returns what is no error in the settings, and most likely not what was meant, a sentence each.
+func (s *Settings) Hints() (hints []string) {
+	for _, at := range s.Listen {
+		if tcp := strings.Replace(at, "udp://", "tcp://", 1); !slices.Contains(s.Listen, tcp) {
+			hints = append(hints, fmt.Sprintf("listen has %s and not %s: what does not fit into a datagram can't be asked for over TCP", at, tcp))
+		}
+	}
+	p := s.Policy()
+	rules := slices.Clone(p.Rules)
+	for _, q := range p.Quorums {
+		rules = append(rules, q.Rule)
+	}
+	contact := false
+	for _, r := range rules {
+		contact = contact || len(r.Notice.Contact) > 0
+		if r.Reason == dnsfilter.NoReason && r.Notice.Authority != "" {
+			hints = append(hints, fmt.Sprintf("the notice of %s is not sent: with ede: none there is no extended error that it could go with", r.List))
+		}
+	}
+	if s.StructuredErrors != 0 && !contact {
+		hints = append(hints, "structured_errors is set, and no notice has a contact: clients show such an error to nobody without one")
+	}
+	return append(hints, unreachable(p.Views)...)
+}
+
+// unreachable tells of quorums of views that have too few of their lists.
+func unreachable(views []dnsfilter.View) (hints []string) {
+	for _, v := range views {
+		for _, q := range v.Quorums {
+			if len(q.Lists) < q.AtLeast {
+				hints = append(hints, fmt.Sprintf("%s can't be reached for %s: the view has %d of its lists, and %d must agree",
+					q.List, v.Clients[0], len(q.Lists), q.AtLeast))
+			}
+		}
+	}
+	return hints
+}
