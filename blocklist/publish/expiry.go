@@ -1,11 +1,24 @@
 package publish
 
 import (
+	"context"
 	"fmt"
 	"time"
 
+	"github.com/argine-dns/argine/blocklist/internal/ledger"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
+
+// How long signed metadata lasts. An expired root or release is still enforced by subscribers, but reported as stale.
+const (
+	rootLifetime    = 3 * 365 * 24 * time.Hour
+	releaseLifetime = 365 * 24 * time.Hour
+	// renewBefore is how long before its expiry a release may be made again although nothing has changed.
+	renewBefore = 90 * 24 * time.Hour
+)
+
+// lifetime returns the end of a lifetime that begins now, in whole seconds as metadata has it.
+func lifetime(d time.Duration) time.Time { return time.Now().Add(d).UTC().Truncate(time.Second) }
 
 // RootInfo says who may sign what.
 type RootInfo struct {
@@ -55,3 +68,11 @@ func (s *Status) warn(what string, expires time.Time, how string) {
 		s.Warnings = append(s.Warnings, fmt.Sprintf("%s expires on %s, in %d days; %s", what, expires.Format(time.DateOnly), int(left.Hours())/24, how))
 	}
 }
+
+// expire takes entries off the list that are past their expiry.
+func (l *Ledger) expire(ctx context.Context, by Audit) error {
+	return l.history.Record(ctx, KindExpire, by, func(t *ledger.Tx) error { return t.Expire(ctx) })
+}
+
+// reasonExpired is why entries go when a release is made.
+const reasonExpired = "expired before the release"

@@ -6,20 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
-)
-
-// How long signed metadata lasts. An expired root or release is still enforced by subscribers, but reported as stale.
-const (
-	rootLifetime    = 3 * 365 * 24 * time.Hour
-	releaseLifetime = 365 * 24 * time.Hour
-	// renewBefore is how long before its expiry a release may be made again although nothing has changed.
-	renewBefore = 90 * 24 * time.Hour
 )
 
 // InitOptions say what a new list is. All but Urgent and Confidential are needed. Keys are public keys as text, the content of a .pub file.
@@ -70,9 +61,6 @@ func Init(ctx context.Context, dir string, o InitOptions) error {
 	}
 	return ledger.Create(ctx, dir, o.List, by)
 }
-
-// lifetime returns the end of a lifetime that begins now, in whole seconds as metadata has it.
-func lifetime(d time.Duration) time.Time { return time.Now().Add(d).UTC().Truncate(time.Second) }
 
 // makeEmpty makes the folder, for its owner alone: a ledger has in the clear what a confidential list encrypts.
 func makeEmpty(dir string) error {

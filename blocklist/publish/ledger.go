@@ -88,3 +88,11 @@ func (l *Ledger) Unreleased(ctx context.Context) iter.Seq2[blocklist.Change, err
 		}
 	}
 }
+
+// because joins what was done and why.
+func because(what, why string) string {
+	if why == "" {
+		return what
+	}
+	return what + ": " + why
+}

@@ -7,7 +7,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 	"github.com/argine-dns/argine/blocklist/internal/notekey"
@@ -60,14 +59,6 @@ func (l *Ledger) NewRoot(ctx context.Context, change RootChange, c Audit) (*Pend
 	return l.readPendingRoot(version)
 }
 
-// because joins what was done and why.
-func because(what, why string) string {
-	if why == "" {
-		return what
-	}
-	return what + ": " + why
-}
-
 // apply returns the root that follows spec.
 func (change RootChange) apply(spec trust.RootSpec) (trust.RootSpec, error) {
 	spec.Version++
@@ -109,38 +100,3 @@ var ErrPending = errors.New("one is pending already")
 
 // ErrNoOfficer is returned where a name is not that of an officer.
 var ErrNoOfficer = errors.New("not an officer of the list")
-
-// changesOf says in words what a root changes, naming keys as key does.
-func changesOf(was, is trust.RootSpec, key func(notekey.Key) string) (all []string) {
-	say := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
-	for _, k := range was.Officers {
-		if !slices.ContainsFunc(is.Officers, k.Equal) {
-			say("officer goes: %s", key(k))
-		}
-	}
-	for _, k := range is.Officers {
-		i := slices.IndexFunc(was.Officers, k.Equal)
-		switch {
-		case i < 0:
-			say("officer comes: %s", key(k))
-		case was.Officers[i].Name != k.Name:
-			say("officer %s is now named %s", was.Officers[i].Name, key(k))
-		}
-	}
-	if was.Threshold != is.Threshold {
-		say("signatures needed: %d, before %d", is.Threshold, was.Threshold)
-	}
-	if !was.Online.Equal(is.Online) {
-		say("the origin's key: %s, before %s", key(is.Online), key(was.Online))
-	}
-	if was.Urgent != is.Urgent {
-		say("urgent orders: %s, before: %s", UrgentLimits(is.Urgent), UrgentLimits(was.Urgent))
-	}
-	if was.Confidential != is.Confidential {
-		say("the list becomes confidential: encrypted to its subscribers")
-	}
-	if len(all) == 0 {
-		say("renewed until %s", is.Expires.Format(time.DateOnly))
-	}
-	return all
-}

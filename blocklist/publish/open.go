@@ -9,6 +9,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
 // Open opens the agency's folder dir, which [Init] has made.
@@ -53,4 +54,43 @@ func (l *Ledger) archivePush(ctx context.Context) error {
 		return err
 	}
 	return errors.Join(disk.SyncDir(filepath.Dir(to)), disk.SyncDir(l.path(pendingDir)))
+}
+
+// activateRoot puts a pending root with enough signatures in force. Its own file under roots comes first, so that a crash
+// in between is mended by the next call.
+func (d folder) activateRoot() error {
+	version, err := d.newestRoot()
+	if err != nil {
+		return err
+	}
+	p, err := d.readPendingRoot(version + 1)
+	switch {
+	case err == nil && p.Enough():
+		version++
+		err = disk.WriteFile(d.path(rootsDir, trust.RootName(version)), p.metadata, 0o644)
+	case errors.Is(err, os.ErrNotExist):
+		err = nil
+	}
+	if err != nil || version == 0 {
+		return err
+	}
+	if err := d.copyRoot(version); err != nil {
+		return err
+	}
+	if err := os.Remove(d.pendingRootPath(version)); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// copyRoot makes root.json the root of that version.
+func (d folder) copyRoot(version int64) error {
+	newest, err := os.ReadFile(d.path(rootsDir, trust.RootName(version)))
+	if err != nil {
+		return err
+	}
+	if held, err := os.ReadFile(d.path(rootFile)); err == nil && string(held) == string(newest) {
+		return nil
+	}
+	return disk.WriteFile(d.path(rootFile), newest, 0o644)
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
@@ -176,4 +177,31 @@ func (d folder) readPendingRoot(version int64) (*Pending, error) {
 		p.Changes = changesOf(p.before.Spec(), spec, notekey.Key.String)
 	}
 	return p, p.countSignatures()
+}
+
+// checkLasts fails for what has expired while it waited.
+func (p *Pending) checkLasts() error {
+	if time.Now().Before(p.Expires) {
+		return nil
+	}
+	return fmt.Errorf("signing %s: %w on %s; make it again", p.What(), blocklist.ErrExpired, p.Expires.Format(time.DateOnly))
+}
+
+// check fails for a value that [Ledger.Pending] has not made.
+func (p *Pending) check() error {
+	if p == nil || p.path == "" {
+		return fmt.Errorf("%w: Ledger.Pending returns what waits for signatures", blocklist.ErrMalformed)
+	}
+	return nil
+}
+
+// checkRelease is check, for what only a release has.
+func (p *Pending) checkRelease() error {
+	if err := p.check(); err != nil {
+		return err
+	}
+	if p.Serial == 0 {
+		return fmt.Errorf("%s: %w: it is no release", p.What(), blocklist.ErrMalformed)
+	}
+	return nil
 }

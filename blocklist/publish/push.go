@@ -174,3 +174,34 @@ func (l *Ledger) recordPush(ctx context.Context, p *Pending, c Audit) error {
 	c.Reason = fmt.Sprintf("%s to %s", p.What(), c.Reason)
 	return l.history.Record(ctx, KindPush, c, func(t *ledger.Tx) error { return t.AddRelease(ctx, p.Serial, p.Ledger) })
 }
+
+// PushUrgent brings the urgent orders to an origin, with the release that they lie on top of, whatever is pending. The
+// cause's reason is where they went.
+func (l *Ledger) PushUrgent(ctx context.Context, transport Transport, c Audit) (UrgentList, error) {
+	unlock, err := l.history.Lock(ctx)
+	if err != nil {
+		return UrgentList{}, err
+	}
+	defer unlock()
+	orders, err := l.Urgent(ctx)
+	if err != nil {
+		return orders, err
+	}
+	if orders.Number == 0 {
+		return orders, fmt.Errorf("pushing urgent orders: %w; blocklist urgent add makes some", ErrNothingPending)
+	}
+	p, err := l.released(orders.Serial)
+	if err != nil {
+		return orders, err
+	}
+	rel, err := l.readRelease(filepath.Dir(p.path))
+	if err != nil {
+		return orders, err
+	}
+	all := func(trust.File) bool { return true }
+	if err := l.sendExcept(ctx, p, rel, transport, all, c); err != nil {
+		return orders, fmt.Errorf("pushing urgent orders: %w", err)
+	}
+	c.Reason = fmt.Sprintf("urgent orders %d to %s", orders.Number, c.Reason)
+	return orders, l.history.Record(ctx, KindPush, c, nil)
+}

@@ -8,12 +8,8 @@ import (
 	"time"
 
 	"github.com/argine-dns/argine/blocklist/internal/disk"
-	"github.com/argine-dns/argine/blocklist/internal/ledger"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
-
-// reasonExpired is why entries go when a release is made.
-const reasonExpired = "expired before the release"
 
 // ErrUnchanged is returned by Release when the list is as it was released last.
 var ErrUnchanged = errors.New("nothing has changed")
@@ -56,11 +52,6 @@ func (l *Ledger) Release(ctx context.Context, author string) (p *Pending, replac
 	}
 	p, err = l.waitingRelease()
 	return p, waiting != nil, err
-}
-
-// expire takes entries off the list that are past their expiry.
-func (l *Ledger) expire(ctx context.Context, by Audit) error {
-	return l.history.Record(ctx, KindExpire, by, func(t *ledger.Tx) error { return t.Expire(ctx) })
 }
 
 // build writes the release of the state after the operation now.

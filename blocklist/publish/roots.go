@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
-	"github.com/argine-dns/argine/blocklist/internal/disk"
 	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
@@ -79,45 +78,6 @@ func (d folder) rootHistory() ([]*trust.Root, error) {
 		return nil, err
 	}
 	return trust.OpenRoots(all)
-}
-
-// activateRoot puts a pending root with enough signatures in force. Its own file under roots comes first, so that a crash
-// in between is mended by the next call.
-func (d folder) activateRoot() error {
-	version, err := d.newestRoot()
-	if err != nil {
-		return err
-	}
-	p, err := d.readPendingRoot(version + 1)
-	switch {
-	case err == nil && p.Enough():
-		version++
-		err = disk.WriteFile(d.path(rootsDir, trust.RootName(version)), p.metadata, 0o644)
-	case errors.Is(err, os.ErrNotExist):
-		err = nil
-	}
-	if err != nil || version == 0 {
-		return err
-	}
-	if err := d.copyRoot(version); err != nil {
-		return err
-	}
-	if err := os.Remove(d.pendingRootPath(version)); !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return nil
-}
-
-// copyRoot makes root.json the root of that version.
-func (d folder) copyRoot(version int64) error {
-	newest, err := os.ReadFile(d.path(rootsDir, trust.RootName(version)))
-	if err != nil {
-		return err
-	}
-	if held, err := os.ReadFile(d.path(rootFile)); err == nil && string(held) == string(newest) {
-		return nil
-	}
-	return disk.WriteFile(d.path(rootFile), newest, 0o644)
 }
 
 // signedUnder returns the roots from the first one on that enough officers have signed targets for.

@@ -6,7 +6,6 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"os"
-	"time"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
@@ -68,33 +67,6 @@ func (p *Pending) checkUnchanged() error {
 	now, err := os.ReadFile(p.path)
 	if err != nil || string(now) != string(p.metadata) {
 		return fmt.Errorf("%w: what is pending has changed meanwhile; look at it again", blocklist.ErrUntrusted)
-	}
-	return nil
-}
-
-// checkLasts fails for what has expired while it waited.
-func (p *Pending) checkLasts() error {
-	if time.Now().Before(p.Expires) {
-		return nil
-	}
-	return fmt.Errorf("signing %s: %w on %s; make it again", p.What(), blocklist.ErrExpired, p.Expires.Format(time.DateOnly))
-}
-
-// check fails for a value that [Ledger.Pending] has not made.
-func (p *Pending) check() error {
-	if p == nil || p.path == "" {
-		return fmt.Errorf("%w: Ledger.Pending returns what waits for signatures", blocklist.ErrMalformed)
-	}
-	return nil
-}
-
-// checkRelease is check, for what only a release has.
-func (p *Pending) checkRelease() error {
-	if err := p.check(); err != nil {
-		return err
-	}
-	if p.Serial == 0 {
-		return fmt.Errorf("%s: %w: it is no release", p.What(), blocklist.ErrMalformed)
 	}
 	return nil
 }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -19,20 +18,6 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
-
-// UrgentLimits say what one officer alone may list where the root allows it: on top of one release at most Entries
-// targets (16 at most), each for at most Hours (24 at most). The zero value allows nothing.
-type UrgentLimits struct {
-	Entries int `json:"entries"`
-	Hours   int `json:"hours"`
-}
-
-func (u UrgentLimits) String() string {
-	if u == (UrgentLimits{}) {
-		return "none"
-	}
-	return fmt.Sprintf("one officer alone may list %d on top of a release, each for %d hours", u.Entries, u.Hours)
-}
 
 // UrgentList are the urgent orders on top of a release: what one officer has listed alone. With the next release they are void,
 // whether or not it contains them.
@@ -298,37 +283,6 @@ func (l *Ledger) validOrders(ctx context.Context, root *trust.Root) ([]byte, err
 		return nil, nil //nolint:nilerr // see above
 	}
 	return doc, nil
-}
-
-// PushUrgent brings the urgent orders to an origin, with the release that they lie on top of, whatever is pending. The
-// cause's reason is where they went.
-func (l *Ledger) PushUrgent(ctx context.Context, transport Transport, c Audit) (UrgentList, error) {
-	unlock, err := l.history.Lock(ctx)
-	if err != nil {
-		return UrgentList{}, err
-	}
-	defer unlock()
-	orders, err := l.Urgent(ctx)
-	if err != nil {
-		return orders, err
-	}
-	if orders.Number == 0 {
-		return orders, fmt.Errorf("pushing urgent orders: %w; blocklist urgent add makes some", ErrNothingPending)
-	}
-	p, err := l.released(orders.Serial)
-	if err != nil {
-		return orders, err
-	}
-	rel, err := l.readRelease(filepath.Dir(p.path))
-	if err != nil {
-		return orders, err
-	}
-	all := func(trust.File) bool { return true }
-	if err := l.sendExcept(ctx, p, rel, transport, all, c); err != nil {
-		return orders, fmt.Errorf("pushing urgent orders: %w", err)
-	}
-	c.Reason = fmt.Sprintf("urgent orders %d to %s", orders.Number, c.Reason)
-	return orders, l.history.Record(ctx, KindPush, c, nil)
 }
 
 // adoptOrders keeps the orders that an origin has in place of older ones: another officer's, made elsewhere, or those of a thief

@@ -31,7 +31,7 @@ func (a *app) answerJSONLines(ctx context.Context, in *input, path string) error
 	if err := s.ready(); err != nil {
 		return exitError{exitUsage, err}
 	}
-	return untilEnd(ctx, func() error { return answers{s}.run(a.stdin, a.stdout) })
+	return untilEnd(ctx, func() error { return lineLookup{s}.run(a.stdin, a.stdout) })
 }
 
 // untilEnd runs what reads standard input, and does not wait for it once ctx ends: that ends with the program.
@@ -46,11 +46,11 @@ func untilEnd(ctx context.Context, run func() error) error {
 	}
 }
 
-// answers looks up in lists that may change.
-type answers struct{ lists lists }
+// lineLookup looks up in lists that may change.
+type lineLookup struct{ lists lists }
 
 // run answers line after line in JSON.
-func (s answers) run(in io.Reader, out io.Writer) error {
+func (s lineLookup) run(in io.Reader, out io.Writer) error {
 	return answerLines(in, out, func(w io.Writer, line string, err error) error {
 		answer := answerJSON{}
 		if err == nil {
@@ -108,7 +108,7 @@ func readLine(r *bufio.Reader) (string, error) {
 	return string(bytes.TrimRight(line, "\r\n")), nil
 }
 
-func (s answers) answer(line string) (answerJSON, error) {
+func (s lineLookup) answer(line string) (answerJSON, error) {
 	answer := answerJSON{Query: line}
 	search, err := searchFor(line)
 	if err != nil {

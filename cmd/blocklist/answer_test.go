@@ -141,7 +141,7 @@ func FuzzAnswerLines(f *testing.F) {
 	f.Add("example.com\nhttps://site.test/a?b\n192.0.2.1\n\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		var out strings.Builder
-		require.NoError(t, answers{l}.run(strings.NewReader(text), &out))
+		require.NoError(t, lineLookup{l}.run(strings.NewReader(text), &out))
 		want := strings.Count(text, "\n")
 		if !strings.HasSuffix(text, "\n") && text != "" {
 			want++

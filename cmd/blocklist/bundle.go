@@ -25,13 +25,13 @@ can't prove that nothing newer exists.`,
 				if err != nil {
 					return err
 				}
-				a.say("wrote %s, %s, to %s", p.What(), plural(p.Entries, "entry", "entries"), file)
+				a.printf("wrote %s, %s, to %s", p.What(), plural(p.Entries, "entry", "entries"), file)
 				return nil
 			})
 		},
 	}
 	authorFlag(cmd, &author)
-	cmd.Flags().StringVarP(&file, "output", "o", "", "the `file` to write")
+	cmd.Flags().StringVarP(&file, "output", "o", "", "the `FILE` to write")
 	required(cmd, "output")
 	return cmd
 }

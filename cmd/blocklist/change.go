@@ -2,27 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
-	"io/fs"
 
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
 )
-
-// withLedger opens the agency's folder for one command.
-func (a *app) withLedger(do func(*publish.Ledger) error) error {
-	l, err := publish.Open(a.dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return withHint(err, "-C DIR names the agency's folder; blocklist init makes one")
-	}
-	if err != nil {
-		return err
-	}
-	defer l.Close() //nolint:errcheck // every change is on the disk already
-	return do(l)
-}
 
 func (a *app) add() *cobra.Command {
 	var c publish.Audit
@@ -101,18 +86,7 @@ func (a *app) changeLedger(ctx context.Context, entries []blocklist.Entry, c pub
 		if err != nil {
 			return err
 		}
-		a.sayResult(r)
+		a.printResult(r)
 		return nil
 	})
-}
-
-// sayResult tells what a change did.
-func (a *app) sayResult(r publish.ChangeResult) {
-	a.say("%s added, %s changed, %s removed, %s as before", thousands(r.Added), thousands(r.Changed), thousands(r.Removed), thousands(r.Unchanged))
-	for _, f := range r.Findings {
-		a.say("%s", f.Line())
-	}
-	if r.Refused > 0 {
-		a.say("%s left out, as the guards hold them; --override WHY takes them", plural(r.Refused, "entry", "entries"))
-	}
 }

@@ -37,8 +37,8 @@ blocklist.OpenSet opens it in a Go program, which may ship it; lookup, squid and
 		},
 	}
 	in.flags(cmd, "format")
-	cmd.Flags().StringVarP(&out, "output", "o", "", "the `file` to write")
-	cmd.Flags().StringVar(&name, "list", "", "the `name` of the list (default: that of the agency's folder, else local)")
+	cmd.Flags().StringVarP(&out, "output", "o", "", "the `FILE` to write")
+	cmd.Flags().StringVar(&name, "list", "", "the `NAME` of the list (default: that of the agency's folder, else local)")
 	required(cmd, "output")
 	return cmd
 }
@@ -49,12 +49,12 @@ func (a *app) compileTo(path string, l namedEntries) error {
 		return err
 	}
 	if l.report != nil {
-		a.sayReport(l.report())
+		a.printReport(l.report())
 	}
 	set, err := blocklist.OpenSet(path)
 	if err != nil {
 		return err
 	}
-	a.say("%s: %s of %s", path, plural(set.Info().Entries, "entry", "entries"), l.name)
+	a.printf("%s: %s of %s", path, plural(set.Info().Entries, "entry", "entries"), l.name)
 	return nil
 }

@@ -24,7 +24,7 @@ func (a *app) convert() *cobra.Command {
 		Long: `Turn a list of any format into another format, exactly or not at all: what the target cannot say is an error,
 unless --skip-unsupported leaves it out. The result goes to standard output, once it is complete.
 
-Formats of other programs cannot say until when an entry counts. What has expired is left out; what will expire is written and told
+Formats of other programs cannot say until when an entry counts. What has expired is left out; what will expire is written and reported
 with the time by which to write the list again, or left out by --skip-expiring. What says nothing new is written once.`,
 		Example: `  blocklist convert --from auto --to rpz --zone rpz.example hosts.txt > rpz.zone`,
 		Args:    args(cobra.ExactArgs(1)),
@@ -35,7 +35,7 @@ with the time by which to write the list again, or left out by --skip-expiring. 
 			}
 			defer done()
 			err = out.write(a, r.Entries())
-			a.sayReport(r.Report())
+			a.printReport(r.Report())
 			return err
 		},
 	}
@@ -94,8 +94,8 @@ func (out *output) flags(cmd *cobra.Command, name, alias string, writable []form
 		}
 		return pflag.NormalizedName(given)
 	})
-	cmd.Flags().StringVar(&out.format, name, "", "the `format`: "+list(writable))
-	cmd.Flags().StringVar(&out.o.Zone, "zone", "", "the `name` of the RPZ zone")
+	cmd.Flags().StringVar(&out.format, name, "", "the `FORMAT`: "+list(writable))
+	cmd.Flags().StringVar(&out.o.Zone, "zone", "", "the `NAME` of the RPZ zone")
 	cmd.Flags().BoolVar(&out.o.SkipUnsupported, "skip-unsupported", false, "leave out what the format cannot say")
 	cmd.Flags().BoolVar(&out.o.SkipExpiring, "skip-expiring", false, "leave out what expires, where the format cannot say when")
 }
@@ -109,28 +109,28 @@ func (out *output) write(a *app, entries iter.Seq2[blocklist.Entry, error]) erro
 	return a.writeOut(func(w io.Writer) error {
 		written, err := formats.Write(w, format, entries, out.o)
 		if err == nil {
-			a.sayWritten(written, out.o.SkipExpiring)
+			a.printWritten(written, out.o.SkipExpiring)
 		}
 		return err
 	})
 }
 
-// sayWritten tells what was left out, and what of an entry was.
-func (a *app) sayWritten(w formats.Written, skipExpiring bool) {
-	a.say("written: %s", plural(uint64(w.Entries), "entry", "entries"))
+// printWritten tells what was left out, and what of an entry was.
+func (a *app) printWritten(w formats.Written, skipExpiring bool) {
+	a.printf("written: %s", plural(uint64(w.Entries), "entry", "entries"))
 	if w.Duplicates > 0 {
-		a.say("left out: %s that said nothing new", thousands(uint64(w.Duplicates)))
+		a.printf("left out: %s that said nothing new", thousands(uint64(w.Duplicates)))
 	}
 	if w.Expired > 0 {
-		a.say("left out: %s expired", thousands(uint64(w.Expired)))
+		a.printf("left out: %s expired", thousands(uint64(w.Expired)))
 	}
 	if w.Expiring > 0 && skipExpiring {
-		a.say("left out: %s that will expire, which the format cannot say", thousands(uint64(w.Expiring)))
+		a.printf("left out: %s that will expire, which the format cannot say", thousands(uint64(w.Expiring)))
 	} else if w.Expiring > 0 {
-		a.say("without its expiry, which the format cannot say: %s; write the list again by %s, or leave them out with --skip-expiring",
+		a.printf("without its expiry, which the format cannot say: %s; write the list again by %s, or leave them out with --skip-expiring",
 			plural(uint64(w.Expiring), "entry", "entries"), w.Until.Format(time.RFC3339))
 	}
 	for _, scope := range slices.Sorted(maps.Keys(w.Skipped)) {
-		a.say("left out: %s of scope %s, which the format cannot say", thousands(uint64(w.Skipped[scope])), scope)
+		a.printf("left out: %s of scope %s, which the format cannot say", thousands(uint64(w.Skipped[scope])), scope)
 	}
 }

@@ -52,12 +52,12 @@ func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 
 // report tells an error, and what to do about it where that is known.
 func (a *app) report(err error) {
-	a.say("blocklist: error: %v", err)
+	a.printf("blocklist: error: %v", err)
 	if held := (*guard.HeldError)(nil); errors.As(err, &held) {
-		a.sayFindings(held.Report)
+		a.printFindings(held.Report)
 	}
 	if hint := hintFor(err); hint != "" {
-		a.say("blocklist: hint: %s", hint)
+		a.printf("blocklist: hint: %s", hint)
 	}
 }
 
@@ -80,7 +80,7 @@ func hintFor(err error) string {
 		{publish.ErrSubscribed, "blocklist subscriber list shows who subscribes; for another recipient, remove the subscriber first"},
 		{publish.ErrNoSubscriber, "blocklist subscriber list shows who subscribes"},
 		{publish.ErrNotListed, "example.com and =example.com are two entries; blocklist entries shows what is listed"},
-		{blocklist.ErrHeld, "take out what was not meant; or --override WHY lets exactly this pass, and is recorded"},
+		{blocklist.ErrHeld, "remove what was not meant; or let exactly these findings pass with --override TEXT, which is recorded (urgent orders have no override)"},
 		{blocklist.ErrDamaged, "keep the folder as it is, and compare it with a copy from before; blocklist log shows who did what"},
 		{fs.ErrPermission, "check who owns the file and the folder"},
 	} {

@@ -30,14 +30,14 @@ func authorFlag(cmd *cobra.Command, author *string) {
 	if u, err := user.Current(); err == nil {
 		name = u.Username
 	}
-	cmd.Flags().StringVar(author, "author", name, "`who` makes the change, for the ledger")
+	cmd.Flags().StringVar(author, "author", name, "the `NAME` of who makes the change, for the ledger")
 }
 
 // causeFlags adds the flags that say who changes the ledger, and why.
 func causeFlags(cmd *cobra.Command, c *publish.Audit) {
 	authorFlag(cmd, &c.Author)
-	cmd.Flags().StringVar(&c.Reason, "reason", "", "`why`, for the ledger")
-	cmd.Flags().StringVar(&c.Reference, "ref", "", "the order or decision behind it, for the ledger and the entries")
+	cmd.Flags().StringVar(&c.Reason, "reason", "", "the reason, a `TEXT` for the ledger")
+	cmd.Flags().StringVar(&c.Reference, "ref", "", "the order or decision behind it, a `TEXT` for the ledger and the entries")
 }
 
 // attributeFlags are attributes for entries that don't say for themselves.
@@ -47,8 +47,8 @@ type attributeFlags struct {
 }
 
 func (f *attributeFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.category, "category", "", "`what` it is listed for; one word")
-	cmd.Flags().Var(&f.expires, "expires", "the `day` or time from which on it is listed no more, such as 2027-05-01")
+	cmd.Flags().StringVar(&f.category, "category", "", "the category, a `WORD`, such as csam or gambling")
+	cmd.Flags().Var(&f.expires, "expires", "the `DATE` or time at which the entry expires, such as 2027-05-01")
 }
 
 // fill sets the attributes that e lacks.
@@ -99,3 +99,34 @@ func (f *timeFlag) String() string {
 
 // Type implements pflag.Value.
 func (f *timeFlag) Type() string { return "time" }
+
+const confidentialUsage = "encrypt the list to its subscribers; there is no way back"
+
+// readKeyFile reads a public key's file.
+func readKeyFile(path string) (string, error) {
+	text, err := readAtMost(path, 4<<10)
+	return string(text), err
+}
+
+// readKeyFiles reads public keys.
+func readKeyFiles(paths []string) (keys []string, err error) {
+	for _, path := range paths {
+		text, err := readKeyFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("reading a public key: %w", err)
+		}
+		keys = append(keys, text)
+	}
+	return keys, nil
+}
+
+// urgentFlags are the limits of urgent orders in a root.
+func urgentFlags(cmd *cobra.Command, u *publish.UrgentLimits) {
+	cmd.Flags().IntVar(&u.Entries, "urgent-entries", 0, "up to `N` targets that one officer alone may list on top of a release (default: none)")
+	cmd.Flags().IntVar(&u.Hours, "urgent-hours", 0, "each of them lasts at most that many `HOURS`, up to 24")
+}
+
+// overrideFlag adds --override.
+func overrideFlag(cmd *cobra.Command, why *string) {
+	cmd.Flags().StringVar(why, "override", "", "why the guards are overridden, a `TEXT` that is recorded")
+}

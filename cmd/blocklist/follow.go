@@ -13,8 +13,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/subscribe"
 )
 
-// following is what follow was told.
-type following struct {
+// followOptions are the flags of follow.
+type followOptions struct {
 	roots    []string
 	identity string
 	origins  []string
@@ -23,7 +23,7 @@ type following struct {
 }
 
 func (a *app) follow() *cobra.Command {
-	var f following
+	var f followOptions
 	cmd := &cobra.Command{
 		Use:   "follow --root ROOT.json URL... -o DIR",
 		Short: "Keep a folder with signed lists up to date, for the programs that look in it",
@@ -42,16 +42,16 @@ A resolver (dnsfilter) follows its lists by itself: its state folder can be look
 			return a.runFollow(cmd.Context(), f)
 		},
 	}
-	cmd.Flags().StringArrayVar(&f.roots, "root", nil, "the `file` with a list's root, obtained from the agency by a way that you trust; once for each list")
-	cmd.Flags().StringVar(&f.identity, "identity", "", "the `file` with your age identity, for confidential lists")
+	cmd.Flags().StringArrayVar(&f.roots, "root", nil, "the `FILE` with a list's root, obtained from the agency by a way that you trust; once for each list")
+	cmd.Flags().StringVar(&f.identity, "identity", "", "the `FILE` with your age identity, for confidential lists")
 	cmd.Flags().StringVar(&f.accept, "accept", "", "put the release on hold with this `ID` in force")
-	cmd.Flags().StringVarP(&f.dir, "output", "o", "", "the `folder` to keep")
+	cmd.Flags().StringVarP(&f.dir, "output", "o", "", "the `DIR` to keep")
 	required(cmd, "root", "output")
 	return cmd
 }
 
 // runFollow follows the lists until ctx ends.
-func (a *app) runFollow(ctx context.Context, f following) (err error) {
+func (a *app) runFollow(ctx context.Context, f followOptions) (err error) {
 	store, err := blocklist.Open(f.dir, blocklist.Options{})
 	if err != nil {
 		return err
@@ -67,8 +67,8 @@ func (a *app) runFollow(ctx context.Context, f following) (err error) {
 		if hold == nil {
 			continue
 		}
-		a.say("on hold: %s serial %d, as %s:", s.Status().List, hold.Serial, hold.ID)
-		a.sayFindings(hold.Report)
+		a.printf("on hold: %s serial %d, as %s:", s.Status().List, hold.Serial, hold.ID)
+		a.printFindings(hold.Report)
 		if hold.ID == f.accept {
 			if err := s.Accept(ctx, hold.ID); err != nil {
 				return err
@@ -88,7 +88,7 @@ func (a *app) runFollow(ctx context.Context, f following) (err error) {
 }
 
 // subscribe subscribes to each list.
-func (f *following) subscribe(store *blocklist.Store, log *slog.Logger) (all []*subscribe.Subscription, err error) {
+func (f *followOptions) subscribe(store *blocklist.Store, log *slog.Logger) (all []*subscribe.Subscription, err error) {
 	var identity []byte
 	if f.identity != "" {
 		if identity, err = readAtMost(f.identity, maxRoot); err != nil {

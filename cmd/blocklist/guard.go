@@ -11,11 +11,6 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// overrideFlag adds --override.
-func overrideFlag(cmd *cobra.Command, why *string) {
-	cmd.Flags().StringVar(why, "override", "", "`why` the guards are overridden; it is recorded")
-}
-
 // guardFlags are what the guards are to know; what is not given stays.
 type guardFlags struct {
 	protected, popular, growth, shrink string
@@ -45,12 +40,12 @@ below it, =example.com, 192.0.2.0/24), and a name or rank,name a line, the most 
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.protected, "protected", "", "a `file` of names and addresses that no entry may touch")
-	flags.StringVar(&f.popular, "popular", "", "a `file` of names that no entry may cover, the most popular first")
-	flags.StringVar(&f.growth, "max-growth", "", "the `share` of the list that may come at once, such as 20%")
-	flags.StringVar(&f.shrink, "max-shrink", "", "the `share` of the list that may go at once, such as 20%")
+	flags.StringVar(&f.protected, "protected", "", "a `FILE` of names and addresses that no entry may touch")
+	flags.StringVar(&f.popular, "popular", "", "a `FILE` of names that no entry may cover, the most popular first")
+	flags.StringVar(&f.growth, "max-growth", "", "the `PERCENT` of the list that may be added at once, such as 20%")
+	flags.StringVar(&f.shrink, "max-shrink", "", "the `PERCENT` of the list that may be removed at once, such as 20%")
 	authorFlag(cmd, &f.cause.Author)
-	flags.StringVar(&f.cause.Reason, "reason", "", "`why`, for the ledger")
+	flags.StringVar(&f.cause.Reason, "reason", "", "the reason, a `TEXT` for the ledger")
 	jsonFlag(cmd, &f.asJSON)
 	return cmd
 }
@@ -68,7 +63,7 @@ func (a *app) runGuard(cmd *cobra.Command, l *publish.Ledger, f *guardFlags) err
 		if err := l.SetGuard(cmd.Context(), s, f.cause); err != nil {
 			return err
 		}
-		a.say("the guards know that from now on")
+		a.printf("the guards know that from now on")
 		return nil
 	}
 	return a.showGuard(cmd.Context(), l, s, f.asJSON)
@@ -139,17 +134,4 @@ func (a *app) printGuard(limits guard.Limits, r *guard.Report) error {
 		fmt.Fprintf(w, "\t%s\n", f.Line())
 	}
 	return w.Flush()
-}
-
-// sayFindings tells what the guards found, entry by entry.
-func (a *app) sayFindings(r *guard.Report) {
-	for i, f := range r.Findings {
-		if i == maxShown {
-			break
-		}
-		a.say("  %s", f.Line())
-	}
-	if more := r.Held + r.Reported; more > maxShown {
-		a.say("  and %s more", thousands(more-maxShown))
-	}
 }

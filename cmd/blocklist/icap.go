@@ -22,7 +22,7 @@ func (a *app) icap() *cobra.Command {
 lookup takes; when the file or folder changes, the answers follow within 2 seconds, and with them the ISTag.
 
 What is listed gets status 451 (RFC 7725), with list, category and reference as a page, or as JSON for programs. An entry with
-status=monitor lets pass. A request of which nobody can tell what it asks for gets 400, one with a header of more than 128 KiB 431:
+status=monitor lets pass. A request that can't be understood gets 400, one with a header of more than 128 KiB 431:
 each by itself, so that the proxy does not count it against the service. CONNECT shows host and port alone; entries of URLs apply where the proxy sees them, with http and with
 https that it decrypts. As long as there is nothing to look in, requests get 503: whether they pass is the proxy's
 setting (bypass= of Squid's icap_service).
@@ -62,7 +62,7 @@ There is no TLS and no authentication: listen where only the proxy gets to.`,
 		},
 	}
 	in.flags(cmd, "format")
-	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:1344", "the `address` and port")
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:1344", "the `ADDRESS` and port")
 	cmd.Flags().StringVar(&blockedBy, "blocked-by", "", "the `URL` of who runs the proxy, for the Link field of a refusal")
 	return cmd
 }

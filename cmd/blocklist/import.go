@@ -28,10 +28,10 @@ type input struct {
 // flags adds the flags that say how to read it; name is that of the format's flag.
 func (in *input) flags(cmd *cobra.Command, name string) {
 	in.flag = name
-	cmd.Flags().StringVar(&in.format, name, string(formats.Auto), "the `format`: "+list(formats.Readable()))
-	cmd.Flags().StringVar(&in.scope, "scope", "", "read names as `domain` or host, against the format's own meaning")
-	cmd.Flags().StringVar(&in.zone, "zone-origin", "", "the `name` of an RPZ zone whose file does not say it")
-	cmd.Flags().StringSliceVar(&in.stopPage, "stop-page", nil, "the `address` or name to which the list's author leads names that are blocked")
+	cmd.Flags().StringVar(&in.format, name, string(formats.Auto), "the `FORMAT`: "+list(formats.Readable()))
+	cmd.Flags().StringVar(&in.scope, "scope", "", "read names with the `SCOPE` domain or host, against the format's own meaning")
+	cmd.Flags().StringVar(&in.zone, "zone-origin", "", "the `NAME` of an RPZ zone whose file does not say it")
+	cmd.Flags().StringSliceVar(&in.stopPage, "stop-page", nil, "the `ADDRESS` or name to which the list's author leads names that are blocked")
 }
 
 func list(all []formats.Format) string {
@@ -94,21 +94,21 @@ func parseScope(text string) (blocklist.Scope, error) {
 	return 0, usage("scope %q: it is domain or host", text)
 }
 
-// sayReport tells how a list was read, and what was passed over.
-func (a *app) sayReport(r formats.Report) {
-	a.sayRead(r)
-	a.saySkipped(r.Skipped, false)
+// printReport tells how a list was read, and what was passed over.
+func (a *app) printReport(r formats.Report) {
+	a.printRead(r)
+	a.printSkipped(r.Skipped, false)
 }
 
-func (a *app) sayRead(r formats.Report) {
-	a.say("read as %s: %s, %s", r.Format, plural(uint64(r.Lines), "line", "lines"), plural(uint64(r.Entries), "entry", "entries"))
+func (a *app) printRead(r formats.Report) {
+	a.printf("read as %s: %s, %s", r.Format, plural(uint64(r.Lines), "line", "lines"), plural(uint64(r.Entries), "entry", "entries"))
 	if r.URLs > 0 {
-		a.say("of these, %s: DNS alone cannot enforce them", plural(uint64(r.URLs), "URL", "URLs"))
+		a.printf("of these, %s: DNS alone cannot enforce them", plural(uint64(r.URLs), "URL", "URLs"))
 	}
 }
 
-// saySkipped tells what was passed over. Of an order, each line counts that may have been meant to be listed.
-func (a *app) saySkipped(skipped []formats.Skip, order bool) {
+// printSkipped tells what was passed over. Of an order, each line counts that may have been meant to be listed.
+func (a *app) printSkipped(skipped []formats.Skip, order bool) {
 	for _, s := range skipped {
 		what, lines := "skipped", s.Lines[:min(len(s.Lines), 5)]
 		if order && s.Missed() {
@@ -126,7 +126,7 @@ func (a *app) saySkipped(skipped []formats.Skip, order bool) {
 		if s.Hint != "" {
 			hint = ": " + s.Hint
 		}
-		a.say("%s: %s: %s (%s %s)%s", what, s.Reason, thousands(uint64(s.Count)), noun, numbers, hint)
+		a.printf("%s: %s: %s (%s %s)%s", what, s.Reason, thousands(uint64(s.Count)), noun, numbers, hint)
 	}
 }
 
@@ -145,7 +145,7 @@ it the whole page would be listed. A file that is mostly not what it claims to b
 explained; see blocklist guard.
 
 With --ref the file is an order, as is a list of domains that begins with the number and day of one (0000351_2026.05.11), which
-is then the reference. What an order names and is not listed is told with its lines as NOT listed, and the exit code is 3:
+is then the reference. What an order names and is not listed is reported with its lines as NOT listed, and the exit code is 3:
 the entries that could be read are on the list, the rest is to be added by hand.`,
 		Example: `  blocklist -C DIR import hosts.txt --ref "order 2026/17"
   zcat list.gz | blocklist -C DIR import - --format domains`,
@@ -178,12 +178,12 @@ func (a *app) runImport(cmd *cobra.Command, l *publish.Ledger, r *formats.Reader
 	result, err := l.Import(cmd.Context(), filled(r.Entries(), attributes, c.Reference), c, show)
 	done()
 	report, order := r.Report(), c.Reference != ""
-	a.sayRead(report)
-	a.saySkipped(report.Skipped, order)
+	a.printRead(report)
+	a.printSkipped(report.Skipped, order)
 	if err != nil {
 		return err
 	}
-	a.sayResult(result)
+	a.printResult(result)
 	if order && (result.Refused > 0 || slices.ContainsFunc(report.Skipped, formats.Skip.Missed)) {
 		return exitError{exitPartly, withHint(errPartly, "add what is missing as it is meant (blocklist add); everything else is listed")}
 	}

@@ -30,26 +30,18 @@ With --confidential the list is encrypted to its subscribers ("subscriber add"):
 			if err := publish.Init(cmd.Context(), args[0], o); err != nil {
 				return err
 			}
-			a.say("made %s for %s; its root needs the signatures of %d of %d officers", args[0], o.List, o.Threshold, len(o.Officers))
-			a.say("next: blocklist -C %s sign --key OFFICER.key", args[0])
+			a.printf("made %s for %s; its root needs the signatures of %d of %d officers", args[0], o.List, o.Threshold, len(o.Officers))
+			a.printf("next: blocklist -C %s sign --key OFFICER.key", args[0])
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&o.List, "list", "", "the `name` of the list, such as it.example/test")
-	cmd.Flags().StringVar(&origin, "origin-key", "", "the `file` with the public key of the origin")
-	cmd.Flags().StringArrayVar(&officers, "officer", nil, "a `file` with an officer's public key; once for each officer")
-	cmd.Flags().IntVar(&o.Threshold, "threshold", 0, "how `many` officers must sign")
+	cmd.Flags().StringVar(&o.List, "list", "", "the `NAME` of the list, such as it.example/test")
+	cmd.Flags().StringVar(&origin, "origin-key", "", "the `FILE` with the public key of the origin")
+	cmd.Flags().StringArrayVar(&officers, "officer", nil, "a `FILE` with an officer's public key; once for each officer")
+	cmd.Flags().IntVar(&o.Threshold, "threshold", 0, "the number `N` of officers who must sign")
 	urgentFlags(cmd, &o.Urgent)
 	cmd.Flags().BoolVar(&o.Confidential, "confidential", false, confidentialUsage)
 	authorFlag(cmd, &o.Author)
 	required(cmd, "list", "origin-key", "officer", "threshold")
 	return cmd
-}
-
-const confidentialUsage = "encrypt the list to its subscribers; there is no way back"
-
-// readKeyFile reads a public key's file.
-func readKeyFile(path string) (string, error) {
-	text, err := readAtMost(path, 4<<10)
-	return string(text), err
 }

@@ -80,3 +80,14 @@ func printAll[T, J any](a *app, asJSON bool, all iter.Seq2[T, error], toJSON fun
 
 // printJSON writes one value.
 func (a *app) printJSON(v any) error { return json.NewEncoder(a.stdout).Encode(v) }
+
+// each yields what a slice holds.
+func each[T any](all []T) func(yield func(T, error) bool) {
+	return func(yield func(T, error) bool) {
+		for _, v := range all {
+			if !yield(v, nil) {
+				return
+			}
+		}
+	}
+}

@@ -59,12 +59,12 @@ a resolver starts alone.`,
 			if err != nil {
 				return err
 			}
-			a.say("private key: %s, for %s alone\npublic key:  %s.pub\n%s", out, name, base, public)
+			a.printf("private key: %s, for %s alone\npublic key:  %s.pub\n%s", out, name, base, public)
 			return nil
 		},
 	}
-	cmd.Flags().StringVarP(&out, "output", "o", "", "the `file` for the private key; the public key gets the ending .pub")
-	cmd.Flags().StringVar(&name, "name", "", "the officer's `name` (default: that of the file)")
+	cmd.Flags().StringVarP(&out, "output", "o", "", "the `FILE` for the private key; the public key gets the ending .pub")
+	cmd.Flags().StringVar(&name, "name", "", "the officer's `NAME` (default: that of the file)")
 	cmd.Flags().StringVar(&from, "key", "", keyUsage)
 	cmd.Flags().BoolVar(&subscriber, "subscriber", false, "make the key pair of a subscriber to confidential lists")
 	cmd.Flags().StringVar(&kind, "kind", "hybrid", "of a subscriber's key: hybrid (safe from quantum computers as well) or x25519")
@@ -79,12 +79,12 @@ func (a *app) keygenSubscriber(path, kind string) error {
 	if err != nil {
 		return err
 	}
-	a.say("identity:  %s, for the resolver alone\nrecipient: %s, for the agency\n%s", path, public, recipient)
+	a.printf("identity:  %s, for the resolver alone\nrecipient: %s, for the agency\n%s", path, public, recipient)
 	return nil
 }
 
 // keyUsage says how a key in the agent is named.
-const keyUsage = "a `key` in the ssh-agent: agent: and its comment or SHA256:... fingerprint"
+const keyUsage = "a `KEY` in the ssh-agent: agent: and its comment or SHA256:... fingerprint"
 
 // keygenAgent writes the public half of a key that the ssh-agent holds.
 func (a *app) keygenAgent(key, path, name string) error {
@@ -95,6 +95,6 @@ func (a *app) keygenAgent(key, path, name string) error {
 	if err != nil {
 		return err
 	}
-	a.say("private key: %s, in the ssh-agent\npublic key:  %s\n%s", key, path, public)
+	a.printf("private key: %s, in the ssh-agent\npublic key:  %s\n%s", key, path, public)
 	return nil
 }

@@ -44,7 +44,7 @@ func (a *app) openLists(ctx context.Context, in *input, path string) (lists, err
 	defer l.done()
 	compiled, err := compile(l.name, l.entries)
 	if err == nil && l.report != nil {
-		a.saySkipped(l.report().Skipped, false)
+		a.printSkipped(l.report().Skipped, false)
 	}
 	return compiled, err
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"iter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -39,7 +38,7 @@ and expires. When the file or folder changes, the answers follow within 2 second
 			}
 			found, err := a.find(cmd.Context(), &in, args[0], args[1])
 			if err == nil {
-				err = printAll(a, asJSON, withoutErrors(found), toJSON, blocklist.Entry.String)
+				err = printAll(a, asJSON, each(found), toJSON, blocklist.Entry.String)
 			}
 			if err != nil {
 				return exitError{exitUsage, err}
@@ -116,15 +115,4 @@ func findInLedger(ctx context.Context, dir string, name blocklist.Name) (found [
 		}
 	}
 	return found, nil
-}
-
-// withoutErrors yields values that are there already.
-func withoutErrors[T any](all []T) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		for _, v := range all {
-			if !yield(v, nil) {
-				return
-			}
-		}
-	}
 }

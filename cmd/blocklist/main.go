@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -18,22 +17,6 @@ import (
 
 func main() {
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
-}
-
-// Exit codes. For lookup, failed means not listed, and usage means that it could not tell.
-const (
-	exitDone   = 0
-	exitFailed = 1
-	exitUsage  = 2
-	exitPartly = 3 // an order was imported, and some of it is not listed
-)
-
-// app is what the commands share.
-type app struct {
-	stdin  io.Reader
-	stdout io.Writer // for data, and nothing else
-	stderr io.Writer
-	dir    string // the agency's folder, from -C
 }
 
 // run is the whole program.
@@ -89,7 +72,7 @@ of import: 3 some of an order is not listed.`,
 		RunE: func(*cobra.Command, []string) error { return nil }, // Args has refused
 	}
 	root.SetVersionTemplate("{{.DisplayName}} {{.Version}}\n")
-	root.PersistentFlags().StringVarP(&a.dir, "directory", "C", ".", "the agency's `folder`")
+	root.PersistentFlags().StringVarP(&a.dir, "directory", "C", ".", "the agency's `DIR`")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%w", err) })
 	root.AddCommand(
 		a.keygen(), a.init(), a.origin(),
@@ -99,9 +82,4 @@ of import: 3 some of an order is not listed.`,
 		a.receipts(), a.man(),
 	)
 	return root
-}
-
-// say writes a line about what was done to standard error.
-func (a *app) say(format string, args ...any) {
-	fmt.Fprintln(a.stderr, visible(fmt.Sprintf(format, args...)))
 }

@@ -40,7 +40,7 @@ func (a *app) originInit() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			a.say("made %s; its public key is in %s/online.pub:\n%s", args[0], args[0], public)
+			a.printf("made %s; its public key is in %s/online.pub:\n%s", args[0], args[0], public)
 			return nil
 		},
 	}
@@ -63,8 +63,8 @@ root on, the list is signed with it. Delete the old key when no list needs it an
 			if err != nil {
 				return err
 			}
-			a.say("made a key; its public key is in %s:\n%s", path, public)
-			a.say("next: blocklist -C DIR root --origin-key %s", path)
+			a.printf("made a key; its public key is in %s:\n%s", path, public)
+			a.printf("next: blocklist -C DIR root --origin-key %s", path)
 			return nil
 		},
 	}
@@ -92,9 +92,9 @@ the officers named in it decide.`,
 				return err
 			}
 			if _, confidential, err := subscribe.ReadRoot(root); err == nil && confidential {
-				a.say("%s is confidential: it comes encrypted, and nothing in the clear is taken for it", list)
+				a.printf("%s is confidential: it comes encrypted, and nothing in the clear is taken for it", list)
 			}
-			a.say("%s takes pushes for %s", args[0], list)
+			a.printf("%s takes pushes for %s", args[0], list)
 			return nil
 		},
 	}
@@ -124,7 +124,7 @@ what it serves is signed.`,
 			return serve(cmd.Context(), o, netutil.LimitListener(listener, maxConnections), log)
 		},
 	}
-	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8470", "the `address` and port")
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8470", "the `ADDRESS` and port")
 	return cmd
 }
 

@@ -24,7 +24,7 @@ func (a *app) originSubscriber() *cobra.Command {
 
 // withReceipts opens an origin for a command about one list.
 func withReceipts(cmd *cobra.Command, list *string, run func(*origin.Origin, []string) error) {
-	cmd.Flags().StringVar(list, "list", "", "the `name` of the list")
+	cmd.Flags().StringVar(list, "list", "", "the `NAME` of the list")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		o, err := origin.Open(args[0], origin.Options{})
 		if err != nil {
@@ -55,9 +55,9 @@ it. The key's name is what receipts are shown under. Receipts are read with the 
 			if err != nil {
 				return err
 			}
-			a.say("receipts of %s for %s are taken", name, list)
+			a.printf("receipts of %s for %s are taken", name, list)
 		}
-		a.say("they are read with the token in %s", o.TokenPath(list))
+		a.printf("they are read with the token in %s", o.TokenPath(list))
 		return nil
 	})
 	return cmd
@@ -76,7 +76,7 @@ func (a *app) originSubscriberRemove() *cobra.Command {
 			if err := o.RemoveSubscriber(cmd.Context(), list, name); err != nil {
 				return err
 			}
-			a.say("receipts of %s for %s are refused from now on", name, list)
+			a.printf("receipts of %s for %s are refused from now on", name, list)
 		}
 		return nil
 	})

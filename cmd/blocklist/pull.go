@@ -28,7 +28,7 @@ func (a *app) pull() *cobra.Command {
 		Short: "Get a list as a subscriber would: verify, then write the entries",
 		Long: `Get a list as a subscriber would: verify, then write the entries to DIR/entries.txt. URL is an origin or a mirror; of
 several, the next is tried when one fails. DIR remembers what was verified: an older release is refused later. What the guards of a resolver would hold is
-told, and written all the same.
+reported, and written all the same.
 
 A confidential list opens with --identity: the file that "keygen --subscriber" has made, or age-keygen.`,
 		Example: `  blocklist pull --root root.json https://origin.example -o DIR
@@ -48,9 +48,9 @@ A confidential list opens with --identity: the file that "keygen --subscriber" h
 			return a.runPull(cmd.Context(), c, dir)
 		},
 	}
-	cmd.Flags().StringVar(&root, "root", "", "the `file` with the list's root, obtained from the agency by a way that you trust")
-	cmd.Flags().StringVar(&identity, "identity", "", "the `file` with your age identity, for a confidential list")
-	cmd.Flags().StringVarP(&dir, "output", "o", "", "the `folder` to write to")
+	cmd.Flags().StringVar(&root, "root", "", "the `FILE` with the list's root, obtained from the agency by a way that you trust")
+	cmd.Flags().StringVar(&identity, "identity", "", "the `FILE` with your age identity, for a confidential list")
+	cmd.Flags().StringVarP(&dir, "output", "o", "", "the `DIR` to write to")
 	required(cmd, "root", "output")
 	return cmd
 }
@@ -72,8 +72,8 @@ func (a *app) runPull(ctx context.Context, c subscribe.Config, dir string) (err 
 		return err
 	}
 	if hold := s.Status().Hold; hold != nil { // nothing is enforced here: it is enough to tell
-		a.say("the guards of a resolver would hold serial %d:", hold.Serial)
-		a.sayFindings(hold.Report)
+		a.printf("the guards of a resolver would hold serial %d:", hold.Serial)
+		a.printFindings(hold.Report)
 		if err := s.Accept(ctx, hold.ID); err != nil {
 			return err
 		}
@@ -83,9 +83,9 @@ func (a *app) runPull(ctx context.Context, c subscribe.Config, dir string) (err 
 		return err
 	}
 	status := s.Status()
-	a.say("%s serial %d, %s, digest %s: %s", c.List, status.Serial, plural(status.Entries, "entry", "entries"), status.Digest, path)
+	a.printf("%s serial %d, %s, digest %s: %s", c.List, status.Serial, plural(status.Entries, "entry", "entries"), status.Digest, path)
 	if status.Urgent > 0 {
-		a.say("on top of it: %s, in %s alone", plural(uint64(status.Urgent), "urgent order", "urgent orders"), pulledStore)
+		a.printf("on top of it: %s, in %s alone", plural(uint64(status.Urgent), "urgent order", "urgent orders"), pulledStore)
 	}
 	return nil
 }

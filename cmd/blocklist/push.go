@@ -28,7 +28,7 @@ of it. Without a pending release the newest one is pushed again, to another orig
 				if err != nil {
 					return err
 				}
-				a.say("pushed %s, %s, to %s", p.What(), plural(p.Entries, "entry", "entries"), args[0])
+				a.printf("pushed %s, %s, to %s", p.What(), plural(p.Entries, "entry", "entries"), args[0])
 				return nil
 			})
 		},

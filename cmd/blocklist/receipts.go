@@ -57,11 +57,11 @@ Exit code 1 says that someone is late, or holds another state than was signed.`,
 			return a.showStandings(all, f)
 		},
 	}
-	cmd.Flags().StringVar(&f.list, "list", "", "the `name` of the list")
-	cmd.Flags().StringVar(&f.root, "root", "", "the `file` with a root of the list that you trust (default: root.json in the agency's folder)")
-	cmd.Flags().StringVar(&f.keys, "keys", "", "the `file` with the subscribers' public keys, one a line")
-	cmd.Flags().StringVar(&f.token, "token", "", "the `file` with the token, from receipts/LIST/_/token in the origin's folder")
-	cmd.Flags().DurationVar(&f.deadline, "deadline", 6*time.Hour, "how `long` after its release a serial must be enforced")
+	cmd.Flags().StringVar(&f.list, "list", "", "the `NAME` of the list")
+	cmd.Flags().StringVar(&f.root, "root", "", "the `FILE` with a root of the list that you trust (default: root.json in the agency's folder)")
+	cmd.Flags().StringVar(&f.keys, "keys", "", "the `FILE` with the subscribers' public keys, one a line")
+	cmd.Flags().StringVar(&f.token, "token", "", "the `FILE` with the token, from receipts/LIST/_/token in the origin's folder")
+	cmd.Flags().DurationVar(&f.deadline, "deadline", 6*time.Hour, "the `DURATION` after its release within which a serial must be enforced")
 	jsonFlag(cmd, &f.asJSON)
 	required(cmd, "list")
 	return cmd
@@ -94,7 +94,7 @@ func (a *app) readStandings(ctx context.Context, from string, f receiptsFlags) (
 		said = append(said, receipt.Statement{Receipt: r, Holder: holder})
 	}
 	if strangers > 0 {
-		a.say("%d receipts are of none of these keys, or not of this list; they are left out", strangers)
+		a.printf("%d receipts are of none of these keys, or not of this list; they are left out", strangers)
 	}
 	return receipt.Judge(releases, slices.Collect(maps.Keys(keys)), said, f.deadline, time.Now()), nil
 }

@@ -32,7 +32,7 @@ const maxPlatforms = 1 << 20
 
 // platformsFlag adds --platforms.
 func platformsFlag(cmd *cobra.Command, path *string) {
-	cmd.Flags().StringVar(path, "platforms", "", "a `file` with a domain and the name of its platform a line; other sites are platforms of their own")
+	cmd.Flags().StringVar(path, "platforms", "", "a `FILE` with a domain and the name of its platform a line; other sites are platforms of their own")
 }
 
 // readPlatforms reads the table of platforms, if there is one.
@@ -58,7 +58,7 @@ type referralOutput struct {
 
 func (out *referralOutput) flags(cmd *cobra.Command) {
 	platformsFlag(cmd, &out.platforms)
-	cmd.Flags().StringVarP(&out.dir, "output", "o", "", "the `folder` for a CSV and a JSON file for each platform")
+	cmd.Flags().StringVarP(&out.dir, "output", "o", "", "the `DIR` for a CSV and a JSON file for each platform")
 	jsonFlag(cmd, &out.asJSON)
 }
 
@@ -166,15 +166,15 @@ func (out *referralOutput) writeFiles(a *app, list string, pages iter.Seq2[taked
 		if err := f.write(filepath.Join(out.dir, names[platform])); err != nil {
 			return err
 		}
-		a.say("%s: %s", names[platform], plural(uint64(len(f.Pages)), "page", "pages"))
+		a.printf("%s: %s", names[platform], plural(uint64(len(f.Pages)), "page", "pages"))
 		total += len(f.Pages)
 	}
-	a.say("written: %s, %s, to %s", plural(uint64(total), "page", "pages"), plural(uint64(len(names)), "platform", "platforms"), out.dir)
+	a.printf("written: %s, %s, to %s", plural(uint64(total), "page", "pages"), plural(uint64(len(names)), "platform", "platforms"), out.dir)
 	return nil
 }
 
 func (f *referralFile) write(path string) error {
-	err := writeFile(path+".csv", func(w io.Writer) error { return writeReferralCSV(w, withoutErrors(f.Pages)) })
+	err := writeFile(path+".csv", func(w io.Writer) error { return writeReferralCSV(w, each(f.Pages)) })
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ The file is about as long as what changes, unless the release has a new snapshot
 				if err := writeFile(out, func(w io.Writer) error { return l.WriteRequest(cmd.Context(), w, p) }); err != nil {
 					return err
 				}
-				a.say("next: an officer runs blocklist sign %s --root root.json --key OFFICER.key -o OFFICER.sig", out)
+				a.printf("next: an officer runs blocklist sign %s --root root.json --key OFFICER.key -o OFFICER.sig", out)
 				return nil
 			})
 		},
@@ -94,7 +94,7 @@ func (a *app) withRequest(path, rootPath string, do func(*publish.Request) error
 		return err
 	}
 	if err := q.CheckSeen(last); err != nil {
-		a.say("warning: %v", err)
+		a.printf("warning: %v", err)
 	}
 	return do(q)
 }
@@ -119,7 +119,7 @@ func (a *app) signRequest(path string, s signFlags) error {
 		}
 		a.describe(p)
 		if p.Serial > 0 {
-			if err := errors.Join(a.sayOperations(each(q.Operations()), maxShown), a.sayChanges(q.Review(), "blocklist review "+path)); err != nil {
+			if err := errors.Join(a.printOperations(each(q.Operations()), maxShown), a.printChanges(q.Review(), "blocklist review "+path)); err != nil {
 				return err
 			}
 		}
@@ -142,8 +142,8 @@ func (a *app) signRequest(path string, s signFlags) error {
 		if err := writeFile(s.out, func(w io.Writer) error { _, err := w.Write(signature); return err }); err != nil {
 			return err
 		}
-		a.say("signed: %s", p.What())
-		a.say("next: the agency runs blocklist -C DIR sign --signature %s", filepath.Base(s.out))
+		a.printf("signed: %s", p.What())
+		a.printf("next: the agency runs blocklist -C DIR sign --signature %s", filepath.Base(s.out))
 		return nil
 	})
 }
@@ -165,8 +165,8 @@ func (a *app) addSignatures(cmd *cobra.Command, l *publish.Ledger, files []strin
 		}
 		p = next
 	}
-	a.say("signed: %s", signatures(p))
-	return a.sayNext(cmd.Context(), l, p)
+	a.printf("signed: %s", signatures(p))
+	return a.printNext(cmd.Context(), l, p)
 }
 
 // seenPath returns where this machine remembers what was signed of a list.
@@ -218,4 +218,11 @@ func rememberSigned(q *publish.Request, last publish.Seen) error {
 		return withHint(fmt.Errorf("remembering what is signed: %w", err), "XDG_STATE_HOME names a folder that you may write to")
 	}
 	return nil
+}
+
+// signFlags are the flags of sign.
+type signFlags struct {
+	key, root, out string
+	signatures     []string
+	yes, again     bool
 }

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist/publish"
@@ -48,7 +46,7 @@ another one before the push.`,
 					return err
 				}
 				a.describe(p)
-				a.say("next: blocklist -C %s sign --key OFFICER.key", a.dir)
+				a.printf("next: blocklist -C %s sign --key OFFICER.key", a.dir)
 				return nil
 			})
 		},
@@ -56,23 +54,11 @@ another one before the push.`,
 	causeFlags(cmd, &c)
 	urgentFlags(cmd, &urgent)
 	cmd.Flags().BoolVar(&change.Confidential, "confidential", false, confidentialUsage)
-	cmd.Flags().StringArrayVar(&add, "add-officer", nil, "a `file` with the public key of a new officer; once for each")
-	cmd.Flags().StringArrayVar(&change.Remove, "remove-officer", nil, "the `name` of an officer who may sign no longer; once for each")
-	cmd.Flags().IntVar(&change.Threshold, "threshold", 0, "how `many` officers must sign (default: as before)")
-	cmd.Flags().StringVar(&origin, "origin-key", "", "the `file` with the new public key of the origin")
+	cmd.Flags().StringArrayVar(&add, "add-officer", nil, "a `FILE` with the public key of a new officer; once for each")
+	cmd.Flags().StringArrayVar(&change.Remove, "remove-officer", nil, "the `NAME` of an officer who may sign no longer; once for each")
+	cmd.Flags().IntVar(&change.Threshold, "threshold", 0, "the number `N` of officers who must sign (default: as before)")
+	cmd.Flags().StringVar(&origin, "origin-key", "", "the `FILE` with the new public key of the origin")
 	return cmd
-}
-
-// readKeyFiles reads public keys.
-func readKeyFiles(paths []string) (keys []string, err error) {
-	for _, path := range paths {
-		text, err := readKeyFile(path)
-		if err != nil {
-			return nil, fmt.Errorf("reading a public key: %w", err)
-		}
-		keys = append(keys, text)
-	}
-	return keys, nil
 }
 
 func (a *app) refuse() *cobra.Command {
@@ -98,14 +84,14 @@ officer's signature, which blocklist verify checks. The ledger lists what it lis
 				if err := l.Refuse(cmd.Context(), p, officer, c); err != nil {
 					return err
 				}
-				a.say("refused: %s; nothing of it is in force", p.What())
+				a.printf("refused: %s; nothing of it is in force", p.What())
 				return nil
 			})
 		},
 	}
-	cmd.Flags().StringVar(&key, "key", "", "the `file` with the officer's private key, or agent:NAME")
-	cmd.Flags().StringVar(&c.Reason, "reason", "", "`why`, for the ledger")
-	cmd.Flags().StringVar(&c.Reference, "ref", "", "the order or decision behind it, for the ledger")
+	cmd.Flags().StringVar(&key, "key", "", "the `FILE` with the officer's private key, or agent:NAME")
+	cmd.Flags().StringVar(&c.Reason, "reason", "", "the reason, a `TEXT` for the ledger")
+	cmd.Flags().StringVar(&c.Reference, "ref", "", "the order or decision behind it, a `TEXT` for the ledger")
 	required(cmd, "key")
 	required(cmd, "reason")
 	return cmd

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
-	"math"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -93,26 +91,6 @@ func (a *app) printStatus(s publish.Status) error {
 	return w.Flush()
 }
 
-// signatures says who has signed.
-func signatures(p *publish.Pending) string {
-	text := quorum(&p.Signatures)
-	if p.Before != nil {
-		text += "; of the root before: " + quorum(p.Before)
-	}
-	return text
-}
-
-func quorum(q *publish.Signatures) string {
-	text := fmt.Sprintf("%d of %d signatures", len(q.Signed), q.Threshold)
-	if len(q.Signed) > 0 {
-		text += ", by " + strings.Join(q.Signed, ", ")
-	}
-	if !q.Enough() {
-		text += fmt.Sprintf("; %d more needed, of %s", q.Threshold-len(q.Signed), strings.Join(q.Missing, ", "))
-	}
-	return text
-}
-
 func (a *app) diff() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -157,34 +135,6 @@ With --json: one value a line, "pending", then each "operation", then each chang
 	return cmd
 }
 
-// showPending writes all of what waits for signatures to standard output.
-func (a *app) showPending(p *publish.Pending, operations iter.Seq2[publish.Operation, error], changes iter.Seq2[blocklist.Change, error], asJSON bool) error {
-	type pendingJSON struct {
-		Pending *publish.Pending `json:"pending"`
-	}
-	type operationJSON struct {
-		Operation publish.Operation `json:"operation"`
-	}
-	if asJSON {
-		if err := a.printJSON(pendingJSON{p}); err != nil || p.Root > 0 {
-			return err
-		}
-		wrap := func(o publish.Operation) operationJSON { return operationJSON{o} }
-		return errors.Join(printAll(a, true, operations, wrap, operationText), printAll(a, true, changes, changeToJSON, changeText))
-	}
-	return a.paged(func() error {
-		lines := &app{stderr: a.stdout} // what is said is data here
-		lines.describe(p)
-		if p.Root > 0 {
-			return nil
-		}
-		if err := lines.sayOperations(operations, math.MaxInt); err != nil {
-			return err
-		}
-		return printAll(a, false, changes, changeToJSON, changeText)
-	})
-}
-
 func (a *app) entries() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -220,32 +170,12 @@ func (a *app) log() *cobra.Command {
 	return cmd
 }
 
-func operationText(o publish.Operation) string {
-	text := fmt.Sprintf("%d  %s  %-6s  +%d -%d  %s", o.ID, o.Time.Format(time.RFC3339), o.Kind, o.Added, o.Removed, o.Author)
-	if o.Reason != "" {
-		text += ": " + o.Reason
-	}
-	if o.Reference != "" {
-		text += fmt.Sprintf(" [%s]", shortened(o.Reference))
-	}
-	return text + "  " + o.Hash[:min(12, len(o.Hash))]
-}
-
-// shortened cuts what is too long for a line, such as the recipient of a subscriber.
-func shortened(text string) string {
-	const most = 200
-	if len(text) <= most {
-		return text
-	}
-	return strings.ToValidUTF8(text[:most], "") + "..."
-}
-
 func (a *app) verify() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "verify",
-		Short: "Prove that the history is whole and the one that was signed",
-		Long: `Prove that the history is whole and the one that was signed: each operation's hash and the one it is chained to,
+		Short: "Prove that the history is intact and the one that was signed",
+		Long: `Prove that the history is intact and the one that was signed: each operation's hash and the one it is chained to,
 every line that came or went, the entries that follow from them, and the releases with the officers' signatures.
 What was altered, is missing or does not belong there is named.`,
 		Example: "  blocklist -C DIR verify",
@@ -259,7 +189,7 @@ What was altered, is missing or does not belong there is named.`,
 				if asJSON {
 					return a.printJSON(v)
 				}
-				_, err = fmt.Fprintf(a.stdout, "%s: whole: %s operations, %s changes, %s entries, %d releases, head %s\n",
+				_, err = fmt.Fprintf(a.stdout, "%s: intact: %s operations, %s changes, %s entries, %d releases, head %s\n",
 					l.List(), thousands(uint64(v.Operations)), thousands(uint64(v.Changes)), thousands(v.Entries), v.Releases, v.Head)
 				return err
 			})

@@ -1,21 +1,10 @@
 package main
 
 import (
-	"context"
-	"crypto"
-
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist/publish"
-	"github.com/argine-dns/argine/blocklist/publish/keys"
 )
-
-// signFlags are the flags of sign.
-type signFlags struct {
-	key, root, out string
-	signatures     []string
-	yes, again     bool
-}
 
 func (a *app) sign() *cobra.Command {
 	var s signFlags
@@ -72,7 +61,7 @@ func (a *app) runSign(cmd *cobra.Command, l *publish.Ledger, s signFlags) error 
 	}
 	a.describe(p)
 	if p.Serial > 0 {
-		if err := a.sayRelease(cmd.Context(), l, p); err != nil {
+		if err := a.printRelease(cmd.Context(), l, p); err != nil {
 			return err
 		}
 	}
@@ -88,29 +77,6 @@ func (a *app) runSign(cmd *cobra.Command, l *publish.Ledger, s signFlags) error 
 	if p, err = l.Sign(cmd.Context(), p, officer); err != nil {
 		return err
 	}
-	a.say("signed: %s", signatures(p))
-	return a.sayNext(cmd.Context(), l, p)
-}
-
-// loadKey returns an officer's key, and asks for its passphrase if it has one.
-func (a *app) loadKey(key string) (crypto.Signer, error) {
-	return keys.Load(key, func() (string, error) { return a.passphrase("passphrase of " + key + ": ") })
-}
-
-// sayNext tells what is to be done once there are enough signatures.
-func (a *app) sayNext(ctx context.Context, l *publish.Ledger, p *publish.Pending) error {
-	if !p.Enough() {
-		return nil
-	}
-	s, err := l.Status(ctx)
-	if err != nil {
-		return err
-	}
-	for _, warning := range s.Warnings {
-		a.say("warning: %s", warning)
-	}
-	if p.Serial > 0 || s.Released != nil {
-		a.say("next: blocklist -C %s push ORIGIN", a.dir)
-	}
-	return nil
+	a.printf("signed: %s", signatures(p))
+	return a.printNext(cmd.Context(), l, p)
 }

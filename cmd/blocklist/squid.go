@@ -121,7 +121,7 @@ func (h squidHelper) answer(line string) string {
 	return "OK" + squidReason(m)
 }
 
-// unreadable answers a line of which nobody can tell what it asks for. A rewriter that answers BH lets pass.
+// unreadable answers a line that can't be understood. A rewriter that answers BH lets pass.
 func (h squidHelper) unreadable(why string) string {
 	if h.redirect != nil {
 		return "OK status=302" + squidValue("url", explained(h.redirect, blocklist.Match{}))

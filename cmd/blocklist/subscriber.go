@@ -59,7 +59,7 @@ What the subscriber has seen stays seen. Urgent orders until that release are un
 		if err := l.RemoveSubscriber(ctx, args[0], c); err != nil {
 			return err
 		}
-		a.say("until the next release, %s can still read urgent orders", args[0])
+		a.printf("until the next release, %s can still read urgent orders", args[0])
 		return nil
 	})
 }
@@ -76,12 +76,12 @@ func (a *app) subscriberChange(cmd *cobra.Command, do func(context.Context, *pub
 			if err != nil {
 				return err
 			}
-			a.say("%s; next: blocklist -C %s release", plural(uint64(len(all)), "subscriber", "subscribers"), a.dir)
+			a.printf("%s; next: blocklist -C %s release", plural(uint64(len(all)), "subscriber", "subscribers"), a.dir)
 			return nil
 		})
 	}
 	authorFlag(cmd, &c.Author)
-	cmd.Flags().StringVar(&c.Reason, "reason", "", "`why`, for the ledger")
+	cmd.Flags().StringVar(&c.Reason, "reason", "", "the reason, a `TEXT` for the ledger")
 	return cmd
 }
 
@@ -115,8 +115,8 @@ func subscriberText(s publish.Subscriber) string {
 	return text + "  " + s.Recipient
 }
 
-// sayReaders tells who can read a release of a confidential list.
-func (a *app) sayReaders(ctx context.Context, l *publish.Ledger, p *publish.Pending) error {
+// printRecipients tells who can read a release of a confidential list.
+func (a *app) printRecipients(ctx context.Context, l *publish.Ledger, p *publish.Pending) error {
 	if !p.Confidential {
 		return nil
 	}
@@ -124,15 +124,15 @@ func (a *app) sayReaders(ctx context.Context, l *publish.Ledger, p *publish.Pend
 	if err != nil {
 		return err
 	}
-	a.say("  confidential encrypted to %s", plural(uint64(r.Subscribers), "subscriber", "subscribers"))
+	a.printf("  confidential encrypted to %s", plural(uint64(r.Subscribers), "subscriber", "subscribers"))
 	for _, name := range r.Come {
-		a.say("    comes %s", name)
+		a.printf("    comes %s", name)
 	}
 	for _, name := range r.Go {
-		a.say("    goes %s", name)
+		a.printf("    goes %s", name)
 	}
 	if r.NewKey {
-		a.say("    under a new key, with a new snapshot for all")
+		a.printf("    under a new key, with a new snapshot for all")
 	}
 	return nil
 }

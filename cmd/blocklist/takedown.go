@@ -22,8 +22,8 @@ func (a *app) takedown() *cobra.Command {
 input. blocklist status sums it up by platform and age, blocklist export --format referral has it page by page.
 
 FILE is CSV with a header and the columns url, removed (yes or no) and checked (a day, or a time in UTC), or JSON with the
-same keys: an array, or an object a line. Other columns are left aside, so what export has written will do with these two added.
-All of it is recorded in the ledger, or, if a line can't be read, nothing. Pages that are not listed are left out, and told.`,
+same keys: an array, or an object a line. Other columns are ignored, so what export has written will do with these two added.
+All of it is recorded in the ledger, or, if a line can't be read, nothing. Pages that are not listed are left out, and reported.`,
 		Example: `  blocklist -C DIR takedown checked.csv --reason "weekly check"`,
 		Args:    args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -47,13 +47,13 @@ func (a *app) recordChecks(cmd *cobra.Command, l *publish.Ledger, path string, c
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	a.say("%s recorded, %s as before", plural(r.Recorded, "check", "checks"), thousands(r.Unchanged))
+	a.printf("%s recorded, %s as before", plural(r.Recorded, "check", "checks"), thousands(r.Unchanged))
 	if r.NotListed > 0 {
 		more := ""
 		if r.NotListed > uint64(len(r.Unlisted)) {
 			more = " ..."
 		}
-		a.say("left out, as they are not on the list: %s: %s%s", plural(r.NotListed, "page", "pages"), strings.Join(r.Unlisted, " "), more)
+		a.printf("left out, as they are not on the list: %s: %s%s", plural(r.NotListed, "page", "pages"), strings.Join(r.Unlisted, " "), more)
 	}
 	return nil
 }

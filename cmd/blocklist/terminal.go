@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"crypto"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,8 @@ import (
 	"unicode"
 
 	"golang.org/x/term"
+
+	"github.com/argine-dns/argine/blocklist/publish/keys"
 )
 
 // passphraseVariable holds the passphrase of a key where nobody sits at a terminal.
@@ -129,4 +132,9 @@ func plural(n uint64, one, more string) string {
 		return "1 " + one
 	}
 	return thousands(n) + " " + more
+}
+
+// loadKey returns an officer's key, and asks for its passphrase if it has one.
+func (a *app) loadKey(key string) (crypto.Signer, error) {
+	return keys.Load(key, func() (string, error) { return a.passphrase("passphrase of " + key + ": ") })
 }

@@ -9,12 +9,6 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// urgentFlags are the limits of urgent orders in a root.
-func urgentFlags(cmd *cobra.Command, u *publish.UrgentLimits) {
-	cmd.Flags().IntVar(&u.Entries, "urgent-entries", 0, "how `many` targets one officer alone may list on top of a release (default: none)")
-	cmd.Flags().IntVar(&u.Hours, "urgent-hours", 0, "for how `long` at most each of them lasts, up to 24")
-}
-
 func (a *app) urgent() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "urgent",
@@ -90,7 +84,7 @@ type order struct {
 
 func (o *order) flags(cmd *cobra.Command) {
 	causeFlags(cmd, &o.cause)
-	cmd.Flags().StringVar(&o.key, "key", "", "the `file` with the officer's private key, or agent:NAME")
+	cmd.Flags().StringVar(&o.key, "key", "", "the `FILE` with the officer's private key, or agent:NAME")
 	cmd.Flags().BoolVar(&o.yes, "yes", false, "sign without asking")
 	required(cmd, "key")
 }
@@ -98,10 +92,10 @@ func (o *order) flags(cmd *cobra.Command) {
 func (a *app) order(cmd *cobra.Command, o order) error {
 	return a.withLedger(func(l *publish.Ledger) error {
 		for _, e := range o.change.Add {
-			a.say("  +%s", e)
+			a.printf("  +%s", e)
 		}
 		for _, target := range o.change.Remove {
-			a.say("  -%s", target)
+			a.printf("  -%s", target)
 		}
 		if !o.yes {
 			if err := a.confirm("order this alone?"); err != nil {
@@ -116,21 +110,21 @@ func (a *app) order(cmd *cobra.Command, o order) error {
 		if err != nil {
 			return err
 		}
-		a.sayOrders(orders)
-		a.say("next: blocklist -C %s urgent push ORIGIN", a.dir)
+		a.printUrgent(orders)
+		a.printf("next: blocklist -C %s urgent push ORIGIN", a.dir)
 		return nil
 	})
 }
 
-func (a *app) sayOrders(o publish.UrgentList) {
-	a.say("urgent orders %d, on top of serial %d; %s may follow", o.Number, o.Serial, plural(uint64(o.Left), "more target", "more targets"))
+func (a *app) printUrgent(o publish.UrgentList) {
+	a.printf("urgent orders %d, on top of serial %d; %s may follow", o.Number, o.Serial, plural(uint64(o.Left), "more target", "more targets"))
 	for _, e := range o.Entries {
-		a.say("  %s", e)
+		a.printf("  %s", e)
 	}
 }
 
-// sayOrdersEnd tells which urgent orders the next release ends, and which it confirms.
-func (a *app) sayOrdersEnd(ctx context.Context, l *publish.Ledger) error {
+// printUrgentEnd tells which urgent orders the next release ends, and which it confirms.
+func (a *app) printUrgentEnd(ctx context.Context, l *publish.Ledger) error {
 	o, err := l.Urgent(ctx)
 	if err != nil {
 		return err
@@ -141,9 +135,9 @@ func (a *app) sayOrdersEnd(ctx context.Context, l *publish.Ledger) error {
 		case err != nil:
 			return err
 		case listed:
-			a.say("  urgent       the order on %s becomes an entry", e.Target())
+			a.printf("  urgent       the order on %s becomes an entry", e.Target())
 		default:
-			a.say("  urgent       the order on %s ends with this release", e.Target())
+			a.printf("  urgent       the order on %s ends with this release", e.Target())
 		}
 	}
 	return nil
@@ -170,17 +164,6 @@ func (a *app) urgentList() *cobra.Command {
 	return cmd
 }
 
-// each yields what a slice holds.
-func each[T any](all []T) func(yield func(T, error) bool) {
-	return func(yield func(T, error) bool) {
-		for _, v := range all {
-			if !yield(v, nil) {
-				return
-			}
-		}
-	}
-}
-
 func (a *app) urgentPush() *cobra.Command {
 	var author string
 	cmd := &cobra.Command{
@@ -194,7 +177,7 @@ func (a *app) urgentPush() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				a.say("pushed urgent orders %d, %s, to %s", o.Number, plural(uint64(len(o.Entries)), "entry", "entries"), args[0])
+				a.printf("pushed urgent orders %d, %s, to %s", o.Number, plural(uint64(len(o.Entries)), "entry", "entries"), args[0])
 				return nil
 			})
 		},

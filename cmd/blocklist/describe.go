@@ -1,0 +1,206 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/guard"
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+// maxShown is how many changed lines are shown before the rest is only counted.
+const maxShown = 20
+
+// describe tells what is pending, in words.
+func (a *app) describe(p *publish.Pending) {
+	a.printf("%s", p.What())
+	a.printf("  valid until  %s", p.Expires.Format(time.DateOnly))
+	if p.Root > 0 {
+		for _, key := range p.Keys {
+			a.printf("  officer      %s", key)
+		}
+		a.printf("  fingerprint  %s", p.Fingerprint())
+		a.printf("  threshold    %d", p.Threshold)
+		a.printf("  origin       %s", p.Online)
+		a.printf("  urgent       %s", p.Urgent)
+		if p.Confidential {
+			a.printf("  confidential encrypted to the subscribers of the list")
+		}
+		for _, change := range p.Changes {
+			a.printf("  change       %s", change)
+		}
+	} else {
+		a.printf("  entries      %s", thousands(p.Entries))
+		a.printf("  digest       %s", p.Digest)
+		a.printf("  ledger       %s", p.Ledger)
+		if p.Override != "" {
+			a.printf("  overridden   the guards held it; %s", p.Override)
+		}
+	}
+	a.printf("  signatures   %s", signatures(p))
+}
+
+// printOperations says who made the changes of a release, and why: the first of them, up to a limit.
+func (a *app) printOperations(operations iter.Seq2[publish.Operation, error], limit int) error {
+	var shown []string
+	var n uint64
+	for o, err := range operations {
+		if err != nil {
+			return err
+		}
+		if n++; len(shown) < limit {
+			shown = append(shown, operationText(o))
+		}
+	}
+	a.printf("  operations   %s", thousands(n))
+	for _, line := range shown {
+		a.printf("    %s", line)
+	}
+	if more := n - uint64(len(shown)); more > 0 {
+		a.printf("    and %s more", thousands(more))
+	}
+	return nil
+}
+
+// printChanges counts changes and shows the first of them. All is the command that shows all of them.
+func (a *app) printChanges(changes iter.Seq2[blocklist.Change, error], all string) error {
+	var added, removed uint64
+	var shown []string
+	for c, err := range changes {
+		if err != nil {
+			return err
+		}
+		if c.Removed {
+			removed++
+		} else {
+			added++
+		}
+		if len(shown) < maxShown {
+			shown = append(shown, changeText(c))
+		}
+	}
+	a.printf("  changes      %s, %s", plural(added, "line comes", "lines come"), plural(removed, "line goes", "lines go"))
+	for _, line := range shown {
+		a.printf("    %s", line)
+	}
+	if more := added + removed - uint64(len(shown)); more > 0 {
+		a.printf("    and %s more; %s shows all, as it is signed", thousands(more), all)
+	}
+	return nil
+}
+
+// signatures says who has signed.
+func signatures(p *publish.Pending) string {
+	text := quorum(&p.Signatures)
+	if p.Before != nil {
+		text += "; of the root before: " + quorum(p.Before)
+	}
+	return text
+}
+
+func quorum(q *publish.Signatures) string {
+	text := fmt.Sprintf("%d of %d signatures", len(q.Signed), q.Threshold)
+	if len(q.Signed) > 0 {
+		text += ", by " + strings.Join(q.Signed, ", ")
+	}
+	if !q.Enough() {
+		text += fmt.Sprintf("; %d more needed, of %s", q.Threshold-len(q.Signed), strings.Join(q.Missing, ", "))
+	}
+	return text
+}
+
+func operationText(o publish.Operation) string {
+	text := fmt.Sprintf("%d  %s  %-6s  +%d -%d  %s", o.ID, o.Time.Format(time.RFC3339), o.Kind, o.Added, o.Removed, o.Author)
+	if o.Reason != "" {
+		text += ": " + o.Reason
+	}
+	if o.Reference != "" {
+		text += fmt.Sprintf(" [%s]", shortened(o.Reference))
+	}
+	return text + "  " + o.Hash[:min(12, len(o.Hash))]
+}
+
+// shortened cuts what is too long for a line, such as the recipient of a subscriber.
+func shortened(text string) string {
+	const most = 200
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "..."
+}
+
+// showPending writes all of what waits for signatures to standard output.
+func (a *app) showPending(p *publish.Pending, operations iter.Seq2[publish.Operation, error], changes iter.Seq2[blocklist.Change, error], asJSON bool) error {
+	type pendingJSON struct {
+		Pending *publish.Pending `json:"pending"`
+	}
+	type operationJSON struct {
+		Operation publish.Operation `json:"operation"`
+	}
+	if asJSON {
+		if err := a.printJSON(pendingJSON{p}); err != nil || p.Root > 0 {
+			return err
+		}
+		wrap := func(o publish.Operation) operationJSON { return operationJSON{o} }
+		return errors.Join(printAll(a, true, operations, wrap, operationText), printAll(a, true, changes, changeToJSON, changeText))
+	}
+	return a.paged(func() error {
+		lines := &app{stderr: a.stdout} // what is said is data here
+		lines.describe(p)
+		if p.Root > 0 {
+			return nil
+		}
+		if err := lines.printOperations(operations, math.MaxInt); err != nil {
+			return err
+		}
+		return printAll(a, false, changes, changeToJSON, changeText)
+	})
+}
+
+// printFindings tells what the guards found, entry by entry.
+func (a *app) printFindings(r *guard.Report) {
+	for i, f := range r.Findings {
+		if i == maxShown {
+			break
+		}
+		a.printf("  %s", f.Line())
+	}
+	if more := r.Held + r.Reported; more > maxShown {
+		a.printf("  and %s more", thousands(more-maxShown))
+	}
+}
+
+// printResult tells what a change did.
+func (a *app) printResult(r publish.ChangeResult) {
+	a.printf("%s added, %s changed, %s removed, %s as before", thousands(r.Added), thousands(r.Changed), thousands(r.Removed), thousands(r.Unchanged))
+	for _, f := range r.Findings {
+		a.printf("%s", f.Line())
+	}
+	if r.Refused > 0 {
+		a.printf("%s left out, as the guards hold them; --override TEXT takes them", plural(r.Refused, "entry", "entries"))
+	}
+}
+
+// printNext tells what is to be done once there are enough signatures.
+func (a *app) printNext(ctx context.Context, l *publish.Ledger, p *publish.Pending) error {
+	if !p.Enough() {
+		return nil
+	}
+	s, err := l.Status(ctx)
+	if err != nil {
+		return err
+	}
+	for _, warning := range s.Warnings {
+		a.printf("warning: %s", warning)
+	}
+	if p.Serial > 0 || s.Released != nil {
+		a.printf("next: blocklist -C %s push ORIGIN", a.dir)
+	}
+	return nil
+}
