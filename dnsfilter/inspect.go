@@ -28,7 +28,7 @@ func (q *query) inspect(store *blocklist.Store, v *View, m []byte) Decision {
 		if r.Section != dnswire.Answer {
 			break
 		}
-		if i.records++; i.look(r) {
+		if i.records++; i.look(&r) {
 			break
 		}
 	}
@@ -49,7 +49,7 @@ type inspection struct {
 }
 
 // look decides on what a record leads to. It reports whether the rest of the answer does not matter.
-func (i *inspection) look(r dnswire.Record) (done bool) {
+func (i *inspection) look(r *dnswire.Record) (done bool) {
 	switch r.Type {
 	case dns.TypeCNAME:
 		return i.cname(r)
@@ -65,7 +65,7 @@ func (i *inspection) look(r dnswire.Record) (done bool) {
 
 // cname decides on the target of a CNAME record. If the record itself was asked for, and the target is denied, it is
 // shown as it is in the answers to all other types.
-func (i *inspection) cname(r dnswire.Record) (done bool) {
+func (i *inspection) cname(r *dnswire.Record) (done bool) {
 	target, end := dnswire.AppendName(i.query.reached[:0], i.message, r.At)
 	if end == 0 {
 		return false
@@ -87,7 +87,7 @@ func follows(qtype uint16) bool { return qtype != dns.TypeCNAME && qtype != dns.
 
 // dname decides on the target of a DNAME record of the name asked for. One above that name is part of the chain, and
 // the CNAME record behind it shows what it makes.
-func (i *inspection) dname(r dnswire.Record) {
+func (i *inspection) dname(r *dnswire.Record) {
 	owner, end := dnswire.AppendName(i.query.reached[:0], i.message, r.Owner)
 	if end == 0 || !bytes.Equal(owner, i.query.name()) {
 		return
@@ -98,7 +98,7 @@ func (i *inspection) dname(r dnswire.Record) {
 }
 
 // service decides on the target and the address hints of an SVCB or HTTPS record (RFC 9460, section 2.2).
-func (i *inspection) service(r dnswire.Record) {
+func (i *inspection) service(r *dnswire.Record) {
 	if len(r.Data) < 3 {
 		return
 	}

@@ -17,7 +17,7 @@ import (
 // trim does so if only the end has to be cut off, which is nearly always; scrub does all of it.
 
 // signsLast reports whether a record is a signature of the last record of the chain.
-func (w *chainWalk) signsLast(r dnswire.Record) bool {
+func (w *chainWalk) signsLast(r *dnswire.Record) bool {
 	return r.Type == dns.TypeRRSIG && w.qtype != dns.TypeRRSIG && r.Covers(w.last.Type) &&
 		dnswire.EqualNames(w.message, r.Owner, w.last.Owner)
 }
@@ -57,7 +57,7 @@ func trim(m []byte) ([]byte, bool) {
 	kept, cut := 0, false
 	for r := range dnswire.Records(m) {
 		if r.Section == dnswire.Answer {
-			if !w.accepts(r) {
+			if !w.accepts(&r) {
 				return nil, false
 			}
 			end = r.End()
@@ -66,7 +66,7 @@ func trim(m []byte) ([]byte, bool) {
 		if w.pending {
 			return nil, false
 		}
-		if !w.belongs(r) {
+		if !w.belongs(&r) {
 			cut = true
 			continue
 		}
@@ -80,7 +80,7 @@ func trim(m []byte) ([]byte, bool) {
 }
 
 // accepts reports whether a record of the answer section is the next one of the chain, or its end.
-func (w *chainWalk) accepts(r dnswire.Record) bool {
+func (w *chainWalk) accepts(r *dnswire.Record) bool {
 	if !r.IsInternet(w.message) {
 		return false
 	}
@@ -88,7 +88,7 @@ func (w *chainWalk) accepts(r dnswire.Record) bool {
 		return true
 	}
 	here := dnswire.EqualNames(w.message, r.Owner, w.name)
-	w.last = r
+	w.last = *r
 	switch {
 	case here && (r.Type == w.qtype || w.qtype == dns.TypeANY):
 		w.found = true
@@ -105,7 +105,7 @@ func (w *chainWalk) accepts(r dnswire.Record) bool {
 }
 
 // belongs reports whether a record of the authority section is kept.
-func (w *chainWalk) belongs(r dnswire.Record) bool {
+func (w *chainWalk) belongs(r *dnswire.Record) bool {
 	rrtype := r.Type
 	if rrtype == dns.TypeRRSIG && len(r.Data) > 2 {
 		rrtype = binary.BigEndian.Uint16(r.Data)
