@@ -18,10 +18,10 @@ func TestMatchAsText(t *testing.T) {
 	assert.Equal(t, `it.example/test: =example.org category=csam ref="order 17" expires=2090-01-02`, fmt.Sprint(m))
 	b, err := json.Marshal(m)
 	require.NoError(t, err)
-	assert.Equal(t, `{"list":"it.example/test","target":"=example.org","scope":"host","category":"csam","ref":"order 17","status":"block","expires":"2090-01-02T00:00:00Z"}`, string(b))
+	assert.JSONEq(t, `{"list":"it.example/test","target":"=example.org","scope":"host","category":"csam","ref":"order 17","status":"block","expires":"2090-01-02T00:00:00Z"}`, string(b))
 	m, ok = s.LookupURL("https://site.test/a/b")
 	require.True(t, ok)
 	b, err = json.Marshal(&m)
 	require.NoError(t, err)
-	assert.Equal(t, `{"list":"it.example/test","target":"https://site.test/a/*","scope":"url","status":"monitor"}`, string(b))
+	assert.JSONEq(t, `{"list":"it.example/test","target":"https://site.test/a/*","scope":"url","status":"monitor"}`, string(b))
 }

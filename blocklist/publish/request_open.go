@@ -62,7 +62,7 @@ func (q *Request) Operations() []Operation { return q.history.operations }
 func (q *Request) Review() iter.Seq2[blocklist.Change, error] { return q.folder.Review(q.pending) }
 
 // requestNames are the names that a request may unpack.
-var requestNames = regexp.MustCompile(`^(roots/[0-9]+\.root\.json|releases/[0-9]+/targets\.json|pending/release/targets\.json|` + //nolint:gochecknoglobals // a pattern
+var requestNames = regexp.MustCompile(`^(roots/[0-9]+\.root\.json|releases/[0-9]+/targets\.json|pending/release/targets\.json|` +
 	`pending/[0-9]+\.root\.json|files/[A-Za-z0-9][A-Za-z0-9._-]*|operations\.txt)$`)
 
 // unpackRequest writes the parts of a request below dir.

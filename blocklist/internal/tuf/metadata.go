@@ -100,7 +100,7 @@ type Delegations struct {
 }
 
 // check leaves out the succinct roles where there are others: only one kind is allowed.
-func (d *Delegations) check() error {
+func (d *Delegations) check() error { //nolint:unparam // others can fail
 	if d.Roles != nil {
 		d.SuccinctRoles = nil
 	}

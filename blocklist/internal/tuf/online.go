@@ -1,5 +1,7 @@
 package tuf
 
+import "maps"
+
 // Keys of the references in timestamps and snapshots.
 const (
 	metaSnapshot = "snapshot.json"
@@ -66,9 +68,7 @@ func NewTimestamp(h Header, snapshot Object[Reference], more map[string]any) ([]
 // NewSnapshot returns an unsigned snapshot that names targets, and documents of other roles.
 func NewSnapshot(h Header, targets Object[Reference], others map[string]Object[Reference], more map[string]any) ([]byte, error) {
 	meta := map[string]Object[Reference]{metaTargets: targets}
-	for name, to := range others {
-		meta[name] = to
-	}
+	maps.Copy(meta, others)
 	return New(Object[IndexFields]{IndexFields{h, meta}, more})
 }
 
