@@ -24,11 +24,11 @@ func (s *Subscription) keptPath(f trust.File) string {
 	return filepath.Join(s.list.Dir(), fmt.Sprintf("%s%d-%.4x.zst", keptPrefix, f.Release.Serial, f.SHA256))
 }
 
-// follow puts the newest release in force by the shortest way: deltas from what is held, else a snapshot and what follows
-// it. Whatever is wrong with the deltas, the snapshot is tried.
+// follow puts the newest release in force by the shortest update path: deltas from the serial in force, else a snapshot and
+// the deltas after it. If the deltas fail, the snapshot is tried.
 func (s *Subscription) follow(ctx context.Context, o *fetch.Origin, spec trust.TargetsSpec, next evidence) (err error) {
 	whole, _ := spec.UpdatePath(0) // ParseTargets saw to it that there is one
-	// To go through the whole list is dear even where its files are here already.
+	// Reading the whole list is expensive even if its files are here already.
 	if way, ok := s.deltas(spec); ok && s.missing(way) <= trust.Length(whole) {
 		next.Kept = s.held.after(way)
 		if err = s.fetchAndApply(ctx, o, way, next); err == nil || ctx.Err() != nil {
@@ -43,10 +43,11 @@ func (s *Subscription) follow(ctx context.Context, o *fetch.Origin, spec trust.T
 	return nil
 }
 
-// maxBack is how many compressed bytes of deltas are taken back at most: they pass through the memory.
+// maxBack limits the compressed bytes of deltas that are reverted: they are composed in memory.
 const maxBack = 1 << 20
 
-// deltas returns the way from what is in force, or from an earlier serial that it has come by, whichever leaves less to fetch.
+// deltas returns the update path with the fewest bytes to fetch: from the serial in force, or from an earlier one on the
+// path that led here, whose later deltas are reverted.
 func (s *Subscription) deltas(spec trust.TargetsSpec) (best []trust.File, ok bool) {
 	info, held := s.store.List(s.c.List)
 	if !held || info.Err != nil || info.Serial == 0 {
@@ -68,7 +69,7 @@ func (s *Subscription) deltas(spec trust.TargetsSpec) (best []trust.File, ok boo
 	return best, ok
 }
 
-// missing returns how many bytes of a way are not on the disk.
+// missing returns how many bytes of these files are not on disk.
 func (s *Subscription) missing(way []trust.File) (n int64) {
 	for _, f := range way {
 		if !s.isKept([]trust.File{f}) {
@@ -78,7 +79,7 @@ func (s *Subscription) missing(way []trust.File) (n int64) {
 	return n
 }
 
-// fetchAndApply puts a release in force: its files first, then the state together with what vouches for it.
+// fetchAndApply fetches the files of an update path, has the guards check it, and puts it in force or on hold.
 func (s *Subscription) fetchAndApply(ctx context.Context, o *fetch.Origin, way []trust.File, next evidence) error {
 	if err := s.fetchAll(ctx, o, way); err != nil {
 		return err
@@ -103,7 +104,7 @@ func (s *Subscription) fetchAndApply(ctx context.Context, o *fetch.Origin, way [
 	return nil
 }
 
-// fetchAll fetches the files of a way that are not kept; a try before may have got as far as that.
+// fetchAll fetches those of the files that are not on disk from an earlier try.
 func (s *Subscription) fetchAll(ctx context.Context, o *fetch.Origin, way []trust.File) error {
 	if err := s.removeKeptBut(way); err != nil {
 		return err
@@ -135,8 +136,7 @@ func (s *Subscription) fetch(ctx context.Context, o *fetch.Origin, f trust.File,
 	return errors.Join(err, body.Close())
 }
 
-// within bounds what one origin may take for so many bytes, where there are others: a slow mirror must not keep them from being
-// asked.
+// within limits the time that an origin may take for so many bytes, if there are other origins to ask.
 func (s *Subscription) within(ctx context.Context, bytes int64) (context.Context, context.CancelFunc) {
 	if len(s.origins) < 2 {
 		return ctx, func() {}
@@ -173,7 +173,7 @@ func (s *Subscription) apply(u update, next evidence) error {
 	return errors.Join(s.dropHold(), s.removeKeptBut(nil))
 }
 
-// tidy keeps what the newest release is rebuilt from without a network: the files of the shortest way from a snapshot.
+// tidy saves the files from which the list in force can be rebuilt without network: a snapshot and the deltas after it.
 func (s *Subscription) tidy(ctx context.Context, o *fetch.Origin, spec trust.TargetsSpec, next evidence) error {
 	next.Kept, _ = spec.UpdatePath(0)
 	if err := s.fetchAll(ctx, o, next.Kept); err != nil {
@@ -185,7 +185,7 @@ func (s *Subscription) tidy(ctx context.Context, o *fetch.Origin, spec trust.Tar
 	return s.removeKeptBut(nil)
 }
 
-// removeKeptBut removes the files of releases that are needed neither for what is held, nor for what is on hold, nor for a way.
+// removeKeptBut removes the files of releases, except those of the release in force, of the one on hold, and of way.
 func (s *Subscription) removeKeptBut(way []trust.File) (err error) {
 	needed := map[string]bool{}
 	for _, f := range slices.Concat(s.held.Kept, s.hold.files(), way) {
@@ -200,7 +200,7 @@ func (s *Subscription) removeKeptBut(way []trust.File) (err error) {
 	return err
 }
 
-// isKept tells, without reading them, whether the files of a way are there.
+// isKept reports whether the files are on disk, by name and length.
 func (s *Subscription) isKept(way []trust.File) bool {
 	return !slices.ContainsFunc(way, func(f trust.File) bool {
 		info, err := os.Stat(s.keptPath(f))

@@ -1,15 +1,16 @@
-// Package subscribe follows a list: it polls origins and mirrors, believes nothing that enough officers have not signed,
-// and puts each new release in force in a store. Whatever goes wrong, the last good list stays in force, the reason is in
-// the Status and in the log, and the next poll tries again.
+// Package subscribe follows a signed list: it polls origins and mirrors, verifies the officers' signatures, and applies each
+// new release to a store. If a poll fails, the last good list stays in force, the reason is in the [Status] and in the log,
+// and the next poll tries again.
 //
-// What is verified may still be a mistake. Guards (package guard) look at each release before it counts; what they stop is
-// on hold until a person decides, see [Hold].
+// A verified release may still be a mistake. Guards (package guard) look at each release before it is applied. A release
+// that they stop is on hold until a person decides, see [Hold].
 //
-// The way to trust begins with a root that the operator has obtained elsewhere. From then on the newest verified root is
-// kept in the store, together with the metadata and the state that it vouched for, in one durable step; the configured
-// root is only for the very first start, or newer than what is kept. Versions never go back, whichever mirror answers.
-// Freshness is judged by the local clock: with a wrong one a list may be called stale, or an old one fresh, but what is
-// held is enforced all the same.
+// Trust begins with a root that the operator has obtained out of band. From then on the newest verified root is kept in the
+// store, together with the metadata and the list, in one durable step. The configured root is used at the first start, or
+// where it is newer than the one kept. Versions never go back (rollback), whichever mirror answers.
+//
+// Freshness is judged by the local clock. A wrong clock can make a list look stale, or an old one look fresh; the list is
+// enforced all the same.
 //
 //	sub, err := subscribe.New(store, subscribe.Config{List: "it.example/csam", Root: root, Origins: []string{"https://origin.example"}})
 //	go sub.Run(ctx)              // until ctx ends
@@ -46,7 +47,11 @@ type Config struct {
 	// Identity is the text of a file of age identities (AGE-SECRET-KEY-...), which open a confidential list that the agency has
 	// encrypted to them. Other lists need none.
 	Identity []byte
-	Origins  []string // base URLs (http, https) of origin and mirrors, folders with a copy, or bundles, in order of preference
+	// Origins are the sources of the list, asked in this order until one answers. Each is one of:
+	//   - the base URL of an origin or mirror: http or https, such as https://origin.example
+	//   - the path of a folder with a copy of such a mirror's files
+	//   - the path of a bundle, a file that was carried here; whether a path is a folder or a file is looked up at each poll
+	Origins []string
 	// Interval between polls; a random tenth more or less. Zero: 30 seconds. While polls fail, it doubles up to four times
 	// that; if the first one fails, it begins with a second.
 	Interval time.Duration
