@@ -90,8 +90,9 @@ func (a *announcements) join(client netip.Prefix, lists []string) (*listener, bo
 	if a.listeners == nil {
 		a.listeners, a.clients = map[*listener]struct{}{}, map[netip.Prefix]int{}
 	}
-	l := &listener{client: client, lists: lists, pending: map[string]event{}, wake: make(chan struct{}, 1),
-		ended: make(chan struct{})}
+	l := &listener{
+		client: client, lists: lists, pending: map[string]event{}, wake: make(chan struct{}, 1), ended: make(chan struct{}),
+	}
 	for list, e := range a.newest {
 		l.queue(list, e)
 	}

@@ -30,7 +30,7 @@ var (
 
 const (
 	maxPush = 4 << 30 // bytes of a push
-	// bytes behind the end of interest that are read, so that the pusher gets to read the answer,
+	// bytes behind the end of interest that are read, so that the pusher gets to read the answer.
 	maxDiscard  = 16 << 20
 	discardTime = 5 * time.Second  // within that time
 	stall       = 30 * time.Second // how long a push may stand still, and the least that an answer gets

@@ -182,7 +182,7 @@ func (q *Request) trustRoot(root *trust.Root, b []byte) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(q.folder.path(rootFile), newest, 0o600)
+	return os.WriteFile(q.folder.path(rootFile), newest, 0o600) //nolint:gosec // in the temporary folder
 }
 
 // verifyHistory proves that the operations lead from the release before to the pending one.
