@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// TestBusyConnectionsMakeRoom lets clients that have all their connections wait for answers keep nobody out.
+// TestBusyConnectionsMakeRoom lets clients that have all their connections wait for answers keep no one out.
 func TestBusyConnectionsMakeRoom(t *testing.T) {
 	t.Parallel()
 	var cs connections

@@ -123,7 +123,7 @@ func TestViewOfAClient(t *testing.T) {
 }
 
 // TestViewsShareTheCache asks from three networks, over both transports, for a listed name and for one that leads to
-// it: what one view has put into the cache is decided on for the next one anew.
+// it: what one view has put into the cache is decided on for the next one again.
 func TestViewsShareTheCache(t *testing.T) {
 	t.Parallel()
 	const unlisted, direct, leads = "other.test.", "listed.test.", "alias.test."

@@ -35,8 +35,9 @@ type FilterEvent struct {
 
 // FilterStats counts what a filter did since it was made.
 type FilterStats struct {
-	Queries uint64                       // that came, responses apart
-	Lists   map[string]map[Action]uint64 // decisions by list (or quorum) and action; names that no list holds are not counted
+	Queries uint64 // that came, responses apart
+	// decisions by list (or quorum) and action; names that no list holds are not counted
+	Lists map[string]map[Action]uint64
 }
 
 // Stats returns the counters.

@@ -222,7 +222,7 @@ func portless(t *testing.T, addr string, payload []byte) []byte {
 	return append(append(header, 0, 0), payload...) // without a checksum, which UDP over IPv4 allows
 }
 
-// TestNobodyIsAtPort0 sends a query to which nobody could be sent the answer.
+// TestNobodyIsAtPort0 sends a query to which no one could be sent the answer.
 func TestNobodyIsAtPort0(t *testing.T) {
 	t.Parallel()
 	s, addr := victims(t)

@@ -157,7 +157,7 @@ func edes(m *dns.Msg) (codes []uint16) {
 	return codes
 }
 
-// writeFile puts a file in place at once, so that nobody reads half of it.
+// writeFile puts a file in place at once, so that no one reads half of it.
 func writeFile(t testing.TB, dir, name, text string) string {
 	t.Helper()
 	path := filepath.Join(dir, name)

@@ -53,7 +53,7 @@ func TestServeStale(t *testing.T) {
 			wait time.Duration
 		}{
 			{"a.test.", dns.ExtendedErrorCodeStaleAnswer, 1800 * time.Millisecond},
-			{"a.test.", dns.ExtendedErrorCodeStaleAnswer, 0}, // this name is known to fail: nobody waits
+			{"a.test.", dns.ExtendedErrorCodeStaleAnswer, 0}, // this name is known to fail: no one waits
 			{"none.test.", dns.ExtendedErrorCodeStaleNXDOMAINAnswer, 1800 * time.Millisecond},
 			{"new.test.", dns.ExtendedErrorCodeNoReachableAuthority, 4800 * time.Millisecond},
 			{"new.test.", dns.ExtendedErrorCodeNoReachableAuthority, 0}, // it has failed a moment ago (RFC 9520)

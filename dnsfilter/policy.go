@@ -13,9 +13,10 @@ type Rule struct {
 	Action     Action            // zero is Pass: the rule does nothing
 	Categories map[string]Action // instead of Action, for entries with such a category
 	Sinkhole   []netip.Addr      // the addresses that Sinkhole answers with, of either family
-	Divert     []netip.Addr      // of a filtering proxy for the hosts of the list's url entries; none: url entries do nothing
-	Reason     Reason            // zero is Blocked
-	Notice     Notice            // the text that goes with the reason
+	// of a filtering proxy for the hosts of the list's url entries; none: url entries do nothing
+	Divert []netip.Addr
+	Reason Reason // zero is Blocked
+	Notice Notice // the text that goes with the reason
 }
 
 // Quorum says what happens to names and addresses on which several lists agree. A list counts if it has an entry that

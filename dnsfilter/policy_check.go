@@ -92,7 +92,8 @@ func (c policyCheck) quorum(q *Quorum) error {
 		}
 	}
 	if q.AtLeast < 1 {
-		return fmt.Errorf("checking a policy: %w: quorum %q needs AtLeast: how many lists must agree", blocklist.ErrMalformed, q.List)
+		return fmt.Errorf("checking a policy: %w: quorum %q needs AtLeast: how many lists must agree", blocklist.ErrMalformed,
+			q.List)
 	}
 	return q.check()
 }
@@ -110,7 +111,8 @@ func (r *Rule) check() error {
 	}
 	switch {
 	case r.Action >= Divert:
-		return bad(fmt.Sprintf("action %d is none that a rule has; to divert, name the proxy's addresses in Divert", r.Action))
+		return bad(fmt.Sprintf("action %d is none that a rule has; to divert, name the proxy's addresses in Divert",
+			r.Action))
 	case r.Reason > NoReason:
 		return bad(fmt.Sprintf("reason %d is none", r.Reason))
 	case used && len(r.Sinkhole) == 0:

@@ -63,7 +63,8 @@ func (q *query) parsePacket(m []byte) bool {
 	}
 	q.id, q.flags = binary.BigEndian.Uint16(m), dnswire.Flags(m)
 	const ordinary = dnswire.FlagRD | dnswire.FlagAD | dnswire.FlagCD
-	if q.flags&^ordinary != 0 || binary.BigEndian.Uint32(m[4:]) != 1<<16 || m[8]|m[9]|m[10] != 0 { // one question, no records but one
+	// one question, no records but one
+	if q.flags&^ordinary != 0 || binary.BigEndian.Uint32(m[4:]) != 1<<16 || m[8]|m[9]|m[10] != 0 {
 		return false
 	}
 	key, end := dnswire.AppendName(q.buf[:0], m, dnswire.HeaderSize)

@@ -110,7 +110,8 @@ func (s *Server) Reconfigure(next Config) error {
 		return err
 	}
 	c := &snapshot{policy: p, views: newViews(&p), clients: next.Clients, upstream: u, secrets: next.CookieSecrets}
-	c.special, c.limiter = newSpecialUseZones(next.SpecialUse), ratelimit.New(next.RateLimit.PerSecond, next.RateLimit.Slip)
+	c.special, c.limiter = newSpecialUseZones(next.SpecialUse),
+		ratelimit.New(next.RateLimit.PerSecond, next.RateLimit.Slip)
 	if len(c.secrets) == 0 {
 		c.secrets = s.secrets
 	}

@@ -118,7 +118,8 @@ func (q *query) specialUseSOA(dst []byte, zone blocklist.Name) []byte {
 	name := q.name()
 	apex := len(name) == len(zone) && zone.Within(arpa)
 	rcode := dns.RcodeNameError
-	if apex || zone == localhost || zone == resolver || strings.HasSuffix(loopback4, string(name)) { // or above a name that exists
+	// or above a name that exists
+	if apex || zone == localhost || zone == resolver || strings.HasSuffix(loopback4, string(name)) {
 		rcode = dns.RcodeSuccess
 	}
 	m := q.start(dst, rcode)

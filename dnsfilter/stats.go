@@ -36,7 +36,8 @@ func (s *Server) Stats() Stats {
 		Lists: make(map[string]map[Action]uint64), Answers: make(map[Answer]uint64),
 		Alarms: s.enumeration.alarms.Load(), Latency: s.latency.Times(),
 		Connections: Connections{
-			Open: s.conns.count(), Accepted: s.conns.accepted.Load(), Closed: s.conns.closed.Load(), Refused: s.conns.refused.Load(),
+			Open: s.conns.count(), Accepted: s.conns.accepted.Load(), Closed: s.conns.closed.Load(),
+			Refused: s.conns.refused.Load(),
 		},
 	}
 	s.mu.Lock()

@@ -109,7 +109,7 @@ func TestTimesOfAConnection(t *testing.T) {
 			time.Sleep(20 * time.Millisecond)
 			assert.Zero(t, p.server.Stats().Connections.Open, name)
 			assert.NoError(t, conn.Close())
-			time.Sleep(time.Second) // for whoever still sends
+			time.Sleep(time.Second) // for anyone who still sends
 		})
 	}
 }
@@ -265,7 +265,7 @@ func TestSharesOfConnectionsShrink(t *testing.T) {
 		}
 		synctest.Wait()
 		open := 1000 - closedOf(t, conns[:500])
-		assert.Equal(t, 1000, open, "half of all are there for whoever comes")
+		assert.Equal(t, 1000, open, "half of all are there for anyone who comes")
 		assert.Greater(t, closedOf(t, conns[500:]), 150)
 	})
 }
@@ -340,7 +340,7 @@ func TestNobodyIsCutOffWhoWaits(t *testing.T) {
 	})
 }
 
-// TestSlowReader sends queries and takes no answer: it is cut off, and nobody else notices.
+// TestSlowReader sends queries and takes no answer: it is cut off, and no one else notices.
 func TestSlowReader(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, dnsfilter.Config{})

@@ -37,17 +37,19 @@ func eachEntry(entries []blocklist.Entry) iter.Seq2[blocklist.Entry, error] {
 }
 
 // Import is Add for a stream of entries of any length, in bounded memory. Entries that the guards hold are left out and
-// counted, unless by.Override says why they are taken; what lists commonly trip ([guard.Check.Common]) is taken, and reported: the
-// release decides about it. An error in the stream changes nothing. Progress, if it is not nil, is called now and then with the
-// number of entries read.
-func (l *Ledger) Import(ctx context.Context, entries iter.Seq2[blocklist.Entry, error], by Audit, progress func(uint64)) (ChangeResult, error) {
+// counted, unless by.Override says why they are taken; what lists commonly trip ([guard.Check.Common]) is taken, and
+// reported: the release decides about it. An error in the stream changes nothing. Progress, if it is not nil, is called
+// now and then with the number of entries read.
+func (l *Ledger) Import(ctx context.Context, entries iter.Seq2[blocklist.Entry, error], by Audit,
+	progress func(uint64)) (ChangeResult, error) {
 	if entries == nil {
 		return ChangeResult{}, fmt.Errorf("importing: %w: there are no entries", blocklist.ErrMalformed)
 	}
 	return l.put(ctx, KindImport, entries, by, progress)
 }
 
-func (l *Ledger) put(ctx context.Context, kind string, entries iter.Seq2[blocklist.Entry, error], by Audit, progress func(uint64)) (r ChangeResult, err error) {
+func (l *Ledger) put(ctx context.Context, kind string, entries iter.Seq2[blocklist.Entry, error], by Audit,
+	progress func(uint64)) (r ChangeResult, err error) {
 	err = l.history.Change(ctx, kind, by, func(t *ledger.Tx) error {
 		s, err := l.newScreen(ctx, by)
 		if err != nil {
@@ -70,8 +72,8 @@ func (l *Ledger) put(ctx context.Context, kind string, entries iter.Seq2[blockli
 	return r, nil
 }
 
-// Remove takes entries out, by their targets; attributes don't matter. If one of them is not there, nothing is changed, and it
-// fails with [ErrNotListed].
+// Remove takes entries out, by their targets; attributes don't matter. If one of them is not there, nothing is changed,
+// and it fails with [ErrNotListed].
 func (l *Ledger) Remove(ctx context.Context, entries []blocklist.Entry, by Audit) (ChangeResult, error) {
 	err := l.history.Change(ctx, KindRemove, by, func(t *ledger.Tx) error {
 		for _, e := range entries {

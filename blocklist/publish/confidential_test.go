@@ -134,8 +134,8 @@ func TestOriginSeesNothing(t *testing.T) {
 	assert.Equal(t, 8, v.Releases)
 }
 
-// With a dictionary at hand, the digests of two releases tell what changed between them, and the ledger's head who wrote
-// what; those of a confidential list don't.
+// With a dictionary at hand, the digests of two releases tell what changed between them, and the ledger's head who
+// wrote what; those of a confidential list don't.
 func TestDictionaryAttack(t *testing.T) {
 	t.Parallel()
 	for _, confidential := range []bool{false, true} {

@@ -20,18 +20,20 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// What a release consists of: a snapshot of an earlier serial, deltas that lead from there to the newest serial, each longer
-// than all that follow it (the chain), and the last steps (deltas from one serial to the next). Who holds one of the last
-// serials takes steps; anyone else goes from the last serial where the chain passes that they have passed, too.
+// What a release consists of: a snapshot of an earlier serial, deltas that lead from there to the newest serial, each
+// longer than all that follow it (the chain), and the last steps (deltas from one serial to the next). Who holds one of
+// the last serials takes steps; anyone else goes from the last serial where the chain passes that they have passed,
+// too.
 const (
-	keepSteps   = 4       // steps, and links of the chain before a new snapshot
-	keepOld     = 64      // releases for which these links are kept
-	tier        = 4       // a link that is not so many times as long as what follows it is joined with that
-	maxPart     = 4       // a chain longer than this part of the snapshot: time for a new one
-	maxChurn    = 4       // more changed lines than this part of the list: no delta, but a snapshot
-	maxChanges  = 250_000 // changed lines of a delta; a subscriber keeps them in memory until they are merged
-	fewChanges  = 1000    // changed lines of a delta that always pays
-	deltaWindow = 1 << 20 // bytes that are searched for repetitions; to make room for more takes longer than all else in a short delta
+	keepSteps  = 4       // steps, and links of the chain before a new snapshot
+	keepOld    = 64      // releases for which these links are kept
+	tier       = 4       // a link that is not so many times as long as what follows it is joined with that
+	maxPart    = 4       // a chain longer than this part of the snapshot: time for a new one
+	maxChurn   = 4       // more changed lines than this part of the list: no delta, but a snapshot
+	maxChanges = 250_000 // changed lines of a delta; a subscriber keeps them in memory until they are merged
+	fewChanges = 1000    // changed lines of a delta that always pays
+	// bytes that are searched for repetitions; to make room for more takes longer than all else in a short delta
+	deltaWindow = 1 << 20
 	snapshotFmt = "snapshot-%d.txt.zst"
 	deltaFmt    = "delta-%d-%d.txt.zst"
 )
@@ -46,7 +48,8 @@ type releaseBuilder struct {
 }
 
 // makeFiles writes the files that the next release has beyond those of the last one, and returns all of its files.
-func (l *Ledger) makeFiles(ctx context.Context, last ReleaseRecord, now Operation, override string, key trust.ListKey) ([]trust.File, error) {
+func (l *Ledger) makeFiles(ctx context.Context, last ReleaseRecord, now Operation, override string,
+	key trust.ListKey) ([]trust.File, error) {
 	b := releaseBuilder{Ledger: l, now: now, key: key, to: trust.Release{
 		List: l.list, Serial: last.Serial + 1, Entries: now.Entries, Digest: now.Digest,
 		Created: time.Now().UTC().Truncate(time.Second), Ledger: now.Hash, Override: override,
@@ -93,8 +96,8 @@ func (b *releaseBuilder) files(ctx context.Context, last uint64) ([]trust.File, 
 	return union(union([]trust.File{snapshot}, steps), lastOf(chain, b.to.Serial, isDelta)), err
 }
 
-// chain returns the chain of the release before, led on to the new serial: its last links, as far as they are not much longer
-// than what follows them, become one. It returns false if that is too much for a delta.
+// chain returns the chain of the release before, led on to the new serial: its last links, as far as they are not much
+// longer than what follows them, become one. It returns false if that is too much for a delta.
 func (b *releaseBuilder) chain(ctx context.Context, step trust.File) (chain []trust.File, ok bool, err error) {
 	chain, _ = b.before.UpdatePath(0) // ParseTargets has seen that there is one
 	at, rest := len(chain), step.Length
@@ -150,7 +153,8 @@ func (b *releaseBuilder) delta(ctx context.Context, from uint64) (f trust.File, 
 	if err != nil {
 		return f, false, fmt.Errorf("reading release %d: %w", from, err)
 	}
-	if n := uint64(b.now.LastChange - operation.LastChange); n > fewChanges && n > min(maxChanges, b.now.Entries/maxChurn) {
+	if n := uint64(b.now.LastChange - operation.LastChange); n > fewChanges &&
+		n > min(maxChanges, b.now.Entries/maxChurn) {
 		return f, false, nil
 	}
 	to := b.to
@@ -168,8 +172,10 @@ func (b *releaseBuilder) operationOf(ctx context.Context, serial uint64) (Operat
 	return b.history.OperationByID(ctx, r.Operation)
 }
 
-// write writes a file. It proves on the way that the lines lead from the state base to the one that the history has led to.
-func (b *releaseBuilder) write(name string, to trust.Release, base blocklist.Header, changes iter.Seq2[blocklist.Change, error]) (file trust.File, err error) {
+// write writes a file. It proves on the way that the lines lead from the state base to the one that the history has led
+// to.
+func (b *releaseBuilder) write(name string, to trust.Release, base blocklist.Header,
+	changes iter.Seq2[blocklist.Change, error]) (file trust.File, err error) {
 	h, err := to.Header()
 	if err != nil {
 		return file, fmt.Errorf("operation %d: %w: %w", b.now.ID, blocklist.ErrDamaged, err)
@@ -208,7 +214,8 @@ const (
 )
 
 // compress writes a file, encrypted where the list is confidential.
-func (b *releaseBuilder) compress(w io.Writer, h, base blocklist.Header, changes iter.Seq2[blocklist.Change, error]) error {
+func (b *releaseBuilder) compress(w io.Writer, h, base blocklist.Header,
+	changes iter.Seq2[blocklist.Change, error]) error {
 	if b.key == nil {
 		return compress(w, 1, h, base, changes)
 	}
@@ -295,5 +302,6 @@ func (l *Ledger) removeFiles(last ReleaseRecord, pending []trust.File) error {
 
 // errDiverged says that the database was changed by something else than our commands.
 func errDiverged() error {
-	return fmt.Errorf("ledger: %w: the entries are not those that its history has led to; blocklist verify finds out why", blocklist.ErrDigest)
+	return fmt.Errorf("ledger: %w: the entries are not those that its history has led to; blocklist verify finds out why",
+		blocklist.ErrDigest)
 }

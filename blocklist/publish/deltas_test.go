@@ -177,8 +177,8 @@ func TestTurnover(t *testing.T) {
 	assert.Len(t, s.files, 1)
 }
 
-// Whoever prepares a release can't slip an officer a snapshot that differs from the delta which is shown, or a file that
-// nobody needs.
+// Anyone who prepares a release can't slip an officer a snapshot that differs from the delta which is shown, or a file
+// that no one needs.
 func TestReviewOfDisagreeingFiles(t *testing.T) {
 	t.Parallel()
 	a, s := newAgency(t), &shelf{}

@@ -1,5 +1,6 @@
-// Package publish is the agency's side of a list: the ledger of every change, and the releases made from it, signed and pushed to
-// an origin. Package keys has the officers' keys, package takedown the pages that platforms are asked to take down.
+// Package publish is the agency's side of a list: the ledger of every change, and the releases made from it, signed and
+// pushed to an origin. Package keys has the officers' keys, package takedown the pages that platforms are asked to take
+// down.
 //
 // Everything lives in one folder:
 //
@@ -13,9 +14,9 @@
 //	lock                held by the process that changes the folder
 //
 // [Init] makes the folder, [Open] opens it. [Ledger.Add], [Ledger.Remove] and [Ledger.Import] change the list,
-// [Ledger.Release] makes the next release of it, [Ledger.Sign] adds an officer's signature, [Ledger.Push] brings it to an
-// origin, and [Ledger.Verify] proves that the history is the one that was signed. Each of them is one step: a process
-// killed in the middle leaves the old state or the new one.
+// [Ledger.Release] makes the next release of it, [Ledger.Sign] adds an officer's signature, [Ledger.Push] brings it to
+// an origin, and [Ledger.Verify] proves that the history is the one that was signed. Each of them is one step: a
+// process killed in the middle leaves the old state or the new one.
 //
 // The example has the whole way, from the keys to the first release that is out.
 //

@@ -19,8 +19,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust/trusttest"
 )
 
-// exchange replaces what is pending by a release of the lines, as somebody can who controls the agency's machine; claim may
-// change what it says of itself.
+// exchange replaces what is pending by a release of the lines, as somebody can who controls the agency's machine; claim
+// may change what it says of itself.
 func exchange(t *testing.T, a *agency, lines []string, claim func(*trust.Release)) {
 	t.Helper()
 	p := pending(t, a)
@@ -48,7 +48,7 @@ func exchange(t *testing.T, a *agency, lines []string, claim func(*trust.Release
 	require.NoError(t, os.WriteFile(filepath.Join(a.dir, "pending", "release", "targets.json"), targets, 0o600))
 }
 
-// Nobody signs a release that has more, or other, entries than the history that it claims.
+// No one signs a release that has more, or other, entries than the history that it claims.
 func TestExchangedRelease(t *testing.T) {
 	t.Parallel()
 	a := newAgency(t)
@@ -73,7 +73,7 @@ func TestExchangedRelease(t *testing.T) {
 	for _, err := range a.PendingOperations(t.Context(), pending(t, a)) {
 		reason = err
 	}
-	assert.ErrorIs(t, reason, blocklist.ErrUntrusted, "whoever is shown the reasons is told, too")
+	assert.ErrorIs(t, reason, blocklist.ErrUntrusted, "anyone who is shown the reasons is told, too")
 
 	other := append(slices.Clone(batch[1:]), "victim.example")
 	exchanged(other, func(*trust.Release) {})

@@ -44,7 +44,8 @@ type signedRelease struct {
 	targets  trust.TargetsSpec
 }
 
-// readRelease reads the metadata of the release in dir. What was released can't be verified or compared without its list key.
+// readRelease reads the metadata of the release in dir. What was released can't be verified or compared without its
+// list key.
 func (d folder) readRelease(dir string) (signedRelease, error) {
 	metadata, err := os.ReadFile(filepath.Join(dir, targetsFile))
 	if err != nil {
@@ -103,7 +104,8 @@ func (d folder) openTargets(spec trust.TargetsSpec) (trust.TargetsSpec, error) {
 	path := d.keyPath(spec.KeyID)
 	text, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return spec, fmt.Errorf("opening %s: %w: copy the folder %s from an officer who has it", path, blocklist.ErrNoKey, keysDir)
+		return spec, fmt.Errorf("opening %s: %w: copy the folder %s from an officer who has it", path, blocklist.ErrNoKey,
+			keysDir)
 	}
 	if err != nil {
 		return spec, err

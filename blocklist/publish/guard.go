@@ -97,7 +97,8 @@ func (l *Ledger) SetGuard(ctx context.Context, s GuardSettings, c Audit) error {
 	}
 	c.Reference = what
 	return l.history.Change(ctx, KindGuard, c, func(t *ledger.Tx) error {
-		for key, value := range map[string]string{metaGuard: string(numbers), metaProtected: s.Protected, metaPopular: s.Popular} {
+		for key, value := range map[string]string{metaGuard: string(numbers), metaProtected: s.Protected,
+			metaPopular: s.Popular} {
 			if err := t.SetMeta(ctx, key, value); err != nil {
 				return err
 			}
@@ -172,7 +173,8 @@ func (s *screen) err() error {
 	if s.refused == 0 {
 		return nil
 	}
-	return &guard.HeldError{Report: &guard.Report{Findings: s.found(), Held: uint64(len(s.holding)), Reported: uint64(len(s.others))}}
+	return &guard.HeldError{Report: &guard.Report{Findings: s.found(), Held: uint64(len(s.holding)),
+		Reported: uint64(len(s.others))}}
 }
 
 // guardRelease asks the guards about the state after the operation now, against the newest release that was pushed. It
@@ -183,7 +185,8 @@ func (l *Ledger) guardRelease(ctx context.Context, last ReleaseRecord, now Opera
 		return "", err
 	}
 	found := false
-	for o, err := range l.history.Operations(ctx, ledger.Range{After: last.Operation, Kinds: []string{KindOverride, KindRefuse}}) {
+	for o, err := range l.history.Operations(ctx, ledger.Range{After: last.Operation,
+		Kinds: []string{KindOverride, KindRefuse}}) {
 		if err != nil {
 			return "", err
 		}
@@ -242,12 +245,13 @@ func (l *Ledger) Examine(ctx context.Context) (*guard.Report, error) {
 	return l.examine(ctx, last, now)
 }
 
-// Override lets the next release pass with what the guards find now, and nothing else: c.Reason says why. It is recorded,
-// and signed with the release, for all subscribers to see. It returns what the guards find; if nothing holds the list,
-// nothing is recorded.
+// Override lets the next release pass with what the guards find now, and nothing else: c.Reason says why. It is
+// recorded, and signed with the release, for all subscribers to see. It returns what the guards find; if nothing holds
+// the list, nothing is recorded.
 func (l *Ledger) Override(ctx context.Context, c Audit) (*guard.Report, error) {
 	if err := trust.CheckOverride(c.Reason); err != nil || c.Reason == "" {
-		return nil, errors.Join(err, fmt.Errorf("overriding the guards: %w: a reason of one line, at most 1 KiB, is needed", blocklist.ErrMalformed))
+		return nil, errors.Join(err, fmt.Errorf("overriding the guards: %w: a reason of one line, at most 1 KiB, is needed",
+			blocklist.ErrMalformed))
 	}
 	unlock, err := l.history.Lock(ctx)
 	if err != nil {

@@ -11,10 +11,10 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 )
 
-// PendingOperations yields the operations that the pending release p contains and the one before does not: who changed what, and
-// why. It proves by their hashes that they lead from the signed head of the release before to the head that a signature of
-// p covers, and that the list has as many entries there, and the digest, that the signature covers. The last thing it yields may
-// be an error.
+// PendingOperations yields the operations that the pending release p contains and the one before does not: who changed
+// what, and why. It proves by their hashes that they lead from the signed head of the release before to the head that a
+// signature of p covers, and that the list has as many entries there, and the digest, that the signature covers. The
+// last thing it yields may be an error.
 func (l *Ledger) PendingOperations(ctx context.Context, p *Pending) iter.Seq2[Operation, error] {
 	return func(yield func(Operation, error) bool) {
 		if err := l.pendingOperations(ctx, p, func(o Operation) bool { return yield(o, nil) }); err != nil {
@@ -34,8 +34,8 @@ func (l *Ledger) pendingOperations(ctx context.Context, p *Pending, yield func(O
 	return p.follow(at, l.history.Operations(ctx, ledger.Range{After: at.ID}), yield)
 }
 
-// follow yields operations, and proves that they lead from the one at to the head that a signature of p covers, and to the entries
-// and the digest of p.
+// follow yields operations, and proves that they lead from the one at to the head that a signature of p covers, and to
+// the entries and the digest of p.
 func (p *Pending) follow(at Operation, operations iter.Seq2[Operation, error], yield func(Operation) bool) error {
 	for o, err := range operations {
 		if err != nil {
@@ -64,8 +64,8 @@ func (p *Pending) isOf(o Operation) error {
 		blocklist.ErrUntrusted, p.Entries, p.Digest, o.Entries, o.Digest)
 }
 
-// checkHistory proves that the pending release makes the changes of the operations behind it, and no others. The digest alone is
-// no proof against who controls the agency's machine.
+// checkHistory proves that the pending release makes the changes of the operations behind it, and no others. The digest
+// alone is no proof against who controls the agency's machine.
 func (l *Ledger) checkHistory(ctx context.Context, p *Pending) error {
 	before, err := l.headBefore(ctx, p)
 	if err != nil {

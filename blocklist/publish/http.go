@@ -37,19 +37,22 @@ func ToHTTP(client *http.Client, base string) Transport {
 		if err != nil {
 			return err
 		}
-		defer response.Body.Close()                                                     //nolint:errcheck // it was only read
-		if response.StatusCode/100 == 2 && response.Request.Method == http.MethodPost { // else a redirect has made a GET of it
+		defer response.Body.Close() //nolint:errcheck // it was only read
+		// else a redirect has made a GET of it
+		if response.StatusCode/100 == 2 && response.Request.Method == http.MethodPost {
 			return nil
 		}
 		text, _ := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 		if response.StatusCode == http.StatusConflict && response.Header.Get("Content-Type") == trust.OrdersType {
-			return &trust.OrdersError{Held: text, Err: fmt.Errorf("the origin refused it: %w: it has newer urgent orders", blocklist.ErrRollback)}
+			return &trust.OrdersError{Held: text, Err: fmt.Errorf("the origin refused it: %w: it has newer urgent orders",
+				blocklist.ErrRollback)}
 		}
 		if response.StatusCode == http.StatusPreconditionFailed {
 			return &trust.MissingError{Paths: strings.Split(printable(string(text)), " ")}
 		}
 		if response.StatusCode/100 == 4 {
-			return fmt.Errorf("the origin refused it: %w: %s: %s", blocklist.ErrUntrusted, response.Status, printable(string(text)))
+			return fmt.Errorf("the origin refused it: %w: %s: %s", blocklist.ErrUntrusted, response.Status,
+				printable(string(text)))
 		}
 		return fmt.Errorf("the origin could not take it: %s: %s", response.Status, printable(string(text)))
 	}

@@ -172,7 +172,7 @@ func TestInit(t *testing.T) {
 	assert.ErrorContains(t, publish.Init(t.Context(), dir, good), "not empty")
 }
 
-// An entry that nobody has parsed lists nothing, and stays out.
+// An entry that no one has parsed lists nothing, and stays out.
 func TestEmptyEntry(t *testing.T) {
 	t.Parallel()
 	a := newAgency(t)

@@ -25,14 +25,15 @@ func (l *Ledger) makeListKey() (trust.ListKey, error) {
 	return key, disk.WriteFile(l.keyPath(key.ID(l.list)), []byte(key.Text()+"\n"), 0o600)
 }
 
-// nextListKey returns the key of the next release, nil if the list is not confidential. It is another one than before if a
-// subscriber has gone.
+// nextListKey returns the key of the next release, nil if the list is not confidential. It is another one than before
+// if a subscriber has gone.
 func (l *Ledger) nextListKey(ctx context.Context, last ReleaseRecord) (trust.ListKey, error) {
 	root, err := l.root()
 	if err != nil || !root.Spec().Confidential {
 		return nil, err
 	}
-	dirs := []string{l.path(pendingDir, releaseDir)} // what is pending may have a new key already, which nobody has seen yet
+	// what is pending may have a new key already, which no one has seen yet
+	dirs := []string{l.path(pendingDir, releaseDir)}
 	if last.Serial > 0 {
 		dirs = append(dirs, l.releasePath(last.Serial))
 	}
@@ -73,9 +74,10 @@ func (l *Ledger) listKeyOf(r ReleaseRecord) (trust.ListKey, error) {
 	return pushed.targets.Key, err
 }
 
-// makeKeyFiles encrypts the list key to the subscribers: one file for each kind of recipients, those of before where neither
-// key nor subscribers have changed.
-func (l *Ledger) makeKeyFiles(ctx context.Context, last ReleaseRecord, key trust.ListKey) (files []trust.File, err error) {
+// makeKeyFiles encrypts the list key to the subscribers: one file for each kind of recipients, those of before where
+// neither key nor subscribers have changed.
+func (l *Ledger) makeKeyFiles(ctx context.Context, last ReleaseRecord, key trust.ListKey) (files []trust.File,
+	err error) {
 	if key == nil {
 		return nil, nil
 	}
@@ -127,8 +129,9 @@ type Recipients struct {
 	NewKey      bool     // who has gone can't read it
 }
 
-// PendingRecipients returns who can read the pending release p of a confidential list, from the history that a signature of p covers.
-// It proves that the list key is encrypted to as many as that, and no more; to whom, none but they can tell.
+// PendingRecipients returns who can read the pending release p of a confidential list, from the history that a
+// signature of p covers. It proves that the list key is encrypted to as many as that, and no more; to whom, none but
+// they can tell.
 func (l *Ledger) PendingRecipients(ctx context.Context, p *Pending) (r Recipients, err error) {
 	if err := p.checkRelease(); err != nil {
 		return r, err
@@ -182,7 +185,8 @@ func (l *Ledger) checkRecipients(spec trust.TargetsSpec, subscribers []Subscribe
 			}
 		}
 		if want := len(recipients(subscribers, kind)); n != want {
-			return fmt.Errorf("reviewing: %w: the list key is encrypted to %d %s recipients, there are %d such subscribers", blocklist.ErrUntrusted, n, kind, want)
+			return fmt.Errorf("reviewing: %w: the list key is encrypted to %d %s recipients, there are %d such subscribers",
+				blocklist.ErrUntrusted, n, kind, want)
 		}
 	}
 	return nil

@@ -22,10 +22,11 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// Refuse drops p, which [Ledger.Pending] has returned, with its signatures, and records which officer did so and why, with the
-// officer's signature over that. The cause's reason is needed; its author is the officer. What the ledger lists stays as it is:
-// another release may follow. The first root can't be refused, nor a release that was sent to an origin without an answer: it
-// may be public. It fails with [blocklist.ErrUntrusted] for a key that is not that of an officer of the root in force.
+// Refuse drops p, which [Ledger.Pending] has returned, with its signatures, and records which officer did so and why,
+// with the officer's signature over that. The cause's reason is needed; its author is the officer. What the ledger
+// lists stays as it is: another release may follow. The first root can't be refused, nor a release that was sent to an
+// origin without an answer: it may be public. It fails with [blocklist.ErrUntrusted] for a key that is not that of an
+// officer of the root in force.
 func (l *Ledger) Refuse(ctx context.Context, p *Pending, officer crypto.Signer, c Audit) error {
 	if err := p.check(); err != nil {
 		return err
@@ -45,7 +46,8 @@ func (l *Ledger) Refuse(ctx context.Context, p *Pending, officer crypto.Signer, 
 	case c.Reason == "":
 		return fmt.Errorf("refusing %s: %w: a reason is needed", p.What(), blocklist.ErrMalformed)
 	case p.Root == 1:
-		return fmt.Errorf("refusing %s: %w: there is no list without it; make a new folder with blocklist init", p.What(), blocklist.ErrMalformed)
+		return fmt.Errorf("refusing %s: %w: there is no list without it; make a new folder with blocklist init", p.What(),
+			blocklist.ErrMalformed)
 	case p.Root == 0:
 		if err := l.checkSent(ctx, p); err != nil {
 			return fmt.Errorf("refusing %s: %w", p.What(), err)
@@ -61,7 +63,8 @@ func (l *Ledger) Refuse(ctx context.Context, p *Pending, officer crypto.Signer, 
 	return errors.Join(os.Remove(p.path), disk.SyncDir(filepath.Dir(p.path)))
 }
 
-// refusal is what an officer signs who refuses. It begins like all that officers sign, so that nothing else can be taken for it.
+// refusal is what an officer signs who refuses. It begins like all that officers sign, so that nothing else can be
+// taken for it.
 type refusal struct {
 	Type      string `json:"_type"`
 	List      string `json:"list"`
@@ -87,7 +90,8 @@ func (l *Ledger) signRefusal(p *Pending, officer crypto.Signer, c *Audit) error 
 	public, _ := officer.Public().(ed25519.PublicKey)
 	i := slices.IndexFunc(root.Spec().Officers, notekey.Key{Public: public}.Equal)
 	if i < 0 {
-		return fmt.Errorf("%w: the key is not that of an officer; they are %q", blocklist.ErrUntrusted, names(root.Spec().Officers))
+		return fmt.Errorf("%w: the key is not that of an officer; they are %q", blocklist.ErrUntrusted,
+			names(root.Spec().Officers))
 	}
 	c.Author = root.Spec().Officers[i].Name
 	r := refusal{refusalType, l.list, c.Author, c.Reason, c.Reference, fmt.Sprintf("%x", sha256.Sum256(p.metadata))}
@@ -96,7 +100,8 @@ func (l *Ledger) signRefusal(p *Pending, officer crypto.Signer, c *Audit) error 
 		return err
 	}
 	sig, err := officer.Sign(rand.Reader, text, crypto.Hash(0))
-	c.Reference = strings.TrimPrefix(fmt.Sprintf("%s %s %s %s", c.Reference, refusalMark, r.SHA256, base64.StdEncoding.EncodeToString(sig)), " ")
+	c.Reference = strings.TrimPrefix(fmt.Sprintf("%s %s %s %s", c.Reference, refusalMark, r.SHA256,
+		base64.StdEncoding.EncodeToString(sig)), " ")
 	return err
 }
 

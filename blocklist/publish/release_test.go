@@ -174,7 +174,7 @@ func TestSign(t *testing.T) {
 	require.NoError(t, err)
 	_, _, err = a.Release(t.Context(), "anna")
 	require.NoError(t, err)
-	_, err = a.Sign(t.Context(), seen, a.anna) // nobody signs what they have not seen
+	_, err = a.Sign(t.Context(), seen, a.anna) // no one signs what they have not seen
 	assert.ErrorContains(t, err, "changed meanwhile")
 
 	a.sign(t, a.anna, a.anna) // one officer is one signature, however often

@@ -22,18 +22,18 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// A signing request is a tar file. Its entries have the names that they have in the agency's folder, and come in this order: all
-// roots, the targets of the release before, what is pending, the release files that a review of it reads, and the operations behind
-// it. [OpenRequest] reads it as such a folder.
+// A signing request is a tar file. Its entries have the names that they have in the agency's folder, and come in this
+// order: all roots, the targets of the release before, what is pending, the release files that a review of it reads,
+// and the operations behind it. [OpenRequest] reads it as such a folder.
 const (
 	requestMark    = "argine-signing-request" // the first entry, with the version of this form
 	requestVersion = "1\n"
 	operationsFile = "operations.txt"
 )
 
-// WriteRequest writes a signing request for p, which [Ledger.Pending] has returned: all that an officer needs who has the list's
-// root and a key, but no ledger. It is about as long as what changes, unless the release has a new snapshot. It fails with
-// [blocklist.ErrUntrusted] if what is pending is not what the ledger's history leads to.
+// WriteRequest writes a signing request for p, which [Ledger.Pending] has returned: all that an officer needs who has
+// the list's root and a key, but no ledger. It is about as long as what changes, unless the release has a new snapshot.
+// It fails with [blocklist.ErrUntrusted] if what is pending is not what the ledger's history leads to.
 func (l *Ledger) WriteRequest(ctx context.Context, w io.Writer, p *Pending) error {
 	if err := p.check(); err != nil {
 		return err
@@ -84,7 +84,8 @@ func (d folder) writeRequest(w io.Writer, names []string, history []byte) error 
 }
 
 func addText(tw *tar.Writer, name string, b []byte) error {
-	err := tw.WriteHeader(&tar.Header{Name: name, Size: int64(len(b)), Mode: 0o600, ModTime: time.Unix(0, 0), Typeflag: tar.TypeReg})
+	err := tw.WriteHeader(&tar.Header{Name: name, Size: int64(len(b)), Mode: 0o600, ModTime: time.Unix(0, 0),
+		Typeflag: tar.TypeReg})
 	if err == nil {
 		_, err = tw.Write(b)
 	}
@@ -99,7 +100,8 @@ func addFile(tw *tar.Writer, name, from string) error {
 	defer f.Close() //nolint:errcheck // it was only read
 	info, err := f.Stat()
 	if err == nil {
-		err = tw.WriteHeader(&tar.Header{Name: name, Size: info.Size(), Mode: 0o600, ModTime: time.Unix(0, 0), Typeflag: tar.TypeReg})
+		err = tw.WriteHeader(&tar.Header{Name: name, Size: info.Size(), Mode: 0o600, ModTime: time.Unix(0, 0),
+			Typeflag: tar.TypeReg})
 	}
 	if err == nil {
 		_, err = io.Copy(tw, f)

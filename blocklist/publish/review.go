@@ -14,8 +14,8 @@ import (
 
 // Review yields what the pending release p changes against the newest one that was pushed, in the order of a delta. It
 // reads the very bytes that the signature will cover, and proves that they are what the metadata says of them, that all
-// ways lead to the same list, and that the files which are not new were signed before; the ledger is not asked. The last
-// thing it yields may be an error.
+// ways lead to the same list, and that the files which are not new were signed before; the ledger is not asked. The
+// last thing it yields may be an error.
 func (d folder) Review(p *Pending) iter.Seq2[blocklist.Change, error] {
 	return func(yield func(blocklist.Change, error) bool) {
 		if err := d.review(p, yield); err != nil {
@@ -40,7 +40,10 @@ func (d folder) review(p *Pending, yield func(blocklist.Change, error) bool) err
 	held, _ := before.targets.UpdatePath(0)
 	fresh := before.unsigned(after)
 	step, hasStep := after.targets.File(p.Serial-1, p.Serial)
-	links := slices.DeleteFunc(slices.Clone(fresh), func(f trust.File) bool { return !hasStep || !before.leadsFrom(f.Release.Base) })
+	links := slices.DeleteFunc(slices.Clone(fresh), func(f trust.File) bool {
+		return !hasStep ||
+			!before.leadsFrom(f.Release.Base)
+	})
 	if err := d.checkLinks(links, step, before); err != nil {
 		return err
 	}
@@ -58,7 +61,8 @@ func (d folder) review(p *Pending, yield func(blocklist.Change, error) bool) err
 
 // unsigned returns the files that were not signed before.
 func (r signedRelease) unsigned(after signedRelease) []trust.File {
-	return slices.DeleteFunc(slices.Clone(after.targets.Files), func(f trust.File) bool { return slices.ContainsFunc(r.targets.Files, f.Equal) })
+	return slices.DeleteFunc(slices.Clone(after.targets.Files),
+		func(f trust.File) bool { return slices.ContainsFunc(r.targets.Files, f.Equal) })
 }
 
 // leadsFrom reports whether there is a signed way from a serial that was reached.
@@ -83,15 +87,17 @@ func (d folder) checkLinks(links []trust.File, step trust.File, before signedRel
 			return err
 		}
 		if f.Release.Serial != step.Release.Serial || got != want {
-			return fmt.Errorf("reviewing: %w: %s makes other changes than those that were signed, and the new ones", blocklist.ErrUntrusted, f.Path)
+			return fmt.Errorf("reviewing: %w: %s makes other changes than those that were signed, and the new ones",
+				blocklist.ErrUntrusted, f.Path)
 		}
 	}
 	return nil
 }
 
-// reviewWhole compares two lists entry by entry, where a new snapshot or bridge leads to the second. In the end it passes
-// on what identifies the changes.
-func (d folder) reviewWhole(held, way []trust.File, yield func(blocklist.Change, error) bool, end func(string) error) error {
+// reviewWhole compares two lists entry by entry, where a new snapshot or bridge leads to the second. In the end it
+// passes on what identifies the changes.
+func (d folder) reviewWhole(held, way []trust.File, yield func(blocklist.Change, error) bool,
+	end func(string) error) error {
 	sum, ended := sha256.New(), false
 	trust.Diff(d.lines(held), d.lines(way))(func(c blocklist.Change, err error) bool {
 		if err == nil {
@@ -131,8 +137,8 @@ func hashChanges(changes iter.Seq2[blocklist.Change, error]) (string, error) {
 	return string(sum.Sum(nil)), nil
 }
 
-// signedBefore returns the release before p, which enough officers have signed: else a change could be hidden in it. The
-// first release has none before it.
+// signedBefore returns the release before p, which enough officers have signed: else a change could be hidden in it.
+// The first release has none before it.
 func (d folder) signedBefore(p *Pending) (before signedRelease, err error) {
 	if p.Serial == 1 {
 		return before, nil

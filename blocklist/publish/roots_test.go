@@ -249,7 +249,7 @@ func TestRefuseRelease(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-// Who refused, what and why is signed: whoever alters the ledger, and computes its hashes anew, can't alter that.
+// Who refused, what and why is signed: anyone who alters the ledger, and computes its hashes again, can't alter that.
 func TestRefusalIsSigned(t *testing.T) {
 	t.Parallel()
 	a := newAgency(t)

@@ -13,8 +13,9 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
-// Seen is what an officer's machine remembers of the last release and the last root of a list that the officer has signed there: so
-// a ledger that goes back, or shows two officers two histories, is noticed by them, too. The zero value is that of a new officer.
+// Seen is what an officer's machine remembers of the last release and the last root of a list that the officer has
+// signed there: so a ledger that goes back, or shows two officers two histories, is noticed by them, too. The zero
+// value is that of a new officer.
 type Seen struct {
 	Serial uint64    `json:"serial,omitempty"` // of the release
 	SHA256 string    `json:"sha256,omitempty"` // of what was signed of it
@@ -23,8 +24,9 @@ type Seen struct {
 	RootID string    `json:"root_id,omitempty"`
 }
 
-// CheckSeen fails with [blocklist.ErrRollback] if the officer has signed something newer than what is requested, and with
-// [blocklist.ErrUntrusted] if it was something else with the same number, or if what was signed is not what this follows.
+// CheckSeen fails with [blocklist.ErrRollback] if the officer has signed something newer than what is requested, and
+// with [blocklist.ErrUntrusted] if it was something else with the same number, or if what was signed is not what this
+// follows.
 func (q *Request) CheckSeen(last Seen) error {
 	p := q.pending
 	if p.Root > 0 {
@@ -51,10 +53,12 @@ func (q *Request) CheckSeen(last Seen) error {
 func checkSeenNumber(what string, number uint64, id string, last uint64, lastID string, at time.Time) error {
 	switch {
 	case number < last:
-		return fmt.Errorf("%w: you have signed %s %d already, on %s; this is %s %d: the ledger has gone back", blocklist.ErrRollback, what, last,
+		return fmt.Errorf("%w: you have signed %s %d already, on %s; this is %s %d: the ledger has gone back",
+			blocklist.ErrRollback, what, last,
 			at.Format(time.DateOnly), what, number)
 	case number == last && id != lastID:
-		return fmt.Errorf("%w: you have signed another %s %d, on %s; if that was not pushed, it was made again", blocklist.ErrUntrusted, what, last,
+		return fmt.Errorf("%w: you have signed another %s %d, on %s; if that was not pushed, it was made again",
+			blocklist.ErrUntrusted, what, last,
 			at.Format(time.DateOnly))
 	}
 	return nil

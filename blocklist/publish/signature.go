@@ -36,7 +36,8 @@ func (p *Pending) detachedSignature(officer crypto.Signer) ([]byte, error) {
 		return nil, err
 	}
 	key := notekey.Key{Name: "officer", Public: officer.Public().(ed25519.PublicKey)} // checkOfficer has seen that it is
-	text, err := json.MarshalIndent(detached{detachedType, p.List, p.Root, p.Serial, key.String(), recorder.signature}, "", "  ")
+	text, err := json.MarshalIndent(detached{detachedType, p.List, p.Root, p.Serial, key.String(), recorder.signature}, "",
+		"  ")
 	return append(text, '\n'), err
 }
 
@@ -69,9 +70,9 @@ func (s givenSignature) Sign(_ io.Reader, message []byte, _ crypto.SignerOpts) (
 	return s.signature, nil
 }
 
-// AddSignature adds a signature that [Request.Sign] has made to what is pending, and returns how it stands then. The same signature
-// may be added again. It fails with [blocklist.ErrUntrusted] for a signature of something else, such as a release that was made
-// again since the request.
+// AddSignature adds a signature that [Request.Sign] has made to what is pending, and returns how it stands then. The
+// same signature may be added again. It fails with [blocklist.ErrUntrusted] for a signature of something else, such as
+// a release that was made again since the request.
 func (l *Ledger) AddSignature(ctx context.Context, signature []byte) (*Pending, error) {
 	s, err := parseDetached(signature)
 	if err != nil {
@@ -93,7 +94,8 @@ func (l *Ledger) AddSignature(ctx context.Context, signature []byte) (*Pending, 
 	}
 	signed, err := l.Sign(ctx, p, givenSignature{key.Public, s.Signature})
 	if errors.Is(err, errOtherMessage) {
-		return nil, fmt.Errorf("adding a signature: %w: %s has changed since it was signed; ask for a new request", blocklist.ErrUntrusted, p.What())
+		return nil, fmt.Errorf("adding a signature: %w: %s has changed since it was signed; ask for a new request",
+			blocklist.ErrUntrusted, p.What())
 	}
 	return signed, err
 }

@@ -32,15 +32,18 @@ var ErrSubscribed = errors.New("a subscriber already")
 // ErrNoSubscriber is returned where a name is not that of a subscriber.
 var ErrNoSubscriber = errors.New("not a subscriber of the list")
 
-// AddSubscriber adds a subscriber of a confidential list under a name of 1 to 64 octets without spaces. Recipient is the text
-// of an age recipient, X25519 or hybrid. It counts from the next release on: that carries the list key for all of them.
+// AddSubscriber adds a subscriber of a confidential list under a name of 1 to 64 octets without spaces. Recipient is
+// the text of an age recipient, X25519 or hybrid. It counts from the next release on: that carries the list key for all
+// of them.
 func (l *Ledger) AddSubscriber(ctx context.Context, name, recipient string, c Audit) error {
 	to, err := trust.ParseRecipient(recipient)
 	if err != nil {
 		return err
 	}
-	if name == "" || len(name) > 64 || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) }) {
-		return fmt.Errorf("subscriber %.80q: %w: a name of 1 to 64 octets without spaces is needed", name, blocklist.ErrMalformed)
+	if name == "" || len(name) > 64 || strings.ContainsFunc(name,
+		func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) }) {
+		return fmt.Errorf("subscriber %.80q: %w: a name of 1 to 64 octets without spaces is needed", name,
+			blocklist.ErrMalformed)
 	}
 	return l.changeSubscriber(ctx, KindSubscribe, c, func(all []Subscriber) (Subscriber, error) {
 		for _, s := range all {
@@ -55,8 +58,8 @@ func (l *Ledger) AddSubscriber(ctx context.Context, name, recipient string, c Au
 	})
 }
 
-// RemoveSubscriber removes a subscriber. From the next release on the list has a new key; what was released before stays open
-// to whoever had the old one.
+// RemoveSubscriber removes a subscriber. From the next release on the list has a new key; what was released before
+// stays open to anyone who had the old one.
 func (l *Ledger) RemoveSubscriber(ctx context.Context, name string, c Audit) error {
 	return l.changeSubscriber(ctx, KindUnsubscribe, c, func(all []Subscriber) (Subscriber, error) {
 		i := slices.IndexFunc(all, func(s Subscriber) bool { return s.Name == name })
@@ -68,7 +71,8 @@ func (l *Ledger) RemoveSubscriber(ctx context.Context, name string, c Audit) err
 }
 
 // changeSubscriber records that the subscriber whom choose returns comes or goes.
-func (l *Ledger) changeSubscriber(ctx context.Context, kind string, c Audit, choose func([]Subscriber) (Subscriber, error)) error {
+func (l *Ledger) changeSubscriber(ctx context.Context, kind string, c Audit,
+	choose func([]Subscriber) (Subscriber, error)) error {
 	unlock, err := l.history.Lock(ctx)
 	if err != nil {
 		return err
@@ -127,7 +131,8 @@ func replaySubscribers(operations iter.Seq2[Operation, error]) (all []Subscriber
 		if err != nil {
 			return nil, fmt.Errorf("operation %d: %w: %w", o.ID, blocklist.ErrDamaged, err)
 		}
-		all = append(all, Subscriber{Name: name, Kind: to.Kind, Recipient: text, Added: o.Time, Author: o.Author, Reason: o.Reason})
+		all = append(all, Subscriber{Name: name, Kind: to.Kind, Recipient: text, Added: o.Time, Author: o.Author,
+			Reason: o.Reason})
 	}
 	return all, nil
 }

@@ -141,8 +141,8 @@ func TestOrderRefuses(t *testing.T) {
 	assert.Zero(t, o.Number)
 }
 
-// Orders that an origin has, and that were made elsewhere, perhaps with a stolen key, come into the folder when a push meets
-// them: they can be seen, and withdrawn.
+// Orders that an origin has, and that were made elsewhere, perhaps with a stolen key, come into the folder when a push
+// meets them: they can be seen, and withdrawn.
 func TestOrdersMadeElsewhere(t *testing.T) {
 	t.Parallel()
 	for name, confidential := range map[string]bool{"in the clear": false, "confidential": true} {

@@ -20,13 +20,13 @@ type Verified struct {
 	Head       string `json:"head"` // the hash of the last operation
 }
 
-// Verify proves the whole history: every operation's hash and the one it is chained to, every line that came or went, the
-// entries that follow from them with all that is kept beside them, the settings of the guards, the officers' signatures on what
-// was refused, and the releases, whose heads the officers have signed, with the pushes. It fails with [blocklist.ErrDamaged] and
-// names the first row that was altered, is missing, or does not belong there.
+// Verify proves the whole history: every operation's hash and the one it is chained to, every line that came or went,
+// the entries that follow from them with all that is kept beside them, the settings of the guards, the officers'
+// signatures on what was refused, and the releases, whose heads the officers have signed, with the pushes. It fails
+// with [blocklist.ErrDamaged] and names the first row that was altered, is missing, or does not belong there.
 //
-// Someone who can change the ledger can also compute a new chain, but not sign it: what is older than the last release is
-// held by the officers' signatures, what is newer by the chain alone.
+// Someone who can change the ledger can also compute a new chain, but not sign it: what is older than the last release
+// is held by the officers' signatures, what is newer by the chain alone.
 func (l *Ledger) Verify(ctx context.Context) (v Verified, err error) {
 	err = l.history.Read(ctx, func(view ledger.View) error {
 		last, err := view.Verify(ctx)
@@ -66,7 +66,8 @@ func verifyGuard(ctx context.Context, view ledger.View) error {
 	case set.ID == 0:
 		return ledger.Damaged("the guards have settings (%s) that no operation has made", what)
 	case set.Reference != what:
-		return ledger.Damaged("the settings of the guards (%s) are not those of operation %d (%.200q)", what, set.ID, set.Reference)
+		return ledger.Damaged("the settings of the guards (%s) are not those of operation %d (%.200q)", what, set.ID,
+			set.Reference)
 	}
 	return nil
 }
@@ -90,7 +91,8 @@ func (l *Ledger) verifyReleases(ctx context.Context, view ledger.View) (n int, e
 		}
 		o, err := view.OperationByID(ctx, r.Operation)
 		if err != nil || o.Hash != r.Head {
-			return n, errors.Join(err, ledger.Damaged("release %d was made from operation %d, which has another hash now", r.Serial, r.Operation))
+			return n, errors.Join(err, ledger.Damaged("release %d was made from operation %d, which has another hash now",
+				r.Serial, r.Operation))
 		}
 		if roots, err = l.verifySigned(r, o, roots); err != nil {
 			return n, fmt.Errorf("release %d: %w", r.Serial, err)
@@ -128,7 +130,8 @@ func (l *Ledger) verifySigned(r ReleaseRecord, o Operation, roots []*trust.Root)
 		return nil, err
 	}
 	signed := pushed.targets.Newest()
-	if signed.Serial != r.Serial || signed.List != l.list || signed.Ledger != r.Head || signed.Digest != o.Digest || signed.Entries != o.Entries {
+	if signed.Serial != r.Serial || signed.List != l.list || signed.Ledger != r.Head || signed.Digest != o.Digest ||
+		signed.Entries != o.Entries {
 		return nil, ledger.Damaged("the history is not the one that was signed")
 	}
 	return roots, nil

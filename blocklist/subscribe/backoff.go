@@ -39,8 +39,8 @@ func (r *runner) run(ctx context.Context) error {
 	}
 }
 
-// firstWait, doubled, is the backoff after a first poll that failed, and doubled again after each further one: where the network
-// comes up later than the program, as it does when a machine starts, nothing is enforced meanwhile.
+// firstWait, doubled, is the backoff after a first poll that failed, and doubled again after each further one: where
+// the network comes up later than the program, as it does when a machine starts, nothing is enforced meanwhile.
 const firstWait = 500 * time.Millisecond
 
 // refresh polls once, and returns the time until the next poll: the interval, or after a failure exponential backoff.

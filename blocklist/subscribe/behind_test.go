@@ -19,7 +19,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/subscribe"
 )
 
-// TestBehind follows an agency now and then: what is fetched grows with what has changed, not with the list, however far behind.
+// TestBehind follows an agency now and then: what is fetched grows with what has changed, not with the list, however
+// far behind.
 func TestBehind(t *testing.T) {
 	t.Parallel()
 	w := &way{dir: t.TempDir()}

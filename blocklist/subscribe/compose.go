@@ -11,13 +11,13 @@ import (
 // update is a release as the guards look at it and the store applies it.
 type update struct {
 	header blocklist.Header // Base: the serial in force that the changes start from; 0: they are the whole list
-	// entries is the whole list where the header has no base, read from the files anew each time.
+	// entries is the whole list where the header has no base, read from the files again each time.
 	entries iter.Seq2[blocklist.Entry, error]
 	deltas  []blocklist.Change // where it has one: the net changes, in the order of a delta
 }
 
-// compose reads the files that lead to a release. Deltas become one, so that their files are hashed and parsed once; a whole
-// list may be too long for that.
+// compose reads the files that lead to a release. Deltas become one, so that their files are hashed and parsed once; a
+// whole list may be too long for that.
 func (s *Subscription) compose(ctx context.Context, way []trust.File) (u update, err error) {
 	if u.header, err = way[len(way)-1].Release.Header(); err != nil {
 		return u, err

@@ -127,12 +127,12 @@ func TestSubscribersComeAndGo(t *testing.T) {
 	require.NoError(t, one.refresh(t))
 	require.ErrorIs(t, two.refresh(t), blocklist.ErrNoKey)
 	require.ErrorIs(t, two.refresh(t), blocklist.ErrNoKey)
-	assert.EqualValues(t, 2, keys.Load(), "a key file is fetched once, whoever it is for")
+	assert.EqualValues(t, 2, keys.Load(), "a key file is fetched once, no matter who it is for")
 
 	a.To = append(a.To, secondTo)
 	m.Publish(a.Release(2, "example.org"))
 	require.NoError(t, one.refresh(t))
-	assert.EqualValues(t, 2, keys.Load(), "the key is the same: nobody who has it fetches it")
+	assert.EqualValues(t, 2, keys.Load(), "the key is the same: no one who has it fetches it")
 	require.NoError(t, two.refresh(t))
 	two.enforces(t, 2)
 
@@ -205,7 +205,7 @@ func TestConfidentialOrders(t *testing.T) {
 	s.restart(t, m.Dir)
 	listed(true)
 
-	// orders in the clear are nobody's orders
+	// orders in the clear are no one's orders
 	plain := *a
 	plain.Key = nil
 	r.Urgent = plain.Orders(2, 2, nil, a.Officers[0])
@@ -254,7 +254,7 @@ func TestListBecomesConfidential(t *testing.T) {
 	late.refuses(t, blocklist.ErrNoKey, 1)
 }
 
-// A mirror that leads back to what is not encrypted, whoever has signed it, is not believed.
+// A mirror that leads back to what is not encrypted, no matter who has signed it, is not believed.
 func TestConfidentialDowngrade(t *testing.T) {
 	identity, to := newRecipient(t, false)
 	a, m := newConfidential(t, to)

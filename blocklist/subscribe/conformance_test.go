@@ -14,8 +14,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust/trusttest"
 )
 
-// Cases in the manner of The Update Framework's suite for clients, under the rules of our own lists. The suite itself, which
-// has none of them in its documents, drives the client in client_internal_test.go.
+// Cases in the manner of The Update Framework's suite for clients, under the rules of our own lists. The suite itself,
+// which has none of them in its documents, drives the client in client_internal_test.go.
 
 var noSignatures = []byte(`"signatures":[]}`)
 

@@ -36,7 +36,7 @@ func TestCrowd(t *testing.T) {
 	accepted := time.Now()
 	arrive(t, crowd, 2)
 	took := time.Since(accepted)
-	time.Sleep(time.Second) // whoever hammers does so now
+	time.Sleep(time.Second) // anyone who hammers does so now
 	count.mu.Lock()
 	defer count.mu.Unlock()
 	total := 0

@@ -200,8 +200,8 @@ func TestGapTakesSnapshot(t *testing.T) {
 	assert.Len(t, keptFiles(t, s), 2)
 }
 
-// What a list is rebuilt from does not grow without end: those who came by deltas take the newest snapshot when they have
-// kept many.
+// What a list is rebuilt from does not grow without end: those who came by deltas take the newest snapshot when they
+// have kept many.
 func TestKeepsNotTooMuch(t *testing.T) {
 	t.Parallel()
 	c := newChain(t, filler(1000)...)

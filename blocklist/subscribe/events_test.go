@@ -167,7 +167,7 @@ func TestLyingEvents(t *testing.T) {
 	}
 }
 
-// Whoever starts before the network does has the list a moment after, and does not hammer an origin that stays away.
+// Anyone who starts before the network does has the list a moment after, and does not hammer an origin that stays away.
 func TestFirstPollsFail(t *testing.T) {
 	for name, failing := range map[string]int64{"late": 4, "gone": 1 << 40} {
 		t.Run(name, func(t *testing.T) {

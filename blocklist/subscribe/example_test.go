@@ -11,8 +11,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/subscribe"
 )
 
-// A program that enforces a list keeps it in a store and follows it in a goroutine of its own. In place of the test's origin
-// stand the agency's: its URL, those of mirrors, and the root that was obtained out of band.
+// A program that enforces a list keeps it in a store and follows it in a goroutine of its own. In place of the test's
+// origin stand the agency's: its URL, those of mirrors, and the root that was obtained out of band.
 func Example() {
 	t := &exampleTB{}
 	defer t.end()

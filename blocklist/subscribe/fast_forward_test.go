@@ -20,8 +20,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust/trusttest"
 )
 
-// A thief of the origin's key stamps the highest version there is, so that nothing newer can come. A root with a new key
-// ends that.
+// A thief of the origin's key stamps the highest version there is, so that nothing newer can come. A root with a new
+// key ends that.
 func TestFastForward(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -20,8 +20,8 @@ const (
 	maxIdleHint = time.Minute
 )
 
-// listen follows the announcements of an origin until ctx ends, and passes on that it has something newer than what is in
-// force.
+// listen follows the announcements of an origin until ctx ends, and passes on that it has something newer than what is
+// in force.
 func (s *Subscription) listen(ctx context.Context, o *fetch.Origin, hints chan<- fetch.Event) {
 	retry := firstRetry
 	for ctx.Err() == nil {
@@ -41,7 +41,8 @@ func (s *Subscription) listen(ctx context.Context, o *fetch.Origin, hints chan<-
 		if errors.Is(err, fetch.ErrNoEvents) {
 			wait = noEvents
 		}
-		s.c.Log.DebugContext(ctx, "listening for announcements", slog.String("origin", o.Name), slogErr(err), slog.Duration("again_in", wait))
+		s.c.Log.DebugContext(ctx, "listening for announcements", slog.String("origin", o.Name), slogErr(err),
+			slog.Duration("again_in", wait))
 		sleep(ctx, wait/2+rand.N(wait)) //nolint:gosec // no secret
 		retry = min(2*retry, lastRetry)
 	}

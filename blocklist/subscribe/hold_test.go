@@ -77,7 +77,7 @@ func TestHoldByDeltaIsAccepted(t *testing.T) {
 	s.restart(t, m.Dir)
 	assert.Equal(t, h, s.onHold(t, 2, 1), "it outlasts a restart")
 	require.NoError(t, s.refresh(t))
-	assert.Equal(t, h, s.onHold(t, 2, 1), "and is the same when it is judged anew")
+	assert.Equal(t, h, s.onHold(t, 2, 1), "and is the same when it is judged again")
 	require.NoError(t, os.RemoveAll(m.Dir)) // what is on hold is kept
 	assert.ErrorIs(t, s.Accept(t.Context(), "another"), subscribe.ErrNoHold)
 	s.onHold(t, 2, 1)
@@ -147,7 +147,7 @@ func TestFirstReleaseOnHold(t *testing.T) {
 	s.enforces(t, 7)
 }
 
-// Other limits judge what is on hold anew.
+// Other limits judge what is on hold again.
 func TestHoldIsJudgedAnew(t *testing.T) {
 	a, m, s, _ := guarded(t)
 	m.Publish(a.Release(2, append(filler(1000), "bank.example")...))
@@ -160,7 +160,8 @@ func TestHoldIsJudgedAnew(t *testing.T) {
 	assert.Nil(t, s.Status().Hold)
 }
 
-// A hold opens no way around anything: what was verified stays verified, what is older is refused, what was revoked is out.
+// A hold opens no way around anything: what was verified stays verified, what is older is refused, what was revoked is
+// out.
 func TestHoldIsNoWayAround(t *testing.T) {
 	t.Run("back to the release before", func(t *testing.T) {
 		a, m, s, _ := guarded(t)

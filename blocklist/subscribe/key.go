@@ -26,8 +26,8 @@ func (s *Subscription) knownKey(spec trust.TargetsSpec) trust.ListKey {
 	return nil
 }
 
-// listKey returns the key of a list that is confidential, and nil for any other: the one that is known, as long as the list
-// has it, else the one that is encrypted to this subscriber. It fails with [blocklist.ErrNoKey] if there is none.
+// listKey returns the key of a list that is confidential, and nil for any other: the one that is known, as long as the
+// list has it, else the one that is encrypted to this subscriber. It fails with [blocklist.ErrNoKey] if there is none.
 func (s *Subscription) listKey(ctx context.Context, o *fetch.Origin, spec trust.TargetsSpec) (trust.ListKey, error) {
 	if key := s.knownKey(spec); key != nil || !spec.Confidential() {
 		return key, nil
@@ -46,7 +46,8 @@ func (s *Subscription) listKey(ctx context.Context, o *fetch.Origin, spec trust.
 		case errors.Is(err, blocklist.ErrNoKey):
 			s.noteForeign(f)
 		case err == nil && key.ID(spec.List) != spec.KeyID:
-			all = errors.Join(all, fmt.Errorf("%s: %w: the key in it is not the one that was signed", f.Path, blocklist.ErrUntrusted))
+			all = errors.Join(all, fmt.Errorf("%s: %w: the key in it is not the one that was signed", f.Path,
+				blocklist.ErrUntrusted))
 		case err == nil:
 			return key, nil
 		default:
@@ -57,7 +58,8 @@ func (s *Subscription) listKey(ctx context.Context, o *fetch.Origin, spec trust.
 		return nil, all
 	}
 	if s.held.Chain.Key != nil {
-		return nil, fmt.Errorf("the list has a new key: %w: this identity is no longer that of a subscriber; ask the agency", blocklist.ErrNoKey)
+		return nil, fmt.Errorf("the list has a new key: %w: this identity is no longer that of a subscriber; ask the agency",
+			blocklist.ErrNoKey)
 	}
 	return nil, fmt.Errorf("the list is confidential: %w: this identity is not that of a subscriber; give its recipient to the agency, for blocklist subscriber add", blocklist.ErrNoKey)
 }

@@ -19,7 +19,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/guard"
 )
 
-// What has changed is merged beside updates. When the set has grown beyond what its filter was made for, it is made anew.
+// What has changed is merged beside updates. When the set has grown beyond what its filter was made for, it is made
+// again.
 func TestMergesAndRebuilds(t *testing.T) {
 	long(t)
 	const step = 11_000 // changes are merged from 10,000 on
@@ -52,9 +53,9 @@ func TestMergesAndRebuilds(t *testing.T) {
 		c.delta(changes...)
 		want := fmt.Sprintf("n%06d.example.test", i*step+step-1)
 		require.Eventually(t, func() bool { _, ok := s.store.LookupHost(want); return ok }, time.Minute, 10*time.Millisecond)
-		require.Eventually(t, func() bool { return done("merged into the set")+done("making the set anew") > i }, time.Minute, 10*time.Millisecond)
+		require.Eventually(t, func() bool { return done("merged into the set")+done("making the set again") > i }, time.Minute, 10*time.Millisecond)
 	}
-	assert.Positive(t, done("making the set anew"))
+	assert.Positive(t, done("making the set again"))
 	for n := range 4 * step {
 		_, ok := s.store.LookupHost(fmt.Sprintf("n%06d.example.test", n))
 		require.True(t, ok, n)

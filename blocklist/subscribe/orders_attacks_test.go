@@ -33,7 +33,8 @@ func confidentialOrders(t *testing.T) (*trusttest.Agency, *trusttest.Mirror, tru
 	return a, m, r, s
 }
 
-// Orders for a release to come are refused: those of a confidential list nobody could show to the guards before it is there.
+// Orders for a release to come are refused: those of a confidential list no one could show to the guards before it is
+// there.
 func TestOrdersForAReleaseToCome(t *testing.T) {
 	for name, bring := range map[string]func(*testing.T, *subscriber, *trusttest.Agency, *trusttest.Mirror, trusttest.Release){
 		"from an origin": func(t *testing.T, s *subscriber, _ *trusttest.Agency, m *trusttest.Mirror, r trusttest.Release) {
@@ -140,8 +141,8 @@ func TestRefusedOrdersCountForRollback(t *testing.T) {
 	s.lists(t, false, "a.example")
 }
 
-// One officer's key can use up the numbers on top of a release. The next release begins anew, and a root without that officer
-// does at once.
+// One officer's key can use up the numbers on top of a release. The next release begins again, and a root without that
+// officer does at once.
 func TestOneOfficerKeepsNobodyOut(t *testing.T) {
 	for name, revoked := range map[string]bool{"the next release": false, "revoked": true} {
 		t.Run(name, func(t *testing.T) {

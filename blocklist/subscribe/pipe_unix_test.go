@@ -13,7 +13,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust/trusttest"
 )
 
-// A folder, perhaps on a stick that someone brought, has a pipe that nobody writes to in the place of a document.
+// A folder, perhaps on a stick that someone brought, has a pipe that no one writes to in the place of a document.
 func TestPipeInAFolder(t *testing.T) {
 	a := trusttest.NewAgency(t, online.Key)
 	m := a.NewMirror(online)

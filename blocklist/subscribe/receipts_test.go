@@ -160,8 +160,8 @@ func TestReceipts(t *testing.T) {
 	assert.Len(t, c.taken(t), 2)
 }
 
-// Between a release's coming into force and its receipt the process may end: the next one confirms it, with the time at which
-// it was received.
+// Between a release's coming into force and its receipt the process may end: the next one confirms it, with the time at
+// which it was received.
 func TestReceiptAfterARestart(t *testing.T) {
 	t.Parallel()
 	c := newConfirmation(t)

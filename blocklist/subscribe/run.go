@@ -8,8 +8,8 @@ import (
 )
 
 // Run polls until ctx ends, and returns why it did. Where an origin announces that there is something new, it polls at
-// once. Beside that it merges what has changed into the set when there is enough of it, and confirms what is in force if
-// [Receipts] are wanted.
+// once. Beside that it merges what has changed into the set when there is enough of it, and confirms what is in force
+// if [Receipts] are wanted.
 func (s *Subscription) Run(ctx context.Context) error {
 	var others sync.WaitGroup
 	defer others.Wait()

@@ -21,7 +21,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust/trusttest"
 )
 
-// stage has a subscriber that holds serial 2 of a list, a mirror that has serial 3 to offer, and an attacker in between.
+// stage has a subscriber that holds serial 2 of a list, a mirror that has serial 3 to offer, and an attacker in
+// between.
 type stage struct {
 	*subscriber
 	t       *testing.T
@@ -134,7 +135,8 @@ func readTree(t *testing.T, dir string) moment {
 // ahead is what a state file keeps of metadata that was verified before something went wrong.
 var ahead = regexp.MustCompile(`,\s*"ahead": \{[^{}]*\}`)
 
-// onDisk lists the files of the subscriber: size and hash, but for what is kept for rollback alone. Releases that were fetched to be applied are told apart.
+// onDisk lists the files of the subscriber: size and hash, but for what is kept for rollback alone. Releases that were
+// fetched to be applied are told apart.
 func (st *stage) onDisk() (files map[string]string, releases []string) {
 	st.t.Helper()
 	files = map[string]string{}

@@ -21,8 +21,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/subscribe"
 )
 
-// Restarted with the root of the very first start, after a rotation, against a mirror that serves the list as it was: the
-// newest verified root decides, and the release held stays.
+// Restarted with the root of the very first start, after a rotation, against a mirror that serves the list as it was:
+// the newest verified root decides, and the release held stays.
 func TestRestartWithPinnedRootAfterRotation(t *testing.T) {
 	a := trusttest.NewAgency(t, online.Key)
 	old := a.NewMirror(online)
@@ -205,7 +205,7 @@ func TestRollback(t *testing.T) {
 	require.NoError(t, s.refresh(t))
 	s.restart(t, old.Dir)
 	s.refuses(t, blocklist.ErrRollback, 2)
-	old.Version = 9 // the online key was stolen, and signs the old release anew
+	old.Version = 9 // the online key was stolen, and signs the old release again
 	old.Publish(a.Release(1, "example.org"))
 	s.refuses(t, blocklist.ErrRollback, 2)
 }
@@ -402,7 +402,7 @@ func TestTwoSubscriptionsShareWhatIsKept(t *testing.T) {
 	s.enforces(t, 2)
 }
 
-// What the store keeps for the subscription may be damaged: then the configured root begins anew, and serials still
+// What the store keeps for the subscription may be damaged: then the configured root begins again, and serials still
 // never go back.
 func TestDamagedEvidence(t *testing.T) {
 	a := trusttest.NewAgency(t, online.Key)

@@ -37,7 +37,8 @@ func (s *subscriber) lists(t *testing.T, want bool, names ...string) {
 	}
 }
 
-// An order of one officer is enforced at once, survives a restart without a network, ends by itself, and can be withdrawn.
+// An order of one officer is enforced at once, survives a restart without a network, ends by itself, and can be
+// withdrawn.
 func TestUrgentOrders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, m := urgentAgency(t)
@@ -97,7 +98,7 @@ func TestReleaseSupersedesOrders(t *testing.T) {
 	r = a.Release(3, "example.org")
 	r.Urgent = a.Orders(2, 3, []string{"c.example expires=2999-01-01", "d.example expires=2999-01-01"}, anna)
 	m.Publish(r)
-	require.NoError(t, s.refresh(t), "counting begins anew with a release of the quorum")
+	require.NoError(t, s.refresh(t), "counting begins again with a release of the quorum")
 	s.lists(t, true, "c.example", "d.example")
 }
 

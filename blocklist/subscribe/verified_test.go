@@ -21,8 +21,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust/trusttest"
 )
 
-// A timestamp that was verified counts against rollback at once, and so does a snapshot, whatever becomes of the rest; neither
-// makes what is held any fresher.
+// A timestamp that was verified counts against rollback at once, and so does a snapshot, whatever becomes of the rest;
+// neither makes what is held any fresher.
 func TestVerifiedMetadataIsRemembered(t *testing.T) {
 	for name, missing := range map[string]string{"snapshot": trust.SnapshotName(2), "targets": trust.TargetsName(2), "file": ""} {
 		for _, held := range []uint64{0, 1} {
@@ -113,7 +113,8 @@ func TestRedirectsLeadNowhereElse(t *testing.T) {
 	assert.ErrorContains(t, s.refresh(t), "none of the origins")
 }
 
-// Whoever hints in vain does not keep other origins from being asked, nor makes the list look as if it could not be followed.
+// Anyone who hints in vain does not keep other origins from being asked, nor makes the list look as if it could not be
+// followed.
 func TestHintsInVain(t *testing.T) {
 	for name, hints := range map[string]bool{"none": false, "all the time": true} {
 		t.Run(name, func(t *testing.T) {
@@ -157,7 +158,8 @@ func (d dripping) Read(b []byte) (int, error) {
 	}
 }
 
-// A mirror that sends slowly, whichever file, keeps the next one waiting for a time that the length of the release bounds.
+// A mirror that sends slowly, whichever file, keeps the next one waiting for a time that the length of the release
+// bounds.
 func TestSlowMirror(t *testing.T) {
 	for _, slow := range []string{"/timestamp.json", ".snapshot.json", ".targets.json", ".zst"} {
 		t.Run(slow, func(t *testing.T) {

@@ -26,7 +26,8 @@ func readAtMost(path string, limit int64) ([]byte, error) {
 	case !info.Mode().IsRegular():
 		return nil, fmt.Errorf("reading %s: %w: it is not a regular file", path, blocklist.ErrMalformed)
 	case info.Size() > limit:
-		return nil, fmt.Errorf("reading %s: %w: it has %d bytes, at most %d are read", path, blocklist.ErrTooLarge, info.Size(), limit)
+		return nil, fmt.Errorf("reading %s: %w: it has %d bytes, at most %d are read", path, blocklist.ErrTooLarge,
+			info.Size(), limit)
 	}
 	return os.ReadFile(path)
 }
@@ -36,7 +37,8 @@ func notURL(path string) error {
 	if !strings.Contains(path, "://") {
 		return nil
 	}
-	return withHint(fmt.Errorf("reading %q: %w: it is a URL, and a file is needed", path, blocklist.ErrMalformed), "download it, then name the file")
+	return withHint(fmt.Errorf("reading %q: %w: it is a URL, and a file is needed", path, blocklist.ErrMalformed),
+		"download it, then name the file")
 }
 
 // writeFile writes a file; path has the old content or the new.

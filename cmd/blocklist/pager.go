@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// paged runs write with standard output going through a pager, if that is a terminal: PAGER, or less, which ends by itself where
-// all fits the screen. PAGER=cat turns it off.
+// paged runs write with standard output going through a pager, if that is a terminal: PAGER, or less, which ends by
+// itself where all fits the screen. PAGER=cat turns it off.
 func (a *app) paged(write func() error) error {
 	f, ok := terminal(a.stdout)
 	words := strings.Fields(os.Getenv("PAGER"))

@@ -16,8 +16,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// source is what a program looks in for as long as it runs. When the file or folder changes it is read again, beside the
-// lookups; where that fails, the last good lists stay.
+// source is what a program looks in for as long as it runs. When the file or folder changes it is read again, beside
+// the lookups; where that fails, the last good lists stay.
 type source struct {
 	path   string
 	open   func() (lists, error)
@@ -73,8 +73,8 @@ func (s *source) read(state string) error {
 	return nil
 }
 
-// watch reads what has changed. A file counts when it looked the same twice, so that one that is being written is not taken for
-// whole; a folder has files that change in one step.
+// watch reads what has changed. A file counts when it looked the same twice, so that one that is being written is not
+// taken for whole; a folder has files that change in one step.
 func (s *source) watch(ctx context.Context) {
 	var seen, failed string
 	var wait time.Duration

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What comes from a ledger, a file or a server must not command the terminal of whoever reads it.
+// What comes from a ledger, a file or a server must not command the terminal of anyone who reads it.
 func TestVisible(t *testing.T) {
 	for text, want := range map[string]string{
 		"plain text, with\ttabs\nand lines": "plain text, with\ttabs\nand lines",

@@ -17,9 +17,9 @@ const (
 	maxCookieSecrets = 8
 )
 
-// ReadCookieSecrets reads a file of secrets: a line of 32 hexadecimal digits each; lines that begin with # do not count. The
-// first makes cookies, all of them are accepted: to change it, give all servers the next one as second line, then as first,
-// and take the old one out an hour later.
+// ReadCookieSecrets reads a file of secrets: a line of 32 hexadecimal digits each; lines that begin with # do not
+// count. The first makes cookies, all of them are accepted: to change it, give all servers the next one as second line,
+// then as first, and take the old one out an hour later.
 func ReadCookieSecrets(path string) ([]dnsfilter.CookieSecret, error) {
 	f, err := files.Open(path)
 	if err != nil {
@@ -50,7 +50,8 @@ func parseCookieSecrets(text string) (secrets []dnsfilter.CookieSecret, err erro
 		}
 		secret, err := hex.DecodeString(line)
 		if err != nil || len(secret) != len(dnsfilter.CookieSecret{}) {
-			return nil, fmt.Errorf("line %d: %w: a secret is 32 hexadecimal digits, as openssl rand -hex 16 makes them", n, blocklist.ErrMalformed)
+			return nil, fmt.Errorf("line %d: %w: a secret is 32 hexadecimal digits, as openssl rand -hex 16 makes them", n,
+				blocklist.ErrMalformed)
 		}
 		secrets = append(secrets, dnsfilter.CookieSecret(secret))
 	}

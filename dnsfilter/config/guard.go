@@ -29,7 +29,10 @@ func (g GuardLimits) Load(needs ...blocklist.Entry) (*guard.Guard, error) {
 	if err := readNames(g.Protected, &limits.Protected, guard.ReadProtected); err != nil {
 		return nil, err
 	}
-	err := readNames(g.Popular, &limits.Popular, func(r io.Reader) ([]guard.Popular, error) { return guard.ReadPopular(r, 0) })
+	err := readNames(g.Popular, &limits.Popular, func(r io.Reader) ([]guard.Popular,
+		error) {
+		return guard.ReadPopular(r, 0)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -37,8 +40,8 @@ func (g GuardLimits) Load(needs ...blocklist.Entry) (*guard.Guard, error) {
 	return guard.New(limits)
 }
 
-// Needs are the names that the resolver itself lives by: those of the origins that it gets its lists from and confirms them to,
-// and those on the certificates of its upstreams. Where they were blocked, no correction would come any more.
+// Needs are the names that the resolver itself lives by: those of the origins that it gets its lists from and confirms
+// them to, and those on the certificates of its upstreams. Where they were blocked, no correction would come any more.
 func (s *Settings) Needs() (names []blocklist.Entry) {
 	add := func(host, what string) {
 		name, err := blocklist.ParseName(host)

@@ -41,7 +41,8 @@ func (s *Settings) readList(r *reader, n *yaml.Node) {
 		l.Reason = dnsfilter.Censored
 	}
 	l.implied = !given["action"]
-	if i := slices.IndexFunc(s.Lists, func(o List) bool { return o.Rule.List == l.Rule.List }); i >= 0 && l.Rule.List != "" {
+	if i := slices.IndexFunc(s.Lists, func(o List) bool { return o.Rule.List == l.Rule.List }); i >= 0 &&
+		l.Rule.List != "" {
 		r.fail(l.position, "list %q is there already, at line %d", l.Rule.List, s.Lists[i].position.line)
 	}
 	if len(r.errs) == before {
@@ -79,9 +80,12 @@ func (l *List) strayKeys(given map[string]bool) (why []string) {
 			why = append(why, text)
 		}
 	}
-	note(given["from"] && (given["format"] || given["scope"]), "format and scope are for files; a signed list says itself what it means")
-	note(given["from"] && (given["zone"] || given["stop_page"]), "zone and stop_page are for files; a signed list says itself what it means")
-	note(given["zone"] && l.Format != "" && l.Format != formats.Auto && l.Format != formats.RPZ, "zone is for files of format rpz")
+	note(given["from"] && (given["format"] || given["scope"]),
+		"format and scope are for files; a signed list says itself what it means")
+	note(given["from"] && (given["zone"] || given["stop_page"]),
+		"zone and stop_page are for files; a signed list says itself what it means")
+	note(given["zone"] && l.Format != "" && l.Format != formats.Auto && l.Format != formats.RPZ,
+		"zone is for files of format rpz")
 	note(given["guard"] && !given["file"], "guard: off is for files; the guards of signed lists are always on")
 	return why
 }
@@ -135,9 +139,11 @@ type List struct {
 	Format   formats.Format  // zero: detected
 	Scope    blocklist.Scope // zero: what the format means
 
-	Zone      string   // of an RPZ file: the name of the zone, to which its owners are relative; empty: as $ORIGIN or the SOA record says
-	StopPage  []string // of a file: the addresses, or names, to which its author leads what is blocked; none: as package formats finds out
-	Unguarded bool     // of a file: what the guards find does not count
+	// of an RPZ file: the name of the zone, to which its owners are relative; empty: as $ORIGIN or the SOA record says
+	Zone string
+	// of a file: the addresses, or names, to which its author leads what is blocked; none: as package formats finds out
+	StopPage  []string
+	Unguarded bool // of a file: what the guards find does not count
 
 	position position
 	implied  bool // the action was not given

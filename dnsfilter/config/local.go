@@ -46,13 +46,15 @@ func (s *Settings) LocalFiles() []LocalFile {
 
 // LocalFile returns the file of a list that has one.
 func (l *List) LocalFile() LocalFile {
-	return LocalFile{List: l.Rule.List, Path: l.File, Format: l.Format, Scope: l.Scope, Zone: l.Zone, StopPage: l.StopPage, Unguarded: l.Unguarded, Diverts: len(l.Divert) > 0}
+	return LocalFile{List: l.Rule.List, Path: l.File, Format: l.Format, Scope: l.Scope, Zone: l.Zone, StopPage: l.StopPage,
+		Unguarded: l.Unguarded, Diverts: len(l.Divert) > 0}
 }
 
 // Options say how the file is read.
 func (l LocalFile) Options() formats.Options {
 	return formats.Options{
-		Format: l.Format, Scope: l.Scope, Origin: l.Zone, StopPage: l.StopPage, Allow: l.Allow, Name: l.Path, MayBeEmpty: true,
+		Format: l.Format, Scope: l.Scope, Origin: l.Zone, StopPage: l.StopPage, Allow: l.Allow, Name: l.Path,
+		MayBeEmpty: true,
 	}
 }
 
@@ -88,7 +90,8 @@ func (l LocalFile) Source() (string, error) {
 		return "", err
 	}
 	modified := info.ModTime().UTC().Format(time.RFC3339Nano)
-	return fmt.Sprintf("%s size=%d modified=%s format=%s scope=%s zone=%s stop=%s", l.Path, info.Size(), modified, l.Format, l.Scope, l.Zone, l.StopPage), nil
+	return fmt.Sprintf("%s size=%d modified=%s format=%s scope=%s zone=%s stop=%s", l.Path, info.Size(), modified,
+		l.Format, l.Scope, l.Zone, l.StopPage), nil
 }
 
 // AllowFile returns the path of the file that an allow list is made from; empty for other lists.

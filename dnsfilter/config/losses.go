@@ -10,9 +10,9 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// Losses says what other settings take away of these, in words for the log: keys, lists and files that are gone, clients that are
-// served no more, and what was blocked and is not. A file that was cut, or written from a template without its data, shows so.
-// What is added or changed otherwise is no loss.
+// Losses says what other settings take away of these, in words for the log: keys, lists and files that are gone,
+// clients that are served no more, and what was blocked and is not. A file that was cut, or written from a template
+// without its data, shows so. What is added or changed otherwise is no loss.
 func (s *Settings) Losses(next *Settings) (lost []string) {
 	note := func(what string) {
 		if !slices.Contains(lost, what) {
@@ -100,7 +100,8 @@ func viewLosses(v, next *dnsfilter.View) (lost []string) {
 		lost = append(lost, ruleLosses(old, &now)...)
 	}
 	for _, q := range v.Quorums {
-		if q.Action.Blocks() && q.AtLeast <= len(q.Lists) && !slices.ContainsFunc(next.Quorums, func(n dnsfilter.Quorum) bool { return quorumKept(&q, &n) }) {
+		if q.Action.Blocks() && q.AtLeast <= len(q.Lists) &&
+			!slices.ContainsFunc(next.Quorums, func(n dnsfilter.Quorum) bool { return quorumKept(&q, &n) }) {
 			lost = append(lost, "quorum of "+strings.Join(q.Lists, ", "))
 		}
 	}

@@ -50,7 +50,8 @@ func parseShown(text string, most int) (string, error) {
 func parseContact(text string) (string, error) {
 	u, err := url.Parse(text)
 	if err != nil || len(text) > maxContact || u.Scheme != "mailto" && u.Scheme != "tel" || u.Opaque == "" {
-		return "", fmt.Errorf("contact %.100q: write mailto:abuse@example.org or tel:+390000000, at most %d bytes", text, maxContact)
+		return "", fmt.Errorf("contact %.100q: write mailto:abuse@example.org or tel:+390000000, at most %d bytes", text,
+			maxContact)
 	}
 	return text, nil
 }

@@ -15,14 +15,16 @@ const quorumPrefix = "quorum/"
 
 // View says what is different for some clients.
 type View struct {
-	Clients []netip.Prefix              // the networks; of several views that a client is in, the one with the longest prefix counts
+	// the networks; of several views that a client is in, the one with the longest prefix counts
+	Clients []netip.Prefix
 	Lists   []string                    // those that apply, for quorums, too; nil: all
 	Actions map[string]dnsfilter.Action // by list, in place of all that it says itself
 }
 
 // readQuorum reads one quorum.
 func (s *Settings) readQuorum(r *reader, n *yaml.Node) {
-	q := dnsfilter.Quorum{Rule: dnsfilter.Rule{List: fmt.Sprintf("%s%d", quorumPrefix, len(s.Quorums)+1), Action: dnsfilter.NXDomain}}
+	q := dnsfilter.Quorum{Rule: dnsfilter.Rule{List: fmt.Sprintf("%s%d", quorumPrefix, len(s.Quorums)+1),
+		Action: dnsfilter.NXDomain}}
 	before := len(r.errs)
 	r.mapping(n, fields{
 		"lists":    s.listNames(r, &q.Lists),
@@ -68,7 +70,8 @@ func (s *Settings) viewNetworks(r *reader, dst *[]netip.Prefix) func(*yaml.Node)
 			if scalar(r, &network, parseNetwork)(item); !network.IsValid() {
 				return
 			}
-			if slices.Contains(*dst, network) || slices.ContainsFunc(s.Views, func(v View) bool { return slices.Contains(v.Clients, network) }) {
+			if slices.Contains(*dst, network) || slices.ContainsFunc(s.Views,
+				func(v View) bool { return slices.Contains(v.Clients, network) }) {
 				r.fail(positionOf(item), "network %s has a view already", network)
 			}
 			*dst = append(*dst, network)

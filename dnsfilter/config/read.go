@@ -25,7 +25,8 @@ func parseSettings(path string, text []byte) (*Settings, error) {
 	r := &reader{file: path}
 	s := &Settings{File: path, Cache: dnsfilter.DefaultCache, fileAt: map[string]position{}, given: map[string]bool{}}
 	body := r.document(text)
-	if body == nil && len(r.errs) == 0 && !bytes.ContainsRune(text, '#') { // what an interrupted write leaves must not lift every block
+	// what an interrupted write leaves must not lift every block
+	if body == nil && len(r.errs) == 0 && !bytes.ContainsRune(text, '#') {
 		r.fail(position{}, "the file is empty; a comment alone means the defaults")
 	}
 	if body != nil {
@@ -59,9 +60,13 @@ func (s *Settings) fields(r *reader) fields {
 
 		"structured_errors": scalar(r, &s.StructuredErrors, parseOption),
 
-		"rate_limit":     func(n *yaml.Node) { s.readRateLimit(r, n) },
-		"pprof":          scalar(r, &s.Pprof, parsePprof),
-		"cookie_secrets": func(n *yaml.Node) { scalar(r, &s.CookieSecrets, s.path)(n); s.fileAt[s.CookieSecrets] = positionOf(n) },
+		"rate_limit": func(n *yaml.Node) { s.readRateLimit(r, n) },
+		"pprof":      scalar(r, &s.Pprof, parsePprof),
+		"cookie_secrets": func(n *yaml.Node) {
+			scalar(r, &s.CookieSecrets,
+				s.path)(n)
+			s.fileAt[s.CookieSecrets] = positionOf(n)
+		},
 	}
 }
 

@@ -20,8 +20,8 @@ func (s *Settings) readRateLimit(r *reader, n *yaml.Node) {
 	})
 }
 
-// Resolvers are discovered below this zone (RFC 9462). Forwarders should not pass it on (section 6.4), so it stays here whatever else
-// the settings name, unless they name it with a minus sign.
+// Resolvers are discovered below this zone (RFC 9462). Forwarders should not pass it on (section 6.4), so it stays here
+// whatever else the settings name, unless they name it with a minus sign.
 const (
 	discovery   = "resolver.arpa"
 	noDiscovery = "-" + discovery
@@ -54,7 +54,8 @@ func parseSpecial(text string) (string, error) {
 
 // Server returns what a server is made of, but for the store, the log, and what other files or the system have to say.
 func (s *Settings) Server() dnsfilter.Config {
-	c := dnsfilter.Config{Policy: s.Policy(), Cache: s.Cache, Clients: s.Clients, RateLimit: s.RateLimit, SpecialUse: s.special()}
+	c := dnsfilter.Config{Policy: s.Policy(), Cache: s.Cache, Clients: s.Clients, RateLimit: s.RateLimit,
+		SpecialUse: s.special()}
 	if c.Cache == 0 {
 		c.Cache = -1
 	}

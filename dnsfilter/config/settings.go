@@ -12,15 +12,18 @@ type Settings struct {
 	File     string              // where they were read; empty if nowhere
 	Listen   []string            // addresses as ParseListen reads them; default udp and tcp at 127.0.0.1:5353
 	Upstream []upstream.Endpoint // resolvers; default: the system's
-	State    string              // folder of the store; default: $STATE_DIRECTORY, else argine/dnsfilter in the user's folder for states; empty if neither is known
-	Cache    int64               // bytes of answers to keep; default DefaultCache, 0 is none
-	Lists    []List              // in order: the first that blocks a name decides
-	Allow    []string            // files of names that are never blocked
-	Quorums  []dnsfilter.Quorum  // what several lists agree on; lists without an action of their own act in a quorum only
-	Views    []View              // clients for whom other lists apply, or the same ones otherwise
-	Clients  []netip.Prefix      // networks that are served; default DefaultClients
-	Local    []string            // of SpecialZones those that are answered without the upstream; default all; see discovery for resolver.arpa
-	Metrics  netip.AddrPort      // where /metrics, /healthz and /readyz are served over HTTP; zero: nowhere
+	// folder of the store; default: $STATE_DIRECTORY, else argine/dnsfilter in the user's folder for states; empty if
+	// neither is known
+	State   string
+	Cache   int64              // bytes of answers to keep; default DefaultCache, 0 is none
+	Lists   []List             // in order: the first that blocks a name decides
+	Allow   []string           // files of names that are never blocked
+	Quorums []dnsfilter.Quorum // what several lists agree on; lists without an action of their own act in a quorum only
+	Views   []View             // clients for whom other lists apply, or the same ones otherwise
+	Clients []netip.Prefix     // networks that are served; default DefaultClients
+	// of SpecialZones those that are answered without the upstream; default all; see discovery for resolver.arpa
+	Local   []string
+	Metrics netip.AddrPort // where /metrics, /healthz and /readyz are served over HTTP; zero: nowhere
 	// StructuredErrors is as in Policy.
 	StructuredErrors uint16
 	Guard            GuardLimits // holds updates of lists that would block too much, or suddenly too little

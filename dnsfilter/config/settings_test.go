@@ -137,7 +137,7 @@ func TestMistakesInSettings(t *testing.T) {
 		}},
 		{"views", "clients: [192.0.2.0/24]\nviews:\n  - {clients: [192.0.2.0/25, 192.0.2.0/25, 198.51.100.0/24, x]}\n  - {clients: [192.0.2.0/25], lists: [none]}\n  - {lists: []}\n" +
 			"  - clients: [192.0.2.128/26]\n    lists: [a]\n    actions:\n      a: sinkhole\n      b: nodata\n      c: x\nlists:\n  - {name: a, file: a}\n  - {name: b, file: b}\n", []string{
-			"3:30: network 192.0.2.0/25 has a view already", `3:61: network "x"`, "3:44: nobody in 198.51.100.0/24 is served",
+			"3:30: network 192.0.2.0/25 has a view already", `3:61: network "x"`, "3:44: no one in 198.51.100.0/24 is served",
 			"4:16: network 192.0.2.0/25 has a view already", `4:39: there is no list "none"`, "5:6: a view needs clients",
 			`9:10: list "a" has no sinkhole addresses`, `10:7: list "b" is not among the lists of this view`, `11:10: unknown action "x"`, `11:7: there is no list "c"`,
 		}},

@@ -27,7 +27,8 @@ func (l *List) Subscription(log *slog.Logger) (subscribe.Config, error) {
 		return c, fmt.Errorf("reading the identity for %s: %w", l.Rule.List, err)
 	}
 	if len(c.Identity) == 0 {
-		return c, fmt.Errorf("reading the identity for %s: %s: %w: it is empty", l.Rule.List, l.Identity, blocklist.ErrMalformed)
+		return c, fmt.Errorf("reading the identity for %s: %s: %w: it is empty", l.Rule.List, l.Identity,
+			blocklist.ErrMalformed)
 	}
 	return c, nil
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// A recursor may be trusted with these names: all of them are a choice of the operator's. The zone in which clients discover another
-// way to their resolver is not given away by naming others.
+// A recursor may be trusted with these names: all of them are a choice of the operator's. The zone in which clients
+// discover another way to their resolver is not given away by naming others.
 func TestSpecialZonesAreAChoice(t *testing.T) {
 	t.Parallel()
 	for settings, names := range map[string]map[string]bool{

@@ -14,9 +14,9 @@ import (
 // ErrNoState is returned where nothing says which folder keeps the state.
 var ErrNoState = fmt.Errorf("no folder is known for the state: %w: name one with the key state in the settings, since neither STATE_DIRECTORY nor a home is set", blocklist.ErrMalformed)
 
-// defaultState returns the folder of the state where the settings name none: the first of $STATE_DIRECTORY (systemd's), else
-// argine/dnsfilter in $XDG_STATE_HOME or ~/.local/state. It is never one for caches or temporary files: what is kept against
-// rollback must not be tidied away. Empty if there is none.
+// defaultState returns the folder of the state where the settings name none: the first of $STATE_DIRECTORY (systemd's),
+// else argine/dnsfilter in $XDG_STATE_HOME or ~/.local/state. It is never one for caches or temporary files: what is
+// kept against rollback must not be tidied away. Empty if there is none.
 func defaultState() string {
 	if first, _, _ := strings.Cut(os.Getenv("STATE_DIRECTORY"), ":"); first != "" {
 		return first
@@ -50,7 +50,7 @@ func (s *Settings) OpenStore() (*blocklist.Store, error) {
 	return blocklist.Open(s.State, blocklist.Options{})
 }
 
-// checkState says what is wrong with the state folder whoever looks at it.
+// checkState says what is wrong with the state folder no matter who looks at it.
 func (s *Settings) checkState() error {
 	if s.State == "" {
 		return ErrNoState
@@ -66,8 +66,8 @@ func (s *Settings) checkState() error {
 // maxSocketPath is the longest path of a socket that every system takes (sun_path), in bytes.
 const maxSocketPath = 103
 
-// ControlSocket returns the path of the socket by which a running service is operated, in the state folder. It fails with
-// [blocklist.ErrTooLarge] if the system may not take a path of that length.
+// ControlSocket returns the path of the socket by which a running service is operated, in the state folder. It fails
+// with [blocklist.ErrTooLarge] if the system may not take a path of that length.
 func ControlSocket(state string) (path string, err error) {
 	path = filepath.Join(state, "control.sock")
 	if len(path) > maxSocketPath {

@@ -37,7 +37,8 @@ func parseNetwork(text string) (netip.Prefix, error) {
 	return p, nil
 }
 
-// parseSize reads a number of bytes, with KiB, MiB or GiB after it if one likes. A few bytes are taken for a forgotten unit.
+// parseSize reads a number of bytes, with KiB, MiB or GiB after it if one likes. A few bytes are taken for a forgotten
+// unit.
 func parseSize(text string) (int64, error) {
 	digits, shift := text, 0
 	for i, unit := range []string{"KiB", "MiB", "GiB"} {
@@ -73,7 +74,8 @@ func parseMetrics(text string) (netip.AddrPort, error) {
 	return at, nil
 }
 
-// parsePprof reads the address for profiles. They show what is in memory, names and addresses included, to whoever asks.
+// parsePprof reads the address for profiles. They show what is in memory, names and addresses included, to anyone who
+// asks.
 func parsePprof(text string) (netip.AddrPort, error) {
 	at, err := netip.ParseAddrPort(text)
 	if err != nil || at.Port() == 0 || !at.Addr().IsLoopback() {

@@ -22,8 +22,8 @@ func positionOf(n *yaml.Node) position {
 	return position{n.Line, n.Column}
 }
 
-// reader walks a YAML file and collects what is wrong with it, so that one run tells everything. Scalars count as they are
-// written: YAML's guess of a type (an octal number, a float) is never asked.
+// reader walks a YAML file and collects what is wrong with it, so that one run tells everything. Scalars count as they
+// are written: YAML's guess of a type (an octal number, a float) is never asked.
 type reader struct {
 	file   string
 	errs   Errors
@@ -44,8 +44,8 @@ func (r *reader) fail(at position, format string, args ...any) {
 	r.errs = append(r.errs, at.error(r.file, fmt.Sprintf(format, args...)))
 }
 
-// usable reports whether a node says by itself what it means. Anchors, aliases and tags are refused: a value is written where it
-// counts, and a name that begins with * is not taken for an alias.
+// usable reports whether a node says by itself what it means. Anchors, aliases and tags are refused: a value is written
+// where it counts, and a name that begins with * is not taken for an alias.
 func (r *reader) usable(n *yaml.Node) bool {
 	switch {
 	case n.Kind == yaml.AliasNode:
@@ -168,7 +168,8 @@ func scalars[T any](r *reader, dst *[]T, parse func(string) (T, error)) func(*ya
 	}
 }
 
-// nonEmpty reads a list of single values that is not empty: one that names nothing is not taken for a list that was left out.
+// nonEmpty reads a list of single values that is not empty: one that names nothing is not taken for a list that was
+// left out.
 func nonEmpty[T any](r *reader, dst *[]T, parse func(string) (T, error)) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		if n.Kind == yaml.SequenceNode && len(n.Content) == 0 {

@@ -39,7 +39,8 @@ func (r *reader) document(text []byte) *yaml.Node {
 }
 
 func documents(text []byte) (docs []*yaml.Node, err error) {
-	l, err := yaml.NewLoader(bytes.NewReader(anyVersion(text)), yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(maxDepth))))
+	l, err := yaml.NewLoader(bytes.NewReader(anyVersion(text)),
+		yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(maxDepth))))
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +72,8 @@ func anyVersion(text []byte) []byte {
 
 // decodes reports whether text is UTF-8 without control characters.
 func (r *reader) decodes(text []byte) bool {
-	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) || bytes.IndexByte(text, 0) >= 0 {
+	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) ||
+		bytes.IndexByte(text, 0) >= 0 {
 		r.fail(position{}, "the file is UTF-16 or no text: save it as UTF-8")
 		return false
 	}

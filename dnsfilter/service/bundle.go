@@ -33,8 +33,8 @@ type ApplyResult struct {
 	Hold    *subscribe.Hold `json:"hold,omitempty"`   // what the guards have stopped
 }
 
-// ApplyBundle takes a release that was carried here in a file, with the same verification and the same guards as one from the
-// network: in the service that runs with these settings, or, if none runs, in the state folder. It fails with
+// ApplyBundle takes a release that was carried here in a file, with the same verification and the same guards as one
+// from the network: in the service that runs with these settings, or, if none runs, in the state folder. It fails with
 // [blocklist.ErrBusy] if the folder has another owner.
 func ApplyBundle(ctx context.Context, s *config.Settings, path string, log *slog.Logger) (ApplyResult, error) {
 	f, err := files.Open(path)
@@ -90,7 +90,8 @@ func errNotFollowed(list string) error {
 func apply(ctx context.Context, sub *subscribe.Subscription, list, path string) (ApplyResult, error) {
 	changed, err := sub.Apply(ctx, path)
 	st := sub.Status()
-	return ApplyResult{List: list, Changed: changed, Serial: st.Serial, Entries: st.Entries, Urgent: st.Urgent, Hold: st.Hold}, err
+	return ApplyResult{List: list, Changed: changed, Serial: st.Serial, Entries: st.Entries, Urgent: st.Urgent,
+		Hold: st.Hold}, err
 }
 
 // Apply gives the service a bundle; see [ApplyBundle].

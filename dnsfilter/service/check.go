@@ -16,12 +16,13 @@ type FileCheck struct {
 	List, File string
 	Entries    uint64
 	FileReport
-	URLs uint64        // url entries that are not enforced, since the list has no divert
-	Held *guard.Report // what the guards hold, were this the first state of the list; nil: nothing, or it is in force already
+	URLs uint64 // url entries that are not enforced, since the list has no divert
+	// what the guards hold, were this the first state of the list; nil: nothing, or it is in force already
+	Held *guard.Report
 }
 
-// ReadFiles reads the files of all local and allow lists to the end, and counts the url entries of the signed lists that the
-// state folder holds. Its errors are of type [config.Errors], but for those of what the guards read.
+// ReadFiles reads the files of all local and allow lists to the end, and counts the url entries of the signed lists
+// that the state folder holds. Its errors are of type [config.Errors], but for those of what the guards read.
 func ReadFiles(s *config.Settings) (checks []FileCheck, err error) {
 	by, err := guards{}.next(s)
 	if err != nil {

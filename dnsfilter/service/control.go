@@ -22,7 +22,8 @@ const (
 	controlTimeout    = 10 * time.Minute       // to accept a release of ten million entries takes a while
 )
 
-// serveControl answers over the control socket, if there is one, until ctx ends; with it, what is being done for a client ends.
+// serveControl answers over the control socket, if there is one, until ctx ends; with it, what is being done for a
+// client ends.
 func (s *Service) serveControl(ctx context.Context, control *controlSocket) {
 	if control == nil {
 		return
@@ -71,7 +72,8 @@ type controlError struct {
 }
 
 // decide does something about what is on hold: a release of a signed list, or a file.
-func (s *Service) decide(signed func(*subscribe.Subscription, context.Context, string) error, local func(config.LocalFile, guards, string) error) http.HandlerFunc {
+func (s *Service) decide(signed func(*subscribe.Subscription, context.Context, string) error,
+	local func(config.LocalFile, guards, string) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var d holdDecision
 		err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxControlRequest)).Decode(&d)

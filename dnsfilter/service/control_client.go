@@ -16,7 +16,8 @@ import (
 // maxControlAnswer is the longest answer that is read, in bytes: the findings of many lists.
 const maxControlAnswer = 64 << 20
 
-// Control speaks with the service that runs with a state folder, over a socket in it that only the service's user can open.
+// Control speaks with the service that runs with a state folder, over a socket in it that only the service's user can
+// open.
 type Control struct {
 	path   string
 	client http.Client
@@ -51,7 +52,8 @@ func (c *Control) Accept(ctx context.Context, list, id string) error {
 	return c.call(ctx, http.MethodPost, "/accept", holdDecision{list, id}, &struct{}{})
 }
 
-// Reject says that the release of a list is not wanted that is on hold under an ID; see [subscribe.Subscription.Reject].
+// Reject says that the release of a list is not wanted that is on hold under an ID; see
+// [subscribe.Subscription.Reject].
 func (c *Control) Reject(ctx context.Context, list, id string) error {
 	return c.call(ctx, http.MethodPost, "/reject", holdDecision{list, id}, &struct{}{})
 }

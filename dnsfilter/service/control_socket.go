@@ -10,8 +10,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// controlSocket is the control socket. It stays open when the server on it ends, until it is closed itself: a client that connects while
-// a hand-over is under way waits for the service that answers after it.
+// controlSocket is the control socket. It stays open when the server on it ends, until it is closed itself: a client
+// that connects while a hand-over is under way waits for the service that answers after it.
 type controlSocket struct {
 	net.Listener
 

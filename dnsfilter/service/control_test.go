@@ -20,8 +20,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
-// A release that touches a protected name goes from a real agency over a real origin to a running service, is held there,
-// outlasts a restart, and is put in force by the one who may open the socket.
+// A release that touches a protected name goes from a real agency over a real origin to a running service, is held
+// there, outlasts a restart, and is put in force by the one who may open the socket.
 func TestServiceHolds(t *testing.T) {
 	t.Parallel()
 	a := newAgency(t)

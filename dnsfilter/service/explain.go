@@ -23,7 +23,7 @@ type Explanation struct {
 	Held     []blocklist.Match // of every list that holds the name or address, whether it counts or not
 	URLs     []blocklist.Match // of every list with an entry for the URL itself, which the DNS can't enforce
 	Divert   string            // the list for whose url entries clients that look for the host are led to a proxy
-	Special  string            // the zone, if the name is answered as one that nobody else is to be asked for
+	Special  string            // the zone, if the name is answered as one that no one else is to be asked for
 	Unserved bool              // the client is not answered, whatever it asks for
 	Missing  []string          // lists of which nothing is in force here, or can be read
 }
@@ -34,10 +34,11 @@ func (e *Explanation) Unsure() bool {
 	return len(e.Missing) > 0 && !e.Unserved && (allows || !e.Blocks() && !e.Allows())
 }
 
-// Explain says what a server with these settings does with a name that a client asks for, with an answer that leads to an
-// address, or with the host of a URL; without a valid address the client is one that no view is for. It reads the store beside
-// a running server and changes nothing there; files that the store does not hold as they are now are read for this one answer,
-// unless they are on hold. What is missing or on hold is warned about in log. It fails with [blocklist.ErrMalformed].
+// Explain says what a server with these settings does with a name that a client asks for, with an answer that leads to
+// an address, or with the host of a URL; without a valid address the client is one that no view is for. It reads the
+// store beside a running server and changes nothing there; files that the store does not hold as they are now are read
+// for this one answer, unless they are on hold. What is missing or on hold is warned about in log. It fails with
+// [blocklist.ErrMalformed].
 func Explain(s *config.Settings, target string, client netip.Addr, log *slog.Logger) (Explanation, error) {
 	q, err := parseLookup(target)
 	if err != nil {
@@ -135,8 +136,8 @@ func (q *lookupTarget) entries(store *blocklist.Store, list string) []blocklist.
 	return store.AppendEntries(nil, list, []byte(q.name))
 }
 
-// readChanged reads into fresh the files that held does not hold as they are, but for those that are on hold. It returns the
-// lists of which there is nothing.
+// readChanged reads into fresh the files that held does not hold as they are, but for those that are on hold. It
+// returns the lists of which there is nothing.
 func readChanged(s *config.Settings, held, fresh *blocklist.Store, log *slog.Logger) (missing []string, err error) {
 	made := sync.OnceValues(func() (guards, error) { return guards{}.next(s) })
 	onHold := readLocalHolds(s.State)
@@ -160,7 +161,8 @@ func readChanged(s *config.Settings, held, fresh *blocklist.Store, log *slog.Log
 			}
 		}
 		if hold != nil {
-			log.Warn("the guards hold the file as it is now", slog.String("list", f.List), slog.Bool("enforced_as_before", isHeld))
+			log.Warn("the guards hold the file as it is now", slog.String("list", f.List),
+				slog.Bool("enforced_as_before", isHeld))
 		}
 	}
 	for _, l := range s.Lists {

@@ -36,7 +36,7 @@ func (g guards) of(l *config.List) *guard.Guard {
 	return g.signed
 }
 
-// next returns the guards of the settings: the same ones if nothing has changed, so that no list is followed anew.
+// next returns the guards of the settings: the same ones if nothing has changed, so that no list is followed again.
 func (g guards) next(settings *config.Settings) (guards, error) {
 	needs := settings.Needs()
 	source := fmt.Sprint(guardSource(settings.Guard), needs)

@@ -16,34 +16,34 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// A hand-over, over the control socket. The successor asks; the service releases the store, says so, and goes on answering from
-// what it holds. When the successor has made ready, it says so with a byte, and gets the sockets with all that is still in them,
-// each with a byte, and then a byte alone. When it answers, it says so with another byte. So a query is answered by the one or by the
-// other, and whatever goes wrong with the successor, the service goes on.
+// A hand-over, over the control socket. The successor asks; the service releases the store, says so, and goes on
+// answering from what it holds. When the successor has made ready, it says so with a byte, and gets the sockets with
+// all that is still in them, each with a byte, and then a byte alone. When it answers, it says so with another byte. So
+// a query is answered by the one or by the other, and whatever goes wrong with the successor, the service goes on.
 const (
 	releaseWithin = time.Minute      // for a list that is being compiled
 	passWithin    = 10 * time.Second // for the sockets
 	endWithin     = time.Minute      // for the successor, once this service is asked to end
 )
 
-// errNotTakenOver is why a service that has released its store begins anew.
+// errNotTakenOver is why a service that has released its store begins again.
 var errNotTakenOver = errors.New("the successor has not taken over")
 
 // Sockets are open sockets for a [Service] to answer on.
 type Sockets struct {
 	Files []*os.File // are closed by the service
-	// Held says that whoever has passed them on keeps them, as systemd does, and passes them to the next process as well. When the
-	// service ends, it then leaves what comes in them to that one.
+	// Held says that anyone who has passed them on keeps them, as systemd does, and passes them to the next process as
+	// well. When the service ends, it then leaves what comes in them to that one.
 	Held bool
-	// Taken is called when queries are answered on them. Nil: nobody waits for that.
+	// Taken is called when queries are answered on them. Nil: no one waits for that.
 	Taken func() error
 }
 
 // Predecessor is a running service that has released its store, and answers until its sockets are taken.
 type Predecessor struct{ conn *net.UnixConn }
 
-// TakeOver has the service that runs with a state folder release it for this process, which is then to make a service and to let it
-// have the predecessor's [Predecessor.Sockets]. It fails with [ErrNotRunning] if none runs.
+// TakeOver has the service that runs with a state folder release it for this process, which is then to make a service
+// and to let it have the predecessor's [Predecessor.Sockets]. It fails with [ErrNotRunning] if none runs.
 func TakeOver(ctx context.Context, state string) (*Predecessor, error) {
 	path, err := config.ControlSocket(state)
 	if err != nil {
@@ -78,7 +78,8 @@ func (p *Predecessor) ask() error {
 	return nil
 }
 
-// Sockets takes the sockets. The predecessor ends when it is told that they are answered on, and answers what it has begun.
+// Sockets takes the sockets. The predecessor ends when it is told that they are answered on, and answers what it has
+// begun.
 func (p *Predecessor) Sockets() (s Sockets, err error) {
 	if err = p.conn.SetDeadline(time.Now().Add(passWithin)); err == nil {
 		err = p.say()
@@ -106,7 +107,7 @@ func (p *Predecessor) say() error {
 	return err
 }
 
-// Close gives up: a predecessor that was not told that its sockets are answered on begins anew.
+// Close gives up: a predecessor that was not told that its sockets are answered on begins again.
 func (p *Predecessor) Close() error { return p.conn.Close() }
 
 // serveHandover has a successor wait for its turn.
@@ -153,9 +154,9 @@ func (s *Service) awaitSuccessor(ctx context.Context, endWork func(), l *dnsfilt
 	return nil
 }
 
-// handOver tells a successor that the store is released, passes the sockets when it wants them, and waits until it answers. However
-// long it takes to make ready, queries are answered meanwhile; if it ends, its connection does. If ctx ends in the middle, the successor
-// has a minute left: it would have nothing to take over otherwise.
+// handOver tells a successor that the store is released, passes the sockets when it wants them, and waits until it
+// answers. However long it takes to make ready, queries are answered meanwhile; if it ends, its connection does. If ctx
+// ends in the middle, the successor has a minute left: it would have nothing to take over otherwise.
 func handOver(ctx context.Context, conn *net.UnixConn, sockets handles) error {
 	said := func() error { _, err := io.ReadFull(conn, make([]byte, 1)); return err }
 	if err := conn.SetDeadline(time.Time{}); err != nil {

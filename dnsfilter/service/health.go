@@ -7,8 +7,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// downFor is how long no resolver has to answer anything until the server is not ready: so that a restart of the one resolver that it
-// asks does not take it away from its clients.
+// downFor is how long no resolver has to answer anything until the server is not ready: so that a restart of the one
+// resolver that it asks does not take it away from its clients.
 const downFor = 5 * time.Second
 
 // upstreamHealth tells which resolvers are down, a line for each, and whether questions can be answered.
@@ -22,7 +22,8 @@ func upstreamHealth(s *dnsfilter.Server) (text string, usable bool) {
 	return text, !down || time.Since(since) < downFor
 }
 
-// health tells what is wrong, a line for each list and upstream, and whether all lists are enforced and there is an upstream.
+// health tells what is wrong, a line for each list and upstream, and whether all lists are enforced and there is an
+// upstream.
 func (s *Service) health() (text string, ready bool) {
 	current := s.active.Load()
 	ready = true

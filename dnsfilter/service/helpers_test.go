@@ -57,8 +57,8 @@ func question(name string, qtype uint16) *dns.Msg {
 	return new(dns.Msg).SetQuestion(name, qtype)
 }
 
-// serve runs a server on loopback, over UDP and TCP at one port, until the test ends or stop is called, which returns what
-// Serve returned.
+// serve runs a server on loopback, over UDP and TCP at one port, until the test ends or stop is called, which returns
+// what Serve returned.
 func serve(t testing.TB, s *dnsfilter.Server) (addr string, stop func() error) {
 	t.Helper()
 	l, addr := listen(t)
@@ -116,7 +116,7 @@ func edes(m *dns.Msg) (codes []uint16) {
 	return codes
 }
 
-// writeFile puts a file in place at once, so that nobody reads half of it.
+// writeFile puts a file in place at once, so that no one reads half of it.
 func writeFile(t testing.TB, dir, name, text string) string {
 	t.Helper()
 	path := filepath.Join(dir, name)

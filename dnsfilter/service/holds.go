@@ -20,8 +20,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// localHold is a local list as its file is now, which the guards have stopped. It has no serial; its digest is that of the
-// file.
+// localHold is a local list as its file is now, which the guards have stopped. It has no serial; its digest is that of
+// the file.
 type localHold struct {
 	subscribe.Hold
 
@@ -69,8 +69,8 @@ func (r review) hold(f config.LocalFile, c blocklist.LocalChange, sum []byte) *l
 	return h
 }
 
-// localHolds is what is on hold, by list. It outlasts restarts in a file, and is judged anew after each, since the files are
-// read again.
+// localHolds is what is on hold, by list. It outlasts restarts in a file, and is judged again after each, since the
+// files are read again.
 type localHolds struct {
 	path string
 	mu   sync.Mutex
@@ -166,8 +166,8 @@ func (h *localHolds) reject(list, id string) error {
 	return h.save()
 }
 
-// loadFile loads a file that is not as the store holds it. What the guards stop goes on hold, and the list stays as it was, unless
-// it is what was accepted under an ID.
+// loadFile loads a file that is not as the store holds it. What the guards stop goes on hold, and the list stays as it
+// was, unless it is what was accepted under an ID.
 func (s *Service) loadFile(f config.LocalFile, by guards, accepted string) error {
 	held, err := loader{s.store, by, s.log}.load(f, accepted)
 	if err != nil {
@@ -182,7 +182,8 @@ func (s *Service) loadFile(f config.LocalFile, by guards, accepted string) error
 		what = "the guards hold a list, which is NOT ENFORCED: accept or reject it"
 	}
 	s.log.Error(what, slog.String("list", f.List), slog.String("file", f.Path), slog.String("id", held.ID),
-		slog.Bool("rejected", held.Rejected), slog.Uint64("findings", held.Report.Held), slog.Any("checks", held.Report.Counts))
+		slog.Bool("rejected", held.Rejected), slog.Uint64("findings", held.Report.Held),
+		slog.Any("checks", held.Report.Counts))
 	return nil
 }
 

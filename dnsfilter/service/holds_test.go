@@ -163,7 +163,7 @@ func TestHoldsOfLocalLists(t *testing.T) {
 	require.ErrorContains(t, c.Accept(t.Context(), "local", held.ID), subscribe.ErrNoHold.Error())
 }
 
-// freeAddr returns an address of the loopback that nobody listens at.
+// freeAddr returns an address of the loopback that no one listens at.
 func freeAddr(t *testing.T) string {
 	t.Helper()
 	l, addr := listen(t)

@@ -50,7 +50,8 @@ func listenAt(ctx context.Context, at netip.AddrPort, what string) (net.Listener
 // serveMetrics answers scrapers and health checks until ctx ends.
 func (s *Service) serveMetrics(ctx context.Context, l net.Listener) error {
 	h := http.Server{
-		Handler: s.httpHandler(), ReadTimeout: scrapeWithin, WriteTimeout: scrapeWithin, IdleTimeout: time.Minute, MaxHeaderBytes: 1 << 14,
+		Handler: s.httpHandler(), ReadTimeout: scrapeWithin, WriteTimeout: scrapeWithin, IdleTimeout: time.Minute,
+		MaxHeaderBytes: 1 << 14,
 	}
 	stop := context.AfterFunc(ctx, func() { _ = h.Close() }) // a scrape that is cut off can be made again
 	defer stop()
@@ -60,8 +61,9 @@ func (s *Service) serveMetrics(ctx context.Context, l net.Listener) error {
 	return nil
 }
 
-// httpHandler answers /metrics, /healthz (the process lives) and /readyz (every list of the settings is enforced, and an
-// upstream answers). Both tell what is wrong with a list or an upstream. A stale list is enforced, so it is told but does not make the server unready.
+// httpHandler answers /metrics, /healthz (the process lives) and /readyz (every list of the settings is enforced, and
+// an upstream answers). Both tell what is wrong with a list or an upstream. A stale list is enforced, so it is told but
+// does not make the server unready.
 func (s *Service) httpHandler() http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(NewCollector(s.server, s.store), (*listCollector)(s), collectors.NewGoCollector(),
@@ -70,7 +72,7 @@ func (s *Service) httpHandler() http.Handler {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapers}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		text, _ := s.health()
-		_, _ = io.WriteString(w, "ok\n"+text) // whoever asked is gone
+		_, _ = io.WriteString(w, "ok\n"+text) // anyone who asked is gone
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		text, ready := s.health()
@@ -78,7 +80,7 @@ func (s *Service) httpHandler() http.Handler {
 			http.Error(w, "not ready\n"+text, http.StatusServiceUnavailable)
 			return
 		}
-		_, _ = io.WriteString(w, "ready\n"+text) // whoever asked is gone
+		_, _ = io.WriteString(w, "ready\n"+text) // anyone who asked is gone
 	})
 	return mux
 }

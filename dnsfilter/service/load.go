@@ -57,8 +57,8 @@ type loader struct {
 	log    *slog.Logger
 }
 
-// load compiles a file into the store. On an error the store keeps what it held, and so it does with what the guards stop,
-// unless it is what was accepted under an ID.
+// load compiles a file into the store. On an error the store keeps what it held, and so it does with what the guards
+// stop, unless it is what was accepted under an ID.
 func (l loader) load(f config.LocalFile, accepted string) (held *localHold, err error) {
 	defer relaxGC()()
 	if held, err = l.compile(f, accepted); err != nil {
@@ -67,8 +67,8 @@ func (l loader) load(f config.LocalFile, accepted string) (held *localHold, err 
 	return held, nil
 }
 
-// relaxGC keeps what takes long, with two goroutines, from holding up queries until done is called; the garbage collector runs
-// rarely.
+// relaxGC keeps what takes long, with two goroutines, from holding up queries until done is called; the garbage
+// collector runs rarely.
 func relaxGC() (done func()) {
 	processors.Add(2)
 	percent := debug.SetGCPercent(rareGC)
@@ -78,7 +78,8 @@ func relaxGC() (done func()) {
 	}
 }
 
-// rareGC lets the heap, of a few megabytes while queries are answered, grow to five times its size before it is collected.
+// rareGC lets the heap, of a few megabytes while queries are answered, grow to five times its size before it is
+// collected.
 const rareGC = 400
 
 func (l loader) compile(f config.LocalFile, accepted string) (held *localHold, err error) {
@@ -122,9 +123,11 @@ func (l loader) compile(f config.LocalFile, accepted string) (held *localHold, e
 // logLoaded logs what was loaded, and what of it was not.
 func (l loader) logLoaded(f config.LocalFile, r formats.Report, took time.Duration) {
 	which := []any{slog.String("list", f.List), slog.String("file", f.Path)}
-	l.log.Info("list loaded", append(which, slog.Any("format", r.Format), slog.Int("entries", r.Entries), slog.Duration("took", took))...)
+	l.log.Info("list loaded", append(which, slog.Any("format", r.Format), slog.Int("entries", r.Entries),
+		slog.Duration("took", took))...)
 	for _, s := range r.Skipped {
-		l.log.Warn("lines passed over", append(which, slog.String("reason", s.Reason), slog.Int("count", s.Count), slog.Any("first", s.Lines[:min(len(s.Lines), firstLines)]))...)
+		l.log.Warn("lines passed over", append(which, slog.String("reason", s.Reason), slog.Int("count", s.Count),
+			slog.Any("first", s.Lines[:min(len(s.Lines), firstLines)]))...)
 	}
 	if n := l.store.CountURLs(f.List); n > 0 && !f.Diverts {
 		l.log.Warn(urlsNotEnforced, append(which, slog.Uint64("count", n))...)

@@ -17,8 +17,8 @@ type collector struct {
 	store  *blocklist.Store
 }
 
-// NewCollector returns the metrics of a server, and of the lists in its store (nil: it has none). Several servers in one registry need a
-// label that tells them apart: [prometheus.WrapRegistererWith].
+// NewCollector returns the metrics of a server, and of the lists in its store (nil: it has none). Several servers in
+// one registry need a label that tells them apart: [prometheus.WrapRegistererWith].
 func NewCollector(server *dnsfilter.Server, store *blocklist.Store) prometheus.Collector {
 	return &collector{server, store}
 }
@@ -35,18 +35,25 @@ func (s *collector) Collect(ch chan<- prometheus.Metric) {
 		labels{"version": build.Version, "commit": build.Commit, "goversion": build.Go})
 	c.counter("dnsfilter_queries_total", "Queries taken in.", stats.Queries, nil)
 	c.counter("dnsfilter_cache_hits_total", "Queries answered from the cache.", stats.Hits, nil)
-	c.counter("dnsfilter_upstream_failures_total", "Queries answered with SERVFAIL because no upstream answered.", stats.Failures, nil)
-	c.counter("dnsfilter_dropped_total", "Queries not answered because too many waited for the upstream.", stats.Dropped, nil)
-	c.counter("dnsfilter_limited_total", "Queries over UDP held back by the rate limit.", stats.Limited-stats.Slipped, labels{"sent": "nothing"})
-	c.counter("dnsfilter_limited_total", "Queries over UDP held back by the rate limit.", stats.Slipped, labels{"sent": "tc"})
+	c.counter("dnsfilter_upstream_failures_total", "Queries answered with SERVFAIL because no upstream answered.",
+		stats.Failures, nil)
+	c.counter("dnsfilter_dropped_total", "Queries not answered because too many waited for the upstream.", stats.Dropped,
+		nil)
+	c.counter("dnsfilter_limited_total", "Queries over UDP held back by the rate limit.", stats.Limited-stats.Slipped,
+		labels{"sent": "nothing"})
+	c.counter("dnsfilter_limited_total", "Queries over UDP held back by the rate limit.", stats.Slipped,
+		labels{"sent": "tc"})
 	c.counter("dnsfilter_listing_alarms_total", "Clients that were refused unusually many different entries within an hour.", stats.Alarms, nil)
 	c.gauge("dnsfilter_tcp_connections", "Connections that are open.", float64(stats.Connections.Open), nil)
 	c.counter("dnsfilter_tcp_accepted_total", "Connections taken in.", stats.Connections.Accepted, nil)
-	c.counter("dnsfilter_tcp_closed_total", "Idle connections closed to make room for others.", stats.Connections.Closed, nil)
-	c.counter("dnsfilter_tcp_refused_total", "Connections not taken in because there was no room.", stats.Connections.Refused, nil)
+	c.counter("dnsfilter_tcp_closed_total", "Idle connections closed to make room for others.", stats.Connections.Closed,
+		nil)
+	c.counter("dnsfilter_tcp_refused_total", "Connections not taken in because there was no room.",
+		stats.Connections.Refused, nil)
 	for list, actions := range stats.Lists {
 		for action, n := range actions {
-			c.counter("dnsfilter_decisions_total", "Decisions by list and action.", n, labels{"list": list, "action": action.String()})
+			c.counter("dnsfilter_decisions_total", "Decisions by list and action.", n,
+				labels{"list": list, "action": action.String()})
 		}
 	}
 	for a, n := range stats.Answers {
@@ -128,8 +135,10 @@ func (c collection) upstream(u *upstream.Status) {
 	l := labels{"upstream": u.Resolver}
 	c.counter("dnsfilter_upstream_queries_total", "Queries sent to a resolver.", u.Asked, l)
 	c.counter("dnsfilter_upstream_late_total", "Times that another resolver had to be asked, because this one was slow or can't be reached.", u.Late, l)
-	c.counter("dnsfilter_upstream_case_mismatch_total", "Replies that did not repeat the random case of the name (0x20), and were not accepted.", u.CaseMismatches, l)
-	c.flag("dnsfilter_upstream_case_disabled", "1 while a resolver is asked without 0x20, since it does not support it.", u.CaseDisabled, l)
+	c.counter("dnsfilter_upstream_case_mismatch_total",
+		"Replies that did not repeat the random case of the name (0x20), and were not accepted.", u.CaseMismatches, l)
+	c.flag("dnsfilter_upstream_case_disabled", "1 while a resolver is asked without 0x20, since it does not support it.",
+		u.CaseDisabled, l)
 	c.flag("dnsfilter_upstream_up", "0 while a resolver answers nothing, not even a question that every resolver can answer.", u.Up, l)
 	c.gauge("dnsfilter_upstream_expected_seconds", "How fast a resolver is expected to answer, by what it did of late; 0: it has never answered.",
 		u.Delay.Seconds(), l)

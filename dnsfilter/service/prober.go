@@ -26,12 +26,12 @@ const (
 	probeSize   = 1232            // of an answer over UDP, in bytes
 )
 
-// NewProber returns what [subscribe.Receipts] needs: it asks a server, over sockets like any client, at the addresses that it
-// listens on (*net.UDPAddr and *net.TCPAddr), at each for the test entries, and at the first for the sample.
+// NewProber returns what [subscribe.Receipts] needs: it asks a server, over sockets like any client, at the addresses
+// that it listens on (*net.UDPAddr and *net.TCPAddr), at each for the test entries, and at the first for the sample.
 //
 // An answer is right if it is the one that the policy makes of the store for that client, rcode, records and extended
-// error. Names that are to be blocked are asked for with type A; for those that are not, a question of type ANY will do: it
-// is decided on like any other, but answered here, so that nobody upstream hears of names that were listed.
+// error. Names that are to be blocked are asked for with type A; for those that are not, a question of type ANY will
+// do: it is decided on like any other, but answered here, so that no one upstream hears of names that were listed.
 //
 // A list that does not block by itself for all clients, views included, is not enforced: then there is nothing to
 // confirm.
@@ -68,7 +68,8 @@ type probe struct {
 	test   dnsfilter.Decision // for the test entry: what the list does
 }
 
-func newProbe(ctx context.Context, s *dnsfilter.Server, store *blocklist.Store, at net.Addr, p subscribe.Probe) (*probe, error) {
+func newProbe(ctx context.Context, s *dnsfilter.Server, store *blocklist.Store, at net.Addr, p subscribe.Probe) (*probe,
+	error) {
 	b := &probe{server: s, store: store, policy: s.Policy(), list: p.List, stream: at.Network() == "tcp"}
 	test, err := blocklist.ParseName(p.Test)
 	if err == nil {
@@ -165,7 +166,8 @@ func (b *probe) expectEntry(ctx context.Context, e blocklist.Entry, blocked bool
 	if !ok {
 		return nil
 	}
-	held := slices.ContainsFunc(b.store.AppendMatches(nil, []byte(name)), func(m blocklist.Match) bool { return m.List == b.list })
+	held := slices.ContainsFunc(b.store.AppendMatches(nil, []byte(name)),
+		func(m blocklist.Match) bool { return m.List == b.list })
 	d := b.decide([]byte(name))
 	switch by := d.By(); {
 	case blocked && !held:
@@ -249,8 +251,8 @@ func (b *probe) render(m *dns.Msg, blocked bool) (answer *dns.Msg, silence bool,
 	return answer, answer == nil, err
 }
 
-// special reports whether an answer is the one for a zone of which nothing is known here. Where the settings suppress extended
-// errors it looks like a blocked one.
+// special reports whether an answer is the one for a zone of which nothing is known here. Where the settings suppress
+// extended errors it looks like a blocked one.
 func (b *probe) special(m, reply *dns.Msg) bool {
 	d, answer, err := b.server.Expect(m, b.client, b.stream)
 	return err == nil && !d.Blocks() && answer != nil && sameAnswer(reply, answer)
@@ -288,7 +290,8 @@ func (b *probe) exchange(ctx context.Context, m *dns.Msg, silence bool) (*dns.Ms
 
 // sameAnswer compares what counts of two answers: rcode, records and extended errors.
 func sameAnswer(a, b *dns.Msg) bool {
-	return b != nil && a.Rcode == b.Rcode && sameRecords(a.Answer, b.Answer) && sameRecords(a.Ns, b.Ns) && slices.Equal(extended(a), extended(b))
+	return b != nil && a.Rcode == b.Rcode && sameRecords(a.Answer, b.Answer) && sameRecords(a.Ns, b.Ns) &&
+		slices.Equal(extended(a), extended(b))
 }
 
 func sameRecords(a, b []dns.RR) bool {

@@ -13,8 +13,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// Reload reads the settings again at once and puts them in force, all or nothing, even if they take lists or other things away:
-// what a changed file alone does not do. It fails where [Service.Run] does not run or ctx ends.
+// Reload reads the settings again at once and puts them in force, all or nothing, even if they take lists or other
+// things away: what a changed file alone does not do. It fails where [Service.Run] does not run or ctx ends.
 func (s *Service) Reload(ctx context.Context) error {
 	done := make(chan error, 1)
 	select {
@@ -30,7 +30,7 @@ func (s *Service) Reload(ctx context.Context) error {
 	}
 }
 
-// lossError refuses settings that nobody has asked for and that take something away.
+// lossError refuses settings that no one has asked for and that take something away.
 type lossError struct{ lost []string }
 
 func (e *lossError) Error() string {
@@ -132,8 +132,8 @@ func (s *Service) reload(ctx context.Context, asked bool) error {
 	return nil
 }
 
-// dropFiles forgets the files that are in the settings no more. What is known of signed lists stays, so that taking one out
-// and in again can't bring an older state back.
+// dropFiles forgets the files that are in the settings no more. What is known of signed lists stays, so that taking one
+// out and in again can't bring an older state back.
 func (s *Service) dropFiles(next *config.Settings) {
 	files := next.LocalFiles()
 	for _, info := range s.store.Lists() {
@@ -153,7 +153,8 @@ func (s *Service) dropFiles(next *config.Settings) {
 // warnFixed tells what changes with a restart only.
 func (s *Service) warnFixed(next *config.Settings) {
 	old := s.settings
-	if !slices.Equal(old.Listen, next.Listen) || old.State != next.State || old.Cache != next.Cache || old.Metrics != next.Metrics || old.Pprof != next.Pprof {
+	if !slices.Equal(old.Listen, next.Listen) || old.State != next.State || old.Cache != next.Cache ||
+		old.Metrics != next.Metrics || old.Pprof != next.Pprof {
 		s.log.Warn("listen, state, cache, metrics and pprof change with a restart only")
 	}
 }

@@ -240,7 +240,8 @@ func TestServiceDoesNotStartUnfiltered(t *testing.T) {
 	assert.ErrorIs(t, err, blocklist.ErrBusy)
 }
 
-// TestReloadUnderLoad replaces the list and the settings again and again; no query is lost, and none is answered wrongly.
+// TestReloadUnderLoad replaces the list and the settings again and again; no query is lost, and none is answered
+// wrongly.
 func TestReloadUnderLoad(t *testing.T) {
 	t.Parallel()
 	r := newFolder(t, oneList)

@@ -80,7 +80,7 @@ func TestStateFolderWithALongPath(t *testing.T) {
 	assert.Contains(t, r.log.String(), "name a shorter folder with the key state")
 }
 
-// What is no file is refused at once, in words, everywhere: nobody waits for the writer of a pipe.
+// What is no file is refused at once, in words, everywhere: no one waits for the writer of a pipe.
 func TestNoFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

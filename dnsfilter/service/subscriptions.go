@@ -20,8 +20,8 @@ type subscription struct {
 	noReceipts error // why none are sent although the settings want them
 }
 
-// newSubscriptions prepares the signed lists of the settings. Those that are followed already as the settings say are kept. While
-// starting, a list that is held and can't be followed is enforced as it is.
+// newSubscriptions prepares the signed lists of the settings. Those that are followed already as the settings say are
+// kept. While starting, a list that is held and can't be followed is enforced as it is.
 func (s *Service) newSubscriptions(next *config.Settings, starting bool) (map[string]*subscription, error) {
 	out := map[string]*subscription{}
 	for i := range next.Lists {
@@ -35,7 +35,8 @@ func (s *Service) newSubscriptions(next *config.Settings, starting bool) (map[st
 		case err == nil:
 			out[l.Rule.List] = f
 		case starting && ok && info.Err == nil:
-			s.log.Error("list is not followed; what is held of it is enforced", slog.String("list", info.List), slog.Any("error", err))
+			s.log.Error("list is not followed; what is held of it is enforced", slog.String("list", info.List),
+				slog.Any("error", err))
 		default:
 			return nil, err
 		}
@@ -53,7 +54,8 @@ func (s *Service) newSubscription(l *config.List) (*subscription, error) {
 	if c.Receipts, noReceipts = s.receipts(l); noReceipts != nil {
 		s.log.Error("what is enforced will not be confirmed", slog.Any("error", noReceipts))
 	}
-	if f := s.subscriptions[l.Rule.List]; f != nil && f.config.Guard == c.Guard && bytes.Equal(f.config.Root, c.Root) && bytes.Equal(f.config.Identity, c.Identity) &&
+	if f := s.subscriptions[l.Rule.List]; f != nil && f.config.Guard == c.Guard && bytes.Equal(f.config.Root, c.Root) &&
+		bytes.Equal(f.config.Identity, c.Identity) &&
 		slices.Equal(f.config.Origins, c.Origins) && sameReceipts(f.config.Receipts, c.Receipts) {
 		return f, nil
 	}

@@ -27,7 +27,8 @@ func (s *Service) notifyServing() {
 	s.notify(daemon.SdNotifyReady)
 }
 
-// watchdog tells systemd that queries are answered, as often as it wants to hear it (WatchdogSec=), for as long as that is so.
+// watchdog tells systemd that queries are answered, as often as it wants to hear it (WatchdogSec=), for as long as that
+// is so.
 func (s *Service) watchdog(ctx context.Context) {
 	within, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {

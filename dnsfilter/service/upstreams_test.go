@@ -60,7 +60,8 @@ func TestStatusOfTheWire(t *testing.T) {
 	}, 5*time.Second, 10*time.Millisecond)
 }
 
-// TestReadyKnowsTheUpstream has a service in front of a resolver that is away, and that nobody asks for anything but its health.
+// TestReadyKnowsTheUpstream has a service in front of a resolver that is away, and that no one asks for anything but
+// its health.
 func TestReadyKnowsTheUpstream(t *testing.T) {
 	t.Parallel()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")

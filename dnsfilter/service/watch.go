@@ -11,8 +11,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// Files are looked at every watchEvery. A change counts when a file has looked the same for settleFor, so that one that is being
-// written is not taken for whole; and it must still look the same when it has been read.
+// Files are looked at every watchEvery. A change counts when a file has looked the same for settleFor, so that one that
+// is being written is not taken for whole; and it must still look the same when it has been read.
 const (
 	watchEvery = 50 * time.Millisecond
 	settleFor  = 100 * time.Millisecond
@@ -26,7 +26,8 @@ type watched struct {
 	since      time.Time // when it was first seen so
 }
 
-// settled reports whether the file known by key has had a state (told by source) for some time, and it was not reported yet.
+// settled reports whether the file known by key has had a state (told by source) for some time, and it was not reported
+// yet.
 func (w watcher) settled(key, source string) bool {
 	f := w[key]
 	if f == nil {
@@ -43,8 +44,8 @@ func (w watcher) settled(key, source string) bool {
 	return settled
 }
 
-// watchFiles takes changed files in until ctx ends. What fails is logged once, and tried again when the file changes or a
-// reload is asked for.
+// watchFiles takes changed files in until ctx ends. What fails is logged once, and tried again when the file changes or
+// a reload is asked for.
 func (s *Service) watchFiles(ctx context.Context, reload <-chan struct{}) {
 	s.watch = watcher{}
 	s.watch.baseline(s.settings)
@@ -59,7 +60,10 @@ func (s *Service) watchFiles(ctx context.Context, reload <-chan struct{}) {
 		case done := <-s.reloads:
 			done <- s.tryReload(ctx, true)
 		case <-tick.C:
-			if slices.ContainsFunc(s.settings.OwnFiles(), func(path string) bool { return s.watch.settled(ownKey+path, settingsSource(path)) }) {
+			if slices.ContainsFunc(s.settings.OwnFiles(), func(path string) bool {
+				return s.watch.settled(ownKey+path,
+					settingsSource(path))
+			}) {
 				_ = s.tryReload(ctx, false) // the log says it
 			}
 			s.reloadChangedLists()
@@ -111,7 +115,8 @@ func (s *Service) reloadChangedLists() {
 		}
 		if err != nil {
 			s.failedLoads.Store(l.List, err)
-			s.log.Error("a changed list was not taken in; the last good one stays", slog.String("list", l.List), slog.Any("error", err))
+			s.log.Error("a changed list was not taken in; the last good one stays", slog.String("list", l.List),
+				slog.Any("error", err))
 		}
 	}
 }

@@ -60,6 +60,7 @@ func (e Endpoint) tlsConfig() *tls.Config {
 		return nil
 	}
 	return &tls.Config{
-		ServerName: e.Name, RootCAs: e.Roots, MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(0),
+		ServerName: e.Name, RootCAs: e.Roots, MinVersion: tls.VersionTLS12,
+		ClientSessionCache: tls.NewLRUClientSessionCache(0),
 	}
 }

@@ -17,9 +17,9 @@ const (
 	maxBatchBytes = 64 << 20 // of their lines
 )
 
-// batch is a part of what is to be listed. Its entries are screened and logged in the order in which they came, but looked up
-// and written in the order of their targets: otherwise each of them costs a read and a write of the disk, once the list is
-// longer than the database's cache.
+// batch is a part of what is to be listed. Its entries are screened and logged in the order in which they came, but
+// looked up and written in the order of their targets: otherwise each of them costs a read and a write of the disk,
+// once the list is longer than the database's cache.
 type batch struct {
 	limit    int // of entries
 	screen   Screen
@@ -36,8 +36,8 @@ type incoming struct {
 	slot               int32       // of its target
 }
 
-// Screen looks at an entry before it is listed. It returns nil if nothing speaks against it. Otherwise it returns a function
-// that reports whether it may be listed all the same; it is called unless the list blocks that target already.
+// Screen looks at an entry before it is listed. It returns nil if nothing speaks against it. Otherwise it returns a
+// function that reports whether it may be listed all the same; it is called unless the list blocks that target already.
 type Screen func(blocklist.Entry) (admit func() bool)
 
 // Counts is what became of the entries that were put on the list.
@@ -62,15 +62,17 @@ func (s slot) attributes() (string, bool) {
 	return s.before, s.listed
 }
 
-// Put lists a stream of entries of any length, as far as screen admits them. An entry that is there with other attributes gets
-// the new ones. Progress, if it is not nil, is called now and then with the number of entries read.
-func (t *Tx) Put(ctx context.Context, entries iter.Seq2[blocklist.Entry, error], screen Screen, progress func(uint64)) (Counts, error) {
+// Put lists a stream of entries of any length, as far as screen admits them. An entry that is there with other
+// attributes gets the new ones. Progress, if it is not nil, is called now and then with the number of entries read.
+func (t *Tx) Put(ctx context.Context, entries iter.Seq2[blocklist.Entry, error], screen Screen,
+	progress func(uint64)) (Counts, error) {
 	return t.put(ctx, entries, &batch{limit: maxBatch, screen: screen}, progress)
 }
 
-// put lists entries in batches. If they are more than one batch, the indexes are left for the end: to sort all of them is less
-// work than to put each one in its place.
-func (t *Tx) put(ctx context.Context, entries iter.Seq2[blocklist.Entry, error], b *batch, progress func(uint64)) (Counts, error) {
+// put lists entries in batches. If they are more than one batch, the indexes are left for the end: to sort all of them
+// is less work than to put each one in its place.
+func (t *Tx) put(ctx context.Context, entries iter.Seq2[blocklist.Entry, error], b *batch,
+	progress func(uint64)) (Counts, error) {
 	var read uint64
 	long := false
 	for e, err := range entries {

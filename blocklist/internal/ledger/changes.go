@@ -13,8 +13,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Changes yields the net changes of the operations after the operation from, up to and including the operation to, in the
-// order of a delta: an entry that went and came back the same is no change.
+// Changes yields the net changes of the operations after the operation from, up to and including the operation to, in
+// the order of a delta: an entry that went and came back the same is no change.
 func (v View) Changes(ctx context.Context, from, to int64) iter.Seq2[blocklist.Change, error] {
 	return func(yield func(blocklist.Change, error) bool) {
 		for n, err := range query(ctx, v.q, scanNetChange, netChanges, from, to) {
@@ -40,8 +40,8 @@ func (v View) Additions(ctx context.Context) iter.Seq2[blocklist.Change, error] 
 	}
 }
 
-// netChanges finds the first and the last change of each target in a range of operations: the state before and after. The
-// order of the only subquery is that of the whole; one sort is enough.
+// netChanges finds the first and the last change of each target in a range of operations: the state before and after.
+// The order of the only subquery is that of the whole; one sort is enough.
 const netChanges = `
 SELECT target, (SELECT sign || attributes FROM changes WHERE id = a), (SELECT sign || attributes FROM changes WHERE id = b)
 FROM (
@@ -86,15 +86,16 @@ func (n netChange) yield(yield func(blocklist.Change, error) bool) bool {
 	return true
 }
 
-// WriteChanges writes the lines of an operation: those that its ChangesHash covers, each with its sign. After is the last change of
-// the operation before.
+// WriteChanges writes the lines of an operation: those that its ChangesHash covers, each with its sign. After is the
+// last change of the operation before.
 func (v View) WriteChanges(ctx context.Context, w io.Writer, o Operation, after int64) error {
 	if o.Kind == KindTakedown {
 		if err := v.writeChecks(ctx, o.ID, w); err != nil {
 			return err
 		}
 	}
-	for c, err := range query(ctx, v.q, scanChangeRow, `SELECT id, sign, target, attributes FROM changes WHERE id > ? AND id <= ? ORDER BY id`, after, o.LastChange) {
+	for c, err := range query(ctx, v.q, scanChangeRow,
+		`SELECT id, sign, target, attributes FROM changes WHERE id > ? AND id <= ? ORDER BY id`, after, o.LastChange) {
 		if err != nil {
 			return err
 		}

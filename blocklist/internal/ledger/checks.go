@@ -36,8 +36,8 @@ func scanCheck(row scanner) (c Check, err error) {
 	return c, err
 }
 
-// AddCheck records a check, and returns false if it was recorded like this before. It fails with [ErrNotListed], and with
-// [blocklist.ErrMalformed] if this operation has found the opposite at the same time.
+// AddCheck records a check, and returns false if it was recorded like this before. It fails with [ErrNotListed], and
+// with [blocklist.ErrMalformed] if this operation has found the opposite at the same time.
 func (t *Tx) AddCheck(ctx context.Context, c Check) (added bool, err error) {
 	c.Operation, c.Checked = t.op.ID, c.Checked.UTC().Truncate(time.Second)
 	_, listed, err := t.find(ctx, c.Target)
@@ -55,7 +55,8 @@ func (t *Tx) AddCheck(ctx context.Context, c Check) (added bool, err error) {
 	case err == nil && before.Removed == c.Removed:
 		return false, nil
 	case err == nil && before.Operation == t.op.ID:
-		return false, fmt.Errorf("%.80s: %w: it is both removed and not, at the same time %s", c.Target, blocklist.ErrMalformed, FormatTime(c.Checked))
+		return false, fmt.Errorf("%.80s: %w: it is both removed and not, at the same time %s", c.Target,
+			blocklist.ErrMalformed, FormatTime(c.Checked))
 	}
 	t.checks++
 	c.writeTo(t.hash)
@@ -63,8 +64,8 @@ func (t *Tx) AddCheck(ctx context.Context, c Check) (added bool, err error) {
 	return err == nil, err
 }
 
-// Checks yields what was checked, page by page, in the order of the times. Of the checks at one time there is the one that was
-// recorded last: beside max, SQLite takes the other columns from the same row.
+// Checks yields what was checked, page by page, in the order of the times. Of the checks at one time there is the one
+// that was recorded last: beside max, SQLite takes the other columns from the same row.
 func (v View) Checks(ctx context.Context) iter.Seq2[Check, error] {
 	return query(ctx, v.q, scanCheck, `SELECT target, checked, max(operation), removed FROM checks GROUP BY target, checked ORDER BY target, checked`)
 }

@@ -92,8 +92,8 @@ func (l *Ledger) Change(ctx context.Context, kind string, a Audit, fill func(*Tx
 	return l.Record(ctx, kind, a, fill)
 }
 
-// Record runs fill as one operation: all of it, recorded, or nothing. Fill may be nil. An operation that changes no entry is
-// recorded only if it is of a kind that never does. The lock is held.
+// Record runs fill as one operation: all of it, recorded, or nothing. Fill may be nil. An operation that changes no
+// entry is recorded only if it is of a kind that never does. The lock is held.
 func (l *Ledger) Record(ctx context.Context, kind string, a Audit, fill func(*Tx) error) error {
 	if err := a.Check(); err != nil {
 		return err

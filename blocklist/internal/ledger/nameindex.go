@@ -9,10 +9,9 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// reversedName returns the name of an entry as the index of names has it, in the column place: its labels, or those of a URL's host, from the right, each with a dot
-// behind it. What lies below a name begins
-// with the name's. Domains right below a top-level domain have
-// none: they are most of a list, and what could be above them is a single label.
+// reversedName returns the name of an entry as the index of names has it, in the column place: its labels, or those of
+// a URL's host, from the right, each with a dot behind it. What lies below a name begins with the name's. Domains right
+// below a top-level domain have none: they are most of a list, and what could be above them is a single label.
 func reversedName(e blocklist.Entry) any {
 	text := ""
 	if name, ok := e.Name(); ok {
@@ -29,8 +28,8 @@ func reversedName(e blocklist.Entry) any {
 	return reversed(text)
 }
 
-// reversed writes the labels of a name from the right. It takes escaped dots for others: that makes the result longer, but no
-// name's the beginning of another one.
+// reversed writes the labels of a name from the right. It takes escaped dots for others: that makes the result longer,
+// but no name's the beginning of another one.
 func reversed(name string) string {
 	labels := strings.Split(name, ".")
 	slices.Reverse(labels)
@@ -48,9 +47,10 @@ func expires(e blocklist.Entry) any {
 // manyAdded is the number of additions from which going through the whole list is faster than looking below each.
 const manyAdded = 5000
 
-// CandidatesBelow yields the entries that may lie below one that was added, and others: found in the index where that is possible,
-// else all. It returns nil if nothing can lie below what was added.
-func (v View) CandidatesBelow(ctx context.Context, changes iter.Seq2[blocklist.Change, error]) (iter.Seq2[blocklist.Entry, error], error) {
+// CandidatesBelow yields the entries that may lie below one that was added, and others: found in the index where that
+// is possible, else all. It returns nil if nothing can lie below what was added.
+func (v View) CandidatesBelow(ctx context.Context,
+	changes iter.Seq2[blocklist.Change, error]) (iter.Seq2[blocklist.Entry, error], error) {
 	var names []string
 	for c, err := range changes {
 		if err != nil {

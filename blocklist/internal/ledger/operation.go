@@ -24,7 +24,8 @@ type Audit struct {
 
 // Check fails with [blocklist.ErrMalformed] unless a change can be recorded with this.
 func (a Audit) Check() error {
-	for what, text := range map[string]string{"author": a.Author, "reason": a.Reason, "reference": a.Reference, "override": a.Override} {
+	for what, text := range map[string]string{"author": a.Author, "reason": a.Reason, "reference": a.Reference,
+		"override": a.Override} {
 		if !isLine(text) || strings.ContainsFunc(text, utf8text.Unsafe) {
 			return fmt.Errorf("%s %.40q: %w: one line of at most 4 KiB is needed", what, text, blocklist.ErrMalformed)
 		}
@@ -116,7 +117,8 @@ func scanOperation(row scanner) (o Operation, err error) {
 	return o, o.CheckText()
 }
 
-// CheckText fails with [blocklist.ErrDamaged] for a row that no command has written: its control characters could conceal on a terminal what is signed.
+// CheckText fails with [blocklist.ErrDamaged] for a row that no command has written: its control characters could
+// conceal on a terminal what is signed.
 func (o *Operation) CheckText() error {
 	for what, text := range map[string]string{
 		"author": o.Author, "kind": o.Kind, "reason": o.Reason, "reference": o.Reference, "digest": o.Digest, "hash": o.Hash,

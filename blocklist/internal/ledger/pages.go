@@ -19,8 +19,8 @@ type Page struct {
 	Came  Operation // by which it was listed; other attributes since don't count
 }
 
-// Pages yields the url entries, in the order of their targets, each with the operation that listed it. It goes through the
-// history of all pages, one after the other, so that no more than a page is in memory.
+// Pages yields the url entries, in the order of their targets, each with the operation that listed it. It goes through
+// the history of all pages, one after the other, so that no more than a page is in memory.
 func (v View) Pages(ctx context.Context) iter.Seq2[Page, error] {
 	return func(yield func(Page, error) bool) {
 		if err := (&pageWalk{View: v, ctx: ctx}).walk(yield); err != nil {
@@ -60,7 +60,8 @@ func (w *pageWalk) walk(yield func(Page, error) bool) error {
 		w.ends = append(w.ends, end)
 	}
 	var at pageHistory
-	for c, err := range query(w.ctx, w.q, scanChangeRow, `SELECT id, sign, target, attributes FROM changes WHERE `+urlTargets+` ORDER BY target, id`) {
+	for c, err := range query(w.ctx, w.q, scanChangeRow,
+		`SELECT id, sign, target, attributes FROM changes WHERE `+urlTargets+` ORDER BY target, id`) {
 		if err != nil {
 			return err
 		}
@@ -109,7 +110,8 @@ type pageHistory struct {
 	began, ended       int64 // the operations by which it came, and went last
 }
 
-// change follows one change. Other attributes are a line that goes and one that comes in the same operation: it stays listed.
+// change follows one change. Other attributes are a line that goes and one that comes in the same operation: it stays
+// listed.
 func (h *pageHistory) change(c changeRow, operation int64) {
 	h.listed, h.attributes = c.sign == "+", c.attributes
 	switch {

@@ -17,10 +17,10 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 )
 
-// schema of the ledger. An entry is kept as its target and, with a space in front, its attributes: together the canonical
-// line. Place and expires say nothing more; they are what a release finds entries by, see [reversedName]. The changes of an
-// operation are those behind the last change of the operation before, up to its own. Its checks have lines, in the order of
-// its hash.
+// schema of the ledger. An entry is kept as its target and, with a space in front, its attributes: together the
+// canonical line. Place and expires say nothing more; they are what a release finds entries by, see [reversedName]. The
+// changes of an operation are those behind the last change of the operation before, up to its own. Its checks have
+// lines, in the order of its hash.
 const schema = schemaHistory + schemaState
 
 const schemaHistory = `
@@ -52,7 +52,8 @@ CREATE INDEX changes_pages ON changes (target) WHERE ` + urlTargets + `;
 
 const dropIndexes = `DROP INDEX entries_place; DROP INDEX entries_expires; DROP INDEX changes_pages;`
 
-// schemaVersion is kept in meta. A ledger of an older version is upgraded when it is opened, one of a newer is not opened.
+// schemaVersion is kept in meta. A ledger of an older version is upgraded when it is opened, one of a newer is not
+// opened.
 const schemaVersion = "2"
 
 // Keys in the table meta that every ledger has.
@@ -73,14 +74,15 @@ func openDatabase(path string) (*sql.DB, error) {
 	options := url.Values{
 		"mode":    {"rw"},
 		"_txlock": {"immediate"},
-		"_pragma": {"busy_timeout(2000)", "journal_mode(wal)", "synchronous(full)", "cache_size(-65536)", "trusted_schema(off)"},
+		"_pragma": {"busy_timeout(2000)", "journal_mode(wal)", "synchronous(full)", "cache_size(-65536)",
+			"trusted_schema(off)"},
 	}
 	u := url.URL{Scheme: "file", Path: path, OmitHost: true, RawQuery: options.Encode()}
 	return sql.Open("sqlite", u.String())
 }
 
-// Create makes the ledger of a list in the folder dir, with its first operation. It is made under a temporary name: when it has
-// its own, it is complete.
+// Create makes the ledger of a list in the folder dir, with its first operation. It is made under a temporary name:
+// when it has its own, it is complete.
 func Create(ctx context.Context, dir, list string, a Audit) error {
 	path := filepath.Join(dir, disk.TempPrefix+databaseFile)
 	if err := os.WriteFile(path, nil, 0o600); err != nil { // SQLite gives its other files the mode of the database
@@ -108,7 +110,8 @@ func fillDatabase(ctx context.Context, db *sql.DB, list string, a Audit) error {
 	if _, err := tx.ExecContext(ctx, schema); err != nil {
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, `INSERT INTO meta VALUES (?, ?), (?, ?)`, metaVersion, schemaVersion, metaList, list); err != nil {
+	if _, err := tx.ExecContext(ctx, `INSERT INTO meta VALUES (?, ?), (?, ?)`, metaVersion, schemaVersion, metaList,
+		list); err != nil {
 		return err
 	}
 	first := Operation{

@@ -112,7 +112,8 @@ func (t *Tx) Remove(ctx context.Context, target string) error {
 // Expire takes all entries off the list that are past their expiry.
 func (t *Tx) Expire(ctx context.Context) error {
 	var targets []string
-	for e, err := range query(ctx, t.q, scanEntry, `SELECT target, attributes FROM entries WHERE expires <= ?`, t.op.Time.Unix()) {
+	for e, err := range query(ctx, t.q, scanEntry, `SELECT target, attributes FROM entries WHERE expires <= ?`,
+		t.op.Time.Unix()) {
 		if err != nil {
 			return err
 		}
@@ -156,8 +157,8 @@ func (t *Tx) SetMeta(ctx context.Context, key, value string) error {
 	return err
 }
 
-// AddRelease records that a serial was pushed now, made from the operation with the hash head. A serial that is known stays as
-// it is.
+// AddRelease records that a serial was pushed now, made from the operation with the hash head. A serial that is known
+// stays as it is.
 func (t *Tx) AddRelease(ctx context.Context, serial uint64, head string) error {
 	_, err := t.tx.ExecContext(ctx, `INSERT INTO releases (serial, operation, head, pushed)
 		SELECT ?, id, hash, ? FROM operations WHERE hash = ? ON CONFLICT DO NOTHING`, serial, FormatTime(t.op.Time), head)

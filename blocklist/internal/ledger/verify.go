@@ -13,9 +13,9 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Verify proves the history: every operation's hash and the one it is chained to, every line that came or went, the checks, and
-// the entries that follow, with all that is kept beside them. It fails with [blocklist.ErrDamaged] and names the first row that was
-// altered, is missing, or does not belong there. It returns the last operation.
+// Verify proves the history: every operation's hash and the one it is chained to, every line that came or went, the
+// checks, and the entries that follow, with all that is kept beside them. It fails with [blocklist.ErrDamaged] and
+// names the first row that was altered, is missing, or does not belong there. It returns the last operation.
 func (v View) Verify(ctx context.Context) (last Operation, err error) {
 	if last, err = v.verifyChain(ctx); err != nil {
 		return last, err
@@ -35,7 +35,8 @@ func scanChangeRow(row scanner) (c changeRow, err error) {
 
 // verifyChain walks the operations and their changes, and returns the last operation.
 func (v View) verifyChain(ctx context.Context) (last Operation, err error) {
-	next, stop := iter.Pull2(query(ctx, v.q, scanChangeRow, `SELECT id, sign, target, attributes FROM changes ORDER BY id`))
+	next, stop := iter.Pull2(query(ctx, v.q, scanChangeRow,
+		`SELECT id, sign, target, attributes FROM changes ORDER BY id`))
 	defer stop()
 	last.Hash = InitialHash(v.list)
 	var digest blocklist.Digest
@@ -61,7 +62,8 @@ func (v View) verifyChain(ctx context.Context) (last Operation, err error) {
 }
 
 // verifyOperation proves that the operation o follows from the one before and from its own changes.
-func (v View) verifyOperation(ctx context.Context, o, before Operation, digest *blocklist.Digest, next func() (changeRow, error, bool)) error {
+func (v View) verifyOperation(ctx context.Context, o, before Operation, digest *blocklist.Digest,
+	next func() (changeRow, error, bool)) error {
 	replayed, hash := before, sha256.New()
 	if o.Kind == KindTakedown {
 		if err := v.writeChecks(ctx, o.ID, hash); err != nil {
@@ -73,17 +75,20 @@ func (v View) verifyOperation(ctx context.Context, o, before Operation, digest *
 	}
 	switch {
 	case o.ChangesHash != replayed.ChangesHash:
-		return Damaged("the changes of operation %d (%d to %d) are not those that it recorded", o.ID, before.LastChange+1, o.LastChange)
+		return Damaged("the changes of operation %d (%d to %d) are not those that it recorded", o.ID, before.LastChange+1,
+			o.LastChange)
 	case o.Hash != o.LinkHash(before.Hash):
 		return Damaged("operation %d is not what was recorded, or not chained to operation %d", o.ID, before.ID)
-	case o.Added != replayed.Added || o.Removed != replayed.Removed || o.Entries != replayed.Entries || o.Digest != digest.String():
+	case o.Added != replayed.Added || o.Removed != replayed.Removed || o.Entries != replayed.Entries ||
+		o.Digest != digest.String():
 		return Damaged("operation %d has other counts or another digest than its changes", o.ID)
 	}
 	return nil
 }
 
 // replay makes the changes of the operation o to the state before it.
-func replay(o Operation, state *Operation, digest *blocklist.Digest, hash hash.Hash, next func() (changeRow, error, bool)) error {
+func replay(o Operation, state *Operation, digest *blocklist.Digest, hash hash.Hash,
+	next func() (changeRow, error, bool)) error {
 	state.Added, state.Removed = 0, 0
 	for state.LastChange < o.LastChange {
 		state.LastChange++
@@ -146,8 +151,8 @@ func scanEntryRow(row scanner) (r entryRow, err error) {
 	return r, row.Scan(&r.target, &r.attributes, &r.place, &r.expires)
 }
 
-// check compares what a release finds the entry by with the entry itself: an expiry that is not the entry's would take it off
-// the list.
+// check compares what a release finds the entry by with the entry itself: an expiry that is not the entry's would take
+// it off the list.
 func (r entryRow) check() error {
 	e, err := parseEntry(r.target, r.attributes)
 	if err != nil {

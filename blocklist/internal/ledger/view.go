@@ -26,7 +26,8 @@ type querier interface {
 }
 
 // query yields what scan makes of each row. The last thing it yields may be an error.
-func query[T any](ctx context.Context, q querier, scan func(scanner) (T, error), text string, args ...any) iter.Seq2[T, error] {
+func query[T any](ctx context.Context, q querier, scan func(scanner) (T, error), text string, args ...any) iter.Seq2[T,
+	error] {
 	return func(yield func(T, error) bool) {
 		var none T
 		rows, err := q.QueryContext(ctx, text, args...)

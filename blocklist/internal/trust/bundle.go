@@ -15,8 +15,8 @@ import (
 // ContentType is the media type of a bundle.
 const ContentType = "application/x-tar"
 
-// WriteBundle writes what a push carries, as one tar stream: every root from the first to the newest, urgent orders where
-// there are any, the targets, then files that the targets name, which open returns.
+// WriteBundle writes what a push carries, as one tar stream: every root from the first to the newest, urgent orders
+// where there are any, the targets, then files that the targets name, which open returns.
 func WriteBundle(w io.Writer, roots [][]byte, urgent, targets []byte, files []File, open Open) error {
 	tw := tar.NewWriter(w)
 	for i, root := range roots {
@@ -51,7 +51,8 @@ func writeEntry(tw *tar.Writer, name string, b []byte) error {
 }
 
 func writeHeader(tw *tar.Writer, name string, size int64) error {
-	return tw.WriteHeader(&tar.Header{Name: name, Size: size, Mode: 0o644, ModTime: time.Unix(0, 0), Typeflag: tar.TypeReg})
+	return tw.WriteHeader(&tar.Header{Name: name, Size: size, Mode: 0o644, ModTime: time.Unix(0, 0),
+		Typeflag: tar.TypeReg})
 }
 
 func writeFile(tw *tar.Writer, f File, open Open) error {
@@ -71,7 +72,8 @@ type MissingError struct{ Paths []string }
 
 // Error implements error.
 func (e *MissingError) Error() string {
-	return fmt.Sprintf("bundle: it %v: %d files are missing, the first is %.128q", blocklist.ErrGap, len(e.Paths), e.Paths[0])
+	return fmt.Sprintf("bundle: it %v: %d files are missing, the first is %.128q", blocklist.ErrGap, len(e.Paths),
+		e.Paths[0])
 }
 
 // Unwrap returns [blocklist.ErrGap].
@@ -84,7 +86,7 @@ type Bundle struct {
 	Targets []byte
 	tar     *tar.Reader
 	roots   int64 // how many were read
-	left    int64 // bytes that further roots may have: until all are read, nobody knows who sends them
+	left    int64 // bytes that further roots may have: until all are read, no one knows who sends them
 }
 
 // OpenBundle reads roots and targets. It fails with [blocklist.ErrMalformed] or [blocklist.ErrTooLarge].
@@ -101,8 +103,8 @@ func OpenBundle(r io.Reader) (*Bundle, error) {
 	return b, nil
 }
 
-// ReadBundle is OpenBundle for those who need not keep all roots: take gets one after the other, and ends the reading with an
-// error.
+// ReadBundle is OpenBundle for those who need not keep all roots: take gets one after the other, and ends the reading
+// with an error.
 func ReadBundle(r io.Reader, take func(root []byte) error) (*Bundle, error) {
 	b := &Bundle{tar: tar.NewReader(r), left: MaxAllRoots}
 	for b.roots <= MaxRoots {

@@ -18,9 +18,9 @@ const (
 	sealedSuffix      = ".age"                  // of every file of a confidential list
 )
 
-// The digest of a state is a sum of hashes of lines, so that the difference of two digests is the hash of what changed: a
-// dictionary opens it. The same holds for the ledger's head, a hash over what may be guessed. What origins and mirrors see
-// of both is masked.
+// The digest of a state is a sum of hashes of lines, so that the difference of two digests is the hash of what changed:
+// a dictionary opens it. The same holds for the ledger's head, a hash over what may be guessed. What origins and
+// mirrors see of both is masked.
 
 // mask adds, or takes away, what only who has the key can know. It is another one for each list, serial and time.
 func (r Release) mask(k ListKey, purpose, text string) (string, error) {
@@ -29,7 +29,8 @@ func (r Release) mask(k ListKey, purpose, text string) (string, error) {
 	}
 	b, err := hex.DecodeString(text)
 	if err != nil || len(b) != 32 {
-		return "", tuf.Malformed("targets", "%s %.80q of serial %d: 64 hexadecimal digits are needed", purpose, text, r.Serial)
+		return "", tuf.Malformed("targets", "%s %.80q of serial %d: 64 hexadecimal digits are needed", purpose, text,
+			r.Serial)
 	}
 	secret := k.derive(purpose, r.List, strconv.FormatUint(r.Serial, 10), r.Created.UTC().Format(time.RFC3339))
 	for i := range b {
@@ -78,9 +79,9 @@ func (spec TargetsSpec) seal() ([]File, error) {
 	return files, nil
 }
 
-// Open returns what the targets of a confidential list say to who has its key: digests, ledger and overrides in the clear,
-// and files that can be read. The targets of any other list it returns as they are. It fails with [blocklist.ErrNoKey]
-// without a key, and with [blocklist.ErrUntrusted] for another one.
+// Open returns what the targets of a confidential list say to who has its key: digests, ledger and overrides in the
+// clear, and files that can be read. The targets of any other list it returns as they are. It fails with
+// [blocklist.ErrNoKey] without a key, and with [blocklist.ErrUntrusted] for another one.
 func (spec TargetsSpec) Open(k ListKey) (TargetsSpec, error) {
 	switch {
 	case !spec.Confidential():
@@ -88,7 +89,8 @@ func (spec TargetsSpec) Open(k ListKey) (TargetsSpec, error) {
 	case k == nil:
 		return spec, fmt.Errorf("serial %d of %s: %w", spec.Version, spec.List, blocklist.ErrNoKey)
 	case k.ID(spec.List) != spec.KeyID:
-		return spec, fmt.Errorf("serial %d of %s: %w: its list key is another one", spec.Version, spec.List, blocklist.ErrUntrusted)
+		return spec, fmt.Errorf("serial %d of %s: %w: its list key is another one", spec.Version, spec.List,
+			blocklist.ErrUntrusted)
 	}
 	spec.Key, spec.Files = k, slices.Clone(spec.Files)
 	for i := range spec.Files {
@@ -147,7 +149,8 @@ func (spec *TargetsSpec) takeKey(f File, t tuf.Target) error {
 	case !spec.Confidential():
 		return tuf.Malformed("targets", "file %q, but the list is not confidential", f.Path)
 	case t.Custom != nil, len(f.SHA256) != 32, f.Length < 1, f.Length > MaxKeyFile:
-		return tuf.Malformed("targets", "file %q: it has a length of at most %d, a SHA-256, and nothing else", f.Path, MaxKeyFile)
+		return tuf.Malformed("targets", "file %q: it has a length of at most %d, a SHA-256, and nothing else", f.Path,
+			MaxKeyFile)
 	}
 	spec.Keys = append(spec.Keys, f)
 	return nil
@@ -162,7 +165,8 @@ func readConfidential(fields map[string]any) (bool, error) {
 	return ok, nil
 }
 
-// checkConfidential compares what root and targets say about it: nobody may take an encrypted list and serve it in the clear.
+// checkConfidential compares what root and targets say about it: no one may take an encrypted list and serve it in the
+// clear.
 func checkConfidential(root *Root, spec TargetsSpec) error {
 	switch {
 	case root.spec.Confidential && !spec.Confidential():

@@ -95,7 +95,7 @@ func TestConfidentialRelease(t *testing.T) {
 	assert.Equal(t, signed.KeyID, respec.KeyID)
 }
 
-// Whoever holds the metadata of two releases and a dictionary must not find out what has changed.
+// Anyone who has the metadata of two releases and a dictionary must not find out what has changed.
 func TestDigestsTellNothing(t *testing.T) {
 	guessed := "www.example.com"
 	for _, key := range []trust.ListKey{nil, listKey} {

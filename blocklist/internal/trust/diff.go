@@ -74,9 +74,9 @@ func (c *cursor) compare(other *cursor) int {
 	return strings.Compare(c.at.Target(), other.at.Target())
 }
 
-// NetChanges yields the net changes, in the order of a delta, of reverting some deltas and applying others: an entry that is
-// removed and added again with the same attributes is no change. Reverted deltas are given newest first. The last thing it
-// yields may be an error.
+// NetChanges yields the net changes, in the order of a delta, of reverting some deltas and applying others: an entry
+// that is removed and added again with the same attributes is no change. Reverted deltas are given newest first. The
+// last thing it yields may be an error.
 func NetChanges(revert, apply []File, open Open) iter.Seq2[blocklist.Change, error] {
 	return func(yield func(blocklist.Change, error) bool) {
 		all := outcomes{}

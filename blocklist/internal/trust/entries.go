@@ -9,8 +9,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Entries yields the list that a snapshot and the deltas after it make, in the order of a release. If it ends without an
-// error, each file led to the state that was signed for it.
+// Entries yields the list that a snapshot and the deltas after it make, in the order of a release. If it ends without
+// an error, each file led to the state that was signed for it.
 func Entries(files []File, open Open) iter.Seq2[blocklist.Entry, error] {
 	return func(yield func(blocklist.Entry, error) bool) {
 		since, err := lastChanges(files, open)

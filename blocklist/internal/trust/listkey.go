@@ -20,8 +20,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
-// ListKey is the secret that officers and subscribers of a confidential list share: it opens the files of releases and what
-// the signed metadata does not say in the clear. It must not be logged; its String says nothing.
+// ListKey is the secret that officers and subscribers of a confidential list share: it opens the files of releases and
+// what the signed metadata does not say in the clear. It must not be logged; its String says nothing.
 type ListKey []byte
 
 const listKeySize = 32
@@ -83,8 +83,8 @@ func (k ListKey) Seal(dst io.Writer) (io.WriteCloser, error) {
 	return age.Encrypt(dst, recipient)
 }
 
-// unseal reads what Seal has written. It fails with [blocklist.ErrMalformed] for anything that is no such file, and with
-// [blocklist.ErrUntrusted] if the key is another one.
+// unseal reads what Seal has written. It fails with [blocklist.ErrMalformed] for anything that is no such file, and
+// with [blocklist.ErrUntrusted] if the key is another one.
 func (k ListKey) unseal(src io.Reader) (io.Reader, error) {
 	r := bufio.NewReaderSize(src, maxAgeHeader)
 	if err := checkSealed(r); err != nil {

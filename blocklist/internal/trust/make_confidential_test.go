@@ -22,7 +22,8 @@ const (
 
 const identityPart = "identity"
 
-// confidential makes the vectors of confidential lists. Age encrypts to other bytes each time, so those that are there stay.
+// confidential makes the vectors of confidential lists. Age encrypts to other bytes each time, so those that are there
+// stay.
 func (m *vectorMaker) confidential() {
 	a := *m.agency
 	a.Key, a.Roots, a.To = listKey, nil, []trust.Recipient{recipientOf(m.t, hybridIdentity), recipientOf(m.t, x25519Identity)}

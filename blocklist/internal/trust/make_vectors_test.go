@@ -142,8 +142,8 @@ func (m *vectorMaker) targets() {
 	refuse("-digest", "a digest is no hexadecimal number", "digest", `"digest":"`, `"digest":"x`)
 }
 
-// withTargets makes parts of targets with snapshot and timestamp of good ones, but for length and hash, which they need not
-// give.
+// withTargets makes parts of targets with snapshot and timestamp of good ones, but for length and hash, which they need
+// not give.
 func (m *vectorMaker) withTargets(good, b []byte) []part {
 	m.t.Helper()
 	parts := m.stamp("", good, 1, vectorStamped)
@@ -173,7 +173,7 @@ func (m *vectorMaker) chains() {
 	add("-same", "nothing new", "ok", "", m.stamp("", eight, 10, vectorStamped))
 	add("-stamped-again", "the same release, a new timestamp", "ok", "", m.stamp("", eight, 11, vectorStamped))
 	add("-rollback-timestamp", "an older timestamp", "rollback", "timestamp", m.stamp("", eight, 9, vectorStamped))
-	add("-rollback-targets", "an older release, stamped anew", "rollback", "older", m.stamp("", seven, 11, vectorStamped))
+	add("-rollback-targets", "an older release, stamped again", "rollback", "older", m.stamp("", seven, 11, vectorStamped))
 	add("-fork", "another release of the serial that is held", "rollback", "serial 8", m.stamp("", m.agency.Release(8, "example.net").Targets, 11, vectorStamped))
 	add("-expired", "the timestamp is out of date", "expired", "timestamp", m.stamp("", nine, 11, vectorNow.Add(-time.Hour)))
 	mixed := slices.Clone(good)

@@ -121,7 +121,8 @@ func EncryptKey(k ListKey, to []Recipient) ([]byte, error) {
 		return nil, fmt.Errorf("encrypting the list key: %w", err)
 	}
 	if out.Len() > MaxKeyFile {
-		return nil, fmt.Errorf("encrypting the list key: %w: %d bytes, the limit is %d", blocklist.ErrTooLarge, out.Len(), MaxKeyFile)
+		return nil, fmt.Errorf("encrypting the list key: %w: %d bytes, the limit is %d", blocklist.ErrTooLarge, out.Len(),
+			MaxKeyFile)
 	}
 	return out.Bytes(), nil
 }
@@ -129,7 +130,8 @@ func EncryptKey(k ListKey, to []Recipient) ([]byte, error) {
 // Identities are a subscriber's private keys.
 type Identities []age.Identity
 
-// ParseIdentities reads the text of a file of age identities, AGE-SECRET-KEY-... one a line. The error repeats nothing of it.
+// ParseIdentities reads the text of a file of age identities, AGE-SECRET-KEY-... one a line. The error repeats nothing
+// of it.
 func ParseIdentities(text []byte) (Identities, error) {
 	if len(text) > maxIdentities {
 		return nil, fmt.Errorf("identity: %w: %d bytes, the limit is %d", blocklist.ErrTooLarge, len(text), maxIdentities)

@@ -56,7 +56,8 @@ func OpenFile(path string, f File) (io.ReadCloser, error) {
 	return file, nil
 }
 
-// OpenText decrypts a file whose hash was checked, where its list is confidential, and decompresses it, within the limits.
+// OpenText decrypts a file whose hash was checked, where its list is confidential, and decompresses it, within the
+// limits.
 func OpenText(r io.Reader, f File) (io.ReadCloser, error) {
 	if f.Key != nil {
 		var err error
@@ -64,7 +65,8 @@ func OpenText(r io.Reader, f File) (io.ReadCloser, error) {
 			return nil, fmt.Errorf("%s: %w", f.Path, err)
 		}
 	}
-	d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(MaxWindow))
+	d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxWindow(MaxWindow))
 	if err != nil {
 		return nil, fmt.Errorf("decompressing %s: %w", f.Path, err)
 	}
@@ -99,8 +101,8 @@ func (t *text) Close() error {
 	return nil
 }
 
-// OpenRelease reads the header of a release and compares it with what was signed; an altered or exchanged text fails with
-// [blocklist.ErrUntrusted]. The caller reads the changes, then closes the text.
+// OpenRelease reads the header of a release and compares it with what was signed; an altered or exchanged text fails
+// with [blocklist.ErrUntrusted]. The caller reads the changes, then closes the text.
 func OpenRelease(r io.Reader, f File) (*blocklist.ReleaseReader, io.Closer, error) {
 	t, err := OpenText(r, f)
 	if err != nil {

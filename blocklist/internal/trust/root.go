@@ -88,8 +88,8 @@ func addKeys(into map[string]tuf.Object[tuf.Key], keys []notekey.Key) (ids []str
 }
 
 // ParseRoot reads a root and holds it to the rules: at least one signature needed and no more than there are officers,
-// ed25519 keys only, no public key and no name twice, none of the officers' keys online, a list name, an expiry. It does
-// not look at signatures. It fails with [blocklist.ErrMalformed] or [blocklist.ErrTooLarge].
+// ed25519 keys only, no public key and no name twice, none of the officers' keys online, a list name, an expiry. It
+// does not look at signatures. It fails with [blocklist.ErrMalformed] or [blocklist.ErrTooLarge].
 func ParseRoot(b []byte) (*Root, error) {
 	doc, err := tuf.ParseRoot(b)
 	if err != nil {
@@ -250,12 +250,14 @@ func (r *Root) count(d *tuf.Document) Signatures {
 // checkEnough reports whether enough officers have signed a root or targets document. What names it in errors.
 func (r *Root) checkEnough(what string, d *tuf.Document) error {
 	if !d.Canonical() {
-		return fmt.Errorf("%s: %w: its signed part is not written in the form in which it is read", what, blocklist.ErrUntrusted)
+		return fmt.Errorf("%s: %w: its signed part is not written in the form in which it is read", what,
+			blocklist.ErrUntrusted)
 	}
 	return r.count(d).Err(what)
 }
 
-// OpenRoot reads a root that the caller trusts from elsewhere, and checks that enough of its own officers have signed it.
+// OpenRoot reads a root that the caller trusts from elsewhere, and checks that enough of its own officers have signed
+// it.
 func OpenRoot(b []byte) (*Root, error) {
 	root, err := ParseRoot(b)
 	if err != nil {
@@ -277,9 +279,11 @@ func CheckNextRoot(held *Root, next []byte) (*Root, error) {
 	what := rootName(root.spec.Version)
 	switch {
 	case root.spec.List != held.spec.List:
-		return nil, fmt.Errorf("%s: %w: it is of list %q, not %q", what, blocklist.ErrUntrusted, root.spec.List, held.spec.List)
+		return nil, fmt.Errorf("%s: %w: it is of list %q, not %q", what, blocklist.ErrUntrusted, root.spec.List,
+			held.spec.List)
 	case held.spec.Confidential && !root.spec.Confidential:
-		return nil, fmt.Errorf("%s: %w: a confidential list stays confidential; another list may be in the clear", what, blocklist.ErrUntrusted)
+		return nil, fmt.Errorf("%s: %w: a confidential list stays confidential; another list may be in the clear", what,
+			blocklist.ErrUntrusted)
 	case root.spec.Version != held.spec.Version+1:
 		return nil, fmt.Errorf("%s: %w: it does not follow root %d", what, blocklist.ErrUntrusted, held.spec.Version)
 	}
@@ -292,8 +296,8 @@ func CheckNextRoot(held *Root, next []byte) (*Root, error) {
 	return root, nil
 }
 
-// OpenRoots reads the roots of a list from the first one, which the caller trusts from elsewhere, to the newest: each must
-// be signed as [CheckNextRoot] asks. Expired ones are fine.
+// OpenRoots reads the roots of a list from the first one, which the caller trusts from elsewhere, to the newest: each
+// must be signed as [CheckNextRoot] asks. Expired ones are fine.
 func OpenRoots(all [][]byte) (roots []*Root, err error) {
 	if len(all) == 0 {
 		return nil, tuf.Malformed("roots", "there is none")
@@ -312,7 +316,7 @@ func OpenRoots(all [][]byte) (roots []*Root, err error) {
 	return roots, nil
 }
 
-// ID identifies what the root says, whoever signed it: the SHA-256 of its signed part, hexadecimal.
+// ID identifies what the root says, no matter who signed it: the SHA-256 of its signed part, hexadecimal.
 func (r *Root) ID() string { return r.doc.Sum() }
 
 func rootName(version int64) string { return fmt.Sprintf("root %d", version) }

@@ -43,7 +43,7 @@ func TestRootSaysWhatItWasMadeFrom(t *testing.T) {
 	assert.Equal(t, b, root.Bytes())
 }
 
-// A threshold that nobody or one person twice could reach is refused when a root is made, and when it is read.
+// A threshold that no one or one person twice could reach is refused when a root is made, and when it is read.
 func TestRootRules(t *testing.T) {
 	tests := map[string]func(*trust.RootSpec){
 		"threshold 0":            func(s *trust.RootSpec) { s.Threshold = 0 },

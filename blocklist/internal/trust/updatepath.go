@@ -77,8 +77,8 @@ func Length(files []File) (n int64) {
 	return n
 }
 
-// checkUpdatePath reports an error unless the newest serial can be reached from a snapshot, and all files of a serial lead to
-// the same state.
+// checkUpdatePath reports an error unless the newest serial can be reached from a snapshot, and all files of a serial
+// lead to the same state.
 func (spec TargetsSpec) checkUpdatePath() error {
 	for _, f := range spec.Files {
 		same, _ := spec.State(f.Release.Serial)
@@ -95,7 +95,8 @@ func (spec TargetsSpec) checkUpdatePath() error {
 // Header returns what a file of the release says of itself.
 func (r Release) Header() (blocklist.Header, error) {
 	digest, err := blocklist.ParseDigest(r.Digest)
-	return blocklist.Header{List: r.List, Serial: r.Serial, Base: r.Base, Entries: r.Entries, Digest: digest, Created: r.Created}, err
+	return blocklist.Header{List: r.List, Serial: r.Serial, Base: r.Base, Entries: r.Entries, Digest: digest,
+		Created: r.Created}, err
 }
 
 // readers opens files one after the other, each when the one before was read.

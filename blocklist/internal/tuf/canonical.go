@@ -9,8 +9,9 @@ import (
 	"strings"
 )
 
-// canonicalJSON returns a JSON value in canonical form (OLPC, http://wiki.laptop.org/go/Canonical_JSON), which signatures cover:
-// keys in order, no white space, only quotes and backslashes escaped, integers of 64 bits as the only numbers.
+// canonicalJSON returns a JSON value in canonical form (OLPC, http://wiki.laptop.org/go/Canonical_JSON), which
+// signatures cover: keys in order, no white space, only quotes and backslashes escaped, integers of 64 bits as the only
+// numbers.
 func canonicalJSON(b []byte) ([]byte, error) {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.UseNumber()

@@ -1,9 +1,10 @@
-// Package tuf verifies documents of The Update Framework (TUF, https://theupdateframework.github.io/specification/v1.0.31/):
-// canonical JSON, key identifiers, ed25519 signatures, thresholds, the chain of roots, and the client workflow with its protection
-// against rollback, freeze, fast-forward and mix-and-match. It knows nothing of lists; package trust adds what Argine asks for.
+// Package tuf verifies documents of The Update Framework (TUF,
+// https://theupdateframework.github.io/specification/v1.0.31/): canonical JSON, key identifiers, ed25519 signatures,
+// thresholds, the chain of roots, and the client workflow with its protection against rollback, freeze, fast-forward
+// and mix-and-match. It knows nothing of lists; package trust adds what Argine asks for.
 //
-// A document is parsed once, by [ParseRoot], [ParseTimestamp], [ParseSnapshot] or [ParseTargets], into a value that carries the
-// bytes it came from. Errors wrap the sentinels of package blocklist.
+// A document is parsed once, by [ParseRoot], [ParseTimestamp], [ParseSnapshot] or [ParseTargets], into a value that
+// carries the bytes it came from. Errors wrap the sentinels of package blocklist.
 //
 // The tests hold every verdict against that of go-tuf, the reference implementation.
 package tuf

@@ -80,8 +80,8 @@ func parse[T any, P fields[T]](what, role string, b []byte, limit int) (d Docume
 	return d, signed, nil
 }
 
-// checkKeys checks what decoding a struct is too lenient for: the spelling of the first two keys, and that no key identifier has
-// two signatures.
+// checkKeys checks what decoding a struct is too lenient for: the spelling of the first two keys, and that no key
+// identifier has two signatures.
 func (e envelope) checkKeys(b []byte, role string) error {
 	var all map[string]any
 	if err := json.Unmarshal(b, &all); err != nil {
@@ -121,8 +121,8 @@ func canonicalObject[T any](o Object[T]) ([]byte, error) {
 // Sum identifies what a document says, under whatever signatures: the SHA-256 of its signed part, hexadecimal.
 func (d *Document) Sum() string { return fmt.Sprintf("%x", sha256.Sum256(d.signed)) }
 
-// Canonical reports whether the signed part is written the way it is understood: known fields in their exact spelling and form,
-// numbers without loss. Else there are two byte strings that a signature might cover.
+// Canonical reports whether the signed part is written the way it is understood: known fields in their exact spelling
+// and form, numbers without loss. Else there are two byte strings that a signature might cover.
 func (d *Document) Canonical() bool { return d.signed != nil && bytes.Equal(d.signed, d.payload) }
 
 // New returns an unsigned document.

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Object is a JSON object with the fields that the framework knows, those of T, and others, which it keeps: a signature covers
-// them, too (4.1, "unrecognized fields").
+// Object is a JSON object with the fields that the framework knows, those of T, and others, which it keeps: a signature
+// covers them, too (4.1, "unrecognized fields").
 type Object[T any] struct {
 	Known T
 	More  map[string]any

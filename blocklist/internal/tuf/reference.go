@@ -12,7 +12,8 @@ import (
 // NewReference returns the reference to a version of a document, with length and SHA-256.
 func NewReference(doc []byte, version int64) Object[Reference] {
 	sum := sha256.Sum256(doc)
-	return Object[Reference]{Known: Reference{Version: version, Length: int64(len(doc)), Hashes: map[string]HexBytes{"sha256": sum[:]}}}
+	return Object[Reference]{Known: Reference{Version: version, Length: int64(len(doc)),
+		Hashes: map[string]HexBytes{"sha256": sum[:]}}}
 }
 
 // check checks a reference to a document of at most limit bytes.
@@ -46,7 +47,8 @@ func (r Reference) Verify(doc []byte) error {
 		}
 	}
 	if r.Length != 0 && r.Length != int64(len(doc)) {
-		return fmt.Errorf("%w: length verification failed, %d bytes, signed were %d", blocklist.ErrUntrusted, len(doc), r.Length)
+		return fmt.Errorf("%w: length verification failed, %d bytes, signed were %d", blocklist.ErrUntrusted, len(doc),
+			r.Length)
 	}
 	return nil
 }

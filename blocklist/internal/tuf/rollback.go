@@ -9,8 +9,9 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Update is one pass through the client workflow below a trusted root (5.4 to 5.6): Timestamp, Snapshot, Targets, each once. It
-// refuses rollback, freeze (what is expired) and mix-and-match attacks. What it accepts counts only once Targets has succeeded.
+// Update is one pass through the client workflow below a trusted root (5.4 to 5.6): Timestamp, Snapshot, Targets, each
+// once. It refuses rollback, freeze (what is expired) and mix-and-match attacks. What it accepts counts only once
+// Targets has succeeded.
 type Update struct {
 	root *Root
 	now  time.Time
@@ -21,9 +22,9 @@ type Update struct {
 	snapshot      *Snapshot
 }
 
-// NewUpdate starts from the newest trusted root and from the metadata that was accepted before, nil where there is none. Metadata
-// that the root's keys did not sign does not count: this is how a list recovers from a fast-forward attack (5.3.11). Expiry is
-// judged by now.
+// NewUpdate starts from the newest trusted root and from the metadata that was accepted before, nil where there is
+// none. Metadata that the root's keys did not sign does not count: this is how a list recovers from a fast-forward
+// attack (5.3.11). Expiry is judged by now.
 func NewUpdate(root *Root, timestamp *Timestamp, snapshot *Snapshot, now time.Time) *Update {
 	u := &Update{root: root, now: now}
 	if timestamp != nil && root.Verify(&timestamp.Document) == nil {
@@ -43,8 +44,8 @@ func (u *Update) checkExpiry(what string, d *Document) error {
 	return nil
 }
 
-// Timestamp checks a timestamp and returns the one that counts: the held one, where it has the same version (5.4). It fails with
-// [blocklist.ErrExpired], [blocklist.ErrRollback] or [blocklist.ErrUntrusted].
+// Timestamp checks a timestamp and returns the one that counts: the held one, where it has the same version (5.4). It
+// fails with [blocklist.ErrExpired], [blocklist.ErrRollback] or [blocklist.ErrUntrusted].
 func (u *Update) Timestamp(t *Timestamp) (*Timestamp, error) {
 	if err := u.checkExpiry("root", &u.root.Document); err != nil {
 		return nil, err
@@ -59,7 +60,8 @@ func (u *Update) Timestamp(t *Timestamp) (*Timestamp, error) {
 		case t.Version == held.Version:
 			t = held
 		case t.Snapshot.Version < held.Snapshot.Version:
-			return nil, fail("timestamp", blocklist.ErrRollback, "it names snapshot %d, held is %d", t.Snapshot.Version, held.Snapshot.Version)
+			return nil, fail("timestamp", blocklist.ErrRollback, "it names snapshot %d, held is %d", t.Snapshot.Version,
+				held.Snapshot.Version)
 		}
 	}
 	u.timestamp = t
@@ -75,7 +77,8 @@ func (u *Update) Snapshot(s *Snapshot) error {
 		return err
 	}
 	if s.Version != u.timestamp.Snapshot.Version {
-		return fail("snapshot", blocklist.ErrUntrusted, "version %d, the timestamp names %d", s.Version, u.timestamp.Snapshot.Version)
+		return fail("snapshot", blocklist.ErrUntrusted, "version %d, the timestamp names %d", s.Version,
+			u.timestamp.Snapshot.Version)
 	}
 	if err := u.checkSnapshotRollback(s); err != nil {
 		return err
@@ -84,7 +87,8 @@ func (u *Update) Snapshot(s *Snapshot) error {
 	return u.checkExpiry("snapshot", &s.Document)
 }
 
-// checkSnapshotRollback refuses a snapshot that leaves out a document of the held one, or names an earlier version of it (5.5.5).
+// checkSnapshotRollback refuses a snapshot that leaves out a document of the held one, or names an earlier version of
+// it (5.5.5).
 func (u *Update) checkSnapshotRollback(s *Snapshot) error {
 	if u.heldSnapshot == nil {
 		return nil
@@ -96,7 +100,8 @@ func (u *Update) checkSnapshotRollback(s *Snapshot) error {
 			return fail("snapshot", blocklist.ErrUntrusted, "it does not name %.80s any more", name)
 		}
 		if was := held[name].Known.Version; now.Known.Version < was {
-			return fail("snapshot", blocklist.ErrRollback, "it names version %d of %.80s, held is %d", now.Known.Version, name, was)
+			return fail("snapshot", blocklist.ErrRollback, "it names version %d of %.80s, held is %d", now.Known.Version, name,
+				was)
 		}
 	}
 	return nil
@@ -111,7 +116,8 @@ func (u *Update) Targets(t *Targets) error {
 		return err
 	}
 	if t.Version != u.snapshot.Targets.Version {
-		return fail("targets", blocklist.ErrUntrusted, "version %d, the snapshot names %d", t.Version, u.snapshot.Targets.Version)
+		return fail("targets", blocklist.ErrUntrusted, "version %d, the snapshot names %d", t.Version,
+			u.snapshot.Targets.Version)
 	}
 	return u.checkExpiry("targets", &t.Document)
 }

@@ -16,8 +16,8 @@ func ParseRoot(b []byte) (*Root, error) {
 	return &Root{d, signed.Known}, err
 }
 
-// VerifyNext checks the root that follows (5.3): the version is the next one, and enough keys of this root and enough of the next
-// one have signed it. Expiry is checked of the last root alone. It fails with [blocklist.ErrUntrusted] or
+// VerifyNext checks the root that follows (5.3): the version is the next one, and enough keys of this root and enough
+// of the next one have signed it. Expiry is checked of the last root alone. It fails with [blocklist.ErrUntrusted] or
 // [blocklist.ErrRollback].
 func (r *Root) VerifyNext(next *Root) error {
 	if err := r.Verify(&next.Document); err != nil {

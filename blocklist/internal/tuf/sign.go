@@ -16,10 +16,12 @@ const ed25519Type = "ed25519"
 
 // NewKey returns a public key as it stands in a root.
 func NewKey(public ed25519.PublicKey) Key {
-	return Key{Type: ed25519Type, Scheme: ed25519Type, Value: Object[KeyValue]{Known: KeyValue{Public: hex.EncodeToString(public)}}}
+	return Key{Type: ed25519Type, Scheme: ed25519Type,
+		Value: Object[KeyValue]{Known: KeyValue{Public: hex.EncodeToString(public)}}}
 }
 
-// KeyID returns the identifier that signatures of a key carry: the SHA-256 of the key's canonical form (4.2), hexadecimal.
+// KeyID returns the identifier that signatures of a key carry: the SHA-256 of the key's canonical form (4.2),
+// hexadecimal.
 func KeyID(public ed25519.PublicKey) string {
 	b, err := canonicalObject(Object[Key]{Known: NewKey(public)})
 	if err != nil {
@@ -34,8 +36,8 @@ func (k Key) Public() (ed25519.PublicKey, bool) {
 	return b, err == nil && k.Type == ed25519Type && k.Scheme == ed25519Type && len(b) == ed25519.PublicKeySize
 }
 
-// Sign returns a document, of any role, with the signature of an ed25519 signer added, or replaced where it had signed before. The
-// signed part stays as it is.
+// Sign returns a document, of any role, with the signature of an ed25519 signer added, or replaced where it had signed
+// before. The signed part stays as it is.
 func Sign(doc []byte, s crypto.Signer) ([]byte, error) {
 	e, err := openEnvelope("metadata", doc, MaxTargets)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 // maxDepth is how deep a document may be nested.
 const maxDepth = 12
 
-// checkStrict refuses JSON that parsers read differently: null, duplicate keys (in any case of letters), keys beyond printable
-// ASCII, anything behind the end.
+// checkStrict refuses JSON that parsers read differently: null, duplicate keys (in any case of letters), keys beyond
+// printable ASCII, anything behind the end.
 func checkStrict(b []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.UseNumber()

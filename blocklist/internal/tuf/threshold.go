@@ -7,8 +7,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// SignedBy reports whether a key has signed the document as it was received: the first signature under the key's identifier
-// counts, so that a document costs at most one verification a key.
+// SignedBy reports whether a key has signed the document as it was received: the first signature under the key's
+// identifier counts, so that a document costs at most one verification a key.
 func (d *Document) SignedBy(public ed25519.PublicKey) bool {
 	return d.verify(KeyID(public), public, d.signed)
 }
@@ -26,8 +26,8 @@ func (d *Document) verify(id string, public ed25519.PublicKey, payload []byte) b
 	return false
 }
 
-// Verify reports whether enough keys of the document's role have signed it: the threshold counts distinct public keys (5.3.4,
-// 5.4.2, 5.5.3, 5.6.3). It fails with [blocklist.ErrUntrusted].
+// Verify reports whether enough keys of the document's role have signed it: the threshold counts distinct public keys
+// (5.3.4, 5.4.2, 5.5.3, 5.6.3). It fails with [blocklist.ErrUntrusted].
 func (r *Root) Verify(d *Document) error {
 	role := r.Roles[d.role].Known
 	if role.Threshold < 1 {
@@ -48,7 +48,8 @@ func (r *Root) Verify(d *Document) error {
 		}
 	}
 	if len(signed) < role.Threshold {
-		return fmt.Errorf("%s: %w: not enough signatures, got %d, want %d", d.role, blocklist.ErrUntrusted, len(signed), role.Threshold)
+		return fmt.Errorf("%s: %w: not enough signatures, got %d, want %d", d.role, blocklist.ErrUntrusted, len(signed),
+			role.Threshold)
 	}
 	return nil
 }

@@ -29,8 +29,8 @@ const agentTimeout = 2 * time.Minute
 var errNoAgentKey = errors.New("no such key in the ssh-agent")
 
 // agentKey is an ed25519 key that lives in the ssh-agent. What ssh calls a signature of such a key is a plain one, over
-// exactly the bytes that are handed over. Canonical metadata begins with "{" and can't be taken for anything that the SSH
-// protocol has signed, whose data begin with a length.
+// exactly the bytes that are handed over. Canonical metadata begins with "{" and can't be taken for anything that the
+// SSH protocol has signed, whose data begin with a length.
 type agentKey struct {
 	socket string
 	ssh    ssh.PublicKey
@@ -54,7 +54,8 @@ func (k agentKey) Sign(_ io.Reader, message []byte, opts crypto.SignerOpts) ([]b
 		return nil, fmt.Errorf("signing with the ssh-agent: %w", err)
 	}
 	if signature.Format != ssh.KeyAlgoED25519 || !ed25519.Verify(k.public, message, signature.Blob) {
-		return nil, fmt.Errorf("signing with the ssh-agent: %w: it has returned something else than a signature", blocklist.ErrUntrusted)
+		return nil, fmt.Errorf("signing with the ssh-agent: %w: it has returned something else than a signature",
+			blocklist.ErrUntrusted)
 	}
 	return signature.Blob, nil
 }
@@ -85,7 +86,8 @@ func findAgentKey(name string) (crypto.Signer, error) {
 	case err != nil:
 		return nil, fmt.Errorf("asking the ssh-agent: %w", err)
 	case len(found) > 1:
-		return nil, fmt.Errorf("looking for key %.200q: %w of its own: %d have that name; give the fingerprint instead", name, errNoAgentKey, len(found))
+		return nil, fmt.Errorf("looking for key %.200q: %w of its own: %d have that name; give the fingerprint instead", name,
+			errNoAgentKey, len(found))
 	case len(found) == 0:
 		return nil, fmt.Errorf("looking for key %.200q: %w; its ed25519 keys are %q", name, errNoAgentKey, others)
 	}
@@ -122,9 +124,9 @@ func withAgent(ctx context.Context, socket string, do func(agent.Agent) error) e
 	return errors.Join(err, conn.Close())
 }
 
-// WriteAgentPublic writes the public key of an ed25519 key that lives in the ssh-agent to the new file publicPath, as [Generate]
-// does. The key is named by its comment or its SHA256:... fingerprint, after [AgentPrefix]; name is that of its holder. It
-// returns the public key as text.
+// WriteAgentPublic writes the public key of an ed25519 key that lives in the ssh-agent to the new file publicPath, as
+// [Generate] does. The key is named by its comment or its SHA256:... fingerprint, after [AgentPrefix]; name is that of
+// its holder. It returns the public key as text.
 func WriteAgentPublic(key, publicPath, name string) (public string, err error) {
 	signer, err := findAgentKey(strings.TrimPrefix(key, AgentPrefix))
 	if err != nil {
@@ -136,16 +138,18 @@ func WriteAgentPublic(key, publicPath, name string) (public string, err error) {
 	return public, writeNew(publicPath, []byte(public+"\n"), 0o644)
 }
 
-// PublicKey returns the public key of an ed25519 signer as text, the form that the roots of lists and [WriteAgentPublic] use:
-// so a key in an HSM or a cloud's key service can be an officer's. The name is that of its holder. It fails with
-// [blocklist.ErrMalformed] if the key is not ed25519, or if the name has spaces or a plus sign, or is empty.
+// PublicKey returns the public key of an ed25519 signer as text, the form that the roots of lists and
+// [WriteAgentPublic] use: so a key in an HSM or a cloud's key service can be an officer's. The name is that of its
+// holder. It fails with [blocklist.ErrMalformed] if the key is not ed25519, or if the name has spaces or a plus sign,
+// or is empty.
 func PublicKey(name string, signer crypto.Signer) (string, error) {
 	if signer == nil {
 		return "", fmt.Errorf("naming a key %q: %w: there is no signer", name, blocklist.ErrMalformed)
 	}
 	public, ok := signer.Public().(ed25519.PublicKey)
 	if !ok {
-		return "", fmt.Errorf("naming a key %q: %w: it is a %T, an ed25519 key is needed", name, blocklist.ErrMalformed, signer.Public())
+		return "", fmt.Errorf("naming a key %q: %w: it is a %T, an ed25519 key is needed", name, blocklist.ErrMalformed,
+			signer.Public())
 	}
 	k := notekey.Key{Name: name, Public: public}
 	if _, err := notekey.Parse(k.String()); err != nil {

@@ -27,10 +27,10 @@ const (
 	maxWorkFactor = 20 // of scrypt: a few seconds and 1 GiB
 )
 
-// Generate makes an officer's ed25519 key pair: the private key in the new file path, readable by its owner alone, the public
-// key in the new file publicPath. Neither may be there. The name identifies the officer in error messages and in the list's
-// root. The private key is encrypted with the passphrase by age's scrypt recipient; an empty passphrase leaves it plain.
-// Generate returns the public key as text.
+// Generate makes an officer's ed25519 key pair: the private key in the new file path, readable by its owner alone, the
+// public key in the new file publicPath. Neither may be there. The name identifies the officer in error messages and in
+// the list's root. The private key is encrypted with the passphrase by age's scrypt recipient; an empty passphrase
+// leaves it plain. Generate returns the public key as text.
 func Generate(path, publicPath, name, passphrase string) (public string, err error) {
 	private, public, err := note.GenerateKey(rand.Reader, name)
 	if err == nil {
@@ -48,8 +48,9 @@ func Generate(path, publicPath, name, passphrase string) (public string, err err
 	return public, writePair(path, content, publicPath, []byte(public+"\n"))
 }
 
-// GenerateIdentity makes the key pair of a subscriber to confidential lists, of the kind hybrid or x25519: a file of the age
-// tool's form at path, for its owner alone, and the recipient, which the agency needs, at publicPath. Neither may be there.
+// GenerateIdentity makes the key pair of a subscriber to confidential lists, of the kind hybrid or x25519: a file of
+// the age tool's form at path, for its owner alone, and the recipient, which the agency needs, at publicPath. Neither
+// may be there.
 func GenerateIdentity(path, publicPath, kind string) (recipient string, err error) {
 	private, public, err := trust.NewIdentity(kind)
 	if err != nil {
@@ -107,8 +108,8 @@ func encrypt(plain []byte, passphrase string) ([]byte, error) {
 }
 
 // Load returns an officer's private key: that of a key file, or, behind [AgentPrefix], one in the ssh-agent, named by
-// its comment or its SHA256:... fingerprint. The passphrase is asked for only if the file is encrypted. The result is a plain
-// signer, so that whatever can sign with ed25519 can stand in for it.
+// its comment or its SHA256:... fingerprint. The passphrase is asked for only if the file is encrypted. The result is a
+// plain signer, so that whatever can sign with ed25519 can stand in for it.
 func Load(path string, passphrase func() (string, error)) (crypto.Signer, error) {
 	if name, ok := strings.CutPrefix(path, AgentPrefix); ok {
 		return findAgentKey(name)

@@ -30,11 +30,12 @@ type Result struct {
 // maxNamed is how many bad lines, or pages that are not listed, are named one by one.
 const maxNamed = 10
 
-// Record records checks as one operation of the ledger: all of them, or nothing. Of two checks of a page at the same time the one
-// that is recorded later counts; in one call they must agree. Pages that are not listed are left out, and counted; if none is
-// listed, it fails with [publish.ErrNotListed]. An error among the checks, such as a line that [ReadChecks] could not read, changes
-// nothing; the first few are reported together.
-func Record(ctx context.Context, l *publish.Ledger, checks iter.Seq2[Check, error], by publish.Audit) (r Result, err error) {
+// Record records checks as one operation of the ledger: all of them, or nothing. Of two checks of a page at the same
+// time the one that is recorded later counts; in one call they must agree. Pages that are not listed are left out, and
+// counted; if none is listed, it fails with [publish.ErrNotListed]. An error among the checks, such as a line that
+// [ReadChecks] could not read, changes nothing; the first few are reported together.
+func Record(ctx context.Context, l *publish.Ledger, checks iter.Seq2[Check, error], by publish.Audit) (r Result,
+	err error) {
 	if checks == nil {
 		return r, fmt.Errorf("recording checks: %w: there are none", blocklist.ErrMalformed)
 	}
@@ -50,7 +51,8 @@ func (r *Result) record(ctx context.Context, t *ledger.Tx, checks iter.Seq2[Chec
 	var bad []error
 	for check, err := range checks {
 		if err == nil && check.Checked.After(latest) {
-			err = fmt.Errorf("%.80s: %w: it was checked in the future, %s", check.Page.Target(), blocklist.ErrMalformed, ledger.FormatTime(check.Checked))
+			err = fmt.Errorf("%.80s: %w: it was checked in the future, %s", check.Page.Target(), blocklist.ErrMalformed,
+				ledger.FormatTime(check.Checked))
 		}
 		if err == nil {
 			err = r.add(ctx, t, check)

@@ -11,9 +11,9 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
-// Platforms say whom to refer a page to. The zero value takes each site for a platform of its own: the registrable domain
-// of the page's host, by the public suffix list with its private section, so that user.github.io is a site. An address
-// stands for itself.
+// Platforms say whom to refer a page to. The zero value takes each site for a platform of its own: the registrable
+// domain of the page's host, by the public suffix list with its private section, so that user.github.io is a site. An
+// address stands for itself.
 type Platforms struct {
 	names map[string]string // of platforms, by domain in lower case
 }
@@ -21,7 +21,7 @@ type Platforms struct {
 // maxPlatform is the longest name of a platform, in bytes.
 const maxPlatform = 64
 
-// ParsePlatforms reads a domain and the name of a platform a line: "facebook.example  The Platform". The line is for the
+// ParsePlatforms reads a domain and the name of a platform a line: "facebook.example The Platform". The line is for the
 // domain and all names below it, unless there is one for a name below. Comments begin with #. It fails with
 // [*blocklist.EntryError].
 func ParsePlatforms(text string) (Platforms, error) {

@@ -17,12 +17,12 @@ import (
 // MaxChecks is how much of a file of checks is read, in bytes.
 const MaxChecks = 64 << 20
 
-// ReadChecks reads a CSV file whose header names the columns url, removed and checked, or JSON: an array of objects with
-// these keys, or one after the other. Removed is yes or no, or true or false; checked is a day or a time, in UTC if it does not say.
-// Other columns and keys are ignored.
+// ReadChecks reads a CSV file whose header names the columns url, removed and checked, or JSON: an array of objects
+// with these keys, or one after the other. Removed is yes or no, or true or false; checked is a day or a time, in UTC
+// if it does not say. Other columns and keys are ignored.
 //
-// The errors are those of a line or a value, with [blocklist.ErrMalformed]; after one, more checks may follow. It ends with
-// what can't be read at all, or with [blocklist.ErrTooLarge] beyond [MaxChecks].
+// The errors are those of a line or a value, with [blocklist.ErrMalformed]; after one, more checks may follow. It ends
+// with what can't be read at all, or with [blocklist.ErrTooLarge] beyond [MaxChecks].
 func ReadChecks(r io.Reader) iter.Seq2[Check, error] {
 	return func(yield func(Check, error) bool) {
 		limited := &io.LimitedReader{R: r, N: MaxChecks + 1}
@@ -172,7 +172,8 @@ func checkColumns(header []string) (map[string]int, error) {
 	}
 	for _, name := range []string{"url", "removed", "checked"} {
 		if _, ok := columns[name]; !ok {
-			return nil, fmt.Errorf("line 1: %w: there is no column %q; the header names url, removed and checked", blocklist.ErrMalformed, name)
+			return nil, fmt.Errorf("line 1: %w: there is no column %q; the header names url, removed and checked",
+				blocklist.ErrMalformed, name)
 		}
 	}
 	return columns, nil

@@ -33,9 +33,9 @@ const (
 	StateReturned = "returned" // there again after it was gone
 )
 
-// Referrals yields the url entries of a ledger that have not expired, in the order of their targets, with what the ledger knows of
-// each. Entries with status=monitor are among them: a platform is to take down what no resolver has to block. The last thing it
-// yields may be an error.
+// Referrals yields the url entries of a ledger that have not expired, in the order of their targets, with what the
+// ledger knows of each. Entries with status=monitor are among them: a platform is to take down what no resolver has to
+// block. The last thing it yields may be an error.
 func Referrals(ctx context.Context, l *publish.Ledger, p Platforms) iter.Seq2[Referral, error] {
 	return func(yield func(Referral, error) bool) {
 		err := l.History().Read(ctx, func(view ledger.View) error {

@@ -1,5 +1,5 @@
-// Package tuftest has go-tuf, the reference implementation of The Update Framework, as an oracle for the tests: the verdict that
-// package tuf and the rules above it are held against. No program imports it.
+// Package tuftest has go-tuf, the reference implementation of The Update Framework, as an oracle for the tests: the
+// verdict that package tuf and the rules above it are held against. No program imports it.
 package tuftest
 
 import (
@@ -14,7 +14,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Chain is what a client holds, what it is given next, and its clock. Documents may be missing where a client can do without.
+// Chain is what a client holds, what it is given next, and its clock. Documents may be missing where a client can do
+// without.
 type Chain struct {
 	Root  []byte   // trusted
 	Roots [][]byte // that follow it
@@ -25,8 +26,8 @@ type Chain struct {
 	Now time.Time
 }
 
-// Verdict takes go-tuf through the chain, and returns what it finds wrong in the words of package blocklist. Strict reports
-// whether a document can be read in one way only; go-tuf leaves that to its callers.
+// Verdict takes go-tuf through the chain, and returns what it finds wrong in the words of package blocklist. Strict
+// reports whether a document can be read in one way only; go-tuf leaves that to its callers.
 func (c Chain) Verdict(strict func([]byte) error) error {
 	for _, b := range append([][]byte{c.Root}, c.Roots...) {
 		if err := checkForm[metadata.RootType](b, strict); err != nil {
@@ -85,7 +86,8 @@ func (c Chain) update(tuf *trustedmetadata.TrustedMetadata, strict func([]byte) 
 	return classifyReferred(err, c.Targets, tuf.Snapshot.Signed.Meta["targets.json"])
 }
 
-// classifyReferred calls it mix-and-match, not rollback, where a document has another version than the one that names it says.
+// classifyReferred calls it mix-and-match, not rollback, where a document has another version than the one that names
+// it says.
 func classifyReferred(err error, doc []byte, to *metadata.MetaFiles) error {
 	var d struct {
 		Signed struct{ Version int64 }

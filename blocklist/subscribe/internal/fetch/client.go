@@ -28,8 +28,8 @@ func newClient(from *http.Client, hosts allowedHosts) *http.Client {
 	return &http.Client{Transport: from.Transport, Jar: from.Jar, CheckRedirect: hosts.check}
 }
 
-// allowedHosts are the hosts of all origins of a subscription, with their ports. A mirror must not redirect a subscriber to
-// services that only the subscriber can reach (server-side request forgery).
+// allowedHosts are the hosts of all origins of a subscription, with their ports. A mirror must not redirect a
+// subscriber to services that only the subscriber can reach (server-side request forgery).
 type allowedHosts map[string]bool
 
 // check follows few redirects, to the same host or to another origin over https, and none of a POST.

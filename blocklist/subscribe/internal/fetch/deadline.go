@@ -20,8 +20,8 @@ const (
 // errSlow ends requests to origins that are too slow.
 var errSlow = fmt.Errorf("too slow, %w", os.ErrDeadlineExceeded)
 
-// WithBudget limits the time for so many bytes to a minute and a second for each 64 KiB. It is for subscriptions with several
-// origins: a slow one must not keep the next from being asked.
+// WithBudget limits the time for so many bytes to a minute and a second for each 64 KiB. It is for subscriptions with
+// several origins: a slow one must not keep the next from being asked.
 func WithBudget(ctx context.Context, bytes int64) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, gracePeriod+time.Duration(bytes/budgetRate)*time.Second, errSlow)
 }

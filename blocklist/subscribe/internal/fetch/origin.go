@@ -13,8 +13,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Origin is one source of a list: an origin, a mirror, a folder with a copy, or a bundle. Nothing that it says is trusted.
-// Requests for the timestamp must not overlap; everything else is safe for concurrent use.
+// Origin is one source of a list: an origin, a mirror, a folder with a copy, or a bundle. Nothing that it says is
+// trusted. Requests for the timestamp must not overlap; everything else is safe for concurrent use.
 type Origin struct {
 	Name string // for people: URL without password, or path
 
@@ -30,9 +30,9 @@ type Origin struct {
 	conditionsFor []byte      // the timestamp that they belong to
 }
 
-// Origins returns the origins of a list at these addresses: base URLs (http, https), or paths of folders and bundles. The
-// client's Transport and Jar are used; nil stands for one with sensible limits and the proxy of the environment. It fails
-// with [blocklist.ErrMalformed] for any other address.
+// Origins returns the origins of a list at these addresses: base URLs (http, https), or paths of folders and bundles.
+// The client's Transport and Jar are used; nil stands for one with sensible limits and the proxy of the environment. It
+// fails with [blocklist.ErrMalformed] for any other address.
 func Origins(list string, addresses []string, client *http.Client) (all []*Origin, err error) {
 	if len(addresses) == 0 {
 		return nil, errors.New("it needs at least one origin")
@@ -64,7 +64,8 @@ func at(address string, client *http.Client) (*Origin, error) {
 	}
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
-		return nil, fmt.Errorf("origin %.200q: %w: it needs a URL like https://origin.example, or a folder", address, blocklist.ErrMalformed)
+		return nil, fmt.Errorf("origin %.200q: %w: it needs a URL like https://origin.example, or a folder", address,
+			blocklist.ErrMalformed)
 	}
 	return &Origin{Name: u.Redacted(), base: u, client: client}, nil
 }
@@ -72,7 +73,8 @@ func at(address string, client *http.Client) (*Origin, error) {
 // IsLocal reports whether the origin is a path on this machine: a folder or a bundle.
 func (o *Origin) IsLocal() bool { return o.base.Scheme == "file" }
 
-// IsBundle reports whether the origin is at present a regular file: a bundle, carried by hand where there is no network.
+// IsBundle reports whether the origin is at present a regular file: a bundle, carried by hand where there is no
+// network.
 func (o *Origin) IsBundle() bool {
 	info, err := os.Stat(o.Name)
 	return o.IsLocal() && err == nil && info.Mode().IsRegular()

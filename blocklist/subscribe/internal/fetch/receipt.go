@@ -42,7 +42,8 @@ func PostReceipt(ctx context.Context, origins []*Origin, receipt []byte) error {
 	return all
 }
 
-// postReceipt posts a receipt to one origin. Only 201 Created says that it was taken: servers of files answer as they like.
+// postReceipt posts a receipt to one origin. Only 201 Created says that it was taken: servers of files answer as they
+// like.
 func (o *Origin) postReceipt(ctx context.Context, receipt []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*stallTimeout)
 	defer cancel()
@@ -61,7 +62,8 @@ func (o *Origin) postReceipt(ctx context.Context, receipt []byte) error {
 	switch code := resp.StatusCode; {
 	case code == http.StatusCreated && resp.Request.Method == http.MethodPost:
 		return nil
-	case code == http.StatusNotFound, code == http.StatusMethodNotAllowed, code == http.StatusNotImplemented, code/100 == 2, code/100 == 3:
+	case code == http.StatusNotFound, code == http.StatusMethodNotAllowed, code == http.StatusNotImplemented,
+		code/100 == 2, code/100 == 3:
 		return ErrNoReceipts
 	case code/100 == 4 && code != http.StatusTooManyRequests:
 		return fmt.Errorf("%w: %d: %s", ErrReceiptRefused, code, utf8text.Plain(string(bytes.TrimSpace(text))))

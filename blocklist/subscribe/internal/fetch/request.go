@@ -17,8 +17,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
-// Timestamp fetches the timestamp, conditionally if the one given came from this origin. It reports whether the origin has
-// another one; if not, b is nil.
+// Timestamp fetches the timestamp, conditionally if the one given came from this origin. It reports whether the origin
+// has another one; if not, b is nil.
 func (o *Origin) Timestamp(ctx context.Context, known []byte) (b []byte, modified bool, err error) {
 	var conditions http.Header
 	if len(known) > 0 && bytes.Equal(known, o.conditionsFor) {
@@ -38,8 +38,8 @@ func (o *Origin) Timestamp(ctx context.Context, known []byte) (b []byte, modifie
 	return b, true, nil
 }
 
-// conditionsFrom makes the next request conditional (RFC 9110, 13.1). Dates count seconds: of a file that changed in the
-// second of the answer, or the one before, neither date nor a tag made from it is a strong validator (8.8.2.2).
+// conditionsFrom makes the next request conditional (RFC 9110, 13.1). Dates count seconds: of a file that changed in
+// the second of the answer, or the one before, neither date nor a tag made from it is a strong validator (8.8.2.2).
 func conditionsFrom(h http.Header) http.Header {
 	conditions := http.Header{}
 	if tag := h.Get("ETag"); tag != "" {
@@ -130,7 +130,8 @@ func (o *Origin) get(ctx context.Context, name string, conditions http.Header) (
 
 const userAgent = "argine"
 
-// plainError is an error that may quote what an origin sent, such as the address of a redirect: its text is made printable.
+// plainError is an error that may quote what an origin sent, such as the address of a redirect: its text is made
+// printable.
 type plainError struct{ error }
 
 func (e plainError) Error() string { return utf8text.Plain(e.error.Error()) }
