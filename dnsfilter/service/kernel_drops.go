@@ -12,15 +12,20 @@ import (
 // maxSocketTable is how much is read of the table of all UDP sockets, in bytes.
 const maxSocketTable = 16 << 20
 
-// kernelDrops returns how many datagrams the system dropped before they were read, most often since a receive buffer was full; false where
-// it does not say. Linux counts them by socket (proc_pid_net(5)).
-func kernelDrops(sockets []*net.UDPConn) (n uint64, known bool) {
+// socketInodes returns the numbers by which the system's table of sockets knows some, as long as they are open here.
+func socketInodes(sockets []*net.UDPConn) map[string]bool {
 	inodes := make(map[string]bool)
 	for _, s := range sockets {
 		if inode, ok := socketInode(s); ok {
 			inodes[strconv.FormatUint(inode, 10)] = true
 		}
 	}
+	return inodes
+}
+
+// kernelDrops returns how many datagrams the system dropped before they were read from sockets, most often since a
+// receive buffer was full; false where it does not say. Linux counts them by socket (proc_pid_net(5)).
+func kernelDrops(inodes map[string]bool) (n uint64, known bool) {
 	if len(inodes) == 0 {
 		return 0, false
 	}

@@ -16,7 +16,8 @@ func TestKernelDrops(t *testing.T) {
 	require.NoError(t, err)
 	defer conn.Close()
 	require.NoError(t, conn.SetReadBuffer(4096))
-	n, known := kernelDrops([]*net.UDPConn{conn})
+	inodes := socketInodes([]*net.UDPConn{conn})
+	n, known := kernelDrops(inodes)
 	require.True(t, known)
 	assert.Zero(t, n)
 	client, err := net.Dial("udp", conn.LocalAddr().String())
@@ -26,7 +27,7 @@ func TestKernelDrops(t *testing.T) {
 		_, err := client.Write(make([]byte, 1000))
 		require.NoError(t, err)
 	}
-	require.Eventually(t, func() bool { n, _ = kernelDrops([]*net.UDPConn{conn}); return n > 10 }, 5*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { n, _ = kernelDrops(inodes); return n > 10 }, 5*time.Second, 10*time.Millisecond)
 	_, known = kernelDrops(nil)
 	assert.False(t, known)
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -128,6 +129,9 @@ func TestHealth(t *testing.T) {
 		10*time.Second, 20*time.Millisecond) // a moment after it is enforced it is fresh, too
 	_, text = get(t, base+"/metrics")
 	assert.Contains(t, text, `dnsfilter_list_stale{list="it.example/test"} 0`)
+	if runtime.GOOS == "linux" {
+		assert.Contains(t, text, "dnsfilter_udp_kernel_dropped_total 0\n")
+	}
 	assert.Contains(t, text, `dnsfilter_list_serial{list="it.example/test"} 1`)
 	assert.Contains(t, text, `dnsfilter_list_entries{list="local"} 1`)
 

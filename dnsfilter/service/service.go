@@ -49,8 +49,8 @@ type Service struct {
 	reloads chan chan<- error     // asked for with Reload
 	refused atomic.Pointer[error] // why the settings on disk are not in force; nil if they are
 
-	listening []net.Addr     // since Run has begun to listen
-	udp       []*net.UDPConn // of these
+	listening []net.Addr      // since Run has begun to listen
+	inodes    map[string]bool // of the UDP sockets
 
 	// Sockets returns sockets to answer on that are open already: those at addresses of the settings are used in place of new ones. It
 	// is called once, when everything else is ready. Nil: there are none.
@@ -155,7 +155,7 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 		return errors.Join(err, listeners.Close())
 	}
 	control := s.openControl(ctx)
-	s.listening, s.udp = listeners.Addrs(), listeners.UDP
+	s.listening, s.inodes = listeners.Addrs(), socketInodes(listeners.UDP)
 	g, serving := errgroup.WithContext(ctx)
 	work, endWork := context.WithCancel(serving)
 	defer endWork()
