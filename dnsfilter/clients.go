@@ -20,9 +20,7 @@ var defaultClients = []netip.Prefix{ //nolint:gochecknoglobals // a constant tab
 	netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("fe80::/10"),
 }
 
-// Serves reports whether a client is answered. One without an IP address, of a transport that has none, always is.
-func (c *Config) Serves(client netip.Addr) bool { return serves(c.Clients, client) }
-
+// serves reports whether one of the networks, or the default ones, has a client. One without an IP address is served.
 func serves(networks []netip.Prefix, client netip.Addr) bool {
 	if len(networks) == 0 {
 		networks = defaultClients

@@ -50,6 +50,9 @@ type Config struct {
 	SpecialUse []blocklist.Name
 }
 
+// Serves reports whether a client is answered. One without an IP address, of a transport that has none, always is.
+func (c *Config) Serves(client netip.Addr) bool { return serves(c.Clients, client) }
+
 // Server answers queries. Its configuration may be replaced while it runs.
 type Server struct {
 	store    *blocklist.Store
