@@ -31,8 +31,8 @@ func bloomWords(entries int) int {
 
 // newBloomFilter uses words, whose number is a multiple of a block, as they are.
 func newBloomFilter(words []uint64) *bloomFilter {
-	return &bloomFilter{bloom: bloom.FromWithM(words, uint(len(words))*64, filterHashes),
-		blocks: uint64(len(words)) * 64 / blockBits}
+	bits := uint(len(words)) * 64
+	return &bloomFilter{bloom: bloom.FromWithM(words, bits, filterHashes), blocks: uint64(len(words)) * 64 / blockBits}
 }
 
 // locate returns the block of a hash, and what chooses its bits there.

@@ -65,8 +65,8 @@ func (b *builder) addAll(entries iter.Seq2[Entry, error]) error {
 	if entries == nil {
 		return fmt.Errorf("the iterator of entries is nil: %w: to list nothing, yield nothing", ErrMalformed)
 	}
-	full, added, empty := make(chan []preparedRow, batches), make(chan []preparedRow, batches),
-		make(chan []preparedRow, batches)
+	full, added := make(chan []preparedRow, batches), make(chan []preparedRow, batches)
+	empty := make(chan []preparedRow, batches)
 	for range batches {
 		empty <- nil
 	}
@@ -94,7 +94,8 @@ func (b *builder) addAll(entries iter.Seq2[Entry, error]) error {
 			return err
 		}
 		if !e.IsValid() {
-			return fmt.Errorf("an entry of scope %s: %w: its target is not of that scope; make entries with ParseEntry or a constructor", e.Scope, ErrMalformed)
+			return fmt.Errorf("an entry of scope %s: %w: its target is not of that scope; "+
+				"make entries with ParseEntry or a constructor", e.Scope, ErrMalformed)
 		}
 		if batch = append(batch, b.prepare(&e)); len(batch) == batchEntries {
 			full <- batch
@@ -144,8 +145,8 @@ func (b *builder) prepare(e *Entry) preparedRow {
 	if e.Scope == ScopeURL {
 		b.countURL(e, host)
 	}
-	return preparedRow{key: e.key, hash: hash, info: b.infos.add(matchInfoOf(&e.Attributes)), scope: e.Scope,
-		monitor: e.Monitor}
+	info := b.infos.add(matchInfoOf(&e.Attributes))
+	return preparedRow{key: e.key, hash: hash, info: info, scope: e.Scope, monitor: e.Monitor}
 }
 
 // add adds the row of an entry.
@@ -215,8 +216,10 @@ func (b *builder) content() setContent {
 	words, release := offheap.Make[uint64](bloomWords(inserted))
 	b.releases = append(b.releases, release)
 	parallelHalves(newBloomFilter(words).insertHalf(b.hashes))
-	return setContent{salt: b.secret.salt, rows: b.rows(), count: count, hosts: hosts, words: words,
-		inserted: uint64(inserted), features: b.features, infos: b.infos.all}
+	return setContent{
+		salt: b.secret.salt, rows: b.rows(), count: count, hosts: hosts, words: words,
+		inserted: uint64(inserted), features: b.features, infos: b.infos.all,
+	}
 }
 
 // sortHalf sorts half of the shards.

@@ -105,15 +105,15 @@ func (a *matchInfo) overrides(b *matchInfo) bool { return b == nil || b.monitor 
 // match tells what was found; key is that of the entry.
 func (f *candidate) match(key []byte) (m Match) {
 	a := f.info
-	m.List, m.Scope, m.Category, m.Reference, m.Monitor, m.key = f.list.info.List, f.scope, a.category, a.reference,
-		a.monitor, key
+	m.List, m.Scope, m.key = f.list.info.List, f.scope, key
+	m.Category, m.Reference, m.Monitor = a.category, a.reference, a.monitor
 	if a.expires != 0 {
 		m.Expires = time.Unix(a.expires, 0).UTC()
 	}
 	return m
 }
 
-// findName takes the entries that hold a name, from its top-level domain down.
+// findName finds the entry that holds a name, from its top-level domain down.
 func (l *list) findName(w *suffixes, name []byte) candidate {
 	if at, ok := l.canary.covers(w, name); ok {
 		return candidate{l, &l.canary.info, ScopeDomain, at}
@@ -174,16 +174,16 @@ func (s *lookups) AppendEntries(dst []Match, list string, name []byte) []Match {
 	if l == nil || w.n == 0 {
 		return dst
 	}
-	take := func(scope Scope, i int) {
+	consider := func(scope Scope, i int) {
 		key := name[w.at[i]:]
 		if a, ok := l.find(scope, key, v.secret.scoped(w.hash[i], scope)); ok {
 			f := candidate{list: l, info: a, scope: scope}
 			dst = append(dst, f.match(key))
 		}
 	}
-	take(ScopeHost, 0)
+	consider(ScopeHost, 0)
 	for i := range w.n {
-		take(ScopeDomain, i)
+		consider(ScopeDomain, i)
 	}
 	return dst
 }

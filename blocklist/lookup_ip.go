@@ -20,7 +20,7 @@ func (s *secret) prefixHash(p netip.Prefix) uint64 {
 	return s.scoped(s.extend(uint64(p.Bits()), b[16-p.Addr().BitLen()/8:]), ScopeIP)
 }
 
-// findAddr takes the ip entries that hold an address, from the shortest prefix on.
+// findAddr finds the ip entry that holds an address, from the shortest prefix on.
 func (l *list) findAddr(a netip.Addr, k *keys) candidate {
 	f := candidate{list: l}
 	l.eachAddr(a, func(key []byte, a *matchInfo) {
@@ -31,24 +31,24 @@ func (l *list) findAddr(a netip.Addr, k *keys) candidate {
 	return f
 }
 
-// eachAddr calls take with each ip entry that holds an address, from the shortest prefix on.
-func (l *list) eachAddr(a netip.Addr, take func(key []byte, a *matchInfo)) {
+// eachAddr calls consider with each ip entry that holds an address, from the shortest prefix on.
+func (l *list) eachAddr(a netip.Addr, consider func(key []byte, a *matchInfo)) {
 	k := l.features()
 	if k.IPv4|k.IPv6[0]|k.IPv6[1]|k.IPv6[2] == 0 { // most lists are of names alone
 		return
 	}
 	if v4, ok := embedded(a); ok {
-		l.eachPrefix(v4, [3]uint64{k.IPv4}, take)
+		l.eachPrefix(v4, [3]uint64{k.IPv4}, consider)
 	}
 	lengths := k.IPv6
 	if a.Is4() {
 		lengths = [3]uint64{k.IPv4}
 	}
-	l.eachPrefix(a, lengths, take)
+	l.eachPrefix(a, lengths, consider)
 }
 
 // eachPrefix does so for the prefixes of an address; lengths has a bit for each length to try.
-func (l *list) eachPrefix(a netip.Addr, lengths [3]uint64, take func(key []byte, a *matchInfo)) {
+func (l *list) eachPrefix(a netip.Addr, lengths [3]uint64, consider func(key []byte, a *matchInfo)) {
 	for i, word := range lengths {
 		for ; word != 0; word &= word - 1 {
 			p, err := a.Prefix(64*i + bits.TrailingZeros64(word))
@@ -61,7 +61,7 @@ func (l *list) eachPrefix(a netip.Addr, lengths [3]uint64, take func(key []byte,
 			}
 			key := []byte(prefixText(p))
 			if a, ok := l.find(ScopeIP, key, hash); ok {
-				take(key, a)
+				consider(key, a)
 			}
 		}
 	}

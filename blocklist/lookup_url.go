@@ -97,7 +97,7 @@ func appendHostName(dst []byte, e expression) []byte {
 	return dst
 }
 
-// find takes the entries of a list that cover the URL.
+// find finds the entry of a list that covers the URL.
 func (u *urlQuery) find(l *list, k *keys) candidate {
 	var f candidate
 	if u.addr.IsValid() {
@@ -106,32 +106,32 @@ func (u *urlQuery) find(l *list, k *keys) candidate {
 		f.at = k.add(bytes.Clone(u.name[f.at:]))
 	}
 	if l.features().URLs != 0 {
-		u.takeURLs(&f, k)
+		u.findURLs(&f, k)
 	}
 	return f
 }
 
-// takeURLs takes the url entries.
-func (u *urlQuery) takeURLs(f *candidate, k *keys) {
+// findURLs finds the url entries.
+func (u *urlQuery) findURLs(f *candidate, k *keys) {
 	s := f.list.base.secret
 	if u.n == 0 {
-		u.takePaths(f, k, s.hostHash(u.text[:u.path]), -1)
+		u.findPaths(f, k, s.hostHash(u.text[:u.path]), -1)
 		return
 	}
 	for i := u.n - 1; i >= 0; i-- {
-		u.takePaths(f, k, s.belowHash(u.hash[i]), i)
+		u.findPaths(f, k, s.belowHash(u.hash[i]), i)
 	}
-	u.takePaths(f, k, u.hash[0], -1)
+	u.findPaths(f, k, u.hash[0], -1)
 }
 
-// takePaths takes the url entries of one host. It is given by the hash that its expressions begin with, and by the
+// findPaths finds the url entries of one host. It is given by the hash that its expressions begin with, and by the
 // number of labels before it where it is a *. host, else -1.
-func (u *urlQuery) takePaths(f *candidate, k *keys, h uint64, below int) {
+func (u *urlQuery) findPaths(f *candidate, k *keys, h uint64, below int) {
 	l, s := f.list, f.list.base.secret
 	if !l.mayContain(s.scoped(h, ScopeURL)) {
 		return
 	}
-	take := func(h uint64, end int, suffix string) {
+	consider := func(h uint64, end int, suffix string) {
 		hash := s.scoped(h, ScopeURL)
 		if end > MaxURL || !l.mayContain(hash) { // nothing longer is listed
 			return
@@ -142,18 +142,18 @@ func (u *urlQuery) takePaths(f *candidate, k *keys, h uint64, below int) {
 		}
 	}
 	for i := u.path; i < u.query; {
-		take(s.extend(h, []byte("/*")), i, "/*")
+		consider(s.extend(h, []byte("/*")), i, "/*")
 		next := segmentEnd(u.text[:u.query], i)
 		h = s.extend(h, u.text[i:next])
 		i = next
 	}
-	take(s.extend(h, []byte("/*")), u.query, "/*")
-	take(h, u.query, "")
+	consider(s.extend(h, []byte("/*")), u.query, "/*")
+	consider(h, u.query, "")
 	if query := u.text[u.query:]; len(query) > 0 && len(u.text) <= MaxURL {
 		if sum := s.anyOrderHash(h, query); l.mayContain(s.scoped(sum, ScopeURL)) {
-			take(sum, u.query, "?"+sortedQuery(string(query[1:]))+anyOrder)
+			consider(sum, u.query, "?"+sortedQuery(string(query[1:]))+anyOrder)
 		}
-		take(s.extend(h, query), len(u.text), "")
+		consider(s.extend(h, query), len(u.text), "")
 	}
 }
 

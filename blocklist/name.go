@@ -23,7 +23,9 @@ type Name string
 
 // uLabels maps per UTS-46, non-transitional, as browsers do. Only names with non-ASCII characters pass through it:
 // what DNS carries as ASCII stays as it is, valid IDNA or not.
-var uLabels = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(false), idna.CheckHyphens(false), idna.BidiRule()) //nolint:gochecknoglobals // never changed
+var uLabels = idna.New( //nolint:gochecknoglobals // never changed
+	idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(false), idna.CheckHyphens(false), idna.BidiRule(),
+)
 
 // ParseName reads a host name in presentation form: any case, with or without the trailing dot, with RFC 1035 escapes
 // (\. and \DDD), Unicode labels mapped by UTS-46. It fails with [ErrMalformed] on empty labels and on names over the

@@ -196,8 +196,8 @@ func decodeSetHeader(page []byte) (h setHeader, err error) {
 	if err != nil || string(h.Magic[:]) != setMagic || crc32.Checksum(page[:pageSize-4], castagnoli()) != sum {
 		return h, fmt.Errorf("header of the set: %w", ErrDamaged)
 	}
-	if h.Rows > 1<<32-1 || h.Hosts > h.Rows || h.Blocks == 0 || h.Blocks > 1<<32 || h.IndexBits > 32 || h.Width > 4 ||
-		h.Width == 3 || h.InfosSize > 1<<40 {
+	if h.Rows > 1<<32-1 || h.Hosts > h.Rows || h.Blocks == 0 || h.Blocks > 1<<32 || h.IndexBits > 32 ||
+		h.Width > 4 || h.Width == 3 || h.InfosSize > 1<<40 {
 		return h, fmt.Errorf("header of the set: %w", ErrDamaged)
 	}
 	return h, nil

@@ -145,10 +145,8 @@ func (a *adblock) exceptPattern(t *lineSink, p *hostPattern) {
 // exceptNames keeps an exception for the names that stand in one that can't be read.
 func (a *adblock) exceptNames(t *lineSink, pattern string) {
 	before := t.records
-	for _, word := range strings.FieldsFunc(pattern, func(r rune) bool {
-		return r < utf8.RuneSelf && r != '.' &&
-			!isPlain(byte(r))
-	}) {
+	between := func(r rune) bool { return r < utf8.RuneSelf && r != '.' && !isPlain(byte(r)) }
+	for _, word := range strings.FieldsFunc(pattern, between) {
 		name := strings.Trim(word, ".")
 		if _, labels := t.hostName(name); labels > 1 {
 			a.text(t, name, passDomain, destination{})

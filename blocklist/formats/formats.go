@@ -109,10 +109,11 @@ func words(formats []Format) string {
 // Options say how to read a list. The zero value finds out by itself.
 type Options struct {
 	Format Format // what the list is; zero: [Auto]
-	// ScopeDomain or ScopeHost: read every name so, against the format's own meaning; zero: as the format means it
+	// Scope is ScopeDomain or ScopeHost: every name is read so, against the format's own meaning; zero: as the format means it.
 	Scope  blocklist.Scope
 	Origin string // name of an RPZ zone whose file does not say it; ".": owners are the names themselves
-	// the list says what must not be blocked: there, exceptions allow, and so do plain lines; both in one file are refused
+	// Allow says that the list has what must not be blocked: there, exceptions allow, and so do plain lines; both in one file are
+	// refused.
 	Allow bool
 	// StopPage has the addresses, or names, to which the list's author leads names that are blocked. Without it, a
 	// public address that nine of ten lines share, for names of ten owners at least, is taken for one.

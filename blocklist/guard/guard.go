@@ -104,7 +104,8 @@ func (g *Guard) additions(changes iter.Seq2[blocklist.Change, error], found *col
 
 // invalid refuses an entry that covers nothing, and so would trip nothing.
 func invalid(e blocklist.Entry) error {
-	return fmt.Errorf("checking an entry of scope %s: %w: its target is not of that scope; make entries with ParseEntry or a constructor", e.Scope, blocklist.ErrMalformed)
+	return fmt.Errorf("checking an entry of scope %s: %w: its target is not of that scope; "+
+		"make entries with ParseEntry or a constructor", e.Scope, blocklist.ErrMalformed)
 }
 
 // entry checks one addition.

@@ -62,8 +62,10 @@ type protected struct {
 }
 
 func newProtected(entries []blocklist.Entry) (protected, error) {
-	p := protected{names: names{subtree: map[blocklist.Name]subtree{}}, domains: map[blocklist.Name]bool{},
-		because: map[blocklist.Name]string{}}
+	p := protected{
+		names:   names{subtree: map[blocklist.Name]subtree{}},
+		domains: map[blocklist.Name]bool{}, because: map[blocklist.Name]string{},
+	}
 	for _, e := range entries {
 		if prefix, ok := e.Prefix(); ok {
 			p.prefixes = append(p.prefixes, prefix)

@@ -102,8 +102,8 @@ func (p *parents) findings(found *collector) {
 		if e.Scope == blocklist.ScopeHost {
 			n, what = p.hosts.counts[c.hash], "entries are for single URLs on it"
 		}
-		out = append(out, Finding{Check: CheckParent, Severity: SeverityHold, Entry: e.Target(),
-			Why: fmt.Sprintf("%d %s, such as %s", n, what, c.example)})
+		why := fmt.Sprintf("%d %s, such as %s", n, what, c.example)
+		out = append(out, Finding{Check: CheckParent, Severity: SeverityHold, Entry: e.Target(), Why: why})
 	}
 	slices.SortFunc(out, func(a, b Finding) int { return strings.Compare(a.Entry, b.Entry) })
 	for _, f := range out {
