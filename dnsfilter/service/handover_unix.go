@@ -16,8 +16,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// handles are the sockets of listeners once more, to be passed on. They are no files of package os, since the runtime would have
-// the system watch them.
+// handles are the sockets of listeners once more, to be passed on. They are no files of package os, since the runtime
+// would have the system watch them.
 type handles []int
 
 // newHandles returns those of all sockets; none, with a warning, if that fails.
@@ -119,8 +119,8 @@ func socketInode(conn syscall.Conn) (inode uint64, ok bool) {
 	return uint64(st.Ino), err == nil && errStat == nil
 }
 
-// openPrivate has a socket of the file system made for its owner alone, where the system heeds that (Linux); elsewhere the
-// folder, which nobody else may enter, and the mode that is set afterwards have to do.
+// openPrivate has a socket of the file system made for its owner alone, where the system heeds that (Linux); elsewhere
+// the folder, which nobody else may enter, and the mode that is set afterwards have to do.
 func openPrivate(_, _ string, raw syscall.RawConn) error {
 	return raw.Control(func(fd uintptr) { _ = unix.Fchmod(int(fd), 0o600) })
 }

@@ -27,10 +27,10 @@ const busyEvery = 2 * time.Millisecond
 
 // Service is the whole resolver as the settings describe it: store, local files, signed lists, server.
 //
-// A list that the store holds is enforced from the first answer on, even if its file has changed meanwhile or its origin
-// can't be reached; what is new is taken in beside. A local file of which nothing is held is read before the first answer,
-// and if that fails the service does not start. A signed list that has never been fetched can't hold up the rest: it is
-// warned about, fetched as soon as an origin answers, and not enforced until then.
+// A list that the store holds is enforced from the first answer on, even if its file has changed meanwhile or its
+// origin can't be reached; what is new is taken in beside. A local file of which nothing is held is read before the
+// first answer, and if that fails the service does not start. A signed list that has never been fetched can't hold up
+// the rest: it is warned about, fetched as soon as an origin answers, and not enforced until then.
 type Service struct {
 	read          func() (*config.Settings, error)
 	log           *slog.Logger
@@ -52,8 +52,8 @@ type Service struct {
 	listening []net.Addr      // since Run has begun to listen
 	inodes    map[string]bool // of the UDP sockets
 
-	// Sockets returns sockets to answer on that are open already: those at addresses of the settings are used in place of new ones. It
-	// is called once, when everything else is ready. Nil: there are none.
+	// Sockets returns sockets to answer on that are open already: those at addresses of the settings are used in place
+	// of new ones. It is called once, when everything else is ready. Nil: there are none.
 	Sockets func() (Sockets, error)
 	taken   func() error // of them
 
@@ -108,7 +108,8 @@ func (s *Service) newServer() (*dnsfilter.Server, error) {
 	return dnsfilter.New(c)
 }
 
-// loadMissing compiles the local lists of which nothing is held, and gives back the memory that it took: nobody is kept waiting yet.
+// loadMissing compiles the local lists of which nothing is held, and gives back the memory that it took: nobody is kept
+// waiting yet.
 func (s *Service) loadMissing() error {
 	var err error
 	if s.guards, err = s.guards.next(s.settings); err != nil {
@@ -130,9 +131,9 @@ func (s *Service) loadMissing() error {
 	return nil
 }
 
-// Run answers queries until ctx ends, then finishes those in flight, and closes the store. A value from reload does what
-// [Service.Reload] does; changed files it finds by itself, within a second. The store is released at once when ctx ends, so
-// that a successor can open it.
+// Run answers queries until ctx ends, then finishes those in flight, and closes the store. A value from reload does
+// what [Service.Reload] does; changed files it finds by itself, within a second. The store is released at once when ctx
+// ends, so that a successor can open it.
 //
 // A successor may ask for this service's place meanwhile, see [TakeOver]; then Run returns when that answers.
 func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
@@ -209,8 +210,8 @@ func (s *Service) serveHTTP(ctx context.Context, g *errgroup.Group, metrics, pro
 	}
 }
 
-// workUntil does all that needs the store to itself until ctx ends. Then it releases the store, since nothing writes to its folder
-// any more; queries are answered from it until the end.
+// workUntil does all that needs the store to itself until ctx ends. Then it releases the store, since nothing writes to
+// its folder any more; queries are answered from it until the end.
 func (s *Service) workUntil(ctx context.Context, control *controlSocket, reload <-chan struct{}) error {
 	var both sync.WaitGroup
 	both.Go(func() { s.watchFiles(ctx, reload) })
