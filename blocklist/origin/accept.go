@@ -21,15 +21,14 @@ const MaxFile = 1 << 30
 
 // push is a bundle whose signatures were checked.
 type push struct {
-	list    string
-	roots   *rootChain
-	root    *trust.Root // the newest
-	urgent  orders      // what is published of urgent orders with it
-	targets []byte
-	spec    trust.TargetsSpec
-	here    map[string]trust.File // files that the origin has published and still has, by path
-	known   bool                  // the origin has published this very release
-	done    bool                  // under this very root, and all its files are here: nothing is left to do
+	list   string
+	roots  *rootChain
+	root   *trust.Root // the newest
+	urgent orders      // what is published of urgent orders with it
+	spec   trust.TargetsSpec
+	here   map[string]trust.File // files that the origin has published and still has, by path
+	known  bool                  // the origin has published this very release
+	done   bool                  // under this very root, and all its files are here: nothing is left to do
 }
 
 // held reports whether the origin has verified this very file before.
@@ -106,8 +105,8 @@ func (c *rootChain) check(st *state, b *trust.Bundle) (*push, error) {
 	if err := c.follows(st); err != nil {
 		return nil, err
 	}
-	p := &push{list: st.list, roots: c, root: c.root, targets: b.Targets}
-	if err := p.checkTargets(st); err != nil {
+	p := &push{list: st.list, roots: c, root: c.root}
+	if err := p.checkTargets(st, b.Targets); err != nil {
 		return nil, err
 	}
 	return p, p.checkUrgent(st, b.Urgent)
@@ -120,7 +119,7 @@ func (p *push) checkUrgent(st *state, next []byte) error {
 	if len(next) == 0 || bytes.Equal(next, st.urgent.doc) {
 		return nil
 	}
-	spec, _, err := trust.Chain{Targets: p.targets, Urgent: st.urgent.doc}.TakeUrgent(p.root, next)
+	spec, err := p.openUrgent(st, next)
 	switch {
 	case errors.Is(err, blocklist.ErrRollback) && trust.UrgentSerial(spec.Version) < uint64(p.spec.Version):
 		return nil
@@ -139,29 +138,47 @@ func (p *push) checkUrgent(st *state, next []byte) error {
 	return nil
 }
 
+// openUrgent verifies urgent orders against those that are published.
+func (p *push) openUrgent(st *state, next []byte) (spec trust.UrgentSpec, err error) {
+	if spec, err = trust.ParseUrgent(next); err != nil {
+		return spec, err
+	}
+	with := trust.Metadata{Targets: &p.spec}
+	if len(st.urgent.doc) > 0 {
+		held, err := trust.ParseUrgent(st.urgent.doc)
+		if err != nil {
+			return spec, err
+		}
+		with.Urgent = &held
+	}
+	spec, _, err = with.AcceptUrgent(p.root, spec)
+	return spec, err
+}
+
 // clockSkew is how far the clocks of officer and origin may be apart.
 const clockSkew = 5 * time.Minute
 
 // checkTargets verifies signatures, and that the release is no older than the one held.
-func (p *push) checkTargets(st *state) (err error) {
-	if err := trust.CheckNewer(st.targets, p.targets); err != nil {
+func (p *push) checkTargets(st *state, targets []byte) (err error) {
+	if p.spec, err = trust.ParseTargets(targets); err != nil {
 		return err
 	}
-	if p.spec, err = trust.OpenTargets(p.root, p.targets); err != nil {
+	if err := trust.CheckNewer(st.targets, p.spec); err != nil {
+		return err
+	}
+	if err := p.spec.Verify(p.root); err != nil {
 		return err
 	}
 	if time.Now().After(p.spec.Expires) {
 		return fmt.Errorf("serial %d: %w on %s; make a new release", p.spec.Version, blocklist.ErrExpired, p.spec.Expires.Format(time.RFC3339))
 	}
-	if p.here, err = st.files(); err != nil {
-		return err
-	}
+	p.here = st.files()
 	if st.snapshot.Targets.Version != p.spec.Version {
 		return nil
 	}
 	// The same release again. Its document is public under its number and stays, so it must do for the newest root too.
-	p.known, p.targets = true, st.targets
-	if _, err := trust.OpenTargets(p.root, st.targets); err != nil {
+	p.known, p.spec = true, *st.targets
+	if err := p.spec.Verify(p.root); err != nil {
 		return fmt.Errorf("%w; serial %d was published before this root: make a new release", err, p.spec.Version)
 	}
 	p.done = p.root.Version() == st.root.Version() && p.checkMissing(func(trust.File) bool { return false }) == nil
@@ -194,7 +211,7 @@ func (o *Origin) commit(p *push, b *trust.Bundle, work *upload) error {
 	if err := st.writeDocuments(p); err != nil {
 		return err
 	}
-	if err := o.publish(st, p.root, p.targets, p.urgent); err != nil {
+	if err := o.publish(st, p.root, &p.spec, p.urgent); err != nil {
 		return err
 	}
 	o.events.announce(p.list, event{p.spec.Version, p.urgent.version})
@@ -207,7 +224,7 @@ func (o *Origin) commit(p *push, b *trust.Bundle, work *upload) error {
 
 // writeDocuments writes roots and targets. Those that are there stay as they are.
 func (st *state) writeDocuments(p *push) error {
-	docs := map[string][]byte{trust.TargetsName(p.spec.Version): p.targets}
+	docs := map[string][]byte{trust.TargetsName(p.spec.Version): p.spec.Bytes()}
 	for version, root := range p.roots.docs {
 		docs[trust.RootName(version)] = root
 	}

@@ -64,11 +64,7 @@ func (o *Origin) resign(list string) error {
 }
 
 // publish signs snapshot and timestamp for targets that lie in the folder, and makes them count.
-func (o *Origin) publish(st *state, root *trust.Root, targets []byte, urgent orders) error {
-	spec, err := trust.ParseTargets(targets)
-	if err != nil {
-		return err
-	}
+func (o *Origin) publish(st *state, root *trust.Root, targets *trust.TargetsSpec, urgent orders) error {
 	signer, err := o.signer(root)
 	if err != nil {
 		return err
@@ -76,7 +72,7 @@ func (o *Origin) publish(st *state, root *trust.Root, targets []byte, urgent ord
 	now := time.Now()
 	snapshot := trust.OnlineSpec{
 		List: st.list, Version: nextVersion(st.snapshot.Version, now), Expires: now.Add(7 * o.o.Lifetime),
-		Next: targets, NextVersion: spec.Version, Urgent: urgent.doc, UrgentVersion: urgent.version,
+		Next: targets.Bytes(), NextVersion: targets.Version, Urgent: urgent.doc, UrgentVersion: urgent.version,
 	}
 	b, err := trust.NewSnapshot(snapshot)
 	if err != nil {

@@ -29,7 +29,7 @@ type state struct {
 	root      *trust.Root
 	timestamp *trust.Timestamp // of version 0 if nothing was published yet
 	snapshot  *trust.Snapshot
-	targets   []byte
+	targets   *trust.TargetsSpec // nil if nothing was published yet
 	urgent    orders
 }
 
@@ -111,7 +111,11 @@ func (st *state) readChain() error {
 			return err
 		}
 	}
-	st.targets, err = os.ReadFile(st.path(trust.TargetsName(st.snapshot.Targets.Version)))
+	if b, err = os.ReadFile(st.path(trust.TargetsName(st.snapshot.Targets.Version))); err != nil {
+		return err
+	}
+	targets, err := trust.ParseTargets(b)
+	st.targets = &targets
 	return err
 }
 
@@ -131,16 +135,15 @@ func (st *state) versions(suffix string) (all []int64) {
 
 // files returns the files of the published release that lie in the folder, by path. What they hold was verified when they
 // came.
-func (st *state) files() (map[string]trust.File, error) {
+func (st *state) files() map[string]trust.File {
 	here := map[string]trust.File{}
-	if len(st.targets) == 0 {
-		return here, nil
+	if st.targets == nil {
+		return here
 	}
-	spec, err := trust.ParseTargets(st.targets)
-	for _, f := range spec.All() {
+	for _, f := range st.targets.All() {
 		if info, err := os.Stat(st.path(f.URLPath())); err == nil && info.Size() == f.Length {
 			here[f.Path] = f
 		}
 	}
-	return here, err
+	return here
 }

@@ -65,7 +65,7 @@ func (s *Subscription) Apply(ctx context.Context, path string) (changed bool, er
 // prove is that nothing newer exists. So a bundle never makes a list fresher than the last timestamp has, where there was one;
 // else the officers' own date counts.
 func (s *Subscription) takeBundle(ctx context.Context, o *fetch.Origin, b *trust.Bundle) (changed bool, err error) {
-	if err := s.followBundled(b.Roots); err != nil {
+	if err := s.followRoots(ctx, bundledRoots(b), o.Name); err != nil {
 		return false, err
 	}
 	signed, err := s.checkBundled(b.Targets)
@@ -74,7 +74,7 @@ func (s *Subscription) takeBundle(ctx context.Context, o *fetch.Origin, b *trust
 	}
 	next := s.held
 	next.Chain = s.newest()
-	next.Chain.Targets, next.Chain.Key = b.Targets, s.knownKey(signed)
+	next.Chain.Targets, next.Chain.Key = &signed, s.knownKey(signed)
 	if spec, err := signed.Open(next.Chain.Key); err == nil && s.holds(spec) {
 		return s.takeVerified(ctx, o, spec, next, b.Urgent)
 	}
@@ -109,25 +109,19 @@ func (s *Subscription) takeVerified(ctx context.Context, from *fetch.Origin, spe
 	return s.sayOrders(ctx, before) || changed, err
 }
 
-// followBundled follows the roots that are newer than the one held.
-func (s *Subscription) followBundled(roots [][]byte) error {
-	for _, b := range roots[min(int(s.root.Version()), len(roots)):] {
-		root, err := trust.CheckNextRoot(s.root, b)
-		if err != nil {
-			return err
-		}
-		if err := s.save(s.held.withRoot(root)); err != nil {
-			return err
-		}
-		s.root = root
+// bundledRoots are the roots of a bundle, as a source.
+func bundledRoots(b *trust.Bundle) documents {
+	docs := documents{}
+	for i, root := range b.Roots {
+		docs[trust.RootName(int64(i)+1)] = root
 	}
-	return nil
+	return docs
 }
 
 func (s *Subscription) checkBundled(targets []byte) (trust.TargetsSpec, error) {
-	spec, err := trust.OpenTargets(s.root, targets)
+	spec, err := trust.ParseTargets(targets)
 	if err == nil {
-		err = trust.CheckNewer(s.newest().Targets, targets)
+		err = s.verifyNewer(spec, s.newest().Targets)
 	}
 	if until := spec.Expires; err == nil && time.Now().After(until) {
 		err = fmt.Errorf("serial %d: %w: since %s", spec.Version, blocklist.ErrExpired, until.Format(time.RFC3339))

@@ -70,8 +70,7 @@ type client struct {
 	base     string // URL of the targets
 	names    []string
 
-	root  []byte
-	chain trust.Chain
+	root, timestamp, snapshot, targetsDoc []byte
 }
 
 func runClient(args []string) error {
@@ -129,7 +128,7 @@ func (c *client) load() (err error) {
 
 func (c *client) roles() map[string]*[]byte {
 	return map[string]*[]byte{
-		tuf.RoleTimestamp: &c.chain.Timestamp, tuf.RoleSnapshot: &c.chain.Snapshot, tuf.RoleTargets: &c.chain.Targets,
+		tuf.RoleTimestamp: &c.timestamp, tuf.RoleSnapshot: &c.snapshot, tuf.RoleTargets: &c.targetsDoc,
 	}
 }
 
@@ -149,23 +148,61 @@ func (c *client) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w, err := trust.NewWorkflow(root, c.chain, now)
+	held, err := c.held()
 	if err != nil {
 		return err
 	}
+	w := trust.NewWorkflow(root, held, now)
 	timestamp, _, err := o.Timestamp(ctx, nil)
 	if err != nil {
 		return err
 	}
-	targets, err := fetchMetadata(ctx, o, w, c.chain, timestamp, func(_, _ []byte) error { return nil })
+	targets, err := fetchMetadata(ctx, c.source(o), w, held, timestamp, nil)
 	if err == nil {
 		var parsed *tuf.Targets
 		if parsed, err = tuf.ParseTargets("targets", targets, tuf.MaxTargets); err == nil {
-			err = w.Targets(parsed)
+			if err = w.Targets(parsed); err == nil {
+				c.targetsDoc = targets
+			}
 		}
 	}
-	c.chain = w.Accepted()
+	accepted := w.Accepted()
+	c.timestamp, c.snapshot = accepted.Timestamp.Bytes(), accepted.Snapshot.Bytes()
 	return errors.Join(err, c.save())
+}
+
+// held returns the metadata that was accepted before.
+func (c *client) held() (held trust.Metadata, err error) {
+	if len(c.timestamp) > 0 {
+		held.Timestamp, err = trust.ParseTimestamp(c.timestamp)
+	}
+	if s, err := trust.ParseSnapshot(c.snapshot); err == nil {
+		held.Snapshot = s
+	}
+	return held, err
+}
+
+// source is the origin, but for the targets that were accepted before: those of the suite are no release of a list.
+func (c *client) source(o *fetch.Origin) source {
+	held, err := tuf.ParseTargets("targets", c.targetsDoc, tuf.MaxTargets)
+	if err != nil {
+		return o
+	}
+	return cached{o, documents{trust.TargetsName(held.Version): c.targetsDoc}}
+}
+
+// cached is an origin, some of whose documents are here.
+type cached struct {
+	*fetch.Origin
+	here documents
+}
+
+// Document implements source.
+func (c cached) Document(ctx context.Context, name string, limit int64) ([]byte, error) {
+	if b, ok := c.here[name]; ok {
+		return b, nil
+	}
+	return c.Origin.Document(ctx, name, limit)
 }
 
 // clock returns the time that the suite wants to be: it fakes the C library's, which date asks and Go does not.
@@ -213,7 +250,7 @@ func (c *client) save() (err error) {
 }
 
 func (c *client) download(ctx context.Context) error {
-	targets, err := tuf.ParseTargets("targets", c.chain.Targets, tuf.MaxTargets)
+	targets, err := tuf.ParseTargets("targets", c.targetsDoc, tuf.MaxTargets)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package subscribe
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,14 +14,14 @@ import (
 
 // evidence is what the store keeps for the subscription, in the same durable step as the state that it vouched for.
 type evidence struct {
-	Root  []byte           `json:"root"`  // the newest trusted root
+	Root  *trust.Root      `json:"root"`  // the newest trusted root
 	Roots map[int64]string `json:"roots"` // identifiers of all roots that were trusted, by version
-	Chain trust.Chain      `json:"chain"` // that led to the state held; empty before the first
+	Chain trust.Metadata   `json:"chain"` // that led to the state held; empty before the first
 	Kept  []trust.File     `json:"kept"`  // files on disk that lead to the state held, from a snapshot on
 	Seen  sightings        `json:"seen"`  // of urgent orders
 	// Ahead is the newest timestamp and snapshot that were verified, where what they lead to is not in Chain, because it could
 	// not be had yet or is on hold. They count for rollback and for nothing else.
-	Ahead trust.Chain `json:"ahead,omitzero"`
+	Ahead trust.Metadata `json:"ahead,omitzero"`
 }
 
 // after returns what is kept when the files of a way have been applied to what is held, perhaps from an earlier serial on.
@@ -60,17 +61,9 @@ func readEvidence(b []byte) (e evidence, err error) {
 
 func (e evidence) bytes() ([]byte, error) { return json.Marshal(e) }
 
-// root returns the newest trusted root, nil if there is none yet.
-func (e evidence) root() (*trust.Root, error) {
-	if len(e.Root) == 0 {
-		return nil, nil //nolint:nilnil // see above
-	}
-	return trust.OpenRoot(e.Root)
-}
-
 // withRoot returns the evidence with one more root.
 func (e evidence) withRoot(root *trust.Root) evidence {
-	e.Root = root.Bytes()
+	e.Root = root
 	roots := maps.Clone(e.Roots)
 	if roots == nil {
 		roots = map[int64]string{}
@@ -83,18 +76,12 @@ func (e evidence) withRoot(root *trust.Root) evidence {
 // expires returns until when what is held may be taken for the newest: all that vouches for it must be in date, the root
 // included. What only ever came by bundles has no timestamp; there the officers' dates count.
 func (e evidence) expires(root time.Time) (first time.Time) {
-	targets, err := trust.ParseTargets(e.Chain.Targets)
-	if err != nil {
+	if e.Chain.Targets == nil {
 		return first
 	}
-	dates := []time.Time{targets.Expires, root}
-	if len(e.Chain.Timestamp) > 0 {
-		ts, errTS := trust.ParseTimestamp(e.Chain.Timestamp)
-		snapshot, errSnapshot := trust.ParseSnapshot(e.Chain.Snapshot)
-		if errTS != nil || errSnapshot != nil {
-			return first
-		}
-		dates = append(dates, ts.Expires, snapshot.Expires)
+	dates := []time.Time{e.Chain.Targets.Expires, root}
+	if e.Chain.Timestamp != nil && e.Chain.Snapshot != nil {
+		dates = append(dates, e.Chain.Timestamp.Expires, e.Chain.Snapshot.Expires)
 	}
 	return slices.MinFunc(dates, time.Time.Compare)
 }
@@ -113,11 +100,12 @@ func (s *Subscription) save(e evidence) error {
 	return nil
 }
 
+var errNothingHeld = errors.New("nothing is held yet")
+
 // heldTargets returns what was signed about the state that is held; it fails if nothing is.
 func (s *Subscription) heldTargets() (trust.TargetsSpec, error) {
-	spec, err := trust.ParseTargets(s.held.Chain.Targets)
-	if err != nil {
-		return spec, err
+	if s.held.Chain.Targets == nil {
+		return trust.TargetsSpec{}, errNothingHeld
 	}
-	return spec.Open(s.held.Chain.Key)
+	return s.held.Chain.Targets.Open(s.held.Chain.Key)
 }

@@ -44,10 +44,10 @@ var ErrNoHold = errors.New("nothing is on hold with this ID")
 type holding struct {
 	Hold
 
-	Chain   trust.Chain  `json:"chain"`   // that led to the release; no older one is believed any more
-	Way     []trust.File `json:"way"`     // files that lead there from what is in force
-	Kept    []trust.File `json:"kept"`    // what would be kept then
-	Checked time.Time    `json:"checked"` // when the chain was verified
+	Chain   trust.Metadata `json:"chain"`   // that led to the release; no older one is believed any more
+	Way     []trust.File   `json:"way"`     // files that lead there from what is in force
+	Kept    []trust.File   `json:"kept"`    // what would be kept then
+	Checked time.Time      `json:"checked"` // when the chain was verified
 
 	judged bool // by the guard of this subscription
 }
@@ -75,7 +75,7 @@ func (h *holding) files() []trust.File {
 }
 
 // newest returns the newest chain that was verified, whether what it leads to is in force or on hold.
-func (s *Subscription) newest() trust.Chain {
+func (s *Subscription) newest() trust.Metadata {
 	if s.hold != nil {
 		return s.hold.Chain
 	}
@@ -83,21 +83,21 @@ func (s *Subscription) newest() trust.Chain {
 }
 
 // seen returns the newest chain with the newest timestamp and snapshot that were verified, which nothing may go behind.
-func (s *Subscription) seen() trust.Chain {
+func (s *Subscription) seen() trust.Metadata {
 	chain := s.newest()
-	if ahead := s.held.Ahead; len(ahead.Timestamp) > 0 {
+	if ahead := s.held.Ahead; ahead.Timestamp != nil {
 		chain.Timestamp, chain.Snapshot = ahead.Timestamp, ahead.Snapshot
 	}
 	return chain
 }
 
 // remember keeps a timestamp and a snapshot that were verified, at once: whatever becomes of the rest.
-func (s *Subscription) remember(timestamp, snapshot []byte) error {
-	if seen := s.seen(); bytes.Equal(timestamp, seen.Timestamp) && bytes.Equal(snapshot, seen.Snapshot) {
+func (s *Subscription) remember(ahead trust.Metadata) error {
+	if seen := s.seen(); ahead.Equal(trust.Metadata{Timestamp: seen.Timestamp, Snapshot: seen.Snapshot}) {
 		return nil
 	}
 	e := s.held
-	e.Ahead = trust.Chain{Timestamp: timestamp, Snapshot: snapshot}
+	e.Ahead = ahead
 	return s.save(e)
 }
 
@@ -244,7 +244,7 @@ func (s *Subscription) readHold() error {
 // something else is on hold.
 func (s *Subscription) Accept(ctx context.Context, id string) error {
 	return s.decide(id, "accepting", func(h *holding) error {
-		next, err := s.vouch(ctx, h)
+		next, err := s.reverify(ctx, h)
 		if err != nil {
 			return err
 		}
@@ -288,62 +288,61 @@ func (s *Subscription) decide(id, what string, do func(*holding) error) error {
 
 var errHoldAltered = fmt.Errorf("%w: the file of what is on hold says something else than what was signed", blocklist.ErrDamaged)
 
-// vouch verifies the chain of a hold as of the time when it was fetched, against the newest root, and returns what is to be
+// reverify verifies the metadata of a hold as of the time when it was fetched, against the newest root, and returns what is to be
 // kept with the release.
-func (s *Subscription) vouch(ctx context.Context, h *holding) (next evidence, err error) {
-	if h.carried() {
-		return s.vouchCarried(ctx, h)
+func (s *Subscription) reverify(ctx context.Context, h *holding) (next evidence, err error) {
+	if h.fromBundle() {
+		return s.reverifyBundled(ctx, h)
 	}
-	w, err := trust.NewWalk(s.root, s.held.Chain, h.Checked)
-	if err != nil {
-		return next, err
-	}
-	if _, err = w.Timestamp(h.Chain.Timestamp); err != nil {
-		return next, err
-	}
-	if _, err = w.Snapshot(h.Chain.Snapshot); err != nil {
-		return next, err
-	}
-	spec, err := w.Targets(h.Chain.Targets)
+	u := trust.NewUpdater(s.root, s.held.Chain, h.Checked)
+	spec, err := verifyUpdate(ctx, h.documents(), u, trust.Metadata{}, h.Chain.Timestamp.Bytes(), nil)
 	if err == nil {
-		spec, err = w.Unlock(h.Chain.Key)
+		spec, err = u.Unlock(h.Chain.Key)
 	}
 	if err == nil && !h.is(spec) {
 		err = errHoldAltered
 	}
-	next = s.held
-	next.Chain, next.Kept = w.Accepted(), h.Kept
-	if bytes.Equal(next.Chain.Timestamp, next.Ahead.Timestamp) {
-		next.Ahead = trust.Chain{}
-	}
-	if want, ok := w.Urgent(); err == nil && ok && want.Is(h.Chain.Urgent) {
-		s.takeOrders(ctx, h.Chain.Urgent, &next, w.TakeUrgent)
-	}
-	return next, err
-}
-
-// carried reports whether a release came in a bundle: the documents of an origin, if there are any, do not lead to it.
-func (h *holding) carried() bool {
-	targets, errTargets := trust.ParseTargets(h.Chain.Targets)
-	snapshot, err := trust.ParseSnapshot(h.Chain.Snapshot)
-	return errTargets == nil && (err != nil || snapshot.Targets.Version != targets.Version)
-}
-
-// vouchCarried is vouch for what came in a bundle.
-func (s *Subscription) vouchCarried(ctx context.Context, h *holding) (next evidence, err error) {
-	signed, err := trust.OpenTargets(s.root, h.Chain.Targets)
-	if err == nil {
-		err = trust.CheckNewer(s.held.Chain.Targets, h.Chain.Targets)
-	}
 	if err != nil {
 		return next, err
 	}
-	spec, err := signed.Open(h.Chain.Key)
+	next = s.held
+	next.Chain, next.Kept = u.Accepted(), h.Kept
+	if bytes.Equal(next.Chain.Timestamp.Bytes(), next.Ahead.Timestamp.Bytes()) {
+		next.Ahead = trust.Metadata{}
+	}
+	if want, ok := u.Urgent(); ok && want.Is(h.Chain.Urgent.Bytes()) {
+		s.takeOrders(ctx, h.Chain.Urgent.Bytes(), &next, u.AcceptUrgent)
+	}
+	return next, nil
+}
+
+// documents are the snapshot and targets of the hold.
+func (h *holding) documents() documents {
+	docs := documents{}
+	if h.Chain.Snapshot != nil && h.Chain.Targets != nil {
+		docs[trust.SnapshotName(h.Chain.Snapshot.Version)] = h.Chain.Snapshot.Bytes()
+		docs[trust.TargetsName(h.Chain.Targets.Version)] = h.Chain.Targets.Bytes()
+	}
+	return docs
+}
+
+// fromBundle reports whether a release came in a bundle: the documents of an origin, if there are any, do not lead to it.
+func (h *holding) fromBundle() bool {
+	targets, snapshot := h.Chain.Targets, h.Chain.Snapshot
+	return targets != nil && (snapshot == nil || snapshot.Targets.Version != targets.Version)
+}
+
+// reverifyBundled is reverify for what came in a bundle.
+func (s *Subscription) reverifyBundled(ctx context.Context, h *holding) (next evidence, err error) {
+	if err := s.verifyNewer(*h.Chain.Targets, s.held.Chain.Targets); err != nil {
+		return next, err
+	}
+	spec, err := h.Chain.Targets.Open(h.Chain.Key)
 	if err == nil && !h.is(spec) {
 		err = errHoldAltered
 	}
 	next = s.held
 	next.Chain.Targets, next.Chain.Key, next.Kept = h.Chain.Targets, h.Chain.Key, h.Kept
-	s.takeBundledOrders(ctx, h.Chain.Urgent, &next)
+	s.takeBundledOrders(ctx, h.Chain.Urgent.Bytes(), &next)
 	return next, err
 }

@@ -5,14 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"log/slog"
 	"slices"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
-	"github.com/argine-dns/argine/blocklist/internal/tuf"
 	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
@@ -72,7 +69,7 @@ func (s *Subscription) ask(ctx context.Context, o *fetch.Origin) (next evidence,
 	held, heldErr := s.heldTargets()
 	var known []byte
 	if s.upToDate() && (heldErr == nil && s.holds(held) && s.hold == nil || s.hold.settled()) {
-		known = s.newest().Timestamp
+		known = s.newest().Timestamp.Bytes()
 	}
 	timestamp, modified, err := o.Timestamp(ctx, known)
 	if err != nil {
@@ -81,17 +78,17 @@ func (s *Subscription) ask(ctx context.Context, o *fetch.Origin) (next evidence,
 	if !modified {
 		return next, spec, false, s.checkFresh()
 	}
-	if err := s.followRoots(ctx, o); err != nil {
+	if err := s.followRoots(ctx, o, o.Name); err != nil {
 		return next, spec, false, err
 	}
-	next, spec, err = s.walk(ctx, o, timestamp)
+	next, spec, err = s.verify(ctx, o, timestamp)
 	return next, spec, err == nil, err
 }
 
 // upToDate reports whether nothing newer was verified than what is in force or on hold.
 func (s *Subscription) upToDate() bool {
 	ahead := s.held.Ahead.Timestamp
-	return len(ahead) == 0 || bytes.Equal(ahead, s.newest().Timestamp)
+	return ahead == nil || bytes.Equal(ahead.Bytes(), s.newest().Timestamp.Bytes())
 }
 
 // take puts in force what was verified, as far as that is not done.
@@ -118,100 +115,23 @@ func (s *Subscription) checkFresh() error {
 	return nil
 }
 
-// followRoots fetches root after root until there is no next one. Each is kept as soon as it is verified: no mirror can
-// ever lead back behind it.
-func (s *Subscription) followRoots(ctx context.Context, o *fetch.Origin) error {
-	return fetchRoots(ctx, o, s.root.Version()+1, func(b []byte) error {
-		root, err := trust.CheckNextRoot(s.root, b)
-		if err != nil {
-			return err
-		}
-		if err := s.save(s.held.withRoot(root)); err != nil {
-			return err
-		}
-		s.root = root
-		s.c.Log.InfoContext(ctx, "following a new root", slog.Int64("root", root.Version()), slog.String("origin", o.Name))
-		return nil
-	})
-}
-
-// fetchRoots fetches root after root, from a version on, until there is no next one or take refuses one.
-func fetchRoots(ctx context.Context, o *fetch.Origin, from int64, take func([]byte) error) error {
-	for version := from; version < from+trust.MaxRoots; version++ {
-		b, err := o.Document(ctx, trust.RootName(version), tuf.MaxRoot)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if err := take(b); err != nil {
-			return err
-		}
-	}
-	return fmt.Errorf("roots: %w: more than %d", blocklist.ErrTooLarge, trust.MaxRoots)
-}
-
-// walk verifies the documents below the root, fetching those that are not held.
-func (s *Subscription) walk(ctx context.Context, o *fetch.Origin, timestamp []byte) (next evidence, spec trust.TargetsSpec, err error) {
+// verify verifies the documents below the root, fetching those that are not held, and the urgent orders on top.
+func (s *Subscription) verify(ctx context.Context, o *fetch.Origin, timestamp []byte) (next evidence, spec trust.TargetsSpec, err error) {
 	held := s.seen()
-	w, err := trust.NewWalk(s.root, held, time.Now())
-	if err != nil {
-		return next, spec, err
-	}
-	targets, err := fetchMetadata(ctx, o, w.Workflow, held, timestamp, s.remember)
-	if err != nil {
-		return next, spec, err
-	}
-	if spec, err = w.Targets(targets); err != nil {
+	u := trust.NewUpdater(s.root, held, time.Now())
+	if spec, err = verifyUpdate(ctx, o, u, held, timestamp, s.remember); err != nil {
 		return next, spec, err
 	}
 	key, err := s.listKey(ctx, o, spec)
 	if err == nil {
-		spec, err = w.Unlock(key)
+		spec, err = u.Unlock(key)
 	}
 	if err != nil {
 		return next, spec, err
 	}
 	next = s.held
-	next.Chain, next.Ahead = w.Accepted(), trust.Chain{}
-	return next, spec, s.fetchOrders(ctx, o, w, &next)
-}
-
-// fetchMetadata goes from a timestamp to the targets that it leads to, fetching what is not held. What was verified is kept before the
-// next document is fetched, if it says that it is of this list: else a mirror could pass off another list's, of the same origin.
-func fetchMetadata(ctx context.Context, o *fetch.Origin, w *trust.Workflow, held trust.Chain, timestamp []byte, keep func(timestamp, snapshot []byte) error) (targets []byte, err error) {
-	want, err := w.Timestamp(timestamp)
-	if err != nil {
-		return nil, err
-	}
-	timestamp = w.Accepted().Timestamp
-	if w.Named() && !want.Is(held.Snapshot) {
-		if err := keep(timestamp, held.Snapshot); err != nil {
-			return nil, err
-		}
-	}
-	snapshot, err := fetchWanted(ctx, o, want, held.Snapshot)
-	if err != nil {
-		return nil, err
-	}
-	if want, err = w.Snapshot(snapshot); err != nil {
-		return nil, err
-	}
-	if w.Named() {
-		if err := keep(timestamp, snapshot); err != nil {
-			return nil, err
-		}
-	}
-	return fetchWanted(ctx, o, want, held.Targets)
-}
-
-// fetchWanted returns the document that is wanted: the one that is held if it is the same.
-func fetchWanted(ctx context.Context, o *fetch.Origin, w trust.Wanted, held []byte) ([]byte, error) {
-	if w.Is(held) {
-		return held, nil
-	}
-	return o.Document(ctx, w.Name, w.Limit)
+	next.Chain, next.Ahead = u.Accepted(), trust.Metadata{}
+	return next, spec, s.fetchOrders(ctx, o, u, &next)
 }
 
 // enforces reports whether the newest of these releases is in force in the store.

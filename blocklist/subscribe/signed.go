@@ -48,15 +48,8 @@ func signed(ctx context.Context, o *fetch.Origin, root *trust.Root) (spec trust.
 	if err != nil {
 		return spec, err
 	}
-	w, err := trust.NewWalk(root, trust.Chain{}, time.Now())
-	if err != nil {
-		return spec, err
-	}
-	targets, err := fetchMetadata(ctx, o, w.Workflow, trust.Chain{}, timestamp, func(_, _ []byte) error { return nil })
-	if err != nil {
-		return spec, err
-	}
-	return w.Targets(targets)
+	u := trust.NewUpdater(root, trust.Metadata{}, time.Now())
+	return verifyUpdate(ctx, o, u, trust.Metadata{}, timestamp, nil)
 }
 
 // releases returns what a targets document says about each serial that it names.

@@ -191,7 +191,7 @@ func (s *Subscription) begin() error {
 	if err := s.reload(); err != nil {
 		s.c.Log.Error("reading what was kept of the list, starting from the configured root", slogErr(err))
 	}
-	if s.root.Spec().Confidential && len(s.identities) == 0 && len(s.newest().Targets) == 0 {
+	if s.root.Spec().Confidential && len(s.identities) == 0 && s.newest().Targets == nil {
 		return errNoIdentity
 	}
 	if s.held.Roots[pin.Version()] != pin.ID() && s.held.Roots[pin.Version()] != "" {
@@ -214,10 +214,9 @@ func (s *Subscription) reloadHeld() error {
 	if err != nil {
 		return err
 	}
-	root, err := held.root()
-	switch {
-	case err != nil || root == nil:
-		return err
+	switch root := held.Root; {
+	case root == nil:
+		return nil
 	case root.Version() < s.root.Version():
 		held = held.withRoot(s.root)
 	default:
@@ -268,8 +267,7 @@ func (s *Subscription) signedInForce() (signed trust.Release, kept []trust.File,
 	if err != nil || !s.enforces(held) || len(s.held.Kept) == 0 {
 		return signed, nil, false
 	}
-	spec, err := trust.ParseTargets(s.held.Chain.Targets)
-	return spec.Newest(), s.held.Kept, err == nil
+	return s.held.Chain.Targets.Newest(), s.held.Kept, true
 }
 
 func slogErr(err error) slog.Attr { return slog.Any("error", err) }

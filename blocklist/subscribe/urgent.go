@@ -34,8 +34,8 @@ func (s *Subscription) settle(e evidence) ([]blocklist.Entry, evidence) {
 		return nil, e // the newest root has ended them
 	}
 	if err := s.c.Guard.Hold(entries); err != nil {
-		s.refuseOrders(context.Background(), e.Chain.Urgent, err)
-		e.Chain = e.Chain.RefuseUrgent(e.Chain.Urgent)
+		s.refuseOrders(context.Background(), e.Chain.Urgent.Bytes(), err)
+		e.Chain = e.Chain.RefuseUrgent(*e.Chain.Urgent)
 		return nil, e
 	}
 	e.Seen = seen
@@ -53,25 +53,15 @@ func (s *Subscription) judgeOrders() error {
 // limitOrders holds the urgent document to the newest root and to what was seen before: no entries if it is for another
 // release, and an error if the root does not allow them or their officer.
 func (e evidence) limitOrders(now time.Time) ([]blocklist.Entry, sightings, error) {
-	if len(e.Chain.Urgent) == 0 {
+	targets, signed := e.Chain.Targets, e.Chain.Urgent
+	if e.Root == nil || targets == nil || signed == nil || signed.Serial != uint64(targets.Version) {
 		return nil, e.Seen, nil
 	}
-	targets, err := trust.ParseTargets(e.Chain.Targets)
-	if err != nil {
+	spec := *signed
+	if err := spec.Verify(e.Root, e.Chain.Key); err != nil {
 		return nil, e.Seen, err
 	}
-	spec, err := trust.ParseUrgent(e.Chain.Urgent)
-	if err != nil || spec.Serial != uint64(targets.Version) {
-		return nil, e.Seen, err
-	}
-	root, err := e.root()
-	if err != nil {
-		return nil, e.Seen, err
-	}
-	if spec, err = trust.OpenUrgent(root, e.Chain.Urgent, e.Chain.Key); err != nil {
-		return nil, e.Seen, err
-	}
-	entries, seen, err := root.Spec().Urgent.Limit(spec.Entries, e.Seen.on(targets.Version), now)
+	entries, seen, err := e.Root.Spec().Urgent.Limit(spec.Entries, e.Seen.on(targets.Version), now)
 	if err != nil {
 		return nil, e.Seen, err
 	}
@@ -80,41 +70,45 @@ func (e evidence) limitOrders(now time.Time) ([]blocklist.Entry, sightings, erro
 
 // fetchOrders fetches the urgent orders that the snapshot names, and takes them into the evidence. An error says that they
 // could not be had.
-func (s *Subscription) fetchOrders(ctx context.Context, o *fetch.Origin, w *trust.Walk, next *evidence) error {
-	want, ok := w.Urgent()
+func (s *Subscription) fetchOrders(ctx context.Context, o *fetch.Origin, u *trust.Updater, next *evidence) error {
+	want, ok := u.Urgent()
 	if !ok {
 		return nil
 	}
-	b, err := fetchWanted(ctx, o, want, s.newest().Urgent)
+	b, err := fetchDocument(ctx, o, want, s.newest().Urgent.Bytes())
 	if err == nil && !want.Is(b) {
 		err = fmt.Errorf("%w: they are not those that the snapshot names", blocklist.ErrUntrusted)
 	}
 	if err != nil {
 		return fmt.Errorf("urgent orders: %w", err)
 	}
-	s.takeOrders(ctx, b, next, w.TakeUrgent)
+	s.takeOrders(ctx, b, next, u.AcceptUrgent)
 	return nil
 }
 
 // takeBundledOrders takes urgent orders from a bundle into the evidence: an officer has signed them, and they are newer.
 func (s *Subscription) takeBundledOrders(ctx context.Context, b []byte, next *evidence) {
-	if len(b) == 0 || bytes.Equal(b, next.Chain.Urgent) {
+	if len(b) == 0 || bytes.Equal(b, next.Chain.Urgent.Bytes()) {
 		return
 	}
-	s.takeOrders(ctx, b, next, func(b []byte) (trust.UrgentSpec, trust.Chain, error) {
-		return next.Chain.TakeUrgent(s.root, b)
+	s.takeOrders(ctx, b, next, func(b []byte) (trust.UrgentSpec, trust.Metadata, error) {
+		spec, err := trust.ParseUrgent(b)
+		if err != nil {
+			return spec, next.Chain, err
+		}
+		return next.Chain.AcceptUrgent(s.root, spec)
 	})
 }
 
 // takeOrders takes urgent orders into the evidence. Those that break the rules are refused, and said, but hold up nothing
 // else: one officer must not be able to keep a release from subscribers. Refused ones count for rollback, and no more.
-func (s *Subscription) takeOrders(ctx context.Context, b []byte, next *evidence, take func([]byte) (trust.UrgentSpec, trust.Chain, error)) {
+func (s *Subscription) takeOrders(ctx context.Context, b []byte, next *evidence, take func([]byte) (trust.UrgentSpec, trust.Metadata, error)) {
 	taken := *next
 	spec, chain, err := take(b)
 	taken.Chain = chain
 	if err == nil {
 		if err = s.judge(spec, &taken); err != nil {
-			taken.Chain = next.Chain.RefuseUrgent(b)
+			taken.Chain = next.Chain.RefuseUrgent(spec)
 		}
 	}
 	if err != nil && next.concerns(b) {
@@ -137,9 +131,8 @@ func (s *Subscription) judge(spec trust.UrgentSpec, taken *evidence) error {
 
 // concerns reports whether orders could be for the release: old ones of an officer who has gone since are no alarm.
 func (e evidence) concerns(orders []byte) bool {
-	targets, _ := trust.ParseTargets(e.Chain.Targets)
 	spec, err := trust.ParseUrgent(orders)
-	return err != nil || spec.Serial >= uint64(targets.Version)
+	return err != nil || e.Chain.Targets == nil || spec.Serial >= uint64(e.Chain.Targets.Version)
 }
 
 // refuseOrders says once why orders are not enforced.
@@ -153,7 +146,7 @@ func (s *Subscription) refuseOrders(ctx context.Context, orders []byte, err erro
 
 // sayOrders reports whether the urgent orders have changed, and logs that.
 func (s *Subscription) sayOrders(ctx context.Context, before evidence) bool {
-	if bytes.Equal(before.Chain.Urgent, s.held.Chain.Urgent) {
+	if bytes.Equal(before.Chain.Urgent.Bytes(), s.held.Chain.Urgent.Bytes()) {
 		return false
 	}
 	info, _ := s.store.List(s.c.List)

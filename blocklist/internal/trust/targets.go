@@ -210,34 +210,31 @@ func (r Release) matches(h blocklist.Header) error {
 // OpenTargets reads a targets document of the root's list that enough of its officers have signed.
 func OpenTargets(root *Root, b []byte) (TargetsSpec, error) {
 	spec, err := ParseTargets(b)
-	if err != nil {
-		return spec, err
+	if err == nil {
+		err = spec.Verify(root)
 	}
+	return spec, err
+}
+
+// Verify is [OpenTargets] for targets that were parsed.
+func (spec TargetsSpec) Verify(root *Root) error {
 	if spec.List != root.spec.List {
-		return spec, fmt.Errorf("targets: %w: they are of list %q, not %q", blocklist.ErrUntrusted, spec.List, root.spec.List)
+		return fmt.Errorf("targets: %w: they are of list %q, not %q", blocklist.ErrUntrusted, spec.List, root.spec.List)
 	}
 	if err := root.checkEnough(fmt.Sprintf("serial %d of %s", spec.Version, spec.List), &spec.doc.Document); err != nil {
-		return spec, err
+		return err
 	}
-	return spec, checkConfidential(root, spec)
+	return checkConfidential(root, spec)
 }
 
 // CheckNewer refuses targets older than those held, or of the same serial with other content, with
 // [blocklist.ErrRollback]. Without any held, all are newer.
-func CheckNewer(held, next []byte) error {
-	if len(held) == 0 || bytes.Equal(held, next) {
+func CheckNewer(held *TargetsSpec, next TargetsSpec) error {
+	if held == nil {
 		return nil
 	}
-	old, err := ParseTargets(held)
-	if err != nil {
-		return err
-	}
-	spec, err := ParseTargets(next)
-	if err != nil {
-		return err
-	}
-	if spec.Version < old.Version || spec.Version == old.Version && spec.doc.Sum() != old.doc.Sum() {
-		return &blocklist.SerialError{List: spec.List, Held: uint64(old.Version), Got: uint64(spec.Version), Err: blocklist.ErrRollback}
+	if next.Version < held.Version || next.Version == held.Version && next.doc.Sum() != held.doc.Sum() {
+		return &blocklist.SerialError{List: next.List, Held: uint64(held.Version), Got: uint64(next.Version), Err: blocklist.ErrRollback}
 	}
 	return nil
 }

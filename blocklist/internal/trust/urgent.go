@@ -97,6 +97,8 @@ type UrgentSpec struct {
 	Serial  uint64            // of the release on top of which it counts
 	Entries []blocklist.Entry // in order of their targets; each blocks and has an expiry
 	Sealed  string            // of a confidential list: the entries, to be opened with its key
+
+	doc *tuf.Targets // that they were read from
 }
 
 // Number returns which one of the documents on top of its release it is, from 1.
@@ -145,7 +147,7 @@ func ParseUrgent(b []byte) (spec UrgentSpec, err error) {
 	if err != nil {
 		return spec, err
 	}
-	spec.Version, spec.Expires = doc.Version, doc.Expires
+	spec.Version, spec.Expires, spec.doc = doc.Version, doc.Expires, doc
 	if len(doc.Targets) > 0 || doc.Delegations != nil {
 		return spec, tuf.Malformed("urgent orders", "they have files or delegations")
 	}
@@ -212,12 +214,17 @@ func (spec *UrgentSpec) readEntries(lines []string) error {
 func OpenUrgent(root *Root, b []byte, k ListKey) (UrgentSpec, error) {
 	spec, err := ParseUrgent(b)
 	if err == nil {
-		err = spec.checkSigned(root, b)
-	}
-	if err == nil {
-		err = spec.openWithin(root, k)
+		err = spec.Verify(root, k)
 	}
 	return spec, err
+}
+
+// Verify is [OpenUrgent] for orders that were parsed: it opens them.
+func (spec *UrgentSpec) Verify(root *Root, k ListKey) error {
+	if err := spec.checkSigned(root); err != nil {
+		return err
+	}
+	return spec.openWithin(root, k)
 }
 
 // openWithin opens the entries, and counts them.
@@ -232,7 +239,7 @@ func (spec *UrgentSpec) openWithin(root *Root, k ListKey) error {
 }
 
 // checkSigned reports whether an officer may order this, and has signed it.
-func (spec UrgentSpec) checkSigned(root *Root, b []byte) error {
+func (spec UrgentSpec) checkSigned(root *Root) error {
 	limits := root.spec.Urgent
 	switch {
 	case spec.List != root.spec.List:
@@ -242,108 +249,104 @@ func (spec UrgentSpec) checkSigned(root *Root, b []byte) error {
 	case root.spec.Confidential != (spec.Sealed != ""):
 		return fmt.Errorf("urgent orders: %w: those of a confidential list, and only these, are encrypted", blocklist.ErrUntrusted)
 	}
-	s, err := CheckSignatures(root, b)
-	if err == nil && len(s.Signed) == 0 {
-		err = fmt.Errorf("urgent orders: %w: no officer of root %d has signed them", blocklist.ErrUntrusted, root.spec.Version)
+	if len(root.count(&spec.doc.Document).Signed) == 0 {
+		return fmt.Errorf("urgent orders: %w: no officer of root %d has signed them", blocklist.ErrUntrusted, root.spec.Version)
 	}
-	return err
+	return nil
 }
 
-// Urgent returns which urgent document the accepted snapshot wants, and false if the root allows none or there is none.
-func (w *Walk) Urgent() (Wanted, bool) {
-	if w.snap.Urgent == nil || !w.root.spec.Urgent.Allowed() {
-		return Wanted{}, false
+// Urgent returns which urgent document the accepted snapshot names, and false if the root allows none or there is none.
+func (u *Updater) Urgent() (Reference, bool) {
+	to := u.next.Snapshot.Urgent
+	if to == nil || !u.root.spec.Urgent.Allowed() {
+		return Reference{}, false
 	}
-	return wanted(UrgentName(w.snap.Urgent.Version), *w.snap.Urgent, MaxUrgent), true
+	return reference(UrgentName(to.Version), *to, MaxUrgent), true
 }
 
-// TakeUrgent checks the urgent document that the snapshot wants, and returns what is accepted with it. It fails like Targets;
+// AcceptUrgent checks the urgent document that the snapshot names, and returns what is accepted with it. It fails like Targets;
 // nothing else depends on it.
-func (w *Walk) TakeUrgent(b []byte) (spec UrgentSpec, next Chain, err error) {
-	if err := w.snap.Urgent.Verify(b); err != nil {
-		return spec, w.next, fmt.Errorf("urgent orders: %w", err)
+func (u *Updater) AcceptUrgent(b []byte) (spec UrgentSpec, next Metadata, err error) {
+	to := u.next.Snapshot.Urgent
+	if err := to.Verify(b); err != nil {
+		return spec, u.next, fmt.Errorf("urgent orders: %w", err)
 	}
-	if spec, err = ParseUrgent(b); err == nil && spec.Version != w.snap.Urgent.Version {
-		err = fmt.Errorf("urgent orders: %w: version %d, the snapshot names %d", blocklist.ErrUntrusted, spec.Version, w.snap.Urgent.Version)
+	if spec, err = ParseUrgent(b); err == nil && spec.Version != to.Version {
+		err = fmt.Errorf("urgent orders: %w: version %d, the snapshot names %d", blocklist.ErrUntrusted, spec.Version, to.Version)
 	}
 	if err == nil {
-		spec, w.next, err = w.next.TakeUrgent(w.root, b)
+		spec, u.next, err = u.next.AcceptUrgent(u.root, spec)
 	}
-	return spec, w.next, err
+	return spec, u.next, err
 }
 
-// TakeUrgent checks an urgent document against the chain that it comes with: an officer must have signed it, it must be newer
-// than the chain's own, and may lie on no later release than the chain's. It returns the chain with it. What breaks another
-// rule is refused; the chain returned keeps it all the same, so that nothing older is taken any more.
-func (c Chain) TakeUrgent(root *Root, b []byte) (UrgentSpec, Chain, error) {
-	spec, targets, err := c.checkUrgent(root, b)
-	if err != nil {
-		return spec, c, err
+// AcceptUrgent checks an urgent document against the metadata that it comes with: an officer must have signed it, it must be newer
+// than the one there, and may lie on no later release. It returns the orders opened, and the metadata with them. What breaks
+// another rule is refused; the metadata returned keeps it all the same, so that nothing older is accepted any more.
+func (m Metadata) AcceptUrgent(root *Root, signed UrgentSpec) (UrgentSpec, Metadata, error) {
+	if err := m.checkUrgent(root, signed); err != nil {
+		return signed, m, err
 	}
 	var key ListKey
-	if spec.Serial == uint64(targets.Version) { // what lies on another release may be encrypted with another key
-		key = c.Key
+	if signed.Serial == uint64(m.Targets.Version) { // what lies on another release may be encrypted with another key
+		key = m.Key
 	}
-	if err := spec.openWithin(root, key); err != nil {
-		return spec, c.RefuseUrgent(b), err
+	opened := signed
+	if err := opened.openWithin(root, key); err != nil {
+		return opened, m.RefuseUrgent(signed), err
 	}
-	c.Urgent = b
-	return spec, c, nil
+	m.Urgent = &signed
+	return opened, m, nil
 }
 
-// RefuseUrgent returns the chain with a document that is refused, although an officer has signed it: it is never enforced,
-// and nothing older is taken any more.
-func (c Chain) RefuseUrgent(b []byte) Chain {
-	if bytes.Equal(c.Urgent, b) {
-		c.Urgent = nil
+// RefuseUrgent returns the metadata with a document that is refused, although an officer has signed it: it is never enforced,
+// and nothing older is accepted any more.
+func (m Metadata) RefuseUrgent(spec UrgentSpec) Metadata {
+	if bytes.Equal(m.Urgent.Bytes(), spec.Bytes()) {
+		m.Urgent = nil
 	}
-	c.Refused = b
-	return c
+	m.Refused = &spec
+	return m
 }
 
-// checkUrgent checks who has signed an urgent document, and its place in the chain.
-func (c Chain) checkUrgent(root *Root, b []byte) (spec UrgentSpec, targets TargetsSpec, err error) {
-	if spec, err = ParseUrgent(b); err != nil {
-		return spec, targets, err
+// checkUrgent checks who has signed an urgent document, and its version (rollback).
+func (m Metadata) checkUrgent(root *Root, spec UrgentSpec) error {
+	if m.Targets == nil {
+		return tuf.Malformed("urgent orders", "there is no release that they lie on")
 	}
-	if targets, err = ParseTargets(c.Targets); err != nil {
-		return spec, targets, err
+	if err := spec.checkSigned(root); err != nil {
+		return err
 	}
-	if err = spec.checkSigned(root, b); err != nil {
-		return spec, targets, err
-	}
-	switch held := c.urgentVersion(root); {
-	case spec.Serial > uint64(targets.Version):
-		err = fmt.Errorf("urgent orders: %w: they are for serial %d, the newest is %d", blocklist.ErrUntrusted, spec.Serial, targets.Version)
-	case bytes.Equal(b, c.Urgent):
-	case bytes.Equal(b, c.Refused):
-		err = fmt.Errorf("urgent orders: %w: number %d on serial %d was refused before", blocklist.ErrUntrusted, spec.Number(), spec.Serial)
+	switch held := m.urgentVersion(root); {
+	case spec.Serial > uint64(m.Targets.Version):
+		return fmt.Errorf("urgent orders: %w: they are for serial %d, the newest is %d", blocklist.ErrUntrusted, spec.Serial, m.Targets.Version)
+	case bytes.Equal(spec.Bytes(), m.Urgent.Bytes()):
+	case bytes.Equal(spec.Bytes(), m.Refused.Bytes()):
+		return fmt.Errorf("urgent orders: %w: number %d on serial %d was refused before", blocklist.ErrUntrusted, spec.Number(), spec.Serial)
 	case spec.Version <= held:
-		err = fmt.Errorf("urgent orders: %w: version %d, held is %d", blocklist.ErrRollback, spec.Version, held)
+		return fmt.Errorf("urgent orders: %w: version %d, held is %d", blocklist.ErrRollback, spec.Version, held)
 	}
-	return spec, targets, err
+	return nil
 }
 
-// urgentVersion returns the version of the newest urgent document, taken or refused, that an officer of the root has signed. Who
-// is no officer any more keeps nobody out.
-func (c Chain) urgentVersion(root *Root) (newest int64) {
-	for _, held := range [][]byte{c.Urgent, c.Refused} {
-		if spec, err := ParseUrgent(held); err == nil && spec.checkSigned(root, held) == nil {
-			newest = max(newest, spec.Version)
+// urgentVersion returns the version of the newest urgent document, accepted or refused, that an officer of the root has signed. A
+// revoked officer keeps nobody out.
+func (m Metadata) urgentVersion(root *Root) (newest int64) {
+	for _, held := range []*UrgentSpec{m.Urgent, m.Refused} {
+		if held != nil && held.checkSigned(root) == nil {
+			newest = max(newest, held.Version)
 		}
 	}
 	return newest
 }
 
-// namesRevoked reports whether the snapshot names urgent orders of somebody who may not order under this root.
-func (c Chain) namesRevoked(root *Root) bool {
-	snapshot, err := ParseSnapshot(c.Snapshot)
-	if err != nil {
+// namesRevoked reports whether the snapshot names urgent orders of an officer who may not order under this root.
+func (m Metadata) namesRevoked(root *Root) bool {
+	if m.Snapshot == nil || m.Snapshot.Urgent == nil {
 		return false
 	}
-	return slices.ContainsFunc([][]byte{c.Urgent, c.Refused}, func(held []byte) bool {
-		spec, err := ParseUrgent(held)
-		return err == nil && snapshot.Urgent != nil && spec.Version == snapshot.Urgent.Version && spec.checkSigned(root, held) != nil
+	return slices.ContainsFunc([]*UrgentSpec{m.Urgent, m.Refused}, func(held *UrgentSpec) bool {
+		return held != nil && held.Version == m.Snapshot.Urgent.Version && held.checkSigned(root) != nil
 	})
 }
 

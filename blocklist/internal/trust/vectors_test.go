@@ -139,8 +139,8 @@ func (v vector) read(now time.Time) error {
 			return err
 		}
 	}
-	next := trust.Chain{Timestamp: v.part("timestamp.json"), Snapshot: v.part("snapshot.json"), Targets: v.part("targets.json")}
-	held := trust.Chain{Timestamp: v.part("held/timestamp.json"), Snapshot: v.part("held/snapshot.json"), Targets: v.part("held/targets.json")}
+	next := received{Timestamp: v.part("timestamp.json"), Snapshot: v.part("snapshot.json"), Targets: v.part("targets.json")}
+	held := received{Timestamp: v.part("held/timestamp.json"), Snapshot: v.part("held/snapshot.json"), Targets: v.part("held/targets.json")}
 	if next.Timestamp == nil {
 		return v.compare(held, next, now, nil)
 	}
@@ -151,7 +151,7 @@ func (v vector) read(now time.Time) error {
 var errOracle = errors.New("go-tuf refuses what was accepted")
 
 // compare holds a verdict against that of go-tuf, which knows the framework's rules alone: it may accept more.
-func (v vector) compare(held, next trust.Chain, now time.Time, err error) error {
+func (v vector) compare(held, next received, now time.Time, err error) error {
 	c := tuftest.Chain{
 		Root: v.part("trusted/root.json"), HeldTimestamp: held.Timestamp, HeldSnapshot: held.Snapshot,
 		Timestamp: next.Timestamp, Snapshot: next.Snapshot, Targets: next.Targets, Now: now,
@@ -212,7 +212,11 @@ func readBundle(text, trusted, identity []byte) error {
 		return err
 	}
 	if len(b.Urgent) > 0 {
-		if _, _, err := (trust.Chain{Targets: b.Targets, Key: spec.Key}).TakeUrgent(newest, b.Urgent); err != nil {
+		urgent, err := trust.ParseUrgent(b.Urgent)
+		if err == nil {
+			_, _, err = trust.Metadata{Targets: &spec, Key: spec.Key}.AcceptUrgent(newest, urgent)
+		}
+		if err != nil {
 			return err
 		}
 	}

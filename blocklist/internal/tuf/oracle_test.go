@@ -385,3 +385,19 @@ func FuzzCanonicalJSON(f *testing.F) {
 }
 
 func signature(p trusttest.Person, payload []byte) []byte { return ed25519.Sign(p.Private, payload) }
+
+// BenchmarkNextRoot verifies a root by the one before it and by itself, from the bytes on.
+func BenchmarkNextRoot(b *testing.B) {
+	c := newRepository(b).chain
+	c.Timestamp = nil
+	b.Run("tuf", func(b *testing.B) {
+		for b.Loop() {
+			require.NoError(b, verdict(c))
+		}
+	})
+	b.Run("go-tuf", func(b *testing.B) {
+		for b.Loop() {
+			require.NoError(b, c.Verdict(tuf.CheckStrict))
+		}
+	})
+}

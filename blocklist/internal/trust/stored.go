@@ -1,0 +1,90 @@
+package trust
+
+import "encoding/json"
+
+// Documents are stored as the bytes that were received, in base64, and parsed once when they are read.
+
+// Bytes returns the document as it was received, nil for none.
+func (t *Timestamp) Bytes() []byte {
+	if t == nil {
+		return nil
+	}
+	return t.Raw
+}
+
+// Bytes returns the document as it was received, nil for none.
+func (s *Snapshot) Bytes() []byte {
+	if s == nil {
+		return nil
+	}
+	return s.Raw
+}
+
+// Bytes returns the document that the targets were read from, nil for none.
+func (spec *TargetsSpec) Bytes() []byte {
+	if spec == nil {
+		return nil
+	}
+	return spec.doc.Raw
+}
+
+// Bytes returns the document that the orders were read from, nil for none.
+func (spec *UrgentSpec) Bytes() []byte {
+	if spec == nil {
+		return nil
+	}
+	return spec.doc.Raw
+}
+
+// MarshalJSON implements [json.Marshaler].
+func (r *Root) MarshalJSON() ([]byte, error) { return json.Marshal(r.Bytes()) }
+
+// MarshalJSON implements [json.Marshaler].
+func (t *Timestamp) MarshalJSON() ([]byte, error) { return json.Marshal(t.Bytes()) }
+
+// MarshalJSON implements [json.Marshaler].
+func (s *Snapshot) MarshalJSON() ([]byte, error) { return json.Marshal(s.Bytes()) }
+
+// MarshalJSON implements [json.Marshaler].
+func (spec *TargetsSpec) MarshalJSON() ([]byte, error) { return json.Marshal(spec.Bytes()) }
+
+// MarshalJSON implements [json.Marshaler].
+func (spec *UrgentSpec) MarshalJSON() ([]byte, error) { return json.Marshal(spec.Bytes()) }
+
+// UnmarshalJSON implements [json.Unmarshaler]. Its own officers must have signed the root.
+func (r *Root) UnmarshalJSON(b []byte) error { return parseStored(b, r, OpenRoot) }
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (t *Timestamp) UnmarshalJSON(b []byte) error { return parseStored(b, t, ParseTimestamp) }
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (s *Snapshot) UnmarshalJSON(b []byte) error { return parseStored(b, s, ParseSnapshot) }
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (spec *TargetsSpec) UnmarshalJSON(b []byte) error {
+	return parseStored(b, spec, pointer(ParseTargets))
+}
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (spec *UrgentSpec) UnmarshalJSON(b []byte) error {
+	return parseStored(b, spec, pointer(ParseUrgent))
+}
+
+func parseStored[T any](b []byte, into *T, parse func([]byte) (*T, error)) error {
+	var raw []byte
+	if err := json.Unmarshal(b, &raw); err != nil {
+		return err
+	}
+	doc, err := parse(raw)
+	if err == nil {
+		*into = *doc
+	}
+	return err
+}
+
+func pointer[T any](parse func([]byte) (T, error)) func([]byte) (*T, error) {
+	return func(b []byte) (*T, error) {
+		doc, err := parse(b)
+		return &doc, err
+	}
+}
