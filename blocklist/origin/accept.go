@@ -144,11 +144,7 @@ func (p *push) openUrgent(st *state, next []byte) (spec trust.UrgentSpec, err er
 		return spec, err
 	}
 	with := trust.Metadata{Targets: &p.spec}
-	if len(st.urgent.doc) > 0 {
-		held, err := trust.ParseUrgent(st.urgent.doc)
-		if err != nil {
-			return spec, err
-		}
+	if held, err := trust.ParseUrgent(st.urgent.doc); err == nil { // those of an earlier form count for nothing
 		with.Urgent = &held
 	}
 	spec, _, err = with.AcceptUrgent(p.root, spec)

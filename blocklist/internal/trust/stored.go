@@ -65,9 +65,28 @@ func (spec *TargetsSpec) UnmarshalJSON(b []byte) error {
 	return parseStored(b, spec, pointer(ParseTargets))
 }
 
-// UnmarshalJSON implements [json.Unmarshaler].
-func (spec *UrgentSpec) UnmarshalJSON(b []byte) error {
-	return parseStored(b, spec, pointer(ParseUrgent))
+// UnmarshalJSON implements [json.Unmarshaler]. Urgent documents of an earlier form count for nothing, and are left out.
+func (m *Metadata) UnmarshalJSON(b []byte) error {
+	type plain Metadata
+	stored := struct {
+		*plain
+
+		Urgent  []byte `json:"urgent"`
+		Refused []byte `json:"refused"`
+	}{plain: (*plain)(m)}
+	if err := json.Unmarshal(b, &stored); err != nil {
+		return err
+	}
+	m.Urgent, m.Refused = urgentOrNone(stored.Urgent), urgentOrNone(stored.Refused)
+	return nil
+}
+
+func urgentOrNone(b []byte) *UrgentSpec {
+	spec, err := ParseUrgent(b)
+	if err != nil {
+		return nil
+	}
+	return &spec
 }
 
 func parseStored[T any](b []byte, into *T, parse func([]byte) (*T, error)) error {
