@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"time"
@@ -111,29 +110,6 @@ func (p *pool) send(q *pendingQuery, a *attempt, via transport) {
 	via.add(q.packet(a), a.id, a.mask)
 }
 
-// next returns the resolver to ask next: first those that were not asked, then each once more unless one has failed; -1
-// if there is none.
-func (f *Forwarder) next(q *pendingQuery) int {
-	if q.n == maxAttempts {
-		return -1
-	}
-	asked := make([]int, len(f.resolvers))
-	for _, a := range q.attempts[:q.n] {
-		asked[a.resolver]++
-	}
-	for round := range rounds {
-		if round > 0 && q.failure != nil {
-			break
-		}
-		for i := range f.resolvers {
-			if asked[i] == round && (q.only == nil || q.only == &f.resolvers[i]) {
-				return i
-			}
-		}
-	}
-	return -1
-}
-
 // match returns the query that a reply is for; nil if there is none. A failure without a question can only be matched
 // by its ID.
 func (p *pool) match(via transport, reply []byte) *pendingQuery {
@@ -189,58 +165,6 @@ func (q *pendingQuery) deadline(now time.Time, timeout time.Duration) time.Time 
 		return limit
 	}
 	return next
-}
-
-// failOver asks the next resolver, or ends the query if none is left and no reply is worth waiting for. The cause is
-// nil if a resolver has failed, and [context.DeadlineExceeded] if it was silent.
-func (p *pool) failOver(q *pendingQuery, now time.Time, cause error) (result, bool) {
-	silent := errors.Is(cause, context.DeadlineExceeded)
-	if cause != nil && !silent {
-		q.cause = cause
-		if q.only != nil && q.isOpen() {
-			return result{}, false // a probe has its time
-		}
-	}
-	inTime := now.Sub(q.begun) < timeLimit
-	if next := p.f.next(q); next >= 0 && inTime {
-		q.timeout = min(2*q.timeout, timeLimit/2)
-		p.ask(q, next, now)
-		q.next = q.deadline(now, q.timeout)
-		return result{}, false
-	}
-	if inTime && (!silent || !q.exhausted) && p.mayBeAnswered(q) {
-		q.waitForRest(now)
-		return result{}, false
-	}
-	return p.giveUp(q), true
-}
-
-// waitForRest sets when a query ends for which all resolvers have been asked: soon if one of them has failed.
-func (q *pendingQuery) waitForRest(now time.Time) {
-	timeout := timeLimit
-	if q.failure != nil || q.cause != nil {
-		timeout = lastTimeout
-	}
-	next := q.deadline(now, timeout)
-	if !q.exhausted || next.Before(q.next) {
-		q.next = next
-	}
-	q.exhausted = true
-}
-
-// giveUp ends a query without a good answer.
-func (p *pool) giveUp(q *pendingQuery) result {
-	switch {
-	case q.failure != nil && q.to.Accept(q.failure):
-		reply := q.failure
-		return result{to: p.remove(q), reply: reply}
-	case q.failure != nil:
-		q.cause = errUnusable
-	case q.cause == nil:
-		q.cause = context.DeadlineExceeded
-	}
-	cause := q.cause
-	return result{to: p.remove(q), err: cause}
 }
 
 // mayBeAnswered reports whether a reply may still come from a resolver that is not known to be down.

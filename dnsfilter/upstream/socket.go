@@ -182,17 +182,3 @@ func (s *socket) onError(cause error) {
 	deliver(results)
 	p.onIdle()
 }
-
-// failOverAll asks the next resolvers for all queries of a transport.
-func (p *pool) failOverAll(pending map[uint16]*pendingQuery, now time.Time, cause error) (results []result) {
-	waiting := make(map[*pendingQuery]bool, len(pending)) // a query may wait for two replies
-	for _, q := range pending {
-		waiting[q] = true
-	}
-	for q := range waiting {
-		if r, ok := p.failOver(q, now, cause); ok {
-			results = append(results, r)
-		}
-	}
-	return results
-}
