@@ -8,10 +8,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-const (
-	modified  = "rule with modifiers, unsupported"
-	takesBack = "rule that is taken back, or takes one back"
-)
+// modified is what becomes of a rule that holds for some requests only.
+const modified = "rule with modifiers, unsupported"
 
 // adblock reads the rules of ad blockers that concern whole names, as DNS filters read them.
 type adblock struct {

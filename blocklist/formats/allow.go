@@ -20,7 +20,8 @@ func (h *deferred) turn(t *lineSink) {
 	case passes == 0:
 		return
 	case lists != 0:
-		t.refusal = fmt.Sprintf("an allow file with exceptions (first in line %d) and lines that block (first in line %d): take one kind out", passes, lists)
+		t.refusal = fmt.Sprintf("an allow file with exceptions (first in line %d) and lines that block "+
+			"(first in line %d): take one kind out", passes, lists)
 	}
 	turnMarks(h.names)
 	turnMarks(h.ips)

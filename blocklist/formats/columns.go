@@ -115,8 +115,8 @@ func (s *stranger) see(text string, line int) (refusal string) {
 		s.day = line
 	}
 	if out || s.day > 0 && s.empty {
-		return fmt.Sprintf("column %q is not known and may say that a row counts no more (line %d); call it removed, expires or active, or take it out",
-			s.name, cmp.Or(s.day, line))
+		return fmt.Sprintf("column %q is not known and may say that a row counts no more (line %d); "+
+			"call it removed, expires or active, or take it out", s.name, cmp.Or(s.day, line))
 	}
 	return ""
 }
@@ -210,4 +210,22 @@ func isNothing(text string) bool {
 		return true
 	}
 	return false
+}
+
+// statusOut says that a status takes its row off the list.
+func statusOut(status string) string {
+	switch strings.ToLower(status) {
+	case "inactive", "removed", "deleted", "delisted", "unlisted", "unblocked", "revoked", "withdrawn", "lifted",
+		"expired", "disabled",
+		"allow", "allowed", "cancelled", "canceled":
+		return fmt.Sprintf("out of force by status %q", strings.ToLower(status))
+	}
+	return ""
+}
+
+func parseTime(text string) (time.Time, error) {
+	if len(text) == len(time.DateTime) { // 2026-03-05 08:00:00, taken as UTC
+		text = strings.Replace(text, " ", "T", 1) + "Z"
+	}
+	return blocklist.ParseTime(text)
 }

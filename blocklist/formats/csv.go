@@ -2,7 +2,6 @@ package formats
 
 import (
 	"cmp"
-	"encoding/csv"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,25 +11,6 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 )
-
-// split cuts a row into its fields, which are trimmed. It is nil for a row that is badly quoted.
-func split(row string, separator rune) []string {
-	var fields []string
-	if strings.Contains(row, `"`) {
-		r := csv.NewReader(strings.NewReader(row))
-		r.Comma, r.TrimLeadingSpace = separator, true
-		var err error
-		if fields, err = r.Read(); err != nil {
-			return nil
-		}
-	} else {
-		fields = strings.Split(row, string(separator))
-	}
-	for i := range fields {
-		fields[i] = strings.TrimSpace(fields[i])
-	}
-	return fields
-}
 
 // table reads a CSV file whose first row names the columns. Columns that it does not know are left aside, unless they
 // may limit what a row says.
@@ -87,7 +67,8 @@ func (c *table) header(text string) {
 				c.strangers = append(c.strangers, stranger{field: i, name: shorten(name)})
 			}
 			if mayLimit(name) && c.wrong == "" {
-				c.wrong = fmt.Sprintf("column %q is not known and may say that a row counts no more; call it removed, expires or active, or take it out", shorten(name))
+				c.wrong = fmt.Sprintf("column %q is not known and may say that a row counts no more; "+
+					"call it removed, expires or active, or take it out", shorten(name))
 			}
 		}
 	}
@@ -107,17 +88,6 @@ func isHeader(line string) bool {
 	return c.hasTarget() && !slices.ContainsFunc(split(line, c.separator), func(name string) bool {
 		return name != "" && (plainColumn(name) == "" || strings.Contains(name, "/") || isURLHost(name))
 	})
-}
-
-// mostFrequent returns the separator that a line has most of.
-func mostFrequent(line string) rune {
-	separator := ','
-	for _, s := range ";\t|" {
-		if strings.Count(line, string(s)) > strings.Count(line, string(separator)) {
-			separator = s
-		}
-	}
-	return separator
 }
 
 func (c *table) row(t *lineSink, fields []string) {
@@ -199,19 +169,6 @@ func (c *table) target(t *lineSink, field func(string) string) {
 	}
 }
 
-func addIf(t *lineSink, read func(string) (blocklist.Entry, bool), text, otherwise string) {
-	if e, ok := read(text); ok {
-		t.add(e)
-		return
-	}
-	t.bad(otherwise)
-}
-
-func addressTarget(text string) (e blocklist.Entry, ok bool) {
-	e, ok = target(text)
-	return e, ok && e.Scope == blocklist.ScopeIP
-}
-
 // attributes reads the columns other than the target, but for those that limit it. What can't be read makes the row
 // unusable.
 func attributes(field func(string) string) (a blocklist.Attributes, why string) {
@@ -239,24 +196,6 @@ func attributes(field func(string) string) (a blocklist.Attributes, why string) 
 		return a, "status is neither block nor monitor"
 	}
 	return a, ""
-}
-
-// statusOut says that a status takes its row off the list.
-func statusOut(status string) string {
-	switch strings.ToLower(status) {
-	case "inactive", "removed", "deleted", "delisted", "unlisted", "unblocked", "revoked", "withdrawn", "lifted",
-		"expired", "disabled",
-		"allow", "allowed", "cancelled", "canceled":
-		return fmt.Sprintf("out of force by status %q", strings.ToLower(status))
-	}
-	return ""
-}
-
-func parseTime(text string) (time.Time, error) {
-	if len(text) == len(time.DateTime) { // 2026-03-05 08:00:00, taken as UTC
-		text = strings.Replace(text, " ", "T", 1) + "Z"
-	}
-	return blocklist.ParseTime(text)
 }
 
 // maxText is the longest category or reference that is taken from a foreign file, in bytes.

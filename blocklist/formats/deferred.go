@@ -1,35 +1,11 @@
 package formats
 
 import (
-	"cmp"
 	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
-)
-
-// What a file says of a name, as bits.
-type mark uint8
-
-const (
-	listName  mark = 1 << iota // the name itself is listed
-	listBelow                  // the names below it are listed
-	passName                   // the name itself is excepted
-	passBelow                  // the names below it are excepted
-
-	rewritten // it has an answer of its own, which leads somewhere
-	withdrawn // the lines that list it are taken back
-
-	listDomain = listName | listBelow
-	passDomain = passName | passBelow
-)
-
-// Reasons that can be told only when the whole file was read.
-const (
-	excepted       = "allowed by an exception"
-	exceptionBelow = "has exceptions below it, unsupported"
-	exceptedNames  = "address beside exceptions for names, which may lead to it, unsupported"
 )
 
 // deferred keeps what is said of names and addresses until the end, where something may come later that changes it.
@@ -39,15 +15,11 @@ type deferred struct {
 	names  map[blocklist.Name]verdict
 	passes map[blocklist.Name]verdict // those of names with exceptions, which are few
 	ips    map[netip.Prefix]verdict
-	fits   map[blocklist.Name][]func(dotted string) bool // exceptions by patterns, under the domain in which they may fit
+	// fits are exceptions by patterns, under the domain in which they may fit.
+	fits map[blocklist.Name][]func(dotted string) bool
 	// passWins: an exception holds for everything below it too, however specific; else the most specific line decides.
 	passWins bool
 	allow    bool // the list is one of exceptions, see [Options]
-}
-
-type verdict struct {
-	mark mark
-	line int // where something was said first
 }
 
 func newDeferred(s settings, passWins bool) *deferred {
@@ -133,15 +105,6 @@ func (h *deferred) settle(t *lineSink, stop map[destination]bool) {
 		}
 	}
 	h.pending = nil
-}
-
-func remember[K comparable](in map[K]verdict, k K, m mark, line int) {
-	v, ok := in[k]
-	if !ok || line < v.line {
-		v.line = line
-	}
-	v.mark |= m
-	in[k] = v
 }
 
 // end yields the entries in the order of their lines.
@@ -245,16 +208,6 @@ func (h *deferred) namesAboveExceptions() map[blocklist.Name]bool {
 	return out
 }
 
-// below reports whether a parent of n has the mark m.
-func below(in map[blocklist.Name]verdict, n blocklist.Name, m mark) bool {
-	for parent := range n.Suffixes() {
-		if parent != n && in[parent].mark&m != 0 {
-			return true
-		}
-	}
-	return false
-}
-
 func (h *deferred) prefixesAroundExceptions() map[netip.Prefix]bool {
 	out := map[netip.Prefix]bool{}
 	for p, v := range h.ips {
@@ -269,30 +222,4 @@ func (h *deferred) prefixesAroundExceptions() map[netip.Prefix]bool {
 		}
 	}
 	return out
-}
-
-// inOrder returns the keys by the line that they came from; of one line, the order is that of the text.
-func inOrder[K interface {
-	comparable
-	String() string
-}](m map[K]verdict) []K {
-	type keyLine struct {
-		key  K
-		line int
-	}
-	places := make([]keyLine, 0, len(m))
-	for k, v := range m {
-		places = append(places, keyLine{k, v.line})
-	}
-	slices.SortFunc(places, func(a, b keyLine) int {
-		if c := cmp.Compare(a.line, b.line); c != 0 {
-			return c
-		}
-		return cmp.Compare(a.key.String(), b.key.String())
-	})
-	keys := make([]K, len(places))
-	for i, p := range places {
-		keys[i] = p.key
-	}
-	return keys
 }

@@ -54,8 +54,3 @@ func dnsmasqAction(key, value string) (mark, destination) {
 		return passDomain, destination{}
 	}
 }
-
-// isSetting reports whether key may be the name of a setting in a configuration file.
-func isSetting(key string) bool {
-	return key != "" && strings.Trim(key, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
-}

@@ -8,11 +8,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-const (
-	noName       = "exception that names no domain, unsupported"
-	forSomeCases = "exception for some cases only, unsupported"
-	fitsNames    = "exception by a pattern, kept for the listed names that it fits, not below them"
-)
+// forSomeCases is what becomes of a conditional exception in an allow file.
+const forSomeCases = "exception for some cases only, unsupported"
 
 // maxPatterns is how many exceptions of a list may be patterns: each that names no domain is compared with every name
 // that is listed.

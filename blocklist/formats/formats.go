@@ -47,8 +47,7 @@
 // name that fits it is an entry itself.
 //
 // A file which is mostly not what it claims to be, or which yields nothing, is refused; so is one of which a quarter
-// are wildcards
-// *.name, which the format dnscrypt reads.
+// are wildcards *.name, which the format dnscrypt reads.
 //
 // [Write] writes entries for other programs, exactly or not at all, and nothing twice. Their formats can't say until
 // when an entry counts: [Written] says how many have an expiry, and by when to write again.
@@ -58,6 +57,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/argine-dns/argine/blocklist"
 )
@@ -109,11 +109,12 @@ func words(formats []Format) string {
 // Options say how to read a list. The zero value finds out by itself.
 type Options struct {
 	Format Format // what the list is; zero: [Auto]
-	// Scope is ScopeDomain or ScopeHost: every name is read so, against the format's own meaning; zero: as the format means it.
+	// Scope is ScopeDomain or ScopeHost: every name is read so, against the format's own meaning. Zero: as the format
+	// means it.
 	Scope  blocklist.Scope
 	Origin string // name of an RPZ zone whose file does not say it; ".": owners are the names themselves
-	// Allow says that the list has what must not be blocked: there, exceptions allow, and so do plain lines; both in one file are
-	// refused.
+	// Allow says that the list has what must not be blocked: there, exceptions allow, and so do plain lines. Both in
+	// one file are refused.
 	Allow bool
 	// StopPage has the addresses, or names, to which the list's author leads names that are blocked. Without it, a
 	// public address that nine of ten lines share, for names of ten owners at least, is taken for one.
@@ -139,4 +140,30 @@ func (o Options) check() (Options, error) {
 		o.Name = "list"
 	}
 	return o, nil
+}
+
+// newParser returns a parser for a format other than Auto.
+func newParser(f Format, s settings) parser {
+	switch f {
+	case Hosts:
+		return &hosts{redirects{named: s.stop}}
+	case RPZ:
+		return newZone(s)
+	case Adblock:
+		return &adblock{deferred: newDeferred(s, true)}
+	case Dnsmasq:
+		return dnsmasq{newDeferred(s, false)}
+	case Unbound:
+		return unbound{newDeferred(s, false)}
+	case Dnscrypt:
+		return lineParser(parseDnscrypt)
+	case CSV:
+		return &table{now: time.Now()}
+	case CNCPO:
+		return &cncpo{}
+	case Argine:
+		return lineParser(parseArgine)
+	default:
+		return &domains{}
+	}
 }

@@ -126,3 +126,31 @@ func blank(line string) bool {
 	}
 	return true
 }
+
+// cutComment removes a # at the beginning or after white space, and what follows it.
+func cutComment(line string) string {
+	if strings.IndexByte(line, '#') < 0 {
+		return strings.TrimSpace(line)
+	}
+	for i := range len(line) {
+		if line[i] == '#' && (i == 0 || line[i-1] == ' ' || line[i-1] == '\t') {
+			line = line[:i]
+			break
+		}
+	}
+	return strings.TrimSpace(line)
+}
+
+// isSetting reports whether key may be the name of a setting in a configuration file.
+func isSetting(key string) bool {
+	return key != "" && strings.Trim(key, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+}
+
+// shorten cuts outside text for a message.
+func shorten(text string) string {
+	const most = 60
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "..."
+}

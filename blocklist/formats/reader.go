@@ -8,7 +8,6 @@ import (
 	"io"
 	"iter"
 	"slices"
-	"time"
 
 	"github.com/argine-dns/argine/blocklist"
 )
@@ -22,6 +21,18 @@ type Reader struct {
 	report  Report
 	seen    singleEntry
 	begun   bool // Entries was ranged over
+}
+
+// Report says what became of the lines of a list.
+type Report struct {
+	Format  Format
+	Lines   int    // lines read
+	Entries int    // entries yielded
+	URLs    int    // of these, URLs: a resolver enforces none of them by its answers alone
+	Skipped []Skip // what is not among the entries, by reason
+	// Reference is the number and day of the order in the first line of a list of domains (0000351_2025.30.08), or
+	// empty. It is not an attribute of the entries.
+	Reference string
 }
 
 // NewReader looks at the first 64 KiB, finds out the format unless it is named, and refuses what is not a list: with
@@ -62,13 +73,6 @@ func NewReader(r io.Reader, o Options) (*Reader, error) {
 	}, nil
 }
 
-// settings is what parsers know besides the text.
-type settings struct {
-	zone  blocklist.Name       // of an RPZ zone; empty if nothing is known
-	stop  map[destination]bool // the stop pages that the caller names
-	allow bool
-}
-
 func (o Options) settings() (s settings, err error) {
 	s = settings{allow: o.Allow}
 	for _, text := range o.StopPage {
@@ -90,32 +94,6 @@ func (o Options) settings() (s settings, err error) {
 	return s, nil
 }
 
-// newParser returns a parser for a format other than Auto.
-func newParser(f Format, s settings) parser {
-	switch f {
-	case Hosts:
-		return &hosts{redirects{named: s.stop}}
-	case RPZ:
-		return newZone(s)
-	case Adblock:
-		return &adblock{deferred: newDeferred(s, true)}
-	case Dnsmasq:
-		return dnsmasq{newDeferred(s, false)}
-	case Unbound:
-		return unbound{newDeferred(s, false)}
-	case Dnscrypt:
-		return lineParser(parseDnscrypt)
-	case CSV:
-		return &table{now: time.Now()}
-	case CNCPO:
-		return &cncpo{}
-	case Argine:
-		return lineParser(parseArgine)
-	default:
-		return &domains{}
-	}
-}
-
 // Format returns the format that was named or found.
 func (r *Reader) Format() Format { return r.options.Format }
 
@@ -128,7 +106,8 @@ func (r *Reader) Format() Format { return r.options.Format }
 func (r *Reader) Entries() iter.Seq2[blocklist.Entry, error] {
 	return func(yield func(blocklist.Entry, error) bool) {
 		if r.begun {
-			yield(blocklist.Entry{}, fmt.Errorf("reading %s again: %w: its entries were ranged over before; open the list again",
+			yield(blocklist.Entry{}, fmt.Errorf("reading %s again: %w: its entries were ranged over before; "+
+				"open the list again",
 				r.options.Name, blocklist.ErrClosed))
 			return
 		}
@@ -187,64 +166,4 @@ func (r *Reader) Report() Report {
 	out.Lines = r.lines.number
 	out.Skipped = slices.Clone(r.sink.skipped)
 	return out
-}
-
-// singleEntry reports whether all entries are one and the same.
-type singleEntry struct {
-	first  blocklist.Entry
-	begun  bool
-	varied bool
-}
-
-func (s *singleEntry) entry(e *blocklist.Entry) {
-	if s.varied {
-		return
-	}
-	if !s.begun {
-		s.first, s.begun = *e, true
-	}
-	s.varied = e.Key() != s.first.Key()
-}
-
-// Limits beyond which a list is refused.
-const (
-	unusableShare = 4  // one record in this number may be unusable
-	repetitions   = 20 // of one entry, if there is no other
-)
-
-// refuse says why a list as a whole is not what it claims to be.
-func refuse(f Format, t *lineSink, entries int, seen singleEntry) error {
-	switch {
-	case t.refusal != "":
-		return fmt.Errorf("%w: %s", blocklist.ErrMalformed, t.refusal)
-	case t.unusable*unusableShare > t.records:
-		return fmt.Errorf("%w: %d of %d things in it are not %s (%s); name the format if it is another one",
-			blocklist.ErrMalformed, t.unusable, t.records, f, reasons(t))
-	case t.count(wildcardName)*unusableShare > t.records:
-		return fmt.Errorf("%w: %d of %d things in it are wildcards (*.name), which do not cover the name itself here; name the format dnscrypt, "+
-			"which reads them as the name and all below it", blocklist.ErrMalformed, t.count(wildcardName), t.records)
-	case entries == 0 && t.records > 0:
-		return fmt.Errorf("%w: no entries in it as %s (%s)", blocklist.ErrMalformed, f, reasons(t))
-	case entries == 0:
-		return fmt.Errorf("%w: it is empty", blocklist.ErrMalformed)
-	case !seen.varied && entries >= repetitions:
-		return fmt.Errorf("%w: %d times the same entry, %s", blocklist.ErrMalformed, entries, seen.first.Target())
-	}
-	return nil
-}
-
-// reasons lists the most frequent reasons for which things were passed over.
-func reasons(t *lineSink) string {
-	sorted := slices.SortedStableFunc(slices.Values(t.skipped), func(a, b Skip) int { return b.Count - a.Count })
-	var out bytes.Buffer
-	for i, s := range sorted[:min(3, len(sorted))] {
-		if i > 0 {
-			out.WriteString("; ")
-		}
-		fmt.Fprintf(&out, "%s: %d, first in line %d", s.Reason, s.Count, s.Lines[0])
-		if s.Hint != "" {
-			out.WriteString(": " + s.Hint)
-		}
-	}
-	return out.String()
 }

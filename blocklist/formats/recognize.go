@@ -75,7 +75,8 @@ func notText(prefix []byte) string {
 	case bytes.HasPrefix(start, []byte("<!doctype")), bytes.HasPrefix(start, []byte("<html")),
 		bytes.HasPrefix(start, []byte("<?xml")):
 		return "an HTML or XML page"
-	case bytes.HasPrefix(start, []byte("{")), bytes.HasPrefix(start, []byte("[{")), bytes.HasPrefix(start, []byte(`["`)):
+	case bytes.HasPrefix(start, []byte("{")), bytes.HasPrefix(start, []byte("[{")),
+		bytes.HasPrefix(start, []byte(`["`)):
 		return "JSON"
 	}
 	return ""
@@ -131,8 +132,8 @@ func guess(text []string, s settings) (candidate, error) {
 	case best.format != "":
 		return best, nil
 	case separator != 0:
-		return best, fmt.Errorf("%w: it is a table with columns separated by %q, but its first row %q names none of the columns "+
-			"domain, host, url and ip; name the format if it has one of %s",
+		return best, fmt.Errorf("%w: it is a table with columns separated by %q, but its first row %q names none of "+
+			"the columns domain, host, url and ip; name the format if it has one of %s",
 			blocklist.ErrMalformed, separator, shorten(first), words(Readable()[1:]))
 	}
 	plain := try(Domains, text, s, true)
@@ -170,15 +171,6 @@ func separates(text []string) rune {
 	return 0
 }
 
-// shorten cuts outside text for a message.
-func shorten(text string) string {
-	const most = 60
-	if len(text) <= most {
-		return text
-	}
-	return strings.ToValidUTF8(text[:most], "") + "..."
-}
-
 // candidate is what comes of reading the sample as one format.
 type candidate struct {
 	format   Format
@@ -191,7 +183,8 @@ type candidate struct {
 // try reads the sample. Guessed means that neither a first line nor the caller names the format.
 func try(f Format, text []string, s settings, guessed bool) candidate {
 	out, p := candidate{format: f, sink: lineSink{guessed: guessed}}, newParser(f, s)
-	specific := f != Argine && f != Dnscrypt // whose plain lines are those of other formats, which are stricter about them
+	// the plain lines of these two are those of other formats, which are stricter about them
+	specific := f != Argine && f != Dnscrypt
 	count := func(e blocklist.Entry) bool {
 		out.entries++
 		out.seen.entry(&e)

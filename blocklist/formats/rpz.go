@@ -4,16 +4,13 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
 )
 
 const (
-	root      = blocklist.Name("\x00")
-	star      = "\x01*" // a wildcard label in wire form
-	maxTokens = 4096    // of a record, which may go over several lines
+	maxTokens = 4096 // of a record, which may go over several lines
 	outside   = "owner outside the zone"
 	forbidden = "record type without a meaning in RPZ, unsupported"
 )
@@ -135,11 +132,6 @@ func (z *zone) record(t *lineSink) {
 	z.rule(t, kind, data)
 }
 
-// isTTL reports whether a field is a time to live: seconds, or numbers with units.
-func isTTL(field string) bool {
-	return field[0] >= '0' && field[0] <= '9' && strings.Trim(field, "0123456789smhdwSMHDW") == ""
-}
-
 // rule reads what a record says of its owner as a trigger.
 func (z *zone) rule(t *lineSink, kind string, data []string) {
 	apex := cmp.Or(z.apex, root)
@@ -167,6 +159,9 @@ func (z *zone) rule(t *lineSink, kind string, data []string) {
 		z.answer(t, l)
 	}
 }
+
+// forbiddenTypes are the record types without a meaning in a policy zone.
+const forbiddenTypes = " CDNSKEY CDS DNAME DNSKEY DS NS NSEC NSEC3 NSEC3PARAM RRSIG ZONEMD "
 
 func (z *zone) meaningless(t *lineSink, kind string) {
 	switch {
@@ -212,28 +207,6 @@ func (z *zone) action(trigger blocklist.Name, kind string, data []string) (m mar
 		return 0, to
 	}
 	return listDomain, to
-}
-
-// dataTypes are the record types that may stand as local data; forbiddenTypes mean nothing in a policy zone.
-const (
-	dataTypes      = " A AAAA CAA HINFO HTTPS LOC MX NAPTR PTR SPF SRV SSHFP SVCB TLSA TXT URI "
-	forbiddenTypes = " CDNSKEY CDS DNAME DNSKEY DS NS NSEC NSEC3 NSEC3PARAM RRSIG ZONEMD "
-)
-
-func isDataType(kind string) bool {
-	number, generic := strings.CutPrefix(kind, "TYPE")
-	if _, err := strconv.ParseUint(number, 10, 16); generic && err == nil {
-		return true
-	}
-	return strings.Contains(dataTypes, " "+kind+" ")
-}
-
-func topLabel(n blocklist.Name) string {
-	top := ""
-	for suffix := range n.Suffixes() {
-		top = string(suffix[1 : len(suffix)-1])
-	}
-	return top
 }
 
 // addresses reads an owner like 24.0.2.0.192.rpz-ip or 32.zz.db8.2001.rpz-ip.

@@ -17,8 +17,8 @@ type record struct {
 }
 
 // noZone is said of a zone without a name.
-const noZone = "it does not say the name of its zone, and all owners in it end in %s: give the zone's name (--zone-origin, zone:), or a dot if the " +
-	"owners are what is listed"
+const noZone = "it does not say the name of its zone, and all owners in it end in %s: give the zone's name " +
+	"(--zone-origin, zone:), or a dot if the owners are what is listed"
 
 // settleOwners decides on absolute owners where the end has come and the zone still has no name. Beside relative
 // ones, each is a mistake. If all share their end, that has the zone's name in it. Else no zone has them all, and

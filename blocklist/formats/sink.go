@@ -1,65 +1,18 @@
 package formats
 
 import (
-	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Report says what became of the lines of a list.
-type Report struct {
-	Format  Format
-	Lines   int    // lines read
-	Entries int    // entries yielded
-	URLs    int    // of these, URLs: a resolver enforces none of them by its answers alone
-	Skipped []Skip // what is not among the entries, by reason
-	// Reference is the number and day of the order in the first line of a list of domains (0000351_2025.30.08), or
-	// empty. It is not an attribute of the entries.
-	Reference string
+// settings is what parsers know besides the text.
+type settings struct {
+	zone  blocklist.Name       // of an RPZ zone; empty if nothing is known
+	stop  map[destination]bool // the stop pages that the caller names
+	allow bool
 }
-
-// Skip counts what was passed over for one reason.
-type Skip struct {
-	Reason string
-	Count  int
-	Lines  []int  // the first few line numbers
-	Hint   string // what can be done about it, or empty
-}
-
-// Missed reports whether it may have been meant to be listed. It is false for what a file says of other matters
-// (names that every machine gives itself, settings, cosmetic rules) and for what takes something off the list: the
-// file's own exceptions.
-func (s Skip) Missed() bool {
-	switch s.Reason {
-	case ownMachine, otherSetting, cosmetic, excepted, takesBack, noName, fitsNames:
-		return false
-	}
-	return true
-}
-
-// skipLines is how many line numbers a Skip remembers: enough to look up by hand.
-const skipLines = 100
-
-// Reasons for passing something over that several formats share.
-const (
-	notName       = "not a domain name"
-	oneLabel      = "a single label"
-	notFormat     = "not a line of this format"
-	tooLong       = "line longer than 64 KiB"
-	patternRule   = "pattern, unsupported"
-	wildcardOnly  = "wildcard without the name itself, unsupported"
-	wildcardName  = "wildcard *.name, which the format dnscrypt reads"
-	otherSetting  = "other setting"
-	withFragment  = "URL with a fragment, unsupported"
-	scheduled     = "rule with a schedule, unsupported"
-	leadingDot    = "a dot in front of the name"
-	addressBeside = "address beside a name or URL, not listed"
-	ownMachine    = "name of the machine itself"
-	cosmetic      = "cosmetic rule, unsupported"
-	badQuotes     = "quotation mark out of place"
-)
 
 // parser reads one format. It is given the lines one after the other, and lastly end.
 type parser interface {
@@ -190,120 +143,4 @@ func (t *lineSink) hostName(text string) (n blocklist.Name, labels int) {
 		return "", 0
 	}
 	return blocklist.Name(t.names.add(wire)), labels
-}
-
-// hostWire reads a name as lists of host names have them: letters, digits, hyphens and underscores, and no number as
-// the top-level domain, which would be an address or a version. It counts the labels: none if it is no such name.
-func hostWire(dst []byte, text string) (wire []byte, labels int) {
-	wire, labels = blocklist.AppendHostname(dst, text)
-	if labels == 0 {
-		wire, labels = unusualHostWire(dst, text)
-	}
-	if labels == 0 || endsInNumber(wire) {
-		return nil, 0
-	}
-	return wire, labels
-}
-
-// unusualHostWire is for names with escapes or Unicode letters.
-func unusualHostWire(dst []byte, text string) (wire []byte, labels int) {
-	wire, err := blocklist.AppendName(dst, text)
-	if err != nil {
-		return nil, 0
-	}
-	for rest := wire; len(rest) > 1; labels++ {
-		label := rest[1 : 1+int(rest[0])]
-		rest = rest[1+len(label):]
-		for _, c := range label {
-			if !isPlain(c) {
-				return nil, 0
-			}
-		}
-	}
-	return wire, labels
-}
-
-// endsInNumber reports whether the top-level domain of a name in wire form is a number; that of the root is.
-func endsInNumber[T ~string | ~[]byte](wire T) bool {
-	number := true
-	for len(wire) > 1 {
-		end := 1 + int(wire[0])
-		number = true
-		for i := 1; i < end && number; i++ {
-			number = isDigit(wire[i])
-		}
-		wire = wire[end:]
-	}
-	return number
-}
-
-func isDigit(c byte) bool { return c-'0' < 10 }
-
-// isPlain says which are the characters of host names.
-func isPlain(c byte) bool { return c|0x20-'a' < 26 || isDigit(c) || c == '-' || c == '_' }
-
-// target reads a URL, an address or a prefix.
-func target(text string) (e blocklist.Entry, ok bool) {
-	if strings.ContainsAny(text, " \t") { // what follows would be taken for attributes
-		return e, false
-	}
-	e, err := blocklist.ParseEntry(text)
-	if err == nil && e.Scope == blocklist.ScopeURL {
-		host, _ := urlParts(e)
-		return e, isURLHost(strings.TrimPrefix(host, "*."))
-	}
-	return e, err == nil && e.Scope == blocklist.ScopeIP
-}
-
-// urlParts returns the host of a URL entry, and whether it says more than the host.
-func urlParts(e blocklist.Entry) (host string, path bool) {
-	host, rest, _ := strings.Cut(e.Key(), "/")
-	return host, rest != ""
-}
-
-// isURLHost reports whether a host is an address or a name of at least two labels.
-func isURLHost(host string) bool {
-	if isAddress(host) {
-		return true
-	}
-	var buf [blocklist.MaxName]byte
-	_, labels := hostWire(buf[:0], host)
-	return labels > 1
-}
-
-// isAddress reports whether the host of a URL is an address.
-func isAddress(host string) bool {
-	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	return err == nil
-}
-
-// urlTarget is target for a URL whose scheme may be missing. A network, or a mistake in one, is none.
-func urlTarget(text string) (e blocklist.Entry, ok bool) {
-	if !strings.Contains(text, "://") {
-		if isNetwork(text) {
-			return e, false
-		}
-		text = "https://" + text
-	}
-	return target(text)
-}
-
-// hasFragment reports whether a URL stands for a part of a page, or a view of an application: no entry can say that.
-func hasFragment(url string) bool {
-	_, fragment, _ := strings.Cut(url, "#")
-	return fragment != ""
-}
-
-// cutComment removes a # at the beginning or after white space, and what follows it.
-func cutComment(line string) string {
-	if strings.IndexByte(line, '#') < 0 {
-		return strings.TrimSpace(line)
-	}
-	for i := range len(line) {
-		if line[i] == '#' && (i == 0 || line[i-1] == ' ' || line[i-1] == '\t') {
-			line = line[:i]
-			break
-		}
-	}
-	return strings.TrimSpace(line)
 }

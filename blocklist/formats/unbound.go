@@ -1,14 +1,8 @@
 package formats
 
 import (
-	"net/netip"
 	"strings"
-
-	"github.com/argine-dns/argine/blocklist"
 )
-
-// otherData is what becomes of a record that gives a name neither an address nor another name.
-const otherData = "data of other types, not blocked"
 
 // unbound reads the settings of unbound that concern names.
 type unbound struct{ *deferred }
@@ -79,17 +73,4 @@ func (u unbound) data(t *lineSink, name string, fields []string) {
 	default:
 		t.bad(notFormat)
 	}
-}
-
-// recordDestination returns where a record leads its owner, if it is of a type that does.
-func recordDestination(kind, data string) (to destination, ok bool) {
-	a, errAddr := netip.ParseAddr(data)
-	n, errName := blocklist.ParseName(data)
-	switch kind {
-	case "A", "AAAA":
-		return destination{addr: a.Unmap()}, errAddr == nil && a.Is4() == (kind == "A")
-	case "CNAME":
-		return destination{name: n}, errName == nil
-	}
-	return to, false
 }

@@ -48,7 +48,8 @@ func (e *UnsupportedError) Error() string {
 			counts = append(counts, fmt.Sprintf("%d %s", n, s))
 		}
 	}
-	return fmt.Sprintf("writing %s: the format can't express some entries as they are meant (%s); write another format, or skip them",
+	return fmt.Sprintf("writing %s: the format can't express some entries as they are meant (%s); "+
+		"write another format, or skip them",
 		e.Format, strings.Join(counts, ", "))
 }
 

@@ -3,9 +3,42 @@ package formats
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/argine-dns/argine/blocklist"
 )
+
+// domains reads plain domains. The first line may be the header of an order, as authorities number them.
+type domains struct{ begun bool }
+
+func (d *domains) line(t *lineSink, text string) {
+	if !d.begun && !blank(text) {
+		d.begun = true
+		if t.reference = orderHeader(text); t.reference != "" {
+			return
+		}
+	}
+	parseDomains(t, text)
+}
+
+func (d *domains) end(*lineSink, func(blocklist.Entry) bool) {}
+
+// orderHeader returns the number and the day of an order, in the order year, day, month or year, month, day or day,
+// month, year: 0000351_2025.30.08, 12 2026.11.05, 351_2026-05-11, 351_11.05.2026. It is empty for any other line.
+func orderHeader(line string) string {
+	line = strings.TrimSpace(line)
+	i := strings.IndexAny(line, "_ ")
+	if i <= 0 || strings.Trim(line[:i], "0123456789") != "" {
+		return ""
+	}
+	for _, layout := range []string{"2006.02.01", "2006.01.02", "2006-01-02", "2006-02-01", "20060102", "02.01.2006",
+		"02-01-2006"} {
+		if _, err := time.Parse(layout, line[i+1:]); err == nil {
+			return line
+		}
+	}
+	return ""
+}
 
 // parseDomains reads a line of plain domains: a name, or a URL or an address, which then stand for themselves.
 func parseDomains(t *lineSink, line string) {
@@ -32,8 +65,6 @@ func parseDomains(t *lineSink, line string) {
 		t.addName(text, blocklist.DomainEntry)
 	}
 }
-
-func endsInDigit(text string) bool { return isDigit(text[len(text)-1]) }
 
 // addTarget reads what may be an address, a prefix, a URL with or without its scheme, or a name that ends in a digit.
 // In a list of names, a URL of a whole host stands for the name.
@@ -67,65 +98,4 @@ func isRow(text, host string) bool {
 		}
 	}
 	return false
-}
-
-// ownMagic begins the lists that Write makes of our own lines, so that they are known again.
-const ownMagic = "# argine entries"
-
-// parseArgine reads one of our own lines.
-func parseArgine(t *lineSink, line string) {
-	if text := strings.TrimSpace(line); text == "" || text[0] == '#' {
-		return
-	}
-	e, err := blocklist.ParseEntry(line)
-	if target := strings.Fields(line)[0]; err != nil && strings.Contains(target, "://") && hasFragment(target) {
-		t.skip(withFragment)
-		return
-	}
-	switch n, named := e.Name(); {
-	case err != nil && line[0] == '.':
-		t.bad(leadingDot)
-	case err != nil:
-		t.bad("not an entry")
-	case t.guessed && named && n.Labels() < 2 && e.Attributes == blocklist.Attributes{}:
-		t.bad(oneLabel)
-	default:
-		t.add(e)
-	}
-}
-
-// parseDnscrypt reads a rule of dnscrypt-proxy. There, *.name covers the name itself too.
-func parseDnscrypt(t *lineSink, line string) {
-	text := cutComment(line)
-	if text == "" {
-		return
-	}
-	name, exact := strings.CutPrefix(text, "=")
-	if exact {
-		addRuleName(t, name, blocklist.HostEntry)
-		return
-	}
-	if strings.Contains(text, "@") {
-		t.skip(scheduled)
-		return
-	}
-	text = strings.TrimPrefix(strings.TrimPrefix(text, "*"), ".")
-	if strings.ContainsAny(text, "*?[") {
-		t.skip(patternRule)
-		return
-	}
-	addRuleName(t, text, blocklist.DomainEntry)
-}
-
-// addRuleName reports a name from a rule whose form leaves no doubt that a name is meant, so that one label will do.
-func addRuleName(t *lineSink, text string, entry func(blocklist.Name) blocklist.Entry) {
-	n, labels := t.hostName(text)
-	switch {
-	case labels == 0:
-		t.bad(notName)
-	case labels == 1 && t.guessed:
-		t.bad(oneLabel)
-	default:
-		t.add(entry(n))
-	}
 }

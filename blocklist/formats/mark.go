@@ -1,0 +1,76 @@
+package formats
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// mark is what a file says of a name, as bits.
+type mark uint8
+
+const (
+	listName  mark = 1 << iota // the name itself is listed
+	listBelow                  // the names below it are listed
+	passName                   // the name itself is excepted
+	passBelow                  // the names below it are excepted
+
+	rewritten // it has an answer of its own, which leads somewhere
+	withdrawn // the lines that list it are taken back
+
+	listDomain = listName | listBelow
+	passDomain = passName | passBelow
+)
+
+// verdict is all that a file says of a name or a prefix.
+type verdict struct {
+	mark mark
+	line int // where something was said first
+}
+
+// remember adds the mark to what is known of k.
+func remember[K comparable](in map[K]verdict, k K, m mark, line int) {
+	v, ok := in[k]
+	if !ok || line < v.line {
+		v.line = line
+	}
+	v.mark |= m
+	in[k] = v
+}
+
+// below reports whether a parent of n has the mark m.
+func below(in map[blocklist.Name]verdict, n blocklist.Name, m mark) bool {
+	for parent := range n.Suffixes() {
+		if parent != n && in[parent].mark&m != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// inOrder returns the keys by the line that they came from; of one line, the order is that of the text.
+func inOrder[K interface {
+	comparable
+	String() string
+}](m map[K]verdict) []K {
+	type keyLine struct {
+		key  K
+		line int
+	}
+	places := make([]keyLine, 0, len(m))
+	for k, v := range m {
+		places = append(places, keyLine{k, v.line})
+	}
+	slices.SortFunc(places, func(a, b keyLine) int {
+		if c := cmp.Compare(a.line, b.line); c != 0 {
+			return c
+		}
+		return cmp.Compare(a.key.String(), b.key.String())
+	})
+	keys := make([]K, len(places))
+	for i, p := range places {
+		keys[i] = p.key
+	}
+	return keys
+}

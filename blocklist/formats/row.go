@@ -1,0 +1,36 @@
+package formats
+
+import (
+	"encoding/csv"
+	"strings"
+)
+
+// split cuts a row into its fields, which are trimmed. It is nil for a row that is badly quoted.
+func split(row string, separator rune) []string {
+	var fields []string
+	if strings.Contains(row, `"`) {
+		r := csv.NewReader(strings.NewReader(row))
+		r.Comma, r.TrimLeadingSpace = separator, true
+		var err error
+		if fields, err = r.Read(); err != nil {
+			return nil
+		}
+	} else {
+		fields = strings.Split(row, string(separator))
+	}
+	for i := range fields {
+		fields[i] = strings.TrimSpace(fields[i])
+	}
+	return fields
+}
+
+// mostFrequent returns the separator that a line has most of.
+func mostFrequent(line string) rune {
+	separator := ','
+	for _, s := range ";\t|" {
+		if strings.Count(line, string(s)) > strings.Count(line, string(separator)) {
+			separator = s
+		}
+	}
+	return separator
+}
