@@ -23,6 +23,10 @@ const (
 	filterBatch  = 64 // hashes added at once
 )
 
+// mergeAt is the number of changes from which a merge pays: copying the overlay for one more change then costs about a
+// millisecond.
+const mergeAt = 10_000
+
 // bloomWords returns the size of the Bloom filter of a set, in words of 64 bits. It leaves room for the first merge,
 // so that small lists can grow.
 func bloomWords(entries int) int {

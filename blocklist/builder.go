@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"math/bits"
+	"slices"
 	"sync"
 
 	"github.com/argine-dns/argine/blocklist/internal/offheap"
@@ -166,6 +167,39 @@ func (b *builder) put(r record) {
 	}
 	*s.at(s.n) = r
 	s.n++
+}
+
+// urlOfHost is a url entry as a builder counts it.
+type urlOfHost struct {
+	host    tableKey
+	hash    uint64 // of the host, in the Bloom filter
+	expires int64
+}
+
+// countURL takes note of a url entry.
+func (b *builder) countURL(e *Entry, hash uint64) {
+	var buf [1 + MaxName]byte
+	key := appendURLHost(buf[:0], e.key)
+	if e.Monitor {
+		return
+	}
+	b.urls = append(b.urls, urlOfHost{b.secret.tableKey(scopeURLHost, key), hash, matchInfoOf(&e.Attributes).expires})
+}
+
+// addHosts adds the rows of the hosts of url entries, and returns how many. Entries that a local list repeats are
+// counted again, which does no harm, since such lists are never changed one by one.
+func (b *builder) addHosts() (rows int) {
+	slices.SortFunc(b.urls, func(x, y urlOfHost) int { return x.host.compare(y.host) })
+	for i := 0; i < len(b.urls); rows++ {
+		first := b.urls[i]
+		var n urlCount
+		for ; i < len(b.urls) && b.urls[i].host == first.host; i++ {
+			n = n.count(b.urls[i].expires, false)
+		}
+		b.put(record{setRow{first.host, b.infos.add(n.info())}, first.hash})
+	}
+	b.urls = nil
+	return rows
 }
 
 // mergeDuplicate reports whether two rows are for the same target; then the stronger one stays.

@@ -36,18 +36,6 @@ type canary struct {
 	info matchInfo
 }
 
-// canaryName returns the name of the state's canary; empty if it has none.
-func (st *state) canaryName() string {
-	if st.Header.Serial == 0 {
-		return ""
-	}
-	name, err := ParseName(CanaryName(st.Header.List, st.Header.Serial))
-	if err != nil {
-		return ""
-	}
-	return string(name)
-}
-
 // covers reports whether a name in wire form, taken apart in w, is the canary or below it, and where the entry begins.
 func (t *canary) covers(w *suffixes, name []byte) (at int, ok bool) {
 	at = len(name) - len(t.name)

@@ -58,22 +58,6 @@ func (s *secret) tableKey(scope Scope, key []byte) tableKey {
 	return decodeKey(sum[:])
 }
 
-// filterHash is the hash of an entry in the Bloom filter. For names it is built label by label from the right, so
-// that one pass gives the hashes of a name and of all its parents. A url entry feeds it with its host too, so that
-// the paths of other hosts need not be looked at; host is 0 for the other scopes. It works in w.
-func (s *secret) filterHash(w *suffixes, e *Entry) (hash, host uint64) {
-	switch e.Scope {
-	case ScopeDomain, ScopeHost:
-	case ScopeURL:
-		return s.urlHash([]byte(e.key))
-	case ScopeIP:
-		p, _ := e.Prefix()
-		return s.prefixHash(p), 0
-	}
-	w.walk(s, []byte(e.key))
-	return s.scoped(w.hash[0], e.Scope), 0
-}
-
 func (s *secret) scoped(h uint64, scope Scope) uint64 { return mix(h^s.scope[scope], s.mul[2]) }
 
 // extend mixes one more label into the hash of the labels to its right.

@@ -64,24 +64,6 @@ type lookups struct {
 	view atomic.Pointer[view]
 }
 
-// list is one list in force: a base set and what changed since.
-type list struct {
-	info    ListInfo
-	base    *set // nil where the list is not served
-	overlay *overlay
-	urgent  Digest // of the urgent orders in over
-	canary  canary
-}
-
-// find returns the attributes of an entry that is listed and has not expired.
-func (l *list) find(scope Scope, key []byte, hash uint64) (*matchInfo, bool) {
-	a, decided := l.overlay.find(l.base.secret, scope, key, hash)
-	if !decided {
-		a = l.base.find(scope, key, hash)
-	}
-	return a, a != nil && !a.expired()
-}
-
 // candidate is the entry of a list that holds what is looked up. It is small enough to stay in registers.
 type candidate struct {
 	list  *list
@@ -102,7 +84,7 @@ func (k *keys) add(key []byte) (number int) {
 // to the most, the last one that blocks stays, else the last one that monitors.
 func (a *matchInfo) overrides(b *matchInfo) bool { return b == nil || b.monitor || !a.monitor }
 
-// match tells what was found; key is that of the entry.
+// match returns what was found; key is that of the entry.
 func (f *candidate) match(key []byte) (m Match) {
 	a := f.info
 	m.List, m.Scope, m.key = f.list.info.List, f.scope, key

@@ -6,20 +6,6 @@ import (
 	"slices"
 )
 
-// features returns those of the base and of the overlay.
-func (l *list) features() features {
-	if l.overlay == nil {
-		return l.base.header.Features
-	}
-	return l.base.header.Features.and(l.overlay.features)
-}
-
-// prefixHash is the filter hash of an ip entry.
-func (s *secret) prefixHash(p netip.Prefix) uint64 {
-	b := p.Addr().As16()
-	return s.scoped(s.extend(uint64(p.Bits()), b[16-p.Addr().BitLen()/8:]), ScopeIP)
-}
-
 // findAddr finds the ip entry that holds an address, from the shortest prefix on.
 func (l *list) findAddr(a netip.Addr, k *keys) candidate {
 	f := candidate{list: l}

@@ -70,33 +70,6 @@ func newURLQuery(s *secret, url string, text, name []byte) (u urlQuery, ok bool)
 	return u, ok
 }
 
-// appendHostName appends the wire form of the host, and nothing if it is no name.
-func appendHostName(dst []byte, e expression) []byte {
-	if e.addr.IsValid() {
-		return dst
-	}
-	dst = append(dst, 0)
-	length := 0
-	for i := 0; i < e.path; i++ {
-		c := e.text[i]
-		if c == '%' {
-			c, i = unhex(e.text[i+1])<<4|unhex(e.text[i+2]), i+2
-		}
-		if c != '.' {
-			dst = append(dst, c)
-		}
-		n := len(dst) - length - 1
-		if n > MaxLabel || len(dst) >= MaxName {
-			return dst[:0]
-		}
-		if c == '.' || i == e.path-1 {
-			dst[length], length = byte(n), len(dst)
-			dst = append(dst, 0)
-		}
-	}
-	return dst
-}
-
 // find finds the entry of a list that covers the URL.
 func (u *urlQuery) find(l *list, k *keys) candidate {
 	var f candidate
@@ -169,74 +142,4 @@ func (u *urlQuery) key(below, end int, suffix string) []byte {
 		start += bytes.IndexByte(u.text[start:], '.') + 1
 	}
 	return append(append(key, u.text[start:end]...), suffix...)
-}
-
-// mayContain reports whether an entry with that hash may be listed, or have been.
-func (l *list) mayContain(hash uint64) bool {
-	if l.overlay != nil {
-		if _, ok := l.overlay.hashes[hash]; ok {
-			return true
-		}
-	}
-	return l.base.filter.mayContain(hash)
-}
-
-// segmentEnd returns where the segment ends that begins with the slash at i.
-func segmentEnd(path []byte, i int) int {
-	if n := bytes.IndexByte(path[i+1:], '/'); n >= 0 {
-		return i + 1 + n
-	}
-	return len(path)
-}
-
-// urlHash is the filter hash of a url entry, and that of its host. Of all expressions that a URL has to be looked up
-// by, the hashes come from one pass: that of the host, then mixed with each segment of the path.
-func (s *secret) urlHash(key []byte) (hash, host uint64) {
-	key, below := bytes.CutPrefix(key, []byte("*."))
-	path := max(bytes.IndexByte(key, '/'), 0)
-	h := s.hostHash(key[:path])
-	if below {
-		h = s.belowHash(h)
-	}
-	host = s.scoped(h, ScopeURL)
-	query := len(key)
-	if i := bytes.IndexByte(key, '?'); i >= 0 {
-		query = i
-	}
-	for i := path; i < query; {
-		next := segmentEnd(key[:query], i)
-		h = s.extend(h, key[i:next])
-		i = next
-	}
-	if parts, ok := bytes.CutSuffix(key[query:], []byte(anyOrder)); ok {
-		h = s.anyOrderHash(h, parts)
-	} else if query < len(key) {
-		h = s.extend(h, key[query:])
-	}
-	return s.scoped(h, ScopeURL), host
-}
-
-// hostHash begins the hashes of the expressions of a host: that of a name is what suffixes has for it.
-func (s *secret) hostHash(host []byte) uint64 {
-	var name [MaxName]byte
-	var w suffixes
-	w.walk(s, appendHostName(name[:0], expression{text: host, path: len(host)}))
-	if _, ok := parseIPv4(host); ok || w.n == 0 {
-		return s.extend(0, host)
-	}
-	return w.hash[0]
-}
-
-// belowHash begins those of *. and the host.
-func (s *secret) belowHash(host uint64) uint64 { return s.extend(host, []byte("*")) }
-
-// anyOrderHash is the same for all orders of the parts of a query, which begins with its question mark.
-func (s *secret) anyOrderHash(h uint64, query []byte) uint64 {
-	sum := uint64(0)
-	for rest, more := query[1:], true; more; {
-		var part []byte
-		part, rest, more = bytes.Cut(rest, []byte{'&'})
-		sum += s.extend(s.mul[2], part)
-	}
-	return mix(h^sum, s.mul[2])
 }

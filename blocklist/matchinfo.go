@@ -25,7 +25,7 @@ func matchInfoOf(a *Attributes) matchInfo {
 // expired reads the clock only for entries that can expire.
 func (a *matchInfo) expired() bool { return a.expires != 0 && time.Now().Unix() >= a.expires }
 
-// stronger reports whether a must win over b where one list has both for the same target: blocking over monitoring,
+// outranks reports whether a must win over b where one list has both for the same target: blocking over monitoring,
 // then the later expiry.
 func (a *matchInfo) outranks(b *matchInfo) bool {
 	if a.monitor != b.monitor {

@@ -12,14 +12,9 @@ import (
 	"slices"
 )
 
-const (
-	// mergeAt is the number of changes from which a merge pays: copying the overlay for one more change then costs
-	// about a millisecond.
-	mergeAt = 10_000
-	// maxInserted bounds how far a filter may outgrow its size before a snapshot has to make it again: it can't be made
-	// from digests.
-	maxInserted = 3
-)
+// maxInserted bounds how far a filter may outgrow its size before a snapshot has to make it again: it can't be made
+// from digests.
+const maxInserted = 3
 
 // Merge folds the changes since the last snapshot into the set, if there are enough of them, and reports whether it
 // did. It reads and writes the set as a stream, beside lookups and changes, which do not wait for it. [ErrGap] says

@@ -60,6 +60,21 @@ func (o *overlay) put(key tableKey, info matchInfo, removed bool) {
 	o.changes[key] = overlayEntry{removed: removed, info: uint32(len(o.infos) - 1)}
 }
 
+// countURL keeps the row of a url entry's host in step with a change.
+func (o *overlay) countURL(base *set, c Change, hash uint64) {
+	var buf [1 + MaxName]byte
+	key := appendURLHost(buf[:0], c.Entry.key)
+	if c.Entry.Monitor {
+		return
+	}
+	a, decided := o.find(base.secret, scopeURLHost, key, hash)
+	if !decided { // of addresses, the filter knows others than this one
+		a = base.at(base.secret.tableKey(scopeURLHost, key))
+	}
+	n := urlCountOf(a).count(matchInfoOf(&c.Entry.Attributes).expires, c.Removed)
+	o.put(base.secret.tableKey(scopeURLHost, key), n.info(), len(n) == 0)
+}
+
 // contains reports whether a row of the base set was changed or removed.
 func (o *overlay) contains(k tableKey) bool {
 	if o == nil {

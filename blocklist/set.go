@@ -1,8 +1,15 @@
 package blocklist
 
 import (
+	"bytes"
 	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
 	"runtime"
+	"unsafe"
+
+	"github.com/argine-dns/argine/blocklist/internal/disk"
 )
 
 // set is one list compiled for lookup: a Bloom filter in front of a sorted table of digests. It is immutable, and
@@ -18,8 +25,6 @@ type set struct {
 	path   string
 	header setHeader
 }
-
-const rowSize = 16
 
 // find returns the attributes of an entry; nil where there is no such entry.
 func (s *set) find(scope Scope, key []byte, hash uint64) *matchInfo {
@@ -44,6 +49,12 @@ func (s *set) at(k tableKey) *matchInfo {
 	return nil
 }
 
+// blocks reports whether the set has a row that has not expired and does more than to monitor.
+func (s *set) blocks(k tableKey) bool {
+	a := s.at(k)
+	return a != nil && !a.monitor && !a.expired()
+}
+
 func (s *set) row(i uint32) tableKey {
 	return decodeKey(s.table[int(i)*rowSize:])
 }
@@ -58,4 +69,76 @@ func (s *set) infoNumber(row uint32) uint32 {
 		return binary.LittleEndian.Uint32(s.number[4*uint64(row):])
 	}
 	return 0
+}
+
+// openSet checks a set file and maps it. A file that does not pass its checksum is refused: [ErrDamaged]. Without a
+// secret that of the file will do.
+func openSet(path string, sec *secret) (*set, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("opening the set: %w", err)
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	h, err := checkSet(f)
+	if err != nil {
+		return nil, err
+	}
+	_, size := h.offsets()
+	data, err := disk.Map(f, int(size))
+	if err != nil {
+		return nil, fmt.Errorf("mapping the set: %w", err)
+	}
+	s, err := newSet(data, h, sec)
+	if err != nil {
+		return nil, fmt.Errorf("opening the set: %w (%w)", err, disk.Unmap(data))
+	}
+	s.path = path
+	// Unmapping has no caller left to return its error to.
+	runtime.AddCleanup(s, func(data []byte) { disk.Unmap(data) }, data) //nolint:errcheck // see above
+	return s, nil
+}
+
+// openSetBytes is openSet for a set in memory, which is used where it lies.
+func openSetBytes(data []byte) (*set, error) {
+	h, err := checkSet(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	return newSet(aligned(data), h, nil)
+}
+
+// newSet makes a set of the bytes of a file, which stays where it is.
+func newSet(data []byte, h setHeader, sec *secret) (*set, error) {
+	if sec == nil {
+		sec = newSecret(h.Salt)
+	}
+	if h.Salt != sec.salt {
+		return nil, fmt.Errorf("opening the set: %w: made by another store", ErrDamaged)
+	}
+	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
+		return nil, fmt.Errorf("opening the set: big-endian machines: %w", errors.ErrUnsupported)
+	}
+	at, _ := h.offsets()
+	sizes := h.sections()
+	section := func(i int) []byte { return data[at[i]:][:sizes[i]:sizes[i]] }
+	words := section(0)
+	s := &set{
+		secret: sec, header: h, shift: 64 - uint(h.IndexBits),
+		filter: newBloomFilter(unsafe.Slice((*uint64)(unsafe.Pointer(&words[0])), len(words)/8)),
+		table:  section(1), number: section(2),
+		index: unsafe.Slice((*uint32)(unsafe.Pointer(&section(3)[0])), len(section(3))/4),
+	}
+	var err error
+	s.infos, err = decodeInfos(section(4))
+	return s, err
+}
+
+// aligned returns data where its words can be read as such: a copy, if it begins between two words, as embedded data
+// may.
+func aligned(data []byte) []byte {
+	if uintptr(unsafe.Pointer(&data[0]))%8 == 0 {
+		return data
+	}
+	words := make([]uint64, (len(data)+7)/8)
+	return wordBytes(words)[:copy(wordBytes(words), data)]
 }

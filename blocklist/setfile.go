@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -12,7 +11,6 @@ import (
 	"math"
 	"math/bits"
 	"os"
-	"runtime"
 	"unsafe"
 
 	"github.com/argine-dns/argine/blocklist/internal/disk"
@@ -23,6 +21,7 @@ import (
 const (
 	setMagic = "argine-set-2\x00\x00\x00\x00"
 	pageSize = 4096
+	rowSize  = 16 // bytes of a row of the table
 	// writeSize is how much of a section is summed up and written at once.
 	writeSize = 64 << 10
 )
@@ -203,41 +202,6 @@ func decodeSetHeader(page []byte) (h setHeader, err error) {
 	return h, nil
 }
 
-// openSet checks a set file and maps it. A file that does not pass its checksum is refused: [ErrDamaged]. Without a
-// secret that of the file will do.
-func openSet(path string, sec *secret) (*set, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("opening the set: %w", err)
-	}
-	defer f.Close() //nolint:errcheck // it was only read
-	h, err := checkSet(f)
-	if err != nil {
-		return nil, err
-	}
-	_, size := h.offsets()
-	data, err := disk.Map(f, int(size))
-	if err != nil {
-		return nil, fmt.Errorf("mapping the set: %w", err)
-	}
-	s, err := newSet(data, h, sec)
-	if err != nil {
-		return nil, fmt.Errorf("opening the set: %w (%w)", err, disk.Unmap(data))
-	}
-	s.path = path
-	runtime.AddCleanup(s, func(data []byte) { disk.Unmap(data) }, data) //nolint:errcheck // there is no caller left to return it to
-	return s, nil
-}
-
-// openSetBytes is openSet for a set in memory, which is used where it lies.
-func openSetBytes(data []byte) (*set, error) {
-	h, err := checkSet(bytes.NewReader(data))
-	if err != nil {
-		return nil, err
-	}
-	return newSet(aligned(data), h, nil)
-}
-
 // checkSet reads a set once through its checksum, a file before it is mapped: pages that are read are not counted as
 // our memory.
 func checkSet(r io.Reader) (h setHeader, err error) {
@@ -270,40 +234,4 @@ func checkSet(r io.Reader) (h setHeader, err error) {
 // wordBytes shows words as the bytes that they are in memory.
 func wordBytes(words []uint64) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(&words[0])), len(words)*8)
-}
-
-// aligned returns data where its words can be read as such: a copy, if it begins between two words, as embedded data
-// may.
-func aligned(data []byte) []byte {
-	if uintptr(unsafe.Pointer(&data[0]))%8 == 0 {
-		return data
-	}
-	words := make([]uint64, (len(data)+7)/8)
-	return wordBytes(words)[:copy(wordBytes(words), data)]
-}
-
-// newSet makes a set of the bytes of a file, which stays where it is.
-func newSet(data []byte, h setHeader, sec *secret) (*set, error) {
-	if sec == nil {
-		sec = newSecret(h.Salt)
-	}
-	if h.Salt != sec.salt {
-		return nil, fmt.Errorf("opening the set: %w: made by another store", ErrDamaged)
-	}
-	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
-		return nil, fmt.Errorf("opening the set: big-endian machines: %w", errors.ErrUnsupported)
-	}
-	at, _ := h.offsets()
-	sizes := h.sections()
-	section := func(i int) []byte { return data[at[i]:][:sizes[i]:sizes[i]] }
-	words := section(0)
-	s := &set{
-		secret: sec, header: h, shift: 64 - uint(h.IndexBits),
-		filter: newBloomFilter(unsafe.Slice((*uint64)(unsafe.Pointer(&words[0])), len(words)/8)),
-		table:  section(1), number: section(2),
-		index: unsafe.Slice((*uint32)(unsafe.Pointer(&section(3)[0])), len(section(3))/4),
-	}
-	var err error
-	s.infos, err = decodeInfos(section(4))
-	return s, err
 }

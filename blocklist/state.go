@@ -53,6 +53,18 @@ func loadState(dir string) (*state, error) {
 	return st, nil
 }
 
+// readUrgent reads the entries of urgent orders that the state file has.
+func (st *state) readUrgent() error {
+	for _, line := range st.Urgent {
+		e, err := ParseEntry(line)
+		if err != nil {
+			return fmt.Errorf("urgent orders: %w", err)
+		}
+		st.urgent = append(st.urgent, e)
+	}
+	return nil
+}
+
 // save writes the state file: the step that makes a change count.
 func (st *state) save() error {
 	if len(st.Metadata) > maxMetadata {

@@ -33,14 +33,6 @@ type Store struct {
 	closed bool
 }
 
-// ListInfo says what the store holds of a list.
-type ListInfo struct {
-	Header        // of a local list Serial is 0, and Created when it was set
-	Source string // of a local list: what SetLocal was told
-	Urgent int    // entries of urgent orders on top of the release; they are not counted in Header
-	Err    error  // why the list is not served, nil if it is; wraps ErrDamaged
-}
-
 // Open opens the store in dir, which is made if it is not there. Nothing else may own it: [ErrBusy]. Lists whose files
 // are damaged are not served; Lists says so, and the next Apply replaces them.
 func Open(dir string, o Options) (*Store, error) {
@@ -228,4 +220,18 @@ func (s *Store) change(list string, do func(*state) error) error {
 		}()
 	}
 	return do(st)
+}
+
+// put makes a state durable and puts it in force.
+func (s *Store) put(st *state, next state) error {
+	if err := next.save(); err != nil {
+		return err
+	}
+	rebuilt := next.Set != st.Set
+	*st = next
+	s.publish(st.inForce(s.view.Load().secret))
+	if rebuilt {
+		st.sweep()
+	}
+	return nil
 }

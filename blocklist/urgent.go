@@ -1,25 +1,11 @@
 package blocklist
 
-import "fmt"
-
 // setUrgent takes entries of urgent orders into the state, in place of those before.
 func (st *state) setUrgent(entries []Entry) {
 	st.Urgent, st.urgent = nil, entries
 	for _, e := range entries {
 		st.Urgent = append(st.Urgent, e.String())
 	}
-}
-
-// readUrgent reads the entries of urgent orders that the state file has.
-func (st *state) readUrgent() error {
-	for _, line := range st.Urgent {
-		e, err := ParseEntry(line)
-		if err != nil {
-			return fmt.Errorf("urgent orders: %w", err)
-		}
-		st.urgent = append(st.urgent, e)
-	}
-	return nil
 }
 
 // inForce returns the list as lookups see it: the canary and urgent orders lie on top of what changed since the set was
@@ -44,4 +30,16 @@ func (st *state) inForce(sec *secret) *list {
 	}
 	l.canary.name = st.canaryName()
 	return &l
+}
+
+// canaryName returns the name of the state's canary; empty if it has none.
+func (st *state) canaryName() string {
+	if st.Header.Serial == 0 {
+		return ""
+	}
+	name, err := ParseName(CanaryName(st.Header.List, st.Header.Serial))
+	if err != nil {
+		return ""
+	}
+	return string(name)
 }

@@ -120,3 +120,30 @@ func parseIPv4Part(p []byte) (n uint64, ok bool) {
 	}
 	return n, len(p) > 0 || base == 16
 }
+
+// appendHostName appends the wire form of the host, and nothing if it is no name.
+func appendHostName(dst []byte, e expression) []byte {
+	if e.addr.IsValid() {
+		return dst
+	}
+	dst = append(dst, 0)
+	length := 0
+	for i := 0; i < e.path; i++ {
+		c := e.text[i]
+		if c == '%' {
+			c, i = unhex(e.text[i+1])<<4|unhex(e.text[i+2]), i+2
+		}
+		if c != '.' {
+			dst = append(dst, c)
+		}
+		n := len(dst) - length - 1
+		if n > MaxLabel || len(dst) >= MaxName {
+			return dst[:0]
+		}
+		if c == '.' || i == e.path-1 {
+			dst[length], length = byte(n), len(dst)
+			dst = append(dst, 0)
+		}
+	}
+	return dst
+}

@@ -5,9 +5,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"math"
-	"runtime"
 	"slices"
-	"time"
 )
 
 // A host that has url entries has a row of its own in the table, so that one lookup reports whether there are any:
@@ -105,110 +103,4 @@ func appendBelow(dst []byte, below bool) []byte {
 		return append(dst, 1)
 	}
 	return append(dst, 0)
-}
-
-// countURL keeps the row of a url entry's host in step with a change.
-func (o *overlay) countURL(base *set, c Change, hash uint64) {
-	var buf [1 + MaxName]byte
-	key := appendURLHost(buf[:0], c.Entry.key)
-	if c.Entry.Monitor {
-		return
-	}
-	a, decided := o.find(base.secret, scopeURLHost, key, hash)
-	if !decided { // of addresses, the filter knows others than this one
-		a = base.at(base.secret.tableKey(scopeURLHost, key))
-	}
-	n := urlCountOf(a).count(matchInfoOf(&c.Entry.Attributes).expires, c.Removed)
-	o.put(base.secret.tableKey(scopeURLHost, key), n.info(), len(n) == 0)
-}
-
-// urlOfHost is a url entry as a builder counts it.
-type urlOfHost struct {
-	host    tableKey
-	hash    uint64 // of the host, in the Bloom filter
-	expires int64
-}
-
-// countURL takes note of a url entry.
-func (b *builder) countURL(e *Entry, hash uint64) {
-	var buf [1 + MaxName]byte
-	key := appendURLHost(buf[:0], e.key)
-	if e.Monitor {
-		return
-	}
-	b.urls = append(b.urls, urlOfHost{b.secret.tableKey(scopeURLHost, key), hash, matchInfoOf(&e.Attributes).expires})
-}
-
-// addHosts adds the rows of the hosts of url entries, and returns how many. Entries that a local list repeats are
-// counted again, which does no harm, since such lists are never changed one by one.
-func (b *builder) addHosts() (rows int) {
-	slices.SortFunc(b.urls, func(x, y urlOfHost) int { return x.host.compare(y.host) })
-	for i := 0; i < len(b.urls); rows++ {
-		first := b.urls[i]
-		var n urlCount
-		for ; i < len(b.urls) && b.urls[i].host == first.host; i++ {
-			n = n.count(b.urls[i].expires, false)
-		}
-		b.put(record{setRow{first.host, b.infos.add(n.info())}, first.hash})
-	}
-	b.urls = nil
-	return rows
-}
-
-// CountURLs returns how many url entries of a list block; expired ones don't count, and those that a local list
-// repeats count again. It goes through the list once, if there are any.
-func (s *lookups) CountURLs(list string) (n uint64) {
-	l := s.view.Load().list(list)
-	if l == nil || l.features().URLs == 0 {
-		return 0
-	}
-	now := time.Now().Unix()
-	count := func(a *matchInfo) {
-		for _, e := range urlCountOf(a) {
-			if e.at > now {
-				n += e.n
-			}
-		}
-	}
-	for row := range uint32(l.base.header.Rows) {
-		a := &l.base.infos[min(int(l.base.infoNumber(row)), len(l.base.infos)-1)]
-		if a.category == urlHostCategory && !l.overlay.contains(l.base.row(row)) {
-			count(a)
-		}
-	}
-	runtime.KeepAlive(l.base)
-	l.overlay.each(func(a *matchInfo) {
-		if a.category == urlHostCategory {
-			count(a)
-		}
-	})
-	return n
-}
-
-// HasURLs reports whether a list has url entries for a host, given in lower-case wire form: by its own name, or by
-// that of a *. host. Entries that have expired or only monitor don't count. It does not allocate.
-//
-// The answer does not say which: whether a request is to be refused is for LookupURL to say, where the URL is known.
-func (s *lookups) HasURLs(list string, name []byte) bool {
-	v := s.view.Load()
-	l := v.list(list)
-	if l == nil || l.features().URLs == 0 {
-		return false
-	}
-	var w suffixes
-	w.walk(v.secret, name)
-	has := func(below bool, i int, hash uint64) bool {
-		if hash = v.secret.scoped(hash, ScopeURL); !l.mayContain(hash) {
-			return false
-		}
-		var buf [1 + MaxName]byte
-		_, ok := l.find(scopeURLHost, append(appendBelow(buf[:0], below), name[w.at[i]:]...), hash)
-		return ok
-	}
-	for i := range w.n {
-		if has(true, i, v.secret.belowHash(w.hash[i])) {
-			return true
-		}
-	}
-	return w.n > 0 && has(false, 0, w.hash[0])
 }
