@@ -16,27 +16,27 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// MaxFile is the longest file of a release that an origin takes, in bytes.
+// MaxFile is the size limit of one release file that an origin accepts, in bytes.
 const MaxFile = 1 << 30
 
-// push is a bundle whose signatures were checked.
+// push is a bundle whose signatures have been verified.
 type push struct {
 	list   string
 	roots  *rootChain
-	root   *trust.Root // the newest
-	urgent orders      // what is published of urgent orders with it
+	root   *trust.Root // the newest root
+	urgent orders      // the urgent orders to publish with the release
 	spec   trust.TargetsSpec
-	here   map[string]trust.File // files that the origin has published and still has, by path
-	known  bool                  // the origin has published this very release
-	done   bool                  // under this very root, and all its files are here: nothing is left to do
+	here   map[string]trust.File // files that the origin has published and still stores, by path
+	known  bool                  // the origin has already published this release
+	done   bool                  // the release is published under this root with all its files: there is nothing to do
 }
 
-// held reports whether the origin has verified this very file before.
+// held reports whether the origin stores this file, already verified.
 func (p *push) held(f trust.File) bool {
 	return p.here[f.Path].Equal(f)
 }
 
-// checkMissing tells which files are neither here nor among the new ones.
+// checkMissing returns a [trust.MissingError] that lists the files that neither the origin nor the bundle has.
 func (p *push) checkMissing(came func(trust.File) bool) error {
 	var missing []string
 	for _, f := range p.spec.All() {
@@ -50,17 +50,20 @@ func (p *push) checkMissing(came func(trust.File) bool) error {
 	return nil
 }
 
-// Accept takes a bundle: it verifies all of it, signs snapshot and timestamp, and publishes it. Nothing is visible before
-// everything is verified and durable; a push that fails changes nothing. A release that is held already may come again.
+// Accept receives a bundle, verifies it completely, signs a snapshot and a timestamp, and publishes the release.
+// Nothing becomes visible before everything is verified and durable; a push that fails changes nothing. Pushing a
+// published release again is not an error.
 //
-// It fails with [blocklist.ErrUntrusted] when signatures are missing, and says whose, or when content does not match what
-// was signed; [blocklist.ErrGap] when the bundle lacks files that the origin lacks, too; [blocklist.ErrRollback] for an older
-// release; [blocklist.ErrExpired]; [blocklist.ErrMalformed]; [blocklist.ErrTooLarge]; [blocklist.ErrBusy] when another process keeps the folder.
+// Errors: [blocklist.ErrUntrusted] when signatures are missing (the text names the signers) or when content does not
+// match its signed digest; [blocklist.ErrGap] when neither bundle nor origin has a file of the release;
+// [blocklist.ErrRollback] for an older release; [blocklist.ErrExpired]; [blocklist.ErrMalformed];
+// [blocklist.ErrTooLarge]; [blocklist.ErrBusy] when another process holds the folder's lock.
 func (o *Origin) Accept(ctx context.Context, bundle io.Reader) (blocklist.Header, error) {
 	return o.accept(ctx, &rootChain{o: o}, bundle, func() {})
 }
 
-// accept is Accept for the list whose roots are taken. It calls verified once it knows that the officers have signed the push.
+// accept implements Accept with the roots that the caller supplies. It calls verified once the officers' signatures on
+// the push are verified.
 func (o *Origin) accept(ctx context.Context, roots *rootChain, bundle io.Reader, verified func()) (h blocklist.Header, err error) {
 	b, err := trust.ReadBundle(contextReader{ctx, bundle}, roots.take)
 	if err != nil {
@@ -77,7 +80,7 @@ func (o *Origin) accept(ctx context.Context, roots *rootChain, bundle io.Reader,
 	return p.header()
 }
 
-// receiveAndCommit receives the files and publishes.
+// receiveAndCommit receives the files of a push and publishes the release.
 func (o *Origin) receiveAndCommit(ctx context.Context, p *push, b *trust.Bundle) error {
 	if !o.receiving.acquire(p.list) {
 		return fmt.Errorf("%s: %w with other pushes; try again in a moment", p.list, blocklist.ErrBusy)
@@ -97,7 +100,8 @@ func (o *Origin) receiveAndCommit(ctx context.Context, p *push, b *trust.Bundle)
 	return o.change(ctx, func() error { return o.commit(p, b, work) })
 }
 
-// check verifies what came against what the origin trusts and holds.
+// check verifies the roots, targets and urgent orders of a bundle against the origin's trusted root and published
+// state.
 func (c *rootChain) check(st *state, b *trust.Bundle) (*push, error) {
 	if st == nil {
 		return nil, fmt.Errorf("bundle: %w: it has no root", blocklist.ErrMalformed)
@@ -112,8 +116,9 @@ func (c *rootChain) check(st *state, b *trust.Bundle) (*push, error) {
 	return p, p.checkUrgent(st, b.Urgent)
 }
 
-// checkUrgent verifies urgent orders, which may not go back. Without new ones the old ones stay: subscribers miss them else.
-// Those for a release before this one are void, and so no reason to refuse it.
+// checkUrgent verifies urgent orders and refuses a rollback. A push without urgent orders keeps the published ones,
+// because subscribers would report them missing otherwise. Orders older than the published ones are ignored if they
+// belong to an earlier release: they are void, so they are no reason to refuse the push.
 func (p *push) checkUrgent(st *state, next []byte) error {
 	p.urgent = st.urgent
 	if len(next) == 0 || bytes.Equal(next, st.urgent.doc) {
@@ -138,23 +143,23 @@ func (p *push) checkUrgent(st *state, next []byte) error {
 	return nil
 }
 
-// openUrgent verifies urgent orders against those that are published.
+// openUrgent parses urgent orders and verifies them against the published ones.
 func (p *push) openUrgent(st *state, next []byte) (spec trust.UrgentSpec, err error) {
 	if spec, err = trust.ParseUrgent(next); err != nil {
 		return spec, err
 	}
 	with := trust.Metadata{Targets: &p.spec}
-	if held, err := trust.ParseUrgent(st.urgent.doc); err == nil { // those of an earlier form count for nothing
+	if held, err := trust.ParseUrgent(st.urgent.doc); err == nil { // an earlier format does not count
 		with.Urgent = &held
 	}
 	spec, _, err = with.AcceptUrgent(p.root, spec)
 	return spec, err
 }
 
-// clockSkew is how far the clocks of officer and origin may be apart.
+// clockSkew is the accepted difference between the clocks of an officer and of the origin.
 const clockSkew = 5 * time.Minute
 
-// checkTargets verifies signatures, and that the release is no older than the one held.
+// checkTargets verifies the signatures of targets, and refuses a release older than the published one.
 func (p *push) checkTargets(st *state, targets []byte) (err error) {
 	if p.spec, err = trust.ParseTargets(targets); err != nil {
 		return err
@@ -172,7 +177,8 @@ func (p *push) checkTargets(st *state, targets []byte) (err error) {
 	if st.snapshot.Targets.Version != p.spec.Version {
 		return nil
 	}
-	// The same release again. Its document is public under its number and stays, so it must do for the newest root too.
+	// The same release is published already. Its document keeps its version number, so the newest root must accept it
+	// too.
 	p.known, p.spec = true, *st.targets
 	if err := p.spec.Verify(p.root); err != nil {
 		return fmt.Errorf("%w; serial %d was published before this root: make a new release", err, p.spec.Version)
@@ -181,12 +187,12 @@ func (p *push) checkTargets(st *state, targets []byte) (err error) {
 	return nil
 }
 
-// header tells what was accepted.
+// header returns the header of the accepted release.
 func (p *push) header() (blocklist.Header, error) {
 	return p.spec.Newest().Header()
 }
 
-// commit publishes what was received. It checks once more: another push may have come first.
+// commit publishes a received push. It repeats the checks, because another push may have been published meanwhile.
 func (o *Origin) commit(p *push, b *trust.Bundle, work *upload) error {
 	st, err := o.load(p.list)
 	if err != nil {
@@ -218,7 +224,7 @@ func (o *Origin) commit(p *push, b *trust.Bundle, work *upload) error {
 	return nil
 }
 
-// writeDocuments writes roots and targets. Those that are there stay as they are.
+// writeDocuments writes roots and targets. Existing documents stay unchanged.
 func (st *state) writeDocuments(p *push) error {
 	docs := map[string][]byte{trust.TargetsName(p.spec.Version): p.spec.Bytes()}
 	for version, root := range p.roots.docs {
@@ -240,7 +246,7 @@ func (st *state) writeDocuments(p *push) error {
 	return nil
 }
 
-// contextReader ends reading when its context ends.
+// contextReader fails reads once its context ends.
 type contextReader struct {
 	ctx context.Context //nolint:containedctx // the reader lives as long as the call it belongs to
 	r   io.Reader

@@ -9,8 +9,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// removeOld removes all but the newest releases and what belongs to them, and the urgent orders beyond those that are
-// published now: of an officer who has gone, say.
+// removeOld removes all but the newest [keepReleases] releases with their documents and files. It also removes urgent
+// orders with a version above the published one, for example those of an officer whose key was withdrawn.
 func (st *state) removeOld(now orders) error {
 	err := removeAllBut(keepReleases, st.versions(".snapshot.json"),
 		func(v int64) string { return st.path(trust.SnapshotName(v)) })
@@ -51,7 +51,7 @@ func removeAllBut(keep int, versions []int64, path func(int64) string) (err erro
 	return err
 }
 
-// removeUncommitted removes roots that a push has written which then did not come to its end.
+// removeUncommitted removes the roots that an interrupted push wrote.
 func (st *state) removeUncommitted() (err error) {
 	for _, v := range st.versions(".root.json") {
 		if st.timestamp.Root > 0 && v > st.timestamp.Root {

@@ -17,14 +17,14 @@ import (
 )
 
 const (
-	maxListeners = 10_000           // connections at /events; beyond, the client that has most loses one
-	maxFilters   = 64               // lists that one of them may name
-	heartbeat    = 15 * time.Second // so that proxies and listeners know the connection is alive
-	writeTimeout = 10 * time.Second // for a listener to take what is written to it
-	pollInterval = time.Second      // for what other processes have published
+	maxListeners = 10_000           // connections at /events; beyond, the client with the most connections loses one
+	maxFilters   = 64               // lists that one connection may subscribe to
+	heartbeat    = 15 * time.Second // interval of the comments that keep a connection alive through proxies
+	writeTimeout = 10 * time.Second // time limit for writing one message to a listener
+	pollInterval = time.Second      // interval of polling the folder for releases that other processes publish
 )
 
-// event says what is the newest of a list: its serial, and the version of its urgent orders, 0 if there never were any.
+// event is the newest state of a list: the serial, and the version of its urgent orders (0 if there never were any).
 type event struct{ serial, urgent int64 }
 
 func (e event) String() string {
@@ -34,22 +34,22 @@ func (e event) String() string {
 	return fmt.Sprintf(`"serial":%d,"urgent":%d`, e.serial, e.urgent)
 }
 
-// announcements are the connections at /events, and the newest event of each list. The zero value is ready.
+// announcements holds the connections at /events and the newest event of each list. The zero value is ready to use.
 type announcements struct {
 	mu        sync.Mutex
 	listeners map[*listener]struct{}
-	clients   map[netip.Prefix]int // how many of them each has
+	clients   map[netip.Prefix]int // number of listeners by client
 	newest    map[string]event     // by list
-	readAt    map[string]time.Time // the timestamp's date when it was read last, by list
+	readAt    map[string]time.Time // date of the timestamp at the last read, by list
 	ended     bool
 }
 
-// listener is one connection. It may lag behind: of each list it gets the newest event alone.
+// listener is one connection at /events. A slow listener skips events: only the newest event of each list is queued.
 type listener struct {
 	client  netip.Prefix
-	lists   []string // that it wants to hear of; empty: all
+	lists   []string // the lists it subscribes to; empty: all
 	pending map[string]event
-	wake    chan struct{} // has room for one
+	wake    chan struct{} // buffered, one element
 	ended   chan struct{}
 }
 
@@ -80,7 +80,8 @@ func (l *listener) queue(list string, e event) {
 	}
 }
 
-// join adds a listener and queues what is the newest; it returns false if there are too many, or the origin ends.
+// join adds a listener and queues the newest event of each of its lists. It returns false if there are too many
+// connections or the origin is shutting down.
 func (a *announcements) join(client netip.Prefix, lists []string) (*listener, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -101,7 +102,8 @@ func (a *announcements) join(client netip.Prefix, lists []string) (*listener, bo
 	return l, true
 }
 
-// makeRoom ends a listener of the client that has most, if that has more than the new one would.
+// makeRoom closes one listener of the client with the most listeners, if that client has at least two listeners more
+// than the new one. It reports whether it did.
 func (a *announcements) makeRoom(client netip.Prefix) bool {
 	most := client
 	for c, n := range a.clients {
@@ -128,7 +130,7 @@ func (a *announcements) leave(l *listener) {
 	a.remove(l)
 }
 
-// remove removes a listener, unless that was done.
+// remove removes a listener; removing it twice is harmless.
 func (a *announcements) remove(l *listener) {
 	if _, ok := a.listeners[l]; !ok {
 		return
@@ -139,7 +141,7 @@ func (a *announcements) remove(l *listener) {
 	}
 }
 
-// takePending returns the events that were not sent to a listener yet.
+// takePending returns the queued events of a listener and clears its queue.
 func (a *announcements) takePending(l *listener) map[string]event {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -148,7 +150,7 @@ func (a *announcements) takePending(l *listener) map[string]event {
 	return all
 }
 
-// end ends all connections, or allows new ones again.
+// end closes all connections and refuses further ones; end(false) accepts connections again.
 func (a *announcements) end(ended bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -162,7 +164,7 @@ func (a *announcements) end(ended bool) {
 	clear(a.clients)
 }
 
-// needsReading reports whether a timestamp of that date was not read yet.
+// needsReading reports whether the timestamp with this date has not been read yet.
 func (a *announcements) needsReading(list string, date time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -176,7 +178,7 @@ func (a *announcements) needsReading(list string, date time.Time) bool {
 	return true
 }
 
-// announceAll announces what other processes have published in the folder.
+// announceAll announces the releases that other processes published in the folder.
 func (o *Origin) announceAll() error {
 	lists, err := o.lists()
 	for _, list := range lists {
@@ -208,7 +210,7 @@ func (a *announcements) hasListeners() bool {
 	return len(a.listeners) > 0
 }
 
-// watch polls the folder for what other processes publish while there are listeners, until ctx ends, and then ends all
+// watch polls the folder for releases of other processes while there are listeners. When ctx ends it closes all
 // connections.
 func (o *Origin) watch(ctx context.Context) {
 	o.events.end(false)
@@ -230,7 +232,7 @@ func (o *Origin) watch(ctx context.Context) {
 	}
 }
 
-// serveEvents sends what is the newest of each list, and again whenever that changes, as server-sent events.
+// serveEvents sends the newest event of each list, and every later one, as server-sent events.
 func (o *Origin) serveEvents(w http.ResponseWriter, r *http.Request) {
 	lists := r.URL.Query()["list"]
 	if len(lists) > maxFilters {
@@ -246,17 +248,17 @@ func (o *Origin) serveEvents(w http.ResponseWriter, r *http.Request) {
 	defer o.events.leave(l)
 	w.Header().Set("Content-Type", eventsType)
 	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Accel-Buffering", "no") // nginx would keep events to itself
+	w.Header().Set("X-Accel-Buffering", "no") // disables buffering in nginx
 	s := eventStream{w: w, control: http.NewResponseController(w)}
 	if err := s.run(r.Context(), l, &o.events); err != nil {
 		o.o.Log.DebugContext(r.Context(), "dropping a listener", slog.Any("error", err))
 	}
 }
 
-// clientOf returns the network that a request comes from: an IPv4 address, or an IPv6 /56, which is what one customer
-// has.
+// clientOf returns the network that a request comes from: an IPv4 address or an IPv6 /56, the usual size of one
+// customer.
 func clientOf(r *http.Request) netip.Prefix {
-	from, _ := netip.ParseAddrPort(r.RemoteAddr) // if it is none, all such are one client
+	from, _ := netip.ParseAddrPort(r.RemoteAddr) // unparsable addresses share one client
 	bits := 56
 	if from.Addr().Unmap().Is4() {
 		bits = 32
@@ -275,7 +277,7 @@ type eventStream struct {
 func (s eventStream) run(ctx context.Context, l *listener, from *announcements) error {
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
-	text := ":\n\n" // a comment: it tells that the connection is open
+	text := ":\n\n" // a comment: the client sees that the connection is open
 	for {
 		if err := s.write(text); err != nil {
 			return err
@@ -297,7 +299,7 @@ func (s eventStream) run(ctx context.Context, l *listener, from *announcements) 
 }
 
 func (s eventStream) write(text string) error {
-	_ = s.control.SetWriteDeadline(time.Now().Add(writeTimeout)) // where it can't be set, the server's holds
+	_ = s.control.SetWriteDeadline(time.Now().Add(writeTimeout)) // if it can't be set, the server's deadline applies
 	if _, err := s.w.Write([]byte(text)); err != nil {
 		return err
 	}

@@ -22,35 +22,35 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
-// What a request may ask for below /lists/. Nothing else is ever opened.
+// The paths that a request may name below /lists/. No other file is ever opened.
 var (
 	releaseFile = regexp.MustCompile(`^[0-9a-f]{64}\.[a-z0-9][a-z0-9.-]*$`)
 	document    = regexp.MustCompile(`^(timestamp|[1-9][0-9]{0,18}\.(root|snapshot|targets|urgent))\.json$`)
 )
 
 const (
-	maxPush = 4 << 30 // bytes of a push
-	// bytes behind the end of interest that are read, so that the pusher gets to read the answer.
+	maxPush = 4 << 30 // size limit of a push, in bytes
+	// After a push is refused, this many bytes of it are still read and discarded, so that the client reads the answer.
 	maxDiscard  = 16 << 20
-	discardTime = 5 * time.Second  // within that time
-	stall       = 30 * time.Second // how long a push may stand still, and the least that an answer gets
-	asking      = time.Minute      // for the documents of a push: until they are verified, the sender is unknown
-	minRate     = 16 << 10         // bytes a second that a reader of an answer must reach
-	minPush     = 4 << 10          // bytes a second that a push must reach, on average after a first minute
+	discardTime = 5 * time.Second  // time limit for that discarding
+	stall       = 30 * time.Second // longest pause within a push, and the minimum time to write an answer
+	asking      = time.Minute      // time limit for the documents of a push; the sender is still unknown
+	minRate     = 16 << 10         // minimum rate at which a client reads an answer, bytes a second
+	minPush     = 4 << 10          // minimum average rate of a push after its first minute, bytes a second
 )
 
-// Pushes at a time, of all lists and of each: whose documents are read, and whose files, because officers have signed
-// them.
+// Limits on concurrent pushes, in total and for each list. Asking pushes have unverified documents; receiving pushes
+// are signed by officers and send their files.
 const (
 	maxAsking, maxAskingEach       = 32, 8
 	maxReceiving, maxReceivingEach = 8, 2
 )
 
-// Handler serves the origin over HTTP: POST /lists/LIST takes a push, GET and HEAD /lists/LIST/... serve its files with
-// conditional requests and ranges, GET /events announces releases until Run ends, GET /healthz reports whether every
-// timestamp is in date. POST /receipts/LIST takes a receipt of a registered subscriber, GET /receipts/LIST hands them
-// out to who has the list's token. No other request needs a credential: a push is authorised by the officers'
-// signatures.
+// Handler serves the origin over HTTP: POST /lists/LIST accepts a push; GET and HEAD /lists/LIST/... serve files with
+// conditional requests and ranges; GET /events announces releases until Run ends; GET /healthz reports whether every
+// timestamp is in date. POST /receipts/LIST accepts a receipt of a registered subscriber. GET /receipts/LIST returns
+// the receipts to clients with the list's token. No other request needs a credential: the officers' signatures
+// authorise a push.
 //
 // The handler limits bodies and sets deadlines while it reads and writes. The server in front of it needs a
 // ReadHeaderTimeout (10 s) and an IdleTimeout (2 min), but neither ReadTimeout nor WriteTimeout.
@@ -82,7 +82,7 @@ func (o *Origin) servePush(w http.ResponseWriter, r *http.Request) {
 	if held := (*trust.OrdersError)(nil); errors.As(err, &held) {
 		w.Header().Set("Content-Type", trust.OrdersType)
 		w.WriteHeader(http.StatusConflict)
-		_, _ = w.Write(held.Held) // the pusher may be gone
+		_, _ = w.Write(held.Held) // the client may be gone
 		return
 	}
 	if err != nil {
@@ -92,8 +92,8 @@ func (o *Origin) servePush(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "%s serial %d with %d entries is published\n", h.List, h.Serial, h.Entries)
 }
 
-// receivePush takes a push for a list. What is not verified yet costs little: of a list that is not trusted here it is
-// not even read, and of others little at a time.
+// receivePush receives a push for a list. Unverified input costs little: for a list that the origin does not trust the
+// body is not read at all, for others only a few pushes are read at a time.
 func (o *Origin) receivePush(ctx context.Context, list string, body *progressReader) (h blocklist.Header, err error) {
 	roots := &rootChain{o: o}
 	if err = blocklist.CheckListName(list); err == nil {
@@ -113,7 +113,7 @@ func (o *Origin) receivePush(ctx context.Context, list string, body *progressRea
 	})
 }
 
-// refuse answers a push or a receipt that was refused.
+// refuse writes the error response for a refused push or receipt.
 func refuse(w http.ResponseWriter, err error) {
 	code, text := answer(err)
 	if code == http.StatusServiceUnavailable {
@@ -122,14 +122,15 @@ func refuse(w http.ResponseWriter, err error) {
 	http.Error(w, text, code)
 }
 
-// errSlow ends pushes that would hold their connection, and what was read of them, for ever.
+// errSlow ends a push that is so slow that it would keep its connection and disk space indefinitely.
 var errSlow = fmt.Errorf("too slow, %w", os.ErrDeadlineExceeded)
 
-// progressReader gives every read of a push its time, and verifying as much as it needs.
+// progressReader sets a deadline for every read of a push and enforces a minimum average rate. Time spent between
+// reads, such as verification, does not count.
 type progressReader struct {
 	r       io.Reader
 	control *http.ResponseController
-	until   time.Time // when reading ends; zero: while there is progress
+	until   time.Time // absolute deadline of all reads; zero: each read may take up to stall
 	n       int64
 	waited  time.Duration
 }
@@ -153,8 +154,8 @@ func (p *progressReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// answer returns the status and the text for a push or a receipt that was refused. Errors that are the origin's own
-// stay in its log.
+// answer returns the status and the text for a refused push or receipt. Internal errors of the origin go to its log
+// only.
 func answer(err error) (code int, text string) {
 	var tooLong *http.MaxBytesError
 	switch {
@@ -178,7 +179,7 @@ func answer(err error) (code int, text string) {
 	return code, err.Error()
 }
 
-// missing names the files that a push must bring along, one a line.
+// missing returns the files that a push lacks, one a line.
 func missing(err error) string {
 	if e := (*trust.MissingError)(nil); errors.As(err, &e) {
 		return strings.Join(e.Paths, "\n")
@@ -197,7 +198,7 @@ func (o *Origin) serveFile(w http.ResponseWriter, r *http.Request) {
 		o.serveMissing(w, list, err)
 		return
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close() //nolint:errcheck // opened for reading only
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() {
 		o.serveMissing(w, list, err)
@@ -210,7 +211,8 @@ func (o *Origin) serveFile(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serveContent serves a release from the file, and a document from memory, since its tag is made from its content.
+// serveContent serves a release file from disk. It serves a document from memory, because its ETag is computed from its
+// content.
 func serveContent(w http.ResponseWriter, r *http.Request, name string, f *os.File, info fs.FileInfo) error {
 	head := w.Header()
 	head.Set("Cache-Control", "public, max-age=31536000, immutable")
@@ -234,7 +236,7 @@ func serveContent(w http.ResponseWriter, r *http.Request, name string, f *os.Fil
 	return nil
 }
 
-// contentType tells a file of a release from an encrypted one.
+// contentType returns the media type of a release file, plain or encrypted.
 func contentType(file string) string {
 	if strings.HasSuffix(file, ".age") {
 		return "application/octet-stream"
@@ -242,7 +244,8 @@ func contentType(file string) string {
 	return "application/zstd"
 }
 
-// shortLived lets a cache spare the origin some of the load, for what may change or come any moment.
+// shortLived is the Cache-Control of answers that may change at any moment: a short cache lifetime still reduces the
+// load.
 const shortLived = "public, max-age=2"
 
 func (o *Origin) serveMissing(w http.ResponseWriter, list string, err error) {
@@ -255,7 +258,7 @@ func (o *Origin) serveMissing(w http.ResponseWriter, list string, err error) {
 	http.Error(w, "the origin could not read the document; its log says why", http.StatusInternalServerError)
 }
 
-// splitPath takes apart what stands behind /lists/.
+// splitPath splits the path after /lists/ into the list and the file name.
 func splitPath(path string) (list, name string, ok bool) {
 	i := strings.LastIndexByte(path, '/')
 	if i < 0 {
@@ -268,10 +271,10 @@ func splitPath(path string) (list, name string, ok bool) {
 	return list, name, document.MatchString(name) && blocklist.CheckListName(list) == nil
 }
 
-// healthFor is how long an answer of /healthz stands: anyone may ask, and each look reads all lists.
+// healthFor is how long the result of /healthz is cached: any client may request it, and each check reads all lists.
 const healthFor = time.Second
 
-// health is what the lists looked like.
+// health is the cached result of a health check.
 type health struct {
 	mu sync.Mutex
 	at time.Time

@@ -18,11 +18,11 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// keyName is the holder's name in the online keys.
+// keyName is the name of the origin in its online keys.
 const keyName = "origin"
 
-// keyFile returns the name of an online key's file: online.key, online-2.key and so on; .pub beside it is what agencies
-// name in a list's root.
+// keyFile returns the file name of an online key: online.key, online-2.key and so on. The .pub file beside it holds the
+// public key, which agencies add to a list's root.
 func keyFile(number int, ending string) string {
 	if number == 1 {
 		return "online" + ending
@@ -30,11 +30,11 @@ func keyFile(number int, ending string) string {
 	return fmt.Sprintf("online-%d%s", number, ending)
 }
 
-// maxKeys is how many online keys an origin may have had.
+// maxKeys is the maximum number of online keys of an origin, past ones included.
 const maxKeys = 1000
 
-// Init makes the folder of an origin with a new online key, and returns the public key for the agencies' roots. It
-// refuses a folder that has one.
+// Init creates the folder of an origin with a new online key, and returns the public key for the agencies' roots. It
+// fails if the folder already has a key.
 func Init(dir string) (public string, err error) {
 	if err := os.MkdirAll(filepath.Join(dir, listsDir), 0o755); err != nil {
 		return "", fmt.Errorf("making the origin: %w", err)
@@ -46,8 +46,8 @@ func Init(dir string) (public string, err error) {
 	return makeKey(dir, 1)
 }
 
-// Rekey makes one more online key, and returns it as text with the path of its file. A list is signed with it from the
-// push on that brings a root which names it. The older keys stay, for the other lists.
+// Rekey creates another online key, and returns its public key as text and the path of its file. The origin signs a
+// list with it after a push whose root names the new key. Older keys stay for the other lists.
 func (o *Origin) Rekey(ctx context.Context) (public, path string, err error) {
 	err = o.change(ctx, func() error {
 		for number := 2; number <= maxKeys; number++ {
@@ -80,14 +80,14 @@ func makeKey(dir string, number int) (public string, err error) {
 	return public, nil
 }
 
-// keyFiles returns the paths of the private keys.
+// keyFiles returns the paths of all private keys in the folder.
 func keyFiles(dir string) []string {
 	files, _ := filepath.Glob(filepath.Join(dir, "online*.key"))
 	return files
 }
 
-// signer returns the online key that a root names, as it lies on the disk now. It fails with [blocklist.ErrUntrusted]
-// for a root under which this origin could not sign.
+// signer reads from disk the online key that a root names. It fails with [blocklist.ErrUntrusted] if this origin has no
+// key of the root.
 func (o *Origin) signer(r *trust.Root) (ed25519.PrivateKey, error) {
 	var newest notekey.Key
 	for _, path := range keyFiles(o.dir) {

@@ -1,14 +1,14 @@
-// Package origin serves lists: it takes pushes from agencies, verifies them exactly as a subscriber would, says with
-// its online key which release is the newest, and serves everything as static files that any mirror can copy.
+// Package origin serves lists. It accepts pushes from agencies and verifies them exactly as a subscriber does. It signs
+// with its online key which release is the newest, and serves everything as static files that any mirror can copy.
 //
-// An origin is a folder. Below lists/ lies what everybody may read; online.key beside it is secret. Programs share the
-// folder: each change is made under its lock, and counts with the last step, the exchange of timestamp.json. An origin
-// can withhold a list, but it can't add an entry to it: that takes the officers' signatures.
+// An origin is a folder. The files below lists/ are public; online.key beside it is secret. Several processes may share
+// the folder: each change takes the folder's lock, and its last step, replacing timestamp.json, commits it. An origin
+// can withhold a list, but it can't add an entry to it: that requires the officers' signatures.
 //
 //	public, err := origin.Init(dir)                // once; agencies put this key into the roots of their lists
 //	o, err := origin.Open(dir, origin.Options{})
-//	list, err := o.Trust(root)                     // a list that it takes pushes for from now on
-//	go o.Run(ctx)                                  // says again and again what is the newest
+//	list, err := o.Trust(root)                     // from now on it accepts pushes for this list
+//	go o.Run(ctx)                                  // re-signs timestamps and announces releases
 //	err = http.Serve(listener, o.Handler())
 package origin
 
@@ -29,40 +29,39 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
-// Names within the folder of an origin.
+// Names of files within the folder of an origin.
 const (
-	listsDir = "lists" // what is served
-	workDir  = "tmp"   // pushes being received
+	listsDir = "lists" // public files
+	workDir  = "tmp"   // unfinished pushes
 	lockFile = "lock"
 )
 
-// Options of an origin. The zero value is fine.
+// Options configure an origin. The zero value selects the defaults.
 type Options struct {
 	Log *slog.Logger // nil: nothing is logged
-	// Lifetime is how long a timestamp says that nothing newer exists, so how long a frozen mirror goes unnoticed, and how
-	// long the origin may be down before subscribers raise an alarm. Zero: 24 hours.
+	// Lifetime is how long a timestamp is valid: how long a frozen mirror goes unnoticed, and how long the origin may be
+	// down before subscribers raise an alarm. Zero: 24 hours.
 	Lifetime time.Duration
 	// Resign is how often Run signs a new timestamp. Zero: a 24th of Lifetime.
 	Resign time.Duration
 }
 
-// Origin is the folder of an origin. It is safe for concurrent use, also by several processes.
+// Origin serves the lists of one folder. It is safe for concurrent use, also by several processes.
 type Origin struct {
 	dir string
 	o   Options
-	mu  sync.Mutex // in front of the folder's lock, which knows processes only
+	mu  sync.Mutex // locks out other goroutines; the folder's lock file works between processes only
 
-	receipts sync.Mutex // likewise, for the receipts
+	receipts sync.Mutex // the same, for receipts
 
-	asking, receiving semaphore // of pushes
+	asking, receiving semaphore // limits on concurrent pushes
 
 	verified verifiedCache
 	health   health
 	events   announcements
 }
 
-// Open opens the folder of an origin that Init made, and removes what a push that was killed has left. It starts
-// nothing.
+// Open opens a folder that Init created, and removes the leftovers of interrupted pushes. It starts no goroutine.
 func Open(dir string, o Options) (*Origin, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -84,10 +83,10 @@ func Open(dir string, o Options) (*Origin, error) {
 	return or, errors.Join(or.change(context.Background(), or.removeLeftovers), or.removeReceiptLeftovers())
 }
 
-// lockWait is how long a change waits for another process.
+// lockWait is how long a change waits for a lock that another process holds.
 const lockWait = 3 * time.Second
 
-// change runs do under the folder's lock. It fails with [blocklist.ErrBusy] if another process keeps it.
+// change runs do under the folder's lock. It fails with [blocklist.ErrBusy] if another process keeps the lock.
 func (o *Origin) change(ctx context.Context, do func() error) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -115,9 +114,9 @@ func (o *Origin) lock(ctx context.Context, path string) (io.Closer, error) {
 	}
 }
 
-// Trust makes the origin take pushes for the list of this root, which must be signed by enough of its own officers and
-// name this origin's online key. To do it again with the same root is fine; newer roots come with pushes. It returns
-// the list's name.
+// Trust makes the origin accept pushes for the list of this root, and returns the list's name. Enough of the root's own
+// officers must have signed it, and it must name this origin's online key. Repeating it with the same root is not an
+// error; newer roots arrive with pushes.
 func (o *Origin) Trust(root []byte) (list string, err error) {
 	root, err = utf8text.Decode(root)
 	if err != nil {

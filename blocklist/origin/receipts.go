@@ -23,22 +23,23 @@ import (
 	"github.com/argine-dns/argine/blocklist/receipt"
 )
 
-// Names within the folder of a list's receipts, which are not served.
+// Names within the folder of a list's receipts, which is not public.
 const (
 	receiptsDir = "receipts"
-	listSuffix  = "_" // no part of a list's name, so that no list's folder is inside that of another
+	listSuffix  = "_" // not allowed in list names, so that no list's folder lies inside another's
 	keysFile    = "keys"
 	tokenFile   = "token"
 )
 
-// keepReceipts is how many receipts are kept of each subscriber.
+// keepReceipts is how many receipts of each subscriber are stored.
 const keepReceipts = 64
 
 func (o *Origin) receiptsDir(list string) string {
 	return filepath.Join(o.dir, receiptsDir, filepath.FromSlash(list), listSuffix)
 }
 
-// changeReceipts runs do in the folder of a list's receipts, under a lock of its own: receipts don't wait for pushes.
+// changeReceipts runs do in the folder of a list's receipts. The folder has its own lock, so receipts don't wait for
+// pushes.
 func (o *Origin) changeReceipts(ctx context.Context, list string, do func(dir string) error) error {
 	o.receipts.Lock()
 	defer o.receipts.Unlock()
@@ -53,7 +54,7 @@ func (o *Origin) changeReceipts(ctx context.Context, list string, do func(dir st
 	return errors.Join(do(dir), lock.Close())
 }
 
-// removeReceiptLeftovers removes what a receipt that was not kept to its end has left.
+// removeReceiptLeftovers removes the temporary files of receipts whose writing was interrupted.
 func (o *Origin) removeReceiptLeftovers() error {
 	lists, err := o.lists()
 	for _, list := range lists {
@@ -64,8 +65,9 @@ func (o *Origin) removeReceiptLeftovers() error {
 	return err
 }
 
-// AddSubscriber makes the origin take receipts for a list that are signed with this key, a public key as text, and
-// returns the name of its holder. The first one makes the token with which receipts are read; see [Origin.TokenPath].
+// AddSubscriber registers a subscriber's public key (as text), so that the origin accepts receipts for a list signed
+// with it. It returns the name of the key's holder. The first subscriber creates the token for reading receipts; see
+// [Origin.TokenPath].
 func (o *Origin) AddSubscriber(ctx context.Context, list, key string) (name string, err error) {
 	if _, err := o.load(list); err != nil {
 		return "", err
@@ -94,8 +96,8 @@ func (o *Origin) AddSubscriber(ctx context.Context, list, key string) (name stri
 	return v.Name(), nil
 }
 
-// RemoveSubscriber makes the origin refuse receipts of the key with that name. What it has sent so far stays in the
-// folder, but is not handed out.
+// RemoveSubscriber unregisters the key with that name; its receipts are refused from then on. Stored receipts stay in
+// the folder, but WriteReceipts leaves them out.
 func (o *Origin) RemoveSubscriber(ctx context.Context, list, name string) error {
 	if _, err := o.load(list); err != nil {
 		return err
@@ -118,7 +120,7 @@ func (o *Origin) RemoveSubscriber(ctx context.Context, list, name string) error 
 	})
 }
 
-// SubscriberKeys returns the keys whose receipts for a list are taken, as text that [receipt.ParseKeys] reads.
+// SubscriberKeys returns the keys registered for a list, as text for [receipt.ParseKeys].
 func (o *Origin) SubscriberKeys(list string) (string, error) {
 	if _, err := o.load(list); err != nil {
 		return "", err
@@ -127,8 +129,8 @@ func (o *Origin) SubscriberKeys(list string) (string, error) {
 	return text, err
 }
 
-// TokenPath returns where the token lies with which receipts for a list are read over HTTP. Anyone who has it sees who
-// subscribes, and how they stand.
+// TokenPath returns the path of the token for reading a list's receipts over HTTP. The token shows who subscribes and
+// which release each subscriber has: keep it secret.
 func (o *Origin) TokenPath(list string) string { return filepath.Join(o.receiptsDir(list), tokenFile) }
 
 func (o *Origin) readKeys(dir string) (text string, keys receipt.Keys, err error) {
@@ -149,10 +151,10 @@ func makeToken(path string) error {
 	return disk.WriteFile(path, []byte(rand.Text()+"\n"), 0o600)
 }
 
-// AcceptReceipt verifies a receipt for a list, and keeps it. One whose digest is not the one that was signed is kept
-// all the same, and logged: it is what receipts are compared for. The same one may come again. It fails with
-// [blocklist.ErrUntrusted] for one of a key that is not registered, of another list, of a serial that was never
-// published here, or of a time that has not come yet; or as [receipt.Open] does.
+// AcceptReceipt verifies a receipt for a list and stores it. A receipt whose digest differs from the signed one is
+// stored and logged, because receipts exist to reveal that. Sending a receipt again is not an error. It fails with
+// [blocklist.ErrUntrusted] for an unregistered key, another list, a serial that was never published here, or a time in
+// the future; other errors are those of [receipt.Open].
 func (o *Origin) AcceptReceipt(ctx context.Context, list string, b []byte) error {
 	st, err := o.load(list)
 	if err != nil {
@@ -172,7 +174,7 @@ func (o *Origin) AcceptReceipt(ctx context.Context, list string, b []byte) error
 	return o.changeReceipts(ctx, list, func(dir string) error { return keepReceipt(statementsPath(dir, holder), b) })
 }
 
-// checkReceipt compares a receipt with what was published.
+// checkReceipt compares a receipt with the published release.
 func (o *Origin) checkReceipt(st *state, r receipt.Receipt, holder string) error {
 	now := time.Now()
 	switch {
@@ -199,7 +201,8 @@ func (o *Origin) checkReceipt(st *state, r receipt.Receipt, holder string) error
 	return nil
 }
 
-// signed returns what was signed about a serial, as far as that is known: the newest releases name those before them.
+// signed returns the signed release (serial and digest) with this serial. It searches the stored targets from the
+// newest down, since each also names earlier releases; ok is false if none has the serial.
 func (st *state) signed(serial uint64) (r trust.Release, ok bool, err error) {
 	for _, version := range slices.Backward(st.versions(".targets.json")) {
 		b, err := os.ReadFile(st.path(trust.TargetsName(version))) //nolint:gosec // the list's name was checked
@@ -217,12 +220,12 @@ func (st *state) signed(serial uint64) (r trust.Release, ok bool, err error) {
 	return r, ok, nil
 }
 
-// statementsPath returns where the receipts of one subscriber lie.
+// statementsPath returns the path of one subscriber's receipts.
 func statementsPath(dir, holder string) string {
 	return filepath.Join(dir, fmt.Sprintf("from-%.12x", sha256.Sum256([]byte(holder))))
 }
 
-// keepReceipt adds a receipt to a file, and drops the oldest when there are too many.
+// keepReceipt appends a receipt to a file, and drops the oldest beyond [keepReceipts].
 func keepReceipt(path string, b []byte) error {
 	old, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -242,7 +245,7 @@ func keepReceipt(path string, b []byte) error {
 	return disk.WriteFile(path, slices.Concat(all[max(len(all)-keepReceipts, 0):]...), 0o600)
 }
 
-// WriteReceipts writes the receipts for a list that are kept of registered subscribers, one behind the other.
+// WriteReceipts writes the stored receipts of all registered subscribers of a list, concatenated.
 func (o *Origin) WriteReceipts(list string, w io.Writer) error {
 	if err := blocklist.CheckListName(list); err != nil {
 		return err

@@ -36,7 +36,7 @@ func (o *Origin) receiveReceipt(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusCreated)
 }
 
-// serveReceipts answers GET /receipts/LIST to those who have the token.
+// serveReceipts answers GET /receipts/LIST to clients with the list's token.
 func (o *Origin) serveReceipts(w http.ResponseWriter, r *http.Request) {
 	list := r.PathValue("list")
 	w.Header().Set("Cache-Control", "no-store")
@@ -48,11 +48,11 @@ func (o *Origin) serveReceipts(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	if err := o.WriteReceipts(list, deadlineWriter{w, http.NewResponseController(w)}); err != nil {
 		o.o.Log.ErrorContext(r.Context(), "serving receipts", slog.String("list", list), slogErr(err))
-		panic(http.ErrAbortHandler) // what was sent is not all there is
+		panic(http.ErrAbortHandler) // the response is incomplete
 	}
 }
 
-// mayRead compares a credential with the list's token.
+// mayRead reports whether an Authorization header carries the list's token.
 func (o *Origin) mayRead(list, authorization string) bool {
 	given, ok := strings.CutPrefix(authorization, "Bearer ")
 	token, err := os.ReadFile(o.TokenPath(list))
@@ -64,7 +64,7 @@ func (o *Origin) mayRead(list, authorization string) bool {
 	return subtle.ConstantTimeCompare(a[:], b[:]) == 1 && ok && want != ""
 }
 
-// deadlineWriter gives each write its time.
+// deadlineWriter sets a deadline for each write.
 type deadlineWriter struct {
 	w       io.Writer
 	control *http.ResponseController

@@ -12,8 +12,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
-// Run signs new timestamps, and new snapshots where these come near their end, and announces what other processes
-// publish in the folder, until ctx ends. What goes wrong is logged and tried again.
+// Run re-signs timestamps, renews snapshots before they expire, and announces releases that other processes publish in
+// the folder, until ctx ends. Errors are logged and the operation is retried.
 func (o *Origin) Run(ctx context.Context) {
 	var watching sync.WaitGroup
 	watching.Go(func() { o.watch(ctx) })
@@ -40,7 +40,7 @@ func (o *Origin) resignAll(ctx context.Context) error {
 	return err
 }
 
-// resign signs for what is published, unless that was done just now.
+// resign signs a new timestamp for the published release, unless the last one is recent.
 func (o *Origin) resign(list string) error {
 	st, err := o.load(list)
 	if err != nil || st.timestamp.Version == 0 {
@@ -63,7 +63,7 @@ func (o *Origin) resign(list string) error {
 	return o.signTimestamp(st, st.root, snapshot, st.snapshot.Version, now)
 }
 
-// publish signs snapshot and timestamp for targets that lie in the folder, and makes them count.
+// publish signs a snapshot and a timestamp for targets in the folder. The timestamp puts them into force.
 func (o *Origin) publish(st *state, root *trust.Root, targets *trust.TargetsSpec, urgent orders) error {
 	signer, err := o.signer(root)
 	if err != nil {
@@ -87,7 +87,8 @@ func (o *Origin) publish(st *state, root *trust.Root, targets *trust.TargetsSpec
 	return o.signTimestamp(st, root, b, snapshot.Version, now)
 }
 
-// signTimestamp signs a timestamp for a snapshot that lies in the folder. Its rename is what makes a change count.
+// signTimestamp signs a timestamp for a snapshot in the folder. The rename of the timestamp's file is the commit point
+// of a change.
 func (o *Origin) signTimestamp(st *state, root *trust.Root, snapshot []byte, version int64, now time.Time) error {
 	signer, err := o.signer(root)
 	if err != nil {
@@ -106,5 +107,6 @@ func (o *Origin) signTimestamp(st *state, root *trust.Root, snapshot []byte, ver
 	return disk.WriteFile(st.path(trust.TimestampName), b, 0o644)
 }
 
-// nextVersion counts by the clock, so that an origin that lost its folder is not behind what subscribers have seen.
+// nextVersion returns the next version number, at least the Unix time: an origin that lost its folder still counts
+// higher than the versions that subscribers have seen.
 func nextVersion(held int64, now time.Time) int64 { return max(held+1, now.Unix()) }

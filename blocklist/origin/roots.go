@@ -10,21 +10,21 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// rootChain takes the roots of a push one after the other. Anyone can send some, so nothing is verified before the root
-// that is trusted, which is compared, and hardly anything is kept; what follows has to be signed by the officers of the
-// one before.
+// rootChain reads the roots of a push in order. Any client can send roots, so the ones before the trusted root are not
+// verified and, if the folder has them, not kept. The trusted root is compared with the stored one. Each later root
+// must be signed by the officers of the root before it.
 type rootChain struct {
 	o     *Origin
-	st    *state // of the list; nil until the first root says which one, where no one else has
-	n     int64  // how many came
+	st    *state // the list's state; nil until the first root names the list, if the caller did not
+	n     int64  // number of roots read
 	root  *trust.Root
-	ids   map[int64]string // of the trusted root and those after it
-	docs  map[int64][]byte // to be published
-	lacks bool             // the folder has not all roots before the trusted one
-	early [][]byte         // these, if it lacks some
+	ids   map[int64]string // by version, from the trusted root on
+	docs  map[int64][]byte // roots to publish, by version
+	lacks bool             // the folder lacks roots before the trusted one
+	early [][]byte         // the roots of the push before the trusted one, if the folder lacks some
 }
 
-// begin loads the state of the list.
+// begin loads the published state of the list.
 func (c *rootChain) begin(list string) (err error) {
 	if c.st, err = c.o.load(list); err != nil {
 		return err
@@ -41,7 +41,7 @@ func (c *rootChain) begin(list string) (err error) {
 	return nil
 }
 
-// take takes the next root.
+// take checks the next root of the chain.
 func (c *rootChain) take(b []byte) (err error) {
 	if c.st == nil {
 		first, err := trust.ParseRoot(b)
@@ -72,7 +72,7 @@ func (c *rootChain) take(b []byte) (err error) {
 	return err
 }
 
-// compare compares what claims to be the trusted root with it. Signatures may differ.
+// compare refuses a root with the trusted root's version but other content. The signatures may differ.
 func (c *rootChain) compare(b []byte) error {
 	if bytes.Equal(b, c.root.Bytes()) {
 		return nil
@@ -89,7 +89,7 @@ func (c *rootChain) stranger() error {
 		c.st.root.Version())
 }
 
-// follows checks that the chain leads from the root that is trusted to one in date.
+// follows checks that the chain starts at the trusted root and ends with one that has not expired.
 func (c *rootChain) follows(st *state) error {
 	version := st.root.Version()
 	switch {
@@ -105,8 +105,8 @@ func (c *rootChain) follows(st *state) error {
 	return err
 }
 
-// verifyEarly verifies the roots before the trusted one that the folder lacks: subscribers may begin with any. It is
-// for the very end, when the officers have vouched for the push.
+// verifyEarly verifies the roots before the trusted one that the folder lacks: a subscriber may start from any root. It
+// runs last, after the officers' signatures on the push are verified.
 func (c *rootChain) verifyEarly() error {
 	if len(c.early) == 0 {
 		return nil

@@ -2,7 +2,7 @@ package origin
 
 import "sync"
 
-// semaphore bounds how much of a kind is done at a time: for all lists together, and for each.
+// semaphore limits concurrent operations, in total and for each list.
 type semaphore struct {
 	all, each int
 	mu        sync.Mutex
@@ -10,7 +10,7 @@ type semaphore struct {
 	of        map[string]int
 }
 
-// acquire reports whether there was room for one more.
+// acquire takes a slot without waiting, and reports whether one was free.
 func (s *semaphore) acquire(list string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

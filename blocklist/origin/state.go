@@ -14,26 +14,27 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-const targetsDir = "targets" // within a list's folder: the files of releases
+const targetsDir = "targets" // subfolder of a list's folder with the release files
 
-// keepReleases is how many serials are kept, so that subscribers in the middle of a download can finish it.
+// keepReleases is how many releases are stored, so that a subscriber can finish a download that it has begun.
 const keepReleases = 8
 
-// errUnknown is wrapped where the origin has no root for a list.
+// errUnknown is wrapped in errors about a list for which the origin has no root.
 var errUnknown = fmt.Errorf("%w: this origin takes no pushes for it; its operator can run 'blocklist origin trust'", blocklist.ErrUntrusted)
 
-// state is what the origin has published of a list. Whatever timestamp.json does not lead to is not there.
+// state is the published state of a list: everything reachable from timestamp.json. Other files in the folder don't
+// count.
 type state struct {
 	list      string
 	dir       string
 	root      *trust.Root
-	timestamp *trust.Timestamp // of version 0 if nothing was published yet
+	timestamp *trust.Timestamp // version 0 before the first release
 	snapshot  *trust.Snapshot
-	targets   *trust.TargetsSpec // nil if nothing was published yet
+	targets   *trust.TargetsSpec // nil before the first release
 	urgent    orders
 }
 
-// orders is the newest urgent document, whether or not it still counts; empty if there never was one.
+// orders is the newest document of urgent orders, in force or not; empty if there never was one.
 type orders struct {
 	doc     []byte
 	version int64
@@ -43,7 +44,7 @@ func (o *Origin) listDir(list string) string {
 	return filepath.Join(o.dir, listsDir, filepath.FromSlash(list))
 }
 
-// lists returns the names of the lists that are trusted here.
+// lists returns the names of the lists that this origin trusts.
 func (o *Origin) lists() (all []string, err error) {
 	root := filepath.Join(o.dir, listsDir)
 	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -58,12 +59,12 @@ func (o *Origin) lists() (all []string, err error) {
 	return slices.Compact(all), err
 }
 
-// newState returns the state of a list of which nothing was read yet.
+// newState returns an empty state of a list, before anything is read.
 func (o *Origin) newState(list string) *state {
 	return &state{list: list, dir: o.listDir(list), timestamp: &trust.Timestamp{}, snapshot: &trust.Snapshot{}}
 }
 
-// load reads the state of a list.
+// load reads the published state of a list from disk.
 func (o *Origin) load(list string) (*state, error) {
 	st := o.newState(list)
 	if err := st.readChain(); err != nil {
@@ -87,7 +88,8 @@ func (o *Origin) load(list string) (*state, error) {
 	return st, nil
 }
 
-// readChain reads from the timestamp down to the targets, all of which the origin itself has verified and written.
+// readChain reads timestamp, snapshot and targets. It does not verify signatures, because the origin verified and wrote
+// these files itself.
 func (st *state) readChain() error {
 	b, err := os.ReadFile(st.path(trust.TimestampName)) //nolint:gosec // as above
 	if errors.Is(err, fs.ErrNotExist) {
@@ -121,7 +123,7 @@ func (st *state) readChain() error {
 
 func (st *state) path(name string) string { return filepath.Join(st.dir, filepath.FromSlash(name)) }
 
-// versions returns the versions of the documents whose names end in suffix, in order.
+// versions returns the sorted versions of the documents whose names end in suffix.
 func (st *state) versions(suffix string) (all []int64) {
 	files, _ := filepath.Glob(filepath.Join(st.dir, "*"+suffix))
 	for _, f := range files {
@@ -133,8 +135,8 @@ func (st *state) versions(suffix string) (all []int64) {
 	return all
 }
 
-// files returns the files of the published release that lie in the folder, by path. What they hold was verified when they
-// came.
+// files returns the files of the published release that are in the folder, by path. Their content was verified when it
+// was received.
 func (st *state) files() map[string]trust.File {
 	here := map[string]trust.File{}
 	if st.targets == nil {

@@ -16,11 +16,11 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// upload is the folder in which one push is received. Its lock tells it from what a killed push has left.
+// upload is the temporary folder of one push. Its lock distinguishes it from the leftovers of a killed push.
 type upload struct {
 	dir   string
 	lock  io.Closer
-	names map[string]string // name among the list's targets -> file in dir
+	names map[string]string // name in the targets folder -> path in dir
 }
 
 func (o *Origin) newUpload(ctx context.Context) (u *upload, err error) {
@@ -46,8 +46,8 @@ func (u *upload) remove(log *slog.Logger) {
 	}
 }
 
-// removeLeftovers removes the folders that no process holds any more, and what was not published to its end. The caller
-// holds the lock.
+// removeLeftovers removes the folders of dead pushes, and files that were written but not published. The caller holds
+// the folder's lock.
 func (o *Origin) removeLeftovers() error {
 	left, _ := filepath.Glob(filepath.Join(o.dir, workDir, "push-*"))
 	for _, dir := range left {
@@ -74,7 +74,7 @@ func (o *Origin) removeLeftovers() error {
 	return err
 }
 
-// receive reads the files that the origin lacks, each under a limit, and verifies them to the last entry.
+// receive reads the files that the origin lacks, each under a size limit, and verifies every entry in them.
 func (u *upload) receive(p *push, b *trust.Bundle) error {
 	files := p.spec.All()
 	for {
@@ -99,7 +99,7 @@ func (u *upload) receive(p *push, b *trust.Bundle) error {
 
 func (u *upload) has(f trust.File) bool { return u.names[fileName(f)] != "" }
 
-// fileName is what a file is called among the list's targets.
+// fileName returns the name of a release file in the targets folder.
 func fileName(f trust.File) string { return path.Base(f.URLPath()) }
 
 func (u *upload) receiveFile(f trust.File, in trust.TargetsSpec, content io.Reader) error {
@@ -121,13 +121,13 @@ func (u *upload) receiveFile(f trust.File, in trust.TargetsSpec, content io.Read
 	return err
 }
 
-// checkSealed checks all that can be known of a file of a confidential list without its key.
+// checkSealed verifies an encrypted file of a confidential list as far as possible without its key.
 func checkSealed(path string, f trust.File) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	defer file.Close() //nolint:errcheck // it was only read
+	defer file.Close() //nolint:errcheck // opened for reading only
 	return trust.CheckSealed(file, f)
 }
 

@@ -8,21 +8,21 @@ import (
 	"github.com/argine-dns/argine/blocklist/receipt"
 )
 
-// verifiedCache is what was read from the folder and verified last, by list: anyone may make the origin read it, as
-// often as they like.
+// verifiedCache caches the last root and the last receipt keys of each list that were read from disk and verified. Any
+// client can trigger these reads, as often as it likes.
 type verifiedCache struct {
 	mu    sync.Mutex
 	roots map[string]*trust.Root
 	keys  map[string]keyring
 }
 
-// keyring is the keys of those whose receipts are taken.
+// keyring holds the keys whose receipts are accepted.
 type keyring struct {
 	text string
 	keys receipt.Keys
 }
 
-// root is [trust.OpenRoot].
+// root is a cached [trust.OpenRoot].
 func (v *verifiedCache) root(list string, b []byte) (*trust.Root, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -40,7 +40,7 @@ func (v *verifiedCache) root(list string, b []byte) (*trust.Root, error) {
 	return root, nil
 }
 
-// receiptKeys is [receipt.ParseKeys].
+// receiptKeys is a cached [receipt.ParseKeys].
 func (v *verifiedCache) receiptKeys(dir, text string) (receipt.Keys, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
