@@ -2,28 +2,29 @@ package guard
 
 import "github.com/argine-dns/argine/blocklist"
 
-// Additions is a check under way, for a caller that has the additions one by one and not the whole list: the check of
-// parents is left out.
+// Additions is an incremental check, for a caller that has the additions one by one but not the whole list. It leaves
+// out [CheckParent].
 type Additions struct {
 	guard *Guard
 	found *collector
 }
 
-// Additions begins a check; first says that it is of the first state of a list.
+// Additions starts an incremental check. Set first if the update creates the first state of a list.
 func (g *Guard) Additions(first bool) *Additions {
 	a := &Additions{g, newCollector()}
 	a.found.first = first
 	return a
 }
 
-// Add checks an entry that was not there before, or only monitored.
+// Add checks an entry that is new, or that was only monitored before.
 func (a *Additions) Add(e blocklist.Entry) {
 	for _, f := range a.guard.Entry(e) {
 		a.found.add(f)
 	}
 }
 
-// Report ends the check. Added is how many of the entries after the update are not among those before it.
+// Report finishes the check. Before and after are the numbers of entries before and after the update; added is how many
+// entries are new.
 func (a *Additions) Report(before, after, added uint64) *Report {
 	a.guard.growth(Update{Before: before, After: after}, added, a.found)
 	return a.found.finish()

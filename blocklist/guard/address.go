@@ -5,13 +5,13 @@ import (
 	"net/netip"
 )
 
-// The shortest prefixes that pass.
+// The widest prefixes that pass, in bits.
 const (
 	minIPv4 = 24
 	minIPv6 = 48
 )
 
-// wide says why a prefix covers too many addresses, and nothing if it does not.
+// wide returns why a prefix covers too many addresses, or "" if it does not.
 func wide(p netip.Prefix) string {
 	least := minIPv4
 	if p.Addr().Is6() {
@@ -23,7 +23,7 @@ func wide(p netip.Prefix) string {
 	return fmt.Sprintf("a /%d covers more addresses than a /%d, the widest that may pass unseen; list the addresses that are meant", p.Bits(), least)
 }
 
-// special says which special-purpose addresses a prefix covers, and nothing if there are none.
+// special returns which special-purpose addresses a prefix covers, or "" if it covers none.
 func (g *Guard) special(p netip.Prefix) string {
 	for _, s := range g.specials {
 		if s.prefix.Overlaps(p) {
@@ -38,8 +38,8 @@ type special struct {
 	use    string
 }
 
-// specials are the IANA special-purpose address registries (RFC 6890), multicast, and what was once set apart; where
-// two overlap, the narrower stands first.
+// specials returns the prefixes of the IANA special-purpose address registries (RFC 6890), multicast, and formerly
+// reserved prefixes. Where two overlap, the narrower one comes first.
 func specials() []special {
 	at := netip.MustParsePrefix
 	return []special{

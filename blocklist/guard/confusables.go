@@ -9,10 +9,11 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// confusables finds names that look like known ones: by a skeleton that is the same for names that look the same.
+// confusables finds names that look like known ones. It compares skeletons: names that look alike have the same
+// skeleton.
 type confusables struct {
-	sites   map[string]string // skeleton to the first known site that has it
-	others  map[string]bool   // known sites with the skeleton of another one
+	sites   map[string]string // the first known site with a skeleton
+	others  map[string]bool   // known sites that share their skeleton with another known site
 	letters map[rune]rune     // see twins
 }
 
@@ -40,7 +41,7 @@ func (l *confusables) add(name blocklist.Name) {
 	}
 }
 
-// why says which known site another one looks like, and nothing if it looks like none.
+// why returns which known site a site looks like, or "" if it looks like none.
 func (l *confusables) why(site string) string {
 	if len(l.sites) == 0 || site == "" || l.others[site] {
 		return ""
@@ -52,7 +53,7 @@ func (l *confusables) why(site string) string {
 	return fmt.Sprintf("%s looks like %s; check which of them is meant", displayed(site), known)
 }
 
-// shown writes a site as a browser might show it, and as it is.
+// displayed returns a site as a browser may display it, followed by its A-label form if that differs.
 func displayed(site string) string {
 	if text := unicodeText(site); text != site {
 		return fmt.Sprintf("%s (%s)", text, site)
@@ -60,8 +61,8 @@ func displayed(site string) string {
 	return site
 }
 
-// unicodeText decodes the A-labels of a name that can be decoded. It maps nothing and refuses nothing: what deceives is
-// often not valid.
+// unicodeText decodes the A-labels of a name, as far as they can be decoded. It does no mapping or validation, because
+// deceptive labels are often invalid.
 func unicodeText(text string) string {
 	if !strings.Contains(text, "xn--") {
 		return text
@@ -73,7 +74,8 @@ func unicodeText(text string) string {
 	return out
 }
 
-// skeleton replaces what looks like a Latin letter by that letter, in all the spellings that look the same.
+// skeleton replaces each character with the Latin letter that it looks like. It also unifies letter sequences that look
+// the same.
 func (l *confusables) skeleton(site string) string {
 	if site = strings.Map(l.latin, unicodeText(site)); strings.Contains(site, "rn") || strings.Contains(site, "vv") {
 		site = strings.ReplaceAll(strings.ReplaceAll(site, "rn", "m"), "vv", "w")
@@ -81,8 +83,8 @@ func (l *confusables) skeleton(site string) string {
 	return site
 }
 
-// latin returns the lower-case Latin letter that a character looks like, and the character itself if it looks like
-// none. Combining marks are left out.
+// latin returns the lower-case Latin letter that a character looks like, or else the character itself. It drops
+// combining marks.
 func (l *confusables) latin(r rune) rune {
 	switch {
 	case r == '0':
@@ -100,7 +102,8 @@ func (l *confusables) latin(r rune) rune {
 	return r
 }
 
-// twins returns the letters of other scripts, and those with marks, that look like a lower-case Latin letter.
+// twins maps characters to the lower-case Latin letter that they look like: letters of other scripts and accented
+// letters.
 func twins() map[rune]rune {
 	letters := map[rune]rune{}
 	for i, like := range []string{

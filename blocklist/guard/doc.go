@@ -1,14 +1,14 @@
-// Package guard stops the updates that would block too much, or suddenly too little, before they do. The agency asks it
-// before a release, the subscriber before an update is applied; both use this code, each with limits of its own:
+// Package guard checks an update of a list before it takes effect, and holds it if it would block too much, or suddenly
+// too little. The agency checks before a release, the subscriber before it applies an update, each with its own limits:
 //
 //	g, err := guard.New(guard.Limits{Protected: protected, Popular: popular}) // the zero value of Limits is the sensible one
 //	report, err := g.Check(guard.Update{Before: n, After: m, Changes: changes, Entries: entries})
 //	if report.Held > 0 { ... }                                                // hold the update, show report.Findings
 //
-// An update that trips a guard is not wrong by that alone: a person looks at the findings and accepts or rejects them.
-// [Report.Digest] binds the answer to exactly the findings that were shown.
+// An update that trips a check may still be right: a person reviews the findings and accepts or rejects them.
+// [Report.Digest] binds that decision to exactly these findings.
 //
-// # What each guard answers
+// # The incidents behind each check
 //
 //	root, single-label, public-suffix, private-suffix  lists that were cut short have blocked all of com, or of every customer of a host
 //	protected        a search engine and an encyclopedia went to a stop page for an hour after an edit by hand (France, 2016)
@@ -22,19 +22,21 @@
 //
 // # What counts
 //
-// Only what is new is checked: added entries, and entries that were only monitored before. An addition with
-// status=monitor blocks nothing: it is no parent, and what else it trips is reported and does not hold. A host entry
-// on a public suffix blocks that one name, which may be what was meant: it is reported. So is a name that is a suffix
-// only by a rule for all its siblings (*.ck). In the first state of a list, what lists commonly hold is reported, too
-// ([Check.Common]): suffixes of companies, and parents. A URL entry is as narrow as its path and trips nothing, with
-// three exceptions: one that covers its whole host (https://name/*) is checked like that host, one for all subdomains
-// (https://*.name/path) like that domain, and where url entries lead hosts to a proxy ([Limits].Diverts) each of them
-// like its host. Look-alikes are only ever reported.
+// Only new entries are checked: added ones, and those that were only monitored before.
+//
+// Some findings are reported but do not hold the update. An addition with status=monitor blocks nothing: it is no
+// parent, and its other findings are only reported. A host entry on a public suffix blocks that one name, which may be
+// intended. A name may be a suffix only by a wildcard rule (*.ck). In the first state of a list, findings that are
+// common in lists ([Check.Common]) are only reported: suffixes of companies, and parents. Look-alikes never hold.
+//
+// A URL entry is as narrow as its path and trips nothing, with three exceptions. An entry for its whole host
+// (https://name/*) is checked like that host. An entry for all subdomains (https://*.name/path) is checked like that
+// domain. If URL entries divert their hosts to a proxy ([Limits].Diverts), each is checked like its host.
 //
 // # Limits
 //
-// The public suffixes are those compiled in from golang.org/x/net. The list says which names are public suffixes, not
-// which lie above one: a hoster's own domain with its regions' suffixes below it belongs on the protected list. The
-// guards can't see who shares an address: many sites may live behind a single one. Growth and shrink are those of one
-// update: a list that changes by a little less than its limit each time passes each time.
+// The public suffix list is the one compiled into golang.org/x/net. It contains public suffixes, not the names above
+// them: add a hoster's own domain to the protected list if the suffixes of its regions lie below it. The checks can't
+// see which sites share an address: there may be many. Growth and shrink are measured for one update: a series of
+// updates, each just below the limit, passes.
 package guard

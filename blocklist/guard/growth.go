@@ -2,10 +2,10 @@ package guard
 
 import "fmt"
 
-// slack is how many additions, and how many removals, a small list may always see.
+// slack is how many additions, and how many removals, always pass, however small the list is.
 const slack = 10
 
-// growth checks the list as a whole: whether it grows or shrinks by too much at once, or is empty.
+// growth checks the list as a whole: it must not grow or shrink too much in one update, or become empty.
 func (g *Guard) growth(u Update, added uint64, found *collector) {
 	removed := u.Before + added - u.After
 	if u.After == 0 {

@@ -9,17 +9,17 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Guard checks updates against limits. It does not change after [New]; any number of goroutines may use it.
+// Guard checks updates against limits. It is immutable after [New] and safe for concurrent use.
 type Guard struct {
 	limits      Limits
 	protected   protected
 	popular     popular
 	confusables confusables
 	specials    []special
-	own         bool // for lists of one's own
+	own         bool // for the operator's own lists, see Own
 }
 
-// New makes a guard. It fails with [blocklist.ErrMalformed] on limits that make no sense.
+// New returns a guard. It fails with [blocklist.ErrMalformed] on invalid limits.
 func New(limits Limits) (*Guard, error) {
 	limits, err := limits.withDefaults()
 	if err != nil {
@@ -33,25 +33,26 @@ func New(limits Limits) (*Guard, error) {
 	return g, nil
 }
 
-// Limits returns the limits, with the standard ones where none were given.
+// Limits returns the limits in use, defaults filled in.
 func (g *Guard) Limits() Limits { return g.limits }
 
-// Update is a change of a list's state, from a delta or between two snapshots.
+// Update is a change of a list's state, by a delta or between two snapshots.
 type Update struct {
-	// Before and After are the entries of the state before and after. Before is 0 for the first state of a list.
+	// Before and After are the numbers of entries before and after the update. Before is 0 for the first state of a
+	// list.
 	Before, After uint64
-	// Changes are the lines of the delta, in its order: an entry whose attributes change is removed and right after
-	// it added. Removals may be left out; a changed entry then counts as new. It is ranged over once.
+	// Changes are the lines of the delta in its order: an entry with changed attributes is removed and added directly
+	// afterwards. Removals may be left out; a changed entry then counts as new. Check iterates over it once.
 	Changes iter.Seq2[blocklist.Change, error]
-	// Entries are those of the state after, in any order, for the check of parents; nil leaves that check out. It is
-	// ranged over once, and only if an addition could be a parent.
+	// Entries are the entries after the update, in any order, for [CheckParent]; nil skips that check. Check iterates
+	// over it once, and only if an addition could be a parent.
 	Entries iter.Seq2[blocklist.Entry, error]
 }
 
-// Check looks at every addition. It holds about 20 bytes for each name that is added and what the report keeps, and
-// nothing for the entries that were there before. It returns the first error of the update's sequences, and fails
-// with [blocklist.ErrMalformed] if Changes is nil, if an entry is not valid, or if the additions can't lead from
-// Before to After.
+// Check runs all checks on an update. It needs about 20 bytes of memory for each added name, plus the report; entries
+// that existed before cost nothing. It returns the first error of the update's sequences. It fails with
+// [blocklist.ErrMalformed] if Changes is nil, if an entry is not valid, or if the additions don't fit the numbers
+// Before and After.
 func (g *Guard) Check(u Update) (*Report, error) {
 	if u.Changes == nil {
 		return nil, fmt.Errorf("checking an update: %w: Changes is nil; an update without changes yields none",
@@ -77,10 +78,10 @@ func (g *Guard) Check(u Update) (*Report, error) {
 	return found.finish(), nil
 }
 
-// additions checks what is new entry by entry, and counts it.
+// additions checks every new entry, and returns the number of added entries.
 func (g *Guard) additions(changes iter.Seq2[blocklist.Change, error], found *collector, parents *parents) (added uint64,
 	err error) {
-	var before blocklist.Entry // the removal right before
+	var before blocklist.Entry // the previous line, if it was a removal
 	for c, err := range changes {
 		switch {
 		case err != nil:
@@ -102,7 +103,7 @@ func (g *Guard) additions(changes iter.Seq2[blocklist.Change, error], found *col
 	return added, nil
 }
 
-// invalid refuses an entry that covers nothing, and so would trip nothing.
+// invalid returns the error for an entry that is not valid: it would cover nothing, so no check would find it.
 func invalid(e blocklist.Entry) error {
 	return fmt.Errorf("checking an entry of scope %s: %w: its target is not of that scope; "+
 		"make entries with ParseEntry or a constructor", e.Scope, blocklist.ErrMalformed)
@@ -118,8 +119,8 @@ func (g *Guard) entry(e blocklist.Entry, found *collector, parents *parents) {
 	}
 }
 
-// Entry returns what an addition trips by itself: all but what the rest of its list decides, that is [CheckParent]
-// and the checks of the list as a whole.
+// Entry returns the findings about an addition by itself. It leaves out the checks that depend on the rest of the list:
+// [CheckParent], [CheckGrowth], [CheckShrink] and [CheckEmpty].
 func (g *Guard) Entry(e blocklist.Entry) (found []Finding) {
 	severity := SeverityHold
 	if e.Monitor {
@@ -156,15 +157,15 @@ func (g *Guard) Entry(e blocklist.Entry) (found []Finding) {
 	return found
 }
 
-// coverage is what an entry covers in the DNS.
+// coverage is the set of DNS names that an entry covers.
 type coverage struct {
 	name  blocklist.Name
-	below bool // and everything below it
+	below bool // the names below it are covered too
 }
 
-// coverage returns what an entry covers whole hosts of: a domain or host entry, a URL entry for all of its host, one
-// for all subdomains of a name, whatever its path is, and any URL entry where its host is led to a proxy. False for
-// anything else.
+// coverageOf returns the names that an entry covers as whole hosts. That holds for a domain or host entry, for a URL
+// entry that covers its whole host or all subdomains of a name, and for any URL entry whose host is diverted to a
+// proxy. It returns false for all other entries.
 func (g *Guard) coverageOf(e blocklist.Entry) (coverage, bool) {
 	if name, ok := e.Name(); ok {
 		return coverage{name, e.Scope == blocklist.ScopeDomain}, true
@@ -174,7 +175,7 @@ func (g *Guard) coverageOf(e blocklist.Entry) (coverage, bool) {
 	return c, ok && (path == "*" || c.below || g.limits.Diverts)
 }
 
-// hostCoverage reads the host of a URL entry; false if it is an address.
+// hostCoverage returns the coverage of the host of a URL entry; false if the host is an address.
 func hostCoverage(host string) (coverage, bool) {
 	host, below := strings.CutPrefix(host, "*.")
 	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {

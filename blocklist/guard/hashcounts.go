@@ -5,13 +5,13 @@ import (
 	"slices"
 )
 
-// hashCounts counts for hashes that were added before. A list may add millions, of which few count: a sorted table
-// has them in a third of the memory of a map.
+// hashCounts counts events for a set of hashes. A list may add millions of hashes, of which few are ever counted: a
+// sorted table takes a third of the memory of a map.
 type hashCounts struct {
-	parts  [][]uint64 // of added, until it is complete: a slice that grows leaves as much again behind
-	added  []uint64   // in order
-	shift  int        // of a hash, to its place in starts
-	starts []uint32   // where the added ones with the same first bits begin; at the end, how many there are
+	parts  [][]uint64 // unsorted hashes, until complete; in parts, since a growing slice leaves garbage
+	added  []uint64   // sorted, after complete
+	shift  int        // right shift that turns a hash into its index in starts
+	starts []uint32   // index in added of the first hash with each prefix; the last element is len(added)
 	counts map[uint64]uint32
 }
 
@@ -26,7 +26,7 @@ func (t *hashCounts) add(hash uint64) {
 
 func (t *hashCounts) empty() bool { return len(t.parts) == 0 }
 
-// complete ends the adding. Each part of the table that starts divide it into has about eight hashes.
+// complete sorts the added hashes and builds the index. Each prefix in starts has about eight hashes.
 func (t *hashCounts) complete() {
 	t.added, t.parts = slices.Concat(t.parts...), nil
 	slices.Sort(t.added)

@@ -9,20 +9,20 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// names finds what lies at a name and below it among some names. Its keys are parts of the names themselves.
+// names is a list of names with an index by subtree. The index keys share memory with the names.
 type names struct {
 	list    []blocklist.Name
 	subtree map[blocklist.Name]subtree
 }
 
-// subtree says which names of the list lie at a name and below it. Positions count from 1.
+// subtree summarises the names of the list at a name and below it. Positions count from 1.
 type subtree struct {
 	at    uint32 // position of the name itself; 0 if it is not in the list
 	first uint32 // lowest position at or below it
 	count uint32 // how many lie at or below it
 }
 
-// add appends a name to the list, once.
+// add appends a name to the list, unless the list has it already.
 func (n *names) add(name blocklist.Name) {
 	if n.subtree[name].at > 0 {
 		return
@@ -41,7 +41,7 @@ func (n *names) add(name blocklist.Name) {
 	}
 }
 
-// covered returns the position of the first name that c covers, and how many it covers.
+// covered returns the position of the first name that c covers, and the number of names that it covers.
 func (n *names) covered(c coverage) (first, count uint32) {
 	r := n.subtree[c.name]
 	switch {
@@ -53,10 +53,10 @@ func (n *names) covered(c coverage) (first, count uint32) {
 	return 0, 0
 }
 
-// protected is the protected list.
+// protected is the index of protected names and addresses.
 type protected struct {
 	names    names
-	domains  map[blocklist.Name]bool // those that are protected with all below them
+	domains  map[blocklist.Name]bool // names that are protected with their subdomains
 	because  map[blocklist.Name]string
 	prefixes []netip.Prefix
 }
@@ -86,7 +86,7 @@ func newProtected(entries []blocklist.Entry) (protected, error) {
 	return p, nil
 }
 
-// protectable refuses URLs: no entry but the very same URL would touch them.
+// protectable refuses a URL, because only an entry for the same URL could touch it.
 func protectable(e blocklist.Entry) error {
 	if e.Scope == blocklist.ScopeURL {
 		return fmt.Errorf("protecting %q: %w: write the name alone, or =name without those below it", e.Target(),
@@ -95,7 +95,7 @@ func protectable(e blocklist.Entry) error {
 	return nil
 }
 
-// why says what c touches of what is protected, and nothing if it touches nothing.
+// why returns which protected name c touches, or "" if it touches none.
 func (p *protected) why(c coverage) string {
 	for s := range c.name.Suffixes() {
 		if p.domains[s] {
@@ -119,7 +119,7 @@ func (p *protected) overlapping(prefix netip.Prefix) string {
 	return ""
 }
 
-// popular is the list of popular names, the most popular first.
+// popular is the list of popular names, most popular first.
 type popular struct {
 	names names
 	ranks []int
@@ -136,11 +136,10 @@ func newPopular(list []Popular) popular {
 	return p
 }
 
-// www is the first label of a name that stands for the name without it.
+// www is the label www in wire form. A site and its www name count as the same popular name.
 const www = "\x03www"
 
-// why says which popular names c covers, and nothing if it covers none. Lists of popular names often hold sites without
-// their www.
+// why returns which popular names c covers, or "" if it covers none. Lists of popular names often leave out www.
 func (p *popular) why(c coverage) string {
 	if first, n := p.names.covered(c); n > 0 {
 		return fmt.Sprintf("it covers %s, popular at rank %d%s", p.names.list[first-1], p.ranks[first-1], more(n))
@@ -154,7 +153,7 @@ func (p *popular) why(c coverage) string {
 	return ""
 }
 
-// more counts those of n that were not named.
+// more returns a text about the number of further names, "" if there are none.
 func more(n uint32) string {
 	if n == 1 {
 		return ""

@@ -10,22 +10,22 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// parents counts what lies below each addition. It knows the additions by a keyed hash of 64 bits; a name is kept
-// only once too much lies below it.
+// parents counts the entries below each addition. It stores additions as keyed 64-bit hashes, and keeps a name only
+// once the limit is exceeded.
 type parents struct {
 	seed    maphash.Seed
-	domains hashCounts // additions that cover all below them, and how many other entries that is
-	hosts   hashCounts // additions that cover a name, and how many URL entries are for it
+	domains hashCounts // added domain entries, with the number of other entries below each
+	hosts   hashCounts // added host entries, with the number of URL entries for each host
 	tooMany map[blocklist.Entry]below
 }
 
-// below is an entry, by its hash, and an example of the entries below it.
+// below is the hash of a parent entry, and an example of the entries below it.
 type below struct {
 	hash    uint64
 	example string
 }
 
-// maxBelow is how many other entries may lie below a new one. The host of a URL entry counts as below.
+// maxBelow is how many other entries may lie below an added one. A URL entry counts as below its host.
 const maxBelow = 100
 
 func newParents() *parents {
@@ -48,7 +48,7 @@ func (p *parents) add(c coverage) {
 
 func (p *parents) empty() bool { return p.domains.empty() && p.hosts.empty() }
 
-// walk counts each entry for all additions above it.
+// walk counts each entry under every addition that is above it.
 func (p *parents) walk(entries iter.Seq2[blocklist.Entry, error]) error {
 	p.domains.complete()
 	p.hosts.complete()
@@ -82,7 +82,7 @@ func (p *parents) count(e blocklist.Entry) {
 	}
 }
 
-// step counts e as below parent, if parent was added.
+// step counts e under parent, if parent was added.
 func (p *parents) step(t *hashCounts, parent, e blocklist.Entry) {
 	h := p.hash(blocklist.Name(parent.Key()))
 	if !t.has(h) {
@@ -94,7 +94,7 @@ func (p *parents) step(t *hashCounts, parent, e blocklist.Entry) {
 	}
 }
 
-// findings reports the additions with too much below them, by their targets.
+// findings reports the additions with too many entries below them, sorted by target.
 func (p *parents) findings(found *collector) {
 	var out []Finding
 	for e, c := range p.tooMany {

@@ -12,16 +12,16 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
-// Limits on the files of names.
+// Limits on files of names.
 const (
 	MaxNames = 1_000_000 // lines that are not blank
 	MaxBytes = 64 << 20
 )
 
-// ReadProtected reads entries a line, as [blocklist.ParseEntry] does: example.com for that name and all below it,
-// =example.com for that name alone, 192.0.2.0/24 for addresses. Comments begin with #. It fails with
-// [blocklist.ErrMalformed] at the first line that is none of these, for a name that was meant to be protected must
-// not be passed over, and with [blocklist.ErrTooLarge] beyond [MaxNames] and [MaxBytes].
+// ReadProtected reads a file of protected entries, one a line, in the syntax of [blocklist.ParseEntry]: example.com for
+// that name and all names below it, =example.com for that name alone, 192.0.2.0/24 for addresses. Comments begin with
+// #. It fails with [blocklist.ErrMalformed] at the first line that is invalid, because skipping it would leave a name
+// unprotected, and with [blocklist.ErrTooLarge] beyond [MaxNames] or [MaxBytes].
 func ReadProtected(r io.Reader) ([]blocklist.Entry, error) {
 	var out []blocklist.Entry
 	err := readLines(r, func(line string) error {
@@ -38,9 +38,9 @@ func ReadProtected(r io.Reader) ([]blocklist.Entry, error) {
 	return out, nil
 }
 
-// ReadPopular reads a file of popular names, the most popular first: a name a line, or rank,name as the public lists
-// have it; a name without a rank has that of its place. Comments begin with #. What ranks behind top is left out;
-// zero: nothing is. It fails like [ReadProtected].
+// ReadPopular reads a file of popular names, most popular first. A line is a name, or rank,name as in the public lists.
+// A name without a rank is ranked by its line. Comments begin with #. Ranks above top are left out; zero means no
+// limit. It fails like [ReadProtected].
 func ReadPopular(r io.Reader, top int) ([]Popular, error) {
 	var out []Popular
 	err := readLines(r, func(line string) error {
@@ -68,7 +68,7 @@ func ReadPopular(r io.Reader, top int) ([]Popular, error) {
 	return out, nil
 }
 
-// readLines calls do for each line that says something.
+// readLines calls do for each line, except for blank lines and comments.
 func readLines(r io.Reader, do func(line string) error) error {
 	if r == nil {
 		return fmt.Errorf("%w: the reader is nil", blocklist.ErrMalformed)

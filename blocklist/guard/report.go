@@ -9,7 +9,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Check is the name of a guard.
+// Check is the name of one check.
 type Check string
 
 // The checks, in the order of a report.
@@ -38,12 +38,12 @@ func Checks() []Check {
 	}
 }
 
-// Common reports whether lists that were kept for years trip the check as a matter of course: they hold hosters that
-// went bad as a whole, and names above others of their own. In the first state of a list such findings are reported:
-// there is no last good state to keep, and what the list is was decided by trusting it.
+// Common reports whether long-standing lists usually trip the check: they contain hosters that were blocked as a whole,
+// and names above other entries. In the first state of a list such findings are reported and don't hold: there is no
+// earlier state to keep, and the subscriber chose to trust the list.
 func (c Check) Common() bool { return c == CheckPrivate || c == CheckParent }
 
-// Severity says what a finding does.
+// Severity is the effect of a finding.
 type Severity string
 
 // The severities.
@@ -52,7 +52,7 @@ const (
 	SeverityReport Severity = "report" // a person should know
 )
 
-// Finding is one thing that tripped a guard.
+// Finding is one problem that a check found.
 type Finding struct {
 	Check    Check    `json:"check"`
 	Severity Severity `json:"severity"`
@@ -60,21 +60,21 @@ type Finding struct {
 	Why      string   `json:"why"`             // a sentence with the evidence
 }
 
-// Report is what the guards found in one update.
+// Report contains the findings about one update.
 type Report struct {
-	// what holds first, then by check; of each check, in the order of the release
+	// Holding findings come first; then by check; within a check in the order of the release.
 	Findings []Finding        `json:"findings"`
 	Held     uint64           `json:"held"`     // findings that hold the update, those not shown included
 	Reported uint64           `json:"reported"` // findings that do not, those not shown included
 	Counts   map[Check]uint64 `json:"counts"`   // all findings by check; a check without any is left out
-	// SHA-256 over all findings that hold the update, in hexadecimal; empty without any
+	// SHA-256 of all holding findings, in hexadecimal; empty if there are none.
 	Digest string `json:"digest"`
 }
 
-// maxShown is how many findings of each check and severity a report shows; it counts the others.
+// maxShown is how many findings of each check and severity a report lists; further ones are only counted.
 const maxShown = 100
 
-// collector gathers findings, and keeps a few of each kind.
+// collector gathers findings: it counts all and keeps the first [maxShown] of each kind.
 type collector struct {
 	first  bool // the first state of a list: see [Check.Common]
 	kept   map[Severity]map[Check][]Finding
@@ -97,7 +97,7 @@ func (c *collector) add(f Finding) {
 	c.report.Counts[f.Check]++
 	if f.Severity == SeverityHold {
 		c.report.Held++
-		// Lengths make the text unambiguous: each part ends where the next begins.
+		// The lengths make the text unambiguous: the end of each part is known.
 		fmt.Fprintf(c.sum, "%s %d %s %d %s\n", f.Check, len(f.Entry), f.Entry, len(f.Why), f.Why)
 	} else {
 		c.report.Reported++
@@ -119,10 +119,10 @@ func (c *collector) finish() *Report {
 	return &c.report
 }
 
-// HeldError is a report that holds a change, as an error. It wraps [blocklist.ErrHeld].
+// HeldError is a report of a held change, as an error. It wraps [blocklist.ErrHeld].
 type HeldError struct{ *Report }
 
-// Error implements error: it tells how much was found, and the first of it.
+// Error implements error: the number of findings, and the first one.
 func (e *HeldError) Error() string {
 	text := fmt.Sprintf("%v: %s", blocklist.ErrHeld, count(e.Held, "finding", "findings"))
 	if len(e.Findings) > 0 {
@@ -131,10 +131,10 @@ func (e *HeldError) Error() string {
 	return text
 }
 
-// Unwrap returns the sentinel.
+// Unwrap returns [blocklist.ErrHeld].
 func (e *HeldError) Unwrap() error { return blocklist.ErrHeld }
 
-// String tells the finding in a line.
+// String returns the finding as one line: check, entry and reason.
 func (f Finding) String() string {
 	if f.Entry == "" {
 		return fmt.Sprintf("%s: %s", f.Check, f.Why)
@@ -142,8 +142,8 @@ func (f Finding) String() string {
 	return fmt.Sprintf("%s: %s: %s", f.Check, f.Entry, f.Why)
 }
 
-// Hold returns an error that wraps [blocklist.ErrHeld] for the first entry that would hold an update by itself, nil
-// if none would. An entry that is not valid is refused with [blocklist.ErrMalformed].
+// Hold returns an error that wraps [blocklist.ErrHeld] for the first entry with a finding that would hold an update, or
+// nil. It fails with [blocklist.ErrMalformed] for an entry that is not valid.
 func (g *Guard) Hold(entries []blocklist.Entry) error {
 	for _, e := range entries {
 		if !e.IsValid() {
@@ -158,7 +158,7 @@ func (g *Guard) Hold(entries []blocklist.Entry) error {
 	return nil
 }
 
-// Line tells the finding and what it does in a line.
+// Line returns the finding with its severity, as one line.
 func (f Finding) Line() string {
 	if f.Severity == SeverityHold {
 		return "held by " + f.String()

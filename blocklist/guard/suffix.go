@@ -9,17 +9,17 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// place is where a name stands among the public suffixes.
+// suffixInfo is the position of a name relative to the public suffixes.
 type suffixInfo struct {
 	text   string
-	suffix string // the public suffix at or above text; one label more than text if all names below text are suffixes
-	wild   bool   // text is a suffix by a rule for any name of its kind (*.ck): mostly it is the name of one customer
-	icann  bool   // a registry's suffix; otherwise a company's, or that of a top-level domain without rules
-	site   string // the suffix and one label more: what one owner has; empty for a suffix
+	suffix string // the public suffix at or above text; one label longer than text if all names below text are suffixes
+	wild   bool   // text is a suffix by a wildcard rule such as *.ck: usually it is the name of one customer
+	icann  bool   // a suffix of a registry; otherwise of a company, or of a top-level domain without rules
+	site   string // the suffix and one more label, the domain of one owner; empty for a suffix
 }
 
-// locate asks for a name below the one in question, so that the answer tells a suffix from a name above suffixes,
-// too. No rule has a label of a star, so it is caught by rules for any label alone.
+// locate looks up the public suffix of a name. It queries a child of the name, whose first label is *, to distinguish a
+// suffix from a name above suffixes. No rule lists that label literally, so only wildcard rules match it.
 func locate(name blocklist.Name) suffixInfo {
 	below := belowText(name)
 	p := suffixInfo{text: below[len("*."):]}
@@ -36,7 +36,7 @@ func locate(name blocklist.Name) suffixInfo {
 	return p
 }
 
-// isPrivateUse reports whether a name is a top-level domain that private networks use and no registry has (RFC 6762,
+// isPrivateUse reports whether a name is a top-level domain for private networks, which no registry has (RFC 6762,
 // section 3 and appendix G).
 func isPrivateUse(name string) bool {
 	switch name {
@@ -46,13 +46,13 @@ func isPrivateUse(name string) bool {
 	return false
 }
 
-// belowText returns the text of a name below, with one allocation.
+// belowText returns the text of the name's child *, with one allocation.
 func belowText(name blocklist.Name) string {
 	var buf [2 + 4*blocklist.MaxName]byte
 	return string(name.Append(append(buf[:0], "*."...)))
 }
 
-// why says what is wrong with listing the name at its place, and nothing if nothing is.
+// why returns the check that fails for listing the name and the reason, or "" if none fails.
 func (p suffixInfo) why(c coverage) (Check, string) {
 	switch {
 	case c.name.IsRoot():

@@ -1,16 +1,16 @@
 package guard
 
-// Diverting returns the guard for a list whose url entries lead their hosts to a proxy, with the same limits
-// otherwise: see [Limits].Diverts. It shares what the guard knows.
+// Diverting returns a guard for a list whose URL entries divert their hosts to a proxy; see [Limits].Diverts. The other
+// limits stay the same. Both guards share their data.
 func (g *Guard) Diverting() *Guard {
 	d := *g
 	d.limits.Diverts = true
 	return &d
 }
 
-// Own returns the guard for lists of one's own, with the same limits: special-purpose addresses may be listed there,
-// since those of one's own network belong to no other, and so may the top-level domains of private networks, such as
-// lan. Look-alikes, which never hold anything, are not looked for.
+// Own returns a guard for the operator's own lists, with the same limits. It allows special-purpose addresses, because
+// they belong to the operator's network, and top-level domains of private networks, such as lan. It skips [CheckLooks],
+// which never holds anything.
 func (g *Guard) Own() *Guard {
 	own := *g
 	own.own = true
@@ -19,8 +19,8 @@ func (g *Guard) Own() *Guard {
 	return &own
 }
 
-// Allow returns the guard for lists of one's own whose entries lift blocks, with the same limits: what is protected or
-// popular may be listed there, and what covers too much lifts too much.
+// Allow returns a guard for the operator's own allow lists, with the same limits. It allows protected and popular
+// names, but still holds entries that cover too much: they would lift too many blocks.
 func (g *Guard) Allow() *Guard {
 	allow := g.Own()
 	allow.protected, allow.popular = protected{}, popular{}
