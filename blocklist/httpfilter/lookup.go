@@ -10,12 +10,12 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Lookup looks up what a request asks for: target is that of the request line in any form (RFC 9112, section 3.2),
-// hosts are the values of its Host fields. Where more than one host is named all are looked up, and what blocks goes
-// first: a request may go to one and be meant for the other. It takes every spelling that [blocklist.ParseURL] takes.
+// Lookup looks up a request: target is that of the request line in any form (RFC 9112, section 3.2), hosts are the
+// values of its Host fields. If the request names several hosts, all are looked up, because a proxy may send it to any
+// of them; a blocking match takes precedence. It accepts every spelling that [blocklist.ParseURL] accepts.
 //
-// It fails with [blocklist.ErrMalformed] where nothing that blocks was found and the request is ambiguous: there is
-// no host, or one that is none. Such a request is to be refused, as it may be meant for anything that is listed.
+// It fails with [blocklist.ErrMalformed] if nothing blocks the request and it is ambiguous: it names no host, or an
+// invalid one. Refuse such a request, because it may lead to anything that is listed.
 func Lookup(l List, method, target string, hosts ...string) (blocklist.Match, bool, error) {
 	f := finding{list: l}
 	authority, path := "", target
@@ -46,15 +46,15 @@ func Lookup(l List, method, target string, hosts ...string) (blocklist.Match, bo
 	return f.match, f.listed, f.err
 }
 
-// finding is what was found of a request so far.
+// finding is the strongest match of a request so far.
 type finding struct {
 	list   List
 	match  blocklist.Match
 	listed bool
-	err    error // why it is ambiguous
+	err    error // why the request is ambiguous
 }
 
-// take takes a match that says more than what was found before.
+// take keeps a match if it is stronger than the previous one.
 func (f *finding) take(m blocklist.Match, ok bool) {
 	if ok && (!f.listed || f.match.Monitor && !m.Monitor) {
 		f.match, f.listed = m, true
@@ -81,8 +81,8 @@ func (f *finding) at(host, path string) {
 	f.url("http://" + host + "/" + path)
 }
 
-// host looks up the host of host:port by the entries of names and addresses. It is read as that of a URL is, since
-// what a browser or a resolver takes for an address or a name is the same there.
+// host looks up the host of host:port among the names and addresses. It parses the host like that of a URL, because
+// browsers and resolvers accept the same spellings there.
 func (f *finding) host(text string) {
 	authority, _ := cutAuthority(text)
 	url := "http://" + authority[strings.LastIndexByte(authority, '@')+1:]
@@ -98,7 +98,7 @@ func (f *finding) host(text string) {
 	f.take(f.list.LookupHost(u.Host))
 }
 
-// cutAuthority splits an absolute target.
+// cutAuthority splits an absolute target into authority and rest.
 func cutAuthority(target string) (authority, rest string) {
 	if _, after, ok := strings.Cut(target, "://"); ok {
 		target = after

@@ -14,10 +14,10 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// refuse answers a request that has a match.
+// refuse writes the response to a request that has a match.
 func (f Filter) refuse(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	h.Set("Cache-Control", "no-store") // unblocking is to be as fast as blocking
+	h.Set("Cache-Control", "no-store") // an unblocked URL is reachable at once
 	if u, err := url.Parse(f.BlockedBy); err == nil && f.BlockedBy != "" {
 		h.Set("Link", fmt.Sprintf(`<%s>; rel="blocked-by"`, u))
 	}
@@ -37,11 +37,11 @@ func (f Filter) refuse(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(http.StatusUnavailableForLegalReasons)
 	if r.Method != http.MethodHead {
-		_, _ = io.WriteString(w, body) // a client that went away is no concern of ours
+		_, _ = io.WriteString(w, body) // the client may be gone
 	}
 }
 
-// refusalWriter gives a refusal its status where the handler writes none.
+// refusalWriter sets the refusal status if the handler writes none.
 type refusalWriter struct {
 	http.ResponseWriter
 	begun bool
@@ -65,16 +65,16 @@ func (w *refusalWriter) Write(b []byte) (int, error) {
 	return w.ResponseWriter.Write(b)
 }
 
-// FlushError is for [http.ResponseController].
+// FlushError implements the method that [http.ResponseController] uses.
 func (w *refusalWriter) FlushError() error {
 	w.begin()
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
-// Unwrap is for [http.ResponseController].
+// Unwrap implements the method that [http.ResponseController] uses.
 func (w *refusalWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// refusal is the body for programs. The entry is not in it: it may cover more than what was asked for.
+// refusal is the JSON body. It leaves out the entry, which may cover more than the requested URL.
 type refusal struct {
 	Status    int    `json:"status"`
 	Title     string `json:"title"`
@@ -87,12 +87,12 @@ func object(m blocklist.Match) string {
 	const status = http.StatusUnavailableForLegalReasons
 	b, err := json.Marshal(refusal{status, http.StatusText(status), m.List, m.Category, m.Reference})
 	if err != nil {
-		return "{}" // strings and a number always can be marshalled
+		return "{}" // strings and a number can always be marshalled
 	}
 	return string(b) + "\n"
 }
 
-// page is the body for people.
+// page returns the HTML body.
 func page(m blocklist.Match) string {
 	var b strings.Builder
 	b.WriteString("<!doctype html>\n<meta charset=utf-8>\n<meta name=viewport content=\"width=device-width\">\n<title>Unavailable For Legal Reasons</title>\n")
@@ -106,7 +106,7 @@ func page(m blocklist.Match) string {
 	return b.String()
 }
 
-// wantsJSON reports whether a client names JSON and does not prefer HTML.
+// wantsJSON reports whether a client accepts JSON and does not prefer HTML.
 func wantsJSON(accept []string) bool {
 	var inJSON, inHTML float64
 	for part := range strings.SplitSeq(strings.Join(accept, ","), ",") {

@@ -25,7 +25,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return t.next.RoundTrip(withMatch(r, m))
 	}
 	if r.Body != nil {
-		_ = r.Body.Close() // it is not sent
+		_ = r.Body.Close() // the body is not sent
 	}
 	if err != nil {
 		return nil, fmt.Errorf("filtering: %w", err)
@@ -33,8 +33,8 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.filter.Response(r, m), nil
 }
 
-// Response returns the refusal of a request that has a match, for a proxy that is no server of package net/http. Of the
-// request, method and Accept field count; [MatchOf] has the match from the Request of the response.
+// Response returns the refusal of a request that has a match, for proxies that don't use net/http servers. Of the
+// request, only the method and the Accept field matter. [MatchOf] returns the match from the Request of the response.
 func (f Filter) Response(r *http.Request, m blocklist.Match) *http.Response {
 	r = withMatch(r, m)
 	a := answer{header: http.Header{}, status: http.StatusOK}
@@ -46,7 +46,7 @@ func (f Filter) Response(r *http.Request, m blocklist.Match) *http.Response {
 	}
 }
 
-// answer is what a refusal writes, kept for the client itself.
+// answer records a response in memory.
 type answer struct {
 	header http.Header
 	body   bytes.Buffer
