@@ -20,14 +20,14 @@ import (
 	"github.com/argine-dns/argine/blocklist/httpfilter"
 )
 
-// conn is a connection; its requests are answered one after the other.
+// conn is a connection. It answers its requests one after the other.
 type conn struct {
 	net.Conn
 	s *Server
 	r *bufio.Reader
 	w *bufio.Writer
 
-	until time.Time // for the bodies of requests: the latest deadline; zero: deadlines are set elsewhere
+	until time.Time // latest deadline for reading request bodies; zero: deadlines are set elsewhere
 
 	mu     sync.Mutex
 	busy   bool // a request is under way
@@ -40,7 +40,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 	return c
 }
 
-// Read gives each read of a body its time.
+// Read sets a deadline for each read of a body.
 func (c *conn) Read(p []byte) (int, error) {
 	if !c.until.IsZero() {
 		deadline := time.Now().Add(stallTime)
@@ -54,7 +54,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
-// Write gives each write its time.
+// Write sets a deadline for each write.
 func (c *conn) Write(p []byte) (int, error) {
 	if err := c.SetWriteDeadline(time.Now().Add(stallTime)); err != nil {
 		return 0, err
@@ -62,17 +62,18 @@ func (c *conn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// end ends the connection as soon as no request is under way.
+// end closes the connection as soon as no request is in progress.
 func (c *conn) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ending = true
 	if !c.busy {
-		_ = c.Close() // it waits for a request
+		_ = c.Close() // it is idle
 	}
 }
 
-// begin and done report whether a request is under way, and whether there may be another.
+// begin marks a request as in progress and reports whether it may proceed; done marks it as finished and reports
+// whether another may follow.
 func (c *conn) begin() (proceed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -93,9 +94,9 @@ func (c *conn) isEnding() bool {
 	return c.ending
 }
 
-// serve answers requests until one is the last.
+// serve answers requests until the last one.
 func (c *conn) serve() {
-	defer c.Close() //nolint:errcheck // there is no client left
+	defer c.Close() //nolint:errcheck // the client is gone
 	for more := true; more; {
 		if c.SetReadDeadline(time.Now().Add(idleTime)) != nil {
 			return
@@ -112,13 +113,13 @@ func (c *conn) serve() {
 			c.s.Log.Debug("ending a connection", slog.Any("error", err))
 		}
 	}
-	_ = c.w.Flush() // the last answer of a server that ends
+	_ = c.w.Flush() // the last response before the server shuts down
 }
 
-// errLast ends a connection as was said in the answer.
+// errLast closes a connection after a response that announced this.
 var errLast = errors.New("the last request")
 
-// serveOne answers one request.
+// serveOne reads and answers one request.
 func (c *conn) serveOne() error {
 	if err := c.SetReadDeadline(time.Now().Add(headTime)); err != nil {
 		return err
@@ -145,8 +146,8 @@ func (c *conn) serveOne() error {
 	return nil
 }
 
-// modify answers REQMOD. What the client sends without being asked for it is read before it is answered, since it may
-// not listen earlier.
+// modify answers REQMOD. It reads the rest of the request before it answers, because a client may not read the response
+// before it has sent everything.
 func (c *conn) modify(q request) error {
 	if c.s.Ready != nil {
 		if err := c.s.Ready(); err != nil {
@@ -155,7 +156,7 @@ func (c *conn) modify(q request) error {
 			return err
 		}
 	}
-	refusal := c.judge(&q) //nolint:bodyclose // it is one that is written here
+	refusal := c.judge(&q) //nolint:bodyclose // refuse closes it
 	if refusal == nil && !q.preview && !q.allow {
 		return c.echo(q)
 	}
@@ -171,7 +172,7 @@ func (c *conn) modify(q request) error {
 	return nil
 }
 
-// judge returns the response to a request that is refused; nil if it may pass.
+// judge returns the response to a refused request, or nil if the request may pass.
 func (c *conn) judge(q *request) *http.Response {
 	if q.tooLong {
 		return plain(http.StatusRequestHeaderFieldsTooLarge,
@@ -193,7 +194,7 @@ func (c *conn) judge(q *request) *http.Response {
 		Header: http.Header{"Accept": h.accept}}, m)
 }
 
-// plain returns a response that is a line of text.
+// plain returns a response with one line of text as its body.
 func plain(status int, text string) *http.Response {
 	text += "\n"
 	return &http.Response{
@@ -206,7 +207,7 @@ func plain(status int, text string) *http.Response {
 	}
 }
 
-// refuse answers with the response that the proxy's client gets.
+// refuse sends the response that the proxy passes to its client.
 func (c *conn) refuse(q request, response *http.Response) error {
 	defer response.Body.Close() //nolint:errcheck // it is in memory
 	var head bytes.Buffer
@@ -220,21 +221,21 @@ func (c *conn) refuse(q request, response *http.Response) error {
 		kind = "null-body"
 	}
 	c.writeHead(q, http.StatusOK, "OK", fmt.Sprintf("res-hdr=0, %s=%d", kind, head.Len()))
-	_, _ = head.WriteTo(c.w) // Flush tells
+	_, _ = head.WriteTo(c.w) // Flush returns the error
 	if response.ContentLength == 0 {
 		return nil
 	}
 	return c.writeBody(func(w io.Writer) error { _, err := io.Copy(w, response.Body); return err })
 }
 
-// echo answers with the request itself, for a client that takes no 204.
+// echo sends the request back unchanged, for a client that does not accept 204.
 func (c *conn) echo(q request) error {
 	kind := "null-body"
 	if q.hasBody {
 		kind = "req-body"
 	}
 	c.writeHead(q, http.StatusOK, "OK", fmt.Sprintf("req-hdr=0, %s=%d", kind, len(q.http)))
-	_, _ = c.w.Write(q.http) // Flush tells
+	_, _ = c.w.Write(q.http) // Flush returns the error
 	if !q.hasBody {
 		return nil
 	}
@@ -247,12 +248,12 @@ func (c *conn) writeBody(write func(io.Writer) error) error {
 	if err := write(chunks); err != nil {
 		return err
 	}
-	_ = chunks.Close() // it writes the last chunk
+	_ = chunks.Close() // writes the last chunk
 	_, err := io.WriteString(c.w, "\r\n")
 	return err
 }
 
-// copyBody copies a body in chunks, and reads the lines behind the last.
+// copyBody copies a chunked body, and skips its trailer.
 func copyBody(w io.Writer, r *bufio.Reader) error {
 	if _, err := io.Copy(w, httputil.NewChunkedReader(r)); err != nil {
 		return fmt.Errorf("reading a body: %w", err)
@@ -269,7 +270,7 @@ func copyBody(w io.Writer, r *bufio.Reader) error {
 	return fmt.Errorf("reading a body: %w: its trailer", blocklist.ErrTooLarge)
 }
 
-// writeHead writes status and fields of an answer. Errors of writing stay with the writer, for Flush to tell.
+// writeHead writes the status line and header of a response. The writer keeps its error, which Flush returns.
 func (c *conn) writeHead(q request, status int, text, encapsulated string, more ...string) {
 	fmt.Fprintf(c.w, "ICAP/1.0 %d %s\r\nISTag: %q\r\nDate: %s\r\nServer: argine\r\n", status, text, c.s.Version(),
 		time.Now().UTC().Format(http.TimeFormat))
@@ -285,7 +286,7 @@ func (c *conn) writeHead(q request, status int, text, encapsulated string, more 
 	fmt.Fprint(c.w, "\r\n")
 }
 
-// writeOptions says what the service does.
+// writeOptions answers OPTIONS with the capabilities of the service.
 func (c *conn) writeOptions(q request) {
 	c.writeHead(q, http.StatusOK, "OK", "null-body=0",
 		"Methods: REQMOD", "Service: Argine blocklists", "Allow: 204", "Preview: 0", "Transfer-Preview: *",

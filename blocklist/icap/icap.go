@@ -1,16 +1,16 @@
-// Package icap is a service for HTTP proxies that speak ICAP (RFC 3507): it looks at requests before they leave
-// (REQMOD), and has those refused that ask for what a list holds.
+// Package icap is a service for HTTP proxies that speak ICAP (RFC 3507). It checks requests before the proxy forwards
+// them (REQMOD), and refuses requests for listed URLs.
 //
 //	server := icap.Server{Filter: httpfilter.Filter{List: store}, Version: store.Version}
 //	err := server.Serve(ctx, listener)
 //
-// The service is icap://HOST:PORT/reqmod. What is not listed is answered with 204, No Content, as soon as its header
-// is there: no body is asked for (Preview: 0). What is listed gets the refusal of package httpfilter, with status
-// 451. A request that can't be judged is refused by itself, with status 400, or 431 where its header is too long (RFC
-// 6585): to the proxy that is no fault of the service. The ISTag changes with the lists, so that a proxy forgets what
-// it was told before. A CONNECT shows host and port alone.
+// The service's URL is icap://HOST:PORT/reqmod. A request that is not listed is answered with 204, No Content, as soon
+// as its header is read: the service asks for no body (Preview: 0). A listed one gets the refusal of package
+// httpfilter, with status 451. An ambiguous request is refused with HTTP status 400, and a too long header with 431
+// (RFC 6585). These are HTTP responses, not ICAP errors, so the proxy does not take the service for broken. The ISTag
+// changes with the lists, so a proxy drops its cached verdicts. A CONNECT shows only host and port.
 //
-// There is no TLS and no authentication: listen where only the proxy gets to.
+// There is no TLS and no authentication: listen on an address that only the proxy can reach.
 package icap
 
 import (
@@ -26,40 +26,41 @@ import (
 	"github.com/argine-dns/argine/blocklist/httpfilter"
 )
 
-// Path is that of the service.
+// Path is the path of the service's URL.
 const Path = "/reqmod"
 
-// Limits on what a client may take of the server. The body of a request is passed on or over as it comes, never kept.
+// Limits on what a client can use up. The body of a request is forwarded or discarded as it arrives, never stored.
 const (
 	maxHead       = 32 << 10  // bytes of an ICAP header
-	maxHTTPHead   = 128 << 10 // bytes of the header in it that is looked at; what is longer is refused
-	maxPassedOver = 16 << 20  // bytes of such a header that are read, so that the connection goes on
+	maxHTTPHead   = 128 << 10 // bytes of an HTTP header that is evaluated; a longer one is refused
+	maxPassedOver = 16 << 20  // bytes of a longer header that are skipped to keep the connection usable
 	headTime      = 10 * time.Second
 	bodyTime      = 10 * time.Minute
-	stallTime     = 30 * time.Second // for the next bytes of a body, and for taking an answer
+	stallTime     = 30 * time.Second // for reading the next bytes of a body, and for writing a response
 	idleTime      = 5 * time.Minute  // between requests
-	endTime       = 5 * time.Second  // for what is under way when the server ends
+	endTime       = 5 * time.Second  // for requests in progress when the server shuts down
 	optionsTTL    = time.Minute
 )
 
-// DefaultConnections is how many connections a server has at once where nothing else is said.
+// DefaultConnections is the default of [Server].MaxConnections.
 const DefaultConnections = 1000
 
-// Server is a REQMOD service. Filter and Version are needed.
+// Server is a REQMOD service. Filter and Version are required.
 type Server struct {
 	Filter httpfilter.Filter
-	// Version names what the filter's list finds now, in at most 30 letters and digits: [blocklist.Store.Version].
+	// Version returns the version of the filter's list, at most 30 letters and digits, such as
+	// [blocklist.Store.Version]. It changes whenever lookup results may change.
 	Version func() string
-	// Ready tells why requests can't be answered now: they get 503, and the proxy does what it is configured to do
-	// without the service. Nil: they always can.
+	// Ready returns an error while requests can't be answered. They get status 503 then, and the proxy acts as
+	// configured for a failed service. Nil: always ready.
 	Ready func() error
-	// MaxConnections are served at once, more wait. Zero: [DefaultConnections].
+	// MaxConnections is how many connections are served at once; further ones wait. Zero: [DefaultConnections].
 	MaxConnections int
 	Log            *slog.Logger // nil: nothing is logged
 }
 
-// Serve answers what comes over l until ctx ends, and closes l. What is under way then is finished, for some seconds.
-// The error is that of l, or nil at the end of ctx.
+// Serve answers requests on connections from l until ctx ends, and closes l. Requests in progress get some seconds to
+// finish. It returns the error of l, or nil after the end of ctx.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	running := *s
 	if running.MaxConnections <= 0 {
@@ -76,7 +77,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	go func() {
 		defer close(ended)
 		<-ctx.Done()
-		_ = limited.Close() // Accept tells
+		_ = limited.Close() // Accept returns the error
 		all.end()
 	}()
 	err := running.accept(ctx, limited, all)
@@ -85,17 +86,17 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return err
 }
 
-// accept takes connections until l is closed.
+// accept accepts connections until l is closed.
 func (s *Server) accept(ctx context.Context, l net.Listener, all *conns) error {
-	const pause = 50 * time.Millisecond // out of files, perhaps
+	const pause = 50 * time.Millisecond // accepting may fail for lack of file descriptors
 	for {
 		c, err := l.Accept()
 		switch {
 		case ctx.Err() != nil:
 			if err == nil {
-				_ = c.Close() // nothing was asked yet
+				_ = c.Close() // no request was read yet
 			}
-			return nil //nolint:nilerr // it was to end
+			return nil //nolint:nilerr // the server shuts down
 		case errors.Is(err, net.ErrClosed):
 			return err
 		case err != nil:
@@ -107,7 +108,7 @@ func (s *Server) accept(ctx context.Context, l net.Listener, all *conns) error {
 	}
 }
 
-// conns are the connections that are open.
+// conns is the set of open connections.
 type conns struct {
 	mu    sync.Mutex
 	ended bool
@@ -119,7 +120,7 @@ func (a *conns) serve(c *conn) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.ended {
-		_ = c.Close() // nothing was asked yet
+		_ = c.Close() // no request was read yet
 		return
 	}
 	a.open[c] = struct{}{}
@@ -131,10 +132,10 @@ func (a *conns) serve(c *conn) {
 	})
 }
 
-// end closes the connections that wait for a request, and the others when theirs is answered.
+// end closes idle connections at once, and each other one after its response.
 func (a *conns) end() {
 	a.each(func(c *conn) { c.end() })
-	late := time.AfterFunc(endTime, func() { a.each(func(c *conn) { _ = c.Close() }) }) // a client that takes its time
+	late := time.AfterFunc(endTime, func() { a.each(func(c *conn) { _ = c.Close() }) }) // slow clients
 	defer late.Stop()
 	a.all.Wait()
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// statusError is answered with its status, and is the end of its connection.
+// statusError is an error that is answered with an ICAP status; the connection is closed afterwards.
 type statusError struct {
 	status int
 	text   string
@@ -29,19 +29,20 @@ func bad(format string, args ...any) error {
 	return &statusError{http.StatusBadRequest, "Bad Request", fmt.Errorf(format, args...)}
 }
 
-// request is an ICAP request, without the body in it.
+// request is an ICAP request, without the encapsulated body.
 type request struct {
 	method  string
 	header  textproto.MIMEHeader
-	http    []byte // the header of the HTTP request as it came
-	tooLong bool   // that header is, and was passed over
-	hasBody bool   // a body follows, or the beginning of one
+	http    []byte // header of the HTTP request as received
+	tooLong bool   // that header was too long and was skipped
+	hasBody bool   // a body, or its preview, follows
 	preview bool
-	allow   bool // 204 without a preview
-	last    bool // the client wants the connection to be closed
+	allow   bool // Allow: 204, so 204 may be sent without a preview
+	last    bool // the client asked to close the connection
 }
 
-// readRequest reads a request up to its body. Where the client closes the connection before it is [io.EOF].
+// readRequest reads a request up to its body. It returns [io.EOF] if the client closed the connection before the
+// request.
 func readRequest(r *bufio.Reader) (q request, err error) {
 	head, err := readHead(r)
 	if err != nil {
@@ -59,7 +60,7 @@ func readRequest(r *bufio.Reader) (q request, err error) {
 	q.allow = hasWord(q.header["Allow"], "204")
 	q.last = hasWord(q.header["Connection"], "close")
 	if q.method == http.MethodOptions {
-		q.last = q.last || strings.Contains(q.header.Get("Encapsulated"), "opt-body") // it is not read
+		q.last = q.last || strings.Contains(q.header.Get("Encapsulated"), "opt-body") // its body is not read
 		return q, nil
 	}
 	n, err := q.readEncapsulated(q.header.Get("Encapsulated"))
@@ -75,9 +76,9 @@ func readRequest(r *bufio.Reader) (q request, err error) {
 	return q, err
 }
 
-// readHead reads lines up to an empty one; those before the first do not count.
+// readHead reads lines up to an empty one. Empty lines before the first line are skipped.
 func readHead(r *bufio.Reader) (head []byte, err error) {
-	whole := true // what was read before ends with its line
+	whole := true // the previous read ended at a line end
 	for seen := 0; seen < maxHead; {
 		line, err := r.ReadSlice('\n')
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
@@ -100,7 +101,7 @@ func readHead(r *bufio.Reader) (head []byte, err error) {
 	return nil, bad("the header: %w: more than %d bytes", blocklist.ErrTooLarge, maxHead)
 }
 
-// readLine reads the first line.
+// readLine parses the request line.
 func (q *request) readLine(line string) error {
 	method, rest, _ := strings.Cut(line, " ")
 	uri, version, _ := strings.Cut(rest, " ")
@@ -126,7 +127,7 @@ func (q *request) readLine(line string) error {
 	return nil
 }
 
-// readEncapsulated reads what the request has inside, and how many bytes of header.
+// readEncapsulated parses the Encapsulated field, and returns the length of the HTTP header.
 func (q *request) readEncapsulated(field string) (n int, err error) {
 	first, second, _ := strings.Cut(field, ",")
 	kind, size, _ := strings.Cut(strings.TrimSpace(second), "=")
@@ -142,7 +143,7 @@ func (q *request) readEncapsulated(field string) (n int, err error) {
 	return n, nil
 }
 
-// hasWord reports whether a list of words has one.
+// hasWord reports whether comma-separated field values contain a word.
 func hasWord(fields []string, word string) bool {
 	for part := range strings.SplitSeq(strings.Join(fields, ","), ",") {
 		if strings.EqualFold(strings.TrimSpace(part), word) {
@@ -152,15 +153,14 @@ func hasWord(fields []string, word string) bool {
 	return false
 }
 
-// httpRequest is what counts of an HTTP request for being refused or not.
+// httpRequest is the part of an HTTP request that a lookup needs.
 type httpRequest struct {
 	method, target string
 	hosts, accept  []string
 }
 
-// parseHTTP takes a header apart. Proxies pass on what net/http does not take, and what they pass on has to be looked
-// up: so there is nothing that is not read, fields that are folded (RFC 9112, section 5.2) and that come more than
-// once included.
+// parseHTTP parses the header of an HTTP request. It never fails, because proxies forward requests that net/http
+// rejects, and these must be looked up too. It reads folded fields (RFC 9112, section 5.2) and repeated ones.
 func parseHTTP(head []byte) (q httpRequest) {
 	line, rest, _ := strings.Cut(string(head), "\n")
 	q.method, q.target, _ = strings.Cut(strings.TrimRight(line, "\r"), " ")
@@ -201,8 +201,8 @@ func fields(text string) iter.Seq[string] {
 	}
 }
 
-// isMethod reports whether a method is one: a token (RFC 9110, section 5.6.2), not a line that is split otherwise
-// than by spaces.
+// isMethod reports whether a method is a token (RFC 9110, section 5.6.2). A line that is split at other characters than
+// spaces has none.
 func isMethod(method string) bool {
 	odd := func(c rune) bool {
 		return (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && !strings.ContainsRune("!#$%&'*+-.^_`|~", c)
