@@ -1,10 +1,10 @@
-// Package blocktest is for the tests of programs that look names up: stores and sets with a few entries, and an
-// origin that serves signed lists, announces releases and fails when it is asked to, without files, keys or a network
-// of their own.
+// Package blocktest helps to test programs that look names up. It creates stores and sets with a few entries, and an
+// origin that serves signed lists, announces releases and fails on request. Tests need no files, keys or network of
+// their own.
 //
 //	store := blocktest.NewStore(t, "example.org", "=www.example.com category=spam")
 //
-// What it signs is signed with keys that everybody has. Trust its roots in tests alone.
+// It signs with publicly known keys: trust its roots in tests only.
 package blocktest
 
 import (
@@ -27,8 +27,8 @@ import (
 // List is the name of the list that NewStore, NewSet and NewOrigin make.
 const List = trusttest.List
 
-// NewStore makes a store with lines of entries as the list [List]; without lines it is empty. It is closed, and its
-// folder removed, when the test ends.
+// NewStore returns a store that holds the given entry lines as the list [List], or no list without lines. When the test
+// ends the store is closed and its folder removed.
 func NewStore(t testing.TB, lines ...string) *blocklist.Store {
 	t.Helper()
 	s, err := blocklist.Open(t.TempDir(), blocklist.Options{})
@@ -40,13 +40,13 @@ func NewStore(t testing.TB, lines ...string) *blocklist.Store {
 	return s
 }
 
-// SetList makes lines of entries the local list of that name in the store, in place of what it was.
+// SetList sets the entries of a local list in the store, replacing its previous content.
 func SetList(t testing.TB, s *blocklist.Store, list string, lines ...string) {
 	t.Helper()
 	check(t, s.SetLocal(list, "test", Entries(lines...)))
 }
 
-// Entries reads entries from texts of one or more lines.
+// Entries parses the lines of texts as entries.
 func Entries(texts ...string) iter.Seq2[blocklist.Entry, error] {
 	return func(yield func(blocklist.Entry, error) bool) {
 		for _, text := range texts {
@@ -59,7 +59,7 @@ func Entries(texts ...string) iter.Seq2[blocklist.Entry, error] {
 	}
 }
 
-// NewSet makes a set with lines of entries as the list [List].
+// NewSet returns a set of the given entry lines, as the list [List].
 func NewSet(t testing.TB, lines ...string) *blocklist.Set {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "list.set")
@@ -69,8 +69,8 @@ func NewSet(t testing.TB, lines ...string) *blocklist.Set {
 	return s
 }
 
-// Origin serves signed lists on loopback, and announces what is new: a subscription that runs has it at once. Its
-// releases are snapshots, signed by two of three officers.
+// Origin serves signed lists on a loopback address. It announces releases, so a running subscription receives them at
+// once. Its releases are snapshots, signed by two of three officers.
 type Origin struct {
 	URL  string // for subscribe.Config.Origins
 	Root []byte // of the list [List], for subscribe.Config.Root
@@ -80,17 +80,17 @@ type Origin struct {
 	online notekey.Key
 	server *httptest.Server
 	lists  map[string]*publisher
-	failed atomic.Int32 // status of all answers; 0: none
+	failed atomic.Int32 // HTTP status that every answer has; 0: normal operation
 }
 
-// publisher is an agency and the serial that it released last.
+// publisher holds an agency's keys and the serial of its last release.
 type publisher struct {
 	*trusttest.Agency
 	serial uint64
 }
 
-// NewOrigin starts an origin with lines of entries as serial 1 of the list [List]; without lines nothing is published
-// yet. It ends with the test.
+// NewOrigin starts an origin that publishes the given entry lines as serial 1 of the list [List]; without lines it
+// publishes nothing yet. It stops when the test ends.
 func NewOrigin(t testing.TB, lines ...string) *Origin {
 	t.Helper()
 	o := &Origin{t: t, lists: map[string]*publisher{}}
@@ -114,8 +114,8 @@ func NewOrigin(t testing.TB, lines ...string) *Origin {
 	return o
 }
 
-// AddList makes one more list, with lines of entries as serial 1, and returns its root; without lines nothing of it is
-// published yet.
+// AddList creates another list, publishes the given entry lines as its serial 1, and returns its root. Without lines it
+// publishes nothing yet.
 func (o *Origin) AddList(list string, lines ...string) (root []byte) {
 	o.t.Helper()
 	agency := trusttest.NewAgency(o.t, o.online)
@@ -130,13 +130,14 @@ func (o *Origin) AddList(list string, lines ...string) (root []byte) {
 	return agency.Roots[0]
 }
 
-// Publish makes lines of entries the next release of the list [List], in place of what it was. Each line is one entry.
+// Publish releases the given entry lines as the next serial of the list [List], replacing its previous content. Each
+// argument is one entry.
 func (o *Origin) Publish(lines ...string) {
 	o.t.Helper()
 	o.PublishList(List, lines...)
 }
 
-// PublishList is Publish for a list that [Origin.AddList] has made.
+// PublishList is [Origin.Publish] for a list that [Origin.AddList] created.
 func (o *Origin) PublishList(list string, lines ...string) {
 	o.t.Helper()
 	p := o.lists[list]
@@ -145,14 +146,14 @@ func (o *Origin) PublishList(list string, lines ...string) {
 	check(o.t, err)
 }
 
-// Fail makes every answer one with that status, such as 503, and ends the connections of now. With 0 the origin works
-// again.
+// Fail makes every further request fail with that HTTP status, such as 503, and closes the open connections. Status 0
+// restores normal operation.
 func (o *Origin) Fail(status int) {
 	o.failed.Store(int32(status))
 	o.server.CloseClientConnections()
 }
 
-// Stop ends the origin: nothing listens at its URL any more.
+// Stop shuts the origin down: connections to its URL are refused.
 func (o *Origin) Stop() {
 	o.server.CloseClientConnections()
 	o.server.Close()
