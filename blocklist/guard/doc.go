@@ -1,7 +1,7 @@
 // Package guard checks an update of a list before it takes effect, and holds it if it would block too much, or suddenly
 // too little. The agency checks before a release, the subscriber before it applies an update, each with its own limits:
 //
-//	g, err := guard.New(guard.Limits{Protected: protected, Popular: popular}) // the zero value of Limits is the sensible one
+//	g, err := guard.New(guard.Limits{Protected: protected, Popular: popular}) // the zero value is a sensible default
 //	report, err := g.Check(guard.Update{Before: n, After: m, Changes: changes, Entries: entries})
 //	if report.Held > 0 { ... }                                                // hold the update, show report.Findings
 //
@@ -10,8 +10,8 @@
 //
 // # The incidents behind each check
 //
-//	root, single-label, public-suffix, private-suffix  lists that were cut short have blocked all of com, or of every customer of a host
-//	protected        a search engine and an encyclopedia went to a stop page for an hour after an edit by hand (France, 2016)
+//	root, single-label, public-suffix, private-suffix  lists cut short have blocked all of com, or all customers of a host
+//	protected        a search engine and an encyclopedia led to a stop page for an hour (manual edit, France, 2016)
 //	popular          a file store of millions was blocked for hours because it was not protected (Italy, 2024)
 //	parent           an order against one channel or one customer becomes an entry for the whole platform
 //	wide-address     sixteen million addresses of two cloud operators (Russia, 2018)
