@@ -8,13 +8,14 @@ import (
 // Action is what happens to a query.
 type Action uint8
 
-// The actions. Those from NXDomain on block. No list has the action Divert: it comes of [Rule].Divert.
+// The actions. Every action from NXDomain on withholds the real answer. A list can't have the action Divert: it results
+// from [Rule].Divert.
 const (
 	Pass    Action = iota // answered as if there were no list
 	Monitor               // counted, then answered as if there were no list
 
-	// NXDomain: there is no such name. It becomes NoData where it would deny names that are not listed: for an entry of
-	// scope host or ip, and for a service's target.
+	// NXDomain: the name does not exist. It becomes NoData where NXDOMAIN would deny names that are not listed: for
+	// entries of scope host or ip, and for targets of SVCB and HTTPS records.
 	NXDomain
 
 	NoData   // the name has no records of the type asked for
@@ -40,7 +41,7 @@ func (a Action) String() string {
 // MarshalText implements [encoding.TextMarshaler]: it writes the word.
 func (a Action) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
-// ParseAction reads the action of a list: every action but pass and divert.
+// ParseAction parses the action of a list: every action except pass and divert.
 func ParseAction(text string) (Action, error) {
 	if i := slices.Index(actionNames[:], text); i > int(Pass) && i < int(Divert) {
 		return Action(i), nil

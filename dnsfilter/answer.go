@@ -10,20 +10,22 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// blockTTL is how long clients keep a blocked answer, in seconds: unblocking is to be as fast as blocking.
+// blockTTL is the TTL of a blocked answer, in seconds. It is short, so that unblocking takes effect as fast as
+// blocking.
 const blockTTL = 30
 
-// soa is the SOA record that says how long a negative answer may be cached (RFC 2308, section 3), without its owner.
-// Its TTL and its last number are blockTTL.
+// soa is the SOA record of a negative answer, without its owner name. It limits how long the answer may be cached (RFC
+// 2308, section 3): its TTL and its MINIMUM field are blockTTL.
 const soa = "\x00\x06\x00\x01\x00\x00\x00\x1e\x00\x2f\x09localhost\x00\x06nobody\x07invalid\x00" +
 	"\x00\x00\x00\x01\x00\x00\x0e\x10\x00\x00\x04\xb0\x00\x09\x3a\x80\x00\x00\x00\x1e"
 
-// hinfo is the minimal answer to a question for all types (ANY), owned by the name asked for (RFC 8482, section 4.2):
-// such questions are mostly asked for the size of their answers. The TTL is short, since the name may not exist.
+// hinfo is the HINFO record that answers a query of type ANY (RFC 8482, section 4.2), owned by the query name. ANY
+// queries are mostly sent to get large answers. The TTL is short, since the name may not exist.
 const hinfo = "\xc0\x0c\x00\x0d\x00\x01\x00\x00\x00\x1e\x00\x09\x07RFC8482\x00"
 
-// minimalAny appends the answer to a question for all types. A validator, which can't use a record without a signature,
-// is asked to come over TCP, where its address can't be forged: there the upstream answers.
+// minimalAny appends the answer to a query of type ANY. A DNSSEC validator can't use a record without a signature. So a
+// query with the DO bit gets an answer with TC set, and the upstream answers it over TCP, where the client's address
+// can't be forged.
 func (q *query) minimalAny(dst []byte) []byte {
 	if q.do {
 		return q.truncated(dst)
@@ -33,7 +35,7 @@ func (q *query) minimalAny(dst []byte) []byte {
 	return q.finish(m, 0, ede{})
 }
 
-// appendAnswer appends to dst what a client gets by a decision that blocks. False means that nothing is sent.
+// appendAnswer appends to dst the answer to a blocked query. It returns false if nothing is to be sent.
 func (d *Decision) appendAnswer(dst []byte, q *query) ([]byte, bool) {
 	switch d.Action {
 	case Drop:
@@ -53,7 +55,7 @@ func (d *Decision) appendAnswer(dst []byte, q *query) ([]byte, bool) {
 	return d.negative(dst, q, dns.RcodeSuccess), true
 }
 
-// negative appends the answer that there is no such name, or that it has no records of the type.
+// negative appends a negative answer: NXDOMAIN, or no data for the query type.
 func (d *Decision) negative(dst []byte, q *query, rcode int) []byte {
 	if d.chain != nil {
 		return q.finish(d.end(dst, q), 0, d.ede(q))
@@ -67,7 +69,7 @@ func (d *Decision) deny(m []byte, q *query) []byte {
 	return appendSOA(m, d.zone(m, dnswire.HeaderSize, len(q.name())))
 }
 
-// end appends the chain, and that its last name does not exist.
+// end appends the CNAME chain and the denial of its last name.
 func (d *Decision) end(dst []byte, q *query) []byte {
 	c := d.chain
 	m := append(dst, c.message...)
@@ -79,9 +81,9 @@ func (d *Decision) end(dst []byte, q *query) []byte {
 	return appendSOA(m, d.zone(m, c.target, c.size))
 }
 
-// zone returns where the name is that owns the SOA record: one above the denied name, since a name that owns such a
-// record exists (RFC 2308, section 2.1). That is the parent of a domain entry, which denies all below it, or else of
-// the name at a place in the message, of the given size in bytes.
+// zone returns the offset of the owner name of the SOA record. The owner is one label above the denied name, since a
+// name with an SOA record exists (RFC 2308, section 2.1). For a domain entry, which denies all names below it, that is
+// the parent of the entry. Otherwise it is the parent of the given name: an offset in the message and a size in bytes.
 func (d *Decision) zone(m []byte, name, size int) int {
 	if d.Match.Scope == blocklist.ScopeDomain && !d.indirect {
 		name = dnswire.SkipLabels(m, name, size-d.Match.KeySize())
@@ -89,12 +91,12 @@ func (d *Decision) zone(m []byte, name, size int) int {
 	return dnswire.SkipLabels(m, name, 1)
 }
 
-// appendSOA appends the SOA record, owned by the name at a place in the message.
+// appendSOA appends the SOA record. Its owner is a pointer to the name at the given offset.
 func appendSOA(m []byte, owner int) []byte {
 	return append(append(m, 0xc0|byte(owner>>8), byte(owner)), soa...)
 }
 
-// sinkhole appends the rule's addresses of the family asked for.
+// sinkhole appends the rule's sinkhole addresses of the queried type.
 func (d *Decision) sinkhole(dst []byte, q *query) []byte {
 	why := d.ede(q)
 	if why.codes[0] != 0 {
@@ -103,8 +105,8 @@ func (d *Decision) sinkhole(dst []byte, q *query) []byte {
 	return d.addresses(dst, q, d.rule.Sinkhole, why)
 }
 
-// divert appends the addresses of the proxy. If there are none of the family, and for other types, there is no data:
-// other answers would lead around the proxy.
+// divert appends the addresses of the proxy. If the proxy has none of the queried address family, or the query is for
+// another type, the answer is no data: the real answer would lead clients around the proxy.
 func (d *Decision) divert(dst []byte, q *query) []byte {
 	var why ede
 	if d.rule.Reason != NoReason && !q.structured {
@@ -113,7 +115,7 @@ func (d *Decision) divert(dst []byte, q *query) []byte {
 	return d.addresses(dst, q, d.rule.Divert, why)
 }
 
-// addresses appends those of the family asked for, or no data if there are none.
+// addresses appends the addresses of the queried type, or a no-data answer if there are none.
 func (d *Decision) addresses(dst []byte, q *query, all []netip.Addr, why ede) []byte {
 	m := q.start(dst, dns.RcodeSuccess)
 	n := 0
@@ -129,7 +131,7 @@ func (d *Decision) addresses(dst []byte, q *query, all []netip.Addr, why ede) []
 	return q.finish(m, 0, why)
 }
 
-// hasAddress reports whether the rule has addresses for questions of a type.
+// hasAddress reports whether the rule has sinkhole addresses for a query type.
 func (r *Rule) hasAddress(qtype uint16) bool {
 	return slices.ContainsFunc(r.Sinkhole, func(a netip.Addr) bool { return addressType(a) == qtype })
 }
@@ -141,7 +143,7 @@ func addressType(addr netip.Addr) uint16 {
 	return dns.TypeAAAA
 }
 
-// appendAddress appends the record of an address, owned by the name asked for.
+// appendAddress appends an A or AAAA record. Its owner is the query name.
 func appendAddress(m []byte, rrtype uint16, addr netip.Addr) []byte {
 	m = append(m, 0xc0, dnswire.HeaderSize, 0, byte(rrtype), 0, dns.ClassINET, 0, 0, 0, blockTTL)
 	if addr.Is4() {

@@ -1,13 +1,13 @@
 package dnsfilter
 
-// chain is the beginning of an answer, as far as the CNAME record whose target is denied. The rcode of an answer is
-// that of the end of its chain (RFC 6604, section 3), so names before the end are not denied.
+// chain is the first part of an answer, up to the CNAME record with the denied target. The rcode of an answer applies
+// to the last name of its chain (RFC 6604, section 3), so the earlier names are not denied.
 type chain struct {
 	message []byte
 	records int
-	target  int // where the last target is
-	size    int // of the target, in bytes of a name without pointers
+	target  int // offset of the last target
+	size    int // of the target as an uncompressed name, in bytes
 }
 
-// maxPointer is the last place in a message that a pointer of a name can reach.
+// maxPointer is the highest offset that a compression pointer can refer to.
 const maxPointer = 1<<14 - 1

@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// DefaultClients returns the networks that are served unless a policy names others: loopback, link-local and private
-// ones (RFC 1918, RFC 4193), and those between a provider and its customers (RFC 6598).
+// DefaultClients returns the networks that are served if a policy names none: loopback, link-local and private networks
+// (RFC 1918, RFC 4193), and the shared address space of providers (RFC 6598).
 func DefaultClients() []netip.Prefix {
 	return slices.Clone(defaultClients)
 }
@@ -20,7 +20,8 @@ var defaultClients = []netip.Prefix{ //nolint:gochecknoglobals // a constant tab
 	netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("fe80::/10"),
 }
 
-// serves reports whether one of the networks, or the default ones, has a client. One without an IP address is served.
+// serves reports whether a client is in one of the networks, or in a default network if there are none. A client
+// without an IP address is always served.
 func serves(networks []netip.Prefix, client netip.Addr) bool {
 	if len(networks) == 0 {
 		networks = defaultClients
@@ -34,15 +35,16 @@ func serves(networks []netip.Prefix, client netip.Addr) bool {
 	return !client.IsValid()
 }
 
-// plainAddr returns the form in which addresses of clients are compared.
+// plainAddr returns a client address without an IPv4-in-IPv6 prefix and without a zone, so that addresses can be
+// compared.
 func plainAddr(client netip.Addr) netip.Addr {
 	if client.Is4() {
-		return client // as nearly all come, which costs less
+		return client // the usual case, which costs less
 	}
 	return client.Unmap().WithZone("")
 }
 
-// clientAddr returns the IP address of a client; the zero value if it has none.
+// clientAddr returns the IP address of a client, or the zero value if it has none.
 func clientAddr(a net.Addr) netip.Addr {
 	switch a := a.(type) {
 	case *net.UDPAddr:
@@ -53,8 +55,8 @@ func clientAddr(a net.Addr) netip.Addr {
 	return netip.Addr{}
 }
 
-// clientKey returns the key by which one client is counted: an IPv4 address, or an IPv6 network of 56 bits, which is
-// what a provider gives one customer. Clients without an IP address are one.
+// clientKey returns the key under which a client is counted: its IPv4 address, or its IPv6 /56 network, which is what a
+// provider gives one customer. All clients without an IP address have the same key.
 func clientKey(client netip.Addr) uint64 {
 	client = client.Unmap()
 	if client.Is4() {
@@ -65,8 +67,8 @@ func clientKey(client netip.Addr) uint64 {
 	return binary.BigEndian.Uint64(a[:])>>8 | 1<<63
 }
 
-// networkKey returns the key by which clients over UDP are counted, where many addresses of a network may be forged: 24
-// bits of IPv4, and of IPv6 the same as a client.
+// networkKey returns the key under which clients over UDP are counted: the IPv4 /24 or IPv6 /56 network. Over UDP, many
+// addresses of one network may be forged.
 func networkKey(client netip.Addr) uint64 {
 	key := clientKey(client)
 	if key>>63 == 0 {

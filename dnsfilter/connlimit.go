@@ -5,26 +5,25 @@ import (
 	"sync/atomic"
 )
 
-// Limits of connections over TCP, of all listeners together. A client is an IPv4 address, or an IPv6 network of 56
-// bits.
+// Limits on TCP connections, for all listeners together. A client is an IPv4 address, or an IPv6 /56 network.
 const (
 	maxConns          = 1000
-	maxWaitingConns   = maxConns / 2 // that wait for the upstream: the others are for cached answers
+	maxWaitingConns   = maxConns / 2 // connections that wait for the upstream; the rest is for cached answers
 	maxConnsPerClient = 100
-	minConnsPerClient = 10 // when few are free
+	minConnsPerClient = 10 // when few connections are free
 )
 
-// connections limits the open connections. When there is no room for another, one of the client with most is closed: so
-// a client that opens many pays for it first.
+// connections limits the open TCP connections. When the limit is reached, a new connection replaces one of the client
+// with the most connections, so a flood hurts its own client first.
 type connections struct {
-	accepted, closed, refused atomic.Uint64 // closed: to make room; refused: for want of room
+	accepted, closed, refused atomic.Uint64 // closed: to make room; refused: no room
 
 	mu   sync.Mutex
 	n    atomic.Int64                    // changed under mu
 	open map[uint64]map[*stream]struct{} // by client
 }
 
-// admit adds a connection; false means that there is no room.
+// admit adds a connection. It returns false if there is no room.
 func (cs *connections) admit(c *stream) bool {
 	victim, ok := cs.add(c)
 	cs.close(victim)
@@ -34,7 +33,7 @@ func (cs *connections) admit(c *stream) bool {
 	return ok
 }
 
-// close closes a connection, if there is one, to make room.
+// close closes a connection to make room. It does nothing if c is nil.
 func (cs *connections) close(c *stream) {
 	if c != nil {
 		cs.closed.Add(1)
@@ -42,7 +41,7 @@ func (cs *connections) close(c *stream) {
 	}
 }
 
-// add adds a connection if there is room, and returns the one that is to be closed for it.
+// add adds a connection if there is room. It also returns the connection to close in exchange, if any.
 func (cs *connections) add(c *stream) (victim *stream, ok bool) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
@@ -64,7 +63,8 @@ func (cs *connections) add(c *stream) (victim *stream, ok bool) {
 	return victim, true
 }
 
-// full reports whether a connection has to be closed before a client may have another one, and of which client.
+// full reports whether a client needs a connection closed before it may open another one. It also returns the client
+// that loses a connection.
 func (cs *connections) full(from uint64) (whose uint64, full bool) {
 	free := maxConns - int(cs.n.Load())
 	switch limit := min(max(free/5, minConnsPerClient), maxConnsPerClient); {
@@ -76,7 +76,8 @@ func (cs *connections) full(from uint64) (whose uint64, full bool) {
 	return cs.most(from, anyStream), true
 }
 
-// most returns the client with most connections of a kind: the given one, unless another has more.
+// most returns the client with the most connections of a kind. If none has more than the given client, it returns the
+// given one.
 func (cs *connections) most(than uint64, kind func(*stream) bool) uint64 {
 	most := cs.have(than, kind)
 	for client := range cs.open {
@@ -87,7 +88,7 @@ func (cs *connections) most(than uint64, kind func(*stream) bool) uint64 {
 	return than
 }
 
-// have returns how many connections of a kind a client has.
+// have returns the number of connections of a kind that a client has.
 func (cs *connections) have(client uint64, kind func(*stream) bool) (n int) {
 	for c := range cs.open[client] {
 		if kind(c) {
@@ -97,8 +98,9 @@ func (cs *connections) have(client uint64, kind func(*stream) bool) (n int) {
 	return n
 }
 
-// victim returns the connection of a client that is closed for one of a newcomer: the one that has been idle longest,
-// or else, if the newcomer will still have fewer, the one that has waited for an answer longest.
+// victim returns the connection of a client that is closed for a newcomer. It prefers the connection that has been idle
+// longest. If none is idle and the newcomer will still have fewer connections, it returns the one that has waited for
+// an answer longest.
 func (cs *connections) victim(whose, newcomer uint64) *stream {
 	c := cs.oldest(whose, func(c *stream) bool { return !c.isWaiting() })
 	if c == nil && len(cs.open[whose]) > len(cs.open[newcomer])+1 {
@@ -107,7 +109,7 @@ func (cs *connections) victim(whose, newcomer uint64) *stream {
 	return c
 }
 
-// oldest returns the connection of a client, of a kind, on which nothing has been asked for the longest time.
+// oldest returns the client's connection of a kind with the oldest last query.
 func (cs *connections) oldest(whose uint64, kind func(*stream) bool) (oldest *stream) {
 	for c := range cs.open[whose] {
 		if kind(c) && (oldest == nil || c.asked.Load() < oldest.asked.Load()) {
@@ -119,8 +121,9 @@ func (cs *connections) oldest(whose uint64, kind func(*stream) bool) (oldest *st
 
 func anyStream(*stream) bool { return true }
 
-// admitWaiting makes room for one more connection that waits for the upstream: if too many do, that of the client with
-// most of them is closed that has waited longest. False means that this would be the client itself.
+// admitWaiting makes room for one more connection that waits for the upstream. If the limit is reached, it takes the
+// client with the most waiting connections and closes the one that has waited longest. It returns false if that client
+// is the caller's own.
 func (cs *connections) admitWaiting(c *stream) bool {
 	if cs.n.Load() <= maxWaitingConns {
 		return true
@@ -145,13 +148,13 @@ func (cs *connections) waitingVictim(c *stream) (victim *stream, ok bool) {
 		return nil, false
 	}
 	victim = cs.oldest(whose, (*stream).isWaiting)
-	if victim != nil { // else it has its answer meanwhile
+	if victim != nil { // nil: it got its answer in the meantime
 		cs.removeLocked(victim)
 	}
 	return victim, true
 }
 
-// isCrowded reports whether so many are open that each has less time.
+// isCrowded reports whether more than half of the allowed connections are open. Then timeouts are shorter.
 func (cs *connections) isCrowded() bool { return cs.n.Load() > maxConns/2 }
 
 // remove removes a connection that has ended.
@@ -171,5 +174,5 @@ func (cs *connections) removeLocked(c *stream) {
 	}
 }
 
-// count returns how many connections are open.
+// count returns the number of open connections.
 func (cs *connections) count() int { return int(cs.n.Load()) }

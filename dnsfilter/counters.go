@@ -11,16 +11,16 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// counters are those of one worker, so that processors do not share what they write to.
+// counters are the counters of one worker. Workers do not share them, so processors do not contend for the same memory.
 type counters struct {
 	queries, hits, failures, dropped, limited, slipped atomic.Uint64
 
 	mu    sync.Mutex
 	lists map[listAction]*uint64
-	last  listAction // counted, since the next is mostly the same
+	last  listAction // the last one counted; the next is mostly the same
 	at    *uint64    // its counter
 
-	answers, streamed answerCounters // over UDP, and over all else
+	answers, streamed answerCounters // over UDP, and over all other transports
 }
 
 type listAction struct {
@@ -39,7 +39,7 @@ func (c *counters) count(list string, action Action) {
 	*c.at++
 }
 
-// counter returns the one for a list and an action.
+// counter returns the counter for a list and an action.
 func (c *counters) counter(key listAction) *uint64 {
 	if c.lists == nil {
 		c.lists = make(map[listAction]*uint64)
@@ -50,7 +50,7 @@ func (c *counters) counter(key listAction) *uint64 {
 	return c.lists[key]
 }
 
-// addLists adds the decisions to a sum.
+// addLists adds the counts of decisions to sum.
 func (c *counters) addLists(sum map[string]map[Action]uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -62,23 +62,23 @@ func (c *counters) addLists(sum map[string]map[Action]uint64) {
 	}
 }
 
-// countedTypes are the query types that are counted apart; all others are counted together.
+// countedTypes are the query types with a counter of their own. All others are counted together.
 var countedTypes = [...]uint16{ //nolint:gochecknoglobals // a constant table
 	dns.TypeA, dns.TypeAAAA, dns.TypeHTTPS, dns.TypePTR, dns.TypeTXT, dns.TypeMX, dns.TypeNS, dns.TypeSRV, dns.TypeSOA,
 	dns.TypeCNAME, dns.TypeDS, dns.TypeDNSKEY, dns.TypeSVCB, dns.TypeANY,
 }
 
-// countedRcodes is how many rcodes are counted: those up to BADCOOKIE.
+// countedRcodes is the number of counted rcodes: 0 to BADCOOKIE.
 const countedRcodes = dns.RcodeBadCookie + 1
 
-// Answer is what answers are counted by.
+// Answer is the set of labels under which answers are counted.
 type Answer struct {
-	Transport string // udp, or tcp for all that is a stream
-	Type      string // of the query; "other" for those that are not counted apart
+	Transport string // udp, or tcp for every stream transport
+	Type      string // of the query; "other" for types without a counter of their own
 	Rcode     string // as in [dns.RcodeToString], except that 16 is BADVERS
 }
 
-// answerCounters counts the answers that were sent, by type and rcode.
+// answerCounters counts the sent answers by type and rcode.
 type answerCounters [len(countedTypes) + 1][countedRcodes]atomic.Uint64
 
 // count counts a packed answer.
@@ -92,14 +92,14 @@ func (a *answerCounters) count(m []byte) {
 	}
 	rcode := dnswire.Rcode(m)
 	if m[6]|m[7]|m[8]|m[9] == 0 {
-		if opt, ok := dnswire.AsOPT(m[off:]); ok { // no other answer has more bits of it
+		if opt, ok := dnswire.AsOPT(m[off:]); ok { // only an OPT record extends the rcode
 			rcode |= opt.Rcode() << 4
 		}
 	}
 	a[i][min(rcode, countedRcodes-1)].Add(1)
 }
 
-// add adds what was counted for a transport to a sum.
+// add adds the counts for a transport to sum.
 func (a *answerCounters) add(transport string, sum map[Answer]uint64) {
 	for i := range a {
 		for rcode := range a[i] {
@@ -118,7 +118,8 @@ func typeName(i int) string {
 	return "other"
 }
 
-// rcodeName returns the name of a counted rcode. What miekg/dns calls BADSIG is BADVERS here: there are no signatures.
+// rcodeName returns the name of a counted rcode. Rcode 16 is BADVERS here, although miekg/dns calls it BADSIG: there
+// are no TSIG signatures.
 func rcodeName(rcode int) string {
 	if rcode == dns.RcodeBadVers {
 		return "BADVERS"

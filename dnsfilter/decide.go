@@ -7,19 +7,19 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Decision is what happens to a name, and why.
+// Decision is the outcome for a name or address, and its reason.
 type Decision struct {
 	Action   Action
-	Match    blocklist.Match // what decided; zero if no list of the policy holds the name or address
+	Match    blocklist.Match // the deciding entry; zero if no list of the policy has the name or address
 	rule     *Rule
-	indirect bool   // it is on something that the answer leads to, and no chain of aliases shows it
-	chain    *chain // that leads from the name asked for to the one that does not exist; nil: it is that one
+	indirect bool   // it is about a target in the answer that is not at the end of a CNAME chain
+	chain    *chain // from the query name to the denied name; nil: the query name is denied
 }
 
 // Blocks reports whether the real answer is withheld.
 func (d Decision) Blocks() bool { return d.Action.Blocks() }
 
-// By returns what decided: the list, or the name of the quorum; empty if nothing did.
+// By returns the name of the list or quorum that decided, or an empty string if none did.
 func (d Decision) By() string {
 	if d.rule != nil {
 		return d.rule.List
@@ -27,38 +27,38 @@ func (d Decision) By() string {
 	return d.Match.List
 }
 
-// Allows reports whether an allow list holds the name.
+// Allows reports whether an allow list has the name.
 func (d *Decision) Allows() bool { return d.Action == Pass && d.Match.List != "" }
 
-// count counts a decision by a list. Names that are on no list are not counted.
+// count counts a decision by a list. Decisions without a list are not counted.
 func (d *Decision) count(c *counters) {
 	if d.rule != nil || d.Match.List != "" {
 		c.count(d.By(), d.Action)
 	}
 }
 
-// usualLists is how many lists may hold one name before a decision allocates.
+// usualLists is how many lists may match one name before a decision allocates.
 const usualLists = 8
 
-// Decide decides on a name in lower-case wire form, for a client outside all views. The decision keeps a reference to
-// name.
+// Decide returns the decision on a name in lower-case wire form, for a client outside all views. The decision keeps a
+// reference to name.
 //
-// NXDOMAIN says to caches that nothing exists below a name (RFC 8020). If names below a listed domain are allowed, the
-// action nodata suits the list better.
+// With NXDOMAIN, caches assume that no names exist below this one (RFC 8020). If an allow list has names below a listed
+// domain, use the action nodata for the list.
 func (p *Policy) Decide(store *blocklist.Store, name []byte) Decision {
 	v := p.general()
 	return v.Decide(store, name)
 }
 
-// DecideAddr decides on an address to which an answer leads, for a client outside all views. Entries of scope ip
-// decide.
+// DecideAddr returns the decision on an IP address in an answer, for a client outside all views. Only entries of scope
+// ip match.
 func (p *Policy) DecideAddr(store *blocklist.Store, a netip.Addr) Decision {
 	v := p.general()
 	return v.DecideAddr(store, a)
 }
 
-// decide decides on a question: by the view of its client, on its name, or on the host of url entries that it is. The
-// server's decision on every query begins here.
+// decide returns the decision on a query, by the view of its client: on the query name, or on a host that has url
+// entries and is diverted. It is the first decision on every query.
 func (v *views) decide(store *blocklist.Store, q *query) Decision {
 	view := v.of(q.client)
 	d := view.Decide(store, q.name())
@@ -73,7 +73,7 @@ func (v *views) decide(store *blocklist.Store, q *query) Decision {
 	return d
 }
 
-// Decide is [Policy.Decide] for the clients of the view.
+// Decide is [Policy.Decide] for the clients of this view.
 func (v *View) Decide(store *blocklist.Store, name []byte) Decision {
 	var buf [usualLists]blocklist.Match
 	matches := store.AppendMatches(buf[:0], name)
@@ -83,9 +83,9 @@ func (v *View) Decide(store *blocklist.Store, name []byte) Decision {
 	return v.Choose(matches, func(list string) []blocklist.Match { return store.AppendEntries(nil, list, name) })
 }
 
-// DecideAddr is [Policy.DecideAddr] for the clients of the view.
+// DecideAddr is [Policy.DecideAddr] for the clients of this view.
 func (v *View) DecideAddr(store *blocklist.Store, a netip.Addr) Decision {
-	if _, ok := store.LookupAddr(a); !ok { // nearly always, and cheap
+	if _, ok := store.LookupAddr(a); !ok { // the usual case, and cheap
 		return Decision{}
 	}
 	return v.Choose(store.AppendAddrMatches(nil, a), func(list string) []blocklist.Match {
@@ -93,8 +93,8 @@ func (v *View) DecideAddr(store *blocklist.Store, a netip.Addr) Decision {
 	})
 }
 
-// Choose decides among the matches of one name or address, one of each list. Entries returns all of a list that match,
-// the most specific first.
+// Choose returns the decision for one name or address from its matches, one per list. The function entries returns all
+// matching entries of a list, most specific first.
 func (v *View) Choose(matches []blocklist.Match, entries func(list string) []blocklist.Match) Decision {
 	for _, list := range v.Allow {
 		if m := find(matches, list); m != nil && !m.Monitor {
@@ -117,14 +117,14 @@ func (v *View) Choose(matches []blocklist.Match, entries func(list string) []blo
 	return d
 }
 
-// ruleResult is what a rule does by an entry.
+// ruleResult is the action of a rule, and the entry behind it.
 type ruleResult struct {
 	action Action
 	match  *blocklist.Match
 }
 
-// consider makes the result of a rule the decision if it blocks, or if it is the first that monitors. It reports
-// whether it blocks.
+// consider replaces the decision by the result of a rule if the result blocks, or if it monitors and is the first to do
+// so. It reports whether the result blocks.
 func (d *Decision) consider(r *Rule, result ruleResult) (blocks bool) {
 	if blocks = result.action.Blocks(); blocks || result.action == Monitor && d.rule == nil {
 		d.Action, d.Match, d.rule = result.action, *result.match, r
@@ -132,13 +132,13 @@ func (d *Decision) consider(r *Rule, result ruleResult) (blocks bool) {
 	return blocks
 }
 
-// precedes reports whether a decision to block counts before another one: by the order of the view's rules, then of its
-// quorums; of one rule, by the order of the actions.
+// precedes reports whether one blocking decision takes precedence over another. Rules come first, in the view's order,
+// then quorums. Within one rule, the order of the actions counts.
 func (v *View) precedes(d, other *Decision) bool {
 	return cmp.Or(cmp.Compare(v.rank(d.rule), v.rank(other.rule)), cmp.Compare(d.Action, other.Action)) < 0
 }
 
-// rank returns the place of a rule in the view, its quorums behind its rules.
+// rank returns the position of a rule in the view. Quorums rank after all rules.
 func (v *View) rank(r *Rule) int {
 	for i := range v.Rules {
 		if r == &v.Rules[i] {
@@ -153,7 +153,7 @@ func (v *View) rank(r *Rule) int {
 	return len(v.Rules) + len(v.Quorums)
 }
 
-// find returns the match of a list; nil if there is none.
+// find returns the match of a list, or nil.
 func find(matches []blocklist.Match, list string) *blocklist.Match {
 	for i := range matches {
 		if matches[i].List == list {
@@ -163,8 +163,8 @@ func find(matches []blocklist.Match, list string) *blocklist.Match {
 	return nil
 }
 
-// decide returns what the rule does by the match of its list, the most specific entry that blocks. If the action for
-// the category of that one does not block, those of the less specific ones may: no entry hides behind another one.
+// decide returns the action of the rule for the match of its list, and the most specific entry that blocks. If the
+// action for that entry's category does not block, less specific entries are tried.
 func (r *Rule) decide(m *blocklist.Match, entries func(list string) []blocklist.Match) ruleResult {
 	v := ruleResult{r.ActionFor(m), m}
 	if v.action.Blocks() || len(r.Categories) == 0 {
@@ -183,8 +183,8 @@ func (r *Rule) decide(m *blocklist.Match, entries func(list string) []blocklist.
 	return v
 }
 
-// ActionFor returns what the rule does by an entry. A name that is listed alone, or leads to a listed address, is kept
-// from hiding the names below it.
+// ActionFor returns the action of the rule for an entry. NXDomain becomes NoData for entries that do not cover the
+// names below: entries of scope host or ip.
 func (r *Rule) ActionFor(m *blocklist.Match) Action {
 	a := r.Action
 	if by, ok := r.Categories[m.Category]; ok {
@@ -199,7 +199,7 @@ func (r *Rule) ActionFor(m *blocklist.Match) Action {
 	return a
 }
 
-// decide returns what the quorum does if enough of its lists match a name or address.
+// decide returns the action of the quorum if enough of its lists match a name or address.
 func (q *Quorum) decide(matches []blocklist.Match) ruleResult {
 	var first *blocklist.Match
 	matched, domains := 0, 0

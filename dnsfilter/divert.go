@@ -8,13 +8,13 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// isDiverted reports whether clients find a host by answers of a type: addresses, and types that could lead around
-// these.
+// isDiverted reports whether diversion applies to a query type. It does for address types, and for types such as HTTPS
+// whose answers could bypass the diverted addresses.
 func isDiverted(qtype uint16) bool {
 	return qtype == dns.TypeA || qtype == dns.TypeAAAA || qtype == dns.TypeANY || isService(qtype)
 }
 
-// diverting returns the first rule that diverts and whose list has url entries for a host; nil if there is none.
+// diverting returns the first rule that diverts and has url entries for the host in its list, or nil.
 func (v *View) diverting(store *blocklist.Store, host []byte) *Rule {
 	for i := range v.Rules {
 		if r := &v.Rules[i]; len(r.Divert) > 0 && store.HasURLs(r.List, host) {
@@ -24,7 +24,7 @@ func (v *View) diverting(store *blocklist.Store, host []byte) *Rule {
 	return nil
 }
 
-// diverts reports whether any rule of the view does.
+// diverts reports whether any rule of the view diverts.
 func (v *View) diverts() bool {
 	return slices.ContainsFunc(v.Rules, func(r Rule) bool { return len(r.Divert) > 0 })
 }

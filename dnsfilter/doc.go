@@ -1,5 +1,4 @@
-// Package dnsfilter is the engine of the resolver: it blocks the names that lists have, and forwards every other
-// question.
+// Package dnsfilter is the engine of the resolver: it blocks names by lists, and forwards all other queries.
 //
 // # A resolver in six lines
 //
@@ -9,91 +8,94 @@
 //	listeners, err := dnsfilter.Listen(ctx, "udp://127.0.0.1:5353", "tcp://127.0.0.1:5353")
 //	err = server.Serve(ctx, listeners) // until ctx ends
 //
-// A [Server] takes a [blocklist.Store], a [Policy] that says what each list does, and an [Upstream] that answers the
-// rest. A type that wraps an [upstream.Forwarder] keeps its speed by [AsyncUpstream]. Within another server of
-// github.com/miekg/dns, a [Filter] goes in front of the handler that is there; a Server is such a handler itself.
-// Package service is the whole program made of these parts.
+// A [Server] needs three things: a [blocklist.Store] with the lists, a [Policy] with the action for each list, and an
+// [Upstream] that resolves the names that are not blocked. A type that wraps an [upstream.Forwarder] should implement
+// [AsyncUpstream], to be as fast as the Forwarder. In another server of github.com/miekg/dns, a [Filter] wraps the
+// existing handler. A Server is such a handler, too. Package service is the complete program.
 //
-// # The way of a query
+// # The path of a query
 //
-// It can be read in respond.go from the top: rate limit, cookie and access list; the decision on the name; special-use
-// zones; the cache or the upstream; the inspection of what the answer leads to. The decision is taken before the cache,
-// so it holds for every type, under every DO and CD bit, from the moment at which the store or the policy has changed,
-// and clients of all views share the cache.
+// The steps are, as in respond.go: rate limit, cookie and access list; the decision on the name; special-use zones; the
+// cache or the upstream; the inspection of the targets in the answer. The decision comes before the cache. So it applies
+// to every type and every setting of the DO and CD bits, a change of the store or the policy takes effect at once, and
+// clients of all views share the cache.
 //
-// Over UDP an ordinary query takes the fast path: it is read from the datagram as it came and answered in place, many
-// with one system call, by one goroutine a processor. An unusual one takes the slow path through messages of miekg/dns.
-// Decision, cache and the bytes of the answer are the same code for both.
+// Over UDP, an ordinary query takes the fast path: it is parsed from the datagram and answered in place, by one goroutine
+// per processor, many queries per system call. An unusual query takes the slow path: it is unpacked by miekg/dns. Both
+// use the same code for the decision, the cache and the bytes of the answer.
 //
 // # Decisions
 //
-// Allow lists come first, then the rules in order, then quorums (see [Policy]). Entries of a category may have an
-// action of their own, a [Quorum] acts on what several lists agree on, and a [View] has other lists, or other actions,
-// for some clients.
+// Allow lists come first, then the rules in order, then quorums (see [Policy]). A rule can have a separate action for a
+// category of entries. A [Quorum] acts on names and addresses on which several lists agree. A [View] has other lists or
+// actions for some clients.
 //
-// What an answer leads to is decided on like the name itself, with the same action and reason: the targets of CNAME and
-// DNAME records, the targets and address hints of SVCB and HTTPS records, and addresses, for which entries of scope ip
-// decide. That a name at the end of a chain does not exist is said with the chain in the answer, which denies nothing
-// of the name asked for; without a chain NXDOMAIN becomes no data. Of several addresses or hints the rule that comes
-// first in the policy decides. There are two rules of allow lists: nothing is withheld from a client that asks for an
-// allowed name, wherever it leads; and if a chain of CNAME records from another name comes to an allowed one, the rest
-// of the chain is not inspected. A CNAME record that is asked for itself is shown if it is shown in answers to other
-// types.
+// The targets in an answer are subject to the same decision as the query name, with the same action and reason. Targets
+// are the targets of CNAME and DNAME records, the targets and address hints of SVCB and HTTPS records, and addresses.
+// Entries of scope ip apply to addresses. If the name at the end of a CNAME chain is blocked by NXDOMAIN, the answer
+// includes the chain, so that it does not deny the query name. Without a chain, NXDOMAIN becomes no data. If several
+// addresses or hints are blocked, the rule that comes first in the policy decides.
 //
-// URLs are not the business of the DNS, and url entries change no answer unless a [Rule] diverts: then clients that
-// look for a host with such entries are led to a proxy, which sees more.
+// Allow lists have two effects on targets. If the query name is allowed, its answer is not inspected. If a CNAME chain
+// from another name reaches an allowed name, the rest of the chain is not inspected. In the answer to a CNAME query, the
+// CNAME record is shown if it is also shown in answers to other types.
+//
+// DNS does not see URLs. So url entries change no answer unless a [Rule] has proxy addresses in Divert. Then clients get
+// the addresses of the proxy for hosts with url entries, and the proxy filters by URL.
 //
 // # Answers
 //
-// A blocked answer holds for 30 seconds. It tells clients with EDNS the reason of the list or quorum by an extended
-// error (RFC 8914), with its [Notice] if there is one, and Forged Answer beside addresses. A notice has at most 202
-// bytes, or as JSON what fits; an answer is never cut because of it. The SOA record of a denial is owned by the parent
-// of the entry, or of the name: a name that owns one exists.
+// The TTL of a blocked answer is 30 seconds. Clients with EDNS get the reason of the list or quorum as an extended error
+// (RFC 8914), with the [Notice] if there is one, and the code Forged Answer if the answer has addresses. A notice is
+// limited to 202 bytes, or as JSON to the free space; an answer is never truncated because of it. The owner of the SOA
+// record in a denial is the parent of the entry or of the name, since a name with an SOA record exists.
 //
-// Class other than IN and zone transfers get REFUSED, other opcodes NOTIMP, an unknown EDNS version BADVERS; several
-// questions, records beside the question and a cookie of a wrong length get FORMERR. Other EDNS options are ignored,
-// whatever their length, and so are the bits AA and TC of a query. The RD bit is copied and changes nothing. Answers
-// that do not fit are cut to the question, with TC set. Responses and datagrams from port 0 are not answered.
+// A class other than IN and zone transfers get REFUSED, opcodes other than QUERY NOTIMP, an unknown EDNS version BADVERS.
+// FORMERR is for several questions, unexpected records and cookies of an invalid length. Other EDNS options are ignored,
+// whatever their length, and so are the bits AA and TC of a query. The RD bit is copied and has no effect. An answer
+// that is too long is truncated to its question, with TC set. Responses and datagrams from port 0 are not answered.
 //
-// Questions for all types (ANY) get a HINFO record (RFC 8482) for 30 seconds, whether the name exists or not, unless it
-// is blocked; those with the DO bit are asked to come over TCP, where the upstream answers.
+// Queries of type ANY get a HINFO record (RFC 8482) with a TTL of 30 seconds, whether the name exists or not, unless it
+// is blocked. ANY queries with the DO bit get TC; over TCP, the upstream answers them.
 //
-// [SpecialZones] that the policy names are answered here, unless they are listed.
+// Queries in the special-use zones of [Config].SpecialUse are answered without the upstream, unless they are blocked: see
+// [SpecialZones].
 //
 // # The upstream and the cache
 //
-// Of an upstream's reply only what answers the question is kept: the chain from the name asked for, followed by the
-// owners of records, and of the authority section proofs (NSEC, NSEC3), the SOA record of a denial, and referrals with
-// their DS records. The additional section is dropped: it has addresses of names on which no decision was taken.
+// An upstream's reply is reduced to the records that answer the question. From the answer section, that is the CNAME
+// chain of the query name and the records at its end. From the authority section, it is the proofs of DNSSEC (NSEC,
+// NSEC3), the SOA record of a denial, and referrals with their DS records. The additional section is dropped, since it
+// has addresses of names without a decision.
 //
-// A failure of the upstream, whatever its rcode, is SERVFAIL here, with its extended error if it has one. It is cached
-// for up to 5 seconds (RFC 9520), unless there is an expired answer: that is served (serve-stale, RFC 8767; see
-// stale.go), and the name is not asked for again for as long.
+// Every failure rcode of the upstream becomes SERVFAIL, with the upstream's extended error if it has one. It is cached
+// for up to 5 seconds (RFC 9520). If there is an expired answer, that is served instead (serve-stale, RFC 8767; see
+// stale.go), and the next attempt to refresh it waits for the same time.
 //
 // # Clients
 //
-// Clients outside the networks that the policy names (or, if it names none, loopback and private ones) get REFUSED over
-// UDP, and a closed connection over TCP. A [RateLimit] bounds what one network of clients is answered over UDP. Cookies
-// (RFC 7873) are answered with cookies of RFC 9018; a client that sends one back has proved its address, and is not
-// limited. Beyond the limit, a client with a cookie is asked to come again with ours (BADCOOKIE), others to come over
-// TCP. Padding is ignored, and answers are not padded: there is no encrypted transport here.
+// Clients outside the networks of [Config].Clients get REFUSED over UDP, and a closed connection over TCP. Without such
+// networks, loopback and private clients are served. A [RateLimit] limits the answers to one network of clients over
+// UDP. Clients that send a cookie (RFC 7873) get a server cookie (RFC 9018). A client that returns a valid server cookie
+// has proved its address and is not limited. Beyond the limit, some queries get a short reply: BADCOOKIE with a server
+// cookie if they have a client cookie, otherwise TC. Padding is ignored, and answers are not padded, since there is no
+// encrypted transport here.
 //
-// Nothing here logs or keeps a client's address or a name that was asked for.
+// The package neither logs nor stores client addresses or query names.
 //
 // # Limits
 //
-//	questions that wait for the upstream   4096; what comes beyond is dropped
-//	... beyond 3072                        256 of one network of clients, and below one parent of names
-//	wait for an answer                     4.8 seconds; 1.8 if there is an expired one
+//	queries that wait for the upstream     4096; further queries are dropped
+//	... beyond 3072                        256 per network of clients, and per parent of names
+//	wait for an answer                     4.8 seconds; 1.8 if there is an expired answer
 //	TCP connections                        1000, of which half may wait for the upstream
 //	... of one client                      100 while half are free, down to 10 as they fill up
 //	queries of a connection that wait      100
-//	idle connection                        30 seconds (RFC 7828); 10 for the first query, and for each once begun
-//	... when half are open                 8, 2 and 2, and clients are told to close
+//	idle connection                        30 seconds (RFC 7828); 10 for the first query, and for reading one query
+//	... when half are open                 8, 2 and 2; edns-tcp-keepalive is 0
 //	write                                  2 seconds
 //
-// A client is an IPv4 address, or an IPv6 network of 56 bits. Where there is no room for a connection, one of the
-// client with most of them is closed. The limits are not settings because there is nothing to choose: they bound what
-// floods cost (memory and open files), far above ordinary use, and clients need the same times everywhere; the TTL is
-// how long unblocking takes.
+// A client is an IPv4 address, or an IPv6 /56 network. When there is no room for another connection, one of the client
+// with the most connections is closed. The limits are not settings, since they need no tuning: they limit the memory and
+// the open files that a flood can take, far above ordinary use. The time limits suit clients everywhere.
 package dnsfilter

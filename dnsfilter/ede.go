@@ -2,10 +2,10 @@ package dnsfilter
 
 import "github.com/miekg/dns"
 
-// ede is the extended DNS errors of an answer (RFC 8914): up to two codes, and a text that goes with the first.
+// ede is the extended DNS errors of an answer (RFC 8914): up to two codes, and a text for the first one.
 type ede struct {
 	codes [2]uint16
-	text  [2]string // two parts, for a text that is put together in the answer
+	text  [2]string // two parts, joined in the answer
 }
 
 const textSeparator = ": "
@@ -17,7 +17,8 @@ func (e *ede) textSize() int {
 	return len(e.text[0]) + len(textSeparator) + len(e.text[1])
 }
 
-// fit leaves out what there is no room for: no answer is cut because of it (RFC 8914, section 3).
+// fit removes the text if the options do not fit into room bytes, and then the codes. An answer is never truncated
+// because of them (RFC 8914, section 3).
 func (e *ede) fit(room int) {
 	if e.size() > room {
 		e.text = [2]string{}
@@ -27,7 +28,7 @@ func (e *ede) fit(room int) {
 	}
 }
 
-// size returns how many bytes the options take.
+// size returns the size of the options in bytes.
 func (e *ede) size() int {
 	n := e.textSize()
 	for _, code := range e.codes {
@@ -38,7 +39,7 @@ func (e *ede) size() int {
 	return n
 }
 
-// append appends the options. A text needs a first code.
+// append appends the options to a message. A text needs a first code.
 func (e *ede) append(m []byte) []byte {
 	for i, code := range e.codes {
 		if code == 0 {
@@ -59,7 +60,7 @@ func (e *ede) append(m []byte) []byte {
 	return m
 }
 
-// ede returns the extended error of a decision that withholds the real answer.
+// ede returns the extended error of a blocking decision.
 func (d *Decision) ede(q *query) ede {
 	e := ede{codes: [2]uint16{d.rule.Reason.code()}}
 	if n := &d.rule.Notice; n.Authority != "" && q.edns && e.codes[0] != 0 {

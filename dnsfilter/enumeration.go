@@ -13,32 +13,32 @@ import (
 )
 
 const (
-	alarmEntries  = 200  // different entries that a client may be refused by in a window; each hour has its own
+	alarmEntries  = 200  // different entries that may block a client's queries within a window of an hour
 	windowSeconds = 3600 // seconds
-	logSeconds    = 60   // seconds between two lines of the log
+	logSeconds    = 60   // minimum seconds between two log lines
 
-	sketchSets  = 256 // sketches that are kept at once: 4 times as many
+	sketchSets  = 256 // sets of 4 sketches each
 	sketchWays  = 4
-	sketchWords = 8   // of a sketch
-	alarmBits   = 165 // that are set when alarmEntries entries were seen: 512 (1 - exp(-200/512))
+	sketchWords = 8   // per sketch
+	alarmBits   = 165 // set bits at which alarmEntries entries are estimated: 512 (1 - exp(-200/512))
 )
 
-// enumerationDetector notices clients that are refused unusually many different entries of lists with an order behind
-// them (reason [Censored]): somebody may be finding out what is on the list. A client is an IPv4 address, or an IPv6
-// network of 56 bits.
+// enumerationDetector detects list enumeration: a client that is blocked by unusually many different entries of lists
+// with the reason [Censored]. Such a client may be trying to find out what is on the list. A client is an IPv4 address,
+// or an IPv6 /56 network.
 //
-// It keeps a sketch of each client (linear counting): a hash of its address and, for this hour, a bit for each of 512
-// parts of all entries, from which their number is estimated. Neither can be turned back into an address or a name;
-// both are keyed at random, and gone with the process. The memory is fixed; of too many clients the ones that were
-// refused least are forgotten.
+// It keeps one sketch per client (linear counting): a hash of the client's address and, for the current hour, a bitmap
+// of 512 bits. Each blocking entry sets one bit, by its hash; the number of entries is estimated from the number of set
+// bits. Neither hash can be reversed: both have random keys, which exist in this process only. The memory is fixed.
+// When there are too many clients, the clients with the fewest bits are evicted.
 type enumerationDetector struct {
 	seed     maphash.Seed
-	alarms   atomic.Uint64 // how often
-	logged   atomic.Uint32 // when
+	alarms   atomic.Uint64 // number of alarms
+	logged   atomic.Uint32 // time of the last log line
 	sketches [sketchSets][sketchWays]sketch
 }
 
-// sketch is of one client: 40 bits of its hash and the number of the window, then the bits.
+// sketch is the bitmap of one client. The owner is 40 bits of the client's hash and the number of the hour.
 type sketch struct {
 	owner atomic.Uint64
 	seen  [sketchWords]atomic.Uint64
@@ -48,7 +48,7 @@ func newEnumerationDetector() *enumerationDetector {
 	return &enumerationDetector{seed: maphash.MakeSeed()}
 }
 
-// record counts a decision to block on the name asked for.
+// record counts a blocking decision on the query name.
 func (e *enumerationDetector) record(q *query, d *Decision, now uint32, log *slog.Logger) {
 	name, size := q.name(), d.Match.KeySize()
 	if d.rule.Reason == Censored && size > 0 && size <= len(name) {
@@ -56,8 +56,8 @@ func (e *enumerationDetector) record(q *query, d *Decision, now uint32, log *slo
 	}
 }
 
-// recordReached does the same for a decision on what an answer leads to: any name can be made to lead to those that are
-// tried out.
+// recordReached counts a blocking decision on a target in an answer. Without it, a client could enumerate a list by
+// CNAME records of its own that point to the names to try.
 func (e *enumerationDetector) recordReached(q *query, d *Decision, now uint32, log *slog.Logger) {
 	if d.rule.Reason != Censored {
 		return
@@ -84,7 +84,7 @@ func (e *enumerationDetector) recordEntry(q *query, key []byte, now uint32, log 
 	}
 }
 
-// sketch returns that of a client, empty when a window begins.
+// sketch returns the sketch of a client. It is empty at the beginning of a window.
 func (e *enumerationDetector) sketch(client netip.Addr, window uint32) *sketch {
 	hash := maphash.Comparable(e.seed, clientKey(client))
 	owner := hash&^0xffffff | uint64(window)&0xffffff
@@ -95,7 +95,7 @@ func (e *enumerationDetector) sketch(client netip.Addr, window uint32) *sketch {
 		if held == owner {
 			return &set[i]
 		}
-		n := 0 // of windows that are over
+		n := 0 // sketches of earlier windows
 		if held&0xffffff == owner&0xffffff {
 			n = set[i].count()
 		}
@@ -104,7 +104,7 @@ func (e *enumerationDetector) sketch(client netip.Addr, window uint32) *sketch {
 		}
 	}
 	s := &set[at]
-	s.owner.Store(owner) // another core that does the same at this moment may lose a bit or two
+	s.owner.Store(owner) // a race with another core may lose a bit or two
 	for i := range s.seen {
 		s.seen[i].Store(0)
 	}

@@ -9,10 +9,10 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Expect returns what the server does with a query, as far as that needs no upstream: the decision on the name, and the
-// answer that a client gets by it or because the name is in a special zone. The answer is nil if none is sent ([Drop]),
-// or the upstream has to be asked. It counts nothing. It fails with [blocklist.ErrMalformed] for a message without one
-// question.
+// Expect returns what the server does with a query before it asks the upstream: the decision on the name, and the
+// answer if the name is blocked or in a special-use zone. The answer is nil if none is sent ([Drop]), or if the
+// upstream has to be asked. No counter changes. The error is [blocklist.ErrMalformed] unless the message has exactly
+// one question.
 func (s *Server) Expect(m *dns.Msg, client netip.Addr, stream bool) (Decision, *dns.Msg, error) {
 	q, err := parseExpected(m, stream)
 	if err != nil {
@@ -37,8 +37,8 @@ func (s *Server) Expect(m *dns.Msg, client netip.Addr, stream bool) (Decision, *
 	return Decision{}, answer, answer.Unpack(wire)
 }
 
-// Answer returns the answer that a [Server] gives to a query by a decision that blocks; nil where it sends none
-// ([Drop]). It fails with [blocklist.ErrMalformed] for a message without one question.
+// Answer returns the answer of a [Server] to a query with this blocking decision. It is nil if none is sent ([Drop]).
+// The error is [blocklist.ErrMalformed] unless the message has exactly one question.
 func (d *Decision) Answer(m *dns.Msg, stream bool) (*dns.Msg, error) {
 	q, err := parseExpected(m, stream)
 	if err != nil {
@@ -60,7 +60,7 @@ func parseExpected(m *dns.Msg, stream bool) (*query, error) {
 	return q, nil
 }
 
-// SpecialZone returns which of the zones in SpecialUse a name in lower-case wire form is in; empty if in none.
+// SpecialZone returns the zone of SpecialUse that contains a name in lower-case wire form, or an empty name.
 func (c *Config) SpecialZone(name []byte) blocklist.Name {
 	z := newSpecialUseZones(c.SpecialUse)
 	return z.find(name)

@@ -2,21 +2,21 @@ package dnsfilter
 
 import "hash/maphash"
 
-// Fairness: when three quarters of the places for waiting queries are occupied, no bucket may have more than a
-// sixteenth of all. A bucket is for the clients of one network, or for the names below one parent. So neither a client
-// nor a flood of random names occupies all places. Buckets are few and shared by hash, which matters only when places
-// are short.
+// Fairness: when three quarters of the places for waiting queries are occupied, each bucket is limited to a sixteenth
+// of all places. A bucket counts the clients of one network, or the names below one parent. So neither one client nor a
+// flood of random names can occupy all places. There are few buckets. Clients and names share them by hash, which
+// matters only when places are short.
 
-// hasRoom reports whether a query of a bucket gets one of limit places, of which some are occupied, and some of these
-// by the bucket.
+// hasRoom reports whether a query gets a place. The arguments are the number of occupied places, their limit, and the
+// number of places that the query's bucket occupies.
 func hasRoom(occupied, limit, byBucket int) bool {
 	return occupied < limit/4*3 || occupied < limit && byBucket < limit/16
 }
 
-// bucketCounts counts the occupied places, by bucket.
+// bucketCounts counts the occupied places per bucket.
 type bucketCounts struct{ clients, parents [1 << 10]uint16 }
 
-// buckets are where a client and a name are counted.
+// buckets are the bucket numbers of a client and of a name's parent.
 type buckets struct{ client, parent uint16 }
 
 // bucketsOf returns the buckets of a query.
@@ -26,8 +26,8 @@ func bucketsOf(seed maphash.Seed, q *query) buckets {
 	return buckets{uint16(client % n), uint16(parent % n)}
 }
 
-// parentOf returns the name above a name in wire form, at most the last three labels of it: what random names have in
-// common.
+// parentOf returns the parent of a name in wire form, at most its last three labels. Random names of one flood have the
+// same parent.
 func parentOf(name []byte) []byte {
 	labels := 0
 	for at := 0; name[at] != 0; at += 1 + int(name[at]) {

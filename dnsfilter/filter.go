@@ -10,13 +10,13 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Filter is a policy within another server of github.com/miekg/dns: it goes in front of the handler that is there. It
-// answers blocked queries exactly as a [Server] does, by the name asked for and by what the answer of that handler
-// leads to. It refuses malformed queries as a Server does, so that no query reaches that handler without a decision.
-// The access list, the rate limit, cookies and special zones are the other server's business.
+// Filter applies a policy within another server of github.com/miekg/dns: it wraps that server's handler. It answers
+// blocked queries exactly as a [Server] does, by the query name and by the targets in the wrapped handler's answer. It
+// refuses malformed queries as a Server does, so the wrapped handler gets no query without a decision. The access list,
+// the rate limit, cookies and special-use zones are left to the other server.
 type Filter struct {
-	// OnDecision is called for each decision that a list (or quorum, or allow list) takes, before the answer is
-	// written, by the goroutine that answers: it should return soon. Set it before the first query. Nil costs nothing.
+	// OnDecision is called for each decision by a list, quorum or allow list, before the answer is written. The
+	// goroutine that answers calls it, so it should return soon. Set it before the first query. Nil costs nothing.
 	OnDecision func(FilterEvent)
 
 	store    *blocklist.Store
@@ -25,18 +25,18 @@ type Filter struct {
 	counters counters
 }
 
-// FilterEvent is a decision of a filter. It has what a log should not keep without a reason: who has asked, and for
-// what.
+// FilterEvent is a decision of a filter. It has personal data: the client and the query name. Do not log it without a
+// reason.
 type FilterEvent struct {
 	Client   netip.Addr // zero if it has no IP address
 	Question dns.Question
 	Decision Decision
 }
 
-// FilterStats counts what a filter did since it was made.
+// FilterStats are the counters of a filter since it was created.
 type FilterStats struct {
-	Queries uint64 // that came, responses apart
-	// decisions by list (or quorum) and action; names that no list holds are not counted
+	Queries uint64 // received, without responses
+	// decisions by list (or quorum) and action; names on no list are not counted
 	Lists map[string]map[Action]uint64
 }
 
@@ -47,14 +47,14 @@ func (f *Filter) Stats() FilterStats {
 	return out
 }
 
-// report tells a program of a decision that a list has taken.
+// report calls OnDecision for a decision by a list.
 func (f *Filter) report(q *query, asked dns.Question, d *Decision) {
 	if f.OnDecision != nil && d.By() != "" {
 		f.OnDecision(FilterEvent{q.client, asked, *d})
 	}
 }
 
-// NewFilter makes a filter. It fails as [Policy.Check] does.
+// NewFilter creates a filter. It fails as [Policy.Check] does.
 func NewFilter(store *blocklist.Store, p Policy) (*Filter, error) {
 	if err := p.Check(store); err != nil {
 		return nil, err
@@ -62,12 +62,12 @@ func NewFilter(store *blocklist.Store, p Policy) (*Filter, error) {
 	return &Filter{store: store, policy: p, views: newViews(&p)}, nil
 }
 
-// Handler returns a handler that answers blocked queries, and passes all others to next, whose answers it inspects.
-// There is no answer where the action is [Drop]. It is cheap enough to be made for each query.
+// Handler returns a handler that answers blocked queries and passes all others to next. It inspects the answers of
+// next. Blocked queries with the action [Drop] get no answer. Handler is cheap enough to be called for each query.
 //
-// The name is decided on whatever the opcode is. A question that breaks the rules, or one of several, gets FORMERR, an
-// unknown version of EDNS BADVERS, a class other than IN REFUSED. Zone transfers of names that are not blocked pass as
-// they are, and so do messages without a question, which no name can be answered to. Responses are not answered.
+// Every opcode is subject to the decision on the name. Malformed questions and several questions get FORMERR, an
+// unknown EDNS version BADVERS, a class other than IN REFUSED. Zone transfers of names that are not blocked are passed
+// on unchanged. So are messages without a question. Responses are not answered.
 func (f *Filter) Handler(next dns.Handler) dns.Handler {
 	return dns.HandlerFunc(func(w dns.ResponseWriter, msg *dns.Msg) {
 		if msg.Response {
@@ -94,7 +94,7 @@ func (f *Filter) Handler(next dns.Handler) dns.Handler {
 	})
 }
 
-// parseFiltered reads the question of a message, if it has one, and returns the rcode of what is not passed on.
+// parseFiltered parses the question of a message, if it has one. It returns the rcode to refuse the message with.
 func (q *query) parseFiltered(msg *dns.Msg, from net.Addr) (rcode int) {
 	read := q.parseMessage(msg, from.Network() != "udp")
 	q.client = plainAddr(clientAddr(from))
@@ -109,7 +109,7 @@ func (q *query) parseFiltered(msg *dns.Msg, from net.Addr) (rcode int) {
 	return q.check()
 }
 
-// writeTo writes what a client gets by a decision that blocks.
+// writeTo writes the answer to a blocked query.
 func (d *Decision) writeTo(w dns.ResponseWriter, q *query) error {
 	wire, ok := d.appendAnswer(nil, q)
 	if !ok {
@@ -118,7 +118,7 @@ func (d *Decision) writeTo(w dns.ResponseWriter, q *query) error {
 	return write(w, wire)
 }
 
-// write writes an answer as a message, so that writers which count or log can see it.
+// write writes a packed answer as a message, so that wrapped writers can count or log it.
 func write(w dns.ResponseWriter, wire []byte) error {
 	reply := new(dns.Msg)
 	if err := reply.Unpack(wire); err != nil {
@@ -128,7 +128,7 @@ func write(w dns.ResponseWriter, wire []byte) error {
 	return w.WriteMsg(reply)
 }
 
-// inspectingWriter inspects the answers of the next handler.
+// inspectingWriter is a response writer that inspects the answers of the next handler.
 type inspectingWriter struct {
 	dns.ResponseWriter
 
@@ -137,7 +137,7 @@ type inspectingWriter struct {
 	asked  []dns.Question
 }
 
-// WriteMsg writes an answer, or the one of a decision that blocks it.
+// WriteMsg writes an answer, or the blocked answer if the inspection blocks it.
 func (w *inspectingWriter) WriteMsg(reply *dns.Msg) error {
 	out := *reply
 	d, err := w.inspect(&out)
@@ -150,7 +150,7 @@ func (w *inspectingWriter) WriteMsg(reply *dns.Msg) error {
 	return w.ResponseWriter.WriteMsg(&out)
 }
 
-// Write is WriteMsg for a packed answer. One that can't be read is not written.
+// Write is WriteMsg for a packed answer. A malformed answer is not written.
 func (w *inspectingWriter) Write(packed []byte) (int, error) {
 	reply := new(dns.Msg)
 	if err := reply.Unpack(packed); err != nil {
@@ -163,9 +163,9 @@ func (w *inspectingWriter) Write(packed []byte) (int, error) {
 	return len(packed), nil
 }
 
-// inspect decides on what an answer leads to, which is read as the answer to the question that was asked, whatever
-// question it has. It removes records that do not answer it, and additional addresses that are listed, or of listed
-// names.
+// inspect returns the decision on the targets in an answer. It reads the answer as one to the client's question,
+// whatever the question section of the answer says. It removes records that do not answer the question, and listed
+// additional records.
 func (w *inspectingWriter) inspect(reply *dns.Msg) (Decision, error) {
 	reply.Answer, _ = scrub(w.asked[0], reply)
 	wire, err := (&dns.Msg{Question: w.asked, Answer: reply.Answer}).Pack()
@@ -183,8 +183,8 @@ func (w *inspectingWriter) inspect(reply *dns.Msg) (Decision, error) {
 	return d, nil
 }
 
-// withholds reports whether an additional record is removed: an address that is listed, or of a listed name, and any
-// alias or service.
+// withholds reports whether an additional record is removed: a listed address, an address of a listed name, and any
+// CNAME, DNAME, SVCB or HTTPS record.
 func (v *View) withholds(store *blocklist.Store, rr dns.RR) bool {
 	var addr net.IP
 	switch rr := rr.(type) {

@@ -2,9 +2,9 @@ package dnsfilter
 
 import "github.com/argine-dns/argine/blocklist"
 
-// Flush forgets the cached answers about a name and all names below it, of all types, and returns how many there were;
-// "." stands for all names. Questions that wait for the upstream at this moment are cached when they are answered. A
-// name that is none is [blocklist.ErrMalformed].
+// Flush removes the cached answers about a name and all names below it, of all types. It returns the number of removed
+// answers. "." stands for all names. Answers that the upstream is still to give are cached afterwards. The error is
+// [blocklist.ErrMalformed] if name is no domain name.
 func (s *Server) Flush(name string) (n int, err error) {
 	below := []byte{0}
 	if name != "." {

@@ -15,26 +15,27 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
-// upstreamTimeout is how long an upstream without sessions has for an answer: stub resolvers give up after 5 seconds.
+// upstreamTimeout is the time limit for an answer of an upstream without sessions. Stub resolvers give up after 5
+// seconds.
 const upstreamTimeout = 4800 * time.Millisecond
 
-// errPanic is the failure of an upstream that panicked.
+// errPanic is the error for an upstream that panicked.
 var errPanic = errors.New("the upstream failed")
 
-// Upstream answers questions about names that are not listed. Exchange is called by many goroutines at once; it ends
-// when ctx does. The query has one question, in lower case, and belongs to the callee. Of the answer the rcode, the AD
-// bit and the records are used.
+// Upstream resolves names that are not listed. Exchange is called by many goroutines at once and returns when ctx ends.
+// The query has one question, in lower case, and belongs to the callee. Of the answer, the rcode, the AD bit and the
+// records are used.
 type Upstream interface {
 	Exchange(ctx context.Context, query *dns.Msg) (*dns.Msg, error)
 }
 
-// AsyncUpstream is an [Upstream] that takes packed queries without waiting for their replies. A server asks it by its
-// sessions instead of Exchange, so that no question has a goroutine, nor an allocation: one session for each goroutine
-// that reads sockets, with the loop that reads them, and one without a loop (nil) for everything else. An
-// [upstream.Forwarder] is one.
+// AsyncUpstream is an [Upstream] that takes packed queries without waiting for their replies. A server uses its
+// sessions instead of Exchange, so a query needs neither a goroutine nor an allocation. The server opens one session
+// for each goroutine that reads sockets, with that goroutine's loop. One more session without a loop (nil) serves
+// everything else. [upstream.Forwarder] implements it.
 //
-// A type that wraps a Forwarder has to implement NewSession as well: with Exchange alone it is asked in a goroutine for
-// each question, and if it embeds the Forwarder and has an Exchange of its own, that one is not called.
+// A type that wraps a Forwarder has to implement NewSession as well. With Exchange alone, each query takes a goroutine.
+// If the type embeds the Forwarder, the server calls the embedded NewSession and never the type's own Exchange.
 type AsyncUpstream interface {
 	Upstream
 
@@ -45,7 +46,7 @@ type AsyncUpstream interface {
 // type check.
 var _ AsyncUpstream = (*upstream.Forwarder)(nil)
 
-// reporter is an upstream that knows the state of its resolvers.
+// reporter is an upstream that reports the state of its resolvers.
 type reporter interface {
 	Watch(log *slog.Logger)
 	Probe()
@@ -56,8 +57,9 @@ type reporter interface {
 // type check.
 var _ reporter = (*upstream.Forwarder)(nil)
 
-// Upstreams returns the state of the resolvers that the server asks; nothing if the upstream does not say. Those that
-// are down, or have never answered, are probed for the next time: no query may ask them by now.
+// Upstreams returns the state of the upstream resolvers, or nil if the upstream does not report it. It also sends a
+// probe to each resolver that is down or has never answered: no queries may go to it at present, so its state would not
+// change. The next call shows the outcome.
 func (s *Server) Upstreams() []upstream.Status {
 	u := s.current.Load().reports
 	if u == nil {
@@ -67,8 +69,8 @@ func (s *Server) Upstreams() []upstream.Status {
 	return u.Status()
 }
 
-// UpstreamDown reports whether the upstream answers nothing, and since when. One that does not say is assumed to
-// answer.
+// UpstreamDown reports whether all upstream resolvers are down, and since when. An upstream that does not report its
+// state counts as up.
 func (s *Server) UpstreamDown() (since time.Time, down bool) {
 	u := s.current.Load().reports
 	if u == nil {
@@ -77,7 +79,7 @@ func (s *Server) UpstreamDown() (since time.Time, down bool) {
 	return u.Down()
 }
 
-// forward asks the upstream and waits for the answer; nil means that nothing is sent.
+// forward asks the upstream and waits for the answer. It returns nil if nothing is to be sent.
 func (s *Server) forward(c *snapshot, q *query) []byte {
 	done := make(chan []byte, 1)
 	f, ok := s.attach(q, waiter{done: done})
@@ -90,8 +92,8 @@ func (s *Server) forward(c *snapshot, q *query) []byte {
 	return <-done
 }
 
-// answerOrAsk appends the answer to a query if there is one at once. It reports whether the upstream has to be waited
-// for; a new answer in place of one that has expired, or is about to, is asked for in the background.
+// answerOrAsk appends the answer to a query if it can be given at once. Otherwise it returns wait, and the caller waits
+// for the upstream. If the cached answer has expired or is about to, it starts a refresh in the background.
 func (s *Server) answerOrAsk(c *snapshot, dst []byte, q *query) (m []byte, wait bool) {
 	m, ask := s.answerNow(c, dst, q, s.cache.Now())
 	if !ask || len(m) == 0 {
@@ -103,14 +105,15 @@ func (s *Server) answerOrAsk(c *snapshot, dst []byte, q *query) (m []byte, wait 
 	return m, false
 }
 
-// send asks the upstream: by the session, which is then to be flushed, or in a goroutine if there is none.
+// send sends the query to the upstream: by the session if there is one, or else in a goroutine. It reports whether the
+// session has to be flushed.
 func (f *inflight) send(c *snapshot, session upstream.Session) (flush bool) {
 	f.begun = time.Now()
 	if f.query.hasStale {
 		f.serveStaleLater()
 	}
 	if session == nil {
-		f.worker = nil // which would not flush
+		f.worker = nil // it would not flush the session
 		go f.exchange(c.upstream)
 		return false
 	}
@@ -118,7 +121,7 @@ func (f *inflight) send(c *snapshot, session upstream.Session) (flush bool) {
 	return true
 }
 
-// exchange asks an upstream without sessions.
+// exchange asks an upstream that has no sessions.
 func (f *inflight) exchange(u Upstream) {
 	var reply []byte
 	err := errPanic
@@ -129,7 +132,7 @@ func (f *inflight) exchange(u Upstream) {
 	reply, err = exchange(ctx, u, &f.query)
 }
 
-// exchange returns the reply of an upstream, packed.
+// exchange returns the packed reply of an upstream.
 func exchange(ctx context.Context, u Upstream, q *query) ([]byte, error) {
 	m, err := q.forwardMessage()
 	if err != nil {
@@ -143,11 +146,11 @@ func exchange(ctx context.Context, u Upstream, q *query) ([]byte, error) {
 	return packReply(asked, reply)
 }
 
-// maxForward is the longest query to an upstream, in bytes.
+// maxForward is the maximum size of a query to the upstream, in bytes.
 const maxForward = dnswire.HeaderSize + blocklist.MaxName + 4 + dnswire.OPTSize
 
-// forwardMessage returns the query to the upstream: of the client's query it has the question, DO and CD only. AD asks
-// whether the answer was validated (RFC 6840, section 5.7).
+// forwardMessage returns the query to the upstream. It copies only the question, DO and CD from the client's query. AD
+// requests the validation status (RFC 6840, section 5.7).
 func (q *query) forwardMessage() (*dns.Msg, error) {
 	name, _, err := dns.UnpackDomainName(q.name(), 0)
 	if err != nil {
@@ -159,15 +162,14 @@ func (q *query) forwardMessage() (*dns.Msg, error) {
 	return m.SetEdns0(dnswire.UDPSize, q.do), nil
 }
 
-// appendForward appends what forwardMessage returns, packed. The session sets the ID.
+// appendForward appends the packed form of forwardMessage. The session sets the ID.
 func (q *query) appendForward(dst []byte) []byte {
 	flags := q.flags&dnswire.FlagCD | dnswire.FlagRD | dnswire.FlagAD
 	dst = append(dst, 0, 0, byte(flags>>8), byte(flags), 0, 1, 0, 0, 0, 0, 0, 1)
 	return dnswire.AppendOPT(append(dst, q.asked()...), 0, q.do, 0)
 }
 
-// failure returns the reply that stands for a failure of the upstream: SERVFAIL, with an extended error in place of the
-// ID.
+// failure returns a SERVFAIL reply for a failed upstream. Its ID field has the extended error code plus one.
 func (q *query) failure(err error) []byte {
 	code := failureCode(err) + 1
 	m := binary.BigEndian.AppendUint16(make([]byte, 0, dnswire.HeaderSize+len(q.key)), code)
@@ -175,8 +177,8 @@ func (q *query) failure(err error) []byte {
 	return append(m, q.asked()...)
 }
 
-// failureCode tells an upstream that was silent (22, No Reachable Authority) from one that could not be asked (23,
-// Network Error).
+// failureCode returns the extended error code for an upstream error: 22 (No Reachable Authority) for a timeout, 23
+// (Network Error) otherwise.
 func failureCode(err error) uint16 {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return dns.ExtendedErrorCodeNoReachableAuthority
@@ -184,8 +186,8 @@ func failureCode(err error) uint16 {
 	return dns.ExtendedErrorCodeNetworkError
 }
 
-// hideFailure makes SERVFAIL of any failure of an upstream: passed on as it is, REFUSED would say that we refuse the
-// client, and FORMERR that its question is malformed.
+// hideFailure replaces every failure rcode of an upstream by SERVFAIL. To the client, the upstream's REFUSED would mean
+// that we refuse it, and FORMERR that its query is malformed.
 func hideFailure(reply []byte) {
 	if !dnswire.IsFailure(reply) || dnswire.Rcode(reply) == dns.RcodeServerFailure {
 		return

@@ -11,25 +11,24 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// maxWaiting is how many clients, and how many questions, wait for the upstream at once.
+// maxWaiting is the limit on waiting clients, and also on upstream queries in flight.
 const maxWaiting = 4096
 
-// inflight is one question that the upstream is asked, and the clients that wait for its answer. It implements
-// [upstream.Receiver].
+// inflight is one upstream query and the clients that wait for its answer. It implements [upstream.Receiver].
 type inflight struct {
 	server     *Server
 	hash       uint64
-	query      query   // whose key counts
-	worker     *worker // that flushes its deferred answers itself when the session is idle; nil: none
+	query      query   // only its key is compared
+	worker     *worker // flushes deferred answers itself when the session is idle; nil: none
 	waiters    []waiter
 	begun      time.Time
 	buckets    buckets
-	generation uint64           // queries that this one was before, since it is reused; for timers
-	packet     [maxForward]byte // that is sent
-	reply      []byte           // that was accepted
+	generation uint64           // number of earlier uses of this value; timers compare it
+	packet     [maxForward]byte // sent to the upstream
+	reply      []byte           // the accepted reply
 }
 
-// waiter is a client that waits: at a UDP socket, or a goroutine at a channel.
+// waiter is a waiting client: a peer of a UDP socket, or a goroutine with a channel.
 type waiter struct {
 	query   query
 	buckets buckets
@@ -38,7 +37,7 @@ type waiter struct {
 	done    chan<- []byte
 }
 
-// inflightTable has the questions that wait for the upstream, by the hash of their key.
+// inflightTable has the queries in flight, by the hash of their key.
 type inflightTable struct {
 	mu     sync.Mutex
 	by     map[uint64]*inflight
@@ -47,8 +46,8 @@ type inflightTable struct {
 	unused sync.Pool // of *inflight
 }
 
-// attach adds a waiter, if it is one, to the inflight query for a question. If there is none, one is made and returned,
-// to be sent. False means that too many wait.
+// attach adds a waiter to the query in flight for a question. The zero waiter only makes sure that there is one. If
+// there is none, attach creates one and returns it, and the caller sends it. It returns false if too many clients wait.
 func (s *Server) attach(q *query, w waiter) (made *inflight, ok bool) {
 	hash, at := s.hash(q.key), bucketsOf(s.seed, q)
 	t := &s.inflight
@@ -77,7 +76,8 @@ func (s *Server) attach(q *query, w waiter) (made *inflight, ok bool) {
 	return made, true
 }
 
-// isFull reports whether there is no room for one more. A waiter that joins a query needs no place of its parent.
+// isFull reports whether there is no room for another waiter. A waiter that joins an existing query takes no place of
+// its parent bucket.
 func (t *inflightTable) isFull(at buckets, joins bool) bool {
 	occupied, parent := max(t.n, len(t.by)), int(t.counts.parents[at.parent])
 	if joins {
@@ -86,7 +86,7 @@ func (t *inflightTable) isFull(at buckets, joins bool) bool {
 	return !hasRoom(occupied, maxWaiting, max(int(t.counts.clients[at.client]), parent))
 }
 
-// add makes an inflight query.
+// add creates a query in flight.
 func (t *inflightTable) add(s *Server, hash uint64, at buckets, q *query) *inflight {
 	f, ok := t.unused.Get().(*inflight)
 	if !ok {
@@ -99,7 +99,7 @@ func (t *inflightTable) add(s *Server, hash uint64, at buckets, q *query) *infli
 	return f
 }
 
-// remove ends an inflight query: no waiter is attached to it from now on.
+// remove removes a query in flight. No further waiters can join it.
 func (t *inflightTable) remove(f *inflight) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -111,7 +111,7 @@ func (t *inflightTable) remove(f *inflight) {
 	t.uncount(f.waiters)
 }
 
-// takeWaiters returns the waiters of an inflight query that has not ended, and detaches them.
+// takeWaiters detaches the waiters of a query that is still in flight, and returns them.
 func (t *inflightTable) takeWaiters(f *inflight, generation uint64) []waiter {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -147,7 +147,7 @@ func (f *inflight) Answer(_ []byte, err error) {
 	f.complete(reply, err)
 }
 
-// complete caches the reply, or the failure, and answers all that wait.
+// complete caches the reply or the failure, and answers all waiters.
 func (f *inflight) complete(reply []byte, err error) {
 	s := f.server
 	s.latency.Observe(time.Since(f.begun))
@@ -171,7 +171,7 @@ func (f *inflight) complete(reply []byte, err error) {
 	s.inflight.unused.Put(f)
 }
 
-// deliver gives a client its answer; over UDP with the next flush, at the latest.
+// deliver gives a client its answer. Over UDP it is sent with the next flush at the latest.
 func (w *waiter) deliver(s *Server, reply []byte, err error) {
 	if w.done != nil {
 		w.done <- s.answerFrom(nil, &w.query, reply, err)
@@ -186,7 +186,7 @@ func (w *waiter) flush() {
 	}
 }
 
-// answerFrom makes the client's answer of the upstream's reply, or of its failure.
+// answerFrom appends the client's answer, made from the upstream's reply or error.
 func (s *Server) answerFrom(dst []byte, q *query, reply []byte, err error) []byte {
 	if err != nil {
 		reply = q.failure(err)

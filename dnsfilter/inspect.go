@@ -11,14 +11,14 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// inspect decides on what an upstream's answer leads to: the targets of CNAME and DNAME records, the targets and
-// address hints of SVCB and HTTPS records, and addresses. It is done each time the answer is given, from the cache or
-// not, so that a changed list counts at once.
+// inspect returns the decision on the targets in an upstream's answer: the targets of CNAME and DNAME records, the
+// targets and address hints of SVCB and HTTPS records, and addresses. It runs for every answer, cached or not, so that
+// a changed list takes effect at once.
 //
-// The answer was scrubbed, so its records are in the order of the chain. The first alias that blocks decides, and an
-// allowed name of the chain ends the reading: a client that asked for that name would be given what is behind it, too.
-// The records at the end of the chain have no order, so of several decisions to block on them the one counts whose rule
-// comes first in the policy.
+// The answer was scrubbed, so its records are in the order of the CNAME chain. The first blocked alias decides. An
+// allowed name in the chain ends the inspection, since a direct query for that name would get the rest of the chain,
+// too. The records at the end of the chain have no order. If several of them are blocked, the rule that comes first in
+// the policy decides.
 func (q *query) inspect(store *blocklist.Store, v *View, m []byte) Decision {
 	if q.allowed || dnswire.Count(m, dnswire.Answer) == 0 {
 		return Decision{}
@@ -38,17 +38,17 @@ func (q *query) inspect(store *blocklist.Store, v *View, m []byte) Decision {
 	return i.decision
 }
 
-// inspection is the state of inspecting one answer.
+// inspection is the state of the inspection of one answer.
 type inspection struct {
 	store    *blocklist.Store
 	view     *View
 	query    *query
 	message  []byte
-	records  int      // that were read
-	decision Decision // the one to block that comes first in the policy; zero: none
+	records  int      // number of records read so far
+	decision Decision // the blocking decision that comes first in the policy; zero: none
 }
 
-// look decides on what a record leads to. It reports whether the rest of the answer does not matter.
+// look inspects one record. It returns true if the rest of the answer need not be inspected.
 func (i *inspection) look(r *dnswire.Record) (done bool) {
 	switch r.Type {
 	case dns.TypeCNAME:
@@ -63,8 +63,8 @@ func (i *inspection) look(r *dnswire.Record) (done bool) {
 	return false
 }
 
-// cname decides on the target of a CNAME record. If the record itself was asked for, and the target is denied, it is
-// shown as it is in the answers to all other types.
+// cname inspects the target of a CNAME record. In answers to CNAME queries, a record with a denied target is shown, as
+// it is in answers to other types.
 func (i *inspection) cname(r *dnswire.Record) (done bool) {
 	target, end := dnswire.AppendName(i.query.reached[:0], i.message, r.At)
 	if end == 0 {
@@ -82,11 +82,11 @@ func (i *inspection) cname(r *dnswire.Record) (done bool) {
 	return d.Blocks() || d.Allows()
 }
 
-// follows reports whether the answer to a question of a type is that of the end of the chain.
+// follows reports whether answers to a query type follow the CNAME chain to its end.
 func follows(qtype uint16) bool { return qtype != dns.TypeCNAME && qtype != dns.TypeANY }
 
-// dname decides on the target of a DNAME record of the name asked for. One above that name is part of the chain, and
-// the CNAME record behind it shows what it makes.
+// dname inspects the target of a DNAME record whose owner is the query name. A DNAME record above the query name needs
+// no inspection: the synthesized CNAME record after it is inspected.
 func (i *inspection) dname(r *dnswire.Record) {
 	owner, end := dnswire.AppendName(i.query.reached[:0], i.message, r.Owner)
 	if end == 0 || !bytes.Equal(owner, i.query.name()) {
@@ -97,7 +97,7 @@ func (i *inspection) dname(r *dnswire.Record) {
 	}
 }
 
-// service decides on the target and the address hints of an SVCB or HTTPS record (RFC 9460, section 2.2).
+// service inspects the target and the address hints of an SVCB or HTTPS record (RFC 9460, section 2.2).
 func (i *inspection) service(r *dnswire.Record) {
 	if len(r.Data) < 3 {
 		return
@@ -119,7 +119,7 @@ func (i *inspection) service(r *dnswire.Record) {
 	}
 }
 
-// hints decides on the addresses of a service parameter, if it has some.
+// hints inspects the addresses of a service parameter, if it is an address hint.
 func (i *inspection) hints(key uint16, value []byte) {
 	size := 0
 	switch dns.SVCBKey(key) {
@@ -134,15 +134,15 @@ func (i *inspection) hints(key uint16, value []byte) {
 	}
 }
 
-// addr decides on an address to which the answer leads.
+// addr inspects a packed IP address.
 func (i *inspection) addr(packed []byte) {
 	if a, ok := netip.AddrFromSlice(packed); ok {
 		i.consider(i.view.DecideAddr(i.store, a))
 	}
 }
 
-// reach considers a decision on a name to which the answer leads. But for the end of a chain, NXDOMAIN becomes NODATA:
-// the name asked for has other records, or there are names below it, that lead elsewhere.
+// reach considers a decision on a target name. Except at the end of a CNAME chain, NXDOMAIN becomes NODATA: the query
+// name exists, and it or names below it may have other records.
 func (i *inspection) reach(d Decision) {
 	if d.Action == NXDomain && d.chain == nil {
 		d.Action = NoData
@@ -150,8 +150,8 @@ func (i *inspection) reach(d Decision) {
 	i.consider(d)
 }
 
-// consider keeps a decision that blocks if its rule comes before that of the one kept so far. All others are counted
-// only.
+// consider keeps a blocking decision if its rule comes before the rule of the decision kept so far. All other decisions
+// are only counted.
 func (i *inspection) consider(d Decision) {
 	d.indirect = d.chain == nil
 	switch {

@@ -17,26 +17,27 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/processors"
 )
 
-// SocketBuffer is the size of the receive and send buffers that [Listen] asks the system for, in bytes. With the usual
-// 200 KiB bursts of queries are lost.
+// SocketBuffer is the size of the receive and send buffers that [Listen] requests from the system, in bytes. With the
+// usual default of about 200 KiB, bursts of queries are lost.
 const SocketBuffer = 4 << 20
 
-// Listeners are the sockets that a server answers on. Where the system can share an address among sockets, there is one
-// UDP socket for each processor.
+// Listeners are the open sockets of a server. Where the system supports SO_REUSEPORT, each UDP address has one socket
+// per processor.
 type Listeners struct {
 	UDP []*net.UDPConn
 	TCP []net.Listener
 
-	shared atomic.Bool // another process has them, too
-	buffer int         // for received datagrams, in bytes, as the system has granted it; 0: unknown
+	shared atomic.Bool // another process has the same sockets
+	buffer int         // receive buffer of a UDP socket as granted by the system, in bytes; 0: unknown
 }
 
-// Listen opens sockets at addresses such as udp://127.0.0.1:53 and tcp://[::1]:53. If one can't be opened, none is.
+// Listen opens sockets at addresses such as udp://127.0.0.1:53 and tcp://[::1]:53. If one of them fails, it closes the
+// others and returns an error.
 func Listen(ctx context.Context, addresses ...string) (*Listeners, error) {
 	return ListenFrom(ctx, new(Listeners), addresses...)
 }
 
-// Adopt adds an open socket, with a file descriptor of its own: the caller closes f.
+// Adopt adds an open socket by a copy of its file descriptor. The caller still has to close f.
 func (l *Listeners) Adopt(f *os.File) error {
 	if p, err := net.FilePacketConn(f); err == nil {
 		u, ok := p.(*net.UDPConn)
@@ -53,8 +54,8 @@ func (l *Listeners) Adopt(f *os.File) error {
 	return err
 }
 
-// ListenFrom is [Listen], but uses the sockets of open that are bound to one of the addresses. If it fails, those of
-// open are closed, too.
+// ListenFrom is [Listen], but takes over the sockets in open that are bound to one of the addresses. If it fails, it
+// closes the sockets in open, too.
 func ListenFrom(ctx context.Context, open *Listeners, addresses ...string) (*Listeners, error) {
 	l := new(Listeners)
 	for _, a := range addresses {
@@ -65,7 +66,7 @@ func ListenFrom(ctx context.Context, open *Listeners, addresses ...string) (*Lis
 	return l, nil
 }
 
-// listenHint returns what to do about an address that can't be used.
+// listenHint returns advice for an address that can't be opened.
 func listenHint(err error) string {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
@@ -95,7 +96,7 @@ func (l *Listeners) open(ctx context.Context, address string, open *Listeners) e
 	return l.openUDP(ctx, at)
 }
 
-// move moves the sockets at an address here, and reports whether there are any.
+// move moves the sockets bound to an address from open to l. It reports whether there were any.
 func (l *Listeners) move(open *Listeners, network string, at netip.AddrPort) (moved bool, err error) {
 	if network == "tcp" {
 		open.TCP = slices.DeleteFunc(open.TCP, func(t net.Listener) bool {
@@ -125,7 +126,8 @@ func isAt(a net.Addr, at netip.AddrPort) bool {
 	return err == nil && bound.Port() == at.Port() && bound.Addr().Unmap() == at.Addr().Unmap()
 }
 
-// family returns the network for one family: else 0.0.0.0 would mean [::] too, and the other way round.
+// family returns the network name for the address's own IP version, such as udp4. With plain udp, 0.0.0.0 would include
+// [::], and the other way round.
 func family(network string, at netip.AddrPort) string {
 	if at.Addr().Unmap().Is4() {
 		return network + "4"
@@ -133,8 +135,8 @@ func family(network string, at netip.AddrPort) string {
 	return network + "6"
 }
 
-// openUDP opens the first socket at an address, which fails if another program has it, and then those that share it
-// (SO_REUSEPORT).
+// openUDP opens the UDP sockets at an address. The first one is opened exclusively, so that it fails if another program
+// has the address. The others share the address with it (SO_REUSEPORT).
 func (l *Listeners) openUDP(ctx context.Context, at netip.AddrPort) error {
 	first, err := l.bind(ctx, net.ListenConfig{}, at)
 	if err != nil || !batch.CanShare {
@@ -172,10 +174,10 @@ func (l *Listeners) bind(ctx context.Context, c net.ListenConfig, at netip.AddrP
 	return conn, l.add(conn, at)
 }
 
-// add adds a UDP socket, and sets its options.
+// add adds a UDP socket and sets its options.
 func (l *Listeners) add(conn *net.UDPConn, at netip.AddrPort) error {
 	l.UDP = append(l.UDP, conn)
-	_ = conn.SetReadBuffer(SocketBuffer) // the system may grant less; it still works then
+	_ = conn.SetReadBuffer(SocketBuffer) // the system may grant less, which is no error
 	_ = conn.SetWriteBuffer(SocketBuffer)
 	l.buffer = batch.ReadBuffer(conn)
 	if at.Addr().IsUnspecified() {
@@ -184,7 +186,7 @@ func (l *Listeners) add(conn *net.UDPConn, at netip.AddrPort) error {
 	return nil
 }
 
-// ParseListen reads an address to listen on: udp:// or tcp://, an IP address and a port.
+// ParseListen parses a listen address: udp:// or tcp://, an IP address and a port.
 func ParseListen(text string) (network string, at netip.AddrPort, err error) {
 	network, rest, ok := strings.Cut(text, "://")
 	if !ok || network != "udp" && network != "tcp" {
@@ -196,18 +198,18 @@ func ParseListen(text string) (network string, at netip.AddrPort, err error) {
 	return network, at, nil
 }
 
-// Share notes that another process has the sockets, too, so that it answers what is left in them when [Server.Serve]
-// ends.
+// Share records that another process has the same sockets. Then that process answers the queries still in them when
+// [Server.Serve] ends.
 func (l *Listeners) Share() { l.shared.Store(true) }
 
-// Shared reports whether another process has the sockets, too.
+// Shared reports whether another process has the same sockets.
 func (l *Listeners) Shared() bool { return l.shared.Load() }
 
-// ReceiveBuffer returns the size of the receive buffer of a UDP socket, in bytes, as the system has granted it; 0 if it
-// is not known.
+// ReceiveBuffer returns the receive buffer size of a UDP socket as granted by the system, in bytes, or 0 if it is
+// unknown.
 func (l *Listeners) ReceiveBuffer() int { return l.buffer }
 
-// Addrs returns the addresses that are listened on, each once.
+// Addrs returns the listen addresses without duplicates.
 func (l *Listeners) Addrs() (all []net.Addr) {
 	seen := map[string]bool{}
 	add := func(a net.Addr) {
@@ -225,7 +227,7 @@ func (l *Listeners) Addrs() (all []net.Addr) {
 	return all
 }
 
-// Close closes the sockets. [Server.Serve] does so itself.
+// Close closes the sockets. [Server.Serve] closes them itself.
 func (l *Listeners) Close() error {
 	var errs []error
 	for _, u := range l.UDP {

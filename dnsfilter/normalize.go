@@ -10,12 +10,12 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// errReply is returned for a reply that is malformed or cut.
+// errReply is the error for a malformed or truncated reply.
 var errReply = fmt.Errorf("the upstream's answer is %w", blocklist.ErrMalformed)
 
-// normalizeReply makes of a packed reply to a question what the cache keeps, in its memory if it can: with the question
-// as given, whose name is in lower case, an extended error plus one in place of the ID, and the records that answer the
-// question (see scrub.go). It checks that every record is where it is said to be and that every name is well-formed.
+// normalizeReply converts a packed reply to the form that the cache keeps, in the reply's memory if possible. The
+// result has the given question, with the name in lower case, and only the records that answer it (see scrub.go). The
+// ID field has the first extended error code plus one, or 0. All record boundaries and names are checked.
 func normalizeReply(m, question []byte) ([]byte, error) {
 	off := dnswire.HeaderSize + len(question)
 	if !isWhole(m, off) {
@@ -33,14 +33,14 @@ func normalizeReply(m, question []byte) ([]byte, error) {
 	return repack(m[:end])
 }
 
-// isWhole reports whether a reply has its question, which ends at off, and is not cut: one that is cut even over TCP is
-// not the answer (RFC 2181, section 9).
+// isWhole reports whether a reply has exactly one question, which ends at off, and no TC bit. A reply that is truncated
+// even over TCP is not usable (RFC 2181, section 9).
 func isWhole(m []byte, off int) bool {
 	return len(m) >= off && dnswire.Count(m, dnswire.Question) == 1 && !dnswire.IsTruncated(m)
 }
 
-// checkRecords checks the records from off on, and returns where those of the additional section begin, which it cuts
-// off.
+// checkRecords checks the records from off on. It returns the end of the authority section, and sets the count of the
+// additional section to 0.
 func checkRecords(m []byte, off int, name []byte) (end int, err error) {
 	additional := dnswire.Count(m, dnswire.Additional)
 	before := dnswire.Count(m, dnswire.Answer) + dnswire.Count(m, dnswire.Authority)
@@ -48,7 +48,7 @@ func checkRecords(m []byte, off int, name []byte) (end int, err error) {
 	end = off
 	for i := range before + additional {
 		rrtype, next := dnswire.CheckRecord(m, off)
-		if next == 0 || rrtype == dns.TypeOPT && i < before { // which RFC 6891, section 6.1.1, forbids
+		if next == 0 || rrtype == dns.TypeOPT && i < before { // RFC 6891, section 6.1.1, forbids it there
 			return 0, errReply
 		}
 		made = made || rrtype == dns.TypeDNAME
@@ -64,8 +64,8 @@ func checkRecords(m []byte, off int, name []byte) (end int, err error) {
 	return end, nil
 }
 
-// restoreCase undoes the 0x20 case of the query in the last record of m, at off. An alias that is made of a DNAME
-// record has letters of the name in its target.
+// restoreCase undoes the 0x20 case randomization in the last record of m, which begins at off. A CNAME record that was
+// synthesized from a DNAME record has labels of the query name in its target, too.
 func restoreCase(m []byte, off int, name []byte, made bool) {
 	if dnswire.HasLabel(m, off) {
 		dnswire.RestoreCase(m[off:], name)
@@ -75,8 +75,8 @@ func restoreCase(m []byte, off int, name []byte, made bool) {
 	}
 }
 
-// mergeOPT puts into the header what the OPT record between two places, its name not counted, says of the answer: an
-// rcode of more than four bits, and the first extended error.
+// mergeOPT moves the facts of an OPT record into the header: an extended rcode becomes SERVFAIL, and the first extended
+// error goes into the ID field. The record extends from at, behind its owner name, to end.
 func mergeOPT(m []byte, at, end int) {
 	binary.BigEndian.PutUint16(m, firstError(m[at+10:end]))
 	if m[at+4] != 0 {
@@ -84,8 +84,7 @@ func mergeOPT(m []byte, at, end int) {
 	}
 }
 
-// firstError returns the first extended error among EDNS options plus one; 0 if there is none of those that are
-// registered.
+// firstError returns the first registered extended error code among EDNS options plus one, or 0 if there is none.
 func firstError(options []byte) uint16 {
 	for len(options) > 0 {
 		code, data, rest, ok := dnswire.NextOption(options)
@@ -100,7 +99,7 @@ func firstError(options []byte) uint16 {
 	return 0
 }
 
-// repack normalizes a reply with records that do not answer the question between those that do, or out of order.
+// repack normalizes a reply whose records are out of order or mixed with records that do not answer the question.
 func repack(m []byte) ([]byte, error) {
 	msg := new(dns.Msg)
 	if err := msg.Unpack(m); err != nil {
@@ -111,7 +110,7 @@ func repack(m []byte) ([]byte, error) {
 	return out, err
 }
 
-// packReply is normalizeReply for a message.
+// packReply is normalizeReply for an unpacked message.
 func packReply(asked []dns.Question, reply *dns.Msg) ([]byte, error) {
 	if reply.Truncated {
 		return nil, errReply

@@ -5,19 +5,20 @@ import (
 	"unicode/utf8"
 )
 
-// maxReference is how much of an entry's reference is sent with an extended error, in bytes; the rest is cut off.
+// maxReference is the maximum length of an entry's reference in an extended error, in bytes. Longer references are
+// truncated.
 const maxReference = 100
 
-// Notice is the EXTRA-TEXT of the extended error (RFC 8914) that blocked clients with EDNS get: the authority, and the
-// reference of the entry. If [Policy.StructuredErrors] are on, clients that ask for them get contacts and language,
-// too. Without an authority there is no text.
+// Notice is the text that explains a block to clients with EDNS: the EXTRA-TEXT of the extended error (RFC 8914). The
+// text consists of the authority and the entry's reference; without an authority there is no text. If
+// [Policy.StructuredErrors] is on, clients that request structured errors also get the contacts and the language.
 type Notice struct {
-	Authority string   // that is responsible for the list, at most 100 bytes
+	Authority string   // name of the authority behind the list, at most 100 bytes
 	Contact   []string // at most three URIs, tel: or mailto:, of at most 100 bytes
 	Language  string   // of the authority's name and the references, a tag of BCP 47; empty: und
 }
 
-// truncate cuts a text to at most so many bytes, at the beginning of a character.
+// truncate cuts a text to at most most bytes, at a character boundary.
 func truncate(s string, most int) string {
 	if len(s) <= most {
 		return s
@@ -28,8 +29,8 @@ func truncate(s string, most int) string {
 	return s[:most]
 }
 
-// structuredError has the names of draft-ietf-dnsop-structured-dns-error. There are no sub-errors: none may go with
-// Censored, and those for the others are not assigned.
+// structuredError has the JSON names of draft-ietf-dnsop-structured-dns-error. There is no sub-error: the draft allows
+// none with Censored, and the other codes are not assigned yet.
 type structuredError struct {
 	Contact      []string `json:"c,omitempty"`
 	Reason       string   `json:"j,omitempty"`
@@ -37,10 +38,12 @@ type structuredError struct {
 	Language     string   `json:"l,omitempty"`
 }
 
-// edeRoom is what an answer with an error has beside question and text, in bytes: more than header, SOA and OPT record.
+// edeRoom is the space reserved in an answer beside the text, in bytes: more than header, SOA record and OPT record
+// take.
 const edeRoom = 128
 
-// structured returns the notice as JSON; if it does not fit, without its free text, and then not at all.
+// structured returns the notice as JSON. If it does not fit, it returns the contacts only, and if they do not fit, an
+// empty string.
 func (n *Notice) structured(reference string, size int) string {
 	full := structuredError{Contact: n.Contact, Reason: reference, Organization: n.Authority, Language: n.Language}
 	if full.Language == "" {

@@ -7,74 +7,74 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/ratelimit"
 )
 
-// Rule says what happens to the names of a list.
+// Rule is the action for the names of one list.
 type Rule struct {
-	List       string            // its name in the store; of a quorum, the name under which it is counted
+	List       string            // list name in the store; in a quorum, the name used in counters
 	Action     Action            // zero is Pass: the rule does nothing
-	Categories map[string]Action // instead of Action, for entries with such a category
-	Sinkhole   []netip.Addr      // the addresses that Sinkhole answers with, of either family
-	// of a filtering proxy for the hosts of the list's url entries; none: url entries do nothing
+	Categories map[string]Action // by category; overrides Action
+	Sinkhole   []netip.Addr      // IPv4 and IPv6 addresses for the action Sinkhole
+	// addresses of a filtering proxy for hosts with url entries in the list; none: url entries have no effect
 	Divert []netip.Addr
 	Reason Reason // zero is Blocked
-	Notice Notice // the text that goes with the reason
+	Notice Notice // text for the reason
 }
 
-// Quorum says what happens to names and addresses on which several lists agree. A list counts if it has an entry that
-// blocks (one with status=monitor does not count), whatever the list's own rule does, and even without a rule.
+// Quorum is the action for names and addresses on which several lists agree. A list counts if it has a blocking entry,
+// with or without a rule for the list. Entries with status=monitor do not count.
 //
-// NXDomain becomes NoData unless enough of the lists have entries of scope domain: on names below they may not agree.
+// NXDomain becomes NoData unless enough of the matching entries have scope domain: the lists may not agree on the names
+// below.
 type Quorum struct {
-	Rule // whose Categories are ignored
+	Rule // Categories are ignored
 
-	Lists   []string // each once; of those that count for a name, the first gives the match
+	Lists   []string // without duplicates; the first list that matches gives the entry
 	AtLeast int      // number of lists that must agree
 }
 
-// View is the policy for some clients.
+// View is a separate policy for some clients.
 type View struct {
-	Clients []netip.Prefix // the networks that the view is for
-	Allow   []string       // as in Policy, and so are the others
+	Clients []netip.Prefix // client networks of the view
+	Allow   []string       // Allow, Rules and Quorums are as in Policy
 	Rules   []Rule
 	Quorums []Quorum
 }
 
-// CookieSecret is what server cookies are made with (RFC 7873, RFC 9018). Servers that answer at the same address share
-// it.
+// CookieSecret is the key of DNS server cookies (RFC 7873, RFC 9018). Servers that answer at the same address share it.
 type CookieSecret = cookie.Secret
 
-// MaxRate is the highest limit, in answers a second.
+// MaxRate is the maximum of [RateLimit].PerSecond, in answers a second.
 const MaxRate = ratelimit.MaxRate
 
-// RateLimit bounds what one network of clients is answered over UDP, where the sender of a query may be forged: a
-// network of 24 bits (IPv4) or 56 bits (IPv6). The zero value is no limit.
+// RateLimit limits the answers to one network of clients over UDP, where the source address of a query may be forged. A
+// network is an IPv4 /24 or an IPv6 /56. The zero value means no limit.
 type RateLimit struct {
-	PerSecond int // answers a second, at most MaxRate; after a pause as many at once
-	Slip      int // every Slip-th query beyond is answered with TC alone, so that a real client can ask over TCP; 0: none
+	PerSecond int // answers a second, at most MaxRate; also the burst after a pause
+	Slip      int // every Slip-th query beyond the limit gets TC, so that a real client retries over TCP; 0: none
 }
 
-// Policy says which list does what. The zero value blocks nothing.
+// Policy sets the action for each list. The zero value blocks nothing.
 //
-// A decision is taken in this order: allow lists; the first rule that blocks; the first quorum that blocks; the first
-// rule, then the first quorum, that monitors. Of hosts that are neither blocked nor allowed, those with url entries in
-// a list whose rule diverts are led to its proxy: see [Divert].
+// The order of a decision is: allow lists; the first rule that blocks; the first quorum that blocks; the first rule
+// that monitors; the first quorum that monitors. A host that is neither blocked nor allowed is diverted if it has url
+// entries in the list of a rule with addresses in Divert: see [Divert].
 type Policy struct {
-	// Allow are lists whose names are never blocked, nor anything their entries cover. What the answer to an allowed
-	// name leads to is not looked at; an allowed name at which another one's chain of CNAME records arrives ends the
-	// looking.
+	// Allow is the names of allow lists. The names that their entries cover are never blocked. Answers to queries for
+	// an allowed name are not inspected. If a CNAME chain from another name reaches an allowed name, the rest of the
+	// chain is not inspected.
 	Allow   []string
 	Rules   []Rule // in order: the first that blocks decides
 	Quorums []Quorum
 
-	// Later are lists that the store need not have yet: those that are fetched or loaded while queries are answered
-	// already.
+	// Later is the names of lists that the store may not have yet, because they are fetched or loaded while the server
+	// runs.
 	Later []string
 
-	// Views are for clients for whom other lists apply, or the same ones otherwise: what a view has counts in place of
-	// Allow, Rules and Quorums. Of several that a client is in, the one with the longest prefix counts.
+	// Views are separate policies for groups of clients. A view replaces Allow, Rules and Quorums for its clients. If a
+	// client is in several views, the longest prefix decides.
 	Views []View
 
-	// StructuredErrors is the code of the EDNS option by which clients ask for notices as JSON, as in
-	// draft-ietf-dnsop-structured-dns-error; 0 turns them off. The draft's code is not assigned yet. Such clients get
-	// no addresses of Sinkhole: they get the reason, and no data.
+	// StructuredErrors is the code of the EDNS option by which clients request notices as JSON
+	// (draft-ietf-dnsop-structured-dns-error); 0 turns them off. The code is not assigned yet. Clients that send the
+	// option get no data instead of the addresses of Sinkhole, since they can show the reason.
 	StructuredErrors uint16
 }

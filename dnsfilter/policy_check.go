@@ -8,10 +8,10 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Check returns an error that wraps [blocklist.ErrMalformed] for the first thing in the policy that can't be meant: a
-// list that is neither in the store nor to come (see Later), an action or reason that no rule can have, a sinkhole
-// without addresses, an address that is none, a quorum of more lists than it names. [New], [Server.Reconfigure] and
-// [NewFilter] ask it. Whether the store has lists that the policy does not name, [Policy.Unused] says.
+// Check validates the policy against the lists of a store. It returns an error that wraps [blocklist.ErrMalformed] for
+// the first problem: a list that is neither in the store nor in Later, an invalid action or reason, a sinkhole without
+// addresses, an invalid address, a quorum without AtLeast. [New], [Server.Reconfigure] and [NewFilter] call it. For
+// lists of the store that the policy does not use, see [Policy.Unused].
 func (p *Policy) Check(store *blocklist.Store) error {
 	c := policyCheck{store, p.Later}
 	if err := c.view(p.general()); err != nil {
@@ -25,8 +25,8 @@ func (p *Policy) Check(store *blocklist.Store) error {
 	return nil
 }
 
-// Unused returns the lists of a store that nothing in the policy names, views included: a rule that was forgotten, or a
-// list whose name is written in two ways.
+// Unused returns the lists of a store that appear nowhere in the policy, views included. The usual causes are a missing
+// rule and a misspelled list name.
 func (p *Policy) Unused(store *blocklist.Store) (lists []string) {
 	for _, info := range store.Lists() {
 		if !slices.ContainsFunc(append([]View{p.general()}, p.Views...), func(v View) bool { return v.names(info.List) }) {
@@ -36,14 +36,14 @@ func (p *Policy) Unused(store *blocklist.Store) (lists []string) {
 	return lists
 }
 
-// names reports whether the view has something to do with a list.
+// names reports whether a list appears in the view: as an allow list, in a rule or in a quorum.
 func (v *View) names(list string) bool {
 	return slices.Contains(v.Allow, list) ||
 		slices.ContainsFunc(v.Rules, func(r Rule) bool { return r.List == list }) ||
 		slices.ContainsFunc(v.Quorums, func(q Quorum) bool { return slices.Contains(q.Lists, list) })
 }
 
-// policyCheck checks a policy against the lists that there are.
+// policyCheck validates a policy against the lists of a store.
 type policyCheck struct {
 	store *blocklist.Store
 	later []string
@@ -71,7 +71,7 @@ func (c policyCheck) view(v View) error {
 	return nil
 }
 
-// list returns an error for a list that there is not.
+// list returns an error if a list is neither in the store nor in Later.
 func (c policyCheck) list(name string) error {
 	if slices.Contains(c.later, name) {
 		return nil
@@ -84,7 +84,7 @@ func (c policyCheck) list(name string) error {
 	return fmt.Errorf("checking a policy: %w: the store has no list %q; load it before, or name it in Later if it is to come", blocklist.ErrMalformed, name)
 }
 
-// quorum checks a quorum. A view may leave it fewer lists than must agree.
+// quorum validates a quorum. AtLeast may exceed the number of lists, since a view may exclude some of them.
 func (c policyCheck) quorum(q *Quorum) error {
 	for _, list := range q.Lists {
 		if err := c.list(list); err != nil {
@@ -98,7 +98,7 @@ func (c policyCheck) quorum(q *Quorum) error {
 	return q.check()
 }
 
-// check checks what a rule does, whatever list it is for.
+// check validates the fields of a rule, except its list.
 func (r *Rule) check() error {
 	bad := func(why string) error {
 		return fmt.Errorf("checking a policy: %w: rule for %q: %s", blocklist.ErrMalformed, r.List, why)

@@ -12,35 +12,35 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// query is one question, in the forms that answering it needs. It is filled by parsePacket, from a datagram as it came,
-// or by parseMessage, from a message that miekg/dns has unpacked; both give the same.
+// query is one parsed query, in the forms needed to answer it. Either parsePacket fills it from a datagram, or
+// parseMessage from a message unpacked by miekg/dns. Both give the same result.
 type query struct {
 	id         uint16
-	flags      uint16 // of the header; RD, AD and CD count
+	flags      uint16 // header flags; RD, AD and CD matter
 	class      uint16
 	qtype      uint16
 	edns       bool
 	do         bool
-	version    uint8      // of EDNS
-	size       int        // the longest answer the client takes, in bytes
-	question   []byte     // wire form as the client wrote it: name, type, class; nil if there is none
-	key        []byte     // the same with the name in lower case, and a byte for DO and CD: the key of the cache
-	structured bool       // the client asks for structured errors
-	options    []byte     // of EDNS, as they came in a datagram
-	allowed    bool       // by a list, with all that the name leads to
-	client     netip.Addr // in plain form; zero if it has none
+	version    uint8      // EDNS version
+	size       int        // maximum size of the answer, in bytes
+	question   []byte     // wire form, case as sent: name, type, class; nil if there is none
+	key        []byte     // cache key: the question with the name in lower case, and a byte for DO and CD
+	structured bool       // the client requests structured errors
+	options    []byte     // EDNS options, as received in a datagram
+	allowed    bool       // an allow list has the name; the answer is not inspected
+	client     netip.Addr // as plainAddr returns it; zero if it has none
 	keepalive  uint16     // edns-tcp-keepalive of the answer: tenths of a second plus one; 0: none
 	counters   *counters
 
-	sentCookie  []byte // the cookie of the client, with that of a server behind it, if there is one; nil: none
-	hasCookie   bool   // the answer has cookie
-	cookieValid bool   // sentCookie is ours
-	hasStale    bool   // there is an expired answer
+	sentCookie  []byte // the client cookie and the server cookie after it, if any; nil: no cookie
+	hasCookie   bool   // the answer includes cookie
+	cookieValid bool   // sentCookie has a valid server cookie
+	hasStale    bool   // the cache has an expired answer
 	cookie      cookie.Cookie
 
 	buf     [2 * (blocklist.MaxName + 5)]byte
-	reached [blocklist.MaxName]byte // for a name that an answer leads to
-	chain   chain                   // of a decision on such a name
+	reached [blocklist.MaxName]byte // buffer for a target name in an answer
+	chain   chain                   // chain of a decision on a target name
 }
 
 // Bits of the last byte of a key.
@@ -49,21 +49,21 @@ const (
 	keyCD = 2
 )
 
-// name returns the name in lower-case wire form.
+// name returns the query name in lower-case wire form.
 func (q *query) name() []byte { return q.key[: len(q.key)-5 : len(q.key)-5] }
 
 // asked returns the question with the name in lower case.
 func (q *query) asked() []byte { return q.key[:len(q.key)-1] }
 
-// parsePacket reads an ordinary query from a datagram: one question, and EDNS with any options. For everything else it
-// returns false, and the slow path has to look. The query keeps a reference to the datagram.
+// parsePacket parses an ordinary query from a datagram: one question, and an OPT record or none. For any other packet
+// it returns false, and the caller takes the slow path. The query keeps a reference to the datagram.
 func (q *query) parsePacket(m []byte) bool {
 	if len(m) < dnswire.HeaderSize+5 {
 		return false
 	}
 	q.id, q.flags = binary.BigEndian.Uint16(m), dnswire.Flags(m)
 	const ordinary = dnswire.FlagRD | dnswire.FlagAD | dnswire.FlagCD
-	// one question, no records but one
+	// one question, at most one record, in the additional section
 	if q.flags&^ordinary != 0 || binary.BigEndian.Uint32(m[4:]) != 1<<16 || m[8]|m[9]|m[10] != 0 {
 		return false
 	}
@@ -80,7 +80,7 @@ func (q *query) parsePacket(m []byte) bool {
 	return true
 }
 
-// parseEDNS reads what follows the question of a datagram: nothing, or an OPT record.
+// parseEDNS parses the part of a datagram behind the question: nothing, or an OPT record.
 func (q *query) parseEDNS(m []byte, records byte) bool {
 	q.edns, q.do, q.version, q.size = false, false, 0, dnswire.MinSize
 	q.sentCookie, q.hasCookie, q.options, q.structured = nil, false, nil, false
@@ -98,8 +98,8 @@ func (q *query) parseEDNS(m []byte, records byte) bool {
 	return true
 }
 
-// parseOptions finds the first cookie among EDNS options; false means that it is none, or that an option is cut. All
-// other options mean nothing here (RFC 6891, section 6.1.2).
+// parseOptions finds the first cookie among EDNS options. It returns false if the cookie has an invalid length or an
+// option is truncated. All other options are ignored (RFC 6891, section 6.1.2).
 func (q *query) parseOptions(options []byte) bool {
 	q.options = options
 	for len(options) > 0 {
@@ -118,7 +118,7 @@ func (q *query) parseOptions(options []byte) bool {
 	return true
 }
 
-// parseMessage reads a message that holds one question; false means that it is malformed.
+// parseMessage parses a message with one question. It returns false if the message is malformed.
 func (q *query) parseMessage(msg *dns.Msg, stream bool) bool {
 	q.id, q.size, q.flags = msg.Id, dnswire.MinSize, headerFlags(msg)
 	if !q.parseOPT(msg.Extra) || len(msg.Question) != 1 || !isBare(msg) {
@@ -141,14 +141,15 @@ func (q *query) parseMessage(msg *dns.Msg, stream bool) bool {
 	return err == nil
 }
 
-// isBare reports whether a query has no records beside its question, which no query needs but one for an incremental
-// transfer (RFC 1995, section 3). Messages of other kinds may have some.
+// isBare reports whether the answer and authority sections of a query are empty, as they should be. An incremental
+// transfer (IXFR) may have records in the authority section (RFC 1995, section 3), and messages with other opcodes in
+// both.
 func isBare(msg *dns.Msg) bool {
 	transfer := msg.Question[0].Qtype == dns.TypeIXFR
 	return msg.Opcode != dns.OpcodeQuery || len(msg.Answer) == 0 && (len(msg.Ns) == 0 || transfer)
 }
 
-// headerFlags returns the flags of a message that an answer depends on.
+// headerFlags returns the flags of a message that affect the answer.
 func headerFlags(msg *dns.Msg) (flags uint16) {
 	flags = uint16(msg.Opcode) << 11 & dnswire.MaskOpcode
 	if msg.RecursionDesired {
@@ -163,8 +164,7 @@ func headerFlags(msg *dns.Msg) (flags uint16) {
 	return flags
 }
 
-// parseOPT reads the OPT record of a message, of which there is at most one, owned by the root (RFC 6891, section
-// 6.1.1).
+// parseOPT parses the OPT record of a message. There is at most one, and the root owns it (RFC 6891, section 6.1.1).
 func (q *query) parseOPT(extra []dns.RR) bool {
 	for _, rr := range extra {
 		opt, ok := rr.(*dns.OPT)
@@ -180,7 +180,7 @@ func (q *query) parseOPT(extra []dns.RR) bool {
 	return true
 }
 
-// parseCookie reads the first cookie of an OPT record; false means that it is none.
+// parseCookie parses the first cookie of an OPT record. It returns false if the cookie is malformed.
 func (q *query) parseCookie(opt *dns.OPT) bool {
 	for _, o := range opt.Option {
 		if c, ok := o.(*dns.EDNS0_COOKIE); ok {
@@ -195,10 +195,10 @@ func (q *query) parseCookie(opt *dns.OPT) bool {
 	return true
 }
 
-// clientSize returns how long an answer may be, in bytes, to a client that takes as much as it says.
+// clientSize returns the maximum size of an answer over UDP, in bytes, from the size in the client's OPT record.
 func clientSize(says int) int { return min(max(says, dnswire.MinSize), dnswire.UDPSize) }
 
-// setKey puts the last byte behind name, type and class.
+// setKey completes the cache key: it sets the last byte, after name, type and class.
 func (q *query) setKey(key []byte) {
 	bits := byte(0)
 	if q.do {
@@ -210,7 +210,7 @@ func (q *query) setKey(key []byte) {
 	q.key = append(key, bits)
 }
 
-// copyTo makes a copy that shares no memory.
+// copyTo copies the query. The copy shares no memory with the original.
 func (q *query) copyTo(to *query) {
 	to.id, to.flags, to.class, to.qtype = q.id, q.flags, q.class, q.qtype
 	to.edns, to.do, to.version, to.size = q.edns, q.do, q.version, q.size
@@ -223,10 +223,10 @@ func (q *query) copyTo(to *query) {
 	to.question = append(to.buf[half:half], q.question...)
 }
 
-// overStream reports whether the query came over a connection, so that its client's address is not forged.
+// overStream reports whether the query came over TCP or another stream, where the client's address can't be forged.
 func (q *query) overStream() bool { return q.size > dnswire.UDPSize }
 
-// check returns the rcode of a query that is refused before anything is looked up.
+// check returns the rcode of a query that is refused before any lookup, or NOERROR.
 func (q *query) check() int {
 	if rcode := q.checkClass(); rcode != dns.RcodeSuccess || !isRefusedType(q.qtype) {
 		return rcode
@@ -234,7 +234,7 @@ func (q *query) check() int {
 	return dns.RcodeRefused
 }
 
-// checkClass is check without the type.
+// checkClass is check without the query type.
 func (q *query) checkClass() int {
 	switch {
 	case q.version != 0:
@@ -245,7 +245,7 @@ func (q *query) checkClass() int {
 	return dns.RcodeSuccess
 }
 
-// isRefusedType reports whether a type asks for something else than the records of a name.
+// isRefusedType reports whether a type is not a record type that a name can have, such as a zone transfer.
 func isRefusedType(t uint16) bool {
 	switch t {
 	case dns.TypeMAILA, dns.TypeMAILB, dns.TypeOPT, dns.TypeTKEY, dns.TypeTSIG:
@@ -254,8 +254,9 @@ func isRefusedType(t uint16) bool {
 	return isTransfer(t)
 }
 
-// isTransfer reports whether a type asks for a whole zone.
+// isTransfer reports whether a type requests a zone transfer.
 func isTransfer(t uint16) bool { return t == dns.TypeAXFR || t == dns.TypeIXFR }
 
-// isService reports whether answers of a type may come with addresses of their targets, for clients to use (RFC 9460).
+// isService reports whether answers of a type may carry addresses of their targets for clients to use: SVCB and HTTPS
+// (RFC 9460).
 func isService(qtype uint16) bool { return qtype == dns.TypeSVCB || qtype == dns.TypeHTTPS }

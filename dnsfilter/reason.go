@@ -7,14 +7,14 @@ import (
 	"github.com/miekg/dns"
 )
 
-// Reason is the extended DNS error (RFC 8914) that tells a client why it does not get the real answer.
+// Reason is the extended DNS error (RFC 8914) that explains a block to the client.
 type Reason uint8
 
 // The reasons.
 const (
-	Blocked  Reason = iota // 15: by the operator's own will
-	Censored               // 16: by an order from outside
-	Filtered               // 17: by the client's wish
+	Blocked  Reason = iota // 15: the operator's own decision
+	Censored               // 16: required by an external authority
+	Filtered               // 17: requested by the client
 	NoReason               // no extended error is sent
 )
 
@@ -28,7 +28,7 @@ func (r Reason) String() string {
 	return "invalid"
 }
 
-// ParseReason reads a reason.
+// ParseReason parses a reason.
 func ParseReason(text string) (Reason, error) {
 	if i := slices.Index(reasonNames[:], text); i >= 0 {
 		return Reason(i), nil
@@ -36,7 +36,7 @@ func ParseReason(text string) (Reason, error) {
 	return Blocked, fmt.Errorf("unknown reason %q: there are censored, blocked, filtered and none", text)
 }
 
-// code returns the extended error of a reason, 0 for none.
+// code returns the extended error code of a reason, or 0 for NoReason.
 func (r Reason) code() uint16 {
 	switch r {
 	case Blocked:

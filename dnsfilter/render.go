@@ -9,7 +9,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// start appends to dst the header of an answer without records, and the question.
+// start appends the header of an answer without records, and the question.
 func (q *query) start(dst []byte, rcode int) []byte {
 	dst = binary.BigEndian.AppendUint16(dst, q.id)
 	dst = binary.BigEndian.AppendUint16(dst, q.replyFlags(uint16(rcode&dnswire.MaskRcode)))
@@ -17,8 +17,8 @@ func (q *query) start(dst []byte, rcode int) []byte {
 	return append(dst, q.question...)
 }
 
-// personalize makes an answer to the same question of another client, or of ours to the upstream, the client's own: ID,
-// flags, case of the name.
+// personalize adapts an answer from the cache or the upstream to this client's query: it sets the ID, the flags, and
+// the letter case of the name.
 func (q *query) personalize(m []byte) {
 	binary.BigEndian.PutUint16(m, q.id)
 	dnswire.SetFlags(m, q.replyFlags(dnswire.Flags(m)))
@@ -28,10 +28,10 @@ func (q *query) personalize(m []byte) {
 	}
 }
 
-// replyFlags returns the flags of the answer; of the given ones only the rcode and AD count.
+// replyFlags returns the header flags of the answer. Of the given flags it uses the rcode and AD only.
 func (q *query) replyFlags(given uint16) uint16 {
 	flags := given&(dnswire.MaskRcode|dnswire.FlagAD) | q.flags&(dnswire.MaskOpcode|dnswire.FlagRD) | dnswire.FlagQR
-	if q.flags&dnswire.MaskOpcode == 0 { // else these bits are not defined
+	if q.flags&dnswire.MaskOpcode == 0 { // RA and CD are defined for the opcode QUERY only
 		flags |= dnswire.FlagRA | q.flags&dnswire.FlagCD
 	}
 	if !q.do && q.flags&dnswire.FlagAD == 0 {
@@ -40,8 +40,9 @@ func (q *query) replyFlags(given uint16) uint16 {
 	return flags
 }
 
-// finish completes an answer: EDNS if the client speaks it, and the size that the client takes. The upper bits of the
-// rcode and the extended errors are sent to clients with EDNS only. A text that does not fit is left out.
+// finish completes an answer: it truncates it to the client's maximum size, and adds an OPT record if the client uses
+// EDNS. The upper bits of the rcode and the extended errors need EDNS. An extended error text that does not fit is left
+// out.
 func (q *query) finish(m []byte, rcode uint8, e ede) []byte {
 	optSize := 0
 	if q.edns {
@@ -60,8 +61,8 @@ func (q *query) finish(m []byte, rcode uint8, e ede) []byte {
 	return q.appendOPT(m, rcode, &e)
 }
 
-// appendOPT appends the one OPT record (RFC 6891, section 6.1.2). Nothing of the client's is echoed but the DO bit and
-// its cookie.
+// appendOPT appends the OPT record of the answer (RFC 6891, section 6.1.2). Only the DO bit and the client cookie are
+// copied from the query.
 func (q *query) appendOPT(m []byte, rcode uint8, e *ede) []byte {
 	dnswire.SetCount(m, dnswire.Additional, dnswire.Count(m, dnswire.Additional)+1)
 	m = dnswire.AppendOPT(m, rcode, q.do, e.size()+q.cookieSize()+q.keepaliveSize())
@@ -74,7 +75,7 @@ func (q *query) appendOPT(m []byte, rcode uint8, e *ede) []byte {
 	return e.append(m)
 }
 
-// cookieSize returns how many bytes the cookie takes in the answer.
+// cookieSize returns the size of the cookie option in the answer, in bytes.
 func (q *query) cookieSize() int {
 	if q.hasCookie {
 		return 4 + cookie.Size
@@ -82,7 +83,7 @@ func (q *query) cookieSize() int {
 	return 0
 }
 
-// keepaliveSize returns how many bytes edns-tcp-keepalive (RFC 7828) takes in the answer.
+// keepaliveSize returns the size of the edns-tcp-keepalive option (RFC 7828) in the answer, in bytes.
 func (q *query) keepaliveSize() int {
 	if q.keepalive > 0 {
 		return 6
@@ -90,12 +91,12 @@ func (q *query) keepaliveSize() int {
 	return 0
 }
 
-// refuse appends an answer that is nothing but an rcode, and an extended error unless that is 0.
+// refuse appends an answer without records, with an rcode and, unless code is 0, an extended error.
 func (q *query) refuse(dst []byte, rcode int, code uint16) []byte {
 	return q.finish(q.start(dst, rcode), uint8(rcode>>4), ede{codes: [2]uint16{code}})
 }
 
-// truncated appends an answer that asks the client to come over TCP.
+// truncated appends an empty answer with TC set, so that the client retries over TCP.
 func (q *query) truncated(dst []byte) []byte {
 	m := q.start(dst, dns.RcodeSuccess)
 	dnswire.Truncate(m)

@@ -11,14 +11,13 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// The way of an answer, from the top: admit (rate limit, cookie, access list), then answerNow (decide by name,
-// special-use zones, cache), and where the upstream has to be asked, inflight.go; then render (inspect what the answer
-// leads to, and write it for the client). All queries take this way, whether they come from udp.go, tcp.go or
-// slowpath.go.
+// The path of a query, in order: admit (rate limit, cookie, access list); answerNow (decision on the name, special-use
+// zones, cache); if the upstream has to be asked, inflight.go; render (inspect the targets in the answer, and write it
+// for the client). Queries from udp.go, tcp.go and slowpath.go all take this path.
 
-// admit reports whether a query may be answered, and makes the cookie that the answer is to have. If not, it appends to
-// dst what is sent instead, or nothing. The rate limit is not for connections, nor for clients whose cookie proves
-// their address.
+// admit applies the rate limit, the cookie check and the access list. It reports whether the query may be answered, and
+// prepares the cookie of the answer. If not, it appends the reply to send instead, or nothing. The rate limit does not
+// apply to streams, nor to clients whose cookie proves their address.
 func (s *Server) admit(c *snapshot, dst []byte, q *query, client netip.Addr, stream bool) (m []byte, ok bool) {
 	if q.sentCookie != nil {
 		q.setCookie(c.secrets, client, s.unix())
@@ -38,7 +37,8 @@ func (s *Server) admit(c *snapshot, dst []byte, q *query, client netip.Addr, str
 	return nil, true
 }
 
-// setCookie verifies the cookie of a query and sets that of the answer: the same one as long as it is good.
+// setCookie verifies the cookie of a query and sets the cookie of the answer: the same one while it is valid and
+// recent.
 func (q *query) setCookie(secrets []CookieSecret, client netip.Addr, now uint32) {
 	valid, replace := cookie.Verify(secrets, q.sentCookie, client, now)
 	q.hasCookie, q.cookieValid = true, valid
@@ -49,8 +49,8 @@ func (q *query) setCookie(secrets []CookieSecret, client netip.Addr, now uint32)
 	}
 }
 
-// limited appends what a query beyond the rate limit gets: now and then a request to come again with a cookie of ours
-// (RFC 7873, section 5.2.3), or over TCP; neither can be done with a forged address.
+// limited appends the reply to a query beyond the rate limit. Most get none. Every Slip-th query gets BADCOOKIE with a
+// server cookie (RFC 7873, section 5.2.3), or TC if it has no cookie. A client with a forged address can use neither.
 func (c *snapshot) limited(dst []byte, q *query) []byte {
 	q.counters.limited.Add(1)
 	if !c.limiter.Slip() {
@@ -63,9 +63,9 @@ func (c *snapshot) limited(dst []byte, q *query) []byte {
 	return q.truncated(dst)
 }
 
-// answerNow appends the answer to a query that can be given at once: by a decision, or from the cache. It reports
-// whether the upstream is to be asked: for the answer if there is none yet, else because the given one has expired, or
-// is about to. No answer and nothing to ask means that nothing is sent.
+// answerNow appends the answer to a query if it can be given without waiting: a blocked answer, a special-use zone or a
+// cached answer. It returns ask if the upstream has to be asked: for the answer if m is empty, or else to refresh a
+// cached answer that has expired or is about to. If m is empty and ask is false, nothing is sent.
 func (s *Server) answerNow(c *snapshot, dst []byte, q *query, now uint32) (m []byte, ask bool) {
 	if s.store != nil {
 		if d := c.views.decide(s.store, q); d.Blocks() {
@@ -85,8 +85,8 @@ func (s *Server) answerNow(c *snapshot, dst []byte, q *query, now uint32) (m []b
 	return s.cached(c, dst, q, now)
 }
 
-// cached is answerNow for what the cache has. An expired answer is given at once only if the upstream fails (see
-// stale.go).
+// cached is answerNow for cached answers. It gives an expired answer at once only if the upstream is down or the last
+// refresh has failed (see stale.go).
 func (s *Server) cached(c *snapshot, dst []byte, q *query, now uint32) (m []byte, ask bool) {
 	m, state := s.cache.Get(dst, q.key, q.question, now)
 	q.hasStale = state == cache.Stale && !c.isDown()
@@ -100,9 +100,9 @@ func (s *Server) cached(c *snapshot, dst []byte, q *query, now uint32) (m []byte
 	return s.render(c, q, m, 0), state == cache.Prefetch
 }
 
-// render writes the answer of the cache or the upstream for a client, in its memory, or that of a decision to block one
-// of its records. An extended error goes with the former, unless code is 0, and so does the upstream's, which the
-// message has in place of its ID. No bytes mean that nothing is sent.
+// render writes an answer of the cache or the upstream for the client, in the memory of m. If a target in the answer is
+// blocked, it writes the blocked answer instead. Code is an extended error to add, or 0. The upstream's own extended
+// error, which m has in place of its ID, is added, too. An empty result means that nothing is sent.
 func (s *Server) render(c *snapshot, q *query, m []byte, code uint16) []byte {
 	if s.store != nil {
 		if d := q.inspect(s.store, c.views.of(q.client), m); d.Blocks() {

@@ -10,21 +10,22 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// Scrubbing removes the records that do not answer the question: of other names and classes, additional addresses,
-// servers of the zone. The order of records in a section means nothing (RFC 1034, section 3.6), so the chain of aliases
-// is followed by the owners of records, and its records are put in its order, in which they are inspected.
+// Scrubbing removes the records of a reply that do not answer the question: other owner names or classes, additional
+// addresses, name servers of the zone. The order of records in a section means nothing (RFC 1034, section 3.6). So
+// scrubbing follows the CNAME chain by owner names, and sorts the records in the order of the chain, as the inspection
+// needs them.
 //
-// trim does so if only the end has to be cut off, which is nearly always; scrub does all of it.
+// trim is the fast case: it only cuts records off at the end, which is nearly always enough. scrub is the general case.
 
-// signsLast reports whether a record is a signature of the last record of the chain.
+// signsLast reports whether a record is an RRSIG record for the last record of the chain.
 func (w *chainWalk) signsLast(r *dnswire.Record) bool {
 	return r.Type == dns.TypeRRSIG && w.qtype != dns.TypeRRSIG && r.Covers(w.last.Type) &&
 		dnswire.EqualNames(w.message, r.Owner, w.last.Owner)
 }
 
-// belongs reports whether a record of the authority section belongs to a positive answer, or to a negative one: proofs
-// to both (RFC 4035, section 3.1.3), an SOA record, which has their TTL, to denials, and delegations with their DS
-// records to referrals, if they are of a zone that the name is in.
+// belongs reports whether a type of record in the authority section is kept, and whether its owner has to be a zone
+// above the name. Kept in every answer are the proofs of DNSSEC (RFC 4035, section 3.1.3). Kept in a negative answer
+// are the SOA record, for its TTL, and delegations with their DS records (a referral).
 func belongs(rrtype uint16, found bool) (kept, ofZone bool) {
 	switch rrtype {
 	case dns.TypeNSEC, dns.TypeNSEC3:
@@ -37,18 +38,18 @@ func belongs(rrtype uint16, found bool) (kept, ofZone bool) {
 	return false, false
 }
 
-// chainWalk follows the chain in a packed message.
+// chainWalk follows the CNAME chain in a packed message.
 type chainWalk struct {
 	message []byte
 	qtype   uint16
-	name    int  // where the last name of the chain is
-	found   bool // a record that was asked for
-	pending bool // a DNAME record waits for the CNAME record that is made of it
+	name    int  // offset of the last name of the chain
+	found   bool // a record of the queried type was found
+	pending bool // the last record is a DNAME; its synthesized CNAME must follow
 	last    dnswire.Record
 }
 
-// trim cuts off the records at the end of a message, without an additional section, that do not answer its question.
-// False means that records in between have to be removed, or moved. The message's names were checked.
+// trim cuts off the records at the end of a message that do not answer its question. It returns false if records in
+// between have to be removed or moved. The message has no additional section, and its names were checked.
 func trim(m []byte) ([]byte, bool) {
 	end := dnswire.SkipName(m, dnswire.HeaderSize)
 	const name = dnswire.HeaderSize
@@ -79,7 +80,7 @@ func trim(m []byte) ([]byte, bool) {
 	return m[:end], !w.pending
 }
 
-// accepts reports whether a record of the answer section is the next one of the chain, or its end.
+// accepts reports whether a record of the answer section continues the chain, or is at its end.
 func (w *chainWalk) accepts(r *dnswire.Record) bool {
 	if !r.IsInternet(w.message) {
 		return false
@@ -114,8 +115,8 @@ func (w *chainWalk) belongs(r *dnswire.Record) bool {
 	return kept && r.IsInternet(w.message) && (!ofZone || dnswire.IsAbove(w.message, r.Owner, w.name))
 }
 
-// scrub returns of a reply the records that answer the question: the chain from the name asked for, in its order, and
-// of the authority section what belongs to it.
+// scrub returns the records of a reply that answer the question: the CNAME chain in order, with the records at its end,
+// and the records of the authority section that belong to the answer.
 func scrub(asked dns.Question, reply *dns.Msg) (answer, authority []dns.RR) {
 	b := newChainBuilder(reply.Answer)
 	b.follow(wireName(asked.Name), asked.Qtype)
@@ -128,12 +129,12 @@ func scrub(asked dns.Question, reply *dns.Msg) (answer, authority []dns.RR) {
 	return b.chain, authority
 }
 
-// chainBuilder collects the records of a chain from those of an answer, by their owners.
+// chainBuilder collects the records of a CNAME chain from an answer, by owner name.
 type chainBuilder struct {
 	by    map[blocklist.Name][]dns.RR
 	chain []dns.RR
 	end   blocklist.Name // the last name of the chain
-	found bool           // a record that was asked for
+	found bool           // a record of the queried type was found
 }
 
 func newChainBuilder(answer []dns.RR) *chainBuilder {
@@ -147,7 +148,8 @@ func newChainBuilder(answer []dns.RR) *chainBuilder {
 	return b
 }
 
-// follow collects the records of the chain. Each name, and each DNAME record, is visited once, so there is an end.
+// follow collects the records of the chain. It visits each name and each DNAME record once, so it ends even if the
+// chain is a loop.
 func (b *chainBuilder) follow(name blocklist.Name, qtype uint16) {
 	for name != "" {
 		b.end = name
@@ -168,8 +170,9 @@ func (b *chainBuilder) follow(name blocklist.Name, qtype uint16) {
 	}
 }
 
-// alias collects the CNAME record of a name, and the DNAME record that it is made of, if there is one; a missing CNAME
-// record is made (RFC 6672, section 3.1). It returns the target; empty if there is none.
+// alias collects the CNAME record of a name and, if a DNAME record above the name produced it, that DNAME record. If
+// there is only a DNAME record, it synthesizes the CNAME record (RFC 6672, section 3.1). It returns the target, or an
+// empty name if there is none.
 func (b *chainBuilder) alias(name blocklist.Name, here []dns.RR) blocklist.Name {
 	made := b.redirect(name)
 	for _, rr := range here {
@@ -186,8 +189,7 @@ func (b *chainBuilder) alias(name blocklist.Name, here []dns.RR) blocklist.Name 
 	return wireName(made.Target)
 }
 
-// redirect collects the DNAME record above a name, and returns the CNAME record that it makes of the name; nil if there
-// is none.
+// redirect collects the DNAME record above a name and returns the CNAME record synthesized from it, or nil.
 func (b *chainBuilder) redirect(name blocklist.Name) *dns.CNAME {
 	for above := range name.Suffixes() {
 		for _, rr := range b.by[above] {
@@ -204,7 +206,8 @@ func (b *chainBuilder) redirect(name blocklist.Name) *dns.CNAME {
 	return nil
 }
 
-// makeAlias makes the CNAME record of a name below a DNAME record; nil if its target would be too long.
+// makeAlias synthesizes the CNAME record of a name from a DNAME record above it. It returns nil if the target would be
+// too long.
 func makeAlias(name, above blocklist.Name, r *dns.DNAME) *dns.CNAME {
 	owner, _, err := dns.UnpackDomainName([]byte(name), 0)
 	made := string(name[:len(name)-len(above)]) + string(wireName(r.Target))
@@ -218,7 +221,7 @@ func makeAlias(name, above blocklist.Name, r *dns.DNAME) *dns.CNAME {
 	}
 }
 
-// sign collects the signatures of records of a type.
+// sign collects the RRSIG records that cover a type.
 func (b *chainBuilder) sign(of []dns.RR, rrtype uint16) {
 	for _, rr := range of {
 		if rr.Header().Rrtype == dns.TypeRRSIG && covered(rr) == rrtype {
@@ -227,7 +230,7 @@ func (b *chainBuilder) sign(of []dns.RR, rrtype uint16) {
 	}
 }
 
-// covered returns the type of a record, or that which it signs.
+// covered returns the type of a record. For an RRSIG record it returns the covered type.
 func covered(rr dns.RR) uint16 {
 	if sig, ok := rr.(*dns.RRSIG); ok {
 		return sig.TypeCovered
@@ -235,7 +238,7 @@ func covered(rr dns.RR) uint16 {
 	return rr.Header().Rrtype
 }
 
-// wireName returns a name in lower-case wire form; empty if it is none.
+// wireName returns a name in lower-case wire form, or an empty name if it is invalid.
 func wireName(name string) blocklist.Name {
 	wire, err := blocklist.AppendName(nil, name)
 	if err != nil {

@@ -21,56 +21,57 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
-// gracePeriod is how long pending queries may still be answered when a server ends.
+// gracePeriod is how long a server waits for pending queries when it shuts down.
 const gracePeriod = 500 * time.Millisecond
 
-// DefaultCache is how many bytes of answers a server keeps unless its configuration says otherwise.
+// DefaultCache is the default size of the answer cache, in bytes.
 const DefaultCache = 64 << 20
 
-// Config says what a server is made of.
+// Config is the configuration of a server.
 type Config struct {
-	Store    *blocklist.Store // what is listed; nil: nothing
-	Policy   Policy           // what happens to what is listed
-	Upstream Upstream         // answers the rest; required
+	Store    *blocklist.Store // the lists; nil: none
+	Policy   Policy           // actions for the lists
+	Upstream Upstream         // resolves names that are not blocked; required
 	Cache    int64            // bytes of answers to keep; 0: DefaultCache, below 0: none
-	Log      *slog.Logger     // nil: nowhere
+	Log      *slog.Logger     // nil: no log
 
-	// Clients are the networks whose queries a server answers; if there are none, [DefaultClients]. Others get REFUSED
-	// over UDP; over TCP their connections are closed.
+	// Clients are the networks that the server answers; if empty, [DefaultClients]. Other clients get REFUSED over UDP
+	// and a closed connection over TCP.
 	Clients []netip.Prefix
 
-	// CookieSecrets are shared with other servers that answer at the same address; if there are none, a server makes
-	// its own.
+	// CookieSecrets are shared by servers that answer at the same address. If there are none, the server creates its
+	// own.
 	CookieSecrets []CookieSecret
 
-	// RateLimit is for queries over UDP, except those that have a cookie of ours.
+	// RateLimit applies to queries over UDP without a valid server cookie.
 	RateLimit RateLimit
 
-	// SpecialUse are zones that the server answers itself, as zones of which nothing is known: see [SpecialZones].
+	// SpecialUse are zones that the server answers itself, as empty zones: see [SpecialZones].
 	SpecialUse []blocklist.Name
 }
 
-// Serves reports whether a client is answered. One without an IP address, of a transport that has none, always is.
+// Serves reports whether a client is answered. A client without an IP address, from a transport that has none, always
+// is.
 func (c *Config) Serves(client netip.Addr) bool { return serves(c.Clients, client) }
 
-// Server answers queries. Its configuration may be replaced while it runs.
+// Server is a DNS server. Its configuration can be replaced while it runs.
 type Server struct {
 	store    *blocklist.Store
 	current  atomic.Pointer[snapshot]
 	cache    *cache.Cache
 	inflight inflightTable
-	seed     maphash.Seed   // of hashes of questions and clients
-	unix     func() uint32  // the time
-	secrets  []CookieSecret // for a policy without any
+	seed     maphash.Seed   // for hashes of questions and clients
+	unix     func() uint32  // current time
+	secrets  []CookieSecret // used if the configuration has none
 	log      *slog.Logger
 
 	conns       connections
 	enumeration *enumerationDetector
-	tcpTurns    chan struct{} // a semaphore of connections that look for an answer
+	tcpTurns    chan struct{} // semaphore: connections that compute an answer
 	latency     upstream.Histogram
-	shared      counters // of all but the sockets
+	shared      counters // for everything except UDP sockets
 	mu          sync.Mutex
-	counters    []*counters // one for each worker there ever was
+	counters    []*counters // one for each worker, ended ones included
 }
 
 // snapshot is the configuration of a server at one time. Reconfigure replaces it as a whole.
@@ -82,11 +83,11 @@ type snapshot struct {
 	limiter  *ratelimit.Limiter // nil: no limit
 	secrets  []CookieSecret
 	upstream Upstream
-	session  upstream.Session // for goroutines that have none of their own; nil if the upstream is not async
-	reports  reporter         // nil if the upstream does not know the state of its resolvers
+	session  upstream.Session // for goroutines without a session of their own; nil if the upstream is not async
+	reports  reporter         // nil if the upstream does not report the state of its resolvers
 }
 
-// New makes a server; it starts nothing. It fails without an upstream, and as [Policy.Check] does.
+// New creates a server and starts nothing. It fails without an upstream, and as [Policy.Check] does.
 func New(c Config) (*Server, error) {
 	if c.Cache == 0 {
 		c.Cache = DefaultCache
@@ -102,8 +103,8 @@ func New(c Config) (*Server, error) {
 	return s, s.Reconfigure(c)
 }
 
-// Reconfigure replaces the configuration in one step: a query meets the old one or the new one. Store, Cache and Log
-// stay as New got them. It fails as New does, and then changes nothing.
+// Reconfigure replaces the configuration atomically: each query is handled by the old one or the new one. Store, Cache
+// and Log can't be changed; their new values are ignored. It fails as New does, and then changes nothing.
 func (s *Server) Reconfigure(next Config) error {
 	if next.Upstream == nil {
 		return errors.New("configuring a server: an upstream is needed")
@@ -129,15 +130,16 @@ func (s *Server) Reconfigure(next Config) error {
 	return nil
 }
 
-// Policy returns the policy of the server as it is now.
+// Policy returns the current policy of the server.
 func (s *Server) Policy() Policy { return s.current.Load().policy }
 
-// Serve answers on the listeners until ctx ends, then finishes the pending queries (for at most half a second) and
-// returns nil. Meanwhile it accepts no new connections, closes idle ones, and goes on answering over UDP; what its
-// sockets hold in the end is still answered where that needs no upstream. It returns earlier, with an error, if a
-// listener fails. The listeners are closed in any case.
+// Serve answers queries on the listeners until ctx ends. Then it finishes pending queries (for at most half a second)
+// and returns nil. During that time it accepts no new connections, closes idle ones, and still answers over UDP.
+// Queries left in its sockets are then answered if that needs no upstream. It returns early, with an error, if a
+// listener fails. The listeners are always closed.
 //
-// On Linux, GOMAXPROCS is higher meanwhile: by one for each processor, since a thread waits for datagrams there.
+// On Linux, Serve raises GOMAXPROCS by one for each processor while it runs, since each has a thread that waits for
+// datagrams.
 func (s *Server) Serve(ctx context.Context, l *Listeners) error {
 	if len(l.UDP)+len(l.TCP) == 0 {
 		return errors.New("serving: there is no address to listen on")
@@ -170,7 +172,7 @@ func (s *Server) ServeDNS(w dns.ResponseWriter, msg *dns.Msg) {
 	}
 }
 
-// newCounters adds counters to those that Stats sums up.
+// newCounters creates counters that Stats includes in its sums.
 func (s *Server) newCounters() *counters {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -179,12 +181,12 @@ func (s *Server) newCounters() *counters {
 	return c
 }
 
-// recoverPanic limits a panic to the query that has caused it.
+// recoverPanic recovers from a panic, so that only the query that caused it fails.
 func (s *Server) recoverPanic() {
 	if p := recover(); p != nil {
 		s.log.Error("query failed", slog.Any("panic", p))
 	}
 }
 
-// hash returns the hash of the key of a query, keyed at random.
+// hash returns the hash of a query's cache key, with a random seed.
 func (s *Server) hash(key []byte) uint64 { return maphash.Bytes(s.seed, key) }

@@ -10,8 +10,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// slowPath answers a packet of any kind, by unpacking it with miekg/dns; nil means that nothing is sent. It writes to
-// the packet.
+// slowPath answers a packet of any kind. It unpacks it with miekg/dns. It returns nil if nothing is to be sent. The
+// packet is modified.
 func (s *Server) slowPath(packet []byte, stream bool, client netip.Addr) []byte {
 	msg := new(dns.Msg)
 	action := accept(dns.Header{
@@ -34,9 +34,9 @@ func (s *Server) slowPath(packet []byte, stream bool, client netip.Addr) []byte 
 	return s.respond(msg, structured, stream, client)
 }
 
-// hideOptions replaces the codes of all options but cookies by one without a meaning. Options without a meaning here
-// have to be ignored (RFC 6891, section 6.1.2), and miekg/dns fails on those that it knows if their length is wrong. It
-// reports whether the packet has EDNS, and asks for structured errors.
+// hideOptions overwrites the codes of all EDNS options except cookies by an unassigned code. Unknown options have to be
+// ignored (RFC 6891, section 6.1.2), but miekg/dns fails on an option that it knows if the length is wrong. hideOptions
+// reports whether the packet has EDNS, and whether it requests structured errors.
 func (p *Policy) hideOptions(packet []byte) (edns, structured bool) {
 	for r := range dnswire.Records(packet) {
 		if r.Type != dns.TypeOPT {
@@ -58,19 +58,19 @@ func (p *Policy) hideOptions(packet []byte) (edns, structured bool) {
 	return edns, structured
 }
 
-// accept decides from the header alone: no reply to replies, NOTIMP for other opcodes than QUERY, FORMERR for several
-// questions, for none unless there may be a cookie, and for records where a query has none.
+// accept returns the action for a message from its header alone. Responses are ignored. Opcodes other than QUERY get
+// NOTIMP. FORMERR is for several questions, for unexpected records, and for no question unless there may be a cookie.
 func accept(h dns.Header) dns.MsgAcceptAction {
 	if h.Bits&dnswire.FlagQR == 0 && h.Bits>>11&15 != dns.OpcodeQuery {
 		return dns.MsgRejectNotImplemented
 	}
 	if h.Bits&dnswire.FlagQR == 0 && h.Qdcount == 0 && h.Ancount == 0 && h.Nscount == 0 && h.Arcount == 1 {
-		return dns.MsgAccept // for a cookie
+		return dns.MsgAccept // it may be a cookie request
 	}
 	return dns.DefaultMsgAcceptFunc(h)
 }
 
-// reject answers a message of which only the header could be read. A client that is not served gets REFUSED.
+// reject answers a message when only its header could be parsed. A client outside the served networks gets REFUSED.
 func (s *Server) reject(msg *dns.Msg, edns, stream bool, client netip.Addr, rcode int) []byte {
 	c := s.current.Load()
 	if !stream && c.limiter != nil && !c.limiter.Allow(networkKey(client)) {
@@ -84,7 +84,7 @@ func (s *Server) reject(msg *dns.Msg, edns, stream bool, client netip.Addr, rcod
 	return q.refuse(nil, rcode, 0)
 }
 
-// respond returns the answer to a message; nil means none.
+// respond returns the answer to a message, or nil if none is sent.
 func (s *Server) respond(msg *dns.Msg, structured, stream bool, client netip.Addr) []byte {
 	q := &query{counters: &s.shared, structured: structured}
 	rcode := dns.RcodeFormatError
@@ -94,7 +94,7 @@ func (s *Server) respond(msg *dns.Msg, structured, stream bool, client netip.Add
 		rcode = dns.RcodeNotImplemented
 	case q.parseMessage(msg, stream):
 		rcode = q.check()
-	case len(msg.Question) == 0 && q.sentCookie != nil: // asks for a cookie alone (RFC 7873, section 5.4)
+	case len(msg.Question) == 0 && q.sentCookie != nil: // a cookie request (RFC 7873, section 5.4)
 		rcode = dns.RcodeSuccess
 	}
 	c := s.current.Load()
@@ -102,7 +102,7 @@ func (s *Server) respond(msg *dns.Msg, structured, stream bool, client netip.Add
 		return m
 	}
 	if q.question == nil && rcode == dns.RcodeSuccess && len(q.sentCookie) > cookie.ClientSize && !q.cookieValid {
-		rcode = dns.RcodeBadCookie // asks whether it is still good
+		rcode = dns.RcodeBadCookie // its server cookie is invalid
 	}
 	if rcode != dns.RcodeSuccess || q.question == nil {
 		return q.refuse(nil, rcode, 0)
@@ -114,7 +114,7 @@ func (s *Server) respond(msg *dns.Msg, structured, stream bool, client netip.Add
 	return m
 }
 
-// wantsStructured reports whether a client asks for structured errors.
+// wantsStructured reports whether a client requests structured errors.
 func (p *Policy) wantsStructured(msg *dns.Msg) bool {
 	opt := msg.IsEdns0()
 	if p.StructuredErrors == 0 || opt == nil {

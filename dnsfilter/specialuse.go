@@ -22,10 +22,11 @@ const (
 	zeros15   = "\x010\x010\x010\x010\x010\x010\x010\x010\x010\x010\x010\x010\x010\x010\x010"
 )
 
-// SpecialZones returns the special-use zones that mean nothing outside of a host or a site, so that no upstream is
-// asked: reverse zones of private, local and documentation addresses (RFC 6303, RFC 7793), home.arpa (RFC 8375),
-// localhost, invalid and test (RFC 6761), and onion (RFC 7686). By resolver.arpa (RFC 9462) clients find encrypted ways
-// to their resolver: an answer of the upstream would lead them there, around the lists.
+// SpecialZones returns the special-use zones that have a meaning only within a host or a site, so that an upstream need
+// not be asked. They are the reverse zones of private, local and documentation addresses (RFC 6303, RFC 7793),
+// home.arpa (RFC 8375), localhost, invalid and test (RFC 6761), and onion (RFC 7686). resolver.arpa (RFC 9462) is
+// included because clients use it to discover encrypted resolvers: the upstream's answer would lead them around the
+// lists.
 func SpecialZones() []string {
 	zones := []string{
 		"localhost", "invalid", "test", "onion", "home.arpa", "resolver.arpa",
@@ -46,11 +47,12 @@ func SpecialZones() []string {
 	return zones
 }
 
-// specialUseZones finds the zone that a name is in. Those below arpa are apart: they are many, and names there are few.
+// specialUseZones finds the special-use zone of a name. The many zones below arpa have a map of their own, since few
+// queries are for names there.
 type specialUseZones struct {
 	arpa   map[string]blocklist.Name
 	others []blocklist.Name
-	ends   [256]bool // by the last letter, which rules most names out
+	ends   [256]bool // by the last letter of the zone; excludes most names quickly
 }
 
 func newSpecialUseZones(all []blocklist.Name) specialUseZones {
@@ -66,10 +68,10 @@ func newSpecialUseZones(all []blocklist.Name) specialUseZones {
 	return z
 }
 
-// lastLetter returns the last byte of the top-level domain of a name in wire form; 0 for the root.
+// lastLetter returns the last byte of the top-level domain of a name in wire form, or 0 for the root.
 func lastLetter[T ~string | ~[]byte](name T) byte { return name[max(len(name)-2, 0)] }
 
-// find returns the zone that a name is in; empty if there is none.
+// find returns the special-use zone that contains a name, or an empty name.
 func (z *specialUseZones) find(name []byte) blocklist.Name {
 	if !z.ends[lastLetter(name)] {
 		return ""
@@ -90,9 +92,9 @@ func (z *specialUseZones) find(name []byte) blocklist.Name {
 	return ""
 }
 
-// specialUseAnswer appends the answer to a question about a special-use zone (RFC 6761, RFC 6303). DS records belong to
-// the zone above, which says to validators that there is nothing to validate (RFC 8375, section 4), so the upstream is
-// asked: then it returns false. The addresses of the host itself are named localhost, as by other resolvers.
+// specialUseAnswer appends the answer to a query in a special-use zone (RFC 6761, RFC 6303). It returns false for a DS
+// query at the top of the zone: the DS record belongs to the parent zone, whose answer from the upstream lets
+// validators treat the zone as unsigned (RFC 8375, section 4). Reverse lookups of loopback addresses return localhost.
 func (q *query) specialUseAnswer(dst []byte, zone blocklist.Name) ([]byte, bool) {
 	apex := len(q.name()) == len(zone)
 	loopback := string(q.name()) == loopback4 || string(q.name()) == loopback6
@@ -112,19 +114,19 @@ func (q *query) specialUseAnswer(dst []byte, zone blocklist.Name) ([]byte, bool)
 	return q.specialUseSOA(dst, zone), true
 }
 
-// specialUseSOA answers with the SOA record of a special-use zone: to questions for it, as all zones below arpa have
-// one (RFC 6303, section 3), or else to say that there is nothing else.
+// specialUseSOA appends an answer with the SOA record of a special-use zone. The record is the answer to SOA queries at
+// the top of a zone below arpa (RFC 6303, section 3). Otherwise it is part of a negative answer.
 func (q *query) specialUseSOA(dst []byte, zone blocklist.Name) []byte {
 	name := q.name()
 	apex := len(name) == len(zone) && zone.Within(arpa)
 	rcode := dns.RcodeNameError
-	// or above a name that exists
+	// the name exists: it is a zone, or above a name that exists
 	if apex || zone == localhost || zone == resolver || strings.HasSuffix(loopback4, string(name)) {
 		rcode = dns.RcodeSuccess
 	}
 	m := q.start(dst, rcode)
 	owner := dnswire.HeaderSize + len(name) - len(zone)
-	if !zone.Within(arpa) && zone != localhost { // it does not exist, so that the zone above says so
+	if !zone.Within(arpa) && zone != localhost { // the zone does not exist, so its parent owns the SOA record
 		owner = dnswire.SkipLabels(m, owner, 1)
 	}
 	m = appendSOA(m, owner)
@@ -136,7 +138,7 @@ func (q *query) specialUseSOA(dst []byte, zone blocklist.Name) []byte {
 	return q.finish(m, 0, ede{})
 }
 
-// loopback answers with one address.
+// loopback appends an answer with one address.
 func (q *query) loopback(dst []byte, addr netip.Addr) []byte {
 	m := appendAddress(q.start(dst, dns.RcodeSuccess), q.qtype, addr)
 	dnswire.SetCount(m, dnswire.Answer, 1)

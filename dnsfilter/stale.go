@@ -11,16 +11,17 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// Serve-stale (RFC 8767): an expired answer is given when the upstream fails, when it takes longer than staleAfter, and
-// at once when it is known to be down, or the last look-up has failed a moment ago (cache.Failing, cache.HeldDown). The
-// cache keeps it for a day.
+// Serve-stale (RFC 8767): an expired answer is served when the upstream fails, or takes longer than staleAfter. It is
+// served at once when the upstream is known to be down, or when the last refresh failed a moment ago (cache.Failing,
+// cache.HeldDown). The cache keeps expired answers for a day.
 
 const (
-	staleAfter = 1800 * time.Millisecond // that a client waits for a fresh answer (RFC 8767, section 5)
-	staleTTL   = 30                      // of its records, in seconds (section 4)
+	staleAfter = 1800 * time.Millisecond // how long a client waits for a fresh answer (RFC 8767, section 5)
+	staleTTL   = 30                      // TTL of records in expired answers, in seconds (section 4)
 )
 
-// isDown reports whether the upstream answers nothing: then no client waits for it that can have an expired answer.
+// isDown reports whether all upstream resolvers are down. Then clients get an expired answer without waiting, if there
+// is one.
 func (c *snapshot) isDown() bool {
 	if c.reports == nil {
 		return false
@@ -29,7 +30,8 @@ func (c *snapshot) isDown() bool {
 	return down
 }
 
-// markStale makes an expired answer one that may be given, and returns the extended error that says so.
+// markStale prepares an expired answer for clients: it sets the TTLs to staleTTL. It returns the extended error code
+// for stale answers.
 func markStale(m []byte) uint16 {
 	for r := range dnswire.Records(m) {
 		binary.BigEndian.PutUint32(r.TTL, staleTTL)
@@ -40,8 +42,8 @@ func markStale(m []byte) uint16 {
 	return dns.ExtendedErrorCodeStaleAnswer
 }
 
-// instead returns the cached answer that is given instead of a failure: an expired one, or a fresh one that has come in
-// between.
+// instead returns a cached answer to serve instead of a failure: an expired one, or a fresh one that was cached in the
+// meantime.
 func (s *Server) instead(dst []byte, q *query) (answer []byte, ok bool) {
 	m, state := s.cache.Get(dst, q.key, q.question, s.cache.Now())
 	switch {
@@ -53,14 +55,14 @@ func (s *Server) instead(dst []byte, q *query) (answer []byte, ok bool) {
 	return s.render(s.current.Load(), q, m, 0), true
 }
 
-// serveStaleLater serves the clients of an inflight query an expired answer if they have to wait for too long.
+// serveStaleLater starts the timer after which the waiting clients get the expired answer.
 func (f *inflight) serveStaleLater() {
-	s, generation := f.server, f.generation // f may be another query by then
+	s, generation := f.server, f.generation // f may be reused for another query by then
 	time.AfterFunc(staleAfter, func() { s.serveStale(f, generation) })
 }
 
-// serveStale serves the clients that wait for an inflight query the expired answer. The query goes on, and no other
-// client who asks for this name has to wait for it.
+// serveStale sends the expired answer to the clients that wait for a query in flight. The query goes on. Until it ends,
+// further clients get the expired answer at once.
 func (s *Server) serveStale(f *inflight, generation uint64) {
 	defer s.recoverPanic()
 	waiters := s.inflight.takeWaiters(f, generation)

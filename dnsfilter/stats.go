@@ -6,28 +6,28 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
-// Stats counts what a server did since it was made.
+// Stats are the counters of a server since it was created.
 type Stats struct {
 	Queries  uint64                       // received
 	Hits     uint64                       // answered from the cache
 	Failures uint64                       // answered with SERVFAIL because no upstream answered
 	Dropped  uint64                       // not answered because too many waited for the upstream
-	Limited  uint64                       // beyond the rate limit
-	Slipped  uint64                       // of these, answered with TC
-	Lists    map[string]map[Action]uint64 // decisions by list (or quorum) and action; of listed names only
-	Alarms   uint64                       // clients refused by unusually many different entries within an hour
+	Limited  uint64                       // queries beyond the rate limit
+	Slipped  uint64                       // of Limited, answered with TC or BADCOOKIE
+	Lists    map[string]map[Action]uint64 // decisions by list (or quorum) and action; names on no list are not counted
+	Alarms   uint64                       // alarms about list enumeration: a client met too many different entries in an hour
 
-	Answers     map[Answer]uint64 // sent; of those that were never sent there is none
+	Answers     map[Answer]uint64 // sent answers; without zero counts
 	Connections Connections
-	Latency     upstream.Times // of the upstream, until its answer or failure
+	Latency     upstream.Times // response time of the upstream, failures included
 }
 
-// Connections counts those over TCP.
+// Connections are the counters of TCP connections.
 type Connections struct {
-	Open     int // now
+	Open     int // currently open
 	Accepted uint64
-	Closed   uint64 // idle, to make room for others
-	Refused  uint64 // for want of room
+	Closed   uint64 // closed to make room for others
+	Refused  uint64 // refused: no room
 }
 
 // Stats returns the counters.

@@ -18,15 +18,15 @@ import (
 )
 
 const (
-	writeTimeout = 2 * time.Second       // of an answer
-	maxPipelined = 100                   // queries of a connection that wait for the upstream; then no more are read
-	acceptPause  = 10 * time.Millisecond // when the system can't give a listener a connection
-	endTimeout   = 50 * time.Millisecond // of silence, after which a connection is closed when the server ends
+	writeTimeout = 2 * time.Second       // time limit for writing an answer
+	maxPipelined = 100                   // pending queries of a connection; at the limit, no more are read
+	acceptPause  = 10 * time.Millisecond // pause after a failed accept
+	endTimeout   = 50 * time.Millisecond // idle time after which a connection is closed during shutdown
 )
 
-// serveTCP answers on the connections of a listener until ctx ends, and closes it.
+// serveTCP answers on the connections of a listener until ctx ends. Then it closes the listener.
 func (s *Server) serveTCP(ctx context.Context, l net.Listener) error {
-	stop := context.AfterFunc(ctx, func() { _ = l.Close() }) // closed twice is closed
+	stop := context.AfterFunc(ctx, func() { _ = l.Close() }) // a second Close does no harm
 	defer stop()
 	defer l.Close() //nolint:errcheck // as above
 	var open sync.WaitGroup
@@ -41,12 +41,12 @@ func (s *Server) serveTCP(ctx context.Context, l net.Listener) error {
 		case errors.Is(err, net.ErrClosed):
 			return fmt.Errorf("serving: %w", err)
 		default:
-			time.Sleep(acceptPause) // a connection was reset, or there are no more files: that passes
+			time.Sleep(acceptPause) // a connection was reset, or file descriptors ran out: both are temporary
 		}
 	}
 }
 
-// waitAtMost waits for goroutines, within a time limit.
+// waitAtMost waits for a wait group, with a time limit.
 func waitAtMost(g *sync.WaitGroup, most time.Duration) {
 	done := make(chan struct{})
 	go func() { g.Wait(); close(done) }()
@@ -56,11 +56,12 @@ func waitAtMost(g *sync.WaitGroup, most time.Duration) {
 	}
 }
 
-// serveConn answers on a connection, in a goroutine of its own, if its client is served and there is room.
+// serveConn starts a goroutine for a connection if its client is served and there is room. Otherwise it closes the
+// connection.
 func (s *Server) serveConn(ctx context.Context, conn net.Conn, open *sync.WaitGroup) {
 	c := newStream(s, conn)
 	if !serves(s.current.Load().clients, c.client) || !s.conns.admit(c) {
-		_ = conn.Close() // without a word
+		_ = conn.Close() // without an answer
 		return
 	}
 	open.Go(func() {
@@ -69,22 +70,22 @@ func (s *Server) serveConn(ctx context.Context, conn net.Conn, open *sync.WaitGr
 	})
 }
 
-// stream is one connection. A query that can be answered at once is answered by the goroutine that reads; one that has
-// to wait has a goroutine of its own, so that answers are sent when they are ready, in any order (RFC 7766, section 7).
-// A client that does not read its answers delays only itself.
+// stream is one TCP connection. The reading goroutine answers queries that need no waiting. Each query that has to wait
+// gets a goroutine of its own, so that answers are sent as they become ready, in any order (RFC 7766, section 7). A
+// client that does not read its answers delays only itself.
 type stream struct {
 	server *Server
 	conn   net.Conn
 	client netip.Addr
-	from   uint64 // the key of the client
+	from   uint64 // client key
 	in     *bufio.Reader
 	query  query
-	buf    []byte        // for answers
-	slots  chan struct{} // one for each query that waits
+	buf    []byte        // buffer for answers
+	slots  chan struct{} // semaphore: one slot per waiting query
 	late   sync.WaitGroup
-	asked  atomic.Int64 // when the last query came, in nanoseconds
+	asked  atomic.Int64 // time of the last query, in nanoseconds
 
-	mu  sync.Mutex // guards what follows
+	mu  sync.Mutex // guards the following fields
 	out *bufio.Writer
 }
 
@@ -97,21 +98,21 @@ func newStream(s *Server, conn net.Conn) *stream {
 	return c
 }
 
-// timeouts are those of reading a connection.
+// timeouts are the time limits for reading from a connection.
 type timeouts struct {
 	first   time.Duration // for the first query
 	idle    time.Duration // between two queries
-	message time.Duration // for a query once begun, however its bytes come
+	message time.Duration // for the rest of a query after its length field
 }
 
-// The timeouts with few connections and with many. Clients may keep connections for long where there is room (RFC 7766,
-// section 6.2.3).
+// The timeouts when few and when many connections are open. Where there is room, clients may keep connections open for
+// long (RFC 7766, section 6.2.3).
 var (
 	normalTimeouts  = timeouts{first: 10 * time.Second, idle: 30 * time.Second, message: 10 * time.Second} //nolint:gochecknoglobals // a constant
 	crowdedTimeouts = timeouts{first: 2 * time.Second, idle: 8 * time.Second, message: 2 * time.Second}    //nolint:gochecknoglobals // a constant
 )
 
-// timeouts returns those of now.
+// timeouts returns the read timeouts for the current number of connections.
 func (cs *connections) timeouts() *timeouts {
 	if cs.isCrowded() {
 		return &crowdedTimeouts
@@ -119,8 +120,8 @@ func (cs *connections) timeouts() *timeouts {
 	return &normalTimeouts
 }
 
-// keepalive returns the edns-tcp-keepalive of answers to clients that ask for it (RFC 7828): when there are many
-// connections, 0, so that clients close them when they have their answers.
+// keepalive returns the value of edns-tcp-keepalive for answers (RFC 7828), as in query. When many connections are
+// open, the timeout is 0: clients then close the connection after their last answer.
 func (cs *connections) keepalive() uint16 {
 	if cs.isCrowded() {
 		return 1
@@ -128,14 +129,14 @@ func (cs *connections) keepalive() uint16 {
 	return uint16(normalTimeouts.idle/(100*time.Millisecond)) + 1
 }
 
-// isWaiting reports whether a query waits for its answer.
+// isWaiting reports whether any query of the connection waits for its answer.
 func (c *stream) isWaiting() bool { return len(c.slots) > 0 }
 
-// serve answers until the client leaves or is silent for too long. When ctx ends, that is a moment; what waits is still
-// answered within the grace.
+// serve answers queries until the client closes the connection or an idle timeout expires. When ctx ends, the idle
+// timeout becomes endTimeout. Pending queries are still answered within the grace period.
 func (c *stream) serve(ctx context.Context) {
 	stop := context.AfterFunc(ctx, func() {
-		_ = c.conn.SetReadDeadline(time.Now().Add(endTimeout)) // it fails on closed ones only
+		_ = c.conn.SetReadDeadline(time.Now().Add(endTimeout)) // it fails on closed connections only
 		time.AfterFunc(gracePeriod, func() { _ = c.conn.Close() })
 	})
 	defer stop()
@@ -148,11 +149,11 @@ func (c *stream) serve(ctx context.Context) {
 	}
 	c.flush()
 	c.late.Wait()
-	_ = c.conn.Close() // it may be closed already
+	_ = c.conn.Close() // it may be closed already; the error does not matter
 }
 
-// read returns the next message, which is overwritten by the one after; of one that is longer than any query the
-// header. Answers that were collected are sent before it waits.
+// read returns the next message. The next call overwrites it. Of a message longer than maxQuery it returns the header
+// only. Before it waits, it sends the collected answers.
 func (c *stream) read(ctx context.Context, wait time.Duration) ([]byte, error) {
 	prefix, err := c.peek(ctx, 2, wait)
 	if err != nil {
@@ -172,7 +173,7 @@ func (c *stream) read(ctx context.Context, wait time.Duration) ([]byte, error) {
 	return packet, errors.Join(err, errDiscard)
 }
 
-// peek waits for n bytes.
+// peek waits until n bytes can be read, and returns them without consuming them.
 func (c *stream) peek(ctx context.Context, n int, wait time.Duration) ([]byte, error) {
 	if c.in.Buffered() >= n {
 		return c.in.Peek(n)
@@ -181,7 +182,7 @@ func (c *stream) peek(ctx context.Context, n int, wait time.Duration) ([]byte, e
 	if err := c.conn.SetReadDeadline(time.Now().Add(wait)); err != nil {
 		return nil, err
 	}
-	if ctx.Err() != nil { // if it ends later, the deadline is moved after we have set ours
+	if ctx.Err() != nil { // if ctx ends later, the shutdown code overrides this deadline
 		if err := c.conn.SetReadDeadline(time.Now().Add(endTimeout)); err != nil {
 			return nil, err
 		}
@@ -189,7 +190,7 @@ func (c *stream) peek(ctx context.Context, n int, wait time.Duration) ([]byte, e
 	return c.in.Peek(n)
 }
 
-// answerPacket answers one message, now or later.
+// answerPacket answers one message, at once or later in a goroutine.
 func (c *stream) answerPacket(packet []byte) {
 	s, q := c.server, &c.query
 	defer s.recoverPanic()
@@ -216,13 +217,13 @@ func (c *stream) answerPacket(packet []byte) {
 		return
 	}
 	c.send(m)
-	if cap(m) > 0 && cap(m) <= maxQuery { // a longer one is not worth keeping
+	if cap(m) > 0 && cap(m) <= maxQuery { // longer buffers are not kept
 		c.buf = m
 	}
 }
 
-// answerNow returns the answer to the query if there is one at once, and whether the upstream has to be waited for. Of
-// all connections only some are at it at a time, so that many busy ones leave processors for queries over UDP.
+// answerNow returns the answer to the query if it can be given at once, and whether the upstream has to be waited for.
+// A semaphore limits how many connections do this at a time, so that busy connections leave processors free for UDP.
 func (c *stream) answerNow(current *snapshot) (m []byte, wait bool) {
 	s := c.server
 	s.tcpTurns <- struct{}{}
@@ -234,7 +235,7 @@ func (c *stream) answerNow(current *snapshot) (m []byte, wait bool) {
 	return s.answerOrAsk(current, c.buf[:0], &c.query)
 }
 
-// later sends an answer that a goroutine waits for.
+// later sends the result of a function that waits, from a goroutine of its own.
 func (c *stream) later(answer func() []byte) {
 	switch {
 	case len(c.slots) == cap(c.slots):
@@ -252,7 +253,7 @@ func (c *stream) later(answer func() []byte) {
 	})
 }
 
-// send collects an answer, if there is one.
+// send adds an answer to the write buffer. It does nothing if m is empty.
 func (c *stream) send(m []byte) {
 	if len(m) == 0 {
 		return
@@ -271,7 +272,7 @@ func (c *stream) send(m []byte) {
 	}
 }
 
-// flush sends what was collected.
+// flush writes the buffered answers to the connection.
 func (c *stream) flush() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -19,14 +19,14 @@ import (
 )
 
 const (
-	maxQuery     = batch.MaxDatagram    // bytes of a query
-	maxSlowPath  = 1024                 // queries of a socket on the slow path at once; others are dropped
+	maxQuery     = batch.MaxDatagram    // maximum size of a query, in bytes
+	maxSlowPath  = 1024                 // concurrent slow-path queries of a socket; others are dropped
 	answerBuffer = dnswire.UDPSize + 64 // bytes
-	settleEvery  = 2 * time.Millisecond // how often a server that ends checks whether queries are pending
+	settleEvery  = 2 * time.Millisecond // interval of checks for pending queries during shutdown
 )
 
-// worker answers the queries of some UDP sockets, and reads the replies of the upstream, in one goroutine. A query that
-// can be answered at once allocates nothing. Every unusual query has a goroutine of its own, on the slow path.
+// worker is the goroutine that serves some UDP sockets and reads the replies of the upstream. A query that can be
+// answered at once allocates nothing. Each unusual query gets a goroutine of its own, on the slow path.
 type worker struct {
 	server  *Server
 	loop    *batch.Loop
@@ -34,7 +34,7 @@ type worker struct {
 	query   query
 	answers [batch.Size][answerBuffer]byte
 	current *snapshot
-	session upstream.Session // of the snapshot; nil if its upstream is not async
+	session upstream.Session // session of the snapshot's upstream; nil if it is not async
 }
 
 // socket is one UDP socket of a worker.
@@ -43,25 +43,25 @@ type socket struct {
 
 	conn       *batch.Socket
 	out        *batch.Writer
-	asked      bool              // the upstream, of which the session is yet to be flushed
-	pending    atomic.Int64      // queries that are answered later
-	slowPath   atomic.Int64      // those on the slow path
-	slowPathBy [256]atomic.Int32 // the same, by network (see fairness.go)
+	asked      bool              // the upstream was asked; its session has to be flushed
+	pending    atomic.Int64      // queries that wait for their answer
+	slowPath   atomic.Int64      // queries on the slow path
+	slowPathBy [256]atomic.Int32 // slow-path queries by network (see fairness.go)
 
-	mu   sync.Mutex // guards the late answers
+	mu   sync.Mutex // guards the following fields, the late answers
 	late *batch.Writer
 	bufs [batch.Size]lateAnswer
-	n    int // of them, not yet sent
+	n    int // late answers not yet sent
 }
 
-// lateAnswer is the answer to a query that had to wait.
+// lateAnswer is the answer to a query that had to wait for the upstream.
 type lateAnswer struct {
 	peer batch.Peer
 	buf  [answerBuffer]byte
 }
 
-// socketsByWorker divides sockets among the processors. Sockets of one address follow one another, so each has its part
-// of them.
+// socketsByWorker distributes sockets over workers, one worker per processor. It deals them out in turn, so that the
+// sockets of one address go to different workers.
 func socketsByWorker(conns []*net.UDPConn) [][]*net.UDPConn {
 	out := make([][]*net.UDPConn, min(processors.Count(), len(conns)))
 	for i, conn := range conns {
@@ -70,8 +70,8 @@ func socketsByWorker(conns []*net.UDPConn) [][]*net.UDPConn {
 	return out
 }
 
-// serveUDP answers on sockets with one worker until ctx ends, and closes them. If another process shares them, it
-// leaves what comes then to that process; else it goes on until no query is pending.
+// serveUDP runs one worker on sockets until ctx ends. If another process shares the sockets, that process answers the
+// later queries. Otherwise the worker continues until no query is pending. Then it closes the sockets.
 func (s *Server) serveUDP(ctx context.Context, conns []*net.UDPConn, l *Listeners) error {
 	w := &worker{server: s}
 	w.query.counters = s.newCounters()
@@ -80,7 +80,7 @@ func (s *Server) serveUDP(ctx context.Context, conns []*net.UDPConn, l *Listener
 		if err := w.open(conn); err != nil {
 			w.close()
 			for _, conn := range conns {
-				_ = conn.Close() // those that were not opened
+				_ = conn.Close() // the sockets that the loop does not have
 			}
 			return fmt.Errorf("serving: %w", err)
 		}
@@ -111,14 +111,14 @@ func (w *worker) open(conn *net.UDPConn) error {
 	return nil
 }
 
-// settle waits until no query is pending, within the grace period.
+// settle waits until no query is pending, at most for the grace period.
 func (w *worker) settle() {
 	for end := time.Now().Add(gracePeriod); w.isPending() && time.Now().Before(end); {
 		time.Sleep(settleEvery)
 	}
 }
 
-// isPending reports whether a query is yet to be answered.
+// isPending reports whether any query has no answer yet.
 func (w *worker) isPending() bool {
 	return slices.ContainsFunc(w.sockets, func(u *socket) bool { return u.pending.Load() > 0 })
 }
@@ -130,7 +130,7 @@ func (w *worker) close() {
 	}
 }
 
-// reload takes over the configuration of the server.
+// reload switches to the current configuration of the server.
 func (w *worker) reload() {
 	current := w.server.current.Load()
 	if current == w.current {
@@ -149,8 +149,8 @@ func (w *worker) flushLate() {
 	}
 }
 
-// onDatagrams answers a batch of datagrams. A datagram that the system can't deliver ends nothing; a panic costs the
-// one query that causes it.
+// onDatagrams answers a batch of datagrams. A delivery error from the system is ignored. A panic loses only the query
+// that caused it.
 func (u *socket) onDatagrams(in *batch.Datagrams, err error) {
 	if err != nil {
 		return
@@ -168,8 +168,8 @@ func (u *socket) onDatagrams(in *batch.Datagrams, err error) {
 	}
 }
 
-// answerFrom answers the datagrams of a batch from one on, and returns the next to answer: behind the last one, or
-// behind one that caused a panic.
+// answerFrom answers the datagrams of a batch, from index first on. It returns the index to continue at: the end of the
+// batch, or the one after a datagram that caused a panic.
 func (u *socket) answerFrom(in *batch.Datagrams, first int, now uint32) (next int) {
 	defer u.server.recoverPanic()
 	for next = first; next < in.Len(); {
@@ -180,7 +180,7 @@ func (u *socket) answerFrom(in *batch.Datagrams, first int, now uint32) (next in
 	return next
 }
 
-// answerPacket answers a datagram, in the memory of dst, if that can be done at once.
+// answerPacket answers a datagram in the memory of dst, if that needs no waiting.
 func (u *socket) answerPacket(packet []byte, peer *batch.Peer, dst []byte, now uint32) {
 	client := peer.Addr()
 	if len(packet) < dnswire.HeaderSize || dnswire.IsResponse(packet) || client.Port() == 0 {
@@ -201,7 +201,7 @@ func (u *socket) answerPacket(packet []byte, peer *batch.Peer, dst []byte, now u
 	}
 }
 
-// add puts an answer, if there is one, into the batch that is sent together.
+// add adds an answer to the batch to be sent. It does nothing if m is empty.
 func (u *socket) add(m []byte, peer *batch.Peer) {
 	if len(m) == 0 {
 		return
@@ -210,7 +210,8 @@ func (u *socket) add(m []byte, peer *batch.Peer) {
 	u.out.Add(m, peer)
 }
 
-// ask asks the upstream. The client waits for the answer unless it has one already.
+// ask sends the query to the upstream. If wait is true, the client is added as a waiter; otherwise it has its answer
+// already. It reports whether the session has to be flushed.
 func (u *socket) ask(peer *batch.Peer, wait bool) (flush bool) {
 	var w waiter
 	if wait {
@@ -224,7 +225,7 @@ func (u *socket) ask(peer *batch.Peer, wait bool) (flush bool) {
 	return f != nil && f.send(u.current, u.session)
 }
 
-// answerLate puts the answer to a client that has waited into the batch of late ones.
+// answerLate adds the answer for a waiting client to the batch of late answers.
 func (u *socket) answerLate(w *waiter, reply []byte, err error) {
 	defer u.pending.Add(-1)
 	u.mu.Lock()
@@ -253,7 +254,7 @@ func (u *socket) sendLate() {
 	u.n = 0
 }
 
-// answerSlowly answers a datagram on the slow path, unless there is no room.
+// answerSlowly answers a datagram on the slow path. It drops the datagram if there is no room.
 func (u *socket) answerSlowly(packet []byte, peer batch.Peer) {
 	by := &u.slowPathBy[maphash.Comparable(u.server.seed, networkKey(peer.Addr().Addr()))%uint64(len(u.slowPathBy))]
 	if !u.enterSlowPath(by) {
@@ -270,7 +271,7 @@ func (u *socket) answerSlowly(packet []byte, peer batch.Peer) {
 	}()
 }
 
-// enterSlowPath counts a query that enters the slow path; false means that there is no room for it.
+// enterSlowPath counts a query onto the slow path. It returns false if there is no room.
 func (u *socket) enterSlowPath(by *atomic.Int32) bool {
 	occupied, byNetwork := u.slowPath.Add(1)-1, by.Add(1)-1
 	if !hasRoom(int(occupied), maxSlowPath, int(byNetwork)) {
@@ -285,7 +286,7 @@ func (u *socket) leaveSlowPath(by *atomic.Int32) {
 	by.Add(-1)
 }
 
-// send sends an answer of the slow path, if there is one.
+// send sends an answer of the slow path. It does nothing if m is empty.
 func (u *socket) send(m []byte, peer *batch.Peer) {
 	if len(m) == 0 {
 		return

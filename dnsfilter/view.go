@@ -5,22 +5,22 @@ import (
 	"slices"
 )
 
-// general returns the view of clients outside all views.
+// general returns the view for clients outside all views.
 func (p *Policy) general() View { return View{Allow: p.Allow, Rules: p.Rules, Quorums: p.Quorums} }
 
-// View returns the view of a client: that of the longest prefix that it is in, else the general one. A client without
-// an IP address is in none.
+// View returns the view of a client: the one with the longest matching prefix, or else the general view. A client
+// without an IP address gets the general view.
 func (p *Policy) View(client netip.Addr) View {
 	v := newViews(p)
 	return *v.of(plainAddr(client))
 }
 
-// views finds the view of a client.
+// views maps clients to views.
 type views struct {
 	general View
 	by      map[netip.Prefix]*View
-	diverts bool     // some rule does
-	lengths [2][]int // of the prefixes of IPv4 and of IPv6, the longest first
+	diverts bool     // any rule diverts
+	lengths [2][]int // prefix lengths of IPv4 and of IPv6, longest first
 }
 
 func newViews(p *Policy) *views {
@@ -49,8 +49,8 @@ func (v *views) lengthsFor(a netip.Addr) *[]int {
 	return &v.lengths[1]
 }
 
-// of returns the view of a client, given in plain form. It does not allocate, and costs a look into the map for each
-// length of prefix.
+// of returns the view of a client, whose address is as plainAddr returns it. It allocates nothing and costs one map
+// lookup per prefix length.
 func (v *views) of(client netip.Addr) *View {
 	if len(v.by) == 0 || !client.IsValid() {
 		return &v.general
