@@ -16,13 +16,13 @@
 // # The path of a query
 //
 // The steps are, as in respond.go: rate limit, cookie and access list; the decision on the name; special-use zones; the
-// cache or the upstream; the inspection of the targets in the answer. The decision comes before the cache. So it applies
-// to every type and every setting of the DO and CD bits, a change of the store or the policy takes effect at once, and
-// clients of all views share the cache.
+// cache or the upstream; the inspection of the targets in the answer. The decision comes before the cache. So it
+// applies to every type and every setting of the DO and CD bits, a change of the store or the policy takes effect at
+// once, and clients of all views share the cache.
 //
-// Over UDP, an ordinary query takes the fast path: it is parsed from the datagram and answered in place, by one goroutine
-// per processor, many queries per system call. An unusual query takes the slow path: it is unpacked by miekg/dns. Both
-// use the same code for the decision, the cache and the bytes of the answer.
+// Over UDP, an ordinary query takes the fast path: it is parsed from the datagram and answered in place, by one
+// goroutine per processor, many queries per system call. An unusual query takes the slow path: it is unpacked by
+// miekg/dns. Both use the same code for the decision, the cache and the bytes of the answer.
 //
 // # Decisions
 //
@@ -37,29 +37,30 @@
 // addresses or hints are blocked, the rule that comes first in the policy decides.
 //
 // Allow lists have two effects on targets. If the query name is allowed, its answer is not inspected. If a CNAME chain
-// from another name reaches an allowed name, the rest of the chain is not inspected. In the answer to a CNAME query, the
-// CNAME record is shown if it is also shown in answers to other types.
+// from another name reaches an allowed name, the rest of the chain is not inspected. In the answer to a CNAME query,
+// the CNAME record is shown if it is also shown in answers to other types.
 //
-// DNS does not see URLs. So url entries change no answer unless a [Rule] has proxy addresses in Divert. Then clients get
-// the addresses of the proxy for hosts with url entries, and the proxy filters by URL.
+// DNS does not see URLs. So url entries change no answer unless a [Rule] has proxy addresses in Divert. Then clients
+// get the addresses of the proxy for hosts with url entries, and the proxy filters by URL.
 //
 // # Answers
 //
-// The TTL of a blocked answer is 30 seconds. Clients with EDNS get the reason of the list or quorum as an extended error
-// (RFC 8914), with the [Notice] if there is one, and the code Forged Answer if the answer has addresses. A notice is
-// limited to 202 bytes, or as JSON to the free space; an answer is never truncated because of it. The owner of the SOA
-// record in a denial is the parent of the entry or of the name, since a name with an SOA record exists.
+// The TTL of a blocked answer is 30 seconds. Clients with EDNS get the reason of the list or quorum as an extended
+// error (RFC 8914), with the [Notice] if there is one, and the code Forged Answer if the answer has addresses. A notice
+// is limited to 202 bytes, or as JSON to the free space; an answer is never truncated because of it. The owner of the
+// SOA record in a denial is the parent of the entry or of the name, since a name with an SOA record exists.
 //
-// A class other than IN and zone transfers get REFUSED, opcodes other than QUERY NOTIMP, an unknown EDNS version BADVERS.
-// FORMERR is for several questions, unexpected records and cookies of an invalid length. Other EDNS options are ignored,
-// whatever their length, and so are the bits AA and TC of a query. The RD bit is copied and has no effect. An answer
-// that is too long is truncated to its question, with TC set. Responses and datagrams from port 0 are not answered.
+// A class other than IN and zone transfers get REFUSED, opcodes other than QUERY NOTIMP, an unknown EDNS version
+// BADVERS. FORMERR is for several questions, unexpected records and cookies of an invalid length. Other EDNS options
+// are ignored, whatever their length, and so are the bits AA and TC of a query. The RD bit is copied and has no effect.
+// An answer that is too long is truncated to its question, with TC set. Responses and datagrams from port 0 are not
+// answered.
 //
 // Queries of type ANY get a HINFO record (RFC 8482) with a TTL of 30 seconds, whether the name exists or not, unless it
 // is blocked. ANY queries with the DO bit get TC; over TCP, the upstream answers them.
 //
-// Queries in the special-use zones of [Config].SpecialUse are answered without the upstream, unless they are blocked: see
-// [SpecialZones].
+// Queries in the special-use zones of [Config].SpecialUse are answered without the upstream, unless they are blocked:
+// see [SpecialZones].
 //
 // # The upstream and the cache
 //
@@ -76,10 +77,10 @@
 //
 // Clients outside the networks of [Config].Clients get REFUSED over UDP, and a closed connection over TCP. Without such
 // networks, loopback and private clients are served. A [RateLimit] limits the answers to one network of clients over
-// UDP. Clients that send a cookie (RFC 7873) get a server cookie (RFC 9018). A client that returns a valid server cookie
-// has proved its address and is not limited. Beyond the limit, some queries get a short reply: BADCOOKIE with a server
-// cookie if they have a client cookie, otherwise TC. Padding is ignored, and answers are not padded, since there is no
-// encrypted transport here.
+// UDP. Clients that send a cookie (RFC 7873) get a server cookie (RFC 9018). A client that returns a valid server
+// cookie has proved its address and is not limited. Beyond the limit, some queries get a short reply: BADCOOKIE with a
+// server cookie if they have a client cookie, otherwise TC. Padding is ignored, and answers are not padded, since there
+// is no encrypted transport here.
 //
 // The package neither logs nor stores client addresses or query names.
 //
@@ -96,6 +97,6 @@
 //	write                                  2 seconds
 //
 // A client is an IPv4 address, or an IPv6 /56 network. When there is no room for another connection, one of the client
-// with the most connections is closed. The limits are not settings, since they need no tuning: they limit the memory and
-// the open files that a flood can take, far above ordinary use. The time limits suit clients everywhere.
+// with the most connections is closed. The limits are not settings, since they need no tuning: they limit the memory
+// and the open files that a flood can take, far above ordinary use. The time limits suit clients everywhere.
 package dnsfilter

@@ -15,7 +15,7 @@ type Stats struct {
 	Limited  uint64                       // queries beyond the rate limit
 	Slipped  uint64                       // of Limited, answered with TC or BADCOOKIE
 	Lists    map[string]map[Action]uint64 // decisions by list (or quorum) and action; names on no list are not counted
-	Alarms   uint64                       // alarms about list enumeration: a client met too many different entries in an hour
+	Alarms   uint64                       // alarms about clients that may be enumerating a list
 
 	Answers     map[Answer]uint64 // sent answers; without zero counts
 	Connections Connections
