@@ -101,7 +101,7 @@ func (c *Control) Apply(ctx context.Context, bundle io.Reader) (a ApplyResult, e
 }
 
 // serveApply takes a bundle from the socket: whole first, then as if it had been on the disk all along.
-func (s *Service) serveApply(w http.ResponseWriter, r *http.Request) {
+func (s *running) serveApply(w http.ResponseWriter, r *http.Request) {
 	a, err := s.takeBundle(w, r)
 	if err != nil {
 		refuseControl(w, err)
@@ -110,7 +110,7 @@ func (s *Service) serveApply(w http.ResponseWriter, r *http.Request) {
 	writeControl(w, a)
 }
 
-func (s *Service) takeBundle(w http.ResponseWriter, r *http.Request) (ApplyResult, error) {
+func (s *running) takeBundle(w http.ResponseWriter, r *http.Request) (ApplyResult, error) {
 	s.applying.Lock()
 	defer s.applying.Unlock()
 	current := s.active.Load()

@@ -15,13 +15,6 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// Limits on what is said over the control socket, which only the service's own user can open.
-const (
-	maxControlRequest = 4 << 10
-	controlGrace      = 500 * time.Millisecond // for what is being done when the service ends
-	controlTimeout    = 10 * time.Minute       // to accept a release of ten million entries takes a while
-)
-
 // serveControl answers over the control socket, if there is one, until ctx ends; with it, what is being done for a
 // client ends.
 func (s *Service) serveControl(ctx context.Context, control *controlSocket) {
@@ -51,24 +44,13 @@ func (s *Service) serveControl(ctx context.Context, control *controlSocket) {
 func (s *Service) control() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { writeControl(w, s.report()) })
-	mux.HandleFunc("POST /accept", s.decide((*subscribe.Subscription).Accept, s.acceptFile))
-	mux.HandleFunc("POST /reject", s.decide((*subscribe.Subscription).Reject, s.rejectFile))
+	mux.HandleFunc("POST /accept", s.decide((*subscribe.Subscription).Accept, s.local.accept))
+	mux.HandleFunc("POST /reject", s.decide((*subscribe.Subscription).Reject, s.local.reject))
 	mux.HandleFunc("POST /apply", s.serveApply)
 	mux.HandleFunc("POST /handover", s.serveHandover)
 	mux.HandleFunc("POST /reload", s.serveReload)
 	mux.HandleFunc("POST /flush", s.serveFlush)
 	return mux
-}
-
-// holdDecision is what is to be decided, as the client says it.
-type holdDecision struct {
-	List string `json:"list"`
-	ID   string `json:"id"`
-}
-
-// controlError is an answer that says what went wrong.
-type controlError struct {
-	Error string `json:"error"`
 }
 
 // decide does something about what is on hold: a release of a signed list, or a file.
@@ -99,12 +81,15 @@ func (s *Service) decide(signed func(*subscribe.Subscription, context.Context, s
 	}
 }
 
-func refuseControl(w http.ResponseWriter, err error) {
-	w.WriteHeader(http.StatusConflict)
-	writeControl(w, controlError{err.Error()})
-}
-
-func writeControl(w http.ResponseWriter, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(v)
+func (s *Service) serveReload(w http.ResponseWriter, r *http.Request) {
+	if err := s.Reload(r.Context()); err != nil {
+		refuseControl(w, err)
+		return
+	}
+	out, current := Reloaded{}, s.active.Load()
+	for i := range current.settings.Lists {
+		info, _ := s.store.List(current.settings.Lists[i].Rule.List)
+		out.Lists, out.Entries = out.Lists+1, out.Entries+info.Entries
+	}
+	writeControl(w, out)
 }

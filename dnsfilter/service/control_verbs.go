@@ -35,7 +35,7 @@ func (c *Control) Flush(ctx context.Context, name string) (answers int, err erro
 	return f.Answers, err
 }
 
-func (s *Service) serveFlush(w http.ResponseWriter, r *http.Request) {
+func (s *running) serveFlush(w http.ResponseWriter, r *http.Request) {
 	var f flushRequest
 	var n int
 	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxControlRequest)).Decode(&f)
@@ -47,17 +47,4 @@ func (s *Service) serveFlush(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeControl(w, flushed{n})
-}
-
-func (s *Service) serveReload(w http.ResponseWriter, r *http.Request) {
-	if err := s.Reload(r.Context()); err != nil {
-		refuseControl(w, err)
-		return
-	}
-	out, current := Reloaded{}, s.active.Load()
-	for i := range current.settings.Lists {
-		info, _ := s.store.List(current.settings.Lists[i].Rule.List)
-		out.Lists, out.Entries = out.Lists+1, out.Entries+info.Entries
-	}
-	writeControl(w, out)
 }

@@ -29,4 +29,4 @@ func socketInode(syscall.Conn) (uint64, bool) { return 0, false }
 
 func openPrivate(string, string, syscall.RawConn) error { return nil }
 
-func (s *Service) notifyReloading() {}
+func notifyReloading(*slog.Logger) {}

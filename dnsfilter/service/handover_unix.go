@@ -126,9 +126,9 @@ func openPrivate(_, _ string, raw syscall.RawConn) error {
 }
 
 // notifyReloading tells systemd that the settings are being read, and when that began (Type=notify-reload).
-func (s *Service) notifyReloading() {
+func notifyReloading(log *slog.Logger) {
 	var now unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err == nil {
-		s.notify(fmt.Sprintf("%s\nMONOTONIC_USEC=%d", daemon.SdNotifyReloading, now.Nano()/1000))
+		notify(log, fmt.Sprintf("%s\nMONOTONIC_USEC=%d", daemon.SdNotifyReloading, now.Nano()/1000))
 	}
 }

@@ -24,7 +24,7 @@ func upstreamHealth(s *dnsfilter.Server) (text string, usable bool) {
 
 // health tells what is wrong, a line for each list and upstream, and whether all lists are enforced and there is an
 // upstream.
-func (s *Service) health() (text string, ready bool) {
+func (s *running) health() (text string, ready bool) {
 	current := s.active.Load()
 	ready = true
 	if err := s.settingsError(); err != nil {
@@ -48,7 +48,7 @@ func (s *Service) health() (text string, ready bool) {
 }
 
 // problem says what is wrong with a list, and whether it is enforced all the same.
-func (s *Service) problem(l *config.List, f *subscription) (text string, enforced bool) {
+func (s *running) problem(l *config.List, f *subscription) (text string, enforced bool) {
 	if l.File != "" {
 		return s.fileProblem(l.Rule.List)
 	}
@@ -72,9 +72,9 @@ func (s *Service) problem(l *config.List, f *subscription) (text string, enforce
 }
 
 // fileProblem is problem for a local list.
-func (s *Service) fileProblem(list string) (text string, enforced bool) {
+func (s *running) fileProblem(list string) (text string, enforced bool) {
 	info, ok := s.store.List(list)
-	onHold := s.held.of(list) != nil
+	onHold := s.local.held.of(list) != nil
 	switch {
 	case !ok && onHold:
 		return "not enforced: it is on hold, and there is none before it; dnsfilter holds shows why", false
@@ -82,7 +82,7 @@ func (s *Service) fileProblem(list string) (text string, enforced bool) {
 		return "not enforced: nothing is held of it", false
 	case info.Err != nil:
 		return "not enforced: its files are damaged", false
-	case s.fileError(list) != nil:
+	case s.local.failure(list) != nil:
 		return "stale: its file could not be taken in; see the log", true
 	case onHold:
 		return "a change of its file is on hold; dnsfilter holds shows why", true

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -164,50 +163,4 @@ func (h *localHolds) reject(list, id string) error {
 	rejected.Rejected = true
 	h.by[list] = &rejected
 	return h.save()
-}
-
-// loadFile loads a file that is not as the store holds it. What the guards stop goes on hold, and the list stays as it
-// was, unless it is what was accepted under an ID.
-func (s *Service) loadFile(f config.LocalFile, by guards, accepted string) error {
-	held, err := loader{s.store, by, s.log}.load(f, accepted)
-	if err != nil {
-		return err
-	}
-	s.failedLoads.Delete(f.List)
-	if err := s.held.set(f.List, held); err != nil || held == nil {
-		return err
-	}
-	what := "the guards hold a changed file, the list before it stays in force: accept or reject it"
-	if info, ok := s.store.List(f.List); !ok || info.Err != nil {
-		what = "the guards hold a list, which is NOT ENFORCED: accept or reject it"
-	}
-	s.log.Error(what, slog.String("list", f.List), slog.String("file", f.Path), slog.String("id", held.ID),
-		slog.Bool("rejected", held.Rejected), slog.Uint64("findings", held.Report.Held),
-		slog.Any("checks", held.Report.Counts))
-	return nil
-}
-
-// acceptFile puts the file in force that is on hold under an ID, if it still is what was found.
-func (s *Service) acceptFile(f config.LocalFile, by guards, id string) error {
-	held := s.held.of(f.List)
-	if held == nil || held.ID != id {
-		return subscribe.ErrNoHold
-	}
-	if err := s.loadFile(f, by, id); err != nil {
-		return err
-	}
-	if s.held.of(f.List) != nil { // the file is another one by now
-		return subscribe.ErrNoHold
-	}
-	s.log.Warn("a file on hold was accepted, and is in force", slog.String("list", f.List), slog.String("id", id))
-	return nil
-}
-
-// rejectFile says that the file on hold under an ID is not wanted.
-func (s *Service) rejectFile(f config.LocalFile, _ guards, id string) error {
-	if err := s.held.reject(f.List, id); err != nil {
-		return err
-	}
-	s.log.Warn("a file on hold was rejected", slog.String("list", f.List), slog.String("id", id))
-	return nil
 }

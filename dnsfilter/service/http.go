@@ -16,6 +16,7 @@ import (
 	"golang.org/x/net/netutil"
 
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
 // Limits of the HTTP server for metrics.
@@ -25,11 +26,11 @@ const (
 )
 
 // listenHTTP opens the sockets for metrics and for profiles; nil for what the settings do not ask for.
-func (s *Service) listenHTTP(ctx context.Context) (metrics, profiles net.Listener, err error) {
-	if metrics, err = listenAt(ctx, s.settings.Metrics, "metrics"); err != nil {
+func listenHTTP(ctx context.Context, s *config.Settings) (metrics, profiles net.Listener, err error) {
+	if metrics, err = listenAt(ctx, s.Metrics, "metrics"); err != nil {
 		return nil, nil, err
 	}
-	if profiles, err = listenAt(ctx, s.settings.Pprof, "pprof"); err != nil && metrics != nil {
+	if profiles, err = listenAt(ctx, s.Pprof, "pprof"); err != nil && metrics != nil {
 		err = errors.Join(err, metrics.Close())
 	}
 	return metrics, profiles, err
@@ -48,7 +49,7 @@ func listenAt(ctx context.Context, at netip.AddrPort, what string) (net.Listener
 }
 
 // serveMetrics answers scrapers and health checks until ctx ends.
-func (s *Service) serveMetrics(ctx context.Context, l net.Listener) error {
+func (s *running) serveMetrics(ctx context.Context, l net.Listener) error {
 	h := http.Server{
 		Handler: s.httpHandler(), ReadTimeout: scrapeWithin, WriteTimeout: scrapeWithin, IdleTimeout: time.Minute,
 		MaxHeaderBytes: 1 << 14,
@@ -64,7 +65,7 @@ func (s *Service) serveMetrics(ctx context.Context, l net.Listener) error {
 // httpHandler answers /metrics, /healthz (the process lives) and /readyz (every list of the settings is enforced, and
 // an upstream answers). Both tell what is wrong with a list or an upstream. A stale list is enforced, so it is told but
 // does not make the server unready.
-func (s *Service) httpHandler() http.Handler {
+func (s *running) httpHandler() http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(NewCollector(s.server, s.store), (*listCollector)(s), collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

@@ -3,7 +3,7 @@ package service
 import "github.com/prometheus/client_golang/prometheus"
 
 // listCollector writes the metrics of the lists of the settings.
-type listCollector Service
+type listCollector running
 
 // Describe implements [prometheus.Collector]. It describes nothing, since lists come and go.
 func (s *listCollector) Describe(chan<- *prometheus.Desc) {}
@@ -13,13 +13,13 @@ func (s *listCollector) Collect(ch chan<- prometheus.Metric) {
 	c := collection{ch}
 	c.gauge("dnsfilter_settings_lists", "Lists that the settings in force have.", float64(len(s.active.Load().settings.Lists)), nil)
 	c.flag("dnsfilter_settings_current", "1 if the settings in force are those on disk; 0 if those could not be read, or take something away.",
-		(*Service)(s).settingsError() == nil, nil)
+		(*running)(s).settingsError() == nil, nil)
 	if n, known := kernelDrops(s.inodes); known {
 		c.counter("dnsfilter_udp_kernel_dropped_total", "Datagrams that the system dropped before they were read, most often since a buffer was full.", n, nil)
 	}
 	for _, l := range s.active.Load().settings.LocalFiles() {
-		c.stale(l.List, (*Service)(s).fileError(l.List) != nil)
-		c.onHold(l.List, s.held.of(l.List) != nil)
+		c.stale(l.List, s.local.failure(l.List) != nil)
+		c.onHold(l.List, s.local.held.of(l.List) != nil)
 		c.gauge("dnsfilter_list_info", "1; its labels say which file a local list is made from.", 1, labels{"list": l.List, "file": l.Path})
 		r, _ := reportOf(s.store, l.List)
 		for _, skipped := range r.Skipped {

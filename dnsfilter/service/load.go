@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"runtime/debug"
-	"slices"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -16,39 +15,6 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/files"
 	"github.com/argine-dns/argine/dnsfilter/internal/processors"
 )
-
-// FileReport says what a local list was read as, and what of its file is not in it. It is kept with the list.
-type FileReport struct {
-	Format  formats.Format `json:"format"`
-	Lines   int            `json:"lines"`
-	Skipped []SkippedLines `json:"skipped,omitempty"`
-}
-
-// SkippedLines counts the lines that were passed over for one reason, or parts of them.
-type SkippedLines struct {
-	Reason string `json:"reason"`
-	Count  int    `json:"count"`
-	Lines  []int  `json:"lines"`          // the first few line numbers
-	Hint   string `json:"hint,omitempty"` // how to write what is in the first of them
-}
-
-// firstLines is how many line numbers are told of those that were passed over for one reason.
-const firstLines = 5
-
-func fileReport(r formats.Report) FileReport {
-	out := FileReport{Format: r.Format, Lines: r.Lines}
-	for _, s := range r.Skipped {
-		s.Lines = s.Lines[:min(len(s.Lines), firstLines)]
-		out.Skipped = append(out.Skipped, SkippedLines(s))
-	}
-	slices.SortStableFunc(out.Skipped, func(a, b SkippedLines) int { return b.Count - a.Count })
-	return out
-}
-
-// reportOf returns what was kept with a local list in force; false if nothing was.
-func reportOf(store *blocklist.Store, list string) (r FileReport, ok bool) {
-	return r, json.Unmarshal(store.Metadata(list), &r) == nil
-}
 
 // loader compiles files into a store.
 type loader struct {
@@ -136,12 +102,3 @@ func (l loader) logLoaded(f config.LocalFile, r formats.Report, took time.Durati
 
 // urlsNotEnforced is what is told of lists without divert.
 const urlsNotEnforced = "url entries are not enforced: the DNS knows no paths; divert leads their hosts to a proxy"
-
-// warnURLs logs the url entries of signed lists that are not enforced.
-func (s *Service) warnURLs() {
-	for _, l := range s.settings.Lists {
-		if n := s.store.CountURLs(l.Rule.List); n > 0 && l.File == "" && len(l.Divert) == 0 {
-			s.log.Warn(urlsNotEnforced, slog.String("list", l.Rule.List), slog.Uint64("count", n))
-		}
-	}
-}

@@ -2,7 +2,9 @@ package service
 
 import (
 	"errors"
+	"fmt"
 	"iter"
+	"os"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter/config"
@@ -32,4 +34,12 @@ func checkUnchanged(l config.LocalFile, source string,
 			yield(blocklist.Entry{}, errChanging)
 		}
 	}
+}
+
+func settingsSource(path string) string {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprint(info.Size(), info.ModTime().UnixNano())
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // receipts says how a list is confirmed: by questions to this server, at the addresses that it listens on by then.
-func (s *Service) receipts(l *config.List) (*subscribe.Receipts, error) {
+func (s *running) receipts(l *config.List) (*subscribe.Receipts, error) {
 	key, err := l.ReceiptKey()
 	if key == nil || err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
@@ -40,8 +41,8 @@ func (e *lossError) Error() string {
 
 // tryReload reloads. Unless it was asked for, what takes something away is not obeyed.
 func (s *Service) tryReload(ctx context.Context, asked bool) error {
-	s.notifyReloading()
-	defer s.notify(daemon.SdNotifyReady)
+	notifyReloading(s.log)
+	defer notify(s.log, daemon.SdNotifyReady)
 	clear(s.watch)
 	s.watch.baseline(s.settings)
 	err := s.reload(ctx, asked)
@@ -64,14 +65,6 @@ func (s *Service) logRefusal(err error) {
 		return
 	}
 	s.log.Error("reloading failed; the settings in force stay", slog.Any("error", err))
-}
-
-// settingsError says why the settings on disk are not in force; nil if they are.
-func (s *Service) settingsError() error {
-	if err := s.refused.Load(); err != nil {
-		return *err
-	}
-	return nil
 }
 
 // warnUnnamed tells which lists are held that the settings do not name: a file that was cut looks so, too.
@@ -110,13 +103,13 @@ func (s *Service) reload(ctx context.Context, asked bool) error {
 	if s.guards, err = s.guards.next(next); err != nil {
 		return err
 	}
-	subscriptions, err := s.newSubscriptions(next, false)
+	subscriptions, err := s.newSubscriptions(next, s.guards, s.subscriptions, false)
 	if err != nil {
 		return err
 	}
 	for _, l := range next.LocalFiles() {
 		if _, current := heldFile(l, s.store); !current {
-			if err := s.loadFile(l, s.guards, ""); err != nil {
+			if err := s.local.load(l, s.guards, ""); err != nil {
 				return err
 			}
 		}
@@ -124,7 +117,7 @@ func (s *Service) reload(ctx context.Context, asked bool) error {
 	if err := s.server.Reconfigure(server); err != nil {
 		return err
 	}
-	s.replaceSubscriptions(ctx, subscriptions)
+	s.subscriptions = replaceSubscriptions(ctx, s.subscriptions, subscriptions)
 	s.dropFiles(next)
 	s.warnFixed(next)
 	s.settings = next
@@ -145,7 +138,7 @@ func (s *Service) dropFiles(next *config.Settings) {
 			s.log.Warn("dropping a list failed", slog.String("list", info.List), slog.Any("error", err))
 		}
 	}
-	if err := s.held.keep(files); err != nil {
+	if err := s.local.held.keep(files); err != nil {
 		s.log.Warn("forgetting what is on hold of lists that are gone", slog.Any("error", err))
 	}
 }
@@ -156,5 +149,69 @@ func (s *Service) warnFixed(next *config.Settings) {
 	if !slices.Equal(old.Listen, next.Listen) || old.State != next.State || old.Cache != next.Cache ||
 		old.Metrics != next.Metrics || old.Pprof != next.Pprof {
 		s.log.Warn("listen, state, cache, metrics and pprof change with a restart only")
+	}
+}
+
+// warnURLs logs the url entries of signed lists that are not enforced.
+func (s *Service) warnURLs() {
+	for _, l := range s.settings.Lists {
+		if n := s.store.CountURLs(l.Rule.List); n > 0 && l.File == "" && len(l.Divert) == 0 {
+			s.log.Warn(urlsNotEnforced, slog.String("list", l.Rule.List), slog.Uint64("count", n))
+		}
+	}
+}
+
+// watchFiles takes changed files in until ctx ends. What fails is logged once, and tried again when the file changes or
+// a reload is asked for.
+func (s *Service) watchFiles(ctx context.Context, reload <-chan struct{}) {
+	s.watch = watcher{}
+	s.watch.baseline(s.settings)
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-reload:
+			_ = s.tryReload(ctx, true) // the log says it
+		case done := <-s.reloads:
+			done <- s.tryReload(ctx, true)
+		case <-tick.C:
+			if slices.ContainsFunc(s.settings.OwnFiles(), func(path string) bool {
+				return s.watch.settled(ownKey+path, settingsSource(path))
+			}) {
+				_ = s.tryReload(ctx, false) // the log says it
+			}
+			s.reloadChangedLists()
+		}
+	}
+}
+
+// reloadChangedLists takes in the local files that are not as the store holds them.
+func (s *Service) reloadChangedLists() {
+	for _, l := range s.settings.LocalFiles() {
+		source, err := l.Source()
+		if err != nil {
+			source = err.Error()
+		}
+		info, _ := s.store.List(l.List)
+		if info.Source == source {
+			s.local.failed.Delete(l.List)
+			if err := s.local.held.set(l.List, nil); err != nil {
+				s.log.Warn("forgetting what was on hold", slog.String("list", l.List), slog.Any("error", err))
+			}
+			continue
+		}
+		if !s.watch.settled(l.List, source) {
+			continue
+		}
+		if err == nil {
+			err = s.local.load(l, s.guards, "")
+		}
+		if err != nil {
+			s.local.failed.Store(l.List, err)
+			s.log.Error("a changed list was not taken in; the last good one stays", slog.String("list", l.List),
+				slog.Any("error", err))
+		}
 	}
 }

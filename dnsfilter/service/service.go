@@ -32,25 +32,15 @@ const busyEvery = 2 * time.Millisecond
 // first answer, and if that fails the service does not start. A signed list that has never been fetched can't hold up
 // the rest: it is warned about, fetched as soon as an origin answers, and not enforced until then.
 type Service struct {
+	running
+
 	read          func() (*config.Settings, error)
-	log           *slog.Logger
 	settings      *config.Settings
-	store         *blocklist.Store
-	server        *dnsfilter.Server
 	subscriptions map[string]*subscription
 	watch         watcher
-	failedLoads   sync.Map // of local lists that are not as their files are now: why, by name
-	active        atomic.Pointer[activeConfig]
 	guards        guards
-	held          *localHolds
-	started       time.Time
-	applying      sync.Mutex // one bundle at a time
 
-	reloads chan chan<- error     // asked for with Reload
-	refused atomic.Pointer[error] // why the settings on disk are not in force; nil if they are
-
-	listening []net.Addr      // since Run has begun to listen
-	inodes    map[string]bool // of the UDP sockets
+	reloads chan chan<- error // asked for with Reload
 
 	// Sockets returns sockets to answer on that are open already: those at addresses of the settings are used in place
 	// of new ones. It is called once, when everything else is ready. Nil: there are none.
@@ -79,10 +69,11 @@ func New(read func() (*config.Settings, error), log *slog.Logger) (*Service, err
 		return nil, err
 	}
 	s := &Service{
-		read: read, log: log, settings: settings, store: store, started: time.Now(), subscriptions: map[string]*subscription{},
-		successors: make(chan *net.UnixConn), released: make(chan struct{}), reloads: make(chan chan<- error),
+		running: running{log: log, store: store, started: time.Now()},
+		read:    read, settings: settings, reloads: make(chan chan<- error),
+		successors: make(chan *net.UnixConn), released: make(chan struct{}),
 	}
-	s.held = readLocalHolds(settings.State)
+	s.local = &localLists{store: store, log: log, held: readLocalHolds(settings.State)}
 	if s.server, err = s.newServer(); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
@@ -120,7 +111,7 @@ func (s *Service) loadMissing() error {
 		if held, _ := heldFile(l, s.store); held {
 			continue
 		}
-		if err := s.loadFile(l, s.guards, ""); err != nil {
+		if err := s.local.load(l, s.guards, ""); err != nil {
 			return err
 		}
 		compiled = true
@@ -141,7 +132,7 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	if err := s.loadMissing(); err != nil {
 		return err
 	}
-	subscriptions, err := s.newSubscriptions(s.settings, true)
+	subscriptions, err := s.newSubscriptions(s.settings, s.guards, nil, true)
 	if err != nil {
 		return err
 	}
@@ -151,7 +142,7 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	}
 	sockets := newHandles(listeners, s.log)
 	defer sockets.close()
-	metrics, profiles, err := s.listenHTTP(ctx)
+	metrics, profiles, err := listenHTTP(ctx, s.settings)
 	if err != nil {
 		return errors.Join(err, listeners.Close())
 	}
@@ -160,7 +151,7 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	g, serving := errgroup.WithContext(ctx)
 	work, endWork := context.WithCancel(serving)
 	defer endWork()
-	s.replaceSubscriptions(work, subscriptions)
+	s.subscriptions = replaceSubscriptions(work, nil, subscriptions)
 	s.active.Store(&activeConfig{s.settings, s.subscriptions, s.guards})
 	s.serveHTTP(work, g, metrics, profiles)
 	s.warnUnnamed()
@@ -170,15 +161,15 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 		slog.String("state", s.settings.State), slog.Int("lists", len(s.settings.Lists)))
 	answering, endAnswers := context.WithCancel(context.WithoutCancel(serving)) // which outlasts it in a hand-over
 	g.Go(func() error { defer endWork(); return s.server.Serve(answering, listeners) })
-	g.Go(func() error { s.watchdog(answering); return nil })
+	g.Go(func() error { watchdog(answering, s.listening[0], s.log); return nil })
 	g.Go(func() error {
 		defer endAnswers()
 		return s.awaitSuccessor(serving, endWork, listeners, sockets)
 	})
 	s.notifyServing()
-	context.AfterFunc(serving, func() { s.notify(daemon.SdNotifyStopping) })
+	context.AfterFunc(serving, func() { notify(s.log, daemon.SdNotifyStopping) })
 	err = g.Wait()
-	s.replaceSubscriptions(work, nil)
+	replaceSubscriptions(work, s.subscriptions, nil)
 	s.log.Info("ended", slog.Any("stats", s.server.Stats()))
 	if errors.Is(err, errNotTakenOver) && ctx.Err() == nil {
 		return s.restart(ctx, reload, sockets, control)
@@ -227,9 +218,25 @@ func (s *Service) workUntil(ctx context.Context, control *controlSocket, reload 
 	return s.store.Release()
 }
 
-// activeConfig is the settings in force, and what was made of them.
-type activeConfig struct {
-	settings      *config.Settings
-	subscriptions map[string]*subscription
-	guards        guards
+// notifyServing tells those who wait for it that queries are answered.
+func (s *Service) notifyServing() {
+	if s.taken != nil {
+		if err := s.taken(); err != nil {
+			s.log.Warn("telling the predecessor that queries are answered failed", slog.Any("error", err))
+		}
+	}
+	notify(s.log, daemon.SdNotifyReady)
+}
+
+// listen opens the sockets of the settings, or takes those that are open already.
+func (s *Service) listen(ctx context.Context) (*dnsfilter.Listeners, error) {
+	var given Sockets
+	if s.Sockets != nil {
+		var err error
+		if given, err = s.Sockets(); err != nil {
+			return nil, err
+		}
+	}
+	s.taken = given.Taken
+	return openListeners(ctx, given, s.settings.Listen, s.log)
 }

@@ -65,7 +65,7 @@ type ReceiptStatus struct {
 }
 
 // report returns how the running service stands.
-func (s *Service) report() Status {
+func (s *running) report() Status {
 	current := s.active.Load()
 	stats := s.server.Stats()
 	out := Status{
@@ -107,7 +107,7 @@ func byRcode(answers map[dnsfilter.Answer]uint64) map[string]map[string]uint64 {
 }
 
 // fileStatus fills in what there is to say of a file.
-func (s *Service) fileStatus(f config.LocalFile, out *ListStatus) {
+func (s *running) fileStatus(f config.LocalFile, out *ListStatus) {
 	out.File = f.Path
 	if info, ok := s.store.List(f.List); ok {
 		out.Entries = info.Entries
@@ -118,15 +118,15 @@ func (s *Service) fileStatus(f config.LocalFile, out *ListStatus) {
 	if r, ok := reportOf(s.store, f.List); ok {
 		out.Format, out.Skipped = r.Format, r.Skipped
 	}
-	if err := s.fileError(f.List); err != nil {
+	if err := s.local.failure(f.List); err != nil {
 		out.Stale, out.Error = true, err.Error()
 	}
-	if held := s.held.of(f.List); held != nil {
+	if held := s.local.held.of(f.List); held != nil {
 		out.Hold = &held.Hold
 	}
 }
 
-func (s *Service) listStatus(l *config.List, f *subscription) ListStatus {
+func (s *running) listStatus(l *config.List, f *subscription) ListStatus {
 	out := ListStatus{List: l.Rule.List, Action: l.Action.String(), Signed: l.File == "", Follows: f != nil}
 	if len(l.Divert) == 0 {
 		out.URLs = s.store.CountURLs(l.Rule.List)

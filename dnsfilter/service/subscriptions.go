@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 
+	"github.com/argine-dns/argine/blocklist/guard"
 	"github.com/argine-dns/argine/blocklist/subscribe"
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
@@ -20,16 +21,17 @@ type subscription struct {
 	noReceipts error // why none are sent although the settings want them
 }
 
-// newSubscriptions prepares the signed lists of the settings. Those that are followed already as the settings say are
+// newSubscriptions prepares the signed lists of the settings. Those of old that are as the settings say are
 // kept. While starting, a list that is held and can't be followed is enforced as it is.
-func (s *Service) newSubscriptions(next *config.Settings, starting bool) (map[string]*subscription, error) {
+func (s *running) newSubscriptions(next *config.Settings, by guards, old map[string]*subscription,
+	starting bool) (map[string]*subscription, error) {
 	out := map[string]*subscription{}
 	for i := range next.Lists {
 		l := &next.Lists[i]
 		if l.File != "" {
 			continue
 		}
-		f, err := s.newSubscription(l)
+		f, err := s.newSubscription(l, by.of(l), old[l.Rule.List])
 		info, ok := s.store.List(l.Rule.List)
 		switch {
 		case err == nil:
@@ -44,20 +46,20 @@ func (s *Service) newSubscriptions(next *config.Settings, starting bool) (map[st
 	return out, nil
 }
 
-func (s *Service) newSubscription(l *config.List) (*subscription, error) {
+func (s *running) newSubscription(l *config.List, by *guard.Guard, old *subscription) (*subscription, error) {
 	c, err := l.Subscription(s.log)
 	if err != nil {
 		return nil, err
 	}
-	c.Guard = s.guards.of(l)
+	c.Guard = by
 	var noReceipts error // a key that can't be read is no reason not to enforce
 	if c.Receipts, noReceipts = s.receipts(l); noReceipts != nil {
 		s.log.Error("what is enforced will not be confirmed", slog.Any("error", noReceipts))
 	}
-	if f := s.subscriptions[l.Rule.List]; f != nil && f.config.Guard == c.Guard && bytes.Equal(f.config.Root, c.Root) &&
-		bytes.Equal(f.config.Identity, c.Identity) &&
-		slices.Equal(f.config.Origins, c.Origins) && sameReceipts(f.config.Receipts, c.Receipts) {
-		return f, nil
+	if old != nil && old.config.Guard == c.Guard && bytes.Equal(old.config.Root, c.Root) &&
+		bytes.Equal(old.config.Identity, c.Identity) &&
+		slices.Equal(old.config.Origins, c.Origins) && sameReceipts(old.config.Receipts, c.Receipts) {
+		return old, nil
 	}
 	sub, err := subscribe.New(s.store, c)
 	if err != nil {
@@ -66,20 +68,20 @@ func (s *Service) newSubscription(l *config.List) (*subscription, error) {
 	return &subscription{config: c, sub: sub, noReceipts: noReceipts, done: make(chan struct{})}, nil
 }
 
-// replaceSubscriptions ends the subscriptions that are not in next, and starts those that are new.
-func (s *Service) replaceSubscriptions(ctx context.Context, next map[string]*subscription) {
-	for list, f := range s.subscriptions {
+// replaceSubscriptions ends the subscriptions of old that are not in next, starts those that are new, and returns next.
+func replaceSubscriptions(ctx context.Context, old, next map[string]*subscription) map[string]*subscription {
+	for list, f := range old {
 		if next[list] != f {
 			f.cancel()
 			<-f.done
 		}
 	}
-	s.subscriptions = next
 	for _, f := range next {
 		if f.cancel == nil {
 			f.start(ctx)
 		}
 	}
+	return next
 }
 
 func (f *subscription) start(ctx context.Context) {

@@ -11,28 +11,18 @@ import (
 )
 
 // notify tells systemd, if it has started this process, what state it is in (sd_notify(3)).
-func (s *Service) notify(state string) {
+func notify(log *slog.Logger, state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
-		s.log.Warn("telling systemd failed", slog.Any("error", err))
+		log.Warn("telling systemd failed", slog.Any("error", err))
 	}
-}
-
-// notifyServing tells those who wait for it that queries are answered.
-func (s *Service) notifyServing() {
-	if s.taken != nil {
-		if err := s.taken(); err != nil {
-			s.log.Warn("telling the predecessor that queries are answered failed", slog.Any("error", err))
-		}
-	}
-	s.notify(daemon.SdNotifyReady)
 }
 
 // watchdog tells systemd that queries are answered, as often as it wants to hear it (WatchdogSec=), for as long as that
 // is so.
-func (s *Service) watchdog(ctx context.Context) {
+func watchdog(ctx context.Context, at net.Addr, log *slog.Logger) {
 	within, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {
-		s.log.Warn("reading what watchdog systemd has", slog.Any("error", err))
+		log.Warn("reading what watchdog systemd has", slog.Any("error", err))
 	}
 	if within <= 0 {
 		return
@@ -45,11 +35,11 @@ func (s *Service) watchdog(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if err := answers(ctx, s.listening[0], within/4); err != nil {
-			s.log.Warn("a query to this server was not answered; systemd is not told that it is well", slog.Any("error", err))
+		if err := answers(ctx, at, within/4); err != nil {
+			log.Warn("a query to this server was not answered; systemd is not told that it is well", slog.Any("error", err))
 			continue
 		}
-		s.notify(daemon.SdNotifyWatchdog)
+		notify(log, daemon.SdNotifyWatchdog)
 	}
 }
 
