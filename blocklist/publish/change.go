@@ -13,15 +13,16 @@ import (
 // ChangeResult counts what a change to the ledger did.
 type ChangeResult struct {
 	Added     uint64 // entries that are new
-	Changed   uint64 // entries whose attributes are other ones now
+	Changed   uint64 // listed entries with new attributes
 	Removed   uint64
-	Unchanged uint64          // entries that were there like this already
-	Refused   uint64          // entries that were not taken, because the guards hold them
-	Findings  []guard.Finding // what the guards found in the entries: the first that hold, and the first that don't
+	Unchanged uint64          // entries that were already listed with these attributes
+	Refused   uint64          // entries left out because the guards hold them
+	Findings  []guard.Finding // of the guards: first those that hold an entry, then the others; at most 20 of each
 }
 
-// Add lists entries. An entry that is there with other attributes gets the new ones. If the guards hold one of them,
-// nothing is changed, and the error is a [*guard.HeldError]; with by.Override they are taken all the same.
+// Add puts entries on the list. An entry that is already listed with other attributes gets the new ones. If the guards
+// hold an entry, Add changes nothing and returns a [*guard.HeldError]. With by.Override, held entries are added as
+// well.
 func (l *Ledger) Add(ctx context.Context, entries []blocklist.Entry, by Audit) (ChangeResult, error) {
 	return l.put(ctx, KindAdd, eachEntry(entries), by, nil)
 }
@@ -36,10 +37,10 @@ func eachEntry(entries []blocklist.Entry) iter.Seq2[blocklist.Entry, error] {
 	}
 }
 
-// Import is Add for a stream of entries of any length, in bounded memory. Entries that the guards hold are left out and
-// counted, unless by.Override says why they are taken; what lists commonly trip ([guard.Check.Common]) is taken, and
-// reported: the release decides about it. An error in the stream changes nothing. Progress, if it is not nil, is called
-// now and then with the number of entries read.
+// Import is Add for a stream of entries of any length, in bounded memory. It leaves out and counts entries that the
+// guards hold, unless by.Override gives a reason to add them. Findings of the common checks ([guard.Check.Common])
+// don't hold an entry here: they are reported, and the next release decides. An error in the stream changes nothing. If
+// progress is not nil, Import calls it from time to time with the number of entries read.
 func (l *Ledger) Import(ctx context.Context, entries iter.Seq2[blocklist.Entry, error], by Audit,
 	progress func(uint64)) (ChangeResult, error) {
 	if entries == nil {
@@ -72,8 +73,8 @@ func (l *Ledger) put(ctx context.Context, kind string, entries iter.Seq2[blockli
 	return r, nil
 }
 
-// Remove takes entries out, by their targets; attributes don't matter. If one of them is not there, nothing is changed,
-// and it fails with [ErrNotListed].
+// Remove takes entries off the list. It finds them by their targets; attributes don't matter. If one of them is not
+// listed, nothing is changed, and the error is [ErrNotListed].
 func (l *Ledger) Remove(ctx context.Context, entries []blocklist.Entry, by Audit) (ChangeResult, error) {
 	err := l.history.Change(ctx, KindRemove, by, func(t *ledger.Tx) error {
 		for _, e := range entries {

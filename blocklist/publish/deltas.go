@@ -20,19 +20,20 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// What a release consists of: a snapshot of an earlier serial, deltas that lead from there to the newest serial, each
-// longer than all that follow it (the chain), and the last steps (deltas from one serial to the next). Who holds one of
-// the last serials takes steps; anyone else goes from the last serial where the chain passes that they have passed,
-// too.
+// Limits on the files of a release. A release consists of a snapshot of an earlier serial, a chain of deltas from there
+// to the newest serial, and the last steps. Each delta of the chain (a link) is longer than all later ones together. A
+// step is a delta from one serial to the next. A subscriber with one of the last serials takes steps. Any other
+// subscriber follows the chain from the last serial of the chain that it has seen.
 const (
 	keepSteps  = 4       // steps, and links of the chain before a new snapshot
 	keepOld    = 64      // releases for which these links are kept
-	tier       = 4       // a link that is not so many times as long as what follows it is joined with that
-	maxPart    = 4       // a chain longer than this part of the snapshot: time for a new one
-	maxChurn   = 4       // more changed lines than this part of the list: no delta, but a snapshot
-	maxChanges = 250_000 // changed lines of a delta; a subscriber keeps them in memory until they are merged
-	fewChanges = 1000    // changed lines of a delta that always pays
-	// bytes that are searched for repetitions; to make room for more takes longer than all else in a short delta
+	tier       = 4       // a link less than this many times as long as all later ones is joined with them
+	maxPart    = 4       // a chain longer than 1/maxPart of the snapshot leads to a new snapshot
+	maxChurn   = 4       // more changed lines than 1/maxChurn of the list: a snapshot instead of a delta
+	maxChanges = 250_000 // most changed lines of a delta; a subscriber merges them in memory
+	fewChanges = 1000    // up to so few changed lines, a delta is always made
+	// deltaWindow is how many bytes the compressor searches for repetitions. Memory for a longer window takes more time
+	// than the rest of a short delta.
 	deltaWindow = 1 << 20
 	snapshotFmt = "snapshot-%d.txt.zst"
 	deltaFmt    = "delta-%d-%d.txt.zst"
@@ -43,11 +44,11 @@ type releaseBuilder struct {
 	*Ledger
 	to     trust.Release
 	key    trust.ListKey     // of a confidential list
-	before trust.TargetsSpec // of the release before
+	before trust.TargetsSpec // of the last release
 	now    Operation
 }
 
-// makeFiles writes the files that the next release has beyond those of the last one, and returns all of its files.
+// makeFiles writes the new files of the next release. It returns all files of that release, old and new.
 func (l *Ledger) makeFiles(ctx context.Context, last ReleaseRecord, now Operation, override string,
 	key trust.ListKey) ([]trust.File, error) {
 	b := releaseBuilder{Ledger: l, now: now, key: key, to: trust.Release{
@@ -63,14 +64,14 @@ func (l *Ledger) makeFiles(ctx context.Context, last ReleaseRecord, now Operatio
 		return nil, err
 	}
 	b.before = before.targets
-	if !bytes.Equal(key, b.before.Key) { // what was before is not for those who have the new key, or was in the clear
+	if !bytes.Equal(key, b.before.Key) { // old files have another key, or none
 		snapshot, err := b.snapshot(ctx)
 		return []trust.File{snapshot}, err
 	}
 	return b.files(ctx, last.Serial)
 }
 
-// files returns the chain to the new serial and the last steps.
+// files returns all files of the release: the chain to the new serial and the last steps.
 func (b *releaseBuilder) files(ctx context.Context, last uint64) ([]trust.File, error) {
 	step, ok, err := b.delta(ctx, last)
 	if err != nil {
@@ -96,8 +97,8 @@ func (b *releaseBuilder) files(ctx context.Context, last uint64) ([]trust.File, 
 	return union(union([]trust.File{snapshot}, steps), lastOf(chain, b.to.Serial, isDelta)), err
 }
 
-// chain returns the chain of the release before, led on to the new serial: its last links, as far as they are not much
-// longer than what follows them, become one. It returns false if that is too much for a delta.
+// chain extends the chain of the last release to the new serial. It joins the last links into one while a link is less
+// than tier times as long as all after it. It returns false if the joined link would have too many changes for a delta.
 func (b *releaseBuilder) chain(ctx context.Context, step trust.File) (chain []trust.File, ok bool, err error) {
 	chain, _ = b.before.UpdatePath(0) // ParseTargets has seen that there is one
 	at, rest := len(chain), step.Length
@@ -116,7 +117,7 @@ func isDelta(f trust.File) bool { return f.Release.Base > 0 }
 
 func isStep(f trust.File) bool { return isDelta(f) && f.Release.Serial == f.Release.Base+1 }
 
-// lastOf returns the last files of a kind that lead to a serial, one after the other.
+// lastOf returns the last files of a kind, newest first, that lead to a serial: at most keepSteps.
 func lastOf(files []trust.File, to uint64, kind func(trust.File) bool) (last []trust.File) {
 	for len(last) < keepSteps {
 		i := slices.IndexFunc(files, func(f trust.File) bool { return f.Release.Serial == to && kind(f) })
@@ -137,12 +138,12 @@ func union(a, b []trust.File) []trust.File {
 	return a
 }
 
-// snapshot writes the whole list.
+// snapshot writes a file with the whole list.
 func (b *releaseBuilder) snapshot(ctx context.Context) (trust.File, error) {
 	return b.write(fmt.Sprintf(snapshotFmt, b.to.Serial), b.to, blocklist.Header{}, b.history.Additions(ctx))
 }
 
-// delta writes what has changed since a serial, and returns false if that is too much for a delta.
+// delta writes a file with the changes since a serial. It returns false if there are too many changes for a delta.
 func (b *releaseBuilder) delta(ctx context.Context, from uint64) (f trust.File, ok bool, err error) {
 	signed, _ := b.before.State(from)
 	base, err := signed.Header()
@@ -163,7 +164,7 @@ func (b *releaseBuilder) delta(ctx context.Context, from uint64) (f trust.File, 
 	return f, err == nil, err
 }
 
-// operationOf returns the last operation of the release with a serial.
+// operationOf returns the last operation that the release with this serial contains.
 func (b *releaseBuilder) operationOf(ctx context.Context, serial uint64) (Operation, error) {
 	r, err := b.history.Release(ctx, serial)
 	if err != nil {
@@ -172,8 +173,8 @@ func (b *releaseBuilder) operationOf(ctx context.Context, serial uint64) (Operat
 	return b.history.OperationByID(ctx, r.Operation)
 }
 
-// write writes a file. It proves on the way that the lines lead from the state base to the one that the history has led
-// to.
+// write writes a release file. It fails unless the changes, applied to the state base, give the state that the ledger's
+// history has recorded.
 func (b *releaseBuilder) write(name string, to trust.Release, base blocklist.Header,
 	changes iter.Seq2[blocklist.Change, error]) (file trust.File, err error) {
 	h, err := to.Header()
@@ -197,7 +198,8 @@ func (b *releaseBuilder) write(name string, to trust.Release, base blocklist.Hea
 	return file, errors.Join(f.Chmod(0o644), disk.Commit(f, b.path(filesDir, fileName(file))))
 }
 
-// fileName is how a release file is called in the folder, as on an origin: a rebuilt one does not overwrite the old.
+// fileName returns the name of a release file in the folder. It contains the hash, as on an origin, so a rebuilt file
+// does not overwrite the old one.
 func fileName(f trust.File) string { return path.Base(f.URLPath()) }
 
 type counter struct{ n int64 }
@@ -207,13 +209,13 @@ func (c *counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Steps in the length of encrypted files: what is a little longer or shorter does not show.
+// Length steps of encrypted files: lengths are padded to a multiple, which hides small differences in size.
 const (
 	deltaStep    = 384
 	snapshotStep = 16 << 10
 )
 
-// compress writes a file, encrypted where the list is confidential.
+// compress writes a compressed file, and encrypts it if the list is confidential.
 func (b *releaseBuilder) compress(w io.Writer, h, base blocklist.Header,
 	changes iter.Seq2[blocklist.Change, error]) error {
 	if b.key == nil {
@@ -239,8 +241,8 @@ func compress(w io.Writer, step int, h, base blocklist.Header, changes iter.Seq2
 		window = deltaWindow
 	}
 	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithWindowSize(window),
-		zstd.WithEncoderPadding(step),  // with a skippable frame, which decompressors do skip
-		zstd.WithEncoderConcurrency(1)) // one after the other: the same bytes each time, but for padding
+		zstd.WithEncoderPadding(step),  // with a skippable frame, which decompressors ignore
+		zstd.WithEncoderConcurrency(1)) // no parallelism: the same bytes each time, except for padding
 	if err != nil {
 		return err
 	}
@@ -278,7 +280,7 @@ func writeText(w io.Writer, h, base blocklist.Header, changes iter.Seq2[blocklis
 	return rw.Close()
 }
 
-// removeFiles removes the files that neither the last release nor the one that is pending names.
+// removeFiles deletes all release files except those of the last release and of the pending one.
 func (l *Ledger) removeFiles(last ReleaseRecord, pending []trust.File) error {
 	needed := map[string]bool{}
 	if last.Serial > 0 {
@@ -300,7 +302,7 @@ func (l *Ledger) removeFiles(last ReleaseRecord, pending []trust.File) error {
 	return err
 }
 
-// errDiverged says that the database was changed by something else than our commands.
+// errDiverged returns the error for a database that another program than this one has changed.
 func errDiverged() error {
 	return fmt.Errorf("ledger: %w: the entries are not those that its history has led to; blocklist verify finds out why",
 		blocklist.ErrDigest)

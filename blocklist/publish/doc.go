@@ -1,25 +1,26 @@
-// Package publish is the agency's side of a list: the ledger of every change, and the releases made from it, signed and
-// pushed to an origin. Package keys has the officers' keys, package takedown the pages that platforms are asked to take
-// down.
+// Package publish is the agency's side of a list. It keeps a ledger of every change and makes releases from it, which
+// officers sign and which are pushed to an origin. Package keys handles the officers' keys. Package takedown refers
+// listed pages to platforms that can take them down.
 //
-// Everything lives in one folder:
+// Everything is in one folder:
 //
-//	ledger.db           every change, with author, reason, reference, and a hash chained to the one before (SQLite)
-//	root.json           the newest root that enough officers have signed: who may sign what
-//	roots/N.root.json   every such root
-//	pending/            what waits for signatures: a root, or a release
-//	releases/N/         what was pushed as serial N
+//	ledger.db           every change, with author, reason, reference, and a hash chained to the change before (SQLite)
+//	root.json           the newest root with enough signatures: it says who may sign what
+//	roots/N.root.json   every root with enough signatures
+//	pending/            a root or a release that waits for signatures
+//	releases/N/         the metadata of the release with serial N, which was pushed
+//	files/              the snapshots and deltas of the last release and of the pending one
 //	urgent/             every document of urgent orders
 //	keys/               every key that a confidential list has had
 //	lock                held by the process that changes the folder
 //
-// [Init] makes the folder, [Open] opens it. [Ledger.Add], [Ledger.Remove] and [Ledger.Import] change the list,
-// [Ledger.Release] makes the next release of it, [Ledger.Sign] adds an officer's signature, [Ledger.Push] brings it to
-// an origin, and [Ledger.Verify] proves that the history is the one that was signed. Each of them is one step: a
-// process killed in the middle leaves the old state or the new one.
+// [Init] makes the folder, [Open] opens it. [Ledger.Add], [Ledger.Remove] and [Ledger.Import] change the list.
+// [Ledger.Release] makes the next release. [Ledger.Sign] adds an officer's signature. [Ledger.Push] sends the release
+// to an origin. [Ledger.Verify] proves that the history is the one that officers have signed. Each of them is atomic:
+// if the process is killed, the folder has the old state or the new one.
 //
-// The example has the whole way, from the keys to the first release that is out.
+// The example shows all steps, from making keys to pushing the first release.
 //
-// A Ledger may be used by several goroutines and processes. One of them can change it at a time, the others get
+// Several goroutines and processes may use a Ledger. Only one of them can change it at a time; the others get
 // [blocklist.ErrBusy].
 package publish

@@ -9,28 +9,28 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// How long signed metadata lasts. An expired root or release is still enforced by subscribers, but reported as stale.
+// Lifetimes of signed metadata. Subscribers still enforce an expired root or release, and report it as stale.
 const (
 	rootLifetime    = 3 * 365 * 24 * time.Hour
 	releaseLifetime = 365 * 24 * time.Hour
-	// renewBefore is how long before its expiry a release may be made again although nothing has changed.
+	// renewBefore is how long before its expiry an unchanged release may be made again.
 	renewBefore = 90 * 24 * time.Hour
 )
 
-// lifetime returns the end of a lifetime that begins now, in whole seconds as metadata has it.
+// lifetime returns the time d from now, in UTC and whole seconds, as metadata needs it.
 func lifetime(d time.Duration) time.Time { return time.Now().Add(d).UTC().Truncate(time.Second) }
 
-// RootInfo says who may sign what.
+// RootInfo describes a root: the officers, and how many of them must sign.
 type RootInfo struct {
 	Version   int64     `json:"version"`
 	Expires   time.Time `json:"expires"`
 	Threshold int       `json:"threshold"`
-	Officers  []string  `json:"officers"` // their names
+	Officers  []string  `json:"officers"` // names of the officers
 	// Confidential reports whether the list is encrypted to its subscribers.
 	Confidential bool `json:"confidential,omitempty"`
 }
 
-// checkExpiry fills in what is in force, and warns of what ends soon or is not signed as it must be.
+// checkExpiry fills in the root in force. It adds warnings about metadata that expires soon or lacks signatures.
 func (l *Ledger) checkExpiry(s *Status) error {
 	version, err := l.newestRoot()
 	if err != nil || version == 0 {
@@ -58,7 +58,7 @@ func (l *Ledger) checkExpiry(s *Status) error {
 	return nil
 }
 
-// warn warns of what ends soon.
+// warn adds a warning if what has expired or expires within renewBefore. How is the remedy.
 func (s *Status) warn(what string, expires time.Time, how string) {
 	left := time.Until(expires)
 	switch {
@@ -69,10 +69,10 @@ func (s *Status) warn(what string, expires time.Time, how string) {
 	}
 }
 
-// expire takes entries off the list that are past their expiry.
+// expire takes entries whose expiry has passed off the list.
 func (l *Ledger) expire(ctx context.Context, by Audit) error {
 	return l.history.Record(ctx, KindExpire, by, func(t *ledger.Tx) error { return t.Expire(ctx) })
 }
 
-// reasonExpired is why entries go when a release is made.
+// reasonExpired is the recorded reason when a release removes expired entries.
 const reasonExpired = "expired before the release"

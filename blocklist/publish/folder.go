@@ -20,32 +20,31 @@ const (
 	releasesDir = "releases"
 	releaseDir  = "release" // the pending release, below pending; when it is pushed, it becomes releases/SERIAL
 	targetsFile = "targets.json"
-	filesDir    = "files"  // what the targets of the last release and of the pending one name
-	keysDir     = "keys"   // every key that a confidential list has had, for the officers alone
-	urgentDir   = "urgent" // every urgent document, under its version
+	filesDir    = "files"  // snapshots and deltas of the last release and of the pending one
+	keysDir     = "keys"   // every key that a confidential list has had; only for the officers
+	urgentDir   = "urgent" // every urgent document, named by its version
 )
 
-// folder is the agency's folder without the ledger: roots, releases with their files, what is pending, list keys.
+// folder is the agency's folder without the ledger: roots, releases with their files, pending metadata, and list keys.
 type folder struct {
 	dir       string
 	list      string
-	firstRoot int64            // version of the first root, which is trusted from elsewhere; 0: 1
-	opened    func(trust.File) // is called with each release file that is opened; may be nil
+	firstRoot int64            // version of the first root, which is trusted without proof; 0 means 1
+	opened    func(trust.File) // called with each release file that is opened; may be nil
 }
 
 func (d folder) path(names ...string) string {
 	return filepath.Join(append([]string{d.dir}, names...)...)
 }
 
-// signedRelease is the folder with the metadata of a release, pending or pushed.
+// signedRelease is the metadata of a release, pending or pushed, and its folder.
 type signedRelease struct {
 	dir      string
 	metadata []byte // targets.json, as it was signed
 	targets  trust.TargetsSpec
 }
 
-// readRelease reads the metadata of the release in dir. What was released can't be verified or compared without its
-// list key.
+// readRelease reads the metadata of the release in dir. For a confidential list it needs the list key.
 func (d folder) readRelease(dir string) (signedRelease, error) {
 	metadata, err := os.ReadFile(filepath.Join(dir, targetsFile))
 	if err != nil {
@@ -54,7 +53,7 @@ func (d folder) readRelease(dir string) (signedRelease, error) {
 	return d.parseRelease(dir, metadata)
 }
 
-// parseRelease reads the metadata of a release, and opens that of a confidential list.
+// parseRelease parses the metadata of a release, and decrypts it if the list is confidential.
 func (d folder) parseRelease(dir string, metadata []byte) (r signedRelease, err error) {
 	r.dir, r.metadata = dir, metadata
 	if r.targets, err = trust.ParseTargets(metadata); err == nil {
@@ -68,7 +67,8 @@ func (d folder) parseRelease(dir string, metadata []byte) (r signedRelease, err 
 
 func (r signedRelease) serial() uint64 { return r.targets.Newest().Serial }
 
-// releasePath returns the folder of a release that was pushed: its own, or, after a crash, still the pending one.
+// releasePath returns the folder of a pushed release. After a crash this can still be the folder of the pending
+// release.
 func (d folder) releasePath(serial uint64) string {
 	own := d.path(releasesDir, fmt.Sprint(serial))
 	if _, err := os.Stat(own); errors.Is(err, os.ErrNotExist) {
@@ -77,7 +77,7 @@ func (d folder) releasePath(serial uint64) string {
 	return own
 }
 
-// openFile opens a file that has the length and hash which the metadata says it has.
+// openFile opens a release file. It fails unless length and hash are those in the metadata.
 func (d folder) openFile(file trust.File) (io.ReadCloser, error) {
 	if d.opened != nil {
 		d.opened(file)
@@ -85,7 +85,7 @@ func (d folder) openFile(file trust.File) (io.ReadCloser, error) {
 	return trust.OpenFile(d.path(filesDir, fileName(file)), file)
 }
 
-// lines yields the list that a way from 0 leads to, nothing without one.
+// lines yields the entries that a path of files from serial 0 leads to. An empty path has no entries.
 func (d folder) lines(way []trust.File) iter.Seq2[blocklist.Entry, error] {
 	if len(way) == 0 {
 		return func(func(blocklist.Entry, error) bool) {}
@@ -93,10 +93,10 @@ func (d folder) lines(way []trust.File) iter.Seq2[blocklist.Entry, error] {
 	return trust.Entries(way, d.openFile)
 }
 
-// keyPath is where the list key with an ID is kept.
+// keyPath returns the file of the list key with an ID.
 func (d folder) keyPath(id string) string { return d.path(keysDir, id[:16]+".key") }
 
-// openTargets opens the targets of a confidential list with the key that they name.
+// openTargets decrypts the targets of a confidential list with the key that they name.
 func (d folder) openTargets(spec trust.TargetsSpec) (trust.TargetsSpec, error) {
 	if !spec.Confidential() {
 		return spec, nil

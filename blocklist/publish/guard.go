@@ -15,16 +15,16 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// GuardSettings are what the guards of a list know. The zero value is that of a new ledger: every guard is on, with its
-// standard limits, nothing is protected and nothing known to be popular.
+// GuardSettings are the settings of a list's guards. The zero value is that of a new ledger: all guards are on with
+// standard limits, no names are protected, and no names are known as popular.
 type GuardSettings struct {
-	Protected string  `json:"-"`                    // text that [guard.ReadProtected] reads
-	Popular   string  `json:"-"`                    // text that [guard.ReadPopular] reads
+	Protected string  `json:"-"`                    // in the format of [guard.ReadProtected]
+	Popular   string  `json:"-"`                    // in the format of [guard.ReadPopular]
 	MaxGrowth float64 `json:"max_growth,omitempty"` // see [guard.Limits]; zero: the standard
 	MaxShrink float64 `json:"max_shrink,omitempty"`
 }
 
-// Guard makes the guard of these settings. It fails with [blocklist.ErrMalformed] or [blocklist.ErrTooLarge].
+// Guard returns a guard with these settings. It fails with [blocklist.ErrMalformed] or [blocklist.ErrTooLarge].
 func (s GuardSettings) Guard() (*guard.Guard, error) {
 	limits, err := s.limits()
 	if err != nil {
@@ -42,7 +42,7 @@ func (s GuardSettings) limits() (limits guard.Limits, err error) {
 	return limits, err
 }
 
-// describe says what the settings are, for the ledger.
+// describe returns the settings in words, for the ledger.
 func (s GuardSettings) describe() (string, error) {
 	limits, err := s.limits()
 	return fmt.Sprintf("%d protected (SHA-256 %.12x), %d popular (SHA-256 %.12x), growth up to %s, shrink up to %s",
@@ -64,7 +64,7 @@ const (
 	metaPopular   = "guard-popular"
 )
 
-// GuardSettings returns what the list's guards know.
+// GuardSettings returns the settings of the list's guards.
 func (l *Ledger) GuardSettings(ctx context.Context) (GuardSettings, error) {
 	return readGuardSettings(ctx, l.history.View)
 }
@@ -82,7 +82,7 @@ func readGuardSettings(ctx context.Context, v ledger.View) (s GuardSettings, err
 	return s, nil
 }
 
-// SetGuard changes what the list's guards know; that is an operation, by c's author and for c's reason.
+// SetGuard changes the settings of the list's guards. The ledger records an operation with the author and reason of c.
 func (l *Ledger) SetGuard(ctx context.Context, s GuardSettings, c Audit) error {
 	if _, err := s.Guard(); err != nil {
 		return err
@@ -120,17 +120,17 @@ func (l *Ledger) guard(ctx context.Context) (*guard.Guard, error) {
 	return g, err
 }
 
-// screen asks the guards about entries that are to come into the ledger.
+// screen runs the guards on entries that a change would add.
 type screen struct {
 	guard    *guard.Guard
 	override bool
-	bulk     bool            // of a whole list: what lists commonly trip is left to the release
-	holding  []guard.Finding // the first of those that hold
-	others   []guard.Finding // the first of the others
-	refused  uint64          // entries
+	bulk     bool            // an import: findings of common checks don't hold an entry
+	holding  []guard.Finding // the first findings that hold an entry
+	others   []guard.Finding // the first other findings
+	refused  uint64          // number of entries
 }
 
-// maxFindings is how many findings of each severity a change explains.
+// maxFindings is how many findings of each severity a change returns.
 const maxFindings = 20
 
 func (l *Ledger) newScreen(ctx context.Context, by Audit) (*screen, error) {
@@ -138,7 +138,7 @@ func (l *Ledger) newScreen(ctx context.Context, by Audit) (*screen, error) {
 	return &screen{guard: g, override: by.Override != ""}, err
 }
 
-// screen is a [ledger.Screen].
+// screen implements [ledger.Screen]. It returns nil if the guards find nothing in an entry.
 func (s *screen) screen(e blocklist.Entry) (admit func() bool) {
 	found := s.guard.Entry(e)
 	if len(found) == 0 {
@@ -147,7 +147,7 @@ func (s *screen) screen(e blocklist.Entry) (admit func() bool) {
 	return func() bool { return s.admit(found) }
 }
 
-// admit notes what was found in an entry that is new, and reports whether it may come in.
+// admit records the findings about a new entry. It reports whether the entry may be added.
 func (s *screen) admit(found []guard.Finding) bool {
 	holds := false
 	for _, f := range found {
@@ -168,7 +168,7 @@ func (s *screen) admit(found []guard.Finding) bool {
 
 func (s *screen) found() []guard.Finding { return append(s.holding, s.others...) }
 
-// err returns an error if an entry was refused.
+// err returns a [*guard.HeldError] if an entry was refused.
 func (s *screen) err() error {
 	if s.refused == 0 {
 		return nil
@@ -177,8 +177,9 @@ func (s *screen) err() error {
 		Reported: uint64(len(s.others))}}
 }
 
-// guardRelease asks the guards about the state after the operation now, against the newest release that was pushed. It
-// returns why it may pass nevertheless; empty if nothing holds it. It fails with a [*guard.HeldError].
+// guardRelease runs the guards on the list after the operation now, compared with the last pushed release. If they hold
+// it, an operation must override exactly these findings. guardRelease then returns the reason of the override. It
+// returns an empty reason if nothing is held, and a [*guard.HeldError] if there is no override.
 func (l *Ledger) guardRelease(ctx context.Context, last ReleaseRecord, now Operation) (override string, err error) {
 	report, err := l.examine(ctx, last, now)
 	if err != nil || report.Held == 0 {
@@ -191,7 +192,7 @@ func (l *Ledger) guardRelease(ctx context.Context, last ReleaseRecord, now Opera
 			return "", err
 		}
 		switch {
-		case o.Kind == KindRefuse: // what was refused is not let pass a second time by an override from before
+		case o.Kind == KindRefuse: // a refusal cancels earlier overrides
 			found = false
 		case o.Reference == overridden(report):
 			found, override = true, o.Reason
@@ -203,7 +204,7 @@ func (l *Ledger) guardRelease(ctx context.Context, last ReleaseRecord, now Opera
 	return override, nil
 }
 
-// overridden is the reference of an operation that lets a release pass with the findings of a report.
+// overridden returns the reference of an operation that overrides the findings of a report.
 func overridden(r *guard.Report) string { return "findings " + r.Digest }
 
 func (l *Ledger) examine(ctx context.Context, last ReleaseRecord, now Operation) (*guard.Report, error) {
@@ -215,7 +216,7 @@ func (l *Ledger) examine(ctx context.Context, last ReleaseRecord, now Operation)
 	if last.Serial == 0 {
 		u.Entries, u.Changes = l.history.Entries(ctx), l.history.Additions(ctx)
 		report, err := g.Check(u)
-		if errors.Is(err, blocklist.ErrMalformed) { // there are more or fewer than there should be
+		if errors.Is(err, blocklist.ErrMalformed) { // the number of entries is wrong
 			err = errDiverged()
 		}
 		return report, err
@@ -232,7 +233,7 @@ func (l *Ledger) examine(ctx context.Context, last ReleaseRecord, now Operation)
 	return g.Check(u)
 }
 
-// Examine returns what the guards find in the list as it is now, against the newest release that was pushed.
+// Examine runs the guards on the current list, compared with the last pushed release, and returns their findings.
 func (l *Ledger) Examine(ctx context.Context) (*guard.Report, error) {
 	last, err := l.history.LastRelease(ctx)
 	if err != nil {
@@ -245,9 +246,9 @@ func (l *Ledger) Examine(ctx context.Context) (*guard.Report, error) {
 	return l.examine(ctx, last, now)
 }
 
-// Override lets the next release pass with what the guards find now, and nothing else: c.Reason says why. It is
-// recorded, and signed with the release, for all subscribers to see. It returns what the guards find; if nothing holds
-// the list, nothing is recorded.
+// Override lets the next release pass despite the current findings of the guards, and only these. The reason in c is
+// needed. It is recorded in the ledger and signed with the release, so all subscribers can read it. Override returns
+// the findings. If nothing is held, nothing is recorded.
 func (l *Ledger) Override(ctx context.Context, c Audit) (*guard.Report, error) {
 	if err := trust.CheckOverride(c.Reason); err != nil || c.Reason == "" {
 		return nil, errors.Join(err, fmt.Errorf("overriding the guards: %w: a reason of one line, at most 1 KiB, is needed",

@@ -11,10 +11,9 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 )
 
-// PendingOperations yields the operations that the pending release p contains and the one before does not: who changed
-// what, and why. It proves by their hashes that they lead from the signed head of the release before to the head that a
-// signature of p covers, and that the list has as many entries there, and the digest, that the signature covers. The
-// last thing it yields may be an error.
+// PendingOperations yields the operations that the pending release p adds to the last one: who changed what, and why.
+// It verifies the hash chain from the signed head of the last release to the head that p's signatures cover. It also
+// verifies that the number of entries and the digest at that head are those of p. The last value may be an error.
 func (l *Ledger) PendingOperations(ctx context.Context, p *Pending) iter.Seq2[Operation, error] {
 	return func(yield func(Operation, error) bool) {
 		if err := l.pendingOperations(ctx, p, func(o Operation) bool { return yield(o, nil) }); err != nil {
@@ -34,8 +33,8 @@ func (l *Ledger) pendingOperations(ctx context.Context, p *Pending, yield func(O
 	return p.follow(at, l.history.Operations(ctx, ledger.Range{After: at.ID}), yield)
 }
 
-// follow yields operations, and proves that they lead from the one at to the head that a signature of p covers, and to
-// the entries and the digest of p.
+// follow yields operations, and verifies their hash chain from the operation at to the head that p's signatures cover.
+// It fails if the entries and the digest at that head differ from those of p.
 func (p *Pending) follow(at Operation, operations iter.Seq2[Operation, error], yield func(Operation) bool) error {
 	for o, err := range operations {
 		if err != nil {
@@ -55,7 +54,7 @@ func (p *Pending) follow(at Operation, operations iter.Seq2[Operation, error], y
 	return ledger.Damaged("the history does not lead to the head of %s", p.What())
 }
 
-// isOf proves that what is pending is the list as it was after an operation.
+// isOf fails unless the pending release has the entries and the digest of the list after an operation.
 func (p *Pending) isOf(o Operation) error {
 	if p.Digest == o.Digest && p.Entries == o.Entries {
 		return nil
@@ -64,8 +63,8 @@ func (p *Pending) isOf(o Operation) error {
 		blocklist.ErrUntrusted, p.Entries, p.Digest, o.Entries, o.Digest)
 }
 
-// checkHistory proves that the pending release makes the changes of the operations behind it, and no others. The digest
-// alone is no proof against who controls the agency's machine.
+// checkHistory proves that the pending release makes the changes of its operations, and no others. The digest alone
+// would not prove this: an attacker who controls the agency's machine can forge it.
 func (l *Ledger) checkHistory(ctx context.Context, p *Pending) error {
 	before, err := l.headBefore(ctx, p)
 	if err != nil {
@@ -81,7 +80,7 @@ func (l *Ledger) checkHistory(ctx context.Context, p *Pending) error {
 	return l.checkChanges(p, l.history.Changes(ctx, before.ID, at))
 }
 
-// checkChanges proves that a pending release makes the recorded changes, and no others.
+// checkChanges fails unless a pending release makes exactly the recorded changes.
 func (d folder) checkChanges(p *Pending, changes iter.Seq2[blocklist.Change, error]) error {
 	recorded, err := hashChanges(changes)
 	if err != nil {
@@ -94,8 +93,8 @@ func (d folder) checkChanges(p *Pending, changes iter.Seq2[blocklist.Change, err
 	return err
 }
 
-// headBefore returns the last operation of the release before p, as its officers have signed it; of the first release,
-// what stands before the first operation.
+// headBefore returns the last operation of the release before p, which that release's officers have signed. For the
+// first release it returns the initial hash, which stands before the first operation.
 func (l *Ledger) headBefore(ctx context.Context, p *Pending) (at Operation, err error) {
 	if p.Serial == 1 {
 		at.Hash = ledger.InitialHash(l.list)

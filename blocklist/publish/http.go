@@ -13,13 +13,14 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// pushTimeout limits a push: the origin answers when it has verified everything.
+// pushTimeout limits a push. The origin answers only after it has verified all files.
 const pushTimeout = 15 * time.Minute
 
-// maxAnswer is how much of an origin's answer is read: room for the paths of all files, and for urgent orders.
+// maxAnswer is how many bytes of an origin's answer are read. It has room for the paths of all files, and for urgent
+// orders.
 const maxAnswer = trust.MaxUrgent
 
-// ToHTTP delivers to the origin with that base URL. No client means [http.DefaultClient].
+// ToHTTP returns a transport to the origin with this base URL. A nil client means [http.DefaultClient].
 func ToHTTP(client *http.Client, base string) Transport {
 	if client == nil {
 		client = http.DefaultClient
@@ -38,7 +39,7 @@ func ToHTTP(client *http.Client, base string) Transport {
 			return err
 		}
 		defer response.Body.Close() //nolint:errcheck // it was only read
-		// else a redirect has made a GET of it
+		// after a redirect, the request could have become a GET
 		if response.StatusCode/100 == 2 && response.Request.Method == http.MethodPost {
 			return nil
 		}
@@ -58,7 +59,7 @@ func ToHTTP(client *http.Client, base string) Transport {
 	}
 }
 
-// printable makes one line of what a server said.
+// printable returns a server's text as one line without control characters.
 func printable(text string) string {
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {

@@ -13,20 +13,22 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// InitOptions say what a new list is. All but Urgent and Confidential are needed. Keys are public keys as text, the content of a .pub file.
+// InitOptions describe a new list. Only Urgent and Confidential are optional. Keys are public keys as text, the content
+// of a .pub file.
 type InitOptions struct {
-	List      string       // such as it.example/csam
-	OriginKey string       // the online key of the origin that will serve the list
+	List      string       // its name, such as it.example/csam
+	OriginKey string       // the online key of the list's origin
 	Officers  []string     // who may sign
-	Threshold int          // how many of them must
-	Urgent    UrgentLimits // what one of them may list alone
-	// Confidential lists are encrypted to subscribers, see [Ledger.AddSubscriber]. Neither origin nor mirrors see an entry.
+	Threshold int          // how many officers must sign
+	Urgent    UrgentLimits // what one officer may list alone
+	// Confidential encrypts the list to its subscribers, see [Ledger.AddSubscriber]. Origins and mirrors can't read any
+	// entry.
 	Confidential bool
-	Author       string // who makes it
+	Author       string // who makes the list
 }
 
-// Init makes the agency's folder dir, which must be empty or not there and becomes its owner's alone, with an empty ledger and the list's root, which
-// waits for the officers' signatures.
+// Init makes the agency's folder dir, with an empty ledger and the first root of the list, which is pending until
+// officers sign it. The folder must be empty or missing. Only its owner can read it.
 func Init(ctx context.Context, dir string, o InitOptions) error {
 	spec := trust.RootSpec{List: o.List, Version: 1, Expires: lifetime(rootLifetime), Threshold: o.Threshold, Urgent: trust.Urgent(o.Urgent), Confidential: o.Confidential}
 	var err error
@@ -62,7 +64,8 @@ func Init(ctx context.Context, dir string, o InitOptions) error {
 	return ledger.Create(ctx, dir, o.List, by)
 }
 
-// makeEmpty makes the folder, for its owner alone: a ledger has in the clear what a confidential list encrypts.
+// makeEmpty makes the folder with access for its owner only, because a ledger has the plain text of a confidential
+// list.
 func makeEmpty(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err

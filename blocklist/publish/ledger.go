@@ -9,26 +9,26 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 )
 
-// Ledger is the history of a list, and the folder that it lives in.
+// Ledger is the history of a list, in the agency's folder.
 type Ledger struct {
 	folder
 	history *ledger.Ledger
 }
 
-// Audit says who changes the ledger, and why: Author, which is needed, Reason, and Reference, the order or decision behind it.
-// Override, of Add and Import, says why entries are taken that the guards hold; empty: they are not. Each is one line of at most
-// 4 KiB.
+// Audit says who changes the ledger, and why. Author is needed. Reason is free text, Reference names the order or
+// decision. Override gives Add and Import a reason to list entries that the guards hold; if it is empty, held entries
+// are not listed. Each is one line of at most 4 KiB.
 type Audit = ledger.Audit
 
-// Operation is one step in the history of the list. Its Hash covers all its other fields and the hash of the operation before;
-// its counts are of lines: a changed attribute is a line that went and one that came.
+// Operation is one operation in the history of the list. Its Hash covers all its other fields and the hash of the
+// previous operation. Its counts are of lines: a changed attribute is one removed line and one added line.
 type Operation = ledger.Operation
 
-// ReleaseRecord says which Operation of the ledger a Serial was made from, by its number and its hash (Head), and when it was
-// Pushed.
+// ReleaseRecord records a pushed release: the number (Operation) and hash (Head) of its last operation, its Serial, and
+// the time of the push (Pushed).
 type ReleaseRecord = ledger.ReleaseRecord
 
-// ErrNotListed is returned when what is to be removed is not on the list in that scope.
+// ErrNotListed is returned if an entry to be removed is not on the list in that scope.
 var ErrNotListed = ledger.ErrNotListed
 
 // Kinds of operations.
@@ -37,12 +37,12 @@ const (
 	KindAdd         = ledger.KindAdd
 	KindRemove      = ledger.KindRemove
 	KindImport      = ledger.KindImport
-	KindExpire      = ledger.KindExpire      // entries past their expiry are taken out when a release is made
+	KindExpire      = ledger.KindExpire      // expired entries were removed for a release
 	KindPush        = ledger.KindPush        // a release was pushed
 	KindRoot        = ledger.KindRoot        // a new root was made, for the officers to sign
-	KindRefuse      = ledger.KindRefuse      // what was pending was dropped
-	KindUrgent      = ledger.KindUrgent      // one officer has ordered something alone
-	KindTakedown    = ledger.KindTakedown    // checks were recorded of which pages are still there
+	KindRefuse      = ledger.KindRefuse      // a pending root or release was dropped
+	KindUrgent      = ledger.KindUrgent      // one officer signed urgent orders
+	KindTakedown    = ledger.KindTakedown    // checks of listed pages were recorded
 	KindSubscribe   = ledger.KindSubscribe   // a subscriber of a confidential list was added
 	KindUnsubscribe = ledger.KindUnsubscribe // a subscriber was removed
 	KindOverride    = ledger.KindOverride    // the next release may pass the guards
@@ -55,33 +55,32 @@ func (l *Ledger) Close() error { return l.history.Close() }
 // List returns the name of the list.
 func (l *Ledger) List() string { return l.list }
 
-// History returns the database of the ledger, for packages of this module.
+// History returns the database of the ledger. It is meant for packages of this module.
 func (l *Ledger) History() *ledger.Ledger { return l.history }
 
-// Entries yields what is listed now, in the order of a release. The last thing it yields may be an error.
+// Entries yields the current entries, in the order of a release. The last value may be an error.
 func (l *Ledger) Entries(ctx context.Context) iter.Seq2[blocklist.Entry, error] {
 	return l.history.Entries(ctx)
 }
 
-// Lookup returns the entry with a target, and false if nothing is listed under it.
+// Lookup returns the entry with a target, and false if there is none.
 func (l *Ledger) Lookup(ctx context.Context, target string) (e blocklist.Entry, ok bool, err error) {
 	return l.history.Lookup(ctx, target)
 }
 
-// Operations yields the history, the oldest operation first. The last thing it yields may be an error.
+// Operations yields the history, oldest operation first. The last value may be an error.
 func (l *Ledger) Operations(ctx context.Context) iter.Seq2[Operation, error] {
 	return l.history.Operations(ctx, ledger.Range{})
 }
 
-// Unreleased yields what has changed since the release that was pushed last, in the order of a delta. The last thing it yields
-// may be an error.
+// Unreleased yields the changes since the last pushed release, in the order of a delta. The last value may be an error.
 func (l *Ledger) Unreleased(ctx context.Context) iter.Seq2[blocklist.Change, error] {
 	return func(yield func(blocklist.Change, error) bool) {
 		last, err := l.history.LastRelease(ctx)
 		switch {
 		case err != nil:
 			yield(blocklist.Change{}, err)
-		case last.Serial == 0: // all that is listed
+		case last.Serial == 0: // no release yet: all entries are new
 			l.history.Additions(ctx)(yield)
 		default:
 			l.history.Changes(ctx, last.Operation, math.MaxInt64)(yield)
@@ -89,7 +88,7 @@ func (l *Ledger) Unreleased(ctx context.Context) iter.Seq2[blocklist.Change, err
 	}
 }
 
-// because joins what was done and why.
+// because joins a description of an operation and its reason.
 func because(what, why string) string {
 	if why == "" {
 		return what

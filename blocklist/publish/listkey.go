@@ -16,7 +16,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// makeListKey makes a key. It is durable before anything is encrypted with it.
+// makeListKey makes a new list key. It saves the key before anything is encrypted with it.
 func (l *Ledger) makeListKey() (trust.ListKey, error) {
 	key := trust.NewListKey()
 	if err := os.MkdirAll(l.path(keysDir), 0o700); err != nil {
@@ -25,14 +25,14 @@ func (l *Ledger) makeListKey() (trust.ListKey, error) {
 	return key, disk.WriteFile(l.keyPath(key.ID(l.list)), []byte(key.Text()+"\n"), 0o600)
 }
 
-// nextListKey returns the key of the next release, nil if the list is not confidential. It is another one than before
-// if a subscriber has gone.
+// nextListKey returns the list key of the next release, nil if the list is not confidential. It makes a new key if a
+// subscriber was removed since the last one.
 func (l *Ledger) nextListKey(ctx context.Context, last ReleaseRecord) (trust.ListKey, error) {
 	root, err := l.root()
 	if err != nil || !root.Spec().Confidential {
 		return nil, err
 	}
-	// what is pending may have a new key already, which no one has seen yet
+	// a pending release may already have a new key, which was never published
 	dirs := []string{l.path(pendingDir, releaseDir)}
 	if last.Serial > 0 {
 		dirs = append(dirs, l.releasePath(last.Serial))
@@ -56,7 +56,8 @@ func (l *Ledger) nextListKey(ctx context.Context, last ReleaseRecord) (trust.Lis
 	return l.makeListKey()
 }
 
-// goneSince reports whether a subscriber was removed after the operation with that hash; if there is none, ever.
+// goneSince reports whether a subscriber was removed after the operation with hash head. If there is no such operation,
+// the whole history counts.
 func (l *Ledger) goneSince(ctx context.Context, head string) (gone bool, err error) {
 	o, err := l.history.OperationByHash(ctx, head)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -65,7 +66,7 @@ func (l *Ledger) goneSince(ctx context.Context, head string) (gone bool, err err
 	return l.history.Happened(ctx, ledger.Range{After: o.ID, Kinds: []string{KindUnsubscribe}})
 }
 
-// listKeyOf returns the key of a release that was pushed, nil if there was none or it is in the clear.
+// listKeyOf returns the list key of a pushed release. It returns nil if there is no release, or if it is not encrypted.
 func (l *Ledger) listKeyOf(r ReleaseRecord) (trust.ListKey, error) {
 	if r.Serial == 0 {
 		return nil, nil //nolint:nilnil // see above
@@ -74,8 +75,8 @@ func (l *Ledger) listKeyOf(r ReleaseRecord) (trust.ListKey, error) {
 	return pushed.targets.Key, err
 }
 
-// makeKeyFiles encrypts the list key to the subscribers: one file for each kind of recipients, those of before where
-// neither key nor subscribers have changed.
+// makeKeyFiles encrypts the list key to the subscribers, in one file for each kind of recipients. It returns the
+// existing files if neither the key nor the subscribers have changed since the last release.
 func (l *Ledger) makeKeyFiles(ctx context.Context, last ReleaseRecord, key trust.ListKey) (files []trust.File,
 	err error) {
 	if key == nil {
@@ -122,16 +123,16 @@ func (l *Ledger) makeKeyFile(key trust.ListKey, kind string, to []trust.Recipien
 	return f, disk.WriteFile(l.path(filesDir, fileName(f)), b, 0o644)
 }
 
-// Recipients says who can read a release of a confidential list.
+// Recipients describes who can read a release of a confidential list.
 type Recipients struct {
-	Subscribers int      // how many they are
-	Come, Go    []string // names of those who have come and gone since the release before
-	NewKey      bool     // who has gone can't read it
+	Subscribers int      // number of subscribers
+	Come, Go    []string // names of subscribers added and removed since the last release
+	NewKey      bool     // the list key is new: removed subscribers can't read the release
 }
 
-// PendingRecipients returns who can read the pending release p of a confidential list, from the history that a
-// signature of p covers. It proves that the list key is encrypted to as many as that, and no more; to whom, none but
-// they can tell.
+// PendingRecipients returns who can read the pending release p of a confidential list. It reads the subscribers from
+// the history that p's signatures cover. It proves that the list key is encrypted to that number of recipients. It
+// can't prove who they are: only a recipient can decrypt its copy.
 func (l *Ledger) PendingRecipients(ctx context.Context, p *Pending) (r Recipients, err error) {
 	if err := p.checkRelease(); err != nil {
 		return r, err
@@ -170,7 +171,7 @@ func (l *Ledger) PendingRecipients(ctx context.Context, p *Pending) (r Recipient
 	return r, l.checkRecipients(after.targets, is)
 }
 
-// checkRecipients counts the recipients of the key files.
+// checkRecipients fails unless the key files have one recipient for each subscriber.
 func (l *Ledger) checkRecipients(spec trust.TargetsSpec, subscribers []Subscriber) error {
 	for _, kind := range trust.Kinds() {
 		n := 0

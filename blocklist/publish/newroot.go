@@ -13,20 +13,21 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// RootChange says in what the next root differs from the one in force. The zero value changes nothing: a root with a new
-// expiry.
+// RootChange describes how the next root differs from the one in force. The zero value renews the root: only the expiry
+// is new.
 type RootChange struct {
 	Add       []string      // public keys of new officers, as text
-	Remove    []string      // names of officers who may sign no longer
-	Threshold int           // how many officers must sign; 0: as before
-	OriginKey string        // the online key of the origin, as text; empty: as before
-	Urgent    *UrgentLimits // nil: as before
-	// Confidential makes the list one that is encrypted to its subscribers, from the next release on. There is no way back.
+	Remove    []string      // names of the officers to remove
+	Threshold int           // how many officers must sign; 0: unchanged
+	OriginKey string        // the online key of the origin, as text; empty: unchanged
+	Urgent    *UrgentLimits // nil: unchanged
+	// Confidential encrypts the list to its subscribers, from the next release on. This can't be undone.
 	Confidential bool
 }
 
-// NewRoot makes the next root and leaves it pending. It takes effect with the signatures of enough officers of the root in
-// force and enough of its own; subscribers get it with the next push. The cause is recorded with what changes.
+// NewRoot makes the next root and leaves it pending. The root takes effect when enough officers of the root in force
+// and enough of its own officers have signed it. Subscribers get it with the next push. The ledger records the changes
+// with author and reason of c. It fails with [ErrPending] if a new root is already pending.
 func (l *Ledger) NewRoot(ctx context.Context, change RootChange, c Audit) (*Pending, error) {
 	unlock, err := l.history.Lock(ctx)
 	if err != nil {
@@ -59,7 +60,7 @@ func (l *Ledger) NewRoot(ctx context.Context, change RootChange, c Audit) (*Pend
 	return l.readPendingRoot(version)
 }
 
-// apply returns the root that follows spec.
+// apply returns the root that follows spec, with the change.
 func (change RootChange) apply(spec trust.RootSpec) (trust.RootSpec, error) {
 	spec.Version++
 	spec.Expires = lifetime(rootLifetime)
@@ -95,8 +96,8 @@ func (change RootChange) apply(spec trust.RootSpec) (trust.RootSpec, error) {
 	return spec, err
 }
 
-// ErrPending is returned by Rotate while another root waits for signatures.
+// ErrPending is returned by [Ledger.NewRoot] if another root already waits for signatures.
 var ErrPending = errors.New("one is pending already")
 
-// ErrNoOfficer is returned where a name is not that of an officer.
+// ErrNoOfficer is returned for a name that no officer of the list has.
 var ErrNoOfficer = errors.New("not an officer of the list")

@@ -23,7 +23,7 @@ func Open(dir string) (*Ledger, error) {
 	return l, nil
 }
 
-// resume finishes what a killed process left half done. The lock is held.
+// resume completes an operation that a killed process has not finished. The caller holds the lock.
 func (l *Ledger) resume(ctx context.Context) error {
 	for _, dir := range []string{l.dir, l.path(rootsDir), l.path(pendingDir), l.path(pendingDir, releaseDir)} {
 		if err := disk.RemoveTemps(dir); err != nil {
@@ -36,7 +36,7 @@ func (l *Ledger) resume(ctx context.Context) error {
 	return l.archivePush(ctx)
 }
 
-// archivePush moves the pending release to the pushed ones, if it was pushed.
+// archivePush moves the pending release to the folder releases, if it was pushed.
 func (l *Ledger) archivePush(ctx context.Context) error {
 	last, err := l.history.LastRelease(ctx)
 	if err != nil {
@@ -56,8 +56,8 @@ func (l *Ledger) archivePush(ctx context.Context) error {
 	return errors.Join(disk.SyncDir(filepath.Dir(to)), disk.SyncDir(l.path(pendingDir)))
 }
 
-// activateRoot puts a pending root with enough signatures in force. Its own file under roots comes first, so that a crash
-// in between is mended by the next call.
+// activateRoot puts a pending root with enough signatures in force. It writes the file under roots first, so that after
+// a crash the next call can complete the rest.
 func (d folder) activateRoot() error {
 	version, err := d.newestRoot()
 	if err != nil {
@@ -83,7 +83,7 @@ func (d folder) activateRoot() error {
 	return nil
 }
 
-// copyRoot makes root.json the root of that version.
+// copyRoot copies the root of this version to root.json.
 func (d folder) copyRoot(version int64) error {
 	newest, err := os.ReadFile(d.path(rootsDir, trust.RootName(version)))
 	if err != nil {

@@ -12,10 +12,10 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// ErrNothingPending is returned when nothing waits for signatures.
+// ErrNothingPending is returned if there is no root and no release that waits for signatures.
 var ErrNothingPending = errors.New("nothing is pending")
 
-// Pending is a root or a release that waits for signatures, or that has them and waits to be pushed.
+// Pending is a root or a release that waits for signatures, or that has enough and was not pushed yet.
 type Pending struct {
 	List     string    `json:"list"`
 	Root     int64     `json:"root,omitempty"`   // version of the root; 0 for a release
@@ -23,46 +23,46 @@ type Pending struct {
 	Entries  uint64    `json:"entries,omitempty"`
 	Digest   string    `json:"digest,omitempty"`
 	Ledger   string    `json:"ledger,omitempty"`   // hash of the last operation that the release contains
-	Override string    `json:"override,omitempty"` // why it passes although the guards held it
+	Override string    `json:"override,omitempty"` // reason to override the guards; empty if nothing was held
 	Created  time.Time `json:"created,omitzero"`
 	Expires  time.Time `json:"expires"`
 	Signatures
-	Before *Signatures  `json:"before,omitempty"` // of a root: the officers of the root before, enough of whom must sign, too
+	Before *Signatures  `json:"before,omitempty"` // of a root: signatures of the previous root's officers
 	Keys   []string     `json:"keys,omitempty"`   // of a root: the officers' public keys
 	Online string       `json:"online,omitempty"` // of a root: the origin's key
 	Urgent UrgentLimits `json:"urgent,omitzero"`  // of a root
 	// Confidential reports whether the list is encrypted to its subscribers.
 	Confidential bool     `json:"confidential,omitempty"`
-	Changes      []string `json:"changes,omitempty"` // of a root: in what it differs from the one before, in words
+	Changes      []string `json:"changes,omitempty"` // of a root: differences to the previous one, in words
 
 	path     string // of the metadata
 	metadata []byte
-	root     *trust.Root // whose officers sign
-	before   *trust.Root // of a root: the one before
+	root     *trust.Root // its officers sign
+	before   *trust.Root // of a root: the previous root
 }
 
-// Signatures says who may sign and who has signed.
+// Signatures lists the officers who may sign, and those who have signed.
 type Signatures struct {
 	Threshold int      `json:"threshold"`
 	Signed    []string `json:"signed"`   // officers with a valid signature
-	Missing   []string `json:"missing"`  // officers without
-	Officers  []string `json:"officers"` // who may sign
+	Missing   []string `json:"missing"`  // officers without a valid signature
+	Officers  []string `json:"officers"` // all officers, who may sign
 
 	signatures trust.Signatures
 }
 
-// Enough reports whether the signatures suffice.
+// Enough reports whether enough officers have signed.
 func (q *Signatures) Enough() bool { return q.signatures.Enough() }
 
-// Enough reports whether the signatures suffice.
+// Enough reports whether there are enough signatures. A root needs them from the officers of the root before, too.
 func (p *Pending) Enough() bool {
 	return p.Signatures.Enough() && (p.Before == nil || p.Before.Enough())
 }
 
-// dir is the folder of a release.
+// dir returns the folder of a release.
 func (p *Pending) dir() string { return filepath.Dir(p.path) }
 
-// What names it in a few words.
+// What returns the list and the version or serial, such as "it.example/csam serial 3".
 func (p *Pending) What() string {
 	if p.Root > 0 {
 		return fmt.Sprintf("%s root %d", p.List, p.Root)
@@ -70,8 +70,8 @@ func (p *Pending) What() string {
 	return fmt.Sprintf("%s serial %d", p.List, p.Serial)
 }
 
-// Fingerprint identifies a root that is pending, whoever has signed it: the beginning of the SHA-256 of its signed part, to be
-// compared by voice. It is empty for a release.
+// Fingerprint returns the first 32 hexadecimal digits of the SHA-256 of a pending root's signed part, for people to
+// compare by voice. Signatures don't change it. It is empty for a release.
 func (p *Pending) Fingerprint() string {
 	if p.Root == 0 {
 		return ""
@@ -79,7 +79,7 @@ func (p *Pending) Fingerprint() string {
 	return fingerprint(p.root)
 }
 
-// Pending returns what waits: the root first, then a release. It fails with [ErrNothingPending] if nothing does.
+// Pending returns the pending root, else the pending release. It fails with [ErrNothingPending] if there is neither.
 func (d folder) Pending() (*Pending, error) {
 	version, err := d.newestRoot()
 	if err != nil {
@@ -104,7 +104,7 @@ func (d folder) waitingRelease() (*Pending, error) {
 	return p, err
 }
 
-// pendingRelease returns the release in the folder dir and who has signed it.
+// pendingRelease returns the release in the folder dir with its signatures.
 func (d folder) pendingRelease(dir string) (*Pending, error) {
 	root, err := d.root()
 	if err != nil {
@@ -122,7 +122,7 @@ func (d folder) pendingRelease(dir string) (*Pending, error) {
 	return p, p.countSignatures()
 }
 
-// countSignatures fills in who has signed.
+// countSignatures fills in the officers who have signed.
 func (p *Pending) countSignatures() error {
 	if err := p.Signatures.count(p.root, p); err != nil || p.before == nil {
 		return err
@@ -131,7 +131,7 @@ func (p *Pending) countSignatures() error {
 	return p.Before.count(p.before, p)
 }
 
-// count counts the officers of a root among those who have signed p.
+// count fills in the officers of a root who have signed p.
 func (q *Signatures) count(root *trust.Root, p *Pending) error {
 	s, err := trust.CheckSignatures(root, p.metadata)
 	if err != nil {
@@ -151,7 +151,7 @@ func names(keys []notekey.Key) []string {
 	return list
 }
 
-// readPendingRoot reads the pending root of that version. It fails with [os.ErrNotExist] if there is none.
+// readPendingRoot reads the pending root of this version. It fails with [os.ErrNotExist] if there is none.
 func (d folder) readPendingRoot(version int64) (*Pending, error) {
 	path := d.pendingRootPath(version)
 	metadata, err := os.ReadFile(path)
@@ -179,7 +179,7 @@ func (d folder) readPendingRoot(version int64) (*Pending, error) {
 	return p, p.countSignatures()
 }
 
-// checkLasts fails for what has expired while it waited.
+// checkLasts fails with [blocklist.ErrExpired] if p has expired before it was signed.
 func (p *Pending) checkLasts() error {
 	if time.Now().Before(p.Expires) {
 		return nil
@@ -187,7 +187,7 @@ func (p *Pending) checkLasts() error {
 	return fmt.Errorf("signing %s: %w on %s; make it again", p.What(), blocklist.ErrExpired, p.Expires.Format(time.DateOnly))
 }
 
-// check fails for a value that [Ledger.Pending] has not made.
+// check fails if p was not returned by [Ledger.Pending].
 func (p *Pending) check() error {
 	if p == nil || p.path == "" {
 		return fmt.Errorf("%w: Ledger.Pending returns what waits for signatures", blocklist.ErrMalformed)
@@ -195,7 +195,7 @@ func (p *Pending) check() error {
 	return nil
 }
 
-// checkRelease is check, for what only a release has.
+// checkRelease fails if p is not a release, or was not returned by [Ledger.Pending].
 func (p *Pending) checkRelease() error {
 	if err := p.check(); err != nil {
 		return err

@@ -14,20 +14,22 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// Transport brings the bundle of a list to an origin. It returns nil only when the origin has accepted it. An error that
-// wraps one of package blocklist says that the origin has refused it; after any other error it may have arrived. An origin
-// that lacks files refuses with an error which names them, and gets another bundle.
+// Transport sends the bundle of a list to an origin. It returns nil only if the origin has accepted the bundle. An
+// error that wraps an error of package blocklist means that the origin has refused it. After any other error it may
+// have arrived. If the origin lacks files, it refuses with an error that names them, and Transport is called again with
+// another bundle.
 type Transport func(ctx context.Context, list string, bundle io.Reader) error
 
-// Push brings the pending release to an origin and records that in the ledger. Without a pending release it brings the
-// newest one, to a second origin perhaps. Push fails with [blocklist.ErrUntrusted] if signatures are missing, and says
-// whose. The cause's reason is where the release went. An origin takes the same release twice, so a push may be repeated.
+// Push sends the pending release to an origin and records this in the ledger. Without a pending release it sends the
+// last pushed one, for example to a second origin. It fails with [blocklist.ErrUntrusted] if signatures are missing,
+// and says whose. The reason in c says where the release was sent. A push may be repeated: an origin accepts the same
+// release twice.
 func (l *Ledger) Push(ctx context.Context, transport Transport, c Audit) (*Pending, error) {
 	return l.push(ctx, transport, c, l.sendNew)
 }
 
-// Bundle is Push for where there is no network: transport gets all of the release in one bundle, and keeps it. What has left
-// in a bundle is released: its serial is used.
+// Bundle is Push without a network: transport receives the whole release in one bundle, and stores it. A release in a
+// bundle counts as published: its serial can't be used again.
 func (l *Ledger) Bundle(ctx context.Context, transport Transport, c Audit) (*Pending, error) {
 	return l.push(ctx, transport, c, l.sendAll)
 }
@@ -60,10 +62,11 @@ func (l *Ledger) push(ctx context.Context, transport Transport, c Audit, send fu
 	return p, l.archivePush(ctx)
 }
 
-// metaSent is the key of the release that is on its way to an origin: until that has answered, no other may have its serial.
+// metaSent is the key of the release that is being sent to an origin. Until the origin has answered, no other release
+// may have its serial.
 const metaSent = "sent"
 
-// checkSent fails if the pending release p was sent without an answer.
+// checkSent fails if the pending release p was sent and the origin has not answered.
 func (l *Ledger) checkSent(ctx context.Context, p *Pending) error {
 	sent, err := l.history.Meta(ctx, metaSent)
 	if err == nil && sent == p.Ledger {
@@ -79,7 +82,7 @@ func refused(err error) bool {
 	}, func(known error) bool { return errors.Is(err, known) })
 }
 
-// pushable returns the pending release, or the newest one.
+// pushable returns the pending release, or else the last pushed one.
 func (l *Ledger) pushable(ctx context.Context) (*Pending, error) {
 	p, err := l.waitingRelease()
 	if p != nil || err != nil {
@@ -95,7 +98,7 @@ func (l *Ledger) pushable(ctx context.Context) (*Pending, error) {
 	return l.released(last.Serial)
 }
 
-// released returns a release that was pushed, if it has the signatures that the root in force asks for.
+// released returns a pushed release. It fails unless the release has enough signatures for the root in force.
 func (l *Ledger) released(serial uint64) (*Pending, error) {
 	p, err := l.pendingRelease(l.releasePath(serial))
 	if err == nil && !p.Enough() {
@@ -105,7 +108,7 @@ func (l *Ledger) released(serial uint64) (*Pending, error) {
 	return p, err
 }
 
-// sendNew sends what the release before did not have, and then, if the origin lacks more, what it asks for.
+// sendNew sends the files that the last release did not have, and then any files that the origin asks for.
 func (l *Ledger) sendNew(ctx context.Context, p *Pending, transport Transport, c Audit) error {
 	rel, err := l.readRelease(filepath.Dir(p.path))
 	if err != nil {
@@ -129,7 +132,8 @@ func (l *Ledger) sendAll(ctx context.Context, p *Pending, transport Transport, c
 	return l.sendExcept(ctx, p, rel, transport, func(trust.File) bool { return false }, c)
 }
 
-// sendExcept sends all but the files for which without returns true, and then what the origin asks for. Newer urgent orders that the origin has are taken over.
+// sendExcept sends all files except those for which old returns true. Then it sends the files that the origin asks for.
+// If the origin has newer urgent orders, they are copied into the ledger.
 func (l *Ledger) sendExcept(ctx context.Context, p *Pending, rel signedRelease, transport Transport, old func(trust.File) bool, c Audit) (err error) {
 	b := bundle{Ledger: l, release: rel}
 	if b.roots, err = l.roots(p.root.Version()); err != nil {
@@ -151,7 +155,7 @@ func (l *Ledger) sendExcept(ctx context.Context, p *Pending, rel signedRelease, 
 	return err
 }
 
-// bundle is what is sent to an origin.
+// bundle is the content of a bundle to an origin.
 type bundle struct {
 	*Ledger
 	release signedRelease
@@ -165,18 +169,18 @@ func (b *bundle) send(ctx context.Context, transport Transport, files []trust.Fi
 		w.CloseWithError(trust.WriteBundle(w, b.roots, b.urgent, b.release.metadata, files, b.openFile))
 	}()
 	err := transport(ctx, b.list, r)
-	r.CloseWithError(io.ErrClosedPipe) // ends the goroutine where transport has not read to the end
+	r.CloseWithError(io.ErrClosedPipe) // ends the goroutine if transport has not read to the end
 	return err
 }
 
-// recordPush records the push, and the release if it is a new one.
+// recordPush records the push, and the release if this is its first push.
 func (l *Ledger) recordPush(ctx context.Context, p *Pending, c Audit) error {
 	c.Reason = fmt.Sprintf("%s to %s", p.What(), c.Reason)
 	return l.history.Record(ctx, KindPush, c, func(t *ledger.Tx) error { return t.AddRelease(ctx, p.Serial, p.Ledger) })
 }
 
-// PushUrgent brings the urgent orders to an origin, with the release that they lie on top of, whatever is pending. The
-// cause's reason is where they went.
+// PushUrgent sends the urgent orders to an origin, with the pushed release that they add to. It ignores a pending
+// release. The reason in c says where the orders were sent.
 func (l *Ledger) PushUrgent(ctx context.Context, transport Transport, c Audit) (UrgentList, error) {
 	unlock, err := l.history.Lock(ctx)
 	if err != nil {

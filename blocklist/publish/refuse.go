@@ -22,11 +22,11 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// Refuse drops p, which [Ledger.Pending] has returned, with its signatures, and records which officer did so and why,
-// with the officer's signature over that. The cause's reason is needed; its author is the officer. What the ledger
-// lists stays as it is: another release may follow. The first root can't be refused, nor a release that was sent to an
-// origin without an answer: it may be public. It fails with [blocklist.ErrUntrusted] for a key that is not that of an
-// officer of the root in force.
+// Refuse drops the root or release p, which [Ledger.Pending] has returned, with its signatures. The ledger records the
+// officer, the reason, and the officer's signature over both. The reason in c is needed; the author is the officer's
+// name. The entries of the ledger don't change, so another release can be made. The first root can't be refused, nor a
+// release that was sent to an origin without an answer, because it may be public. Refuse fails with
+// [blocklist.ErrUntrusted] unless the key is that of an officer of the root in force.
 func (l *Ledger) Refuse(ctx context.Context, p *Pending, officer crypto.Signer, c Audit) error {
 	if err := p.check(); err != nil {
 		return err
@@ -63,25 +63,25 @@ func (l *Ledger) Refuse(ctx context.Context, p *Pending, officer crypto.Signer, 
 	return errors.Join(os.Remove(p.path), disk.SyncDir(filepath.Dir(p.path)))
 }
 
-// refusal is what an officer signs who refuses. It begins like all that officers sign, so that nothing else can be
-// taken for it.
+// refusal is the text that an officer signs to refuse. It has a type, as all signed texts have, so it can't be confused
+// with another kind.
 type refusal struct {
 	Type      string `json:"_type"`
 	List      string `json:"list"`
 	Author    string `json:"author"`
 	Reason    string `json:"reason"`    // what is refused, and why
-	Reference string `json:"reference"` // as it was given
-	SHA256    string `json:"sha256"`    // of the metadata that is refused, with its signatures
+	Reference string `json:"reference"` // of the caller, without the proof
+	SHA256    string `json:"sha256"`    // of the refused metadata, with its signatures
 }
 
 const refusalType = "argine-refusal"
 
 func (r refusal) bytes() ([]byte, error) { return json.Marshal(r) }
 
-// refusalMark stands between the reference of a refusal, if one was given, and its proof: the hash and the signature.
+// refusalMark separates the reference of a refusal, which may be empty, from its proof: the hash and the signature.
 const refusalMark = "refusal"
 
-// signRefusal makes the officer the author, and puts the proof behind the reference.
+// signRefusal signs a refusal. It sets the author of c to the officer, and appends hash and signature to the reference.
 func (l *Ledger) signRefusal(p *Pending, officer crypto.Signer, c *Audit) error {
 	root, err := l.root()
 	if err != nil {
@@ -105,7 +105,7 @@ func (l *Ledger) signRefusal(p *Pending, officer crypto.Signer, c *Audit) error 
 	return err
 }
 
-// verifyRefusals proves that each refusal was signed by an officer of its author's name under a root that was in force.
+// verifyRefusals fails unless each refusal was signed by an officer with its author's name, under any root of the list.
 func (l *Ledger) verifyRefusals(ctx context.Context, view ledger.View) error {
 	roots, err := l.rootHistory()
 	if err != nil {
@@ -122,7 +122,7 @@ func (l *Ledger) verifyRefusals(ctx context.Context, view ledger.View) error {
 	return nil
 }
 
-// refusedBy reports whether an officer of the root has signed the refusal that an operation records.
+// refusedBy reports whether an officer of the root has signed the refusal in an operation.
 func (l *Ledger) refusedBy(root *trust.Root, o Operation) bool {
 	fields := strings.Split(o.Reference, " ")
 	n := len(fields) - 3

@@ -11,13 +11,13 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// ErrUnchanged is returned by Release when the list is as it was released last.
+// ErrUnchanged is returned if the list has not changed since the last release.
 var ErrUnchanged = errors.New("nothing has changed")
 
-// Release makes the next release from the ledger and leaves it pending, unsigned. Entries past their expiry are taken out
-// of the ledger first; that is an operation of its own, by author. A release that was pending for an older state is
-// replaced, and with it its signatures; replaced reports that. One that is pending for the very same state stays as it is. What the
-// guards hold is not released: the error is a [*guard.HeldError], see [Ledger.Override].
+// Release makes the next release from the ledger and leaves it pending, unsigned. First it removes expired entries from
+// the ledger, as an operation of author. A pending release of an older state is replaced, and its signatures are lost;
+// replaced reports this. A pending release of the same state is kept. If the guards hold the release, the error is a
+// [*guard.HeldError], see [Ledger.Override]. It fails with [ErrUnchanged] if there is nothing to release.
 func (l *Ledger) Release(ctx context.Context, author string) (p *Pending, replaced bool, err error) {
 	unlock, err := l.history.Lock(ctx)
 	if err != nil {
@@ -95,8 +95,8 @@ func (l *Ledger) build(ctx context.Context, now Operation) error {
 	return l.removeFiles(last, spec.All())
 }
 
-// checkChanged refuses a release that would say what the last one said, unless that one ends soon, or officers whom its
-// signatures need have gone since, or subscribers have come or gone.
+// checkChanged fails with [ErrUnchanged] if a new release would equal the last one. A new one is still allowed if the
+// last one expires soon, if the root in force no longer accepts its signatures, or if subscribers have changed.
 func (l *Ledger) checkChanged(ctx context.Context, last ReleaseRecord, now Operation) error {
 	if last.Serial == 0 {
 		return nil

@@ -22,18 +22,18 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// A signing request is a tar file. Its entries have the names that they have in the agency's folder, and come in this
-// order: all roots, the targets of the release before, what is pending, the release files that a review of it reads,
-// and the operations behind it. [OpenRequest] reads it as such a folder.
+// A signing request is a tar file. Its entries have the paths of the agency's folder, in this order: all roots, the
+// targets of the last release, the pending metadata, the release files that its review reads, and its operations.
+// [OpenRequest] unpacks it into such a folder.
 const (
-	requestMark    = "argine-signing-request" // the first entry, with the version of this form
+	requestMark    = "argine-signing-request" // the first entry; its content is the version of the format
 	requestVersion = "1\n"
 	operationsFile = "operations.txt"
 )
 
-// WriteRequest writes a signing request for p, which [Ledger.Pending] has returned: all that an officer needs who has
-// the list's root and a key, but no ledger. It is about as long as what changes, unless the release has a new snapshot.
-// It fails with [blocklist.ErrUntrusted] if what is pending is not what the ledger's history leads to.
+// WriteRequest writes a signing request for p, which [Ledger.Pending] has returned. An officer needs only this request,
+// the list's root and a key, but no ledger. The request is about as long as the changes, unless the release has a new
+// snapshot. WriteRequest fails with [blocklist.ErrUntrusted] if p does not follow from the ledger's history.
 func (l *Ledger) WriteRequest(ctx context.Context, w io.Writer, p *Pending) error {
 	if err := p.check(); err != nil {
 		return err
@@ -109,7 +109,8 @@ func addFile(tw *tar.Writer, name, from string) error {
 	return err
 }
 
-// filesReviewed proves that p is what the history leads to, and returns which files that has read.
+// filesReviewed proves that p follows from the ledger's history. It returns the paths of the files that the proof has
+// read.
 func (l *Ledger) filesReviewed(ctx context.Context, p *Pending) (names []string, err error) {
 	proof := &Ledger{folder: l.folder, history: l.history}
 	proof.opened = func(f trust.File) {
@@ -120,7 +121,7 @@ func (l *Ledger) filesReviewed(ctx context.Context, p *Pending) (names []string,
 	return names, proof.checkHistory(ctx, p)
 }
 
-// writeOperations writes the operations behind p, each as JSON with the lines that its hash covers behind it.
+// writeOperations writes the operations of p. Each is a line of JSON, followed by the lines that its hash covers.
 func (l *Ledger) writeOperations(ctx context.Context, w io.Writer, p *Pending) error {
 	before, err := l.headBefore(ctx, p)
 	if err != nil {
@@ -142,16 +143,16 @@ func (l *Ledger) writeOperations(ctx context.Context, w io.Writer, p *Pending) e
 	return nil
 }
 
-// requestHistory is what a request says of the operations behind a release.
+// requestHistory is the content of operations.txt: the operations of a release and their net changes.
 type requestHistory struct {
 	operations []Operation
 	changes    map[string]netLine // by target
 }
 
-// netLine is what became of one target: a line before and a line after, each perhaps empty.
+// netLine is the net change of one target: its line before and its line after. An empty line means not listed.
 type netLine struct{ before, after string }
 
-// readOperations reads operations.txt, and proves that the lines behind each operation are those that its hash covers.
+// readOperations reads operations.txt. It fails unless the lines of each operation are those that its hash covers.
 func readOperations(r io.Reader) (requestHistory, error) {
 	h := requestHistory{changes: map[string]netLine{}}
 	lines := bufio.NewScanner(r)
@@ -181,7 +182,7 @@ func readOperations(r io.Reader) (requestHistory, error) {
 	return h, errors.Join(lines.Err(), h.end(&proof))
 }
 
-// end proves the lines of the last operation.
+// end verifies the lines of the last operation.
 func (h *requestHistory) end(proof *ledger.ChangesProof) error {
 	if len(h.operations) == 0 {
 		return nil
@@ -189,7 +190,7 @@ func (h *requestHistory) end(proof *ledger.ChangesProof) error {
 	return proof.End(h.operations[len(h.operations)-1])
 }
 
-// add follows one line.
+// add applies one changed line to the net changes.
 func (h *requestHistory) add(line string) error {
 	sign, text := line[0], line[1:]
 	if sign == '?' { // a check changes nothing

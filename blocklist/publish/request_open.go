@@ -17,23 +17,24 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// Request is a signing request that was read and verified: its roots follow from the officer's, the release before was signed under
-// one of them, and the operations lead from its head to the one to be signed.
+// Request is a signing request that was read and verified: its roots follow from the officer's root, the last release
+// was signed under one of them, and the operations lead from the head of that release to the head of the pending one.
 type Request struct {
 	folder  folder // a temporary one
 	pending *Pending
 	history requestHistory
 }
 
-// Limits of a request. A first release carries the whole list.
+// Limits of a request. The request of a first release contains the whole list.
 const (
 	maxRequest      = 8 << 30
 	maxRequestParts = 1000
 )
 
-// OpenRequest reads and verifies a signing request. Root is a root of the list that the officer trusts, the content of a root.json;
-// it may be empty for the request of a first root only, whose [Pending.Fingerprint] people compare by voice. It fails with
-// [blocklist.ErrUntrusted] for a request of another list or under other roots. The caller closes the request.
+// OpenRequest reads and verifies a signing request. Root is a root of the list that the officer trusts, the content of
+// a root.json. It may be empty only if the request is for the first root; then people compare [Pending.Fingerprint] by
+// voice. OpenRequest fails with [blocklist.ErrUntrusted] if the request is of another list, or if its roots don't
+// follow from root. The caller closes the request.
 func OpenRequest(r io.Reader, root []byte) (*Request, error) {
 	dir, err := os.MkdirTemp("", "blocklist-request-")
 	if err != nil {
@@ -49,23 +50,23 @@ func OpenRequest(r io.Reader, root []byte) (*Request, error) {
 	return q, nil
 }
 
-// Close removes what was unpacked.
+// Close removes the temporary folder of the request.
 func (q *Request) Close() error { return os.RemoveAll(q.folder.dir) }
 
-// Pending returns what is to be signed.
+// Pending returns the root or release to be signed.
 func (q *Request) Pending() *Pending { return q.pending }
 
-// Operations returns the operations behind a release.
+// Operations returns the operations of a release, oldest first.
 func (q *Request) Operations() []Operation { return q.history.operations }
 
-// Review yields what a release changes, as [Ledger.Review] does. The last thing it yields may be an error.
+// Review yields the changes of a release, as [Ledger.Review] does. The last value may be an error.
 func (q *Request) Review() iter.Seq2[blocklist.Change, error] { return q.folder.Review(q.pending) }
 
-// requestNames are the names that a request may unpack.
+// requestNames matches the paths that a request may contain.
 var requestNames = regexp.MustCompile(`^(roots/[0-9]+\.root\.json|releases/[0-9]+/targets\.json|pending/release/targets\.json|` +
 	`pending/[0-9]+\.root\.json|files/[A-Za-z0-9][A-Za-z0-9._-]*|operations\.txt)$`)
 
-// unpackRequest writes the parts of a request below dir.
+// unpackRequest writes the files of a request below dir.
 func unpackRequest(r io.Reader, dir string) error {
 	tr := tar.NewReader(io.LimitReader(r, maxRequest))
 	for n := 0; ; n++ {
@@ -120,7 +121,8 @@ func unpackPart(r io.Reader, to string) error {
 	return errors.Join(err, f.Close())
 }
 
-// verify puts the officer's root in place of what the request says, and verifies the rest from there on.
+// verify replaces the request's copy of the officer's root by the officer's own, and verifies everything that follows
+// from it.
 func (q *Request) verify(trusted []byte) error {
 	if _, err := os.Stat(q.folder.pendingRootPath(1)); len(trusted) == 0 && err != nil {
 		return fmt.Errorf("%w: the list's root is needed; --root names its file", blocklist.ErrUntrusted)
@@ -155,7 +157,8 @@ func (q *Request) verify(trusted []byte) error {
 	return q.verifyHistory()
 }
 
-// trustRoot makes the officer's root the first one of the folder, and the newest that follows from it the one in force.
+// trustRoot makes the officer's root the first one of the folder. The newest root that follows from it comes into
+// force.
 func (q *Request) trustRoot(root *trust.Root, b []byte) error {
 	place := q.folder.path(rootsDir, trust.RootName(root.Version()))
 	if sent, err := os.ReadFile(place); err == nil {
@@ -165,7 +168,7 @@ func (q *Request) trustRoot(root *trust.Root, b []byte) error {
 	}
 	waiting, err := os.ReadFile(q.folder.pendingRootPath(root.Version()))
 	if first, parsed := trust.ParseRoot(waiting); err == nil && parsed == nil && first.ID() == root.ID() {
-		q.folder.firstRoot = 0 // a first root, which its officers have as a file
+		q.folder.firstRoot = 0 // the officer has the first root, which is pending here
 		return nil
 	}
 	if err := os.MkdirAll(filepath.Dir(place), 0o700); err != nil {
@@ -185,7 +188,7 @@ func (q *Request) trustRoot(root *trust.Root, b []byte) error {
 	return os.WriteFile(q.folder.path(rootFile), newest, 0o600) //nolint:gosec // in the temporary folder
 }
 
-// verifyHistory proves that the operations lead from the release before to the pending one.
+// verifyHistory proves that the operations lead from the last release to the pending one.
 func (q *Request) verifyHistory() error {
 	f, err := os.Open(q.folder.path(operationsFile))
 	if err != nil {
@@ -224,11 +227,11 @@ func eachOperation(all []Operation) iter.Seq2[Operation, error] {
 	}
 }
 
-// CheckSigner fails with [blocklist.ErrUntrusted] unless the key is that of an officer who may sign what is requested.
+// CheckSigner fails with [blocklist.ErrUntrusted] unless the key is that of an officer who may sign the request.
 func (q *Request) CheckSigner(officer crypto.Signer) error { return q.pending.checkOfficer(officer) }
 
-// Sign returns an officer's signature as a file that [Ledger.AddSignature] takes. A release must make the changes of the operations
-// behind it, and no others.
+// Sign returns an officer's signature as a file for [Ledger.AddSignature]. It fails unless a release makes exactly the
+// changes of its operations.
 func (q *Request) Sign(officer crypto.Signer) (signature []byte, err error) {
 	if err := q.pending.checkOfficer(officer); err != nil {
 		return nil, err

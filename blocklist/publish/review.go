@@ -12,10 +12,9 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// Review yields what the pending release p changes against the newest one that was pushed, in the order of a delta. It
-// reads the very bytes that the signature will cover, and proves that they are what the metadata says of them, that all
-// ways lead to the same list, and that the files which are not new were signed before; the ledger is not asked. The
-// last thing it yields may be an error.
+// Review yields the changes of the pending release p against the last pushed one, in the order of a delta. It reads the
+// same bytes that the signature will cover, not the ledger. It proves that they match the metadata, that all paths of
+// files lead to the same list, and that files of earlier releases were signed. The last value may be an error.
 func (d folder) Review(p *Pending) iter.Seq2[blocklist.Change, error] {
 	return func(yield func(blocklist.Change, error) bool) {
 		if err := d.review(p, yield); err != nil {
@@ -59,19 +58,19 @@ func (d folder) review(p *Pending, yield func(blocklist.Change, error) bool) err
 	return d.reviewWhole(held, way, yield, func(shown string) error { return d.compareStep(step, hasStep, before, shown) })
 }
 
-// unsigned returns the files that were not signed before.
+// unsigned returns the files of after that r does not have, so no officer has signed them.
 func (r signedRelease) unsigned(after signedRelease) []trust.File {
 	return slices.DeleteFunc(slices.Clone(after.targets.Files),
 		func(f trust.File) bool { return slices.ContainsFunc(r.targets.Files, f.Equal) })
 }
 
-// leadsFrom reports whether there is a signed way from a serial that was reached.
+// leadsFrom reports whether signed files lead from this serial to r. It is false for serial 0.
 func (r signedRelease) leadsFrom(serial uint64) bool {
 	_, ok := r.targets.UpdatePath(serial)
 	return ok && serial > 0
 }
 
-// checkLinks proves that each new delta makes the changes that were signed since its base, and the step's.
+// checkLinks proves that each new delta makes the signed changes since its base, together with those of the step.
 func (d folder) checkLinks(links []trust.File, step trust.File, before signedRelease) error {
 	for _, f := range links {
 		if f.Equal(step) {
@@ -94,8 +93,8 @@ func (d folder) checkLinks(links []trust.File, step trust.File, before signedRel
 	return nil
 }
 
-// reviewWhole compares two lists entry by entry, where a new snapshot or bridge leads to the second. In the end it
-// passes on what identifies the changes.
+// reviewWhole yields the changes between two whole lists, for a release with a new snapshot or a new link of the chain.
+// Then it calls end with the hash of the changes.
 func (d folder) reviewWhole(held, way []trust.File, yield func(blocklist.Change, error) bool,
 	end func(string) error) error {
 	sum, ended := sha256.New(), false
@@ -114,7 +113,7 @@ func (d folder) reviewWhole(held, way []trust.File, yield func(blocklist.Change,
 
 func hashChange(sum hash.Hash, c blocklist.Change) { fmt.Fprintf(sum, "%t %s\n", c.Removed, c.Entry) }
 
-// compareStep reports whether the step, if there is one, makes the changes that were shown.
+// compareStep fails unless the step makes the changes with the hash shown. Without a step it succeeds.
 func (d folder) compareStep(step trust.File, hasStep bool, before signedRelease, shown string) error {
 	if !hasStep {
 		return nil
@@ -137,8 +136,8 @@ func hashChanges(changes iter.Seq2[blocklist.Change, error]) (string, error) {
 	return string(sum.Sum(nil)), nil
 }
 
-// signedBefore returns the release before p, which enough officers have signed: else a change could be hidden in it.
-// The first release has none before it.
+// signedBefore returns the release before p. It fails unless enough officers have signed that release: otherwise a
+// change could be hidden in it. For the first release it returns the zero value.
 func (d folder) signedBefore(p *Pending) (before signedRelease, err error) {
 	if p.Serial == 1 {
 		return before, nil

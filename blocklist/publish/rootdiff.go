@@ -9,7 +9,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// changesOf says in words what a root changes, naming keys as key does.
+// changesOf describes the differences between two roots in words. The function key returns the text for a key.
 func changesOf(was, is trust.RootSpec, key func(notekey.Key) string) (all []string) {
 	say := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
 	for _, k := range was.Officers {
@@ -44,8 +44,8 @@ func changesOf(was, is trust.RootSpec, key func(notekey.Key) string) (all []stri
 	return all
 }
 
-// UrgentLimits say what one officer alone may list where the root allows it: on top of one release at most Entries
-// targets (16 at most), each for at most Hours (24 at most). The zero value allows nothing.
+// UrgentLimits limit what one officer may list alone, if the root allows it: at most Entries targets (up to 16) on top
+// of one release, each for at most Hours (up to 24). The zero value allows nothing.
 type UrgentLimits struct {
 	Entries int `json:"entries"`
 	Hours   int `json:"hours"`

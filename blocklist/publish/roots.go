@@ -17,7 +17,7 @@ func (d folder) pendingRootPath(version int64) string {
 	return d.path(pendingDir, trust.RootName(version))
 }
 
-// newestRoot returns the version of the newest root that is fully signed, 0 if none is.
+// newestRoot returns the version of the newest root with enough signatures, 0 if there is none.
 func (d folder) newestRoot() (int64, error) {
 	for version := max(d.firstRoot-1, 0); ; version++ {
 		_, err := os.Stat(d.path(rootsDir, trust.RootName(version+1)))
@@ -30,7 +30,7 @@ func (d folder) newestRoot() (int64, error) {
 	}
 }
 
-// root returns the newest root that enough officers have signed.
+// root returns the root in force: the newest one with enough signatures.
 func (d folder) root() (*trust.Root, error) {
 	b, err := os.ReadFile(d.path(rootFile))
 	if errors.Is(err, os.ErrNotExist) {
@@ -46,7 +46,7 @@ func (d folder) root() (*trust.Root, error) {
 	return root, nil
 }
 
-// openRoot returns the root of that version, which was signed.
+// openRoot returns the root of this version. It fails unless the root has enough signatures of its own officers.
 func (d folder) openRoot(version int64) (*trust.Root, error) {
 	b, err := os.ReadFile(d.path(rootsDir, trust.RootName(version)))
 	if err != nil {
@@ -67,7 +67,7 @@ func (d folder) roots(newest int64) (all [][]byte, err error) {
 	return all, nil
 }
 
-// rootHistory returns all roots, each verified by the one before.
+// rootHistory returns all roots. Each is verified by the root before it.
 func (d folder) rootHistory() ([]*trust.Root, error) {
 	newest, err := d.newestRoot()
 	if err != nil || newest == 0 {
@@ -80,7 +80,8 @@ func (d folder) rootHistory() ([]*trust.Root, error) {
 	return trust.OpenRoots(all)
 }
 
-// signedUnder returns the roots from the first one on that enough officers have signed targets for.
+// signedUnder returns roots without those at the beginning that don't accept the signatures of targets. It fails if no
+// root accepts them.
 func signedUnder(roots []*trust.Root, targets []byte) ([]*trust.Root, error) {
 	err := fmt.Errorf("%w: there is no root", blocklist.ErrUntrusted)
 	for i, root := range roots {
@@ -91,12 +92,12 @@ func signedUnder(roots []*trust.Root, targets []byte) ([]*trust.Root, error) {
 	return nil, err
 }
 
-// isOfficer reports whether the holder of a public key may sign what this root covers.
+// isOfficer reports whether a public key is that of an officer of the root.
 func isOfficer(root *trust.Root, public ed25519.PublicKey) bool {
 	return root != nil && slices.ContainsFunc(root.Spec().Officers, notekey.Key{Public: public}.Equal)
 }
 
-// fingerprint returns 32 digits of a root's ID, in groups.
+// fingerprint returns the first 32 digits of a root's ID, in groups of four.
 func fingerprint(root *trust.Root) string {
 	id := root.ID()
 	groups := make([]string, 8)

@@ -13,20 +13,20 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
-// Seen is what an officer's machine remembers of the last release and the last root of a list that the officer has
-// signed there: so a ledger that goes back, or shows two officers two histories, is noticed by them, too. The zero
-// value is that of a new officer.
+// Seen records the last release and the last root of a list that an officer has signed on this machine. With it the
+// officer notices a rollback of the ledger, or a ledger that shows two officers two histories. The zero value is that
+// of a new officer.
 type Seen struct {
 	Serial uint64    `json:"serial,omitempty"` // of the release
-	SHA256 string    `json:"sha256,omitempty"` // of what was signed of it
-	Signed time.Time `json:"signed,omitzero"`  // the release
+	SHA256 string    `json:"sha256,omitempty"` // of its signed part
+	Signed time.Time `json:"signed,omitzero"`  // when the release was signed
 	Root   int64     `json:"root,omitempty"`   // version of the root
 	RootID string    `json:"root_id,omitempty"`
 }
 
-// CheckSeen fails with [blocklist.ErrRollback] if the officer has signed something newer than what is requested, and
-// with [blocklist.ErrUntrusted] if it was something else with the same number, or if what was signed is not what this
-// follows.
+// CheckSeen fails with [blocklist.ErrRollback] if the officer has already signed a newer release or root. It fails with
+// [blocklist.ErrUntrusted] if the officer has signed another one with the same number, or if the request follows
+// another release than the officer has signed.
 func (q *Request) CheckSeen(last Seen) error {
 	p := q.pending
 	if p.Root > 0 {
@@ -64,7 +64,7 @@ func checkSeenNumber(what string, number uint64, id string, last uint64, lastID 
 	return nil
 }
 
-// Seen returns what is to be remembered once the request is signed, in place of last.
+// Seen returns last, updated with the requested release or root, to be stored once the request is signed.
 func (q *Request) Seen(last Seen) (Seen, error) {
 	p := q.pending
 	last.Signed = time.Now().UTC().Truncate(time.Second)
@@ -78,14 +78,14 @@ func (q *Request) Seen(last Seen) (Seen, error) {
 	return last, err
 }
 
-// signedID returns the SHA-256 of what the signatures of metadata cover.
+// signedID returns the SHA-256 of the part of the metadata that signatures cover.
 func signedID(metadata []byte) (string, error) {
 	var d digester
 	_, err := tuf.Sign(metadata, &d)
 	return d.sum, err
 }
 
-// digester is a signer that signs nothing, and keeps the SHA-256 of the message.
+// digester is a signer that does not sign. It stores the SHA-256 of the message.
 type digester struct{ sum string }
 
 func (d *digester) Public() crypto.PublicKey { return make(ed25519.PublicKey, ed25519.PublicKeySize) }

@@ -12,9 +12,9 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
-// Sign adds an officer's signature to p, which [Ledger.Pending] has returned, and returns how it stands then. A root that
-// has enough signatures takes effect. Sign fails if what is pending has changed since, so that nobody signs what they have
-// not seen, and if a release is not what the ledger's history leads to.
+// Sign adds an officer's signature to p, which [Ledger.Pending] has returned, and returns p with the new signature. A
+// root with enough signatures takes effect. Sign fails if the pending metadata has changed since p was read, so that an
+// officer signs only what they have seen. It also fails if a release does not follow from the ledger's history.
 func (l *Ledger) Sign(ctx context.Context, p *Pending, officer crypto.Signer) (*Pending, error) {
 	if err := p.check(); err != nil {
 		return nil, err
@@ -62,7 +62,7 @@ func (p *Pending) checkOfficer(officer crypto.Signer) error {
 	return fmt.Errorf("signing: %w: the key is not that of an officer of %s; they are %q", blocklist.ErrUntrusted, p.List, p.Officers)
 }
 
-// checkUnchanged reports whether what waits is still what was read.
+// checkUnchanged fails if the pending file has changed since p was read.
 func (p *Pending) checkUnchanged() error {
 	now, err := os.ReadFile(p.path)
 	if err != nil || string(now) != string(p.metadata) {

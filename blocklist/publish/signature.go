@@ -14,10 +14,10 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
-// MaxSignature is how long a signature's file may be, in bytes.
+// MaxSignature is the maximum length of a signature file, in bytes.
 const MaxSignature = 16 << 10
 
-// detached is an officer's signature, in a file of its own.
+// detached is the content of a signature file: one officer's signature.
 type detached struct {
 	Type      string `json:"_type"`
 	List      string `json:"list"`
@@ -29,19 +29,19 @@ type detached struct {
 
 const detachedType = "argine-signature"
 
-// detachedSignature signs what is pending, and returns the signature alone.
+// detachedSignature signs p and returns the signature as a file.
 func (p *Pending) detachedSignature(officer crypto.Signer) ([]byte, error) {
 	recorder := &recordingSigner{Signer: officer}
 	if _, err := tuf.Sign(p.metadata, recorder); err != nil {
 		return nil, err
 	}
-	key := notekey.Key{Name: "officer", Public: officer.Public().(ed25519.PublicKey)} // checkOfficer has seen that it is
+	key := notekey.Key{Name: "officer", Public: officer.Public().(ed25519.PublicKey)} // checkOfficer has verified the type
 	text, err := json.MarshalIndent(detached{detachedType, p.List, p.Root, p.Serial, key.String(), recorder.signature}, "",
 		"  ")
 	return append(text, '\n'), err
 }
 
-// recordingSigner remembers the last signature.
+// recordingSigner is a signer that stores its last signature.
 type recordingSigner struct {
 	crypto.Signer
 	signature []byte
@@ -52,10 +52,10 @@ func (s *recordingSigner) Sign(rand io.Reader, message []byte, opts crypto.Signe
 	return s.signature, err
 }
 
-// errOtherMessage is returned for a signature of something else.
+// errOtherMessage is returned for a signature that does not verify for the pending metadata.
 var errOtherMessage = errors.New("it is no signature of what is pending")
 
-// givenSignature is a signer that knows one signature.
+// givenSignature is a signer with one existing signature. It fails for any other message.
 type givenSignature struct {
 	public    ed25519.PublicKey
 	signature []byte
@@ -70,9 +70,9 @@ func (s givenSignature) Sign(_ io.Reader, message []byte, _ crypto.SignerOpts) (
 	return s.signature, nil
 }
 
-// AddSignature adds a signature that [Request.Sign] has made to what is pending, and returns how it stands then. The
-// same signature may be added again. It fails with [blocklist.ErrUntrusted] for a signature of something else, such as
-// a release that was made again since the request.
+// AddSignature adds a signature of [Request.Sign] to the pending root or release, and returns the result. Adding the
+// same signature again changes nothing. It fails with [blocklist.ErrUntrusted] for a signature of something else, such
+// as a release that was made again after the request.
 func (l *Ledger) AddSignature(ctx context.Context, signature []byte) (*Pending, error) {
 	s, err := parseDetached(signature)
 	if err != nil {

@@ -8,19 +8,19 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Status says where the list stands.
+// Status is the current state of a list.
 type Status struct {
 	List     string         `json:"list"`
-	Root     *RootInfo      `json:"root,omitempty"`     // in force; nil: it waits for signatures
-	Head     Operation      `json:"head"`               // the last operation; Entries and Digest are those of the list now
-	Released *ReleaseRecord `json:"released,omitempty"` // the newest release that was pushed
-	Added    uint64         `json:"unreleased_added"`   // lines that came since
-	Removed  uint64         `json:"unreleased_removed"` // lines that went since
-	Pending  *Pending       `json:"pending,omitempty"`  // what waits for signatures, or to be pushed
-	Warnings []string       `json:"warnings,omitempty"` // what must be done soon, and how
+	Root     *RootInfo      `json:"root,omitempty"`     // the root in force; nil: the first one waits for signatures
+	Head     Operation      `json:"head"`               // the last operation, with Entries and Digest of the current list
+	Released *ReleaseRecord `json:"released,omitempty"` // the last pushed release; nil: none
+	Added    uint64         `json:"unreleased_added"`   // lines added since that release
+	Removed  uint64         `json:"unreleased_removed"` // lines removed since that release
+	Pending  *Pending       `json:"pending,omitempty"`  // a root or release that waits for signatures or for a push
+	Warnings []string       `json:"warnings,omitempty"` // what must be done soon, and the command for it
 }
 
-// Status returns where the list stands.
+// Status returns the current state of the list.
 func (l *Ledger) Status(ctx context.Context) (s Status, err error) {
 	s.List = l.list
 	if s.Head, err = l.history.Head(ctx); err != nil {

@@ -16,25 +16,25 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// Subscriber is one to whom a confidential list is encrypted.
+// Subscriber is a subscriber to a confidential list, which is encrypted to its key.
 type Subscriber struct {
 	Name      string    `json:"name"`
 	Kind      string    `json:"kind"`      // of the recipient: hybrid or x25519
 	Recipient string    `json:"recipient"` // the public key, age1...
 	Added     time.Time `json:"added"`
-	Author    string    `json:"author"`           // who added it
+	Author    string    `json:"author"`           // who added the subscriber
 	Reason    string    `json:"reason,omitempty"` // and why
 }
 
-// ErrSubscribed is returned for a name or a recipient that a subscriber has already.
+// ErrSubscribed is returned if another subscriber already has the name or the recipient.
 var ErrSubscribed = errors.New("a subscriber already")
 
-// ErrNoSubscriber is returned where a name is not that of a subscriber.
+// ErrNoSubscriber is returned for a name that no subscriber has.
 var ErrNoSubscriber = errors.New("not a subscriber of the list")
 
-// AddSubscriber adds a subscriber of a confidential list under a name of 1 to 64 octets without spaces. Recipient is
-// the text of an age recipient, X25519 or hybrid. It counts from the next release on: that carries the list key for all
-// of them.
+// AddSubscriber adds a subscriber to a confidential list. The name has 1 to 64 octets and no spaces. Recipient is the
+// text of an age recipient, X25519 or hybrid. The subscriber can read the list from the next release on, which contains
+// the list key for all subscribers.
 func (l *Ledger) AddSubscriber(ctx context.Context, name, recipient string, c Audit) error {
 	to, err := trust.ParseRecipient(recipient)
 	if err != nil {
@@ -58,8 +58,8 @@ func (l *Ledger) AddSubscriber(ctx context.Context, name, recipient string, c Au
 	})
 }
 
-// RemoveSubscriber removes a subscriber. From the next release on the list has a new key; what was released before
-// stays open to anyone who had the old one.
+// RemoveSubscriber removes a subscriber. The next release has a new list key. Earlier releases stay readable for anyone
+// who has the old key.
 func (l *Ledger) RemoveSubscriber(ctx context.Context, name string, c Audit) error {
 	return l.changeSubscriber(ctx, KindUnsubscribe, c, func(all []Subscriber) (Subscriber, error) {
 		i := slices.IndexFunc(all, func(s Subscriber) bool { return s.Name == name })
@@ -70,7 +70,7 @@ func (l *Ledger) RemoveSubscriber(ctx context.Context, name string, c Audit) err
 	})
 }
 
-// changeSubscriber records that the subscriber whom choose returns comes or goes.
+// changeSubscriber records that the subscriber returned by choose is added or removed.
 func (l *Ledger) changeSubscriber(ctx context.Context, kind string, c Audit,
 	choose func([]Subscriber) (Subscriber, error)) error {
 	unlock, err := l.history.Lock(ctx)
@@ -97,14 +97,15 @@ func (l *Ledger) changeSubscriber(ctx context.Context, kind string, c Audit,
 	return l.history.Record(ctx, kind, c, nil)
 }
 
-// Subscribers returns who subscribes to a confidential list, in the order in which they came.
+// Subscribers returns the subscribers to a confidential list, in the order in which they were added.
 func (l *Ledger) Subscribers(ctx context.Context) ([]Subscriber, error) {
 	return replaySubscribers(l.history.Operations(ctx, ledger.Range{Kinds: subscriberKinds()}))
 }
 
 func subscriberKinds() []string { return []string{KindSubscribe, KindUnsubscribe} }
 
-// subscribersAt returns who subscribed when the operation with that hash was the last one.
+// subscribersAt returns the subscribers after the operation with hash head. It returns none if there is no such
+// operation.
 func (l *Ledger) subscribersAt(ctx context.Context, head string) ([]Subscriber, error) {
 	o, err := l.history.OperationByHash(ctx, head)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -116,7 +117,7 @@ func (l *Ledger) subscribersAt(ctx context.Context, head string) ([]Subscriber, 
 	return replaySubscribers(l.history.Operations(ctx, ledger.Range{UpTo: o.ID, Kinds: subscriberKinds()}))
 }
 
-// replaySubscribers returns who subscribes after the operations.
+// replaySubscribers applies operations in order, and returns the resulting subscribers.
 func replaySubscribers(operations iter.Seq2[Operation, error]) (all []Subscriber, err error) {
 	for o, err := range operations {
 		if err != nil {
@@ -137,18 +138,18 @@ func replaySubscribers(operations iter.Seq2[Operation, error]) (all []Subscriber
 	return all, nil
 }
 
-// subscribersChanged reports whether any have come or gone since a release.
+// subscribersChanged reports whether a subscriber was added or removed since a release.
 func (l *Ledger) subscribersChanged(ctx context.Context, last ReleaseRecord) (changed bool, err error) {
 	return l.history.Happened(ctx, ledger.Range{After: last.Operation, Kinds: subscriberKinds()})
 }
 
-// recipients returns those of a kind.
+// recipients returns the recipients of a kind.
 func recipients(all []Subscriber, kind string) (to []trust.Recipient) {
 	for _, s := range all {
 		if s.Kind != kind {
 			continue
 		}
-		if r, err := trust.ParseRecipient(s.Recipient); err == nil { // it was read before
+		if r, err := trust.ParseRecipient(s.Recipient); err == nil { // replaySubscribers has already parsed it
 			to = append(to, r)
 		}
 	}

@@ -19,22 +19,22 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
-// UrgentList are the urgent orders on top of a release: what one officer has listed alone. With the next release they are void,
-// whether or not it contains them.
+// UrgentList has the urgent orders on top of a release: entries that one officer has listed alone. The next release
+// ends them, even if it does not contain them.
 type UrgentList struct {
-	Number  int64             // of the newest document, counted anew on top of each release; 0 if there is none
+	Number  int64             // of the newest document; starts at 1 on top of each release; 0: none
 	Serial  uint64            // of the release
-	Entries []blocklist.Entry // those that have not ended
+	Entries []blocklist.Entry // entries that have not expired
 	Left    int               // how many more targets may be ordered on top of that release
 }
 
-// UrgentChange says what to order, and what to withdraw.
+// UrgentChange has the entries to order and the targets to withdraw.
 type UrgentChange struct {
 	Add    []blocklist.Entry // an expiry beyond the limit, or none, becomes the limit
 	Remove []string          // targets
 }
 
-// Urgent returns the urgent orders on top of the newest release.
+// Urgent returns the urgent orders on top of the last pushed release.
 func (l *Ledger) Urgent(ctx context.Context) (UrgentList, error) {
 	h, err := l.orderHistory(ctx)
 	if err != nil {
@@ -44,8 +44,9 @@ func (l *Ledger) Urgent(ctx context.Context) (UrgentList, error) {
 	return UrgentList{Number: h.number, Serial: h.serial, Entries: h.lasting(), Left: max(left, 0)}, nil
 }
 
-// SignUrgent makes urgent orders, signed by one officer alone; [Ledger.PushUrgent] brings them to an origin. It fails with
-// [blocklist.ErrUntrusted] where the root does not allow them, and beyond its limits; subscribers enforce these, too.
+// SignUrgent makes urgent orders, signed by one officer alone. [Ledger.PushUrgent] sends them to an origin. It fails
+// with [blocklist.ErrUntrusted] if the root does not allow urgent orders, or beyond the limits of the root, which
+// subscribers enforce, too.
 func (l *Ledger) SignUrgent(ctx context.Context, change UrgentChange, officer crypto.Signer, c Audit) (UrgentList, error) {
 	if officer == nil {
 		return UrgentList{}, fmt.Errorf("ordering: %w: there is no key", blocklist.ErrMalformed)
@@ -57,7 +58,7 @@ func (l *Ledger) SignUrgent(ctx context.Context, change UrgentChange, officer cr
 	defer unlock()
 	g, err := l.guard(ctx)
 	if err == nil {
-		err = g.Hold(change.Add) // there is no override: for that, the quorum is needed
+		err = g.Hold(change.Add) // no override here: only the quorum can list a held entry
 	}
 	if err != nil {
 		return UrgentList{}, err
@@ -91,16 +92,16 @@ func (l *Ledger) keepOrders(version int64, doc []byte) error {
 	return disk.WriteFile(l.path(urgentDir, trust.UrgentName(version)), doc, 0o644)
 }
 
-// orderHistory is what was ordered on top of the newest release.
+// orderHistory has all orders on top of the last pushed release.
 type orderHistory struct {
 	root    *trust.Root
 	limits  trust.Urgent
-	newest  int64 // version of the newest document, whatever it lies on
-	number  int64 // of the newest one on top of this release
+	newest  int64 // version of the newest document, on top of any release
+	number  int64 // number of the newest document on top of this release
 	serial  uint64
 	key     trust.ListKey        // of a confidential list
 	entries []blocklist.Entry    // of the newest document
-	ordered map[string]time.Time // all targets ever ordered on top of this release, and when first
+	ordered map[string]time.Time // time of the first order by target, on top of this release
 }
 
 func (l *Ledger) orderHistory(ctx context.Context) (*orderHistory, error) {
@@ -136,7 +137,7 @@ func (l *Ledger) orderHistory(ctx context.Context) (*orderHistory, error) {
 	return h, err
 }
 
-// orderVersions returns the versions of the documents that are kept, in order.
+// orderVersions returns the versions of the stored documents, in ascending order.
 func (l *Ledger) orderVersions() (all []int64, err error) {
 	files, err := os.ReadDir(l.path(urgentDir))
 	if errors.Is(err, os.ErrNotExist) {
@@ -169,17 +170,17 @@ func (l *Ledger) readOrders(version int64) (spec trust.UrgentSpec, err error) {
 func (h *orderHistory) note(entries []blocklist.Entry) {
 	for _, e := range entries {
 		if _, ok := h.ordered[e.Target()]; !ok {
-			h.ordered[e.Target()] = cmp.Or(e.Added, time.Now().UTC().Truncate(time.Second)) // others may leave it out
+			h.ordered[e.Target()] = cmp.Or(e.Added, time.Now().UTC().Truncate(time.Second)) // others may omit it
 		}
 	}
 }
 
-// lasting returns the entries that have not ended.
+// lasting returns the entries that have not expired.
 func (h *orderHistory) lasting() []blocklist.Entry {
 	return slices.DeleteFunc(slices.Clone(h.entries), func(e blocklist.Entry) bool { return !time.Now().Before(e.Expires) })
 }
 
-// change returns the entries after a change, within the limits.
+// change returns the entries after a change. It fails if the change exceeds the limits.
 func (h *orderHistory) change(change UrgentChange) ([]blocklist.Entry, error) {
 	switch {
 	case !h.limits.Allowed():
@@ -217,7 +218,8 @@ func indexTarget(entries []blocklist.Entry, target string) int {
 	return slices.IndexFunc(entries, func(e blocklist.Entry) bool { return e.Target() == target })
 }
 
-// order returns an entry as it is ordered. Its time runs from the first order on.
+// order returns an entry with the time of its first order and an expiry within the limit. A second order does not
+// extend the time.
 func (h *orderHistory) order(e blocklist.Entry) (blocklist.Entry, error) {
 	if e.Monitor {
 		return e, fmt.Errorf("ordering %q: %w: an urgent order blocks", e.Target(), blocklist.ErrMalformed)
@@ -236,7 +238,7 @@ func (h *orderHistory) order(e blocklist.Entry) (blocklist.Entry, error) {
 	return e, nil
 }
 
-// sign makes the next document.
+// sign makes and signs the next document.
 func (h *orderHistory) sign(entries []blocklist.Entry, officer crypto.Signer) ([]byte, error) {
 	if public, ok := officer.Public().(ed25519.PublicKey); !ok || !isOfficer(h.root, public) {
 		return nil, fmt.Errorf("ordering: %w: the key is not that of an officer; they are %q", blocklist.ErrUntrusted, names(h.root.Spec().Officers))
@@ -257,7 +259,7 @@ func (h *orderHistory) sign(entries []blocklist.Entry, officer crypto.Signer) ([
 	return doc, err
 }
 
-// describe says in words what is ordered, for the ledger.
+// describe returns the change in words, for the ledger.
 func (h *orderHistory) describe(change UrgentChange) string {
 	parts := []string{fmt.Sprintf("urgent orders %d on serial %d", h.number+1, h.serial)}
 	for _, e := range change.Add {
@@ -269,7 +271,8 @@ func (h *orderHistory) describe(change UrgentChange) string {
 	return strings.Join(parts, ", ")
 }
 
-// validOrders returns the newest urgent document if the root still allows it and its officer, nil if not.
+// validOrders returns the newest urgent document. It returns nil if the root does not allow it or no longer has its
+// officer.
 func (l *Ledger) validOrders(ctx context.Context, root *trust.Root) ([]byte, error) {
 	h, err := l.orderHistory(ctx)
 	if err != nil || h.newest == 0 {
@@ -285,8 +288,9 @@ func (l *Ledger) validOrders(ctx context.Context, root *trust.Root) ([]byte, err
 	return doc, nil
 }
 
-// adoptOrders keeps the orders that an origin has in place of older ones: another officer's, made elsewhere, or those of a thief
-// of an officer's key. They can be seen then, and withdrawn. It returns an error that says so.
+// adoptOrders replaces the stored orders by newer ones from an origin. Another officer may have made them elsewhere, or
+// a thief with an officer's key. In the ledger they can be seen and withdrawn. adoptOrders always returns an error,
+// which says that the orders were replaced or why not.
 func (l *Ledger) adoptOrders(ctx context.Context, from *trust.OrdersError, c Audit) error {
 	h, err := l.orderHistory(ctx)
 	if err != nil {

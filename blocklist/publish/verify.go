@@ -11,7 +11,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// Verified counts what Verify has proved.
+// Verified counts what [Ledger.Verify] has verified.
 type Verified struct {
 	Operations int64  `json:"operations"`
 	Changes    int64  `json:"changes"`
@@ -20,13 +20,13 @@ type Verified struct {
 	Head       string `json:"head"` // the hash of the last operation
 }
 
-// Verify proves the whole history: every operation's hash and the one it is chained to, every line that came or went,
-// the entries that follow from them with all that is kept beside them, the settings of the guards, the officers'
-// signatures on what was refused, and the releases, whose heads the officers have signed, with the pushes. It fails
-// with [blocklist.ErrDamaged] and names the first row that was altered, is missing, or does not belong there.
+// Verify verifies the whole history: the hash chain of all operations, every added or removed line, the resulting
+// entries with their indexes, the settings of the guards, and the officers' signatures on refusals. It also verifies
+// the releases: their heads, which officers have signed, and their pushes. It fails with [blocklist.ErrDamaged] and
+// names the first row that was altered, is missing, or does not belong there.
 //
-// Someone who can change the ledger can also compute a new chain, but not sign it: what is older than the last release
-// is held by the officers' signatures, what is newer by the chain alone.
+// An attacker who can change the ledger can compute a new hash chain, but can't sign it. So the officers' signatures
+// protect everything up to the last release. Only the chain protects later operations.
 func (l *Ledger) Verify(ctx context.Context) (v Verified, err error) {
 	err = l.history.Read(ctx, func(view ledger.View) error {
 		last, err := view.Verify(ctx)
@@ -43,7 +43,7 @@ func (l *Ledger) Verify(ctx context.Context) (v Verified, err error) {
 	return v, err
 }
 
-// verifyGuard compares the settings of the guards with the operation that set them.
+// verifyGuard fails unless the settings of the guards are those of the last operation that set them.
 func verifyGuard(ctx context.Context, view ledger.View) error {
 	settings, err := readGuardSettings(ctx, view)
 	if err != nil {
@@ -72,7 +72,8 @@ func verifyGuard(ctx context.Context, view ledger.View) error {
 	return nil
 }
 
-// verifyReleases compares the releases with the history and with what was signed, and returns how many there are.
+// verifyReleases compares the releases with the history and with their signed metadata. It returns the number of
+// releases.
 func (l *Ledger) verifyReleases(ctx context.Context, view ledger.View) (n int, err error) {
 	roots, err := l.rootHistory()
 	if err != nil {
@@ -106,7 +107,7 @@ func (l *Ledger) verifyReleases(ctx context.Context, view ledger.View) (n int, e
 	return n, nil
 }
 
-// pushReasons returns what was pushed, by its time.
+// pushReasons returns the reasons of all pushes, by time.
 func pushReasons(ctx context.Context, view ledger.View) (map[string][]string, error) {
 	all := map[string][]string{}
 	for o, err := range view.Operations(ctx, ledger.Range{Kinds: []string{KindPush}}) {
@@ -119,8 +120,8 @@ func pushReasons(ctx context.Context, view ledger.View) (map[string][]string, er
 	return all, nil
 }
 
-// verifySigned compares a release with its signed metadata. It returns the roots without those that were no longer in
-// force: no later release can have been signed for them.
+// verifySigned compares a release with its signed metadata. It returns roots without those that were replaced before
+// this release: no later release may be signed under them.
 func (l *Ledger) verifySigned(r ReleaseRecord, o Operation, roots []*trust.Root) ([]*trust.Root, error) {
 	pushed, err := l.readRelease(l.releasePath(r.Serial))
 	if err != nil {

@@ -19,18 +19,18 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/notekey"
 )
 
-// AgentPrefix begins the name of a key that lives in the ssh-agent.
+// AgentPrefix is the prefix of the name of a key in the ssh-agent.
 const AgentPrefix = "agent:"
 
-// agentTimeout limits one conversation with the agent: people may have to confirm, or touch something.
+// agentTimeout limits one exchange with the agent. It leaves time to confirm a prompt or to touch a hardware key.
 const agentTimeout = 2 * time.Minute
 
-// errNoAgentKey is returned where the agent has no such key.
+// errNoAgentKey is returned if the agent has no such key.
 var errNoAgentKey = errors.New("no such key in the ssh-agent")
 
-// agentKey is an ed25519 key that lives in the ssh-agent. What ssh calls a signature of such a key is a plain one, over
-// exactly the bytes that are handed over. Canonical metadata begins with "{" and can't be taken for anything that the
-// SSH protocol has signed, whose data begin with a length.
+// agentKey is an ed25519 key in the ssh-agent. The agent's ed25519 signature is a plain one over exactly the given
+// bytes. It can't be confused with a signature in the SSH protocol: canonical metadata begins with "{", and signed SSH
+// data begin with a length.
 type agentKey struct {
 	socket string
 	ssh    ssh.PublicKey
@@ -40,7 +40,7 @@ type agentKey struct {
 // Public implements [crypto.Signer].
 func (k agentKey) Public() crypto.PublicKey { return k.public }
 
-// Sign implements [crypto.Signer] for messages as they are, not for digests.
+// Sign implements [crypto.Signer]. It signs messages, not digests.
 func (k agentKey) Sign(_ io.Reader, message []byte, opts crypto.SignerOpts) ([]byte, error) {
 	if opts.HashFunc() != crypto.Hash(0) {
 		return nil, fmt.Errorf("signing with the ssh-agent: %w: it signs messages, no digests", blocklist.ErrMalformed)
@@ -60,7 +60,8 @@ func (k agentKey) Sign(_ io.Reader, message []byte, opts crypto.SignerOpts) ([]b
 	return signature.Blob, nil
 }
 
-// findAgentKey returns the one ed25519 key in the agent at SSH_AUTH_SOCK with that comment or SHA256:... fingerprint.
+// findAgentKey returns the ed25519 key with this comment or SHA256:... fingerprint from the agent at SSH_AUTH_SOCK. It
+// fails if several keys match.
 func findAgentKey(name string) (crypto.Signer, error) {
 	socket := os.Getenv("SSH_AUTH_SOCK")
 	if socket == "" {
@@ -94,7 +95,7 @@ func findAgentKey(name string) (crypto.Signer, error) {
 	return found[0], nil
 }
 
-// readAgentKey returns an ed25519 key, and false for others.
+// readAgentKey parses a key of the agent. It returns false if the key is not ed25519.
 func readAgentKey(socket string, k *agent.Key) (agentKey, bool) {
 	parsed, err := ssh.ParsePublicKey(k.Blob)
 	if err != nil {
@@ -108,7 +109,7 @@ func readAgentKey(socket string, k *agent.Key) (agentKey, bool) {
 	return agentKey{socket: socket, ssh: parsed, public: public}, ok && parsed.Type() == ssh.KeyAlgoED25519
 }
 
-// withAgent talks to the agent once.
+// withAgent connects to the agent, runs do, and closes the connection.
 func withAgent(ctx context.Context, socket string, do func(agent.Agent) error) error {
 	ctx, cancel := context.WithTimeout(ctx, agentTimeout)
 	defer cancel()
@@ -124,9 +125,9 @@ func withAgent(ctx context.Context, socket string, do func(agent.Agent) error) e
 	return errors.Join(err, conn.Close())
 }
 
-// WriteAgentPublic writes the public key of an ed25519 key that lives in the ssh-agent to the new file publicPath, as
-// [Generate] does. The key is named by its comment or its SHA256:... fingerprint, after [AgentPrefix]; name is that of
-// its holder. It returns the public key as text.
+// WriteAgentPublic writes the public half of an ed25519 key in the ssh-agent to the new file publicPath, as [Generate]
+// does. Key is [AgentPrefix] followed by the key's comment or SHA256:... fingerprint. Name is the name of the key's
+// holder. It returns the public key as text.
 func WriteAgentPublic(key, publicPath, name string) (public string, err error) {
 	signer, err := findAgentKey(strings.TrimPrefix(key, AgentPrefix))
 	if err != nil {
@@ -138,10 +139,9 @@ func WriteAgentPublic(key, publicPath, name string) (public string, err error) {
 	return public, writeNew(publicPath, []byte(public+"\n"), 0o644)
 }
 
-// PublicKey returns the public key of an ed25519 signer as text, the form that the roots of lists and
-// [WriteAgentPublic] use: so a key in an HSM or a cloud's key service can be an officer's. The name is that of its
-// holder. It fails with [blocklist.ErrMalformed] if the key is not ed25519, or if the name has spaces or a plus sign,
-// or is empty.
+// PublicKey returns the public key of an ed25519 signer as text, as roots and [WriteAgentPublic] write it. So a key in
+// an HSM or a cloud's key service can be an officer's key. Name is the name of the key's holder. It fails with
+// [blocklist.ErrMalformed] if the key is not ed25519, or if the name is empty or has spaces or a plus sign.
 func PublicKey(name string, signer crypto.Signer) (string, error) {
 	if signer == nil {
 		return "", fmt.Errorf("naming a key %q: %w: there is no signer", name, blocklist.ErrMalformed)

@@ -1,6 +1,6 @@
-// Package keys makes and loads the keys of people and resolvers: an officer's signing key, in a file encrypted with a
-// passphrase or in the ssh-agent, and the identity with which a subscriber opens confidential lists.
+// Package keys makes and loads the keys of officers and subscribers. An officer's signing key is in a file encrypted
+// with a passphrase, or in the ssh-agent. A subscriber's identity decrypts confidential lists.
 //
-// Whatever signs with ed25519 as a [crypto.Signer] can be an officer's key; [PublicKey] writes the public half of one
-// as the root of a list wants it.
+// Any ed25519 [crypto.Signer] can be an officer's key. [PublicKey] returns its public half in the form that a list's
+// root needs.
 package keys

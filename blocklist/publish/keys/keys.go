@@ -27,10 +27,10 @@ const (
 	maxWorkFactor = 20 // of scrypt: a few seconds and 1 GiB
 )
 
-// Generate makes an officer's ed25519 key pair: the private key in the new file path, readable by its owner alone, the
-// public key in the new file publicPath. Neither may be there. The name identifies the officer in error messages and in
-// the list's root. The private key is encrypted with the passphrase by age's scrypt recipient; an empty passphrase
-// leaves it plain. Generate returns the public key as text.
+// Generate makes an officer's ed25519 key pair. It writes the private key to the new file path, readable by its owner
+// only, and the public key to the new file publicPath. It fails if either file exists. The name identifies the officer
+// in error messages and in the list's root. The private key is encrypted with the passphrase by age's scrypt recipient;
+// with an empty passphrase it is not encrypted. Generate returns the public key as text.
 func Generate(path, publicPath, name, passphrase string) (public string, err error) {
 	private, public, err := note.GenerateKey(rand.Reader, name)
 	if err == nil {
@@ -48,9 +48,9 @@ func Generate(path, publicPath, name, passphrase string) (public string, err err
 	return public, writePair(path, content, publicPath, []byte(public+"\n"))
 }
 
-// GenerateIdentity makes the key pair of a subscriber to confidential lists, of the kind hybrid or x25519: a file of
-// the age tool's form at path, for its owner alone, and the recipient, which the agency needs, at publicPath. Neither
-// may be there.
+// GenerateIdentity makes the key pair of a subscriber to confidential lists, of the kind hybrid or x25519. It writes
+// the identity to path, in the format of the age tool and readable by its owner only. It writes the recipient, which
+// the agency needs, to publicPath. It fails if either file exists.
 func GenerateIdentity(path, publicPath, kind string) (recipient string, err error) {
 	private, public, err := trust.NewIdentity(kind)
 	if err != nil {
@@ -60,7 +60,7 @@ func GenerateIdentity(path, publicPath, kind string) (recipient string, err erro
 	return public, writePair(path, []byte(text), publicPath, []byte(public+"\n"))
 }
 
-// writePair writes the two halves of a key pair, or neither.
+// writePair writes both files of a key pair, or neither.
 func writePair(path string, private []byte, publicPath string, public []byte) error {
 	if err := writeNew(path, private, 0o600); err != nil {
 		return err
@@ -71,7 +71,7 @@ func writePair(path string, private []byte, publicPath string, public []byte) er
 	return nil
 }
 
-// writeNew writes a file that must not be there yet.
+// writeNew writes a new file. It fails if the file exists.
 func writeNew(path string, content []byte, mode os.FileMode) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if errors.Is(err, os.ErrExist) {
@@ -107,9 +107,9 @@ func encrypt(plain []byte, passphrase string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// Load returns an officer's private key: that of a key file, or, behind [AgentPrefix], one in the ssh-agent, named by
-// its comment or its SHA256:... fingerprint. The passphrase is asked for only if the file is encrypted. The result is a
-// plain signer, so that whatever can sign with ed25519 can stand in for it.
+// Load returns an officer's private key from a key file, or from the ssh-agent if path begins with [AgentPrefix]. In
+// the agent the key is found by its comment or its SHA256:... fingerprint. Load calls passphrase only if the file is
+// encrypted. It returns the [crypto.Signer] interface, so any other ed25519 signer can be used in its place.
 func Load(path string, passphrase func() (string, error)) (crypto.Signer, error) {
 	if name, ok := strings.CutPrefix(path, AgentPrefix); ok {
 		return findAgentKey(name)
@@ -158,7 +158,7 @@ func decrypt(content []byte, passphrase string) ([]byte, error) {
 	return readAtMost(r, maxKeyFile)
 }
 
-// readAtMost reads all of r, which may hold limit bytes.
+// readAtMost reads all of r. It fails with [blocklist.ErrTooLarge] beyond limit bytes.
 func readAtMost(r io.Reader, limit int64) ([]byte, error) {
 	content, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err == nil && int64(len(content)) > limit {

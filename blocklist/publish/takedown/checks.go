@@ -12,28 +12,28 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// Check is what somebody found when looking whether a platform has taken a page down.
+// Check is the result of a visit to a listed page: whether the platform has taken it down.
 type Check struct {
 	Page    blocklist.Entry // of scope url
-	Removed bool            // it is gone
+	Removed bool            // the page is gone
 	Checked time.Time
 }
 
-// Result counts what became of checks.
+// Result counts the outcome of recording checks.
 type Result struct {
 	Recorded  uint64
-	Unchanged uint64   // recorded like this before
-	NotListed uint64   // pages that are not on the list, and were left out
+	Unchanged uint64   // already recorded with this result
+	NotListed uint64   // pages left out because they are not on the list
 	Unlisted  []string // the first of those
 }
 
 // maxNamed is how many bad lines, or pages that are not listed, are named one by one.
 const maxNamed = 10
 
-// Record records checks as one operation of the ledger: all of them, or nothing. Of two checks of a page at the same
-// time the one that is recorded later counts; in one call they must agree. Pages that are not listed are left out, and
-// counted; if none is listed, it fails with [publish.ErrNotListed]. An error among the checks, such as a line that
-// [ReadChecks] could not read, changes nothing; the first few are reported together.
+// Record records checks as one operation of the ledger: all of them, or none. If two checks of a page have the same
+// time, the one recorded later counts; within one call they must agree. Pages that are not listed are left out and
+// counted. If no page is listed, Record fails with [publish.ErrNotListed]. An error among the checks, such as a line
+// that [ReadChecks] could not read, changes nothing. The first few errors are returned together.
 func Record(ctx context.Context, l *publish.Ledger, checks iter.Seq2[Check, error], by publish.Audit) (r Result,
 	err error) {
 	if checks == nil {
@@ -47,7 +47,7 @@ func Record(ctx context.Context, l *publish.Ledger, checks iter.Seq2[Check, erro
 }
 
 func (r *Result) record(ctx context.Context, t *ledger.Tx, checks iter.Seq2[Check, error]) error {
-	latest := time.Now().Add(24 * time.Hour) // whatever the clock of the checker
+	latest := time.Now().Add(24 * time.Hour) // the checker's clock may be wrong or in another time zone
 	var bad []error
 	for check, err := range checks {
 		if err == nil && check.Checked.After(latest) {

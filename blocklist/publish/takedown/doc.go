@@ -1,4 +1,4 @@
-// Package takedown follows listed pages to the platforms that can take them down: what is referred to whom
-// ([Referrals]), what checks have found since ([ReadChecks], [Record]), and how far each platform is ([Summary]). It
-// reads and writes the ledger of package publish.
+// Package takedown refers listed pages to the platforms that can take them down. [Referrals] yields the pages for each
+// platform. [ReadChecks] and [Record] record whether pages are still there. [Summary] counts the results by platform.
+// The package reads and writes the ledger of package publish.
 package takedown

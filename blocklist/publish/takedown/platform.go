@@ -11,9 +11,9 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
-// Platforms say whom to refer a page to. The zero value takes each site for a platform of its own: the registrable
-// domain of the page's host, by the public suffix list with its private section, so that user.github.io is a site. An
-// address stands for itself.
+// Platforms maps domains to the platforms that pages are referred to. With the zero value, each site is its own
+// platform. A site is the registrable domain of the page's host, by the public suffix list with its private section, so
+// that user.github.io is a site. An IP address is its own platform.
 type Platforms struct {
 	names map[string]string // of platforms, by domain in lower case
 }
@@ -21,9 +21,9 @@ type Platforms struct {
 // maxPlatform is the longest name of a platform, in bytes.
 const maxPlatform = 64
 
-// ParsePlatforms reads a domain and the name of a platform a line: "facebook.example The Platform". The line is for the
-// domain and all names below it, unless there is one for a name below. Comments begin with #. It fails with
-// [*blocklist.EntryError].
+// ParsePlatforms reads a table of platforms. Each line has a domain and the name of its platform, such as
+// "facebook.example The Platform". A line covers the domain and all names below it, except those below a more specific
+// line. Comments begin with #. It fails with [*blocklist.EntryError].
 func ParsePlatforms(text string) (Platforms, error) {
 	p := Platforms{names: map[string]string{}}
 	number := 0

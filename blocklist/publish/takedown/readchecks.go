@@ -14,15 +14,15 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// MaxChecks is how much of a file of checks is read, in bytes.
+// MaxChecks is the maximum length of a file of checks, in bytes.
 const MaxChecks = 64 << 20
 
-// ReadChecks reads a CSV file whose header names the columns url, removed and checked, or JSON: an array of objects
-// with these keys, or one after the other. Removed is yes or no, or true or false; checked is a day or a time, in UTC
-// if it does not say. Other columns and keys are ignored.
+// ReadChecks reads checks from CSV or JSON. CSV has a header with the columns url, removed and checked. JSON is an
+// array of objects with these keys, or such objects one after another. Removed is yes or no, or true or false. Checked
+// is a day or a time, in UTC unless it has a time zone. Other columns and keys are ignored.
 //
-// The errors are those of a line or a value, with [blocklist.ErrMalformed]; after one, more checks may follow. It ends
-// with what can't be read at all, or with [blocklist.ErrTooLarge] beyond [MaxChecks].
+// An error about one line or value wraps [blocklist.ErrMalformed]; more checks may follow. Reading ends if the rest
+// can't be read, and with [blocklist.ErrTooLarge] beyond [MaxChecks].
 func ReadChecks(r io.Reader) iter.Seq2[Check, error] {
 	return func(yield func(Check, error) bool) {
 		limited := &io.LimitedReader{R: r, N: MaxChecks + 1}
@@ -46,10 +46,10 @@ func ReadChecks(r io.Reader) iter.Seq2[Check, error] {
 
 const byteOrderMark = "\xef\xbb\xbf"
 
-// errStopped ends the reading when the caller wants no more.
+// errStopped ends reading if the caller wants no more checks.
 var errStopped = errors.New("stopped")
 
-// firstByte returns the first byte that is no blank, and leaves it there.
+// firstByte skips white space and returns the next byte without consuming it.
 func firstByte(in *bufio.Reader) (byte, error) {
 	for {
 		b, err := in.ReadByte()
@@ -59,7 +59,7 @@ func firstByte(in *bufio.Reader) (byte, error) {
 	}
 }
 
-// checkText is a check as it is read.
+// checkText has the fields of a check as text.
 type checkText struct {
 	url, removed, checked string
 }
@@ -99,7 +99,7 @@ func parseCheckTime(text string) (time.Time, error) {
 	return blocklist.ParseTime(text)
 }
 
-// give yields a check, or why it is none.
+// give yields the parsed check, or an error that says where and why parsing failed.
 func (t checkText) give(where string, yield func(Check, error) bool) error {
 	c, why := t.parse()
 	var err error
@@ -112,7 +112,7 @@ func (t checkText) give(where string, yield func(Check, error) bool) error {
 	return nil
 }
 
-// readCheckTable reads CSV.
+// readCheckTable yields the checks of a CSV file.
 func readCheckTable(in *bufio.Reader, yield func(Check, error) bool) error {
 	r := csv.NewReader(in)
 	r.FieldsPerRecord, r.TrimLeadingSpace, r.ReuseRecord = -1, true, true
@@ -147,9 +147,10 @@ func readCheckTable(in *bufio.Reader, yield func(Check, error) bool) error {
 	}
 }
 
-// separator returns the one that the header has most of. Spreadsheets of many countries write semicolons.
+// separator returns the separator that occurs most in the header: comma, semicolon or tab. In many countries
+// spreadsheets write semicolons.
 func separator(in *bufio.Reader) rune {
-	start, _ := in.Peek(1 << 10) // less than that is fine
+	start, _ := in.Peek(1 << 10) // the file may be shorter
 	header, _, _ := strings.Cut(string(start), "\n")
 	best := ','
 	for _, s := range ";\t" {
@@ -160,7 +161,7 @@ func separator(in *bufio.Reader) rune {
 	return best
 }
 
-// checkColumns finds the columns by their names.
+// checkColumns returns the index of each column by its name in lower case.
 func checkColumns(header []string) (map[string]int, error) {
 	columns := map[string]int{}
 	for i, name := range header {
@@ -179,7 +180,7 @@ func checkColumns(header []string) (map[string]int, error) {
 	return columns, nil
 }
 
-// csvError makes an error of a table ours; it has the line.
+// csvError wraps an error of the CSV reader in [blocklist.ErrMalformed], with its line number.
 func csvError(err error) error {
 	if broken := (*csv.ParseError)(nil); errors.As(err, &broken) {
 		return fmt.Errorf("line %d: %w: %w", broken.Line, blocklist.ErrMalformed, broken.Err)
@@ -187,7 +188,7 @@ func csvError(err error) error {
 	return err
 }
 
-// readCheckValues reads JSON.
+// readCheckValues yields the checks of a JSON file.
 func readCheckValues(in *bufio.Reader, yield func(Check, error) bool) error {
 	dec := json.NewDecoder(in)
 	array := false

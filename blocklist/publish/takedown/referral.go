@@ -11,31 +11,31 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// Referral is a listed page as an agency refers it to the platform that can take it down.
+// Referral is a listed page, as an agency refers it to the platform that can take it down.
 type Referral struct {
 	Platform  string    `json:"platform"`
 	URL       string    `json:"url"`    // the target of the entry
-	Covers    string    `json:"covers"` // what the target stands for, in words
+	Covers    string    `json:"covers"` // the pages that the target matches, in words
 	Category  string    `json:"category,omitempty"`
-	Reference string    `json:"reference,omitempty"` // of the entry; if it has none, of the operation
+	Reference string    `json:"reference,omitempty"` // of the entry, else of the operation
 	Reason    string    `json:"reason,omitempty"`    // of the operation that listed it
-	Listed    time.Time `json:"listed"`              // since when: what the entry says, else when it came into the ledger
+	Listed    time.Time `json:"listed"`              // date in the entry, else time of the listing operation
 	Expires   time.Time `json:"expires,omitzero"`
 	State     string    `json:"state"` // open, removed or returned
-	Since     time.Time `json:"since"` // when it was listed, or the check that first found it like this
+	Since     time.Time `json:"since"` // time of the listing, or of the first check with this result
 	LastCheck time.Time `json:"last_check,omitzero"`
 }
 
-// States of a page that was referred, by the checks that are recorded since it is listed.
+// States of a referred page, by the checks recorded since it was listed.
 const (
 	StateOpen     = "open"     // not checked, or still there
 	StateRemoved  = "removed"  // gone at the last check
-	StateReturned = "returned" // there again after it was gone
+	StateReturned = "returned" // back after a check found it gone
 )
 
-// Referrals yields the url entries of a ledger that have not expired, in the order of their targets, with what the
-// ledger knows of each. Entries with status=monitor are among them: a platform is to take down what no resolver has to
-// block. The last thing it yields may be an error.
+// Referrals yields the unexpired url entries of a ledger, in the order of their targets, each with its reason,
+// reference and state. It includes entries with status=monitor: a platform should take down such a page even though
+// resolvers don't block it. The last value may be an error.
 func Referrals(ctx context.Context, l *publish.Ledger, p Platforms) iter.Seq2[Referral, error] {
 	return func(yield func(Referral, error) bool) {
 		err := l.History().Read(ctx, func(view ledger.View) error {
@@ -47,7 +47,7 @@ func Referrals(ctx context.Context, l *publish.Ledger, p Platforms) iter.Seq2[Re
 	}
 }
 
-// referrals reads pages and checks beside one another, so that no more than a page is in memory.
+// referrals reads pages and checks in parallel, both sorted by target, so that only one page is in memory.
 type referrals struct {
 	platforms Platforms
 	now       time.Time
@@ -97,7 +97,7 @@ func (r *referrals) of(page ledger.Page) (Referral, error) {
 	return out, r.addChecks(&out, page.Came.ID)
 }
 
-// covers says what the target of a url entry stands for.
+// covers describes in words which pages a url entry matches.
 func covers(e blocklist.Entry) string {
 	text := "the page"
 	switch key := e.Key(); {
@@ -114,7 +114,7 @@ func covers(e blocklist.Entry) string {
 	return text
 }
 
-// addChecks follows the checks of a page since the operation that listed it.
+// addChecks applies the checks of a page that are newer than the operation that listed it.
 func (r *referrals) addChecks(page *Referral, came int64) error {
 	for r.check.Target != "" && r.check.Target <= page.URL {
 		if r.check.Target == page.URL && r.check.Operation > came {
@@ -132,7 +132,7 @@ func (r *referrals) nextCheck() (err error) {
 	return err
 }
 
-// update follows one check; they come in the order of their times.
+// update applies one check. The checks of a page arrive in the order of their times.
 func (p *Referral) update(c ledger.Check) {
 	p.LastCheck = c.Checked
 	state := p.State

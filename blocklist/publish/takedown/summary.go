@@ -9,23 +9,23 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// PlatformStatus says how far a platform is with the pages that it was referred.
+// PlatformStatus counts the pages referred to a platform by their state.
 type PlatformStatus struct {
 	Platform  string    `json:"platform"`
 	Open      uint64    `json:"open"`      // not checked, or still there
-	Unchecked uint64    `json:"unchecked"` // those among them that were never checked
+	Unchecked uint64    `json:"unchecked"` // open pages that were never checked
 	Returned  uint64    `json:"returned"`
 	Removed   uint64    `json:"removed"`
-	UpDay     uint64    `json:"up_day"` // pages that are open or returned, since at most a day
+	UpDay     uint64    `json:"up_day"` // open or returned pages, in this state for at most a day
 	UpWeek    uint64    `json:"up_week"`
 	UpLonger  uint64    `json:"up_longer"`
-	Oldest    time.Time `json:"oldest,omitzero"` // since when the longest of those is
+	Oldest    time.Time `json:"oldest,omitzero"` // the oldest Since of an open or returned page
 }
 
-// up returns how many pages are there.
+// up returns how many pages are still there.
 func (s PlatformStatus) up() uint64 { return s.Open + s.Returned }
 
-// Summary sums [Referrals] up by platform: those with most pages that are still there come first.
+// Summary counts [Referrals] by platform. Platforms with most pages still up come first.
 func Summary(ctx context.Context, l *publish.Ledger, p Platforms) ([]PlatformStatus, error) {
 	all := map[string]*PlatformStatus{}
 	now := time.Now()
