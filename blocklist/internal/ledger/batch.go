@@ -11,15 +11,15 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// What a batch holds at most, for it is kept in memory.
+// Limits of a batch, which is kept in memory.
 const (
 	maxBatch      = 1 << 19  // entries
-	maxBatchBytes = 64 << 20 // of their lines
+	maxBatchBytes = 64 << 20 // total length of their lines
 )
 
-// batch is a part of what is to be listed. Its entries are screened and logged in the order in which they came, but
-// looked up and written in the order of their targets: otherwise each of them costs a read and a write of the disk,
-// once the list is longer than the database's cache.
+// batch is a part of a stream of entries to be listed. Entries are screened and logged in the order of the stream, but
+// looked up and written in the order of their targets. Otherwise, once the list is larger than the database's cache,
+// each entry would cost a read and a write of the disk.
 type batch struct {
 	limit    int // of entries
 	screen   Screen
@@ -36,25 +36,26 @@ type incoming struct {
 	slot               int32       // of its target
 }
 
-// Screen looks at an entry before it is listed. It returns nil if nothing speaks against it. Otherwise it returns a
-// function that reports whether it may be listed all the same; it is called unless the list blocks that target already.
+// Screen examines an entry before it is listed. It returns nil if there is no objection. Otherwise it returns a
+// function that reports whether the entry may still be listed. That function is not called if the list already blocks
+// the target.
 type Screen func(blocklist.Entry) (admit func() bool)
 
-// Counts is what became of the entries that were put on the list.
+// Counts counts the entries put on the list by their outcome.
 type Counts struct {
-	Added     uint64 // new ones
-	Changed   uint64 // those whose attributes are other ones now
+	Added     uint64 // entries that were not listed before
+	Changed   uint64 // listed entries with new attributes
 	Unchanged uint64
 }
 
-// slot is what the list has under one target.
+// slot is the state of one target during a batch.
 type slot struct {
 	before string // its attributes before the batch
 	listed bool   // before the batch
 	last   *incoming
 }
 
-// attributes returns those after what came so far, and whether there is an entry.
+// attributes returns the current attributes of the target, and false if it is not listed.
 func (s slot) attributes() (string, bool) {
 	if s.last != nil {
 		return s.last.attributes, true
@@ -62,15 +63,15 @@ func (s slot) attributes() (string, bool) {
 	return s.before, s.listed
 }
 
-// Put lists a stream of entries of any length, as far as screen admits them. An entry that is there with other
-// attributes gets the new ones. Progress, if it is not nil, is called now and then with the number of entries read.
+// Put lists the entries of a stream of any length, if screen admits them. An entry that is already listed with other
+// attributes gets the new ones. If progress is not nil, Put calls it from time to time with the number of entries read.
 func (t *Tx) Put(ctx context.Context, entries iter.Seq2[blocklist.Entry, error], screen Screen,
 	progress func(uint64)) (Counts, error) {
 	return t.put(ctx, entries, &batch{limit: maxBatch, screen: screen}, progress)
 }
 
-// put lists entries in batches. If they are more than one batch, the indexes are left for the end: to sort all of them
-// is less work than to put each one in its place.
+// put lists entries in batches. If there is more than one batch, it drops the indexes and makes them again at the end,
+// because sorting them once is faster than many single inserts.
 func (t *Tx) put(ctx context.Context, entries iter.Seq2[blocklist.Entry, error], b *batch,
 	progress func(uint64)) (Counts, error) {
 	var read uint64
@@ -121,7 +122,7 @@ func (b *batch) add(e blocklist.Entry) error {
 	return nil
 }
 
-// list lists the entries of a batch and empties it.
+// list lists the entries of a batch and empties the batch.
 func (t *Tx) list(ctx context.Context, b *batch) error {
 	slots, targets, err := t.slots(ctx, b.incoming)
 	if err != nil {
@@ -146,7 +147,7 @@ func (t *Tx) list(ctx context.Context, b *batch) error {
 	return nil
 }
 
-// slots looks up what the list has under each target, in their order.
+// slots looks up the state of each target of a batch, in the order of targets.
 func (t *Tx) slots(ctx context.Context, all []incoming) (slots []slot, targets []string, err error) {
 	order := make([]int32, len(all))
 	for i := range order {
@@ -170,7 +171,7 @@ func (t *Tx) slots(ctx context.Context, all []incoming) (slots []slot, targets [
 	return slots, targets, nil
 }
 
-// lookups is the number of targets that are looked up with one statement.
+// lookups is the number of targets in one lookup statement.
 const lookups = 4096
 
 // lookUp fills the slots of targets.
@@ -194,7 +195,7 @@ func (t *Tx) lookUp(ctx context.Context, slots []slot, targets []string) error {
 	return nil
 }
 
-// apply lists one entry, unless it is screened out, and logs what it changes.
+// apply lists one entry and logs the change, unless the screen refuses the entry.
 func (t *Tx) apply(ctx context.Context, in *incoming, s *slot, n *Counts) error {
 	attributes, listed := s.attributes()
 	if in.admit != nil {

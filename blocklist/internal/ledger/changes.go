@@ -13,8 +13,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Changes yields the net changes of the operations after the operation from, up to and including the operation to, in
-// the order of a delta: an entry that went and came back the same is no change.
+// Changes yields the net changes of the operations with an ID above from, up to and including to, in the order of a
+// delta. An entry that was removed and added again unchanged is no change.
 func (v View) Changes(ctx context.Context, from, to int64) iter.Seq2[blocklist.Change, error] {
 	return func(yield func(blocklist.Change, error) bool) {
 		for n, err := range query(ctx, v.q, scanNetChange, netChanges, from, to) {
@@ -29,7 +29,7 @@ func (v View) Changes(ctx context.Context, from, to int64) iter.Seq2[blocklist.C
 	}
 }
 
-// Additions yields the list as it is now as the changes since nothing was on it.
+// Additions yields the current list as additions to an empty list.
 func (v View) Additions(ctx context.Context) iter.Seq2[blocklist.Change, error] {
 	return func(yield func(blocklist.Change, error) bool) {
 		for e, err := range v.Entries(ctx) {
@@ -40,8 +40,8 @@ func (v View) Additions(ctx context.Context) iter.Seq2[blocklist.Change, error] 
 	}
 }
 
-// netChanges finds the first and the last change of each target in a range of operations: the state before and after.
-// The order of the only subquery is that of the whole; one sort is enough.
+// netChanges selects the first and the last change of each target in a range of operations: its state before and after.
+// The subquery already sorts by target, so no second sort is needed.
 const netChanges = `
 SELECT target, (SELECT sign || attributes FROM changes WHERE id = a), (SELECT sign || attributes FROM changes WHERE id = b)
 FROM (
@@ -50,7 +50,7 @@ FROM (
 		AND id <= coalesce((SELECT last_change FROM operations WHERE id = ?), id)
 	GROUP BY target ORDER BY target)`
 
-// netChange is what became of one target: a line before and a line after, each perhaps empty.
+// netChange is the net change of one target: its line before and its line after. An empty line means not listed.
 type netChange struct{ before, after string }
 
 func scanNetChange(row scanner) (n netChange, err error) {
@@ -86,8 +86,8 @@ func (n netChange) yield(yield func(blocklist.Change, error) bool) bool {
 	return true
 }
 
-// WriteChanges writes the lines of an operation: those that its ChangesHash covers, each with its sign. After is the
-// last change of the operation before.
+// WriteChanges writes the lines of an operation, each with its sign, as ChangesHash covers them. After is the ID of the
+// last change of the previous operation.
 func (v View) WriteChanges(ctx context.Context, w io.Writer, o Operation, after int64) error {
 	if o.Kind == KindTakedown {
 		if err := v.writeChecks(ctx, o.ID, w); err != nil {
@@ -106,13 +106,13 @@ func (v View) WriteChanges(ctx context.Context, w io.Writer, o Operation, after 
 	return nil
 }
 
-// ChangesProof proves the lines of one operation after the other, as [View.WriteChanges] writes them.
+// ChangesProof verifies the lines that [View.WriteChanges] writes, one operation after another.
 type ChangesProof struct {
 	hash           hash.Hash
 	added, removed uint64
 }
 
-// Add takes one line, without its end.
+// Add adds one line, without its line end.
 func (p *ChangesProof) Add(line string) {
 	p.start()
 	fmt.Fprintf(p.hash, "%s\n", line)
@@ -130,7 +130,7 @@ func (p *ChangesProof) start() {
 	}
 }
 
-// End proves that the lines are those of an operation, and begins the next one.
+// End fails unless the added lines are those of the operation o. Then it starts the next operation.
 func (p *ChangesProof) End(o Operation) error {
 	p.start()
 	sum := hex.EncodeToString(p.hash.Sum(nil))

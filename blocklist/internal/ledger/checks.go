@@ -12,15 +12,15 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Check is a row of the table checks: what somebody found when looking whether a listed page is still there.
+// Check is a row of the table checks: the result of a visit to a listed page.
 type Check struct {
 	Target    string
 	Checked   time.Time // in whole seconds, UTC
 	Removed   bool      // the page is gone
-	Operation int64     // that recorded it
+	Operation int64     // ID of the operation that recorded it
 }
 
-// writeTo writes what the hash of the operation is made of.
+// writeTo writes the check as the hash of the operation covers it.
 func (c Check) writeTo(w io.Writer) {
 	fmt.Fprintf(w, "?%s %s removed=%t\n", c.Target, FormatTime(c.Checked), c.Removed)
 }
@@ -36,8 +36,8 @@ func scanCheck(row scanner) (c Check, err error) {
 	return c, err
 }
 
-// AddCheck records a check, and returns false if it was recorded like this before. It fails with [ErrNotListed], and
-// with [blocklist.ErrMalformed] if this operation has found the opposite at the same time.
+// AddCheck records a check. It returns false if the same check was recorded before. It fails with [ErrNotListed], and
+// with [blocklist.ErrMalformed] if this operation has recorded the opposite result for the same time.
 func (t *Tx) AddCheck(ctx context.Context, c Check) (added bool, err error) {
 	c.Operation, c.Checked = t.op.ID, c.Checked.UTC().Truncate(time.Second)
 	_, listed, err := t.find(ctx, c.Target)
@@ -64,13 +64,13 @@ func (t *Tx) AddCheck(ctx context.Context, c Check) (added bool, err error) {
 	return err == nil, err
 }
 
-// Checks yields what was checked, page by page, in the order of the times. Of the checks at one time there is the one
-// that was recorded last: beside max, SQLite takes the other columns from the same row.
+// Checks yields the checks, sorted by page and time. If several checks of a page have the same time, it yields the one
+// recorded last: with max, SQLite takes the other columns from the same row.
 func (v View) Checks(ctx context.Context) iter.Seq2[Check, error] {
 	return query(ctx, v.q, scanCheck, `SELECT target, checked, max(operation), removed FROM checks GROUP BY target, checked ORDER BY target, checked`)
 }
 
-// writeChecks writes the checks of an operation, as the hash of its changes covers them.
+// writeChecks writes the checks of an operation, as its ChangesHash covers them.
 func (v View) writeChecks(ctx context.Context, operation int64, w io.Writer) error {
 	for c, err := range query(ctx, v.q, scanCheck, `SELECT target, checked, operation, removed FROM checks WHERE operation = ? ORDER BY line`, operation) {
 		if err != nil {
@@ -81,7 +81,7 @@ func (v View) writeChecks(ctx context.Context, operation int64, w io.Writer) err
 	return nil
 }
 
-// verifyChecks finds checks that no operation has recorded.
+// verifyChecks fails if a check belongs to no operation.
 func (v View) verifyChecks(ctx context.Context) error {
 	var target string
 	err := v.q.QueryRowContext(ctx, `SELECT target FROM checks WHERE operation NOT IN (SELECT id FROM operations WHERE kind = ?) LIMIT 1`, KindTakedown).Scan(&target)

@@ -1,9 +1,9 @@
-// Package ledger is the history of a list in one SQLite file: operations, each with its changes, author, reason and
-// reference, and a hash chained to the operation before; the entries that follow from them, with indexes; the releases
-// made from them; and the checks of pages.
+// Package ledger stores the history of a list in one SQLite file. It has the operations, each with its changes, author,
+// reason, reference, and a hash chained to the previous operation. It also has the resulting entries with indexes, the
+// releases made from them, and the checks of pages.
 //
-// A [View] reads. A [Tx] collects what one operation changes: [Ledger.Change] and [Ledger.Record] run one, all of it or
-// nothing. [View.Verify] proves the whole history. Who signs what is none of its concern.
+// A [View] reads. A [Tx] collects the changes of one operation: [Ledger.Change] and [Ledger.Record] run one atomically.
+// [View.Verify] verifies the whole history. The package knows nothing about signatures.
 package ledger
 
 import (
@@ -24,7 +24,7 @@ const (
 	lockFile     = "lock"
 )
 
-// Ledger is an open ledger. Several goroutines and processes may use it; one at a time can change it.
+// Ledger is an open ledger. Several goroutines and processes may use it; only one at a time can change it.
 type Ledger struct {
 	View
 	dir    string
@@ -32,8 +32,8 @@ type Ledger struct {
 	resume func(context.Context) error
 }
 
-// Open opens the ledger in the folder dir, and upgrades one of an older version. Whenever the ledger is locked, resume
-// finishes what a process that was killed has left half done.
+// Open opens the ledger in the folder dir, and upgrades an older version. Each time the ledger is locked, it calls
+// resume to complete the work of a killed process.
 func Open(dir string, resume func(context.Context) error) (*Ledger, error) {
 	path := filepath.Join(dir, databaseFile)
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
@@ -65,7 +65,7 @@ func (l *Ledger) readMeta() error {
 	return err
 }
 
-// Lock makes this process the one that changes the folder. It fails with [blocklist.ErrBusy] while another one does.
+// Lock locks the folder for changes by this process. It fails with [blocklist.ErrBusy] if another one has the lock.
 func (l *Ledger) Lock(ctx context.Context) (unlock func(), err error) {
 	lock, err := disk.Lock(filepath.Join(l.dir, lockFile))
 	if errors.Is(err, disk.ErrLocked) {
@@ -82,7 +82,7 @@ func (l *Ledger) Lock(ctx context.Context) (unlock func(), err error) {
 	return unlock, nil
 }
 
-// Change is [Ledger.Record] under the lock.
+// Change takes the lock and calls [Ledger.Record].
 func (l *Ledger) Change(ctx context.Context, kind string, a Audit, fill func(*Tx) error) error {
 	unlock, err := l.Lock(ctx)
 	if err != nil {
@@ -92,8 +92,8 @@ func (l *Ledger) Change(ctx context.Context, kind string, a Audit, fill func(*Tx
 	return l.Record(ctx, kind, a, fill)
 }
 
-// Record runs fill as one operation: all of it, recorded, or nothing. Fill may be nil. An operation that changes no
-// entry is recorded only if it is of a kind that never does. The lock is held.
+// Record runs fill as one operation, atomically. Fill may be nil. An operation without changed entries is recorded only
+// if its kind never changes entries. The caller holds the lock.
 func (l *Ledger) Record(ctx context.Context, kind string, a Audit, fill func(*Tx) error) error {
 	if err := a.Check(); err != nil {
 		return err
@@ -131,7 +131,7 @@ func (l *Ledger) Read(ctx context.Context, do func(View) error) error {
 	return do(View{q: tx, list: l.list})
 }
 
-// SetMeta keeps a value under a key, outside the history. The lock is held.
+// SetMeta stores a value under a key, outside the history. The caller holds the lock.
 func (l *Ledger) SetMeta(ctx context.Context, key, value string) error {
 	_, err := l.db.ExecContext(ctx, putMeta, key, value)
 	return err

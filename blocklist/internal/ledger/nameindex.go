@@ -9,9 +9,10 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// reversedName returns the name of an entry as the index of names has it, in the column place: its labels, or those of
-// a URL's host, from the right, each with a dot behind it. What lies below a name begins with the name's. Domains right
-// below a top-level domain have none: they are most of a list, and what could be above them is a single label.
+// reversedName returns the value of the column place, the index of names. It is the name of an entry, or the host of a
+// URL, with its labels in reverse order and a dot after each. So the value of a subdomain begins with that of its
+// parent. The value is nil for a domain directly below a top-level domain. Such domains are most of a list, and only an
+// entry of one label could be above them.
 func reversedName(e blocklist.Entry) any {
 	text := ""
 	if name, ok := e.Name(); ok {
@@ -28,15 +29,15 @@ func reversedName(e blocklist.Entry) any {
 	return reversed(text)
 }
 
-// reversed writes the labels of a name from the right. It takes escaped dots for others: that makes the result longer,
-// but no name's the beginning of another one.
+// reversed returns the labels of a name in reverse order. It splits at escaped dots, too. Such a name gets more parts,
+// but this never makes one name a prefix of another.
 func reversed(name string) string {
 	labels := strings.Split(name, ".")
 	slices.Reverse(labels)
 	return strings.Join(labels, ".") + "."
 }
 
-// expires returns an entry's expiry as the ledger keeps it beside the attributes.
+// expires returns an entry's expiry for the column expires, nil if it has none.
 func expires(e blocklist.Entry) any {
 	if e.Expires.IsZero() {
 		return nil
@@ -44,11 +45,11 @@ func expires(e blocklist.Entry) any {
 	return e.Expires.Unix()
 }
 
-// manyAdded is the number of additions from which going through the whole list is faster than looking below each.
+// manyAdded is the number of additions from which reading the whole list is faster than searching below each one.
 const manyAdded = 5000
 
-// CandidatesBelow yields the entries that may lie below one that was added, and others: found in the index where that
-// is possible, else all. It returns nil if nothing can lie below what was added.
+// CandidatesBelow yields all entries that may lie below an added entry, and perhaps others. It uses the index of names
+// if possible, and otherwise yields all entries. It returns nil if no entry can lie below an added one.
 func (v View) CandidatesBelow(ctx context.Context,
 	changes iter.Seq2[blocklist.Change, error]) (iter.Seq2[blocklist.Entry, error], error) {
 	var names []string
@@ -71,7 +72,7 @@ func (v View) CandidatesBelow(ctx context.Context,
 	return v.below(ctx, roots(names)), nil
 }
 
-// roots leaves out reversed names below others, so that nothing is counted twice.
+// roots returns the reversed names that are not below another one, so that below yields no entry twice.
 func roots(names []string) (top []string) {
 	slices.Sort(names)
 	for _, n := range names {

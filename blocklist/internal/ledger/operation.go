@@ -14,15 +14,15 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
-// Audit says who changes the ledger, and why. The author is needed. Each is one line of at most 4 KiB.
+// Audit says who changes the ledger, and why. The author is needed. Each field is one line of at most 4 KiB.
 type Audit struct {
 	Author    string
 	Reason    string
 	Reference string // the order or decision behind it
-	Override  string // of Add and Import: why entries are taken that the guards hold; empty: they are not
+	Override  string // of Add and Import: reason to list entries that the guards hold; empty: none
 }
 
-// Check fails with [blocklist.ErrMalformed] unless a change can be recorded with this.
+// Check fails with [blocklist.ErrMalformed] unless the fields are valid.
 func (a Audit) Check() error {
 	for what, text := range map[string]string{"author": a.Author, "reason": a.Reason, "reference": a.Reference,
 		"override": a.Override} {
@@ -42,22 +42,22 @@ const (
 	KindAdd    = "add"
 	KindRemove = "remove"
 	KindImport = "import"
-	KindExpire = "expire" // entries past their expiry are taken out when a release is made
+	KindExpire = "expire" // expired entries were removed for a release
 	KindPush   = "push"   // a release was pushed
 	KindRoot   = "root"   // a new root was made, for the officers to sign
-	KindRefuse = "refuse" // what was pending was dropped
-	KindUrgent = "urgent" // one officer has ordered something alone
+	KindRefuse = "refuse" // a pending root or release was dropped
+	KindUrgent = "urgent" // one officer signed urgent orders
 
-	KindTakedown = "takedown" // checks were recorded of which pages are still there; its changes are these
+	KindTakedown = "takedown" // checks of listed pages were recorded, as the operation's changes
 
-	KindSubscribe   = "subscribe"   // a subscriber of a confidential list was added; the reference is name and recipient
+	KindSubscribe   = "subscribe"   // a subscriber was added; the reference is name and recipient
 	KindUnsubscribe = "unsubscribe" // a subscriber was removed
 
-	KindOverride = "override" // the next release may pass the guards, with the findings that it refers to
+	KindOverride = "override" // the next release may pass the guards with the referenced findings
 	KindGuard    = "guard"    // the settings of the guards were changed
 )
 
-// changesNothing reports whether operations of a kind are recorded although no entry comes or goes.
+// changesNothing reports whether operations of this kind are recorded even though they change no entry.
 func changesNothing(kind string) bool {
 	switch kind {
 	case KindPush, KindRoot, KindRefuse, KindUrgent, KindOverride, KindGuard, KindSubscribe, KindUnsubscribe:
@@ -66,7 +66,7 @@ func changesNothing(kind string) bool {
 	return false
 }
 
-// Operation is one step in the history of the list.
+// Operation is one operation in the history of the list.
 type Operation struct {
 	ID          int64     `json:"id"` // from 1, without gaps
 	Time        time.Time `json:"time"`
@@ -74,32 +74,32 @@ type Operation struct {
 	Kind        string    `json:"kind"`
 	Reason      string    `json:"reason,omitempty"`
 	Reference   string    `json:"reference,omitempty"`
-	Added       uint64    `json:"added"`   // lines that came; a changed attribute is a line that went and one that came
-	Removed     uint64    `json:"removed"` // lines that went
+	Added       uint64    `json:"added"`   // added lines; a changed attribute is one removed and one added line
+	Removed     uint64    `json:"removed"` // removed lines
 	LastChange  int64     `json:"last_change"`
 	ChangesHash string    `json:"changes_hash"` // SHA-256 of the lines, or checks, each with its sign and a line end
 	Entries     uint64    `json:"entries"`      // of the list, afterwards
 	Digest      string    `json:"digest"`       // of the list, afterwards
-	Hash        string    `json:"hash"`         // of all of the above and the hash of the operation before
+	Hash        string    `json:"hash"`         // of all fields above and the hash of the previous operation
 }
 
-// LinkHash returns the hash of the operation, given that of the one before.
+// LinkHash returns the hash of the operation. Before is the hash of the previous operation.
 func (o Operation) LinkHash(before string) string {
 	text, err := json.Marshal([]any{
 		before, o.ID, FormatTime(o.Time), o.Author, o.Kind, o.Reason, o.Reference, o.Added, o.Removed, o.LastChange,
 		o.ChangesHash, o.Entries, o.Digest,
 	})
 	if err != nil {
-		panic(err) // strings and integers have JSON forms
+		panic(err) // can't happen: strings and integers always encode
 	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])
 }
 
-// InitialHash stands for the hash before the first operation.
+// InitialHash returns the value that the first operation is chained to.
 func InitialHash(list string) string { return "argine ledger of " + list }
 
-// FormatTime writes a time as the ledger keeps it.
+// FormatTime returns a time in the format of the ledger.
 func FormatTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 const operationColumns = `id, time, author, kind, reason, reference, added, removed, last_change, changes_hash, entries, digest, hash`
@@ -117,8 +117,8 @@ func scanOperation(row scanner) (o Operation, err error) {
 	return o, o.CheckText()
 }
 
-// CheckText fails with [blocklist.ErrDamaged] for a row that no command has written: its control characters could
-// conceal on a terminal what is signed.
+// CheckText fails with [blocklist.ErrDamaged] if a text has control characters. No command writes them, and they could
+// hide text on the terminal of an officer who signs.
 func (o *Operation) CheckText() error {
 	for what, text := range map[string]string{
 		"author": o.Author, "kind": o.Kind, "reason": o.Reason, "reference": o.Reference, "digest": o.Digest, "hash": o.Hash,
@@ -130,15 +130,15 @@ func (o *Operation) CheckText() error {
 	return nil
 }
 
-// isLine reports whether a text is one line of at most 4 KiB, without control characters.
+// isLine reports whether a text is one line of at most 4 KiB without control characters.
 func isLine(text string) bool {
 	return len(text) <= 4<<10 && utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
 }
 
-// overriddenBy stands between the reason of a change and why the guards were overridden.
+// overriddenBy separates the reason of a change from the reason to override the guards.
 const overriddenBy = "; guards overridden: "
 
-// recordedReason returns the reason together with the override.
+// recordedReason returns the reason followed by the override, if there is one.
 func (a Audit) recordedReason() string {
 	if a.Override == "" {
 		return a.Reason
@@ -146,13 +146,14 @@ func (a Audit) recordedReason() string {
 	return strings.TrimPrefix(a.Reason+overriddenBy+a.Override, "; ")
 }
 
-// StatedReason returns the reason of the change alone, without why the guards were overridden.
+// StatedReason returns the reason of the change, without the reason to override the guards.
 func (o Operation) StatedReason() string {
 	reason, _, _ := strings.Cut("; "+o.Reason, overriddenBy)
 	return strings.TrimPrefix(reason, "; ")
 }
 
-// Damaged reports a row that was altered, is missing or does not belong there; it wraps [blocklist.ErrDamaged].
+// Damaged returns an error about a row that was altered, is missing, or does not belong there. It wraps
+// [blocklist.ErrDamaged].
 func Damaged(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", blocklist.ErrDamaged, fmt.Sprintf(format, args...))
 }

@@ -10,17 +10,17 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// urlTargets are all targets of url entries and no others: a canonical name holds no colon.
+// urlTargets selects exactly the targets of url entries: the canonical name in other targets has no colon.
 const urlTargets = `target >= 'https://' AND target < 'https:/0'`
 
-// Page is a listed url entry.
+// Page is a listed url entry and the operation that listed it.
 type Page struct {
 	Entry blocklist.Entry
-	Came  Operation // by which it was listed; other attributes since don't count
+	Came  Operation // the operation that listed it; later changes of attributes don't count
 }
 
-// Pages yields the url entries, in the order of their targets, each with the operation that listed it. It goes through
-// the history of all pages, one after the other, so that no more than a page is in memory.
+// Pages yields the url entries, sorted by target, each with the operation that listed it. It reads the history page by
+// page, so only one page is in memory.
 func (v View) Pages(ctx context.Context) iter.Seq2[Page, error] {
 	return func(yield func(Page, error) bool) {
 		if err := (&pageWalk{View: v, ctx: ctx}).walk(yield); err != nil {
@@ -29,15 +29,15 @@ func (v View) Pages(ctx context.Context) iter.Seq2[Page, error] {
 	}
 }
 
-// pageWalk goes through the changes of url entries.
+// pageWalk reads the changes of url entries.
 type pageWalk struct {
 	View
 	ctx  context.Context // of one call
 	ends []operationEnd
-	came Operation // the one asked for last
+	came Operation // the operation read last
 }
 
-// operationEnd says up to which change an operation goes.
+// operationEnd has the last change of an operation.
 type operationEnd struct{ operation, change int64 }
 
 func scanOperationEnd(row scanner) (e operationEnd, err error) {
@@ -48,7 +48,7 @@ func (w *pageWalk) walk(yield func(Page, error) bool) error {
 	var found int
 	err := w.q.QueryRowContext(w.ctx, `SELECT 1 FROM entries WHERE `+urlTargets+` LIMIT 1`).Scan(&found)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil // lists of names have a history that need not be read for this
+		return nil // a list of names: its history need not be read
 	}
 	if err != nil {
 		return err
@@ -77,7 +77,7 @@ func (w *pageWalk) walk(yield func(Page, error) bool) error {
 	return err
 }
 
-// operationOf returns the operation that made a change.
+// operationOf returns the operation that made a change, 0 if there is none.
 func (w *pageWalk) operationOf(change int64) int64 {
 	i, _ := slices.BinarySearchFunc(w.ends, change, func(e operationEnd, c int64) int { return int(e.change - c) })
 	if i == len(w.ends) {
@@ -86,7 +86,7 @@ func (w *pageWalk) operationOf(change int64) int64 {
 	return w.ends[i].operation
 }
 
-// yield yields a page if it is listed.
+// yield yields a page if it is still listed.
 func (w *pageWalk) yield(at pageHistory, yield func(Page, error) bool) (more bool, err error) {
 	if !at.listed {
 		return true, nil
@@ -103,15 +103,15 @@ func (w *pageWalk) yield(at pageHistory, yield func(Page, error) bool) (more boo
 	return yield(Page{Entry: e, Came: w.came}, nil), nil
 }
 
-// pageHistory is what became of a target.
+// pageHistory is the state of a target after the changes so far.
 type pageHistory struct {
 	target, attributes string
 	listed             bool
-	began, ended       int64 // the operations by which it came, and went last
+	began, ended       int64 // the operations that listed it, and that last removed it
 }
 
-// change follows one change. Other attributes are a line that goes and one that comes in the same operation: it stays
-// listed.
+// change applies one change. New attributes are a removed and an added line in one operation: the page counts as listed
+// without a break.
 func (h *pageHistory) change(c changeRow, operation int64) {
 	h.listed, h.attributes = c.sign == "+", c.attributes
 	switch {

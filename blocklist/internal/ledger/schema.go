@@ -17,10 +17,10 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 )
 
-// schema of the ledger. An entry is kept as its target and, with a space in front, its attributes: together the
-// canonical line. Place and expires say nothing more; they are what a release finds entries by, see [reversedName]. The
-// changes of an operation are those behind the last change of the operation before, up to its own. Its checks have
-// lines, in the order of its hash.
+// schema is the schema of the ledger. An entry's canonical line is its target followed by its attributes, which begin
+// with a space. The columns place and expires repeat parts of the entry as indexes for releases, see [reversedName].
+// The changes of an operation are the rows after the last change of the previous operation, up to its own last change.
+// Checks are numbered by line, in the order of the operation's hash.
 const schema = schemaHistory + schemaState
 
 const schemaHistory = `
@@ -33,7 +33,7 @@ CREATE TABLE changes (id INTEGER PRIMARY KEY, sign TEXT NOT NULL, target TEXT NO
 CREATE TABLE releases (serial INTEGER PRIMARY KEY, operation INTEGER NOT NULL, head TEXT NOT NULL, pushed TEXT NOT NULL);
 `
 
-// schemaState has what version 2 has changed; see [upgrade].
+// schemaState has the tables that are new or changed in version 2; see [upgrade].
 const schemaState = `
 CREATE INDEX operations_hash ON operations (hash);
 CREATE TABLE entries (target TEXT PRIMARY KEY, attributes TEXT NOT NULL, place TEXT, expires INTEGER) WITHOUT ROWID;
@@ -43,7 +43,7 @@ CREATE TABLE checks (
 CREATE INDEX checks_target ON checks (target, checked, operation, removed);
 ` + schemaIndexes
 
-// schemaIndexes has the indexes that each entry may be in. For many entries they are made again, see [Tx.put].
+// schemaIndexes has the optional indexes of entries and changes. For many entries they are made again, see [Tx.put].
 const schemaIndexes = `
 CREATE INDEX entries_place ON entries (place) WHERE place IS NOT NULL;
 CREATE INDEX entries_expires ON entries (expires) WHERE expires IS NOT NULL;
@@ -52,8 +52,7 @@ CREATE INDEX changes_pages ON changes (target) WHERE ` + urlTargets + `;
 
 const dropIndexes = `DROP INDEX entries_place; DROP INDEX entries_expires; DROP INDEX changes_pages;`
 
-// schemaVersion is kept in meta. A ledger of an older version is upgraded when it is opened, one of a newer is not
-// opened.
+// schemaVersion is stored in meta. Open upgrades an older ledger and refuses a newer one.
 const schemaVersion = "2"
 
 // Keys in the table meta that every ledger has.
@@ -62,7 +61,7 @@ const (
 	metaList    = "list"
 )
 
-// openDatabase opens a SQLite file. A commit is on the disk when it returns; readers never wait for a writer.
+// openDatabase opens a SQLite file. When a commit returns, it is on the disk. Readers never wait for a writer.
 func openDatabase(path string) (*sql.DB, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -81,8 +80,8 @@ func openDatabase(path string) (*sql.DB, error) {
 	return sql.Open("sqlite", u.String())
 }
 
-// Create makes the ledger of a list in the folder dir, with its first operation. It is made under a temporary name:
-// when it has its own, it is complete.
+// Create makes the ledger of a list in the folder dir, with its first operation. It writes to a temporary file and
+// renames that at the end, so a ledger is always complete.
 func Create(ctx context.Context, dir, list string, a Audit) error {
 	path := filepath.Join(dir, disk.TempPrefix+databaseFile)
 	if err := os.WriteFile(path, nil, 0o600); err != nil { // SQLite gives its other files the mode of the database

@@ -13,22 +13,22 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// ErrNotListed is returned when what is to be removed is not on the list in that scope.
+// ErrNotListed is returned if an entry to be removed is not on the list in that scope.
 var ErrNotListed = errors.New("not on the list with this scope")
 
-// Tx collects the changes of one operation inside its transaction.
+// Tx collects the changes of one operation, in a database transaction.
 type Tx struct {
 	View
-	op     Operation // as far as it has come; without its hashes
+	op     Operation // the operation so far, without its hashes
 	tx     *sql.Tx
 	stmts  statements
-	before string // the hash of the operation before
+	before string // hash of the previous operation
 	digest blocklist.Digest
 	hash   hash.Hash // of the changes and checks
-	checks int       // that were recorded
+	checks int       // number of checks recorded
 }
 
-// begin begins the operation behind the last one.
+// begin starts the next operation.
 func (l *Ledger) begin(ctx context.Context, tx *sql.Tx, kind string, a Audit) (*Tx, error) {
 	t := &Tx{View: View{q: tx, list: l.list}, tx: tx, hash: sha256.New()}
 	last, err := t.Head(ctx)
@@ -46,7 +46,7 @@ func (l *Ledger) begin(ctx context.Context, tx *sql.Tx, kind string, a Audit) (*
 	return t, t.stmts.prepare(ctx, tx)
 }
 
-// record writes the operation itself, once its changes are complete.
+// record writes the row of the operation, after all its changes.
 func (t *Tx) record(ctx context.Context) error {
 	t.op.ChangesHash = hex.EncodeToString(t.hash.Sum(nil))
 	t.op.Digest = t.digest.String()
@@ -61,7 +61,7 @@ func insertOperation(ctx context.Context, tx *sql.Tx, o Operation) error {
 	return err
 }
 
-// statements are what an operation runs once or more for each entry.
+// statements are the prepared statements of an operation, which run for each entry.
 type statements struct {
 	find, put, remove, log, findCheck, addCheck *sql.Stmt
 }
@@ -109,7 +109,7 @@ func (t *Tx) Remove(ctx context.Context, target string) error {
 	return errors.Join(err, t.log(ctx, '-', target, attributes))
 }
 
-// Expire takes all entries off the list that are past their expiry.
+// Expire takes all expired entries off the list.
 func (t *Tx) Expire(ctx context.Context) error {
 	var targets []string
 	for e, err := range query(ctx, t.q, scanEntry, `SELECT target, attributes FROM entries WHERE expires <= ?`,
@@ -117,7 +117,7 @@ func (t *Tx) Expire(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if e.Expires.IsZero() || e.Expires.After(t.op.Time) { // the column is an index, the attributes are what counts
+		if e.Expires.IsZero() || e.Expires.After(t.op.Time) { // the column is only an index: the attributes decide
 			return Damaged("entry %q has not expired, though the ledger says so beside it; blocklist verify tells more", e)
 		}
 		targets = append(targets, e.Target())
@@ -151,14 +151,14 @@ func (t *Tx) log(ctx context.Context, sign byte, target, attributes string) erro
 	return err
 }
 
-// SetMeta keeps a value under a key.
+// SetMeta stores a value under a key.
 func (t *Tx) SetMeta(ctx context.Context, key, value string) error {
 	_, err := t.tx.ExecContext(ctx, putMeta, key, value)
 	return err
 }
 
-// AddRelease records that a serial was pushed now, made from the operation with the hash head. A serial that is known
-// stays as it is.
+// AddRelease records that a serial was pushed now. Head is the hash of the last operation in the release. A serial that
+// is already recorded keeps its values.
 func (t *Tx) AddRelease(ctx context.Context, serial uint64, head string) error {
 	_, err := t.tx.ExecContext(ctx, `INSERT INTO releases (serial, operation, head, pushed)
 		SELECT ?, id, hash, ? FROM operations WHERE hash = ? ON CONFLICT DO NOTHING`, serial, FormatTime(t.op.Time), head)

@@ -7,8 +7,8 @@ import (
 	"fmt"
 )
 
-// upgrade turns a ledger of version 1 into one of version 2, in one step: an entry has its reversed name and expiry
-// beside it, and there are checks. The history stays as it is.
+// upgrade converts a ledger of version 1 to version 2 in one transaction. It adds the columns place and expires to
+// entries, and the table of checks. The history does not change.
 func upgrade(ctx context.Context, db *sql.DB) error {
 	if version, err := (View{q: db}).Meta(ctx, metaVersion); err != nil || version != "1" {
 		return err

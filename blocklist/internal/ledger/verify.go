@@ -13,9 +13,9 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Verify proves the history: every operation's hash and the one it is chained to, every line that came or went, the
-// checks, and the entries that follow, with all that is kept beside them. It fails with [blocklist.ErrDamaged] and
-// names the first row that was altered, is missing, or does not belong there. It returns the last operation.
+// Verify verifies the history: the hash chain of all operations, every added or removed line, the checks, and the
+// resulting entries with their indexes. It fails with [blocklist.ErrDamaged] and names the first row that was altered,
+// is missing, or does not belong there. It returns the last operation.
 func (v View) Verify(ctx context.Context) (last Operation, err error) {
 	if last, err = v.verifyChain(ctx); err != nil {
 		return last, err
@@ -33,7 +33,7 @@ func scanChangeRow(row scanner) (c changeRow, err error) {
 	return c, row.Scan(&c.id, &c.sign, &c.target, &c.attributes)
 }
 
-// verifyChain walks the operations and their changes, and returns the last operation.
+// verifyChain verifies the operations and their changes in order, and returns the last operation.
 func (v View) verifyChain(ctx context.Context) (last Operation, err error) {
 	next, stop := iter.Pull2(query(ctx, v.q, scanChangeRow,
 		`SELECT id, sign, target, attributes FROM changes ORDER BY id`))
@@ -61,7 +61,7 @@ func (v View) verifyChain(ctx context.Context) (last Operation, err error) {
 	return last, v.verifyChecks(ctx)
 }
 
-// verifyOperation proves that the operation o follows from the one before and from its own changes.
+// verifyOperation fails unless the operation o follows from the previous one and from its own changes.
 func (v View) verifyOperation(ctx context.Context, o, before Operation, digest *blocklist.Digest,
 	next func() (changeRow, error, bool)) error {
 	replayed, hash := before, sha256.New()
@@ -86,7 +86,7 @@ func (v View) verifyOperation(ctx context.Context, o, before Operation, digest *
 	return nil
 }
 
-// replay makes the changes of the operation o to the state before it.
+// replay applies the changes of the operation o to the state before it.
 func replay(o Operation, state *Operation, digest *blocklist.Digest, hash hash.Hash,
 	next func() (changeRow, error, bool)) error {
 	state.Added, state.Removed = 0, 0
@@ -115,7 +115,7 @@ func replay(o Operation, state *Operation, digest *blocklist.Digest, hash hash.H
 	return nil
 }
 
-// verifyEntries compares the entries with the digest of the last operation, and finds the row if they differ.
+// verifyEntries compares the entries with the digest of the last operation. If they differ, the error names an entry.
 func (v View) verifyEntries(ctx context.Context, last Operation) error {
 	var digest blocklist.Digest
 	var n uint64
@@ -151,8 +151,8 @@ func scanEntryRow(row scanner) (r entryRow, err error) {
 	return r, row.Scan(&r.target, &r.attributes, &r.place, &r.expires)
 }
 
-// check compares what a release finds the entry by with the entry itself: an expiry that is not the entry's would take
-// it off the list.
+// check fails unless the columns place and expires match the entry. A wrong expiry would make a release remove the
+// entry.
 func (r entryRow) check() error {
 	e, err := parseEntry(r.target, r.attributes)
 	if err != nil {
@@ -166,7 +166,7 @@ func (r entryRow) check() error {
 	return nil
 }
 
-// divergedEntry finds a target whose entry is not what its last change says.
+// divergedEntry selects a target whose entry differs from its last change.
 const divergedEntry = `
 WITH state AS (
 	SELECT c.target, c.attributes FROM changes AS c

@@ -13,7 +13,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// View reads a ledger. What its iterators yield last may be an error.
+// View reads a ledger. The last value of its iterators may be an error.
 type View struct {
 	q    querier
 	list string
@@ -25,7 +25,7 @@ type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-// query yields what scan makes of each row. The last thing it yields may be an error.
+// query yields the result of scan for each row. The last value may be an error.
 func query[T any](ctx context.Context, q querier, scan func(scanner) (T, error), text string, args ...any) iter.Seq2[T,
 	error] {
 	return func(yield func(T, error) bool) {
@@ -48,13 +48,13 @@ func query[T any](ctx context.Context, q querier, scan func(scanner) (T, error),
 	}
 }
 
-// scanner is a row.
+// scanner is a row of a result.
 type scanner interface{ Scan(...any) error }
 
 // List returns the name of the list.
 func (v View) List() string { return v.list }
 
-// Meta returns the value that is kept under a key, empty if there is none.
+// Meta returns the value stored under a key, empty if there is none.
 func (v View) Meta(ctx context.Context, key string) (value string, err error) {
 	err = v.q.QueryRowContext(ctx, `SELECT value FROM meta WHERE key = ?`, key).Scan(&value)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -63,14 +63,14 @@ func (v View) Meta(ctx context.Context, key string) (value string, err error) {
 	return value, err
 }
 
-// Range chooses operations. The zero value is all of them.
+// Range selects operations. The zero value selects all.
 type Range struct {
-	After int64    // from the one behind this ID on
-	UpTo  int64    // until this ID; 0: to the end
-	Kinds []string // none: all
+	After int64    // only IDs above this one
+	UpTo  int64    // only IDs up to and including this one; 0: no limit
+	Kinds []string // only these kinds; empty: all
 }
 
-// Operations yields operations, the oldest first.
+// Operations yields the operations in a range, oldest first.
 func (v View) Operations(ctx context.Context, r Range) iter.Seq2[Operation, error] {
 	if r.UpTo == 0 {
 		r.UpTo = math.MaxInt64
@@ -85,7 +85,7 @@ func (v View) Operations(ctx context.Context, r Range) iter.Seq2[Operation, erro
 	return query(ctx, v.q, scanOperation, `SELECT `+operationColumns+` FROM operations `+where+` ORDER BY id`, args...)
 }
 
-// Happened reports whether there is an operation in a range.
+// Happened reports whether a range has an operation.
 func (v View) Happened(ctx context.Context, r Range) (bool, error) {
 	for _, err := range v.Operations(ctx, r) {
 		return err == nil, err
@@ -102,17 +102,17 @@ func (v View) Head(ctx context.Context) (Operation, error) {
 	return o, err
 }
 
-// OperationByID returns one operation. It fails with [sql.ErrNoRows] if there is none.
+// OperationByID returns the operation with an ID. It fails with [sql.ErrNoRows] if there is none.
 func (v View) OperationByID(ctx context.Context, id int64) (Operation, error) {
 	return scanOperation(v.q.QueryRowContext(ctx, `SELECT `+operationColumns+` FROM operations WHERE id = ?`, id))
 }
 
-// OperationByHash returns one operation. It fails with [sql.ErrNoRows] if there is none.
+// OperationByHash returns the operation with a hash. It fails with [sql.ErrNoRows] if there is none.
 func (v View) OperationByHash(ctx context.Context, hash string) (Operation, error) {
 	return scanOperation(v.q.QueryRowContext(ctx, `SELECT `+operationColumns+` FROM operations WHERE hash = ?`, hash))
 }
 
-// Entries yields what is listed now, in the order of a release.
+// Entries yields the current entries, in the order of a release.
 func (v View) Entries(ctx context.Context) iter.Seq2[blocklist.Entry, error] {
 	return query(ctx, v.q, scanEntry, `SELECT target, attributes FROM entries ORDER BY target`)
 }
@@ -133,7 +133,7 @@ func parseEntry(target, attributes string) (blocklist.Entry, error) {
 	return e, err
 }
 
-// Lookup returns the entry with a target, and false if nothing is listed under it.
+// Lookup returns the entry with a target, and false if there is none.
 func (v View) Lookup(ctx context.Context, target string) (e blocklist.Entry, ok bool, err error) {
 	e, err = scanEntry(v.q.QueryRowContext(ctx, `SELECT target, attributes FROM entries WHERE target = ?`, target))
 	if errors.Is(err, sql.ErrNoRows) {
@@ -142,27 +142,27 @@ func (v View) Lookup(ctx context.Context, target string) (e blocklist.Entry, ok 
 	return e, err == nil, err
 }
 
-// ReleaseRecord says which state of the ledger a serial was made from.
+// ReleaseRecord records a pushed release and the state of the ledger that it was made from.
 type ReleaseRecord struct {
 	Serial    uint64    `json:"serial"`
-	Operation int64     `json:"operation"` // the last one that it contains
+	Operation int64     `json:"operation"` // ID of the last operation in the release
 	Head      string    `json:"head"`      // the hash of that operation; it is signed with the release
 	Pushed    time.Time `json:"pushed"`
 }
 
 const releaseColumns = `serial, operation, head, pushed`
 
-// Releases yields what was pushed, the oldest first.
+// Releases yields the pushed releases, oldest first.
 func (v View) Releases(ctx context.Context) iter.Seq2[ReleaseRecord, error] {
 	return query(ctx, v.q, scanRelease, `SELECT `+releaseColumns+` FROM releases ORDER BY serial`)
 }
 
-// Release returns the release of a serial. It fails with [sql.ErrNoRows] if there is none.
+// Release returns the release with a serial. It fails with [sql.ErrNoRows] if there is none.
 func (v View) Release(ctx context.Context, serial uint64) (ReleaseRecord, error) {
 	return scanRelease(v.q.QueryRowContext(ctx, `SELECT `+releaseColumns+` FROM releases WHERE serial = ?`, serial))
 }
 
-// LastRelease returns the newest release that was pushed, serial 0 if none was.
+// LastRelease returns the last pushed release, with serial 0 if there is none.
 func (v View) LastRelease(ctx context.Context) (ReleaseRecord, error) {
 	r, err := scanRelease(v.q.QueryRowContext(ctx, `SELECT `+releaseColumns+` FROM releases ORDER BY serial DESC LIMIT 1`))
 	if errors.Is(err, sql.ErrNoRows) {
