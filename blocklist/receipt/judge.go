@@ -7,46 +7,46 @@ import (
 	"time"
 )
 
-// Release is what the officers have signed about a serial.
+// Release is the signed state of a serial.
 type Release struct {
 	Serial  uint64
-	Digest  string // as [Receipt] has it
+	Digest  string // in the form of [Receipt.Digest]
 	Created time.Time
 }
 
-// Statement is a receipt and who has signed it.
+// Statement is a receipt and the subscriber that has signed it.
 type Statement struct {
 	Receipt
 
 	Holder string
 }
 
-// Standing is how one subscriber stands with a list, by its own receipts.
+// Standing is the state of one subscriber to a list, by its own receipts.
 type Standing struct {
 	Subscriber string
 	State      State
-	Serial     uint64    // the newest that it enforces; 0 if it has never said so
-	Enforced   time.Time // since when; zero if never
-	// from the release of that serial until then; negative if what was signed about it is not known any more
+	Serial     uint64    // newest serial in a receipt; 0: no receipt yet
+	Enforced   time.Time // time of the first receipt for that serial; zero: none
+	// Took is the time from the release of that serial to Enforced. It is negative if that release is no longer known.
 	Took time.Duration
 }
 
-// State is what there is to say about a subscriber in a word.
+// State is the state of a subscriber in one word.
 type State string
 
-// The states. Late and Differs are what somebody should look at.
+// States of a subscriber. Late and Differs need attention.
 const (
-	Enforces State = "enforces" // the newest release
+	Enforces State = "enforces" // it enforces the newest release
 	Behind   State = "behind"   // a newer release is out, within the deadline
 	Never    State = "never"    // no receipt yet, within the deadline of the newest release
-	Late     State = "late"     // the deadline has passed without a receipt, or had when it was enforced
-	Differs  State = "differs"  // it holds another state under that serial than was signed
+	Late     State = "late"     // it confirmed a release after the deadline, or not yet
+	Differs  State = "differs"  // its state of that serial is not the signed one
 )
 
-// Judge tells how each of these subscribers stands with one list, by name. Releases are those that are known to be
-// signed, and statements those of this list; now is the reader's clock.
+// Judge returns the standing of each subscriber to one list, sorted by name. Releases are the known signed releases of
+// the list, all are the receipts for it, and now is the reader's clock.
 //
-// A serial that was skipped counts: anyone who goes from 40 to 42 has enforced 41 no earlier.
+// A skipped serial counts, too: a subscriber that updates from 40 to 42 has enforced 41 only at the time of 42.
 func Judge(releases []Release, subscribers []string, all []Statement, deadline time.Duration,
 	now time.Time) []Standing {
 	releases = slices.SortedFunc(slices.Values(releases),
@@ -70,7 +70,7 @@ type judge struct {
 	now      time.Time
 }
 
-// after returns the first release behind a serial.
+// after returns the first release with a serial above the given one, and false if there is none.
 func (j *judge) after(serial uint64) (Release, bool) {
 	i := slices.IndexFunc(j.releases, func(r Release) bool { return r.Serial > serial })
 	if i < 0 {
@@ -114,7 +114,8 @@ func (j *judge) standing(name string, said []Statement) Standing {
 	return s
 }
 
-// state judges the newest statement; before is the serial of the one before it, 0 if there is none.
+// state returns the state after the newest statement. Before is the serial of the previous statement, 0 if there is
+// none.
 func (j *judge) state(s *Standing, last Statement, before uint64) State {
 	signed, known := j.release(last.Serial)
 	next, newer := j.after(last.Serial)
@@ -122,7 +123,7 @@ func (j *judge) state(s *Standing, last Statement, before uint64) State {
 		s.Took = max(s.Enforced.Sub(signed.Created), 0)
 	}
 	switch skipped, ok := j.after(before); {
-	case known && signed.Digest != last.Digest, !known && !newer: // no one has signed a serial that new
+	case known && signed.Digest != last.Digest, !known && !newer: // the officers have not signed this serial
 		return Differs
 	case known && j.overdue(signed.Created, s.Enforced), before > 0 && ok && j.overdue(skipped.Created, s.Enforced):
 		return Late

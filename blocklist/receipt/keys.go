@@ -11,13 +11,13 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
-// MaxKeys is how many subscribers' keys a list may have.
+// MaxKeys is the maximum number of subscribers' keys for one list.
 const MaxKeys = 4096
 
 // type check.
 var _ note.Verifiers = Keys(nil)
 
-// Keys are the public keys of subscribers, by the names of their holders.
+// Keys maps the names of subscribers to their public keys.
 type Keys map[string]note.Verifier
 
 // Verifier implements [note.Verifiers].
@@ -28,7 +28,7 @@ func (k Keys) Verifier(name string, hash uint32) (note.Verifier, error) {
 	return nil, &note.UnknownVerifierError{Name: name, KeyHash: hash}
 }
 
-// ParseKeys reads public keys as text, one a line, as 'blocklist keygen' writes them. No two may have the same name.
+// ParseKeys reads public keys as text, one per line, as 'blocklist keygen' writes them. Names must be unique.
 func ParseKeys(text string) (Keys, error) {
 	decoded, err := utf8text.Decode([]byte(text))
 	if err != nil {
@@ -63,7 +63,7 @@ func ParseKey(line string) (note.Verifier, error) {
 	return note.NewVerifier(key.String())
 }
 
-// ParseSigner reads a subscriber's private key, the content of a key file that has no passphrase.
+// ParseSigner reads a subscriber's private key: the content of a key file without passphrase.
 func ParseSigner(text string) (note.Signer, error) {
 	decoded, err := utf8text.Decode([]byte(text))
 	if err != nil {

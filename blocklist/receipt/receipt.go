@@ -1,9 +1,9 @@
-// Package receipt has the signed statements by which subscribers say that they enforce a release: how they are written,
-// who has signed them, and what they say together about a deadline.
+// Package receipt writes, verifies and evaluates receipts: signed statements of subscribers that they enforce a
+// release.
 //
-// A receipt is a signed note (golang.org/x/mod/sumdb/note) with the subscriber's own key. It is signed only after the
-// subscriber has asked its own resolver and got the right answers. It proves what the subscriber says, not that it is
-// true; what it says can't be altered or made up by the origin that collects it.
+// A receipt is a signed note (golang.org/x/mod/sumdb/note) with the subscriber's own key. The subscriber signs only
+// after its own resolver has given the right answers to test questions. A receipt proves what the subscriber has
+// stated, not that it is true. The origin that collects receipts can't alter or forge them.
 package receipt
 
 import (
@@ -18,34 +18,34 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
-// MaxReceipt is the longest receipt that is read, in bytes.
+// MaxReceipt is the maximum length of a receipt, in bytes.
 const MaxReceipt = 2 << 10
 
 // Format is the first line of a receipt; the number is the version of the format.
 const Format = "argine-receipt: 1"
 
-// Receipt says that a subscriber enforces a release. Times have whole seconds.
+// Receipt is a subscriber's statement that it enforces a release. Times have whole seconds.
 type Receipt struct {
 	List     string
 	Serial   uint64
-	Digest   string    // of the state, as it was signed: 64 hexadecimal digits; of a confidential list the keyed one
-	Received time.Time // when the release was at the subscriber, and verified
-	Enforced time.Time // when the last answer had proved that it is in force
+	Digest   string    // digest in the signed release: 64 hexadecimal digits; keyed for a confidential list
+	Received time.Time // when the subscriber had downloaded and verified the release
+	Enforced time.Time // when the last answer proved that the release is enforced
 	Asked    Asked
 }
 
-// Asked counts the questions to the subscriber's own resolver, all of which were answered as they should.
+// Asked counts the questions to the subscriber's own resolver. All of them had the expected answer.
 type Asked struct {
 	Test    int // for the canary of the serial, see [blocklist.CanaryName]; at least one
-	Gone    int // for the canary of another serial, which is listed no more; at least one
+	Gone    int // for the canary of another serial, which is no longer listed; at least one
 	Added   int // for names that the release lists
-	Removed int // for names that it lists no more
+	Removed int // for names that the release no longer lists
 }
 
-// maxAsked is the largest number of questions of a kind.
+// maxAsked is the largest count of one kind of questions.
 const maxAsked = 999_999
 
-// text is what is signed.
+// text returns the text to be signed.
 func (r Receipt) text() string {
 	return fmt.Sprintf("%s\nlist: %s\nserial: %d\ndigest: %s\nreceived: %s\nenforced: %s\nprobe: test=%d gone=%d added=%d removed=%d\n",
 		Format, r.List, r.Serial, r.Digest, timeText(r.Received), timeText(r.Enforced), r.Asked.Test, r.Asked.Gone,
@@ -54,7 +54,7 @@ func (r Receipt) text() string {
 
 func timeText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// check holds a receipt to the rules that its text alone can break.
+// check fails with an error if a field is invalid.
 func (r Receipt) check() error {
 	if err := blocklist.CheckListName(r.List); err != nil {
 		return fmt.Errorf("receipt: %w", err)
@@ -78,7 +78,7 @@ func malformed(why string, args ...any) error {
 	return fmt.Errorf("receipt: %w: %s", blocklist.ErrMalformed, fmt.Sprintf(why, args...))
 }
 
-// Sign writes the receipt with the subscriber's signature. The key must be ed25519.
+// Sign returns the receipt with the subscriber's signature. The key must be ed25519.
 func (r Receipt) Sign(key note.Signer) ([]byte, error) {
 	r.Received, r.Enforced = r.Received.UTC().Truncate(time.Second), r.Enforced.UTC().Truncate(time.Second)
 	if err := r.check(); err != nil {
@@ -91,8 +91,9 @@ func (r Receipt) Sign(key note.Signer) ([]byte, error) {
 	return b, nil
 }
 
-// Open reads a receipt that one of the known keys has signed, and no one else, and tells the name of its holder. It
-// fails with [blocklist.ErrUntrusted], [blocklist.ErrMalformed] or [blocklist.ErrTooLarge].
+// Open reads a receipt and returns the name of the key's holder. The receipt must have the signature of exactly one of
+// the known keys, and no other. It fails with [blocklist.ErrUntrusted], [blocklist.ErrMalformed] or
+// [blocklist.ErrTooLarge].
 func Open(b []byte, known note.Verifiers) (r Receipt, holder string, err error) {
 	if len(b) > MaxReceipt {
 		return r, "", fmt.Errorf("receipt: %w: %d bytes, the limit is %d", blocklist.ErrTooLarge, len(b), MaxReceipt)
@@ -115,7 +116,7 @@ func Open(b []byte, known note.Verifiers) (r Receipt, holder string, err error) 
 	return r, n.Sigs[0].Name, err
 }
 
-// signers says who has signed.
+// signers returns the names in the signatures of a note, for errors.
 func signers(n *note.Note) string {
 	var names []string
 	for _, s := range n.UnverifiedSigs {
@@ -124,7 +125,7 @@ func signers(n *note.Note) string {
 	return strings.Join(names, ", ")
 }
 
-// parse reads the text of a receipt, in the one way in which it is written.
+// parse reads the text of a receipt. It accepts only the canonical form, which [Receipt.Sign] writes.
 func parse(text string) (r Receipt, err error) {
 	var received, enforced string
 	a := &r.Asked

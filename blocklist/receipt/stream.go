@@ -10,8 +10,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Split yields the receipts of a stream in which one follows another, as they are; [Open] tells what they are worth.
-// The last thing it yields may be an error.
+// Split yields the receipts of a stream, unverified; [Open] verifies them. The last value may be an error.
 func Split(r io.Reader) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		lines := bufio.NewScanner(r)
@@ -44,7 +43,7 @@ func Split(r io.Reader) iter.Seq2[[]byte, error] {
 	}
 }
 
-// scanLines splits behind each line feed; a last line may lack it.
+// scanLines is a [bufio.SplitFunc] that splits after each line feed. The last line may lack it.
 func scanLines(data []byte, atEOF bool) (int, []byte, error) {
 	for i, c := range data {
 		if c == '\n' {
