@@ -12,7 +12,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// answerJSON is the answer to one line. Where it could not tell there is no "listed", so that it is not taken for a no.
+// answerJSON is the answer to one line. If the lookup failed, it has no "listed", so that a failure is not read as
+// false.
 type answerJSON struct {
 	Query  string `json:"query"`
 	Listed *bool  `json:"listed,omitempty"`
@@ -21,7 +22,7 @@ type answerJSON struct {
 	*entryJSON
 }
 
-// answerJSONLines answers the lines of standard input until it ends.
+// answerJSONLines answers each line of standard input until its end.
 func (a *app) answerJSONLines(ctx context.Context, in *input, path string) error {
 	s, err := a.openSource(ctx, in, path)
 	if err != nil {
@@ -34,7 +35,8 @@ func (a *app) answerJSONLines(ctx context.Context, in *input, path string) error
 	return untilEnd(ctx, func() error { return lineLookup{s}.run(a.stdin, a.stdout) })
 }
 
-// untilEnd runs what reads standard input, and does not wait for it once ctx ends: that ends with the program.
+// untilEnd runs a function that reads standard input. It returns when ctx ends, without waiting for the function, which
+// may block until the program exits.
 func untilEnd(ctx context.Context, run func() error) error {
 	end := make(chan error, 1)
 	go func() { end <- run() }()
@@ -46,10 +48,10 @@ func untilEnd(ctx context.Context, run func() error) error {
 	}
 }
 
-// lineLookup looks up in lists that may change.
+// lineLookup answers lines with lookups in lists that may change.
 type lineLookup struct{ lists lists }
 
-// run answers line after line in JSON.
+// run answers each line with a line of JSON.
 func (s lineLookup) run(in io.Reader, out io.Writer) error {
 	return answerLines(in, out, func(w io.Writer, line string, err error) error {
 		answer := answerJSON{}
@@ -65,8 +67,8 @@ func (s lineLookup) run(in io.Reader, out io.Writer) error {
 	})
 }
 
-// answerLines has each line answered, and hands the answers over when no further line is there yet. Of a line that is too
-// long there are the beginning and [blocklist.ErrTooLarge].
+// answerLines calls answer for each line, and flushes the answers when no further line is buffered. For a line that is
+// too long, answer gets its beginning and [blocklist.ErrTooLarge].
 func answerLines(in io.Reader, out io.Writer, answer func(w io.Writer, line string, err error) error) error {
 	r, w := bufio.NewReaderSize(in, blocklist.MaxLine), bufio.NewWriter(out)
 	for {
@@ -92,7 +94,8 @@ func ignoreEOF(err error) error {
 	return err
 }
 
-// readLine reads a line without its end. Of one that is too long only the beginning is kept: [blocklist.ErrTooLarge].
+// readLine returns the next line without its line end. If the line is too long, it returns the beginning and
+// [blocklist.ErrTooLarge].
 func readLine(r *bufio.Reader) (string, error) {
 	line, err := r.ReadSlice('\n')
 	if errors.Is(err, bufio.ErrBufferFull) {

@@ -9,28 +9,28 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// app is what the commands share.
+// app has the state that all commands share.
 type app struct {
 	stdin  io.Reader
-	stdout io.Writer // for data, and nothing else
+	stdout io.Writer // only for data
 	stderr io.Writer
 	dir    string // the agency's folder, from -C
 }
 
-// Exit codes. For lookup, failed means not listed, and usage means that it could not tell.
+// Exit codes. Lookup uses failed for a name that is not listed, and usage for a lookup that could not decide.
 const (
 	exitDone   = 0
 	exitFailed = 1
 	exitUsage  = 2
-	exitPartly = 3 // an order was imported, and some of it is not listed
+	exitPartly = 3 // part of an imported order is not listed
 )
 
-// printf writes a line about what was done to standard error.
+// printf prints a message line to standard error.
 func (a *app) printf(format string, args ...any) {
 	fmt.Fprintln(a.stderr, visible(fmt.Sprintf(format, args...)))
 }
 
-// withLedger opens the agency's folder for one command.
+// withLedger opens the agency's folder, runs do, and closes the folder.
 func (a *app) withLedger(do func(*publish.Ledger) error) error {
 	l, err := publish.Open(a.dir)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -36,7 +36,7 @@ can't prove that nothing newer exists.`,
 	return cmd
 }
 
-// deliverToFile writes a bundle to a file.
+// deliverToFile returns a transport that writes a bundle to a file.
 func deliverToFile(path string) publish.Transport {
 	return func(_ context.Context, _ string, bundle io.Reader) error {
 		return writeFile(path, func(w io.Writer) error {

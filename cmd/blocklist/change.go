@@ -77,7 +77,7 @@ func parseEntries(lines []string) ([]blocklist.Entry, error) {
 	return entries, nil
 }
 
-// change is a method of the ledger that changes given entries.
+// change is a method of the ledger that adds or removes entries.
 type change func(*publish.Ledger, context.Context, []blocklist.Entry, publish.Audit) (publish.ChangeResult, error)
 
 func (a *app) changeLedger(ctx context.Context, entries []blocklist.Entry, c publish.Audit, change change) error {

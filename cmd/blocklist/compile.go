@@ -43,7 +43,7 @@ blocklist.OpenSet opens it in a Go program, which may ship it; lookup, squid and
 	return cmd
 }
 
-// compileTo writes a set, and opens it to see that it is one.
+// compileTo writes a set to a file, and opens it once to check the result.
 func (a *app) compileTo(path string, l namedEntries) error {
 	if err := blocklist.BuildSet(path, l.name, l.entries); err != nil {
 		return err

@@ -80,13 +80,13 @@ the platform's name a line, for the domain and all names below it.`,
 	return cmd
 }
 
-// output is a list to be written in some format.
+// output has the options for writing a list in a format.
 type output struct {
 	format string
 	o      formats.WriteOptions
 }
 
-// flags adds the flags; name is that of the format's flag, which may be called alias as well.
+// flags adds the flags. Name is the name of the flag for the format, and alias its second name.
 func (out *output) flags(cmd *cobra.Command, name, alias string, writable []formats.Format) {
 	cmd.Flags().SetNormalizeFunc(func(_ *pflag.FlagSet, given string) pflag.NormalizedName {
 		if given == alias {
@@ -115,7 +115,7 @@ func (out *output) write(a *app, entries iter.Seq2[blocklist.Entry, error]) erro
 	})
 }
 
-// printWritten tells what was left out, and what of an entry was.
+// printWritten prints how many entries were written, and which entries or expiries were left out.
 func (a *app) printWritten(w formats.Written, skipExpiring bool) {
 	a.printf("written: %s", plural(uint64(w.Entries), "entry", "entries"))
 	if w.Duplicates > 0 {

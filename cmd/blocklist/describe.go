@@ -14,10 +14,10 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// maxShown is how many changed lines are shown before the rest is only counted.
+// maxShown is how many changed lines are printed; the rest is only counted.
 const maxShown = 20
 
-// describe tells what is pending, in words.
+// describe prints the pending root or release in words.
 func (a *app) describe(p *publish.Pending) {
 	a.printf("%s", p.What())
 	a.printf("  valid until  %s", p.Expires.Format(time.DateOnly))
@@ -46,7 +46,7 @@ func (a *app) describe(p *publish.Pending) {
 	a.printf("  signatures   %s", signatures(p))
 }
 
-// printOperations says who made the changes of a release, and why: the first of them, up to a limit.
+// printOperations prints the author and reason of a release's operations, up to a limit.
 func (a *app) printOperations(operations iter.Seq2[publish.Operation, error], limit int) error {
 	var shown []string
 	var n uint64
@@ -68,7 +68,7 @@ func (a *app) printOperations(operations iter.Seq2[publish.Operation, error], li
 	return nil
 }
 
-// printChanges counts changes and shows the first of them. All is the command that shows all of them.
+// printChanges counts changes and prints the first ones. All is the command that prints all of them.
 func (a *app) printChanges(changes iter.Seq2[blocklist.Change, error], all string) error {
 	var added, removed uint64
 	var shown []string
@@ -95,7 +95,7 @@ func (a *app) printChanges(changes iter.Seq2[blocklist.Change, error], all strin
 	return nil
 }
 
-// signatures says who has signed.
+// signatures returns who has signed and how many must sign.
 func signatures(p *publish.Pending) string {
 	text := quorum(&p.Signatures)
 	if p.Before != nil {
@@ -126,7 +126,7 @@ func operationText(o publish.Operation) string {
 	return text + "  " + o.Hash[:min(12, len(o.Hash))]
 }
 
-// shortened cuts what is too long for a line, such as the recipient of a subscriber.
+// shortened returns a text cut to fit a line, such as the recipient of a subscriber.
 func shortened(text string) string {
 	const most = 200
 	if len(text) <= most {
@@ -135,7 +135,7 @@ func shortened(text string) string {
 	return strings.ToValidUTF8(text[:most], "") + "..."
 }
 
-// showPending writes all of what waits for signatures to standard output.
+// showPending prints the whole pending root or release to standard output.
 func (a *app) showPending(p *publish.Pending, operations iter.Seq2[publish.Operation, error], changes iter.Seq2[blocklist.Change, error], asJSON bool) error {
 	type pendingJSON struct {
 		Pending *publish.Pending `json:"pending"`
@@ -163,7 +163,7 @@ func (a *app) showPending(p *publish.Pending, operations iter.Seq2[publish.Opera
 	})
 }
 
-// printFindings tells what the guards found, entry by entry.
+// printFindings prints the findings of the guards, entry by entry.
 func (a *app) printFindings(r *guard.Report) {
 	for i, f := range r.Findings {
 		if i == maxShown {
@@ -176,7 +176,7 @@ func (a *app) printFindings(r *guard.Report) {
 	}
 }
 
-// printResult tells what a change did.
+// printResult prints the counts of a change.
 func (a *app) printResult(r publish.ChangeResult) {
 	a.printf("%s added, %s changed, %s removed, %s as before", thousands(r.Added), thousands(r.Changed), thousands(r.Removed), thousands(r.Unchanged))
 	for _, f := range r.Findings {
@@ -187,7 +187,7 @@ func (a *app) printResult(r publish.ChangeResult) {
 	}
 }
 
-// printNext tells what is to be done once there are enough signatures.
+// printNext prints the next step once there are enough signatures.
 func (a *app) printNext(ctx context.Context, l *publish.Ledger, p *publish.Pending) error {
 	if !p.Enough() {
 		return nil

@@ -14,7 +14,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// exitError ends the program with a code of its own, and an error if there is something to say.
+// exitError ends the program with an exit code. Its error is printed unless it is nil.
 type exitError struct {
 	code int
 	err  error
@@ -23,7 +23,7 @@ type exitError struct {
 func (e exitError) Error() string { return fmt.Sprintf("exit code %d: %v", e.code, e.err) }
 func (e exitError) Unwrap() error { return e.err }
 
-// hinted is an error with a hint on what to do.
+// hinted is an error with a hint on how to fix it.
 type hinted struct {
 	error
 	hint string
@@ -35,12 +35,12 @@ func withHint(err error, format string, args ...any) error {
 	return hinted{err, fmt.Sprintf(format, args...)}
 }
 
-// usage says that the command was typed wrongly.
+// usage returns an error for a wrong command line.
 func usage(format string, args ...any) error {
 	return exitError{exitUsage, withHint(fmt.Errorf(format, args...), "blocklist --help and blocklist COMMAND --help show what there is, with examples")}
 }
 
-// args wraps a check of arguments so that it counts as wrong usage.
+// args wraps a check of arguments, so that its error counts as wrong usage.
 func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
@@ -50,7 +50,7 @@ func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
-// report tells an error, and what to do about it where that is known.
+// report prints an error, and how to fix it if that is known.
 func (a *app) report(err error) {
 	a.printf("blocklist: error: %v", err)
 	if held := (*guard.HeldError)(nil); errors.As(err, &held) {

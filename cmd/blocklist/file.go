@@ -11,10 +11,10 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// maxRoot is more than any root has.
+// maxRoot limits the length of a root file, in bytes; real roots are shorter.
 const maxRoot = 64 << 10
 
-// readAtMost reads a small file.
+// readAtMost reads a file of at most limit bytes.
 func readAtMost(path string, limit int64) ([]byte, error) {
 	if err := notURL(path); err != nil {
 		return nil, err
@@ -32,7 +32,7 @@ func readAtMost(path string, limit int64) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-// notURL refuses a URL in the place of a file.
+// notURL fails if a URL is given instead of a file.
 func notURL(path string) error {
 	if !strings.Contains(path, "://") {
 		return nil
@@ -41,7 +41,7 @@ func notURL(path string) error {
 		"download it, then name the file")
 }
 
-// writeFile writes a file; path has the old content or the new.
+// writeFile replaces a file atomically: path has the old content or the new.
 func writeFile(path string, write func(io.Writer) error) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
 	if err != nil {
@@ -54,7 +54,7 @@ func writeFile(path string, write func(io.Writer) error) error {
 	return os.Rename(f.Name(), path)
 }
 
-// writeOut writes to standard output once all of it was written to a temporary file: what is cut short would mislead.
+// writeOut writes to a temporary file first, and copies it to standard output on success. A partial list would mislead.
 func (a *app) writeOut(write func(io.Writer) error) error {
 	f, err := os.CreateTemp("", "blocklist-*")
 	if err != nil {

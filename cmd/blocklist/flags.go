@@ -11,7 +11,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// required makes flags needed; leaving one out is wrong usage.
+// required makes flags mandatory. A missing one is wrong usage.
 func required(cmd *cobra.Command, names ...string) {
 	run := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -24,7 +24,7 @@ func required(cmd *cobra.Command, names ...string) {
 	}
 }
 
-// authorFlag adds --author. Its default is the name of the account at this computer.
+// authorFlag adds --author. The default is the user name of the current account.
 func authorFlag(cmd *cobra.Command, author *string) {
 	name := ""
 	if u, err := user.Current(); err == nil {
@@ -33,14 +33,14 @@ func authorFlag(cmd *cobra.Command, author *string) {
 	cmd.Flags().StringVar(author, "author", name, "the `NAME` of who makes the change, for the ledger")
 }
 
-// causeFlags adds the flags that say who changes the ledger, and why.
+// causeFlags adds the flags for author, reason and reference of a change.
 func causeFlags(cmd *cobra.Command, c *publish.Audit) {
 	authorFlag(cmd, &c.Author)
 	cmd.Flags().StringVar(&c.Reason, "reason", "", "the reason, a `TEXT` for the ledger")
 	cmd.Flags().StringVar(&c.Reference, "ref", "", "the order or decision behind it, a `TEXT` for the ledger and the entries")
 }
 
-// attributeFlags are attributes for entries that don't say for themselves.
+// attributeFlags are attributes for entries without their own.
 type attributeFlags struct {
 	category string
 	expires  timeFlag
@@ -65,7 +65,7 @@ func (f *attributeFlags) fill(e blocklist.Entry, reference string) blocklist.Ent
 	return e
 }
 
-// check proves once that lines with these attributes can be read again.
+// check fails if an entry with these attributes would not be readable as a line. It runs once for all entries.
 func (f *attributeFlags) check(reference string) error {
 	var example blocklist.Entry
 	example, err := blocklist.ParseEntry("example.com")
@@ -102,13 +102,13 @@ func (f *timeFlag) Type() string { return "time" }
 
 const confidentialUsage = "encrypt the list to its subscribers; there is no way back"
 
-// readKeyFile reads a public key's file.
+// readKeyFile reads a public key from a file.
 func readKeyFile(path string) (string, error) {
 	text, err := readAtMost(path, 4<<10)
 	return string(text), err
 }
 
-// readKeyFiles reads public keys.
+// readKeyFiles reads public keys from files.
 func readKeyFiles(paths []string) (keys []string, err error) {
 	for _, path := range paths {
 		text, err := readKeyFile(path)
@@ -120,7 +120,7 @@ func readKeyFiles(paths []string) (keys []string, err error) {
 	return keys, nil
 }
 
-// urgentFlags are the limits of urgent orders in a root.
+// urgentFlags adds the flags for the limits of urgent orders in a root.
 func urgentFlags(cmd *cobra.Command, u *publish.UrgentLimits) {
 	cmd.Flags().IntVar(&u.Entries, "urgent-entries", 0, "up to `N` targets that one officer alone may list on top of a release (default: none)")
 	cmd.Flags().IntVar(&u.Hours, "urgent-hours", 0, "each of them lasts at most that many `HOURS`, up to 24")

@@ -81,13 +81,13 @@ func (a *app) runFollow(ctx context.Context, f followOptions) (err error) {
 	}
 	var running sync.WaitGroup
 	for _, s := range all {
-		running.Go(func() { _ = s.Run(ctx) }) // it ends with ctx only
+		running.Go(func() { _ = s.Run(ctx) }) // it returns only when ctx ends
 	}
 	running.Wait()
 	return nil
 }
 
-// subscribe subscribes to each list.
+// subscribe returns a subscription to each list.
 func (f *followOptions) subscribe(store *blocklist.Store, log *slog.Logger) (all []*subscribe.Subscription, err error) {
 	var identity []byte
 	if f.identity != "" {

@@ -11,7 +11,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// guardFlags are what the guards are to know; what is not given stays.
+// guardFlags are the flags of guard. Settings without a flag stay unchanged.
 type guardFlags struct {
 	protected, popular, growth, shrink string
 	cause                              publish.Audit
@@ -69,7 +69,7 @@ func (a *app) runGuard(cmd *cobra.Command, l *publish.Ledger, f *guardFlags) err
 	return a.showGuard(cmd.Context(), l, s, f.asJSON)
 }
 
-// change puts in what was given.
+// change sets the settings that have a flag.
 func (f *guardFlags) change(s *publish.GuardSettings) error {
 	for path, text := range map[*string]*string{&f.protected: &s.Protected, &f.popular: &s.Popular} {
 		if *path == "" {
@@ -93,7 +93,7 @@ func (f *guardFlags) change(s *publish.GuardSettings) error {
 	return nil
 }
 
-// guardJSON is what programs read about the guards.
+// guardJSON is the JSON output of guard.
 type guardJSON struct {
 	Protected int           `json:"protected"`
 	Popular   int           `json:"popular"`

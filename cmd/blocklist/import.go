@@ -18,14 +18,14 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// input is a list in any format.
+// input has the options for reading a list in any format.
 type input struct {
 	format, scope, zone string
 	stopPage            []string
-	flag                string // that names the format
+	flag                string // name of the flag for the format
 }
 
-// flags adds the flags that say how to read it; name is that of the format's flag.
+// flags adds the flags. Name is the name of the flag for the format.
 func (in *input) flags(cmd *cobra.Command, name string) {
 	in.flag = name
 	cmd.Flags().StringVar(&in.format, name, string(formats.Auto), "the `FORMAT`: "+list(formats.Readable()))
@@ -94,7 +94,7 @@ func parseScope(text string) (blocklist.Scope, error) {
 	return 0, usage("scope %q: it is domain or host", text)
 }
 
-// printReport tells how a list was read, and what was passed over.
+// printReport prints the format, the counts, and the skipped lines of a list.
 func (a *app) printReport(r formats.Report) {
 	a.printRead(r)
 	a.printSkipped(r.Skipped, false)
@@ -107,7 +107,8 @@ func (a *app) printRead(r formats.Report) {
 	}
 }
 
-// printSkipped tells what was passed over. Of an order, each line counts that may have been meant to be listed.
+// printSkipped prints the skipped lines by reason. For an order, it prints the number of each line that may have been
+// meant to be listed.
 func (a *app) printSkipped(skipped []formats.Skip, order bool) {
 	for _, s := range skipped {
 		what, lines := "skipped", s.Lines[:min(len(s.Lines), 5)]
@@ -190,7 +191,7 @@ func (a *app) runImport(cmd *cobra.Command, l *publish.Ledger, r *formats.Reader
 	return nil
 }
 
-// errPartly is returned when not everything that an order names is listed.
+// errPartly is returned if part of an order is not listed.
 var errPartly = errors.New("some of what the order names is NOT listed")
 
 func filled(entries iter.Seq2[blocklist.Entry, error], attributes *attributeFlags, reference string) iter.Seq2[blocklist.Entry, error] {

@@ -12,7 +12,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// entryJSON is an entry as programs read it.
+// entryJSON is the JSON form of an entry.
 type entryJSON struct {
 	Target    string    `json:"target"`
 	Scope     string    `json:"scope"`
@@ -35,7 +35,7 @@ func toJSON(e blocklist.Entry) entryJSON {
 	}
 }
 
-// changeJSON is a change as programs read it.
+// changeJSON is the JSON form of a change.
 type changeJSON struct {
 	Change string `json:"change"` // add or remove
 	entryJSON
@@ -48,7 +48,7 @@ func changeToJSON(c blocklist.Change) changeJSON {
 	return changeJSON{"add", toJSON(c.Entry)}
 }
 
-// changeText is a change as people read it.
+// changeText returns a change as a line of text.
 func changeText(c blocklist.Change) string {
 	if c.Removed {
 		return "-" + c.Entry.String()
@@ -60,7 +60,7 @@ func jsonFlag(cmd *cobra.Command, on *bool) {
 	cmd.Flags().BoolVar(on, "json", false, "write JSON, one value a line")
 }
 
-// printAll writes each of all to standard output: as JSON made by toJSON, or as text, one a line.
+// printAll prints all values to standard output, one per line: as JSON of toJSON, or as text.
 func printAll[T, J any](a *app, asJSON bool, all iter.Seq2[T, error], toJSON func(T) J, text func(T) string) error {
 	w := bufio.NewWriterSize(a.stdout, 64<<10)
 	enc := json.NewEncoder(w)
@@ -78,10 +78,10 @@ func printAll[T, J any](a *app, asJSON bool, all iter.Seq2[T, error], toJSON fun
 	return w.Flush()
 }
 
-// printJSON writes one value.
+// printJSON prints one value as a line of JSON.
 func (a *app) printJSON(v any) error { return json.NewEncoder(a.stdout).Encode(v) }
 
-// each yields what a slice holds.
+// each yields the values of a slice.
 func each[T any](all []T) func(yield func(T, error) bool) {
 	return func(yield func(T, error) bool) {
 		for _, v := range all {

@@ -83,10 +83,10 @@ func (a *app) keygenSubscriber(path, kind string) error {
 	return nil
 }
 
-// keyUsage says how a key in the agent is named.
+// keyUsage describes the name of a key in the ssh-agent.
 const keyUsage = "a `KEY` in the ssh-agent: agent: and its comment or SHA256:... fingerprint"
 
-// keygenAgent writes the public half of a key that the ssh-agent holds.
+// keygenAgent writes the public half of a key in the ssh-agent.
 func (a *app) keygenAgent(key, path, name string) error {
 	if !strings.HasPrefix(key, keys.AgentPrefix) {
 		return usage("--key %q: it needs %s and the comment or SHA256:... fingerprint of a key in the ssh-agent", key, keys.AgentPrefix)

@@ -14,13 +14,13 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// lists are what is looked in: a store, or one list compiled as a resolver would.
+// lists can be searched: a store, or one list compiled as in a resolver.
 type lists interface {
 	httpfilter.List
 	Version() string
 }
 
-// openLists opens the lists of a file or a folder, as they are now.
+// openLists opens the current lists of a file or a folder.
 func (a *app) openLists(ctx context.Context, in *input, path string) (lists, error) {
 	if err := notURL(path); err != nil {
 		return nil, err
@@ -49,15 +49,15 @@ func (a *app) openLists(ctx context.Context, in *input, path string) (lists, err
 	return compiled, err
 }
 
-// namedEntries are the entries of a list.
+// namedEntries has the name and the entries of a list.
 type namedEntries struct {
 	name    string
 	entries iter.Seq2[blocklist.Entry, error]
-	done    func()                // to be called behind the last entry
-	report  func() formats.Report // of how a file was read; nil for a folder
+	done    func()                // to be called after the last entry
+	report  func() formats.Report // how a file was read; nil for a folder
 }
 
-// openEntries opens a file of any format, or what an agency's folder or pull's has.
+// openEntries opens a file of any format, an agency's folder, or a folder of pull.
 func (a *app) openEntries(ctx context.Context, in *input, path string) (l namedEntries, err error) {
 	if isLedger(path) {
 		ledger, err := publish.Open(path)
@@ -83,10 +83,10 @@ func isFile(path string) bool {
 	return err == nil && !info.IsDir()
 }
 
-// errNoList is returned for a folder in which there is nothing to look up.
+// errNoList is returned for a folder without a list.
 var errNoList = errors.New("there is no list in it: it is neither an agency's folder nor one of pull, follow or a resolver")
 
-// openStore opens a store of which every list can be asked.
+// openStore opens a store. It fails unless every list in it can be searched.
 func openStore(path string) (lists, error) {
 	store, err := blocklist.Open(path, blocklist.Options{ReadOnly: true})
 	if err != nil {
@@ -107,7 +107,7 @@ func openStore(path string) (lists, error) {
 	return store, nil
 }
 
-// compile compiles entries as a resolver would.
+// compile compiles entries into a set, as a resolver does.
 func compile(list string, entries iter.Seq2[blocklist.Entry, error]) (lists, error) {
 	dir, err := os.MkdirTemp("", "blocklist-*")
 	if err != nil {

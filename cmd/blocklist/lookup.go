@@ -54,7 +54,7 @@ and expires. When the file or folder changes, the answers follow within 2 second
 	return cmd
 }
 
-// find returns the entries in the file or folder path that cover what text names.
+// find returns the entries in a file or folder that match text: a URL, a name or an address.
 func (a *app) find(ctx context.Context, in *input, path, text string) ([]blocklist.Entry, error) {
 	search, err := searchFor(text)
 	if err != nil {
@@ -82,10 +82,10 @@ func matched(m blocklist.Match) (blocklist.Entry, error) {
 	return e, err
 }
 
-// search looks one thing up.
+// search looks up one URL, name or address.
 type search func(lists) (blocklist.Match, bool)
 
-// searchFor returns the search for what text names: a URL, or else a host, which is an address or a name.
+// searchFor returns the search for a text: a URL, an address, or else a name.
 func searchFor(text string) (search, error) {
 	if blocklist.IsURL(text) {
 		return func(l lists) (blocklist.Match, bool) { return l.LookupURL(text) }, blocklist.CheckURL(text)
@@ -94,7 +94,8 @@ func searchFor(text string) (search, error) {
 	return func(l lists) (blocklist.Match, bool) { return l.LookupHost(text) }, err
 }
 
-// findInLedger finds a name by its parents, which takes no time.
+// findInLedger returns the entries in an agency's ledger for a name and its parents. It needs no compiled list, so it
+// is fast.
 func findInLedger(ctx context.Context, dir string, name blocklist.Name) (found []blocklist.Entry, err error) {
 	l, err := publish.Open(dir)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Blocklist is the command of those who publish a list: keys, ledger, releases, signatures, origin. It also reads,
-// converts and verifies lists for those who use them.
+// Blocklist is the command of an agency that publishes a list: keys, ledger, releases, signatures, origin. It also
+// reads, converts and verifies lists for their users.
 package main
 
 import (
@@ -19,11 +19,11 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// run is the whole program.
+// run runs the program and returns its exit code.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends it at once
+	context.AfterFunc(ctx, stop) // a second signal kills the program
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
 	root := a.root()
 	root.SetArgs(args)

@@ -128,13 +128,13 @@ what it serves is signed.`,
 	return cmd
 }
 
-// maxConnections is how many an origin has at a time: room for all of its listeners and some thousand requests.
+// maxConnections limits an origin's open connections. It has room for all event listeners and some thousand requests.
 const maxConnections = 12_000
 
-// shutdownTime is how long requests under way may take once the server is told to end.
+// shutdownTime is how long open requests may take after the server begins to stop.
 const shutdownTime = 20 * time.Second
 
-// serve serves until ctx ends; then what is under way is finished.
+// serve serves requests until ctx ends, and then completes the open ones.
 func serve(ctx context.Context, o *origin.Origin, listener net.Listener, log *slog.Logger) error {
 	server := &http.Server{
 		Handler:           o.Handler(), // sets the deadlines of bodies and answers

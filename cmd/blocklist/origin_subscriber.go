@@ -8,7 +8,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/origin"
 )
 
-// originSubscriber is the command for whose receipts an origin takes.
+// originSubscriber is the command that registers the subscribers whose receipts an origin accepts.
 func (a *app) originSubscriber() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "subscriber",
@@ -22,7 +22,7 @@ func (a *app) originSubscriber() *cobra.Command {
 	return cmd
 }
 
-// withReceipts opens an origin for a command about one list.
+// withReceipts turns run into the action of a command: it opens the origin for receipts of one list.
 func withReceipts(cmd *cobra.Command, list *string, run func(*origin.Origin, []string) error) {
 	cmd.Flags().StringVar(list, "list", "", "the `NAME` of the list")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {

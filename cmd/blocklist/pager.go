@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// paged runs write with standard output going through a pager, if that is a terminal: PAGER, or less, which ends by
-// itself where all fits the screen. PAGER=cat turns it off.
+// paged runs write with standard output piped through a pager, if standard output is a terminal. The pager is $PAGER,
+// or else less, which exits by itself if the text fits the screen. PAGER=cat turns paging off.
 func (a *app) paged(write func() error) error {
 	f, ok := terminal(a.stdout)
 	words := strings.Fields(os.Getenv("PAGER"))
@@ -38,11 +38,11 @@ func (a *app) paged(write func() error) error {
 	if closeErr := in.Close(); err == nil {
 		err = closeErr
 	}
-	_ = cmd.Wait() // however people leave it
+	_ = cmd.Wait() // its exit code does not matter
 	return err
 }
 
-// pagerInput swallows what comes after the pager was left.
+// pagerInput writes to a pager, and drops output after the user has left it.
 type pagerInput struct{ w io.Writer }
 
 func (p pagerInput) Write(b []byte) (int, error) {

@@ -15,10 +15,10 @@ import (
 	"github.com/argine-dns/argine/blocklist/subscribe"
 )
 
-// Names in the folder that pull writes.
+// Names of files in a folder of pull.
 const (
 	pulledFile  = "entries.txt"
-	pulledStore = "store" // what has been verified so far; never accept less
+	pulledStore = "store" // the verified state, which protects against rollback
 )
 
 func (a *app) pull() *cobra.Command {
@@ -71,7 +71,7 @@ func (a *app) runPull(ctx context.Context, c subscribe.Config, dir string) (err 
 	if _, err := s.Refresh(ctx); err != nil {
 		return err
 	}
-	if hold := s.Status().Hold; hold != nil { // nothing is enforced here: it is enough to tell
+	if hold := s.Status().Hold; hold != nil { // nothing is enforced here, so a message is enough
 		a.printf("the guards of a resolver would hold serial %d:", hold.Serial)
 		a.printFindings(hold.Report)
 		if err := s.Accept(ctx, hold.ID); err != nil {
@@ -90,7 +90,7 @@ func (a *app) runPull(ctx context.Context, c subscribe.Config, dir string) (err 
 	return nil
 }
 
-// writeEntries writes entries, one a line.
+// writeEntries writes entries, one per line.
 func writeEntries(w io.Writer, entries iter.Seq2[blocklist.Entry, error]) error {
 	out := bufio.NewWriter(w)
 	for e, err := range entries {

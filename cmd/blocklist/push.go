@@ -37,7 +37,7 @@ of it. Without a pending release the newest one is pushed again, to another orig
 	return cmd
 }
 
-// deliverTo returns the way to an origin: a base URL, or a folder.
+// deliverTo returns the transport to an origin: a base URL or a folder.
 func deliverTo(where string) publish.Transport {
 	if strings.HasPrefix(where, "http://") || strings.HasPrefix(where, "https://") {
 		return publish.ToHTTP(http.DefaultClient, where)

@@ -20,13 +20,13 @@ import (
 	"github.com/argine-dns/argine/blocklist/subscribe"
 )
 
-// Limits on what is read of an origin's receipts.
+// Limits on reading an origin's receipts.
 const (
 	maxReceipts     = receipt.MaxKeys * 64 * receipt.MaxReceipt // bytes
 	receiptsTimeout = 5 * time.Minute
 )
 
-// receiptsFlags say whose receipts are read, and what they are held to.
+// receiptsFlags are the flags of receipts.
 type receiptsFlags struct {
 	list, root, keys, token string
 	deadline                time.Duration
@@ -67,7 +67,8 @@ Exit code 1 says that someone is late, or holds another state than was signed.`,
 	return cmd
 }
 
-// readStandings verifies what was signed and who has confirmed it.
+// readStandings reads the signed releases and the receipts of a list, verifies them, and returns each subscriber's
+// standing.
 func (a *app) readStandings(ctx context.Context, from string, f receiptsFlags) ([]receipt.Standing, error) {
 	ctx, cancel := context.WithTimeout(ctx, receiptsTimeout)
 	defer cancel()
@@ -99,7 +100,7 @@ func (a *app) readStandings(ctx context.Context, from string, f receiptsFlags) (
 	return receipt.Judge(releases, slices.Collect(maps.Keys(keys)), said, f.deadline, time.Now()), nil
 }
 
-// readSigned asks an origin what was signed.
+// readSigned reads the signed releases from an origin.
 func readSigned(ctx context.Context, from string, f receiptsFlags) ([]receipt.Release, error) {
 	root, err := readAtMost(f.root, maxRoot)
 	if err != nil {
@@ -108,7 +109,7 @@ func readSigned(ctx context.Context, from string, f receiptsFlags) ([]receipt.Re
 	return subscribe.Signed(ctx, subscribe.Config{List: f.list, Root: root, Origins: []string{from}})
 }
 
-// openReceipts returns the keys that count, and the receipts that an origin has.
+// openReceipts returns the subscribers' keys and a stream of the receipts at an origin.
 func openReceipts(ctx context.Context, from string, f receiptsFlags) (receipt.Keys, io.ReadCloser, error) {
 	var text string
 	var body io.ReadCloser
@@ -146,7 +147,7 @@ func openReceipts(ctx context.Context, from string, f receiptsFlags) (receipt.Ke
 	return keys, body, err
 }
 
-// fetchReceipts asks an origin for its receipts.
+// fetchReceipts requests the receipts of a list from an origin.
 func fetchReceipts(ctx context.Context, base string, f receiptsFlags) (io.ReadCloser, error) {
 	token, err := readAtMost(f.token, 1<<10)
 	if err != nil {
@@ -172,7 +173,7 @@ func fetchReceipts(ctx context.Context, base string, f receiptsFlags) (io.ReadCl
 	return nil, errors.Join(err, resp.Body.Close())
 }
 
-// standingJSON is how one subscriber stands, as programs read it.
+// standingJSON is the JSON form of a subscriber's standing.
 type standingJSON struct {
 	Subscriber string    `json:"subscriber"`
 	State      string    `json:"state"` // enforces, behind, never, late or differs
@@ -190,7 +191,7 @@ func standingToJSON(s receipt.Standing) standingJSON {
 	return out
 }
 
-// showStandings prints them, and fails if somebody is late or differs.
+// showStandings prints the standings. It fails if a subscriber is late or differs.
 func (a *app) showStandings(all []receipt.Standing, f receiptsFlags) error {
 	wrong := 0
 	for _, s := range all {

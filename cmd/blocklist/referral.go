@@ -24,10 +24,10 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/takedown"
 )
 
-// referral is the format in which pages are referred to the platforms that can take them down.
+// referral is the format that refers pages to platforms, which can take them down.
 const referral = "referral"
 
-// maxPlatforms is how long a table of platforms may be, in bytes.
+// maxPlatforms is the maximum length of a table of platforms, in bytes.
 const maxPlatforms = 1 << 20
 
 // platformsFlag adds --platforms.
@@ -35,7 +35,7 @@ func platformsFlag(cmd *cobra.Command, path *string) {
 	cmd.Flags().StringVar(path, "platforms", "", "a `FILE` with a domain and the name of its platform a line; other sites are platforms of their own")
 }
 
-// readPlatforms reads the table of platforms, if there is one.
+// readPlatforms reads the table of platforms. Without a path it returns the zero value.
 func readPlatforms(path string) (p takedown.Platforms, err error) {
 	if path == "" {
 		return p, nil
@@ -50,7 +50,7 @@ func readPlatforms(path string) (p takedown.Platforms, err error) {
 	return p, err
 }
 
-// referralOutput is what export writes for platforms.
+// referralOutput has the flags of export for referrals.
 type referralOutput struct {
 	platforms, dir string
 	asJSON         bool
@@ -62,7 +62,7 @@ func (out *referralOutput) flags(cmd *cobra.Command) {
 	jsonFlag(cmd, &out.asJSON)
 }
 
-// check refuses the flags with formats that they mean nothing to.
+// check fails if these flags are used with another format.
 func (out *referralOutput) check(format string) error {
 	if *out != (referralOutput{}) && format != referral {
 		return usage("--platforms, --output and --json are for --format %s", referral)
@@ -89,7 +89,7 @@ func (out *referralOutput) write(cmd *cobra.Command, a *app, l *publish.Ledger) 
 	return a.writeOut(func(w io.Writer) error { return writeReferralCSV(w, pages) })
 }
 
-// writeReferralCSV writes a table. None of its cells is a formula to a spreadsheet.
+// writeReferralCSV writes pages as CSV. A spreadsheet does not read any cell as a formula.
 func writeReferralCSV(w io.Writer, pages iter.Seq2[takedown.Referral, error]) error {
 	out := csv.NewWriter(w)
 	err := out.Write([]string{"platform", "url", "covers", "category", "reference", "reason", "listed", "expires", "state", "since", "last_check"})
@@ -110,8 +110,8 @@ func writeReferralCSV(w io.Writer, pages iter.Seq2[takedown.Referral, error]) er
 	return cmp.Or(err, out.Error())
 }
 
-// cell keeps spreadsheets from taking a text for a formula, by an apostrophe in front of it. Where the comma is for decimals
-// they split at semicolons, so each part is a text of its own; the JSON file has it as it is.
+// cell puts an apostrophe before a text that a spreadsheet would read as a formula. In countries with a decimal comma,
+// spreadsheets split cells at semicolons, so each part is checked. JSON files have the original text.
 func cell(text string) string {
 	parts := strings.Split(text, ";")
 	for i, part := range parts {
@@ -130,7 +130,7 @@ func dateText(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// referralFile is the JSON document for a platform.
+// referralFile is the JSON document for one platform.
 type referralFile struct {
 	List     string              `json:"list"`
 	Platform string              `json:"platform"`
@@ -138,7 +138,7 @@ type referralFile struct {
 	Pages    []takedown.Referral `json:"pages"`
 }
 
-// writeFiles writes the files of each platform.
+// writeFiles writes a CSV and a JSON file for each platform.
 func (out *referralOutput) writeFiles(a *app, list string, pages iter.Seq2[takedown.Referral, error]) error {
 	byPlatform := map[string]*referralFile{}
 	now := time.Now().UTC().Truncate(time.Second)
@@ -186,7 +186,7 @@ func (f *referralFile) write(path string) error {
 	})
 }
 
-// referralNames makes file names of the platforms' names, which may hold anything.
+// referralNames returns a safe file name for each platform, because names of platforms may have any characters.
 func referralNames(platforms []string) (map[string]string, error) {
 	names, taken := map[string]string{}, map[string]string{}
 	for _, platform := range platforms {
@@ -196,7 +196,7 @@ func referralNames(platforms []string) (map[string]string, error) {
 			}
 			return '_'
 		}, platform)
-		name = strings.Trim(name, " .") // not hidden, not a folder, and nothing that Windows would cut off
+		name = strings.Trim(name, " .") // not hidden, not a folder; Windows drops dots and spaces at the end
 		folded := strings.ToLower(name)
 		if other, ok := taken[folded]; ok || name == "" {
 			return nil, fmt.Errorf("platform %q: %w: its files would be called like those of %q; give it another name with --platforms", platform, blocklist.ErrMalformed, other)

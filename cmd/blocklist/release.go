@@ -53,7 +53,7 @@ accept it.`,
 	return cmd
 }
 
-// printRelease tells what a release changes, who changed it, and why.
+// printRelease prints the changes of a release, with authors and reasons.
 func (a *app) printRelease(ctx context.Context, l *publish.Ledger, p *publish.Pending) error {
 	if err := a.printOperations(l.PendingOperations(ctx, p), maxShown); err != nil {
 		return err

@@ -71,7 +71,7 @@ func rootFileFlag(cmd *cobra.Command, root *string) {
 	cmd.Flags().StringVar(root, "root", "", "the `FILE` with a root of the list that you trust")
 }
 
-// withRequest opens a signing request for one command.
+// withRequest opens a signing request, runs do, and closes the request.
 func (a *app) withRequest(path, rootPath string, do func(*publish.Request) error) (err error) {
 	var root []byte
 	if rootPath != "" {
@@ -103,7 +103,7 @@ func (a *app) showRequest(q *publish.Request, asJSON bool) error {
 	return a.showPending(q.Pending(), each(q.Operations()), q.Review(), asJSON)
 }
 
-// signRequest signs a request, and writes the signature into a file.
+// signRequest signs a request, and writes the signature to a file.
 func (a *app) signRequest(path string, s signFlags) error {
 	if s.out == "" {
 		return usage("-o says where the signature goes")
@@ -148,7 +148,7 @@ func (a *app) signRequest(path string, s signFlags) error {
 	})
 }
 
-// addSignatures adds officers' signatures to what is pending.
+// addSignatures adds officers' signatures to the pending root or release.
 func (a *app) addSignatures(cmd *cobra.Command, l *publish.Ledger, files []string) error {
 	var p *publish.Pending
 	for _, file := range files {
@@ -169,7 +169,7 @@ func (a *app) addSignatures(cmd *cobra.Command, l *publish.Ledger, files []strin
 	return a.printNext(cmd.Context(), l, p)
 }
 
-// seenPath returns where this machine remembers what was signed of a list.
+// seenPath returns the file with the last signed release and root of a list, on this machine.
 func seenPath(list string) (string, error) {
 	state := os.Getenv("XDG_STATE_HOME")
 	if !filepath.IsAbs(state) {
@@ -182,7 +182,7 @@ func seenPath(list string) (string, error) {
 	return filepath.Join(state, "argine", "blocklist", "signed", filepath.FromSlash(list)+".json"), nil
 }
 
-// readSeen returns what this machine remembers of a list.
+// readSeen reads the last signed release and root of a list. Without a file it returns the zero value.
 func readSeen(list string) (s publish.Seen, err error) {
 	path, err := seenPath(list)
 	if err != nil {
@@ -201,7 +201,7 @@ func readSeen(list string) (s publish.Seen, err error) {
 	return s, err
 }
 
-// rememberSigned keeps what is signed now, before the signature leaves.
+// rememberSigned stores the release or root of a request as signed. It runs before the signature is written.
 func rememberSigned(q *publish.Request, last publish.Seen) error {
 	s, err := q.Seen(last)
 	if err != nil {

@@ -16,31 +16,31 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// source is what a program looks in for as long as it runs. When the file or folder changes it is read again, beside
-// the lookups; where that fails, the last good lists stay.
+// source has the lists that a long-running program searches. When the file or folder changes, it is read again in the
+// background. If that fails, the last good lists stay in use.
 type source struct {
 	path   string
 	open   func() (lists, error)
 	report func(error)
-	held   atomic.Pointer[heldLists] // nil until the first good ones
+	held   atomic.Pointer[heldLists] // nil until lists were read
 	end    func()                    // stops looking for changes
 }
 
 type heldLists struct {
 	lists
-	state string // of the files that they were made of
+	state string // state of the files that were read, see [stateOf]
 }
 
-// How often files are looked at, and how long to wait at most after one that can't be read.
+// Intervals of watch: between two looks at the files, and at most after a failure to read them.
 const (
 	watchEvery   = 500 * time.Millisecond
 	watchSlowest = 30 * time.Second
 )
 
-// errNotYet is returned for a folder that somebody else is about to fill.
+// errNotYet is returned while a folder is still empty, because another program is about to fill it.
 var errNotYet = errors.New("there is nothing to look in yet")
 
-// openSource opens what path has, and goes on looking at it until its end is called. A folder may be empty at first.
+// openSource opens the lists at path, and watches path for changes until end is called. A folder may be empty at first.
 func (a *app) openSource(ctx context.Context, in *input, path string) (*source, error) {
 	if path == "-" {
 		return nil, usage("name a file or folder: it is looked in for as long as this runs")
@@ -60,7 +60,7 @@ func (a *app) openSource(ctx context.Context, in *input, path string) (*source, 
 	return s, nil
 }
 
-// read opens the lists, and holds them.
+// read opens the lists and puts them in use.
 func (s *source) read(state string) error {
 	l, err := s.open()
 	if err != nil {
@@ -73,8 +73,8 @@ func (s *source) read(state string) error {
 	return nil
 }
 
-// watch reads what has changed. A file counts when it looked the same twice, so that one that is being written is not
-// taken for whole; a folder has files that change in one step.
+// watch reads changed files again. It waits until a file is the same twice, so that it does not read a half-written
+// file. Files in a folder are replaced atomically and need no wait.
 func (s *source) watch(ctx context.Context) {
 	var seen, failed string
 	var wait time.Duration
@@ -107,7 +107,7 @@ func (s *source) watch(ctx context.Context) {
 	}
 }
 
-// ready tells why there can be no answers yet.
+// ready returns an error if there are no lists yet.
 func (s *source) ready() error {
 	if s.held.Load() == nil {
 		return errNotYet
@@ -115,22 +115,22 @@ func (s *source) ready() error {
 	return nil
 }
 
-// LookupHost implements httpfilter.List, once it is ready.
+// LookupHost implements httpfilter.List. It may be called once ready returns nil.
 func (s *source) LookupHost(host string) (blocklist.Match, bool) {
 	return s.held.Load().LookupHost(host)
 }
 
-// LookupAddr implements httpfilter.List, once it is ready.
+// LookupAddr implements httpfilter.List. It may be called once ready returns nil.
 func (s *source) LookupAddr(a netip.Addr) (blocklist.Match, bool) {
 	return s.held.Load().LookupAddr(a)
 }
 
-// LookupURL implements httpfilter.List, once it is ready.
+// LookupURL implements httpfilter.List. It may be called once ready returns nil.
 func (s *source) LookupURL(url string) (blocklist.Match, bool) {
 	return s.held.Load().LookupURL(url)
 }
 
-// Version changes with the lists.
+// Version returns the version of the lists, empty if there are none yet.
 func (s *source) Version() string {
 	if h := s.held.Load(); h != nil {
 		return h.Version()
@@ -138,10 +138,10 @@ func (s *source) Version() string {
 	return ""
 }
 
-// stateOf changes when a file does, or what counts in a folder.
+// stateOf returns the sizes and times of a file, or of the main files in a folder. It changes when one of them does.
 func stateOf(path string) string {
 	var b strings.Builder
-	_ = filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error { // what can't be read is left out
+	_ = filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error { // unreadable files are left out
 		if err != nil || d.IsDir() || p != path && d.Name() != "state.json" && d.Name() != "ledger.db" {
 			return nil
 		}

@@ -62,13 +62,13 @@ port alone; entries of URLs apply where Squid sees them, with http and with http
 	return cmd
 }
 
-// squidHelper answers Squid.
+// squidHelper answers the requests of Squid.
 type squidHelper struct {
 	source   *source
 	redirect *url.URL // nil for external_acl_type
 }
 
-// run answers line after line, each in one line.
+// run answers each line with one line.
 func (h squidHelper) run(in io.Reader, out io.Writer) error {
 	return answerLines(in, out, func(w io.Writer, line string, err error) error {
 		channel, rest := cutChannel(line)
@@ -81,8 +81,8 @@ func (h squidHelper) run(in io.Reader, out io.Writer) error {
 	})
 }
 
-// cutChannel splits off the number that a line begins with where Squid does not wait for one answer before it asks again.
-// No URL is a number alone.
+// cutChannel splits off the channel number, which Squid puts first if it sends requests without waiting for answers. No
+// URL is only a number.
 func cutChannel(line string) (channel, rest string) {
 	n := len(line) - len(strings.TrimLeft(line, "0123456789"))
 	if n == 0 || n > 20 || n == len(line) || line[n] != ' ' {
@@ -91,10 +91,10 @@ func cutChannel(line string) (channel, rest string) {
 	return line[:n+1], line[n+1:]
 }
 
-// answer answers what begins with a URL, or with host:port where the method is CONNECT.
+// answer answers a line that begins with a URL, or with host:port for CONNECT.
 func (h squidHelper) answer(line string) string {
 	target, _, _ := strings.Cut(line, " ")
-	target = strings.TrimPrefix(target, "://") // Squid 4 writes it before the host and port of CONNECT
+	target = strings.TrimPrefix(target, "://") // Squid 4 writes "://" before the host and port of CONNECT
 	if target == "" || target == "-" {
 		return h.unreadable("there is no URL")
 	}
@@ -121,7 +121,8 @@ func (h squidHelper) answer(line string) string {
 	return "OK" + squidReason(m)
 }
 
-// unreadable answers a line that can't be understood. A rewriter that answers BH lets pass.
+// unreadable returns the answer to an invalid line. A rewriter redirects instead of answering BH, because after BH
+// Squid would let the request pass.
 func (h squidHelper) unreadable(why string) string {
 	if h.redirect != nil {
 		return "OK status=302" + squidValue("url", explained(h.redirect, blocklist.Match{}))
@@ -129,7 +130,7 @@ func (h squidHelper) unreadable(why string) string {
 	return squidFailed(why)
 }
 
-// explained returns the URL of a page with what it may say.
+// explained returns the URL of the block page with list, category and reference of a match.
 func explained(page *url.URL, m blocklist.Match) string {
 	u, query := *page, page.Query()
 	for key, value := range map[string]string{"list": m.List, "category": m.Category, "ref": m.Reference} {
@@ -148,12 +149,12 @@ func squidReason(m blocklist.Match) string {
 
 func squidFailed(why string) string { return "BH" + squidValue("message", why) }
 
-// squidValue writes a value without quotes, in which Squid takes escapes as in a URL.
+// squidValue returns a key and its value, percent-encoded and without quotes, as Squid expects it.
 func squidValue(key, value string) string {
 	return " " + key + "=" + strings.ReplaceAll(url.QueryEscape(value), "+", "%20")
 }
 
-// clip keeps an answer far below what Squid reads as one.
+// clip cuts a text to 256 bytes, so that an answer stays far below Squid's limit.
 func clip(s string) string {
 	const most = 256
 	if len(s) <= most {

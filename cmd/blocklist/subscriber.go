@@ -64,7 +64,7 @@ What the subscriber has seen stays seen. Urgent orders until that release are un
 	})
 }
 
-// subscriberChange completes a command that changes who subscribes.
+// subscriberChange completes a command that adds or removes a subscriber.
 func (a *app) subscriberChange(cmd *cobra.Command, do func(context.Context, *publish.Ledger, []string, publish.Audit) error) *cobra.Command {
 	var c publish.Audit
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -115,7 +115,7 @@ func subscriberText(s publish.Subscriber) string {
 	return text + "  " + s.Recipient
 }
 
-// printRecipients tells who can read a release of a confidential list.
+// printRecipients prints who can read a release of a confidential list.
 func (a *app) printRecipients(ctx context.Context, l *publish.Ledger, p *publish.Pending) error {
 	if !p.Confidential {
 		return nil

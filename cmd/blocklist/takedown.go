@@ -58,10 +58,10 @@ func (a *app) recordChecks(cmd *cobra.Command, l *publish.Ledger, path string, c
 	return nil
 }
 
-// maxPlatformLines is how many platforms status tells one by one.
+// maxPlatformLines is how many platforms status prints one by one.
 const maxPlatformLines = 20
 
-// printTakedowns tells how far the platforms are. They are sorted by what is still there.
+// printTakedowns prints the counts of each platform. Platforms with most pages still up come first.
 func (a *app) printTakedowns(all []takedown.PlatformStatus) error {
 	if len(all) == 0 {
 		return nil

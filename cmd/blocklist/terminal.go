@@ -17,10 +17,10 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/keys"
 )
 
-// passphraseVariable holds the passphrase of a key where nobody sits at a terminal.
+// passphraseVariable is the environment variable with a key's passphrase, for use without a terminal.
 const passphraseVariable = "BLOCKLIST_PASSPHRASE"
 
-// terminal returns the file behind s if that is a terminal.
+// terminal returns s as a file, and false if it is not a terminal.
 func terminal(s any) (*os.File, bool) {
 	f, ok := s.(*os.File)
 	return f, ok && term.IsTerminal(int(f.Fd()))
@@ -57,7 +57,7 @@ func (a *app) newPassphrase() (string, error) {
 	return phrase, err
 }
 
-// confirm asks a question that only yes answers.
+// confirm asks a question. It fails unless the answer is y or yes.
 func (a *app) confirm(question string) error {
 	if _, ok := terminal(a.stdin); !ok {
 		return withHint(errors.New("there is no terminal to ask for your consent"), "--yes gives it, once you have seen what it is about")
@@ -73,7 +73,7 @@ func (a *app) confirm(question string) error {
 	return nil
 }
 
-// progress returns a function that shows a count on a terminal, at most a few times a second, and one that clears it.
+// progress returns two functions: show prints a count on a terminal, at most a few times a second, and done clears it.
 func (a *app) progress(what string) (show func(uint64), done func()) {
 	if _, ok := terminal(a.stderr); !ok {
 		return nil, func() {}
@@ -88,10 +88,10 @@ func (a *app) progress(what string) (show func(uint64), done func()) {
 	return show, func() { fmt.Fprint(a.stderr, "\r\033[K") }
 }
 
-// visible escapes what a terminal would obey instead of showing: control characters, and those that change the direction of
-// writing. Line ends and tabs stay.
+// visible escapes control characters and characters that change the writing direction, so that a terminal shows instead
+// of obeying them. Line ends and tabs stay.
 func visible(text string) string {
-	text = strings.ToValidUTF8(text, "\ufffd") // some terminals obey octets from 0x80 on, too
+	text = strings.ToValidUTF8(text, "\ufffd") // some terminals read octets from 0x80 on as control characters, too
 	hidden := func(r rune) bool {
 		return r != '\n' && r != '\t' && unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)
 	}
@@ -109,7 +109,7 @@ func visible(text string) string {
 	return b.String()
 }
 
-// visibleWriter makes what is written to it [visible].
+// visibleWriter writes text after [visible] has escaped it.
 type visibleWriter struct{ io.Writer }
 
 func (w visibleWriter) Write(p []byte) (int, error) {
@@ -117,7 +117,7 @@ func (w visibleWriter) Write(p []byte) (int, error) {
 	return len(p), err
 }
 
-// thousands writes a number with commas.
+// thousands returns a number with commas.
 func thousands(n uint64) string {
 	s := fmt.Sprint(n)
 	for i := len(s) - 3; i > 0; i -= 3 {
@@ -126,7 +126,7 @@ func thousands(n uint64) string {
 	return s
 }
 
-// plural writes a count with its noun.
+// plural returns a count with its noun.
 func plural(n uint64, one, more string) string {
 	if n == 1 {
 		return "1 " + one
@@ -134,7 +134,7 @@ func plural(n uint64, one, more string) string {
 	return thousands(n) + " " + more
 }
 
-// loadKey returns an officer's key, and asks for its passphrase if it has one.
+// loadKey loads an officer's key, and asks for its passphrase if it has one.
 func (a *app) loadKey(key string) (crypto.Signer, error) {
 	return keys.Load(key, func() (string, error) { return a.passphrase("passphrase of " + key + ": ") })
 }

@@ -74,7 +74,7 @@ func (a *app) urgentRemove() *cobra.Command {
 	return cmd
 }
 
-// order is what the flags of urgent orders say.
+// order has the flags of the commands for urgent orders.
 type order struct {
 	change publish.UrgentChange
 	cause  publish.Audit
@@ -123,7 +123,7 @@ func (a *app) printUrgent(o publish.UrgentList) {
 	}
 }
 
-// printUrgentEnd tells which urgent orders the next release ends, and which it confirms.
+// printUrgentEnd prints which urgent orders the next release ends, and which it lists for good.
 func (a *app) printUrgentEnd(ctx context.Context, l *publish.Ledger) error {
 	o, err := l.Urgent(ctx)
 	if err != nil {
