@@ -46,7 +46,7 @@ how many entries for URLs no proxy is named for. Only mistakes make the exit cod
 	return cmd
 }
 
-// printCheck tells what is made of a file.
+// printCheck prints the result of checking a file.
 func printCheck(w io.Writer, f service.FileCheck) {
 	if f.File != "" {
 		fmt.Fprintf(w, "%s: %s, %d entries, file %s\n", f.List, f.Format, f.Entries, f.File)

@@ -17,7 +17,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
-// controlFlags say which running server is meant, and how it is shown.
+// controlFlags select the running server and the output format.
 type controlFlags struct {
 	settings string
 	asJSON   bool
@@ -27,7 +27,7 @@ func (f *controlFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&f.settings, "config", "c", "", "settings `file` of the running server; its state folder is what counts")
 }
 
-// ask runs do with the running server.
+// ask connects to the running server and runs do.
 func (f *controlFlags) ask(do func(*service.Control) error) error {
 	s, err := readSettings(f.settings)
 	if err != nil {
@@ -40,7 +40,7 @@ func (f *controlFlags) ask(do func(*service.Control) error) error {
 	return err
 }
 
-// show gets the status and prints it.
+// show reads the server's status and prints it.
 func (f *controlFlags) show(cmd *cobra.Command, text func(io.Writer, service.Status) error) error {
 	return f.ask(func(c *service.Control) error {
 		s, err := c.Status(cmd.Context())
@@ -163,7 +163,8 @@ func printStatus(w io.Writer, s service.Status) error {
 	return t.Flush()
 }
 
-// printFile tells what a local list was read from, and for all lists what of them is not enforced.
+// printFile prints the file and the skipped lines of a local list, and for any list how many url entries are not
+// enforced.
 func printFile(w io.Writer, l service.ListStatus) {
 	if l.File != "" {
 		fmt.Fprintf(w, "\tfile: %s\n", l.File)
@@ -188,7 +189,7 @@ func urlsText(n uint64) string {
 	return fmt.Sprintf("%d url entries are NOT enforced: the DNS knows no paths; divert leads their hosts to a proxy", n)
 }
 
-// heldText names what is on hold.
+// heldText returns what is on hold: a serial or a file.
 func heldText(l service.ListStatus) string {
 	if l.Signed {
 		return fmt.Sprintf("serial %d", l.Hold.Serial)
@@ -202,7 +203,7 @@ func printActions(w io.Writer, actions map[string]uint64) {
 	}
 }
 
-// receiptText tells what was confirmed, and what is wrong.
+// receiptText returns the last confirmed serial, the number of receipts not yet delivered, and the last error.
 func receiptText(r *service.ReceiptStatus) string {
 	text := "none yet"
 	if r.Serial > 0 {
@@ -217,7 +218,7 @@ func receiptText(r *service.ReceiptStatus) string {
 	return text
 }
 
-// signedText tells what there is to tell of a signed list.
+// signedText returns the state of a list: its serial, and whether it is stale or on hold.
 func signedText(l service.ListStatus) string {
 	switch {
 	case !l.Signed && l.Hold != nil && l.Entries == 0:

@@ -74,7 +74,7 @@ func parseClient(text string) (netip.Addr, error) {
 	return a, nil
 }
 
-// unsure ends a lookup that could not tell.
+// unsure is the error of a lookup that could not decide.
 type unsure struct{}
 
 // Error implements error.
@@ -82,22 +82,22 @@ func (unsure) Error() string {
 	return "could not tell: nothing is in force of a list that may decide; see the warnings, and dnsfilter status of the server"
 }
 
-// explanation is what lookup prints as JSON.
+// explanation is the JSON output of lookup.
 type explanation struct {
 	Name   string `json:"name"`
-	Action string `json:"action"`       // unknown: could not tell
-	By     string `json:"by,omitempty"` // the quorum, where one decided
+	Action string `json:"action"`       // unknown: the lookup could not decide
+	By     string `json:"by,omitempty"` // the quorum, if one decided
 	*entry
-	Divert  string  `json:"divert,omitempty"`  // the list for whose url entries the host is led to a proxy
+	Divert  string  `json:"divert,omitempty"`  // list whose url entries divert the host to a proxy
 	Special string  `json:"special,omitempty"` // the special-use zone that the name is in
-	Held    []entry `json:"held,omitempty"`    // every list that holds the name, if there are several
-	URLs    []entry `json:"urls,omitempty"`    // every list with an entry for the URL itself
+	Held    []entry `json:"held,omitempty"`    // all lists that have the name, if there are several
+	URLs    []entry `json:"urls,omitempty"`    // all lists with an entry for the URL itself
 
 	Unserved bool     `json:"unserved,omitempty"` // the client is not served
-	Missing  []string `json:"missing,omitempty"`  // lists of which nothing is in force
+	Missing  []string `json:"missing,omitempty"`  // lists without anything in force
 }
 
-// entry is what a list has.
+// entry is the JSON form of a list's entry.
 type entry struct {
 	List      string     `json:"list"`
 	File      string     `json:"file,omitempty"` // of an allow list
@@ -148,7 +148,7 @@ func printExplanation(cmd *cobra.Command, name string, e *service.Explanation, a
 	return err
 }
 
-// text is a line for the decision, and one for each list that holds the name if there are several.
+// text returns a line with the decision, and a line for each list that has the name if there are several.
 func (e explanation) text() string {
 	why := []string{"on no list"}
 	switch {

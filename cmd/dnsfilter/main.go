@@ -1,4 +1,4 @@
-// Command dnsfilter is a resolver that enforces blocklists: signed ones that it follows, and the operator's own files.
+// Command dnsfilter is a resolver that enforces blocklists: signed lists that it follows, and the operator's own files.
 package main
 
 import (
@@ -27,14 +27,14 @@ const (
 	exitDone   = 0
 	exitFailed = 1
 	exitUsage  = 2
-	exitUnsure = 2 // a lookup could not tell, as with blocklist lookup
+	exitUnsure = 2 // a lookup could not decide, as with blocklist lookup
 )
 
-// run is the whole command; it returns the exit code.
+// run runs the command and returns its exit code.
 func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends it at once
+	context.AfterFunc(ctx, stop) // a second signal kills the program
 	cmd := rootCommand()
 	cmd.SetArgs(args)
 	cmd.SetOut(stdout)
@@ -61,13 +61,13 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return exitFailed
 }
 
-// hinted is an error with a hint on what to do.
+// hinted is an error with a hint on how to fix it.
 type hinted struct {
 	error
 	hint string
 }
 
-// usageError is a command line that makes no sense.
+// usageError is an error for a wrong command line.
 type usageError struct {
 	error
 	hint string
@@ -107,7 +107,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, or a lookup could not tell.`,
 	return cmd
 }
 
-// newLog makes the log: text or JSON lines on stderr, of what is at least as grave as level.
+// newLog returns a log of text or JSON lines to w. It has messages of at least this level.
 func newLog(w io.Writer, format string, level slog.Level) (*slog.Logger, error) {
 	o := &slog.HandlerOptions{Level: level}
 	switch format {

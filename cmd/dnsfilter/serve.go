@@ -14,7 +14,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
-// serveFlags stand above what the settings file says.
+// serveFlags are the flags of serve. They override the settings file.
 type serveFlags struct {
 	settings  string
 	listen    []string
@@ -82,7 +82,7 @@ func (f *serveFlags) serve(cmd *cobra.Command) error {
 	return service.Run(cmd.Context(), hangups(cmd.Context()))
 }
 
-// predecessor has the server that runs release its state folder.
+// predecessor asks the running server to release its state folder.
 func (f *serveFlags) predecessor(ctx context.Context) (*service.Predecessor, error) {
 	s, err := f.read()
 	if err != nil {
@@ -97,7 +97,7 @@ func passedSockets() (service.Sockets, error) {
 	return service.Sockets{Files: files, Held: len(files) > 0}, nil
 }
 
-// read reads the settings, and puts the flags in.
+// read reads the settings and applies the flags.
 func (f *serveFlags) read() (*config.Settings, error) {
 	s, err := readSettings(f.settings)
 	if err != nil {
@@ -116,7 +116,7 @@ func readSettings(path string) (*config.Settings, error) {
 	return config.Read(path)
 }
 
-// hangups passes SIGHUP on. The channel is never closed.
+// hangups returns a channel that receives each SIGHUP. It is never closed.
 func hangups(ctx context.Context) <-chan struct{} {
 	signals, out := make(chan os.Signal, 1), make(chan struct{})
 	notifyHangup(signals)

@@ -4,5 +4,5 @@ package main
 
 import "os"
 
-// notifyHangup does nothing where there is no such signal; changed files are found anyway.
+// notifyHangup does nothing: this system has no such signal. Changed files are found without it.
 func notifyHangup(chan<- os.Signal) {}

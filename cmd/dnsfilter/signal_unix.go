@@ -8,5 +8,5 @@ import (
 	"syscall"
 )
 
-// notifyHangup passes on the signal that asks for a reload.
+// notifyHangup sends each SIGHUP, which asks for a reload, to c.
 func notifyHangup(c chan<- os.Signal) { signal.Notify(c, syscall.SIGHUP) }
