@@ -51,7 +51,7 @@ func (s *Subscription) Apply(ctx context.Context, path string) (changed bool, er
 	defer s.refreshing.Unlock()
 	_ = s.reload()
 	err = withBundle(path, func(b *trust.Bundle) (err error) {
-		changed, err = s.takeBundle(ctx, &fetch.Origin{Name: path}, b)
+		changed, err = s.installBundle(ctx, &fetch.Origin{Name: path}, b)
 		return err
 	})
 	s.updateStatus()
@@ -61,10 +61,10 @@ func (s *Subscription) Apply(ctx context.Context, path string) (changed bool, er
 	return changed, nil
 }
 
-// takeBundle takes a release from a bundle. Roots, signatures, expiry, serial and files are checked as ever; what no file can
+// installBundle takes a release from a bundle. Roots, signatures, expiry, serial and files are checked as ever; what no file can
 // prove is that nothing newer exists. So a bundle never makes a list fresher than the last timestamp has, where there was one;
 // else the officers' own date counts.
-func (s *Subscription) takeBundle(ctx context.Context, o *fetch.Origin, b *trust.Bundle) (changed bool, err error) {
+func (s *Subscription) installBundle(ctx context.Context, o *fetch.Origin, b *trust.Bundle) (changed bool, err error) {
 	if err := s.followRoots(ctx, bundledRoots(b), o.Name); err != nil {
 		return false, err
 	}
@@ -73,10 +73,10 @@ func (s *Subscription) takeBundle(ctx context.Context, o *fetch.Origin, b *trust
 		return false, err
 	}
 	next := s.held
-	next.Chain = s.newest()
-	next.Chain.Targets, next.Chain.Key = &signed, s.knownKey(signed)
-	if spec, err := signed.Open(next.Chain.Key); err == nil && s.holds(spec) {
-		return s.takeVerified(ctx, o, spec, next, b.Urgent)
+	next.Metadata = s.newestMetadata()
+	next.Metadata.Targets, next.Metadata.Key = &signed, s.knownKey(signed)
+	if spec, err := signed.Open(next.Metadata.Key); err == nil && s.holds(spec) {
+		return s.installVerified(ctx, o, spec, next, b.Urgent)
 	}
 	dir, err := os.MkdirTemp(s.list.Dir(), disk.TempPrefix+"bundle-")
 	if err != nil {
@@ -89,24 +89,24 @@ func (s *Subscription) takeBundle(ctx context.Context, o *fetch.Origin, b *trust
 		err = s.unpack(b, signed, dir)
 	}
 	if err == nil {
-		next.Chain.Key, err = s.listKey(ctx, from, signed)
+		next.Metadata.Key, err = s.listKey(ctx, from, signed)
 	}
 	if err != nil {
 		return false, err
 	}
-	spec, err := signed.Open(next.Chain.Key)
+	spec, err := signed.Open(next.Metadata.Key)
 	if err != nil {
 		return false, err
 	}
-	return s.takeVerified(ctx, from, spec, next, b.Urgent)
+	return s.installVerified(ctx, from, spec, next, b.Urgent)
 }
 
-// takeVerified puts in force what was verified of a bundle, with its urgent orders.
-func (s *Subscription) takeVerified(ctx context.Context, from *fetch.Origin, spec trust.TargetsSpec, next evidence, orders []byte) (changed bool, err error) {
+// installVerified puts in force what was verified of a bundle, with its urgent orders.
+func (s *Subscription) installVerified(ctx context.Context, from *fetch.Origin, spec trust.TargetsSpec, next trustState, orders []byte) (changed bool, err error) {
 	before := s.held
-	s.takeBundledOrders(ctx, orders, &next)
-	changed, err = s.take(ctx, from, spec, next)
-	return s.sayOrders(ctx, before) || changed, err
+	s.acceptBundledUrgent(ctx, orders, &next)
+	changed, err = s.install(ctx, from, spec, next)
+	return s.logUrgentChange(ctx, before) || changed, err
 }
 
 // bundledRoots are the roots of a bundle, as a source.
@@ -121,7 +121,7 @@ func bundledRoots(b *trust.Bundle) documents {
 func (s *Subscription) checkBundled(targets []byte) (trust.TargetsSpec, error) {
 	spec, err := trust.ParseTargets(targets)
 	if err == nil {
-		err = s.verifyNewer(spec, s.newest().Targets)
+		err = s.verifyNewer(spec, s.newestMetadata().Targets)
 	}
 	if until := spec.Expires; err == nil && time.Now().After(until) {
 		err = fmt.Errorf("serial %d: %w: since %s", spec.Version, blocklist.ErrExpired, until.Format(time.RFC3339))

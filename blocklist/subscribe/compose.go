@@ -18,20 +18,20 @@ type update struct {
 
 // compose reads the files that lead to a release. Deltas become one, so that their files are hashed and parsed once; a
 // whole list may be too long for that.
-func (s *Subscription) compose(ctx context.Context, way []trust.File) (u update, err error) {
-	if u.header, err = way[len(way)-1].Release.Header(); err != nil {
+func (s *Subscription) compose(ctx context.Context, path []trust.File) (u update, err error) {
+	if u.header, err = path[len(path)-1].Release.Header(); err != nil {
 		return u, err
 	}
-	if way[0].Release.Base == 0 {
+	if path[0].Release.Base == 0 {
 		u.header.Base = 0
-		u.entries = untilDone(ctx, trust.Entries(way, s.openKept))
+		u.entries = untilDone(ctx, trust.Entries(path, s.openKept))
 		return u, nil
 	}
-	back := s.held.back(way)
-	if u.header.Base = way[0].Release.Base; len(back) > 0 {
+	back := s.held.toRevert(path)
+	if u.header.Base = path[0].Release.Base; len(back) > 0 {
 		u.header.Base = back[0].Release.Serial
 	}
-	for c, err := range untilDone(ctx, trust.NetChanges(back, way, s.openKept)) {
+	for c, err := range untilDone(ctx, trust.NetChanges(back, path, s.openKept)) {
 		if err != nil {
 			return u, err
 		}

@@ -30,7 +30,7 @@ func (s *Subscription) listen(ctx context.Context, o *fetch.Origin, hints chan<-
 			if s.isNews(e) {
 				select {
 				case hints <- e:
-				default: // one is on its way
+				default: // one is on its path
 				}
 			}
 		})

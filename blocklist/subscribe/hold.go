@@ -40,21 +40,21 @@ type Hold struct {
 // ErrNoHold is returned by Accept and Reject if nothing is on hold under that ID: look again at what is.
 var ErrNoHold = errors.New("nothing is on hold with this ID")
 
-// holding is a hold as it is kept on disk.
-type holding struct {
+// heldRelease is a hold as it is kept on disk.
+type heldRelease struct {
 	Hold
 
-	Chain   trust.Metadata `json:"chain"`   // that led to the release; no older one is believed any more
-	Way     []trust.File   `json:"way"`     // files that lead there from what is in force
-	Kept    []trust.File   `json:"kept"`    // what would be kept then
-	Checked time.Time      `json:"checked"` // when the chain was verified
+	Metadata trust.Metadata `json:"chain"`   // that led to the release; no older one is believed any more
+	Path     []trust.File   `json:"way"`     // the update path from the list in force
+	Kept     []trust.File   `json:"kept"`    // what is kept once it is in force
+	Checked  time.Time      `json:"checked"` // when the chain was verified
 
-	judged bool // by the guard of this subscription
+	examined bool // by the guard of this subscription
 }
 
-// is reports whether it is the newest release of spec that is on hold.
-func (h *holding) is(spec trust.TargetsSpec) bool {
-	return h != nil && len(h.Way) > 0 && sameState(h.Way[len(h.Way)-1].Release, spec.Newest())
+// matches reports whether it is the newest release of spec that is on hold.
+func (h *heldRelease) matches(spec trust.TargetsSpec) bool {
+	return h != nil && len(h.Path) > 0 && sameState(h.Path[len(h.Path)-1].Release, spec.Newest())
 }
 
 // sameState compares two releases whatever they start from.
@@ -63,37 +63,37 @@ func sameState(a, b trust.Release) bool {
 	return a == b
 }
 
-// settled reports whether there is nothing to do about it but to wait.
-func (h *holding) settled() bool { return h != nil && h.judged }
+// awaitsDecision reports whether there is nothing to do about it but to wait.
+func (h *heldRelease) awaitsDecision() bool { return h != nil && h.examined }
 
 // files returns what is kept of it.
-func (h *holding) files() []trust.File {
+func (h *heldRelease) files() []trust.File {
 	if h == nil {
 		return nil
 	}
-	return slices.Concat(h.Way, h.Kept)
+	return slices.Concat(h.Path, h.Kept)
 }
 
-// newest returns the newest chain that was verified, whether what it leads to is in force or on hold.
-func (s *Subscription) newest() trust.Metadata {
+// newestMetadata returns the newest chain that was verified, whether what it leads to is in force or on hold.
+func (s *Subscription) newestMetadata() trust.Metadata {
 	if s.hold != nil {
-		return s.hold.Chain
+		return s.hold.Metadata
 	}
-	return s.held.Chain
+	return s.held.Metadata
 }
 
-// seen returns the newest chain with the newest timestamp and snapshot that were verified, which nothing may go behind.
-func (s *Subscription) seen() trust.Metadata {
-	chain := s.newest()
+// newestSeen returns the newest chain with the newest timestamp and snapshot that were verified, which nothing may go behind.
+func (s *Subscription) newestSeen() trust.Metadata {
+	metadata := s.newestMetadata()
 	if ahead := s.held.Ahead; ahead.Timestamp != nil {
-		chain.Timestamp, chain.Snapshot = ahead.Timestamp, ahead.Snapshot
+		metadata.Timestamp, metadata.Snapshot = ahead.Timestamp, ahead.Snapshot
 	}
-	return chain
+	return metadata
 }
 
 // remember keeps a timestamp and a snapshot that were verified, at once: whatever becomes of the rest.
 func (s *Subscription) remember(ahead trust.Metadata) error {
-	if seen := s.seen(); ahead.Equal(trust.Metadata{Timestamp: seen.Timestamp, Snapshot: seen.Snapshot}) {
+	if seen := s.newestSeen(); ahead.Equal(trust.Metadata{Timestamp: seen.Timestamp, Snapshot: seen.Snapshot}) {
 		return nil
 	}
 	e := s.held
@@ -125,28 +125,28 @@ func (s *Subscription) examine(ctx context.Context, next update) (*guard.Report,
 	return s.c.Guard.Check(u)
 }
 
-// intact reports whether all files of a way are there and whole.
-func (s *Subscription) intact(way []trust.File) bool {
-	for _, f := range way {
+// intact reports whether all files of a path are there and whole.
+func (s *Subscription) intact(path []trust.File) bool {
+	for _, f := range path {
 		file, err := s.openKept(f)
 		if err != nil {
 			return false
 		}
 		file.Close() //nolint:errcheck // it was only read
 	}
-	return len(way) > 0
+	return len(path) > 0
 }
 
 // setHold puts a release on hold, durably.
-func (s *Subscription) setHold(ctx context.Context, way []trust.File, next evidence, report *guard.Report) error {
-	r := way[len(way)-1].Release
+func (s *Subscription) setHold(ctx context.Context, path []trust.File, next trustState, report *guard.Report) error {
+	r := path[len(path)-1].Release
 	now, old := time.Now(), s.hold
-	h := &holding{
+	h := &heldRelease{
 		Hold: Hold{
 			ID: holdID(r, report), Serial: r.Serial, Entries: r.Entries, Digest: r.Digest, Created: r.Created,
 			Override: r.Override, Since: now.UTC().Truncate(time.Second), Report: report,
 		},
-		Chain: next.Chain, Way: way, Kept: next.Kept, Checked: now, judged: true,
+		Metadata: next.Metadata, Path: path, Kept: next.Kept, Checked: now, examined: true,
 	}
 	known := old != nil && old.Report.Digest == report.Digest
 	if known {
@@ -173,17 +173,17 @@ func holdID(r trust.Release, report *guard.Report) string {
 	return fmt.Sprintf("%x", sum[:16])
 }
 
-// keepHold keeps newer metadata for what is on hold.
-func (s *Subscription) keepHold(next evidence) error {
+// saveHoldMetadata keeps newer metadata for what is on hold.
+func (s *Subscription) saveHoldMetadata(next trustState) error {
 	h := *s.hold
-	h.Chain, h.Checked = next.Chain, time.Now()
+	h.Metadata, h.Checked = next.Metadata, time.Now()
 	return s.saveHold(&h)
 }
 
 // holdFile is the name of the file of what is on hold; see [blocklist.Store.Dir].
 const holdFile = "release.hold.json"
 
-func (s *Subscription) saveHold(h *holding) error {
+func (s *Subscription) saveHold(h *heldRelease) error {
 	b, err := json.Marshal(h)
 	if err == nil {
 		err = disk.WriteFile(filepath.Join(s.list.Dir(), holdFile), b, 0o600)
@@ -196,7 +196,7 @@ func (s *Subscription) saveHold(h *holding) error {
 }
 
 // showHold puts it into the status.
-func (s *Subscription) showHold(h *holding) {
+func (s *Subscription) showHold(h *heldRelease) {
 	if s.hold = h; h == nil {
 		s.setStatus(func(st *Status) { st.Hold = nil })
 		return
@@ -222,11 +222,11 @@ func (s *Subscription) readHold() error {
 		s.showHold(nil)
 		return nil
 	}
-	h := &holding{}
+	h := &heldRelease{}
 	if err == nil {
 		err = json.Unmarshal(b, h)
 	}
-	if err != nil || h.Report == nil || len(h.Way) == 0 {
+	if err != nil || h.Report == nil || len(h.Path) == 0 {
 		s.showHold(nil)
 		return errors.Join(fmt.Errorf("reading what is on hold: %w", blocklist.ErrDamaged), err)
 	}
@@ -234,7 +234,7 @@ func (s *Subscription) readHold() error {
 		s.hold = h
 		return s.dropHold()
 	}
-	h.judged = s.hold.settled() && s.hold.ID == h.ID
+	h.examined = s.hold.awaitsDecision() && s.hold.ID == h.ID
 	s.showHold(h)
 	return nil
 }
@@ -243,12 +243,12 @@ func (s *Subscription) readHold() error {
 // root that is trusted by now: [blocklist.ErrUntrusted] if a key was revoked meanwhile. It fails with [ErrNoHold] if
 // something else is on hold.
 func (s *Subscription) Accept(ctx context.Context, id string) error {
-	return s.decide(id, "accepting", func(h *holding) error {
+	return s.decide(id, "accepting", func(h *heldRelease) error {
 		next, err := s.reverify(ctx, h)
 		if err != nil {
 			return err
 		}
-		if err := s.applyKept(ctx, h.Way, next); err != nil {
+		if err := s.applyKept(ctx, h.Path, next); err != nil {
 			return err
 		}
 		s.c.Log.WarnContext(ctx, "a release on hold was accepted, and is in force", slog.String("id", id), slog.Uint64("serial", h.Serial))
@@ -259,7 +259,7 @@ func (s *Subscription) Accept(ctx context.Context, id string) error {
 // Reject says that the release on hold under this ID is not wanted. It stays on hold, and the list as it is, until a newer
 // release passes the guards. It fails with [ErrNoHold] if something else is on hold.
 func (s *Subscription) Reject(ctx context.Context, id string) error {
-	return s.decide(id, "rejecting", func(h *holding) error {
+	return s.decide(id, "rejecting", func(h *heldRelease) error {
 		rejected := *h
 		rejected.Rejected = true
 		if err := s.saveHold(&rejected); err != nil {
@@ -270,7 +270,7 @@ func (s *Subscription) Reject(ctx context.Context, id string) error {
 	})
 }
 
-func (s *Subscription) decide(id, what string, do func(*holding) error) error {
+func (s *Subscription) decide(id, what string, do func(*heldRelease) error) error {
 	s.lockNow()
 	defer s.refreshing.Unlock()
 	err := s.reload()
@@ -290,59 +290,59 @@ var errHoldAltered = fmt.Errorf("%w: the file of what is on hold says something 
 
 // reverify verifies the metadata of a hold as of the time when it was fetched, against the newest root, and returns what is to be
 // kept with the release.
-func (s *Subscription) reverify(ctx context.Context, h *holding) (next evidence, err error) {
+func (s *Subscription) reverify(ctx context.Context, h *heldRelease) (next trustState, err error) {
 	if h.fromBundle() {
 		return s.reverifyBundled(ctx, h)
 	}
-	u := trust.NewUpdater(s.root, s.held.Chain, h.Checked)
-	spec, err := verifyUpdate(ctx, h.documents(), u, trust.Metadata{}, h.Chain.Timestamp.Bytes(), nil)
+	u := trust.NewUpdater(s.root, s.held.Metadata, h.Checked)
+	spec, err := verifyUpdate(ctx, h.documents(), u, trust.Metadata{}, h.Metadata.Timestamp.Bytes(), nil)
 	if err == nil {
-		spec, err = u.Unlock(h.Chain.Key)
+		spec, err = u.Unlock(h.Metadata.Key)
 	}
-	if err == nil && !h.is(spec) {
+	if err == nil && !h.matches(spec) {
 		err = errHoldAltered
 	}
 	if err != nil {
 		return next, err
 	}
 	next = s.held
-	next.Chain, next.Kept = u.Accepted(), h.Kept
-	if bytes.Equal(next.Chain.Timestamp.Bytes(), next.Ahead.Timestamp.Bytes()) {
+	next.Metadata, next.Kept = u.Accepted(), h.Kept
+	if bytes.Equal(next.Metadata.Timestamp.Bytes(), next.Ahead.Timestamp.Bytes()) {
 		next.Ahead = trust.Metadata{}
 	}
-	if want, ok := u.Urgent(); ok && want.Is(h.Chain.Urgent.Bytes()) {
-		s.takeOrders(ctx, h.Chain.Urgent.Bytes(), &next, u.AcceptUrgent)
+	if want, ok := u.Urgent(); ok && want.Is(h.Metadata.Urgent.Bytes()) {
+		s.acceptUrgent(ctx, h.Metadata.Urgent.Bytes(), &next, u.AcceptUrgent)
 	}
 	return next, nil
 }
 
 // documents are the snapshot and targets of the hold.
-func (h *holding) documents() documents {
+func (h *heldRelease) documents() documents {
 	docs := documents{}
-	if h.Chain.Snapshot != nil && h.Chain.Targets != nil {
-		docs[trust.SnapshotName(h.Chain.Snapshot.Version)] = h.Chain.Snapshot.Bytes()
-		docs[trust.TargetsName(h.Chain.Targets.Version)] = h.Chain.Targets.Bytes()
+	if h.Metadata.Snapshot != nil && h.Metadata.Targets != nil {
+		docs[trust.SnapshotName(h.Metadata.Snapshot.Version)] = h.Metadata.Snapshot.Bytes()
+		docs[trust.TargetsName(h.Metadata.Targets.Version)] = h.Metadata.Targets.Bytes()
 	}
 	return docs
 }
 
 // fromBundle reports whether a release came in a bundle: the documents of an origin, if there are any, do not lead to it.
-func (h *holding) fromBundle() bool {
-	targets, snapshot := h.Chain.Targets, h.Chain.Snapshot
+func (h *heldRelease) fromBundle() bool {
+	targets, snapshot := h.Metadata.Targets, h.Metadata.Snapshot
 	return targets != nil && (snapshot == nil || snapshot.Targets.Version != targets.Version)
 }
 
 // reverifyBundled is reverify for what came in a bundle.
-func (s *Subscription) reverifyBundled(ctx context.Context, h *holding) (next evidence, err error) {
-	if err := s.verifyNewer(*h.Chain.Targets, s.held.Chain.Targets); err != nil {
+func (s *Subscription) reverifyBundled(ctx context.Context, h *heldRelease) (next trustState, err error) {
+	if err := s.verifyNewer(*h.Metadata.Targets, s.held.Metadata.Targets); err != nil {
 		return next, err
 	}
-	spec, err := h.Chain.Targets.Open(h.Chain.Key)
-	if err == nil && !h.is(spec) {
+	spec, err := h.Metadata.Targets.Open(h.Metadata.Key)
+	if err == nil && !h.matches(spec) {
 		err = errHoldAltered
 	}
 	next = s.held
-	next.Chain.Targets, next.Chain.Key, next.Kept = h.Chain.Targets, h.Chain.Key, h.Kept
-	s.takeBundledOrders(ctx, h.Chain.Urgent.Bytes(), &next)
+	next.Metadata.Targets, next.Metadata.Key, next.Kept = h.Metadata.Targets, h.Metadata.Key, h.Kept
+	s.acceptBundledUrgent(ctx, h.Metadata.Urgent.Bytes(), &next)
 	return next, err
 }

@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
-// The client workflow of The Update Framework, in the order in which documents are read: timestamp, root chain, snapshot, targets.
+// The client workflow of The Update Framework, in the order in which documents are read: timestamp, root metadata, snapshot, targets.
 // The timestamp is fetched before the roots: what is published meanwhile may then lead to a newer root than the timestamp needs, but
 // never to an older one.
 
@@ -31,23 +30,6 @@ func (d documents) Document(_ context.Context, name string, _ int64) ([]byte, er
 		return b, nil
 	}
 	return nil, fmt.Errorf("%s: %w", name, fs.ErrNotExist)
-}
-
-// followRoots follows the root chain until there is no next root. Each is kept as soon as it is verified: no mirror can ever lead
-// back behind it.
-func (s *Subscription) followRoots(ctx context.Context, from source, name string) error {
-	return fetchRoots(ctx, from, s.root.Version()+1, func(b []byte) error {
-		root, err := trust.CheckNextRoot(s.root, b)
-		if err != nil {
-			return err
-		}
-		if err := s.save(s.held.withRoot(root)); err != nil {
-			return err
-		}
-		s.root = root
-		s.c.Log.InfoContext(ctx, "following a new root", slog.Int64("root", root.Version()), slog.String("origin", name))
-		return nil
-	})
 }
 
 // fetchRoots reads root after root, from a version on, until there is no next one or verify refuses one.
@@ -114,12 +96,4 @@ func fetchDocument(ctx context.Context, from source, to trust.Reference, held []
 		return held, nil
 	}
 	return from.Document(ctx, to.Name, to.Limit)
-}
-
-// verifyNewer verifies targets that no snapshot names, those of a bundle: signatures, and that they are not older than those held.
-func (s *Subscription) verifyNewer(spec trust.TargetsSpec, held *trust.TargetsSpec) error {
-	if err := spec.Verify(s.root); err != nil {
-		return err
-	}
-	return trust.CheckNewer(held, spec)
 }

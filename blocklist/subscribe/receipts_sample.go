@@ -14,10 +14,10 @@ const sampleSize = 8
 
 // sample picks at random some of the names that these files add and remove. Of a file that is damaged, or gone because
 // another release came meanwhile, it picks from what could be read.
-func sample(sub enforcer, way []trust.File) (added, removed []blocklist.Entry) {
+func sample(sub enforcer, path []trust.File) (added, removed []blocklist.Entry) {
 	var came, went reservoir
 	soon := time.Now().Add(probeWithin)
-	for c, err := range changes(sub, way) {
+	for c, err := range changes(sub, path) {
 		switch e := c.Entry; {
 		case err != nil, e.Scope != blocklist.ScopeDomain && e.Scope != blocklist.ScopeHost:
 		case c.Removed:
@@ -30,12 +30,12 @@ func sample(sub enforcer, way []trust.File) (added, removed []blocklist.Entry) {
 }
 
 // changes yields what changed by these files.
-func changes(sub enforcer, way []trust.File) iter.Seq2[blocklist.Change, error] {
-	if way[0].Release.Base > 0 {
-		return trust.NetChanges(nil, way, sub.openKept)
+func changes(sub enforcer, path []trust.File) iter.Seq2[blocklist.Change, error] {
+	if path[0].Release.Base > 0 {
+		return trust.NetChanges(nil, path, sub.openKept)
 	}
 	return func(yield func(blocklist.Change, error) bool) {
-		for e, err := range trust.Entries(way, sub.openKept) {
+		for e, err := range trust.Entries(path, sub.openKept) {
 			if !yield(blocklist.Change{Entry: e}, err) {
 				return
 			}

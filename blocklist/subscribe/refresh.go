@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -46,7 +47,7 @@ func (s *Subscription) refreshFromAny(ctx context.Context) (changed bool, err er
 func (s *Subscription) refreshFrom(ctx context.Context, o *fetch.Origin) (changed bool, err error) {
 	if o.IsBundle() {
 		err = withBundle(o.Name, func(b *trust.Bundle) (err error) {
-			changed, err = s.takeBundle(ctx, o, b)
+			changed, err = s.installBundle(ctx, o, b)
 			return err
 		})
 		return changed, err
@@ -56,20 +57,20 @@ func (s *Subscription) refreshFrom(ctx context.Context, o *fetch.Origin) (change
 		return false, err
 	}
 	before := s.held
-	if changed, err = s.take(ctx, o, spec, next); err != nil {
+	if changed, err = s.install(ctx, o, spec, next); err != nil {
 		return false, fmt.Errorf("serial %d: %w", spec.Version, err)
 	}
-	return s.sayOrders(ctx, before) || changed, nil
+	return s.logUrgentChange(ctx, before) || changed, nil
 }
 
 // ask fetches and verifies what an origin says, unless it says nothing new.
-func (s *Subscription) ask(ctx context.Context, o *fetch.Origin) (next evidence, spec trust.TargetsSpec, modified bool, err error) {
+func (s *Subscription) ask(ctx context.Context, o *fetch.Origin) (next trustState, spec trust.TargetsSpec, modified bool, err error) {
 	ctx, cancel := s.within(ctx, 0)
 	defer cancel()
-	held, heldErr := s.heldTargets()
+	held, heldErr := s.held.targets()
 	var known []byte
-	if s.upToDate() && (heldErr == nil && s.holds(held) && s.hold == nil || s.hold.settled()) {
-		known = s.newest().Timestamp.Bytes()
+	if s.upToDate() && (heldErr == nil && s.holds(held) && s.hold == nil || s.hold.awaitsDecision()) {
+		known = s.newestMetadata().Timestamp.Bytes()
 	}
 	timestamp, modified, err := o.Timestamp(ctx, known)
 	if err != nil {
@@ -88,27 +89,27 @@ func (s *Subscription) ask(ctx context.Context, o *fetch.Origin) (next evidence,
 // upToDate reports whether nothing newer was verified than what is in force or on hold.
 func (s *Subscription) upToDate() bool {
 	ahead := s.held.Ahead.Timestamp
-	return ahead == nil || bytes.Equal(ahead.Bytes(), s.newest().Timestamp.Bytes())
+	return ahead == nil || bytes.Equal(ahead.Bytes(), s.newestMetadata().Timestamp.Bytes())
 }
 
-// take puts in force what was verified, as far as that is not done.
-func (s *Subscription) take(ctx context.Context, o *fetch.Origin, spec trust.TargetsSpec, next evidence) (changed bool, err error) {
+// install puts in force what was verified, as far as that is not done.
+func (s *Subscription) install(ctx context.Context, o *fetch.Origin, spec trust.TargetsSpec, next trustState) (changed bool, err error) {
 	switch {
 	case s.holds(spec):
-		return false, errors.Join(s.keep(next), s.dropHold())
+		return false, errors.Join(s.saveMetadata(next), s.dropHold())
 	case s.enforces(spec):
-		return false, s.tidy(ctx, o, spec, next)
-	case s.hold.is(spec) && s.hold.settled():
-		return false, s.keepHold(next)
+		return false, s.saveRebuildFiles(ctx, o, spec, next)
+	case s.hold.matches(spec) && s.hold.awaitsDecision():
+		return false, s.saveHoldMetadata(next)
 	}
-	err = s.follow(ctx, o, spec, next)
+	err = s.installUpdate(ctx, o, spec, next)
 	return s.hold == nil, err
 }
 
 // checkFresh judges an origin that has nothing newer than what is held.
 func (s *Subscription) checkFresh() error {
 	newest := s.held
-	newest.Chain = s.newest()
+	newest.Metadata = s.newestMetadata()
 	if until := newest.expires(s.root.Spec().Expires); time.Now().After(until) {
 		return fmt.Errorf("timestamp: %w: since %s, and there is no newer one", blocklist.ErrExpired, until.Format(time.RFC3339))
 	}
@@ -116,8 +117,8 @@ func (s *Subscription) checkFresh() error {
 }
 
 // verify verifies the documents below the root, fetching those that are not held, and the urgent orders on top.
-func (s *Subscription) verify(ctx context.Context, o *fetch.Origin, timestamp []byte) (next evidence, spec trust.TargetsSpec, err error) {
-	held := s.seen()
+func (s *Subscription) verify(ctx context.Context, o *fetch.Origin, timestamp []byte) (next trustState, spec trust.TargetsSpec, err error) {
+	held := s.newestSeen()
 	u := trust.NewUpdater(s.root, held, time.Now())
 	if spec, err = verifyUpdate(ctx, o, u, held, timestamp, s.remember); err != nil {
 		return next, spec, err
@@ -130,8 +131,33 @@ func (s *Subscription) verify(ctx context.Context, o *fetch.Origin, timestamp []
 		return next, spec, err
 	}
 	next = s.held
-	next.Chain, next.Ahead = u.Accepted(), trust.Metadata{}
-	return next, spec, s.fetchOrders(ctx, o, u, &next)
+	next.Metadata, next.Ahead = u.Accepted(), trust.Metadata{}
+	return next, spec, s.fetchUrgent(ctx, o, u, &next)
+}
+
+// followRoots follows the root chain until there is no next root. Each is kept as soon as it is verified: no mirror can ever lead
+// back behind it.
+func (s *Subscription) followRoots(ctx context.Context, from source, name string) error {
+	return fetchRoots(ctx, from, s.root.Version()+1, func(b []byte) error {
+		root, err := trust.CheckNextRoot(s.root, b)
+		if err != nil {
+			return err
+		}
+		if err := s.save(s.held.withRoot(root)); err != nil {
+			return err
+		}
+		s.root = root
+		s.c.Log.InfoContext(ctx, "following a new root", slog.Int64("root", root.Version()), slog.String("origin", name))
+		return nil
+	})
+}
+
+// verifyNewer verifies targets that no snapshot names, those of a bundle: signatures, and that they are not older than those held.
+func (s *Subscription) verifyNewer(spec trust.TargetsSpec, held *trust.TargetsSpec) error {
+	if err := spec.Verify(s.root); err != nil {
+		return err
+	}
+	return trust.CheckNewer(held, spec)
 }
 
 // enforces reports whether the newest of these releases is in force in the store.
@@ -153,14 +179,28 @@ func (s *Subscription) holds(spec trust.TargetsSpec) bool {
 	if !s.enforces(spec) || !s.isKept(kept) || len(kept) == 0 || !sameState(kept[len(kept)-1].Release, spec.Newest()) {
 		return false
 	}
-	way, _ := spec.UpdatePath(0)
-	return len(kept) <= maxKept && trust.Length(kept) <= maxKeptPart*trust.Length(way) || slices.EqualFunc(way, kept, trust.File.Equal)
+	path, _ := spec.UpdatePath(0)
+	return len(kept) <= maxKept && trust.Length(kept) <= maxKeptPart*trust.Length(path) || slices.EqualFunc(path, kept, trust.File.Equal)
 }
 
-// keep keeps newer metadata for the state that is held.
-func (s *Subscription) keep(next evidence) error {
-	if next.Chain.Equal(s.held.Chain) {
+// saveMetadata saves newer metadata for the state that is held.
+func (s *Subscription) saveMetadata(next trustState) error {
+	if next.Metadata.Equal(s.held.Metadata) {
 		return nil
 	}
 	return s.save(next)
+}
+
+// save saves the trusted metadata of the list in force, which stays as it is.
+func (s *Subscription) save(t trustState) error {
+	urgent, t := s.urgentToEnforce(t)
+	b, err := t.bytes()
+	if err != nil {
+		return err
+	}
+	if err := s.list.Save(urgent, b); err != nil {
+		return err
+	}
+	s.held, s.kept = t, b
+	return nil
 }

@@ -158,7 +158,7 @@ func (s *Subscription) updateStatus() {
 	s.setStatus(func(st *Status) {
 		raise, s.staleLogged = stale && !s.staleLogged, stale
 		s.freshUntil, st.Root = map[uint64]time.Time{info.Serial: until}, root
-		for _, seen := range [][]byte{s.newest().Urgent.Bytes(), s.refused} {
+		for _, seen := range [][]byte{s.newestMetadata().Urgent.Bytes(), s.refusedUrgent} {
 			if orders, err := trust.ParseUrgent(seen); err == nil {
 				s.urgent = max(s.urgent, orders.Version)
 			}

@@ -77,13 +77,14 @@ type Subscription struct {
 	origins []*fetch.Origin
 
 	refreshing sync.Mutex // one poll at a time
-	held       evidence   // under refreshing
+	held       trustState // under refreshing
 	kept       []byte     // held as it is in the store; nil: not known
 	root       *trust.Root
-	hold       *holding // nil if nothing is on hold
-	refused    []byte   // the last urgent orders that broke the rules, so that this is said once
-	identities trust.Identities
-	foreign    map[string]bool // SHA-256 of key files that are for others
+	hold       *heldRelease // nil if nothing is on hold
+	// refusedUrgent is the last urgent document that broke a rule, so that it is logged once.
+	refusedUrgent []byte
+	identities    trust.Identities
+	keysOfOthers  map[string]bool // SHA-256 of key files that are for others
 
 	applied chan struct{} // has a value when something new is in force
 
@@ -132,7 +133,7 @@ func (s *Subscription) init() (err error) {
 			return err
 		}
 	}
-	s.foreign = map[string]bool{}
+	s.keysOfOthers = map[string]bool{}
 	if len(c.Identity) > 0 {
 		if s.identities, err = trust.ParseIdentities(c.Identity); err != nil {
 			return err
@@ -147,10 +148,10 @@ func (s *Subscription) init() (err error) {
 	if s.list, err = s.store.Signed(verified.Token{}, c.List); err != nil {
 		return err
 	}
-	if err := s.begin(); err != nil {
+	if err := s.chooseRoot(); err != nil {
 		return err
 	}
-	if err := s.judgeOrders(); err != nil {
+	if err := s.recheckUrgent(); err != nil {
 		c.Log.Error("ending urgent orders that the guards refuse", slogErr(err))
 	}
 	if s.status.Err = s.restore(); s.status.Err != nil {
@@ -174,8 +175,8 @@ func ReadRoot(root []byte) (list string, confidential bool, err error) {
 	return r.Spec().List, r.Spec().Confidential, nil
 }
 
-// begin decides between the configured root and the one that was followed so far.
-func (s *Subscription) begin() error {
+// chooseRoot decides between the configured root and the one that was followed so far.
+func (s *Subscription) chooseRoot() error {
 	text, err := utf8text.Decode(s.c.Root)
 	if err != nil {
 		return fmt.Errorf("the configured root: %w", err)
@@ -187,11 +188,11 @@ func (s *Subscription) begin() error {
 	if pin.Spec().List != s.c.List {
 		return fmt.Errorf("the configured root: %w: it is of list %q", blocklist.ErrUntrusted, pin.Spec().List)
 	}
-	s.root, s.held = pin, evidence{}.withRoot(pin)
+	s.root, s.held = pin, trustState{}.withRoot(pin)
 	if err := s.reload(); err != nil {
 		s.c.Log.Error("reading what was kept of the list, starting from the configured root", slogErr(err))
 	}
-	if s.root.Spec().Confidential && len(s.identities) == 0 && s.newest().Targets == nil {
+	if s.root.Spec().Confidential && len(s.identities) == 0 && s.newestMetadata().Targets == nil {
 		return errNoIdentity
 	}
 	if s.held.Roots[pin.Version()] != pin.ID() && s.held.Roots[pin.Version()] != "" {
@@ -210,7 +211,7 @@ func (s *Subscription) reloadHeld() error {
 	if bytes.Equal(kept, s.kept) {
 		return nil
 	}
-	held, err := readEvidence(kept)
+	held, err := readTrustState(kept)
 	if err != nil {
 		return err
 	}
@@ -231,7 +232,7 @@ func (s *Subscription) restore() error {
 	if err := disk.RemoveTemps(s.list.Dir()); err != nil {
 		return err
 	}
-	spec, err := s.heldTargets()
+	spec, err := s.held.targets()
 	if err != nil || s.enforces(spec) {
 		return nil //nolint:nilerr // nothing was ever held
 	}
@@ -247,14 +248,14 @@ func (s *Subscription) restore() error {
 // because a newer release came meanwhile. The last thing it yields may be an error.
 func (s *Subscription) Entries() iter.Seq2[blocklist.Entry, error] {
 	s.lockNow()
-	way := s.held.Kept
+	path := s.held.Kept
 	s.refreshing.Unlock()
 	return func(yield func(blocklist.Entry, error) bool) {
-		if len(way) == 0 {
+		if len(path) == 0 {
 			yield(blocklist.Entry{}, fmt.Errorf("reading %s: nothing is held yet", s.c.List))
 			return
 		}
-		trust.Entries(way, s.openKept)(yield)
+		trust.Entries(path, s.openKept)(yield)
 	}
 }
 
@@ -263,11 +264,11 @@ func (s *Subscription) Entries() iter.Seq2[blocklist.Entry, error] {
 func (s *Subscription) signedInForce() (signed trust.Release, kept []trust.File, ok bool) {
 	s.refreshing.Lock()
 	defer s.refreshing.Unlock()
-	held, err := s.heldTargets()
+	held, err := s.held.targets()
 	if err != nil || !s.enforces(held) || len(s.held.Kept) == 0 {
 		return signed, nil, false
 	}
-	return s.held.Chain.Targets.Newest(), s.held.Kept, true
+	return s.held.Metadata.Targets.Newest(), s.held.Kept, true
 }
 
 func slogErr(err error) slog.Attr { return slog.Any("error", err) }

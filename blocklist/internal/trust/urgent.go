@@ -350,8 +350,8 @@ func (m Metadata) namesRevoked(root *Root) bool {
 	})
 }
 
-// Sighting is when a target was ordered first.
-type Sighting struct {
+// FirstSeen is when a target was ordered first.
+type FirstSeen struct {
 	Target string    `json:"target"`
 	First  time.Time `json:"first"`
 }
@@ -359,14 +359,14 @@ type Sighting struct {
 // Limit holds orders to the limits of the root: of all targets ever ordered on top of one release, at most so many, and
 // each for so long since it was seen first, however often it was ordered anew. It returns the orders as they may be
 // enforced, and the sightings to hold the next orders to.
-func (u Urgent) Limit(entries []blocklist.Entry, seen []Sighting, now time.Time) ([]blocklist.Entry, []Sighting, error) {
+func (u Urgent) Limit(entries []blocklist.Entry, seen []FirstSeen, now time.Time) ([]blocklist.Entry, []FirstSeen, error) {
 	seen = slices.Clone(seen)
 	limited := make([]blocklist.Entry, len(entries))
 	for n, e := range entries {
-		i := slices.IndexFunc(seen, func(s Sighting) bool { return s.Target == e.Target() })
+		i := slices.IndexFunc(seen, func(s FirstSeen) bool { return s.Target == e.Target() })
 		if i < 0 {
 			i = len(seen)
-			seen = append(seen, Sighting{Target: e.Target(), First: now.UTC().Truncate(time.Second)})
+			seen = append(seen, FirstSeen{Target: e.Target(), First: now.UTC().Truncate(time.Second)})
 		}
 		if last := seen[i].First.Add(u.Longest()); e.Expires.After(last) {
 			e.Expires = last

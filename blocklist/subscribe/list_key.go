@@ -11,14 +11,14 @@ import (
 	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
-// maxForeign is how many key files are remembered as those of others.
-const maxForeign = 16
+// maxKeysOfOthers is how many key files are remembered as those of others.
+const maxKeysOfOthers = 16
 
 var errNoIdentity = fmt.Errorf("the list is confidential: %w: name the file with your identity (identity: in dnsfilter.yaml, --identity of blocklist pull)", blocklist.ErrNoKey)
 
 // knownKey returns the key of a confidential list if it is known, nil if not.
 func (s *Subscription) knownKey(spec trust.TargetsSpec) trust.ListKey {
-	for _, key := range []trust.ListKey{s.newest().Key, s.held.Chain.Key} {
+	for _, key := range []trust.ListKey{s.newestMetadata().Key, s.held.Metadata.Key} {
 		if key != nil && key.ID(spec.List) == spec.KeyID {
 			return key
 		}
@@ -38,13 +38,13 @@ func (s *Subscription) listKey(ctx context.Context, o *fetch.Origin, spec trust.
 	var all error
 	for _, kind := range s.identities.Kinds() {
 		f, ok := spec.KeyFile(kind)
-		if !ok || s.foreign[string(f.SHA256)] {
+		if !ok || s.keysOfOthers[string(f.SHA256)] {
 			continue
 		}
 		key, err := s.fetchKey(ctx, o, f)
 		switch {
 		case errors.Is(err, blocklist.ErrNoKey):
-			s.noteForeign(f)
+			s.noteKeyOfOthers(f)
 		case err == nil && key.ID(spec.List) != spec.KeyID:
 			all = errors.Join(all, fmt.Errorf("%s: %w: the key in it is not the one that was signed", f.Path,
 				blocklist.ErrUntrusted))
@@ -57,7 +57,7 @@ func (s *Subscription) listKey(ctx context.Context, o *fetch.Origin, spec trust.
 	if all != nil {
 		return nil, all
 	}
-	if s.held.Chain.Key != nil {
+	if s.held.Metadata.Key != nil {
 		return nil, fmt.Errorf("the list has a new key: %w: this identity is no longer that of a subscriber; ask the agency",
 			blocklist.ErrNoKey)
 	}
@@ -81,10 +81,10 @@ func (s *Subscription) fetchKey(ctx context.Context, o *fetch.Origin, f trust.Fi
 	return s.identities.DecryptKey(file.Bytes())
 }
 
-// noteForeign spares origins from sending a key file again and again to one whom it is not for.
-func (s *Subscription) noteForeign(f trust.File) {
-	if len(s.foreign) >= maxForeign {
-		clear(s.foreign)
+// noteKeyOfOthers spares origins from sending a key file again and again to one whom it is not for.
+func (s *Subscription) noteKeyOfOthers(f trust.File) {
+	if len(s.keysOfOthers) >= maxKeysOfOthers {
+		clear(s.keysOfOthers)
 	}
-	s.foreign[string(f.SHA256)] = true
+	s.keysOfOthers[string(f.SHA256)] = true
 }

@@ -24,14 +24,14 @@ func (s *Subscription) keptPath(f trust.File) string {
 	return filepath.Join(s.list.Dir(), fmt.Sprintf("%s%d-%.4x.zst", keptPrefix, f.Release.Serial, f.SHA256))
 }
 
-// follow puts the newest release in force by the shortest update path: deltas from the serial in force, else a snapshot and
+// installUpdate puts the newest release in force by the shortest update path: deltas from the serial in force, else a snapshot and
 // the deltas after it. If the deltas fail, the snapshot is tried.
-func (s *Subscription) follow(ctx context.Context, o *fetch.Origin, spec trust.TargetsSpec, next evidence) (err error) {
+func (s *Subscription) installUpdate(ctx context.Context, o *fetch.Origin, spec trust.TargetsSpec, next trustState) (err error) {
 	whole, _ := spec.UpdatePath(0) // ParseTargets saw to it that there is one
 	// Reading the whole list is expensive even if its files are here already.
-	if way, ok := s.deltas(spec); ok && s.missing(way) <= trust.Length(whole) {
-		next.Kept = s.held.after(way)
-		if err = s.fetchAndApply(ctx, o, way, next); err == nil || ctx.Err() != nil {
+	if path, ok := s.deltas(spec); ok && s.missing(path) <= trust.Length(whole) {
+		next.Kept = s.held.keptAfter(path)
+		if err = s.fetchAndApply(ctx, o, path, next); err == nil || ctx.Err() != nil {
 			return err
 		}
 		s.c.Log.WarnContext(ctx, "following by deltas did not work, trying the snapshot", slogErr(err))
@@ -55,23 +55,23 @@ func (s *Subscription) deltas(spec trust.TargetsSpec) (best []trust.File, ok boo
 	}
 	best, ok = spec.UpdatePath(info.Serial)
 	ok = ok && len(best) > 0
-	if ok && len(best) == 1 || s.held.passed(info.Serial) != len(s.held.Kept)-1 {
+	if ok && len(best) == 1 || s.held.keptIndex(info.Serial) != len(s.held.Kept)-1 {
 		return best, ok
 	}
 	var back int64
 	for i := len(s.held.Kept) - 1; i > 0 && back <= maxBack; i-- {
 		back += s.held.Kept[i].Length
-		way, found := spec.UpdatePath(s.held.Kept[i-1].Release.Serial)
-		if found && len(way) > 0 && (!ok || s.missing(way) < s.missing(best)) {
-			best, ok = way, true
+		path, found := spec.UpdatePath(s.held.Kept[i-1].Release.Serial)
+		if found && len(path) > 0 && (!ok || s.missing(path) < s.missing(best)) {
+			best, ok = path, true
 		}
 	}
 	return best, ok
 }
 
 // missing returns how many bytes of these files are not on disk.
-func (s *Subscription) missing(way []trust.File) (n int64) {
-	for _, f := range way {
+func (s *Subscription) missing(path []trust.File) (n int64) {
+	for _, f := range path {
 		if !s.isKept([]trust.File{f}) {
 			n += f.Length
 		}
@@ -80,11 +80,11 @@ func (s *Subscription) missing(way []trust.File) (n int64) {
 }
 
 // fetchAndApply fetches the files of an update path, has the guards check it, and puts it in force or on hold.
-func (s *Subscription) fetchAndApply(ctx context.Context, o *fetch.Origin, way []trust.File, next evidence) error {
-	if err := s.fetchAll(ctx, o, way); err != nil {
+func (s *Subscription) fetchAndApply(ctx context.Context, o *fetch.Origin, path []trust.File, next trustState) error {
+	if err := s.fetchAll(ctx, o, path); err != nil {
 		return err
 	}
-	u, err := s.compose(ctx, way)
+	u, err := s.compose(ctx, path)
 	if err != nil {
 		return err
 	}
@@ -93,25 +93,25 @@ func (s *Subscription) fetchAndApply(ctx context.Context, o *fetch.Origin, way [
 		return err
 	}
 	if report.Held > 0 {
-		return s.setHold(ctx, way, next, report)
+		return s.setHold(ctx, path, next, report)
 	}
-	if err := s.apply(u, next); err != nil {
+	if err := s.putInForce(u, next); err != nil {
 		return err
 	}
-	newest := way[len(way)-1].Release
+	newest := path[len(path)-1].Release
 	s.c.Log.InfoContext(ctx, "enforcing a new release", slog.Uint64("serial", newest.Serial), slog.Uint64("entries", newest.Entries),
-		slog.Int("files", len(way)), slog.Int64("bytes", trust.Length(way)), slog.String("origin", o.Name))
+		slog.Int("files", len(path)), slog.Int64("bytes", trust.Length(path)), slog.String("origin", o.Name))
 	return nil
 }
 
 // fetchAll fetches those of the files that are not on disk from an earlier try.
-func (s *Subscription) fetchAll(ctx context.Context, o *fetch.Origin, way []trust.File) error {
-	if err := s.removeKeptBut(way); err != nil {
+func (s *Subscription) fetchAll(ctx context.Context, o *fetch.Origin, path []trust.File) error {
+	if err := s.removeKeptBut(path); err != nil {
 		return err
 	}
-	ctx, cancel := s.within(ctx, trust.Length(way))
+	ctx, cancel := s.within(ctx, trust.Length(path))
 	defer cancel()
-	for _, f := range way {
+	for _, f := range path {
 		if file, err := s.openKept(f); err == nil {
 			file.Close() //nolint:errcheck // it was only read
 			continue
@@ -145,17 +145,17 @@ func (s *Subscription) within(ctx context.Context, bytes int64) (context.Context
 }
 
 // applyKept puts in force what kept files lead to.
-func (s *Subscription) applyKept(ctx context.Context, way []trust.File, next evidence) error {
-	u, err := s.compose(ctx, way)
+func (s *Subscription) applyKept(ctx context.Context, path []trust.File, next trustState) error {
+	u, err := s.compose(ctx, path)
 	if err != nil {
 		return err
 	}
-	return s.apply(u, next)
+	return s.putInForce(u, next)
 }
 
-// apply puts an update in force, durably, together with the evidence for it.
-func (s *Subscription) apply(u update, next evidence) error {
-	orders, next := s.settle(next)
+// putInForce puts an update in force, durably, together with the trustState for it.
+func (s *Subscription) putInForce(u update, next trustState) error {
+	orders, next := s.urgentToEnforce(next)
 	b, err := next.bytes()
 	if err != nil {
 		return err
@@ -173,8 +173,8 @@ func (s *Subscription) apply(u update, next evidence) error {
 	return errors.Join(s.dropHold(), s.removeKeptBut(nil))
 }
 
-// tidy saves the files from which the list in force can be rebuilt without network: a snapshot and the deltas after it.
-func (s *Subscription) tidy(ctx context.Context, o *fetch.Origin, spec trust.TargetsSpec, next evidence) error {
+// saveRebuildFiles saves the files from which the list in force can be rebuilt without network: a snapshot and the deltas after it.
+func (s *Subscription) saveRebuildFiles(ctx context.Context, o *fetch.Origin, spec trust.TargetsSpec, next trustState) error {
 	next.Kept, _ = spec.UpdatePath(0)
 	if err := s.fetchAll(ctx, o, next.Kept); err != nil {
 		return err
@@ -185,10 +185,10 @@ func (s *Subscription) tidy(ctx context.Context, o *fetch.Origin, spec trust.Tar
 	return s.removeKeptBut(nil)
 }
 
-// removeKeptBut removes the files of releases, except those of the release in force, of the one on hold, and of way.
-func (s *Subscription) removeKeptBut(way []trust.File) (err error) {
+// removeKeptBut removes the files of releases, except those of the release in force, of the one on hold, and of path.
+func (s *Subscription) removeKeptBut(path []trust.File) (err error) {
 	needed := map[string]bool{}
-	for _, f := range slices.Concat(s.held.Kept, s.hold.files(), way) {
+	for _, f := range slices.Concat(s.held.Kept, s.hold.files(), path) {
 		needed[s.keptPath(f)] = true
 	}
 	files, _ := filepath.Glob(filepath.Join(s.list.Dir(), keptPrefix+"*"))
@@ -201,8 +201,8 @@ func (s *Subscription) removeKeptBut(way []trust.File) (err error) {
 }
 
 // isKept reports whether the files are on disk, by name and length.
-func (s *Subscription) isKept(way []trust.File) bool {
-	return !slices.ContainsFunc(way, func(f trust.File) bool {
+func (s *Subscription) isKept(path []trust.File) bool {
+	return !slices.ContainsFunc(path, func(f trust.File) bool {
 		info, err := os.Stat(s.keptPath(f))
 		return err != nil || info.Size() != f.Length
 	})
