@@ -67,7 +67,7 @@ func (r Receipt) check() error {
 	case r.Serial == 0 || r.Serial >= 1<<63:
 		return malformed("serial %d", r.Serial)
 	case a.Test < 1 || a.Gone < 1 || a.Added < 0 || a.Removed < 0 || max(a.Test, a.Gone, a.Added, a.Removed) > maxAsked:
-		return malformed("the resolver was not asked for the test entries")
+		return malformed("the resolver was not asked for the canaries")
 	case r.Enforced.Before(r.Received) || r.Received.Year() < 1970 || r.Enforced.Year() > 9999:
 		return malformed("received %s, enforced %s", timeText(r.Received), timeText(r.Enforced))
 	}

@@ -36,8 +36,8 @@ type Prober func(ctx context.Context, p Probe) (receipt.Asked, error)
 // or an allow list decides.
 type Probe struct {
 	List    string
-	Test    string            // the test entry of the serial in force: must be blocked
-	Gone    string            // the test entry of the serial before: must not be blocked
+	Test    string            // the canary of the serial in force: must be blocked
+	Gone    string            // the canary of the serial before: must not be blocked
 	Added   []blocklist.Entry // some of the names that came, of scope domain or host: must be blocked
 	Removed []blocklist.Entry // some of the names that went: must not be blocked by this list
 }

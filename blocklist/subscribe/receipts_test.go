@@ -69,10 +69,10 @@ func (c *confirmation) probe(_ context.Context, p subscribe.Probe) (receipt.Aske
 	defer c.mu.Unlock()
 	c.probes = append(c.probes, p)
 	if _, ok := c.store.LookupHost(p.Test); !ok {
-		return receipt.Asked{}, errors.New("the test entry is not in force")
+		return receipt.Asked{}, errors.New("the canary is not in force")
 	}
 	if _, ok := c.store.LookupHost(p.Gone); ok {
-		return receipt.Asked{}, errors.New("the old test entry is in force")
+		return receipt.Asked{}, errors.New("the old canary is in force")
 	}
 	return receipt.Asked{Test: 1, Gone: 1, Added: len(p.Added), Removed: len(p.Removed)}, c.wrong
 }

@@ -27,7 +27,7 @@ const (
 )
 
 // NewProber returns what [subscribe.Receipts] needs: it asks a server, over sockets like any client, at the addresses
-// that it listens on (*net.UDPAddr and *net.TCPAddr), at each for the test entries, and at the first for the sample.
+// that it listens on (*net.UDPAddr and *net.TCPAddr), at each for the canaries, and at the first for the sample.
 //
 // An answer is right if it is the one that the policy makes of the store for that client, rcode, records and extended
 // error. Names that are to be blocked are asked for with type A; for those that are not, a question of type ANY will
@@ -65,15 +65,15 @@ type probe struct {
 	conn   *dns.Conn
 	stream bool
 	client netip.Addr
-	test   dnsfilter.Decision // for the test entry: what the list does
+	canary dnsfilter.Decision // what the list does about its canary
 }
 
 func newProbe(ctx context.Context, s *dnsfilter.Server, store *blocklist.Store, at net.Addr, p subscribe.Probe) (*probe,
 	error) {
 	b := &probe{server: s, store: store, policy: s.Policy(), list: p.List, stream: at.Network() == "tcp"}
-	test, err := blocklist.ParseName(p.Test)
+	canary, err := blocklist.ParseName(p.Test)
 	if err == nil {
-		err = b.checkEnforced([]byte(test))
+		err = b.checkEnforced([]byte(canary))
 	}
 	if err != nil {
 		return nil, err
@@ -88,7 +88,7 @@ func newProbe(ctx context.Context, s *dnsfilter.Server, store *blocklist.Store, 
 		b.client = from.Addr().Unmap().WithZone("")
 	}
 	b.view = b.policy.View(b.client)
-	b.test = b.decide([]byte(test))
+	b.canary = b.decide([]byte(canary))
 	return b, nil
 }
 
@@ -105,11 +105,11 @@ func reachable(at net.Addr) string {
 	return at.String()
 }
 
-// checkEnforced reports whether the list blocks its test entry by itself, for all clients.
-func (b *probe) checkEnforced(test []byte) error {
+// checkEnforced reports whether the list blocks its canary by itself, for all clients.
+func (b *probe) checkEnforced(canary []byte) error {
 	general := b.policy.View(netip.Addr{})
 	for _, v := range append([]dnsfilter.View{general}, b.policy.Views...) {
-		d := v.Decide(b.store, test)
+		d := v.Decide(b.store, canary)
 		if d.Blocks() && d.By() == b.list {
 			continue
 		}
@@ -118,7 +118,7 @@ func (b *probe) checkEnforced(test []byte) error {
 			who = fmt.Sprintf("for %s", v.Clients[0])
 		}
 		if d.By() != b.list && d.By() != "" {
-			return fmt.Errorf("%w by itself %s: %s decides about its test entry", subscribe.ErrNotEnforced, who, d.By())
+			return fmt.Errorf("%w by itself %s: %s decides about its canary", subscribe.ErrNotEnforced, who, d.By())
 		}
 		i := slices.IndexFunc(v.Rules, func(r dnsfilter.Rule) bool { return r.List == b.list })
 		switch {
@@ -127,7 +127,7 @@ func (b *probe) checkEnforced(test []byte) error {
 		case !v.Rules[i].Action.Blocks():
 			return fmt.Errorf("%w %s: its action is %s", subscribe.ErrNotEnforced, who, v.Rules[i].Action)
 		}
-		return errors.New("the test entry is not in force")
+		return errors.New("the canary is not in force")
 	}
 	return nil
 }
@@ -139,10 +139,10 @@ func (b *probe) decide(name []byte) dnsfilter.Decision {
 // run asks for everything, and counts what was answered rightly.
 func (b *probe) run(ctx context.Context, p subscribe.Probe, sample bool, asked *receipt.Asked) error {
 	if err := b.expect(ctx, p.Test, true, &asked.Test); err != nil {
-		return fmt.Errorf("the test entry: %w", err)
+		return fmt.Errorf("the canary: %w", err)
 	}
 	if err := b.expect(ctx, p.Gone, false, &asked.Gone); err != nil {
-		return fmt.Errorf("the test entry of the serial before: %w", err)
+		return fmt.Errorf("the canary of the serial before: %w", err)
 	}
 	if !sample {
 		return nil
@@ -241,7 +241,7 @@ func (b *probe) judge(m, reply, byList *dns.Msg, blocked bool) error {
 // would make of it. There is none where the action is drop.
 func (b *probe) render(m *dns.Msg, blocked bool) (answer *dns.Msg, silence bool, err error) {
 	if !blocked {
-		answer, err = b.test.Answer(m, b.stream)
+		answer, err = b.canary.Answer(m, b.stream)
 		return answer, answer == nil, err
 	}
 	d, answer, err := b.server.Expect(m, b.client, b.stream)
