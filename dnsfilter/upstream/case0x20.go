@@ -9,16 +9,16 @@ import (
 )
 
 const (
-	maxStrikes = 3         // after which a resolver is asked without 0x20, or without EDNS
-	disableFor = time.Hour // for which it is, until they are tried again
+	maxStrikes = 3         // strikes after which 0x20, or EDNS, is turned off for a resolver
+	disableFor = time.Hour // how long it stays off
 )
 
-// caseMask is 0x20 randomization (draft-vixie-dnsext-dns0x20): it says which letters of a name are sent in the other
-// case, the letter at offset i of a message if bit i modulo 64 is set. To forge a reply, one has to guess it as well as
-// ID and port. Zero changes nothing.
+// caseMask is a mask for 0x20 randomization (draft-vixie-dnsext-dns0x20). Bit i modulo 64 says whether the letter at
+// offset i of a message is sent in the other case. A forged reply has to match the mask as well as the ID and the port.
+// Zero changes nothing.
 type caseMask uint64
 
-// flip returns the byte at offset i as it is sent.
+// flip returns the byte to send for byte c at offset i.
 func (m caseMask) flip(c byte, i int) byte {
 	if (c|0x20)-'a' < 26 {
 		c ^= byte(m>>(i%64)&1) << 5
@@ -26,11 +26,11 @@ func (m caseMask) flip(c byte, i int) byte {
 	return c
 }
 
-// changes reports whether the mask changes a query: the answer to one that it does not change proves nothing of the
-// resolver.
+// changes reports whether the mask changes a query. If it does not, the reply does not show whether the resolver
+// supports 0x20.
 func (m caseMask) changes(query []byte) bool { return !m.matches(query, query) }
 
-// apply changes the case of the name of a query.
+// apply changes the letter case of the name in a query.
 func (m caseMask) apply(query []byte) {
 	if m == 0 {
 		return
@@ -41,7 +41,7 @@ func (m caseMask) apply(query []byte) {
 	}
 }
 
-// matches reports whether reply, which answers query, has the name in the case in which it was sent.
+// matches reports whether the name in reply has the letter case that was sent. The reply answers query.
 func (m caseMask) matches(reply, query []byte) bool {
 	end := dnswire.QuestionEnd(query) - 4
 	for i := dnswire.HeaderSize; i < end; i++ {
@@ -52,21 +52,21 @@ func (m caseMask) matches(reply, query []byte) bool {
 	return true
 }
 
-// caseSupport is what is known of a resolver's support for 0x20. An attempt without a mask that is answered, where one
-// with a mask was not, is a strike; some in a row, without a reply in between that matches its mask, and the resolver
-// is asked without for a while.
+// caseSupport is the state of 0x20 for one resolver. A strike is an attempt without a mask that was answered after one
+// with a mask was not. After maxStrikes strikes without a matching reply in between, 0x20 is off for a while.
 type caseSupport struct {
-	proven     atomic.Bool // a reply with an answer has matched its mask
+	proven     atomic.Bool // a reply that was no failure has matched its mask
 	strikes    atomic.Int32
-	offUntil   atomic.Int64 // ns; 0: it never was off
+	offUntil   atomic.Int64 // ns; 0: never off
 	mismatches atomic.Uint64
 }
 
-// isOff reports whether the resolver is asked without 0x20 now.
+// isOff reports whether 0x20 is currently off for the resolver.
 func (s *caseSupport) isOff(now time.Time) bool { return now.UnixNano() < s.offUntil.Load() }
 
-// accepts reports whether a reply is accepted that matches its mask, or does not; else the resolver is to be asked
-// without. A resolver that has not yet proved its support may fail because of the mask.
+// accepts reports whether a reply to an attempt with a mask is accepted. If not, the attempt is repeated without a
+// mask: the name does not match, or the reply is a failure of a resolver that has not proved its support, so the mask
+// may be the cause.
 func (s *caseSupport) accepts(matches, failed bool) bool {
 	switch {
 	case !matches:
@@ -83,8 +83,8 @@ func (s *caseSupport) accepts(matches, failed bool) bool {
 	return !failed || s.proven.Load()
 }
 
-// strike notes that an attempt without a mask was answered, and one with a mask was not: because there was no reply,
-// which the network may have lost, or because of what it was.
+// strike counts an attempt that was answered without a mask and not with one. With noReply, there was no reply to the
+// mask, which may also be a packet loss; otherwise the reply was rejected.
 func (s *caseSupport) strike(noReply bool, now time.Time) {
 	if noReply && s.proven.Load() || s.strikes.Add(1) < maxStrikes {
 		return
@@ -94,8 +94,8 @@ func (s *caseSupport) strike(noReply bool, now time.Time) {
 	s.strikes.Store(maxStrikes - 1)
 }
 
-// chooseCase chooses a mask at random, unless the resolver does not support any, or has not answered an attempt with
-// one just now.
+// chooseCase sets a random mask for an attempt. It sets none if 0x20 is off for the resolver, or if an earlier attempt
+// at the same resolver was not answered.
 func (p *pool) chooseCase(q *pendingQuery, a *attempt, now time.Time) {
 	for i := range q.n - 1 {
 		if before := &q.attempts[i]; before.resolver == a.resolver {
@@ -112,8 +112,8 @@ func (p *pool) chooseCase(q *pendingQuery, a *attempt, now time.Time) {
 	}
 }
 
-// checkCase reports whether a reply is accepted as far as its case goes; then it is given the name of the query. Else
-// the resolver is asked once more, without a mask.
+// checkCase reports whether the letter case of a reply is accepted. If so, it restores the name of the query in the
+// reply. If not, it repeats the attempt without a mask.
 func (p *pool) checkCase(q *pendingQuery, a *attempt, reply []byte, now time.Time) bool {
 	support, failed := &p.f.resolvers[a.resolver].casing, isFailure(reply)
 	switch {
@@ -126,7 +126,7 @@ func (p *pool) checkCase(q *pendingQuery, a *attempt, reply []byte, now time.Tim
 		copy(reply[dnswire.HeaderSize:end], q.query[dnswire.HeaderSize:end])
 	default:
 		a.mask, a.caseRetry, a.noReply = 0, true, false
-		a.noEDNS, a.ednsFailed = false, false // the mask may have been the reason
+		a.noEDNS, a.ednsFailed = false, false // the mask may have caused the failure
 		p.repeat(q, a, now)
 		return false
 	}

@@ -5,26 +5,25 @@ import (
 	"time"
 )
 
-// ednsSupport is what is known of a resolver's support for EDNS. A query that is answered only without an OPT record is
-// a strike; some in a row, and the resolver is asked without for a while (RFC 6891, section 6.2.2), except for
-// questions with the DO bit, which mean nothing without it.
+// ednsSupport is the state of EDNS for one resolver. A strike is a query that was answered only without an OPT record.
+// After maxStrikes strikes in a row, EDNS is off for a while (RFC 6891, section 6.2.2). Queries with the DO bit keep
+// their OPT record, since they make no sense without it.
 type ednsSupport struct {
 	strikes  atomic.Int32
-	offUntil atomic.Int64 // ns; 0: it never was off
+	offUntil atomic.Int64 // ns; 0: never off
 }
 
-// isOff reports whether the resolver is asked without EDNS now.
+// isOff reports whether EDNS is currently off for the resolver.
 func (s *ednsSupport) isOff(now time.Time) bool { return now.UnixNano() < s.offUntil.Load() }
 
-// succeeded notes that a query with an OPT record was answered.
+// succeeded resets the strikes after an answer to a query with an OPT record.
 func (s *ednsSupport) succeeded() {
 	if s.strikes.Load() != 0 {
 		s.strikes.Store(0)
 	}
 }
 
-// strike notes that a query was answered without an OPT record, and not with one. It reports whether EDNS is off from
-// now on.
+// strike counts a query that was answered only without an OPT record. It returns true if EDNS is off from now on.
 func (s *ednsSupport) strike(now time.Time) bool {
 	if s.strikes.Add(1) < maxStrikes {
 		return false
@@ -34,8 +33,8 @@ func (s *ednsSupport) strike(now time.Time) bool {
 	return true
 }
 
-// retryWithoutEDNS sends an attempt again, without EDNS, where that may be why the reply is a failure. Else it notes
-// how the resolver supports EDNS.
+// retryWithoutEDNS repeats an attempt without EDNS if the reply is a failure that EDNS may have caused, and returns
+// true. Otherwise it updates the state of EDNS for the resolver.
 func (p *pool) retryWithoutEDNS(q *pendingQuery, a *attempt, reply []byte, now time.Time) bool {
 	r := &p.f.resolvers[a.resolver]
 	switch {

@@ -10,15 +10,15 @@ import (
 	"github.com/miekg/dns"
 )
 
-// Endpoint is where a resolver is asked.
+// Endpoint is the address of a resolver, and its TLS settings.
 type Endpoint struct {
 	Addr  netip.AddrPort
-	Name  string         // on its certificate: then it is asked over TLS only (RFC 7858); empty: over UDP and TCP
-	Roots *x509.CertPool // that the certificate is verified with; nil: the system's
+	Name  string         // name on its certificate, for TLS (RFC 7858); empty: UDP and TCP
+	Roots *x509.CertPool // trusted root certificates; nil: the system's
 }
 
-// ParseEndpoint reads the address of a resolver: an IP address, with a port unless it is 53; or tls://, an IP address,
-// with a port unless it is 853, and after # the name on its certificate.
+// ParseEndpoint parses the address of a resolver. For UDP and TCP, that is an IP address, with a port unless it is 53.
+// For TLS, it is tls://, an IP address, a port unless it is 853, and # with the name on the certificate.
 func ParseEndpoint(text string) (Endpoint, error) {
 	rest, encrypted := strings.CutPrefix(text, "tls://")
 	if !encrypted {
@@ -33,7 +33,7 @@ func ParseEndpoint(text string) (Endpoint, error) {
 	return Endpoint{Addr: at, Name: name}, err
 }
 
-// parseAddr reads an address with a port, or without.
+// parseAddr parses an IP address with an optional port.
 func parseAddr(text, where string, port uint16) (netip.AddrPort, error) {
 	if a, err := netip.ParseAddr(strings.Trim(where, "[]")); err == nil {
 		return netip.AddrPortFrom(a, port), nil
@@ -45,7 +45,7 @@ func parseAddr(text, where string, port uint16) (netip.AddrPort, error) {
 	return at, nil
 }
 
-// String returns what ParseEndpoint reads.
+// String returns the endpoint in the form that ParseEndpoint parses.
 func (e Endpoint) String() string {
 	if e.Name == "" {
 		return e.Addr.String()
@@ -53,7 +53,7 @@ func (e Endpoint) String() string {
 	return "tls://" + e.Addr.String() + "#" + e.Name
 }
 
-// tlsConfig returns the configuration of TLS with the resolver; nil if it is asked over UDP and TCP. Sessions are
+// tlsConfig returns the TLS configuration for the resolver, or nil if it is asked over UDP and TCP. TLS sessions are
 // resumed.
 func (e Endpoint) tlsConfig() *tls.Config {
 	if e.Name == "" {

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// Fail-over: which resolver is asked when one fails, is silent, or sends a reply of no use, and when a query is given up.
+// Fail-over: choosing the next resolver when one fails, is silent, or sends an unusable reply, and giving up.
 
-// next returns the resolver to ask next: first those that were not asked, then each once more unless one has failed; -1
-// if there is none.
+// next returns the resolver to ask next, or -1 if there is none. Resolvers that were not asked yet come first. Then
+// each is asked a second time, unless one of them has returned a failure.
 func (f *Forwarder) next(q *pendingQuery) int {
 	if q.n == maxAttempts {
 		return -1
@@ -31,14 +31,14 @@ func (f *Forwarder) next(q *pendingQuery) int {
 	return -1
 }
 
-// failOver asks the next resolver, or ends the query if none is left and no reply is worth waiting for. The cause is
-// nil if a resolver has failed, and [context.DeadlineExceeded] if it was silent.
+// failOver asks the next resolver. If none is left and no reply can be expected, it ends the query. The cause is nil
+// for a failure reply, and [context.DeadlineExceeded] for a silent resolver.
 func (p *pool) failOver(q *pendingQuery, now time.Time, cause error) (result, bool) {
 	silent := errors.Is(cause, context.DeadlineExceeded)
 	if cause != nil && !silent {
 		q.cause = cause
 		if q.only != nil && q.isOpen() {
-			return result{}, false // a probe has its time
+			return result{}, false // a probe waits for its timeout
 		}
 	}
 	inTime := now.Sub(q.begun) < timeLimit
@@ -55,9 +55,9 @@ func (p *pool) failOver(q *pendingQuery, now time.Time, cause error) (result, bo
 	return p.giveUp(q), true
 }
 
-// failOverAll asks the next resolvers for all queries of a transport.
+// failOverAll calls failOver for all pending queries of a transport.
 func (p *pool) failOverAll(pending map[uint16]*pendingQuery, now time.Time, cause error) (results []result) {
-	waiting := make(map[*pendingQuery]bool, len(pending)) // a query may wait for two replies
+	waiting := make(map[*pendingQuery]bool, len(pending)) // removes duplicates: a query may wait for two replies
 	for _, q := range pending {
 		waiting[q] = true
 	}
@@ -69,7 +69,8 @@ func (p *pool) failOverAll(pending map[uint16]*pendingQuery, now time.Time, caus
 	return results
 }
 
-// waitForRest sets when a query ends for which all resolvers have been asked: soon if one of them has failed.
+// waitForRest sets the end of a query that has no resolver left to ask. The remaining time is short if one of them has
+// failed.
 func (q *pendingQuery) waitForRest(now time.Time) {
 	timeout := timeLimit
 	if q.failure != nil || q.cause != nil {
@@ -82,7 +83,7 @@ func (q *pendingQuery) waitForRest(now time.Time) {
 	q.exhausted = true
 }
 
-// giveUp ends a query without a good answer.
+// giveUp ends a query with the last failure reply, or else with an error.
 func (p *pool) giveUp(q *pendingQuery) result {
 	switch {
 	case q.failure != nil && q.to.Accept(q.failure):

@@ -15,20 +15,20 @@ import (
 )
 
 const (
-	probeTimeout = 500 * time.Millisecond // of a probe, which is then sent again, and has failed after three times that
-	probeEvery   = 2 * time.Second        // at most, of one resolver
+	probeTimeout = 500 * time.Millisecond // timeout of a probe; it is sent twice, and fails after three times that
+	probeEvery   = 2 * time.Second        // minimum interval of probes to one resolver
 )
 
-// outage is the state of a resolver that does not even answer a probe. It ends with the first reply of any kind.
+// outage is the state of a resolver that does not answer probes. Any reply ends it.
 type outage struct {
 	since time.Time
 	cause error
 }
 
-// isDown reports whether the resolver is known to answer nothing.
+// isDown reports whether the resolver is known to be down: it does not answer probes.
 func (r *resolver) isDown() bool { return r.outage.Load() != nil }
 
-// Watch logs changes of the resolvers' state: one warning a change, with the reason.
+// Watch logs each change of a resolver's state as one warning, with the reason.
 func (f *Forwarder) Watch(log *slog.Logger) { f.log.Store(log) }
 
 // warn logs in the background, since the pool is locked.
@@ -38,21 +38,21 @@ func (f *Forwarder) warn(r *resolver, message string, more ...any) {
 	}
 }
 
-// markDown notes that a resolver can't be asked.
+// markDown records that a resolver can't be reached.
 func (f *Forwarder) markDown(r *resolver, cause error, now time.Time) {
 	if r.outage.CompareAndSwap(nil, &outage{now, cause}) {
 		f.warn(r, "upstream down", slog.String("reason", reason(cause)))
 	}
 }
 
-// markUp notes that a resolver has answered.
+// markUp records that a resolver has replied.
 func (f *Forwarder) markUp(r *resolver, now time.Time) {
 	if o := r.outage.Load(); o != nil && r.outage.CompareAndSwap(o, nil) {
 		f.warn(r, "upstream up again", slog.Duration("after", now.Sub(o.since).Round(time.Millisecond)))
 	}
 }
 
-// Down returns since when no resolver answers anything; false if one does.
+// Down reports whether all resolvers are down, and since when.
 func (f *Forwarder) Down() (since time.Time, down bool) {
 	for i := range f.resolvers {
 		o := f.resolvers[i].outage.Load()
@@ -66,7 +66,7 @@ func (f *Forwarder) Down() (since time.Time, down bool) {
 	return since, true
 }
 
-// Probe sends a probe to the resolvers that are down, or have never answered. It does not wait: [Forwarder.Status] has
+// Probe sends a probe to each resolver that is down or has never answered. It does not wait; [Forwarder.Status] reports
 // the outcome later.
 func (f *Forwarder) Probe() {
 	f.shared.mu.Lock()
@@ -80,7 +80,8 @@ func (f *Forwarder) Probe() {
 	f.shared.flush()
 }
 
-// probe asks a resolver a question that every resolver can answer, unless it did so a moment ago.
+// probe sends a query for the root name servers to a resolver, since every resolver can answer it. It does nothing if
+// the last probe was less than probeEvery ago.
 func (p *pool) probe(resolver int, now time.Time) {
 	r := &p.f.resolvers[resolver]
 	if last := r.probed.Load(); now.UnixNano()-last < int64(probeEvery) || !r.probed.CompareAndSwap(last, now.UnixNano()) {
@@ -118,7 +119,7 @@ func (p *probe) Answer(_ []byte, err error) {
 	}
 }
 
-// reason returns why a resolver can't be asked, and what may help, as a text.
+// reason returns the text for an error of a resolver, with advice.
 func reason(cause error) string {
 	var unknown x509.UnknownAuthorityError
 	var invalid x509.CertificateInvalidError

@@ -8,49 +8,49 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// errUnusable is the error of a query for which only unusable replies came.
+// errUnusable is the error of a query that only got unusable replies.
 var errUnusable = errors.New("the resolver's answer is malformed or cut")
 
-// pendingQuery is a query that waits for its reply. The pool's lock guards it.
+// pendingQuery is a query that waits for a reply. The pool's lock guards it.
 type pendingQuery struct {
 	to        Receiver
 	query     []byte
 	buf       [maxQuery]byte
 	noEDNS    [maxQuery]byte // the query without its OPT record
-	at        int            // in pool.active
-	only      *resolver      // the one that may be asked; nil: any
+	at        int            // index in pool.active
+	only      *resolver      // the only resolver to ask; nil: any
 	attempts  [maxAttempts]attempt
-	n         int // attempts made
+	n         int // number of attempts so far
 	begun     time.Time
 	next      time.Time     // when the next resolver is asked, or the query ends
-	timeout   time.Duration // of the last attempt
-	failure   []byte        // a failure of a resolver, which is the answer if no resolver has a better one
-	cause     error         // why a resolver could not be asked, or its reply not be used; nil: that did not happen
+	timeout   time.Duration // timeout of the last attempt
+	failure   []byte        // last failure reply; it is the answer if no resolver gives a better one
+	cause     error         // last error, of sending or for an unusable reply; nil: none
 	exhausted bool          // all resolvers have been asked
 }
 
-// attempt is one datagram or message sent for a query.
+// attempt is one transmission of a query to a resolver.
 type attempt struct {
 	resolver   int
 	via        transport // nil if none could be opened
 	id         uint16
 	sent       time.Time
-	mask       caseMask // of the name, over UDP
-	caseRetry  bool     // the resolver was asked with another mask before
-	noReply    bool     // ... and has not replied yet
-	noEDNS     bool     // without an OPT record
-	ednsFailed bool     // ... since the resolver failed with it
+	mask       caseMask // 0x20 mask, over UDP
+	caseRetry  bool     // an earlier transmission to the same resolver had a mask
+	noReply    bool     // ... and got no reply
+	noEDNS     bool     // sent without an OPT record
+	ednsFailed bool     // ... since the resolver returned a failure with one
 }
 
-// isOpen reports whether the reply to an attempt may still come.
+// isOpen reports whether the attempt still waits for a reply.
 func (a *attempt) isOpen(q *pendingQuery) bool { return a.via != nil && a.via.waiting()[a.id] == q }
 
-// isOpen reports whether the reply to any attempt may still come.
+// isOpen reports whether any attempt still waits for a reply.
 func (q *pendingQuery) isOpen() bool {
 	return slices.ContainsFunc(q.attempts[:q.n], func(a attempt) bool { return a.isOpen(q) })
 }
 
-// attemptOf returns the attempt with an ID on a transport.
+// attemptOf returns the attempt that was sent over a transport with an ID.
 func (q *pendingQuery) attemptOf(via transport, id uint16) *attempt {
 	for i := range q.attempts[:q.n] {
 		if a := &q.attempts[i]; a.via == via && a.id == id {
@@ -60,7 +60,7 @@ func (q *pendingQuery) attemptOf(via transport, id uint16) *attempt {
 	return nil
 }
 
-// packet returns the query as an attempt sends it.
+// packet returns the packed query in the form of an attempt: with or without EDNS.
 func (q *pendingQuery) packet(a *attempt) []byte {
 	if a.noEDNS {
 		return dropEDNS(q.noEDNS[:0], q.query)
@@ -68,7 +68,7 @@ func (q *pendingQuery) packet(a *attempt) []byte {
 	return q.query
 }
 
-// ask sends a query to a resolver. If that is not possible, it is as if the network had lost it.
+// ask sends a query to a resolver. A sending error has the same effect as a packet loss.
 func (p *pool) ask(q *pendingQuery, resolver int, now time.Time) {
 	if q.n == maxAttempts {
 		return
@@ -87,7 +87,7 @@ func (p *pool) ask(q *pendingQuery, resolver int, now time.Time) {
 	}
 }
 
-// repeat sends an attempt once more, in another form, over a transport of the same kind.
+// repeat sends an attempt again in a changed form, over a transport of the same kind.
 func (p *pool) repeat(q *pendingQuery, a *attempt, now time.Time) {
 	if _, ok := a.via.(*stream); ok {
 		p.sendOverStream(q, a, now)
@@ -110,8 +110,8 @@ func (p *pool) send(q *pendingQuery, a *attempt, via transport) {
 	via.add(q.packet(a), a.id, a.mask)
 }
 
-// match returns the query that a reply is for; nil if there is none. A failure without a question can only be matched
-// by its ID.
+// match returns the pending query that a reply answers, or nil. A failure reply without a question is matched by its ID
+// only.
 func (p *pool) match(via transport, reply []byte) *pendingQuery {
 	if len(reply) < dnswire.HeaderSize {
 		return nil
@@ -122,7 +122,7 @@ func (p *pool) match(via transport, reply []byte) *pendingQuery {
 	return nil
 }
 
-// onReply checks the reply to a query. It reports whether the query has ended, with the result.
+// onReply processes the reply to a query. It returns true and the result if the query has ended.
 func (p *pool) onReply(q *pendingQuery, via transport, reply []byte, now time.Time) (result, bool) {
 	id := id(reply)
 	a := q.attemptOf(via, id)
@@ -131,7 +131,7 @@ func (p *pool) onReply(q *pendingQuery, via transport, reply []byte, now time.Ti
 		if p.retryWithoutEDNS(q, a, reply, now) {
 			return result{}, false
 		}
-		return p.failOver(q, now, errUnusable) // it may be forged more easily than others, so the reply may yet come
+		return p.failOver(q, now, errUnusable) // it is easy to forge, so the query keeps waiting for another reply
 	}
 	delete(via.waiting(), id)
 	if p.retryWithoutEDNS(q, a, reply, now) || !p.checkCase(q, a, reply, now) {
@@ -140,7 +140,8 @@ func (p *pool) onReply(q *pendingQuery, via transport, reply []byte, now time.Ti
 	return p.accept(q, a, reply, now)
 }
 
-// accept ends a query with a reply, unless it is cut, or another resolver may have a better one.
+// accept ends a query with a reply. If the reply is truncated, it asks again over TCP. If it is a failure or unusable,
+// it fails over.
 func (p *pool) accept(q *pendingQuery, a *attempt, reply []byte, now time.Time) (result, bool) {
 	_, datagram := a.via.(*socket)
 	switch {
@@ -158,7 +159,7 @@ func (p *pool) accept(q *pendingQuery, a *attempt, reply []byte, now time.Time) 
 	return result{to: p.remove(q), reply: reply}, true
 }
 
-// deadline returns when a timeout from now on ends: within the time limit of the query.
+// deadline returns the end of a timeout that begins now, but not later than the query's time limit.
 func (q *pendingQuery) deadline(now time.Time, timeout time.Duration) time.Time {
 	next, limit := now.Add(timeout), q.begun.Add(timeLimit)
 	if next.After(limit) {
@@ -167,7 +168,7 @@ func (q *pendingQuery) deadline(now time.Time, timeout time.Duration) time.Time 
 	return next
 }
 
-// mayBeAnswered reports whether a reply may still come from a resolver that is not known to be down.
+// mayBeAnswered reports whether a reply may still arrive from a resolver that is not known to be down.
 func (p *pool) mayBeAnswered(q *pendingQuery) bool {
 	if q.only != nil {
 		return false
@@ -180,7 +181,7 @@ func (p *pool) mayBeAnswered(q *pendingQuery) bool {
 	return false
 }
 
-// remove removes a query that has ended, and returns its receiver. Late replies match nothing.
+// remove removes an ended query from the pool and returns its receiver. Late replies match no query.
 func (p *pool) remove(q *pendingQuery) Receiver {
 	for i := range q.attempts[:q.n] {
 		if a := &q.attempts[i]; a.isOpen(q) {
@@ -198,7 +199,7 @@ func (p *pool) remove(q *pendingQuery) Receiver {
 	return to
 }
 
-// result is how a query has ended. It is delivered when the pool is unlocked again.
+// result is the outcome of a query. It is delivered after the pool is unlocked.
 type result struct {
 	to    Receiver
 	reply []byte

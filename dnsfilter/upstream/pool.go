@@ -13,60 +13,60 @@ import (
 )
 
 const (
-	tick             = 50 * time.Millisecond   // how often the timeouts of pending queries are checked
-	maxAttempts      = 8                       // for one query
+	tick             = 50 * time.Millisecond   // interval of checking the timeouts of pending queries
+	maxAttempts      = 8                       // of one query
 	timeLimit        = 4800 * time.Millisecond // of a query: stub resolvers give up after 5 seconds
 	maxQuery         = dnswire.HeaderSize + dnswire.MaxName + 4 + dnswire.OPTSize + 6
-	portsPerResolver = 8               // sockets that a pool has open to one resolver
-	secondaryEvery   = 5 * time.Second // how often a resolver that is not the fastest is asked along with the fastest
+	portsPerResolver = 8               // sockets of a pool to one resolver
+	secondaryEvery   = 5 * time.Second // interval at which a slower resolver is asked in parallel with the fastest
 )
 
-// Session sends queries without waiting, and hands each reply to a [Receiver].
+// Session sends queries without waiting for replies. It passes each reply to a [Receiver].
 type Session interface {
-	// Ask sends a packed query (one question, an OPT record or none), at the latest with the next Flush. Its ID is
-	// replaced, and it is copied.
+	// Ask sends a packed query at the latest with the next Flush. The query has one question, and an OPT record or
+	// none. Ask copies the query and sets a new ID.
 	Ask(query []byte, to Receiver)
-	// Flush sends what Ask has collected.
+	// Flush sends the queries that Ask has collected.
 	Flush()
 }
 
 // Receiver receives the reply to a query.
 type Receiver interface {
-	// Accept reports whether a reply can be used; else another resolver is asked. The reply belongs to the receiver
-	// until Answer returns, which is called with the same reply next. The session is locked: Accept must be quick, and
-	// not use it.
+	// Accept reports whether a reply is usable; if not, another resolver is asked. After Accept returns true, Answer is
+	// called next, with the same reply. The receiver may use the reply until Answer returns. The session is locked
+	// during Accept: Accept must be quick and must not call the session.
 	Accept(reply []byte) bool
-	// Answer is called once, from another goroutine than that of Ask. The error is [context.DeadlineExceeded] if no
-	// reply came in time.
+	// Answer is called once, in another goroutine than Ask. The error is [context.DeadlineExceeded] if no reply arrived
+	// in time.
 	Answer(reply []byte, err error)
 }
 
-// Loop reads the sockets of a server, and of its sessions, in one goroutine.
+// Loop reads the sockets of a server and of its sessions in one goroutine.
 type Loop = batch.Loop
 
-// pool is a [Session] with sockets of its own to the resolvers of a [Forwarder]. Many queries share a socket: a reply
-// is matched by the resolver's address, port and ID, which are random, and the question with the random case of its
-// letters (see [caseMask]). Sockets are opened on demand, and closed after some seconds, so that ports change.
+// pool is a [Session] with its own sockets to the resolvers of a [Forwarder]. Many queries share a socket. A reply is
+// matched by the resolver's address, the random port and ID, and the question with its random letter case (see
+// [caseMask]). Sockets are opened on demand and closed after some seconds, so that ports change.
 type pool struct {
 	f    *Forwarder
-	loop *batch.Loop // of the sockets
+	loop *batch.Loop // reads the sockets
 
-	mu          sync.Mutex // guards what follows
+	mu          sync.Mutex // guards the following fields
 	idleFuncs   []func()
 	streams     []*stream // by resolver; nil if there is none
 	active      []*pendingQuery
 	free        []*pendingQuery
 	sockets     []*socket  // of resolver r: from r*portsPerResolver on
-	unsent      []*socket  // with queries to be sent
-	port        int        // which of the sockets to a resolver is used until the next Flush
+	unsent      []*socket  // sockets with unsent queries
+	port        int        // index of the socket per resolver to use until the next Flush
 	entropy     [1024]byte // random bytes
 	entropyUsed int
 	ticking     bool
 }
 
-// NewSession returns a session for one goroutine of a server. Its sockets are read by the given loop; without one, or
-// if a resolver is asked over TLS, the session is shared by all, so that connections are few. After replies were handed
-// out together by another goroutine than the loop's, idle is called, if it is not nil.
+// NewSession returns a session for one goroutine of a server. The given loop reads its sockets. If loop is nil, or if a
+// resolver is asked over TLS, all such callers share one session, to keep connections few. After a batch of replies was
+// delivered by another goroutine than the loop's, idle is called unless it is nil.
 func (f *Forwarder) NewSession(loop *Loop, idle func()) Session {
 	p := f.shared
 	if loop != nil && !f.encrypted {
@@ -90,7 +90,7 @@ func (f *Forwarder) newPool(loop *batch.Loop) *pool {
 	return p
 }
 
-// onIdle runs after the last of some replies.
+// onIdle runs after the last reply of a batch.
 func (p *pool) onIdle() {
 	p.mu.Lock()
 	idleFuncs := p.idleFuncs
@@ -151,7 +151,7 @@ func (p *pool) flush() {
 	p.port = int(p.id()) % portsPerResolver
 }
 
-// random returns n random bytes, until the next call.
+// random returns n random bytes. They are valid until the next call.
 func (p *pool) random(n int) []byte {
 	if p.entropyUsed+n > len(p.entropy) {
 		rand.Read(p.entropy[:])
@@ -164,12 +164,12 @@ func (p *pool) random(n int) []byte {
 // id returns a random ID.
 func (p *pool) id() uint16 { return binary.BigEndian.Uint16(p.random(2)) }
 
-// tick fails over the queries whose timeout has ended, and closes sockets that have expired.
+// tick calls failOver for queries whose timeout has expired, and closes expired sockets.
 func (p *pool) tick() {
 	p.mu.Lock()
 	now := time.Now()
 	var results []result
-	for _, q := range slices.Backward(p.active) { // remove moves the last one, which was visited, to another place
+	for _, q := range slices.Backward(p.active) { // backward, since remove moves the last one to the removed position
 		if now.Before(q.next) {
 			continue
 		}
@@ -191,8 +191,8 @@ func (p *pool) tick() {
 	}
 }
 
-// onTimeout notes that no answer to a query came in time. A resolver that has sent nothing at all meanwhile is probed,
-// and a connection to it is retired.
+// onTimeout records the timeout of a query. If the resolver has sent nothing at all since the query, the resolver is
+// probed and a TCP connection to it is retired.
 func (p *pool) onTimeout(q *pendingQuery, now time.Time) {
 	last := &q.attempts[q.n-1]
 	if p.f.resolvers[last.resolver].timedOut(q.timeout, last.sent) && q.only == nil {

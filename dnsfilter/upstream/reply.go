@@ -12,14 +12,14 @@ const optionPadding = 12
 // id returns the ID of a message.
 func id(m []byte) uint16 { return uint16(dnswire.Uint16(m, 0)) }
 
-// hasKind reports whether a reply is a response of the opcode of a query.
+// hasKind reports whether a reply has the QR bit set and the same opcode as the query.
 func hasKind(reply, query []byte) bool {
 	const mask = dnswire.FlagQR | dnswire.MaskOpcode
 	return dnswire.Flags(reply)&mask == dnswire.FlagQR|dnswire.Flags(query)&dnswire.MaskOpcode
 }
 
-// isReplyTo reports whether reply is a response to the question of query, whatever the case of its letters. The ID and
-// the case are yet to be compared.
+// isReplyTo reports whether reply is a response with the question of query, ignoring letter case. It does not compare
+// the IDs.
 func isReplyTo(reply, query []byte) bool {
 	end := dnswire.QuestionEnd(query)
 	if end == 0 || len(reply) < end || !hasKind(reply, query) || dnswire.Count(reply, dnswire.Question) != 1 {
@@ -29,19 +29,20 @@ func isReplyTo(reply, query []byte) bool {
 	return sameName && string(reply[end-4:end]) == string(query[end-4:end])
 }
 
-// isHeaderOnlyFailure reports whether reply is a failure without a question, of a resolver that could not read the
-// query, or refuses to.
+// isHeaderOnlyFailure reports whether reply is a failure without a question. Resolvers send it if they can't parse a
+// query or refuse it.
 func isHeaderOnlyFailure(reply, query []byte) bool {
 	return hasKind(reply, query) && dnswire.Count(reply, dnswire.Question) == 0 && dnswire.Rcode(reply) != 0
 }
 
-// isFailure reports whether a reply says nothing of the name: neither what it has nor that it does not exist.
+// isFailure reports whether a reply gives no information about the name: neither records nor that the name does not
+// exist.
 func isFailure(reply []byte) bool {
 	return dnswire.IsFailure(reply) || dnswire.Rcode(reply) == dns.RcodeSuccess && extendedRcode(reply) != 0
 }
 
-// extendedRcode returns the upper bits of the rcode (RFC 6891, section 6.1.3) of a reply that has an OPT record and
-// nothing else.
+// extendedRcode returns the upper bits of the rcode (RFC 6891, section 6.1.3) of a reply whose only record is an OPT
+// record, or 0.
 func extendedRcode(reply []byte) int {
 	records := dnswire.Count(reply, dnswire.Answer) + dnswire.Count(reply, dnswire.Authority)
 	opt, ok := optOf(reply)
@@ -51,7 +52,7 @@ func extendedRcode(reply []byte) int {
 	return opt.Rcode()
 }
 
-// optOf returns the OPT record of a message that has one behind its question and nothing else.
+// optOf returns the OPT record of a message if it is the only record.
 func optOf(m []byte) (dnswire.OPT, bool) {
 	end := dnswire.QuestionEnd(m)
 	if end == 0 || dnswire.Count(m, dnswire.Additional) != 1 {
@@ -60,7 +61,7 @@ func optOf(m []byte) (dnswire.OPT, bool) {
 	return dnswire.AsOPT(m[end:])
 }
 
-// mayRefuseEDNS reports whether a reply may be a failure because the query had an OPT record (RFC 6891, section 7).
+// mayRefuseEDNS reports whether a reply may be a failure caused by the OPT record of the query (RFC 6891, section 7).
 func mayRefuseEDNS(reply []byte) bool {
 	switch dnswire.Rcode(reply) {
 	case dns.RcodeFormatError, dns.RcodeNotImplemented:
@@ -71,14 +72,13 @@ func mayRefuseEDNS(reply []byte) bool {
 	return false
 }
 
-// canDropEDNS reports whether a query of our own has an OPT record that it may do without: one that does not have the
-// DO bit.
+// canDropEDNS reports whether a query of this package has an OPT record that can be left out: one without the DO bit.
 func canDropEDNS(query []byte) bool {
 	opt, ok := optOf(query)
 	return ok && !opt.DO()
 }
 
-// dropEDNS appends a query of our own without its OPT record.
+// dropEDNS appends a query of this package without its OPT record.
 func dropEDNS(dst, query []byte) []byte {
 	dst = append(dst, query[:dnswire.QuestionEnd(query)]...)
 	dnswire.SetCount(dst, dnswire.Additional, 0)

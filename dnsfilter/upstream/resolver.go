@@ -7,27 +7,27 @@ import (
 )
 
 const (
-	firstTimeout = time.Second            // of a resolver that has never answered
-	minTimeout   = 250 * time.Millisecond // a name that the resolver has to look up first takes its time
+	firstTimeout = time.Second            // for a resolver that has never answered
+	minTimeout   = 250 * time.Millisecond // a resolver needs time for a name that it has not cached
 	maxTimeout   = 2 * time.Second
-	lastTimeout  = time.Second // for the rest of the replies, when all were asked and one has failed
+	lastTimeout  = time.Second // for the remaining replies, after all were asked and one has failed
 )
 
-// resolver is one resolver and what is known of it.
+// resolver is a resolver and its state.
 type resolver struct {
 	at     Endpoint
 	tls    *tls.Config // nil: over UDP
 	record record
 	casing caseSupport
 	edns   ednsSupport
-	outage atomic.Pointer[outage] // nil: none is known of
-	probed atomic.Int64           // when it was probed, ns
+	outage atomic.Pointer[outage] // nil: not known to be down
+	probed atomic.Int64           // time of the last probe, ns
 	delay  atomic.Int64           // smoothed round-trip time, ns; 0: never answered
-	last   atomic.Int64           // when it was asked, ns
-	heard  atomic.Int64           // when it answered, ns
+	last   atomic.Int64           // time of the last query, ns
+	heard  atomic.Int64           // time of the last reply, ns
 }
 
-// answered counts the reply to an attempt. The time that a failure took says nothing of later answers.
+// answered records the reply to an attempt. Failures do not change the smoothed round-trip time.
 func (f *Forwarder) answered(a *attempt, failed bool, now time.Time) {
 	r, took := &f.resolvers[a.resolver], now.Sub(a.sent)
 	r.heard.Store(now.UnixNano())
@@ -43,8 +43,8 @@ func (f *Forwarder) answered(a *attempt, failed bool, now time.Time) {
 	r.delay.Store(max(old+(int64(took)-old)/8, 1))
 }
 
-// timedOut notes that no answer came in time. If others came meanwhile, the name is slow and not the resolver: it
-// reports whether there were none.
+// timedOut records a timeout. It returns true if the resolver has sent no reply at all since the given time. Otherwise
+// the name is slow, not the resolver.
 func (r *resolver) timedOut(waited time.Duration, since time.Time) (silent bool) {
 	r.record.late.Add(1)
 	if r.heard.Load() > since.UnixNano() {
@@ -54,7 +54,7 @@ func (r *resolver) timedOut(waited time.Duration, since time.Time) (silent bool)
 	return true
 }
 
-// timeout is how long the resolver has until another is asked as well.
+// timeout returns how long to wait for the resolver before another one is asked as well.
 func (r *resolver) timeout() time.Duration {
 	d := time.Duration(r.delay.Load())
 	switch {
@@ -66,8 +66,8 @@ func (r *resolver) timeout() time.Duration {
 	return min(max(4*d, minTimeout), maxTimeout)
 }
 
-// fastest returns the resolver with the shortest delay; those of which nothing is known come after those that answer,
-// as given.
+// fastest returns the resolver with the shortest delay. Resolvers without a measured delay count as firstTimeout/2; of
+// equal ones, the first wins.
 func (f *Forwarder) fastest() int {
 	best, least := 0, time.Duration(0)
 	for i := range f.resolvers {
@@ -82,7 +82,7 @@ func (f *Forwarder) fastest() int {
 	return best
 }
 
-// secondary returns a resolver to ask along with the fastest, since it was not asked for a while; -1 if there is none.
+// secondary returns a resolver to ask in parallel with the fastest, since its last query was long ago, or -1.
 func (f *Forwarder) secondary(first int, now time.Time) int {
 	for i := range f.resolvers {
 		last := f.resolvers[i].last.Load()

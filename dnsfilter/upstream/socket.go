@@ -12,11 +12,11 @@ import (
 
 const (
 	socketBuffer  = 1 << 20         // bytes, each way
-	socketLife    = 5 * time.Second // after which a socket is replaced by one at another port
-	maxUnexpected = 64              // replies that match no query, after which somebody may be guessing
+	socketLife    = 5 * time.Second // age at which a socket is replaced by one with another port
+	maxUnexpected = 64              // replies without a query, after which a spoofing attack is assumed
 )
 
-// socket is one UDP socket to one resolver. The pool's lock guards it.
+// socket is a UDP socket to one resolver. The pool's lock guards it.
 type socket struct {
 	pool      *pool
 	resolver  int
@@ -27,11 +27,11 @@ type socket struct {
 	pending   map[uint16]*pendingQuery
 	retired   bool
 	expires   time.Time
-	matched   int // replies that a query was waiting for
-	unmatched int // ... and all others: late ones, and forged ones
+	matched   int // replies that matched a query
+	unmatched int // replies that matched none: late or forged
 }
 
-// socket returns the socket for queries to a resolver now; it is opened if there is none.
+// socket returns the socket for the next query to a resolver. It opens one if needed.
 func (p *pool) socket(resolver int, now time.Time) (*socket, error) {
 	at := &p.sockets[resolver*portsPerResolver+p.port]
 	if *at != nil {
@@ -70,7 +70,7 @@ func (p *pool) newSocket(resolver int, c net.Conn, now time.Time) (*socket, erro
 
 func (s *socket) waiting() map[uint16]*pendingQuery { return s.pending }
 
-// add collects a query.
+// add adds a query to the batch for the next flush.
 func (s *socket) add(query []byte, id uint16, mask caseMask) {
 	if s.out.Full() {
 		s.flush()
@@ -90,7 +90,7 @@ func (s *socket) flush() {
 	s.queued = 0
 }
 
-// closeExpired retires the sockets that have expired, and reports whether any socket is left.
+// closeExpired retires expired sockets, and reports whether there are any sockets.
 func (p *pool) closeExpired(now time.Time) (left bool) {
 	for i, s := range p.sockets {
 		if s == nil {
@@ -104,15 +104,15 @@ func (p *pool) closeExpired(now time.Time) (left bool) {
 	return left
 }
 
-// retire takes a socket out of use, except for the replies that it waits for.
+// retire stops the use of a socket for new queries. It stays open for pending replies.
 func (s *socket) retire(at int) {
 	s.retired = true
 	s.pool.sockets[at] = nil
 	s.closeUnused()
 }
 
-// distrust retires a socket to which somebody sends guesses, and asks its queries again over TCP, where guesses are of
-// no use.
+// distrust retires a socket that receives forged replies. It sends its queries again over TCP, where replies can't be
+// forged by guessing.
 func (s *socket) distrust(now time.Time) {
 	if at := slices.Index(s.pool.sockets, s); at >= 0 {
 		s.retire(at)
@@ -124,14 +124,14 @@ func (s *socket) distrust(now time.Time) {
 	s.matched, s.unmatched = 0, 0
 }
 
-// closeUnused closes a retired socket that waits for no reply.
+// closeUnused closes a retired socket without pending queries.
 func (s *socket) closeUnused() {
 	if s.retired && len(s.pending) == 0 {
 		s.conn.Close()
 	}
 }
 
-// onDatagrams hands out replies, or fails over if the system could not deliver a query.
+// onDatagrams processes a batch of replies, or a delivery error from the system.
 func (s *socket) onDatagrams(in *batch.Datagrams, err error) {
 	if err != nil {
 		s.onError(err)
@@ -141,7 +141,7 @@ func (s *socket) onDatagrams(in *batch.Datagrams, err error) {
 	deliver(s.onReplies(in, done[:0]))
 }
 
-// onReplies matches replies to queries, and appends the results of those that have ended.
+// onReplies matches replies to queries, and appends the results of the queries that have ended.
 func (s *socket) onReplies(in *batch.Datagrams, results []result) []result {
 	p := s.pool
 	p.mu.Lock()
@@ -167,8 +167,8 @@ func (s *socket) onReplies(in *batch.Datagrams, results []result) []result {
 	return results
 }
 
-// onError fails over from a resolver that the system says can't be reached. An attacker may have made the system say so
-// (by ICMP), so a reply is waited for all the same, but not for as long.
+// onError fails over after the system has reported the resolver as unreachable. An attacker may have caused the report
+// by forged ICMP messages. So the queries still wait for a reply, but not for long.
 func (s *socket) onError(cause error) {
 	p := s.pool
 	p.mu.Lock()

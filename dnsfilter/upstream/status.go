@@ -5,29 +5,29 @@ import (
 	"time"
 )
 
-// Buckets are the upper bounds, in seconds, by which the times of answers are counted.
+// Buckets returns the upper bounds of the response time histogram, in seconds.
 func Buckets() []float64 { return buckets[:] }
 
 var buckets = [...]float64{.0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5} //nolint:gochecknoglobals // a constant table
 
-// Status says how a resolver has been doing since its forwarder was made.
+// Status is the state of a resolver and its counters since the forwarder was created.
 type Status struct {
-	Resolver string        `json:"resolver"` // as ParseEndpoint reads it
+	Resolver string        `json:"resolver"` // in the form of ParseEndpoint
 	Delay    time.Duration `json:"delay"`    // smoothed round-trip time; 0: it has never answered
 	Asked    uint64        `json:"asked"`
 	Answered uint64        `json:"answered"` // Times.Count
-	Late     uint64        `json:"late"`     // times that another was asked, since it was slow or unreachable
+	Late     uint64        `json:"late"`     // queries for which another resolver was asked, since this one was slow or unreachable
 
-	Up     bool   `json:"up"`               // it is not known to be down
-	Reason string `json:"reason,omitempty"` // why it is down
+	Up     bool   `json:"up"`               // false: known to be down
+	Reason string `json:"reason,omitempty"` // reason for being down
 
-	CaseMismatches uint64 `json:"case_mismatches"` // replies without the random case of the name (0x20)
-	CaseDisabled   bool   `json:"case_disabled"`   // it is asked without 0x20 for now, since it does not support it
+	CaseMismatches uint64 `json:"case_mismatches"` // replies whose name did not have the random case (0x20)
+	CaseDisabled   bool   `json:"case_disabled"`   // 0x20 is off for now, since the resolver does not support it
 
 	Times Times `json:"-"` // of its answers
 }
 
-// Status returns how the resolvers have been doing, in the order given to New.
+// Status returns the state of the resolvers, in the order given to New.
 func (f *Forwarder) Status() []Status {
 	out := make([]Status, len(f.resolvers))
 	for i := range f.resolvers {
@@ -42,20 +42,20 @@ type record struct {
 	times       Histogram // of its answers
 }
 
-// Times are how long answers took.
+// Times are the response times of answers, as cumulative buckets.
 type Times struct {
-	Count uint64               // of all answers
-	Took  [len(buckets)]uint64 // answers that took no longer than each of Buckets
-	Sum   time.Duration        // of the times of all answers
+	Count uint64               // number of answers
+	Took  [len(buckets)]uint64 // answers within each bound of Buckets
+	Sum   time.Duration        // sum of all response times
 }
 
-// Histogram counts answers by how long they took. Its zero value is empty; many goroutines may use it at once.
+// Histogram counts answers by response time. Its zero value is empty. It is safe for concurrent use.
 type Histogram struct {
-	took [len(buckets) + 1]atomic.Uint64 // by the first bound that is not less
+	took [len(buckets) + 1]atomic.Uint64 // by the smallest bound that is not below
 	sum  atomic.Int64
 }
 
-// Observe counts one answer.
+// Observe counts an answer with its response time.
 func (h *Histogram) Observe(took time.Duration) {
 	i := 0
 	for i < len(buckets) && took.Seconds() > buckets[i] {
@@ -65,7 +65,7 @@ func (h *Histogram) Observe(took time.Duration) {
 	h.sum.Add(int64(took))
 }
 
-// Times returns what was counted.
+// Times returns the current counts.
 func (h *Histogram) Times() Times {
 	t := Times{Sum: time.Duration(h.sum.Load())}
 	for i := range h.took {

@@ -17,22 +17,22 @@ import (
 const (
 	dialWithin  = 2 * time.Second
 	writeWithin = 2 * time.Second
-	streamIdle  = 10 * time.Second // without a reply, after which a connection is closed
-	maxQueued   = 1 << 20          // bytes that wait to be written to a connection; queries beyond are lost
-	maxReply    = 4096             // bytes of a reply; we ask for at most 1232 over UDP
-	padTo       = 128              // length of queries over TLS, or a multiple of it (RFC 8467)
+	streamIdle  = 10 * time.Second // idle time after which a connection is closed
+	maxQueued   = 1 << 20          // limit of unwritten bytes per connection; further queries are dropped
+	maxReply    = 4096             // initial size of the reply buffer, in bytes
+	padTo       = 128              // queries over TLS are padded to a multiple of this (RFC 8467)
 )
 
 // errClosed is the error of a connection that the resolver has closed.
 var errClosed = errors.New("the resolver closed the connection")
 
-// transport carries queries of a pool to a resolver. The pool's lock guards it.
+// transport is a UDP socket or a TCP connection of a pool to a resolver. The pool's lock guards it.
 type transport interface {
-	// waiting returns the queries that wait for a reply, by ID.
+	// waiting returns the pending queries by ID.
 	waiting() map[uint16]*pendingQuery
-	// add sends a query with the next flush, at the latest.
+	// add sends a query with the next flush at the latest.
 	add(query []byte, id uint16, mask caseMask)
-	// closeUnused closes a retired transport that waits for no reply.
+	// closeUnused closes a retired transport without pending queries.
 	closeUnused()
 }
 
@@ -42,20 +42,20 @@ var (
 	_ transport = (*stream)(nil)
 )
 
-// stream is a connection to a resolver, over TCP or TLS. It is kept open and shared by all queries of the pool, whose
-// replies come in any order (RFC 7766). One goroutine reads it, another one writes.
+// stream is a TCP or TLS connection to a resolver. It stays open and is shared by all queries of the pool. Replies may
+// arrive in any order (RFC 7766). One goroutine reads it, another one writes.
 type stream struct {
 	pool     *pool
 	resolver int
 	pending  map[uint16]*pendingQuery
-	out      []byte        // to be written
-	wake     chan struct{} // there is something to be written
-	served   bool          // a reply has come
-	heard    time.Time     // when the last reply came, or the connection was made; zero: it is not made yet
-	retired  bool          // out of use, except for the replies that it waits for
+	out      []byte        // unwritten bytes
+	wake     chan struct{} // signals that out has data
+	served   bool          // a reply was received
+	heard    time.Time     // time of the last reply or of connecting; zero: not connected yet
+	retired  bool          // no longer used for new queries
 }
 
-// stream returns the connection to a resolver; it is opened if there is none.
+// stream returns the connection to a resolver. It opens one if needed.
 func (p *pool) stream(resolver int) *stream {
 	if s := p.streams[resolver]; s != nil {
 		return s
@@ -68,11 +68,11 @@ func (p *pool) stream(resolver int) *stream {
 
 func (s *stream) waiting() map[uint16]*pendingQuery { return s.pending }
 
-// silentSince reports whether nothing was heard from the resolver on this connection since a query was sent.
+// silentSince reports whether the connection has received nothing from the resolver since a query was sent.
 func (s *stream) silentSince(sent time.Time) bool { return !s.heard.IsZero() && s.heard.Before(sent) }
 
-// retire takes a connection out of use, except for the replies that it waits for: it may be dead, for instance because
-// a firewall has forgotten it, and the next query is to have a new one (RFC 7766, section 6.2.4).
+// retire stops the use of a connection for new queries. It stays open for pending replies. The connection may be dead,
+// for instance because a firewall has forgotten it, so the next query opens a new one (RFC 7766, section 6.2.4).
 func (s *stream) retire() {
 	if s.pool.streams[s.resolver] == s {
 		s.pool.streams[s.resolver] = nil
@@ -81,7 +81,7 @@ func (s *stream) retire() {
 	s.closeUnused()
 }
 
-// closeUnused ends a retired connection that waits for no reply. Others end by themselves.
+// closeUnused closes a retired connection without pending queries. Other connections close when they are idle.
 func (s *stream) closeUnused() {
 	if s.retired && len(s.pending) == 0 {
 		s.signal()
@@ -96,7 +96,7 @@ func (s *stream) signal() {
 	}
 }
 
-// add collects a query. Replies can't be forged here, so it has no case mask.
+// add adds a query to the unwritten bytes. It applies no case mask, since replies can't be forged here.
 func (s *stream) add(query []byte, id uint16, _ caseMask) {
 	if len(s.out) > maxQueued {
 		return
@@ -111,8 +111,8 @@ func (s *stream) add(query []byte, id uint16, _ caseMask) {
 	s.signal()
 }
 
-// pad pads the query that begins at from to a length that says little of the name in it (RFC 7830). The query ends with
-// an OPT record without options, as our queries do; any other stays as it is.
+// pad pads the query that begins at offset from, so that its length reveals little about the name (RFC 7830). It needs
+// an OPT record without options at the end, as the queries of this package have; other queries stay unchanged.
 func pad(m []byte, from int) []byte {
 	const option = 4
 	query := m[from:]
@@ -126,7 +126,7 @@ func pad(m []byte, from int) []byte {
 	return append(m, make([]byte, n)...)
 }
 
-// run opens the connection and serves it until it ends.
+// run opens the connection and serves it until it closes.
 func (s *stream) run() {
 	conn, err := s.dial()
 	if err == nil {
@@ -156,7 +156,7 @@ func (s *stream) dial() (net.Conn, error) {
 	return secured, nil
 }
 
-// write writes the collected queries until the reader ends, or writing fails.
+// write writes queries until the reader ends or writing fails.
 func (s *stream) write(conn net.Conn, read <-chan error) error {
 	var spare []byte
 	for {
@@ -182,7 +182,7 @@ func (s *stream) write(conn net.Conn, read <-chan error) error {
 	}
 }
 
-// read hands out replies until the connection ends.
+// read processes replies until the connection closes.
 func (s *stream) read(conn net.Conn) error {
 	in, buf := bufio.NewReader(conn), make([]byte, maxReply)
 	for {
@@ -206,7 +206,7 @@ func (s *stream) read(conn net.Conn) error {
 	}
 }
 
-// closeError tells a connection that the resolver has closed from one that has failed.
+// closeError returns errClosed if the resolver has closed the connection, and otherwise the error itself.
 func closeError(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errClosed
@@ -231,8 +231,8 @@ func (s *stream) onReply(reply []byte) (results []result) {
 	return results
 }
 
-// onClose asks the queries of a closed connection again: over another one if this one has served, since resolvers may
-// close connections at any time, or else at the next resolver.
+// onClose sends the pending queries of a closed connection again. If the connection has served a reply, it uses a new
+// connection, since resolvers may close connections at any time. Otherwise it fails over to the next resolver.
 func (s *stream) onClose(cause error) {
 	p := s.pool
 	p.mu.Lock()
@@ -255,7 +255,7 @@ func (s *stream) onClose(cause error) {
 	p.onIdle()
 }
 
-// onFailure fails over from a connection that has never served.
+// onFailure fails over from a connection that has never served a reply.
 func (s *stream) onFailure(cause error, now time.Time) []result {
 	p, r := s.pool, &s.pool.f.resolvers[s.resolver]
 	if len(s.pending) > 0 {
@@ -269,13 +269,13 @@ func (s *stream) onFailure(cause error, now time.Time) []result {
 	return p.failOverAll(pending, now, cause)
 }
 
-// sendOverStream sends an attempt over a connection.
+// sendOverStream sends an attempt over the TCP or TLS connection.
 func (p *pool) sendOverStream(q *pendingQuery, a *attempt, now time.Time) {
 	a.sent, a.mask = now, 0
 	p.send(q, a, p.stream(a.resolver))
 }
 
-// asDeadline replaces the errors of the network for a timeout by [context.DeadlineExceeded].
+// asDeadline returns [context.DeadlineExceeded] for network timeouts, and other errors unchanged.
 func asDeadline(err error) error {
 	var n net.Error
 	if errors.As(err, &n) && n.Timeout() {

@@ -6,8 +6,8 @@ import (
 	"github.com/miekg/dns"
 )
 
-// System returns the resolvers that this machine uses, as /etc/resolv.conf names them. Elsewhere than on Unix there is
-// no such file, and the resolvers must be given.
+// System returns the resolvers of this machine, from /etc/resolv.conf. On systems other than Unix there is no such
+// file, and the caller has to name resolvers.
 func System() ([]Endpoint, error) {
 	const file = "/etc/resolv.conf"
 	c, err := dns.ClientConfigFromFile(file)

@@ -1,7 +1,6 @@
-// Package upstream forwards queries to other resolvers: over UDP from several sockets, whose ports are random and
-// change, with random IDs and 0x20; over TCP where the answer does not fit; or over TLS (RFC 7858). Connections are
-// kept open and shared by many queries. No goroutine waits for a reply: those that read the sockets and connections
-// hand replies out.
+// Package upstream forwards queries to other resolvers. It uses UDP with random IDs, 0x20, and several sockets with
+// random, changing ports; TCP for answers that do not fit; or TLS (RFC 7858). Many queries share one connection. No
+// goroutine waits for a reply: the goroutines that read the sockets and connections deliver the replies.
 package upstream
 
 import (
@@ -16,20 +15,20 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// rounds is how often each resolver is tried.
+// rounds is the maximum number of attempts per resolver.
 const rounds = 2
 
-// Forwarder forwards queries to several resolvers. It begins with the fastest one, fails over to the next when that
-// takes unusually long or fails, and accepts the first good answer. Use it by [Forwarder.Exchange], or without waiting
-// by [Forwarder.NewSession].
+// Forwarder forwards queries to several resolvers. It asks the fastest one first, fails over to the next if that is
+// unusually slow or fails, and accepts the first good answer. [Forwarder.Exchange] waits for the answer;
+// [Forwarder.NewSession] does not.
 type Forwarder struct {
 	resolvers []resolver
-	encrypted bool                        // at least one is asked over TLS
-	log       atomic.Pointer[slog.Logger] // of changes of their state; nil: none
-	shared    *pool                       // with a loop of its own; the only one if a resolver is asked over TLS
+	encrypted bool                        // at least one resolver is asked over TLS
+	log       atomic.Pointer[slog.Logger] // for changes of the resolvers' state; nil: none
+	shared    *pool                       // pool with its own loop; the only pool if encrypted
 }
 
-// New makes a forwarder to one resolver or more; it sends nothing. It fails without one.
+// New creates a forwarder to one or more resolvers. It sends nothing. It fails without a resolver.
 func New(resolvers ...Endpoint) (*Forwarder, error) {
 	if len(resolvers) == 0 {
 		return nil, errors.New("making a forwarder: the address of a resolver is needed")
@@ -43,9 +42,9 @@ func New(resolvers ...Endpoint) (*Forwarder, error) {
 	return f, nil
 }
 
-// Exchange sends query to one resolver after the other until one answers with NOERROR or NXDOMAIN. It gives up when ctx
-// ends, after 4.8 seconds, or when each was asked twice; then it returns the last failure of a resolver, or else the
-// last error.
+// Exchange sends query to one resolver after another until one answers with NOERROR or NXDOMAIN. It gives up when ctx
+// ends, after 4.8 seconds, or after two attempts per resolver. Then it returns the last failure reply, or else the last
+// error.
 func (f *Forwarder) Exchange(ctx context.Context, query *dns.Msg) (*dns.Msg, error) {
 	packed, err := query.Pack()
 	if err != nil {

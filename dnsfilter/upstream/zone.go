@@ -9,14 +9,14 @@ import (
 	"github.com/miekg/dns"
 )
 
-// Zone is an upstream that answers from records in memory: for demonstrations, tests and machines without a network. It
-// follows no CNAME and knows no delegation; a wildcard (*.example.org) covers every name below its parent that has no
-// records itself.
+// Zone is an upstream that answers from records in memory, for demonstrations, tests and machines without a network. It
+// follows no CNAME records and has no delegations. A wildcard (*.example.org) covers each name below its parent that
+// has no records itself.
 type Zone struct {
 	names map[string][]dns.RR
 }
 
-// NewZone reads a zone in master file format (RFC 1035, section 5); $INCLUDE and $GENERATE are not followed.
+// NewZone parses a zone in master file format (RFC 1035, section 5). $INCLUDE and $GENERATE are not supported.
 func NewZone(text string) (*Zone, error) {
 	z := &Zone{names: make(map[string][]dns.RR)}
 	p := dns.NewZoneParser(strings.NewReader(text), ".", "zone")
@@ -30,7 +30,7 @@ func NewZone(text string) (*Zone, error) {
 	return z, nil
 }
 
-// Exchange answers with the records of the name and type asked for. A name without records does not exist.
+// Exchange answers with the records of the query name and type. For a name without records it returns NXDOMAIN.
 func (z *Zone) Exchange(_ context.Context, query *dns.Msg) (*dns.Msg, error) {
 	reply := new(dns.Msg).SetReply(query)
 	q := query.Question[0]
@@ -69,7 +69,7 @@ func (z *Zone) find(name string) ([]dns.RR, bool) {
 	return nil, false
 }
 
-// authority returns the SOA record of the zone that name is in.
+// authority returns the SOA record of the zone that contains name.
 func (z *Zone) authority(name string) []dns.RR {
 	for _, at := range append([]string{name}, parents(name)...) {
 		i := slices.IndexFunc(z.names[at], func(rr dns.RR) bool { return rr.Header().Rrtype == dns.TypeSOA })
