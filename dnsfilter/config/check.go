@@ -5,7 +5,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/files"
 )
 
-// CheckFiles tells which files that the settings name are missing or are no lists; its errors are of type [Errors].
+// CheckFiles checks the files named in the settings. It returns an error of type [Errors] if some are missing or
+// unreadable.
 func (s *Settings) CheckFiles() error {
 	var errs Errors
 	for i := range s.Lists {
@@ -47,7 +48,7 @@ func (l *List) checkFile() error {
 	return l.LocalFile().readable()
 }
 
-// readable looks at the beginning of the file.
+// readable returns an error if the beginning of the file can't be read as a list.
 func (l LocalFile) readable() error {
 	if _, err := l.Source(); err != nil {
 		return err
@@ -61,12 +62,12 @@ func (l LocalFile) readable() error {
 	return err
 }
 
-// FileError says what is wrong with the file of a list, at the place where the settings name it.
+// FileError returns an error about a list file, with the position of the file in the settings.
 func (s *Settings) FileError(f LocalFile, err error) Error {
 	return s.positionOfFile(f).error(s.File, err.Error())
 }
 
-// positionOfFile returns where the settings name a file.
+// positionOfFile returns the position of a file in the settings.
 func (s *Settings) positionOfFile(f LocalFile) position {
 	if l := s.list(f.List); l != nil {
 		return l.position

@@ -17,9 +17,9 @@ const (
 	maxCookieSecrets = 8
 )
 
-// ReadCookieSecrets reads a file of secrets: a line of 32 hexadecimal digits each; lines that begin with # do not
-// count. The first makes cookies, all of them are accepted: to change it, give all servers the next one as second line,
-// then as first, and take the old one out an hour later.
+// ReadCookieSecrets reads a file of cookie secrets. Each line has 32 hexadecimal digits; lines that begin with # are
+// comments. The first secret creates cookies, and all of them verify cookies. To rotate the secret, add the next one as
+// second line on all servers, then move it to the first line, and remove the old one an hour later.
 func ReadCookieSecrets(path string) ([]dnsfilter.CookieSecret, error) {
 	f, err := files.Open(path)
 	if err != nil {
@@ -40,7 +40,7 @@ func ReadCookieSecrets(path string) ([]dnsfilter.CookieSecret, error) {
 	return secrets, nil
 }
 
-// parseCookieSecrets reads the text of a file of secrets. What it says of errs does not repeat them: they are secret.
+// parseCookieSecrets parses the text of a secrets file. Its errors never quote the text, since it is secret.
 func parseCookieSecrets(text string) (secrets []dnsfilter.CookieSecret, err error) {
 	n := 0
 	for line := range strings.Lines(text) {

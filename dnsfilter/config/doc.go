@@ -1,3 +1,3 @@
-// Package config reads dnsfilter.yaml: every error with its line and column, and values as the engine takes them. It
-// starts nothing; package service runs what the settings say.
+// Package config parses dnsfilter.yaml into values for the engine. Every error has a line and a column. The package
+// starts nothing; package service runs the settings.
 package config

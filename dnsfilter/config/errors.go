@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Error is one thing wrong with a settings file.
+// Error is one error in a settings file.
 type Error struct {
 	File         string
 	Line, Column int // from 1
@@ -15,7 +15,7 @@ type Error struct {
 // Error implements error.
 func (e Error) Error() string { return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Text) }
 
-// Errors are all that is wrong with a settings file, a line each.
+// Errors are all errors in a settings file. Their text has one line per error.
 type Errors []Error
 
 // Error implements error.
@@ -27,7 +27,7 @@ func (e Errors) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// err returns nil where there is no error.
+// err returns nil if there are no errors.
 func (e Errors) err() error {
 	if len(e) == 0 {
 		return nil

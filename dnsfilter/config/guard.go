@@ -13,17 +13,18 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/files"
 )
 
-// GuardLimits say what holds an update of a signed list, or a changed file, until a person decides; see package guard.
+// GuardLimits are the limits of the guard. An update of a signed list, or a changed list file, that exceeds them waits
+// for approval by a person; see package guard.
 type GuardLimits struct {
-	MaxGrowth, MaxShrink float64  // shares of the list that may come or go at once; zero: the standard
-	Protected            []string // files of names and addresses that no entry may touch
-	Popular              []string // files of popular names, which no entry may cover
+	MaxGrowth, MaxShrink float64  // maximum share of entries to add or remove at once; zero: the default
+	Protected            []string // files of names and addresses that no entry may block
+	Popular              []string // files of popular names that no entry may cover
 }
 
-// Files are all that the guards read.
+// Files returns all files of the guard.
 func (g GuardLimits) Files() []string { return slices.Concat(g.Protected, g.Popular) }
 
-// Load makes the guard that signed lists share. Needs are protected, too.
+// Load creates the guard, which all signed lists share. The entries in needs are protected, too.
 func (g GuardLimits) Load(needs ...blocklist.Entry) (*guard.Guard, error) {
 	limits := guard.Limits{MaxGrowth: g.MaxGrowth, MaxShrink: g.MaxShrink}
 	if err := readNames(g.Protected, &limits.Protected, guard.ReadProtected); err != nil {
@@ -40,8 +41,8 @@ func (g GuardLimits) Load(needs ...blocklist.Entry) (*guard.Guard, error) {
 	return guard.New(limits)
 }
 
-// Needs are the names that the resolver itself lives by: those of the origins that it gets its lists from and confirms
-// them to, and those on the certificates of its upstreams. Where they were blocked, no correction would come any more.
+// Needs returns the names that the resolver itself depends on: the hosts of list origins, and the names on the
+// certificates of its upstreams. If they were blocked, no correction of a list could arrive.
 func (s *Settings) Needs() (names []blocklist.Entry) {
 	add := func(host, what string) {
 		name, err := blocklist.ParseName(host)

@@ -8,7 +8,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// Hints returns what is no error in the settings, and most likely not what was meant, a sentence each.
+// Hints returns warnings about settings that are valid but probably unintended, one sentence each.
 func (s *Settings) Hints() (hints []string) {
 	for _, at := range s.Listen {
 		if tcp := strings.Replace(at, "udp://", "tcp://", 1); !slices.Contains(s.Listen, tcp) {
@@ -33,7 +33,8 @@ func (s *Settings) Hints() (hints []string) {
 	return append(hints, unreachable(p.Views)...)
 }
 
-// unreachable tells of quorums of views that have too few of their lists.
+// unreachable returns a warning for each quorum of a view that can't be reached, because the view has too few of its
+// lists.
 func unreachable(views []dnsfilter.View) (hints []string) {
 	for _, v := range views {
 		for _, q := range v.Quorums {

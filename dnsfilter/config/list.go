@@ -11,7 +11,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// readList reads one list, and checks what its keys mean together.
+// readList parses one list and checks its keys for contradictions.
 func (s *Settings) readList(r *reader, n *yaml.Node) {
 	l := List{Rule: dnsfilter.Rule{Action: dnsfilter.NXDomain}, position: positionOf(n)}
 	given := map[string]bool{}
@@ -54,7 +54,7 @@ func (s *Settings) readList(r *reader, n *yaml.Node) {
 	s.Lists = append(s.Lists, l)
 }
 
-// contradictions says what is missing or too much.
+// contradictions returns a message for each missing key and for each key that contradicts another.
 func (l *List) contradictions(given map[string]bool) (why []string) {
 	note := func(wrong bool, text string) {
 		if wrong {
@@ -73,7 +73,7 @@ func (l *List) contradictions(given map[string]bool) (why []string) {
 	return append(why, l.strayKeys(given)...)
 }
 
-// strayKeys says which keys are for files, and the list is none of a kind that has them.
+// strayKeys returns a message for each key that does not apply to this kind of list.
 func (l *List) strayKeys(given map[string]bool) (why []string) {
 	note := func(wrong bool, text string) {
 		if wrong {
@@ -90,7 +90,7 @@ func (l *List) strayKeys(given map[string]bool) (why []string) {
 	return why
 }
 
-// parseZone reads the name of a zone.
+// parseZone parses the name of a zone.
 func parseZone(text string) (string, error) {
 	name, err := blocklist.ParseName(text)
 	if err != nil {
@@ -99,7 +99,7 @@ func parseZone(text string) (string, error) {
 	return name.String(), nil
 }
 
-// parseStopPage reads the address of a page, or its name.
+// parseStopPage parses the address or the name of a stop page.
 func parseStopPage(text string) (string, error) {
 	if _, err := parseAddr(text); err == nil {
 		return text, nil
@@ -110,7 +110,7 @@ func parseStopPage(text string) (string, error) {
 	return text, nil
 }
 
-// parseGuardOff reads off: there is nothing else to say.
+// parseGuardOff parses the value of the key guard of a list: only off is valid.
 func parseGuardOff(text string) (off bool, err error) {
 	if text != "off" {
 		return false, fmt.Errorf("guard %q: a list has the guards of the settings, or guard: off", text)
@@ -127,25 +127,26 @@ func parseScope(text string) (blocklist.Scope, error) {
 	return 0, fmt.Errorf("unknown scope %q: there are domain and host", text)
 }
 
-// List is one list of the settings: a signed one that is followed (Root and From), or a file of the operator's (File).
+// List is one list of the settings: a signed list (Root and From), or a file of the operator (File).
 type List struct {
 	dnsfilter.Rule
 
-	Root     string          // file with the list's root, its trusted beginning
-	From     []string        // base URLs of origins and mirrors, or folders that are copies of one
-	Identity string          // file with the age identity that opens the list, where it is confidential
-	Receipts string          // file with the key that signs receipts; empty: none are sent
-	File     string          // any format that package formats reads; re-read when it changes
+	Root     string          // file with the list's root of trust
+	From     []string        // base URLs of origins and mirrors, or folders with a copy
+	Identity string          // file with the age identity that decrypts a confidential list
+	Receipts string          // file with the signing key for receipts; empty: no receipts
+	File     string          // file in any format of package formats; read again when it changes
 	Format   formats.Format  // zero: detected
-	Scope    blocklist.Scope // zero: what the format means
+	Scope    blocklist.Scope // zero: the default of the format
 
-	// of an RPZ file: the name of the zone, to which its owners are relative; empty: as $ORIGIN or the SOA record says
+	// for an RPZ file: the zone that its owner names are relative to; empty: taken from $ORIGIN or the SOA record
 	Zone string
-	// of a file: the addresses, or names, to which its author leads what is blocked; none: as package formats finds out
+	// for a file: addresses or names of the stop page to which its author redirects blocked names; none: detected by
+	// package formats
 	StopPage  []string
-	Unguarded bool // of a file: what the guards find does not count
+	Unguarded bool // for a file: the guards are off
 
 	position position
-	implied  bool // the action was not given
-	broken   bool // it has errs
+	implied  bool // no action was set
+	broken   bool // it has errors
 }

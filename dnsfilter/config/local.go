@@ -13,24 +13,24 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/files"
 )
 
-// allowPrefix begins the names under which the store keeps allow lists.
+// allowPrefix is the prefix of allow list names in the store.
 const allowPrefix = "allow/"
 
-// LocalFile is a list that the operator keeps in a file.
+// LocalFile is a list file of the operator.
 type LocalFile struct {
-	List     string // its name in the store
+	List     string // list name in the store
 	Path     string
 	Format   formats.Format
 	Scope    blocklist.Scope
 	Zone     string
 	StopPage []string
-	Allow    bool // it lifts blocks
+	Allow    bool // allow list
 
-	Unguarded bool // what the guards find does not count
-	Diverts   bool // the hosts of url entries are led to a proxy
+	Unguarded bool // the guards are off
+	Diverts   bool // hosts with url entries are diverted to a proxy
 }
 
-// LocalFiles returns the files of the settings, allow lists included.
+// LocalFiles returns the list files of the settings, including allow lists.
 func (s *Settings) LocalFiles() []LocalFile {
 	var out []LocalFile
 	for _, path := range s.Allow {
@@ -44,13 +44,13 @@ func (s *Settings) LocalFiles() []LocalFile {
 	return out
 }
 
-// LocalFile returns the file of a list that has one.
+// LocalFile returns the file of a list. The list must have one.
 func (l *List) LocalFile() LocalFile {
 	return LocalFile{List: l.Rule.List, Path: l.File, Format: l.Format, Scope: l.Scope, Zone: l.Zone, StopPage: l.StopPage,
 		Unguarded: l.Unguarded, Diverts: len(l.Divert) > 0}
 }
 
-// Options say how the file is read.
+// Options returns the parser options for the file.
 func (l LocalFile) Options() formats.Options {
 	return formats.Options{
 		Format: l.Format, Scope: l.Scope, Origin: l.Zone, StopPage: l.StopPage, Allow: l.Allow, Name: l.Path,
@@ -58,16 +58,16 @@ func (l LocalFile) Options() formats.Options {
 	}
 }
 
-// AllowName makes the name of an allow list from its path: the part that a person recognises, and a hash.
+// AllowName returns the list name of an allow file: a readable part of its path, and a hash of the path.
 func AllowName(path string) string {
 	sum := sha256.Sum256([]byte(path))
 	return allowPrefix + listWord(path) + "-" + hex.EncodeToString(sum[:4])
 }
 
-// IsAllowList reports whether the store keeps an allow list under a name.
+// IsAllowList reports whether a list name in the store is that of an allow list.
 func IsAllowList(list string) bool { return strings.HasPrefix(list, allowPrefix) }
 
-// listWord makes a part of a list name from the name of a file.
+// listWord converts the name of a file to a part of a list name.
 func listWord(path string) string {
 	base := strings.ToLower(filepath.Base(path))
 	base = strings.TrimSuffix(base, filepath.Ext(base))
@@ -83,7 +83,7 @@ func listWord(path string) string {
 	return word
 }
 
-// Source tells one state of the file from another, and one way of reading it from another.
+// Source returns an identifier of the file's state and its parser options. It changes when one of them changes.
 func (l LocalFile) Source() (string, error) {
 	info, err := files.Stat(l.Path)
 	if err != nil {
@@ -94,7 +94,7 @@ func (l LocalFile) Source() (string, error) {
 		l.Format, l.Scope, l.Zone, l.StopPage), nil
 }
 
-// AllowFile returns the path of the file that an allow list is made from; empty for other lists.
+// AllowFile returns the path of the file behind an allow list, or an empty string for other lists.
 func (s *Settings) AllowFile(list string) string {
 	for _, path := range s.Allow {
 		if AllowName(path) == list {

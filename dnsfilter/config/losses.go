@@ -10,9 +10,9 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// Losses says what other settings take away of these, in words for the log: keys, lists and files that are gone,
-// clients that are served no more, and what was blocked and is not. A file that was cut, or written from a template
-// without its data, shows so. What is added or changed otherwise is no loss.
+// Losses returns what is lost by a change to other settings, as texts for the log: missing keys, lists and files,
+// clients that are no longer served, and blocks that no longer apply. This detects a truncated file, or one generated
+// from a template without data. Additions and other changes are not losses.
 func (s *Settings) Losses(next *Settings) (lost []string) {
 	note := func(what string) {
 		if !slices.Contains(lost, what) {
@@ -48,12 +48,12 @@ func (s *Settings) Losses(next *Settings) (lost []string) {
 	return lost
 }
 
-// covers reports whether all addresses of a network are in another one.
+// covers reports whether the outer network includes all addresses of the inner one.
 func covers(outer, inner netip.Prefix) bool {
 	return outer.Bits() <= inner.Bits() && outer.Contains(inner.Addr())
 }
 
-// ListNames returns the names of the lists.
+// ListNames returns the names of all lists.
 func (s *Settings) ListNames() (names []string) {
 	for i := range s.Lists {
 		names = append(names, s.Lists[i].Rule.List)
@@ -61,7 +61,7 @@ func (s *Settings) ListNames() (names []string) {
 	return names
 }
 
-// served returns the networks whose queries are answered.
+// served returns the networks of served clients.
 func (s *Settings) served() []netip.Prefix {
 	if len(s.Clients) == 0 {
 		return dnsfilter.DefaultClients()
@@ -69,7 +69,7 @@ func (s *Settings) served() []netip.Prefix {
 	return s.Clients
 }
 
-// viewNetworks returns the networks that have a view.
+// viewNetworks returns the client networks of all views.
 func viewNetworks(p *dnsfilter.Policy) (all []netip.Prefix) {
 	for _, v := range p.Views {
 		all = append(all, v.Clients...)
@@ -77,7 +77,7 @@ func viewNetworks(p *dnsfilter.Policy) (all []netip.Prefix) {
 	return all
 }
 
-// viewAt returns what happens for a network: the view of the longest prefix that covers it, else what holds in general.
+// viewAt returns the view for a network: the one with the longest prefix that covers it, or else the general view.
 func viewAt(p *dnsfilter.Policy, network netip.Prefix) dnsfilter.View {
 	best, bits := p.View(netip.Addr{}), -1
 	for _, v := range p.Views {
@@ -90,7 +90,7 @@ func viewAt(p *dnsfilter.Policy, network netip.Prefix) dnsfilter.View {
 	return best
 }
 
-// viewLosses says what another view blocks no more, or diverts no more.
+// viewLosses returns what another view no longer blocks or diverts.
 func viewLosses(v, next *dnsfilter.View) (lost []string) {
 	for i := range v.Rules {
 		old, now := &v.Rules[i], dnsfilter.Rule{}
@@ -108,7 +108,7 @@ func viewLosses(v, next *dnsfilter.View) (lost []string) {
 	return lost
 }
 
-// ruleLosses says what another rule for the same list does no more.
+// ruleLosses returns the actions of a rule that are missing in another rule for the same list.
 func ruleLosses(r, next *dnsfilter.Rule) (lost []string) {
 	if len(r.Divert) > 0 && len(next.Divert) == 0 {
 		lost = append(lost, "divert of list "+r.List)
@@ -126,7 +126,7 @@ func ruleLosses(r, next *dnsfilter.Rule) (lost []string) {
 	return lost
 }
 
-// quorumKept reports whether another quorum blocks all that this one does.
+// quorumKept reports whether another quorum blocks at least the same names.
 func quorumKept(q, next *dnsfilter.Quorum) bool {
 	for _, list := range q.Lists {
 		if !slices.Contains(next.Lists, list) {

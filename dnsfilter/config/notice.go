@@ -21,7 +21,7 @@ const (
 	maxContact   = 100
 )
 
-// readNotice reads what clients are told.
+// readNotice parses the notice of a list or quorum.
 func (r *reader) readNotice(n *yaml.Node, dst *dnsfilter.Notice) {
 	before := len(r.errs)
 	r.mapping(n, fields{
@@ -38,7 +38,7 @@ func (r *reader) readNotice(n *yaml.Node, dst *dnsfilter.Notice) {
 	}
 }
 
-// parseShown reads a text that clients may show to people.
+// parseShown parses a text that clients may show to users.
 func parseShown(text string, most int) (string, error) {
 	hidden := func(c rune) bool { return unicode.IsControl(c) || unicode.Is(unicode.Bidi_Control, c) }
 	if text == "" || len(text) > most || !utf8.ValidString(text) || strings.ContainsFunc(text, hidden) {
@@ -66,7 +66,7 @@ func parseLanguage(text string) (string, error) {
 	return text, nil
 }
 
-// parseOption reads the code of an EDNS option.
+// parseOption parses the code of an EDNS option.
 func parseOption(text string) (uint16, error) {
 	n, err := parseCount(text)
 	if err != nil || n != dns.EDNS0EDE && n < 20 || n > 65534 {

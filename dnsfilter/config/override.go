@@ -10,8 +10,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
-// Override puts command-line values above the settings: addresses to listen on (udp://, tcp://, or without a scheme for
-// both), resolvers, and files of names to block after the other lists.
+// Override replaces settings by command-line values: listen addresses (udp://, tcp://, or without a scheme for both)
+// and resolvers. It adds list files behind the other lists.
 func (s *Settings) Override(listen, resolvers, files []string) error {
 	if len(listen) > 0 {
 		s.Listen = nil
@@ -46,7 +46,7 @@ func (s *Settings) Override(listen, resolvers, files []string) error {
 	return s.checkLoop(s.Upstream)
 }
 
-// addFile adds a list under the name of its file.
+// addFile adds a list for a file, named after the file.
 func (s *Settings) addFile(path string) error {
 	if strings.Contains(path, "://") {
 		return files.NotURL(path)

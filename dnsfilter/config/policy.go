@@ -10,18 +10,18 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// quorumPrefix begins the names that quorums are counted under.
+// quorumPrefix is the prefix of quorum names in counters.
 const quorumPrefix = "quorum/"
 
-// View says what is different for some clients.
+// View has the settings that differ for some clients.
 type View struct {
-	// the networks; of several views that a client is in, the one with the longest prefix counts
+	// client networks; if a client is in several views, the longest prefix decides
 	Clients []netip.Prefix
-	Lists   []string                    // those that apply, for quorums, too; nil: all
-	Actions map[string]dnsfilter.Action // by list, in place of all that it says itself
+	Lists   []string                    // lists that apply, also in quorums; nil: all
+	Actions map[string]dnsfilter.Action // action by list; overrides the list's own actions
 }
 
-// readQuorum reads one quorum.
+// readQuorum parses one quorum.
 func (s *Settings) readQuorum(r *reader, n *yaml.Node) {
 	q := dnsfilter.Quorum{Rule: dnsfilter.Rule{List: fmt.Sprintf("%s%d", quorumPrefix, len(s.Quorums)+1),
 		Action: dnsfilter.NXDomain}}
@@ -47,7 +47,7 @@ func (s *Settings) readQuorum(r *reader, n *yaml.Node) {
 	s.Quorums = append(s.Quorums, q)
 }
 
-// readView reads what is different for some clients.
+// readView parses one view.
 func (s *Settings) readView(r *reader, n *yaml.Node) {
 	var v View
 	before := len(r.errs)
@@ -62,7 +62,8 @@ func (s *Settings) readView(r *reader, n *yaml.Node) {
 	s.Views = append(s.Views, v)
 }
 
-// viewNetworks reads the networks of a view. A network is in one view only, and somebody in it has to be served.
+// viewNetworks parses the client networks of a view. A network can be in one view only, and must include served
+// clients.
 func (s *Settings) viewNetworks(r *reader, dst *[]netip.Prefix) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		r.sequence(n, func(item *yaml.Node) {
@@ -110,7 +111,7 @@ func (s *Settings) readViewActions(r *reader, n *yaml.Node, v *View) {
 	})
 }
 
-// readCategories reads the actions of categories.
+// readCategories parses the actions by category.
 func (r *reader) readCategories(n *yaml.Node, dst *map[string]dnsfilter.Action) {
 	*dst = make(map[string]dnsfilter.Action)
 	r.eachPair(n, func(key, value *yaml.Node) {
@@ -122,7 +123,7 @@ func (r *reader) readCategories(n *yaml.Node, dst *map[string]dnsfilter.Action) 
 	})
 }
 
-// parseCategoryAction reads an action; pass leaves a category out.
+// parseCategoryAction parses the action of a category. The action pass excludes the category.
 func parseCategoryAction(text string) (dnsfilter.Action, error) {
 	if text == dnsfilter.Pass.String() {
 		return dnsfilter.Pass, nil
@@ -130,7 +131,7 @@ func parseCategoryAction(text string) (dnsfilter.Action, error) {
 	return dnsfilter.ParseAction(text)
 }
 
-// listNames reads names of lists, each of which must be there, and only once.
+// listNames parses a sequence of list names. Each list must exist, and may appear once.
 func (s *Settings) listNames(r *reader, dst *[]string) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		r.sequence(n, func(item *yaml.Node) {
@@ -151,7 +152,7 @@ func (s *Settings) listNames(r *reader, dst *[]string) func(*yaml.Node) {
 	}
 }
 
-// list returns the list with a name, nil if there is none.
+// list returns the list with a name, or nil.
 func (s *Settings) list(name string) *List {
 	for i := range s.Lists {
 		if s.Lists[i].Rule.List == name {
@@ -161,7 +162,8 @@ func (s *Settings) list(name string) *List {
 	return nil
 }
 
-// finishLists gives lists their action that have none of their own: those of a quorum don't act alone.
+// finishLists completes the lists after the quorums are parsed. A list of a quorum without an action of its own gets
+// the action pass, so that it acts only in the quorum.
 func (s *Settings) finishLists(r *reader) {
 	for i := range s.Lists {
 		l := &s.Lists[i]
@@ -176,7 +178,7 @@ func (s *Settings) finishLists(r *reader) {
 	}
 }
 
-// checkSinkhole compares addresses and actions.
+// checkSinkhole checks that sinkhole addresses and actions match: neither without the other.
 func (r *reader) checkSinkhole(at position, rule dnsfilter.Rule, usedElsewhere bool) {
 	used := rule.Action == dnsfilter.Sinkhole
 	for _, action := range rule.Categories {
@@ -190,7 +192,7 @@ func (r *reader) checkSinkhole(at position, rule dnsfilter.Rule, usedElsewhere b
 	}
 }
 
-// policyView returns what happens for the clients of a view.
+// policyView converts a view of the settings to a view of the policy.
 func (s *Settings) policyView(v View, p dnsfilter.Policy) dnsfilter.View {
 	out := dnsfilter.View{Clients: v.Clients, Allow: p.Allow}
 	applies := func(list string) bool { return v.Lists == nil || slices.Contains(v.Lists, list) }
@@ -212,7 +214,7 @@ func (s *Settings) policyView(v View, p dnsfilter.Policy) dnsfilter.View {
 	return out
 }
 
-// Policy returns what the lists do.
+// Policy returns the policy for the engine.
 func (s *Settings) Policy() dnsfilter.Policy {
 	p := dnsfilter.Policy{StructuredErrors: s.StructuredErrors}
 	for _, path := range s.Allow {

@@ -20,12 +20,12 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
-// parseSettings reads the text of a settings file.
+// parseSettings parses the text of a settings file.
 func parseSettings(path string, text []byte) (*Settings, error) {
 	r := &reader{file: path}
 	s := &Settings{File: path, Cache: dnsfilter.DefaultCache, fileAt: map[string]position{}, given: map[string]bool{}}
 	body := r.document(text)
-	// what an interrupted write leaves must not lift every block
+	// an empty file, as an interrupted write leaves it, must not lift every block
 	if body == nil && len(r.errs) == 0 && !bytes.ContainsRune(text, '#') {
 		r.fail(position{}, "the file is empty; a comment alone means the defaults")
 	}
@@ -42,7 +42,7 @@ func parseSettings(path string, text []byte) (*Settings, error) {
 	return s, r.errs.err()
 }
 
-// fields are the keys of the settings, and what reads them.
+// fields returns the known keys of the settings and the parser of each.
 func (s *Settings) fields(r *reader) fields {
 	return fields{
 		"listen":   nonEmpty(r, &s.Listen, parseListenText),
@@ -70,7 +70,7 @@ func (s *Settings) fields(r *reader) fields {
 	}
 }
 
-// files reads a list of paths.
+// files parses a sequence of paths.
 func (s *Settings) files(r *reader, dst *[]string) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		r.sequence(n, func(item *yaml.Node) {
@@ -83,7 +83,7 @@ func (s *Settings) files(r *reader, dst *[]string) func(*yaml.Node) {
 	}
 }
 
-// readGuard reads what the guards know.
+// readGuard parses the limits of the guard.
 func (s *Settings) readGuard(r *reader, n *yaml.Node) {
 	r.mapping(n, fields{
 		"max_growth": scalar(r, &s.Guard.MaxGrowth, guard.ParseShare),
@@ -93,7 +93,7 @@ func (s *Settings) readGuard(r *reader, n *yaml.Node) {
 	})
 }
 
-// path makes a path of the settings absolute.
+// path returns the absolute form of a path in the settings.
 func (s *Settings) path(text string) (string, error) {
 	switch {
 	case text == "":
@@ -109,7 +109,7 @@ func (s *Settings) path(text string) (string, error) {
 	return filepath.Abs(text)
 }
 
-// origin reads a base URL, or the path of a folder.
+// origin parses a base URL or the path of a folder.
 func (s *Settings) origin(text string) (string, error) {
 	if !strings.Contains(text, "://") {
 		return s.path(text)
@@ -121,11 +121,11 @@ func (s *Settings) origin(text string) (string, error) {
 	return text, nil
 }
 
-// maxSettings is the longest settings file that is read, in bytes.
+// maxSettings is the maximum size of a settings file, in bytes.
 const maxSettings = 1 << 20
 
-// Read reads a settings file. If it has errs, the error is of type [Errors] and tells all of them. Whether
-// the files named in it exist is another question: see [Settings.CheckFiles].
+// Read reads and parses a settings file. Parse errors have the type [Errors], with all errors of the file. It does not
+// check the files named in the settings: see [Settings.CheckFiles].
 func Read(path string) (*Settings, error) {
 	f, err := files.Open(path)
 	if err != nil {

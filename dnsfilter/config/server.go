@@ -11,7 +11,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
-// readRateLimit reads the limit of the settings.
+// readRateLimit parses the rate limit.
 func (s *Settings) readRateLimit(r *reader, n *yaml.Node) {
 	s.RateLimit.Slip = 2
 	r.mapping(n, fields{
@@ -20,14 +20,14 @@ func (s *Settings) readRateLimit(r *reader, n *yaml.Node) {
 	})
 }
 
-// Resolvers are discovered below this zone (RFC 9462). Forwarders should not pass it on (section 6.4), so it stays here
-// whatever else the settings name, unless they name it with a minus sign.
+// Clients discover encrypted resolvers below this zone (RFC 9462). Forwarders should not forward its queries (section
+// 6.4). So the server answers the zone itself, unless the settings name it with a minus sign.
 const (
 	discovery   = "resolver.arpa"
 	noDiscovery = "-" + discovery
 )
 
-// special returns the zones that are answered here.
+// special returns the special-use zones that the server answers itself.
 func (s *Settings) special() (zones []blocklist.Name) {
 	named := slices.Clone(s.Local)
 	if !slices.Contains(named, discovery) && !slices.Contains(named, noDiscovery) {
@@ -44,7 +44,7 @@ func (s *Settings) special() (zones []blocklist.Name) {
 	return zones
 }
 
-// parseSpecial reads the name of a special zone.
+// parseSpecial parses the name of a special-use zone.
 func parseSpecial(text string) (string, error) {
 	if text != noDiscovery && !slices.Contains(dnsfilter.SpecialZones(), text) {
 		return "", fmt.Errorf("zone %q is not special: name some that are, like 10.in-addr.arpa or home.arpa, or leave local out for all", text)
@@ -52,7 +52,7 @@ func parseSpecial(text string) (string, error) {
 	return text, nil
 }
 
-// Server returns what a server is made of, but for the store, the log, and what other files or the system have to say.
+// Server returns the configuration of a server, without the store, the log, the cookie secrets and the upstream.
 func (s *Settings) Server() dnsfilter.Config {
 	c := dnsfilter.Config{Policy: s.Policy(), Cache: s.Cache, Clients: s.Clients, RateLimit: s.RateLimit,
 		SpecialUse: s.special()}
@@ -74,7 +74,7 @@ func (s *Settings) LoadServer() (c dnsfilter.Config, err error) {
 	return c, err
 }
 
-// forwarder makes the upstream of the settings.
+// forwarder creates the upstream of the settings.
 func (s *Settings) forwarder() (dnsfilter.Upstream, error) {
 	addrs := s.Upstream
 	if len(addrs) == 0 {
@@ -89,7 +89,7 @@ func (s *Settings) forwarder() (dnsfilter.Upstream, error) {
 	return upstream.New(addrs...)
 }
 
-// checkLoop finds a resolver that is this server itself: queries would go round.
+// checkLoop returns an error if one of the resolvers is this server itself, which would cause a forwarding loop.
 func (s *Settings) checkLoop(resolvers []upstream.Endpoint) error {
 	for _, text := range s.Listen {
 		_, at, err := dnsfilter.ParseListen(text)

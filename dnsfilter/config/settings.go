@@ -7,43 +7,43 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
-// Settings are what dnsfilter.yaml says. Paths in it are relative to the folder of the file.
+// Settings are the settings of dnsfilter.yaml. Relative paths are relative to the folder of the file.
 type Settings struct {
-	File     string              // where they were read; empty if nowhere
-	Listen   []string            // addresses as ParseListen reads them; default udp and tcp at 127.0.0.1:5353
+	File     string              // path of the settings file; empty: none
+	Listen   []string            // addresses in the form of ParseListen; default udp and tcp at 127.0.0.1:5353
 	Upstream []upstream.Endpoint // resolvers; default: the system's
-	// folder of the store; default: $STATE_DIRECTORY, else argine/dnsfilter in the user's folder for states; empty if
+	// folder of the store; default: $STATE_DIRECTORY, else argine/dnsfilter in the user's state folder; empty if
 	// neither is known
 	State   string
-	Cache   int64              // bytes of answers to keep; default DefaultCache, 0 is none
+	Cache   int64              // cache size in bytes; default DefaultCache, 0: no cache
 	Lists   []List             // in order: the first that blocks a name decides
 	Allow   []string           // files of names that are never blocked
-	Quorums []dnsfilter.Quorum // what several lists agree on; lists without an action of their own act in a quorum only
-	Views   []View             // clients for whom other lists apply, or the same ones otherwise
-	Clients []netip.Prefix     // networks that are served; default DefaultClients
-	// of SpecialZones those that are answered without the upstream; default all; see discovery for resolver.arpa
+	Quorums []dnsfilter.Quorum // quorums of lists; their lists without an action act in quorums only
+	Views   []View             // groups of clients with other lists or actions
+	Clients []netip.Prefix     // networks of served clients; default DefaultClients
+	// special-use zones that the server answers itself; default: all of SpecialZones; see discovery for resolver.arpa
 	Local   []string
-	Metrics netip.AddrPort // where /metrics, /healthz and /readyz are served over HTTP; zero: nowhere
-	// StructuredErrors is as in Policy.
+	Metrics netip.AddrPort // HTTP address of /metrics, /healthz and /readyz; zero: none
+	// StructuredErrors is the same as in Policy.
 	StructuredErrors uint16
-	Guard            GuardLimits // holds updates of lists that would block too much, or suddenly too little
+	Guard            GuardLimits // limits that suspend an update of a list
 
 	RateLimit     dnsfilter.RateLimit // of queries over UDP; default: none
-	Pprof         netip.AddrPort      // where profiles are served over HTTP, at a loopback address; zero: nowhere
-	CookieSecrets string              // file, see ReadCookieSecrets; default: this server's own, new at each start
+	Pprof         netip.AddrPort      // HTTP address of profiles, loopback only; zero: none
+	CookieSecrets string              // file, see ReadCookieSecrets; default: a random secret per start
 
-	fileAt map[string]position // where files are named
-	given  map[string]bool     // the keys that the file has
+	fileAt map[string]position // positions of file names
+	given  map[string]bool     // keys that the file sets
 }
 
-// Default are those of a file that sets nothing.
+// Default returns the settings of a file that sets nothing.
 func Default() *Settings {
 	s := &Settings{Cache: dnsfilter.DefaultCache}
 	s.setDefaults()
 	return s
 }
 
-// setDefaults fills in what was not given.
+// setDefaults sets the default of each key that the file does not set.
 func (s *Settings) setDefaults() {
 	if len(s.Listen) == 0 {
 		s.Listen = []string{"udp://127.0.0.1:5353", "tcp://127.0.0.1:5353"}
@@ -56,7 +56,7 @@ func (s *Settings) setDefaults() {
 	}
 }
 
-// OwnFiles returns the settings file, and those that belong to it.
+// OwnFiles returns the paths of the settings file, the cookie secrets file and the files of the guard.
 func (s *Settings) OwnFiles() []string {
 	files := s.Guard.Files()
 	for _, path := range []string{s.File, s.CookieSecrets} {

@@ -13,7 +13,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/tempstore"
 )
 
-// Subscription reads the root of a signed list, and the identity that opens it.
+// Subscription returns the subscription to a signed list. It reads the root file and the identity file.
 func (l *List) Subscription(log *slog.Logger) (subscribe.Config, error) {
 	c := subscribe.Config{List: l.Rule.List, Origins: l.From, Log: log}
 	var err error
@@ -33,7 +33,7 @@ func (l *List) Subscription(log *slog.Logger) (subscribe.Config, error) {
 	return c, nil
 }
 
-// checkRoot reports whether the list could be subscribed to.
+// checkRoot returns an error if the list can't be subscribed to.
 func (l *List) checkRoot() error {
 	c, err := l.Subscription(nil)
 	if err == nil {
@@ -48,7 +48,7 @@ func (l *List) checkRoot() error {
 	})
 }
 
-// ReceiptKey reads the key that signs receipts for a list; nil if none are wanted.
+// ReceiptKey reads the key that signs receipts for a list. It returns nil if the list has none.
 func (l *List) ReceiptKey() (note.Signer, error) {
 	if l.Receipts == "" {
 		return nil, nil //nolint:nilnil // see above

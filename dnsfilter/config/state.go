@@ -11,12 +11,12 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// ErrNoState is returned where nothing says which folder keeps the state.
+// ErrNoState is the error if no state folder is set and no default is known.
 var ErrNoState = fmt.Errorf("no folder is known for the state: %w: name one with the key state in the settings, since neither STATE_DIRECTORY nor a home is set", blocklist.ErrMalformed)
 
-// defaultState returns the folder of the state where the settings name none: the first of $STATE_DIRECTORY (systemd's),
-// else argine/dnsfilter in $XDG_STATE_HOME or ~/.local/state. It is never one for caches or temporary files: what is
-// kept against rollback must not be tidied away. Empty if there is none.
+// defaultState returns the default state folder: $STATE_DIRECTORY (set by systemd), or else argine/dnsfilter in
+// $XDG_STATE_HOME or ~/.local/state. It is empty if none is known. Folders for caches or temporary files are never
+// used, since the data against rollback must not be cleaned up.
 func defaultState() string {
 	if first, _, _ := strings.Cut(os.Getenv("STATE_DIRECTORY"), ":"); first != "" {
 		return first
@@ -32,14 +32,14 @@ func defaultState() string {
 	return filepath.Join(base, "argine", "dnsfilter")
 }
 
-// OpenStore opens the store in the state folder to change it. A folder that others could change is refused.
+// OpenStore opens the store in the state folder for writing. It fails if other users can write to the folder.
 func (s *Settings) OpenStore() (*blocklist.Store, error) {
 	if s.State == "" {
 		return nil, ErrNoState
 	}
 	info, err := os.Stat(s.State)
 	switch {
-	case errors.Is(err, fs.ErrNotExist): // it will be ours alone
+	case errors.Is(err, fs.ErrNotExist): // it will be created for this user only
 	case err != nil:
 		return nil, err
 	default:
@@ -50,7 +50,7 @@ func (s *Settings) OpenStore() (*blocklist.Store, error) {
 	return blocklist.Open(s.State, blocklist.Options{})
 }
 
-// checkState says what is wrong with the state folder no matter who looks at it.
+// checkState returns an error if the state folder is unusable for every user.
 func (s *Settings) checkState() error {
 	if s.State == "" {
 		return ErrNoState
@@ -63,11 +63,11 @@ func (s *Settings) checkState() error {
 	return errors.Join(shared, errPath)
 }
 
-// maxSocketPath is the longest path of a socket that every system takes (sun_path), in bytes.
+// maxSocketPath is the maximum length of a socket path on all systems (sun_path), in bytes.
 const maxSocketPath = 103
 
-// ControlSocket returns the path of the socket by which a running service is operated, in the state folder. It fails
-// with [blocklist.ErrTooLarge] if the system may not take a path of that length.
+// ControlSocket returns the path of the control socket of a running service, in the state folder. It fails with
+// [blocklist.ErrTooLarge] if the path may be too long for the system.
 func ControlSocket(state string) (path string, err error) {
 	path = filepath.Join(state, "control.sock")
 	if len(path) > maxSocketPath {

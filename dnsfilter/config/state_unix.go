@@ -11,7 +11,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// sharedFolder reports a folder that others than its owner may write to.
+// sharedFolder returns an error if users other than the owner can write to a folder.
 func sharedFolder(path string, info fs.FileInfo) error {
 	if info.Mode().Perm()&0o022 == 0 {
 		return nil
@@ -20,7 +20,7 @@ func sharedFolder(path string, info fs.FileInfo) error {
 		path, info.Mode().Perm(), blocklist.ErrUntrusted, path)
 }
 
-// foreignFolder reports a folder of somebody who is neither this user nor root.
+// foreignFolder returns an error if the owner of a folder is neither this user nor root.
 func foreignFolder(path string, info fs.FileInfo) error {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || st.Uid == 0 || int(st.Uid) == os.Geteuid() {

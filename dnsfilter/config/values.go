@@ -25,7 +25,7 @@ func parseAddr(text string) (netip.Addr, error) {
 	return a.Unmap(), nil
 }
 
-// parseNetwork reads a network, or one address.
+// parseNetwork parses a network, or a single address.
 func parseNetwork(text string) (netip.Prefix, error) {
 	if a, err := parseAddr(text); err == nil {
 		return netip.PrefixFrom(a, a.BitLen()), nil
@@ -37,8 +37,8 @@ func parseNetwork(text string) (netip.Prefix, error) {
 	return p, nil
 }
 
-// parseSize reads a number of bytes, with KiB, MiB or GiB after it if one likes. A few bytes are taken for a forgotten
-// unit.
+// parseSize parses a number of bytes, optionally with the unit KiB, MiB or GiB. It rejects very small numbers, since
+// the unit is probably missing.
 func parseSize(text string) (int64, error) {
 	digits, shift := text, 0
 	for i, unit := range []string{"KiB", "MiB", "GiB"} {
@@ -56,7 +56,8 @@ func parseSize(text string) (int64, error) {
 	return n << shift, nil
 }
 
-// parseDecimal reads a number without a sign. Neither 0x10 nor 1_0 is one, nor 010, which some read as octal.
+// parseDecimal parses a decimal number without a sign. It rejects 0x10 and 1_0, and also 010, which some programs read
+// as octal.
 func parseDecimal(text string) (int64, error) {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || strconv.FormatInt(n, 10) != text || n < 0 {
@@ -65,7 +66,7 @@ func parseDecimal(text string) (int64, error) {
 	return n, nil
 }
 
-// parseMetrics reads the address for metrics.
+// parseMetrics parses the address for metrics.
 func parseMetrics(text string) (netip.AddrPort, error) {
 	at, err := netip.ParseAddrPort(text)
 	if err != nil || at.Port() == 0 {
@@ -74,8 +75,8 @@ func parseMetrics(text string) (netip.AddrPort, error) {
 	return at, nil
 }
 
-// parsePprof reads the address for profiles. They show what is in memory, names and addresses included, to anyone who
-// asks.
+// parsePprof parses the address for profiles. Only loopback is allowed: profiles show memory contents, names and
+// addresses included, to every client.
 func parsePprof(text string) (netip.AddrPort, error) {
 	at, err := netip.ParseAddrPort(text)
 	if err != nil || at.Port() == 0 || !at.Addr().IsLoopback() {
@@ -84,7 +85,7 @@ func parsePprof(text string) (netip.AddrPort, error) {
 	return at, nil
 }
 
-// countUpTo returns what reads a number from 0 to most.
+// countUpTo returns a parser for numbers from 0 to most.
 func countUpTo(most int) func(string) (int, error) {
 	return func(text string) (int, error) {
 		n, err := parseDecimal(text)

@@ -7,14 +7,14 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// position is where something stands in a file, from 1; zero if nowhere.
+// position is a position in a file, counted from 1. Zero means no position.
 type position struct{ line, column int }
 
 func (p position) error(file, text string) Error {
 	return Error{File: file, Line: max(p.line, 1), Column: max(p.column, 1), Text: text}
 }
 
-// positionOf returns where a node begins; a mapping does with its first key, in flow and block style alike.
+// positionOf returns the position of a node. For a mapping, that is its first key, in flow and block style alike.
 func positionOf(n *yaml.Node) position {
 	if n.Kind == yaml.MappingNode && len(n.Content) > 0 {
 		n = n.Content[0]
@@ -22,18 +22,18 @@ func positionOf(n *yaml.Node) position {
 	return position{n.Line, n.Column}
 }
 
-// reader walks a YAML file and collects what is wrong with it, so that one run tells everything. Scalars count as they
-// are written: YAML's guess of a type (an octal number, a float) is never asked.
+// reader parses a YAML file and collects all errors, so that one run reports all of them. It uses scalars as written
+// and ignores the types that YAML assigns, such as octal numbers and floats.
 type reader struct {
 	file   string
 	errs   Errors
-	checks []func() // that need the whole file
+	checks []func() // checks that need the whole file
 }
 
-// whenRead runs a check when the whole file has been read.
+// whenRead registers a check to run after the whole file is parsed.
 func (r *reader) whenRead(check func()) { r.checks = append(r.checks, check) }
 
-// finish runs them.
+// finish runs the registered checks.
 func (r *reader) finish() {
 	for _, check := range r.checks {
 		check()
@@ -44,8 +44,8 @@ func (r *reader) fail(at position, format string, args ...any) {
 	r.errs = append(r.errs, at.error(r.file, fmt.Sprintf(format, args...)))
 }
 
-// usable reports whether a node says by itself what it means. Anchors, aliases and tags are refused: a value is written
-// where it counts, and a name that begins with * is not taken for an alias.
+// usable reports whether a node is plain, and adds an error if not. Anchors, aliases and tags are rejected: values have
+// to be written where they apply, and an unquoted name that begins with * would be an alias.
 func (r *reader) usable(n *yaml.Node) bool {
 	switch {
 	case n.Kind == yaml.AliasNode:
@@ -60,13 +60,13 @@ func (r *reader) usable(n *yaml.Node) bool {
 	return false
 }
 
-// isNull reports whether a node is no value: nothing, null or ~.
+// isNull reports whether a node has no value: nothing, null or ~.
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
 
-// fields are the keys that a mapping may have, and what reads their values.
+// fields are the known keys of a mapping and the parser of each value.
 type fields map[string]func(*yaml.Node)
 
-// recording returns fields that note in given which of them are read.
+// recording returns a copy of the fields that records in given which keys are present.
 func (f fields) recording(given map[string]bool) fields {
 	out := fields{}
 	for key, read := range f {
@@ -75,7 +75,7 @@ func (f fields) recording(given map[string]bool) fields {
 	return out
 }
 
-// mapping reads a mapping; keys that are not in known are errs.
+// mapping parses a mapping. Unknown keys are errors.
 func (r *reader) mapping(n *yaml.Node, known fields) {
 	r.eachPair(n, func(key, value *yaml.Node) {
 		if read, ok := known[key.Value]; ok {
@@ -86,7 +86,7 @@ func (r *reader) mapping(n *yaml.Node, known fields) {
 	})
 }
 
-// eachPair reads a mapping with each.
+// eachPair calls each for every key of a mapping and its value.
 func (r *reader) eachPair(n *yaml.Node, each func(key, value *yaml.Node)) {
 	if !r.usable(n) {
 		return
@@ -118,7 +118,7 @@ func (r *reader) eachPair(n *yaml.Node, each func(key, value *yaml.Node)) {
 	}
 }
 
-// sequence reads a list with each.
+// sequence calls each for every item of a sequence.
 func (r *reader) sequence(n *yaml.Node, each func(*yaml.Node)) {
 	if !r.usable(n) {
 		return
@@ -132,7 +132,7 @@ func (r *reader) sequence(n *yaml.Node, each func(*yaml.Node)) {
 	}
 }
 
-// scalar reads a single value. The line break that ends a block scalar is not part of it.
+// scalar returns a parser of a single value. It removes the line break at the end of a block scalar.
 func scalar[T any](r *reader, dst *T, parse func(string) (T, error)) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		if !r.usable(n) {
@@ -155,7 +155,7 @@ func scalar[T any](r *reader, dst *T, parse func(string) (T, error)) func(*yaml.
 	}
 }
 
-// scalars reads a list of single values.
+// scalars returns a parser of a sequence of single values.
 func scalars[T any](r *reader, dst *[]T, parse func(string) (T, error)) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		r.sequence(n, func(item *yaml.Node) {
@@ -168,8 +168,8 @@ func scalars[T any](r *reader, dst *[]T, parse func(string) (T, error)) func(*ya
 	}
 }
 
-// nonEmpty reads a list of single values that is not empty: one that names nothing is not taken for a list that was
-// left out.
+// nonEmpty returns a parser of a sequence of single values that must not be empty. An empty sequence is not the same as
+// a missing key.
 func nonEmpty[T any](r *reader, dst *[]T, parse func(string) (T, error)) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		if n.Kind == yaml.SequenceNode && len(n.Content) == 0 {

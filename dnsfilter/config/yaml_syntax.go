@@ -12,10 +12,11 @@ import (
 	"go.yaml.in/yaml/v4/plugin/loaderlimits"
 )
 
-// maxDepth is how deep lists and mappings may stand in each other; settings need five levels.
+// maxDepth is the maximum nesting of sequences and mappings. Settings need five levels.
 const maxDepth = 20
 
-// document returns what the one document of text holds; nil if there is none, or it is no YAML.
+// document parses text and returns the content of its only document. It returns nil if there is none, or if the YAML is
+// invalid.
 func (r *reader) document(text []byte) *yaml.Node {
 	if !r.decodes(text) {
 		return nil
@@ -56,10 +57,11 @@ func documents(text []byte) (docs []*yaml.Node, err error) {
 	}
 }
 
-// versionDirective finds the YAML version that a file claims.
+// versionDirective matches the YAML version directive at the beginning of a file.
 var versionDirective = regexp.MustCompile(`^(?:\x{feff})?(?:[ \t]*(?:#.*)?\r?\n)*%YAML 1\.[0-3]\b`)
 
-// anyVersion lets a file claim any version 1 of YAML: the library knows 1.1 only by name, and reads them all.
+// anyVersion replaces any YAML version 1.x in the directive by 1.1. The library accepts only that number, but can parse
+// all of them.
 func anyVersion(text []byte) []byte {
 	at := versionDirective.FindIndex(text)
 	if at == nil {
@@ -70,7 +72,7 @@ func anyVersion(text []byte) []byte {
 	return text
 }
 
-// decodes reports whether text is UTF-8 without control characters.
+// decodes reports whether text is UTF-8 without control characters. If not, it adds an error.
 func (r *reader) decodes(text []byte) bool {
 	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) ||
 		bytes.IndexByte(text, 0) >= 0 {
@@ -96,7 +98,7 @@ func (r *reader) decodes(text []byte) bool {
 	return true
 }
 
-// syntax says in our words why a text is no YAML.
+// syntax adds an error for invalid YAML, with advice.
 func (r *reader) syntax(err error) {
 	why, ok := errors.AsType[*yaml.LoadError](err)
 	if !ok {
@@ -116,7 +118,7 @@ func (r *reader) syntax(err error) {
 	r.fail(at, "this is no YAML (%s): put a value with special characters in quotes", why.Message)
 }
 
-// syntaxAdvice says what to do, by a part of the library's message.
+// syntaxAdvice is the advice for syntax errors, by a part of the library's message.
 var syntaxAdvice = []struct{ message, advice string }{ //nolint:gochecknoglobals // a constant table
 	{"',' or ']'", "a comma or ] is needed: close the list, and put a value with a bracket, a brace or a comma in quotes"},
 	{"',' or '}'", "a comma or } is needed: close the brace, and put a value with a bracket, a brace or a comma in quotes"},
