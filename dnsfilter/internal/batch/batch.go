@@ -1,9 +1,9 @@
-// Package batch reads and writes UDP datagrams in batches: those of many sockets in one goroutine, and many with one
-// system call (recvmmsg, sendmmsg), where the system can do so.
+// Package batch reads and writes UDP datagrams in batches. One goroutine reads many sockets. On Linux, one system call
+// reads or writes many datagrams (recvmmsg, sendmmsg).
 package batch
 
-// Size is the largest number of datagrams of a batch.
+// Size is the maximum number of datagrams in a batch.
 const Size = 64
 
-// MaxDatagram is the longest datagram that is read, in bytes; longer ones are ignored.
+// MaxDatagram is the maximum size of a received datagram, in bytes. Longer datagrams are ignored.
 const MaxDatagram = 4096

@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// Peer is the other end of a datagram.
+// Peer is the remote address of a datagram.
 type Peer struct{ addr netip.AddrPort }
 
-// Addr returns the address of the other end.
+// Addr returns the remote address.
 func (p *Peer) Addr() netip.AddrPort { return netip.AddrPortFrom(p.addr.Addr().Unmap(), p.addr.Port()) }
 
 // Loop reads the datagrams of its sockets, one at a time.
@@ -24,10 +24,10 @@ type Loop struct {
 	idle func()
 }
 
-// NewLoop makes a loop. It calls idle each time that a handler has returned.
+// NewLoop creates a loop. It calls idle after each call of a handler.
 func NewLoop(idle func()) *Loop { return &Loop{idle: idle} }
 
-// Open adds a socket. It owns conn from now on.
+// Open adds a socket to the loop. The loop owns conn from now on.
 func (l *Loop) Open(conn *net.UDPConn) (*Socket, error) {
 	return &Socket{loop: l, conn: conn, released: make(chan struct{})}, nil
 }
@@ -47,17 +47,17 @@ func (l *Loop) read(conn *net.UDPConn, handler func(*Datagrams, error)) {
 	}
 }
 
-// Datagrams are a batch that was read: one datagram.
+// Datagrams is a batch of received datagrams: one datagram.
 type Datagrams struct {
 	buffer []byte
 	size   int
 	peer   Peer
 }
 
-// Len returns how many there are.
+// Len returns the number of datagrams.
 func (d *Datagrams) Len() int { return 1 }
 
-// Packet returns the i-th datagram; nil if it was too long.
+// Packet returns the i-th datagram, or nil if it was too long.
 func (d *Datagrams) Packet(int) []byte {
 	if d.size == len(d.buffer) {
 		return nil
@@ -65,7 +65,7 @@ func (d *Datagrams) Packet(int) []byte {
 	return d.buffer[:d.size]
 }
 
-// Peer returns where the i-th datagram came from.
+// Peer returns the remote address of the i-th datagram.
 func (d *Datagrams) Peer(int) *Peer { return &d.peer }
 
 // Socket is a UDP socket of a [Loop].
@@ -76,37 +76,37 @@ type Socket struct {
 	released chan struct{}
 }
 
-// Read calls handler with each datagram that is read, or with an error that concerns one. It is overwritten when the
-// handler has returned.
+// Read calls handler for each received datagram, and with an error if receiving fails. The datagram is valid until the
+// handler returns.
 func (s *Socket) Read(handler func(*Datagrams, error)) { go s.loop.read(s.conn, handler) }
 
-// CloseRead ends the reading; writing goes on.
+// CloseRead ends reading. Writing is still possible.
 func (s *Socket) CloseRead() { _ = s.conn.SetReadDeadline(time.Now()) } // it fails on closed sockets only
 
-// Finish ends the reading.
+// Finish ends reading.
 func (s *Socket) Finish() { s.CloseRead() }
 
 // Close closes the socket.
 func (s *Socket) Close() {
 	s.once.Do(func() {
-		_ = s.conn.Close() // nothing is left to lose
+		_ = s.conn.Close() // the error does not matter
 		close(s.released)
 	})
 }
 
-// Closed returns a channel that is closed when the socket is.
+// Closed returns a channel that is closed when the socket is closed.
 func (s *Socket) Closed() <-chan struct{} { return s.released }
 
 // Writer writes datagrams.
 type Writer struct{ conn *net.UDPConn }
 
-// NewWriter makes a writer.
+// NewWriter creates a writer.
 func (s *Socket) NewWriter() *Writer { return &Writer{s.conn} }
 
-// Full reports whether a Flush is needed before the next Add.
+// Full reports whether Flush has to be called before the next Add.
 func (w *Writer) Full() bool { return false }
 
-// Add writes a datagram; to is nil if the socket is connected.
+// Add writes a datagram. The argument to is nil if the socket is connected.
 func (w *Writer) Add(packet []byte, to *Peer) {
 	if to == nil {
 		_, _ = w.conn.Write(packet) // lost, as the network loses datagrams
@@ -115,17 +115,17 @@ func (w *Writer) Add(packet []byte, to *Peer) {
 	_, _ = w.conn.WriteToUDPAddrPort(packet, to.addr)
 }
 
-// Flush does nothing: Add has written.
+// Flush does nothing, since Add writes at once.
 func (w *Writer) Flush() {}
 
-// WantLocal does nothing here: bind to one address where there are several.
+// WantLocal does nothing on this system. On hosts with several addresses, bind to one address.
 func WantLocal(*net.UDPConn) error { return nil }
 
-// Share is not possible here.
+// Share is not supported on this system.
 func Share(syscall.RawConn) error { return errors.ErrUnsupported }
 
-// CanShare reports whether the system has [Share].
+// CanShare reports whether the system supports [Share].
 const CanShare = false
 
-// ReadBuffer returns 0: it is not known here.
+// ReadBuffer returns 0: the size is unknown on this system.
 func ReadBuffer(*net.UDPConn) int { return 0 }

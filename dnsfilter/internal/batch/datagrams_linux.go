@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// controlSize is the room for one control message: IPV6_PKTINFO or IP_PKTINFO.
+// controlSize is the buffer size for one control message (IPV6_PKTINFO or IP_PKTINFO), in bytes.
 const controlSize = 40
 
 // message is struct mmsghdr.
@@ -20,7 +20,7 @@ type message struct {
 	length uint32
 }
 
-// Peer is the other end of a datagram, and which of our own addresses it was sent to.
+// Peer is the remote address of a datagram, and the local address that received it.
 type Peer struct {
 	name       unix.RawSockaddrInet6 // or RawSockaddrInet4, which is shorter
 	nameLen    uint32
@@ -28,7 +28,7 @@ type Peer struct {
 	control    [controlSize]byte
 }
 
-// Addr returns the address of the other end. It allocates for addresses with a zone only.
+// Addr returns the remote address. It allocates only for addresses with a zone.
 func (p *Peer) Addr() netip.AddrPort {
 	port := binary.BigEndian.Uint16((*[2]byte)(unsafe.Pointer(&p.name.Port))[:])
 	if p.name.Family == unix.AF_INET {
@@ -41,7 +41,7 @@ func (p *Peer) Addr() netip.AddrPort {
 	return netip.AddrPortFrom(addr, port)
 }
 
-// Datagrams are a batch that was read.
+// Datagrams is a batch of received datagrams.
 type Datagrams struct {
 	messages [Size]message
 	vectors  [Size]unix.Iovec
@@ -65,10 +65,11 @@ func newDatagrams() *Datagrams {
 	return d
 }
 
-// maxDrain is how many batches of a socket that is finished are read: later ones have come since.
+// maxDrain is the maximum number of batches that are read from a finished socket. Any further datagrams arrived after
+// Finish.
 const maxDrain = 256
 
-// drain dispatches all that a socket has received.
+// drain passes all datagrams in a socket's receive buffer to the handler.
 func (d *Datagrams) drain(fd int, handler func(*Datagrams, error)) {
 	for range maxDrain {
 		if !d.dispatch(fd, handler) {
@@ -77,7 +78,7 @@ func (d *Datagrams) drain(fd int, handler func(*Datagrams, error)) {
 	}
 }
 
-// dispatch reads a batch and calls the handler with it; false means that there was none.
+// dispatch reads a batch and calls the handler. It returns false if there was no batch.
 func (d *Datagrams) dispatch(fd int, handler func(*Datagrams, error)) bool {
 	switch err := d.receive(fd); {
 	case err != nil:
@@ -90,7 +91,7 @@ func (d *Datagrams) dispatch(fd int, handler func(*Datagrams, error)) bool {
 	return true
 }
 
-// receive reads a batch, of the size that there is.
+// receive reads a batch of up to Size datagrams.
 func (d *Datagrams) receive(fd int) error {
 	for i := range d.n {
 		d.messages[i].header.Namelen = uint32(unsafe.Sizeof(d.peers[i].name))
@@ -113,8 +114,8 @@ func (d *Datagrams) receive(fd int) error {
 	return nil
 }
 
-// setControl makes the control message of a datagram that of its answer: the answer is sent from the address to which
-// the datagram came, on the interface of the route.
+// setControl changes the control message of a datagram for its answer. The answer is sent from the local address of the
+// datagram, but on the interface of the route.
 func (d *Datagrams) setControl(i int) {
 	p, h := &d.peers[i], &d.messages[i].header
 	p.nameLen, p.controlLen = h.Namelen, 0
@@ -134,10 +135,10 @@ func (d *Datagrams) setControl(i int) {
 	p.controlLen = uint32(h.Controllen)
 }
 
-// Len returns how many there are.
+// Len returns the number of datagrams.
 func (d *Datagrams) Len() int { return d.n }
 
-// Packet returns the i-th datagram; nil if it was too long.
+// Packet returns the i-th datagram, or nil if it was too long.
 func (d *Datagrams) Packet(i int) []byte {
 	if d.messages[i].header.Flags&unix.MSG_TRUNC != 0 {
 		return nil
@@ -146,5 +147,5 @@ func (d *Datagrams) Packet(i int) []byte {
 	return d.buffers[i][:size:size]
 }
 
-// Peer returns where the i-th datagram came from.
+// Peer returns the remote address of the i-th datagram.
 func (d *Datagrams) Peer(i int) *Peer { return &d.peers[i] }

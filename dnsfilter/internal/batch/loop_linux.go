@@ -13,30 +13,30 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/processors"
 )
 
-// Loop reads the datagrams of its sockets, all in one goroutine, which begins with the first socket and ends with the
-// last.
+// Loop reads the datagrams of its sockets in one goroutine. The goroutine starts with the first socket and ends with
+// the last.
 //
-// It waits with poll(2) instead of the runtime's poller (package net), which polls sockets for writing as well: then
-// the system reports each datagram that was sent, which is a tenth of the cost of a query.
+// It waits with poll(2) instead of the runtime's poller, which package net uses. The runtime's poller also polls for
+// writing, so the system wakes it for each sent datagram. That is a tenth of the cost of a query.
 type Loop struct {
 	idle func()
 
 	mu      sync.Mutex
 	sockets []*Socket
-	changed bool // the sockets, since the goroutine has looked
+	changed bool // the sockets have changed since the last round
 	waiting bool // the goroutine is in poll(2)
 	running bool
-	wake    int // eventfd that ends the waiting
+	wake    int // eventfd that interrupts poll(2)
 }
 
-// yieldEvery is how often the goroutine yields to the scheduler, which preempts goroutines that do not yield for ten
-// milliseconds, at the cost of a thread that watches them.
+// yieldEvery is the interval at which the goroutine yields to the scheduler. The scheduler preempts goroutines that run
+// for ten milliseconds, and a monitoring thread is busy with that.
 const yieldEvery = 4 * time.Millisecond
 
-// NewLoop makes a loop. It calls idle each time that all handlers have returned.
+// NewLoop creates a loop. It calls idle after each round of handlers.
 func NewLoop(idle func()) *Loop { return &Loop{idle: idle} }
 
-// Open adds a socket. It owns conn from now on, even if it fails.
+// Open adds a socket to the loop. The loop owns conn from now on, even if Open fails.
 func (l *Loop) Open(conn *net.UDPConn) (*Socket, error) {
 	fd, err := detach(conn)
 	if err != nil {
@@ -57,7 +57,7 @@ func (l *Loop) Open(conn *net.UDPConn) (*Socket, error) {
 	return s, nil
 }
 
-// detach removes a socket from the net package.
+// detach removes a socket from package net, and returns its file descriptor.
 func detach(conn *net.UDPConn) (fd int, err error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -68,7 +68,7 @@ func detach(conn *net.UDPConn) (fd int, err error) {
 	return fd, errors.Join(err, errDup, conn.Close())
 }
 
-// change makes the goroutine look at the sockets again. The loop is locked.
+// change makes the goroutine check the sockets again. The loop must be locked.
 func (l *Loop) change() {
 	l.changed = true
 	if l.waiting {
@@ -100,7 +100,7 @@ func (l *Loop) run() {
 	}
 }
 
-// drain reads the sockets that were finished.
+// drain reads the remaining datagrams of finished sockets.
 func (l *Loop) drain(w *watched, in *Datagrams) {
 	for _, s := range w.finishing {
 		in.drain(s.fd, s.handler)
@@ -110,21 +110,20 @@ func (l *Loop) drain(w *watched, in *Datagrams) {
 	}
 }
 
-// watched are the sockets to poll, and the eventfd behind them.
+// watched is the set of sockets to poll, with the eventfd as the last one.
 type watched struct {
 	handlers  []func(*Datagrams, error)
 	fds       []unix.PollFd
 	finishing []finishing
 }
 
-// finishing is a socket that is read for the last time.
+// finishing is a socket to read for the last time.
 type finishing struct {
 	fd      int
 	handler func(*Datagrams, error)
 }
 
-// timeout returns how long to wait, in milliseconds: without end, unless sockets were finished, which may have to be
-// closed.
+// timeout returns the poll timeout in milliseconds. There is none, unless finished sockets may have to be closed.
 func (w *watched) timeout() int {
 	if len(w.finishing) > 0 {
 		return 0
@@ -132,7 +131,7 @@ func (w *watched) timeout() int {
 	return -1
 }
 
-// prepare updates the watched sockets; false means that there is none left.
+// prepare updates the set of sockets. It returns false if no sockets are left.
 func (l *Loop) prepare(w *watched) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -163,7 +162,7 @@ func (l *Loop) prepare(w *watched) bool {
 	return false
 }
 
-// awake notes that the goroutine is not in poll(2).
+// awake records that the goroutine is no longer in poll(2).
 func (l *Loop) awake(w *watched) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

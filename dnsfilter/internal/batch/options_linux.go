@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// WantLocal makes answers of a socket with several addresses leave from the one to which their question came
-// (IP_PKTINFO).
+// WantLocal enables the local address of received datagrams (IP_PKTINFO). On a host with several addresses, an answer
+// is then sent from the address that received the query.
 func WantLocal(conn *net.UDPConn) error {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -24,8 +24,8 @@ func WantLocal(conn *net.UDPConn) error {
 	return errors.Join(err, errWant)
 }
 
-// Share lets further sockets be bound to the address of this one, among which the datagrams are divided (SO_REUSEPORT).
-// The first one is bound without, so that an address of another program is still refused.
+// Share allows other sockets to bind to the address of this one (SO_REUSEPORT). The system distributes the datagrams
+// among them. Call it after the first socket is bound, so that the bind fails if another program has the address.
 func Share(raw syscall.RawConn) error {
 	var errShare error
 	err := raw.Control(func(fd uintptr) {
@@ -34,11 +34,11 @@ func Share(raw syscall.RawConn) error {
 	return errors.Join(err, errShare)
 }
 
-// CanShare reports whether the system has [Share].
+// CanShare reports whether the system supports [Share].
 const CanShare = true
 
-// ReadBuffer returns the size of the receive buffer that the system has granted, in bytes; 0 if it is not known. The
-// system counts twice as much, for its own needs (socket(7)).
+// ReadBuffer returns the receive buffer size granted by the system, in bytes, or 0 if it is unknown. The system's own
+// value is twice as large, for its overhead (socket(7)).
 func ReadBuffer(conn *net.UDPConn) (size int) {
 	raw, err := conn.SyscallConn()
 	if err != nil {

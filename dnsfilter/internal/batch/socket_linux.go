@@ -8,23 +8,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sendTimeout is how long a write waits for a socket whose buffer is full, in milliseconds.
+// sendTimeout is how long a write waits if the send buffer is full, in milliseconds.
 const sendTimeout = 100
 
 // Socket is a UDP socket of a [Loop].
 type Socket struct {
 	loop     *Loop
 	handler  func(*Datagrams, error) // nil: nothing is read; guarded by the loop's lock
-	last     func(*Datagrams, error) // the handler until Finish, if it is to be called once more; guarded likewise
+	last     func(*Datagrams, error) // handler to call once more after Finish; guarded by the loop's lock
 	released chan struct{}
 
-	mu     sync.RWMutex // so that fd is not used when the loop has closed it
+	mu     sync.RWMutex // so that fd is not used after it is closed
 	fd     int          // -1 once it is closed
 	closed bool         // Close was called
 }
 
-// Read calls handler with the datagrams that are read, or with an error that concerns one of them. They are overwritten
-// when it has returned.
+// Read calls handler for each batch of received datagrams, and with an error if receiving fails. The datagrams are
+// valid until the handler returns.
 func (s *Socket) Read(handler func(*Datagrams, error)) {
 	s.loop.mu.Lock()
 	defer s.loop.mu.Unlock()
@@ -32,10 +32,10 @@ func (s *Socket) Read(handler func(*Datagrams, error)) {
 	s.loop.change()
 }
 
-// CloseRead ends the reading; writing goes on.
+// CloseRead ends reading. Writing is still possible.
 func (s *Socket) CloseRead() { s.Read(nil) }
 
-// Finish ends the reading as CloseRead does, after the datagrams that the socket has received by then.
+// Finish ends reading after the datagrams that the socket has already received.
 func (s *Socket) Finish() {
 	s.loop.mu.Lock()
 	defer s.loop.mu.Unlock()
@@ -43,7 +43,7 @@ func (s *Socket) Finish() {
 	s.loop.change()
 }
 
-// Close closes the socket, a moment later.
+// Close closes the socket asynchronously; see Closed.
 func (s *Socket) Close() {
 	s.mu.Lock()
 	s.closed = true
@@ -51,10 +51,10 @@ func (s *Socket) Close() {
 	s.CloseRead()
 }
 
-// Closed returns a channel that is closed when the socket is. A handler must not wait for it.
+// Closed returns a channel that is closed when the socket is closed. A handler must not wait for it.
 func (s *Socket) Closed() <-chan struct{} { return s.released }
 
-// release closes the file descriptor if Close was called. It is for the loop's goroutine only.
+// release closes the file descriptor if Close was called. Only the loop's goroutine may call it.
 func (s *Socket) release() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -67,15 +67,16 @@ func (s *Socket) release() bool {
 	return true
 }
 
-// Writer collects datagrams and writes them in batches. It belongs to one goroutine; a socket may have several.
+// Writer collects datagrams and writes them in batches. Only one goroutine may use a writer; a socket may have several
+// writers.
 type Writer struct {
 	socket   *Socket
 	messages [Size]message
 	vectors  [Size]unix.Iovec
-	n        int // collected
+	n        int // number of collected datagrams
 }
 
-// NewWriter makes a writer.
+// NewWriter creates a writer.
 func (s *Socket) NewWriter() *Writer {
 	w := &Writer{socket: s}
 	for i := range w.messages {
@@ -86,10 +87,11 @@ func (s *Socket) NewWriter() *Writer {
 	return w
 }
 
-// Full reports whether a Flush is needed before the next Add.
+// Full reports whether Flush has to be called before the next Add.
 func (w *Writer) Full() bool { return w.n == Size }
 
-// Add collects a datagram, which is not empty; to is nil if the socket is connected. Neither may change before Flush.
+// Add collects a datagram, which must not be empty. The argument to is nil if the socket is connected. Both must not
+// change before Flush.
 func (w *Writer) Add(packet []byte, to *Peer) {
 	h := &w.messages[w.n].header
 	h.Name, h.Namelen, h.Control = nil, 0, nil
@@ -106,7 +108,7 @@ func (w *Writer) Add(packet []byte, to *Peer) {
 	w.n++
 }
 
-// Flush writes the batch. Datagrams that the system refuses are lost, as the network loses them.
+// Flush writes the batch. Datagrams that the system rejects are dropped.
 func (w *Writer) Flush() {
 	if w.n == 0 {
 		return
@@ -119,7 +121,7 @@ func (w *Writer) Flush() {
 	w.n = 0
 }
 
-// send writes datagrams, and returns how many were sent or, if the system refuses them, skipped.
+// send writes datagrams. It returns how many were sent or, if the system rejects them, skipped.
 func (w *Writer) send(messages []message) int {
 	fd := uintptr(w.socket.fd)
 	n, _, errno := syscall.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&messages[0])), uintptr(len(messages)),

@@ -1,6 +1,5 @@
-// Package cache keeps answers as packed messages, off the heap, with the eviction of S3-FIFO (Yang et al., 2023).
-// Lookups take no lock and write nothing but the first few marks of use of an entry, so processors do not wait for each
-// other.
+// Package cache stores answers as packed messages outside the Go heap, with S3-FIFO eviction (Yang et al., 2023).
+// Lookups take no lock. They write only an entry's use counter, which stops at 3, so processors do not contend.
 package cache
 
 import (
@@ -20,22 +19,22 @@ const (
 	wordsPerSlot  = 6
 )
 
-// Cache keeps answers by key. A key is a question (name in lower case, type, class) and one byte more for what else the
-// answer depends on. The size bounds everything: answers, index, and the hashes of evicted answers.
+// Cache stores answers by key. A key is a question (name in lower case, type, class) and one more byte for other
+// properties of the query. The size limits all memory: answers, index, and hashes of evicted answers.
 //
-// A message is kept from its question on, with flags and counts of its header. The lower byte of its ID is kept as
-// well, for the extended error that goes with the answer.
+// A message is stored from its question on, with the flags and counts of its header. The lower byte of its ID is stored
+// as well; it has the extended error of the answer.
 type Cache struct {
 	seed   maphash.Seed
 	epoch  time.Time
 	shards []shard
 }
 
-// New makes a cache of at most size bytes; one that is too small for an answer keeps none. The system gives it memory
-// as it fills.
+// New creates a cache of at most size bytes. A cache that is too small for an answer stores none. The system allocates
+// the memory as the cache fills.
 func New(size int64) *Cache {
 	c := &Cache{seed: maphash.MakeSeed(), epoch: time.Now()}
-	words := int(size) / 8 * wordsPerSlot * 2 / (wordsPerSlot*2 + 3) // a slot is a word, a ghost half of one
+	words := int(size) / 8 * wordsPerSlot * 2 / (wordsPerSlot*2 + 3) // a slot is one word, a ghost half a word
 	shards := 1
 	for shards < maxShards && words/(2*shards) >= shardSegments*segmentWords {
 		shards *= 2
@@ -62,15 +61,16 @@ func New(size int64) *Cache {
 	return c
 }
 
-// Now returns the time that the other methods want, in seconds.
+// Now returns the current time for the other methods, in seconds.
 func (c *Cache) Now() uint32 { return uint32(time.Since(c.epoch)/time.Second) + 1 }
 
 func (c *Cache) hash(key []byte) uint64 { return maphash.Bytes(c.seed, key) }
 
 func (c *Cache) shard(hash uint64) *shard { return &c.shards[hash>>32%uint64(len(c.shards))] }
 
-// Get returns the answer to a key, in the memory of dst if there is enough, its TTLs counted down and with the question
-// as given, which is that of the key in any case. ID and flags are those of the message that was put.
+// Get returns the answer for a key, in the memory of dst if that is large enough. TTLs are reduced by the age of the
+// answer. The question is replaced by the given one, which may differ in letter case only. ID and flags are those given
+// to Put.
 func (c *Cache) Get(dst, key, question []byte, now uint32) ([]byte, State) {
 	if len(c.shards) == 0 {
 		return nil, NotFound
@@ -82,7 +82,7 @@ func (c *Cache) Get(dst, key, question []byte, now uint32) ([]byte, State) {
 		return nil, NotFound
 	}
 	copy(m[dnswire.HeaderSize:], question)
-	if now > e.stored { // or else another goroutine's clock was read later than ours
+	if now > e.stored { // another goroutine may have read the clock later
 		for r := range dnswire.Records(m) {
 			ttl := binary.BigEndian.Uint32(r.TTL)
 			binary.BigEndian.PutUint32(r.TTL, ttl-min(now-e.stored, ttl))
@@ -91,8 +91,9 @@ func (c *Cache) Get(dst, key, question []byte, now uint32) ([]byte, State) {
 	return m, state
 }
 
-// Put keeps the answer to a key for the given seconds; 0 keeps nothing. The message has the question of the key. A
-// failure does not replace an expired answer, but holds the next look-up down for as long (see [Cache.HoldDown]).
+// Put stores the answer for a key for a number of seconds; 0 stores nothing. The message has the question of the key. A
+// failure does not replace an expired answer. Instead, it delays the next lookup for the same number of seconds (see
+// [Cache.HoldDown]).
 func (c *Cache) Put(key, message []byte, seconds, now uint32) {
 	if seconds == 0 || len(c.shards) == 0 || len(message) < dnswire.HeaderSize+len(key)-1 {
 		return
@@ -108,8 +109,8 @@ func (c *Cache) Put(key, message []byte, seconds, now uint32) {
 	s.put(hash, key, message, entry{stored: now, expires: now + seconds})
 }
 
-// HoldDown notes that the answer to a key could not be looked up again, and that the next look-up has to wait for the
-// given seconds (RFC 8767, section 5).
+// HoldDown records a failed attempt to refresh the answer for a key. The next attempt has to wait for the given seconds
+// (RFC 8767, section 5).
 func (c *Cache) HoldDown(key []byte, seconds, now uint32) {
 	if len(c.shards) > 0 {
 		hash := c.hash(key)
@@ -117,8 +118,8 @@ func (c *Cache) HoldDown(key []byte, seconds, now uint32) {
 	}
 }
 
-// Flush forgets the answers about a name, in lower-case wire form, and all names below it, and returns how many there
-// were.
+// Flush removes the answers about a name, in lower-case wire form, and all names below it. It returns the number of
+// removed answers.
 func (c *Cache) Flush(name []byte) (n int) {
 	for i := range c.shards {
 		n += c.shards[i].flush(name)

@@ -1,23 +1,24 @@
 package cache
 
-// S3-FIFO in segments: the memory of a shard is cut into segments that are filled one after the other and evicted as a
-// whole. New answers go through the small queue of segments. Those that were asked for again meanwhile move to the main
-// queue, where they stay as long as they are asked for. The hashes of the others are kept as ghosts, and one that comes
-// back goes to the main queue at once. So a scan of names that are asked for once evicts nothing that is asked for
-// often.
+// S3-FIFO with segments: the memory of a shard consists of segments, which are filled one after another and evicted as
+// a whole. New answers enter the small queue. When their segment is evicted, answers that were used move to the main
+// queue, and stay there as long as they are used. Of the other answers, only the hash is kept, as a ghost. An answer
+// with a ghost enters the main queue at once when it is stored again. So a scan of names that are queried once evicts
+// no popular answers.
 
-// queue is a queue of segments: the oldest first, the one being filled last.
+// queue is a queue of segments, oldest first. The last one is being filled.
 type queue []int
 
 const (
-	smallQueue = iota // for what is new
-	mainQueue         // for what has been asked for again
+	smallQueue = iota // for new answers
+	mainQueue         // for answers that were used
 )
 
-// maxReinserting is how many segments may be evicted for one answer before used entries are lost as well.
+// maxReinserting is how many segments may be evicted for one answer while used entries are kept. Further evictions
+// remove used entries, too.
 const maxReinserting = 8
 
-// allocate returns where a number of words can be written, at the end of a queue.
+// allocate reserves words at the end of a queue. It returns their position.
 func (s *shard) allocate(to, words int, now uint32) int {
 	q := &s.queues[to]
 	if n := len(*q); n == 0 || s.used[(*q)[n-1]]+words > s.per {
@@ -30,7 +31,7 @@ func (s *shard) allocate(to, words int, now uint32) int {
 	return at
 }
 
-// freeSegment returns an empty segment.
+// freeSegment returns an empty segment. It evicts one if needed.
 func (s *shard) freeSegment(now uint32) int {
 	for i := 0; ; i++ {
 		if n := len(s.free); n > 0 {
@@ -43,8 +44,8 @@ func (s *shard) freeSegment(now uint32) int {
 	}
 }
 
-// evict frees the oldest segment of one queue. Entries that were used move to the main queue, marked as used once less,
-// if they may.
+// evict frees the oldest segment of one queue. If reinsert is true, used entries move to the main queue, with their use
+// counter reduced by one.
 func (s *shard) evict(now uint32, reinsert bool) {
 	from := mainQueue
 	if len(s.queues[smallQueue]) > max(1, len(s.used)/10) || len(s.queues[mainQueue]) == 0 {
@@ -73,7 +74,8 @@ func (s *shard) evict(now uint32, reinsert bool) {
 	s.reinsert(now)
 }
 
-// reinsert puts the survivors into the main queue. They come from one segment, so the one that was freed is enough.
+// reinsert writes the used entries of the evicted segment to the main queue. They fit into the freed segment, since
+// they come from one segment.
 func (s *shard) reinsert(now uint32) {
 	for rest := s.survivors; len(rest) > 0; {
 		used, hash, words := uint8(rest[0]), rest[1], entryHeader+int(rest[3]&0xffff+7)/8
@@ -88,7 +90,8 @@ func (s *shard) reinsert(now uint32) {
 
 func ghost(hash uint64) uint32 { return uint32(hash>>32) | 1 }
 
-// wasGhost reports whether an answer was evicted from the small queue not long ago, and forgets it.
+// wasGhost reports whether a hash is a ghost: its answer was recently evicted from the small queue. It removes the
+// ghost.
 func (s *shard) wasGhost(hash uint64) bool {
 	g := &s.ghosts[hash%uint64(len(s.ghosts))]
 	if *g != ghost(hash) {

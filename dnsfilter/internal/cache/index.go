@@ -2,10 +2,10 @@ package cache
 
 import "sync/atomic"
 
-// A slot of the index is: 30 bits of the hash, 2 bits that count uses, the place of the entry plus one. An entry may be
-// in any slot of its set.
+// A slot of the index has 30 bits of the hash, 2 bits of use counter, and the position of the entry plus one. An entry
+// may be in any slot of its set.
 
-// maxUsed is the most uses that a slot counts.
+// maxUsed is the maximum of the use counter.
 const maxUsed = 3
 
 func slot(hash uint64, used uint8, at int) uint64 {
@@ -15,13 +15,13 @@ func slot(hash uint64, used uint8, at int) uint64 {
 func slotAt(v uint64) int     { return int(uint32(v)) - 1 }
 func slotUsed(v uint64) uint8 { return uint8(v >> 32 & maxUsed) }
 
-// set returns the slots that an entry may have.
+// set returns the slots in which an entry may be.
 func (s *shard) set(hash uint64) []atomic.Uint64 {
 	n := hash & 0xffffffff * uint64(len(s.slots)/setSlots) >> 32
 	return s.slots[n*setSlots:][:setSlots]
 }
 
-// locate returns where the entry of a hash is, and how often it was used; -1 if there is none.
+// locate returns the position of the entry with a hash and its use counter. The position is -1 if there is none.
 func (s *shard) locate(hash uint64) (at int, used uint8) {
 	for i, set := 0, s.set(hash); i < len(set); i++ {
 		v := set[i].Load()
@@ -32,7 +32,7 @@ func (s *shard) locate(hash uint64) (at int, used uint8) {
 	return -1, 0
 }
 
-// link puts an entry into the index. If its set is full, the entry that was used least is lost.
+// link adds an entry to the index. If its set is full, it replaces the least used entry.
 func (s *shard) link(hash uint64, used uint8, at int) {
 	set := s.set(hash)
 	least := &set[0]
@@ -49,7 +49,8 @@ func (s *shard) link(hash uint64, used uint8, at int) {
 	least.Store(slot(hash, used, at))
 }
 
-// unlink removes the entry at a place from the index, and returns how often it was used; false if it was not there.
+// unlink removes the entry at a position from the index. It returns the use counter, and false if the entry was not in
+// the index.
 func (s *shard) unlink(hash uint64, at int) (used uint8, ok bool) {
 	for i, set := 0, s.set(hash); i < len(set); i++ {
 		if v := set[i].Load(); slotAt(v) == at && v>>34 == hash>>34 {

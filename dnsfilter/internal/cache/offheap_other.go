@@ -4,7 +4,7 @@ package cache
 
 import "sync/atomic"
 
-// allocate returns words of the heap, and nothing to give them back.
+// allocate returns words on the heap. There is no release function on this system.
 func allocate(words int) (memory []atomic.Uint64, release func()) {
 	return make([]atomic.Uint64, words), func() {}
 }

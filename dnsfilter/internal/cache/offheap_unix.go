@@ -8,9 +8,9 @@ import (
 	"unsafe"
 )
 
-// allocate returns words outside of the Go heap, all zero, and a function that gives them back: the garbage collector
-// does not let the rest of the heap grow in proportion to the cache. The system backs them page by page when they are
-// first written to.
+// allocate returns zeroed words outside the Go heap, and a function that releases them. On the heap, the cache would
+// make the garbage collector let the rest of the heap grow in proportion. The system assigns memory page by page, on
+// the first write.
 func allocate(words int) (memory []atomic.Uint64, release func()) {
 	b, err := syscall.Mmap(-1, 0, max(words, 1)*8, syscall.PROT_READ|syscall.PROT_WRITE,
 		syscall.MAP_ANON|syscall.MAP_PRIVATE)

@@ -8,43 +8,44 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// shard is a part of the cache with its own lock for writers (see evict.go for its queues).
+// shard is a part of the cache with its own write lock (see evict.go for its queues).
 //
-// An entry is: its hash; times stored and expired; lengths, the last byte of the key, that of the ID, and when it may
-// be looked up again if that has failed; flags and counts of the header; then the message from its question on.
+// An entry consists of four header words and the message from its question on. Word 0 is the hash. Word 1 has the times
+// of storing and expiry. Word 2 has the lengths, the last byte of the key, the lower byte of the ID, and the time of
+// the next refresh after a failed one. Word 3 has the flags and counts of the message header.
 //
-// Readers are guarded by a seqlock: writers make version odd while they work, and a reader uses what it has read only
-// if version was even and has not changed.
+// A seqlock protects readers. Writers make version odd while they work. A reader uses its result only if version was
+// even and has not changed.
 type shard struct {
 	version atomic.Uint64
 	words   []atomic.Uint64
 	slots   []atomic.Uint64
 	per     int // words in a segment
 
-	mu        sync.Mutex // guards what follows; writers hold it
+	mu        sync.Mutex // guards the following fields; held by writers
 	used      []int      // words used of each segment
 	free      []int      // empty segments
 	queues    [2]queue
 	ghosts    []uint32
-	survivors []uint64 // entries that evict moves
+	survivors []uint64 // entries that evict keeps
 }
 
 const (
 	entryHeader = 4                // words
-	minEntry    = entryHeader + 16 // a segment of less is of no use
+	minEntry    = entryHeader + 16 // minimum size of a segment, in words
 )
 
-// entry is an entry without its bytes.
+// entry is the header of an entry.
 type entry struct {
 	at      int
 	words   int // 0: there is none
 	stored  uint32
 	expires uint32
 	used    uint8
-	retry   uint16 // when it may be looked up again, the last bits of that time; 0: no look-up has failed
+	retry   uint16 // time of the next refresh after a failed one, lower 16 bits; 0: none has failed
 }
 
-// get copies an entry out. While writers are at work it tries again, and then waits for them.
+// get copies an entry out. While writers are active it retries, and then takes the lock.
 func (s *shard) get(dst []byte, hash uint64, key []byte) ([]byte, entry) {
 	for range 3 {
 		before := s.version.Load()
@@ -58,7 +59,8 @@ func (s *shard) get(dst []byte, hash uint64, key []byte) ([]byte, entry) {
 	return s.find(dst, hash, key)
 }
 
-// find looks into all slots that the entry may have. Writers may change what it reads, so it checks every length.
+// find searches all slots in which the entry may be. Writers may change the memory during the search, so find checks
+// every length.
 func (s *shard) find(dst []byte, hash uint64, key []byte) ([]byte, entry) {
 	set := s.set(hash)
 	for i := range set {
@@ -75,7 +77,7 @@ func (s *shard) find(dst []byte, hash uint64, key []byte) ([]byte, entry) {
 	return nil, entry{}
 }
 
-// read copies the entry at a place if it is that of the key.
+// read copies the entry at a position if it has the given key.
 func (s *shard) read(dst []byte, at int, key []byte) ([]byte, entry) {
 	times, sizes := s.words[at+1].Load(), s.words[at+2].Load()
 	asked, size, bits := int(sizes>>16&0xffff), int(sizes&0xffff), byte(sizes>>32)
@@ -103,10 +105,10 @@ func (s *shard) read(dst []byte, at int, key []byte) ([]byte, entry) {
 	}
 }
 
-// optRoom is what an OPT record with extended errors and a cookie needs, in bytes.
+// optRoom is the space for an OPT record with extended errors and a cookie, in bytes.
 const optRoom = 64
 
-// put writes an entry, in place of the one with the same key.
+// put writes an entry. It replaces the entry with the same key.
 func (s *shard) put(hash uint64, key, message []byte, e entry) {
 	asked, content := len(key)-1, message[dnswire.HeaderSize:]
 	if e.words = entryHeader + (len(content)+7)/8; e.words > s.per || len(content) > 0xffff {
@@ -134,7 +136,7 @@ func (s *shard) put(hash uint64, key, message []byte, e entry) {
 	s.link(hash, e.used, e.at)
 }
 
-// holdDown notes in an entry when it may be looked up again.
+// holdDown records in an entry when its next refresh is allowed.
 func (s *shard) holdDown(hash uint64, key []byte, retry uint16) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -148,7 +150,7 @@ func (s *shard) holdDown(hash uint64, key []byte, retry uint16) {
 	}
 }
 
-// flush removes the entries about a name, and those below it, from the index; their memory is used again when their
+// flush removes the entries about a name and all names below it from the index. Their memory is reused after their
 // segment is evicted.
 func (s *shard) flush(name []byte) (n int) {
 	s.mu.Lock()
@@ -170,7 +172,7 @@ func (s *shard) flush(name []byte) (n int) {
 	return n
 }
 
-// isWithin reports whether the name, of size bytes, that words begin with is a zone, or below it.
+// isWithin reports whether the name at the beginning of words, of size bytes, is a zone or below it.
 func isWithin(words []atomic.Uint64, size int, zone []byte) bool {
 	var buf [dnswire.MaxName + 8]byte
 	for i := range (min(size, dnswire.MaxName) + 7) / 8 {
@@ -201,7 +203,7 @@ func storeBytes(words []atomic.Uint64, b []byte) {
 	}
 }
 
-// tailWord makes a word of fewer than eight bytes.
+// tailWord returns a word with fewer than eight bytes of content.
 func tailWord(b []byte) (v uint64) {
 	for i, c := range b {
 		v |= uint64(c) << (8 * i)

@@ -8,20 +8,20 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// How long answers are kept, in seconds, whatever their records say (RFC 2308, sections 5 and 7.1; RFC 8767, section 4;
-// RFC 9520, section 3.2).
+// Limits for the storage time of answers, in seconds, whatever the TTLs of their records (RFC 2308, sections 5 and 7.1;
+// RFC 8767, section 4; RFC 9520, section 3.2).
 const (
 	maxTTL      = 24 * 3600
 	negativeTTL = 3600
-	maxStale    = 24 * 3600 // that an expired answer is kept for serve-stale
-	holdDown    = 30        // after a look-up has failed, the next is more likely to fail than to succeed
-	FailureTTL  = 5         // of the upstream's failure
-	NoAnswerTTL = 1         // of the failure to get any reply
+	maxStale    = 24 * 3600 // storage time of expired answers, for serve-stale
+	holdDown    = 30        // time after a failed refresh in which the next one is likely to fail
+	FailureTTL  = 5         // for a failure reply of the upstream
+	NoAnswerTTL = 1         // if there was no reply
 )
 
-// TTL returns for how many seconds an answer may be kept, 0 for not at all. It sets TTLs that are longer than a day to
-// that, and of a negative answer those longer than an hour; that of its SOA record to how long it denies, so that it
-// counts down to the end.
+// TTL returns the storage time of an answer in seconds; 0 means that it is not stored. It also limits the TTLs in the
+// message: to a day, or to an hour in a negative answer. The TTL of the SOA record in a negative answer is limited to
+// its MINIMUM field, so that it counts down to the end of the denial.
 func TTL(m []byte) uint32 {
 	shortest, most, negative := uint32(maxTTL), uint32(maxTTL), false
 	for r := range dnswire.Records(m) {
@@ -48,20 +48,20 @@ func TTL(m []byte) uint32 {
 	return 0
 }
 
-// State says what a cached answer is good for.
+// State is the state of a cached answer.
 type State uint8
 
 // The states.
 const (
 	NotFound State = iota
 	Fresh
-	Prefetch // fresh, but popular and near its end: time to ask again
-	Stale    // expired: good if nothing better can be had (RFC 8767)
-	Failing  // expired, and a look-up has failed a moment ago: good, but time to ask again
-	HeldDown // likewise, and too early to ask again (RFC 8767, section 5)
+	Prefetch // fresh, but popular and about to expire: usable, refresh now
+	Stale    // expired: usable if the upstream fails (RFC 8767)
+	Failing  // expired, and the last refresh failed recently: usable, refresh now
+	HeldDown // expired, and the last refresh just failed: usable, no refresh yet (RFC 8767, section 5)
 )
 
-// state says what an entry is good for.
+// state returns the state of an entry.
 func (e *entry) state(now uint32) State {
 	switch {
 	case e.words == 0 || now >= e.expires+maxStale:
@@ -74,7 +74,7 @@ func (e *entry) state(now uint32) State {
 	return Fresh
 }
 
-// expired says what an entry is good for that has expired.
+// expired returns the state of an expired entry.
 func (e *entry) expired(now uint32) State {
 	switch {
 	case e.isHeldDown(now):
@@ -85,8 +85,8 @@ func (e *entry) expired(now uint32) State {
 	return Stale
 }
 
-// isHeldDown reports whether a look-up has failed so lately that the next one has to wait. The time of that one is
-// compared by its last 16 bits: no failure that counts is far away.
+// isHeldDown reports whether the last refresh failed so recently that the next one has to wait. The time of the next
+// refresh is stored with 16 bits only, which is enough, since it is never far away.
 func (e *entry) isHeldDown(now uint32) bool {
 	return e.retry != 0 && e.retry-uint16(now)-1 < FailureTTL
 }

@@ -1,5 +1,4 @@
-// Package cookie makes and verifies DNS server cookies (RFC 7873) in the form that servers of several makers share (RFC
-// 9018).
+// Package cookie creates and verifies DNS server cookies (RFC 7873) in the interoperable format of RFC 9018.
 package cookie
 
 import (
@@ -12,37 +11,38 @@ import (
 // Sizes of cookies, in bytes.
 const (
 	ClientSize = 8
-	Size       = 24 // of the client's and ours: version, reserved, time, hash
-	maxSize    = 40 // of any server's
+	Size       = 24 // of a client cookie with our server cookie: version, reserved, time, hash
+	maxSize    = 40 // of a client cookie with any server cookie
 )
 
-// How old, in seconds, a cookie of ours may be, and when the client is given a new one (RFC 9018, section 4.3).
+// Age limits of server cookies, in seconds: until when a cookie is valid, and when the client gets a new one (RFC 9018,
+// section 4.3).
 const (
 	lifetime = 3600
 	renewal  = 1800
-	maxAhead = 300 // made by a server whose clock is ahead
+	maxAhead = 300 // limit for a timestamp in the future, from a server whose clock is ahead
 )
 
 const version = 1
 
-// Secret is what cookies are made with.
+// Secret is the key of server cookies.
 type Secret [16]byte
 
-// Cookie is a client's cookie and the server's behind it.
+// Cookie is a client cookie and the server cookie after it.
 type Cookie [Size]byte
 
-// NewSecret makes a secret at random.
+// NewSecret creates a random secret.
 func NewSecret() (s Secret) {
 	_, _ = rand.Read(s[:]) // it never fails
 	return s
 }
 
-// IsSize reports whether n bytes may be the cookie of a query (RFC 7873, section 5.2.2).
+// IsSize reports whether n bytes is a valid cookie size in a query (RFC 7873, section 5.2.2).
 func IsSize(n int) bool { return n == ClientSize || n >= 2*ClientSize && n <= maxSize }
 
-// Verify reports whether a client's cookie was made with one of the secrets, for its address; then it has proved that
-// it receives what is sent there. The cookie has to be replaced if it is old, or not of the first secret. Now is in
-// seconds since 1970.
+// Verify reports whether a server cookie was created with one of the secrets for the client's address. A valid cookie
+// proves that the client receives packets at that address. It also reports whether the cookie has to be replaced: if it
+// is old, or was not created with the first secret. Now is in seconds since 1970.
 func Verify(secrets []Secret, sent []byte, client netip.Addr, now uint32) (valid, replace bool) {
 	if len(sent) != Size || sent[ClientSize] != version {
 		return false, true
@@ -59,8 +59,8 @@ func Verify(secrets []Secret, sent []byte, client netip.Addr, now uint32) (valid
 	return false, true
 }
 
-// Make makes the cookie for a client, whose own is the beginning of the one that it has sent. Now is in seconds since
-// 1970.
+// Make creates the cookie for a client. Its first part is the client cookie, from the beginning of sent. Now is in
+// seconds since 1970.
 func (s *Secret) Make(sent []byte, client netip.Addr, now uint32) (c Cookie) {
 	copy(c[:ClientSize], sent)
 	c[ClientSize] = version
@@ -70,7 +70,7 @@ func (s *Secret) Make(sent []byte, client netip.Addr, now uint32) (c Cookie) {
 	return c
 }
 
-// hash returns the last part of a cookie, of all before it and the client's address.
+// hash returns the hash part of a cookie, computed from the parts before it and the client's address.
 func (s *Secret) hash(head []byte, client netip.Addr) (sum [8]byte) {
 	var buf [2*ClientSize + 16]byte
 	m := append(buf[:0], head...)

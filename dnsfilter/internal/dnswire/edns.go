@@ -17,13 +17,13 @@ const (
 // OPT is an OPT record of a packed message.
 type OPT []byte
 
-// AsOPT returns the OPT record that m begins with; false if it begins with something else, or breaks off in front of
+// AsOPT returns the OPT record at the beginning of m. It returns false if there is another record, or if m ends before
 // the options.
 func AsOPT(m []byte) (OPT, bool) {
 	return OPT(m), len(m) >= OPTSize && m[0]|m[1] == 0 && m[2] == byte(dns.TypeOPT)
 }
 
-// Size returns how long a message its sender takes over UDP, in bytes.
+// Size returns the maximum size of a UDP message that the sender accepts, in bytes.
 func (o OPT) Size() int { return Uint16(o, 3) }
 
 // Rcode returns the upper eight bits of the response code.
@@ -32,13 +32,13 @@ func (o OPT) Rcode() int { return int(o[5]) }
 // Version returns the version of EDNS.
 func (o OPT) Version() uint8 { return o[6] }
 
-// DO reports whether DNSSEC records are asked for (RFC 3225).
+// DO reports whether the DO bit is set: the sender requests DNSSEC records (RFC 3225).
 func (o OPT) DO() bool { return o[7]&flagDO != 0 }
 
-// Length returns the number of bytes of the options.
+// Length returns the size of the options, in bytes.
 func (o OPT) Length() int { return Uint16(o, 9) }
 
-// AppendOPT appends an OPT record for size bytes of options, which follow.
+// AppendOPT appends an OPT record without its options, which the caller appends: size bytes.
 func AppendOPT(m []byte, rcode uint8, do bool, size int) []byte {
 	flags := byte(0)
 	if do {
@@ -47,7 +47,7 @@ func AppendOPT(m []byte, rcode uint8, do bool, size int) []byte {
 	return append(m, 0, 0, byte(dns.TypeOPT), UDPSize>>8, UDPSize&0xff, rcode, 0, flags, 0, byte(size>>8), byte(size))
 }
 
-// NextOption splits the first of some options off; false means that it is cut.
+// NextOption splits off the first option. It returns false if the option is truncated.
 func NextOption(options []byte) (code uint16, data, rest []byte, ok bool) {
 	if len(options) < optBytes || optBytes+Uint16(options, 2) > len(options) {
 		return 0, nil, nil, false
@@ -56,7 +56,7 @@ func NextOption(options []byte) (code uint16, data, rest []byte, ok bool) {
 	return binary.BigEndian.Uint16(options), options[optBytes:end], options[end:], true
 }
 
-// HasOption reports whether there is an option with a code before any that is cut.
+// HasOption reports whether the options include a code. It stops at a truncated option.
 func HasOption(options []byte, code uint16) bool {
 	for len(options) > 0 {
 		c, _, rest, ok := NextOption(options)

@@ -1,5 +1,6 @@
-// Package dnswire reads and writes parts of DNS messages in wire format (RFC 1035, section 4) in place, without
-// allocating: the header, names, records, and EDNS options. It is the fast path's counterpart of github.com/miekg/dns.
+// Package dnswire reads and writes parts of DNS messages in wire format (RFC 1035, section 4): the header, names,
+// records, and EDNS options. It works in place and does not allocate. The fast path uses it instead of
+// github.com/miekg/dns.
 package dnswire
 
 import (
@@ -8,12 +9,12 @@ import (
 	"github.com/miekg/dns"
 )
 
-// Sizes in bytes. 1232 bytes pass every network in one piece (DNS flag day 2020).
+// Sizes in bytes. Messages of 1232 bytes pass every network without fragmentation (DNS flag day 2020).
 const (
 	HeaderSize = 12
-	MinSize    = 512  // of a message that every client and resolver accepts over UDP
-	UDPSize    = 1232 // the most that is sent over UDP
-	MaxName    = 255  // of a name, the root's label included
+	MinSize    = 512  // maximum message size over UDP without EDNS
+	UDPSize    = 1232 // maximum message size sent over UDP
+	MaxName    = 255  // maximum size of a name, with the root label
 	MaxLabel   = 63
 )
 
@@ -29,7 +30,7 @@ const (
 	MaskOpcode = 15 << 11
 )
 
-// Section is a part of a message.
+// Section is a section of a message.
 type Section uint8
 
 // The sections, in the order of the header's counts.
@@ -49,23 +50,23 @@ func Flags(m []byte) uint16 { return binary.BigEndian.Uint16(m[2:]) }
 // SetFlags replaces the flags of the header.
 func SetFlags(m []byte, flags uint16) { binary.BigEndian.PutUint16(m[2:], flags) }
 
-// Rcode returns the four bits of the response code that the header has.
+// Rcode returns the rcode of the header: the lower four bits.
 func Rcode(m []byte) int { return int(m[3] & MaskRcode) }
 
-// SetRcode replaces the four bits of the response code that the header has.
+// SetRcode sets the rcode of the header: the lower four bits.
 func SetRcode(m []byte, rcode int) { m[3] = m[3]&^MaskRcode | byte(rcode) }
 
-// IsTruncated reports whether the bit TC is set.
+// IsTruncated reports whether the TC bit is set.
 func IsTruncated(m []byte) bool { return m[2]&(FlagTC>>8) != 0 }
 
-// Truncate sets the bit TC.
+// Truncate sets the TC bit.
 func Truncate(m []byte) { m[2] |= FlagTC >> 8 }
 
-// IsResponse reports whether the bit QR is set.
+// IsResponse reports whether the QR bit is set.
 func IsResponse(m []byte) bool { return m[2]&(FlagQR>>8) != 0 }
 
-// IsFailure reports whether the rcode of the header says nothing of the name: neither what it has nor that it does not
-// exist (RFC 8767, section 4), nor that a DNAME record makes it too long (RFC 6672, section 2.2).
+// IsFailure reports whether the rcode of the header gives no information about the name. The other rcodes are NOERROR,
+// NXDOMAIN (RFC 8767, section 4), and YXDOMAIN, for a name that a DNAME record makes too long (RFC 6672, section 2.2).
 func IsFailure(m []byte) bool {
 	switch Rcode(m) {
 	case dns.RcodeSuccess, dns.RcodeNameError, dns.RcodeYXDomain:
@@ -74,13 +75,13 @@ func IsFailure(m []byte) bool {
 	return true
 }
 
-// Count returns the number of entries that the header says a section has.
+// Count returns the number of entries in a section, according to the header.
 func Count(m []byte, s Section) int { return Uint16(m, 4+2*int(s)) }
 
-// SetCount replaces the number of entries of a section.
+// SetCount sets the number of entries in a section.
 func SetCount(m []byte, s Section, n int) { binary.BigEndian.PutUint16(m[4+2*int(s):], uint16(n)) }
 
-// QuestionEnd returns where the first question ends; 0 if it breaks off.
+// QuestionEnd returns the end of the first question, or 0 if the question is truncated.
 func QuestionEnd(m []byte) int {
 	end := SkipName(m, HeaderSize) + 4
 	if end > len(m) {

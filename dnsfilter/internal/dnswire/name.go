@@ -2,11 +2,11 @@ package dnswire
 
 import "bytes"
 
-// pointer is the first byte of a label that points to the rest of the name (RFC 1035, section 4.1.4).
+// pointer is the first byte of a compression pointer (RFC 1035, section 4.1.4).
 const pointer = 0xc0
 
-// SkipName returns where the name at an offset ends. It checks nothing: the end of a name that breaks off is behind the
-// message.
+// SkipName returns the end of the name at an offset. It checks nothing: for a truncated name it returns an offset
+// beyond the message.
 func SkipName(m []byte, off int) int {
 	for off < len(m) && m[off] != 0 {
 		if m[off] >= pointer {
@@ -17,20 +17,20 @@ func SkipName(m []byte, off int) int {
 	return off + 1
 }
 
-// CheckName returns where the name at an offset ends; 0 if it is malformed: too long, cut, or with a pointer that does
-// not point to an earlier place.
+// CheckName returns the end of the name at an offset, or 0 if the name is malformed: too long, truncated, or with a
+// pointer that does not point to an earlier offset.
 func CheckName(m []byte, off int) (end int) {
 	_, end = walk(nil, m, off, false)
 	return end
 }
 
-// AppendName appends the name at an offset in lower case and without pointers. It returns where the name ends in the
-// message; 0 if it is malformed, as CheckName has it.
+// AppendName appends the name at an offset in lower case and uncompressed. It also returns the end of the name in the
+// message, or 0 if CheckName would.
 func AppendName(dst, m []byte, off int) (name []byte, end int) {
 	return walk(dst, m, off, true)
 }
 
-// walk follows the labels of a name.
+// walk follows the labels and pointers of a name.
 func walk(dst, m []byte, off int, copied bool) (_ []byte, end int) {
 	before := len(dst)
 	for length := 1; off < len(m) && length <= MaxName; {
@@ -51,7 +51,7 @@ func walk(dst, m []byte, off int, copied bool) (_ []byte, end int) {
 			}
 			if end == 0 {
 				end = off + 2
-				m = m[:off] // what it points to ends before it
+				m = m[:off] // the target of a pointer ends before the pointer
 			}
 			off = to
 		default:
@@ -67,7 +67,7 @@ func walk(dst, m []byte, off int, copied bool) (_ []byte, end int) {
 	return dst, 0
 }
 
-// Lower lowers the letters of a name in place. Lengths of labels are below them.
+// Lower converts a name to lower case in place. Length bytes are smaller than letters, so they do not change.
 func Lower(name []byte) {
 	for i, c := range name {
 		if c-'A' < 26 {
@@ -76,7 +76,7 @@ func Lower(name []byte) {
 	}
 }
 
-// EqualFold reports whether a begins with b, but for the case of letters. It is at least as long.
+// EqualFold reports whether a begins with b, ignoring letter case. a must not be shorter than b.
 func EqualFold(a, b []byte) bool {
 	for i, c := range b {
 		if x := c ^ a[i]; x != 0 && (x != 0x20 || (c|0x20)-'a' >= 26) {
@@ -86,7 +86,7 @@ func EqualFold(a, b []byte) bool {
 	return true
 }
 
-// IsWithin reports whether a name without pointers is a zone, or below it. Both are in the same case.
+// IsWithin reports whether an uncompressed name is a zone or below it. Both have the same letter case.
 func IsWithin(name, zone []byte) bool {
 	for len(name) > len(zone) && name[0] != 0 {
 		name = name[min(1+int(name[0]), len(name)):]
@@ -94,8 +94,8 @@ func IsWithin(name, zone []byte) bool {
 	return bytes.Equal(name, zone)
 }
 
-// SkipLabels skips the first size bytes of the labels of a name, to the end of a label, and pointers, and returns where
-// the rest of the name begins. The name was checked.
+// SkipLabels skips the first labels of a name, size bytes in total, and follows pointers. It returns the offset of the
+// remaining name. The name was checked before.
 func SkipLabels(m []byte, off, size int) int {
 	for ; ; off += 1 + int(m[off]) {
 		for m[off] >= pointer {
@@ -108,7 +108,7 @@ func SkipLabels(m []byte, off, size int) int {
 	}
 }
 
-// EqualNames reports whether two names of a message, which were checked, are the same but for the case of letters.
+// EqualNames reports whether two names of a message are equal, ignoring letter case. Both were checked before.
 func EqualNames(m []byte, a, b int) bool {
 	for {
 		a, b = SkipLabels(m, a, 0), SkipLabels(m, b, 0)
@@ -123,7 +123,8 @@ func EqualNames(m []byte, a, b int) bool {
 	}
 }
 
-// IsAbove reports whether a name of a message is another one, or above it. Both were checked.
+// IsAbove reports whether a zone name in a message is equal to another name in it, or above that name. Both were
+// checked before.
 func IsAbove(m []byte, zone, name int) bool {
 	for {
 		if EqualNames(m, zone, name) {
@@ -136,13 +137,12 @@ func IsAbove(m []byte, zone, name int) bool {
 	}
 }
 
-// HasLabel reports whether the name at an offset begins with a label, not with a pointer.
+// HasLabel reports whether the name at an offset begins with a label, and not with a pointer or the root.
 func HasLabel(m []byte, off int) bool {
 	return off < len(m) && m[off] != 0 && m[off] <= MaxLabel
 }
 
-// RestoreCase gives an owner that has no pointer, and is the given name or one above it, the case of that name's
-// letters.
+// RestoreCase copies the letter case of name to owner, if owner is uncompressed and equal to name or above it.
 func RestoreCase(owner, name []byte) {
 	size := SkipName(owner, 0)
 	if size > min(len(owner), len(name)) {
@@ -153,8 +153,7 @@ func RestoreCase(owner, name []byte) {
 	}
 }
 
-// RestoreLabels gives the first labels of a target, as far as they are those of the given name, the case of that name's
-// letters.
+// RestoreLabels copies the letter case of name to the first labels of target, as far as they are equal.
 func RestoreLabels(target, name []byte) {
 	for len(target) > 0 && target[0] != 0 && target[0] == name[0] {
 		size := 1 + int(target[0])

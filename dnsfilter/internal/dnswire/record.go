@@ -7,31 +7,31 @@ import (
 	"github.com/miekg/dns"
 )
 
-// recordHeader is the size of type, class, TTL and length, in bytes.
+// recordHeader is the size of type, class, TTL and data length, in bytes.
 const recordHeader = 10
 
-// Record is one record of a packed message. TTL and Data are parts of the message.
+// Record is one record of a packed message. TTL and Data are slices of the message.
 type Record struct {
 	Section Section
 	Type    uint16
-	Owner   int // where its name is in the message
-	At      int // where its data is
+	Owner   int // offset of the owner name
+	At      int // offset of the data
 	TTL     []byte
 	Data    []byte
 }
 
-// End returns where the record ends.
+// End returns the offset after the record.
 func (r *Record) End() int { return r.At + len(r.Data) }
 
 // IsInternet reports whether the class of the record is IN.
 func (r *Record) IsInternet(m []byte) bool { return Uint16(m, r.At-recordHeader+2) == dns.ClassINET }
 
-// Covers reports whether the record, which is an RRSIG record, is for records of a type.
+// Covers reports whether an RRSIG record covers a type.
 func (r *Record) Covers(rrtype uint16) bool {
 	return len(r.Data) > 2 && binary.BigEndian.Uint16(r.Data) == rrtype
 }
 
-// Records walks the records of a packed message. It stops where the message breaks off.
+// Records iterates over the records of a packed message. It stops where the message is truncated.
 func Records(m []byte) iter.Seq[Record] {
 	return func(yield func(Record) bool) {
 		answers, authority, additional := Count(m, Answer), Count(m, Authority), Count(m, Additional)
@@ -67,8 +67,9 @@ func Records(m []byte) iter.Seq[Record] {
 	}
 }
 
-// CheckRecord returns the type of the record at an offset and where the next one begins; 0 if it is malformed, in its
-// name or, for types whose length is fixed or whose names may be compressed, in its data.
+// CheckRecord returns the type of the record at an offset and the offset of the next one, or 0 if the record is
+// malformed. It checks the owner name. It checks the data of types with a fixed length or with names that may be
+// compressed.
 func CheckRecord(m []byte, off int) (rrtype uint16, next int) {
 	off = CheckName(m, off)
 	if off == 0 || off+recordHeader > len(m) {

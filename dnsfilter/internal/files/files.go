@@ -1,4 +1,5 @@
-// Package files reads files that are named by people: what is none is refused in words.
+// Package files opens and reads files named by users. Paths that are not regular files are rejected with a clear
+// message.
 package files
 
 import (
@@ -11,7 +12,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Open opens a file to be read, once it is known to be one: a pipe would be waited for.
+// Open opens a regular file for reading. It checks the type first, since opening a pipe could block.
 func Open(path string) (*os.File, error) {
 	if _, err := Stat(path); err != nil {
 		return nil, err
@@ -19,7 +20,8 @@ func Open(path string) (*os.File, error) {
 	return os.Open(path)
 }
 
-// Stat describes a file. What is none is refused in words: a URL, a folder, a pipe, a device.
+// Stat returns the file info of a regular file. For a URL, a folder, a pipe or a device, it returns an error that says
+// so.
 func Stat(path string) (fs.FileInfo, error) {
 	if strings.Contains(path, "://") {
 		return nil, NotURL(path)
@@ -47,15 +49,15 @@ func kindOf(mode fs.FileMode) string {
 	return "a device"
 }
 
-// NotURL says that a file is needed where a URL is given.
+// NotURL returns the error for a URL given in place of a file. It suggests what to do.
 func NotURL(text string) error {
 	return fmt.Errorf("%.100q is a URL, and a file is needed here: %w: download it, or follow a signed list by the keys from and root", text, blocklist.ErrMalformed)
 }
 
-// MaxSmall is the longest file that ReadSmall reads, in bytes.
+// MaxSmall is the size limit of ReadSmall, in bytes.
 const MaxSmall = 1 << 20
 
-// ReadSmall reads a file that is no longer than [MaxSmall].
+// ReadSmall reads a file of at most [MaxSmall] bytes.
 func ReadSmall(path string) ([]byte, error) {
 	f, err := Open(path)
 	if err != nil {

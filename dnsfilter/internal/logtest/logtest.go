@@ -1,4 +1,4 @@
-// Package logtest has logs that tests read while they are written.
+// Package logtest has log buffers for tests that read a log while it is written.
 package logtest
 
 import (
@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Buffer is a log. Several goroutines may write and read it; its zero value is empty.
+// Buffer is a log buffer. It is safe for concurrent use; its zero value is empty.
 type Buffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -22,7 +22,7 @@ func (b *Buffer) Write(p []byte) (int, error) {
 	return b.text.Write(p)
 }
 
-// String returns what was written until now.
+// String returns the text written so far.
 func (b *Buffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -1,6 +1,6 @@
-// Package processors raises GOMAXPROCS for goroutines that compute in the background, or wait in system calls without
-// the runtime's knowledge: otherwise they would occupy the places of goroutines that answer queries. The system shares
-// the real processors among all of them, and more finely than the runtime does.
+// Package processors raises GOMAXPROCS for goroutines that compute in the background, or block in system calls without
+// the runtime's knowledge. Otherwise they would take the place of goroutines that answer queries. The system shares the
+// real processors among all threads, in smaller time slices than the runtime does.
 package processors
 
 import (
@@ -9,14 +9,15 @@ import (
 	"sync"
 )
 
-var added struct { //nolint:gochecknoglobals // so is GOMAXPROCS
+var added struct { //nolint:gochecknoglobals // GOMAXPROCS is global, too
 	sync.Mutex
 	n        int
-	standard bool // before the first was added, GOMAXPROCS was what the runtime chooses, and follows
+	standard bool // GOMAXPROCS had the runtime's default before the first Add
 }
 
-// Add raises GOMAXPROCS by n for n goroutines; n is negative when they have ended. When all have, the runtime chooses
-// GOMAXPROCS again, if it did before, since only then it follows the limits of the process's control group.
+// Add raises GOMAXPROCS by n for n more goroutines. Call it with a negative n when they have ended. When all have ended
+// and GOMAXPROCS had the runtime's default before, Add restores the default, which follows the CPU limit of the
+// process's control group.
 func Add(n int) {
 	added.Lock()
 	defer added.Unlock()
@@ -31,7 +32,7 @@ func Add(n int) {
 	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + n)
 }
 
-// isStandard reports whether GOMAXPROCS is what the runtime chooses.
+// isStandard reports whether GOMAXPROCS has the runtime's default.
 func isStandard() bool {
 	if os.Getenv("GOMAXPROCS") != "" {
 		return false
@@ -44,7 +45,7 @@ func isStandard() bool {
 	return true
 }
 
-// Count returns for how many processors there is work: GOMAXPROCS without what was added.
+// Count returns the number of processors for other work: GOMAXPROCS minus the added goroutines.
 func Count() int {
 	added.Lock()
 	defer added.Unlock()

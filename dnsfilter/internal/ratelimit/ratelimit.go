@@ -1,5 +1,5 @@
-// Package ratelimit bounds how often each of many keys is served, with the generic cell rate algorithm (GCRA), in
-// memory of a fixed size and without locks.
+// Package ratelimit limits the rate of many keys with the generic cell rate algorithm (GCRA), in memory of fixed size
+// and without locks.
 package ratelimit
 
 import (
@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// MaxRate is the highest limit, per second.
+// MaxRate is the maximum rate, per second.
 const MaxRate = 1_000_000
 
-// The table: a slot holds 24 bits of the hash of a key, and its theoretical arrival time: until when what it was
-// allowed is paid for, in microseconds modulo 2^40 (12 days).
+// The table: a slot has 24 bits of the hash of a key and the theoretical arrival time of GCRA, in microseconds modulo
+// 2^40 (12 days). Each allowed request moves that time ahead by its cost.
 const (
 	sets     = 1 << 13
 	ways     = 8 // slots that a key may have: one cache line
@@ -21,19 +21,19 @@ const (
 	second   = 1_000_000
 )
 
-// Limiter limits each key to a rate, after a pause to as many at once as in a second. A key beyond its limit writes
-// nothing. Of more keys than there is room for, those are forgotten that were allowed least.
+// Limiter limits each key to a rate, with a burst of one second's requests after a pause. Requests beyond the limit
+// write nothing. If there are more keys than slots, the keys with the fewest recent requests are forgotten.
 type Limiter struct {
 	seed    maphash.Seed
 	start   time.Time
-	cost    uint64 // of one, in microseconds
+	cost    uint64 // of one request, in microseconds
 	slip    uint64
 	limited atomic.Uint64
 	slots   []atomic.Uint64
 }
 
-// New makes a limiter of perSecond, at most [MaxRate]. Of what is beyond every slip-th slips through (0: none). It is
-// nil without a limit.
+// New creates a limiter with a rate per second, at most [MaxRate]. It returns nil if perSecond is not positive. Every
+// slip-th request beyond the limit slips through; 0: none.
 func New(perSecond, slip int) *Limiter {
 	if perSecond <= 0 {
 		return nil
@@ -45,7 +45,7 @@ func New(perSecond, slip int) *Limiter {
 	}
 }
 
-// Allow reports whether a key may be served once more.
+// Allow reports whether a request of a key is within the limit, and counts it if so.
 func (l *Limiter) Allow(key uint64) bool {
 	now := uint64(time.Since(l.start)/time.Microsecond) & timeMask
 	hash := maphash.Comparable(l.seed, key)
@@ -69,18 +69,18 @@ func (l *Limiter) Allow(key uint64) bool {
 	if least+l.cost > second {
 		return false
 	}
-	set[at].CompareAndSwap(old, tag<<timeBits|(now+least+l.cost)&timeMask) // lost to another core: one goes uncounted
+	set[at].CompareAndSwap(old, tag<<timeBits|(now+least+l.cost)&timeMask) // not counted if another core is faster
 	return true
 }
 
-// ahead returns how much of what a slot was allowed is yet to be paid for, in microseconds.
+// ahead returns how far the theoretical arrival time of a slot is ahead of now, in microseconds.
 func (l *Limiter) ahead(slot, now uint64) uint64 {
 	ahead := (slot - now) & timeMask
-	if ahead > 2*second { // more than a second, and what another core's clock may be ahead of ours
+	if ahead > 2*second { // the limit is one second, plus differences between clock readings of cores
 		return 0
 	}
 	return ahead
 }
 
-// Slip counts one beyond the limit, and reports whether it slips through.
+// Slip counts a request beyond the limit, and reports whether it slips through.
 func (l *Limiter) Slip() bool { return l.slip > 0 && l.limited.Add(1)%l.slip == 0 }

@@ -1,4 +1,4 @@
-// Package tempstore has stores that are gone when they were used.
+// Package tempstore provides temporary stores.
 package tempstore
 
 import (
@@ -7,7 +7,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// With runs do with an empty store that is gone afterwards.
+// With calls do with an empty store, and deletes the store afterwards.
 func With(do func(*blocklist.Store) error) error {
 	dir, err := os.MkdirTemp("", "dnsfilter")
 	if err != nil {
@@ -18,6 +18,6 @@ func With(do func(*blocklist.Store) error) error {
 	if err != nil {
 		return err
 	}
-	defer store.Close() //nolint:errcheck // nothing in it is to last
+	defer store.Close() //nolint:errcheck // the store is temporary
 	return do(store)
 }
