@@ -116,8 +116,8 @@ func TestHostEntriesDoNotHideWhatIsBelow(t *testing.T) {
 	assert.Empty(t, reply.Ns, "the upstream has no SOA there")
 }
 
-// TestNothingDeniedOwnsARecord: the SOA record of a denial is owned by a name above the one that is denied (RFC 2308,
-// section 2.1): by the parent of the entry that denies all below it.
+// TestNothingDeniedOwnsARecord: the owner of the SOA record in a denial is above the denied name (RFC 2308, section
+// 2.1). For a domain entry, it is the parent of the entry.
 func TestNothingDeniedOwnsARecord(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, dnsfilter.Config{

@@ -27,7 +27,7 @@ func BenchmarkDecide(b *testing.B) {
 	}
 }
 
-// BenchmarkAnswer is the way of a query from its message to the packed answer, without sockets.
+// BenchmarkAnswer measures a query from its message to the packed answer, without sockets.
 func BenchmarkAnswer(b *testing.B) {
 	s := blockingServer(b)
 	for what, name := range map[string]string{"cached": "www.example.org.", "nxdomain": "a.nxdomain.test.", "sinkhole": "a.sinkhole.test."} {
@@ -42,7 +42,7 @@ func BenchmarkAnswer(b *testing.B) {
 	}
 }
 
-// BenchmarkServe asks over UDP on loopback, one query after the other on each of several sockets.
+// BenchmarkServe sends queries over UDP on loopback, from several sockets, each of which waits for its answer.
 func BenchmarkServe(b *testing.B) {
 	addr, _ := serve(b, blockingServer(b))
 	for what, name := range map[string]string{"cached": "www.example.org.", "nxdomain": "a.nxdomain.test."} {

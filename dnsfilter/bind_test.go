@@ -15,8 +15,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
-// startNamed runs BIND as a validating resolver whose only way to the world is the server at the address. The last
-// argument is its setting minimal-responses: "no" sends servers and their addresses beside every answer.
+// startNamed runs BIND as a validating resolver that forwards all queries to the server at the address. The last
+// argument is its setting minimal-responses: "no" adds name servers and their addresses to every answer.
 func (s *signed) startNamed(t *testing.T, server netip.AddrPort, minimal string) netip.AddrPort {
 	t.Helper()
 	at := freePort(t)
@@ -28,8 +28,8 @@ func (s *signed) startNamed(t *testing.T, server netip.AddrPort, minimal string)
 	return at
 }
 
-// TestBINDInFront puts a validating BIND in front of the server, one that sends with each answer all that it has beside
-// it. Clients get what a BIND with minimal responses says, letter by letter, and from the cache, too.
+// TestBINDInFront uses a validating BIND without minimal responses as the upstream. Clients get the same answers, byte
+// for byte, as from a BIND with minimal responses, uncached and cached.
 func TestBINDInFront(t *testing.T) {
 	t.Parallel()
 	needPrograms(t, "named", "nsd", "dnssec-keygen", "dnssec-signzone")

@@ -11,7 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestRandomCaseStaysUpstream has a resolver that writes every owner out, in the case that it was asked in.
+// TestRandomCaseStaysUpstream uses a resolver that writes every owner name uncompressed, in the letter case of the
+// query.
 func TestRandomCaseStaysUpstream(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Value

@@ -16,7 +16,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// distant is a client at an address.
+// distant is a client at a given address.
 type distant struct {
 	recorder
 

@@ -17,7 +17,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/logtest"
 )
 
-// TestListingThroughOtherNamesIsNoticed has names of the client's own lead to those that it tries out.
+// TestListingThroughOtherNamesIsNoticed: a client uses names of its own with CNAME records to the names that it tries
+// out.
 func TestListingThroughOtherNamesIsNoticed(t *testing.T) {
 	t.Parallel()
 	var lines, zone strings.Builder
@@ -37,8 +38,8 @@ func TestListingThroughOtherNamesIsNoticed(t *testing.T) {
 	}
 }
 
-// TestListingIsNoticed has clients that are refused: many times by one entry, by many of their own accord, by many of
-// an order. Only the last is told, once an hour, without a name or an address.
+// TestListingIsNoticed: three clients are blocked, one many times by one entry, one by many entries of the operator,
+// and one by many entries of an order. Only the last raises an alarm, once an hour, without its address or a name.
 func TestListingIsNoticed(t *testing.T) {
 	t.Parallel()
 	var csam, ads strings.Builder

@@ -31,7 +31,7 @@ func exampleStore(dir string) *blocklist.Store {
 	return store
 }
 
-// A resolver of one's own: a store, a policy, an upstream.
+// A complete resolver: a store, a policy, an upstream.
 func Example() {
 	dir, err := os.MkdirTemp("", "example-")
 	if err != nil {
@@ -73,7 +73,7 @@ func Example() {
 	// <nil>
 }
 
-// In a server of github.com/miekg/dns that is there already, a filter goes in front of its handler.
+// A filter in front of the existing handler of a github.com/miekg/dns server.
 func ExampleFilter_Handler() {
 	dir, err := os.MkdirTemp("", "example-")
 	if err != nil {
@@ -115,7 +115,7 @@ func ExampleFilter_Handler() {
 	// www.example.org. NOERROR
 }
 
-// A program that logs or counts decisions in its own way.
+// A program that logs or counts decisions itself.
 func ExampleFilter_onDecision() {
 	dir, err := os.MkdirTemp("", "example-")
 	if err != nil {
@@ -148,7 +148,7 @@ func ExampleFilter_onDecision() {
 	// 2 queries, 1 blocked
 }
 
-// A Server is a handler, too: here it stands behind the mux of another server, for all zones but one.
+// A Server as a handler: it answers for all zones except one, behind the mux of another server.
 func ExampleServer_ServeDNS() {
 	dir, err := os.MkdirTemp("", "example-")
 	if err != nil {

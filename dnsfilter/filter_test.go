@@ -78,8 +78,8 @@ func TestFilterLeavesTheRestToOthers(t *testing.T) {
 	}
 }
 
-// oddQuestions are ways to ask for a name that a parser may stumble over, and the rcode that each gets, whether the
-// name is listed or not; -1 for none.
+// oddQuestions are unusual queries that a parser may fail on, and the rcode for each, for listed names and others; -1
+// means no answer.
 func oddQuestions(name string) map[string]struct {
 	msg   *dns.Msg
 	rcode int
@@ -116,7 +116,7 @@ func oddQuestions(name string) map[string]struct {
 	return odd
 }
 
-// TestFilterRefusesWhatItCannotRead: no way of asking gets past the filter, as none gets past the server.
+// TestFilterRefusesWhatItCannotRead: no unusual query bypasses the filter, as none bypasses the server.
 func TestFilterRefusesWhatItCannotRead(t *testing.T) {
 	store := newStore(t, map[string]string{"local": "blocked.test"})
 	p := dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "local", Action: dnsfilter.NXDomain}}}
@@ -142,7 +142,7 @@ func TestFilterRefusesWhatItCannotRead(t *testing.T) {
 	}
 }
 
-// The name counts whatever else a message is for.
+// The decision on the name applies to every opcode.
 func TestFilterDecidesWhateverTheOpcode(t *testing.T) {
 	store := newStore(t, map[string]string{"local": "blocked.test\n192.0.2.66"})
 	filter := newFilter(t, store, dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "local", Action: dnsfilter.NXDomain}}})
@@ -163,7 +163,7 @@ func TestFilterDecidesWhateverTheOpcode(t *testing.T) {
 	assert.Equal(t, dns.RcodeNameError, ask(t, next, "tcp", question("blocked.test.", dns.TypeAXFR)).Rcode)
 }
 
-// What a handler writes is no way around, whatever it says that it answers.
+// The answer of the handler is inspected, whatever its question section says.
 func TestFilterInspectsOddAnswers(t *testing.T) {
 	store := newStore(t, map[string]string{"local": "blocked.test\n192.0.2.66"})
 	filter := newFilter(t, store, dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "local", Action: dnsfilter.Refused}}})
@@ -203,7 +203,7 @@ func TestFilterInspectsOddAnswers(t *testing.T) {
 	})), "udp", question("www.example.org.", dns.TypeA)))
 }
 
-// TestFilterKeepsBackAddressesOfEverySection: a client may use an address wherever it stands.
+// TestFilterKeepsBackAddressesOfEverySection: clients may use addresses in any section.
 func TestFilterKeepsBackAddressesOfEverySection(t *testing.T) {
 	store := newStore(t, map[string]string{"local": "blocked.test\n192.0.2.66"})
 	filter := newFilter(t, store, dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "local", Action: dnsfilter.NXDomain}}})

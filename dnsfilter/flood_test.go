@@ -118,7 +118,7 @@ func TestServeStaleForSlowAnswers(t *testing.T) {
 	})
 }
 
-// TestFloods measures what a client notices of floods by others, for as long as ARGINE_FLOOD says (such as 5s).
+// TestFloods measures how floods by others affect a client. ARGINE_FLOOD is the duration of each flood (such as 5s).
 func TestFloods(t *testing.T) {
 	length, err := time.ParseDuration(os.Getenv("ARGINE_FLOOD"))
 	if err != nil {
@@ -166,7 +166,7 @@ func TestFloods(t *testing.T) {
 	}
 }
 
-// measure asks about 200 questions a second, every second of which is new, and returns how long the answers took.
+// measure sends about 200 queries a second and returns the response times. Every second query is for a new name.
 func measure(network, addr string, end time.Time) (asked int, times []time.Duration) {
 	c := dns.Client{Net: network, Timeout: 3 * time.Second} // a SYN that is lost is sent again after a second
 	for ; time.Now().Before(end); asked++ {
@@ -180,7 +180,7 @@ func measure(network, addr string, end time.Time) (asked int, times []time.Durat
 	return asked, times
 }
 
-// datagrams sends what next returns, from many clients.
+// datagrams sends the packets that next returns, from many clients.
 func datagrams(perSecond int, next func(i int) []byte) func(*testing.T, string, time.Time) {
 	return func(t *testing.T, addr string, end time.Time) {
 		var conns []net.Conn
@@ -191,7 +191,7 @@ func datagrams(perSecond int, next func(i int) []byte) func(*testing.T, string, 
 	}
 }
 
-// spray sends what next returns, in turn from each of conns.
+// spray sends the packets that next returns, from each connection in turn.
 func spray(conns []net.Conn, perSecond int, next func(i int) []byte, end time.Time) {
 	begin := time.Now()
 	for i := 0; time.Now().Before(end); i++ {
@@ -202,7 +202,7 @@ func spray(conns []net.Conn, perSecond int, next func(i int) []byte, end time.Ti
 	}
 }
 
-// withoutPort opens a way to send UDP datagrams with headers of our own.
+// withoutPort opens a raw socket for UDP datagrams with custom headers.
 func withoutPort(t *testing.T, addr string) []net.Conn {
 	t.Helper()
 	conn, err := net.DialIP("ip4:udp", nil, &net.IPAddr{IP: net.IP(netip.MustParseAddrPort(addr).Addr().AsSlice())})
@@ -214,7 +214,7 @@ func withoutPort(t *testing.T, addr string) []net.Conn {
 	return []net.Conn{conn}
 }
 
-// portless makes a datagram from port 0, to the port of addr.
+// portless returns a datagram from port 0 to the port of addr.
 func portless(t *testing.T, addr string, payload []byte) []byte {
 	t.Helper()
 	header := binary.BigEndian.AppendUint16([]byte{0, 0}, netip.MustParseAddrPort(addr).Port())
@@ -222,7 +222,7 @@ func portless(t *testing.T, addr string, payload []byte) []byte {
 	return append(append(header, 0, 0), payload...) // without a checksum, which UDP over IPv4 allows
 }
 
-// TestNobodyIsAtPort0 sends a query to which no one could be sent the answer.
+// TestNobodyIsAtPort0 sends a query from port 0, where no answer can be sent.
 func TestNobodyIsAtPort0(t *testing.T) {
 	t.Parallel()
 	s, addr := victims(t)
@@ -252,7 +252,7 @@ func connections(_ *testing.T, addr string, end time.Time) {
 	}
 }
 
-// slowReaders sends queries on many connections and takes no answer.
+// slowReaders sends queries on many connections and reads no answers.
 func slowReaders(_ *testing.T, addr string, end time.Time) {
 	m, err := question("www.other.test.", dns.TypeTXT).Pack()
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
-// zoneText is what the upstream of the tests knows.
+// zoneText is the zone of the tests' upstream.
 const zoneText = `
 $TTL 300
 example.org.      SOA ns.example.org. hostmaster.example.org. 1 3600 600 86400 60
@@ -79,7 +79,7 @@ func (r *recorder) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// ask gives a message to the server and returns its answer, nil if there was none.
+// ask passes a message to the server and returns its answer, or nil.
 func ask(t testing.TB, h dns.Handler, network string, m *dns.Msg) *dns.Msg {
 	t.Helper()
 	r := recorder{network: network}

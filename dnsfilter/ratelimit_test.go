@@ -15,7 +15,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// limitedServer serves everybody, within a limit.
+// limitedServer serves all clients, with a rate limit.
 func limitedServer(t *testing.T, limit dnsfilter.RateLimit) *dnsfilter.Server {
 	t.Helper()
 	everybody := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}

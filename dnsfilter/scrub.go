@@ -23,9 +23,9 @@ func (w *chainWalk) signsLast(r *dnswire.Record) bool {
 		dnswire.EqualNames(w.message, r.Owner, w.last.Owner)
 }
 
-// belongs reports whether a type of record in the authority section is kept, and whether its owner has to be a zone
-// above the name. Kept in every answer are the proofs of DNSSEC (RFC 4035, section 3.1.3). Kept in a negative answer
-// are the SOA record, for its TTL, and delegations with their DS records (a referral).
+// belongs reports whether records of a type are kept in the authority section, and whether their owner has to be a zone
+// that contains the name. The proofs of DNSSEC are always kept (RFC 4035, section 3.1.3). Negative answers also keep
+// the SOA record, for its TTL, and referrals: NS records with their DS records.
 func belongs(rrtype uint16, found bool) (kept, ofZone bool) {
 	switch rrtype {
 	case dns.TypeNSEC, dns.TypeNSEC3:

@@ -13,9 +13,9 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
-// BenchmarkStages is the fast path, stage by stage, without the sockets of clients. "match" and "keep" are what a reply
-// of the upstream takes; "forward" is the whole way of a question to a resolver on loopback and back, one at a time,
-// sockets and the resolver's own work included.
+// BenchmarkStages measures the stages of the fast path, without client sockets. "match" and "keep" are the processing
+// of an upstream reply. "forward" is the round trip of one query to a resolver on loopback, with sockets and the
+// resolver's own work.
 func BenchmarkStages(b *testing.B) {
 	s := pathsServer(b)
 	packet := func(name string) []byte {
