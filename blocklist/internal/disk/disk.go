@@ -1,4 +1,4 @@
-// Package disk has the few durable steps that everything on disk is made of: write whole or not at all, lock, map.
+// Package disk provides durable file operations: atomic replacement, file locks and memory mapping.
 package disk
 
 import (
@@ -9,10 +9,11 @@ import (
 	"path/filepath"
 )
 
-// ErrLocked is returned by Lock when somebody else holds the lock: another process, or another owner in this one.
+// ErrLocked is returned by Lock when another process, or another owner in this process, holds the lock.
 var ErrLocked = errors.New("in use by another process, or opened twice by this one")
 
-// WriteFile replaces path by data: readers and a crash at any point see the old content or the new.
+// WriteFile atomically replaces the content of path: readers, and a crash at any point, see either the old content or
+// the new.
 func WriteFile(path string, data []byte, mode os.FileMode) error {
 	return Write(path, mode, func(w io.Writer) error {
 		_, err := w.Write(data)
@@ -20,7 +21,8 @@ func WriteFile(path string, data []byte, mode os.FileMode) error {
 	})
 }
 
-// Write is WriteFile for content that is streamed. The file that fill writes to is removed if fill or the disk fails.
+// Write is WriteFile for streamed content: fill writes it to a temporary file, which is removed if fill or the disk
+// fails.
 func Write(path string, mode os.FileMode, fill func(io.Writer) error) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), TempPrefix+filepath.Base(path)+"-*")
 	if err != nil {
@@ -40,7 +42,7 @@ func Write(path string, mode os.FileMode, fill func(io.Writer) error) (err error
 	return Commit(f, path)
 }
 
-// TempPrefix begins the name of every file that is not committed yet.
+// TempPrefix is the name prefix of uncommitted temporary files.
 const TempPrefix = ".new-"
 
 // Commit syncs and closes f, renames it to path and syncs the folder.
@@ -57,7 +59,7 @@ func Commit(f *os.File, path string) error {
 	return SyncDir(filepath.Dir(path))
 }
 
-// RemoveTemps removes what a crash left of unfinished writes in dir. Call it under the lock.
+// RemoveTemps removes the temporary files that a crash left in dir. The caller must hold the lock.
 func RemoveTemps(dir string) error {
 	left, err := filepath.Glob(filepath.Join(dir, TempPrefix+"*"))
 	for _, path := range left {
@@ -66,7 +68,7 @@ func RemoveTemps(dir string) error {
 	return err
 }
 
-// Lock takes the lock file path, which is made if it is not there, until Close or the end of the process.
+// Lock acquires the lock file path, creating it if necessary, until Close or the end of the process.
 func Lock(path string) (io.Closer, error) {
 	f, err := lock(path)
 	if err != nil {

@@ -9,15 +9,15 @@ import (
 	"os"
 )
 
-// SyncDir does nothing: a browser and a WASI host have no such call.
+// SyncDir does nothing: browsers and WASI hosts have no such call.
 func SyncDir(string) error { return nil }
 
-// lock fails: the system has no locks, and a store without one would be damaged by a second owner.
+// lock fails: the system has no file locks, and a second process without a lock would damage a store.
 func lock(string) (*os.File, error) {
 	return nil, fmt.Errorf("this system has no file locks: %w", errors.ErrUnsupported)
 }
 
-// Map reads the first size bytes of f: the system has no mmap.
+// Map reads the first size bytes of f into memory: the system has no mmap.
 func Map(f *os.File, size int) ([]byte, error) {
 	b := make([]byte, size)
 	_, err := io.ReadFull(io.NewSectionReader(f, 0, int64(size)), b)

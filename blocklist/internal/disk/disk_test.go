@@ -40,7 +40,7 @@ func TestWriteFileReplaces(t *testing.T) {
 	assert.Equal(t, []string{"state"}, names(t, dir))
 }
 
-// A write that fails leaves the old content, and no file of its own.
+// A failed write keeps the old content, and leaves no temporary file.
 func TestWriteThatFails(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "state")
@@ -58,7 +58,7 @@ func TestWriteThatFails(t *testing.T) {
 	require.ErrorIs(t, disk.WriteFile(filepath.Join(dir, "none", "state"), nil, 0o600), os.ErrNotExist)
 }
 
-// Readers beside writers see one whole content or another.
+// Concurrent readers see either the old or the new content as a whole.
 func TestReadersSeeWholeFiles(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")
 	require.NoError(t, disk.WriteFile(path, []byte(strings.Repeat("0", 1<<16)), 0o600))
@@ -77,7 +77,7 @@ func TestReadersSeeWholeFiles(t *testing.T) {
 	writing.Wait()
 }
 
-// What a crash left of writes goes with RemoveTemps, folders included, and nothing else.
+// RemoveTemps removes the temporary files and folders of interrupted writes, and nothing else.
 func TestRemoveTemps(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"state", disk.TempPrefix + "state-123", "other" + disk.TempPrefix} {
@@ -91,7 +91,7 @@ func TestRemoveTemps(t *testing.T) {
 
 const lockedPath = "ARGINE_TEST_LOCKED"
 
-// TestLock takes a lock in this process and in another one: it belongs to one owner until that closes it, or is killed.
+// TestLock acquires a lock in this process and in another one. One owner has it until it closes the lock or is killed.
 func TestLock(t *testing.T) {
 	if path := os.Getenv(lockedPath); path != "" {
 		holdUntilKilled(t, path)

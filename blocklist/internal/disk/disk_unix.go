@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// SyncDir makes the names in a folder durable.
+// SyncDir makes changes of file names in a folder durable.
 func SyncDir(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {

@@ -7,10 +7,10 @@ import (
 	"unsafe"
 )
 
-// SyncDir does nothing: Windows has no such call and journals names itself.
+// SyncDir does nothing: Windows has no such call, and journals file names itself.
 func SyncDir(string) error { return nil }
 
-// lock opens the file without sharing it, so that a second open fails.
+// lock opens the file without sharing, so a second open fails.
 func lock(path string) (*os.File, error) {
 	name, err := syscall.UTF16PtrFromString(path)
 	if err != nil {
@@ -34,7 +34,7 @@ func Map(f *os.File, size int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer syscall.CloseHandle(h) // the view keeps the mapping
+	defer syscall.CloseHandle(h) // the view keeps the mapping alive
 	addr, err := syscall.MapViewOfFile(h, syscall.FILE_MAP_READ, 0, 0, uintptr(size))
 	if err != nil {
 		return nil, err

@@ -1,5 +1,5 @@
-// Package notekey reads and writes ed25519 keys in the text form of signed notes (golang.org/x/mod/sumdb/note), the
-// form in which officers, origins and subscribers keep their keys.
+// Package notekey parses and formats ed25519 keys in the text form of signed notes (golang.org/x/mod/sumdb/note).
+// Officers, origins and subscribers store their keys in this form.
 package notekey
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
-// maxKeyName is the longest name of a key's holder, in bytes.
+// maxKeyName is the maximum length of the name of a key's holder, in bytes.
 const maxKeyName = 64
 
 // Key is a public ed25519 key with the name of its holder. Its text form is a verifier key of signed notes,
@@ -26,8 +26,8 @@ type Key struct {
 	Public ed25519.PublicKey
 }
 
-// Parse reads the text form of a public key: one line, white space around it and a byte order mark ignored. It fails
-// with [blocklist.ErrMalformed], for a private key too.
+// Parse parses the text form of a public key: one line. White space around it and a byte order mark are ignored. It
+// fails with [blocklist.ErrMalformed], also for a private key.
 func Parse(text string) (Key, error) {
 	decoded, err := utf8text.Decode([]byte(text))
 	if err != nil {
@@ -44,7 +44,7 @@ func Parse(text string) (Key, error) {
 	if err != nil {
 		return Key{}, malformed("public key", "%v; it must be one line of the form name+hash+base64", err)
 	}
-	parts := strings.SplitN(text, "+", 3) // base64 may hold plus signs
+	parts := strings.SplitN(text, "+", 3) // base64 may contain plus signs
 	b, err := base64.StdEncoding.DecodeString(parts[2])
 	if err != nil || len(b) != 1+ed25519.PublicKeySize {
 		return Key{}, malformed("public key", "it is not an ed25519 key")
@@ -53,7 +53,7 @@ func Parse(text string) (Key, error) {
 	return k, k.Check()
 }
 
-// String returns the text form, and nothing for a key that has none.
+// String returns the text form, or "" for an invalid key.
 func (k Key) String() string {
 	text, err := note.NewEd25519VerifierKey(k.Name, k.Public)
 	if err != nil {
@@ -65,7 +65,7 @@ func (k Key) String() string {
 // Holder returns the name of the key's holder.
 func (k Key) Holder() string { return k.Name }
 
-// ParsePrivate reads a private key of signed notes, PRIVATE+KEY+name+hash+base64. Its error does not repeat the text.
+// ParsePrivate parses a private key of signed notes, PRIVATE+KEY+name+hash+base64. Its error does not contain the key.
 func ParsePrivate(text string) (Key, ed25519.PrivateKey, error) {
 	decoded, err := utf8text.Decode([]byte(text))
 	if err != nil {
@@ -85,8 +85,8 @@ func ParsePrivate(text string) (Key, ed25519.PrivateKey, error) {
 	return k, private, k.Check()
 }
 
-// Check fails with [blocklist.ErrMalformed] for a name that text form, error messages and logs can't carry, or a key of
-// the wrong length.
+// Check fails with [blocklist.ErrMalformed] if the name is not safe for the text form, error messages and logs, or if
+// the key has the wrong length.
 func (k Key) Check() error {
 	bad := func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) || r == '+' }
 	if k.Name == "" || len(k.Name) > maxKeyName || strings.ToValidUTF8(k.Name, "") != k.Name ||
@@ -99,7 +99,7 @@ func (k Key) Check() error {
 	return nil
 }
 
-// Equal reports whether both are the same public key, under whatever name.
+// Equal reports whether both are the same public key. It ignores the names.
 func (k Key) Equal(other Key) bool { return bytes.Equal(k.Public, other.Public) }
 
 func malformed(what, why string, args ...any) error {

@@ -1,11 +1,11 @@
-// Package offheap gives out large pieces of memory that hold no pointers. Where the system has mmap they lie outside
-// of the Go heap: the garbage collector neither walks them nor lets the rest of the heap grow in proportion to them.
+// Package offheap allocates large blocks of memory without pointers. On systems with mmap they lie outside the Go heap:
+// the garbage collector does not scan them, and they don't raise the heap size that triggers its next run.
 package offheap
 
 import "unsafe"
 
-// Make returns memory for n values, all zero, and a function that gives it back. T must hold no pointers. The system
-// backs the memory page by page when it is first written to.
+// Make returns memory for n zero values, and a function that releases it. T must contain no pointers. The system
+// allocates each page when it is first written.
 func Make[T any](n int) (memory []T, release func()) {
 	var zero T
 	b, release := mapped(n * int(unsafe.Sizeof(zero)))

@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// canonicalJSON returns a JSON value in canonical form (OLPC, http://wiki.laptop.org/go/Canonical_JSON), which
-// signatures cover: keys in order, no white space, only quotes and backslashes escaped, integers of 64 bits as the only
-// numbers.
+// canonicalJSON returns a JSON value in canonical form (OLPC, http://wiki.laptop.org/go/Canonical_JSON), the form that
+// signatures cover: sorted keys, no white space, only quotes and backslashes escaped. The only numbers are 64-bit
+// integers.
 func canonicalJSON(b []byte) ([]byte, error) {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.UseNumber()

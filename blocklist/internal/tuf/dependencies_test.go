@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The commands, and whatever a program imports of the library, link no TUF library and none of what it brings: those
-// are for tests alone. Prometheus brings protobuf to dnsfilter, and only there.
+// TestDependencies checks that the commands and the library packages link neither a TUF library nor its dependencies:
+// only tests may use them. Prometheus brings protobuf into dnsfilter, and only there.
 func TestDependencies(t *testing.T) {
 	const module = "github.com/argine-dns/argine/"
 	strangers := []string{"github.com/theupdateframework/", "github.com/sigstore/", "github.com/secure-systems-lab/", "github.com/google/go-containerregistry", "google.golang.org/genproto"}

@@ -6,7 +6,7 @@
 // A document is parsed once, by [ParseRoot], [ParseTimestamp], [ParseSnapshot] or [ParseTargets], into a value that
 // carries the bytes it came from. Errors wrap the sentinels of package blocklist.
 //
-// The tests hold every verdict against that of go-tuf, the reference implementation.
+// The tests compare every verdict with that of go-tuf, the reference implementation.
 package tuf
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
-// Roles of the framework, which are the types of its documents.
+// Roles of TUF, which are also the types of its documents.
 const (
 	RoleRoot      = "root"
 	RoleTimestamp = "timestamp"
@@ -24,7 +24,7 @@ const (
 	RoleTargets   = "targets"
 )
 
-// Limits on documents, in bytes.
+// Size limits of documents, in bytes.
 const (
 	MaxRoot      = 64 << 10
 	MaxTargets   = 256 << 10
@@ -32,14 +32,14 @@ const (
 	MaxTimestamp = 16 << 10
 )
 
-// SpecVersion is the version of the specification that new documents name.
+// SpecVersion is the TUF specification version written into new documents.
 const SpecVersion = "1.0.31"
 
 func fail(what string, sentinel error, why string, args ...any) error {
 	return fmt.Errorf("%s: %w: %s", what, sentinel, utf8text.Plain(fmt.Sprintf(why, args...)))
 }
 
-// Malformed returns an error that wraps [blocklist.ErrMalformed], fit for logs whatever is in args.
+// Malformed returns an error that wraps [blocklist.ErrMalformed]. Its text is safe for logs, whatever args contain.
 func Malformed(what, why string, args ...any) error {
 	return fail(what, blocklist.ErrMalformed, why, args...)
 }

@@ -11,26 +11,26 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Document is a signed document of any role: its form was checked, its signatures were not.
+// Document is a signed document of any role, with its form checked but its signatures not verified.
 type Document struct {
-	Raw        []byte // as it was received
+	Raw        []byte // the received bytes
 	Version    int64
 	Expires    time.Time
-	More       map[string]any // fields of the signed part that the framework does not know
+	More       map[string]any // unknown fields of the signed part
 	Signatures []Object[Signature]
 
 	role    string
-	signed  []byte // canonical form of the signed part as it was received; nil if it has none
-	payload []byte // canonical form of what was understood of it, which signatures must cover; nil if it has none
+	signed  []byte // canonical form of the signed part as received; nil if it has none
+	payload []byte // canonical form of the parsed signed part, which signatures must cover; nil if it has none
 }
 
-// envelope is a document before its signed part is read.
+// envelope is a document with its signed part not yet parsed.
 type envelope struct {
 	Signed     json.RawMessage     `json:"signed"`
 	Signatures []Object[Signature] `json:"signatures"`
 }
 
-// openEnvelope checks size and form of a document. What names it in errors.
+// openEnvelope checks size and form of a document. Errors contain the document's name, what.
 func openEnvelope(what string, b []byte, limit int) (e envelope, err error) {
 	if len(b) > limit {
 		return e, fail(what, blocklist.ErrTooLarge, "%d bytes, the limit is %d", len(b), limit)
@@ -47,13 +47,13 @@ func openEnvelope(what string, b []byte, limit int) (e envelope, err error) {
 	return e, nil
 }
 
-// fields are the signed part of a role: a struct that embeds [Header].
+// fields is a pointer to the signed part of a role: a struct that embeds [Header].
 type fields[T any] interface {
 	*T
 	header() *Header
 }
 
-// parse reads a document of one role.
+// parse parses a document of one role.
 func parse[T any, P fields[T]](what, role string, b []byte, limit int) (d Document, signed Object[T], err error) {
 	e, err := openEnvelope(what, b, limit)
 	if err != nil {
@@ -80,8 +80,8 @@ func parse[T any, P fields[T]](what, role string, b []byte, limit int) (d Docume
 	return d, signed, nil
 }
 
-// checkKeys checks what decoding a struct is too lenient for: the spelling of the first two keys, and that no key
-// identifier has two signatures.
+// checkKeys makes checks that decoding into a struct leaves out: the exact spelling of the first two keys, and no two
+// signatures with the same key identifier.
 func (e envelope) checkKeys(b []byte, role string) error {
 	var all map[string]any
 	if err := json.Unmarshal(b, &all); err != nil {
@@ -101,7 +101,7 @@ func (e envelope) checkKeys(b []byte, role string) error {
 	return nil
 }
 
-// document returns the document as far as every role has it.
+// document returns the part of a document that is common to all roles.
 func (e envelope) document(b []byte) Document {
 	signed, err := canonicalJSON(e.Signed)
 	if err != nil {
@@ -118,11 +118,12 @@ func canonicalObject[T any](o Object[T]) ([]byte, error) {
 	return canonicalJSON(b)
 }
 
-// Sum identifies what a document says, under whatever signatures: the SHA-256 of its signed part, hexadecimal.
+// Sum returns the SHA-256 of the signed part, in hexadecimal. It identifies the content independently of the
+// signatures.
 func (d *Document) Sum() string { return fmt.Sprintf("%x", sha256.Sum256(d.signed)) }
 
-// Canonical reports whether the signed part is written the way it is understood: known fields in their exact spelling
-// and form, numbers without loss. Else there are two byte strings that a signature might cover.
+// Canonical reports whether the signed part and its parsed form have the same canonical bytes: known fields in their
+// exact spelling and form, numbers without loss. Otherwise a signature could cover one or the other.
 func (d *Document) Canonical() bool { return d.signed != nil && bytes.Equal(d.signed, d.payload) }
 
 // New returns an unsigned document.
@@ -130,7 +131,7 @@ func New[T any](signed Object[T]) ([]byte, error) {
 	return json.Marshal(map[string]any{"signed": signed, "signatures": []any{}})
 }
 
-// ParseAny reads a document of any role as far as its signatures.
+// ParseAny parses a document of any role, except for its signed part.
 func ParseAny(b []byte) (*Document, error) {
 	e, err := openEnvelope("metadata", b, MaxTargets)
 	if err != nil {

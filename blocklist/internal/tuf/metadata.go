@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Header is what the signed parts of all roles have in common.
+// Header contains the fields that all roles have in the signed part.
 type Header struct {
 	Type        string    `json:"_type"`
 	SpecVersion string    `json:"spec_version"`
@@ -18,7 +18,7 @@ type Header struct {
 
 func (h *Header) header() *Header { return h }
 
-// NewHeader returns the header of a new document. Expires is cut to whole seconds.
+// NewHeader returns the header of a new document. Expires is truncated to whole seconds.
 func NewHeader(role string, version int64, expires time.Time) Header {
 	return Header{Type: role, SpecVersion: SpecVersion, Version: version, Expires: expires.UTC().Truncate(time.Second)}
 }
@@ -32,7 +32,8 @@ type RootFields struct {
 	Roles              map[string]Object[Role] `json:"roles"`
 }
 
-// IndexFields are the signed part of a timestamp (4.6) or snapshot (4.4), which name the newest documents of other roles.
+// IndexFields are the signed part of a timestamp (4.6) or a snapshot (4.4). Both reference the newest documents of
+// other roles.
 type IndexFields struct {
 	Header
 
@@ -54,34 +55,34 @@ type Key struct {
 	Value  Object[KeyValue] `json:"keyval"`
 }
 
-// KeyValue is the public key itself.
+// KeyValue is the key material of a public key.
 type KeyValue struct {
 	Public string `json:"public"` // hexadecimal
 }
 
-// Role says how many of which keys must sign.
+// Role is the set of keys that may sign for a role, and the threshold of signatures.
 type Role struct {
 	KeyIDs    []string `json:"keyids"`
 	Threshold int      `json:"threshold"`
 }
 
-// Signature is a signature by the key with an identifier.
+// Signature is a signature with the identifier of its key.
 type Signature struct {
 	KeyID string   `json:"keyid"`
 	Bytes HexBytes `json:"sig"`
 }
 
-// Reference names a version of another document. Length and hashes are optional.
+// Reference is the version of another document. Length and hashes are optional.
 type Reference struct {
-	Length  int64               `json:"length,omitempty"` // bytes; 0: not said
-	Hashes  map[string]HexBytes `json:"hashes,omitempty"` // by their algorithms
+	Length  int64               `json:"length,omitempty"` // bytes; 0: not given
+	Hashes  map[string]HexBytes `json:"hashes,omitempty"` // by algorithm
 	Version int64               `json:"version"`
 }
 
 // Target describes a file.
 type Target struct {
 	Length int64               `json:"length"` // bytes
-	Hashes map[string]HexBytes `json:"hashes"` // by their algorithms
+	Hashes map[string]HexBytes `json:"hashes"` // by algorithm
 	Custom json.RawMessage     `json:"custom,omitempty"`
 }
 
@@ -92,14 +93,14 @@ func (t *Target) check() error {
 	return nil
 }
 
-// Delegations hand targets on to other keys. Argine follows none; they are read so that their form is checked as TUF asks.
+// Delegations delegate targets to other keys. Argine follows none; they are parsed to check their form as TUF requires.
 type Delegations struct {
 	Keys          map[string]Object[Key]  `json:"keys"`
 	Roles         []Object[DelegatedRole] `json:"roles,omitzero"`
 	SuccinctRoles *Object[SuccinctRoles]  `json:"succinct_roles,omitempty"`
 }
 
-// check leaves out the succinct roles where there are others: only one kind is allowed.
+// check removes the succinct roles if there are other roles: only one kind is allowed.
 func (d *Delegations) check() error { //nolint:unparam // others can fail
 	if d.Roles != nil {
 		d.SuccinctRoles = nil
@@ -107,7 +108,7 @@ func (d *Delegations) check() error { //nolint:unparam // others can fail
 	return nil
 }
 
-// DelegatedRole is a role that targets are handed on to.
+// DelegatedRole is a role that targets are delegated to.
 type DelegatedRole struct {
 	Name             string   `json:"name"`
 	KeyIDs           []string `json:"keyids"`
@@ -124,7 +125,7 @@ func (r *DelegatedRole) check() error {
 	return nil
 }
 
-// SuccinctRoles are hashed bins that targets are handed on to.
+// SuccinctRoles are hashed bins that targets are delegated to.
 type SuccinctRoles struct {
 	KeyIDs     []string `json:"keyids"`
 	Threshold  int      `json:"threshold"`
@@ -139,7 +140,7 @@ func (r *SuccinctRoles) check() error {
 	return nil
 }
 
-// HexBytes are bytes that JSON has as hexadecimal digits.
+// HexBytes are bytes that JSON encodes as hexadecimal digits.
 type HexBytes []byte
 
 // UnmarshalJSON implements [json.Unmarshaler].

@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// Object is a JSON object with the fields that the framework knows, those of T, and others, which it keeps: a signature
-// covers them, too (4.1, "unrecognized fields").
+// Object is a JSON object with the known fields of T, and its unknown fields. Unknown fields are kept, because
+// signatures cover them too (4.1, "unrecognized fields").
 type Object[T any] struct {
 	Known T
 	More  map[string]any
 }
 
-// checker is implemented by a T that has rules beyond the types of its fields.
+// checker is implemented by types T with rules beyond the types of their fields.
 type checker interface{ check() error }
 
 // UnmarshalJSON implements [json.Unmarshaler].
@@ -35,7 +35,7 @@ func (o *Object[T]) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// MarshalJSON implements [json.Marshaler], with the keys in order.
+// MarshalJSON implements [json.Marshaler], with sorted keys.
 func (o Object[T]) MarshalJSON() ([]byte, error) {
 	known, err := json.Marshal(o.Known)
 	if err != nil {
@@ -53,7 +53,7 @@ func (o Object[T]) MarshalJSON() ([]byte, error) {
 	return json.Marshal(all)
 }
 
-// fieldNames returns the JSON names of a struct's fields, those of embedded structs included.
+// fieldNames returns the JSON names of a struct's fields, including those of embedded structs.
 func fieldNames(t reflect.Type) (names []string) {
 	for _, field := range reflect.VisibleFields(t) {
 		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" {

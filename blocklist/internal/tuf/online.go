@@ -2,20 +2,20 @@ package tuf
 
 import "maps"
 
-// Keys of the references in timestamps and snapshots.
+// File names of the referenced documents in timestamps and snapshots.
 const (
 	metaSnapshot = "snapshot.json"
 	metaTargets  = "targets.json"
 )
 
-// Timestamp is a timestamp (4.6), which names the newest snapshot.
+// Timestamp is a timestamp (4.6): it references the newest snapshot.
 type Timestamp struct {
 	Document
 
 	Snapshot Reference
 }
 
-// ParseTimestamp reads a timestamp: what it says, not who signed it.
+// ParseTimestamp parses a timestamp. It does not verify signatures.
 func ParseTimestamp(b []byte) (*Timestamp, error) {
 	d, signed, err := parse[IndexFields](RoleTimestamp, RoleTimestamp, b, MaxTimestamp)
 	t := &Timestamp{Document: d}
@@ -25,15 +25,15 @@ func ParseTimestamp(b []byte) (*Timestamp, error) {
 	return t, err
 }
 
-// Snapshot is a snapshot (4.4), which names the newest targets.
+// Snapshot is a snapshot (4.4): it references the newest targets.
 type Snapshot struct {
 	Document
 
 	Targets Reference
-	meta    map[string]Object[Reference] // all that it names
+	meta    map[string]Object[Reference] // all references, by file name
 }
 
-// ParseSnapshot reads a snapshot: what it says, not who signed it.
+// ParseSnapshot parses a snapshot. It does not verify signatures.
 func ParseSnapshot(b []byte) (*Snapshot, error) {
 	d, signed, err := parse[IndexFields](RoleSnapshot, RoleSnapshot, b, MaxSnapshot)
 	s := &Snapshot{Document: d, meta: signed.Known.Meta}
@@ -43,7 +43,7 @@ func ParseSnapshot(b []byte) (*Snapshot, error) {
 	return s, err
 }
 
-// Other returns the reference to a document of another role, nil if there is none.
+// Other returns the reference to the document with that file name, or nil if there is none.
 func (s *Snapshot) Other(name string, limit int64) (*Reference, error) {
 	to, ok := s.meta[name]
 	if !ok {
@@ -65,20 +65,21 @@ func NewTimestamp(h Header, snapshot Object[Reference], more map[string]any) ([]
 	return New(Object[IndexFields]{IndexFields{h, map[string]Object[Reference]{metaSnapshot: snapshot}}, more})
 }
 
-// NewSnapshot returns an unsigned snapshot that names targets, and documents of other roles.
+// NewSnapshot returns an unsigned snapshot with references to targets and to documents of other roles.
 func NewSnapshot(h Header, targets Object[Reference], others map[string]Object[Reference], more map[string]any) ([]byte, error) {
 	meta := map[string]Object[Reference]{metaTargets: targets}
 	maps.Copy(meta, others)
 	return New(Object[IndexFields]{IndexFields{h, meta}, more})
 }
 
-// Targets are a targets document (4.5).
+// Targets is a targets document (4.5).
 type Targets struct {
 	Document
 	TargetsFields
 }
 
-// ParseTargets reads a targets document of at most limit bytes: what it says, not who signed it. What names it in errors.
+// ParseTargets parses a targets document of at most limit bytes. It does not verify signatures. Errors contain its
+// name, what.
 func ParseTargets(what string, b []byte, limit int) (*Targets, error) {
 	d, signed, err := parse[TargetsFields](what, RoleTargets, b, limit)
 	return &Targets{d, signed.Known}, err

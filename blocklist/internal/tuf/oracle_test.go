@@ -22,7 +22,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/tuf/tuftest"
 )
 
-// verdict is what this package says about a chain.
+// verdict returns this package's result for a chain.
 func verdict(c tuftest.Chain) error {
 	root, err := tuf.ParseRoot(c.Root)
 	if err == nil {
@@ -76,7 +76,7 @@ func update(u *tuf.Update, c tuftest.Chain) error {
 	return err
 }
 
-// class is the kind of a verdict. A document that can't be read and one that is not signed are both refused for what they are.
+// class returns the kind of a verdict. Malformed and unsigned documents are the same kind.
 func class(err error) string {
 	for name, sentinel := range map[string]error{"expired": blocklist.ErrExpired, "rollback": blocklist.ErrRollback} {
 		if errors.Is(err, sentinel) {
@@ -89,7 +89,7 @@ func class(err error) string {
 	return "accepted"
 }
 
-// repository is a real chain: two roots, two generations of metadata, and the keys of all who sign.
+// repository is a valid chain: two roots, two generations of metadata, and the keys of all signers.
 type repository struct {
 	chain    tuftest.Chain
 	officers []trusttest.Person
@@ -122,7 +122,7 @@ func (r repository) release(t testing.TB, a *trusttest.Agency, version int64, no
 	return trusttest.Sign(t, timestamp, r.online), snapshot, targets
 }
 
-// Documents of a chain, as the fuzzer counts them.
+// Indexes of the documents of a chain.
 const (
 	docRoot = iota
 	docNext
@@ -140,11 +140,11 @@ func (r *repository) doc(which int) *[]byte {
 	return []*[]byte{&c.Root, &c.Roots[0], &c.HeldTimestamp, &c.HeldSnapshot, &c.Timestamp, &c.Snapshot, &c.Targets}[which]
 }
 
-// How a changed document is signed.
+// Ways to sign a changed document.
 const (
-	signNot      = iota // as it was
-	signReceived        // the bytes that are received
-	signRead            // what a parser makes of them
+	signNot      = iota // keep the old signatures
+	signReceived        // sign the received bytes
+	signRead            // sign the parsed form
 	signTwice           // both
 	signs
 )
@@ -163,7 +163,7 @@ func (r *repository) sign(which int, b []byte, how int) []byte {
 	}
 	payload, err := cjson.EncodeCanonical(d["signed"])
 	if how == signRead {
-		var lossy any // as unknown fields are read: numbers become floats
+		var lossy any // decodes unknown fields as any: numbers become floats
 		if json.Unmarshal(d["signed"], &lossy) != nil {
 			return b
 		}
@@ -186,7 +186,7 @@ func (r *repository) sign(which int, b []byte, how int) []byte {
 	return b
 }
 
-// put changes a document, signs it, and lets the documents above name it.
+// put changes a document, signs it, and updates the documents that reference it.
 func (r repository) put(t testing.TB, which int, b []byte, how int) tuftest.Chain {
 	*r.doc(which) = r.sign(which, b, how)
 	c := &r.chain
@@ -206,12 +206,12 @@ func (r repository) put(t testing.TB, which int, b []byte, how int) tuftest.Chai
 	return r.chain
 }
 
-// compare holds the verdict against that of go-tuf, and reports whether the chain is accepted.
+// compare checks that this package and go-tuf return the same verdict, and reports whether they accept the chain.
 func compare(t testing.TB, c tuftest.Chain) bool {
 	t.Helper()
 	for _, b := range append([][]byte{c.Root}, c.Roots...) {
 		if !ed25519Only(b) {
-			_ = verdict(c) // it may not be used
+			_ = verdict(c) // go-tuf may not be used here
 			return false
 		}
 	}
@@ -222,7 +222,7 @@ func compare(t testing.TB, c tuftest.Chain) bool {
 	return ours == nil
 }
 
-// ed25519Only reports whether the keys of a root are those that lists may have. Go-tuf knows others.
+// ed25519Only reports whether a root has ed25519 keys only, as lists require. Go-tuf supports further kinds.
 func ed25519Only(b []byte) bool {
 	root, err := tuf.ParseRoot(b)
 	if err != nil {
@@ -236,7 +236,7 @@ func ed25519Only(b []byte) bool {
 	return true
 }
 
-// values are what a field is changed to.
+// values returns the replacement values for a field.
 func values() []any {
 	return []any{
 		0, 1, 2, 3, -1, json.Number("-0"), json.Number("1e3"), json.Number("2.0"), json.Number("1.5"), json.Number("9007199254740993"),
@@ -257,7 +257,7 @@ func values() []any {
 	}
 }
 
-// edit changes one field of a document, the node-th: op chooses how. It returns false where there is no such field.
+// edit changes the node-th field of a document; op selects the change. It returns false if there is no such field.
 func edit(doc []byte, node, op int) ([]byte, bool) {
 	dec := json.NewDecoder(bytes.NewReader(doc))
 	dec.UseNumber()
@@ -289,7 +289,7 @@ func edit(doc []byte, node, op int) ([]byte, bool) {
 	return b, done && err == nil
 }
 
-// ways is how many ways there are to edit a field.
+// ways returns the number of changes for each field.
 func ways() int { return 2*len(values()) + 4 }
 
 func editField(in map[string]any, key string, op int) {
@@ -313,13 +313,13 @@ func editField(in map[string]any, key string, op int) {
 	}
 }
 
-// TestAgainstOracle changes each field of each document of a real chain in every way, signs the result in every way, and compares the
-// verdict with that of go-tuf.
+// TestAgainstOracle applies every change to every field of every document of a valid chain, signs the result in every
+// way, and compares the verdict with that of go-tuf.
 func TestAgainstOracle(t *testing.T) {
 	r := newRepository(t)
 	require.NoError(t, verdict(r.chain))
 	compare(t, r.chain)
-	step := 97 // all of them take minutes; the fuzzer is there for the rest
+	step := 97 // all of them take minutes; the fuzzer covers the rest
 	if testing.Short() {
 		step = 211
 	}
@@ -348,7 +348,7 @@ func TestAgainstOracle(t *testing.T) {
 	t.Log(n/step*signs, "chains,", accepted, "of them accepted")
 }
 
-// FuzzAgainstOracle compares verdicts on whatever the fuzzer makes of the documents of a real chain.
+// FuzzAgainstOracle compares verdicts on fuzzed documents of a valid chain.
 func FuzzAgainstOracle(f *testing.F) {
 	r := newRepository(f)
 	for which := range docs {
@@ -377,7 +377,7 @@ func FuzzCanonicalJSON(f *testing.F) {
 		ours, err := tuf.CanonicalJSON(b)
 		theirs, theirErr := cjson.EncodeCanonical(json.RawMessage(b))
 		if !json.Valid(b) {
-			return // one reads a value, the other all of the bytes
+			return // one parser reads a value, the other all bytes
 		}
 		require.Equal(t, theirErr == nil, err == nil, "%v, %v", err, theirErr)
 		require.Equal(t, string(theirs), string(ours))
@@ -386,7 +386,7 @@ func FuzzCanonicalJSON(f *testing.F) {
 
 func signature(p trusttest.Person, payload []byte) []byte { return ed25519.Sign(p.Private, payload) }
 
-// BenchmarkNextRoot verifies a root by the one before it and by itself, from the bytes on.
+// BenchmarkNextRoot parses a root, and verifies it against the root before it and against itself.
 func BenchmarkNextRoot(b *testing.B) {
 	c := newRepository(b).chain
 	c.Timestamp = nil

@@ -9,7 +9,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// NewReference returns the reference to a version of a document, with length and SHA-256.
+// NewReference returns a reference to a document, with version, length and SHA-256.
 func NewReference(doc []byte, version int64) Object[Reference] {
 	sum := sha256.Sum256(doc)
 	return Object[Reference]{Known: Reference{Version: version, Length: int64(len(doc)),
@@ -27,7 +27,7 @@ func (r Reference) check(what string, limit int64) error {
 	return nil
 }
 
-// Verify checks length and hashes of a document, as far as the reference has them (5.5.2, 5.6.2). It fails with
+// Verify checks the length and the hashes of a document, if the reference has them (5.5.2, 5.6.2). It fails with
 // [blocklist.ErrUntrusted].
 func (r Reference) Verify(doc []byte) error {
 	for algorithm, want := range r.Hashes {
@@ -53,5 +53,6 @@ func (r Reference) Verify(doc []byte) error {
 	return nil
 }
 
-// Is reports whether b is certainly the document that is referred to, so that it need not be fetched.
+// Is reports whether b is the referenced document, so that it need not be fetched. It returns false for a reference
+// without hashes.
 func (r Reference) Is(b []byte) bool { return len(b) > 0 && len(r.Hashes) > 0 && r.Verify(b) == nil }

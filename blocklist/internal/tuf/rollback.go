@@ -9,22 +9,22 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Update is one pass through the client workflow below a trusted root (5.4 to 5.6): Timestamp, Snapshot, Targets, each
-// once. It refuses rollback, freeze (what is expired) and mix-and-match attacks. What it accepts counts only once
-// Targets has succeeded.
+// Update is one run of the client workflow below a trusted root (5.4 to 5.6). Call Timestamp, Snapshot and Targets in
+// this order, each once. It refuses rollback, freeze (expired documents) and mix-and-match attacks. Accepted documents
+// take effect only after Targets has succeeded.
 type Update struct {
 	root *Root
 	now  time.Time
 
-	heldTimestamp *Timestamp // nil: none counts
+	heldTimestamp *Timestamp // nil: none, or not valid under the root
 	heldSnapshot  *Snapshot
 	timestamp     *Timestamp
 	snapshot      *Snapshot
 }
 
-// NewUpdate starts from the newest trusted root and from the metadata that was accepted before, nil where there is
-// none. Metadata that the root's keys did not sign does not count: this is how a list recovers from a fast-forward
-// attack (5.3.11). Expiry is judged by now.
+// NewUpdate starts an update from the newest trusted root and the previously accepted metadata (nil for none). Metadata
+// that the root's keys did not sign is ignored: this is how a list recovers from a fast-forward attack (5.3.11). Expiry
+// is checked against now.
 func NewUpdate(root *Root, timestamp *Timestamp, snapshot *Snapshot, now time.Time) *Update {
 	u := &Update{root: root, now: now}
 	if timestamp != nil && root.Verify(&timestamp.Document) == nil {
@@ -44,8 +44,8 @@ func (u *Update) checkExpiry(what string, d *Document) error {
 	return nil
 }
 
-// Timestamp checks a timestamp and returns the one that counts: the held one, where it has the same version (5.4). It
-// fails with [blocklist.ErrExpired], [blocklist.ErrRollback] or [blocklist.ErrUntrusted].
+// Timestamp verifies a timestamp. It returns the previous one if both have the same version (5.4), otherwise the new
+// one. It fails with [blocklist.ErrExpired], [blocklist.ErrRollback] or [blocklist.ErrUntrusted].
 func (u *Update) Timestamp(t *Timestamp) (*Timestamp, error) {
 	if err := u.checkExpiry("root", &u.root.Document); err != nil {
 		return nil, err
@@ -68,7 +68,7 @@ func (u *Update) Timestamp(t *Timestamp) (*Timestamp, error) {
 	return t, u.checkExpiry("timestamp", &t.Document)
 }
 
-// Snapshot checks the snapshot that the timestamp names (5.5). It fails like Timestamp.
+// Snapshot verifies the snapshot that the timestamp references (5.5). It fails like Timestamp.
 func (u *Update) Snapshot(s *Snapshot) error {
 	if err := u.timestamp.Snapshot.Verify(s.Raw); err != nil {
 		return fmt.Errorf("snapshot: %w", err)
@@ -87,8 +87,8 @@ func (u *Update) Snapshot(s *Snapshot) error {
 	return u.checkExpiry("snapshot", &s.Document)
 }
 
-// checkSnapshotRollback refuses a snapshot that leaves out a document of the held one, or names an earlier version of
-// it (5.5.5).
+// checkSnapshotRollback refuses a snapshot that lacks a document of the previous one, or references an earlier version
+// of it (5.5.5).
 func (u *Update) checkSnapshotRollback(s *Snapshot) error {
 	if u.heldSnapshot == nil {
 		return nil
@@ -107,7 +107,7 @@ func (u *Update) checkSnapshotRollback(s *Snapshot) error {
 	return nil
 }
 
-// Targets checks the targets that the snapshot names (5.6): the last step. It fails like Timestamp.
+// Targets verifies the targets that the snapshot references (5.6): the last step. It fails like Timestamp.
 func (u *Update) Targets(t *Targets) error {
 	if err := u.snapshot.Targets.Verify(t.Raw); err != nil {
 		return fmt.Errorf("targets: %w", err)

@@ -11,33 +11,32 @@ import (
 	"slices"
 )
 
-// ed25519Type is the type, and the scheme, of the only kind of keys.
+// ed25519Type is the key type and the signature scheme of ed25519, the only supported kind.
 const ed25519Type = "ed25519"
 
-// NewKey returns a public key as it stands in a root.
+// NewKey returns a public key in the form that roots use.
 func NewKey(public ed25519.PublicKey) Key {
 	return Key{Type: ed25519Type, Scheme: ed25519Type,
 		Value: Object[KeyValue]{Known: KeyValue{Public: hex.EncodeToString(public)}}}
 }
 
-// KeyID returns the identifier that signatures of a key carry: the SHA-256 of the key's canonical form (4.2),
-// hexadecimal.
+// KeyID returns the identifier of a key in signatures: the SHA-256 of the key's canonical form, in hexadecimal (4.2).
 func KeyID(public ed25519.PublicKey) string {
 	b, err := canonicalObject(Object[Key]{Known: NewKey(public)})
 	if err != nil {
-		panic(err) // strings alone have a canonical form
+		panic(err) // cannot happen: strings always have a canonical form
 	}
 	return fmt.Sprintf("%x", sha256.Sum256(b))
 }
 
-// Public returns the ed25519 key, and false for one of another kind.
+// Public returns the ed25519 key, and false for a key of another kind.
 func (k Key) Public() (ed25519.PublicKey, bool) {
 	b, err := hex.DecodeString(k.Value.Known.Public)
 	return b, err == nil && k.Type == ed25519Type && k.Scheme == ed25519Type && len(b) == ed25519.PublicKeySize
 }
 
-// Sign returns a document, of any role, with the signature of an ed25519 signer added, or replaced where it had signed
-// before. The signed part stays as it is.
+// Sign returns a document of any role with an added ed25519 signature. It replaces an earlier signature of the same
+// key. The signed part stays unchanged.
 func Sign(doc []byte, s crypto.Signer) ([]byte, error) {
 	e, err := openEnvelope("metadata", doc, MaxTargets)
 	if err != nil {

@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// maxDepth is how deep a document may be nested.
+// maxDepth is the maximum nesting depth of a document.
 const maxDepth = 12
 
-// checkStrict refuses JSON that parsers read differently: null, duplicate keys (in any case of letters), keys beyond
-// printable ASCII, anything behind the end.
+// checkStrict refuses JSON that parsers interpret differently: null, duplicate keys (ignoring case), keys with
+// characters other than printable ASCII, trailing data.
 func checkStrict(b []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.UseNumber()

@@ -7,13 +7,13 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// SignedBy reports whether a key has signed the document as it was received: the first signature under the key's
-// identifier counts, so that a document costs at most one verification a key.
+// SignedBy reports whether a key has signed the document as received. Only the first signature with the key's
+// identifier is verified, so a document costs at most one verification for each key.
 func (d *Document) SignedBy(public ed25519.PublicKey) bool {
 	return d.verify(KeyID(public), public, d.signed)
 }
 
-// verify checks the signature over a payload. No signature covers a payload that has no canonical form.
+// verify checks the signature over a payload. It returns false for a payload without a canonical form.
 func (d *Document) verify(id string, public ed25519.PublicKey, payload []byte) bool {
 	if payload == nil {
 		return false
@@ -26,7 +26,7 @@ func (d *Document) verify(id string, public ed25519.PublicKey, payload []byte) b
 	return false
 }
 
-// Verify reports whether enough keys of the document's role have signed it: the threshold counts distinct public keys
+// Verify checks that enough keys of the document's role have signed it; the threshold counts distinct public keys
 // (5.3.4, 5.4.2, 5.5.3, 5.6.3). It fails with [blocklist.ErrUntrusted].
 func (r *Root) Verify(d *Document) error {
 	role := r.Roles[d.role].Known

@@ -1,5 +1,5 @@
-// Package utf8text reads small text files from people's hands: editors and shells on Windows write a byte order mark
-// (BOM), or UTF-16, where plain UTF-8 is meant. [Plain] is the way back: text from outside, made fit for logs and
+// Package utf8text decodes small text files that people edited: editors and shells on Windows write a byte order mark
+// (BOM), or UTF-16 in place of UTF-8. [Plain] serves the opposite direction: it makes outside text safe for logs and
 // terminals.
 package utf8text
 
@@ -13,8 +13,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Decode returns the text without a byte order mark. It fails with [blocklist.ErrMalformed] for UTF-16, with or
-// without a mark, and says so: such a file looks right in every editor.
+// Decode returns the text without a byte order mark. It fails with [blocklist.ErrMalformed] for UTF-16, with or without
+// a mark. The error names the encoding, because such a file looks right in an editor.
 func Decode(b []byte) ([]byte, error) {
 	if bytes.HasPrefix(b, []byte("\xff\xfe")) || bytes.HasPrefix(b, []byte("\xfe\xff")) ||
 		bytes.IndexByte(b[:min(len(b), 64)], 0) >= 0 {
@@ -24,11 +24,11 @@ func Decode(b []byte) ([]byte, error) {
 	return bytes.TrimPrefix(b, []byte("\ufeff")), nil
 }
 
-// maxPlain is how much of a text from outside goes into an error.
+// maxPlain is the maximum length of outside text in an error.
 const maxPlain = 400
 
-// Plain makes the text of an error fit for logs and terminals where other libraries have put into it what came from
-// outside: no control characters, a limited length.
+// Plain makes an error text that may contain outside input safe for logs and terminals: it removes control characters
+// and limits the length.
 func Plain(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
@@ -42,8 +42,8 @@ func Plain(text string) string {
 	return text
 }
 
-// Unsafe reports whether a terminal would obey a character in place of showing it: a control character, one that
-// changes the direction of writing, or what stands for octets that are no UTF-8.
+// Unsafe reports whether a terminal would interpret a character rather than show it: a control character, a character
+// that changes the writing direction, or the replacement for invalid UTF-8.
 func Unsafe(r rune) bool {
 	return r == unicode.ReplacementChar || unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)
 }

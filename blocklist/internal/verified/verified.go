@@ -1,6 +1,7 @@
-// Package verified keeps the key to the signed lists of a store: only packages under blocklist can name its type, so a
-// release is applied by code that has verified it, and by no other.
+// Package verified defines the token for adding signed lists to a store. Only packages under blocklist can import it,
+// so only code that has verified a release can apply it.
 package verified
 
-// Token is passed by a package that verifies what it hands to the store.
+// Token is an argument of the store's functions for signed lists. Passing it states that the caller has verified the
+// content.
 type Token struct{}
