@@ -294,7 +294,7 @@ func (s *Subscription) reverify(ctx context.Context, h *heldRelease) (next trust
 	if h.fromBundle() {
 		return s.reverifyBundled(ctx, h)
 	}
-	u := trust.NewUpdater(s.root, s.held.Metadata, h.Checked)
+	u := newUpdater(s.root, s.held.Metadata, h.Checked)
 	spec, err := verifyUpdate(ctx, h.documents(), u, trust.Metadata{}, h.Metadata.Timestamp.Bytes(), nil)
 	if err == nil {
 		spec, err = u.Unlock(h.Metadata.Key)

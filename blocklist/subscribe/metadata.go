@@ -32,6 +32,17 @@ func (d documents) Document(_ context.Context, name string, _ int64) ([]byte, er
 	return nil, fmt.Errorf("%s: %w", name, fs.ErrNotExist)
 }
 
+// Each judges metadata. They are variables so that the tests can ask go-tuf about the same documents.
+//
+//nolint:gochecknoglobals // programs never set them
+var (
+	openRoot      = trust.OpenRoot
+	checkNextRoot = trust.CheckNextRoot
+	newUpdater    = trust.NewUpdater
+	verifyUpdate  = verifyMetadata
+	verifyTargets = trust.TargetsSpec.Verify
+)
+
 // fetchRoots reads root after root, from a version on, until there is no next one or verify refuses one.
 func fetchRoots(ctx context.Context, from source, version int64, verify func([]byte) error) error {
 	for n := range int64(trust.MaxRoots) {
@@ -49,8 +60,11 @@ func fetchRoots(ctx context.Context, from source, version int64, verify func([]b
 	return fmt.Errorf("roots: %w: more than %d", blocklist.ErrTooLarge, trust.MaxRoots)
 }
 
-// verifyUpdate verifies the metadata of a list from a timestamp on, and returns what was signed about its releases. See fetchMetadata.
-func verifyUpdate(ctx context.Context, from source, u *trust.Updater, held trust.Metadata, timestamp []byte, keep func(trust.Metadata) error) (trust.TargetsSpec, error) {
+// verifyMetadata verifies the metadata of a list from a timestamp on, and returns what was signed about its releases.
+// See fetchMetadata.
+func verifyMetadata(ctx context.Context, from source, u *trust.Updater, held trust.Metadata, timestamp []byte,
+	keep func(trust.Metadata) error,
+) (trust.TargetsSpec, error) {
 	targets, err := fetchMetadata(ctx, from, u.Workflow, held, timestamp, keep)
 	if err != nil {
 		return trust.TargetsSpec{}, err

@@ -119,7 +119,7 @@ func (s *Subscription) checkFresh() error {
 // verify verifies the documents below the root, fetching those that are not held, and the urgent orders on top.
 func (s *Subscription) verify(ctx context.Context, o *fetch.Origin, timestamp []byte) (next trustState, spec trust.TargetsSpec, err error) {
 	held := s.newestSeen()
-	u := trust.NewUpdater(s.root, held, time.Now())
+	u := newUpdater(s.root, held, time.Now())
 	if spec, err = verifyUpdate(ctx, o, u, held, timestamp, s.remember); err != nil {
 		return next, spec, err
 	}
@@ -139,7 +139,7 @@ func (s *Subscription) verify(ctx context.Context, o *fetch.Origin, timestamp []
 // back behind it.
 func (s *Subscription) followRoots(ctx context.Context, from source, name string) error {
 	return fetchRoots(ctx, from, s.root.Version()+1, func(b []byte) error {
-		root, err := trust.CheckNextRoot(s.root, b)
+		root, err := checkNextRoot(s.root, b)
 		if err != nil {
 			return err
 		}
@@ -154,7 +154,7 @@ func (s *Subscription) followRoots(ctx context.Context, from source, name string
 
 // verifyNewer verifies targets that no snapshot names, those of a bundle: signatures, and that they are not older than those held.
 func (s *Subscription) verifyNewer(spec trust.TargetsSpec, held *trust.TargetsSpec) error {
-	if err := spec.Verify(s.root); err != nil {
+	if err := verifyTargets(spec, s.root); err != nil {
 		return err
 	}
 	return trust.CheckNewer(held, spec)

@@ -17,7 +17,7 @@ import (
 // root on, as who holds nothing of the list. It fetches no release and needs no identity. Of the Config it uses List, Root,
 // Origins and Client.
 func Signed(ctx context.Context, c Config) ([]receipt.Release, error) {
-	root, err := trust.OpenRoot(c.Root)
+	root, err := openRoot(c.Root)
 	if err == nil && root.Spec().List != c.List {
 		err = fmt.Errorf("%w: the root is of list %q", blocklist.ErrUntrusted, root.Spec().List)
 	}
@@ -42,13 +42,13 @@ func signed(ctx context.Context, o *fetch.Origin, root *trust.Root) (spec trust.
 		return spec, err
 	}
 	err = fetchRoots(ctx, o, root.Version()+1, func(b []byte) (err error) {
-		root, err = trust.CheckNextRoot(root, b)
+		root, err = checkNextRoot(root, b)
 		return err
 	})
 	if err != nil {
 		return spec, err
 	}
-	u := trust.NewUpdater(root, trust.Metadata{}, time.Now())
+	u := newUpdater(root, trust.Metadata{}, time.Now())
 	return verifyUpdate(ctx, o, u, trust.Metadata{}, timestamp, nil)
 }
 

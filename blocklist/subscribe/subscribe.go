@@ -181,7 +181,7 @@ func (s *Subscription) chooseRoot() error {
 	if err != nil {
 		return fmt.Errorf("the configured root: %w", err)
 	}
-	pin, err := trust.OpenRoot(text)
+	pin, err := openRoot(text)
 	if err != nil {
 		return fmt.Errorf("the configured root: %w", err)
 	}

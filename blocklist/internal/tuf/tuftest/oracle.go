@@ -14,8 +14,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Chain is what a client holds, what it is given next, and its clock. Documents may be missing where a client can do
-// without.
+// Chain is what a client holds, what it is given next, and its clock. It ends where a document is nil. For targets
+// without a timestamp, only the root vouches.
 type Chain struct {
 	Root  []byte   // trusted
 	Roots [][]byte // that follow it
@@ -43,11 +43,26 @@ func (c Chain) Verdict(strict func([]byte) error) error {
 			return classify(err)
 		}
 	}
-	if c.Timestamp == nil {
+	switch {
+	case c.Timestamp == nil && c.Targets == nil:
 		return nil
+	case c.Timestamp == nil:
+		return c.targets(tuf.Root, strict)
 	}
 	tuf.RefTime = c.Now
 	return c.update(tuf, strict)
+}
+
+// targets verifies the targets by the root alone.
+func (c Chain) targets(root *metadata.Metadata[metadata.RootType], strict func([]byte) error) error {
+	if err := checkForm[metadata.TargetsType](c.Targets, strict); err != nil {
+		return err
+	}
+	targets, err := metadata.Targets().FromBytes(c.Targets)
+	if err != nil {
+		return malformed(err)
+	}
+	return classify(root.VerifyDelegate(metadata.TARGETS, targets))
 }
 
 func (c Chain) update(tuf *trustedmetadata.TrustedMetadata, strict func([]byte) error) error {
@@ -70,6 +85,9 @@ func (c Chain) update(tuf *trustedmetadata.TrustedMetadata, strict func([]byte) 
 	if err != nil {
 		return classify(err)
 	}
+	if c.Snapshot == nil {
+		return nil
+	}
 	if err := checkIndex[metadata.SnapshotType](c.Snapshot, strict); err != nil {
 		return err
 	}
@@ -78,6 +96,9 @@ func (c Chain) update(tuf *trustedmetadata.TrustedMetadata, strict func([]byte) 
 	}
 	if _, err := tuf.UpdateSnapshot(c.Snapshot, false); err != nil {
 		return classifyReferred(err, c.Snapshot, tuf.Timestamp.Signed.Meta["snapshot.json"])
+	}
+	if c.Targets == nil {
+		return nil
 	}
 	if err := checkForm[metadata.TargetsType](c.Targets, strict); err != nil {
 		return err
@@ -158,6 +179,20 @@ func header(signed any) (version int64, expires time.Time, to *next) {
 		return s.Version, s.Expires, to
 	}
 	return 0, time.Time{}, nil
+}
+
+// Class is the kind of a verdict. A document that can't be read and one that is not signed are both refused for what
+// they are.
+func Class(err error) string {
+	switch {
+	case err == nil:
+		return "accepted"
+	case errors.Is(err, blocklist.ErrExpired):
+		return "expired"
+	case errors.Is(err, blocklist.ErrRollback):
+		return "rollback"
+	}
+	return "refused"
 }
 
 func malformed(err error) error { return fmt.Errorf("%w: %w", blocklist.ErrMalformed, err) }
