@@ -82,7 +82,7 @@ func (s *Settings) viewNetworks(r *reader, dst *[]netip.Prefix) func(*yaml.Node)
 					served = dnsfilter.DefaultClients()
 				}
 				if !slices.ContainsFunc(served, network.Overlaps) {
-					r.fail(positionOf(item), "nobody in %s is served: name the network under clients, too", network)
+					r.fail(positionOf(item), "no one in %s is served: name the network under clients, too", network)
 				}
 			})
 		})
