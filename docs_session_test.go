@@ -61,7 +61,7 @@ func newSession(t *testing.T, programs, page string) *session {
 	require.NoError(t, err)
 	s := &session{t: t, dir: t.TempDir(), repository: repository}
 	s.env = append(os.Environ(), "PATH="+programs+string(os.PathListSeparator)+os.Getenv("PATH"),
-		"XDG_STATE_HOME="+s.dir, "LC_ALL=C", "TZ=UTC", "GOPROXY=off")
+		"XDG_STATE_HOME="+s.dir, "LC_ALL=C", "TZ=UTC")
 	s.exchange(page)
 	s.module()
 	return s

@@ -21,8 +21,8 @@ var outOfUse = []struct {
 	left             int
 }{
 	{`tells? whether`, "reports whether", 0},
-	{`lest`, "so that ... not", 0},
-	{`of no matter`, "does not matter", 0},
+	{`\blest`, "so that ... not", 0},
+	{`of no\s+matter`, "does not matter", 0},
 	{`those that came`, "a noun: the new entries, the arrivals", 0},
 	{`hence|thereby|thus`, "so", 0},
 	{`whoever`, "anyone who, a client that, no matter who", 4},

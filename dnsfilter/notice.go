@@ -18,15 +18,15 @@ type Notice struct {
 	Language  string   // of the authority's name and the references, a tag of BCP 47; empty: und
 }
 
-// truncate cuts a text to at most most bytes, at a character boundary.
-func truncate(s string, most int) string {
-	if len(s) <= most {
+// truncate cuts a text to a number of bytes, at a character boundary.
+func truncate(s string, limit int) string {
+	if len(s) <= limit {
 		return s
 	}
-	for most > 0 && !utf8.RuneStart(s[most]) {
-		most--
+	for limit > 0 && !utf8.RuneStart(s[limit]) {
+		limit--
 	}
-	return s[:most]
+	return s[:limit]
 }
 
 // structuredError has the JSON names of draft-ietf-dnsop-structured-dns-error. There is no sub-error: the draft allows

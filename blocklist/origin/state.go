@@ -78,7 +78,7 @@ func (o *Origin) load(list string) (*state, error) {
 	if st.timestamp.Root > 0 {
 		version = st.timestamp.Root
 	}
-	b, err := os.ReadFile(st.path(trust.RootName(version))) //nolint:gosec // below the folder of a list with a checked name
+	b, err := os.ReadFile(st.path(trust.RootName(version)))
 	if err == nil {
 		st.root, err = o.verified.root(list, b)
 	}
@@ -91,7 +91,7 @@ func (o *Origin) load(list string) (*state, error) {
 // readChain reads timestamp, snapshot and targets. It does not verify signatures, because the origin verified and wrote
 // these files itself.
 func (st *state) readChain() error {
-	b, err := os.ReadFile(st.path(trust.TimestampName)) //nolint:gosec // as above
+	b, err := os.ReadFile(st.path(trust.TimestampName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

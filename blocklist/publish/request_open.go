@@ -185,7 +185,7 @@ func (q *Request) trustRoot(root *trust.Root, b []byte) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(q.folder.path(rootFile), newest, 0o600) //nolint:gosec // in the temporary folder
+	return os.WriteFile(q.folder.path(rootFile), newest, 0o600)
 }
 
 // verifyHistory proves that the operations lead from the last release to the pending one.

@@ -53,9 +53,9 @@ func TestMergesAndRebuilds(t *testing.T) {
 		c.delta(changes...)
 		want := fmt.Sprintf("n%06d.example.test", i*step+step-1)
 		require.Eventually(t, func() bool { _, ok := s.store.LookupHost(want); return ok }, time.Minute, 10*time.Millisecond)
-		require.Eventually(t, func() bool { return done("merged into the set")+done("making the set again") > i }, time.Minute, 10*time.Millisecond)
+		require.Eventually(t, func() bool { return done("merged into the set")+done("compiling the set again") > i }, time.Minute, 10*time.Millisecond)
 	}
-	assert.Positive(t, done("making the set again"))
+	assert.Positive(t, done("compiling the set again"))
 	for n := range 4 * step {
 		_, ok := s.store.LookupHost(fmt.Sprintf("n%06d.example.test", n))
 		require.True(t, ok, n)

@@ -91,7 +91,7 @@ func (b *bench) nsd() []string {
 	return []string{"nsd", "-d", "-c", b.path("nsd.conf")}
 }
 
-func (b *bench) text(name, text string) error { return os.WriteFile(b.path(name), []byte(text), 0o600) } //nolint:gosec // a folder of our own
+func (b *bench) text(name, text string) error { return os.WriteFile(b.path(name), []byte(text), 0o600) }
 
 // list writes a configuration with a line for each name of the list.
 func (b *bench) list(name, head, format string) error {

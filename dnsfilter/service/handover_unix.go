@@ -116,7 +116,7 @@ func socketInode(conn syscall.Conn) (inode uint64, ok bool) {
 	var st unix.Stat_t
 	errStat := errors.ErrUnsupported
 	err = raw.Control(func(fd uintptr) { errStat = unix.Fstat(int(fd), &st) })
-	return uint64(st.Ino), err == nil && errStat == nil
+	return st.Ino, err == nil && errStat == nil
 }
 
 // openPrivate has a socket of the file system made for its owner alone, where the system heeds that (Linux); elsewhere

@@ -51,8 +51,10 @@ func writeEntry(tw *tar.Writer, name string, b []byte) error {
 }
 
 func writeHeader(tw *tar.Writer, name string, size int64) error {
-	return tw.WriteHeader(&tar.Header{Name: name, Size: size, Mode: 0o644, ModTime: time.Unix(0, 0),
-		Typeflag: tar.TypeReg})
+	return tw.WriteHeader(&tar.Header{
+		Name: name, Size: size, Mode: 0o644, ModTime: time.Unix(0, 0),
+		Typeflag: tar.TypeReg,
+	})
 }
 
 func writeFile(tw *tar.Writer, f File, open Open) error {

@@ -95,8 +95,10 @@ func (spec TargetsSpec) checkUpdatePath() error {
 // Header returns what a file of the release says of itself.
 func (r Release) Header() (blocklist.Header, error) {
 	digest, err := blocklist.ParseDigest(r.Digest)
-	return blocklist.Header{List: r.List, Serial: r.Serial, Base: r.Base, Entries: r.Entries, Digest: digest,
-		Created: r.Created}, err
+	return blocklist.Header{
+		List: r.List, Serial: r.Serial, Base: r.Base, Entries: r.Entries, Digest: digest,
+		Created: r.Created,
+	}, err
 }
 
 // readers opens files one after the other, each when the one before was read.

@@ -67,8 +67,10 @@ func NewAgency(t testing.TB, online notekey.Key) *Agency {
 // Rotate makes the next root from the fields, signed by all officers of this root and the one before.
 func (a *Agency) Rotate(before ...Person) {
 	a.T.Helper()
-	spec := trust.RootSpec{List: a.List, Version: int64(len(a.Roots)) + 1, Expires: a.Expires, Threshold: a.Threshold,
-		Online: a.Online, Urgent: a.Urgent, Confidential: a.Key != nil}
+	spec := trust.RootSpec{
+		List: a.List, Version: int64(len(a.Roots)) + 1, Expires: a.Expires, Threshold: a.Threshold,
+		Online: a.Online, Urgent: a.Urgent, Confidential: a.Key != nil,
+	}
 	for _, p := range a.Officers {
 		spec.Officers = append(spec.Officers, p.Key)
 	}
@@ -185,8 +187,10 @@ func Compress(t testing.TB, text []byte) []byte {
 // Orders makes urgent orders on top of a serial, the first ones with number 1, signed by people.
 func (a *Agency) Orders(number int64, serial uint64, entries []string, people ...Person) []byte {
 	a.T.Helper()
-	spec := trust.UrgentSpec{List: a.List, Version: trust.UrgentVersion(serial, number), Serial: serial,
-		Expires: time.Now().Add(24 * time.Hour)}
+	spec := trust.UrgentSpec{
+		List: a.List, Version: trust.UrgentVersion(serial, number), Serial: serial,
+		Expires: time.Now().Add(24 * time.Hour),
+	}
 	for _, line := range entries {
 		e, err := blocklist.ParseEntry(line)
 		check(a.T, err)
@@ -220,8 +224,10 @@ func (a *Agency) Unsigned(h blocklist.Header, file []byte) []byte {
 func (a *Agency) targets(files []trust.File, content map[string][]byte) []byte {
 	a.T.Helper()
 	newest := files[len(files)-1].Release.Serial
-	spec := trust.TargetsSpec{List: a.List, Version: int64(newest), Expires: a.Expires, Files: files,
-		Keys: a.keyFiles(content), Key: a.Key}
+	spec := trust.TargetsSpec{
+		List: a.List, Version: int64(newest), Expires: a.Expires, Files: files,
+		Keys: a.keyFiles(content), Key: a.Key,
+	}
 	targets, err := trust.NewTargets(spec)
 	check(a.T, err)
 	return targets

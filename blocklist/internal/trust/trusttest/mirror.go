@@ -66,8 +66,10 @@ func (m *Mirror) Publish(r Release) {
 	check(t, err)
 	snapshot = Sign(t, snapshot, m.Online)
 	m.Write(trust.SnapshotName(m.Version), snapshot)
-	timestamp, err := trust.NewTimestamp(trust.OnlineSpec{List: m.Agency.List, Version: m.Version, Expires: m.Expires,
-		Next: snapshot, NextVersion: m.Version})
+	timestamp, err := trust.NewTimestamp(trust.OnlineSpec{
+		List: m.Agency.List, Version: m.Version, Expires: m.Expires,
+		Next: snapshot, NextVersion: m.Version,
+	})
 	check(t, err)
 	m.Write(trust.TimestampName, Sign(t, timestamp, m.Online))
 	m.Version++
