@@ -208,7 +208,7 @@ func (h *orderHistory) change(change UrgentChange) ([]blocklist.Entry, error) {
 	}
 	slices.SortFunc(entries, func(a, b blocklist.Entry) int { return cmp.Compare(a.Target(), b.Target()) })
 	if len(h.ordered) > h.limits.Entries {
-		return nil, fmt.Errorf("ordering: %w: %d targets on top of serial %d, the root allows %d; a release by the quorum begins anew",
+		return nil, fmt.Errorf("ordering: %w: %d targets on top of serial %d, the root allows %d; a release by the quorum starts the count again",
 			blocklist.ErrUntrusted, len(h.ordered), h.serial, h.limits.Entries)
 	}
 	return entries, nil
@@ -244,7 +244,7 @@ func (h *orderHistory) sign(entries []blocklist.Entry, officer crypto.Signer) ([
 		return nil, fmt.Errorf("ordering: %w: the key is not that of an officer; they are %q", blocklist.ErrUntrusted, names(h.root.Spec().Officers))
 	}
 	if h.number+1 > trust.MaxUrgentNumber {
-		return nil, fmt.Errorf("ordering: %w: serial %d has had all the orders that there can be; a release by the quorum begins anew", blocklist.ErrTooLarge, h.serial)
+		return nil, fmt.Errorf("ordering: %w: serial %d has had all the orders that there can be; a release by the quorum starts the count again", blocklist.ErrTooLarge, h.serial)
 	}
 	doc, err := trust.NewUrgent(trust.UrgentSpec{
 		List: h.root.Spec().List, Version: trust.UrgentVersion(h.serial, h.number+1), Serial: h.serial, Expires: lifetime(h.limits.Longest()), Entries: entries,
@@ -314,6 +314,6 @@ func (l *Ledger) adoptOrders(ctx context.Context, from *trust.OrdersError, c Aud
 	if err := l.keepOrders(spec.Version, from.Held); err != nil {
 		return err
 	}
-	return fmt.Errorf("%w: the origin had %s; they are in %s now: look at them with blocklist urgent list, order or withdraw anew, and push again",
+	return fmt.Errorf("%w: the origin had %s; they are in %s now: look at them with blocklist urgent list, order or withdraw again, and push again",
 		from, c.Reason, l.path(urgentDir))
 }

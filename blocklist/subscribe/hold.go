@@ -20,11 +20,10 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// Hold is a release that is verified and was stopped by the guards. What was in force before stays in force until
-// [Subscription.Accept], or until a newer release passes. A newer release that the guards stop takes its place: a decision
-// is for one release and for exactly what was found in it. Only a rejection goes on to later releases in which exactly the
-// same is found, so that nobody has to repeat it. What is on hold outlasts restarts, and is judged anew after each, by the
-// guards as they are set then.
+// Hold is a verified release that the guards have stopped. The release in force stays in force until
+// [Subscription.Accept], or until a newer release passes the guards. A newer release that the guards stop replaces the
+// hold: a decision is for one release and its findings. A rejection also applies to later releases with exactly the same
+// findings. A hold survives restarts; after each, the guards check it again with their current settings.
 type Hold struct {
 	ID       string        `json:"id"` // of release and findings, for Accept and Reject
 	Serial   uint64        `json:"serial"`
@@ -37,36 +36,36 @@ type Hold struct {
 	Report   *guard.Report `json:"report"`
 }
 
-// ErrNoHold is returned by Accept and Reject if nothing is on hold under that ID: look again at what is.
+// ErrNoHold is returned by Accept and Reject if nothing is on hold under that ID. The hold may have been replaced.
 var ErrNoHold = errors.New("nothing is on hold with this ID")
 
 // heldRelease is a hold as it is kept on disk.
 type heldRelease struct {
 	Hold
 
-	Metadata trust.Metadata `json:"chain"`   // that led to the release; no older one is believed any more
+	Metadata trust.Metadata `json:"chain"`   // of the release; older metadata is a rollback
 	Path     []trust.File   `json:"way"`     // the update path from the list in force
-	Kept     []trust.File   `json:"kept"`    // what is kept once it is in force
-	Checked  time.Time      `json:"checked"` // when the chain was verified
+	Kept     []trust.File   `json:"kept"`    // the files to keep once it is in force
+	Checked  time.Time      `json:"checked"` // when the metadata was verified
 
 	examined bool // by the guard of this subscription
 }
 
-// matches reports whether it is the newest release of spec that is on hold.
+// matches reports whether the release on hold is the newest release of spec.
 func (h *heldRelease) matches(spec trust.TargetsSpec) bool {
 	return h != nil && len(h.Path) > 0 && sameState(h.Path[len(h.Path)-1].Release, spec.Newest())
 }
 
-// sameState compares two releases whatever they start from.
+// sameState reports whether two releases have the same state, from whatever base.
 func sameState(a, b trust.Release) bool {
 	a.Base = b.Base
 	return a == b
 }
 
-// awaitsDecision reports whether there is nothing to do about it but to wait.
+// awaitsDecision reports whether the guards have examined the hold, so that only a person can decide.
 func (h *heldRelease) awaitsDecision() bool { return h != nil && h.examined }
 
-// files returns what is kept of it.
+// files returns the release files of the hold.
 func (h *heldRelease) files() []trust.File {
 	if h == nil {
 		return nil
@@ -74,7 +73,7 @@ func (h *heldRelease) files() []trust.File {
 	return slices.Concat(h.Path, h.Kept)
 }
 
-// newestMetadata returns the newest chain that was verified, whether what it leads to is in force or on hold.
+// newestMetadata returns the newest verified metadata, that of the hold if there is one.
 func (s *Subscription) newestMetadata() trust.Metadata {
 	if s.hold != nil {
 		return s.hold.Metadata
@@ -82,7 +81,7 @@ func (s *Subscription) newestMetadata() trust.Metadata {
 	return s.held.Metadata
 }
 
-// newestSeen returns the newest chain with the newest timestamp and snapshot that were verified, which nothing may go behind.
+// newestSeen returns the newest metadata with the newest verified timestamp and snapshot: the floor for rollback checks.
 func (s *Subscription) newestSeen() trust.Metadata {
 	metadata := s.newestMetadata()
 	if ahead := s.held.Ahead; ahead.Timestamp != nil {
@@ -91,7 +90,7 @@ func (s *Subscription) newestSeen() trust.Metadata {
 	return metadata
 }
 
-// remember keeps a timestamp and a snapshot that were verified, at once: whatever becomes of the rest.
+// remember saves a verified timestamp and snapshot at once, even if a later document is refused.
 func (s *Subscription) remember(ahead trust.Metadata) error {
 	if seen := s.newestSeen(); ahead.Equal(trust.Metadata{Timestamp: seen.Timestamp, Snapshot: seen.Snapshot}) {
 		return nil
@@ -214,8 +213,8 @@ func (s *Subscription) dropHold() error {
 	return errors.Join(err, disk.SyncDir(s.list.Dir()))
 }
 
-// readHold takes over what is on hold: from before a restart, or of another subscription to the list. A file that can't be
-// read is as if it were not there: the next poll judges the release anew.
+// readHold loads the hold from disk, saved before a restart or by another subscription to the list. A file that can't be
+// read counts as missing: the next poll checks the release again.
 func (s *Subscription) readHold() error {
 	b, err := os.ReadFile(filepath.Join(s.list.Dir(), holdFile))
 	if errors.Is(err, fs.ErrNotExist) {

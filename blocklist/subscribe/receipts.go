@@ -19,7 +19,7 @@ type Receipts struct {
 	Probe Prober
 }
 
-// check tells what is missing.
+// check fails unless both fields are set.
 func (r *Receipts) check() error {
 	if r != nil && (r.Key == nil || r.Probe == nil) {
 		return errors.New("receipts need a key and a probe")
@@ -27,25 +27,25 @@ func (r *Receipts) check() error {
 	return nil
 }
 
-// Prober asks the subscriber's own resolver, over a real socket, and counts the questions that were answered as they should
-// be. An error says that something was not, so that there is no receipt, and it is tried again; one that wraps
-// [ErrNotEnforced], that nobody wants it otherwise. It ends with ctx.
+// Prober asks the subscriber's own resolver, over a real socket, and counts the correct answers. If one is wrong, it
+// returns an error: then there is no receipt, and the probe is repeated later. An error that wraps [ErrNotEnforced] means
+// that the settings do not enforce the list. A Prober returns when ctx ends.
 type Prober func(ctx context.Context, p Probe) (receipt.Asked, error)
 
-// Probe is what to ask for. Of Added and Removed what no question can tell is to be left out: names for which another list
-// or an allow list decides.
+// Probe has the names to ask for. The prober leaves out those of Added and Removed on which another list or an allow list
+// decides, since no answer can show the difference.
 type Probe struct {
 	List    string
 	Test    string            // the canary of the serial in force: must be blocked
 	Gone    string            // the canary of the serial before: must not be blocked
-	Added   []blocklist.Entry // some of the names that came, of scope domain or host: must be blocked
-	Removed []blocklist.Entry // some of the names that went: must not be blocked by this list
+	Added   []blocklist.Entry // a sample of the new names, of scope domain or host: must be blocked
+	Removed []blocklist.Entry // a sample of the delisted names: must not be blocked by this list
 }
 
-// ErrNotEnforced is wrapped by a prober's error where the list is not to be enforced: its action only monitors, say.
+// ErrNotEnforced is wrapped by a prober's error if the settings do not enforce the list, such as action monitor.
 var ErrNotEnforced = errors.New("it is not enforced")
 
-// ReceiptStatus says how a subscription stands with its receipts.
+// ReceiptStatus is the state of a subscription's receipts.
 type ReceiptStatus struct {
 	Serial    uint64    // that was confirmed last; 0: none yet
 	Enforced  time.Time // since when

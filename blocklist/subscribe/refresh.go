@@ -86,13 +86,13 @@ func (s *Subscription) ask(ctx context.Context, o *fetch.Origin) (next trustStat
 	return next, spec, err == nil, err
 }
 
-// upToDate reports whether nothing newer was verified than what is in force or on hold.
+// upToDate reports whether the release in force or on hold belongs to the newest verified timestamp.
 func (s *Subscription) upToDate() bool {
 	ahead := s.held.Ahead.Timestamp
 	return ahead == nil || bytes.Equal(ahead.Bytes(), s.newestMetadata().Timestamp.Bytes())
 }
 
-// install puts in force what was verified, as far as that is not done.
+// install puts a verified release into force, unless it is already.
 func (s *Subscription) install(ctx context.Context, o *fetch.Origin, spec trust.TargetsSpec, next trustState) (changed bool, err error) {
 	switch {
 	case s.holds(spec):
@@ -167,13 +167,13 @@ func (s *Subscription) enforces(spec trust.TargetsSpec) bool {
 	return ok && info.Err == nil && info.Serial == newest.Serial && info.Digest.String() == newest.Digest
 }
 
-// Limits on what a list is rebuilt from, before it is fetched anew as it is published.
+// Limits on the files kept for a rebuild. Beyond them the published files are fetched again.
 const (
 	maxKept     = 24 // files
 	maxKeptPart = 2  // times as long as what is published
 )
 
-// holds reports whether it is in force and what it can be rebuilt from is kept.
+// holds reports whether the newest release is in force, and the files to rebuild it are kept.
 func (s *Subscription) holds(spec trust.TargetsSpec) bool {
 	kept := s.held.Kept
 	if !s.enforces(spec) || !s.isKept(kept) || len(kept) == 0 || !sameState(kept[len(kept)-1].Release, spec.Newest()) {

@@ -13,8 +13,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
-// Signed asks origins in turn what the officers have signed about the newest releases of a list, and verifies it from the
-// root on, as who holds nothing of the list. It fetches no release and needs no identity. Of the Config it uses List, Root,
+// Signed fetches from the first origin that answers the signed metadata of a list's newest releases, and verifies it from
+// the root on, without any stored state. It fetches no release and needs no identity. Of the Config it uses List, Root,
 // Origins and Client.
 func Signed(ctx context.Context, c Config) ([]receipt.Release, error) {
 	root, err := openRoot(c.Root)

@@ -196,7 +196,7 @@ func (s *Subscription) chooseRoot() error {
 		return errNoIdentity
 	}
 	if s.held.Roots[pin.Version()] != pin.ID() && s.held.Roots[pin.Version()] != "" {
-		return fmt.Errorf("the configured root %d: %w: it is not the root %d that was followed so far; to start anew, remove %s",
+		return fmt.Errorf("the configured root %d: %w: it is not the root %d that was followed so far; to start again, remove %s",
 			pin.Version(), blocklist.ErrUntrusted, pin.Version(), s.list.Dir())
 	}
 	return nil

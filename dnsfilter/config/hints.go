@@ -28,7 +28,7 @@ func (s *Settings) Hints() (hints []string) {
 		}
 	}
 	if s.StructuredErrors != 0 && !contact {
-		hints = append(hints, "structured_errors is set, and no notice has a contact: clients show such an error to nobody without one")
+		hints = append(hints, "structured_errors is set, and no notice has a contact: without one, clients do not show such an error")
 	}
 	return append(hints, unreachable(p.Views)...)
 }

@@ -119,8 +119,8 @@ func socketInode(conn syscall.Conn) (inode uint64, ok bool) {
 	return st.Ino, err == nil && errStat == nil
 }
 
-// openPrivate has a socket of the file system made for its owner alone, where the system heeds that (Linux); elsewhere
-// the folder, which nobody else may enter, and the mode that is set afterwards have to do.
+// openPrivate sets the mode of a Unix socket before bind, so that only its owner can connect. Only Linux applies it;
+// elsewhere the private folder protects the socket until its mode is set.
 func openPrivate(_, _ string, raw syscall.RawConn) error {
 	return raw.Control(func(fd uintptr) { _ = unix.Fchmod(int(fd), 0o600) })
 }

@@ -7,11 +7,11 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// downFor is how long no resolver has to answer anything until the server is not ready: so that a restart of the one
-// resolver that it asks does not take it away from its clients.
+// downFor is how long all resolvers must be down before the server is not ready. The restart of a single resolver stays
+// below it.
 const downFor = 5 * time.Second
 
-// upstreamHealth tells which resolvers are down, a line for each, and whether questions can be answered.
+// upstreamHealth returns a line for each resolver that is down, and false if all have been down for downFor.
 func upstreamHealth(s *dnsfilter.Server) (text string, usable bool) {
 	for _, u := range s.Upstreams() {
 		if !u.Up {

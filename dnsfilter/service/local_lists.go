@@ -54,7 +54,7 @@ func (ls *localLists) accept(f config.LocalFile, by guards, id string) error {
 	return nil
 }
 
-// reject says that the file on hold under an ID is not wanted.
+// reject rejects the file on hold under an ID.
 func (ls *localLists) reject(f config.LocalFile, _ guards, id string) error {
 	if err := ls.held.reject(f.List, id); err != nil {
 		return err

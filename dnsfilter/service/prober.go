@@ -251,8 +251,8 @@ func (b *probe) render(m *dns.Msg, blocked bool) (answer *dns.Msg, silence bool,
 	return answer, answer == nil, err
 }
 
-// special reports whether an answer is the one for a zone of which nothing is known here. Where the settings suppress
-// extended errors it looks like a blocked one.
+// special reports whether an answer is the local one for a special-use zone. Without extended errors it looks like a
+// blocked one.
 func (b *probe) special(m, reply *dns.Msg) bool {
 	d, answer, err := b.server.Expect(m, b.client, b.stream)
 	return err == nil && !d.Blocks() && answer != nil && sameAnswer(reply, answer)

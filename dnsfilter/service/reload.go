@@ -125,8 +125,8 @@ func (s *Service) reload(ctx context.Context, asked bool) error {
 	return nil
 }
 
-// dropFiles forgets the files that are in the settings no more. What is known of signed lists stays, so that taking one
-// out and in again can't bring an older state back.
+// dropFiles drops local lists that are no longer in the settings. The state of signed lists stays: removing one and adding
+// it again must not allow a rollback.
 func (s *Service) dropFiles(next *config.Settings) {
 	files := next.LocalFiles()
 	for _, info := range s.store.Lists() {

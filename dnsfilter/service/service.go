@@ -99,8 +99,8 @@ func (s *Service) newServer() (*dnsfilter.Server, error) {
 	return dnsfilter.New(c)
 }
 
-// loadMissing compiles the local lists of which nothing is held, and gives back the memory that it took: nobody is kept
-// waiting yet.
+// loadMissing compiles the local lists that the store lacks. It returns the memory to the system, which may pause the
+// process: no client waits yet.
 func (s *Service) loadMissing() error {
 	var err error
 	if s.guards, err = s.guards.next(s.settings); err != nil {

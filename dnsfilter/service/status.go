@@ -157,7 +157,7 @@ func (s *running) listStatus(l *config.List, f *subscription) ListStatus {
 	return out
 }
 
-// receiptStatus says how it stands with the receipts; nil if none are wanted.
+// receiptStatus returns the state of the receipts, nil if the settings want none.
 func (f *subscription) receiptStatus(st *subscribe.ReceiptStatus) *ReceiptStatus {
 	switch {
 	case f.noReceipts != nil:

@@ -143,7 +143,7 @@ func (spec *TargetsSpec) readKey(fields map[string]any) error {
 	return nil
 }
 
-// takeKey takes a file with the list key, which says nothing besides length and hash.
+// takeKey adds a file with the encrypted list key, whose target has only length and hash.
 func (spec *TargetsSpec) takeKey(f File, t tuf.Target) error {
 	switch {
 	case !spec.Confidential():

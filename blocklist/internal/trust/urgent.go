@@ -79,8 +79,9 @@ const MaxUrgentNumber = 1<<urgentBits - 1
 
 const urgentBits = 16
 
-// UrgentVersion returns the version of the urgent document with that number, from 1, on top of a release. The version says
-// what it lies on, so counting begins anew with each release, and goes beyond whatever one officer has signed before.
+// UrgentVersion returns the version of an urgent document, which encodes the serial of its release and a number from 1.
+// The first version on top of a new release is therefore higher than all versions on top of the release before: no
+// officer can use the versions up.
 func UrgentVersion(serial uint64, number int64) int64 { return int64(serial)<<urgentBits | number }
 
 // UrgentSerial returns the serial of the release that an urgent document of that version lies on.
@@ -329,8 +330,8 @@ func (m Metadata) checkUrgent(root *Root, spec UrgentSpec) error {
 	return nil
 }
 
-// urgentVersion returns the version of the newest urgent document, accepted or refused, that an officer of the root has signed. A
-// revoked officer keeps nobody out.
+// urgentVersion returns the version of the newest urgent document, accepted or refused, that an officer of the root has
+// signed. Documents of revoked officers don't count.
 func (m Metadata) urgentVersion(root *Root) (newest int64) {
 	for _, held := range []*UrgentSpec{m.Urgent, m.Refused} {
 		if held != nil && held.checkSigned(root) == nil {
@@ -356,9 +357,9 @@ type FirstSeen struct {
 	First  time.Time `json:"first"`
 }
 
-// Limit holds orders to the limits of the root: of all targets ever ordered on top of one release, at most so many, and
-// each for so long since it was seen first, however often it was ordered anew. It returns the orders as they may be
-// enforced, and the sightings to hold the next orders to.
+// Limit applies the root's limits to urgent orders: the number of targets ordered on top of one release, and the time
+// since each target was first seen. Ordering a target again does not extend its time. Limit returns the orders to enforce,
+// and the first-seen times to pass to the next call.
 func (u Urgent) Limit(entries []blocklist.Entry, seen []FirstSeen, now time.Time) ([]blocklist.Entry, []FirstSeen, error) {
 	seen = slices.Clone(seen)
 	limited := make([]blocklist.Entry, len(entries))
