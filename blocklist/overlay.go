@@ -36,8 +36,10 @@ func (o *overlay) clone() *overlay {
 	if o == nil {
 		return &overlay{hashes: map[uint64]struct{}{}, changes: map[tableKey]overlayEntry{}}
 	}
-	return &overlay{hashes: maps.Clone(o.hashes), changes: maps.Clone(o.changes), infos: slices.Clip(o.infos),
-		features: o.features}
+	return &overlay{
+		hashes: maps.Clone(o.hashes), changes: maps.Clone(o.changes), infos: slices.Clip(o.infos),
+		features: o.features,
+	}
 }
 
 // add adds one change.

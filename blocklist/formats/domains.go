@@ -31,8 +31,10 @@ func orderHeader(line string) string {
 	if i <= 0 || strings.Trim(line[:i], "0123456789") != "" {
 		return ""
 	}
-	for _, layout := range []string{"2006.02.01", "2006.01.02", "2006-01-02", "2006-02-01", "20060102", "02.01.2006",
-		"02-01-2006"} {
+	for _, layout := range []string{
+		"2006.02.01", "2006.01.02", "2006-01-02", "2006-02-01", "20060102", "02.01.2006",
+		"02-01-2006",
+	} {
 		if _, err := time.Parse(layout, line[i+1:]); err == nil {
 			return line
 		}

@@ -80,7 +80,8 @@ func (g *Guard) Check(u Update) (*Report, error) {
 
 // additions checks every new entry, and returns the number of added entries.
 func (g *Guard) additions(changes iter.Seq2[blocklist.Change, error], found *collector, parents *parents) (added uint64,
-	err error) {
+	err error,
+) {
 	var before blocklist.Entry // the previous line, if it was a removal
 	for c, err := range changes {
 		switch {

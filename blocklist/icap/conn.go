@@ -190,8 +190,10 @@ func (c *conn) judge(q *request) *http.Response {
 	if err != nil {
 		u = &url.URL{Opaque: h.target}
 	}
-	return c.s.Filter.Response(&http.Request{Method: h.method, URL: u, Host: strings.Join(h.hosts, ","),
-		Header: http.Header{"Accept": h.accept}}, m)
+	return c.s.Filter.Response(&http.Request{
+		Method: h.method, URL: u, Host: strings.Join(h.hosts, ","),
+		Header: http.Header{"Accept": h.accept},
+	}, m)
 }
 
 // plain returns a response with one line of text as its body.

@@ -107,8 +107,10 @@ func (q *request) readLine(line string) error {
 	uri, version, _ := strings.Cut(rest, " ")
 	q.method = method
 	if version != "ICAP/1.0" {
-		return &statusError{http.StatusHTTPVersionNotSupported, "ICAP Version Not Supported",
-			fmt.Errorf("version %.20q", version)}
+		return &statusError{
+			http.StatusHTTPVersionNotSupported, "ICAP Version Not Supported",
+			fmt.Errorf("version %.20q", version),
+		}
 	}
 	switch q.method {
 	case "REQMOD", http.MethodOptions:

@@ -42,7 +42,8 @@ func eachEntry(entries []blocklist.Entry) iter.Seq2[blocklist.Entry, error] {
 // don't hold an entry here: they are reported, and the next release decides. An error in the stream changes nothing. If
 // progress is not nil, Import calls it from time to time with the number of entries read.
 func (l *Ledger) Import(ctx context.Context, entries iter.Seq2[blocklist.Entry, error], by Audit,
-	progress func(uint64)) (ChangeResult, error) {
+	progress func(uint64),
+) (ChangeResult, error) {
 	if entries == nil {
 		return ChangeResult{}, fmt.Errorf("importing: %w: there are no entries", blocklist.ErrMalformed)
 	}
@@ -50,7 +51,8 @@ func (l *Ledger) Import(ctx context.Context, entries iter.Seq2[blocklist.Entry, 
 }
 
 func (l *Ledger) put(ctx context.Context, kind string, entries iter.Seq2[blocklist.Entry, error], by Audit,
-	progress func(uint64)) (r ChangeResult, err error) {
+	progress func(uint64),
+) (r ChangeResult, err error) {
 	err = l.history.Change(ctx, kind, by, func(t *ledger.Tx) error {
 		s, err := l.newScreen(ctx, by)
 		if err != nil {

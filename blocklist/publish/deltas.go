@@ -50,7 +50,8 @@ type releaseBuilder struct {
 
 // makeFiles writes the new files of the next release. It returns all files of that release, old and new.
 func (l *Ledger) makeFiles(ctx context.Context, last ReleaseRecord, now Operation, override string,
-	key trust.ListKey) ([]trust.File, error) {
+	key trust.ListKey,
+) ([]trust.File, error) {
 	b := releaseBuilder{Ledger: l, now: now, key: key, to: trust.Release{
 		List: l.list, Serial: last.Serial + 1, Entries: now.Entries, Digest: now.Digest,
 		Created: time.Now().UTC().Truncate(time.Second), Ledger: now.Hash, Override: override,
@@ -176,7 +177,8 @@ func (b *releaseBuilder) operationOf(ctx context.Context, serial uint64) (Operat
 // write writes a release file. It fails unless the changes, applied to the state base, give the state that the ledger's
 // history has recorded.
 func (b *releaseBuilder) write(name string, to trust.Release, base blocklist.Header,
-	changes iter.Seq2[blocklist.Change, error]) (file trust.File, err error) {
+	changes iter.Seq2[blocklist.Change, error],
+) (file trust.File, err error) {
 	h, err := to.Header()
 	if err != nil {
 		return file, fmt.Errorf("operation %d: %w: %w", b.now.ID, blocklist.ErrDamaged, err)
@@ -217,7 +219,8 @@ const (
 
 // compress writes a compressed file, and encrypts it if the list is confidential.
 func (b *releaseBuilder) compress(w io.Writer, h, base blocklist.Header,
-	changes iter.Seq2[blocklist.Change, error]) error {
+	changes iter.Seq2[blocklist.Change, error],
+) error {
 	if b.key == nil {
 		return compress(w, 1, h, base, changes)
 	}

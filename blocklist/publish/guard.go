@@ -97,8 +97,10 @@ func (l *Ledger) SetGuard(ctx context.Context, s GuardSettings, c Audit) error {
 	}
 	c.Reference = what
 	return l.history.Change(ctx, KindGuard, c, func(t *ledger.Tx) error {
-		for key, value := range map[string]string{metaGuard: string(numbers), metaProtected: s.Protected,
-			metaPopular: s.Popular} {
+		for key, value := range map[string]string{
+			metaGuard: string(numbers), metaProtected: s.Protected,
+			metaPopular: s.Popular,
+		} {
 			if err := t.SetMeta(ctx, key, value); err != nil {
 				return err
 			}
@@ -173,8 +175,10 @@ func (s *screen) err() error {
 	if s.refused == 0 {
 		return nil
 	}
-	return &guard.HeldError{Report: &guard.Report{Findings: s.found(), Held: uint64(len(s.holding)),
-		Reported: uint64(len(s.others))}}
+	return &guard.HeldError{Report: &guard.Report{
+		Findings: s.found(), Held: uint64(len(s.holding)),
+		Reported: uint64(len(s.others)),
+	}}
 }
 
 // guardRelease runs the guards on the list after the operation now, compared with the last pushed release. If they hold
@@ -186,8 +190,10 @@ func (l *Ledger) guardRelease(ctx context.Context, last ReleaseRecord, now Opera
 		return "", err
 	}
 	found := false
-	for o, err := range l.history.Operations(ctx, ledger.Range{After: last.Operation,
-		Kinds: []string{KindOverride, KindRefuse}}) {
+	for o, err := range l.history.Operations(ctx, ledger.Range{
+		After: last.Operation,
+		Kinds: []string{KindOverride, KindRefuse},
+	}) {
 		if err != nil {
 			return "", err
 		}

@@ -78,7 +78,8 @@ func (l *Ledger) listKeyOf(r ReleaseRecord) (trust.ListKey, error) {
 // makeKeyFiles encrypts the list key to the subscribers, in one file for each kind of recipients. It returns the
 // existing files if neither the key nor the subscribers have changed since the last release.
 func (l *Ledger) makeKeyFiles(ctx context.Context, last ReleaseRecord, key trust.ListKey) (files []trust.File,
-	err error) {
+	err error,
+) {
 	if key == nil {
 		return nil, nil
 	}

@@ -84,8 +84,10 @@ func (d folder) writeRequest(w io.Writer, names []string, history []byte) error 
 }
 
 func addText(tw *tar.Writer, name string, b []byte) error {
-	err := tw.WriteHeader(&tar.Header{Name: name, Size: int64(len(b)), Mode: 0o600, ModTime: time.Unix(0, 0),
-		Typeflag: tar.TypeReg})
+	err := tw.WriteHeader(&tar.Header{
+		Name: name, Size: int64(len(b)), Mode: 0o600, ModTime: time.Unix(0, 0),
+		Typeflag: tar.TypeReg,
+	})
 	if err == nil {
 		_, err = tw.Write(b)
 	}
@@ -100,8 +102,10 @@ func addFile(tw *tar.Writer, name, from string) error {
 	defer f.Close() //nolint:errcheck // it was only read
 	info, err := f.Stat()
 	if err == nil {
-		err = tw.WriteHeader(&tar.Header{Name: name, Size: info.Size(), Mode: 0o600, ModTime: time.Unix(0, 0),
-			Typeflag: tar.TypeReg})
+		err = tw.WriteHeader(&tar.Header{
+			Name: name, Size: info.Size(), Mode: 0o600, ModTime: time.Unix(0, 0),
+			Typeflag: tar.TypeReg,
+		})
 	}
 	if err == nil {
 		_, err = io.Copy(tw, f)

@@ -96,7 +96,8 @@ func (d folder) checkLinks(links []trust.File, step trust.File, before signedRel
 // reviewWhole yields the changes between two whole lists, for a release with a new snapshot or a new link of the chain.
 // Then it calls end with the hash of the changes.
 func (d folder) reviewWhole(held, way []trust.File, yield func(blocklist.Change, error) bool,
-	end func(string) error) error {
+	end func(string) error,
+) error {
 	sum, ended := sha256.New(), false
 	trust.Diff(d.lines(held), d.lines(way))(func(c blocklist.Change, err error) bool {
 		if err == nil {

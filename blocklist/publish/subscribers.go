@@ -72,7 +72,8 @@ func (l *Ledger) RemoveSubscriber(ctx context.Context, name string, c Audit) err
 
 // changeSubscriber records that the subscriber returned by choose is added or removed.
 func (l *Ledger) changeSubscriber(ctx context.Context, kind string, c Audit,
-	choose func([]Subscriber) (Subscriber, error)) error {
+	choose func([]Subscriber) (Subscriber, error),
+) error {
 	unlock, err := l.history.Lock(ctx)
 	if err != nil {
 		return err
@@ -132,8 +133,10 @@ func replaySubscribers(operations iter.Seq2[Operation, error]) (all []Subscriber
 		if err != nil {
 			return nil, fmt.Errorf("operation %d: %w: %w", o.ID, blocklist.ErrDamaged, err)
 		}
-		all = append(all, Subscriber{Name: name, Kind: to.Kind, Recipient: text, Added: o.Time, Author: o.Author,
-			Reason: o.Reason})
+		all = append(all, Subscriber{
+			Name: name, Kind: to.Kind, Recipient: text, Added: o.Time, Author: o.Author,
+			Reason: o.Reason,
+		})
 	}
 	return all, nil
 }

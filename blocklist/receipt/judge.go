@@ -48,7 +48,8 @@ const (
 //
 // A skipped serial counts, too: a subscriber that updates from 40 to 42 has enforced 41 only at the time of 42.
 func Judge(releases []Release, subscribers []string, all []Statement, deadline time.Duration,
-	now time.Time) []Standing {
+	now time.Time,
+) []Standing {
 	releases = slices.SortedFunc(slices.Values(releases),
 		func(a, b Release) int { return cmp.Compare(a.Serial, b.Serial) })
 	by := map[string][]Statement{}

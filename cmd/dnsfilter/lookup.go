@@ -109,10 +109,13 @@ type entry struct {
 }
 
 func printExplanation(cmd *cobra.Command, name string, e *service.Explanation, allowFile func(string) string,
-	asJSON bool) error {
+	asJSON bool,
+) error {
 	entryOf := func(m blocklist.Match) entry {
-		e := entry{List: m.List, File: allowFile(m.List), Entry: m.Entry(), Category: m.Category, Reference: m.Reference,
-			Monitor: m.Monitor}
+		e := entry{
+			List: m.List, File: allowFile(m.List), Entry: m.Entry(), Category: m.Category, Reference: m.Reference,
+			Monitor: m.Monitor,
+		}
 		if !m.Expires.IsZero() {
 			e.Expires = &m.Expires
 		}

@@ -100,8 +100,10 @@ func (b *bench) load(ctx context.Context, p *process, port int, file string, sec
 	if answered == 0 {
 		return result{}, fmt.Errorf("no query was answered")
 	}
-	return result{float64((after - before).Microseconds()) / float64(answered),
-		number(`Queries lost:\s+(\d+)`, string(out))}, nil
+	return result{
+		float64((after - before).Microseconds()) / float64(answered),
+		number(`Queries lost:\s+(\d+)`, string(out)),
+	}, nil
 }
 
 // number returns what a pattern finds in a text, else 0.

@@ -31,7 +31,8 @@ func (g GuardLimits) Load(needs ...blocklist.Entry) (*guard.Guard, error) {
 		return nil, err
 	}
 	err := readNames(g.Popular, &limits.Popular, func(r io.Reader) ([]guard.Popular,
-		error) {
+		error,
+	) {
 		return guard.ReadPopular(r, 0)
 	})
 	if err != nil {

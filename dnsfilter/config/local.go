@@ -46,8 +46,10 @@ func (s *Settings) LocalFiles() []LocalFile {
 
 // LocalFile returns the file of a list. The list must have one.
 func (l *List) LocalFile() LocalFile {
-	return LocalFile{List: l.Rule.List, Path: l.File, Format: l.Format, Scope: l.Scope, Zone: l.Zone, StopPage: l.StopPage,
-		Unguarded: l.Unguarded, Diverts: len(l.Divert) > 0}
+	return LocalFile{
+		List: l.Rule.List, Path: l.File, Format: l.Format, Scope: l.Scope, Zone: l.Zone, StopPage: l.StopPage,
+		Unguarded: l.Unguarded, Diverts: len(l.Divert) > 0,
+	}
 }
 
 // Options returns the parser options for the file.

@@ -23,8 +23,10 @@ type View struct {
 
 // readQuorum parses one quorum.
 func (s *Settings) readQuorum(r *reader, n *yaml.Node) {
-	q := dnsfilter.Quorum{Rule: dnsfilter.Rule{List: fmt.Sprintf("%s%d", quorumPrefix, len(s.Quorums)+1),
-		Action: dnsfilter.NXDomain}}
+	q := dnsfilter.Quorum{Rule: dnsfilter.Rule{
+		List:   fmt.Sprintf("%s%d", quorumPrefix, len(s.Quorums)+1),
+		Action: dnsfilter.NXDomain,
+	}}
 	before := len(r.errs)
 	r.mapping(n, fields{
 		"lists":    s.listNames(r, &q.Lists),

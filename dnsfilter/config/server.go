@@ -54,8 +54,10 @@ func parseSpecial(text string) (string, error) {
 
 // Server returns the configuration of a server, without the store, the log, the cookie secrets and the upstream.
 func (s *Settings) Server() dnsfilter.Config {
-	c := dnsfilter.Config{Policy: s.Policy(), Cache: s.Cache, Clients: s.Clients, RateLimit: s.RateLimit,
-		SpecialUse: s.special()}
+	c := dnsfilter.Config{
+		Policy: s.Policy(), Cache: s.Cache, Clients: s.Clients, RateLimit: s.RateLimit,
+		SpecialUse: s.special(),
+	}
 	if c.Cache == 0 {
 		c.Cache = -1
 	}

@@ -90,8 +90,10 @@ func errNotFollowed(list string) error {
 func apply(ctx context.Context, sub *subscribe.Subscription, list, path string) (ApplyResult, error) {
 	changed, err := sub.Apply(ctx, path)
 	st := sub.Status()
-	return ApplyResult{List: list, Changed: changed, Serial: st.Serial, Entries: st.Entries, Urgent: st.Urgent,
-		Hold: st.Hold}, err
+	return ApplyResult{
+		List: list, Changed: changed, Serial: st.Serial, Entries: st.Entries, Urgent: st.Urgent,
+		Hold: st.Hold,
+	}, err
 }
 
 // Apply gives the service a bundle; see [ApplyBundle].

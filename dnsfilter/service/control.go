@@ -55,7 +55,8 @@ func (s *Service) control() http.Handler {
 
 // decide does something about what is on hold: a release of a signed list, or a file.
 func (s *Service) decide(signed func(*subscribe.Subscription, context.Context, string) error,
-	local func(config.LocalFile, guards, string) error) http.HandlerFunc {
+	local func(config.LocalFile, guards, string) error,
+) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var d holdDecision
 		err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxControlRequest)).Decode(&d)

@@ -23,7 +23,8 @@ func heldFile(l config.LocalFile, store *blocklist.Store) (held, current bool) {
 
 // checkUnchanged passes entries on, and ends with an error if the file is not the one any more that source describes.
 func checkUnchanged(l config.LocalFile, source string,
-	entries iter.Seq2[blocklist.Entry, error]) iter.Seq2[blocklist.Entry, error] {
+	entries iter.Seq2[blocklist.Entry, error],
+) iter.Seq2[blocklist.Entry, error] {
 	return func(yield func(blocklist.Entry, error) bool) {
 		for e, err := range entries {
 			if !yield(e, err) {

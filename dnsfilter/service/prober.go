@@ -69,7 +69,8 @@ type probe struct {
 }
 
 func newProbe(ctx context.Context, s *dnsfilter.Server, store *blocklist.Store, at net.Addr, p subscribe.Probe) (*probe,
-	error) {
+	error,
+) {
 	b := &probe{server: s, store: store, policy: s.Policy(), list: p.List, stream: at.Network() == "tcp"}
 	canary, err := blocklist.ParseName(p.Test)
 	if err == nil {

@@ -24,7 +24,8 @@ type subscription struct {
 // newSubscriptions prepares the signed lists of the settings. Those of old that are as the settings say are
 // kept. While starting, a list that is held and can't be followed is enforced as it is.
 func (s *running) newSubscriptions(next *config.Settings, by guards, old map[string]*subscription,
-	starting bool) (map[string]*subscription, error) {
+	starting bool,
+) (map[string]*subscription, error) {
 	out := map[string]*subscription{}
 	for i := range next.Lists {
 		l := &next.Lists[i]

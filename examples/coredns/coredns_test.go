@@ -82,7 +82,8 @@ type output struct {
 }
 
 func (o *output) Write(p []byte) (int, error) { o.Lock(); defer o.Unlock(); return o.Buffer.Write(p) }
-func (o *output) String() string              { o.Lock(); defer o.Unlock(); return o.Buffer.String() }
+
+func (o *output) String() string { o.Lock(); defer o.Unlock(); return o.Buffer.String() }
 
 func freeAddress(t *testing.T) string {
 	t.Helper()

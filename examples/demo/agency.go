@@ -51,8 +51,10 @@ func newAgency(ctx context.Context, dir string, s *steps) (*agency, error) {
 		}
 		public, a.officers = append(public, text), append(a.officers, key)
 	}
-	err = publish.Init(ctx, ledgerDir, publish.InitOptions{List: listName, OriginKey: originKey, Officers: public,
-		Threshold: 2, Author: "demo"})
+	err = publish.Init(ctx, ledgerDir, publish.InitOptions{
+		List: listName, OriginKey: originKey, Officers: public,
+		Threshold: 2, Author: "demo",
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -42,8 +42,10 @@ func newResolver(dir, originURL string, root []byte, listen string) (r *resolver
 	if r.store, err = blocklist.Open(filepath.Join(dir, "store"), blocklist.Options{}); err != nil {
 		return nil, err
 	}
-	r.sub, err = subscribe.New(r.store, subscribe.Config{List: listName, Root: root, Origins: []string{originURL},
-		Interval: 5 * time.Second})
+	r.sub, err = subscribe.New(r.store, subscribe.Config{
+		List: listName, Root: root, Origins: []string{originURL},
+		Interval: 5 * time.Second,
+	})
 	if err != nil {
 		return nil, errors.Join(err, r.store.Close())
 	}
@@ -52,8 +54,10 @@ func newResolver(dir, originURL string, root []byte, listen string) (r *resolver
 		return nil, errors.Join(err, r.store.Close())
 	}
 	rule := dnsfilter.Rule{List: listName, Action: dnsfilter.NXDomain, Reason: dnsfilter.Censored}
-	r.server, err = dnsfilter.New(dnsfilter.Config{Store: r.store,
-		Policy: dnsfilter.Policy{Rules: []dnsfilter.Rule{rule}, Later: []string{listName}}, Upstream: rest})
+	r.server, err = dnsfilter.New(dnsfilter.Config{
+		Store:  r.store,
+		Policy: dnsfilter.Policy{Rules: []dnsfilter.Rule{rule}, Later: []string{listName}}, Upstream: rest,
+	})
 	if err != nil {
 		return nil, errors.Join(err, r.store.Close())
 	}

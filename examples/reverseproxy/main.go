@@ -43,8 +43,10 @@ func run(ctx context.Context, listen, to, list string) error {
 	if err != nil {
 		return err
 	}
-	server := http.Server{Addr: listen, Handler: handler(set, target), ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout: 2 * time.Minute}
+	server := http.Server{
+		Addr: listen, Handler: handler(set, target), ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout: 2 * time.Minute,
+	}
 	context.AfterFunc(ctx, func() { server.Close() }) //nolint:errcheck // the program ends
 	fmt.Fprintf(os.Stderr, "http://%s refuses the %d entries of %s, and passes all else to %s\n", listen,
 		set.Info().Entries, list, to)

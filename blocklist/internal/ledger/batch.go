@@ -66,14 +66,16 @@ func (s slot) attributes() (string, bool) {
 // Put lists the entries of a stream of any length, if screen admits them. An entry that is already listed with other
 // attributes gets the new ones. If progress is not nil, Put calls it from time to time with the number of entries read.
 func (t *Tx) Put(ctx context.Context, entries iter.Seq2[blocklist.Entry, error], screen Screen,
-	progress func(uint64)) (Counts, error) {
+	progress func(uint64),
+) (Counts, error) {
 	return t.put(ctx, entries, &batch{limit: maxBatch, screen: screen}, progress)
 }
 
 // put lists entries in batches. If there is more than one batch, it drops the indexes and makes them again at the end,
 // because sorting them once is faster than many single inserts.
 func (t *Tx) put(ctx context.Context, entries iter.Seq2[blocklist.Entry, error], b *batch,
-	progress func(uint64)) (Counts, error) {
+	progress func(uint64),
+) (Counts, error) {
 	var read uint64
 	long := false
 	for e, err := range entries {

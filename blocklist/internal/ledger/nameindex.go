@@ -51,7 +51,8 @@ const manyAdded = 5000
 // CandidatesBelow yields all entries that may lie below an added entry, and perhaps others. It uses the index of names
 // if possible, and otherwise yields all entries. It returns nil if no entry can lie below an added one.
 func (v View) CandidatesBelow(ctx context.Context,
-	changes iter.Seq2[blocklist.Change, error]) (iter.Seq2[blocklist.Entry, error], error) {
+	changes iter.Seq2[blocklist.Change, error],
+) (iter.Seq2[blocklist.Entry, error], error) {
 	var names []string
 	for c, err := range changes {
 		if err != nil {

@@ -24,8 +24,10 @@ type Audit struct {
 
 // Check fails with [blocklist.ErrMalformed] unless the fields are valid.
 func (a Audit) Check() error {
-	for what, text := range map[string]string{"author": a.Author, "reason": a.Reason, "reference": a.Reference,
-		"override": a.Override} {
+	for what, text := range map[string]string{
+		"author": a.Author, "reason": a.Reason, "reference": a.Reference,
+		"override": a.Override,
+	} {
 		if !isLine(text) || strings.ContainsFunc(text, utf8text.Unsafe) {
 			return fmt.Errorf("%s %.40q: %w: one line of at most 4 KiB is needed", what, text, blocklist.ErrMalformed)
 		}

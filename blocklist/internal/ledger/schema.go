@@ -73,8 +73,10 @@ func openDatabase(path string) (*sql.DB, error) {
 	options := url.Values{
 		"mode":    {"rw"},
 		"_txlock": {"immediate"},
-		"_pragma": {"busy_timeout(2000)", "journal_mode(wal)", "synchronous(full)", "cache_size(-65536)",
-			"trusted_schema(off)"},
+		"_pragma": {
+			"busy_timeout(2000)", "journal_mode(wal)", "synchronous(full)", "cache_size(-65536)",
+			"trusted_schema(off)",
+		},
 	}
 	u := url.URL{Scheme: "file", Path: path, OmitHost: true, RawQuery: options.Encode()}
 	return sql.Open("sqlite", u.String())

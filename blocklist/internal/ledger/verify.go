@@ -63,7 +63,8 @@ func (v View) verifyChain(ctx context.Context) (last Operation, err error) {
 
 // verifyOperation fails unless the operation o follows from the previous one and from its own changes.
 func (v View) verifyOperation(ctx context.Context, o, before Operation, digest *blocklist.Digest,
-	next func() (changeRow, error, bool)) error {
+	next func() (changeRow, error, bool),
+) error {
 	replayed, hash := before, sha256.New()
 	if o.Kind == KindTakedown {
 		if err := v.writeChecks(ctx, o.ID, hash); err != nil {
@@ -88,7 +89,8 @@ func (v View) verifyOperation(ctx context.Context, o, before Operation, digest *
 
 // replay applies the changes of the operation o to the state before it.
 func replay(o Operation, state *Operation, digest *blocklist.Digest, hash hash.Hash,
-	next func() (changeRow, error, bool)) error {
+	next func() (changeRow, error, bool),
+) error {
 	state.Added, state.Removed = 0, 0
 	for state.LastChange < o.LastChange {
 		state.LastChange++

@@ -12,8 +12,10 @@ import (
 // NewReference returns a reference to a document, with version, length and SHA-256.
 func NewReference(doc []byte, version int64) Object[Reference] {
 	sum := sha256.Sum256(doc)
-	return Object[Reference]{Known: Reference{Version: version, Length: int64(len(doc)),
-		Hashes: map[string]HexBytes{"sha256": sum[:]}}}
+	return Object[Reference]{Known: Reference{
+		Version: version, Length: int64(len(doc)),
+		Hashes: map[string]HexBytes{"sha256": sum[:]},
+	}}
 }
 
 // check checks a reference to a document of at most limit bytes.

@@ -16,8 +16,10 @@ const ed25519Type = "ed25519"
 
 // NewKey returns a public key in the form that roots use.
 func NewKey(public ed25519.PublicKey) Key {
-	return Key{Type: ed25519Type, Scheme: ed25519Type,
-		Value: Object[KeyValue]{Known: KeyValue{Public: hex.EncodeToString(public)}}}
+	return Key{
+		Type: ed25519Type, Scheme: ed25519Type,
+		Value: Object[KeyValue]{Known: KeyValue{Public: hex.EncodeToString(public)}},
+	}
 }
 
 // KeyID returns the identifier of a key in signatures: the SHA-256 of the key's canonical form, in hexadecimal (4.2).

@@ -35,7 +35,8 @@ const maxNamed = 10
 // counted. If no page is listed, Record fails with [publish.ErrNotListed]. An error among the checks, such as a line
 // that [ReadChecks] could not read, changes nothing. The first few errors are returned together.
 func Record(ctx context.Context, l *publish.Ledger, checks iter.Seq2[Check, error], by publish.Audit) (r Result,
-	err error) {
+	err error,
+) {
 	if checks == nil {
 		return r, fmt.Errorf("recording checks: %w: there are none", blocklist.ErrMalformed)
 	}
