@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -122,11 +123,16 @@ func TestEarlyRoots(t *testing.T) {
 // Pushes of which no one knows yet who sends them are few at a time; who comes too many is told to come again.
 func TestPushesAtATime(t *testing.T) {
 	h := newHouse(t)
-	server := httptest.NewServer(h.Handler())
+	const waiting = 8
+	read := make(chan struct{}, waiting) // a push that is read has its place
+	handler := h.Handler()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = &readSignal{ReadCloser: r.Body, read: read}
+		handler.ServeHTTP(w, r)
+	}))
 	t.Cleanup(server.Close)
 	ctx, cancel := context.WithCancel(t.Context())
 	bundle := h.agency.Bundle(h.agency.Release(1, "example.org"))
-	const waiting = 8
 	ended := make(chan error, waiting)
 	var bodies []*io.PipeWriter
 	for range waiting {
@@ -150,7 +156,12 @@ func TestPushesAtATime(t *testing.T) {
 		require.NoError(t, resp.Body.Close())
 		return resp.StatusCode, resp.Header.Get("Retry-After")
 	}
-	require.Eventually(t, func() bool { code, retry := push(); return code == http.StatusServiceUnavailable && retry == "10" }, 10*time.Second, 10*time.Millisecond)
+	for range waiting {
+		<-read
+	}
+	code, retry := push()
+	assert.Equal(t, http.StatusServiceUnavailable, code)
+	assert.Equal(t, "10", retry)
 	cancel()
 	for _, body := range bodies {
 		body.CloseWithError(context.Canceled)
@@ -159,6 +170,23 @@ func TestPushesAtATime(t *testing.T) {
 		assert.ErrorIs(t, <-ended, context.Canceled)
 	}
 	require.Eventually(t, func() bool { code, _ := push(); return code == http.StatusOK }, 10*time.Second, 10*time.Millisecond)
+}
+
+// readSignal is a body that signals its first read.
+type readSignal struct {
+	io.ReadCloser
+	once sync.Once
+	read chan<- struct{}
+}
+
+func (b *readSignal) Read(p []byte) (int, error) {
+	b.once.Do(func() {
+		select {
+		case b.read <- struct{}{}:
+		default: // enough were read
+		}
+	})
+	return b.ReadCloser.Read(p)
 }
 
 // drip is a body that comes byte by byte.
