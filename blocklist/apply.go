@@ -5,7 +5,7 @@ import (
 	"iter"
 )
 
-// accepts reports why a release may not follow what is held.
+// accepts fails if a release must not follow the state in force.
 func (st *state) accepts(h Header) error {
 	held := st.Header
 	switch {

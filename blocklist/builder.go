@@ -136,7 +136,7 @@ type preparedRow struct {
 	row     tableKey // is made last
 }
 
-// prepare counts an entry in and returns what its row is made from.
+// prepare counts an entry and returns the parts of its row.
 func (b *builder) prepare(e *Entry) preparedRow {
 	hash, host := b.secret.filterHash(&b.walk, e)
 	if n := len(b.hosts); host != 0 && (n == 0 || b.hosts[n-1] != host) { // most lists have the URLs of a host together
@@ -176,7 +176,7 @@ type urlOfHost struct {
 	expires int64
 }
 
-// countURL takes note of a url entry.
+// countURL counts a url entry for its host.
 func (b *builder) countURL(e *Entry, hash uint64) {
 	var buf [1 + MaxName]byte
 	key := appendURLHost(buf[:0], e.key)

@@ -174,7 +174,7 @@ func parseEntry(line string) (e Entry, why string) {
 
 const blanks = " \t\r\n"
 
-// cutTarget cuts the first field off. It is empty where the line is, or holds but a comment.
+// cutTarget returns the first field of a line and the rest. It is empty for a blank line or a comment.
 func cutTarget(line string) (target, rest string) {
 	line = strings.TrimLeft(line, blanks)
 	if strings.HasPrefix(line, "#") {

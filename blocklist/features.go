@@ -23,8 +23,8 @@ func (k *features) add(e *Entry) {
 	}
 }
 
-// and returns the features of both.
-func (k features) and(l features) features {
+// union returns the features of either.
+func (k features) union(l features) features {
 	k.URLs |= l.URLs
 	k.IPv4 |= l.IPv4
 	for i := range k.IPv6 {

@@ -8,7 +8,7 @@ import (
 	"math/bits"
 )
 
-// secret is what a store hashes with: made at random once, so that an attacker can't aim at its tables.
+// secret is the random hash key of a store. Without it an attacker can't construct collisions.
 type secret struct {
 	salt  [saltSize]byte
 	mul   [3]uint64

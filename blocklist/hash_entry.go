@@ -73,7 +73,7 @@ func (s *secret) hostHash(host []byte) uint64 {
 	return w.hash[0]
 }
 
-// belowHash begins those of *. and the host.
+// belowHash returns the hash of the host with the label * in front.
 func (s *secret) belowHash(host uint64) uint64 { return s.extend(host, []byte("*")) }
 
 // anyOrderHash is the same for all orders of the parts of a query, which begins with its question mark.

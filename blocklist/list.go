@@ -41,5 +41,5 @@ func (l *list) features() features {
 	if l.overlay == nil {
 		return l.base.header.Features
 	}
-	return l.base.header.Features.and(l.overlay.features)
+	return l.base.header.Features.union(l.overlay.features)
 }

@@ -123,7 +123,7 @@ func (m *merger) content() (c setContent, err error) {
 	}
 	c.rows = renumbered(m.rows, number)
 	c.salt = m.base.secret.salt
-	c.features = m.base.header.Features.and(m.overlay.features)
+	c.features = m.base.header.Features.union(m.overlay.features)
 	c.words = slices.Clone(m.base.filter.bloom.BitSet().Words())
 	c.inserted = m.base.header.Inserted + uint64(len(m.overlay.hashes))
 	if c.inserted > maxInserted*uint64(len(c.words))*64/bitsPerEntry {

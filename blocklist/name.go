@@ -58,9 +58,8 @@ var hostOctets = func() (octets [256]byte) { //nolint:gochecknoglobals // a cons
 	return octets
 }()
 
-// AppendHostname is [AppendName] for names of letters, digits, hyphens and underscores alone, as nearly all are, and
-// several times as fast. It counts the labels; for other names, and for what is none, there are none, and dst stays
-// as it is.
+// AppendHostname is a faster [AppendName] for names of letters, digits, hyphens and underscores alone, as nearly all are.
+// It returns the number of labels. For all other text it returns 0 and leaves dst unchanged.
 func AppendHostname(dst []byte, text string) (_ []byte, labels int) {
 	text = strings.TrimSuffix(text, ".")
 	if text == "" || len(text)+2 > MaxName {
@@ -89,8 +88,7 @@ func AppendHostname(dst []byte, text string) (_ []byte, labels int) {
 	return out, labels + 1
 }
 
-// endLabel sets the length of the label between the place of its length octet and its last octet, unless it is
-// impossible.
+// endLabel sets the length octet of a label. It returns false if the label is empty or too long.
 func endLabel(wire []byte, length, last int) bool {
 	n := last - length
 	wire[length] = byte(n)

@@ -18,7 +18,7 @@ type overlayEntry struct {
 	info    uint32
 }
 
-// with returns an overlay, over base, with more changes; a nil overlay is an empty one.
+// with returns a new overlay over base with more changes. A nil overlay is an empty one.
 func (o *overlay) with(base *set, changes []Change) *overlay {
 	if len(changes) == 0 {
 		return o
@@ -62,7 +62,7 @@ func (o *overlay) put(key tableKey, info matchInfo, removed bool) {
 	o.changes[key] = overlayEntry{removed: removed, info: uint32(len(o.infos) - 1)}
 }
 
-// countURL keeps the row of a url entry's host in step with a change.
+// countURL updates the count in the row of a url entry's host.
 func (o *overlay) countURL(base *set, c Change, hash uint64) {
 	var buf [1 + MaxName]byte
 	key := appendURLHost(buf[:0], c.Entry.key)

@@ -8,9 +8,9 @@ import (
 	"iter"
 )
 
-// Set is one list in one file, opened to be asked: for a browser, or a program that brings its list along and has no
-// store. The file was made by [BuildSet] and never changes; to exchange it, rename another one over it and open that.
-// A set is safe for concurrent use. It needs no closing: the file is released with the last reference.
+// Set is one list in one file, for programs without a store: one that embeds its list, or runs in a browser. [BuildSet]
+// makes the file, which must not change. To replace it, rename another file over it and open that. A set is safe for
+// concurrent use. It needs no closing: the garbage collector releases the file with the last reference.
 type Set struct {
 	lookups
 }

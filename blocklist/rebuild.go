@@ -14,7 +14,7 @@ type LocalChange struct {
 	Removed uint64 // of those in force: those that are not to come
 }
 
-// LocalReview looks at what is to become the state of a local list, before it does. Both functions may be nil.
+// LocalReview examines the new state of a local list before it takes effect. Both functions may be nil.
 type LocalReview struct {
 	// New is given each entry to come that is not in force, or that only monitors there, with its target and its status
 	// alone; again where it is listed again. It is called by another goroutine than the one that reads the entries.

@@ -33,7 +33,7 @@ type Header struct {
 	Created time.Time // in whole seconds
 }
 
-// IsDelta tells a delta from a snapshot.
+// IsDelta reports whether the release is a delta, not a snapshot.
 func (h Header) IsDelta() bool { return h.Base > 0 }
 
 // Change is one line of a release: an entry that is there now, or that is there no more.
@@ -42,8 +42,8 @@ type Change struct {
 	Entry   Entry
 }
 
-// CheckListName tells why name can't be the name of a list: one to four parts of lower-case letters, digits, dots and
-// hyphens, each beginning and ending with a letter or digit, separated by slashes, as in it.example/csam.
+// CheckListName fails unless name is a valid name of a list: one to four parts separated by slashes, as in
+// it.example/csam. A part has lower-case letters, digits, dots and hyphens, and begins and ends with a letter or digit.
 func CheckListName(name string) error {
 	parts := strings.Split(name, "/")
 	ok := len(name) <= MaxListName && len(parts) <= 4
@@ -224,7 +224,7 @@ func (h *Header) read(line string, want []string) (rest []string, why string) {
 	return want[1:], ""
 }
 
-// set reports whether value is the one spelling of a value.
+// set sets a field. It returns false unless the value is written in its canonical form.
 func (h *Header) set(key, value string) (ok bool) {
 	const layout = "2006-01-02T15:04:05Z"
 	switch key {
@@ -246,7 +246,7 @@ func (h *Header) set(key, value string) (ok bool) {
 	return ok
 }
 
-// parseCount reads a decimal number in its one spelling.
+// parseCount parses a decimal number in canonical form, without sign or leading zeros.
 func parseCount(s string) (uint64, bool) {
 	n, err := strconv.ParseUint(s, 10, 63)
 	return n, err == nil && strconv.FormatUint(n, 10) == s
@@ -323,7 +323,7 @@ func (r *ReleaseReader) change(text string) (c Change, err error) {
 	return c, r.count(c.Removed)
 }
 
-// count counts the line just read, and ends a release that goes on beyond what its header promised.
+// count counts the current line. It fails if there are more lines than the header announces.
 func (r *ReleaseReader) count(removed bool) error {
 	if removed {
 		r.removed++

@@ -60,7 +60,7 @@ func (h *setHeader) offsets() (at [5]uint64, size uint64) {
 	return at, size
 }
 
-// setContent is what a set file is written from. The rows are gone through twice.
+// setContent is the content of a set file to be written. Writing ranges over the rows twice.
 type setContent struct {
 	list     string
 	salt     [saltSize]byte

@@ -66,8 +66,7 @@ type expression struct {
 	query  int        // where the question mark stands: the end of the text if there is none
 }
 
-// canonicalURL appends the expression of a URL to dst. It takes linear time, and as much memory as its result; there is
-// none where there is no host.
+// canonicalURL appends the canonical expression of a URL to dst, in linear time. It returns false if the URL has no host.
 func canonicalURL(dst []byte, raw string) (e expression, ok bool) {
 	text := withoutBreaks(trimBlanks(raw))
 	text, _, _ = strings.Cut(text, "#")
@@ -158,7 +157,7 @@ func cleanPath(p []byte) int {
 	return done
 }
 
-// nextSegment returns what stands behind the slashes at i, up to the next one, and where that is.
+// nextSegment skips the slashes at i. It returns the segment of the path up to the next slash, and its end.
 func nextSegment(p []byte, i int) (segment []byte, next int) {
 	for i < len(p) && isSlash(p[i]) {
 		i++
@@ -202,7 +201,7 @@ func unhex(c byte) byte {
 	return 255
 }
 
-// escape writes what may not stand in a canonical URL, and the octets of also, as %XX in upper case, from start on.
+// escape percent-encodes, from start on, all octets that a canonical URL must not contain, and those of also.
 func escape(b []byte, start int, also string) []byte {
 	const hex = "0123456789ABCDEF"
 	odd := 0
@@ -229,7 +228,7 @@ func escape(b []byte, start int, also string) []byte {
 	return b
 }
 
-// never reports whether c stands in no part of a canonical URL for itself.
+// never reports whether c is percent-encoded in every part of a canonical URL.
 func never(c byte) bool { return c <= ' ' || c >= 0x7f || c == '#' || c == '%' }
 
 // anyOrder at the end of a url entry lets the parts of its query come in any order. No canonical URL holds a number
@@ -266,7 +265,7 @@ func parseURLTarget(text string) (e Entry, why string) {
 	return Entry{Scope: ScopeURL, key: key}, badURLHost(u.Host, below)
 }
 
-// cutMark cuts off what stands at the end of a URL to say what it covers.
+// cutMark cuts the mark of coverage, such as /*, off the end of a URL.
 func cutMark(s string) (rest, mark string) {
 	if before, ok := strings.CutSuffix(s, "/*"); ok && !strings.ContainsAny(before, "?#") {
 		return before, "/*"
@@ -277,7 +276,7 @@ func cutMark(s string) (rest, mark string) {
 	return s, ""
 }
 
-// marked returns path and query with the mark, as they stand in an entry.
+// marked returns path and query followed by the mark, as an entry line has them.
 func (u URL) marked(mark string) (text, why string) {
 	switch {
 	case mark == "/*":

@@ -31,7 +31,7 @@ const noExpiry = math.MaxInt64
 // maxExpiries bounds what a row may hold. Beyond, the entries that expire first count with those that expire next.
 const maxExpiries = 32
 
-// urlCountOf reads the count of a row; without attributes there is none.
+// urlCountOf decodes the count of a row. It is zero without attributes.
 func urlCountOf(a *matchInfo) (c urlCount) {
 	if a == nil {
 		return nil
@@ -42,7 +42,7 @@ func urlCountOf(a *matchInfo) (c urlCount) {
 	return c
 }
 
-// info returns what the row has: it expires with the last of the entries.
+// info encodes the count for a row, which expires with the last of the entries.
 func (c urlCount) info() matchInfo {
 	a := matchInfo{category: urlHostCategory}
 	var b []byte
@@ -57,7 +57,7 @@ func (c urlCount) info() matchInfo {
 	return a
 }
 
-// count takes an entry in or out.
+// count returns the count with one entry added or removed.
 func (c urlCount) count(expires int64, removed bool) urlCount {
 	if expires == 0 {
 		expires = noExpiry
