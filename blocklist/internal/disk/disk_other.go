@@ -13,7 +13,7 @@ import (
 func SyncDir(string) error { return nil }
 
 // lock fails: the system has no file locks, and a second process without a lock would damage a store.
-func lock(string) (*os.File, error) {
+func lock(string) (io.Closer, error) {
 	return nil, fmt.Errorf("this system has no file locks: %w", errors.ErrUnsupported)
 }
 

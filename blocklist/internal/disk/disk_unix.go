@@ -4,6 +4,7 @@ package disk
 
 import (
 	"errors"
+	"io"
 	"os"
 	"syscall"
 )
@@ -17,13 +18,21 @@ func SyncDir(dir string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-func lock(path string) (*os.File, error) {
+// heldLock is a locked file. Close unlocks it first: a process that is being started, anywhere in the program, has a copy
+// of each descriptor for a moment, and a lock lasts until its last copy is closed.
+type heldLock struct{ *os.File }
+
+func (l heldLock) Close() error {
+	return errors.Join(syscall.Flock(int(l.Fd()), syscall.LOCK_UN), l.File.Close())
+}
+
+func lock(path string) (io.Closer, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	if err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err == nil {
-		return f, nil
+		return heldLock{f}, nil
 	}
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		err = ErrLocked

@@ -2,6 +2,7 @@ package disk
 
 import (
 	"errors"
+	"io"
 	"os"
 	"syscall"
 	"unsafe"
@@ -11,7 +12,7 @@ import (
 func SyncDir(string) error { return nil }
 
 // lock opens the file without sharing, so a second open fails.
-func lock(path string) (*os.File, error) {
+func lock(path string) (io.Closer, error) {
 	name, err := syscall.UTF16PtrFromString(path)
 	if err != nil {
 		return nil, err
