@@ -15,8 +15,9 @@ import (
 // ContentType is the media type of a bundle.
 const ContentType = "application/x-tar"
 
-// WriteBundle writes what a push carries, as one tar stream: every root from the first to the newest, urgent orders
-// where there are any, the targets, then files that the targets name, which open returns.
+// WriteBundle writes a bundle, the content of a push, as a tar stream: all roots from the first to the newest, the
+// urgent orders (if any), the targets, and then the given files of the targets. The function open returns their
+// content.
 func WriteBundle(w io.Writer, roots [][]byte, urgent, targets []byte, files []File, open Open) error {
 	tw := tar.NewWriter(w)
 	for i, root := range roots {
@@ -69,7 +70,7 @@ func writeFile(tw *tar.Writer, f File, open Open) error {
 	return errors.Join(err, r.Close())
 }
 
-// MissingError says which files the reader of a bundle lacks. It wraps [blocklist.ErrGap].
+// MissingError lists files that the receiver of a bundle does not have. It wraps [blocklist.ErrGap].
 type MissingError struct{ Paths []string }
 
 // Error implements error.
@@ -81,17 +82,17 @@ func (e *MissingError) Error() string {
 // Unwrap returns [blocklist.ErrGap].
 func (e *MissingError) Unwrap() error { return blocklist.ErrGap }
 
-// Bundle is a bundle being read. Nothing in it is verified.
+// Bundle reads a bundle. It verifies nothing.
 type Bundle struct {
-	Roots   [][]byte // Roots[i] claims to be root i+1; empty after [ReadBundle]
-	Urgent  []byte   // urgent orders; empty if there are none
+	Roots   [][]byte // Roots[i] is root i+1, by its name; empty after [ReadBundle]
+	Urgent  []byte   // urgent orders; empty: none
 	Targets []byte
 	tar     *tar.Reader
-	roots   int64 // how many were read
-	left    int64 // bytes that further roots may have: until all are read, no one knows who sends them
+	roots   int64 // number of roots read
+	left    int64 // limit on the bytes of the remaining roots; the sender is not known until all roots are verified
 }
 
-// OpenBundle reads roots and targets. It fails with [blocklist.ErrMalformed] or [blocklist.ErrTooLarge].
+// OpenBundle reads a bundle up to its targets. It fails with [blocklist.ErrMalformed] or [blocklist.ErrTooLarge].
 func OpenBundle(r io.Reader) (*Bundle, error) {
 	var roots [][]byte
 	b, err := ReadBundle(r, func(root []byte) error {
@@ -105,8 +106,7 @@ func OpenBundle(r io.Reader) (*Bundle, error) {
 	return b, nil
 }
 
-// ReadBundle is OpenBundle for those who need not keep all roots: take gets one after the other, and ends the reading
-// with an error.
+// ReadBundle is OpenBundle without keeping the roots in memory: it passes each root to take, and stops if take fails.
 func ReadBundle(r io.Reader, take func(root []byte) error) (*Bundle, error) {
 	b := &Bundle{tar: tar.NewReader(r), left: MaxAllRoots}
 	for b.roots <= MaxRoots {
@@ -153,7 +153,7 @@ func (b *Bundle) readAll(h *tar.Header, limit int64) ([]byte, error) {
 	return data, nil
 }
 
-// Next returns the path of the next file and its content, and [io.EOF] after the last one.
+// Next returns the path and the content of the next file, or [io.EOF] after the last one.
 func (b *Bundle) Next() (path string, content io.Reader, err error) {
 	h, err := b.tar.Next()
 	if err == io.EOF {
@@ -169,7 +169,8 @@ func (b *Bundle) Next() (path string, content io.Reader, err error) {
 	return path, b.tar, nil
 }
 
-// bundleError tells what the tar format lacks from what the source ran into.
+// bundleError returns [blocklist.ErrMalformed] for an incomplete or invalid tar stream, and other read errors as they
+// are.
 func bundleError(err error) error {
 	if errors.Is(err, tar.ErrHeader) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return tuf.Malformed("bundle", "%v: it is not a whole tar stream", err)

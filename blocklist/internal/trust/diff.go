@@ -10,8 +10,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Diff yields the changes that lead from one list to another, in the order of a delta. Both lists are in the order of a
-// release. The last thing it yields may be an error.
+// Diff yields the changes from one list to another, in the order of a delta. Both lists must be in the order of a
+// release. The last value may be an error.
 func Diff(before, after iter.Seq2[blocklist.Entry, error]) iter.Seq2[blocklist.Change, error] {
 	return func(yield func(blocklist.Change, error) bool) {
 		was, stop := newCursor(before)
@@ -38,7 +38,7 @@ func Diff(before, after iter.Seq2[blocklist.Entry, error]) iter.Seq2[blocklist.C
 	}
 }
 
-// yieldChange yields a removal (order < 0), an addition (order > 0), or both where the attributes have changed.
+// yieldChange yields a removal (order < 0), an addition (order > 0), or both for changed attributes (order 0).
 func yieldChange(order int, was, is blocklist.Entry, yield func(blocklist.Change, error) bool) bool {
 	if order <= 0 && !yield(blocklist.Change{Removed: true, Entry: was}, nil) {
 		return false
@@ -46,7 +46,7 @@ func yieldChange(order int, was, is blocklist.Entry, yield func(blocklist.Change
 	return order < 0 || yield(blocklist.Change{Entry: is}, nil)
 }
 
-// cursor is a position in a list: an entry, or its end.
+// cursor is a position in a list.
 type cursor struct {
 	at   blocklist.Entry
 	err  error
@@ -63,7 +63,7 @@ func newCursor(entries iter.Seq2[blocklist.Entry, error]) (c *cursor, stop func(
 
 func (c *cursor) advance() { c.at, c.err, c.more = c.next() }
 
-// compare orders two cursors by target; the end comes last.
+// compare compares two cursors by target. The end of a list comes last.
 func (c *cursor) compare(other *cursor) int {
 	switch {
 	case !other.more:
@@ -74,9 +74,9 @@ func (c *cursor) compare(other *cursor) int {
 	return strings.Compare(c.at.Target(), other.at.Target())
 }
 
-// NetChanges yields the net changes, in the order of a delta, of reverting some deltas and applying others: an entry
-// that is removed and added again with the same attributes is no change. Reverted deltas are given newest first. The
-// last thing it yields may be an error.
+// NetChanges reverts some deltas, applies others, and yields the net changes in the order of a delta. An entry that is
+// removed and added again with the same attributes is not a change. The deltas to revert are given newest first. The
+// last value may be an error.
 func NetChanges(revert, apply []File, open Open) iter.Seq2[blocklist.Change, error] {
 	return func(yield func(blocklist.Change, error) bool) {
 		all := outcomes{}
@@ -96,9 +96,9 @@ func NetChanges(revert, apply []File, open Open) iter.Seq2[blocklist.Change, err
 	}
 }
 
-// outcome is one target before and after all changes.
+// outcome is the state of one target before and after all changes.
 type outcome struct {
-	was, is       bool // whether it is listed
+	was, is       bool // listed before, listed after
 	before, after blocklist.Entry
 }
 
@@ -126,7 +126,8 @@ func (all outcomes) apply(r *blocklist.ReleaseReader) error {
 	return nil
 }
 
-// revert reads a delta from its end: of an entry that was replaced, the new one is removed first.
+// revert records the reverse of a delta. It starts at the end, since a replaced entry has two lines, whose order
+// matters.
 func (all outcomes) revert(r *blocklist.ReleaseReader) error {
 	var changes []blocklist.Change
 	for c, err := range r.Changes() {

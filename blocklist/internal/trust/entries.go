@@ -9,8 +9,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Entries yields the list that a snapshot and the deltas after it make, in the order of a release. If it ends without
-// an error, each file led to the state that was signed for it.
+// Entries yields the entries that result from a snapshot and the deltas after it, in the order of a release. If it ends
+// without an error, each file resulted in the state that was signed for it.
 func Entries(files []File, open Open) iter.Seq2[blocklist.Entry, error] {
 	return func(yield func(blocklist.Entry, error) bool) {
 		since, err := lastChanges(files, open)
@@ -25,7 +25,7 @@ func Entries(files []File, open Open) iter.Seq2[blocklist.Entry, error] {
 	}
 }
 
-// lastChanges reads the deltas after a snapshot: the last change of each target.
+// lastChanges reads the deltas after a snapshot. It returns the last change of each target.
 func lastChanges(files []File, open Open) (map[string]blocklist.Change, error) {
 	last := map[string]blocklist.Change{}
 	for i, f := range files[1:] {
@@ -45,12 +45,12 @@ func lastChanges(files []File, open Open) (map[string]blocklist.Change, error) {
 	return last, nil
 }
 
-// merger joins the lines of a snapshot with the changes since.
+// merger merges the lines of a snapshot with later changes.
 type merger struct {
 	since map[string]blocklist.Change
-	order []string // targets that are still to come
+	order []string // remaining targets, sorted
 	yield func(blocklist.Entry, error) bool
-	ended bool // the loop was left
+	ended bool // yield has returned false
 }
 
 func (m *merger) merge(snapshot *blocklist.ReleaseReader) error {
@@ -74,7 +74,7 @@ func (m *merger) merge(snapshot *blocklist.ReleaseReader) error {
 	return nil
 }
 
-// changedBefore yields the changed entries up to a target, its own included, or all that are left.
+// changedBefore yields the remaining changed entries up to and including a target. An empty target means all.
 func (m *merger) changedBefore(target string) {
 	for len(m.order) > 0 && (target == "" || m.order[0] <= target) {
 		c := m.since[m.order[0]]

@@ -7,29 +7,29 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
-// TimestampName is the name of the timestamp's file within a list's folder on an origin or mirror. It is the only one
-// whose content changes.
+// TimestampName is the name of the timestamp file in a list's folder on an origin or mirror. All other files never
+// change.
 const TimestampName = "timestamp.json"
 
-// RootName returns the name of a root's file.
+// RootName returns the file name of a root.
 func RootName(version int64) string { return fmt.Sprintf("%d.root.json", version) }
 
-// SnapshotName returns the name of a snapshot's file.
+// SnapshotName returns the file name of a snapshot.
 func SnapshotName(version int64) string { return fmt.Sprintf("%d.snapshot.json", version) }
 
-// TargetsName returns the name of a targets document's file.
+// TargetsName returns the file name of a targets document.
 func TargetsName(version int64) string { return fmt.Sprintf("%d.targets.json", version) }
 
-// OnlineSpec is what a snapshot or a timestamp says: which document of the next role is the newest.
+// OnlineSpec describes a snapshot or a timestamp: a document that references the newest document of the next role.
 type OnlineSpec struct {
-	List        string // that it is of; empty: it does not say
+	List        string // name of the list; empty: not given
 	Version     int64
 	Expires     time.Time
-	Next        []byte // the document it speaks for: targets for a snapshot, a snapshot for a timestamp
-	NextVersion int64  // version of that document
-	Root        int64  // of a timestamp: the newest root published with it
+	Next        []byte // the referenced document: targets for a snapshot, a snapshot for a timestamp
+	NextVersion int64  // version of the referenced document
+	Root        int64  // for a timestamp: the newest root when it was made
 
-	// Of a snapshot: the newest urgent document and its version; empty if there never was one.
+	// For a snapshot: the newest urgent document and its version; empty if there was none so far.
 	Urgent        []byte
 	UrgentVersion int64
 }
@@ -52,7 +52,7 @@ func NewTimestamp(spec OnlineSpec) ([]byte, error) {
 	return tuf.NewTimestamp(h, tuf.NewReference(spec.Next, spec.NextVersion), more)
 }
 
-// more returns the fields that are ours.
+// more returns the fields that Argine adds.
 func (spec OnlineSpec) more() map[string]any {
 	more := map[string]any{}
 	if spec.List != "" {
@@ -61,15 +61,15 @@ func (spec OnlineSpec) more() map[string]any {
 	return more
 }
 
-// Timestamp is a timestamp document that was read, but not checked against any key.
+// Timestamp is a parsed timestamp document, not verified.
 type Timestamp struct {
 	tuf.Timestamp
 
-	List string // that it says it is of; empty if it does not say
-	Root int64  // the newest root published with it, 0 if it does not say
+	List string // name of the list; empty: not given
+	Root int64  // newest root when the timestamp was made; 0: not given
 }
 
-// ParseTimestamp reads a timestamp: what it says, not who signed it.
+// ParseTimestamp parses a timestamp. It does not verify signatures.
 func ParseTimestamp(b []byte) (*Timestamp, error) {
 	doc, err := tuf.ParseTimestamp(b)
 	if err != nil {
@@ -81,15 +81,15 @@ func ParseTimestamp(b []byte) (*Timestamp, error) {
 	return t, nil
 }
 
-// Snapshot is a snapshot document that was read, but not checked against any key.
+// Snapshot is a parsed snapshot document, not verified.
 type Snapshot struct {
 	tuf.Snapshot
 
-	List   string         // that it says it is of; empty if it does not say
-	Urgent *tuf.Reference // the newest urgent document, nil if there never was one
+	List   string         // name of the list; empty: not given
+	Urgent *tuf.Reference // the newest urgent document; nil: none so far
 }
 
-// ParseSnapshot reads a snapshot: what it says, not who signed it.
+// ParseSnapshot parses a snapshot. It does not verify signatures.
 func ParseSnapshot(b []byte) (*Snapshot, error) {
 	doc, err := tuf.ParseSnapshot(b)
 	if err != nil {

@@ -13,17 +13,16 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Limits on the text of a release.
+// Limits on decompression.
 const (
-	MaxText   = 4 << 30 // bytes
-	MaxWindow = 8 << 20 // bytes of memory that a decompressor may need for what came before; zstd's level 19 needs as much
-	// maxRatio is how many bytes of text a compressed byte may stand for. Millions of consecutive names under
-	// one long reference reach some 160.
+	MaxText   = 4 << 30 // size of a release's text, in bytes
+	MaxWindow = 8 << 20 // memory for the zstd window, in bytes; level 19 uses as much
+	// maxRatio is the maximum compression ratio. Millions of consecutive names with one long reference reach about 160.
 	maxRatio = 512
 )
 
-// CopyFile copies a file of the targets from src to dst and checks length and hash: with any other bytes it fails with
-// [blocklist.ErrUntrusted]. It reads one byte more than was signed, so that endless sources end.
+// CopyFile copies a file of the targets from src to dst, and checks its length and hash. It fails with
+// [blocklist.ErrUntrusted] if they differ from the signed ones. It reads at most one byte more than the signed length.
 func CopyFile(dst io.Writer, src io.Reader, f File) error {
 	hash := sha256.New()
 	n, err := io.Copy(io.MultiWriter(dst, hash), io.LimitReader(src, f.Length+1))
@@ -40,7 +39,7 @@ func CopyFile(dst io.Writer, src io.Reader, f File) error {
 	return nil
 }
 
-// OpenFile opens a file of the targets on the disk after checking length and hash.
+// OpenFile opens a file of the targets on disk, after checking its length and hash.
 func OpenFile(path string, f File) (io.ReadCloser, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -56,8 +55,8 @@ func OpenFile(path string, f File) (io.ReadCloser, error) {
 	return file, nil
 }
 
-// OpenText decrypts a file whose hash was checked, where its list is confidential, and decompresses it, within the
-// limits.
+// OpenText returns the text of a file whose hash was checked. It decrypts the file if the list is confidential, and
+// decompresses it within the limits.
 func OpenText(r io.Reader, f File) (io.ReadCloser, error) {
 	if f.Key != nil {
 		var err error
@@ -77,7 +76,7 @@ func OpenText(r io.Reader, f File) (io.ReadCloser, error) {
 	return &text{zstd: d, path: f.Path, left: left}, nil
 }
 
-// text is a release's text with a limit on its length.
+// text is the text of a release, with a limit on its length.
 type text struct {
 	zstd *zstd.Decoder
 	path string
@@ -101,8 +100,8 @@ func (t *text) Close() error {
 	return nil
 }
 
-// OpenRelease reads the header of a release and compares it with what was signed; an altered or exchanged text fails
-// with [blocklist.ErrUntrusted]. The caller reads the changes, then closes the text.
+// OpenRelease reads the header of a release and compares it with the signed one. It fails with [blocklist.ErrUntrusted]
+// if they differ. The caller reads the changes and then closes the text.
 func OpenRelease(r io.Reader, f File) (*blocklist.ReleaseReader, io.Closer, error) {
 	t, err := OpenText(r, f)
 	if err != nil {

@@ -11,32 +11,32 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
-// RootSpec is what a root says: whom to believe about a list.
+// RootSpec is the content of a root: the keys that may sign for a list.
 type RootSpec struct {
 	List      string
-	Version   int64 // from 1, each one more than the root before
+	Version   int64 // from 1, one more than the previous root's
 	Expires   time.Time
 	Officers  []notekey.Key // who may sign roots and targets
-	Threshold int           // how many of them must
-	Online    notekey.Key   // the origin's key, for snapshot and timestamp
+	Threshold int           // number of officers who must sign
+	Online    notekey.Key   // the origin's key, which signs snapshots and timestamps
 	Urgent    Urgent
-	// Confidential lists are encrypted to their subscribers. Once a list is, all of its later roots say so.
+	// Confidential lists are encrypted to their subscribers. If a root is confidential, all later ones must be, too.
 	Confidential bool
 }
 
-// Root is a root that follows the rules. Whether to trust it is another question: see [OpenRoot] and [CheckNextRoot].
+// Root is a well-formed root. To verify it, use [OpenRoot] or [CheckNextRoot].
 type Root struct {
 	spec RootSpec
 	doc  *tuf.Root
 }
 
-// Spec returns what the root says.
+// Spec returns the content of the root.
 func (r *Root) Spec() RootSpec { return r.spec }
 
-// Version returns the number of the root, from 1.
+// Version returns the version of the root, from 1.
 func (r *Root) Version() int64 { return r.spec.Version }
 
-// Bytes returns the document as it was read. It must not be changed.
+// Bytes returns the received document. It must not be changed.
 func (r *Root) Bytes() []byte { return r.doc.Raw }
 
 // NewRoot returns an unsigned root. It fails like [ParseRoot].
@@ -87,9 +87,9 @@ func addKeys(into map[string]tuf.Object[tuf.Key], keys []notekey.Key) (ids []str
 	return ids, nil
 }
 
-// ParseRoot reads a root and holds it to the rules: at least one signature needed and no more than there are officers,
-// ed25519 keys only, no public key and no name twice, none of the officers' keys online, a list name, an expiry. It
-// does not look at signatures. It fails with [blocklist.ErrMalformed] or [blocklist.ErrTooLarge].
+// ParseRoot parses a root and checks its form: ed25519 keys only, all keys and names distinct, an online key that is no
+// officer's, a threshold from 1 to the number of officers, a list name, and an expiry. It does not verify signatures.
+// It fails with [blocklist.ErrMalformed] or [blocklist.ErrTooLarge].
 func ParseRoot(b []byte) (*Root, error) {
 	doc, err := tuf.ParseRoot(b)
 	if err != nil {
@@ -122,7 +122,7 @@ func signedList(what string, fields map[string]any) (string, error) {
 	return list, nil
 }
 
-// readRoles reads keys and thresholds: one set of officers, one online key, nothing besides.
+// readRoles parses the keys and the threshold. There must be one set of officers and one online key.
 func (spec *RootSpec) readRoles(s tuf.RootFields) error {
 	root, targets := s.Roles[tuf.RoleRoot].Known, s.Roles[tuf.RoleTargets].Known
 	snapshot, timestamp := s.Roles[tuf.RoleSnapshot].Known, s.Roles[tuf.RoleTimestamp].Known
@@ -156,7 +156,7 @@ func (spec *RootSpec) readKeys(s tuf.RootFields, root, snapshot tuf.Role) error 
 	return spec.checkKeys()
 }
 
-// readKey reads a key of a root.
+// readKey parses a key of a root.
 func readKey(id string, from tuf.Object[tuf.Key]) (notekey.Key, error) {
 	name, _ := from.More[fieldName].(string)
 	public, ok := from.Known.Public()
@@ -177,7 +177,8 @@ func sameRole(a, b tuf.Role) bool {
 	return a.Threshold == b.Threshold && slices.Equal(a.KeyIDs, b.KeyIDs)
 }
 
-// checkKeys counts by public key: a key that is there under two names would give one person two votes.
+// checkKeys checks the threshold and that keys and names are distinct. One key under two names would give its holder
+// two votes.
 func (spec *RootSpec) checkKeys() error {
 	n := len(spec.Officers)
 	if spec.Threshold < 1 || spec.Threshold > n || n > MaxOfficers {
@@ -197,7 +198,8 @@ func (spec *RootSpec) checkKeys() error {
 	return nil
 }
 
-// Signatures counts the officers who signed a document: distinct public keys with a valid signature.
+// Signatures has the officers who have signed a document, and those who have not. Each valid signature counts once per
+// public key.
 type Signatures struct {
 	Threshold int
 	Signed    []notekey.Key // who signed
@@ -207,7 +209,7 @@ type Signatures struct {
 // Enough reports whether the threshold is reached.
 func (s Signatures) Enough() bool { return s.Threshold > 0 && len(s.Signed) >= s.Threshold }
 
-// Err returns nil if there are enough signatures, else an error that says whose are missing. It wraps
+// Err returns nil if the threshold is reached. Otherwise it returns an error that lists the missing officers and wraps
 // [blocklist.ErrUntrusted].
 func (s Signatures) Err(what string) error {
 	if s.Enough() {
@@ -225,7 +227,7 @@ func names(keys []notekey.Key) string {
 	return strings.Join(all, ", ")
 }
 
-// CheckSignatures returns which of the root's officers have signed a root or targets document.
+// CheckSignatures returns which officers of the root have signed a root or targets document.
 func CheckSignatures(root *Root, doc []byte) (Signatures, error) {
 	d, err := tuf.ParseAny(doc)
 	if err != nil {
@@ -234,7 +236,7 @@ func CheckSignatures(root *Root, doc []byte) (Signatures, error) {
 	return root.count(d), nil
 }
 
-// count verifies the signatures of the officers, whose public keys are distinct: ParseRoot saw to that.
+// count verifies the officers' signatures. ParseRoot has checked that their keys are distinct.
 func (r *Root) count(d *tuf.Document) Signatures {
 	s := Signatures{Threshold: r.spec.Threshold}
 	for _, k := range r.spec.Officers {
@@ -247,7 +249,8 @@ func (r *Root) count(d *tuf.Document) Signatures {
 	return s
 }
 
-// checkEnough reports whether enough officers have signed a root or targets document. What names it in errors.
+// checkEnough returns an error unless enough officers have signed a root or targets document. What is the document's
+// name in errors.
 func (r *Root) checkEnough(what string, d *tuf.Document) error {
 	if !d.Canonical() {
 		return fmt.Errorf("%s: %w: its signed part is not written in the form in which it is read", what,
@@ -256,8 +259,7 @@ func (r *Root) checkEnough(what string, d *tuf.Document) error {
 	return r.count(d).Err(what)
 }
 
-// OpenRoot reads a root that the caller trusts from elsewhere, and checks that enough of its own officers have signed
-// it.
+// OpenRoot parses a root that the caller trusts, and checks that enough of its own officers have signed it.
 func OpenRoot(b []byte) (*Root, error) {
 	root, err := ParseRoot(b)
 	if err != nil {
@@ -269,8 +271,9 @@ func OpenRoot(b []byte) (*Root, error) {
 	return root, nil
 }
 
-// CheckNextRoot reads the root that follows held. It must be signed by enough officers of held and enough of its own.
-// An expired root is fine as a step to the next. It fails with [blocklist.ErrUntrusted], or as ParseRoot does.
+// CheckNextRoot parses the successor of a root. Enough officers of the previous root, and enough of its own, must have
+// signed it. It may be expired, since there may be further roots. CheckNextRoot fails with [blocklist.ErrUntrusted], or
+// like ParseRoot.
 func CheckNextRoot(held *Root, next []byte) (*Root, error) {
 	root, err := ParseRoot(next)
 	if err != nil {
@@ -296,8 +299,8 @@ func CheckNextRoot(held *Root, next []byte) (*Root, error) {
 	return root, nil
 }
 
-// OpenRoots reads the roots of a list from the first one, which the caller trusts from elsewhere, to the newest: each
-// must be signed as [CheckNextRoot] asks. Expired ones are fine.
+// OpenRoots parses all roots of a list, from the first one, which the caller trusts, to the newest. Each must satisfy
+// [CheckNextRoot]. They may be expired.
 func OpenRoots(all [][]byte) (roots []*Root, err error) {
 	if len(all) == 0 {
 		return nil, tuf.Malformed("roots", "there is none")
@@ -316,7 +319,8 @@ func OpenRoots(all [][]byte) (roots []*Root, err error) {
 	return roots, nil
 }
 
-// ID identifies what the root says, no matter who signed it: the SHA-256 of its signed part, hexadecimal.
+// ID returns the SHA-256 of the root's signed part, in hexadecimal. It identifies the content, independently of the
+// signatures.
 func (r *Root) ID() string { return r.doc.Sum() }
 
 func rootName(version int64) string { return fmt.Sprintf("root %d", version) }

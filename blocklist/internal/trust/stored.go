@@ -2,9 +2,9 @@ package trust
 
 import "encoding/json"
 
-// Documents are stored as the bytes that were received, in base64, and parsed once when they are read.
+// Documents are stored as the received bytes, in base64. They are parsed once, when they are loaded.
 
-// Bytes returns the document as it was received, nil for none.
+// Bytes returns the received document, or nil for none.
 func (t *Timestamp) Bytes() []byte {
 	if t == nil {
 		return nil
@@ -12,7 +12,7 @@ func (t *Timestamp) Bytes() []byte {
 	return t.Raw
 }
 
-// Bytes returns the document as it was received, nil for none.
+// Bytes returns the received document, or nil for none.
 func (s *Snapshot) Bytes() []byte {
 	if s == nil {
 		return nil
@@ -20,7 +20,7 @@ func (s *Snapshot) Bytes() []byte {
 	return s.Raw
 }
 
-// Bytes returns the document that the targets were read from, nil for none.
+// Bytes returns the received document, or nil for none.
 func (spec *TargetsSpec) Bytes() []byte {
 	if spec == nil {
 		return nil
@@ -28,7 +28,7 @@ func (spec *TargetsSpec) Bytes() []byte {
 	return spec.doc.Raw
 }
 
-// Bytes returns the document that the orders were read from, nil for none.
+// Bytes returns the received document, or nil for none.
 func (spec *UrgentSpec) Bytes() []byte {
 	if spec == nil {
 		return nil
@@ -51,7 +51,7 @@ func (spec *TargetsSpec) MarshalJSON() ([]byte, error) { return json.Marshal(spe
 // MarshalJSON implements [json.Marshaler].
 func (spec *UrgentSpec) MarshalJSON() ([]byte, error) { return json.Marshal(spec.Bytes()) }
 
-// UnmarshalJSON implements [json.Unmarshaler]. Its own officers must have signed the root.
+// UnmarshalJSON implements [json.Unmarshaler]. It fails if the root's own officers have not signed it.
 func (r *Root) UnmarshalJSON(b []byte) error { return parseStored(b, r, OpenRoot) }
 
 // UnmarshalJSON implements [json.Unmarshaler].
@@ -65,7 +65,8 @@ func (spec *TargetsSpec) UnmarshalJSON(b []byte) error {
 	return parseStored(b, spec, pointer(ParseTargets))
 }
 
-// UnmarshalJSON implements [json.Unmarshaler]. Urgent documents of an earlier form count for nothing, and are left out.
+// UnmarshalJSON implements [json.Unmarshaler]. It ignores urgent documents in the form of earlier versions, which are
+// no longer valid.
 func (m *Metadata) UnmarshalJSON(b []byte) error {
 	type plain Metadata
 	stored := struct {

@@ -15,26 +15,26 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
-// Release is what the officers sign about a release besides the hash of its file.
+// Release is the signed description of a release, in addition to the hash of its file.
 type Release struct {
 	List    string    `json:"list"`
 	Serial  uint64    `json:"serial"`
-	Base    uint64    `json:"base"` // serial that a delta starts from; 0 for a snapshot
+	Base    uint64    `json:"base"` // serial that a delta starts from; 0: it is a snapshot
 	Entries uint64    `json:"entries"`
 	Digest  string    `json:"digest"` // see [blocklist.Digest]
 	Created time.Time `json:"created"`
-	Ledger  string    `json:"ledger"` // head of the agency's hash chain, hexadecimal
-	// Override says why the agency let the release pass although its guards held it; empty if they did not.
+	Ledger  string    `json:"ledger"` // head of the agency's ledger (a hash chain), in hexadecimal
+	// Override is the agency's reason for overriding its guards; empty if they did not hold the release.
 	Override string `json:"override,omitempty"`
 }
 
-// maxOverride is the longest reason for overriding the guards, in bytes.
+// maxOverride is the maximum length of the reason for an override, in bytes.
 const maxOverride = 1 << 10
 
-// maxSealedOverride is more than it has once it is encrypted, as base64.
+// maxSealedOverride is more than the length of an encrypted reason, in base64.
 const maxSealedOverride = 4 << 10
 
-// CheckOverride reports whether a text can be the reason for overriding the guards: one line.
+// CheckOverride returns an error unless a text is a valid reason for an override: one line of printable text.
 func CheckOverride(text string) error {
 	if len(text) > maxOverride || !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
 		return tuf.Malformed("override", "%.40q: it is one line of at most 1 KiB", text)
@@ -48,34 +48,34 @@ type File struct {
 	Length  int64  // bytes
 	SHA256  []byte
 	Release Release
-	Key     ListKey `json:",omitempty"` // what opens it, where the list is confidential
+	Key     ListKey `json:",omitempty"` // the key that decrypts the file of a confidential list
 }
 
-// URLPath returns where the file lies below the list's folder on an origin or mirror.
+// URLPath returns the path of the file below the list's folder on an origin or mirror.
 func (f File) URLPath() string { return "targets/" + hex.EncodeToString(f.SHA256) + "." + f.Path }
 
-// Equal reports whether the same was signed about two files.
+// Equal reports whether the signed descriptions of two files are the same.
 func (f File) Equal(other File) bool {
 	return f.Path == other.Path && f.Length == other.Length && bytes.Equal(f.SHA256, other.SHA256) && f.Release == other.Release
 }
 
-// TargetsSpec is what a targets document says: the files that make up the list.
+// TargetsSpec is the content of a targets document: the files of a list.
 type TargetsSpec struct {
 	List    string
-	Version int64 // the serial of the newest release
+	Version int64 // serial of the newest release
 	Expires time.Time
-	Files   []File // of releases, in order of their paths
+	Files   []File // files of releases, sorted by path
 
-	// Of a confidential list:
+	// Only for a confidential list:
 
-	Keys  []File  // files with its key, each encrypted to the subscribers of a kind
-	KeyID string  // of its key, see [ListKey.ID]; empty: the list is not confidential
-	Key   ListKey // where it is known: what Files say is in the clear then
+	Keys  []File  // key files, one for each kind of recipients
+	KeyID string  // see [ListKey.ID]; empty: the list is not confidential
+	Key   ListKey // set by Open: then Files are decrypted
 
-	doc *tuf.Targets // that it was read from
+	doc *tuf.Targets // the document
 }
 
-// NewTargets returns an unsigned targets document, that of a confidential list if there is a key. It fails like
+// NewTargets returns an unsigned targets document. If the spec has a key, the list is confidential. It fails like
 // [ParseTargets].
 func NewTargets(spec TargetsSpec) ([]byte, error) {
 	more, targets := map[string]any{fieldList: spec.List}, map[string]tuf.Object[tuf.Target]{}
@@ -106,13 +106,13 @@ func NewTargets(spec TargetsSpec) ([]byte, error) {
 	return b, err
 }
 
-// target describes the file, with what it says of its release.
+// target returns the TUF target of the file, with its release as custom data.
 func (f File) target(custom json.RawMessage) tuf.Object[tuf.Target] {
 	return tuf.Object[tuf.Target]{Known: tuf.Target{Length: f.Length, Hashes: map[string]tuf.HexBytes{"sha256": f.SHA256}, Custom: custom}}
 }
 
-// ParseTargets reads a targets document: what it says, not who signed it. Its files must be a way to the list: a snapshot,
-// and deltas from there to the newest serial. It fails with [blocklist.ErrMalformed] or
+// ParseTargets parses a targets document. It does not verify signatures. The files must form an update path: a
+// snapshot, and deltas from there to the newest serial. It fails with [blocklist.ErrMalformed] or
 // [blocklist.ErrTooLarge].
 func ParseTargets(b []byte) (TargetsSpec, error) {
 	doc, err := tuf.ParseTargets("targets", b, tuf.MaxTargets)
@@ -140,7 +140,7 @@ func ParseTargets(b []byte) (TargetsSpec, error) {
 	return spec, spec.checkUpdatePath()
 }
 
-// take takes a file of the document.
+// take adds a file of the document.
 func (spec *TargetsSpec) take(path string, t tuf.Target) error {
 	if f := (File{Path: path, Length: t.Length, SHA256: t.Hashes["sha256"]}); f.kind() != "" {
 		return spec.takeKey(f, t)
@@ -164,7 +164,7 @@ func fileFromTUF(path string, t tuf.Target) (f File, err error) {
 	return f, nil
 }
 
-// check holds one file to the rules, and to the document it stands in.
+// check checks a file of the document by itself and against the document.
 func (f File) check(in TargetsSpec) error {
 	r := f.Release
 	_, err := blocklist.ParseDigest(r.Digest)
@@ -196,7 +196,7 @@ func validPath(p string) bool {
 		strings.Trim(p, "abcdefghijklmnopqrstuvwxyz0123456789.-") == ""
 }
 
-// matches compares what was signed about a release with what its file says of itself.
+// matches compares the signed description of a release with the header of its file.
 func (r Release) matches(h blocklist.Header) error {
 	same := r.List == h.List && r.Serial == h.Serial && r.Base == h.Base && r.Entries == h.Entries &&
 		r.Digest == h.Digest.String() && r.Created.Equal(h.Created)
@@ -207,7 +207,8 @@ func (r Release) matches(h blocklist.Header) error {
 		blocklist.ErrUntrusted, h.List, h.Serial, h.Base, h.Entries, h.Digest, r.List, r.Serial, r.Base, r.Entries, r.Digest)
 }
 
-// OpenTargets reads a targets document of the root's list that enough of its officers have signed.
+// OpenTargets parses a targets document, and checks that it is for the root's list and that enough officers have signed
+// it.
 func OpenTargets(root *Root, b []byte) (TargetsSpec, error) {
 	spec, err := ParseTargets(b)
 	if err == nil {
@@ -216,7 +217,7 @@ func OpenTargets(root *Root, b []byte) (TargetsSpec, error) {
 	return spec, err
 }
 
-// Verify is [OpenTargets] for targets that were parsed.
+// Verify is [OpenTargets] for parsed targets.
 func (spec TargetsSpec) Verify(root *Root) error {
 	if spec.List != root.spec.List {
 		return fmt.Errorf("targets: %w: they are of list %q, not %q", blocklist.ErrUntrusted, spec.List, root.spec.List)
@@ -227,8 +228,8 @@ func (spec TargetsSpec) Verify(root *Root) error {
 	return checkConfidential(root, spec)
 }
 
-// CheckNewer refuses targets older than those held, or of the same serial with other content, with
-// [blocklist.ErrRollback]. Without any held, all are newer.
+// CheckNewer returns [blocklist.ErrRollback] if targets are older than the held ones, or have the same serial and
+// another content. Held is nil if there are none.
 func CheckNewer(held *TargetsSpec, next TargetsSpec) error {
 	if held == nil {
 		return nil

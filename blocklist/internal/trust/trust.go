@@ -1,27 +1,27 @@
-// Package trust has the rules of The Update Framework as Argine uses it, in the one place that the agency, the origin
-// and the subscriber share: who may sign what, what a signature covers, and in which order things are believed.
+// Package trust has Argine's rules for The Update Framework (TUF), shared by agency, origin and subscriber: which keys
+// may sign which documents, what a signature covers, and the order of verification.
 //
-// The root names a list's officers and their threshold, and the origin's online key. Officers sign the root and the
-// targets: the releases that make up the list. The online key signs snapshot and timestamp, which only say which
-// targets are the newest. Documents are kept and passed on as the bytes that were received; nothing is written again
-// after signing.
+// The root has the keys of a list's officers and their threshold, and the online key of its origin. Officers sign roots
+// and targets. The targets describe the releases of the list. The online key signs snapshots and timestamps, which only
+// say which targets are the newest. Documents are stored and forwarded as received: nothing is encoded again after
+// signing.
 //
-// Signatures, canonical JSON, thresholds and the client workflow are package tuf's. Around it stand the rules of lists:
-// the list's name in everything that is signed, who may be an officer, which files make up a release. Errors wrap the
-// sentinels of package blocklist.
+// Package tuf has signatures, canonical JSON, thresholds and the client workflow. This package adds the rules for
+// lists: the name of the list in all signed documents, who may be an officer, and which files form a release. Errors
+// wrap the sentinels of package blocklist.
 package trust
 
-// Limits on documents, in bytes, and on what they hold.
+// Limits on documents.
 const (
 	MaxOfficers = 64
-	MaxFiles    = 64 // in targets
+	MaxFiles    = 64 // in a targets document
 	MaxRoots    = 1024
-	MaxAllRoots = 4 << 20 // of all roots in a bundle together
+	MaxAllRoots = 4 << 20 // total size of all roots in a bundle, in bytes
 )
 
-// Fields that we add to the documents of The Update Framework.
+// Fields that Argine adds to TUF documents.
 const (
-	fieldList = "x-argine-list" // signed part of root and targets: the list's name
-	fieldName = "x-argine-name" // key: who has it
-	fieldRoot = "x-argine-root" // signed part of the timestamp: the newest root that was published with it
+	fieldList = "x-argine-list" // in the signed part of root and targets: the name of the list
+	fieldName = "x-argine-name" // in a key: the name of its holder
+	fieldRoot = "x-argine-root" // in the signed part of a timestamp: the newest root when it was made
 )

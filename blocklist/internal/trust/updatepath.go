@@ -12,10 +12,10 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
-// Open opens a file of the targets, whose length and hash were checked.
+// Open opens a file of the targets. The function must check the file's length and hash.
 type Open func(File) (io.ReadCloser, error)
 
-// File returns the file that leads from a serial to another.
+// File returns the file from one serial to another.
 func (spec TargetsSpec) File(from, to uint64) (File, bool) {
 	i := slices.IndexFunc(spec.Files, func(f File) bool { return f.Release.Base == from && f.Release.Serial == to })
 	if i < 0 {
@@ -24,7 +24,7 @@ func (spec TargetsSpec) File(from, to uint64) (File, bool) {
 	return spec.Files[i], true
 }
 
-// State returns what was signed about a serial, and false if nothing was.
+// State returns the signed description of a serial. It returns false if the targets do not describe it.
 func (spec TargetsSpec) State(serial uint64) (Release, bool) {
 	i := slices.IndexFunc(spec.Files, func(f File) bool { return f.Release.Serial == serial })
 	if i < 0 {
@@ -33,14 +33,14 @@ func (spec TargetsSpec) State(serial uint64) (Release, bool) {
 	return spec.Files[i].Release, true
 }
 
-// Newest returns what was signed about the newest serial.
+// Newest returns the signed description of the newest serial.
 func (spec TargetsSpec) Newest() Release {
 	r, _ := spec.State(uint64(spec.Version))
 	return r
 }
 
-// UpdatePath returns the files that lead from a serial to the newest one, in the order in which they are applied: the
-// shortest path, in bytes. The one from 0 begins with a snapshot. It returns false if there is none.
+// UpdatePath returns the shortest update path, in bytes, from a serial to the newest one, as files in the order of
+// their application. A path from 0 begins with a snapshot. It returns false if there is no path.
 func (spec TargetsSpec) UpdatePath(from uint64) (files []File, ok bool) {
 	type reached struct {
 		bytes int64
@@ -69,7 +69,7 @@ func (spec TargetsSpec) UpdatePath(from uint64) (files []File, ok bool) {
 
 func bySerial(a, b File) int { return cmp.Compare(a.Release.Serial, b.Release.Serial) }
 
-// Length returns how many bytes files have together.
+// Length returns the total length of files, in bytes.
 func Length(files []File) (n int64) {
 	for _, f := range files {
 		n += f.Length
@@ -77,8 +77,8 @@ func Length(files []File) (n int64) {
 	return n
 }
 
-// checkUpdatePath reports an error unless the newest serial can be reached from a snapshot, and all files of a serial
-// lead to the same state.
+// checkUpdatePath returns an error unless a path leads from a snapshot to the newest serial, and all files to the same
+// serial describe the same state.
 func (spec TargetsSpec) checkUpdatePath() error {
 	for _, f := range spec.Files {
 		same, _ := spec.State(f.Release.Serial)
@@ -92,7 +92,7 @@ func (spec TargetsSpec) checkUpdatePath() error {
 	return nil
 }
 
-// Header returns what a file of the release says of itself.
+// Header returns the header that the release's file must have.
 func (r Release) Header() (blocklist.Header, error) {
 	digest, err := blocklist.ParseDigest(r.Digest)
 	return blocklist.Header{
@@ -101,7 +101,7 @@ func (r Release) Header() (blocklist.Header, error) {
 	}, err
 }
 
-// readers opens files one after the other, each when the one before was read.
+// readers yields a reader for each file, in order. It opens a file after the previous one was read.
 func readers(files []File, open Open) iter.Seq2[*blocklist.ReleaseReader, error] {
 	return func(yield func(*blocklist.ReleaseReader, error) bool) {
 		for _, f := range files {
@@ -121,7 +121,7 @@ func readers(files []File, open Open) iter.Seq2[*blocklist.ReleaseReader, error]
 	}
 }
 
-// read opens a file, and passes the reader to do.
+// read opens a file and calls do with its reader.
 func read(f File, open Open, do func(*blocklist.ReleaseReader) error) (err error) {
 	file, err := open(f)
 	if err != nil {
@@ -135,8 +135,8 @@ func read(f File, open Open, do func(*blocklist.ReleaseReader) error) (err error
 	return errors.Join(do(r), text.Close())
 }
 
-// Changes yields the lines of a file. If it ends without an error, a delta leads from the state that was signed for its
-// base to its own; where the base is too old to be named in the targets, only a subscriber that holds it can tell.
+// Changes yields the changes in a file. If it ends without an error, a delta results in the signed state when applied
+// to the state signed for its base. This is not checked if the targets no longer describe the base.
 func Changes(f File, in TargetsSpec, open Open) iter.Seq2[blocklist.Change, error] {
 	return func(yield func(blocklist.Change, error) bool) {
 		err := read(f, open, func(r *blocklist.ReleaseReader) error {
@@ -148,7 +148,7 @@ func Changes(f File, in TargetsSpec, open Open) iter.Seq2[blocklist.Change, erro
 			if base, ok := in.State(f.Release.Base); ok {
 				return base.leads(r)
 			}
-			return nil // a snapshot has proved itself
+			return nil // the reader has checked a snapshot
 		})
 		if err != nil && !errors.Is(err, errEnded) {
 			yield(blocklist.Change{}, err)
@@ -156,10 +156,10 @@ func Changes(f File, in TargetsSpec, open Open) iter.Seq2[blocklist.Change, erro
 	}
 }
 
-// errEnded ends reading after the loop was left, or has got an error.
+// errEnded ends the reading of a file when the loop was left, or got an error.
 var errEnded = errors.New("ended")
 
-// leads reports an error unless the delta that was read leads from this state to the one that it names.
+// leads returns an error unless the delta, applied to the state of r, results in the state of its header.
 func (r Release) leads(delta *blocklist.ReleaseReader) error {
 	h, err := r.Header()
 	if err == nil {

@@ -8,12 +8,12 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
-// Reference names the document that comes next.
+// Reference is a reference to the next document.
 type Reference struct {
 	tuf.Reference
 
-	Name  string // of its file
-	Limit int64  // bytes; its signed length where there is one
+	Name  string // of the file
+	Limit int64  // signed length in bytes, or else the limit for this kind of document
 }
 
 func reference(name string, to tuf.Reference, limit int64) Reference {
@@ -23,19 +23,17 @@ func reference(name string, to tuf.Reference, limit int64) Reference {
 	return Reference{Reference: to, Name: name, Limit: limit}
 }
 
-// Workflow is The Update Framework's client workflow below a trusted root (5.4 to 5.6): Timestamp, Snapshot, Targets, each
-// once. It asks nothing of the documents that the framework does not. What it accepts does not count before the last step has
-// succeeded.
+// Workflow is the TUF client workflow under a trusted root (5.4 to 5.6). Call Timestamp, Snapshot and Targets in this
+// order, each once. It has no rules beyond TUF. Accepted documents take effect only after Targets has succeeded.
 type Workflow struct {
 	update *tuf.Update
-	list   string // empty: of any
+	list   string // required name of the list; empty: any
 	held   Metadata
 	next   Metadata
 }
 
-// NewWorkflow starts from the newest trusted root and from what was accepted before, which is empty at the very first start.
-// Held metadata that the root's keys did not sign does not count (fast-forward recovery, 5.3.11). Freshness is judged by now, the
-// local clock.
+// NewWorkflow starts an update from the newest trusted root and the previously accepted metadata, if any. Metadata that
+// the root's keys did not sign is ignored (fast-forward recovery, 5.3.11). Expiry is checked against now.
 func NewWorkflow(root *tuf.Root, held Metadata, now time.Time) *Workflow {
 	var timestamp *tuf.Timestamp
 	var snapshot *tuf.Snapshot
@@ -48,7 +46,7 @@ func NewWorkflow(root *tuf.Root, held Metadata, now time.Time) *Workflow {
 	return &Workflow{update: tuf.NewUpdate(root, timestamp, snapshot, now), held: held}
 }
 
-// Timestamp checks a timestamp and returns which snapshot it names. It fails with [blocklist.ErrExpired],
+// Timestamp verifies a timestamp and returns its reference to the snapshot. It fails with [blocklist.ErrExpired],
 // [blocklist.ErrRollback], [blocklist.ErrUntrusted], [blocklist.ErrMalformed] or [blocklist.ErrTooLarge].
 func (w *Workflow) Timestamp(b []byte) (Reference, error) {
 	ts, err := ParseTimestamp(b)
@@ -69,7 +67,8 @@ func (w *Workflow) Timestamp(b []byte) (Reference, error) {
 	return reference(SnapshotName(ts.Snapshot.Version), ts.Snapshot, tuf.MaxSnapshot), nil
 }
 
-// Snapshot checks the snapshot that the timestamp names and returns which targets it names. It fails like Timestamp.
+// Snapshot verifies the snapshot that the timestamp references, and returns its reference to the targets. It fails like
+// Timestamp.
 func (w *Workflow) Snapshot(b []byte) (Reference, error) {
 	snap, err := ParseSnapshot(b)
 	if err == nil {
@@ -85,13 +84,13 @@ func (w *Workflow) Snapshot(b []byte) (Reference, error) {
 	return reference(TargetsName(snap.Targets.Version), snap.Targets, tuf.MaxTargets), nil
 }
 
-// Targets checks the targets that the snapshot names: the last step. It fails like Timestamp.
+// Targets verifies the targets that the snapshot references: the last step. It fails like Timestamp.
 func (w *Workflow) Targets(t *tuf.Targets) error {
 	w.next.Urgent, w.next.Refused = w.held.Urgent, w.held.Refused
 	return w.update.Targets(t)
 }
 
-// checkList refuses what says that it is of another list: one key of an origin signs for many.
+// checkList refuses a document that names another list. This matters because one key of an origin signs for many lists.
 func (w *Workflow) checkList(what, list string) error {
 	if w.list == "" || list == "" || list == w.list {
 		return nil
@@ -99,10 +98,10 @@ func (w *Workflow) checkList(what, list string) error {
 	return fmt.Errorf("%s: %w: it is of list %.80q, not %q", what, blocklist.ErrUntrusted, list, w.list)
 }
 
-// Named reports whether all that was checked so far says which list it is of, so that it can't be that of another one.
+// Named reports whether all documents verified so far name their list. If not, they may be another list's.
 func (w *Workflow) Named() bool {
 	return w.next.Timestamp.List != "" && (w.next.Snapshot == nil || w.next.Snapshot.List != "")
 }
 
-// Accepted returns what is to be kept once Targets has succeeded and its release is in force.
+// Accepted returns the verified metadata. Store it after Targets has succeeded and the release is in force.
 func (w *Workflow) Accepted() Metadata { return w.next }

@@ -15,23 +15,24 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
-// Limits on who may subscribe to a confidential list, and on the files with its key, in bytes.
+// Limits on the subscribers of a confidential list, and on the sizes of key files and identity files, in bytes.
 const (
 	MaxSubscribers = 1000
 	MaxKeyFile     = 2 << 20
 	maxIdentities  = 64 << 10
 )
 
-// Kinds of recipients. Age does not mix them in one file: that would be no safer than the weaker one.
+// Kinds of recipients. Each kind has its own key file: age refuses to mix them, since the file would only be as safe as
+// the weaker kind.
 const (
-	KindHybrid = "hybrid" // X25519 and ML-KEM-768, against quantum computers to come
+	KindHybrid = "hybrid" // X25519 and ML-KEM-768, against future quantum computers
 	KindX25519 = "x25519"
 )
 
-// Kinds are all of them, the stronger one first.
+// Kinds returns all kinds, the stronger one first.
 func Kinds() []string { return []string{KindHybrid, KindX25519} }
 
-// stanzas are what age calls the kinds.
+// stanza returns age's name for a kind, in the headers of its files.
 func stanza(kind string) string {
 	if kind == KindHybrid {
 		return "mlkem768x25519"
@@ -39,7 +40,7 @@ func stanza(kind string) string {
 	return "X25519"
 }
 
-// Recipient is the public key of a subscriber, to which a list key can be encrypted.
+// Recipient is a subscriber's public key, to which list keys are encrypted.
 type Recipient struct {
 	Kind string
 	text string
@@ -49,7 +50,7 @@ type Recipient struct {
 // String returns the text form, age1...
 func (r Recipient) String() string { return r.text }
 
-// trimmedLines decodes text for a parser that takes no blanks around what a line holds.
+// trimmedLines decodes text and trims the white space around each line, which age's parsers do not accept.
 func trimmedLines(text []byte) (io.Reader, error) {
 	decoded, err := utf8text.Decode(text)
 	if err != nil {
@@ -62,7 +63,7 @@ func trimmedLines(text []byte) (io.Reader, error) {
 	return bytes.NewReader(bytes.Join(lines, []byte("\n"))), nil
 }
 
-// ParseRecipient reads a recipient of age: age1..., alone in the text but for lines that are empty or begin with #.
+// ParseRecipient parses an age recipient, age1... The text may also contain empty lines and comments that begin with #.
 func ParseRecipient(text string) (r Recipient, err error) {
 	lines, err := trimmedLines([]byte(text))
 	if err != nil {
@@ -84,7 +85,7 @@ func ParseRecipient(text string) (r Recipient, err error) {
 	return r, nil
 }
 
-// NewIdentity makes a key pair of a kind, as text.
+// NewIdentity generates a key pair, as text.
 func NewIdentity(kind string) (private, public string, err error) {
 	switch kind {
 	case KindHybrid:
@@ -103,7 +104,7 @@ func NewIdentity(kind string) (private, public string, err error) {
 	return "", "", tuf.Malformed("identity", "there is no kind %.40q; there are %q", kind, Kinds())
 }
 
-// EncryptKey encrypts a list key to subscribers, all of one kind.
+// EncryptKey encrypts a list key to subscribers with recipients of one kind.
 func EncryptKey(k ListKey, to []Recipient) ([]byte, error) {
 	var recipients []age.Recipient
 	for _, r := range to {
@@ -130,8 +131,8 @@ func EncryptKey(k ListKey, to []Recipient) ([]byte, error) {
 // Identities are a subscriber's private keys.
 type Identities []age.Identity
 
-// ParseIdentities reads the text of a file of age identities, AGE-SECRET-KEY-... one a line. The error repeats nothing
-// of it.
+// ParseIdentities parses a file of age identities: AGE-SECRET-KEY-..., one per line. Its error does not contain the
+// text.
 func ParseIdentities(text []byte) (Identities, error) {
 	if len(text) > maxIdentities {
 		return nil, fmt.Errorf("identity: %w: %d bytes, the limit is %d", blocklist.ErrTooLarge, len(text), maxIdentities)
@@ -147,7 +148,7 @@ func ParseIdentities(text []byte) (Identities, error) {
 	return all, nil
 }
 
-// Kinds returns of which kinds they are, the stronger one first.
+// Kinds returns the kinds of the identities, the stronger one first.
 func (ids Identities) Kinds() (kinds []string) {
 	has := map[string]bool{}
 	for _, id := range ids {
@@ -158,7 +159,8 @@ func (ids Identities) Kinds() (kinds []string) {
 	return slices.DeleteFunc(Kinds(), func(kind string) bool { return !has[kind] })
 }
 
-// DecryptKey opens a file with a list key. It fails with [blocklist.ErrNoKey] if it is for others.
+// DecryptKey decrypts a key file. It fails with [blocklist.ErrNoKey] if the file is not encrypted to one of the
+// identities.
 func (ids Identities) DecryptKey(file []byte) (ListKey, error) {
 	if len(ids) == 0 {
 		return nil, fmt.Errorf("opening the list key: %w: no identity was given", blocklist.ErrNoKey)
@@ -178,10 +180,10 @@ func (ids Identities) DecryptKey(file []byte) (ListKey, error) {
 	return file, nil
 }
 
-// keyPath returns the path of the file with the list key for the subscribers of a kind.
+// keyPath returns the path of the key file for a kind of recipients.
 func keyPath(kind string) string { return "key-" + kind + ".age" }
 
-// kind returns for which kind of subscribers the file has the list key, and nothing for other files.
+// kind returns the kind of a key file, or an empty string for other files.
 func (f File) kind() string {
 	for _, kind := range Kinds() {
 		if f.Path == keyPath(kind) {
@@ -191,7 +193,7 @@ func (f File) kind() string {
 	return ""
 }
 
-// CountRecipients returns for how many subscribers a key file is. They must be of its kind, all of them.
+// CountRecipients returns the number of recipients of a key file. All of them must be of the file's kind.
 func CountRecipients(r io.Reader, f File) (n int, err error) {
 	head, err := age.ExtractHeader(io.LimitReader(r, MaxKeyFile))
 	if err != nil {

@@ -3,11 +3,7 @@ package trust
 import (
 	"bufio"
 	"bytes"
-	"crypto/hmac"
-	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -20,60 +16,16 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
-// ListKey is the secret that officers and subscribers of a confidential list share: it opens the files of releases and
-// what the signed metadata does not say in the clear. It must not be logged; its String says nothing.
-type ListKey []byte
-
-const listKeySize = 32
-
-// NewListKey makes a random key.
-func NewListKey() ListKey {
-	k := make(ListKey, listKeySize)
-	_, _ = rand.Read(k) // it never fails
-	return k
-}
-
-// ParseListKey reads what [ListKey.Text] has written. The error does not repeat the text.
-func ParseListKey(text string) (ListKey, error) {
-	k, err := hex.DecodeString(strings.TrimSpace(text))
-	if err != nil || len(k) != listKeySize {
-		return nil, tuf.Malformed("list key", "it must be %d hexadecimal digits", 2*listKeySize)
-	}
-	return k, nil
-}
-
-// Text returns the key as hexadecimal digits: the passphrase of what is sealed with it, for the age tool as well.
-func (k ListKey) Text() string { return hex.EncodeToString(k) }
-
-// String keeps the key out of logs and errors.
-func (k ListKey) String() string { return "(list key)" }
-
-// LogValue keeps the key out of logs.
-func (k ListKey) LogValue() string { return k.String() }
-
-// ID identifies the key in the targets of a list, and tells nothing about it.
-func (k ListKey) ID(list string) string { return hex.EncodeToString(k.derive("key", list)) }
-
-// derive returns 32 bytes that only who has the key can know.
-func (k ListKey) derive(purpose string, parts ...string) []byte {
-	mac := hmac.New(sha256.New, k)
-	fmt.Fprintf(mac, "argine-%s\n", purpose)
-	for _, part := range parts {
-		fmt.Fprintf(mac, "%s\n", part)
-	}
-	return mac.Sum(nil)
-}
-
-// workFactor of age's scrypt recipient. The passphrase is a random key, so that stretching it would gain nothing.
+// workFactor is the work factor of age's scrypt recipient. It is minimal, since stretching a random key gains nothing.
 const workFactor = 1
 
-// ageHeader begins every file that is sealed with a list key.
+// ageHeader is the beginning of all files encrypted with a list key.
 const ageHeader = "age-encryption.org/v1\n-> scrypt "
 
-// maxAgeHeader is more than the header of a file that is sealed with a list key.
+// maxAgeHeader is larger than the header of any file encrypted with a list key, in bytes.
 const maxAgeHeader = 512
 
-// Seal returns a writer that encrypts to dst. Its Close ends what was written.
+// Seal returns a writer that encrypts to dst. Close completes the output.
 func (k ListKey) Seal(dst io.Writer) (io.WriteCloser, error) {
 	recipient, err := age.NewScryptRecipient(k.Text())
 	if err != nil {
@@ -83,8 +35,8 @@ func (k ListKey) Seal(dst io.Writer) (io.WriteCloser, error) {
 	return age.Encrypt(dst, recipient)
 }
 
-// unseal reads what Seal has written. It fails with [blocklist.ErrMalformed] for anything that is no such file, and
-// with [blocklist.ErrUntrusted] if the key is another one.
+// unseal decrypts the output of Seal. It fails with [blocklist.ErrMalformed] if the input has another form, and with
+// [blocklist.ErrUntrusted] if it is encrypted with another key.
 func (k ListKey) unseal(src io.Reader) (io.Reader, error) {
 	r := bufio.NewReaderSize(src, maxAgeHeader)
 	if err := checkSealed(r); err != nil {
@@ -105,8 +57,8 @@ func (k ListKey) unseal(src io.Reader) (io.Reader, error) {
 	return sealedReader{plain}, nil
 }
 
-// checkSealed tells, without any key, whether r has the form of something that is sealed with a list key: one scrypt
-// recipient of the lowest work factor, in a header that is as short as that needs. It reads nothing away.
+// checkSealed checks, without a key, that r has the form of a file encrypted with a list key: one scrypt recipient with
+// the lowest work factor, and a header without anything else. It only peeks at r.
 func checkSealed(r *bufio.Reader) error {
 	head, err := r.Peek(maxAgeHeader)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -127,7 +79,7 @@ func checkSealed(r *bufio.Reader) error {
 	return nil
 }
 
-// sealedReader says in the words of package blocklist what is wrong with an encrypted stream.
+// sealedReader maps the errors of age to those of package blocklist.
 type sealedReader struct{ r io.Reader }
 
 func (s sealedReader) Read(p []byte) (int, error) {
@@ -138,10 +90,10 @@ func (s sealedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// textStep hides how long a short text is, in bytes.
+// textStep is the step to which the length of an encrypted text is padded, in bytes, to hide its true length.
 const textStep = 512
 
-// sealText encrypts a short text for a JSON document, and hides its length but for steps of [textStep].
+// sealText encrypts a short text for a JSON document. The text is padded to a multiple of [textStep].
 func (k ListKey) sealText(text string) (string, error) {
 	padding := textStep - len(text)%textStep
 	var out bytes.Buffer
@@ -155,7 +107,7 @@ func (k ListKey) sealText(text string) (string, error) {
 	return base64.StdEncoding.EncodeToString(out.Bytes()), err
 }
 
-// unsealText opens what sealText has encrypted, which may not be longer than limit.
+// unsealText decrypts the output of sealText. The text may have at most limit bytes.
 func (k ListKey) unsealText(sealed string, limit int64) (string, error) {
 	b, err := base64.StdEncoding.DecodeString(sealed)
 	if err != nil {
@@ -172,7 +124,7 @@ func (k ListKey) unsealText(sealed string, limit int64) (string, error) {
 	return strings.TrimRight(string(text), "\n"), err
 }
 
-// CheckSealed tells, without any key, whether a file of a confidential list has the form that it must have.
+// CheckSealed checks, without a key, that a file of a confidential list has the required form.
 func CheckSealed(r io.Reader, f File) error {
 	if f.kind() != "" {
 		_, err := CountRecipients(r, f)

@@ -13,16 +13,17 @@ import (
 )
 
 const (
-	fieldConfidential = "x-argine-confidential" // signed part of a root: true where the list is
-	fieldKey          = "x-argine-key"          // signed part of the targets of a confidential list: its key's ID
-	sealedSuffix      = ".age"                  // of every file of a confidential list
+	fieldConfidential = "x-argine-confidential" // in the signed part of a root: true for a confidential list
+	fieldKey          = "x-argine-key"          // in the signed part of the targets of a confidential list: the ID of its key
+	sealedSuffix      = ".age"                  // suffix of all files of a confidential list
 )
 
-// The digest of a state is a sum of hashes of lines, so that the difference of two digests is the hash of what changed:
-// a dictionary opens it. The same holds for the ledger's head, a hash over what may be guessed. What origins and
-// mirrors see of both is masked.
+// Digests and ledger heads of a confidential list are masked. Otherwise origins and mirrors could guess entries: a
+// digest is a sum of the hashes of lines, so the difference of two digests is the hash of a change, which a dictionary
+// attack reveals. The head of the ledger is a hash of guessable data, too.
 
-// mask adds, or takes away, what only who has the key can know. It is another one for each list, serial and time.
+// mask masks or unmasks a digest or ledger head, by XOR with bytes derived from the key. The bytes differ for each
+// list, serial and time.
 func (r Release) mask(k ListKey, purpose, text string) (string, error) {
 	if text == "" {
 		return "", nil
@@ -39,7 +40,7 @@ func (r Release) mask(k ListKey, purpose, text string) (string, error) {
 	return hex.EncodeToString(b), nil
 }
 
-// masked returns the release with digest and ledger masked, or unmasked.
+// masked returns the release with its digest and ledger head masked or unmasked.
 func (r Release) masked(k ListKey) (Release, error) {
 	out := r
 	var err error
@@ -50,7 +51,7 @@ func (r Release) masked(k ListKey) (Release, error) {
 	return out, err
 }
 
-// seal returns the files as they stand in the document.
+// seal returns the files in the form of the document: masked and encrypted if the list is confidential.
 func (spec TargetsSpec) seal() ([]File, error) {
 	if spec.Key == nil {
 		return spec.Files, nil
@@ -65,7 +66,7 @@ func (spec TargetsSpec) seal() ([]File, error) {
 			if err := CheckOverride(why); err != nil {
 				return nil, err
 			}
-			// Age encrypts the same text to other bytes each time; all files of a serial must say the same.
+			// Encryption is random, but all files of a serial must have the same text.
 			id := fmt.Sprintf("%d %s", r.Serial, why)
 			if overrides[id] == "" {
 				if overrides[id], err = spec.Key.sealText(why); err != nil {
@@ -79,9 +80,9 @@ func (spec TargetsSpec) seal() ([]File, error) {
 	return files, nil
 }
 
-// Open returns what the targets of a confidential list say to who has its key: digests, ledger and overrides in the
-// clear, and files that can be read. The targets of any other list it returns as they are. It fails with
-// [blocklist.ErrNoKey] without a key, and with [blocklist.ErrUntrusted] for another one.
+// Open decrypts the targets of a confidential list: digests, ledger heads and overrides become plain, and the files
+// readable. Targets of other lists are returned unchanged. Open fails with [blocklist.ErrNoKey] if k is nil, and with
+// [blocklist.ErrUntrusted] if k is another key.
 func (spec TargetsSpec) Open(k ListKey) (TargetsSpec, error) {
 	switch {
 	case !spec.Confidential():
@@ -109,13 +110,13 @@ func (spec TargetsSpec) Open(k ListKey) (TargetsSpec, error) {
 	return spec, nil
 }
 
-// Confidential reports whether the list is.
+// Confidential reports whether the list is confidential.
 func (spec TargetsSpec) Confidential() bool { return spec.KeyID != "" }
 
-// All returns every file that the targets name: those of releases, and those with the list key.
+// All returns all files in the targets: those of releases, and the key files.
 func (spec TargetsSpec) All() []File { return slices.Concat(spec.Files, spec.Keys) }
 
-// KeyFile returns the file with the list key for the subscribers of a kind.
+// KeyFile returns the key file for a kind of recipients.
 func (spec TargetsSpec) KeyFile(kind string) (File, bool) {
 	i := slices.IndexFunc(spec.Keys, func(f File) bool { return f.kind() == kind })
 	if i < 0 {
@@ -124,12 +125,12 @@ func (spec TargetsSpec) KeyFile(kind string) (File, bool) {
 	return spec.Keys[i], true
 }
 
-// NewKeyFile describes a file with the list key for the subscribers of a kind.
+// NewKeyFile describes the key file for a kind of recipients.
 func NewKeyFile(kind string, length int64, sum []byte) File {
 	return File{Path: keyPath(kind), Length: length, SHA256: sum}
 }
 
-// readKey reads of which list key the targets are.
+// readKey parses the ID of the list key.
 func (spec *TargetsSpec) readKey(fields map[string]any) error {
 	value, ok := fields[fieldKey]
 	if !ok {
@@ -143,7 +144,7 @@ func (spec *TargetsSpec) readKey(fields map[string]any) error {
 	return nil
 }
 
-// takeKey adds a file with the encrypted list key, whose target has only length and hash.
+// takeKey adds a key file. Its target must have a length and a hash only.
 func (spec *TargetsSpec) takeKey(f File, t tuf.Target) error {
 	switch {
 	case !spec.Confidential():
@@ -156,7 +157,7 @@ func (spec *TargetsSpec) takeKey(f File, t tuf.Target) error {
 	return nil
 }
 
-// readConfidential reads whether a list is confidential.
+// readConfidential parses the field of a root that makes its list confidential.
 func readConfidential(fields map[string]any) (bool, error) {
 	value, ok := fields[fieldConfidential]
 	if yes, _ := value.(bool); ok && !yes {
@@ -165,8 +166,8 @@ func readConfidential(fields map[string]any) (bool, error) {
 	return ok, nil
 }
 
-// checkConfidential compares what root and targets say about it: no one may take an encrypted list and serve it in the
-// clear.
+// checkConfidential checks that root and targets agree on whether the list is confidential. So a confidential list
+// can't be served in the clear.
 func checkConfidential(root *Root, spec TargetsSpec) error {
 	switch {
 	case root.spec.Confidential && !spec.Confidential():
