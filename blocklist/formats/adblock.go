@@ -8,18 +8,20 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// modified is what becomes of a rule that holds for some requests only.
+// modified is the skip reason of a rule with modifiers, which applies to some requests only.
 const modified = "rule with modifiers, unsupported"
 
-// adblock reads the rules of ad blockers that concern whole names, as DNS filters read them.
+// adblock parses the rules of ad blockers. It uses rules for whole domain names, with the meaning that DNS filters give
+// them.
 type adblock struct {
 	*deferred
 	exceptions            []exception
 	patterns, expressions int
-	takenBack             map[string]bool // the exceptions that other lines take back, see exception.rule
+	takenBack             map[string]bool // exceptions disabled by a badfilter line, as exception.rule returns them
 }
 
-// exception is a rule that begins with @@. It is kept until the end: a line behind it may take it back.
+// exception is an exception rule (@@...). Exceptions are evaluated at the end of the file, since a later badfilter line
+// may disable one.
 type exception struct {
 	pattern, modifiers string
 	line               int
@@ -39,7 +41,7 @@ func (a *adblock) line(t *lineSink, text string) {
 	}
 }
 
-// isAdblockHeader reports whether a line says for which blocker the rules are: [Adblock Plus 2.0], [uBlock Origin],
+// isAdblockHeader reports whether a line is a header that names the ad blocker: [Adblock Plus 2.0], [uBlock Origin],
 // [AdGuard].
 func isAdblockHeader(text string) bool {
 	if text[0] != '[' || !strings.HasSuffix(text, "]") {
@@ -61,7 +63,7 @@ func isCosmetic(rule string) bool {
 	return false
 }
 
-// cutModifiers splits a rule; a regular expression may hold a dollar sign itself.
+// cutModifiers splits a rule at the $ before its modifiers. A $ within a regular expression does not count.
 func cutModifiers(rule string) (pattern, modifiers string) {
 	expression := 0
 	if strings.HasPrefix(rule, "/") {
@@ -73,7 +75,8 @@ func cutModifiers(rule string) (pattern, modifiers string) {
 	return rule, ""
 }
 
-// cutBadfilter takes the modifier off that takes the rest of its rule back.
+// cutBadfilter removes the modifier badfilter, which disables the rule that is equal otherwise. It reports whether the
+// rule had it.
 func cutBadfilter(modifiers string) (rest string, ok bool) {
 	if !strings.Contains(modifiers, "badfilter") {
 		return modifiers, false
@@ -83,13 +86,13 @@ func cutBadfilter(modifiers string) (rest string, ok bool) {
 	return strings.Join(kept, ","), len(kept) < len(all)
 }
 
-// rule reads ||name^, with | behind it or not.
+// rule parses a blocking rule: ||name^, optionally with | at the end.
 func (a *adblock) rule(t *lineSink, text string) {
 	pattern, modifiers := cutModifiers(text)
 	modifiers, takes := cutBadfilter(modifiers)
 	name, ok := wholeName(pattern)
 	switch {
-	case takes && (modifiers != "" || !ok): // such a rule lists nothing
+	case takes && (modifiers != "" || !ok): // a badfilter rule lists nothing
 		t.skip(takesBack)
 	case takes:
 		a.target(t, name, withdrawn)
@@ -102,7 +105,7 @@ func (a *adblock) rule(t *lineSink, text string) {
 	}
 }
 
-// wholeName returns what stands between || and ^, if it may be a name or an address.
+// wholeName returns the text between || and ^. It reports whether the text may be a name or an address.
 func wholeName(pattern string) (name string, ok bool) {
 	name, anchored := strings.CutPrefix(pattern, "||")
 	name, rest, separated := strings.Cut(name, "^")
@@ -111,9 +114,9 @@ func wholeName(pattern string) (name string, ok bool) {
 	return name, ok
 }
 
-// target keeps what is said of a name or an address.
+// target records a mark for a name or an address.
 func (a *adblock) target(t *lineSink, text string, m mark) {
-	// most names are none of this, and an error is slow to build
+	// a cheap test first: most targets are names, and building an error is slow
 	if endsInDigit(text) || strings.IndexByte(text, ':') >= 0 {
 		if ip, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil && ip.Zone() == "" {
 			prefix, _ := blocklist.IPEntry(netip.PrefixFrom(ip, ip.BitLen())).Prefix()
@@ -121,7 +124,7 @@ func (a *adblock) target(t *lineSink, text string, m mark) {
 			return
 		}
 	}
-	if strings.Trim(text, "0123456789.") == "" { // the beginning of addresses
+	if strings.Trim(text, "0123456789.") == "" { // the first octets of an address
 		t.skip(patternRule)
 		return
 	}
@@ -130,7 +133,7 @@ func (a *adblock) target(t *lineSink, text string, m mark) {
 
 func (a *adblock) exception(t *lineSink, text string) {
 	e := exception{line: t.number}
-	e.pattern, e.modifiers = cutModifiers(strings.Clone(text)) // without the lines around it
+	e.pattern, e.modifiers = cutModifiers(strings.Clone(text)) // does not keep the lines around it in memory
 	rest, takes := cutBadfilter(e.modifiers)
 	if !takes {
 		t.records++
@@ -145,18 +148,18 @@ func (a *adblock) exception(t *lineSink, text string) {
 	t.skip(takesBack)
 }
 
-// rule returns the text of an exception with its modifiers in one order.
+// rule returns the text of an exception with sorted modifiers, to compare exceptions.
 func (e *exception) rule() string {
 	modifiers := strings.Split(e.modifiers, ",")
 	slices.Sort(modifiers)
 	return e.pattern + "$" + strings.Join(modifiers, ",")
 }
 
-// end takes the exceptions as if their lines came last.
+// end evaluates the exceptions, then yields the entries.
 func (a *adblock) end(t *lineSink, yield func(blocklist.Entry) bool) {
 	for i := range a.exceptions {
 		e := &a.exceptions[i]
-		t.number, t.records = e.line, t.records-1 // it is counted again
+		t.number, t.records = e.line, t.records-1 // skip and except count it again
 		if len(a.takenBack) > 0 && a.takenBack[e.rule()] {
 			t.skip(takesBack)
 		} else {

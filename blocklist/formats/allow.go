@@ -6,10 +6,10 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// turn makes the exceptions of an allow file its entries. A file without exceptions is a plain list of what is
-// allowed; one with both is refused: its lines that block could mean either.
+// turn makes the exceptions of an allow file its entries. A file without exceptions stays a list of allowed names. A
+// file with exceptions and blocking lines is refused, since it is unclear what the blocking lines mean.
 func (h *deferred) turn(t *lineSink) {
-	lists, passes := 0, 0 // the first lines of either
+	lists, passes := 0, 0 // first blocking line and first exception; 0: none
 	for _, v := range h.names {
 		lists, passes = firstLines(v, lists, passes)
 	}
@@ -28,7 +28,7 @@ func (h *deferred) turn(t *lineSink) {
 	h.passes = map[blocklist.Name]verdict{}
 }
 
-// firstLines returns the smaller of lists and passes and of the line of v, for what v says; 0 stands for none.
+// firstLines returns the smaller of the given line numbers and the line of v, depending on the mark of v. 0 is no line.
 func firstLines(v verdict, lists, passes int) (int, int) {
 	if v.mark&rewritten != 0 {
 		return lists, passes

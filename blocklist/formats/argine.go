@@ -6,10 +6,10 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// ownMagic begins the lists that Write makes of our own lines, so that they are known again.
+// ownMagic is the first line of lists that Write writes in Argine's own format. Readers recognize the format by it.
 const ownMagic = "# argine entries"
 
-// parseArgine reads one of our own lines.
+// parseArgine parses a line of Argine's own format.
 func parseArgine(t *lineSink, line string) {
 	if text := strings.TrimSpace(line); text == "" || text[0] == '#' {
 		return

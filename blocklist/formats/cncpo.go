@@ -7,11 +7,11 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// cncpo reads the list of the Italian police's centre against child abuse online: a row with the number and the time of
-// the list, then rows of url;domain;ip-url;ip.
+// cncpo parses the list of CNCPO, the Italian police's centre against online child abuse. Its first row has the number
+// and the date of the list. Each following row has the fields url;domain;ip-url;ip.
 type cncpo struct {
 	reference string // from the first row
-	wrong     bool   // the first row is another
+	wrong     bool   // the first row is no header
 }
 
 func (c *cncpo) end(*lineSink, func(blocklist.Entry) bool) {}
@@ -47,7 +47,8 @@ func (c *cncpo) header(t *lineSink, fields []string) {
 	}
 }
 
-// cncpoHeader returns what the first row says, number and time of the list, as a reference; empty if it is another row.
+// cncpoHeader returns a reference made of number and date in the first row. It returns an empty string if the row is no
+// header.
 func cncpoHeader(fields []string) string {
 	for len(fields) > 2 && fields[len(fields)-1] == "" {
 		fields = fields[:len(fields)-1]
@@ -62,7 +63,7 @@ func consistsOf(text, characters string) bool {
 	return text != "" && strings.Trim(text, characters) == ""
 }
 
-// row reads url and domain, or the two fields of the same meaning for addresses.
+// row parses a row. It uses the url and domain fields, or, if both are empty, the corresponding fields for addresses.
 func (c *cncpo) row(t *lineSink, fields []string) {
 	url, name, address := fields[0], fields[1], false
 	switch beside := fields[2] != "" || fields[3] != ""; {
@@ -71,7 +72,7 @@ func (c *cncpo) row(t *lineSink, fields []string) {
 	case beside:
 		t.note(addressBeside, t.number)
 	}
-	name = strings.TrimPrefix(name, ".") // alone, it lists all names below it anyway
+	name = strings.TrimPrefix(name, ".") // a domain entry covers the names below anyway
 	if url == "" {
 		url = name
 	}

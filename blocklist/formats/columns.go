@@ -11,19 +11,19 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// The columns that name what a row lists, in the order in which the first that has something is taken.
+// targetColumns are the columns that name the target of a row. The first one with a value counts.
 func targetColumns() []string { return []string{"url", "host", "domain", "ip"} }
 
-// Columns that limit how long or whether a row counts.
+// Columns that limit whether, and for how long, a row applies.
 const (
-	removedColumn  = "removed"  // empty, or when or that it was taken off
+	removedColumn  = "removed"  // empty, or the time of removal, or yes
 	activeColumn   = "active"   // yes or no
-	expiresColumn  = "expires"  // until when
-	startingColumn = "starting" // from when
+	expiresColumn  = "expires"  // end of validity
+	startingColumn = "starting" // start of validity
 )
 
-// columnMeaning maps the names that columns have in the wild to what they mean here; it is empty for others.
-// InsertDate and the like are from the Polish registers.
+// columnMeaning returns the column that a name in a header stands for, or an empty string if the name is unknown. The
+// Polish names are from that country's registers.
 func columnMeaning(name string) string {
 	switch plainColumn(name) {
 	case "domain", "domains", "domainname", "domainaddress", "fqdn", "adresdomeny":
@@ -63,7 +63,7 @@ func columnMeaning(name string) string {
 	return ""
 }
 
-// plainColumn leaves letters and digits of a column's name, in lower case.
+// plainColumn returns the letters and digits of a column name, in lower case.
 func plainColumn(name string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) {
@@ -73,8 +73,9 @@ func plainColumn(name string) string {
 	}, name)
 }
 
-// mayLimit reports whether a column that is not known may say that a row counts no more, by stems of the words for
-// that. Such a table is refused: taking off a list is as important as putting on it.
+// mayLimit reports whether an unknown column may say that a row no longer applies. It looks for stems of the usual
+// words, in several languages. A table with such a column is refused, since a missed removal would block a name that is
+// no longer listed.
 func mayLimit(name string) bool {
 	name = plainColumn(name)
 	return slices.ContainsFunc(limitingStems(), func(stem string) bool { return strings.Contains(name, stem) })
@@ -98,16 +99,16 @@ func limitingStems() []string {
 	}
 }
 
-// stranger is a column whose name says nothing here. It may limit its rows all the same, in any language: a day in
-// some rows, and nothing in others, may say since when the former count no more.
+// stranger is a column with an unknown name. Its values may still show that it limits rows: dates in some rows and
+// nothing in others may be dates of removal.
 type stranger struct {
 	field int
 	name  string // as in the header, for messages
-	empty bool   // in some row
-	day   int    // the first line in which it has a day, or 0
+	empty bool   // some row has no value
+	day   int    // first line with a date; 0: none
 }
 
-// see takes notice of the field in a row. It returns why the table is refused, or nothing.
+// see looks at the value in one row. It returns a reason to refuse the table, or an empty string.
 func (s *stranger) see(text string, line int) (refusal string) {
 	out := statusOut(text) != ""
 	s.empty = s.empty || text == "" || isNothing(text)
@@ -121,8 +122,8 @@ func (s *stranger) see(text string, line int) (refusal string) {
 	return ""
 }
 
-// isHarmless reports whether a column says what was seen of a target, or when its row was written: neither is every
-// row's, nor limits it.
+// isHarmless reports whether an unknown column can't limit its rows: it says when a target was seen, or when the row
+// was written.
 func isHarmless(name string) bool {
 	name = plainColumn(name)
 	return slices.ContainsFunc([]string{"seen", "online", "check", "updat", "modif", "creat", "insert", "first", "last"},
@@ -131,8 +132,8 @@ func isHarmless(name string) bool {
 		})
 }
 
-// isDay reports whether a text begins with a day in numbers, with the year before or behind, as in 2026-05-11,
-// 11.5.2026 and 5/11/2026.
+// isDay reports whether a text begins with a numeric date, with the year first or last: 2026-05-11, 11.5.2026,
+// 5/11/2026.
 func isDay(text string) bool {
 	if text == "" || !isDigit(text[0]) {
 		return false
@@ -145,15 +146,15 @@ func isDay(text string) bool {
 	return len(parts[0]) == 4 && len(parts[2]) <= 2 || len(parts[2]) == 4 && len(parts[0]) <= 2
 }
 
-// limit is a column that takes rows out.
+// limit is a column that limits whether a row applies.
 type limit struct {
 	field   int
 	meaning string
 	name    string // as in the header, for messages
 }
 
-// apply reads the field of a row: why the row does not count now, or can't be read. An end that is still to come is
-// the expiry.
+// apply evaluates the value of a row. It returns why the row does not apply now, or why the value is unusable. An
+// expiry in the future is set in a.
 func (l limit) apply(text string, now time.Time, a *blocklist.Attributes) (out, wrong string) {
 	outside := fmt.Sprintf("out of force by column %q", l.name)
 	at, err := parseTime(text)
@@ -180,7 +181,7 @@ func (l limit) apply(text string, now time.Time, a *blocklist.Attributes) (out, 
 	return l.applyTime(at, now, a, outside)
 }
 
-// applyTime applies the time in a column: from when on the row counts, or until when.
+// applyTime evaluates a time of a column: the start or the end of the row's validity.
 func (l limit) applyTime(at, now time.Time, a *blocklist.Attributes, outside string) (out, wrong string) {
 	switch {
 	case l.meaning == startingColumn && at.After(now):
@@ -192,7 +193,7 @@ func (l limit) applyTime(at, now time.Time, a *blocklist.Attributes, outside str
 	return "", ""
 }
 
-// says reads a yes or no; many fields are neither.
+// says reports whether a value means yes or no. Many values mean neither.
 func says(text string) (yes, no bool) {
 	switch strings.ToLower(text) {
 	case "1", "yes", "y", "true", "t", "on", "active", "enabled", "blocked", "tak":
@@ -203,7 +204,7 @@ func says(text string) (yes, no bool) {
 	return false, isNothing(text)
 }
 
-// isNothing reports whether a field says in a word that it has no value.
+// isNothing reports whether a value is a word for "no value".
 func isNothing(text string) bool {
 	switch strings.ToLower(text) {
 	case "-", "none", "null", "n/a", "0000-00-00", "0000-00-00 00:00:00":
@@ -212,7 +213,7 @@ func isNothing(text string) bool {
 	return false
 }
 
-// statusOut says that a status takes its row off the list.
+// statusOut returns why a status takes its row off the list, or an empty string.
 func statusOut(status string) string {
 	switch strings.ToLower(status) {
 	case "inactive", "removed", "deleted", "delisted", "unlisted", "unblocked", "revoked", "withdrawn", "lifted",
@@ -224,7 +225,7 @@ func statusOut(status string) string {
 }
 
 func parseTime(text string) (time.Time, error) {
-	if len(text) == len(time.DateTime) { // 2026-03-05 08:00:00, taken as UTC
+	if len(text) == len(time.DateTime) { // such as 2026-03-05 08:00:00, read as UTC
 		text = strings.Replace(text, " ", "T", 1) + "Z"
 	}
 	return blocklist.ParseTime(text)

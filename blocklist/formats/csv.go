@@ -12,17 +12,17 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// table reads a CSV file whose first row names the columns. Columns that it does not know are left aside, unless they
-// may limit what a row says.
+// table parses a CSV file whose first row names the columns. It ignores unknown columns, but refuses a table whose
+// unknown columns may limit rows.
 type table struct {
 	now       time.Time
 	begun     bool
 	separator rune
-	width     int            // of the header
-	columns   map[string]int // the first one of each meaning
+	width     int            // number of columns in the header
+	columns   map[string]int // index of the first column of each meaning
 	limits    []limit
 	strangers []stranger
-	wrong     string // why no row can be read
+	wrong     string // why all rows are unusable; empty: they are not
 }
 
 func (c *table) end(*lineSink, func(blocklist.Entry) bool) {}
@@ -42,10 +42,10 @@ func (c *table) line(t *lineSink, text string) {
 	}
 }
 
-// maxColumns is how many columns a header may have.
+// maxColumns is the maximum number of columns.
 const maxColumns = 256
 
-// header takes the first row, with the separator that it has most of.
+// header parses the first row. The separator is the candidate that occurs in it most often.
 func (c *table) header(text string) {
 	c.separator = mostFrequent(text)
 	names := split(text, c.separator)
@@ -81,7 +81,7 @@ func (c *table) hasTarget() bool {
 	return slices.ContainsFunc(targetColumns(), func(name string) bool { _, ok := c.columns[name]; return ok })
 }
 
-// isHeader reports whether a line is the header of a table: words, of which one names a target.
+// isHeader reports whether a line is a table header: all fields are words, and at least one names a target column.
 func isHeader(line string) bool {
 	c := table{}
 	c.header(line)
@@ -134,8 +134,8 @@ func (c *table) row(t *lineSink, fields []string) {
 	}
 }
 
-// limited says why a row does not count now, or what of that can't be read. Without its end an entry would block for
-// longer than was said.
+// limited returns why a row does not apply now, or why a limit is unusable. Such a row is not listed: without its
+// expiry, an entry would block for too long.
 func (c *table) limited(at func(int) string, status string, a *blocklist.Attributes) (out, wrong string) {
 	out = statusOut(status)
 	for _, l := range c.limits {
@@ -145,7 +145,7 @@ func (c *table) limited(at func(int) string, status string, a *blocklist.Attribu
 	return out, wrong
 }
 
-// target reports what a row lists, and counts what else it names.
+// target adds the target of a row. If the row also has an address, it is counted, but not listed.
 func (c *table) target(t *lineSink, field func(string) string) {
 	url, host, domain, address := field("url"), field("host"), field("domain"), field("ip")
 	switch {
@@ -169,8 +169,8 @@ func (c *table) target(t *lineSink, field func(string) string) {
 	}
 }
 
-// attributes reads the columns other than the target, but for those that limit it. What can't be read makes the row
-// unusable.
+// attributes reads category, reference, review, added and status. It returns why a value makes the row unusable, or an
+// empty string.
 func attributes(field func(string) string) (a blocklist.Attributes, why string) {
 	a.Category, a.Reference = field("category"), field("ref")
 	if !oneLine(a.Category) || !oneLine(a.Reference) {
@@ -198,7 +198,7 @@ func attributes(field func(string) string) (a blocklist.Attributes, why string) 
 	return a, ""
 }
 
-// maxText is the longest category or reference that is taken from a foreign file, in bytes.
+// maxText is the maximum length of a category or reference, in bytes.
 const maxText = 1 << 10
 
 func oneLine(s string) bool {

@@ -8,18 +8,19 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// deferred keeps what is said of names and addresses until the end, where something may come later that changes it.
-// Its memory grows with the list, some 70 bytes a name.
+// deferred collects marks of names and addresses until the end of the file, for formats in which a later line may
+// change an earlier one. It needs about 70 bytes a name.
 type deferred struct {
 	redirects
 	names  map[blocklist.Name]verdict
-	passes map[blocklist.Name]verdict // those of names with exceptions, which are few
+	passes map[blocklist.Name]verdict // verdicts of names with exceptions, which are few
 	ips    map[netip.Prefix]verdict
-	// fits are exceptions by patterns, under the domain in which they may fit.
+	// fits are pattern exceptions, by the domain below which they can match.
 	fits map[blocklist.Name][]func(dotted string) bool
-	// passWins: an exception holds for everything below it too, however specific; else the most specific line decides.
+	// passWins: an exception applies to all names below it, also to names with rules of their own. Otherwise the most
+	// specific line decides.
 	passWins bool
-	allow    bool // the list is one of exceptions, see [Options]
+	allow    bool // the list is an allow list, see [Options]
 }
 
 func newDeferred(s settings, passWins bool) *deferred {
@@ -33,7 +34,7 @@ func newDeferred(s settings, passWins bool) *deferred {
 	}
 }
 
-// text keeps what the current line says of a name in text form, and where it leads it.
+// text records a mark for a name in text form, with the destination of the line, if any.
 func (h *deferred) text(t *lineSink, text string, m mark, to destination) {
 	n, labels := t.hostName(text)
 	rest, dotted := strings.CutPrefix(text, ".")
@@ -50,7 +51,8 @@ func (h *deferred) text(t *lineSink, text string, m mark, to destination) {
 	}
 }
 
-// answer keeps what a line says of a name or addresses that it gives an answer.
+// answer records what a line with a destination says of its name or addresses. If the destination may be the stop page,
+// the decision waits until the end.
 func (h *deferred) answer(t *lineSink, l redirect) {
 	switch {
 	case l.mark&listDomain != 0 && !h.blocks(l.to):
@@ -67,7 +69,7 @@ func (h *deferred) answer(t *lineSink, l redirect) {
 	}
 }
 
-// name keeps what the current line says of a name.
+// name records a mark for a name in the current line.
 func (h *deferred) name(t *lineSink, n blocklist.Name, m mark) {
 	t.records++
 	h.put(t, n, m, t.number)
@@ -86,13 +88,13 @@ func (h *deferred) put(t *lineSink, n blocklist.Name, m mark, line int) {
 	}
 }
 
-// ip keeps what the current line says of addresses.
+// ip records a mark for addresses in the current line.
 func (h *deferred) ip(t *lineSink, p netip.Prefix, m mark) {
 	t.records++
 	remember(h.ips, p, m, t.number)
 }
 
-// settle decides on what leads somewhere: to the stop page, or else to something that works.
+// settle resolves the redirects. One to a stop page lists its name. Any other rewrites its name.
 func (h *deferred) settle(t *lineSink, stop map[destination]bool) {
 	for _, l := range h.pending {
 		if !stop[l.to] {
@@ -107,7 +109,7 @@ func (h *deferred) settle(t *lineSink, stop map[destination]bool) {
 	h.pending = nil
 }
 
-// end yields the entries in the order of their lines.
+// end yields the entries, in the order of their lines.
 func (h *deferred) end(t *lineSink, yield func(blocklist.Entry) bool) {
 	stop := h.stopPages()
 	h.settle(t, stop)
@@ -149,7 +151,7 @@ func (h *deferred) endIPs(t *lineSink, yield func(blocklist.Entry) bool) {
 	}
 }
 
-// decide says which entry the marks of a name come to, or why none.
+// decide returns the entry for the marks of a name, or the reason why it has none.
 func (h *deferred) decide(n blocklist.Name, m mark, inexact map[blocklist.Name]bool) (e blocklist.Entry, why string) {
 	listed := m & listDomain &^ (m & passDomain >> 2)
 	switch {
@@ -169,7 +171,7 @@ func (h *deferred) decide(n blocklist.Name, m mark, inexact map[blocklist.Name]b
 	return blocklist.DomainEntry(n), ""
 }
 
-// fitted reports whether a name fits an exception.
+// fitted reports whether a name matches a pattern exception.
 func (h *deferred) fitted(n blocklist.Name) bool {
 	if len(h.fits) == 0 {
 		return false
@@ -184,8 +186,9 @@ func (h *deferred) fitted(n blocklist.Name) bool {
 	return slices.ContainsFunc(h.fits[root], fits)
 }
 
-// exceptsNames reports whether names are excepted. What they lead to is not to be blocked (RPZ: the trigger QNAME
-// comes before Response IP Address), and is known only when it is asked for.
+// exceptsNames reports whether the file has exceptions for names. Then it can't list addresses: the addresses of an
+// excepted name must not be blocked (in RPZ, the QNAME trigger precedes the response IP trigger), and they are not
+// known in advance.
 func (h *deferred) exceptsNames() bool {
 	for _, v := range h.passes {
 		if v.mark&rewritten == 0 {
@@ -195,7 +198,7 @@ func (h *deferred) exceptsNames() bool {
 	return len(h.fits) > 0
 }
 
-// namesAboveExceptions returns the names with listed names below them of which some are excepted.
+// namesAboveExceptions returns the listed domains that have exceptions below them.
 func (h *deferred) namesAboveExceptions() map[blocklist.Name]bool {
 	out := map[blocklist.Name]bool{}
 	for n := range h.passes {

@@ -6,13 +6,13 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// destination is where a list leads a name: an address, another name, or, if neither is set, nowhere.
+// destination is what a list answers for a name: an address or another name. The zero value is no answer.
 type destination struct {
 	addr netip.Addr
 	name blocklist.Name
 }
 
-// parseDestination reads an address or a name.
+// parseDestination parses an address or a name.
 func parseDestination(text string) (destination, error) {
 	if a, err := netip.ParseAddr(text); err == nil {
 		return destination{addr: a.Unmap()}, nil
@@ -29,8 +29,8 @@ func (d destination) String() string {
 	return d.name.String()
 }
 
-// isNull reports whether a destination stands for "no such host": an unspecified or loopback address, or a name that
-// has no other (RFC 6761, sections 6.3 and 6.4).
+// isNull reports whether a destination means "no such host": an unspecified or loopback address, or a name without a
+// real address (RFC 6761, sections 6.3 and 6.4).
 func (d destination) isNull() bool {
 	if d.addr.IsValid() {
 		a := d.addr.Unmap()
@@ -40,7 +40,7 @@ func (d destination) isNull() bool {
 	return top == "" || top == "localhost" || top == "invalid"
 }
 
-// kind tells apart the destinations that one name may have at the same time.
+// kind distinguishes names, IPv4 addresses and IPv6 addresses. A name may have one destination of each kind.
 func (d destination) kind() int {
 	switch {
 	case !d.addr.IsValid():

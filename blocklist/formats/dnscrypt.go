@@ -6,7 +6,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// parseDnscrypt reads a rule of dnscrypt-proxy. There, *.name covers the name itself too.
+// parseDnscrypt parses a rule of dnscrypt-proxy. There, *.name includes the name itself.
 func parseDnscrypt(t *lineSink, line string) {
 	text := cutComment(line)
 	if text == "" {
@@ -29,7 +29,8 @@ func parseDnscrypt(t *lineSink, line string) {
 	addRuleName(t, text, blocklist.DomainEntry)
 }
 
-// addRuleName reports a name from a rule whose form leaves no doubt that a name is meant, so that one label will do.
+// addRuleName adds a name from a rule. A single label is enough if the format is certain, since the rule can only be a
+// name.
 func addRuleName(t *lineSink, text string, entry func(blocklist.Name) blocklist.Entry) {
 	n, labels := t.hostName(text)
 	switch {

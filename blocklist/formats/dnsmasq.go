@@ -4,7 +4,7 @@ import (
 	"strings"
 )
 
-// dnsmasq reads the settings of dnsmasq that concern names.
+// dnsmasq parses the settings of dnsmasq that block names.
 type dnsmasq struct{ *deferred }
 
 func (d dnsmasq) line(t *lineSink, text string) {
@@ -25,7 +25,7 @@ func (d dnsmasq) line(t *lineSink, text string) {
 	}
 }
 
-// names reads the names between slashes; what follows the last slash says what becomes of them.
+// names parses the names between slashes. The text after the last slash decides what happens to them.
 func (d dnsmasq) names(t *lineSink, key string, fields []string) {
 	if len(fields) < 2 {
 		t.bad(notFormat)
@@ -42,7 +42,8 @@ func (d dnsmasq) names(t *lineSink, key string, fields []string) {
 	}
 }
 
-// dnsmasqAction reads what becomes of names: a server gives the true answer, an address is the answer.
+// dnsmasqAction returns the mark and the destination of a setting: server means the true answer, address is an answer
+// of its own.
 func dnsmasqAction(key, value string) (mark, destination) {
 	to, err := parseDestination(value)
 	switch {

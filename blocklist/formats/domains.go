@@ -8,7 +8,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// domains reads plain domains. The first line may be the header of an order, as authorities number them.
+// domains parses plain domains. The first line may be the header of an order, with its number and date.
 type domains struct{ begun bool }
 
 func (d *domains) line(t *lineSink, text string) {
@@ -23,8 +23,8 @@ func (d *domains) line(t *lineSink, text string) {
 
 func (d *domains) end(*lineSink, func(blocklist.Entry) bool) {}
 
-// orderHeader returns the number and the day of an order, in the order year, day, month or year, month, day or day,
-// month, year: 0000351_2025.30.08, 12 2026.11.05, 351_2026-05-11, 351_11.05.2026. It is empty for any other line.
+// orderHeader returns the number and date in the header of an order, or an empty string for any other line. The date
+// may be in any order of day, month and year: 0000351_2025.30.08, 12 2026.11.05, 351_2026-05-11, 351_11.05.2026.
 func orderHeader(line string) string {
 	line = strings.TrimSpace(line)
 	i := strings.IndexAny(line, "_ ")
@@ -42,9 +42,9 @@ func orderHeader(line string) string {
 	return ""
 }
 
-// parseDomains reads a line of plain domains: a name, or a URL or an address, which then stand for themselves.
+// parseDomains parses a line of plain domains: a name, a URL or an address.
 func parseDomains(t *lineSink, line string) {
-	// most lines
+	// the fast path for most lines
 	if wire, labels := blocklist.AppendHostname(t.wire[:0], line); labels > 1 && !endsInDigit(line) &&
 		!endsInNumber(wire) {
 		t.add(blocklist.DomainEntry(blocklist.Name(t.names.add(wire))))
@@ -68,8 +68,8 @@ func parseDomains(t *lineSink, line string) {
 	}
 }
 
-// addTarget reads what may be an address, a prefix, a URL with or without its scheme, or a name that ends in a digit.
-// In a list of names, a URL of a whole host stands for the name.
+// addTarget parses a text that may be an address, a prefix, a URL with or without a scheme, or a name that ends in a
+// digit. In a list of names, a URL without a path lists its host.
 func addTarget(t *lineSink, text string) {
 	e, ok := target(text)
 	if !ok && strings.Contains(text, "/") {
@@ -90,8 +90,8 @@ func addTarget(t *lineSink, text string) {
 	}
 }
 
-// isRow reports whether a text that could be a URL is the row of a table, among lines that are none: its host stands
-// in it once more, or empty fields end it.
+// isRow reports whether a text that looks like a URL is a table row, in a list that is not a table: the host occurs
+// again, or the text ends in empty fields.
 func isRow(text, host string) bool {
 	for _, separator := range []string{";", ",", "|"} {
 		fields := strings.Split(text, separator)

@@ -8,26 +8,25 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// forSomeCases is what becomes of a conditional exception in an allow file.
+// forSomeCases is the skip reason of a conditional exception in an allow file.
 const forSomeCases = "exception for some cases only, unsupported"
 
-// maxPatterns is how many exceptions of a list may be patterns: each that names no domain is compared with every name
-// that is listed.
+// Limits on pattern exceptions. A pattern without a domain is compared with every listed name.
 const (
 	maxPatterns    = 200
-	maxExpressions = 20 // of these, regular expressions, which take longer
+	maxExpressions = 20 // regular expressions among them, which are slower
 )
 
-// hostPattern is what the pattern of an exception says of host names.
+// hostPattern is an exception's pattern for host names.
 type hostPattern struct {
-	text  string // lower case; asterisks in it stand for anything
-	first bool   // it begins where the host name does
-	label bool   // it begins where a label does
-	open  bool   // more may follow in the host name
-	rest  string // what stands behind the host name
+	text  string // in lower case; an asterisk matches any text
+	first bool   // it matches from the beginning of the host name
+	label bool   // it matches from the beginning of a label
+	open  bool   // the host name may continue after it
+	rest  string // the text after the host name
 }
 
-// parseHostPattern reads ||text, |text, ://text, http://text and text. One of ^/:?| ends the host name.
+// parseHostPattern parses ||text, |text, ://text, http://text and text. The host name ends at one of ^/:?|.
 func parseHostPattern(pattern string) hostPattern {
 	text, label := strings.CutPrefix(pattern, "||")
 	text, first := strings.CutPrefix(text, "|")
@@ -47,13 +46,13 @@ func parseHostPattern(pattern string) hostPattern {
 	return p
 }
 
-// isName reports whether the pattern is a host name, with those below it or not.
+// isName reports whether the pattern is one host name, with or without the names below it.
 func (p *hostPattern) isName() bool {
 	return (p.first || p.label) && !p.open && !strings.Contains(p.text, "*")
 }
 
-// fits returns a function that reports whether a host name, with a dot before it, fits: the texts between asterisks
-// stand in it one after the other.
+// fits returns a function that reports whether a host name matches. The host name is given with a dot before it. The
+// parts between asterisks must occur in it, in their order.
 func (p *hostPattern) fits() func(dotted string) bool {
 	texts, skip := strings.Split(p.text, "*"), 1
 	if p.first || p.label {
@@ -75,8 +74,8 @@ func (p *hostPattern) fits() func(dotted string) bool {
 	}
 }
 
-// except does what an exception says. One for some cases is one for all of them: what is said to be allowed sometimes
-// can't be listed. In an allow file, where it would be an entry, it is none.
+// except evaluates an exception. A conditional exception counts as an unconditional one, so that a name that is allowed
+// sometimes is not listed. In an allow file, a conditional exception is skipped, since it would become an entry.
 func (a *adblock) except(t *lineSink, e *exception) {
 	name, whole := wholeName(e.pattern)
 	p := parseHostPattern(e.pattern)
@@ -99,10 +98,10 @@ func (a *adblock) except(t *lineSink, e *exception) {
 	}
 }
 
-// isPlain reports whether an exception holds in all cases.
+// isPlain reports whether an exception is unconditional.
 func (e *exception) isPlain() bool { return e.modifiers == "" || e.modifiers == "important" }
 
-// isWhole reports whether a pattern is a name and nothing behind it.
+// isWhole reports whether a pattern is a host name with nothing after it.
 func (p *hostPattern) isWhole() bool { return p.isName() && (p.rest == "" || p.rest == "|") }
 
 // isExpression reports whether a pattern is a regular expression.
@@ -110,8 +109,8 @@ func isExpression(pattern string) bool {
 	return len(pattern) > 2 && pattern[0] == '/' && strings.HasSuffix(pattern, "/")
 }
 
-// exceptPattern keeps an exception for names that end in a text or have an asterisk in it. The names that it fits are
-// no entries, nor are the domains that have such names below them, as far as it says which those are.
+// exceptPattern records a pattern exception: an ending of names, or a text with asterisks. Names that match are not
+// listed. Domains with matching names below them are not listed either, if the pattern shows which they are.
 func (a *adblock) exceptPattern(t *lineSink, p *hostPattern) {
 	if strings.Trim(p.text, "abcdefghijklmnopqrstuvwxyz0123456789-_.*") != "" {
 		a.exceptNames(t, p.text+" "+p.rest)
@@ -126,11 +125,11 @@ func (a *adblock) exceptPattern(t *lineSink, p *hostPattern) {
 		a.addPattern(t, n, p.fits())
 	}
 	switch several := strings.Contains(p.text, "*"); {
-	case p.open && p.label && !several: // what looks like a name, and may be meant to be one
+	case p.open && p.label && !several: // looks like a name, and may be meant as one
 		a.text(t, p.text, passDomain, destination{})
 	case p.open || labels == 0 || several && labels == 1:
 		t.skip(fitsNames)
-	case several: // an asterisk stands for dots, too
+	case several: // an asterisk matches dots, too
 		remember(a.passes, n, passBelow, t.number)
 		fallthrough
 	default:
@@ -139,7 +138,7 @@ func (a *adblock) exceptPattern(t *lineSink, p *hostPattern) {
 	}
 }
 
-// exceptNames keeps an exception for the names that stand in one that can't be read.
+// exceptNames excepts the names that occur in a pattern that can't be parsed.
 func (a *adblock) exceptNames(t *lineSink, pattern string) {
 	before := t.records
 	between := func(r rune) bool { return r < utf8.RuneSelf && r != '.' && !isPlain(byte(r)) }
@@ -154,7 +153,8 @@ func (a *adblock) exceptNames(t *lineSink, pattern string) {
 	}
 }
 
-// lookaround is what regular expressions have elsewhere, and not here. Without it, an expression fits more.
+// lookaround matches the lookaround assertions of other regular expression languages, which Go does not have. They are
+// removed. Then the expression matches more names.
 var lookaround = regexp.MustCompile(`\(\?<?[=!][^()]*\)`)
 
 func (a *adblock) exceptExpression(t *lineSink, expression string) {
@@ -171,7 +171,7 @@ func (a *adblock) exceptExpression(t *lineSink, expression string) {
 	a.addPattern(t, root, func(dotted string) bool { return re.MatchString(dotted[1:]) })
 }
 
-// addPattern keeps a pattern for names below the parent.
+// addPattern records a pattern for the names below a parent.
 func (a *adblock) addPattern(t *lineSink, parent blocklist.Name, fits func(dotted string) bool) {
 	if a.fits == nil {
 		a.fits = map[blocklist.Name][]func(string) bool{}

@@ -62,10 +62,10 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Format is the name of a format, as it stands in flags and configuration files.
+// Format is the name of a format, as used in flags and configuration files.
 type Format string
 
-// The formats. Auto, and the zero value, mean that the reader finds out.
+// The formats. Auto, and the zero value, let the reader recognize the format.
 const (
 	Auto     Format = "auto"
 	Domains  Format = "domains"
@@ -80,17 +80,18 @@ const (
 	Argine   Format = "argine"
 )
 
-// Readable returns the formats that can be read, Auto first.
+// Readable returns the formats that a Reader reads, Auto first.
 func Readable() []Format {
 	return []Format{Auto, Domains, Hosts, RPZ, Adblock, Dnsmasq, Unbound, Dnscrypt, CSV, CNCPO, Argine}
 }
 
-// Writable returns the formats that can be written.
+// Writable returns the formats that Write writes.
 func Writable() []Format {
 	return []Format{Domains, Hosts, RPZ, Dnsmasq, Unbound, Argine}
 }
 
-// Parse reads the name of a format. It fails with [blocklist.ErrMalformed] and says which there are.
+// Parse returns the format with a name. For an unknown name, it fails with [blocklist.ErrMalformed] and lists the known
+// ones.
 func Parse(name string) (Format, error) {
 	if f := Format(name); slices.Contains(Readable(), f) {
 		return f, nil
@@ -106,22 +107,21 @@ func words(formats []Format) string {
 	return strings.Join(s, ", ")
 }
 
-// Options say how to read a list. The zero value finds out by itself.
+// Options are the options for reading a list. The zero value recognizes the format.
 type Options struct {
-	Format Format // what the list is; zero: [Auto]
-	// Scope is ScopeDomain or ScopeHost: every name is read so, against the format's own meaning. Zero: as the format
-	// means it.
+	Format Format // format of the list; zero: [Auto]
+	// Scope overrides the scope that the format gives its names: ScopeDomain or ScopeHost. Zero: no override.
 	Scope  blocklist.Scope
 	Origin string // name of an RPZ zone whose file does not say it; ".": owners are the names themselves
-	// Allow says that the list has what must not be blocked: there, exceptions allow, and so do plain lines. Both in
-	// one file are refused.
+	// Allow is for a list of names that must not be blocked. In it, both exceptions and plain lines allow names. A file
+	// with both is refused.
 	Allow bool
-	// StopPage has the addresses, or names, to which the list's author leads names that are blocked. Without it, a
-	// public address that nine of ten lines share, for names of ten owners at least, is taken for one.
+	// StopPage has the addresses or names of the list's stop page, to which it redirects blocked names. If it is empty,
+	// a public address counts as the stop page if nine of ten lines redirect to it, for names of at least ten owners.
 	StopPage []string
 	Name     string // of the file, for errors; zero: "list"
-	// MayBeEmpty takes a list of comments alone as one without entries. A file without a line is refused all the
-	// same: that is what a download leaves that failed.
+	// MayBeEmpty accepts a file with comments only as an empty list. A file without any line is still refused: it is
+	// typical of a failed download.
 	MayBeEmpty bool
 }
 
@@ -142,7 +142,7 @@ func (o Options) check() (Options, error) {
 	return o, nil
 }
 
-// newParser returns a parser for a format other than Auto.
+// newParser returns a parser for a format. The format must not be Auto.
 func newParser(f Format, s settings) parser {
 	switch f {
 	case Hosts:

@@ -5,11 +5,12 @@ import "github.com/argine-dns/argine/blocklist"
 // Names in wire form.
 const (
 	root = blocklist.Name("\x00")
-	star = "\x01*" // a wildcard label
+	star = "\x01*" // the label of a wildcard
 )
 
-// hostWire reads a name as lists of host names have them: letters, digits, hyphens and underscores, and no number as
-// the top-level domain, which would be an address or a version. It counts the labels: none if it is no such name.
+// hostWire parses a host name to wire form: labels of letters, digits, hyphens and underscores. The top-level domain
+// must not be a number, since the text is then an address or a version. It returns the number of labels, or 0 if the
+// text is no host name.
 func hostWire(dst []byte, text string) (wire []byte, labels int) {
 	wire, labels = blocklist.AppendHostname(dst, text)
 	if labels == 0 {
@@ -21,7 +22,7 @@ func hostWire(dst []byte, text string) (wire []byte, labels int) {
 	return wire, labels
 }
 
-// unusualHostWire is for names with escapes or Unicode letters.
+// unusualHostWire is hostWire for names with escapes or Unicode letters.
 func unusualHostWire(dst []byte, text string) (wire []byte, labels int) {
 	wire, err := blocklist.AppendName(dst, text)
 	if err != nil {
@@ -39,7 +40,7 @@ func unusualHostWire(dst []byte, text string) (wire []byte, labels int) {
 	return wire, labels
 }
 
-// endsInNumber reports whether the top-level domain of a name in wire form is a number; that of the root is.
+// endsInNumber reports whether the top-level domain of a name in wire form is a number. It returns true for the root.
 func endsInNumber[T ~string | ~[]byte](wire T) bool {
 	number := true
 	for len(wire) > 1 {
@@ -55,13 +56,13 @@ func endsInNumber[T ~string | ~[]byte](wire T) bool {
 
 func isDigit(c byte) bool { return c-'0' < 10 }
 
-// isPlain says which are the characters of host names.
+// isPlain reports whether a character occurs in host names.
 func isPlain(c byte) bool { return c|0x20-'a' < 26 || isDigit(c) || c == '-' || c == '_' }
 
-// endsInDigit reports it of a text that is not empty.
+// endsInDigit reports whether a non-empty text ends in a digit.
 func endsInDigit(text string) bool { return isDigit(text[len(text)-1]) }
 
-// topLabel returns the top-level domain as text, empty for the root.
+// topLabel returns the top-level domain as text, or an empty string for the root.
 func topLabel(n blocklist.Name) string {
 	top := ""
 	for suffix := range n.Suffixes() {

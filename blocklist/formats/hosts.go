@@ -8,9 +8,9 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// hosts reads addresses and the names that they are given (hosts(5)). Names are listed where the address leads
-// nowhere, or to the stop page of the list; those of other addresses are kept until it is known whether theirs is
-// that.
+// hosts parses a hosts file (hosts(5)): addresses, each with names. Names with a null address, or with the address of
+// the stop page, are listed. Since the stop page may be known only at the end, names with other addresses are kept
+// until then.
 type hosts struct{ redirects }
 
 func (h *hosts) line(t *lineSink, line string) {
@@ -64,7 +64,7 @@ func (h *hosts) end(t *lineSink, yield func(blocklist.Entry) bool) {
 	h.advise(t, stop)
 }
 
-// ownName reports whether a name in a hosts file is one that every machine gives itself.
+// ownName reports whether a name is one that machines commonly define for themselves in hosts files.
 func ownName(name string) bool {
 	name = strings.TrimSuffix(name, ".")
 	if !strings.Contains(name, ".") {
@@ -76,7 +76,7 @@ func ownName(name string) bool {
 			return true
 		}
 	}
-	if !endsInDigit(name) && !strings.Contains(name, ":") { // most names end here, before an error is built
+	if !endsInDigit(name) && !strings.Contains(name, ":") { // cheap test for most names: building an error is slow
 		return false
 	}
 	_, err := netip.ParseAddr(name)

@@ -12,19 +12,19 @@ import (
 )
 
 const (
-	bufferSize = blocklist.MaxLine + 2 // the longest line that is read, with CRLF
+	bufferSize = blocklist.MaxLine + 2 // maximum length of a line, with CRLF
 	bom        = "\xef\xbb\xbf"
 )
 
-// lines reads a text line by line in bounded memory.
+// lines reads a text line by line, in bounded memory.
 type lines struct {
 	r      *bufio.Reader
-	whole  string // lines that were read already, each with its end
-	number int    // of the line returned last, from 1
+	whole  string // buffered whole lines, each with its line end
+	number int    // number of the last returned line, from 1
 }
 
-// next returns the next line without its end. A line over the limit is passed over: ok is false then. The end is
-// io.EOF. A NUL anywhere ends it with [blocklist.ErrMalformed].
+// next returns the next line, without its line end. For a line over the limit, ok is false. It returns io.EOF at the
+// end, and [blocklist.ErrMalformed] if the text contains a NUL.
 func (l *lines) next() (text string, ok bool, err error) {
 	if l.whole == "" {
 		if err := l.readWhole(); err != nil {
@@ -40,17 +40,17 @@ func (l *lines) next() (text string, ok bool, err error) {
 	return l.readOne()
 }
 
-// readWhole takes the lines that are in the reader's buffer from their first to their last octet, as one string: one
-// for each would cost more than reading it.
+// readWhole converts all complete lines in the reader's buffer to one string. Converting each line on its own would
+// cost more than reading it.
 func (l *lines) readWhole() error {
 	buffered, _ := l.r.Peek(l.r.Buffered())
 	end := bytes.LastIndexByte(buffered, '\n') + 1
 	l.whole = string(buffered[:end])
-	l.r.Discard(end) //nolint:errcheck // can't fail: it was peeked
+	l.r.Discard(end) //nolint:errcheck // never fails: the bytes were peeked
 	return l.text(buffered[:end])
 }
 
-// text refuses what no text has.
+// text returns an error if the bytes can't be text.
 func (l *lines) text(part []byte) error {
 	before, _, found := bytes.Cut(part, []byte{0})
 	if !found {
@@ -60,7 +60,7 @@ func (l *lines) text(part []byte) error {
 	return fmt.Errorf("%w: there is a NUL in line %d: it is binary, not a list", blocklist.ErrMalformed, line)
 }
 
-// readOne reads a line over which the buffer ends.
+// readOne reads one line that crosses the end of the buffer.
 func (l *lines) readOne() (text string, ok bool, err error) {
 	line, err := l.r.ReadSlice('\n')
 	if len(line) == 0 && err != nil {
@@ -91,11 +91,11 @@ func trimEnd(line []byte) []byte {
 	return bytes.TrimSuffix(line, []byte("\r"))
 }
 
-// sampleLines is how many lines that say something a sample holds at most.
+// sampleLines is the maximum number of lines in a sample, without blank ones.
 const sampleLines = 1000
 
-// sample cuts the beginning of a file into lines. Unless it is the whole file, the last line may be cut short and is
-// left out.
+// sample splits the beginning of a file into lines. Unless the file ends there, it omits the last line, which may be
+// incomplete.
 func sample(prefix []byte, whole bool) []string {
 	var out []string
 	significant := 0
@@ -113,7 +113,7 @@ func sample(prefix []byte, whole bool) []string {
 	return out
 }
 
-// blank reports whether a line says nothing in most formats: white space of any kind, or a comment.
+// blank reports whether a line is white space or a comment in most formats.
 func blank(line string) bool {
 	for i := range len(line) {
 		switch line[i] {
@@ -127,7 +127,7 @@ func blank(line string) bool {
 	return true
 }
 
-// cutComment removes a # at the beginning or after white space, and what follows it.
+// cutComment removes a comment: a # at the beginning or after white space, and the text after it.
 func cutComment(line string) string {
 	if strings.IndexByte(line, '#') < 0 {
 		return strings.TrimSpace(line)
@@ -141,12 +141,12 @@ func cutComment(line string) string {
 	return strings.TrimSpace(line)
 }
 
-// isSetting reports whether key may be the name of a setting in a configuration file.
+// isSetting reports whether a key may be the name of a setting in a configuration file.
 func isSetting(key string) bool {
 	return key != "" && strings.Trim(key, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }
 
-// shorten cuts outside text for a message.
+// shorten shortens outside text for a message.
 func shorten(text string) string {
 	const most = 60
 	if len(text) <= most {

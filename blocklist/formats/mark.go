@@ -7,7 +7,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// mark is what a file says of a name, as bits.
+// mark is what the lines of a file say about a name, as bits.
 type mark uint8
 
 const (
@@ -16,20 +16,20 @@ const (
 	passName                   // the name itself is excepted
 	passBelow                  // the names below it are excepted
 
-	rewritten // it has an answer of its own, which leads somewhere
-	withdrawn // the lines that list it are taken back
+	rewritten // the name has an answer other than the stop page
+	withdrawn // the lines that list the name are disabled
 
 	listDomain = listName | listBelow
 	passDomain = passName | passBelow
 )
 
-// verdict is all that a file says of a name or a prefix.
+// verdict combines all marks of a name or a prefix.
 type verdict struct {
 	mark mark
-	line int // where something was said first
+	line int // the first line with a mark
 }
 
-// remember adds the mark to what is known of k.
+// remember adds a mark to the verdict on k.
 func remember[K comparable](in map[K]verdict, k K, m mark, line int) {
 	v, ok := in[k]
 	if !ok || line < v.line {
@@ -39,7 +39,7 @@ func remember[K comparable](in map[K]verdict, k K, m mark, line int) {
 	in[k] = v
 }
 
-// below reports whether a parent of n has the mark m.
+// below reports whether a parent of n has a mark.
 func below(in map[blocklist.Name]verdict, n blocklist.Name, m mark) bool {
 	for parent := range n.Suffixes() {
 		if parent != n && in[parent].mark&m != 0 {
@@ -49,7 +49,7 @@ func below(in map[blocklist.Name]verdict, n blocklist.Name, m mark) bool {
 	return false
 }
 
-// inOrder returns the keys by the line that they came from; of one line, the order is that of the text.
+// inOrder returns the keys in the order of their lines, and of their texts within one line.
 func inOrder[K interface {
 	comparable
 	String() string

@@ -9,12 +9,12 @@ const (
 	digits       = "0123456789"
 	notNetwork   = "not an address or network"
 	bitsOutside  = "network with bits set outside its prefix"
-	maxSizeChars = 3 // of the length of a prefix
+	maxSizeChars = 3 // characters of a prefix length
 )
 
-// isNetwork reports whether a text without a scheme is a network, or a mistake in one: an address or numbers, with a
-// slash and a number behind it. With anything else behind the slash, it may be the URL of a page on an address, but
-// not on numbers that are none.
+// isNetwork reports whether a text without a scheme is a network, or a malformed one: an address or a number, a slash,
+// and a number. If other text follows the slash, the text counts as a network only if the part before it is no valid
+// address; otherwise it may be a URL.
 func isNetwork(text string) bool {
 	host, size, _ := strings.Cut(strings.TrimRight(text, "/"), "/")
 	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
@@ -27,7 +27,7 @@ func isNetwork(text string) bool {
 	return number != size && len(size)-len(number) <= maxSizeChars && len(number) <= 1
 }
 
-// badNetwork counts a mistake in a network, and says how to write it if that is known.
+// badNetwork counts a malformed network, with the correct form as a hint if there is one.
 func badNetwork(t *lineSink, text string) {
 	p, err := netip.ParsePrefix(text)
 	if err != nil {

@@ -2,8 +2,8 @@ package formats
 
 import "strings"
 
-// packedStrings makes many short strings with few allocations: it puts them one behind the other into blocks. A
-// string that is kept keeps its whole block in memory. The zero value is ready for use.
+// packedStrings creates many short strings with few allocations, by packing them into shared blocks. A string keeps its
+// whole block in memory. The zero value is ready to use.
 type packedStrings struct{ block strings.Builder }
 
 const packedBlock = 32 << 10

@@ -8,18 +8,19 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// otherData is what becomes of a record that gives a name neither an address nor another name.
+// otherData is the skip reason of a record whose data is neither an address nor a name.
 const otherData = "data of other types, not blocked"
 
-// isTTL reports whether a field is a time to live: seconds, or numbers with units.
+// isTTL reports whether a field is a TTL: seconds, or numbers with units.
 func isTTL(field string) bool {
 	return field[0] >= '0' && field[0] <= '9' && strings.Trim(field, "0123456789smhdwSMHDW") == ""
 }
 
-// dataTypes are the record types that may stand as local data.
+// dataTypes are the record types that unbound accepts as local data.
 const dataTypes = " A AAAA CAA HINFO HTTPS LOC MX NAPTR PTR SPF SRV SSHFP SVCB TLSA TXT URI "
 
-// isDataType reports whether a record of the type may stand as local data, also as TYPE1234 (RFC 3597, section 5).
+// isDataType reports whether a record type may be local data. It accepts the generic form TYPE1234 (RFC 3597, section
+// 5).
 func isDataType(kind string) bool {
 	number, generic := strings.CutPrefix(kind, "TYPE")
 	if _, err := strconv.ParseUint(number, 10, 16); generic && err == nil {
@@ -28,7 +29,7 @@ func isDataType(kind string) bool {
 	return strings.Contains(dataTypes, " "+kind+" ")
 }
 
-// recordDestination returns where a record leads its owner, if it is of a type that does.
+// recordDestination returns the destination of a record. It returns false for types that have none.
 func recordDestination(kind, data string) (to destination, ok bool) {
 	a, errAddr := netip.ParseAddr(data)
 	n, errName := blocklist.ParseName(data)

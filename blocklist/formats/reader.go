@@ -20,23 +20,23 @@ type Reader struct {
 	sink    lineSink
 	report  Report
 	seen    singleEntry
-	begun   bool // Entries was ranged over
+	begun   bool // Entries was called and ranged over
 }
 
-// Report says what became of the lines of a list.
+// Report counts what was read from a list.
 type Report struct {
 	Format  Format
 	Lines   int    // lines read
 	Entries int    // entries yielded
-	URLs    int    // of these, URLs: a resolver enforces none of them by its answers alone
-	Skipped []Skip // what is not among the entries, by reason
-	// Reference is the number and day of the order in the first line of a list of domains (0000351_2025.30.08), or
-	// empty. It is not an attribute of the entries.
+	URLs    int    // entries of scope url, which a resolver can't enforce by its answers alone
+	Skipped []Skip // everything that is not listed, by reason
+	// Reference has the number and date of the order, from the first line of a list of domains (0000351_2025.30.08). It
+	// is empty if there is none. The entries do not have it.
 	Reference string
 }
 
-// NewReader looks at the first 64 KiB, finds out the format unless it is named, and refuses what is not a list: with
-// [blocklist.ErrMalformed], and what it looks like instead.
+// NewReader reads the first 64 KiB, and recognizes the format unless the options name it. It refuses a file that is no
+// list with [blocklist.ErrMalformed], and says what it looks like.
 func NewReader(r io.Reader, o Options) (*Reader, error) {
 	o, err := o.check()
 	if err != nil {
@@ -52,7 +52,7 @@ func NewReader(r io.Reader, o Options) (*Reader, error) {
 	br := bufio.NewReaderSize(r, bufferSize)
 	prefix, err := br.Peek(bufferSize)
 	if bytes.HasPrefix(prefix, []byte(bom)) {
-		br.Discard(len(bom)) //nolint:errcheck // can't fail: it was peeked
+		br.Discard(len(bom)) //nolint:errcheck // never fails: the bytes were peeked
 		prefix = prefix[len(bom):]
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -94,15 +94,14 @@ func (o Options) settings() (s settings, err error) {
 	return s, nil
 }
 
-// Format returns the format that was named or found.
+// Format returns the format that the options name, or the recognized one.
 func (r *Reader) Format() Format { return r.options.Format }
 
-// Entries reads the list, once: the source is read only forwards, so a second range yields an error that wraps
-// [blocklist.ErrClosed], also after one that was broken off. Duplicates are yielded as they come, except by the
-// formats that may take something back (rpz, adblock, dnsmasq, unbound): these yield nothing before the end, and keep
-// what they read in memory. The last thing yielded may be an error: what the source returned, or that the list as a
-// whole is refused, with [blocklist.ErrMalformed] or [blocklist.ErrTooLarge]. What was yielded before must not be
-// used then.
+// Entries yields the entries of the list. It can be ranged over once, since the source can't be read again: a second
+// range yields an error that wraps [blocklist.ErrClosed], also if the first was broken off. Duplicates are yielded.
+// Formats in which a later line may change an earlier one (rpz, adblock, dnsmasq, unbound) are kept in memory, and
+// yield all entries at the end. The last value may be an error: a read error, or the refusal of the whole list with
+// [blocklist.ErrMalformed] or [blocklist.ErrTooLarge]. Entries yielded before an error must not be used.
 func (r *Reader) Entries() iter.Seq2[blocklist.Entry, error] {
 	return func(yield func(blocklist.Entry, error) bool) {
 		if r.begun {
@@ -131,7 +130,7 @@ func (r *Reader) Entries() iter.Seq2[blocklist.Entry, error] {
 	}
 }
 
-// read gives the entries to give until that returns false.
+// read parses the list and passes the entries to give, until give returns false.
 func (r *Reader) read(give func(blocklist.Entry) bool) error {
 	for {
 		text, ok, err := r.lines.next()
@@ -160,7 +159,7 @@ func (r *Reader) read(give func(blocklist.Entry) bool) error {
 	}
 }
 
-// Report says what Entries came upon.
+// Report returns the counts so far. It is complete after Entries has ended.
 func (r *Reader) Report() Report {
 	out := r.report
 	out.Lines = r.lines.number

@@ -9,14 +9,13 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// candidateFormats are the formats that are tried where nothing signs a file, in the order in which they are
-// preferred if several read it equally well. Tables are not among them: they are known by their header, or not at
-// all.
+// candidateFormats are the formats to try on a file without a signature, in order of preference. Tables are not
+// included: only a header identifies them.
 func candidateFormats() []Format {
 	return []Format{Domains, Hosts, RPZ, Adblock, Dnsmasq, Unbound, Argine, Dnscrypt}
 }
 
-// recognize finds out the format from the first lines, or checks the one that is named against them.
+// recognize determines the format from the first lines. If the options name a format, it checks that format instead.
 func recognize(prefix []byte, whole bool, o Options, s settings) (candidate, error) {
 	if what := notText(prefix); what != "" {
 		return candidate{}, fmt.Errorf("%w: it is %s, not a list", blocklist.ErrMalformed, what)
@@ -46,7 +45,7 @@ func recognize(prefix []byte, whole bool, o Options, s settings) (candidate, err
 	return t, t.refuse(whole)
 }
 
-// checkTable refuses a table that is named as a format which would read its rows as URLs.
+// checkTable refuses a table if the named format would read its rows as URLs.
 func checkTable(format Format, text []string) error {
 	signed := signature(text)
 	if signed == format || signed != CSV && signed != CNCPO || !readsURLs(format) || separates(text) == 0 {
@@ -60,7 +59,7 @@ func isBlank(text []string) bool { return !slices.ContainsFunc(text, significant
 
 func significant(line string) bool { return !blank(line) }
 
-// notText says what a file is that can't be a list.
+// notText returns what kind of file it is if it can't be a list, or an empty string.
 func notText(prefix []byte) string {
 	start := bytes.ToLower(bytes.TrimLeft(prefix[:min(len(prefix), 512)], " \t\r\n"))
 	switch {
@@ -82,8 +81,8 @@ func notText(prefix []byte) string {
 	return ""
 }
 
-// signature recognises a file by its first line that says something, where only one format has such a line. What
-// follows has no say then: one odd row must not turn a table into a list of something else.
+// signature returns the format that the first non-blank line identifies, or an empty string. The other lines are not
+// considered, so that one odd row can't make a table a list of another format.
 func signature(text []string) Format {
 	if len(text) > 0 && text[0] == ownMagic {
 		return Argine
@@ -109,13 +108,13 @@ func signature(text []string) Format {
 	return ""
 }
 
-// beginsZone reports whether a line is what zones in master file syntax begin with (RFC 1035, section 5.1).
+// beginsZone reports whether a line is a typical beginning of a zone file (RFC 1035, section 5.1).
 func beginsZone(line string) bool {
 	fields := strings.Fields(strings.ToUpper(line))
 	return fields[0] == "$TTL" || fields[0] == "$ORIGIN" || slices.Contains(fields[1:min(4, len(fields))], "SOA")
 }
 
-// guess finds the format that leaves least of the sample unused.
+// guess returns the format with the fewest unused lines in the sample.
 func guess(text []string, s settings) (candidate, error) {
 	separator := separates(text)
 	best := candidate{}
@@ -141,14 +140,14 @@ func guess(text []string, s settings) (candidate, error) {
 		blocklist.ErrMalformed, reasons(&plain.sink), words(Readable()[1:]))
 }
 
-// readsURLs reports whether a format takes a whole row of a table for the URL that it begins with.
+// readsURLs reports whether a format reads a table row that begins with a URL as that URL.
 func readsURLs(f Format) bool { return f == Domains || f == Argine || f == Dnscrypt }
 
-// tableShare is one line in how many may lack the separator of a table.
+// tableShare limits the lines without the separator in a table: at most one in tableShare.
 const tableShare = 10
 
-// separates returns what separates the columns of a table, 0 if the lines are none: a mark that is in nearly every
-// first word, of two lines at least.
+// separates returns the column separator if the lines are a table, or else 0. A separator must occur in the first word
+// of nearly every line, and in at least two lines.
 func separates(text []string) rune {
 	lines := 0
 	found := map[rune]int{}
@@ -171,19 +170,19 @@ func separates(text []string) rune {
 	return 0
 }
 
-// candidate is what comes of reading the sample as one format.
+// candidate is the result of parsing the sample as one format.
 type candidate struct {
 	format   Format
 	sink     lineSink
 	entries  int
 	seen     singleEntry
-	specific bool // there is something that only this format has
+	specific bool // it contains syntax that only this format has
 }
 
-// try reads the sample. Guessed means that neither a first line nor the caller names the format.
+// try parses the sample as one format. Guessed means that the format is neither named nor recognized by its signature.
 func try(f Format, text []string, s settings, guessed bool) candidate {
 	out, p := candidate{format: f, sink: lineSink{guessed: guessed}}, newParser(f, s)
-	// the plain lines of these two are those of other formats, which are stricter about them
+	// plain lines in these two formats also belong to other formats, which are stricter
 	specific := f != Argine && f != Dnscrypt
 	count := func(e blocklist.Entry) bool {
 		out.entries++
@@ -204,7 +203,7 @@ func try(f Format, text []string, s settings, guessed bool) candidate {
 	return out
 }
 
-// better compares by the share that is left unused, then by what could be read.
+// better compares two candidates: first by the share of unused lines, then by the number of entries.
 func (t candidate) better(than candidate) bool {
 	unused, otherwise := t.unused()*than.sink.records, than.unused()*t.sink.records
 	switch {
@@ -220,8 +219,7 @@ func (t candidate) better(than candidate) bool {
 	return t.entries > than.entries
 }
 
-// fits reports whether there is something in the sample that speaks for the format: entries, or what it knows by name
-// and does not support.
+// fits reports whether the sample is evidence for the format: it has entries, or known but unsupported syntax.
 func (t candidate) fits() bool {
 	if t.entries == 0 {
 		return t.unused() < t.sink.skippedAll()
@@ -229,7 +227,8 @@ func (t candidate) fits() bool {
 	return t.specific
 }
 
-// unused counts what did not become an entry. Where nothing did, it counts what is not known by name.
+// unused returns the number of lines without an entry. If there are no entries at all, it returns the number of lines
+// with unknown syntax.
 func (t candidate) unused() int {
 	if t.entries > 0 {
 		return t.sink.skippedAll()
@@ -237,9 +236,10 @@ func (t candidate) unused() int {
 	return t.sink.unusable + t.sink.count(patternRule) + t.sink.count(otherSetting)
 }
 
-// refuse is for a sample what it is for the whole list; of less than the whole, only what is unusable counts.
+// refuse checks the sample by the rules for a whole list. If the sample is only a part of the list, it considers
+// unusable lines only.
 func (t candidate) refuse(whole bool) error {
-	if !whole { // what the parser says at its end may be otherwise at the end of the list
+	if !whole { // the parser's result at the end of the list may differ
 		t.sink.refusal = ""
 	}
 	if whole || t.sink.unusable > 0 || t.sink.count(wildcardName) > 0 {

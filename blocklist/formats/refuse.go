@@ -8,7 +8,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// singleEntry reports whether all entries are one and the same.
+// singleEntry reports whether all entries of a list are the same one.
 type singleEntry struct {
 	first  blocklist.Entry
 	begun  bool
@@ -27,11 +27,11 @@ func (s *singleEntry) entry(e *blocklist.Entry) {
 
 // Limits beyond which a list is refused.
 const (
-	unusableShare = 4  // one record in this number may be unusable
-	repetitions   = 20 // of one entry, if there is no other
+	unusableShare = 4  // at most one unusable record in this number
+	repetitions   = 20 // of a list's only entry
 )
 
-// refuse says why a list as a whole is not what it claims to be.
+// refuse returns an error if the list as a whole is not plausible in its format.
 func refuse(f Format, t *lineSink, entries int, seen singleEntry) error {
 	switch {
 	case t.refusal != "":
@@ -53,7 +53,7 @@ func refuse(f Format, t *lineSink, entries int, seen singleEntry) error {
 	return nil
 }
 
-// reasons lists the most frequent reasons for which things were passed over.
+// reasons returns the most frequent skip reasons, as text.
 func reasons(t *lineSink) string {
 	sorted := slices.SortedStableFunc(slices.Values(t.skipped), func(a, b Skip) int { return b.Count - a.Count })
 	var out bytes.Buffer

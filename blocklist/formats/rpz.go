@@ -10,24 +10,24 @@ import (
 )
 
 const (
-	maxTokens = 4096 // of a record, which may go over several lines
+	maxTokens = 4096 // of one record, which may span lines
 	outside   = "owner outside the zone"
 	forbidden = "record type without a meaning in RPZ, unsupported"
 )
 
-// zone reads a response policy zone: master file syntax (RFC 1035, section 5), triggers and actions as in
-// draft-vixie-dnsop-dns-rpz. A wildcard is taken to cover all names below it, which is what publishers mean;
-// servers that look wildcards up by RFC 4592 (BIND and Unbound do) miss those below another owner of the zone.
+// zone parses a response policy zone (RPZ): master file syntax (RFC 1035, section 5), with the triggers and actions of
+// draft-vixie-dnsop-dns-rpz. A wildcard covers all names below it, as publishers intend. By RFC 4592, which BIND and
+// Unbound follow, a wildcard does not cover names below other owners of the zone.
 type zone struct {
 	*deferred
-	apex, origin blocklist.Name // empty as long as they are not known
-	owner        blocklist.Name // of the record before, for records that leave it out; empty at first
-	absolute     bool           // the owner is not relative to an unknown zone
-	relative     bool           // there are owners that may be
-	pending      []record       // of absolute owners, while the apex is unknown
-	tokens       []string       // of a record that is not at its end yet
-	continued    bool           // the record leaves its owner out
-	depth        int            // of parentheses that are open
+	apex, origin blocklist.Name // empty: not known yet
+	owner        blocklist.Name // of the previous record, for records without an owner; empty before the first
+	absolute     bool           // the owner does not depend on the unknown name of the zone
+	relative     bool           // some owners may depend on it
+	pending      []record       // records with absolute owners, until the apex is known
+	tokens       []string       // of a record that may continue in the next line
+	continued    bool           // the record has no owner of its own
+	depth        int            // number of open parentheses
 }
 
 func newZone(s settings) *zone {
@@ -49,7 +49,7 @@ func (z *zone) line(t *lineSink, text string) {
 	}
 }
 
-// tokenize appends the fields of a line. Comments and parentheses are taken out; quoted strings stay quoted.
+// tokenize appends the fields of a line. It removes comments and parentheses, and keeps the quotes of strings.
 func (z *zone) tokenize(text string) bool {
 	for i := 0; i < len(text); {
 		switch c := text[i]; c {
@@ -77,7 +77,7 @@ func (z *zone) tokenize(text string) bool {
 	return true
 }
 
-// tokenLength returns the length of the field that s begins with, 0 if it is a string without an end.
+// tokenLength returns the length of the first field of s, or 0 for a string without a closing quote.
 func tokenLength(s string) int {
 	quoted := s[0] == '"'
 	for i := 0; i < len(s); i++ {
@@ -96,7 +96,7 @@ func tokenLength(s string) int {
 	return len(s)
 }
 
-// record reads the fields of a record or directive.
+// record parses a record or directive.
 func (z *zone) record(t *lineSink) {
 	fields := z.tokens
 	if !z.continued {
@@ -132,7 +132,7 @@ func (z *zone) record(t *lineSink) {
 	z.rule(t, kind, data)
 }
 
-// rule reads what a record says of its owner as a trigger.
+// rule parses a record as an RPZ rule: its owner is the trigger, its data the action.
 func (z *zone) rule(t *lineSink, kind string, data []string) {
 	apex := cmp.Or(z.apex, root)
 	if apex != root && !z.owner.Within(apex) {
@@ -145,7 +145,7 @@ func (z *zone) rule(t *lineSink, kind string, data []string) {
 	switch top := topLabel(trigger); {
 	case trigger == root && kind == "CNAME":
 		t.bad("rule for the zone itself, not for a name")
-	case trigger == root: // NS and the like: what every zone has
+	case trigger == root: // NS and other records of every zone
 	case l.mark == 0:
 		z.meaningless(t, kind)
 	case top == "rpz-ip":
@@ -160,7 +160,7 @@ func (z *zone) rule(t *lineSink, kind string, data []string) {
 	}
 }
 
-// forbiddenTypes are the record types without a meaning in a policy zone.
+// forbiddenTypes are the record types that a policy zone must not use in rules.
 const forbiddenTypes = " CDNSKEY CDS DNAME DNSKEY DS NS NSEC NSEC3 NSEC3PARAM RRSIG ZONEMD "
 
 func (z *zone) meaningless(t *lineSink, kind string) {
@@ -183,8 +183,8 @@ func (z *zone) below(t *lineSink, parent blocklist.Name, l redirect) {
 	z.answer(t, l)
 }
 
-// action says what a record does: list its trigger, with the answer to, or let it pass. There is no mark for what
-// lists nothing.
+// action returns the mark of a record, and the answer that it gives: the record lists its trigger, or lets it pass. A
+// zero mark does neither.
 func (z *zone) action(trigger blocklist.Name, kind string, data []string) (m mark, to destination) {
 	if kind == "CNAME" && len(data) == 1 {
 		switch strings.ToLower(data[0]) {
@@ -201,7 +201,7 @@ func (z *zone) action(trigger blocklist.Name, kind string, data []string) (m mar
 	case to.name == "":
 		return listDomain, to
 	case to.name == trigger || to.name == z.owner:
-		return passDomain, to // how early versions wrote rpz-passthru
+		return passDomain, to // rpz-passthru in early versions of RPZ
 	}
 	if to.name, ok = z.readName(data[0]); !ok {
 		return 0, to
@@ -209,7 +209,7 @@ func (z *zone) action(trigger blocklist.Name, kind string, data []string) (m mar
 	return listDomain, to
 }
 
-// addresses reads an owner like 24.0.2.0.192.rpz-ip or 32.zz.db8.2001.rpz-ip.
+// addresses parses an address trigger, such as 24.0.2.0.192.rpz-ip or 32.zz.db8.2001.rpz-ip.
 func (z *zone) addresses(t *lineSink, trigger blocklist.Name, l redirect) {
 	labels := strings.Split(trigger.String(), ".")
 	labels = labels[:len(labels)-1]
@@ -223,7 +223,8 @@ func (z *zone) addresses(t *lineSink, trigger blocklist.Name, l redirect) {
 	z.answer(t, l)
 }
 
-// parseReversed reads the labels of an address, the right way round by now, and the length of the prefix behind them.
+// parseReversed parses the labels of an address trigger. They are in the order of an address, with the prefix length
+// last.
 func parseReversed(labels []string) (netip.Prefix, bool) {
 	if len(labels) < 2 {
 		return netip.Prefix{}, false
@@ -237,7 +238,8 @@ func parseReversed(labels []string) (netip.Prefix, bool) {
 	return p, err == nil && p == p.Masked() && !p.Addr().Is4In6()
 }
 
-// expand makes the word zz, at place i if there is one, what joins to the :: of an address.
+// expand replaces the word zz at index i, if there is one, by an empty word, so that joining gives the :: of an
+// address.
 func expand(words []string, i int) []string {
 	if i < 0 {
 		return words

@@ -8,7 +8,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// record is one whose owner is absolute, while it is not known which part of that is the name of the zone.
+// record is a record with an absolute owner, kept until the name of the zone is known.
 type record struct {
 	owner blocklist.Name
 	kind  string
@@ -16,13 +16,13 @@ type record struct {
 	line  int
 }
 
-// noZone is said of a zone without a name.
+// noZone is the error for a zone whose name is unknown.
 const noZone = "it does not say the name of its zone, and all owners in it end in %s: give the zone's name " +
 	"(--zone-origin, zone:), or a dot if the owners are what is listed"
 
-// settleOwners decides on absolute owners where the end has come and the zone still has no name. Beside relative
-// ones, each is a mistake. If all share their end, that has the zone's name in it. Else no zone has them all, and
-// they are what is listed.
+// settleOwners interprets absolute owners in a zone whose name is still unknown at the end. If the zone has relative
+// owners, too, absolute ones are errors. If all owners share a suffix, that contains the name of the zone, which the
+// caller must give. Otherwise the owners themselves are listed.
 func (z *zone) settleOwners(t *lineSink) {
 	shared := z.sharedEnd()
 	if !z.relative && shared != root {
@@ -30,7 +30,7 @@ func (z *zone) settleOwners(t *lineSink) {
 		return
 	}
 	for _, r := range z.pending {
-		t.number, t.records = r.line, t.records-1 // it is counted again
+		t.number, t.records = r.line, t.records-1 // rule and bad count it again
 		if z.relative {
 			t.bad("absolute owner, in a zone whose name is not known")
 		} else {
@@ -40,7 +40,7 @@ func (z *zone) settleOwners(t *lineSink) {
 	}
 }
 
-// sharedEnd returns the name that all absolute owners lie below, or are.
+// sharedEnd returns the longest name that contains all absolute owners.
 func (z *zone) sharedEnd() blocklist.Name {
 	if len(z.pending) == 0 {
 		return root
@@ -54,8 +54,8 @@ func (z *zone) sharedEnd() blocklist.Name {
 	return shared
 }
 
-// begin takes the owner of the SOA record for the name of the zone, unless that is an @ which stands for an unknown
-// one.
+// begin takes the owner of the SOA record as the name of the zone. It does nothing if the owner is @ and the origin is
+// unknown.
 func (z *zone) begin() {
 	if z.owner == root && !z.absolute {
 		return
@@ -75,7 +75,7 @@ func (z *zone) directive(t *lineSink, fields []string) {
 			t.bad(notName)
 			return
 		}
-		if z.apex == "" && origin != root { // which says that all names are absolute, no more
+		if z.apex == "" && origin != root { // the root only says that names are absolute
 			z.apex = origin
 		}
 		z.origin = origin
@@ -84,8 +84,7 @@ func (z *zone) directive(t *lineSink, fields []string) {
 	}
 }
 
-// readName reads a name of the file, which may be relative to the origin. Relative to an unknown one, names are taken
-// as they stand.
+// readName parses a name, which may be relative to the origin. If the origin is unknown, it is relative to the root.
 func (z *zone) readName(text string) (blocklist.Name, bool) {
 	origin := cmp.Or(z.origin, root)
 	if text == "@" {
@@ -95,10 +94,10 @@ func (z *zone) readName(text string) (blocklist.Name, bool) {
 	if err == nil && !isAbsolute(text) {
 		n = n[:len(n)-1] + origin
 	}
-	return n, err == nil && len(n) <= blocklist.MaxName && text[0] != '"' // quotation marks are for strings
+	return n, err == nil && len(n) <= blocklist.MaxName && text[0] != '"' // quotes are for strings
 }
 
-// isAbsolute reports whether a name ends in a dot that is not escaped.
+// isAbsolute reports whether a name ends in an unescaped dot.
 func isAbsolute(text string) bool {
 	name, ok := strings.CutSuffix(text, ".")
 	escapes := len(name) - len(strings.TrimRight(name, `\`))

@@ -7,48 +7,48 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// settings is what parsers know besides the text.
+// settings are the options of a parser.
 type settings struct {
-	zone  blocklist.Name       // of an RPZ zone; empty if nothing is known
-	stop  map[destination]bool // the stop pages that the caller names
+	zone  blocklist.Name       // name of the RPZ zone; empty: not known
+	stop  map[destination]bool // stop pages named by the caller
 	allow bool
 }
 
-// parser reads one format. It is given the lines one after the other, and lastly end.
+// parser parses one format. It gets one line after another, then end.
 type parser interface {
 	line(t *lineSink, text string)
-	// end yields what could not be told before the last line was seen.
+	// end yields the entries that depend on the whole file.
 	end(t *lineSink, yield func(blocklist.Entry) bool)
 }
 
-// lineParser is a parser of lines that stand for themselves.
+// lineParser parses each line on its own.
 type lineParser func(t *lineSink, text string)
 
 func (p lineParser) line(t *lineSink, text string)                 { p(t, text) }
 func (p lineParser) end(_ *lineSink, _ func(blocklist.Entry) bool) {}
 
-// lineSink collects what a parser finds.
+// lineSink collects the results of a parser.
 type lineSink struct {
-	scope     blocklist.Scope   // the override, or zero
-	guessed   bool              // the format is neither signed nor named
+	scope     blocklist.Scope   // override; zero: none
+	guessed   bool              // the format was guessed: not named, and without a signature
 	number    int               // of the current line
-	out       []blocklist.Entry // found on the current line
+	out       []blocklist.Entry // entries of the current line
 	reference string            // of the list
-	records   int               // that were found: entries, and whatever was passed over
-	unusable  int               // things that are not of the format at all
+	records   int               // number of entries and skipped things
+	unusable  int               // skipped things that are not valid in the format
 	skipped   []Skip
-	refusal   string // why the list can't be used as a whole, found by the parser at its end
+	refusal   string // why the whole list is refused, set by the parser at its end
 	names     packedStrings
-	wire      [blocklist.MaxName]byte // of the name that is being read
+	wire      [blocklist.MaxName]byte // buffer for the current name
 }
 
-// add reports an entry.
+// add adds an entry.
 func (t *lineSink) add(e blocklist.Entry) {
 	t.records++
 	t.out = append(t.out, t.scoped(e))
 }
 
-// scoped returns an entry with the scope that names are to have.
+// scoped returns an entry with the scope of the override.
 func (t *lineSink) scoped(e blocklist.Entry) blocklist.Entry {
 	if n, ok := e.Name(); ok && t.scope != 0 && t.scope != e.Scope {
 		attributes := e.Attributes
@@ -61,7 +61,7 @@ func (t *lineSink) scoped(e blocklist.Entry) blocklist.Entry {
 	return e
 }
 
-// addName reports a name as text, as an entry made by its constructor.
+// addName parses a name and adds the entry that the constructor makes of it.
 func (t *lineSink) addName(text string, entry func(blocklist.Name) blocklist.Entry) {
 	n, labels := t.hostName(text)
 	switch labels {
@@ -74,8 +74,8 @@ func (t *lineSink) addName(text string, entry func(blocklist.Name) blocklist.Ent
 	}
 }
 
-// addDotted reports what is no name as it stands. A dot in front means the name and all below it, as in Squid and
-// dnsmasq; that is no entry where names stand for themselves alone.
+// addDotted handles text that is no plain name. A leading dot means the name and all names below it, as in Squid and
+// dnsmasq. It is an error if names in the list have scope host.
 func (t *lineSink) addDotted(text string, entry func(blocklist.Name) blocklist.Entry) {
 	rest, dotted := strings.CutPrefix(text, ".")
 	n, labels := t.hostName(rest)
@@ -91,19 +91,19 @@ func (t *lineSink) addDotted(text string, entry func(blocklist.Name) blocklist.E
 	}
 }
 
-// skip counts something that is as it should be, and is no entry.
+// skip counts something valid that is not listed, with its reason.
 func (t *lineSink) skip(why string) {
 	t.records++
 	t.note(why, t.number)
 }
 
-// bad counts something that has no place in the format.
+// bad counts something invalid, with its reason.
 func (t *lineSink) bad(why string) {
 	t.unusable++
 	t.skip(why)
 }
 
-// count returns how often something was passed over for a reason.
+// count returns the number of skips for a reason.
 func (t *lineSink) count(why string) int {
 	if i := t.find(why); i >= 0 {
 		return t.skipped[i].Count
@@ -111,7 +111,7 @@ func (t *lineSink) count(why string) int {
 	return 0
 }
 
-// skippedAll returns how often something was passed over.
+// skippedAll returns the number of all skips.
 func (t *lineSink) skippedAll() (n int) {
 	for _, s := range t.skipped {
 		n += s.Count
@@ -136,7 +136,7 @@ func (t *lineSink) note(why string, line int) {
 	}
 }
 
-// hostName reads a name as [hostWire] does; without labels it is none.
+// hostName parses a name like [hostWire]. It returns 0 labels if the text is no name.
 func (t *lineSink) hostName(text string) (n blocklist.Name, labels int) {
 	wire, labels := hostWire(t.wire[:0], text)
 	if labels == 0 {

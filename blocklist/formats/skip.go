@@ -1,16 +1,15 @@
 package formats
 
-// Skip counts what was passed over for one reason.
+// Skip counts skipped lines with one reason.
 type Skip struct {
 	Reason string
 	Count  int
 	Lines  []int  // the first few line numbers
-	Hint   string // what can be done about it, or empty
+	Hint   string // advice, or empty
 }
 
-// Missed reports whether it may have been meant to be listed. It is false for what a file says of other matters
-// (names that every machine gives itself, settings, cosmetic rules) and for what takes something off the list: the
-// file's own exceptions.
+// Missed reports whether the skipped lines may have been meant to block something. It returns false for lines about
+// other matters (local names of a machine, settings, cosmetic rules) and for exceptions.
 func (s Skip) Missed() bool {
 	switch s.Reason {
 	case ownMachine, otherSetting, cosmetic, excepted, takesBack, noName, fitsNames:
@@ -19,10 +18,10 @@ func (s Skip) Missed() bool {
 	return true
 }
 
-// skipLines is how many line numbers a Skip remembers: enough to look up by hand.
+// skipLines is the maximum number of line numbers in a Skip, for a look by hand.
 const skipLines = 100
 
-// Reasons for passing something over that several formats share.
+// Skip reasons of several formats.
 const (
 	notName       = "not a domain name"
 	oneLabel      = "a single label"
@@ -41,7 +40,7 @@ const (
 	badQuotes     = "quotation mark out of place"
 )
 
-// Reasons of exceptions. They are known only when the whole file was read.
+// Skip reasons because of exceptions. They are known at the end of the file only.
 const (
 	excepted       = "allowed by an exception"
 	noName         = "exception that names no domain, unsupported"

@@ -9,31 +9,31 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// elsewhere is what becomes of a name that a list sends to something that works: safe search, a printer at home.
+// elsewhere is the skip reason of a name that is redirected to a working service, such as safe search or a printer.
 const elsewhere = "leads to another address or name, not blocked"
 
-// redirect is what a line leads to a destination: a name, or else addresses.
+// redirect is a line that gives a name, or addresses, a destination.
 type redirect struct {
 	name blocklist.Name
 	ips  netip.Prefix
 	to   destination
-	mark mark // what is listed if that is the stop page
+	mark mark // what is listed if the destination is the stop page
 	line int
 }
 
-// redirects keeps what leads somewhere. Only at the end it is known whether nearly all of the list leads to the same
-// address: then that is where the list's author shows that a name is blocked.
+// redirects collects redirects until the end of the file. If nearly all of them lead to the same address, that address
+// is the list's stop page, which tells users that a name is blocked. Redirects to the stop page list their names.
 type redirects struct {
-	named   map[destination]bool // the stop pages that the caller named
+	named   map[destination]bool // stop pages named by the caller
 	pending []redirect
 	count   map[destination]int
-	kinds   [3]int // lines that list or lead, by the kind of their destination
+	kinds   [3]int // number of blocking or redirecting lines, by kind of destination
 }
 
-// blocks reports whether a line that leads to a destination lists, as far as is known yet.
+// blocks reports whether a destination is already known to block: it is null, or a stop page named by the caller.
 func (a *redirects) blocks(to destination) bool { return to.isNull() || a.named[to] }
 
-// addRedirect keeps what leads to a destination that may be the stop page.
+// addRedirect records a redirect to a destination that may be the stop page.
 func (a *redirects) addRedirect(l redirect) {
 	if a.count == nil {
 		a.count = map[destination]int{}
@@ -43,15 +43,17 @@ func (a *redirects) addRedirect(l redirect) {
 	a.kinds[l.to.kind()]++
 }
 
-// What makes an address the stop page: that share of all lines leads there, names of at least that number of owners,
-// and no more names of each, on average. A few services that share an address may be led to their safe search.
+// Conditions for a stop page: this share of all lines redirects to it, for names of at least this number of owners,
+// with at most this number of names per owner on average. They exclude safe search, where a few services share an
+// address.
 const (
 	sharedPart    = 0.9
 	sharedOwners  = 10
 	namesPerOwner = 4
 )
 
-// stopPages returns the addresses that nearly all lines share. Private ones are those of a network's own machines.
+// stopPages returns the addresses that meet the conditions for a stop page. Private addresses are excluded: they belong
+// to machines of the local network.
 func (a *redirects) stopPages() map[destination]bool {
 	out := map[destination]bool{}
 	for to, n := range a.count {
@@ -63,8 +65,8 @@ func (a *redirects) stopPages() map[destination]bool {
 	return out
 }
 
-// manyOwners reports whether the names that lead to an address are of different owners, as far as the labels before
-// their public suffixes tell: all names of one search engine lead to the address of its safe search.
+// manyOwners reports whether the names that lead to an address have many different owners. The owner is the label
+// before the public suffix, so all names of one search engine have the same owner.
 func (a *redirects) manyOwners(to destination) bool {
 	names, owners := map[blocklist.Name]bool{}, map[string]bool{}
 	for _, l := range a.pending {
@@ -78,7 +80,8 @@ func (a *redirects) manyOwners(to destination) bool {
 	return len(owners) >= sharedOwners && len(names) <= namesPerOwner*len(owners)
 }
 
-// advise says what to do if those that lead elsewhere, and are not listed, lead to the stop page after all.
+// advise adds a hint to the skipped redirects: if the most frequent destination is the stop page, the caller can name
+// it.
 func (a *redirects) advise(t *lineSink, stop map[destination]bool) {
 	page, most := "", 0
 	for to, n := range a.count {

@@ -7,9 +7,9 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// target reads a URL, an address or a prefix.
+// target parses a URL, an address or a prefix.
 func target(text string) (e blocklist.Entry, ok bool) {
-	if strings.ContainsAny(text, " \t") { // what follows would be taken for attributes
+	if strings.ContainsAny(text, " \t") { // ParseEntry would read the rest as attributes
 		return e, false
 	}
 	e, err := blocklist.ParseEntry(text)
@@ -20,13 +20,13 @@ func target(text string) (e blocklist.Entry, ok bool) {
 	return e, err == nil && e.Scope == blocklist.ScopeIP
 }
 
-// urlParts returns the host of a URL entry, and whether it says more than the host.
+// urlParts returns the host of a URL entry, and reports whether the URL has more than a host.
 func urlParts(e blocklist.Entry) (host string, path bool) {
 	host, rest, _ := strings.Cut(e.Key(), "/")
 	return host, rest != ""
 }
 
-// isURLHost reports whether a host is an address or a name of at least two labels.
+// isURLHost reports whether a host is an address, or a name of at least two labels.
 func isURLHost(host string) bool {
 	if isAddress(host) {
 		return true
@@ -42,7 +42,7 @@ func isAddress(host string) bool {
 	return err == nil
 }
 
-// urlTarget is target for a URL whose scheme may be missing. A network, or a mistake in one, is none.
+// urlTarget is target for a URL that may lack its scheme. It returns false for a network, also a malformed one.
 func urlTarget(text string) (e blocklist.Entry, ok bool) {
 	if !strings.Contains(text, "://") {
 		if isNetwork(text) {
@@ -53,13 +53,15 @@ func urlTarget(text string) (e blocklist.Entry, ok bool) {
 	return target(text)
 }
 
-// hasFragment reports whether a URL stands for a part of a page, or a view of an application: no entry can say that.
+// hasFragment reports whether a URL has a fragment: a part of a page, or a view of an application. No entry can express
+// that.
 func hasFragment(url string) bool {
 	_, fragment, _ := strings.Cut(url, "#")
 	return fragment != ""
 }
 
-// addIf reports what read makes of the text, or the reason otherwise.
+// addIf adds the entry that read returns for the text. If read fails, it counts the text as bad with the reason
+// otherwise.
 func addIf(t *lineSink, read func(string) (blocklist.Entry, bool), text, otherwise string) {
 	if e, ok := read(text); ok {
 		t.add(e)
@@ -68,7 +70,7 @@ func addIf(t *lineSink, read func(string) (blocklist.Entry, bool), text, otherwi
 	t.bad(otherwise)
 }
 
-// addressTarget is target for an address or a prefix alone.
+// addressTarget is target for an address or a prefix only.
 func addressTarget(text string) (e blocklist.Entry, ok bool) {
 	e, ok = target(text)
 	return e, ok && e.Scope == blocklist.ScopeIP

@@ -4,7 +4,7 @@ import (
 	"strings"
 )
 
-// unbound reads the settings of unbound that concern names.
+// unbound parses the settings of unbound that block names.
 type unbound struct{ *deferred }
 
 func (u unbound) line(t *lineSink, text string) {
@@ -23,20 +23,20 @@ func (u unbound) line(t *lineSink, text string) {
 		u.data(t, fields[0], fields[1:])
 	case key == "local-zone" || key == "local-data":
 		t.bad(notFormat)
-	case len(fields) > 0: // else it begins a section
+	case len(fields) > 0: // otherwise it is the header of a section
 		t.skip(otherSetting)
 	}
 }
 
-// zone reads a local-zone by its type: whether names in it get their true answer.
+// zone parses a local-zone. Its type decides whether names in it get their true answer.
 func (u unbound) zone(t *lineSink, name, kind string) {
 	switch kind {
 	case "deny", "refuse", "static", "inform_deny", "always_nxdomain", "always_refuse", "always_deny", "always_nodata",
 		"always_null":
 		u.text(t, name, listDomain, destination{})
-	case "redirect", "inform_redirect": // its local-data says where to
+	case "redirect", "inform_redirect": // the local-data of the zone has the destination
 		u.redirect(t, name)
-	case "transparent": // only its local-data has another answer
+	case "transparent": // only names with local-data get another answer
 		u.text(t, name, passBelow, destination{})
 	case "typetransparent", "inform", "always_transparent", "nodefault", "noview", "block_a", "ipset":
 		u.text(t, name, passDomain, destination{})
@@ -45,7 +45,7 @@ func (u unbound) zone(t *lineSink, name, kind string) {
 	}
 }
 
-// redirect keeps a zone without an answer of its own.
+// redirect records a zone that has no answer of its own yet.
 func (u unbound) redirect(t *lineSink, text string) {
 	n, labels := t.hostName(text)
 	if labels == 0 {
@@ -55,7 +55,7 @@ func (u unbound) redirect(t *lineSink, text string) {
 	u.name(t, n, listDomain)
 }
 
-// data reads a record: time to live and class may be left out.
+// data parses a record, with or without TTL and class.
 func (u unbound) data(t *lineSink, name string, fields []string) {
 	for len(fields) > 0 && (isTTL(fields[0]) || strings.EqualFold(fields[0], "IN")) {
 		fields = fields[1:]

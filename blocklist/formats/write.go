@@ -12,29 +12,29 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// WriteOptions say how to write a list. The zero value is fine.
+// WriteOptions are the options for writing a list. The zero value is valid.
 type WriteOptions struct {
-	SkipUnsupported bool // leave out what the format can't express, instead of failing
-	// leave out of foreign formats what has an expiry, which they can't say, instead of writing it without
+	SkipUnsupported bool // skip entries that the format can't express, instead of failing
+	// skip entries with an expiry in foreign formats, which can't express it; otherwise they are written without it
 	SkipExpiring bool
 	Zone         string    // name of an RPZ zone; zero: "rpz"
-	Serial       uint32    // of an RPZ zone's SOA; zero: 1
-	Now          time.Time // what has expired by then is left out of foreign formats; zero: the current time
+	Serial       uint32    // serial of the SOA record of an RPZ zone; zero: 1
+	Now          time.Time // foreign formats omit entries that expired by then; zero: the current time
 }
 
-// Written says what became of the entries.
+// Written counts what happened to the entries.
 type Written struct {
-	Entries    int // expressed by what was written
-	Duplicates int // left out, as they said nothing new
-	Expired    int // left out of a foreign format, which can't say until when an entry holds
-	// with an expiry to come that a foreign format can't say: written without it, or left out by SkipExpiring
+	Entries    int // written
+	Duplicates int // omitted, because other entries covered them
+	Expired    int // omitted from a foreign format because they had expired
+	// with an expiry in the future that a foreign format can't express: written without it, or omitted by SkipExpiring
 	Expiring int
-	// the first of these expiries, by which the list is to be written again; zero if there is none
+	// the first of these expiries: write the list again by then; zero: none
 	Until   time.Time
-	Skipped map[blocklist.Scope]int // not to be expressed in the format
+	Skipped map[blocklist.Scope]int // omitted because the format can't express them
 }
 
-// UnsupportedError says how many entries a format can't express. It wraps [blocklist.ErrMalformed].
+// UnsupportedError reports how many entries the format can't express. It wraps [blocklist.ErrMalformed].
 type UnsupportedError struct {
 	Format  Format
 	Skipped map[blocklist.Scope]int
@@ -60,14 +60,13 @@ func scopes() []blocklist.Scope {
 	return []blocklist.Scope{blocklist.ScopeDomain, blocklist.ScopeHost, blocklist.ScopeURL, blocklist.ScopeIP}
 }
 
-// Write writes entries in a format, in the order in which they come. What the format can't express as it is meant
-// makes it fail with [*UnsupportedError], after all entries were seen and counted, unless it is to be skipped; an
-// entry that is only to be monitored is such a thing in every format but Argine. After an error, what was written is
-// of no use.
+// Write writes entries in a format, in their order. If the format can't express the meaning of an entry, Write goes on
+// to count all entries, then fails with [*UnsupportedError], unless the options skip such entries. Only Argine's own
+// format can express entries with status monitor. After an error, the output is incomplete.
 //
-// Nothing is written twice, for which what was written is kept in memory: names, or 16 bytes for each line of our
-// own. Foreign formats get no attributes: an entry that expires is in them until they are written again, see
-// [Written].
+// Duplicates are omitted. To find them, Write keeps the names in memory, or 16 bytes for each line of Argine's own
+// format. Foreign formats do not get attributes: an entry with an expiry stays in the list until it is written again,
+// see [Written].
 func Write(w io.Writer, f Format, entries iter.Seq2[blocklist.Entry, error], o WriteOptions) (Written, error) {
 	if entries == nil {
 		return Written{}, fmt.Errorf("writing %s: %w: the iterator of entries is nil", f, blocklist.ErrMalformed)
@@ -91,17 +90,17 @@ func Write(w io.Writer, f Format, entries iter.Seq2[blocklist.Entry, error], o W
 	return wr.done, wr.out.Flush()
 }
 
-// encoder writes an entry in one format, or says that it can't.
+// encoder writes an entry in one format. It returns false if the format can't express the entry.
 type encoder func(w *writer, e blocklist.Entry) bool
 
 type writer struct {
-	out     *bufio.Writer // keeps its first error until Flush
+	out     *bufio.Writer // returns its first error from Flush
 	options WriteOptions
-	encode  encoder               // nil for our own lines
-	seen    *deferred             // what was written of foreign formats; its lines are those of the input
-	lines   map[[16]byte]struct{} // digests of our own lines that were written
+	encode  encoder               // nil for Argine's own format
+	seen    *deferred             // entries of a foreign format; their lines are numbers of input entries
+	lines   map[[16]byte]struct{} // digests of written lines of Argine's own format
 	number  int                   // of the current entry
-	room    int                   // octets that a name may have, in wire form
+	room    int                   // maximum length of a name in wire form, in bytes
 	done    Written
 }
 
@@ -139,10 +138,10 @@ func newWriter(w io.Writer, f Format, o WriteOptions) (*writer, error) {
 	return wr, nil
 }
 
-// put writes text; errors show at the end.
+// put writes text. Flush returns the errors.
 func (w *writer) put(text ...string) {
 	for _, s := range text {
-		w.out.WriteString(s) //nolint:errcheck // Flush says it again
+		w.out.WriteString(s) //nolint:errcheck // Flush returns the error
 	}
 }
 
@@ -178,7 +177,7 @@ func (w *writer) expiring(e blocklist.Entry) {
 	}
 }
 
-// lists returns what an entry says of its target.
+// lists returns the mark of an entry for its target.
 func lists(e blocklist.Entry) mark {
 	if e.Scope == blocklist.ScopeDomain {
 		return listDomain
@@ -202,7 +201,7 @@ func (w *writer) remember(e blocklist.Entry) {
 	}
 }
 
-// argine writes one of our own lines.
+// argine writes a line of Argine's own format.
 func (w *writer) argine(e blocklist.Entry) {
 	line := append(e.Append(w.out.AvailableBuffer()), '\n')
 	sum := sha256.Sum256(line)
@@ -213,7 +212,7 @@ func (w *writer) argine(e blocklist.Entry) {
 	}
 	w.lines[key] = struct{}{}
 	w.done.Entries++
-	w.out.Write(line) //nolint:errcheck // Flush says it again
+	w.out.Write(line) //nolint:errcheck // Flush returns the error
 }
 
 func (w *writer) domain(e blocklist.Entry) bool {
@@ -244,8 +243,8 @@ func (w *writer) dnsmasq(e blocklist.Entry) bool {
 	return true
 }
 
-// unbound writes a domain as a zone without names in it, and a host as a name with addresses and nothing else: of it,
-// all other types are empty, and names below it are left alone.
+// unbound writes a domain as a local-zone without names. It writes a host as a name with null addresses: other record
+// types get an empty answer, and the names below it get their true one.
 func (w *writer) unbound(e blocklist.Entry) bool {
 	n, ok := e.Name()
 	if !ok || !n.IsHostname() || endsInNumber(n) {

@@ -10,7 +10,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// zoneHeader begins the zone and reserves room for its name behind every owner.
+// zoneHeader writes the beginning of the zone. It reserves room for the name of the zone, which is appended to every
+// owner.
 func (w *writer) zoneHeader(o WriteOptions) error {
 	if o.Zone == "" {
 		o.Zone = "rpz"
@@ -26,7 +27,8 @@ func (w *writer) zoneHeader(o WriteOptions) error {
 	return nil
 }
 
-// rpz reports whether there is a trigger for an entry and nothing else. The zone is written when all entries are known.
+// rpz records an entry. It returns false if no trigger has exactly its meaning. The records are written once all
+// entries are known.
 func (w *writer) rpz(e blocklist.Entry) bool {
 	if e.Scope == blocklist.ScopeIP {
 		return true
@@ -39,8 +41,8 @@ func (w *writer) rpz(e blocklist.Entry) bool {
 	return ok && len(n) <= room && !isTrigger(n)
 }
 
-// zone writes the records. A name below a listed domain is left out: it would narrow that domain, because a wildcard
-// does not cover what is below another owner of the zone (RFC 4592, section 2.2.1).
+// zone writes the records. Names below a listed domain are omitted: they would narrow the domain, since a wildcard does
+// not cover names below another owner of the zone (RFC 4592, section 2.2.1).
 func (w *writer) zone() {
 	for _, n := range inOrder(w.seen.names) {
 		if below(w.seen.names, n, listBelow) {
@@ -57,12 +59,13 @@ func (w *writer) zone() {
 	}
 }
 
-// isTrigger reports whether a name would mean something else as an owner in a policy zone.
+// isTrigger reports whether a name would have another meaning as an owner in a policy zone.
 func isTrigger(n blocklist.Name) bool {
 	return strings.HasPrefix(string(n), star) || strings.HasPrefix(topLabel(n), "rpz-")
 }
 
-// reversed writes the length of a prefix and its address from the end: 24.0.2.0.192, 32.zz.db8.2001.
+// reversed returns a prefix in the form of an address trigger: the length, then the address from its end, as in
+// 24.0.2.0.192 or 32.zz.db8.2001.
 func reversed(p netip.Prefix) string {
 	text := p.Addr().String()
 	words := strings.Split(text, ".")
