@@ -9,7 +9,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
-// runner decides when to poll.
+// runner schedules the polls of a subscription.
 type runner struct {
 	sub      poller
 	interval time.Duration
@@ -17,7 +17,7 @@ type runner struct {
 	mergeDue chan<- struct{}
 }
 
-// poller is what a runner needs of a subscription.
+// poller has the methods of a subscription that a runner needs.
 type poller interface {
 	Refresh(ctx context.Context) (changed bool, err error)
 	refreshHinted(ctx context.Context, o *fetch.Origin) (changed bool, err error)
@@ -39,13 +39,13 @@ func (r *runner) run(ctx context.Context) error {
 	}
 }
 
-// firstWait, doubled, is the backoff after a first poll that failed, and doubled again after each further one: where
-// the network comes up later than the program, as it does when a machine starts, nothing is enforced meanwhile.
+// firstWait is the first wait of the backoff after a failed first poll. It is short because the network often comes up
+// later than the program when a machine starts, and nothing is enforced until the first poll succeeds.
 const firstWait = 500 * time.Millisecond
 
-// refresh polls once, and returns the time until the next poll: the interval, or after a failure exponential backoff.
+// refresh polls once. It returns the time until the next poll: the interval, or after a failure, exponential backoff.
 func (r *runner) refresh(ctx context.Context, wait time.Duration) time.Duration {
-	const maxBackoff = 4 // times the interval, while polls fail
+	const maxBackoff = 4 // times the interval
 	if _, err := r.sub.Refresh(ctx); err != nil {
 		return min(2*wait, maxBackoff*r.interval)
 	}
@@ -53,7 +53,7 @@ func (r *runner) refresh(ctx context.Context, wait time.Duration) time.Duration 
 	return r.interval
 }
 
-// scheduleMerge lets changes be merged into the set, if there are enough.
+// scheduleMerge requests a merge of the changes into the set. It happens only if there are enough changes.
 func (r *runner) scheduleMerge() {
 	select {
 	case r.mergeDue <- struct{}{}:
@@ -61,7 +61,7 @@ func (r *runner) scheduleMerge() {
 	}
 }
 
-// jitter spreads subscribers that started together.
+// jitter varies a duration at random, so that subscribers that started together do not poll together.
 func jitter(d time.Duration) time.Duration {
 	return d - d/10 + rand.N(d/5+1) //nolint:gosec // no secret
 }

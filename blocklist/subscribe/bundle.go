@@ -16,8 +16,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
-// BundleList returns the name of the list that a bundle is of, as the bundle says itself: nothing of it is verified. It fails
-// with [blocklist.ErrMalformed] or [blocklist.ErrTooLarge] for a file that is no bundle.
+// BundleList returns the name of the list in a bundle. Nothing in the bundle is verified. It fails with
+// [blocklist.ErrMalformed] or [blocklist.ErrTooLarge] for a file that is no bundle.
 func BundleList(path string) (list string, err error) {
 	err = withBundle(path, func(b *trust.Bundle) error {
 		spec, err := trust.ParseTargets(b.Targets)
@@ -43,9 +43,9 @@ func withBundle(path string, do func(*trust.Bundle) error) error {
 	return do(b)
 }
 
-// Apply takes a release, and urgent orders, from a bundle that was carried here, once, as Refresh does where a bundle is among
-// the origins. It reports whether that changed the list; what the guards stop is in the Status then, and nothing has changed. On
-// an error everything is as before.
+// Apply updates the list from a bundle, like Refresh with the bundle as its only origin. It reports whether the list
+// changed. If the guards hold the release, the list stays as it is and the hold is in the Status. After an error,
+// everything is as before.
 func (s *Subscription) Apply(ctx context.Context, path string) (changed bool, err error) {
 	s.lockNow()
 	defer s.refreshing.Unlock()
@@ -61,9 +61,9 @@ func (s *Subscription) Apply(ctx context.Context, path string) (changed bool, er
 	return changed, nil
 }
 
-// installBundle takes a release from a bundle. Roots, signatures, expiry, serial and files are checked as ever; what no file can
-// prove is that nothing newer exists. So a bundle never makes a list fresher than the last timestamp has, where there was one;
-// else the officers' own date counts.
+// installBundle installs a release from a bundle. It verifies roots, signatures, expiry, serial and files. But no file
+// can prove that there is nothing newer. So a bundle never extends the time for which a list counts as fresh beyond the
+// expiry of the last timestamp. If there never was a timestamp, the expiry that the officers signed counts.
 func (s *Subscription) installBundle(ctx context.Context, o *fetch.Origin, b *trust.Bundle) (changed bool, err error) {
 	if err := s.followRoots(ctx, bundledRoots(b), o.Name); err != nil {
 		return false, err
@@ -101,7 +101,7 @@ func (s *Subscription) installBundle(ctx context.Context, o *fetch.Origin, b *tr
 	return s.installVerified(ctx, from, spec, next, b.Urgent)
 }
 
-// installVerified puts in force what was verified of a bundle, with its urgent orders.
+// installVerified installs a verified release from a bundle, with its urgent orders.
 func (s *Subscription) installVerified(ctx context.Context, from *fetch.Origin, spec trust.TargetsSpec, next trustState, orders []byte) (changed bool, err error) {
 	before := s.held
 	s.acceptBundledUrgent(ctx, orders, &next)
@@ -109,7 +109,7 @@ func (s *Subscription) installVerified(ctx context.Context, from *fetch.Origin, 
 	return s.logUrgentChange(ctx, before) || changed, err
 }
 
-// bundledRoots are the roots of a bundle, as a source.
+// bundledRoots returns the roots of a bundle as a source.
 func bundledRoots(b *trust.Bundle) documents {
 	docs := documents{}
 	for i, root := range b.Roots {
@@ -132,7 +132,7 @@ func (s *Subscription) checkBundled(targets []byte) (trust.TargetsSpec, error) {
 	return spec, err
 }
 
-// unpack writes the files of a bundle to a folder as an origin would serve them.
+// unpack writes the files of a bundle to a folder, in the layout of an origin.
 func (s *Subscription) unpack(b *trust.Bundle, spec trust.TargetsSpec, dir string) error {
 	if err := os.Mkdir(filepath.Join(dir, "targets"), 0o700); err != nil {
 		return err

@@ -8,16 +8,16 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// update is a release as the guards look at it and the store applies it.
+// update is a release in the form that the guards check and the store applies.
 type update struct {
-	header blocklist.Header // Base: the serial in force that the changes start from; 0: they are the whole list
-	// entries is the whole list where the header has no base, read from the files again each time.
+	header blocklist.Header // Base: the current serial, to which the changes apply; 0: the changes are the whole list
+	// entries is the whole list, if the header has no base. Each iteration reads the files again.
 	entries iter.Seq2[blocklist.Entry, error]
-	deltas  []blocklist.Change // where it has one: the net changes, in the order of a delta
+	deltas  []blocklist.Change // the net changes in the order of a delta, if the header has a base
 }
 
-// compose reads the files that lead to a release. Deltas become one, so that their files are hashed and parsed once; a
-// whole list may be too long for that.
+// compose reads the files of an update path. It combines deltas into one in memory, so that their files are hashed and
+// parsed only once. A whole list may be too long for that, so it is streamed.
 func (s *Subscription) compose(ctx context.Context, path []trust.File) (u update, err error) {
 	if u.header, err = path[len(path)-1].Release.Header(); err != nil {
 		return u, err
@@ -40,7 +40,7 @@ func (s *Subscription) compose(ctx context.Context, path []trust.File) (u update
 	return u, nil
 }
 
-// changes yields what the store applies.
+// changes yields the changes for the store.
 func (u update) changes(yield func(blocklist.Change, error) bool) {
 	for _, c := range u.deltas {
 		if !yield(c, nil) {
@@ -57,9 +57,9 @@ func (u update) changes(yield func(blocklist.Change, error) bool) {
 	}
 }
 
-// untilDone yields what seq does, until ctx is done; then it yields why.
+// untilDone yields the values of seq until ctx is done. Then it yields the cause as an error.
 func untilDone[T any](ctx context.Context, seq iter.Seq2[T, error]) iter.Seq2[T, error] {
-	const every = 1 << 12 // asking takes a lock
+	const every = 1 << 12 // number of values between checks, since a check takes a lock
 	return func(yield func(T, error) bool) {
 		n := 0
 		for v, err := range seq {

@@ -10,18 +10,18 @@ import (
 	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
-// Times between announcements, which are a hint, trusted for nothing: all that one can do is make a subscriber poll.
+// Times for announcements. An announcement is an untrusted hint: it can only cause a poll.
 const (
 	firstRetry  = time.Second
 	lastRetry   = 5 * time.Minute
-	noEvents    = 15 * time.Minute      // until an origin is asked again that does not announce, such as a mirror of files
-	spread      = 20 * time.Millisecond // within which subscribers that were told together poll
-	idleHint    = time.Second           // between polls for hints that lead to nothing new
+	noEvents    = 15 * time.Minute      // wait before asking again an origin that does not announce, such as a file server
+	spread      = 20 * time.Millisecond // the polls of subscribers that got the same announcement are spread over this time
+	idleHint    = time.Second           // wait after a hint that led to nothing new
 	maxIdleHint = time.Minute
 )
 
-// listen follows the announcements of an origin until ctx ends, and passes on that it has something newer than what is
-// in force.
+// listen receives the announcements of an origin until ctx ends. It sends those of newer releases or urgent orders to
+// hints.
 func (s *Subscription) listen(ctx context.Context, o *fetch.Origin, hints chan<- fetch.Event) {
 	retry := firstRetry
 	for ctx.Err() == nil {
@@ -30,7 +30,7 @@ func (s *Subscription) listen(ctx context.Context, o *fetch.Origin, hints chan<-
 			if s.isNews(e) {
 				select {
 				case hints <- e:
-				default: // one is on its path
+				default: // a hint is already pending
 				}
 			}
 		})
@@ -48,8 +48,8 @@ func (s *Subscription) listen(ctx context.Context, o *fetch.Origin, hints chan<-
 	}
 }
 
-// pollOnHints polls an origin when it announces something, beside the regular polls. Hints that lead to nothing new are
-// followed with exponential backoff; they neither move the regular polls nor delay the hints of other origins.
+// pollOnHints polls an origin after each hint. If hints lead to nothing new, it waits with exponential backoff. It does
+// not affect the regular polls, or hints from other origins.
 func (r *runner) pollOnHints(ctx context.Context, o *fetch.Origin, hints <-chan fetch.Event) {
 	idle, quiet := idleHint, time.Time{}
 	for {
@@ -61,7 +61,7 @@ func (r *runner) pollOnHints(ctx context.Context, o *fetch.Origin, hints <-chan 
 		}
 		sleep(ctx, max(rand.N(spread), time.Until(quiet))) //nolint:gosec // no secret
 		if ctx.Err() != nil || !r.sub.isNews(e) {
-			continue // another origin was first
+			continue // the news came from another origin in the meantime
 		}
 		changed, err := r.sub.refreshHinted(ctx, o)
 		if err != nil {
@@ -76,7 +76,8 @@ func (r *runner) pollOnHints(ctx context.Context, o *fetch.Origin, hints <-chan 
 	}
 }
 
-// refreshHinted polls one origin. A failure is no failure of the list: the next poll is due all the same.
+// refreshHinted polls one origin. A failure does not count as a failed poll of the list, since the regular poll
+// follows.
 func (s *Subscription) refreshHinted(ctx context.Context, o *fetch.Origin) (changed bool, err error) {
 	err = s.poll(ctx, func(ctx context.Context) (err error) {
 		if changed, err = s.refreshFrom(ctx, o); err == nil {
@@ -96,7 +97,7 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// isNews reports whether something newer is announced than what is in force.
+// isNews reports whether an announcement is newer than the current release and urgent orders.
 func (s *Subscription) isNews(e fetch.Event) bool {
 	s.mu.Lock()
 	urgent := s.urgent

@@ -20,52 +20,52 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// Hold is a verified release that the guards have stopped. The release in force stays in force until
-// [Subscription.Accept], or until a newer release passes the guards. A newer release that the guards stop replaces the
-// hold: a decision is for one release and its findings. A rejection also applies to later releases with exactly the same
-// findings. A hold survives restarts; after each, the guards check it again with their current settings.
+// Hold is a verified release that the guards hold. The current release stays in force until [Subscription.Accept], or
+// until a newer release passes the guards. If the guards hold a newer release, it replaces this one, since a decision
+// is about one release and its findings. A rejection also applies to later releases with exactly the same findings. A
+// hold survives restarts. After each restart, the guards check it again with their current settings.
 type Hold struct {
-	ID       string        `json:"id"` // of release and findings, for Accept and Reject
+	ID       string        `json:"id"` // identifies release and findings, for Accept and Reject
 	Serial   uint64        `json:"serial"`
 	Entries  uint64        `json:"entries"`
 	Digest   string        `json:"digest"`
 	Created  time.Time     `json:"created"`
-	Override string        `json:"override,omitempty"` // why the agency overrode its own guards; empty if they let it pass
+	Override string        `json:"override,omitempty"` // the agency's reason for overriding its own guards; empty: they did not hold it
 	Since    time.Time     `json:"since"`
-	Rejected bool          `json:"rejected"` // by Reject; it may be accepted all the same
+	Rejected bool          `json:"rejected"` // Reject was called; Accept is still possible
 	Report   *guard.Report `json:"report"`
 }
 
-// ErrNoHold is returned by Accept and Reject if nothing is on hold under that ID. The hold may have been replaced.
+// ErrNoHold is returned by Accept and Reject if there is no hold with the ID. A newer release may have replaced it.
 var ErrNoHold = errors.New("nothing is on hold with this ID")
 
-// heldRelease is a hold as it is kept on disk.
+// heldRelease is a hold as stored on disk.
 type heldRelease struct {
 	Hold
 
-	Metadata trust.Metadata `json:"chain"`   // of the release; older metadata is a rollback
-	Path     []trust.File   `json:"way"`     // the update path from the list in force
-	Kept     []trust.File   `json:"kept"`    // the files to keep once it is in force
+	Metadata trust.Metadata `json:"chain"`   // of the release; older metadata is refused as a rollback
+	Path     []trust.File   `json:"way"`     // update path from the current release
+	Kept     []trust.File   `json:"kept"`    // files to keep once the release is in force
 	Checked  time.Time      `json:"checked"` // when the metadata was verified
 
-	examined bool // by the guard of this subscription
+	examined bool // the guard of this subscription has checked it
 }
 
-// matches reports whether the release on hold is the newest release of spec.
+// matches reports whether the hold is the newest release of spec.
 func (h *heldRelease) matches(spec trust.TargetsSpec) bool {
 	return h != nil && len(h.Path) > 0 && sameState(h.Path[len(h.Path)-1].Release, spec.Newest())
 }
 
-// sameState reports whether two releases have the same state, from whatever base.
+// sameState reports whether two releases describe the same state, regardless of their bases.
 func sameState(a, b trust.Release) bool {
 	a.Base = b.Base
 	return a == b
 }
 
-// awaitsDecision reports whether the guards have examined the hold, so that only a person can decide.
+// awaitsDecision reports whether the guards have checked the hold, so that a decision is needed.
 func (h *heldRelease) awaitsDecision() bool { return h != nil && h.examined }
 
-// files returns the release files of the hold.
+// files returns the files of the held release.
 func (h *heldRelease) files() []trust.File {
 	if h == nil {
 		return nil
@@ -73,7 +73,7 @@ func (h *heldRelease) files() []trust.File {
 	return slices.Concat(h.Path, h.Kept)
 }
 
-// newestMetadata returns the newest verified metadata, that of the hold if there is one.
+// newestMetadata returns the newest verified metadata: that of the hold, or else that of the current release.
 func (s *Subscription) newestMetadata() trust.Metadata {
 	if s.hold != nil {
 		return s.hold.Metadata
@@ -81,7 +81,8 @@ func (s *Subscription) newestMetadata() trust.Metadata {
 	return s.held.Metadata
 }
 
-// newestSeen returns the newest metadata with the newest verified timestamp and snapshot: the floor for rollback checks.
+// newestSeen returns the newest metadata with the newest verified timestamp and snapshot, as the lower limit for
+// rollback checks.
 func (s *Subscription) newestSeen() trust.Metadata {
 	metadata := s.newestMetadata()
 	if ahead := s.held.Ahead; ahead.Timestamp != nil {
@@ -90,7 +91,7 @@ func (s *Subscription) newestSeen() trust.Metadata {
 	return metadata
 }
 
-// remember saves a verified timestamp and snapshot at once, even if a later document is refused.
+// remember saves a verified timestamp and snapshot at once, so that they count even if a later document is refused.
 func (s *Subscription) remember(ahead trust.Metadata) error {
 	if seen := s.newestSeen(); ahead.Equal(trust.Metadata{Timestamp: seen.Timestamp, Snapshot: seen.Snapshot}) {
 		return nil
@@ -124,7 +125,7 @@ func (s *Subscription) examine(ctx context.Context, next update) (*guard.Report,
 	return s.c.Guard.Check(u)
 }
 
-// intact reports whether all files of a path are there and whole.
+// intact reports whether all files of a path are on disk, with the right hashes.
 func (s *Subscription) intact(path []trust.File) bool {
 	for _, f := range path {
 		file, err := s.openKept(f)
@@ -136,7 +137,7 @@ func (s *Subscription) intact(path []trust.File) bool {
 	return len(path) > 0
 }
 
-// setHold puts a release on hold, durably.
+// setHold saves a release as the hold.
 func (s *Subscription) setHold(ctx context.Context, path []trust.File, next trustState, report *guard.Report) error {
 	r := path[len(path)-1].Release
 	now, old := time.Now(), s.hold
@@ -166,20 +167,20 @@ func (s *Subscription) setHold(ctx context.Context, path []trust.File, next trus
 	return s.removeKeptBut(nil)
 }
 
-// holdID identifies what a person decides about.
+// holdID returns an ID for a release with its findings.
 func holdID(r trust.Release, report *guard.Report) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d %s %s", r.List, r.Serial, r.Digest, report.Digest))
 	return fmt.Sprintf("%x", sum[:16])
 }
 
-// saveHoldMetadata keeps newer metadata for what is on hold.
+// saveHoldMetadata saves newer metadata for the held release.
 func (s *Subscription) saveHoldMetadata(next trustState) error {
 	h := *s.hold
 	h.Metadata, h.Checked = next.Metadata, time.Now()
 	return s.saveHold(&h)
 }
 
-// holdFile is the name of the file of what is on hold; see [blocklist.Store.Dir].
+// holdFile is the file name of the hold, in the folder [blocklist.SignedList.Dir].
 const holdFile = "release.hold.json"
 
 func (s *Subscription) saveHold(h *heldRelease) error {
@@ -194,7 +195,7 @@ func (s *Subscription) saveHold(h *heldRelease) error {
 	return nil
 }
 
-// showHold puts it into the status.
+// showHold puts the hold into the status.
 func (s *Subscription) showHold(h *heldRelease) {
 	if s.hold = h; h == nil {
 		s.setStatus(func(st *Status) { st.Hold = nil })
@@ -203,7 +204,7 @@ func (s *Subscription) showHold(h *heldRelease) {
 	s.setStatus(func(st *Status) { st.Hold = &h.Hold })
 }
 
-// dropHold forgets what is on hold.
+// dropHold removes the hold.
 func (s *Subscription) dropHold() error {
 	s.showHold(nil)
 	err := os.Remove(filepath.Join(s.list.Dir(), holdFile))
@@ -213,8 +214,8 @@ func (s *Subscription) dropHold() error {
 	return errors.Join(err, disk.SyncDir(s.list.Dir()))
 }
 
-// readHold loads the hold from disk, saved before a restart or by another subscription to the list. A file that can't be
-// read counts as missing: the next poll checks the release again.
+// readHold loads the hold that was saved before a restart, or by another subscription to the list. It ignores an
+// unreadable file: the next poll checks the release again.
 func (s *Subscription) readHold() error {
 	b, err := os.ReadFile(filepath.Join(s.list.Dir(), holdFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -229,7 +230,7 @@ func (s *Subscription) readHold() error {
 		s.showHold(nil)
 		return errors.Join(fmt.Errorf("reading what is on hold: %w", blocklist.ErrDamaged), err)
 	}
-	if info, ok := s.store.List(s.c.List); ok && info.Serial >= h.Serial { // a crash came right after it was put in force
+	if info, ok := s.store.List(s.c.List); ok && info.Serial >= h.Serial { // the program crashed right after the release came into force
 		s.hold = h
 		return s.dropHold()
 	}
@@ -238,9 +239,9 @@ func (s *Subscription) readHold() error {
 	return nil
 }
 
-// Accept puts the release in force that is on hold under this ID. What vouches for it is verified once more, against the
-// root that is trusted by now: [blocklist.ErrUntrusted] if a key was revoked meanwhile. It fails with [ErrNoHold] if
-// something else is on hold.
+// Accept puts the held release with this ID in force. It verifies the release again, under the newest root, and fails
+// with [blocklist.ErrUntrusted] if a key was revoked in the meantime. It fails with [ErrNoHold] if there is no hold
+// with this ID.
 func (s *Subscription) Accept(ctx context.Context, id string) error {
 	return s.decide(id, "accepting", func(h *heldRelease) error {
 		next, err := s.reverify(ctx, h)
@@ -255,8 +256,8 @@ func (s *Subscription) Accept(ctx context.Context, id string) error {
 	})
 }
 
-// Reject says that the release on hold under this ID is not wanted. It stays on hold, and the list as it is, until a newer
-// release passes the guards. It fails with [ErrNoHold] if something else is on hold.
+// Reject rejects the held release with this ID. The current release stays in force until a newer one passes the guards.
+// Reject fails with [ErrNoHold] if there is no hold with this ID.
 func (s *Subscription) Reject(ctx context.Context, id string) error {
 	return s.decide(id, "rejecting", func(h *heldRelease) error {
 		rejected := *h
@@ -287,8 +288,8 @@ func (s *Subscription) decide(id, what string, do func(*heldRelease) error) erro
 
 var errHoldAltered = fmt.Errorf("%w: the file of what is on hold says something else than what was signed", blocklist.ErrDamaged)
 
-// reverify verifies the metadata of a hold as of the time when it was fetched, against the newest root, and returns what is to be
-// kept with the release.
+// reverify verifies the metadata of a hold under the newest root, at the time of its fetch. It returns the state to
+// save with the release.
 func (s *Subscription) reverify(ctx context.Context, h *heldRelease) (next trustState, err error) {
 	if h.fromBundle() {
 		return s.reverifyBundled(ctx, h)
@@ -315,7 +316,7 @@ func (s *Subscription) reverify(ctx context.Context, h *heldRelease) (next trust
 	return next, nil
 }
 
-// documents are the snapshot and targets of the hold.
+// documents returns snapshot and targets of the hold as a source.
 func (h *heldRelease) documents() documents {
 	docs := documents{}
 	if h.Metadata.Snapshot != nil && h.Metadata.Targets != nil {
@@ -325,13 +326,14 @@ func (h *heldRelease) documents() documents {
 	return docs
 }
 
-// fromBundle reports whether a release came in a bundle: the documents of an origin, if there are any, do not lead to it.
+// fromBundle reports whether the release came in a bundle. Then the timestamp and snapshot of an origin, if there are
+// any, do not reference it.
 func (h *heldRelease) fromBundle() bool {
 	targets, snapshot := h.Metadata.Targets, h.Metadata.Snapshot
 	return targets != nil && (snapshot == nil || snapshot.Targets.Version != targets.Version)
 }
 
-// reverifyBundled is reverify for what came in a bundle.
+// reverifyBundled is reverify for a release from a bundle.
 func (s *Subscription) reverifyBundled(ctx context.Context, h *heldRelease) (next trustState, err error) {
 	if err := s.verifyNewer(*h.Metadata.Targets, s.held.Metadata.Targets); err != nil {
 		return next, err

@@ -16,19 +16,19 @@ import (
 	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
-// keptPrefix begins the names of kept releases in the list's folder.
+// keptPrefix is the name prefix of release files in the list's folder.
 const keptPrefix = "release-"
 
-// keptPath returns where the file of a release is kept.
+// keptPath returns the path of a release file on disk.
 func (s *Subscription) keptPath(f trust.File) string {
 	return filepath.Join(s.list.Dir(), fmt.Sprintf("%s%d-%.4x.zst", keptPrefix, f.Release.Serial, f.SHA256))
 }
 
-// installUpdate puts the newest release in force by the shortest update path: deltas from the serial in force, else a snapshot and
-// the deltas after it. If the deltas fail, the snapshot is tried.
+// installUpdate installs the newest release by the shortest update path: deltas from the current serial, or else a
+// snapshot and the deltas after it. If the deltas fail, it tries the snapshot.
 func (s *Subscription) installUpdate(ctx context.Context, o *fetch.Origin, spec trust.TargetsSpec, next trustState) (err error) {
-	whole, _ := spec.UpdatePath(0) // ParseTargets saw to it that there is one
-	// Reading the whole list is expensive even if its files are here already.
+	whole, _ := spec.UpdatePath(0) // always exists, since ParseTargets has checked it
+	// Even if its files are on disk already, reading the whole list is expensive.
 	if path, ok := s.deltas(spec); ok && s.missing(path) <= trust.Length(whole) {
 		next.Kept = s.held.keptAfter(path)
 		if err = s.fetchAndApply(ctx, o, path, next); err == nil || ctx.Err() != nil {
@@ -43,11 +43,11 @@ func (s *Subscription) installUpdate(ctx context.Context, o *fetch.Origin, spec 
 	return nil
 }
 
-// maxBack limits the compressed bytes of deltas that are reverted: they are composed in memory.
+// maxBack limits the compressed size of the deltas to revert, in bytes, since they are combined in memory.
 const maxBack = 1 << 20
 
-// deltas returns the update path with the fewest bytes to fetch: from the serial in force, or from an earlier one on the
-// path that led here, whose later deltas are reverted.
+// deltas returns the update path with the fewest bytes to fetch. It begins at the current serial, or at an earlier one
+// from which deltas led here; these are reverted.
 func (s *Subscription) deltas(spec trust.TargetsSpec) (best []trust.File, ok bool) {
 	info, held := s.store.List(s.c.List)
 	if !held || info.Err != nil || info.Serial == 0 {
@@ -69,7 +69,7 @@ func (s *Subscription) deltas(spec trust.TargetsSpec) (best []trust.File, ok boo
 	return best, ok
 }
 
-// missing returns how many bytes of these files are not on disk.
+// missing returns the total size of the files that are not on disk, in bytes.
 func (s *Subscription) missing(path []trust.File) (n int64) {
 	for _, f := range path {
 		if !s.isKept([]trust.File{f}) {
@@ -79,7 +79,7 @@ func (s *Subscription) missing(path []trust.File) (n int64) {
 	return n
 }
 
-// fetchAndApply fetches the files of an update path, has the guards check it, and puts it in force or on hold.
+// fetchAndApply fetches the files of an update path, lets the guards check the update, and installs or holds it.
 func (s *Subscription) fetchAndApply(ctx context.Context, o *fetch.Origin, path []trust.File, next trustState) error {
 	if err := s.fetchAll(ctx, o, path); err != nil {
 		return err
@@ -104,7 +104,7 @@ func (s *Subscription) fetchAndApply(ctx context.Context, o *fetch.Origin, path 
 	return nil
 }
 
-// fetchAll fetches those of the files that are not on disk from an earlier try.
+// fetchAll fetches the files that are not yet on disk.
 func (s *Subscription) fetchAll(ctx context.Context, o *fetch.Origin, path []trust.File) error {
 	if err := s.removeKeptBut(path); err != nil {
 		return err
@@ -123,7 +123,7 @@ func (s *Subscription) fetchAll(ctx context.Context, o *fetch.Origin, path []tru
 	return nil
 }
 
-// fetch streams a file to the disk; it gets its name only when it is whole and its hash is the one that was signed.
+// fetch streams a file to disk. The file gets its name only after its length and hash were checked.
 func (s *Subscription) fetch(ctx context.Context, o *fetch.Origin, f trust.File, path string) error {
 	if f.Length > s.c.MaxRelease {
 		return fmt.Errorf("%s: %w: %d bytes, the limit is %d", f.Path, blocklist.ErrTooLarge, f.Length, s.c.MaxRelease)
@@ -136,7 +136,7 @@ func (s *Subscription) fetch(ctx context.Context, o *fetch.Origin, f trust.File,
 	return errors.Join(err, body.Close())
 }
 
-// within limits the time that an origin may take for so many bytes, if there are other origins to ask.
+// within limits the time of a transfer if there are other origins to try.
 func (s *Subscription) within(ctx context.Context, bytes int64) (context.Context, context.CancelFunc) {
 	if len(s.origins) < 2 {
 		return ctx, func() {}
@@ -144,7 +144,7 @@ func (s *Subscription) within(ctx context.Context, bytes int64) (context.Context
 	return fetch.WithBudget(ctx, bytes)
 }
 
-// applyKept puts in force what kept files lead to.
+// applyKept installs an update from files on disk.
 func (s *Subscription) applyKept(ctx context.Context, path []trust.File, next trustState) error {
 	u, err := s.compose(ctx, path)
 	if err != nil {
@@ -153,7 +153,7 @@ func (s *Subscription) applyKept(ctx context.Context, path []trust.File, next tr
 	return s.putInForce(u, next)
 }
 
-// putInForce puts an update in force, durably, together with the trustState for it.
+// putInForce puts an update in force, in one durable step with its trust state.
 func (s *Subscription) putInForce(u update, next trustState) error {
 	orders, next := s.urgentToEnforce(next)
 	b, err := next.bytes()
@@ -168,12 +168,13 @@ func (s *Subscription) putInForce(u update, next trustState) error {
 	s.updateStatus()
 	select {
 	case s.applied <- struct{}{}:
-	default: // somebody will look
+	default: // the channel has a value already
 	}
 	return errors.Join(s.dropHold(), s.removeKeptBut(nil))
 }
 
-// saveRebuildFiles saves the files from which the list in force can be rebuilt without network: a snapshot and the deltas after it.
+// saveRebuildFiles saves the files that can rebuild the current list without network: a snapshot and the deltas after
+// it.
 func (s *Subscription) saveRebuildFiles(ctx context.Context, o *fetch.Origin, spec trust.TargetsSpec, next trustState) error {
 	next.Kept, _ = spec.UpdatePath(0)
 	if err := s.fetchAll(ctx, o, next.Kept); err != nil {
@@ -185,7 +186,7 @@ func (s *Subscription) saveRebuildFiles(ctx context.Context, o *fetch.Origin, sp
 	return s.removeKeptBut(nil)
 }
 
-// removeKeptBut removes the files of releases, except those of the release in force, of the one on hold, and of path.
+// removeKeptBut removes release files that belong neither to the current release, nor to the hold, nor to the path.
 func (s *Subscription) removeKeptBut(path []trust.File) (err error) {
 	needed := map[string]bool{}
 	for _, f := range slices.Concat(s.held.Kept, s.hold.files(), path) {
@@ -200,7 +201,7 @@ func (s *Subscription) removeKeptBut(path []trust.File) (err error) {
 	return err
 }
 
-// isKept reports whether the files are on disk, by name and length.
+// isKept reports whether files with these names and lengths are on disk.
 func (s *Subscription) isKept(path []trust.File) bool {
 	return !slices.ContainsFunc(path, func(f trust.File) bool {
 		info, err := os.Stat(s.keptPath(f))
@@ -208,7 +209,7 @@ func (s *Subscription) isKept(path []trust.File) bool {
 	})
 }
 
-// openKept opens a kept file after checking its hash.
+// openKept opens a release file on disk after checking its hash.
 func (s *Subscription) openKept(f trust.File) (io.ReadCloser, error) {
 	return trust.OpenFile(s.keptPath(f), f)
 }

@@ -5,11 +5,12 @@ import (
 	"errors"
 )
 
-// errInterrupted ends a poll that stands in the way of a person.
+// errInterrupted is the cause when a poll is interrupted for a person's decision.
 var errInterrupted = errors.New("interrupted")
 
-// poll runs a poll under the lock, and again if it was interrupted: a poll holds the lock while it fetches, which takes
-// minutes from a slow mirror, and decisions must not wait for that. What it has fetched stays.
+// poll runs a poll under the lock. A poll may hold the lock for minutes while it fetches from a slow mirror, and
+// decisions must not wait for that. So lockNow can interrupt it. An interrupted poll runs again, and files that it has
+// fetched are kept.
 func (s *Subscription) poll(ctx context.Context, do func(context.Context) error) error {
 	for {
 		if err := s.tryPoll(ctx, do); !errors.Is(err, errInterrupted) {
@@ -25,7 +26,7 @@ func (s *Subscription) tryPoll(ctx context.Context, do func(context.Context) err
 	defer cancel(nil)
 	s.setInterrupt(cancel)
 	defer s.setInterrupt(nil)
-	_ = s.reload() // what can't be read is as before
+	_ = s.reload() // after an error, the old state stays
 	err := do(ctx)
 	if err != nil && errors.Is(context.Cause(ctx), errInterrupted) {
 		return errInterrupted
@@ -33,7 +34,7 @@ func (s *Subscription) tryPoll(ctx context.Context, do func(context.Context) err
 	return err
 }
 
-// setInterrupt says how the running poll is interrupted, and does it if somebody waits already.
+// setInterrupt sets the function that interrupts the running poll. It calls the function at once if someone is waiting.
 func (s *Subscription) setInterrupt(cancel context.CancelCauseFunc) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -42,7 +43,7 @@ func (s *Subscription) setInterrupt(cancel context.CancelCauseFunc) {
 	}
 }
 
-// lockNow takes the lock at once, from a poll if need be.
+// lockNow takes the lock. It interrupts a running poll.
 func (s *Subscription) lockNow() {
 	s.mu.Lock()
 	s.interrupting++

@@ -11,12 +11,12 @@ import (
 	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
-// maxKeysOfOthers is how many key files are remembered as those of others.
+// maxKeysOfOthers limits the remembered key files that are encrypted to others.
 const maxKeysOfOthers = 16
 
 var errNoIdentity = fmt.Errorf("the list is confidential: %w: name the file with your identity (identity: in dnsfilter.yaml, --identity of blocklist pull)", blocklist.ErrNoKey)
 
-// knownKey returns the key of a confidential list if it is known, nil if not.
+// knownKey returns the key of a confidential list if it is already known, or nil.
 func (s *Subscription) knownKey(spec trust.TargetsSpec) trust.ListKey {
 	for _, key := range []trust.ListKey{s.newestMetadata().Key, s.held.Metadata.Key} {
 		if key != nil && key.ID(spec.List) == spec.KeyID {
@@ -26,8 +26,9 @@ func (s *Subscription) knownKey(spec trust.TargetsSpec) trust.ListKey {
 	return nil
 }
 
-// listKey returns the key of a list that is confidential, and nil for any other: the one that is known, as long as the
-// list has it, else the one that is encrypted to this subscriber. It fails with [blocklist.ErrNoKey] if there is none.
+// listKey returns the key of a confidential list: the known one if it is still in use, or else one from a key file that
+// is encrypted to this subscriber. It returns nil for other lists, and fails with [blocklist.ErrNoKey] if no key file
+// fits.
 func (s *Subscription) listKey(ctx context.Context, o *fetch.Origin, spec trust.TargetsSpec) (trust.ListKey, error) {
 	if key := s.knownKey(spec); key != nil || !spec.Confidential() {
 		return key, nil
@@ -64,7 +65,7 @@ func (s *Subscription) listKey(ctx context.Context, o *fetch.Origin, spec trust.
 	return nil, fmt.Errorf("the list is confidential: %w: this identity is not that of a subscriber; give its recipient to the agency, for blocklist subscriber add", blocklist.ErrNoKey)
 }
 
-// fetchKey fetches a file with the list key, and opens it once its hash is the one that was signed.
+// fetchKey fetches a key file, checks its hash, and decrypts it.
 func (s *Subscription) fetchKey(ctx context.Context, o *fetch.Origin, f trust.File) (trust.ListKey, error) {
 	body, err := o.Open(ctx, f.URLPath())
 	if err != nil {
@@ -81,7 +82,7 @@ func (s *Subscription) fetchKey(ctx context.Context, o *fetch.Origin, f trust.Fi
 	return s.identities.DecryptKey(file.Bytes())
 }
 
-// noteKeyOfOthers spares origins from sending a key file again and again to one whom it is not for.
+// noteKeyOfOthers remembers a key file that is encrypted to others, so that it is not fetched again at each poll.
 func (s *Subscription) noteKeyOfOthers(f trust.File) {
 	if len(s.keysOfOthers) >= maxKeysOfOthers {
 		clear(s.keysOfOthers)

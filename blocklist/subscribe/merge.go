@@ -7,7 +7,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// mergeWhenDue merges changes into the set, beside lookups and updates.
+// mergeWhenDue merges changes into the set when requested, while lookups and updates go on.
 func (s *Subscription) mergeWhenDue(ctx context.Context, due <-chan struct{}) {
 	for {
 		select {
@@ -28,7 +28,8 @@ func (s *Subscription) mergeWhenDue(ctx context.Context, due <-chan struct{}) {
 	}
 }
 
-// rebuild compiles a new set from the kept files, once the list has outgrown its Bloom filter.
+// rebuild compiles a new set from the release files on disk, because the list has become too large for its Bloom
+// filter.
 func (s *Subscription) rebuild(ctx context.Context) error {
 	s.refreshing.Lock()
 	defer s.refreshing.Unlock()
@@ -36,7 +37,7 @@ func (s *Subscription) rebuild(ctx context.Context) error {
 		return err
 	}
 	if len(s.held.Kept) == 0 {
-		return nil // a later poll fetches it
+		return nil // a later poll fetches them
 	}
 	s.c.Log.Info("compiling the set again: the list has outgrown its filter")
 	return s.applyKept(ctx, s.held.Kept, s.held)

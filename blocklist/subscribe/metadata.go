@@ -11,17 +11,17 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
-// The client workflow of The Update Framework, in the order in which documents are read: timestamp, root metadata, snapshot, targets.
-// The timestamp is fetched before the roots: what is published meanwhile may then lead to a newer root than the timestamp needs, but
-// never to an older one.
+// The TUF client workflow, in the order in which documents are read: timestamp, roots, snapshot, targets. The timestamp
+// is fetched before the roots: if the agency publishes in between, the roots are newer than the timestamp requires,
+// which is harmless. In the other order, they could be too old.
 
-// source is where documents come from: an origin, a bundle, what is stored with a hold.
+// source is a source of documents: an origin, a bundle, or the documents stored with a hold.
 type source interface {
-	// Document returns a document of at most limit bytes, and [fs.ErrNotExist] if there is none.
+	// Document returns a document of at most limit bytes, or [fs.ErrNotExist].
 	Document(ctx context.Context, name string, limit int64) ([]byte, error)
 }
 
-// documents are a source in memory, by their names.
+// documents is a source in memory, by file name.
 type documents map[string][]byte
 
 // Document implements source.
@@ -43,7 +43,7 @@ var (
 	verifyTargets = trust.TargetsSpec.Verify
 )
 
-// fetchRoots reads root after root, from a version on, until there is no next one or verify refuses one.
+// fetchRoots fetches and verifies the roots from a version on, until there is no next one or verify fails.
 func fetchRoots(ctx context.Context, from source, version int64, verify func([]byte) error) error {
 	for n := range int64(trust.MaxRoots) {
 		b, err := from.Document(ctx, trust.RootName(version+n), tuf.MaxRoot)
@@ -60,8 +60,8 @@ func fetchRoots(ctx context.Context, from source, version int64, verify func([]b
 	return fmt.Errorf("roots: %w: more than %d", blocklist.ErrTooLarge, trust.MaxRoots)
 }
 
-// verifyMetadata verifies the metadata of a list from a timestamp on, and returns what was signed about its releases.
-// See fetchMetadata.
+// verifyMetadata verifies the metadata of a list from a timestamp on, and returns the verified targets. See
+// fetchMetadata.
 func verifyMetadata(ctx context.Context, from source, u *trust.Updater, held trust.Metadata, timestamp []byte,
 	keep func(trust.Metadata) error,
 ) (trust.TargetsSpec, error) {
@@ -72,9 +72,9 @@ func verifyMetadata(ctx context.Context, from source, u *trust.Updater, held tru
 	return u.Targets(targets)
 }
 
-// fetchMetadata goes from a timestamp to the targets that it leads to, reading what is not held. What was verified is passed to keep,
-// if there is one, before the next document is read, provided that it says that it is of this list: else a mirror could pass off
-// another list's, of the same origin.
+// fetchMetadata verifies the documents from a timestamp to the targets, and fetches those that are not held. After each
+// verified document it calls keep, if there is one, but only as long as all documents name their list: otherwise a
+// mirror could substitute documents of another list of the same origin.
 func fetchMetadata(ctx context.Context, from source, w *trust.Workflow, held trust.Metadata, timestamp []byte, keep func(trust.Metadata) error) (targets []byte, err error) {
 	remember := func(snapshot *trust.Snapshot) error {
 		if keep == nil || !w.Named() {
@@ -104,7 +104,7 @@ func fetchMetadata(ctx context.Context, from source, w *trust.Workflow, held tru
 	return fetchDocument(ctx, from, next, held.Targets.Bytes())
 }
 
-// fetchDocument returns the document that is referred to: the one that is held if it is the same.
+// fetchDocument returns the referenced document. It does not fetch it if it is the held one.
 func fetchDocument(ctx context.Context, from source, to trust.Reference, held []byte) ([]byte, error) {
 	if to.Is(held) {
 		return held, nil

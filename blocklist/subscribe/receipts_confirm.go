@@ -23,55 +23,55 @@ import (
 
 const (
 	receiptsFile  = "release.receipts.json" // see [blocklist.Store.Dir]
-	maxWaiting    = 64                      // receipts; beyond, the oldest is dropped
+	maxWaiting    = 64                      // receipts; if there are more, the oldest is dropped
 	probeWithin   = time.Minute
-	firstProbe    = time.Second // between two tries, doubled up to lastProbe
+	firstProbe    = time.Second // wait between two probes; it doubles up to lastProbe
 	lastProbe     = time.Minute
 	nothingToDo   = time.Hour
-	firstDelivery = 5 * time.Second // between two tries, doubled up to lastDelivery
+	firstDelivery = 5 * time.Second // wait between two deliveries; it doubles up to lastDelivery
 	lastDelivery  = 15 * time.Minute
-	deliverSpread = 3 * time.Second // within which subscribers that were told together deliver
+	deliverSpread = 3 * time.Second // deliveries of subscribers that got the same announcement are spread over this time
 )
 
-// receiptState is what is kept of receipts on the disk.
+// receiptState is the stored state of receipts.
 type receiptState struct {
 	Serial   uint64    `json:"serial"`
 	Digest   string    `json:"digest"`
-	Key      string    `json:"key"` // name and hash of the one that signed
+	Key      string    `json:"key"` // name and hash of the signing key
 	Enforced time.Time `json:"enforced"`
-	Waiting  []string  `json:"waiting,omitempty"` // receipts to deliver, the oldest first
+	Waiting  []string  `json:"waiting,omitempty"` // unsent receipts, the oldest first
 }
 
-// receiptSender confirms what a subscription enforces.
+// receiptSender probes, signs and sends receipts for a subscription.
 type receiptSender struct {
 	receiptState
 
 	config  *Receipts
 	sub     enforcer
-	path    string // of the file with the state
+	path    string // of the state file
 	origins []*fetch.Origin
 	log     *slog.Logger
 
-	probed    uint64 // the serial that was probed last
-	probe     Probe  // of that
+	probed    uint64 // the last probed serial
+	probe     Probe  // the probe for that serial
 	probeWait time.Duration
-	probeAt   time.Time // not before
+	probeAt   time.Time // earliest time of the next probe
 	sendWait  time.Duration
-	sendAt    time.Time // not before
+	sendAt    time.Time // earliest time of the next delivery
 
-	probeErr, sendErr error // why the serial in force is not confirmed, why receipts wait
+	probeErr, sendErr error // why the current serial is not confirmed; why receipts wait
 }
 
-// enforcer is what receipts need of a subscription.
+// enforcer has the methods of a subscription that receipts need.
 type enforcer interface {
-	// signedInForce returns what the officers have signed about the release in force, and the files that led to it.
+	// signedInForce returns the signed description of the current release, and the files that led to it.
 	signedInForce() (signed trust.Release, kept []trust.File, ok bool)
 	keptPath(f trust.File) string
 	openKept(f trust.File) (io.ReadCloser, error)
 	setStatus(change func(*Status))
 }
 
-// sendReceipts works until ctx ends.
+// sendReceipts probes, signs and sends receipts until ctx ends.
 func (s *Subscription) sendReceipts(ctx context.Context) {
 	r := receiptSender{
 		config: s.c.Receipts, sub: s, path: filepath.Join(s.list.Dir(), receiptsFile), origins: s.origins, log: s.c.Log,
@@ -92,8 +92,8 @@ func (s *Subscription) sendReceipts(ctx context.Context) {
 	}
 }
 
-// unconfirmed returns what a receipt would say about the release in force, and the files that have changed since the last
-// receipt; false if there is nothing to confirm.
+// unconfirmed returns the receipt to sign for the current release, and the files with the changes since the last
+// receipt. It returns false if there is nothing to confirm.
 func (s *receiptSender) unconfirmed() (next receipt.Receipt, path []trust.File, ok bool) {
 	newest, kept, ok := s.sub.signedInForce()
 	if !ok || newest.Serial == s.Serial && newest.Digest == s.Digest && s.Key == keyName(s.config.Key) {
@@ -102,14 +102,15 @@ func (s *receiptSender) unconfirmed() (next receipt.Receipt, path []trust.File, 
 	path = since(kept, s.Serial)
 	next = receipt.Receipt{List: newest.List, Serial: newest.Serial, Digest: newest.Digest, Received: time.Now()}
 	if info, err := os.Stat(s.sub.keptPath(path[len(path)-1])); err == nil {
-		next.Received = info.ModTime() // when the last of its files was here, and verified
+		next.Received = info.ModTime() // when the last file of the release had arrived and was verified
 	}
 	return next, path, true
 }
 
 func keyName(k note.Signer) string { return fmt.Sprintf("%s+%08x", k.Name(), k.KeyHash()) }
 
-// since returns the files that lead from a serial to what is held; where it is not on the path, the last step alone.
+// since returns the files with the changes after a serial. If the serial is not on the path, it returns the last file
+// only.
 func since(kept []trust.File, serial uint64) []trust.File {
 	for i, f := range kept {
 		if serial > 0 && f.Release.Base == serial {
@@ -119,8 +120,8 @@ func since(kept []trust.File, serial uint64) []trust.File {
 	return kept[len(kept)-1:]
 }
 
-// confirm probes the resolver, and signs a receipt if it enforces the release. It returns the time until it wants to be
-// called again.
+// confirm probes the resolver. If it enforces the release, confirm signs a receipt. It returns the time until the next
+// call.
 func (s *receiptSender) confirm(ctx context.Context) time.Duration {
 	r, path, ok := s.unconfirmed()
 	if !ok {
@@ -154,7 +155,7 @@ func (s *receiptSender) confirm(ctx context.Context) time.Duration {
 	return 0
 }
 
-// sign signs a receipt after a probe, and saves it before it is sent.
+// sign signs a receipt after a successful probe, and saves it before it is sent.
 func (s *receiptSender) sign(ctx context.Context, r receipt.Receipt) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, probeWithin)
 	defer cancel()
@@ -176,7 +177,7 @@ func (s *receiptSender) sign(ctx context.Context, r receipt.Receipt) (err error)
 	return s.save(next)
 }
 
-// previousSerial returns the serial that was in force before, as far as that is known.
+// previousSerial returns the serial that was in force before, or 0 if it is not known.
 func (s *receiptSender) previousSerial(serial uint64) uint64 {
 	if s.Serial > 0 && s.Serial != serial {
 		return s.Serial
@@ -212,7 +213,7 @@ func (s *receiptSender) load() error {
 	return nil
 }
 
-// updateStatus records how receipts are doing. An error is logged when it begins, and when it changes.
+// updateStatus puts the state of receipts into the status. It logs an error when it first occurs, or changes.
 func (s *receiptSender) updateStatus() {
 	err := errors.Join(s.probeErr, s.sendErr)
 	var old *ReceiptStatus

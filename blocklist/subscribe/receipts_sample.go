@@ -9,11 +9,11 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// sampleSize is how many names that were added, and how many that were removed, a resolver is asked for.
+// sampleSize is the number of added names to probe, and also the number of removed names.
 const sampleSize = 8
 
-// sample picks at random some of the names that these files add and remove. Of a file that is damaged, or gone because
-// another release came meanwhile, it picks from what could be read.
+// sample returns random samples of the names that these files add and remove. If a file is damaged, or was removed
+// because of a newer release, it uses the part that it could read.
 func sample(sub enforcer, path []trust.File) (added, removed []blocklist.Entry) {
 	var came, went reservoir
 	soon := time.Now().Add(probeWithin)
@@ -29,7 +29,7 @@ func sample(sub enforcer, path []trust.File) (added, removed []blocklist.Entry) 
 	return came.entries, went.entries
 }
 
-// changes yields what changed by these files.
+// changes yields the changes in these files.
 func changes(sub enforcer, path []trust.File) iter.Seq2[blocklist.Change, error] {
 	if path[0].Release.Base > 0 {
 		return trust.NetChanges(nil, path, sub.openKept)
@@ -43,7 +43,7 @@ func changes(sub enforcer, path []trust.File) iter.Seq2[blocklist.Change, error]
 	}
 }
 
-// reservoir is a random sample of a stream, each element with the same chance (reservoir sampling).
+// reservoir is a uniform random sample of a stream (reservoir sampling).
 type reservoir struct {
 	entries []blocklist.Entry
 	seen    int

@@ -10,7 +10,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
-// deliver sends the receipts that wait, the oldest first, and returns the time until it wants to be called again.
+// deliver sends the waiting receipts, the oldest first. It returns the time until the next call.
 func (s *receiptSender) deliver(ctx context.Context) time.Duration {
 	if len(s.Waiting) == 0 {
 		return nothingToDo
@@ -34,7 +34,7 @@ func (s *receiptSender) deliver(ctx context.Context) time.Duration {
 	return nothingToDo
 }
 
-// sendAll sends the receipts that wait. One that is refused stays, and does not keep the rest from being sent.
+// sendAll sends the waiting receipts. A refused receipt stays, but does not block the following ones.
 func (s *receiptSender) sendAll(ctx context.Context) error {
 	var refused error
 	var left []string
@@ -51,7 +51,7 @@ func (s *receiptSender) sendAll(ctx context.Context) error {
 	return errors.Join(refused, s.saveWaiting(left))
 }
 
-// saveWaiting saves which receipts still wait.
+// saveWaiting saves the receipts that still wait.
 func (s *receiptSender) saveWaiting(left []string) error {
 	if len(left) == len(s.Waiting) {
 		return nil

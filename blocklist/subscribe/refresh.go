@@ -14,8 +14,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
-// Refresh polls once: the origins in turn, until one proves what the newest release is and delivers it. It reports whether
-// that changed the list. On an error everything is as before.
+// Refresh polls once: it tries the origins in order until one provides a verified newest release. It reports whether
+// the list changed. After an error, everything is as before.
 func (s *Subscription) Refresh(ctx context.Context) (changed bool, err error) {
 	err = s.poll(ctx, func(ctx context.Context) (err error) {
 		changed, err = s.refreshFromAny(ctx)
@@ -42,8 +42,8 @@ func (s *Subscription) refreshFromAny(ctx context.Context) (changed bool, err er
 	return false, err
 }
 
-// refreshFrom takes the steps of The Update Framework's client workflow. The timestamp is fetched before the roots: what
-// is published while this runs may then lead to a newer root than the timestamp needs, but never to an older one.
+// refreshFrom polls one origin, by the TUF client workflow. It fetches the timestamp before the roots: see metadata.go
+// for the reason.
 func (s *Subscription) refreshFrom(ctx context.Context, o *fetch.Origin) (changed bool, err error) {
 	if o.IsBundle() {
 		err = withBundle(o.Name, func(b *trust.Bundle) (err error) {
@@ -63,7 +63,8 @@ func (s *Subscription) refreshFrom(ctx context.Context, o *fetch.Origin) (change
 	return s.logUrgentChange(ctx, before) || changed, nil
 }
 
-// ask fetches and verifies what an origin says, unless it says nothing new.
+// ask fetches and verifies the metadata of an origin. It returns modified = false if the origin has the known
+// timestamp.
 func (s *Subscription) ask(ctx context.Context, o *fetch.Origin) (next trustState, spec trust.TargetsSpec, modified bool, err error) {
 	ctx, cancel := s.within(ctx, 0)
 	defer cancel()
@@ -86,13 +87,13 @@ func (s *Subscription) ask(ctx context.Context, o *fetch.Origin) (next trustStat
 	return next, spec, err == nil, err
 }
 
-// upToDate reports whether the release in force or on hold belongs to the newest verified timestamp.
+// upToDate reports whether the release of the newest verified timestamp is in force or held.
 func (s *Subscription) upToDate() bool {
 	ahead := s.held.Ahead.Timestamp
 	return ahead == nil || bytes.Equal(ahead.Bytes(), s.newestMetadata().Timestamp.Bytes())
 }
 
-// install puts a verified release into force, unless it is already.
+// install installs a verified release, unless it is already in force or held.
 func (s *Subscription) install(ctx context.Context, o *fetch.Origin, spec trust.TargetsSpec, next trustState) (changed bool, err error) {
 	switch {
 	case s.holds(spec):
@@ -106,7 +107,7 @@ func (s *Subscription) install(ctx context.Context, o *fetch.Origin, spec trust.
 	return s.hold == nil, err
 }
 
-// checkFresh judges an origin that has nothing newer than what is held.
+// checkFresh returns an error if the held metadata has expired, for an origin that has nothing newer.
 func (s *Subscription) checkFresh() error {
 	newest := s.held
 	newest.Metadata = s.newestMetadata()
@@ -116,7 +117,7 @@ func (s *Subscription) checkFresh() error {
 	return nil
 }
 
-// verify verifies the documents below the root, fetching those that are not held, and the urgent orders on top.
+// verify verifies the documents under the root and the urgent orders. It fetches the documents that are not held.
 func (s *Subscription) verify(ctx context.Context, o *fetch.Origin, timestamp []byte) (next trustState, spec trust.TargetsSpec, err error) {
 	held := s.newestSeen()
 	u := newUpdater(s.root, held, time.Now())
@@ -135,8 +136,8 @@ func (s *Subscription) verify(ctx context.Context, o *fetch.Origin, timestamp []
 	return next, spec, s.fetchUrgent(ctx, o, u, &next)
 }
 
-// followRoots follows the root chain until there is no next root. Each is kept as soon as it is verified: no mirror can ever lead
-// back behind it.
+// followRoots fetches and verifies newer roots. It saves each root once it is verified, so that no mirror can lead back
+// to an older one.
 func (s *Subscription) followRoots(ctx context.Context, from source, name string) error {
 	return fetchRoots(ctx, from, s.root.Version()+1, func(b []byte) error {
 		root, err := checkNextRoot(s.root, b)
@@ -152,7 +153,8 @@ func (s *Subscription) followRoots(ctx context.Context, from source, name string
 	})
 }
 
-// verifyNewer verifies targets that no snapshot names, those of a bundle: signatures, and that they are not older than those held.
+// verifyNewer verifies targets from a bundle, without a snapshot: their signatures, and that they are not older than
+// the held ones.
 func (s *Subscription) verifyNewer(spec trust.TargetsSpec, held *trust.TargetsSpec) error {
 	if err := verifyTargets(spec, s.root); err != nil {
 		return err
@@ -160,20 +162,20 @@ func (s *Subscription) verifyNewer(spec trust.TargetsSpec, held *trust.TargetsSp
 	return trust.CheckNewer(held, spec)
 }
 
-// enforces reports whether the newest of these releases is in force in the store.
+// enforces reports whether the newest release of spec is in force.
 func (s *Subscription) enforces(spec trust.TargetsSpec) bool {
 	newest := spec.Newest()
 	info, ok := s.store.List(s.c.List)
 	return ok && info.Err == nil && info.Serial == newest.Serial && info.Digest.String() == newest.Digest
 }
 
-// Limits on the files kept for a rebuild. Beyond them the published files are fetched again.
+// Limits on the release files on disk for a rebuild. If there are more, the published files are fetched instead.
 const (
 	maxKept     = 24 // files
-	maxKeptPart = 2  // times as long as what is published
+	maxKeptPart = 2  // times the size of the published files
 )
 
-// holds reports whether the newest release is in force, and the files to rebuild it are kept.
+// holds reports whether the newest release is in force, and the files for a rebuild are on disk.
 func (s *Subscription) holds(spec trust.TargetsSpec) bool {
 	kept := s.held.Kept
 	if !s.enforces(spec) || !s.isKept(kept) || len(kept) == 0 || !sameState(kept[len(kept)-1].Release, spec.Newest()) {
@@ -183,7 +185,7 @@ func (s *Subscription) holds(spec trust.TargetsSpec) bool {
 	return len(kept) <= maxKept && trust.Length(kept) <= maxKeptPart*trust.Length(path) || slices.EqualFunc(path, kept, trust.File.Equal)
 }
 
-// saveMetadata saves newer metadata for the state that is held.
+// saveMetadata saves newer metadata for the current release or the hold.
 func (s *Subscription) saveMetadata(next trustState) error {
 	if next.Metadata.Equal(s.held.Metadata) {
 		return nil
@@ -191,7 +193,7 @@ func (s *Subscription) saveMetadata(next trustState) error {
 	return s.save(next)
 }
 
-// save saves the trusted metadata of the list in force, which stays as it is.
+// save saves the trust state for the current list, which stays as it is.
 func (s *Subscription) save(t trustState) error {
 	urgent, t := s.urgentToEnforce(t)
 	b, err := t.bytes()

@@ -7,9 +7,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
-// Run polls until ctx ends, and returns why it did. Where an origin announces that there is something new, it polls at
-// once. Beside that it merges what has changed into the set when there is enough of it, and confirms what is in force
-// if [Receipts] are wanted.
+// Run polls until ctx ends, and returns its error. It also polls when an origin announces something new. It merges
+// changes into the set when there are enough, and sends receipts if the Config has [Receipts].
 func (s *Subscription) Run(ctx context.Context) error {
 	var others sync.WaitGroup
 	defer others.Wait()

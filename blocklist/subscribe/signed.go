@@ -13,9 +13,9 @@ import (
 	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
-// Signed fetches from the first origin that answers the signed metadata of a list's newest releases, and verifies it from
-// the root on, without any stored state. It fetches no release and needs no identity. Of the Config it uses List, Root,
-// Origins and Client.
+// Signed returns the verified descriptions of a list's newest releases, from the first origin that answers. It verifies
+// the metadata from the root on and uses no stored state. It fetches no release, and needs no identity. It uses the
+// fields List, Root, Origins and Client of the Config.
 func Signed(ctx context.Context, c Config) ([]receipt.Release, error) {
 	root, err := openRoot(c.Root)
 	if err == nil && root.Spec().List != c.List {
@@ -35,7 +35,7 @@ func Signed(ctx context.Context, c Config) ([]receipt.Release, error) {
 	return nil, fmt.Errorf("asking what was signed about %s: %w", c.List, err)
 }
 
-// signed follows the way from a root to the newest targets.
+// signed verifies the metadata of an origin from a root to the newest targets.
 func signed(ctx context.Context, o *fetch.Origin, root *trust.Root) (spec trust.TargetsSpec, err error) {
 	timestamp, _, err := o.Timestamp(ctx, nil)
 	if err != nil {
@@ -52,7 +52,7 @@ func signed(ctx context.Context, o *fetch.Origin, root *trust.Root) (spec trust.
 	return verifyUpdate(ctx, o, u, trust.Metadata{}, timestamp, nil)
 }
 
-// releases returns what a targets document says about each serial that it names.
+// releases returns the description of each serial in the targets.
 func releases(spec trust.TargetsSpec) (all []receipt.Release) {
 	for _, f := range spec.Files {
 		r := receipt.Release{Serial: f.Release.Serial, Digest: f.Release.Digest, Created: f.Release.Created}

@@ -11,26 +11,26 @@ import (
 	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
-// Status of a subscription.
+// Status is the state of a subscription.
 type Status struct {
 	List    string
-	Serial  uint64 // in force, as lookups see it; 0 if nothing is
+	Serial  uint64 // current serial, as lookups see it; 0: none
 	Entries uint64
 	Digest  blocklist.Digest
-	Urgent  int       // entries of urgent orders on top of the release, ended ones included until they are withdrawn
-	Origin  string    // that answered last
-	Checked time.Time // last time an origin proved that this is the newest; zero: not since the start
-	Expires time.Time // until when what is held may be taken for the newest; zero: nothing is held
-	Stale   bool      // Expires has passed, or nothing is held. The list is enforced all the same.
-	Root    time.Time // until when the newest root is valid: the agency has to renew it before, else the list becomes stale
-	Err     error     // why the last try failed; nil if it did not
-	Hold    *Hold     // what the guards have stopped; nil if nothing
-	Held    uint64    // releases that the guards have stopped since the start
+	Urgent  int       // number of urgent orders in addition to the release, including expired ones that are not yet withdrawn
+	Origin  string    // the origin that answered last
+	Checked time.Time // when an origin last proved that this is the newest release; zero: not since the start
+	Expires time.Time // until when the current metadata counts as fresh; zero: there is none
+	Stale   bool      // Expires has passed, or there is no release; the list is still enforced
+	Root    time.Time // expiry of the newest root; if the agency does not renew it by then, the list becomes stale
+	Err     error     // why the last poll failed; nil: it did not
+	Hold    *Hold     // the held release; nil: none
+	Held    uint64    // number of releases held by the guards since the start
 
-	Receipts *ReceiptStatus // nil if none are given, or Run has not begun
+	Receipts *ReceiptStatus // nil: not configured, or Run has not begun
 }
 
-// Status returns how the subscription is doing. It waits for nothing, and is as new as what lookups see.
+// Status returns the current status. It does not block, and is as new as the view of lookups.
 func (s *Subscription) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -51,12 +51,12 @@ func (s *Subscription) Status() Status {
 	return st
 }
 
-// Watch yields the status at once, and again whenever it has changed, until ctx ends or the loop is left: a new release or
-// urgent orders in force, a hold or a decision about it, a failed poll and the next good one, staleness, receipts. Polls
-// that change nothing but their own times are left out.
+// Watch yields the current status, and then the new one after each change, until ctx ends or the loop ends. Changes
+// are: a new release or new urgent orders, a hold or a decision about it, a failed poll and the next successful one,
+// becoming stale, receipts. Polls that change only times are not reported.
 //
-// The subscription never waits for the loop. A slow one misses statuses in between, and never the last one. To wait until
-// the list is in force, leave the loop when Serial is above 0.
+// The subscription never waits for the loop. A slow loop misses intermediate statuses, but never the last one. To wait
+// until the list is in force, leave the loop when Serial is above 0.
 func (s *Subscription) Watch(ctx context.Context) iter.Seq[Status] {
 	return func(yield func(Status) bool) {
 		var last Status
@@ -74,7 +74,7 @@ func (s *Subscription) Watch(ctx context.Context) iter.Seq[Status] {
 	}
 }
 
-// wait waits for a change, or until the list becomes stale.
+// wait returns after a change, or when the list becomes stale.
 func wait(ctx context.Context, changed <-chan struct{}, st Status) {
 	var stale <-chan time.Time
 	if !st.Stale {
@@ -89,7 +89,7 @@ func wait(ctx context.Context, changed <-chan struct{}, st Status) {
 	}
 }
 
-// same reports whether two statuses differ in nothing but the times of polls.
+// same reports whether two statuses differ only in the times of polls.
 func (st Status) same(other Status) bool {
 	return st.Serial == other.Serial && st.Digest == other.Digest && st.Urgent == other.Urgent && st.Stale == other.Stale &&
 		st.Root.Equal(other.Root) && st.Held == other.Held && errorText(st.Err) == errorText(other.Err) &&
@@ -117,7 +117,7 @@ func errorText(err error) string {
 	return err.Error()
 }
 
-// setStatus changes the status, and wakes those who watch it.
+// setStatus changes the status and notifies watchers.
 func (s *Subscription) setStatus(change func(*Status)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -126,7 +126,7 @@ func (s *Subscription) setStatus(change func(*Status)) {
 	s.changed = make(chan struct{})
 }
 
-// pollSucceeded and pollFailed record how a poll ended; only a change is logged.
+// pollSucceeded and pollFailed record the result of a poll. They log it if it differs from the previous one.
 func (s *Subscription) pollSucceeded(o *fetch.Origin) {
 	var before error
 	s.setStatus(func(st *Status) {
@@ -148,7 +148,7 @@ func (s *Subscription) pollFailed(err error) {
 	s.updateStatus()
 }
 
-// updateStatus records until when the list in force is fresh, and logs once when that has passed.
+// updateStatus updates the time until which the current list is fresh. It logs once when the list becomes stale.
 func (s *Subscription) updateStatus() {
 	root := s.root.Spec().Expires
 	until := s.held.expires(root)
@@ -170,7 +170,8 @@ func (s *Subscription) updateStatus() {
 	}
 }
 
-// expectFresh records until when a serial is fresh that is about to be put in force: lookups see it before updateStatus can.
+// expectFresh records until when a serial is fresh before it comes into force: lookups see the serial before
+// updateStatus runs.
 func (s *Subscription) expectFresh(serial uint64, until time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -179,10 +180,10 @@ func (s *Subscription) expectFresh(serial uint64, until time.Time) {
 	}
 }
 
-// rootEndsSoon is how long before the end of a root it is warned of.
+// rootEndsSoon is the time before a root's expiry from which on a warning is logged.
 const rootEndsSoon = 90 * 24 * time.Hour
 
-// warnOfRoot logs once of each root that it ends soon: without another one, the list becomes stale then.
+// warnOfRoot logs a warning, once per root, if it expires soon. Without a new root, the list then becomes stale.
 func (s *Subscription) warnOfRoot() {
 	root := s.root.Spec()
 	s.mu.Lock()

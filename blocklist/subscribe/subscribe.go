@@ -40,71 +40,74 @@ import (
 	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
-// Config of a subscription. List, Root and Origins are needed.
+// Config is the configuration of a subscription. List, Root and Origins are required.
 type Config struct {
 	List string
-	Root []byte // the trusted beginning: the list's root, obtained out of band
-	// Identity is the text of a file of age identities (AGE-SECRET-KEY-...), which open a confidential list that the agency has
-	// encrypted to them. Other lists need none.
+	Root []byte // a trusted root of the list, obtained out of band
+	// Identity has age identities (AGE-SECRET-KEY-...), as the text of an identity file. It is needed only for a
+	// confidential list, which the agency encrypts to them.
 	Identity []byte
-	// Origins are the sources of the list, asked in this order until one answers. Each is one of:
-	//   - the base URL of an origin or mirror: http or https, such as https://origin.example
-	//   - the path of a folder with a copy of such a mirror's files
-	//   - the path of a bundle, a file that was carried here; whether a path is a folder or a file is looked up at each poll
+	// Origins are the sources of the list, tried in this order until one answers. Each is one of:
+	//   - the base URL of an origin or mirror (http or https), such as https://origin.example
+	//   - the path of a folder with a copy of a mirror's files
+	//   - the path of a bundle; whether a path is a folder or a bundle is determined at each poll
 	Origins []string
-	// Interval between polls; a random tenth more or less. Zero: 30 seconds. While polls fail, it doubles up to four times
-	// that; if the first one fails, it begins with a second.
+	// Interval is the time between polls, varied by up to a tenth. Zero: 30 seconds. While polls fail, it doubles up to
+	// four times the interval; but after a failed first poll, it begins with a second.
 	Interval time.Duration
-	// Client for HTTP; its Transport and Jar are used. Nil: one with sensible limits and the proxy of the environment.
+	// Client makes the HTTP requests: its Transport and Jar are used. Nil: a client with default limits and the proxy
+	// of the environment.
 	Client *http.Client
-	Log    *slog.Logger // nil: nothing is logged
-	// PollOnly leaves announcements alone. They are a hint that there is something new, and save the wait for the next poll.
+	Log    *slog.Logger // nil: no log
+	// PollOnly ignores announcements. Announcements are hints that something is new, and save waiting for the next
+	// poll.
 	PollOnly bool
-	// MaxRelease is the longest compressed release that is fetched, in bytes. Zero: 1 GiB.
+	// MaxRelease is the maximum size of a compressed release, in bytes. Zero: 1 GiB.
 	MaxRelease int64
-	// Guard holds releases that would block too much, or suddenly too little, until a person decides; see [Hold]. Several
-	// subscriptions may share one. Nil: one with the standard limits, without protected and popular names.
+	// Guard holds releases that would block too much, or suddenly too little, until a person decides; see [Hold].
+	// Subscriptions may share a guard. Nil: a guard with the default limits, without protected and popular names.
 	Guard *guard.Guard
-	// Receipts confirms to the origin what is enforced; nil: nothing is confirmed.
+	// Receipts configures receipts to the origin; nil: no receipts.
 	Receipts *Receipts
 }
 
-// Subscription is the link to one list. It is safe for concurrent use.
+// Subscription keeps one list of a store up to date. It is safe for concurrent use.
 type Subscription struct {
 	store   *blocklist.Store
 	c       Config
 	list    *blocklist.SignedList
 	origins []*fetch.Origin
 
-	refreshing sync.Mutex // one poll at a time
-	held       trustState // under refreshing
-	kept       []byte     // held as it is in the store; nil: not known
+	refreshing sync.Mutex // held during a poll
+	held       trustState // protected by refreshing
+	kept       []byte     // held as stored; nil: not known
 	root       *trust.Root
-	hold       *heldRelease // nil if nothing is on hold
-	// refusedUrgent is the last urgent document that broke a rule, so that it is logged once.
+	hold       *heldRelease // nil: no hold
+	// refusedUrgent is the last urgent document that violated a rule. It is logged once.
 	refusedUrgent []byte
 	identities    trust.Identities
-	keysOfOthers  map[string]bool // SHA-256 of key files that are for others
+	keysOfOthers  map[string]bool // key files encrypted to others, by their SHA-256
 
-	applied chan struct{} // has a value when something new is in force
+	applied chan struct{} // has a value after an update came into force
 
 	mu     sync.Mutex
-	status Status // but for what Status looks up
-	// freshUntil has, by serial, until when metadata vouches for it: of what is in force, and of what is being applied.
+	status Status // without the fields that Status looks up
+	// freshUntil has, by serial, the time until which metadata makes it fresh: for the current serial, and for one that
+	// is being applied.
 	freshUntil   map[uint64]time.Time
-	changed      chan struct{} // closed, and replaced, when the status changes
+	changed      chan struct{} // closed and replaced when the status changes
 	staleLogged  bool
-	interrupt    context.CancelCauseFunc // of the poll that runs; nil if none does
-	interrupting int                     // how many wait for it to end
-	warned       int64                   // the version of the root whose end was warned of
-	urgent       int64                   // version of the newest urgent orders that were seen, in force or not
+	interrupt    context.CancelCauseFunc // interrupts the running poll; nil: there is none
+	interrupting int                     // number of callers that wait for the poll to end
+	warned       int64                   // version of the root whose expiry was logged
+	urgent       int64                   // version of the newest urgent orders seen, enforced or not
 }
 
-// New makes a subscription. It reaches for no network and starts nothing. Where the store's set is damaged or missing but
-// the release that it came from is whole, New puts that in force again, so that a restart without network enforces at
-// once. It fails for a list without name, root or origin, with [blocklist.ErrUntrusted] for a root that its own officers
-// have not signed or that contradicts the one followed so far, with [blocklist.ErrNoKey] for a confidential list of which
-// nothing is held and no identity is given.
+// New returns a subscription. It uses no network and starts nothing. If the store's set is damaged or missing but the
+// release files are intact, New restores the set, so that the list is enforced after a restart without network. New
+// fails if list name, root or origins are missing, with [blocklist.ErrUntrusted] for a root that its own officers have
+// not signed or that contradicts the roots trusted so far, and with [blocklist.ErrNoKey] for a confidential list
+// without an identity or a stored key.
 func New(store *blocklist.Store, c Config) (*Subscription, error) {
 	s := &Subscription{store: store, c: c, applied: make(chan struct{}, 1), changed: make(chan struct{}), freshUntil: map[uint64]time.Time{}}
 	if err := s.init(); err != nil {
@@ -161,8 +164,8 @@ func (s *Subscription) init() (err error) {
 	return nil
 }
 
-// ReadRoot returns for which list a root is, and whether that is confidential. It believes what the root says of itself: [New]
-// is what verifies it.
+// ReadRoot returns the list of a root, and reports whether the list is confidential. It does not verify the root: [New]
+// does.
 func ReadRoot(root []byte) (list string, confidential bool, err error) {
 	text, err := utf8text.Decode(root)
 	if err != nil {
@@ -175,7 +178,7 @@ func ReadRoot(root []byte) (list string, confidential bool, err error) {
 	return r.Spec().List, r.Spec().Confidential, nil
 }
 
-// chooseRoot decides between the configured root and the one that was followed so far.
+// chooseRoot chooses the newer of the configured root and the stored one.
 func (s *Subscription) chooseRoot() error {
 	text, err := utf8text.Decode(s.c.Root)
 	if err != nil {
@@ -202,8 +205,8 @@ func (s *Subscription) chooseRoot() error {
 	return nil
 }
 
-// reload takes over what is kept in the store: from before a restart, or of another subscription to the list that has
-// ended since. The newer of two roots stays, since no root is trusted that was not verified.
+// reload loads the stored state: from before a restart, or from another subscription to the list that has ended. It
+// keeps the newer of two roots. This is safe, since all of them were verified.
 func (s *Subscription) reload() error { return errors.Join(s.reloadHeld(), s.readHold()) }
 
 func (s *Subscription) reloadHeld() error {
@@ -227,14 +230,14 @@ func (s *Subscription) reloadHeld() error {
 	return nil
 }
 
-// restore mends a damaged or missing set from the release that is kept.
+// restore restores a damaged or missing set from the release files.
 func (s *Subscription) restore() error {
 	if err := disk.RemoveTemps(s.list.Dir()); err != nil {
 		return err
 	}
 	spec, err := s.held.targets()
 	if err != nil || s.enforces(spec) {
-		return nil //nolint:nilerr // nothing was ever held
+		return nil //nolint:nilerr // there was no release yet
 	}
 	s.c.Log.Warn("restoring the list from its release", slog.Int64("serial", spec.Version))
 	if len(s.held.Kept) == 0 {
@@ -243,9 +246,9 @@ func (s *Subscription) restore() error {
 	return s.applyKept(context.Background(), s.held.Kept, s.held)
 }
 
-// Entries yields the list that is held, in the order of a release, from the files that are kept. They are checked against
-// their signed hashes first: [blocklist.ErrUntrusted] if one has changed, an error of [io/fs] if it is gone, perhaps
-// because a newer release came meanwhile. The last thing it yields may be an error.
+// Entries yields the current list in the order of a release, from the release files, whose hashes it checks first. The
+// last value may be an error: [blocklist.ErrUntrusted] for a changed file, or an error of [io/fs] for a missing one,
+// perhaps because a newer release arrived in the meantime.
 func (s *Subscription) Entries() iter.Seq2[blocklist.Entry, error] {
 	s.lockNow()
 	path := s.held.Kept
@@ -259,8 +262,8 @@ func (s *Subscription) Entries() iter.Seq2[blocklist.Entry, error] {
 	}
 }
 
-// signedInForce returns what the officers have signed about the release in force, as everyone can compare it, confidential or
-// not, and the files that led to it. It returns false if nothing is in force.
+// signedInForce returns the signed description of the current release, in its masked form if the list is confidential,
+// and the files that led to it. It returns false if there is no release.
 func (s *Subscription) signedInForce() (signed trust.Release, kept []trust.File, ok bool) {
 	s.refreshing.Lock()
 	defer s.refreshing.Unlock()

@@ -12,26 +12,26 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// trustState is the trusted root, the verified metadata and the files of the list. The store saves it in one durable step
-// with the list in force. The names of its JSON fields are those of earlier versions.
+// trustState is the trusted root, the verified metadata and the release files of a list. The store saves it in one step
+// with the list. Some JSON names are from earlier versions.
 type trustState struct {
 	Root      *trust.Root      `json:"root"`  // the newest trusted root
-	Roots     map[int64]string `json:"roots"` // IDs of all roots that were ever trusted, by version
-	Metadata  trust.Metadata   `json:"chain"` // of the list in force; empty before the first release
-	Kept      []trust.File     `json:"kept"`  // files on disk that rebuild the list in force: a snapshot, then deltas
-	FirstSeen firstSeen        `json:"seen"`  // targets of urgent orders
-	// Ahead is the newest verified timestamp and snapshot, where their targets are not in Metadata yet: they could not be
-	// fetched, or are on hold. It counts for rollback only.
+	Roots     map[int64]string `json:"roots"` // IDs of all roots trusted so far, by version
+	Metadata  trust.Metadata   `json:"chain"` // of the current release; empty: no release yet
+	Kept      []trust.File     `json:"kept"`  // release files on disk that rebuild the current list: a snapshot, then deltas
+	FirstSeen firstSeen        `json:"seen"`  // first-seen times of urgent orders
+	// Ahead is the newest verified timestamp and snapshot whose targets are not in Metadata yet, because they could not
+	// be fetched or are held. It is used only for rollback checks.
 	Ahead trust.Metadata `json:"ahead,omitzero"`
 }
 
-// firstSeen is when each target was first ordered urgently on top of a release.
+// firstSeen has the time of the first urgent order for each target, in addition to one release.
 type firstSeen struct {
 	Serial  int64             `json:"serial"`
 	Targets []trust.FirstSeen `json:"of,omitempty"`
 }
 
-// on returns the targets seen on top of a serial. Each new release starts with none.
+// on returns the targets seen in addition to a serial. It returns none for another serial than the recorded one.
 func (f firstSeen) on(serial int64) []trust.FirstSeen {
 	if f.Serial != serial {
 		return nil
@@ -39,8 +39,8 @@ func (f firstSeen) on(serial int64) []trust.FirstSeen {
 	return f.Targets
 }
 
-// keptAfter returns the files to keep once the update path is applied. The path may start at an earlier serial than the
-// one in force.
+// keptAfter returns the files to keep after an update path is applied. The path may begin at an earlier serial than the
+// current one.
 func (t trustState) keptAfter(path []trust.File) []trust.File {
 	i := t.keptIndex(path[0].Release.Base)
 	if i < 0 {
@@ -49,7 +49,7 @@ func (t trustState) keptAfter(path []trust.File) []trust.File {
 	return slices.Concat(t.Kept[:i+1], path)
 }
 
-// toRevert returns the deltas to revert before the update path can be applied, newest first.
+// toRevert returns the deltas to revert before an update path is applied, newest first.
 func (t trustState) toRevert(path []trust.File) []trust.File {
 	i := t.keptIndex(path[0].Release.Base)
 	if i < 0 {
@@ -60,7 +60,7 @@ func (t trustState) toRevert(path []trust.File) []trust.File {
 	return deltas
 }
 
-// keptIndex returns the index of the kept file that leads to a serial, -1 if none does.
+// keptIndex returns the index of the kept file that leads to a serial, or -1.
 func (t trustState) keptIndex(serial uint64) int {
 	return slices.IndexFunc(t.Kept, func(f trust.File) bool { return f.Release.Serial == serial })
 }
@@ -77,7 +77,7 @@ func readTrustState(b []byte) (t trustState, err error) {
 
 func (t trustState) bytes() ([]byte, error) { return json.Marshal(t) }
 
-// withRoot returns the state with root as the newest one.
+// withRoot returns the state with a new newest root.
 func (t trustState) withRoot(root *trust.Root) trustState {
 	t.Root = root
 	roots := maps.Clone(t.Roots)
@@ -89,8 +89,8 @@ func (t trustState) withRoot(root *trust.Root) trustState {
 	return t
 }
 
-// expires returns until when the list in force counts as fresh: the earliest expiry of its metadata and of the root. A list
-// that only ever came from bundles has no timestamp and no snapshot; the officers' dates count alone.
+// expires returns the time until which the list counts as fresh: the earliest expiry of its metadata and the root. A
+// list that came from bundles only has no timestamp and no snapshot.
 func (t trustState) expires(root time.Time) (first time.Time) {
 	if t.Metadata.Targets == nil {
 		return first
@@ -102,10 +102,10 @@ func (t trustState) expires(root time.Time) (first time.Time) {
 	return slices.MinFunc(dates, time.Time.Compare)
 }
 
-// errNothingHeld is the error where no release was ever installed.
+// errNothingHeld is returned if there is no release yet.
 var errNothingHeld = errors.New("nothing is held yet")
 
-// targets returns the targets of the list in force, opened with its list key. It fails before the first release.
+// targets returns the targets of the current list, decrypted with its list key. It fails if there is no release yet.
 func (t trustState) targets() (trust.TargetsSpec, error) {
 	if t.Metadata.Targets == nil {
 		return trust.TargetsSpec{}, errNothingHeld
@@ -113,8 +113,9 @@ func (t trustState) targets() (trust.TargetsSpec, error) {
 	return t.Metadata.Targets.Open(t.Metadata.Key)
 }
 
-// limitUrgent checks the urgent document against the newest root, and limits its entries by when they were first seen. There
-// are no entries if it is for another release. It fails if the root does not allow them or revokes their officer.
+// limitUrgent checks the urgent orders against the newest root, and limits the time of each from its first-seen time.
+// It returns no entries if the orders are for another release. It fails if the root does not allow urgent orders, or
+// has revoked their officer.
 func (t trustState) limitUrgent(now time.Time) ([]blocklist.Entry, firstSeen, error) {
 	targets, signed := t.Metadata.Targets, t.Metadata.Urgent
 	if t.Root == nil || targets == nil || signed == nil || signed.Serial != uint64(targets.Version) {
@@ -131,8 +132,8 @@ func (t trustState) limitUrgent(now time.Time) ([]blocklist.Entry, firstSeen, er
 	return entries, firstSeen{Serial: targets.Version, Targets: seen}, nil
 }
 
-// affects reports whether an urgent document may be for the release in force or a later one. An old one is no alarm: its
-// officer may have left since.
+// affects reports whether an urgent document may be for the current release or a later one. Older ones are ignored
+// without a warning, since their officer may have been revoked since.
 func (t trustState) affects(urgent []byte) bool {
 	spec, err := trust.ParseUrgent(urgent)
 	return err != nil || t.Metadata.Targets == nil || spec.Serial >= uint64(t.Metadata.Targets.Version)

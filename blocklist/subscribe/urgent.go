@@ -12,12 +12,13 @@ import (
 	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
-// urgentToEnforce returns the urgent entries to enforce with this state, and the state to save in the same step. That has
-// when the entries were first seen, or the urgent document as refused if the guards, as they are set now, stop it.
+// urgentToEnforce returns the urgent entries to enforce with this state, and the state to save in the same step. In
+// that state, first-seen times are recorded, or the urgent document is refused if the guards, with their current
+// settings, hold it.
 func (s *Subscription) urgentToEnforce(t trustState) ([]blocklist.Entry, trustState) {
 	entries, seen, err := t.limitUrgent(time.Now())
 	if err != nil {
-		return nil, t // the newest root has ended them
+		return nil, t // the newest root no longer allows them
 	}
 	if err := s.c.Guard.Hold(entries); err != nil {
 		s.logRefusedUrgent(context.Background(), t.Metadata.Urgent.Bytes(), err)
@@ -28,7 +29,7 @@ func (s *Subscription) urgentToEnforce(t trustState) ([]blocklist.Entry, trustSt
 	return entries, t
 }
 
-// recheckUrgent ends the urgent orders in force if the guards, as they are set now, stop them.
+// recheckUrgent ends the current urgent orders if the guards, with their current settings, hold them.
 func (s *Subscription) recheckUrgent() error {
 	if _, next := s.urgentToEnforce(s.held); !next.Metadata.Equal(s.held.Metadata) {
 		return s.save(next)
@@ -36,7 +37,8 @@ func (s *Subscription) recheckUrgent() error {
 	return nil
 }
 
-// fetchUrgent fetches the urgent document that the snapshot names, and adds it to next. It fails if it can't be fetched.
+// fetchUrgent fetches the urgent document that the snapshot references and adds it to next. It fails if the document
+// can't be fetched.
 func (s *Subscription) fetchUrgent(ctx context.Context, o *fetch.Origin, u *trust.Updater, next *trustState) error {
 	want, ok := u.Urgent()
 	if !ok {
@@ -67,11 +69,12 @@ func (s *Subscription) acceptBundledUrgent(ctx context.Context, b []byte, next *
 	})
 }
 
-// verifyUrgent checks an urgent document. It returns the orders opened, and the metadata with them.
+// verifyUrgent verifies an urgent document. It returns the decrypted orders, and the metadata that includes them.
 type verifyUrgent func([]byte) (trust.UrgentSpec, trust.Metadata, error)
 
-// acceptUrgent adds an urgent document to next. If it breaks a rule, it is refused and logged, and counts for rollback only.
-// That is no error: one officer must not be able to keep a release from subscribers.
+// acceptUrgent adds an urgent document to next. If the document violates a rule, it is refused and logged, and used
+// only for rollback checks. That is not an error, since one officer must not be able to keep a release from
+// subscribers.
 func (s *Subscription) acceptUrgent(ctx context.Context, b []byte, next *trustState, verify verifyUrgent) {
 	accepted := *next
 	spec, metadata, err := verify(b)
@@ -87,8 +90,8 @@ func (s *Subscription) acceptUrgent(ctx context.Context, b []byte, next *trustSt
 	*next = accepted
 }
 
-// checkUrgent checks urgent orders with the guards and against the limits of the root. No one can override these guards:
-// what they stop needs a release, with the officers' quorum.
+// checkUrgent checks urgent orders with the guards and against the limits of the root. These guards can't be
+// overridden: orders that they hold need a release, with signatures of enough officers.
 func (s *Subscription) checkUrgent(spec trust.UrgentSpec, accepted *trustState) error {
 	if err := s.c.Guard.Hold(spec.Entries); err != nil {
 		return err
@@ -100,7 +103,7 @@ func (s *Subscription) checkUrgent(spec trust.UrgentSpec, accepted *trustState) 
 	return err
 }
 
-// logRefusedUrgent logs, once for each document, why urgent orders are not enforced.
+// logRefusedUrgent logs, once per document, why urgent orders are not enforced.
 func (s *Subscription) logRefusedUrgent(ctx context.Context, document []byte, err error) {
 	if bytes.Equal(document, s.refusedUrgent) {
 		return
@@ -109,7 +112,7 @@ func (s *Subscription) logRefusedUrgent(ctx context.Context, document []byte, er
 	s.c.Log.ErrorContext(ctx, "refusing urgent orders", slogErr(err))
 }
 
-// logUrgentChange reports whether the urgent orders differ from those before, and logs that.
+// logUrgentChange reports whether the urgent orders have changed, and logs the change.
 func (s *Subscription) logUrgentChange(ctx context.Context, before trustState) bool {
 	if bytes.Equal(before.Metadata.Urgent.Bytes(), s.held.Metadata.Urgent.Bytes()) {
 		return false

@@ -12,7 +12,8 @@ const (
 	maxHeaderBytes = 64 << 10 // of a response
 )
 
-// newClient returns a client of our own with the transport of another one; nil stands for one with sensible limits.
+// newClient returns a client with the transport and cookies of another one. If that is nil, the client has default
+// limits.
 func newClient(from *http.Client, hosts allowedHosts) *http.Client {
 	if from == nil {
 		from = &http.Client{Transport: &http.Transport{
@@ -28,11 +29,12 @@ func newClient(from *http.Client, hosts allowedHosts) *http.Client {
 	return &http.Client{Transport: from.Transport, Jar: from.Jar, CheckRedirect: hosts.check}
 }
 
-// allowedHosts are the hosts of all origins of a subscription, with their ports. A mirror must not redirect a
-// subscriber to services that only the subscriber can reach (server-side request forgery).
+// allowedHosts are the hosts and ports of all origins of a subscription, to which redirects may lead. Otherwise a
+// mirror could redirect a subscriber to services that only the subscriber can reach (server-side request forgery).
 type allowedHosts map[string]bool
 
-// check follows few redirects, to the same host or to another origin over https, and none of a POST.
+// check is the redirect policy: only a few redirects, only to the same host or by https to another origin, and none for
+// a POST.
 func (hosts allowedHosts) check(next *http.Request, via []*http.Request) error {
 	from, to := via[0].URL, next.URL
 	switch {

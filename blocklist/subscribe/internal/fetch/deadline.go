@@ -11,22 +11,22 @@ import (
 
 // Limits on the time that an origin may take.
 const (
-	stallTimeout = 15 * time.Second // without an answer or a further byte
+	stallTimeout = 15 * time.Second // wait for the answer, or for the next byte
 	minRate      = 4 << 10          // bytes a second on average, after gracePeriod
 	gracePeriod  = time.Minute
-	budgetRate   = 64 << 10 // bytes a second that are expected of an origin while there are others
+	budgetRate   = 64 << 10 // bytes per second that an origin must reach if there are others
 )
 
-// errSlow ends requests to origins that are too slow.
+// errSlow is the cause of ended requests to origins that are too slow.
 var errSlow = fmt.Errorf("too slow, %w", os.ErrDeadlineExceeded)
 
-// WithBudget limits the time for so many bytes to a minute and a second for each 64 KiB. It is for subscriptions with
-// several origins: a slow one must not keep the next from being asked.
+// WithBudget limits the time of a transfer to one minute plus one second per 64 KiB. Use it if there are several
+// origins, so that a slow one does not delay the others.
 func WithBudget(ctx context.Context, bytes int64) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, gracePeriod+time.Duration(bytes/budgetRate)*time.Second, errSlow)
 }
 
-// slowCause returns the true reason for a request that was cancelled.
+// slowCause returns the cause of a request that was cancelled, or else err.
 func slowCause(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); err != nil && !errors.Is(err, io.EOF) && errors.Is(cause, errSlow) {
 		return fmt.Errorf("%w: nothing came for %s", errSlow, stallTimeout)
@@ -34,9 +34,9 @@ func slowCause(ctx context.Context, err error) error {
 	return err
 }
 
-// timedBody is the body of a response with a deadline for each read and a minimum rate for the whole.
+// timedBody is a response body with a time limit for each read and a minimum rate.
 type timedBody struct {
-	ctx     context.Context //nolint:containedctx // the request's, to tell why it ended
+	ctx     context.Context //nolint:containedctx // of the request
 	body    io.ReadCloser
 	cancel  context.CancelCauseFunc
 	timer   *time.Timer

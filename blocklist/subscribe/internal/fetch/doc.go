@@ -1,6 +1,5 @@
-// Package fetch is the network side of a subscription: HTTP requests for documents and files, server-sent events, and
-// the POST of receipts, with limits on sizes, times and redirects. A folder with a copy of a list is read by the same
-// requests.
+// Package fetch has the network side of a subscription: HTTP requests for documents and files, server-sent events, and
+// posting receipts, with limits on sizes, times and redirects. It also reads folders that contain a copy of a list.
 //
-// Nothing that arrives here is verified; that is the caller's part.
+// It verifies nothing: that is the caller's part.
 package fetch

@@ -14,25 +14,25 @@ import (
 
 // Limits on server-sent events.
 const (
-	heartbeatTimeout = 45 * time.Second // three heartbeats of an origin: the connection is dead
+	heartbeatTimeout = 45 * time.Second // three heartbeats of an origin; after it, the connection counts as dead
 	maxEventLine     = 4 << 10          // bytes
-	maxEventStream   = 1 << 20          // bytes of a connection; then another one is made
+	maxEventStream   = 1 << 20          // bytes per connection; then a new connection is made
 )
 
-// ErrNoEvents is returned by [Origin.Events] where an origin does not announce.
+// ErrNoEvents is returned by [Origin.Events] if an origin does not announce.
 var ErrNoEvents = errors.New("it announces nothing")
 
-// Event is what an origin announces of a list: a hint to poll, trusted for nothing.
+// Event is an origin's announcement about a list. It is an untrusted hint to poll.
 type Event struct {
 	List   string `json:"list"`
 	Serial uint64 `json:"serial"`
-	Urgent int64  `json:"urgent"` // version of the urgent orders, 0 if there never were any
+	Urgent int64  `json:"urgent"` // version of the urgent orders; 0: none so far
 }
 
-// HasEvents reports whether the origin may announce what is new.
+// HasEvents reports whether the origin may announce. A folder does not.
 func (o *Origin) HasEvents() bool { return o.events != nil }
 
-// Events reads an origin's server-sent events about a list until the connection ends, which it does with an error.
+// Events reads an origin's server-sent events about a list. It returns when the connection ends, always with an error.
 func (o *Origin) Events(ctx context.Context, list string, handle func(Event)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -69,7 +69,7 @@ func (o *Origin) Events(ctx context.Context, list string, handle func(Event)) er
 	return errors.Join(lines.Err(), io.ErrUnexpectedEOF)
 }
 
-// parseEvent parses one line of an event stream, and reports whether it announces something of the list.
+// parseEvent parses one line of an event stream. It reports whether the line is an announcement about the list.
 func parseEvent(line []byte, list string) (e Event, ok bool) {
 	data, ok := bytes.CutPrefix(line, []byte("data:"))
 	if !ok {

@@ -13,26 +13,26 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Origin is one source of a list: an origin, a mirror, a folder with a copy, or a bundle. Nothing that it says is
-// trusted. Requests for the timestamp must not overlap; everything else is safe for concurrent use.
+// Origin is one source of a list: an origin server, a mirror, a folder with a copy, or a bundle. Its content is not
+// trusted. An Origin is safe for concurrent use, except for the method Timestamp.
 type Origin struct {
-	Name string // for people: URL without password, or path
+	Name string // for messages: a URL without password, or a path
 
-	base   *url.URL // of the list's files
+	base   *url.URL // base URL of the list's files
 	client *http.Client
 
-	events   *url.URL // of its announcements; nil for a folder
-	receipts *url.URL // where receipts are posted; nil for a folder
+	events   *url.URL // URL of announcements; nil for a folder
+	receipts *url.URL // URL for receipts; nil for a folder
 
-	noReceiptsUntil time.Time // it takes none, and is asked again after that
+	noReceiptsUntil time.Time // it accepts no receipts until then
 
-	conditions    http.Header // for a conditional request for the timestamp
-	conditionsFor []byte      // the timestamp that they belong to
+	conditions    http.Header // for a conditional request of the timestamp
+	conditionsFor []byte      // the timestamp that conditions belong to
 }
 
-// Origins returns the origins of a list at these addresses: base URLs (http, https), or paths of folders and bundles.
-// The client's Transport and Jar are used; nil stands for one with sensible limits and the proxy of the environment. It
-// fails with [blocklist.ErrMalformed] for any other address.
+// Origins returns the origins at these addresses: base URLs (http or https), or paths of folders and bundles. They use
+// the client's Transport and Jar. If the client is nil, the transport has default limits, and the proxy of the
+// environment. Origins fails with [blocklist.ErrMalformed] for other addresses.
 func Origins(list string, addresses []string, client *http.Client) (all []*Origin, err error) {
 	if len(addresses) == 0 {
 		return nil, errors.New("it needs at least one origin")
@@ -54,7 +54,8 @@ func Origins(list string, addresses []string, client *http.Client) (all []*Origi
 	return all, nil
 }
 
-// At returns a source whose address is that of the files themselves. It takes addresses like [Origins].
+// At returns an origin whose address is the base of the files itself, without a list name. It accepts addresses like
+// [Origins].
 func At(address string) (*Origin, error) { return at(address, newClient(nil, nil)) }
 
 func at(address string, client *http.Client) (*Origin, error) {
@@ -70,17 +71,16 @@ func at(address string, client *http.Client) (*Origin, error) {
 	return &Origin{Name: u.Redacted(), base: u, client: client}, nil
 }
 
-// IsLocal reports whether the origin is a path on this machine: a folder or a bundle.
+// IsLocal reports whether the origin is a path: a folder or a bundle.
 func (o *Origin) IsLocal() bool { return o.base.Scheme == "file" }
 
-// IsBundle reports whether the origin is at present a regular file: a bundle, carried by hand where there is no
-// network.
+// IsBundle reports whether the origin is currently a regular file: a bundle, for machines without network.
 func (o *Origin) IsBundle() bool {
 	info, err := os.Stat(o.Name)
 	return o.IsLocal() && err == nil && info.Mode().IsRegular()
 }
 
-// regularFiles is a folder without anything but files and folders: reading a named pipe could block for ever.
+// regularFiles allows access to files and folders only: reading a named pipe could block forever.
 type regularFiles struct{ fs.FS }
 
 func (f regularFiles) Open(name string) (fs.File, error) {

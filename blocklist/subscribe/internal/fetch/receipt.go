@@ -12,17 +12,17 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
-// noReceiptsPause is how long an origin that takes no receipts, such as a mirror of files, is not asked again.
+// noReceiptsPause is how long an origin that accepts no receipts, such as a file server, is not tried again.
 const noReceiptsPause = 15 * time.Minute
 
 var (
-	// ErrNoReceipts is returned by [PostReceipt] if no origin takes receipts.
+	// ErrNoReceipts is returned by [PostReceipt] if no origin accepts receipts.
 	ErrNoReceipts = errors.New("it takes no receipts")
-	// ErrReceiptRefused is returned by [PostReceipt] if an origin says that the receipt is wrong.
+	// ErrReceiptRefused is returned by [PostReceipt] if an origin refuses the receipt as invalid.
 	ErrReceiptRefused = errors.New("it refuses the receipt")
 )
 
-// PostReceipt posts a receipt to the first origin that takes it. Calls must not overlap.
+// PostReceipt posts a receipt to the first origin that accepts it. Calls must not overlap.
 func PostReceipt(ctx context.Context, origins []*Origin, receipt []byte) error {
 	all := fmt.Errorf("none of the origins: %w", ErrNoReceipts)
 	for _, o := range origins {
@@ -42,8 +42,8 @@ func PostReceipt(ctx context.Context, origins []*Origin, receipt []byte) error {
 	return all
 }
 
-// postReceipt posts a receipt to one origin. Only 201 Created says that it was taken: servers of files answer as they
-// like.
+// postReceipt posts a receipt to one origin. Only the status 201 Created means success, since file servers may answer a
+// POST with any other.
 func (o *Origin) postReceipt(ctx context.Context, receipt []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*stallTimeout)
 	defer cancel()

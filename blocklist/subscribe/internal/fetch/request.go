@@ -17,8 +17,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
-// Timestamp fetches the timestamp, conditionally if the one given came from this origin. It reports whether the origin
-// has another one; if not, b is nil.
+// Timestamp fetches the timestamp. The request is conditional if the known timestamp came from this origin. If the
+// origin still has the known one, modified is false and b is nil.
 func (o *Origin) Timestamp(ctx context.Context, known []byte) (b []byte, modified bool, err error) {
 	var conditions http.Header
 	if len(known) > 0 && bytes.Equal(known, o.conditionsFor) {
@@ -38,8 +38,8 @@ func (o *Origin) Timestamp(ctx context.Context, known []byte) (b []byte, modifie
 	return b, true, nil
 }
 
-// conditionsFrom makes the next request conditional (RFC 9110, 13.1). Dates count seconds: of a file that changed in
-// the second of the answer, or the one before, neither date nor a tag made from it is a strong validator (8.8.2.2).
+// conditionsFrom returns the headers that make the next request conditional (RFC 9110, 13.1). Dates have whole seconds.
+// So a file that changed in the second of the response, or in the one before, has no strong validator (8.8.2.2).
 func conditionsFrom(h http.Header) http.Header {
 	conditions := http.Header{}
 	if tag := h.Get("ETag"); tag != "" {
@@ -61,8 +61,8 @@ func conditionsFrom(h http.Header) http.Header {
 	return conditions
 }
 
-// Document fetches a document of at most limit bytes: [blocklist.ErrTooLarge] for a longer one, [fs.ErrNotExist] if the
-// origin says that there is none.
+// Document fetches a document of at most limit bytes. It fails with [blocklist.ErrTooLarge] if the document is longer,
+// and with [fs.ErrNotExist] if the origin does not have it.
 func (o *Origin) Document(ctx context.Context, name string, limit int64) ([]byte, error) {
 	resp, err := o.get(ctx, name, nil)
 	if err != nil {
@@ -71,7 +71,7 @@ func (o *Origin) Document(ctx context.Context, name string, limit int64) ([]byte
 	return readAll(resp, name, limit)
 }
 
-// Open fetches a file. The caller limits its length, and closes it.
+// Open fetches a file. The caller must limit its length and close it.
 func (o *Origin) Open(ctx context.Context, name string) (io.ReadCloser, error) {
 	resp, err := o.get(ctx, name, nil)
 	if err != nil {
@@ -106,7 +106,7 @@ func checkStatus(resp *http.Response, name string) error {
 	return fmt.Errorf("fetching %s: the answer is %d %s", name, resp.StatusCode, http.StatusText(resp.StatusCode))
 }
 
-// get sends one request. Reading the response's body fails when the origin is too slow.
+// get sends one request. Reading the response body fails if the origin is too slow.
 func (o *Origin) get(ctx context.Context, name string, conditions http.Header) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	timer := time.AfterFunc(stallTimeout, func() { cancel(errSlow) })
@@ -116,7 +116,7 @@ func (o *Origin) get(ctx context.Context, name string, conditions http.Header) (
 		return nil, err
 	}
 	maps.Copy(req.Header, conditions)
-	req.Header.Set("Accept-Encoding", "identity") // else the transport unpacks gzip, and a length says nothing
+	req.Header.Set("Accept-Encoding", "identity") // otherwise the transport decompresses gzip, and the length of the response is unknown
 	req.Header.Set("User-Agent", userAgent)
 	resp, err := o.client.Do(req)
 	if err != nil {
@@ -130,8 +130,8 @@ func (o *Origin) get(ctx context.Context, name string, conditions http.Header) (
 
 const userAgent = "argine"
 
-// plainError is an error that may quote what an origin sent, such as the address of a redirect: its text is made
-// printable.
+// plainError makes the text of an error printable, since it may quote data from an origin, such as the URL of a
+// redirect.
 type plainError struct{ error }
 
 func (e plainError) Error() string { return utf8text.Plain(e.error.Error()) }
