@@ -5,7 +5,7 @@ import (
 	"iter"
 )
 
-// accepts fails if a release must not follow the state in force.
+// accepts returns an error if a release can't follow the current state.
 func (st *state) accepts(h Header) error {
 	held := st.Header
 	switch {
@@ -20,7 +20,7 @@ func (st *state) accepts(h Header) error {
 	return h.check()
 }
 
-// apply makes st the state that a release leads to: a new set, or changes upon the one there is.
+// apply changes the state to that of a release: with a new set for a whole list, or by changes to the current one.
 func (st *state) apply(sec *secret, h Header, changes iter.Seq2[Change, error]) error {
 	if h.IsDelta() {
 		return st.applyDelta(h, changes)
@@ -29,7 +29,7 @@ func (st *state) apply(sec *secret, h Header, changes iter.Seq2[Change, error]) 
 	return st.rebuild(sec, entriesOf(changes), nil, LocalReview{})
 }
 
-// applyDelta puts changes into the journal and a new overlay, once they are proved to lead to h.
+// applyDelta writes changes to the journal and to a new overlay, after checking that they lead to the digest of h.
 func (st *state) applyDelta(h Header, changes iter.Seq2[Change, error]) error {
 	if h.Base != st.Header.Serial || st.list == nil || st.list.base == nil {
 		return &SerialError{List: h.List, Held: st.Header.Serial, Base: h.Base, Got: h.Serial, Err: ErrGap}
@@ -64,12 +64,12 @@ func (st *state) applyDelta(h Header, changes iter.Seq2[Change, error]) error {
 	return nil
 }
 
-// appendChange appends the line of a delta that says c, with its end.
+// appendChange appends a change as a line of a delta, with its line end.
 func appendChange(b []byte, c *Change) []byte {
 	return append(c.Entry.Append(append(b, sign(c.Removed))), '\n')
 }
 
-// entriesOf yields the entries of changes that only add.
+// entriesOf yields the entries of changes without removals.
 func entriesOf(changes iter.Seq2[Change, error]) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		for c, err := range changes {

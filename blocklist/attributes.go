@@ -9,14 +9,13 @@ import (
 	"unicode/utf8"
 )
 
-// Attributes are what an entry says besides its target; [ParseEntry] has their keys. Times count in whole seconds,
-// from 1970 to
-// 9999.
+// Attributes are the parts of an entry besides its target. [ParseEntry] lists their keys. Times have whole seconds,
+// from 1970 to 9999.
 type Attributes struct {
-	Category  string    // category=: what it is listed for, such as csam
-	Reference string    // ref=: the order or decision behind it
-	Expires   time.Time // expires=: from this moment on the entry matches no more; zero: never
-	Review    time.Time // review=: when a person looks at it again; zero: not set
+	Category  string    // category=: why it is listed, such as csam
+	Reference string    // ref=: the order or decision that it is based on
+	Expires   time.Time // expires=: the entry does not match from this time on; zero: never
+	Review    time.Time // review=: when a person should review it; zero: not set
 	Added     time.Time // added=: when it was first listed; zero: not recorded
 	Monitor   bool      // status=monitor: report a match, do not block
 }
@@ -66,7 +65,7 @@ func appendTime(dst []byte, key string, t time.Time) []byte {
 	return t.AppendFormat(dst, layout)
 }
 
-// parse reads what follows the target: fields up to the end of the line or to a comment.
+// parse parses the rest of a line after the target: fields, up to the end of the line or a comment.
 func (a *Attributes) parse(s string) (why string) {
 	var seen [6]bool
 	for {
@@ -80,7 +79,8 @@ func (a *Attributes) parse(s string) (why string) {
 	}
 }
 
-// nextField cuts the next field off: up to white space outside double quotes. A field that begins with # ends the line.
+// nextField splits off the next field, which ends at white space outside double quotes. At the beginning of a comment,
+// the field is empty.
 func nextField(s string) (field, rest string) {
 	s = strings.TrimLeft(s, blanks)
 	if s == "" || s[0] == '#' {
@@ -100,7 +100,7 @@ func nextField(s string) (field, rest string) {
 	return s, ""
 }
 
-// set reads one key=value field; seen has a place for each key.
+// set parses one key=value field. It marks the key in seen, to detect duplicates.
 func (a *Attributes) set(field string, seen *[6]bool) (why string) {
 	key, value, ok := strings.Cut(field, "=")
 	if !ok {
@@ -155,8 +155,8 @@ func setTime(dst *time.Time, value string) (why string) {
 
 const needTime = "it needs a day (2027-05-01) or a time (2027-05-01T08:00:00Z) from 1970 to 9999"
 
-// ParseTime reads a day, which means 00:00 UTC, or an RFC 3339 time; fractions of a second are dropped. Years run
-// from 1970 to 9999. It fails with [ErrMalformed].
+// ParseTime parses a day (00:00 UTC) or an RFC 3339 time from 1970 to 9999. It drops fractions of a second. It fails
+// with [ErrMalformed].
 func ParseTime(s string) (time.Time, error) {
 	t, ok := parseTime(s)
 	if !ok {
@@ -178,7 +178,7 @@ func parseTime(s string) (time.Time, bool) {
 	return t, true
 }
 
-// unquote returns the value without its quotes and backslashes; it must be text.
+// unquote returns a value without quotes and backslashes. It returns false if the value is not valid text.
 func unquote(s string) (string, bool) {
 	if strings.ContainsAny(s, `"\`) {
 		if len(s) < 2 || s[0] != '"' || s[len(s)-1] != '"' {
@@ -208,7 +208,7 @@ func unescapeQuoted(s string) (string, bool) {
 	return b.String(), true
 }
 
-// isText reports whether s is UTF-8 and shows what it holds: no control characters, no changes of writing direction.
+// isText reports whether s is UTF-8 without control characters and without changes of the writing direction.
 func isText(s string) bool {
 	for i := range len(s) {
 		switch c := s[i]; {

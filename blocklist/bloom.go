@@ -7,10 +7,9 @@ import (
 	"github.com/bits-and-blooms/bloom/v3"
 )
 
-// bloomFilter is a blocked Bloom filter: the bits of an entry lie in one cache line. The bits themselves are held by
-// the bloom library; where they lie is decided here, because its own hash would be computed again for each parent of
-// a name, and they are tested here, because it divides by the size of the filter for each of them, which is most of
-// the time that a lookup takes.
+// bloomFilter is a blocked Bloom filter: all bits of an entry are in one block, which is a cache line. The bloom
+// library stores the bits. This type computes their positions and tests them itself, for speed: the library would hash
+// each parent of a name again, and divide by the filter size for each bit.
 type bloomFilter struct {
 	bloom  *bloom.BloomFilter
 	blocks uint64
@@ -18,28 +17,28 @@ type bloomFilter struct {
 
 const (
 	blockBits    = 512
-	filterHashes = 7  // bits an entry: 7 x 9 bits of one hash choose them within a block
-	bitsPerEntry = 16 // about 1 false maybe in 1,000, each of which costs one look into the table
-	filterBatch  = 64 // hashes added at once
+	filterHashes = 7  // bits per entry; 7 x 9 bits of one hash are their positions in the block
+	bitsPerEntry = 16 // about 1 in 1,000 false positives, each of which costs one lookup in the table
+	filterBatch  = 64 // hashes added in one batch
 )
 
-// mergeAt is the number of changes from which a merge pays: copying the overlay for one more change then costs about a
-// millisecond.
+// mergeAt is the number of changes at which a merge pays off: from there on, copying the overlay for one more change
+// takes about a millisecond.
 const mergeAt = 10_000
 
-// bloomWords returns the size of the Bloom filter of a set, in words of 64 bits. It leaves room for the first merge,
-// so that small lists can grow.
+// bloomWords returns the filter size for a set, in words of 64 bits. It leaves room for the first merge, so that small
+// lists can grow.
 func bloomWords(entries int) int {
 	return ((entries+mergeAt)*bitsPerEntry/blockBits + 1) * blockBits / 64
 }
 
-// newBloomFilter uses words, whose number is a multiple of a block, as they are.
+// newBloomFilter returns a filter whose bits are the given words. Their number must be a multiple of the block size.
 func newBloomFilter(words []uint64) *bloomFilter {
 	bits := uint(len(words)) * 64
 	return &bloomFilter{bloom: bloom.FromWithM(words, bits, filterHashes), blocks: uint64(len(words)) * 64 / blockBits}
 }
 
-// locate returns the block of a hash, and what chooses its bits there.
+// locate returns the block of a hash, and the bits from which its positions in the block are taken.
 func (f *bloomFilter) locate(hash uint64) (block, rest uint64) {
 	block, _ = bits.Mul64(hash, f.blocks)
 	return block, mix(hash, 0x9e3779b97f4a7c15)
@@ -58,14 +57,14 @@ func (f *bloomFilter) mayContain(hash uint64) bool {
 	return true
 }
 
-// add sets the bits of up to filterBatch hashes.
+// add adds up to filterBatch hashes.
 func (f *bloomFilter) add(hashes []uint64) {
 	words := f.bloom.BitSet().Words()
 	var block, rest [filterBatch]uint64
 	for i, hash := range hashes {
 		block[i], rest[i] = f.locate(hash)
 	}
-	for range filterHashes { // a bit of each at a time, so that the processor waits for the memory of all at once
+	for range filterHashes { // one bit of each hash at a time, so that the cache misses overlap
 		for i := range hashes {
 			words[block[i]*blockBits/64+rest[i]%blockBits/64] |= 1 << (rest[i] % 64)
 			rest[i] /= blockBits
@@ -73,8 +72,8 @@ func (f *bloomFilter) add(hashes []uint64) {
 	}
 }
 
-// insertHalf returns what sets the bits of the hashes in one half of the filter, which so stays in the processor's
-// cache.
+// insertHalf returns a function that adds the hashes that belong to one half of the filter. Half a filter fits better
+// into the processor's cache.
 func (f *bloomFilter) insertHalf(hashes iter.Seq[uint64]) func(half int) {
 	middle := f.blocks / 2
 	return func(half int) {

@@ -10,13 +10,13 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/offheap"
 )
 
-// builder collects the entries of a set, 32 bytes an entry, off the heap: compiling a long list next to lookups must
-// not keep the garbage collector busy. Rows are dealt out to shards by the first bits of their keys, so that each can
-// be sorted within the processor's cache.
+// builder collects the entries of a set. It stores them outside the Go heap, 32 bytes each, so that compiling a long
+// list does not load the garbage collector. Rows are distributed over shards by the first bits of their keys, so that
+// sorting one shard stays in the processor's cache.
 type builder struct {
 	secret   *secret
 	shards   [1 << shardBits]shard
-	free     []record // of the last slab
+	free     []record // unused records of the last slab
 	releases []func()
 	hosts    []uint64 // filter hashes of the hosts of url entries
 	urls     []urlOfHost
@@ -24,8 +24,8 @@ type builder struct {
 	infos    *matchInfoTable
 	walk     suffixes
 
-	before    *set        // that the new one is to take the place of; nil if there is none
-	reviewNew func(Entry) // is called with each entry that the set before does not block; may be nil
+	before    *set        // the set to replace; nil: none
+	reviewNew func(Entry) // called with each entry that the old set does not block; may be nil
 }
 
 const (
@@ -34,20 +34,20 @@ const (
 	slabRows  = 64 * chunkRows
 )
 
-// record is a row before it is written, with its hash in the Bloom filter.
+// record is a row of the set, with its hash for the Bloom filter.
 type record struct {
 	setRow
 	hash uint64
 }
 
 type shard struct {
-	chunks [][]record // each of chunkRows
-	n      int        // records in them
+	chunks [][]record // of chunkRows records each
+	n      int        // number of records
 }
 
 func newBuilder(s *secret) *builder { return &builder{secret: s, infos: newMatchInfoTable()} }
 
-// close gives the memory back; what came of content must not be used any more.
+// close releases the memory. The result of content must not be used after it.
 func (b *builder) close() {
 	for _, release := range b.releases {
 		release()
@@ -56,12 +56,12 @@ func (b *builder) close() {
 }
 
 const (
-	batchEntries = 512 // handed over at once
-	batches      = 6   // on their way
+	batchEntries = 512 // entries passed on together
+	batches      = 6   // batches in transit
 )
 
-// addAll adds entries, in their order. Reading them takes about as long as making their rows, and as looking at them
-// where somebody does, so other goroutines do that.
+// addAll adds entries, in their order. Reading entries, making their rows and reviewing new ones take about as long as
+// each other, so each has a goroutine.
 func (b *builder) addAll(entries iter.Seq2[Entry, error]) error {
 	if entries == nil {
 		return fmt.Errorf("the iterator of entries is nil: %w: to list nothing, yield nothing", ErrMalformed)
@@ -107,8 +107,8 @@ func (b *builder) addAll(entries iter.Seq2[Entry, error]) error {
 	return nil
 }
 
-// review calls reviewNew with each new entry of a batch. All rows of a batch are looked for before anything else is
-// done, so that the processor waits for the memory of several at once.
+// review calls reviewNew with each new entry of a batch. It looks up all rows of the batch first, so that their cache
+// misses overlap.
 func (b *builder) review(batch []preparedRow) {
 	if b.reviewNew == nil {
 		return
@@ -126,20 +126,20 @@ func (b *builder) review(batch []preparedRow) {
 	}
 }
 
-// preparedRow is an entry on its way to a row: all but the digest, which takes the longest to make.
+// preparedRow is a row without its digest, which takes most of the time to compute.
 type preparedRow struct {
 	key     string
 	hash    uint64
 	info    uint32
 	scope   Scope
 	monitor bool
-	row     tableKey // is made last
+	row     tableKey // computed last
 }
 
 // prepare counts an entry and returns the parts of its row.
 func (b *builder) prepare(e *Entry) preparedRow {
 	hash, host := b.secret.filterHash(&b.walk, e)
-	if n := len(b.hosts); host != 0 && (n == 0 || b.hosts[n-1] != host) { // most lists have the URLs of a host together
+	if n := len(b.hosts); host != 0 && (n == 0 || b.hosts[n-1] != host) { // most lists have the URLs of one host in sequence
 		b.hosts = append(b.hosts, host)
 	}
 	b.features.add(e)
@@ -156,10 +156,10 @@ func (b *builder) add(t *preparedRow) {
 	b.put(record{setRow{t.row, t.info}, t.hash})
 }
 
-// put deals a row out to its shard.
+// put adds a record to its shard.
 func (b *builder) put(r record) {
 	s := &b.shards[r.key.hi>>(64-shardBits)]
-	if s.n > 0 && s.at(s.n-1).setRow == r.setRow { // a list may repeat itself at any length
+	if s.n > 0 && s.at(s.n-1).setRow == r.setRow { // a list may repeat one line any number of times
 		return
 	}
 	if s.n == len(s.chunks)*chunkRows {
@@ -169,10 +169,10 @@ func (b *builder) put(r record) {
 	s.n++
 }
 
-// urlOfHost is a url entry as a builder counts it.
+// urlOfHost is a url entry in the builder's count by host.
 type urlOfHost struct {
 	host    tableKey
-	hash    uint64 // of the host, in the Bloom filter
+	hash    uint64 // filter hash of the host
 	expires int64
 }
 
@@ -186,8 +186,8 @@ func (b *builder) countURL(e *Entry, hash uint64) {
 	b.urls = append(b.urls, urlOfHost{b.secret.tableKey(scopeURLHost, key), hash, matchInfoOf(&e.Attributes).expires})
 }
 
-// addHosts adds the rows of the hosts of url entries, and returns how many. Entries that a local list repeats are
-// counted again, which does no harm, since such lists are never changed one by one.
+// addHosts adds the rows of the hosts of url entries, and returns their number. Repeated entries of a local list are
+// counted twice. That is harmless, since a local list is never changed entry by entry.
 func (b *builder) addHosts() (rows int) {
 	slices.SortFunc(b.urls, func(x, y urlOfHost) int { return x.host.compare(y.host) })
 	for i := 0; i < len(b.urls); rows++ {
@@ -202,7 +202,7 @@ func (b *builder) addHosts() (rows int) {
 	return rows
 }
 
-// mergeDuplicate reports whether two rows are for the same target; then the stronger one stays.
+// mergeDuplicate reports whether two rows have the same target. If so, it keeps the stronger one.
 func (b *builder) mergeDuplicate(have *record, row setRow) bool {
 	if have.key != row.key {
 		return false
@@ -225,7 +225,7 @@ func (b *builder) chunk() []record {
 
 func (s *shard) at(i int) *record { return &s.chunks[i/chunkRows][i%chunkRows] }
 
-// records yields the records in the order in which they lie there.
+// records yields the records, in the order of storage.
 func (s *shard) records(yield func(*record) bool) {
 	left := s.n
 	for _, chunk := range s.chunks {
@@ -238,7 +238,7 @@ func (s *shard) records(yield func(*record) bool) {
 	}
 }
 
-// content sorts the rows, leaves the strongest of those for the same target, and makes the filter.
+// content sorts the rows, removes duplicates (the strongest stays), and builds the filter.
 func (b *builder) content() setContent {
 	hosts := b.addHosts()
 	parallelHalves(b.sortHalf)
@@ -270,7 +270,7 @@ func (b *builder) sortHalf(half int) {
 	}
 }
 
-// hashes yields all hashes that go into the Bloom filter.
+// hashes yields all hashes for the Bloom filter.
 func (b *builder) hashes(yield func(uint64) bool) {
 	for i := range b.shards {
 		for r := range b.shards[i].records {
@@ -286,7 +286,7 @@ func (b *builder) hashes(yield func(uint64) bool) {
 	}
 }
 
-// rows yields the rows in the order of the shards.
+// rows yields the rows, in the order of the shards.
 func (b *builder) rows() iter.Seq[setRow] {
 	return func(yield func(setRow) bool) {
 		for i := range b.shards {
@@ -299,12 +299,12 @@ func (b *builder) rows() iter.Seq[setRow] {
 	}
 }
 
-// sort puts the records of a shard in order, and leaves one for each target. Since keys are digests with a secret
-// salt, and so spread evenly, dealing them out by their next bits leaves hardly anything to be sorted.
+// sort sorts the records of a shard and removes duplicates. Keys are digests with a secret salt, so they are uniformly
+// distributed: distributing them to buckets by their next bits nearly sorts them.
 func (b *builder) sort(s *shard, scratch []record) {
 	scratch = scratch[:s.n]
 	width := bits.Len(uint(s.n))
-	next := make([]uint32, 1<<width+1) // where the next record of a bucket goes
+	next := make([]uint32, 1<<width+1) // index of the next record of each bucket
 	bucket := func(r *record) uint64 { return r.key.hi << shardBits >> (64 - width) }
 	for r := range s.records {
 		next[bucket(r)+1]++
@@ -331,7 +331,7 @@ func (b *builder) sort(s *shard, scratch []record) {
 	}
 }
 
-// parallelHalves does both halves of something at the same time.
+// parallelHalves calls do for both halves, in parallel.
 func parallelHalves(do func(half int)) {
 	var other sync.WaitGroup
 	other.Go(func() { do(1) })

@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// CanaryName returns the name that a store lists as an entry of scope domain while it holds that serial of a signed
-// list, and only then: a question for it shows whether a resolver enforces the serial. It ends in argine.test, and is
-// a legal name for every legal name of a list; no two lists have the same one.
+// CanaryName returns the canary of a signed list: a name that a store lists, with scope domain, as long as its state is
+// that of the given serial. So a query for the name shows whether a resolver enforces the serial. The name ends in
+// argine.test. It is valid for every valid list name, and no two lists share one.
 //
-// It is serial-42.it.example_csam.argine.test for serial 42 of it.example/csam: each slash becomes an underscore. Of
-// a label that is too long, what is beyond the limit becomes labels that begin with an underscore.
+// For serial 42 of it.example/csam, it is serial-42.it.example_csam.argine.test: each slash becomes an underscore. If a
+// label gets too long, its rest becomes further labels that begin with an underscore.
 func CanaryName(list string, serial uint64) string {
 	var b strings.Builder
 	b.WriteString("serial-")
@@ -29,14 +29,15 @@ func CanaryName(list string, serial uint64) string {
 	return b.String()
 }
 
-// canary is the entry by which a resolver shows which serial it enforces. It is no part of the release, and lies next
-// to set and overlay, so that it costs the lookup of other names a comparison of lengths.
+// canary is the entry that shows which serial a resolver enforces. It is not part of the release. It is kept beside set
+// and overlay, so that it costs the lookup of another name only one comparison of lengths.
 type canary struct {
-	name string // in wire form; empty if there is none
+	name string // in wire form; empty: no canary
 	info matchInfo
 }
 
-// covers reports whether a name in wire form, taken apart in w, is the canary or below it, and where the entry begins.
+// covers reports whether a name in wire form, with its suffixes in w, is the canary or below it. It also returns the
+// offset of the canary in the name.
 func (t *canary) covers(w *suffixes, name []byte) (at int, ok bool) {
 	at = len(name) - len(t.name)
 	return at, at >= 0 && t.name != "" && string(name[at:]) == t.name && slices.Contains(w.at[:w.n], uint8(at))

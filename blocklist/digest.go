@@ -8,14 +8,14 @@ import (
 	"math/bits"
 )
 
-// Digest identifies the state of a list: the sum modulo 2^256 of the SHA-256 of every canonical entry line. It costs
-// one addition or subtraction a change. It guards against mistakes and decay; against enemies there are the
-// signatures.
+// Digest identifies the state of a list: it is the sum, modulo 2^256, of the SHA-256 hashes of all canonical entry
+// lines. A change costs one addition or subtraction. The digest detects mistakes and damage. Signatures protect against
+// attackers.
 type Digest struct {
 	words [4]uint64 // least significant first
 }
 
-// Add counts a canonical line in.
+// Add adds a canonical line.
 func (d *Digest) Add(line []byte) { d.add(lineHash(line)) }
 
 func (d *Digest) add(words [4]uint64) {
@@ -25,7 +25,7 @@ func (d *Digest) add(words [4]uint64) {
 	}
 }
 
-// Remove counts a canonical line out.
+// Remove removes a canonical line.
 func (d *Digest) Remove(line []byte) {
 	var borrow uint64
 	for i, w := range lineHash(line) {
@@ -64,7 +64,7 @@ func (d Digest) MarshalText() ([]byte, error) {
 	return hex.AppendEncode(nil, b[:]), nil
 }
 
-// UnmarshalText implements [encoding.TextUnmarshaler]; it takes what MarshalText writes and nothing else.
+// UnmarshalText implements [encoding.TextUnmarshaler]. It accepts the output of MarshalText only.
 func (d *Digest) UnmarshalText(text []byte) error {
 	b, err := hex.DecodeString(string(text))
 	if err != nil || len(b) != 32 || hex.EncodeToString(b) != string(text) {
@@ -76,7 +76,7 @@ func (d *Digest) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// ParseDigest reads 64 lower-case hexadecimal digits.
+// ParseDigest parses 64 lower-case hexadecimal digits.
 func ParseDigest(text string) (d Digest, err error) {
 	err = d.UnmarshalText([]byte(text))
 	return d, err

@@ -7,18 +7,18 @@ import (
 	"unicode/utf8"
 )
 
-// Scope says what an entry covers.
+// Scope is the kind of targets that an entry covers.
 type Scope uint8
 
-// The four scopes. They keep their meaning everywhere: nothing is widened, nothing narrowed.
+// The four scopes. Their meaning is the same everywhere, from the list to the answer.
 const (
-	ScopeDomain Scope = iota + 1 // a name and every name below it
-	ScopeHost                    // that name only
-	ScopeURL                     // a path, or everything below it, on a host; invisible to DNS
+	ScopeDomain Scope = iota + 1 // a name and all names below it
+	ScopeHost                    // one name only
+	ScopeURL                     // a path on a host, or a path and everything below it; a resolver can't enforce it
 	ScopeIP                      // an address or a prefix
 )
 
-// String returns the word used in commands and counters.
+// String returns the name of the scope in commands and counters.
 func (s Scope) String() string {
 	switch s {
 	case ScopeDomain:
@@ -33,25 +33,25 @@ func (s Scope) String() string {
 	return "invalid"
 }
 
-// MaxLine is the longest entry line that is read or written, in bytes without the line end.
+// MaxLine is the maximum length of an entry line, in bytes, without its line end.
 const MaxLine = 64 << 10
 
-// Entry is one listed thing. Entries are made by [ParseEntry] and the constructors, so that target and scope are
-// canonical: equal things are equal strings.
+// Entry is one line of a list. [ParseEntry] and the constructors return canonical entries: entries with the same target
+// have equal target strings.
 type Entry struct {
 	Scope Scope
 	key   string
 	Attributes
 }
 
-// DomainEntry lists name and every name below it.
+// DomainEntry returns an entry for a name and all names below it.
 func DomainEntry(name Name) Entry { return Entry{Scope: ScopeDomain, key: string(name)} }
 
-// HostEntry lists name alone.
+// HostEntry returns an entry for one name only.
 func HostEntry(name Name) Entry { return Entry{Scope: ScopeHost, key: string(name)} }
 
-// IPEntry lists the addresses of prefix, which must be valid. It is masked first, and IPv4-mapped addresses become
-// IPv4.
+// IPEntry returns an entry for the addresses of a valid prefix. The prefix is masked, and IPv4-mapped addresses become
+// IPv4 addresses.
 func IPEntry(prefix netip.Prefix) Entry {
 	if a := prefix.Addr(); a.Is4In6() && prefix.Bits() >= 96 {
 		prefix = netip.PrefixFrom(a.Unmap(), prefix.Bits()-96)
@@ -59,13 +59,13 @@ func IPEntry(prefix netip.Prefix) Entry {
 	return Entry{Scope: ScopeIP, key: prefixText(prefix.Masked())}
 }
 
-// IsValid reports whether [ParseEntry] or a constructor made the entry. The zero Entry is not valid, nor is one whose
-// Scope was changed afterwards: its target is not of that scope.
+// IsValid reports whether the entry comes from [ParseEntry] or a constructor. It returns false for the zero Entry, and
+// after a change of Scope, since the target then has another scope.
 func (e *Entry) IsValid() bool {
 	if e.key == "" {
 		return false
 	}
-	isName := e.key[len(e.key)-1] == 0 // the root label, which no URL and no prefix ends in
+	isName := e.key[len(e.key)-1] == 0 // URLs and prefixes never end in the root label
 	switch e.Scope {
 	case ScopeDomain, ScopeHost:
 		return isName
@@ -78,8 +78,7 @@ func (e *Entry) IsValid() bool {
 	return false
 }
 
-// Key returns what identifies the entry within its scope: the wire form of a name, the expression of a URL, the text of
-// a prefix.
+// Key returns the text that identifies the entry within its scope: a name in wire form, a URL expression, or a prefix.
 func (e Entry) Key() string { return e.key }
 
 // Name returns the name of a domain or host entry, and false for the other scopes.
@@ -98,7 +97,7 @@ func (e Entry) Prefix() (netip.Prefix, bool) {
 	return parsePrefix(e.key)
 }
 
-// Target returns the first field of the line: the thing listed, in the spelling that shows its scope.
+// Target returns the first field of the line: the target, in the notation of its scope.
 func (e Entry) Target() string { return string(e.appendTarget(nil)) }
 
 func (e Entry) appendTarget(dst []byte) []byte {
@@ -115,7 +114,7 @@ func (e Entry) appendTarget(dst []byte) []byte {
 	return dst
 }
 
-// appendNameTarget escapes the first digit of a name that would read as a number or an address.
+// appendNameTarget appends a name. It escapes the first digit of a name that looks like a number or an address.
 func appendNameTarget(dst []byte, n Name) []byte {
 	if n.numeric() {
 		dst = appendDecimal(dst, n[1])
@@ -128,15 +127,15 @@ func appendNameTarget(dst []byte, n Name) []byte {
 // String returns the canonical line: the target, then the attributes that are set, in the order of FORMAT.md.
 func (e Entry) String() string { return string(e.Append(nil)) }
 
-// Append appends the canonical line without a line end. It is one line whatever the attributes hold: control characters
-// become spaces.
+// Append appends the canonical line, without a line end. Control characters in attributes become spaces, so the result
+// is always one line.
 func (e Entry) Append(dst []byte) []byte { return e.Attributes.append(e.appendTarget(dst)) }
 
-// ParseEntry reads one line: a target, then attributes as key=value or key="a value", then perhaps a comment after #.
-// The keys are
+// ParseEntry parses one line: a target, then attributes as key=value or key="a value", then optionally a comment after
+// #. The keys are
 //
-//	category=csam            Category: what it is listed for
-//	ref="order 2026/17"      Reference: the order or decision behind it
+//	category=csam            Category: why it is listed
+//	ref="order 2026/17"      Reference: the order or decision that it is based on
 //	expires=2027-05-01       Expires: a day, or a time as in 2027-05-01T08:00:00Z (RFC 3339)
 //	review=2026-12-01        Review: likewise
 //	status=monitor           Monitor: report a match, do not block; status=block is the default
@@ -165,7 +164,7 @@ func parseEntry(line string) (e Entry, why string) {
 	if why = e.Attributes.parse(rest); why != "" {
 		return e, why
 	}
-	// The canonical line may be the longer one, by some escapes and quotes.
+	// Escapes and quotes can make the canonical line longer than the input.
 	if len(line) > MaxLine/2 && len(e.Append(nil)) > MaxLine {
 		return e, "longer than 64 KiB in canonical form"
 	}
@@ -174,7 +173,7 @@ func parseEntry(line string) (e Entry, why string) {
 
 const blanks = " \t\r\n"
 
-// cutTarget returns the first field of a line and the rest. It is empty for a blank line or a comment.
+// cutTarget splits a line after its first field. The field is empty for a blank line or a comment.
 func cutTarget(line string) (target, rest string) {
 	line = strings.TrimLeft(line, blanks)
 	if strings.HasPrefix(line, "#") {
@@ -186,7 +185,7 @@ func cutTarget(line string) (target, rest string) {
 	return line, ""
 }
 
-// parseTarget reads the first field of a line.
+// parseTarget parses the first field of a line.
 func parseTarget(text string) (e Entry, why string) {
 	if strings.Contains(text, "://") {
 		return parseURLTarget(text)
@@ -225,7 +224,8 @@ func parseNameTarget(text string, entry func(Name) Entry) (e Entry, why string) 
 	return entry(name), ""
 }
 
-// checkNameText refuses what in a name as an entry would be a slip, and reports whether there are escapes.
+// checkNameText refuses names that are probably typing errors, although a name may have these characters. It also
+// reports whether the text has escapes.
 func checkNameText(text string) (escapes bool, why string) {
 	for i := 0; i < len(text); i++ {
 		switch c := lower(text[i]); {
@@ -246,10 +246,10 @@ func checkNameText(text string) (escapes bool, why string) {
 	return escapes, ""
 }
 
-// parsePrefix reads an address or a prefix in CIDR notation; zones are refused.
+// parsePrefix parses an address or a prefix in CIDR notation, without a zone.
 func parsePrefix(text string) (netip.Prefix, bool) {
 	last := text[len(text)-1]
-	if (last < '0' || last > '9') && !strings.Contains(text, ":") { // most names end here, before an error is built
+	if (last < '0' || last > '9') && !strings.Contains(text, ":") { // cheap test for most names: building an error is slow
 		return netip.Prefix{}, false
 	}
 	if a, err := netip.ParseAddr(text); err == nil {

@@ -7,46 +7,45 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 )
 
-// What can go wrong, as a caller may want to tell apart. Errors of this package and of those below it wrap one of
-// these, or an error of the file system (package io/fs) or of the caller's own context or iterator.
+// Sentinel errors. Errors of this package and its subpackages wrap one of them, or an error of the file system (package
+// io/fs), of the caller's context or of the caller's iterator.
 var (
-	// ErrMalformed is returned for text or bytes that do not follow the grammar they claim to follow.
+	// ErrMalformed is returned for text or bytes that violate their grammar.
 	ErrMalformed = errors.New("malformed")
-	// ErrUntrusted is returned when something lacks the signatures it needs, or does not match what was signed.
+	// ErrUntrusted is returned if required signatures are missing, or something differs from what was signed.
 	ErrUntrusted = errors.New("not trusted")
-	// ErrRollback is returned for a release that is older than the one already held.
+	// ErrRollback is returned for a release that is older than the current one.
 	ErrRollback = errors.New("older than what is held")
-	// ErrGap is returned when a delta starts from another state than the one held; a snapshot is needed instead.
+	// ErrGap is returned if a delta starts from another state than the current one. A snapshot is needed instead.
 	ErrGap = errors.New("does not continue what is held")
-	// ErrExpired is returned for metadata past its expiry: the source may be frozen.
+	// ErrExpired is returned for expired metadata. Someone may withhold newer metadata.
 	ErrExpired = errors.New("expired")
-	// ErrTooLarge is returned when something exceeds a limit on its size.
+	// ErrTooLarge is returned if a size limit is exceeded.
 	ErrTooLarge = errors.New("too large")
-	// ErrDamaged is returned for a file of ours that does not pass its checksum; it is never served.
+	// ErrDamaged is returned for a file of a store or set with a wrong checksum. Such a file is never used.
 	ErrDamaged = errors.New("damaged")
-	// ErrDigest is returned when the entries are not those that the digest was made from.
+	// ErrDigest is returned if entries do not have the expected digest.
 	ErrDigest = errors.New("digest does not match")
-	// ErrHeld is returned when the guards hold a change; a person looks at what they found, and accepts it or not.
+	// ErrHeld is returned if the guards hold a change. A person must look at their findings, and may accept the change.
 	ErrHeld = errors.New("held by the guards")
-	// ErrNoKey is returned for a confidential list that none of the identities at hand opens: there is none, or the
-	// agency has not, or no longer, encrypted the list to it.
+	// ErrNoKey is returned if none of the given identities can open a confidential list: no identity was given, or the
+	// agency has not encrypted the list to one of them, or no longer does.
 	ErrNoKey = errors.New("there is no key for it")
-	// ErrClosed is returned by a Store after Release or Close, and by a reader of a list whose entries were read
-	// before.
+	// ErrClosed is returned by a Store after Release or Close, and by a list reader whose entries were already read.
 	ErrClosed = errors.New("closed")
-	// ErrReadOnly is returned for a change of a store that was opened with [Options.ReadOnly].
+	// ErrReadOnly is returned for a change to a store that was opened with [Options.ReadOnly].
 	ErrReadOnly = errors.New("opened read-only")
-	// ErrSigned is returned where entries that no one signed would take the place of a signed list.
+	// ErrSigned is returned when unsigned entries would replace a signed list.
 	ErrSigned = errors.New("a signed list has that name")
-	// ErrBusy is returned when another process, or another owner in this one, holds what is to be changed.
+	// ErrBusy is returned if another process, or another owner in this process, has locked the files.
 	ErrBusy = disk.ErrLocked
 )
 
-// EntryError says which line could not be read as an entry, and why. It wraps [ErrMalformed].
+// EntryError reports a line that is not an entry, and the reason. It wraps [ErrMalformed].
 type EntryError struct {
-	Line int    // line number from 1; 0 where the text did not come from a file
-	Text string // the offending text, shortened
-	Why  string // what is wrong, and what to write instead where that is known
+	Line int    // from 1; 0: the text is not from a file
+	Text string // the wrong text, shortened
+	Why  string // the reason, with a correction if there is one
 }
 
 // Error implements error.
@@ -57,15 +56,15 @@ func (e *EntryError) Error() string {
 	return fmt.Sprintf("entry %q: %s", e.Text, e.Why)
 }
 
-// Unwrap makes errors.Is(err, ErrMalformed) true.
+// Unwrap returns [ErrMalformed].
 func (e *EntryError) Unwrap() error { return ErrMalformed }
 
-// SerialError says that a release does not follow the one in the store. It wraps [ErrRollback] or [ErrGap].
+// SerialError reports that a release can't follow the current one. It wraps [ErrRollback] or [ErrGap].
 type SerialError struct {
 	List string
-	Held uint64 // serial in force
-	Base uint64 // serial that the release starts from; 0 for a snapshot
-	Got  uint64 // serial of the release
+	Held uint64 // the current serial
+	Base uint64 // the serial that the release starts from; 0: it is a snapshot
+	Got  uint64 // the serial of the release
 	Err  error
 }
 
@@ -77,7 +76,7 @@ func (e *SerialError) Error() string {
 	return fmt.Sprintf("%s: serial %d is %v (%d)", e.List, e.Got, e.Err, e.Held)
 }
 
-// Unwrap returns the sentinel.
+// Unwrap returns the sentinel error.
 func (e *SerialError) Unwrap() error { return e.Err }
 
 // excerpt shortens outside text for an error message.

@@ -1,11 +1,11 @@
 package blocklist
 
-// features says what the entries of a set or an overlay are, so that a lookup can leave out what it does not hold.
-// Removed entries count until the next snapshot.
+// features records which kinds of entries a set or an overlay contains, so that lookups can skip the others. Removed
+// entries count until the next snapshot.
 type features struct {
 	URLs uint64    // 1 if there are url entries
-	IPv4 uint64    // bit n: there are prefixes of n bits
-	IPv6 [3]uint64 // likewise, 64 to a word
+	IPv4 uint64    // bit n: there are prefixes of length n
+	IPv6 [3]uint64 // likewise, 64 lengths a word
 }
 
 func (k *features) add(e *Entry) {
@@ -23,7 +23,7 @@ func (k *features) add(e *Entry) {
 	}
 }
 
-// union returns the features of either.
+// union returns the features of both.
 func (k features) union(l features) features {
 	k.URLs |= l.URLs
 	k.IPv4 |= l.IPv4

@@ -8,7 +8,7 @@ import (
 	"math/bits"
 )
 
-// secret is the random hash key of a store. Without it an attacker can't construct collisions.
+// secret is the random hash key of a store. It prevents attackers from constructing collisions.
 type secret struct {
 	salt  [saltSize]byte
 	mul   [3]uint64
@@ -37,7 +37,8 @@ func newSecret(salt [saltSize]byte) *secret {
 	return s
 }
 
-// tableKey is an entry in the digest table: the first 16 bytes of SHA-256(salt, scope, key), as two big-endian numbers.
+// tableKey identifies an entry in the table: the first 16 bytes of SHA-256(salt, scope, key), as two big-endian
+// numbers.
 type tableKey struct{ hi, lo uint64 }
 
 func (k tableKey) compare(l tableKey) int {
@@ -60,7 +61,7 @@ func (s *secret) tableKey(scope Scope, key []byte) tableKey {
 
 func (s *secret) scoped(h uint64, scope Scope) uint64 { return mix(h^s.scope[scope], s.mul[2]) }
 
-// extend mixes one more label into the hash of the labels to its right.
+// extend extends the hash of the labels to the right by one more label.
 func (s *secret) extend(h uint64, label []byte) uint64 {
 	for len(label) >= 8 {
 		h = mix(h^binary.LittleEndian.Uint64(label), s.mul[0])
@@ -73,23 +74,23 @@ func (s *secret) extend(h uint64, label []byte) uint64 {
 	return mix(h^tail, s.mul[1])
 }
 
-// mix folds the 128-bit product: every bit of the result depends on every bit of h.
+// mix multiplies and folds the 128-bit product, so that each bit of the result depends on all bits of h.
 func mix(h, k uint64) uint64 {
 	hi, lo := bits.Mul64(h, k)
 	return hi ^ lo
 }
 
-// maxLabels is the most labels that fit into a name.
+// maxLabels is the maximum number of labels in a name.
 const maxLabels = MaxName / 2
 
-// suffixes has where each label of a name begins, and the unscoped filter hash of the name from there on.
+// suffixes has, for each suffix of a name, its offset and its filter hash (without scope).
 type suffixes struct {
 	n    int
 	at   [maxLabels]uint8
 	hash [maxLabels]uint64
 }
 
-// walk takes the name apart; what is not a well-formed name in wire form gives no suffixes.
+// walk computes the suffixes of a name. A name that is not well-formed has none.
 func (w *suffixes) walk(s *secret, name []byte) {
 	i := 0
 	w.n = 0

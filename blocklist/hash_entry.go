@@ -5,9 +5,10 @@ import (
 	"net/netip"
 )
 
-// filterHash is the hash of an entry in the Bloom filter. For names it is built label by label from the right, so
-// that one pass gives the hashes of a name and of all its parents. A url entry feeds it with its host too, so that
-// the paths of other hosts need not be looked at; host is 0 for the other scopes. It works in w.
+// filterHash returns the hash of an entry for the Bloom filter. The hash of a name is computed label by label from the
+// right, so one pass computes the hashes of a name and of all its parents. A url entry also adds the hash of its host
+// to the filter, so that lookups can skip the paths of hosts without url entries. For the other scopes, host is 0. The
+// buffer w is overwritten.
 func (s *secret) filterHash(w *suffixes, e *Entry) (hash, host uint64) {
 	switch e.Scope {
 	case ScopeDomain, ScopeHost:
@@ -21,14 +22,14 @@ func (s *secret) filterHash(w *suffixes, e *Entry) (hash, host uint64) {
 	return s.scoped(w.hash[0], e.Scope), 0
 }
 
-// prefixHash is the filter hash of an ip entry.
+// prefixHash returns the filter hash of an ip entry.
 func (s *secret) prefixHash(p netip.Prefix) uint64 {
 	b := p.Addr().As16()
 	return s.scoped(s.extend(uint64(p.Bits()), b[16-p.Addr().BitLen()/8:]), ScopeIP)
 }
 
-// urlHash is the filter hash of a url entry, and that of its host. Of all expressions that a URL has to be looked up
-// by, the hashes come from one pass: that of the host, then mixed with each segment of the path.
+// urlHash returns the filter hash of a url entry and of its host. The hash of the host is extended by each segment of
+// the path, so that one pass computes the hashes of all expressions for a URL.
 func (s *secret) urlHash(key []byte) (hash, host uint64) {
 	key, below := bytes.CutPrefix(key, []byte("*."))
 	path := max(bytes.IndexByte(key, '/'), 0)
@@ -54,7 +55,7 @@ func (s *secret) urlHash(key []byte) (hash, host uint64) {
 	return s.scoped(h, ScopeURL), host
 }
 
-// segmentEnd returns where the segment ends that begins with the slash at i.
+// segmentEnd returns the end of the segment that begins with the slash at i.
 func segmentEnd(path []byte, i int) int {
 	if n := bytes.IndexByte(path[i+1:], '/'); n >= 0 {
 		return i + 1 + n
@@ -62,7 +63,8 @@ func segmentEnd(path []byte, i int) int {
 	return len(path)
 }
 
-// hostHash begins the hashes of the expressions of a host: that of a name is what suffixes has for it.
+// hostHash returns the hash that the expressions of a host begin with. If the host is a name, it is the hash in
+// suffixes.
 func (s *secret) hostHash(host []byte) uint64 {
 	var name [MaxName]byte
 	var w suffixes
@@ -73,10 +75,11 @@ func (s *secret) hostHash(host []byte) uint64 {
 	return w.hash[0]
 }
 
-// belowHash returns the hash of the host with the label * in front.
+// belowHash returns the hash of *. and the host.
 func (s *secret) belowHash(host uint64) uint64 { return s.extend(host, []byte("*")) }
 
-// anyOrderHash is the same for all orders of the parts of a query, which begins with its question mark.
+// anyOrderHash returns a hash that does not depend on the order of the parts of a query. The query begins with a
+// question mark.
 func (s *secret) anyOrderHash(h uint64, query []byte) uint64 {
 	sum := uint64(0)
 	for rest, more := query[1:], true; more; {

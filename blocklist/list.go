@@ -1,23 +1,23 @@
 package blocklist
 
-// ListInfo says what the store holds of a list.
+// ListInfo describes a list in a store.
 type ListInfo struct {
-	Header        // of a local list Serial is 0, and Created when it was set
-	Source string // of a local list: what SetLocal was told
-	Urgent int    // entries of urgent orders on top of the release; they are not counted in Header
-	Err    error  // why the list is not served, nil if it is; wraps ErrDamaged
+	Header        // of a local list: Serial is 0, Created is the time of SetLocal
+	Source string // of a local list: the source given to SetLocal
+	Urgent int    // number of urgent orders in addition to the release; Header does not count them
+	Err    error  // why the list is not served; wraps ErrDamaged; nil if it is served
 }
 
-// list is one list in force: a base set and what changed since.
+// list is the current state of a list: a base set and the changes since.
 type list struct {
 	info    ListInfo
-	base    *set // nil where the list is not served
+	base    *set // nil: the list is not served
 	overlay *overlay
 	urgent  Digest // of the urgent orders in the overlay
 	canary  canary
 }
 
-// find returns the attributes of an entry that is listed and has not expired.
+// find returns the attributes of an entry, and false if the entry is not listed or has expired.
 func (l *list) find(scope Scope, key []byte, hash uint64) (*matchInfo, bool) {
 	a, decided := l.overlay.find(l.base.secret, scope, key, hash)
 	if !decided {
@@ -26,7 +26,7 @@ func (l *list) find(scope Scope, key []byte, hash uint64) (*matchInfo, bool) {
 	return a, a != nil && !a.expired()
 }
 
-// mayContain reports whether an entry with that hash may be listed, or have been.
+// mayContain returns false if no entry with this hash is listed.
 func (l *list) mayContain(hash uint64) bool {
 	if l.overlay != nil {
 		if _, ok := l.overlay.hashes[hash]; ok {
@@ -36,7 +36,7 @@ func (l *list) mayContain(hash uint64) bool {
 	return l.base.filter.mayContain(hash)
 }
 
-// features returns those of the base and of the overlay.
+// features returns the features of base and overlay.
 func (l *list) features() features {
 	if l.overlay == nil {
 		return l.base.header.Features

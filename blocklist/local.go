@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// SetLocal makes entries the state of an unsigned list: the operator's own file. They may come in any order; of
-// entries with the same target the stronger stays. Source identifies where they came from (a file's size and time,
-// say): see [ListInfo]. Changes of other lists do not wait while the entries are read; another local list does. It
-// fails with [ErrSigned] for the name of a signed list, and with [ErrMalformed] for a nil iterator and for an entry
-// that no constructor made; then the list stays as it was. An iterator without entries makes the list empty.
+// SetLocal replaces the entries of an unsigned list, such as a file of the operator. The entries may have any order. If
+// several have the same target, the stronger one counts. Source describes their origin, such as size and time of a
+// file; see [ListInfo]. Reading the entries delays changes to other local lists, but not to signed ones. SetLocal fails
+// with [ErrSigned] if a signed list has the name, and with [ErrMalformed] for a nil iterator and for an invalid entry.
+// Then the list stays unchanged. An iterator without entries makes the list empty.
 func (s *Store) SetLocal(list, source string, entries iter.Seq2[Entry, error]) error {
 	return s.ReviewLocal(list, source, entries, LocalReview{})
 }
 
-// ReviewLocal is SetLocal for entries that somebody looks at before they count.
+// ReviewLocal is SetLocal with a review of the entries before they take effect.
 func (s *Store) ReviewLocal(list, source string, entries iter.Seq2[Entry, error], review LocalReview) error {
 	s.local.Lock()
 	defer s.local.Unlock()

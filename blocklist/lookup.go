@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Match says which list holds a name, by which entry, and why.
+// Match is the result of a lookup: the list, the entry that matched, and its attributes.
 type Match struct {
 	List      string
 	Scope     Scope
@@ -18,20 +18,20 @@ type Match struct {
 	key []byte
 }
 
-// Entry returns the target of the entry that matched, as it stands in the list.
+// Entry returns the target of the entry that matched, as written in the list.
 func (m Match) Entry() string { return Entry{Scope: m.Scope, key: string(m.key)}.Target() }
 
-// entry returns the entry that matched, with what is known of its attributes.
+// entry returns the entry that matched, with the attributes in the match.
 func (m Match) entry() Entry {
 	a := Attributes{Category: m.Category, Reference: m.Reference, Expires: m.Expires, Monitor: m.Monitor}
 	return Entry{Scope: m.Scope, key: string(m.key), Attributes: a}
 }
 
-// String returns the list and the entry that matched, in a line: it.example/csam: example.org category=csam.
+// String returns the list and the entry as one line, such as it.example/csam: example.org category=csam.
 func (m Match) String() string { return string(m.entry().Append([]byte(m.List + ": "))) }
 
-// MarshalJSON writes the match as the command lookup does: list, target, scope, category, ref, status (block or
-// monitor) and expires (RFC 3339). Empty ones are left out, but for status.
+// MarshalJSON returns the same fields as the command lookup: list, target, scope, category, ref, status (block or
+// monitor) and expires (RFC 3339). Empty fields are omitted, except status.
 func (m Match) MarshalJSON() ([]byte, error) {
 	status := "block"
 	if m.Monitor {
@@ -48,31 +48,31 @@ func (m Match) MarshalJSON() ([]byte, error) {
 	}{m.List, m.Entry(), m.Scope.String(), m.Category, m.Reference, status, m.Expires})
 }
 
-// KeySize returns how many bytes of a name in wire form, counted from its end, are the entry of scope domain or host
-// that matched it.
+// KeySize returns the length of the entry's name in wire form, in bytes. The name that was looked up ends in it. It is
+// for entries of scope domain or host.
 func (m Match) KeySize() int { return len(m.key) }
 
-// view is what lookups see: all lists at one moment. It is immutable.
+// view is an immutable snapshot of all lists, for lookups.
 type view struct {
 	secret  *secret
 	lists   []*list
 	version string // see Version
 }
 
-// lookups is what a [Store] and a [Set] have in common.
+// lookups has the lookup methods, which are common to [Store] and [Set].
 type lookups struct {
 	view atomic.Pointer[view]
 }
 
-// candidate is the entry of a list that holds what is looked up. It is small enough to stay in registers.
+// candidate is a matching entry of one list, in a form small enough for registers.
 type candidate struct {
 	list  *list
-	info  *matchInfo // nil where there is none
+	info  *matchInfo // nil: no match
 	scope Scope
-	at    int // its key: where that begins in the name looked up, or its number in keys
+	at    int // the key of the entry: its offset in the looked-up name, or its index in keys
 }
 
-// keys are those of entries that do not end the name looked up.
+// keys are the keys of entries that are not a suffix of the looked-up name.
 type keys [][]byte
 
 func (k *keys) add(key []byte) (number int) {
@@ -80,11 +80,11 @@ func (k *keys) add(key []byte) (number int) {
 	return len(*k) - 1
 }
 
-// overrides reports whether an entry takes the place of a less specific one, if there is one. From the least specific
-// to the most, the last one that blocks stays, else the last one that monitors.
+// overrides reports whether an entry replaces a less specific one as the match. In order from the least to the most
+// specific, the last blocking entry is the match, or else the last monitoring one. b may be nil.
 func (a *matchInfo) overrides(b *matchInfo) bool { return b == nil || b.monitor || !a.monitor }
 
-// match returns what was found; key is that of the entry.
+// match returns the candidate as a Match. The key is that of its entry.
 func (f *candidate) match(key []byte) (m Match) {
 	a := f.info
 	m.List, m.Scope, m.key = f.list.info.List, f.scope, key
@@ -95,7 +95,7 @@ func (f *candidate) match(key []byte) (m Match) {
 	return m
 }
 
-// findName finds the entry that holds a name, from its top-level domain down.
+// findName returns the matching entry for a name. It tries the suffixes from the top-level domain on.
 func (l *list) findName(w *suffixes, name []byte) candidate {
 	if at, ok := l.canary.covers(w, name); ok {
 		return candidate{l, &l.canary.info, ScopeDomain, at}
@@ -118,8 +118,8 @@ func (l *list) findName(w *suffixes, name []byte) candidate {
 	return candidate{l, best, scope, at}
 }
 
-// first returns what the first list has that blocks, else the first that monitors; without attributes if there is
-// nothing.
+// first returns the candidate of the first list that blocks, or else of the first list that monitors. Without a match,
+// its info is nil.
 func (v *view) first(find func(*list) candidate) (first candidate) {
 	for _, l := range v.lists {
 		f := find(l)
@@ -133,7 +133,7 @@ func (v *view) first(find func(*list) candidate) (first candidate) {
 	return first
 }
 
-// LookupName is [Store.LookupHost] for a name in lower-case wire form; it does not allocate. The match keeps a
+// LookupName is [Store.LookupHost] for a name in lower-case wire form. It does not allocate. The match keeps a
 // reference to name.
 func (s *lookups) LookupName(name []byte) (Match, bool) {
 	v := s.view.Load()
@@ -146,7 +146,7 @@ func (s *lookups) LookupName(name []byte) (Match, bool) {
 	return f.match(name[f.at:]), true
 }
 
-// AppendEntries appends to dst every entry of one list that holds name (lower-case wire form), the most specific
+// AppendEntries appends to dst all matching entries of one list for a name in lower-case wire form, most specific
 // first. The matches keep a reference to name.
 func (s *lookups) AppendEntries(dst []Match, list string, name []byte) []Match {
 	v := s.view.Load()
@@ -170,7 +170,7 @@ func (s *lookups) AppendEntries(dst []Match, list string, name []byte) []Match {
 	return dst
 }
 
-// list returns the list with a name; nil if it is not in force.
+// list returns the list with a name, or nil.
 func (v *view) list(name string) *list {
 	for _, l := range v.lists {
 		if l.info.List == name {
@@ -180,9 +180,9 @@ func (v *view) list(name string) *list {
 	return nil
 }
 
-// AppendMatches appends to dst the match of each list that holds name (lower-case wire form), at most one a list: the
-// most specific entry that blocks, else the most specific that monitors. It allocates only when dst is too small. The
-// matches keep a reference to name.
+// AppendMatches appends to dst one match for each list that has a matching entry for a name in lower-case wire form:
+// the most specific entry that blocks, or else the most specific one that monitors. It allocates only if dst is too
+// small. The matches keep a reference to name.
 func (s *lookups) AppendMatches(dst []Match, name []byte) []Match {
 	v := s.view.Load()
 	var w suffixes

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// findAddr finds the ip entry that holds an address, from the shortest prefix on.
+// findAddr returns the matching ip entry for an address. It tries the shortest prefix first.
 func (l *list) findAddr(a netip.Addr, k *keys) candidate {
 	f := candidate{list: l}
 	l.eachAddr(a, func(key []byte, a *matchInfo) {
@@ -17,10 +17,10 @@ func (l *list) findAddr(a netip.Addr, k *keys) candidate {
 	return f
 }
 
-// eachAddr calls consider with each ip entry that holds an address, from the shortest prefix on.
+// eachAddr calls consider with each matching ip entry for an address, shortest prefix first.
 func (l *list) eachAddr(a netip.Addr, consider func(key []byte, a *matchInfo)) {
 	k := l.features()
-	if k.IPv4|k.IPv6[0]|k.IPv6[1]|k.IPv6[2] == 0 { // most lists are of names alone
+	if k.IPv4|k.IPv6[0]|k.IPv6[1]|k.IPv6[2] == 0 { // most lists have no addresses
 		return
 	}
 	if v4, ok := embedded(a); ok {
@@ -33,7 +33,7 @@ func (l *list) eachAddr(a netip.Addr, consider func(key []byte, a *matchInfo)) {
 	l.eachPrefix(a, lengths, consider)
 }
 
-// eachPrefix calls consider for the listed prefixes of an address. Lengths has a bit for each prefix length to try.
+// eachPrefix calls consider for each listed prefix of an address. Lengths has a bit for each prefix length to try.
 func (l *list) eachPrefix(a netip.Addr, lengths [3]uint64, consider func(key []byte, a *matchInfo)) {
 	for i, word := range lengths {
 		for ; word != 0; word &= word - 1 {
@@ -53,9 +53,9 @@ func (l *list) eachPrefix(a netip.Addr, lengths [3]uint64, consider func(key []b
 	}
 }
 
-// LookupAddr looks an address up in all lists, and returns the match of the first list that blocks it, else the first
-// that monitors it. An IPv6 address that leads to an IPv4 address, IPv4-mapped or by the well-known prefix of NAT64,
-// is held by the entries of both. It allocates only where an entry holds the address.
+// LookupAddr looks up an address in all lists. It returns the match of the first list that blocks it, or else of the
+// first list that monitors it. For an IPv6 address that stands for an IPv4 address (IPv4-mapped, or with the well-known
+// NAT64 prefix), entries for both match. It allocates only if there is a match.
 func (s *lookups) LookupAddr(a netip.Addr) (Match, bool) {
 	var k keys
 	f := s.view.Load().first(func(l *list) candidate { return l.findAddr(a, &k) })
@@ -65,7 +65,7 @@ func (s *lookups) LookupAddr(a netip.Addr) (Match, bool) {
 	return f.match(k[f.at]), true
 }
 
-// AppendAddrMatches appends to dst the match of each list that holds the address, at most one a list, chosen as by
+// AppendAddrMatches appends to dst one match for each list that has a matching entry for the address, selected as by
 // LookupAddr.
 func (s *lookups) AppendAddrMatches(dst []Match, a netip.Addr) []Match {
 	var k keys
@@ -77,7 +77,7 @@ func (s *lookups) AppendAddrMatches(dst []Match, a netip.Addr) []Match {
 	return dst
 }
 
-// AppendAddrEntries appends to dst every entry of one list that holds the address, the most specific first.
+// AppendAddrEntries appends to dst all matching entries of one list for the address, most specific first.
 func (s *lookups) AppendAddrEntries(dst []Match, list string, a netip.Addr) []Match {
 	l := s.view.Load().list(list)
 	if l == nil {

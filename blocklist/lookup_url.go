@@ -4,14 +4,15 @@ import (
 	"bytes"
 )
 
-// LookupURL looks a URL up in all lists: by the domain and host entries of its host, or the ip entries if that is an
-// address, and by the url entries that cover it. It returns the match of the first list that blocks it, else of the
-// first that monitors it. Within a list a blocking entry goes before one that monitors, then url entries before the
-// others, those of the host itself before those of a *. host, and the longer path, at last with its query, before the
-// shorter.
+// LookupURL looks up a URL in all lists: its host among domain and host entries, or among ip entries if it is an
+// address, and the whole URL among url entries. It returns the match of the first list that blocks the URL, or else of
+// the first list that monitors it. Within one list, blocking entries take precedence over monitoring ones. Then url
+// entries come first; among them, those of the host itself before those of a *. host, and longer paths before shorter
+// ones, with a query before without.
 //
-// Any spelling will do, as in [ParseURL], and any length: it takes linear time. What has no host is not listed. A URL
-// of usual length that is not listed costs no allocation, unless its host has Unicode letters or escapes.
+// The URL may have any spelling that [ParseURL] accepts, and any length: the time is linear. A URL without a host is
+// not listed. Looking up an unlisted URL of usual length does not allocate, unless its host has Unicode letters or
+// escapes.
 func (s *lookups) LookupURL(url string) (Match, bool) {
 	v := s.view.Load()
 	var b urlBuffers
@@ -19,7 +20,7 @@ func (s *lookups) LookupURL(url string) (Match, bool) {
 	if !ok {
 		return Match{}, false
 	}
-	var k keys // apart from u, or u would not stay on the stack
+	var k keys // not part of u, so that u stays on the stack
 	f := v.first(func(l *list) candidate { return u.find(l, &k) })
 	if f.info == nil {
 		return Match{}, false
@@ -27,8 +28,8 @@ func (s *lookups) LookupURL(url string) (Match, bool) {
 	return f.match(k[f.at]), true
 }
 
-// AppendURLMatches appends to dst the match of each list that covers the URL, at most one a list, chosen as by
-// LookupURL. It is for those who decide by list, or have to say who else has listed something.
+// AppendURLMatches appends to dst one match for each list that has a matching entry for the URL, selected as by
+// LookupURL. Use it for decisions that depend on the list.
 func (s *lookups) AppendURLMatches(dst []Match, url string) []Match {
 	v := s.view.Load()
 	var b urlBuffers
@@ -45,20 +46,21 @@ func (s *lookups) AppendURLMatches(dst []Match, url string) []Match {
 	return dst
 }
 
-// urlQuery is a URL that is looked up.
+// urlQuery is a URL to look up.
 type urlQuery struct {
 	expression
-	name []byte // the host in wire form, if it is a name
+	name []byte // the host in wire form; empty: it is an address
 	suffixes
 }
 
-// urlBuffers are room for a URL of usual length, on the stack of the caller.
+// urlBuffers are buffers for a URL of usual length, on the stack of the caller.
 type urlBuffers struct {
 	text [1024]byte
 	name [MaxName]byte
 }
 
-// newURLQuery canonicalises a URL, in text and name if they have room. There is none where there is no host.
+// newURLQuery canonicalises a URL. It uses the buffers text and name if they are large enough. It returns false for a
+// URL without a host.
 func newURLQuery(s *secret, url string, text, name []byte) (u urlQuery, ok bool) {
 	if len(url) > cap(text)*3/4 {
 		text = make([]byte, 0, 3*len(url)+16)
@@ -70,7 +72,7 @@ func newURLQuery(s *secret, url string, text, name []byte) (u urlQuery, ok bool)
 	return u, ok
 }
 
-// find finds the entry of a list that covers the URL.
+// find returns the matching entry of a list for the URL.
 func (u *urlQuery) find(l *list, k *keys) candidate {
 	var f candidate
 	if u.addr.IsValid() {
@@ -84,7 +86,7 @@ func (u *urlQuery) find(l *list, k *keys) candidate {
 	return f
 }
 
-// findURLs finds the url entries.
+// findURLs looks for url entries.
 func (u *urlQuery) findURLs(f *candidate, k *keys) {
 	s := f.list.base.secret
 	if u.n == 0 {
@@ -97,8 +99,8 @@ func (u *urlQuery) findURLs(f *candidate, k *keys) {
 	u.findPaths(f, k, u.hash[0], -1)
 }
 
-// findPaths finds the url entries of one host. It is given by the hash that its expressions begin with, and by the
-// number of labels before it where it is a *. host, else -1.
+// findPaths looks for url entries of one host. The parameter h is the hash of the host. For a *. host, below is the
+// number of labels that the * stands for; otherwise it is -1.
 func (u *urlQuery) findPaths(f *candidate, k *keys, h uint64, below int) {
 	l, s := f.list, f.list.base.secret
 	if !l.mayContain(s.scoped(h, ScopeURL)) {
@@ -106,7 +108,7 @@ func (u *urlQuery) findPaths(f *candidate, k *keys, h uint64, below int) {
 	}
 	consider := func(h uint64, end int, suffix string) {
 		hash := s.scoped(h, ScopeURL)
-		if end > MaxURL || !l.mayContain(hash) { // nothing longer is listed
+		if end > MaxURL || !l.mayContain(hash) { // no listed URL is longer
 			return
 		}
 		key := u.key(below, end, suffix)
@@ -130,8 +132,8 @@ func (u *urlQuery) findPaths(f *candidate, k *keys, h uint64, below int) {
 	}
 }
 
-// key returns the expression of an entry: the host, or the *. host after that number of labels, what follows up to
-// end, a suffix.
+// key returns the expression of an entry: the host, or *. and the host without its first below labels; then the text up
+// to end, and a suffix.
 func (u *urlQuery) key(below, end int, suffix string) []byte {
 	var key []byte
 	start := 0

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// CountURLs returns how many url entries of a list block; expired ones don't count, and those that a local list
-// repeats count again. It goes through the list once, if there are any.
+// CountURLs returns the number of url entries of a list that block. Expired ones are not counted. Repeated entries of a
+// local list are counted twice. If there are url entries, it reads the whole list once.
 func (s *lookups) CountURLs(list string) (n uint64) {
 	l := s.view.Load().list(list)
 	if l == nil || l.features().URLs == 0 {
@@ -35,10 +35,10 @@ func (s *lookups) CountURLs(list string) (n uint64) {
 	return n
 }
 
-// HasURLs reports whether a list has url entries for a host, given in lower-case wire form: by its own name, or by
-// that of a *. host. Entries that have expired or only monitor don't count. It does not allocate.
+// HasURLs reports whether a list has blocking url entries for a host in lower-case wire form, or for a *. host that
+// includes it. Expired entries do not count. It does not allocate.
 //
-// The answer does not say which: whether a request is to be refused is for LookupURL to say, where the URL is known.
+// Whether a request is blocked depends on its URL: see LookupURL.
 func (s *lookups) HasURLs(list string, name []byte) bool {
 	v := s.view.Load()
 	l := v.list(list)

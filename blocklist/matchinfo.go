@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// matchInfo is what a match says besides its target: one for all entries with the same attributes.
+// matchInfo has the attributes of a match. Entries with the same attributes share one.
 type matchInfo struct {
 	category, reference string
 	expires             int64 // Unix seconds; 0: never
@@ -17,16 +17,16 @@ type matchInfo struct {
 func matchInfoOf(a *Attributes) matchInfo {
 	out := matchInfo{category: a.Category, reference: a.Reference, monitor: a.Monitor}
 	if !a.Expires.IsZero() {
-		out.expires = max(a.Expires.Unix(), 1) // the first second of 1970 is past, too
+		out.expires = max(a.Expires.Unix(), 1) // 0 means never, so the first second of 1970 becomes the next one
 	}
 	return out
 }
 
-// expired reads the clock only for entries that can expire.
+// expired reports whether the entry has expired. It reads the clock only if there is an expiry.
 func (a *matchInfo) expired() bool { return a.expires != 0 && time.Now().Unix() >= a.expires }
 
-// outranks reports whether a must win over b where one list has both for the same target: blocking over monitoring,
-// then the later expiry.
+// outranks reports whether a takes precedence over b if one list has both for the same target: blocking over
+// monitoring, then the later expiry.
 func (a *matchInfo) outranks(b *matchInfo) bool {
 	if a.monitor != b.monitor {
 		return b.monitor
@@ -34,7 +34,7 @@ func (a *matchInfo) outranks(b *matchInfo) bool {
 	return b.expires != 0 && (a.expires == 0 || a.expires > b.expires)
 }
 
-// matchInfoTable gives each distinct matchInfo a number; 0 is that of entries without attributes.
+// matchInfoTable assigns a number to each distinct matchInfo. Number 0 is for entries without attributes.
 type matchInfoTable struct {
 	all    []matchInfo
 	number map[matchInfo]uint32
@@ -58,7 +58,7 @@ func (t *matchInfoTable) add(a matchInfo) uint32 {
 	return n
 }
 
-// numberWidth is the number of bytes that hold any number of a table of n rows.
+// numberWidth returns the number of bytes for a number below n.
 func numberWidth(n int) int {
 	switch {
 	case n == 1:
@@ -71,7 +71,7 @@ func numberWidth(n int) int {
 	return 4
 }
 
-// encodeInfos writes the table for the set file: a count, then the rows.
+// encodeInfos encodes the attributes for the set file: a count, then the rows.
 func encodeInfos(all []matchInfo) []byte {
 	b := binary.AppendUvarint(nil, uint64(len(all)))
 	for _, a := range all {
@@ -88,7 +88,7 @@ func encodeInfos(all []matchInfo) []byte {
 	return b
 }
 
-// decodeInfos reads what encodeInfos wrote. The strings are copies: a match may outlive the file.
+// decodeInfos decodes the output of encodeInfos. It copies the strings, since a match may outlive the file.
 func decodeInfos(b []byte) ([]matchInfo, error) {
 	r := varReader{b: b}
 	n := r.uvarint()
@@ -96,7 +96,7 @@ func decodeInfos(b []byte) ([]matchInfo, error) {
 		return nil, fmt.Errorf("attribute table: %w", ErrDamaged)
 	}
 	all := make([]matchInfo, n)
-	categories := map[string]string{} // few distinct ones: one copy each
+	categories := map[string]string{} // there are few, so each is copied once
 	for i := range all {
 		a := &all[i]
 		category := r.bytes()
@@ -113,7 +113,7 @@ func decodeInfos(b []byte) ([]matchInfo, error) {
 	return all, nil
 }
 
-// varReader reads numbers and strings, and remembers when one did not fit.
+// varReader decodes numbers and strings, and remembers whether the input was too short.
 type varReader struct {
 	b   []byte
 	bad bool

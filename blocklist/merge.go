@@ -12,13 +12,13 @@ import (
 	"slices"
 )
 
-// maxInserted bounds how far a filter may outgrow its size before a snapshot has to make it again: it can't be made
-// from digests.
+// maxInserted limits the growth of a filter by merges, as a multiple of its planned size. Beyond it, a snapshot must
+// build a new filter: the filter can't be rebuilt from the digests in the table.
 const maxInserted = 3
 
-// Merge folds the changes since the last snapshot into the set, if there are enough of them, and reports whether it
-// did. It reads and writes the set as a stream, beside lookups and changes, which do not wait for it. [ErrGap] says
-// that a snapshot must be applied first: the filter has outgrown its size.
+// Merge merges the changes since the last snapshot into the set if that pays off, and reports whether it did. It
+// streams the set from file to file. Lookups and changes go on meanwhile. It returns [ErrGap] if the filter is too
+// full: then apply a snapshot first.
 func (l *SignedList) Merge() (merged bool, err error) {
 	s, name := l.store, l.name
 	s.mu.Lock()
@@ -33,7 +33,7 @@ func (l *SignedList) Merge() (merged bool, err error) {
 	next, err := held.merge()
 	err = s.change(name, func(st *state) error {
 		if st.list.base != held.list.base {
-			return nil // a snapshot has overtaken the merge, and removed what it read
+			return nil // a snapshot replaced the set during the merge
 		}
 		if err != nil {
 			return fmt.Errorf("merging %s: %w", name, err)
@@ -54,7 +54,7 @@ func (st state) merge() (state, error) {
 	return st, errors.Join(err, m.err)
 }
 
-// putMerged puts a merged set in force, with the changes that came while it was written.
+// putMerged makes a merged set current, with the changes that were applied during the merge.
 func (s *Store) putMerged(st *state, held, next state) error {
 	defer st.sweep()
 	changes, err := st.replay()
@@ -87,13 +87,13 @@ func (s *Store) putMerged(st *state, held, next state) error {
 	return nil
 }
 
-// merger joins the rows of a base set with the changes of an overlay.
+// merger merges the rows of a base set with the changes of an overlay.
 type merger struct {
 	base    *set
 	overlay *overlay
-	order   []tableKey  // of the changes
-	infos   []matchInfo // those of the base, then those of the overlay
-	err     error       // of reading the base
+	order   []tableKey  // keys of the changes
+	infos   []matchInfo // of the base, then of the overlay
+	err     error       // error in reading the base
 }
 
 func newMerger(base *set, o *overlay) *merger {
@@ -101,7 +101,7 @@ func newMerger(base *set, o *overlay) *merger {
 	return &merger{base: base, overlay: o, order: order, infos: slices.Concat(base.infos, o.infos)}
 }
 
-// content counts the rows, leaves out attributes that none has any more, and feeds a copy of the filter.
+// content counts the rows, removes unused attributes, and adds the new rows to a copy of the filter.
 func (m *merger) content() (c setContent, err error) {
 	used := make([]bool, len(m.infos))
 	for r := range m.rows {
@@ -144,7 +144,7 @@ func renumbered(rows iter.Seq[setRow], number []uint32) iter.Seq[setRow] {
 	}
 }
 
-// rows yields the merged rows in order of their keys.
+// rows yields the merged rows, in the order of their keys.
 func (m *merger) rows(yield func(setRow) bool) {
 	next := m.order
 	changed := func(k tableKey) bool {
@@ -159,7 +159,7 @@ func (m *merger) rows(yield func(setRow) bool) {
 			next = next[1:]
 		}
 		if len(next) > 0 && next[0] == r.key {
-			continue // the overlay's word for it comes next
+			continue // the overlay's version of this row follows
 		}
 		if !yield(r) {
 			return
@@ -172,7 +172,7 @@ func (m *merger) rows(yield func(setRow) bool) {
 	}
 }
 
-// baseRows reads the rows from the file rather than from the mapping, whose pages would then count as our memory.
+// baseRows reads the rows from the file instead of the mapping, so that they do not count as memory of the process.
 func (m *merger) baseRows(yield func(setRow) bool) {
 	f, err := os.Open(m.base.path)
 	if err != nil {

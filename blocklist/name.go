@@ -13,23 +13,23 @@ import (
 
 // Limits of RFC 1035, section 2.3.4.
 const (
-	MaxLabel = 63  // octets in a label
-	MaxName  = 255 // octets of a name in wire form, length octets and root included
+	MaxLabel = 63  // length of a label, in bytes
+	MaxName  = 255 // length of a name in wire form, in bytes, with length bytes and root
 )
 
-// Name is a host name in canonical form: lower-case wire format (RFC 1035, section 3.1), IDN labels as A-labels, the
-// root label at the end. Every parent domain is a suffix of the same bytes. The zero value is no name.
+// Name is a host name in canonical form: lower-case wire format (RFC 1035, section 3.1) with the root label, and with
+// IDN labels as A-labels. So each parent domain is a suffix of the bytes. The zero value is not a valid name.
 type Name string
 
-// uLabels maps per UTS-46, non-transitional, as browsers do. Only names with non-ASCII characters pass through it:
-// what DNS carries as ASCII stays as it is, valid IDNA or not.
+// uLabels maps Unicode labels like browsers (UTS-46, non-transitional). It is used only for names with non-ASCII
+// characters. ASCII names stay as they are, even if they are invalid by IDNA.
 var uLabels = idna.New( //nolint:gochecknoglobals // never changed
 	idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(false), idna.CheckHyphens(false), idna.BidiRule(),
 )
 
-// ParseName reads a host name in presentation form: any case, with or without the trailing dot, with RFC 1035 escapes
-// (\. and \DDD), Unicode labels mapped by UTS-46. It fails with [ErrMalformed] on empty labels and on names over the
-// limits.
+// ParseName parses a host name in presentation form: any case, with or without the trailing dot, with RFC 1035 escapes
+// (\. and \DDD) and Unicode labels (mapped by UTS-46). It fails with [ErrMalformed] for empty labels and for names that
+// are too long.
 func ParseName(text string) (Name, error) {
 	var buf [MaxName]byte
 	wire, err := AppendName(buf[:0], text)
@@ -39,7 +39,7 @@ func ParseName(text string) (Name, error) {
 	return Name(wire), nil
 }
 
-// AppendName is [ParseName] for callers that bring their own buffer; it does not allocate for ASCII names.
+// AppendName is [ParseName] that appends to a buffer, in wire form. It does not allocate for ASCII names.
 func AppendName(dst []byte, text string) ([]byte, error) {
 	out, why := appendName(dst, text)
 	if why != "" {
@@ -48,7 +48,7 @@ func AppendName(dst []byte, text string) ([]byte, error) {
 	return out, nil
 }
 
-// hostOctets has the octets of host names in lower case, at the place of either case; zero for all others.
+// hostOctets maps letters of either case, digits, hyphen and underscore to lower case, and all other bytes to zero.
 var hostOctets = func() (octets [256]byte) { //nolint:gochecknoglobals // a constant table
 	for c := range octets {
 		if l := lower(byte(c)); plain(l) || l == '.' {
@@ -58,8 +58,8 @@ var hostOctets = func() (octets [256]byte) { //nolint:gochecknoglobals // a cons
 	return octets
 }()
 
-// AppendHostname is a faster [AppendName] for names of letters, digits, hyphens and underscores alone, as nearly all are.
-// It returns the number of labels. For all other text it returns 0 and leaves dst unchanged.
+// AppendHostname is a faster [AppendName] for names of letters, digits, hyphens and underscores only. It returns the
+// number of labels. For other text, it returns 0 and leaves dst unchanged.
 func AppendHostname(dst []byte, text string) (_ []byte, labels int) {
 	text = strings.TrimSuffix(text, ".")
 	if text == "" || len(text)+2 > MaxName {
@@ -88,7 +88,7 @@ func AppendHostname(dst []byte, text string) (_ []byte, labels int) {
 	return out, labels + 1
 }
 
-// endLabel sets the length octet of a label. It returns false if the label is empty or too long.
+// endLabel writes the length byte of a label. It returns false if the label is empty or too long.
 func endLabel(wire []byte, length, last int) bool {
 	n := last - length
 	wire[length] = byte(n)
@@ -110,16 +110,16 @@ func appendName(dst []byte, text string) (_ []byte, why string) {
 	return appendLabels(dst, text)
 }
 
-// toASCII maps a name with Unicode labels to A-labels. What maps to anything but letters, digits, hyphens,
-// underscores and dots is refused, as browsers do: such characters stand in Unicode names only to deceive.
+// toASCII maps a name with Unicode labels to A-labels. Like browsers, it refuses names that then have characters other
+// than letters, digits, hyphens, underscores and dots, since these are used only to deceive.
 func toASCII(text string) (_, why string) {
-	if len(text) > utf8.UTFMax*MaxName { // idna takes quadratic time
+	if len(text) > utf8.UTFMax*MaxName { // idna needs quadratic time
 		return "", "longer than 255 octets"
 	}
 	if !utf8.ValidString(text) {
 		return "", "not UTF-8"
 	}
-	// The tables of x/net are older than Unicode 15.1, by which a capital sharp s is a sharp s, and no other name's ss.
+	// The tables of x/net are older than Unicode 15.1, in which a capital sharp s maps to a sharp s, not to ss.
 	ascii, err := uLabels.ToASCII(strings.ReplaceAll(text, "\u1e9e", "\u00df"))
 	if err != nil {
 		return "", err.Error()
@@ -132,9 +132,9 @@ func toASCII(text string) (_, why string) {
 	return ascii, ""
 }
 
-// appendLabels appends the wire form of an ASCII name, lower-cased, or says why it can't.
+// appendLabels appends the wire form of an ASCII name in lower case. If it can't, it returns the reason.
 func appendLabels(dst []byte, text string) (_ []byte, why string) {
-	start, length := len(dst), len(dst) // start of the name, place of the current label's length octet
+	start, length := len(dst), len(dst) // offsets of the name and of the current length byte
 	dst = append(dst, 0)
 	for i := 0; i < len(text); {
 		c := text[i]
@@ -159,7 +159,7 @@ func appendLabels(dst []byte, text string) (_ []byte, why string) {
 			return dst, "longer than 255 octets"
 		}
 	}
-	if length != len(dst)-1 { // no trailing dot: the last label is still open
+	if length != len(dst)-1 { // no trailing dot: the last label is not ended yet
 		if why = closeLabel(dst, length); why != "" {
 			return dst, why
 		}
@@ -185,7 +185,8 @@ func closeLabel(dst []byte, length int) (why string) {
 	return ""
 }
 
-// unescape reads \X or \DDD at the start of s and returns the octet and the length read, 0 if malformed.
+// unescape parses the escape \X or \DDD at the start of s. It returns the byte and the length of the escape, or length
+// 0 if the escape is malformed.
 func unescape(s string) (c byte, n int) {
 	if len(s) < 2 {
 		return 0, 0
@@ -209,7 +210,8 @@ func unescape(s string) (c byte, n int) {
 	return byte(v), 4
 }
 
-// NameFromWire checks and lower-cases an uncompressed name in wire form, as it stands in a DNS question.
+// NameFromWire parses an uncompressed name in wire form, such as the name in a DNS question, and converts it to lower
+// case.
 func NameFromWire(wire []byte) (Name, error) {
 	if len(wire) > MaxName {
 		return "", fmt.Errorf("wire name: %w: longer than 255 octets", ErrMalformed)
@@ -227,13 +229,13 @@ func NameFromWire(wire []byte) (Name, error) {
 	var buf [MaxName]byte
 	out := buf[:len(wire)]
 	for i, c := range wire {
-		out[i] = lower(c) // length octets are at most 63, below 'A'
+		out[i] = lower(c) // length bytes are at most 63, so lower leaves them as they are
 	}
 	return Name(out), nil
 }
 
-// String returns the presentation form without the trailing dot; octets other than letters, digits, hyphen and
-// underscore are escaped. The root is ".".
+// String returns the presentation form without the trailing dot. Bytes other than letters, digits, hyphens and
+// underscores are escaped. The root is ".".
 func (n Name) String() string {
 	if n == "\x00" {
 		return "."
@@ -242,7 +244,7 @@ func (n Name) String() string {
 	return string(n.Append(buf[:0]))
 }
 
-// Append appends what [Name.String] returns, and nothing for the root.
+// Append appends the result of [Name.String], but nothing for the root.
 func (n Name) Append(dst []byte) []byte {
 	start := len(dst)
 	for label := range n.labels() {
@@ -251,7 +253,7 @@ func (n Name) Append(dst []byte) []byte {
 	return dst[:max(start, len(dst)-1)]
 }
 
-// appendLabel appends a label, escaped where it must be; few are.
+// appendLabel appends a label in presentation form.
 func appendLabel(dst []byte, label string) []byte {
 	start := len(dst)
 	dst = append(dst, label...)
@@ -275,12 +277,12 @@ func appendLabel(dst []byte, label string) []byte {
 	return dst
 }
 
-// appendDecimal writes an octet as a backslash and three digits.
+// appendDecimal appends a byte as a backslash and three digits.
 func appendDecimal(dst []byte, c byte) []byte {
 	return append(dst, '\\', '0'+c/100, '0'+c/10%10, '0'+c%10)
 }
 
-// Labels returns the number of labels, the root not counted.
+// Labels returns the number of labels, without the root.
 func (n Name) Labels() int {
 	count := 0
 	for range n.labels() {
@@ -292,7 +294,7 @@ func (n Name) Labels() int {
 // IsRoot reports whether n is the root of the DNS.
 func (n Name) IsRoot() bool { return n == "\x00" }
 
-// Parent returns the name without its first label, and false for the root and for no name.
+// Parent returns the name without its first label. It returns false for the root and for an invalid name.
 func (n Name) Parent() (Name, bool) {
 	if len(n) < 2 {
 		return "", false
@@ -300,7 +302,7 @@ func (n Name) Parent() (Name, bool) {
 	return n[1+int(n[0]):], true
 }
 
-// Suffixes walks from the name itself up to its top-level domain; the root is left out.
+// Suffixes yields the name and its parents up to the top-level domain.
 func (n Name) Suffixes() iter.Seq[Name] {
 	return func(yield func(Name) bool) {
 		for len(n) > 1 && yield(n) {
@@ -309,7 +311,7 @@ func (n Name) Suffixes() iter.Seq[Name] {
 	}
 }
 
-// Within reports whether n is the domain parent or a name below it.
+// Within reports whether n is the parent or a name below it.
 func (n Name) Within(parent Name) bool {
 	for s := range n.Suffixes() {
 		if s == parent {
@@ -331,7 +333,7 @@ func (n Name) IsHostname() bool {
 	return len(n) > 1
 }
 
-// numeric reports whether all labels are digits: the text of such a name reads as a number or an address.
+// numeric reports whether all labels consist of digits. The text of such a name looks like a number or an address.
 func (n Name) numeric() bool {
 	for label := range n.labels() {
 		for i := range len(label) {
@@ -353,7 +355,7 @@ func (n Name) labels() iter.Seq[string] {
 	}
 }
 
-// plain reports whether c stands for itself in presentation form: lower-case letters, digits, hyphen, underscore.
+// plain reports whether presentation form shows c unescaped: lower-case letters, digits, hyphen, underscore.
 func plain(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '_'
 }

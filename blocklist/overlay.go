@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// overlay is what changed since the base set was written. It is immutable: each delta makes a new one.
+// overlay has the changes since the base set was written. It is immutable: each delta makes a new overlay.
 type overlay struct {
-	hashes   map[uint64]struct{} // filter hashes of all that changed
+	hashes   map[uint64]struct{} // filter hashes of all changed entries
 	changes  map[tableKey]overlayEntry
 	infos    []matchInfo
 	features features
@@ -18,7 +18,7 @@ type overlayEntry struct {
 	info    uint32
 }
 
-// with returns a new overlay over base with more changes. A nil overlay is an empty one.
+// with returns a new overlay with more changes to the base. The receiver may be nil, for an empty overlay.
 func (o *overlay) with(base *set, changes []Change) *overlay {
 	if len(changes) == 0 {
 		return o
@@ -31,7 +31,7 @@ func (o *overlay) with(base *set, changes []Change) *overlay {
 	return next
 }
 
-// clone returns a copy to which changes can be added, until it is in force; a nil overlay is an empty one.
+// clone returns a copy to which changes can be added before it is used. The receiver may be nil, for an empty overlay.
 func (o *overlay) clone() *overlay {
 	if o == nil {
 		return &overlay{hashes: map[uint64]struct{}{}, changes: map[tableKey]overlayEntry{}}
@@ -62,7 +62,7 @@ func (o *overlay) put(key tableKey, info matchInfo, removed bool) {
 	o.changes[key] = overlayEntry{removed: removed, info: uint32(len(o.infos) - 1)}
 }
 
-// countURL updates the count in the row of a url entry's host.
+// countURL updates the row that counts the url entries of a host.
 func (o *overlay) countURL(base *set, c Change, hash uint64) {
 	var buf [1 + MaxName]byte
 	key := appendURLHost(buf[:0], c.Entry.key)
@@ -70,7 +70,7 @@ func (o *overlay) countURL(base *set, c Change, hash uint64) {
 		return
 	}
 	a, decided := o.find(base.secret, scopeURLHost, key, hash)
-	if !decided { // of addresses, the filter knows others than this one
+	if !decided { // for addresses, the filter has the hash of another row
 		a = base.at(base.secret.tableKey(scopeURLHost, key))
 	}
 	n := urlCountOf(a).count(matchInfoOf(&c.Entry.Attributes).expires, c.Removed)
@@ -105,7 +105,7 @@ func (o *overlay) size() int {
 	return len(o.changes)
 }
 
-// find returns whether the overlay decides about an entry, and how: nil attributes for one that was removed.
+// find reports whether the overlay has an entry, and returns its attributes. They are nil for a removed entry.
 func (o *overlay) find(s *secret, scope Scope, key []byte, hash uint64) (a *matchInfo, decided bool) {
 	if o == nil {
 		return nil, false

@@ -8,23 +8,23 @@ import (
 	"iter"
 )
 
-// Set is one list in one file, for programs without a store: one that embeds its list, or runs in a browser. [BuildSet]
-// makes the file, which must not change. To replace it, rename another file over it and open that. A set is safe for
-// concurrent use. It needs no closing: the garbage collector releases the file with the last reference.
+// Set is one list in one file, for programs without a store, such as programs that embed their list or run in a
+// browser. [BuildSet] makes the file. The file must not change while it is open. To replace it, rename a new file over
+// it and open that one. A set is safe for concurrent use. It needs no Close: the garbage collector releases the file
+// with the last reference.
 type Set struct {
 	lookups
 }
 
-// BuildSet compiles entries into a file for [OpenSet], in one step: path is the old file or the new one. They may
-// come in any order; of entries with the same target the stronger stays. It fails with [ErrMalformed] for a nil
-// iterator, and for an entry that no constructor made. The file has about 20 bytes an entry, 32 KB at least.
+// BuildSet compiles entries into a file for [OpenSet]. It replaces the file atomically. The entries may have any order.
+// If several have the same target, the stronger one counts. BuildSet fails with [ErrMalformed] for a nil iterator and
+// for an invalid entry. The file has about 20 bytes an entry, and at least 32 KB.
 //
-// The same entries, in the same order, under the same name of the list give the same bytes on every machine: builds
-// that embed the file are reproducible. For that its salt is made from the name, where a [Store] has a random one.
-// That costs something: one who knows the name of the list and its entries can work out names that pass the Bloom
-// filter though they are not listed, each of which costs one hash more (answers stay exact), and can compare digests
-// between files of that list. The file holds digests rather than names; with any salt that hides nothing from those
-// who can guess a name.
+// The file is reproducible: the same entries in the same order, under the same list name, give the same bytes on every
+// machine. For this, its salt is derived from the list name, while a [Store] has a random salt. Consequences: an
+// attacker who knows the list name and the entries can find unlisted names that pass the Bloom filter, each of which
+// costs one more hash (answers stay exact); and digests of several files of one list can be compared. The file has
+// digests instead of names. No salt hides a name from someone who can guess it.
 func BuildSet(path, list string, entries iter.Seq2[Entry, error]) error {
 	if err := CheckListName(list); err != nil {
 		return fmt.Errorf("compiling %s: %w", path, err)
@@ -42,23 +42,23 @@ func BuildSet(path, list string, entries iter.Seq2[Entry, error]) error {
 	return nil
 }
 
-// listSalt returns the salt of all sets of a list that are made for other machines.
+// listSalt returns the salt of all portable sets of a list.
 func listSalt(list string) [saltSize]byte {
 	sum := sha256.Sum256([]byte("argine-set-salt " + list))
 	return [saltSize]byte(sum[:])
 }
 
-// OpenSet checks a file that [BuildSet] made, in one pass over it, and maps it; where the system can't map files it
-// is read. A file that was cut or changed by accident is refused: [ErrDamaged], and as well [ErrMalformed] if it does
-// not begin like one; one beyond what a 32-bit program can address with [ErrTooLarge]. It is not signed: take it only
-// from where the program itself comes from, and follow a list of others by package subscribe.
+// OpenSet checks a file of [BuildSet] in one pass, and maps it into memory, or reads it if the system has no mappings.
+// It fails with [ErrDamaged] for a file that was truncated or changed by accident, also with [ErrMalformed] if the file
+// does not even begin like a set, and with [ErrTooLarge] if the address space of a 32-bit program is too small. The
+// file is not signed: take it from the same source as the program. For lists of others, use package subscribe.
 func OpenSet(path string) (*Set, error) {
 	base, err := openSet(path, nil)
 	return portableSet(base, path, err)
 }
 
-// OpenSetBytes is [OpenSet] for the content of such a file, as go:embed gives it. The set reads data as long as it is
-// in use: never change it.
+// OpenSetBytes is [OpenSet] for the content of a file, for example from go:embed. The set keeps a reference to data,
+// which must not change.
 func OpenSetBytes(data []byte) (*Set, error) {
 	base, err := openSetBytes(data)
 	return portableSet(base, "a set in memory", err)
@@ -74,7 +74,7 @@ func OpenSetFS(fsys fs.FS, name string) (*Set, error) {
 	return portableSet(base, name, err)
 }
 
-// portableSet makes the one list of a set known to lookups, unless opening it from a place failed.
+// portableSet returns a Set with one list, or the error from opening it.
 func portableSet(base *set, from string, err error) (*Set, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", from, err)
@@ -91,5 +91,5 @@ func portableSet(base *set, from string, err error) (*Set, error) {
 	return s, nil
 }
 
-// Info says which list it is, and how many entries it has.
+// Info returns the name of the list and its number of entries.
 func (s *Set) Info() ListInfo { return s.view.Load().lists[0].info }

@@ -6,26 +6,28 @@ import (
 	"runtime"
 )
 
-// LocalChange says how the entries that are to be set differ from those that are in force, by their targets.
+// LocalChange counts the differences between the current entries of a local list and the new ones, by target.
 type LocalChange struct {
-	Before  uint64 // entries in force; 0 if there are none, or their files are damaged
-	After   uint64 // entries to come
-	Added   uint64 // of these: those that are not in force
-	Removed uint64 // of those in force: those that are not to come
+	Before  uint64 // current entries; 0: none, or their files are damaged
+	After   uint64 // new entries
+	Added   uint64 // new entries without a current one
+	Removed uint64 // current entries without a new one
 }
 
-// LocalReview examines the new state of a local list before it takes effect. Both functions may be nil.
+// LocalReview reviews the new state of a local list before it takes effect. Both functions may be nil.
 type LocalReview struct {
-	// New is given each entry to come that is not in force, or that only monitors there, with its target and its status
-	// alone; again where it is listed again. It is called by another goroutine than the one that reads the entries.
+	// New is called with each new entry that is not yet listed, or is so far only monitored. The entry has only its
+	// target and its status. If the new list repeats an entry, New may be called again. The call is not in the
+	// goroutine that reads the entries.
 	New func(Entry)
-	// Approve is called once all is read. On an error the old state stays, and that is the error. The metadata, valid
-	// JSON of at most 1 MiB, is kept with the new state, see [Store.Metadata]; nil: none.
+	// Approve is called after all entries were read. If it fails, the old state stays, and the error is returned. The
+	// metadata is stored with the new state; see [Store.Metadata]. It must be valid JSON of at most 1 MiB, or nil for
+	// none.
 	Approve func(LocalChange) (metadata []byte, err error)
 }
 
-// rebuild compiles entries into a new set that holds the state, in place of the set before, unless the review is
-// against it.
+// rebuild compiles entries into a new set and makes it the base of the state. If the review fails, the state stays as
+// it is.
 func (st *state) rebuild(sec *secret, entries iter.Seq2[Entry, error], before *set, review LocalReview) error {
 	b := newBuilder(sec)
 	b.before, b.reviewNew = before, review.New
@@ -48,7 +50,7 @@ func (st *state) rebuild(sec *secret, entries iter.Seq2[Entry, error], before *s
 	return st.open(sec).info.Err
 }
 
-// approve asks about the rows of a builder, and keeps the metadata for them.
+// approve calls the review with the differences, and stores its metadata in the state.
 func (st *state) approve(before *set, c *setContent, review LocalReview) (err error) {
 	if review.Approve != nil {
 		st.Metadata, err = review.Approve(before.change(c))
@@ -56,7 +58,7 @@ func (st *state) approve(before *set, c *setContent, review LocalReview) (err er
 	return err
 }
 
-// change compares the rows of a set with those that are to take their place; both are in order of their keys.
+// change counts the differences between the rows of a set and new rows. Both are sorted by key.
 func (s *set) change(next *setContent) LocalChange {
 	change := LocalChange{After: uint64(next.count - next.hosts)}
 	var row, rows uint32

@@ -14,36 +14,37 @@ import (
 
 // Limits on releases.
 const (
-	MaxEntries = 50_000_000 // entries of a list
-	maxHeader  = 4 << 10    // bytes of the header of a release
-	// MaxListName is the longest name of a list, in bytes.
+	MaxEntries = 50_000_000 // of a list
+	maxHeader  = 4 << 10    // size of the header, in bytes
+	// MaxListName is the maximum length of a list name, in bytes.
 	MaxListName = 128
 )
 
-// ReleaseFormat is the first line of a release; the number is the version of the format.
+// ReleaseFormat is the first line of a release. The number is the version of the format.
 const ReleaseFormat = "argine-release: 1"
 
-// Header says what a release is. FORMAT.md has the grammar.
+// Header is the header of a release. FORMAT.md has its grammar.
 type Header struct {
 	List    string    // name of the list
-	Serial  uint64    // number of the release, from 1, only ever up
-	Base    uint64    // serial that a delta starts from; 0 for a snapshot
-	Entries uint64    // entries of the state that the release yields
-	Digest  Digest    // of the state that the release yields
+	Serial  uint64    // number of the release, from 1, increasing
+	Base    uint64    // serial that a delta starts from; 0: it is a snapshot
+	Entries uint64    // number of entries after the release
+	Digest  Digest    // of the state after the release
 	Created time.Time // in whole seconds
 }
 
-// IsDelta reports whether the release is a delta, not a snapshot.
+// IsDelta reports whether the release is a delta. Otherwise it is a snapshot.
 func (h Header) IsDelta() bool { return h.Base > 0 }
 
-// Change is one line of a release: an entry that is there now, or that is there no more.
+// Change is one line of a release: an added or a removed entry.
 type Change struct {
 	Removed bool
 	Entry   Entry
 }
 
-// CheckListName fails unless name is a valid name of a list: one to four parts separated by slashes, as in
-// it.example/csam. A part has lower-case letters, digits, dots and hyphens, and begins and ends with a letter or digit.
+// CheckListName returns an error unless name is a valid list name: one to four parts separated by slashes, as in
+// it.example/csam. Each part consists of lower-case letters, digits, dots and hyphens, and begins and ends with a
+// letter or digit.
 func CheckListName(name string) error {
 	parts := strings.Split(name, "/")
 	ok := len(name) <= MaxListName && len(parts) <= 4
@@ -57,7 +58,7 @@ func CheckListName(name string) error {
 	return nil
 }
 
-// ReleaseWriter writes the text form of a release.
+// ReleaseWriter writes a release as text.
 type ReleaseWriter struct {
 	w      *bufio.Writer
 	header Header
@@ -65,7 +66,7 @@ type ReleaseWriter struct {
 	line   []byte
 }
 
-// NewReleaseWriter writes the header. The caller then writes the changes in order of their targets, and ends with
+// NewReleaseWriter writes the header. The caller then writes the changes in the order of their targets, and calls
 // Close.
 func NewReleaseWriter(w io.Writer, h Header) (*ReleaseWriter, error) {
 	if err := h.check(); err != nil {
@@ -100,7 +101,7 @@ func (w *ReleaseWriter) Write(c Change) error {
 	return err
 }
 
-// Close writes out what is buffered; it does not close the underlying writer.
+// Close flushes the buffer. It does not close the underlying writer.
 func (w *ReleaseWriter) Close() error { return w.w.Flush() }
 
 func sign(removed bool) byte {
@@ -127,11 +128,12 @@ func (h Header) check() error {
 	return nil
 }
 
-// orderCheck holds changes to the order of FORMAT.md: by target, each once; in a delta perhaps removed and then added.
+// orderCheck checks the order of changes by FORMAT.md: sorted by target, each target once. In a delta, a removal may be
+// followed by an addition.
 type orderCheck struct {
 	delta   bool
-	target  []byte // of the line before
-	removed bool   // by the line before
+	target  []byte // of the previous line
+	removed bool   // the previous line was a removal
 }
 
 func (o *orderCheck) next(removed bool, line []byte) error {
@@ -146,16 +148,16 @@ func (o *orderCheck) next(removed bool, line []byte) error {
 	return nil
 }
 
-// ReleaseReader reads the text form of a release. It holds one line at a time.
+// ReleaseReader reads a release as text. It keeps one line in memory.
 type ReleaseReader struct {
 	scan           *bufio.Scanner
 	header         Header
 	order          orderCheck
 	line           int
-	text           []byte // the canonical line, for comparison
-	net            Digest // what was added less what was removed
+	text           []byte // the canonical form of the line, to compare
+	net            Digest // sum of the added lines minus the removed ones
 	added, removed uint64
-	err            error // of reading
+	err            error // read error
 }
 
 // NewReleaseReader reads and checks the header.
@@ -171,7 +173,8 @@ func NewReleaseReader(r io.Reader) (*ReleaseReader, error) {
 	return rr, nil
 }
 
-// scanLines splits at LF alone and refuses a last line without one: a file cut short is noticed.
+// scanLines is a bufio.SplitFunc that splits at LF only. It refuses a last line without LF, so that truncated files are
+// detected.
 func scanLines(data []byte, atEOF bool) (int, []byte, error) {
 	if i := bytes.IndexByte(data, '\n'); i >= 0 {
 		return i + 1, data[:i], nil
@@ -182,14 +185,14 @@ func scanLines(data []byte, atEOF bool) (int, []byte, error) {
 	return 0, nil, nil
 }
 
-// Header returns what the release says of itself.
+// Header returns the header of the release.
 func (r *ReleaseReader) Header() Header { return r.header }
 
 func (r *ReleaseReader) readHeader() error {
 	if line, ok := r.nextLine(); !ok || line != ReleaseFormat {
 		return r.malformed("the first line must be " + strconv.Quote(ReleaseFormat))
 	}
-	want := []string{"list", "serial", "base", "entries", "digest", "created"} // base is in deltas only
+	want := []string{"list", "serial", "base", "entries", "digest", "created"} // only deltas have a base
 	for size := 0; ; {
 		line, ok := r.nextLine()
 		if size += len(line); !ok || size > maxHeader {
@@ -209,7 +212,7 @@ func (r *ReleaseReader) readHeader() error {
 	return r.header.check()
 }
 
-// read reads one header line, and returns the keys that are still wanted.
+// read parses one header line. It returns the keys that are still expected.
 func (h *Header) read(line string, want []string) (rest []string, why string) {
 	key, value, _ := strings.Cut(line, ": ")
 	if len(want) > 0 && want[0] == "base" && key != "base" {
@@ -224,7 +227,7 @@ func (h *Header) read(line string, want []string) (rest []string, why string) {
 	return want[1:], ""
 }
 
-// set sets a field. It returns false unless the value is written in its canonical form.
+// set sets a field. It returns false if the value is not in canonical form.
 func (h *Header) set(key, value string) (ok bool) {
 	const layout = "2006-01-02T15:04:05Z"
 	switch key {
@@ -241,19 +244,20 @@ func (h *Header) set(key, value string) (ok bool) {
 		ok = h.Digest.UnmarshalText([]byte(value)) == nil
 	case "created":
 		h.Created, _ = time.Parse(layout, value)
-		ok = h.Created.Format(layout) == value // Parse takes fractions and missing zeros, too
+		ok = h.Created.Format(layout) == value // Parse accepts fractions and missing zeros, too
 	}
 	return ok
 }
 
-// parseCount parses a decimal number in canonical form, without sign or leading zeros.
+// parseCount parses a decimal number without sign or leading zeros.
 func parseCount(s string) (uint64, bool) {
 	n, err := strconv.ParseUint(s, 10, 63)
 	return n, err == nil && strconv.FormatUint(n, 10) == s
 }
 
-// Changes reads the lines. The last thing yielded may be an error; without one, the release was whole, in order and
-// canonical, and a snapshot's entries and digest were those of its header. For a delta see [ReleaseReader.Yields].
+// Changes yields the lines. The last value may be an error. If there is none, the release was complete, sorted and
+// canonical, and a snapshot had the number of entries and the digest of its header. To check a delta, use
+// [ReleaseReader.Yields].
 func (r *ReleaseReader) Changes() iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
 		for {
@@ -272,7 +276,7 @@ func (r *ReleaseReader) Changes() iter.Seq2[Change, error] {
 	}
 }
 
-// end reports whether the release was read to its end, and a snapshot holds what it says.
+// end checks that the release was read to its end, and that a snapshot has the entries and the digest of its header.
 func (r *ReleaseReader) end() error {
 	if r.err != nil {
 		return r.malformed("")
@@ -283,8 +287,8 @@ func (r *ReleaseReader) end() error {
 	return r.Yields(Digest{}, 0)
 }
 
-// Yields reports whether the changes that were read, made to a state of base digest and entries, give the state that
-// the header names. It wraps [ErrDigest] if not.
+// Yields checks a delta: applied to a state with the given digest and number of entries, it must result in the state of
+// its header. Otherwise Yields returns an error that wraps [ErrDigest].
 func (r *ReleaseReader) Yields(base Digest, entries uint64) error {
 	got := base
 	got.add(r.net.words)
@@ -299,7 +303,7 @@ func (r *ReleaseReader) Yields(base Digest, entries uint64) error {
 	return nil
 }
 
-// change reads one line.
+// change parses one line.
 func (r *ReleaseReader) change(text string) (c Change, err error) {
 	if r.header.IsDelta() {
 		if text == "" || text[0] != '+' && text[0] != '-' {
@@ -323,7 +327,7 @@ func (r *ReleaseReader) change(text string) (c Change, err error) {
 	return c, r.count(c.Removed)
 }
 
-// count counts the current line. It fails if there are more lines than the header announces.
+// count counts the current line. It fails if there are more lines than the header says.
 func (r *ReleaseReader) count(removed bool) error {
 	if removed {
 		r.removed++
@@ -347,7 +351,7 @@ func (r *ReleaseReader) nextLine() (string, bool) {
 	return r.scan.Text(), true
 }
 
-// malformed says what is wrong, with the line; what reading itself ran into comes first.
+// malformed returns an error about the current line. A read error takes precedence.
 func (r *ReleaseReader) malformed(why string) error {
 	switch {
 	case errors.Is(r.err, bufio.ErrTooLong):

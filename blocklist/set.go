@@ -12,21 +12,21 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 )
 
-// set is one list compiled for lookup: a Bloom filter in front of a sorted table of digests. It is immutable, and
-// lies in one mapped file; of the table only the pages that a hit needs are ever touched.
+// set is a list compiled for lookup: a Bloom filter, and behind it a sorted table of digests. It is immutable and
+// stored in one mapped file. Only the table pages of possible matches are read.
 type set struct {
 	secret *secret
 	filter *bloomFilter
-	index  []uint32 // table rows before each bucket, and their total; the bucket of a row is its first bits
-	shift  uint     // 64 less the number of those bits
+	index  []uint32 // number of table rows before each bucket, then the total; the first bits of a row are its bucket
+	shift  uint     // 64 minus the number of bucket bits
 	table  []byte   // rows of 16 bytes
-	number []byte   // number of each row's attributes, header.Width bytes each
+	number []byte   // attribute number of each row, header.Width bytes each
 	infos  []matchInfo
 	path   string
 	header setHeader
 }
 
-// find returns the attributes of an entry; nil where there is no such entry.
+// find returns the attributes of an entry, or nil if the set does not have it.
 func (s *set) find(scope Scope, key []byte, hash uint64) *matchInfo {
 	if !s.filter.mayContain(hash) {
 		return nil
@@ -34,14 +34,14 @@ func (s *set) find(scope Scope, key []byte, hash uint64) *matchInfo {
 	return s.at(s.secret.tableKey(scope, key))
 }
 
-// at returns the attributes of a row; nil where there is no such row.
+// at returns the attributes of a row, or nil if there is no such row.
 func (s *set) at(k tableKey) *matchInfo {
 	bucket := k.hi >> s.shift
-	end := min(s.index[bucket+1], uint32(s.header.Rows)) // whatever the file says, nothing outside of it is read
+	end := min(s.index[bucket+1], uint32(s.header.Rows)) // nothing outside the table is read, even if the file is wrong
 	for row := s.index[bucket]; row < end; row++ {
 		if s.row(row) == k {
 			a := &s.infos[min(int(s.infoNumber(row)), len(s.infos)-1)]
-			runtime.KeepAlive(s) // the mapping lives as long as its set
+			runtime.KeepAlive(s) // keeps the mapping until here
 			return a
 		}
 	}
@@ -49,7 +49,7 @@ func (s *set) at(k tableKey) *matchInfo {
 	return nil
 }
 
-// blocks reports whether the set has a row that has not expired and does more than to monitor.
+// blocks reports whether the set has a row that blocks and has not expired.
 func (s *set) blocks(k tableKey) bool {
 	a := s.at(k)
 	return a != nil && !a.monitor && !a.expired()
@@ -71,8 +71,8 @@ func (s *set) infoNumber(row uint32) uint32 {
 	return 0
 }
 
-// openSet checks a set file and maps it. A file that does not pass its checksum is refused: [ErrDamaged]. Without a
-// secret that of the file will do.
+// openSet checks a set file and maps it. It fails with [ErrDamaged] if a checksum is wrong. Without a secret, it uses
+// the one in the file.
 func openSet(path string, sec *secret) (*set, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -93,12 +93,12 @@ func openSet(path string, sec *secret) (*set, error) {
 		return nil, fmt.Errorf("opening the set: %w (%w)", err, disk.Unmap(data))
 	}
 	s.path = path
-	// Unmapping has no caller left to return its error to.
+	// No caller is left that could get the error.
 	runtime.AddCleanup(s, func(data []byte) { disk.Unmap(data) }, data) //nolint:errcheck // see above
 	return s, nil
 }
 
-// openSetBytes is openSet for a set in memory, which is used where it lies.
+// openSetBytes is openSet for a set in memory. It does not copy data.
 func openSetBytes(data []byte) (*set, error) {
 	h, err := checkSet(bytes.NewReader(data))
 	if err != nil {
@@ -107,7 +107,7 @@ func openSetBytes(data []byte) (*set, error) {
 	return newSet(aligned(data), h, nil)
 }
 
-// newSet makes a set of the bytes of a file, which stays where it is.
+// newSet returns a set that uses the bytes of a file without copying them.
 func newSet(data []byte, h setHeader, sec *secret) (*set, error) {
 	if sec == nil {
 		sec = newSecret(h.Salt)
@@ -133,8 +133,7 @@ func newSet(data []byte, h setHeader, sec *secret) (*set, error) {
 	return s, err
 }
 
-// aligned returns data where its words can be read as such: a copy, if it begins between two words, as embedded data
-// may.
+// aligned returns data, or a copy if data is not aligned to words. Embedded data may be unaligned.
 func aligned(data []byte) []byte {
 	if uintptr(unsafe.Pointer(&data[0]))%8 == 0 {
 		return data

@@ -16,24 +16,26 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 )
 
-// The set file: a header of one page, then filter, table, attribute numbers, index and attribute rows, each section
-// beginning on a page. Numbers are little-endian; rows of the table big-endian, so that they sort as bytes.
+// The set file has a header of one page, then the sections: filter, table, attribute numbers, index and attribute rows.
+// Each section begins on a page. Numbers are little-endian, except in rows of the table, which are big-endian, so that
+// they sort as bytes.
 const (
 	setMagic = "argine-set-2\x00\x00\x00\x00"
 	pageSize = 4096
-	rowSize  = 16 // bytes of a row of the table
-	// writeSize is how much of a section is summed up and written at once.
+	rowSize  = 16 // size of a table row in bytes
+	// writeSize is the size of the parts in which a section is written.
 	writeSize = 64 << 10
 )
 
-// setHeader begins the first page: the lengths from which all else follows. The page ends with its own CRC-32C.
+// setHeader is the beginning of the first page: the lengths that determine the layout. The last bytes of the page are
+// its own CRC-32C.
 type setHeader struct {
 	Magic     [16]byte
 	Salt      [saltSize]byte
 	Rows      uint64
-	Hosts     uint64 // of the rows: those that are of hosts of url entries
+	Hosts     uint64 // rows among them for hosts of url entries
 	Blocks    uint64
-	Inserted  uint64 // hashes that were ever inserted into the filter
+	Inserted  uint64 // hashes inserted into the filter since it was built
 	IndexBits uint64
 	Width     uint64
 	InfosSize uint64
@@ -42,15 +44,15 @@ type setHeader struct {
 	List      [MaxListName]byte
 }
 
-// castagnoli returns the one table that the package crc32 keeps.
+// castagnoli returns the table of the Castagnoli polynomial. Package crc32 makes it once.
 func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 
-// sections returns the size of each section in its order.
+// sections returns the sizes of all sections, in order.
 func (h *setHeader) sections() [5]uint64 {
 	return [5]uint64{h.Blocks * blockBits / 8, h.Rows * rowSize, h.Rows * h.Width, (1<<h.IndexBits + 1) * 4, h.InfosSize}
 }
 
-// offsets returns where each section begins, and the size of the file.
+// offsets returns the offsets of all sections, and the size of the file.
 func (h *setHeader) offsets() (at [5]uint64, size uint64) {
 	size = pageSize
 	for i, n := range h.sections() {
@@ -60,15 +62,15 @@ func (h *setHeader) offsets() (at [5]uint64, size uint64) {
 	return at, size
 }
 
-// setContent is the content of a set file to be written. Writing ranges over the rows twice.
+// setContent is the content of a set file to write. Writing iterates over the rows twice.
 type setContent struct {
 	list     string
 	salt     [saltSize]byte
-	rows     iter.Seq[setRow] // in order of their keys, each once
-	count    int              // of the rows
-	hosts    int              // of these: the rows of hosts of url entries
+	rows     iter.Seq[setRow] // sorted by key, without duplicates
+	count    int              // number of rows
+	hosts    int              // number of rows among them for hosts of url entries
 	words    []uint64         // of the filter
-	inserted uint64           // hashes that were ever inserted into the filter
+	inserted uint64           // hashes inserted into the filter since it was built
 	features features
 	infos    []matchInfo
 }
@@ -93,7 +95,7 @@ func writeSet(path string, mode os.FileMode, c setContent) error {
 	copy(h.List[:], c.list)
 	return disk.Write(path, mode, func(w io.Writer) error {
 		out := &sectionWriter{w: bufio.NewWriterSize(w, 256<<10)}
-		out.page(make([]byte, pageSize)) // the header comes last, when the sum is known
+		out.page(make([]byte, pageSize)) // a placeholder: the header is written last, since it has the checksum
 		out.sum = 0
 		out.page(wordBytes(c.words))
 		index := writeRows(out, c, h.IndexBits)
@@ -105,7 +107,7 @@ func writeSet(path string, mode os.FileMode, c setContent) error {
 	})
 }
 
-// writeRows writes the table and returns the index of its buckets.
+// writeRows writes the table, and returns the index of its buckets.
 func writeRows(out *sectionWriter, c setContent, indexBits uint64) (index []byte) {
 	index = make([]byte, 0, (1<<indexBits+1)*4)
 	b := make([]byte, 0, writeSize)
@@ -141,7 +143,7 @@ func writeNumbers(out *sectionWriter, c setContent, width int) {
 	out.page(b)
 }
 
-// sectionWriter pads sections to pages, sums them up and remembers the first error.
+// sectionWriter writes sections: it pads them to pages, computes the checksum and keeps the first error.
 type sectionWriter struct {
 	w    *bufio.Writer
 	size int
@@ -157,7 +159,7 @@ func (w *sectionWriter) write(b []byte) {
 	}
 }
 
-// flush writes a part of a section, and returns b for the next.
+// flush writes a part of a section. It returns b, emptied for reuse.
 func (w *sectionWriter) flush(b []byte) []byte {
 	w.write(b)
 	return b[:0]
@@ -170,7 +172,7 @@ func (w *sectionWriter) page(b []byte) {
 	w.pad()
 }
 
-// finish flushes the sections and writes the header in front of them.
+// finish flushes the sections, then writes the header at the beginning.
 func finish(w io.Writer, out *sectionWriter, h setHeader) error {
 	if out.err == nil {
 		out.err = out.w.Flush()
@@ -202,8 +204,8 @@ func decodeSetHeader(page []byte) (h setHeader, err error) {
 	return h, nil
 }
 
-// checkSet reads a set once through its checksum, a file before it is mapped: pages that are read are not counted as
-// our memory.
+// checkSet reads a set once and verifies its checksums. It reads a file before that is mapped, so that the pages do not
+// count as memory of the process.
 func checkSet(r io.Reader) (h setHeader, err error) {
 	page := make([]byte, pageSize)
 	n, err := io.ReadFull(r, page)
@@ -231,7 +233,7 @@ func checkSet(r io.Reader) (h setHeader, err error) {
 	return h, nil
 }
 
-// wordBytes shows words as the bytes that they are in memory.
+// wordBytes returns the memory of words as bytes.
 func wordBytes(words []uint64) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(&words[0])), len(words)*8)
 }

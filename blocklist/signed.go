@@ -10,16 +10,15 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/verified"
 )
 
-// SignedList is a signed list of a store, as package subscribe changes it. Lookups go to the [Store].
+// SignedList gives package subscribe access to a signed list of a store. Lookups use the [Store].
 type SignedList struct {
 	store *Store
 	name  string
 	dir   string
 }
 
-// Signed returns a signed list, whether or not the store holds anything of it, and makes its folder. It is for package
-// subscribe, which verifies what it applies: other programs can't make the first argument. They use [Store.SetLocal]
-// for lists that are not signed.
+// Signed returns the signed list with a name and creates its folder. The store need not have the list yet. Only package
+// subscribe, which verifies releases, can provide the token. Other programs use [Store.SetLocal], for unsigned lists.
 func (s *Store) Signed(_ verified.Token, list string) (*SignedList, error) {
 	dir, err := s.listDir(list)
 	if err != nil {
@@ -28,10 +27,10 @@ func (s *Store) Signed(_ verified.Token, list string) (*SignedList, error) {
 	return &SignedList{store: s, name: list, dir: dir}, nil
 }
 
-// Dir returns the list's folder. The files whose names begin with "release" are those of the subscription.
+// Dir returns the list's folder. Files in it whose names begin with "release" belong to the subscription.
 func (l *SignedList) Dir() string { return l.dir }
 
-// InForce returns what lookups see of the list at this moment, and false if it is not served. It takes no lock.
+// InForce returns the list as lookups currently see it. It returns false if the list is not served. It takes no lock.
 func (l *SignedList) InForce() (ListInfo, bool) {
 	for _, have := range l.store.view.Load().lists {
 		if have.info.List == l.name {
@@ -41,11 +40,11 @@ func (l *SignedList) InForce() (ListInfo, bool) {
 	return ListInfo{}, false
 }
 
-// Metadata returns what Apply or Save last kept with the list, nil if nothing.
+// Metadata returns the metadata that Apply or Save stored last, or nil.
 func (l *SignedList) Metadata() []byte { return l.store.Metadata(l.name) }
 
-// Save keeps other metadata with the state in force, or for a list of which nothing is held yet, and puts the entries
-// of urgent orders on top of it in force, in place of those before. The metadata is valid JSON of at most 1 MiB.
+// Save stores metadata with the current state, also before the first release. It also replaces the entries of urgent
+// orders. The metadata must be valid JSON of at most 1 MiB.
 func (l *SignedList) Save(urgent []Entry, metadata []byte) error {
 	return l.store.change(l.name, func(st *state) error {
 		next := *st
@@ -62,15 +61,16 @@ func (l *SignedList) Save(urgent []Entry, metadata []byte) error {
 	})
 }
 
-// Apply makes a release the state of the list: durably, then for lookups, in one step each. Where the header has a
-// base, the changes lead from the state in force, of that serial, to the one of the header, which Apply proves by
-// digest and count. Else they are the whole list, each target once, and anyone who yields them has proved the digest,
-// as [ReleaseReader.Changes] does. Urgent are the entries of urgent orders on top, each with an expiry; the metadata is
-// kept with the state, in the same durable step.
+// Apply changes the list to the state of a release: on disk, then for lookups, each in one step. If the header has a
+// base, it is a delta: its changes must start from the current state, of that serial. Apply checks that they result in
+// the digest and the number of entries of the header. Otherwise the changes are the whole list, with each target once,
+// and the iterator must check the digest, like [ReleaseReader.Changes]. Urgent has the entries of urgent orders in
+// addition to the release; each must have an expiry. The metadata is stored in the same step.
 //
-// On an error the old state stays: [ErrRollback] for a serial below the one in force, [ErrUntrusted] for the same
-// serial with another digest, [ErrGap] for another base than the serial in force, [ErrDigest], [ErrMalformed], or the
-// error that the changes yield. Applying the state in force again as a whole is allowed, and repairs damage.
+// If Apply fails, the old state stays. It fails with [ErrRollback] for a serial below the current one, [ErrUntrusted]
+// for the current serial with another digest, [ErrGap] if the base is not the current serial, [ErrDigest],
+// [ErrMalformed], or the error of the iterator. Applying the current state again as a whole is allowed, and repairs
+// damaged files.
 func (l *SignedList) Apply(h Header, changes iter.Seq2[Change, error], urgent []Entry, metadata []byte) error {
 	return l.store.change(l.name, func(st *state) error {
 		if err := st.accepts(h); err != nil {

@@ -12,21 +12,22 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 )
 
-// state is what the store knows durably of a list. Its file is the one that makes a change count: set and journal files
-// that it does not name are not there.
+// state is the stored state of a list. Writing its file commits a change: set and journal files that no state file
+// names are ignored.
 type state struct {
 	Header  Header   `json:"header"`
 	Source  string   `json:"source,omitempty"`
 	Set     string   `json:"set,omitempty"`     // file name of the base set
 	Base    Digest   `json:"base"`              // of the entries in the base set
-	Journal int64    `json:"journal,omitempty"` // bytes of the changes since, in the file Set + journalSuffix
-	Urgent  []string `json:"urgent,omitempty"`  // entries of urgent orders on top of the release
-	// Metadata is the subscription's, or what SetLocal's caller keeps. Files of before call it evidence.
+	Journal int64    `json:"journal,omitempty"` // length in bytes of the changes since, in the file Set + journalSuffix
+	Urgent  []string `json:"urgent,omitempty"`  // entries of urgent orders, in addition to the release
+	// Metadata is that of the subscription, or of the caller of SetLocal. In the file, its key is evidence, for
+	// compatibility.
 	Metadata json.RawMessage `json:"evidence,omitempty"`
 
 	dir    string
 	saved  bool
-	list   *list   // what was released; nil before open
+	list   *list   // the released state; nil: not opened yet
 	urgent []Entry // parsed
 }
 
@@ -34,7 +35,7 @@ const (
 	stateFile     = "state.json"
 	setPrefix     = "set-"
 	journalSuffix = ".journal"
-	listDirSuffix = "_" // no part of a list's name, so that the folder of a list never is inside that of another
+	listDirSuffix = "_" // not allowed in list names, so that no list's folder is inside the folder of another list
 	maxMetadata   = 1 << 20
 	maxState      = 2 * maxMetadata
 )
@@ -53,7 +54,7 @@ func loadState(dir string) (*state, error) {
 	return st, nil
 }
 
-// readUrgent reads the entries of urgent orders that the state file has.
+// readUrgent parses the entries of urgent orders in the state file.
 func (st *state) readUrgent() error {
 	for _, line := range st.Urgent {
 		e, err := ParseEntry(line)
@@ -65,7 +66,7 @@ func (st *state) readUrgent() error {
 	return nil
 }
 
-// save writes the state file: the step that makes a change count.
+// save writes the state file, which commits the change.
 func (st *state) save() error {
 	if len(st.Metadata) > maxMetadata {
 		return fmt.Errorf("keeping the metadata of %s: %w", st.Header.List, ErrTooLarge)
@@ -89,7 +90,7 @@ func (st *state) info() ListInfo {
 	return info
 }
 
-// compile writes the set under a name of its own, which counts only when save has named it.
+// compile writes a set to a file with a new name. The file is ignored until save commits it.
 func (st *state) compile(c setContent) error {
 	f, err := os.CreateTemp(st.dir, setPrefix+"*")
 	if err != nil {
@@ -103,11 +104,11 @@ func (st *state) compile(c setContent) error {
 	return nil
 }
 
-// open maps the set and replays the journal. What is damaged is not served: the list then says why.
+// open maps the set and replays the journal. A damaged list is not served, and has an error.
 func (st *state) open(sec *secret) *list {
 	st.list = &list{info: ListInfo{Header: st.Header, Source: st.Source}}
 	if st.Set == "" {
-		return st.list // metadata alone
+		return st.list // there is only metadata
 	}
 	base, err := openSet(filepath.Join(st.dir, filepath.Base(st.Set)), sec)
 	if err != nil {
@@ -124,7 +125,7 @@ func (st *state) open(sec *secret) *list {
 	return st.list
 }
 
-// sweep removes the files that the state no longer names; what can't be removed now is tried again next time.
+// sweep removes files that the state no longer names. It ignores failures, since the next call tries again.
 func (st *state) sweep() {
 	files, _ := filepath.Glob(filepath.Join(st.dir, setPrefix+"*"))
 	temps, _ := filepath.Glob(filepath.Join(st.dir, disk.TempPrefix+"*"))
@@ -135,14 +136,14 @@ func (st *state) sweep() {
 	}
 }
 
-// journal appends lines of changes behind those that count, and makes them durable. They count when save has written
-// the length.
+// journal appends lines after the committed part of the journal and syncs the file. The lines are ignored until save
+// commits the new length.
 func (st *state) journal(lines []byte) error {
 	f, err := os.OpenFile(st.journalPath(), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return fmt.Errorf("writing the journal of %s: %w", st.Header.List, err)
 	}
-	defer f.Close() //nolint:errcheck // Sync has said what there is to say
+	defer f.Close() //nolint:errcheck // Sync returns the write errors
 	_, err = f.WriteAt(lines, st.Journal)
 	if err = errors.Join(err, f.Sync()); err != nil {
 		return fmt.Errorf("writing the journal of %s: %w", st.Header.List, err)
@@ -156,7 +157,7 @@ func (st *state) journal(lines []byte) error {
 
 func (st *state) journalPath() string { return filepath.Join(st.dir, st.Set+journalSuffix) }
 
-// replay reads the changes that count; together with the base they must give the digest of the state.
+// replay reads the committed changes. Base and changes must have the digest of the state.
 func (st *state) replay() ([]Change, error) {
 	if st.Journal == 0 {
 		return nil, nil

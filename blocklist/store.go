@@ -14,27 +14,27 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 )
 
-// Options of a store. The zero value opens it for its one owner.
+// Options are the options of a store. The zero value opens it for reading and writing.
 type Options struct {
-	// ReadOnly opens what is there beside the process that owns the store: nothing is locked or written, and nothing needs
-	// to be closed. What the owner changes later is not seen.
+	// ReadOnly opens the store for reading, also while another process owns it. It writes nothing, takes no lock, and
+	// needs no Close. Later changes by the owner are not visible.
 	ReadOnly bool
 }
 
-// Store holds the durable sets of several lists. Lookups are lock-free and never wait for changes.
+// Store keeps several lists on disk. Lookups are lock-free and never wait for changes.
 type Store struct {
 	lookups
 	dir  string
-	lock io.Closer // nil if read-only
+	lock io.Closer // nil: read-only
 
-	local  sync.Mutex // of SetLocal: one compilation at a time
-	mu     sync.Mutex // serialises changes
+	local  sync.Mutex // allows one SetLocal at a time
+	mu     sync.Mutex // protects changes
 	states map[string]*state
 	closed bool
 }
 
-// Open opens the store in dir, which is made if it is not there. Nothing else may own it: [ErrBusy]. Lists whose files
-// are damaged are not served; Lists says so, and the next Apply replaces them.
+// Open opens the store in dir, and creates it if necessary. It fails with [ErrBusy] if the store has another owner. A
+// list with damaged files is not served: Lists returns its error, and the next Apply or SetLocal replaces it.
 func Open(dir string, o Options) (*Store, error) {
 	s := &Store{dir: dir, states: map[string]*state{}}
 	if err := s.own(o); err != nil {
@@ -47,7 +47,7 @@ func Open(dir string, o Options) (*Store, error) {
 	return s, nil
 }
 
-// own makes the folders and takes the lock.
+// own creates the folders and takes the lock.
 func (s *Store) own(o Options) (err error) {
 	if o.ReadOnly {
 		_, err = os.Stat(s.dir)
@@ -93,7 +93,7 @@ func (s *Store) loadSecret() (*secret, error) {
 	switch {
 	case err == nil && len(b) == saltSize:
 		return newSecret([saltSize]byte(b)), nil
-	case err == nil || errors.Is(err, fs.ErrNotExist): // without its salt no set can be read: start again
+	case err == nil || errors.Is(err, fs.ErrNotExist): // without its salt, a set is unreadable: start with an empty store
 		salt = newSalt()
 		if s.lock != nil {
 			err = disk.WriteFile(path, salt[:], 0o600)
@@ -104,7 +104,7 @@ func (s *Store) loadSecret() (*secret, error) {
 	return newSecret(salt), err
 }
 
-// publish swaps a list into the view that lookups see, in order of names; a list that is not served is left out of it.
+// publish replaces a list in the view for lookups, which is sorted by name. It removes a list that is not served.
 func (s *Store) publish(l *list) {
 	old := s.view.Load()
 	next := &view{secret: old.secret}
@@ -121,7 +121,7 @@ func (s *Store) publish(l *list) {
 	s.view.Store(next)
 }
 
-// Close ends the store. Lookups then find nothing, and changes fail with [ErrClosed].
+// Close closes the store. After it, lookups find nothing, and changes fail with [ErrClosed].
 func (s *Store) Close() error {
 	err := s.Release()
 	if v := s.view.Load(); v != nil {
@@ -130,8 +130,8 @@ func (s *Store) Close() error {
 	return err
 }
 
-// Release gives the folder up to another owner. Lookups go on with what is in force, until Close; changes fail with
-// [ErrClosed].
+// Release releases the lock, so that another process can own the store. Lookups go on with the current state until
+// Close. Changes fail with [ErrClosed].
 func (s *Store) Release() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -145,7 +145,7 @@ func (s *Store) Release() error {
 	return s.lock.Close()
 }
 
-// Lists returns what the store holds, by name.
+// Lists returns information about all lists, sorted by name.
 func (s *Store) Lists() []ListInfo {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -157,7 +157,7 @@ func (s *Store) Lists() []ListInfo {
 	return all
 }
 
-// List returns what the store holds of one list, and false if it holds nothing of it.
+// List returns information about a list. It returns false if the store does not have it.
 func (s *Store) List(name string) (ListInfo, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -168,7 +168,7 @@ func (s *Store) List(name string) (ListInfo, bool) {
 	return st.info(), true
 }
 
-// Metadata returns what was last kept with a list: by [LocalReview], or by its subscription. Nil if nothing.
+// Metadata returns the metadata that [LocalReview] or the subscription stored with a list, or nil.
 func (s *Store) Metadata(list string) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -178,7 +178,7 @@ func (s *Store) Metadata(list string) []byte {
 	return nil
 }
 
-// Drop forgets a list and removes its files.
+// Drop removes a list and its files.
 func (s *Store) Drop(name string) error {
 	return s.change(name, func(st *state) error {
 		s.publish(&list{info: ListInfo{Header: Header{List: name}}})
@@ -187,7 +187,7 @@ func (s *Store) Drop(name string) error {
 	})
 }
 
-// listDir returns the folder of a list, made if it is not there.
+// listDir returns the folder of a list. It creates the folder if necessary.
 func (s *Store) listDir(list string) (string, error) {
 	if err := CheckListName(list); err != nil {
 		return "", err
@@ -196,7 +196,7 @@ func (s *Store) listDir(list string) (string, error) {
 	return dir, os.MkdirAll(dir, 0o700)
 }
 
-// change runs do under the lock with the state of a list, a fresh one if there is none.
+// change calls do with the state of a list, under the lock. For a new list, the state is empty.
 func (s *Store) change(list string, do func(*state) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -222,7 +222,7 @@ func (s *Store) change(list string, do func(*state) error) error {
 	return do(st)
 }
 
-// put makes a state durable and puts it in force.
+// put saves a state and makes it current.
 func (s *Store) put(st *state, next state) error {
 	if err := next.save(); err != nil {
 		return err

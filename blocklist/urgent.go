@@ -1,6 +1,6 @@
 package blocklist
 
-// setUrgent takes entries of urgent orders into the state, in place of those before.
+// setUrgent replaces the entries of urgent orders in the state.
 func (st *state) setUrgent(entries []Entry) {
 	st.Urgent, st.urgent = nil, entries
 	for _, e := range entries {
@@ -8,8 +8,8 @@ func (st *state) setUrgent(entries []Entry) {
 	}
 }
 
-// inForce returns the list as lookups see it: the canary and urgent orders lie on top of what changed since the set was
-// written, and only there. Orders add, and change nothing that is listed for as long.
+// inForce returns the list for lookups. It adds the canary and the urgent orders on top of the overlay. An order never
+// weakens a listed entry: it has no effect on an entry that blocks at least as long.
 func (st *state) inForce(sec *secret) *list {
 	if st.list.base == nil {
 		return st.list
@@ -32,7 +32,7 @@ func (st *state) inForce(sec *secret) *list {
 	return &l
 }
 
-// canaryName returns the name of the state's canary; empty if it has none.
+// canaryName returns the name of the state's canary, or an empty string.
 func (st *state) canaryName() string {
 	if st.Header.Serial == 0 {
 		return ""

@@ -9,21 +9,21 @@ import (
 	"unicode"
 )
 
-// MaxURL is the longest URL that is read, in bytes.
+// MaxURL is the maximum length of a URL, in bytes.
 const MaxURL = 8 << 10
 
-// URL is a URL in canonical form by the rules of Google Safe Browsing ("Canonicalization", v5): one spelling for every
-// spelling that reaches the same page. Port, user name and fragment don't count. FORMAT.md names where it is stricter.
+// URL is a URL in the canonical form of Google Safe Browsing ("Canonicalization", v5): all spellings that lead to the
+// same page become one. Port, user name and fragment are removed. FORMAT.md lists where it is stricter.
 type URL struct {
-	Scheme string // lower case; http where the text had none
-	// lower case, A-labels, dotted decimal or bracketed address, percent-escapes where a name has odd octets
+	Scheme string // lower case; http if the text has none
+	// lower case, with A-labels; an address in dotted decimal form or in brackets; unusual bytes are percent-encoded
 	Host     string
 	Path     string // begins with a slash
 	Query    string // without the question mark
-	HasQuery bool   // a question mark stood there, if with nothing behind it
+	HasQuery bool   // there is a question mark, even if nothing follows it
 }
 
-// String returns the canonical spelling.
+// String returns the canonical form.
 func (u URL) String() string { return u.Scheme + "://" + u.Host + u.pathQuery() }
 
 func (u URL) pathQuery() string {
@@ -33,9 +33,9 @@ func (u URL) pathQuery() string {
 	return u.Path
 }
 
-// ParseURL canonicalises a URL. It takes what browsers take: missing schemes, tabs and line ends inside, backslashes
-// for slashes, any mix of escapes. It fails with [ErrMalformed] where there is no host, and with [ErrTooLarge] where
-// the text or its canonical form exceeds [MaxURL].
+// ParseURL canonicalises a URL. Like browsers, it accepts a missing scheme, tabs and line ends within the text,
+// backslashes instead of slashes, and multiple levels of escapes. It fails with [ErrMalformed] if there is no host, and
+// with [ErrTooLarge] if the text or its canonical form is longer than [MaxURL].
 func ParseURL(raw string) (URL, error) {
 	if len(raw) > MaxURL {
 		return URL{}, fmt.Errorf("URL %q: %w", excerpt(raw), ErrTooLarge)
@@ -57,16 +57,17 @@ func ParseURL(raw string) (URL, error) {
 	return u, nil
 }
 
-// expression is a canonical URL without its scheme, as url entries have it.
+// expression is a canonical URL without its scheme, in the form of url entries.
 type expression struct {
-	scheme string     // in any case
-	text   []byte     // host, path, and a question mark with the query where there is one
-	addr   netip.Addr // the host, if it is an address
-	path   int        // where the path begins
-	query  int        // where the question mark stands: the end of the text if there is none
+	scheme string     // as given, in any case
+	text   []byte     // host and path, then, if there is a query, a question mark and the query
+	addr   netip.Addr // valid if the host is an address
+	path   int        // offset of the path
+	query  int        // offset of the question mark, or the length of the text
 }
 
-// canonicalURL appends the canonical expression of a URL to dst, in linear time. It returns false if the URL has no host.
+// canonicalURL appends the canonical expression of a URL to dst. It returns false if the URL has no host. The time is
+// linear.
 func canonicalURL(dst []byte, raw string) (e expression, ok bool) {
 	text := withoutBreaks(trimBlanks(raw))
 	text, _, _ = strings.Cut(text, "#")
@@ -90,7 +91,7 @@ func canonicalURL(dst []byte, raw string) (e expression, ok bool) {
 	return e, true
 }
 
-// trimBlanks cuts off spaces and control characters at both ends.
+// trimBlanks removes spaces and control characters at both ends.
 func trimBlanks(s string) string {
 	for s != "" && s[0] <= ' ' {
 		s = s[1:]
@@ -101,8 +102,8 @@ func trimBlanks(s string) string {
 	return s
 }
 
-// cutScheme splits off a scheme and the slashes behind it. As in browsers, http and https need none and take any
-// number.
+// cutScheme splits off a scheme and the slashes after it. As in browsers, http and https may have any number of
+// slashes.
 func cutScheme(s string) (scheme, rest string) {
 	i := strings.IndexByte(s, ':')
 	if i < 0 || !isScheme(s[:i]) {
@@ -129,13 +130,13 @@ func isScheme(s string) bool {
 
 func isSlash(c byte) bool { return c == '/' || c == '\\' }
 
-// cleanPath resolves dot segments and runs of slashes in a path that begins with a slash, in place, and returns its new
-// length. A backslash counts as a slash, as in browsers.
+// cleanPath removes dot segments and repeated slashes from a path, in place, and returns the new length. The path
+// begins with a slash. As in browsers, backslashes are slashes.
 func cleanPath(p []byte) int {
 	if bytes.IndexByte(p, '\\') < 0 && !bytes.Contains(p, []byte("//")) && !bytes.Contains(p, []byte("/.")) {
 		return len(p)
 	}
-	done, open := 0, false // p[:done] is clean and has no slash at its end; open: one belongs there
+	done, open := 0, false // p[:done] is clean, without a slash at its end; open: a slash follows
 	for next := 0; next < len(p); {
 		var segment []byte
 		segment, next = nextSegment(p, next)
@@ -157,7 +158,7 @@ func cleanPath(p []byte) int {
 	return done
 }
 
-// nextSegment skips the slashes at i. It returns the segment of the path up to the next slash, and its end.
+// nextSegment skips the slashes at i. It returns the next segment of the path and its end.
 func nextSegment(p []byte, i int) (segment []byte, next int) {
 	for i < len(p) && isSlash(p[i]) {
 		i++
@@ -168,8 +169,8 @@ func nextSegment(p []byte, i int) (segment []byte, next int) {
 	return p[i:next], next
 }
 
-// appendUnescaped appends s without its percent-escapes, and without those that then appear. No two escapes overlap, so
-// one pass that looks back gives what repeated passes give, in linear time.
+// appendUnescaped appends s without percent-encoding, also where decoding reveals another escape. One pass that looks
+// back is enough, since escapes do not overlap; so the time is linear.
 func appendUnescaped(dst []byte, s string) []byte {
 	start := len(dst)
 	i := strings.IndexByte(s, '%')
@@ -190,7 +191,7 @@ func appendUnescaped(dst []byte, s string) []byte {
 	return dst
 }
 
-// unhex returns the value of a hexadecimal digit, and 255 for anything else.
+// unhex returns the value of a hexadecimal digit, or 255 for other bytes.
 func unhex(c byte) byte {
 	switch c = lower(c); {
 	case c >= '0' && c <= '9':
@@ -201,7 +202,7 @@ func unhex(c byte) byte {
 	return 255
 }
 
-// escape percent-encodes, from start on, all octets that a canonical URL must not contain, and those of also.
+// escape percent-encodes the bytes from start on that a canonical URL must not contain, and the bytes in also.
 func escape(b []byte, start int, also string) []byte {
 	const hex = "0123456789ABCDEF"
 	odd := 0
@@ -215,7 +216,7 @@ func escape(b []byte, start int, also string) []byte {
 	}
 	from := len(b) - 1
 	b = slices.Grow(b, 2*odd)[:len(b)+2*odd]
-	for to := len(b) - 1; to > from; from-- { // from the end, so that nothing is overwritten before it is read
+	for to := len(b) - 1; to > from; from-- { // from the end, so that bytes are read before they are overwritten
 		c := b[from]
 		if !never(c) && strings.IndexByte(also, c) < 0 {
 			b[to] = c
@@ -228,15 +229,15 @@ func escape(b []byte, start int, also string) []byte {
 	return b
 }
 
-// never reports whether c is percent-encoded in every part of a canonical URL.
+// never reports whether c must be percent-encoded in all parts of a canonical URL.
 func never(c byte) bool { return c <= ' ' || c >= 0x7f || c == '#' || c == '%' }
 
-// anyOrder at the end of a url entry lets the parts of its query come in any order. No canonical URL holds a number
+// anyOrder is the suffix of a url entry that matches the parts of its query in any order. A canonical URL has no number
 // sign.
 const anyOrder = "#any-order"
 
-// parseURLTarget reads https://host/path, with *. before the host for its subdomains, and at the end /* for everything
-// below the path, or #any-order behind a query.
+// parseURLTarget parses the target of a url entry: https://host/path. The host may begin with *. for its subdomains.
+// The end may be /*, for everything below the path, or #any-order after a query.
 func parseURLTarget(text string) (e Entry, why string) {
 	scheme, rest := cutScheme(text)
 	if rest == text || !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") {
@@ -265,7 +266,7 @@ func parseURLTarget(text string) (e Entry, why string) {
 	return Entry{Scope: ScopeURL, key: key}, badURLHost(u.Host, below)
 }
 
-// cutMark cuts the mark of coverage, such as /*, off the end of a URL.
+// cutMark splits a mark such as /* off the end of a URL.
 func cutMark(s string) (rest, mark string) {
 	if before, ok := strings.CutSuffix(s, "/*"); ok && !strings.ContainsAny(before, "?#") {
 		return before, "/*"
@@ -276,7 +277,7 @@ func cutMark(s string) (rest, mark string) {
 	return s, ""
 }
 
-// marked returns path and query followed by the mark, as an entry line has them.
+// marked returns path and query with the mark, as in an entry line.
 func (u URL) marked(mark string) (text, why string) {
 	switch {
 	case mark == "/*":
@@ -291,14 +292,14 @@ func (u URL) marked(mark string) (text, why string) {
 	return u.pathQuery(), ""
 }
 
-// sortedQuery returns the query that stands for all orders of its parts.
+// sortedQuery returns the query with its parts sorted, as the canonical form of all orders.
 func sortedQuery(query string) string {
 	parts := strings.Split(query, "&")
 	slices.Sort(parts)
 	return strings.Join(parts, "&")
 }
 
-// badURLHost says why host can't be listed as the host of a URL.
+// badURLHost returns why a host can't be the host of a url entry, or an empty string.
 func badURLHost(host string, below bool) (why string) {
 	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
 		if below {

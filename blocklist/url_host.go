@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// appendHost appends the canonical host of user:password@host:port, and nothing where there is none. The address is
-// valid if the host is one.
+// appendHost appends the canonical host of user:password@host:port, or nothing if there is no host. If the host is an
+// address, it returns the address, too.
 func appendHost(dst []byte, s string) ([]byte, netip.Addr) {
 	s = s[strings.LastIndexByte(s, '@')+1:]
 	if i := strings.LastIndexByte(s, ':'); i >= 0 && isDigits(s[i+1:]) {
@@ -17,13 +17,13 @@ func appendHost(dst []byte, s string) ([]byte, netip.Addr) {
 	if strings.IndexByte(s, '%') >= 0 {
 		s = string(appendUnescaped(nil, s))
 	}
-	// Dots at the ends go, here already: what is left must not be read as an address later.
+	// Dots at the ends are removed now, since the rest could look like an address otherwise.
 	if inside, ok := strings.CutPrefix(strings.Trim(s, "."), "["); ok && strings.HasSuffix(inside, "]") {
 		return appendIPv6(dst, inside[:len(inside)-1])
 	}
 	if !isASCII(s) && utf8.ValidString(s) {
 		ascii, why := toASCII(s)
-		if why != "" { // what a name with Unicode letters may not hold makes it no host
+		if why != "" { // the name has invalid Unicode letters, so there is no host
 			return dst, netip.Addr{}
 		}
 		s = ascii
@@ -45,7 +45,7 @@ func isDigits(s string) bool {
 	return true
 }
 
-// appendIPv6 appends an address in brackets, or the IPv4 address that it stands for.
+// appendIPv6 appends an address in brackets. If the address stands for an IPv4 address, it appends that one.
 func appendIPv6(dst []byte, s string) ([]byte, netip.Addr) {
 	a, err := netip.ParseAddr(s)
 	if err != nil || !a.Is6() || a.Zone() != "" {
@@ -57,15 +57,15 @@ func appendIPv6(dst []byte, s string) ([]byte, netip.Addr) {
 	return append(a.AppendTo(append(dst, '[')), ']'), a
 }
 
-// embedded returns the IPv4 address that an IPv6 address leads to: one that is IPv4-mapped, or has the well-known
-// prefix of NAT64 (RFC 6052, section 2.1).
+// embedded returns the IPv4 address within an IPv6 address that is IPv4-mapped or has the well-known NAT64 prefix (RFC
+// 6052, section 2.1).
 func embedded(a netip.Addr) (netip.Addr, bool) {
 	b := a.As16()
 	nat64 := bytes.HasPrefix(b[:], []byte{0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0})
 	return netip.AddrFrom4([4]byte(b[12:])), a.Is4In6() || nat64
 }
 
-// appendLower appends a host in lower case, without dots at its ends or next to another one.
+// appendLower appends a host in lower case. It removes dots at the ends and repeated dots.
 func appendLower(dst []byte, s string) []byte {
 	start := len(dst)
 	for i := range len(s) {
@@ -79,9 +79,8 @@ func appendLower(dst []byte, s string) []byte {
 	return dst
 }
 
-// parseIPv4 reads an IPv4 address in any form that inet_aton or a browser takes: up to four parts, each decimal,
-// octal or hexadecimal, the last one filling what is left. Bits that are too many don't count, nor does what follows
-// a space.
+// parseIPv4 parses an IPv4 address in all forms of inet_aton and browsers: up to four parts in decimal, octal or
+// hexadecimal, of which the last fills the remaining bytes. It ignores excess bits, and text after a space.
 func parseIPv4(host []byte) (netip.Addr, bool) {
 	host, _, _ = bytes.Cut(host, []byte{' '})
 	var v uint32
@@ -102,7 +101,7 @@ func parseIPv4(host []byte) (netip.Addr, bool) {
 	return netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)}), true
 }
 
-// parseIPv4Part reads a number of less than 60 bits in lower case; 0x alone is 0.
+// parseIPv4Part parses a number of less than 60 bits in lower case. The text 0x is 0.
 func parseIPv4Part(p []byte) (n uint64, ok bool) {
 	base := uint64(10)
 	switch {
@@ -121,7 +120,7 @@ func parseIPv4Part(p []byte) (n uint64, ok bool) {
 	return n, len(p) > 0 || base == 16
 }
 
-// appendHostName appends the wire form of the host, and nothing if it is no name.
+// appendHostName appends the host in wire form, or nothing if it is not a name.
 func appendHostName(dst []byte, e expression) []byte {
 	if e.addr.IsValid() {
 		return dst

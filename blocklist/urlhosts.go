@@ -8,30 +8,31 @@ import (
 	"slices"
 )
 
-// A host that has url entries has a row of its own in the table, so that one lookup reports whether there are any:
-// see HasURLs. The row counts them, since entries go one by one and what is left of a host can't be read from
-// digests. Entries that only monitor are left out.
+// Each host with url entries has a row in the table, so that HasURLs needs only one lookup. The row counts the entries:
+// they are added and removed one by one, and the table has digests only, from which the rest can't be counted.
+// Monitoring entries are not counted.
 
 // scopeURLHost is the scope of these rows.
-const scopeURLHost = 5 // behind those of entries
+const scopeURLHost = 5 // after the scopes of entries
 
-// urlHostCategory is the category of these rows. No entry has it, since it is no text.
+// urlHostCategory is the category of these rows. It is not valid text, so no entry has it.
 const urlHostCategory = "\x00host"
 
-// urlCount counts the url entries of a host by their expiries, in order.
+// urlCount has the number of url entries of a host for each expiry, in order.
 type urlCount []expiring
 
 type expiring struct {
-	at int64 // noExpiry for entries without an expiry
+	at int64 // noExpiry: the entries do not expire
 	n  uint64
 }
 
 const noExpiry = math.MaxInt64
 
-// maxExpiries bounds what a row may hold. Beyond, the entries that expire first count with those that expire next.
+// maxExpiries limits the expiries in a row. If there are more, the entries with the earliest expiry count as if they
+// had the next one.
 const maxExpiries = 32
 
-// urlCountOf decodes the count of a row. It is zero without attributes.
+// urlCountOf decodes the count of a row. It returns zero for nil.
 func urlCountOf(a *matchInfo) (c urlCount) {
 	if a == nil {
 		return nil
@@ -42,7 +43,7 @@ func urlCountOf(a *matchInfo) (c urlCount) {
 	return c
 }
 
-// info encodes the count for a row, which expires with the last of the entries.
+// info encodes the count for a row. The row expires with the last entry.
 func (c urlCount) info() matchInfo {
 	a := matchInfo{category: urlHostCategory}
 	var b []byte
@@ -57,7 +58,7 @@ func (c urlCount) info() matchInfo {
 	return a
 }
 
-// count returns the count with one entry added or removed.
+// count returns the count after one entry was added or removed.
 func (c urlCount) count(expires int64, removed bool) urlCount {
 	if expires == 0 {
 		expires = noExpiry
@@ -81,10 +82,11 @@ func (c urlCount) count(expires int64, removed bool) urlCount {
 	return c
 }
 
-// atAddress is the key of the row that all addresses share: the DNS is not asked for one of them.
+// atAddress is the key of one row for all hosts that are addresses, since the DNS is not asked for them.
 const atAddress = 2
 
-// appendURLHost appends the key of the row for a url entry's host: whether it is a *. host, and the wire form.
+// appendURLHost appends the key of the row for a url entry's host: a byte that says whether it is a *. host, then the
+// wire form.
 func appendURLHost(dst []byte, key string) []byte {
 	host, below := bytes.CutPrefix([]byte(key), []byte("*."))
 	host = host[:max(bytes.IndexByte(host, '/'), 0)]
