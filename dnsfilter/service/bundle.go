@@ -17,25 +17,25 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/files"
 )
 
-// maxBundle is the longest bundle that is taken over the control socket, in bytes.
+// maxBundle is the maximum size of a bundle that is sent over the control socket, in bytes.
 const maxBundle = 4 << 30
 
-// bundleFile is where the service keeps, in its state folder, a bundle that it is given, while it reads it.
+// bundleFile is the name of the file in the state folder into which a sent bundle is written.
 const bundleFile = "apply.tar"
 
-// ApplyResult says what became of a bundle.
+// ApplyResult is the result of applying a bundle.
 type ApplyResult struct {
 	List    string          `json:"list"`
-	Changed bool            `json:"changed"` // false: it was in force already, or is on hold
-	Serial  uint64          `json:"serial"`  // in force now
+	Changed bool            `json:"changed"` // false: the release was already in force, or is held
+	Serial  uint64          `json:"serial"`  // current serial
 	Entries uint64          `json:"entries"`
-	Urgent  int             `json:"urgent,omitempty"` // entries of urgent orders on top
-	Hold    *subscribe.Hold `json:"hold,omitempty"`   // what the guards have stopped
+	Urgent  int             `json:"urgent,omitempty"` // number of urgent orders in addition to the release
+	Hold    *subscribe.Hold `json:"hold,omitempty"`   // the held release
 }
 
-// ApplyBundle takes a release that was carried here in a file, with the same verification and the same guards as one
-// from the network: in the service that runs with these settings, or, if none runs, in the state folder. It fails with
-// [blocklist.ErrBusy] if the folder has another owner.
+// ApplyBundle applies a bundle, with the same verification and guards as a release from the network. If a service runs
+// with these settings, it applies the bundle. Otherwise the bundle is applied to the store in the state folder.
+// ApplyBundle fails with [blocklist.ErrBusy] if the store has another owner.
 func ApplyBundle(ctx context.Context, s *config.Settings, path string, log *slog.Logger) (ApplyResult, error) {
 	f, err := files.Open(path)
 	if err != nil {
@@ -52,7 +52,7 @@ func ApplyBundle(ctx context.Context, s *config.Settings, path string, log *slog
 	return a, nil
 }
 
-// applyHere applies a bundle where no service runs.
+// applyHere applies a bundle when no service runs.
 func applyHere(ctx context.Context, s *config.Settings, path string, log *slog.Logger) (a ApplyResult, err error) {
 	list, err := subscribe.BundleList(path)
 	if err != nil {
@@ -96,13 +96,13 @@ func apply(ctx context.Context, sub *subscribe.Subscription, list, path string) 
 	}, err
 }
 
-// Apply gives the service a bundle; see [ApplyBundle].
+// Apply sends a bundle to the service, which applies it; see [ApplyBundle].
 func (c *Control) Apply(ctx context.Context, bundle io.Reader) (a ApplyResult, err error) {
 	err = c.send(ctx, http.MethodPost, "/apply", bundle, &a)
 	return a, err
 }
 
-// serveApply takes a bundle from the socket: whole first, then as if it had been on the disk all along.
+// serveApply receives a whole bundle over the control socket, and then applies it like one on disk.
 func (s *running) serveApply(w http.ResponseWriter, r *http.Request) {
 	a, err := s.takeBundle(w, r)
 	if err != nil {
@@ -121,7 +121,7 @@ func (s *running) takeBundle(w http.ResponseWriter, r *http.Request) (ApplyResul
 	if err != nil {
 		return ApplyResult{}, err
 	}
-	defer os.Remove(path) //nolint:errcheck // the next one takes its place
+	defer os.Remove(path) //nolint:errcheck // the next bundle replaces it
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(controlTimeout))
 	_, err = io.Copy(f, http.MaxBytesReader(w, r.Body, maxBundle))
 	if err = errors.Join(err, f.Close()); err != nil {

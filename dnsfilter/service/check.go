@@ -11,18 +11,18 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/tempstore"
 )
 
-// FileCheck says what a server makes of the file of a list, or of what it holds of a signed one.
+// FileCheck is the result of checking the file of a list, or the stored state of a signed list.
 type FileCheck struct {
 	List, File string
 	Entries    uint64
 	FileReport
-	URLs uint64 // url entries that are not enforced, since the list has no divert
-	// what the guards hold, were this the first state of the list; nil: nothing, or it is in force already
+	URLs uint64 // url entries that are not enforced, because the list has no divert
+	// what the guards would hold if this were the first state of the list; nil: nothing, or it is in force already
 	Held *guard.Report
 }
 
-// ReadFiles reads the files of all local and allow lists to the end, and counts the url entries of the signed lists
-// that the state folder holds. Its errors are of type [config.Errors], but for those of what the guards read.
+// ReadFiles reads the files of all local lists and allow lists completely, and counts the url entries of the signed
+// lists in the state folder. Its errors have the type [config.Errors], except those about files of the guards.
 func ReadFiles(s *config.Settings) (checks []FileCheck, err error) {
 	by, err := guards{}.next(s)
 	if err != nil {
@@ -58,7 +58,7 @@ func ReadFiles(s *config.Settings) (checks []FileCheck, err error) {
 	return checks, err
 }
 
-// check loads a file that held may have already.
+// check loads a file, unless the store held already has its current content.
 func (l loader) check(f config.LocalFile, held *blocklist.Store) (FileCheck, error) {
 	_, current := heldFile(f, held)
 	f.Unguarded = f.Unguarded || current

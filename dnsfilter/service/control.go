@@ -15,8 +15,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// serveControl answers over the control socket, if there is one, until ctx ends; with it, what is being done for a
-// client ends.
+// serveControl serves the control socket, if there is one, until ctx ends. Then it also ends running requests.
 func (s *Service) serveControl(ctx context.Context, control *controlSocket) {
 	if control == nil {
 		return
@@ -30,7 +29,7 @@ func (s *Service) serveControl(ctx context.Context, control *controlSocket) {
 		defer close(ended)
 		grace, cancel := context.WithTimeout(context.Background(), controlGrace)
 		defer cancel()
-		_ = errors.Join(server.Shutdown(grace), server.Close()) // it is the end
+		_ = errors.Join(server.Shutdown(grace), server.Close()) // nothing is left to be done about an error
 	})
 	if err := server.Serve(control); !errors.Is(err, http.ErrServerClosed) {
 		s.log.Warn("status, holds, accept, reject, apply, reload, flush and taking over work no more", slog.Any("error", err))
@@ -40,7 +39,7 @@ func (s *Service) serveControl(ctx context.Context, control *controlSocket) {
 	}
 }
 
-// control answers what is asked over the socket.
+// control returns the handler of the control socket.
 func (s *Service) control() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { writeControl(w, s.report()) })
@@ -53,7 +52,7 @@ func (s *Service) control() http.Handler {
 	return mux
 }
 
-// decide does something about what is on hold: a release of a signed list, or a file.
+// decide returns a handler for a decision about a hold: of a signed list's release, or of a local file.
 func (s *Service) decide(signed func(*subscribe.Subscription, context.Context, string) error,
 	local func(config.LocalFile, guards, string) error,
 ) http.HandlerFunc {

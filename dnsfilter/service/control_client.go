@@ -13,21 +13,21 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// maxControlAnswer is the longest answer that is read, in bytes: the findings of many lists.
+// maxControlAnswer is the maximum length of a response, in bytes. It has room for the findings of many lists.
 const maxControlAnswer = 64 << 20
 
-// Control speaks with the service that runs with a state folder, over a socket in it that only the service's user can
-// open.
+// Control is a client for the control socket of a running service. The socket is in the service's state folder, and
+// only the service's user can open it.
 type Control struct {
 	path   string
 	client http.Client
 }
 
-// NewControl makes a control for the service with that state folder; it connects when it is asked something.
+// NewControl returns a client for the service with that state folder. It connects at the first request.
 func NewControl(state string) *Control {
 	c := new(Control)
 	if state != "" {
-		c.path, _ = config.ControlSocket(state) // one that is too long can't be connected to
+		c.path, _ = config.ControlSocket(state) // connecting to a path that is too long fails
 	}
 	c.client = http.Client{Timeout: controlTimeout, Transport: &http.Transport{
 		DisableKeepAlives: true,
@@ -38,22 +38,21 @@ func NewControl(state string) *Control {
 	return c
 }
 
-// ErrNotRunning is returned when no service answers at the state folder, or not to this user.
+// ErrNotRunning is returned if no service with that state folder is running, or this user may not connect to it.
 var ErrNotRunning = errors.New("no running service answers")
 
-// Status returns how the service stands.
+// Status returns the status of the service.
 func (c *Control) Status(ctx context.Context) (s Status, err error) {
 	err = c.call(ctx, http.MethodGet, "/status", nil, &s)
 	return s, err
 }
 
-// Accept puts the release of a list in force that is on hold under an ID; see [subscribe.Subscription.Accept].
+// Accept puts the held release of a list with this ID in force; see [subscribe.Subscription.Accept].
 func (c *Control) Accept(ctx context.Context, list, id string) error {
 	return c.call(ctx, http.MethodPost, "/accept", holdDecision{list, id}, &struct{}{})
 }
 
-// Reject says that the release of a list is not wanted that is on hold under an ID; see
-// [subscribe.Subscription.Reject].
+// Reject rejects the held release of a list with this ID; see [subscribe.Subscription.Reject].
 func (c *Control) Reject(ctx context.Context, list, id string) error {
 	return c.call(ctx, http.MethodPost, "/reject", holdDecision{list, id}, &struct{}{})
 }

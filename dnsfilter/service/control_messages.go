@@ -6,20 +6,20 @@ import (
 	"time"
 )
 
-// Limits on what is said over the control socket, which only the service's own user can open.
+// Limits of the control socket. Only the service's own user can connect to it.
 const (
 	maxControlRequest = 4 << 10
-	controlGrace      = 500 * time.Millisecond // for what is being done when the service ends
-	controlTimeout    = 10 * time.Minute       // to accept a release of ten million entries takes a while
+	controlGrace      = 500 * time.Millisecond // for running requests when the service ends
+	controlTimeout    = 10 * time.Minute       // accepting a release of ten million entries takes a while
 )
 
-// holdDecision is what is to be decided, as the client says it.
+// holdDecision is a request with a decision about a hold.
 type holdDecision struct {
 	List string `json:"list"`
 	ID   string `json:"id"`
 }
 
-// controlError is an answer that says what went wrong.
+// controlError is the response after an error.
 type controlError struct {
 	Error string `json:"error"`
 }

@@ -10,17 +10,18 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// controlSocket is the control socket. It stays open when the server on it ends, until it is closed itself: a client
-// that connects while a hand-over is under way waits for the service that answers after it.
+// controlSocket is the listening control socket. It can outlive the server on it: during a hand-over, connections wait
+// in it for the service that answers next.
 type controlSocket struct {
 	net.Listener
 
-	file *os.File    // the socket once more; nil where the system can't have it
-	path string      // in the file system
-	info fs.FileInfo // of what is there
+	file *os.File    // a duplicate of the socket; nil if the system can't make one
+	path string      // path of the socket in the file system
+	info fs.FileInfo // identifies the socket file
 }
 
-// listenControl makes the socket. What is left of an earlier process may go: the store has one owner.
+// listenControl opens the socket. It replaces the file of an earlier process, which has ended, since the store has only
+// one owner.
 func listenControl(ctx context.Context, state string) (*controlSocket, error) {
 	path, err := config.ControlSocket(state)
 	if err != nil {
@@ -48,13 +49,14 @@ func listenControl(ctx context.Context, state string) (*controlSocket, error) {
 	return c, nil
 }
 
-// isCurrent reports whether clients that connect to the path come to this socket.
+// isCurrent reports whether connections to the path reach this socket.
 func (c *controlSocket) isCurrent() bool {
 	info, err := os.Stat(c.path)
 	return err == nil && os.SameFile(info, c.info)
 }
 
-// reopen returns the socket for another server; it fails if there is none, or a successor has put its own in the place.
+// reopen returns the socket for another server. It fails if there is no duplicate, or if a successor has replaced the
+// socket file.
 func (c *controlSocket) reopen() (*controlSocket, error) {
 	if c == nil || c.file == nil || !c.isCurrent() {
 		return nil, net.ErrClosed
@@ -66,13 +68,13 @@ func (c *controlSocket) reopen() (*controlSocket, error) {
 	return &controlSocket{l, c.file, c.path, c.info}, nil
 }
 
-// close closes the socket, and takes it out of the file system.
+// close closes the socket and removes its file.
 func (c *controlSocket) close() {
 	if c == nil || c.file == nil {
 		return
 	}
 	if c.isCurrent() {
-		_ = os.Remove(c.path) // the next one does it
+		_ = os.Remove(c.path) // the next service removes it
 	}
 	_ = c.file.Close()
 }

@@ -6,19 +6,19 @@ import (
 	"net/http"
 )
 
-// Reloaded says what is in force after a reload.
+// Reloaded is the result of a reload.
 type Reloaded struct {
-	Lists   int    `json:"lists"`   // of the settings
-	Entries uint64 `json:"entries"` // that are held of them
+	Lists   int    `json:"lists"`   // number of lists in the settings
+	Entries uint64 `json:"entries"` // number of their entries in the store
 }
 
-// Reload has the service read its settings and files again, as a person who asks for it wants: see [Service.Run].
+// Reload makes the service read its settings and files again, at the request of a person; see [Service.Run].
 func (c *Control) Reload(ctx context.Context) (r Reloaded, err error) {
 	err = c.call(ctx, http.MethodPost, "/reload", struct{}{}, &r)
 	return r, err
 }
 
-// flushRequest is what is to be forgotten, and flushed how much that was.
+// flushRequest is a request to flush a name, flushed its result.
 type (
 	flushRequest struct {
 		Name string `json:"name"`
@@ -28,7 +28,7 @@ type (
 	}
 )
 
-// Flush has the service forget the cached answers about a name and the names below it; see [Server.Flush].
+// Flush removes the cached answers for a name and the names below it; see [dnsfilter.Server.Flush].
 func (c *Control) Flush(ctx context.Context, name string) (answers int, err error) {
 	var f flushed
 	err = c.call(ctx, http.MethodPost, "/flush", flushRequest{name}, &f)

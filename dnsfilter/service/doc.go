@@ -1,8 +1,8 @@
-// Package service is the running resolver that dnsfilter.yaml describes (see package config): store, local files,
-// signed lists, server, and what those who operate it use: control socket, metrics, health, hand-over to a successor.
-// Anyone who builds a resolver into another program needs package dnsfilter alone, which links none of this.
+// Package service runs the resolver that dnsfilter.yaml describes (see package config): store, local files, signed
+// lists and server, with control socket, metrics, health checks, and hand-over to a successor process. To build a
+// resolver into another program, use package dnsfilter, which needs none of this.
 //
-// While a list is being compiled, the garbage collector of the process runs less often (GOGC=400) and GOMAXPROCS is
-// higher by two; after the first start that compiled lists, freed memory is given back to the system. Programs that
-// mind use package dnsfilter.
+// The package changes settings of the whole process. While it compiles a list, the garbage collector runs less often
+// (GOGC=400) and GOMAXPROCS is raised by two. After the lists were compiled at the first start, it returns freed memory
+// to the system.
 package service

@@ -16,28 +16,28 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/tempstore"
 )
 
-// Explanation is what happens to a name, an address or a URL, and what it comes from.
+// Explanation explains the decision on a name, an address or a URL.
 type Explanation struct {
 	dnsfilter.Decision
 
-	Held     []blocklist.Match // of every list that holds the name or address, whether it counts or not
-	URLs     []blocklist.Match // of every list with an entry for the URL itself, which the DNS can't enforce
-	Divert   string            // the list for whose url entries clients that look for the host are led to a proxy
-	Special  string            // the zone, if the name is answered as one that no one else is to be asked for
-	Unserved bool              // the client is not answered, whatever it asks for
-	Missing  []string          // lists of which nothing is in force here, or can be read
+	Held     []blocklist.Match // one per list that has the name or address, even if it does not decide
+	URLs     []blocklist.Match // one per list with an entry for the URL itself, which a resolver can't enforce
+	Divert   string            // the list because of whose url entries the host is diverted to a proxy
+	Special  string            // the special-use zone that answers the name
+	Unserved bool              // the server does not answer this client
+	Missing  []string          // lists that are not in the store, or not readable
 }
 
-// Unsure reports whether a list that is missing may decide otherwise.
+// Unsure reports whether the decision could change with a missing list.
 func (e *Explanation) Unsure() bool {
 	allows := slices.ContainsFunc(e.Missing, config.IsAllowList)
 	return len(e.Missing) > 0 && !e.Unserved && (allows || !e.Blocks() && !e.Allows())
 }
 
-// Explain says what a server with these settings does with a name that a client asks for, with an answer that leads to
-// an address, or with the host of a URL; without a valid address the client is one that no view is for. It reads the
-// store beside a running server and changes nothing there; files that the store does not hold as they are now are read
-// for this one answer, unless they are on hold. What is missing or on hold is warned about in log. It fails with
+// Explain returns what a server with these settings does with a name that a client queries, with an answer that
+// contains an address, or with the host of a URL. If the client's address is invalid, no view applies. Explain may run
+// beside a server: it reads the server's store and does not change it. Files that have changed since are read just for
+// this explanation, unless they are held. Missing and held lists are logged. Explain fails with
 // [blocklist.ErrMalformed].
 func Explain(s *config.Settings, target string, client netip.Addr, log *slog.Logger) (Explanation, error) {
 	q, err := parseLookup(target)
@@ -52,7 +52,7 @@ func Explain(s *config.Settings, target string, client netip.Addr, log *slog.Log
 		held, err := blocklist.Open(s.State, blocklist.Options{ReadOnly: true})
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			held = fresh // nothing was ever held
+			held = fresh // there is no store yet
 		case err != nil:
 			return err
 		default:
@@ -68,7 +68,7 @@ func Explain(s *config.Settings, target string, client netip.Addr, log *slog.Log
 	return out, err
 }
 
-// lookupTarget is what is looked up: a name or an address, and the URL that it is the host of.
+// lookupTarget is the target of a lookup: a name or an address, and the URL that it came from, if any.
 type lookupTarget struct {
 	name blocklist.Name
 	addr netip.Addr
@@ -94,7 +94,7 @@ func parseLookup(text string) (q lookupTarget, err error) {
 	return q, err
 }
 
-// explain tells what happens to a name or an address.
+// explain explains the decision on a name or address.
 func explain(s *config.Settings, both stores, q lookupTarget, client netip.Addr) (out Explanation) {
 	c := s.Server()
 	if out.Unserved = !c.Serves(client); out.Unserved {
@@ -120,7 +120,7 @@ func explain(s *config.Settings, both stores, q lookupTarget, client netip.Addr)
 	return out
 }
 
-// matches returns what of a store holds the name or address.
+// matches returns the matches in a store.
 func (q *lookupTarget) matches(store *blocklist.Store) []blocklist.Match {
 	if q.addr.IsValid() {
 		return store.AppendAddrMatches(nil, q.addr)
@@ -128,7 +128,7 @@ func (q *lookupTarget) matches(store *blocklist.Store) []blocklist.Match {
 	return store.AppendMatches(nil, []byte(q.name))
 }
 
-// entries returns all that a list has for it.
+// entries returns all matching entries of one list.
 func (q *lookupTarget) entries(store *blocklist.Store, list string) []blocklist.Match {
 	if q.addr.IsValid() {
 		return store.AppendAddrEntries(nil, list, q.addr)
@@ -136,8 +136,8 @@ func (q *lookupTarget) entries(store *blocklist.Store, list string) []blocklist.
 	return store.AppendEntries(nil, list, []byte(q.name))
 }
 
-// readChanged reads into fresh the files that held does not hold as they are, but for those that are on hold. It
-// returns the lists of which there is nothing.
+// readChanged reads files whose current content is not in the store held into the store fresh. It skips held files. It
+// returns the lists that are in neither store.
 func readChanged(s *config.Settings, held, fresh *blocklist.Store, log *slog.Logger) (missing []string, err error) {
 	made := sync.OnceValues(func() (guards, error) { return guards{}.next(s) })
 	onHold := readLocalHolds(s.State)
@@ -174,10 +174,10 @@ func readChanged(s *config.Settings, held, fresh *blocklist.Store, log *slog.Log
 	return missing, nil
 }
 
-// stores are one that is held and one whose lists take the place of those in it.
+// stores are the stored lists, and newer versions of some of them, which take precedence.
 type stores struct{ held, fresh *blocklist.Store }
 
-// of returns the store that a list is in.
+// of returns the store with the newest version of a list.
 func (s stores) of(list string) *blocklist.Store {
 	if _, replaced := s.fresh.List(list); replaced {
 		return s.fresh
@@ -185,7 +185,7 @@ func (s stores) of(list string) *blocklist.Store {
 	return s.held
 }
 
-// diverting returns the list that a view diverts a host for; empty if there is none.
+// diverting returns the list because of which a view diverts a host, or an empty string.
 func (s stores) diverting(v *dnsfilter.View, host []byte) string {
 	for i := range v.Rules {
 		r := &v.Rules[i]
@@ -196,7 +196,7 @@ func (s stores) diverting(v *dnsfilter.View, host []byte) string {
 	return ""
 }
 
-// matches returns what find finds in both.
+// matches returns the matches in both stores, one per list.
 func (s stores) matches(find func(*blocklist.Store) []blocklist.Match) []blocklist.Match {
 	matches := find(s.held)
 	if s.held == s.fresh {

@@ -8,22 +8,23 @@ import (
 	"github.com/argine-dns/argine/blocklist/formats"
 )
 
-// FileReport says what a local list was read as, and what of its file is not in it. It is kept with the list.
+// FileReport describes how a local list was read, and which lines of its file are not listed. It is stored with the
+// list.
 type FileReport struct {
 	Format  formats.Format `json:"format"`
 	Lines   int            `json:"lines"`
 	Skipped []SkippedLines `json:"skipped,omitempty"`
 }
 
-// SkippedLines counts the lines that were passed over for one reason, or parts of them.
+// SkippedLines counts skipped lines with one reason.
 type SkippedLines struct {
 	Reason string `json:"reason"`
 	Count  int    `json:"count"`
 	Lines  []int  `json:"lines"`          // the first few line numbers
-	Hint   string `json:"hint,omitempty"` // how to write what is in the first of them
+	Hint   string `json:"hint,omitempty"` // advice about the first of them
 }
 
-// firstLines is how many line numbers are told of those that were passed over for one reason.
+// firstLines is the maximum number of line numbers per reason.
 const firstLines = 5
 
 func fileReport(r formats.Report) FileReport {
@@ -36,7 +37,7 @@ func fileReport(r formats.Report) FileReport {
 	return out
 }
 
-// reportOf returns what was kept with a local list in force; false if nothing was.
+// reportOf returns the report stored with a local list, and false if there is none.
 func reportOf(store *blocklist.Store, list string) (r FileReport, ok bool) {
 	return r, json.Unmarshal(store.Metadata(list), &r) == nil
 }

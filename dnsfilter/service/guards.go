@@ -8,7 +8,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// guardSource identifies what Load would read.
+// guardSource identifies the files that Load would read, and their states.
 func guardSource(g config.GuardLimits) string {
 	var text strings.Builder
 	fmt.Fprint(&text, g)
@@ -18,17 +18,17 @@ func guardSource(g config.GuardLimits) string {
 	return text.String()
 }
 
-// guards are those in force, and what they were made from.
+// guards are the current guards and the state of their files.
 type guards struct {
 	signed    *guard.Guard
-	diverting *guard.Guard // of signed lists that divert
-	own       *guard.Guard // of local lists
-	allow     *guard.Guard // of allow lists
+	diverting *guard.Guard // for signed lists with divert
+	own       *guard.Guard // for local lists
+	allow     *guard.Guard // for allow lists
 
 	source string
 }
 
-// of returns the guard of a signed list.
+// of returns the guard for a signed list.
 func (g guards) of(l *config.List) *guard.Guard {
 	if len(l.Divert) > 0 {
 		return g.diverting
@@ -36,7 +36,8 @@ func (g guards) of(l *config.List) *guard.Guard {
 	return g.signed
 }
 
-// next returns the guards of the settings: the same ones if nothing has changed, so that no list is followed again.
+// next returns the guards for other settings. It returns the same guards if nothing has changed, so that subscriptions
+// go on.
 func (g guards) next(settings *config.Settings) (guards, error) {
 	needs := settings.Needs()
 	source := fmt.Sprint(guardSource(settings.Guard), needs)

@@ -12,10 +12,10 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// errNotTakenOver is why a service that has released its store begins again.
+// errNotTakenOver is the reason for restarting after a failed hand-over.
 var errNotTakenOver = errors.New("the successor has not taken over")
 
-// serveHandover has a successor wait for its turn.
+// serveHandover takes the request of a successor. The connection then belongs to awaitSuccessor.
 func (s *Service) serveHandover(w http.ResponseWriter, r *http.Request) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -26,18 +26,18 @@ func (s *Service) serveHandover(w http.ResponseWriter, r *http.Request) {
 		select {
 		case s.successors <- successor:
 			return
-		case <-r.Context().Done(): // it is the end anyway, or another one was first
+		case <-r.Context().Done(): // the service ends anyway, or another successor was first
 		}
 	}
 	_ = conn.Close()
 }
 
-// awaitSuccessor hands the place over if one asks for it, until ctx ends.
+// awaitSuccessor waits for a successor until ctx ends, and hands over to it.
 func (s *Service) awaitSuccessor(ctx context.Context, endWork func(), l *dnsfilter.Listeners, sockets handles) error {
 	select {
 	case <-ctx.Done():
 	case conn := <-s.successors:
-		defer conn.Close() //nolint:errcheck // everything was said
+		defer conn.Close() //nolint:errcheck // nothing more is sent
 		s.log.Info("a successor takes over")
 		s.handingOver.Store(true)
 		endWork()
@@ -45,23 +45,24 @@ func (s *Service) awaitSuccessor(ctx context.Context, endWork func(), l *dnsfilt
 		err := handOver(ctx, conn, sockets)
 		switch {
 		case err == nil:
-			l.Share() // by the successor
+			l.Share() // with the successor
 			return nil
 		case ctx.Err() == nil:
-			l.Share() // by restart
+			l.Share() // with the restarted service
 			s.log.Error("the successor has not taken over; starting again", slog.Any("error", err))
 			return errNotTakenOver
 		}
 	}
 	if !l.Shared() {
-		sockets.close() // so that connections are refused, and do not wait
+		sockets.close() // so that new connections are refused instead of waiting
 	}
 	return nil
 }
 
-// handOver tells a successor that the store is released, passes the sockets when it wants them, and waits until it
-// answers. However long it takes to make ready, queries are answered meanwhile; if it ends, its connection does. If ctx
-// ends in the middle, the successor has a minute left: it would have nothing to take over otherwise.
+// handOver tells the successor that the store is released. It passes the sockets when the successor asks for them, and
+// waits until the successor answers queries. Preparing may take any time, since queries are still answered here. If the
+// successor ends, so does the connection. After ctx ends, the successor still has a minute, since otherwise nothing
+// would be left to take over.
 func handOver(ctx context.Context, conn *net.UnixConn, sockets handles) error {
 	said := func() error { _, err := io.ReadFull(conn, make([]byte, 1)); return err }
 	if err := conn.SetDeadline(time.Time{}); err != nil {
@@ -84,7 +85,7 @@ func handOver(ctx context.Context, conn *net.UnixConn, sockets handles) error {
 	return said()
 }
 
-// restart answers again after a successor has failed, on the same sockets.
+// restart answers queries again, on the same sockets, after a successor has failed.
 func (s *Service) restart(ctx context.Context, reload <-chan struct{}, sockets handles, control *controlSocket) error {
 	files := sockets.files()
 	next, err := New(s.read, s.log)

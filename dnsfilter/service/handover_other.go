@@ -12,7 +12,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// handles are sockets to be passed on, which is not possible here.
+// handles are sockets to pass on, which this system can't do.
 type handles struct{}
 
 func newHandles(*dnsfilter.Listeners, *slog.Logger) handles { return handles{} }

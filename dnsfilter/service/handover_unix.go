@@ -16,11 +16,11 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// handles are the sockets of listeners once more, to be passed on. They are no files of package os, since the runtime
-// would have the system watch them.
+// handles are duplicates of listening sockets, as file descriptors. They are not os.File values, since those would be
+// watched by the runtime's poller.
 type handles []int
 
-// newHandles returns those of all sockets; none, with a warning, if that fails.
+// newHandles duplicates all sockets. If that fails, it logs a warning and returns none.
 func newHandles(l *dnsfilter.Listeners, log *slog.Logger) (all handles) {
 	var conns []syscall.Conn
 	for _, u := range l.UDP {
@@ -53,7 +53,7 @@ func duplicate(conn syscall.Conn) (fd int, err error) {
 	return fd, errors.Join(err, errDup)
 }
 
-// close closes what was not closed yet.
+// close closes the remaining handles.
 func (h handles) close() {
 	for i, fd := range h {
 		if fd >= 0 {
@@ -63,7 +63,7 @@ func (h handles) close() {
 	}
 }
 
-// files makes files of them, which have to be closed instead.
+// files converts the handles to files, which the caller must close.
 func (h handles) files() (all []*os.File) {
 	for i, fd := range h {
 		all = append(all, os.NewFile(uintptr(fd), fmt.Sprint("socket ", i)))
@@ -72,7 +72,7 @@ func (h handles) files() (all []*os.File) {
 	return all
 }
 
-// pass sends them, each with a byte, and then a byte alone.
+// pass sends the sockets, each with one byte, and then one byte without a socket.
 func (h handles) pass(conn *net.UnixConn) error {
 	for _, fd := range h {
 		if _, _, err := conn.WriteMsgUnix([]byte{0}, unix.UnixRights(fd), nil); err != nil {
@@ -83,7 +83,7 @@ func (h handles) pass(conn *net.UnixConn) error {
 	return err
 }
 
-// receiveSocket receives one; nil when all were received.
+// receiveSocket receives one socket, or nil after the last one.
 func receiveSocket(conn *net.UnixConn) (*os.File, error) {
 	space := make([]byte, unix.CmsgSpace(4))
 	n, size, _, _, err := conn.ReadMsgUnix(make([]byte, 1), space)
@@ -107,7 +107,7 @@ func receiveSocket(conn *net.UnixConn) (*os.File, error) {
 	return os.NewFile(uintptr(fds[0]), "socket"), nil
 }
 
-// socketInode returns the number by which the system's table of sockets knows one.
+// socketInode returns the inode number of a socket, which identifies it in the system's socket table.
 func socketInode(conn syscall.Conn) (inode uint64, ok bool) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -125,7 +125,7 @@ func openPrivate(_, _ string, raw syscall.RawConn) error {
 	return raw.Control(func(fd uintptr) { _ = unix.Fchmod(int(fd), 0o600) })
 }
 
-// notifyReloading tells systemd that the settings are being read, and when that began (Type=notify-reload).
+// notifyReloading tells systemd that a reload of the settings has begun, and when (Type=notify-reload).
 func notifyReloading(log *slog.Logger) {
 	var now unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err == nil {

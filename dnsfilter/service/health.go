@@ -22,8 +22,8 @@ func upstreamHealth(s *dnsfilter.Server) (text string, usable bool) {
 	return text, !down || time.Since(since) < downFor
 }
 
-// health tells what is wrong, a line for each list and upstream, and whether all lists are enforced and there is an
-// upstream.
+// health returns a line for each problem with a list or upstream. It also reports whether the server is ready: all
+// lists are enforced, and an upstream is up.
 func (s *running) health() (text string, ready bool) {
 	current := s.active.Load()
 	ready = true
@@ -47,7 +47,7 @@ func (s *running) health() (text string, ready bool) {
 	return text + line, ready && usable
 }
 
-// problem says what is wrong with a list, and whether it is enforced all the same.
+// problem returns the problem of a signed list, if any, and reports whether the list is enforced.
 func (s *running) problem(l *config.List, f *subscription) (text string, enforced bool) {
 	if l.File != "" {
 		return s.fileProblem(l.Rule.List)
@@ -61,7 +61,7 @@ func (s *running) problem(l *config.List, f *subscription) (text string, enforce
 		return "enforced, but not followed: see the log", true
 	}
 	switch status := f.sub.Status(); {
-	case status.Serial == 0: // the very moment in which a first release comes into force
+	case status.Serial == 0: // the first release is just coming into force
 		return "not enforced: nothing is held of it", false
 	case status.Stale:
 		return "stale since " + status.Expires.UTC().Format(time.RFC3339), true

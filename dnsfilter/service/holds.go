@@ -19,8 +19,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// localHold is a local list as its file is now, which the guards have stopped. It has no serial; its digest is that of
-// the file.
+// localHold is the new state of a local list that the guards hold. It has no serial. Its digest is the digest of the
+// file.
 type localHold struct {
 	subscribe.Hold
 
@@ -28,13 +28,13 @@ type localHold struct {
 	File   FileReport `json:"file"`
 }
 
-// review looks at a file while it is read; without a guard it finds nothing.
+// review reviews a file while it is read. Without a guard it finds nothing.
 type review struct {
 	found *guard.Additions
 	add   func(blocklist.Entry)
 }
 
-// review begins one, against what the store holds.
+// review starts the review of a file, compared with the state in the store.
 func (g guards) review(f config.LocalFile, store *blocklist.Store) review {
 	by := g.own
 	if f.Allow {
@@ -51,7 +51,7 @@ func (g guards) review(f config.LocalFile, store *blocklist.Store) review {
 	return review{found, found.Add}
 }
 
-// hold ends the review. It returns what is to be held, nil if nothing is.
+// hold ends the review. It returns the hold, or nil if there are no findings.
 func (r review) hold(f config.LocalFile, c blocklist.LocalChange, sum []byte) *localHold {
 	if r.found == nil {
 		return nil
@@ -68,18 +68,18 @@ func (r review) hold(f config.LocalFile, c blocklist.LocalChange, sum []byte) *l
 	return h
 }
 
-// localHolds is what is on hold, by list. It outlasts restarts in a file, and is judged again after each, since the
-// files are read again.
+// localHolds has the holds of local lists. They are stored in a file. After a restart, files are read and reviewed
+// again.
 type localHolds struct {
 	path string
 	mu   sync.Mutex
-	by   map[string]*localHold // what is in it does not change
+	by   map[string]*localHold // values are immutable
 }
 
-// localHoldsFile is the name of that file in the state folder.
+// localHoldsFile is the name of that file, in the state folder.
 const localHoldsFile = "local-holds.json"
 
-// readLocalHolds reads what is on hold in a state folder. A file that can't be read is as if it were not there.
+// readLocalHolds reads the stored holds. It ignores an unreadable file.
 func readLocalHolds(state string) *localHolds {
 	h := &localHolds{path: filepath.Join(state, localHoldsFile)}
 	if text, err := os.ReadFile(h.path); err != nil || json.Unmarshal(text, &h.by) != nil || h.by == nil {
@@ -89,14 +89,15 @@ func readLocalHolds(state string) *localHolds {
 	return h
 }
 
-// of returns what is on hold of a list, nil if nothing is.
+// of returns the hold of a list, or nil.
 func (h *localHolds) of(list string) *localHold {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.by[list]
 }
 
-// set puts something on hold, or with nil nothing any more. What was known of exactly these findings stays.
+// set sets the hold of a list, or removes it if held is nil. A rejection of the same findings is kept, and for the same
+// ID also the time.
 func (h *localHolds) set(list string, held *localHold) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -117,7 +118,7 @@ func (h *localHolds) set(list string, held *localHold) error {
 	return h.save()
 }
 
-// keep forgets what is on hold of other lists than these.
+// keep removes the holds of all lists except these.
 func (h *localHolds) keep(files []config.LocalFile) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -151,7 +152,7 @@ func (h *localHolds) save() error {
 	return nil
 }
 
-// reject says that what is on hold under an ID is not wanted.
+// reject rejects the hold with this ID.
 func (h *localHolds) reject(list, id string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

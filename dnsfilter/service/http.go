@@ -25,7 +25,7 @@ const (
 	scrapeWithin = 10 * time.Second
 )
 
-// listenHTTP opens the sockets for metrics and for profiles; nil for what the settings do not ask for.
+// listenHTTP opens the sockets for metrics and for profiles. A socket is nil if the settings do not have it.
 func listenHTTP(ctx context.Context, s *config.Settings) (metrics, profiles net.Listener, err error) {
 	if metrics, err = listenAt(ctx, s.Metrics, "metrics"); err != nil {
 		return nil, nil, err
@@ -36,7 +36,7 @@ func listenHTTP(ctx context.Context, s *config.Settings) (metrics, profiles net.
 	return metrics, profiles, err
 }
 
-// listenAt opens a socket for what the settings may ask for; nil if they do not.
+// listenAt opens a socket. It returns nil if the settings have no address for it.
 func listenAt(ctx context.Context, at netip.AddrPort, what string) (net.Listener, error) {
 	if !at.IsValid() {
 		return nil, nil
@@ -54,7 +54,7 @@ func (s *running) serveMetrics(ctx context.Context, l net.Listener) error {
 		Handler: s.httpHandler(), ReadTimeout: scrapeWithin, WriteTimeout: scrapeWithin, IdleTimeout: time.Minute,
 		MaxHeaderBytes: 1 << 14,
 	}
-	stop := context.AfterFunc(ctx, func() { _ = h.Close() }) // a scrape that is cut off can be made again
+	stop := context.AfterFunc(ctx, func() { _ = h.Close() }) // the client can repeat a request that was cut off
 	defer stop()
 	if err := h.Serve(netutil.LimitListener(l, maxScrapers)); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serving metrics: %w", err)
@@ -62,9 +62,9 @@ func (s *running) serveMetrics(ctx context.Context, l net.Listener) error {
 	return nil
 }
 
-// httpHandler answers /metrics, /healthz (the process lives) and /readyz (every list of the settings is enforced, and
-// an upstream answers). Both tell what is wrong with a list or an upstream. A stale list is enforced, so it is told but
-// does not make the server unready.
+// httpHandler serves /metrics, /healthz (the process runs) and /readyz (all lists of the settings are enforced, and an
+// upstream is up). Both health pages show problems with lists and upstreams. A stale list is shown as a problem. But it
+// is still enforced, so the server stays ready.
 func (s *running) httpHandler() http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(NewCollector(s.server, s.store), (*listCollector)(s), collectors.NewGoCollector(),
@@ -73,7 +73,7 @@ func (s *running) httpHandler() http.Handler {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapers}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		text, _ := s.health()
-		_, _ = io.WriteString(w, "ok\n"+text) // anyone who asked is gone
+		_, _ = io.WriteString(w, "ok\n"+text) // the client may be gone
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		text, ready := s.health()
@@ -81,7 +81,7 @@ func (s *running) httpHandler() http.Handler {
 			http.Error(w, "not ready\n"+text, http.StatusServiceUnavailable)
 			return
 		}
-		_, _ = io.WriteString(w, "ready\n"+text) // anyone who asked is gone
+		_, _ = io.WriteString(w, "ready\n"+text) // the client may be gone
 	})
 	return mux
 }

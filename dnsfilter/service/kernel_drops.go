@@ -9,10 +9,11 @@ import (
 	"strings"
 )
 
-// maxSocketTable is how much is read of the table of all UDP sockets, in bytes.
+// maxSocketTable is the maximum size of the system's table of UDP sockets, in bytes.
 const maxSocketTable = 16 << 20
 
-// socketInodes returns the numbers by which the system's table of sockets knows some, as long as they are open here.
+// socketInodes returns the inode numbers of sockets, which identify them in the system's table as long as they are
+// open.
 func socketInodes(sockets []*net.UDPConn) map[string]bool {
 	inodes := make(map[string]bool)
 	for _, s := range sockets {
@@ -23,8 +24,9 @@ func socketInodes(sockets []*net.UDPConn) map[string]bool {
 	return inodes
 }
 
-// kernelDrops returns how many datagrams the system dropped before they were read from sockets, most often since a
-// receive buffer was full; false where it does not say. Linux counts them by socket (proc_pid_net(5)).
+// kernelDrops returns the number of datagrams that the system has dropped before they could be read from these sockets,
+// mostly because a receive buffer was full. It returns false if the system does not tell. Linux counts drops by socket
+// (proc_pid_net(5)).
 func kernelDrops(inodes map[string]bool) (n uint64, known bool) {
 	if len(inodes) == 0 {
 		return 0, false
@@ -41,7 +43,7 @@ func kernelDrops(inodes map[string]bool) (n uint64, known bool) {
 	return n, known
 }
 
-// readDrops sums the column of drops up, of the sockets with some inodes.
+// readDrops sums the drops of the sockets with these inodes in the table.
 func readDrops(table io.Reader, inodes map[string]bool) (n uint64, found bool) {
 	const inode, drops = 9, 12
 	for s := bufio.NewScanner(io.LimitReader(table, maxSocketTable)); s.Scan(); {

@@ -2,10 +2,10 @@ package service
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// listCollector writes the metrics of the lists of the settings.
+// listCollector writes the metrics of the lists in the settings.
 type listCollector running
 
-// Describe implements [prometheus.Collector]. It describes nothing, since lists come and go.
+// Describe implements [prometheus.Collector]. It describes nothing, since the lists can change.
 func (s *listCollector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements [prometheus.Collector].

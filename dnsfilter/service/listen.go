@@ -10,7 +10,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// openListeners opens sockets at addresses, but for those that are given open.
+// openListeners opens sockets at addresses, except at those where it was given an open socket.
 func openListeners(ctx context.Context, given Sockets, at []string, log *slog.Logger) (*dnsfilter.Listeners, error) {
 	open := new(dnsfilter.Listeners)
 	for _, f := range given.Files {

@@ -23,8 +23,8 @@ type loader struct {
 	log    *slog.Logger
 }
 
-// load compiles a file into the store. On an error the store keeps what it held, and so it does with what the guards
-// stop, unless it is what was accepted under an ID.
+// load compiles a file into the store. After an error, the old state of the list stays. It also stays if the guards
+// hold the file, unless the hold has the accepted ID.
 func (l loader) load(f config.LocalFile, accepted string) (held *localHold, err error) {
 	defer relaxGC()()
 	if held, err = l.compile(f, accepted); err != nil {
@@ -33,8 +33,8 @@ func (l loader) load(f config.LocalFile, accepted string) (held *localHold, err 
 	return held, nil
 }
 
-// relaxGC keeps what takes long, with two goroutines, from holding up queries until done is called; the garbage
-// collector runs rarely.
+// relaxGC makes room for long work in two goroutines besides answering queries, until done is called: it raises
+// GOMAXPROCS, and lets the garbage collector run less often.
 func relaxGC() (done func()) {
 	processors.Add(2)
 	percent := debug.SetGCPercent(rareGC)
@@ -44,8 +44,8 @@ func relaxGC() (done func()) {
 	}
 }
 
-// rareGC lets the heap, of a few megabytes while queries are answered, grow to five times its size before it is
-// collected.
+// rareGC is the GOGC value during long work: the heap, usually a few megabytes, grows to five times its size before a
+// collection.
 const rareGC = 400
 
 func (l loader) compile(f config.LocalFile, accepted string) (held *localHold, err error) {
@@ -86,7 +86,7 @@ func (l loader) compile(f config.LocalFile, accepted string) (held *localHold, e
 	return nil, err
 }
 
-// logLoaded logs what was loaded, and what of it was not.
+// logLoaded logs how many entries a file has, and what was skipped.
 func (l loader) logLoaded(f config.LocalFile, r formats.Report, took time.Duration) {
 	which := []any{slog.String("list", f.List), slog.String("file", f.Path)}
 	l.log.Info("list loaded", append(which, slog.Any("format", r.Format), slog.Int("entries", r.Entries),
@@ -100,5 +100,5 @@ func (l loader) logLoaded(f config.LocalFile, r formats.Report, took time.Durati
 	}
 }
 
-// urlsNotEnforced is what is told of lists without divert.
+// urlsNotEnforced is the warning for url entries in lists without divert.
 const urlsNotEnforced = "url entries are not enforced: the DNS knows no paths; divert leads their hosts to a proxy"

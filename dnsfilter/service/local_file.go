@@ -10,10 +10,10 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// errChanging is returned for a file that is written to while it is read; it is read again when it has come to rest.
+// errChanging is returned if a file changes while it is read. It is read again after it has settled.
 var errChanging = errors.New("the file changed while it was read")
 
-// heldFile reports whether the store holds the list, and whether from the file as it is now.
+// heldFile reports whether the store has the list, and whether it has the current content of the file.
 func heldFile(l config.LocalFile, store *blocklist.Store) (held, current bool) {
 	info, ok := store.List(l.List)
 	source, err := l.Source()
@@ -21,7 +21,8 @@ func heldFile(l config.LocalFile, store *blocklist.Store) (held, current bool) {
 	return held, held && err == nil && info.Source == source
 }
 
-// checkUnchanged passes entries on, and ends with an error if the file is not the one any more that source describes.
+// checkUnchanged yields entries. At the end it yields an error if the file no longer has the state that source
+// describes.
 func checkUnchanged(l config.LocalFile, source string,
 	entries iter.Seq2[blocklist.Entry, error],
 ) iter.Seq2[blocklist.Entry, error] {

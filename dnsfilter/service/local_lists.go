@@ -9,16 +9,16 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// localLists are the lists that are made from files, as the store holds them.
+// localLists keeps the lists that come from files up to date in the store.
 type localLists struct {
 	store  *blocklist.Store
 	log    *slog.Logger
 	held   *localHolds
-	failed sync.Map // why a list is not as its file is now, by name
+	failed sync.Map // why the store does not have a list's current file, by list name
 }
 
-// load loads a file that is not as the store holds it. What the guards stop goes on hold, and the list stays as it
-// was, unless it is what was accepted under an ID.
+// load loads a file if the store does not have its current content. If the guards hold the file, the old state stays,
+// unless the hold has the accepted ID.
 func (ls *localLists) load(f config.LocalFile, by guards, accepted string) error {
 	held, err := loader{ls.store, by, ls.log}.load(f, accepted)
 	if err != nil {
@@ -38,7 +38,7 @@ func (ls *localLists) load(f config.LocalFile, by guards, accepted string) error
 	return nil
 }
 
-// accept puts the file in force that is on hold under an ID, if it still is what was found.
+// accept puts the held file with this ID in force, if it has not changed since.
 func (ls *localLists) accept(f config.LocalFile, by guards, id string) error {
 	held := ls.held.of(f.List)
 	if held == nil || held.ID != id {
@@ -47,14 +47,14 @@ func (ls *localLists) accept(f config.LocalFile, by guards, id string) error {
 	if err := ls.load(f, by, id); err != nil {
 		return err
 	}
-	if ls.held.of(f.List) != nil { // the file is another one by now
+	if ls.held.of(f.List) != nil { // the file has changed, and is held again
 		return subscribe.ErrNoHold
 	}
 	ls.log.Warn("a file on hold was accepted, and is in force", slog.String("list", f.List), slog.String("id", id))
 	return nil
 }
 
-// reject rejects the file on hold under an ID.
+// reject rejects the held file with this ID.
 func (ls *localLists) reject(f config.LocalFile, _ guards, id string) error {
 	if err := ls.held.reject(f.List, id); err != nil {
 		return err
@@ -63,7 +63,7 @@ func (ls *localLists) reject(f config.LocalFile, _ guards, id string) error {
 	return nil
 }
 
-// failure says why a local list is not as its file is now; nil if it is, or is about to be.
+// failure returns why the store does not have a list's current file, or nil.
 func (ls *localLists) failure(list string) error {
 	err, _ := ls.failed.Load(list)
 	why, _ := err.(error)

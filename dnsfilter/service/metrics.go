@@ -11,22 +11,22 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
-// collector writes the metrics of a server.
+// collector collects the metrics of a server.
 type collector struct {
 	server *dnsfilter.Server
 	store  *blocklist.Store
 }
 
-// NewCollector returns the metrics of a server, and of the lists in its store (nil: it has none). Several servers in
-// one registry need a label that tells them apart: [prometheus.WrapRegistererWith].
+// NewCollector returns a collector for a server and for the lists in its store, which may be nil. To register several
+// servers, give each a label with [prometheus.WrapRegistererWith].
 func NewCollector(server *dnsfilter.Server, store *blocklist.Store) prometheus.Collector {
 	return &collector{server, store}
 }
 
-// Describe implements [prometheus.Collector]. It describes nothing, since lists come and go.
+// Describe implements [prometheus.Collector]. It describes nothing, since the lists can change.
 func (s *collector) Describe(chan<- *prometheus.Desc) {}
 
-// Collect implements [prometheus.Collector]. No label holds a name that was asked for, or an address.
+// Collect implements [prometheus.Collector]. No label contains a query name or a client address.
 func (s *collector) Collect(ch chan<- prometheus.Metric) {
 	stats := s.server.Stats()
 	c := collection{ch}
@@ -71,7 +71,7 @@ func (s *collector) Collect(ch chan<- prometheus.Metric) {
 
 type labels = prometheus.Labels
 
-// collection is one reading of the metrics.
+// collection is one collection of metrics.
 type collection struct{ ch chan<- prometheus.Metric }
 
 func (c collection) counter(name, help string, n uint64, l labels) {
@@ -82,7 +82,7 @@ func (c collection) gauge(name, help string, v float64, l labels) {
 	c.send(prometheus.NewDesc(name, help, nil, l), prometheus.GaugeValue, v)
 }
 
-// moment writes a time in seconds since 1970, unless it is zero.
+// moment adds a time, in seconds since 1970. It skips the zero time.
 func (c collection) moment(name, help string, t time.Time, l labels) {
 	if !t.IsZero() {
 		c.gauge(name, help, float64(t.UnixMilli())/1000, l)
@@ -105,7 +105,7 @@ func (c collection) send(d *prometheus.Desc, kind prometheus.ValueType, v float6
 	c.ch <- m
 }
 
-// times writes a histogram.
+// times adds a histogram.
 func (c collection) times(name, help string, t *upstream.Times, l labels) {
 	took := make(map[float64]uint64, len(t.Took))
 	for i, bound := range upstream.Buckets() {
@@ -119,7 +119,7 @@ func (c collection) times(name, help string, t *upstream.Times, l labels) {
 	c.ch <- m
 }
 
-// lists writes what the store holds.
+// lists adds the metrics of the lists in the store.
 func (c collection) lists(store *blocklist.Store) {
 	for _, info := range store.Lists() {
 		l := labels{"list": info.List}
@@ -130,7 +130,7 @@ func (c collection) lists(store *blocklist.Store) {
 	}
 }
 
-// upstream writes how a resolver has been doing. Its address is the operator's, from the settings.
+// upstream adds the metrics of a resolver. Its address comes from the settings, so it may be a label.
 func (c collection) upstream(u *upstream.Status) {
 	l := labels{"upstream": u.Resolver}
 	c.counter("dnsfilter_upstream_queries_total", "Queries sent to a resolver.", u.Asked, l)

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// profileWithin is for the longest profile that may be asked for.
+// profileWithin is the maximum time of a request for a profile.
 const profileWithin = 10 * time.Minute
 
 // servePprof serves profiles at /debug/pprof until ctx ends.
@@ -20,7 +20,7 @@ func servePprof(ctx context.Context, l net.Listener) error {
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	h := http.Server{Handler: mux, ReadTimeout: scrapeWithin, WriteTimeout: profileWithin, MaxHeaderBytes: 1 << 14}
-	stop := context.AfterFunc(ctx, func() { _ = h.Close() }) // a profile that is cut off can be made again
+	stop := context.AfterFunc(ctx, func() { _ = h.Close() }) // the client can repeat a request that was cut off
 	defer stop()
 	if err := h.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serving pprof: %w", err)

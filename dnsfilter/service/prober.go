@@ -19,22 +19,23 @@ import (
 
 // Limits of a probe.
 const (
-	maxProbed   = 8               // addresses that are asked
-	probeTries  = 3               // for one question
+	maxProbed   = 8               // addresses to probe
+	probeTries  = 3               // per query
 	probeWait   = 2 * time.Second // for an answer
-	silenceWait = time.Second     // for none, where the action is drop
+	silenceWait = time.Second     // for no answer, if the action is drop
 	probeSize   = 1232            // of an answer over UDP, in bytes
 )
 
-// NewProber returns what [subscribe.Receipts] needs: it asks a server, over sockets like any client, at the addresses
-// that it listens on (*net.UDPAddr and *net.TCPAddr), at each for the canaries, and at the first for the sample.
+// NewProber returns a prober for [subscribe.Receipts]. It queries the server over sockets, like any client, at the
+// addresses on which it listens (*net.UDPAddr and *net.TCPAddr): for the canaries at each address, and for the samples
+// at the first one.
 //
-// An answer is right if it is the one that the policy makes of the store for that client, rcode, records and extended
-// error. Names that are to be blocked are asked for with type A; for those that are not, a question of type ANY will
-// do: it is decided on like any other, but answered here, so that no one upstream hears of names that were listed.
+// An answer is right if its rcode, its records and its extended errors are those that the policy and the store give
+// this client. Names that must be blocked are queried with type A. Names that must not be blocked are queried with type
+// ANY: the decision is the same, but the server answers it itself, so that no upstream learns which names were removed
+// from the list.
 //
-// A list that does not block by itself for all clients, views included, is not enforced: then there is nothing to
-// confirm.
+// If the list does not block, by itself and for all clients in all views, it is not enforced, and there is no receipt.
 func NewProber(s *dnsfilter.Server, store *blocklist.Store, at ...net.Addr) subscribe.Prober {
 	at = at[:min(len(at), maxProbed)]
 	return func(ctx context.Context, p subscribe.Probe) (asked receipt.Asked, err error) {
@@ -45,7 +46,7 @@ func NewProber(s *dnsfilter.Server, store *blocklist.Store, at ...net.Addr) subs
 			probe, err := newProbe(ctx, s, store, addr, p)
 			if err == nil {
 				err = probe.run(ctx, p, i == 0, &asked)
-				probe.conn.Close() //nolint:errcheck // it was only asked
+				probe.conn.Close() //nolint:errcheck // it was only used for queries
 			}
 			if err != nil {
 				return asked, fmt.Errorf("asking %s over %s: %w", addr, addr.Network(), err)
@@ -55,17 +56,17 @@ func NewProber(s *dnsfilter.Server, store *blocklist.Store, at ...net.Addr) subs
 	}
 }
 
-// probe asks at one address.
+// probe probes the server at one address.
 type probe struct {
 	server *dnsfilter.Server
 	store  *blocklist.Store
 	policy dnsfilter.Policy
-	view   dnsfilter.View // of this host
+	view   dnsfilter.View // for this host as a client
 	list   string
 	conn   *dns.Conn
 	stream bool
 	client netip.Addr
-	canary dnsfilter.Decision // what the list does about its canary
+	canary dnsfilter.Decision // the decision on the canary, by the list alone
 }
 
 func newProbe(ctx context.Context, s *dnsfilter.Server, store *blocklist.Store, at net.Addr, p subscribe.Probe) (*probe,
@@ -93,7 +94,7 @@ func newProbe(ctx context.Context, s *dnsfilter.Server, store *blocklist.Store, 
 	return b, nil
 }
 
-// reachable returns where a listener can be reached from this host.
+// reachable returns the address at which this host can reach a listener.
 func reachable(at net.Addr) string {
 	a, err := netip.ParseAddrPort(at.String())
 	if err == nil && a.Addr().IsUnspecified() {
@@ -106,7 +107,7 @@ func reachable(at net.Addr) string {
 	return at.String()
 }
 
-// checkEnforced reports whether the list blocks its canary by itself, for all clients.
+// checkEnforced returns an error unless the list blocks its canary, by itself and for all clients.
 func (b *probe) checkEnforced(canary []byte) error {
 	general := b.policy.View(netip.Addr{})
 	for _, v := range append([]dnsfilter.View{general}, b.policy.Views...) {
@@ -137,7 +138,7 @@ func (b *probe) decide(name []byte) dnsfilter.Decision {
 	return b.view.Decide(b.store, name)
 }
 
-// run asks for everything, and counts what was answered rightly.
+// run sends all queries, and counts the right answers.
 func (b *probe) run(ctx context.Context, p subscribe.Probe, sample bool, asked *receipt.Asked) error {
 	if err := b.expect(ctx, p.Test, true, &asked.Test); err != nil {
 		return fmt.Errorf("the canary: %w", err)
@@ -161,7 +162,7 @@ func (b *probe) run(ctx context.Context, p subscribe.Probe, sample bool, asked *
 	return nil
 }
 
-// expectEntry asks for the name of an entry, unless something else than the entry decides about it.
+// expectEntry queries the name of an entry, unless another list decides on the name.
 func (b *probe) expectEntry(ctx context.Context, e blocklist.Entry, blocked bool, count *int) error {
 	name, ok := e.Name()
 	if !ok {
@@ -179,7 +180,7 @@ func (b *probe) expectEntry(ctx context.Context, e blocklist.Entry, blocked bool
 	return b.expect(ctx, name.String(), blocked, count)
 }
 
-// expect asks for a name until the answer is right, a few times.
+// expect queries a name until the answer is right, a few times at most.
 func (b *probe) expect(ctx context.Context, name string, blocked bool, count *int) (err error) {
 	for try := range probeTries {
 		if try > 0 {
@@ -202,7 +203,7 @@ func sleepFor(ctx context.Context, d time.Duration) {
 	}
 }
 
-// ask asks once. No error repeats the name.
+// ask sends one query. Its errors do not contain the name.
 func (b *probe) ask(ctx context.Context, name string, blocked bool) error {
 	m := new(dns.Msg).SetQuestion(dns.Fqdn(name), dns.TypeA)
 	if !blocked {
@@ -223,7 +224,7 @@ func (b *probe) ask(ctx context.Context, name string, blocked bool) error {
 	return b.judge(m, reply, byList, blocked)
 }
 
-// judge tells what is wrong with an answer.
+// judge returns an error if an answer is wrong.
 func (b *probe) judge(m, reply, byList *dns.Msg, blocked bool) error {
 	switch {
 	case reply.Truncated:
@@ -238,8 +239,8 @@ func (b *probe) judge(m, reply, byList *dns.Msg, blocked bool) error {
 	return nil
 }
 
-// render returns the answer that the policy makes for a name that is to be blocked; for another, the one that the list
-// would make of it. There is none where the action is drop.
+// render returns the expected answer for a name that must be blocked. For another name, it returns the answer that the
+// list would give if it blocked. Silence is true if there is no answer, because the action is drop.
 func (b *probe) render(m *dns.Msg, blocked bool) (answer *dns.Msg, silence bool, err error) {
 	if !blocked {
 		answer, err = b.canary.Answer(m, b.stream)
@@ -252,17 +253,17 @@ func (b *probe) render(m *dns.Msg, blocked bool) (answer *dns.Msg, silence bool,
 	return answer, answer == nil, err
 }
 
-// special reports whether an answer is the local one for a special-use zone. Without extended errors it looks like a
-// blocked one.
+// special reports whether an answer comes from a special-use zone. Without extended errors, such an answer looks like
+// that for a blocked name.
 func (b *probe) special(m, reply *dns.Msg) bool {
 	d, answer, err := b.server.Expect(m, b.client, b.stream)
 	return err == nil && !d.Blocks() && answer != nil && sameAnswer(reply, answer)
 }
 
-// errSilence is returned where no answer came.
+// errSilence is returned if there is no answer.
 var errSilence = errors.New("no answer came")
 
-// exchange sends a question and waits for its answer.
+// exchange sends a query and waits for the answer.
 func (b *probe) exchange(ctx context.Context, m *dns.Msg, silence bool) (*dns.Msg, error) {
 	wait := probeWait
 	if silence {
@@ -289,7 +290,7 @@ func (b *probe) exchange(ctx context.Context, m *dns.Msg, silence bool) (*dns.Ms
 	}
 }
 
-// sameAnswer compares what counts of two answers: rcode, records and extended errors.
+// sameAnswer reports whether two answers have the same rcode, records and extended errors.
 func sameAnswer(a, b *dns.Msg) bool {
 	return b != nil && a.Rcode == b.Rcode && sameRecords(a.Answer, b.Answer) && sameRecords(a.Ns, b.Ns) &&
 		slices.Equal(extended(a), extended(b))

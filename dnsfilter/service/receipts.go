@@ -8,7 +8,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// receipts says how a list is confirmed: by questions to this server, at the addresses that it listens on by then.
+// receipts returns the receipt configuration of a list. The prober queries this server, at the addresses on which it
+// listens at that time.
 func (s *running) receipts(l *config.List) (*subscribe.Receipts, error) {
 	key, err := l.ReceiptKey()
 	if key == nil || err != nil {
@@ -19,7 +20,7 @@ func (s *running) receipts(l *config.List) (*subscribe.Receipts, error) {
 	}}, nil
 }
 
-// sameReceipts reports whether the same key signs.
+// sameReceipts reports whether both use the same key.
 func sameReceipts(a, b *subscribe.Receipts) bool {
 	if a == nil || b == nil {
 		return a == b

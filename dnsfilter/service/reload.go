@@ -14,8 +14,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// Reload reads the settings again at once and puts them in force, all or nothing, even if they take lists or other
-// things away: what a changed file alone does not do. It fails where [Service.Run] does not run or ctx ends.
+// Reload reads the settings again and puts them in force, completely or not at all. Unlike a changed file alone, it may
+// remove lists and other settings. It fails if [Service.Run] is not running, or when ctx ends.
 func (s *Service) Reload(ctx context.Context) error {
 	done := make(chan error, 1)
 	select {
@@ -31,7 +31,7 @@ func (s *Service) Reload(ctx context.Context) error {
 	}
 }
 
-// lossError refuses settings that no one has asked for and that take something away.
+// lossError is returned for changed settings that would remove something, if no one has requested a reload.
 type lossError struct{ lost []string }
 
 func (e *lossError) Error() string {
@@ -39,7 +39,7 @@ func (e *lossError) Error() string {
 		strings.Join(e.lost, "; "))
 }
 
-// tryReload reloads. Unless it was asked for, what takes something away is not obeyed.
+// tryReload reloads the settings. If no one has requested it, it refuses settings that remove something.
 func (s *Service) tryReload(ctx context.Context, asked bool) error {
 	notifyReloading(s.log)
 	defer notify(s.log, daemon.SdNotifyReady)
@@ -67,7 +67,7 @@ func (s *Service) logRefusal(err error) {
 	s.log.Error("reloading failed; the settings in force stay", slog.Any("error", err))
 }
 
-// warnUnnamed tells which lists are held that the settings do not name: a file that was cut looks so, too.
+// warnUnnamed logs the lists in the store that the settings do not name. A truncated settings file can be the cause.
 func (s *Service) warnUnnamed() {
 	named := s.settings.ListNames()
 	for _, path := range s.settings.Allow {
@@ -84,7 +84,7 @@ func (s *Service) warnUnnamed() {
 	}
 }
 
-// reload reads the settings again and puts them in force, all or nothing.
+// reload reads the settings again and puts them in force, completely or not at all.
 func (s *Service) reload(ctx context.Context, asked bool) error {
 	next, err := s.read()
 	if err != nil {
@@ -143,7 +143,7 @@ func (s *Service) dropFiles(next *config.Settings) {
 	}
 }
 
-// warnFixed tells what changes with a restart only.
+// warnFixed logs changed settings that need a restart.
 func (s *Service) warnFixed(next *config.Settings) {
 	old := s.settings
 	if !slices.Equal(old.Listen, next.Listen) || old.State != next.State || old.Cache != next.Cache ||
@@ -152,7 +152,7 @@ func (s *Service) warnFixed(next *config.Settings) {
 	}
 }
 
-// warnURLs logs the url entries of signed lists that are not enforced.
+// warnURLs logs signed lists with url entries that are not enforced.
 func (s *Service) warnURLs() {
 	for _, l := range s.settings.Lists {
 		if n := s.store.CountURLs(l.Rule.List); n > 0 && l.File == "" && len(l.Divert) == 0 {
@@ -161,8 +161,8 @@ func (s *Service) warnURLs() {
 	}
 }
 
-// watchFiles takes changed files in until ctx ends. What fails is logged once, and tried again when the file changes or
-// a reload is asked for.
+// watchFiles loads changed files until ctx ends. A failure is logged once. After it, the file is loaded again when it
+// changes, or on a requested reload.
 func (s *Service) watchFiles(ctx context.Context, reload <-chan struct{}) {
 	s.watch = watcher{}
 	s.watch.baseline(s.settings)
@@ -173,21 +173,21 @@ func (s *Service) watchFiles(ctx context.Context, reload <-chan struct{}) {
 		case <-ctx.Done():
 			return
 		case <-reload:
-			_ = s.tryReload(ctx, true) // the log says it
+			_ = s.tryReload(ctx, true) // the error is logged
 		case done := <-s.reloads:
 			done <- s.tryReload(ctx, true)
 		case <-tick.C:
 			if slices.ContainsFunc(s.settings.OwnFiles(), func(path string) bool {
 				return s.watch.settled(ownKey+path, settingsSource(path))
 			}) {
-				_ = s.tryReload(ctx, false) // the log says it
+				_ = s.tryReload(ctx, false) // the error is logged
 			}
 			s.reloadChangedLists()
 		}
 	}
 }
 
-// reloadChangedLists takes in the local files that are not as the store holds them.
+// reloadChangedLists loads the local files whose current content the store does not have.
 func (s *Service) reloadChangedLists() {
 	for _, l := range s.settings.LocalFiles() {
 		source, err := l.Source()

@@ -12,31 +12,31 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// running is what the parts of a service share: status, health, metrics, receipts, and the control socket read it while
-// [Service] runs and reloads.
+// running has the state that the parts of a running service share: status, health, metrics, receipts and control socket
+// read it, and [Service] changes it.
 type running struct {
 	log     *slog.Logger
 	store   *blocklist.Store
 	server  *dnsfilter.Server
 	local   *localLists
 	active  atomic.Pointer[activeConfig]
-	refused atomic.Pointer[error] // why the settings on disk are not in force; nil if they are
+	refused atomic.Pointer[error] // why the settings file on disk is not in force; nil: it is
 	started time.Time
 
-	listening []net.Addr      // since Run has begun to listen
+	listening []net.Addr      // set when Run has begun to listen
 	inodes    map[string]bool // of the UDP sockets
 
-	applying sync.Mutex // one bundle at a time
+	applying sync.Mutex // held while a bundle is applied
 }
 
-// activeConfig is the settings in force, and what was made of them.
+// activeConfig has the settings in force, and the objects created from them.
 type activeConfig struct {
 	settings      *config.Settings
 	subscriptions map[string]*subscription
 	guards        guards
 }
 
-// settingsError says why the settings on disk are not in force; nil if they are.
+// settingsError returns why the settings file on disk is not in force, or nil.
 func (s *running) settingsError() error {
 	if err := s.refused.Load(); err != nil {
 		return *err

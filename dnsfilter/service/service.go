@@ -19,18 +19,18 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// busyWithin is how long the end of another owner of the store is waited for.
+// busyWithin is how long to wait for another owner of the store to end.
 const busyWithin = time.Second
 
-// busyEvery is how often it is looked whether it has ended.
+// busyEvery is the interval between attempts to open the store.
 const busyEvery = 2 * time.Millisecond
 
-// Service is the whole resolver as the settings describe it: store, local files, signed lists, server.
+// Service is a complete resolver: store, local files, signed lists and server.
 //
-// A list that the store holds is enforced from the first answer on, even if its file has changed meanwhile or its
-// origin can't be reached; what is new is taken in beside. A local file of which nothing is held is read before the
-// first answer, and if that fails the service does not start. A signed list that has never been fetched can't hold up
-// the rest: it is warned about, fetched as soon as an origin answers, and not enforced until then.
+// Lists in the store are enforced from the first answer on, even if a file has changed or an origin is not reachable;
+// updates follow meanwhile. A local list that is not in the store is loaded before the first answer. If that fails, the
+// service does not start. A signed list that was never fetched does not delay the start: it is logged, and enforced
+// once an origin answers.
 type Service struct {
 	running
 
@@ -40,22 +40,22 @@ type Service struct {
 	watch         watcher
 	guards        guards
 
-	reloads chan chan<- error // asked for with Reload
+	reloads chan chan<- error // requests of Reload
 
-	// Sockets returns sockets to answer on that are open already: those at addresses of the settings are used in place
-	// of new ones. It is called once, when everything else is ready. Nil: there are none.
+	// Sockets returns open sockets. Run uses those at addresses of the settings instead of opening new ones. It is
+	// called once, when everything else is ready. Nil: there are none.
 	Sockets func() (Sockets, error)
-	taken   func() error // of them
+	taken   func() error // Taken of the Sockets
 
-	successors chan *net.UnixConn // that ask for this service's place
-	released   chan struct{}      // closed when the store is
+	successors chan *net.UnixConn // that ask to take over
+	released   chan struct{}      // closed when the store is released
 
 	handingOver atomic.Bool
-	inherited   *controlSocket // of the service before, in this process, whose successor failed; nil: none
+	inherited   *controlSocket // of the predecessor in this process, whose successor failed; nil: none
 }
 
-// New makes a service of the settings that read returns; it is called again for each reload. It starts nothing, but
-// opens the store, which Run closes. Without a log, nothing is logged.
+// New creates a service. It calls read for the settings, and again for each reload. It opens the store, which Run
+// closes, and starts nothing. The log may be nil.
 func New(read func() (*config.Settings, error), log *slog.Logger) (*Service, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -80,7 +80,7 @@ func New(read func() (*config.Settings, error), log *slog.Logger) (*Service, err
 	return s, nil
 }
 
-// awaitStore opens the store, for which it waits a moment: the process before may be about to end.
+// awaitStore opens the store. It waits a moment if the previous process is still ending.
 func awaitStore(s *config.Settings) (*blocklist.Store, error) {
 	for end := time.Now().Add(busyWithin); ; time.Sleep(busyEvery) {
 		store, err := s.OpenStore()
@@ -99,8 +99,8 @@ func (s *Service) newServer() (*dnsfilter.Server, error) {
 	return dnsfilter.New(c)
 }
 
-// loadMissing compiles the local lists that the store lacks. It returns the memory to the system, which may pause the
-// process: no client waits yet.
+// loadMissing compiles the local lists that are not in the store. Then it returns memory to the system. That may pause
+// the process, but no client is waiting yet.
 func (s *Service) loadMissing() error {
 	var err error
 	if s.guards, err = s.guards.next(s.settings); err != nil {
@@ -122,11 +122,12 @@ func (s *Service) loadMissing() error {
 	return nil
 }
 
-// Run answers queries until ctx ends, then finishes those in flight, and closes the store. A value from reload does
-// what [Service.Reload] does; changed files it finds by itself, within a second. The store is released at once when ctx
-// ends, so that a successor can open it.
+// Run answers queries until ctx ends. Then it answers the queries in flight, and closes the store. A value from reload
+// has the effect of [Service.Reload]. Changed files are noticed within a second. When ctx ends, the store is released
+// at once, so that a successor can open it.
 //
-// A successor may ask for this service's place meanwhile, see [TakeOver]; then Run returns when that answers.
+// A successor may also take over while ctx is not done, see [TakeOver]. Then Run returns once the successor answers
+// queries.
 func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	defer func() { err = errors.Join(err, s.store.Close()) }()
 	if err := s.loadMissing(); err != nil {
@@ -159,7 +160,7 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	g.Go(func() error { return s.workUntil(work, control, reload) })
 	s.log.Info("serving", slog.String("version", buildinfo.Current().String()), slog.Any("listen", s.settings.Listen),
 		slog.String("state", s.settings.State), slog.Int("lists", len(s.settings.Lists)))
-	answering, endAnswers := context.WithCancel(context.WithoutCancel(serving)) // which outlasts it in a hand-over
+	answering, endAnswers := context.WithCancel(context.WithoutCancel(serving)) // goes on after serving during a hand-over
 	g.Go(func() error { defer endWork(); return s.server.Serve(answering, listeners) })
 	g.Go(func() error { watchdog(answering, s.listening[0], s.log); return nil })
 	g.Go(func() error {
@@ -178,7 +179,7 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	return err
 }
 
-// openControl opens the control socket; without it, queries are answered all the same.
+// openControl opens the control socket. After an error, the service runs without it.
 func (s *Service) openControl(ctx context.Context) *controlSocket {
 	control, err := s.inherited.reopen()
 	if err != nil {
@@ -191,7 +192,7 @@ func (s *Service) openControl(ctx context.Context) *controlSocket {
 	return control
 }
 
-// serveHTTP serves metrics and profiles, where the settings have an address for them.
+// serveHTTP serves metrics and profiles, if the settings have addresses for them.
 func (s *Service) serveHTTP(ctx context.Context, g *errgroup.Group, metrics, profiles net.Listener) {
 	if metrics != nil {
 		g.Go(func() error { return s.serveMetrics(ctx, metrics) })
@@ -201,8 +202,8 @@ func (s *Service) serveHTTP(ctx context.Context, g *errgroup.Group, metrics, pro
 	}
 }
 
-// workUntil does all that needs the store to itself until ctx ends. Then it releases the store, since nothing writes to
-// its folder any more; queries are answered from it until the end.
+// workUntil does all work that writes to the store, until ctx ends. Then it releases the store. Queries are still
+// answered from it until the end.
 func (s *Service) workUntil(ctx context.Context, control *controlSocket, reload <-chan struct{}) error {
 	var both sync.WaitGroup
 	both.Go(func() { s.watchFiles(ctx, reload) })
@@ -218,7 +219,7 @@ func (s *Service) workUntil(ctx context.Context, control *controlSocket, reload 
 	return s.store.Release()
 }
 
-// notifyServing tells those who wait for it that queries are answered.
+// notifyServing reports that queries are answered: to systemd, and to the predecessor.
 func (s *Service) notifyServing() {
 	if s.taken != nil {
 		if err := s.taken(); err != nil {
@@ -228,7 +229,7 @@ func (s *Service) notifyServing() {
 	notify(s.log, daemon.SdNotifyReady)
 }
 
-// listen opens the sockets of the settings, or takes those that are open already.
+// listen opens the sockets of the settings, or uses those that were passed to it.
 func (s *Service) listen(ctx context.Context) (*dnsfilter.Listeners, error) {
 	var given Sockets
 	if s.Sockets != nil {

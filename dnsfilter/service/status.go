@@ -11,60 +11,60 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
-// Status says how a running service stands.
+// Status is the state of a running service.
 type Status struct {
-	Version   string                       `json:"version"` // of the program, with commit and compiler
+	Version   string                       `json:"version"` // version of the program, with commit and compiler
 	Started   time.Time                    `json:"started"`
-	Settings  string                       `json:"settings_error,omitempty"` // why the settings on disk are not in force
+	Settings  string                       `json:"settings_error,omitempty"` // why the settings file on disk is not in force
 	Lists     []ListStatus                 `json:"lists"`                    // in the order of the settings
-	Queries   uint64                       `json:"queries"`                  // taken in
+	Queries   uint64                       `json:"queries"`                  // received
 	Hits      uint64                       `json:"hits"`                     // answered from the cache
-	Failures  uint64                       `json:"failures"`                 // no upstream answered
-	Dropped   uint64                       `json:"dropped"`                  // too many waited for the upstream
-	Limited   uint64                       `json:"limited"`                  // held back by the rate limit
-	Alarms    uint64                       `json:"alarms"`                   // clients refused by unusually many different entries
-	Conns     int                          `json:"connections"`              // open over TCP
-	Answers   map[string]map[string]uint64 `json:"answers"`                  // sent, by transport and rcode
+	Failures  uint64                       `json:"failures"`                 // failed, because no upstream answered
+	Dropped   uint64                       `json:"dropped"`                  // dropped, because too many were waiting for the upstream
+	Limited   uint64                       `json:"limited"`                  // dropped or truncated by the rate limit
+	Alarms    uint64                       `json:"alarms"`                   // clients refused after queries for unusually many different entries
+	Conns     int                          `json:"connections"`              // open TCP connections
+	Answers   map[string]map[string]uint64 `json:"answers"`                  // by transport and rcode
 	Upstreams []upstream.Status            `json:"upstreams"`
 	Actions   map[string]map[string]uint64 `json:"actions"` // decisions by list and action
 }
 
-// ListStatus says how one list stands.
+// ListStatus is the state of one list.
 type ListStatus struct {
 	List    string          `json:"list"`
 	File    string          `json:"file,omitempty"` // of a local list
 	Action  string          `json:"action"`
 	Signed  bool            `json:"signed"`
 	Entries uint64          `json:"entries"`
-	Serial  uint64          `json:"serial,omitempty"` // in force; 0 for a local list, or if nothing is in force
+	Serial  uint64          `json:"serial,omitempty"` // current serial; 0: a local list, or no release yet
 	Digest  string          `json:"digest,omitempty"`
-	Origin  string          `json:"origin,omitempty"`        // that answered last
-	Checked time.Time       `json:"checked,omitzero"`        // when an origin proved last that this is the newest
-	Expires time.Time       `json:"expires,omitzero"`        // until when it may be taken for the newest
-	Root    time.Time       `json:"root_expires,omitzero"`   // until when the newest root is valid; its agency has to renew it before
-	Stale   bool            `json:"stale,omitempty"`         // that has passed, or nothing is in force; of a local list, that its file could not be taken in
-	Error   string          `json:"error,omitempty"`         // why the last try failed
-	Hold    *subscribe.Hold `json:"hold,omitempty"`          // what the guards have stopped
-	Held    uint64          `json:"held,omitempty"`          // how many releases they have stopped since the start
-	Follows bool            `json:"subscriptions,omitempty"` // whether a signed list is followed
+	Origin  string          `json:"origin,omitempty"`        // the origin that answered last
+	Checked time.Time       `json:"checked,omitzero"`        // when an origin last proved that this is the newest release
+	Expires time.Time       `json:"expires,omitzero"`        // until when it counts as fresh
+	Root    time.Time       `json:"root_expires,omitzero"`   // expiry of the newest root; the agency must renew it by then
+	Stale   bool            `json:"stale,omitempty"`         // a signed list: Expires has passed, or there is no release; a local list: its file could not be loaded
+	Error   string          `json:"error,omitempty"`         // why the last update failed
+	Hold    *subscribe.Hold `json:"hold,omitempty"`          // the held release or file
+	Held    uint64          `json:"held,omitempty"`          // number of releases held since the start
+	Follows bool            `json:"subscriptions,omitempty"` // a signed list has a running subscription
 
-	Receipts *ReceiptStatus `json:"receipts,omitempty"` // nil if none are wanted
+	Receipts *ReceiptStatus `json:"receipts,omitempty"` // nil: not configured
 
-	Format  formats.Format `json:"format,omitempty"`  // of the file, as it was read
-	Skipped []SkippedLines `json:"skipped,omitempty"` // of the file: what is not in the list, by reason
-	URLs    uint64         `json:"urls,omitempty"`    // url entries that are not enforced, since the list has no divert
+	Format  formats.Format `json:"format,omitempty"`  // of the file
+	Skipped []SkippedLines `json:"skipped,omitempty"` // lines of the file that are not listed, by reason
+	URLs    uint64         `json:"urls,omitempty"`    // number of url entries that are not enforced, because the list has no divert
 }
 
-// ReceiptStatus says how it stands with the receipts for one list.
+// ReceiptStatus is the state of the receipts for one list.
 type ReceiptStatus struct {
-	Serial    uint64    `json:"serial,omitempty"`   // that was confirmed last
-	Enforced  time.Time `json:"enforced,omitzero"`  // since when
-	Waiting   int       `json:"waiting"`            // receipts that no origin has taken yet
-	Delivered time.Time `json:"delivered,omitzero"` // when an origin took one last, since the start
-	Error     string    `json:"error,omitempty"`    // why the serial in force is not confirmed, or why receipts wait
+	Serial    uint64    `json:"serial,omitempty"`   // last confirmed serial
+	Enforced  time.Time `json:"enforced,omitzero"`  // since when that serial is enforced
+	Waiting   int       `json:"waiting"`            // number of receipts not yet accepted by an origin
+	Delivered time.Time `json:"delivered,omitzero"` // when an origin last accepted one; zero: not since the start
+	Error     string    `json:"error,omitempty"`    // why the current serial is not confirmed, or why receipts wait
 }
 
-// report returns how the running service stands.
+// report returns the status of the service.
 func (s *running) report() Status {
 	current := s.active.Load()
 	stats := s.server.Stats()
@@ -97,7 +97,7 @@ func (s *running) report() Status {
 	return out
 }
 
-// byRcode sums answers up by transport and rcode.
+// byRcode sums answers by transport and rcode.
 func byRcode(answers map[dnsfilter.Answer]uint64) map[string]map[string]uint64 {
 	out := map[string]map[string]uint64{"udp": {}, "tcp": {}}
 	for a, n := range answers {
@@ -106,7 +106,7 @@ func byRcode(answers map[dnsfilter.Answer]uint64) map[string]map[string]uint64 {
 	return out
 }
 
-// fileStatus fills in what there is to say of a file.
+// fileStatus sets the fields for a local list.
 func (s *running) fileStatus(f config.LocalFile, out *ListStatus) {
 	out.File = f.Path
 	if info, ok := s.store.List(f.List); ok {
@@ -157,7 +157,7 @@ func (s *running) listStatus(l *config.List, f *subscription) ListStatus {
 	return out
 }
 
-// receiptStatus returns the state of the receipts, nil if the settings want none.
+// receiptStatus returns the state of the receipts, or nil if the settings have none.
 func (f *subscription) receiptStatus(st *subscribe.ReceiptStatus) *ReceiptStatus {
 	switch {
 	case f.noReceipts != nil:

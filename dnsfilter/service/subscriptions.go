@@ -11,18 +11,18 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// subscription is a signed list that is followed: a subscription and the goroutine that runs it.
+// subscription is a signed list with its subscription and the goroutine that runs it.
 type subscription struct {
 	config subscribe.Config
 	sub    *subscribe.Subscription
-	cancel context.CancelFunc // nil until it is started
+	cancel context.CancelFunc // nil: not started yet
 	done   chan struct{}
 
-	noReceipts error // why none are sent although the settings want them
+	noReceipts error // why no receipts are sent although the settings ask for them
 }
 
-// newSubscriptions prepares the signed lists of the settings. Those of old that are as the settings say are
-// kept. While starting, a list that is held and can't be followed is enforced as it is.
+// newSubscriptions creates the subscriptions of the settings. It reuses those of old that have not changed. At the
+// start, a list that is in the store but can't be subscribed to is enforced as it is.
 func (s *running) newSubscriptions(next *config.Settings, by guards, old map[string]*subscription,
 	starting bool,
 ) (map[string]*subscription, error) {
@@ -53,7 +53,7 @@ func (s *running) newSubscription(l *config.List, by *guard.Guard, old *subscrip
 		return nil, err
 	}
 	c.Guard = by
-	var noReceipts error // a key that can't be read is no reason not to enforce
+	var noReceipts error // a list is enforced even if its receipt key is unreadable
 	if c.Receipts, noReceipts = s.receipts(l); noReceipts != nil {
 		s.log.Error("what is enforced will not be confirmed", slog.Any("error", noReceipts))
 	}
@@ -69,7 +69,7 @@ func (s *running) newSubscription(l *config.List, by *guard.Guard, old *subscrip
 	return &subscription{config: c, sub: sub, noReceipts: noReceipts, done: make(chan struct{})}, nil
 }
 
-// replaceSubscriptions ends the subscriptions of old that are not in next, starts those that are new, and returns next.
+// replaceSubscriptions stops the subscriptions of old that are not in next, and starts the new ones. It returns next.
 func replaceSubscriptions(ctx context.Context, old, next map[string]*subscription) map[string]*subscription {
 	for list, f := range old {
 		if next[list] != f {
@@ -92,6 +92,6 @@ func (f *subscription) start(ctx context.Context) {
 	ctx, f.cancel = context.WithCancel(ctx)
 	go func() {
 		defer close(f.done)
-		_ = f.sub.Run(ctx) // it ends with ctx only
+		_ = f.sub.Run(ctx) // it returns only when ctx ends
 	}()
 }

@@ -10,15 +10,14 @@ import (
 	"github.com/miekg/dns"
 )
 
-// notify tells systemd, if it has started this process, what state it is in (sd_notify(3)).
+// notify sends a state to systemd, if systemd has started this process (sd_notify(3)).
 func notify(log *slog.Logger, state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
 		log.Warn("telling systemd failed", slog.Any("error", err))
 	}
 }
 
-// watchdog tells systemd that queries are answered, as often as it wants to hear it (WatchdogSec=), for as long as that
-// is so.
+// watchdog notifies systemd regularly as long as queries are answered (WatchdogSec=).
 func watchdog(ctx context.Context, at net.Addr, log *slog.Logger) {
 	within, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {
@@ -43,7 +42,7 @@ func watchdog(ctx context.Context, at net.Addr, log *slog.Logger) {
 	}
 }
 
-// answers asks what is answered without an upstream.
+// answers sends a query that the server answers without an upstream.
 func answers(ctx context.Context, at net.Addr, within time.Duration) error {
 	c := dns.Client{Net: at.Network(), Timeout: within}
 	_, _, err := c.ExchangeContext(ctx, new(dns.Msg).SetQuestion(".", dns.TypeANY), reachable(at))

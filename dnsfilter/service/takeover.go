@@ -14,31 +14,32 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// A hand-over, over the control socket. The successor asks; the service releases the store, says so, and goes on
-// answering from what it holds. When the successor has made ready, it says so with a byte, and gets the sockets with
-// all that is still in them, each with a byte, and then a byte alone. When it answers, it says so with another byte. So
-// a query is answered by the one or by the other, and whatever goes wrong with the successor, the service goes on.
+// The hand-over protocol, over the control socket. The successor requests it. The service releases the store, confirms
+// that, and goes on answering queries from its lists. When the successor is ready, it sends a byte. It gets the
+// sockets, with the queries that wait in them: each with one byte, and at the end one byte without a socket. When the
+// successor answers queries, it sends another byte. So each query is answered by one of the two processes, and if the
+// successor fails, the service goes on.
 const (
-	releaseWithin = time.Minute      // for a list that is being compiled
-	passWithin    = 10 * time.Second // for the sockets
-	endWithin     = time.Minute      // for the successor, once this service is asked to end
+	releaseWithin = time.Minute      // a list may be compiling
+	passWithin    = 10 * time.Second // for passing the sockets
+	endWithin     = time.Minute      // for the successor, after this service was told to end
 )
 
-// Sockets are open sockets for a [Service] to answer on.
+// Sockets are open sockets for a [Service].
 type Sockets struct {
-	Files []*os.File // are closed by the service
-	// Held says that anyone who has passed them on keeps them, as systemd does, and passes them to the next process as
-	// well. When the service ends, it then leaves what comes in them to that one.
+	Files []*os.File // closed by the service
+	// Held says that the process that passed the sockets keeps them and will pass them to the next process, too, as
+	// systemd does. Then, when the service ends, it leaves waiting queries to that process.
 	Held bool
-	// Taken is called when queries are answered on them. Nil: no one waits for that.
+	// Taken is called when queries are answered on the sockets. It may be nil.
 	Taken func() error
 }
 
-// Predecessor is a running service that has released its store, and answers until its sockets are taken.
+// Predecessor is a service that has released its store, and answers queries until its sockets are taken.
 type Predecessor struct{ conn *net.UnixConn }
 
-// TakeOver has the service that runs with a state folder release it for this process, which is then to make a service
-// and to let it have the predecessor's [Predecessor.Sockets]. It fails with [ErrNotRunning] if none runs.
+// TakeOver makes the service with that state folder release its store to this process. Then this process creates a
+// service with the [Predecessor.Sockets]. TakeOver fails with [ErrNotRunning] if there is no such service.
 func TakeOver(ctx context.Context, state string) (*Predecessor, error) {
 	path, err := config.ControlSocket(state)
 	if err != nil {
@@ -73,8 +74,8 @@ func (p *Predecessor) ask() error {
 	return nil
 }
 
-// Sockets takes the sockets. The predecessor ends when it is told that they are answered on, and answers what it has
-// begun.
+// Sockets receives the sockets. The predecessor ends after it was told that queries are answered on them. It still
+// answers the queries that it has received.
 func (p *Predecessor) Sockets() (s Sockets, err error) {
 	if err = p.conn.SetDeadline(time.Now().Add(passWithin)); err == nil {
 		err = p.say()
@@ -96,11 +97,12 @@ func (p *Predecessor) Sockets() (s Sockets, err error) {
 	return s, nil
 }
 
-// say tells the predecessor that this process has come a step further.
+// say tells the predecessor that this process has reached the next step.
 func (p *Predecessor) say() error {
 	_, err := p.conn.Write([]byte{0})
 	return err
 }
 
-// Close gives up: a predecessor that was not told that its sockets are answered on begins again.
+// Close ends the connection. If the predecessor was not told that queries are answered on its sockets, it goes on with
+// its work.
 func (p *Predecessor) Close() error { return p.conn.Close() }

@@ -6,23 +6,22 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// Files are looked at every watchEvery. A change counts when a file has looked the same for settleFor, so that one that
-// is being written is not taken for whole; and it must still look the same when it has been read.
+// Files are polled at the interval watchEvery. A change counts once the file has had the same state for settleFor, so
+// that a file that is still being written is not read. The file must also have this state after reading.
 const (
 	watchEvery = 50 * time.Millisecond
 	settleFor  = 100 * time.Millisecond
 )
 
-// watcher finds files that have changed and come to rest.
+// watcher detects changed files that have settled.
 type watcher map[string]*watched
 
 type watched struct {
 	seen, done string
-	since      time.Time // when it was first seen so
+	since      time.Time // when this state was first seen
 }
 
-// settled reports whether the file known by key has had a state (told by source) for some time, and it was not reported
-// yet.
+// settled reports whether a file has had its current state (source) for settleFor, and this was not reported before.
 func (w watcher) settled(key, source string) bool {
 	f := w[key]
 	if f == nil {
@@ -39,10 +38,10 @@ func (w watcher) settled(key, source string) bool {
 	return settled
 }
 
-// ownKey begins the keys of files that a change of is a change of the settings.
+// ownKey is the key prefix of files whose change is a change of the settings.
 const ownKey = "settings "
 
-// baseline takes the settings as they are for read, but for files that are known.
+// baseline records the current states of all files of the settings as already loaded, except for known files.
 func (w watcher) baseline(settings *config.Settings) {
 	for _, path := range settings.OwnFiles() {
 		if w[ownKey+path] == nil {
