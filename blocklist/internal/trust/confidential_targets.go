@@ -144,8 +144,8 @@ func (spec *TargetsSpec) readKey(fields map[string]any) error {
 	return nil
 }
 
-// takeKey adds a key file. Its target must have a length and a hash only.
-func (spec *TargetsSpec) takeKey(f File, t tuf.Target) error {
+// addKeyFile adds a key file. Its target must have a length and a hash only.
+func (spec *TargetsSpec) addKeyFile(f File, t tuf.Target) error {
 	switch {
 	case !spec.Confidential():
 		return tuf.Malformed("targets", "file %q, but the list is not confidential", f.Path)

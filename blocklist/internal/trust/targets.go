@@ -130,7 +130,7 @@ func ParseTargets(b []byte) (TargetsSpec, error) {
 		return spec, fmt.Errorf("targets: %w: %d files", blocklist.ErrTooLarge, len(doc.Targets))
 	}
 	for path, t := range doc.Targets {
-		if err := spec.take(path, t.Known); err != nil {
+		if err := spec.addFile(path, t.Known); err != nil {
 			return spec, err
 		}
 	}
@@ -140,10 +140,10 @@ func ParseTargets(b []byte) (TargetsSpec, error) {
 	return spec, spec.checkUpdatePath()
 }
 
-// take adds a file of the document.
-func (spec *TargetsSpec) take(path string, t tuf.Target) error {
+// addFile adds a file of the document.
+func (spec *TargetsSpec) addFile(path string, t tuf.Target) error {
 	if f := (File{Path: path, Length: t.Length, SHA256: t.Hashes["sha256"]}); f.kind() != "" {
-		return spec.takeKey(f, t)
+		return spec.addKeyFile(f, t)
 	}
 	f, err := fileFromTUF(path, t)
 	if err == nil {

@@ -50,3 +50,29 @@ func (u *Updater) Unlock(k ListKey) (TargetsSpec, error) {
 	}
 	return spec, err
 }
+
+// Urgent returns the snapshot's reference to the urgent document. It returns false if there is none, or if the root
+// allows none.
+func (u *Updater) Urgent() (Reference, bool) {
+	to := u.next.Snapshot.Urgent
+	if to == nil || !u.root.spec.Urgent.Allowed() {
+		return Reference{}, false
+	}
+	return reference(UrgentName(to.Version), *to, MaxUrgent), true
+}
+
+// AcceptUrgent verifies the urgent document that the snapshot references. It returns the decrypted orders, and the
+// metadata with the document. It fails like Targets. The release does not depend on it.
+func (u *Updater) AcceptUrgent(b []byte) (spec UrgentSpec, next Metadata, err error) {
+	to := u.next.Snapshot.Urgent
+	if err := to.Verify(b); err != nil {
+		return spec, u.next, fmt.Errorf("urgent orders: %w", err)
+	}
+	if spec, err = ParseUrgent(b); err == nil && spec.Version != to.Version {
+		err = fmt.Errorf("urgent orders: %w: version %d, the snapshot names %d", blocklist.ErrUntrusted, spec.Version, to.Version)
+	}
+	if err == nil {
+		spec, u.next, err = u.next.AcceptUrgent(u.root, spec)
+	}
+	return spec, u.next, err
+}

@@ -256,31 +256,6 @@ func (spec UrgentSpec) checkSigned(root *Root) error {
 	return nil
 }
 
-// Urgent returns which urgent document the accepted snapshot names, and false if the root allows none or there is none.
-func (u *Updater) Urgent() (Reference, bool) {
-	to := u.next.Snapshot.Urgent
-	if to == nil || !u.root.spec.Urgent.Allowed() {
-		return Reference{}, false
-	}
-	return reference(UrgentName(to.Version), *to, MaxUrgent), true
-}
-
-// AcceptUrgent checks the urgent document that the snapshot names, and returns what is accepted with it. It fails like Targets;
-// nothing else depends on it.
-func (u *Updater) AcceptUrgent(b []byte) (spec UrgentSpec, next Metadata, err error) {
-	to := u.next.Snapshot.Urgent
-	if err := to.Verify(b); err != nil {
-		return spec, u.next, fmt.Errorf("urgent orders: %w", err)
-	}
-	if spec, err = ParseUrgent(b); err == nil && spec.Version != to.Version {
-		err = fmt.Errorf("urgent orders: %w: version %d, the snapshot names %d", blocklist.ErrUntrusted, spec.Version, to.Version)
-	}
-	if err == nil {
-		spec, u.next, err = u.next.AcceptUrgent(u.root, spec)
-	}
-	return spec, u.next, err
-}
-
 // AcceptUrgent checks an urgent document against the metadata that it comes with: an officer must have signed it, it must be newer
 // than the one there, and may lie on no later release. It returns the orders opened, and the metadata with them. What breaks
 // another rule is refused; the metadata returned keeps it all the same, so that nothing older is accepted any more.
