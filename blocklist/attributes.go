@@ -1,6 +1,7 @@
 package blocklist
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,6 +19,13 @@ type Attributes struct {
 	Review    time.Time // review=: when a person should review it; zero: not set
 	Added     time.Time // added=: when it was first listed; zero: not recorded
 	Monitor   bool      // status=monitor: report a match, do not block
+}
+
+// Or returns the attributes with those of b where a has none. The status is that of a.
+func (a Attributes) Or(b Attributes) Attributes {
+	a.Category, a.Reference = cmp.Or(a.Category, b.Category), cmp.Or(a.Reference, b.Reference)
+	a.Expires, a.Review, a.Added = cmp.Or(a.Expires, b.Expires), cmp.Or(a.Review, b.Review), cmp.Or(a.Added, b.Added)
+	return a
 }
 
 func (a *Attributes) append(dst []byte) []byte {

@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -12,19 +13,29 @@ import (
 
 // ChangeResult counts what a change to the ledger did.
 type ChangeResult struct {
-	Added     uint64 // entries that are new
-	Changed   uint64 // listed entries with new attributes
-	Removed   uint64
-	Unchanged uint64          // entries that were already listed with these attributes
+	Added     uint64          // entries that are new
+	Joined    uint64          // further orders of entries that were listed already
+	Changed   uint64          // standing orders that got other attributes
+	Removed   uint64          // entries that are not listed any more
+	Withdrawn uint64          // orders of entries that are still listed
+	Unchanged uint64          // orders that stood already, with these attributes
 	Refused   uint64          // entries left out because the guards hold them
 	Findings  []guard.Finding // of the guards: first those that hold an entry, then the others; at most 20 of each
+	Orders    []OrderChange   // what happened to the orders of entries: at most 20 that came, that went, and others
 }
 
-// Add puts entries on the list. An entry that is already listed with other attributes gets the new ones. If the guards
-// hold an entry, Add changes nothing and returns a [*guard.HeldError]. With by.Override, held entries are added as
-// well.
+// OrderChange is what an operation did to the orders of one target.
+type OrderChange = ledger.OrderChange
+
+// Add gives orders: an entry is an order with the entry's reference, which lists its target. An entry stays listed while
+// one of its orders stands. If an order with this reference stands, it gets the attributes of the new one, and keeps
+// those that the new one does not have. If the guards hold an entry, Add changes nothing and returns a
+// [*guard.HeldError]. With by.Override, held entries are added as well.
 func (l *Ledger) Add(ctx context.Context, entries []blocklist.Entry, by Audit) (ChangeResult, error) {
-	return l.put(ctx, KindAdd, eachEntry(entries), by, nil)
+	return l.put(ctx, KindAdd, by, func(t *ledger.Tx, s *screen) (ledger.Counts, error) {
+		n, err := t.Put(ctx, eachEntry(entries), s.screen, nil)
+		return n, errors.Join(err, s.err())
+	})
 }
 
 func eachEntry(entries []blocklist.Entry) iter.Seq2[blocklist.Entry, error] {
@@ -47,25 +58,102 @@ func (l *Ledger) Import(ctx context.Context, entries iter.Seq2[blocklist.Entry, 
 	if entries == nil {
 		return ChangeResult{}, fmt.Errorf("importing: %w: there are no entries", blocklist.ErrMalformed)
 	}
-	return l.put(ctx, KindImport, entries, by, progress)
+	return l.put(ctx, KindImport, by, func(t *ledger.Tx, s *screen) (ledger.Counts, error) {
+		s.bulk = true
+		return t.Put(ctx, entries, s.screen, progress)
+	})
 }
 
-func (l *Ledger) put(ctx context.Context, kind string, entries iter.Seq2[blocklist.Entry, error], by Audit,
-	progress func(uint64),
+func (l *Ledger) put(ctx context.Context, kind string, by Audit,
+	put func(*ledger.Tx, *screen) (ledger.Counts, error),
 ) (r ChangeResult, err error) {
 	err = l.history.Change(ctx, kind, by, func(t *ledger.Tx) error {
 		s, err := l.newScreen(ctx, by)
 		if err != nil {
 			return err
 		}
-		s.bulk = kind == KindImport
-		n, err := t.Put(ctx, entries, s.screen, progress)
+		n, err := put(t, s)
+		r = ChangeResult{
+			Added: n.Added, Joined: n.Joined, Changed: n.Changed, Unchanged: n.Unchanged, Refused: s.refused,
+			Findings: s.found(), Orders: t.OrderChanges(),
+		}
+		return err
+	})
+	if err != nil {
+		return ChangeResult{}, err
+	}
+	return r, nil
+}
+
+// Remove withdraws all orders of entries, so that they are not listed any more. It finds them by their targets;
+// attributes don't matter. If one of them is not listed, nothing is changed, and the error is [ErrNotListed].
+func (l *Ledger) Remove(ctx context.Context, entries []blocklist.Entry, by Audit) (ChangeResult, error) {
+	return l.withdraw(ctx, by, func(t *ledger.Tx) (withdrawn uint64, err error) {
+		for _, e := range entries {
+			if err := t.Remove(ctx, e.Target()); err != nil {
+				return 0, err
+			}
+		}
+		return uint64(len(entries)), nil
+	})
+}
+
+// Withdraw withdraws the orders with a reference, which may be empty: those on the given entries, or on all entries if
+// none are given. An entry stays listed while another order stands. If the order does not stand on one of the entries,
+// nothing is changed, and the error is [ErrNotListed] or [ErrNoOrder].
+func (l *Ledger) Withdraw(ctx context.Context, reference string, entries []blocklist.Entry, by Audit) (ChangeResult,
+	error,
+) {
+	return l.withdraw(ctx, by, func(t *ledger.Tx) (withdrawn uint64, err error) {
+		if len(entries) == 0 {
+			return t.WithdrawAll(ctx, reference)
+		}
+		for _, e := range entries {
+			if err := t.Withdraw(ctx, e.Target(), reference); err != nil {
+				return 0, err
+			}
+		}
+		return uint64(len(entries)), nil
+	})
+}
+
+// withdraw records an operation that withdraws orders, and returns on how many entries.
+func (l *Ledger) withdraw(ctx context.Context, by Audit, withdraw func(*ledger.Tx) (uint64, error)) (r ChangeResult,
+	err error,
+) {
+	err = l.history.Change(ctx, KindRemove, by, func(t *ledger.Tx) error {
+		before := t.Listed()
+		n, err := withdraw(t)
+		r.Removed = before - t.Listed()
+		r.Withdrawn, r.Orders = n-r.Removed, t.OrderChanges()
+		return err
+	})
+	if err != nil {
+		return ChangeResult{}, err
+	}
+	return r, nil
+}
+
+// Undo reverses the changes that an operation made to orders, as an operation of its own: what that gave is withdrawn,
+// what it withdrew is given again, what it changed is as before. It fails with [ErrChangedSince], and changes nothing, if
+// a later operation has changed one of these orders. If the guards hold an entry that would be listed again, the error is
+// a [*guard.HeldError], unless by.Override gives a reason. By.Reference is set to the operation.
+func (l *Ledger) Undo(ctx context.Context, operation int64, by Audit) (r ChangeResult, err error) {
+	by.Reference = fmt.Sprintf("operation %d", operation)
+	err = l.history.Change(ctx, KindUndo, by, func(t *ledger.Tx) error {
+		s, err := l.newScreen(ctx, by)
 		if err != nil {
 			return err
 		}
-		r = ChangeResult{Added: n.Added, Changed: n.Changed, Unchanged: n.Unchanged, Refused: s.refused, Findings: s.found()}
-		if s.bulk {
-			return nil
+		before := t.Listed()
+		if err := t.Undo(ctx, operation, s.screen); err != nil {
+			return fmt.Errorf("undoing operation %d: %w", operation, err)
+		}
+		r = ChangeResult{Findings: s.found(), Orders: t.OrderChanges()}
+		if now := t.Listed(); now > before {
+			r.Added = now - before
+		} else {
+			r.Removed = before - now
 		}
 		return s.err()
 	})
@@ -75,19 +163,8 @@ func (l *Ledger) put(ctx context.Context, kind string, entries iter.Seq2[blockli
 	return r, nil
 }
 
-// Remove takes entries off the list. It finds them by their targets; attributes don't matter. If one of them is not
-// listed, nothing is changed, and the error is [ErrNotListed].
-func (l *Ledger) Remove(ctx context.Context, entries []blocklist.Entry, by Audit) (ChangeResult, error) {
-	err := l.history.Change(ctx, KindRemove, by, func(t *ledger.Tx) error {
-		for _, e := range entries {
-			if err := t.Remove(ctx, e.Target()); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return ChangeResult{}, err
-	}
-	return ChangeResult{Removed: uint64(len(entries))}, nil
+// Orders returns the orders that a target rests on, oldest first: the lines with which they were given. There are none
+// if it is not listed.
+func (l *Ledger) Orders(ctx context.Context, target string) ([]blocklist.Entry, error) {
+	return l.history.Orders(ctx, target)
 }

@@ -28,8 +28,14 @@ type Operation = ledger.Operation
 // the time of the push (Pushed).
 type ReleaseRecord = ledger.ReleaseRecord
 
-// ErrNotListed is returned if an entry to be removed is not on the list in that scope.
-var ErrNotListed = ledger.ErrNotListed
+var (
+	// ErrNotListed is returned if an entry to be removed is not on the list in that scope.
+	ErrNotListed = ledger.ErrNotListed
+	// ErrNoOrder is returned if no order with the reference stands.
+	ErrNoOrder = ledger.ErrNoOrder
+	// ErrChangedSince is returned if an operation can't be undone because a later one has changed the same orders.
+	ErrChangedSince = ledger.ErrChangedSince
+)
 
 // Kinds of operations.
 const (
@@ -37,7 +43,8 @@ const (
 	KindAdd         = ledger.KindAdd
 	KindRemove      = ledger.KindRemove
 	KindImport      = ledger.KindImport
-	KindExpire      = ledger.KindExpire      // expired entries were removed for a release
+	KindExpire      = ledger.KindExpire      // expired orders were withdrawn for a release
+	KindUndo        = ledger.KindUndo        // the changes of an operation were reversed
 	KindPush        = ledger.KindPush        // a release was pushed
 	KindRoot        = ledger.KindRoot        // a new root was made, for the officers to sign
 	KindRefuse      = ledger.KindRefuse      // a pending root or release was dropped
@@ -47,6 +54,7 @@ const (
 	KindUnsubscribe = ledger.KindUnsubscribe // a subscriber was removed
 	KindOverride    = ledger.KindOverride    // the next release may pass the guards
 	KindGuard       = ledger.KindGuard       // the settings of the guards were changed
+	KindRules       = ledger.KindRules       // the rules for new orders were changed
 )
 
 // Close closes the ledger.

@@ -204,6 +204,9 @@ func (h *requestHistory) add(line string) error {
 	if err != nil || e.String() != text {
 		return ledger.Damaged("operations: %.80q is no entry: %v", line, err)
 	}
+	if sign == '&' || sign == '~' { // an order; the lines that it changes are recorded, too
+		return nil
+	}
 	n, seen := h.changes[e.Target()]
 	if !seen && sign == '-' {
 		n.before = text

@@ -13,43 +13,64 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/takedown"
 )
 
-// version1 makes a ledger what it would have been in version 1.
-const version1 = `
+// version2 makes a ledger what it would have been in version 2, and version1 one of that in version 1.
+const (
+	version2 = `
+DROP TABLE orders; DROP INDEX changes_orders; DROP INDEX operations_last_change; DROP INDEX entries_review; DROP INDEX changes_target;
+CREATE INDEX changes_pages ON changes (target) WHERE target >= 'https://' AND target < 'https:/0';
+UPDATE meta SET value = '2' WHERE key = 'version';
+`
+	version1 = `
 CREATE TABLE entries_1 (target TEXT PRIMARY KEY, attributes TEXT NOT NULL) WITHOUT ROWID;
 INSERT INTO entries_1 SELECT target, attributes FROM entries;
 DROP TABLE entries; DROP TABLE checks; DROP INDEX changes_pages; DROP INDEX operations_hash;
 ALTER TABLE entries_1 RENAME TO entries;
 UPDATE meta SET value = '1' WHERE key = 'version';
 `
+)
 
 const allEntries = `SELECT group_concat(concat_ws(' ', target, attributes, ifnull(place, '-'), ifnull(expires, '-')), char(10)) FROM entries`
 
 func TestUpgrade(t *testing.T) {
 	t.Parallel()
+	for name, old := range map[string]string{"version 1": version2 + version1, "version 2": version2} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newAgency(t)
+			_, err := a.Add(t.Context(), entries(t, "example.com", "a.example.org expires=2030-01-02", "https://www.example.net/page ref=7"), cause)
+			require.NoError(t, err)
+			a.release(t)
+			require.NoError(t, a.Close())
+			want := readLedger(t, a.dir, allEntries)
+			tamper(t, a.dir, old)
+
+			a.open(t)
+			assert.Equal(t, want, readLedger(t, a.dir, allEntries))
+			assert.Contains(t, want, "org.example.a.")
+			_, err = a.Verify(t.Context())
+			require.NoError(t, err)
+			_, err = takedown.Summary(t.Context(), a.Ledger, takedown.Platforms{})
+			require.NoError(t, err)
+			orders, err := a.Orders(t.Context(), "https://www.example.net/page")
+			require.NoError(t, err)
+			assert.Equal(t, entries(t, "https://www.example.net/page ref=7"), orders)
+			_, err = a.Add(t.Context(), entries(t, "example.edu", "https://www.example.net/page ref=8"), cause)
+			require.NoError(t, err)
+			a.release(t)
+			_, err = a.Verify(t.Context())
+			require.NoError(t, err)
+		})
+	}
+}
+
+func TestNewerVersion(t *testing.T) {
+	t.Parallel()
 	a := newAgency(t)
-	_, err := a.Add(t.Context(), entries(t, "example.com", "a.example.org expires=2030-01-02", "https://www.example.net/page ref=7"), cause)
-	require.NoError(t, err)
-	a.release(t)
 	require.NoError(t, a.Close())
-	want := readLedger(t, a.dir, allEntries)
-	tamper(t, a.dir, version1)
-
-	a.open(t)
-	assert.Equal(t, want, readLedger(t, a.dir, allEntries))
-	assert.Contains(t, want, "org.example.a.")
-	_, err = a.Verify(t.Context())
-	require.NoError(t, err)
-	_, err = takedown.Summary(t.Context(), a.Ledger, takedown.Platforms{})
-	require.NoError(t, err)
-	_, err = a.Add(t.Context(), entries(t, "example.edu"), cause)
-	require.NoError(t, err)
-	a.release(t)
-	require.NoError(t, a.Close())
-
-	tamper(t, a.dir, `UPDATE meta SET value = '3' WHERE key = 'version'`)
-	_, err = publish.Open(a.dir)
+	tamper(t, a.dir, `UPDATE meta SET value = '4' WHERE key = 'version'`)
+	_, err := publish.Open(a.dir)
 	require.ErrorIs(t, err, blocklist.ErrMalformed)
-	assert.ErrorContains(t, err, `version "3"`)
+	assert.ErrorContains(t, err, `version "4"`)
 }
 
 func readLedger(t *testing.T, dir, question string) (answer string) {

@@ -178,7 +178,19 @@ func (a *app) printFindings(r *guard.Report) {
 
 // printResult prints the counts of a change.
 func (a *app) printResult(r publish.ChangeResult) {
-	a.printf("%s added, %s changed, %s removed, %s as before", thousands(r.Added), thousands(r.Changed), thousands(r.Removed), thousands(r.Unchanged))
+	for _, c := range r.Orders {
+		if len(c.Before) > 0 {
+			a.printf("%s", orderChangeText(c))
+		}
+	}
+	text := fmt.Sprintf("%s added, %s changed, %s removed, %s as before", thousands(r.Added), thousands(r.Changed), thousands(r.Removed), thousands(r.Unchanged))
+	if r.Joined > 0 {
+		text += ", " + plural(r.Joined, "further order", "further orders")
+	}
+	if r.Withdrawn > 0 {
+		text += fmt.Sprintf(", %s withdrawn from entries that stay", plural(r.Withdrawn, "order", "orders"))
+	}
+	a.printf("%s", text)
 	for _, f := range r.Findings {
 		a.printf("%s", f.Line())
 	}

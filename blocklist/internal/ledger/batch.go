@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"iter"
@@ -23,6 +24,8 @@ const (
 type batch struct {
 	limit    int // of entries
 	screen   Screen
+	exact    bool      // an order that is changed keeps no attribute that it is given without
+	seen     *sql.Stmt // if not nil, it runs for each target
 	incoming []incoming
 	bytes    int
 	counts   Counts // of all batches so far
@@ -41,30 +44,23 @@ type incoming struct {
 // the target.
 type Screen func(blocklist.Entry) (admit func() bool)
 
-// Counts counts the entries put on the list by their outcome.
+// Counts counts the orders of a stream by their outcome.
 type Counts struct {
-	Added     uint64 // entries that were not listed before
-	Changed   uint64 // listed entries with new attributes
+	Added     uint64 // orders that list an entry that was not listed
+	Joined    uint64 // further orders of listed entries
+	Changed   uint64 // standing orders that got other attributes
 	Unchanged uint64
 }
 
 // slot is the state of one target during a batch.
 type slot struct {
-	before string // its attributes before the batch
-	listed bool   // before the batch
-	last   *incoming
+	orders orders
+	last   *incoming // the last one that changed the orders
 }
 
-// attributes returns the current attributes of the target, and false if it is not listed.
-func (s slot) attributes() (string, bool) {
-	if s.last != nil {
-		return s.last.attributes, true
-	}
-	return s.before, s.listed
-}
-
-// Put lists the entries of a stream of any length, if screen admits them. An entry that is already listed with other
-// attributes gets the new ones. If progress is not nil, Put calls it from time to time with the number of entries read.
+// Put gives the orders of a stream of any length, if screen admits them. An order on an entry that is already listed is
+// one more, unless an order with this reference stands: that gets the attributes of the new one, and keeps those that
+// the new one does not have. If progress is not nil, Put calls it from time to time with the number of orders read.
 func (t *Tx) Put(ctx context.Context, entries iter.Seq2[blocklist.Entry, error], screen Screen,
 	progress func(uint64),
 ) (Counts, error) {
@@ -132,21 +128,43 @@ func (t *Tx) list(ctx context.Context, b *batch) error {
 	}
 	for i := range b.incoming {
 		in := &b.incoming[i]
-		if err := t.apply(ctx, in, &slots[in.slot], &b.counts); err != nil {
+		if err := t.apply(ctx, in, &slots[in.slot], b); err != nil {
 			return err
 		}
 	}
-	for i, s := range slots {
-		if s.last == nil {
-			continue
-		}
-		if _, err := t.stmts.put.ExecContext(ctx, targets[i], s.last.attributes, s.last.place, s.last.expires); err != nil {
+	for i := range slots {
+		if err := t.store(ctx, targets[i], &slots[i], b.seen); err != nil {
 			return err
 		}
 	}
 	clear(b.incoming)
 	b.incoming, b.bytes = b.incoming[:0], 0
 	return nil
+}
+
+// store writes the orders of a target, if they have changed.
+func (t *Tx) store(ctx context.Context, target string, s *slot, seen *sql.Stmt) error {
+	if seen != nil {
+		if _, err := seen.ExecContext(ctx, target); err != nil {
+			return err
+		}
+	}
+	if s.last == nil {
+		return nil
+	}
+	published, end := s.last.attributes, s.last.expires
+	if len(s.orders) > 1 || s.orders[0] != published {
+		e, err := s.orders.entry(target)
+		if err != nil {
+			return err
+		}
+		published, end = e.String()[len(target):], expires(e)
+		if err := t.storeOrders(ctx, target, s.orders); err != nil {
+			return err
+		}
+	}
+	_, err := t.stmts.put.ExecContext(ctx, target, published, s.last.place, end)
+	return err
 }
 
 // slots looks up the state of each target of a batch, in the order of targets.
@@ -185,46 +203,67 @@ func (t *Tx) lookUp(ctx context.Context, slots []slot, targets []string) error {
 	scan := func(row scanner) (at int, err error) {
 		var attributes string
 		if err = row.Scan(&at, &attributes); err == nil {
-			slots[at] = slot{before: attributes, listed: true}
+			slots[at].orders = append(slots[at].orders, attributes)
 		}
 		return at, err
 	}
-	for _, err := range query(ctx, t.q, scan, `SELECT t.key, e.attributes FROM json_each(?) AS t CROSS JOIN entries AS e ON e.target = t.value`, string(array)) {
-		if err != nil {
-			return err
+	for _, text := range []string{ordersOfMany, entriesOfMany} {
+		for _, err := range query(ctx, t.q, scan, text, string(array)) {
+			if err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// apply lists one entry and logs the change, unless the screen refuses the entry.
-func (t *Tx) apply(ctx context.Context, in *incoming, s *slot, n *Counts) error {
-	attributes, listed := s.attributes()
-	if in.admit != nil {
-		blocks := false
-		if listed {
-			e, err := parseEntry(in.target, attributes)
-			if err != nil {
-				return err
-			}
-			blocks = !e.Monitor
-		}
-		if !blocks && !in.admit() {
-			return nil
-		}
+// Statements that select the orders of many targets: those of the table orders, and the entries with a single order.
+const (
+	ordersOfMany  = `SELECT t.key, o.attributes FROM json_each(?) AS t CROSS JOIN orders AS o ON o.target = t.value ORDER BY t.key, o.number`
+	entriesOfMany = `SELECT t.key, e.attributes FROM json_each(?) AS t CROSS JOIN entries AS e ON e.target = t.value
+		WHERE NOT EXISTS (SELECT 1 FROM orders WHERE orders.target = e.target)`
+)
+
+// apply gives one order and logs the change, unless the screen refuses it.
+func (t *Tx) apply(ctx context.Context, in *incoming, s *slot, b *batch) error {
+	if admitted, err := in.admitted(s.orders); err != nil || !admitted {
+		return err
 	}
-	if listed && attributes == in.attributes {
+	n := &b.counts
+	if slices.Contains(s.orders, in.attributes) {
 		n.Unchanged++
 		return nil
 	}
-	if listed {
-		n.Changed++
-		if err := t.log(ctx, '-', in.target, attributes); err != nil {
-			return err
-		}
-	} else {
-		n.Added++
+	after, err := s.orders.with(in.target, in.attributes, b.exact)
+	if err != nil {
+		return err
 	}
-	s.last = in
-	return t.log(ctx, '+', in.target, in.attributes)
+	switch {
+	case slices.Equal(s.orders, after):
+		n.Unchanged++
+		return nil
+	case len(s.orders) == 0:
+		n.Added++
+	case len(s.orders) < len(after):
+		n.Joined++
+	default:
+		n.Changed++
+	}
+	before := s.orders
+	s.orders, s.last = after, in
+	return t.logOrders(ctx, in.target, before, after)
+}
+
+// admitted reports whether the screen admits an order on a target that rests on others.
+func (in *incoming) admitted(standing orders) (bool, error) {
+	if in.admit == nil {
+		return true, nil
+	}
+	if len(standing) > 0 {
+		e, err := standing.entry(in.target)
+		if err != nil || !e.Monitor {
+			return err == nil, err
+		}
+	}
+	return in.admit(), nil
 }

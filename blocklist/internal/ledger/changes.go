@@ -40,14 +40,15 @@ func (v View) Additions(ctx context.Context) iter.Seq2[blocklist.Change, error] 
 	}
 }
 
-// netChanges selects the first and the last change of each target in a range of operations: its state before and after.
-// The subquery already sorts by target, so no second sort is needed.
+// netChanges selects the first and the last published line of each target in a range of operations: its state before and
+// after. The subquery already sorts by target, so no second sort is needed. It reads the range alone, by no index.
 const netChanges = `
 SELECT target, (SELECT sign || attributes FROM changes WHERE id = a), (SELECT sign || attributes FROM changes WHERE id = b)
 FROM (
-	SELECT target, min(id) AS a, max(id) AS b FROM changes
+	SELECT target, min(id) AS a, max(id) AS b FROM changes NOT INDEXED
 	WHERE id > coalesce((SELECT last_change FROM operations WHERE id = ?), 0)
 		AND id <= coalesce((SELECT last_change FROM operations WHERE id = ?), id)
+		AND sign IN ('+', '-')
 	GROUP BY target ORDER BY target)`
 
 // netChange is the net change of one target: its line before and its line after. An empty line means not listed.

@@ -92,7 +92,7 @@ func (l *Ledger) Change(ctx context.Context, kind string, a Audit, fill func(*Tx
 	return l.Record(ctx, kind, a, fill)
 }
 
-// Record runs fill as one operation, atomically. Fill may be nil. An operation without changed entries is recorded only
+// Record runs fill as one operation, atomically. Fill may be nil. An operation without changed orders is recorded only
 // if its kind never changes entries. The caller holds the lock.
 func (l *Ledger) Record(ctx context.Context, kind string, a Audit, fill func(*Tx) error) error {
 	if err := a.Check(); err != nil {
@@ -112,7 +112,7 @@ func (l *Ledger) Record(ctx context.Context, kind string, a Audit, fill func(*Tx
 			return err
 		}
 	}
-	if t.op.Added+t.op.Removed == 0 && t.checks == 0 && !changesNothing(kind) {
+	if !t.changed() && !changesNothing(kind) {
 		return nil
 	}
 	if err := t.record(ctx); err != nil {

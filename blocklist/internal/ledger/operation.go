@@ -44,7 +44,8 @@ const (
 	KindAdd    = "add"
 	KindRemove = "remove"
 	KindImport = "import"
-	KindExpire = "expire" // expired entries were removed for a release
+	KindExpire = "expire" // expired orders were withdrawn for a release
+	KindUndo   = "undo"   // the changes of an operation were reversed; the reference names it
 	KindPush   = "push"   // a release was pushed
 	KindRoot   = "root"   // a new root was made, for the officers to sign
 	KindRefuse = "refuse" // a pending root or release was dropped
@@ -57,12 +58,13 @@ const (
 
 	KindOverride = "override" // the next release may pass the guards with the referenced findings
 	KindGuard    = "guard"    // the settings of the guards were changed
+	KindRules    = "rules"    // the rules for new orders were changed
 )
 
 // changesNothing reports whether operations of this kind are recorded even though they change no entry.
 func changesNothing(kind string) bool {
 	switch kind {
-	case KindPush, KindRoot, KindRefuse, KindUrgent, KindOverride, KindGuard, KindSubscribe, KindUnsubscribe:
+	case KindPush, KindRoot, KindRefuse, KindUrgent, KindOverride, KindGuard, KindRules, KindSubscribe, KindUnsubscribe:
 		return true
 	}
 	return false
@@ -79,7 +81,7 @@ type Operation struct {
 	Added       uint64    `json:"added"`   // added lines; a changed attribute is one removed and one added line
 	Removed     uint64    `json:"removed"` // removed lines
 	LastChange  int64     `json:"last_change"`
-	ChangesHash string    `json:"changes_hash"` // SHA-256 of the lines, or checks, each with its sign and a line end
+	ChangesHash string    `json:"changes_hash"` // SHA-256 of the lines, orders and checks, each with its sign and a line end
 	Entries     uint64    `json:"entries"`      // of the list, afterwards
 	Digest      string    `json:"digest"`       // of the list, afterwards
 	Hash        string    `json:"hash"`         // of all fields above and the hash of the previous operation

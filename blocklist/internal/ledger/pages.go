@@ -53,15 +53,12 @@ func (w *pageWalk) walk(yield func(Page, error) bool) error {
 	if err != nil {
 		return err
 	}
-	for end, err := range query(w.ctx, w.q, scanOperationEnd, `SELECT id, last_change FROM operations ORDER BY id`) {
-		if err != nil {
-			return err
-		}
-		w.ends = append(w.ends, end)
+	if w.ends, err = collect(query(w.ctx, w.q, scanOperationEnd, operationEnds)); err != nil {
+		return err
 	}
 	var at pageHistory
 	for c, err := range query(w.ctx, w.q, scanChangeRow,
-		`SELECT id, sign, target, attributes FROM changes WHERE `+urlTargets+` ORDER BY target, id`) {
+		`SELECT id, sign, target, attributes FROM changes WHERE `+urlTargets+` AND sign IN ('+', '-') ORDER BY target, id`) {
 		if err != nil {
 			return err
 		}
@@ -71,19 +68,22 @@ func (w *pageWalk) walk(yield func(Page, error) bool) error {
 			}
 			at = pageHistory{target: c.target}
 		}
-		at.change(c, w.operationOf(c.id))
+		at.change(c, operationOf(w.ends, c.id))
 	}
 	_, err = w.yield(at, yield)
 	return err
 }
 
+// operationEnds selects the last changes of all operations, in their order.
+const operationEnds = `SELECT id, last_change FROM operations ORDER BY id`
+
 // operationOf returns the operation that made a change, 0 if there is none.
-func (w *pageWalk) operationOf(change int64) int64 {
-	i, _ := slices.BinarySearchFunc(w.ends, change, func(e operationEnd, c int64) int { return int(e.change - c) })
-	if i == len(w.ends) {
+func operationOf(ends []operationEnd, change int64) int64 {
+	i, _ := slices.BinarySearchFunc(ends, change, func(e operationEnd, c int64) int { return int(e.change - c) })
+	if i == len(ends) {
 		return 0
 	}
-	return w.ends[i].operation
+	return ends[i].operation
 }
 
 // yield yields a page if it is still listed.

@@ -19,9 +19,11 @@ import (
 
 // schema is the schema of the ledger. An entry's canonical line is its target followed by its attributes, which begin
 // with a space. The columns place and expires repeat parts of the entry as indexes for releases, see [reversedName].
-// The changes of an operation are the rows after the last change of the previous operation, up to its own last change.
-// Checks are numbered by line, in the order of the operation's hash.
-const schema = schemaHistory + schemaState
+// The changes of an operation are the rows after the last change of the previous operation, up to its own last change;
+// their signs are described at [signAdded]. Checks are numbered by line, in the order of the operation's hash. The table
+// orders has only the targets that rest on several orders, numbered from the oldest. A target without rows there rests
+// on one order, whose line is the entry.
+const schema = schemaHistory + schemaState + schemaOrders + schemaIndexes
 
 const schemaHistory = `
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -41,19 +43,36 @@ CREATE TABLE checks (
 	operation INTEGER NOT NULL, line INTEGER NOT NULL, target TEXT NOT NULL, checked TEXT NOT NULL, removed INTEGER NOT NULL,
 	PRIMARY KEY (operation, line)) WITHOUT ROWID;
 CREATE INDEX checks_target ON checks (target, checked, operation, removed);
-` + schemaIndexes
+`
+
+// schemaOrders has the tables and indexes that are new in version 3; see [upgrade].
+const schemaOrders = `
+CREATE TABLE orders (
+	target TEXT NOT NULL, number INTEGER NOT NULL, attributes TEXT NOT NULL, expires INTEGER,
+	PRIMARY KEY (target, number)) WITHOUT ROWID;
+CREATE INDEX orders_expires ON orders (expires) WHERE expires IS NOT NULL;
+CREATE INDEX changes_orders ON changes (target) WHERE ` + orderSigns + `;
+CREATE INDEX operations_last_change ON operations (last_change);
+`
 
 // schemaIndexes has the optional indexes of entries and changes. For many entries they are made again, see [Tx.put].
 const schemaIndexes = `
 CREATE INDEX entries_place ON entries (place) WHERE place IS NOT NULL;
 CREATE INDEX entries_expires ON entries (expires) WHERE expires IS NOT NULL;
-CREATE INDEX changes_pages ON changes (target) WHERE ` + urlTargets + `;
+CREATE INDEX entries_review ON entries (target) WHERE ` + hasReview + `;
+CREATE INDEX changes_target ON changes (target);
 `
 
-const dropIndexes = `DROP INDEX entries_place; DROP INDEX entries_expires; DROP INDEX changes_pages;`
+const dropIndexes = `DROP INDEX entries_place; DROP INDEX entries_expires; DROP INDEX entries_review; DROP INDEX changes_target;`
+
+// Conditions of partial indexes. A query must repeat them literally.
+const (
+	orderSigns = `sign IN ('&', '~')`
+	hasReview  = `instr(attributes, ' review=') > 0`
+)
 
 // schemaVersion is stored in meta. Open upgrades an older ledger and refuses a newer one.
-const schemaVersion = "2"
+const schemaVersion = "3"
 
 // Keys in the table meta that every ledger has.
 const (

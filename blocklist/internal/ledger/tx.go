@@ -13,8 +13,12 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// ErrNotListed is returned if an entry to be removed is not on the list in that scope.
-var ErrNotListed = errors.New("not on the list with this scope")
+var (
+	// ErrNotListed is returned if an entry to be removed is not on the list in that scope.
+	ErrNotListed = errors.New("not on the list with this scope")
+	// ErrNoOrder is returned if no order with the reference stands.
+	ErrNoOrder = errors.New("no order with this reference stands")
+)
 
 // Tx collects the changes of one operation, in a database transaction.
 type Tx struct {
@@ -26,6 +30,9 @@ type Tx struct {
 	digest blocklist.Digest
 	hash   hash.Hash // of the changes and checks
 	checks int       // number of checks recorded
+	start  int64     // the last change before this operation
+
+	outcomes [3][]OrderChange // see [Tx.OrderChanges]
 }
 
 // begin starts the next operation.
@@ -40,6 +47,7 @@ func (l *Ledger) begin(ctx context.Context, tx *sql.Tx, kind string, a Audit) (*
 		ID: last.ID + 1, Time: time.Now(), Author: a.Author, Kind: kind, Reason: a.recordedReason(), Reference: a.Reference,
 		LastChange: last.LastChange, Entries: last.Entries,
 	}
+	t.start = last.LastChange
 	if t.digest, err = blocklist.ParseDigest(last.Digest); err != nil {
 		return nil, fmt.Errorf("operation %d: %w: %w", last.ID, blocklist.ErrDamaged, err)
 	}
@@ -63,7 +71,7 @@ func insertOperation(ctx context.Context, tx *sql.Tx, o Operation) error {
 
 // statements are the prepared statements of an operation, which run for each entry.
 type statements struct {
-	find, put, remove, log, findCheck, addCheck *sql.Stmt
+	find, findOrders, put, remove, putOrder, removeOrders, log, findCheck, addCheck *sql.Stmt
 }
 
 func (s *statements) prepare(ctx context.Context, tx *sql.Tx) error {
@@ -72,9 +80,12 @@ func (s *statements) prepare(ctx context.Context, tx *sql.Tx) error {
 		text string
 	}{
 		{&s.find, `SELECT attributes FROM entries WHERE target = ?`},
+		{&s.findOrders, ordersOf},
 		{&s.put, `INSERT INTO entries (target, attributes, place, expires) VALUES (?, ?, ?, ?)
 			ON CONFLICT (target) DO UPDATE SET attributes = excluded.attributes, expires = excluded.expires`},
 		{&s.remove, `DELETE FROM entries WHERE target = ?`},
+		{&s.putOrder, `INSERT INTO orders (target, number, attributes, expires) VALUES (?, ?, ?, ?)`},
+		{&s.removeOrders, `DELETE FROM orders WHERE target = ?`},
 		{&s.log, `INSERT INTO changes (id, sign, target, attributes) VALUES (?, ?, ?, ?)`},
 		{&s.findCheck, `SELECT removed, operation FROM checks WHERE target = ? AND checked = ? ORDER BY operation DESC LIMIT 1`},
 		{&s.addCheck, `INSERT INTO checks (operation, line, target, checked, removed) VALUES (?, ?, ?, ?, ?)`},
@@ -96,48 +107,21 @@ func (t *Tx) find(ctx context.Context, target string) (attributes string, listed
 	return attributes, err == nil, err
 }
 
-// Remove takes the entry with a target off the list. It fails with [ErrNotListed].
-func (t *Tx) Remove(ctx context.Context, target string) error {
-	attributes, listed, err := t.find(ctx, target)
-	if err != nil {
-		return err
-	}
-	if !listed {
-		return fmt.Errorf("removing %q: %w", target, ErrNotListed)
-	}
-	_, err = t.stmts.remove.ExecContext(ctx, target)
-	return errors.Join(err, t.log(ctx, '-', target, attributes))
-}
+// changed reports whether the operation has changed orders or recorded checks.
+func (t *Tx) changed() bool { return t.op.LastChange > t.start || t.checks > 0 }
 
-// Expire takes all expired entries off the list.
-func (t *Tx) Expire(ctx context.Context) error {
-	var targets []string
-	for e, err := range query(ctx, t.q, scanEntry, `SELECT target, attributes FROM entries WHERE expires <= ?`,
-		t.op.Time.Unix()) {
-		if err != nil {
-			return err
-		}
-		if e.Expires.IsZero() || e.Expires.After(t.op.Time) { // the column is only an index: the attributes decide
-			return Damaged("entry %q has not expired, though the ledger says so beside it; blocklist verify tells more", e)
-		}
-		targets = append(targets, e.Target())
-	}
-	for _, target := range targets {
-		if err := t.Remove(ctx, target); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+// Listed returns how many entries are listed now.
+func (t *Tx) Listed() uint64 { return t.op.Entries }
 
 // log records one change and counts it.
-func (t *Tx) log(ctx context.Context, sign byte, target, attributes string) error {
+func (t *Tx) log(ctx context.Context, sign, target, attributes string) error {
 	line := []byte(target + attributes)
-	if sign == '+' {
+	switch sign {
+	case signAdded:
 		t.op.Added++
 		t.op.Entries++
 		t.digest.Add(line)
-	} else {
+	case signRemoved:
 		t.op.Removed++
 		t.op.Entries--
 		t.digest.Remove(line)
@@ -145,9 +129,9 @@ func (t *Tx) log(ctx context.Context, sign byte, target, attributes string) erro
 	if t.op.Entries > blocklist.MaxEntries {
 		return fmt.Errorf("a list of more than %d entries: %w", blocklist.MaxEntries, blocklist.ErrTooLarge)
 	}
-	fmt.Fprintf(t.hash, "%c%s\n", sign, line)
+	fmt.Fprintf(t.hash, "%s%s\n", sign, line)
 	t.op.LastChange++
-	_, err := t.stmts.log.ExecContext(ctx, t.op.LastChange, string(sign), target, attributes)
+	_, err := t.stmts.log.ExecContext(ctx, t.op.LastChange, sign, target, attributes)
 	return err
 }
 

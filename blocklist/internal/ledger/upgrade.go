@@ -7,10 +7,11 @@ import (
 	"fmt"
 )
 
-// upgrade converts a ledger of version 1 to version 2 in one transaction. It adds the columns place and expires to
-// entries, and the table of checks. The history does not change.
+// upgrade converts a ledger of version 1 or 2 to version 3 in one transaction. Version 2 added the columns place and
+// expires to entries, and the table of checks. Version 3 added the table of orders: every entry of before rests on one
+// order, whose line is the entry. The history does not change.
 func upgrade(ctx context.Context, db *sql.DB) error {
-	if version, err := (View{q: db}).Meta(ctx, metaVersion); err != nil || version != "1" {
+	if version, err := (View{q: db}).Meta(ctx, metaVersion); err != nil || version != "1" && version != "2" {
 		return err
 	}
 	tx, err := db.BeginTx(ctx, nil) // from here on no other process writes
@@ -18,15 +19,24 @@ func upgrade(ctx context.Context, db *sql.DB) error {
 		return fmt.Errorf("upgrading: %w", err)
 	}
 	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing
-	if version, err := (View{q: tx}).Meta(ctx, metaVersion); err != nil || version != "1" {
-		return err
+	version, err := (View{q: tx}).Meta(ctx, metaVersion)
+	if err == nil && version == "1" {
+		err = upgradeEntries(ctx, tx)
 	}
-	if err := upgradeEntries(ctx, tx); err != nil {
+	if err == nil && version != schemaVersion {
+		_, err = tx.ExecContext(ctx, dropIndexes2+schemaOrders+schemaIndexes+
+			`UPDATE meta SET value = '`+schemaVersion+`' WHERE key = '`+metaVersion+`'`)
+	}
+	if err != nil {
 		return fmt.Errorf("upgrading: %w", err)
 	}
 	return tx.Commit()
 }
 
+// dropIndexes2 drops the indexes of version 2 that are made again. Version 1 had none of them.
+const dropIndexes2 = `DROP INDEX IF EXISTS entries_place; DROP INDEX IF EXISTS entries_expires; DROP INDEX IF EXISTS changes_pages;`
+
+// upgradeEntries converts the tables of version 1 to those of version 2.
 func upgradeEntries(ctx context.Context, tx *sql.Tx) (err error) {
 	if _, err := tx.ExecContext(ctx, `ALTER TABLE entries RENAME TO entries_1;`+schemaState); err != nil {
 		return err
@@ -44,6 +54,6 @@ func upgradeEntries(ctx context.Context, tx *sql.Tx) (err error) {
 			return err
 		}
 	}
-	_, err = tx.ExecContext(ctx, `DROP TABLE entries_1; UPDATE meta SET value = '2' WHERE key = 'version'`)
+	_, err = tx.ExecContext(ctx, `DROP TABLE entries_1`)
 	return err
 }

@@ -13,14 +13,17 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Verify verifies the history: the hash chain of all operations, every added or removed line, the checks, and the
-// resulting entries with their indexes. It fails with [blocklist.ErrDamaged] and names the first row that was altered,
+// Verify verifies the history: the hash chain of all operations, every added or removed line, the checks, the resulting
+// entries with their indexes, and the orders that they rest on. It fails with [blocklist.ErrDamaged] and names the first row that was altered,
 // is missing, or does not belong there. It returns the last operation.
 func (v View) Verify(ctx context.Context) (last Operation, err error) {
 	if last, err = v.verifyChain(ctx); err != nil {
 		return last, err
 	}
-	return last, v.verifyEntries(ctx, last)
+	if err := v.verifyEntries(ctx, last); err != nil {
+		return last, err
+	}
+	return last, v.verifyOrders(ctx)
 }
 
 // changeRow is a row of the table changes.
@@ -103,14 +106,18 @@ func replay(o Operation, state *Operation, digest *blocklist.Digest, hash hash.H
 		}
 		line := []byte(c.target + c.attributes)
 		fmt.Fprintf(hash, "%s%s\n", c.sign, line)
-		if c.sign == "+" {
+		switch c.sign {
+		case signAdded:
 			digest.Add(line)
 			state.Added++
 			state.Entries++
-		} else {
+		case signRemoved:
 			digest.Remove(line)
 			state.Removed++
 			state.Entries--
+		case signOrder, signWithdrawn: // see [View.verifyOrders]
+		default:
+			return Damaged("change %d, of operation %d, has the sign %q", c.id, o.ID, c.sign)
 		}
 	}
 	state.ChangesHash = hex.EncodeToString(hash.Sum(nil))
@@ -172,7 +179,7 @@ func (r entryRow) check() error {
 const divergedEntry = `
 WITH state AS (
 	SELECT c.target, c.attributes FROM changes AS c
-	JOIN (SELECT max(id) AS id FROM changes GROUP BY target) AS newest ON newest.id = c.id WHERE c.sign = '+')
+	JOIN (SELECT max(id) AS id FROM changes WHERE sign IN ('+', '-') GROUP BY target) AS newest ON newest.id = c.id WHERE c.sign = '+')
 SELECT target FROM (SELECT target, attributes FROM state EXCEPT SELECT target, attributes FROM entries)
 UNION ALL
 SELECT target FROM (SELECT target, attributes FROM entries EXCEPT SELECT target, attributes FROM state)

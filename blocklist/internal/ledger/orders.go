@@ -1,0 +1,242 @@
+package ledger
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// Signs of changes. Added and removed lines are those of the published list. The others are lines of orders; they are
+// written only for a target that rests on several orders before or after the change. So a history without them is that
+// of a list where each entry rests on one order.
+//
+//	+line  the line is listed; unless it is the line of a standing order, it is the only one from now on
+//	-line  the line is not listed any more; if it is the line of the only standing order, that is withdrawn
+//	&line  the order is given, or the standing one with the same reference is changed
+//	~line  the order is withdrawn
+const (
+	signAdded     = "+"
+	signRemoved   = "-"
+	signOrder     = "&"
+	signWithdrawn = "~"
+)
+
+// orders are the orders that a target rests on, oldest first: the attributes of their lines. Each has another
+// reference. No orders mean that the target is not listed.
+type orders []string
+
+// parse returns the lines of the orders.
+func (s orders) parse(target string) ([]blocklist.Entry, error) {
+	lines := make([]blocklist.Entry, len(s))
+	for i, attributes := range s {
+		var err error
+		if lines[i], err = parseEntry(target, attributes); err != nil {
+			return nil, err
+		}
+	}
+	return lines, nil
+}
+
+// published returns the attributes of the published line, empty if there are no orders. See [Published].
+func (s orders) published(target string) (string, error) {
+	if len(s) < 2 {
+		return strings.Join(s, ""), nil
+	}
+	lines, err := s.parse(target)
+	if err != nil {
+		return "", err
+	}
+	return s[Published(lines)], nil
+}
+
+// entry returns the published entry. There is an order.
+func (s orders) entry(target string) (blocklist.Entry, error) {
+	published, err := s.published(target)
+	if err != nil {
+		return blocklist.Entry{}, err
+	}
+	return parseEntry(target, published)
+}
+
+// Published returns the index of the order whose line is published: of the orders that block, or of all if none does,
+// the one that lasts longest, and of several the oldest. The orders of a target are sorted by age, and there is one.
+//
+// So the published line states nothing that is not in one order: its reference, its expiry. It is listed no longer than
+// an order says, and a further order changes it only if it lasts longer.
+func Published(standing []blocklist.Entry) (strongest int) {
+	for i, o := range standing {
+		if stronger(o, standing[strongest]) {
+			strongest = i
+		}
+	}
+	return strongest
+}
+
+func stronger(a, b blocklist.Entry) bool {
+	if a.Monitor != b.Monitor {
+		return b.Monitor
+	}
+	if a.Expires.IsZero() || b.Expires.IsZero() {
+		return !b.Expires.IsZero()
+	}
+	return a.Expires.After(b.Expires)
+}
+
+// find returns the index and the line of the order with a reference, -1 if there is none.
+func (s orders) find(target, reference string) (int, blocklist.Entry, error) {
+	lines, err := s.parse(target)
+	if err != nil {
+		return -1, blocklist.Entry{}, err
+	}
+	for i, o := range lines {
+		if o.Reference == reference {
+			return i, o, nil
+		}
+	}
+	return -1, blocklist.Entry{}, nil
+}
+
+// without returns the orders without the one at index i.
+func (s orders) without(i int) orders { return slices.Delete(slices.Clone(s), i, i+1) }
+
+// set returns the orders with the given one in place of the one with the same reference, or at the end.
+func (s orders) set(target, attributes string) (orders, error) {
+	e, err := parseEntry(target, attributes)
+	if err != nil {
+		return nil, err
+	}
+	i, _, err := s.find(target, e.Reference)
+	if err != nil {
+		return nil, err
+	}
+	if i < 0 {
+		return append(slices.Clip(s), attributes), nil
+	}
+	changed := slices.Clone(s)
+	changed[i] = attributes
+	return changed, nil
+}
+
+// replay returns the orders after one change.
+func (s orders) replay(c changeRow) (orders, error) {
+	at := slices.Index(s, c.attributes)
+	switch {
+	case c.sign == signOrder:
+		return s.set(c.target, c.attributes)
+	case c.sign == signWithdrawn && at >= 0:
+		return s.without(at), nil
+	case c.sign == signWithdrawn:
+		return nil, Damaged("change %d withdraws an order that does not stand (%.80q)", c.id, c.target+c.attributes)
+	case c.sign == signAdded && at < 0:
+		return orders{c.attributes}, nil
+	case c.sign == signRemoved && at >= 0 && len(s) == 1:
+		return nil, nil
+	}
+	return s, nil
+}
+
+// with returns the orders with the given one, the line of a target. If there is one with its reference, that changes:
+// unless exact, it keeps the attributes that the given line does not have.
+func (s orders) with(target, attributes string, exact bool) (orders, error) {
+	if len(s) == 0 {
+		return orders{attributes}, nil
+	}
+	e, err := parseEntry(target, attributes)
+	if err != nil {
+		return nil, err
+	}
+	i, standing, err := s.find(target, e.Reference)
+	if err != nil {
+		return nil, err
+	}
+	if i >= 0 && !exact {
+		e.Attributes = e.Or(standing.Attributes)
+		attributes = e.String()[len(target):]
+	}
+	return s.set(target, attributes)
+}
+
+// Orders returns the orders that a target rests on, oldest first. There are none if it is not listed.
+func (v View) Orders(ctx context.Context, target string) ([]blocklist.Entry, error) {
+	standing, err := collect(query(ctx, v.q, scanText, ordersOf, target))
+	if err != nil {
+		return nil, err
+	}
+	return orders(standing).parse(target)
+}
+
+// ordersOf selects the orders of a target: those of the table orders, otherwise the entry.
+const ordersOf = `SELECT attributes FROM (
+	SELECT number, attributes FROM orders WHERE target = ?1
+	UNION ALL
+	SELECT 0, attributes FROM entries WHERE target = ?1 AND NOT EXISTS (SELECT 1 FROM orders WHERE target = ?1)
+) ORDER BY number`
+
+func scanText(row scanner) (text string, err error) { return text, row.Scan(&text) }
+
+// collect returns the values of an iterator.
+func collect[T any](all iter.Seq2[T, error]) (values []T, err error) {
+	for v, err := range all {
+		if err != nil {
+			return nil, err
+		}
+		values = append(values, v)
+	}
+	return values, nil
+}
+
+// OrdersWith yields the orders with a reference, of all targets.
+func (v View) OrdersWith(ctx context.Context, reference string) iter.Seq2[blocklist.Entry, error] {
+	part := blocklist.Entry{Attributes: blocklist.Attributes{Reference: reference}}.String()
+	return v.selectOrders(ctx, func(o blocklist.Entry) bool { return o.Reference == reference },
+		`instr(attributes, ?1) > 0`, `instr(attributes, ?1) > 0`, part)
+}
+
+// OrdersDue yields the orders whose expiry or review is at a time or before.
+func (v View) OrdersDue(ctx context.Context, at time.Time) iter.Seq2[blocklist.Entry, error] {
+	due := func(t time.Time) bool { return !t.IsZero() && !t.After(at) }
+	return v.selectOrders(ctx, func(o blocklist.Entry) bool { return due(o.Expires) || due(o.Review) },
+		`(expires <= ?1 OR `+hasReview+`)`, `true`, at.Unix())
+}
+
+// selectOrders yields the orders that meet a condition: those that are entries, too, and those of the table orders.
+func (v View) selectOrders(ctx context.Context, meets func(blocklist.Entry) bool, ofEntries, ofOrders string, args ...any,
+) iter.Seq2[blocklist.Entry, error] {
+	text := `SELECT target, attributes FROM entries WHERE ` + ofEntries +
+		` AND NOT EXISTS (SELECT 1 FROM orders WHERE orders.target = entries.target)
+		UNION ALL SELECT target, attributes FROM orders WHERE ` + ofOrders
+	return func(yield func(blocklist.Entry, error) bool) {
+		for o, err := range query(ctx, v.q, scanEntry, text, args...) {
+			if (err != nil || meets(o)) && !yield(o, err) {
+				return
+			}
+		}
+	}
+}
+
+// orderChanges returns the changes of orders that lead from some orders of a target to others.
+func orderChanges(target string, before, after orders) (changes []changeRow, err error) {
+	lines, err := before.parse(target)
+	if err != nil {
+		return nil, err
+	}
+	for i, o := range lines {
+		at, _, err := after.find(target, o.Reference)
+		if err != nil {
+			return nil, err
+		}
+		if at < 0 {
+			changes = append(changes, changeRow{sign: signWithdrawn, target: target, attributes: before[i]})
+		}
+	}
+	for _, attributes := range after {
+		if !slices.Contains(before, attributes) {
+			changes = append(changes, changeRow{sign: signOrder, target: target, attributes: attributes})
+		}
+	}
+	return changes, nil
+}

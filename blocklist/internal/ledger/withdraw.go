@@ -1,0 +1,189 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// OrderChange is what an operation did to the orders of one target. Both are sorted by age, oldest first.
+type OrderChange struct {
+	Target        string
+	Before, After []blocklist.Entry // none: not listed
+}
+
+// maxOrderChanges is how many [OrderChange] of a kind an operation returns.
+const maxOrderChanges = 20
+
+// OrderChanges returns what the operation did to the orders of targets: the first that came, the first that went, and
+// the first that were listed before and still are.
+func (t *Tx) OrderChanges() []OrderChange { return slices.Concat(t.outcomes[:]...) }
+
+func (t *Tx) note(target string, before, after orders) error {
+	kept := &t.outcomes[2]
+	switch {
+	case len(before) == 0:
+		kept = &t.outcomes[0]
+	case len(after) == 0:
+		kept = &t.outcomes[1]
+	}
+	if len(*kept) == maxOrderChanges {
+		return nil
+	}
+	was, err1 := before.parse(target)
+	is, err2 := after.parse(target)
+	*kept = append(*kept, OrderChange{target, was, is})
+	return errors.Join(err1, err2)
+}
+
+// logOrders records the changes that lead from some orders of a target to others.
+func (t *Tx) logOrders(ctx context.Context, target string, before, after orders) error {
+	if err := t.note(target, before, after); err != nil {
+		return err
+	}
+	was, err1 := before.published(target)
+	is, err2 := after.published(target)
+	err := errors.Join(err1, err2)
+	var changes []changeRow
+	if err == nil && (len(before) > 1 || len(after) > 1) {
+		changes, err = orderChanges(target, before, after)
+	}
+	if err != nil {
+		return err
+	}
+	if len(before) > 0 && (was != is || len(after) == 0) {
+		changes = append(changes, changeRow{sign: signRemoved, attributes: was})
+	}
+	if len(after) > 0 && (was != is || len(before) == 0) {
+		changes = append(changes, changeRow{sign: signAdded, attributes: is})
+	}
+	for _, c := range changes {
+		if err := t.log(ctx, c.sign, target, c.attributes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setOrders changes the orders of one target.
+func (t *Tx) setOrders(ctx context.Context, target string, before, after orders) error {
+	if err := t.logOrders(ctx, target, before, after); err != nil {
+		return err
+	}
+	if len(after) == 0 {
+		_, err := t.stmts.remove.ExecContext(ctx, target)
+		return errors.Join(err, t.storeOrders(ctx, target, nil))
+	}
+	e, err := after.entry(target)
+	if err != nil {
+		return err
+	}
+	_, err = t.stmts.put.ExecContext(ctx, target, e.String()[len(target):], reversedName(e), expires(e))
+	return errors.Join(err, t.storeOrders(ctx, target, after))
+}
+
+// storeOrders replaces the rows of a target in the table orders. A single order needs none.
+func (t *Tx) storeOrders(ctx context.Context, target string, standing orders) error {
+	if _, err := t.stmts.removeOrders.ExecContext(ctx, target); err != nil || len(standing) < 2 {
+		return err
+	}
+	lines, err := standing.parse(target)
+	if err != nil {
+		return err
+	}
+	for i, o := range lines {
+		if _, err := t.stmts.putOrder.ExecContext(ctx, target, i, standing[i], expires(o)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// orders returns the orders of a target.
+func (t *Tx) orders(ctx context.Context, target string) (standing orders, err error) {
+	rows, err := t.stmts.findOrders.QueryContext(ctx, target)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close() //nolint:errcheck // Err says what there is to say
+	for rows.Next() {
+		attributes, err := scanText(rows)
+		if err != nil {
+			return nil, err
+		}
+		standing = append(standing, attributes)
+	}
+	return standing, rows.Err()
+}
+
+// Remove withdraws all orders of a target. It fails with [ErrNotListed] if there are none.
+func (t *Tx) Remove(ctx context.Context, target string) error {
+	before, err := t.orders(ctx, target)
+	if err != nil {
+		return err
+	}
+	if len(before) == 0 {
+		return fmt.Errorf("removing %q: %w", target, ErrNotListed)
+	}
+	return t.setOrders(ctx, target, before, nil)
+}
+
+// Withdraw withdraws the order of a target with a reference. The target stays listed while another one stands. It fails
+// with [ErrNotListed] or [ErrNoOrder].
+func (t *Tx) Withdraw(ctx context.Context, target, reference string) error {
+	before, err := t.orders(ctx, target)
+	if err != nil {
+		return err
+	}
+	i, _, err := before.find(target, reference)
+	switch {
+	case err != nil:
+		return err
+	case len(before) == 0:
+		return fmt.Errorf("removing %q: %w", target, ErrNotListed)
+	case i < 0:
+		return fmt.Errorf("removing %q: %w: %q", target, ErrNoOrder, reference)
+	}
+	return t.setOrders(ctx, target, before, before.without(i))
+}
+
+// WithdrawAll withdraws the orders with a reference of all targets. It fails with [ErrNoOrder] if there are none.
+func (t *Tx) WithdrawAll(ctx context.Context, reference string) (withdrawn uint64, err error) {
+	all, err := collect(t.OrdersWith(ctx, reference))
+	if err == nil && len(all) == 0 {
+		err = fmt.Errorf("%w: %q", ErrNoOrder, reference)
+	}
+	for _, o := range all {
+		if err != nil {
+			return 0, err
+		}
+		err = t.Withdraw(ctx, o.Target(), reference)
+	}
+	return uint64(len(all)), err
+}
+
+// Expire withdraws all expired orders.
+func (t *Tx) Expire(ctx context.Context) error {
+	expired, err := collect(query(ctx, t.q, scanEntry, expiredOrders, t.op.Time.Unix()))
+	if err != nil {
+		return err
+	}
+	for _, o := range expired {
+		if o.Expires.IsZero() || o.Expires.After(t.op.Time) { // the column is only an index: the attributes decide
+			return Damaged("order %q has not expired, though the ledger says so beside it; blocklist verify tells more", o)
+		}
+		if err := t.Withdraw(ctx, o.Target(), o.Reference); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// expiredOrders selects the orders that have expired at a time.
+const expiredOrders = `
+SELECT target, attributes FROM entries WHERE expires <= ?1
+	AND NOT EXISTS (SELECT 1 FROM orders WHERE orders.target = entries.target)
+UNION ALL SELECT target, attributes FROM orders WHERE expires <= ?1`

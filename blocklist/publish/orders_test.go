@@ -1,0 +1,119 @@
+package publish_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+// standing returns the orders of a target, as lines.
+func (a *agency) standing(t *testing.T, target string) (lines []string) {
+	t.Helper()
+	orders, err := a.Orders(t.Context(), target)
+	require.NoError(t, err)
+	for _, o := range orders {
+		lines = append(lines, o.String())
+	}
+	return lines
+}
+
+// An entry rests on orders, and stays listed while one stands.
+func TestOrders(t *testing.T) {
+	t.Parallel()
+	a := newAgency(t)
+	add := func(line string) publish.ChangeResult {
+		r, err := a.Add(t.Context(), entries(t, line), cause)
+		require.NoError(t, err)
+		return r
+	}
+	add("example.org category=a ref=17 expires=2030-01-02")
+	r := add("example.org category=b ref=99 expires=2029-01-02")
+	assert.Equal(t, uint64(1), r.Joined)
+	assert.Equal(t, []publish.OrderChange{{
+		Target: "example.org",
+		Before: entries(t, "example.org category=a ref=17 expires=2030-01-02"),
+		After:  entries(t, "example.org category=a ref=17 expires=2030-01-02", "example.org category=b ref=99 expires=2029-01-02"),
+	}}, r.Orders)
+	assert.Equal(t, []string{"example.org category=a ref=17 expires=2030-01-02"}, a.lines(t), "the order that lasts longest")
+	add("example.org ref=100 status=monitor")
+	assert.Equal(t, []string{"example.org category=a ref=17 expires=2030-01-02"}, a.lines(t), "blocking counts, not monitoring")
+	add("example.org ref=101")
+	assert.Equal(t, []string{"example.org ref=101"}, a.lines(t), "one without an end lasts longest")
+	add("example.org ref=98")
+	assert.Equal(t, []string{"example.org ref=101"}, a.lines(t), "of two the oldest")
+
+	r = add("example.org ref=99 review=2028-01-02")
+	assert.Equal(t, uint64(1), r.Changed)
+	assert.Equal(t, "example.org category=b ref=99 expires=2029-01-02 review=2028-01-02", a.standing(t, "example.org")[1], "what is not given stays")
+	r = add("example.org ref=99 category=b")
+	assert.Equal(t, uint64(1), r.Unchanged)
+
+	for _, gone := range []struct{ reference, published string }{
+		{"101", "example.org ref=98"},
+		{"17", "example.org ref=98"},
+		{"98", "example.org category=b ref=99 expires=2029-01-02 review=2028-01-02"},
+		{"99", "example.org ref=100 status=monitor"},
+	} {
+		r, err := a.Withdraw(t.Context(), gone.reference, entries(t, "example.org"), cause)
+		require.NoError(t, err)
+		assert.Equal(t, []uint64{0, 1}, []uint64{r.Removed, r.Withdrawn})
+		assert.Equal(t, []string{gone.published}, a.lines(t))
+	}
+	_, err := a.Withdraw(t.Context(), "99", entries(t, "example.org"), cause)
+	require.ErrorIs(t, err, publish.ErrNoOrder)
+	_, err = a.Withdraw(t.Context(), "99", entries(t, "example.net"), cause)
+	require.ErrorIs(t, err, publish.ErrNotListed)
+	r, err = a.Withdraw(t.Context(), "100", nil, cause)
+	require.NoError(t, err)
+	assert.Equal(t, []uint64{1, 0}, []uint64{r.Removed, r.Withdrawn})
+	assert.Empty(t, a.lines(t))
+	_, err = a.Withdraw(t.Context(), "100", nil, cause)
+	require.ErrorIs(t, err, publish.ErrNoOrder)
+	_, err = a.Verify(t.Context())
+	require.NoError(t, err)
+}
+
+// An order that was altered, removed or inserted behind the program's back is found, and named.
+func TestVerifyFindsOrders(t *testing.T) {
+	t.Parallel()
+	a := newAgency(t)
+	for _, line := range []string{"example.org ref=17", "example.org ref=99 expires=2040-01-02", "example.net ref=17", "example.com ref=1", "example.com ref=2"} {
+		_, err := a.Add(t.Context(), entries(t, line), cause)
+		require.NoError(t, err)
+	}
+	_, err := a.Withdraw(t.Context(), "2", entries(t, "example.com"), cause)
+	require.NoError(t, err)
+	_, err = a.Verify(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, a.Close())
+	pristine, err := os.ReadFile(filepath.Join(a.dir, "ledger.db"))
+	require.NoError(t, err)
+	for name, c := range map[string]struct{ sql, want string }{
+		"given order altered":     {`UPDATE changes SET attributes = ' ref=98' WHERE sign = '&' AND target = 'example.org'`, "changes of operation 3"},
+		"withdrawn order altered": {`UPDATE changes SET attributes = ' ref=1' WHERE sign = '~'`, "changes of operation 7"},
+		"sign altered":            {`UPDATE changes SET sign = '~' WHERE sign = '&' AND target = 'example.org'`, "changes of operation 3"},
+		"unknown sign":            {`UPDATE changes SET sign = '!' WHERE sign = '&' AND target = 'example.org'`, `has the sign "!"`},
+		"standing order altered":  {`UPDATE orders SET attributes = ' ref=98' WHERE number = 1`, `orders of "example.org"`},
+		"expiry beside an order":  {`UPDATE orders SET expires = 1 WHERE number = 1`, `orders of "example.org"`},
+		"standing order missing":  {`DELETE FROM orders WHERE number = 1`, `orders of "example.org"`},
+		"order inserted":          {`INSERT INTO orders VALUES ('example.net', 0, ' ref=5', NULL)`, `orders of "example.net"`},
+		"order inserted at last":  {`INSERT INTO orders VALUES ('example.test', 0, ' ref=5', NULL)`, `order of "example.test"`},
+		"order of a former one":   {`INSERT INTO orders VALUES ('example.com', 0, ' ref=5', NULL)`, `orders of "example.com"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := &agency{dir: a.dir}
+			require.NoError(t, os.WriteFile(filepath.Join(a.dir, "ledger.db"), pristine, 0o600))
+			tamper(t, a.dir, c.sql)
+			b.open(t)
+			_, err := b.Verify(t.Context())
+			require.ErrorIs(t, err, blocklist.ErrDamaged)
+			assert.ErrorContains(t, err, c.want)
+		})
+	}
+}

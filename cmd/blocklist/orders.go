@@ -1,0 +1,67 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+// orderName returns the reference of an order, for a sentence.
+func orderName(o blocklist.Entry) string { return cmp.Or(o.Reference, "an order without reference") }
+
+func orderNames(orders []blocklist.Entry) string {
+	names := make([]string, len(orders))
+	for i, o := range orders {
+		names[i] = orderName(o)
+	}
+	return strings.Join(names, ", ")
+}
+
+// orderChangeText returns what happened to the orders of an entry that was listed before.
+func orderChangeText(c publish.OrderChange) string {
+	came, went := missing(c.After, c.Before), missing(c.Before, c.After)
+	var parts []string
+	switch {
+	case len(c.After) == 0:
+		return fmt.Sprintf("%s: withdrawn: %s; not listed any more", c.Target, orderNames(went))
+	case len(came) > 0 && len(went) == 0:
+		parts = append(parts, fmt.Sprintf("listed already under %s; %s added", orderNames(c.Before), orderNames(came)))
+	case len(came) > 0:
+		parts = append(parts, orderNames(came)+" added")
+	}
+	if len(went) > 0 {
+		parts = append(parts, fmt.Sprintf("%s withdrawn; still listed under %s", orderNames(went), orderNames(c.After)))
+	}
+	for _, o := range c.After {
+		i := slices.IndexFunc(c.Before, sameOrder(o))
+		if i >= 0 && c.Before[i] != o {
+			parts = append(parts, fmt.Sprintf("%s changed: %s; before: %s", orderName(o), attributesText(o), attributesText(c.Before[i])))
+		}
+	}
+	return c.Target + ": " + strings.Join(parts, "; ")
+}
+
+// missing returns the orders of a whose reference b does not have.
+func missing(a, b []blocklist.Entry) (only []blocklist.Entry) {
+	for _, o := range a {
+		if !slices.ContainsFunc(b, sameOrder(o)) {
+			only = append(only, o)
+		}
+	}
+	return only
+}
+
+func sameOrder(o blocklist.Entry) func(blocklist.Entry) bool {
+	return func(other blocklist.Entry) bool { return other.Reference == o.Reference }
+}
+
+// attributesText returns the attributes of an order without its reference.
+func attributesText(o blocklist.Entry) string {
+	target := len(o.Target())
+	o.Reference = ""
+	return cmp.Or(strings.TrimSpace(o.String()[target:]), "no attributes")
+}
