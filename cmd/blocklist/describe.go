@@ -115,15 +115,22 @@ func quorum(q *publish.Signatures) string {
 	return text
 }
 
+// operationText returns an operation on one line, in columns: number, hash, time, kind, lines, author and cause.
 func operationText(o publish.Operation) string {
-	text := fmt.Sprintf("%d  %s  %-6s  +%d -%d  %s", o.ID, o.Time.Format(time.RFC3339), o.Kind, o.Added, o.Removed, o.Author)
+	lines := fmt.Sprintf("+%s -%s", thousands(o.Added), thousands(o.Removed))
+	return fmt.Sprintf("%-4d  %.12s  %s  %-8s  %-10s  %s", o.ID, o.Hash, o.Time.Format(time.RFC3339), o.Kind, lines, causeText(o))
+}
+
+// causeText returns who made an operation, and why.
+func causeText(o publish.Operation) string {
+	text := o.Author
 	if o.Reason != "" {
 		text += ": " + o.Reason
 	}
-	if o.Reference != "" {
-		text += fmt.Sprintf(" [%s]", shortened(o.Reference))
+	if reference := publish.StatedReference(o); reference != "" {
+		text += fmt.Sprintf(" [%s]", shortened(reference))
 	}
-	return text + "  " + o.Hash[:min(12, len(o.Hash))]
+	return text
 }
 
 // shortened returns a text cut to fit a line, such as the recipient of a subscriber.

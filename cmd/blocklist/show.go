@@ -152,24 +152,6 @@ func (a *app) entries() *cobra.Command {
 	return cmd
 }
 
-func (a *app) log() *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use:     "log",
-		Short:   "Show the history: who changed what, when and why",
-		Example: "  blocklist -C DIR log",
-		Args:    args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withLedger(func(l *publish.Ledger) error {
-				same := func(o publish.Operation) publish.Operation { return o }
-				return printAll(a, asJSON, l.Operations(cmd.Context()), same, operationText)
-			})
-		},
-	}
-	jsonFlag(cmd, &asJSON)
-	return cmd
-}
-
 func (a *app) verify() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{

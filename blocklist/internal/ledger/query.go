@@ -1,0 +1,257 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"math"
+	"strings"
+	"time"
+)
+
+// Filter selects operations. The zero value selects all.
+type Filter struct {
+	Since, Until time.Time // the first moment, and the first moment after it; zero: no limit
+	Kinds        []string  // only these kinds; empty: all
+	Author       string    // of the operation. A star stands for any text; empty: all
+	Reference    string    // likewise
+	Targets      []string  // only operations that changed one of them; empty: all
+	Last         int       // only that many, the newest of those selected; 0: all
+}
+
+// Logged is an operation with the first lines that it changed.
+type Logged struct {
+	Operation
+	Lines uint64   // how many there are
+	First []string // each line's sign and target, in the order of the operation
+}
+
+// firstLines is how many lines of an operation [View.Log] reads.
+const firstLines = 8
+
+// logged selects operations with the number of their lines and checks, and the first of them. The lines follow the last
+// change of the operation before.
+const logged = `SELECT ` + operationColumns + `,
+	last_change - start + (SELECT count(*) FROM checks WHERE operation = o.id),
+	(SELECT json_group_array(line) FROM (SELECT line FROM (
+			SELECT sign || target AS line FROM changes WHERE id > o.start AND id <= o.last_change ORDER BY id LIMIT ?1)
+		UNION ALL SELECT line FROM (
+			SELECT '?' || target AS line FROM checks WHERE operation = o.id ORDER BY checks.line LIMIT ?1)))
+FROM (
+	SELECT *, coalesce((SELECT last_change FROM operations WHERE id = operation.id - 1), 0) AS start
+	FROM operations AS operation WHERE id IN (%s)) AS o
+ORDER BY id`
+
+// Log yields the selected operations, oldest first, each with its first lines.
+func (v View) Log(ctx context.Context, f Filter) iter.Seq2[Logged, error] {
+	text, args := f.query()
+	return query(ctx, v.q, scanLogged, text, args...)
+}
+
+// query returns the statement for a filter. The inner statement selects the newest IDs, so that only they are read.
+func (f Filter) query() (text string, args []any) {
+	var where []string
+	also := func(condition string, values ...any) {
+		where, args = append(where, condition), append(args, values...)
+	}
+	args = append(args, firstLines)
+	if !f.Since.IsZero() {
+		also(`time >= ?`, FormatTime(f.Since))
+	}
+	if !f.Until.IsZero() {
+		also(`time < ?`, FormatTime(f.Until))
+	}
+	if len(f.Kinds) > 0 {
+		also(`kind IN (SELECT value FROM json_each(?))`, jsonArray(f.Kinds))
+	}
+	if f.Author != "" {
+		also(`author GLOB ?`, globPattern(f.Author))
+	}
+	if f.Reference != "" {
+		also(`reference GLOB ?`, globPattern(f.Reference))
+	}
+	if len(f.Targets) > 0 {
+		also(`id IN (SELECT (SELECT id FROM operations WHERE last_change >= c.id ORDER BY last_change, id LIMIT 1)
+			FROM json_each(?) AS t CROSS JOIN changes AS c ON c.target = t.value)`, jsonArray(f.Targets))
+	}
+	selected := `SELECT id FROM operations`
+	if len(where) > 0 {
+		selected += ` WHERE ` + strings.Join(where, ` AND `)
+	}
+	if f.Last > 0 {
+		selected, args = selected+` ORDER BY id DESC LIMIT ?`, append(args, f.Last)
+	}
+	return fmt.Sprintf(logged, selected), args
+}
+
+// globPattern returns the pattern of SQLite's GLOB that matches a text, in which a star stands for any text.
+func globPattern(text string) string {
+	return strings.NewReplacer("[", "[[]", "?", "[?]").Replace(text)
+}
+
+func jsonArray(texts []string) string {
+	b, err := json.Marshal(texts)
+	if err != nil {
+		panic(err) // can't happen: strings always encode
+	}
+	return string(b)
+}
+
+// extra is a row with more columns than the function that scans it knows.
+type extra struct {
+	scanner
+	more []any
+}
+
+func (e extra) Scan(dest ...any) error { return e.scanner.Scan(append(dest, e.more...)...) }
+
+func scanLogged(row scanner) (l Logged, err error) {
+	var first string
+	if l.Operation, err = scanOperation(extra{row, []any{&l.Lines, &first}}); err != nil {
+		return l, err
+	}
+	return l, json.Unmarshal([]byte(first), &l.First)
+}
+
+// OperationsByHash returns the operations whose hash begins with a prefix of hexadecimal digits, at most two of them.
+func (v View) OperationsByHash(ctx context.Context, prefix string) (all []Operation, err error) {
+	rows := query(ctx, v.q, scanOperation, `SELECT `+operationColumns+` FROM operations WHERE hash >= ? AND hash < ? LIMIT 2`,
+		prefix, prefix+"g") // the letter after the last hexadecimal digit
+	for o, err := range rows {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, o)
+	}
+	return all, nil
+}
+
+// Line is a line that an operation recorded: of the published list with sign + or -, or of an order.
+type Line struct {
+	Sign, Target, Attributes string // the attributes begin with a space, if there are any
+}
+
+// Lines yields the lines of an operation, in the order in which it recorded them.
+func (v View) Lines(ctx context.Context, operation int64) iter.Seq2[Line, error] {
+	return query(ctx, v.q, scanLine, `SELECT sign, target, attributes FROM changes
+		WHERE id > coalesce((SELECT last_change FROM operations WHERE id = ? - 1), 0)
+			AND id <= (SELECT last_change FROM operations WHERE id = ?) ORDER BY id`, operation, operation)
+}
+
+func scanLine(row scanner) (l Line, err error) { return l, row.Scan(&l.Sign, &l.Target, &l.Attributes) }
+
+// TargetChange is what one operation changed about a target.
+type TargetChange struct {
+	Target           string
+	Before, After    string   // the published line; empty: not listed
+	Given, Withdrawn []string // lines of orders, of a target that rests on several
+	Operation        Operation
+}
+
+// targetChanges selects the changes of targets, in the order of targets. The operation of a change is the first one
+// whose last change is not before it.
+const targetChanges = `
+SELECT c.sign, c.target, c.attributes,
+	coalesce((SELECT id FROM operations WHERE last_change >= c.id ORDER BY last_change, id LIMIT 1), 0)
+FROM json_each(?) AS t CROSS JOIN changes AS c ON c.target = t.value ORDER BY c.target, c.id`
+
+// History returns the changes of targets, sorted by target, each target's oldest first.
+func (v View) History(ctx context.Context, targets []string) (all []TargetChange, err error) {
+	for row, err := range query(ctx, v.q, scanTargetLine, targetChanges, jsonArray(targets)) {
+		if err != nil {
+			return nil, err
+		}
+		if all, err = v.addLine(ctx, all, row); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// addLine adds a line to the last change, or to a new one if it is of another target or operation.
+func (v View) addLine(ctx context.Context, all []TargetChange, l targetLine) ([]TargetChange, error) {
+	before := ""
+	if n := len(all); n > 0 && all[n-1].Target == l.Target {
+		before = all[n-1].After
+	}
+	if n := len(all); n == 0 || all[n-1].Target != l.Target || all[n-1].Operation.ID != l.operation {
+		o, err := v.OperationByID(ctx, l.operation)
+		if err != nil {
+			return nil, Damaged("a change of %.80q belongs to no operation: %v", l.Target, err)
+		}
+		all = append(all, TargetChange{Target: l.Target, Before: before, After: before, Operation: o})
+	}
+	at, line := &all[len(all)-1], l.Target+l.Attributes
+	switch l.Sign {
+	case signAdded:
+		at.After = line
+	case signRemoved:
+		at.After = ""
+	case signOrder:
+		at.Given = append(at.Given, line)
+	case signWithdrawn:
+		at.Withdrawn = append(at.Withdrawn, line)
+	}
+	return all, nil
+}
+
+// targetLine is a row of [targetChanges].
+type targetLine struct {
+	Line
+	operation int64
+}
+
+func scanTargetLine(row scanner) (l targetLine, err error) {
+	l.Line, err = scanLine(extra{row, []any{&l.operation}})
+	return l, err
+}
+
+// ChecksOf yields the checks of pages, sorted by page and time.
+func (v View) ChecksOf(ctx context.Context, targets []string) iter.Seq2[Check, error] {
+	return query(ctx, v.q, scanCheck, `SELECT c.target, c.checked, c.operation, c.removed
+		FROM json_each(?) AS t CROSS JOIN checks AS c ON c.target = t.value ORDER BY c.target, c.checked, c.operation`,
+		jsonArray(targets))
+}
+
+// ChecksBy yields the checks that an operation recorded, in the order in which it did.
+func (v View) ChecksBy(ctx context.Context, operation int64) iter.Seq2[Check, error] {
+	return query(ctx, v.q, scanCheck, `SELECT target, checked, operation, removed FROM checks WHERE operation = ? ORDER BY line`,
+		operation)
+}
+
+// ReleaseLines is a pushed release with the number of lines that the operations since the release before it added and
+// removed.
+type ReleaseLines struct {
+	ReleaseRecord
+	Added, Removed uint64
+}
+
+// releaseLines selects releases with the lines of their operations.
+const releaseLines = `SELECT ` + releaseColumns + `,
+	coalesce((SELECT sum(added) FROM operations WHERE id > before AND id <= operation), 0),
+	coalesce((SELECT sum(removed) FROM operations WHERE id > before AND id <= operation), 0)
+FROM (
+	SELECT *, coalesce((SELECT operation FROM releases WHERE serial = r.serial - 1), 0) AS before FROM releases AS r %s)
+ORDER BY serial`
+
+// LastReleases yields the newest pushed releases, oldest first; 0 selects all.
+func (v View) LastReleases(ctx context.Context, last int) iter.Seq2[ReleaseLines, error] {
+	if last == 0 {
+		last = math.MaxInt
+	}
+	return query(ctx, v.q, scanReleaseLines, fmt.Sprintf(releaseLines, `ORDER BY serial DESC LIMIT ?`), last)
+}
+
+// ReleaseWith returns the first pushed release with an operation, with serial 0 if there is none.
+func (v View) ReleaseWith(ctx context.Context, operation int64) (ReleaseLines, error) {
+	for r, err := range query(ctx, v.q, scanReleaseLines, fmt.Sprintf(releaseLines, `WHERE operation >= ? ORDER BY serial LIMIT 1`), operation) {
+		return r, err
+	}
+	return ReleaseLines{}, nil
+}
+
+func scanReleaseLines(row scanner) (r ReleaseLines, err error) {
+	r.ReleaseRecord, err = scanRelease(extra{row, []any{&r.Added, &r.Removed}})
+	return r, err
+}

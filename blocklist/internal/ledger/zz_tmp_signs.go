@@ -1,0 +1,8 @@
+package ledger
+
+const (
+	signAdded     = "+"
+	signRemoved   = "-"
+	signOrder     = "&"
+	signWithdrawn = "~"
+)

@@ -1,0 +1,125 @@
+package publish
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// subject is what a question about the history is about.
+type subject struct {
+	name   string   // in canonical form
+	own    []string // the targets that say just this
+	covers []string // the targets that would cover it, the most specific first
+}
+
+// readSubject reads what somebody has typed: an entry, or a host, an address or a URL in any form that programs use.
+func readSubject(text string) (s subject, err error) {
+	name, addr, err := blocklist.ParseHost(text)
+	switch {
+	case err == nil && addr.IsValid():
+		return subjectOf(blocklist.IPEntry(netip.PrefixFrom(addr, addr.BitLen()))), nil
+	case err == nil && !strings.ContainsAny(text, "*="):
+		s = subjectOf(blocklist.DomainEntry(name))
+		s.own = append(s.own, blocklist.HostEntry(name).Target())
+		return s, nil
+	}
+	e, err := blocklist.ParseEntry(strings.TrimSpace(text))
+	if err != nil {
+		return s, fmt.Errorf("asking for the history: %w", err)
+	}
+	return subjectOf(e), nil
+}
+
+func subjectOf(e blocklist.Entry) subject {
+	s := subject{name: e.Target(), own: []string{e.Target()}}
+	switch name, isName := e.Name(); {
+	case isName && e.Scope == blocklist.ScopeHost:
+		s.covers = domainsFrom(name)
+	case isName:
+		s.covers = domainsFrom(name)[1:]
+	case e.Scope == blocklist.ScopeIP:
+		prefix, _ := e.Prefix()
+		s.covers = networksAbove(prefix)
+	default:
+		s.covers = coveringURLs(e)
+	}
+	s.covers = slices.DeleteFunc(s.covers, func(target string) bool { return target == s.name })
+	return s
+}
+
+// domainsFrom returns the domain entries that cover a name: its own, and those of its parents.
+func domainsFrom(name blocklist.Name) (targets []string) {
+	for suffix := range name.Suffixes() {
+		targets = append(targets, blocklist.DomainEntry(suffix).Target())
+	}
+	return targets
+}
+
+// networksAbove returns the networks that a network is part of.
+func networksAbove(p netip.Prefix) (targets []string) {
+	for bits := p.Bits() - 1; bits >= 0; bits-- {
+		targets = append(targets, blocklist.IPEntry(netip.PrefixFrom(p.Addr(), bits)).Target())
+	}
+	return targets
+}
+
+// coveringURLs returns what covers a url entry: broader paths and queries on its host and on the host's parents, then
+// the host itself, as a name or an address.
+func coveringURLs(e blocklist.Entry) (targets []string) {
+	key, below := strings.CutPrefix(e.Key(), "*.")
+	slash := strings.IndexByte(key, '/')
+	host, paths := key[:slash], coveringPaths(key[slash:])
+	hosts := []string{host}
+	name, addr, _ := blocklist.ParseHost(host) // the host of an entry is one
+	if addr.IsValid() {
+		single := netip.PrefixFrom(addr, addr.BitLen())
+		targets = append([]string{blocklist.IPEntry(single).Target()}, networksAbove(single)...)
+	} else {
+		if below {
+			hosts = nil
+		} else {
+			targets = append(targets, blocklist.HostEntry(name).Target())
+		}
+		for rest, more := host, true; more; _, rest, more = strings.Cut(rest, ".") {
+			hosts = append(hosts, "*."+rest)
+		}
+		targets = append(targets, domainsFrom(name)...)
+	}
+	var urls []string
+	for _, h := range hosts {
+		for _, path := range paths {
+			urls = append(urls, "https://"+h+path)
+		}
+	}
+	return append(urls, targets...)
+}
+
+// anyOrder is the end of a url entry whose query may have its parts in any order.
+const anyOrder = "#any-order"
+
+// coveringPaths returns path and query of an entry and what covers them: the query in any order, any query, and
+// everything below the path and its parents.
+func coveringPaths(text string) (paths []string) {
+	paths = append(paths, text)
+	path, query, hasQuery := strings.Cut(text, "?")
+	if hasQuery && !strings.HasSuffix(query, anyOrder) {
+		sorted := slices.Sorted(strings.SplitSeq(query, "&"))
+		paths = append(paths, path+"?"+strings.Join(sorted, "&")+anyOrder)
+	}
+	if hasQuery {
+		paths = append(paths, path)
+	}
+	dir, isBelow := strings.CutSuffix(path, "/*")
+	if !isBelow || hasQuery {
+		dir = path
+		paths = append(paths, strings.TrimSuffix(path, "/")+"/*")
+	}
+	for i := strings.LastIndexByte(dir, '/'); i >= 0; i = strings.LastIndexByte(dir[:i], '/') {
+		paths = append(paths, dir[:i]+"/*")
+	}
+	return slices.Compact(paths)
+}

@@ -1,0 +1,174 @@
+package publish
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist/internal/ledger"
+)
+
+// EntryHistory is what the ledger knows about one target.
+type EntryHistory struct {
+	Target string `json:"target"`
+	Covers bool   `json:"covers,omitempty"` // it is broader than what was asked for, and covers it
+	Listed bool   `json:"listed"`           // it is on the list now
+	Entry  string `json:"entry,omitempty"`  // its line, if it is listed
+	// Events are all operations that changed it, oldest first, and the urgent orders.
+	Events []EntryEvent `json:"events"`
+	Checks []PageCheck  `json:"checks,omitempty"` // of a page: whether its platform has taken it down, oldest first
+}
+
+// EntryEvent is one operation that changed an entry.
+type EntryEvent struct {
+	Change string `json:"change"`           // one of the constants below
+	Before string `json:"before,omitempty"` // the published line before; empty: not listed
+	After  string `json:"after,omitempty"`  // the published line afterwards; empty: not listed
+	// Given and Withdrawn are lines of orders, of an entry that rests on several.
+	Given     []string  `json:"given,omitempty"`
+	Withdrawn []string  `json:"withdrawn,omitempty"`
+	Operation Operation `json:"operation"`
+	Publication
+}
+
+// Changes of an entry. An urgent order does not change the list: it lies on top of one release.
+const (
+	ChangeAdded     = "added"
+	ChangeRemoved   = "removed"
+	ChangeChanged   = "changed"   // its published line has other attributes
+	ChangeOrders    = "orders"    // it rests on other orders; its published line is as before
+	ChangeOrdered   = "ordered"   // one officer listed it by an urgent order
+	ChangeWithdrawn = "withdrawn" // one officer withdrew the urgent order
+)
+
+// PageCheck is the result of a visit to a listed page.
+type PageCheck struct {
+	Checked   time.Time `json:"checked"`
+	Removed   bool      `json:"removed"` // the page is gone
+	Operation Operation `json:"operation"`
+}
+
+// EntryHistory returns what the ledger knows about an entry, a host, an address or a URL, in any form that programs
+// use. The first values are about the thing itself: a name is asked for with all names below it and alone. They are
+// followed by everything that covers it or did so once, the most specific first. A thing that was never listed has no
+// events.
+func (l *Ledger) EntryHistory(ctx context.Context, text string) ([]EntryHistory, error) {
+	s, err := readSubject(text)
+	if err != nil {
+		return nil, err
+	}
+	changes, err := l.history.History(ctx, slices.Concat(s.own, s.covers))
+	if err != nil {
+		return nil, err
+	}
+	h := histories{releaseLookup: l.releaseLookup(ctx), by: map[string]*EntryHistory{}}
+	for _, c := range changes {
+		if err := h.add(ctx, c); err != nil {
+			return nil, err
+		}
+	}
+	if err := h.addUrgent(ctx, slices.Concat(s.own, s.covers)); err != nil {
+		return nil, err
+	}
+	if err := h.addChecks(ctx, s.own); err != nil {
+		return nil, err
+	}
+	return h.sorted(s), nil
+}
+
+// histories collects the history of several targets.
+type histories struct {
+	*releaseLookup
+	by map[string]*EntryHistory
+}
+
+func (h *histories) of(target string) *EntryHistory {
+	if h.by[target] == nil {
+		h.by[target] = &EntryHistory{Target: target}
+	}
+	return h.by[target]
+}
+
+func (h *histories) add(ctx context.Context, c ledger.TargetChange) (err error) {
+	of := h.of(c.Target)
+	of.Listed, of.Entry = c.After != "", c.After
+	event := EntryEvent{Before: c.Before, After: c.After, Given: c.Given, Withdrawn: c.Withdrawn, Operation: c.Operation}
+	switch {
+	case c.Before == c.After:
+		event.Change = ChangeOrders
+	case c.Before == "":
+		event.Change = ChangeAdded
+	case c.After == "":
+		event.Change = ChangeRemoved
+	default:
+		event.Change = ChangeChanged
+	}
+	event.Publication, err = h.find(ctx, c.Operation.ID)
+	of.Events = append(of.Events, event)
+	return err
+}
+
+// addUrgent adds the urgent orders. The reason of their operation names each target with its sign.
+func (h *histories) addUrgent(ctx context.Context, targets []string) error {
+	for o, err := range h.history.Operations(ctx, ledger.Range{Kinds: []string{KindUrgent}}) {
+		if err != nil {
+			return err
+		}
+		for _, line := range urgentLines(o) {
+			event := EntryEvent{Operation: o, Change: ChangeOrdered}
+			if line[0] == '-' {
+				event.Change = ChangeWithdrawn
+			}
+			if target := line[1:]; slices.Contains(targets, target) {
+				of := h.of(target)
+				of.Events = append(of.Events, event)
+			}
+		}
+	}
+	return nil
+}
+
+// urgentLines returns the targets of an operation with urgent orders, each with its sign.
+func urgentLines(o Operation) (lines []string) {
+	what, _, _ := strings.Cut(o.Reason, ": ")
+	for part := range strings.SplitSeq(what, ", ") {
+		if strings.HasPrefix(part, "+") || strings.HasPrefix(part, "-") {
+			lines = append(lines, part)
+		}
+	}
+	return lines
+}
+
+func (h *histories) addChecks(ctx context.Context, targets []string) error {
+	for c, err := range h.history.ChecksOf(ctx, targets) {
+		if err != nil {
+			return err
+		}
+		o, err := h.history.OperationByID(ctx, c.Operation)
+		if err != nil {
+			return ledger.Damaged("a check of %.80q belongs to no operation: %v", c.Target, err)
+		}
+		of := h.of(c.Target)
+		of.Checks = append(of.Checks, PageCheck{Checked: c.Checked, Removed: c.Removed, Operation: o})
+	}
+	return nil
+}
+
+// sorted returns the histories in the order of the subject. Of its own targets there is at least one.
+func (h *histories) sorted(s subject) (all []EntryHistory) {
+	if !slices.ContainsFunc(s.own, func(target string) bool { return h.by[target] != nil }) {
+		h.of(s.own[0])
+	}
+	for i, target := range slices.Concat(s.own, s.covers) {
+		of := h.by[target]
+		if of == nil {
+			continue
+		}
+		of.Covers = i >= len(s.own)
+		slices.SortStableFunc(of.Events, func(a, b EntryEvent) int { return cmp.Compare(a.Operation.ID, b.Operation.ID) })
+		all = append(all, *of)
+	}
+	return all
+}

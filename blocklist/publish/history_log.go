@@ -1,0 +1,194 @@
+package publish
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/ledger"
+)
+
+// LogFilter selects operations of the history. The zero value selects all. In Author and Reference a star stands for any
+// text.
+type LogFilter struct {
+	Since, Until time.Time // the first moment, and the first moment after it; zero: no limit
+	Kinds        []string  // only these kinds; empty: all
+	Author       string    // empty: all
+	Reference    string    // of the operation; empty: all
+	Target       string    // only operations that changed this entry, host, address or URL; empty: all
+	Last         int       // only that many, the newest of those selected; 0: all
+}
+
+// LoggedOperation is an operation with the first targets that it changed.
+type LoggedOperation struct {
+	Operation
+	// Changed has the first targets: +TARGET was added, -TARGET was removed, TARGET has other attributes or orders,
+	// ?TARGET is a page that was checked.
+	Changed []string `json:"changed,omitempty"`
+	More    uint64   `json:"more,omitempty"` // lines about further targets
+}
+
+// Log yields the selected operations, oldest first. The last value may be an error.
+func (l *Ledger) Log(ctx context.Context, f LogFilter) iter.Seq2[LoggedOperation, error] {
+	return func(yield func(LoggedOperation, error) bool) {
+		filter := ledger.Filter{
+			Since: f.Since, Until: f.Until, Kinds: f.Kinds, Author: f.Author, Reference: f.Reference, Last: f.Last,
+		}
+		if f.Target != "" {
+			s, err := readSubject(f.Target)
+			if err != nil {
+				yield(LoggedOperation{}, err)
+				return
+			}
+			filter.Targets = s.own
+		}
+		for o, err := range l.history.Log(ctx, filter) {
+			if !yield(loggedOperation(o), err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// maxChanged is how many targets a logged operation names.
+const maxChanged = 3
+
+func loggedOperation(o ledger.Logged) LoggedOperation {
+	if o.Kind == KindUrgent {
+		o.First = urgentLines(o.Operation)
+		o.Lines = uint64(len(o.First))
+	}
+	l := LoggedOperation{Operation: o.Operation, More: o.Lines}
+	for rest := o.First; len(rest) > 0 && len(l.Changed) < maxChanged; {
+		n := 1
+		for n < len(rest) && rest[n][1:] == rest[0][1:] {
+			n++
+		}
+		l.Changed = append(l.Changed, changedTarget(rest[:n]))
+		l.More -= uint64(n)
+		rest = rest[n:]
+	}
+	return l
+}
+
+// changedTarget returns a target with the sign of what its lines did together.
+func changedTarget(lines []string) string {
+	listed := slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return line[0] != '+' && line[0] != '-' })
+	target := strings.TrimLeft(lines[0][:1], "&~+-") + lines[0][1:] // a check keeps its sign
+	if len(listed) == 0 {
+		return target
+	}
+	if first, last := listed[0], listed[len(listed)-1]; first[0] == '+' || last[0] == '-' {
+		return last
+	}
+	return target
+}
+
+// Kinds returns the kinds of operations.
+func Kinds() []string {
+	return []string{
+		KindInit, KindAdd, KindRemove, KindImport, KindExpire, KindPush, KindRoot, KindRefuse, KindUrgent, KindTakedown, KindSubscribe,
+		KindUnsubscribe, KindOverride, KindGuard,
+	}
+}
+
+// StatedReference returns the reference of an operation as its author gave it: without the proof of a refusal, and of a
+// subscriber only its name.
+func StatedReference(o Operation) string {
+	switch o.Kind {
+	case KindRefuse:
+		stated, _, _ := strings.Cut(" "+o.Reference, " "+refusalMark+" ")
+		return strings.TrimPrefix(stated, " ")
+	case KindSubscribe, KindUnsubscribe:
+		name, _, _ := strings.Cut(o.Reference, " ")
+		return name
+	}
+	return o.Reference
+}
+
+// ErrNoOperation is returned if the history has no operation with a number or hash.
+var ErrNoOperation = errors.New("no such operation")
+
+// ShownOperation is an operation with the place that it has in the history.
+type ShownOperation struct {
+	Operation
+	Before string `json:"before"` // hash of the operation before it
+	Publication
+}
+
+// minHash is the least number of digits of a hash that names an operation.
+const minHash = 4
+
+// Operation returns the operation with a number, or with a hash that begins with the given digits. It fails with
+// [ErrNoOperation] if there is none, and with [blocklist.ErrMalformed] if there are several.
+func (l *Ledger) Operation(ctx context.Context, name string) (s ShownOperation, err error) {
+	if s.Operation, err = l.findOperation(ctx, name); err != nil {
+		return s, fmt.Errorf("showing operation %.70q: %w", name, err)
+	}
+	s.Before = ledger.InitialHash(l.list)
+	if s.ID > 1 {
+		before, err := l.history.OperationByID(ctx, s.ID-1)
+		if err != nil {
+			return s, ledger.Damaged("operation %d is missing: %v", s.ID-1, err)
+		}
+		s.Before = before.Hash
+	}
+	s.Publication, err = l.releaseLookup(ctx).find(ctx, s.ID)
+	return s, err
+}
+
+func (l *Ledger) findOperation(ctx context.Context, name string) (o Operation, err error) {
+	if id, numErr := strconv.ParseInt(name, 10, 64); numErr == nil {
+		if o, err = l.history.OperationByID(ctx, id); !errors.Is(err, sql.ErrNoRows) {
+			return o, err
+		}
+	}
+	prefix := strings.ToLower(name)
+	if len(prefix) < minHash || strings.Trim(prefix, "0123456789abcdef") != "" {
+		return o, fmt.Errorf("%w; blocklist log shows the numbers and hashes that there are", ErrNoOperation)
+	}
+	found, err := l.history.OperationsByHash(ctx, prefix)
+	switch {
+	case err != nil:
+		return o, err
+	case len(found) == 0:
+		return o, fmt.Errorf("%w; blocklist log shows the numbers and hashes that there are", ErrNoOperation)
+	case len(found) > 1:
+		return o, fmt.Errorf("%w: several hashes begin so; give more digits", blocklist.ErrMalformed)
+	}
+	return found[0], nil
+}
+
+// OperationLine is a line of an operation.
+type OperationLine struct {
+	// Sign is + or - for a line of the list; & for an order that was given and ~ for one that was withdrawn, of a target
+	// that rests on several; ? for a page that was checked.
+	Sign               string
+	Target, Attributes string     // the attributes begin with a space, if there are any
+	Check              *PageCheck // of a page that was checked; its Operation is empty
+}
+
+// OperationLines yields the lines of an operation, in the order in which it recorded them. The last value may be an
+// error.
+func (l *Ledger) OperationLines(ctx context.Context, o Operation) iter.Seq2[OperationLine, error] {
+	return func(yield func(OperationLine, error) bool) {
+		for c, err := range l.history.ChecksBy(ctx, o.ID) {
+			check := PageCheck{Checked: c.Checked, Removed: c.Removed}
+			if !yield(OperationLine{Sign: "?", Target: c.Target, Check: &check}, err) || err != nil {
+				return
+			}
+		}
+		for c, err := range l.history.Lines(ctx, o.ID) {
+			if !yield(OperationLine{Sign: c.Sign, Target: c.Target, Attributes: c.Attributes}, err) || err != nil {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,161 @@
+package publish
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist/internal/ledger"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// ReleaseInfo describes a pushed release: what the ledger says about it, and what its officers have signed.
+type ReleaseInfo struct {
+	ReleaseRecord
+	Added   uint64 `json:"added"`   // lines added since the release before, also those that were removed again
+	Removed uint64 `json:"removed"` // lines removed since the release before, also those that were added again
+	Entries uint64 `json:"entries"`
+	// Created, Signed and the fields below them are read from the signed metadata. They are empty if it is not valid.
+	Created   time.Time `json:"created,omitzero"`
+	Expires   time.Time `json:"expires,omitzero"`
+	Override  string    `json:"override,omitempty"`  // reason to override the guards
+	Root      int64     `json:"root,omitempty"`      // version of the root whose officers have signed
+	Threshold int       `json:"threshold,omitempty"` // how many of them had to
+	Signed    []string  `json:"signed,omitempty"`    // officers whose signatures are valid
+	// Problem says why the signed metadata can't be believed: it is missing, damaged, or not signed by enough officers.
+	Problem string `json:"problem,omitempty"`
+	// SignedDigest is the digest as receipts name it: that of a confidential list is keyed.
+	SignedDigest string `json:"-"`
+}
+
+// Releases yields the newest pushed releases, oldest first; last 0 selects all. It verifies each one's signatures. The
+// last value may be an error.
+func (l *Ledger) Releases(ctx context.Context, last int) iter.Seq2[ReleaseInfo, error] {
+	return func(yield func(ReleaseInfo, error) bool) {
+		s := l.signedReleases()
+		for r, err := range l.history.LastReleases(ctx, last) {
+			var info *ReleaseInfo
+			if err == nil {
+				info, err = s.describe(ctx, r)
+			}
+			if err != nil {
+				yield(ReleaseInfo{}, err)
+				return
+			}
+			if !yield(*info, nil) {
+				return
+			}
+		}
+	}
+}
+
+// signedReleases reads what the officers have signed about releases.
+type signedReleases struct {
+	*Ledger
+	roots []*trust.Root
+	err   error // why there are no roots
+}
+
+func (l *Ledger) signedReleases() *signedReleases {
+	s := &signedReleases{Ledger: l}
+	s.roots, s.err = l.rootHistory()
+	return s
+}
+
+// describe returns what the ledger says about a release, and what the officers have signed.
+func (s *signedReleases) describe(ctx context.Context, r ledger.ReleaseLines) (*ReleaseInfo, error) {
+	o, err := s.history.OperationByID(ctx, r.Operation)
+	if err != nil {
+		return nil, ledger.Damaged("release %d was made from operation %d, which is missing: %v", r.Serial, r.Operation, err)
+	}
+	info := &ReleaseInfo{ReleaseRecord: r.ReleaseRecord, Added: r.Added, Removed: r.Removed, Entries: o.Entries}
+	if err := s.read(info, o); err != nil {
+		info.Problem = err.Error()
+	}
+	return info, nil
+}
+
+// read reads the signed metadata of a release, and verifies that it has enough signatures and belongs to the release.
+func (s *signedReleases) read(info *ReleaseInfo, o Operation) error {
+	if s.err != nil {
+		return s.err
+	}
+	rel, err := s.readRelease(s.releasePath(info.Serial))
+	if err != nil {
+		return fmt.Errorf("its signed metadata can't be read: %w", err)
+	}
+	roots, err := signedUnder(s.roots, rel.metadata)
+	if err != nil {
+		return err
+	}
+	by, err := trust.CheckSignatures(roots[0], rel.metadata)
+	if err != nil {
+		return err
+	}
+	signed := rel.targets.Newest()
+	if signed.List != s.list || signed.Serial != info.Serial || signed.Ledger != info.Head || signed.Digest != o.Digest {
+		return ledger.Damaged("the history is not the one that was signed")
+	}
+	info.Created, info.Expires, info.Override = signed.Created, rel.targets.Expires, signed.Override
+	info.Root, info.Threshold, info.Signed = roots[0].Version(), by.Threshold, names(by.Signed)
+	info.SignedDigest, err = sealedDigest(rel.metadata)
+	return err
+}
+
+// sealedDigest returns the digest as it stands in signed metadata.
+func sealedDigest(metadata []byte) (string, error) {
+	spec, err := trust.ParseTargets(metadata)
+	if err != nil {
+		return "", err
+	}
+	return spec.Newest().Digest, nil
+}
+
+// releaseLookup finds the release that published an operation. It reads each release once.
+type releaseLookup struct {
+	*signedReleases
+	known   map[uint64]*ReleaseInfo
+	pending uint64 // serial of the pending release; 0: none
+	upTo    int64  // the last operation in the pending release
+}
+
+// releaseLookup does not fail if what is pending can't be read: the history does not depend on it.
+func (l *Ledger) releaseLookup(ctx context.Context) *releaseLookup {
+	f := &releaseLookup{signedReleases: l.signedReleases(), known: map[uint64]*ReleaseInfo{}}
+	p, err := l.waitingRelease()
+	if p == nil || err != nil {
+		return f
+	}
+	if head, err := l.history.OperationByHash(ctx, p.Ledger); err == nil {
+		f.pending, f.upTo = p.Serial, head.ID
+	}
+	return f
+}
+
+// Publication says in which release an operation was published.
+type Publication struct {
+	Release *ReleaseInfo `json:"release,omitempty"` // the first pushed release with it; nil: none yet
+	Pending uint64       `json:"pending,omitempty"` // serial of the pending release with it; 0: none
+}
+
+// find returns where an operation was published.
+func (f *releaseLookup) find(ctx context.Context, operation int64) (p Publication, err error) {
+	r, err := f.history.ReleaseWith(ctx, operation)
+	if err != nil {
+		return p, err
+	}
+	if r.Serial == 0 {
+		if operation <= f.upTo {
+			p.Pending = f.pending
+		}
+		return p, nil
+	}
+	if f.known[r.Serial] == nil {
+		if f.known[r.Serial], err = f.describe(ctx, r); err != nil {
+			return p, err
+		}
+	}
+	p.Release = f.known[r.Serial]
+	return p, nil
+}

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"iter"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+func (a *app) history() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "history NAME|URL|ADDRESS",
+		Short: "Show who listed something, when, why, in which release, and what covers it",
+		Long: `Show who listed something, when and why: each operation that changed it, the first release with it, who has signed that, and
+when it was pushed; urgent orders; checks of a page. Then the same of all that covers it, or did so once: domains above it, broader
+paths, networks. What is typed may have a scheme, a port or letters of any script; =NAME asks for that name alone.
+
+Signatures are verified here, with the roots of the list. It ends with 0 for what was never listed, too.
+
+With --json: one value for each entry, first what was asked for, then what covers it: target, covers, listed, entry, events, checks.
+An event has change (added, removed, changed, orders, ordered, withdrawn), before and after (lines), given and withdrawn (orders),
+operation, and release or pending.`,
+		Example: `  blocklist -C DIR history www.example.com
+  blocklist -C DIR history https://host.example:8080/path --json`,
+		Args: args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withLedger(func(l *publish.Ledger) error {
+				all, err := l.EntryHistory(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					same := func(h publish.EntryHistory) publish.EntryHistory { return h }
+					return printAll(a, true, each(all), same, nil)
+				}
+				return a.paged(func() error { return a.printHistory(all) })
+			})
+		},
+	}
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+func (a *app) printHistory(all []publish.EntryHistory) error {
+	w := visibleWriter{a.stdout}
+	for i, h := range all {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		covers := ""
+		if h.Covers {
+			covers = "covered by "
+		}
+		fmt.Fprintf(w, "%s%s: %s\n", covers, oneLine(h.Target), standingText(h, time.Now()))
+		for _, event := range h.Events {
+			printEvent(w, event)
+		}
+		for _, c := range h.Checks {
+			fmt.Fprintf(w, "  %s  checked: %s\n", c.Operation.Time.Format(time.RFC3339), checkText(c))
+			fmt.Fprintf(w, "      operation %d, by %s\n", c.Operation.ID, causeText(c.Operation))
+		}
+	}
+	return nil
+}
+
+// standingText says in words whether an entry is listed.
+func standingText(h publish.EntryHistory, now time.Time) string {
+	if len(h.Events) == 0 {
+		return "never listed itself"
+	}
+	var since time.Time
+	for _, event := range h.Events {
+		if event.Change == publish.ChangeAdded || event.Change == publish.ChangeRemoved {
+			since = event.Operation.Time
+		}
+	}
+	if since.IsZero() {
+		return "never on the list, only in urgent orders"
+	}
+	at := since.Format(time.RFC3339)
+	if !h.Listed {
+		return "not listed since " + at
+	}
+	if e, err := blocklist.ParseEntry(h.Entry); err == nil && !e.Expires.IsZero() && !e.Expires.After(now) {
+		return fmt.Sprintf("listed since %s, expired %s", at, e.Expires.Format(time.RFC3339))
+	}
+	return "listed since " + at
+}
+
+func printEvent(w io.Writer, e publish.EntryEvent) {
+	fmt.Fprintf(w, "  %s  %s by %s\n", e.Operation.Time.Format(time.RFC3339), eventText(e), causeText(e.Operation))
+	for _, line := range eventLines(e) {
+		fmt.Fprintf(w, "      %s\n", oneLine(line))
+	}
+	fmt.Fprintf(w, "      operation %d", e.Operation.ID)
+	if e.Change != publish.ChangeOrdered && e.Change != publish.ChangeWithdrawn {
+		fmt.Fprintf(w, "; %s", publicationText(e.Publication))
+	}
+	fmt.Fprintln(w)
+}
+
+// eventText returns what happened in words.
+func eventText(e publish.EntryEvent) string {
+	switch e.Change {
+	case publish.ChangeOrders:
+		return "orders changed"
+	case publish.ChangeOrdered:
+		return "urgent order"
+	case publish.ChangeWithdrawn:
+		return "urgent order withdrawn"
+	}
+	return e.Change
+}
+
+// eventLines returns the lines that an event changed.
+func eventLines(e publish.EntryEvent) (lines []string) {
+	for _, part := range []struct {
+		sign  string
+		lines []string
+	}{{"order given: ", e.Given}, {"order withdrawn: ", e.Withdrawn}} {
+		for _, line := range part.lines {
+			lines = append(lines, part.sign+line)
+		}
+	}
+	if e.Before != e.After && e.Before != "" {
+		lines = append(lines, "-"+e.Before)
+	}
+	if e.Before != e.After && e.After != "" {
+		lines = append(lines, "+"+e.After)
+	}
+	return lines
+}
+
+func (a *app) releases() *cobra.Command {
+	var asJSON bool
+	var last int
+	cmd := &cobra.Command{
+		Use:   "releases",
+		Short: "Show the releases: serial, time, lines, who has signed each, and when it was pushed",
+		Long: `Show the releases that were pushed, oldest first: serial, time, entries, lines added and removed since the one before, who has
+signed, when it was pushed, and why the guards were overridden. Signatures are verified here, with the roots of the list; a
+release whose signatures can't be verified is named, and the exit code is 1.
+
+With --json: one value a line: serial, operation and head (the last operation in it), pushed, added, removed, entries, created,
+expires, override, root, threshold, signed, problem.`,
+		Example: "  blocklist -C DIR releases -n 10",
+		Args:    args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if last < 0 {
+				return usage("-n %d is negative", last)
+			}
+			return a.withLedger(func(l *publish.Ledger) error { return a.printReleases(cmd, l, last, asJSON) })
+		},
+	}
+	cmd.Flags().IntVarP(&last, "number", "n", 0, "only the newest `N` (default: all)")
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+func (a *app) printReleases(cmd *cobra.Command, l *publish.Ledger, last int, asJSON bool) error {
+	var bad uint64
+	counted := func(yield func(publish.ReleaseInfo, error) bool) {
+		for r, err := range l.Releases(cmd.Context(), last) {
+			if r.Problem != "" {
+				bad++
+			}
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
+	var err error
+	if asJSON {
+		err = printAll(a, true, counted, func(r publish.ReleaseInfo) publish.ReleaseInfo { return r }, nil)
+	} else {
+		err = a.paged(func() error { return printReleaseTable(visibleWriter{a.stdout}, counted) })
+	}
+	if err == nil && bad > 0 {
+		err = withHint(fmt.Errorf("the signatures of %s can't be verified", plural(bad, "release", "releases")), "blocklist verify names what is damaged")
+	}
+	return err
+}
+
+func printReleaseTable(out io.Writer, releases iter.Seq2[publish.ReleaseInfo, error]) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "serial\tmade\tentries\tlines\tpushed\tsigned by")
+	for r, err := range releases {
+		if err != nil {
+			return err
+		}
+		made, by := "-", "not verified: "+r.Problem
+		if r.Problem == "" {
+			made, by = r.Created.Format(time.RFC3339), strings.Join(r.Signed, ", ")
+		}
+		if r.Override != "" {
+			by += "; guards overridden: " + r.Override
+		}
+		fmt.Fprintf(w, "%d\t%s\t%s\t+%s -%s\t%s\t%s\n", r.Serial, made, thousands(r.Entries), thousands(r.Added), thousands(r.Removed),
+			r.Pushed.Format(time.RFC3339), by)
+	}
+	return w.Flush()
+}
