@@ -54,42 +54,6 @@ func (s *Settings) readList(r *reader, n *yaml.Node) {
 	s.Lists = append(s.Lists, l)
 }
 
-// contradictions returns a message for each missing key and for each key that contradicts another.
-func (l *List) contradictions(given map[string]bool) (why []string) {
-	note := func(wrong bool, text string) {
-		if wrong {
-			why = append(why, text)
-		}
-	}
-	note(!given["name"], "a list needs a name")
-	note(given["file"] && (given["from"] || given["root"]), "a list has either a file, or from and root")
-	note(!given["file"] && !given["from"], "a list needs from (origins) and root, or a file")
-	note(given["from"] && !given["root"], "a signed list needs its root: the file that the agency hands out")
-	note(given["root"] && !given["from"] && !given["file"], "a signed list needs from: the origins to get it from")
-	note(given["identity"] && !given["from"], "identity is for signed lists: it opens one that is confidential")
-	note(given["divert"] && len(l.Divert) == 0, "divert names no address of a proxy")
-	note(given["from"] && len(l.From) == 0, "from names no origin")
-	note(given["receipts"] && !given["from"], "receipts are for signed lists, which have an origin")
-	return append(why, l.strayKeys(given)...)
-}
-
-// strayKeys returns a message for each key that does not apply to this kind of list.
-func (l *List) strayKeys(given map[string]bool) (why []string) {
-	note := func(wrong bool, text string) {
-		if wrong {
-			why = append(why, text)
-		}
-	}
-	note(given["from"] && (given["format"] || given["scope"]),
-		"format and scope are for files; a signed list says itself what it means")
-	note(given["from"] && (given["zone"] || given["stop_page"]),
-		"zone and stop_page are for files; a signed list says itself what it means")
-	note(given["zone"] && l.Format != "" && l.Format != formats.Auto && l.Format != formats.RPZ,
-		"zone is for files of format rpz")
-	note(given["guard"] && !given["file"], "guard: off is for files; the guards of signed lists are always on")
-	return why
-}
-
 // parseZone parses the name of a zone.
 func parseZone(text string) (string, error) {
 	name, err := blocklist.ParseName(text)

@@ -37,14 +37,7 @@ func (s *Settings) readQuorum(r *reader, n *yaml.Node) {
 		"notice":   func(n *yaml.Node) { r.readNotice(n, &q.Notice) },
 	})
 	if len(r.errs) == before {
-		at := positionOf(n)
-		if len(q.Lists) < 2 {
-			r.fail(at, "a quorum needs lists: two at least")
-		}
-		if q.AtLeast < 1 || q.AtLeast > len(q.Lists) {
-			r.fail(at, "a quorum needs at_least: how many of its %d lists must agree", len(q.Lists))
-		}
-		r.checkSinkhole(at, q.Rule, false)
+		r.checkQuorum(positionOf(n), q)
 	}
 	s.Quorums = append(s.Quorums, q)
 }
@@ -177,20 +170,6 @@ func (s *Settings) finishLists(r *reader) {
 		if !l.broken {
 			r.checkSinkhole(l.position, l.Rule, inView)
 		}
-	}
-}
-
-// checkSinkhole checks that sinkhole addresses and actions match: neither without the other.
-func (r *reader) checkSinkhole(at position, rule dnsfilter.Rule, usedElsewhere bool) {
-	used := rule.Action == dnsfilter.Sinkhole
-	for _, action := range rule.Categories {
-		used = used || action == dnsfilter.Sinkhole
-	}
-	switch has := len(rule.Sinkhole) > 0; {
-	case used && !has:
-		r.fail(at, "the action sinkhole needs addresses: sinkhole: [192.0.2.80]")
-	case has && !used && !usedElsewhere:
-		r.fail(at, "sinkhole addresses are used by the action sinkhole only")
 	}
 }
 

@@ -90,18 +90,3 @@ func (s *Settings) forwarder() (dnsfilter.Upstream, error) {
 	}
 	return upstream.New(addrs...)
 }
-
-// checkLoop returns an error if one of the resolvers is this server itself, which would cause a forwarding loop.
-func (s *Settings) checkLoop(resolvers []upstream.Endpoint) error {
-	for _, text := range s.Listen {
-		_, at, err := dnsfilter.ParseListen(text)
-		for _, u := range resolvers {
-			own, asked := at.Addr().Unmap(), u.Addr.Addr().Unmap()
-			here := own == asked || own.IsUnspecified() && asked.IsLoopback() || asked.IsUnspecified() && own.IsLoopback()
-			if err == nil && here && u.Addr.Port() == at.Port() {
-				return fmt.Errorf("resolver %s is this server itself: name another with upstream, or listen elsewhere", u)
-			}
-		}
-	}
-	return nil
-}

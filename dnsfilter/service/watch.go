@@ -1,6 +1,9 @@
 package service
 
 import (
+	"context"
+	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/argine-dns/argine/dnsfilter/config"
@@ -47,6 +50,61 @@ func (w watcher) baseline(settings *config.Settings) {
 		if w[ownKey+path] == nil {
 			source := settingsSource(path)
 			w[ownKey+path] = &watched{seen: source, done: source}
+		}
+	}
+}
+
+// watchFiles loads changed files until ctx ends. A failure is logged once. After it, the file is loaded again when it
+// changes, or on a requested reload.
+func (s *Service) watchFiles(ctx context.Context, reload <-chan struct{}) {
+	s.watch = watcher{}
+	s.watch.baseline(s.settings)
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-reload:
+			_ = s.tryReload(ctx, true) // the error is logged
+		case done := <-s.reloads:
+			done <- s.tryReload(ctx, true)
+		case <-tick.C:
+			if slices.ContainsFunc(s.settings.OwnFiles(), func(path string) bool {
+				return s.watch.settled(ownKey+path, settingsSource(path))
+			}) {
+				_ = s.tryReload(ctx, false) // the error is logged
+			}
+			s.reloadChangedLists()
+		}
+	}
+}
+
+// reloadChangedLists loads the local files whose current content the store does not have.
+func (s *Service) reloadChangedLists() {
+	for _, l := range s.settings.LocalFiles() {
+		source, err := l.Source()
+		if err != nil {
+			source = err.Error()
+		}
+		info, _ := s.store.List(l.List)
+		if info.Source == source {
+			s.local.failed.Delete(l.List)
+			if err := s.local.held.set(l.List, nil); err != nil {
+				s.log.Warn("forgetting what was on hold", slog.String("list", l.List), slog.Any("error", err))
+			}
+			continue
+		}
+		if !s.watch.settled(l.List, source) {
+			continue
+		}
+		if err == nil {
+			err = s.local.load(l, s.guards, "")
+		}
+		if err != nil {
+			s.local.failed.Store(l.List, err)
+			s.log.Error("a changed list was not taken in; the last good one stays", slog.String("list", l.List),
+				slog.Any("error", err))
 		}
 	}
 }

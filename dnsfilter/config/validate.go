@@ -1,0 +1,88 @@
+package config
+
+import (
+	"fmt"
+
+	"github.com/argine-dns/argine/blocklist/formats"
+	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/upstream"
+)
+
+// Validation of settings that are valid each by itself, but not together. The parser of a key validates its value: see
+// values.go.
+
+// contradictions returns a message for each missing key and for each key that contradicts another.
+func (l *List) contradictions(given map[string]bool) (why []string) {
+	note := func(wrong bool, text string) {
+		if wrong {
+			why = append(why, text)
+		}
+	}
+	note(!given["name"], "a list needs a name")
+	note(given["file"] && (given["from"] || given["root"]), "a list has either a file, or from and root")
+	note(!given["file"] && !given["from"], "a list needs from (origins) and root, or a file")
+	note(given["from"] && !given["root"], "a signed list needs its root: the file that the agency hands out")
+	note(given["root"] && !given["from"] && !given["file"], "a signed list needs from: the origins to get it from")
+	note(given["identity"] && !given["from"], "identity is for signed lists: it opens one that is confidential")
+	note(given["divert"] && len(l.Divert) == 0, "divert names no address of a proxy")
+	note(given["from"] && len(l.From) == 0, "from names no origin")
+	note(given["receipts"] && !given["from"], "receipts are for signed lists, which have an origin")
+	return append(why, l.strayKeys(given)...)
+}
+
+// strayKeys returns a message for each key that does not apply to this kind of list.
+func (l *List) strayKeys(given map[string]bool) (why []string) {
+	note := func(wrong bool, text string) {
+		if wrong {
+			why = append(why, text)
+		}
+	}
+	note(given["from"] && (given["format"] || given["scope"]),
+		"format and scope are for files; a signed list says itself what it means")
+	note(given["from"] && (given["zone"] || given["stop_page"]),
+		"zone and stop_page are for files; a signed list says itself what it means")
+	note(given["zone"] && l.Format != "" && l.Format != formats.Auto && l.Format != formats.RPZ,
+		"zone is for files of format rpz")
+	note(given["guard"] && !given["file"], "guard: off is for files; the guards of signed lists are always on")
+	return why
+}
+
+// checkQuorum checks that a quorum has enough lists, and that its action fits its keys.
+func (r *reader) checkQuorum(at position, q dnsfilter.Quorum) {
+	if len(q.Lists) < 2 {
+		r.fail(at, "a quorum needs lists: two at least")
+	}
+	if q.AtLeast < 1 || q.AtLeast > len(q.Lists) {
+		r.fail(at, "a quorum needs at_least: how many of its %d lists must agree", len(q.Lists))
+	}
+	r.checkSinkhole(at, q.Rule, false)
+}
+
+// checkSinkhole checks that sinkhole addresses and actions match: neither without the other.
+func (r *reader) checkSinkhole(at position, rule dnsfilter.Rule, usedElsewhere bool) {
+	used := rule.Action == dnsfilter.Sinkhole
+	for _, action := range rule.Categories {
+		used = used || action == dnsfilter.Sinkhole
+	}
+	switch has := len(rule.Sinkhole) > 0; {
+	case used && !has:
+		r.fail(at, "the action sinkhole needs addresses: sinkhole: [192.0.2.80]")
+	case has && !used && !usedElsewhere:
+		r.fail(at, "sinkhole addresses are used by the action sinkhole only")
+	}
+}
+
+// checkLoop returns an error if one of the resolvers is this server itself, which would cause a forwarding loop.
+func (s *Settings) checkLoop(resolvers []upstream.Endpoint) error {
+	for _, text := range s.Listen {
+		_, at, err := dnsfilter.ParseListen(text)
+		for _, u := range resolvers {
+			own, asked := at.Addr().Unmap(), u.Addr.Addr().Unmap()
+			here := own == asked || own.IsUnspecified() && asked.IsLoopback() || asked.IsUnspecified() && own.IsLoopback()
+			if err == nil && here && u.Addr.Port() == at.Port() {
+				return fmt.Errorf("resolver %s is this server itself: name another with upstream, or listen elsewhere", u)
+			}
+		}
+	}
+	return nil
+}
