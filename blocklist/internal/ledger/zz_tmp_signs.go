@@ -1,8 +1,0 @@
-package ledger
-
-const (
-	signAdded     = "+"
-	signRemoved   = "-"
-	signOrder     = "&"
-	signWithdrawn = "~"
-)
