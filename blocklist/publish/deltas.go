@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -152,6 +153,9 @@ func (b *releaseBuilder) delta(ctx context.Context, from uint64) (f trust.File, 
 		return f, false, err
 	}
 	operation, err := b.operationOf(ctx, from)
+	if errors.Is(err, sql.ErrNoRows) { // a recovery has skipped it: only the entries of later serials are known
+		return f, false, nil
+	}
 	if err != nil {
 		return f, false, fmt.Errorf("reading release %d: %w", from, err)
 	}

@@ -30,12 +30,18 @@ func (l *Ledger) pendingOperations(ctx context.Context, p *Pending, yield func(O
 	if err != nil {
 		return err
 	}
+	if _, recovered := adoptionOf(at); recovered && !yield(at) { // the officers have not seen it
+		return nil
+	}
 	return p.follow(at, l.history.Operations(ctx, ledger.Range{After: at.ID}), yield)
 }
 
 // follow yields operations, and verifies their hash chain from the operation at to the head that p's signatures cover.
 // It fails if the entries and the digest at that head differ from those of p.
 func (p *Pending) follow(at Operation, operations iter.Seq2[Operation, error], yield func(Operation) bool) error {
+	if at.Hash == p.Ledger { // nothing has happened since a recovery
+		return p.isOf(at)
+	}
 	for o, err := range operations {
 		if err != nil {
 			return err
@@ -93,8 +99,9 @@ func (d folder) checkChanges(p *Pending, changes iter.Seq2[blocklist.Change, err
 	return err
 }
 
-// headBefore returns the last operation of the release before p, which that release's officers have signed. For the
-// first release it returns the initial hash, which stands before the first operation.
+// headBefore returns the last operation of the release before p, which that release's officers have signed, or the
+// recovery that stands in its place. For the first release it returns the initial hash, which stands before the first
+// operation.
 func (l *Ledger) headBefore(ctx context.Context, p *Pending) (at Operation, err error) {
 	if p.Serial == 1 {
 		at.Hash = ledger.InitialHash(l.list)
@@ -104,9 +111,13 @@ func (l *Ledger) headBefore(ctx context.Context, p *Pending) (at Operation, err 
 	if err != nil {
 		return at, err
 	}
-	head := before.targets.Newest().Ledger
-	if at, err = l.history.OperationByHash(ctx, head); errors.Is(err, sql.ErrNoRows) {
-		err = ledger.Damaged("the operation with hash %.12s, the head of serial %d, is missing", head, p.Serial-1)
+	signed := before.targets.Newest()
+	at, err = l.signedHead(ctx, signed.Ledger)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return at, ledger.Damaged("the operation with hash %.12s, the head of serial %d, is missing", signed.Ledger, signed.Serial)
+	case err == nil && at.Hash != signed.Ledger && !adopts(at, signed):
+		return at, ledger.Damaged("operation %d, the recovery of serial %d, is not what was recorded, or has another state", at.ID, signed.Serial)
 	}
 	return at, err
 }

@@ -61,7 +61,7 @@ func Init(ctx context.Context, dir string, o InitOptions) error {
 	if err := disk.WriteFile(filepath.Join(dir, pendingDir, trust.RootName(1)), root, 0o644); err != nil {
 		return err
 	}
-	return ledger.Create(ctx, dir, o.List, by)
+	return ledger.Create(ctx, dir, o.List, by, nil)
 }
 
 // makeEmpty makes the folder with access for its owner only, because a ledger has the plain text of a confidential

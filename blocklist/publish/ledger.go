@@ -55,6 +55,7 @@ const (
 	KindOverride    = ledger.KindOverride    // the next release may pass the guards
 	KindGuard       = ledger.KindGuard       // the settings of the guards were changed
 	KindRules       = ledger.KindRules       // the rules for new orders were changed
+	KindRecover     = ledger.KindRecover     // the state that was signed was adopted from a release
 )
 
 // Close closes the ledger.

@@ -19,10 +19,7 @@ import (
 // makeListKey makes a new list key. It saves the key before anything is encrypted with it.
 func (l *Ledger) makeListKey() (trust.ListKey, error) {
 	key := trust.NewListKey()
-	if err := os.MkdirAll(l.path(keysDir), 0o700); err != nil {
-		return nil, err
-	}
-	return key, disk.WriteFile(l.keyPath(key.ID(l.list)), []byte(key.Text()+"\n"), 0o600)
+	return key, l.saveListKey(key, l.list)
 }
 
 // nextListKey returns the list key of the next release, nil if the list is not confidential. It makes a new key if a
@@ -59,7 +56,7 @@ func (l *Ledger) nextListKey(ctx context.Context, last ReleaseRecord) (trust.Lis
 // goneSince reports whether a subscriber was removed after the operation with hash head. If there is no such operation,
 // the whole history counts.
 func (l *Ledger) goneSince(ctx context.Context, head string) (gone bool, err error) {
-	o, err := l.history.OperationByHash(ctx, head)
+	o, err := l.signedHead(ctx, head)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return false, err
 	}

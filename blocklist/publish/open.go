@@ -33,6 +33,9 @@ func (l *Ledger) resume(ctx context.Context) error {
 	if err := l.activateRoot(); err != nil {
 		return err
 	}
+	if _, err := l.finishRecovery(ctx); err != nil {
+		return err
+	}
 	return l.archivePush(ctx)
 }
 
@@ -43,11 +46,8 @@ func (l *Ledger) archivePush(ctx context.Context) error {
 		return err
 	}
 	pending, err := l.readRelease(l.path(pendingDir, releaseDir))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
 	if err != nil || pending.serial() > last.Serial {
-		return err
+		return nil //nolint:nilerr // there is none, or none that can be read: Pending says so
 	}
 	to := l.path(releasesDir, fmt.Sprint(last.Serial))
 	if err := os.Rename(l.path(pendingDir, releaseDir), to); err != nil {

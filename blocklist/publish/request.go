@@ -186,12 +186,19 @@ func readOperations(r io.Reader) (requestHistory, error) {
 	return h, errors.Join(lines.Err(), h.end(&proof))
 }
 
-// end verifies the lines of the last operation.
+// end verifies the lines of the last operation. A recovery at the beginning comes without its lines, see
+// [Request.begin].
 func (h *requestHistory) end(proof *ledger.ChangesProof) error {
-	if len(h.operations) == 0 {
+	if len(h.operations) == 0 || len(h.operations) == 1 && withoutLines(h.operations[0], *proof) {
 		return nil
 	}
 	return proof.End(h.operations[len(h.operations)-1])
+}
+
+// withoutLines reports whether a recovery that has changed entries came without their lines.
+func withoutLines(o Operation, proof ledger.ChangesProof) bool {
+	_, recovered := adoptionOf(o)
+	return recovered && o.Added+o.Removed > 0 && proof == ledger.ChangesProof{}
 }
 
 // add applies one changed line to the net changes.

@@ -198,23 +198,40 @@ func (q *Request) verifyHistory() error {
 	if q.history, err = readOperations(f); err != nil {
 		return err
 	}
-	at := Operation{Hash: ledger.InitialHash(q.pending.List)}
-	if q.pending.Serial > 1 {
-		before, err := q.folder.signedBefore(q.pending)
-		if err != nil {
-			return err
-		}
-		at.Hash = before.targets.Newest().Ledger
-		if len(q.history.operations) > 0 {
-			at.ID = q.history.operations[0].ID - 1 // the hash covers it
-		}
+	at, rest, err := q.begin()
+	if err != nil {
+		return err
 	}
 	n := 0
-	err = q.pending.follow(at, eachOperation(q.history.operations), func(Operation) bool { n++; return true })
-	if err == nil && n != len(q.history.operations) {
+	err = q.pending.follow(at, eachOperation(rest), func(Operation) bool { n++; return true })
+	if err == nil && n != len(rest) {
 		err = ledger.Damaged("operations: some are behind the head of %s", q.pending.What())
 	}
 	return err
+}
+
+// begin returns the operation whose state the last release has, and those that follow it. Only a recovery of that state
+// may come without its lines.
+func (q *Request) begin() (at Operation, rest []Operation, err error) {
+	rest = q.history.operations
+	if q.pending.Serial == 1 {
+		at.Hash = ledger.InitialHash(q.pending.List)
+		return at, rest, nil
+	}
+	before, err := q.folder.signedBefore(q.pending)
+	if err != nil || len(rest) == 0 {
+		return at, rest, err
+	}
+	signed := before.targets.Newest()
+	switch {
+	case adopts(rest[0], signed):
+		return rest[0], rest[1:], rest[0].CheckText()
+	case withoutLines(rest[0], ledger.ChangesProof{}):
+		return at, nil, ledger.Damaged("operation %d has adopted another state than that of serial %d", rest[0].ID, signed.Serial)
+	}
+	at.Hash = signed.Ledger
+	at.ID = rest[0].ID - 1 // the hash covers it
+	return at, rest, nil
 }
 
 func eachOperation(all []Operation) iter.Seq2[Operation, error] {

@@ -17,6 +17,7 @@ type Status struct {
 	Added    uint64         `json:"unreleased_added"`   // lines added since that release
 	Removed  uint64         `json:"unreleased_removed"` // lines removed since that release
 	Pending  *Pending       `json:"pending,omitempty"`  // a root or release that waits for signatures or for a push
+	Origin   *Comparison    `json:"origin,omitempty"`   // set by callers that have used [Ledger.Compare]
 	Warnings []string       `json:"warnings,omitempty"` // what must be done soon, and the command for it
 }
 

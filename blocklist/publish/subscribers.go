@@ -108,7 +108,7 @@ func subscriberKinds() []string { return []string{KindSubscribe, KindUnsubscribe
 // subscribersAt returns the subscribers after the operation with hash head. It returns none if there is no such
 // operation.
 func (l *Ledger) subscribersAt(ctx context.Context, head string) ([]Subscriber, error) {
-	o, err := l.history.OperationByHash(ctx, head)
+	o, err := l.signedHead(ctx, head)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -141,8 +141,18 @@ func replaySubscribers(operations iter.Seq2[Operation, error]) (all []Subscriber
 	return all, nil
 }
 
-// subscribersChanged reports whether a subscriber was added or removed since a release.
+// subscribersChanged reports whether a subscriber was added or removed since a release. After a recovery this is not
+// known: then it reports true for a confidential list.
 func (l *Ledger) subscribersChanged(ctx context.Context, last ReleaseRecord) (changed bool, err error) {
+	root, err := l.root()
+	if err != nil {
+		return false, err
+	}
+	if last.Serial > 0 && root.Spec().Confidential {
+		if changed, err = l.unknownHead(ctx, last); changed || err != nil {
+			return changed, err
+		}
+	}
 	return l.history.Happened(ctx, ledger.Range{After: last.Operation, Kinds: subscriberKinds()})
 }
 

@@ -73,25 +73,28 @@ func verifyGuard(ctx context.Context, view ledger.View) error {
 }
 
 // verifyReleases compares the releases with the history and with their signed metadata. It returns the number of
-// releases.
+// releases. Releases may be missing only before one that a recovery has adopted.
 func (l *Ledger) verifyReleases(ctx context.Context, view ledger.View) (n int, err error) {
 	roots, err := l.rootHistory()
 	if err != nil {
 		return 0, err
 	}
-	pushes, err := pushReasons(ctx, view)
+	published, err := publications(ctx, view)
 	if err != nil {
 		return 0, err
 	}
+	next := uint64(1)
 	for r, err := range view.Releases(ctx) {
 		if err != nil {
 			return n, err
 		}
-		if n++; r.Serial != uint64(n) {
-			return n, ledger.Damaged("release %d is missing, or release %d does not belong there", n, r.Serial)
-		}
 		o, err := view.OperationByID(ctx, r.Operation)
-		if err != nil || o.Hash != r.Head {
+		a, _ := adoptionOf(o)
+		adopted := slices.Contains(published[ledger.FormatTime(r.Pushed)], adoption{r.Serial, r.Head, ""}.what())
+		switch {
+		case r.Serial != next && !adopted:
+			return n, ledger.Damaged("release %d is missing, or release %d does not belong there", next, r.Serial)
+		case err != nil || o.Hash != r.Head && a.head != r.Head:
 			return n, errors.Join(err, ledger.Damaged("release %d was made from operation %d, which has another hash now",
 				r.Serial, r.Operation))
 		}
@@ -100,22 +103,27 @@ func (l *Ledger) verifyReleases(ctx context.Context, view ledger.View) (n int, e
 		}
 		pushed := (&Pending{List: l.list, Serial: r.Serial}).What() + " to "
 		at := ledger.FormatTime(r.Pushed)
-		if !slices.ContainsFunc(pushes[at], func(reason string) bool { return strings.HasPrefix(reason, pushed) }) {
+		if !adopted && !slices.ContainsFunc(published[at], func(what string) bool { return strings.HasPrefix(what, pushed) }) {
 			return n, ledger.Damaged("no operation has pushed release %d at %s", r.Serial, at)
 		}
+		n, next = n+1, r.Serial+1
 	}
 	return n, nil
 }
 
-// pushReasons returns the reasons of all pushes, by time.
-func pushReasons(ctx context.Context, view ledger.View) (map[string][]string, error) {
+// publications returns by time what was pushed, in the words of the operations, and what was adopted.
+func publications(ctx context.Context, view ledger.View) (map[string][]string, error) {
 	all := map[string][]string{}
-	for o, err := range view.Operations(ctx, ledger.Range{Kinds: []string{KindPush}}) {
+	for o, err := range view.Operations(ctx, ledger.Range{Kinds: []string{KindPush, KindRecover}}) {
 		if err != nil {
 			return nil, err
 		}
+		what := o.Reason
+		if a, ok := adoptionOf(o); ok {
+			what = a.what()
+		}
 		at := ledger.FormatTime(o.Time)
-		all[at] = append(all[at], o.Reason)
+		all[at] = append(all[at], what)
 	}
 	return all, nil
 }

@@ -17,39 +17,56 @@ import (
 // the metadata from the root on and uses no stored state. It fetches no release, and needs no identity. It uses the
 // fields List, Root, Origins and Client of the Config.
 func Signed(ctx context.Context, c Config) ([]receipt.Release, error) {
-	root, err := openRoot(c.Root)
-	if err == nil && root.Spec().List != c.List {
-		err = fmt.Errorf("%w: the root is of list %q", blocklist.ErrUntrusted, root.Spec().List)
-	}
+	_, newest, err := signed(ctx, c, func(*fetch.Origin) time.Time { return time.Now() })
 	if err != nil {
 		return nil, fmt.Errorf("asking what was signed about %.80q: %w", c.List, err)
 	}
+	return releases(newest.spec), nil
+}
+
+// signedMetadata is what the officers have signed, verified from a root on.
+type signedMetadata struct {
+	roots [][]byte // all that follow the given one
+	spec  trust.TargetsSpec
+}
+
+// signed returns the first origin that proves what the newest release is. At returns the time at which its metadata must
+// be valid.
+func signed(ctx context.Context, c Config, at func(*fetch.Origin) time.Time) (*fetch.Origin, signedMetadata, error) {
+	pin, err := openRoot(c.Root)
+	if err == nil && pin.Spec().List != c.List {
+		err = fmt.Errorf("%w: the root is of list %q", blocklist.ErrUntrusted, pin.Spec().List)
+	}
+	if err != nil {
+		return nil, signedMetadata{}, err
+	}
 	origins, err := fetch.Origins(c.List, c.Origins, c.Client)
 	for _, o := range origins {
-		spec, signedErr := signed(ctx, o, root)
+		m, signedErr := signedAt(ctx, o, pin, at(o))
 		if signedErr == nil {
-			return releases(spec), nil
+			return o, m, nil
 		}
 		err = errors.Join(err, fmt.Errorf("%s: %w", o.Name, signedErr))
 	}
-	return nil, fmt.Errorf("asking what was signed about %s: %w", c.List, err)
+	return nil, signedMetadata{}, err
 }
 
-// signed verifies the metadata of an origin from a root to the newest targets.
-func signed(ctx context.Context, o *fetch.Origin, root *trust.Root) (spec trust.TargetsSpec, err error) {
+// signedAt verifies the metadata of an origin from a root to the newest targets, at the time now.
+func signedAt(ctx context.Context, o *fetch.Origin, root *trust.Root, now time.Time) (m signedMetadata, err error) {
 	timestamp, _, err := o.Timestamp(ctx, nil)
 	if err != nil {
-		return spec, err
+		return m, err
 	}
 	err = fetchRoots(ctx, o, root.Version()+1, func(b []byte) (err error) {
+		m.roots = append(m.roots, b)
 		root, err = checkNextRoot(root, b)
 		return err
 	})
 	if err != nil {
-		return spec, err
+		return m, err
 	}
-	u := newUpdater(root, trust.Metadata{}, time.Now())
-	return verifyUpdate(ctx, o, u, trust.Metadata{}, timestamp, nil)
+	m.spec, err = verifyUpdate(ctx, o, newUpdater(root, trust.Metadata{}, now), trust.Metadata{}, timestamp, nil)
+	return m, err
 }
 
 // releases returns the description of each serial in the targets.

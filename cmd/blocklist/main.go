@@ -79,7 +79,7 @@ of import: 3 some of an order is not listed.`,
 		a.add(), a.remove(), a.importList(), a.guard(), a.export(), a.convert(), a.compileList(), a.takedown(),
 		a.status(), a.diff(), a.pending(), a.entries(), a.verify(),
 		a.history(), a.log(), a.showOperation(), a.releases(),
-		a.release(), a.request(), a.review(), a.sign(), a.refuse(), a.newRoot(), a.urgent(), a.subscriber(), a.push(), a.bundle(), a.pull(), a.follow(), a.lookup(), a.squid(), a.icap(),
+		a.release(), a.request(), a.review(), a.sign(), a.refuse(), a.newRoot(), a.urgent(), a.subscriber(), a.push(), a.bundle(), a.recoverLedger(), a.pull(), a.follow(), a.lookup(), a.squid(), a.icap(),
 		a.receipts(), a.man(),
 	)
 	return root

@@ -2,14 +2,21 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/origin"
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/subscribe"
 )
 
 func (a *app) push() *cobra.Command {
@@ -23,10 +30,13 @@ of it. Without a pending release the newest one is pushed again, to another orig
   blocklist -C DIR push ORIGIN`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkOrigin(args[0]); err != nil {
+				return err
+			}
 			return a.withLedger(func(l *publish.Ledger) error {
 				p, err := l.Push(cmd.Context(), deliverTo(args[0]), publish.Audit{Author: author, Reason: args[0]})
 				if err != nil {
-					return err
+					return a.explainPush(cmd.Context(), l, args[0], err)
 				}
 				a.printf("pushed %s, %s, to %s", p.What(), plural(p.Entries, "entry", "entries"), args[0])
 				return nil
@@ -39,7 +49,7 @@ of it. Without a pending release the newest one is pushed again, to another orig
 
 // deliverTo returns the transport to an origin: a base URL or a folder.
 func deliverTo(where string) publish.Transport {
-	if strings.HasPrefix(where, "http://") || strings.HasPrefix(where, "https://") {
+	if isURL(where) {
 		return publish.ToHTTP(http.DefaultClient, where)
 	}
 	return func(ctx context.Context, _ string, bundle io.Reader) error {
@@ -51,3 +61,58 @@ func deliverTo(where string) publish.Transport {
 		return err
 	}
 }
+
+// checkOrigin fails for a name of a server without a scheme.
+func checkOrigin(where string) error {
+	if isURL(where) {
+		return nil
+	}
+	if _, err := os.Stat(where); errors.Is(err, fs.ErrNotExist) {
+		return usage("there is no folder %q; for a server write https://%s", where, where)
+	}
+	return nil
+}
+
+func isURL(where string) bool {
+	return strings.HasPrefix(where, "http://") || strings.HasPrefix(where, "https://")
+}
+
+// compare compares the ledger with the newest release of an origin.
+func (a *app) compare(ctx context.Context, l *publish.Ledger, from string) (c publish.Comparison, err error) {
+	root, err := readAtMost(filepath.Join(a.dir, "root.json"), maxRoot)
+	if err != nil {
+		return c, err
+	}
+	bundle, err := openSigned(ctx, from, root, subscribe.CopyMetadata)
+	if err != nil {
+		return c, err
+	}
+	defer bundle.Close() //nolint:errcheck // it was only read
+	return l.Compare(ctx, bundle)
+}
+
+// explainPush returns the error of a push, in words if the origin has a release that the ledger does not know.
+func (a *app) explainPush(ctx context.Context, l *publish.Ledger, to string, pushed error) error {
+	if errors.Is(pushed, blocklist.ErrBusy) || errors.Is(pushed, publish.ErrNothingPending) {
+		return pushed
+	}
+	c, err := a.compare(ctx, l, to)
+	if err != nil || !c.Behind() {
+		return pushed
+	}
+	return withHint(behindError{c, pushed}, "%s", a.recoverWith(to))
+}
+
+// recoverWith returns the command that brings the ledger to what an origin has.
+func (a *app) recoverWith(from string) string {
+	return fmt.Sprintf("blocklist recover %s %s --root ROOT.json brings it up to date; what was ordered here meanwhile comes back and is pending", from, a.dir)
+}
+
+// behindError is the error of a push to an origin with a release that the ledger does not know.
+type behindError struct {
+	publish.Comparison
+	error
+}
+
+func (e behindError) Error() string { return "the origin has " + e.Comparison.String() }
+func (e behindError) Unwrap() error { return e.error }

@@ -19,19 +19,22 @@ func (a *app) status() *cobra.Command {
 	var asJSON bool
 	var table string
 	cmd := &cobra.Command{
-		Use:   "status",
+		Use:   "status [ORIGIN]",
 		Short: "Show where the list stands: entries, releases, what is pending, which pages are still there",
 		Long: `Show where the list stands: entries, releases, what is pending; and of listed URLs, by the platform that can take them
 down, how many are open (never checked, or still there at the last check), came back after they were removed, or are
-removed, and for how long those have been there that are. blocklist takedown records checks.`,
-		Example: "  blocklist -C DIR status",
-		Args:    args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+removed, and for how long those have been there that are. blocklist takedown records checks.
+
+With ORIGIN, a URL or a folder, it also compares the ledger with the origin's newest release.`,
+		Example: `  blocklist -C DIR status
+  blocklist -C DIR status https://origin.example`,
+		Args: args(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
 			platforms, err := readPlatforms(table)
 			if err != nil {
 				return err
 			}
-			return a.withLedger(func(l *publish.Ledger) error { return a.showStatus(cmd.Context(), l, platforms, asJSON) })
+			return a.withLedger(func(l *publish.Ledger) error { return a.showStatus(cmd.Context(), l, platforms, args, asJSON) })
 		},
 	}
 	platformsFlag(cmd, &table)
@@ -39,10 +42,23 @@ removed, and for how long those have been there that are. blocklist takedown rec
 	return cmd
 }
 
-func (a *app) showStatus(ctx context.Context, l *publish.Ledger, platforms takedown.Platforms, asJSON bool) error {
+func (a *app) showStatus(ctx context.Context, l *publish.Ledger, platforms takedown.Platforms, origins []string, asJSON bool) error {
 	s, err := l.Status(ctx)
 	if err != nil {
 		return err
+	}
+	for _, from := range origins {
+		if err := checkOrigin(from); err != nil {
+			return err
+		}
+		c, err := a.compare(ctx, l, from)
+		if err != nil {
+			return err
+		}
+		s.Origin = &c
+		if c.Behind() {
+			s.Warnings = append(s.Warnings, a.recoverWith(from))
+		}
 	}
 	takedowns, err := takedown.Summary(ctx, l, platforms)
 	if err != nil {
@@ -84,6 +100,9 @@ func (a *app) printStatus(s publish.Status) error {
 		line("", "%s", signatures(s.Pending))
 	} else {
 		line("pending", "nothing")
+	}
+	if s.Origin != nil {
+		line("origin", "has %s", s.Origin)
 	}
 	for _, warning := range s.Warnings {
 		line("warning", "%s", warning)

@@ -19,7 +19,7 @@ var cause = Audit{Author: "anna", Reason: "test"}
 func newLedger(t *testing.T) *Ledger {
 	t.Helper()
 	dir := t.TempDir()
-	require.NoError(t, Create(t.Context(), dir, "it.example/test", cause))
+	require.NoError(t, Create(t.Context(), dir, "it.example/test", cause, nil))
 	l, err := Open(dir, func(context.Context) error { return nil })
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, l.Close()) })

@@ -95,14 +95,29 @@ func (l *Ledger) Change(ctx context.Context, kind string, a Audit, fill func(*Tx
 // Record runs fill as one operation, atomically. Fill may be nil. An operation without changed orders is recorded only
 // if its kind never changes entries. The caller holds the lock.
 func (l *Ledger) Record(ctx context.Context, kind string, a Audit, fill func(*Tx) error) error {
-	if err := a.Check(); err != nil {
-		return err
-	}
+	return l.RecordAll(ctx, func(record Recorder) error { return record(kind, a, fill) })
+}
+
+// Recorder records one operation, as [Ledger.Record] does.
+type Recorder func(kind string, a Audit, fill func(*Tx) error) error
+
+// RecordAll records the operations that do passes to its argument, all of them or none. The caller holds the lock.
+func (l *Ledger) RecordAll(ctx context.Context, do func(Recorder) error) error {
 	tx, err := l.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing
+	if err := do(func(kind string, a Audit, fill func(*Tx) error) error { return l.recordIn(ctx, tx, kind, a, fill) }); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+func (l *Ledger) recordIn(ctx context.Context, tx *sql.Tx, kind string, a Audit, fill func(*Tx) error) error {
+	if err := a.Check(); err != nil {
+		return err
+	}
 	t, err := l.begin(ctx, tx, kind, a)
 	if err != nil {
 		return err
@@ -115,10 +130,7 @@ func (l *Ledger) Record(ctx context.Context, kind string, a Audit, fill func(*Tx
 	if !t.changed() && !changesNothing(kind) {
 		return nil
 	}
-	if err := t.record(ctx); err != nil {
-		return err
-	}
-	return tx.Commit()
+	return t.record(ctx)
 }
 
 // Read runs do with a view of one moment.

@@ -56,6 +56,8 @@ const (
 	KindSubscribe   = "subscribe"   // a subscriber was added; the reference is name and recipient
 	KindUnsubscribe = "unsubscribe" // a subscriber was removed
 
+	KindRecover = "recover" // the state that was signed was adopted; the reference says which
+
 	KindOverride = "override" // the next release may pass the guards with the referenced findings
 	KindGuard    = "guard"    // the settings of the guards were changed
 	KindRules    = "rules"    // the rules for new orders were changed
@@ -64,7 +66,8 @@ const (
 // changesNothing reports whether operations of this kind are recorded even though they change no entry.
 func changesNothing(kind string) bool {
 	switch kind {
-	case KindPush, KindRoot, KindRefuse, KindUrgent, KindOverride, KindGuard, KindRules, KindSubscribe, KindUnsubscribe:
+	case KindPush, KindRoot, KindRefuse, KindUrgent, KindOverride, KindGuard, KindRules, KindSubscribe, KindUnsubscribe,
+		KindRecover:
 		return true
 	}
 	return false

@@ -101,9 +101,9 @@ func openDatabase(path string) (*sql.DB, error) {
 	return sql.Open("sqlite", u.String())
 }
 
-// Create makes the ledger of a list in the folder dir, with its first operation. It writes to a temporary file and
-// renames that at the end, so a ledger is always complete.
-func Create(ctx context.Context, dir, list string, a Audit) error {
+// Create makes the ledger of a list in the folder dir, with its first operation. Then it calls fill, which may be nil. It
+// writes to a temporary file and renames that at the end, so a ledger is always complete.
+func Create(ctx context.Context, dir, list string, a Audit, fill func(*Ledger) error) error {
 	path := filepath.Join(dir, disk.TempPrefix+databaseFile)
 	if err := os.WriteFile(path, nil, 0o600); err != nil { // SQLite gives its other files the mode of the database
 		return err
@@ -112,7 +112,11 @@ func Create(ctx context.Context, dir, list string, a Audit) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(fillDatabase(ctx, db, list, a), db.Close()); err != nil {
+	err = fillDatabase(ctx, db, list, a)
+	if err == nil && fill != nil {
+		err = fill(&Ledger{View: View{q: db, list: list}, dir: dir, db: db})
+	}
+	if err := errors.Join(err, db.Close()); err != nil {
 		return fmt.Errorf("making the ledger %s: %w", path, err)
 	}
 	if err := os.Rename(path, filepath.Join(dir, databaseFile)); err != nil {

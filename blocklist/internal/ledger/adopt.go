@@ -1,0 +1,37 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// AdoptRelease records that head was signed under a serial, with this number of entries and this digest, in place of
+// what was recorded about that serial. The state is that of the operation with hash head, or of this operation if there
+// is none. It fails with [blocklist.ErrDigest] if that state is another one.
+func (t *Tx) AdoptRelease(ctx context.Context, serial uint64, head string, entries uint64, digest string) error {
+	at, err := t.OperationByHash(ctx, head)
+	if errors.Is(err, sql.ErrNoRows) {
+		at, err = t.op, nil
+		at.Digest = t.digest.String()
+	}
+	if err != nil {
+		return err
+	}
+	if at.Entries != entries || at.Digest != digest {
+		return fmt.Errorf("serial %d: %w: the ledger has %d entries and digest %.12s, signed were %d and %.12s", serial,
+			blocklist.ErrDigest, at.Entries, at.Digest, entries, digest)
+	}
+	_, err = t.tx.ExecContext(ctx, `INSERT OR REPLACE INTO releases (serial, operation, head, pushed) VALUES (?, ?, ?, ?)`,
+		serial, at.ID, head, FormatTime(t.op.Time))
+	return err
+}
+
+// ForgetRelease removes the record of a release.
+func (t *Tx) ForgetRelease(ctx context.Context, serial uint64) error {
+	_, err := t.tx.ExecContext(ctx, `DELETE FROM releases WHERE serial = ?`, serial)
+	return err
+}

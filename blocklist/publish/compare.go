@@ -1,0 +1,119 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// Comparison says how the newest release of an origin relates to the ledger.
+type Comparison struct {
+	Serial  uint64    `json:"serial"` // of the origin's newest release
+	Signers []string  `json:"signers"`
+	Created time.Time `json:"created"`
+	Entries uint64    `json:"entries"`
+	State   string    `json:"state"` // one of the constants below
+}
+
+// States of a [Comparison].
+const (
+	StateSame    = "same"    // the ledger's last release
+	StateOlder   = "older"   // an earlier release of the ledger, which can push its newer one
+	StateNewer   = "newer"   // a serial that the ledger does not know: the ledger is behind
+	StateOther   = "other"   // another release than the ledger's with this serial: the ledger is behind, or has forked
+	StateArrived = "arrived" // the pending release: the push was not recorded
+)
+
+// Behind reports whether the ledger lacks what the origin has; [Recover] adopts it.
+func (c Comparison) Behind() bool { return c.State == StateNewer || c.State == StateOther }
+
+// String says it in words.
+func (c Comparison) String() string {
+	signed := fmt.Sprintf("serial %d, signed by %s on %s", c.Serial, strings.Join(c.Signers, ", "), c.Created.Format(time.DateOnly))
+	switch c.State {
+	case StateSame:
+		return fmt.Sprintf("serial %d, the same as here", c.Serial)
+	case StateOlder:
+		return fmt.Sprintf("serial %d: the ledger has a newer release; blocklist push brings it", c.Serial)
+	case StateArrived:
+		return fmt.Sprintf("serial %d, which is pending here: it has arrived; blocklist push records it", c.Serial)
+	case StateNewer:
+		return signed + ": this ledger is behind"
+	}
+	return "another " + signed + ": this ledger is behind"
+}
+
+// Compare compares the ledger with the newest release of an origin, a bundle that needs no files. It verifies roots and
+// targets from the ledger's root on, and fails with [blocklist.ErrUntrusted] for what the officers have not signed.
+func (l *Ledger) Compare(ctx context.Context, bundle io.Reader) (c Comparison, err error) {
+	b, err := trust.OpenBundle(bundle)
+	if err != nil {
+		return c, err
+	}
+	held, err := os.ReadFile(l.path(rootFile))
+	if err != nil {
+		return c, err
+	}
+	s := &source{}
+	if err := s.verifyRoots(b.Roots, held); err != nil {
+		return c, err
+	}
+	spec, err := trust.OpenTargets(s.root, b.Targets)
+	if err != nil {
+		return c, err
+	}
+	signatures, err := trust.CheckSignatures(s.root, b.Targets)
+	if err != nil {
+		return c, err
+	}
+	r := spec.Newest()
+	c = Comparison{Serial: r.Serial, Signers: names(signatures.Signed), Created: r.Created, Entries: r.Entries}
+	c.State, err = l.compare(ctx, c.Serial, b.Targets)
+	return c, err
+}
+
+// compare finds the state of a release by its signed part: no list key is needed.
+func (l *Ledger) compare(ctx context.Context, serial uint64, metadata []byte) (string, error) {
+	last, err := l.history.LastRelease(ctx)
+	if err != nil {
+		return "", err
+	}
+	dir := l.path(releasesDir, fmt.Sprint(serial))
+	if serial > last.Serial {
+		dir = l.path(pendingDir, releaseDir)
+	}
+	held, err := os.ReadFile(filepath.Join(dir, targetsFile))
+	if errors.Is(err, os.ErrNotExist) {
+		held, err = nil, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	same := sameSigned(held, metadata)
+	spec, _ := trust.ParseTargets(held)
+	switch {
+	case serial > last.Serial && same:
+		return StateArrived, nil
+	case serial == last.Serial && same:
+		return StateSame, nil
+	case serial < last.Serial && (same || held == nil):
+		return StateOlder, nil
+	case serial > last.Serial && uint64(spec.Version) != serial:
+		return StateNewer, nil
+	}
+	return StateOther, nil
+}
+
+// sameSigned reports whether two documents have the same signed part.
+func sameSigned(a, b []byte) bool {
+	id, err := signedID(a)
+	other, otherErr := signedID(b)
+	return err == nil && otherErr == nil && id == other
+}

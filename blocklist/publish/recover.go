@@ -1,0 +1,273 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/disk"
+	"github.com/argine-dns/argine/blocklist/internal/ledger"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// RecoverOptions say what a recovery may trust, and who makes it.
+type RecoverOptions struct {
+	Root     []byte // a root of the list that is trusted, the content of a root.json
+	Identity []byte // age identities, to open a confidential list whose key the folder has lost
+	Audit    Audit
+	Progress func(entries uint64) // called from time to time; may be nil
+}
+
+// Recovered says what [Recover] has found and done.
+type Recovered struct {
+	List    string `json:"list"`
+	Serial  uint64 `json:"serial"`  // of the release
+	Entries uint64 `json:"entries"` // in it
+	Root    int64  `json:"root"`    // version of the newest root
+	// Operation is the recovery in the history. It is the zero value if the ledger was not behind.
+	Operation Operation `json:"operation,omitzero"`
+	// Again lists the operations that the ledger had beyond the release. What they change is recorded again, and waits
+	// for the next release.
+	Again  []Operation `json:"again,omitempty"`
+	Mended []string    `json:"mended,omitempty"` // parts of the folder that were missing or damaged
+	Aside  []string    `json:"aside,omitempty"`  // where parts are kept that contradict the release or can't be read
+	Notes  []string    `json:"notes,omitempty"`  // what else a person must know
+}
+
+// Recover brings the agency's folder dir to the state of a release that was signed. The folder may be older than the
+// release (restored from a backup), damaged, empty or missing. The bundle is that of the newest release. Everything in it
+// is verified from o.Root on.
+//
+// A ledger that is behind gets an operation of [KindRecover], which adopts serial, head and entries of the release. What
+// the ledger held beyond the release comes back after it as operations of their own. Nothing is published: it waits for
+// the next release. Parts of the folder that are missing or damaged are written from the bundle.
+//
+// A recovery that was interrupted has changed nothing, or is finished by the next command. It fails with
+// [blocklist.ErrUntrusted] for what was not signed, with [blocklist.ErrRollback] for a release older than the ledger's,
+// and with [blocklist.ErrNoKey] for a confidential list that can't be opened.
+func Recover(ctx context.Context, dir string, bundle io.Reader, o RecoverOptions) (r Recovered, err error) {
+	if err := o.Audit.Check(); err != nil {
+		return r, err
+	}
+	for _, name := range []string{"", rootsDir, pendingDir, releasesDir, filesDir} {
+		if err := os.MkdirAll(filepath.Join(dir, name), 0o700); err != nil {
+			return r, err
+		}
+	}
+	lock, err := disk.Lock(filepath.Join(dir, "lock"))
+	if err != nil {
+		return r, err
+	}
+	defer lock.Close() //nolint:errcheck // nothing was written to it
+	staged := folder{dir: filepath.Join(dir, disk.TempPrefix+"recover")}
+	defer os.RemoveAll(staged.dir) //nolint:errcheck // the next command tries again
+	if err := disk.RemoveTemps(dir); err != nil {
+		return r, err
+	}
+	d := folder{dir: dir}
+	s, err := readSource(bundle, staged, o.Root, func(spec trust.TargetsSpec) (trust.TargetsSpec, error) {
+		return d.listKey(spec, staged, o.Identity)
+	})
+	if err != nil {
+		return r, fmt.Errorf("verifying what was signed: %w", err)
+	}
+	v := &recovery{source: s, o: o, to: &Ledger{folder: d}, at: time.Now().UTC()}
+	v.to.list = s.list
+	v.r = Recovered{List: s.list, Serial: s.signed.Serial, Entries: s.signed.Entries, Root: s.root.Version()}
+	err = v.run(ctx)
+	return v.r, err
+}
+
+// recovery is a run of [Recover]. The caller holds the lock of the folder.
+type recovery struct {
+	*source
+	o     RecoverOptions
+	to    *Ledger
+	r     Recovered
+	at    time.Time
+	last  ReleaseRecord   // the newest release that the ledger knows
+	drop  []ReleaseRecord // releases to forget: their metadata is lost, or the list has gone another way
+	since uint64          // the newest serial that the ledger and the release have in common
+	base  int64           // the last operation in it
+}
+
+func (v *recovery) run(ctx context.Context) error {
+	lost, err := v.open(ctx)
+	if err != nil {
+		return err
+	}
+	if lost {
+		if err := v.mend(); err != nil {
+			return err
+		}
+		err := ledger.Create(ctx, v.to.dir, v.list, Audit{Author: v.o.Audit.Author, Reason: "made again by a recovery"}, func(h *ledger.Ledger) error {
+			v.to.history = h
+			return v.adopt(ctx)
+		})
+		if err != nil {
+			return err
+		}
+		v.note("a release has neither the settings of the guards, nor checks of pages, nor who subscribes: set them again")
+		if v.to.history, err = ledger.Open(v.to.dir, v.to.resume); err != nil {
+			return err
+		}
+	}
+	defer v.to.Close() //nolint:errcheck // every change is on the disk already
+	if !lost {
+		if err := v.advance(ctx); err != nil {
+			return err
+		}
+	}
+	aside, err := v.to.finishRecovery(ctx)
+	v.r.Aside = append(v.r.Aside, aside...)
+	if err == nil {
+		err = v.to.resume(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(v.checkPending(), v.noteSubscribers(ctx))
+}
+
+func (v *recovery) note(format string, args ...any) {
+	v.r.Notes = append(v.r.Notes, fmt.Sprintf(format, args...))
+}
+
+// open opens the ledger. It reports true if there is none, or none that can be read and is intact. That one is set aside.
+func (v *recovery) open(ctx context.Context) (lost bool, err error) {
+	v.to.history, err = ledger.Open(v.to.dir, v.to.resume)
+	if errors.Is(err, os.ErrNotExist) {
+		return true, nil
+	}
+	if err == nil {
+		if _, err = v.to.history.Verify(ctx); err != nil {
+			err = errors.Join(err, v.to.Close())
+		}
+	}
+	if !errors.Is(err, blocklist.ErrDamaged) {
+		return false, err
+	}
+	v.note("the ledger was damaged (%v): its history begins again; what it held beyond serial %d is only in the copy that was set aside", err, v.signed.Serial)
+	for _, name := range []string{"ledger.db", "ledger.db-wal", "ledger.db-shm"} {
+		if err := v.setAside(name); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// advance brings the ledger to the release, unless it is there already.
+func (v *recovery) advance(ctx context.Context) (err error) {
+	if list := v.to.history.List(); list != v.list {
+		return fmt.Errorf("%w: the ledger is of %q, the release of %q", blocklist.ErrUntrusted, list, v.list)
+	}
+	if v.last, err = v.to.history.LastRelease(ctx); err != nil {
+		return err
+	}
+	if v.last.Serial > v.signed.Serial {
+		return fmt.Errorf("%w: the ledger has serial %d, pushed on %s; the newest release here is serial %d; blocklist push brings the newer one", blocklist.ErrRollback,
+			v.last.Serial, v.last.Pushed.Format(time.DateOnly), v.signed.Serial)
+	}
+	if err := v.mend(); err != nil {
+		return err
+	}
+	if err := v.compare(ctx); err != nil {
+		return err
+	}
+	if v.upToDate() && len(v.drop) == 0 {
+		return nil
+	}
+	if err := v.adopt(ctx); err != nil {
+		return err
+	}
+	for _, r := range v.drop {
+		if err := v.setAside(releasesDir, fmt.Sprint(r.Serial)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// upToDate reports whether the ledger has recorded the release.
+func (v *recovery) upToDate() bool {
+	return v.last.Serial == v.signed.Serial && v.last.Head == v.signed.Ledger
+}
+
+// compare finds out which recorded releases can't stay, and where the ledger and the release part.
+func (v *recovery) compare(ctx context.Context) error {
+	roots, err := v.to.rootHistory()
+	if err != nil {
+		return err
+	}
+	for r, err := range v.to.history.Releases(ctx) {
+		if err != nil {
+			return err
+		}
+		signed, known := v.release.targets.State(r.Serial)
+		switch {
+		case known && signed.Ledger != r.Head:
+			v.note("another serial %d than the one here was signed: this ledger had %.12s, the release has %.12s", r.Serial, r.Head, signed.Ledger)
+		case r.Serial == v.signed.Serial || v.intact(r, roots):
+			v.since, v.base = r.Serial, r.Operation
+			continue
+		default:
+			v.note("the signed metadata of serial %d is lost", r.Serial)
+			v.since, v.base = r.Serial, r.Operation
+		}
+		if r.Serial < v.signed.Serial {
+			v.drop = append(v.drop, r)
+		}
+	}
+	return nil
+}
+
+// intact reports whether the signed metadata of a release is there.
+func (v *recovery) intact(r ReleaseRecord, roots []*trust.Root) bool {
+	rel, err := v.to.readRelease(v.to.path(releasesDir, fmt.Sprint(r.Serial)))
+	if err != nil || rel.targets.Newest().Ledger != r.Head {
+		return false
+	}
+	_, err = signedUnder(roots, rel.metadata)
+	return err == nil
+}
+
+// adopt records the recovery, and again what the ledger held beyond the release, in one transaction.
+func (v *recovery) adopt(ctx context.Context) error {
+	h := v.to.history
+	head, err := h.Head(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = h.OperationByHash(ctx, v.signed.Ledger)
+	known := err == nil
+	by := v.o.Audit
+	by.Reference = adoption{v.signed.Serial, v.signed.Ledger, head.Hash}.String()
+	by.Reason = because(v.describe(known), by.Reason)
+	err = h.RecordAll(ctx, func(record ledger.Recorder) error {
+		err := record(KindRecover, by, func(t *ledger.Tx) error { return v.fill(ctx, t, known) })
+		if err != nil || known { // what is beyond the release stands after it already
+			return err
+		}
+		for o, err := range h.Operations(ctx, ledger.Range{After: v.base}) {
+			if err != nil {
+				return err
+			}
+			if o.Added+o.Removed == 0 || o.Kind == KindRecover {
+				continue
+			}
+			if err := record(o.Kind, again(o), func(t *ledger.Tx) error { return v.repeat(ctx, t, o) }); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("recording the recovery: %w", err)
+	}
+	return v.report(ctx, head)
+}

@@ -1,0 +1,236 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/disk"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// Names in the agency's folder, of recoveries.
+const (
+	recoveredDir = "recovered" // below pending: the metadata of an adopted release, until the ledger has recorded it
+	asideDir     = "aside"     // what recoveries have replaced, each below its time
+)
+
+// setAside moves a part of the folder, if it is there, to a folder named by the time.
+func (d folder) setAside(at time.Time, names ...string) (to string, err error) {
+	from := d.path(names...)
+	if _, err := os.Lstat(from); errors.Is(err, os.ErrNotExist) {
+		return "", nil
+	}
+	to = d.path(append([]string{asideDir, at.Format("20060102T150405Z")}, names...)...)
+	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+		return "", err
+	}
+	for n := 2; ; n++ {
+		if _, err := os.Lstat(to); errors.Is(err, os.ErrNotExist) {
+			break
+		}
+		to = fmt.Sprintf("%s-%d", strings.TrimSuffix(to, fmt.Sprintf("-%d", n-1)), n)
+	}
+	return to, errors.Join(os.Rename(from, to), disk.SyncDir(filepath.Dir(from)))
+}
+
+func (v *recovery) setAside(names ...string) error {
+	to, err := v.to.setAside(v.at, names...)
+	if to != "" {
+		v.r.Aside = append(v.r.Aside, to)
+	}
+	return err
+}
+
+// mend writes the parts of the folder that are missing, damaged, or older than the release.
+func (v *recovery) mend() error {
+	if err := v.mendRoots(); err != nil {
+		return err
+	}
+	mended, err := v.moveTo(v.to.folder)
+	if err != nil {
+		return err
+	}
+	if v.upToDate() {
+		v.r.Mended = append(v.r.Mended, mended...)
+		return v.mendRelease()
+	}
+	return v.to.writeRelease(v.release, pendingDir, recoveredDir)
+}
+
+// mendRoots writes the roots of the release. A root that the folder has in another form is replaced only if the given
+// root proves which of the two counts.
+func (v *recovery) mendRoots() error {
+	pin, err := trust.OpenRoot(v.o.Root)
+	if err != nil {
+		return err
+	}
+	for i, b := range v.roots {
+		version := int64(i) + 1
+		name := trust.RootName(version)
+		held, err := os.ReadFile(v.to.path(rootsDir, name))
+		if err == nil && v.sameRoot(held, i) {
+			continue
+		}
+		if other, parseErr := trust.OpenRoot(held); err == nil && parseErr == nil && version > pin.Version() {
+			return fmt.Errorf("%w: the folder has another root %d (%s) than the release; --root must name the root %d that counts", blocklist.ErrUntrusted,
+				version, fingerprint(other), version)
+		}
+		if err := errors.Join(v.setAside(rootsDir, name), disk.WriteFile(v.to.path(rootsDir, name), b, 0o644)); err != nil {
+			return err
+		}
+		v.r.Mended = append(v.r.Mended, filepath.Join(rootsDir, name))
+		if err := v.setAside(pendingDir, name); err != nil {
+			return err
+		}
+	}
+	return v.mendNewerRoots()
+}
+
+// sameRoot reports whether a root in the folder is the one at index i of the release, with enough signatures.
+func (v *recovery) sameRoot(held []byte, i int) bool {
+	root, err := trust.ParseRoot(held)
+	if err != nil {
+		return false
+	}
+	is, err := trust.ParseRoot(v.roots[i])
+	if err != nil || is.ID() != root.ID() {
+		return false
+	}
+	chain := append(append([][]byte{}, v.roots[:i]...), held)
+	_, err = trust.OpenRoots(chain)
+	return err == nil
+}
+
+// mendNewerRoots keeps roots that are newer than those of the release, as long as they follow from it, and puts the
+// newest one in force.
+func (v *recovery) mendNewerRoots() error {
+	newest := v.root
+	for {
+		name := trust.RootName(newest.Version() + 1)
+		b, err := os.ReadFile(v.to.path(rootsDir, name))
+		if errors.Is(err, os.ErrNotExist) {
+			return v.to.copyRoot(newest.Version())
+		}
+		if err != nil {
+			return err
+		}
+		next, err := trust.CheckNextRoot(newest, b)
+		if err == nil {
+			newest = next
+			continue
+		}
+		v.note("%s does not follow from root %d: %v", filepath.Join(rootsDir, name), newest.Version(), err)
+		if err := v.setAside(rootsDir, name); err != nil {
+			return err
+		}
+	}
+}
+
+// mendRelease writes the metadata of the release, unless the folder has it.
+func (v *recovery) mendRelease() error {
+	serial := fmt.Sprint(v.signed.Serial)
+	held, err := os.ReadFile(v.to.path(releasesDir, serial, targetsFile))
+	if err == nil {
+		_, err = trust.OpenTargets(v.root, held)
+	}
+	if err == nil {
+		return nil
+	}
+	v.r.Mended = append(v.r.Mended, filepath.Join(releasesDir, serial, targetsFile))
+	if err := v.setAside(releasesDir, serial); err != nil {
+		return err
+	}
+	return v.to.writeRelease(v.release, releasesDir, serial)
+}
+
+// writeRelease writes the metadata of a release into a folder below d.
+func (d folder) writeRelease(r signedRelease, names ...string) error {
+	if err := os.MkdirAll(d.path(names...), 0o700); err != nil {
+		return err
+	}
+	return disk.WriteFile(d.path(append(names, targetsFile)...), r.metadata, 0o644)
+}
+
+// finishRecovery puts the metadata of an adopted release in its place, once the ledger has recorded the recovery. A
+// pending release was made on top of an older one, and is set aside, as is what was released under the same serial.
+func (l *Ledger) finishRecovery(ctx context.Context) (aside []string, err error) {
+	from := l.path(pendingDir, recoveredDir)
+	rel, err := l.readRelease(from)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	last, err := l.history.LastRelease(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if last.Serial != rel.serial() || last.Head != rel.targets.Newest().Ledger {
+		return nil, os.RemoveAll(from) // the recovery came to no end
+	}
+	serial := fmt.Sprint(last.Serial)
+	for _, names := range [][]string{{releasesDir, serial}, {pendingDir, releaseDir}} {
+		to, err := l.setAside(last.Pushed, names...)
+		if err != nil {
+			return aside, err
+		}
+		if to != "" {
+			aside = append(aside, to)
+		}
+	}
+	if err := os.Rename(from, l.path(releasesDir, serial)); err != nil {
+		return aside, err
+	}
+	return aside, errors.Join(disk.SyncDir(l.path(releasesDir)), disk.SyncDir(l.path(pendingDir)))
+}
+
+// checkPending sets a pending release aside if it can't be read, or if its files are lost: it can be made again.
+func (v *recovery) checkPending() error {
+	p, err := v.to.waitingRelease()
+	if err == nil && p != nil {
+		err = v.to.checkFiles(p.dir())
+	}
+	if err == nil {
+		return nil
+	}
+	v.note("what was pending can't be read (%v): blocklist release makes it again", err)
+	return v.setAside(pendingDir, releaseDir)
+}
+
+// checkFiles fails if a file of the release in dir is missing or damaged.
+func (d folder) checkFiles(dir string) error {
+	rel, err := d.readRelease(dir)
+	if err != nil {
+		return err
+	}
+	for _, f := range rel.targets.All() {
+		file, err := d.openFile(f)
+		if err != nil {
+			return err
+		}
+		file.Close() //nolint:errcheck // it was only read
+	}
+	return nil
+}
+
+// noteSubscribers compares the subscribers that the ledger knows with those to whom the release was encrypted.
+func (v *recovery) noteSubscribers(ctx context.Context) error {
+	if !v.release.targets.Confidential() {
+		return nil
+	}
+	subscribers, err := v.to.Subscribers(ctx)
+	if err != nil {
+		return err
+	}
+	if err := v.to.checkRecipients(v.release.targets, subscribers); err != nil {
+		v.note("%v: add those that are missing with blocklist subscriber add, before the next release", err)
+	}
+	return nil
+}

@@ -1,0 +1,160 @@
+package publish
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/disk"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// source is a release that was read from a bundle and verified from the given root on. Its files are in a temporary
+// folder, which has the layout of the agency's folder.
+type source struct {
+	folder
+	roots   [][]byte
+	root    *trust.Root // the newest one
+	release signedRelease
+	signed  trust.Release // what was signed about the newest serial
+}
+
+// readSource reads and verifies a bundle. It unpacks the files into the folder of d, which is removed by the caller.
+func readSource(bundle io.Reader, d folder, given []byte, open func(trust.TargetsSpec) (trust.TargetsSpec, error)) (*source, error) {
+	s := &source{folder: d}
+	b, err := trust.OpenBundle(bundle)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.verifyRoots(b.Roots, given); err != nil {
+		return nil, err
+	}
+	spec, err := trust.OpenTargets(s.root, b.Targets)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.unpack(b, spec); err != nil {
+		return nil, err
+	}
+	s.release = signedRelease{dir: d.dir, metadata: b.Targets}
+	if s.release.targets, err = open(spec); err != nil {
+		return nil, err
+	}
+	s.signed = s.release.targets.Newest()
+	return s, nil
+}
+
+// verifyRoots verifies the chain of roots, which must contain the given one.
+func (s *source) verifyRoots(all [][]byte, given []byte) error {
+	pin, err := trust.OpenRoot(given)
+	if err != nil {
+		return fmt.Errorf("the given root: %w", err)
+	}
+	roots, err := trust.OpenRoots(all)
+	if err != nil {
+		return err
+	}
+	version := pin.Version()
+	if int64(len(roots)) < version {
+		return fmt.Errorf("%w: its newest root is %d, the given one is root %d", blocklist.ErrRollback, len(roots), version)
+	}
+	if same := roots[version-1]; same.ID() != pin.ID() {
+		return fmt.Errorf("%w: its root %d (%s) is another one than the given one (%s)", blocklist.ErrUntrusted, version,
+			fingerprint(same), fingerprint(pin))
+	}
+	s.roots, s.root, s.list = all, roots[len(roots)-1], pin.Spec().List
+	return nil
+}
+
+// unpack writes the files of a bundle to the folder. It fails unless all files of the targets are there.
+func (s *source) unpack(b *trust.Bundle, spec trust.TargetsSpec) error {
+	if err := os.MkdirAll(s.path(filesDir), 0o700); err != nil {
+		return err
+	}
+	left := spec.All()
+	for {
+		path, content, err := b.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(left, func(f trust.File) bool { return f.Path == path })
+		if i < 0 {
+			return fmt.Errorf("%w: file %.80q is not among the targets, or is there twice", blocklist.ErrMalformed, path)
+		}
+		f := left[i]
+		left = slices.Delete(left, i, i+1)
+		to := s.path(filesDir, fileName(f))
+		if err := disk.Write(to, 0o644, func(w io.Writer) error { return trust.CopyFile(w, content, f) }); err != nil {
+			return err
+		}
+	}
+	if len(left) > 0 {
+		return fmt.Errorf("%w: %d files are missing, the first is %s", blocklist.ErrMalformed, len(left), left[0].Path)
+	}
+	return nil
+}
+
+// listKey opens the targets of a confidential list: with the key in the agency's folder d, else with an identity.
+func (d folder) listKey(spec trust.TargetsSpec, from folder, identity []byte) (trust.TargetsSpec, error) {
+	opened, err := d.openTargets(spec)
+	if err == nil || len(identity) == 0 {
+		return opened, err
+	}
+	identities, err := trust.ParseIdentities(identity)
+	if err != nil {
+		return spec, err
+	}
+	for _, kind := range identities.Kinds() {
+		f, ok := spec.KeyFile(kind)
+		if !ok {
+			continue
+		}
+		b, err := os.ReadFile(from.path(filesDir, fileName(f)))
+		if err != nil {
+			return spec, err
+		}
+		key, err := identities.DecryptKey(b)
+		if errors.Is(err, blocklist.ErrNoKey) {
+			continue
+		}
+		if err != nil {
+			return spec, err
+		}
+		if spec, err = spec.Open(key); err != nil {
+			return spec, err
+		}
+		return spec, d.saveListKey(key, spec.List)
+	}
+	return spec, fmt.Errorf("the list is confidential: %w: the identity is not that of a subscriber of this release", blocklist.ErrNoKey)
+}
+
+func (d folder) saveListKey(key trust.ListKey, list string) error {
+	if err := os.MkdirAll(d.path(keysDir), 0o700); err != nil {
+		return err
+	}
+	return disk.WriteFile(d.keyPath(key.ID(list)), []byte(key.Text()+"\n"), 0o600)
+}
+
+// moveTo moves the files of the release to the agency's folder. Files that are already there and have not changed stay.
+func (s *source) moveTo(d folder) (mended []string, err error) {
+	for _, f := range s.release.targets.All() {
+		name := fileName(f)
+		to := d.path(filesDir, name)
+		if file, err := trust.OpenFile(to, f); err == nil {
+			file.Close() //nolint:errcheck // it was only read
+			continue
+		}
+		if err := os.Rename(s.path(filesDir, name), to); err != nil {
+			return mended, err
+		}
+		mended = append(mended, filepath.Join(filesDir, name))
+	}
+	return mended, disk.SyncDir(d.path(filesDir))
+}

@@ -1,0 +1,139 @@
+package publish
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/ledger"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// fill makes the entries of the ledger those of the release, unless the ledger knows the operations that led to it.
+func (v *recovery) fill(ctx context.Context, t *ledger.Tx, known bool) error {
+	if !known {
+		if err := v.replaceEntries(ctx, t); err != nil {
+			return err
+		}
+	}
+	if err := t.AdoptRelease(ctx, v.signed.Serial, v.signed.Ledger, v.signed.Entries, v.signed.Digest); err != nil {
+		return err
+	}
+	for _, r := range v.drop {
+		if err := t.ForgetRelease(ctx, r.Serial); err != nil {
+			return err
+		}
+	}
+	return t.SetMeta(ctx, metaSent, "")
+}
+
+// replaceEntries removes what the release does not have, and then lists what the ledger does not have. Changed entries
+// are removed first, so that each rests on what was published, and on nothing else.
+func (v *recovery) replaceEntries(ctx context.Context, t *ledger.Tx) error {
+	difference := func() iter.Seq2[blocklist.Change, error] {
+		way, _ := v.release.targets.UpdatePath(0) // ParseTargets has seen that there is one
+		return trust.Diff(v.to.history.Entries(ctx), v.to.lines(way))
+	}
+	for c, err := range difference() {
+		if err != nil {
+			return err
+		}
+		if !c.Removed {
+			continue
+		}
+		if err := t.Remove(ctx, c.Entry.Target()); err != nil {
+			return err
+		}
+	}
+	_, err := t.Put(ctx, added(difference()), admitAll, v.o.Progress)
+	return err
+}
+
+// admitAll is a screen that holds nothing: what is listed was listed before, and the next release is screened.
+func admitAll(blocklist.Entry) func() bool { return nil }
+
+// added yields the entries that changes list.
+func added(changes iter.Seq2[blocklist.Change, error]) iter.Seq2[blocklist.Entry, error] {
+	return func(yield func(blocklist.Entry, error) bool) {
+		for c, err := range changes {
+			if (err != nil || !c.Removed) && !yield(c.Entry, err) {
+				return
+			}
+		}
+	}
+}
+
+// repeat makes the changes of an operation once more, as far as the list has not got them.
+func (v *recovery) repeat(ctx context.Context, t *ledger.Tx, o Operation) error {
+	changes := v.to.history.Changes(ctx, o.ID-1, o.ID)
+	if _, err := t.Put(ctx, added(changes), admitAll, nil); err != nil {
+		return err
+	}
+	gone := map[string]bool{}
+	for c, err := range changes { // the new line of a changed entry comes after the old one
+		if err != nil {
+			return err
+		}
+		gone[c.Entry.Target()] = c.Removed
+	}
+	for target, removed := range gone {
+		if _, listed, err := t.Lookup(ctx, target); err != nil || !removed || !listed {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		if err := t.Remove(ctx, target); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// again returns author, reason and reference of an operation that is repeated.
+func again(o Operation) Audit {
+	reason := because(fmt.Sprintf("again after a recovery, first operation %d of %s", o.ID, o.Time.Format(time.DateOnly)), o.Reason)
+	return Audit{Author: o.Author, Reason: shorten(reason), Reference: o.Reference}
+}
+
+// shorten cuts a text to what an operation can hold.
+func shorten(text string) string {
+	const limit = 4 << 10
+	if len(text) <= limit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:limit-3], "") + "..."
+}
+
+// describe says what the recovery has adopted, for the ledger.
+func (v *recovery) describe(known bool) string {
+	text := fmt.Sprintf("serial %d adopted as it was signed", v.signed.Serial)
+	switch {
+	case !known && v.since == 0:
+		text += "; the operations that led to it are not known here"
+	case !known:
+		text += fmt.Sprintf("; the operations after serial %d that led to it are not known here", v.since)
+	}
+	for _, note := range v.r.Notes {
+		text += "; " + note
+	}
+	return shorten(text)
+}
+
+// report fills in what was recorded after the operation head.
+func (v *recovery) report(ctx context.Context, head Operation) error {
+	for o, err := range v.to.history.Operations(ctx, ledger.Range{After: head.ID}) {
+		switch {
+		case err != nil:
+			return err
+		case o.Kind == KindRecover:
+			v.r.Operation = o
+		default:
+			v.r.Again = append(v.r.Again, o)
+		}
+	}
+	return nil
+}

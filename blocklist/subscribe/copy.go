@@ -1,0 +1,65 @@
+package subscribe
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/internal/tuf"
+	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
+)
+
+// Copy writes the newest release of a list to w, as a bundle: all roots, the targets, and their files. It asks the first
+// of the origins that answers and verifies everything from the root on, the files by their signed lengths and hashes. It
+// needs neither stored state nor an identity. A folder may be an old copy: like a bundle it proves what was signed, but
+// not that this is the newest. Of the Config it uses List, Root, Origins and Client. If Copy fails, w has a part of the
+// bundle.
+func Copy(ctx context.Context, c Config, w io.Writer) error {
+	return copySigned(ctx, c, w, trust.TargetsSpec.All)
+}
+
+// CopyMetadata is [Copy] without the files: what the officers have signed, some 10 KB.
+func CopyMetadata(ctx context.Context, c Config, w io.Writer) error {
+	return copySigned(ctx, c, w, func(trust.TargetsSpec) []trust.File { return nil })
+}
+
+func copySigned(ctx context.Context, c Config, w io.Writer, files func(trust.TargetsSpec) []trust.File) error {
+	o, m, err := signed(ctx, c, validAt)
+	if err != nil {
+		return fmt.Errorf("asking for %.80q: %w", c.List, err)
+	}
+	before, err := earlierRoots(ctx, o, c.Root)
+	if err != nil {
+		return fmt.Errorf("%s: %w", o.Name, err)
+	}
+	open := func(f trust.File) (io.ReadCloser, error) { return o.Open(ctx, f.URLPath()) }
+	return trust.WriteBundle(w, append(before, m.roots...), nil, m.spec.Bytes(), files(m.spec), open)
+}
+
+// validAt returns now for an origin. A folder may be an old copy, whose metadata has expired.
+func validAt(o *fetch.Origin) (now time.Time) {
+	if !o.IsLocal() {
+		now = time.Now()
+	}
+	return now
+}
+
+// earlierRoots returns all roots from the first to the given one. They are proved only to lead to it.
+func earlierRoots(ctx context.Context, o *fetch.Origin, given []byte) (all [][]byte, err error) {
+	pin, err := openRoot(given)
+	if err != nil {
+		return nil, err
+	}
+	for version := int64(1); version < pin.Version(); version++ {
+		b, err := o.Document(ctx, trust.RootName(version), tuf.MaxRoot)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, b)
+	}
+	all = append(all, given)
+	_, err = trust.OpenRoots(all)
+	return all, err
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/subscribe"
+)
+
+func (a *app) recoverLedger() *cobra.Command {
+	var o publish.RecoverOptions
+	var root, identity string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "recover ORIGIN|BUNDLE DIR --root ROOT.json",
+		Short: "Bring a restored, damaged or lost ledger to the state that was signed",
+		Long: `Bring the agency's folder DIR to the newest release that was signed: serial, entries, root and files. DIR may be older (restored
+from a backup), damaged, empty or missing. ORIGIN is the URL of an origin or the folder of one, BUNDLE a file of "blocklist bundle".
+Everything is verified from the given root on, as a subscriber does.
+
+What the ledger held beyond the release comes back: its operations are recorded again, and wait for the next release. Look at each
+of them: the release may have undone it on purpose. What contradicts the release is set aside in DIR/aside, never deleted. The
+recovery is an operation in the history, and officers see it when they sign the next release.
+
+A confidential list whose keys are lost as well needs --identity, of a subscriber.`,
+		Example: `  blocklist recover https://origin.example DIR --root root.json
+  blocklist recover release.tar DIR --root root.json`,
+		Args: args(cobra.ExactArgs(2)),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if o.Root, err = readAtMost(root, maxRoot); err != nil {
+				return err
+			}
+			if identity != "" {
+				if o.Identity, err = readAtMost(identity, maxRoot); err != nil {
+					return err
+				}
+			}
+			r, err := a.runRecover(cmd.Context(), args[0], args[1], o)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return a.printJSON(r)
+			}
+			a.printRecovered(r, args[1])
+			return nil
+		},
+	}
+	authorFlag(cmd, &o.Audit.Author)
+	cmd.Flags().StringVar(&o.Audit.Reason, "reason", "", "the reason, a `TEXT` for the ledger")
+	cmd.Flags().StringVar(&identity, "identity", "", "the `FILE` with the age identity of a subscriber, for a confidential list whose keys are lost")
+	rootFileFlag(cmd, &root)
+	required(cmd, "root")
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+func (a *app) runRecover(ctx context.Context, from, dir string, o publish.RecoverOptions) (r publish.Recovered, err error) {
+	progress, done := a.progress("recovering")
+	defer done()
+	o.Progress = progress
+	bundle, err := openSigned(ctx, from, o.Root, subscribe.Copy)
+	if err != nil {
+		return r, err
+	}
+	defer bundle.Close() //nolint:errcheck // it was only read
+	return publish.Recover(ctx, dir, bundle, o)
+}
+
+// openSigned opens a bundle: the file itself, or what read copies from an origin.
+func openSigned(ctx context.Context, from string, root []byte, read func(context.Context, subscribe.Config, io.Writer) error) (io.ReadCloser, error) {
+	if info, err := os.Stat(from); err == nil && info.Mode().IsRegular() {
+		return os.Open(from)
+	}
+	c := subscribe.Config{Root: root, Origins: []string{from}}
+	var err error
+	if c.List, _, err = subscribe.ReadRoot(root); err != nil {
+		return nil, err
+	}
+	r, w := io.Pipe()
+	go func() { w.CloseWithError(read(ctx, c, w)) }()
+	return r, nil
+}
+
+func (a *app) printRecovered(r publish.Recovered, dir string) {
+	for _, name := range r.Mended {
+		a.printf("mended: %s", name)
+	}
+	for _, name := range r.Aside {
+		a.printf("set aside: %s", name)
+	}
+	for _, note := range r.Notes {
+		a.printf("note: %s", note)
+	}
+	if r.Operation.ID > 0 {
+		a.printf("recovered: %s serial %d, %s, as operation %d: %d lines came, %d lines went", r.List, r.Serial, plural(r.Entries, "entry", "entries"),
+			r.Operation.ID, r.Operation.Added, r.Operation.Removed)
+	} else {
+		a.printf("%s serial %d, %s: the ledger is at this release", r.List, r.Serial, plural(r.Entries, "entry", "entries"))
+	}
+	if len(r.Again) > 0 {
+		a.printf("beyond the release, and pending again; look at each:")
+		for _, o := range r.Again {
+			a.printf("  %s", operationText(o))
+		}
+		a.printf("next: blocklist -C %s diff shows what would be released; blocklist -C %s release makes the release", dir, dir)
+	}
+}
