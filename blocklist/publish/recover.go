@@ -253,21 +253,28 @@ func (v *recovery) adopt(ctx context.Context) error {
 		if err != nil || known { // what is beyond the release stands after it already
 			return err
 		}
-		for o, err := range h.Operations(ctx, ledger.Range{After: v.base}) {
-			if err != nil {
-				return err
-			}
-			if o.Added+o.Removed == 0 || o.Kind == KindRecover {
-				continue
-			}
-			if err := record(o.Kind, again(o), func(t *ledger.Tx) error { return v.repeat(ctx, t, o) }); err != nil {
-				return err
-			}
-		}
-		return nil
+		return v.repeatAll(ctx, record)
 	})
 	if err != nil {
 		return fmt.Errorf("recording the recovery: %w", err)
 	}
 	return v.report(ctx, head)
+}
+
+// repeatAll records again the operations beyond the release that have changed orders.
+func (v *recovery) repeatAll(ctx context.Context, record ledger.Recorder) error {
+	var before Operation
+	for o, err := range v.to.history.Operations(ctx, ledger.Range{After: v.base - 1}) {
+		if err != nil {
+			return err
+		}
+		last := before.LastChange
+		if before = o; o.ID <= v.base || o.LastChange == last || o.Kind == KindRecover {
+			continue
+		}
+		if err := record(o.Kind, again(o), func(t *ledger.Tx) error { return t.Repeat(ctx, o, last) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -66,33 +66,6 @@ func added(changes iter.Seq2[blocklist.Change, error]) iter.Seq2[blocklist.Entry
 	}
 }
 
-// repeat makes the changes of an operation once more, as far as the list has not got them.
-func (v *recovery) repeat(ctx context.Context, t *ledger.Tx, o Operation) error {
-	changes := v.to.history.Changes(ctx, o.ID-1, o.ID)
-	if _, err := t.Put(ctx, added(changes), admitAll, nil); err != nil {
-		return err
-	}
-	gone := map[string]bool{}
-	for c, err := range changes { // the new line of a changed entry comes after the old one
-		if err != nil {
-			return err
-		}
-		gone[c.Entry.Target()] = c.Removed
-	}
-	for target, removed := range gone {
-		if _, listed, err := t.Lookup(ctx, target); err != nil || !removed || !listed {
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		if err := t.Remove(ctx, target); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // again returns author, reason and reference of an operation that is repeated.
 func again(o Operation) Audit {
 	reason := because(fmt.Sprintf("again after a recovery, first operation %d of %s", o.ID, o.Time.Format(time.DateOnly)), o.Reason)

@@ -1,0 +1,81 @@
+package ledger
+
+import (
+	"context"
+	"slices"
+)
+
+// Repeat makes the changes that an operation made to orders once more, on the orders that stand now: what it gave or
+// changed is given, what it withdrew is withdrawn. What is so already stays as it is.
+func (t *Tx) Repeat(ctx context.Context, o Operation, before int64) error {
+	r := repetition{tx: t, from: before}
+	for c, err := range query(ctx, t.q, scanChangeRow, changesOfTargets, before, o.LastChange, o.LastChange) {
+		if err != nil {
+			return err
+		}
+		if c.target != r.target {
+			if err := r.end(ctx); err != nil {
+				return err
+			}
+			r.target, r.before, r.after = c.target, nil, nil
+		}
+		if err := r.add(c); err != nil {
+			return err
+		}
+	}
+	return r.end(ctx)
+}
+
+// repetition replays the changes of one target after another.
+type repetition struct {
+	tx            *Tx
+	from          int64 // the changes of the operation are those after it
+	target        string
+	before, after orders
+}
+
+func (r *repetition) add(c changeRow) (err error) {
+	r.after, err = r.after.replay(c)
+	if c.id <= r.from {
+		r.before = r.after
+	}
+	return err
+}
+
+// end makes the changes of the target.
+func (r *repetition) end(ctx context.Context) error {
+	changes, err := orderChanges(r.target, r.before, r.after)
+	if err != nil || len(changes) == 0 {
+		return err
+	}
+	now, err := r.tx.orders(ctx, r.target)
+	if err != nil {
+		return err
+	}
+	result := now
+	for _, c := range changes {
+		if result, err = result.repeat(c); err != nil {
+			return err
+		}
+	}
+	if slices.Equal(result, now) {
+		return nil
+	}
+	return r.tx.setOrders(ctx, r.target, now, result)
+}
+
+// repeat returns the orders after a change to the order with its reference.
+func (s orders) repeat(c changeRow) (orders, error) {
+	if c.sign == signOrder {
+		return s.with(c.target, c.attributes, true)
+	}
+	o, err := parseEntry(c.target, c.attributes)
+	if err != nil {
+		return nil, err
+	}
+	i, _, err := s.find(c.target, o.Reference)
+	if err != nil || i < 0 {
+		return s, err
+	}
+	return s.without(i), nil
+}
