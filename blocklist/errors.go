@@ -16,6 +16,9 @@ var (
 	ErrUntrusted = errors.New("not trusted")
 	// ErrRollback is returned for a release that is older than the current one.
 	ErrRollback = errors.New("older than what is held")
+	// ErrEquivocation is returned when officers have signed two different states of one serial: the agency has two
+	// histories, by mistake or by fraud, and people must find out which one holds. It wraps [ErrRollback].
+	ErrEquivocation error = equivocation{}
 	// ErrGap is returned if a delta starts from another state than the current one. A snapshot is needed instead.
 	ErrGap = errors.New("does not continue what is held")
 	// ErrExpired is returned for expired metadata. Someone may withhold newer metadata.
@@ -40,6 +43,15 @@ var (
 	// ErrBusy is returned if another process, or another owner in this process, has locked the files.
 	ErrBusy = disk.ErrLocked
 )
+
+// equivocation is the type of [ErrEquivocation].
+type equivocation struct{}
+
+// Error implements error.
+func (equivocation) Error() string { return "equivocation: there are two states of one number" }
+
+// Unwrap makes errors.Is(err, ErrRollback) true.
+func (equivocation) Unwrap() error { return ErrRollback }
 
 // EntryError reports a line that is not an entry, and the reason. It wraps [ErrMalformed].
 type EntryError struct {

@@ -20,9 +20,10 @@ const (
 	releasesDir = "releases"
 	releaseDir  = "release" // the pending release, below pending; when it is pushed, it becomes releases/SERIAL
 	targetsFile = "targets.json"
-	filesDir    = "files"  // snapshots and deltas of the last release and of the pending one
-	keysDir     = "keys"   // every key that a confidential list has had; only for the officers
-	urgentDir   = "urgent" // every urgent document, named by its version
+	filesDir    = "files"       // snapshots and deltas of the last release and of the pending one
+	keysDir     = "keys"        // every key that a confidential list has had; only for the officers
+	urgentDir   = "urgent"      // every urgent document, named by its version
+	urgentFile  = "urgent.json" // urgent orders that wait for an officer's signature, below pending
 )
 
 // folder is the agency's folder without the ledger: roots, releases with their files, pending metadata, and list keys.

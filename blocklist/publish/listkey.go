@@ -6,9 +6,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
@@ -123,9 +125,10 @@ func (l *Ledger) makeKeyFile(key trust.ListKey, kind string, to []trust.Recipien
 
 // Recipients describes who can read a release of a confidential list.
 type Recipients struct {
-	Subscribers int      // number of subscribers
+	Subscribers int      // number of subscribers; unknown if they are the same
 	Come, Go    []string // names of subscribers added and removed since the last release
 	NewKey      bool     // the list key is new: removed subscribers can't read the release
+	Same        bool     // of a request: they are those of the last release
 }
 
 // PendingRecipients returns who can read the pending release p of a confidential list. It reads the subscribers from
@@ -172,16 +175,9 @@ func (l *Ledger) PendingRecipients(ctx context.Context, p *Pending) (r Recipient
 // checkRecipients fails unless the key files have one recipient for each subscriber.
 func (l *Ledger) checkRecipients(spec trust.TargetsSpec, subscribers []Subscriber) error {
 	for _, kind := range trust.Kinds() {
-		n := 0
-		if f, ok := spec.KeyFile(kind); ok {
-			file, err := l.openFile(f)
-			if err != nil {
-				return err
-			}
-			n, err = trust.CountRecipients(file, f)
-			if err = errors.Join(err, file.Close()); err != nil {
-				return err
-			}
+		n, err := l.countRecipients(spec, kind)
+		if err != nil {
+			return err
 		}
 		if want := len(recipients(subscribers, kind)); n != want {
 			return fmt.Errorf("reviewing: %w: the list key is encrypted to %d %s recipients, there are %d such subscribers",
@@ -189,4 +185,86 @@ func (l *Ledger) checkRecipients(spec trust.TargetsSpec, subscribers []Subscribe
 		}
 	}
 	return nil
+}
+
+// countRecipients returns the number of recipients of a kind in the key files.
+func (d folder) countRecipients(spec trust.TargetsSpec, kind string) (n int, err error) {
+	f, ok := spec.KeyFile(kind)
+	if !ok {
+		return 0, nil
+	}
+	file, err := d.openFile(f)
+	if err != nil {
+		return 0, err
+	}
+	n, err = trust.CountRecipients(file, f)
+	return n, errors.Join(err, file.Close())
+}
+
+// recipientsSince returns who can read the pending release p, by the operations since the release before. It proves
+// that the number of recipients has changed as the operations say.
+func (d folder) recipientsSince(p *Pending, operations iter.Seq2[Operation, error]) (r Recipients, err error) {
+	after, err := d.readRelease(p.dir())
+	if err != nil {
+		return r, err
+	}
+	before, err := d.signedBefore(p)
+	if err != nil {
+		return r, err
+	}
+	more, err := r.follow(operations)
+	if err != nil {
+		return r, err
+	}
+	r.NewKey = p.Serial > 1 && before.targets.KeyID != after.targets.KeyID
+	if r.Same = slices.EqualFunc(before.targets.Keys, after.targets.Keys, trust.File.Equal) && len(more) == 0; r.Same {
+		return r, nil
+	}
+	for _, kind := range trust.Kinds() {
+		was, err := d.countRecipients(before.targets, kind)
+		if err != nil {
+			return r, err
+		}
+		is, err := d.countRecipients(after.targets, kind)
+		if err != nil {
+			return r, err
+		}
+		if is != was+more[kind] {
+			return r, fmt.Errorf("reviewing: %w: the list key was encrypted to %d %s recipients, is to %d, and the operations say %d", blocklist.ErrUntrusted,
+				was, kind, is, was+more[kind])
+		}
+		r.Subscribers += is
+	}
+	return r, nil
+}
+
+// follow records the subscribers who come and go. It returns how many more there are of each kind.
+func (r *Recipients) follow(operations iter.Seq2[Operation, error]) (more map[string]int, err error) {
+	more = map[string]int{}
+	for o, err := range operations {
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(subscriberKinds(), o.Kind) {
+			continue
+		}
+		name, text, _ := strings.Cut(o.Reference, " ")
+		to, err := trust.ParseRecipient(text)
+		if err != nil {
+			return nil, fmt.Errorf("operation %d: %w: %w", o.ID, blocklist.ErrDamaged, err)
+		}
+		i := slices.Index(r.Come, name)
+		switch {
+		case o.Kind == KindSubscribe:
+			more[to.Kind]++
+			r.Come = append(r.Come, name)
+		case i >= 0:
+			more[to.Kind]--
+			r.Come = slices.Delete(r.Come, i, i+1)
+		default:
+			more[to.Kind]--
+			r.Go = append(r.Go, name)
+		}
+	}
+	return more, nil
 }

@@ -1,10 +1,13 @@
 package publish
 
 import (
+	"crypto"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -15,17 +18,19 @@ import (
 // ErrNothingPending is returned if there is no root and no release that waits for signatures.
 var ErrNothingPending = errors.New("nothing is pending")
 
-// Pending is a root or a release that waits for signatures, or that has enough and was not pushed yet.
+// Pending is a root or a release that waits for signatures, or that has enough and was not pushed yet; or urgent orders
+// that wait for one officer's signature.
 type Pending struct {
 	List     string    `json:"list"`
-	Root     int64     `json:"root,omitempty"`   // version of the root; 0 for a release
-	Serial   uint64    `json:"serial,omitempty"` // of the release; 0 for a root
+	Root     int64     `json:"root,omitempty"`          // version of the root; 0 for a release
+	Serial   uint64    `json:"serial,omitempty"`        // of the release, or of that which urgent orders lie on; 0 for a root
+	Number   int64     `json:"urgent_orders,omitempty"` // of urgent orders on top of the release; 0: it is none
 	Entries  uint64    `json:"entries,omitempty"`
 	Digest   string    `json:"digest,omitempty"`
 	Ledger   string    `json:"ledger,omitempty"`   // hash of the last operation that the release contains
 	Override string    `json:"override,omitempty"` // reason to override the guards; empty if nothing was held
 	Created  time.Time `json:"created,omitzero"`
-	Expires  time.Time `json:"expires"`
+	Expires  time.Time `json:"expires"` // of urgent orders: when the last one ends
 	Signatures
 	Before *Signatures  `json:"before,omitempty"` // of a root: signatures of the previous root's officers
 	Keys   []string     `json:"keys,omitempty"`   // of a root: the officers' public keys
@@ -34,8 +39,17 @@ type Pending struct {
 	// Confidential reports whether the list is encrypted to its subscribers.
 	Confidential bool     `json:"confidential,omitempty"`
 	Changes      []string `json:"changes,omitempty"` // of a root: differences to the previous one, in words
+	// Of urgent orders: who asks for them and why, as the agency says, and all entries that are ordered afterwards.
+	Author    string   `json:"author,omitempty"`
+	Reason    string   `json:"reason,omitempty"`
+	Reference string   `json:"reference,omitempty"`
+	Orders    []string `json:"orders,omitempty"`
+	// After Sign and AddSignature: the officer whose signature it was, and whether it was there before.
+	Signer string `json:"signer,omitempty"`
+	Again  bool   `json:"again,omitempty"`
 
-	path     string // of the metadata
+	orders   []blocklist.Entry // of urgent orders
+	path     string            // of the metadata
 	metadata []byte
 	root     *trust.Root // its officers sign
 	before   *trust.Root // of a root: the previous root
@@ -64,8 +78,11 @@ func (p *Pending) dir() string { return filepath.Dir(p.path) }
 
 // What returns the list and the version or serial, such as "it.example/csam serial 3".
 func (p *Pending) What() string {
-	if p.Root > 0 {
+	switch {
+	case p.Root > 0:
 		return fmt.Sprintf("%s root %d", p.List, p.Root)
+	case p.Number > 0:
+		return fmt.Sprintf("%s urgent orders %d on serial %d", p.List, p.Number, p.Serial)
 	}
 	return fmt.Sprintf("%s serial %d", p.List, p.Serial)
 }
@@ -122,9 +139,16 @@ func (d folder) pendingRelease(dir string) (*Pending, error) {
 	return p, p.countSignatures()
 }
 
+// IsRelease reports whether it is a release, and neither a root nor urgent orders.
+func (p *Pending) IsRelease() bool { return p.Serial > 0 && p.Number == 0 }
+
 // countSignatures fills in the officers who have signed.
 func (p *Pending) countSignatures() error {
-	if err := p.Signatures.count(p.root, p); err != nil || p.before == nil {
+	err := p.Signatures.count(p.root, p)
+	if p.Number > 0 {
+		p.Threshold, p.signatures.Threshold = 1, 1
+	}
+	if err != nil || p.before == nil {
 		return err
 	}
 	p.Before = &Signatures{}
@@ -184,7 +208,27 @@ func (p *Pending) checkLasts() error {
 	if time.Now().Before(p.Expires) {
 		return nil
 	}
-	return fmt.Errorf("signing %s: %w on %s; make it again", p.What(), blocklist.ErrExpired, p.Expires.Format(time.DateOnly))
+	return fmt.Errorf("signing %s: %w on %s; make it again", p.What(), blocklist.ErrExpired, p.Expires.Format(time.RFC3339))
+}
+
+// officer returns the name of the officer with a key, empty if there is none.
+func (p *Pending) officer(key ed25519.PublicKey) string {
+	for _, root := range []*trust.Root{p.root, p.before} {
+		if root == nil {
+			continue
+		}
+		if i := slices.IndexFunc(root.Spec().Officers, notekey.Key{Public: key}.Equal); i >= 0 {
+			return root.Spec().Officers[i].Name
+		}
+	}
+	return ""
+}
+
+// setSigner records whose signature led from before to p.
+func (p *Pending) setSigner(before *Pending, officer crypto.Signer) {
+	public, _ := officer.Public().(ed25519.PublicKey)
+	p.Signer = p.officer(public)
+	p.Again = len(p.Signed) == len(before.Signed) && (p.Before == nil || len(p.Before.Signed) == len(before.Before.Signed))
 }
 
 // check fails if p was not returned by [Ledger.Pending].
@@ -200,7 +244,7 @@ func (p *Pending) checkRelease() error {
 	if err := p.check(); err != nil {
 		return err
 	}
-	if p.Serial == 0 {
+	if !p.IsRelease() {
 		return fmt.Errorf("%s: %w: it is no release", p.What(), blocklist.ErrMalformed)
 	}
 	return nil

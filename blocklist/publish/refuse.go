@@ -5,7 +5,6 @@ import (
 	"crypto"
 	"crypto/ed25519"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -22,11 +21,11 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// Refuse drops the root or release p, which [Ledger.Pending] has returned, with its signatures. The ledger records the
-// officer, the reason, and the officer's signature over both. The reason in c is needed; the author is the officer's
-// name. The entries of the ledger don't change, so another release can be made. The first root can't be refused, nor a
-// release that was sent to an origin without an answer, because it may be public. Refuse fails with
-// [blocklist.ErrUntrusted] unless the key is that of an officer of the root in force.
+// Refuse drops the root, the release or the urgent orders p, which [Ledger.Pending] or [Ledger.PendingUrgent] has
+// returned, with its signatures. The ledger records the officer, the reason, and the officer's signature over both. The
+// reason in c is needed; the author is the officer's name. The entries of the ledger don't change, so another release
+// can be made. The first root can't be refused, nor a release that was sent to an origin without an answer, because it
+// may be public. Refuse fails with [blocklist.ErrUntrusted] unless the key is that of an officer of the root in force.
 func (l *Ledger) Refuse(ctx context.Context, p *Pending, officer crypto.Signer, c Audit) error {
 	if err := p.check(); err != nil {
 		return err
@@ -34,6 +33,78 @@ func (l *Ledger) Refuse(ctx context.Context, p *Pending, officer crypto.Signer, 
 	if officer == nil {
 		return fmt.Errorf("refusing %s: %w: there is no key", p.What(), blocklist.ErrMalformed)
 	}
+	root, err := l.root()
+	if err != nil && p.Root != 1 {
+		return err
+	}
+	r, err := p.refuse(root, officer, c)
+	if err != nil {
+		return fmt.Errorf("refusing %s: %w", p.What(), err)
+	}
+	return l.drop(ctx, p, r)
+}
+
+// Refuse returns an officer's refusal of the request as a file for [Ledger.AddRefusal]. It fails like [Ledger.Refuse].
+func (q *Request) Refuse(officer crypto.Signer, c Audit) ([]byte, error) {
+	if officer == nil {
+		return nil, fmt.Errorf("refusing: %w: there is no key", blocklist.ErrMalformed)
+	}
+	p := q.pending
+	root := p.root
+	if p.before != nil {
+		root = p.before
+	}
+	r, err := p.refuse(root, officer, c)
+	if err != nil {
+		return nil, fmt.Errorf("refusing %s: %w", p.What(), err)
+	}
+	text, err := json.MarshalIndent(detachedRefusal{detachedRefusalType, p.Root, p.Serial, p.Number, r.refusal, r.signature}, "", "  ")
+	return append(text, '\n'), err
+}
+
+// AddRefusal drops what is pending with a refusal of [Request.Refuse], as [Ledger.Refuse] does. It returns what was
+// refused. Adding the same refusal again changes nothing. It fails with [blocklist.ErrUntrusted] for a refusal of
+// something else, such as a release that was made again after the request.
+func (l *Ledger) AddRefusal(ctx context.Context, file []byte) (what string, err error) {
+	var d detachedRefusal
+	if err := json.Unmarshal(file, &d); len(file) > MaxSignature || err != nil || d.Type != detachedRefusalType {
+		return "", fmt.Errorf("reading a refusal: %w: it is no file of blocklist refuse -o", blocklist.ErrMalformed)
+	}
+	named := &Pending{List: d.Refusal.List, Root: d.Root, Serial: d.Serial, Number: d.Urgent}
+	if err := l.addRefusal(ctx, named, signedRefusal{d.Refusal, d.Signature}); err != nil {
+		return "", fmt.Errorf("refusing %s: %w", named.What(), err)
+	}
+	return named.What(), nil
+}
+
+func (l *Ledger) addRefusal(ctx context.Context, named *Pending, r signedRefusal) error {
+	root, err := l.root()
+	if err != nil {
+		return err
+	}
+	if !r.by(root) || r.List != l.list {
+		return fmt.Errorf("%w: no officer of %s has signed it; they are %q", blocklist.ErrUntrusted, l.list, names(root.Spec().Officers))
+	}
+	for o, err := range l.history.Operations(ctx, ledger.Range{Kinds: []string{KindRefuse}}) {
+		if err != nil || o.Reference == r.proof() {
+			return err // the second time changes nothing
+		}
+	}
+	p, err := l.Pending()
+	if named.Number > 0 {
+		p, err = l.PendingUrgent(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if p.What() != named.What() {
+		return fmt.Errorf("%w: %s is pending", blocklist.ErrUntrusted, p.What())
+	}
+	return l.drop(ctx, p, r)
+}
+
+// drop records a refusal of p, and removes p.
+func (l *Ledger) drop(ctx context.Context, p *Pending, r signedRefusal) error {
 	unlock, err := l.history.Lock(ctx)
 	if err != nil {
 		return err
@@ -42,22 +113,15 @@ func (l *Ledger) Refuse(ctx context.Context, p *Pending, officer crypto.Signer, 
 	if err := p.checkUnchanged(); err != nil {
 		return fmt.Errorf("refusing: %w", err)
 	}
-	switch {
-	case c.Reason == "":
-		return fmt.Errorf("refusing %s: %w: a reason is needed", p.What(), blocklist.ErrMalformed)
-	case p.Root == 1:
-		return fmt.Errorf("refusing %s: %w: there is no list without it; make a new folder with blocklist init", p.What(),
-			blocklist.ErrMalformed)
-	case p.Root == 0:
+	if id, err := signedID(p.metadata); err != nil || id != r.SHA256 {
+		return fmt.Errorf("%w: %s has changed since it was refused; ask for a new request", blocklist.ErrUntrusted, p.What())
+	}
+	if p.IsRelease() {
 		if err := l.checkSent(ctx, p); err != nil {
-			return fmt.Errorf("refusing %s: %w", p.What(), err)
+			return err
 		}
 	}
-	c.Reason = because(p.What(), c.Reason)
-	if err := l.signRefusal(p, officer, &c); err != nil {
-		return fmt.Errorf("refusing %s: %w", p.What(), err)
-	}
-	if err := l.history.Record(ctx, KindRefuse, c, nil); err != nil {
+	if err := l.history.Record(ctx, KindRefuse, Audit{Author: r.Author, Reason: r.Reason, Reference: r.proof()}, nil); err != nil {
 		return err
 	}
 	return errors.Join(os.Remove(p.path), disk.SyncDir(filepath.Dir(p.path)))
@@ -71,38 +135,74 @@ type refusal struct {
 	Author    string `json:"author"`
 	Reason    string `json:"reason"`    // what is refused, and why
 	Reference string `json:"reference"` // of the caller, without the proof
-	SHA256    string `json:"sha256"`    // of the refused metadata, with its signatures
+	SHA256    string `json:"sha256"`    // of what signatures of the refused metadata cover
 }
 
 const refusalType = "argine-refusal"
 
 func (r refusal) bytes() ([]byte, error) { return json.Marshal(r) }
 
+// signedRefusal is a refusal with the officer's signature.
+type signedRefusal struct {
+	refusal
+	signature []byte
+}
+
+// detachedRefusal is the content of a file with an officer's refusal.
+type detachedRefusal struct {
+	Type      string  `json:"_type"`
+	Root      int64   `json:"root,omitempty"`
+	Serial    uint64  `json:"serial,omitempty"`
+	Urgent    int64   `json:"urgent,omitempty"`
+	Refusal   refusal `json:"refusal"`
+	Signature []byte  `json:"signature"`
+}
+
+const detachedRefusalType = "argine-signed-refusal"
+
 // refusalMark separates the reference of a refusal, which may be empty, from its proof: the hash and the signature.
 const refusalMark = "refusal"
 
-// signRefusal signs a refusal. It sets the author of c to the officer, and appends hash and signature to the reference.
-func (l *Ledger) signRefusal(p *Pending, officer crypto.Signer, c *Audit) error {
-	root, err := l.root()
-	if err != nil {
-		return err
+// proof returns the reference of the operation that records the refusal.
+func (r signedRefusal) proof() string {
+	return strings.TrimPrefix(fmt.Sprintf("%s %s %s %s", r.Reference, refusalMark, r.SHA256,
+		base64.StdEncoding.EncodeToString(r.signature)), " ")
+}
+
+// by reports whether an officer of the root has signed the refusal.
+func (r signedRefusal) by(root *trust.Root) bool {
+	text, err := r.bytes()
+	return err == nil && r.Type == refusalType && slices.ContainsFunc(root.Spec().Officers, func(k notekey.Key) bool {
+		return k.Name == r.Author && ed25519.Verify(k.Public, text, r.signature)
+	})
+}
+
+// refuse signs a refusal of p with the key of an officer of the root in force.
+func (p *Pending) refuse(root *trust.Root, officer crypto.Signer, c Audit) (r signedRefusal, err error) {
+	switch {
+	case c.Reason == "":
+		return r, fmt.Errorf("%w: a reason is needed", blocklist.ErrMalformed)
+	case p.Root == 1:
+		return r, fmt.Errorf("%w: there is no list without it; make a new folder with blocklist init", blocklist.ErrMalformed)
 	}
 	public, _ := officer.Public().(ed25519.PublicKey)
 	i := slices.IndexFunc(root.Spec().Officers, notekey.Key{Public: public}.Equal)
 	if i < 0 {
-		return fmt.Errorf("%w: the key is not that of an officer; they are %q", blocklist.ErrUntrusted,
+		return r, fmt.Errorf("%w: the key is not that of an officer; they are %q", blocklist.ErrUntrusted,
 			names(root.Spec().Officers))
 	}
-	c.Author = root.Spec().Officers[i].Name
-	r := refusal{refusalType, l.list, c.Author, c.Reason, c.Reference, fmt.Sprintf("%x", sha256.Sum256(p.metadata))}
-	text, err := r.bytes()
-	if err != nil {
-		return err
+	r.refusal = refusal{Type: refusalType, List: p.List, Author: root.Spec().Officers[i].Name, Reason: because(p.What(), c.Reason), Reference: c.Reference}
+	if err := (Audit{Author: r.Author, Reason: r.Reason, Reference: c.Reference}).Check(); err != nil {
+		return r, err
 	}
-	sig, err := officer.Sign(rand.Reader, text, crypto.Hash(0))
-	c.Reference = strings.TrimPrefix(fmt.Sprintf("%s %s %s %s", c.Reference, refusalMark, r.SHA256,
-		base64.StdEncoding.EncodeToString(sig)), " ")
-	return err
+	if r.SHA256, err = signedID(p.metadata); err != nil {
+		return r, err
+	}
+	text, err := r.bytes()
+	if err == nil {
+		r.signature, err = officer.Sign(rand.Reader, text, crypto.Hash(0))
+	}
+	return r, err
 }
 
 // verifyRefusals fails unless each refusal was signed by an officer with its author's name, under any root of the list.
@@ -129,9 +229,7 @@ func (l *Ledger) refusedBy(root *trust.Root, o Operation) bool {
 	if n < 0 || fields[n] != refusalMark {
 		return false
 	}
-	text, err := refusal{refusalType, l.list, o.Author, o.Reason, strings.Join(fields[:n], " "), fields[n+1]}.bytes()
-	sig, errSig := base64.StdEncoding.DecodeString(fields[n+2])
-	return err == nil && errSig == nil && slices.ContainsFunc(root.Spec().Officers, func(k notekey.Key) bool {
-		return k.Name == o.Author && ed25519.Verify(k.Public, text, sig)
-	})
+	sig, err := base64.StdEncoding.DecodeString(fields[n+2])
+	r := refusal{refusalType, l.list, o.Author, o.Reason, strings.Join(fields[:n], " "), fields[n+1]}
+	return err == nil && signedRefusal{r, sig}.by(root)
 }

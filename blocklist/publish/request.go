@@ -23,50 +23,107 @@ import (
 )
 
 // A signing request is a tar file. Its entries have the paths of the agency's folder, in this order: all roots, the
-// targets of the last release, the pending metadata, the release files that its review reads, and its operations.
-// [OpenRequest] unpacks it into such a folder.
+// targets of the last release, the pending metadata, the release files that its review reads, and its operations. For
+// urgent orders there are those before in place of files and operations. For a confidential list there are the list
+// keys that open it all, and the tar file is encrypted with age. [OpenRequest] unpacks it into such a folder.
 const (
 	requestMark    = "argine-signing-request" // the first entry; its content is the version of the format
 	requestVersion = "1\n"
 	operationsFile = "operations.txt"
 )
 
-// WriteRequest writes a signing request for p, which [Ledger.Pending] has returned. An officer needs only this request,
-// the list's root and a key, but no ledger. The request is about as long as the changes, unless the release has a new
-// snapshot. WriteRequest fails with [blocklist.ErrUntrusted] if p does not follow from the ledger's history.
-func (l *Ledger) WriteRequest(ctx context.Context, w io.Writer, p *Pending) error {
+// WriteRequest writes a signing request for p, which [Ledger.Pending] or [Ledger.PendingUrgent] has returned. An
+// officer needs only this request, the list's root and a key, but no ledger. The request is about as long as the
+// changes, unless the release has a new snapshot.
+//
+// Recipients are the officers' age recipients, as text, all of one kind; to them the request is encrypted. That of a
+// confidential list has the list key in it, and is never written without recipients, unless it is about a root, which
+// every origin serves. WriteRequest fails with [blocklist.ErrUntrusted] if p does not follow from the ledger's history.
+func (l *Ledger) WriteRequest(ctx context.Context, w io.Writer, p *Pending, recipients ...string) error {
 	if err := p.check(); err != nil {
 		return err
 	}
-	if p.Confidential && p.Serial > 0 {
-		return fmt.Errorf("writing a request: %w: the list is confidential, and requests are not encrypted yet; sign in the agency's folder", blocklist.ErrMalformed)
+	to, err := p.requestRecipients(recipients)
+	if err != nil {
+		return fmt.Errorf("writing a request: %w", err)
 	}
+	names, history, err := l.requestParts(ctx, p)
+	if err != nil {
+		return fmt.Errorf("writing a request: %w", err)
+	}
+	if len(to) == 0 {
+		return l.writeRequest(w, names, history)
+	}
+	encrypted, err := trust.Encrypt(w, to)
+	if err != nil {
+		return fmt.Errorf("writing a request: %w", err)
+	}
+	return errors.Join(l.writeRequest(encrypted, names, history), encrypted.Close())
+}
+
+// requestRecipients parses the recipients of a request.
+func (p *Pending) requestRecipients(recipients []string) (to []trust.Recipient, err error) {
+	for _, text := range recipients {
+		r, err := trust.ParseRecipient(text)
+		if err != nil {
+			return nil, err
+		}
+		to = append(to, r)
+	}
+	if len(to) == 0 && p.Root == 0 && (p.Confidential || p.root.Spec().Confidential) {
+		err = fmt.Errorf("%w: the list is confidential, so the request is encrypted to the officers; --recipient names the file of each officer's recipient, which blocklist keygen --subscriber makes", blocklist.ErrNoKey)
+	}
+	return to, err
+}
+
+// requestParts returns the paths of the files of a request for p, and its operations.
+func (l *Ledger) requestParts(ctx context.Context, p *Pending) (names []string, history []byte, err error) {
 	newest, err := l.newestRoot()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	names := []string{}
 	for version := range newest {
 		names = append(names, path.Join(rootsDir, trust.RootName(version+1)))
 	}
-	var history bytes.Buffer
-	if p.Serial > 0 {
-		if p.Serial > 1 {
-			names = append(names, path.Join(releasesDir, fmt.Sprint(p.Serial-1), targetsFile))
-		}
-		names = append(names, path.Join(pendingDir, releaseDir, targetsFile))
-		read, err := l.filesReviewed(ctx, p)
-		if err != nil {
-			return fmt.Errorf("writing a request: %w", err)
-		}
-		names = append(names, read...)
-		if err := l.writeOperations(ctx, &history, p); err != nil {
-			return fmt.Errorf("writing a request: %w", err)
-		}
-	} else {
-		names = append(names, path.Join(pendingDir, trust.RootName(p.Root)))
+	switch {
+	case p.Root > 0:
+		return append(names, path.Join(pendingDir, trust.RootName(p.Root))), nil, nil
+	case p.Number > 0:
+		keys, err := l.keyNames(l.releasePath(p.Serial))
+		return slices.Concat(names, l.urgentParts(p), keys), nil, err
 	}
-	return l.writeRequest(w, names, history.Bytes())
+	keys, err := l.keyNames(p.dir())
+	if err == nil && p.Serial > 1 {
+		names = append(names, releasedTargets(p.Serial-1))
+		var before []string
+		before, err = l.keyNames(l.releasePath(p.Serial - 1))
+		keys = append(before, keys...)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	read, err := l.filesReviewed(ctx, p)
+	if err != nil {
+		return nil, nil, err
+	}
+	names = slices.Concat(names, []string{path.Join(pendingDir, releaseDir, targetsFile)}, slices.Compact(keys), read)
+	var operations bytes.Buffer
+	err = l.writeOperations(ctx, &operations, p)
+	return names, operations.Bytes(), err
+}
+
+// releasedTargets returns the path of a pushed release's metadata.
+func releasedTargets(serial uint64) string {
+	return path.Join(releasesDir, fmt.Sprint(serial), targetsFile)
+}
+
+// keyNames returns the path of the list key that a release names, none if the release is not confidential.
+func (d folder) keyNames(dir string) ([]string, error) {
+	r, err := d.readRelease(dir)
+	if err != nil || !r.targets.Confidential() {
+		return nil, err
+	}
+	return []string{path.Join(keysDir, filepath.Base(d.keyPath(r.targets.KeyID)))}, nil
 }
 
 func (d folder) writeRequest(w io.Writer, names []string, history []byte) error {
@@ -122,7 +179,13 @@ func (l *Ledger) filesReviewed(ctx context.Context, p *Pending) (names []string,
 			names = append(names, name)
 		}
 	}
-	return names, proof.checkHistory(ctx, p)
+	if err := proof.checkHistory(ctx, p); err != nil {
+		return nil, err
+	}
+	if p.Confidential {
+		_, err = proof.recipientsSince(p, l.PendingOperations(ctx, p))
+	}
+	return names, err
 }
 
 // writeOperations writes the operations of p. Each is a line of JSON, followed by the lines that its hash covers.

@@ -2,6 +2,7 @@ package publish
 
 import (
 	"archive/tar"
+	"bufio"
 	"crypto"
 	"errors"
 	"fmt"
@@ -10,38 +11,54 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
 // Request is a signing request that was read and verified: its roots follow from the officer's root, the last release
 // was signed under one of them, and the operations lead from the head of that release to the head of the pending one.
+// Urgent orders are within the limits of the newest root.
 type Request struct {
-	folder  folder // a temporary one
+	folder  // a temporary one
 	pending *Pending
 	history requestHistory
+
+	recipients Recipients
 }
 
-// Limits of a request. The request of a first release contains the whole list.
+// Recipients returns who can read a release of a confidential list.
+func (q *Request) Recipients() Recipients { return q.recipients }
+
+// Limits of a request: the length of all its parts, and how many there are. The request of a first release contains the
+// whole list.
 const (
 	maxRequest      = 8 << 30
-	maxRequestParts = 1000
+	maxRequestParts = 2000
 )
 
 // OpenRequest reads and verifies a signing request. Root is a root of the list that the officer trusts, the content of
 // a root.json. It may be empty only if the request is for the first root; then people compare [Pending.Fingerprint] by
-// voice. OpenRequest fails with [blocklist.ErrUntrusted] if the request is of another list, or if its roots don't
-// follow from root. The caller closes the request.
-func OpenRequest(r io.Reader, root []byte) (*Request, error) {
+// voice. Identity is the text of the officer's age identities, for an encrypted request; else it is not used.
+//
+// OpenRequest fails with [blocklist.ErrUntrusted] if the request is of another list, if its roots don't follow from
+// root, or if a release makes other changes than its operations; and with [blocklist.ErrNoKey] if it is encrypted to
+// others. What was read is in a temporary folder, readable by its owner alone, until the caller closes the request.
+func OpenRequest(r io.Reader, root, identity []byte) (*Request, error) {
+	plain, err := decryptRequest(r, identity)
+	if err != nil {
+		return nil, fmt.Errorf("reading the request: %w", err)
+	}
 	dir, err := os.MkdirTemp("", "blocklist-request-")
 	if err != nil {
 		return nil, err
 	}
 	q := &Request{folder: folder{dir: dir}}
-	if err := unpackRequest(r, dir); err != nil {
+	if err := unpackRequest(plain, dir); err != nil {
 		return nil, errors.Join(fmt.Errorf("reading the request: %w", err), q.Close())
 	}
 	if err := q.verify(root); err != nil {
@@ -50,8 +67,28 @@ func OpenRequest(r io.Reader, root []byte) (*Request, error) {
 	return q, nil
 }
 
+// decryptRequest returns the tar file of a request, encrypted or not.
+func decryptRequest(r io.Reader, identity []byte) (io.Reader, error) {
+	begin := bufio.NewReader(r)
+	head, err := begin.Peek(32)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	if !trust.Encrypted(head) {
+		return begin, nil
+	}
+	if len(identity) == 0 {
+		return nil, fmt.Errorf("%w: it is encrypted; --identity names the file with your age identity", blocklist.ErrNoKey)
+	}
+	ids, err := trust.ParseIdentities(identity)
+	if err != nil {
+		return nil, err
+	}
+	return ids.Decrypt(begin)
+}
+
 // Close removes the temporary folder of the request.
-func (q *Request) Close() error { return os.RemoveAll(q.folder.dir) }
+func (q *Request) Close() error { return os.RemoveAll(q.dir) }
 
 // Pending returns the root or release to be signed.
 func (q *Request) Pending() *Pending { return q.pending }
@@ -62,13 +99,28 @@ func (q *Request) Operations() []Operation { return q.history.operations }
 // Review yields the changes of a release, as [Ledger.Review] does. The last value may be an error.
 func (q *Request) Review() iter.Seq2[blocklist.Change, error] { return q.folder.Review(q.pending) }
 
-// requestNames matches the paths that a request may contain.
-var requestNames = regexp.MustCompile(`^(roots/[0-9]+\.root\.json|releases/[0-9]+/targets\.json|pending/release/targets\.json|` +
-	`pending/[0-9]+\.root\.json|files/[A-Za-z0-9][A-Za-z0-9._-]*|operations\.txt)$`)
+// requestPart is a kind of files in a request, and the longest that there may be.
+type requestPart struct {
+	path  *regexp.Regexp
+	limit int64
+}
 
-// unpackRequest writes the files of a request below dir.
+//nolint:gochecknoglobals // constants
+var requestParts = []requestPart{
+	{regexp.MustCompile(`^(roots|pending)/[0-9]{1,10}\.root\.json$`), tuf.MaxRoot},
+	{regexp.MustCompile(`^(releases/[0-9]{1,20}|pending/release)/targets\.json$`), tuf.MaxTargets},
+	{regexp.MustCompile(`^urgent/[0-9]{1,20}\.urgent\.json$`), trust.MaxUrgent},
+	{regexp.MustCompile(`^pending/urgent\.json$`), 2 * trust.MaxUrgent},
+	{regexp.MustCompile(`^keys/[0-9a-f]{16}\.key$`), 1 << 10},
+	{regexp.MustCompile(`^files/[A-Za-z0-9][A-Za-z0-9._-]{0,200}$`), maxRequest},
+	{regexp.MustCompile(`^operations\.txt$`), maxRequest},
+}
+
+// unpackRequest writes the files of a request below dir. A tar file can hold far more than its own length, so what
+// counts is what comes out of it.
 func unpackRequest(r io.Reader, dir string) error {
 	tr := tar.NewReader(io.LimitReader(r, maxRequest))
+	left := int64(maxRequest)
 	for n := 0; ; n++ {
 		h, err := tr.Next()
 		if errors.Is(err, io.EOF) && n > 0 {
@@ -77,20 +129,34 @@ func unpackRequest(r io.Reader, dir string) error {
 		if err != nil {
 			return fmt.Errorf("%w: it is no signing request: %w", blocklist.ErrMalformed, err)
 		}
-		switch {
-		case n == 0:
+		if n > maxRequestParts {
+			return fmt.Errorf("%w: it has more than %d parts", blocklist.ErrTooLarge, maxRequestParts)
+		}
+		if n == 0 {
 			err = checkRequestMark(h, tr)
-		case n > maxRequestParts:
-			err = fmt.Errorf("%w: it has more than %d parts", blocklist.ErrTooLarge, maxRequestParts)
-		case h.Typeflag != tar.TypeReg || !requestNames.MatchString(h.Name):
-			err = fmt.Errorf("%w: %.80q does not belong into a request", blocklist.ErrMalformed, h.Name)
-		default:
+		} else {
+			err = checkRequestPart(h, left)
+		}
+		if err == nil && n > 0 {
+			left -= h.Size
 			err = unpackPart(tr, filepath.Join(dir, filepath.FromSlash(h.Name)))
 		}
 		if err != nil {
 			return err
 		}
 	}
+}
+
+// checkRequestPart fails unless the file belongs into a request, and is not too long.
+func checkRequestPart(h *tar.Header, left int64) error {
+	i := slices.IndexFunc(requestParts, func(p requestPart) bool { return p.path.MatchString(h.Name) })
+	switch {
+	case i < 0 || h.Typeflag != tar.TypeReg:
+		return fmt.Errorf("%w: %.80q does not belong into a request", blocklist.ErrMalformed, h.Name)
+	case h.Size > min(left, requestParts[i].limit):
+		return fmt.Errorf("%w: %.80q has %d bytes", blocklist.ErrTooLarge, h.Name, h.Size)
+	}
+	return nil
 }
 
 func checkRequestMark(h *tar.Header, r io.Reader) error {
@@ -137,7 +203,7 @@ func (q *Request) verify(trusted []byte) error {
 			return err
 		}
 	}
-	p, err := q.folder.Pending()
+	p, err := q.folder.requested()
 	if errors.Is(err, ErrNothingPending) {
 		return fmt.Errorf("%w: nothing to be signed is in it that follows from the given root", blocklist.ErrUntrusted)
 	}
@@ -151,10 +217,32 @@ func (q *Request) verify(trusted []byte) error {
 		return fmt.Errorf("%w: it is about %q, the root is of %q", blocklist.ErrUntrusted, p.List, q.folder.list)
 	}
 	q.pending = p
-	if p.Root > 0 {
+	switch {
+	case p.Root > 0:
 		return nil
+	case p.Number > 0:
+		return p.checkClock()
 	}
-	return q.verifyHistory()
+	if err := q.verifyHistory(); err != nil {
+		return err
+	}
+	if p.Confidential {
+		if q.recipients, err = q.recipientsSince(p, eachOperation(q.history.operations)); err != nil {
+			return err
+		}
+	}
+	return q.checkChanges(p, q.history.net())
+}
+
+// requested returns the one thing that is to be signed.
+func (d folder) requested() (*Pending, error) {
+	if err := d.checkOne(); err != nil {
+		return nil, err
+	}
+	if p, err := d.preparedUrgent(); !errors.Is(err, ErrNothingPending) {
+		return p, err
+	}
+	return d.Pending()
 }
 
 // trustRoot makes the officer's root the first one of the folder. The newest root that follows from it comes into
@@ -247,19 +335,13 @@ func eachOperation(all []Operation) iter.Seq2[Operation, error] {
 // CheckSigner fails with [blocklist.ErrUntrusted] unless the key is that of an officer who may sign the request.
 func (q *Request) CheckSigner(officer crypto.Signer) error { return q.pending.checkOfficer(officer) }
 
-// Sign returns an officer's signature as a file for [Ledger.AddSignature]. It fails unless a release makes exactly the
-// changes of its operations.
+// Sign returns an officer's signature as a file for [Ledger.AddSignature].
 func (q *Request) Sign(officer crypto.Signer) (signature []byte, err error) {
 	if err := q.pending.checkOfficer(officer); err != nil {
 		return nil, err
 	}
 	if err := q.pending.checkLasts(); err != nil {
 		return nil, err
-	}
-	if q.pending.Serial > 0 {
-		if err := q.folder.checkChanges(q.pending, q.history.net()); err != nil {
-			return nil, fmt.Errorf("signing: %w", err)
-		}
 	}
 	return q.pending.detachedSignature(officer)
 }

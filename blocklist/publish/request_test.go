@@ -59,7 +59,7 @@ func TestRequests(t *testing.T) {
 		a.next(t, fmt.Sprintf("m%d.example", serial))
 		p, err := a.Pending()
 		require.NoError(t, err)
-		q, err := publish.OpenRequest(bytes.NewReader(a.request(t)), root)
+		q, err := publish.OpenRequest(bytes.NewReader(a.request(t)), root, nil)
 		require.NoError(t, err)
 		assert.Equal(t, collect(t, a.Review(p)), collect(t, q.Review()))
 		var operations []publish.Operation
@@ -100,7 +100,7 @@ func TestRequestIsShort(t *testing.T) {
 	a.next(t, "example.com")
 	request := a.request(t)
 	assert.Less(t, len(request), 100_000)
-	q, err := publish.OpenRequest(bytes.NewReader(request), a.rootFile(t))
+	q, err := publish.OpenRequest(bytes.NewReader(request), a.rootFile(t), nil)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"+example.com"}, collect(t, q.Review()))
 	require.NoError(t, q.Close())
@@ -188,7 +188,7 @@ func TestRequestsThatLie(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			q, err := publish.OpenRequest(bytes.NewReader(repack(t, request, change)), root)
+			q, err := publish.OpenRequest(bytes.NewReader(repack(t, request, change)), root, nil)
 			if err == nil {
 				defer q.Close()
 				_, err = q.Sign(a.anna)
@@ -197,9 +197,9 @@ func TestRequestsThatLie(t *testing.T) {
 			assert.NotContains(t, err.Error(), "\x1b")
 		})
 	}
-	_, err = publish.OpenRequest(bytes.NewReader(request), other.rootFile(t))
+	_, err = publish.OpenRequest(bytes.NewReader(request), other.rootFile(t), nil)
 	require.ErrorIs(t, err, blocklist.ErrUntrusted, "under the root of another list")
-	_, err = publish.OpenRequest(bytes.NewReader(request), nil)
+	_, err = publish.OpenRequest(bytes.NewReader(request), nil, nil)
 	assert.ErrorIs(t, err, blocklist.ErrUntrusted, "without a root")
 }
 
@@ -216,10 +216,10 @@ func TestRequestRootsBeforeTheOfficers(t *testing.T) {
 	a.rotate(t, publish.RootChange{Add: public, Remove: []string{"bruno"}})
 	a.sign(t, a.anna, a.bruno, carla)
 	a.next(t, "two.example")
-	q, err := publish.OpenRequest(bytes.NewReader(a.request(t)), first)
+	q, err := publish.OpenRequest(bytes.NewReader(a.request(t)), first, nil)
 	require.NoError(t, err)
 	require.NoError(t, q.Close())
-	_, err = publish.OpenRequest(bytes.NewReader(a.request(t)), a.rootFile(t))
+	_, err = publish.OpenRequest(bytes.NewReader(a.request(t)), a.rootFile(t), nil)
 	assert.ErrorContains(t, err, "the release before", "it was signed under root 1")
 }
 
@@ -238,7 +238,7 @@ func FuzzOpenRequest(f *testing.F) {
 			require.NoError(t, err)
 		}
 		require.NoError(t, tw.Close())
-		_, err := publish.OpenRequest(&b, nil)
+		_, err := publish.OpenRequest(&b, nil, nil)
 		require.Error(t, err)
 	})
 }

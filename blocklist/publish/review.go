@@ -14,8 +14,12 @@ import (
 
 // Review yields the changes of the pending release p against the last pushed one, in the order of a delta. It reads the
 // same bytes that the signature will cover, not the ledger. It proves that they match the metadata, that all paths of
-// files lead to the same list, and that files of earlier releases were signed. The last value may be an error.
+// files lead to the same list, and that files of earlier releases were signed. Of urgent orders it yields what comes and
+// goes against the orders before. The last value may be an error.
 func (d folder) Review(p *Pending) iter.Seq2[blocklist.Change, error] {
+	if p != nil && p.Number > 0 {
+		return d.reviewOrders(p)
+	}
 	return func(yield func(blocklist.Change, error) bool) {
 		if err := d.review(p, yield); err != nil {
 			yield(blocklist.Change{}, err)
@@ -143,18 +147,23 @@ func (d folder) signedBefore(p *Pending) (before signedRelease, err error) {
 	if p.Serial == 1 {
 		return before, nil
 	}
-	if before, err = d.readRelease(d.releasePath(p.Serial - 1)); err != nil {
-		return before, err
+	if before, err = d.openSigned(p.Serial - 1); err != nil {
+		err = fmt.Errorf("the release before %s: %w", p.What(), err)
 	}
-	if before.serial() != p.Serial-1 {
-		return before, fmt.Errorf("%w: the release before %s is missing", blocklist.ErrUntrusted, p.What())
+	return before, err
+}
+
+// openSigned returns a release. It fails unless enough officers have signed it.
+func (d folder) openSigned(serial uint64) (r signedRelease, err error) {
+	if r, err = d.readRelease(d.releasePath(serial)); err != nil {
+		return r, err
+	}
+	if r.serial() != serial {
+		return r, fmt.Errorf("%w: serial %d is missing", blocklist.ErrUntrusted, serial)
 	}
 	roots, err := d.rootHistory()
-	if err != nil {
-		return before, err
+	if err == nil {
+		_, err = signedUnder(roots, r.metadata)
 	}
-	if _, err := signedUnder(roots, before.metadata); err != nil {
-		return before, fmt.Errorf("the release before: %w", err)
-	}
-	return before, nil
+	return r, err
 }

@@ -1,81 +1,213 @@
 package publish
 
 import (
+	"context"
 	"crypto"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/ledger"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
-// Seen records the last release and the last root of a list that an officer has signed on this machine. With it the
-// officer notices a rollback of the ledger, or a ledger that shows two officers two histories. The zero value is that
-// of a new officer.
+// Seen records what an officer has signed last on this machine: a release, a root and urgent orders of a list. With it
+// the officer notices a rollback of the ledger, or a ledger that shows two officers two histories.
 type Seen struct {
-	Serial uint64    `json:"serial,omitempty"` // of the release
-	SHA256 string    `json:"sha256,omitempty"` // of its signed part
-	Signed time.Time `json:"signed,omitzero"`  // when the release was signed
-	Root   int64     `json:"root,omitempty"`   // version of the root
-	RootID string    `json:"root_id,omitempty"`
+	Serial   uint64    `json:"serial,omitempty"` // of the release
+	SHA256   string    `json:"sha256,omitempty"` // of its signed part
+	Digest   string    `json:"digest,omitempty"` // of its list
+	Ledger   string    `json:"ledger,omitempty"` // hash of its last operation
+	Signed   time.Time `json:"signed,omitzero"`  // when one of them was signed
+	Root     int64     `json:"root,omitempty"`   // version of the root
+	RootID   string    `json:"root_id,omitempty"`
+	Urgent   int64     `json:"urgent,omitempty"` // version of the urgent orders
+	UrgentID string    `json:"urgent_id,omitempty"`
+	// Roots are the IDs of the roots under which it was signed, by version. Another list may have the same name: no root
+	// leads from one to the other.
+	Roots map[int64]string `json:"roots,omitempty"`
 }
 
-// CheckSeen fails with [blocklist.ErrRollback] if the officer has already signed a newer release or root. It fails with
-// [blocklist.ErrUntrusted] if the officer has signed another one with the same number, or if the request follows
-// another release than the officer has signed.
-func (q *Request) CheckSeen(last Seen) error {
-	p := q.pending
-	if p.Root > 0 {
-		return checkSeenNumber("root", uint64(p.Root), p.root.ID(), uint64(last.Root), last.RootID, last.Signed)
-	}
-	id, err := signedID(p.metadata)
-	if err == nil {
-		err = checkSeenNumber("serial", p.Serial, id, last.Serial, last.SHA256, last.Signed)
-	}
-	if err != nil || last.Serial == 0 || p.Serial != last.Serial+1 {
-		return err
-	}
-	before, err := q.folder.signedBefore(p)
+// maxSeen is how many lists of one name are remembered.
+const maxSeen = 64
+
+// CheckSeen compares p with what the officer has signed on this machine of lists with this name, which Remember has
+// returned. It fails with [blocklist.ErrRollback] if the officer has already signed a newer release, root or urgent
+// orders than p. It fails with [blocklist.ErrEquivocation] if the officer has signed another one with the same number,
+// or if p follows another release than the officer has signed.
+func (d folder) CheckSeen(_ context.Context, p *Pending, all []Seen) error {
+	_, last, err := d.seen(p, all)
 	if err != nil {
 		return err
 	}
-	if id, err = signedID(before.metadata); err == nil && id != last.SHA256 {
-		err = fmt.Errorf("%w: serial %d, on which this rests, is not the one that you signed on %s: the list has two histories", blocklist.ErrUntrusted,
-			last.Serial, last.Signed.Format(time.DateOnly))
+	id, err := signedID(p.metadata)
+	if err != nil {
+		return err
+	}
+	is, was := state{what: "serial", number: p.Serial, id: id, digest: p.Digest}, state{"serial", last.Serial, last.SHA256, last.Digest}
+	switch {
+	case p.Root > 0:
+		is, was = state{"root", uint64(p.Root), id, id}, state{"root", uint64(last.Root), last.RootID, last.RootID}
+	case p.Number > 0:
+		is, was = state{"urgent orders", uint64(p.version()), id, id}, state{"urgent orders", uint64(last.Urgent), last.UrgentID, last.UrgentID}
+	}
+	if err := is.follows(was, last.Signed); err != nil || p.Root > 0 {
+		return err
+	}
+	return d.checkSeenBefore(p, last)
+}
+
+// ErrMadeAgain is returned by [Ledger.CheckSeen] if the ledger says why there is another state of a number that the
+// officer has signed: it continues that history, or an officer has refused it.
+var ErrMadeAgain = errors.New("made again")
+
+// CheckSeen is that of a request, but fails with [ErrMadeAgain] in place of [blocklist.ErrEquivocation] where the
+// history of the ledger explains it.
+func (l *Ledger) CheckSeen(ctx context.Context, p *Pending, all []Seen) error {
+	err := l.folder.CheckSeen(ctx, p, all)
+	if !errors.Is(err, blocklist.ErrEquivocation) {
+		return err
+	}
+	_, last, seenErr := l.seen(p, all)
+	if seenErr != nil {
+		return seenErr
+	}
+	if p.IsRelease() && last.Serial == p.Serial {
+		if _, findErr := l.history.OperationByHash(ctx, last.Ledger); findErr == nil {
+			return madeAgain(err)
+		}
+	}
+	for o, findErr := range l.history.Operations(ctx, ledger.Range{Kinds: []string{KindRefuse}}) {
+		if findErr == nil && strings.HasPrefix(o.Reason, p.What()+": ") {
+			return madeAgain(err)
+		}
 	}
 	return err
 }
 
-func checkSeenNumber(what string, number uint64, id string, last uint64, lastID string, at time.Time) error {
-	switch {
-	case number < last:
-		return fmt.Errorf("%w: you have signed %s %d already, on %s; this is %s %d: the ledger has gone back",
-			blocklist.ErrRollback, what, last,
-			at.Format(time.DateOnly), what, number)
-	case number == last && id != lastID:
-		return fmt.Errorf("%w: you have signed another %s %d, on %s; if that was not pushed, it was made again",
-			blocklist.ErrUntrusted, what, last,
-			at.Format(time.DateOnly))
-	}
-	return nil
+func madeAgain(err error) error {
+	return fmt.Errorf("%w: %s", ErrMadeAgain, strings.TrimPrefix(err.Error(), blocklist.ErrEquivocation.Error()+": "))
 }
 
-// Seen returns last, updated with the requested release or root, to be stored once the request is signed.
-func (q *Request) Seen(last Seen) (Seen, error) {
-	p := q.pending
-	last.Signed = time.Now().UTC().Truncate(time.Second)
-	if p.Root > 0 {
-		last.Root, last.RootID = p.Root, p.root.ID()
-		return last, nil
+// Remember returns what the officer has signed on this machine with p in it, to be stored before the signature leaves
+// the machine.
+func (d folder) Remember(p *Pending, all []Seen) ([]Seen, error) {
+	i, last, err := d.seen(p, all)
+	if err != nil {
+		return nil, err
 	}
-	var err error
-	last.Serial = p.Serial
-	last.SHA256, err = signedID(p.metadata)
-	return last, err
+	id, err := signedID(p.metadata)
+	last.Signed = time.Now().UTC().Truncate(time.Second)
+	switch {
+	case p.Root > 0:
+		last.Root, last.RootID = p.Root, id
+	case p.Number > 0:
+		last.Urgent, last.UrgentID = p.version(), id
+	default:
+		last.Serial, last.SHA256, last.Digest, last.Ledger = p.Serial, id, p.Digest, p.Ledger
+	}
+	all = slices.Clone(all)
+	if i >= 0 {
+		all = slices.Delete(all, i, i+1)
+	}
+	all = append(all, last)
+	return all[max(len(all)-maxSeen, 0):], err
+}
+
+// seen returns what the officer has signed of p's list, with its index: one of the roots is the same. Without any it
+// returns -1.
+func (d folder) seen(p *Pending, all []Seen) (int, Seen, error) {
+	roots, err := d.rootHistory()
+	if err != nil {
+		return -1, Seen{}, err
+	}
+	ids := map[int64]string{}
+	for _, root := range roots {
+		ids[root.Version()] = root.ID()
+	}
+	if len(roots) == 0 {
+		ids[p.root.Version()] = p.root.ID()
+	}
+	i := slices.IndexFunc(all, func(s Seen) bool {
+		for version, id := range s.Roots {
+			if ids[version] == id {
+				return true
+			}
+		}
+		return len(s.Roots) == 0 // an earlier version of this program has stored it
+	})
+	last := Seen{}
+	if i >= 0 {
+		last = all[i]
+	}
+	last.Roots = ids
+	return i, last, nil
+}
+
+// checkSeenBefore fails if p rests on another release than the officer has signed.
+func (d folder) checkSeenBefore(p *Pending, last Seen) error {
+	base := p.Serial
+	if p.Number == 0 {
+		base--
+	}
+	if base+1 < last.Serial {
+		return fmt.Errorf("%w: %s rests on serial %d, and you have signed serial %d (%s) on %s: the ledger has gone back", blocklist.ErrRollback, p.What(),
+			base, last.Serial, short(last.Digest), last.Signed.Format(time.DateOnly))
+	}
+	if last.Serial == 0 || base != last.Serial {
+		return nil
+	}
+	before, err := d.openSigned(base)
+	if err != nil {
+		return err
+	}
+	id, err := signedID(before.metadata)
+	if err != nil {
+		return err
+	}
+	is := state{"serial", base, id, before.targets.Newest().Digest}
+	return is.follows(state{"serial", last.Serial, last.SHA256, last.Digest}, last.Signed)
+}
+
+// state is one of the states that a list or its root has had.
+type state struct {
+	what   string
+	number uint64
+	id     string // SHA-256 of the signed part
+	digest string // what people compare
+}
+
+func (s state) String() string {
+	number := fmt.Sprint(s.number)
+	if s.what == "urgent orders" {
+		number = fmt.Sprintf("%d on serial %d", trust.UrgentSpec{Version: int64(s.number)}.Number(), trust.UrgentSerial(int64(s.number)))
+	}
+	return fmt.Sprintf("%s %s (%s)", s.what, number, short(s.digest))
+}
+
+// short returns the beginning of a digest.
+func short(digest string) string { return "digest " + digest[:min(16, len(digest))] }
+
+// follows fails if an officer who has signed the state was at a time should not sign the state s.
+func (s state) follows(was state, at time.Time) error {
+	if s.digest == was.digest { // the same entries, signed with other dates or files
+		s.digest, was.digest = s.id, was.id
+	}
+	switch {
+	case s.number < was.number:
+		return fmt.Errorf("%w: you have signed %s on %s, and this is %s: the ledger has gone back", blocklist.ErrRollback, was, at.Format(time.DateOnly), s)
+	case s.number == was.number && s.number > 0 && s.id != was.id:
+		return fmt.Errorf("%w: you have signed %s on %s, and this is %s", blocklist.ErrEquivocation, was, at.Format(time.DateOnly), s)
+	}
+	return nil
 }
 
 // signedID returns the SHA-256 of the part of the metadata that signatures cover.

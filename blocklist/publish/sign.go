@@ -33,7 +33,10 @@ func (l *Ledger) Sign(ctx context.Context, p *Pending, officer crypto.Signer) (*
 	if err := p.checkOfficer(officer); err != nil {
 		return nil, err
 	}
-	if p.Serial > 0 {
+	if p.Number > 0 {
+		return nil, fmt.Errorf("signing %s: %w: Ledger.SignUrgent and Ledger.AddSignature sign urgent orders", p.What(), blocklist.ErrMalformed)
+	}
+	if p.IsRelease() {
 		if err := l.checkHistory(ctx, p); err != nil {
 			return nil, fmt.Errorf("signing: %w", err)
 		}
@@ -45,6 +48,7 @@ func (l *Ledger) Sign(ctx context.Context, p *Pending, officer crypto.Signer) (*
 	if err := signed.countSignatures(); err != nil {
 		return nil, err
 	}
+	signed.setSigner(p, officer)
 	if err := disk.WriteFile(p.path, signed.metadata, 0o644); err != nil {
 		return nil, err
 	}
@@ -55,8 +59,7 @@ func (p *Pending) checkOfficer(officer crypto.Signer) error {
 	if officer == nil {
 		return fmt.Errorf("signing: %w: there is no key", blocklist.ErrMalformed)
 	}
-	public, ok := officer.Public().(ed25519.PublicKey)
-	if ok && (isOfficer(p.root, public) || isOfficer(p.before, public)) {
+	if public, ok := officer.Public().(ed25519.PublicKey); ok && p.officer(public) != "" {
 		return nil
 	}
 	return fmt.Errorf("signing: %w: the key is not that of an officer of %s; they are %q", blocklist.ErrUntrusted, p.List, p.Officers)
@@ -65,6 +68,11 @@ func (p *Pending) checkOfficer(officer crypto.Signer) error {
 // checkUnchanged fails if the pending file has changed since p was read.
 func (p *Pending) checkUnchanged() error {
 	now, err := os.ReadFile(p.path)
+	if p.Number > 0 && err == nil {
+		var o preparedOrders
+		o, err = readPrepared(p.path)
+		now = o.Document
+	}
 	if err != nil || string(now) != string(p.metadata) {
 		return fmt.Errorf("%w: what is pending has changed meanwhile; look at it again", blocklist.ErrUntrusted)
 	}

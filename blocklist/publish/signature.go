@@ -23,7 +23,8 @@ type detached struct {
 	List      string `json:"list"`
 	Root      int64  `json:"root,omitempty"`
 	Serial    uint64 `json:"serial,omitempty"`
-	Key       string `json:"key"` // the officer's public key
+	Urgent    int64  `json:"urgent,omitempty"` // number of urgent orders
+	Key       string `json:"key"`              // the officer's public key
 	Signature []byte `json:"signature"`
 }
 
@@ -36,8 +37,7 @@ func (p *Pending) detachedSignature(officer crypto.Signer) ([]byte, error) {
 		return nil, err
 	}
 	key := notekey.Key{Name: "officer", Public: officer.Public().(ed25519.PublicKey)} // checkOfficer has verified the type
-	text, err := json.MarshalIndent(detached{detachedType, p.List, p.Root, p.Serial, key.String(), recorder.signature}, "",
-		"  ")
+	text, err := json.MarshalIndent(detached{detachedType, p.List, p.Root, p.Serial, p.Number, key.String(), recorder.signature}, "", "  ")
 	return append(text, '\n'), err
 }
 
@@ -70,34 +70,52 @@ func (s givenSignature) Sign(_ io.Reader, message []byte, _ crypto.SignerOpts) (
 	return s.signature, nil
 }
 
-// AddSignature adds a signature of [Request.Sign] to the pending root or release, and returns the result. Adding the
-// same signature again changes nothing. It fails with [blocklist.ErrUntrusted] for a signature of something else, such
-// as a release that was made again after the request.
+// AddSignature adds a signature of [Request.Sign] to the pending root, release or urgent orders, and returns the
+// result. Urgent orders are in force with it. Adding the same signature again changes nothing. It fails with
+// [blocklist.ErrUntrusted] for a signature of something else, such as a release that was made again after the request.
 func (l *Ledger) AddSignature(ctx context.Context, signature []byte) (*Pending, error) {
 	s, err := parseDetached(signature)
 	if err != nil {
 		return nil, err
 	}
-	p, err := l.Pending()
-	if errors.Is(err, ErrNothingPending) {
-		return nil, fmt.Errorf("adding a signature of %s: %w; it was pushed, or refused", s.what(), err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if s.List != p.List || s.Root != p.Root || s.Serial != p.Serial {
-		return nil, fmt.Errorf("adding a signature of %s: %w: %s is pending", s.what(), blocklist.ErrUntrusted, p.What())
-	}
 	key, err := notekey.Parse(s.Key)
 	if err != nil {
 		return nil, fmt.Errorf("adding a signature of %s: %w", s.what(), err)
 	}
-	signed, err := l.Sign(ctx, p, givenSignature{key.Public, s.Signature})
-	if errors.Is(err, errOtherMessage) {
-		return nil, fmt.Errorf("adding a signature: %w: %s has changed since it was signed; ask for a new request",
-			blocklist.ErrUntrusted, p.What())
+	officer := givenSignature{key.Public, s.Signature}
+	var signed *Pending
+	if s.Urgent > 0 {
+		signed, err = l.addOrderSignature(ctx, s, officer)
+	} else {
+		signed, err = l.addSignature(ctx, s, officer)
 	}
-	return signed, err
+	switch {
+	case errors.Is(err, errOtherMessage):
+		return nil, fmt.Errorf("adding a signature: %w: %s has changed since it was signed; ask for a new request", blocklist.ErrUntrusted, s.what())
+	case err != nil:
+		return nil, fmt.Errorf("adding a signature of %s: %w", s.what(), err)
+	}
+	return signed, nil
+}
+
+// addSignature adds a signature to the pending root or release.
+func (l *Ledger) addSignature(ctx context.Context, s detached, officer givenSignature) (*Pending, error) {
+	p, err := l.Pending()
+	if errors.Is(err, ErrNothingPending) {
+		return nil, fmt.Errorf("%w; it was pushed, or refused", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !s.isOf(p) {
+		return nil, fmt.Errorf("%w: %s is pending", blocklist.ErrUntrusted, p.What())
+	}
+	return l.Sign(ctx, p, officer)
+}
+
+// isOf reports whether a signature says that it is of p.
+func (s detached) isOf(p *Pending) bool {
+	return s.List == p.List && s.Root == p.Root && s.Serial == p.Serial && s.Urgent == p.Number
 }
 
 func parseDetached(b []byte) (s detached, err error) {
@@ -111,5 +129,5 @@ func parseDetached(b []byte) (s detached, err error) {
 }
 
 func (s detached) what() string {
-	return (&Pending{List: s.List, Root: s.Root, Serial: s.Serial}).What()
+	return (&Pending{List: s.List, Root: s.Root, Serial: s.Serial, Number: s.Urgent}).What()
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
+	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
@@ -26,6 +28,7 @@ type UrgentList struct {
 	Serial  uint64            // of the release
 	Entries []blocklist.Entry // entries that have not expired
 	Left    int               // how many more targets may be ordered on top of that release
+	Hours   int               // how long an order may last, from its first time on top of that release
 }
 
 // UrgentChange has the entries to order and the targets to withdraw.
@@ -41,12 +44,15 @@ func (l *Ledger) Urgent(ctx context.Context) (UrgentList, error) {
 		return UrgentList{}, err
 	}
 	left := h.limits.Entries - len(h.ordered)
-	return UrgentList{Number: h.number, Serial: h.serial, Entries: h.lasting(), Left: max(left, 0)}, nil
+	return UrgentList{Number: h.number, Serial: h.serial, Entries: h.lasting(), Left: max(left, 0), Hours: h.limits.Hours}, nil
 }
+
+// ErrListed is returned for an urgent order on a target that the release lists already.
+var ErrListed = errors.New("listed already")
 
 // SignUrgent makes urgent orders, signed by one officer alone. [Ledger.PushUrgent] sends them to an origin. It fails
 // with [blocklist.ErrUntrusted] if the root does not allow urgent orders, or beyond the limits of the root, which
-// subscribers enforce, too.
+// subscribers enforce, too. The ledger records the officer as the author.
 func (l *Ledger) SignUrgent(ctx context.Context, change UrgentChange, officer crypto.Signer, c Audit) (UrgentList, error) {
 	if officer == nil {
 		return UrgentList{}, fmt.Errorf("ordering: %w: there is no key", blocklist.ErrMalformed)
@@ -56,33 +62,76 @@ func (l *Ledger) SignUrgent(ctx context.Context, change UrgentChange, officer cr
 		return UrgentList{}, err
 	}
 	defer unlock()
+	h, doc, err := l.makeOrders(ctx, change)
+	if err == nil {
+		err = l.signOrders(ctx, h, doc, officer, c)
+	}
+	if err != nil {
+		return UrgentList{}, err
+	}
+	return l.Urgent(ctx)
+}
+
+// makeOrders returns the next document, unsigned, with a change that the guards and the root's limits allow.
+func (l *Ledger) makeOrders(ctx context.Context, change UrgentChange) (*orderHistory, []byte, error) {
 	g, err := l.guard(ctx)
 	if err == nil {
 		err = g.Hold(change.Add) // no override here: only the quorum can list a held entry
 	}
 	if err != nil {
-		return UrgentList{}, err
+		return nil, nil, err
 	}
 	h, err := l.orderHistory(ctx)
 	if err != nil {
-		return UrgentList{}, err
+		return nil, nil, err
 	}
 	entries, err := h.change(change)
-	if err != nil {
-		return UrgentList{}, err
+	if err == nil {
+		err = l.checkUnlisted(ctx, h.serial, change.Add)
 	}
-	doc, err := h.sign(entries, officer)
 	if err != nil {
-		return UrgentList{}, err
+		return nil, nil, err
 	}
-	c.Reason = because(h.describe(change), c.Reason)
+	doc, err := h.document(entries)
+	return h, doc, err
+}
+
+// checkUnlisted fails with [ErrListed] for an order that would change nothing, since the release has the entry for
+// good.
+func (l *Ledger) checkUnlisted(ctx context.Context, serial uint64, orders []blocklist.Entry) error {
+	for _, order := range orders {
+		e, listed, err := l.Lookup(ctx, order.Target())
+		if err != nil {
+			return err
+		}
+		if !listed || e.Monitor || !e.Expires.IsZero() {
+			continue
+		}
+		for c, err := range l.Unreleased(ctx) {
+			if err != nil {
+				return err
+			}
+			listed = listed && c.Entry.Target() != order.Target()
+		}
+		if listed {
+			return fmt.Errorf("ordering %q: %w, by serial %d", order.Target(), ErrListed, serial)
+		}
+	}
+	return nil
+}
+
+// signOrders signs a document and puts it in force.
+func (l *Ledger) signOrders(ctx context.Context, h *orderHistory, doc []byte, officer crypto.Signer, c Audit) error {
+	doc, orders, err := h.sign(doc, officer)
+	if err != nil {
+		return err
+	}
+	c.Author = h.officer(officer)
+	c.Reason = because(h.describe(orders.Entries), c.Reason)
 	if err := l.history.Record(ctx, KindUrgent, c, nil); err != nil {
-		return UrgentList{}, err
+		return err
 	}
-	if err := l.keepOrders(trust.UrgentVersion(h.serial, h.number+1), doc); err != nil {
-		return UrgentList{}, err
-	}
-	return l.Urgent(ctx)
+	return l.keepOrders(orders.Version, doc)
 }
 
 func (l *Ledger) keepOrders(version int64, doc []byte) error {
@@ -176,8 +225,10 @@ func (h *orderHistory) note(entries []blocklist.Entry) {
 }
 
 // lasting returns the entries that have not expired.
-func (h *orderHistory) lasting() []blocklist.Entry {
-	return slices.DeleteFunc(slices.Clone(h.entries), func(e blocklist.Entry) bool { return !time.Now().Before(e.Expires) })
+func (h *orderHistory) lasting() []blocklist.Entry { return unexpired(h.entries) }
+
+func unexpired(entries []blocklist.Entry) []blocklist.Entry {
+	return slices.DeleteFunc(slices.Clone(entries), func(e blocklist.Entry) bool { return !time.Now().Before(e.Expires) })
 }
 
 // change returns the entries after a change. It fails if the change exceeds the limits.
@@ -238,37 +289,56 @@ func (h *orderHistory) order(e blocklist.Entry) (blocklist.Entry, error) {
 	return e, nil
 }
 
-// sign makes and signs the next document.
-func (h *orderHistory) sign(entries []blocklist.Entry, officer crypto.Signer) ([]byte, error) {
-	if public, ok := officer.Public().(ed25519.PublicKey); !ok || !isOfficer(h.root, public) {
-		return nil, fmt.Errorf("ordering: %w: the key is not that of an officer; they are %q", blocklist.ErrUntrusted, names(h.root.Spec().Officers))
-	}
+// document makes the next document, unsigned.
+func (h *orderHistory) document(entries []blocklist.Entry) ([]byte, error) {
 	if h.number+1 > trust.MaxUrgentNumber {
 		return nil, fmt.Errorf("ordering: %w: serial %d has had all the orders that there can be; a release by the quorum starts the count again", blocklist.ErrTooLarge, h.serial)
 	}
-	doc, err := trust.NewUrgent(trust.UrgentSpec{
+	return trust.NewUrgent(trust.UrgentSpec{
 		List: h.root.Spec().List, Version: trust.UrgentVersion(h.serial, h.number+1), Serial: h.serial, Expires: lifetime(h.limits.Longest()), Entries: entries,
 	}, h.key)
-	if err != nil {
-		return nil, err
-	}
-	if doc, err = tuf.Sign(doc, officer); err != nil {
-		return nil, err
-	}
-	_, err = trust.OpenUrgent(h.root, doc, h.key)
-	return doc, err
 }
 
-// describe returns the change in words, for the ledger.
-func (h *orderHistory) describe(change UrgentChange) string {
-	parts := []string{fmt.Sprintf("urgent orders %d on serial %d", h.number+1, h.serial)}
-	for _, e := range change.Add {
-		parts = append(parts, "+"+e.Target())
+// sign signs a document. It returns the document with its orders.
+func (h *orderHistory) sign(doc []byte, officer crypto.Signer) ([]byte, trust.UrgentSpec, error) {
+	if h.officer(officer) == "" {
+		return nil, trust.UrgentSpec{}, fmt.Errorf("ordering: %w: the key is not that of an officer; they are %q", blocklist.ErrUntrusted, names(h.root.Spec().Officers))
 	}
-	for _, target := range change.Remove {
-		parts = append(parts, "-"+target)
+	doc, err := tuf.Sign(doc, officer)
+	if err != nil {
+		return nil, trust.UrgentSpec{}, err
+	}
+	spec, err := trust.OpenUrgent(h.root, doc, h.key)
+	return doc, spec, err
+}
+
+// officer returns the name of the officer with a key, empty if there is none.
+func (h *orderHistory) officer(key crypto.Signer) string {
+	public, _ := key.Public().(ed25519.PublicKey)
+	i := slices.IndexFunc(h.root.Spec().Officers, notekey.Key{Public: public}.Equal)
+	if i < 0 {
+		return ""
+	}
+	return h.root.Spec().Officers[i].Name
+}
+
+// describe returns what the next orders change, in words, for the ledger.
+func (h *orderHistory) describe(next []blocklist.Entry) string {
+	parts := []string{fmt.Sprintf("urgent orders %d on serial %d", h.number+1, h.serial)}
+	for c := range orderChanges(h.lasting(), next) {
+		switch {
+		case !c.Removed:
+			parts = append(parts, "+"+c.Entry.Target())
+		case indexTarget(next, c.Entry.Target()) < 0:
+			parts = append(parts, "-"+c.Entry.Target())
+		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+// orderChanges yields the changes between two documents, whose entries are sorted.
+func orderChanges(before, after []blocklist.Entry) iter.Seq2[blocklist.Change, error] {
+	return trust.Diff(eachEntry(before), eachEntry(after))
 }
 
 // validOrders returns the newest urgent document. It returns nil if the root does not allow it or no longer has its

@@ -48,7 +48,7 @@ func TestOrder(t *testing.T) {
 	}
 	s, err := a.Status(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, []any{publish.KindUrgent, "anna", "urgent orders 1 on serial 1, +a.example, +=b.example: test"}, []any{s.Head.Kind, s.Head.Author, s.Head.Reason})
+	assert.Equal(t, []any{publish.KindUrgent, "anna", "urgent orders 1 on serial 1, +=b.example, +a.example: test"}, []any{s.Head.Kind, s.Head.Author, s.Head.Reason})
 	assert.Equal(t, []string{"example.org"}, a.lines(t), "they are no part of the list")
 
 	_, _, err = a.Release(t.Context(), "anna") // nothing has changed

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"math"
@@ -20,6 +19,10 @@ const maxShown = 20
 // describe prints the pending root or release in words.
 func (a *app) describe(p *publish.Pending) {
 	a.printf("%s", p.What())
+	if p.Number > 0 {
+		a.describeOrders(p)
+		return
+	}
 	a.printf("  valid until  %s", p.Expires.Format(time.DateOnly))
 	if p.Root > 0 {
 		for _, key := range p.Keys {
@@ -42,6 +45,18 @@ func (a *app) describe(p *publish.Pending) {
 		if p.Override != "" {
 			a.printf("  overridden   the guards held it; %s", p.Override)
 		}
+	}
+	a.printf("  signatures   %s", signatures(p))
+}
+
+// describeOrders prints pending urgent orders in words.
+func (a *app) describeOrders(p *publish.Pending) {
+	left := strings.TrimSuffix(max(time.Until(p.Expires), 0).Round(time.Minute).String(), "0s")
+	a.printf("  end          %s, in %s", p.Expires.Format(time.RFC3339), left)
+	a.printf("  asked for by %s", whyText(p.Author, p.Reason, p.Reference))
+	a.printf("  orders       %s afterwards", plural(uint64(len(p.Orders)), "entry", "entries"))
+	for _, line := range p.Orders {
+		a.printf("    %s", shortened(line, maxLine))
 	}
 	a.printf("  signatures   %s", signatures(p))
 }
@@ -82,7 +97,7 @@ func (a *app) printChanges(changes iter.Seq2[blocklist.Change, error], all strin
 			added++
 		}
 		if len(shown) < maxShown {
-			shown = append(shown, changeText(c))
+			shown = append(shown, changeLine(c))
 		}
 	}
 	a.printf("  changes      %s, %s", plural(added, "line comes", "lines come"), plural(removed, "line goes", "lines go"))
@@ -106,6 +121,9 @@ func signatures(p *publish.Pending) string {
 
 func quorum(q *publish.Signatures) string {
 	text := fmt.Sprintf("%d of %d signatures", len(q.Signed), q.Threshold)
+	if len(q.Signed) > q.Threshold {
+		text = fmt.Sprintf("%d signatures, %d needed", len(q.Signed), q.Threshold)
+	}
 	if len(q.Signed) > 0 {
 		text += ", by " + strings.Join(q.Signed, ", ")
 	}
@@ -123,27 +141,44 @@ func operationText(o publish.Operation) string {
 
 // causeText returns who made an operation, and why.
 func causeText(o publish.Operation) string {
-	text := o.Author
-	if o.Reason != "" {
-		text += ": " + o.Reason
+	return whyText(o.Author, o.Reason, publish.StatedReference(o))
+}
+
+// whyText returns who does something, why, and by which order.
+func whyText(author, reason, reference string) string {
+	text := shortened(author, maxField)
+	if reason != "" {
+		text += ": " + shortened(reason, maxReason)
 	}
-	if reference := publish.StatedReference(o); reference != "" {
-		text += fmt.Sprintf(" [%s]", shortened(reference))
+	if reference != "" {
+		text += fmt.Sprintf(" [%s]", shortened(reference, maxField))
 	}
 	return text
 }
 
-// shortened returns a text cut to fit a line, such as the recipient of a subscriber.
-func shortened(text string) string {
-	const most = 200
+// How many bytes of a text are printed. --json has all of it.
+const (
+	maxField  = 200 // of a name or a reference, such as the recipient of a subscriber
+	maxReason = 1000
+	maxLine   = 4000 // of an entry with its attributes
+)
+
+// changeLine returns a change as a line for people.
+func changeLine(c blocklist.Change) string { return shortened(changeText(c), maxLine) }
+
+// shortened returns a text, cut after so many bytes. It says how long the rest is.
+func shortened(text string, most int) string {
 	if len(text) <= most {
 		return text
 	}
-	return strings.ToValidUTF8(text[:most], "") + "..."
+	return fmt.Sprintf("%s... (%s more bytes)", strings.ToValidUTF8(text[:most], ""), thousands(uint64(len(text)-most)))
 }
 
-// showPending prints the whole pending root or release to standard output.
-func (a *app) showPending(p *publish.Pending, operations iter.Seq2[publish.Operation, error], changes iter.Seq2[blocklist.Change, error], asJSON bool) error {
+// showPending prints the whole pending root, release or urgent orders to standard output. Readers returns who can read a
+// release of a confidential list.
+func (a *app) showPending(p *publish.Pending, operations iter.Seq2[publish.Operation, error], readers func() (publish.Recipients, error),
+	changes iter.Seq2[blocklist.Change, error], asJSON bool,
+) error {
 	type pendingJSON struct {
 		Pending *publish.Pending `json:"pending"`
 	}
@@ -155,7 +190,10 @@ func (a *app) showPending(p *publish.Pending, operations iter.Seq2[publish.Opera
 			return err
 		}
 		wrap := func(o publish.Operation) operationJSON { return operationJSON{o} }
-		return errors.Join(printAll(a, true, operations, wrap, operationText), printAll(a, true, changes, changeToJSON, changeText))
+		if err := printAll(a, true, operations, wrap, operationText); err != nil {
+			return err
+		}
+		return printAll(a, true, changes, changeToJSON, changeLine)
 	}
 	return a.paged(func() error {
 		lines := &app{stderr: a.stdout} // what is said is data here
@@ -163,11 +201,28 @@ func (a *app) showPending(p *publish.Pending, operations iter.Seq2[publish.Opera
 		if p.Root > 0 {
 			return nil
 		}
-		if err := lines.printOperations(operations, math.MaxInt); err != nil {
-			return err
+		if p.IsRelease() {
+			if err := lines.printOperations(operations, math.MaxInt); err != nil {
+				return err
+			}
+			if err := lines.printReaders(p, readers); err != nil {
+				return err
+			}
 		}
-		return printAll(a, false, changes, changeToJSON, changeText)
+		return printAll(a, false, changes, changeToJSON, changeLine)
 	})
+}
+
+// printReaders prints who can read a release of a confidential list.
+func (a *app) printReaders(p *publish.Pending, readers func() (publish.Recipients, error)) error {
+	if !p.Confidential {
+		return nil
+	}
+	r, err := readers()
+	if err == nil {
+		a.describeRecipients(r)
+	}
+	return err
 }
 
 // printFindings prints the findings of the guards, entry by entry.
@@ -208,7 +263,11 @@ func (a *app) printResult(r publish.ChangeResult) {
 
 // printNext prints the next step once there are enough signatures.
 func (a *app) printNext(ctx context.Context, l *publish.Ledger, p *publish.Pending) error {
-	if !p.Enough() {
+	switch {
+	case !p.Enough():
+		return nil
+	case p.Number > 0:
+		a.printf("next: blocklist -C %s urgent push ORIGIN", a.dir)
 		return nil
 	}
 	s, err := l.Status(ctx)

@@ -80,6 +80,8 @@ func hintFor(err error) string {
 		{publish.ErrSubscribed, "blocklist subscriber list shows who subscribes; for another recipient, remove the subscriber first"},
 		{publish.ErrNoSubscriber, "blocklist subscriber list shows who subscribes"},
 		{publish.ErrNotListed, "example.com and =example.com are two entries; blocklist entries shows what is listed"},
+		{publish.ErrListed, "what the release lists needs no urgent order; leave it out"},
+		{blocklist.ErrEquivocation, "ask the officers and the origin's operator which of the two digests is the right one; do not sign or push until that is clear"},
 		{blocklist.ErrHeld, "remove what was not meant; or let exactly these findings pass with --override TEXT, which is recorded (urgent orders have no override)"},
 		{blocklist.ErrDamaged, "keep the folder as it is, and compare it with a copy from before; blocklist log shows who did what"},
 		{fs.ErrPermission, "check who owns the file and the folder"},

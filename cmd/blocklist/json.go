@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"io"
 	"iter"
 	"time"
 
@@ -63,7 +64,7 @@ func jsonFlag(cmd *cobra.Command, on *bool) {
 // printAll prints all values to standard output, one per line: as JSON of toJSON, or as text.
 func printAll[T, J any](a *app, asJSON bool, all iter.Seq2[T, error], toJSON func(T) J, text func(T) string) error {
 	w := bufio.NewWriterSize(a.stdout, 64<<10)
-	enc := json.NewEncoder(w)
+	enc := json.NewEncoder(visibleJSON{w})
 	for v, err := range all {
 		if err == nil && asJSON {
 			err = enc.Encode(toJSON(v))
@@ -79,7 +80,17 @@ func printAll[T, J any](a *app, asJSON bool, all iter.Seq2[T, error], toJSON fun
 }
 
 // printJSON prints one value as a line of JSON.
-func (a *app) printJSON(v any) error { return json.NewEncoder(a.stdout).Encode(v) }
+func (a *app) printJSON(v any) error { return json.NewEncoder(visibleJSON{a.stdout}).Encode(v) }
+
+// visibleJSON writes JSON, and escapes what [visible] escapes. The values stay the same. Each Write has whole characters,
+// as those of a JSON encoder do.
+type visibleJSON struct{ io.Writer }
+
+// Write implements [io.Writer].
+func (w visibleJSON) Write(p []byte) (int, error) {
+	_, err := io.WriteString(w.Writer, escaped(string(p), func(r rune) string { return fmt.Sprintf("\\u%04x", r) }))
+	return len(p), err
+}
 
 // each yields the values of a slice.
 func each[T any](all []T) func(yield func(T, error) bool) {

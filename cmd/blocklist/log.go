@@ -95,7 +95,7 @@ func changedText(o publish.LoggedOperation) string {
 	}
 	shown := make([]string, len(o.Changed))
 	for i, target := range o.Changed {
-		shown[i] = shortened(oneLine(target))
+		shown[i] = shortened(oneLine(target), maxField)
 	}
 	text := strings.Join(shown, " ")
 	if o.More > 0 {

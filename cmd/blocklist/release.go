@@ -58,7 +58,7 @@ func (a *app) printRelease(ctx context.Context, l *publish.Ledger, p *publish.Pe
 	if err := a.printOperations(l.PendingOperations(ctx, p), maxShown); err != nil {
 		return err
 	}
-	if err := a.printRecipients(ctx, l, p); err != nil {
+	if err := a.printReaders(p, func() (publish.Recipients, error) { return l.PendingRecipients(ctx, p) }); err != nil {
 		return err
 	}
 	if err := a.printUrgentEnd(ctx, l); err != nil {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,23 +10,31 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/keys"
 )
 
 func (a *app) request() *cobra.Command {
-	var out string
+	var r requestFlags
 	cmd := &cobra.Command{
 		Use:   "request -o FILE",
 		Short: "Write what an officer on another machine needs to sign what is pending",
 		Long: `Write what an officer on another machine needs to sign what is pending, as one file. The officer needs no ledger: "blocklist
-review" shows what it is about, "blocklist sign FILE" signs it, and "blocklist -C DIR sign --signature" adds the signature here.
+review" shows what it is about, "blocklist sign FILE" signs it, and "blocklist -C DIR sign --signature" adds the signature here;
+"blocklist refuse FILE" and "blocklist -C DIR refuse --signature" drop it. For urgent orders: "blocklist urgent add --request FILE".
 
-The file is about as long as what changes, unless the release has a new snapshot, such as the first one.`,
-		Example: "  blocklist -C DIR request -o request.tar",
-		Args:    args(cobra.NoArgs),
+The file is about as long as what changes, unless the release has a new snapshot, such as the first one.
+
+A confidential list's request is encrypted with age. --recipient names the file of each officer's recipient, which "blocklist
+keygen --subscriber" or age-keygen makes. It is given each time and kept nowhere: whoever writes the request can read the list
+anyway, so a register would prove nothing.`,
+		Example: `  blocklist -C DIR request -o request.tar
+  blocklist -C DIR request -o request.age --recipient anna-age.pub --recipient bruno-age.pub`,
+		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLedger(func(l *publish.Ledger) error {
 				p, err := l.Pending()
@@ -32,50 +42,87 @@ The file is about as long as what changes, unless the release has a new snapshot
 					return err
 				}
 				a.describe(p)
-				if err := writeFile(out, func(w io.Writer) error { return l.WriteRequest(cmd.Context(), w, p) }); err != nil {
-					return err
-				}
-				a.printf("next: an officer runs blocklist sign %s --root root.json --key OFFICER.key -o OFFICER.sig", out)
-				return nil
+				return a.writeRequest(cmd.Context(), l, p, r)
 			})
 		},
 	}
-	cmd.Flags().StringVarP(&out, "output", "o", "", "the `FILE` to be written")
+	cmd.Flags().StringVarP(&r.out, "output", "o", "", "the `FILE` to be written")
+	r.recipientFlag(cmd)
 	required(cmd, "output")
 	return cmd
 }
 
+// requestFlags say where a request goes.
+type requestFlags struct {
+	out        string
+	recipients []string
+}
+
+func (r *requestFlags) recipientFlag(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&r.recipients, "recipient", nil, "a `FILE` with an officer's age recipient, to encrypt the request; may be repeated")
+}
+
+func (a *app) writeRequest(ctx context.Context, l *publish.Ledger, p *publish.Pending, r requestFlags) error {
+	to, err := readKeyFiles(r.recipients)
+	if err != nil {
+		return err
+	}
+	if err := writeFile(r.out, func(w io.Writer) error { return l.WriteRequest(ctx, w, p, to...) }); err != nil {
+		return err
+	}
+	with := " --root root.json"
+	if len(to) > 0 {
+		with += " --identity OFFICER.age"
+	}
+	a.printf("next: an officer runs blocklist sign %s%s --key OFFICER.key -o OFFICER.sig", r.out, with)
+	return nil
+}
+
 func (a *app) review() *cobra.Command {
-	var root string
+	var o openFlags
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "review FILE --root root.json",
 		Short: "Show all of what a signing request asks for, without a ledger",
 		Long: `Show all of what a signing request asks for, without a ledger: who changed what and why, and each line that comes or goes, read
 from the bytes that a signature covers. It is verified first: the roots follow from the given one, the release before was signed
-under them, and the operations make these changes and no others.
+under them, and the operations make these changes and no others. Of urgent orders it shows when they end.
 
 The request of a list's first root needs no --root: compare its fingerprint by voice with the agency's.`,
 		Example: "  blocklist review request.tar --root root.json",
 		Args:    args(cobra.ExactArgs(1)),
-		RunE: func(_ *cobra.Command, args []string) error {
-			return a.withRequest(args[0], root, func(q *publish.Request) error { return a.showRequest(q, asJSON) })
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withRequest(args[0], o, func(q *publish.Request) error {
+				if _, err := a.checkSeen(cmd.Context(), q, q.Pending(), true); err != nil {
+					return err
+				}
+				return a.showPending(q.Pending(), each(q.Operations()), readersOf(q), q.Review(), asJSON)
+			})
 		},
 	}
-	rootFileFlag(cmd, &root)
+	o.add(cmd)
 	jsonFlag(cmd, &asJSON)
 	return cmd
 }
 
-func rootFileFlag(cmd *cobra.Command, root *string) {
-	cmd.Flags().StringVar(root, "root", "", "the `FILE` with a root of the list that you trust")
+// openFlags say how to open a request.
+type openFlags struct{ root, identity string }
+
+func (o *openFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&o.root, "root", "", "the `FILE` with a root of the list that you trust")
+	cmd.Flags().StringVar(&o.identity, "identity", "", "the `FILE` with your age identity, for an encrypted request")
 }
 
 // withRequest opens a signing request, runs do, and closes the request.
-func (a *app) withRequest(path, rootPath string, do func(*publish.Request) error) (err error) {
-	var root []byte
-	if rootPath != "" {
-		if root, err = readAtMost(rootPath, maxRoot); err != nil {
+func (a *app) withRequest(path string, o openFlags, do func(*publish.Request) error) (err error) {
+	var root, identity []byte
+	if o.root != "" {
+		if root, err = readAtMost(o.root, maxRoot); err != nil {
+			return err
+		}
+	}
+	if o.identity != "" {
+		if identity, err = readAtMost(o.identity, maxRoot); err != nil {
 			return err
 		}
 	}
@@ -84,51 +131,33 @@ func (a *app) withRequest(path, rootPath string, do func(*publish.Request) error
 		return err
 	}
 	defer f.Close() //nolint:errcheck // it was only read
-	q, err := publish.OpenRequest(f, root)
+	q, err := publish.OpenRequest(f, root, identity)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	defer func() { err = errors.Join(err, q.Close()) }()
-	last, err := readSeen(q.Pending().List)
-	if err != nil {
-		return err
-	}
-	if err := q.CheckSeen(last); err != nil {
-		a.printf("warning: %v", err)
-	}
 	return do(q)
 }
 
-func (a *app) showRequest(q *publish.Request, asJSON bool) error {
-	return a.showPending(q.Pending(), each(q.Operations()), q.Review(), asJSON)
-}
-
 // signRequest signs a request, and writes the signature to a file.
-func (a *app) signRequest(path string, s signFlags) error {
+func (a *app) signRequest(ctx context.Context, path string, s signFlags) error {
 	if s.out == "" {
 		return usage("-o says where the signature goes")
 	}
-	return a.withRequest(path, s.root, func(q *publish.Request) error {
+	if err := keys.Check(s.key); err != nil {
+		return err
+	}
+	return a.withRequest(path, s.open, func(q *publish.Request) error {
 		p := q.Pending()
-		last, err := readSeen(p.List)
+		remember, err := a.checkSeen(ctx, q, p, s.again)
 		if err != nil {
 			return err
 		}
-		if err := q.CheckSeen(last); err != nil && !s.again {
-			return withHint(err, "ask the others what happened; --again signs it all the same")
-		}
 		a.describe(p)
-		if p.Serial > 0 {
-			if err := errors.Join(a.printOperations(each(q.Operations()), maxShown), a.printChanges(q.Review(), "blocklist review "+path)); err != nil {
-				return err
-			}
+		if err := a.printRequest(q, path); err != nil {
+			return err
 		}
-		if !s.yes {
-			if err := a.confirm("sign this?"); err != nil {
-				return err
-			}
-		}
-		officer, err := a.loadKey(s.key)
+		officer, err := a.askToSign(p, s)
 		if err != nil {
 			return err
 		}
@@ -136,7 +165,7 @@ func (a *app) signRequest(path string, s signFlags) error {
 		if err != nil {
 			return err
 		}
-		if err := rememberSigned(q, last); err != nil {
+		if err := remember(); err != nil {
 			return err
 		}
 		if err := writeFile(s.out, func(w io.Writer) error { _, err := w.Write(signature); return err }); err != nil {
@@ -148,7 +177,53 @@ func (a *app) signRequest(path string, s signFlags) error {
 	})
 }
 
-// addSignatures adds officers' signatures to the pending root or release.
+// printRequest prints the beginning of what a request asks for.
+func (a *app) printRequest(q *publish.Request, path string) error {
+	if q.Pending().Root > 0 {
+		return nil
+	}
+	if q.Pending().IsRelease() {
+		if err := a.printOperations(each(q.Operations()), maxShown); err != nil {
+			return err
+		}
+		if err := a.printReaders(q.Pending(), readersOf(q)); err != nil {
+			return err
+		}
+	}
+	return a.printChanges(q.Review(), "blocklist review "+path)
+}
+
+func readersOf(q *publish.Request) func() (publish.Recipients, error) {
+	return func() (publish.Recipients, error) { return q.Recipients(), nil }
+}
+
+// refuseRequest writes an officer's refusal of a request to a file.
+func (a *app) refuseRequest(path string, r refuseFlags) error {
+	if r.out == "" {
+		return usage("-o says where the refusal goes")
+	}
+	if err := keys.Check(r.key); err != nil {
+		return err
+	}
+	return a.withRequest(path, r.open, func(q *publish.Request) error {
+		officer, err := a.loadKey(r.key)
+		if err != nil {
+			return err
+		}
+		refusal, err := q.Refuse(officer, r.cause)
+		if err != nil {
+			return err
+		}
+		if err := writeFile(r.out, func(w io.Writer) error { _, err := w.Write(refusal); return err }); err != nil {
+			return err
+		}
+		a.printf("refused: %s", q.Pending().What())
+		a.printf("next: the agency runs blocklist -C DIR refuse --signature %s", filepath.Base(r.out))
+		return nil
+	})
+}
+
+// addSignatures adds officers' signatures to the pending root, release or urgent orders.
 func (a *app) addSignatures(cmd *cobra.Command, l *publish.Ledger, files []string) error {
 	var p *publish.Pending
 	for _, file := range files {
@@ -164,9 +239,33 @@ func (a *app) addSignatures(cmd *cobra.Command, l *publish.Ledger, files []strin
 			return fmt.Errorf("%s: %w", file, err)
 		}
 		p = next
+		a.printSigner(p)
 	}
 	a.printf("signed: %s", signatures(p))
 	return a.printNext(cmd.Context(), l, p)
+}
+
+// printSigner says if an officer had signed before.
+func (a *app) printSigner(p *publish.Pending) {
+	if p.Again {
+		a.printf("already signed by %s", p.Signer)
+	}
+}
+
+// addRefusals drops what is pending with officers' refusals.
+func (a *app) addRefusals(cmd *cobra.Command, l *publish.Ledger, files []string) error {
+	for _, file := range files {
+		refusal, err := readAtMost(file, publish.MaxSignature)
+		if err != nil {
+			return err
+		}
+		what, err := l.AddRefusal(cmd.Context(), refusal)
+		if err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		a.printf("refused: %s; nothing of it is in force", what)
+	}
+	return nil
 }
 
 // seenPath returns the file with the last signed release and root of a list, on this machine.
@@ -182,47 +281,70 @@ func seenPath(list string) (string, error) {
 	return filepath.Join(state, "argine", "blocklist", "signed", filepath.FromSlash(list)+".json"), nil
 }
 
-// readSeen reads the last signed release and root of a list. Without a file it returns the zero value.
-func readSeen(list string) (s publish.Seen, err error) {
+// readSeen reads what was signed of lists with this name. Without a file it returns nothing.
+func readSeen(list string) (all []publish.Seen, err error) {
 	path, err := seenPath(list)
 	if err != nil {
-		return s, err
+		return nil, err
 	}
-	b, err := readAtMost(path, maxRoot)
+	b, err := readAtMost(path, maxMemory)
 	if errors.Is(err, fs.ErrNotExist) {
-		return s, nil
+		return nil, nil
 	}
 	if err == nil {
-		err = json.Unmarshal(b, &s)
+		if bytes.HasPrefix(b, []byte("{")) { // an earlier version of this program knew one list of a name
+			b = slices.Concat([]byte("["), b, []byte("]"))
+		}
+		err = json.Unmarshal(b, &all)
 	}
 	if err != nil {
 		err = fmt.Errorf("reading what you have signed: %s: %w", path, err)
 	}
-	return s, err
+	return all, err
 }
 
-// rememberSigned stores the release or root of a request as signed. It runs before the signature is written.
-func rememberSigned(q *publish.Request, last publish.Seen) error {
-	s, err := q.Seen(last)
+// maxMemory is more than the length of a file with what was signed.
+const maxMemory = 8 << 20
+
+// memory compares what is pending with what was signed before: a ledger or a request.
+type memory interface {
+	CheckSeen(ctx context.Context, p *publish.Pending, all []publish.Seen) error
+	Remember(p *publish.Pending, all []publish.Seen) ([]publish.Seen, error)
+}
+
+// checkSeen compares what is pending with what was signed on this machine. The function that it returns stores it as
+// signed; it is called before the signature leaves the machine.
+func (a *app) checkSeen(ctx context.Context, m memory, p *publish.Pending, again bool) (remember func() error, err error) {
+	all, err := readSeen(p.List)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	path, err := seenPath(q.Pending().List)
+	if err := m.CheckSeen(ctx, p, all); err != nil {
+		if !again && !errors.Is(err, publish.ErrMadeAgain) {
+			return nil, withHint(err, "ask the other officers for the digest that they have signed; if %s was made again before it was pushed, --again signs it", p.What())
+		}
+		a.printf("warning: %v", err)
+	}
+	return func() error {
+		next, err := m.Remember(p, all)
+		if err != nil {
+			return err
+		}
+		return writeSeen(p.List, next)
+	}, nil
+}
+
+// writeSeen stores what was signed of lists with this name.
+func writeSeen(list string, all []publish.Seen) error {
+	path, err := seenPath(list)
 	if err == nil {
 		err = os.MkdirAll(filepath.Dir(path), 0o700)
 	}
 	if err == nil {
-		err = writeFile(path, func(w io.Writer) error { return json.NewEncoder(w).Encode(s) })
+		err = writeFile(path, func(w io.Writer) error { return json.NewEncoder(w).Encode(all) })
 	}
 	if err != nil {
 		return withHint(fmt.Errorf("remembering what is signed: %w", err), "XDG_STATE_HOME names a folder that you may write to")
 	}
 	return nil
-}
-
-// signFlags are the flags of sign.
-type signFlags struct {
-	key, root, out string
-	signatures     []string
-	yes, again     bool
 }

@@ -60,39 +60,3 @@ another one before the push.`,
 	cmd.Flags().StringVar(&origin, "origin-key", "", "the `FILE` with the new public key of the origin")
 	return cmd
 }
-
-func (a *app) refuse() *cobra.Command {
-	var c publish.Audit
-	var key string
-	cmd := &cobra.Command{
-		Use:   "refuse --key FILE.key|agent:NAME --reason WHY",
-		Short: "Drop what is pending instead of signing it, and record why",
-		Long: `Drop what is pending, the root first, instead of signing it. Who did so, what it was and why goes into the ledger with the
-officer's signature, which blocklist verify checks. The ledger lists what it listed before: correct it, then make another release.`,
-		Example: `  blocklist -C DIR refuse --key bruno.key --reason "example.com is the site of a hospital"`,
-		Args:    args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withLedger(func(l *publish.Ledger) error {
-				p, err := l.Pending()
-				if err != nil {
-					return err
-				}
-				officer, err := a.loadKey(key)
-				if err != nil {
-					return err
-				}
-				if err := l.Refuse(cmd.Context(), p, officer, c); err != nil {
-					return err
-				}
-				a.printf("refused: %s; nothing of it is in force", p.What())
-				return nil
-			})
-		},
-	}
-	cmd.Flags().StringVar(&key, "key", "", "the `FILE` with the officer's private key, or agent:NAME")
-	cmd.Flags().StringVar(&c.Reason, "reason", "", "the reason, a `TEXT` for the ledger")
-	cmd.Flags().StringVar(&c.Reference, "ref", "", "the order or decision behind it, a `TEXT` for the ledger")
-	required(cmd, "key")
-	required(cmd, "reason")
-	return cmd
-}

@@ -146,7 +146,8 @@ With --json: one value a line, "pending", then each "operation", then each chang
 				if err != nil {
 					return err
 				}
-				return a.showPending(p, l.PendingOperations(cmd.Context(), p), l.Review(p), asJSON)
+				readers := func() (publish.Recipients, error) { return l.PendingRecipients(cmd.Context(), p) }
+				return a.showPending(p, l.PendingOperations(cmd.Context(), p), readers, l.Review(p), asJSON)
 			})
 		},
 	}

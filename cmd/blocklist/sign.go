@@ -1,10 +1,22 @@
 package main
 
 import (
+	"crypto"
+	"time"
+
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/keys"
 )
+
+// signFlags are the flags of sign.
+type signFlags struct {
+	open       openFlags
+	key, out   string
+	signatures []string
+	yes, again bool
+}
 
 func (a *app) sign() *cobra.Command {
 	var s signFlags
@@ -18,8 +30,10 @@ A root is signed by officers of the root before and by its own. The key may live
 SHA256:... fingerprint.
 
 With FILE, which "blocklist request" has written, an officer signs on another machine, without the ledger: -o gets the signature,
---root is a root of the list that the officer trusts. What was signed is remembered on that machine (in XDG_STATE_HOME), and a
-request that goes back, or is another one for the same serial, is refused there.
+--root is a root of the list that the officer trusts, --identity opens an encrypted request.
+
+What was signed is remembered on the officer's machine (in XDG_STATE_HOME). What goes back, or is another state of the same
+serial, is refused there; --again signs it all the same.
 
 With --signature, signatures that were made like this are added to what is pending: any number, in any order.`,
 		Example: `  blocklist -C DIR sign --key anna.key
@@ -38,9 +52,9 @@ With --signature, signatures that were made like this are added to what is pendi
 			case len(args) > 1:
 				return usage("one request at a time")
 			case len(args) == 1:
-				return a.signRequest(args[0], s)
-			case s.root != "" || s.out != "" || s.again:
-				return usage("--root, --output and --again go with the FILE of a request")
+				return a.signRequest(cmd.Context(), args[0], s)
+			case s.open != openFlags{} || s.out != "":
+				return usage("--root, --identity and --output go with the FILE of a request")
 			}
 			return a.withLedger(func(l *publish.Ledger) error { return a.runSign(cmd, l, s) })
 		},
@@ -49,13 +63,20 @@ With --signature, signatures that were made like this are added to what is pendi
 	cmd.Flags().BoolVar(&s.yes, "yes", false, "sign without asking")
 	cmd.Flags().StringArrayVar(&s.signatures, "signature", nil, "a `FILE` with an officer's signature, to be added; may be repeated")
 	cmd.Flags().StringVarP(&s.out, "output", "o", "", "the `FILE` for the signature of a request")
-	cmd.Flags().BoolVar(&s.again, "again", false, "sign a request although this machine remembers something newer, or another one of the same number")
-	rootFileFlag(cmd, &s.root)
+	cmd.Flags().BoolVar(&s.again, "again", false, "sign although this machine remembers something newer, or another one of the same number")
+	s.open.add(cmd)
 	return cmd
 }
 
 func (a *app) runSign(cmd *cobra.Command, l *publish.Ledger, s signFlags) error {
+	if err := keys.Check(s.key); err != nil {
+		return err
+	}
 	p, err := l.Pending()
+	if err != nil {
+		return err
+	}
+	remember, err := a.checkSeen(cmd.Context(), l, p, s.again)
 	if err != nil {
 		return err
 	}
@@ -65,18 +86,34 @@ func (a *app) runSign(cmd *cobra.Command, l *publish.Ledger, s signFlags) error 
 			return err
 		}
 	}
-	if !s.yes {
-		if err := a.confirm("sign this?"); err != nil {
-			return err
-		}
-	}
-	officer, err := a.loadKey(s.key)
+	officer, err := a.askToSign(p, s)
 	if err != nil {
 		return err
 	}
-	if p, err = l.Sign(cmd.Context(), p, officer); err != nil {
+	signed, err := l.Sign(cmd.Context(), p, officer)
+	if err != nil {
 		return err
 	}
-	a.printf("signed: %s", signatures(p))
-	return a.printNext(cmd.Context(), l, p)
+	if err := remember(); err != nil {
+		return err
+	}
+	a.printSigner(signed)
+	a.printf("signed: %s", signatures(signed))
+	return a.printNext(cmd.Context(), l, signed)
+}
+
+// endsSoon is how long before its end a signature for a root or a release is warned of.
+const endsSoon = 7 * 24 * time.Hour
+
+// askToSign asks for consent, and loads the key.
+func (a *app) askToSign(p *publish.Pending, s signFlags) (crypto.Signer, error) {
+	if left := time.Until(p.Expires); p.Number == 0 && left < endsSoon {
+		a.printf("warning: it is valid for %s more; make it again for a longer time", max(left, 0).Round(time.Minute))
+	}
+	if !s.yes {
+		if err := a.confirm("sign this?"); err != nil {
+			return nil, err
+		}
+	}
+	return a.loadKey(s.key)
 }

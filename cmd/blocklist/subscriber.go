@@ -115,14 +115,11 @@ func subscriberText(s publish.Subscriber) string {
 	return text + "  " + s.Recipient
 }
 
-// printRecipients prints who can read a release of a confidential list.
-func (a *app) printRecipients(ctx context.Context, l *publish.Ledger, p *publish.Pending) error {
-	if !p.Confidential {
-		return nil
-	}
-	r, err := l.PendingRecipients(ctx, p)
-	if err != nil {
-		return err
+// describeRecipients prints who can read a release of a confidential list.
+func (a *app) describeRecipients(r publish.Recipients) {
+	if r.Same {
+		a.printf("  confidential encrypted to the subscribers of the release before")
+		return
 	}
 	a.printf("  confidential encrypted to %s", plural(uint64(r.Subscribers), "subscriber", "subscribers"))
 	for _, name := range r.Come {
@@ -134,5 +131,4 @@ func (a *app) printRecipients(ctx context.Context, l *publish.Ledger, p *publish
 	if r.NewKey {
 		a.printf("    under a new key, with a new snapshot for all")
 	}
-	return nil
 }

@@ -89,24 +89,31 @@ func (a *app) progress(what string) (show func(uint64), done func()) {
 }
 
 // visible escapes control characters and characters that change the writing direction, so that a terminal shows instead
-// of obeying them. Line ends and tabs stay.
+// of obeying them. Line ends and tabs stay. All that commands print passes through it, or through [visibleJSON].
 func visible(text string) string {
+	return escaped(text, func(r rune) string { return strings.Trim(strconv.QuoteRuneToASCII(r), "'") })
+}
+
+// escaped replaces the characters that a terminal obeys.
+func escaped(text string, escape func(rune) string) string {
 	text = strings.ToValidUTF8(text, "\ufffd") // some terminals read octets from 0x80 on as control characters, too
-	hidden := func(r rune) bool {
-		return r != '\n' && r != '\t' && unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)
-	}
-	if !strings.ContainsFunc(text, hidden) {
+	if !strings.ContainsFunc(text, obeyed) {
 		return text
 	}
 	var b strings.Builder
 	for _, r := range text {
-		if hidden(r) {
-			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+		if obeyed(r) {
+			b.WriteString(escape(r))
 		} else {
 			b.WriteRune(r)
 		}
 	}
 	return b.String()
+}
+
+// obeyed reports whether a terminal obeys a character, or breaks a line at it, or shows nothing.
+func obeyed(r rune) bool {
+	return r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp, unicode.Cf))
 }
 
 // visibleWriter writes text after [visible] has escaped it.
@@ -134,7 +141,17 @@ func plural(n uint64, one, more string) string {
 	return thousands(n) + " " + more
 }
 
+// maxTries is how often a passphrase is asked for at a terminal.
+const maxTries = 3
+
 // loadKey loads an officer's key, and asks for its passphrase if it has one.
 func (a *app) loadKey(key string) (crypto.Signer, error) {
-	return keys.Load(key, func() (string, error) { return a.passphrase("passphrase of " + key + ": ") })
+	_, given := os.LookupEnv(passphraseVariable)
+	for try := 1; ; try++ {
+		signer, err := keys.Load(key, func() (string, error) { return a.passphrase("passphrase of " + key + ": ") })
+		if given || try == maxTries || !errors.Is(err, keys.ErrPassphrase) {
+			return signer, err
+		}
+		a.printf("%v; try again", err)
+	}
 }

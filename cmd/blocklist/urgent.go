@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/keys"
 )
 
 func (a *app) urgent() *cobra.Command {
@@ -29,10 +32,13 @@ func (a *app) urgentAdd() *cobra.Command {
 	var o order
 	var attributes attributeFlags
 	cmd := &cobra.Command{
-		Use:     "add ENTRY... --key FILE.key|agent:NAME",
-		Short:   "Order entries, signed by one officer",
-		Example: `  blocklist -C DIR urgent add example.com --ref "order 2026/17" --key anna.key`,
-		Args:    args(cobra.MinimumNArgs(1)),
+		Use:   "add ENTRY... --key FILE.key|agent:NAME",
+		Short: "Order entries, signed by one officer",
+		Long: `Order entries, signed by one officer. With --request, an officer on another machine signs them ("blocklist sign FILE"); they
+are in force once "blocklist -C DIR sign --signature" has added the signature. Their time begins now, not with the signature.`,
+		Example: `  blocklist -C DIR urgent add example.com --ref "order 2026/17" --key anna.key
+  blocklist -C DIR urgent add example.com --ref "order 2026/17" --request night.tar`,
+		Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := attributes.check(o.cause.Reference); err != nil {
 				return err
@@ -76,44 +82,90 @@ func (a *app) urgentRemove() *cobra.Command {
 
 // order has the flags of the commands for urgent orders.
 type order struct {
-	change publish.UrgentChange
-	cause  publish.Audit
-	key    string
-	yes    bool
+	change  publish.UrgentChange
+	cause   publish.Audit
+	key     string
+	request requestFlags
+	yes     bool
 }
 
 func (o *order) flags(cmd *cobra.Command) {
 	causeFlags(cmd, &o.cause)
 	cmd.Flags().StringVar(&o.key, "key", "", "the `FILE` with the officer's private key, or agent:NAME")
+	cmd.Flags().StringVar(&o.request.out, "request", "", "the `FILE` for a signing request to an officer elsewhere, in place of --key")
+	o.request.recipientFlag(cmd)
 	cmd.Flags().BoolVar(&o.yes, "yes", false, "sign without asking")
-	required(cmd, "key")
 }
 
 func (a *app) order(cmd *cobra.Command, o order) error {
+	switch {
+	case (o.key == "") == (o.request.out == ""):
+		return usage("--key FILE signs the orders, --request FILE asks an officer elsewhere: one of them is needed")
+	case o.key != "":
+		if err := keys.Check(o.key); err != nil {
+			return err
+		}
+	}
 	return a.withLedger(func(l *publish.Ledger) error {
-		for _, e := range o.change.Add {
-			a.printf("  +%s", e)
-		}
-		for _, target := range o.change.Remove {
-			a.printf("  -%s", target)
-		}
-		if !o.yes {
-			if err := a.confirm("order this alone?"); err != nil {
-				return err
-			}
-		}
-		officer, err := a.loadKey(o.key)
+		before, err := l.Urgent(cmd.Context())
 		if err != nil {
 			return err
 		}
-		orders, err := l.SignUrgent(cmd.Context(), o.change, officer, o.cause)
-		if err != nil {
-			return err
+		a.printOrder(o.change, before)
+		if o.key == "" {
+			err = a.requestOrder(cmd.Context(), l, o)
+		} else {
+			err = a.signOrder(cmd.Context(), l, o)
 		}
-		a.printUrgent(orders)
-		a.printf("next: blocklist -C %s urgent push ORIGIN", a.dir)
-		return nil
+		if errors.Is(err, blocklist.ErrHeld) {
+			return withHint(err, "one officer alone can't override the guards: add it with a reason to override them, and release it with the quorum")
+		}
+		return err
 	})
+}
+
+// signOrder asks for consent, and signs urgent orders.
+func (a *app) signOrder(ctx context.Context, l *publish.Ledger, o order) error {
+	if !o.yes {
+		if err := a.confirm("order this alone?"); err != nil {
+			return err
+		}
+	}
+	officer, err := a.loadKey(o.key)
+	if err != nil {
+		return err
+	}
+	orders, err := l.SignUrgent(ctx, o.change, officer, o.cause)
+	if err != nil {
+		return err
+	}
+	a.printUrgent(orders)
+	a.printf("next: blocklist -C %s urgent push ORIGIN", a.dir)
+	return nil
+}
+
+// printOrder prints what is to be ordered and withdrawn, and which orders end earlier than was asked for.
+func (a *app) printOrder(change publish.UrgentChange, before publish.UrgentList) {
+	limit := time.Duration(before.Hours) * time.Hour
+	for _, e := range change.Add {
+		a.printf("  +%s", changeLine(blocklist.Change{Entry: e})[1:])
+		if before.Hours > 0 && time.Until(e.Expires) > limit {
+			a.printf("    it ends after %s at the latest, before %s: only a release lists it for longer", plural(uint64(before.Hours), "hour", "hours"), e.Expires.Format(time.RFC3339))
+		}
+	}
+	for _, target := range change.Remove {
+		a.printf("  -%s", target)
+	}
+}
+
+// requestOrder writes a signing request for urgent orders.
+func (a *app) requestOrder(ctx context.Context, l *publish.Ledger, o order) error {
+	p, err := l.PrepareUrgent(ctx, o.change, o.cause)
+	if err != nil {
+		return err
+	}
+	a.describe(p)
+	return a.writeRequest(ctx, l, p, o.request)
 }
 
 func (a *app) printUrgent(o publish.UrgentList) {

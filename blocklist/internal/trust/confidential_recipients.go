@@ -104,14 +104,22 @@ func NewIdentity(kind string) (private, public string, err error) {
 	return "", "", tuf.Malformed("identity", "there is no kind %.40q; there are %q", kind, Kinds())
 }
 
-// EncryptKey encrypts a list key to subscribers with recipients of one kind.
-func EncryptKey(k ListKey, to []Recipient) ([]byte, error) {
+// Encrypt returns a writer that encrypts to recipients, all of one kind. Closing it ends the encrypted text.
+func Encrypt(w io.Writer, to []Recipient) (io.WriteCloser, error) {
 	var recipients []age.Recipient
 	for _, r := range to {
+		if r.Kind != to[0].Kind {
+			return nil, tuf.Malformed("encrypting", "the recipients are of two kinds, %s and %s; age does not mix them", to[0].Kind, r.Kind)
+		}
 		recipients = append(recipients, r.to)
 	}
+	return age.Encrypt(w, recipients...)
+}
+
+// EncryptKey encrypts a list key to subscribers, all of one kind.
+func EncryptKey(k ListKey, to []Recipient) ([]byte, error) {
 	var out bytes.Buffer
-	w, err := age.Encrypt(&out, recipients...)
+	w, err := Encrypt(&out, to)
 	if err == nil {
 		_, err = w.Write(k)
 	}
@@ -159,19 +167,31 @@ func (ids Identities) Kinds() (kinds []string) {
 	return slices.DeleteFunc(Kinds(), func(kind string) bool { return !has[kind] })
 }
 
+// Decrypt returns the plain text of what [Encrypt] has written. It fails with [blocklist.ErrNoKey] if that is for others.
+func (ids Identities) Decrypt(r io.Reader) (io.Reader, error) {
+	if len(ids) == 0 {
+		return nil, fmt.Errorf("%w: no identity was given", blocklist.ErrNoKey)
+	}
+	plain, err := age.Decrypt(r, ids...)
+	switch {
+	case errors.Is(err, age.ErrIncorrectIdentity):
+		return nil, fmt.Errorf("%w: it is not encrypted to this identity", blocklist.ErrNoKey)
+	case err != nil:
+		return nil, fmt.Errorf("decrypting: %w: %w", blocklist.ErrMalformed, err)
+	}
+	return plain, nil
+}
+
 // DecryptKey decrypts a key file. It fails with [blocklist.ErrNoKey] if the file is not encrypted to one of the
 // identities.
 func (ids Identities) DecryptKey(file []byte) (ListKey, error) {
-	if len(ids) == 0 {
-		return nil, fmt.Errorf("opening the list key: %w: no identity was given", blocklist.ErrNoKey)
-	}
-	r, err := age.Decrypt(bytes.NewReader(file), ids...)
+	r, err := ids.Decrypt(bytes.NewReader(file))
 	if err == nil {
 		file, err = io.ReadAll(io.LimitReader(r, listKeySize+1))
 	}
 	switch {
-	case errors.Is(err, age.ErrIncorrectIdentity):
-		return nil, fmt.Errorf("opening the list key: %w: it is not encrypted to this identity", blocklist.ErrNoKey)
+	case errors.Is(err, blocklist.ErrNoKey), errors.Is(err, blocklist.ErrMalformed):
+		return nil, fmt.Errorf("opening the list key: %w", err)
 	case err != nil:
 		return nil, tuf.Malformed("opening the list key", "%v", err)
 	case len(file) != listKeySize:
@@ -179,6 +199,9 @@ func (ids Identities) DecryptKey(file []byte) (ListKey, error) {
 	}
 	return file, nil
 }
+
+// Encrypted reports whether a text that begins with these bytes is one of [Encrypt].
+func Encrypted(begin []byte) bool { return bytes.HasPrefix(begin, []byte("age-encryption.org/")) }
 
 // keyPath returns the path of the key file for a kind of recipients.
 func keyPath(kind string) string { return "key-" + kind + ".age" }

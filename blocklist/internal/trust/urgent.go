@@ -220,6 +220,18 @@ func OpenUrgent(root *Root, b []byte, k ListKey) (UrgentSpec, error) {
 	return spec, err
 }
 
+// ReviewUrgent is [OpenUrgent] for orders that wait for an officer's signature.
+func ReviewUrgent(root *Root, b []byte, k ListKey) (UrgentSpec, error) {
+	spec, err := ParseUrgent(b)
+	if err == nil {
+		err = spec.checkAllowed(root)
+	}
+	if err == nil {
+		err = spec.openWithin(root, k)
+	}
+	return spec, err
+}
+
 // Verify is [OpenUrgent] for orders that were parsed: it opens them.
 func (spec *UrgentSpec) Verify(root *Root, k ListKey) error {
 	if err := spec.checkSigned(root); err != nil {
@@ -241,17 +253,24 @@ func (spec *UrgentSpec) openWithin(root *Root, k ListKey) error {
 
 // checkSigned reports whether an officer may order this, and has signed it.
 func (spec UrgentSpec) checkSigned(root *Root) error {
-	limits := root.spec.Urgent
-	switch {
-	case spec.List != root.spec.List:
-		return fmt.Errorf("urgent orders: %w: they are of list %q, not %q", blocklist.ErrUntrusted, spec.List, root.spec.List)
-	case !limits.Allowed():
-		return fmt.Errorf("urgent orders: %w: root %d does not allow any", blocklist.ErrUntrusted, root.spec.Version)
-	case root.spec.Confidential != (spec.Sealed != ""):
-		return fmt.Errorf("urgent orders: %w: those of a confidential list, and only these, are encrypted", blocklist.ErrUntrusted)
+	if err := spec.checkAllowed(root); err != nil {
+		return err
 	}
 	if len(root.count(&spec.doc.Document).Signed) == 0 {
 		return fmt.Errorf("urgent orders: %w: no officer of root %d has signed them", blocklist.ErrUntrusted, root.spec.Version)
+	}
+	return nil
+}
+
+// checkAllowed reports whether the root allows such a document.
+func (spec UrgentSpec) checkAllowed(root *Root) error {
+	switch {
+	case spec.List != root.spec.List:
+		return fmt.Errorf("urgent orders: %w: they are of list %q, not %q", blocklist.ErrUntrusted, spec.List, root.spec.List)
+	case !root.spec.Urgent.Allowed():
+		return fmt.Errorf("urgent orders: %w: root %d does not allow any", blocklist.ErrUntrusted, root.spec.Version)
+	case root.spec.Confidential != (spec.Sealed != ""):
+		return fmt.Errorf("urgent orders: %w: those of a confidential list, and only these, are encrypted", blocklist.ErrUntrusted)
 	}
 	return nil
 }

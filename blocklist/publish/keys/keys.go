@@ -107,6 +107,30 @@ func encrypt(plain []byte, passphrase string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
+// ErrPassphrase is returned for a wrong passphrase. It wraps [blocklist.ErrUntrusted].
+var ErrPassphrase error = wrongPassphrase{}
+
+type wrongPassphrase struct{}
+
+// Error implements error.
+func (wrongPassphrase) Error() string { return "the passphrase is wrong" }
+
+// Unwrap makes errors.Is(err, blocklist.ErrUntrusted) true.
+func (wrongPassphrase) Unwrap() error { return blocklist.ErrUntrusted }
+
+// Check fails if there is no such key, see [Load]. It needs no passphrase.
+func Check(path string) error {
+	if name, ok := strings.CutPrefix(path, AgentPrefix); ok {
+		_, err := findAgentKey(name)
+		return err
+	}
+	content, err := readKeyFile(path)
+	if err == nil && !bytes.HasPrefix(content, []byte(armor.Header)) {
+		_, err = parsePrivate(path, content)
+	}
+	return err
+}
+
 // Load returns an officer's private key from a key file, or from the ssh-agent if path begins with [AgentPrefix]. In
 // the agent the key is found by its comment or its SHA256:... fingerprint. Load calls passphrase only if the file is
 // encrypted. It returns the [crypto.Signer] interface, so any other ed25519 signer can be used in its place.
@@ -114,17 +138,9 @@ func Load(path string, passphrase func() (string, error)) (crypto.Signer, error)
 	if name, ok := strings.CutPrefix(path, AgentPrefix); ok {
 		return findAgentKey(name)
 	}
-	f, err := os.Open(path)
+	content, err := readKeyFile(path)
 	if err != nil {
 		return nil, err
-	}
-	defer f.Close() //nolint:errcheck // it was only read
-	content, err := readAtMost(f, maxKeyFile)
-	if err != nil {
-		return nil, fmt.Errorf("reading the key %s: %w", path, err)
-	}
-	if content, err = utf8text.Decode(content); err != nil {
-		return nil, fmt.Errorf("reading the key %s: %w", path, err)
 	}
 	if bytes.HasPrefix(content, []byte(armor.Header)) {
 		phrase, err := passphrase()
@@ -135,6 +151,27 @@ func Load(path string, passphrase func() (string, error)) (crypto.Signer, error)
 			return nil, fmt.Errorf("unlocking the key %s: %w", path, err)
 		}
 	}
+	return parsePrivate(path, content)
+}
+
+// readKeyFile reads a key file, encrypted or not.
+func readKeyFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	content, err := readAtMost(f, maxKeyFile)
+	if err == nil {
+		content, err = utf8text.Decode(content)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the key %s: %w", path, err)
+	}
+	return content, nil
+}
+
+func parsePrivate(path string, content []byte) (crypto.Signer, error) {
 	_, key, err := notekey.ParsePrivate(string(content))
 	if err != nil {
 		return nil, fmt.Errorf("reading the key %s: %w", path, err)
@@ -150,7 +187,7 @@ func decrypt(content []byte, passphrase string) ([]byte, error) {
 	identity.SetMaxWorkFactor(maxWorkFactor)
 	r, err := age.Decrypt(armor.NewReader(bytes.NewReader(content)), identity)
 	if errors.Is(err, age.ErrIncorrectIdentity) {
-		return nil, fmt.Errorf("%w: the passphrase is wrong", blocklist.ErrUntrusted)
+		return nil, ErrPassphrase
 	}
 	if err != nil {
 		return nil, err

@@ -1,0 +1,284 @@
+package publish
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/disk"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/internal/tuf"
+)
+
+// preparedOrders are urgent orders that wait for an officer's signature, and who made them and why: the content of
+// the file pending/urgent.json.
+type preparedOrders struct {
+	Author    string `json:"author"`
+	Reason    string `json:"reason,omitempty"`
+	Reference string `json:"reference,omitempty"`
+	Document  []byte `json:"document"`
+}
+
+// PrepareUrgent makes urgent orders that wait for an officer's signature, which [Ledger.AddSignature] adds. It fails
+// like [Ledger.SignUrgent]. Orders that waited before are replaced.
+func (l *Ledger) PrepareUrgent(ctx context.Context, change UrgentChange, c Audit) (*Pending, error) {
+	unlock, err := l.history.Lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	h, doc, err := l.makeOrders(ctx, change)
+	if err != nil {
+		return nil, err
+	}
+	prepared := preparedOrders{c.Author, c.Reason, c.Reference, doc}
+	orders, err := trust.ReviewUrgent(h.root, doc, h.key)
+	if err == nil {
+		err = prepared.audit(h.describe(orders.Entries)).Check()
+	}
+	if err != nil {
+		return nil, err
+	}
+	b, err := json.Marshal(prepared)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(l.path(pendingDir), 0o700); err != nil {
+		return nil, err
+	}
+	if err := disk.WriteFile(l.path(pendingDir, urgentFile), b, 0o600); err != nil {
+		return nil, err
+	}
+	return l.preparedUrgent()
+}
+
+// audit returns what the ledger records of the orders once an officer has signed them.
+func (o preparedOrders) audit(described string) Audit {
+	return Audit{Author: o.Author, Reason: because(described, o.why()), Reference: o.Reference}
+}
+
+// why returns the reason, and who asked for the orders.
+func (o preparedOrders) why() string {
+	asked := "asked for by " + o.Author
+	if o.Reason == "" {
+		return asked
+	}
+	return o.Reason + "; " + asked
+}
+
+// PendingUrgent returns the urgent orders that wait for an officer's signature. It fails with [ErrNothingPending] if
+// there are none, or if a release or other orders have taken their place.
+func (l *Ledger) PendingUrgent(ctx context.Context) (*Pending, error) {
+	p, err := l.preparedUrgent()
+	if err != nil {
+		return nil, err
+	}
+	h, err := l.orderHistory(ctx)
+	if err == nil && (p.Serial != h.serial || p.Number != h.number+1) {
+		err = fmt.Errorf("%s: %w: a release or other orders have taken their place", p.What(), ErrNothingPending)
+	}
+	return p, err
+}
+
+// preparedUrgent reads the urgent orders that wait for an officer's signature.
+func (d folder) preparedUrgent() (*Pending, error) {
+	path := d.path(pendingDir, urgentFile)
+	o, err := readPrepared(path)
+	if err != nil {
+		return nil, err
+	}
+	return d.pendingOrders(path, o)
+}
+
+// readPrepared fails with [ErrNothingPending] if there is no such file.
+func readPrepared(path string) (o preparedOrders, err error) {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return o, ErrNothingPending
+	}
+	if err == nil {
+		if err = json.Unmarshal(b, &o); err == nil {
+			err = Audit{Author: o.Author, Reason: o.Reason, Reference: o.Reference}.Check()
+		}
+		if err != nil {
+			err = fmt.Errorf("reading %s: %w: %w", path, blocklist.ErrMalformed, err)
+		}
+	}
+	return o, err
+}
+
+// pendingOrders returns urgent orders as what is pending.
+func (d folder) pendingOrders(path string, o preparedOrders) (*Pending, error) {
+	root, err := d.root()
+	if err != nil {
+		return nil, err
+	}
+	spec, err := trust.ParseUrgent(o.Document)
+	if err != nil {
+		return nil, err
+	}
+	on, err := d.openSigned(spec.Serial)
+	if err != nil {
+		return nil, err
+	}
+	if spec, err = trust.ReviewUrgent(root, o.Document, on.targets.Key); err != nil {
+		return nil, err
+	}
+	p := &Pending{
+		List: spec.List, Serial: spec.Serial, Number: spec.Number(), Expires: spec.Expires, Confidential: on.targets.Confidential(),
+		Author: o.Author, Reason: o.Reason, Reference: o.Reference,
+		path: path, metadata: o.Document, root: root, orders: spec.Entries,
+	}
+	for i, e := range spec.Entries {
+		p.Orders = append(p.Orders, e.String())
+		if i == 0 || e.Expires.After(p.Expires) {
+			p.Expires = e.Expires
+		}
+	}
+	return p, p.countSignatures()
+}
+
+// version returns the version of the document of urgent orders.
+func (p *Pending) version() int64 { return trust.UrgentVersion(p.Serial, p.Number) }
+
+// checkClock fails unless each order ends within the limit of the root.
+func (p *Pending) checkClock() error {
+	limit := time.Now().Add(p.root.Spec().Urgent.Longest() + clockSkew)
+	for _, e := range p.orders {
+		if e.Expires.After(limit) {
+			return fmt.Errorf("%w: the order on %q would last until %s, longer than root %d allows", blocklist.ErrUntrusted, e.Target(),
+				e.Expires.Format(time.RFC3339), p.root.Version())
+		}
+	}
+	return nil
+}
+
+// clockSkew is the accepted difference between the clocks of the agency and of an officer.
+const clockSkew = 5 * time.Minute
+
+// reviewOrders yields what the urgent orders p change, against those before that have not ended.
+func (d folder) reviewOrders(p *Pending) iter.Seq2[blocklist.Change, error] {
+	return func(yield func(blocklist.Change, error) bool) {
+		before, err := d.ordersBefore(p)
+		if err != nil {
+			yield(blocklist.Change{}, err)
+			return
+		}
+		orderChanges(unexpired(before), p.orders)(yield)
+	}
+}
+
+// ordersBefore returns the orders of the document before p, which an officer has signed. Those of a former officer
+// count for nothing.
+func (d folder) ordersBefore(p *Pending) ([]blocklist.Entry, error) {
+	if p.Number == 1 {
+		return nil, nil
+	}
+	b, err := os.ReadFile(d.path(urgentDir, trust.UrgentName(p.version()-1)))
+	if err != nil {
+		return nil, fmt.Errorf("the urgent orders before %s: %w", p.What(), err)
+	}
+	on, err := d.openSigned(p.Serial)
+	if err != nil {
+		return nil, err
+	}
+	spec, err := trust.OpenUrgent(p.root, b, on.targets.Key)
+	if err != nil {
+		return nil, nil //nolint:nilerr // see above
+	}
+	if spec.Version != p.version()-1 {
+		return nil, fmt.Errorf("the urgent orders before %s: %w: version %d", p.What(), blocklist.ErrUntrusted, spec.Version)
+	}
+	return spec.Entries, nil
+}
+
+// addOrderSignature puts the pending urgent orders in force with an officer's signature. For orders in force it only
+// verifies the signature.
+func (l *Ledger) addOrderSignature(ctx context.Context, s detached, officer givenSignature) (*Pending, error) {
+	unlock, err := l.history.Lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	signed, err := l.ordersInForce(s)
+	if errors.Is(err, os.ErrNotExist) {
+		return l.signPrepared(ctx, s, officer)
+	}
+	if err == nil {
+		err = signed.checkOfficer(officer)
+	}
+	if err == nil {
+		_, err = tuf.Sign(signed.metadata, officer)
+		signed.setSigner(signed, officer)
+	}
+	return signed, err
+}
+
+// signPrepared signs the pending urgent orders, if the guards still let them pass, and puts them in force.
+func (l *Ledger) signPrepared(ctx context.Context, s detached, officer givenSignature) (*Pending, error) {
+	p, err := l.PendingUrgent(ctx)
+	if err == nil && !s.isOf(p) {
+		err = fmt.Errorf("%w: %s is pending", blocklist.ErrUntrusted, p.What())
+	}
+	if err == nil {
+		err = p.checkLasts()
+	}
+	if err != nil {
+		return nil, err
+	}
+	g, err := l.guard(ctx)
+	if err == nil {
+		err = g.Hold(p.orders)
+	}
+	if err != nil {
+		return nil, err
+	}
+	h, err := l.orderHistory(ctx)
+	if err != nil {
+		return nil, err
+	}
+	why := preparedOrders{Author: p.Author, Reason: p.Reason}.why()
+	if err := l.signOrders(ctx, h, p.metadata, officer, Audit{Reason: why, Reference: p.Reference}); err != nil {
+		return nil, err
+	}
+	signed, err := l.ordersInForce(s)
+	if err == nil {
+		signed.Signer = h.officer(officer)
+		err = os.Remove(p.path)
+	}
+	return signed, err
+}
+
+// ordersInForce returns the signed urgent orders that a signature file names.
+func (l *Ledger) ordersInForce(s detached) (*Pending, error) {
+	path := l.path(urgentDir, trust.UrgentName(trust.UrgentVersion(s.Serial, s.Urgent)))
+	doc, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return l.pendingOrders(path, preparedOrders{Document: doc})
+}
+
+// checkOne fails if more than one thing to be signed is in the folder of a request.
+func (d folder) checkOne() error {
+	names, err := os.ReadDir(d.path(pendingDir))
+	if err == nil && len(names) > 1 {
+		err = fmt.Errorf("%w: more than one thing to be signed is in it", blocklist.ErrMalformed)
+	}
+	return err
+}
+
+// urgentParts returns the paths of what an officer needs to review the urgent orders p.
+func (d folder) urgentParts(p *Pending) []string {
+	names := []string{releasedTargets(p.Serial), pendingDir + "/" + urgentFile}
+	if p.Number > 1 {
+		names = slices.Insert(names, 1, urgentDir+"/"+trust.UrgentName(p.version()-1))
+	}
+	return names
+}

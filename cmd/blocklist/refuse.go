@@ -1,0 +1,72 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+// refuseFlags are the flags of refuse.
+type refuseFlags struct {
+	open       openFlags
+	cause      publish.Audit
+	key, out   string
+	signatures []string
+}
+
+func (a *app) refuse() *cobra.Command {
+	var r refuseFlags
+	cmd := &cobra.Command{
+		Use:   "refuse [FILE] --key FILE.key|agent:NAME --reason TEXT",
+		Short: "Drop what is pending instead of signing it, and record why",
+		Long: `Drop what is pending, the root first, instead of signing it. Who did so, what it was and why goes into the ledger with the
+officer's signature, which blocklist verify checks. The ledger lists what it listed before: correct it, then make another release.
+
+With FILE, which "blocklist request" has written, an officer refuses on another machine, without the ledger: -o gets the refusal.
+With --signature, it is added here.`,
+		Example: `  blocklist -C DIR refuse --key bruno.key --reason "example.com is the site of a hospital"
+  blocklist refuse request.tar --root root.json --key bruno.key --reason "example.com is the site of a hospital" -o bruno.refusal
+  blocklist -C DIR refuse --signature bruno.refusal`,
+		Args: args(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case len(r.signatures) > 0 && (r.key != "" || len(args) > 0):
+				return usage("--signature adds what was refused elsewhere; it goes alone")
+			case len(r.signatures) > 0:
+				return a.withLedger(func(l *publish.Ledger) error { return a.addRefusals(cmd, l, r.signatures) })
+			case r.key == "":
+				return usage("--key is missing")
+			case r.cause.Reason == "":
+				return usage("--reason is missing")
+			case len(args) == 1:
+				return a.refuseRequest(args[0], r)
+			case r.open != openFlags{} || r.out != "":
+				return usage("--root, --identity and --output go with the FILE of a request")
+			}
+			return a.withLedger(func(l *publish.Ledger) error { return a.runRefuse(cmd, l, r) })
+		},
+	}
+	cmd.Flags().StringVar(&r.key, "key", "", "the `FILE` with the officer's private key, or agent:NAME")
+	cmd.Flags().StringVar(&r.cause.Reason, "reason", "", "the reason, a `TEXT` for the ledger")
+	cmd.Flags().StringVar(&r.cause.Reference, "ref", "", "the order or decision behind it, a `TEXT` for the ledger")
+	cmd.Flags().StringArrayVar(&r.signatures, "signature", nil, "a `FILE` with an officer's refusal, to be added; may be repeated")
+	cmd.Flags().StringVarP(&r.out, "output", "o", "", "the `FILE` for the refusal of a request")
+	r.open.add(cmd)
+	return cmd
+}
+
+func (a *app) runRefuse(cmd *cobra.Command, l *publish.Ledger, r refuseFlags) error {
+	p, err := l.Pending()
+	if err != nil {
+		return err
+	}
+	officer, err := a.loadKey(r.key)
+	if err != nil {
+		return err
+	}
+	if err := l.Refuse(cmd.Context(), p, officer, r.cause); err != nil {
+		return err
+	}
+	a.printf("refused: %s; nothing of it is in force", p.What())
+	return nil
+}
