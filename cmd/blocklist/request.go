@@ -109,8 +109,12 @@ The request of a list's first root needs no --root: compare its fingerprint by v
 type openFlags struct{ root, identity string }
 
 func (o *openFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&o.root, "root", "", "the `FILE` with a root of the list that you trust")
+	rootFileFlag(cmd, &o.root)
 	cmd.Flags().StringVar(&o.identity, "identity", "", "the `FILE` with your age identity, for an encrypted request")
+}
+
+func rootFileFlag(cmd *cobra.Command, root *string) {
+	cmd.Flags().StringVar(root, "root", "", "the `FILE` with a root of the list that you trust")
 }
 
 // withRequest opens a signing request, runs do, and closes the request.
