@@ -110,7 +110,7 @@ func TestRecoverRestored(t *testing.T) {
 	}
 	assert.Equal(t, []string{publish.KindRecover, publish.KindAdd, publish.KindRemove}, shown)
 	request := backup.request(t)
-	q, err := publish.OpenRequest(bytes.NewReader(request), a.rootFile(t))
+	q, err := publish.OpenRequest(bytes.NewReader(request), a.rootFile(t), nil)
 	require.NoError(t, err)
 	assert.Equal(t, shown, kinds(q.Operations()))
 	_, err = q.Sign(a.anna)
