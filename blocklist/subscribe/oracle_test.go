@@ -1,6 +1,7 @@
 package subscribe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -24,19 +25,6 @@ type oracle struct {
 	mu    sync.Mutex
 	asked map[string]int // by verdict, or by the rule that makes it differ
 	wrong int
-}
-
-// rule is one of Argine that go-tuf does not have. It explains other verdicts where one of the two errors says this.
-type rule struct{ here, there, says, why string }
-
-func rules() []rule {
-	const accepted, rollback, refused = "accepted", "rollback", "refused"
-	return []rule{
-		{refused, accepted, "of list", "one key of an origin, and one set of officers, may sign several lists"},
-		{refused, accepted, "it is in the clear", "a confidential list stays confidential"},
-		{refused, rollback, "does not follow root", "a root that does not follow is not older than what is held"},
-		{rollback, accepted, "is older than what is held", "a serial means one content, and never goes back under new keys"},
-	}
 }
 
 // runWithOracle runs the tests, and fails where go-tuf disagrees. Benchmarks are left alone.
@@ -93,15 +81,16 @@ func (o *oracle) newUpdater(root *trust.Root, held trust.Metadata, now time.Time
 	return u
 }
 
-// namesRevoked reports whether the snapshot names urgent orders that no officer of the root has signed, or may. Such a snapshot
-// does not count any more, by the one rule of ours that accepts what go-tuf would not.
+// namesRevoked reports whether the snapshot names urgent orders that no officer of the root has signed, or may order.
+// Such a snapshot does not count any more, by the one rule of ours that accepts what go-tuf would not.
 func namesRevoked(held trust.Metadata, root *trust.Root) bool {
 	for _, orders := range []*trust.UrgentSpec{held.Urgent, held.Refused} {
 		if orders == nil || held.Snapshot == nil || held.Snapshot.Urgent == nil ||
 			held.Snapshot.Urgent.Version != orders.Version {
 			continue
 		}
-		if by, err := trust.CheckSignatures(root, orders.Bytes()); err != nil || len(by.Signed) == 0 || !root.Spec().Urgent.Allowed() {
+		by, err := trust.CheckSignatures(root, orders.Bytes())
+		if err != nil || len(by.Signed) == 0 || !root.Spec().Urgent.Allowed() {
 			return true
 		}
 	}
@@ -136,22 +125,15 @@ func (o *oracle) verifyUpdate(ctx context.Context, from source, u *trust.Updater
 // compare fails the tests, in the end, where go-tuf comes to another verdict than err, and no rule of ours explains it.
 func (o *oracle) compare(c tuftest.Chain, err error) {
 	theirs := c.Verdict(func([]byte) error { return nil })
-	here, there := tuftest.Class(err), tuftest.Class(theirs)
+	why, wrong := tuftest.Compare(err, theirs)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if here == there {
-		o.asked[here]++
+	if wrong != nil {
+		o.wrong++
+		fmt.Fprintf(os.Stderr, "%v\n%s\n%s\n", wrong, c, debug.Stack())
 		return
 	}
-	both := fmt.Sprint(err, theirs)
-	for _, r := range rules() {
-		if r.here == here && r.there == there && strings.Contains(both, r.says) {
-			o.asked[r.why]++
-			return
-		}
-	}
-	o.wrong++
-	fmt.Fprintf(os.Stderr, "%s here: %v\n%s by go-tuf: %v\n%s\n%s\n", here, err, there, theirs, c, debug.Stack())
+	o.asked[cmp.Or(why, tuftest.Class(err))]++
 }
 
 // recorder is a source that keeps what was read from it, and whether something else than verification failed.

@@ -67,7 +67,7 @@ func TestConfidentialRelease(t *testing.T) {
 	root := openRoot(t, a)
 	assert.True(t, root.Spec().Confidential)
 	r := a.Delta(a.Release(1, "example.org", "example.net"), "-example.net", "+www.example.com")
-	signed, err := trust.OpenTargets(root, r.Targets)
+	signed, err := openTargets(root, r.Targets)
 	require.NoError(t, err)
 
 	_, err = signed.Open(nil)
@@ -126,21 +126,21 @@ func TestNoDowngrade(t *testing.T) {
 	a := confidential(t)
 	root := openRoot(t, a)
 	plain := trusttest.NewAgency(t, online.Key)
-	_, err := trust.OpenTargets(root, plain.Release(1, "example.org").Targets)
+	_, err := openTargets(root, plain.Release(1, "example.org").Targets)
 	require.ErrorIs(t, err, blocklist.ErrUntrusted)
 	assert.ErrorContains(t, err, "in the clear")
-	_, err = trust.OpenTargets(openRoot(t, plain), a.Release(1, "example.org").Targets)
+	_, err = openTargets(openRoot(t, plain), a.Release(1, "example.org").Targets)
 	require.ErrorIs(t, err, blocklist.ErrUntrusted)
 	assert.ErrorContains(t, err, "encrypted")
 
 	a.Key = nil
 	a.Rotate()
-	_, err = trust.CheckNextRoot(root, a.Roots[1])
+	_, err = checkNextRoot(root, a.Roots[1])
 	require.ErrorIs(t, err, blocklist.ErrUntrusted)
 	assert.ErrorContains(t, err, "stays confidential")
 	plain.Key = listKey
 	plain.Rotate()
-	_, err = trust.CheckNextRoot(openRoot(t, plain), plain.Roots[1])
+	_, err = checkNextRoot(openRoot(t, plain), plain.Roots[1])
 	assert.NoError(t, err, "a list may become confidential")
 }
 
@@ -201,7 +201,7 @@ func TestKeyFiles(t *testing.T) {
 	stranger, _ := subscriberKeys(t, trust.KindX25519)
 	a.To = []trust.Recipient{hybridTo, classicTo}
 	r := a.Release(1, "example.org")
-	spec, err := trust.OpenTargets(openRoot(t, a), r.Targets)
+	spec, err := openTargets(openRoot(t, a), r.Targets)
 	require.NoError(t, err)
 	require.Len(t, spec.Keys, 2)
 	for kind, ids := range map[string]trust.Identities{trust.KindHybrid: hybrid, trust.KindX25519: classic} {

@@ -146,9 +146,9 @@ func TestSignaturesCountDistinctOfficers(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, s.Signed, 1)
 
-	_, err = trust.OpenRoot(b)
+	_, err = verifyRoot(b)
 	assert.ErrorIs(t, err, blocklist.ErrUntrusted)
-	_, err = trust.OpenRoot(trusttest.Sign(t, b, carla))
+	_, err = verifyRoot(trusttest.Sign(t, b, carla))
 	assert.NoError(t, err)
 }
 
@@ -159,39 +159,39 @@ func TestSignKeepsTheSignedPart(t *testing.T) {
 	signed := trusttest.Sign(t, b, anna, bruno)
 	var indented bytes.Buffer
 	require.NoError(t, json.Indent(&indented, signed, "", "  "))
-	root, err := trust.OpenRoot(indented.Bytes())
+	root, err := verifyRoot(indented.Bytes())
 	require.NoError(t, err)
-	first, err := trust.OpenRoot(signed)
+	first, err := verifyRoot(signed)
 	require.NoError(t, err)
 	assert.Equal(t, first.ID(), root.ID())
 
-	_, err = trust.OpenRoot(bytes.Replace(signed, []byte(trusttest.List), []byte("it.example/tesu"), 1))
+	_, err = verifyRoot(bytes.Replace(signed, []byte(trusttest.List), []byte("it.example/tesu"), 1))
 	assert.ErrorIs(t, err, blocklist.ErrUntrusted)
 }
 
 func TestNextRoot(t *testing.T) {
-	first, err := trust.OpenRoot(newRoot(t, spec(), anna, bruno))
+	first, err := verifyRoot(newRoot(t, spec(), anna, bruno))
 	require.NoError(t, err)
 	next := spec()
 	next.Version, next.Officers = 2, []notekey.Key{anna.Key, dora.Key, carla.Key}
 
-	_, err = trust.CheckNextRoot(first, newRoot(t, next, anna, carla))
+	_, err = checkNextRoot(first, newRoot(t, next, anna, carla))
 	assert.NoError(t, err, "two of the old, two of the new")
-	_, err = trust.CheckNextRoot(first, newRoot(t, next, anna, bruno, dora))
+	_, err = checkNextRoot(first, newRoot(t, next, anna, bruno, dora))
 	assert.NoError(t, err, "anna counts on both sides")
-	_, err = trust.CheckNextRoot(first, newRoot(t, next, anna, bruno))
+	_, err = checkNextRoot(first, newRoot(t, next, anna, bruno))
 	assert.ErrorIs(t, err, blocklist.ErrUntrusted, "one of the new")
-	_, err = trust.CheckNextRoot(first, newRoot(t, next, anna, dora))
+	_, err = checkNextRoot(first, newRoot(t, next, anna, dora))
 	assert.ErrorIs(t, err, blocklist.ErrUntrusted, "one of the old")
 	assert.ErrorContains(t, err, "bruno, carla")
 
 	skipped := next
 	skipped.Version = 3
-	_, err = trust.CheckNextRoot(first, newRoot(t, skipped, anna, carla))
+	_, err = checkNextRoot(first, newRoot(t, skipped, anna, carla))
 	assert.ErrorIs(t, err, blocklist.ErrUntrusted, "a root in between is missing")
 	other := next
 	other.List = "it.example/other"
-	_, err = trust.CheckNextRoot(first, newRoot(t, other, anna, carla))
+	_, err = checkNextRoot(first, newRoot(t, other, anna, carla))
 	assert.ErrorIs(t, err, blocklist.ErrUntrusted, "another list")
 }
 

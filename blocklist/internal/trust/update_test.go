@@ -13,6 +13,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/internal/trust/trusttest"
+	"github.com/argine-dns/argine/blocklist/internal/tuf/tuftest"
 )
 
 // chain signs snapshot and timestamp of one version over targets.
@@ -47,8 +48,16 @@ func (r received) metadata() (m trust.Metadata, err error) {
 	return m, err
 }
 
-// follow goes from held to next, the way a subscriber does.
+// follow goes from held to next, as a subscriber does. It asks the oracle about all documents.
 func follow(root []byte, held, next received, now time.Time) (received, error) {
+	got, err := verifyUpdate(root, held, next, now)
+	return got, askOracle(tuftest.Chain{
+		Root: root, HeldTimestamp: held.Timestamp, HeldSnapshot: held.Snapshot,
+		Timestamp: next.Timestamp, Snapshot: next.Snapshot, Targets: next.Targets, Now: now,
+	}, err)
+}
+
+func verifyUpdate(root []byte, held, next received, now time.Time) (received, error) {
 	r, err := trust.OpenRoot(root)
 	if err != nil {
 		return held, err

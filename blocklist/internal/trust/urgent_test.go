@@ -157,7 +157,7 @@ func TestRevokedOfficerKeepsNobodyOut(t *testing.T) {
 // Neither can be taken for the other, whoever has signed it.
 func TestUrgentIsNoRelease(t *testing.T) {
 	a, root := urgentAgency(t)
-	_, err := trust.OpenTargets(root, a.Orders(1, 1, []string{order}, anna, bruno, carla))
+	_, err := openTargets(root, a.Orders(1, 1, []string{order}, anna, bruno, carla))
 	assert.ErrorIs(t, err, blocklist.ErrMalformed)
 	_, err = trust.OpenUrgent(root, a.Release(1, "example.org").Targets, nil)
 	assert.ErrorIs(t, err, blocklist.ErrMalformed)

@@ -181,18 +181,26 @@ func header(signed any) (version int64, expires time.Time, to *next) {
 	return 0, time.Time{}, nil
 }
 
+// Classes of verdicts.
+const (
+	accepted = "accepted"
+	expired  = "expired"
+	rollback = "rollback"
+	refused  = "refused"
+)
+
 // Class is the kind of a verdict. A document that can't be read and one that is not signed are both refused for what
 // they are.
 func Class(err error) string {
 	switch {
 	case err == nil:
-		return "accepted"
+		return accepted
 	case errors.Is(err, blocklist.ErrExpired):
-		return "expired"
+		return expired
 	case errors.Is(err, blocklist.ErrRollback):
-		return "rollback"
+		return rollback
 	}
-	return "refused"
+	return refused
 }
 
 func malformed(err error) error { return fmt.Errorf("%w: %w", blocklist.ErrMalformed, err) }
