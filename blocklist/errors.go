@@ -23,6 +23,8 @@ var (
 	ErrGap = errors.New("does not continue what is held")
 	// ErrExpired is returned for expired metadata. Someone may withhold newer metadata.
 	ErrExpired = errors.New("expired")
+	// ErrClock is returned when the clock of this machine contradicts a time that was recorded or signed.
+	ErrClock = errors.New("the clock seems wrong")
 	// ErrTooLarge is returned if a size limit is exceeded.
 	ErrTooLarge = errors.New("too large")
 	// ErrDamaged is returned for a file of a store or set with a wrong checksum. Such a file is never used.

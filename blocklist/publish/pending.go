@@ -203,14 +203,6 @@ func (d folder) readPendingRoot(version int64) (*Pending, error) {
 	return p, p.countSignatures()
 }
 
-// checkLasts fails with [blocklist.ErrExpired] if p has expired before it was signed.
-func (p *Pending) checkLasts() error {
-	if time.Now().Before(p.Expires) {
-		return nil
-	}
-	return fmt.Errorf("signing %s: %w on %s; make it again", p.What(), blocklist.ErrExpired, p.Expires.Format(time.RFC3339))
-}
-
 // officer returns the name of the officer with a key, empty if there is none.
 func (p *Pending) officer(key ed25519.PublicKey) string {
 	for _, root := range []*trust.Root{p.root, p.before} {

@@ -29,6 +29,8 @@ type Request struct {
 	history requestHistory
 
 	recipients Recipients
+
+	clockConfirmed bool
 }
 
 // Recipients returns who can read a release of a confidential list.
@@ -340,7 +342,7 @@ func (q *Request) Sign(officer crypto.Signer) (signature []byte, err error) {
 	if err := q.pending.checkOfficer(officer); err != nil {
 		return nil, err
 	}
-	if err := q.pending.checkLasts(); err != nil {
+	if err := q.pending.checkTimes(q.clockConfirmed); err != nil {
 		return nil, err
 	}
 	return q.pending.detachedSignature(officer)

@@ -227,7 +227,7 @@ func (l *Ledger) signPrepared(ctx context.Context, s detached, officer givenSign
 		err = fmt.Errorf("%w: %s is pending", blocklist.ErrUntrusted, p.What())
 	}
 	if err == nil {
-		err = p.checkLasts()
+		err = p.checkTimes(l.history.ClockConfirmed())
 	}
 	if err != nil {
 		return nil, err

@@ -18,6 +18,8 @@ type Verified struct {
 	Entries    uint64 `json:"entries"`
 	Releases   int    `json:"releases"`
 	Head       string `json:"head"` // the hash of the last operation
+	// Notes are oddities that a correct history may have, such as a clock that went back.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // Verify verifies the whole history: the hash chain of all operations, every added or removed line, the resulting
@@ -37,6 +39,9 @@ func (l *Ledger) Verify(ctx context.Context) (v Verified, err error) {
 			return err
 		}
 		v = Verified{Operations: last.ID, Changes: last.LastChange, Entries: last.Entries, Head: last.Hash}
+		if v.Notes, err = clockNotes(ctx, view); err != nil {
+			return err
+		}
 		v.Releases, err = l.verifyReleases(ctx, view)
 		return err
 	})

@@ -15,6 +15,8 @@ type app struct {
 	stdout io.Writer // only for data
 	stderr io.Writer
 	dir    string // the agency's folder, from -C
+
+	clockIsRight bool // from --clock-is-right
 }
 
 // Exit codes. Lookup uses failed for a name that is not listed, and usage for a lookup that could not decide.
@@ -40,5 +42,8 @@ func (a *app) withLedger(do func(*publish.Ledger) error) error {
 		return err
 	}
 	defer l.Close() //nolint:errcheck // every change is on the disk already
+	if a.clockIsRight {
+		l.ConfirmClock()
+	}
 	return do(l)
 }

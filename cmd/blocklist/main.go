@@ -73,6 +73,7 @@ of import: 3 some of an order is not listed.`,
 	}
 	root.SetVersionTemplate("{{.DisplayName}} {{.Version}}\n")
 	root.PersistentFlags().StringVarP(&a.dir, "directory", "C", ".", "the agency's `DIR`")
+	root.PersistentFlags().BoolVar(&a.clockIsRight, "clock-is-right", false, "go on although the clock of this machine is far from the last operation; it is recorded")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%w", err) })
 	root.AddCommand(
 		a.keygen(), a.init(), a.origin(),

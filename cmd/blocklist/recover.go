@@ -53,7 +53,7 @@ A confidential list whose keys are lost as well needs --identity, of a subscribe
 	authorFlag(cmd, &o.Audit.Author)
 	cmd.Flags().StringVar(&o.Audit.Reason, "reason", "", "the reason, a `TEXT` for the ledger")
 	cmd.Flags().StringVar(&identity, "identity", "", "the `FILE` with the age identity of a subscriber, for a confidential list whose keys are lost")
-	rootFileFlag(cmd, &root)
+	cmd.Flags().StringVar(&root, "root", "", "the `FILE` with a root of the list that you trust")
 	required(cmd, "root")
 	jsonFlag(cmd, &asJSON)
 	return cmd

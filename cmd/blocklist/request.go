@@ -153,6 +153,9 @@ func (a *app) signRequest(ctx context.Context, path string, s signFlags) error {
 	}
 	return a.withRequest(path, s.open, func(q *publish.Request) error {
 		p := q.Pending()
+		if a.clockIsRight {
+			q.ConfirmClock()
+		}
 		remember, err := a.checkSeen(ctx, q, p, s.again)
 		if err != nil {
 			return err

@@ -191,6 +191,9 @@ What was altered, is missing or does not belong there is named.`,
 				if asJSON {
 					return a.printJSON(v)
 				}
+				for _, note := range v.Notes {
+					a.printf("note: %s", note)
+				}
 				_, err = fmt.Fprintf(a.stdout, "%s: intact: %s operations, %s changes, %s entries, %d releases, head %s\n",
 					l.List(), thousands(uint64(v.Operations)), thousands(uint64(v.Changes)), thousands(v.Entries), v.Releases, v.Head)
 				return err

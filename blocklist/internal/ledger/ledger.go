@@ -30,6 +30,8 @@ type Ledger struct {
 	dir    string
 	db     *sql.DB
 	resume func(context.Context) error
+
+	clockConfirmed bool
 }
 
 // Open opens the ledger in the folder dir, and upgrades an older version. Each time the ledger is locked, it calls
@@ -65,7 +67,9 @@ func (l *Ledger) readMeta() error {
 	return err
 }
 
-// Lock locks the folder for changes by this process. It fails with [blocklist.ErrBusy] if another one has the lock.
+// Lock locks the folder for changes by this process. It fails with [blocklist.ErrBusy] if another one has the lock, and
+// with [blocklist.ErrClock] if the clock is before the last operation, or a release lifetime ahead of it, unless
+// [Ledger.ConfirmClock] was called.
 func (l *Ledger) Lock(ctx context.Context) (unlock func(), err error) {
 	lock, err := disk.Lock(filepath.Join(l.dir, lockFile))
 	if errors.Is(err, disk.ErrLocked) {
@@ -75,7 +79,11 @@ func (l *Ledger) Lock(ctx context.Context) (unlock func(), err error) {
 		return nil, err
 	}
 	unlock = func() { lock.Close() } //nolint:errcheck // nothing was written to it
-	if err := l.resume(ctx); err != nil {
+	err = l.resume(ctx)
+	if err == nil {
+		err = l.checkClock(ctx)
+	}
+	if err != nil {
 		unlock()
 		return nil, err
 	}

@@ -14,7 +14,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
-// Audit says who changes the ledger, and why. The author is needed. Each field is one line of at most 4 KiB.
+// Audit says who changes the ledger, and why. The author is needed. Each field is one line of at most 4 KiB; reason and
+// override are together.
 type Audit struct {
 	Author    string
 	Reason    string
@@ -31,6 +32,9 @@ func (a Audit) Check() error {
 		if !isLine(text) || strings.ContainsFunc(text, utf8text.Unsafe) {
 			return fmt.Errorf("%s %.40q: %w: one line of at most 4 KiB is needed", what, text, blocklist.ErrMalformed)
 		}
+	}
+	if !isLine(a.recordedReason(true)) {
+		return fmt.Errorf("reason %.40q with its override: %w: together at most 4 KiB", a.Reason, blocklist.ErrMalformed)
 	}
 	if a.Author == "" {
 		return fmt.Errorf("%w: a change needs an author", blocklist.ErrMalformed)
@@ -145,18 +149,22 @@ func isLine(text string) bool {
 // overriddenBy separates the reason of a change from the reason to override the guards.
 const overriddenBy = "; guards overridden: "
 
-// recordedReason returns the reason followed by the override, if there is one.
-func (a Audit) recordedReason() string {
-	if a.Override == "" {
-		return a.Reason
+// recordedReason returns the reason, that the clock was doubted and confirmed, and the override, as far as there is any.
+func (a Audit) recordedReason(doubted bool) string {
+	reason := a.Reason
+	if doubted {
+		reason += clockConfirmed
 	}
-	return strings.TrimPrefix(a.Reason+overriddenBy+a.Override, "; ")
+	if a.Override != "" {
+		reason += overriddenBy + a.Override
+	}
+	return strings.TrimPrefix(reason, "; ")
 }
 
-// StatedReason returns the reason of the change, without the reason to override the guards.
+// StatedReason returns the reason of the change alone, as the author has stated it.
 func (o Operation) StatedReason() string {
 	reason, _, _ := strings.Cut("; "+o.Reason, overriddenBy)
-	return strings.TrimPrefix(reason, "; ")
+	return strings.TrimPrefix(strings.TrimSuffix(reason, clockConfirmed), "; ")
 }
 
 // Damaged returns an error about a row that was altered, is missing, or does not belong there. It wraps

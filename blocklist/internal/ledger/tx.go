@@ -43,9 +43,10 @@ func (l *Ledger) begin(ctx context.Context, tx *sql.Tx, kind string, a Audit) (*
 		return nil, err
 	}
 	t.before = last.Hash
+	now := time.Now()
 	t.op = Operation{
-		ID: last.ID + 1, Time: time.Now(), Author: a.Author, Kind: kind, Reason: a.recordedReason(), Reference: a.Reference,
-		LastChange: last.LastChange, Entries: last.Entries,
+		ID: last.ID + 1, Time: now, Author: a.Author, Kind: kind, Reason: a.recordedReason(follows(now, last) != nil),
+		Reference: a.Reference, LastChange: last.LastChange, Entries: last.Entries,
 	}
 	t.start = last.LastChange
 	if t.digest, err = blocklist.ParseDigest(last.Digest); err != nil {

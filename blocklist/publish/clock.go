@@ -1,0 +1,58 @@
+package publish
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/ledger"
+)
+
+// A wrong clock does harm that stays: a release removes what has not expired, or is valid for a day. So each command
+// that changes a ledger compares the clock with the last operation, and each signature with the release.
+
+// ConfirmClock says that the clock of this machine is right. Without it, a change fails with [blocklist.ErrClock] if
+// the clock is before the last operation, or a release lifetime ahead of it. Operations record the confirmation where
+// it was needed.
+func (l *Ledger) ConfirmClock() { l.history.ConfirmClock() }
+
+// ConfirmClock says that the clock of this machine is right. Without it, signing a release that is from the future
+// fails with [blocklist.ErrClock].
+func (q *Request) ConfirmClock() { q.clockConfirmed = true }
+
+// leastLifetime is how long a root or release must still be valid to be signed. Urgent orders last for hours.
+const leastLifetime = 24 * time.Hour
+
+// checkTimes fails with [blocklist.ErrExpired] if p has expired or expires within a day, and with [blocklist.ErrClock]
+// if it was made later than now.
+func (p *Pending) checkTimes(clockConfirmed bool) error {
+	now := time.Now()
+	switch day := ledger.FormatTime(p.Expires); {
+	case !now.Before(p.Expires):
+		return fmt.Errorf("signing %s: %w on %s; make it again", p.What(), blocklist.ErrExpired, day)
+	case p.Number == 0 && p.Expires.Sub(now) < leastLifetime:
+		return fmt.Errorf("signing %s: %w within a day, on %s; compare the clocks, then make it again", p.What(),
+			blocklist.ErrExpired, day)
+	case !clockConfirmed && p.Created.Sub(now) > ledger.ClockTolerance:
+		return fmt.Errorf("signing %s: %w: this machine says %s, and it was made on %s", p.What(), blocklist.ErrClock,
+			ledger.FormatTime(now), ledger.FormatTime(p.Created))
+	}
+	return nil
+}
+
+// clockNotes describes the operations that are earlier than the one before.
+func clockNotes(ctx context.Context, view ledger.View) (notes []string, err error) {
+	var before Operation
+	for o, err := range view.Operations(ctx, ledger.Range{}) {
+		if err != nil {
+			return nil, err
+		}
+		if before.Time.Sub(o.Time) > ledger.ClockTolerance {
+			notes = append(notes, fmt.Sprintf("the clock went back: operation %d is of %s, operation %d of %s", before.ID,
+				ledger.FormatTime(before.Time), o.ID, ledger.FormatTime(o.Time)))
+		}
+		before = o
+	}
+	return notes, nil
+}
