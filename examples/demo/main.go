@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"syscall"
 	"time"
 )
 
@@ -18,7 +19,7 @@ func main() {
 	list := flag.String("list", "testdata/lists/demo.txt", "`file` with the entries, in any format")
 	listen := flag.String("listen", "127.0.0.1:0", "`address` of the resolver")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := demo(ctx, os.Stdout, *list, *listen, *once); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "demo: error:", err)
