@@ -20,7 +20,7 @@ func wide(p netip.Prefix) string {
 	if p.Bits() >= least {
 		return ""
 	}
-	return fmt.Sprintf("a /%d covers more addresses than a /%d, the widest that may pass unseen; list the addresses that are meant", p.Bits(), least)
+	return fmt.Sprintf("a /%d covers too many addresses: the limit is a /%d; list the addresses that are meant", p.Bits(), least)
 }
 
 // special returns which special-purpose addresses a prefix covers, or "" if it covers none.

@@ -24,7 +24,7 @@ func (g *Guard) growth(u Update, added uint64, found *collector) {
 		share := float64(changed) / float64(u.Before)
 		if changed > slack && share > most {
 			found.add(Finding{Check: name, Severity: SeverityHold, Why: fmt.Sprintf(
-				"%d %s a list of %d: %.0f %%, more than the %.0f %% that may pass unseen", changed, what, u.Before, 100*share,
+				"%d %s a list of %d: %.0f %%, and the limit for one update is %.0f %%", changed, what, u.Before, 100*share,
 				100*most)})
 		}
 	}

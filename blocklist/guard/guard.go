@@ -12,7 +12,8 @@ import (
 // Guard checks updates against limits. It is immutable after [New] and safe for concurrent use.
 type Guard struct {
 	limits      Limits
-	protected   protected
+	builtIn     protected
+	protected   protected // the operator's
 	popular     popular
 	confusables confusables
 	specials    []special
@@ -29,12 +30,31 @@ func New(limits Limits) (*Guard, error) {
 	if g.protected, err = newProtected(limits.Protected); err != nil {
 		return nil, err
 	}
+	if !limits.NoBuiltIn {
+		g.builtIn = builtInIndex()
+	}
 	g.confusables = newConfusables(g.protected.names, g.popular.names)
 	return g, nil
 }
 
 // Limits returns the limits in use, defaults filled in.
 func (g *Guard) Limits() Limits { return g.limits }
+
+// String returns what protects a list, in one line: the protected and popular names, and the public suffix list.
+func (g *Guard) String() string {
+	protected := []string{"no built-in names"}
+	if !g.limits.NoBuiltIn {
+		protected[0] = fmt.Sprintf("%d built-in names", len(BuiltIn()))
+	}
+	if n := len(g.limits.Protected); n > 0 {
+		protected = append(protected, fmt.Sprintf("%d of your own", n))
+	}
+	popular := "none"
+	if n := len(g.limits.Popular); n > 0 {
+		popular = count(uint64(n), "name", "names")
+	}
+	return fmt.Sprintf("protected: %s; popular: %s; public suffixes: of %s", strings.Join(protected, ", "), popular, suffixDate())
+}
 
 // Update is a change of a list's state, by a delta or between two snapshots.
 type Update struct {
@@ -142,17 +162,20 @@ func (g *Guard) Entry(e blocklist.Entry) (found []Finding) {
 	if !ok {
 		return found
 	}
-	suffix := locate(c.name)
+	suffix, protected, builtIn := locate(c.name), g.protected.why(c), g.builtIn.why(c)
 	check, why := suffix.why(c)
-	if g.own && isPrivateUse(suffix.text) {
+	if g.own && isPrivateUse(suffix.text) || check == CheckPrivate && builtIn != "" { // the latter says more
 		why = ""
+	}
+	if why == "" && protected == "" { // one reason is enough
+		protected = builtIn
 	}
 	if suffix.wild || !c.below && (check == CheckSuffix || check == CheckPrivate) {
 		report(check, SeverityReport, why)
 	} else {
 		report(check, severity, why)
 	}
-	report(CheckProtect, severity, g.protected.why(c))
+	report(CheckProtect, severity, protected)
 	report(CheckPopular, severity, g.popular.why(c))
 	report(CheckLooks, SeverityReport, g.confusables.why(suffix.site))
 	return found

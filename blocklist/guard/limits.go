@@ -8,8 +8,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Limits configure the checks. The zero value is a sensible default: every check is on, with empty lists of protected
-// and popular names.
+// Limits configure the checks. The zero value is a sensible default: every check is on, with the built-in list of
+// protected names and no popular names.
 type Limits struct {
 	// MaxGrowth and MaxShrink limit the additions and the removals of one update, as a share of the entries before it;
 	// zero: 0.2. An entry with changed attributes alone counts as neither. The first state of a list is not measured,
@@ -20,6 +20,8 @@ type Limits struct {
 	// 192.0.2.0/24 its addresses. URLs are refused. The entry's reference explains the protection; findings quote it.
 	// See [ReadProtected].
 	Protected []blocklist.Entry
+	// NoBuiltIn leaves out the names of [BuiltIn], which are protected as well.
+	NoBuiltIn bool
 	// Popular are names that no entry may cover; their subdomains may be listed. See [ReadPopular].
 	Popular []Popular
 	// Diverts says that the resolver diverts the hosts of the list's URL entries to a proxy. Each URL entry then counts

@@ -122,13 +122,12 @@ func (c *collector) finish() *Report {
 // HeldError is a report of a held change, as an error. It wraps [blocklist.ErrHeld].
 type HeldError struct{ *Report }
 
-// Error implements error: the number of findings, and the first one.
+// Error implements error: the only finding that holds the change, or how many there are.
 func (e *HeldError) Error() string {
-	text := fmt.Sprintf("%v: %s", blocklist.ErrHeld, count(e.Held, "finding", "findings"))
-	if len(e.Findings) > 0 {
-		text += ": " + e.Findings[0].String()
+	if e.Held == 1 && len(e.Findings) > 0 {
+		return fmt.Sprintf("%v: %s", blocklist.ErrHeld, e.Findings[0])
 	}
-	return text
+	return fmt.Sprintf("%v: %s", blocklist.ErrHeld, count(e.Held, "finding", "findings"))
 }
 
 // Unwrap returns [blocklist.ErrHeld].
@@ -161,7 +160,7 @@ func (g *Guard) Hold(entries []blocklist.Entry) error {
 // Line returns the finding with its severity, as one line.
 func (f Finding) Line() string {
 	if f.Severity == SeverityHold {
-		return "held by " + f.String()
+		return "held: " + f.String()
 	}
-	return "note of " + f.String()
+	return "note: " + f.String()
 }

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -8,6 +9,13 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 )
+
+// suffixDate returns the day of the public suffix list, as far as the list says it.
+func suffixDate() string {
+	_, date, _ := strings.Cut(publicsuffix.List.String(), "(")
+	day, _, _ := strings.Cut(date, "T")
+	return cmp.Or(day, "unknown age")
+}
 
 // suffixInfo is the position of a name relative to the public suffixes.
 type suffixInfo struct {
@@ -62,11 +70,12 @@ func (p suffixInfo) why(c coverage) (Check, string) {
 	case c.name.Labels() == 1:
 		return CheckLabel, "a single label is no site; it may come from a line that was cut short"
 	case p.suffix == p.text && p.wild:
-		return CheckSuffix, "a public suffix by a rule for all names beside it; list it if it is one owner's"
+		_, above, _ := strings.Cut(p.text, ".")
+		return CheckSuffix, fmt.Sprintf("names directly below %s often have many owners each; fine if this one has one owner", above)
 	case p.suffix == p.text && p.icann:
 		return CheckSuffix, "a public suffix: anyone can register names below it; list the name below it that is meant"
 	case p.suffix == p.text:
-		return CheckPrivate, "a public suffix of a company: names below it belong to its customers; list the one that is meant"
+		return CheckPrivate, "a company rents names below it to its customers; list the customer's name that is meant"
 	case len(p.suffix) > len(p.text) && !p.icann:
 		return CheckPrivate, fmt.Sprintf("every name below %s belongs to another customer; list the name that is meant",
 			p.text)

@@ -23,6 +23,6 @@ func (g *Guard) Own() *Guard {
 // names, but still holds entries that cover too much: they would lift too many blocks.
 func (g *Guard) Allow() *Guard {
 	allow := g.Own()
-	allow.protected, allow.popular = protected{}, popular{}
+	allow.builtIn, allow.protected, allow.popular = protected{}, protected{}, popular{}
 	return allow
 }

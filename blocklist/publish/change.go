@@ -13,15 +13,17 @@ import (
 
 // ChangeResult counts what a change to the ledger did.
 type ChangeResult struct {
-	Added     uint64          // entries that are new
-	Joined    uint64          // further orders of entries that were listed already
-	Changed   uint64          // standing orders that got other attributes
-	Removed   uint64          // entries that are not listed any more
-	Withdrawn uint64          // orders of entries that are still listed
-	Unchanged uint64          // orders that stood already, with these attributes
-	Refused   uint64          // entries left out because the guards hold them
-	Findings  []guard.Finding // of the guards: first those that hold an entry, then the others; at most 20 of each
-	Orders    []OrderChange   // what happened to the orders of entries: at most 20 that came, that went, and others
+	Added     uint64        // entries that are new
+	Joined    uint64        // further orders of entries that were listed already
+	Changed   uint64        // standing orders that got other attributes
+	Removed   uint64        // entries that are not listed any more
+	Withdrawn uint64        // orders of entries that are still listed
+	Unchanged uint64        // orders that stood already, with these attributes
+	Refused   uint64        // entries left out because the guards hold them
+	Orders    []OrderChange // what happened to the orders of entries: at most 20 that came, that went, and others
+	// Guards has the findings of the guards: first those that hold an entry, then the others. At most 20 of each are
+	// in it, and all are counted.
+	Guards guard.Report
 }
 
 // OrderChange is what an operation did to the orders of one target.
@@ -49,9 +51,8 @@ func eachEntry(entries []blocklist.Entry) iter.Seq2[blocklist.Entry, error] {
 }
 
 // Import is Add for a stream of entries of any length, in bounded memory. It leaves out and counts entries that the
-// guards hold, unless by.Override gives a reason to add them. Findings of the common checks ([guard.Check.Common])
-// don't hold an entry here: they are reported, and the next release decides. An error in the stream changes nothing. If
-// progress is not nil, Import calls it from time to time with the number of entries read.
+// guards hold, unless by.Override gives a reason to add them: what Add would hold, Import leaves out. An error in the
+// stream changes nothing. If progress is not nil, Import calls it from time to time with the number of entries read.
 func (l *Ledger) Import(ctx context.Context, entries iter.Seq2[blocklist.Entry, error], by Audit,
 	progress func(uint64),
 ) (ChangeResult, error) {
@@ -59,7 +60,6 @@ func (l *Ledger) Import(ctx context.Context, entries iter.Seq2[blocklist.Entry, 
 		return ChangeResult{}, fmt.Errorf("importing: %w: there are no entries", blocklist.ErrMalformed)
 	}
 	return l.put(ctx, KindImport, by, func(t *ledger.Tx, s *screen) (ledger.Counts, error) {
-		s.bulk = true
 		return t.Put(ctx, entries, s.screen, progress)
 	})
 }
@@ -75,7 +75,7 @@ func (l *Ledger) put(ctx context.Context, kind string, by Audit,
 		n, err := put(t, s)
 		r = ChangeResult{
 			Added: n.Added, Joined: n.Joined, Changed: n.Changed, Unchanged: n.Unchanged, Refused: s.refused,
-			Findings: s.found(), Orders: t.OrderChanges(),
+			Guards: s.report(), Orders: t.OrderChanges(),
 		}
 		return err
 	})
@@ -149,7 +149,7 @@ func (l *Ledger) Undo(ctx context.Context, operation int64, by Audit) (r ChangeR
 		if err := t.Undo(ctx, operation, s.screen); err != nil {
 			return fmt.Errorf("undoing operation %d: %w", operation, err)
 		}
-		r = ChangeResult{Findings: s.found(), Orders: t.OrderChanges()}
+		r = ChangeResult{Guards: s.report(), Orders: t.OrderChanges()}
 		if now := t.Listed(); now > before {
 			r.Added = now - before
 		} else {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/guard"
@@ -16,12 +17,13 @@ import (
 )
 
 // GuardSettings are the settings of a list's guards. The zero value is that of a new ledger: all guards are on with
-// standard limits, no names are protected, and no names are known as popular.
+// standard limits, the built-in names are protected, and no names are known as popular.
 type GuardSettings struct {
 	Protected string  `json:"-"`                    // in the format of [guard.ReadProtected]
 	Popular   string  `json:"-"`                    // in the format of [guard.ReadPopular]
 	MaxGrowth float64 `json:"max_growth,omitempty"` // see [guard.Limits]; zero: the standard
 	MaxShrink float64 `json:"max_shrink,omitempty"`
+	NoBuiltIn bool    `json:"no_built_in,omitempty"` // leave out [guard.BuiltIn]
 }
 
 // Guard returns a guard with these settings. It fails with [blocklist.ErrMalformed] or [blocklist.ErrTooLarge].
@@ -34,7 +36,7 @@ func (s GuardSettings) Guard() (*guard.Guard, error) {
 }
 
 func (s GuardSettings) limits() (limits guard.Limits, err error) {
-	limits.MaxGrowth, limits.MaxShrink = s.MaxGrowth, s.MaxShrink
+	limits.MaxGrowth, limits.MaxShrink, limits.NoBuiltIn = s.MaxGrowth, s.MaxShrink, s.NoBuiltIn
 	if limits.Protected, err = guard.ReadProtected(bytes.NewBufferString(s.Protected)); err != nil {
 		return limits, err
 	}
@@ -45,9 +47,13 @@ func (s GuardSettings) limits() (limits guard.Limits, err error) {
 // describe returns the settings in words, for the ledger.
 func (s GuardSettings) describe() (string, error) {
 	limits, err := s.limits()
-	return fmt.Sprintf("%d protected (SHA-256 %.12x), %d popular (SHA-256 %.12x), growth up to %s, shrink up to %s",
+	text := fmt.Sprintf("%d protected (SHA-256 %.12x), %d popular (SHA-256 %.12x), growth up to %s, shrink up to %s",
 		len(limits.Protected), sha256.Sum256([]byte(s.Protected)), len(limits.Popular), sha256.Sum256([]byte(s.Popular)),
-		percent(s.MaxGrowth), percent(s.MaxShrink)), err
+		percent(s.MaxGrowth), percent(s.MaxShrink))
+	if s.NoBuiltIn {
+		text += ", no built-in names"
+	}
+	return text, err
 }
 
 func percent(share float64) string {
@@ -126,10 +132,9 @@ func (l *Ledger) guard(ctx context.Context) (*guard.Guard, error) {
 type screen struct {
 	guard    *guard.Guard
 	override bool
-	bulk     bool            // an import: findings of common checks don't hold an entry
-	holding  []guard.Finding // the first findings that hold an entry
-	others   []guard.Finding // the first other findings
-	refused  uint64          // number of entries
+	found    [2][]guard.Finding // the first findings: that hold an entry, and others
+	counts   [2]uint64          // of all findings
+	refused  uint64             // number of entries
 }
 
 // maxFindings is how many findings of each severity a change returns.
@@ -153,12 +158,13 @@ func (s *screen) screen(e blocklist.Entry) (admit func() bool) {
 func (s *screen) admit(found []guard.Finding) bool {
 	holds := false
 	for _, f := range found {
-		to := &s.others
-		if f.Severity == guard.SeverityHold && (!s.bulk || !f.Check.Common()) {
-			to, holds = &s.holding, true
+		kind := 1
+		if f.Severity == guard.SeverityHold {
+			kind, holds = 0, true
 		}
-		if len(*to) < maxFindings {
-			*to = append(*to, f)
+		s.counts[kind]++
+		if len(s.found[kind]) < maxFindings {
+			s.found[kind] = append(s.found[kind], f)
 		}
 	}
 	if holds && !s.override {
@@ -168,17 +174,18 @@ func (s *screen) admit(found []guard.Finding) bool {
 	return true
 }
 
-func (s *screen) found() []guard.Finding { return append(s.holding, s.others...) }
+// report returns what the guards have found.
+func (s *screen) report() guard.Report {
+	return guard.Report{Findings: slices.Concat(s.found[0], s.found[1]), Held: s.counts[0], Reported: s.counts[1]}
+}
 
 // err returns a [*guard.HeldError] if an entry was refused.
 func (s *screen) err() error {
 	if s.refused == 0 {
 		return nil
 	}
-	return &guard.HeldError{Report: &guard.Report{
-		Findings: s.found(), Held: uint64(len(s.holding)),
-		Reported: uint64(len(s.others)),
-	}}
+	report := s.report()
+	return &guard.HeldError{Report: &report}
 }
 
 // guardRelease runs the guards on the list after the operation now, compared with the last pushed release. If they hold

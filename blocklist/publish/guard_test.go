@@ -57,7 +57,7 @@ func TestGuardsInTheLedger(t *testing.T) {
 
 	r, err := a.Add(t.Context(), entries(t, "a.example", "bank.example status=monitor"), cause)
 	require.NoError(t, err)
-	assert.Equal(t, guard.SeverityReport, r.Findings[0].Severity, "what blocks nothing may come")
+	assert.Equal(t, guard.SeverityReport, r.Guards.Findings[0].Severity, "what blocks nothing may come")
 	_, err = a.Add(t.Context(), entries(t, "bank.example"), cause)
 	held(t, err) // but not begin to block
 	_, err = a.Add(t.Context(), entries(t, "bank.example"), override)

@@ -21,7 +21,7 @@ func TestAddAndRemove(t *testing.T) {
 	a := newAgency(t)
 	r, err := a.Add(t.Context(), entries(t, "example.com", "=www.example.org category=test", "https://example.net/a", "192.0.2.0/24"), override)
 	require.NoError(t, err)
-	r.Findings, r.Orders = nil, nil // the guards know no test
+	r.Guards, r.Orders = guard.Report{}, nil // the guards know no test
 	assert.Equal(t, publish.ChangeResult{Added: 4}, r)
 
 	r, err = a.Add(t.Context(), entries(t, "example.com", "=www.example.org category=other"), cause)
@@ -100,11 +100,12 @@ func TestImport(t *testing.T) {
 	r, err := a.Import(t.Context(), stream(all), cause, func(n uint64) { seen = append(seen, n) })
 	require.NoError(t, err)
 	assert.Equal(t, []uint64{4096}, seen)
-	assert.Equal(t, []uint64{51, 4950, 2}, []uint64{r.Added, r.Unchanged, r.Refused})
-	require.Len(t, r.Findings, 3)
-	assert.Equal(t, guard.CheckSuffix, r.Findings[0].Check)
-	assert.Equal(t, "org", r.Findings[1].Entry)
-	assert.Equal(t, "github.io", r.Findings[2].Entry, "taken, and told: the release decides")
+	assert.Equal(t, []uint64{50, 4950, 3}, []uint64{r.Added, r.Unchanged, r.Refused})
+	require.Len(t, r.Guards.Findings, 3)
+	assert.EqualValues(t, 3, r.Guards.Held)
+	assert.Equal(t, guard.CheckSuffix, r.Guards.Findings[0].Check)
+	assert.Equal(t, "github.io", r.Guards.Findings[1].Entry, "as in Add")
+	assert.Equal(t, "org", r.Guards.Findings[2].Entry)
 }
 
 func TestCause(t *testing.T) {

@@ -225,16 +225,14 @@ func (a *app) printReaders(p *publish.Pending, readers func() (publish.Recipient
 	return err
 }
 
-// printFindings prints the findings of the guards, entry by entry.
-func (a *app) printFindings(r *guard.Report) {
-	for i, f := range r.Findings {
-		if i == maxShown {
-			break
-		}
+// printFindings prints the findings of the guards, up to a limit.
+func (a *app) printFindings(r guard.Report, limit int) {
+	shown := r.Findings[:min(len(r.Findings), limit)]
+	for _, f := range shown {
 		a.printf("  %s", f.Line())
 	}
-	if more := r.Held + r.Reported; more > maxShown {
-		a.printf("  and %s more", thousands(more-maxShown))
+	if more := r.Held + r.Reported - uint64(len(shown)); more > 0 {
+		a.printf("  and %s more", thousands(more))
 	}
 }
 
@@ -253,12 +251,7 @@ func (a *app) printResult(r publish.ChangeResult) {
 		text += fmt.Sprintf(", %s withdrawn from entries that stay", plural(r.Withdrawn, "order", "orders"))
 	}
 	a.printf("%s", text)
-	for _, f := range r.Findings {
-		a.printf("%s", f.Line())
-	}
-	if r.Refused > 0 {
-		a.printf("%s left out, as the guards hold them; --override TEXT takes them", plural(r.Refused, "entry", "entries"))
-	}
+	a.printFindings(r.Guards, maxShown)
 }
 
 // printNext prints the next step once there are enough signatures.

@@ -54,7 +54,11 @@ func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 func (a *app) report(err error) {
 	a.printf("blocklist: error: %v", err)
 	if held := (*guard.HeldError)(nil); errors.As(err, &held) {
-		a.printFindings(held.Report)
+		rest := *held.Report
+		if rest.Held == 1 { // the error has said it
+			rest.Held, rest.Findings = 0, rest.Findings[1:]
+		}
+		a.printFindings(rest, maxShown)
 	}
 	if hint := hintFor(err); hint != "" {
 		a.printf("blocklist: hint: %s", hint)
@@ -83,6 +87,7 @@ func hintFor(err error) string {
 		{publish.ErrListed, "what the release lists needs no urgent order; leave it out"},
 		{blocklist.ErrEquivocation, "ask the officers and the origin's operator which of the two digests is the right one; do not sign or push until that is clear"},
 		{blocklist.ErrHeld, "remove what was not meant; or let exactly these findings pass with --override TEXT, which is recorded (urgent orders have no override)"},
+		{blocklist.ErrClock, "set the clock; if it is right, --clock-is-right says so"},
 		{blocklist.ErrDamaged, "keep the folder as it is, and compare it with a copy from before; blocklist log shows who did what"},
 		{fs.ErrPermission, "check who owns the file and the folder"},
 	} {

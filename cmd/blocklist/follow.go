@@ -68,7 +68,7 @@ func (a *app) runFollow(ctx context.Context, f followOptions) (err error) {
 			continue
 		}
 		a.printf("on hold: %s serial %d, as %s:", s.Status().List, hold.Serial, hold.ID)
-		a.printFindings(hold.Report)
+		a.printFindings(*hold.Report, maxShown)
 		if hold.ID == f.accept {
 			if err := s.Accept(ctx, hold.ID); err != nil {
 				return err

@@ -2,8 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"text/tabwriter"
+	"math"
 
 	"github.com/spf13/cobra"
 
@@ -13,25 +12,30 @@ import (
 
 // guardFlags are the flags of guard. Settings without a flag stay unchanged.
 type guardFlags struct {
-	protected, popular, growth, shrink string
-	cause                              publish.Audit
-	asJSON                             bool
+	builtIn, protected, popular, growth, shrink string
+
+	cause  publish.Audit
+	asJSON bool
 }
 
 func (a *app) guard() *cobra.Command {
 	var f guardFlags
 	cmd := &cobra.Command{
 		Use:   "guard",
-		Short: "Show what the guards know and what they find in the list as it is now, or change what they know",
-		Long: `Show what the guards know, and what they find in the list as it is now against the release that was pushed last; or
-change what they know. The exit code is 1 if they would hold a release.
+		Short: "Show what protects the list and what the guards find in it now, or change their settings",
+		Long: `Show what protects the list, and what the guards find in it now, compared with the release that was pushed last; or change
+their settings. The exit code says if they would hold a release.
 
-They hold an entry for the root, a top-level domain or a public suffix, for a protected or a popular name, for too many or
-special-purpose addresses, or with very many other entries below it; and a list that grows or shrinks too much at once, or
-ends. Look-alikes of protected and popular names are reported.
+The guards hold an entry for the root, a top-level domain or a public suffix, for a protected or a popular name, for too many
+or special-purpose addresses, or with very many other entries below it. They hold a release if the list grows or shrinks too
+much at once, or has no entries left. Look-alikes of protected and popular names are only noted.
 
---protected and --popular name files that replace what was known before: an entry a line (example.com for that name and all
-below it, =example.com, 192.0.2.0/24), and a name or rank,name a line, the most popular first. /dev/null empties them.`,
+Protected are some hundred names that are built in: platforms, content delivery, certificates, time, updates, the DNS itself.
+An entry for such a name, or for one above it, is held. An entry below it is not, unless all names below it are protected, and
+a page (https://t.me/channel) never is. --built-in off leaves these names out.
+
+--protected and --popular name files that replace the file before: an entry a line (example.com for that name and all below it,
+=example.com, 192.0.2.0/24), and a name or rank,name a line, the most popular first. /dev/null empties them.`,
 		Example: `  blocklist -C DIR guard
   blocklist -C DIR guard --protected protected.txt --popular top-100k.csv --max-growth 10% --reason "as decided on 3 May"`,
 		Args: args(cobra.NoArgs),
@@ -40,6 +44,7 @@ below it, =example.com, 192.0.2.0/24), and a name or rank,name a line, the most 
 		},
 	}
 	flags := cmd.Flags()
+	flags.StringVar(&f.builtIn, "built-in", "", "`on` or off: whether the built-in names are protected (default on)")
 	flags.StringVar(&f.protected, "protected", "", "a `FILE` of names and addresses that no entry may touch")
 	flags.StringVar(&f.popular, "popular", "", "a `FILE` of names that no entry may cover, the most popular first")
 	flags.StringVar(&f.growth, "max-growth", "", "the `PERCENT` of the list that may be added at once, such as 20%")
@@ -63,7 +68,7 @@ func (a *app) runGuard(cmd *cobra.Command, l *publish.Ledger, f *guardFlags) err
 		if err := l.SetGuard(cmd.Context(), s, f.cause); err != nil {
 			return err
 		}
-		a.printf("the guards know that from now on")
+		a.printf("the settings of the guards are changed")
 		return nil
 	}
 	return a.showGuard(cmd.Context(), l, s, f.asJSON)
@@ -71,6 +76,13 @@ func (a *app) runGuard(cmd *cobra.Command, l *publish.Ledger, f *guardFlags) err
 
 // change sets the settings that have a flag.
 func (f *guardFlags) change(s *publish.GuardSettings) error {
+	switch f.builtIn {
+	case "":
+	case "on", "off":
+		s.NoBuiltIn = f.builtIn == "off"
+	default:
+		return usage("--built-in %q: it is on or off", f.builtIn)
+	}
 	for path, text := range map[*string]*string{&f.protected: &s.Protected, &f.popular: &s.Popular} {
 		if *path == "" {
 			continue
@@ -95,7 +107,8 @@ func (f *guardFlags) change(s *publish.GuardSettings) error {
 
 // guardJSON is the JSON output of guard.
 type guardJSON struct {
-	Protected int           `json:"protected"`
+	BuiltIn   bool          `json:"built_in"`
+	Protected int           `json:"protected"` // without the built-in names
 	Popular   int           `json:"popular"`
 	MaxGrowth float64       `json:"max_growth"`
 	MaxShrink float64       `json:"max_shrink"`
@@ -113,9 +126,9 @@ func (a *app) showGuard(ctx context.Context, l *publish.Ledger, s publish.GuardS
 	}
 	limits := g.Limits()
 	if asJSON {
-		err = a.printJSON(guardJSON{len(limits.Protected), len(limits.Popular), limits.MaxGrowth, limits.MaxShrink, r})
+		err = a.printJSON(guardJSON{!limits.NoBuiltIn, len(limits.Protected), len(limits.Popular), limits.MaxGrowth, limits.MaxShrink, r})
 	} else {
-		err = a.printGuard(limits, r)
+		a.printGuard(g, r)
 	}
 	if err == nil && r.Held > 0 {
 		err = exitError{code: exitFailed}
@@ -123,15 +136,10 @@ func (a *app) showGuard(ctx context.Context, l *publish.Ledger, s publish.GuardS
 	return err
 }
 
-func (a *app) printGuard(limits guard.Limits, r *guard.Report) error {
-	w := tabwriter.NewWriter(visibleWriter{a.stdout}, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "protected\t%s\n", plural(uint64(len(limits.Protected)), "name or prefix", "names and prefixes"))
-	fmt.Fprintf(w, "popular\t%s\n", plural(uint64(len(limits.Popular)), "name", "names"))
-	fmt.Fprintf(w, "growth\tup to %g %%\n", 100*limits.MaxGrowth)
-	fmt.Fprintf(w, "shrink\tup to %g %%\n", 100*limits.MaxShrink)
-	fmt.Fprintf(w, "on hold\t%s\n", thousands(r.Held))
-	for _, f := range r.Findings {
-		fmt.Fprintf(w, "\t%s\n", f.Line())
-	}
-	return w.Flush()
+func (a *app) printGuard(g *guard.Guard, r *guard.Report) {
+	lines, limits := &app{stderr: a.stdout}, g.Limits() // what is said is data here
+	lines.printf("%s", g)
+	lines.printf("growth: up to %g %%; shrink: up to %g %%", 100*limits.MaxGrowth, 100*limits.MaxShrink)
+	lines.printf("held: %s; noted: %s", thousands(r.Held), thousands(r.Reported))
+	lines.printFindings(*r, math.MaxInt)
 }

@@ -142,8 +142,10 @@ func (a *app) importList() *cobra.Command {
 
 Category, reference and expiry are for the entries that don't have their own. What is no entry is passed over and
 counted by reason, as are URLs with a fragment (https://app.example/#/profile/7): it never leaves the browser, and without
-it the whole page would be listed. A file that is mostly not what it claims to be is refused. What the guards hold is left out and
-explained; see blocklist guard.
+it the whole page would be listed. A file that is mostly not what it claims to be is refused.
+
+What the guards hold, just as in blocklist add, is left out and explained, the rest is listed, and the exit code says so. See
+blocklist guard.
 
 With --ref the file is an order, as is a list of domains that begins with the number and day of one (0000351_2026.05.11), which
 is then the reference. What an order names and is not listed is reported with its lines as NOT listed, and the exit code is 3:
@@ -185,8 +187,14 @@ func (a *app) runImport(cmd *cobra.Command, l *publish.Ledger, r *formats.Reader
 		return err
 	}
 	a.printResult(result)
-	if order && (result.Refused > 0 || slices.ContainsFunc(report.Skipped, formats.Skip.Missed)) {
-		return exitError{exitPartly, withHint(errPartly, "add what is missing as it is meant (blocklist add); everything else is listed")}
+	switch held := plural(result.Refused, "entry", "entries"); {
+	case order && (result.Refused > 0 || slices.ContainsFunc(report.Skipped, formats.Skip.Missed)):
+		if result.Refused > 0 {
+			a.printf("NOT listed: held by the guards: %s", held)
+		}
+		return exitError{exitPartly, withHint(errPartly, "add what is missing as it is meant (blocklist add, with --override TEXT what the guards hold); everything else is listed")}
+	case result.Refused > 0:
+		return withHint(fmt.Errorf("%w: %s left out", blocklist.ErrHeld, held), "everything else is listed; what is meant all the same is listed by --override TEXT, which is recorded")
 	}
 	return nil
 }

@@ -31,6 +31,11 @@ With --confidential the list is encrypted to its subscribers ("subscriber add"):
 				return err
 			}
 			a.printf("made %s for %s; its root needs the signatures of %d of %d officers", args[0], o.List, o.Threshold, len(o.Officers))
+			g, err := publish.GuardSettings{}.Guard()
+			if err != nil {
+				return err
+			}
+			a.printf("guards: %s; blocklist guard shows and changes them", g)
 			a.printf("next: blocklist -C %s sign --key OFFICER.key", args[0])
 			return nil
 		},

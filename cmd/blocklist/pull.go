@@ -73,7 +73,7 @@ func (a *app) runPull(ctx context.Context, c subscribe.Config, dir string) (err 
 	}
 	if hold := s.Status().Hold; hold != nil { // nothing is enforced here, so a message is enough
 		a.printf("the guards of a resolver would hold serial %d:", hold.Serial)
-		a.printFindings(hold.Report)
+		a.printFindings(*hold.Report, maxShown)
 		if err := s.Accept(ctx, hold.ID); err != nil {
 			return err
 		}

@@ -30,7 +30,7 @@ accept it.`,
 					if err != nil {
 						return err
 					}
-					a.printFindings(r)
+					a.printFindings(*r, maxShown)
 				}
 				p, replaced, err := l.Release(cmd.Context(), author)
 				if err != nil {

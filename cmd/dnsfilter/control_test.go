@@ -76,8 +76,8 @@ func TestPrintHolds(t *testing.T) {
 	require.NoError(t, printHolds(&out, s, "f.yaml"))
 	assert.Equal(t, `it.example/test serial 42 of 2026-05-03T08:00:00Z, 11 entries (in force: serial 41, 10 entries), on hold since 2026-05-03T08:00:00Z
   the agency's guards held it, too; it says: an order
-  held by public-suffix: co.uk: a public suffix
-  note of lookalike: a.test: looks like b.test
+  held: public-suffix: co.uk: a public suffix
+  note: lookalike: a.test: looks like b.test
   and 1 more
   rejected; nothing is to be done
   dnsfilter accept -c f.yaml it.example/test 5a0e

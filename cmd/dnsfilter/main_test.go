@@ -45,7 +45,7 @@ func TestCheck(t *testing.T) {
 	code, _, stderr = runCommand("check", "-c", strange)
 	assert.Equal(t, exitDone, code, stderr)
 	assert.Contains(t, stderr, "other: skipped: a single label: 1, first in lines 6")
-	assert.Contains(t, stderr, "other: held by public-suffix: co.uk: ")
+	assert.Contains(t, stderr, "other: held: public-suffix: co.uk: ")
 
 	bad := folder(t, "listen: [x]\nlists:\n  - {name: local, file: list.txt, action: explode}\n")
 	code, _, stderr = runCommand("check", "-c", bad)

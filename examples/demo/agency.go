@@ -123,7 +123,7 @@ func (a *agency) publish(ctx context.Context, list string, s *steps) error {
 	}
 	s.did(fmt.Sprintf("%d entries of %s are in the ledger, with author, reason and reference", result.Added, list),
 		time.Since(start))
-	for _, f := range result.Findings {
+	for _, f := range result.Guards.Findings {
 		s.did("not listed, the guards hold it: "+f.String(), 0)
 	}
 

@@ -1,0 +1,44 @@
+package guard
+
+import (
+	_ "embed"
+	"strings"
+	"sync"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+//go:embed protected.txt
+var builtInText string
+
+// BuiltIn returns the protected entries that every guard has unless [Limits].NoBuiltIn is set: platforms, content
+// delivery, certificates, time, updates, and names of the DNS itself. The file protected.txt of this package has them,
+// each with its reason. A host entry is followed by one for its www. The caller must not change the slice.
+func BuiltIn() []blocklist.Entry { return builtInEntries() }
+
+var builtInEntries = sync.OnceValue(func() (all []blocklist.Entry) {
+	entries, err := ReadProtected(strings.NewReader(builtInText))
+	if err != nil {
+		panic(err) // can't happen: the tests read the file
+	}
+	for _, e := range entries {
+		all = append(all, e)
+		if e.Scope != blocklist.ScopeHost {
+			continue
+		}
+		name, _ := e.Name()
+		site := blocklist.HostEntry(www + name)
+		site.Attributes = e.Attributes
+		all = append(all, site)
+	}
+	return all
+})
+
+// builtInIndex is the index of [BuiltIn], which all guards share.
+var builtInIndex = sync.OnceValue(func() protected {
+	p, err := newProtected(BuiltIn())
+	if err != nil {
+		panic(err) // can't happen, as above
+	}
+	return p
+})
