@@ -15,7 +15,9 @@ type EntryHistory struct {
 	Target string `json:"target"`
 	Covers bool   `json:"covers,omitempty"` // it is broader than what was asked for, and covers it
 	Listed bool   `json:"listed"`           // it is on the list now
-	Entry  string `json:"entry,omitempty"`  // its line, if it is listed
+	Entry  string `json:"entry,omitempty"`  // its published line, if it is listed
+	// Orders are the lines of the orders that it rests on, oldest first.
+	Orders []string `json:"orders,omitempty"`
 	// Events are all operations that changed it, oldest first, and the urgent orders.
 	Events []EntryEvent `json:"events"`
 	Checks []PageCheck  `json:"checks,omitempty"` // of a page: whether its platform has taken it down, oldest first
@@ -54,7 +56,7 @@ type PageCheck struct {
 // use. The first values are about the thing itself: a name is asked for with all names below it and alone. They are
 // followed by everything that covers it or did so once, the most specific first. A thing that was never listed has no
 // events.
-func (l *Ledger) EntryHistory(ctx context.Context, text string) ([]EntryHistory, error) {
+func (l *Ledger) EntryHistory(ctx context.Context, text string) ([]*EntryHistory, error) {
 	s, err := readSubject(text)
 	if err != nil {
 		return nil, err
@@ -63,7 +65,7 @@ func (l *Ledger) EntryHistory(ctx context.Context, text string) ([]EntryHistory,
 	if err != nil {
 		return nil, err
 	}
-	h := histories{releaseLookup: l.releaseLookup(ctx), by: map[string]*EntryHistory{}}
+	h := &histories{releaseLookup: l.releaseLookup(ctx), by: map[string]*EntryHistory{}}
 	for _, c := range changes {
 		if err := h.add(ctx, c); err != nil {
 			return nil, err
@@ -75,7 +77,24 @@ func (l *Ledger) EntryHistory(ctx context.Context, text string) ([]EntryHistory,
 	if err := h.addChecks(ctx, s.own); err != nil {
 		return nil, err
 	}
-	return h.sorted(s), nil
+	return h.sorted(s), h.addOrders(ctx)
+}
+
+// addOrders adds the orders that the listed targets rest on.
+func (h *histories) addOrders(ctx context.Context) error {
+	for target, of := range h.by {
+		if !of.Listed {
+			continue
+		}
+		standing, err := h.history.Orders(ctx, target)
+		if err != nil {
+			return err
+		}
+		for _, o := range standing {
+			of.Orders = append(of.Orders, o.String())
+		}
+	}
+	return nil
 }
 
 // histories collects the history of several targets.
@@ -157,7 +176,7 @@ func (h *histories) addChecks(ctx context.Context, targets []string) error {
 }
 
 // sorted returns the histories in the order of the subject. Of its own targets there is at least one.
-func (h *histories) sorted(s subject) (all []EntryHistory) {
+func (h *histories) sorted(s subject) (all []*EntryHistory) {
 	if !slices.ContainsFunc(s.own, func(target string) bool { return h.by[target] != nil }) {
 		h.of(s.own[0])
 	}
@@ -168,7 +187,7 @@ func (h *histories) sorted(s subject) (all []EntryHistory) {
 		}
 		of.Covers = i >= len(s.own)
 		slices.SortStableFunc(of.Events, func(a, b EntryEvent) int { return cmp.Compare(a.Operation.ID, b.Operation.ID) })
-		all = append(all, *of)
+		all = append(all, of)
 	}
 	return all
 }

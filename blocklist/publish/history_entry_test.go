@@ -66,7 +66,25 @@ func TestEntryHistory(t *testing.T) {
 	assert.Equal(t, []string{"192.0.2.7: ", "covered by 192.0.2.0/24: added@anna+bruno"}, addBlank(a.told(t, "192.0.2.7")))
 	assert.Equal(t, []string{"never.example:"}, a.told(t, "never.example"))
 
-	all, err := a.EntryHistory(t.Context(), "https://www.example.com/page")
+	_, err = a.Add(t.Context(), entries(t, "example.com ref=4 expires=2099-01-01"), override)
+	require.NoError(t, err)
+	all, err := a.EntryHistory(t.Context(), "example.com")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"example.com ref=3", "example.com ref=4 expires=2099-01-01"}, all[0].Orders)
+	last := all[0].Events[3]
+	assert.Equal(t, publish.ChangeOrders, last.Change)
+	assert.Equal(t, []string{"example.com ref=4 expires=2099-01-01"}, last.Given)
+	_, err = a.Withdraw(t.Context(), "3", entries(t, "example.com"), cause)
+	require.NoError(t, err)
+	all, err = a.EntryHistory(t.Context(), "example.com")
+	require.NoError(t, err)
+	last = all[0].Events[4]
+	assert.Equal(t, publish.ChangeChanged, last.Change)
+	assert.Equal(t, []string{"example.com ref=3"}, last.Withdrawn)
+	assert.Equal(t, "example.com ref=3", last.Before)
+	assert.Equal(t, []string{last.After}, all[0].Orders)
+
+	all, err = a.EntryHistory(t.Context(), "https://www.example.com/page")
 	require.NoError(t, err)
 	require.Len(t, all[0].Checks, 1)
 	assert.True(t, all[0].Checks[0].Removed)

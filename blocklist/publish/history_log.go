@@ -94,7 +94,7 @@ func changedTarget(lines []string) string {
 // Kinds returns the kinds of operations.
 func Kinds() []string {
 	return []string{
-		KindInit, KindAdd, KindRemove, KindImport, KindExpire, KindPush, KindRoot, KindRefuse, KindUrgent, KindTakedown, KindSubscribe,
+		KindInit, KindAdd, KindRemove, KindImport, KindExpire, KindUndo, KindRules, KindPush, KindRoot, KindRefuse, KindUrgent, KindTakedown, KindSubscribe,
 		KindUnsubscribe, KindOverride, KindGuard,
 	}
 }

@@ -25,7 +25,8 @@ paths, networks. What is typed may have a scheme, a port or letters of any scrip
 
 Signatures are verified here, with the roots of the list. It ends with 0 for what was never listed, too.
 
-With --json: one value for each entry, first what was asked for, then what covers it: target, covers, listed, entry, events, checks.
+With --json: one value for each entry, first what was asked for, then what covers it: target, covers, listed, entry, orders, events,
+checks.
 An event has change (added, removed, changed, orders, ordered, withdrawn), before and after (lines), given and withdrawn (orders),
 operation, and release or pending.`,
 		Example: `  blocklist -C DIR history www.example.com
@@ -38,7 +39,7 @@ operation, and release or pending.`,
 					return err
 				}
 				if asJSON {
-					same := func(h publish.EntryHistory) publish.EntryHistory { return h }
+					same := func(h *publish.EntryHistory) *publish.EntryHistory { return h }
 					return printAll(a, true, each(all), same, nil)
 				}
 				return a.paged(func() error { return a.printHistory(all) })
@@ -49,7 +50,7 @@ operation, and release or pending.`,
 	return cmd
 }
 
-func (a *app) printHistory(all []publish.EntryHistory) error {
+func (a *app) printHistory(all []*publish.EntryHistory) error {
 	w := visibleWriter{a.stdout}
 	for i, h := range all {
 		if i > 0 {
@@ -60,6 +61,11 @@ func (a *app) printHistory(all []publish.EntryHistory) error {
 			covers = "covered by "
 		}
 		fmt.Fprintf(w, "%s%s: %s\n", covers, oneLine(h.Target), standingText(h, time.Now()))
+		if len(h.Orders) > 1 {
+			for _, order := range h.Orders {
+				fmt.Fprintf(w, "  rests on %s\n", oneLine(order))
+			}
+		}
 		for _, event := range h.Events {
 			printEvent(w, event)
 		}
@@ -72,7 +78,7 @@ func (a *app) printHistory(all []publish.EntryHistory) error {
 }
 
 // standingText says in words whether an entry is listed.
-func standingText(h publish.EntryHistory, now time.Time) string {
+func standingText(h *publish.EntryHistory, now time.Time) string {
 	if len(h.Events) == 0 {
 		return "never listed itself"
 	}
