@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"os"
+	"path/filepath"
 	"time"
 
+	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
@@ -81,35 +84,45 @@ func (s *signedReleases) read(info *ReleaseInfo, o Operation) error {
 	if s.err != nil {
 		return s.err
 	}
-	rel, err := s.readRelease(s.releasePath(info.Serial))
-	if err != nil {
-		return fmt.Errorf("its signed metadata can't be read: %w", err)
-	}
-	roots, err := signedUnder(s.roots, rel.metadata)
+	metadata, err := os.ReadFile(filepath.Join(s.releasePath(info.Serial), targetsFile))
 	if err != nil {
 		return err
 	}
-	by, err := trust.CheckSignatures(roots[0], rel.metadata)
+	sealed, err := trust.ParseTargets(metadata)
 	if err != nil {
 		return err
 	}
-	signed := rel.targets.Newest()
+	root, err := s.signedUnder(sealed)
+	if err != nil {
+		return err
+	}
+	by, err := trust.CheckSignatures(root, metadata)
+	if err != nil {
+		return err
+	}
+	opened, err := s.openTargets(sealed)
+	if err != nil {
+		return err
+	}
+	signed := opened.Newest()
 	if signed.List != s.list || signed.Serial != info.Serial || signed.Ledger != info.Head || signed.Digest != o.Digest {
 		return ledger.Damaged("the history is not the one that was signed")
 	}
-	info.Created, info.Expires, info.Override = signed.Created, rel.targets.Expires, signed.Override
-	info.Root, info.Threshold, info.Signed = roots[0].Version(), by.Threshold, names(by.Signed)
-	info.SignedDigest, err = sealedDigest(rel.metadata)
-	return err
+	info.Created, info.Expires, info.Override = signed.Created, opened.Expires, signed.Override
+	info.Root, info.Threshold, info.Signed = root.Version(), by.Threshold, names(by.Signed)
+	info.SignedDigest = sealed.Newest().Digest
+	return nil
 }
 
-// sealedDigest returns the digest as it stands in signed metadata.
-func sealedDigest(metadata []byte) (string, error) {
-	spec, err := trust.ParseTargets(metadata)
-	if err != nil {
-		return "", err
+// signedUnder returns the first root whose officers have signed the targets.
+func (s *signedReleases) signedUnder(targets trust.TargetsSpec) (*trust.Root, error) {
+	err := fmt.Errorf("%w: there is no root", blocklist.ErrUntrusted)
+	for _, root := range s.roots {
+		if err = targets.Verify(root); err == nil {
+			return root, nil
+		}
 	}
-	return spec.Newest().Digest, nil
+	return nil, err
 }
 
 // releaseLookup finds the release that published an operation. It reads each release once.

@@ -163,20 +163,26 @@ expires, override, root, threshold, signed, problem.`,
 			if last < 0 {
 				return usage("-n %d is negative", last)
 			}
+			if !anyChanged(cmd, "number", "json") {
+				last = newest
+			}
 			return a.withLedger(func(l *publish.Ledger) error { return a.printReleases(cmd, l, last, asJSON) })
 		},
 	}
-	cmd.Flags().IntVarP(&last, "number", "n", 0, "only the newest `N` (default: all)")
+	cmd.Flags().IntVarP(&last, "number", "n", 0, "only the newest `N`; 0 for all (default: 20, with --json all)")
 	jsonFlag(cmd, &asJSON)
 	return cmd
 }
 
 func (a *app) printReleases(cmd *cobra.Command, l *publish.Ledger, last int, asJSON bool) error {
-	var bad uint64
+	var bad, first uint64
 	counted := func(yield func(publish.ReleaseInfo, error) bool) {
 		for r, err := range l.Releases(cmd.Context(), last) {
 			if r.Problem != "" {
 				bad++
+			}
+			if first == 0 {
+				first = r.Serial
 			}
 			if !yield(r, err) {
 				return
@@ -188,6 +194,9 @@ func (a *app) printReleases(cmd *cobra.Command, l *publish.Ledger, last int, asJ
 		err = printAll(a, true, counted, func(r publish.ReleaseInfo) publish.ReleaseInfo { return r }, nil)
 	} else {
 		err = a.paged(func() error { return printReleaseTable(visibleWriter{a.stdout}, counted) })
+	}
+	if last == newest && first > 1 {
+		a.printf("and %s before; -n 0 shows all", plural(first-1, "release", "releases"))
 	}
 	if err == nil && bad > 0 {
 		err = withHint(fmt.Errorf("the signatures of %s can't be verified", plural(bad, "release", "releases")), "blocklist verify names what is damaged")

@@ -26,7 +26,8 @@ func (a *app) log() *cobra.Command {
 each the first targets that it changed: +NAME came, -NAME went, NAME alone has other attributes or orders, ?URL was checked. On
 a terminal it goes through a pager. blocklist show OPERATION has all of one.
 
-In --author and --ref a star stands for any text. All the flags that are given must fit.
+Without any flag it shows the newest 20; -n 0 shows all. In --author and --ref a star stands for any text. All the flags that
+are given must fit.
 
 With --json: one operation a line, with the fields id, time, author, kind, reason, reference, added, removed (lines), entries and
 digest (of the list afterwards), last_change, changes_hash, hash, changed (the first targets), more (lines about others).`,
@@ -40,6 +41,9 @@ digest (of the list afterwards), last_change, changes_hash, hash, changed (the f
 			if err := checkFilter(f); err != nil {
 				return err
 			}
+			if !anyChanged(cmd, "since", "until", "author", "ref", "kind", "target", "number", "json") {
+				f.Last = newest
+			}
 			return a.withLedger(func(l *publish.Ledger) error { return a.printLog(cmd, l, f, asJSON) })
 		},
 	}
@@ -49,9 +53,17 @@ digest (of the list afterwards), last_change, changes_hash, hash, changed (the f
 	cmd.Flags().StringVar(&f.Reference, "ref", "", "only with this reference, a `TEXT`")
 	cmd.Flags().StringSliceVar(&f.Kinds, "kind", nil, "only of this `KIND`, or several with commas: "+strings.Join(publish.Kinds(), ", "))
 	cmd.Flags().StringVar(&f.Target, "target", "", "only what changed this `ENTRY`, name, URL or address itself")
-	cmd.Flags().IntVarP(&f.Last, "number", "n", 0, "only the newest `N` (default: all)")
+	cmd.Flags().IntVarP(&f.Last, "number", "n", 0, "only the newest `N`; 0 for all")
 	jsonFlag(cmd, &asJSON)
 	return cmd
+}
+
+// newest is how many operations or releases are shown if nothing says how many.
+const newest = 20
+
+// anyChanged reports whether one of the flags was given.
+func anyChanged(cmd *cobra.Command, names ...string) bool {
+	return slices.ContainsFunc(names, cmd.Flags().Changed)
 }
 
 func checkFilter(f publish.LogFilter) error {
@@ -72,12 +84,16 @@ func (a *app) printLog(cmd *cobra.Command, l *publish.Ledger, f publish.LogFilte
 		same := func(o publish.LoggedOperation) publish.LoggedOperation { return o }
 		return printAll(a, true, operations, same, nil)
 	}
-	return a.paged(func() error {
+	var before int64
+	err := a.paged(func() error {
 		out := bufio.NewWriter(a.stdout)
 		w := visibleWriter{out}
 		for o, err := range operations {
 			if err != nil {
 				return errors.Join(out.Flush(), err)
+			}
+			if before == 0 {
+				before = o.ID
 			}
 			fmt.Fprintln(w, operationText(o.Operation))
 			if line := changedText(o); line != "" {
@@ -86,6 +102,10 @@ func (a *app) printLog(cmd *cobra.Command, l *publish.Ledger, f publish.LogFilte
 		}
 		return out.Flush()
 	})
+	if f.Last == newest && before > 1 {
+		a.printf("and %s before; -n 0 shows all", plural(uint64(before-1), "operation", "operations"))
+	}
+	return err
 }
 
 // changedText returns the first targets of an operation as one line.

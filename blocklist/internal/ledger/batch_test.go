@@ -16,7 +16,7 @@ import (
 var cause = Audit{Author: "anna", Reason: "test"}
 
 // newLedger makes a ledger in a folder of its own.
-func newLedger(t *testing.T) *Ledger {
+func newLedger(t testing.TB) *Ledger {
 	t.Helper()
 	dir := t.TempDir()
 	require.NoError(t, Create(t.Context(), dir, "it.example/test", cause, nil))
@@ -44,7 +44,7 @@ func stream(all []blocklist.Entry) iter.Seq2[blocklist.Entry, error] {
 }
 
 // ask returns the answer to a question with one text.
-func (l *Ledger) ask(t *testing.T, question string) (answer string) {
+func (l *Ledger) ask(t testing.TB, question string) (answer string) {
 	t.Helper()
 	require.NoError(t, l.db.QueryRowContext(t.Context(), question).Scan(&answer))
 	return answer

@@ -43,3 +43,47 @@ func TestPlans(t *testing.T) {
 		}), "%s:\n%s", name, strings.Join(plan, "\n"))
 	}
 }
+
+// BenchmarkQueries asks about a history of 1,000,000 entries and 10,000 operations; each answer should take less than a
+// tenth of a second.
+func BenchmarkQueries(b *testing.B) {
+	l := newLedger(b)
+	_, err := l.db.ExecContext(b.Context(), `
+		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000)
+			INSERT INTO changes SELECT i, '+', 'n' || (i * 7919 % 1000003) || '.example', ' ref="order ' || (i % 300) || '"' FROM n;
+		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
+			INSERT INTO operations SELECT 1 + i, '2026-11-29T20:00:00Z', 'anna', 'add', 'as ordered', 'order ' || (i % 300), 100, 0, 100 * i,
+				hex(randomblob(32)), 100 * i, hex(randomblob(32)), lower(hex(randomblob(32))) FROM n`)
+	require.NoError(b, err)
+	target := []string{l.ask(b, `SELECT target FROM changes WHERE id = 777777`), "example"}
+	count := func(n int, err error) {
+		if err != nil || n == 0 {
+			b.Fatal(n, err)
+		}
+	}
+	log := func(f Filter) (n int, err error) {
+		for _, err := range l.Log(b.Context(), f) {
+			if err != nil {
+				return n, err
+			}
+			n++
+		}
+		return n, nil
+	}
+	for name, ask := range map[string]func() (int, error){
+		"history": func() (int, error) {
+			all, err := l.History(b.Context(), target)
+			return len(all), err
+		},
+		"newest":    func() (int, error) { return log(Filter{Last: 20}) },
+		"reference": func() (int, error) { return log(Filter{Reference: "order 7*"}) },
+		"target":    func() (int, error) { return log(Filter{Targets: target}) },
+		"all":       func() (int, error) { return log(Filter{}) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				count(ask())
+			}
+		})
+	}
+}
