@@ -33,7 +33,7 @@ const firstLines = 8
 // logged selects operations with the number of their lines and checks, and the first of them. The lines follow the last
 // change of the operation before.
 const logged = `SELECT ` + operationColumns + `,
-	last_change - start + (SELECT count(*) FROM checks WHERE operation = o.id),
+	max(last_change - start, 0) + (SELECT count(*) FROM checks WHERE operation = o.id),
 	(SELECT json_group_array(line) FROM (SELECT line FROM (
 			SELECT sign || target AS line FROM changes WHERE id > o.start AND id <= o.last_change ORDER BY id LIMIT ?1)
 		UNION ALL SELECT line FROM (
