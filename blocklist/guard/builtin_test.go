@@ -83,7 +83,7 @@ func TestString(t *testing.T) {
 		NoBuiltIn: true, Protected: []blocklist.Entry{parse(t, "bank.example")},
 		Popular: []guard.Popular{{Name: name(t, "video.example"), Rank: 1}},
 	}
-	assert.Regexp(t, `^protected: no built-in names, 1 of your own; popular: 1 name; public suffixes: of `, newGuard(t, limits).String())
+	assert.Regexp(t, `^protected: no built-in names, 1 other; popular: 1 name; public suffixes: of `, newGuard(t, limits).String())
 }
 
 func checks(found []guard.Finding) (all []guard.Check) {

@@ -47,7 +47,7 @@ func (g *Guard) String() string {
 		protected[0] = fmt.Sprintf("%d built-in names", len(BuiltIn()))
 	}
 	if n := len(g.limits.Protected); n > 0 {
-		protected = append(protected, fmt.Sprintf("%d of your own", n))
+		protected = append(protected, count(uint64(n), "other", "others"))
 	}
 	popular := "none"
 	if n := len(g.limits.Popular); n > 0 {

@@ -55,7 +55,7 @@ func (a *app) report(err error) {
 	a.printf("blocklist: error: %v", err)
 	if held := (*guard.HeldError)(nil); errors.As(err, &held) {
 		rest := *held.Report
-		if rest.Held == 1 { // the error has said it
+		if rest.Held == 1 && len(rest.Findings) > 0 { // the error has said it
 			rest.Held, rest.Findings = 0, rest.Findings[1:]
 		}
 		a.printFindings(rest, maxShown)

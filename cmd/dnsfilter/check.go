@@ -35,6 +35,11 @@ how many entries for URLs no proxy is named for. Only mistakes make the exit cod
 			if err != nil {
 				return err
 			}
+			g, err := s.Guard.Load(s.Needs()...)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.ErrOrStderr(), "guards: %s\n", g)
 			for _, hint := range s.Hints() {
 				fmt.Fprintf(cmd.ErrOrStderr(), "hint: %s\n", hint)
 			}

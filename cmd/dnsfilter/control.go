@@ -122,6 +122,9 @@ func printStatus(w io.Writer, s service.Status) error {
 	if s.Settings != "" {
 		fmt.Fprintf(t, "settings\tnot those on disk: %s\n", s.Settings)
 	}
+	if s.Guards != "" {
+		fmt.Fprintf(t, "guards\t%s\n", s.Guards)
+	}
 	fmt.Fprintf(t, "queries\t%d, %d from the cache, %d without an upstream, %d dropped\n", s.Queries, s.Hits, s.Failures, s.Dropped)
 	fmt.Fprintf(t, "clients\t%d connections, %d queries over the rate limit, %d alarms\n", s.Conns, s.Limited, s.Alarms)
 	for _, transport := range slices.Sorted(maps.Keys(s.Answers)) {

@@ -17,6 +17,7 @@ import (
 // for approval by a person; see package guard.
 type GuardLimits struct {
 	MaxGrowth, MaxShrink float64  // maximum share of entries to add or remove at once; zero: the default
+	NoBuiltIn            bool     // leave out the built-in protected names, see [guard.BuiltIn]
 	Protected            []string // files of names and addresses that no entry may block
 	Popular              []string // files of popular names that no entry may cover
 }
@@ -26,7 +27,7 @@ func (g GuardLimits) Files() []string { return slices.Concat(g.Protected, g.Popu
 
 // Load creates the guard, which all signed lists share. The entries in needs are protected, too.
 func (g GuardLimits) Load(needs ...blocklist.Entry) (*guard.Guard, error) {
-	limits := guard.Limits{MaxGrowth: g.MaxGrowth, MaxShrink: g.MaxShrink}
+	limits := guard.Limits{MaxGrowth: g.MaxGrowth, MaxShrink: g.MaxShrink, NoBuiltIn: g.NoBuiltIn}
 	if err := readNames(g.Protected, &limits.Protected, guard.ReadProtected); err != nil {
 		return nil, err
 	}
@@ -40,6 +41,14 @@ func (g GuardLimits) Load(needs ...blocklist.Entry) (*guard.Guard, error) {
 	}
 	limits.Protected = append(limits.Protected, needs...)
 	return guard.New(limits)
+}
+
+// parseBuiltIn parses the value of the key built_in.
+func parseBuiltIn(text string) (off bool, err error) {
+	if text != "on" && text != "off" {
+		return false, fmt.Errorf("built_in %q: it is on or off", text)
+	}
+	return text == "off", nil
 }
 
 // Needs returns the names that the resolver itself depends on: the hosts of list origins, and the names on the

@@ -88,6 +88,7 @@ func (s *Settings) readGuard(r *reader, n *yaml.Node) {
 	r.mapping(n, fields{
 		"max_growth": scalar(r, &s.Guard.MaxGrowth, guard.ParseShare),
 		"max_shrink": scalar(r, &s.Guard.MaxShrink, guard.ParseShare),
+		"built_in":   scalar(r, &s.Guard.NoBuiltIn, parseBuiltIn),
 		"protected":  s.files(r, &s.Guard.Protected),
 		"popular":    s.files(r, &s.Guard.Popular),
 	})

@@ -144,8 +144,8 @@ func TestMistakesInSettings(t *testing.T) {
 		{"categories", "lists:\n  - {name: a, file: a, categories: {csam: sinkhole}}\n  - {name: b, file: b, categories: {csam: explode, x: }}\n  - {name: quorum/1, file: c, categories: [x]}\n", []string{
 			"2:6: the action sinkhole needs addresses", `3:43: unknown action "explode"`, `3:52: "x" has no value`, `4:12: list name "quorum/1"`, "4:43: keys and values",
 		}},
-		{"guards", "guard:\n  max_growth: much\n  max_shrink: -1%\n  protected: file\n  popular: [a, {}]\n  colour: red\n", []string{
-			`2:15: share "much"`, `3:15: share "-1%"`, "4:14: a list is needed", "5:16: a single value", `6:3: unknown key "colour"`,
+		{"guards", "guard:\n  max_growth: much\n  max_shrink: -1%\n  protected: file\n  popular: [a, {}]\n  colour: red\n  built_in: maybe\n", []string{
+			`2:15: share "much"`, `3:15: share "-1%"`, "4:14: a list is needed", "5:16: a single value", `6:3: unknown key "colour"`, `7:13: built_in "maybe": it is on or off`,
 		}},
 		{"no YAML", "lists: [a, b", []string{"1:8: a comma or ] is needed"}},
 		{"a key twice", "state: a\ncache: 1MiB\nstate: b\n", []string{`3:1: key "state" is there already, at line 1`}},

@@ -16,6 +16,7 @@ type Status struct {
 	Version   string                       `json:"version"` // version of the program, with commit and compiler
 	Started   time.Time                    `json:"started"`
 	Settings  string                       `json:"settings_error,omitempty"` // why the settings file on disk is not in force
+	Guards    string                       `json:"guards,omitempty"`         // what protects the lists
 	Lists     []ListStatus                 `json:"lists"`                    // in the order of the settings
 	Queries   uint64                       `json:"queries"`                  // received
 	Hits      uint64                       `json:"hits"`                     // answered from the cache
@@ -69,7 +70,7 @@ func (s *running) report() Status {
 	current := s.active.Load()
 	stats := s.server.Stats()
 	out := Status{
-		Version: buildinfo.Current().String(), Started: s.started, Queries: stats.Queries, Hits: stats.Hits, Failures: stats.Failures, Dropped: stats.Dropped,
+		Version: buildinfo.Current().String(), Started: s.started, Guards: current.guards.signed.String(), Queries: stats.Queries, Hits: stats.Hits, Failures: stats.Failures, Dropped: stats.Dropped,
 		Limited: stats.Limited, Alarms: stats.Alarms, Conns: stats.Connections.Open,
 		Answers: byRcode(stats.Answers), Upstreams: s.server.Upstreams(),
 		Actions: map[string]map[string]uint64{},
