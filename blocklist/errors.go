@@ -14,11 +14,17 @@ var (
 	ErrMalformed = errors.New("malformed")
 	// ErrUntrusted is returned if required signatures are missing, or something differs from what was signed.
 	ErrUntrusted = errors.New("not trusted")
+	// ErrSignatures is returned when fewer officers have signed than the threshold says. It wraps [ErrUntrusted].
+	ErrSignatures error = special{"too few officers have signed it", ErrUntrusted}
+	// ErrRefused is returned for what an origin has received, verified and refused. It wraps [ErrUntrusted].
+	ErrRefused error = special{"the origin refused it", ErrUntrusted}
+	// ErrUnavailable is returned when an origin can't be reached, or can't answer now. Try again later.
+	ErrUnavailable = errors.New("unavailable")
 	// ErrRollback is returned for a release that is older than the current one.
 	ErrRollback = errors.New("older than what is held")
 	// ErrEquivocation is returned when officers have signed two different states of one serial: the agency has two
 	// histories, by mistake or by fraud, and people must find out which one holds. It wraps [ErrRollback].
-	ErrEquivocation error = equivocation{}
+	ErrEquivocation error = special{"equivocation: there are two states of one number", ErrRollback}
 	// ErrGap is returned if a delta starts from another state than the current one. A snapshot is needed instead.
 	ErrGap = errors.New("does not continue what is held")
 	// ErrExpired is returned for expired metadata. Someone may withhold newer metadata.
@@ -46,14 +52,14 @@ var (
 	ErrBusy = disk.ErrLocked
 )
 
-// equivocation is the type of [ErrEquivocation].
-type equivocation struct{}
+// special is a special case of another sentinel, with a text of its own.
+type special struct {
+	text string
+	of   error
+}
 
-// Error implements error.
-func (equivocation) Error() string { return "equivocation: there are two states of one number" }
-
-// Unwrap makes errors.Is(err, ErrRollback) true.
-func (equivocation) Unwrap() error { return ErrRollback }
+func (e special) Error() string { return e.text }
+func (e special) Unwrap() error { return e.of }
 
 // EntryError reports a line that is not an entry, and the reason. It wraps [ErrMalformed].
 type EntryError struct {

@@ -13,17 +13,17 @@ import (
 
 // ChangeResult counts what a change to the ledger did.
 type ChangeResult struct {
-	Added     uint64        // entries that are new
-	Joined    uint64        // further orders of entries that were listed already
-	Changed   uint64        // standing orders that got other attributes
-	Removed   uint64        // entries that are not listed any more
-	Withdrawn uint64        // orders of entries that are still listed
-	Unchanged uint64        // orders that stood already, with these attributes
-	Refused   uint64        // entries left out because the guards hold them
-	Orders    []OrderChange // what happened to the orders of entries: at most 20 that came, that went, and others
+	Added     uint64        `json:"added"`            // entries that are new
+	Joined    uint64        `json:"joined"`           // further orders of entries that were listed already
+	Changed   uint64        `json:"changed"`          // standing orders that got other attributes
+	Removed   uint64        `json:"removed"`          // entries that are not listed any more
+	Withdrawn uint64        `json:"withdrawn"`        // orders of entries that are still listed
+	Unchanged uint64        `json:"unchanged"`        // orders that stood already, with these attributes
+	Refused   uint64        `json:"refused"`          // entries left out because the guards hold them
+	Orders    []OrderChange `json:"orders,omitempty"` // what happened to the orders of entries: at most 20 that came, that went, and others
 	// Guards has the findings of the guards: first those that hold an entry, then the others. At most 20 of each are
 	// in it, and all are counted.
-	Guards guard.Report
+	Guards guard.Report `json:"guards"`
 }
 
 // OrderChange is what an operation did to the orders of one target.

@@ -26,6 +26,10 @@ type RootInfo struct {
 	Expires   time.Time `json:"expires"`
 	Threshold int       `json:"threshold"`
 	Officers  []string  `json:"officers"` // names of the officers
+	// Fingerprint is that of the root, see [Fingerprint].
+	Fingerprint string `json:"fingerprint"`
+	Keys        []Key  `json:"keys"`   // the officers' public keys
+	Online      Key    `json:"online"` // the origin's key
 	// Confidential reports whether the list is encrypted to its subscribers.
 	Confidential bool `json:"confidential,omitempty"`
 }
@@ -41,7 +45,10 @@ func (l *Ledger) checkExpiry(s *Status) error {
 		return err
 	}
 	spec := root.Spec()
-	s.Root = &RootInfo{Version: version, Expires: spec.Expires, Threshold: spec.Threshold, Officers: names(spec.Officers), Confidential: spec.Confidential}
+	s.Root = &RootInfo{
+		Version: version, Expires: spec.Expires, Threshold: spec.Threshold, Officers: names(spec.Officers), Confidential: spec.Confidential,
+		Fingerprint: rootFingerprint(root), Keys: describeKeys(spec.Officers), Online: describeKey(spec.Online),
+	}
 	s.warn(fmt.Sprintf("root %d", version), spec.Expires, "blocklist root renews it")
 	if s.Released == nil {
 		return nil
@@ -63,6 +70,7 @@ func (s *Status) warn(what string, expires time.Time, how string) {
 	left := time.Until(expires)
 	switch {
 	case left <= 0:
+		s.Expired = true
 		s.Warnings = append(s.Warnings, fmt.Sprintf("%s has expired on %s: subscribers call the list stale; %s", what, expires.Format(time.DateOnly), how))
 	case left <= renewBefore:
 		s.Warnings = append(s.Warnings, fmt.Sprintf("%s expires on %s, in %d days; %s", what, expires.Format(time.DateOnly), int(left.Hours())/24, how))

@@ -100,15 +100,16 @@ func Kinds() []string {
 }
 
 // StatedReference returns the reference of an operation as its author gave it: without the proof of a refusal, and of a
-// subscriber only its name.
+// subscriber the name and the fingerprint.
 func StatedReference(o Operation) string {
 	switch o.Kind {
 	case KindRefuse:
 		stated, _, _ := strings.Cut(" "+o.Reference, " "+refusalMark+" ")
 		return strings.TrimPrefix(stated, " ")
 	case KindSubscribe, KindUnsubscribe:
-		name, _, _ := strings.Cut(o.Reference, " ")
-		return name
+		name, recipient, _ := strings.Cut(o.Reference, " ")
+		fingerprint, _ := Fingerprint([]byte(recipient)) // empty for one that was altered
+		return strings.TrimSpace(name + " " + fingerprint)
 	}
 	return o.Reference
 }

@@ -36,7 +36,7 @@ func ToHTTP(client *http.Client, base string) Transport {
 		request.Header.Set("Content-Type", trust.ContentType)
 		response, err := client.Do(request)
 		if err != nil {
-			return err
+			return fmt.Errorf("the origin is %w: %w", blocklist.ErrUnavailable, err)
 		}
 		defer response.Body.Close() //nolint:errcheck // it was only read
 		// after a redirect, the request could have become a GET
@@ -52,10 +52,9 @@ func ToHTTP(client *http.Client, base string) Transport {
 			return &trust.MissingError{Paths: strings.Split(printable(string(text)), " ")}
 		}
 		if response.StatusCode/100 == 4 {
-			return fmt.Errorf("the origin refused it: %w: %s: %s", blocklist.ErrUntrusted, response.Status,
-				printable(string(text)))
+			return fmt.Errorf("%w: %s: %s", blocklist.ErrRefused, response.Status, printable(string(text)))
 		}
-		return fmt.Errorf("the origin could not take it: %s: %s", response.Status, printable(string(text)))
+		return fmt.Errorf("the origin is %w: %s: %s", blocklist.ErrUnavailable, response.Status, printable(string(text)))
 	}
 }
 

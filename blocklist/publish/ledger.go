@@ -29,6 +29,8 @@ type Operation = ledger.Operation
 type ReleaseRecord = ledger.ReleaseRecord
 
 var (
+	// ErrNoAuthor is returned for a change without an author. It wraps [blocklist.ErrMalformed].
+	ErrNoAuthor = ledger.ErrNoAuthor
 	// ErrNotListed is returned if an entry to be removed is not on the list in that scope.
 	ErrNotListed = ledger.ErrNotListed
 	// ErrNoOrder is returned if no order with the reference stands.

@@ -50,7 +50,7 @@ func (l *Ledger) NewRoot(ctx context.Context, change RootChange, c Audit) (*Pend
 	if err != nil {
 		return nil, err
 	}
-	c.Reason = because(fmt.Sprintf("root %d, %s", version, strings.Join(changesOf(held.Spec(), next, notekey.Key.Holder), ", ")), c.Reason)
+	c.Reason = because(fmt.Sprintf("root %d, %s", version, strings.Join(changesOf(held.Spec(), next), ", ")), c.Reason)
 	if err := l.history.Record(ctx, KindRoot, c, nil); err != nil {
 		return nil, err
 	}

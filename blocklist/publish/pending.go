@@ -32,10 +32,12 @@ type Pending struct {
 	Created  time.Time `json:"created,omitzero"`
 	Expires  time.Time `json:"expires"` // of urgent orders: when the last one ends
 	Signatures
-	Before *Signatures  `json:"before,omitempty"` // of a root: signatures of the previous root's officers
-	Keys   []string     `json:"keys,omitempty"`   // of a root: the officers' public keys
-	Online string       `json:"online,omitempty"` // of a root: the origin's key
-	Urgent UrgentLimits `json:"urgent,omitzero"`  // of a root
+	Before *Signatures `json:"before,omitempty"` // of a root: signatures of the previous root's officers
+	// Fingerprint is that of a root, see [Fingerprint].
+	Fingerprint string       `json:"fingerprint,omitempty"`
+	Keys        []Key        `json:"keys,omitempty"`  // of a root: the officers' public keys
+	Online      Key          `json:"online,omitzero"` // of a root: the origin's key
+	Urgent      UrgentLimits `json:"urgent,omitzero"` // of a root
 	// Confidential reports whether the list is encrypted to its subscribers.
 	Confidential bool     `json:"confidential,omitempty"`
 	Changes      []string `json:"changes,omitempty"` // of a root: differences to the previous one, in words
@@ -85,15 +87,6 @@ func (p *Pending) What() string {
 		return fmt.Sprintf("%s urgent orders %d on serial %d", p.List, p.Number, p.Serial)
 	}
 	return fmt.Sprintf("%s serial %d", p.List, p.Serial)
-}
-
-// Fingerprint returns the first 32 hexadecimal digits of the SHA-256 of a pending root's signed part, for people to
-// compare by voice. Signatures don't change it. It is empty for a release.
-func (p *Pending) Fingerprint() string {
-	if p.Root == 0 {
-		return ""
-	}
-	return fingerprint(p.root)
 }
 
 // Pending returns the pending root, else the pending release. It fails with [ErrNothingPending] if there is neither.
@@ -188,17 +181,14 @@ func (d folder) readPendingRoot(version int64) (*Pending, error) {
 	}
 	spec := root.Spec()
 	p := &Pending{
-		List: spec.List, Root: spec.Version, Expires: spec.Expires, Online: spec.Online.String(), Urgent: UrgentLimits(spec.Urgent),
-		Confidential: spec.Confidential, path: path, metadata: metadata, root: root,
-	}
-	for _, k := range spec.Officers {
-		p.Keys = append(p.Keys, k.String())
+		List: spec.List, Root: spec.Version, Expires: spec.Expires, Online: describeKey(spec.Online), Urgent: UrgentLimits(spec.Urgent),
+		Fingerprint: rootFingerprint(root), Keys: describeKeys(spec.Officers), Confidential: spec.Confidential, path: path, metadata: metadata, root: root,
 	}
 	if version > 1 {
 		if p.before, err = d.openRoot(version - 1); err != nil {
 			return nil, err
 		}
-		p.Changes = changesOf(p.before.Spec(), spec, notekey.Key.String)
+		p.Changes = changesOf(p.before.Spec(), spec)
 	}
 	return p, p.countSignatures()
 }

@@ -21,7 +21,7 @@ import (
 type Transport func(ctx context.Context, list string, bundle io.Reader) error
 
 // Push sends the pending release to an origin and records this in the ledger. Without a pending release it sends the
-// last pushed one, for example to a second origin. It fails with [blocklist.ErrUntrusted] if signatures are missing,
+// last pushed one, for example to a second origin. It fails with [blocklist.ErrSignatures] if signatures are missing,
 // and says whose. The reason in c says where the release was sent. A push may be repeated: an origin accepts the same
 // release twice.
 func (l *Ledger) Push(ctx context.Context, transport Transport, c Audit) (*Pending, error) {
@@ -102,8 +102,8 @@ func (l *Ledger) pushable(ctx context.Context) (*Pending, error) {
 func (l *Ledger) released(serial uint64) (*Pending, error) {
 	p, err := l.pendingRelease(l.releasePath(serial))
 	if err == nil && !p.Enough() {
-		err = fmt.Errorf("%w: too few of the officers of root %d have signed serial %d; blocklist release makes the next one for them to sign",
-			blocklist.ErrUntrusted, p.root.Version(), serial)
+		err = fmt.Errorf("serial %d: %w, of root %d; blocklist release makes the next one for them to sign",
+			serial, blocklist.ErrSignatures, p.root.Version())
 	}
 	return p, err
 }

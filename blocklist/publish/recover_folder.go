@@ -79,7 +79,7 @@ func (v *recovery) mendRoots() error {
 		}
 		if other, parseErr := trust.OpenRoot(held); err == nil && parseErr == nil && version > pin.Version() {
 			return fmt.Errorf("%w: the folder has another root %d (%s) than the release; --root must name the root %d that counts", blocklist.ErrUntrusted,
-				version, fingerprint(other), version)
+				version, rootFingerprint(other), version)
 		}
 		if err := errors.Join(v.setAside(rootsDir, name), disk.WriteFile(v.to.path(rootsDir, name), b, 0o644)); err != nil {
 			return err

@@ -64,7 +64,7 @@ func (s *source) verifyRoots(all [][]byte, given []byte) error {
 	}
 	if same := roots[version-1]; same.ID() != pin.ID() {
 		return fmt.Errorf("%w: its root %d (%s) is another one than the given one (%s)", blocklist.ErrUntrusted, version,
-			fingerprint(same), fingerprint(pin))
+			rootFingerprint(same), rootFingerprint(pin))
 	}
 	s.roots, s.root, s.list = all, roots[len(roots)-1], pin.Spec().List
 	return nil

@@ -291,8 +291,8 @@ func TestToHTTP(t *testing.T) {
 		want   string
 	}{
 		{http.StatusOK, ""},
-		{http.StatusForbidden, "not trusted: 403 Forbidden: carla is missing"},
-		{http.StatusServiceUnavailable, "could not take it: 503"},
+		{http.StatusForbidden, "the origin refused it: 403 Forbidden: carla is missing"},
+		{http.StatusServiceUnavailable, "the origin is unavailable: 503"},
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			assert.Equal(t, "POST /base/lists/it.example/test", r.Method+" "+r.URL.Path)
@@ -312,5 +312,7 @@ func TestToHTTP(t *testing.T) {
 		assert.ErrorContains(t, err, c.want)
 		assert.NotContains(t, err.Error(), "\x1b")
 		assert.Equal(t, c.status == http.StatusForbidden, errors.Is(err, blocklist.ErrUntrusted))
+		assert.Equal(t, c.status == http.StatusForbidden, errors.Is(err, blocklist.ErrRefused))
+		assert.Equal(t, c.status == http.StatusServiceUnavailable, errors.Is(err, blocklist.ErrUnavailable))
 	}
 }

@@ -253,7 +253,7 @@ func (q *Request) trustRoot(root *trust.Root, b []byte) error {
 	place := q.folder.path(rootsDir, trust.RootName(root.Version()))
 	if sent, err := os.ReadFile(place); err == nil {
 		if other, err := trust.ParseRoot(sent); err == nil && other.ID() != root.ID() {
-			return fmt.Errorf("%w: its root %d is another one (%s) than the given one (%s)", blocklist.ErrUntrusted, root.Version(), fingerprint(other), fingerprint(root))
+			return fmt.Errorf("%w: its root %d is another one (%s) than the given one (%s)", blocklist.ErrUntrusted, root.Version(), rootFingerprint(other), rootFingerprint(root))
 		}
 	}
 	waiting, err := os.ReadFile(q.folder.pendingRootPath(root.Version()))

@@ -5,32 +5,31 @@ import (
 	"slices"
 	"time"
 
-	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// changesOf describes the differences between two roots in words. The function key returns the text for a key.
-func changesOf(was, is trust.RootSpec, key func(notekey.Key) string) (all []string) {
+// changesOf describes the differences between two roots in words.
+func changesOf(was, is trust.RootSpec) (all []string) {
 	say := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
 	for _, k := range was.Officers {
 		if !slices.ContainsFunc(is.Officers, k.Equal) {
-			say("officer goes: %s", key(k))
+			say("officer goes: %s", describeKey(k))
 		}
 	}
 	for _, k := range is.Officers {
 		i := slices.IndexFunc(was.Officers, k.Equal)
 		switch {
 		case i < 0:
-			say("officer comes: %s", key(k))
+			say("officer comes: %s", describeKey(k))
 		case was.Officers[i].Name != k.Name:
-			say("officer %s is now named %s", was.Officers[i].Name, key(k))
+			say("officer %s is now named %s", was.Officers[i].Name, describeKey(k))
 		}
 	}
 	if was.Threshold != is.Threshold {
 		say("signatures needed: %d, before %d", is.Threshold, was.Threshold)
 	}
 	if !was.Online.Equal(is.Online) {
-		say("the origin's key: %s, before %s", key(is.Online), key(was.Online))
+		say("the origin's key: %s, before %s", describeKey(is.Online), describeKey(was.Online))
 	}
 	if was.Urgent != is.Urgent {
 		say("urgent orders: %s, before: %s", UrgentLimits(is.Urgent), UrgentLimits(was.Urgent))

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/notekey"
@@ -34,7 +33,7 @@ func (d folder) newestRoot() (int64, error) {
 func (d folder) root() (*trust.Root, error) {
 	b, err := os.ReadFile(d.path(rootFile))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%w: the list's root waits for the officers' signatures; run blocklist sign first", blocklist.ErrUntrusted)
+		return nil, fmt.Errorf("%w: the list's root waits for the officers' signatures; run blocklist sign first", blocklist.ErrSignatures)
 	}
 	if err != nil {
 		return nil, err
@@ -95,14 +94,4 @@ func signedUnder(roots []*trust.Root, targets []byte) ([]*trust.Root, error) {
 // isOfficer reports whether a public key is that of an officer of the root.
 func isOfficer(root *trust.Root, public ed25519.PublicKey) bool {
 	return root != nil && slices.ContainsFunc(root.Spec().Officers, notekey.Key{Public: public}.Equal)
-}
-
-// fingerprint returns the first 32 digits of a root's ID, in groups of four.
-func fingerprint(root *trust.Root) string {
-	id := root.ID()
-	groups := make([]string, 8)
-	for i := range groups {
-		groups[i] = id[4*i : 4*i+4]
-	}
-	return strings.Join(groups, " ")
 }

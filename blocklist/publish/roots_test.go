@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -49,6 +48,13 @@ func bundleTo(t *testing.T, b **trust.Bundle) publish.Transport {
 	}
 }
 
+func fingerprint(t *testing.T, text string) string {
+	t.Helper()
+	f, err := publish.Fingerprint([]byte(text))
+	require.NoError(t, err)
+	return f
+}
+
 // A new root counts with the signatures of enough officers of the one before and enough of its own.
 func TestRotateNeedsOldAndNew(t *testing.T) {
 	t.Parallel()
@@ -58,8 +64,8 @@ func TestRotateNeedsOldAndNew(t *testing.T) {
 	p := a.rotate(t, publish.RootChange{Add: []string{public}, Remove: []string{"anna"}})
 	assert.Equal(t, int64(2), p.Root)
 	require.Len(t, p.Changes, 2)
-	assert.True(t, strings.HasPrefix(p.Changes[0], "officer goes: anna+"), p.Changes[0])
-	assert.Equal(t, "officer comes: "+public, p.Changes[1])
+	assert.Regexp(t, `^officer goes: anna \(([0-9a-f]{4} ?){6}\)$`, p.Changes[0])
+	assert.Equal(t, "officer comes: carla ("+fingerprint(t, public)+")", p.Changes[1])
 
 	_, mallory := newOfficer(t, "mallory")
 	_, err := a.Sign(t.Context(), p, mallory)
@@ -77,7 +83,7 @@ func TestRotateNeedsOldAndNew(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []any{int64(2), 2, []string{"bruno", "carla"}}, []any{s.Root.Version, s.Root.Threshold, s.Root.Officers})
 	assert.Equal(t, publish.KindRoot, s.Head.Kind)
-	assert.Contains(t, s.Head.Reason, "root 2, officer goes: anna, officer comes: carla: test")
+	assert.Contains(t, s.Head.Reason, ", officer comes: carla ("+fingerprint(t, public)+"): test")
 	_, err = a.Verify(t.Context())
 	assert.NoError(t, err, "the release was signed for the root before")
 }
@@ -155,7 +161,7 @@ func TestRenewRoot(t *testing.T) {
 	a.sign(t, a.anna, a.bruno)
 	origin, _ := newOfficer(t, "second-origin")
 	p = a.rotate(t, publish.RootChange{OriginKey: origin})
-	assert.Contains(t, p.Changes[0], "the origin's key: "+origin)
+	assert.Contains(t, p.Changes[0], "the origin's key: second-origin ("+fingerprint(t, origin)+")")
 	a.sign(t, a.anna, a.bruno)
 	b := a.push(t)
 	roots, err := trust.OpenRoots(b.Roots)

@@ -19,6 +19,7 @@ type Status struct {
 	Pending  *Pending       `json:"pending,omitempty"`  // a root or release that waits for signatures or for a push
 	Origin   *Comparison    `json:"origin,omitempty"`   // set by callers that have used [Ledger.Compare]
 	Warnings []string       `json:"warnings,omitempty"` // what must be done soon, and the command for it
+	Expired  bool           `json:"expired,omitempty"`  // whether the root or the pushed release has expired
 }
 
 // Status returns the current state of the list.

@@ -18,12 +18,14 @@ import (
 
 // Subscriber is a subscriber to a confidential list, which is encrypted to its key.
 type Subscriber struct {
-	Name      string    `json:"name"`
-	Kind      string    `json:"kind"`      // of the recipient: hybrid or x25519
-	Recipient string    `json:"recipient"` // the public key, age1...
-	Added     time.Time `json:"added"`
-	Author    string    `json:"author"`           // who added the subscriber
-	Reason    string    `json:"reason,omitempty"` // and why
+	Name      string `json:"name"`
+	Kind      string `json:"kind"`      // of the recipient: hybrid or x25519
+	Recipient string `json:"recipient"` // the public key, age1...
+	// Fingerprint is that of the recipient, see [Fingerprint].
+	Fingerprint string    `json:"fingerprint"`
+	Added       time.Time `json:"added"`
+	Author      string    `json:"author"`           // who added the subscriber
+	Reason      string    `json:"reason,omitempty"` // and why
 }
 
 // ErrSubscribed is returned if another subscriber already has the name or the recipient.
@@ -134,8 +136,8 @@ func replaySubscribers(operations iter.Seq2[Operation, error]) (all []Subscriber
 			return nil, fmt.Errorf("operation %d: %w: %w", o.ID, blocklist.ErrDamaged, err)
 		}
 		all = append(all, Subscriber{
-			Name: name, Kind: to.Kind, Recipient: text, Added: o.Time, Author: o.Author,
-			Reason: o.Reason,
+			Name: name, Kind: to.Kind, Recipient: text, Fingerprint: recipientFingerprint(to), Added: o.Time,
+			Author: o.Author, Reason: o.Reason,
 		})
 	}
 	return all, nil

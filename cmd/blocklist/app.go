@@ -15,17 +15,10 @@ type app struct {
 	stdout io.Writer // only for data
 	stderr io.Writer
 	dir    string // the agency's folder, from -C
+	ending ending // for --json
 
 	clockIsRight bool // from --clock-is-right
 }
-
-// Exit codes. Lookup uses failed for a name that is not listed, and usage for a lookup that could not decide.
-const (
-	exitDone   = 0
-	exitFailed = 1
-	exitUsage  = 2
-	exitPartly = 3 // part of an imported order is not listed
-)
 
 // printf prints a message line to standard error.
 func (a *app) printf(format string, args ...any) {

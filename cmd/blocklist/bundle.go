@@ -25,6 +25,7 @@ can't prove that nothing newer exists.`,
 				if err != nil {
 					return err
 				}
+				a.result(fields{"file": file, "pushed": p})
 				a.printf("wrote %s, %s, to %s", p.What(), plural(p.Entries, "entry", "entries"), file)
 				return nil
 			})

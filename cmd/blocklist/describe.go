@@ -26,11 +26,11 @@ func (a *app) describe(p *publish.Pending) {
 	a.printf("  valid until  %s", p.Expires.Format(time.DateOnly))
 	if p.Root > 0 {
 		for _, key := range p.Keys {
-			a.printf("  officer      %s", key)
+			a.printf("  officer      %s  %s", key.Fingerprint, key.Name)
 		}
-		a.printf("  fingerprint  %s", p.Fingerprint())
+		a.printf("  fingerprint  %s", p.Fingerprint)
 		a.printf("  threshold    %d", p.Threshold)
-		a.printf("  origin       %s", p.Online)
+		a.printf("  origin       %s  %s", p.Online.Fingerprint, p.Online.Name)
 		a.printf("  urgent       %s", p.Urgent)
 		if p.Confidential {
 			a.printf("  confidential encrypted to the subscribers of the list")
@@ -238,6 +238,7 @@ func (a *app) printFindings(r guard.Report, limit int) {
 
 // printResult prints the counts of a change.
 func (a *app) printResult(r publish.ChangeResult) {
+	a.result(r)
 	for _, c := range r.Orders {
 		if len(c.Before) > 0 {
 			a.printf("%s", orderChangeText(c))
@@ -256,11 +257,12 @@ func (a *app) printResult(r publish.ChangeResult) {
 
 // printNext prints the next step once there are enough signatures.
 func (a *app) printNext(ctx context.Context, l *publish.Ledger, p *publish.Pending) error {
+	a.result(p)
 	switch {
 	case !p.Enough():
 		return nil
 	case p.Number > 0:
-		a.printf("next: blocklist -C %s urgent push ORIGIN", a.dir)
+		a.next("blocklist -C %s urgent push ORIGIN", a.dir)
 		return nil
 	}
 	s, err := l.Status(ctx)
@@ -271,7 +273,7 @@ func (a *app) printNext(ctx context.Context, l *publish.Ledger, p *publish.Pendi
 		a.printf("warning: %s", warning)
 	}
 	if p.Serial > 0 || s.Released != nil {
-		a.printf("next: blocklist -C %s push ORIGIN", a.dir)
+		a.next("blocklist -C %s push ORIGIN", a.dir)
 	}
 	return nil
 }

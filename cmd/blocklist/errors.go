@@ -1,10 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,6 +17,101 @@ import (
 	"github.com/argine-dns/argine/blocklist/guard"
 	"github.com/argine-dns/argine/blocklist/publish"
 )
+
+// Exit codes. outcomes says what each means.
+const (
+	exitDone = iota
+	exitFailed
+	exitUsage
+	exitAttention
+	exitHeld
+	exitSignatures
+	exitNothing
+	exitBusy
+	exitUnavailable
+	exitRefused
+	exitInterrupted = 130 // as shells report an interrupt
+)
+
+// outcome is an exit code, what it means, and the errors that lead to it.
+type outcome struct {
+	code       int
+	name, text string
+	errs       []error
+}
+
+// outcomes is the table of exit codes. For an error that several of them know, the first one counts: what was refused
+// comes before what could not be reached, as an error of several origins may be both.
+func outcomes() []outcome {
+	return []outcome{
+		{exitDone, "done", "done; of lookup: listed", nil},
+		{exitFailed, "failed", "failed for another reason; of lookup: not listed", nil},
+		{exitUsage, "usage", "wrong usage: nothing was tried; of lookup: could not tell, so it may be listed", nil},
+		{exitAttention, "attention", "done, and a person must look: some of an import is not listed, a root or release has expired, a subscriber is late", nil},
+		{exitInterrupted, "interrupted", "interrupted before it was done", []error{context.Canceled}},
+		{exitHeld, "held", "held by the guards: nothing has changed", []error{blocklist.ErrHeld}},
+		{exitSignatures, "signatures", "too few officers have signed", []error{blocklist.ErrSignatures}},
+		{exitNothing, "nothing", "there is nothing to do: nothing is pending, or nothing has changed", []error{publish.ErrNothingPending, publish.ErrUnchanged}},
+		{exitBusy, "busy", "another process has the lock", []error{blocklist.ErrBusy}},
+		{exitRefused, "refused", "refused: by the origin, or a signature, an expiry, a digest or the history is not as it must be", []error{
+			blocklist.ErrUntrusted, blocklist.ErrRollback, blocklist.ErrExpired, blocklist.ErrDigest, blocklist.ErrDamaged,
+		}},
+		{exitUnavailable, "unavailable", "an origin can't be reached, or can't answer now: try again later", []error{blocklist.ErrUnavailable}},
+	}
+}
+
+// outcomeOf returns the outcome of a command that ended with err.
+func outcomeOf(err error) outcome {
+	all := outcomes()
+	with := func(code int) outcome {
+		return all[slices.IndexFunc(all, func(o outcome) bool { return o.code == code })]
+	}
+	if e := (exitError{}); errors.As(err, &e) {
+		return with(e.code)
+	}
+	if err == nil {
+		return with(exitDone)
+	}
+	for _, o := range all {
+		if slices.ContainsFunc(o.errs, func(known error) bool { return errors.Is(err, known) }) {
+			return o
+		}
+	}
+	if network := (*url.Error)(nil); errors.As(err, &network) {
+		return with(exitUnavailable)
+	}
+	return with(exitFailed)
+}
+
+// exitCodes is the help topic with the table of exit codes.
+func exitCodes() *cobra.Command {
+	all := outcomes()
+	slices.SortFunc(all, func(a, b outcome) int { return cmp.Compare(a.code, b.code) })
+	var text strings.Builder
+	text.WriteString("How a command ends:\n\n")
+	for _, o := range all {
+		fmt.Fprintf(&text, "  %3d  %-11s  %s\n", o.code, o.name, o.text)
+	}
+	return &cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: text.String()}
+}
+
+// end reports how a command ended, and returns the exit code.
+func (a *app) end(cmd *cobra.Command, err error) int {
+	o := outcomeOf(err)
+	if e := (exitError{}); errors.As(err, &e) {
+		err = e.err // may be nil: the command has said it all
+	}
+	if err != nil {
+		a.report(err)
+	}
+	if wantsJSON(cmd) {
+		if failed := a.endJSON(cmd, o, err); failed != nil {
+			a.report(failed)
+			return exitFailed
+		}
+	}
+	return o.code
+}
 
 // exitError ends the program with an exit code. Its error is printed unless it is nil.
 type exitError struct {
@@ -78,6 +177,7 @@ func hintFor(err error) string {
 	}{
 		{context.Canceled, "it was interrupted before it was done; blocklist status shows where the list stands"},
 		{blocklist.ErrBusy, "wait until the other command has finished, then try again"},
+		{publish.ErrNoAuthor, "--author NAME, or " + authorVariable + " in the environment, names the person who makes the change"},
 		{publish.ErrPending, "blocklist sign signs it, blocklist refuse drops it"},
 		{publish.ErrNothingPending, "blocklist release makes the next release"},
 		{publish.ErrUnchanged, "add, remove or import entries first; blocklist diff shows what would be released"},

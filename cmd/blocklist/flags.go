@@ -1,8 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"os/user"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,23 +14,62 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// required makes flags mandatory. A missing one is wrong usage.
+// Environment variables that stand in for flags.
+const (
+	dirVariable    = "BLOCKLIST_DIR"
+	authorVariable = "BLOCKLIST_AUTHOR"
+)
+
+// required makes flags mandatory. Missing ones are wrong usage.
 func required(cmd *cobra.Command, names ...string) {
 	run := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		var missing []string
 		for _, name := range names {
 			if !cmd.Flags().Changed(name) {
-				return usage("--%s is missing", name)
+				missing = append(missing, "--"+name)
 			}
 		}
-		return run(cmd, args)
+		switch len(missing) {
+		case 0:
+			return run(cmd, args)
+		case 1:
+			return usage("%s is missing", missing[0])
+		default:
+			return usage("%s are missing", strings.Join(missing, ", "))
+		}
 	}
 }
 
-// authorFlag adds --author. The default is the user name of the current account.
+// withoutLedger makes commands refuse and hide the flags of the ledger: they read none, or take its folder as an argument.
+func withoutLedger(commands ...*cobra.Command) []*cobra.Command {
+	for _, cmd := range commands {
+		for name, short := range map[string]string{"directory": "C", "clock-is-right": ""} {
+			flag := cmd.PersistentFlags().VarPF(refusedFlag{}, name, short, "")
+			flag.Hidden = true
+		}
+	}
+	return commands
+}
+
+// refusedFlag is a flag that a command does not take.
+type refusedFlag struct{}
+
+// Set implements pflag.Value.
+func (refusedFlag) Set(string) error {
+	return errors.New("this command does not take it; name the folder as an argument where one is needed")
+}
+
+// String implements pflag.Value.
+func (refusedFlag) String() string { return "" }
+
+// Type implements pflag.Value.
+func (refusedFlag) Type() string { return "" }
+
+// authorFlag adds --author. The default is from the environment, else the user name of the current account.
 func authorFlag(cmd *cobra.Command, author *string) {
-	name := ""
-	if u, err := user.Current(); err == nil {
+	name := os.Getenv(authorVariable)
+	if u, err := user.Current(); name == "" && err == nil {
 		name = u.Username
 	}
 	cmd.Flags().StringVar(author, "author", name, "the `NAME` of who makes the change, for the ledger")

@@ -24,7 +24,7 @@ func (a *app) guard() *cobra.Command {
 		Use:   "guard",
 		Short: "Show what protects the list and what the guards find in it now, or change their settings",
 		Long: `Show what protects the list, and what the guards find in it now, compared with the release that was pushed last; or change
-their settings. The exit code says if they would hold a release.
+their settings. The exit code is 4 if they would hold a release.
 
 The guards hold an entry for the root, a top-level domain or a public suffix, for a protected or a popular name, for too many
 or special-purpose addresses, or with very many other entries below it. They hold a release if the list grows or shrinks too
@@ -68,6 +68,7 @@ func (a *app) runGuard(cmd *cobra.Command, l *publish.Ledger, f *guardFlags) err
 		if err := l.SetGuard(cmd.Context(), s, f.cause); err != nil {
 			return err
 		}
+		a.result(s)
 		a.printf("the settings of the guards are changed")
 		return nil
 	}
@@ -131,7 +132,7 @@ func (a *app) showGuard(ctx context.Context, l *publish.Ledger, s publish.GuardS
 		a.printGuard(g, r)
 	}
 	if err == nil && r.Held > 0 {
-		err = exitError{code: exitFailed}
+		err = exitError{code: exitHeld}
 	}
 	return err
 }

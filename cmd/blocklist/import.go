@@ -192,9 +192,9 @@ func (a *app) runImport(cmd *cobra.Command, l *publish.Ledger, r *formats.Reader
 		if result.Refused > 0 {
 			a.printf("NOT listed: held by the guards: %s", held)
 		}
-		return exitError{exitPartly, withHint(errPartly, "add what is missing as it is meant (blocklist add, with --override TEXT what the guards hold); everything else is listed")}
+		return exitError{exitAttention, withHint(errPartly, "add what is missing as it is meant (blocklist add, with --override TEXT what the guards hold); everything else is listed")}
 	case result.Refused > 0:
-		return withHint(fmt.Errorf("%w: %s left out", blocklist.ErrHeld, held), "everything else is listed; what is meant all the same is listed by --override TEXT, which is recorded")
+		return exitError{exitAttention, withHint(fmt.Errorf("%w: %s left out", blocklist.ErrHeld, held), "everything else is listed; what is meant all the same is listed by --override TEXT, which is recorded")}
 	}
 	return nil
 }

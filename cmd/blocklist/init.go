@@ -30,14 +30,23 @@ With --confidential the list is encrypted to its subscribers ("subscriber add"):
 			if err := publish.Init(cmd.Context(), args[0], o); err != nil {
 				return err
 			}
-			a.printf("made %s for %s; its root needs the signatures of %d of %d officers", args[0], o.List, o.Threshold, len(o.Officers))
-			g, err := publish.GuardSettings{}.Guard()
-			if err != nil {
-				return err
-			}
-			a.printf("guards: %s; blocklist guard shows and changes them", g)
-			a.printf("next: blocklist -C %s sign --key OFFICER.key", args[0])
-			return nil
+			a.dir = args[0]
+			return a.withLedger(func(l *publish.Ledger) error {
+				p, err := l.Pending()
+				if err != nil {
+					return err
+				}
+				a.describe(p)
+				a.printf("made %s for %s; its root needs the signatures of %d of %d officers", a.dir, o.List, o.Threshold, len(o.Officers))
+				g, err := publish.GuardSettings{}.Guard()
+				if err != nil {
+					return err
+				}
+				a.printf("guards: %s; blocklist guard shows and changes them", g)
+				a.result(p)
+				a.next("blocklist -C %s sign --key OFFICER.key", a.dir)
+				return nil
+			})
 		},
 	}
 	cmd.Flags().StringVar(&o.List, "list", "", "the `NAME` of the list, such as it.example/test")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -55,6 +56,57 @@ func changeText(c blocklist.Change) string {
 		return "-" + c.Entry.String()
 	}
 	return "+" + c.Entry.String()
+}
+
+// fields are those of a JSON object.
+type fields map[string]any
+
+// ending is what a command with --json says at its end, one object on standard output.
+type ending struct {
+	Command string   `json:"command"`          // such as "add" or "urgent push"
+	Outcome string   `json:"outcome"`          // the name of the exit code
+	Code    int      `json:"code"`             // the exit code
+	Result  any      `json:"result,omitempty"` // what was done
+	Next    []string `json:"next,omitempty"`   // what is to be done next, and by whom
+	Error   string   `json:"error,omitempty"`
+	Hint    string   `json:"hint,omitempty"` // how to fix the error
+}
+
+// result sets what a command has done, for --json.
+func (a *app) result(v any) { a.ending.Result = v }
+
+// next says what is to be done next.
+func (a *app) next(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	a.ending.Next = append(a.ending.Next, text)
+	a.printf("next: %s", text)
+}
+
+// endJSON prints the ending of a command. One that shows values has printed them, and needs it only for an error.
+func (a *app) endJSON(cmd *cobra.Command, o outcome, err error) error {
+	e := a.ending
+	if err == nil && e.Result == nil && e.Next == nil {
+		return nil
+	}
+	e.Command, e.Outcome, e.Code = strings.TrimPrefix(cmd.CommandPath(), "blocklist "), o.name, o.code
+	if err != nil {
+		e.Error, e.Hint = err.Error(), hintFor(err)
+	}
+	return a.printJSON(e)
+}
+
+// wantsJSON reports whether the command was called with --json.
+func wantsJSON(cmd *cobra.Command) bool {
+	flag := cmd.Flags().Lookup("json")
+	return flag != nil && flag.Changed && flag.Value.String() == "true"
+}
+
+// changing adds --json to commands that change something.
+func changing(commands ...*cobra.Command) []*cobra.Command {
+	for _, cmd := range commands {
+		cmd.Flags().Bool("json", false, "write one JSON object at the end: what was done, what is next, or the error")
+	}
+	return commands
 }
 
 func jsonFlag(cmd *cobra.Command, on *bool) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/blocklist/publish/keys"
 )
 
@@ -59,8 +60,8 @@ a resolver starts alone.`,
 			if err != nil {
 				return err
 			}
-			a.printf("private key: %s, for %s alone\npublic key:  %s.pub\n%s", out, name, base, public)
-			return nil
+			a.printf("private key: %s, for %s alone", out, name)
+			return a.madeKey(base+".pub", public)
 		},
 	}
 	cmd.Flags().StringVarP(&out, "output", "o", "", "the `FILE` for the private key; the public key gets the ending .pub")
@@ -79,7 +80,18 @@ func (a *app) keygenSubscriber(path, kind string) error {
 	if err != nil {
 		return err
 	}
-	a.printf("identity:  %s, for the resolver alone\nrecipient: %s, for the agency\n%s", path, public, recipient)
+	a.printf("private key: %s, for the resolver alone", path)
+	return a.madeKey(public, recipient)
+}
+
+// madeKey prints a new public key, the file that has it, and its fingerprint.
+func (a *app) madeKey(path, public string) error {
+	fingerprint, err := publish.Fingerprint([]byte(public))
+	if err != nil {
+		return err
+	}
+	a.result(fields{"public_key": path, "fingerprint": fingerprint})
+	a.printf("public key:  %s\nfingerprint: %s", path, fingerprint)
 	return nil
 }
 
@@ -95,6 +107,6 @@ func (a *app) keygenAgent(key, path, name string) error {
 	if err != nil {
 		return err
 	}
-	a.printf("private key: %s, in the ssh-agent\npublic key:  %s\n%s", key, path, public)
-	return nil
+	a.printf("private key: %s, in the ssh-agent", key)
+	return a.madeKey(path, public)
 }

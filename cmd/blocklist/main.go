@@ -3,11 +3,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -30,18 +31,22 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
-	if code := (exitError{}); errors.As(err, &code) {
-		if code.err != nil {
-			a.report(code.err)
+	cmd, err := root.ExecuteContextC(ctx)
+	return a.end(cmd, err)
+}
+
+// helpWithErrors makes the help command fail for a command that does not exist.
+func helpWithErrors(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	help, _, _ := root.Find([]string{"help"})
+	show := help.Run
+	help.Run, help.RunE = nil, func(cmd *cobra.Command, args []string) error {
+		if found, _, err := root.Find(args); err != nil || found == root && len(args) > 0 {
+			return usage("there is no command %q", strings.Join(args, " "))
 		}
-		return code.code
+		show(cmd, args)
+		return nil
 	}
-	if err != nil {
-		a.report(err)
-		return exitFailed
-	}
-	return exitDone
 }
 
 func (a *app) root() *cobra.Command {
@@ -50,9 +55,10 @@ func (a *app) root() *cobra.Command {
 		Short: "Publish blocklists that several officers sign, and read them as a subscriber would",
 		Long: `Publish blocklists that several officers sign, and read them as a subscriber would.
 
-Data goes to standard output, everything else to standard error.
-Exit codes: 0 done, 1 failed, 2 wrong usage; of lookup: 0 listed, 1 not listed, 2 could not tell;
-of import: 3 some of an order is not listed.`,
+Data goes to standard output, everything else to standard error. "blocklist help exit-codes" shows what the exit codes mean.
+
+Environment: BLOCKLIST_DIR names the agency's folder, BLOCKLIST_AUTHOR who makes a change; flags win over both.
+` + passphraseVariable + ` has the passphrase of a key.`,
 		Example: `  blocklist keygen -o anna.key
   blocklist origin init ORIGIN
   blocklist init DIR --list it.example/test --origin-key ORIGIN/online.pub --officer anna.pub --officer bruno.pub --threshold 2
@@ -72,16 +78,20 @@ of import: 3 some of an order is not listed.`,
 		RunE: func(*cobra.Command, []string) error { return nil }, // Args has refused
 	}
 	root.SetVersionTemplate("{{.DisplayName}} {{.Version}}\n")
-	root.PersistentFlags().StringVarP(&a.dir, "directory", "C", ".", "the agency's `DIR`")
+	root.PersistentFlags().StringVarP(&a.dir, "directory", "C", cmp.Or(os.Getenv(dirVariable), "."), "the agency's `DIR`")
 	root.PersistentFlags().BoolVar(&a.clockIsRight, "clock-is-right", false, "go on although the clock of this machine is far from the last operation; it is recorded")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%w", err) })
+	root.AddCommand(changing(
+		a.add(), a.remove(), a.importList(), a.takedown(), a.release(), a.request(), a.sign(), a.refuse(), a.newRoot(), a.push(), a.bundle(),
+	)...)
 	root.AddCommand(
-		a.keygen(), a.init(), a.origin(),
-		a.add(), a.remove(), a.importList(), a.guard(), a.export(), a.convert(), a.compileList(), a.takedown(),
-		a.status(), a.diff(), a.pending(), a.entries(), a.verify(),
-		a.history(), a.log(), a.showOperation(), a.releases(),
-		a.release(), a.request(), a.review(), a.sign(), a.refuse(), a.newRoot(), a.urgent(), a.subscriber(), a.push(), a.bundle(), a.recoverLedger(), a.pull(), a.follow(), a.lookup(), a.squid(), a.icap(),
-		a.receipts(), a.man(),
+		a.guard(), a.export(), a.status(), a.diff(), a.pending(), a.entries(), a.verify(), a.urgent(), a.subscriber(),
+		a.receipts(), a.history(), a.log(), a.showOperation(), a.releases(),
 	)
+	root.AddCommand(withoutLedger(changing(a.keygen(), a.init(), a.recoverLedger(), a.pull())...)...)
+	root.AddCommand(withoutLedger(
+		a.origin(), a.convert(), a.compileList(), a.review(), a.follow(), a.lookup(), a.squid(), a.icap(), a.fingerprint(), a.man(), exitCodes(),
+	)...)
+	helpWithErrors(root)
 	return root
 }

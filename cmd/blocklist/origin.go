@@ -7,12 +7,14 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/net/netutil"
 
 	"github.com/argine-dns/argine/blocklist/origin"
+	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/blocklist/subscribe"
 )
 
@@ -25,7 +27,8 @@ func (a *app) origin() *cobra.Command {
 			return usage("origin init, origin trust, origin serve, origin rekey or origin subscriber")
 		},
 	}
-	cmd.AddCommand(a.originInit(), a.originTrust(), a.originServe(), a.originRekey(), a.originSubscriber())
+	cmd.AddCommand(changing(a.originInit(), a.originTrust(), a.originRekey())...)
+	cmd.AddCommand(a.originServe(), a.originSubscriber())
 	return cmd
 }
 
@@ -40,8 +43,7 @@ func (a *app) originInit() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			a.printf("made %s; its public key is in %s/online.pub:\n%s", args[0], args[0], public)
-			return nil
+			return a.madeKey(filepath.Join(args[0], "online.pub"), public)
 		},
 	}
 }
@@ -63,9 +65,8 @@ root on, the list is signed with it. Delete the old key when no list needs it an
 			if err != nil {
 				return err
 			}
-			a.printf("made a key; its public key is in %s:\n%s", path, public)
-			a.printf("next: blocklist -C DIR root --origin-key %s", path)
-			return nil
+			a.next("blocklist -C DIR root --origin-key %s", path)
+			return a.madeKey(path, public)
 		},
 	}
 }
@@ -94,7 +95,13 @@ the officers named in it decide.`,
 			if _, confidential, err := subscribe.ReadRoot(root); err == nil && confidential {
 				a.printf("%s is confidential: it comes encrypted, and nothing in the clear is taken for it", list)
 			}
+			fingerprint, err := publish.Fingerprint(root)
+			if err != nil {
+				return err
+			}
+			a.result(fields{"origin": args[0], "list": list, "fingerprint": fingerprint})
 			a.printf("%s takes pushes for %s", args[0], list)
+			a.printf("fingerprint of its root: %s; compare it with the agency by voice", fingerprint)
 			return nil
 		},
 	}

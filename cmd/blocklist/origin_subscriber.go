@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist/origin"
+	"github.com/argine-dns/argine/blocklist/publish"
 )
 
 // originSubscriber is the command that registers the subscribers whose receipts an origin accepts.
@@ -18,7 +19,8 @@ func (a *app) originSubscriber() *cobra.Command {
 			return usage("origin subscriber add, origin subscriber remove or origin subscriber list")
 		},
 	}
-	cmd.AddCommand(a.originSubscriberAdd(), a.originSubscriberRemove(), a.originSubscriberList())
+	cmd.AddCommand(changing(a.originSubscriberAdd(), a.originSubscriberRemove())...)
+	cmd.AddCommand(a.originSubscriberList())
 	return cmd
 }
 
@@ -55,8 +57,13 @@ it. The key's name is what receipts are shown under. Receipts are read with the 
 			if err != nil {
 				return err
 			}
-			a.printf("receipts of %s for %s are taken", name, list)
+			fingerprint, err := publish.Fingerprint([]byte(key))
+			if err != nil {
+				return err
+			}
+			a.printf("receipts of %s for %s are taken; fingerprint of the key: %s", name, list, fingerprint)
 		}
+		a.result(fields{"list": list, "token": o.TokenPath(list)})
 		a.printf("they are read with the token in %s", o.TokenPath(list))
 		return nil
 	})
@@ -78,6 +85,7 @@ func (a *app) originSubscriberRemove() *cobra.Command {
 			}
 			a.printf("receipts of %s for %s are refused from now on", name, list)
 		}
+		a.result(fields{"list": list, "removed": names})
 		return nil
 	})
 	return cmd

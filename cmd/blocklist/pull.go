@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/blocklist/subscribe"
 )
 
@@ -83,6 +84,15 @@ func (a *app) runPull(ctx context.Context, c subscribe.Config, dir string) (err 
 		return err
 	}
 	status := s.Status()
+	fingerprint, err := publish.Fingerprint(c.Root)
+	if err != nil {
+		return err
+	}
+	a.result(fields{
+		"list": c.List, "fingerprint": fingerprint, "serial": status.Serial, "entries": status.Entries, "digest": status.Digest,
+		"urgent": status.Urgent, "file": path,
+	})
+	a.printf("trusted from the root with fingerprint %s on", fingerprint)
 	a.printf("%s serial %d, %s, digest %s: %s", c.List, status.Serial, plural(status.Entries, "entry", "entries"), status.Digest, path)
 	if status.Urgent > 0 {
 		a.printf("on top of it: %s, in %s alone", plural(uint64(status.Urgent), "urgent order", "urgent orders"), pulledStore)

@@ -38,6 +38,7 @@ of it. Without a pending release the newest one is pushed again, to another orig
 				if err != nil {
 					return a.explainPush(cmd.Context(), l, args[0], err)
 				}
+				a.result(fields{"origin": args[0], "pushed": p})
 				a.printf("pushed %s, %s, to %s", p.What(), plural(p.Entries, "entry", "entries"), args[0])
 				return nil
 			})

@@ -208,8 +208,8 @@ func (a *app) showStandings(all []receipt.Standing, f receiptsFlags) error {
 		err = a.printStandings(all)
 	}
 	if err == nil && wrong > 0 {
-		err = fmt.Errorf("%d of %s late, or with another state than was signed; the deadline is %s", wrong,
-			plural(uint64(len(all)), "subscriber", "subscribers"), f.deadline)
+		err = exitError{exitAttention, fmt.Errorf("%d of %s late, or with another state than was signed; the deadline is %s", wrong,
+			plural(uint64(len(all)), "subscriber", "subscribers"), f.deadline)}
 	}
 	return err
 }

@@ -14,7 +14,6 @@ import (
 func (a *app) recoverLedger() *cobra.Command {
 	var o publish.RecoverOptions
 	var root, identity string
-	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "recover ORIGIN|BUNDLE DIR --root ROOT.json",
 		Short: "Bring a restored, damaged or lost ledger to the state that was signed",
@@ -43,9 +42,7 @@ A confidential list whose keys are lost as well needs --identity, of a subscribe
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				return a.printJSON(r)
-			}
+			a.result(r)
 			a.printRecovered(r, args[1])
 			return nil
 		},
@@ -55,7 +52,6 @@ A confidential list whose keys are lost as well needs --identity, of a subscribe
 	cmd.Flags().StringVar(&identity, "identity", "", "the `FILE` with the age identity of a subscriber, for a confidential list whose keys are lost")
 	cmd.Flags().StringVar(&root, "root", "", "the `FILE` with a root of the list that you trust")
 	required(cmd, "root")
-	jsonFlag(cmd, &asJSON)
 	return cmd
 }
 
@@ -107,6 +103,6 @@ func (a *app) printRecovered(r publish.Recovered, dir string) {
 		for _, o := range r.Again {
 			a.printf("  %s", operationText(o))
 		}
-		a.printf("next: blocklist -C %s diff shows what would be released; blocklist -C %s release makes the release", dir, dir)
+		a.next("blocklist -C %s diff shows what would be released; blocklist -C %s release makes the release", dir, dir)
 	}
 }

@@ -67,6 +67,7 @@ func (a *app) runRefuse(cmd *cobra.Command, l *publish.Ledger, r refuseFlags) er
 	if err := l.Refuse(cmd.Context(), p, officer, r.cause); err != nil {
 		return err
 	}
+	a.result(p)
 	a.printf("refused: %s; nothing of it is in force", p.What())
 	return nil
 }

@@ -43,7 +43,8 @@ accept it.`,
 				if err := a.printRelease(cmd.Context(), l, p); err != nil {
 					return err
 				}
-				a.printf("next: blocklist -C %s sign --key OFFICER.key", a.dir)
+				a.result(p)
+				a.next("blocklist -C %s sign --key OFFICER.key", a.dir)
 				return nil
 			})
 		},

@@ -74,7 +74,8 @@ func (a *app) writeRequest(ctx context.Context, l *publish.Ledger, p *publish.Pe
 	if len(to) > 0 {
 		with += " --identity OFFICER.age"
 	}
-	a.printf("next: an officer runs blocklist sign %s%s --key OFFICER.key -o OFFICER.sig", r.out, with)
+	a.result(fields{"file": r.out, "pending": p})
+	a.next("an officer runs blocklist sign %s%s --key OFFICER.key -o OFFICER.sig", r.out, with)
 	return nil
 }
 
@@ -179,7 +180,8 @@ func (a *app) signRequest(ctx context.Context, path string, s signFlags) error {
 			return err
 		}
 		a.printf("signed: %s", p.What())
-		a.printf("next: the agency runs blocklist -C DIR sign --signature %s", filepath.Base(s.out))
+		a.result(fields{"file": s.out, "signed": p.What()})
+		a.next("the agency runs blocklist -C DIR sign --signature %s", filepath.Base(s.out))
 		return nil
 	})
 }
@@ -225,7 +227,8 @@ func (a *app) refuseRequest(path string, r refuseFlags) error {
 			return err
 		}
 		a.printf("refused: %s", q.Pending().What())
-		a.printf("next: the agency runs blocklist -C DIR refuse --signature %s", filepath.Base(r.out))
+		a.result(fields{"file": r.out})
+		a.next("the agency runs blocklist -C DIR refuse --signature %s", filepath.Base(r.out))
 		return nil
 	})
 }

@@ -46,7 +46,8 @@ another one before the push.`,
 					return err
 				}
 				a.describe(p)
-				a.printf("next: blocklist -C %s sign --key OFFICER.key", a.dir)
+				a.result(p)
+				a.next("blocklist -C %s sign --key OFFICER.key", a.dir)
 				return nil
 			})
 		},

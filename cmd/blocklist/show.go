@@ -65,12 +65,17 @@ func (a *app) showStatus(ctx context.Context, l *publish.Ledger, platforms taked
 		return err
 	}
 	if asJSON {
-		return a.printJSON(struct {
+		err = a.printJSON(struct {
 			publish.Status
 			Takedowns []takedown.PlatformStatus `json:"takedowns,omitempty"`
 		}{s, takedowns})
+	} else {
+		err = errors.Join(a.printStatus(s), a.printTakedowns(takedowns))
 	}
-	return errors.Join(a.printStatus(s), a.printTakedowns(takedowns))
+	if err == nil && s.Expired {
+		err = exitError{code: exitAttention}
+	}
+	return err
 }
 
 func (a *app) printStatus(s publish.Status) error {
@@ -81,6 +86,7 @@ func (a *app) printStatus(s publish.Status) error {
 	line("list", "%s", s.List)
 	if r := s.Root; r != nil {
 		line("root", "%d, valid until %s, %d of %s", r.Version, r.Expires.Format(time.DateOnly), r.Threshold, strings.Join(r.Officers, ", "))
+		line("fingerprint", "%s", r.Fingerprint)
 		if r.Confidential {
 			line("confidential", "encrypted to its subscribers; blocklist subscriber list shows them")
 		}

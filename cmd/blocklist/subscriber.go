@@ -22,7 +22,8 @@ has a new key. What was released before stays open to whoever could open it then
 			return usage("subscriber add, subscriber remove or subscriber list")
 		},
 	}
-	cmd.AddCommand(a.subscriberAdd(), a.subscriberRemove(), a.subscriberList())
+	cmd.AddCommand(changing(a.subscriberAdd(), a.subscriberRemove())...)
+	cmd.AddCommand(a.subscriberList())
 	return cmd
 }
 
@@ -43,7 +44,14 @@ age1pq1..., or the file that has it: what "keygen --subscriber" or age-keygen ha
 			}
 			recipient = text
 		}
-		return l.AddSubscriber(ctx, args[0], recipient, c)
+		if err := l.AddSubscriber(ctx, args[0], recipient, c); err != nil {
+			return err
+		}
+		fingerprint, err := publish.Fingerprint([]byte(recipient))
+		if err == nil {
+			a.printf("%s has the fingerprint %s; compare it with the subscriber by voice", args[0], fingerprint)
+		}
+		return err
 	})
 }
 
@@ -76,7 +84,9 @@ func (a *app) subscriberChange(cmd *cobra.Command, do func(context.Context, *pub
 			if err != nil {
 				return err
 			}
-			a.printf("%s; next: blocklist -C %s release", plural(uint64(len(all)), "subscriber", "subscribers"), a.dir)
+			a.result(fields{"subscribers": all})
+			a.printf("%s", plural(uint64(len(all)), "subscriber", "subscribers"))
+			a.next("blocklist -C %s release", a.dir)
 			return nil
 		})
 	}
@@ -112,7 +122,7 @@ func subscriberText(s publish.Subscriber) string {
 	if s.Reason != "" {
 		text += ": " + s.Reason
 	}
-	return text + "  " + s.Recipient
+	return text + "  " + s.Fingerprint
 }
 
 // describeRecipients prints who can read a release of a confidential list.

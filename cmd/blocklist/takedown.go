@@ -47,6 +47,7 @@ func (a *app) recordChecks(cmd *cobra.Command, l *publish.Ledger, path string, c
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
+	a.result(r)
 	a.printf("%s recorded, %s as before", plural(r.Recorded, "check", "checks"), thousands(r.Unchanged))
 	if r.NotListed > 0 {
 		more := ""

@@ -24,7 +24,8 @@ The orders lie on top of the newest release and end with the next one: what is t
 			return usage("urgent add, urgent remove, urgent list or urgent push")
 		},
 	}
-	cmd.AddCommand(a.urgentAdd(), a.urgentRemove(), a.urgentList(), a.urgentPush())
+	cmd.AddCommand(changing(a.urgentAdd(), a.urgentRemove(), a.urgentPush())...)
+	cmd.AddCommand(a.urgentList())
 	return cmd
 }
 
@@ -140,7 +141,7 @@ func (a *app) signOrder(ctx context.Context, l *publish.Ledger, o order) error {
 		return err
 	}
 	a.printUrgent(orders)
-	a.printf("next: blocklist -C %s urgent push ORIGIN", a.dir)
+	a.next("blocklist -C %s urgent push ORIGIN", a.dir)
 	return nil
 }
 
@@ -169,10 +170,20 @@ func (a *app) requestOrder(ctx context.Context, l *publish.Ledger, o order) erro
 }
 
 func (a *app) printUrgent(o publish.UrgentList) {
+	a.result(urgentFields(o))
 	a.printf("urgent orders %d, on top of serial %d; %s may follow", o.Number, o.Serial, plural(uint64(o.Left), "more target", "more targets"))
 	for _, e := range o.Entries {
 		a.printf("  %s", e)
 	}
+}
+
+// urgentFields returns the JSON form of urgent orders.
+func urgentFields(o publish.UrgentList) fields {
+	entries := []entryJSON{}
+	for _, e := range o.Entries {
+		entries = append(entries, toJSON(e))
+	}
+	return fields{"number": o.Number, "serial": o.Serial, "entries": entries, "left": o.Left}
 }
 
 // printUrgentEnd prints which urgent orders the next release ends, and which it lists for good.
@@ -229,6 +240,7 @@ func (a *app) urgentPush() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				a.result(fields{"origin": args[0], "pushed": urgentFields(o)})
 				a.printf("pushed urgent orders %d, %s, to %s", o.Number, plural(uint64(len(o.Entries)), "entry", "entries"), args[0])
 				return nil
 			})

@@ -23,6 +23,9 @@ type Audit struct {
 	Override  string // of Add and Import: reason to list entries that the guards hold; empty: none
 }
 
+// ErrNoAuthor is returned for a change without an author. It wraps [blocklist.ErrMalformed].
+var ErrNoAuthor = fmt.Errorf("%w: a change needs an author", blocklist.ErrMalformed)
+
 // Check fails with [blocklist.ErrMalformed] unless the fields are valid.
 func (a Audit) Check() error {
 	for what, text := range map[string]string{
@@ -37,7 +40,7 @@ func (a Audit) Check() error {
 		return fmt.Errorf("reason %.40q with its override: %w: together at most 4 KiB", a.Reason, blocklist.ErrMalformed)
 	}
 	if a.Author == "" {
-		return fmt.Errorf("%w: a change needs an author", blocklist.ErrMalformed)
+		return ErrNoAuthor
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,6 +14,18 @@ import (
 type OrderChange struct {
 	Target        string
 	Before, After []blocklist.Entry // none: not listed
+}
+
+// MarshalJSON writes the orders as lines of text.
+func (c OrderChange) MarshalJSON() ([]byte, error) {
+	lines := func(all []blocklist.Entry) []string {
+		text := make([]string, len(all))
+		for i, e := range all {
+			text[i] = e.String()
+		}
+		return text
+	}
+	return json.Marshal(map[string]any{"target": c.Target, "before": lines(c.Before), "after": lines(c.After)})
 }
 
 // maxOrderChanges is how many [OrderChange] of a kind an operation returns.

@@ -34,8 +34,8 @@ func Parse(text string) (Key, error) {
 		return Key{}, fmt.Errorf("public key: %w", err)
 	}
 	text = strings.TrimSpace(string(decoded))
-	if strings.HasPrefix(text, "PRIVATE+KEY+") || strings.Contains(text, "ENCRYPTED") {
-		return Key{}, malformed("public key", "this is a private key; keep it secret and give the .pub file instead")
+	if err := CheckPublic(text); err != nil {
+		return Key{}, fmt.Errorf("public key: %w", err)
 	}
 	if len(text) > 1024 || strings.ContainsFunc(text, unicode.IsSpace) {
 		return Key{}, malformed("public key", "it must be one line of the form name+hash+base64")
@@ -53,6 +53,16 @@ func Parse(text string) (Key, error) {
 	return k, k.Check()
 }
 
+// CheckPublic fails with [blocklist.ErrMalformed] if a text is a private key: of an officer, an origin or a subscriber.
+func CheckPublic(text string) error {
+	for _, mark := range []string{"PRIVATE+KEY+", "AGE ENCRYPTED FILE", "AGE-SECRET-KEY-"} {
+		if strings.Contains(text, mark) {
+			return fmt.Errorf("%w: this is a private key; keep it secret and give the .pub file instead", blocklist.ErrMalformed)
+		}
+	}
+	return nil
+}
+
 // String returns the text form, or "" for an invalid key.
 func (k Key) String() string {
 	text, err := note.NewEd25519VerifierKey(k.Name, k.Public)
@@ -61,9 +71,6 @@ func (k Key) String() string {
 	}
 	return text
 }
-
-// Holder returns the name of the key's holder.
-func (k Key) Holder() string { return k.Name }
 
 // ParsePrivate parses a private key of signed notes, PRIVATE+KEY+name+hash+base64. Its error does not contain the key.
 func ParsePrivate(text string) (Key, ed25519.PrivateKey, error) {

@@ -11,6 +11,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
@@ -67,6 +68,9 @@ func trimmedLines(text []byte) (io.Reader, error) {
 func ParseRecipient(text string) (r Recipient, err error) {
 	lines, err := trimmedLines([]byte(text))
 	if err != nil {
+		return r, fmt.Errorf("recipient: %w", err)
+	}
+	if err := notekey.CheckPublic(text); err != nil {
 		return r, fmt.Errorf("recipient: %w", err)
 	}
 	all, err := age.ParseRecipients(lines)

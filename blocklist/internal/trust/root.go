@@ -210,12 +210,12 @@ type Signatures struct {
 func (s Signatures) Enough() bool { return s.Threshold > 0 && len(s.Signed) >= s.Threshold }
 
 // Err returns nil if the threshold is reached. Otherwise it returns an error that lists the missing officers and wraps
-// [blocklist.ErrUntrusted].
+// [blocklist.ErrSignatures].
 func (s Signatures) Err(what string) error {
 	if s.Enough() {
 		return nil
 	}
-	return fmt.Errorf("%s: %w: it has %d of %d signatures; %d more needed, of %s", what, blocklist.ErrUntrusted,
+	return fmt.Errorf("%s: %w: %d of %d signatures; %d more needed, of %s", what, blocklist.ErrSignatures,
 		len(s.Signed), s.Threshold, s.Threshold-len(s.Signed), names(s.Missing))
 }
 

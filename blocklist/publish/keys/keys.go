@@ -107,16 +107,8 @@ func encrypt(plain []byte, passphrase string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// ErrPassphrase is returned for a wrong passphrase. It wraps [blocklist.ErrUntrusted].
-var ErrPassphrase error = wrongPassphrase{}
-
-type wrongPassphrase struct{}
-
-// Error implements error.
-func (wrongPassphrase) Error() string { return "the passphrase is wrong" }
-
-// Unwrap makes errors.Is(err, blocklist.ErrUntrusted) true.
-func (wrongPassphrase) Unwrap() error { return blocklist.ErrUntrusted }
+// ErrPassphrase is returned for a wrong passphrase.
+var ErrPassphrase = errors.New("the passphrase is wrong")
 
 // Check fails if there is no such key, see [Load]. It needs no passphrase.
 func Check(path string) error {

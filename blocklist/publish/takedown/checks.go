@@ -21,10 +21,10 @@ type Check struct {
 
 // Result counts the outcome of recording checks.
 type Result struct {
-	Recorded  uint64
-	Unchanged uint64   // already recorded with this result
-	NotListed uint64   // pages left out because they are not on the list
-	Unlisted  []string // the first of those
+	Recorded  uint64   `json:"recorded"`
+	Unchanged uint64   `json:"unchanged"`          // already recorded with this result
+	NotListed uint64   `json:"not_listed"`         // pages left out because they are not on the list
+	Unlisted  []string `json:"unlisted,omitempty"` // the first of those
 }
 
 // maxNamed is how many bad lines, or pages that are not listed, are named one by one.

@@ -103,7 +103,11 @@ func checkStatus(resp *http.Response, name string) error {
 	case http.StatusNotFound, http.StatusGone:
 		return fmt.Errorf("fetching %s: %w", name, fs.ErrNotExist)
 	}
-	return fmt.Errorf("fetching %s: the answer is %d %s", name, resp.StatusCode, http.StatusText(resp.StatusCode))
+	err := fmt.Errorf("fetching %s: the answer is %d %s", name, resp.StatusCode, http.StatusText(resp.StatusCode))
+	if resp.StatusCode >= http.StatusInternalServerError {
+		err = fmt.Errorf("%w: %w", blocklist.ErrUnavailable, err)
+	}
+	return err
 }
 
 // get sends one request. Reading the response body fails if the origin is too slow.

@@ -1,0 +1,76 @@
+package publish
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+
+	"github.com/argine-dns/argine/blocklist/internal/notekey"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// Fingerprint returns the fingerprint of a root, of a public key (an officer's, an origin's, or one for receipts), or of
+// the recipient of a subscriber, for people to compare by voice: 24 hexadecimal digits in groups of four. Text is the
+// content of the file. Neither the signatures on a root nor the name of a key change it. It fails with
+// [blocklist.ErrMalformed] for anything else, also for a private key.
+func Fingerprint(text []byte) (string, error) {
+	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
+		root, err := trust.ParseRoot(text)
+		if err != nil {
+			return "", err
+		}
+		return rootFingerprint(root), nil
+	}
+	if bytes.HasPrefix(text, []byte("age1")) || bytes.Contains(text, []byte("\nage1")) {
+		to, err := trust.ParseRecipient(string(text))
+		return recipientFingerprint(to), err
+	}
+	key, err := notekey.Parse(string(text))
+	return keyFingerprint(key), err
+}
+
+func rootFingerprint(root *trust.Root) string { return inGroups(root.ID()) }
+
+func keyFingerprint(key notekey.Key) string { return fingerprintOf(key.Public) }
+
+func recipientFingerprint(to trust.Recipient) string { return fingerprintOf([]byte(to.String())) }
+
+func fingerprintOf(b []byte) string {
+	sum := sha256.Sum256(b)
+	return inGroups(hex.EncodeToString(sum[:]))
+}
+
+// inGroups returns the first 96 bits of a SHA-256 in hexadecimal digits.
+//
+// An attacker needs a second preimage: another root or key with the fingerprint that an honest person reads out. That
+// takes 2^96 attempts, many years for all computers that mine with SHA-256 today; 80 bits would take them an hour.
+// Collisions, which take 2^48, give nothing: who makes both keys has both anyway.
+func inGroups(digest string) string {
+	const groups, digits = 6, 4
+	var all []string
+	for i := range groups {
+		all = append(all, digest[digits*i:digits*(i+1)])
+	}
+	return strings.Join(all, " ")
+}
+
+// Key is a public key as people compare it.
+type Key struct {
+	Name        string `json:"name"`
+	Fingerprint string `json:"fingerprint"`
+	Text        string `json:"key"` // the content of its .pub file
+}
+
+// String returns the name and the fingerprint.
+func (k Key) String() string { return k.Name + " (" + k.Fingerprint + ")" }
+
+func describeKey(k notekey.Key) Key { return Key{k.Name, keyFingerprint(k), k.String()} }
+
+func describeKeys(keys []notekey.Key) []Key {
+	all := make([]Key, len(keys))
+	for i, k := range keys {
+		all[i] = describeKey(k)
+	}
+	return all
+}

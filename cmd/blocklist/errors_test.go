@@ -1,0 +1,126 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/keys"
+)
+
+func TestExitCodes(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want int
+	}{
+		{nil, 0},
+		{fs.ErrNotExist, 1},
+		{keys.ErrPassphrase, 1},
+		{blocklist.ErrMalformed, 1},
+		{usage("wrong"), 2},
+		{exitError{exitAttention, errors.New("some of it is not listed")}, 3},
+		{blocklist.ErrHeld, 4},
+		{blocklist.ErrSignatures, 5},
+		{publish.ErrNothingPending, 6},
+		{publish.ErrUnchanged, 6},
+		{blocklist.ErrBusy, 7},
+		{blocklist.ErrUnavailable, 8},
+		{&url.Error{Op: "Get", URL: "https://origin.example", Err: errors.New("refused")}, 8},
+		{blocklist.ErrUntrusted, 9},
+		{blocklist.ErrRefused, 9},
+		{blocklist.ErrRollback, 9},
+		{blocklist.ErrExpired, 9},
+		{blocklist.ErrDamaged, 9},
+		{errors.Join(blocklist.ErrUnavailable, blocklist.ErrUntrusted), 9},
+		{context.Canceled, 130},
+	} {
+		err := c.err
+		if err != nil {
+			err = withHint(fmt.Errorf("doing something: %w", err), "try again")
+		}
+		assert.Equal(t, c.want, outcomeOf(err).code, "%v", c.err)
+	}
+}
+
+// The table that "blocklist help exit-codes" shows has each code once, and so has the handbook.
+func TestExitCodesAreShown(t *testing.T) {
+	var out, errs bytes.Buffer
+	require.Zero(t, run([]string{"help", "exit-codes"}, nil, &out, &errs), errs.String())
+	handbook, err := readAtMost("README.md", 1<<20)
+	require.NoError(t, err)
+	for _, o := range outcomes() {
+		assert.Contains(t, out.String(), fmt.Sprintf("%3d  %-11s  %s\n", o.code, o.name, o.text))
+		assert.Contains(t, string(handbook), fmt.Sprintf("| %d | %s | %s |\n", o.code, o.name, o.text))
+	}
+}
+
+// With --json a command ends with one object, also where it fails.
+func TestEndingAsJSON(t *testing.T) {
+	dir := t.TempDir()
+	var out, errs bytes.Buffer
+	key := filepath.Join(dir, "anna.key")
+	require.Zero(t, run([]string{"keygen", "--no-passphrase", "--json", "-o", key}, nil, &out, &errs), errs.String())
+	var done ending
+	require.NoError(t, json.Unmarshal(out.Bytes(), &done))
+	assert.Equal(t, "keygen done 0", fmt.Sprint(done.Command, " ", done.Outcome, " ", done.Code))
+	assert.Equal(t, filepath.Join(dir, "anna.pub"), done.Result.(map[string]any)["public_key"])
+
+	out.Reset()
+	assert.Equal(t, exitFailed, run([]string{"-C", dir, "add", "example.com", "--json"}, nil, &out, &errs))
+	var failed ending
+	require.NoError(t, json.Unmarshal(out.Bytes(), &failed))
+	assert.Equal(t, "add failed 1", fmt.Sprint(failed.Command, " ", failed.Outcome, " ", failed.Code))
+	assert.Contains(t, failed.Error, "there is no ledger in it")
+	assert.Contains(t, failed.Hint, "-C DIR")
+	assert.Contains(t, errs.String(), "blocklist: error: ", "the words are for the log")
+}
+
+// Every command that changes something has --json, and none has it twice.
+func TestCommandsThatChangeHaveJSON(t *testing.T) {
+	for name := range strings.FieldsSeq(`keygen init add remove import takedown release request sign refuse root push bundle pull guard
+		urgent:add urgent:remove urgent:push subscriber:add subscriber:remove origin:init origin:trust origin:rekey
+		origin:subscriber:add origin:subscriber:remove`) {
+		cmd, _, err := new(app).root().Find(strings.Split(name, ":"))
+		require.NoError(t, err)
+		assert.NotNil(t, cmd.Flags().Lookup("json"), name)
+	}
+}
+
+// The environment stands in for flags, and -C is refused where it would be ignored.
+func TestEnvironment(t *testing.T) {
+	t.Setenv(dirVariable, "elsewhere")
+	t.Setenv(authorVariable, "carla")
+	var out, errs bytes.Buffer
+	assert.Equal(t, exitFailed, run([]string{"status"}, nil, &out, &errs))
+	assert.Contains(t, errs.String(), "opening elsewhere")
+	errs.Reset()
+	assert.Equal(t, exitFailed, run([]string{"status", "-C", "here"}, nil, &out, &errs))
+	assert.Contains(t, errs.String(), "opening here")
+	cmd, _, err := new(app).root().Find([]string{"add"})
+	require.NoError(t, err)
+	assert.Equal(t, "carla", cmd.Flags().Lookup("author").Value.String())
+	errs.Reset()
+	assert.Equal(t, exitUsage, run([]string{"-C", "DIR", "lookup", "a", "b"}, nil, &out, &errs))
+	assert.Contains(t, errs.String(), `for "-C, --directory" flag: this command does not take it`)
+	errs.Reset()
+	assert.Equal(t, exitUsage, run([]string{"init", "DIR"}, nil, &out, &errs))
+	assert.Contains(t, errs.String(), "--list, --origin-key, --officer, --threshold are missing")
+	out.Reset()
+	require.Zero(t, run([]string{"lookup", "--help"}, nil, &out, &errs))
+	assert.NotContains(t, out.String(), "--directory")
+	errs.Reset()
+	assert.Equal(t, exitUsage, run([]string{"help", "expire"}, nil, &out, &errs))
+	assert.Contains(t, errs.String(), `there is no command "expire"`)
+}
