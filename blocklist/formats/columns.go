@@ -22,6 +22,12 @@ const (
 	startingColumn = "starting" // start of validity
 )
 
+// TargetColumns returns names of columns of a table that say what a row lists. Letter case, spaces and punctuation of a
+// column's name do not matter.
+func TargetColumns() []string {
+	return []string{"domain", "domain name", "fqdn", "host", "hostname", "url", "uri", "ip", "ip address", "cidr"}
+}
+
 // columnMeaning returns the column that a name in a header stands for, or an empty string if the name is unknown. The
 // Polish names are from that country's registers.
 func columnMeaning(name string) string {

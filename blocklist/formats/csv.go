@@ -30,6 +30,8 @@ func (c *table) end(*lineSink, func(blocklist.Entry) bool) {}
 func (c *table) line(t *lineSink, text string) {
 	switch text = strings.TrimRight(text, " "); {
 	case strings.TrimSpace(text) == "" || text[0] == '#':
+	case !c.begun && c.separator == 0 && separatorLine(text) != 0:
+		c.separator = separatorLine(text)
 	case !c.begun:
 		c.begun = true
 		if c.header(text); c.wrong != "" {
@@ -47,7 +49,9 @@ const maxColumns = 256
 
 // header parses the first row. The separator is the candidate that occurs in it most often.
 func (c *table) header(text string) {
-	c.separator = mostFrequent(text)
+	if c.separator == 0 {
+		c.separator = mostFrequent(text)
+	}
 	names := split(text, c.separator)
 	c.width, c.columns = len(names), map[string]int{}
 	if len(names) > maxColumns {
@@ -73,8 +77,23 @@ func (c *table) header(text string) {
 		}
 	}
 	if !c.hasTarget() {
-		c.wrong = "header without a column url, host, domain or ip"
+		c.wrong = noTarget(names)
 	}
+}
+
+// separatorLine returns the separator that the first line of a table names for Excel (sep=;), or 0.
+func separatorLine(line string) rune {
+	rest, ok := strings.CutPrefix(strings.ToLower(strings.Trim(line, "\" \r")), "sep=")
+	if !ok || len(rest) != 1 || !strings.Contains(",;\t|", rest) {
+		return 0
+	}
+	return rune(rest[0])
+}
+
+// noTarget says that none of the columns of a header names a target.
+func noTarget(names []string) string {
+	return fmt.Sprintf("none of its columns (%s) is one of %s; rename the column that has them", shorten(strings.Join(names, ", ")),
+		strings.Join(TargetColumns(), ", "))
 }
 
 func (c *table) hasTarget() bool {

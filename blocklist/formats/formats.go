@@ -87,7 +87,7 @@ func Readable() []Format {
 
 // Writable returns the formats that Write writes.
 func Writable() []Format {
-	return []Format{Domains, Hosts, RPZ, Dnsmasq, Unbound, Argine}
+	return []Format{Domains, Hosts, RPZ, Adblock, Dnsmasq, Unbound, CSV, Argine}
 }
 
 // Parse returns the format with a name. For an unknown name, it fails with [blocklist.ErrMalformed] and lists the known

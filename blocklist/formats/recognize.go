@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/argine-dns/argine/blocklist"
 )
@@ -20,7 +21,25 @@ func recognize(prefix []byte, whole bool, o Options, s settings) (candidate, err
 	if what := notText(prefix); what != "" {
 		return candidate{}, fmt.Errorf("%w: it is %s, not a list", blocklist.ErrMalformed, what)
 	}
-	text := sample(prefix, whole)
+	c, err := recognizeText(sample(prefix, whole), whole, o, s)
+	if err != nil && !utf8.Valid(trimRune(prefix)) {
+		err = fmt.Errorf("%w; it is not UTF-8, perhaps Latin-1 or Windows-1252: iconv -f windows-1252 -t utf-8 FILE converts it", err)
+	}
+	return c, err
+}
+
+// trimRune cuts the bytes of a last character that may be incomplete.
+func trimRune(text []byte) []byte {
+	for i := 1; i < utf8.UTFMax && i <= len(text); i++ {
+		if utf8.RuneStart(text[len(text)-i]) {
+			return text[:len(text)-i]
+		}
+	}
+	return text
+}
+
+// recognizeText is recognize for lines of text.
+func recognizeText(text []string, whole bool, o Options, s settings) (candidate, error) {
 	format := o.Format
 	if format == Auto {
 		format = signature(text)
@@ -66,7 +85,11 @@ func notText(prefix []byte) string {
 	case bytes.HasPrefix(prefix, []byte("\x1f\x8b")), bytes.HasPrefix(prefix, []byte("\x28\xb5\x2f\xfd")):
 		return "compressed (decompress it first)"
 	case bytes.HasPrefix(prefix, []byte("\xff\xfe")), bytes.HasPrefix(prefix, []byte("\xfe\xff")):
-		return "UTF-16 (convert it to UTF-8 first)"
+		return "UTF-16 (convert it first: iconv -f utf-16 -t utf-8 FILE)"
+	case bytes.HasPrefix(prefix, []byte("PK\x03\x04")), bytes.HasPrefix(prefix, []byte("\xd0\xcf\x11\xe0")):
+		return "a spreadsheet such as .xlsx, or an archive (save it as CSV, or unpack it, first)"
+	case len(prefix) > 3 && prefix[0] != 0 && prefix[1] == 0 && prefix[2] != 0 && prefix[3] == 0:
+		return "UTF-16 (convert it first: iconv -f utf-16le -t utf-8 FILE)"
 	case bytes.IndexByte(prefix, 0) >= 0:
 		return "binary"
 	case bytes.IndexByte(prefix, '\n') < 0 && bytes.IndexByte(bytes.TrimRight(prefix, "\r"), '\r') >= 0:
@@ -90,6 +113,9 @@ func signature(text []string) Format {
 	i := slices.IndexFunc(text, significant)
 	if i < 0 {
 		return ""
+	}
+	if separatorLine(text[i]) != 0 {
+		return CSV
 	}
 	switch first := strings.TrimSpace(text[i]); {
 	case strings.HasPrefix(first, "[Adblock"):
@@ -131,9 +157,8 @@ func guess(text []string, s settings) (candidate, error) {
 	case best.format != "":
 		return best, nil
 	case separator != 0:
-		return best, fmt.Errorf("%w: it is a table with columns separated by %q, but its first row %q names none of "+
-			"the columns domain, host, url and ip; name the format if it has one of %s",
-			blocklist.ErrMalformed, separator, shorten(first), words(Readable()[1:]))
+		return best, fmt.Errorf("%w: it is a table with columns separated by %q, but %s; name the format if it has one of %s",
+			blocklist.ErrMalformed, separator, noTarget(split(first, separator)), words(Readable()[1:]))
 	}
 	plain := try(Domains, text, s, true)
 	return best, fmt.Errorf("%w: no format is recognised in it (as domains: %s); name the format if it has one of %s",

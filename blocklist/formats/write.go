@@ -25,6 +25,7 @@ type WriteOptions struct {
 // Written counts what happened to the entries.
 type Written struct {
 	Entries    int // written
+	Covered    int // of these, without a record of their own in an RPZ zone: a listed domain above covers them
 	Duplicates int // omitted, because other entries covered them
 	Expired    int // omitted from a foreign format because they had expired
 	// with an expiry in the future that a foreign format can't express: written without it, or omitted by SkipExpiring
@@ -62,11 +63,11 @@ func scopes() []blocklist.Scope {
 
 // Write writes entries in a format, in their order. If the format can't express the meaning of an entry, Write goes on
 // to count all entries, then fails with [*UnsupportedError], unless the options skip such entries. Only Argine's own
-// format can express entries with status monitor. After an error, the output is incomplete.
+// format and CSV have attributes. Other formats can't express entries with status monitor, and an entry with an expiry
+// stays in such a list until it is written again, see [Written]. After an error, the output is incomplete.
 //
-// Duplicates are omitted. To find them, Write keeps the names in memory, or 16 bytes for each line of Argine's own
-// format. Foreign formats do not get attributes: an entry with an expiry stays in the list until it is written again,
-// see [Written].
+// Duplicates are omitted. To find them, Write keeps the names in memory, or 16 bytes for each line of a format with
+// attributes.
 func Write(w io.Writer, f Format, entries iter.Seq2[blocklist.Entry, error], o WriteOptions) (Written, error) {
 	if entries == nil {
 		return Written{}, fmt.Errorf("writing %s: %w: the iterator of entries is nil", f, blocklist.ErrMalformed)
@@ -93,12 +94,17 @@ func Write(w io.Writer, f Format, entries iter.Seq2[blocklist.Entry, error], o W
 // encoder writes an entry in one format. It returns false if the format can't express the entry.
 type encoder func(w *writer, e blocklist.Entry) bool
 
+// liner appends an entry with its attributes as a line. It appends nothing if the format can't express the entry.
+type liner func(b []byte, e blocklist.Entry) []byte
+
 type writer struct {
 	out     *bufio.Writer // returns its first error from Flush
 	options WriteOptions
-	encode  encoder               // nil for Argine's own format
-	seen    *deferred             // entries of a foreign format; their lines are numbers of input entries
-	lines   map[[16]byte]struct{} // digests of written lines of Argine's own format
+	encode  encoder               // of a format without attributes
+	line    liner                 // of a format with attributes
+	own     bool                  // Argine's own format, which keeps expired entries
+	seen    *deferred             // entries without attributes; their lines are numbers of input entries
+	lines   map[[16]byte]struct{} // digests of written lines with attributes
 	number  int                   // of the current entry
 	room    int                   // maximum length of a name in wire form, in bytes
 	done    Written
@@ -119,6 +125,12 @@ func newWriter(w io.Writer, f Format, o WriteOptions) (*writer, error) {
 	switch f {
 	case Domains:
 		wr.encode = (*writer).domain
+	case Adblock:
+		wr.encode = (*writer).adblock
+		wr.put("[Adblock Plus 2.0]\n")
+	case CSV:
+		wr.line = newCSVWriter().line
+		wr.put(strings.Join(csvHeader(), ","), "\n")
 	case Hosts:
 		wr.encode = (*writer).host
 	case Dnsmasq:
@@ -127,6 +139,7 @@ func newWriter(w io.Writer, f Format, o WriteOptions) (*writer, error) {
 		wr.encode = (*writer).unbound
 		wr.put("server:\n")
 	case Argine:
+		wr.line, wr.own = argineLine, true
 		wr.put(ownMagic, "\n")
 	case RPZ:
 		wr.encode = (*writer).rpz
@@ -149,10 +162,10 @@ func (w *writer) entry(e blocklist.Entry) {
 	w.number++
 	expires := !e.Expires.IsZero()
 	switch {
-	case w.encode == nil:
-		w.argine(e)
-	case expires && !w.options.Now.Before(e.Expires):
+	case expires && !w.own && !w.options.Now.Before(e.Expires):
 		w.done.Expired++
+	case w.line != nil:
+		w.whole(e)
 	case expires && w.options.SkipExpiring:
 		w.expiring(e)
 	case e.Monitor:
@@ -201,9 +214,15 @@ func (w *writer) remember(e blocklist.Entry) {
 	}
 }
 
-// argine writes a line of Argine's own format.
-func (w *writer) argine(e blocklist.Entry) {
-	line := append(e.Append(w.out.AvailableBuffer()), '\n')
+func argineLine(b []byte, e blocklist.Entry) []byte { return append(e.Append(b), '\n') }
+
+// whole writes an entry with its attributes.
+func (w *writer) whole(e blocklist.Entry) {
+	line := w.line(w.out.AvailableBuffer(), e)
+	if len(line) == 0 {
+		w.done.Skipped[e.Scope]++
+		return
+	}
 	sum := sha256.Sum256(line)
 	key := [16]byte(sum[:16])
 	if _, twice := w.lines[key]; twice {
@@ -215,9 +234,32 @@ func (w *writer) argine(e blocklist.Entry) {
 	w.out.Write(line) //nolint:errcheck // Flush returns the error
 }
 
+// adblock writes a domain, or a single address. Rules of ad blockers can't cover a name without those below it.
+func (w *writer) adblock(e blocklist.Entry) bool {
+	if p, ok := e.Prefix(); ok {
+		text := p.Addr().String()
+		if p.Addr().Is6() {
+			text = "[" + text + "]"
+		}
+		if p.IsSingleIP() {
+			w.put("||", text, "^\n")
+		}
+		return p.IsSingleIP()
+	}
+	n, _ := e.Name()
+	if e.Scope != blocklist.ScopeDomain || !isSite(n) {
+		return false
+	}
+	w.put("||", n.String(), "^\n")
+	return true
+}
+
+// isSite reports whether a name is one that readers of foreign formats take for a domain name of at least two labels.
+func isSite(n blocklist.Name) bool { return n.IsHostname() && n.Labels() > 1 && !endsInNumber(n) }
+
 func (w *writer) domain(e blocklist.Entry) bool {
 	n, _ := e.Name()
-	if e.Scope != blocklist.ScopeDomain || !n.IsHostname() || n.Labels() < 2 || endsInNumber(n) {
+	if e.Scope != blocklist.ScopeDomain || !isSite(n) {
 		return false
 	}
 	w.put(n.String(), "\n")

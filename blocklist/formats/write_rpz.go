@@ -46,6 +46,7 @@ func (w *writer) rpz(e blocklist.Entry) bool {
 func (w *writer) zone() {
 	for _, n := range inOrder(w.seen.names) {
 		if below(w.seen.names, n, listBelow) {
+			w.done.Covered++
 			continue
 		}
 		name := n.String()

@@ -66,6 +66,8 @@ func TestWriteGolden(t *testing.T) {
 		formats.RPZ:     {Entries: 13, Duplicates: 2, Expired: 1, Expiring: 1, Until: end, Skipped: counts{domain: 3, host: 2, url: 1}},
 		formats.Dnsmasq: {Entries: 6, Duplicates: 2, Expired: 1, Expiring: 1, Until: end, Skipped: counts{domain: 3, host: 5, url: 1, ip: 4}},
 		formats.Unbound: {Entries: 8, Duplicates: 2, Expired: 1, Expiring: 1, Until: end, Skipped: counts{domain: 3, host: 3, url: 1, ip: 4}},
+		formats.Adblock: {Entries: 7, Duplicates: 2, Expired: 1, Expiring: 1, Until: end, Skipped: counts{domain: 4, host: 5, url: 1, ip: 2}},
+		formats.CSV:     {Entries: 16, Expired: 1, Skipped: counts{domain: 3, host: 2}},
 		formats.Argine:  {Entries: 22, Skipped: counts{}},
 	} {
 		t.Run(string(f), func(t *testing.T) {
@@ -129,7 +131,7 @@ func TestWriteRefuses(t *testing.T) {
 		assert.ErrorContains(t, err, want)
 	}
 	_, err := formats.Write(&bytes.Buffer{}, formats.CNCPO, entriesOf(t, text), formats.WriteOptions{})
-	assert.ErrorContains(t, err, "domains, hosts, rpz, dnsmasq, unbound, argine")
+	assert.ErrorContains(t, err, "domains, hosts, rpz, adblock, dnsmasq, unbound, csv, argine")
 	_, err = formats.Write(&bytes.Buffer{}, formats.RPZ, entriesOf(t, text), formats.WriteOptions{Zone: "a..b"})
 	assert.ErrorIs(t, err, blocklist.ErrMalformed)
 }
@@ -171,6 +173,15 @@ func TestRoundTrip(t *testing.T) {
 		formats.Domains: func(e blocklist.Entry) bool {
 			n, _ := e.Name()
 			return e.Scope == blocklist.ScopeDomain && n.IsHostname() && n.Labels() > 1
+		},
+		formats.Adblock: func(e blocklist.Entry) bool {
+			n, _ := e.Name()
+			p, _ := e.Prefix()
+			return e.Scope == blocklist.ScopeDomain && n.IsHostname() && n.Labels() > 1 || p.IsSingleIP()
+		},
+		formats.CSV: func(e blocklist.Entry) bool {
+			n, ok := e.Name()
+			return !ok || n.IsHostname() && n.Labels() > 1
 		},
 		formats.Hosts: func(e blocklist.Entry) bool {
 			n, _ := e.Name()

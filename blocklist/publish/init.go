@@ -53,23 +53,15 @@ func Init(ctx context.Context, dir string, o InitOptions) error {
 	if err := makeEmpty(dir); err != nil {
 		return err
 	}
-	if err := makeFolders(dir); err != nil {
-		return err
+	for _, name := range []string{rootsDir, pendingDir, releasesDir, filesDir} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			return err
+		}
 	}
 	if err := disk.WriteFile(filepath.Join(dir, pendingDir, trust.RootName(1)), root, 0o644); err != nil {
 		return err
 	}
 	return ledger.Create(ctx, dir, o.List, by, nil)
-}
-
-// makeFolders makes the parts of the agency's folder that are missing.
-func makeFolders(dir string) error {
-	for _, name := range []string{rootsDir, pendingDir, releasesDir, filesDir} {
-		if err := os.MkdirAll(filepath.Join(dir, name), 0o700); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // makeEmpty makes the folder with access for its owner only, because a ledger has the plain text of a confidential

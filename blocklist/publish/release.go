@@ -40,7 +40,7 @@ func (l *Ledger) Release(ctx context.Context, author string) (p *Pending, replac
 		return nil, false, err
 	}
 	if waiting != nil {
-		if waiting.Ledger == now.Hash && waiting.Confidential == root.Spec().Confidential && l.complete(waiting) {
+		if waiting.Ledger == now.Hash && waiting.Confidential == root.Spec().Confidential {
 			return waiting, false, nil
 		}
 		if err := l.checkSent(ctx, waiting); err != nil {
@@ -52,12 +52,6 @@ func (l *Ledger) Release(ctx context.Context, author string) (p *Pending, replac
 	}
 	p, err = l.waitingRelease()
 	return p, waiting != nil, err
-}
-
-// complete reports whether the files of a pending release are there.
-func (l *Ledger) complete(p *Pending) bool {
-	rel, err := l.readRelease(p.dir())
-	return err == nil && l.checkFiles(rel) == nil
 }
 
 // build writes the release of the state after the operation now.
@@ -107,7 +101,7 @@ func (l *Ledger) checkChanged(ctx context.Context, last ReleaseRecord, now Opera
 	if last.Serial == 0 {
 		return nil
 	}
-	pushed, err := l.readPushed(last.Serial)
+	pushed, err := l.readRelease(l.releasePath(last.Serial))
 	if err != nil {
 		return err
 	}

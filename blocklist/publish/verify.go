@@ -24,9 +24,8 @@ type Verified struct {
 
 // Verify verifies the whole history: the hash chain of all operations, every added or removed line, the resulting
 // entries with their indexes, the settings of the guards, and the officers' signatures on refusals. It also verifies
-// the releases: their heads, which officers have signed, and their pushes, and the files of the last one and of the
-// pending one. It fails with [blocklist.ErrDamaged] and names the first row or part of the folder that was altered, is
-// missing, or does not belong there; see [PartError].
+// the releases: their heads, which officers have signed, and their pushes. It fails with [blocklist.ErrDamaged] and
+// names the first row that was altered, is missing, or does not belong there.
 //
 // An attacker who can change the ledger can compute a new hash chain, but can't sign it. So the officers' signatures
 // protect everything up to the last release. Only the chain protects later operations.
@@ -46,9 +45,6 @@ func (l *Ledger) Verify(ctx context.Context) (v Verified, err error) {
 		v.Releases, err = l.verifyReleases(ctx, view)
 		return err
 	})
-	if err == nil {
-		err = l.checkParts(ctx, l.checkFiles)
-	}
 	return v, err
 }
 
@@ -140,7 +136,7 @@ func publications(ctx context.Context, view ledger.View) (map[string][]string, e
 // verifySigned compares a release with its signed metadata. It returns roots without those that were replaced before
 // this release: no later release may be signed under them.
 func (l *Ledger) verifySigned(r ReleaseRecord, o Operation, roots []*trust.Root) ([]*trust.Root, error) {
-	pushed, err := l.readPushed(r.Serial)
+	pushed, err := l.readRelease(l.releasePath(r.Serial))
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,9 @@ func (a *app) convert() *cobra.Command {
 unless --skip-unsupported leaves it out. The result goes to standard output, once it is complete.
 
 Formats of other programs cannot say until when an entry counts. What has expired is left out; what will expire is written and reported
-with the time by which to write the list again, or left out by --skip-expiring. What says nothing new is written once.`,
+with the time by which to write the list again, or left out by --skip-expiring. What says nothing new is written once.
+
+` + tableHelp(),
 		Example: `  blocklist convert --from auto --to rpz --zone rpz.example hosts.txt > rpz.zone`,
 		Args:    args(cobra.ExactArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -51,7 +53,10 @@ func (a *app) export() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export --format FORMAT",
 		Short: "Write what is listed in any format, or for the platforms that can take pages down",
-		Long: `Write what is listed in any format, or for the platforms that can take pages down. --to is the same as --format.
+		Long: `Write what is listed in any format, or for the platforms that can take pages down.
+
+csv, json and argine have all attributes; json is one entry a line, as in blocklist entries --json. The formats of other programs
+know no expiry and no status: what expires is counted, and what only monitors is left out.
 
 The format referral is for those: every listed URL with its reference, the reason of the operation that listed it, since
 when it is listed, and whether it is still there by the checks that blocklist takedown has recorded; entries with
@@ -67,34 +72,42 @@ the platform's name a line, for the domain and all names below it.`,
 				return err
 			}
 			return a.withLedger(func(l *publish.Ledger) error {
-				if out.format == referral {
+				switch out.format {
+				case referral:
 					return pages.write(cmd, a, l)
+				case jsonFormat:
+					return printAll(a, true, l.Entries(cmd.Context()), toJSON, nil)
 				}
 				return out.write(a, l.Entries(cmd.Context()))
 			})
 		},
 	}
-	out.flags(cmd, "format", "to", append(formats.Writable(), referral))
+	out.flags(cmd, "format", "to", append(formats.Writable(), jsonFormat, referral))
 	pages.flags(cmd)
 	required(cmd, "format")
 	return cmd
 }
 
+// jsonFormat is the format of export that has an entry a line, as JSON.
+const jsonFormat = "json"
+
 // output has the options for writing a list in a format.
 type output struct {
-	format string
-	o      formats.WriteOptions
+	format   string
+	writable []formats.Format
+	o        formats.WriteOptions
 }
 
 // flags adds the flags. Name is the name of the flag for the format, and alias its second name.
 func (out *output) flags(cmd *cobra.Command, name, alias string, writable []formats.Format) {
+	out.writable = writable
 	cmd.Flags().SetNormalizeFunc(func(_ *pflag.FlagSet, given string) pflag.NormalizedName {
 		if given == alias {
 			given = name
 		}
 		return pflag.NormalizedName(given)
 	})
-	cmd.Flags().StringVar(&out.format, name, "", "the `FORMAT`: "+list(writable))
+	cmd.Flags().StringVar(&out.format, name, "", "the `FORMAT` to write: "+list(writable))
 	cmd.Flags().StringVar(&out.o.Zone, "zone", "", "the `NAME` of the RPZ zone")
 	cmd.Flags().BoolVar(&out.o.SkipUnsupported, "skip-unsupported", false, "leave out what the format cannot say")
 	cmd.Flags().BoolVar(&out.o.SkipExpiring, "skip-expiring", false, "leave out what expires, where the format cannot say when")
@@ -104,7 +117,7 @@ func (out *output) flags(cmd *cobra.Command, name, alias string, writable []form
 func (out *output) write(a *app, entries iter.Seq2[blocklist.Entry, error]) error {
 	format, err := formats.Parse(out.format)
 	if err != nil || !slices.Contains(formats.Writable(), format) {
-		return usage("format %q cannot be written; there are %s", out.format, list(formats.Writable()))
+		return usage("format %q cannot be written; there are %s", out.format, list(out.writable))
 	}
 	return a.writeOut(func(w io.Writer) error {
 		written, err := formats.Write(w, format, entries, out.o)
@@ -118,6 +131,9 @@ func (out *output) write(a *app, entries iter.Seq2[blocklist.Entry, error]) erro
 // printWritten prints how many entries were written, and which entries or expiries were left out.
 func (a *app) printWritten(w formats.Written, skipExpiring bool) {
 	a.printf("written: %s", plural(uint64(w.Entries), "entry", "entries"))
+	if w.Covered > 0 {
+		a.printf("of these, without records of their own: %s below listed domains, which cover them", thousands(uint64(w.Covered)))
+	}
 	if w.Duplicates > 0 {
 		a.printf("left out: %s that said nothing new", thousands(uint64(w.Duplicates)))
 	}

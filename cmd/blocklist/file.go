@@ -38,7 +38,7 @@ func notURL(path string) error {
 		return nil
 	}
 	return withHint(fmt.Errorf("reading %q: %w: it is a URL, and a file is needed", path, blocklist.ErrMalformed),
-		"download it, then name the file")
+		"fetch it first, then name the file: curl -fo FILE URL")
 }
 
 // writeFile replaces a file atomically: path has the old content or the new.

@@ -34,6 +34,12 @@ func (in *input) flags(cmd *cobra.Command, name string) {
 	cmd.Flags().StringSliceVar(&in.stopPage, "stop-page", nil, "the `ADDRESS` or name to which the list's author leads names that are blocked")
 }
 
+// tableHelp says how the columns of a table are called.
+func tableHelp() string {
+	return `A table (CSV) needs a header. What is listed is in a column with one of the names ` + strings.Join(formats.TargetColumns()[:7], ", ") + `,
+` + strings.Join(formats.TargetColumns()[7:], ", ") + `. Others that are read: category, ref, status, added, expires, review, removed, active.`
+}
+
 func list(all []formats.Format) string {
 	words := make([]string, len(all))
 	for i, f := range all {
@@ -143,6 +149,8 @@ func (a *app) importList() *cobra.Command {
 Category, reference and expiry are for the entries that don't have their own. What is no entry is passed over and
 counted by reason, as are URLs with a fragment (https://app.example/#/profile/7): it never leaves the browser, and without
 it the whole page would be listed. A file that is mostly not what it claims to be is refused.
+
+` + tableHelp() + `
 
 What the guards hold, just as in blocklist add, is left out and explained, the rest is listed, and the exit code says so. See
 blocklist guard.

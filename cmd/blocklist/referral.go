@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/formats"
 	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/blocklist/publish/takedown"
 )
@@ -102,25 +103,12 @@ func writeReferralCSV(w io.Writer, pages iter.Seq2[takedown.Referral, error]) er
 			p.State, dateText(p.Since), dateText(p.LastCheck),
 		}
 		for i := range row {
-			row[i] = cell(row[i])
+			row[i] = formats.SpreadsheetCell(row[i])
 		}
 		err = out.Write(row)
 	}
 	out.Flush()
 	return cmp.Or(err, out.Error())
-}
-
-// cell puts an apostrophe before a text that a spreadsheet would read as a formula. In countries with a decimal comma,
-// spreadsheets split cells at semicolons, so each part is checked. JSON files have the original text.
-func cell(text string) string {
-	parts := strings.Split(text, ";")
-	for i, part := range parts {
-		first, _ := utf8.DecodeRuneInString(strings.TrimLeftFunc(part, unicode.IsSpace))
-		if strings.ContainsRune("=+-@\uff1d\uff0b\uff0d\uff20", first) {
-			parts[i] = "'" + part
-		}
-	}
-	return strings.Join(parts, ";")
 }
 
 func dateText(t time.Time) string {
@@ -170,6 +158,27 @@ func (out *referralOutput) writeFiles(a *app, list string, pages iter.Seq2[taked
 		total += len(f.Pages)
 	}
 	a.printf("written: %s, %s, to %s", plural(uint64(total), "page", "pages"), plural(uint64(len(names)), "platform", "platforms"), out.dir)
+	return out.printOthers(a, names)
+}
+
+// printOthers names the CSV and JSON files in the folder that were not written now. They may be left from an export
+// with another table of platforms.
+func (out *referralOutput) printOthers(a *app, names map[string]string) error {
+	files, err := os.ReadDir(out.dir)
+	if err != nil {
+		return err
+	}
+	written := slices.Collect(maps.Values(names))
+	var others []string
+	for _, f := range files {
+		ending := filepath.Ext(f.Name())
+		if (ending == ".csv" || ending == ".json") && !slices.Contains(written, strings.TrimSuffix(f.Name(), ending)) {
+			others = append(others, f.Name())
+		}
+	}
+	if len(others) > 0 {
+		a.printf("not of this export: %s; remove what is left from an earlier one", strings.Join(others, ", "))
+	}
 	return nil
 }
 

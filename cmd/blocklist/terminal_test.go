@@ -26,17 +26,3 @@ func TestVisible(t *testing.T) {
 		assert.Equal(t, want, b.String())
 	}
 }
-
-// No cell of a table is a formula, be the separator of a reader's spreadsheet a comma or a semicolon.
-func TestCell(t *testing.T) {
-	for text, want := range map[string]string{
-		"https://site.example/a":               "https://site.example/a",
-		"=1+1":                                 "'=1+1",
-		" @x":                                  "' @x",
-		"https://site.example/a;=HYPERLINK(1)": "https://site.example/a;'=HYPERLINK(1)",
-		"https://site.example/a;b;-1;\t+2":     "https://site.example/a;b;'-1;'\t+2",
-		"\uff1dx":                              "'\uff1dx",
-	} {
-		assert.Equal(t, want, cell(text))
-	}
-}

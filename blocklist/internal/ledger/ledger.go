@@ -46,11 +46,8 @@ func Open(dir string, resume func(context.Context) error) (*Ledger, error) {
 		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
 	l := &Ledger{View: View{q: db}, dir: dir, db: db, resume: resume}
-	if err = upgrade(context.Background(), db); err == nil {
-		err = l.readMeta()
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("opening %s: %w", path, l.explain(err)), db.Close())
+	if err := errors.Join(upgrade(context.Background(), db), l.readMeta()); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening %s: %w", path, err), db.Close())
 	}
 	return l, nil
 }
@@ -114,10 +111,6 @@ type Recorder func(kind string, a Audit, fill func(*Tx) error) error
 
 // RecordAll records the operations that do passes to its argument, all of them or none. The caller holds the lock.
 func (l *Ledger) RecordAll(ctx context.Context, do func(Recorder) error) error {
-	return l.explain(l.recordAll(ctx, do))
-}
-
-func (l *Ledger) recordAll(ctx context.Context, do func(Recorder) error) error {
 	tx, err := l.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -155,13 +148,13 @@ func (l *Ledger) Read(ctx context.Context, do func(View) error) error {
 		return err
 	}
 	defer tx.Rollback() //nolint:errcheck // it was only read
-	return l.explain(do(View{q: tx, list: l.list}))
+	return do(View{q: tx, list: l.list})
 }
 
 // SetMeta stores a value under a key, outside the history. The caller holds the lock.
 func (l *Ledger) SetMeta(ctx context.Context, key, value string) error {
 	_, err := l.db.ExecContext(ctx, putMeta, key, value)
-	return l.explain(err)
+	return err
 }
 
 const putMeta = `INSERT OR REPLACE INTO meta VALUES (?, ?)`

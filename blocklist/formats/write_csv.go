@@ -1,0 +1,80 @@
+package formats
+
+import (
+	"bytes"
+	"encoding/csv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// csvHeader returns the columns of a written table. The reader knows all of them.
+func csvHeader() []string {
+	return append(targetColumns(), "category", "ref", "status", "added", "expires", "review")
+}
+
+// csvWriter writes entries as rows of a table.
+type csvWriter struct {
+	buf bytes.Buffer
+	out *csv.Writer
+	row []string
+}
+
+func newCSVWriter() *csvWriter {
+	w := &csvWriter{row: make([]string, len(csvHeader()))}
+	w.out = csv.NewWriter(&w.buf)
+	return w
+}
+
+// line is a [liner]. The target is in the column of its scope.
+func (w *csvWriter) line(b []byte, e blocklist.Entry) []byte {
+	if !fitsRow(e) {
+		return nil
+	}
+	status := "block"
+	if e.Monitor {
+		status = "monitor"
+	}
+	targets := map[blocklist.Scope]int{blocklist.ScopeURL: 0, blocklist.ScopeHost: 1, blocklist.ScopeDomain: 2, blocklist.ScopeIP: 3}
+	clear(w.row)
+	w.row[targets[e.Scope]] = strings.TrimPrefix(e.Target(), "=")
+	copy(w.row[4:], []string{SpreadsheetCell(e.Category), SpreadsheetCell(e.Reference), status, dayText(e.Added), dayText(e.Expires), dayText(e.Review)})
+	w.buf.Reset()
+	w.out.Write(w.row) //nolint:errcheck // the buffer has no errors
+	w.out.Flush()
+	return append(b, w.buf.Bytes()...)
+}
+
+// fitsRow reports whether the reader takes a row with the entry.
+func fitsRow(e blocklist.Entry) bool {
+	if n, ok := e.Name(); ok && !isSite(n) {
+		return false
+	}
+	if host, _ := urlParts(e); e.Scope == blocklist.ScopeURL && !isURLHost(strings.TrimPrefix(host, "*.")) {
+		return false
+	}
+	return oneLine(e.Category) && oneLine(e.Reference)
+}
+
+func dayText(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// SpreadsheetCell puts an apostrophe before a text that a spreadsheet would read as a formula. In countries with a
+// decimal comma, spreadsheets split cells at semicolons, so each part is checked.
+func SpreadsheetCell(text string) string {
+	parts := strings.Split(text, ";")
+	for i, part := range parts {
+		first, _ := utf8.DecodeRuneInString(strings.TrimLeftFunc(part, unicode.IsSpace))
+		if strings.ContainsRune("=+-@\uff1d\uff0b\uff0d\uff20", first) {
+			parts[i] = "'" + part
+		}
+	}
+	return strings.Join(parts, ";")
+}
