@@ -27,7 +27,8 @@ func (s *Store) Signed(_ verified.Token, list string) (*SignedList, error) {
 	return &SignedList{store: s, name: list, dir: dir}, nil
 }
 
-// Dir returns the list's folder. Files in it whose names begin with "release" belong to the subscription.
+// Dir returns the list's folder. Files in it whose names begin with "release" or "equivocation" belong to the
+// subscription.
 func (l *SignedList) Dir() string { return l.dir }
 
 // InForce returns the list as lookups currently see it. It returns false if the list is not served. It takes no lock.

@@ -2,6 +2,7 @@ package origin
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -56,7 +58,8 @@ func (p *push) checkMissing(came func(trust.File) bool) error {
 //
 // Errors: [blocklist.ErrUntrusted] when signatures are missing (the text names the signers) or when content does not
 // match its signed digest; [blocklist.ErrGap] when neither bundle nor origin has a file of the release;
-// [blocklist.ErrRollback] for an older release; [blocklist.ErrExpired]; [blocklist.ErrMalformed];
+// [blocklist.ErrRollback] for an older release, and [blocklist.ErrEquivocation] for
+// one that contradicts what is published; [blocklist.ErrExpired]; [blocklist.ErrMalformed];
 // [blocklist.ErrTooLarge]; [blocklist.ErrBusy] when another process holds the folder's lock.
 func (o *Origin) Accept(ctx context.Context, bundle io.Reader) (blocklist.Header, error) {
 	return o.accept(ctx, &rootChain{o: o}, bundle, func() {})
@@ -75,9 +78,27 @@ func (o *Origin) accept(ctx context.Context, roots *rootChain, bundle io.Reader,
 		err = o.receiveAndCommit(ctx, p, b)
 	}
 	if err != nil {
+		o.keepEvidence(err)
 		return h, fmt.Errorf("accepting a push: %w", err)
 	}
 	return p.header()
+}
+
+// keepEvidence keeps the proof of an equivocation in the origin's folder.
+func (o *Origin) keepEvidence(err error) {
+	var twice *trust.EquivocationError
+	if !errors.As(err, &twice) {
+		return
+	}
+	dir := filepath.Join(o.dir, evidenceDir, filepath.FromSlash(twice.List))
+	kept, err := twice.Keep(dir)
+	switch {
+	case err != nil:
+		o.o.Log.Error("keeping evidence", slog.String("list", twice.List), slogErr(err))
+	case kept:
+		o.o.Log.Warn("equivocation: officers have signed two states of one serial", slog.String("list", twice.List),
+			slog.Uint64("serial", twice.Serial), slog.String("evidence", dir))
+	}
 }
 
 // receiveAndCommit receives the files of a push and publishes the release.
@@ -159,15 +180,17 @@ func (p *push) openUrgent(st *state, next []byte) (spec trust.UrgentSpec, err er
 // clockSkew is the accepted difference between the clocks of an officer and of the origin.
 const clockSkew = 5 * time.Minute
 
-// checkTargets verifies the signatures of targets, and refuses a release older than the published one.
+// checkTargets verifies the signatures of targets. It refuses a release that is older than the published one, or that
+// contradicts it.
 func (p *push) checkTargets(st *state, targets []byte) (err error) {
 	if p.spec, err = trust.ParseTargets(targets); err != nil {
 		return err
 	}
-	if err := trust.CheckNewer(st.targets, p.spec); err != nil {
-		return err
+	newer, signed := trust.CheckNewer(st.targets, p.spec), p.spec.Verify(p.root)
+	if signed == nil {
+		err = trust.CheckEquivocation(st.targets, p.spec)
 	}
-	if err := p.spec.Verify(p.root); err != nil {
+	if err := cmp.Or(err, newer, signed); err != nil {
 		return err
 	}
 	if time.Now().After(p.spec.Expires) {

@@ -31,9 +31,10 @@ import (
 
 // Names of files within the folder of an origin.
 const (
-	listsDir = "lists" // public files
-	workDir  = "tmp"   // unfinished pushes
-	lockFile = "lock"
+	listsDir    = "lists"    // public files
+	workDir     = "tmp"      // unfinished pushes
+	evidenceDir = "evidence" // proofs of equivocations, by list
+	lockFile    = "lock"
 )
 
 // Options configure an origin. The zero value selects the defaults.

@@ -51,11 +51,22 @@ func ToHTTP(client *http.Client, base string) Transport {
 		if response.StatusCode == http.StatusPreconditionFailed {
 			return &trust.MissingError{Paths: strings.Split(printable(string(text)), " ")}
 		}
+		if response.StatusCode == http.StatusConflict {
+			return fmt.Errorf("the origin refused it: %w: %s", conflict(string(text)), printable(string(text)))
+		}
 		if response.StatusCode/100 == 4 {
 			return fmt.Errorf("%w: %s: %s", blocklist.ErrRefused, response.Status, printable(string(text)))
 		}
 		return fmt.Errorf("the origin is %w: %s: %s", blocklist.ErrUnavailable, response.Status, printable(string(text)))
 	}
+}
+
+// conflict returns the error that an origin means with 409.
+func conflict(text string) error {
+	if strings.Contains(text, blocklist.ErrEquivocation.Error()) {
+		return blocklist.ErrEquivocation
+	}
+	return blocklist.ErrRollback
 }
 
 // printable returns a server's text as one line without control characters.

@@ -39,6 +39,11 @@ func (d folder) review(p *Pending, yield func(blocklist.Change, error) bool) err
 	if err != nil {
 		return err
 	}
+	if p.Serial > 1 {
+		if err := trust.CheckEquivocation(&before.targets, after.targets); err != nil {
+			return fmt.Errorf("reviewing: %w", err)
+		}
+	}
 	way, _ := after.targets.UpdatePath(0) // readRelease has seen that there is one
 	held, _ := before.targets.UpdatePath(0)
 	fresh := before.unsigned(after)

@@ -121,7 +121,12 @@ func bundledRoots(b *trust.Bundle) documents {
 func (s *Subscription) checkBundled(targets []byte) (trust.TargetsSpec, error) {
 	spec, err := trust.ParseTargets(targets)
 	if err == nil {
-		err = s.verifyNewer(spec, s.newestMetadata().Targets)
+		held := s.newestMetadata().Targets
+		err = s.verifyNewer(spec, held)
+		s.noteEquivocation(err)
+		if err == nil {
+			s.noteEquivocation(trust.CheckEquivocation(held, spec))
+		}
 	}
 	if until := spec.Expires; err == nil && time.Now().After(until) {
 		err = fmt.Errorf("serial %d: %w: since %s", spec.Version, blocklist.ErrExpired, until.Format(time.RFC3339))

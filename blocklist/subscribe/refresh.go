@@ -53,6 +53,7 @@ func (s *Subscription) refreshFrom(ctx context.Context, o *fetch.Origin) (change
 		return changed, err
 	}
 	next, spec, modified, err := s.ask(ctx, o)
+	s.noteEquivocation(err)
 	if err != nil || !modified {
 		return false, err
 	}
@@ -124,6 +125,7 @@ func (s *Subscription) verify(ctx context.Context, o *fetch.Origin, timestamp []
 	if spec, err = verifyUpdate(ctx, o, u, held, timestamp, s.remember); err != nil {
 		return next, spec, err
 	}
+	s.noteEquivocation(trust.CheckEquivocation(held.Targets, spec))
 	key, err := s.listKey(ctx, o, spec)
 	if err == nil {
 		spec, err = u.Unlock(key)
@@ -159,7 +161,7 @@ func (s *Subscription) verifyNewer(spec trust.TargetsSpec, held *trust.TargetsSp
 	if err := verifyTargets(spec, s.root); err != nil {
 		return err
 	}
-	return trust.CheckNewer(held, spec)
+	return trust.CheckFollows(held, spec)
 }
 
 // enforces reports whether the newest release of spec is in force.

@@ -27,6 +27,10 @@ type Status struct {
 	Hold    *Hold     // the held release; nil: none
 	Held    uint64    // number of releases held by the guards since the start
 
+	// Equivocations is the number of proofs, in the folder of the list, that officers have signed two states of one
+	// serial. People must find out which state is right, and then remove the files equivocation-*.json.
+	Equivocations int
+
 	Receipts *ReceiptStatus // nil: not configured, or Run has not begun
 }
 
@@ -92,7 +96,7 @@ func wait(ctx context.Context, changed <-chan struct{}, st Status) {
 // same reports whether two statuses differ only in the times of polls.
 func (st Status) same(other Status) bool {
 	return st.Serial == other.Serial && st.Digest == other.Digest && st.Urgent == other.Urgent && st.Stale == other.Stale &&
-		st.Root.Equal(other.Root) && st.Held == other.Held && errorText(st.Err) == errorText(other.Err) &&
+		st.Root.Equal(other.Root) && st.Held == other.Held && st.Equivocations == other.Equivocations && errorText(st.Err) == errorText(other.Err) &&
 		st.Hold.same(other.Hold) && st.Receipts.same(other.Receipts)
 }
 

@@ -161,6 +161,7 @@ func (s *Subscription) init() (err error) {
 		c.Log.Error("restoring the list; the next poll fetches it", slogErr(s.status.Err))
 	}
 	s.updateStatus()
+	s.countEquivocations()
 	return nil
 }
 

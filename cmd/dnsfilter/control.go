@@ -155,6 +155,9 @@ func printStatus(w io.Writer, s service.Status) error {
 			fmt.Fprintf(t, "\treceipt: %s\n", receiptText(l.Receipts))
 		}
 		printFile(t, l)
+		if l.Equivocations > 0 {
+			fmt.Fprintf(t, "\tequivocation: officers have signed two states of one serial; the log names the folder with the proof, ask the agency\n")
+		}
 		if l.Hold != nil {
 			fmt.Fprintf(t, "\ton hold: %s; dnsfilter holds shows why\n", heldText(l))
 		}

@@ -32,22 +32,23 @@ type Status struct {
 
 // ListStatus is the state of one list.
 type ListStatus struct {
-	List    string          `json:"list"`
-	File    string          `json:"file,omitempty"` // of a local list
-	Action  string          `json:"action"`
-	Signed  bool            `json:"signed"`
-	Entries uint64          `json:"entries"`
-	Serial  uint64          `json:"serial,omitempty"` // current serial; 0: a local list, or no release yet
-	Digest  string          `json:"digest,omitempty"`
-	Origin  string          `json:"origin,omitempty"`        // the origin that answered last
-	Checked time.Time       `json:"checked,omitzero"`        // when an origin last proved that this is the newest release
-	Expires time.Time       `json:"expires,omitzero"`        // until when it counts as fresh
-	Root    time.Time       `json:"root_expires,omitzero"`   // expiry of the newest root; the agency must renew it by then
-	Stale   bool            `json:"stale,omitempty"`         // a signed list: Expires has passed, or there is no release; a local list: its file could not be loaded
-	Error   string          `json:"error,omitempty"`         // why the last update failed
-	Hold    *subscribe.Hold `json:"hold,omitempty"`          // the held release or file
-	Held    uint64          `json:"held,omitempty"`          // number of releases held since the start
-	Follows bool            `json:"subscriptions,omitempty"` // a signed list has a running subscription
+	List          string          `json:"list"`
+	File          string          `json:"file,omitempty"` // of a local list
+	Action        string          `json:"action"`
+	Signed        bool            `json:"signed"`
+	Entries       uint64          `json:"entries"`
+	Serial        uint64          `json:"serial,omitempty"` // current serial; 0: a local list, or no release yet
+	Digest        string          `json:"digest,omitempty"`
+	Origin        string          `json:"origin,omitempty"`        // the origin that answered last
+	Checked       time.Time       `json:"checked,omitzero"`        // when an origin last proved that this is the newest release
+	Expires       time.Time       `json:"expires,omitzero"`        // until when it counts as fresh
+	Root          time.Time       `json:"root_expires,omitzero"`   // expiry of the newest root; the agency must renew it by then
+	Stale         bool            `json:"stale,omitempty"`         // a signed list: Expires has passed, or there is no release; a local list: its file could not be loaded
+	Error         string          `json:"error,omitempty"`         // why the last update failed
+	Hold          *subscribe.Hold `json:"hold,omitempty"`          // the held release or file
+	Equivocations int             `json:"equivocations,omitempty"` // proofs that officers have signed two states of one serial
+	Held          uint64          `json:"held,omitempty"`          // number of releases held since the start
+	Follows       bool            `json:"subscriptions,omitempty"` // a signed list has a running subscription
 
 	Receipts *ReceiptStatus `json:"receipts,omitempty"` // nil: not configured
 
@@ -150,7 +151,7 @@ func (s *running) listStatus(l *config.List, f *subscription) ListStatus {
 	}
 	st := f.sub.Status()
 	out.Origin, out.Checked, out.Expires, out.Root = st.Origin, st.Checked, st.Expires, st.Root
-	out.Stale, out.Hold, out.Held = st.Stale, st.Hold, st.Held
+	out.Stale, out.Hold, out.Held, out.Equivocations = st.Stale, st.Hold, st.Held, st.Equivocations
 	if st.Err != nil {
 		out.Error = st.Err.Error()
 	}

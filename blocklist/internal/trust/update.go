@@ -35,7 +35,7 @@ func (u *Updater) Targets(b []byte) (TargetsSpec, error) {
 	if spec.Version != u.next.Snapshot.Targets.Version {
 		return spec, fmt.Errorf("targets: %w: serial %d, the snapshot names %d", blocklist.ErrUntrusted, spec.Version, u.next.Snapshot.Targets.Version)
 	}
-	if err := CheckNewer(u.held.Targets, spec); err != nil {
+	if err := CheckFollows(u.held.Targets, spec); err != nil {
 		return spec, err
 	}
 	u.spec, u.next.Targets = spec, &spec

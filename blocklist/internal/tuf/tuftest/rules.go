@@ -33,7 +33,7 @@ func rules() []rule {
 		}},
 		{refused, rollback, "a root that skips a version is not older", []string{"does not follow root"}},
 		{rollback, accepted, "a serial has one content, and never goes back, not even under new keys", []string{
-			"is older than what is held",
+			"is older than what is held", "equivocation: ",
 		}},
 	}
 }

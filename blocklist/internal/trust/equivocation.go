@@ -1,0 +1,112 @@
+package trust
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/disk"
+)
+
+// EquivocationError is the proof that enough officers have signed two different states of one serial: two targets
+// documents. It wraps [blocklist.ErrEquivocation].
+type EquivocationError struct {
+	List       string
+	Serial     uint64
+	Held, Next TargetsSpec // both verified
+}
+
+// Error implements error.
+func (e *EquivocationError) Error() string {
+	return fmt.Sprintf("%s serial %d: %v: digest %.16s is held, %.16s was signed, too", e.List, e.Serial, blocklist.ErrEquivocation,
+		e.digest(e.Held), e.digest(e.Next))
+}
+
+// Unwrap returns [blocklist.ErrEquivocation].
+func (e *EquivocationError) Unwrap() error { return blocklist.ErrEquivocation }
+
+func (e *EquivocationError) digest(spec TargetsSpec) string {
+	r, _ := spec.State(e.Serial)
+	return r.Digest
+}
+
+// CheckEquivocation compares two verified targets documents of a list. It returns an [*EquivocationError] if they are
+// different ones of the same serial, or say different things about an earlier serial. Held is nil if there are none.
+func CheckEquivocation(held *TargetsSpec, next TargetsSpec) error {
+	if held == nil {
+		return nil
+	}
+	if held.Version == next.Version && held.Newest().Digest != next.Newest().Digest {
+		return &EquivocationError{List: next.List, Serial: uint64(next.Version), Held: *held, Next: next}
+	}
+	if held.KeyID != next.KeyID || (held.Key == nil) != (next.Key == nil) {
+		return nil // digests that were masked differently can't be compared
+	}
+	for _, f := range next.Files {
+		if r, ok := held.State(f.Release.Serial); ok && r.Digest != f.Release.Digest {
+			return &EquivocationError{List: next.List, Serial: r.Serial, Held: *held, Next: next}
+		}
+	}
+	return nil
+}
+
+// CheckFollows is [CheckNewer] for verified targets. It returns an [*EquivocationError] for another state of the held
+// serial.
+func CheckFollows(held *TargetsSpec, next TargetsSpec) error {
+	err := CheckNewer(held, next)
+	if err == nil {
+		return nil
+	}
+	if twice := CheckEquivocation(held, next); twice != nil {
+		return twice
+	}
+	return err
+}
+
+// evidence is the content of a file with the proof of an equivocation.
+type evidence struct {
+	List   string    `json:"list"`
+	Serial uint64    `json:"serial"`
+	Found  time.Time `json:"found"`
+	Held   []byte    `json:"held"` // targets documents
+	Next   []byte    `json:"next"`
+}
+
+const (
+	evidenceName = "equivocation-*.json"
+	maxEvidence  = 8 // files
+)
+
+// Keep writes the proof to a new file in the folder dir. It returns false if the proof is there already, or if the
+// folder has as many as it may.
+func (e *EquivocationError) Keep(dir string) (kept bool, err error) {
+	documents := [][]byte{e.Held.Bytes(), e.Next.Bytes()}
+	path := filepath.Join(dir, fmt.Sprintf("equivocation-%d-%.8x.json", e.Serial, sha256.Sum256(bytes.Join(documents, nil))))
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) || CountEvidence(dir) >= maxEvidence {
+		return false, err
+	}
+	b, err := json.Marshal(evidence{e.List, e.Serial, time.Now().UTC().Truncate(time.Second), documents[0], documents[1]})
+	if err == nil {
+		err = os.MkdirAll(dir, 0o700)
+	}
+	if err == nil {
+		err = disk.WriteFile(path, b, 0o600)
+	}
+	if err != nil {
+		return false, fmt.Errorf("keeping the proof of an equivocation: %w", err)
+	}
+	return true, nil
+}
+
+// CountEvidence returns the number of proofs in a folder.
+func CountEvidence(dir string) int {
+	files, _ := filepath.Glob(filepath.Join(dir, evidenceName))
+	return len(files)
+}

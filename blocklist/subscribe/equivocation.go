@@ -1,0 +1,39 @@
+package subscribe
+
+import (
+	"errors"
+	"log/slog"
+
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// noteEquivocation keeps the proof that officers have signed two states of one serial, if err is one, in the folder of
+// the list. It is logged once.
+//
+// Another state of the current serial is refused. A later release that contradicts an earlier one is enforced all the
+// same: enough officers have signed it, and a list that stands still for ever would help no one.
+func (s *Subscription) noteEquivocation(err error) {
+	var twice *trust.EquivocationError
+	if !errors.As(err, &twice) {
+		return
+	}
+	kept, err := twice.Keep(s.list.Dir())
+	switch {
+	case err != nil:
+		s.c.Log.Error("keeping evidence", slogErr(err))
+	case kept:
+		s.c.Log.Warn("equivocation: officers have signed two states of one serial", slog.Uint64("serial", twice.Serial),
+			slog.String("evidence", s.list.Dir()), slogErr(twice))
+	}
+	s.countEquivocations()
+}
+
+func (s *Subscription) countEquivocations() {
+	n := trust.CountEvidence(s.list.Dir())
+	s.mu.Lock()
+	same := s.status.Equivocations == n
+	s.mu.Unlock()
+	if !same {
+		s.setStatus(func(st *Status) { st.Equivocations = n })
+	}
+}
