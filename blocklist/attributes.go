@@ -111,6 +111,9 @@ func nextField(s string) (field, rest string) {
 // set parses one key=value field. It marks the key in seen, to detect duplicates.
 func (a *Attributes) set(field string, seen *[6]bool) (why string) {
 	key, value, ok := strings.Cut(field, "=")
+	if !ok && strings.HasPrefix(field, ".") {
+		return fmt.Sprintf("there is a space before %q", excerpt(field))
+	}
 	if !ok {
 		return fmt.Sprintf("field %q is not key=value; a value with spaces needs double quotes", excerpt(field))
 	}

@@ -159,7 +159,7 @@ func parseEntry(line string) (e Entry, why string) {
 		return e, "there is no name, URL or address"
 	}
 	if e, why = parseTarget(target); why != "" {
-		return e, why
+		return e, meant(target, why)
 	}
 	if why = e.Attributes.parse(rest); why != "" {
 		return e, why
@@ -195,7 +195,7 @@ func parseTarget(text string) (e Entry, why string) {
 	}
 	if p, ok := parsePrefix(text); ok {
 		if e = IPEntry(p); p != p.Masked() {
-			return e, "bits are set outside the prefix; write " + e.key
+			return e, meantPrefix(p)
 		}
 		return e, ""
 	}

@@ -13,14 +13,16 @@ import (
 
 // ChangeResult counts what a change to the ledger did.
 type ChangeResult struct {
-	Added     uint64        `json:"added"`            // entries that are new
-	Joined    uint64        `json:"joined"`           // further orders of entries that were listed already
-	Changed   uint64        `json:"changed"`          // standing orders that got other attributes
-	Removed   uint64        `json:"removed"`          // entries that are not listed any more
-	Withdrawn uint64        `json:"withdrawn"`        // orders of entries that are still listed
-	Unchanged uint64        `json:"unchanged"`        // orders that stood already, with these attributes
-	Refused   uint64        `json:"refused"`          // entries left out because the guards hold them
-	Orders    []OrderChange `json:"orders,omitempty"` // what happened to the orders of entries: at most 20 that came, that went, and others
+	Added     uint64        `json:"added"`              // entries that are new
+	Joined    uint64        `json:"joined"`             // further orders of entries that were listed already
+	Changed   uint64        `json:"changed"`            // standing orders that got other attributes
+	Removed   uint64        `json:"removed"`            // entries that are not listed any more
+	Withdrawn uint64        `json:"withdrawn"`          // orders of entries that are still listed
+	Unchanged uint64        `json:"unchanged"`          // orders that stood already, with these attributes
+	Refused   uint64        `json:"refused"`            // entries left out because the guards hold them
+	Broken    uint64        `json:"broken"`             // entries left out because they break the rules of the list
+	Breaches  []string      `json:"breaches,omitempty"` // which of these, and why; at most 20
+	Orders    []OrderChange `json:"orders,omitempty"`   // what happened to the orders of entries: at most 20 that came, that went, and others
 	// Guards has the findings of the guards: first those that hold an entry, then the others. At most 20 of each are
 	// in it, and all are counted.
 	Guards guard.Report `json:"guards"`
@@ -29,13 +31,16 @@ type ChangeResult struct {
 // OrderChange is what an operation did to the orders of one target.
 type OrderChange = ledger.OrderChange
 
+// fillPut gives the orders of an operation, as the guards and the rules of the list let it.
+type fillPut func(*ledger.Tx, *screen, *checker) (ledger.Counts, error)
+
 // Add gives orders: an entry is an order with the entry's reference, which lists its target. An entry stays listed while
 // one of its orders stands. If an order with this reference stands, it gets the attributes of the new one, and keeps
-// those that the new one does not have. If the guards hold an entry, Add changes nothing and returns a
-// [*guard.HeldError]. With by.Override, held entries are added as well.
+// those that the new one does not have. If an entry breaks a rule, Add changes nothing and fails with [ErrRules]. If the
+// guards hold one, it changes nothing and returns a [*guard.HeldError]. With by.Override, held entries are added as well.
 func (l *Ledger) Add(ctx context.Context, entries []blocklist.Entry, by Audit) (ChangeResult, error) {
-	return l.put(ctx, KindAdd, by, func(t *ledger.Tx, s *screen) (ledger.Counts, error) {
-		n, err := t.Put(ctx, eachEntry(entries), s.screen, nil)
+	return l.put(ctx, KindAdd, by, func(t *ledger.Tx, s *screen, c *checker) (ledger.Counts, error) {
+		n, err := t.Put(ctx, c.strict(eachEntry(entries)), s.screen, nil)
 		return n, errors.Join(err, s.err())
 	})
 }
@@ -50,32 +55,37 @@ func eachEntry(entries []blocklist.Entry) iter.Seq2[blocklist.Entry, error] {
 	}
 }
 
-// Import is Add for a stream of entries of any length, in bounded memory. It leaves out and counts entries that the
-// guards hold, unless by.Override gives a reason to add them: what Add would hold, Import leaves out. An error in the
-// stream changes nothing. If progress is not nil, Import calls it from time to time with the number of entries read.
+var errNoEntries = fmt.Errorf("importing: %w: there are no entries", blocklist.ErrMalformed)
+
+// Import is Add for a stream of entries of any length, in bounded memory. It leaves out and counts entries that break a
+// rule, and those that the guards hold, unless by.Override gives a reason to add these: what Add would hold, Import
+// leaves out. An error in the stream changes nothing. If progress is not nil, Import calls it from time to time with the
+// number of entries read.
 func (l *Ledger) Import(ctx context.Context, entries iter.Seq2[blocklist.Entry, error], by Audit,
 	progress func(uint64),
 ) (ChangeResult, error) {
 	if entries == nil {
-		return ChangeResult{}, fmt.Errorf("importing: %w: there are no entries", blocklist.ErrMalformed)
+		return ChangeResult{}, errNoEntries
 	}
-	return l.put(ctx, KindImport, by, func(t *ledger.Tx, s *screen) (ledger.Counts, error) {
-		return t.Put(ctx, entries, s.screen, progress)
+	return l.put(ctx, KindImport, by, func(t *ledger.Tx, s *screen, c *checker) (ledger.Counts, error) {
+		return t.Put(ctx, c.lenient(entries), s.screen, progress)
 	})
 }
 
-func (l *Ledger) put(ctx context.Context, kind string, by Audit,
-	put func(*ledger.Tx, *screen) (ledger.Counts, error),
-) (r ChangeResult, err error) {
+func (l *Ledger) put(ctx context.Context, kind string, by Audit, fill fillPut) (r ChangeResult, err error) {
 	err = l.history.Change(ctx, kind, by, func(t *ledger.Tx) error {
 		s, err := l.newScreen(ctx, by)
 		if err != nil {
 			return err
 		}
-		n, err := put(t, s)
+		c, err := l.newChecker(ctx, by)
+		if err != nil {
+			return err
+		}
+		n, err := fill(t, s, c)
 		r = ChangeResult{
 			Added: n.Added, Joined: n.Joined, Changed: n.Changed, Unchanged: n.Unchanged, Refused: s.refused,
-			Guards: s.report(), Orders: t.OrderChanges(),
+			Broken: c.broken, Breaches: c.breaches, Guards: s.report(), Orders: t.OrderChanges(),
 		}
 		return err
 	})
@@ -88,13 +98,13 @@ func (l *Ledger) put(ctx context.Context, kind string, by Audit,
 // Remove withdraws all orders of entries, so that they are not listed any more. It finds them by their targets;
 // attributes don't matter. If one of them is not listed, nothing is changed, and the error is [ErrNotListed].
 func (l *Ledger) Remove(ctx context.Context, entries []blocklist.Entry, by Audit) (ChangeResult, error) {
-	return l.withdraw(ctx, by, func(t *ledger.Tx) (withdrawn uint64, err error) {
+	return l.withdraw(ctx, by, func(t *ledger.Tx) error {
 		for _, e := range entries {
 			if err := t.Remove(ctx, e.Target()); err != nil {
-				return 0, err
+				return l.explain(ctx, e, err)
 			}
 		}
-		return uint64(len(entries)), nil
+		return nil
 	})
 }
 
@@ -104,28 +114,25 @@ func (l *Ledger) Remove(ctx context.Context, entries []blocklist.Entry, by Audit
 func (l *Ledger) Withdraw(ctx context.Context, reference string, entries []blocklist.Entry, by Audit) (ChangeResult,
 	error,
 ) {
-	return l.withdraw(ctx, by, func(t *ledger.Tx) (withdrawn uint64, err error) {
+	return l.withdraw(ctx, by, func(t *ledger.Tx) error {
 		if len(entries) == 0 {
 			return t.WithdrawAll(ctx, reference)
 		}
 		for _, e := range entries {
 			if err := t.Withdraw(ctx, e.Target(), reference); err != nil {
-				return 0, err
+				return l.explain(ctx, e, err)
 			}
 		}
-		return uint64(len(entries)), nil
+		return nil
 	})
 }
 
-// withdraw records an operation that withdraws orders, and returns on how many entries.
-func (l *Ledger) withdraw(ctx context.Context, by Audit, withdraw func(*ledger.Tx) (uint64, error)) (r ChangeResult,
-	err error,
-) {
+// withdraw records an operation that withdraws orders.
+func (l *Ledger) withdraw(ctx context.Context, by Audit, withdraw func(*ledger.Tx) error) (r ChangeResult, err error) {
 	err = l.history.Change(ctx, KindRemove, by, func(t *ledger.Tx) error {
-		before := t.Listed()
-		n, err := withdraw(t)
-		r.Removed = before - t.Listed()
-		r.Withdrawn, r.Orders = n-r.Removed, t.OrderChanges()
+		err := withdraw(t)
+		_, r.Removed, r.Withdrawn = t.Changed()
+		r.Orders = t.OrderChanges()
 		return err
 	})
 	if err != nil {
@@ -145,16 +152,11 @@ func (l *Ledger) Undo(ctx context.Context, operation int64, by Audit) (r ChangeR
 		if err != nil {
 			return err
 		}
-		before := t.Listed()
 		if err := t.Undo(ctx, operation, s.screen); err != nil {
 			return fmt.Errorf("undoing operation %d: %w", operation, err)
 		}
 		r = ChangeResult{Guards: s.report(), Orders: t.OrderChanges()}
-		if now := t.Listed(); now > before {
-			r.Added = now - before
-		} else {
-			r.Removed = before - now
-		}
+		r.Added, r.Removed, r.Changed = t.Changed()
 		return s.err()
 	})
 	if err != nil {
@@ -167,4 +169,15 @@ func (l *Ledger) Undo(ctx context.Context, operation int64, by Audit) (r ChangeR
 // if it is not listed.
 func (l *Ledger) Orders(ctx context.Context, target string) ([]blocklist.Entry, error) {
 	return l.history.Orders(ctx, target)
+}
+
+// Covering returns the most specific listed entry that covers all of e, and false if there is none. An entry with the
+// target of e does not count.
+func (l *Ledger) Covering(ctx context.Context, e blocklist.Entry) (blocklist.Entry, bool, error) {
+	for _, target := range subjectOf(e).covers {
+		if covering, ok, err := l.Lookup(ctx, target); ok || err != nil {
+			return covering, ok, err
+		}
+	}
+	return blocklist.Entry{}, false, nil
 }

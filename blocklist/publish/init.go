@@ -13,7 +13,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// InitOptions describe a new list. Only Urgent and Confidential are optional. Keys are public keys as text, the content
+// InitOptions describe a new list. Urgent, Confidential and Rules are optional. Keys are public keys as text, the content
 // of a .pub file.
 type InitOptions struct {
 	List      string       // its name, such as it.example/csam
@@ -25,6 +25,7 @@ type InitOptions struct {
 	// entry.
 	Confidential bool
 	Author       string // who makes the list
+	Rules        Rules  // what new orders must keep to, see [Ledger.SetRules]
 }
 
 // Init makes the agency's folder dir, with an empty ledger and the first root of the list, which is pending until
@@ -47,7 +48,8 @@ func Init(ctx context.Context, dir string, o InitOptions) error {
 		return err
 	}
 	by := Audit{Author: o.Author, Reason: fmt.Sprintf("%s, signed by %d of %d officers", o.List, o.Threshold, len(o.Officers))}
-	if err := by.Check(); err != nil {
+	_, err = o.Rules.compile()
+	if err := errors.Join(by.Check(), err); err != nil {
 		return err
 	}
 	if err := makeEmpty(dir); err != nil {
@@ -61,7 +63,12 @@ func Init(ctx context.Context, dir string, o InitOptions) error {
 	if err := disk.WriteFile(filepath.Join(dir, pendingDir, trust.RootName(1)), root, 0o644); err != nil {
 		return err
 	}
-	return ledger.Create(ctx, dir, o.List, by, nil)
+	return ledger.Create(ctx, dir, o.List, by, func(l *ledger.Ledger) error {
+		if o.Rules.isZero() {
+			return nil
+		}
+		return o.Rules.set(ctx, l.Record, Audit{Author: o.Author})
+	})
 }
 
 // makeEmpty makes the folder with access for its owner only, because a ledger has the plain text of a confidential

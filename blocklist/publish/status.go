@@ -16,6 +16,8 @@ type Status struct {
 	Released *ReleaseRecord `json:"released,omitempty"` // the last pushed release; nil: none
 	Added    uint64         `json:"unreleased_added"`   // lines added since that release
 	Removed  uint64         `json:"unreleased_removed"` // lines removed since that release
+	Rules    Rules          `json:"rules,omitzero"`
+	Due      DueCounts      `json:"due"`
 	Pending  *Pending       `json:"pending,omitempty"`  // a root or release that waits for signatures or for a push
 	Origin   *Comparison    `json:"origin,omitempty"`   // set by callers that have used [Ledger.Compare]
 	Warnings []string       `json:"warnings,omitempty"` // what must be done soon, and the command for it
@@ -39,6 +41,12 @@ func (l *Ledger) Status(ctx context.Context) (s Status, err error) {
 		s.Added = s.Head.Entries
 	}
 	if err != nil {
+		return s, err
+	}
+	if s.Rules, err = l.Rules(ctx); err != nil {
+		return s, err
+	}
+	if s.Due, err = l.countDue(ctx); err != nil {
 		return s, err
 	}
 	if s.Pending, err = l.Pending(); err != nil && !errors.Is(err, ErrNothingPending) {

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -15,7 +13,7 @@ func (a *app) add() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add ENTRY...",
 		Short: "List names, URLs or addresses",
-		Long: `List names, URLs or addresses. An entry that is there already gets the new attributes.
+		Long: `List names, URLs or addresses.
 
   example.com                 that name and every name below it
   =www.example.com            that name alone
@@ -24,8 +22,12 @@ func (a *app) add() *cobra.Command {
 
 An entry may carry its attributes: "example.com status=monitor".
 
-What the guards hold, such as a public suffix or a protected name, is not listed; see blocklist guard.`,
-		Example: `  blocklist -C DIR add example.com --category test --ref "order 2026/17" --reason "as ordered" --expires 2027-05-01`,
+An entry rests on orders, which differ in their reference, and stays listed while one stands. On an entry that is listed already, add
+gives a further order; or, if an order with this reference stands, changes it: what is not given stays as it is.
+
+What the guards hold, such as a public suffix or a protected name, is not listed; see blocklist guard. Nor is what breaks a
+rule of the list; see blocklist rules.`,
+		Example: `  blocklist -C DIR add example.com --category test --ref "order 2026/17" --reason "as ordered" --expires 2027-05-01 --review 90d`,
 		Args:    args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := attributes.check(c.Reference); err != nil {
@@ -38,31 +40,19 @@ What the guards hold, such as a public suffix or a protected name, is not listed
 			for i, e := range entries {
 				entries[i] = attributes.fill(e, c.Reference)
 			}
-			return a.changeLedger(cmd.Context(), entries, c, (*publish.Ledger).Add)
+			return a.withLedger(func(l *publish.Ledger) error {
+				r, err := l.Add(cmd.Context(), entries, c)
+				if err != nil {
+					return err
+				}
+				a.printResult(r, false)
+				return a.printNotes(cmd.Context(), l, args, entries)
+			})
 		},
 	}
 	causeFlags(cmd, &c)
 	overrideFlag(cmd, &c.Override)
 	attributes.add(cmd)
-	return cmd
-}
-
-func (a *app) remove() *cobra.Command {
-	var c publish.Audit
-	cmd := &cobra.Command{
-		Use:     "remove ENTRY...",
-		Short:   "Take entries off the list",
-		Example: `  blocklist -C DIR remove example.com --ref "revocation 2026/44" --reason "the site was cleaned"`,
-		Args:    args(cobra.MinimumNArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			entries, err := parseEntries(args)
-			if err != nil {
-				return err
-			}
-			return a.changeLedger(cmd.Context(), entries, c, (*publish.Ledger).Remove)
-		},
-	}
-	causeFlags(cmd, &c)
 	return cmd
 }
 
@@ -75,18 +65,4 @@ func parseEntries(lines []string) ([]blocklist.Entry, error) {
 		}
 	}
 	return entries, nil
-}
-
-// change is a method of the ledger that adds or removes entries.
-type change func(*publish.Ledger, context.Context, []blocklist.Entry, publish.Audit) (publish.ChangeResult, error)
-
-func (a *app) changeLedger(ctx context.Context, entries []blocklist.Entry, c publish.Audit, change change) error {
-	return a.withLedger(func(l *publish.Ledger) error {
-		r, err := change(l, ctx, entries, c)
-		if err != nil {
-			return err
-		}
-		a.printResult(r)
-		return nil
-	})
 }

@@ -236,14 +236,10 @@ func (a *app) printFindings(r guard.Report, limit int) {
 	}
 }
 
-// printResult prints the counts of a change.
-func (a *app) printResult(r publish.ChangeResult) {
+// printResult prints the counts of a change, and what happened to the orders of entries, see [app.printOrders].
+func (a *app) printResult(r publish.ChangeResult, came bool) {
 	a.result(r)
-	for _, c := range r.Orders {
-		if len(c.Before) > 0 {
-			a.printf("%s", orderChangeText(c))
-		}
-	}
+	a.printOrders(r, came)
 	text := fmt.Sprintf("%s added, %s changed, %s removed, %s as before", thousands(r.Added), thousands(r.Changed), thousands(r.Removed), thousands(r.Unchanged))
 	if r.Joined > 0 {
 		text += ", " + plural(r.Joined, "further order", "further orders")
@@ -253,6 +249,12 @@ func (a *app) printResult(r publish.ChangeResult) {
 	}
 	a.printf("%s", text)
 	a.printFindings(r.Guards, maxShown)
+	for _, breach := range r.Breaches {
+		a.printf("%s", breach)
+	}
+	if r.Broken > 0 {
+		a.printf("%s left out, as the rules of the list say; blocklist rules shows them", plural(r.Broken, "entry", "entries"))
+	}
 }
 
 // printNext prints the next step once there are enough signatures.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"strconv"
 	"strings"
 	"time"
 
@@ -84,26 +85,21 @@ func causeFlags(cmd *cobra.Command, c *publish.Audit) {
 
 // attributeFlags are attributes for entries without their own.
 type attributeFlags struct {
-	category string
-	expires  timeFlag
+	category        string
+	expires, review timeFlag
 }
 
 func (f *attributeFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.category, "category", "", "the category, a `WORD`, such as csam or gambling")
-	cmd.Flags().Var(&f.expires, "expires", "the `DATE` or time at which the entry expires, such as 2027-05-01")
+	cmd.Flags().Var(&f.expires, "expires", "the `DATE` or time at which the order expires, such as 2027-05-01, or 30d for 30 days from now")
+	cmd.Flags().Var(&f.review, "review", "the `DATE` at which a person looks at it again, written likewise")
 }
 
 // fill sets the attributes that e lacks.
 func (f *attributeFlags) fill(e blocklist.Entry, reference string) blocklist.Entry {
-	if e.Category == "" {
-		e.Category = f.category
-	}
-	if e.Reference == "" {
-		e.Reference = reference
-	}
-	if e.Expires.IsZero() {
-		e.Expires = f.expires.Time
-	}
+	e.Attributes = e.Or(blocklist.Attributes{
+		Category: f.category, Reference: reference, Expires: f.expires.Time, Review: f.review.Time,
+	})
 	return e
 }
 
@@ -120,13 +116,19 @@ func (f *attributeFlags) check(reference string) error {
 	return nil
 }
 
-// timeFlag is a flag for a day or a time.
+// timeFlag is a flag for a day, a time, or a number of days from now.
 type timeFlag struct{ time.Time }
 
 // Set implements pflag.Value.
 func (f *timeFlag) Set(text string) (err error) {
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
+			f.Time = time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, int(n))
+			return nil
+		}
+	}
 	if f.Time, err = blocklist.ParseTime(text); err != nil {
-		return fmt.Errorf("a day (2027-05-01) or a time (2027-05-01T08:00:00Z) is needed")
+		return fmt.Errorf("a day (2027-05-01), a time (2027-05-01T08:00:00Z) or a number of days from now (30d) is needed")
 	}
 	return nil
 }

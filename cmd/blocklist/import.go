@@ -141,12 +141,14 @@ func (a *app) importList() *cobra.Command {
 	var c publish.Audit
 	var attributes attributeFlags
 	var in input
+	var replace bool
 	cmd := &cobra.Command{
 		Use:   "import FILE",
 		Short: "List everything in a file, of any format",
 		Long: `List everything in a file, of any format: all of it in one step, or nothing. - is standard input.
 
-Category, reference and expiry are for the entries that don't have their own. What is no entry is passed over and
+Category, reference, expiry and review are for the entries that don't have their own. On entries that are listed already, it gives further
+orders or changes those with the same reference, as add does. What is no entry is passed over and
 counted by reason, as are URLs with a fragment (https://app.example/#/profile/7): it never leaves the browser, and without
 it the whole page would be listed. A file that is mostly not what it claims to be is refused.
 
@@ -157,8 +159,14 @@ blocklist guard.
 
 With --ref the file is an order, as is a list of domains that begins with the number and day of one (0000351_2026.05.11), which
 is then the reference. What an order names and is not listed is reported with its lines as NOT listed, and the exit code is 3:
-the entries that could be read are on the list, the rest is to be added by hand.`,
+the entries that could be read are on the list, the rest is to be added by hand. So it is if entries break the rules of the list.
+
+With --replace the file is all that the order --ref (such as the name of a feed) says: the orders with this reference are withdrawn from entries
+that the file does not name, and those of the others are as the file says. Orders with another reference stay, and so does
+an entry that rests on one. Nothing is replaced if a line can't be read or breaks a rule, or if more than the usual share comes or
+goes, unless --override says why.`,
 		Example: `  blocklist -C DIR import hosts.txt --ref "order 2026/17"
+  blocklist -C DIR import week-48.csv --ref "feed of example.org" --replace
   zcat list.gz | blocklist -C DIR import - --format domains`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -174,19 +182,30 @@ the entries that could be read are on the list, the rest is to be added by hand.
 			if c.Reason == "" {
 				c.Reason = "import of " + filepath.Base(args[0])
 			}
-			return a.withLedger(func(l *publish.Ledger) error { return a.runImport(cmd, l, r, &attributes, c) })
+			if replace && c.Reference == "" {
+				return usage("--replace needs --ref TEXT: the orders with this reference are replaced")
+			}
+			return a.withLedger(func(l *publish.Ledger) error { return a.runImport(cmd, l, r, &attributes, c, replace) })
 		},
 	}
 	in.flags(cmd, "format")
 	causeFlags(cmd, &c)
 	overrideFlag(cmd, &c.Override)
 	attributes.add(cmd)
+	cmd.Flags().BoolVar(&replace, "replace", false, "withdraw the order --ref from all entries that the file does not name")
 	return cmd
 }
 
-func (a *app) runImport(cmd *cobra.Command, l *publish.Ledger, r *formats.Reader, attributes *attributeFlags, c publish.Audit) error {
+func (a *app) runImport(cmd *cobra.Command, l *publish.Ledger, r *formats.Reader, attributes *attributeFlags, c publish.Audit, replace bool) error {
 	show, done := a.progress("importing")
-	result, err := l.Import(cmd.Context(), filled(r.Entries(), attributes, c.Reference), c, show)
+	entries := filled(r.Entries(), attributes, c.Reference)
+	var result publish.ChangeResult
+	var err error
+	if replace {
+		result, err = l.Replace(cmd.Context(), c.Reference, allRead(entries, r), c, show)
+	} else {
+		result, err = l.Import(cmd.Context(), entries, c, show)
+	}
 	done()
 	report, order := r.Report(), c.Reference != ""
 	a.printRead(report)
@@ -194,9 +213,9 @@ func (a *app) runImport(cmd *cobra.Command, l *publish.Ledger, r *formats.Reader
 	if err != nil {
 		return err
 	}
-	a.printResult(result)
+	a.printResult(result, replace)
 	switch held := plural(result.Refused, "entry", "entries"); {
-	case order && (result.Refused > 0 || slices.ContainsFunc(report.Skipped, formats.Skip.Missed)):
+	case result.Broken > 0 || order && (result.Refused > 0 || slices.ContainsFunc(report.Skipped, formats.Skip.Missed)):
 		if result.Refused > 0 {
 			a.printf("NOT listed: held by the guards: %s", held)
 		}
@@ -209,6 +228,20 @@ func (a *app) runImport(cmd *cobra.Command, l *publish.Ledger, r *formats.Reader
 
 // errPartly is returned if part of an order is not listed.
 var errPartly = errors.New("some of what the order names is NOT listed")
+
+// allRead yields entries, and fails at the end if a line was not read that may have been meant to be listed.
+func allRead(entries iter.Seq2[blocklist.Entry, error], r *formats.Reader) iter.Seq2[blocklist.Entry, error] {
+	return func(yield func(blocklist.Entry, error) bool) {
+		for e, err := range entries {
+			if !yield(e, err) {
+				return
+			}
+		}
+		if slices.ContainsFunc(r.Report().Skipped, formats.Skip.Missed) {
+			yield(blocklist.Entry{}, fmt.Errorf("replacing: %w: some lines can't be read, so what they name would be withdrawn; mend them first", blocklist.ErrMalformed))
+		}
+	}
+}
 
 func filled(entries iter.Seq2[blocklist.Entry, error], attributes *attributeFlags, reference string) iter.Seq2[blocklist.Entry, error] {
 	return func(yield func(blocklist.Entry, error) bool) {

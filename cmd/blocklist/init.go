@@ -55,6 +55,7 @@ With --confidential the list is encrypted to its subscribers ("subscriber add"):
 	cmd.Flags().IntVar(&o.Threshold, "threshold", 0, "the number `N` of officers who must sign")
 	urgentFlags(cmd, &o.Urgent)
 	cmd.Flags().BoolVar(&o.Confidential, "confidential", false, confidentialUsage)
+	ruleFlags(cmd, &o.Rules)
 	authorFlag(cmd, &o.Author)
 	required(cmd, "list", "origin-key", "officer", "threshold")
 	return cmd

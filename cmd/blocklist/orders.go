@@ -65,3 +65,25 @@ func attributesText(o blocklist.Entry) string {
 	o.Reference = ""
 	return cmp.Or(strings.TrimSpace(o.String()[target:]), "no attributes")
 }
+
+// printOrders prints what happened to the orders of entries, and of those that were not listed before if came is set.
+func (a *app) printOrders(r publish.ChangeResult, came bool) {
+	all, shown := r.Removed+r.Withdrawn+r.Joined+r.Changed, uint64(0)
+	if came {
+		all += r.Added
+	}
+	for _, c := range r.Orders {
+		switch {
+		case len(c.Before) > 0:
+			a.printf("%s", orderChangeText(c))
+		case came:
+			a.printf("%s: listed under %s", c.Target, orderNames(c.After))
+		default:
+			continue
+		}
+		shown++
+	}
+	if shown < all {
+		a.printf("and %s more", thousands(all-shown))
+	}
+}

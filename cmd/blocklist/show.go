@@ -92,6 +92,12 @@ func (a *app) printStatus(s publish.Status) error {
 		}
 	}
 	line("entries", "%s", thousands(s.Head.Entries))
+	if text := rulesText(s.Rules); text != noRules {
+		line("rules", "%s", text)
+	}
+	if d := s.Due; d.Review+d.Expired+d.Expiring > 0 {
+		line("orders due", "%s to be reviewed, %s expired, %s expiring within 30 days; blocklist due lists them", thousands(d.Review), thousands(d.Expired), thousands(d.Expiring))
+	}
 	line("digest", "%s", s.Head.Digest)
 	line("last change", "%d, %s, by %s: %s", s.Head.ID, s.Head.Time.Format(time.RFC3339), s.Head.Author, s.Head.Kind)
 	line("ledger head", "%s", s.Head.Hash)

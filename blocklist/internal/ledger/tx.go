@@ -32,6 +32,7 @@ type Tx struct {
 	checks int       // number of checks recorded
 	start  int64     // the last change before this operation
 
+	counts   [3]uint64        // see [Tx.Changed]
 	outcomes [3][]OrderChange // see [Tx.OrderChanges]
 }
 
@@ -110,9 +111,6 @@ func (t *Tx) find(ctx context.Context, target string) (attributes string, listed
 
 // changed reports whether the operation has changed orders or recorded checks.
 func (t *Tx) changed() bool { return t.op.LastChange > t.start || t.checks > 0 }
-
-// Listed returns how many entries are listed now.
-func (t *Tx) Listed() uint64 { return t.op.Entries }
 
 // log records one change and counts it.
 func (t *Tx) log(ctx context.Context, sign, target, attributes string) error {

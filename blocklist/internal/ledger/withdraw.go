@@ -35,14 +35,20 @@ const maxOrderChanges = 20
 // the first that were listed before and still are.
 func (t *Tx) OrderChanges() []OrderChange { return slices.Concat(t.outcomes[:]...) }
 
+// Changed returns how many times a target came, how many times one went, and how many times the orders of one changed
+// that was listed before and still is.
+func (t *Tx) Changed() (came, went, stayed uint64) { return t.counts[0], t.counts[1], t.counts[2] }
+
 func (t *Tx) note(target string, before, after orders) error {
-	kept := &t.outcomes[2]
+	kind := 2
 	switch {
 	case len(before) == 0:
-		kept = &t.outcomes[0]
+		kind = 0
 	case len(after) == 0:
-		kept = &t.outcomes[1]
+		kind = 1
 	}
+	t.counts[kind]++
+	kept := &t.outcomes[kind]
 	if len(*kept) == maxOrderChanges {
 		return nil
 	}
@@ -164,18 +170,17 @@ func (t *Tx) Withdraw(ctx context.Context, target, reference string) error {
 }
 
 // WithdrawAll withdraws the orders with a reference of all targets. It fails with [ErrNoOrder] if there are none.
-func (t *Tx) WithdrawAll(ctx context.Context, reference string) (withdrawn uint64, err error) {
+func (t *Tx) WithdrawAll(ctx context.Context, reference string) error {
 	all, err := collect(t.OrdersWith(ctx, reference))
 	if err == nil && len(all) == 0 {
 		err = fmt.Errorf("%w: %q", ErrNoOrder, reference)
 	}
 	for _, o := range all {
-		if err != nil {
-			return 0, err
+		if err == nil {
+			err = t.Withdraw(ctx, o.Target(), reference)
 		}
-		err = t.Withdraw(ctx, o.Target(), reference)
 	}
-	return uint64(len(all)), err
+	return err
 }
 
 // Expire withdraws all expired orders.

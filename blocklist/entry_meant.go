@@ -1,0 +1,60 @@
+package blocklist
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// refang turns the usual spellings that keep people from clicking on a name back.
+var refang = strings.NewReplacer( //nolint:gochecknoglobals // never changed
+	"[.]", ".", "(.)", ".", "{.}", ".", "[dot]", ".", "(dot)", ".", "[:]", ":", "[://]", "://", "hxxp", "http", "HXXP", "http",
+)
+
+// meant says what is wrong with a target that can't be read, for people: what was meant, if it can be guessed. Otherwise
+// it returns why.
+func meant(text, why string) string {
+	guess := func(before, target, after string) string {
+		if target == "" {
+			return why
+		}
+		if _, bad := parseTarget(target); bad != "" {
+			return why
+		}
+		return before + target + after
+	}
+	if real := refang.Replace(text); real != text {
+		return guess("it is written so that no one clicks on it; do you mean ", real, "?")
+	}
+	if i := strings.LastIndexByte(text, '@'); i >= 0 && !strings.Contains(text, "/") {
+		return guess("this is an e-mail address; to block all of its domain, list ", text[i+1:], "")
+	}
+	if strings.HasPrefix(text, "[") {
+		return guess("an address has no brackets; do you mean ", strings.Trim(text, "[]"), "?")
+	}
+	if i := strings.LastIndexByte(text, ':'); i > 0 && strings.Trim(text[i+1:], "0123456789") == "" {
+		return guess("a name has no port; do you mean ", text[:i], "?")
+	}
+	if strings.HasPrefix(text, ".") {
+		return guess(why+": a name has no dot in front; ", strings.TrimLeft(text, "."), " covers all names below it, too")
+	}
+	if strings.Contains(text, ",") {
+		return "there is a comma in it; entries stand on lines of their own, or are arguments of their own"
+	}
+	return why
+}
+
+// meantPrefix says which network may be meant by one with bits outside its prefix. A short prefix may be a slip: the
+// masked network covers far more than the address seems to say.
+func meantPrefix(p netip.Prefix) string {
+	masked := prefixText(p.Masked())
+	if p.Bits() >= p.Addr().BitLen()/4 {
+		return "bits are set outside the prefix; write " + masked
+	}
+	bits, octets := p.Addr().BitLen(), p.Addr().AsSlice()
+	for i := len(octets) - 1; i > 0 && octets[i] == 0; i-- {
+		bits -= 8
+	}
+	return fmt.Sprintf("bits are set outside the prefix; /%d means all of %s; the network that begins at this address is %s at most",
+		p.Bits(), masked, prefixText(netip.PrefixFrom(p.Addr(), bits)))
+}

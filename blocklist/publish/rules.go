@@ -1,0 +1,212 @@
+package publish
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/ledger"
+)
+
+// Rules are what every new order must keep to. The zero value demands nothing.
+type Rules struct {
+	NeedReference bool     `json:"need_reference,omitempty"` // each order has a reference
+	NeedReason    bool     `json:"need_reason,omitempty"`    // each operation that gives orders has a reason
+	Categories    []string `json:"categories,omitempty"`     // the only categories; empty: any, or none
+	// Reference is a pattern in the syntax of package regexp, at most 1 KiB. It must match the whole of a reference.
+	Reference string `json:"reference,omitempty"`
+}
+
+// ErrRules is returned if an order breaks the rules of the list.
+var ErrRules = errors.New("against the rules of the list")
+
+// isZero reports whether the rules demand nothing.
+func (r Rules) isZero() bool {
+	return !r.NeedReference && !r.NeedReason && len(r.Categories) == 0 && r.Reference == ""
+}
+
+const metaRules = "rules"
+
+// Limits of rules.
+const (
+	maxCategories = 1000
+	maxPattern    = 1 << 10
+)
+
+var isCategory = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
+
+// Rules returns the rules of the list.
+func (l *Ledger) Rules(ctx context.Context) (Rules, error) {
+	r, _, err := readRules(ctx, l.history.View)
+	return r, err
+}
+
+// readRules returns the rules, and how they are stored.
+func readRules(ctx context.Context, v ledger.View) (r Rules, stored string, err error) {
+	if stored, err = v.Meta(ctx, metaRules); err != nil || stored == "" {
+		return r, "", err
+	}
+	if err := json.Unmarshal([]byte(stored), &r); err != nil {
+		return r, stored, ledger.Damaged("the rules can't be read: %v", err)
+	}
+	return r, stored, nil
+}
+
+// SetRules changes the rules of the list. The ledger records an operation with the author and reason of by; its
+// reference is the rules. Orders that stand are not touched. It fails with [blocklist.ErrMalformed] unless categories
+// are words in lower case, and the pattern can be read.
+func (l *Ledger) SetRules(ctx context.Context, r Rules, by Audit) error {
+	return r.set(ctx, l.history.Change, by)
+}
+
+// set records an operation that sets the rules.
+func (r Rules) set(ctx context.Context, record func(context.Context, string, Audit, func(*ledger.Tx) error) error, by Audit) error {
+	r.Categories = slices.Compact(slices.Sorted(slices.Values(r.Categories)))
+	if _, err := r.compile(); err != nil {
+		return err
+	}
+	stored, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	by.Reference = r.describe(string(stored))
+	return record(ctx, KindRules, by, func(t *ledger.Tx) error { return t.SetMeta(ctx, metaRules, string(stored)) })
+}
+
+// describe returns the reference of the operation that sets rules, which are stored as text.
+func (r Rules) describe(stored string) string {
+	if len(stored) <= 1<<10 {
+		return stored
+	}
+	sum := sha256.Sum256([]byte(stored))
+	return fmt.Sprintf("%d categories (SHA-256 %s)", len(r.Categories), hex.EncodeToString(sum[:]))
+}
+
+// checker checks orders.
+type checker struct {
+	Rules
+	reference *regexp.Regexp // nil: any
+	broken    uint64         // number of orders that were left out
+	breaches  []string       // the first of them, and why
+}
+
+// compile returns a checker for these rules. It fails with [blocklist.ErrMalformed] or [blocklist.ErrTooLarge].
+func (r Rules) compile() (*checker, error) {
+	c := &checker{Rules: r}
+	if len(r.Reference) > maxPattern || len(r.Categories) > maxCategories {
+		return nil, fmt.Errorf("rules: %w: a pattern has at most 1 KiB, and there are at most 1,000 categories", blocklist.ErrTooLarge)
+	}
+	for _, category := range r.Categories {
+		if !isCategory.MatchString(category) {
+			return nil, fmt.Errorf("category %.80q: %w: it is one word in lower case, of letters, digits, dots, hyphens and underscores",
+				category, blocklist.ErrMalformed)
+		}
+	}
+	if r.Reference == "" {
+		return c, nil
+	}
+	var err error
+	if c.reference, err = regexp.Compile(`^(?:` + r.Reference + `)$`); err != nil {
+		return nil, fmt.Errorf("pattern of references %.80q: %w: %w", r.Reference, blocklist.ErrMalformed, err)
+	}
+	return c, nil
+}
+
+// newChecker returns a checker for the orders of one operation. It fails with [ErrRules] if that has no reason, but
+// needs one.
+func (l *Ledger) newChecker(ctx context.Context, by Audit) (*checker, error) {
+	r, err := l.Rules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if r.NeedReason && by.Reason == "" {
+		return nil, fmt.Errorf("%w: a reason is needed; --reason gives it", ErrRules)
+	}
+	return r.compile()
+}
+
+// check fails with [ErrRules] if an order breaks a rule.
+func (c *checker) check(e blocklist.Entry) error {
+	switch {
+	case c.NeedReference && e.Reference == "":
+		return fmt.Errorf("%.80s: %w: a reference is needed; --ref gives it", e.Target(), ErrRules)
+	case c.reference != nil && e.Reference != "" && !c.reference.MatchString(e.Reference):
+		return fmt.Errorf("%.80s: %w: reference %.80q does not match %s", e.Target(), ErrRules, e.Reference, c.Reference)
+	case len(c.Categories) > 0 && !slices.Contains(c.Categories, e.Category):
+		return fmt.Errorf("%.80s: %w: %s", e.Target(), ErrRules, c.otherCategory(e.Category))
+	}
+	return nil
+}
+
+// otherCategory says which category is meant, if one is near, or which ones there are.
+func (c *checker) otherCategory(given string) string {
+	what := fmt.Sprintf("category %.80q is not in its vocabulary", given)
+	if given == "" {
+		what = "a category is needed"
+	}
+	if near := nearest(strings.ToLower(given), c.Categories); near != "" {
+		return what + "; do you mean " + near + "?"
+	}
+	shown := c.Categories[:min(len(c.Categories), 20)]
+	return what + ": " + strings.Join(shown, ", ")
+}
+
+// strict yields entries, and fails at one that breaks a rule.
+func (c *checker) strict(entries iter.Seq2[blocklist.Entry, error]) iter.Seq2[blocklist.Entry, error] {
+	return func(yield func(blocklist.Entry, error) bool) {
+		for e, err := range entries {
+			if err == nil {
+				err = c.check(e)
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+// lenient yields entries, but leaves out and counts those that break a rule.
+func (c *checker) lenient(entries iter.Seq2[blocklist.Entry, error]) iter.Seq2[blocklist.Entry, error] {
+	return func(yield func(blocklist.Entry, error) bool) {
+		for e, err := range entries {
+			if err == nil {
+				if breach := c.check(e); breach != nil {
+					if c.broken++; len(c.breaches) < maxFindings {
+						c.breaches = append(c.breaches, breach.Error())
+					}
+					continue
+				}
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+// verifyRules fails unless the rules are those of the last operation that set them.
+func verifyRules(ctx context.Context, view ledger.View) error {
+	rules, stored, err := readRules(ctx, view)
+	if err != nil {
+		return err
+	}
+	set := ""
+	for o, err := range view.Operations(ctx, ledger.Range{Kinds: []string{KindRules}}) {
+		if err != nil {
+			return err
+		}
+		set = o.Reference
+	}
+	if what := rules.describe(stored); what != set {
+		return ledger.Damaged("the rules (%.200q) are not those that an operation has set (%.200q)", what, set)
+	}
+	return nil
+}

@@ -1,0 +1,111 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// explain adds to an error about an order that is to be withdrawn what is there instead.
+func (l *Ledger) explain(ctx context.Context, e blocklist.Entry, err error) error {
+	switch {
+	case errors.Is(err, ErrNoOrder):
+		orders, failed := l.Orders(ctx, e.Target())
+		if failed != nil {
+			return errors.Join(err, failed)
+		}
+		return fmt.Errorf("%w; it rests on %s", err, references(orders))
+	case errors.Is(err, ErrNotListed):
+		covering, ok, failed := l.Covering(ctx, e)
+		if failed != nil {
+			return errors.Join(err, failed)
+		}
+		if ok {
+			return fmt.Errorf("%w, but %s covers it", err, covering.Target())
+		}
+		near, failed := l.near(ctx, e.Target())
+		if near != "" {
+			return fmt.Errorf("%w; do you mean %s?", errors.Join(err, failed), near)
+		}
+		return errors.Join(err, failed)
+	}
+	return err
+}
+
+// references returns the references of orders, for a sentence.
+func references(orders []blocklist.Entry) string {
+	names := make([]string, len(orders))
+	for i, o := range orders {
+		if names[i] = fmt.Sprintf("%q", o.Reference); o.Reference == "" {
+			names[i] = "an order without reference"
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// near returns the listed target that is most like another one, empty if none is.
+func (l *Ledger) near(ctx context.Context, target string) (string, error) {
+	var all []string
+	for e, err := range l.Entries(ctx) {
+		if err != nil {
+			return "", err
+		}
+		if t := e.Target(); t != target {
+			if d := distance(target, t); d <= maxDistance {
+				all = append(all, t)
+			}
+		}
+	}
+	return nearest(target, all), nil
+}
+
+// maxDistance is how many letters a word may differ by from one that is meant.
+const maxDistance = 2
+
+// nearest returns the word that is most like another one, empty if none is.
+func nearest(word string, words []string) (best string) {
+	least := min(maxDistance+1, len(word))
+	for _, w := range words {
+		if d := distance(word, w); d < least {
+			best, least = w, d
+		}
+	}
+	return best
+}
+
+// distance returns how many octets must be inserted, removed, replaced or swapped with the next one to make b of a, or
+// more than maxDistance if that is more.
+func distance(a, b string) int {
+	if abs(len(a)-len(b)) > maxDistance {
+		return maxDistance + 1
+	}
+	var before, last []int
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		before, last, row = last, row, make([]int, len(b)+1)
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		if slices.Min(row) > maxDistance {
+			return maxDistance + 1
+		}
+	}
+	return row[len(b)]
+}
+
+func abs(n int) int { return max(n, -n) }

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+// removal has the options of remove.
+type removal struct {
+	input
+	file, reference, decision string
+	oneOrder                  bool // --ref is given
+}
+
+func (a *app) remove() *cobra.Command {
+	var c publish.Audit
+	var o removal
+	cmd := &cobra.Command{
+		Use:   "remove [ENTRY...]",
+		Short: "Withdraw orders: all of an entry, one of them, or an order on all its entries",
+		Long: `Withdraw orders. An entry is taken off the list with the last order that it rests on.
+
+  remove ENTRY...           all orders of these entries
+  remove ENTRY... --ref R   the order with the reference R of these entries
+  remove --ref R            the order with the reference R of all entries
+  remove -f FILE            as for ENTRY..., for all that a file of any format names; - is standard input
+
+Entries of a file that are not listed are counted, and the exit code is 3. Otherwise an entry that is not listed is an error, and
+nothing changes.`,
+		Example: `  blocklist -C DIR remove example.com --decision "revocation 2026/44" --reason "the site was cleaned"
+  blocklist -C DIR remove --ref "order 2026/17" --reason "quashed on appeal"`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.oneOrder = cmd.Flags().Changed("ref")
+			if len(args) == 0 && o.file == "" && !o.oneOrder {
+				return usage("name entries, or a file with -f FILE, or an order with --ref TEXT")
+			}
+			entries, err := parseEntries(args)
+			if err != nil {
+				return err
+			}
+			c.Reference = cmp.Or(o.decision, o.reference)
+			return a.withLedger(func(l *publish.Ledger) error { return a.runRemove(cmd.Context(), l, entries, &o, c) })
+		},
+	}
+	authorFlag(cmd, &c.Author)
+	cmd.Flags().StringVar(&c.Reason, "reason", "", "the reason, a `TEXT` for the ledger")
+	cmd.Flags().StringVar(&o.decision, "decision", "", "the decision to withdraw, a `TEXT` for the ledger")
+	cmd.Flags().StringVar(&o.reference, "ref", "", "the reference of the order that is withdrawn, a `TEXT`")
+	cmd.Flags().StringVarP(&o.file, "file", "f", "", "a `FILE` with entries, - for standard input")
+	o.flags(cmd, "format")
+	return cmd
+}
+
+func (a *app) runRemove(ctx context.Context, l *publish.Ledger, entries []blocklist.Entry, o *removal, c publish.Audit) error {
+	var missing uint64
+	if o.file != "" {
+		listed, unlisted, err := a.listedIn(ctx, l, o)
+		if err != nil {
+			return err
+		}
+		if entries, missing = append(entries, listed...), unlisted; len(entries) == 0 {
+			return fmt.Errorf("removing what %s names: %w: none of it", o.file, publish.ErrNotListed)
+		}
+	}
+	r, err := removeOrders(ctx, l, entries, o, c)
+	if err != nil {
+		return err
+	}
+	a.printResult(r, false)
+	if missing > 0 {
+		return exitError{exitAttention, fmt.Errorf("%s of %s NOT on the list; the others are removed", plural(missing, "entry", "entries"), o.file)}
+	}
+	return nil
+}
+
+func removeOrders(ctx context.Context, l *publish.Ledger, entries []blocklist.Entry, o *removal, c publish.Audit) (publish.ChangeResult, error) {
+	if o.oneOrder {
+		return l.Withdraw(ctx, o.reference, entries, c)
+	}
+	return l.Remove(ctx, entries, c)
+}
+
+// listedIn returns the entries of a file that rest on the order to be withdrawn, and how many do not.
+func (a *app) listedIn(ctx context.Context, l *publish.Ledger, o *removal) (listed []blocklist.Entry, missing uint64, err error) {
+	r, done, err := o.open(a, o.file)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer done()
+	seen := map[string]bool{}
+	for e, err := range r.Entries() {
+		if err != nil {
+			return nil, 0, err
+		}
+		target := e.Target()
+		if seen[target] {
+			continue
+		}
+		seen[target] = true
+		orders, err := l.Orders(ctx, target)
+		if err != nil {
+			return nil, 0, err
+		}
+		e.Reference = o.reference
+		if len(orders) == 0 || o.oneOrder && !slices.ContainsFunc(orders, sameOrder(e)) {
+			if missing++; missing <= maxShown {
+				a.printf("%s: not on the list", target)
+			}
+			continue
+		}
+		listed = append(listed, e)
+	}
+	a.printReport(r.Report())
+	return listed, missing, nil
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+// ruleFlags adds the flags that set rules.
+func ruleFlags(cmd *cobra.Command, r *publish.Rules) {
+	cmd.Flags().BoolVar(&r.NeedReference, "need-ref", false, "each order needs a reference")
+	cmd.Flags().BoolVar(&r.NeedReason, "need-reason", false, "each operation that gives orders needs a reason")
+	cmd.Flags().StringSliceVar(&r.Categories, "categories", nil, "the only categories, `WORDS` in lower case with commas between them")
+	cmd.Flags().StringVar(&r.Reference, "ref-pattern", "", "a `PATTERN` for references, a regular expression (RE2) that matches all of one")
+}
+
+// isRule reports whether a flag is one of ruleFlags.
+func isRule(name string) bool {
+	switch name {
+	case "need-ref", "need-reason", "categories", "ref-pattern":
+		return true
+	}
+	return false
+}
+
+func (a *app) rules() *cobra.Command {
+	var given publish.Rules
+	var c publish.Audit
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "rules",
+		Short: "Show or change the rules that new orders keep to",
+		Long: `Show or change the rules that new orders keep to. What is not given stays as it is; an empty value ends a rule.
+
+add refuses what breaks a rule, import leaves it out and counts it. Orders that stand are not touched.`,
+		Example: `  blocklist -C DIR rules --need-ref --categories csam,gambling --ref-pattern 'order [0-9]{4}/[0-9]+'
+  blocklist -C DIR rules --need-ref=false --ref-pattern ''
+  blocklist -C DIR rules`,
+		Args: args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withLedger(func(l *publish.Ledger) error {
+				rules, err := changeRules(cmd, l, given, c)
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return a.printJSON(rules)
+				}
+				_, err = fmt.Fprintln(a.stdout, visible(rulesText(rules)))
+				return err
+			})
+		},
+	}
+	ruleFlags(cmd, &given)
+	authorFlag(cmd, &c.Author)
+	cmd.Flags().StringVar(&c.Reason, "reason", "", "the reason, a `TEXT` for the ledger")
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+// changeRules sets the rules that have flags, and returns all rules.
+func changeRules(cmd *cobra.Command, l *publish.Ledger, given publish.Rules, c publish.Audit) (publish.Rules, error) {
+	rules, err := l.Rules(cmd.Context())
+	if err != nil {
+		return rules, err
+	}
+	changed := false
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		changed = changed || isRule(f.Name)
+		switch f.Name {
+		case "need-ref":
+			rules.NeedReference = given.NeedReference
+		case "need-reason":
+			rules.NeedReason = given.NeedReason
+		case "categories":
+			rules.Categories = given.Categories
+		case "ref-pattern":
+			rules.Reference = given.Reference
+		}
+	})
+	if !changed {
+		return rules, nil
+	}
+	if err := l.SetRules(cmd.Context(), rules, c); err != nil {
+		return rules, err
+	}
+	return l.Rules(cmd.Context())
+}
+
+const noRules = "none"
+
+// rulesText returns the rules in words.
+func rulesText(r publish.Rules) string {
+	var parts []string
+	if r.NeedReference {
+		parts = append(parts, "each order needs a reference")
+	}
+	if r.NeedReason {
+		parts = append(parts, "each order needs a reason")
+	}
+	if len(r.Categories) > 0 {
+		parts = append(parts, "categories: "+strings.Join(r.Categories, ", "))
+	}
+	if r.Reference != "" {
+		parts = append(parts, "references match "+r.Reference)
+	}
+	return cmp.Or(strings.Join(parts, "; "), noRules)
+}
