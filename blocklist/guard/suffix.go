@@ -75,7 +75,7 @@ func (p suffixInfo) why(c coverage) (Check, string) {
 	case p.suffix == p.text && p.icann:
 		return CheckSuffix, "a public suffix: anyone can register names below it; list the name below it that is meant"
 	case p.suffix == p.text:
-		return CheckPrivate, "a company rents names below it to its customers; list the customer's name that is meant"
+		return CheckPrivate, "names below it belong to the customers of a company; list the one that is meant"
 	case len(p.suffix) > len(p.text) && !p.icann:
 		return CheckPrivate, fmt.Sprintf("every name below %s belongs to another customer; list the name that is meant",
 			p.text)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,63 +30,79 @@ const (
 // receiptsFlags are the flags of receipts.
 type receiptsFlags struct {
 	list, root, keys, token string
-	deadline                time.Duration
-	asJSON                  bool
+
+	pin      []byte // the root
+	deadline time.Duration
+	asJSON   bool
 }
 
 func (a *app) receipts() *cobra.Command {
 	var f receiptsFlags
 	cmd := &cobra.Command{
-		Use:   "receipts URL|ORIGIN --list NAME",
+		Use:   "receipts URL|ORIGIN",
 		Short: "Show who enforces which serial since when, and who is late",
 		Long: `Show who enforces which serial since when, and who is late: by the receipts that subscribers have sent to an origin, each
 of which is verified here, with the keys of --keys, one a line. At the folder of an origin they default to those that are
-registered there. What was released when is verified from the list's root on.
+registered there. What was released when is verified from the list's root on. The first line has the newest serial, and until
+when it must be enforced.
 
 Exit code 1 says that someone is late, or holds another state than was signed.`,
-		Example: `  blocklist receipts ORIGIN --list it.example/csam --root DIR/root.json
-  blocklist receipts https://origin.example --list it.example/csam --root DIR/root.json --keys subscribers.txt --token token --deadline 30m --json`,
+		Example: `  blocklist -C DIR receipts ORIGIN
+  blocklist receipts https://origin.example --root DIR/root.json --keys subscribers.txt --token token --deadline 30m --json`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.root == "" {
 				f.root = filepath.Join(a.dir, "root.json")
 			}
-			all, err := a.readStandings(cmd.Context(), args[0], f)
+			var err error
+			if f.pin, err = readAtMost(f.root, maxRoot); err != nil {
+				return withHint(err, "--root names the list's root, which you trust")
+			}
+			list, _, err := subscribe.ReadRoot(f.pin)
 			if err != nil {
 				return err
 			}
-			return a.showStandings(all, f)
+			f.list = cmp.Or(f.list, list)
+			newest, all, err := a.readStandings(cmd.Context(), args[0], f)
+			if err != nil {
+				return err
+			}
+			return a.showStandings(newest, all, f)
 		},
 	}
-	cmd.Flags().StringVar(&f.list, "list", "", "the `NAME` of the list")
+	cmd.Flags().StringVar(&f.list, "list", "", "the `NAME` of the list (default: that of the root)")
 	cmd.Flags().StringVar(&f.root, "root", "", "the `FILE` with a root of the list that you trust (default: root.json in the agency's folder)")
 	cmd.Flags().StringVar(&f.keys, "keys", "", "the `FILE` with the subscribers' public keys, one a line")
 	cmd.Flags().StringVar(&f.token, "token", "", "the `FILE` with the token, from receipts/LIST/_/token in the origin's folder")
 	cmd.Flags().DurationVar(&f.deadline, "deadline", 6*time.Hour, "the `DURATION` after its release within which a serial must be enforced")
 	jsonFlag(cmd, &f.asJSON)
-	required(cmd, "list")
 	return cmd
 }
 
-// readStandings reads the signed releases and the receipts of a list, verifies them, and returns each subscriber's
-// standing.
-func (a *app) readStandings(ctx context.Context, from string, f receiptsFlags) ([]receipt.Standing, error) {
+// readStandings reads the signed releases and the receipts of a list, verifies them, and returns the newest release and
+// each subscriber's standing.
+func (a *app) readStandings(ctx context.Context, from string, f receiptsFlags) (newest receipt.Release, all []receipt.Standing, err error) {
 	ctx, cancel := context.WithTimeout(ctx, receiptsTimeout)
 	defer cancel()
-	releases, err := readSigned(ctx, from, f)
+	releases, err := subscribe.Signed(ctx, subscribe.Config{List: f.list, Root: f.pin, Origins: []string{from}})
 	if err != nil {
-		return nil, err
+		return newest, nil, err
+	}
+	for _, r := range releases {
+		if r.Serial > newest.Serial {
+			newest = r
+		}
 	}
 	keys, body, err := openReceipts(ctx, from, f)
 	if err != nil {
-		return nil, err
+		return newest, nil, err
 	}
 	defer body.Close() //nolint:errcheck // it was only read
 	var said []receipt.Statement
 	strangers := 0
 	for b, err := range receipt.Split(io.LimitReader(body, maxReceipts)) {
 		if err != nil {
-			return nil, err
+			return newest, nil, err
 		}
 		r, holder, err := receipt.Open(b, keys)
 		if err != nil || r.List != f.list {
@@ -97,16 +114,7 @@ func (a *app) readStandings(ctx context.Context, from string, f receiptsFlags) (
 	if strangers > 0 {
 		a.printf("%d receipts are of none of these keys, or not of this list; they are left out", strangers)
 	}
-	return receipt.Judge(releases, slices.Collect(maps.Keys(keys)), said, f.deadline, time.Now()), nil
-}
-
-// readSigned reads the signed releases from an origin.
-func readSigned(ctx context.Context, from string, f receiptsFlags) ([]receipt.Release, error) {
-	root, err := readAtMost(f.root, maxRoot)
-	if err != nil {
-		return nil, withHint(err, "--root names the list's root, which you trust")
-	}
-	return subscribe.Signed(ctx, subscribe.Config{List: f.list, Root: root, Origins: []string{from}})
+	return newest, receipt.Judge(releases, slices.Collect(maps.Keys(keys)), said, f.deadline, time.Now()), nil
 }
 
 // openReceipts returns the subscribers' keys and a stream of the receipts at an origin.
@@ -192,7 +200,7 @@ func standingToJSON(s receipt.Standing) standingJSON {
 }
 
 // showStandings prints the standings. It fails if a subscriber is late or differs.
-func (a *app) showStandings(all []receipt.Standing, f receiptsFlags) error {
+func (a *app) showStandings(newest receipt.Release, all []receipt.Standing, f receiptsFlags) error {
 	wrong := 0
 	for _, s := range all {
 		if s.State == receipt.Late || s.State == receipt.Differs {
@@ -205,7 +213,7 @@ func (a *app) showStandings(all []receipt.Standing, f receiptsFlags) error {
 			err = errors.Join(err, a.printJSON(standingToJSON(s)))
 		}
 	} else {
-		err = a.printStandings(all)
+		err = a.printStandings(newest, all, f)
 	}
 	if err == nil && wrong > 0 {
 		err = exitError{exitAttention, fmt.Errorf("%d of %s late, or with another state than was signed; the deadline is %s", wrong,
@@ -214,7 +222,9 @@ func (a *app) showStandings(all []receipt.Standing, f receiptsFlags) error {
 	return err
 }
 
-func (a *app) printStandings(all []receipt.Standing) error {
+func (a *app) printStandings(newest receipt.Release, all []receipt.Standing, f receiptsFlags) error {
+	fmt.Fprintf(a.stdout, "%s: serial %d is the newest, of %s, to be enforced by %s\n", f.list, newest.Serial, //nolint:errcheck // Flush says it
+		newest.Created.Format(time.RFC3339), newest.Created.Add(f.deadline).Format(time.RFC3339))
 	w := tabwriter.NewWriter(visibleWriter{a.stdout}, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "subscriber\tstate\tserial\tenforced\tafter")
 	for _, s := range all {
