@@ -20,7 +20,7 @@ const (
 	agencyList = "it.example/bench"
 )
 
-// changes prints what a changed list of each kind does to those who ask meanwhile.
+// changes measures the effect of changing a list of each kind on concurrent queries, and prints it.
 func (b *bench) changes(ctx context.Context) error {
 	fmt.Fprintf(b.out, "\nA changed list (one name comes, one goes) under %d queries a second; of %d changes the median, and the sum of what was lost or wrong\n\n", probeRate, b.runs)
 	fmt.Fprintf(b.out, "| | in effect after | longest answer | lost | wrong |\n|---|---|---|---|---|\n")
@@ -36,7 +36,7 @@ func (b *bench) changes(ctx context.Context) error {
 	return nil
 }
 
-// changedFile replaces the file of a local list.
+// changedFile measures replacing the file of a local list.
 func (b *bench) changedFile(ctx context.Context) error {
 	command, err := b.dnsfilter()
 	if err != nil {
@@ -55,8 +55,8 @@ func (b *bench) changedFile(ctx context.Context) error {
 	})
 }
 
-// underLoad starts a server and changes its list some times. Change prepares a change, and returns what makes it and
-// tells when it happened.
+// underLoad starts a server and changes its list several times. The function change prepares a change. It returns a
+// function that makes the change and returns its time.
 func (b *bench) underLoad(ctx context.Context, command []string, what string,
 	change func(i int, add, remove string) (func() (time.Time, error), error),
 ) error {
@@ -111,7 +111,7 @@ func median(all []changed) changed {
 	return m
 }
 
-// changedRelease pushes deltas of a signed list to an origin that dnsfilter follows.
+// changedRelease measures pushing deltas of a signed list to an origin that dnsfilter polls.
 func (b *bench) changedRelease(ctx context.Context) error {
 	origin := fmt.Sprintf("http://%s:%d", host, originPort)
 	if err := b.foundList(ctx); err != nil {
@@ -140,7 +140,7 @@ func (b *bench) changedRelease(ctx context.Context) error {
 				if err := b.atAgency(ctx, []string{"push", origin}); err != nil {
 					return time.Time{}, err
 				}
-				// The rename of this file is the moment at which a release counts.
+				// The rename of this file publishes the release.
 				info, err := os.Stat(filepath.Join(b.path("origin"), "lists", agencyList, "timestamp.json"))
 				if err != nil {
 					return time.Time{}, err
@@ -150,7 +150,7 @@ func (b *bench) changedRelease(ctx context.Context) error {
 		})
 }
 
-// foundList makes an agency with one officer, an origin that trusts it, and the list as its first release.
+// foundList creates an agency with one officer, an origin that trusts it, and a first release.
 func (b *bench) foundList(ctx context.Context) error {
 	for _, args := range [][]string{
 		{"keygen", "-o", b.path("anna.key"), "--no-passphrase"},
@@ -178,7 +178,7 @@ func (b *bench) foundList(ctx context.Context) error {
 		[]string{"push", b.path("origin")})
 }
 
-// atAgency runs commands of the agency, one after the other, in its folder if there is one.
+// atAgency runs commands of the agency, in its folder if there is one.
 func (b *bench) atAgency(ctx context.Context, commands ...[]string) error {
 	for _, args := range commands {
 		if _, err := os.Stat(b.path("agency")); err == nil {

@@ -1,7 +1,6 @@
 //go:build linux
 
-// Bench compares the CPU time that a query costs dnsfilter with what it costs other resolvers that are installed here.
-// It is no test: see README.md.
+// Bench compares the CPU time per query of dnsfilter and of other installed resolvers. It is not a test: see README.md.
 package main
 
 import (
@@ -22,7 +21,7 @@ import (
 	"time"
 )
 
-// Where everything listens.
+// Addresses of the servers.
 const (
 	host         = "127.0.0.1"
 	port         = 5571
@@ -30,7 +29,7 @@ const (
 	echoPort     = 5573
 )
 
-// bench is one run of the whole comparison.
+// bench is one comparison.
 type bench struct {
 	dir    string
 	names  int
@@ -76,7 +75,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// echo is the yardstick: it receives, makes the query an answer, and sends, one datagram at a time.
+// echo is the baseline server: it receives a datagram, turns the query into an answer, and sends it, one at a time.
 func echo() error {
 	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.ParseIP(host), Port: echoPort})
 	if err != nil {
@@ -128,7 +127,7 @@ func (b *bench) compare(ctx context.Context, names []string) (err error) {
 	return b.changes(ctx)
 }
 
-// compareAll prints a row for each program.
+// compareAll prints one row per program.
 func (b *bench) compareAll(ctx context.Context, names []string, yardstick *process) error {
 	if len(names) == 1 && names[0] == "" {
 		return nil
@@ -177,7 +176,7 @@ func (b *bench) comparePeer(ctx context.Context, name string, yardstick *process
 	return nil
 }
 
-// ratio runs a workload several times, each between two looks at the yardstick, and returns the median.
+// ratio measures a workload several times, with the baseline before and after each, and returns the median ratio.
 func (b *bench) ratio(ctx context.Context, workload string, p, yardstick *process) (string, error) {
 	file := filepath.Join(b.dir, workload)
 	if workload == "w1" || workload == "w2" {

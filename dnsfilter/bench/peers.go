@@ -11,8 +11,8 @@ import (
 	"slices"
 )
 
-// peers returns for each program how it is configured: one worker, the list in its native form, everything else
-// forwarded. What it returns is the command.
+// peers returns the programs, each with a function that writes its configuration and returns its command: one worker,
+// the list in the program's native form, and all other queries forwarded.
 func peers() map[string]func(*bench) ([]string, error) {
 	return map[string]func(*bench) ([]string, error){
 		"dnsfilter": (*bench).dnsfilter, "unbound": (*bench).unbound, "dnsdist": (*bench).dnsdist,
@@ -77,7 +77,7 @@ func (b *bench) dnsmasq() ([]string, error) {
 	return []string{"dnsmasq", "-C", b.path("dnsmasq.conf")}, b.text("dnsmasq.conf", head)
 }
 
-// nsd is the upstream: a root zone in which every name exists.
+// nsd is the upstream server: a root zone in which every name exists.
 func (b *bench) nsd() []string {
 	zone := "$ORIGIN .\n$TTL 3600\n. SOA a. b. 1 3600 600 86400 300\n. NS ns.\n* A 192.0.2.1\n"
 	config := fmt.Sprintf("server:\n  server-count: 1\n  ip-address: %s@%d\n  username: \"\"\n  chroot: \"\"\n  database: \"\"\n  zonesdir: %q\n"+
@@ -93,7 +93,7 @@ func (b *bench) nsd() []string {
 
 func (b *bench) text(name, text string) error { return os.WriteFile(b.path(name), []byte(text), 0o600) }
 
-// list writes a configuration with a line for each name of the list.
+// list writes a configuration with one line per name of the list.
 func (b *bench) list(name, head, format string) error {
 	f, err := os.Create(b.path(name))
 	if err != nil {

@@ -17,38 +17,38 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What the probe sends.
+// Parameters of the probe.
 const (
 	probeRate    = 20_000 // queries a second
 	probeSockets = 8
-	probeEvery   = 100 // of so many queries one is for the added name, and one for the removed one
+	probeEvery   = 100 // one of so many queries is for the added name, and one for the removed name
 )
 
-// kind is what a query is for, and with that which answer is right.
+// kind is the kind of a query. It determines the right answer.
 type kind uint8
 
 const (
-	allowed kind = iota // not listed, before or after
-	listed              // listed, before and after
-	added               // not listed before
-	removed             // listed before
+	allowed kind = iota // not listed, before and after the change
+	listed              // listed, before and after the change
+	added               // listed after the change only
+	removed             // listed before the change only
 )
 
-// probe asks a server at a steady pace, and looks at each answer. When an answer came is the kernel's word, so that a
-// probe that is held up does not blame the server.
+// probe queries a server at a constant rate and checks each answer. Answers have the kernel's receive timestamps, so
+// that delays of the probe do not count as delays of the server.
 type probe struct {
 	conns [probeSockets]*net.UDPConn
-	// by message id: when it was sent and, in the last two bits, its kind; 0: answered
+	// by message ID: the time of the query, with its kind in the last two bits; 0: answered
 	slots [probeSockets][1 << 16]atomic.Int64
 	names [4][][]byte // queries of each kind
 	watch atomic.Pointer[watch]
-	n     int // queries ever sent
+	n     int // number of queries sent
 }
 
-// watch is what was seen from one moment on.
+// watch has the results from one moment on.
 type watch struct {
 	sent, answered, wrong, longest atomic.Int64
-	// when the added and the removed name were first answered as after the change
+	// the first answers for the added and the removed name that show the change
 	blocked, freed atomic.Int64
 }
 
@@ -86,7 +86,7 @@ func (p *probe) close() {
 	}
 }
 
-// packQuery makes a query whose message id is yet to be set.
+// packQuery packs a query without its message ID.
 func packQuery(name string) []byte {
 	m := []byte{0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0}
 	for label := range strings.SplitSeq(name, ".") {
@@ -112,10 +112,10 @@ func (p *probe) send() {
 	binary.BigEndian.PutUint16(m, id)
 	p.watch.Load().sent.Add(1)
 	p.slots[at][id].Store(time.Now().UnixNano()&^3 | int64(k))
-	_, _ = p.conns[at].Write(m) // what is not sent is counted as lost
+	_, _ = p.conns[at].Write(m) // a query that was not sent counts as lost
 }
 
-// receive looks at the answers that come to one socket.
+// receive checks the answers on one socket.
 func (p *probe) receive(at int) {
 	m, control := make([]byte, 4096), make([]byte, 64)
 	for {
@@ -137,7 +137,7 @@ func (p *probe) receive(at int) {
 	}
 }
 
-// look judges an answer.
+// look checks an answer.
 func (w *watch) look(k kind, sent, came int64, rcode byte) {
 	w.answered.Add(1)
 	for longest := w.longest.Load(); came-sent > longest && !w.longest.CompareAndSwap(longest, came-sent); {
@@ -159,7 +159,7 @@ func (w *watch) look(k kind, sent, came int64, rcode byte) {
 	}
 }
 
-// turned remembers when an answer was first as after the change; anyone who asks later must not be answered as before.
+// turned records the first answer that shows the change. From then on, an answer without the change is wrong.
 func turned(first *atomic.Int64, after bool, sent, came int64) bool {
 	if after {
 		first.CompareAndSwap(0, came)
@@ -169,8 +169,8 @@ func turned(first *atomic.Int64, after bool, sent, came int64) bool {
 	return at == 0 || sent < at
 }
 
-// run sends until the change that do makes after a second is in effect, and a second longer; without do for three
-// seconds. do returns when the change happened.
+// run sends queries until one second after the change has taken effect. The function do makes the change after a
+// second, and returns its time. Without do, run sends for three seconds.
 func (p *probe) run(ctx context.Context, add, remove string, do func() (time.Time, error)) (changed, error) {
 	p.names[added], p.names[removed] = [][]byte{packQuery(add)}, [][]byte{packQuery(remove)}
 	w := &watch{}
@@ -208,7 +208,7 @@ func (p *probe) run(ctx context.Context, add, remove string, do func() (time.Tim
 	return c, ctx.Err()
 }
 
-// changed is what a change of the list did to those who asked meanwhile.
+// changed has the effects of a change on concurrent queries.
 type changed struct {
 	after, longest time.Duration
 	lost, wrong    int64

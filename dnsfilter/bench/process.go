@@ -17,7 +17,7 @@ import (
 	"github.com/miekg/dns"
 )
 
-// process is a program that was started on some processors.
+// process is a running program, pinned to some CPUs.
 type process struct {
 	cmd  *exec.Cmd
 	done chan struct{}
@@ -75,13 +75,13 @@ func (p *process) memory() int {
 	return number(`VmRSS:\s+(\d+)`, string(text)) / 1024
 }
 
-// result is what a load of queries cost.
+// result is the cost of a load of queries.
 type result struct {
-	cost float64 // microseconds a query
+	cost float64 // CPU microseconds per query
 	lost int
 }
 
-// load sends queries for some seconds, and tells what they cost the process.
+// load sends queries for some seconds, and measures what they cost the process.
 func (b *bench) load(ctx context.Context, p *process, port int, file string, secs float64) (result, error) {
 	before, err := p.cpu()
 	if err != nil {
@@ -106,7 +106,7 @@ func (b *bench) load(ctx context.Context, p *process, port int, file string, sec
 	}, nil
 }
 
-// number returns what a pattern finds in a text, else 0.
+// number returns the number that a pattern matches in a text, or 0.
 func number(pattern, text string) int {
 	m := regexp.MustCompile(pattern).FindStringSubmatch(text)
 	if m == nil {
@@ -116,7 +116,7 @@ func number(pattern, text string) int {
 	return n
 }
 
-// blocked asks for a name.
+// blocked reports whether a name is blocked.
 func blocked(name string) bool {
 	c := dns.Client{Timeout: 200 * time.Millisecond}
 	reply, _, err := c.Exchange(new(dns.Msg).SetQuestion(dns.Fqdn(name), dns.TypeA),

@@ -1,4 +1,4 @@
-// Command coredns is CoreDNS with a few of its plugins and one more, argine, which answers for what lists hold.
+// Command coredns is CoreDNS with some of its plugins and the plugin argine, which blocks listed names.
 package main
 
 import (
@@ -18,7 +18,7 @@ import (
 )
 
 func main() {
-	// Before the cache, so that a decision holds from the moment a list has changed.
+	// It comes before the cache, so that a changed list takes effect at once.
 	at := slices.Index(dnsserver.Directives, "cache")
 	dnsserver.Directives = slices.Insert(dnsserver.Directives, at, "argine")
 	coremain.Run()

@@ -28,7 +28,7 @@ type agency struct {
 	root     []byte
 }
 
-// newAgency makes keys, origin and ledger, has the root signed, and starts the origin.
+// newAgency creates keys, origin and ledger, signs the root, and starts the origin.
 func newAgency(ctx context.Context, dir string, s *steps) (*agency, error) {
 	start := time.Now()
 	a := &agency{}
@@ -90,7 +90,7 @@ func (a *agency) serve(dir string) error {
 	return nil
 }
 
-// sign has both officers sign what is pending.
+// sign signs the pending metadata with the keys of both officers.
 func (a *agency) sign(ctx context.Context) error {
 	for _, officer := range a.officers {
 		p, err := a.ledger.Pending()
@@ -104,7 +104,7 @@ func (a *agency) sign(ctx context.Context) error {
 	return nil
 }
 
-// publish brings the entries of a file into the ledger and to the origin.
+// publish adds the entries of a file to the ledger, and pushes a release to the origin.
 func (a *agency) publish(ctx context.Context, list string, s *steps) error {
 	start := time.Now()
 	f, err := os.Open(list)

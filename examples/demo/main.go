@@ -1,5 +1,6 @@
-// Command demo shows the whole way of a blocklist in one process, on loopback and in a temporary folder: two officers
-// of an agency put a list under their signatures and push it to an origin, a resolver follows it, and is asked.
+// Command demo shows a blocklist from the agency to the resolver, in one process, on loopback and in a temporary
+// folder: two officers sign a release, which is pushed to an origin, and a resolver subscribes to it and answers
+// queries.
 package main
 
 import (
@@ -30,7 +31,7 @@ func main() {
 	}
 }
 
-// demo goes the whole way; unless once is set it then keeps the resolver running until ctx ends.
+// demo runs all steps. Unless once is set, it then keeps the resolver running until ctx ends.
 func demo(ctx context.Context, out io.Writer, list, listen string, once bool) (err error) {
 	dir, err := os.MkdirTemp("", "argine-demo-")
 	if err != nil {

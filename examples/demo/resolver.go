@@ -17,7 +17,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
-// zone stands for the rest of the DNS, so that the demo needs no network.
+// zone replaces the upstream, so that the demo needs no network.
 const zone = `
 $TTL 300
 example.org.       SOA ns.example.org. host.example.org. 1 3600 600 86400 300
@@ -28,7 +28,7 @@ a.exact.example.org. A 192.0.2.3
 unblocked.example. A 192.0.2.4
 `
 
-// resolver is the enforcing side: a store, the subscription that fills it, and the server that asks it.
+// resolver is the enforcing side: a store, a subscription that updates it, and a server that uses it.
 type resolver struct {
 	store     *blocklist.Store
 	sub       *subscribe.Subscription
@@ -76,7 +76,7 @@ func (r *resolver) listen(at string) (err error) {
 	return err
 }
 
-// run answers queries and follows the list until ctx ends.
+// run answers queries and updates the list until ctx ends.
 func (r *resolver) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.server.Serve(ctx, r.listeners) })
@@ -89,7 +89,7 @@ func (r *resolver) run(ctx context.Context) error {
 	return errors.Join(g.Wait(), r.store.Close())
 }
 
-// show waits until the list is in force, then asks.
+// show waits until the list is in force, and then queries the resolver.
 func (r *resolver) show(ctx context.Context, s *steps) error {
 	start := time.Now()
 	for r.sub.Status().Serial == 0 {
@@ -120,7 +120,7 @@ func (r *resolver) show(ctx context.Context, s *steps) error {
 	return nil
 }
 
-// ask asks the resolver over its socket and puts the answer into words.
+// ask queries the resolver over a socket, and describes the answer.
 func (r *resolver) ask(ctx context.Context, name string) (string, error) {
 	m := new(dns.Msg).SetQuestion(name, dns.TypeA).SetEdns0(1232, false)
 	reply, err := dns.ExchangeContext(ctx, m, r.addr.String())

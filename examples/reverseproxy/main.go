@@ -56,7 +56,7 @@ func run(ctx context.Context, listen, to, list string) error {
 	return nil
 }
 
-// handler is the whole proxy: a filter, and what the standard library has behind it.
+// handler returns the proxy: a filter in front of the standard library's reverse proxy.
 func handler(list httpfilter.List, target *url.URL) http.Handler {
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(target)
@@ -66,7 +66,7 @@ func handler(list httpfilter.List, target *url.URL) http.Handler {
 	return httpfilter.Filter{List: list}.Handler(proxy)
 }
 
-// compile makes a set of a file. A program that follows a signed list opens a store instead: see package subscribe.
+// compile compiles a file into a set. A program with a signed list opens a store instead: see package subscribe.
 func compile(list string) (*blocklist.Set, error) {
 	f, err := os.Open(list)
 	if err != nil {

@@ -108,7 +108,7 @@ func NewIdentity(kind string) (private, public string, err error) {
 	return "", "", tuf.Malformed("identity", "there is no kind %.40q; there are %q", kind, Kinds())
 }
 
-// Encrypt returns a writer that encrypts to recipients, all of one kind. Closing it ends the encrypted text.
+// Encrypt returns a writer that encrypts to recipients of one kind. Close completes the output.
 func Encrypt(w io.Writer, to []Recipient) (io.WriteCloser, error) {
 	var recipients []age.Recipient
 	for _, r := range to {
@@ -120,7 +120,7 @@ func Encrypt(w io.Writer, to []Recipient) (io.WriteCloser, error) {
 	return age.Encrypt(w, recipients...)
 }
 
-// EncryptKey encrypts a list key to subscribers, all of one kind.
+// EncryptKey encrypts a list key to recipients of one kind.
 func EncryptKey(k ListKey, to []Recipient) ([]byte, error) {
 	var out bytes.Buffer
 	w, err := Encrypt(&out, to)
@@ -171,7 +171,8 @@ func (ids Identities) Kinds() (kinds []string) {
 	return slices.DeleteFunc(Kinds(), func(kind string) bool { return !has[kind] })
 }
 
-// Decrypt returns the plain text of what [Encrypt] has written. It fails with [blocklist.ErrNoKey] if that is for others.
+// Decrypt decrypts the output of [Encrypt]. It fails with [blocklist.ErrNoKey] if none of the identities is a
+// recipient.
 func (ids Identities) Decrypt(r io.Reader) (io.Reader, error) {
 	if len(ids) == 0 {
 		return nil, fmt.Errorf("%w: no identity was given", blocklist.ErrNoKey)
@@ -204,7 +205,7 @@ func (ids Identities) DecryptKey(file []byte) (ListKey, error) {
 	return file, nil
 }
 
-// Encrypted reports whether a text that begins with these bytes is one of [Encrypt].
+// Encrypted reports whether a file that begins with these bytes is encrypted with age.
 func Encrypted(begin []byte) bool { return bytes.HasPrefix(begin, []byte("age-encryption.org/")) }
 
 // keyPath returns the path of the key file for a kind of recipients.

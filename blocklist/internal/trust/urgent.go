@@ -13,7 +13,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
-// Limits on urgent orders, and on the document that holds them, in bytes.
+// Limits on urgent orders, and the maximum size of their document, in bytes.
 const (
 	MaxUrgent      = 64 << 10
 	MaxUrgentHours = 24
@@ -21,21 +21,21 @@ const (
 )
 
 const (
-	fieldUrgent = "x-argine-urgent" // signed part of a root: the limits; of an urgent document: the orders
-	metaUrgent  = "urgent.json"     // in a snapshot: the newest urgent document
+	fieldUrgent = "x-argine-urgent" // in the signed part of a root: the limits; in an urgent document: the orders
+	metaUrgent  = "urgent.json"     // in a snapshot: the name of the newest urgent document
 )
 
-// Urgent says what one officer alone may list, where a root allows it: on top of one release at most Entries targets,
-// each for at most Hours. The zero value allows nothing.
+// Urgent has the limits that a root sets for urgent orders, which one officer alone may sign: at most Entries targets
+// in addition to one release, each for at most Hours. The zero value allows none.
 type Urgent struct {
 	Entries int `json:"entries"`
 	Hours   int `json:"hours"`
 }
 
-// Allowed reports whether anything is.
+// Allowed reports whether the root allows urgent orders.
 func (u Urgent) Allowed() bool { return u != Urgent{} }
 
-// Longest is how long an order may last.
+// Longest returns the maximum duration of an urgent order.
 func (u Urgent) Longest() time.Duration { return time.Duration(u.Hours) * time.Hour }
 
 func (u Urgent) check() error {
@@ -46,7 +46,7 @@ func (u Urgent) check() error {
 	return nil
 }
 
-// readField reads one of our fields as it must be: with all of its keys and no other.
+// readField parses a field that Argine adds. All of its keys must be known.
 func readField(what string, fields map[string]any, name string, into any) error {
 	b, err := json.Marshal(fields[name])
 	if err == nil {
@@ -60,7 +60,7 @@ func readField(what string, fields map[string]any, name string, into any) error 
 	return nil
 }
 
-// readLimits reads the limits of a root, none where it has no such field.
+// readLimits parses the limits in a root. It returns the zero value if the root has none.
 func readLimits(fields map[string]any) (u Urgent, err error) {
 	if _, ok := fields[fieldUrgent]; !ok {
 		return u, nil
@@ -74,45 +74,47 @@ func readLimits(fields map[string]any) (u Urgent, err error) {
 	return u, u.check()
 }
 
-// MaxUrgentNumber is the highest number of an urgent document on top of one release.
+// MaxUrgentNumber is the highest number of an urgent document for one release.
 const MaxUrgentNumber = 1<<urgentBits - 1
 
 const urgentBits = 16
 
-// UrgentVersion returns the version of an urgent document, which encodes the serial of its release and a number from 1.
-// The first version on top of a new release is therefore higher than all versions on top of the release before: no
-// officer can use the versions up.
+// UrgentVersion returns the version of an urgent document: it combines the serial of its release with a number from 1.
+// So the first version for a new release is higher than all versions for the previous one, and no officer can use up
+// the versions.
 func UrgentVersion(serial uint64, number int64) int64 { return int64(serial)<<urgentBits | number }
 
-// UrgentSerial returns the serial of the release that an urgent document of that version lies on.
+// UrgentSerial returns the serial of the release that an urgent document with this version is for.
 func UrgentSerial(version int64) uint64 { return uint64(version) >> urgentBits }
 
-// UrgentName returns the name of an urgent document's file.
+// UrgentName returns the file name of an urgent document.
 func UrgentName(version int64) string { return fmt.Sprintf("%d.urgent.json", version) }
 
-// UrgentSpec is what an urgent document says: what one officer lists on top of a release. With the next release it is void.
+// UrgentSpec is the content of an urgent document: the entries that one officer adds to a release. It ends with the
+// next release.
 type UrgentSpec struct {
 	List    string
 	Version int64 // see [UrgentVersion]
 	Expires time.Time
-	Serial  uint64            // of the release on top of which it counts
-	Entries []blocklist.Entry // in order of their targets; each blocks and has an expiry
-	Sealed  string            // of a confidential list: the entries, to be opened with its key
+	Serial  uint64            // serial of the release that it adds to
+	Entries []blocklist.Entry // sorted by target; each blocks and has an expiry
+	Sealed  string            // the encrypted entries, for a confidential list
 
-	doc *tuf.Targets // that they were read from
+	doc *tuf.Targets // the document
 }
 
-// Number returns which one of the documents on top of its release it is, from 1.
+// Number returns the number of the document among those for its release, from 1.
 func (spec UrgentSpec) Number() int64 { return spec.Version & MaxUrgentNumber }
 
-// orders are the entries as they stand in the document.
+// orders is the form of the entries in the document.
 type orders struct {
 	Serial  uint64   `json:"serial"`
 	Entries []string `json:"entries,omitempty"`
 	Sealed  *string  `json:"sealed,omitempty"`
 }
 
-// NewUrgent returns an unsigned urgent document, encrypted where the list has a key. It fails like [ParseUrgent].
+// NewUrgent returns an unsigned urgent document. With a list key, its entries are encrypted. It fails like
+// [ParseUrgent].
 func NewUrgent(spec UrgentSpec, k ListKey) ([]byte, error) {
 	lines := []string{}
 	for _, e := range spec.Entries {
@@ -141,8 +143,8 @@ func NewUrgent(spec UrgentSpec, k ListKey) ([]byte, error) {
 	return b, err
 }
 
-// ParseUrgent reads an urgent document: what it says, not who signed it. It is a targets document without files, so that it
-// can't be taken for a release. It fails with [blocklist.ErrMalformed] or [blocklist.ErrTooLarge].
+// ParseUrgent parses an urgent document. It does not verify signatures. The document is a targets document without
+// files, so it can't be used as a release. ParseUrgent fails with [blocklist.ErrMalformed] or [blocklist.ErrTooLarge].
 func ParseUrgent(b []byte) (spec UrgentSpec, err error) {
 	doc, err := tuf.ParseTargets("urgent orders", b, MaxUrgent)
 	if err != nil {
@@ -173,7 +175,7 @@ func ParseUrgent(b []byte) (spec UrgentSpec, err error) {
 	return spec, spec.readEntries(o.Entries)
 }
 
-// Open reads sealed entries with the list key. Without one they stay as they are.
+// Open decrypts the entries with the list key. Without a key, they stay encrypted.
 func (spec *UrgentSpec) Open(k ListKey) error {
 	if spec.Sealed == "" || k == nil {
 		return nil
@@ -189,7 +191,7 @@ func (spec *UrgentSpec) Open(k ListKey) error {
 	return spec.readEntries(lines)
 }
 
-// readEntries reads the orders: canonical lines in ascending order, each blocking until a time.
+// readEntries parses the entries. They must be canonical lines in ascending order, block, and have an expiry.
 func (spec *UrgentSpec) readEntries(lines []string) error {
 	if spec.Serial < 1 || len(lines) > MaxUrgentNames {
 		return tuf.Malformed("urgent orders", "serial %d, %d entries", spec.Serial, len(lines))
@@ -209,9 +211,9 @@ func (spec *UrgentSpec) readEntries(lines []string) error {
 	return nil
 }
 
-// OpenUrgent reads urgent orders that at least one officer of the root has signed, within the number that the root allows.
-// How long they have lasted only their reader can tell. Those of a confidential list are encrypted; without its key their
-// entries stay unknown.
+// OpenUrgent parses urgent orders, and checks that at least one officer of the root has signed them and that their
+// number is within the root's limit. It can't check since when an order exists: the caller must. Entries of a
+// confidential list are decrypted if the key is known.
 func OpenUrgent(root *Root, b []byte, k ListKey) (UrgentSpec, error) {
 	spec, err := ParseUrgent(b)
 	if err == nil {
@@ -220,7 +222,7 @@ func OpenUrgent(root *Root, b []byte, k ListKey) (UrgentSpec, error) {
 	return spec, err
 }
 
-// ReviewUrgent is [OpenUrgent] for orders that wait for an officer's signature.
+// ReviewUrgent is [OpenUrgent] for urgent orders before an officer has signed them.
 func ReviewUrgent(root *Root, b []byte, k ListKey) (UrgentSpec, error) {
 	spec, err := ParseUrgent(b)
 	if err == nil {
@@ -232,7 +234,7 @@ func ReviewUrgent(root *Root, b []byte, k ListKey) (UrgentSpec, error) {
 	return spec, err
 }
 
-// Verify is [OpenUrgent] for orders that were parsed: it opens them.
+// Verify is [OpenUrgent] for parsed urgent orders.
 func (spec *UrgentSpec) Verify(root *Root, k ListKey) error {
 	if err := spec.checkSigned(root); err != nil {
 		return err
@@ -240,7 +242,7 @@ func (spec *UrgentSpec) Verify(root *Root, k ListKey) error {
 	return spec.openWithin(root, k)
 }
 
-// openWithin opens the entries, and counts them.
+// openWithin decrypts the entries, and checks their number.
 func (spec *UrgentSpec) openWithin(root *Root, k ListKey) error {
 	if err := spec.Open(k); err != nil {
 		return err
@@ -251,7 +253,7 @@ func (spec *UrgentSpec) openWithin(root *Root, k ListKey) error {
 	return nil
 }
 
-// checkSigned reports whether an officer may order this, and has signed it.
+// checkSigned returns an error unless the root allows the document and an officer has signed it.
 func (spec UrgentSpec) checkSigned(root *Root) error {
 	if err := spec.checkAllowed(root); err != nil {
 		return err
@@ -262,7 +264,7 @@ func (spec UrgentSpec) checkSigned(root *Root) error {
 	return nil
 }
 
-// checkAllowed reports whether the root allows such a document.
+// checkAllowed returns an error unless the root allows the document.
 func (spec UrgentSpec) checkAllowed(root *Root) error {
 	switch {
 	case spec.List != root.spec.List:
@@ -275,15 +277,16 @@ func (spec UrgentSpec) checkAllowed(root *Root) error {
 	return nil
 }
 
-// AcceptUrgent checks an urgent document against the metadata that it comes with: an officer must have signed it, it must be newer
-// than the one there, and may lie on no later release. It returns the orders opened, and the metadata with them. What breaks
-// another rule is refused; the metadata returned keeps it all the same, so that nothing older is accepted any more.
+// AcceptUrgent verifies an urgent document against the metadata of a release: an officer must have signed it, it must
+// be newer than the one in the metadata, and not be for a later release. It returns the decrypted orders, and the
+// metadata with the document. If the document violates another rule, AcceptUrgent fails. But the returned metadata then
+// has it as refused, so that no older document is accepted.
 func (m Metadata) AcceptUrgent(root *Root, signed UrgentSpec) (UrgentSpec, Metadata, error) {
 	if err := m.checkUrgent(root, signed); err != nil {
 		return signed, m, err
 	}
 	var key ListKey
-	if signed.Serial == uint64(m.Targets.Version) { // what lies on another release may be encrypted with another key
+	if signed.Serial == uint64(m.Targets.Version) { // another release may have another list key
 		key = m.Key
 	}
 	opened := signed
@@ -294,8 +297,8 @@ func (m Metadata) AcceptUrgent(root *Root, signed UrgentSpec) (UrgentSpec, Metad
 	return opened, m, nil
 }
 
-// RefuseUrgent returns the metadata with a document that is refused, although an officer has signed it: it is never enforced,
-// and nothing older is accepted any more.
+// RefuseUrgent returns the metadata with a signed document as refused: it is never enforced, and no older document is
+// accepted.
 func (m Metadata) RefuseUrgent(spec UrgentSpec) Metadata {
 	if bytes.Equal(m.Urgent.Bytes(), spec.Bytes()) {
 		m.Urgent = nil
@@ -304,7 +307,7 @@ func (m Metadata) RefuseUrgent(spec UrgentSpec) Metadata {
 	return m
 }
 
-// checkUrgent checks who has signed an urgent document, and its version (rollback).
+// checkUrgent verifies the signature and the version (rollback) of an urgent document.
 func (m Metadata) checkUrgent(root *Root, spec UrgentSpec) error {
 	if m.Targets == nil {
 		return tuf.Malformed("urgent orders", "there is no release that they lie on")
@@ -325,7 +328,7 @@ func (m Metadata) checkUrgent(root *Root, spec UrgentSpec) error {
 }
 
 // urgentVersion returns the version of the newest urgent document, accepted or refused, that an officer of the root has
-// signed. Documents of revoked officers don't count.
+// signed. Documents of revoked officers do not count.
 func (m Metadata) urgentVersion(root *Root) (newest int64) {
 	for _, held := range []*UrgentSpec{m.Urgent, m.Refused} {
 		if held != nil && held.checkSigned(root) == nil {
@@ -335,7 +338,7 @@ func (m Metadata) urgentVersion(root *Root) (newest int64) {
 	return newest
 }
 
-// namesRevoked reports whether the snapshot names urgent orders of an officer who may not order under this root.
+// namesRevoked reports whether the snapshot references urgent orders of an officer whom this root does not allow.
 func (m Metadata) namesRevoked(root *Root) bool {
 	if m.Snapshot == nil || m.Snapshot.Urgent == nil {
 		return false
@@ -345,15 +348,15 @@ func (m Metadata) namesRevoked(root *Root) bool {
 	})
 }
 
-// FirstSeen is when a target was ordered first.
+// FirstSeen is the time of the first urgent order for a target.
 type FirstSeen struct {
 	Target string    `json:"target"`
 	First  time.Time `json:"first"`
 }
 
-// Limit applies the root's limits to urgent orders: the number of targets ordered on top of one release, and the time
-// since each target was first seen. Ordering a target again does not extend its time. Limit returns the orders to enforce,
-// and the first-seen times to pass to the next call.
+// Limit applies the root's limits to urgent orders: the number of targets in addition to one release, and the time
+// since each target was first seen. Ordering a target again does not extend its time. Limit returns the orders to
+// enforce, and the first-seen times for the next call.
 func (u Urgent) Limit(entries []blocklist.Entry, seen []FirstSeen, now time.Time) ([]blocklist.Entry, []FirstSeen, error) {
 	seen = slices.Clone(seen)
 	limited := make([]blocklist.Entry, len(entries))
@@ -377,9 +380,9 @@ func (u Urgent) Limit(entries []blocklist.Entry, seen []FirstSeen, now time.Time
 // OrdersType is the media type of urgent orders.
 const OrdersType = "application/json"
 
-// OrdersError says that the reader of a bundle holds newer urgent orders than those in it. It wraps Err.
+// OrdersError is returned if the receiver of a bundle has newer urgent orders than the bundle. It wraps Err.
 type OrdersError struct {
-	Held []byte // the document that is held
+	Held []byte // the newer document
 	Err  error  // wraps [blocklist.ErrRollback]
 }
 

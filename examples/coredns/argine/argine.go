@@ -41,5 +41,5 @@ func (p *Plugin) ServeDNS(ctx context.Context, w dns.ResponseWriter, m *dns.Msg)
 		code, err = plugin.NextOrFailure(name, p.Next, ctx, w, m)
 	})
 	p.Filter.Handler(next).ServeDNS(w, m)
-	return code, err // of the next plugin, if it was asked; else success: it is answered, or not to be
+	return code, err // of the next plugin, or success if it was not called
 }

@@ -18,12 +18,12 @@ import (
 
 func init() { plugin.Register(name, setup) } // the way that CoreDNS has
 
-// settings are what a block says.
+// settings are the settings of one block in the Corefile.
 type settings struct {
 	state  string
 	lists  []subscribe.Config
-	files  map[string]string // by the name of the list
-	order  []string          // the names, as the lines come: the first list that blocks decides
+	files  map[string]string // by list name
+	order  []string          // list names in the order of their lines: the first list that blocks decides
 	rule   dnsfilter.Rule
 	policy dnsfilter.Policy
 }
@@ -53,8 +53,8 @@ func setup(c *caddy.Controller) error {
 	return nil
 }
 
-// start reads the files, and follows the lists once the server starts. What the store holds of them is in force at
-// once.
+// start reads the files. It starts the subscriptions when the server starts. Lists that are in the store already are
+// enforced at once.
 func (s *settings) start(ctx context.Context, store *blocklist.Store, c *caddy.Controller) error {
 	for list, path := range s.files {
 		if err := load(store, list, path); err != nil {
@@ -114,7 +114,7 @@ func parse(c *caddy.Controller) (*settings, error) {
 
 func (s *settings) parseLine(key string, c *caddy.Controller) (err error) {
 	args := c.RemainingArgs()
-	root := dnsserver.GetConfig(c).Root // of relative paths
+	root := dnsserver.GetConfig(c).Root // base of relative paths
 	path := func(p string) string {
 		if filepath.IsAbs(p) {
 			return p
