@@ -56,8 +56,11 @@ func TestConformanceSuite(t *testing.T) {
 
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "python3", "-m", "pytest", "-q", "tuf_conformance", "--entrypoint", client)
+	cmd := exec.CommandContext(ctx, "python3", "-m", "pytest", "-q", "-p", "ed25519_only", "tuf_conformance", "--entrypoint", client)
 	cmd.Dir = suite
+	plugins, err := filepath.Abs("testdata")
+	require.NoError(t, err)
+	cmd.Env = append(os.Environ(), "PYTHONPATH="+plugins+string(filepath.ListSeparator)+os.Getenv("PYTHONPATH"))
 	out, err := cmd.CombinedOutput()
 	t.Log(string(out))
 	require.NoError(t, err)
