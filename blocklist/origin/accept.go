@@ -67,7 +67,9 @@ func (o *Origin) Accept(ctx context.Context, bundle io.Reader) (blocklist.Header
 
 // accept implements Accept with the roots that the caller supplies. It calls verified once the officers' signatures on
 // the push are verified.
-func (o *Origin) accept(ctx context.Context, roots *rootChain, bundle io.Reader, verified func()) (h blocklist.Header, err error) {
+func (o *Origin) accept(ctx context.Context, roots *rootChain, bundle io.Reader, verified func()) (h blocklist.Header,
+	err error,
+) {
 	b, err := trust.ReadBundle(contextReader{ctx, bundle}, roots.take)
 	if err != nil {
 		return h, fmt.Errorf("reading a push: %w", err)

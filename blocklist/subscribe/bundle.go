@@ -102,7 +102,9 @@ func (s *Subscription) installBundle(ctx context.Context, o *fetch.Origin, b *tr
 }
 
 // installVerified installs a verified release from a bundle, with its urgent orders.
-func (s *Subscription) installVerified(ctx context.Context, from *fetch.Origin, spec trust.TargetsSpec, next trustState, orders []byte) (changed bool, err error) {
+func (s *Subscription) installVerified(ctx context.Context, from *fetch.Origin, spec trust.TargetsSpec,
+	next trustState, orders []byte,
+) (changed bool, err error) {
 	before := s.held
 	s.acceptBundledUrgent(ctx, orders, &next)
 	changed, err = s.install(ctx, from, spec, next)

@@ -11,11 +11,11 @@ import (
 	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
-// Copy writes the newest release of a list to w, as a bundle: all roots, the targets, and their files. It asks the first
-// of the origins that answers and verifies everything from the root on, the files by their signed lengths and hashes. It
-// needs neither stored state nor an identity. A folder may be an old copy: like a bundle it proves what was signed, but
-// not that this is the newest. Of the Config it uses List, Root, Origins and Client. If Copy fails, w has a part of the
-// bundle.
+// Copy writes the newest release of a list to w, as a bundle: all roots, the targets, and their files. It asks the
+// first of the origins that answers and verifies everything from the root on, the files by their signed lengths and
+// hashes. It needs neither stored state nor an identity. A folder may be an old copy: like a bundle it proves what was
+// signed, but not that this is the newest. Of the Config it uses List, Root, Origins and Client. If Copy fails, w has a
+// part of the bundle.
 func Copy(ctx context.Context, c Config, w io.Writer) error {
 	return copySigned(ctx, c, w, trust.TargetsSpec.All)
 }

@@ -26,7 +26,9 @@ func (s *Subscription) keptPath(f trust.File) string {
 
 // installUpdate installs the newest release by the shortest update path: deltas from the current serial, or else a
 // snapshot and the deltas after it. If the deltas fail, it tries the snapshot.
-func (s *Subscription) installUpdate(ctx context.Context, o *fetch.Origin, spec trust.TargetsSpec, next trustState) (err error) {
+func (s *Subscription) installUpdate(ctx context.Context, o *fetch.Origin, spec trust.TargetsSpec,
+	next trustState,
+) (err error) {
 	whole, _ := spec.UpdatePath(0) // always exists, since ParseTargets has checked it
 	// Even if its files are on disk already, reading the whole list is expensive.
 	if path, ok := s.deltas(spec); ok && s.missing(path) <= trust.Length(whole) {
@@ -175,7 +177,9 @@ func (s *Subscription) putInForce(u update, next trustState) error {
 
 // saveRebuildFiles saves the files that can rebuild the current list without network: a snapshot and the deltas after
 // it.
-func (s *Subscription) saveRebuildFiles(ctx context.Context, o *fetch.Origin, spec trust.TargetsSpec, next trustState) error {
+func (s *Subscription) saveRebuildFiles(ctx context.Context, o *fetch.Origin, spec trust.TargetsSpec,
+	next trustState,
+) error {
 	next.Kept, _ = spec.UpdatePath(0)
 	if err := s.fetchAll(ctx, o, next.Kept); err != nil {
 		return err

@@ -75,7 +75,9 @@ func verifyMetadata(ctx context.Context, from source, u *trust.Updater, held tru
 // fetchMetadata verifies the documents from a timestamp to the targets, and fetches those that are not held. After each
 // verified document it calls keep, if there is one, but only as long as all documents name their list: otherwise a
 // mirror could substitute documents of another list of the same origin.
-func fetchMetadata(ctx context.Context, from source, w *trust.Workflow, held trust.Metadata, timestamp []byte, keep func(trust.Metadata) error) (targets []byte, err error) {
+func fetchMetadata(ctx context.Context, from source, w *trust.Workflow, held trust.Metadata, timestamp []byte,
+	keep func(trust.Metadata) error,
+) (targets []byte, err error) {
 	remember := func(snapshot *trust.Snapshot) error {
 		if keep == nil || !w.Named() {
 			return nil

@@ -129,7 +129,11 @@ func (s *receiptSender) confirm(ctx context.Context) time.Duration {
 	}
 	if s.probed != r.Serial {
 		s.probed, s.probeWait, s.probeAt = r.Serial, firstProbe, time.Time{}
-		s.probe = Probe{List: r.List, Test: blocklist.CanaryName(r.List, r.Serial), Gone: blocklist.CanaryName(r.List, s.previousSerial(r.Serial))}
+		s.probe = Probe{
+			List: r.List,
+			Test: blocklist.CanaryName(r.List, r.Serial),
+			Gone: blocklist.CanaryName(r.List, s.previousSerial(r.Serial)),
+		}
 		s.probe.Added, s.probe.Removed = sample(s.sub, path)
 	}
 	if wait := time.Until(s.probeAt); wait > 0 {

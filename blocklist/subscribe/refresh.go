@@ -66,7 +66,9 @@ func (s *Subscription) refreshFrom(ctx context.Context, o *fetch.Origin) (change
 
 // ask fetches and verifies the metadata of an origin. It returns modified = false if the origin has the known
 // timestamp.
-func (s *Subscription) ask(ctx context.Context, o *fetch.Origin) (next trustState, spec trust.TargetsSpec, modified bool, err error) {
+func (s *Subscription) ask(ctx context.Context, o *fetch.Origin) (
+	next trustState, spec trust.TargetsSpec, modified bool, err error,
+) {
 	ctx, cancel := s.within(ctx, 0)
 	defer cancel()
 	held, heldErr := s.held.targets()
@@ -95,7 +97,9 @@ func (s *Subscription) upToDate() bool {
 }
 
 // install installs a verified release, unless it is already in force or held.
-func (s *Subscription) install(ctx context.Context, o *fetch.Origin, spec trust.TargetsSpec, next trustState) (changed bool, err error) {
+func (s *Subscription) install(ctx context.Context, o *fetch.Origin, spec trust.TargetsSpec,
+	next trustState,
+) (changed bool, err error) {
 	switch {
 	case s.holds(spec):
 		return false, errors.Join(s.saveMetadata(next), s.dropHold())
@@ -119,7 +123,9 @@ func (s *Subscription) checkFresh() error {
 }
 
 // verify verifies the documents under the root and the urgent orders. It fetches the documents that are not held.
-func (s *Subscription) verify(ctx context.Context, o *fetch.Origin, timestamp []byte) (next trustState, spec trust.TargetsSpec, err error) {
+func (s *Subscription) verify(ctx context.Context, o *fetch.Origin, timestamp []byte) (
+	next trustState, spec trust.TargetsSpec, err error,
+) {
 	held := s.newestSeen()
 	u := newUpdater(s.root, held, time.Now())
 	if spec, err = verifyUpdate(ctx, o, u, held, timestamp, s.remember); err != nil {
@@ -184,7 +190,8 @@ func (s *Subscription) holds(spec trust.TargetsSpec) bool {
 		return false
 	}
 	path, _ := spec.UpdatePath(0)
-	return len(kept) <= maxKept && trust.Length(kept) <= maxKeptPart*trust.Length(path) || slices.EqualFunc(path, kept, trust.File.Equal)
+	return len(kept) <= maxKept && trust.Length(kept) <= maxKeptPart*trust.Length(path) ||
+		slices.EqualFunc(path, kept, trust.File.Equal)
 }
 
 // saveMetadata saves newer metadata for the current release or the hold.

@@ -95,8 +95,9 @@ func wait(ctx context.Context, changed <-chan struct{}, st Status) {
 
 // same reports whether two statuses differ only in the times of polls.
 func (st Status) same(other Status) bool {
-	return st.Serial == other.Serial && st.Digest == other.Digest && st.Urgent == other.Urgent && st.Stale == other.Stale &&
-		st.Root.Equal(other.Root) && st.Held == other.Held && st.Equivocations == other.Equivocations && errorText(st.Err) == errorText(other.Err) &&
+	return st.Serial == other.Serial && st.Digest == other.Digest && st.Urgent == other.Urgent &&
+		st.Stale == other.Stale && st.Root.Equal(other.Root) && st.Held == other.Held &&
+		st.Equivocations == other.Equivocations && errorText(st.Err) == errorText(other.Err) &&
 		st.Hold.same(other.Hold) && st.Receipts.same(other.Receipts)
 }
 

@@ -1,16 +1,16 @@
-// Package subscribe follows a signed list: it polls origins and mirrors, verifies the officers' signatures, and applies each
-// new release to a store. If a poll fails, the last good list stays in force, the reason is in the [Status] and in the log,
-// and the next poll tries again.
+// Package subscribe follows a signed list: it polls origins and mirrors, verifies the officers' signatures, and applies
+// each new release to a store. If a poll fails, the last good list stays in force, the reason is in the [Status] and in
+// the log, and the next poll tries again.
 //
-// A verified release may still be a mistake. Guards (package guard) look at each release before it is applied. A release
-// that they stop is on hold until a person decides, see [Hold].
+// A verified release may still be a mistake. Guards (package guard) look at each release before it is applied. A
+// release that they stop is on hold until a person decides, see [Hold].
 //
-// Trust begins with a root that the operator has obtained out of band. From then on the newest verified root is kept in the
-// store, together with the metadata and the list, in one durable step. The configured root is used at the first start, or
-// where it is newer than the one kept. Versions never go back (rollback), whichever mirror answers.
+// Trust begins with a root that the operator has obtained out of band. From then on the newest verified root is kept in
+// the store, together with the metadata and the list, in one durable step. The configured root is used at the first
+// start, or where it is newer than the one kept. Versions never go back (rollback), whichever mirror answers.
 //
-// Freshness is judged by the local clock. A wrong clock can make a list look stale, or an old one look fresh; the list is
-// enforced all the same.
+// Freshness is judged by the local clock. A wrong clock can make a list look stale, or an old one look fresh; the list
+// is enforced all the same.
 //
 //	sub, err := subscribe.New(store, subscribe.Config{List: "it.example/csam", Root: root, Origins: []string{"https://origin.example"}})
 //	go sub.Run(ctx)              // until ctx ends
@@ -109,7 +109,10 @@ type Subscription struct {
 // not signed or that contradicts the roots trusted so far, and with [blocklist.ErrNoKey] for a confidential list
 // without an identity or a stored key.
 func New(store *blocklist.Store, c Config) (*Subscription, error) {
-	s := &Subscription{store: store, c: c, applied: make(chan struct{}, 1), changed: make(chan struct{}), freshUntil: map[uint64]time.Time{}}
+	s := &Subscription{
+		store: store, c: c, applied: make(chan struct{}, 1), changed: make(chan struct{}),
+		freshUntil: map[uint64]time.Time{},
+	}
 	if err := s.init(); err != nil {
 		return nil, fmt.Errorf("subscribing to %.80q: %w", c.List, err)
 	}

@@ -124,8 +124,8 @@ func (s *Service) reload(ctx context.Context, asked bool) error {
 	return nil
 }
 
-// dropFiles drops local lists that are no longer in the settings. The state of signed lists stays: removing one and adding
-// it again must not allow a rollback.
+// dropFiles drops local lists that are no longer in the settings. The state of signed lists stays: removing one and
+// adding it again must not allow a rollback.
 func (s *Service) dropFiles(next *config.Settings) {
 	files := next.LocalFiles()
 	for _, info := range s.store.Lists() {

@@ -71,7 +71,8 @@ func (s *running) report() Status {
 	current := s.active.Load()
 	stats := s.server.Stats()
 	out := Status{
-		Version: buildinfo.Current().String(), Started: s.started, Guards: current.guards.signed.String(), Queries: stats.Queries, Hits: stats.Hits, Failures: stats.Failures, Dropped: stats.Dropped,
+		Version: buildinfo.Current().String(), Started: s.started, Guards: current.guards.signed.String(),
+		Queries: stats.Queries, Hits: stats.Hits, Failures: stats.Failures, Dropped: stats.Dropped,
 		Limited: stats.Limited, Alarms: stats.Alarms, Conns: stats.Connections.Open,
 		Answers: byRcode(stats.Answers), Upstreams: s.server.Upstreams(),
 		Actions: map[string]map[string]uint64{},

@@ -18,7 +18,8 @@ type Metadata struct {
 
 // Equal reports whether all documents have the same bytes.
 func (m Metadata) Equal(other Metadata) bool {
-	return bytes.Equal(m.Timestamp.Bytes(), other.Timestamp.Bytes()) && bytes.Equal(m.Snapshot.Bytes(), other.Snapshot.Bytes()) &&
+	return bytes.Equal(m.Timestamp.Bytes(), other.Timestamp.Bytes()) &&
+		bytes.Equal(m.Snapshot.Bytes(), other.Snapshot.Bytes()) &&
 		bytes.Equal(m.Targets.Bytes(), other.Targets.Bytes()) && bytes.Equal(m.Urgent.Bytes(), other.Urgent.Bytes()) &&
 		bytes.Equal(m.Refused.Bytes(), other.Refused.Bytes()) && bytes.Equal(m.Key, other.Key)
 }

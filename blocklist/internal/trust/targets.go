@@ -56,7 +56,8 @@ func (f File) URLPath() string { return "targets/" + hex.EncodeToString(f.SHA256
 
 // Equal reports whether the signed descriptions of two files are the same.
 func (f File) Equal(other File) bool {
-	return f.Path == other.Path && f.Length == other.Length && bytes.Equal(f.SHA256, other.SHA256) && f.Release == other.Release
+	return f.Path == other.Path && f.Length == other.Length && bytes.Equal(f.SHA256, other.SHA256) &&
+		f.Release == other.Release
 }
 
 // TargetsSpec is the content of a targets document: the files of a list.
@@ -235,7 +236,9 @@ func CheckNewer(held *TargetsSpec, next TargetsSpec) error {
 		return nil
 	}
 	if next.Version < held.Version || next.Version == held.Version && next.doc.Sum() != held.doc.Sum() {
-		return &blocklist.SerialError{List: next.List, Held: uint64(held.Version), Got: uint64(next.Version), Err: blocklist.ErrRollback}
+		return &blocklist.SerialError{
+			List: next.List, Held: uint64(held.Version), Got: uint64(next.Version), Err: blocklist.ErrRollback,
+		}
 	}
 	return nil
 }

@@ -357,7 +357,9 @@ type FirstSeen struct {
 // Limit applies the root's limits to urgent orders: the number of targets in addition to one release, and the time
 // since each target was first seen. Ordering a target again does not extend its time. Limit returns the orders to
 // enforce, and the first-seen times for the next call.
-func (u Urgent) Limit(entries []blocklist.Entry, seen []FirstSeen, now time.Time) ([]blocklist.Entry, []FirstSeen, error) {
+func (u Urgent) Limit(entries []blocklist.Entry, seen []FirstSeen, now time.Time) ([]blocklist.Entry, []FirstSeen,
+	error,
+) {
 	seen = slices.Clone(seen)
 	limited := make([]blocklist.Entry, len(entries))
 	for n, e := range entries {
