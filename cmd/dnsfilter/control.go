@@ -94,7 +94,9 @@ func rejectCommand() *cobra.Command {
 	return decisionCommand("reject", "Say that a release or a file on hold is not wanted", (*service.Control).Reject)
 }
 
-func decisionCommand(word, short string, do func(*service.Control, context.Context, string, string) error) *cobra.Command {
+func decisionCommand(word, short string,
+	do func(*service.Control, context.Context, string, string) error,
+) *cobra.Command {
 	var f controlFlags
 	cmd := &cobra.Command{
 		Use:     word + " [-c dnsfilter.yaml] LIST ID",

@@ -66,7 +66,9 @@ func NewTimestamp(h Header, snapshot Object[Reference], more map[string]any) ([]
 }
 
 // NewSnapshot returns an unsigned snapshot with references to targets and to documents of other roles.
-func NewSnapshot(h Header, targets Object[Reference], others map[string]Object[Reference], more map[string]any) ([]byte, error) {
+func NewSnapshot(h Header, targets Object[Reference], others map[string]Object[Reference], more map[string]any) ([]byte,
+	error,
+) {
 	meta := map[string]Object[Reference]{metaTargets: targets}
 	maps.Copy(meta, others)
 	return New(Object[IndexFields]{IndexFields{h, meta}, more})

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// rule is a rule of Argine that TUF does not have. It explains a verdict other than go-tuf's if our error has one of the
-// texts.
+// rule is a rule of Argine that TUF does not have. It explains a verdict other than go-tuf's if our error has one of
+// the texts.
 type rule struct {
 	ours, theirs, why string
 	texts             []string
