@@ -172,3 +172,13 @@ func (f *releaseLookup) find(ctx context.Context, operation int64) (p Publicatio
 	p.Release = f.known[r.Serial]
 	return p, nil
 }
+
+// Confidential reports whether the list is encrypted to its subscribers, or will be once its pending root is signed.
+func (l *Ledger) Confidential() bool {
+	root, err := l.root()
+	if err == nil && root.Spec().Confidential {
+		return true
+	}
+	p, err := l.Pending()
+	return err == nil && p.Confidential
+}

@@ -41,14 +41,17 @@ func notURL(path string) error {
 		"fetch it first, then name the file: curl -fo FILE URL")
 }
 
-// writeFile replaces a file atomically: path has the old content or the new.
-func writeFile(path string, write func(io.Writer) error) error {
+// writeFile replaces a file that everyone may read.
+func writeFile(path string, write func(io.Writer) error) error { return writeFileMode(path, 0o644, write) }
+
+// writeFileMode replaces a file atomically: path has the old content or the new.
+func writeFileMode(path string, mode os.FileMode, write func(io.Writer) error) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name()) //nolint:errcheck // it is there only if something failed
-	if err := errors.Join(write(f), f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
+	if err := errors.Join(write(f), f.Chmod(mode), f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), path)

@@ -86,7 +86,7 @@ Environment: BLOCKLIST_DIR names the agency's folder, BLOCKLIST_AUTHOR who makes
 	)...)
 	root.AddCommand(
 		a.rules(), a.due(), a.guard(), a.export(), a.status(), a.diff(), a.pending(), a.entries(), a.verify(), a.urgent(), a.subscriber(),
-		a.receipts(), a.history(), a.log(), a.showOperation(), a.releases(),
+		a.receipts(), a.history(), a.log(), a.showOperation(), a.releases(), a.reportPage(),
 	)
 	root.AddCommand(withoutLedger(changing(a.keygen(), a.init(), a.recoverLedger(), a.pull())...)...)
 	root.AddCommand(withoutLedger(

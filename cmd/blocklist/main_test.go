@@ -110,7 +110,7 @@ func exitsCommand(ts *testscript.TestScript, _ bool, args []string) {
 
 func TestEveryCommandHasHelp(t *testing.T) {
 	var out, errs bytes.Buffer
-	for name := range strings.FieldsSeq("keygen init add remove import export convert compile takedown status diff history log show releases entries verify guard release request review sign refuse root urgent:add urgent:remove urgent:list urgent:push subscriber:add subscriber:remove subscriber:list push pull follow lookup squid icap man origin:init origin:trust origin:serve origin:rekey") {
+	for name := range strings.FieldsSeq("keygen init add remove import export convert compile takedown status diff history log show releases report entries verify guard release request review sign refuse root urgent:add urgent:remove urgent:list urgent:push subscriber:add subscriber:remove subscriber:list push pull follow lookup squid icap man origin:init origin:trust origin:serve origin:rekey") {
 		out.Reset()
 		code := run(append(strings.Split(name, ":"), "--help"), nil, &out, &errs)
 		assert.Zero(t, code, name)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -72,11 +73,16 @@ Exit code 1 says that someone is late, or holds another state than was signed.`,
 	}
 	cmd.Flags().StringVar(&f.list, "list", "", "the `NAME` of the list (default: that of the root)")
 	cmd.Flags().StringVar(&f.root, "root", "", "the `FILE` with a root of the list that you trust (default: root.json in the agency's folder)")
+	f.sourceFlags(cmd)
+	jsonFlag(cmd, &f.asJSON)
+	return cmd
+}
+
+// sourceFlags adds the flags for reading receipts.
+func (f *receiptsFlags) sourceFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.keys, "keys", "", "the `FILE` with the subscribers' public keys, one a line")
 	cmd.Flags().StringVar(&f.token, "token", "", "the `FILE` with the token, from receipts/LIST/_/token in the origin's folder")
 	cmd.Flags().DurationVar(&f.deadline, "deadline", 6*time.Hour, "the `DURATION` after its release within which a serial must be enforced")
-	jsonFlag(cmd, &f.asJSON)
-	return cmd
 }
 
 // readStandings reads the signed releases and the receipts of a list, verifies them, and returns the newest release and
@@ -93,16 +99,25 @@ func (a *app) readStandings(ctx context.Context, from string, f receiptsFlags) (
 			newest = r
 		}
 	}
-	keys, body, err := openReceipts(ctx, from, f)
+	keys, said, err := a.readStatements(ctx, from, f)
 	if err != nil {
 		return newest, nil, err
+	}
+	return newest, receipt.Judge(releases, slices.Collect(maps.Keys(keys)), said, f.deadline, time.Now()), nil
+}
+
+// readStatements reads the receipts of a list, and verifies them with the keys of its subscribers.
+func (a *app) readStatements(ctx context.Context, from string, f receiptsFlags) (receipt.Keys, []receipt.Statement, error) {
+	keys, body, err := openReceipts(ctx, from, f)
+	if err != nil {
+		return nil, nil, err
 	}
 	defer body.Close() //nolint:errcheck // it was only read
 	var said []receipt.Statement
 	strangers := 0
 	for b, err := range receipt.Split(io.LimitReader(body, maxReceipts)) {
 		if err != nil {
-			return newest, nil, err
+			return nil, nil, err
 		}
 		r, holder, err := receipt.Open(b, keys)
 		if err != nil || r.List != f.list {
@@ -114,32 +129,14 @@ func (a *app) readStandings(ctx context.Context, from string, f receiptsFlags) (
 	if strangers > 0 {
 		a.printf("%d receipts are of none of these keys, or not of this list; they are left out", strangers)
 	}
-	return newest, receipt.Judge(releases, slices.Collect(maps.Keys(keys)), said, f.deadline, time.Now()), nil
+	return keys, said, nil
 }
 
-// openReceipts returns the subscribers' keys and a stream of the receipts at an origin.
+// openReceipts returns the subscribers' keys and a stream of the receipts at an origin, or in a file.
 func openReceipts(ctx context.Context, from string, f receiptsFlags) (receipt.Keys, io.ReadCloser, error) {
-	var text string
-	var body io.ReadCloser
-	if strings.Contains(from, "://") {
-		if f.keys == "" || f.token == "" {
-			return nil, nil, usage("--keys and --token are needed to read an origin over HTTP")
-		}
-		var err error
-		if body, err = fetchReceipts(ctx, from, f); err != nil {
-			return nil, nil, err
-		}
-	} else {
-		o, err := origin.Open(from, origin.Options{})
-		if err != nil {
-			return nil, nil, err
-		}
-		if text, err = o.SubscriberKeys(f.list); err != nil {
-			return nil, nil, err
-		}
-		r, w := io.Pipe()
-		go func() { w.CloseWithError(o.WriteReceipts(f.list, w)) }()
-		body = r
+	text, body, err := openReceiptStream(ctx, from, f)
+	if err != nil {
+		return nil, nil, err
 	}
 	if f.keys != "" {
 		b, err := readAtMost(f.keys, 1<<20)
@@ -153,6 +150,34 @@ func openReceipts(ctx context.Context, from string, f receiptsFlags) (receipt.Ke
 		err = errors.Join(err, body.Close())
 	}
 	return keys, body, err
+}
+
+// openReceiptStream returns a stream of receipts, and the text of the keys that an origin's folder has.
+func openReceiptStream(ctx context.Context, from string, f receiptsFlags) (keys string, body io.ReadCloser, err error) {
+	if strings.Contains(from, "://") {
+		if f.keys == "" || f.token == "" {
+			return "", nil, usage("--keys and --token are needed to read an origin over HTTP")
+		}
+		body, err = fetchReceipts(ctx, from, f)
+		return "", body, err
+	}
+	if info, err := os.Stat(from); err == nil && info.Mode().IsRegular() {
+		if f.keys == "" {
+			return "", nil, usage("--keys is needed to read a file with receipts")
+		}
+		body, err = os.Open(from)
+		return "", body, err
+	}
+	o, err := origin.Open(from, origin.Options{})
+	if err != nil {
+		return "", nil, err
+	}
+	if keys, err = o.SubscriberKeys(f.list); err != nil {
+		return "", nil, err
+	}
+	r, w := io.Pipe()
+	go func() { w.CloseWithError(o.WriteReceipts(f.list, w)) }()
+	return keys, r, nil
 }
 
 // fetchReceipts requests the receipts of a list from an origin.

@@ -1,0 +1,89 @@
+package report
+
+import (
+	"fmt"
+	"time"
+)
+
+// dayChart is a picture of the entries listed (bars that go up) and delisted (bars that go down) on each day.
+type dayChart struct {
+	Width, Height, Left, Right int
+	Base                       float64 // y of the line between both
+	Bars                       []dayBar
+	Lines                      []tick // horizontal lines with their counts
+	Labels                     []tick // days
+}
+
+type dayBar struct {
+	X, Width float64
+	Up, Down float64 // heights
+	UpY      float64 // where the upper bar begins
+	Title    string
+}
+
+const (
+	dayChartHeight = 220
+	dayChartTop    = 14
+	dayChartBottom = 190 // below it are the days
+)
+
+func newDayChart(from, to time.Time, days map[time.Time]*tally) dayChart {
+	c := dayChart{Width: chartWidth, Height: dayChartHeight, Left: 64, Right: chartWidth - 8}
+	var up, down uint64
+	for _, t := range days {
+		up, down = max(up, t.Listed), max(down, t.Delisted)
+	}
+	step := niceStep(max(up, down))
+	up, down = roundUp(up, step), roundUp(down, step)
+	if up+down == 0 {
+		up = step
+	}
+	perUnit := float64(dayChartBottom-dayChartTop) / float64(up+down)
+	c.Base = dayChartTop + float64(up)*perUnit
+	for n := uint64(0); n <= up; n += step {
+		c.Lines = append(c.Lines, tick{c.Base - float64(n)*perUnit, thousands(n)})
+	}
+	for n := step; n <= down; n += step {
+		c.Lines = append(c.Lines, tick{c.Base + float64(n)*perUnit, "−" + thousands(n)})
+	}
+	count := int(to.Sub(from).Hours() / 24)
+	width := float64(c.Right-c.Left) / float64(count)
+	for i := range count {
+		d := from.AddDate(0, 0, i)
+		x := float64(c.Left) + width*float64(i)
+		c.Labels = append(c.Labels, tick{x + width/2, fmt.Sprint(d.Day())})
+		t := days[d]
+		if t == nil {
+			continue
+		}
+		bar := dayBar{
+			X: x + width*0.15, Width: width * 0.7, Up: height(t.Listed, perUnit), Down: height(t.Delisted, perUnit),
+			Title: fmt.Sprintf("%s: %s listed, %s delisted", day(d), thousands(t.Listed), thousands(t.Delisted)),
+		}
+		bar.UpY = c.Base - bar.Up
+		c.Bars = append(c.Bars, bar)
+	}
+	return c
+}
+
+// height returns the height of a bar: what is there can be seen.
+func height(n uint64, perUnit float64) float64 {
+	if n == 0 {
+		return 0
+	}
+	return max(float64(n)*perUnit, 2)
+}
+
+// niceStep returns the distance of lines: 1, 2 or 5 times a power of ten, so that at most five are below a number.
+func niceStep(most uint64) uint64 {
+	for power := uint64(1); ; power *= 10 {
+		for _, step := range []uint64{power, 2 * power, 5 * power} {
+			if most <= 5*step {
+				return step
+			}
+		}
+	}
+}
+
+// roundUp returns the next multiple of a step.
+func roundUp(n, step uint64) uint64 { return (n + step - 1) / step * step }

@@ -1,0 +1,194 @@
+package report
+
+import (
+	"cmp"
+	"context"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+// entryPage is the history of one entry, and of what covers it.
+type entryPage struct {
+	head
+	Own, Covers []entryPart
+	Timeline    timeline
+	Enforced    enforcement
+}
+
+// entryPart is the history of one target.
+type entryPart struct {
+	*publish.EntryHistory
+	State string // in words
+}
+
+// Entry writes the history of what somebody asks about: a name, a URL or an address, in any spelling.
+func Entry(ctx context.Context, w io.Writer, l *publish.Ledger, text string, o Options) error {
+	all, err := l.EntryHistory(ctx, text)
+	if err != nil {
+		return err
+	}
+	p := entryPage{}
+	if p.head, err = newHead(ctx, l, o); err != nil {
+		return err
+	}
+	p.Title, p.Subtitle = titleOf(text, all[0].Target), "Who listed it, when and why, who signed that, and what covers it"
+	var releases []publish.ReleaseInfo
+	seen := map[uint64]bool{}
+	for _, h := range all {
+		part := entryPart{EntryHistory: h, State: stateOf(h, p.Made)}
+		if h.Covers {
+			p.Covers = append(p.Covers, part)
+		} else {
+			p.Own = append(p.Own, part)
+		}
+		for _, e := range h.Events {
+			if r := e.Release; r != nil && !seen[r.Serial] {
+				seen[r.Serial] = true
+				releases = append(releases, *r)
+			}
+		}
+	}
+	p.Timeline = newTimeline(all, p.Made)
+	slices.SortFunc(releases, func(a, b publish.ReleaseInfo) int { return cmp.Compare(a.Serial, b.Serial) })
+	if p.Enforced, err = enforced(ctx, l, releases, o, p.Made); err != nil {
+		return err
+	}
+	return write(w, "entry.tmpl", p)
+}
+
+// titleOf returns the name of what was asked about: its first target, which may be the name alone.
+func titleOf(text, target string) string {
+	if strings.HasPrefix(strings.TrimSpace(text), "=") {
+		return target
+	}
+	return strings.TrimPrefix(target, "=")
+}
+
+// stateOf says in words whether a target is listed.
+func stateOf(h *publish.EntryHistory, now time.Time) string {
+	switch e, err := blocklist.ParseEntry(h.Entry); {
+	case len(h.Events) == 0:
+		return "never listed itself"
+	case !h.Listed:
+		return "not listed"
+	case err == nil && !e.Expires.IsZero() && !e.Expires.After(now):
+		return "listed, but expired on " + when(e.Expires)
+	case err == nil && e.Monitor:
+		return "listed, to be counted and not blocked"
+	}
+	return "listed"
+}
+
+// span is a time during which a target was listed.
+type span struct{ from, to time.Time }
+
+// spans returns when a target was listed by the ledger, and when by a release that was pushed.
+func spans(h *publish.EntryHistory, now time.Time) (ledger, published []span) {
+	for _, e := range h.Events {
+		ledger = addEvent(ledger, e, e.Operation.Time)
+		if e.Release != nil {
+			published = addEvent(published, e, e.Release.Pushed)
+		}
+	}
+	return closed(ledger, now), closed(published, now)
+}
+
+// addEvent begins or ends a span.
+func addEvent(all []span, e publish.EntryEvent, at time.Time) []span {
+	open := len(all) > 0 && all[len(all)-1].to.IsZero()
+	switch {
+	case e.Change == publish.ChangeRemoved && open:
+		all[len(all)-1].to = at
+	case e.After != "" && !open:
+		all = append(all, span{from: at})
+	}
+	return all
+}
+
+// closed ends the last span now.
+func closed(all []span, now time.Time) []span {
+	if n := len(all); n > 0 && all[n-1].to.IsZero() {
+		all[n-1].to = now
+	}
+	return all
+}
+
+// timeline is a picture of when targets were listed.
+type timeline struct {
+	Width, Height, Left, Right, Bottom int
+	Ticks                              []timeTick
+	Rows                               []timelineRow
+}
+
+// timeTick is a tick whose label is where there is room for it.
+type timeTick struct {
+	tick
+	Anchor string
+}
+
+type timelineRow struct {
+	Y                 int
+	Name              string
+	Ledger, Published []box
+	Urgent            []float64 // x of urgent orders
+}
+
+type box struct{ X, Width float64 }
+
+// maxTimelineRows is how many targets a timeline has.
+const maxTimelineRows = 16
+
+func newTimeline(all []*publish.EntryHistory, now time.Time) timeline {
+	t := timeline{Width: chartWidth, Left: 190, Right: chartWidth - 16}
+	first := now
+	for _, h := range all {
+		if len(h.Events) > 0 && h.Events[0].Operation.Time.Before(first) {
+			first = h.Events[0].Operation.Time
+		}
+	}
+	first = first.Add(-max(now.Sub(first)/50, time.Minute))
+	scale := func(at time.Time) float64 {
+		return float64(t.Left) + float64(t.Right-t.Left)*at.Sub(first).Seconds()/now.Sub(first).Seconds()
+	}
+	boxes := func(all []span) (out []box) {
+		for _, s := range all {
+			out = append(out, box{scale(s.from), max(scale(s.to)-scale(s.from), 2)})
+		}
+		return out
+	}
+	for _, h := range all {
+		if len(h.Events) == 0 || len(t.Rows) == maxTimelineRows {
+			continue
+		}
+		row := timelineRow{Y: 10 + 28*len(t.Rows), Name: clipped(h.Target, 26)}
+		ledger, published := spans(h, now)
+		row.Ledger, row.Published = boxes(ledger), boxes(published)
+		for _, e := range h.Events {
+			if e.Change == publish.ChangeOrdered {
+				row.Urgent = append(row.Urgent, scale(e.Operation.Time))
+			}
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	t.Bottom = 8 + 28*len(t.Rows)
+	t.Height = t.Bottom + 22
+	form := "2006-01-02"
+	if now.Sub(first) < 72*time.Hour {
+		form = "02 Jan 15:04"
+	}
+	const parts = 4
+	for i := range parts + 1 {
+		at := first.Add(now.Sub(first) / parts * time.Duration(i))
+		anchor := "middle"
+		if i == parts {
+			anchor = "end"
+		}
+		t.Ticks = append(t.Ticks, timeTick{tick{scale(at), at.UTC().Format(form)}, anchor})
+	}
+	return t
+}

@@ -1,0 +1,198 @@
+package report
+
+import (
+	"cmp"
+	"context"
+	"io"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+// monthPage is what happened in a month.
+type monthPage struct {
+	head
+	Before, After uint64 // entries
+	Total         tally
+	Days          []dayTally // those with changes
+	DayChart      dayChart
+	Categories    []categoryTally
+	CategoryMax   uint64
+	Releases      []publish.ReleaseInfo
+	Operations    []publish.LoggedOperation
+	Enforced      enforcement
+}
+
+// Share returns a number as a share of the largest number of any category, in percent.
+func (p monthPage) Share(n uint64) float64 { return 100 * float64(n) / float64(max(p.CategoryMax, 1)) }
+
+// tally counts changed entries.
+type tally struct{ Listed, Delisted, Changed uint64 }
+
+func (t *tally) add(o tally) {
+	t.Listed += o.Listed
+	t.Delisted += o.Delisted
+	t.Changed += o.Changed
+}
+
+type dayTally struct {
+	Day time.Time
+	tally
+}
+
+type categoryTally struct {
+	Category string // empty: none
+	tally
+}
+
+// Month writes what happened in the month, in UTC, of a time: entries listed and delisted by day and category, releases
+// with their signers, how fast subscribers enforced them, and all operations.
+func Month(ctx context.Context, w io.Writer, l *publish.Ledger, month time.Time, o Options) error {
+	year, m, _ := month.Date()
+	from := time.Date(year, m, 1, 0, 0, 0, 0, time.UTC)
+	p := monthPage{}
+	var err error
+	if p.head, err = newHead(ctx, l, o); err != nil {
+		return err
+	}
+	p.Title, p.Subtitle = from.Format("January 2006"), "What was listed and delisted, by whom and why, who signed it, and how fast it was enforced"
+	if err := p.fill(ctx, l, from, from.AddDate(0, 1, 0)); err != nil {
+		return err
+	}
+	if p.Enforced, err = enforced(ctx, l, p.Releases, o, p.Made); err != nil {
+		return err
+	}
+	return write(w, "month.tmpl", p)
+}
+
+func newHead(ctx context.Context, l *publish.Ledger, o Options) (h head, err error) {
+	h = head{List: l.List(), Made: time.Now(), Program: o.Program, Confidential: l.Confidential()}
+	h.Last, err = last(ctx, l, publish.LogFilter{})
+	return h, err
+}
+
+// last returns the newest operation that a filter selects, the zero value if there is none.
+func last(ctx context.Context, l *publish.Ledger, f publish.LogFilter) (publish.Operation, error) {
+	f.Last = 1
+	for o, err := range l.Log(ctx, f) {
+		return o.Operation, err
+	}
+	return publish.Operation{}, nil
+}
+
+func (p *monthPage) fill(ctx context.Context, l *publish.Ledger, from, to time.Time) error {
+	before, err := last(ctx, l, publish.LogFilter{Until: from})
+	if err != nil {
+		return err
+	}
+	p.Before, p.After = before.Entries, before.Entries
+	c := newCounter()
+	for o, err := range l.Log(ctx, publish.LogFilter{Since: from, Until: to}) {
+		if err == nil {
+			err = c.operation(ctx, l, o.Operation)
+		}
+		if err != nil {
+			return err
+		}
+		p.Operations, p.After = append(p.Operations, o), o.Entries
+	}
+	p.Total = c.total
+	for _, d := range slices.SortedFunc(maps.Keys(c.days), time.Time.Compare) {
+		p.Days = append(p.Days, dayTally{d, *c.days[d]})
+	}
+	p.DayChart = newDayChart(from, to, c.days)
+	for category, t := range c.categories {
+		p.Categories = append(p.Categories, categoryTally{category, *t})
+		p.CategoryMax = max(p.CategoryMax, t.Listed, t.Delisted)
+	}
+	slices.SortFunc(p.Categories, func(a, b categoryTally) int {
+		return cmp.Or(cmp.Compare(b.Listed+b.Delisted, a.Listed+a.Delisted), cmp.Compare(a.Category, b.Category))
+	})
+	for r, err := range l.Releases(ctx, 0) {
+		if err != nil {
+			return err
+		}
+		if made := cmp.Or(r.Created, r.Pushed); !made.Before(from) && made.Before(to) {
+			p.Releases = append(p.Releases, r)
+		}
+	}
+	return nil
+}
+
+// counter counts the changes of operations.
+type counter struct {
+	total      tally
+	days       map[time.Time]*tally
+	categories map[string]*tally
+	known      map[string]string // categories by the attributes of a line
+}
+
+func newCounter() *counter {
+	return &counter{days: map[time.Time]*tally{}, categories: map[string]*tally{}, known: map[string]string{}}
+}
+
+// operation counts the changes of an operation. Lines about the same target follow one another.
+func (c *counter) operation(ctx context.Context, l *publish.Ledger, o publish.Operation) error {
+	if o.Added+o.Removed == 0 {
+		return nil
+	}
+	at := o.Time.UTC().Truncate(24 * time.Hour)
+	var first, last publish.OperationLine
+	count := func() {
+		if first.Sign == "" {
+			return
+		}
+		t := tally{Changed: 1}
+		switch {
+		case first.Sign == "+" && last.Sign == "+":
+			t = tally{Listed: 1}
+		case first.Sign == "-" && last.Sign == "-":
+			t = tally{Delisted: 1}
+		}
+		c.total.add(t)
+		entryOf(c.days, at).add(t)
+		entryOf(c.categories, c.category(last)).add(t)
+	}
+	for line, err := range l.OperationLines(ctx, o) {
+		if err != nil {
+			return err
+		}
+		if line.Sign != "+" && line.Sign != "-" {
+			continue
+		}
+		if line.Target != first.Target {
+			count()
+			first = line
+		}
+		last = line
+	}
+	count()
+	return nil
+}
+
+func entryOf[K comparable](m map[K]*tally, key K) *tally {
+	if m[key] == nil {
+		m[key] = &tally{}
+	}
+	return m[key]
+}
+
+// maxKnown bounds the attributes that a counter remembers. The lines of one order have the same.
+const maxKnown = 10_000
+
+func (c *counter) category(l publish.OperationLine) string {
+	category, ok := c.known[l.Attributes]
+	if ok {
+		return category
+	}
+	if e, err := blocklist.ParseEntry(l.Target + l.Attributes); err == nil {
+		category = e.Category
+	}
+	if len(c.known) < maxKnown {
+		c.known[l.Attributes] = category
+	}
+	return category
+}
