@@ -42,7 +42,9 @@ func notURL(path string) error {
 }
 
 // writeFile replaces a file that everyone may read.
-func writeFile(path string, write func(io.Writer) error) error { return writeFileMode(path, 0o644, write) }
+func writeFile(path string, write func(io.Writer) error) error {
+	return writeFileMode(path, 0o644, write)
+}
 
 // writeFileMode replaces a file atomically: path has the old content or the new.
 func writeFileMode(path string, mode os.FileMode, write func(io.Writer) error) error {
