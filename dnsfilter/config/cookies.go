@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -21,19 +20,11 @@ const (
 // comments. The first secret creates cookies, and all of them verify cookies. To rotate the secret, add the next one as
 // second line on all servers, then move it to the first line, and remove the old one an hour later.
 func ReadCookieSecrets(path string) ([]dnsfilter.CookieSecret, error) {
-	f, err := files.Open(path)
+	text, err := files.Read(path, maxCookieFile)
 	if err != nil {
 		return nil, fmt.Errorf("reading cookie secrets: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // it was only read
-	text, err := io.ReadAll(io.LimitReader(f, maxCookieFile+1))
-	if err == nil && len(text) > maxCookieFile {
-		err = blocklist.ErrTooLarge
-	}
-	var secrets []dnsfilter.CookieSecret
-	if err == nil {
-		secrets, err = parseCookieSecrets(string(text))
-	}
+	secrets, err := parseCookieSecrets(string(text))
 	if err != nil {
 		return nil, fmt.Errorf("reading cookie secrets: %s: %w", path, err)
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -13,7 +12,6 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/guard"
 	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/internal/files"
@@ -122,23 +120,12 @@ func (s *Settings) origin(text string) (string, error) {
 	return text, nil
 }
 
-// maxSettings is the maximum size of a settings file, in bytes.
-const maxSettings = 1 << 20
-
 // Read reads and parses a settings file. Parse errors have the type [Errors], with all errors of the file. It does not
 // check the files named in the settings: see [Settings.CheckFiles].
 func Read(path string) (*Settings, error) {
-	f, err := files.Open(path)
+	text, err := files.ReadSmall(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading settings: %w", err)
-	}
-	defer f.Close() //nolint:errcheck // it was only read
-	text, err := io.ReadAll(io.LimitReader(f, maxSettings+1))
-	if err != nil {
-		return nil, fmt.Errorf("reading settings: %w", err)
-	}
-	if len(text) > maxSettings {
-		return nil, fmt.Errorf("reading settings: %s: %w: more than 1 MiB", path, blocklist.ErrTooLarge)
 	}
 	return parseSettings(path, text)
 }

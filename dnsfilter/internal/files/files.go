@@ -58,15 +58,18 @@ func NotURL(text string) error {
 const MaxSmall = 1 << 20
 
 // ReadSmall reads a file of at most [MaxSmall] bytes.
-func ReadSmall(path string) ([]byte, error) {
+func ReadSmall(path string) ([]byte, error) { return Read(path, MaxSmall) }
+
+// Read reads a file of at most limit bytes. It fails with [blocklist.ErrTooLarge] if the file is longer.
+func Read(path string, limit int) ([]byte, error) {
 	f, err := Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close() //nolint:errcheck // it was only read
-	b, err := io.ReadAll(io.LimitReader(f, MaxSmall+1))
-	if err == nil && len(b) > MaxSmall {
-		err = fmt.Errorf("%s: %w: more than 1 MiB", path, blocklist.ErrTooLarge)
+	b, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
+	if err == nil && len(b) > limit {
+		err = fmt.Errorf("%s: %w: more than %d KiB", path, blocklist.ErrTooLarge, limit>>10)
 	}
 	return b, err
 }
