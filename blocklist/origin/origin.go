@@ -99,20 +99,11 @@ func (o *Origin) change(ctx context.Context, do func() error) error {
 }
 
 func (o *Origin) lock(ctx context.Context, path string) (io.Closer, error) {
-	for deadline := time.Now().Add(lockWait); ; {
-		lock, err := disk.Lock(path)
-		if !errors.Is(err, disk.ErrLocked) {
-			return lock, err
-		}
-		if time.Now().After(deadline) {
-			return nil, fmt.Errorf("origin %s: %w; try again when it has finished", o.dir, blocklist.ErrBusy)
-		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(lockWait / 100):
-		}
+	lock, err := disk.LockWithin(ctx, path, lockWait, nil)
+	if errors.Is(err, disk.ErrLocked) {
+		err = fmt.Errorf("origin %s: %w; try again when it has finished", o.dir, blocklist.ErrBusy)
 	}
+	return lock, err
 }
 
 // Trust makes the origin accept pushes for the list of this root, and returns the list's name. Enough of the root's own

@@ -201,7 +201,11 @@ func (b *releaseBuilder) write(name string, to trust.Release, base blocklist.Hea
 		name += ".age"
 	}
 	file = trust.File{Path: name, Length: length.n, SHA256: sum.Sum(nil), Release: to, Key: b.key}
-	return file, errors.Join(f.Chmod(0o644), disk.Commit(f, b.path(filesDir, fileName(file))))
+	mode, err := disk.FileMode(b.path(filesDir))
+	if err != nil {
+		return file, err
+	}
+	return file, errors.Join(f.Chmod(mode), disk.Commit(f, b.path(filesDir, fileName(file))))
 }
 
 // fileName returns the name of a release file in the folder. It contains the hash, as on an origin, so a rebuilt file

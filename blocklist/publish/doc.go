@@ -21,6 +21,6 @@
 //
 // The example shows all steps, from making keys to pushing the first release.
 //
-// Several goroutines and processes may use a Ledger. Only one of them can change it at a time; the others get
-// [blocklist.ErrBusy].
+// Several goroutines and processes may use a Ledger. Only one of them can change it at a time; the others wait as
+// [Ledger.SetWait] says, then get [blocklist.ErrBusy]. A process that can't write the folder can read it.
 package publish

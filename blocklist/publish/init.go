@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 
+	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 	"github.com/argine-dns/argine/blocklist/internal/notekey"
@@ -26,10 +29,13 @@ type InitOptions struct {
 	Confidential bool
 	Author       string // who makes the list
 	Rules        Rules  // what new orders must keep to, see [Ledger.SetRules]
+	// Group is the name or number of a group of the operating system that shares the folder: its members can change the
+	// list. If it is empty, the folder is private to its owner.
+	Group string
 }
 
 // Init makes the agency's folder dir, with an empty ledger and the first root of the list, which is pending until
-// officers sign it. The folder must be empty or missing. Only its owner can read it.
+// officers sign it. The folder must be empty or missing. Only its owner can read it, or the group.
 func Init(ctx context.Context, dir string, o InitOptions) error {
 	spec := trust.RootSpec{List: o.List, Version: 1, Expires: lifetime(rootLifetime), Threshold: o.Threshold, Urgent: trust.Urgent(o.Urgent), Confidential: o.Confidential}
 	var err error
@@ -52,15 +58,15 @@ func Init(ctx context.Context, dir string, o InitOptions) error {
 	if err := errors.Join(by.Check(), err); err != nil {
 		return err
 	}
-	if err := makeEmpty(dir); err != nil {
+	if err := makeEmpty(dir, o.Group); err != nil {
 		return err
 	}
 	for _, name := range []string{rootsDir, pendingDir, releasesDir, filesDir} {
-		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+		if err := disk.MkdirAll(filepath.Join(dir, name)); err != nil {
 			return err
 		}
 	}
-	if err := disk.WriteFile(filepath.Join(dir, pendingDir, trust.RootName(1)), root, 0o644); err != nil {
+	if err := disk.WriteFile(filepath.Join(dir, pendingDir, trust.RootName(1)), root, disk.Inherit); err != nil {
 		return err
 	}
 	return ledger.Create(ctx, dir, o.List, by, func(l *ledger.Ledger) error {
@@ -72,8 +78,8 @@ func Init(ctx context.Context, dir string, o InitOptions) error {
 }
 
 // makeEmpty makes the folder with access for its owner only, because a ledger has the plain text of a confidential
-// list.
-func makeEmpty(dir string) error {
+// list, or for a group. Everything in the folder gets its rights, so they are the setting: [disk.Inherit].
+func makeEmpty(dir, group string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
@@ -84,7 +90,26 @@ func makeEmpty(dir string) error {
 	if len(names) > 0 {
 		return fmt.Errorf("making a ledger in %s: %w; name an empty or a new folder", dir, errNotEmpty)
 	}
-	return os.Chmod(dir, 0o700) //nolint:gosec // a folder needs to be searched, by its owner alone
+	if group == "" {
+		return os.Chmod(dir, 0o700) //nolint:gosec // a folder needs to be searched, by its owner alone
+	}
+	return share(dir, group)
+}
+
+// share gives a folder to a group. What is made in the folder belongs to the group, too (setgid).
+func share(dir, group string) error {
+	number := group
+	if g, err := user.LookupGroup(group); err == nil {
+		number = g.Gid
+	}
+	id, err := strconv.Atoi(number)
+	if err != nil {
+		return fmt.Errorf("sharing %s: %w: there is no group %q", dir, blocklist.ErrMalformed, group)
+	}
+	if err := os.Chown(dir, -1, id); err != nil {
+		return fmt.Errorf("sharing %s with group %s, of which you must be a member: %w", dir, group, err)
+	}
+	return os.Chmod(dir, 0o770|os.ModeSetgid) //nolint:gosec // the group is to change it
 }
 
 var errNotEmpty = errors.New("the folder is not empty")

@@ -2,9 +2,11 @@ package publish_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -184,4 +186,27 @@ func TestEmptyEntry(t *testing.T) {
 	_, ok, err := a.Lookup(t.Context(), "example.org")
 	require.NoError(t, err)
 	assert.False(t, ok)
+}
+
+// Ten processes that change the list at the same time wait for each other.
+func TestChangesWaitForEachOther(t *testing.T) {
+	t.Parallel()
+	a := newAgency(t)
+	var changing sync.WaitGroup
+	for i := range 10 {
+		changing.Go(func() {
+			l, err := publish.Open(a.dir)
+			if !assert.NoError(t, err) {
+				return
+			}
+			defer l.Close()
+			l.SetWait(time.Minute, nil)
+			_, err = l.Add(t.Context(), entries(t, fmt.Sprintf("n%d.example", i)), cause)
+			assert.NoError(t, err)
+		})
+	}
+	changing.Wait()
+	s, err := a.Status(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, uint64(10), s.Head.Entries)
 }

@@ -120,7 +120,7 @@ func (l *Ledger) makeKeyFile(key trust.ListKey, kind string, to []trust.Recipien
 	}
 	sum := sha256.Sum256(b)
 	f = trust.NewKeyFile(kind, int64(len(b)), sum[:])
-	return f, disk.WriteFile(l.path(filesDir, fileName(f)), b, 0o644)
+	return f, disk.WriteFile(l.path(filesDir, fileName(f)), b, disk.Inherit)
 }
 
 // Recipients describes who can read a release of a confidential list.

@@ -54,7 +54,7 @@ func (l *Ledger) NewRoot(ctx context.Context, change RootChange, c Audit) (*Pend
 	if err := l.history.Record(ctx, KindRoot, c, nil); err != nil {
 		return nil, err
 	}
-	if err := disk.WriteFile(l.pendingRootPath(version), metadata, 0o644); err != nil {
+	if err := disk.WriteFile(l.pendingRootPath(version), metadata, disk.Inherit); err != nil {
 		return nil, err
 	}
 	return l.readPendingRoot(version)

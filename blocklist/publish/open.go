@@ -67,7 +67,7 @@ func (d folder) activateRoot() error {
 	switch {
 	case err == nil && p.Enough():
 		version++
-		err = disk.WriteFile(d.path(rootsDir, trust.RootName(version)), p.metadata, 0o644)
+		err = disk.WriteFile(d.path(rootsDir, trust.RootName(version)), p.metadata, disk.Inherit)
 	case errors.Is(err, os.ErrNotExist):
 		err = nil
 	}
@@ -92,5 +92,5 @@ func (d folder) copyRoot(version int64) error {
 	if held, err := os.ReadFile(d.path(rootFile)); err == nil && string(held) == string(newest) {
 		return nil
 	}
-	return disk.WriteFile(d.path(rootFile), newest, 0o644)
+	return disk.WriteFile(d.path(rootFile), newest, disk.Inherit)
 }

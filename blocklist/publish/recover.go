@@ -54,8 +54,11 @@ func Recover(ctx context.Context, dir string, bundle io.Reader, o RecoverOptions
 	if err := o.Audit.Check(); err != nil {
 		return r, err
 	}
-	for _, name := range []string{"", rootsDir, pendingDir, releasesDir, filesDir} {
-		if err := os.MkdirAll(filepath.Join(dir, name), 0o700); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return r, err
+	}
+	for _, name := range []string{rootsDir, pendingDir, releasesDir, filesDir} {
+		if err := disk.MkdirAll(filepath.Join(dir, name)); err != nil {
 			return r, err
 		}
 	}

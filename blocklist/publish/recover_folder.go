@@ -27,7 +27,7 @@ func (d folder) setAside(at time.Time, names ...string) (to string, err error) {
 		return "", nil
 	}
 	to = d.path(append([]string{asideDir, at.Format("20060102T150405Z")}, names...)...)
-	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+	if err := disk.MkdirAll(filepath.Dir(to)); err != nil {
 		return "", err
 	}
 	for n := 2; ; n++ {
@@ -81,7 +81,7 @@ func (v *recovery) mendRoots() error {
 			return fmt.Errorf("%w: the folder has another root %d (%s) than the release; --root must name the root %d that counts", blocklist.ErrUntrusted,
 				version, rootFingerprint(other), version)
 		}
-		if err := errors.Join(v.setAside(rootsDir, name), disk.WriteFile(v.to.path(rootsDir, name), b, 0o644)); err != nil {
+		if err := errors.Join(v.setAside(rootsDir, name), disk.WriteFile(v.to.path(rootsDir, name), b, disk.Inherit)); err != nil {
 			return err
 		}
 		v.r.Mended = append(v.r.Mended, filepath.Join(rootsDir, name))
@@ -151,10 +151,10 @@ func (v *recovery) mendRelease() error {
 
 // writeRelease writes the metadata of a release into a folder below d.
 func (d folder) writeRelease(r signedRelease, names ...string) error {
-	if err := os.MkdirAll(d.path(names...), 0o700); err != nil {
+	if err := disk.MkdirAll(d.path(names...)); err != nil {
 		return err
 	}
-	return disk.WriteFile(d.path(append(names, targetsFile)...), r.metadata, 0o644)
+	return disk.WriteFile(d.path(append(names, targetsFile)...), r.metadata, disk.Inherit)
 }
 
 // finishRecovery puts the metadata of an adopted release in its place, once the ledger has recorded the recovery. A

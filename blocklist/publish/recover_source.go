@@ -72,7 +72,7 @@ func (s *source) verifyRoots(all [][]byte, given []byte) error {
 
 // unpack writes the files of a bundle to the folder. It fails unless all files of the targets are there.
 func (s *source) unpack(b *trust.Bundle, spec trust.TargetsSpec) error {
-	if err := os.MkdirAll(s.path(filesDir), 0o700); err != nil {
+	if err := disk.MkdirAll(s.path(filesDir)); err != nil {
 		return err
 	}
 	left := spec.All()
@@ -91,7 +91,7 @@ func (s *source) unpack(b *trust.Bundle, spec trust.TargetsSpec) error {
 		f := left[i]
 		left = slices.Delete(left, i, i+1)
 		to := s.path(filesDir, fileName(f))
-		if err := disk.Write(to, 0o644, func(w io.Writer) error { return trust.CopyFile(w, content, f) }); err != nil {
+		if err := disk.Write(to, disk.Inherit, func(w io.Writer) error { return trust.CopyFile(w, content, f) }); err != nil {
 			return err
 		}
 	}
@@ -136,10 +136,10 @@ func (d folder) listKey(spec trust.TargetsSpec, from folder, identity []byte) (t
 }
 
 func (d folder) saveListKey(key trust.ListKey, list string) error {
-	if err := os.MkdirAll(d.path(keysDir), 0o700); err != nil {
+	if err := disk.MkdirAll(d.path(keysDir)); err != nil {
 		return err
 	}
-	return disk.WriteFile(d.keyPath(key.ID(list)), []byte(key.Text()+"\n"), 0o600)
+	return disk.WriteFile(d.keyPath(key.ID(list)), []byte(key.Text()+"\n"), disk.Inherit)
 }
 
 // moveTo moves the files of the release to the agency's folder. Files that are already there and have not changed stay.

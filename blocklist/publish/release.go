@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist/internal/disk"
@@ -86,10 +85,10 @@ func (l *Ledger) build(ctx context.Context, now Operation) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(l.path(pendingDir, releaseDir), 0o700); err != nil {
+	if err := disk.MkdirAll(l.path(pendingDir, releaseDir)); err != nil {
 		return err
 	}
-	if err := disk.WriteFile(l.path(pendingDir, releaseDir, targetsFile), targets, 0o644); err != nil {
+	if err := disk.WriteFile(l.path(pendingDir, releaseDir, targetsFile), targets, disk.Inherit); err != nil {
 		return err
 	}
 	return l.removeFiles(last, spec.All())

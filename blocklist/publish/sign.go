@@ -49,7 +49,7 @@ func (l *Ledger) Sign(ctx context.Context, p *Pending, officer crypto.Signer) (*
 		return nil, err
 	}
 	signed.setSigner(p, officer)
-	if err := disk.WriteFile(p.path, signed.metadata, 0o644); err != nil {
+	if err := disk.WriteFile(p.path, signed.metadata, disk.Inherit); err != nil {
 		return nil, err
 	}
 	return &signed, l.activateRoot()

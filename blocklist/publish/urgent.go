@@ -135,10 +135,10 @@ func (l *Ledger) signOrders(ctx context.Context, h *orderHistory, doc []byte, of
 }
 
 func (l *Ledger) keepOrders(version int64, doc []byte) error {
-	if err := os.MkdirAll(l.path(urgentDir), 0o700); err != nil {
+	if err := disk.MkdirAll(l.path(urgentDir)); err != nil {
 		return err
 	}
-	return disk.WriteFile(l.path(urgentDir, trust.UrgentName(version)), doc, 0o644)
+	return disk.WriteFile(l.path(urgentDir, trust.UrgentName(version)), doc, disk.Inherit)
 }
 
 // orderHistory has all orders on top of the last pushed release.

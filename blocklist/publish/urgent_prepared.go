@@ -49,10 +49,10 @@ func (l *Ledger) PrepareUrgent(ctx context.Context, change UrgentChange, c Audit
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(l.path(pendingDir), 0o700); err != nil {
+	if err := disk.MkdirAll(l.path(pendingDir)); err != nil {
 		return nil, err
 	}
-	if err := disk.WriteFile(l.path(pendingDir, urgentFile), b, 0o600); err != nil {
+	if err := disk.WriteFile(l.path(pendingDir, urgentFile), b, disk.Inherit); err != nil {
 		return nil, err
 	}
 	return l.preparedUrgent()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"time"
 
 	"github.com/argine-dns/argine/blocklist/publish"
 )
@@ -14,8 +15,9 @@ type app struct {
 	stdin  io.Reader
 	stdout io.Writer // only for data
 	stderr io.Writer
-	dir    string // the agency's folder, from -C
-	ending ending // for --json
+	dir    string        // the agency's folder, from -C
+	ending ending        // for --json
+	wait   time.Duration // from --wait
 
 	clockIsRight bool // from --clock-is-right
 }
@@ -26,7 +28,7 @@ func (a *app) printf(format string, args ...any) {
 }
 
 // withLedger opens the agency's folder, runs do, and closes the folder.
-func (a *app) withLedger(do func(*publish.Ledger) error) error {
+func (a *app) withLedger(do func(*publish.Ledger) error) (err error) {
 	l, err := publish.Open(a.dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return withHint(err, "-C DIR names the agency's folder; blocklist init makes one")
@@ -34,7 +36,11 @@ func (a *app) withLedger(do func(*publish.Ledger) error) error {
 	if err != nil {
 		return err
 	}
-	defer l.Close() //nolint:errcheck // every change is on the disk already
+	defer func() { err = errors.Join(err, l.Close()) }()
+	l.SetWait(a.wait, func(h publish.Holder) { a.printf("waiting up to %s for %s", a.wait, h) })
+	if command := l.Exposed(); command != "" {
+		a.printf("warning: other accounts of this machine can read the list; %s ends that", command)
+	}
 	if a.clockIsRight {
 		l.ConfirmClock()
 	}

@@ -176,7 +176,7 @@ func hintFor(err error) string {
 		hint string
 	}{
 		{context.Canceled, "it was interrupted before it was done; blocklist status shows where the list stands"},
-		{blocklist.ErrBusy, "wait until the other command has finished, then try again"},
+		{blocklist.ErrBusy, "try again when it has finished; --wait DURATION waits longer"},
 		{publish.ErrNoAuthor, "--author NAME, or " + authorVariable + " in the environment, names the person who makes the change"},
 		{publish.ErrPending, "blocklist sign signs it, blocklist refuse drops it"},
 		{publish.ErrNothingPending, "blocklist release makes the next release"},

@@ -17,6 +17,9 @@ func (a *app) init() *cobra.Command {
 
 The root takes effect when as many officers as the threshold says have signed it.
 
+Only your account can read the folder. With --shared-group the members of a group can read and change it: case workers, each
+with an account of their own.
+
 With --confidential the list is encrypted to its subscribers ("subscriber add"): neither the origin nor mirrors see an entry.`,
 		Example: `  blocklist init DIR --list it.example/test --origin-key ORIGIN/online.pub --officer anna.pub --officer bruno.pub --threshold 2`,
 		Args:    args(cobra.ExactArgs(1)),
@@ -56,6 +59,7 @@ With --confidential the list is encrypted to its subscribers ("subscriber add"):
 	urgentFlags(cmd, &o.Urgent)
 	cmd.Flags().BoolVar(&o.Confidential, "confidential", false, confidentialUsage)
 	ruleFlags(cmd, &o.Rules)
+	cmd.Flags().StringVar(&o.Group, "shared-group", "", "share the folder with a `GROUP` of this machine, whose members can all change the list")
 	authorFlag(cmd, &o.Author)
 	required(cmd, "list", "origin-key", "officer", "threshold")
 	return cmd

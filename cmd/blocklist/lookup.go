@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -101,7 +102,7 @@ func findInLedger(ctx context.Context, dir string, name blocklist.Name) (found [
 	if err != nil {
 		return nil, err
 	}
-	defer l.Close() //nolint:errcheck // it was only read
+	defer func() { err = errors.Join(err, l.Close()) }()
 	targets := []string{blocklist.HostEntry(name).Target()}
 	for suffix := range name.Suffixes() {
 		targets = append(targets, blocklist.DomainEntry(suffix).Target())

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -79,6 +80,7 @@ Environment: BLOCKLIST_DIR names the agency's folder, BLOCKLIST_AUTHOR who makes
 	}
 	root.SetVersionTemplate("{{.DisplayName}} {{.Version}}\n")
 	root.PersistentFlags().StringVarP(&a.dir, "directory", "C", cmp.Or(os.Getenv(dirVariable), "."), "the agency's `DIR`")
+	root.PersistentFlags().DurationVar(&a.wait, "wait", 10*time.Second, "wait up to `DURATION` for another command that changes the list; 0: not at all")
 	root.PersistentFlags().BoolVar(&a.clockIsRight, "clock-is-right", false, "go on although the clock of this machine is far from the last operation; it is recorded")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%w", err) })
 	root.AddCommand(changing(

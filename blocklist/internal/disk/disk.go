@@ -2,11 +2,13 @@
 package disk
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // ErrLocked is returned by Lock when another process, or another owner in this process, holds the lock.
@@ -19,6 +21,41 @@ func WriteFile(path string, data []byte, mode os.FileMode) error {
 		_, err := w.Write(data)
 		return err
 	})
+}
+
+// Inherit is the mode of a file that gets the rights of its folder: a folder that is private, shared with a group, or
+// readable by auditors stays so.
+const Inherit os.FileMode = 0
+
+// FileMode returns the mode of new files in a folder that get its rights.
+func FileMode(dir string) (os.FileMode, error) {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return 0, err
+	}
+	return info.Mode() & 0o666, nil
+}
+
+// MkdirAll makes a folder and its missing parents. Each gets the rights of the folder that it is in, and its group if
+// that one is shared.
+func MkdirAll(path string) error {
+	parent, err := os.Stat(filepath.Dir(path))
+	if errors.Is(err, os.ErrNotExist) {
+		if err := MkdirAll(filepath.Dir(path)); err != nil {
+			return err
+		}
+		parent, err = os.Stat(filepath.Dir(path))
+	}
+	if err != nil {
+		return err
+	}
+	if err := os.Mkdir(path, 0o700); err != nil {
+		if errors.Is(err, os.ErrExist) {
+			return nil
+		}
+		return err
+	}
+	return os.Chmod(path, parent.Mode()&(os.ModePerm|os.ModeSetgid)) // whatever the umask
 }
 
 // Write is WriteFile for streamed content: fill writes it to a temporary file, which is removed if fill or the disk
@@ -35,6 +72,11 @@ func Write(path string, mode os.FileMode, fill func(io.Writer) error) (err error
 	}()
 	if err = fill(f); err != nil {
 		return err
+	}
+	if mode == Inherit {
+		if mode, err = FileMode(filepath.Dir(path)); err != nil {
+			return err
+		}
 	}
 	if err = f.Chmod(mode); err != nil {
 		return err
@@ -75,4 +117,31 @@ func Lock(path string) (io.Closer, error) {
 		return nil, fmt.Errorf("locking %s: %w", path, err)
 	}
 	return f, nil
+}
+
+// Times of waiting for a lock.
+const (
+	lockPoll    = 20 * time.Millisecond
+	noticeAfter = time.Second
+)
+
+// LockWithin is Lock that waits up to most for another owner to release the lock. After a second it calls waiting, once;
+// it may be nil. It fails with [ErrLocked], or with the error of ctx.
+func LockWithin(ctx context.Context, path string, most time.Duration, waiting func()) (io.Closer, error) {
+	for start := time.Now(); ; {
+		lock, err := Lock(path)
+		waited := time.Since(start)
+		if !errors.Is(err, ErrLocked) || waited >= most {
+			return lock, err
+		}
+		if waited >= noticeAfter && waiting != nil {
+			waiting()
+			waiting = nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(min(lockPoll, most-waited)):
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package disk_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -140,4 +142,38 @@ func TestMap(t *testing.T) {
 	require.NoError(t, os.Remove(path))
 	assert.Equal(t, strings.Repeat("0123456789", 500), string(b), "a mapping outlives its file")
 	require.NoError(t, disk.Unmap(b))
+}
+
+func TestLockWithin(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	first, err := disk.Lock(path)
+	require.NoError(t, err)
+	_, err = disk.LockWithin(t.Context(), path, 0, nil)
+	require.ErrorIs(t, err, disk.ErrLocked)
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err = disk.LockWithin(ctx, path, time.Hour, cancel)
+	require.ErrorIs(t, err, context.Canceled, "the owner has waited for a second, and ends it")
+	time.AfterFunc(50*time.Millisecond, func() { first.Close() })
+	second, err := disk.LockWithin(t.Context(), path, time.Minute, nil)
+	require.NoError(t, err)
+	require.NoError(t, second.Close())
+}
+
+// A file or folder gets the rights of its folder, whatever the umask.
+func TestInherit(t *testing.T) {
+	for _, mode := range []os.FileMode{0o700, 0o750, 0o770 | os.ModeSetgid} {
+		dir := filepath.Join(t.TempDir(), "dir")
+		require.NoError(t, os.Mkdir(dir, 0o700))
+		require.NoError(t, os.Chmod(dir, mode))
+		below := filepath.Join(dir, "a", "b")
+		require.NoError(t, disk.MkdirAll(below))
+		require.NoError(t, disk.MkdirAll(below))
+		require.NoError(t, disk.WriteFile(filepath.Join(below, "file"), nil, disk.Inherit))
+		folder, err := os.Stat(below)
+		require.NoError(t, err)
+		assert.Equal(t, mode|os.ModeDir, folder.Mode())
+		file, err := os.Stat(filepath.Join(below, "file"))
+		require.NoError(t, err)
+		assert.Equal(t, mode&0o666, file.Mode())
+	}
 }

@@ -9,20 +9,14 @@ package ledger
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"time"
 
 	"github.com/argine-dns/argine/blocklist"
-	"github.com/argine-dns/argine/blocklist/internal/disk"
 )
 
-// Names in the folder of a ledger.
-const (
-	databaseFile = "ledger.db"
-	lockFile     = "lock"
-)
+// databaseFile is the name of the database in the folder of a ledger.
+const databaseFile = "ledger.db"
 
 // Ledger is an open ledger. Several goroutines and processes may use it; only one at a time can change it.
 type Ledger struct {
@@ -32,28 +26,11 @@ type Ledger struct {
 	resume func(context.Context) error
 
 	clockConfirmed bool
-}
 
-// Open opens the ledger in the folder dir, and upgrades an older version. Each time the ledger is locked, it calls
-// resume to complete the work of a killed process.
-func Open(dir string, resume func(context.Context) error) (*Ledger, error) {
-	path := filepath.Join(dir, databaseFile)
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("opening %s: %w: there is no ledger in it; blocklist init makes one", dir, err)
-	}
-	db, err := openDatabase(path)
-	if err != nil {
-		return nil, fmt.Errorf("opening %s: %w", path, err)
-	}
-	l := &Ledger{View: View{q: db}, dir: dir, db: db, resume: resume}
-	if err := errors.Join(upgrade(context.Background(), db), l.readMeta()); err != nil {
-		return nil, errors.Join(fmt.Errorf("opening %s: %w", path, err), db.Close())
-	}
-	return l, nil
+	wait    time.Duration // for the lock
+	waiting func(Holder)
+	snap    snapshot // how the database was opened, if it can't be written
 }
-
-// Close closes the ledger.
-func (l *Ledger) Close() error { return l.db.Close() }
 
 func (l *Ledger) readMeta() error {
 	version, err := l.Meta(context.Background(), metaVersion)
@@ -65,29 +42,6 @@ func (l *Ledger) readMeta() error {
 	}
 	l.list, err = l.Meta(context.Background(), metaList)
 	return err
-}
-
-// Lock locks the folder for changes by this process. It fails with [blocklist.ErrBusy] if another one has the lock, and
-// with [blocklist.ErrClock] if the clock is before the last operation, or a release lifetime ahead of it, unless
-// [Ledger.ConfirmClock] was called.
-func (l *Ledger) Lock(ctx context.Context) (unlock func(), err error) {
-	lock, err := disk.Lock(filepath.Join(l.dir, lockFile))
-	if errors.Is(err, disk.ErrLocked) {
-		return nil, fmt.Errorf("changing %s: %w; try again when that has finished", l.dir, blocklist.ErrBusy)
-	}
-	if err != nil {
-		return nil, err
-	}
-	unlock = func() { lock.Close() } //nolint:errcheck // nothing was written to it
-	err = l.resume(ctx)
-	if err == nil {
-		err = l.checkClock(ctx)
-	}
-	if err != nil {
-		unlock()
-		return nil, err
-	}
-	return unlock, nil
 }
 
 // Change takes the lock and calls [Ledger.Record].

@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	_ "modernc.org/sqlite" // the ledger's database
-
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 )
@@ -80,8 +78,14 @@ const (
 	metaList    = "list"
 )
 
+// How a database is opened: parameters of its URI.
+const (
+	readWrite = "mode=rw&_txlock=immediate&_pragma=journal_mode(wal)&_pragma=synchronous(full)"
+	immutable = "mode=ro&immutable=1"
+)
+
 // openDatabase opens a SQLite file. When a commit returns, it is on the disk. Readers never wait for a writer.
-func openDatabase(path string) (*sql.DB, error) {
+func openDatabase(path, access string) (*sql.DB, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
@@ -89,15 +93,8 @@ func openDatabase(path string) (*sql.DB, error) {
 	if path = filepath.ToSlash(path); !strings.HasPrefix(path, "/") {
 		path = "/" + path // a drive letter
 	}
-	options := url.Values{
-		"mode":    {"rw"},
-		"_txlock": {"immediate"},
-		"_pragma": {
-			"busy_timeout(2000)", "journal_mode(wal)", "synchronous(full)", "cache_size(-65536)",
-			"trusted_schema(off)",
-		},
-	}
-	u := url.URL{Scheme: "file", Path: path, OmitHost: true, RawQuery: options.Encode()}
+	query := "_pragma=busy_timeout(2000)&_pragma=cache_size(-65536)&_pragma=trusted_schema(off)&" + access
+	u := url.URL{Scheme: "file", Path: path, OmitHost: true, RawQuery: query}
 	return sql.Open("sqlite", u.String())
 }
 
@@ -105,10 +102,10 @@ func openDatabase(path string) (*sql.DB, error) {
 // writes to a temporary file and renames that at the end, so a ledger is always complete.
 func Create(ctx context.Context, dir, list string, a Audit, fill func(*Ledger) error) error {
 	path := filepath.Join(dir, disk.TempPrefix+databaseFile)
-	if err := os.WriteFile(path, nil, 0o600); err != nil { // SQLite gives its other files the mode of the database
+	if err := disk.WriteFile(path, nil, disk.Inherit); err != nil { // SQLite gives its other files the mode of the database
 		return err
 	}
-	db, err := openDatabase(path)
+	db, err := openDatabase(path, readWrite)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,106 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/disk"
+)
+
+// lockFile is the name of the lock in the folder of a ledger. The process that has the lock writes into it who it is.
+const lockFile = "lock"
+
+// Holder is the process that has the lock of a ledger, as it has described itself. Nothing but messages may depend on it.
+type Holder struct {
+	PID     int       `json:"pid"`
+	User    string    `json:"user"`
+	Host    string    `json:"host"`
+	Command string    `json:"command"`
+	Since   time.Time `json:"since"`
+}
+
+// String describes the process in words.
+func (h Holder) String() string {
+	if h.PID == 0 {
+		return "an unknown process"
+	}
+	return fmt.Sprintf("process %d (%s) of %s on %s, since %s", h.PID, h.Command, h.User, h.Host, h.Since.Format(time.TimeOnly))
+}
+
+// maxCommand is how many bytes of a command line a [Holder] has.
+const maxCommand = 200
+
+// thisProcess returns the holder that this process is.
+func thisProcess() Holder {
+	h := Holder{PID: os.Getpid(), Since: time.Now().UTC().Truncate(time.Second)}
+	h.Command = strings.Join(append([]string{filepath.Base(os.Args[0])}, os.Args[1:]...), " ")
+	h.Command = strings.ToValidUTF8(h.Command[:min(len(h.Command), maxCommand)], "")
+	h.Host, _ = os.Hostname() // both are for people
+	if u, err := user.Current(); err == nil {
+		h.User = u.Username
+	}
+	return h
+}
+
+// holder reads who has the lock. The zero value is returned if that can't be read.
+func (l *Ledger) holder() (h Holder) {
+	f, err := os.Open(l.lockPath())
+	if err != nil {
+		return h
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	if json.NewDecoder(io.LimitReader(f, 4<<10)).Decode(&h) != nil {
+		return Holder{}
+	}
+	return h
+}
+
+func (l *Ledger) lockPath() string { return filepath.Join(l.dir, lockFile) }
+
+// SetWait makes changes wait up to most for another process that has the lock. After a second, waiting is called with
+// that process; it may be nil.
+func (l *Ledger) SetWait(most time.Duration, waiting func(Holder)) { l.wait, l.waiting = most, waiting }
+
+// Lock locks the folder for changes by this process. It fails with [blocklist.ErrBusy] if another one has the lock, see
+// [Ledger.SetWait], and with [blocklist.ErrClock] if the clock is before the last operation, or a release lifetime ahead
+// of it, unless [Ledger.ConfirmClock] was called.
+func (l *Ledger) Lock(ctx context.Context) (unlock func(), err error) {
+	lock, err := disk.LockWithin(ctx, l.lockPath(), l.wait, l.notice)
+	if errors.Is(err, disk.ErrLocked) {
+		return nil, fmt.Errorf("changing %s: %w: %s", l.dir, blocklist.ErrBusy, l.holder())
+	}
+	if err != nil {
+		return nil, err
+	}
+	unlock = func() {
+		_ = os.Truncate(l.lockPath(), 0) // what a killed process leaves there is overwritten
+		lock.Close()                     //nolint:errcheck // nothing is lost
+	}
+	if text, err := json.Marshal(thisProcess()); err == nil {
+		_ = os.WriteFile(l.lockPath(), append(text, '\n'), 0o600) // where it can't be written, the process stays unknown
+	}
+	err = l.resume(ctx)
+	if err == nil {
+		err = l.checkClock(ctx)
+	}
+	if err != nil {
+		unlock()
+		return nil, err
+	}
+	return unlock, nil
+}
+
+func (l *Ledger) notice() {
+	if l.waiting != nil {
+		l.waiting(l.holder())
+	}
+}

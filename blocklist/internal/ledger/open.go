@@ -1,0 +1,106 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"modernc.org/sqlite"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// Open opens the ledger in the folder dir, and upgrades an older version. Each time the ledger is locked, it calls
+// resume to complete the work of a killed process. A ledger that this process can't write is opened for reading.
+func Open(dir string, resume func(context.Context) error) (*Ledger, error) {
+	path := filepath.Join(dir, databaseFile)
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("opening %s: %w: there is no ledger in it; blocklist init makes one", dir, err)
+	}
+	l, err := open(dir, readWrite)
+	if cantWrite(err) {
+		l, err = openReadOnly(dir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", path, err)
+	}
+	l.resume = resume
+	return l, nil
+}
+
+func open(dir, access string) (*Ledger, error) {
+	db, err := openDatabase(filepath.Join(dir, databaseFile), access)
+	if err != nil {
+		return nil, err
+	}
+	l := &Ledger{View: View{q: db}, dir: dir, db: db}
+	if err := errors.Join(upgrade(context.Background(), db), l.readMeta()); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return l, nil
+}
+
+// cantWrite reports whether SQLite has failed because it can't write the database, or a file beside it.
+func cantWrite(err error) bool {
+	const readOnly, cantOpen = 8, 14 // primary codes
+	failed := (*sqlite.Error)(nil)
+	return errors.As(err, &failed) && (failed.Code()&0xff == readOnly || failed.Code()&0xff == cantOpen)
+}
+
+// openReadOnly opens a ledger that this process can't write: of another account, or on a read-only medium.
+//
+// While a writer has the database open, its files -wal and -shm are there, and SQLite reads along by itself (the open
+// before has succeeded). Without them SQLite can only read the file as one that does not change (immutable=1). A writer
+// that comes meanwhile writes to a new -wal, which does no harm; but when it copies its changes into the database, a
+// reader may see half of them. That changes the time of the file, and [Ledger.Close] fails. Changes in a -wal that was left
+// behind, by a kill or an incomplete copy, would not be seen at all: such a ledger is refused.
+func openReadOnly(dir string) (*Ledger, error) {
+	path := filepath.Join(dir, databaseFile)
+	if wal, err := os.Stat(path + "-wal"); err == nil && wal.Size() > 0 {
+		return nil, fmt.Errorf("%w: it has changes in %s-wal, which can't be read here; copy the folder to where you can write",
+			os.ErrPermission, databaseFile)
+	}
+	before, err := readSnapshot(path)
+	if err != nil {
+		return nil, err
+	}
+	l, err := open(dir, immutable)
+	if cantWrite(err) {
+		err = fmt.Errorf("%w: %w", os.ErrPermission, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	l.snap = before
+	return l, nil
+}
+
+// snapshot identifies the content of the database. The zero value stands for one that SQLite looks after itself.
+type snapshot struct {
+	size     int64
+	modified time.Time
+}
+
+func readSnapshot(path string) (s snapshot, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return s, err
+	}
+	return snapshot{info.Size(), info.ModTime()}, nil
+}
+
+// Close closes the ledger. It fails with [blocklist.ErrBusy] if the ledger was opened for reading only, and has changed
+// meanwhile: then what was read may be wrong, and must be read again.
+func (l *Ledger) Close() error {
+	err := l.db.Close()
+	if l.snap == (snapshot{}) || err != nil {
+		return err
+	}
+	if now, err := readSnapshot(filepath.Join(l.dir, databaseFile)); err != nil || now != l.snap {
+		return errors.Join(err, fmt.Errorf("reading %s: %w: it has changed meanwhile; read it again", l.dir, blocklist.ErrBusy))
+	}
+	return nil
+}

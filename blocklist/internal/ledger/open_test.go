@@ -1,0 +1,69 @@
+package ledger
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+func change(t *testing.T, dir string) {
+	t.Helper()
+	l, err := Open(dir, func(context.Context) error { return nil })
+	require.NoError(t, err)
+	require.NoError(t, l.Change(t.Context(), KindGuard, cause, nil))
+	require.NoError(t, l.Close())
+}
+
+// A reader that can't write is told at the end if what it has read has changed meanwhile.
+func TestReadOnlyNoticesChanges(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, Create(t.Context(), dir, "it.example/test", cause, nil))
+	l, err := openReadOnly(dir)
+	require.NoError(t, err)
+	head, err := l.Head(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, int64(1), head.ID)
+	require.NoError(t, l.Close())
+
+	l, err = openReadOnly(dir)
+	require.NoError(t, err)
+	change(t, dir)
+	assert.ErrorIs(t, l.Close(), blocklist.ErrBusy)
+
+	require.NoError(t, os.WriteFile(filepath.Join(dir, databaseFile+"-wal"), []byte("changes"), 0o600))
+	_, err = openReadOnly(dir)
+	assert.ErrorIs(t, err, os.ErrPermission)
+}
+
+// A process that finds the lock taken says who has it.
+func TestBusyNamesTheHolder(t *testing.T) {
+	dir := newLedger(t).dir
+	open := func() *Ledger {
+		l, err := Open(dir, func(context.Context) error { return nil })
+		require.NoError(t, err)
+		t.Cleanup(func() { l.Close() })
+		return l
+	}
+	first, second := open(), open()
+	unlock, err := first.Lock(t.Context())
+	require.NoError(t, err)
+	_, err = second.Lock(t.Context())
+	require.ErrorIs(t, err, blocklist.ErrBusy)
+	assert.ErrorContains(t, err, thisProcess().Command[:10])
+	assert.Equal(t, os.Getpid(), second.holder().PID)
+	require.NoError(t, os.WriteFile(second.lockPath(), []byte("{\x1b"), 0o600))
+	assert.Equal(t, "an unknown process", second.holder().String())
+	unlock()
+	info, err := os.Stat(second.lockPath())
+	require.NoError(t, err)
+	assert.Zero(t, info.Size())
+	unlock, err = second.Lock(t.Context())
+	require.NoError(t, err)
+	unlock()
+}
