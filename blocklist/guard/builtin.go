@@ -16,7 +16,7 @@ var builtInText string
 // each with its reason. A host entry is followed by one for its www. The caller must not change the slice.
 func BuiltIn() []blocklist.Entry { return builtInEntries() }
 
-var builtInEntries = sync.OnceValue(func() (all []blocklist.Entry) {
+var builtInEntries = sync.OnceValue(func() (all []blocklist.Entry) { //nolint:gochecknoglobals // read once
 	entries, err := ReadProtected(strings.NewReader(builtInText))
 	if err != nil {
 		panic(err) // can't happen: the tests read the file
@@ -35,7 +35,7 @@ var builtInEntries = sync.OnceValue(func() (all []blocklist.Entry) {
 })
 
 // builtInIndex is the index of [BuiltIn], which all guards share.
-var builtInIndex = sync.OnceValue(func() protected {
+var builtInIndex = sync.OnceValue(func() protected { //nolint:gochecknoglobals // made once
 	p, err := newProtected(BuiltIn())
 	if err != nil {
 		panic(err) // can't happen, as above

@@ -66,6 +66,14 @@ func TestBuiltInProtects(t *testing.T) {
 	assert.Equal(t, "it covers facebook.com, which is protected (platform of billions: Facebook), and 1 other", found[0].Why)
 }
 
+// A protected top-level domain protects all names below it, however deep.
+func TestProtectedTopLevelDomain(t *testing.T) {
+	t.Parallel()
+	g := newGuard(t, guard.Limits{Protected: []blocklist.Entry{parse(t, "bank")}})
+	assert.Equal(t, []guard.Check{guard.CheckProtect}, checks(g.Entry(parse(t, "=a.b.c.bank"))))
+	assert.Empty(t, g.Entry(parse(t, "=a.bank.c.example")))
+}
+
 // An operator's own reason for a name that is built in, too, is the one that is shown.
 func TestOwnReasonBeforeBuiltIn(t *testing.T) {
 	t.Parallel()

@@ -33,6 +33,12 @@
 // (https://name/*) is checked like that host. An entry for all subdomains (https://*.name/path) is checked like that
 // domain. If URL entries divert their hosts to a proxy ([Limits].Diverts), each is checked like its host.
 //
+// # Protected names
+//
+// [BuiltIn] has names that so many people and machines depend on that blocking one is almost always a mistake. An entry
+// for such a name or for one above it is held; one for a customer's name below a platform, or for a page, is not. They
+// add no finding where a public suffix or a name of the operator says as much.
+//
 // # Limits
 //
 // The public suffix list is the one compiled into golang.org/x/net. It contains public suffixes, not the names above

@@ -53,6 +53,15 @@ func (n *names) covered(c coverage) (first, count uint32) {
 	return 0, 0
 }
 
+// near reports whether a name of the list may be at, above or below the given one. It spares most names the walk.
+func (n *names) near(name blocklist.Name) bool {
+	var two, one blocklist.Name // the suffixes of two labels and of one
+	for s := range name.Suffixes() {
+		two, one = one, s
+	}
+	return two != "" && n.subtree[two].count > 0 || two == "" && n.subtree[one].count > 0 || n.subtree[one].at > 0
+}
+
 // protected is the index of protected names and addresses.
 type protected struct {
 	names    names
@@ -97,6 +106,9 @@ func protectable(e blocklist.Entry) error {
 
 // why returns which protected name c touches, or "" if it touches none.
 func (p *protected) why(c coverage) string {
+	if !p.names.near(c.name) {
+		return ""
+	}
 	for s := range c.name.Suffixes() {
 		if p.domains[s] {
 			return fmt.Sprintf("%s is protected, with all names below it%s", s, p.because[s])

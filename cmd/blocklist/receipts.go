@@ -248,7 +248,7 @@ func (a *app) showStandings(newest receipt.Release, all []receipt.Standing, f re
 }
 
 func (a *app) printStandings(newest receipt.Release, all []receipt.Standing, f receiptsFlags) error {
-	fmt.Fprintf(a.stdout, "%s: serial %d is the newest, of %s, to be enforced by %s\n", f.list, newest.Serial, //nolint:errcheck // Flush says it
+	fmt.Fprintf(a.stdout, "%s: serial %d is the newest, of %s, to be enforced by %s\n", f.list, newest.Serial,
 		newest.Created.Format(time.RFC3339), newest.Created.Add(f.deadline).Format(time.RFC3339))
 	w := tabwriter.NewWriter(visibleWriter{a.stdout}, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "subscriber\tstate\tserial\tenforced\tafter")

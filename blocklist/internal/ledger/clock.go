@@ -39,7 +39,7 @@ func (l *Ledger) checkClock(ctx context.Context) error {
 
 // follows fails with [blocklist.ErrClock] if the time now is before the last operation, or a release lifetime after it.
 func follows(now time.Time, last Operation) error {
-	far := ""
+	var far string
 	switch since := now.Sub(last.Time); {
 	case since < -ClockTolerance:
 		far = "before"
