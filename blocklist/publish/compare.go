@@ -31,7 +31,7 @@ const (
 	StateArrived = "arrived" // the pending release: the push was not recorded
 )
 
-// Behind reports whether the ledger lacks what the origin has; [Recover] adopts it.
+// Behind reports whether the origin has a release that the ledger does not know. [Recover] adopts it.
 func (c Comparison) Behind() bool { return c.State == StateNewer || c.State == StateOther }
 
 // String says it in words.

@@ -99,9 +99,8 @@ func (d folder) checkChanges(p *Pending, changes iter.Seq2[blocklist.Change, err
 	return err
 }
 
-// headBefore returns the last operation of the release before p, which that release's officers have signed, or the
-// recovery that stands in its place. For the first release it returns the initial hash, which stands before the first
-// operation.
+// headBefore returns the last operation of the release before p, whose officers have signed it, or the recovery that
+// replaces it. For the first release it returns the initial hash.
 func (l *Ledger) headBefore(ctx context.Context, p *Pending) (at Operation, err error) {
 	if p.Serial == 1 {
 		at.Hash = ledger.InitialHash(l.list)

@@ -201,8 +201,8 @@ func (d folder) countRecipients(spec trust.TargetsSpec, kind string) (n int, err
 	return n, errors.Join(err, file.Close())
 }
 
-// recipientsSince returns who can read the pending release p, by the operations since the release before. It proves
-// that the number of recipients has changed as the operations say.
+// recipientsSince returns who can read the pending release p, from the operations since the previous release. It
+// verifies that the number of recipients has changed as these operations say.
 func (d folder) recipientsSince(p *Pending, operations iter.Seq2[Operation, error]) (r Recipients, err error) {
 	after, err := d.readRelease(p.dir())
 	if err != nil {

@@ -41,7 +41,8 @@ type Pending struct {
 	// Confidential reports whether the list is encrypted to its subscribers.
 	Confidential bool     `json:"confidential,omitempty"`
 	Changes      []string `json:"changes,omitempty"` // of a root: differences to the previous one, in words
-	// Of urgent orders: who asks for them and why, as the agency says, and all entries that are ordered afterwards.
+	// For urgent orders: author, reason and reference as the agency states them, and all entries that are ordered once
+	// they are signed.
 	Author    string   `json:"author,omitempty"`
 	Reason    string   `json:"reason,omitempty"`
 	Reference string   `json:"reference,omitempty"`
@@ -132,7 +133,7 @@ func (d folder) pendingRelease(dir string) (*Pending, error) {
 	return p, p.countSignatures()
 }
 
-// IsRelease reports whether it is a release, and neither a root nor urgent orders.
+// IsRelease reports whether it is a release, not a root or urgent orders.
 func (p *Pending) IsRelease() bool { return p.Serial > 0 && p.Number == 0 }
 
 // countSignatures fills in the officers who have signed.

@@ -93,10 +93,10 @@ type recovery struct {
 	to    *Ledger
 	r     Recovered
 	at    time.Time
-	last  ReleaseRecord   // the newest release that the ledger knows
-	drop  []ReleaseRecord // releases to forget: their metadata is lost, or the list has gone another way
-	since uint64          // the newest serial that the ledger and the release have in common
-	base  int64           // the last operation in it
+	last  ReleaseRecord   // the newest release in the ledger
+	drop  []ReleaseRecord // releases to remove from the ledger: their metadata is lost, or they are not in the list's history
+	since uint64          // the newest serial that ledger and release have in common
+	base  int64           // the last operation of that serial
 }
 
 func (v *recovery) run(ctx context.Context) error {
@@ -201,7 +201,8 @@ func (v *recovery) upToDate() bool {
 	return v.last.Serial == v.signed.Serial && v.last.Head == v.signed.Ledger
 }
 
-// compare finds out which recorded releases can't stay, and where the ledger and the release part.
+// compare finds the releases that must be removed from the ledger, and the last serial that ledger and release have in
+// common.
 func (v *recovery) compare(ctx context.Context) error {
 	roots, err := v.to.rootHistory()
 	if err != nil {
@@ -239,7 +240,7 @@ func (v *recovery) intact(r ReleaseRecord, roots []*trust.Root) bool {
 	return err == nil
 }
 
-// adopt records the recovery, and again what the ledger held beyond the release, in one transaction.
+// adopt records the recovery, and again the ledger's operations beyond the release, in one transaction.
 func (v *recovery) adopt(ctx context.Context) error {
 	h := v.to.history
 	head, err := h.Head(ctx)

@@ -14,10 +14,10 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// Names in the agency's folder, of recoveries.
+// Names of folders that a recovery uses in the agency's folder.
 const (
 	recoveredDir = "recovered" // below pending: the metadata of an adopted release, until the ledger has recorded it
-	asideDir     = "aside"     // what recoveries have replaced, each below its time
+	asideDir     = "aside"     // parts that recoveries have replaced, in a folder for each time
 )
 
 // setAside moves a part of the folder, if it is there, to a folder named by the time.
@@ -157,8 +157,8 @@ func (d folder) writeRelease(r signedRelease, names ...string) error {
 	return disk.WriteFile(d.path(append(names, targetsFile)...), r.metadata, disk.Inherit)
 }
 
-// finishRecovery puts the metadata of an adopted release in its place, once the ledger has recorded the recovery. A
-// pending release was made on top of an older one, and is set aside, as is what was released under the same serial.
+// finishRecovery moves the metadata of an adopted release to its place, once the ledger has recorded the recovery. It
+// sets a pending release aside, since that continues an older release, and also a release with the same serial.
 func (l *Ledger) finishRecovery(ctx context.Context) (aside []string, err error) {
 	from := l.path(pendingDir, recoveredDir)
 	rel, err := l.readRelease(from)
@@ -173,7 +173,7 @@ func (l *Ledger) finishRecovery(ctx context.Context) (aside []string, err error)
 		return nil, err
 	}
 	if last.Serial != rel.serial() || last.Head != rel.targets.Newest().Ledger {
-		return nil, os.RemoveAll(from) // the recovery came to no end
+		return nil, os.RemoveAll(from) // the recovery was not completed
 	}
 	serial := fmt.Sprint(last.Serial)
 	for _, names := range [][]string{{releasesDir, serial}, {pendingDir, releaseDir}} {

@@ -30,8 +30,8 @@ func (v *recovery) fill(ctx context.Context, t *ledger.Tx, known bool) error {
 	return t.SetMeta(ctx, metaSent, "")
 }
 
-// replaceEntries removes what the release does not have, and then lists what the ledger does not have. Changed entries
-// are removed first, so that each rests on what was published, and on nothing else.
+// replaceEntries removes the entries that the release does not have, and then adds those that the ledger does not have.
+// Changed entries are removed and added, so that the published order is their only one.
 func (v *recovery) replaceEntries(ctx context.Context, t *ledger.Tx) error {
 	difference := func() iter.Seq2[blocklist.Change, error] {
 		way, _ := v.release.targets.UpdatePath(0) // ParseTargets has seen that there is one
@@ -55,7 +55,7 @@ func (v *recovery) replaceEntries(ctx context.Context, t *ledger.Tx) error {
 // admitAll is a screen that holds nothing: what is listed was listed before, and the next release is screened.
 func admitAll(blocklist.Entry) func() bool { return nil }
 
-// added yields the entries that changes list.
+// added yields the entries that the changes add.
 func added(changes iter.Seq2[blocklist.Change, error]) iter.Seq2[blocklist.Entry, error] {
 	return func(yield func(blocklist.Entry, error) bool) {
 		for c, err := range changes {
@@ -81,7 +81,7 @@ func shorten(text string) string {
 	return strings.ToValidUTF8(text[:limit-3], "") + "..."
 }
 
-// describe says what the recovery has adopted, for the ledger.
+// describe describes what the recovery has adopted, for the ledger.
 func (v *recovery) describe(known bool) string {
 	text := fmt.Sprintf("serial %d adopted as it was signed", v.signed.Serial)
 	switch {

@@ -65,12 +65,12 @@ func (d folder) CheckSeen(_ context.Context, p *Pending, all []Seen) error {
 	return d.checkSeenBefore(p, last)
 }
 
-// ErrMadeAgain is returned by [Ledger.CheckSeen] if the ledger says why there is another state of a number that the
-// officer has signed: it continues that history, or an officer has refused it.
+// ErrMadeAgain is returned by [Ledger.CheckSeen] if the officer has signed another state with the same number, and the
+// ledger explains why: the new one continues that history, or an officer has refused the old one.
 var ErrMadeAgain = errors.New("made again")
 
-// CheckSeen is that of a request, but fails with [ErrMadeAgain] in place of [blocklist.ErrEquivocation] where the
-// history of the ledger explains it.
+// CheckSeen is [Seen.CheckSeen] with the ledger at hand: it fails with [ErrMadeAgain] instead of
+// [blocklist.ErrEquivocation] if the ledger's history explains the difference.
 func (l *Ledger) CheckSeen(ctx context.Context, p *Pending, all []Seen) error {
 	err := l.folder.CheckSeen(ctx, p, all)
 	if !errors.Is(err, blocklist.ErrEquivocation) {
@@ -196,7 +196,7 @@ func (s state) String() string {
 // short returns the beginning of a digest.
 func short(digest string) string { return "digest " + digest[:min(16, len(digest))] }
 
-// follows fails if an officer who has signed the state was at a time should not sign the state s.
+// follows returns an error if an officer who has signed the state was should not sign the state s.
 func (s state) follows(was state, at time.Time) error {
 	if s.digest == was.digest { // the same entries, signed with other dates or files
 		s.digest, was.digest = s.id, was.id

@@ -16,8 +16,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
-// preparedOrders are urgent orders that wait for an officer's signature, and who made them and why: the content of
-// the file pending/urgent.json.
+// preparedOrders is the content of the file pending/urgent.json: urgent orders that wait for an officer's signature,
+// with author and reason.
 type preparedOrders struct {
 	Author    string `json:"author"`
 	Reason    string `json:"reason,omitempty"`
@@ -113,7 +113,7 @@ func readPrepared(path string) (o preparedOrders, err error) {
 	return o, err
 }
 
-// pendingOrders returns urgent orders as what is pending.
+// pendingOrders returns urgent orders as a [Pending].
 func (d folder) pendingOrders(path string, o preparedOrders) (*Pending, error) {
 	root, err := d.root()
 	if err != nil {
@@ -162,7 +162,7 @@ func (p *Pending) checkClock() error {
 // clockSkew is the accepted difference between the clocks of the agency and of an officer.
 const clockSkew = 5 * time.Minute
 
-// reviewOrders yields what the urgent orders p change, against those before that have not ended.
+// reviewOrders yields the changes that the urgent orders p make to the current ones.
 func (d folder) reviewOrders(p *Pending) iter.Seq2[blocklist.Change, error] {
 	return func(yield func(blocklist.Change, error) bool) {
 		before, err := d.ordersBefore(p)
@@ -174,8 +174,7 @@ func (d folder) reviewOrders(p *Pending) iter.Seq2[blocklist.Change, error] {
 	}
 }
 
-// ordersBefore returns the orders of the document before p, which an officer has signed. Those of a former officer
-// count for nothing.
+// ordersBefore returns the orders of the signed document before p. It ignores orders of a former officer.
 func (d folder) ordersBefore(p *Pending) ([]blocklist.Entry, error) {
 	if p.Number == 1 {
 		return nil, nil
@@ -265,7 +264,7 @@ func (l *Ledger) ordersInForce(s detached) (*Pending, error) {
 	return l.pendingOrders(path, preparedOrders{Document: doc})
 }
 
-// checkOne fails if more than one thing to be signed is in the folder of a request.
+// checkOne fails if the folder of a request has more than one document to sign.
 func (d folder) checkOne() error {
 	names, err := os.ReadDir(d.path(pendingDir))
 	if err == nil && len(names) > 1 {

@@ -116,7 +116,7 @@ func (l *Ledger) verifyReleases(ctx context.Context, view ledger.View) (n int, e
 	return n, nil
 }
 
-// publications returns by time what was pushed, in the words of the operations, and what was adopted.
+// publications returns the pushed and the adopted releases and roots, by time, in the words of the operations.
 func publications(ctx context.Context, view ledger.View) (map[string][]string, error) {
 	all := map[string][]string{}
 	for o, err := range view.Operations(ctx, ledger.Range{Kinds: []string{KindPush, KindRecover}}) {
@@ -133,8 +133,8 @@ func publications(ctx context.Context, view ledger.View) (map[string][]string, e
 	return all, nil
 }
 
-// verifySigned compares a release with its signed metadata. It returns roots without those that were replaced before
-// this release: no later release may be signed under them.
+// verifySigned compares a release with its signed metadata. It also returns the roots under which this and later
+// releases may be signed.
 func (l *Ledger) verifySigned(r ReleaseRecord, o Operation, roots []*trust.Root) ([]*trust.Root, error) {
 	pushed, err := l.readRelease(l.releasePath(r.Serial))
 	if err != nil {

@@ -83,8 +83,8 @@ func (s *caseSupport) accepts(matches, failed bool) bool {
 	return !failed || s.proven.Load()
 }
 
-// strike counts an attempt that was answered without a mask and not with one. With noReply, there was no reply to the
-// mask, which may also be a packet loss; otherwise the reply was rejected.
+// strike counts an attempt with a mask that failed although an attempt without a mask was answered. With noReply, the
+// failure was a missing reply, which may also be a packet loss; otherwise the reply was rejected.
 func (s *caseSupport) strike(noReply bool, now time.Time) {
 	if noReply && s.proven.Load() || s.strikes.Add(1) < maxStrikes {
 		return

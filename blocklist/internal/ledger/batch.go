@@ -58,9 +58,9 @@ type slot struct {
 	last   *incoming // the last one that changed the orders
 }
 
-// Put gives the orders of a stream of any length, if screen admits them. An order on an entry that is already listed is
-// one more, unless an order with this reference stands: that gets the attributes of the new one, and keeps those that
-// the new one does not have. If progress is not nil, Put calls it from time to time with the number of orders read.
+// Put gives the orders of a stream of any length, if screen admits them. On a listed entry, an order is added to the
+// others. If one of them has the same reference, it is changed instead: it gets the attributes of the new order and
+// keeps its others. If progress is not nil, Put calls it from time to time with the number of orders read.
 func (t *Tx) Put(ctx context.Context, entries iter.Seq2[blocklist.Entry, error], screen Screen,
 	progress func(uint64),
 ) (Counts, error) {
@@ -217,7 +217,8 @@ func (t *Tx) lookUp(ctx context.Context, slots []slot, targets []string) error {
 	return nil
 }
 
-// Statements that select the orders of many targets: those of the table orders, and the entries with a single order.
+// Statements that select the orders of many targets: several orders from the table orders, single ones from the table
+// entries.
 const (
 	ordersOfMany  = `SELECT t.key, o.attributes FROM json_each(?) AS t CROSS JOIN orders AS o ON o.target = t.value ORDER BY t.key, o.number`
 	entriesOfMany = `SELECT t.key, e.attributes FROM json_each(?) AS t CROSS JOIN entries AS e ON e.target = t.value
@@ -254,7 +255,7 @@ func (t *Tx) apply(ctx context.Context, in *incoming, s *slot, b *batch) error {
 	return t.logOrders(ctx, in.target, before, after)
 }
 
-// admitted reports whether the screen admits an order on a target that rests on others.
+// admitted reports whether the screen admits an order on a target that has other orders.
 func (in *incoming) admitted(standing orders) (bool, error) {
 	if in.admit == nil {
 		return true, nil

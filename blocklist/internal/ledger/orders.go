@@ -62,8 +62,9 @@ func (s orders) entry(target string) (blocklist.Entry, error) {
 	return parseEntry(target, published)
 }
 
-// Published returns the index of the order whose line is published: of the orders that block, or of all if none does,
-// the one that lasts longest, and of several the oldest. The orders of a target are sorted by age, and there is one.
+// Published returns the index of the order whose line is published. Among the orders that block, or among all if none
+// blocks, it is the one with the latest expiry; among several of these, the oldest. The orders must be sorted by age,
+// and there must be one.
 //
 // So the published line states nothing that is not in one order: its reference, its expiry. It is listed no longer than
 // an order says, and a further order changes it only if it lasts longer.
@@ -169,7 +170,7 @@ func (v View) Orders(ctx context.Context, target string) ([]blocklist.Entry, err
 	return orders(standing).parse(target)
 }
 
-// ordersOf selects the orders of a target: those of the table orders, otherwise the entry.
+// ordersOf selects the orders of a target: its rows in the table orders, or else its only order, in the table entries.
 const ordersOf = `SELECT attributes FROM (
 	SELECT number, attributes FROM orders WHERE target = ?1
 	UNION ALL
@@ -203,7 +204,7 @@ func (v View) OrdersDue(ctx context.Context, at time.Time) iter.Seq2[blocklist.E
 		`(expires <= ?1 OR `+hasReview+`)`, `true`, at.Unix())
 }
 
-// selectOrders yields the orders that meet a condition: those that are entries, too, and those of the table orders.
+// selectOrders yields the orders that meet a condition, from the tables entries and orders.
 func (v View) selectOrders(ctx context.Context, meets func(blocklist.Entry) bool, ofEntries, ofOrders string, args ...any,
 ) iter.Seq2[blocklist.Entry, error] {
 	text := `SELECT target, attributes FROM entries WHERE ` + ofEntries +

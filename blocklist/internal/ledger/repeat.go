@@ -5,8 +5,9 @@ import (
 	"slices"
 )
 
-// Repeat makes the changes that an operation made to orders once more, on the orders that stand now: what it gave or
-// changed is given, what it withdrew is withdrawn. What is so already stays as it is.
+// Repeat repeats the changes that an operation made to orders, on the current orders: it gives the orders that the
+// operation gave or changed, and withdraws those that it withdrew. Orders that are already in this state stay as they
+// are.
 func (t *Tx) Repeat(ctx context.Context, o Operation, before int64) error {
 	r := repetition{tx: t, from: before}
 	for c, err := range query(ctx, t.q, scanChangeRow, changesOfTargets, before, o.LastChange, o.LastChange) {
@@ -42,7 +43,7 @@ func (r *repetition) add(c changeRow) (err error) {
 	return err
 }
 
-// end makes the changes of the target.
+// end applies the changes to the target.
 func (r *repetition) end(ctx context.Context) error {
 	changes, err := orderChanges(r.target, r.before, r.after)
 	if err != nil || len(changes) == 0 {

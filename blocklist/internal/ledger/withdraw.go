@@ -28,15 +28,16 @@ func (c OrderChange) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]any{"target": c.Target, "before": lines(c.Before), "after": lines(c.After)})
 }
 
-// maxOrderChanges is how many [OrderChange] of a kind an operation returns.
+// maxOrderChanges is the maximum number of [OrderChange] values of each kind that an operation returns.
 const maxOrderChanges = 20
 
-// OrderChanges returns what the operation did to the orders of targets: the first that came, the first that went, and
-// the first that were listed before and still are.
+// OrderChanges returns the changes that the operation has made to the orders of targets, by kind: targets that became
+// listed, targets that are no longer listed, and listed targets with changed orders. It returns the first few of each
+// kind.
 func (t *Tx) OrderChanges() []OrderChange { return slices.Concat(t.outcomes[:]...) }
 
-// Changed returns how many times a target came, how many times one went, and how many times the orders of one changed
-// that was listed before and still is.
+// Changed returns the number of targets that became listed, of targets that are no longer listed, and of listed targets
+// with changed orders. A target counts each time.
 func (t *Tx) Changed() (came, went, stayed uint64) { return t.counts[0], t.counts[1], t.counts[2] }
 
 func (t *Tx) note(target string, before, after orders) error {
@@ -150,8 +151,8 @@ func (t *Tx) Remove(ctx context.Context, target string) error {
 	return t.setOrders(ctx, target, before, nil)
 }
 
-// Withdraw withdraws the order of a target with a reference. The target stays listed while another one stands. It fails
-// with [ErrNotListed] or [ErrNoOrder].
+// Withdraw withdraws the order of a target with a reference. The target stays listed if it has another order. Withdraw
+// fails with [ErrNotListed] or [ErrNoOrder].
 func (t *Tx) Withdraw(ctx context.Context, target, reference string) error {
 	before, err := t.orders(ctx, target)
 	if err != nil {
@@ -169,7 +170,7 @@ func (t *Tx) Withdraw(ctx context.Context, target, reference string) error {
 	return t.setOrders(ctx, target, before, before.without(i))
 }
 
-// WithdrawAll withdraws the orders with a reference of all targets. It fails with [ErrNoOrder] if there are none.
+// WithdrawAll withdraws the orders with a reference, of all targets. It fails with [ErrNoOrder] if there are none.
 func (t *Tx) WithdrawAll(ctx context.Context, reference string) error {
 	all, err := collect(t.OrdersWith(ctx, reference))
 	if err == nil && len(all) == 0 {

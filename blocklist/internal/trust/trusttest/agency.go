@@ -184,7 +184,7 @@ func Compress(t testing.TB, text []byte) []byte {
 	return z.EncodeAll(text, nil)
 }
 
-// Orders makes urgent orders on top of a serial, the first ones with number 1, signed by people.
+// Orders makes an urgent document for a serial, with a number from 1, signed by people.
 func (a *Agency) Orders(number int64, serial uint64, entries []string, people ...Person) []byte {
 	a.T.Helper()
 	spec := trust.UrgentSpec{
@@ -250,7 +250,7 @@ func describe(path string, h blocklist.Header, file []byte) trust.File {
 	}}
 }
 
-// Delta makes the release that follows another one by changes, each a line with its sign, in order.
+// Delta makes the release after another one. Each change is an entry line with its sign, in the order of a delta.
 func (a *Agency) Delta(before Release, changes ...string) Release {
 	a.T.Helper()
 	h, err := a.open(before.Targets).Newest().Header()
