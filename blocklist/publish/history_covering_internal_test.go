@@ -1,7 +1,9 @@
 package publish
 
 import (
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -74,4 +76,16 @@ func TestReadSubject(t *testing.T) {
 	hosts, err := readSubject("https://a.b.example.com/x/y?q=1")
 	require.NoError(t, err)
 	assert.Less(t, len(hosts.covers), 100)
+}
+
+// TestKinds compares the kinds that a log can be asked for with those that the ledger has.
+func TestKinds(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile("../internal/ledger/operation.go")
+	require.NoError(t, err)
+	var kinds []string
+	for _, found := range regexp.MustCompile(`\n\tKind\w+ += "(\w+)"`).FindAllSubmatch(source, -1) {
+		kinds = append(kinds, string(found[1]))
+	}
+	assert.ElementsMatch(t, kinds, Kinds())
 }

@@ -51,6 +51,7 @@ func TestUpgrade(t *testing.T) {
 			require.NoError(t, err)
 			_, err = takedown.Summary(t.Context(), a.Ledger, takedown.Platforms{})
 			require.NoError(t, err)
+			assert.Equal(t, []string{"covered by example.com: added@anna+bruno"}, a.told(t, "www.example.com")[1:])
 			orders, err := a.Orders(t.Context(), "https://www.example.net/page")
 			require.NoError(t, err)
 			assert.Equal(t, entries(t, "https://www.example.net/page ref=7"), orders)

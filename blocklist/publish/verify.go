@@ -17,7 +17,8 @@ type Verified struct {
 	Changes    int64  `json:"changes"`
 	Entries    uint64 `json:"entries"`
 	Releases   int    `json:"releases"`
-	Head       string `json:"head"` // the hash of the last operation
+	Unsigned   int64  `json:"unsigned"` // operations after the last published release, which no officer's signature covers
+	Head       string `json:"head"`     // the hash of the last operation
 	// Notes are oddities that a correct history may have, such as a clock that went back.
 	Notes []string `json:"notes,omitempty"`
 }
@@ -42,7 +43,11 @@ func (l *Ledger) Verify(ctx context.Context) (v Verified, err error) {
 		if v.Notes, err = clockNotes(ctx, view); err != nil {
 			return err
 		}
-		v.Releases, err = l.verifyReleases(ctx, view)
+		if v.Releases, err = l.verifyReleases(ctx, view); err != nil {
+			return err
+		}
+		signed, err := view.LastRelease(ctx)
+		v.Unsigned = last.ID - signed.Operation
 		return err
 	})
 	return v, err

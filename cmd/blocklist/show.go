@@ -184,6 +184,14 @@ func (a *app) entries() *cobra.Command {
 	return cmd
 }
 
+// unsignedText says how much of a history only its hash chain protects. Who can write the ledger could shorten that part.
+func unsignedText(v publish.Verified) string {
+	if v.Releases == 0 {
+		return "not covered by a signature: all of it, as there is no release"
+	}
+	return fmt.Sprintf("not covered by a signature: %s after serial %d", plural(uint64(v.Unsigned), "operation", "operations"), v.Releases)
+}
+
 func (a *app) verify() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -191,7 +199,8 @@ func (a *app) verify() *cobra.Command {
 		Short: "Prove that the history is intact and the one that was signed",
 		Long: `Prove that the history is intact and the one that was signed: each operation's hash and the one it is chained to,
 every line that came or went, the entries that follow from them, and the releases with the officers' signatures.
-What was altered, is missing or does not belong there is named.`,
+What was altered, is missing or does not belong there is named. The operations after the last release are counted: no officer has
+signed them yet, so only the hash chain protects them.`,
 		Example: "  blocklist -C DIR verify",
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -206,8 +215,8 @@ What was altered, is missing or does not belong there is named.`,
 				for _, note := range v.Notes {
 					a.printf("note: %s", note)
 				}
-				_, err = fmt.Fprintf(a.stdout, "%s: intact: %s operations, %s changes, %s entries, %d releases, head %s\n",
-					l.List(), thousands(uint64(v.Operations)), thousands(uint64(v.Changes)), thousands(v.Entries), v.Releases, v.Head)
+				_, err = fmt.Fprintf(a.stdout, "%s: intact: %s operations, %s changes, %s entries, %d releases, head %s\n%s\n",
+					l.List(), thousands(uint64(v.Operations)), thousands(uint64(v.Changes)), thousands(v.Entries), v.Releases, v.Head, unsignedText(v))
 				return err
 			})
 		},
