@@ -157,8 +157,8 @@ func guess(text []string, s settings) (candidate, error) {
 	case best.format != "":
 		return best, nil
 	case separator != 0:
-		return best, fmt.Errorf("%w: it is a table with columns separated by %q, but %s; name the format if it has one of %s",
-			blocklist.ErrMalformed, separator, noTarget(split(first, separator)), words(Readable()[1:]))
+		return best, fmt.Errorf("%w: it is a table with columns separated by %q, but %s",
+			blocklist.ErrMalformed, separator, noTarget(split(first, separator)))
 	}
 	plain := try(Domains, text, s, true)
 	return best, fmt.Errorf("%w: no format is recognised in it (as domains: %s); name the format if it has one of %s",

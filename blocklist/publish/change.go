@@ -34,10 +34,11 @@ type OrderChange = ledger.OrderChange
 // fillPut gives the orders of an operation, as the guards and the rules of the list let it.
 type fillPut func(*ledger.Tx, *screen, *checker) (ledger.Counts, error)
 
-// Add gives orders: an entry is an order with the entry's reference, which lists its target. An entry stays listed while
-// one of its orders stands. If an order with this reference stands, it gets the attributes of the new one, and keeps
-// those that the new one does not have. If an entry breaks a rule, Add changes nothing and fails with [ErrRules]. If the
-// guards hold one, it changes nothing and returns a [*guard.HeldError]. With by.Override, held entries are added as well.
+// Add gives orders: an entry is an order with the entry's reference, which lists its target. An entry stays listed
+// while one of its orders stands. If an order with this reference stands, it gets the attributes of the new one, and
+// keeps those that the new one does not have. If an entry breaks a rule, Add changes nothing and fails with [ErrRules].
+// If the guards hold one, it changes nothing and returns a [*guard.HeldError]. With by.Override, held entries are added
+// as well.
 func (l *Ledger) Add(ctx context.Context, entries []blocklist.Entry, by Audit) (ChangeResult, error) {
 	return l.put(ctx, KindAdd, by, func(t *ledger.Tx, s *screen, c *checker) (ledger.Counts, error) {
 		n, err := t.Put(ctx, c.strict(eachEntry(entries)), s.screen, nil)
@@ -59,8 +60,8 @@ var errNoEntries = fmt.Errorf("importing: %w: there are no entries", blocklist.E
 
 // Import is Add for a stream of entries of any length, in bounded memory. It leaves out and counts entries that break a
 // rule, and those that the guards hold, unless by.Override gives a reason to add these: what Add would hold, Import
-// leaves out. An error in the stream changes nothing. If progress is not nil, Import calls it from time to time with the
-// number of entries read.
+// leaves out. An error in the stream changes nothing. If progress is not nil, Import calls it from time to time with
+// the number of entries read.
 func (l *Ledger) Import(ctx context.Context, entries iter.Seq2[blocklist.Entry, error], by Audit,
 	progress func(uint64),
 ) (ChangeResult, error) {
@@ -142,9 +143,9 @@ func (l *Ledger) withdraw(ctx context.Context, by Audit, withdraw func(*ledger.T
 }
 
 // Undo reverses the changes that an operation made to orders, as an operation of its own: what that gave is withdrawn,
-// what it withdrew is given again, what it changed is as before. It fails with [ErrChangedSince], and changes nothing, if
-// a later operation has changed one of these orders. If the guards hold an entry that would be listed again, the error is
-// a [*guard.HeldError], unless by.Override gives a reason. By.Reference is set to the operation.
+// what it withdrew is given again, what it changed is as before. It fails with [ErrChangedSince], and changes nothing,
+// if a later operation has changed one of these orders. If the guards hold an entry that would be listed again, the
+// error is a [*guard.HeldError], unless by.Override gives a reason. By.Reference is set to the operation.
 func (l *Ledger) Undo(ctx context.Context, operation int64, by Audit) (r ChangeResult, err error) {
 	by.Reference = fmt.Sprintf("operation %d", operation)
 	err = l.history.Change(ctx, KindUndo, by, func(t *ledger.Tx) error {

@@ -127,7 +127,9 @@ func (a *app) showGuard(ctx context.Context, l *publish.Ledger, s publish.GuardS
 	}
 	limits := g.Limits()
 	if asJSON {
-		err = a.printJSON(guardJSON{!limits.NoBuiltIn, len(limits.Protected), len(limits.Popular), limits.MaxGrowth, limits.MaxShrink, r})
+		err = a.printJSON(guardJSON{
+			!limits.NoBuiltIn, len(limits.Protected), len(limits.Popular), limits.MaxGrowth, limits.MaxShrink, r,
+		})
 	} else {
 		a.printGuard(g, r)
 	}

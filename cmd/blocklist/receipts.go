@@ -87,7 +87,9 @@ func (f *receiptsFlags) sourceFlags(cmd *cobra.Command) {
 
 // readStandings reads the signed releases and the receipts of a list, verifies them, and returns the newest release and
 // each subscriber's standing.
-func (a *app) readStandings(ctx context.Context, from string, f receiptsFlags) (newest receipt.Release, all []receipt.Standing, err error) {
+func (a *app) readStandings(ctx context.Context, from string, f receiptsFlags) (newest receipt.Release,
+	all []receipt.Standing, err error,
+) {
 	ctx, cancel := context.WithTimeout(ctx, receiptsTimeout)
 	defer cancel()
 	releases, err := subscribe.Signed(ctx, subscribe.Config{List: f.list, Root: f.pin, Origins: []string{from}})
@@ -107,7 +109,9 @@ func (a *app) readStandings(ctx context.Context, from string, f receiptsFlags) (
 }
 
 // readStatements reads the receipts of a list, and verifies them with the keys of its subscribers.
-func (a *app) readStatements(ctx context.Context, from string, f receiptsFlags) (receipt.Keys, []receipt.Statement, error) {
+func (a *app) readStatements(ctx context.Context, from string, f receiptsFlags) (receipt.Keys, []receipt.Statement,
+	error,
+) {
 	keys, body, err := openReceipts(ctx, from, f)
 	if err != nil {
 		return nil, nil, err
