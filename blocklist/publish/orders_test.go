@@ -3,6 +3,7 @@ package publish_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -116,4 +117,83 @@ func TestVerifyFindsOrders(t *testing.T) {
 			assert.ErrorContains(t, err, c.want)
 		})
 	}
+}
+
+// A full list replaces what its order listed before, and nothing else.
+func TestReplace(t *testing.T) {
+	t.Parallel()
+	a := newAgency(t)
+	replace := func(by publish.Audit, lines ...string) (publish.ChangeResult, error) {
+		r, err := a.Replace(t.Context(), "feed", stream(entries(t, lines...)), by, nil)
+		r.Orders = nil
+		return r, err
+	}
+	r, err := replace(cause, "a.example category=x expires=2040-01-02", "b.example", "c.example ref=feed")
+	require.NoError(t, err)
+	assert.Equal(t, uint64(3), r.Added)
+	_, err = a.Add(t.Context(), entries(t, "b.example ref=17", "other.example ref=17"), cause)
+	require.NoError(t, err)
+
+	r, err = replace(cause, "a.example", "d.example", "other.example")
+	require.NoError(t, err)
+	assert.Equal(t, []uint64{1, 1, 1, 1, 1}, []uint64{r.Added, r.Joined, r.Changed, r.Removed, r.Withdrawn})
+	assert.Equal(t, []string{"a.example ref=feed", "b.example ref=17", "d.example ref=feed", "other.example ref=17"}, a.lines(t))
+	assert.Equal(t, []string{"other.example ref=17", "other.example ref=feed"}, a.standing(t, "other.example"))
+
+	before := a.lines(t)
+	_, err = replace(cause)
+	require.ErrorIs(t, err, blocklist.ErrHeld, "nothing would be left")
+	_, err = replace(cause, "a.example", "d.example ref=18")
+	require.ErrorIs(t, err, blocklist.ErrMalformed)
+	require.NoError(t, a.SetRules(t.Context(), publish.Rules{Categories: []string{"x"}}, cause))
+	_, err = replace(cause, "a.example category=x", "d.example category=y")
+	require.ErrorIs(t, err, publish.ErrRules)
+	assert.Equal(t, before, a.lines(t))
+	r, err = replace(override)
+	require.NoError(t, err)
+	assert.Equal(t, []uint64{2, 1}, []uint64{r.Removed, r.Withdrawn})
+	_, err = a.Verify(t.Context())
+	require.NoError(t, err)
+}
+
+// Rules hold for what comes, and are part of the history.
+func TestRules(t *testing.T) {
+	t.Parallel()
+	a := newAgency(t)
+	for _, bad := range []publish.Rules{{Reference: "("}, {Categories: []string{"A"}}, {Categories: []string{"a b"}}, {Reference: "(?:a{1000}){1000}"}} {
+		assert.ErrorIs(t, a.SetRules(t.Context(), bad, cause), blocklist.ErrMalformed, bad)
+	}
+	assert.ErrorIs(t, a.SetRules(t.Context(), publish.Rules{Reference: strings.Repeat("a", 2000)}, cause), blocklist.ErrTooLarge)
+	rules := publish.Rules{NeedReference: true, NeedReason: true, Categories: []string{"a", "b"}, Reference: `order [0-9]+`}
+	require.NoError(t, a.SetRules(t.Context(), rules, cause))
+	got, err := a.Rules(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, rules, got)
+	for line, want := range map[string]string{
+		`example.org category=a`:                    "a reference is needed",
+		`example.org category=a ref="x order 1"`:    "does not match",
+		`example.org category=A ref="order 1"`:      "do you mean a?",
+		`example.org category=longer ref="order 1"`: "not in its vocabulary: a, b",
+		`example.org ref="order 1"`:                 "a category is needed: a, b",
+	} {
+		_, err := a.Add(t.Context(), entries(t, line), cause)
+		require.ErrorIs(t, err, publish.ErrRules)
+		assert.ErrorContains(t, err, want)
+	}
+	good := entries(t, `example.org category=a ref="order 1"`)
+	_, err = a.Add(t.Context(), good, publish.Audit{Author: "anna"})
+	require.ErrorContains(t, err, "a reason is needed")
+	r, err := a.Import(t.Context(), stream(append(entries(t, "example.net"), good...)), cause, nil)
+	require.NoError(t, err)
+	assert.Equal(t, []uint64{1, 1}, []uint64{r.Added, r.Broken})
+	assert.Contains(t, r.Breaches[0], "example.net")
+	_, err = a.Verify(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, a.Close())
+
+	tamper(t, a.dir, `UPDATE meta SET value = '{}' WHERE key = 'rules'`)
+	a.open(t)
+	_, err = a.Verify(t.Context())
+	require.ErrorIs(t, err, blocklist.ErrDamaged)
+	assert.ErrorContains(t, err, "the rules")
 }

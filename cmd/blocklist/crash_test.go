@@ -40,6 +40,7 @@ func TestKilled(t *testing.T) {
 	c.must(t, "origin", "trust", c.origin, filepath.Join(c.dir, "root.json"))
 	for round := range 2 {
 		c.killImport(t, round)
+		c.killReplace(t)
 		c.killRelease(t)
 		c.killPush(t, uint64(round)+1)
 	}
@@ -109,6 +110,31 @@ func (c *crash) killImport(t *testing.T, round int) {
 	}
 	c.must(t, "-C", c.dir, "import", path)
 	c.listed += count
+	assert.Equal(t, c.listed, int(c.check(t).Head.Entries))
+}
+
+// killReplace kills what gives and withdraws orders on entries that are listed, and stay so.
+func (c *crash) killReplace(t *testing.T) {
+	t.Helper()
+	var text bytes.Buffer
+	for i := range 2000 {
+		fmt.Fprintf(&text, "r0.n%d.example\n", i)
+	}
+	all, half := filepath.Join(t.TempDir(), "all.txt"), filepath.Join(t.TempDir(), "half.txt")
+	require.NoError(t, os.WriteFile(all, text.Bytes(), 0o600))
+	require.NoError(t, os.WriteFile(half, text.Bytes()[:bytes.LastIndexByte(text.Bytes()[:text.Len()/2], '\n')+1], 0o600))
+	for _, command := range [][]string{
+		{"import", all, "--ref", "feed"},
+		{"import", half, "--ref", "feed", "--replace", "--override", "half of it"},
+	} {
+		command = append([]string{"-C", c.dir}, command...)
+		for range 4 {
+			c.kill(t, 300*time.Millisecond, command...)
+			assert.Equal(t, c.listed, int(c.check(t).Head.Entries))
+		}
+		c.must(t, command...)
+	}
+	c.must(t, "-C", c.dir, "remove", "--ref", "feed")
 	assert.Equal(t, c.listed, int(c.check(t).Head.Entries))
 }
 

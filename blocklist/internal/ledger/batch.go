@@ -207,7 +207,15 @@ func (t *Tx) lookUp(ctx context.Context, slots []slot, targets []string) error {
 		}
 		return at, err
 	}
-	for _, text := range []string{ordersOfMany, entriesOfMany} {
+	var several bool
+	if err := t.q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM orders)`).Scan(&several); err != nil {
+		return err
+	}
+	statements := []string{entriesOfMany}
+	if several {
+		statements = []string{ordersOfMany, entriesOfMany + andSingle}
+	}
+	for _, text := range statements {
 		for _, err := range query(ctx, t.q, scan, text, string(array)) {
 			if err != nil {
 				return err
@@ -221,8 +229,8 @@ func (t *Tx) lookUp(ctx context.Context, slots []slot, targets []string) error {
 // entries.
 const (
 	ordersOfMany  = `SELECT t.key, o.attributes FROM json_each(?) AS t CROSS JOIN orders AS o ON o.target = t.value ORDER BY t.key, o.number`
-	entriesOfMany = `SELECT t.key, e.attributes FROM json_each(?) AS t CROSS JOIN entries AS e ON e.target = t.value
-		WHERE NOT EXISTS (SELECT 1 FROM orders WHERE orders.target = e.target)`
+	entriesOfMany = `SELECT t.key, e.attributes FROM json_each(?) AS t CROSS JOIN entries AS e ON e.target = t.value`
+	andSingle     = ` WHERE NOT EXISTS (SELECT 1 FROM orders WHERE orders.target = e.target)`
 )
 
 // apply gives one order and logs the change, unless the screen refuses it.

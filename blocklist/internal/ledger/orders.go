@@ -193,23 +193,27 @@ func collect[T any](all iter.Seq2[T, error]) (values []T, err error) {
 // OrdersWith yields the orders with a reference, of all targets.
 func (v View) OrdersWith(ctx context.Context, reference string) iter.Seq2[blocklist.Entry, error] {
 	part := blocklist.Entry{Attributes: blocklist.Attributes{Reference: reference}}.String()
-	return v.selectOrders(ctx, func(o blocklist.Entry) bool { return o.Reference == reference },
-		`instr(attributes, ?1) > 0`, `instr(attributes, ?1) > 0`, part)
+	return v.selectOrders(ctx, func(o blocklist.Entry) bool { return o.Reference == reference }, `
+		SELECT target, attributes FROM entries WHERE instr(attributes, ?1) > 0 AND `+single+`
+		UNION ALL SELECT target, attributes FROM orders WHERE instr(attributes, ?1) > 0`, part)
 }
 
 // OrdersDue yields the orders whose expiry or review is at a time or before.
 func (v View) OrdersDue(ctx context.Context, at time.Time) iter.Seq2[blocklist.Entry, error] {
 	due := func(t time.Time) bool { return !t.IsZero() && !t.After(at) }
-	return v.selectOrders(ctx, func(o blocklist.Entry) bool { return due(o.Expires) || due(o.Review) },
-		`(expires <= ?1 OR `+hasReview+`)`, `true`, at.Unix())
+	return v.selectOrders(ctx, func(o blocklist.Entry) bool { return due(o.Expires) || due(o.Review) }, `
+		SELECT target, attributes FROM entries WHERE expires <= ?1 AND `+single+`
+		UNION ALL SELECT target, attributes FROM entries INDEXED BY entries_review
+			WHERE `+hasReview+` AND (expires IS NULL OR expires > ?1) AND `+single+`
+		UNION ALL SELECT target, attributes FROM orders`, at.Unix())
 }
 
-// selectOrders yields the orders that meet a condition, from the tables entries and orders.
-func (v View) selectOrders(ctx context.Context, meets func(blocklist.Entry) bool, ofEntries, ofOrders string, args ...any,
+// single selects the entries that rest on one order.
+const single = `NOT EXISTS (SELECT 1 FROM orders WHERE orders.target = entries.target)`
+
+// selectOrders yields the selected orders that meet a condition.
+func (v View) selectOrders(ctx context.Context, meets func(blocklist.Entry) bool, text string, args ...any,
 ) iter.Seq2[blocklist.Entry, error] {
-	text := `SELECT target, attributes FROM entries WHERE ` + ofEntries +
-		` AND NOT EXISTS (SELECT 1 FROM orders WHERE orders.target = entries.target)
-		UNION ALL SELECT target, attributes FROM orders WHERE ` + ofOrders
 	return func(yield func(blocklist.Entry, error) bool) {
 		for o, err := range query(ctx, v.q, scanEntry, text, args...) {
 			if (err != nil || meets(o)) && !yield(o, err) {

@@ -203,6 +203,5 @@ func (t *Tx) Expire(ctx context.Context) error {
 
 // expiredOrders selects the orders that have expired at a time.
 const expiredOrders = `
-SELECT target, attributes FROM entries WHERE expires <= ?1
-	AND NOT EXISTS (SELECT 1 FROM orders WHERE orders.target = entries.target)
+SELECT target, attributes FROM entries WHERE expires <= ?1 AND ` + single + `
 UNION ALL SELECT target, attributes FROM orders WHERE expires <= ?1`
