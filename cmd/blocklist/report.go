@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -54,7 +55,8 @@ The page of a confidential list is readable by its owner alone.`,
 }
 
 func (a *app) writeReport(ctx context.Context, l *publish.Ledger, args []string, f reportFlags) error {
-	o := report.Options{Program: "blocklist " + buildinfo.Text(), Deadline: f.receipts.deadline}
+	version, _, _ := strings.Cut(buildinfo.Text(), "\n")
+	o := report.Options{Program: "blocklist " + version, Deadline: f.receipts.deadline}
 	if f.from != "" {
 		var err error
 		if o.Receipts, err = a.receiptsFor(ctx, l, f); err != nil {

@@ -66,6 +66,9 @@ func newDayChart(from, to time.Time, days map[time.Time]*tally) dayChart {
 	return c
 }
 
+// Minor reports whether a day's label, by its index, is left out where there is little room.
+func (dayChart) Minor(i int) bool { return i%5 != 0 }
+
 // height returns the height of a bar: what is there can be seen.
 func height(n uint64, perUnit float64) float64 {
 	if n == 0 {
