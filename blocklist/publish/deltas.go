@@ -61,7 +61,7 @@ func (l *Ledger) makeFiles(ctx context.Context, last ReleaseRecord, now Operatio
 		snapshot, err := b.snapshot(ctx)
 		return []trust.File{snapshot}, err
 	}
-	before, err := l.readRelease(l.releasePath(last.Serial))
+	before, err := l.readPushed(last.Serial)
 	if err != nil {
 		return nil, err
 	}
@@ -295,7 +295,7 @@ func writeText(w io.Writer, h, base blocklist.Header, changes iter.Seq2[blocklis
 func (l *Ledger) removeFiles(last ReleaseRecord, pending []trust.File) error {
 	needed := map[string]bool{}
 	if last.Serial > 0 {
-		pushed, err := l.readRelease(l.releasePath(last.Serial))
+		pushed, err := l.readPushed(last.Serial)
 		if err != nil {
 			return err
 		}

@@ -53,7 +53,7 @@ func (l *Ledger) checkExpiry(s *Status) error {
 	if s.Released == nil {
 		return nil
 	}
-	pushed, err := l.readRelease(l.releasePath(s.Released.Serial))
+	pushed, err := l.readPushed(s.Released.Serial)
 	if err != nil {
 		return err
 	}

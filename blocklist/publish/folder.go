@@ -71,11 +71,15 @@ func (r signedRelease) serial() uint64 { return r.targets.Newest().Serial }
 // releasePath returns the folder of a pushed release. After a crash this can still be the folder of the pending
 // release.
 func (d folder) releasePath(serial uint64) string {
-	own := d.path(releasesDir, fmt.Sprint(serial))
-	if _, err := os.Stat(own); errors.Is(err, os.ErrNotExist) {
-		return d.path(pendingDir, releaseDir)
+	own, pending := d.path(releasesDir, fmt.Sprint(serial)), d.path(pendingDir, releaseDir)
+	if _, err := os.Stat(own); !errors.Is(err, os.ErrNotExist) {
+		return own
 	}
-	return own
+	metadata, err := os.ReadFile(filepath.Join(pending, targetsFile))
+	if spec, parseErr := trust.ParseTargets(metadata); err != nil || parseErr != nil || uint64(spec.Version) != serial {
+		return own
+	}
+	return pending
 }
 
 // openFile opens a release file. It fails unless length and hash are those in the metadata.
@@ -83,7 +87,11 @@ func (d folder) openFile(file trust.File) (io.ReadCloser, error) {
 	if d.opened != nil {
 		d.opened(file)
 	}
-	return trust.OpenFile(d.path(filesDir, fileName(file)), file)
+	r, err := trust.OpenFile(d.path(filesDir, fileName(file)), file)
+	if err != nil {
+		return nil, d.damaged(err, filesDir, fileName(file))
+	}
+	return r, nil
 }
 
 // lines yields the entries that a path of files from serial 0 leads to. An empty path has no entries.

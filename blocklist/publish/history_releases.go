@@ -86,7 +86,7 @@ func (s *signedReleases) read(info *ReleaseInfo, o Operation) error {
 	}
 	metadata, err := os.ReadFile(filepath.Join(s.releasePath(info.Serial), targetsFile))
 	if err != nil {
-		return err
+		return s.damaged(err, releasesDir, fmt.Sprint(info.Serial), targetsFile)
 	}
 	sealed, err := trust.ParseTargets(metadata)
 	if err != nil {

@@ -61,10 +61,8 @@ func Init(ctx context.Context, dir string, o InitOptions) error {
 	if err := makeEmpty(dir, o.Group); err != nil {
 		return err
 	}
-	for _, name := range []string{rootsDir, pendingDir, releasesDir, filesDir} {
-		if err := disk.MkdirAll(filepath.Join(dir, name)); err != nil {
-			return err
-		}
+	if err := makeFolders(dir); err != nil {
+		return err
 	}
 	if err := disk.WriteFile(filepath.Join(dir, pendingDir, trust.RootName(1)), root, disk.Inherit); err != nil {
 		return err
@@ -75,6 +73,16 @@ func Init(ctx context.Context, dir string, o InitOptions) error {
 		}
 		return o.Rules.set(ctx, l.Record, Audit{Author: o.Author})
 	})
+}
+
+// makeFolders makes the parts of the agency's folder that are missing.
+func makeFolders(dir string) error {
+	for _, name := range []string{rootsDir, pendingDir, releasesDir, filesDir} {
+		if err := disk.MkdirAll(filepath.Join(dir, name)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // makeEmpty makes the folder with access for its owner only, because a ledger has the plain text of a confidential

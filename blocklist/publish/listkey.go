@@ -70,7 +70,7 @@ func (l *Ledger) listKeyOf(r ReleaseRecord) (trust.ListKey, error) {
 	if r.Serial == 0 {
 		return nil, nil //nolint:nilnil // see above
 	}
-	pushed, err := l.readRelease(l.releasePath(r.Serial))
+	pushed, err := l.readPushed(r.Serial)
 	return pushed.targets.Key, err
 }
 
@@ -87,7 +87,7 @@ func (l *Ledger) makeKeyFiles(ctx context.Context, last ReleaseRecord, key trust
 		return nil, err
 	}
 	if last.Serial > 0 && !changed {
-		before, err := l.readRelease(l.releasePath(last.Serial))
+		before, err := l.readPushed(last.Serial)
 		if err != nil {
 			return nil, err
 		}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
@@ -25,6 +26,9 @@ func Open(dir string) (*Ledger, error) {
 
 // resume completes an operation that a killed process has not finished. The caller holds the lock.
 func (l *Ledger) resume(ctx context.Context) error {
+	if err := makeFolders(l.dir); err != nil {
+		return err
+	}
 	for _, dir := range []string{l.dir, l.path(rootsDir), l.path(pendingDir), l.path(pendingDir, releaseDir)} {
 		if err := disk.RemoveTemps(dir); err != nil {
 			return err
@@ -68,7 +72,7 @@ func (d folder) activateRoot() error {
 	case err == nil && p.Enough():
 		version++
 		err = disk.WriteFile(d.path(rootsDir, trust.RootName(version)), p.metadata, disk.Inherit)
-	case errors.Is(err, os.ErrNotExist):
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, blocklist.ErrDamaged): // Pending says so
 		err = nil
 	}
 	if err != nil || version == 0 {

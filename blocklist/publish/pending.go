@@ -86,6 +86,8 @@ func (p *Pending) What() string {
 		return fmt.Sprintf("%s root %d", p.List, p.Root)
 	case p.Number > 0:
 		return fmt.Sprintf("%s urgent orders %d on serial %d", p.List, p.Number, p.Serial)
+	case p.unreadable():
+		return p.List + " in " + filepath.Base(p.path)
 	}
 	return fmt.Sprintf("%s serial %d", p.List, p.Serial)
 }
@@ -106,13 +108,28 @@ func (d folder) Pending() (*Pending, error) {
 	return p, err
 }
 
+// unreadable reports whether p comes from [Ledger.Unreadable].
+func (p *Pending) unreadable() bool { return p.Root == 0 && p.Serial == 0 }
+
+// Unreadable returns the pending root or release for which [Ledger.Pending] fails with a [PartError], to be refused.
+func (l *Ledger) Unreadable() (*Pending, error) {
+	part := (*PartError)(nil)
+	_, err := l.Pending()
+	if !errors.As(err, &part) || !part.Pending() {
+		return nil, fmt.Errorf("%w that can't be read", ErrNothingPending)
+	}
+	p := &Pending{List: l.list, path: l.path(part.Part)}
+	p.metadata, err = os.ReadFile(p.path)
+	return p, err
+}
+
 // waitingRelease returns the pending release, nil if there is none.
 func (d folder) waitingRelease() (*Pending, error) {
 	p, err := d.pendingRelease(d.path(pendingDir, releaseDir))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil //nolint:nilnil // see above
 	}
-	return p, err
+	return p, d.damaged(err, pendingDir, releaseDir, targetsFile)
 }
 
 // pendingRelease returns the release in the folder dir with its signatures.
@@ -178,7 +195,7 @@ func (d folder) readPendingRoot(version int64) (*Pending, error) {
 	}
 	root, err := trust.ParseRoot(metadata)
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", path, err)
+		return nil, d.damaged(err, pendingDir, trust.RootName(version))
 	}
 	spec := root.Spec()
 	p := &Pending{

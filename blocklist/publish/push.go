@@ -69,7 +69,7 @@ const metaSent = "sent"
 // checkSent fails if the pending release p was sent and the origin has not answered.
 func (l *Ledger) checkSent(ctx context.Context, p *Pending) error {
 	sent, err := l.history.Meta(ctx, metaSent)
-	if err == nil && sent == p.Ledger {
+	if err == nil && sent != "" && (sent == p.Ledger || p.Ledger == "") {
 		err = fmt.Errorf("%s may have reached an origin; push it again first", p.What())
 	}
 	return err
@@ -101,6 +101,7 @@ func (l *Ledger) pushable(ctx context.Context) (*Pending, error) {
 // released returns a pushed release. It fails unless the release has enough signatures for the root in force.
 func (l *Ledger) released(serial uint64) (*Pending, error) {
 	p, err := l.pendingRelease(l.releasePath(serial))
+	err = l.damaged(err, releasesDir, fmt.Sprint(serial), targetsFile)
 	if err == nil && !p.Enough() {
 		err = fmt.Errorf("serial %d: %w, of root %d; blocklist release makes the next one for them to sign",
 			serial, blocklist.ErrSignatures, p.root.Version())
@@ -116,7 +117,7 @@ func (l *Ledger) sendNew(ctx context.Context, p *Pending, transport Transport, c
 	}
 	var before signedRelease
 	if p.Serial > 1 {
-		if before, err = l.readRelease(l.releasePath(p.Serial - 1)); err != nil {
+		if before, err = l.readPushed(p.Serial - 1); err != nil {
 			return err
 		}
 	}

@@ -54,13 +54,8 @@ func Recover(ctx context.Context, dir string, bundle io.Reader, o RecoverOptions
 	if err := o.Audit.Check(); err != nil {
 		return r, err
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := errors.Join(os.MkdirAll(dir, 0o700), makeFolders(dir)); err != nil {
 		return r, err
-	}
-	for _, name := range []string{rootsDir, pendingDir, releasesDir, filesDir} {
-		if err := disk.MkdirAll(filepath.Join(dir, name)); err != nil {
-			return r, err
-		}
 	}
 	lock, err := disk.Lock(filepath.Join(dir, "lock"))
 	if err != nil {
@@ -148,9 +143,13 @@ func (v *recovery) open(ctx context.Context) (lost bool, err error) {
 		return true, nil
 	}
 	if err == nil {
-		if _, err = v.to.history.Verify(ctx); err != nil {
-			err = errors.Join(err, v.to.Close())
-		}
+		err = v.to.history.Read(ctx, func(view ledger.View) error {
+			_, err := view.Verify(ctx)
+			return err
+		})
+	}
+	if err != nil && v.to.history != nil {
+		err = errors.Join(err, v.to.Close())
 	}
 	if !errors.Is(err, blocklist.ErrDamaged) {
 		return false, err

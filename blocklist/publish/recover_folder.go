@@ -193,31 +193,18 @@ func (l *Ledger) finishRecovery(ctx context.Context) (aside []string, err error)
 
 // checkPending sets a pending release aside if it can't be read, or if its files are lost: it can be made again.
 func (v *recovery) checkPending() error {
-	p, err := v.to.waitingRelease()
-	if err == nil && p != nil {
-		err = v.to.checkFiles(p.dir())
+	rel, err := v.to.readRelease(v.to.path(pendingDir, releaseDir))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = v.to.checkFiles(rel)
 	}
 	if err == nil {
 		return nil
 	}
 	v.note("what was pending can't be read (%v): blocklist release makes it again", err)
 	return v.setAside(pendingDir, releaseDir)
-}
-
-// checkFiles fails if a file of the release in dir is missing or damaged.
-func (d folder) checkFiles(dir string) error {
-	rel, err := d.readRelease(dir)
-	if err != nil {
-		return err
-	}
-	for _, f := range rel.targets.All() {
-		file, err := d.openFile(f)
-		if err != nil {
-			return err
-		}
-		file.Close() //nolint:errcheck // it was only read
-	}
-	return nil
 }
 
 // noteSubscribers compares the subscribers that the ledger knows with those to whom the release was encrypted.

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -21,11 +22,12 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// Refuse drops the root, the release or the urgent orders p, which [Ledger.Pending] or [Ledger.PendingUrgent] has
-// returned, with its signatures. The ledger records the officer, the reason, and the officer's signature over both. The
-// reason in c is needed; the author is the officer's name. The entries of the ledger don't change, so another release
-// can be made. The first root can't be refused, nor a release that was sent to an origin without an answer, because it
-// may be public. Refuse fails with [blocklist.ErrUntrusted] unless the key is that of an officer of the root in force.
+// Refuse drops the root, the release or the urgent orders p, which [Ledger.Pending], [Ledger.PendingUrgent] or
+// [Ledger.Unreadable] has returned, with its signatures. The ledger records the officer, the reason, and the officer's
+// signature over both. The reason in c is needed; the author is the officer's name. The entries of the ledger don't
+// change, so another release can be made. The first root can't be refused, nor a release that was sent to an origin
+// without an answer, because it may be public. Refuse fails with [blocklist.ErrUntrusted] unless the key is that of an
+// officer of the root in force.
 func (l *Ledger) Refuse(ctx context.Context, p *Pending, officer crypto.Signer, c Audit) error {
 	if err := p.check(); err != nil {
 		return err
@@ -113,10 +115,10 @@ func (l *Ledger) drop(ctx context.Context, p *Pending, r signedRefusal) error {
 	if err := p.checkUnchanged(); err != nil {
 		return fmt.Errorf("refusing: %w", err)
 	}
-	if id, err := signedID(p.metadata); err != nil || id != r.SHA256 {
+	if id, err := p.refusedID(); err != nil || id != r.SHA256 {
 		return fmt.Errorf("%w: %s has changed since it was refused; ask for a new request", blocklist.ErrUntrusted, p.What())
 	}
-	if p.IsRelease() {
+	if p.IsRelease() || p.unreadable() {
 		if err := l.checkSent(ctx, p); err != nil {
 			return err
 		}
@@ -177,6 +179,14 @@ func (r signedRefusal) by(root *trust.Root) bool {
 	})
 }
 
+// refusedID returns the SHA-256 of what is refused: of what signatures cover, or of all if it can't be read.
+func (p *Pending) refusedID() (string, error) {
+	if p.unreadable() {
+		return fmt.Sprintf("%x", sha256.Sum256(p.metadata)), nil
+	}
+	return signedID(p.metadata)
+}
+
 // refuse signs a refusal of p with the key of an officer of the root in force.
 func (p *Pending) refuse(root *trust.Root, officer crypto.Signer, c Audit) (r signedRefusal, err error) {
 	switch {
@@ -195,7 +205,7 @@ func (p *Pending) refuse(root *trust.Root, officer crypto.Signer, c Audit) (r si
 	if err := (Audit{Author: r.Author, Reason: r.Reason, Reference: c.Reference}).Check(); err != nil {
 		return r, err
 	}
-	if r.SHA256, err = signedID(p.metadata); err != nil {
+	if r.SHA256, err = p.refusedID(); err != nil {
 		return r, err
 	}
 	text, err := r.bytes()

@@ -39,7 +39,7 @@ func (l *Ledger) Release(ctx context.Context, author string) (p *Pending, replac
 		return nil, false, err
 	}
 	if waiting != nil {
-		if waiting.Ledger == now.Hash && waiting.Confidential == root.Spec().Confidential {
+		if waiting.Ledger == now.Hash && waiting.Confidential == root.Spec().Confidential && l.complete(waiting) {
 			return waiting, false, nil
 		}
 		if err := l.checkSent(ctx, waiting); err != nil {
@@ -51,6 +51,12 @@ func (l *Ledger) Release(ctx context.Context, author string) (p *Pending, replac
 	}
 	p, err = l.waitingRelease()
 	return p, waiting != nil, err
+}
+
+// complete reports whether the files of a pending release are there.
+func (l *Ledger) complete(p *Pending) bool {
+	rel, err := l.readRelease(p.dir())
+	return err == nil && l.checkFiles(rel) == nil
 }
 
 // build writes the release of the state after the operation now.
@@ -100,7 +106,7 @@ func (l *Ledger) checkChanged(ctx context.Context, last ReleaseRecord, now Opera
 	if last.Serial == 0 {
 		return nil
 	}
-	pushed, err := l.readRelease(l.releasePath(last.Serial))
+	pushed, err := l.readPushed(last.Serial)
 	if err != nil {
 		return err
 	}

@@ -160,7 +160,7 @@ func (d folder) signedBefore(p *Pending) (before signedRelease, err error) {
 
 // openSigned returns a release. It fails unless enough officers have signed it.
 func (d folder) openSigned(serial uint64) (r signedRelease, err error) {
-	if r, err = d.readRelease(d.releasePath(serial)); err != nil {
+	if r, err = d.readPushed(serial); err != nil {
 		return r, err
 	}
 	if r.serial() != serial {

@@ -21,7 +21,7 @@ func (d folder) newestRoot() (int64, error) {
 	for version := max(d.firstRoot-1, 0); ; version++ {
 		_, err := os.Stat(d.path(rootsDir, trust.RootName(version+1)))
 		if errors.Is(err, os.ErrNotExist) {
-			return version, nil
+			return version, d.checkRoots(version)
 		}
 		if err != nil {
 			return 0, err
@@ -32,6 +32,9 @@ func (d folder) newestRoot() (int64, error) {
 // root returns the root in force: the newest one with enough signatures.
 func (d folder) root() (*trust.Root, error) {
 	b, err := os.ReadFile(d.path(rootFile))
+	if _, waits := os.Stat(d.pendingRootPath(1)); errors.Is(err, os.ErrNotExist) && waits != nil {
+		return nil, d.damaged(err, rootFile)
+	}
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("%w: the list's root waits for the officers' signatures; run blocklist sign first", blocklist.ErrSignatures)
 	}
@@ -39,10 +42,7 @@ func (d folder) root() (*trust.Root, error) {
 		return nil, err
 	}
 	root, err := trust.ParseRoot(b)
-	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", d.path(rootFile), err)
-	}
-	return root, nil
+	return root, d.damaged(err, rootFile)
 }
 
 // openRoot returns the root of this version. It fails unless the root has enough signatures of its own officers.
@@ -51,7 +51,8 @@ func (d folder) openRoot(version int64) (*trust.Root, error) {
 	if err != nil {
 		return nil, err
 	}
-	return trust.OpenRoot(b)
+	root, err := trust.OpenRoot(b)
+	return root, d.damaged(err, rootsDir, trust.RootName(version))
 }
 
 // roots returns all roots from the first one up to a version.
@@ -69,14 +70,24 @@ func (d folder) roots(newest int64) (all [][]byte, err error) {
 // rootHistory returns all roots. Each is verified by the root before it.
 func (d folder) rootHistory() ([]*trust.Root, error) {
 	newest, err := d.newestRoot()
-	if err != nil || newest == 0 {
+	if err != nil {
 		return nil, err
+	}
+	if newest == 0 {
+		_, err := os.Stat(d.pendingRootPath(1)) // the first root may wait for signatures
+		return nil, d.damaged(err, rootsDir, trust.RootName(1))
 	}
 	all, err := d.roots(newest)
 	if err != nil {
 		return nil, err
 	}
-	return trust.OpenRoots(all)
+	roots, err := trust.OpenRoots(all)
+	for i, b := range all {
+		if _, openErr := trust.OpenRoot(b); err != nil && openErr != nil {
+			return nil, d.damaged(openErr, rootsDir, trust.RootName(max(d.firstRoot, 1)+int64(i)))
+		}
+	}
+	return roots, err
 }
 
 // signedUnder returns roots without those at the beginning that don't accept the signatures of targets. It fails if no

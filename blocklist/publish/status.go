@@ -20,6 +20,7 @@ type Status struct {
 	Due      DueCounts      `json:"due"`
 	Pending  *Pending       `json:"pending,omitempty"`  // a root or release that waits for signatures or for a push
 	Origin   *Comparison    `json:"origin,omitempty"`   // set by callers that have used [Ledger.Compare]
+	Damaged  string         `json:"damaged,omitempty"`  // which part of the folder is missing or damaged
 	Warnings []string       `json:"warnings,omitempty"` // what must be done soon, and the command for it
 	Expired  bool           `json:"expired,omitempty"`  // whether the root or the pushed release has expired
 }
@@ -49,10 +50,16 @@ func (l *Ledger) Status(ctx context.Context) (s Status, err error) {
 	if s.Due, err = l.countDue(ctx); err != nil {
 		return s, err
 	}
-	if s.Pending, err = l.Pending(); err != nil && !errors.Is(err, ErrNothingPending) {
-		return s, err
+	if s.Pending, err = l.Pending(); err == nil || errors.Is(err, ErrNothingPending) {
+		err = l.checkExpiry(&s)
 	}
-	return s, l.checkExpiry(&s)
+	if err == nil {
+		err = l.checkParts(ctx, l.findFiles)
+	}
+	if part := (*PartError)(nil); errors.As(err, &part) {
+		s.Damaged, err = part.Error(), nil
+	}
+	return s, err
 }
 
 func count(changes iter.Seq2[blocklist.Change, error]) (added, removed uint64, err error) {

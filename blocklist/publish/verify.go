@@ -25,8 +25,9 @@ type Verified struct {
 
 // Verify verifies the whole history: the hash chain of all operations, every added or removed line, the resulting
 // entries with their indexes, the settings of the guards, and the officers' signatures on refusals. It also verifies
-// the releases: their heads, which officers have signed, and their pushes. It fails with [blocklist.ErrDamaged] and
-// names the first row that was altered, is missing, or does not belong there.
+// the releases: their heads, which officers have signed, and their pushes, and the files of the last one and of the
+// pending one. It fails with [blocklist.ErrDamaged] and names the first row or part of the folder that was altered, is
+// missing, or does not belong there; see [PartError].
 //
 // An attacker who can change the ledger can compute a new hash chain, but can't sign it. So the officers' signatures
 // protect everything up to the last release. Only the chain protects later operations.
@@ -50,6 +51,9 @@ func (l *Ledger) Verify(ctx context.Context) (v Verified, err error) {
 		v.Unsigned = last.ID - signed.Operation
 		return err
 	})
+	if err == nil {
+		err = l.checkParts(ctx, l.checkFiles)
+	}
 	return v, err
 }
 
@@ -141,7 +145,7 @@ func publications(ctx context.Context, view ledger.View) (map[string][]string, e
 // verifySigned compares a release with its signed metadata. It also returns the roots under which this and later
 // releases may be signed.
 func (l *Ledger) verifySigned(r ReleaseRecord, o Operation, roots []*trust.Root) ([]*trust.Root, error) {
-	pushed, err := l.readRelease(l.releasePath(r.Serial))
+	pushed, err := l.readPushed(r.Serial)
 	if err != nil {
 		return nil, err
 	}

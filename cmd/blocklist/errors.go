@@ -171,6 +171,12 @@ func hintFor(err error) string {
 	if u := (*formats.UnsupportedError)(nil); errors.As(err, &u) {
 		return "--skip-unsupported leaves them out"
 	}
+	if part := (*publish.PartError)(nil); errors.As(err, &part) {
+		if part.Pending() {
+			return "blocklist refuse drops it, blocklist release makes it again"
+		}
+		return "blocklist recover ORIGIN DIR --root ROOT.json brings it back"
+	}
 	for _, known := range []struct {
 		err  error
 		hint string

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist/publish"
@@ -57,6 +59,9 @@ With --signature, it is added here.`,
 
 func (a *app) runRefuse(cmd *cobra.Command, l *publish.Ledger, r refuseFlags) error {
 	p, err := l.Pending()
+	if part := (*publish.PartError)(nil); errors.As(err, &part) && part.Pending() {
+		p, err = l.Unreadable()
+	}
 	if err != nil {
 		return err
 	}

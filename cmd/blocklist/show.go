@@ -113,6 +113,9 @@ func (a *app) printStatus(s publish.Status) error {
 	} else {
 		line("pending", "nothing")
 	}
+	if s.Damaged != "" {
+		line("damaged", "%s; blocklist verify tells more", s.Damaged)
+	}
 	if s.Origin != nil {
 		line("origin", "has %s", s.Origin)
 	}

@@ -65,6 +65,10 @@ type Recorder func(kind string, a Audit, fill func(*Tx) error) error
 
 // RecordAll records the operations that do passes to its argument, all of them or none. The caller holds the lock.
 func (l *Ledger) RecordAll(ctx context.Context, do func(Recorder) error) error {
+	return l.explain(l.recordAll(ctx, do))
+}
+
+func (l *Ledger) recordAll(ctx context.Context, do func(Recorder) error) error {
 	tx, err := l.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -102,13 +106,13 @@ func (l *Ledger) Read(ctx context.Context, do func(View) error) error {
 		return err
 	}
 	defer tx.Rollback() //nolint:errcheck // it was only read
-	return do(View{q: tx, list: l.list})
+	return l.explain(do(View{q: tx, list: l.list}))
 }
 
 // SetMeta stores a value under a key, outside the history. The caller holds the lock.
 func (l *Ledger) SetMeta(ctx context.Context, key, value string) error {
 	_, err := l.db.ExecContext(ctx, putMeta, key, value)
-	return err
+	return l.explain(err)
 }
 
 const putMeta = `INSERT OR REPLACE INTO meta VALUES (?, ?)`

@@ -25,7 +25,7 @@ func Open(dir string, resume func(context.Context) error) (*Ledger, error) {
 		l, err = openReadOnly(dir)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("opening %s: %w", path, err)
+		return nil, fmt.Errorf("opening %s: %w", path, (&Ledger{dir: dir}).explain(err))
 	}
 	l.resume = resume
 	return l, nil
@@ -37,7 +37,10 @@ func open(dir, access string) (*Ledger, error) {
 		return nil, err
 	}
 	l := &Ledger{View: View{q: db}, dir: dir, db: db}
-	if err := errors.Join(upgrade(context.Background(), db), l.readMeta()); err != nil {
+	if err = upgrade(context.Background(), db); err == nil {
+		err = l.readMeta()
+	}
+	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return l, nil

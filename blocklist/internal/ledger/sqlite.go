@@ -1,0 +1,47 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+
+	"modernc.org/sqlite"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/disk"
+)
+
+// Primary result codes of SQLite (https://www.sqlite.org/rescode.html), the low byte of each.
+const (
+	codeIOError    = 10
+	codeCorrupt    = 11
+	codeFull       = 13
+	codeNoDatabase = 26
+)
+
+// explain returns an error of the database in words. A full disk wraps [syscall.ENOSPC]. A file that is no database, or
+// has damaged pages, wraps [blocklist.ErrDamaged].
+func (l *Ledger) explain(err error) error {
+	failed := (*sqlite.Error)(nil)
+	if !errors.As(err, &failed) {
+		return err
+	}
+	switch code := failed.Code() & 0xff; {
+	case code == codeFull, code == codeIOError && l.full():
+		return fmt.Errorf("disk full: %w: nothing has changed in %s; make room, then try again", syscall.ENOSPC, l.dir)
+	case code == codeCorrupt, code == codeNoDatabase:
+		return fmt.Errorf("%w: %s can't be read as a database: %w", blocklist.ErrDamaged, databaseFile, failed)
+	}
+	return err
+}
+
+// full reports whether the disk of the ledger is full: SQLite calls that an I/O error when it opens a database.
+func (l *Ledger) full() bool {
+	f, err := os.CreateTemp(l.dir, disk.TempPrefix+"*")
+	if err == nil {
+		_, err = f.Write(make([]byte, 64<<10))
+		_ = errors.Join(f.Close(), os.Remove(f.Name()))
+	}
+	return errors.Is(err, syscall.ENOSPC)
+}

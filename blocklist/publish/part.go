@@ -1,0 +1,141 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// PartError says that a part of the agency's folder is missing or damaged. It wraps [blocklist.ErrDamaged], and the
+// reason unless the part is missing. [Recover] brings back what was signed.
+type PartError struct {
+	Part string // path of the file, below the folder
+	Err  error  // why it can't be used; nil: it is missing
+}
+
+// Error implements error.
+func (e *PartError) Error() string {
+	if e.Err == nil {
+		return e.Part + " is missing"
+	}
+	return fmt.Sprintf("%s is damaged: %v", e.Part, e.Err)
+}
+
+// Unwrap implements errors.Unwrap.
+func (e *PartError) Unwrap() []error { return []error{blocklist.ErrDamaged, e.Err} }
+
+// Pending reports whether the part is what was pending, which was not published: it can be refused and made again.
+func (e *PartError) Pending() bool {
+	return filepath.Dir(filepath.Dir(e.Part)) == pendingDir || filepath.Dir(e.Part) == pendingDir
+}
+
+// damaged returns err as the error of a part of the folder. Errors of the system and of missing keys stay as they are.
+func (d folder) damaged(err error, names ...string) error {
+	part := (*PartError)(nil)
+	system := (*os.PathError)(nil)
+	switch name := filepath.Join(names...); {
+	case err == nil, errors.As(err, &part), errors.Is(err, blocklist.ErrNoKey):
+		return err
+	case errors.Is(err, os.ErrNotExist):
+		return &PartError{Part: name}
+	case errors.As(err, &system):
+		return err
+	default:
+		return &PartError{Part: name, Err: err}
+	}
+}
+
+// readPushed reads the metadata of a pushed release.
+func (d folder) readPushed(serial uint64) (signedRelease, error) {
+	rel, err := d.readRelease(d.releasePath(serial))
+	return rel, d.damaged(err, releasesDir, fmt.Sprint(serial), targetsFile)
+}
+
+// checkParts fails if a part of the folder is missing or damaged that the last release or the pending one needs. Check
+// looks for the files of a release.
+func (l *Ledger) checkParts(ctx context.Context, check func(signedRelease) error) error {
+	last, err := l.history.LastRelease(ctx)
+	if err != nil {
+		return err
+	}
+	if last.Serial > 0 {
+		if _, err := l.rootAfterRelease(); err != nil {
+			return err
+		}
+		pushed, err := l.readPushed(last.Serial)
+		if err != nil {
+			return err
+		}
+		if err := check(pushed); err != nil {
+			return err
+		}
+	}
+	if _, err := l.Pending(); err != nil && !errors.Is(err, ErrNothingPending) {
+		return err
+	}
+	pending, err := l.readRelease(l.path(pendingDir, releaseDir))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return check(pending)
+}
+
+// rootAfterRelease returns the root in force of a list that has a release.
+func (d folder) rootAfterRelease() (*trust.Root, error) {
+	newest, err := d.newestRoot()
+	if err == nil && newest == 0 {
+		err = &PartError{Part: filepath.Join(rootsDir, trust.RootName(1))}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return d.root()
+}
+
+// checkFiles fails if a file of a release is missing or damaged.
+func (d folder) checkFiles(r signedRelease) error {
+	for _, f := range r.targets.All() {
+		file, err := d.openFile(f)
+		if err != nil {
+			return err
+		}
+		file.Close() //nolint:errcheck // it was only read
+	}
+	return nil
+}
+
+// findFiles fails if a file of a release is missing or has another length. It does not read them.
+func (d folder) findFiles(r signedRelease) error {
+	for _, f := range r.targets.All() {
+		info, err := os.Stat(d.path(filesDir, fileName(f)))
+		if err == nil && info.Size() != f.Length {
+			err = fmt.Errorf("it has %d bytes, %d were signed", info.Size(), f.Length)
+		}
+		if err != nil {
+			return d.damaged(err, filesDir, fileName(f))
+		}
+	}
+	return nil
+}
+
+// checkRoots fails if the root of this version, which ought to be the newest, is not the newest of the folder: one is
+// missing.
+func (d folder) checkRoots(newest int64) error {
+	b, err := os.ReadFile(d.path(rootFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	root, err := trust.ParseRoot(b)
+	if newest > 0 && (err != nil || root.Version() <= newest) { // the next command writes root.json again
+		return nil
+	}
+	return d.damaged(os.ErrNotExist, rootsDir, trust.RootName(newest+1))
+}
