@@ -94,7 +94,7 @@ func changedTarget(lines []string) string {
 // Kinds returns the kinds of operations.
 func Kinds() []string {
 	return []string{
-		KindInit, KindAdd, KindRemove, KindImport, KindExpire, KindUndo, KindPush, KindRoot, KindRefuse, KindUrgent, KindTakedown,
+		KindInit, KindAdd, KindRemove, KindImport, KindExpire, KindUndo, KindPush, KindBundle, KindRoot, KindRefuse, KindUrgent, KindTakedown,
 		KindSubscribe, KindUnsubscribe, KindRecover, KindOverride, KindGuard, KindRules,
 	}
 }

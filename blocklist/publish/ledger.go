@@ -51,6 +51,7 @@ const (
 	KindExpire      = ledger.KindExpire      // expired orders were withdrawn for a release
 	KindUndo        = ledger.KindUndo        // the changes of an operation were reversed
 	KindPush        = ledger.KindPush        // a release was pushed
+	KindBundle      = ledger.KindBundle      // a release was written to a file, to be carried by hand
 	KindRoot        = ledger.KindRoot        // a new root was made, for the officers to sign
 	KindRefuse      = ledger.KindRefuse      // a pending root or release was dropped
 	KindUrgent      = ledger.KindUrgent      // one officer signed urgent orders

@@ -25,16 +25,16 @@ type Transport func(ctx context.Context, list string, bundle io.Reader) error
 // and says whose. The reason in c says where the release was sent. A push may be repeated: an origin accepts the same
 // release twice.
 func (l *Ledger) Push(ctx context.Context, transport Transport, c Audit) (*Pending, error) {
-	return l.push(ctx, transport, c, l.sendNew)
+	return l.push(ctx, KindPush, transport, c, l.sendNew)
 }
 
 // Bundle is Push without a network: transport receives the whole release in one bundle, and stores it. A release in a
 // bundle counts as published: its serial can't be used again.
 func (l *Ledger) Bundle(ctx context.Context, transport Transport, c Audit) (*Pending, error) {
-	return l.push(ctx, transport, c, l.sendAll)
+	return l.push(ctx, KindBundle, transport, c, l.sendAll)
 }
 
-func (l *Ledger) push(ctx context.Context, transport Transport, c Audit, send func(context.Context, *Pending, Transport, Audit) error) (*Pending, error) {
+func (l *Ledger) push(ctx context.Context, kind string, transport Transport, c Audit, send func(context.Context, *Pending, Transport, Audit) error) (*Pending, error) {
 	unlock, err := l.history.Lock(ctx)
 	if err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func (l *Ledger) push(ctx context.Context, transport Transport, c Audit, send fu
 		return nil, err
 	}
 	if err := p.signatures.Err(p.What()); err != nil {
-		return nil, fmt.Errorf("pushing: %w", err)
+		return nil, fmt.Errorf("%s: %w", doing(kind), err)
 	}
 	if err := l.history.SetMeta(ctx, metaSent, p.Ledger); err != nil {
 		return nil, err
@@ -54,12 +54,20 @@ func (l *Ledger) push(ctx context.Context, transport Transport, c Audit, send fu
 		if refused(err) {
 			err = errors.Join(err, l.history.SetMeta(ctx, metaSent, ""))
 		}
-		return nil, fmt.Errorf("pushing %s: %w", p.What(), err)
+		return nil, fmt.Errorf("%s %s: %w", doing(kind), p.What(), err)
 	}
-	if err := l.recordPush(ctx, p, c); err != nil {
+	if err := l.recordPush(ctx, kind, p, c); err != nil {
 		return nil, err
 	}
 	return p, l.archivePush(ctx)
+}
+
+// doing returns the words for a kind of publication.
+func doing(kind string) string {
+	if kind == KindBundle {
+		return "bundling"
+	}
+	return "pushing"
 }
 
 // metaSent is the key of the release that is being sent to an origin. Until the origin has answered, no other release
@@ -69,7 +77,11 @@ const metaSent = "sent"
 // checkSent fails if the pending release p was sent and the origin has not answered.
 func (l *Ledger) checkSent(ctx context.Context, p *Pending) error {
 	sent, err := l.history.Meta(ctx, metaSent)
-	if err == nil && sent != "" && (sent == p.Ledger || p.Ledger == "") {
+	if err != nil {
+		return err
+	}
+	last, err := l.history.LastRelease(ctx)
+	if err == nil && (sent == p.Ledger || p.unreadable() && sent != "" && sent != last.Head) {
 		err = fmt.Errorf("%s may have reached an origin; push it again first", p.What())
 	}
 	return err
@@ -175,9 +187,9 @@ func (b *bundle) send(ctx context.Context, transport Transport, files []trust.Fi
 }
 
 // recordPush records the push, and the release if this is its first push.
-func (l *Ledger) recordPush(ctx context.Context, p *Pending, c Audit) error {
+func (l *Ledger) recordPush(ctx context.Context, kind string, p *Pending, c Audit) error {
 	c.Reason = fmt.Sprintf("%s to %s", p.What(), c.Reason)
-	return l.history.Record(ctx, KindPush, c, func(t *ledger.Tx) error { return t.AddRelease(ctx, p.Serial, p.Ledger) })
+	return l.history.Record(ctx, kind, c, func(t *ledger.Tx) error { return t.AddRelease(ctx, p.Serial, p.Ledger) })
 }
 
 // PushUrgent sends the urgent orders to an origin, with the pushed release that they add to. It ignores a pending

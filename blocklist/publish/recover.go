@@ -57,7 +57,7 @@ func Recover(ctx context.Context, dir string, bundle io.Reader, o RecoverOptions
 	if err := errors.Join(os.MkdirAll(dir, 0o700), makeFolders(dir)); err != nil {
 		return r, err
 	}
-	lock, err := disk.Lock(filepath.Join(dir, "lock"))
+	lock, err := disk.Lock(filepath.Join(dir, lockName))
 	if err != nil {
 		return r, err
 	}
@@ -88,6 +88,7 @@ type recovery struct {
 	to    *Ledger
 	r     Recovered
 	at    time.Time
+	lost  bool            // there is no ledger
 	last  ReleaseRecord   // the newest release in the ledger
 	drop  []ReleaseRecord // releases to remove from the ledger: their metadata is lost, or they are not in the list's history
 	since uint64          // the newest serial that ledger and release have in common
@@ -99,6 +100,7 @@ func (v *recovery) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	v.lost = lost
 	if lost {
 		if err := v.mend(); err != nil {
 			return err

@@ -84,7 +84,9 @@ func (v *recovery) mendRoots() error {
 		if err := errors.Join(v.setAside(rootsDir, name), disk.WriteFile(v.to.path(rootsDir, name), b, disk.Inherit)); err != nil {
 			return err
 		}
-		v.r.Mended = append(v.r.Mended, filepath.Join(rootsDir, name))
+		if !v.lost {
+			v.r.Mended = append(v.r.Mended, filepath.Join(rootsDir, name))
+		}
 		if err := v.setAside(pendingDir, name); err != nil {
 			return err
 		}

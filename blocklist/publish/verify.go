@@ -128,7 +128,7 @@ func (l *Ledger) verifyReleases(ctx context.Context, view ledger.View) (n int, e
 // publications returns the pushed and the adopted releases and roots, by time, in the words of the operations.
 func publications(ctx context.Context, view ledger.View) (map[string][]string, error) {
 	all := map[string][]string{}
-	for o, err := range view.Operations(ctx, ledger.Range{Kinds: []string{KindPush, KindRecover}}) {
+	for o, err := range view.Operations(ctx, ledger.Range{Kinds: []string{KindPush, KindBundle, KindRecover}}) {
 		if err != nil {
 			return nil, err
 		}

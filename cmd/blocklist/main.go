@@ -84,7 +84,7 @@ Environment: BLOCKLIST_DIR names the agency's folder, BLOCKLIST_AUTHOR who makes
 	root.PersistentFlags().BoolVar(&a.clockIsRight, "clock-is-right", false, "go on although the clock of this machine is far from the last operation; it is recorded")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%w", err) })
 	root.AddCommand(changing(
-		a.add(), a.remove(), a.importList(), a.undo(), a.takedown(), a.release(), a.request(), a.sign(), a.refuse(), a.newRoot(), a.push(), a.bundle(),
+		a.add(), a.remove(), a.importList(), a.undo(), a.takedown(), a.release(), a.request(), a.sign(), a.refuse(), a.newRoot(), a.push(), a.bundle(), a.backup(),
 	)...)
 	root.AddCommand(
 		a.rules(), a.due(), a.guard(), a.export(), a.status(), a.diff(), a.pending(), a.entries(), a.verify(), a.urgent(), a.subscriber(),

@@ -93,8 +93,8 @@ func (a *app) printRecovered(r publish.Recovered, dir string) {
 		a.printf("note: %s", note)
 	}
 	if r.Operation.ID > 0 {
-		a.printf("recovered: %s serial %d, %s, as operation %d: %d lines came, %d lines went", r.List, r.Serial, plural(r.Entries, "entry", "entries"),
-			r.Operation.ID, r.Operation.Added, r.Operation.Removed)
+		a.printf("recovered: %s serial %d, %s, as operation %d: %s came, %s went", r.List, r.Serial, plural(r.Entries, "entry", "entries"),
+			r.Operation.ID, plural(r.Operation.Added, "line", "lines"), plural(r.Operation.Removed, "line", "lines"))
 	} else {
 		a.printf("%s serial %d, %s: the ledger is at this release", r.List, r.Serial, plural(r.Entries, "entry", "entries"))
 	}

@@ -102,7 +102,7 @@ func (a *app) printStatus(s publish.Status) error {
 	line("last change", "%d, %s, by %s: %s", s.Head.ID, s.Head.Time.Format(time.RFC3339), s.Head.Author, s.Head.Kind)
 	line("ledger head", "%s", s.Head.Hash)
 	if s.Released != nil {
-		line("released", "serial %d, pushed %s", s.Released.Serial, s.Released.Pushed.Format(time.RFC3339))
+		line("released", "serial %d, published %s", s.Released.Serial, s.Released.Pushed.Format(time.RFC3339))
 	} else {
 		line("released", "nothing yet")
 	}

@@ -54,6 +54,7 @@ const (
 	KindExpire = "expire" // expired orders were withdrawn for a release
 	KindUndo   = "undo"   // the changes of an operation were reversed; the reference names it
 	KindPush   = "push"   // a release was pushed
+	KindBundle = "bundle" // a release was written to a file
 	KindRoot   = "root"   // a new root was made, for the officers to sign
 	KindRefuse = "refuse" // a pending root or release was dropped
 	KindUrgent = "urgent" // one officer signed urgent orders
@@ -73,7 +74,7 @@ const (
 // changesNothing reports whether operations of this kind are recorded even though they change no entry.
 func changesNothing(kind string) bool {
 	switch kind {
-	case KindPush, KindRoot, KindRefuse, KindUrgent, KindOverride, KindGuard, KindRules, KindSubscribe, KindUnsubscribe,
+	case KindPush, KindBundle, KindRoot, KindRefuse, KindUrgent, KindOverride, KindGuard, KindRules, KindSubscribe, KindUnsubscribe,
 		KindRecover:
 		return true
 	}
