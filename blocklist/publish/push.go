@@ -81,7 +81,7 @@ func (l *Ledger) checkSent(ctx context.Context, p *Pending) error {
 		return err
 	}
 	last, err := l.history.LastRelease(ctx)
-	if err == nil && (sent == p.Ledger || p.unreadable() && sent != "" && sent != last.Head) {
+	if err == nil && sent != "" && (sent == p.Ledger || p.unreadable() && sent != last.Head) {
 		err = fmt.Errorf("%s may have reached an origin; push it again first", p.What())
 	}
 	return err
