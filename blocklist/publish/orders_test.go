@@ -197,3 +197,25 @@ func TestRules(t *testing.T) {
 	require.ErrorIs(t, err, blocklist.ErrDamaged)
 	assert.ErrorContains(t, err, "the rules")
 }
+
+// A release withdraws the orders that have expired, and no others: the entry stays while one stands.
+func TestOrdersExpire(t *testing.T) {
+	t.Parallel()
+	a := newAgency(t)
+	for _, line := range []string{
+		"example.org ref=17 expires=2020-01-02", "example.org ref=99 status=monitor", "example.net ref=17 expires=2020-01-02",
+		"example.net ref=99 expires=2021-01-02", "example.com ref=17 expires=2020-01-02 review=2020-01-01", "example.com ref=99",
+	} {
+		_, err := a.Add(t.Context(), entries(t, line), cause)
+		require.NoError(t, err)
+	}
+	s, err := a.Status(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, publish.DueCounts{Review: 1, Expired: 4}, s.Due)
+	assert.Equal(t, []string{"example.com ref=99", "example.net ref=99 expires=2021-01-02", "example.org ref=17 expires=2020-01-02"}, a.lines(t))
+	a.release(t)
+	assert.Equal(t, []string{"example.com ref=99", "example.org ref=99 status=monitor"}, a.lines(t))
+	assert.Equal(t, []string{"example.com ref=99"}, a.standing(t, "example.com"))
+	_, err = a.Verify(t.Context())
+	require.NoError(t, err)
+}
