@@ -173,6 +173,7 @@ var differing = []struct {
 }{
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?(Z| UTC)?`), "TIME"},
 	{regexp.MustCompile(`\d+(\.\d+)? ?([mµn]?s|min)\b|\b\d+m\d+(\.\d+)?s\b`), "DURATION"},
+	{regexp.MustCompile(`\b([0-9a-f]{4} ){5}[0-9a-f]{4}\b`), "FINGERPRINT"},
 	{regexp.MustCompile(`\b[0-9a-f]{8,64}\b|[A-Za-z0-9+/]{40,}=*`), "DIGEST"},
 	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "ADDRESS"},
 	{regexp.MustCompile(`\bgo1\.\d+(\.\d+)?|\(devel\)|v\d+\.\d+\.\d+(-\S+)?`), "VERSION"},

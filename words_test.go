@@ -25,7 +25,7 @@ var outOfUse = []struct {
 	{`of no\s+matter`, "does not matter", 0},
 	{`those that came`, "a noun: the new entries, the arrivals", 0},
 	{`hence|thereby|thus`, "so", 0},
-	{`whoever`, "anyone who, a client that, no matter who", 2},
+	{`whoever`, "anyone who, a client that, no matter who", 1},
 	{`nobody`, "no one, or the sentence without it", 14},
 	{`anew`, "again", 3},
 	{`who holds`, "who has", 0},

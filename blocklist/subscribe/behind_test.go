@@ -22,6 +22,7 @@ import (
 // TestBehind follows an agency now and then: what is fetched grows with what has changed, not with the list, however
 // far behind.
 func TestBehind(t *testing.T) {
+	long(t)
 	t.Parallel()
 	w := &way{dir: t.TempDir()}
 	handler := w.newAgency(t).Handler()

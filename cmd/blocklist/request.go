@@ -30,7 +30,7 @@ review" shows what it is about, "blocklist sign FILE" signs it, and "blocklist -
 The file is about as long as what changes, unless the release has a new snapshot, such as the first one.
 
 A confidential list's request is encrypted with age. --recipient names the file of each officer's recipient, which "blocklist
-keygen --subscriber" or age-keygen makes. It is given each time and kept nowhere: whoever writes the request can read the list
+keygen --subscriber" or age-keygen makes. It is given each time and kept nowhere: the one who writes the request can read the list
 anyway, so a register would prove nothing.`,
 		Example: `  blocklist -C DIR request -o request.tar
   blocklist -C DIR request -o request.age --recipient anna-age.pub --recipient bruno-age.pub`,

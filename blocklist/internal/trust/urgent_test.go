@@ -154,7 +154,7 @@ func TestRevokedOfficerKeepsNobodyOut(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-// Neither can be taken for the other, whoever has signed it.
+// Neither can be taken for the other, no matter who has signed it.
 func TestUrgentIsNoRelease(t *testing.T) {
 	a, root := urgentAgency(t)
 	_, err := openTargets(root, a.Orders(1, 1, []string{order}, anna, bruno, carla))
