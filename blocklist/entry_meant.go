@@ -11,8 +11,8 @@ var refang = strings.NewReplacer( //nolint:gochecknoglobals // never changed
 	"[.]", ".", "(.)", ".", "{.}", ".", "[dot]", ".", "(dot)", ".", "[:]", ":", "[://]", "://", "hxxp", "http", "HXXP", "http",
 )
 
-// meant says what is wrong with a target that can't be read, for people: what was meant, if it can be guessed. Otherwise
-// it returns why.
+// meant says what is wrong with a target that can't be read, for people: what was meant, if it can be guessed.
+// Otherwise it returns why.
 func meant(text, why string) string {
 	guess := func(before, target, after string) string {
 		if target == "" {

@@ -10,9 +10,9 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// Fingerprint returns the fingerprint of a root, of a public key (an officer's, an origin's, or one for receipts), or of
-// the recipient of a subscriber, for people to compare by voice: 24 hexadecimal digits in groups of four. Text is the
-// content of the file. Neither the signatures on a root nor the name of a key change it. It fails with
+// Fingerprint returns the fingerprint of a root, of a public key (an officer's, an origin's, or one for receipts), or
+// of the recipient of a subscriber, for people to compare by voice: 24 hexadecimal digits in groups of four. Text is
+// the content of the file. Neither the signatures on a root nor the name of a key change it. It fails with
 // [blocklist.ErrMalformed] for anything else, also for a private key.
 func Fingerprint(text []byte) (string, error) {
 	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {

@@ -16,8 +16,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// InitOptions describe a new list. Urgent, Confidential and Rules are optional. Keys are public keys as text, the content
-// of a .pub file.
+// InitOptions describe a new list. Urgent, Confidential and Rules are optional. Keys are public keys as text, the
+// content of a .pub file.
 type InitOptions struct {
 	List      string       // its name, such as it.example/csam
 	OriginKey string       // the online key of the list's origin

@@ -64,8 +64,8 @@ const (
 	KindRecover     = ledger.KindRecover     // the state that was signed was adopted from a release
 )
 
-// Close closes the ledger. It fails with [blocklist.ErrBusy] if the folder can't be written, and another process has changed
-// the ledger meanwhile: then what was read must be read again.
+// Close closes the ledger. It fails with [blocklist.ErrBusy] if the folder can't be written, and another process has
+// changed the ledger meanwhile: then what was read must be read again.
 func (l *Ledger) Close() error { return l.history.Close() }
 
 // Holder is the process that has the lock of a ledger, as it has described itself.

@@ -24,7 +24,9 @@ type source struct {
 }
 
 // readSource reads and verifies a bundle. It unpacks the files into the folder of d, which is removed by the caller.
-func readSource(bundle io.Reader, d folder, given []byte, open func(trust.TargetsSpec) (trust.TargetsSpec, error)) (*source, error) {
+func readSource(bundle io.Reader, d folder, given []byte, open func(trust.TargetsSpec) (trust.TargetsSpec, error)) (
+	*source, error,
+) {
 	s := &source{folder: d}
 	b, err := trust.OpenBundle(bundle)
 	if err != nil {

@@ -68,7 +68,9 @@ func (l *Ledger) SetRules(ctx context.Context, r Rules, by Audit) error {
 }
 
 // set records an operation that sets the rules.
-func (r Rules) set(ctx context.Context, record func(context.Context, string, Audit, func(*ledger.Tx) error) error, by Audit) error {
+func (r Rules) set(ctx context.Context, record func(context.Context, string, Audit, func(*ledger.Tx) error) error,
+	by Audit,
+) error {
 	r.Categories = slices.Compact(slices.Sorted(slices.Values(r.Categories)))
 	if _, err := r.compile(); err != nil {
 		return err

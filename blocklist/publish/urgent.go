@@ -53,7 +53,9 @@ var ErrListed = errors.New("listed already")
 // SignUrgent makes urgent orders, signed by one officer alone. [Ledger.PushUrgent] sends them to an origin. It fails
 // with [blocklist.ErrUntrusted] if the root does not allow urgent orders, or beyond the limits of the root, which
 // subscribers enforce, too. The ledger records the officer as the author.
-func (l *Ledger) SignUrgent(ctx context.Context, change UrgentChange, officer crypto.Signer, c Audit) (UrgentList, error) {
+func (l *Ledger) SignUrgent(ctx context.Context, change UrgentChange, officer crypto.Signer, c Audit) (
+	UrgentList, error,
+) {
 	if officer == nil {
 		return UrgentList{}, fmt.Errorf("ordering: %w: there is no key", blocklist.ErrMalformed)
 	}

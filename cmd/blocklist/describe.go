@@ -174,8 +174,8 @@ func shortened(text string, most int) string {
 	return fmt.Sprintf("%s... (%s more bytes)", strings.ToValidUTF8(text[:most], ""), thousands(uint64(len(text)-most)))
 }
 
-// showPending prints the whole pending root, release or urgent orders to standard output. Readers returns who can read a
-// release of a confidential list.
+// showPending prints the whole pending root, release or urgent orders to standard output. Readers returns who can read
+// a release of a confidential list.
 func (a *app) showPending(p *publish.Pending, operations iter.Seq2[publish.Operation, error], readers func() (publish.Recipients, error),
 	changes iter.Seq2[blocklist.Change, error], asJSON bool,
 ) error {

@@ -42,7 +42,8 @@ func required(cmd *cobra.Command, names ...string) {
 	}
 }
 
-// withoutLedger makes commands refuse and hide the flags of the ledger: they read none, or take its folder as an argument.
+// withoutLedger makes commands refuse and hide the flags of the ledger: they read none, or take its folder as an
+// argument.
 func withoutLedger(commands ...*cobra.Command) []*cobra.Command {
 	for _, cmd := range commands {
 		for name, short := range map[string]string{"directory": "C", "wait": "", "clock-is-right": ""} {

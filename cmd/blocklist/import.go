@@ -196,7 +196,9 @@ goes, unless --override says why.`,
 	return cmd
 }
 
-func (a *app) runImport(cmd *cobra.Command, l *publish.Ledger, r *formats.Reader, attributes *attributeFlags, c publish.Audit, replace bool) error {
+func (a *app) runImport(cmd *cobra.Command, l *publish.Ledger, r *formats.Reader, attributes *attributeFlags,
+	c publish.Audit, replace bool,
+) error {
 	show, done := a.progress("importing")
 	entries := filled(r.Entries(), attributes, c.Reference)
 	var result publish.ChangeResult

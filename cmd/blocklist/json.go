@@ -134,8 +134,8 @@ func printAll[T, J any](a *app, asJSON bool, all iter.Seq2[T, error], toJSON fun
 // printJSON prints one value as a line of JSON.
 func (a *app) printJSON(v any) error { return json.NewEncoder(visibleJSON{a.stdout}).Encode(v) }
 
-// visibleJSON writes JSON, and escapes what [visible] escapes. The values stay the same. Each Write has whole characters,
-// as those of a JSON encoder do.
+// visibleJSON writes JSON, and escapes what [visible] escapes. The values stay the same. Each Write has whole
+// characters, as those of a JSON encoder do.
 type visibleJSON struct{ io.Writer }
 
 // Write implements [io.Writer].

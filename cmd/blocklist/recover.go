@@ -55,7 +55,9 @@ A confidential list whose keys are lost as well needs --identity, of a subscribe
 	return cmd
 }
 
-func (a *app) runRecover(ctx context.Context, from, dir string, o publish.RecoverOptions) (r publish.Recovered, err error) {
+func (a *app) runRecover(ctx context.Context, from, dir string, o publish.RecoverOptions) (
+	r publish.Recovered, err error,
+) {
 	progress, done := a.progress("recovering")
 	defer done()
 	o.Progress = progress
@@ -68,7 +70,9 @@ func (a *app) runRecover(ctx context.Context, from, dir string, o publish.Recove
 }
 
 // openSigned opens a bundle: the file itself, or what read copies from an origin.
-func openSigned(ctx context.Context, from string, root []byte, read func(context.Context, subscribe.Config, io.Writer) error) (io.ReadCloser, error) {
+func openSigned(ctx context.Context, from string, root []byte,
+	read func(context.Context, subscribe.Config, io.Writer) error,
+) (io.ReadCloser, error) {
 	if info, err := os.Stat(from); err == nil && info.Mode().IsRegular() {
 		return os.Open(from)
 	}

@@ -58,7 +58,9 @@ nothing changes.`,
 	return cmd
 }
 
-func (a *app) runRemove(ctx context.Context, l *publish.Ledger, entries []blocklist.Entry, o *removal, c publish.Audit) error {
+func (a *app) runRemove(ctx context.Context, l *publish.Ledger, entries []blocklist.Entry, o *removal,
+	c publish.Audit,
+) error {
 	var missing uint64
 	if o.file != "" {
 		listed, unlisted, err := a.listedIn(ctx, l, o)
@@ -80,7 +82,9 @@ func (a *app) runRemove(ctx context.Context, l *publish.Ledger, entries []blockl
 	return nil
 }
 
-func removeOrders(ctx context.Context, l *publish.Ledger, entries []blocklist.Entry, o *removal, c publish.Audit) (publish.ChangeResult, error) {
+func removeOrders(ctx context.Context, l *publish.Ledger, entries []blocklist.Entry, o *removal, c publish.Audit) (
+	publish.ChangeResult, error,
+) {
 	if o.oneOrder {
 		return l.Withdraw(ctx, o.reference, entries, c)
 	}
@@ -88,7 +92,9 @@ func removeOrders(ctx context.Context, l *publish.Ledger, entries []blocklist.En
 }
 
 // listedIn returns the entries of a file that rest on the order to be withdrawn, and how many do not.
-func (a *app) listedIn(ctx context.Context, l *publish.Ledger, o *removal) (listed []blocklist.Entry, missing uint64, err error) {
+func (a *app) listedIn(ctx context.Context, l *publish.Ledger, o *removal) (
+	listed []blocklist.Entry, missing uint64, err error,
+) {
 	r, done, err := o.open(a, o.file)
 	if err != nil {
 		return nil, 0, err

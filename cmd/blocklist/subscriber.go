@@ -73,7 +73,9 @@ What the subscriber has seen stays seen. Urgent orders until that release are un
 }
 
 // subscriberChange completes a command that adds or removes a subscriber.
-func (a *app) subscriberChange(cmd *cobra.Command, do func(context.Context, *publish.Ledger, []string, publish.Audit) error) *cobra.Command {
+func (a *app) subscriberChange(cmd *cobra.Command,
+	do func(context.Context, *publish.Ledger, []string, publish.Audit) error,
+) *cobra.Command {
 	var c publish.Audit
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return a.withLedger(func(l *publish.Ledger) error {

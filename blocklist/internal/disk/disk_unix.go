@@ -19,8 +19,8 @@ func SyncDir(dir string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// heldLock is a locked file. Close unlocks it first: a process that is being started, anywhere in the program, has a copy
-// of each descriptor for a moment, and a lock lasts until its last copy is closed.
+// heldLock is a locked file. Close unlocks it first: a process that is being started, anywhere in the program, has a
+// copy of each descriptor for a moment, and a lock lasts until its last copy is closed.
 type heldLock struct{ *os.File }
 
 func (l heldLock) Close() error {

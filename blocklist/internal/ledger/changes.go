@@ -40,8 +40,8 @@ func (v View) Additions(ctx context.Context) iter.Seq2[blocklist.Change, error] 
 	}
 }
 
-// netChanges selects the first and the last published line of each target in a range of operations: its state before and
-// after. The subquery already sorts by target, so no second sort is needed. It reads the range alone, by no index.
+// netChanges selects the first and the last published line of each target in a range of operations: its state before
+// and after. The subquery already sorts by target, so no second sort is needed. It reads the range alone, by no index.
 const netChanges = `
 SELECT target, (SELECT sign || attributes FROM changes WHERE id = a), (SELECT sign || attributes FROM changes WHERE id = b)
 FROM (

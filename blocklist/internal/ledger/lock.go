@@ -19,7 +19,8 @@ import (
 // lockFile is the name of the lock in the folder of a ledger. The process that has the lock writes into it who it is.
 const lockFile = "lock"
 
-// Holder is the process that has the lock of a ledger, as it has described itself. Nothing but messages may depend on it.
+// Holder is the process that has the lock of a ledger, as it has described itself. Nothing but messages may depend on
+// it.
 type Holder struct {
 	PID     int       `json:"pid"`
 	User    string    `json:"user"`
@@ -71,8 +72,8 @@ func (l *Ledger) lockPath() string { return filepath.Join(l.dir, lockFile) }
 func (l *Ledger) SetWait(most time.Duration, waiting func(Holder)) { l.wait, l.waiting = most, waiting }
 
 // Lock locks the folder for changes by this process. It fails with [blocklist.ErrBusy] if another one has the lock, see
-// [Ledger.SetWait], and with [blocklist.ErrClock] if the clock is before the last operation, or a release lifetime ahead
-// of it, unless [Ledger.ConfirmClock] was called.
+// [Ledger.SetWait], and with [blocklist.ErrClock] if the clock is before the last operation, or a release lifetime
+// ahead of it, unless [Ledger.ConfirmClock] was called.
 func (l *Ledger) Lock(ctx context.Context) (unlock func(), err error) {
 	lock, err := disk.LockWithin(ctx, l.lockPath(), l.wait, l.notice)
 	if errors.Is(err, disk.ErrLocked) {

@@ -58,8 +58,8 @@ func cantWrite(err error) bool {
 // While a writer has the database open, its files -wal and -shm are there, and SQLite reads along by itself (the open
 // before has succeeded). Without them SQLite can only read the file as one that does not change (immutable=1). A writer
 // that comes meanwhile writes to a new -wal, which does no harm; but when it copies its changes into the database, a
-// reader may see half of them. That changes the time of the file, and [Ledger.Close] fails. Changes in a -wal that was left
-// behind, by a kill or an incomplete copy, would not be seen at all: such a ledger is refused.
+// reader may see half of them. That changes the time of the file, and [Ledger.Close] fails. Changes in a -wal that was
+// left behind, by a kill or an incomplete copy, would not be seen at all: such a ledger is refused.
 func openReadOnly(dir string) (*Ledger, error) {
 	path := filepath.Join(dir, databaseFile)
 	if wal, err := os.Stat(path + "-wal"); err == nil && wal.Size() > 0 {

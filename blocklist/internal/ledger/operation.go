@@ -153,7 +153,8 @@ func isLine(text string) bool {
 // overriddenBy separates the reason of a change from the reason to override the guards.
 const overriddenBy = "; guards overridden: "
 
-// recordedReason returns the reason, that the clock was doubted and confirmed, and the override, as far as there is any.
+// recordedReason returns the reason, that the clock was doubted and confirmed, and the override, as far as there is
+// any.
 func (a Audit) recordedReason(doubted bool) string {
 	reason := a.Reason
 	if doubted {

@@ -17,7 +17,8 @@ type Replacement struct {
 }
 
 // Replace makes the orders of a stream the only ones with a reference, which each of them has. The orders with another
-// reference stay as they are. Otherwise it is [Tx.Put], but an order that changes keeps nothing that it is given without.
+// reference stay as they are. Otherwise it is [Tx.Put], but an order that changes keeps nothing that it is given
+// without.
 func (t *Tx) Replace(ctx context.Context, reference string, entries iter.Seq2[blocklist.Entry, error], screen Screen,
 	progress func(uint64),
 ) (r Replacement, err error) {

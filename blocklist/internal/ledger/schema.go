@@ -18,9 +18,9 @@ import (
 // schema is the schema of the ledger. An entry's canonical line is its target followed by its attributes, which begin
 // with a space. The columns place and expires repeat parts of the entry as indexes for releases, see [reversedName].
 // The changes of an operation are the rows after the last change of the previous operation, up to its own last change;
-// their signs are described at [signAdded]. Checks are numbered by line, in the order of the operation's hash. The table
-// orders has only the targets that rest on several orders, numbered from the oldest. A target without rows there rests
-// on one order, whose line is the entry.
+// their signs are described at [signAdded]. Checks are numbered by line, in the order of the operation's hash. The
+// table orders has only the targets that rest on several orders, numbered from the oldest. A target without rows there
+// rests on one order, whose line is the entry.
 const schema = schemaHistory + schemaState + schemaOrders + schemaIndexes
 
 const schemaHistory = `
@@ -98,8 +98,8 @@ func openDatabase(path, access string) (*sql.DB, error) {
 	return sql.Open("sqlite", u.String())
 }
 
-// Create makes the ledger of a list in the folder dir, with its first operation. Then it calls fill, which may be nil. It
-// writes to a temporary file and renames that at the end, so a ledger is always complete.
+// Create makes the ledger of a list in the folder dir, with its first operation. Then it calls fill, which may be nil.
+// It writes to a temporary file and renames that at the end, so a ledger is always complete.
 func Create(ctx context.Context, dir, list string, a Audit, fill func(*Ledger) error) error {
 	path := filepath.Join(dir, disk.TempPrefix+databaseFile)
 	if err := disk.WriteFile(path, nil, disk.Inherit); err != nil { // SQLite gives its other files the mode of the database

@@ -14,8 +14,8 @@ import (
 )
 
 // Verify verifies the history: the hash chain of all operations, every added or removed line, the checks, the resulting
-// entries with their indexes, and the orders that they rest on. It fails with [blocklist.ErrDamaged] and names the first row that was altered,
-// is missing, or does not belong there. It returns the last operation.
+// entries with their indexes, and the orders that they rest on. It fails with [blocklist.ErrDamaged] and names the
+// first row that was altered, is missing, or does not belong there. It returns the last operation.
 func (v View) Verify(ctx context.Context) (last Operation, err error) {
 	if last, err = v.verifyChain(ctx); err != nil {
 		return last, err

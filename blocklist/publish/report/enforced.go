@@ -40,7 +40,9 @@ type releaseTime struct {
 }
 
 // enforced returns how fast subscribers enforced the releases whose signatures are valid.
-func enforced(ctx context.Context, l *publish.Ledger, releases []publish.ReleaseInfo, o Options, now time.Time) (e enforcement, err error) {
+func enforced(ctx context.Context, l *publish.Ledger, releases []publish.ReleaseInfo, o Options, now time.Time) (
+	e enforcement, err error,
+) {
 	if e.Deadline = o.Deadline; o.Receipts == nil {
 		return e, nil
 	}

@@ -1,5 +1,5 @@
-// Package report writes printable pages from the ledger of package publish: what happened in a month, and the history of
-// one entry. A page is one HTML file with no script, no link and nothing that is loaded from elsewhere.
+// Package report writes printable pages from the ledger of package publish: what happened in a month, and the history
+// of one entry. A page is one HTML file with no script, no link and nothing that is loaded from elsewhere.
 package report
 
 import (
@@ -58,8 +58,8 @@ func write(w io.Writer, name string, data any) error {
 	return t.ExecuteTemplate(w, name, data)
 }
 
-// show returns outside text as a page may have it: no program makes a link of a URL, and characters that can't be seen or
-// that change the writing direction are written as escapes.
+// show returns outside text as a page may have it: no program makes a link of a URL, and characters that can't be seen
+// or that change the writing direction are written as escapes.
 func show(text string) string {
 	text = strings.ReplaceAll(strings.ReplaceAll(text, "https://", "hxxps://"), "http://", "hxxp://")
 	hidden := func(r rune) bool { return r != ' ' && (!unicode.IsPrint(r) || r == unicode.ReplacementChar) }
