@@ -86,7 +86,8 @@ func (l *Ledger) checkHistory(ctx context.Context, p *Pending) error {
 	return l.checkChanges(p, l.history.Changes(ctx, before.ID, at))
 }
 
-// checkChanges fails unless a pending release makes exactly the recorded changes.
+// checkChanges fails unless a pending release makes exactly the recorded changes. [folder.Review] proves that they lead
+// to the digest and the number of entries that it has.
 func (d folder) checkChanges(p *Pending, changes iter.Seq2[blocklist.Change, error]) error {
 	recorded, err := hashChanges(changes)
 	if err != nil {

@@ -26,6 +26,7 @@ type Seen struct {
 	SHA256   string    `json:"sha256,omitempty"` // of its signed part
 	Digest   string    `json:"digest,omitempty"` // of its list
 	Ledger   string    `json:"ledger,omitempty"` // hash of its last operation
+	Others   []string  `json:"others,omitempty"` // SHA-256 of other states of that serial that were signed, too
 	Signed   time.Time `json:"signed,omitzero"`  // when one of them was signed
 	Root     int64     `json:"root,omitempty"`   // version of the root
 	RootID   string    `json:"root_id,omitempty"`
@@ -59,7 +60,7 @@ func (d folder) CheckSeen(_ context.Context, p *Pending, all []Seen) error {
 	case p.Number > 0:
 		is, was = state{"urgent orders", uint64(p.version()), id, id}, state{"urgent orders", uint64(last.Urgent), last.UrgentID, last.UrgentID}
 	}
-	if err := is.follows(was, last.Signed); err != nil || p.Root > 0 {
+	if err := is.follows(was, last.Signed); err != nil && !slices.Contains(last.Others, id) || p.Root > 0 {
 		return err
 	}
 	return d.checkSeenBefore(p, last)
@@ -112,6 +113,7 @@ func (d folder) Remember(p *Pending, all []Seen) ([]Seen, error) {
 	case p.Number > 0:
 		last.Urgent, last.UrgentID = p.version(), id
 	default:
+		last.Others = last.others(p.Serial, id)
 		last.Serial, last.SHA256, last.Digest, last.Ledger = p.Serial, id, p.Digest, p.Ledger
 	}
 	all = slices.Clone(all)
@@ -120,6 +122,21 @@ func (d folder) Remember(p *Pending, all []Seen) ([]Seen, error) {
 	}
 	all = append(all, last)
 	return all[max(len(all)-maxSeen, 0):], err
+}
+
+// maxOthers is how many other states of the last serial are remembered.
+const maxOthers = 16
+
+// others returns the other states of a serial that were signed, once the one with this ID is signed, too.
+func (s Seen) others(serial uint64, id string) []string {
+	switch {
+	case s.Serial != serial:
+		return nil
+	case s.SHA256 == id:
+		return s.Others
+	}
+	all := append(slices.Clone(s.Others), s.SHA256)
+	return all[max(len(all)-maxOthers, 0):]
 }
 
 // seen returns what the officer has signed of p's list, with its index: one of the roots is the same. Without any it
@@ -170,7 +187,7 @@ func (d folder) checkSeenBefore(p *Pending, last Seen) error {
 		return err
 	}
 	id, err := signedID(before.metadata)
-	if err != nil {
+	if err != nil || slices.Contains(last.Others, id) {
 		return err
 	}
 	is := state{"serial", base, id, before.targets.Newest().Digest}

@@ -19,6 +19,8 @@ type Status struct {
 	Rules    Rules          `json:"rules,omitzero"`
 	Due      DueCounts      `json:"due"`
 	Pending  *Pending       `json:"pending,omitempty"`  // a root or release that waits for signatures or for a push
+	Urgent   *UrgentList    `json:"urgent,omitempty"`   // urgent orders on top of the pushed release; nil: none
+	Ordered  *Pending       `json:"ordered,omitempty"`  // urgent orders that wait for an officer's signature
 	Origin   *Comparison    `json:"origin,omitempty"`   // set by callers that have used [Ledger.Compare]
 	Damaged  string         `json:"damaged,omitempty"`  // which part of the folder is missing or damaged
 	Warnings []string       `json:"warnings,omitempty"` // what must be done soon, and the command for it
@@ -56,10 +58,28 @@ func (l *Ledger) Status(ctx context.Context) (s Status, err error) {
 	if err == nil {
 		err = l.checkParts(ctx, l.findFiles)
 	}
+	if err == nil && s.Root != nil {
+		err = l.addUrgent(ctx, &s)
+	}
 	if part := (*PartError)(nil); errors.As(err, &part) {
 		s.Damaged, err = part.Error(), nil
 	}
 	return s, err
+}
+
+// addUrgent sets what the status says of urgent orders.
+func (l *Ledger) addUrgent(ctx context.Context, s *Status) error {
+	orders, err := l.Urgent(ctx)
+	if err == nil && len(orders.Entries) > 0 {
+		s.Urgent = &orders
+	}
+	if err == nil {
+		s.Ordered, err = l.PendingUrgent(ctx)
+	}
+	if errors.Is(err, ErrNothingPending) {
+		s.Ordered, err = nil, nil
+	}
+	return err
 }
 
 func count(changes iter.Seq2[blocklist.Change, error]) (added, removed uint64, err error) {

@@ -24,11 +24,13 @@ import (
 // UrgentList has the urgent orders on top of a release: entries that one officer has listed alone. The next release
 // ends them, even if it does not contain them.
 type UrgentList struct {
-	Number  int64             // of the newest document; starts at 1 on top of each release; 0: none
-	Serial  uint64            // of the release
-	Entries []blocklist.Entry // entries that have not expired
-	Left    int               // how many more targets may be ordered on top of that release
-	Hours   int               // how long an order may last, from its first time on top of that release
+	Number  int64             `json:"number"` // of the newest document; starts at 1 on top of each release; 0: none
+	Serial  uint64            `json:"serial"` // of the release
+	Entries []blocklist.Entry `json:"-"`      // entries that have not expired
+	Lines   []string          `json:"orders"` // the same, as text
+	Left    int               `json:"left"`   // how many more targets may be ordered on top of that release
+	Hours   int               `json:"hours"`  // how long an order may last, from its first time on top of that release
+	Pushed  bool              `json:"pushed"` // whether anything was pushed since the newest document was signed
 }
 
 // UrgentChange has the entries to order and the targets to withdraw.
@@ -43,8 +45,17 @@ func (l *Ledger) Urgent(ctx context.Context) (UrgentList, error) {
 	if err != nil {
 		return UrgentList{}, err
 	}
-	left := h.limits.Entries - len(h.ordered)
-	return UrgentList{Number: h.number, Serial: h.serial, Entries: h.lasting(), Left: max(left, 0), Hours: h.limits.Hours}, nil
+	o := UrgentList{Number: h.number, Serial: h.serial, Entries: h.lasting(), Left: max(h.limits.Entries-len(h.ordered), 0), Hours: h.limits.Hours}
+	for _, e := range o.Entries {
+		o.Lines = append(o.Lines, e.String())
+	}
+	for op, err := range l.history.Operations(ctx, ledger.Range{Kinds: []string{KindUrgent, KindPush}}) {
+		if err != nil {
+			return o, err
+		}
+		o.Pushed = op.Kind == KindPush
+	}
+	return o, nil
 }
 
 // ErrListed is returned for an urgent order on a target that the release lists already.

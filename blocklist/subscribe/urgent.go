@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -27,6 +28,17 @@ func (s *Subscription) urgentToEnforce(t trustState) ([]blocklist.Entry, trustSt
 	}
 	t.FirstSeen = seen
 	return entries, t
+}
+
+// UrgentEntries returns the entries of the urgent orders on top of the release that are enforced, each with its end.
+func (s *Subscription) UrgentEntries() []blocklist.Entry {
+	s.lockNow()
+	defer s.refreshing.Unlock()
+	entries, _, err := s.held.limitUrgent(time.Now())
+	if err != nil {
+		return nil // the newest root has ended them
+	}
+	return slices.DeleteFunc(slices.Clone(entries), func(e blocklist.Entry) bool { return !time.Now().Before(e.Expires) })
 }
 
 // recheckUrgent ends the current urgent orders if the guards, with their current settings, hold them.

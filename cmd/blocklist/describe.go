@@ -171,7 +171,8 @@ func shortened(text string, most int) string {
 	if len(text) <= most {
 		return text
 	}
-	return fmt.Sprintf("%s... (%s more bytes)", strings.ToValidUTF8(text[:most], ""), thousands(uint64(len(text)-most)))
+	shown := strings.ToValidUTF8(text[:most], "")
+	return fmt.Sprintf("%s... (%s more bytes)", shown, thousands(uint64(len(text)-len(shown))))
 }
 
 // showPending prints the whole pending root, release or urgent orders to standard output. Readers returns who can read

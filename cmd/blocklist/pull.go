@@ -19,7 +19,8 @@ import (
 // Names of files in a folder of pull.
 const (
 	pulledFile  = "entries.txt"
-	pulledStore = "store" // the verified state, which protects against rollback
+	urgentFile  = "urgent.txt" // entries of urgent orders, each with its end
+	pulledStore = "store"      // the verified state, which protects against rollback
 )
 
 func (a *app) pull() *cobra.Command {
@@ -27,7 +28,8 @@ func (a *app) pull() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pull --root ROOT.json URL... -o DIR",
 		Short: "Get a list as a subscriber would: verify, then write the entries",
-		Long: `Get a list as a subscriber would: verify, then write the entries to DIR/entries.txt. URL is an origin or a mirror; of
+		Long: `Get a list as a subscriber would: verify, then write the entries to DIR/entries.txt, and those of urgent orders
+to DIR/urgent.txt, each with its end. URL is an origin or a mirror; of
 several, the next is tried when one fails. DIR remembers what was verified: an older release is refused later. What the guards of a resolver would hold is
 reported, and written all the same.
 
@@ -83,6 +85,10 @@ func (a *app) runPull(ctx context.Context, c subscribe.Config, dir string) (err 
 	if err := writeFile(path, func(w io.Writer) error { return writeEntries(w, s.Entries()) }); err != nil {
 		return err
 	}
+	urgentPath := filepath.Join(dir, urgentFile)
+	if err := writeFile(urgentPath, func(w io.Writer) error { return writeEntries(w, each(s.UrgentEntries())) }); err != nil {
+		return err
+	}
 	status := s.Status()
 	fingerprint, err := publish.Fingerprint(c.Root)
 	if err != nil {
@@ -90,12 +96,12 @@ func (a *app) runPull(ctx context.Context, c subscribe.Config, dir string) (err 
 	}
 	a.result(fields{
 		"list": c.List, "fingerprint": fingerprint, "serial": status.Serial, "entries": status.Entries, "digest": status.Digest,
-		"urgent": status.Urgent, "file": path,
+		"urgent": status.Urgent, "file": path, "urgent_file": urgentPath,
 	})
 	a.printf("trusted from the root with fingerprint %s on", fingerprint)
 	a.printf("%s serial %d, %s, digest %s: %s", c.List, status.Serial, plural(status.Entries, "entry", "entries"), status.Digest, path)
 	if status.Urgent > 0 {
-		a.printf("on top of it: %s, in %s alone", plural(uint64(status.Urgent), "urgent order", "urgent orders"), pulledStore)
+		a.printf("on top of it: %s: %s", plural(uint64(status.Urgent), "urgent order", "urgent orders"), urgentPath)
 	}
 	return nil
 }

@@ -331,7 +331,7 @@ func (a *app) checkSeen(ctx context.Context, m memory, p *publish.Pending, again
 	}
 	if err := m.CheckSeen(ctx, p, all); err != nil {
 		if !again && !errors.Is(err, publish.ErrMadeAgain) {
-			return nil, withHint(err, "ask the other officers for the digest that they have signed; if %s was made again before it was pushed, --again signs it", p.What())
+			return nil, withHint(err, "ask the other officers for the digest that they have signed; blocklist recover brings a ledger up to date that is behind; if %s was made again before it was pushed, --again signs it", p.What())
 		}
 		a.printf("warning: %v", err)
 	}

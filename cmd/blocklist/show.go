@@ -106,6 +106,16 @@ func (a *app) printStatus(s publish.Status) error {
 	} else {
 		line("released", "nothing yet")
 	}
+	if s.Urgent != nil {
+		pushed := map[bool]string{true: "pushed", false: "not pushed yet"}[s.Urgent.Pushed]
+		line("urgent", "%s on top of serial %d, %s", plural(uint64(len(s.Urgent.Lines)), "order", "orders"), s.Urgent.Serial, pushed)
+		for _, order := range s.Urgent.Lines {
+			line("", "%s", shortened(order, maxLine))
+		}
+	}
+	if s.Ordered != nil {
+		line("waiting", "%s, for one officer's signature, until %s", s.Ordered.What(), s.Ordered.Expires.Format(time.RFC3339))
+	}
 	line("since then", "%s added, %s removed", thousands(s.Added), thousands(s.Removed))
 	if s.Pending != nil {
 		line("pending", "%s", s.Pending.What())

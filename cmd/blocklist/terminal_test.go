@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -18,6 +19,7 @@ func TestVisible(t *testing.T) {
 		"\u009b2J":                          `\u009b2J`,
 		"\x9b2J":                            "\ufffd2J",
 		"moc.\u202etset":                    `moc.\u202etset`,
+		"a\u2028b\u200bc":                   `a\u2028b\u200bc`,
 	} {
 		assert.Equal(t, want, visible(text))
 		var b strings.Builder
@@ -25,4 +27,24 @@ func TestVisible(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, want, b.String())
 	}
+}
+
+// JSON keeps its values, and shows them.
+func TestVisibleJSON(t *testing.T) {
+	var b strings.Builder
+	a := &app{stdout: &b}
+	const text = "a\u009bb\u202ec\u200bd\x1b\n"
+	require.NoError(t, a.printJSON(map[string]string{"reason": text}))
+	assert.NotContains(t, b.String(), "\u202e")
+	assert.Contains(t, b.String(), `a\u009bb\u202ec\u200bd\u001b\n`)
+	var back map[string]string
+	require.NoError(t, json.Unmarshal([]byte(b.String()), &back))
+	assert.Equal(t, text, back["reason"])
+}
+
+// Of an endless text the beginning is shown, and how much there is.
+func TestShortened(t *testing.T) {
+	assert.Equal(t, "short", shortened("short", 10))
+	assert.Equal(t, "aaaa... (9,996 more bytes)", shortened(strings.Repeat("a", 10_000), 4))
+	assert.Equal(t, "è... (4 more bytes)", shortened("èèè", 3))
 }
