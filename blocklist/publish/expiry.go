@@ -58,7 +58,8 @@ func (l *Ledger) checkExpiry(s *Status) error {
 		return err
 	}
 	s.warn(fmt.Sprintf("serial %d", s.Released.Serial), pushed.targets.Expires, "blocklist release renews it")
-	if _, err := trust.OpenTargets(root, pushed.metadata); err != nil {
+	renewed := s.Pending != nil && s.Pending.Serial > s.Released.Serial && s.Pending.Enough()
+	if _, err := trust.OpenTargets(root, pushed.metadata); err != nil && !renewed {
 		s.Warnings = append(s.Warnings, fmt.Sprintf("too few of the officers of root %d have signed serial %d; blocklist release makes the next one for them to sign",
 			version, s.Released.Serial))
 	}

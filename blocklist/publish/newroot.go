@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
@@ -78,6 +79,9 @@ func (change RootChange) apply(spec trust.RootSpec) (trust.RootSpec, error) {
 			return spec, fmt.Errorf("reading an officer's key: %w", err)
 		}
 		spec.Officers = append(spec.Officers, key)
+	}
+	if len(spec.Officers) == 0 {
+		return spec, fmt.Errorf("%w: no officer would be left who could sign; add others in the same root", blocklist.ErrMalformed)
 	}
 	if change.Threshold != 0 {
 		spec.Threshold = change.Threshold

@@ -3,6 +3,7 @@ package publish
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -56,6 +57,9 @@ func (l *Ledger) Status(ctx context.Context) (s Status, err error) {
 		err = l.checkExpiry(&s)
 	}
 	if err == nil {
+		err = l.checkSubscribers(ctx, &s)
+	}
+	if err == nil {
 		err = l.checkParts(ctx, l.findFiles)
 	}
 	if err == nil && s.Root != nil {
@@ -78,6 +82,24 @@ func (l *Ledger) addUrgent(ctx context.Context, s *Status) error {
 	}
 	if errors.Is(err, ErrNothingPending) {
 		s.Ordered, err = nil, nil
+	}
+	return err
+}
+
+// checkSubscribers adds a warning if subscribers have changed since the release that was pushed or is pending.
+func (l *Ledger) checkSubscribers(ctx context.Context, s *Status) error {
+	if s.Root == nil || !s.Root.Confidential || s.Released == nil {
+		return nil
+	}
+	released := *s.Released
+	if s.Pending != nil && s.Pending.Ledger != "" {
+		if o, err := l.history.OperationByHash(ctx, s.Pending.Ledger); err == nil {
+			released.Operation, released.Head = o.ID, o.Hash
+		}
+	}
+	changed, err := l.subscribersChanged(ctx, released)
+	if changed {
+		s.Warnings = append(s.Warnings, fmt.Sprintf("subscribers have changed since serial %d; blocklist release makes that count", s.Released.Serial))
 	}
 	return err
 }

@@ -30,6 +30,9 @@ func (a *app) describe(p *publish.Pending) {
 		}
 		a.printf("  fingerprint  %s", p.Fingerprint)
 		a.printf("  threshold    %d", p.Threshold)
+		if p.Threshold == 1 {
+			a.printf("  warning      each officer alone can publish: one stolen key is enough")
+		}
 		a.printf("  origin       %s  %s", p.Online.Fingerprint, p.Online.Name)
 		a.printf("  urgent       %s", p.Urgent)
 		if p.Confidential {

@@ -168,7 +168,18 @@ func readKeyFiles(paths []string) (keys []string, err error) {
 // urgentFlags adds the flags for the limits of urgent orders in a root.
 func urgentFlags(cmd *cobra.Command, u *publish.UrgentLimits) {
 	cmd.Flags().IntVar(&u.Entries, "urgent-entries", 0, "up to `N` targets that one officer alone may list on top of a release (default: none)")
-	cmd.Flags().IntVar(&u.Hours, "urgent-hours", 0, "each of them lasts at most that many `HOURS`, up to 24")
+	cmd.Flags().IntVar(&u.Hours, "urgent-hours", 0, "each of them lasts at most that many `HOURS`, up to 24 (default: 24)")
+}
+
+// completeUrgent fills in the hours of urgent orders, if they are allowed without a limit of their own.
+func completeUrgent(cmd *cobra.Command, u *publish.UrgentLimits) error {
+	switch {
+	case cmd.Flags().Changed("urgent-hours") && !cmd.Flags().Changed("urgent-entries"):
+		return usage("--urgent-hours goes with --urgent-entries")
+	case u.Entries > 0 && !cmd.Flags().Changed("urgent-hours"):
+		u.Hours = 24
+	}
+	return nil
 }
 
 // overrideFlag adds --override.

@@ -24,6 +24,9 @@ With --confidential the list is encrypted to its subscribers ("subscriber add"):
 		Example: `  blocklist init DIR --list it.example/test --origin-key ORIGIN/online.pub --officer anna.pub --officer bruno.pub --threshold 2`,
 		Args:    args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if err := completeUrgent(cmd, &o.Urgent); err != nil {
+				return err
+			}
 			if o.OriginKey, err = readKeyFile(origin); err != nil {
 				return err
 			}

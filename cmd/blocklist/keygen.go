@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -52,7 +55,10 @@ a resolver starts alone.`,
 			phrase := ""
 			if !plain {
 				var err error
-				if phrase, err = a.newPassphrase(); err != nil {
+				if err = checkNew(out, base+".pub"); err != nil {
+					return err
+				}
+				if phrase, err = a.newPassphrase(passphraseVariable); err != nil {
 					return err
 				}
 			}
@@ -93,6 +99,43 @@ func (a *app) madeKey(path, public string) error {
 	a.result(fields{"public_key": path, "fingerprint": fingerprint})
 	a.printf("public key:  %s\nfingerprint: %s", path, fingerprint)
 	return nil
+}
+
+// checkNew fails if one of the files exists, before a passphrase is asked for.
+func checkNew(paths ...string) error {
+	for _, path := range paths {
+		if _, err := os.Lstat(path); err == nil {
+			return fmt.Errorf("writing %s: %w: a key file is never overwritten; choose another name", path, fs.ErrExist)
+		}
+	}
+	return nil
+}
+
+// newPassphraseVariable is the environment variable with the passphrase that a key is to get.
+const newPassphraseVariable = "BLOCKLIST_NEW_PASSPHRASE"
+
+func (a *app) changePassphrase() *cobra.Command {
+	return &cobra.Command{
+		Use:   "passphrase FILE.key",
+		Short: "Change the passphrase of an officer's key",
+		Long: `Change the passphrase of an officer's key. The key stays the same, and so does FILE.pub. Copies of the file keep the old
+passphrase: delete them.
+
+Both are asked for at the terminal, or taken from ` + passphraseVariable + ` and ` + newPassphraseVariable + `.`,
+		Example: "  blocklist passphrase anna.key",
+		Args:    args(cobra.ExactArgs(1)),
+		RunE: func(_ *cobra.Command, args []string) error {
+			err := keys.ChangePassphrase(args[0],
+				func() (string, error) { return a.passphrase(passphraseVariable, "passphrase of "+args[0]+": ") },
+				func() (string, error) { return a.newPassphrase(newPassphraseVariable) })
+			if err != nil {
+				return err
+			}
+			a.result(fields{"private_key": args[0]})
+			a.printf("%s has a new passphrase", args[0])
+			return nil
+		},
+	}
 }
 
 // keyUsage describes the name of a key in the ssh-agent.

@@ -90,7 +90,7 @@ Environment: BLOCKLIST_DIR names the agency's folder, BLOCKLIST_AUTHOR who makes
 		a.rules(), a.due(), a.guard(), a.export(), a.status(), a.diff(), a.pending(), a.entries(), a.verify(), a.urgent(), a.subscriber(),
 		a.receipts(), a.history(), a.log(), a.showOperation(), a.releases(), a.reportPage(),
 	)
-	root.AddCommand(withoutLedger(changing(a.keygen(), a.init(), a.recoverLedger(), a.pull())...)...)
+	root.AddCommand(withoutLedger(changing(a.keygen(), a.changePassphrase(), a.init(), a.recoverLedger(), a.pull())...)...)
 	root.AddCommand(withoutLedger(
 		a.origin(), a.convert(), a.compileList(), a.review(), a.follow(), a.lookup(), a.squid(), a.icap(), a.fingerprint(), a.man(), exitCodes(),
 	)...)

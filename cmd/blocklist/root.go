@@ -40,6 +40,9 @@ another one before the push.`,
 			if cmd.Flags().Changed("urgent-entries") || cmd.Flags().Changed("urgent-hours") {
 				change.Urgent = &urgent
 			}
+			if err := completeUrgent(cmd, &urgent); err != nil {
+				return err
+			}
 			return a.withLedger(func(l *publish.Ledger) error {
 				p, err := l.NewRoot(cmd.Context(), change, c)
 				if err != nil {

@@ -228,8 +228,8 @@ signed them yet, so only the hash chain protects them.`,
 				for _, note := range v.Notes {
 					a.printf("note: %s", note)
 				}
-				_, err = fmt.Fprintf(a.stdout, "%s: intact: %s operations, %s changes, %s entries, %d releases, head %s\n%s\n",
-					l.List(), thousands(uint64(v.Operations)), thousands(uint64(v.Changes)), thousands(v.Entries), v.Releases, v.Head, unsignedText(v))
+				_, err = fmt.Fprintf(a.stdout, "%s: intact: %s, %s, %s, %s, head %s\n%s\n",
+					l.List(), plural(uint64(v.Operations), "operation", "operations"), plural(uint64(v.Changes), "change", "changes"), plural(v.Entries, "entry", "entries"), plural(uint64(v.Releases), "release", "releases"), v.Head, unsignedText(v))
 				return err
 			})
 		},

@@ -134,6 +134,9 @@ func (a *app) describeRecipients(r publish.Recipients) {
 		return
 	}
 	a.printf("  confidential encrypted to %s", plural(uint64(r.Subscribers), "subscriber", "subscribers"))
+	if r.Subscribers == 0 {
+		a.printf("  warning      no subscriber can read this release: there is none; blocklist subscriber add")
+	}
 	for _, name := range r.Come {
 		a.printf("    comes %s", name)
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 
@@ -27,13 +28,13 @@ func terminal(s any) (*os.File, bool) {
 }
 
 // passphrase returns the passphrase from the environment, or asks for it.
-func (a *app) passphrase(prompt string) (string, error) {
-	if phrase, ok := os.LookupEnv(passphraseVariable); ok {
+func (a *app) passphrase(variable, prompt string) (string, error) {
+	if phrase, ok := os.LookupEnv(variable); ok {
 		return phrase, nil
 	}
 	f, ok := terminal(a.stdin)
 	if !ok {
-		return "", withHint(errors.New("there is no terminal to ask for the passphrase"), "set %s", passphraseVariable)
+		return "", withHint(errors.New("there is no terminal to ask for the passphrase"), "set %s", variable)
 	}
 	fmt.Fprint(a.stderr, prompt)
 	phrase, err := term.ReadPassword(int(f.Fd()))
@@ -41,16 +42,24 @@ func (a *app) passphrase(prompt string) (string, error) {
 	return string(phrase), err
 }
 
+// minPassphrase is how many characters a passphrase has at least. Someone who has copied the key file can try
+// passphrases on machines of their own: scrypt makes each try cost a second of one processor, and 12 characters make
+// them many enough, if they are not words that everyone tries first.
+const minPassphrase = 12
+
 // newPassphrase asks for a passphrase twice.
-func (a *app) newPassphrase() (string, error) {
-	phrase, err := a.passphrase("passphrase for the new key: ")
+func (a *app) newPassphrase(variable string) (string, error) {
+	phrase, err := a.passphrase(variable, "new passphrase: ")
 	if err != nil {
 		return "", err
 	}
 	if phrase == "" {
 		return "", withHint(errors.New("the passphrase is empty"), "--no-passphrase leaves the key unprotected, if that is what you want")
 	}
-	again, err := a.passphrase("the same again: ")
+	if utf8.RuneCountInString(phrase) < minPassphrase {
+		return "", fmt.Errorf("the passphrase is too short: it needs at least %d characters, as anyone with a copy of the key file can try many; some words are easy to remember", minPassphrase)
+	}
+	again, err := a.passphrase(variable, "the same again: ")
 	if err == nil && again != phrase {
 		err = errors.New("the two passphrases differ")
 	}
@@ -148,7 +157,7 @@ const maxTries = 3
 func (a *app) loadKey(key string) (crypto.Signer, error) {
 	_, given := os.LookupEnv(passphraseVariable)
 	for try := 1; ; try++ {
-		signer, err := keys.Load(key, func() (string, error) { return a.passphrase("passphrase of " + key + ": ") })
+		signer, err := keys.Load(key, func() (string, error) { return a.passphrase(passphraseVariable, "passphrase of "+key+": ") })
 		if given || try == maxTries || !errors.Is(err, keys.ErrPassphrase) {
 			return signer, err
 		}

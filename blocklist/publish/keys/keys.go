@@ -16,6 +16,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/disk"
 	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
@@ -130,20 +131,47 @@ func Load(path string, passphrase func() (string, error)) (crypto.Signer, error)
 	if name, ok := strings.CutPrefix(path, AgentPrefix); ok {
 		return findAgentKey(name)
 	}
-	content, err := readKeyFile(path)
+	content, err := unlock(path, passphrase)
 	if err != nil {
 		return nil, err
 	}
-	if bytes.HasPrefix(content, []byte(armor.Header)) {
-		phrase, err := passphrase()
-		if err != nil {
-			return nil, fmt.Errorf("unlocking the key %s: %w", path, err)
-		}
-		if content, err = decrypt(content, phrase); err != nil {
-			return nil, fmt.Errorf("unlocking the key %s: %w", path, err)
-		}
-	}
 	return parsePrivate(path, content)
+}
+
+// unlock returns the private key in a file as text. It calls passphrase only if the file is encrypted.
+func unlock(path string, passphrase func() (string, error)) ([]byte, error) {
+	content, err := readKeyFile(path)
+	if err != nil || !bytes.HasPrefix(content, []byte(armor.Header)) {
+		return content, err
+	}
+	phrase, err := passphrase()
+	if err == nil {
+		content, err = decrypt(content, phrase)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("unlocking the key %s: %w", path, err)
+	}
+	return content, nil
+}
+
+// ChangePassphrase encrypts the private key in a file with a new passphrase. It calls current only if the file is
+// encrypted, then next. The file is replaced at once: it always has the key under one of both passphrases.
+func ChangePassphrase(path string, current, next func() (string, error)) error {
+	content, err := unlock(path, current)
+	if err != nil {
+		return err
+	}
+	if _, err := parsePrivate(path, content); err != nil {
+		return err
+	}
+	phrase, err := next()
+	if err == nil {
+		content, err = encrypt(content, phrase)
+	}
+	if err != nil {
+		return fmt.Errorf("encrypting the private key: %w", err)
+	}
+	return disk.WriteFile(path, content, 0o600)
 }
 
 // readKeyFile reads a key file, encrypted or not.
