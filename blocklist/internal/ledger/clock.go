@@ -15,9 +15,6 @@ const ClockTolerance = 5 * time.Minute
 // list that is kept has one more within that time.
 const maxPause = 365 * 24 * time.Hour
 
-// clockConfirmed follows the reason of an operation whose time is one that [Ledger.Lock] doubts.
-const clockConfirmed = "; clock confirmed"
-
 // ConfirmClock says that the clock is right. [Ledger.Lock] no longer doubts it, and operations record the confirmation
 // where it was needed.
 func (l *Ledger) ConfirmClock() { l.clockConfirmed = true }

@@ -150,6 +150,9 @@ func isLine(text string) bool {
 	return len(text) <= 4<<10 && utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
 }
 
+// clockConfirmed follows the reason of an operation whose time is one that [Ledger.Lock] doubts.
+const clockConfirmed = "; clock confirmed"
+
 // overriddenBy separates the reason of a change from the reason to override the guards.
 const overriddenBy = "; guards overridden: "
 

@@ -25,6 +25,16 @@ const (
 	signWithdrawn = "~"
 )
 
+// changeRow is a row of the table changes.
+type changeRow struct {
+	id                       int64
+	sign, target, attributes string
+}
+
+func scanChangeRow(row scanner) (c changeRow, err error) {
+	return c, row.Scan(&c.id, &c.sign, &c.target, &c.attributes)
+}
+
 // orders are the orders that a target rests on, oldest first: the attributes of their lines. Each has another
 // reference. No orders mean that the target is not listed.
 type orders []string

@@ -26,16 +26,6 @@ func (v View) Verify(ctx context.Context) (last Operation, err error) {
 	return last, v.verifyOrders(ctx)
 }
 
-// changeRow is a row of the table changes.
-type changeRow struct {
-	id                       int64
-	sign, target, attributes string
-}
-
-func scanChangeRow(row scanner) (c changeRow, err error) {
-	return c, row.Scan(&c.id, &c.sign, &c.target, &c.attributes)
-}
-
 // verifyChain verifies the operations and their changes in order, and returns the last operation.
 func (v View) verifyChain(ctx context.Context) (last Operation, err error) {
 	next, stop := iter.Pull2(query(ctx, v.q, scanChangeRow,
