@@ -43,5 +43,3 @@ func (l *Ledger) WriteBackup(ctx context.Context, w io.Writer) error {
 	})
 	return errors.Join(err, tw.Close())
 }
-
-const lockName = "lock"

@@ -24,6 +24,7 @@ const (
 	keysDir     = "keys"        // every key that a confidential list has had; only for the officers
 	urgentDir   = "urgent"      // every urgent document, named by its version
 	urgentFile  = "urgent.json" // urgent orders that wait for an officer's signature, below pending
+	lockName    = "lock"        // the lock of the ledger
 )
 
 // folder is the agency's folder without the ledger: roots, releases with their files, pending metadata, and list keys.

@@ -145,30 +145,3 @@ func hashChanges(changes iter.Seq2[blocklist.Change, error]) (string, error) {
 	}
 	return string(sum.Sum(nil)), nil
 }
-
-// signedBefore returns the release before p. It fails unless enough officers have signed that release: otherwise a
-// change could be hidden in it. For the first release it returns the zero value.
-func (d folder) signedBefore(p *Pending) (before signedRelease, err error) {
-	if p.Serial == 1 {
-		return before, nil
-	}
-	if before, err = d.openSigned(p.Serial - 1); err != nil {
-		err = fmt.Errorf("the release before %s: %w", p.What(), err)
-	}
-	return before, err
-}
-
-// openSigned returns a release. It fails unless enough officers have signed it.
-func (d folder) openSigned(serial uint64) (r signedRelease, err error) {
-	if r, err = d.readPushed(serial); err != nil {
-		return r, err
-	}
-	if r.serial() != serial {
-		return r, fmt.Errorf("%w: serial %d is missing", blocklist.ErrUntrusted, serial)
-	}
-	roots, err := d.rootHistory()
-	if err == nil {
-		_, err = signedUnder(roots, r.metadata)
-	}
-	return r, err
-}

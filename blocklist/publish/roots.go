@@ -102,6 +102,33 @@ func signedUnder(roots []*trust.Root, targets []byte) ([]*trust.Root, error) {
 	return nil, err
 }
 
+// signedBefore returns the release before p. It fails unless enough officers have signed that release: otherwise a
+// change could be hidden in it. For the first release it returns the zero value.
+func (d folder) signedBefore(p *Pending) (before signedRelease, err error) {
+	if p.Serial == 1 {
+		return before, nil
+	}
+	if before, err = d.openSigned(p.Serial - 1); err != nil {
+		err = fmt.Errorf("the release before %s: %w", p.What(), err)
+	}
+	return before, err
+}
+
+// openSigned returns a release. It fails unless enough officers have signed it.
+func (d folder) openSigned(serial uint64) (r signedRelease, err error) {
+	if r, err = d.readPushed(serial); err != nil {
+		return r, err
+	}
+	if r.serial() != serial {
+		return r, fmt.Errorf("%w: serial %d is missing", blocklist.ErrUntrusted, serial)
+	}
+	roots, err := d.rootHistory()
+	if err == nil {
+		_, err = signedUnder(roots, r.metadata)
+	}
+	return r, err
+}
+
 // isOfficer reports whether a public key is that of an officer of the root.
 func isOfficer(root *trust.Root, public ed25519.PublicKey) bool {
 	return root != nil && slices.ContainsFunc(root.Spec().Officers, notekey.Key{Public: public}.Equal)
