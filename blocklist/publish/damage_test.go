@@ -1,7 +1,6 @@
 package publish_test
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -123,7 +122,7 @@ func TestRefuseUnreadable(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, []byte("garbage"), 0o600))
 	_, err = a.Pending()
 	part := (*publish.PartError)(nil)
-	require.True(t, errors.As(err, &part))
+	require.ErrorAs(t, err, &part)
 	assert.True(t, part.Pending())
 	_, _, err = a.Release(t.Context(), "anna")
 	require.ErrorIs(t, err, blocklist.ErrDamaged)

@@ -61,8 +61,10 @@ func TestEntryHistory(t *testing.T) {
 	want := "example.com: added@anna+bruno removed@pending added"
 	assert.Equal(t, []string{want}, a.told(t, "EXAMPLE.com:443"))
 	assert.Equal(t, []string{"=www.example.com: added@anna+bruno", "covered by " + want}, a.told(t, "www.example.com"))
-	assert.Equal(t, []string{"https://www.example.com/page?x: ", "covered by https://www.example.com/page: added@anna+bruno",
-		"covered by =www.example.com: added@anna+bruno", "covered by " + want}, addBlank(a.told(t, "http://www.example.com/page?x")))
+	assert.Equal(t, []string{
+		"https://www.example.com/page?x: ", "covered by https://www.example.com/page: added@anna+bruno",
+		"covered by =www.example.com: added@anna+bruno", "covered by " + want,
+	}, addBlank(a.told(t, "http://www.example.com/page?x")))
 	assert.Equal(t, []string{"192.0.2.7: ", "covered by 192.0.2.0/24: added@anna+bruno"}, addBlank(a.told(t, "192.0.2.7")))
 	assert.Equal(t, []string{"never.example:"}, a.told(t, "never.example"))
 

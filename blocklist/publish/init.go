@@ -117,7 +117,7 @@ func share(dir, group string) error {
 	if err := os.Chown(dir, -1, id); err != nil {
 		return fmt.Errorf("sharing %s with group %s, of which you must be a member: %w", dir, group, err)
 	}
-	return os.Chmod(dir, 0o770|os.ModeSetgid) //nolint:gosec // the group is to change it
+	return os.Chmod(dir, 0o770|os.ModeSetgid)
 }
 
 var errNotEmpty = errors.New("the folder is not empty")

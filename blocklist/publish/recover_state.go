@@ -90,10 +90,7 @@ func (v *recovery) describe(known bool) string {
 	case !known:
 		text += fmt.Sprintf("; the operations after serial %d that led to it are not known here", v.since)
 	}
-	for _, note := range v.r.Notes {
-		text += "; " + note
-	}
-	return shorten(text)
+	return shorten(strings.Join(append([]string{text}, v.r.Notes...), "; "))
 }
 
 // report fills in what was recorded after the operation head.

@@ -225,6 +225,11 @@ func (q *Request) verify(trusted []byte) error {
 	case p.Number > 0:
 		return p.checkClock()
 	}
+	return q.verifyRelease(p)
+}
+
+// verifyRelease proves that a release makes the changes of the operations that it claims, and no others.
+func (q *Request) verifyRelease(p *Pending) (err error) {
 	if err := q.verifyHistory(); err != nil {
 		return err
 	}

@@ -1,14 +1,11 @@
 package publish
 
 import (
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 
 	"github.com/argine-dns/argine/blocklist"
-	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
@@ -127,9 +124,4 @@ func (d folder) openSigned(serial uint64) (r signedRelease, err error) {
 		_, err = signedUnder(roots, r.metadata)
 	}
 	return r, err
-}
-
-// isOfficer reports whether a public key is that of an officer of the root.
-func isOfficer(root *trust.Root, public ed25519.PublicKey) bool {
-	return root != nil && slices.ContainsFunc(root.Spec().Officers, notekey.Key{Public: public}.Equal)
 }

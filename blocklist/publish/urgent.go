@@ -338,7 +338,7 @@ func (h *orderHistory) officer(key crypto.Signer) string {
 // describe returns what the next orders change, in words, for the ledger.
 func (h *orderHistory) describe(next []blocklist.Entry) string {
 	parts := []string{fmt.Sprintf("urgent orders %d on serial %d", h.number+1, h.serial)}
-	for c := range orderChanges(h.lasting(), next) {
+	for c := range orderChanges(h.lasting(), next) { //nolint:errcheck // entries in memory have no errors
 		switch {
 		case !c.Removed:
 			parts = append(parts, "+"+c.Entry.Target())

@@ -29,7 +29,7 @@ func newMachine(t *testing.T) machine {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can run a command as another account")
 	}
-	dir, err := os.MkdirTemp("", "accounts-*") // not t.TempDir, whose parent is private
+	dir, err := os.MkdirTemp("", "accounts-*") //nolint:usetesting // the parent of t.TempDir is private
 	require.NoError(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	require.NoError(t, os.Chmod(dir, 0o777))

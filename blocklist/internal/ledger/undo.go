@@ -46,7 +46,7 @@ CROSS JOIN changes AS c ON c.target = o.target WHERE c.id <= ? ORDER BY c.target
 type reversal struct {
 	tx       *Tx
 	screen   Screen
-	from, to int64 // the changes of the operation are those after from, up to to
+	from, to int64 // the changes of the operation are those after from, until to
 
 	target             string
 	before, after, now orders

@@ -8,7 +8,6 @@ import (
 	"io"
 	"path/filepath"
 	"regexp"
-
 	"strings"
 	"testing"
 	"time"

@@ -54,5 +54,5 @@ func Compare(ours, theirs error) (why string, err error) {
 			return r.why, nil
 		}
 	}
-	return "", fmt.Errorf("%w: %s here: %v; %s there: %v", ErrDisagrees, here, ours, there, theirs)
+	return "", fmt.Errorf("%w: %s here: %w; %s there: %w", ErrDisagrees, here, ours, there, theirs)
 }
