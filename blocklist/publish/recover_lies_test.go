@@ -3,6 +3,7 @@ package publish_test
 import (
 	"archive/tar"
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -22,7 +23,7 @@ func alter(t *testing.T, bundle []byte, change func(name string, content []byte)
 	w := tar.NewWriter(&out)
 	for r := tar.NewReader(bytes.NewReader(bundle)); ; {
 		h, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		require.NoError(t, err)

@@ -52,22 +52,7 @@ a resolver starts alone.`,
 			if from != "" {
 				return a.keygenAgent(from, base+".pub", name)
 			}
-			phrase := ""
-			if !plain {
-				var err error
-				if err = checkNew(out, base+".pub"); err != nil {
-					return err
-				}
-				if phrase, err = a.newPassphrase(passphraseVariable); err != nil {
-					return err
-				}
-			}
-			public, err := keys.Generate(out, base+".pub", name, phrase)
-			if err != nil {
-				return err
-			}
-			a.printf("private key: %s, for %s alone", out, name)
-			return a.madeKey(base+".pub", public)
+			return a.keygenFile(out, base+".pub", name, plain)
 		},
 	}
 	cmd.Flags().StringVarP(&out, "output", "o", "", "the `FILE` for the private key; the public key gets the ending .pub")
@@ -77,6 +62,26 @@ a resolver starts alone.`,
 	cmd.Flags().StringVar(&kind, "kind", "hybrid", "of a subscriber's key: hybrid (safe from quantum computers as well) or x25519")
 	cmd.Flags().BoolVar(&plain, "no-passphrase", false, "leave the private key unprotected")
 	return cmd
+}
+
+// keygenFile makes an officer's key pair in two files.
+func (a *app) keygenFile(private, public, name string, plain bool) error {
+	phrase := ""
+	if !plain {
+		err := checkNew(private, public)
+		if err == nil {
+			phrase, err = a.newPassphrase(passphraseVariable)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	key, err := keys.Generate(private, public, name, phrase)
+	if err != nil {
+		return err
+	}
+	a.printf("private key: %s, for %s alone", private, name)
+	return a.madeKey(public, key)
 }
 
 // keygenSubscriber makes the key pair of a subscriber.
@@ -112,7 +117,7 @@ func checkNew(paths ...string) error {
 }
 
 // newPassphraseVariable is the environment variable with the passphrase that a key is to get.
-const newPassphraseVariable = "BLOCKLIST_NEW_PASSPHRASE"
+const newPassphraseVariable = "BLOCKLIST_NEW_PASSPHRASE" //nolint:gosec // the name of a variable
 
 func (a *app) changePassphrase() *cobra.Command {
 	return &cobra.Command{

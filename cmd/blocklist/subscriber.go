@@ -16,7 +16,7 @@ func (a *app) subscriber() *cobra.Command {
 		Use:   "subscriber",
 		Short: "Say to whom a confidential list is encrypted",
 		Long: `Say to whom a confidential list is encrypted. Who comes or goes counts from the next release on; when somebody has gone, that
-has a new key. What was released before stays open to whoever could open it then.`,
+has a new key. What was released before stays open to those who could open it then.`,
 		Args: args(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			return usage("subscriber add, subscriber remove or subscriber list")

@@ -80,7 +80,7 @@ func TestApplyBundle(t *testing.T) {
 		assert.Error(t, err, name)
 	}
 	_, err = apply(newAgency(t).bundle(t, "other.test"))
-	assert.ErrorContains(t, err, blocklist.ErrUntrusted.Error(), "another agency's list of that name")
+	assert.ErrorContains(t, err, blocklist.ErrSignatures.Error(), "another agency's list of that name")
 	_, err = apply(r.dir)
 	assert.ErrorIs(t, err, blocklist.ErrMalformed)
 	assert.NoFileExists(t, filepath.Join(r.dir, "state", "apply.tar"))
