@@ -160,3 +160,35 @@ func TestRecoverEmpty(t *testing.T) {
 	_, err = b.recover(t, a.rootFile(t), a.bundle(t))
 	require.ErrorIs(t, err, blocklist.ErrRollback)
 }
+
+// The operations that a restored ledger had beyond its last release are in no release that was signed meanwhile, and
+// the lines of that one are counted from the last release that is known.
+func TestRecoverReleases(t *testing.T) {
+	t.Parallel()
+	a := newAgency(t)
+	a.add(t, "one.example")
+	a.release(t)
+	backup := a.copy(t)
+	for _, name := range []string{"two.example", "three.example"} {
+		a.add(t, name)
+		a.release(t)
+	}
+	backup.add(t, "beyond.example")
+	_, err := backup.recover(t, a.rootFile(t), a.bundle(t))
+	require.NoError(t, err)
+
+	var entries uint64
+	for r, err := range backup.Releases(t.Context(), 0) {
+		require.NoError(t, err)
+		assert.Equal(t, r.Entries, entries+r.Added-r.Removed, "serial %d", r.Serial)
+		entries = r.Entries
+	}
+	all, err := backup.EntryHistory(t.Context(), "beyond.example")
+	require.NoError(t, err)
+	require.Len(t, all[0].Events, 3)
+	for i, kind := range []string{publish.KindAdd, publish.KindRecover, publish.KindAdd} {
+		e := all[0].Events[i]
+		assert.Equal(t, kind, e.Operation.Kind)
+		assert.Equal(t, kind == publish.KindRecover, e.Release != nil, "only the recovery has a release")
+	}
+}

@@ -232,7 +232,8 @@ const releaseLines = `SELECT ` + releaseColumns + `,
 	coalesce((SELECT sum(added) FROM operations WHERE id > before AND id <= operation), 0),
 	coalesce((SELECT sum(removed) FROM operations WHERE id > before AND id <= operation), 0)
 FROM (
-	SELECT *, coalesce((SELECT operation FROM releases WHERE serial = r.serial - 1), 0) AS before FROM releases AS r %s)
+	SELECT *, coalesce((SELECT operation FROM releases WHERE serial < r.serial ORDER BY serial DESC LIMIT 1), 0) AS before
+	FROM releases AS r %s)
 ORDER BY serial`
 
 // LastReleases yields the newest pushed releases, oldest first; 0 selects all.
@@ -243,9 +244,14 @@ func (v View) LastReleases(ctx context.Context, last int) iter.Seq2[ReleaseLines
 	return query(ctx, v.q, scanReleaseLines, fmt.Sprintf(releaseLines, `ORDER BY serial DESC LIMIT ?`), last)
 }
 
+// with selects the first release with an operation. Where a recovery stands for the operations that led to a release,
+// which are not known here, the operations before it are not in that release.
+const with = `WHERE operation = ?1 OR operation > ?1 AND head = (SELECT hash FROM operations WHERE id = r.operation)
+	ORDER BY serial LIMIT 1`
+
 // ReleaseWith returns the first pushed release with an operation, with serial 0 if there is none.
 func (v View) ReleaseWith(ctx context.Context, operation int64) (ReleaseLines, error) {
-	for r, err := range query(ctx, v.q, scanReleaseLines, fmt.Sprintf(releaseLines, `WHERE operation >= ? ORDER BY serial LIMIT 1`), operation) {
+	for r, err := range query(ctx, v.q, scanReleaseLines, fmt.Sprintf(releaseLines, with), operation) {
 		return r, err
 	}
 	return ReleaseLines{}, nil
