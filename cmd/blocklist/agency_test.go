@@ -1,0 +1,311 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// agency is headquarters with its ledger and origin, officers who share nothing with it but files passed by hand, and
+// subscribers. Everything is in a folder of its own below base.
+type agency struct {
+	t          *testing.T
+	random     *rand.Rand
+	base       string
+	book       *book
+	officers   []string
+	seen       map[string]uint64 // the serial that an officer has signed last
+	released   state
+	serial     uint64
+	rootSigned bool              // whether officers of the root in force have signed the newest release
+	digests    map[uint64]string // of the releases that were pushed
+	urgent     []string
+	head       int64 // the newest operation
+	names      int   // names that were used for urgent orders and references
+}
+
+// Three officers, two of whom sign, keep a list for 35 days, and lose the ledger and an officer's key on the way. Each
+// release is what the orders say, at the ledger, the origin and the subscribers.
+func TestAgencyWalk(t *testing.T) {
+	if os.Getenv("ARGINE_LONG") != "1" {
+		t.Skip("ARGINE_LONG=1 runs it: it types a thousand commands")
+	}
+	a := openAgency(t)
+	a.days(12)
+	a.renewRoot()
+	backup := a.backup()
+	saved := a.book.clone()
+	a.days(5)
+	a.loseLedger(backup, saved)
+	a.days(8)
+	a.loseOfficer()
+	a.days(10)
+	a.compareAll()
+	a.checkHistory(1)
+}
+
+// openAgency makes keys, origin, list, the first root and the first release.
+func openAgency(t *testing.T) *agency {
+	a := &agency{
+		t: t, random: rand.New(rand.NewPCG(2026, 12)), base: t.TempDir(), officers: []string{"anna", "bruno", "carla"}, rootSigned: true,
+		book: &book{orders: state{}, events: map[string][]event{}}, seen: map[string]uint64{}, digests: map[uint64]string{}, released: state{},
+	}
+	t.Setenv("BLOCKLIST_AUTHOR", "desk")
+	a.at("hq")
+	init := []string{
+		"init", a.path("hq", "DIR"), "--list", "it.example/test", "--origin-key", a.path("hq", "ORIGIN", "online.pub"),
+		"--threshold", "2", "--urgent-entries", "5",
+	}
+	for _, name := range a.officers {
+		init = append(init, "--officer", a.newOfficer(name))
+	}
+	a.at("hq")
+	a.run(0, "origin", "init", a.path("hq", "ORIGIN"))
+	a.run(0, init...)
+	a.signRoot(1, "anna", "carla")
+	for _, to := range []string{"anna", "bruno", "carla", "current", "rare"} {
+		a.pass("hq/DIR/root.json", to+"/root.json")
+	}
+	a.run(0, "origin", "trust", a.path("hq", "ORIGIN"), a.path("hq", "DIR", "root.json"))
+	a.ledger(0, "guard", "--max-growth", "1000%", "--max-shrink", "100%")
+	a.head = a.newest()
+	next := a.book.orders.clone()
+	next.add("ever.example", modelOrder{"first", ""})
+	a.change(0, next, "first", "add", "ever.example", "--ref", "first")
+	return a
+}
+
+func (a *agency) path(elements ...string) string {
+	return filepath.Join(append([]string{a.base}, elements...)...)
+}
+
+// at goes to the machine of somebody: what the command remembers is there.
+func (a *agency) at(who string) {
+	a.t.Helper()
+	require.NoError(a.t, os.MkdirAll(a.path(who), 0o700))
+	a.t.Setenv("XDG_STATE_HOME", a.path(who, "state"))
+}
+
+// pass passes a file by hand.
+func (a *agency) pass(from, to string) {
+	a.t.Helper()
+	content, err := os.ReadFile(a.path(from))
+	require.NoError(a.t, err)
+	a.write(to, string(content))
+}
+
+func (a *agency) write(to, text string) {
+	a.t.Helper()
+	require.NoError(a.t, os.MkdirAll(filepath.Dir(a.path(to)), 0o700))
+	require.NoError(a.t, os.WriteFile(a.path(to), []byte(text), 0o600))
+}
+
+// run types a command, checks its exit code, and returns what it wrote.
+func (a *agency) run(code int, args ...string) string {
+	a.t.Helper()
+	var out, errs bytes.Buffer
+	got := run(args, strings.NewReader(""), &out, &errs)
+	require.Equal(a.t, code, got, "%q\n%s%s", args, out.String(), errs.String())
+	return out.String()
+}
+
+func (a *agency) ledger(code int, args ...string) string {
+	a.t.Helper()
+	return a.run(code, append([]string{"-C", a.path("hq", "DIR")}, args...)...)
+}
+
+// newest returns the number of the ledger's newest operation.
+func (a *agency) newest() int64 {
+	a.t.Helper()
+	var o struct{ ID int64 }
+	require.NoError(a.t, json.Unmarshal([]byte(a.ledger(0, "log", "-n", "1", "--json")), &o))
+	return o.ID
+}
+
+// change types a command that should bring the ledger to the state next in one operation, or in none if that is now.
+func (a *agency) change(code int, next state, ref string, args ...string) {
+	a.t.Helper()
+	a.ledger(code, args...)
+	head := a.newest()
+	if len(a.book.changed(next)) == 0 {
+		require.Equal(a.t, a.head, head, args)
+		return
+	}
+	require.Equal(a.t, a.head+1, head, args)
+	a.head = head
+	a.book.record(next, event{id: head, author: "desk", ref: ref})
+}
+
+func (a *agency) newOfficer(name string) (public string) {
+	a.t.Helper()
+	a.at(name)
+	a.run(0, "keygen", "-o", a.path(name, name+".key"), "--no-passphrase")
+	a.pass(name+"/"+name+".pub", "hq/"+name+".pub")
+	return a.path("hq", name+".pub")
+}
+
+// sign has an officer sign a request of headquarters, and brings back the signature.
+func (a *agency) sign(code int, officer string, flags ...string) (signature string) {
+	a.t.Helper()
+	a.pass("hq/request", officer+"/request")
+	a.at(officer)
+	out := a.path(officer, "signature")
+	if _, err := os.Stat(a.path(officer, "root.json")); err == nil {
+		flags = append(flags, "--root", a.path(officer, "root.json"))
+	}
+	flags = append(flags, "--key", a.path(officer, officer+".key"), "-o", out, "--yes")
+	os.Remove(out)
+	a.run(code, append([]string{"sign", a.path(officer, "request")}, flags...)...)
+	a.at("hq")
+	if code != exitDone {
+		require.NoFileExists(a.t, out)
+		return ""
+	}
+	a.pass(officer+"/signature", "hq/"+officer+".sig")
+	return a.path("hq", officer+".sig")
+}
+
+// signRelease is sign for the next release. An officer who has signed another state of the serial must say so.
+func (a *agency) signRelease(officer string) (signature string) {
+	a.t.Helper()
+	var flags []string
+	if a.seen[officer] == a.serial+1 {
+		a.sign(exitRefused, officer)
+		flags = []string{"--again"}
+	}
+	a.seen[officer] = a.serial + 1
+	return a.sign(exitDone, officer, flags...)
+}
+
+func (a *agency) signRoot(version int, officers ...string) {
+	a.t.Helper()
+	a.ledger(0, "request", "-o", a.path("hq", "request"))
+	for _, name := range officers {
+		a.ledger(0, "sign", "--signature", a.sign(exitDone, name))
+	}
+	root, err := os.ReadFile(a.path("hq", "DIR", "root.json"))
+	require.NoError(a.t, err)
+	assert.Contains(a.t, string(root), fmt.Sprintf(`"version":%d`, version))
+}
+
+// two returns two officers.
+func (a *agency) two() []string {
+	all := slices.Clone(a.officers)
+	a.random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	return all[:2]
+}
+
+func (a *agency) chance(percent int) bool { return a.random.IntN(100) < percent }
+
+// publish makes a release, has it signed, and pushes it. It reports whether there is a new one.
+func (a *agency) publish() bool {
+	a.t.Helper()
+	unchanged := a.release()
+	if unchanged {
+		return false
+	}
+	two := a.two()
+	if a.chance(20) { // a late order: the release is made again, and what was signed is of something else
+		old := a.signRelease(two[0])
+		a.add(fmt.Sprintf("late%d.example", a.serial), "late", "")
+		require.False(a.t, a.release())
+		a.ledger(exitRefused, "sign", "--signature", old)
+	}
+	if a.chance(15) {
+		a.refuse(two)
+		return false
+	}
+	first, second := a.signRelease(two[0]), a.signRelease(two[1])
+	if a.chance(30) {
+		a.ledger(0, "sign", "--signature", second)
+		a.ledger(exitSignatures, "push", a.path("hq", "ORIGIN"))
+	}
+	a.ledger(0, "sign", "--signature", first, "--signature", second, "--signature", first)
+	a.push()
+	return true
+}
+
+// release makes a release and a request for it. It reports whether there was nothing to release.
+func (a *agency) release() (unchanged bool) {
+	a.t.Helper()
+	next := a.book.orders.clone()
+	next.withdrawAll(hasExpired)
+	unchanged = a.rootSigned && slices.Equal(next.lines(), a.released.lines())
+	if unchanged {
+		a.change(exitNothing, next, "", "release")
+		return true
+	}
+	a.change(exitDone, next, "", "release")
+	a.ledger(0, "request", "-o", a.path("hq", "request"))
+	return false
+}
+
+// refuse has the second officer refuse the release, now and then after the first has signed it.
+func (a *agency) refuse(two []string) {
+	a.t.Helper()
+	if a.chance(50) {
+		a.ledger(0, "sign", "--signature", a.signRelease(two[0]))
+	}
+	name := two[1]
+	a.pass("hq/request", name+"/request")
+	a.at(name)
+	out := a.path(name, "refusal")
+	os.Remove(out)
+	a.run(0, "refuse", a.path(name, "request"), "--root", a.path(name, "root.json"), "--key", a.path(name, name+".key"), "--reason", "no", "-o", out)
+	a.at("hq")
+	a.pass(name+"/refusal", "hq/refusal")
+	a.ledger(0, "refuse", "--signature", a.path("hq", "refusal"))
+	a.head = a.newest()
+}
+
+// push brings the release to the origin. Its serial is the next one, and of nothing else.
+func (a *agency) push() {
+	a.t.Helper()
+	var answer struct {
+		Result struct {
+			Pushed struct {
+				Serial uint64
+				Digest string
+			}
+		}
+	}
+	require.NoError(a.t, json.Unmarshal([]byte(a.ledger(0, "push", a.path("hq", "ORIGIN"), "--json")), &answer))
+	pushed := answer.Result.Pushed
+	a.serial++
+	require.Equal(a.t, a.serial, pushed.Serial)
+	require.NotContains(a.t, a.digests, pushed.Serial)
+	a.digests[pushed.Serial] = pushed.Digest
+	a.released, a.urgent, a.rootSigned = a.book.orders.clone(), nil, true
+	a.book.released(a.serial)
+	a.head = a.newest()
+}
+
+// unpack unpacks a backup.
+func (a *agency) unpack(backup []byte, to string) {
+	a.t.Helper()
+	r := tar.NewReader(bytes.NewReader(backup))
+	for {
+		h, err := r.Next()
+		if err == io.EOF {
+			return
+		}
+		require.NoError(a.t, err)
+		if h.Typeflag == tar.TypeDir {
+			continue
+		}
+		content, err := io.ReadAll(r)
+		require.NoError(a.t, err)
+		a.write(filepath.Join(to, h.Name), string(content))
+	}
+}
