@@ -2,8 +2,8 @@ package guard
 
 import "github.com/argine-dns/argine/blocklist"
 
-// Additions is an incremental check, for a caller that has the additions one by one but not the whole list. It leaves
-// out [CheckParent].
+// Additions is an incremental check for a caller that gets the additions one by one and does not have the whole list.
+// It leaves out [CheckParent].
 type Additions struct {
 	guard *Guard
 	found *collector

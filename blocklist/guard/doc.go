@@ -26,8 +26,9 @@
 //
 // Some findings are reported but do not hold the update. An addition with status=monitor blocks nothing: it is no
 // parent, and its other findings are only reported. A host entry on a public suffix blocks that one name, which may be
-// intended. A name may be a suffix only by a wildcard rule (*.ck). In the first state of a list, findings that are
-// common in lists ([Check.Common]) are only reported: suffixes of companies, and parents. Look-alikes never hold.
+// intended. So may an entry for a name that is a suffix only by a wildcard rule (*.ck). In the first state of a list,
+// findings that are common in lists ([Check.Common]) are only reported: suffixes of companies, and parents. Look-alikes
+// never hold.
 //
 // A URL entry is as narrow as its path and trips nothing, with three exceptions. An entry for its whole host
 // (https://name/*) is checked like that host. An entry for all subdomains (https://*.name/path) is checked like that
@@ -36,13 +37,14 @@
 // # Protected names
 //
 // [BuiltIn] has names that so many people and machines depend on that blocking one is almost always a mistake. An entry
-// for such a name or for one above it is held; one for a customer's name below a platform, or for a page, is not. They
-// add no finding where a public suffix or a name of the operator says as much.
+// for such a name, or for a name above it, is held. An entry for a page, or for a customer's name below a platform, is
+// not. A built-in name adds no finding if the same entry has one for a public suffix or for the operator's own
+// protected name.
 //
 // # Limits
 //
 // The public suffix list is the one compiled into golang.org/x/net. It contains public suffixes, not the names above
 // them: add a hoster's own domain to the protected list if the suffixes of its regions lie below it. The checks can't
-// see which sites share an address: there may be many. Growth and shrink are measured for one update: a series of
-// updates, each just below the limit, passes.
+// know how many sites share an address. Growth and shrink are measured for one update: a series of updates, each just
+// below the limit, passes.
 package guard

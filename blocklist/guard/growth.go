@@ -2,7 +2,7 @@ package guard
 
 import "fmt"
 
-// slack is how many additions, and how many removals, always pass, however small the list is.
+// slack is the number of additions that always pass, and the same number of removals, even in a small list.
 const slack = 10
 
 // growth checks the list as a whole: it must not grow or shrink too much in one update, or become empty.

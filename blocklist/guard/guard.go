@@ -188,8 +188,8 @@ type coverage struct {
 }
 
 // coverageOf returns the names that an entry covers as whole hosts. That holds for a domain or host entry, for a URL
-// entry that covers its whole host or all subdomains of a name, and for any URL entry whose host is diverted to a
-// proxy. It returns false for all other entries.
+// entry for its whole host or for all subdomains of a name, and for every URL entry if hosts are diverted to a proxy.
+// It returns false for all other entries.
 func (g *Guard) coverageOf(e blocklist.Entry) (coverage, bool) {
 	if name, ok := e.Name(); ok {
 		return coverage{name, e.Scope == blocklist.ScopeDomain}, true

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// hashCounts counts events for a set of hashes. A list may add millions of hashes, of which few are ever counted: a
+// hashCounts counts events for a set of hashes. There may be millions of hashes, and few of them are ever counted. A
 // sorted table takes a third of the memory of a map.
 type hashCounts struct {
 	parts  [][]uint64 // unsorted hashes, until complete; in parts, since a growing slice leaves garbage

@@ -12,15 +12,15 @@ import (
 // protected names and no popular names.
 type Limits struct {
 	// MaxGrowth and MaxShrink limit the additions and the removals of one update, as a share of the entries before it;
-	// zero: 0.2. An entry with changed attributes alone counts as neither. The first state of a list is not measured,
-	// because it grows from nothing. Up to 10 additions and 10 removals always pass.
+	// zero means 0.2. An entry whose attributes alone have changed counts as neither. The first state of a list is not
+	// measured, because it grows from nothing. Up to 10 additions and 10 removals always pass.
 	MaxGrowth, MaxShrink float64
 	// Protected are the names and addresses that no entry may touch: an entry is held if it covers anything that a
 	// protected entry covers. So example.com protects that name and all names below it, =example.com that name alone,
 	// 192.0.2.0/24 its addresses. URLs are refused. The entry's reference explains the protection; findings quote it.
 	// See [ReadProtected].
 	Protected []blocklist.Entry
-	// NoBuiltIn leaves out the names of [BuiltIn], which are protected as well.
+	// NoBuiltIn leaves out the names of [BuiltIn], which are otherwise protected as well.
 	NoBuiltIn bool
 	// Popular are names that no entry may cover; their subdomains may be listed. See [ReadPopular].
 	Popular []Popular

@@ -53,7 +53,8 @@ func (n *names) covered(c coverage) (first, count uint32) {
 	return 0, 0
 }
 
-// near reports whether a name of the list may be at, above or below the given one. It spares most names the walk.
+// near reports whether a name of the list may be at, above or below the given name. Most names are ruled out at once,
+// without a walk over their parents.
 func (n *names) near(name blocklist.Name) bool {
 	var two, one blocklist.Name // the suffixes of two labels and of one
 	for s := range name.Suffixes() {
@@ -95,7 +96,7 @@ func newProtected(entries []blocklist.Entry) (protected, error) {
 	return p, nil
 }
 
-// protectable refuses a URL, because only an entry for the same URL could touch it.
+// protectable refuses URL entries as protected entries, because only an entry for the same URL could touch one.
 func protectable(e blocklist.Entry) error {
 	if e.Scope == blocklist.ScopeURL {
 		return fmt.Errorf("protecting %q: %w: write the name alone, or =name without those below it", e.Target(),

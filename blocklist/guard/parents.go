@@ -10,8 +10,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// parents counts the entries below each addition. It stores additions as keyed 64-bit hashes, and keeps a name only
-// once the limit is exceeded.
+// parents counts the entries below each addition. It stores additions as keyed 64-bit hashes, and names only of the
+// additions that exceed the limit.
 type parents struct {
 	seed    maphash.Seed
 	domains hashCounts // added domain entries, with the number of other entries below each

@@ -38,9 +38,9 @@ func Checks() []Check {
 	}
 }
 
-// Common reports whether long-standing lists usually trip the check: they contain hosters that were blocked as a whole,
-// and names above other entries. In the first state of a list such findings are reported and don't hold: there is no
-// earlier state to keep, and the subscriber chose to trust the list.
+// Common reports whether long-standing lists usually trip the check. Such lists contain hosters that were blocked as a
+// whole, and names above other entries. In the first state of a list, these findings are reported and don't hold the
+// update: there is no earlier state to keep, and the subscriber chose to trust the list.
 func (c Check) Common() bool { return c == CheckPrivate || c == CheckParent }
 
 // Severity is the effect of a finding.
@@ -122,7 +122,7 @@ func (c *collector) finish() *Report {
 // HeldError is a report of a held change, as an error. It wraps [blocklist.ErrHeld].
 type HeldError struct{ *Report }
 
-// Error implements error: the only finding that holds the change, or how many there are.
+// Error implements error. It returns the holding finding, or the number of them if there are several.
 func (e *HeldError) Error() string {
 	if e.Held == 1 && len(e.Findings) > 0 {
 		return fmt.Sprintf("%v: %s", blocklist.ErrHeld, e.Findings[0])

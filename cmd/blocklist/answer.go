@@ -12,7 +12,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// answerJSON is the answer to one line. If the lookup failed, it has no "listed", so that a failure is not read as
+// answerJSON is the answer to one line. If the lookup failed, the answer has no "listed": a failure must not be read as
 // false.
 type answerJSON struct {
 	Query  string `json:"query"`
@@ -35,8 +35,8 @@ func (a *app) answerJSONLines(ctx context.Context, in *input, path string) error
 	return untilEnd(ctx, func() error { return lineLookup{s}.run(a.stdin, a.stdout) })
 }
 
-// untilEnd runs a function that reads standard input. It returns when ctx ends, without waiting for the function, which
-// may block until the program exits.
+// untilEnd runs a function that reads standard input. It returns when ctx ends, even if the function still
+// blocks.
 func untilEnd(ctx context.Context, run func() error) error {
 	end := make(chan error, 1)
 	go func() { end <- run() }()

@@ -14,7 +14,7 @@ func (a *app) backup() *cobra.Command {
 		Use:   "backup -o FILE",
 		Short: "Write the agency's folder to a file, while others go on working",
 		Long: `Write the agency's folder at one moment to a tar file, while others go on working. Unpacked into an empty folder, it is a ledger
-again. Where it is older than what was pushed since, blocklist recover brings it up to date.
+again. If releases were pushed after the backup, blocklist recover brings the ledger up to date.
 
 The file is as confidential as the folder: it has the list in plain text, and the keys of a confidential list.`,
 		Example: `  blocklist -C DIR backup -o backup.tar

@@ -14,9 +14,9 @@ func (a *app) bundle() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bundle -o FILE",
 		Short: "Write the signed release to a file, for where there is no network",
-		Long: `Write the signed release to a file, for where there is no network: the pending release, or the newest one. Subscribers
-name the file where they would name an origin (dnsfilter's 'from', blocklist pull), and verify it all the same. A file
-can't prove that nothing newer exists.`,
+		Long: `Write the signed release to a file, for subscribers without a network: the pending release, or else the newest one.
+Subscribers name the file in place of an origin (dnsfilter's 'from', blocklist pull), and verify it like a pushed release.
+A file can't prove that no newer release exists.`,
 		Example: "  blocklist -C DIR bundle -o /media/usb/release.tar",
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {

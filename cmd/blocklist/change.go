@@ -18,15 +18,16 @@ func (a *app) add() *cobra.Command {
   example.com                 that name and every name below it
   =www.example.com            that name alone
   https://host.example/path   that path; with /* at the end everything below it
-  192.0.2.0/24                those addresses
+  192.0.2.0/24                the addresses of that network
 
 An entry may carry its attributes: "example.com status=monitor".
 
-An entry rests on orders, which differ in their reference, and stays listed while one stands. On an entry that is listed already, add
-gives a further order; or, if an order with this reference stands, changes it: what is not given stays as it is.
+An entry rests on one or more orders, each with its own reference. It stays listed while an order stands. If the entry is
+listed already, add gives a further order. If an order with this reference stands, add changes that order: attributes
+that are not given stay the same.
 
-What the guards hold, such as a public suffix or a protected name, is not listed; see blocklist guard. Nor is what breaks a
-rule of the list; see blocklist rules.`,
+Entries that the guards hold, such as a public suffix or a protected name, are refused; see blocklist guard. Entries that
+break a rule of the list are refused, too; see blocklist rules.`,
 		Example: `  blocklist -C DIR add example.com --category test --ref "order 2026/17" --reason "as ordered" --expires 2027-05-01 --review 90d`,
 		Args:    args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -12,11 +12,11 @@ func (a *app) compileList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "compile FILE|DIR -o SET",
 		Short: "Compile a list into one file that programs look things up in, without a store",
-		Long: `Compile a list into one file that programs look things up in, without a store: a file of any format, an agency's folder, or
-what pull has written. - is standard input. SET is the old file or the new one, never a part of one.
+		Long: `Compile a list into one file, the set, which programs search without a store. The list is a file of any format, an agency's
+folder, or a folder that pull has written. - is standard input. SET is replaced atomically: it is the old file or the new one.
 
-blocklist.OpenSet opens it in a Go program, which may ship it; lookup, squid and icap take it as they take a list. It has about
-20 bytes an entry. It is not signed, and belongs to the program that it comes with.`,
+In a Go program, blocklist.OpenSet opens the set. lookup, squid and icap take it in place of a list. It has about 20 bytes
+per entry. It is not signed: ship it only as a part of the program that uses it.`,
 		Example: `  blocklist compile hosts.txt -o hosts.set
   blocklist compile DIR -o csam.set
   blocklist lookup hosts.set www.example.com`,

@@ -21,11 +21,11 @@ func (a *app) convert() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "convert --to FORMAT FILE",
 		Short: "Turn a list of any format into another format",
-		Long: `Turn a list of any format into another format, exactly or not at all: what the target cannot say is an error,
-unless --skip-unsupported leaves it out. The result goes to standard output, once it is complete.
+		Long: `Turn a list of any format into another format, exactly or not at all. An entry that the target format can't express is an
+error, unless --skip-unsupported leaves it out. The result goes to standard output once it is complete.
 
-Formats of other programs cannot say until when an entry counts. What has expired is left out; what will expire is written and reported
-with the time by which to write the list again, or left out by --skip-expiring. What says nothing new is written once.
+Formats of other programs have no expiry. Expired entries are left out. Entries that will expire are written, and a message
+says when to write the list again; --skip-expiring leaves these entries out. Duplicates are written once.
 
 ` + tableHelp(),
 		Example: `  blocklist convert --from auto --to rpz --zone rpz.example hosts.txt > rpz.zone`,
@@ -55,15 +55,17 @@ func (a *app) export() *cobra.Command {
 		Short: "Write what is listed in any format, or for the platforms that can take pages down",
 		Long: `Write what is listed in any format, or for the platforms that can take pages down.
 
-csv, json and argine have all attributes; json is one entry a line, as in blocklist entries --json. The formats of other programs
-know no expiry and no status: what expires is counted, and what only monitors is left out.
+csv, json and argine have all attributes; json is one entry a line, as in blocklist entries --json. The formats of other
+programs have no expiry and no status: entries that will expire are written and counted, and entries with status=monitor are
+left out.
 
-The format referral is for those: every listed URL with its reference, the reason of the operation that listed it, since
-when it is listed, and whether it is still there by the checks that blocklist takedown has recorded; entries with
-status=monitor, too. It is CSV or, with --json, one JSON object a line; with --output a CSV and a JSON file for each platform.
+The format referral is for platforms. It has every listed URL, also with status=monitor: the reference, the reason of the
+operation that listed it, the time of that operation, and whether the page is still up. The last comes from the checks that
+blocklist takedown has recorded. The format is CSV or, with --json, one JSON object a line. With --output it is a CSV file
+and a JSON file for each platform.
 
-A platform is the registrable domain of the host (t.me, user.github.io), unless the file --platforms names it: a domain and
-the platform's name a line, for the domain and all names below it.`,
+A platform is the registrable domain of the host (t.me, user.github.io), unless the file of --platforms names it. Each line
+of this file has a domain and the name of its platform, which counts for the domain and all names below it.`,
 		Example: `  blocklist -C DIR export --format unbound > unbound.conf
   blocklist -C DIR export --format referral -o referrals --platforms platforms.txt`,
 		Args: args(cobra.NoArgs),
@@ -88,7 +90,7 @@ the platform's name a line, for the domain and all names below it.`,
 	return cmd
 }
 
-// jsonFormat is the format of export that has an entry a line, as JSON.
+// jsonFormat is the export format with one JSON entry a line.
 const jsonFormat = "json"
 
 // output has the options for writing a list in a format.
@@ -98,7 +100,7 @@ type output struct {
 	o        formats.WriteOptions
 }
 
-// flags adds the flags. Name is the name of the flag for the format, and alias its second name.
+// flags adds the flags. The flag for the format has the given name, and alias as a second name.
 func (out *output) flags(cmd *cobra.Command, name, alias string, writable []formats.Format) {
 	out.writable = writable
 	cmd.Flags().SetNormalizeFunc(func(_ *pflag.FlagSet, given string) pflag.NormalizedName {
@@ -109,8 +111,8 @@ func (out *output) flags(cmd *cobra.Command, name, alias string, writable []form
 	})
 	cmd.Flags().StringVar(&out.format, name, "", "the `FORMAT` to write: "+list(writable))
 	cmd.Flags().StringVar(&out.o.Zone, "zone", "", "the `NAME` of the RPZ zone")
-	cmd.Flags().BoolVar(&out.o.SkipUnsupported, "skip-unsupported", false, "leave out what the format cannot say")
-	cmd.Flags().BoolVar(&out.o.SkipExpiring, "skip-expiring", false, "leave out what expires, where the format cannot say when")
+	cmd.Flags().BoolVar(&out.o.SkipUnsupported, "skip-unsupported", false, "leave out entries that the format can't express")
+	cmd.Flags().BoolVar(&out.o.SkipExpiring, "skip-expiring", false, "leave out entries that will expire, if the format has no expiry")
 }
 
 // write writes entries to standard output.

@@ -13,7 +13,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// maxShown is how many changed lines are printed; the rest is only counted.
+// maxShown is the maximum number of changed lines that are printed. The others are only counted.
 const maxShown = 20
 
 // describe prints the pending root or release in words.
@@ -86,7 +86,7 @@ func (a *app) printOperations(operations iter.Seq2[publish.Operation, error], li
 	return nil
 }
 
-// printChanges counts changes and prints the first ones. All is the command that prints all of them.
+// printChanges counts changes and prints the first [maxShown]. All is the command that prints every change.
 func (a *app) printChanges(changes iter.Seq2[blocklist.Change, error], all string) error {
 	var added, removed uint64
 	var shown []string
@@ -142,12 +142,12 @@ func operationText(o publish.Operation) string {
 	return fmt.Sprintf("%-4d  %.12s  %s  %-8s  %-10s  %s", o.ID, o.Hash, o.Time.Format(time.RFC3339), o.Kind, lines, causeText(o))
 }
 
-// causeText returns who made an operation, and why.
+// causeText returns the author, the reason and the reference of an operation.
 func causeText(o publish.Operation) string {
 	return whyText(o.Author, o.Reason, publish.StatedReference(o))
 }
 
-// whyText returns who does something, why, and by which order.
+// whyText returns author, reason and reference as one text.
 func whyText(author, reason, reference string) string {
 	text := shortened(author, maxField)
 	if reason != "" {
@@ -159,7 +159,7 @@ func whyText(author, reason, reference string) string {
 	return text
 }
 
-// How many bytes of a text are printed. --json has all of it.
+// The maximum number of bytes of a text that are printed. --json has the whole text.
 const (
 	maxField  = 200 // of a name or a reference, such as the recipient of a subscriber
 	maxReason = 1000
@@ -169,7 +169,7 @@ const (
 // changeLine returns a change as a line for people.
 func changeLine(c blocklist.Change) string { return shortened(changeText(c), maxLine) }
 
-// shortened returns a text, cut after so many bytes. It says how long the rest is.
+// shortened cuts a text after at most the given number of bytes. It adds the length of the rest.
 func shortened(text string, most int) string {
 	if len(text) <= most {
 		return text
@@ -178,8 +178,8 @@ func shortened(text string, most int) string {
 	return fmt.Sprintf("%s... (%s more bytes)", shown, thousands(uint64(len(text)-len(shown))))
 }
 
-// showPending prints the whole pending root, release or urgent orders to standard output. Readers returns who can read
-// a release of a confidential list.
+// showPending prints the whole pending root, release or urgent orders to standard output. Readers returns the
+// recipients of a confidential list.
 func (a *app) showPending(p *publish.Pending, operations iter.Seq2[publish.Operation, error], readers func() (publish.Recipients, error),
 	changes iter.Seq2[blocklist.Change, error], asJSON bool,
 ) error {
@@ -261,7 +261,7 @@ func (a *app) printResult(r publish.ChangeResult, came bool) {
 	}
 }
 
-// printNext prints the next step once there are enough signatures.
+// printNext prints the next step if there are enough signatures.
 func (a *app) printNext(ctx context.Context, l *publish.Ledger, p *publish.Pending) error {
 	a.result(p)
 	switch {

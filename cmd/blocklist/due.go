@@ -12,7 +12,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// dueOrder is an order with a date that has come, or comes soon.
+// dueOrder is an order whose expiry or review date has passed or comes soon.
 type dueOrder struct {
 	Date  time.Time `json:"date"`
 	What  string    `json:"what"` // review, expires or expired
@@ -27,7 +27,7 @@ func (a *app) due() *cobra.Command {
 		Short: "Show the orders that are to be reviewed, have expired or expire soon",
 		Long: `Show the orders that are to be reviewed, have expired or expire soon, one a line, by date. The exit code is 3 if there are any.
 
-What has expired matches no more. blocklist release takes it off the list.`,
+An expired order no longer blocks. The next blocklist release withdraws it.`,
 		Example: `  blocklist -C DIR due --within 30d || mail -s "orders due" anna@police.example < due.txt`,
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -53,7 +53,8 @@ What has expired matches no more. blocklist release takes it off the list.`,
 	return cmd
 }
 
-// dueOrders returns what is due up to a time, by date and target. An order may be due for two reasons.
+// dueOrders returns the orders that are due up to a time, sorted by date and target. An order may appear twice: for its
+// expiry and for its review.
 func dueOrders(ctx context.Context, l *publish.Ledger, until time.Time) (due []dueOrder, err error) {
 	now := time.Now()
 	for o, err := range l.Due(ctx, until) {

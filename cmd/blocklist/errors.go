@@ -40,8 +40,8 @@ type outcome struct {
 	errs       []error
 }
 
-// outcomes is the table of exit codes. For an error that several of them know, the first one counts: what was refused
-// comes before what could not be reached, as an error of several origins may be both.
+// outcomes is the table of exit codes. If an error fits several outcomes, the first one counts. A refusal comes before
+// an unreachable origin, because the error of several origins may have both.
 func outcomes() []outcome {
 	return []outcome{
 		{exitDone, "done", "done; of lookup: listed", nil},

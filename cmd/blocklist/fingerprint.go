@@ -12,9 +12,9 @@ func (a *app) fingerprint() *cobra.Command {
 	return &cobra.Command{
 		Use:   "fingerprint FILE...",
 		Short: "Show the fingerprint of a root or a public key, to compare it by voice",
-		Long: `Show the fingerprint of a root or a public key: of an officer, an origin, a resolver that signs receipts, or a subscriber. It
-is the beginning of a SHA-256, and is the same wherever this program shows it. Compare it by voice with the person whose it is:
-a file that came by mail may have been exchanged on its way.`,
+		Long: `Show the fingerprint of a root or of a public key: an officer's, an origin's, a subscriber's, or the one of a resolver that
+signs receipts. The fingerprint is the beginning of a SHA-256 digest. Compare it by voice with the owner of the file: a file
+that came by mail may have been exchanged on its way.`,
 		Example: `  blocklist fingerprint root.json
   blocklist fingerprint anna.pub isp.pub`,
 		Args: args(cobra.MinimumNArgs(1)),

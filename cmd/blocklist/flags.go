@@ -42,8 +42,8 @@ func required(cmd *cobra.Command, names ...string) {
 	}
 }
 
-// withoutLedger makes commands refuse and hide the flags of the ledger: they read none, or take its folder as an
-// argument.
+// withoutLedger makes commands refuse and hide the flags of the ledger. These commands read no ledger, or take its
+// folder as an argument.
 func withoutLedger(commands ...*cobra.Command) []*cobra.Command {
 	for _, cmd := range commands {
 		for name, short := range map[string]string{"directory": "C", "wait": "", "clock-is-right": ""} {
@@ -74,17 +74,17 @@ func authorFlag(cmd *cobra.Command, author *string) {
 	if u, err := user.Current(); name == "" && err == nil {
 		name = u.Username
 	}
-	cmd.Flags().StringVar(author, "author", name, "the `NAME` of who makes the change, for the ledger")
+	cmd.Flags().StringVar(author, "author", name, "the `NAME` of the person who makes the change, for the ledger")
 }
 
 // causeFlags adds the flags for author, reason and reference of a change.
 func causeFlags(cmd *cobra.Command, c *publish.Audit) {
 	authorFlag(cmd, &c.Author)
 	cmd.Flags().StringVar(&c.Reason, "reason", "", "the reason, a `TEXT` for the ledger")
-	cmd.Flags().StringVar(&c.Reference, "ref", "", "the order or decision behind it, a `TEXT` for the ledger and the entries")
+	cmd.Flags().StringVar(&c.Reference, "ref", "", "the reference of the order or decision, a `TEXT` for the ledger and the entries")
 }
 
-// attributeFlags are attributes for entries without their own.
+// attributeFlags are attributes for the entries that lack them.
 type attributeFlags struct {
 	category        string
 	expires, review timeFlag
@@ -93,7 +93,7 @@ type attributeFlags struct {
 func (f *attributeFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.category, "category", "", "the category, a `WORD`, such as csam or gambling")
 	cmd.Flags().Var(&f.expires, "expires", "the `DATE` or time at which the order expires, such as 2027-05-01, or 30d for 30 days from now")
-	cmd.Flags().Var(&f.review, "review", "the `DATE` at which a person looks at it again, written likewise")
+	cmd.Flags().Var(&f.review, "review", "the `DATE` at which a person reviews the order, in the same form")
 }
 
 // fill sets the attributes that e lacks.
@@ -168,7 +168,7 @@ func readKeyFiles(paths []string) (keys []string, err error) {
 // urgentFlags adds the flags for the limits of urgent orders in a root.
 func urgentFlags(cmd *cobra.Command, u *publish.UrgentLimits) {
 	cmd.Flags().IntVar(&u.Entries, "urgent-entries", 0, "up to `N` targets that one officer alone may list on top of a release (default: none)")
-	cmd.Flags().IntVar(&u.Hours, "urgent-hours", 0, "each of them lasts at most that many `HOURS`, up to 24 (default: 24)")
+	cmd.Flags().IntVar(&u.Hours, "urgent-hours", 0, "an urgent order lasts at most this many `HOURS`, up to 24 (default: 24)")
 }
 
 // completeUrgent fills in the hours of urgent orders, if they are allowed without a limit of their own.

@@ -27,13 +27,13 @@ func (a *app) follow() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "follow --root ROOT.json URL... -o DIR",
 		Short: "Keep a folder with signed lists up to date, for the programs that look in it",
-		Long: `Keep a folder with signed lists up to date, for the programs that look in it beside: squid, icap, lookup. URL is an origin
-or a mirror, which has all of the lists; of several, the next is asked when one fails. Each release is verified, and taken in
-one step; whatever goes wrong, the last good list stays. It runs until it is interrupted. Those who look in DIR need not
-notice: what is in it stays in force. Run it as the user who reads DIR, which is closed to others.
+		Long: `Keep a folder with signed lists up to date, for programs that search it: squid, icap, lookup. URL is an origin or a mirror
+that has all the lists. With several URLs, the next one is asked when one fails. Each release is verified and applied in one
+step; on any failure the last good list stays in force. The command runs until it is interrupted; programs can go on to use
+DIR afterwards. Only the user who runs this command can read DIR.
 
-What the guards hold stays out, with its ID in the log, until you look at it and start this again with --accept ID.
-A resolver (dnsfilter) follows its lists by itself: its state folder can be looked in as it is.`,
+A release that the guards hold is not applied, and the log has its ID. Review it, then start this command again with
+--accept ID. A resolver (dnsfilter) follows its lists by itself: programs can search its state folder directly.`,
 		Example: `  blocklist follow --root csam.root.json https://origin.example https://mirror.example -o /var/lib/lists
   blocklist icap /var/lib/lists`,
 		Args: args(cobra.MinimumNArgs(1)),

@@ -10,7 +10,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// guardFlags are the flags of guard. Settings without a flag stay unchanged.
+// guardFlags are the flags of guard. A setting stays unchanged if its flag is not given.
 type guardFlags struct {
 	builtIn, protected, popular, growth, shrink string
 
@@ -23,19 +23,20 @@ func (a *app) guard() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "guard",
 		Short: "Show what protects the list and what the guards find in it now, or change their settings",
-		Long: `Show what protects the list, and what the guards find in it now, compared with the release that was pushed last; or change
-their settings. The exit code is 4 if they would hold a release.
+		Long: `Show what protects the list, and what the guards find in the changes since the release that was pushed last; or change the
+settings of the guards. The exit code is 4 if the guards would hold a release.
 
-The guards hold an entry for the root, a top-level domain or a public suffix, for a protected or a popular name, for too many
-or special-purpose addresses, or with very many other entries below it. They hold a release if the list grows or shrinks too
-much at once, or has no entries left. Look-alikes of protected and popular names are only noted.
+The guards hold an entry for the DNS root, a top-level domain or a public suffix; for a protected or a popular name; for too
+many or special-purpose addresses; or with more than 100 other entries below it. They hold a release if the list grows or
+shrinks too much at once, or has no entries left. Look-alikes of protected and popular names are only reported.
 
-Protected are some hundred names that are built in: platforms, content delivery, certificates, time, updates, the DNS itself.
-An entry for such a name, or for one above it, is held. An entry below it is not, unless all names below it are protected, and
-a page (https://t.me/channel) never is. --built-in off leaves these names out.
+Some hundred protected names are built in: platforms, content delivery, certificates, time, updates, the DNS itself. An entry
+for such a name, or for a name above it, is held. An entry below such a name passes, unless all names below it are protected.
+An entry for a page (https://t.me/channel) always passes. --built-in off leaves the built-in names out.
 
---protected and --popular name files that replace the file before: an entry a line (example.com for that name and all below it,
-=example.com, 192.0.2.0/24), and a name or rank,name a line, the most popular first. /dev/null empties them.`,
+--protected and --popular each name a file, which replaces the previous one. The file of --protected has one entry a line:
+example.com for that name and all names below it, =example.com for that name alone, or 192.0.2.0/24. The file of --popular
+has name or rank,name on each line, the most popular name first. /dev/null empties the list.`,
 		Example: `  blocklist -C DIR guard
   blocklist -C DIR guard --protected protected.txt --popular top-100k.csv --max-growth 10% --reason "as decided on 3 May"`,
 		Args: args(cobra.NoArgs),
@@ -75,7 +76,7 @@ func (a *app) runGuard(cmd *cobra.Command, l *publish.Ledger, f *guardFlags) err
 	return a.showGuard(cmd.Context(), l, s, f.asJSON)
 }
 
-// change sets the settings that have a flag.
+// change sets the settings whose flags were given.
 func (f *guardFlags) change(s *publish.GuardSettings) error {
 	switch f.builtIn {
 	case "":

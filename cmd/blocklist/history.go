@@ -19,14 +19,15 @@ func (a *app) history() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "history NAME|URL|ADDRESS",
 		Short: "Show who listed something, when, why, in which release, and what covers it",
-		Long: `Show who listed something, when and why: each operation that changed it, the first release with it, who has signed that, and
-when it was pushed; urgent orders; checks of a page. Then the same of all that covers it, or did so once: domains above it, broader
-paths, networks. What is typed may have a scheme, a port or letters of any script; =NAME asks for that name alone.
+		Long: `Show who listed something, when and why: each operation that changed the entry, the first release after it, the officers who
+signed the release, and the time of the push; also urgent orders, and checks of a page. The same follows for every entry that
+covers it now or did so before: domains above it, broader paths, networks. The argument may have a scheme, a port or letters
+of any script; =NAME asks for that name alone.
 
-Signatures are verified here, with the roots of the list. It ends with 0 for what was never listed, too.
+Signatures are verified with the roots of the list. The exit code is 0 even if nothing was ever listed.
 
-With --json: one value for each entry, first what was asked for, then what covers it: target, covers, listed, entry, orders, events,
-checks.
+With --json: one value for each entry: the one asked for, then those that cover it. Fields: target, covers, listed, entry,
+orders, events, checks.
 An event has change (added, removed, changed, orders, ordered, withdrawn), before and after (lines), given and withdrawn (orders),
 operation, and release or pending.`,
 		Example: `  blocklist -C DIR history www.example.com
@@ -152,8 +153,8 @@ func (a *app) releases() *cobra.Command {
 		Use:   "releases",
 		Short: "Show the releases: serial, time, lines, who has signed each, and when it was pushed",
 		Long: `Show the releases that were pushed, oldest first: serial, time, entries, lines added and removed since the one before, who has
-signed, when it was pushed, and why the guards were overridden. Signatures are verified here, with the roots of the list; a
-release whose signatures can't be verified is named, and the exit code is 1.
+signed, when it was pushed, and why the guards were overridden. Signatures are verified with the roots of the list. If the
+signatures of a release can't be verified, the output says so, and the exit code is 1.
 
 With --json: one value a line: serial, operation and head (the last operation in it), pushed, added, removed, entries, created,
 expires, override, root, threshold, signed, problem.`,

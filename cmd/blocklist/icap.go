@@ -18,16 +18,16 @@ func (a *app) icap() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "icap FILE|DIR",
 		Short: "Have proxies refuse what is listed, as their ICAP service",
-		Long: `Have proxies refuse what is listed, as their ICAP service (RFC 3507, REQMOD): icap://ADDRESS:PORT/reqmod. It looks in what
-lookup takes; when the file or folder changes, the answers follow within 2 seconds, and with them the ISTag.
+		Long: `Serve as the ICAP service of proxies (RFC 3507, REQMOD), which then refuse what is listed: icap://ADDRESS:PORT/reqmod. The
+service takes the same files and folders as lookup. When one changes, the answers and the ISTag follow within 2 seconds.
 
-What is listed gets status 451 (RFC 7725), with list, category and reference as a page, or as JSON for programs. An entry with
-status=monitor lets pass. A request that can't be understood gets 400, one with a header of more than 128 KiB 431:
-each by itself, so that the proxy does not count it against the service. CONNECT shows host and port alone; entries of URLs apply where the proxy sees them, with http and with
-https that it decrypts. As long as there is nothing to look in, requests get 503: whether they pass is the proxy's
-setting (bypass= of Squid's icap_service).
+A request for something listed gets status 451 (RFC 7725), with list, category and reference as a page, or as JSON for
+programs. An entry with status=monitor does not block. A malformed request gets 400, and a header of more than 128 KiB gets
+431, as HTTP responses inside ICAP: the proxy does not count them as failures of the service. For CONNECT, only the host and
+the port are known; URL entries need http, or https that the proxy decrypts. While there is no list yet, requests get 503:
+the proxy's settings decide whether they pass (bypass= of Squid's icap_service).
 
-There is no TLS and no authentication: listen where only the proxy gets to.`,
+There is no TLS and no authentication: listen on an address that only the proxy can reach.`,
 		Example: `  blocklist icap /var/lib/lists --listen 127.0.0.1:1344 --blocked-by https://isp.example/
 
   icap_enable on
@@ -63,6 +63,6 @@ There is no TLS and no authentication: listen where only the proxy gets to.`,
 	}
 	in.flags(cmd, "format")
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:1344", "the `ADDRESS` and port")
-	cmd.Flags().StringVar(&blockedBy, "blocked-by", "", "the `URL` of who runs the proxy, for the Link field of a refusal")
+	cmd.Flags().StringVar(&blockedBy, "blocked-by", "", "the `URL` of the operator of the proxy, for the Link field of a refusal")
 	return cmd
 }

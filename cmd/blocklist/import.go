@@ -25,13 +25,13 @@ type input struct {
 	flag                string // name of the flag for the format
 }
 
-// flags adds the flags. Name is the name of the flag for the format.
+// flags adds the flags. The flag for the format has the given name.
 func (in *input) flags(cmd *cobra.Command, name string) {
 	in.flag = name
 	cmd.Flags().StringVar(&in.format, name, string(formats.Auto), "the `FORMAT`: "+list(formats.Readable()))
-	cmd.Flags().StringVar(&in.scope, "scope", "", "read names with the `SCOPE` domain or host, against the format's own meaning")
-	cmd.Flags().StringVar(&in.zone, "zone-origin", "", "the `NAME` of an RPZ zone whose file does not say it")
-	cmd.Flags().StringSliceVar(&in.stopPage, "stop-page", nil, "the `ADDRESS` or name to which the list's author leads names that are blocked")
+	cmd.Flags().StringVar(&in.scope, "scope", "", "read names with the `SCOPE` domain or host, whatever the format means by them")
+	cmd.Flags().StringVar(&in.zone, "zone-origin", "", "the `NAME` of the RPZ zone, if the file does not have it")
+	cmd.Flags().StringSliceVar(&in.stopPage, "stop-page", nil, "the `ADDRESS` or name of the page to which the list's author redirects blocked names")
 }
 
 // tableHelp says how the columns of a table are called.
@@ -113,8 +113,8 @@ func (a *app) printRead(r formats.Report) {
 	}
 }
 
-// printSkipped prints the skipped lines by reason. For an order, it prints the number of each line that may have been
-// meant to be listed.
+// printSkipped prints the skipped lines by reason. For an order, it also prints the numbers of the lines that may be
+// meant as entries.
 func (a *app) printSkipped(skipped []formats.Skip, order bool) {
 	for _, s := range skipped {
 		what, lines := "skipped", s.Lines[:min(len(s.Lines), 5)]
@@ -147,10 +147,10 @@ func (a *app) importList() *cobra.Command {
 		Short: "List everything in a file, of any format",
 		Long: `List everything in a file, of any format: all of it in one step, or nothing. - is standard input.
 
-Category, reference, expiry and review are for the entries that don't have their own. On entries that are listed already, it gives further
-orders or changes those with the same reference, as add does. What is no entry is passed over and
-counted by reason, as are URLs with a fragment (https://app.example/#/profile/7): it never leaves the browser, and without
-it the whole page would be listed. A file that is mostly not what it claims to be is refused.
+Category, reference, expiry and review apply to entries without their own. If an entry is listed already, import gives a
+further order, or changes the order with the same reference, as add does. Lines that are not entries are skipped and counted
+by reason. So are URLs with a fragment (https://app.example/#/profile/7): a fragment never leaves the browser, and without it
+the whole page would be listed. A file is refused if most of its lines do not fit its format.
 
 ` + tableHelp() + `
 
@@ -231,7 +231,7 @@ func (a *app) runImport(cmd *cobra.Command, l *publish.Ledger, r *formats.Reader
 // errPartly is returned if part of an order is not listed.
 var errPartly = errors.New("some of what the order names is NOT listed")
 
-// allRead yields entries, and fails at the end if a line was not read that may have been meant to be listed.
+// allRead yields entries. It fails at the end if a skipped line may be meant as an entry.
 func allRead(entries iter.Seq2[blocklist.Entry, error], r *formats.Reader) iter.Seq2[blocklist.Entry, error] {
 	return func(yield func(blocklist.Entry, error) bool) {
 		for e, err := range entries {

@@ -18,7 +18,7 @@ func (a *app) init() *cobra.Command {
 The root takes effect when as many officers as the threshold says have signed it.
 
 Only your account can read the folder. With --shared-group the members of a group can read and change it: case workers, each
-with an account of their own.
+with their own account.
 
 With --confidential the list is encrypted to its subscribers ("subscriber add"): neither the origin nor mirrors see an entry.`,
 		Example: `  blocklist init DIR --list it.example/test --origin-key ORIGIN/online.pub --officer anna.pub --officer bruno.pub --threshold 2`,

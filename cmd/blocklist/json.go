@@ -58,10 +58,10 @@ func changeText(c blocklist.Change) string {
 	return "+" + c.Entry.String()
 }
 
-// fields are those of a JSON object.
+// fields are the fields of a JSON object.
 type fields map[string]any
 
-// ending is what a command with --json says at its end, one object on standard output.
+// ending is the object that a command with --json prints at its end to standard output.
 type ending struct {
 	Command string   `json:"command"`          // such as "add" or "urgent push"
 	Outcome string   `json:"outcome"`          // the name of the exit code
@@ -72,7 +72,7 @@ type ending struct {
 	Hint    string   `json:"hint,omitempty"` // how to fix the error
 }
 
-// result sets what a command has done, for --json.
+// result sets the result of a command, for --json.
 func (a *app) result(v any) { a.ending.Result = v }
 
 // next says what is to be done next.
@@ -82,7 +82,8 @@ func (a *app) next(format string, args ...any) {
 	a.printf("next: %s", text)
 }
 
-// endJSON prints the ending of a command. One that shows values has printed them, and needs it only for an error.
+// endJSON prints the ending of a command. A command that shows values has printed them already, so its ending is
+// printed only for an error.
 func (a *app) endJSON(cmd *cobra.Command, o outcome, err error) error {
 	e := a.ending
 	if err == nil && e.Result == nil && e.Next == nil {
@@ -113,7 +114,7 @@ func jsonFlag(cmd *cobra.Command, on *bool) {
 	cmd.Flags().BoolVar(on, "json", false, "write JSON, one value a line")
 }
 
-// printAll prints all values to standard output, one per line: as JSON of toJSON, or as text.
+// printAll prints all values to standard output, one per line: the JSON of toJSON, or the text of text.
 func printAll[T, J any](a *app, asJSON bool, all iter.Seq2[T, error], toJSON func(T) J, text func(T) string) error {
 	w := bufio.NewWriterSize(a.stdout, 64<<10)
 	enc := json.NewEncoder(visibleJSON{w})
@@ -134,8 +135,8 @@ func printAll[T, J any](a *app, asJSON bool, all iter.Seq2[T, error], toJSON fun
 // printJSON prints one value as a line of JSON.
 func (a *app) printJSON(v any) error { return json.NewEncoder(visibleJSON{a.stdout}).Encode(v) }
 
-// visibleJSON writes JSON, and escapes what [visible] escapes. The values stay the same. Each Write has whole
-// characters, as those of a JSON encoder do.
+// visibleJSON writes JSON and escapes the same characters as [visible], so the values stay the same. Each Write must
+// have whole characters, as from a JSON encoder.
 type visibleJSON struct{ io.Writer }
 
 // Write implements [io.Writer].

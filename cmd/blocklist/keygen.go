@@ -21,18 +21,18 @@ func (a *app) keygen() *cobra.Command {
 		Short: "Make an officer's key pair, or a subscriber's",
 		Long: `Make an officer's key pair: FILE.key, which the officer keeps secret, and FILE.pub, which init needs.
 
-The private key is encrypted with a passphrase, which is asked for at the terminal or taken from
+The private key is encrypted with a passphrase. It is typed at the terminal, or comes from the environment variable
 ` + passphraseVariable + `. No file is overwritten.
 
-With --key the key pair is there already: an ed25519 key in the ssh-agent, perhaps in hardware behind it. Only FILE.pub is
+With --key, an existing key is used: an ed25519 key in the ssh-agent, which may be in a hardware token. Only FILE.pub is
 written.
 
-With --no-passphrase it is fit for a resolver, which starts alone, to sign receipts with; the origin takes the .pub file
+With --no-passphrase, the key is for a resolver, which starts without a person and signs receipts. The origin needs FILE.pub
 ("origin subscriber add").
 
-With --subscriber the key pair is that of a subscriber to confidential lists: FILE, an identity that the age tool reads, too,
-for the resolver to open them with, and the recipient, in a file with the ending .pub, that the agency encrypts them to. It has no passphrase, since
-a resolver starts alone.`,
+With --subscriber, the key pair is for a subscriber to confidential lists. FILE is an age identity: the resolver decrypts
+lists with it. The file with the ending .pub has the recipient, to which the agency encrypts lists. The identity has no
+passphrase, because a resolver starts without a person.`,
 		Example: `  blocklist keygen -o anna.key
   blocklist keygen -o anna.pub --key agent:anna@desk.example
   blocklist keygen --no-passphrase --name isp.example -o receipts.key
@@ -95,7 +95,7 @@ func (a *app) keygenSubscriber(path, kind string) error {
 	return a.madeKey(public, recipient)
 }
 
-// madeKey prints a new public key, the file that has it, and its fingerprint.
+// madeKey prints a new public key, its file, and its fingerprint.
 func (a *app) madeKey(path, public string) error {
 	fingerprint, err := publish.Fingerprint([]byte(public))
 	if err != nil {
@@ -116,7 +116,7 @@ func checkNew(paths ...string) error {
 	return nil
 }
 
-// newPassphraseVariable is the environment variable with the passphrase that a key is to get.
+// newPassphraseVariable is the environment variable with the new passphrase of a key.
 const newPassphraseVariable = "BLOCKLIST_NEW_PASSPHRASE" //nolint:gosec // the name of a variable
 
 func (a *app) changePassphrase() *cobra.Command {
@@ -126,7 +126,7 @@ func (a *app) changePassphrase() *cobra.Command {
 		Long: `Change the passphrase of an officer's key. The key stays the same, and so does FILE.pub. Copies of the file keep the old
 passphrase: delete them.
 
-Both are asked for at the terminal, or taken from ` + passphraseVariable + ` and ` + newPassphraseVariable + `.`,
+Both passphrases are typed at the terminal, or come from the environment: ` + passphraseVariable + ` and ` + newPassphraseVariable + `.`,
 		Example: "  blocklist passphrase anna.key",
 		Args:    args(cobra.ExactArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error {

@@ -14,7 +14,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// lists can be searched: a store, or one list compiled as in a resolver.
+// lists are lists to search: a store, or one compiled list.
 type lists interface {
 	httpfilter.List
 	Version() string

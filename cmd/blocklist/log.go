@@ -22,12 +22,12 @@ func (a *app) log() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "log",
 		Short: "Show the operations: who changed what, when and why",
-		Long: `Show the operations, oldest first: number, hash, time, kind, lines added and removed, author, reason and reference; below
-each the first targets that it changed: +NAME came, -NAME went, NAME alone has other attributes or orders, ?URL was checked. On
-a terminal it goes through a pager. blocklist show OPERATION has all of one.
+		Long: `Show the operations, oldest first: number, hash, time, kind, lines added and removed, author, reason and reference. Below
+each operation are the first targets that it changed: +NAME was added, -NAME removed, NAME has other attributes or orders,
+?URL was checked. On a terminal the output goes through a pager. blocklist show OPERATION shows one operation in full.
 
-Without any flag it shows the newest 20; -n 0 shows all. In --author and --ref a star stands for any text. All the flags that
-are given must fit.
+Without any flag it shows the newest 20; -n 0 shows all. In --author and --ref a star stands for any text. With several
+flags, it shows the operations that fit all of them.
 
 With --json: one operation a line, with the fields id, time, author, kind, reason, reference, added, removed (lines), entries and
 digest (of the list afterwards), last_change, changes_hash, hash, changed (the first targets), more (lines about others).`,
@@ -48,17 +48,17 @@ digest (of the list afterwards), last_change, changes_hash, hash, changed (the f
 		},
 	}
 	cmd.Flags().Var(&since, "since", "only from this `DATE` or time on, in UTC")
-	cmd.Flags().Var(&until, "until", "only up to this `DATE`, with it, or before this time")
+	cmd.Flags().Var(&until, "until", "only up to the end of this `DATE`, or before this time")
 	cmd.Flags().StringVar(&f.Author, "author", "", "only by this author, a `TEXT`")
 	cmd.Flags().StringVar(&f.Reference, "ref", "", "only with this reference, a `TEXT`")
 	cmd.Flags().StringSliceVar(&f.Kinds, "kind", nil, "only of this `KIND`, or several with commas: "+strings.Join(publish.Kinds(), ", "))
-	cmd.Flags().StringVar(&f.Target, "target", "", "only what changed this `ENTRY`, name, URL or address itself")
+	cmd.Flags().StringVar(&f.Target, "target", "", "only operations that changed exactly this `ENTRY`: a name, URL or address")
 	cmd.Flags().IntVarP(&f.Last, "number", "n", 0, "only the newest `N`; 0 for all")
 	jsonFlag(cmd, &asJSON)
 	return cmd
 }
 
-// newest is how many operations or releases are shown if nothing says how many.
+// newest is the default number of operations or releases that are shown.
 const newest = 20
 
 // anyChanged reports whether one of the flags was given.
@@ -124,7 +124,7 @@ func changedText(o publish.LoggedOperation) string {
 	return text
 }
 
-// oneLine returns a text on one line, with line ends and tabs escaped. Only an altered ledger has them.
+// oneLine escapes line ends and tabs in a text. Only an altered ledger has them.
 func oneLine(text string) string { return strings.NewReplacer("\n", `\n`, "\t", `\t`).Replace(text) }
 
 // endFlag is a flag for the end of a period. A day is part of the period.
@@ -146,9 +146,9 @@ func (a *app) showOperation() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show OPERATION",
 		Short: "Show all of one operation: cause, lines, and the release with it",
-		Long: `Show all of one operation, by its number or the first digits of its hash: cause, lines, and the release with it. On a terminal
-it goes through a pager. A line begins with + (came) or - (went); & is an order that was given and ~ one that was withdrawn, of an
-entry that rests on several; ? is a page that was checked.
+		Long: `Show one operation in full, by its number or the first digits of its hash: cause, lines, and the first release with it. On a
+terminal the output goes through a pager. Lines begin with + (added), - (removed), & (order given to an entry that rests on
+several), ~ (order withdrawn from such an entry), or ? (page checked).
 
 With --json: the operation with "before" (the hash before it) and "release" or "pending" (a serial), then each line:
 {"change":"add"} or remove, order, withdraw, with the entry; {"change":"check"} with page, checked and gone.`,
@@ -178,7 +178,7 @@ With --json: the operation with "before" (the hash before it) and "release" or "
 	return cmd
 }
 
-// printOperation prints everything about an operation but its lines.
+// printOperation prints everything about an operation except its lines.
 func (a *app) printOperation(o publish.ShownOperation) {
 	for _, field := range [][2]string{
 		{"operation", fmt.Sprint(o.ID)},
@@ -200,7 +200,7 @@ func (a *app) printOperation(o publish.ShownOperation) {
 	}
 }
 
-// publicationText returns in which release something was published, and by whom it was signed.
+// publicationText returns a release and its signers in words.
 func publicationText(p publish.Publication) string {
 	switch r := p.Release; {
 	case r != nil && r.Problem != "":
@@ -221,7 +221,7 @@ type lineJSON struct {
 	Page    string     `json:"page,omitempty"` // of a check
 	Checked *time.Time `json:"checked,omitempty"`
 	Gone    *bool      `json:"gone,omitempty"`
-	Line    string     `json:"line,omitempty"` // of a line that is no entry
+	Line    string     `json:"line,omitempty"` // of a line that is not an entry
 }
 
 func lineToJSON(l publish.OperationLine) lineJSON {

@@ -17,18 +17,18 @@ func (a *app) lookup() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lookup FILE|DIR NAME|URL|ADDRESS|-",
 		Short: "Look up whether something is listed, and by which entry",
-		Long: `Look up whether something is listed, and by which entry, in a file of any format, in a set that compile has made, in
-an agency's folder, in what pull has written, or in the folder of a running resolver.
+		Long: `Look up whether something is listed, and by which entry. The list is a file of any format, a set of compile, an agency's
+folder, a folder that pull has written, or the state folder of a running resolver.
 
-A URL is read as browsers read it; what has no scheme, path or query is an address or a name, with a port or without.
+A URL is read as browsers read it. A text without scheme, path and query is an address or a name, with or without a port.
 
-Exit codes: 0 listed, 1 not listed, 2 could not tell: then it may be listed. Entries past their expiry don't count; an entry with
-status=monitor counts, and says so.
+Exit codes: 0 listed, 1 not listed, 2 the lookup failed, so it may be listed. Expired entries don't count. Entries with
+status=monitor count; the output shows the status.
 
-With - it answers until its standard input ends, for programs in other languages: one name, URL or address a line
-in, one JSON object a line out, in the same order, at once. "query" is what was asked; "listed" is true or false, or
-"error" says why it could not tell; what is listed comes with list, target, scope, category, ref, status (block or monitor)
-and expires. When the file or folder changes, the answers follow within 2 seconds.`,
+With -, it reads queries from standard input until the end, for programs in other languages. Each line is a name, URL or
+address, and is answered at once with one JSON object on a line. "query" is the line; "listed" is true or false; "error" is
+there instead if the lookup failed. A listed one also has list, target, scope, category, ref, status (block or monitor) and
+expires. When the file or folder changes, the answers follow within 2 seconds.`,
 		Example: `  blocklist lookup hosts.txt www.example.com
   blocklist lookup DIR https://host.example/path
   printf 'www.example.com\nhttps://host.example/path\n' | blocklist lookup DIR -`,

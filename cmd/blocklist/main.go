@@ -58,8 +58,8 @@ func (a *app) root() *cobra.Command {
 
 Data goes to standard output, everything else to standard error. "blocklist help exit-codes" shows what the exit codes mean.
 
-Environment: BLOCKLIST_DIR names the agency's folder, BLOCKLIST_AUTHOR who makes a change; flags win over both.
-` + passphraseVariable + ` has the passphrase of a key.`,
+Environment: BLOCKLIST_DIR is the agency's folder, and BLOCKLIST_AUTHOR the author of a change; flags win over both.
+` + passphraseVariable + ` is the passphrase of a key.`,
 		Example: `  blocklist keygen -o anna.key
   blocklist origin init ORIGIN
   blocklist init DIR --list it.example/test --origin-key ORIGIN/online.pub --officer anna.pub --officer bruno.pub --threshold 2
@@ -81,7 +81,7 @@ Environment: BLOCKLIST_DIR names the agency's folder, BLOCKLIST_AUTHOR who makes
 	root.SetVersionTemplate("{{.DisplayName}} {{.Version}}\n")
 	root.PersistentFlags().StringVarP(&a.dir, "directory", "C", cmp.Or(os.Getenv(dirVariable), "."), "the agency's `DIR`")
 	root.PersistentFlags().DurationVar(&a.wait, "wait", 10*time.Second, "wait up to `DURATION` for another command that changes the list; 0: not at all")
-	root.PersistentFlags().BoolVar(&a.clockIsRight, "clock-is-right", false, "go on although the clock of this machine is far from the last operation; it is recorded")
+	root.PersistentFlags().BoolVar(&a.clockIsRight, "clock-is-right", false, "go on although the clock is far from the time of the last operation; the ledger records it")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%w", err) })
 	root.AddCommand(changing(
 		a.add(), a.remove(), a.importList(), a.undo(), a.takedown(), a.release(), a.request(), a.sign(), a.refuse(), a.newRoot(), a.push(), a.bundle(), a.backup(),

@@ -10,7 +10,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// printNotes says how entries that were typed are stored, where that differs, and what may not be meant.
+// printNotes prints how typed entries are stored, if the stored form differs, and what about them may be a mistake.
 func (a *app) printNotes(ctx context.Context, l *publish.Ledger, typed []string, entries []blocklist.Entry) error {
 	for i, e := range entries {
 		for _, note := range append(storedNotes(typed[i], e), entryNotes(e)...) {
@@ -27,7 +27,7 @@ func (a *app) printNotes(ctx context.Context, l *publish.Ledger, typed []string,
 	return nil
 }
 
-// storedNotes says how a target is stored, if it was not typed so.
+// storedNotes returns how a target is stored, if the stored form differs from the typed text.
 func storedNotes(typed string, e blocklist.Entry) []string {
 	target, _, _ := strings.Cut(strings.TrimSpace(typed), " ")
 	if target == e.Target() {
@@ -62,7 +62,7 @@ func storedNotes(typed string, e blocklist.Entry) []string {
 // trackers are parts of a query that say where a visitor came from, not which page it is.
 const trackers = "fbclid gclid msclkid igshid mc_eid yclid ttclid"
 
-// entryNotes says what about an entry may not be meant.
+// entryNotes returns what about an entry may be a mistake.
 func entryNotes(e blocklist.Entry) (notes []string) {
 	target := e.Target()
 	if !e.Expires.IsZero() && !e.Expires.After(time.Now()) {

@@ -45,7 +45,7 @@ func orderChangeText(c publish.OrderChange) string {
 	return c.Target + ": " + strings.Join(parts, "; ")
 }
 
-// missing returns the orders of a whose reference b does not have.
+// missing returns the orders of a whose references are not in b.
 func missing(a, b []blocklist.Entry) (only []blocklist.Entry) {
 	for _, o := range a {
 		if !slices.ContainsFunc(b, sameOrder(o)) {
@@ -66,7 +66,8 @@ func attributesText(o blocklist.Entry) string {
 	return cmp.Or(strings.TrimSpace(o.String()[target:]), "no attributes")
 }
 
-// printOrders prints what happened to the orders of entries, and of those that were not listed before if came is set.
+// printOrders prints what happened to the orders of entries. If came is set, it includes entries that were not listed
+// before.
 func (a *app) printOrders(r publish.ChangeResult, came bool) {
 	all, shown := r.Removed+r.Withdrawn+r.Joined+r.Changed, uint64(0)
 	if came {

@@ -75,8 +75,8 @@ func (a *app) originTrust() *cobra.Command {
 	return &cobra.Command{
 		Use:   "trust ORIGIN ROOT.json",
 		Short: "Take pushes for a list, by its signed root",
-		Long: `Take pushes for a list, by its signed root. The root must come from the agency by a way that you trust; from then on
-the officers named in it decide.`,
+		Long: `Accept pushes for a list, by its signed root. The root must come from the agency by a way that you trust. From then on the
+officers in the root decide what is accepted.`,
 		Example: "  blocklist origin trust ORIGIN DIR/root.json",
 		Args:    args(cobra.ExactArgs(2)),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -112,8 +112,8 @@ func (a *app) originServe() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve ORIGIN",
 		Short: "Serve the origin over HTTP until it is interrupted",
-		Long: `Serve the origin over HTTP until it is interrupted. Put a reverse proxy with TLS in front of it where that is wanted:
-what it serves is signed.`,
+		Long: `Serve the origin over HTTP until the command is interrupted. TLS is optional, because all content is signed: put a reverse
+proxy in front of the origin for it.`,
 		Example: "  blocklist origin serve ORIGIN --listen 127.0.0.1:8470",
 		Args:    args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {

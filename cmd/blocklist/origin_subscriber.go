@@ -42,8 +42,8 @@ func (a *app) originSubscriberAdd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add ORIGIN --list NAME FILE.pub...",
 		Short: "Take receipts that are signed with these keys",
-		Long: `Take receipts that are signed with these keys, each of one subscriber: the .pub file that "keygen --no-passphrase" made for
-it. The key's name is what receipts are shown under. Receipts are read with the token that lies in the origin's folder.`,
+		Long: `Accept receipts that are signed with these keys. Each file is the .pub file of one subscriber, made by "keygen
+--no-passphrase". Receipts are shown under the name in the key. Reading them needs the token in the origin's folder.`,
 		Example: "  blocklist origin subscriber add ORIGIN --list it.example/csam receipts.pub",
 		Args:    args(cobra.MinimumNArgs(2)),
 	}

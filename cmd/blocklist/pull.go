@@ -28,12 +28,12 @@ func (a *app) pull() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pull --root ROOT.json URL... -o DIR",
 		Short: "Get a list as a subscriber would: verify, then write the entries",
-		Long: `Get a list as a subscriber would: verify, then write the entries to DIR/entries.txt, and those of urgent orders
-to DIR/urgent.txt, each with its end. URL is an origin or a mirror; of
-several, the next is tried when one fails. DIR remembers what was verified: an older release is refused later. What the guards of a resolver would hold is
-reported, and written all the same.
+		Long: `Get a list as a subscriber would: verify it, then write the entries to DIR/entries.txt, and the urgent orders with their
+ends to DIR/urgent.txt. URL is an origin or a mirror; with several, the next one is tried when one fails. DIR remembers the
+newest verified release, and older ones are refused later. Entries that the guards of a resolver would hold are written, and
+reported.
 
-A confidential list opens with --identity: the file that "keygen --subscriber" has made, or age-keygen.`,
+A confidential list needs --identity: a file that "keygen --subscriber" or age-keygen has made.`,
 		Example: `  blocklist pull --root root.json https://origin.example -o DIR
   blocklist pull --root root.json --identity isp.age https://origin.example -o DIR`,
 		Args: args(cobra.MinimumNArgs(1)),

@@ -24,8 +24,8 @@ func (a *app) push() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "push URL|ORIGIN",
 		Short: "Bring the signed release to an origin",
-		Long: `Bring the signed release to an origin, by its URL or its folder. The origin verifies everything before it serves any
-of it. Without a pending release the newest one is pushed again, to another origin perhaps.`,
+		Long: `Bring the signed release to an origin, by its URL or its folder. The origin verifies all of the release before it serves
+any part. Without a pending release, the newest release is pushed again, for example to another origin.`,
 		Example: `  blocklist -C DIR push https://origin.example
   blocklist -C DIR push ORIGIN`,
 		Args: args(cobra.ExactArgs(1)),
@@ -63,7 +63,7 @@ func deliverTo(where string) publish.Transport {
 	}
 }
 
-// checkOrigin fails for a name of a server without a scheme.
+// checkOrigin fails for the name of a server without a scheme.
 func checkOrigin(where string) error {
 	if isURL(where) {
 		return nil
@@ -92,7 +92,7 @@ func (a *app) compare(ctx context.Context, l *publish.Ledger, from string) (c pu
 	return l.Compare(ctx, bundle)
 }
 
-// explainPush returns the error of a push, in words if the origin has a release that the ledger does not know.
+// explainPush returns the error of a push. It explains the error if the origin has a release that the ledger lacks.
 func (a *app) explainPush(ctx context.Context, l *publish.Ledger, to string, pushed error) error {
 	if errors.Is(pushed, blocklist.ErrBusy) || errors.Is(pushed, publish.ErrNothingPending) {
 		return pushed
@@ -104,12 +104,12 @@ func (a *app) explainPush(ctx context.Context, l *publish.Ledger, to string, pus
 	return withHint(behindError{c, pushed}, "%s", a.recoverWith(to))
 }
 
-// recoverWith returns the command that brings the ledger to what an origin has.
+// recoverWith returns the command that recovers the ledger from an origin.
 func (a *app) recoverWith(from string) string {
 	return fmt.Sprintf("blocklist recover %s %s --root ROOT.json brings it up to date; what was ordered here meanwhile comes back and is pending", from, a.dir)
 }
 
-// behindError is the error of a push to an origin with a release that the ledger does not know.
+// behindError is the error of a push to an origin with a release that the ledger lacks.
 type behindError struct {
 	publish.Comparison
 	error

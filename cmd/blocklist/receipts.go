@@ -42,12 +42,12 @@ func (a *app) receipts() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "receipts URL|ORIGIN",
 		Short: "Show who enforces which serial since when, and who is late",
-		Long: `Show who enforces which serial since when, and who is late: by the receipts that subscribers have sent to an origin, each
-of which is verified here, with the keys of --keys, one a line. At the folder of an origin they default to those that are
-registered there. What was released when is verified from the list's root on. The first line has the newest serial, and until
-when it must be enforced.
+		Long: `Show which subscriber enforces which serial since when, and who is late. The receipts that subscribers have sent to an origin
+are verified with the keys in the file of --keys, one a line. For the folder of an origin, the default is the keys that are
+registered there. Releases and their times are verified from the list's root on. The first line has the newest serial and its
+deadline.
 
-Exit code 1 says that someone is late, or holds another state than was signed.`,
+The exit code is 1 if a subscriber is late, or has another state than the signed one.`,
 		Example: `  blocklist -C DIR receipts ORIGIN
   blocklist receipts https://origin.example --root DIR/root.json --keys subscribers.txt --token token --deadline 30m --json`,
 		Args: args(cobra.ExactArgs(1)),

@@ -21,11 +21,11 @@ func (a *app) recoverLedger() *cobra.Command {
 from a backup), damaged, empty or missing. ORIGIN is the URL of an origin or the folder of one, BUNDLE a file of "blocklist bundle".
 Everything is verified from the given root on, as a subscriber does.
 
-What the ledger held beyond the release comes back: its operations are recorded again, and wait for the next release. Look at each
-of them: the release may have undone it on purpose. What contradicts the release is set aside in DIR/aside, never deleted. The
-recovery is an operation in the history, and officers see it when they sign the next release.
+Operations of the ledger that the release does not have are recorded again, and wait for the next release. Review each of
+them: the release may have undone it on purpose. Data that contradicts the release is moved to DIR/aside, never deleted. The
+recovery is an operation in the history: officers see it when they sign the next release.
 
-A confidential list whose keys are lost as well needs --identity, of a subscriber.`,
+If the keys of a confidential list are lost, too, --identity of a subscriber is needed.`,
 		Example: `  blocklist recover https://origin.example DIR --root root.json
   blocklist recover release.tar DIR --root root.json`,
 		Args: args(cobra.ExactArgs(2)),
@@ -69,7 +69,7 @@ func (a *app) runRecover(ctx context.Context, from, dir string, o publish.Recove
 	return publish.Recover(ctx, dir, bundle, o)
 }
 
-// openSigned opens a bundle: the file itself, or what read copies from an origin.
+// openSigned opens a bundle: the given file, or the copy of an origin that read makes.
 func openSigned(ctx context.Context, from string, root []byte,
 	read func(context.Context, subscribe.Config, io.Writer) error,
 ) (io.ReadCloser, error) {

@@ -25,7 +25,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/takedown"
 )
 
-// referral is the format that refers pages to platforms, which can take them down.
+// referral is the export format for the platforms that can take pages down.
 const referral = "referral"
 
 // maxPlatforms is the maximum length of a table of platforms, in bytes.
@@ -33,7 +33,7 @@ const maxPlatforms = 1 << 20
 
 // platformsFlag adds --platforms.
 func platformsFlag(cmd *cobra.Command, path *string) {
-	cmd.Flags().StringVar(path, "platforms", "", "a `FILE` with a domain and the name of its platform a line; other sites are platforms of their own")
+	cmd.Flags().StringVar(path, "platforms", "", "a `FILE` with a domain and its platform on each line; any other site is its own platform")
 }
 
 // readPlatforms reads the table of platforms. Without a path it returns the zero value.
@@ -161,8 +161,8 @@ func (out *referralOutput) writeFiles(a *app, list string, pages iter.Seq2[taked
 	return out.printOthers(a, names)
 }
 
-// printOthers names the CSV and JSON files in the folder that were not written now. They may be left from an export
-// with another table of platforms.
+// printOthers prints the names of the CSV and JSON files in the folder that this export did not write. They may be left
+// from an export with another table of platforms.
 func (out *referralOutput) printOthers(a *app, names map[string]string) error {
 	files, err := os.ReadDir(out.dir)
 	if err != nil {

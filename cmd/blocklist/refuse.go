@@ -21,11 +21,12 @@ func (a *app) refuse() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "refuse [FILE] --key FILE.key|agent:NAME --reason TEXT",
 		Short: "Drop what is pending instead of signing it, and record why",
-		Long: `Drop what is pending, the root first, instead of signing it. Who did so, what it was and why goes into the ledger with the
-officer's signature, which blocklist verify checks. The ledger lists what it listed before: correct it, then make another release.
+		Long: `Drop what is pending, the root first, instead of signing it. The ledger records the officer, the subject and the
+reason, with the officer's signature; blocklist verify checks it. The entries stay the same: correct them, then make another
+release.
 
-With FILE, which "blocklist request" has written, an officer refuses on another machine, without the ledger: -o gets the refusal.
-With --signature, it is added here.`,
+With FILE, a request of "blocklist request", an officer refuses on another machine, without the ledger. -o names the file for
+the refusal. --signature adds this file to the ledger.`,
 		Example: `  blocklist -C DIR refuse --key bruno.key --reason "example.com is the site of a hospital"
   blocklist refuse request.tar --root root.json --key bruno.key --reason "example.com is the site of a hospital" -o bruno.refusal
   blocklist -C DIR refuse --signature bruno.refusal`,

@@ -15,11 +15,11 @@ func (a *app) release() *cobra.Command {
 		Short: "Make the next release, unsigned, and show what it would change",
 		Long: `Make the next release, unsigned, and show what it would change. Entries past their expiry are taken off first.
 
-A release that is pending for an older state of the list is replaced, and its signatures with it.
+A pending release of an older state of the list is replaced, and its signatures are dropped.
 
-What the guards hold is not released; blocklist guard shows what they found. --override says why it may pass: that is
-recorded, and signed with the release for every subscriber to see. Their own guards hold it all the same, until they
-accept it.`,
+If the guards hold the release, it is not made; blocklist guard shows their findings. --override makes it all the same, and
+gives the reason. The reason is recorded and signed with the release, so every subscriber sees it. The subscribers' own guards
+still hold the release until each subscriber accepts it.`,
 		Example: `  blocklist -C DIR release
   blocklist -C DIR release --override "court order 2026/17 is for the whole platform"`,
 		Args: args(cobra.NoArgs),

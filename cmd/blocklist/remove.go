@@ -25,12 +25,12 @@ func (a *app) remove() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "remove [ENTRY...]",
 		Short: "Withdraw orders: all of an entry, one of them, or an order on all its entries",
-		Long: `Withdraw orders. An entry is taken off the list with the last order that it rests on.
+		Long: `Withdraw orders. An entry without any order left is no longer listed.
 
   remove ENTRY...           all orders of these entries
   remove ENTRY... --ref R   the order with the reference R of these entries
   remove --ref R            the order with the reference R of all entries
-  remove -f FILE            as for ENTRY..., for all that a file of any format names; - is standard input
+  remove -f FILE            as for ENTRY..., for all entries in a file of any format; - is standard input
 
 Entries of a file that are not listed are counted, and the exit code is 3. Otherwise an entry that is not listed is an error, and
 nothing changes.`,
@@ -91,7 +91,7 @@ func removeOrders(ctx context.Context, l *publish.Ledger, entries []blocklist.En
 	return l.Remove(ctx, entries, c)
 }
 
-// listedIn returns the entries of a file that rest on the order to be withdrawn, and how many do not.
+// listedIn returns the entries of a file that rest on the withdrawn order, and the number of the other entries.
 func (a *app) listedIn(ctx context.Context, l *publish.Ledger, o *removal) (
 	listed []blocklist.Entry, missing uint64, err error,
 ) {

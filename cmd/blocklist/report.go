@@ -28,14 +28,15 @@ func (a *app) reportPage() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report [NAME|URL|ADDRESS] -o FILE.html",
 		Short: "Write a page to print: the history of one entry, or what happened in a month",
-		Long: `Write a page to print: the history of one entry with all that covers it; or, with --month, what happened in a month: listed and
-delisted by day and category, releases with their signers, all operations with their cause. It is one HTML file, without scripts,
-links or anything loaded from elsewhere; a browser prints it or makes a PDF of it. Days and months are those of UTC.
+		Long: `Write a page to print: the history of one entry and of the entries that cover it. With --month, the page is about a month:
+entries listed and delisted by day and category, releases with their signers, all operations with their causes. It is one
+HTML file without scripts, links or parts that are loaded from elsewhere. A browser prints it or makes a PDF of it. Days and
+months are in UTC.
 
-With --receipts it has how fast subscribers enforced each release: from a FILE with receipts, the folder of an origin, or the
-URL of one, as blocklist receipts reads them. --keys has the subscribers' keys, --token the token of an origin at a URL.
+With --receipts, the page also shows how fast subscribers enforced each release. Receipts come from a FILE, or from an origin
+by its folder or URL, as in blocklist receipts. --keys has the subscribers' keys, --token the token of an origin at a URL.
 
-The page of a confidential list is readable by its owner alone.`,
+The file with the page of a confidential list is readable by its owner alone.`,
 		Example: `  blocklist -C DIR report --month 2026-10 -o october.html --receipts ORIGIN
   blocklist -C DIR report https://host.example/path -o page.html`,
 		Args: args(cobra.MaximumNArgs(1)),

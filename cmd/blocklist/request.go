@@ -23,15 +23,15 @@ func (a *app) request() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "request -o FILE",
 		Short: "Write what an officer on another machine needs to sign what is pending",
-		Long: `Write what an officer on another machine needs to sign what is pending, as one file. The officer needs no ledger: "blocklist
-review" shows what it is about, "blocklist sign FILE" signs it, and "blocklist -C DIR sign --signature" adds the signature here;
-"blocklist refuse FILE" and "blocklist -C DIR refuse --signature" drop it. For urgent orders: "blocklist urgent add --request FILE".
+		Long: `Write a signing request: one file with all that an officer on another machine needs to sign what is pending. The
+officer needs no ledger. "blocklist review" shows the request, "blocklist sign FILE" signs it, and "blocklist -C DIR sign
+--signature" adds the signature to the ledger. To drop it: "blocklist refuse FILE" and "blocklist -C DIR refuse --signature".
+For urgent orders: "blocklist urgent add --request FILE".
 
-The file is about as long as what changes, unless the release has a new snapshot, such as the first one.
+The file is about as long as the changes. If the release has a new snapshot, such as the first one, it has that, too.
 
-A confidential list's request is encrypted with age. --recipient names the file of each officer's recipient, which "blocklist
-keygen --subscriber" or age-keygen makes. It is given each time and kept nowhere: the one who writes the request can read the list
-anyway, so a register would prove nothing.`,
+The request of a confidential list is encrypted with age. --recipient names a file with an officer's recipient, made by
+"blocklist keygen --subscriber" or age-keygen. Recipients are given each time and not stored.`,
 		Example: `  blocklist -C DIR request -o request.tar
   blocklist -C DIR request -o request.age --recipient anna-age.pub --recipient bruno-age.pub`,
 		Args: args(cobra.NoArgs),
@@ -52,7 +52,7 @@ anyway, so a register would prove nothing.`,
 	return cmd
 }
 
-// requestFlags say where a request goes.
+// requestFlags are the flags for writing a request.
 type requestFlags struct {
 	out        string
 	recipients []string
@@ -85,11 +85,11 @@ func (a *app) review() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "review FILE --root root.json",
 		Short: "Show all of what a signing request asks for, without a ledger",
-		Long: `Show all of what a signing request asks for, without a ledger: who changed what and why, and each line that comes or goes, read
-from the bytes that a signature covers. It is verified first: the roots follow from the given one, the release before was signed
-under them, and the operations make these changes and no others. Of urgent orders it shows when they end.
+		Long: `Show a signing request in full, without a ledger: who changed what and why, and each line that is added or removed, read from
+the bytes that a signature covers. The request is verified first: its roots follow from the given root, the previous release
+was signed under these roots, and the operations make exactly these changes. For urgent orders it shows their ends.
 
-The request of a list's first root needs no --root: compare its fingerprint by voice with the agency's.`,
+The request of a list's first root needs no --root: compare the fingerprint of the root by voice with the agency.`,
 		Example: "  blocklist review request.tar --root root.json",
 		Args:    args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -106,7 +106,7 @@ The request of a list's first root needs no --root: compare its fingerprint by v
 	return cmd
 }
 
-// openFlags say how to open a request.
+// openFlags are the flags for opening a request.
 type openFlags struct{ root, identity string }
 
 func (o *openFlags) add(cmd *cobra.Command) {
@@ -186,7 +186,7 @@ func (a *app) signRequest(ctx context.Context, path string, s signFlags) error {
 	})
 }
 
-// printRequest prints the beginning of what a request asks for.
+// printRequest prints a summary of a request.
 func (a *app) printRequest(q *publish.Request, path string) error {
 	if q.Pending().Root > 0 {
 		return nil
@@ -255,14 +255,14 @@ func (a *app) addSignatures(cmd *cobra.Command, l *publish.Ledger, files []strin
 	return a.printNext(cmd.Context(), l, p)
 }
 
-// printSigner says if an officer had signed before.
+// printSigner prints a note if an officer had signed before.
 func (a *app) printSigner(p *publish.Pending) {
 	if p.Again {
 		a.printf("already signed by %s", p.Signer)
 	}
 }
 
-// addRefusals drops what is pending with officers' refusals.
+// addRefusals records officers' refusals, and drops the pending root, release or urgent orders.
 func (a *app) addRefusals(cmd *cobra.Command, l *publish.Ledger, files []string) error {
 	for _, file := range files {
 		refusal, err := readAtMost(file, publish.MaxSignature)
@@ -291,7 +291,7 @@ func seenPath(list string) (string, error) {
 	return filepath.Join(state, "argine", "blocklist", "signed", filepath.FromSlash(list)+".json"), nil
 }
 
-// readSeen reads what was signed of lists with this name. Without a file it returns nothing.
+// readSeen reads the last signed states of lists with this name. Without a file it returns nothing.
 func readSeen(list string) (all []publish.Seen, err error) {
 	path, err := seenPath(list)
 	if err != nil {
@@ -313,17 +313,17 @@ func readSeen(list string) (all []publish.Seen, err error) {
 	return all, err
 }
 
-// maxMemory is more than the length of a file with what was signed.
+// maxMemory limits the length of the file with signed states, in bytes. Real files are shorter.
 const maxMemory = 8 << 20
 
-// memory compares what is pending with what was signed before: a ledger or a request.
+// memory is a ledger or a request, which compares what is pending with the states that were signed before.
 type memory interface {
 	CheckSeen(ctx context.Context, p *publish.Pending, all []publish.Seen) error
 	Remember(p *publish.Pending, all []publish.Seen) ([]publish.Seen, error)
 }
 
-// checkSeen compares what is pending with what was signed on this machine. The function that it returns stores it as
-// signed; it is called before the signature leaves the machine.
+// checkSeen compares what is pending with the states that were signed on this machine. It returns a function that
+// stores the pending state as signed. The caller calls it before the signature leaves the machine.
 func (a *app) checkSeen(ctx context.Context, m memory, p *publish.Pending, again bool) (remember func() error, err error) {
 	all, err := readSeen(p.List)
 	if err != nil {
@@ -344,7 +344,7 @@ func (a *app) checkSeen(ctx context.Context, m memory, p *publish.Pending, again
 	}, nil
 }
 
-// writeSeen stores what was signed of lists with this name.
+// writeSeen stores the last signed states of lists with this name.
 func writeSeen(list string, all []publish.Seen) error {
 	path, err := seenPath(list)
 	if err == nil {

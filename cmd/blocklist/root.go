@@ -18,9 +18,9 @@ func (a *app) newRoot() *cobra.Command {
 		Long: `Make the next root, which says who may sign: with other officers, another threshold or another key of the origin, or,
 without any of these, with a new expiry.
 
-It takes effect when enough officers of the root before and enough of its own have signed it ("sign"); "push" brings it to
-the origin and so to the subscribers. Where too few of the remaining officers have signed the newest release, make and sign
-another one before the push.`,
+The next root takes effect when enough officers of the previous root and enough officers of the next root have signed it
+("sign"). "push" brings it to the origin and so to the subscribers. If too few of the remaining officers have signed the
+newest release, make and sign another release before the push.`,
 		Example: `  blocklist -C DIR root --add-officer dora.pub --remove-officer anna --reason "anna has lost her key"
   blocklist -C DIR root --origin-key ORIGIN/online-2.pub
   blocklist -C DIR root`,

@@ -16,7 +16,7 @@ func ruleFlags(cmd *cobra.Command, r *publish.Rules) {
 	cmd.Flags().BoolVar(&r.NeedReference, "need-ref", false, "each order needs a reference")
 	cmd.Flags().BoolVar(&r.NeedReason, "need-reason", false, "each operation that gives orders needs a reason")
 	cmd.Flags().StringSliceVar(&r.Categories, "categories", nil, "the only categories, `WORDS` in lower case with commas between them")
-	cmd.Flags().StringVar(&r.Reference, "ref-pattern", "", "a `PATTERN` for references, a regular expression (RE2) that matches all of one")
+	cmd.Flags().StringVar(&r.Reference, "ref-pattern", "", "a `PATTERN` for references: a regular expression (RE2) that must match the whole reference")
 }
 
 // isRule reports whether a flag is one of ruleFlags.
@@ -35,9 +35,9 @@ func (a *app) rules() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rules",
 		Short: "Show or change the rules that new orders keep to",
-		Long: `Show or change the rules that new orders keep to. What is not given stays as it is; an empty value ends a rule.
+		Long: `Show or change the rules for new orders. Rules without a flag stay the same; an empty value ends a rule.
 
-add refuses what breaks a rule, import leaves it out and counts it. Orders that stand are not touched.`,
+add refuses an order that breaks a rule; import leaves it out and counts it. Rules do not apply to existing orders.`,
 		Example: `  blocklist -C DIR rules --need-ref --categories csam,gambling --ref-pattern 'order [0-9]{4}/[0-9]+'
   blocklist -C DIR rules --need-ref=false --ref-pattern ''
   blocklist -C DIR rules`,
@@ -63,7 +63,7 @@ add refuses what breaks a rule, import leaves it out and counts it. Orders that 
 	return cmd
 }
 
-// changeRules sets the rules that have flags, and returns all rules.
+// changeRules sets the rules whose flags were given, and returns all rules.
 func changeRules(cmd *cobra.Command, l *publish.Ledger, given publish.Rules, c publish.Audit) (publish.Rules, error) {
 	rules, err := l.Rules(cmd.Context())
 	if err != nil {

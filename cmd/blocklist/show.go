@@ -20,10 +20,10 @@ func (a *app) status() *cobra.Command {
 	var table string
 	cmd := &cobra.Command{
 		Use:   "status [ORIGIN]",
-		Short: "Show where the list stands: entries, releases, what is pending, which pages are still there",
-		Long: `Show where the list stands: entries, releases, what is pending; and of listed URLs, by the platform that can take them
-down, how many are open (never checked, or still there at the last check), came back after they were removed, or are
-removed, and for how long those have been there that are. blocklist takedown records checks.
+		Short: "Show the state of the list: entries, releases, what is pending, which pages are still up",
+		Long: `Show the state of the list: entries, releases, and what is pending. For each platform that can take pages down, it counts the
+listed URLs that are open (never checked, or still up at the last check), that came back after a removal, and that are
+removed. It also shows the age of the open URLs. blocklist takedown records checks.
 
 With ORIGIN, a URL or a folder, it also compares the ledger with the origin's newest release.`,
 		Example: `  blocklist -C DIR status
@@ -140,8 +140,8 @@ func (a *app) diff() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "diff",
 		Short: "Show what has changed since the release that was pushed last",
-		Long: `Show what has changed since the release that was pushed last, as the ledger has it. What waits for signatures is shown by
-blocklist pending.`,
+		Long: `Show what has changed in the ledger since the release that was pushed last. blocklist pending shows what waits for
+signatures.`,
 		Example: "  blocklist -C DIR diff",
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -159,8 +159,8 @@ func (a *app) pending() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pending",
 		Short: "Show all of what waits for signatures",
-		Long: `Show all of what waits for signatures: a root, or a release with the operations behind it and each line that comes or goes, read
-from the very bytes that a signature covers. On a terminal it goes through a pager.
+		Long: `Show in full what waits for signatures: a root, or a release with its operations and each line that is added or removed, read
+from the bytes that a signature covers. On a terminal the output goes through a pager.
 
 With --json: one value a line, "pending", then each "operation", then each change.`,
 		Example: "  blocklist -C DIR pending",
@@ -197,7 +197,8 @@ func (a *app) entries() *cobra.Command {
 	return cmd
 }
 
-// unsignedText says how much of a history only its hash chain protects. Who can write the ledger could shorten that part.
+// unsignedText returns how much of a history only its hash chain protects. A person with write access to the ledger
+// could shorten this part.
 func unsignedText(v publish.Verified) string {
 	if v.Releases == 0 {
 		return "not covered by a signature: all of it, as there is no release"
@@ -210,10 +211,10 @@ func (a *app) verify() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Prove that the history is intact and the one that was signed",
-		Long: `Prove that the history is intact and the one that was signed: each operation's hash and the one it is chained to,
-every line that came or went, the entries that follow from them, and the releases with the officers' signatures.
-What was altered, is missing or does not belong there is named. The operations after the last release are counted: no officer has
-signed them yet, so only the hash chain protects them.`,
+		Long: `Verify that the history is intact and is the one that was signed: the hash of each operation and its link to the previous
+one, every added and removed line, the entries that follow from these lines, and the releases with the officers' signatures.
+The output names everything that was altered, is missing or does not belong there. It also counts the operations after the
+last release: no officer has signed them yet, so only the hash chain protects them.`,
 		Example: "  blocklist -C DIR verify",
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -23,19 +23,19 @@ func (a *app) sign() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sign [FILE] --key FILE.key|agent:NAME",
 		Short: "Sign what is pending: the root first, releases later",
-		Long: `Sign what is pending: the root first, releases later. It shows what that is, in words and numbers, read from the very bytes that
-the signature covers, and asks before it signs.
+		Long: `Sign what is pending: the root first, releases later. The command shows the content, read from the bytes that the signature
+covers, and asks before it signs.
 
-A root is signed by officers of the root before and by its own. The key may live in the ssh-agent: agent: and its comment or
-SHA256:... fingerprint.
+A root is signed by officers of the previous root and by its own officers. A key in the ssh-agent is named by agent: and the
+comment or the SHA256:... fingerprint of the key.
 
-With FILE, which "blocklist request" has written, an officer signs on another machine, without the ledger: -o gets the signature,
---root is a root of the list that the officer trusts, --identity opens an encrypted request.
+With FILE, a request of "blocklist request", an officer signs on another machine, without the ledger. -o names the file for
+the signature, --root is a root of the list that the officer trusts, and --identity decrypts an encrypted request.
 
-What was signed is remembered on the officer's machine (in XDG_STATE_HOME). What goes back, or is another state of the same
-serial, is refused there; --again signs it all the same.
+The officer's machine remembers each signed serial (in XDG_STATE_HOME). It refuses to sign an older serial, or another state
+of the same serial; --again signs it all the same.
 
-With --signature, signatures that were made like this are added to what is pending: any number, in any order.`,
+With --signature, the files with signatures of other machines are added to what is pending: any number, in any order.`,
 		Example: `  blocklist -C DIR sign --key anna.key
   blocklist -C DIR sign --key agent:anna@desk.example
   blocklist sign request.tar --root root.json --key bruno.key -o bruno.sig
@@ -63,7 +63,7 @@ With --signature, signatures that were made like this are added to what is pendi
 	cmd.Flags().BoolVar(&s.yes, "yes", false, "sign without asking")
 	cmd.Flags().StringArrayVar(&s.signatures, "signature", nil, "a `FILE` with an officer's signature, to be added; may be repeated")
 	cmd.Flags().StringVarP(&s.out, "output", "o", "", "the `FILE` for the signature of a request")
-	cmd.Flags().BoolVar(&s.again, "again", false, "sign although this machine remembers something newer, or another one of the same number")
+	cmd.Flags().BoolVar(&s.again, "again", false, "sign although this machine has signed a newer serial, or another state of the same serial")
 	s.open.add(cmd)
 	return cmd
 }
@@ -102,7 +102,7 @@ func (a *app) runSign(cmd *cobra.Command, l *publish.Ledger, s signFlags) error 
 	return a.printNext(cmd.Context(), l, signed)
 }
 
-// endsSoon is how long before its end a signature for a root or a release is warned of.
+// endsSoon is the remaining lifetime of a root or a release below which a signer is warned.
 const endsSoon = 7 * 24 * time.Hour
 
 // askToSign asks for consent, and loads the key.

@@ -31,7 +31,7 @@ type heldLists struct {
 	state string // state of the files that were read, see [stateOf]
 }
 
-// Intervals of watch: between two looks at the files, and at most after a failure to read them.
+// Intervals of watch: between two checks of the files, and the longest one after a failure to read the files.
 const (
 	watchEvery   = 500 * time.Millisecond
 	watchSlowest = 30 * time.Second
@@ -73,8 +73,8 @@ func (s *source) read(state string) error {
 	return nil
 }
 
-// watch reads changed files again. It waits until a file is the same twice, so that it does not read a half-written
-// file. Files in a folder are replaced atomically and need no wait.
+// watch reads changed files again. It waits until two checks find a file the same, so that it does not read a
+// half-written file. Files in a folder are replaced atomically and need no wait.
 func (s *source) watch(ctx context.Context) {
 	var seen, failed string
 	var wait time.Duration
@@ -138,7 +138,8 @@ func (s *source) Version() string {
 	return ""
 }
 
-// stateOf returns the sizes and times of a file, or of the main files in a folder. It changes when one of them does.
+// stateOf returns the sizes and times of a file, or of the main files in a folder. The state changes when a file
+// changes.
 func stateOf(path string) string {
 	var b strings.Builder
 	_ = filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error { // unreadable files are left out

@@ -20,18 +20,19 @@ func (a *app) squid() *cobra.Command {
 		Use:   "squid FILE|DIR",
 		Short: "Tell the proxy Squid what is listed, as its helper program",
 		Long: `Tell the proxy Squid what is listed: as a helper for external_acl_type, or with --redirect for url_rewrite_program. Squid
-starts it and asks it over standard input, a URL a line; one process answers all that Squid asks, with concurrency= or
-without. It looks in what lookup takes. When the file or folder changes, the answers follow within 2 seconds, and Squid's own
-memory of them after ttl= and negative_ttl= of external_acl_type.
+starts the helper and writes one URL a line to its standard input. One process answers all requests of Squid, with or without
+concurrency=. The helper takes the same files and folders as lookup. When one changes, the answers follow within 2 seconds;
+Squid caches answers for ttl= and negative_ttl= of external_acl_type.
 
-As external_acl_type it says OK where Squid is to refuse, with the list as tag= (%et in logs) and list, category and
-reference as message= (%o in error pages); ERR where it is not, with a tag where an entry with status=monitor matches;
-BH where it can't tell (no host, or one that no browser takes), which makes "http_access deny" refuse. With --redirect it says
-where to send those who ask for what is listed: there, with list, category and ref as its query; and without these, where it
-can't tell. As long as there is nothing to look in it says BH, and Squid lets a rewriter's BH pass.
+For external_acl_type, the answer OK means listed, with the list as tag= (%et in logs), and list, category and reference as
+message= (%o in error pages). ERR means not listed; it has a tag if an entry with status=monitor matches. BH means that the
+lookup failed (no host, or a host that no browser accepts); "http_access deny" then refuses the request.
 
-The URL must come as it is: with the format %'>ru, not %URI, which makes of # what an escaped # is. CONNECT shows host and
-port alone; entries of URLs apply where Squid sees them, with http and with https that it decrypts (ssl_bump).`,
+With --redirect, requests for something listed go to the given URL, with list, category and ref as its query. If the lookup
+failed, they go there without the query. While there is no list yet, the answer is BH: Squid lets such requests pass.
+
+The URL must come unchanged: use the format %'>ru. With %URI, a # can't be told from an escaped one. For CONNECT, only host and
+port are known; URL entries need http, or https that Squid decrypts (ssl_bump).`,
 		Example: `  external_acl_type listed ttl=30 negative_ttl=30 concurrency=1000 children-max=1 %'>ru /usr/local/bin/blocklist squid /var/lib/lists
   acl listed external listed
   http_access deny listed
@@ -81,8 +82,7 @@ func (h squidHelper) run(in io.Reader, out io.Writer) error {
 	})
 }
 
-// cutChannel splits off the channel number, which Squid puts first if it sends requests without waiting for answers. No
-// URL is only a number.
+// cutChannel splits off the channel number. Squid puts it first if concurrency is on. No URL is only a number.
 func cutChannel(line string) (channel, rest string) {
 	n := len(line) - len(strings.TrimLeft(line, "0123456789"))
 	if n == 0 || n > 20 || n == len(line) || line[n] != ' ' {
@@ -121,8 +121,8 @@ func (h squidHelper) answer(line string) string {
 	return "OK" + squidReason(m)
 }
 
-// unreadable returns the answer to an invalid line. A rewriter redirects instead of answering BH, because after BH
-// Squid would let the request pass.
+// unreadable returns the answer to an invalid line. A rewriter redirects instead of answering BH, because Squid
+// lets a request pass after BH.
 func (h squidHelper) unreadable(why string) string {
 	if h.redirect != nil {
 		return "OK status=302" + squidValue("url", explained(h.redirect, blocklist.Match{}))

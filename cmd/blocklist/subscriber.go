@@ -15,8 +15,8 @@ func (a *app) subscriber() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "subscriber",
 		Short: "Say to whom a confidential list is encrypted",
-		Long: `Say to whom a confidential list is encrypted. Who comes or goes counts from the next release on; when somebody has gone, that
-has a new key. What was released before stays open to those who could open it then.`,
+		Long: `Set the subscribers to whom a confidential list is encrypted. Changes take effect with the next release. After a removal, that
+release has a new key. Subscribers can still read the releases that they could read before.`,
 		Args: args(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			return usage("subscriber add, subscriber remove or subscriber list")
@@ -31,8 +31,8 @@ func (a *app) subscriberAdd() *cobra.Command {
 	return a.subscriberChange(&cobra.Command{
 		Use:   "add NAME RECIPIENT|FILE.pub",
 		Short: "Encrypt the list to one more subscriber, from the next release on",
-		Long: `Encrypt the list to one more subscriber, from the next release on. RECIPIENT is the subscriber's public key, age1... or
-age1pq1..., or the file that has it: what "keygen --subscriber" or age-keygen has made. Make sure that it is theirs.`,
+		Long: `Encrypt the list to one more subscriber, from the next release on. RECIPIENT is the subscriber's public key (age1... or
+age1pq1...) or a file with it, made by "keygen --subscriber" or age-keygen. Make sure that the key is the subscriber's.`,
 		Example: `  blocklist -C DIR subscriber add isp.example isp.pub --reason "contract 2026/3"`,
 		Args:    args(cobra.ExactArgs(2)),
 	}, func(ctx context.Context, l *publish.Ledger, args []string, c publish.Audit) error {
@@ -59,8 +59,8 @@ func (a *app) subscriberRemove() *cobra.Command {
 	return a.subscriberChange(&cobra.Command{
 		Use:   "remove NAME",
 		Short: "Encrypt the list to a subscriber no longer, from the next release on",
-		Long: `Encrypt the list to a subscriber no longer, from the next release on: it has a new key, and all others fetch a new snapshot.
-What the subscriber has seen stays seen. Urgent orders until that release are under the old key, which the subscriber has.`,
+		Long: `Stop encrypting the list to a subscriber, from the next release on. That release has a new key, and all other subscribers
+fetch a new snapshot. The removed subscriber can still read earlier releases, and urgent orders until that release.`,
 		Example: `  blocklist -C DIR subscriber remove isp.example --reason "contract 2026/3 has ended"`,
 		Args:    args(cobra.ExactArgs(1)),
 	}, func(ctx context.Context, l *publish.Ledger, args []string, c publish.Audit) error {
@@ -127,7 +127,7 @@ func subscriberText(s publish.Subscriber) string {
 	return text + "  " + s.Fingerprint
 }
 
-// describeRecipients prints who can read a release of a confidential list.
+// describeRecipients prints the recipients of a release of a confidential list.
 func (a *app) describeRecipients(r publish.Recipients) {
 	if r.Same {
 		a.printf("  confidential encrypted to the subscribers of the release before")

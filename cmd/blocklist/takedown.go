@@ -18,12 +18,13 @@ func (a *app) takedown() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "takedown FILE",
 		Short: "Record which listed pages their platforms have taken down",
-		Long: `Record which listed pages their platforms have taken down: the result of a check that somebody has made. - is standard
-input. blocklist status sums it up by platform and age, blocklist export --format referral has it page by page.
+		Long: `Record which listed pages their platforms have taken down, from the results of a check. - is standard input. blocklist
+status counts the results by platform and age; blocklist export --format referral has them page by page.
 
 FILE is CSV with a header and the columns url, removed (yes or no) and checked (a day, or a time in UTC), or JSON with the
-same keys: an array, or an object a line. Other columns are ignored, so what export has written will do with these two added.
-All of it is recorded in the ledger, or, if a line can't be read, nothing. Pages that are not listed are left out, and reported.`,
+same keys: an array, or an object a line. Other columns are ignored: a file of export works with these two columns added.
+The whole file is recorded in the ledger, or nothing if a line can't be read. Pages that are not listed are left out, and
+reported.`,
 		Example: `  blocklist -C DIR takedown checked.csv --reason "weekly check"`,
 		Args:    args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -59,7 +60,7 @@ func (a *app) recordChecks(cmd *cobra.Command, l *publish.Ledger, path string, c
 	return nil
 }
 
-// maxPlatformLines is how many platforms status prints one by one.
+// maxPlatformLines is the maximum number of platforms that status prints one by one.
 const maxPlatformLines = 20
 
 // printTakedowns prints the counts of each platform. Platforms with most pages still up come first.

@@ -42,9 +42,9 @@ func (a *app) passphrase(variable, prompt string) (string, error) {
 	return string(phrase), err
 }
 
-// minPassphrase is how many characters a passphrase has at least. Someone who has copied the key file can try
-// passphrases on machines of their own: scrypt makes each try cost a second of one processor, and 12 characters make
-// them many enough, if they are not words that everyone tries first.
+// minPassphrase is the minimum length of a passphrase, in characters. A thief of the key file can try passphrases on
+// other machines. Each try costs a second of one processor, because of scrypt. With 12 characters there are too many
+// passphrases to try, unless the passphrase is made of common words.
 const minPassphrase = 12
 
 // newPassphrase asks for a passphrase twice.
@@ -97,8 +97,9 @@ func (a *app) progress(what string) (show func(uint64), done func()) {
 	return show, func() { fmt.Fprint(a.stderr, "\r\033[K") }
 }
 
-// visible escapes control characters and characters that change the writing direction, so that a terminal shows instead
-// of obeying them. Line ends and tabs stay. All that commands print passes through it, or through [visibleJSON].
+// visible escapes control characters and characters that change the writing direction. A terminal then shows these
+// characters and does not obey them. Line ends and tabs stay. All output of commands passes through visible or
+// [visibleJSON].
 func visible(text string) string {
 	return escaped(text, func(r rune) string { return strings.Trim(strconv.QuoteRuneToASCII(r), "'") })
 }
@@ -150,7 +151,7 @@ func plural(n uint64, one, more string) string {
 	return thousands(n) + " " + more
 }
 
-// maxTries is how often a passphrase is asked for at a terminal.
+// maxTries is the maximum number of times that a terminal is asked for a passphrase.
 const maxTries = 3
 
 // loadKey loads an officer's key, and asks for its passphrase if it has one.

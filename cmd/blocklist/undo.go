@@ -16,7 +16,7 @@ func (a *app) undo() *cobra.Command {
 		Long: `Reverse what an operation changed, as an operation of its own: orders that it gave are withdrawn, orders that it withdrew
 are given again, orders that it changed are as before. blocklist log shows the numbers of operations.
 
-It is refused, and nothing changes, if a later operation has changed the same orders: undo that first.`,
+If a later operation has changed the same orders, undo fails and nothing changes: undo the later operation first.`,
 		Example: `  blocklist -C DIR undo 17 --reason "the wrong file"`,
 		Args:    args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -18,7 +18,7 @@ func (a *app) urgent() *cobra.Command {
 		Short: "List as one officer alone, where the root allows it: a few entries, for some hours",
 		Long: `List as one officer alone, where the root allows it: a few entries, for some hours. Subscribers enforce both limits.
 
-The orders lie on top of the newest release and end with the next one: what is to stay, "add" and release it, too.`,
+Urgent orders apply on top of the newest release and end with the next one. To keep an entry, also "add" and release it.`,
 		Args: args(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			return usage("urgent add, urgent remove, urgent list or urgent push")
@@ -35,8 +35,8 @@ func (a *app) urgentAdd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add ENTRY... --key FILE.key|agent:NAME",
 		Short: "Order entries, signed by one officer",
-		Long: `Order entries, signed by one officer. With --request, an officer on another machine signs them ("blocklist sign FILE"); they
-are in force once "blocklist -C DIR sign --signature" has added the signature. Their time begins now, not with the signature.`,
+		Long: `Order entries, signed by one officer. With --request, an officer on another machine signs the orders ("blocklist sign FILE"),
+and "blocklist -C DIR sign --signature" adds the signature. The time of the orders begins now, not with the signature.`,
 		Example: `  blocklist -C DIR urgent add example.com --ref "order 2026/17" --key anna.key
   blocklist -C DIR urgent add example.com --ref "order 2026/17" --request night.tar`,
 		Args: args(cobra.MinimumNArgs(1)),
@@ -145,7 +145,7 @@ func (a *app) signOrder(ctx context.Context, l *publish.Ledger, o order) error {
 	return nil
 }
 
-// printOrder prints what is to be ordered and withdrawn, and which orders end earlier than was asked for.
+// printOrder prints the ordered and the withdrawn entries, and the orders that end earlier than requested.
 func (a *app) printOrder(change publish.UrgentChange, before publish.UrgentList) {
 	limit := time.Duration(before.Hours) * time.Hour
 	for _, e := range change.Add {
@@ -186,7 +186,7 @@ func urgentFields(o publish.UrgentList) fields {
 	return fields{"number": o.Number, "serial": o.Serial, "entries": entries, "left": o.Left}
 }
 
-// printUrgentEnd prints which urgent orders the next release ends, and which it lists for good.
+// printUrgentEnd prints the urgent orders that end with the next release, and those that it lists permanently.
 func (a *app) printUrgentEnd(ctx context.Context, l *publish.Ledger) error {
 	o, err := l.Urgent(ctx)
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// dayChart is a picture of the entries listed (bars that go up) and delisted (bars that go down) on each day.
+// dayChart is a bar chart of each day: entries listed (bars upward) and delisted (bars downward).
 type dayChart struct {
 	Width, Height, Left, Right int
 	Base                       float64 // y of the line between both
@@ -66,10 +66,10 @@ func newDayChart(from, to time.Time, days map[time.Time]*tally) dayChart {
 	return c
 }
 
-// Minor reports whether a day's label, by its index, is left out where there is little room.
+// Minor reports whether the label of the day with index i is left out on a narrow page.
 func (dayChart) Minor(i int) bool { return i%5 != 0 }
 
-// height returns the height of a bar: what is there can be seen.
+// height returns the height of a bar. Every number above zero gets a visible bar.
 func height(n uint64, perUnit float64) float64 {
 	if n == 0 {
 		return 0
@@ -77,7 +77,8 @@ func height(n uint64, perUnit float64) float64 {
 	return max(float64(n)*perUnit, 2)
 }
 
-// niceStep returns the distance of lines: 1, 2 or 5 times a power of ten, so that at most five are below a number.
+// niceStep returns the distance of grid lines: 1, 2 or 5 times a power of ten, with at most five lines below the
+// number.
 func niceStep(most uint64) uint64 {
 	for power := uint64(1); ; power *= 10 {
 		for _, step := range []uint64{power, 2 * power, 5 * power} {

@@ -12,7 +12,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/receipt"
 )
 
-// enforcement says how fast subscribers enforced releases.
+// enforcement describes how fast subscribers enforced releases.
 type enforcement struct {
 	Given       bool // receipts were given
 	From        string
@@ -86,7 +86,7 @@ func signedDigests(ctx context.Context, l *publish.Ledger) (map[uint64]string, e
 	return digests, nil
 }
 
-// hear keeps a statement, unless it is about another content than was signed.
+// hear keeps a statement, unless its digest differs from the signed one.
 func (s *subscriberTimes) hear(st receipt.Statement, signed map[uint64]string) {
 	if digest := signed[st.Serial]; digest != st.Digest || digest == "" {
 		if !slices.Contains(s.Differs, st.Serial) {
@@ -97,8 +97,8 @@ func (s *subscriberTimes) hear(st receipt.Statement, signed map[uint64]string) {
 	s.said = append(s.said, st)
 }
 
-// add finds out when a release was enforced: with the first receipt for it, or for a later one where it was skipped. A
-// release that is older than the receipts that were kept is not confirmed.
+// add finds out when a release was enforced: at the first receipt for the release, or for a later release if this one
+// was skipped. A release older than the kept receipts is not confirmed.
 func (s *subscriberTimes) add(r publish.ReleaseInfo, deadline time.Duration, now time.Time) {
 	first, older := time.Time{}, false
 	for _, st := range s.said {
@@ -131,7 +131,7 @@ func (s *subscriberTimes) sum() {
 	}
 }
 
-// timeChart is a picture of the times of subscribers, on a logarithmic scale.
+// timeChart is a chart of the times of subscribers, on a logarithmic scale.
 type timeChart struct {
 	Width, Height, Left, Right, Bottom int
 	Ticks                              []tick
@@ -210,7 +210,7 @@ func newTimeChart(e enforcement) timeChart {
 	return c
 }
 
-// clipped returns a text of at most that many letters.
+// clipped returns a text of at most the given number of characters.
 func clipped(text string, most int) string {
 	letters := []rune(show(text))
 	if len(letters) <= most {

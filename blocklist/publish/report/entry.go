@@ -12,7 +12,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// entryPage is the history of one entry, and of what covers it.
+// entryPage is the history of one entry, and of the entries that cover it.
 type entryPage struct {
 	head
 	Own, Covers []entryPart
@@ -26,7 +26,7 @@ type entryPart struct {
 	State string // in words
 }
 
-// Entry writes the history of what somebody asks about: a name, a URL or an address, in any spelling.
+// Entry writes the page with the history of a name, a URL or an address, given in any spelling.
 func Entry(ctx context.Context, w io.Writer, l *publish.Ledger, text string, o Options) error {
 	all, err := l.EntryHistory(ctx, text)
 	if err != nil {
@@ -61,7 +61,7 @@ func Entry(ctx context.Context, w io.Writer, l *publish.Ledger, text string, o O
 	return write(w, "entry.tmpl", p)
 }
 
-// titleOf returns the name of what was asked about: its first target, which may be the name alone.
+// titleOf returns the title of a page: the target, with a leading = only if the text has it as well.
 func titleOf(text, target string) string {
 	if strings.HasPrefix(strings.TrimSpace(text), "=") {
 		return target
@@ -69,7 +69,7 @@ func titleOf(text, target string) string {
 	return strings.TrimPrefix(target, "=")
 }
 
-// stateOf says in words whether a target is listed.
+// stateOf returns in words whether a target is listed.
 func stateOf(h *publish.EntryHistory, now time.Time) string {
 	switch e, err := blocklist.ParseEntry(h.Entry); {
 	case len(h.Events) == 0:
@@ -87,7 +87,7 @@ func stateOf(h *publish.EntryHistory, now time.Time) string {
 // span is a time during which a target was listed.
 type span struct{ from, to time.Time }
 
-// spans returns when a target was listed by the ledger, and when by a release that was pushed.
+// spans returns the times during which a target was listed: in the ledger, and in pushed releases.
 func spans(h *publish.EntryHistory, now time.Time) (ledger, published []span) {
 	for _, e := range h.Events {
 		ledger = addEvent(ledger, e, e.Operation.Time)
@@ -110,7 +110,7 @@ func addEvent(all []span, e publish.EntryEvent, at time.Time) []span {
 	return all
 }
 
-// closed ends the last span now.
+// closed ends the last span now, if it is open.
 func closed(all []span, now time.Time) []span {
 	if n := len(all); n > 0 && all[n-1].to.IsZero() {
 		all[n-1].to = now
@@ -118,14 +118,14 @@ func closed(all []span, now time.Time) []span {
 	return all
 }
 
-// timeline is a picture of when targets were listed.
+// timeline is a chart of the times during which targets were listed.
 type timeline struct {
 	Width, Height, Left, Right, Bottom int
 	Ticks                              []timeTick
 	Rows                               []timelineRow
 }
 
-// timeTick is a tick whose label is where there is room for it.
+// timeTick is a tick of the time axis, with its label placed inside the chart.
 type timeTick struct {
 	tick
 	Anchor string
@@ -140,7 +140,7 @@ type timelineRow struct {
 
 type box struct{ X, Width float64 }
 
-// maxTimelineRows is how many targets a timeline has.
+// maxTimelineRows is the maximum number of targets in a timeline.
 const maxTimelineRows = 16
 
 func newTimeline(all []*publish.EntryHistory, now time.Time) timeline {

@@ -12,7 +12,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// monthPage is what happened in a month.
+// monthPage is the page about one month.
 type monthPage struct {
 	head
 	Before, After uint64 // entries
@@ -48,8 +48,8 @@ type categoryTally struct {
 	tally
 }
 
-// Month writes what happened in the month, in UTC, of a time: entries listed and delisted by day and category, releases
-// with their signers, how fast subscribers enforced them, and all operations.
+// Month writes the page about the month, in UTC, that contains a time: entries listed and delisted by day and category,
+// releases with their signers, how fast subscribers enforced the releases, and all operations.
 func Month(ctx context.Context, w io.Writer, l *publish.Ledger, month time.Time, o Options) error {
 	year, m, _ := month.Date()
 	from := time.Date(year, m, 1, 0, 0, 0, 0, time.UTC)
@@ -74,7 +74,7 @@ func newHead(ctx context.Context, l *publish.Ledger, o Options) (h head, err err
 	return h, err
 }
 
-// last returns the newest operation that a filter selects, the zero value if there is none.
+// last returns the newest operation that a filter selects, or the zero value if there is none.
 func last(ctx context.Context, l *publish.Ledger, f publish.LogFilter) (publish.Operation, error) {
 	f.Last = 1
 	for o, err := range l.Log(ctx, f) {
@@ -180,7 +180,7 @@ func entryOf[K comparable](m map[K]*tally, key K) *tally {
 	return m[key]
 }
 
-// maxKnown bounds the attributes that a counter remembers. The lines of one order have the same.
+// maxKnown limits how many different attributes a counter remembers. The lines of one order share their attributes.
 const maxKnown = 10_000
 
 func (c *counter) category(l publish.OperationLine) string {

@@ -1,5 +1,5 @@
 // Package report writes printable pages from the ledger of package publish: what happened in a month, and the history
-// of one entry. A page is one HTML file with no script, no link and nothing that is loaded from elsewhere.
+// of one entry. A page is one HTML file without scripts and links. It loads nothing from elsewhere.
 package report
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/receipt"
 )
 
-// Options are what a page needs beside the ledger.
+// Options are the data of a page beside the ledger.
 type Options struct {
 	Program  string        // which program writes the page, and its version
 	Deadline time.Duration // within which subscribers have to enforce a release
@@ -30,7 +30,7 @@ type Receipts struct {
 	Statements  []receipt.Statement
 }
 
-// head is the beginning of each page.
+// head is the data at the top of each page.
 type head struct {
 	List, Title, Subtitle string
 	Confidential          bool
@@ -58,8 +58,8 @@ func write(w io.Writer, name string, data any) error {
 	return t.ExecuteTemplate(w, name, data)
 }
 
-// show returns outside text as a page may have it: no program makes a link of a URL, and characters that can't be seen
-// or that change the writing direction are written as escapes.
+// show makes outside text safe to print: no program turns a URL into a link, and invisible characters and characters
+// that change the writing direction are escaped.
 func show(text string) string {
 	text = strings.ReplaceAll(strings.ReplaceAll(text, "https://", "hxxps://"), "http://", "hxxp://")
 	hidden := func(r rune) bool { return r != ' ' && (!unicode.IsPrint(r) || r == unicode.ReplacementChar) }
