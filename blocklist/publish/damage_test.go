@@ -49,6 +49,9 @@ func TestDamagedParts(t *testing.T) {
 			"garbage": func(path string) error { return os.WriteFile(path, []byte("\x00garbage{"), 0o600) },
 			"short":   func(path string) error { return os.Truncate(path, 10) },
 		} {
+			if kind == "short" && rounds(1, 2) == 1 {
+				continue
+			}
 			t.Run(name+" "+kind, func(t *testing.T) {
 				b := a.copy(t)
 				require.NoError(t, b.Close())

@@ -107,10 +107,7 @@ func TestDeltas(t *testing.T) {
 	assert.Equal(t, []string{"snapshot-1.txt.zst"}, s.came)
 	states := map[uint64][]string{1: a.lines(t)}
 	snapshots := 1
-	last := uint64(20)
-	if os.Getenv("ARGINE_LONG") == "1" {
-		last = 80
-	}
+	last := uint64(rounds(16, 80))
 	for serial := uint64(2); serial <= last; serial++ {
 		change := entry(t, fmt.Sprintf("m%d.example category=c%d", serial%40, serial))
 		_, err := a.Add(t.Context(), []blocklist.Entry{change}, cause)

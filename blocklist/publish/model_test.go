@@ -156,7 +156,7 @@ func TestModel(t *testing.T) {
 	now := model{}
 	history := []model{{}, {}} // by operation
 	outcomes := map[string]int{}
-	for range 400 {
+	for range rounds(150, 400) {
 		next := now.clone()
 		var err error
 		targets := slices.Sorted(maps.Keys(now))

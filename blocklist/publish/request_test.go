@@ -89,10 +89,7 @@ func TestRequests(t *testing.T) {
 // The request for one entry is short, however long the list is.
 func TestRequestIsShort(t *testing.T) {
 	t.Parallel()
-	n := 20_000
-	if os.Getenv("ARGINE_LONG") == "1" {
-		n = 1_000_000
-	}
+	n := rounds(20_000, 1_000_000)
 	a := newAgency(t)
 	_, err := a.Import(t.Context(), func(yield func(blocklist.Entry, error) bool) {
 		for i := range n {
