@@ -137,9 +137,9 @@ func (e Entry) Append(dst []byte) []byte { return e.Attributes.append(e.appendTa
 //	category=csam            Category: why it is listed
 //	ref="order 2026/17"      Reference: the order or decision that it is based on
 //	expires=2027-05-01       Expires: a day, or a time as in 2027-05-01T08:00:00Z (RFC 3339)
-//	review=2026-12-01        Review: likewise
+//	review=2026-12-01        Review: a day or a time, as for expires
 //	status=monitor           Monitor: report a match, do not block; status=block is the default
-//	added=2026-11-03         Added: likewise
+//	added=2026-11-03         Added: a day or a time, as for expires
 //
 // in any order, each at most once. Its errors are of type [*EntryError].
 func ParseEntry(line string) (Entry, error) {

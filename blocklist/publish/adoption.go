@@ -35,15 +35,15 @@ func adoptionOf(o Operation) (a adoption, ok bool) {
 	return a, err == nil && a.String() == o.Reference
 }
 
-// adopts reports whether the operation stands for the signed release: it names serial and head, and has the entries and
-// the digest that were signed.
+// adopts reports whether the operation stands for the signed release. Such an operation names serial and head, and has
+// the signed number of entries and the signed digest.
 func adopts(o Operation, signed trust.Release) bool {
 	a, ok := adoptionOf(o)
 	return ok && a.serial == signed.Serial && a.head == signed.Ledger && o.Hash == o.LinkHash(a.before) &&
 		o.Digest == signed.Digest && o.Entries == signed.Entries
 }
 
-// signedHead returns the operation with the state that was signed with head: the one with that hash, or else the
+// signedHead returns the operation with the state of the signed head: the operation with this hash, or else the
 // recovery that stands in its place. It fails with [sql.ErrNoRows] if there is neither.
 func (l *Ledger) signedHead(ctx context.Context, head string) (Operation, error) {
 	at, err := l.history.OperationByHash(ctx, head)

@@ -35,10 +35,10 @@ type OrderChange = ledger.OrderChange
 type fillPut func(*ledger.Tx, *screen, *checker) (ledger.Counts, error)
 
 // Add gives orders: an entry is an order with the entry's reference, which lists its target. An entry stays listed
-// while one of its orders stands. If an order with this reference stands, it gets the attributes of the new one, and
-// keeps those that the new one does not have. If an entry breaks a rule, Add changes nothing and fails with [ErrRules].
-// If the guards hold one, it changes nothing and returns a [*guard.HeldError]. With by.Override, held entries are added
-// as well.
+// while one of its orders stands. If an order with this reference stands, it gets the attributes of the new order, and
+// keeps its other attributes. If an entry breaks a rule, Add changes nothing and fails with [ErrRules]. If the guards
+// hold an entry, Add changes nothing and returns a [*guard.HeldError]. With by.Override, held entries are added as
+// well.
 func (l *Ledger) Add(ctx context.Context, entries []blocklist.Entry, by Audit) (ChangeResult, error) {
 	return l.put(ctx, KindAdd, by, func(t *ledger.Tx, s *screen, c *checker) (ledger.Counts, error) {
 		n, err := t.Put(ctx, c.strict(eachEntry(entries)), s.screen, nil)
@@ -59,9 +59,9 @@ func eachEntry(entries []blocklist.Entry) iter.Seq2[blocklist.Entry, error] {
 var errNoEntries = fmt.Errorf("importing: %w: there are no entries", blocklist.ErrMalformed)
 
 // Import is Add for a stream of entries of any length, in bounded memory. It leaves out and counts entries that break a
-// rule, and those that the guards hold, unless by.Override gives a reason to add these: what Add would hold, Import
-// leaves out. An error in the stream changes nothing. If progress is not nil, Import calls it from time to time with
-// the number of entries read.
+// rule. It also leaves out and counts entries that the guards hold, unless by.Override gives a reason to add them. An
+// error in the stream changes nothing. If progress is not nil, Import calls it from time to time with the number of
+// entries read.
 func (l *Ledger) Import(ctx context.Context, entries iter.Seq2[blocklist.Entry, error], by Audit,
 	progress func(uint64),
 ) (ChangeResult, error) {
@@ -97,7 +97,7 @@ func (l *Ledger) put(ctx context.Context, kind string, by Audit, fill fillPut) (
 }
 
 // Remove withdraws all orders of entries, so that they are not listed any more. It finds them by their targets;
-// attributes don't matter. If one of them is not listed, nothing is changed, and the error is [ErrNotListed].
+// attributes don't matter. If an entry is not listed, nothing is changed, and the error is [ErrNotListed].
 func (l *Ledger) Remove(ctx context.Context, entries []blocklist.Entry, by Audit) (ChangeResult, error) {
 	return l.withdraw(ctx, by, func(t *ledger.Tx) error {
 		for _, e := range entries {
@@ -109,9 +109,9 @@ func (l *Ledger) Remove(ctx context.Context, entries []blocklist.Entry, by Audit
 	})
 }
 
-// Withdraw withdraws the orders with a reference, which may be empty: those on the given entries, or on all entries if
-// none are given. An entry stays listed while another order stands. If the order does not stand on one of the entries,
-// nothing is changed, and the error is [ErrNotListed] or [ErrNoOrder].
+// Withdraw withdraws the orders with a reference on the given entries, or on all entries if none are given. The
+// reference may be empty. An entry stays listed while another order stands. If a given entry does not rest on such an
+// order, nothing is changed, and the error is [ErrNotListed] or [ErrNoOrder].
 func (l *Ledger) Withdraw(ctx context.Context, reference string, entries []blocklist.Entry, by Audit) (ChangeResult,
 	error,
 ) {
@@ -142,10 +142,11 @@ func (l *Ledger) withdraw(ctx context.Context, by Audit, withdraw func(*ledger.T
 	return r, nil
 }
 
-// Undo reverses the changes that an operation made to orders, as an operation of its own: what that gave is withdrawn,
-// what it withdrew is given again, what it changed is as before. It fails with [ErrChangedSince], and changes nothing,
-// if a later operation has changed one of these orders. If the guards hold an entry that would be listed again, the
-// error is a [*guard.HeldError], unless by.Override gives a reason. By.Reference is set to the operation.
+// Undo reverses the changes that an operation made to orders, and records this as a new operation. Orders that the old
+// operation gave are withdrawn, orders that it withdrew are given again, and orders that it changed are as before. It
+// fails with [ErrChangedSince], and changes nothing, if a later operation has changed one of these orders. If the
+// guards hold an entry that would be listed again, the error is a [*guard.HeldError], unless by.Override gives a
+// reason. By.Reference is set to the operation.
 func (l *Ledger) Undo(ctx context.Context, operation int64, by Audit) (r ChangeResult, err error) {
 	by.Reference = fmt.Sprintf("operation %d", operation)
 	err = l.history.Change(ctx, KindUndo, by, func(t *ledger.Tx) error {
@@ -166,8 +167,8 @@ func (l *Ledger) Undo(ctx context.Context, operation int64, by Audit) (r ChangeR
 	return r, nil
 }
 
-// Orders returns the orders that a target rests on, oldest first: the lines with which they were given. There are none
-// if it is not listed.
+// Orders returns the orders that a target rests on, oldest first, each as the entry that was given. There are none if
+// the target is not listed.
 func (l *Ledger) Orders(ctx context.Context, target string) ([]blocklist.Entry, error) {
 	return l.history.Orders(ctx, target)
 }

@@ -9,11 +9,11 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 )
 
-// A wrong clock does harm that stays: a release removes what has not expired, or is valid for a day. So each command
-// that changes a ledger compares the clock with the last operation, and each signature with the release.
+// A wrong clock does lasting harm: a release may withdraw orders that have not expired, or be valid for a day only. So
+// each change of a ledger compares the clock with the last operation, and each signature compares it with the release.
 
 // ConfirmClock says that the clock of this machine is right. Without it, a change fails with [blocklist.ErrClock] if
-// the clock is before the last operation, or a release lifetime ahead of it. Operations record the confirmation where
+// the clock is before the last operation, or a release lifetime ahead of it. An operation records the confirmation if
 // it was needed.
 func (l *Ledger) ConfirmClock() { l.history.ConfirmClock() }
 
@@ -41,7 +41,7 @@ func (p *Pending) checkTimes(clockConfirmed bool) error {
 	return nil
 }
 
-// clockNotes describes the operations that are earlier than the one before.
+// clockNotes describes the operations whose time is before that of the previous operation.
 func clockNotes(ctx context.Context, view ledger.View) (notes []string, err error) {
 	var before Operation
 	for o, err := range view.Operations(ctx, ledger.Range{}) {

@@ -34,7 +34,7 @@ const (
 // Behind reports whether the origin has a release that the ledger does not know. [Recover] adopts it.
 func (c Comparison) Behind() bool { return c.State == StateNewer || c.State == StateOther }
 
-// String says it in words.
+// String returns the comparison in words.
 func (c Comparison) String() string {
 	signed := fmt.Sprintf("serial %d, signed by %s on %s", c.Serial, strings.Join(c.Signers, ", "), c.Created.Format(time.DateOnly))
 	switch c.State {
@@ -51,7 +51,7 @@ func (c Comparison) String() string {
 }
 
 // Compare compares the ledger with the newest release of an origin, a bundle that needs no files. It verifies roots and
-// targets from the ledger's root on, and fails with [blocklist.ErrUntrusted] for what the officers have not signed.
+// targets from the ledger's root on, and fails with [blocklist.ErrUntrusted] if the officers have not signed them.
 func (l *Ledger) Compare(ctx context.Context, bundle io.Reader) (c Comparison, err error) {
 	b, err := trust.OpenBundle(bundle)
 	if err != nil {

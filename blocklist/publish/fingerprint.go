@@ -44,8 +44,8 @@ func fingerprintOf(b []byte) string {
 // inGroups returns the first 96 bits of a SHA-256 in hexadecimal digits.
 //
 // An attacker needs a second preimage: another root or key with the fingerprint that an honest person reads out. That
-// takes 2^96 attempts, many years for all computers that mine with SHA-256 today; 80 bits would take them an hour.
-// Collisions, which take 2^48, give nothing: who makes both keys has both anyway.
+// takes 2^96 attempts: many years for all computers that mine with SHA-256 today. For 80 bits they would need an hour.
+// Collisions take 2^48 attempts but are useless: an attacker who makes both keys has both anyway.
 func inGroups(digest string) string {
 	const groups, digits = 6, 4
 	var all []string
@@ -55,7 +55,7 @@ func inGroups(digest string) string {
 	return strings.Join(all, " ")
 }
 
-// Key is a public key as people compare it.
+// Key is the name and the fingerprint of a public key.
 type Key struct {
 	Name        string `json:"name"`
 	Fingerprint string `json:"fingerprint"`

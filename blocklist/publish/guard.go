@@ -16,7 +16,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// GuardSettings are the settings of a list's guards. The zero value is that of a new ledger: all guards are on with
+// GuardSettings are the settings of a list's guards. A new ledger has the zero value: all guards are on with
 // standard limits, the built-in names are protected, and no names are known as popular.
 type GuardSettings struct {
 	Protected string  `json:"-"`                    // in the format of [guard.ReadProtected]

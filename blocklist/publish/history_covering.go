@@ -9,14 +9,14 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// subject is what a question about the history is about.
+// subject is the subject of a question about the history.
 type subject struct {
 	name   string   // in canonical form
 	own    []string // the targets that say just this
 	covers []string // the targets that would cover it, the most specific first
 }
 
-// readSubject reads what somebody has typed: an entry, or a host, an address or a URL in any form that programs use.
+// readSubject reads a typed text: an entry, or a host, an address or a URL in any form that programs use.
 func readSubject(text string) (s subject, err error) {
 	name, addr, err := blocklist.ParseHost(text)
 	switch {
@@ -67,8 +67,8 @@ func networksAbove(p netip.Prefix) (targets []string) {
 	return targets
 }
 
-// coveringURLs returns what covers a url entry: broader paths and queries on its host and on the host's parents, then
-// the host itself, as a name or an address.
+// coveringURLs returns the targets that cover a url entry: broader paths and queries on its host and on the host's
+// parents, then the host itself, as a name or an address.
 func coveringURLs(e blocklist.Entry) (targets []string) {
 	key, below := strings.CutPrefix(e.Key(), "*.")
 	slash := strings.IndexByte(key, '/')
@@ -101,8 +101,8 @@ func coveringURLs(e blocklist.Entry) (targets []string) {
 // anyOrder is the end of a url entry whose query may have its parts in any order.
 const anyOrder = "#any-order"
 
-// coveringPaths returns path and query of an entry and what covers them: the query in any order, any query, and
-// everything below the path and its parents.
+// coveringPaths returns path and query of an entry, then the patterns that cover them: the query in any order, any
+// query, and everything below the path and its parents.
 func coveringPaths(text string) (paths []string) {
 	paths = append(paths, text)
 	path, query, hasQuery := strings.Cut(text, "?")

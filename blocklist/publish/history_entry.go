@@ -10,15 +10,15 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 )
 
-// EntryHistory is what the ledger knows about one target.
+// EntryHistory is the history of one target in the ledger.
 type EntryHistory struct {
 	Target string `json:"target"`
 	Covers bool   `json:"covers,omitempty"` // it is broader than what was asked for, and covers it
 	Listed bool   `json:"listed"`           // it is on the list now
 	Entry  string `json:"entry,omitempty"`  // its published line, if it is listed
-	// Orders are the lines of the orders that it rests on, oldest first.
+	// Orders are the lines of the target's orders, oldest first.
 	Orders []string `json:"orders,omitempty"`
-	// Events are all operations that changed it, oldest first, and the urgent orders.
+	// Events are all operations that changed the target, and its urgent orders, oldest first.
 	Events []EntryEvent `json:"events"`
 	Checks []PageCheck  `json:"checks,omitempty"` // of a page: whether its platform has taken it down, oldest first
 }
@@ -28,14 +28,14 @@ type EntryEvent struct {
 	Change string `json:"change"`           // one of the constants below
 	Before string `json:"before,omitempty"` // the published line before; empty: not listed
 	After  string `json:"after,omitempty"`  // the published line afterwards; empty: not listed
-	// Given and Withdrawn are lines of orders, of an entry that rests on several.
+	// Given and Withdrawn are lines of orders. They are set only if the entry rests on several orders.
 	Given     []string  `json:"given,omitempty"`
 	Withdrawn []string  `json:"withdrawn,omitempty"`
 	Operation Operation `json:"operation"`
 	Publication
 }
 
-// Changes of an entry. An urgent order does not change the list: it lies on top of one release.
+// Changes of an entry. An urgent order does not change the list: it applies on top of one release.
 const (
 	ChangeAdded     = "added"
 	ChangeRemoved   = "removed"
@@ -52,10 +52,9 @@ type PageCheck struct {
 	Operation Operation `json:"operation"`
 }
 
-// EntryHistory returns what the ledger knows about an entry, a host, an address or a URL, in any form that programs
-// use. The first values are about the thing itself: a name is asked for with all names below it and alone. They are
-// followed by everything that covers it or did so once, the most specific first. A thing that was never listed has no
-// events.
+// EntryHistory returns the history of an entry, a host, an address or a URL, in any form that programs use. The first
+// values are about the targets themselves: a name has two, with all names below it and alone. They are followed by the
+// targets that cover them now or did so before, the most specific first. A target that was never listed has no events.
 func (l *Ledger) EntryHistory(ctx context.Context, text string) ([]*EntryHistory, error) {
 	s, err := readSubject(text)
 	if err != nil {
@@ -175,7 +174,7 @@ func (h *histories) addChecks(ctx context.Context, targets []string) error {
 	return nil
 }
 
-// sorted returns the histories in the order of the subject. Of its own targets there is at least one.
+// sorted returns the histories in the order of the subject. They include at least one of the subject's own targets.
 func (h *histories) sorted(s subject) (all []*EntryHistory) {
 	if !slices.ContainsFunc(s.own, func(target string) bool { return h.by[target] != nil }) {
 		h.of(s.own[0])

@@ -15,8 +15,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 )
 
-// LogFilter selects operations of the history. The zero value selects all. In Author and Reference a star stands for any
-// text.
+// LogFilter selects operations of the history. The zero value selects all. In Author and Reference a star stands for
+// any text.
 type LogFilter struct {
 	Since, Until time.Time // the first moment, and the first moment after it; zero: no limit
 	Kinds        []string  // only these kinds; empty: all
@@ -57,7 +57,7 @@ func (l *Ledger) Log(ctx context.Context, f LogFilter) iter.Seq2[LoggedOperation
 	}
 }
 
-// maxChanged is how many targets a logged operation names.
+// maxChanged is the maximum number of targets that a logged operation names.
 const maxChanged = 3
 
 func loggedOperation(o ledger.Logged) LoggedOperation {
@@ -78,7 +78,7 @@ func loggedOperation(o ledger.Logged) LoggedOperation {
 	return l
 }
 
-// changedTarget returns a target with the sign of what its lines did together.
+// changedTarget returns a target with the sign of the combined change of its lines.
 func changedTarget(lines []string) string {
 	listed := slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return line[0] != '+' && line[0] != '-' })
 	target := strings.TrimLeft(lines[0][:1], "&~+-") + lines[0][1:] // a check keeps its sign
@@ -99,8 +99,8 @@ func Kinds() []string {
 	}
 }
 
-// StatedReference returns the reference of an operation as its author gave it: without the proof of a refusal, and of a
-// subscriber the name and the fingerprint.
+// StatedReference returns the reference of an operation as its author gave it. For a refusal, it leaves out the proof.
+// For a subscriber, it is the name and the fingerprint.
 func StatedReference(o Operation) string {
 	switch o.Kind {
 	case KindRefuse:
@@ -117,7 +117,7 @@ func StatedReference(o Operation) string {
 // ErrNoOperation is returned if the history has no operation with a number or hash.
 var ErrNoOperation = errors.New("no such operation")
 
-// ShownOperation is an operation with the place that it has in the history.
+// ShownOperation is an operation with its place in the history.
 type ShownOperation struct {
 	Operation
 	Before string `json:"before"` // hash of the operation before it
@@ -169,8 +169,8 @@ func (l *Ledger) findOperation(ctx context.Context, name string) (o Operation, e
 
 // OperationLine is a line of an operation.
 type OperationLine struct {
-	// Sign is + or - for a line of the list; & for an order that was given and ~ for one that was withdrawn, of a target
-	// that rests on several; ? for a page that was checked.
+	// Sign is + or - for a line of the list; & for a given and ~ for a withdrawn order of a target that rests on several
+	// orders; ? for a checked page.
 	Sign               string
 	Target, Attributes string     // the attributes begin with a space, if there are any
 	Check              *PageCheck // of a page that was checked; its Operation is empty

@@ -26,9 +26,9 @@ type ReleaseInfo struct {
 	Root      int64     `json:"root,omitempty"`      // version of the root whose officers have signed
 	Threshold int       `json:"threshold,omitempty"` // how many of them had to
 	Signed    []string  `json:"signed,omitempty"`    // officers whose signatures are valid
-	// Problem says why the signed metadata can't be believed: it is missing, damaged, or not signed by enough officers.
+	// Problem is the reason why the signed metadata can't be trusted: it is missing, damaged, or lacks signatures.
 	Problem string `json:"problem,omitempty"`
-	// SignedDigest is the digest as receipts name it: that of a confidential list is keyed.
+	// SignedDigest is the digest as in receipts: for a confidential list it is keyed.
 	SignedDigest string `json:"-"`
 }
 
@@ -133,7 +133,7 @@ type releaseLookup struct {
 	upTo    int64  // the last operation in the pending release
 }
 
-// releaseLookup does not fail if what is pending can't be read: the history does not depend on it.
+// releaseLookup does not fail if the pending release can't be read, because the history does not depend on it.
 func (l *Ledger) releaseLookup(ctx context.Context) *releaseLookup {
 	f := &releaseLookup{signedReleases: l.signedReleases(), known: map[uint64]*ReleaseInfo{}}
 	p, err := l.waitingRelease()
@@ -146,13 +146,13 @@ func (l *Ledger) releaseLookup(ctx context.Context) *releaseLookup {
 	return f
 }
 
-// Publication says in which release an operation was published.
+// Publication is the release in which an operation was published.
 type Publication struct {
 	Release *ReleaseInfo `json:"release,omitempty"` // the first pushed release with it; nil: none yet
 	Pending uint64       `json:"pending,omitempty"` // serial of the pending release with it; 0: none
 }
 
-// find returns where an operation was published.
+// find returns the publication of an operation.
 func (f *releaseLookup) find(ctx context.Context, operation int64) (p Publication, err error) {
 	r, err := f.history.ReleaseWith(ctx, operation)
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 // pushTimeout limits a push. The origin answers only after it has verified all files.
 const pushTimeout = 15 * time.Minute
 
-// maxAnswer is how many bytes of an origin's answer are read. It has room for the paths of all files, and for urgent
-// orders.
+// maxAnswer limits the part of an origin's answer that is read, in bytes. It has room for the paths of all files, and
+// for urgent orders.
 const maxAnswer = trust.MaxUrgent
 
 // ToHTTP returns a transport to the origin with this base URL. A nil client means [http.DefaultClient].

@@ -64,19 +64,20 @@ const (
 	KindRecover     = ledger.KindRecover     // the state that was signed was adopted from a release
 )
 
-// Close closes the ledger. It fails with [blocklist.ErrBusy] if the folder can't be written, and another process has
-// changed the ledger meanwhile: then what was read must be read again.
+// Close closes the ledger. It fails with [blocklist.ErrBusy] if this process can't write the folder and another process
+// has changed the ledger meanwhile. Then all data must be read again.
 func (l *Ledger) Close() error { return l.history.Close() }
 
 // Holder is the process that has the lock of a ledger, as it has described itself.
 type Holder = ledger.Holder
 
 // SetWait makes changes wait up to most while another process changes the ledger; without it they fail at once, with
-// [blocklist.ErrBusy]. If a change waits for more than a second, waiting is called with that process; it may be nil.
+// [blocklist.ErrBusy]. If a change waits for more than a second, waiting is called with that process. Waiting may be
+// nil.
 func (l *Ledger) SetWait(most time.Duration, waiting func(Holder)) { l.history.SetWait(most, waiting) }
 
-// Exposed returns the command that takes away access to the folder from accounts that are neither its owner nor in its
-// group. It is empty if they have none.
+// Exposed returns a shell command that removes the access of other accounts to the folder. Other accounts are neither
+// the owner of the folder nor in its group. The command is empty if other accounts have no access.
 func (l *Ledger) Exposed() string {
 	info, err := os.Stat(l.dir)
 	if err != nil || runtime.GOOS == "windows" || info.Mode()&0o007 == 0 {

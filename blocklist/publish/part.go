@@ -29,7 +29,8 @@ func (e *PartError) Error() string {
 // Unwrap implements errors.Unwrap.
 func (e *PartError) Unwrap() []error { return []error{blocklist.ErrDamaged, e.Err} }
 
-// Pending reports whether the part is what was pending, which was not published: it can be refused and made again.
+// Pending reports whether the part is a pending root or release. It was not published, so it can be refused and made
+// again.
 func (e *PartError) Pending() bool {
 	return filepath.Dir(filepath.Dir(e.Part)) == pendingDir || filepath.Dir(e.Part) == pendingDir
 }
@@ -56,8 +57,8 @@ func (d folder) readPushed(serial uint64) (signedRelease, error) {
 	return rel, d.damaged(err, releasesDir, fmt.Sprint(serial), targetsFile)
 }
 
-// checkParts fails if a part of the folder is missing or damaged that the last release or the pending one needs. Check
-// looks for the files of a release.
+// checkParts fails if a part of the folder is missing or damaged and the last release or the pending one needs it.
+// Check checks the files of a release.
 func (l *Ledger) checkParts(ctx context.Context, check func(signedRelease) error) error {
 	last, err := l.history.LastRelease(ctx)
 	if err != nil {

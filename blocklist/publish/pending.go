@@ -33,7 +33,7 @@ type Pending struct {
 	Expires  time.Time `json:"expires"` // of urgent orders: when the last one ends
 	Signatures
 	Before *Signatures `json:"before,omitempty"` // of a root: signatures of the previous root's officers
-	// Fingerprint is that of a root, see [Fingerprint].
+	// Fingerprint is the fingerprint of a root, see [Fingerprint].
 	Fingerprint string       `json:"fingerprint,omitempty"`
 	Keys        []Key        `json:"keys,omitempty"`  // of a root: the officers' public keys
 	Online      Key          `json:"online,omitzero"` // of a root: the origin's key
@@ -41,13 +41,13 @@ type Pending struct {
 	// Confidential reports whether the list is encrypted to its subscribers.
 	Confidential bool     `json:"confidential,omitempty"`
 	Changes      []string `json:"changes,omitempty"` // of a root: differences to the previous one, in words
-	// For urgent orders: author, reason and reference as the agency states them, and all entries that are ordered once
-	// they are signed.
+	// For urgent orders: author, reason and reference as the agency states them, and all entries that are ordered after
+	// the signature.
 	Author    string   `json:"author,omitempty"`
 	Reason    string   `json:"reason,omitempty"`
 	Reference string   `json:"reference,omitempty"`
 	Orders    []string `json:"orders,omitempty"`
-	// After Sign and AddSignature: the officer whose signature it was, and whether it was there before.
+	// After Sign and AddSignature: the officer who has signed, and whether the signature was there before.
 	Signer string `json:"signer,omitempty"`
 	Again  bool   `json:"again,omitempty"`
 
@@ -150,7 +150,7 @@ func (d folder) pendingRelease(dir string) (*Pending, error) {
 	return p, p.countSignatures()
 }
 
-// IsRelease reports whether it is a release, not a root or urgent orders.
+// IsRelease reports whether p is a release, not a root or urgent orders.
 func (p *Pending) IsRelease() bool { return p.Serial > 0 && p.Number == 0 }
 
 // countSignatures fills in the officers who have signed.
@@ -224,7 +224,7 @@ func (p *Pending) officer(key ed25519.PublicKey) string {
 	return ""
 }
 
-// setSigner records whose signature led from before to p.
+// setSigner records the officer who has signed p, and whether before had the signature already.
 func (p *Pending) setSigner(before *Pending, officer crypto.Signer) {
 	public, _ := officer.Public().(ed25519.PublicKey)
 	p.Signer = p.officer(public)

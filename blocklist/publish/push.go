@@ -15,9 +15,9 @@ import (
 )
 
 // Transport sends the bundle of a list to an origin. It returns nil only if the origin has accepted the bundle. An
-// error that wraps an error of package blocklist means that the origin has refused it. After any other error it may
-// have arrived. If the origin lacks files, it refuses with an error that names them, and Transport is called again with
-// another bundle.
+// error that wraps an error of package blocklist means that the origin has refused it. After any other error the bundle
+// may have arrived. If the origin lacks files, it refuses with an error that names them, and Transport is called again
+// with another bundle.
 type Transport func(ctx context.Context, list string, bundle io.Reader) error
 
 // Push sends the pending release to an origin and records this in the ledger. Without a pending release it sends the

@@ -15,7 +15,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// RecoverOptions say what a recovery may trust, and who makes it.
+// RecoverOptions are what a recovery may trust, and its author.
 type RecoverOptions struct {
 	Root     []byte // a root of the list that is trusted, the content of a root.json
 	Identity []byte // age identities, to open a confidential list whose key the folder has lost
@@ -23,7 +23,7 @@ type RecoverOptions struct {
 	Progress func(entries uint64) // called from time to time; may be nil
 }
 
-// Recovered says what [Recover] has found and done.
+// Recovered is the result of [Recover].
 type Recovered struct {
 	List    string `json:"list"`
 	Serial  uint64 `json:"serial"`  // of the release
@@ -31,8 +31,8 @@ type Recovered struct {
 	Root    int64  `json:"root"`    // version of the newest root
 	// Operation is the recovery in the history. It is the zero value if the ledger was not behind.
 	Operation Operation `json:"operation,omitzero"`
-	// Again lists the operations that the ledger had beyond the release. What they change is recorded again, and waits
-	// for the next release.
+	// Again lists the operations that the ledger had beyond the release. Their changes are recorded again, and wait for
+	// the next release.
 	Again  []Operation `json:"again,omitempty"`
 	Mended []string    `json:"mended,omitempty"` // parts of the folder that were missing or damaged
 	Aside  []string    `json:"aside,omitempty"`  // where parts are kept that contradict the release or can't be read
@@ -40,16 +40,16 @@ type Recovered struct {
 }
 
 // Recover brings the agency's folder dir to the state of a release that was signed. The folder may be older than the
-// release (restored from a backup), damaged, empty or missing. The bundle is that of the newest release. Everything in it
-// is verified from o.Root on.
+// release (restored from a backup), damaged, empty or missing. The bundle is that of the newest release. Everything in
+// it is verified from o.Root on.
 //
-// A ledger that is behind gets an operation of [KindRecover], which adopts serial, head and entries of the release. What
-// the ledger held beyond the release comes back after it as operations of their own. Nothing is published: it waits for
-// the next release. Parts of the folder that are missing or damaged are written from the bundle.
+// A ledger that is behind gets an operation of [KindRecover], which adopts serial, head and entries of the release.
+// Operations of the ledger beyond the release are recorded again after it. They are not published: they wait for the
+// next release. Parts of the folder that are missing or damaged are written from the bundle.
 //
-// A recovery that was interrupted has changed nothing, or is finished by the next command. It fails with
-// [blocklist.ErrUntrusted] for what was not signed, with [blocklist.ErrRollback] for a release older than the ledger's,
-// and with [blocklist.ErrNoKey] for a confidential list that can't be opened.
+// A recovery that was interrupted has changed nothing, or is finished by the next command. Recover fails with
+// [blocklist.ErrUntrusted] if the release was not signed, with [blocklist.ErrRollback] if the ledger has a newer one,
+// and with [blocklist.ErrNoKey] if a confidential list can't be decrypted.
 func Recover(ctx context.Context, dir string, bundle io.Reader, o RecoverOptions) (r Recovered, err error) {
 	if err := o.Audit.Check(); err != nil {
 		return r, err
@@ -138,7 +138,8 @@ func (v *recovery) note(format string, args ...any) {
 	v.r.Notes = append(v.r.Notes, fmt.Sprintf(format, args...))
 }
 
-// open opens the ledger. It reports true if there is none, or none that can be read and is intact. That one is set aside.
+// open opens the ledger. Lost is true if the ledger is missing, unreadable or damaged; a ledger that is there is then
+// set aside.
 func (v *recovery) open(ctx context.Context) (lost bool, err error) {
 	v.to.history, err = ledger.Open(v.to.dir, v.to.resume)
 	if errors.Is(err, os.ErrNotExist) {

@@ -63,8 +63,8 @@ func (v *recovery) mend() error {
 	return v.to.writeRelease(v.release, pendingDir, recoveredDir)
 }
 
-// mendRoots writes the roots of the release. A root that the folder has in another form is replaced only if the given
-// root proves which of the two counts.
+// mendRoots writes the roots of the release. If the folder has a different root of the same version, it is replaced
+// only if the given root proves which of the two is valid.
 func (v *recovery) mendRoots() error {
 	pin, err := trust.OpenRoot(v.o.Root)
 	if err != nil {
@@ -160,7 +160,7 @@ func (d folder) writeRelease(r signedRelease, names ...string) error {
 }
 
 // finishRecovery moves the metadata of an adopted release to its place, once the ledger has recorded the recovery. It
-// sets a pending release aside, since that continues an older release, and also a release with the same serial.
+// sets aside a pending release, because it continues an older release, and also a release with the same serial.
 func (l *Ledger) finishRecovery(ctx context.Context) (aside []string, err error) {
 	from := l.path(pendingDir, recoveredDir)
 	rel, err := l.readRelease(from)

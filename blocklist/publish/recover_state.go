@@ -12,7 +12,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// fill makes the entries of the ledger those of the release, unless the ledger knows the operations that led to it.
+// fill replaces the entries of the ledger by the entries of the release, unless the ledger has the operations that led
+// to the release.
 func (v *recovery) fill(ctx context.Context, t *ledger.Tx, known bool) error {
 	if !known {
 		if err := v.replaceEntries(ctx, t); err != nil {
@@ -30,8 +31,8 @@ func (v *recovery) fill(ctx context.Context, t *ledger.Tx, known bool) error {
 	return t.SetMeta(ctx, metaSent, "")
 }
 
-// replaceEntries removes the entries that the release does not have, and then adds those that the ledger does not have.
-// Changed entries are removed and added, so that the published order is their only one.
+// replaceEntries removes the entries that the release does not have, and then adds the entries that the ledger lacks. A
+// changed entry is removed and added, so the published order is its only order.
 func (v *recovery) replaceEntries(ctx context.Context, t *ledger.Tx) error {
 	difference := func() iter.Seq2[blocklist.Change, error] {
 		way, _ := v.release.targets.UpdatePath(0) // ParseTargets has seen that there is one
@@ -52,7 +53,7 @@ func (v *recovery) replaceEntries(ctx context.Context, t *ledger.Tx) error {
 	return err
 }
 
-// admitAll is a screen that holds nothing: what is listed was listed before, and the next release is screened.
+// admitAll is a screen that holds nothing: these entries were listed before, and the guards check the next release.
 func admitAll(blocklist.Entry) func() bool { return nil }
 
 // added yields the entries that the changes add.
@@ -72,7 +73,7 @@ func again(o Operation) Audit {
 	return Audit{Author: o.Author, Reason: shorten(reason), Reference: o.Reference}
 }
 
-// shorten cuts a text to what an operation can hold.
+// shorten cuts a text to the maximum length in an operation.
 func shorten(text string) string {
 	const limit = 4 << 10
 	if len(text) <= limit {
@@ -93,7 +94,7 @@ func (v *recovery) describe(known bool) string {
 	return shorten(strings.Join(append([]string{text}, v.r.Notes...), "; "))
 }
 
-// report fills in what was recorded after the operation head.
+// report fills in the operations that were recorded after head.
 func (v *recovery) report(ctx context.Context, head Operation) error {
 	for o, err := range v.to.history.Operations(ctx, ledger.Range{After: head.ID}) {
 		switch {

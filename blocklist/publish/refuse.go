@@ -64,9 +64,9 @@ func (q *Request) Refuse(officer crypto.Signer, c Audit) ([]byte, error) {
 	return append(text, '\n'), err
 }
 
-// AddRefusal drops what is pending with a refusal of [Request.Refuse], as [Ledger.Refuse] does. It returns what was
-// refused. Adding the same refusal again changes nothing. It fails with [blocklist.ErrUntrusted] for a refusal of
-// something else, such as a release that was made again after the request.
+// AddRefusal drops the pending root, release or urgent orders with a refusal of [Request.Refuse], as [Ledger.Refuse]
+// does. What describes them. Adding the same refusal again changes nothing. AddRefusal fails with
+// [blocklist.ErrUntrusted] if the refusal is about something else, such as an earlier state of the release.
 func (l *Ledger) AddRefusal(ctx context.Context, file []byte) (what string, err error) {
 	var d detachedRefusal
 	if err := json.Unmarshal(file, &d); len(file) > MaxSignature || err != nil || d.Type != detachedRefusalType {
@@ -179,7 +179,8 @@ func (r signedRefusal) by(root *trust.Root) bool {
 	})
 }
 
-// refusedID returns the SHA-256 of what is refused: of what signatures cover, or of all if it can't be read.
+// refusedID returns the SHA-256 of the refused metadata: of the part that signatures cover, or of the whole file if it
+// can't be parsed.
 func (p *Pending) refusedID() (string, error) {
 	if p.unreadable() {
 		return fmt.Sprintf("%x", sha256.Sum256(p.metadata)), nil

@@ -10,13 +10,12 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 )
 
-// Replace makes the entries of a stream the only orders with a reference: it is [Ledger.Import], and withdraws the
-// orders with this reference on all other entries. Orders with another reference stay, and so does an entry that rests
-// on one. An order that changes keeps no attribute that it is given without. An entry without a reference gets this
-// one; one with another reference, or one that breaks a rule, changes nothing, and the error is
-// [blocklist.ErrMalformed] or [ErrRules]. The guards compare the number of orders before and after as they do for a
-// release: if they hold the change, nothing is changed, and the error is a [*guard.HeldError], unless by.Override gives
-// a reason.
+// Replace makes the entries of a stream the only orders with a reference: it works like [Ledger.Import], and withdraws
+// the orders with this reference on all other entries. Orders with another reference stay the same. A changed order has
+// exactly the new attributes. An entry without a reference gets the given reference. If an entry has another reference
+// or breaks a rule, Replace changes nothing, and the error is [blocklist.ErrMalformed] or [ErrRules]. The guards
+// compare the number of orders before and after as they do for a release: if they hold the change, nothing is changed,
+// and the error is a [*guard.HeldError], unless by.Override gives a reason.
 func (l *Ledger) Replace(ctx context.Context, reference string, entries iter.Seq2[blocklist.Entry, error], by Audit,
 	progress func(uint64),
 ) (ChangeResult, error) {

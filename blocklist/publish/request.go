@@ -36,9 +36,10 @@ const (
 // officer needs only this request, the list's root and a key, but no ledger. The request is about as long as the
 // changes, unless the release has a new snapshot.
 //
-// Recipients are the officers' age recipients, as text, all of one kind; to them the request is encrypted. That of a
-// confidential list has the list key in it, and is never written without recipients, unless it is about a root, which
-// every origin serves. WriteRequest fails with [blocklist.ErrUntrusted] if p does not follow from the ledger's history.
+// The request is encrypted to recipients: the officers' age recipients, as text, all of one kind. For a confidential
+// list they are required, because the request contains the list key. Only a request for a root needs none, because
+// every origin serves roots. WriteRequest fails with [blocklist.ErrUntrusted] if p does not follow from the ledger's
+// history.
 func (l *Ledger) WriteRequest(ctx context.Context, w io.Writer, p *Pending, recipients ...string) error {
 	if err := p.check(); err != nil {
 		return err

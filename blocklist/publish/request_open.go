@@ -49,7 +49,7 @@ const (
 //
 // OpenRequest fails with [blocklist.ErrUntrusted] if the request is of another list, if its roots don't follow from
 // root, or if a release makes other changes than its operations; and with [blocklist.ErrNoKey] if it is encrypted to
-// others. What was read is in a temporary folder, readable by its owner alone, until the caller closes the request.
+// others. The content is in a temporary folder, readable by its owner alone, until the caller closes the request.
 func OpenRequest(r io.Reader, root, identity []byte) (*Request, error) {
 	plain, err := decryptRequest(r, identity)
 	if err != nil {
@@ -118,8 +118,8 @@ var requestParts = []requestPart{
 	{regexp.MustCompile(`^operations\.txt$`), maxRequest},
 }
 
-// unpackRequest writes the files of a request below dir. A tar file can hold far more than its own length, so what
-// counts is what comes out of it.
+// unpackRequest writes the files of a request below dir. It limits the unpacked length, because a tar file may unpack
+// to far more than its own length.
 func unpackRequest(r io.Reader, dir string) error {
 	tr := tar.NewReader(io.LimitReader(r, maxRequest))
 	left := int64(maxRequest)
@@ -305,8 +305,8 @@ func (q *Request) verifyHistory() error {
 	return err
 }
 
-// begin returns the operation whose state the last release has, and those that follow it. Only a recovery of that state
-// may come without its lines.
+// begin returns the operation that the last release ends with, and the operations after it. Only a recovery of the
+// state of that release may come without its lines.
 func (q *Request) begin() (at Operation, rest []Operation, err error) {
 	rest = q.history.operations
 	if q.pending.Serial == 1 {

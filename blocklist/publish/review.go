@@ -14,8 +14,8 @@ import (
 
 // Review yields the changes of the pending release p against the last pushed one, in the order of a delta. It reads the
 // same bytes that the signature will cover, not the ledger. It proves that they match the metadata, that all paths of
-// files lead to the same list, and that files of earlier releases were signed. Of urgent orders it yields what comes
-// and goes against the orders before. The last value may be an error.
+// files lead to the same list, and that files of earlier releases were signed. For urgent orders it yields the changes
+// against the previous orders. The last value may be an error.
 func (d folder) Review(p *Pending) iter.Seq2[blocklist.Change, error] {
 	if p != nil && p.Number > 0 {
 		return d.reviewOrders(p)

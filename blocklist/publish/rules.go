@@ -16,12 +16,13 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 )
 
-// Rules are what every new order must keep to. The zero value demands nothing.
+// Rules are the rules for new orders. The zero value demands nothing.
 type Rules struct {
 	NeedReference bool     `json:"need_reference,omitempty"` // each order has a reference
 	NeedReason    bool     `json:"need_reason,omitempty"`    // each operation that gives orders has a reason
 	Categories    []string `json:"categories,omitempty"`     // the only categories; empty: any, or none
-	// Reference is a pattern in the syntax of package regexp, at most 1 KiB. It must match the whole of a reference.
+	// Reference is a pattern in the syntax of package regexp, at most 1 KiB. It must match the whole reference of an
+	// order.
 	Reference string `json:"reference,omitempty"`
 }
 
@@ -61,8 +62,8 @@ func readRules(ctx context.Context, v ledger.View) (r Rules, stored string, err 
 }
 
 // SetRules changes the rules of the list. The ledger records an operation with the author and reason of by; its
-// reference is the rules. Orders that stand are not touched. It fails with [blocklist.ErrMalformed] unless categories
-// are words in lower case, and the pattern can be read.
+// reference has the rules. Existing orders stay the same. SetRules fails with [blocklist.ErrMalformed] unless the
+// categories are words in lower case and the pattern is valid.
 func (l *Ledger) SetRules(ctx context.Context, r Rules, by Audit) error {
 	return r.set(ctx, l.history.Change, by)
 }
@@ -122,8 +123,8 @@ func (r Rules) compile() (*checker, error) {
 	return c, nil
 }
 
-// newChecker returns a checker for the orders of one operation. It fails with [ErrRules] if that has no reason, but
-// needs one.
+// newChecker returns a checker for the orders of one operation. It fails with [ErrRules] if the operation needs a
+// reason and has none.
 func (l *Ledger) newChecker(ctx context.Context, by Audit) (*checker, error) {
 	r, err := l.Rules(ctx)
 	if err != nil {
@@ -148,7 +149,7 @@ func (c *checker) check(e blocklist.Entry) error {
 	return nil
 }
 
-// otherCategory says which category is meant, if one is near, or which ones there are.
+// otherCategory returns a hint: a category with a similar name, or else all categories.
 func (c *checker) otherCategory(given string) string {
 	what := fmt.Sprintf("category %.80q is not in its vocabulary", given)
 	if given == "" {

@@ -40,10 +40,10 @@ type Seen struct {
 // maxSeen is how many lists of one name are remembered.
 const maxSeen = 64
 
-// CheckSeen compares p with what the officer has signed on this machine of lists with this name, which Remember has
-// returned. It fails with [blocklist.ErrRollback] if the officer has already signed a newer release, root or urgent
-// orders than p. It fails with [blocklist.ErrEquivocation] if the officer has signed another one with the same number,
-// or if p follows another release than the officer has signed.
+// CheckSeen compares p with all, the states of lists with this name that the officer has signed on this machine.
+// Remember has returned them. It fails with [blocklist.ErrRollback] if the officer has already signed a newer release,
+// root or urgent orders than p. It fails with [blocklist.ErrEquivocation] if the officer has signed a different state
+// with the same number, or if p follows a different release than the one that the officer has signed.
 func (d folder) CheckSeen(_ context.Context, p *Pending, all []Seen) error {
 	_, last, err := d.seen(p, all)
 	if err != nil {
@@ -70,8 +70,8 @@ func (d folder) CheckSeen(_ context.Context, p *Pending, all []Seen) error {
 // ledger explains why: the new one continues that history, or an officer has refused the old one.
 var ErrMadeAgain = errors.New("made again")
 
-// CheckSeen is [Seen.CheckSeen] with the ledger at hand: it fails with [ErrMadeAgain] instead of
-// [blocklist.ErrEquivocation] if the ledger's history explains the difference.
+// CheckSeen compares p with the states that the officer has signed, as [Request.CheckSeen] does. But it fails with
+// [ErrMadeAgain] instead of [blocklist.ErrEquivocation] if the ledger's history explains the difference.
 func (l *Ledger) CheckSeen(ctx context.Context, p *Pending, all []Seen) error {
 	err := l.folder.CheckSeen(ctx, p, all)
 	if !errors.Is(err, blocklist.ErrEquivocation) {
@@ -98,8 +98,8 @@ func madeAgain(err error) error {
 	return fmt.Errorf("%w: %s", ErrMadeAgain, strings.TrimPrefix(err.Error(), blocklist.ErrEquivocation.Error()+": "))
 }
 
-// Remember returns what the officer has signed on this machine with p in it, to be stored before the signature leaves
-// the machine.
+// Remember returns the states that the officer has signed on this machine, with p added. The caller stores them before
+// the signature leaves the machine.
 func (d folder) Remember(p *Pending, all []Seen) ([]Seen, error) {
 	i, last, err := d.seen(p, all)
 	if err != nil {
@@ -127,7 +127,7 @@ func (d folder) Remember(p *Pending, all []Seen) ([]Seen, error) {
 // maxOthers is how many other states of the last serial are remembered.
 const maxOthers = 16
 
-// others returns the other states of a serial that were signed, once the one with this ID is signed, too.
+// others returns the signed states of a serial other than the state with this ID.
 func (s Seen) others(serial uint64, id string) []string {
 	switch {
 	case s.Serial != serial:

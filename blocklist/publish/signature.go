@@ -71,8 +71,9 @@ func (s givenSignature) Sign(_ io.Reader, message []byte, _ crypto.SignerOpts) (
 }
 
 // AddSignature adds a signature of [Request.Sign] to the pending root, release or urgent orders, and returns the
-// result. Urgent orders are in force with it. Adding the same signature again changes nothing. It fails with
-// [blocklist.ErrUntrusted] for a signature of something else, such as a release that was made again after the request.
+// result. The signature puts urgent orders in force. Adding the same signature again changes nothing. AddSignature
+// fails with [blocklist.ErrUntrusted] if the signature is about something else, such as an earlier state of the
+// release.
 func (l *Ledger) AddSignature(ctx context.Context, signature []byte) (*Pending, error) {
 	s, err := parseDetached(signature)
 	if err != nil {

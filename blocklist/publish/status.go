@@ -36,7 +36,7 @@ type RootInfo struct {
 	Expires   time.Time `json:"expires"`
 	Threshold int       `json:"threshold"`
 	Officers  []string  `json:"officers"` // names of the officers
-	// Fingerprint is that of the root, see [Fingerprint].
+	// Fingerprint is the fingerprint of the root, see [Fingerprint].
 	Fingerprint string `json:"fingerprint"`
 	Keys        []Key  `json:"keys"`   // the officers' public keys
 	Online      Key    `json:"online"` // the origin's key
@@ -119,7 +119,7 @@ func (l *Ledger) checkExpiry(s *Status) error {
 	return nil
 }
 
-// warn adds a warning if what has expired or expires within renewBefore. How is the remedy.
+// warn adds a warning if something has expired or expires within renewBefore. What names it, and how is the remedy.
 func (s *Status) warn(what string, expires time.Time, how string) {
 	left := time.Until(expires)
 	switch {
@@ -131,7 +131,7 @@ func (s *Status) warn(what string, expires time.Time, how string) {
 	}
 }
 
-// addUrgent sets what the status says of urgent orders.
+// addUrgent sets the fields of the status about urgent orders.
 func (l *Ledger) addUrgent(ctx context.Context, s *Status) error {
 	orders, err := l.Urgent(ctx)
 	if err == nil && len(orders.Entries) > 0 {

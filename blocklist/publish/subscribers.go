@@ -21,7 +21,7 @@ type Subscriber struct {
 	Name      string `json:"name"`
 	Kind      string `json:"kind"`      // of the recipient: hybrid or x25519
 	Recipient string `json:"recipient"` // the public key, age1...
-	// Fingerprint is that of the recipient, see [Fingerprint].
+	// Fingerprint is the fingerprint of the recipient, see [Fingerprint].
 	Fingerprint string    `json:"fingerprint"`
 	Added       time.Time `json:"added"`
 	Author      string    `json:"author"`           // who added the subscriber

@@ -10,7 +10,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// explain adds to an error about an order that is to be withdrawn what is there instead.
+// explain extends the error about a missing entry or order with a hint: the orders or a similar target that exist.
 func (l *Ledger) explain(ctx context.Context, e blocklist.Entry, err error) error {
 	switch {
 	case errors.Is(err, ErrNoOrder):
@@ -63,7 +63,7 @@ func (l *Ledger) near(ctx context.Context, target string) (string, error) {
 	return nearest(target, all), nil
 }
 
-// maxDistance is how many letters a word may differ by from one that is meant.
+// maxDistance is the maximum number of differing letters between two similar words.
 const maxDistance = 2
 
 // nearest returns the word that is most like another one, empty if none is.

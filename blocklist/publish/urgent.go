@@ -62,8 +62,8 @@ func (l *Ledger) Urgent(ctx context.Context) (UrgentList, error) {
 var ErrListed = errors.New("listed already")
 
 // SignUrgent makes urgent orders, signed by one officer alone. [Ledger.PushUrgent] sends them to an origin. It fails
-// with [blocklist.ErrUntrusted] if the root does not allow urgent orders, or beyond the limits of the root, which
-// subscribers enforce, too. The ledger records the officer as the author.
+// with [blocklist.ErrUntrusted] if the root does not allow urgent orders, or if they exceed the limits of the root.
+// Subscribers enforce these limits, too. The ledger records the officer as the author.
 func (l *Ledger) SignUrgent(ctx context.Context, change UrgentChange, officer crypto.Signer, c Audit) (
 	UrgentList, error,
 ) {
@@ -109,8 +109,7 @@ func (l *Ledger) makeOrders(ctx context.Context, change UrgentChange) (*orderHis
 	return h, doc, err
 }
 
-// checkUnlisted fails with [ErrListed] for an order that would change nothing, since the release has the entry for
-// good.
+// checkUnlisted fails with [ErrListed] for an order that would change nothing because the release has the entry.
 func (l *Ledger) checkUnlisted(ctx context.Context, serial uint64, orders []blocklist.Entry) error {
 	for _, order := range orders {
 		e, listed, err := l.Lookup(ctx, order.Target())

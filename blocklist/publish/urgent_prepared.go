@@ -58,7 +58,7 @@ func (l *Ledger) PrepareUrgent(ctx context.Context, change UrgentChange, c Audit
 	return l.preparedUrgent()
 }
 
-// audit returns what the ledger records of the orders once an officer has signed them.
+// audit returns the author, reason and reference that the ledger records after an officer has signed the orders.
 func (o preparedOrders) audit(described string) Audit {
 	return Audit{Author: o.Author, Reason: because(described, o.why()), Reference: o.Reference}
 }

@@ -11,11 +11,11 @@ import (
 	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
-// Copy writes the newest release of a list to w, as a bundle: all roots, the targets, and their files. It asks the
-// first of the origins that answers and verifies everything from the root on, the files by their signed lengths and
-// hashes. It needs neither stored state nor an identity. A folder may be an old copy: like a bundle it proves what was
-// signed, but not that this is the newest. Of the Config it uses List, Root, Origins and Client. If Copy fails, w has a
-// part of the bundle.
+// Copy writes the newest release of a list to w, as a bundle: all roots, the targets, and their files. It uses the
+// first origin that answers. It verifies the metadata from the root on, and the files by their signed lengths and
+// hashes. It needs neither stored state nor an identity. If the origin is a folder, the release may be old: a folder,
+// like a bundle, proves that a release was signed, but not that it is the newest. Copy uses the fields List, Root,
+// Origins and Client of the Config. If Copy fails, w has a part of the bundle.
 func Copy(ctx context.Context, c Config, w io.Writer) error {
 	return copySigned(ctx, c, w, trust.TargetsSpec.All)
 }

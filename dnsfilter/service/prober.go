@@ -27,15 +27,15 @@ const (
 )
 
 // NewProber returns a prober for [subscribe.Receipts]. It queries the server over sockets, like any client, at the
-// addresses on which it listens (*net.UDPAddr and *net.TCPAddr): for the canaries at each address, and for the samples
-// at the first one.
+// given listening addresses (*net.UDPAddr or *net.TCPAddr). Canaries are queried at each address, samples only at the
+// first.
 //
 // An answer is right if its rcode, its records and its extended errors are those that the policy and the store give
 // this client. Names that must be blocked are queried with type A. Names that must not be blocked are queried with type
 // ANY: the decision is the same, but the server answers it itself, so that no upstream learns which names were removed
 // from the list.
 //
-// If the list does not block, by itself and for all clients in all views, it is not enforced, and there is no receipt.
+// If the list alone does not block for all clients in all views, the list is not enforced, and there is no receipt.
 func NewProber(s *dnsfilter.Server, store *blocklist.Store, at ...net.Addr) subscribe.Prober {
 	at = at[:min(len(at), maxProbed)]
 	return func(ctx context.Context, p subscribe.Probe) (asked receipt.Asked, err error) {

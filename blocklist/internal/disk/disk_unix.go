@@ -27,8 +27,8 @@ func (l heldLock) Close() error {
 	return errors.Join(syscall.Flock(int(l.Fd()), syscall.LOCK_UN), l.File.Close())
 }
 
-// openLock opens a lock file, or makes it. It is for the owner alone, and for the group of a folder that the group can
-// change: a process that can read it could lock it.
+// openLock opens a lock file, or makes it. Only the owner can read the file, and the group if it can change the folder:
+// any process that can read the file could lock it.
 func openLock(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, os.ErrExist) {

@@ -10,8 +10,8 @@ import (
 )
 
 // AdoptRelease records that head was signed under a serial, with this number of entries and this digest, in place of
-// what was recorded about that serial. The state is that of the operation with hash head, or of this operation if there
-// is none. It fails with [blocklist.ErrDigest] if that state is another one.
+// what was recorded about that serial. Entries and digest must match the operation with hash head, or this operation if
+// there is none with that hash; otherwise AdoptRelease fails with [blocklist.ErrDigest].
 func (t *Tx) AdoptRelease(ctx context.Context, serial uint64, head string, entries uint64, digest string) error {
 	at, err := t.OperationByHash(ctx, head)
 	if errors.Is(err, sql.ErrNoRows) {

@@ -59,8 +59,9 @@ type slot struct {
 }
 
 // Put gives the orders of a stream of any length, if screen admits them. On a listed entry, an order is added to the
-// others. If one of them has the same reference, it is changed instead: it gets the attributes of the new order and
-// keeps its others. If progress is not nil, Put calls it from time to time with the number of orders read.
+// others. If an order with the same reference stands, it is changed instead: it gets the attributes of the new order
+// and keeps its other attributes. If progress is not nil, Put calls it from time to time with the number of orders
+// read.
 func (t *Tx) Put(ctx context.Context, entries iter.Seq2[blocklist.Entry, error], screen Screen,
 	progress func(uint64),
 ) (Counts, error) {

@@ -8,21 +8,21 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// ClockTolerance is the difference between two clocks that means nothing.
+// ClockTolerance is the accepted difference between two clocks.
 const ClockTolerance = 5 * time.Minute
 
-// maxPause is how long nothing may happen to a list before the clock is doubted. It is the lifetime of a release: a
-// list that is kept has one more within that time.
+// maxPause is the longest time since the last operation before the clock is doubted. It is the lifetime of a release: a
+// maintained list has another release within this time.
 const maxPause = 365 * 24 * time.Hour
 
-// ConfirmClock says that the clock is right. [Ledger.Lock] no longer doubts it, and operations record the confirmation
-// where it was needed.
+// ConfirmClock says that the clock is right. [Ledger.Lock] no longer doubts it. An operation records the confirmation
+// if it was needed.
 func (l *Ledger) ConfirmClock() { l.clockConfirmed = true }
 
 // ClockConfirmed reports whether [Ledger.ConfirmClock] was called.
 func (l *Ledger) ClockConfirmed() bool { return l.clockConfirmed }
 
-// checkClock fails with [blocklist.ErrClock] if the time is one that can't follow the last operation.
+// checkClock fails with [blocklist.ErrClock] if the clock is implausible after the last operation, see [follows].
 func (l *Ledger) checkClock(ctx context.Context) error {
 	if l.clockConfirmed {
 		return nil

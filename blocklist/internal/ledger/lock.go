@@ -16,11 +16,11 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 )
 
-// lockFile is the name of the lock in the folder of a ledger. The process that has the lock writes into it who it is.
+// lockFile is the name of the lock in the folder of a ledger. The process that has the lock writes its [Holder] to it.
 const lockFile = "lock"
 
-// Holder is the process that has the lock of a ledger, as it has described itself. Nothing but messages may depend on
-// it.
+// Holder is the process that has the lock of a ledger, as it has described itself. It is only for messages, because the
+// description may be wrong.
 type Holder struct {
 	PID     int       `json:"pid"`
 	User    string    `json:"user"`
@@ -37,10 +37,10 @@ func (h Holder) String() string {
 	return fmt.Sprintf("process %d (%s) of %s on %s, since %s", h.PID, h.Command, h.User, h.Host, h.Since.Format(time.TimeOnly))
 }
 
-// maxCommand is how many bytes of a command line a [Holder] has.
+// maxCommand is the maximum length of the command line in a [Holder], in bytes.
 const maxCommand = 200
 
-// thisProcess returns the holder that this process is.
+// thisProcess describes this process as a holder.
 func thisProcess() Holder {
 	h := Holder{PID: os.Getpid(), Since: time.Now().UTC().Truncate(time.Second)}
 	h.Command = strings.Join(append([]string{filepath.Base(os.Args[0])}, os.Args[1:]...), " ")
@@ -52,7 +52,7 @@ func thisProcess() Holder {
 	return h
 }
 
-// holder reads who has the lock. The zero value is returned if that can't be read.
+// holder reads the process that has the lock. It returns the zero value if the file can't be read.
 func (l *Ledger) holder() (h Holder) {
 	f, err := os.Open(l.lockPath())
 	if err != nil {
@@ -68,7 +68,7 @@ func (l *Ledger) holder() (h Holder) {
 func (l *Ledger) lockPath() string { return filepath.Join(l.dir, lockFile) }
 
 // SetWait makes changes wait up to most for another process that has the lock. After a second, waiting is called with
-// that process; it may be nil.
+// that process. Waiting may be nil.
 func (l *Ledger) SetWait(most time.Duration, waiting func(Holder)) { l.wait, l.waiting = most, waiting }
 
 // Lock locks the folder for changes by this process. It fails with [blocklist.ErrBusy] if another one has the lock, see

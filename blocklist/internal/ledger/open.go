@@ -55,11 +55,11 @@ func cantWrite(err error) bool {
 
 // openReadOnly opens a ledger that this process can't write: of another account, or on a read-only medium.
 //
-// While a writer has the database open, its files -wal and -shm are there, and SQLite reads along by itself (the open
-// before has succeeded). Without them SQLite can only read the file as one that does not change (immutable=1). A writer
-// that comes meanwhile writes to a new -wal, which does no harm; but when it copies its changes into the database, a
-// reader may see half of them. That changes the time of the file, and [Ledger.Close] fails. Changes in a -wal that was
-// left behind, by a kill or an incomplete copy, would not be seen at all: such a ledger is refused.
+// While a writer has the database open, the files -wal and -shm exist, and SQLite can read the database as usual: then
+// this function is not needed. Without these files, SQLite can only read the database as a file that does not change
+// (immutable=1). A new writer first writes to a new -wal, which does no harm. When the writer copies its changes into
+// the database, a reader may see half of them; but the time of the file changes, and [Ledger.Close] fails. An existing
+// -wal, left behind by a kill or an incomplete copy, has changes that the reader would miss: such a ledger is refused.
 func openReadOnly(dir string) (*Ledger, error) {
 	path := filepath.Join(dir, databaseFile)
 	if wal, err := os.Stat(path + "-wal"); err == nil && wal.Size() > 0 {
@@ -81,7 +81,8 @@ func openReadOnly(dir string) (*Ledger, error) {
 	return l, nil
 }
 
-// snapshot identifies the content of the database. The zero value stands for one that SQLite looks after itself.
+// snapshot identifies the content of the database file. The zero value means that SQLite itself protects the reader
+// from changes.
 type snapshot struct {
 	size     int64
 	modified time.Time
@@ -96,7 +97,7 @@ func readSnapshot(path string) (s snapshot, err error) {
 }
 
 // Close closes the ledger. It fails with [blocklist.ErrBusy] if the ledger was opened for reading only, and has changed
-// meanwhile: then what was read may be wrong, and must be read again.
+// meanwhile. Then all data may be wrong and must be read again.
 func (l *Ledger) Close() error {
 	err := l.db.Close()
 	if l.snap == (snapshot{}) || err != nil {

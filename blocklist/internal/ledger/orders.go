@@ -76,8 +76,8 @@ func (s orders) entry(target string) (blocklist.Entry, error) {
 // blocks, it is the one with the latest expiry; among several of these, the oldest. The orders must be sorted by age,
 // and there must be one.
 //
-// So the published line states nothing that is not in one order: its reference, its expiry. It is listed no longer than
-// an order says, and a further order changes it only if it lasts longer.
+// So the reference and the expiry of the published line come from the same order. The line is listed no longer than an
+// order allows, and a further order changes it only if this order lasts longer.
 func Published(standing []blocklist.Entry) (strongest int) {
 	for i, o := range standing {
 		if stronger(o, standing[strongest]) {
@@ -150,8 +150,8 @@ func (s orders) replay(c changeRow) (orders, error) {
 	return s, nil
 }
 
-// with returns the orders with the given one, the line of a target. If there is one with its reference, that changes:
-// unless exact, it keeps the attributes that the given line does not have.
+// with returns the orders with the given order added. If there is an order with the same reference, it is changed
+// instead. Unless exact is set, it keeps the attributes that the given order does not have.
 func (s orders) with(target, attributes string, exact bool) (orders, error) {
 	if len(s) == 0 {
 		return orders{attributes}, nil

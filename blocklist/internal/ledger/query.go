@@ -85,7 +85,7 @@ func (f Filter) query() (text string, args []any) {
 	return fmt.Sprintf(logged, selected), args
 }
 
-// globPattern returns the pattern of SQLite's GLOB that matches a text, in which a star stands for any text.
+// globPattern returns the pattern for SQLite's GLOB that matches a text. In the text, a star stands for any text.
 func globPattern(text string) string {
 	return strings.NewReplacer("[", "[[]", "?", "[?]").Replace(text)
 }
@@ -214,7 +214,7 @@ func (v View) ChecksOf(ctx context.Context, targets []string) iter.Seq2[Check, e
 		jsonArray(targets))
 }
 
-// ChecksBy yields the checks that an operation recorded, in the order in which it did.
+// ChecksBy yields the checks of an operation, in the order in which they were recorded.
 func (v View) ChecksBy(ctx context.Context, operation int64) iter.Seq2[Check, error] {
 	return query(ctx, v.q, scanCheck, `SELECT target, checked, operation, removed FROM checks WHERE operation = ? ORDER BY line`,
 		operation)

@@ -16,9 +16,9 @@ type Replacement struct {
 	Withdrawn uint64 // of these, those that the stream did not have
 }
 
-// Replace makes the orders of a stream the only ones with a reference, which each of them has. The orders with another
-// reference stay as they are. Otherwise it is [Tx.Put], but an order that changes keeps nothing that it is given
-// without.
+// Replace makes the orders of a stream, which all have the given reference, the only orders with this reference. Orders
+// with another reference stay the same. New and changed orders are handled as in [Tx.Put], but a changed order has
+// exactly the new attributes.
 func (t *Tx) Replace(ctx context.Context, reference string, entries iter.Seq2[blocklist.Entry, error], screen Screen,
 	progress func(uint64),
 ) (r Replacement, err error) {

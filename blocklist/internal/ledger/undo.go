@@ -13,10 +13,10 @@ import (
 // ErrChangedSince is returned if an operation can't be undone because a later one has changed the same orders.
 var ErrChangedSince = errors.New("orders were changed since")
 
-// Undo reverses the changes that an operation made to orders: what it gave is withdrawn, what it withdrew is given, and
-// what it changed is as before. It fails with [ErrChangedSince] if one of these orders is not as the operation left it,
-// and with [blocklist.ErrMalformed] if there is no such operation, or if it changed no orders. If screen does not admit
-// an entry that would be listed again, that stays as it is.
+// Undo reverses the changes that an operation made to orders: given orders are withdrawn, withdrawn orders are given,
+// and changed orders are as before. It fails with [ErrChangedSince] if one of these orders is not as the operation left
+// it, and with [blocklist.ErrMalformed] if there is no such operation, or if it changed no orders. An entry that would
+// be listed again stays the same if screen does not admit it.
 func (t *Tx) Undo(ctx context.Context, operation int64, screen Screen) error {
 	o, err := t.OperationByID(ctx, operation)
 	if errors.Is(err, sql.ErrNoRows) {
