@@ -20,7 +20,7 @@ func (st *state) accepts(h Header) error {
 	return h.check()
 }
 
-// apply changes the state to that of a release: with a new set for a whole list, or by changes to the current one.
+// apply changes the state to the state of a release: with a new set for a whole list, or by changes to the current set.
 func (st *state) apply(sec *secret, h Header, changes iter.Seq2[Change, error]) error {
 	if h.IsDelta() {
 		return st.applyDelta(h, changes)

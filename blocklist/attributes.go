@@ -21,7 +21,7 @@ type Attributes struct {
 	Monitor   bool      // status=monitor: report a match, do not block
 }
 
-// Or returns the attributes with those of b where a has none. The status is that of a.
+// Or returns the attributes of a, with attributes of b where a has none. The status is always the status of a.
 func (a Attributes) Or(b Attributes) Attributes {
 	a.Category, a.Reference = cmp.Or(a.Category, b.Category), cmp.Or(a.Reference, b.Reference)
 	a.Expires, a.Review, a.Added = cmp.Or(a.Expires, b.Expires), cmp.Or(a.Review, b.Review), cmp.Or(a.Added, b.Added)

@@ -11,7 +11,7 @@ var refang = strings.NewReplacer( //nolint:gochecknoglobals // never changed
 	"[.]", ".", "(.)", ".", "{.}", ".", "[dot]", ".", "(dot)", ".", "[:]", ":", "[://]", "://", "hxxp", "http", "HXXP", "http",
 )
 
-// meant says what is wrong with a target that can't be read, for people: what was meant, if it can be guessed.
+// meant explains to people why a target is invalid. It suggests a correct target if it can guess one.
 // Otherwise it returns why.
 func meant(text, why string) string {
 	guess := func(before, target, after string) string {

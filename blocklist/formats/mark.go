@@ -7,7 +7,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// mark is what the lines of a file say about a name, as bits.
+// mark is a set of bits: the statements of a file's lines about a name.
 type mark uint8
 
 const (

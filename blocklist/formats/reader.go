@@ -23,7 +23,7 @@ type Reader struct {
 	begun   bool // Entries was called and ranged over
 }
 
-// Report counts what was read from a list.
+// Report counts the lines and entries that were read from a list.
 type Report struct {
 	Format  Format
 	Lines   int    // lines read

@@ -78,7 +78,7 @@ func isBlank(text []string) bool { return !slices.ContainsFunc(text, significant
 
 func significant(line string) bool { return !blank(line) }
 
-// notText returns what kind of file it is if it can't be a list, or an empty string.
+// notText returns the kind of a file that can't be a list, or an empty string if it may be a list.
 func notText(prefix []byte) string {
 	start := bytes.ToLower(bytes.TrimLeft(prefix[:min(len(prefix), 512)], " \t\r\n"))
 	switch {

@@ -22,7 +22,7 @@ type WriteOptions struct {
 	Now          time.Time // foreign formats omit entries that expired by then; zero: the current time
 }
 
-// Written counts what happened to the entries.
+// Written counts the entries by what the writer did with them.
 type Written struct {
 	Entries    int // written
 	Covered    int // of these, without a record of their own in an RPZ zone: a listed domain above covers them

@@ -24,8 +24,8 @@ import (
 
 // A signing request is a tar file. Its entries have the paths of the agency's folder, in this order: all roots, the
 // targets of the last release, the pending metadata, the release files that its review reads, and its operations. For
-// urgent orders there are those before in place of files and operations. For a confidential list there are the list
-// keys that open it all, and the tar file is encrypted with age. [OpenRequest] unpacks it into such a folder.
+// urgent orders, the previous orders take the place of files and operations. For a confidential list, the list keys are
+// added, and the tar file is encrypted with age. [OpenRequest] unpacks the tar file into a folder of this layout.
 const (
 	requestMark    = "argine-signing-request" // the first entry; its content is the version of the format
 	requestVersion = "1\n"

@@ -20,7 +20,7 @@ func Copy(ctx context.Context, c Config, w io.Writer) error {
 	return copySigned(ctx, c, w, trust.TargetsSpec.All)
 }
 
-// CopyMetadata is [Copy] without the files: what the officers have signed, some 10 KB.
+// CopyMetadata is [Copy] without the files: only the metadata that the officers have signed, some 10 KB.
 func CopyMetadata(ctx context.Context, c Config, w io.Writer) error {
 	return copySigned(ctx, c, w, func(trust.TargetsSpec) []trust.File { return nil })
 }

@@ -24,7 +24,7 @@ func Signed(ctx context.Context, c Config) ([]receipt.Release, error) {
 	return releases(newest.spec), nil
 }
 
-// signedMetadata is what the officers have signed, verified from a root on.
+// signedMetadata is the metadata that the officers have signed, verified from a root on.
 type signedMetadata struct {
 	roots [][]byte // all that follow the given one
 	spec  trust.TargetsSpec

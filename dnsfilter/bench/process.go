@@ -81,7 +81,7 @@ type result struct {
 	lost int
 }
 
-// load sends queries for some seconds, and measures what they cost the process.
+// load sends queries for some seconds, and measures their cost for the process.
 func (b *bench) load(ctx context.Context, p *process, port int, file string, secs float64) (result, error) {
 	before, err := p.cpu()
 	if err != nil {

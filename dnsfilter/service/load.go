@@ -86,7 +86,7 @@ func (l loader) compile(f config.LocalFile, accepted string) (held *localHold, e
 	return nil, err
 }
 
-// logLoaded logs how many entries a file has, and what was skipped.
+// logLoaded logs the number of entries in a file, and the skipped lines.
 func (l loader) logLoaded(f config.LocalFile, r formats.Report, took time.Duration) {
 	which := []any{slog.String("list", f.List), slog.String("file", f.Path)}
 	l.log.Info("list loaded", append(which, slog.Any("format", r.Format), slog.Int("entries", r.Entries),

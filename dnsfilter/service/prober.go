@@ -35,7 +35,7 @@ const (
 // ANY: the decision is the same, but the server answers it itself, so that no upstream learns which names were removed
 // from the list.
 //
-// If the list alone does not block for all clients in all views, the list is not enforced, and there is no receipt.
+// A list is enforced only if it blocks by itself, for all clients in all views. Otherwise there is no receipt.
 func NewProber(s *dnsfilter.Server, store *blocklist.Store, at ...net.Addr) subscribe.Prober {
 	at = at[:min(len(at), maxProbed)]
 	return func(ctx context.Context, p subscribe.Probe) (asked receipt.Asked, err error) {

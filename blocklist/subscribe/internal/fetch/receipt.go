@@ -12,7 +12,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
-// noReceiptsPause is how long an origin that accepts no receipts, such as a file server, is not tried again.
+// noReceiptsPause is the time before the next attempt at an origin that accepts no receipts, such as a file server.
 const noReceiptsPause = 15 * time.Minute
 
 var (
