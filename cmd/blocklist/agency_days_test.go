@@ -52,7 +52,7 @@ func (a *agency) anything() {
 }
 
 func (a *agency) target() string {
-	kinds := []string{"n%d.example", "=host.n%d.example", "https://page%d.example/path", "https://page%d.example/below/*"}
+	kinds := []string{"n%d.example", "=host.n%d.example", "https://page%d.example/a", "https://page%d.example/b/*"}
 	return fmt.Sprintf(kinds[a.random.IntN(len(kinds))], a.random.IntN(15))
 }
 
@@ -221,7 +221,8 @@ func (a *agency) orderUrgently() {
 func (a *agency) compare(subscriber string) {
 	a.t.Helper()
 	a.at(subscriber)
-	a.run(0, "pull", a.path("hq", "ORIGIN"), "--root", a.path(subscriber, "root.json"), "-o", a.path(subscriber, "PULLED"))
+	a.run(0, "pull", a.path("hq", "ORIGIN"), "--root", a.path(subscriber, "root.json"),
+		"-o", a.path(subscriber, "PULLED"))
 	require.Equal(a.t, a.released.lines(), a.lines(subscriber, "entries.txt"))
 	var urgent []string
 	for _, line := range a.lines(subscriber, "urgent.txt") {
@@ -382,7 +383,8 @@ func (a *agency) loseLedger(backup []byte, saved *book) {
 		}
 	}
 	require.Contains(a.t, a.ledger(0, "status", a.path("hq", "ORIGIN"), "--json"), `"state":"newer"`)
-	a.run(0, "recover", a.path("hq", "ORIGIN"), a.path("hq", "DIR"), "--root", a.path("rare", "root.json"), "--reason", "restored")
+	a.run(0, "recover", a.path("hq", "ORIGIN"), a.path("hq", "DIR"), "--root", a.path("rare", "root.json"),
+		"--reason", "restored")
 	a.recovered(lost, serial)
 	a.compareRestored()
 }

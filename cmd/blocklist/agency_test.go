@@ -20,19 +20,18 @@ import (
 // agency is headquarters with its ledger and origin, officers who share nothing with it but files passed by hand, and
 // subscribers. Everything is in a folder of its own below base.
 type agency struct {
-	t          *testing.T
-	random     *rand.Rand
-	base       string
-	book       *book
-	officers   []string
-	seen       map[string]uint64 // the serial that an officer has signed last
-	released   state
-	serial     uint64
-	rootSigned bool              // whether officers of the root in force have signed the newest release
-	digests    map[uint64]string // of the releases that were pushed
-	urgent     []string
-	head       int64 // the newest operation
-	names      int   // names that were used for urgent orders and references
+	t        *testing.T
+	random   *rand.Rand
+	base     string
+	book     *book
+	officers []string
+	seen     map[string]uint64 // the serial that an officer has signed last
+	released state
+	serial   uint64
+	digests  map[uint64]string // of the releases that were pushed
+	urgent   []string
+	head     int64 // the newest operation
+	names    int   // names that were used for urgent orders and references
 }
 
 // Three officers, two of whom sign, keep a list for 35 days, and lose the ledger and an officer's key on the way. Each
@@ -58,8 +57,10 @@ func TestAgencyWalk(t *testing.T) {
 // openAgency makes keys, origin, list, the first root and the first release.
 func openAgency(t *testing.T) *agency {
 	a := &agency{
-		t: t, random: rand.New(rand.NewPCG(2026, 12)), base: t.TempDir(), officers: []string{"anna", "bruno", "carla"}, rootSigned: true,
-		book: &book{orders: state{}, events: map[string][]event{}}, seen: map[string]uint64{}, digests: map[uint64]string{}, released: state{},
+		t: t, random: rand.New(rand.NewPCG(2026, 12)), base: t.TempDir(),
+		officers: []string{"anna", "bruno", "carla"}, seen: map[string]uint64{},
+		book:     &book{orders: state{}, events: map[string][]event{}},
+		released: state{}, digests: map[uint64]string{},
 	}
 	t.Setenv("BLOCKLIST_AUTHOR", "desk")
 	a.at("hq")
@@ -211,8 +212,7 @@ func (a *agency) chance(percent int) bool { return a.random.IntN(100) < percent 
 // publish makes a release, has it signed, and pushes it. It reports whether there is a new one.
 func (a *agency) publish() bool {
 	a.t.Helper()
-	unchanged := a.release()
-	if unchanged {
+	if unchanged := a.release(); unchanged {
 		return false
 	}
 	two := a.two()
@@ -241,7 +241,7 @@ func (a *agency) release() (unchanged bool) {
 	a.t.Helper()
 	next := a.book.orders.clone()
 	next.withdrawAll(hasExpired)
-	unchanged = a.rootSigned && slices.Equal(next.lines(), a.released.lines())
+	unchanged = slices.Equal(next.lines(), a.released.lines())
 	if unchanged {
 		a.change(exitNothing, next, "", "release")
 		return true
@@ -262,7 +262,8 @@ func (a *agency) refuse(two []string) {
 	a.at(name)
 	out := a.path(name, "refusal")
 	os.Remove(out)
-	a.run(0, "refuse", a.path(name, "request"), "--root", a.path(name, "root.json"), "--key", a.path(name, name+".key"), "--reason", "no", "-o", out)
+	a.run(0, "refuse", a.path(name, "request"), "--root", a.path(name, "root.json"), "--key", a.path(name, name+".key"),
+		"--reason", "no", "-o", out)
 	a.at("hq")
 	a.pass(name+"/refusal", "hq/refusal")
 	a.ledger(0, "refuse", "--signature", a.path("hq", "refusal"))
@@ -286,7 +287,7 @@ func (a *agency) push() {
 	require.Equal(a.t, a.serial, pushed.Serial)
 	require.NotContains(a.t, a.digests, pushed.Serial)
 	a.digests[pushed.Serial] = pushed.Digest
-	a.released, a.urgent, a.rootSigned = a.book.orders.clone(), nil, true
+	a.released, a.urgent = a.book.orders.clone(), nil
 	a.book.released(a.serial)
 	a.head = a.newest()
 }
