@@ -12,6 +12,7 @@ type modelOrder struct{ ref, expires string }
 
 const (
 	expired = "2020-01-02"
+	far     = "2098-05-01"
 	farAway = "2099-05-01"
 )
 
@@ -40,7 +41,7 @@ func (s state) published(target string) string {
 	if len(orders) == 0 {
 		return ""
 	}
-	rank := func(o modelOrder) int { return slices.Index([]string{expired, farAway, ""}, o.expires) }
+	rank := func(o modelOrder) int { return slices.Index([]string{expired, far, farAway, ""}, o.expires) }
 	best := orders[0]
 	for _, o := range orders {
 		if rank(o) > rank(best) {

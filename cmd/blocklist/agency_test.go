@@ -25,6 +25,7 @@ type agency struct {
 	base     string
 	book     *book
 	officers []string
+	stale    map[string]bool   // whether what an officer has signed last was made again
 	seen     map[string]uint64 // the serial that an officer has signed last
 	released state
 	serial   uint64
@@ -44,9 +45,9 @@ func TestAgencyWalk(t *testing.T) {
 	a.days(12)
 	a.renewRoot()
 	backup := a.backup()
-	saved := a.book.clone()
+	saved, serial := a.book.clone(), a.serial
 	a.days(5)
-	a.loseLedger(backup, saved)
+	a.loseLedger(backup, saved, serial)
 	a.days(8)
 	a.loseOfficer()
 	a.days(10)
@@ -58,7 +59,7 @@ func TestAgencyWalk(t *testing.T) {
 func openAgency(t *testing.T) *agency {
 	a := &agency{
 		t: t, random: rand.New(rand.NewPCG(2026, 12)), base: t.TempDir(),
-		officers: []string{"anna", "bruno", "carla"}, seen: map[string]uint64{},
+		officers: []string{"anna", "bruno", "carla"}, seen: map[string]uint64{}, stale: map[string]bool{},
 		book:     &book{orders: state{}, events: map[string][]event{}},
 		released: state{}, digests: map[uint64]string{},
 	}
@@ -177,15 +178,16 @@ func (a *agency) sign(code int, officer string, flags ...string) (signature stri
 	return a.path("hq", officer+".sig")
 }
 
-// signRelease is sign for the next release. An officer who has signed another state of the serial must say so.
+// signRelease is sign for the next release. An officer whose last signature was for a state that was made
+// again must say so.
 func (a *agency) signRelease(officer string) (signature string) {
 	a.t.Helper()
 	var flags []string
-	if a.seen[officer] == a.serial+1 {
+	if a.stale[officer] {
 		a.sign(exitRefused, officer)
 		flags = []string{"--again"}
 	}
-	a.seen[officer] = a.serial + 1
+	a.seen[officer], a.stale[officer] = a.serial+1, true
 	return a.sign(exitDone, officer, flags...)
 }
 
@@ -233,6 +235,7 @@ func (a *agency) publish() bool {
 	}
 	a.ledger(0, "sign", "--signature", first, "--signature", second, "--signature", first)
 	a.push()
+	a.stale[two[0]], a.stale[two[1]] = false, false
 	return true
 }
 
