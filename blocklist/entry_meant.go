@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// refang turns the usual spellings that keep people from clicking on a name back.
+// refang undoes defanging: the usual spellings, such as hxxp and [.], that keep people from clicking on a name.
 var refang = strings.NewReplacer( //nolint:gochecknoglobals // never changed
 	"[.]", ".", "(.)", ".", "{.}", ".", "[dot]", ".", "(dot)", ".", "[:]", ":", "[://]", "://", "hxxp", "http", "HXXP", "http",
 )
@@ -44,8 +44,8 @@ func meant(text, why string) string {
 	return why
 }
 
-// meantPrefix says which network may be meant by one with bits outside its prefix. A short prefix may be a slip: the
-// masked network covers far more than the address seems to say.
+// meantPrefix suggests the network that was probably meant. The address of p has bits outside its prefix. A short prefix
+// may be a slip: the masked network covers far more than the address seems to say.
 func meantPrefix(p netip.Prefix) string {
 	masked := prefixText(p.Masked())
 	if p.Bits() >= p.Addr().BitLen()/4 {

@@ -23,7 +23,7 @@ const adoptionFormat = "serial %d head %s before %s"
 
 func (a adoption) String() string { return fmt.Sprintf(adoptionFormat, a.serial, a.head, a.before) }
 
-// what returns what was adopted, without the operation that did so.
+// what returns the adopted serial and ledger head as text.
 func (a adoption) what() string { return fmt.Sprintf("serial %d head %s", a.serial, a.head) }
 
 // adoptionOf returns what a recovery has adopted, and false for other operations.

@@ -18,7 +18,7 @@ const (
 // lifetime returns the time d from now, in UTC and whole seconds, as metadata needs it.
 func lifetime(d time.Duration) time.Time { return time.Now().Add(d).UTC().Truncate(time.Second) }
 
-// expire takes entries whose expiry has passed off the list.
+// expire withdraws the orders that have expired.
 func (l *Ledger) expire(ctx context.Context, by Audit) error {
 	return l.history.Record(ctx, KindExpire, by, func(t *ledger.Tx) error { return t.Expire(ctx) })
 }

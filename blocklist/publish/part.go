@@ -127,8 +127,7 @@ func (d folder) findFiles(r signedRelease) error {
 	return nil
 }
 
-// checkRoots fails if the root of this version, which ought to be the newest, is not the newest of the folder: one is
-// missing.
+// checkRoots fails if root.json is newer than the newest file in roots. Then the file with the next version is missing.
 func (d folder) checkRoots(newest int64) error {
 	b, err := os.ReadFile(d.path(rootFile))
 	if errors.Is(err, os.ErrNotExist) {

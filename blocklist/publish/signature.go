@@ -114,7 +114,7 @@ func (l *Ledger) addSignature(ctx context.Context, s detached, officer givenSign
 	return l.Sign(ctx, p, officer)
 }
 
-// isOf reports whether a signature says that it is of p.
+// isOf reports whether a signature names p as what it signs.
 func (s detached) isOf(p *Pending) bool {
 	return s.List == p.List && s.Root == p.Root && s.Serial == p.Serial && s.Urgent == p.Number
 }

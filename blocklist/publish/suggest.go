@@ -77,8 +77,8 @@ func nearest(word string, words []string) (best string) {
 	return best
 }
 
-// distance returns how many octets must be inserted, removed, replaced or swapped with the next one to make b of a, or
-// more than maxDistance if that is more.
+// distance returns the edit distance of two names: how many octets must be inserted, removed, replaced or swapped with
+// the next one. It stops counting beyond maxDistance.
 func distance(a, b string) int {
 	if abs(len(a)-len(b)) > maxDistance {
 		return maxDistance + 1
