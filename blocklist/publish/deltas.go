@@ -2,6 +2,7 @@ package publish
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"database/sql"
@@ -23,7 +24,7 @@ import (
 
 // Limits on the files of a release. A release consists of a snapshot of an earlier serial, a chain of deltas from there
 // to the newest serial, and the last steps. Each delta of the chain (a link) is longer than all later ones together. A
-// step is a delta from one serial to the next. A subscriber with one of the last serials takes steps. Any other
+// step is a delta from one release to the next. A subscriber with one of the last serials takes steps. Any other
 // subscriber follows the chain from the last serial of the chain that it has seen.
 const (
 	keepSteps  = 4       // steps, and links of the chain before a new snapshot
@@ -50,13 +51,12 @@ type releaseBuilder struct {
 }
 
 // makeFiles writes the new files of the next release. It returns all files of that release, old and new.
-func (l *Ledger) makeFiles(ctx context.Context, last ReleaseRecord, now Operation, override string,
+func (l *Ledger) makeFiles(ctx context.Context, last ReleaseRecord, now Operation, to trust.Release,
 	key trust.ListKey,
 ) ([]trust.File, error) {
-	b := releaseBuilder{Ledger: l, now: now, key: key, to: trust.Release{
-		List: l.list, Serial: last.Serial + 1, Entries: now.Entries, Digest: now.Digest,
-		Created: time.Now().UTC().Truncate(time.Second), Ledger: now.Hash, Override: override,
-	}}
+	to.Entries, to.Digest, to.Ledger = now.Entries, now.Digest, now.Hash
+	to.Created = time.Now().UTC().Truncate(time.Second)
+	b := releaseBuilder{Ledger: l, now: now, key: key, to: to}
 	if last.Serial == 0 {
 		snapshot, err := b.snapshot(ctx)
 		return []trust.File{snapshot}, err
@@ -87,16 +87,16 @@ func (b *releaseBuilder) files(ctx context.Context, last uint64) ([]trust.File, 
 	if err != nil {
 		return nil, err
 	}
-	steps := lastOf(append(slices.Clone(b.before.Files), step), b.to.Serial, isStep)
+	steps := lastOf(stepsFirst(append(slices.Clone(b.before.Files), step)), b.to.Serial)
 	if ok && trust.Length(chain[1:]) <= chain[0].Length/maxPart {
 		var old []trust.File
 		if serial := chain[0].Release.Serial; b.to.Serial < serial+keepOld {
-			old = lastOf(b.before.Files, serial, isDelta)
+			old = lastOf(b.before.Files, serial)
 		}
 		return union(union(chain, steps), old), nil
 	}
 	snapshot, err := b.snapshot(ctx)
-	return union(union([]trust.File{snapshot}, steps), lastOf(chain, b.to.Serial, isDelta)), err
+	return union(union([]trust.File{snapshot}, steps), lastOf(chain, b.to.Serial)), err
 }
 
 // chain extends the chain of the last release to the new serial. It joins the last links into one while a link is less
@@ -115,14 +115,16 @@ func (b *releaseBuilder) chain(ctx context.Context, step trust.File) (chain []tr
 	return append(chain[:at], link), ok, err
 }
 
-func isDelta(f trust.File) bool { return f.Release.Base > 0 }
+// stepsFirst sorts files so that of those that lead to one serial the step comes first: its base is the newest.
+func stepsFirst(files []trust.File) []trust.File {
+	slices.SortStableFunc(files, func(f, g trust.File) int { return cmp.Compare(g.Release.Base, f.Release.Base) })
+	return files
+}
 
-func isStep(f trust.File) bool { return isDelta(f) && f.Release.Serial == f.Release.Base+1 }
-
-// lastOf returns the last files of a kind, newest first, that lead to a serial: at most keepSteps.
-func lastOf(files []trust.File, to uint64, kind func(trust.File) bool) (last []trust.File) {
+// lastOf returns the last deltas, newest first, that lead to a serial: at most keepSteps.
+func lastOf(files []trust.File, to uint64) (last []trust.File) {
 	for len(last) < keepSteps {
-		i := slices.IndexFunc(files, func(f trust.File) bool { return f.Release.Serial == to && kind(f) })
+		i := slices.IndexFunc(files, func(f trust.File) bool { return f.Release.Serial == to && f.Release.Base > 0 })
 		if i < 0 {
 			break
 		}

@@ -40,7 +40,7 @@ func exchange(t *testing.T, a *agency, lines []string, claim func(*trust.Release
 	r := trust.Release{List: list, Serial: p.Serial, Entries: h.Entries, Digest: h.Digest.String(), Created: h.Created, Ledger: p.Ledger}
 	claim(&r)
 	targets, err := trust.NewTargets(trust.TargetsSpec{
-		List: list, Version: int64(p.Serial), Expires: p.Expires,
+		List: list, Version: int64(r.Serial), Expires: p.Expires,
 		Files: []trust.File{{Path: "snapshot-1.txt.zst", Length: int64(len(file)), SHA256: sum[:], Release: r}},
 	})
 	require.NoError(t, err)

@@ -37,10 +37,12 @@ func (l *Ledger) pendingOperations(ctx context.Context, p *Pending, yield func(O
 }
 
 // follow yields operations, and verifies their hash chain from the operation at to the head that p's signatures cover.
-// It fails if the entries and the digest at that head differ from those of p.
+// It fails if the entries and the digest at that head differ from those of p, or if the operations don't skip each
+// serial between p and the release before.
 func (p *Pending) follow(at Operation, operations iter.Seq2[Operation, error], yield func(Operation) bool) error {
+	skipped := p.base
 	if at.Hash == p.Ledger { // nothing has happened since a recovery
-		return p.isOf(at)
+		return p.isOf(at, skipped)
 	}
 	for o, err := range operations {
 		if err != nil {
@@ -52,16 +54,24 @@ func (p *Pending) follow(at Operation, operations iter.Seq2[Operation, error], y
 		if !yield(o) {
 			return nil
 		}
+		if s, ok := skippedBy(o); ok && s.Serial == skipped+1 {
+			skipped++
+		}
 		if o.Hash == p.Ledger {
-			return p.isOf(o)
+			return p.isOf(o, skipped)
 		}
 		at = o
 	}
 	return ledger.Damaged("the history does not lead to the head of %s", p.What())
 }
 
-// isOf fails unless the pending release has the entries and the digest of the list after an operation.
-func (p *Pending) isOf(o Operation) error {
+// isOf fails unless the pending release has the entries and the digest of the list after an operation, and the serial
+// after those that were published or skipped.
+func (p *Pending) isOf(o Operation, skipped uint64) error {
+	if p.Serial != skipped+1 {
+		return fmt.Errorf("%w: %s follows serial %d, and no operation skips serial %d; blocklist refuse drops it, blocklist release makes it again",
+			blocklist.ErrUntrusted, p.What(), p.base, skipped+1)
+	}
 	if p.Digest == o.Digest && p.Entries == o.Entries {
 		return nil
 	}
@@ -103,7 +113,10 @@ func (d folder) checkChanges(p *Pending, changes iter.Seq2[blocklist.Change, err
 // headBefore returns the last operation of the release before p, whose officers have signed it, or the recovery that
 // replaces it. For the first release it returns the initial hash.
 func (l *Ledger) headBefore(ctx context.Context, p *Pending) (at Operation, err error) {
-	if p.Serial == 1 {
+	if err := l.checkBase(ctx, p); err != nil {
+		return at, err
+	}
+	if p.base == 0 {
 		at.Hash = ledger.InitialHash(l.list)
 		return at, nil
 	}

@@ -94,8 +94,8 @@ func changedTarget(lines []string) string {
 // Kinds returns the kinds of operations.
 func Kinds() []string {
 	return []string{
-		KindInit, KindAdd, KindRemove, KindImport, KindExpire, KindUndo, KindPush, KindBundle, KindRoot, KindRefuse, KindUrgent, KindTakedown,
-		KindSubscribe, KindUnsubscribe, KindRecover, KindOverride, KindGuard, KindRules,
+		KindInit, KindAdd, KindRemove, KindImport, KindExpire, KindUndo, KindPush, KindBundle, KindRoot, KindRefuse,
+		KindSkip, KindUrgent, KindTakedown, KindSubscribe, KindUnsubscribe, KindRecover, KindOverride, KindGuard, KindRules,
 	}
 }
 

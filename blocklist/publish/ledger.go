@@ -54,6 +54,7 @@ const (
 	KindBundle      = ledger.KindBundle      // a release was written to a file, to be carried by hand
 	KindRoot        = ledger.KindRoot        // a new root was made, for the officers to sign
 	KindRefuse      = ledger.KindRefuse      // a pending root or release was dropped
+	KindSkip        = ledger.KindSkip        // a serial that officers have signed is not used again, see [Skipped]
 	KindUrgent      = ledger.KindUrgent      // one officer signed urgent orders
 	KindTakedown    = ledger.KindTakedown    // checks of listed pages were recorded
 	KindSubscribe   = ledger.KindSubscribe   // a subscriber of a confidential list was added

@@ -40,7 +40,10 @@ func (l *Ledger) resume(ctx context.Context) error {
 	if _, err := l.finishRecovery(ctx); err != nil {
 		return err
 	}
-	return l.archivePush(ctx)
+	if err := l.archivePush(ctx); err != nil {
+		return err
+	}
+	return l.removeSkipped(ctx)
 }
 
 // archivePush moves the pending release to the folder releases, if it was pushed.

@@ -51,6 +51,7 @@ type Pending struct {
 	Signer string `json:"signer,omitempty"`
 	Again  bool   `json:"again,omitempty"`
 
+	base     uint64            // of a release: serial of the one before; 0: none
 	orders   []blocklist.Entry // of urgent orders
 	path     string            // of the metadata
 	metadata []byte
@@ -142,10 +143,14 @@ func (d folder) pendingRelease(dir string) (*Pending, error) {
 	if err != nil {
 		return nil, err
 	}
+	base, err := d.baseOf(rel.targets)
+	if err != nil {
+		return nil, err
+	}
 	r := rel.targets.Newest()
 	p := &Pending{
 		List: r.List, Serial: r.Serial, Entries: r.Entries, Digest: r.Digest, Ledger: r.Ledger, Override: r.Override, Created: r.Created,
-		Confidential: rel.targets.Confidential(), Expires: rel.targets.Expires, path: filepath.Join(dir, targetsFile), metadata: rel.metadata, root: root,
+		Confidential: rel.targets.Confidential(), Expires: rel.targets.Expires, path: filepath.Join(dir, targetsFile), metadata: rel.metadata, root: root, base: base,
 	}
 	return p, p.countSignatures()
 }

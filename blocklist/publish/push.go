@@ -128,8 +128,8 @@ func (l *Ledger) sendNew(ctx context.Context, p *Pending, transport Transport, c
 		return err
 	}
 	var before signedRelease
-	if p.Serial > 1 {
-		if before, err = l.readPushed(p.Serial - 1); err != nil {
+	if p.base > 0 {
+		if before, err = l.readPushed(p.base); err != nil {
 			return err
 		}
 	}

@@ -275,7 +275,7 @@ func (v *recovery) repeatAll(ctx context.Context, record ledger.Recorder) error 
 			return err
 		}
 		last := before.LastChange
-		if before = o; o.ID <= v.base || o.LastChange == last || o.Kind == KindRecover {
+		if before = o; o.ID <= v.base || o.LastChange == last && o.Kind != KindSkip || o.Kind == KindRecover {
 			continue
 		}
 		if err := record(o.Kind, again(o), func(t *ledger.Tx) error { return t.Repeat(ctx, o, last) }); err != nil {

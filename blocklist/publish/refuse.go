@@ -8,15 +8,11 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
-	"github.com/argine-dns/argine/blocklist/internal/disk"
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
@@ -25,7 +21,7 @@ import (
 // Refuse drops the root, the release or the urgent orders p, which [Ledger.Pending], [Ledger.PendingUrgent] or
 // [Ledger.Unreadable] has returned, with its signatures. The ledger records the officer, the reason, and the officer's
 // signature over both. The reason in c is needed; the author is the officer's name. The entries of the ledger don't
-// change, so another release can be made. The first root can't be refused, nor a release that was sent to an origin
+// change, so another release can be made; it has another serial if an officer has signed this one, see [Skipped]. The first root can't be refused, nor a release that was sent to an origin
 // without an answer, because it may be public. Refuse fails with [blocklist.ErrUntrusted] unless the key is that of an
 // officer of the root in force.
 func (l *Ledger) Refuse(ctx context.Context, p *Pending, officer crypto.Signer, c Audit) error {
@@ -100,7 +96,7 @@ func (l *Ledger) addRefusal(ctx context.Context, named *Pending, r signedRefusal
 		return err
 	}
 	if p.What() != named.What() {
-		return fmt.Errorf("%w: %s is pending", blocklist.ErrUntrusted, p.What())
+		return fmt.Errorf("%w: %s is pending; ask for a new request", blocklist.ErrUntrusted, p.What())
 	}
 	return l.drop(ctx, p, r)
 }
@@ -123,10 +119,16 @@ func (l *Ledger) drop(ctx context.Context, p *Pending, r signedRefusal) error {
 			return err
 		}
 	}
-	if err := l.history.Record(ctx, KindRefuse, Audit{Author: r.Author, Reason: r.Reason, Reference: r.proof()}, nil); err != nil {
+	err = l.history.RecordAll(ctx, func(record ledger.Recorder) error {
+		if err := l.skip(record, p, r.Author, "refused"); err != nil {
+			return err
+		}
+		return record(KindRefuse, Audit{Author: r.Author, Reason: r.Reason, Reference: r.proof()}, nil)
+	})
+	if err != nil {
 		return err
 	}
-	return errors.Join(os.Remove(p.path), disk.SyncDir(filepath.Dir(p.path)))
+	return p.remove()
 }
 
 // refusal is the text that an officer signs to refuse. It has a type, as all signed texts have, so it can't be confused

@@ -15,7 +15,8 @@ var ErrUnchanged = errors.New("nothing has changed")
 
 // Release makes the next release from the ledger and leaves it pending, unsigned. First it removes expired entries from
 // the ledger, as an operation of author. A pending release of an older state is replaced, and its signatures are lost;
-// replaced reports this. A pending release of the same state is kept. If the guards hold the release, the error is a
+// replaced reports this. If it had any, its serial is not used again, see [Skipped]. A pending release of the same
+// state is kept. If the guards hold the release, the error is a
 // [*guard.HeldError], see [Ledger.Override]. It fails with [ErrUnchanged] if there is nothing to release.
 func (l *Ledger) Release(ctx context.Context, author string) (p *Pending, replaced bool, err error) {
 	unlock, err := l.history.Lock(ctx)
@@ -46,7 +47,7 @@ func (l *Ledger) Release(ctx context.Context, author string) (p *Pending, replac
 			return nil, false, err
 		}
 	}
-	if err := l.build(ctx, now); err != nil {
+	if err := l.build(ctx, now, waiting, author); err != nil {
 		return nil, false, err
 	}
 	p, err = l.waitingRelease()
@@ -59,8 +60,8 @@ func (l *Ledger) complete(p *Pending) bool {
 	return err == nil && l.checkFiles(rel) == nil
 }
 
-// build writes the release of the state after the operation now.
-func (l *Ledger) build(ctx context.Context, now Operation) error {
+// build writes the release of the state after the operation now, in place of the one that is waiting, if any.
+func (l *Ledger) build(ctx context.Context, now Operation, waiting *Pending, author string) error {
 	last, err := l.history.LastRelease(ctx)
 	if err != nil {
 		return err
@@ -76,7 +77,17 @@ func (l *Ledger) build(ctx context.Context, now Operation) error {
 	if err != nil {
 		return err
 	}
-	files, err := l.makeFiles(ctx, last, now, override, key)
+	if waiting != nil {
+		if now, err = l.replace(ctx, waiting, author); err != nil {
+			return err
+		}
+	}
+	serial, err := l.nextSerial(ctx, last)
+	if err != nil {
+		return err
+	}
+	to := trust.Release{List: l.list, Serial: serial, Override: override}
+	files, err := l.makeFiles(ctx, last, now, to, key)
 	if err != nil {
 		return err
 	}
@@ -85,7 +96,7 @@ func (l *Ledger) build(ctx context.Context, now Operation) error {
 		return err
 	}
 	spec := trust.TargetsSpec{
-		List: l.list, Version: int64(last.Serial) + 1, Expires: lifetime(releaseLifetime), Files: files, Keys: keys, Key: key,
+		List: l.list, Version: int64(serial), Expires: lifetime(releaseLifetime), Files: files, Keys: keys, Key: key,
 	}
 	targets, err := trust.NewTargets(spec)
 	if err != nil {

@@ -94,10 +94,10 @@ func (l *Ledger) requestParts(ctx context.Context, p *Pending) (names []string, 
 		return slices.Concat(names, l.urgentParts(p), keys), nil, err
 	}
 	keys, err := l.keyNames(p.dir())
-	if err == nil && p.Serial > 1 {
-		names = append(names, releasedTargets(p.Serial-1))
+	if err == nil && p.base > 0 {
+		names = append(names, releasedTargets(p.base))
 		var before []string
-		before, err = l.keyNames(l.releasePath(p.Serial - 1))
+		before, err = l.keyNames(l.releasePath(p.base))
 		keys = append(before, keys...)
 	}
 	if err != nil {

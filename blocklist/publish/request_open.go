@@ -309,7 +309,7 @@ func (q *Request) verifyHistory() error {
 // state of that release may come without its lines.
 func (q *Request) begin() (at Operation, rest []Operation, err error) {
 	rest = q.history.operations
-	if q.pending.Serial == 1 {
+	if q.pending.base == 0 {
 		at.Hash = ledger.InitialHash(q.pending.List)
 		return at, rest, nil
 	}

@@ -39,7 +39,7 @@ func (d folder) review(p *Pending, yield func(blocklist.Change, error) bool) err
 	if err != nil {
 		return err
 	}
-	if p.Serial > 1 {
+	if p.base > 0 {
 		if err := trust.CheckEquivocation(&before.targets, after.targets); err != nil {
 			return fmt.Errorf("reviewing: %w", err)
 		}
@@ -47,7 +47,7 @@ func (d folder) review(p *Pending, yield func(blocklist.Change, error) bool) err
 	way, _ := after.targets.UpdatePath(0) // readRelease has seen that there is one
 	held, _ := before.targets.UpdatePath(0)
 	fresh := before.unsigned(after)
-	step, hasStep := after.targets.File(p.Serial-1, p.Serial)
+	step, hasStep := after.targets.File(p.base, p.Serial)
 	links := slices.DeleteFunc(slices.Clone(fresh), func(f trust.File) bool {
 		return !hasStep ||
 			!before.leadsFrom(f.Release.Base)

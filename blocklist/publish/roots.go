@@ -102,10 +102,10 @@ func signedUnder(roots []*trust.Root, targets []byte) ([]*trust.Root, error) {
 // signedBefore returns the release before p. It fails unless enough officers have signed that release: otherwise a
 // change could be hidden in it. For the first release it returns the zero value.
 func (d folder) signedBefore(p *Pending) (before signedRelease, err error) {
-	if p.Serial == 1 {
+	if p.base == 0 {
 		return before, nil
 	}
-	if before, err = d.openSigned(p.Serial - 1); err != nil {
+	if before, err = d.openSigned(p.base); err != nil {
 		err = fmt.Errorf("the release before %s: %w", p.What(), err)
 	}
 	return before, err

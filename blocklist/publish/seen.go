@@ -22,13 +22,14 @@ import (
 // Seen records what an officer has signed last on this machine: a release, a root and urgent orders of a list. With it
 // the officer notices a rollback of the ledger, or a ledger that shows two officers two histories.
 type Seen struct {
-	Serial   uint64    `json:"serial,omitempty"` // of the release
-	SHA256   string    `json:"sha256,omitempty"` // of its signed part
-	Digest   string    `json:"digest,omitempty"` // of its list
-	Ledger   string    `json:"ledger,omitempty"` // hash of its last operation
-	Others   []string  `json:"others,omitempty"` // SHA-256 of other states of that serial that were signed, too
-	Signed   time.Time `json:"signed,omitzero"`  // when one of them was signed
-	Root     int64     `json:"root,omitempty"`   // version of the root
+	Serial   uint64    `json:"serial,omitempty"`  // of the release
+	Skipped  uint64    `json:"skipped,omitempty"` // how many serials lie between it and the release before
+	SHA256   string    `json:"sha256,omitempty"`  // of its signed part
+	Digest   string    `json:"digest,omitempty"`  // of its list
+	Ledger   string    `json:"ledger,omitempty"`  // hash of its last operation
+	Others   []string  `json:"others,omitempty"`  // SHA-256 of other states of that serial that were signed, too
+	Signed   time.Time `json:"signed,omitzero"`   // when one of them was signed
+	Root     int64     `json:"root,omitempty"`    // version of the root
 	RootID   string    `json:"root_id,omitempty"`
 	Urgent   int64     `json:"urgent,omitempty"` // version of the urgent orders
 	UrgentID string    `json:"urgent_id,omitempty"`
@@ -114,7 +115,7 @@ func (d folder) Remember(p *Pending, all []Seen) ([]Seen, error) {
 		last.Urgent, last.UrgentID = p.version(), id
 	default:
 		last.Others = last.others(p.Serial, id)
-		last.Serial, last.SHA256, last.Digest, last.Ledger = p.Serial, id, p.Digest, p.Ledger
+		last.Serial, last.Skipped, last.SHA256, last.Digest, last.Ledger = p.Serial, p.Serial-p.base-1, id, p.Digest, p.Ledger
 	}
 	all = slices.Clone(all)
 	if i >= 0 {
@@ -169,13 +170,21 @@ func (d folder) seen(p *Pending, all []Seen) (int, Seen, error) {
 	return i, last, nil
 }
 
+// before returns the serial of the release that the signed one follows.
+func (s Seen) before() uint64 {
+	if s.Serial <= s.Skipped {
+		return 0
+	}
+	return s.Serial - s.Skipped - 1
+}
+
 // checkSeenBefore fails if p rests on another release than the officer has signed.
 func (d folder) checkSeenBefore(p *Pending, last Seen) error {
-	base := p.Serial
-	if p.Number == 0 {
-		base--
+	base := p.base
+	if p.Number > 0 {
+		base = p.Serial
 	}
-	if base+1 < last.Serial {
+	if base < last.before() {
 		return fmt.Errorf("%w: %s rests on serial %d, and you have signed serial %d (%s) on %s: the ledger has gone back", blocklist.ErrRollback, p.What(),
 			base, last.Serial, short(last.Digest), last.Signed.Format(time.DateOnly))
 	}

@@ -109,7 +109,7 @@ func (l *Ledger) addSignature(ctx context.Context, s detached, officer givenSign
 		return nil, err
 	}
 	if !s.isOf(p) {
-		return nil, fmt.Errorf("%w: %s is pending", blocklist.ErrUntrusted, p.What())
+		return nil, fmt.Errorf("%w: %s is pending; ask for a new request", blocklist.ErrUntrusted, p.What())
 	}
 	return l.Sign(ctx, p, officer)
 }

@@ -22,6 +22,7 @@ type Status struct {
 	Rules    Rules          `json:"rules,omitzero"`
 	Due      DueCounts      `json:"due"`
 	Pending  *Pending       `json:"pending,omitempty"`  // a root or release that waits for signatures or for a push
+	Skipped  []Skipped      `json:"skipped,omitempty"`  // serials after the last release that are not used again
 	Urgent   *UrgentList    `json:"urgent,omitempty"`   // urgent orders on top of the pushed release; nil: none
 	Ordered  *Pending       `json:"ordered,omitempty"`  // urgent orders that wait for an officer's signature
 	Origin   *Comparison    `json:"origin,omitempty"`   // set by callers that have used [Ledger.Compare]
@@ -61,6 +62,9 @@ func (l *Ledger) Status(ctx context.Context) (s Status, err error) {
 		s.Added = s.Head.Entries
 	}
 	if err != nil {
+		return s, err
+	}
+	if s.Skipped, err = l.Skipped(ctx); err != nil {
 		return s, err
 	}
 	if s.Rules, err = l.Rules(ctx); err != nil {

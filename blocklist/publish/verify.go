@@ -17,6 +17,7 @@ type Verified struct {
 	Changes    int64  `json:"changes"`
 	Entries    uint64 `json:"entries"`
 	Releases   int    `json:"releases"`
+	Serial     uint64 `json:"serial"`   // of the last release
 	Unsigned   int64  `json:"unsigned"` // operations after the last published release, which no officer's signature covers
 	Head       string `json:"head"`     // the hash of the last operation
 	// Notes are oddities that a correct history may have, such as a clock that went back.
@@ -48,7 +49,7 @@ func (l *Ledger) Verify(ctx context.Context) (v Verified, err error) {
 			return err
 		}
 		signed, err := view.LastRelease(ctx)
-		v.Unsigned = last.ID - signed.Operation
+		v.Serial, v.Unsigned = signed.Serial, last.ID-signed.Operation
 		return err
 	})
 	if err == nil {
@@ -87,7 +88,7 @@ func verifyGuard(ctx context.Context, view ledger.View) error {
 }
 
 // verifyReleases compares the releases with the history and with their signed metadata. It returns the number of
-// releases. Releases may be missing only before one that a recovery has adopted.
+// releases. A serial may be missing only if an operation has skipped it, or before one that a recovery has adopted.
 func (l *Ledger) verifyReleases(ctx context.Context, view ledger.View) (n int, err error) {
 	roots, err := l.rootHistory()
 	if err != nil {
@@ -97,7 +98,7 @@ func (l *Ledger) verifyReleases(ctx context.Context, view ledger.View) (n int, e
 	if err != nil {
 		return 0, err
 	}
-	next := uint64(1)
+	var before ReleaseRecord
 	for r, err := range view.Releases(ctx) {
 		if err != nil {
 			return n, err
@@ -105,6 +106,11 @@ func (l *Ledger) verifyReleases(ctx context.Context, view ledger.View) (n int, e
 		o, err := view.OperationByID(ctx, r.Operation)
 		a, _ := adoptionOf(o)
 		adopted := slices.Contains(published[ledger.FormatTime(r.Pushed)], adoption{r.Serial, r.Head, ""}.what())
+		skipped, skipErr := skippedIn(ctx, view, before.Serial, ledger.Range{After: before.Operation, UpTo: r.Operation})
+		if skipErr != nil {
+			return n, skipErr
+		}
+		next := before.Serial + uint64(len(skipped)) + 1
 		switch {
 		case r.Serial != next && !adopted:
 			return n, ledger.Damaged("release %d is missing, or release %d does not belong there", next, r.Serial)
@@ -120,7 +126,7 @@ func (l *Ledger) verifyReleases(ctx context.Context, view ledger.View) (n int, e
 		if !adopted && !slices.ContainsFunc(published[at], func(what string) bool { return strings.HasPrefix(what, pushed) }) {
 			return n, ledger.Damaged("no operation has pushed release %d at %s", r.Serial, at)
 		}
-		n, next = n+1, r.Serial+1
+		n, before = n+1, r
 	}
 	return n, nil
 }

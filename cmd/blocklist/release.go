@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -16,6 +17,7 @@ func (a *app) release() *cobra.Command {
 		Long: `Make the next release, unsigned, and show what it would change. Entries past their expiry are taken off first.
 
 A pending release of an older state of the list is replaced, and its signatures are dropped.
+If an officer has signed that release, its serial is not used again: serials only go up, and may have gaps.
 
 If the guards hold the release, it is not made; blocklist guard shows their findings. --override makes it all the same, and
 gives the reason. The reason is recorded and signed with the release, so every subscriber sees it. The subscribers' own guards
@@ -39,6 +41,9 @@ still hold the release until each subscriber accepts it.`,
 				if replaced {
 					a.printf("the release that was pending is replaced, with its signatures")
 				}
+				if err := a.printUsedUp(cmd.Context(), l, fmt.Sprintf("this is serial %d", p.Serial)); err != nil {
+					return err
+				}
 				a.describe(p)
 				if err := a.printRelease(cmd.Context(), l, p); err != nil {
 					return err
@@ -52,6 +57,19 @@ still hold the release until each subscriber accepts it.`,
 	authorFlag(cmd, &author)
 	overrideFlag(cmd, &override)
 	return cmd
+}
+
+// printUsedUp prints the serials that are not used again since the last pushed release, and what follows from that.
+func (a *app) printUsedUp(ctx context.Context, l *publish.Ledger, so string) error {
+	skipped, err := l.Skipped(ctx)
+	for i, s := range skipped {
+		if i < len(skipped)-1 {
+			a.printf("%s", s)
+		} else {
+			a.printf("%s; %s", s, so)
+		}
+	}
+	return err
 }
 
 // printRelease prints the changes of a release, with authors and reasons.

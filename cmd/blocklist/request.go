@@ -273,7 +273,9 @@ func (a *app) addRefusals(cmd *cobra.Command, l *publish.Ledger, files []string)
 		if err != nil {
 			return fmt.Errorf("%s: %w", file, err)
 		}
-		a.printf("refused: %s; nothing of it is in force", what)
+		if err := a.printRefused(cmd.Context(), l, what); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -123,6 +123,9 @@ func (a *app) printStatus(s publish.Status) error {
 	} else {
 		line("pending", "nothing")
 	}
+	for _, skipped := range s.Skipped {
+		line("skipped", "%s", skipped)
+	}
 	if s.Damaged != "" {
 		line("damaged", "%s; blocklist verify tells more", s.Damaged)
 	}
@@ -203,7 +206,7 @@ func unsignedText(v publish.Verified) string {
 	if v.Releases == 0 {
 		return "not covered by a signature: all of it, as there is no release"
 	}
-	return fmt.Sprintf("not covered by a signature: %s after serial %d", plural(uint64(v.Unsigned), "operation", "operations"), v.Releases)
+	return fmt.Sprintf("not covered by a signature: %s after serial %d", plural(uint64(v.Unsigned), "operation", "operations"), v.Serial)
 }
 
 func (a *app) verify() *cobra.Command {

@@ -57,6 +57,7 @@ const (
 	KindBundle = "bundle" // a release was written to a file
 	KindRoot   = "root"   // a new root was made, for the officers to sign
 	KindRefuse = "refuse" // a pending root or release was dropped
+	KindSkip   = "skip"   // a serial that officers have signed is not used again; the reference says which
 	KindUrgent = "urgent" // one officer signed urgent orders
 
 	KindTakedown = "takedown" // checks of listed pages were recorded, as the operation's changes
@@ -74,7 +75,7 @@ const (
 // changesNothing reports whether operations of this kind are recorded even though they change no entry.
 func changesNothing(kind string) bool {
 	switch kind {
-	case KindPush, KindBundle, KindRoot, KindRefuse, KindUrgent, KindOverride, KindGuard, KindRules, KindSubscribe, KindUnsubscribe,
+	case KindPush, KindBundle, KindRoot, KindRefuse, KindSkip, KindUrgent, KindOverride, KindGuard, KindRules, KindSubscribe, KindUnsubscribe,
 		KindRecover:
 		return true
 	}

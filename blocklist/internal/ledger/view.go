@@ -164,7 +164,13 @@ func (v View) Release(ctx context.Context, serial uint64) (ReleaseRecord, error)
 
 // LastRelease returns the last pushed release, with serial 0 if there is none.
 func (v View) LastRelease(ctx context.Context) (ReleaseRecord, error) {
-	r, err := scanRelease(v.q.QueryRowContext(ctx, `SELECT `+releaseColumns+` FROM releases ORDER BY serial DESC LIMIT 1`))
+	return v.ReleaseBefore(ctx, math.MaxInt64)
+}
+
+// ReleaseBefore returns the last pushed release before a serial, with serial 0 if there is none.
+func (v View) ReleaseBefore(ctx context.Context, serial uint64) (ReleaseRecord, error) {
+	r, err := scanRelease(v.q.QueryRowContext(ctx,
+		`SELECT `+releaseColumns+` FROM releases WHERE serial < ? ORDER BY serial DESC LIMIT 1`, serial))
 	if errors.Is(err, sql.ErrNoRows) {
 		return ReleaseRecord{}, nil
 	}

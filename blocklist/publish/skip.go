@@ -1,0 +1,174 @@
+package publish
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/disk"
+	"github.com/argine-dns/argine/blocklist/internal/ledger"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// Skipped is a serial that officers have signed for a release that was then refused or replaced. It is not used again:
+// otherwise two states would have signatures under one serial.
+type Skipped struct {
+	Serial  uint64 `json:"serial"`
+	Signers string `json:"signed_by"` // names of the officers
+}
+
+// String returns the serial, its signers, and what follows from it.
+func (s Skipped) String() string {
+	return fmt.Sprintf("serial %d was signed by %s and is not used again", s.Serial, s.Signers)
+}
+
+// signedBy separates serial and signers in the reference of an operation of [KindSkip].
+const signedBy = " signed by "
+
+func (s Skipped) reference() string {
+	return shorten(fmt.Sprintf("serial %d%s%s", s.Serial, signedBy, s.Signers))
+}
+
+// skippedBy returns the serial that an operation skips, and false for other operations.
+func skippedBy(o Operation) (s Skipped, ok bool) {
+	serial, signers, _ := strings.Cut(o.Reference, signedBy)
+	n, err := strconv.ParseUint(strings.TrimPrefix(serial, "serial "), 10, 63)
+	s = Skipped{n, signers}
+	return s, err == nil && o.Kind == KindSkip && signers != "" && s.reference() == o.Reference
+}
+
+// Skipped returns the serials after that of the last pushed release that are not used again, in ascending order.
+func (l *Ledger) Skipped(ctx context.Context) (all []Skipped, err error) {
+	last, err := l.history.LastRelease(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return skippedIn(ctx, l.history.View, last.Serial, ledger.Range{After: last.Operation})
+}
+
+// skippedIn returns the serials that operations in a range skip, one after the other, beginning after a serial.
+func skippedIn(ctx context.Context, view ledger.View, after uint64, r ledger.Range) (all []Skipped, err error) {
+	r.Kinds = []string{KindSkip}
+	for o, err := range view.Operations(ctx, r) {
+		if err != nil {
+			return nil, err
+		}
+		if s, ok := skippedBy(o); ok && s.Serial == after+1 {
+			all, after = append(all, s), s.Serial
+		}
+	}
+	return all, nil
+}
+
+// nextSerial returns the serial of the next release.
+func (l *Ledger) nextSerial(ctx context.Context, last ReleaseRecord) (uint64, error) {
+	skipped, err := l.Skipped(ctx)
+	return last.Serial + uint64(len(skipped)) + 1, err
+}
+
+// skip records that the serial of p is not used again, if p is a release that an officer has signed.
+func (l *Ledger) skip(record ledger.Recorder, p *Pending, author, reason string) error {
+	if !p.IsRelease() {
+		return nil
+	}
+	signers, err := l.signers(p.metadata)
+	if err != nil || len(signers) == 0 {
+		return err
+	}
+	s := Skipped{p.Serial, strings.Join(signers, ", ")}
+	return record(KindSkip, Audit{Author: author, Reason: reason, Reference: s.reference()}, nil)
+}
+
+// replace drops the pending release p, to make another one. It returns the last operation then.
+func (l *Ledger) replace(ctx context.Context, p *Pending, author string) (Operation, error) {
+	err := l.history.RecordAll(ctx, func(record ledger.Recorder) error { return l.skip(record, p, author, "replaced") })
+	if err == nil {
+		err = p.remove()
+	}
+	if err != nil {
+		return Operation{}, fmt.Errorf("replacing %s: %w", p.What(), err)
+	}
+	return l.history.Head(ctx)
+}
+
+// signers returns the names of the officers of any root who have signed the metadata.
+func (d folder) signers(metadata []byte) (all []string, err error) {
+	roots, err := d.rootHistory()
+	if err != nil {
+		return nil, err
+	}
+	for _, root := range roots {
+		s, err := trust.CheckSignatures(root, metadata)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, names(s.Signed)...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all), nil
+}
+
+// removeSkipped removes the pending release if its serial is skipped: the process was killed before it could do so.
+func (l *Ledger) removeSkipped(ctx context.Context) error {
+	p, err := l.waitingRelease()
+	if err != nil || p == nil {
+		return nil //nolint:nilerr // Pending says so
+	}
+	skipped, err := l.Skipped(ctx)
+	if err != nil || !slices.ContainsFunc(skipped, func(s Skipped) bool { return s.Serial == p.Serial }) {
+		return err
+	}
+	return p.remove()
+}
+
+// remove removes what is pending from the folder.
+func (p *Pending) remove() error {
+	if err := os.Remove(p.path); err != nil {
+		return err
+	}
+	return disk.SyncDir(p.dir())
+}
+
+// baseOf returns the serial of the release before a release: the newest one from which a delta leads to it, or else the
+// newest one of the folder. It returns 0 if there is none.
+func (d folder) baseOf(targets trust.TargetsSpec) (base uint64, err error) {
+	serial := uint64(targets.Version)
+	for _, f := range targets.Files {
+		if f.Release.Serial == serial {
+			base = max(base, f.Release.Base)
+		}
+	}
+	if base > 0 {
+		return base, nil
+	}
+	pushed, err := os.ReadDir(d.path(releasesDir))
+	if os.IsNotExist(err) {
+		return 0, nil
+	}
+	for _, dir := range pushed {
+		if n, parseErr := strconv.ParseUint(dir.Name(), 10, 63); parseErr == nil && n < serial {
+			base = max(base, n)
+		}
+	}
+	return base, err
+}
+
+// checkBase fails unless the release before p is the one that the ledger has recorded.
+func (l *Ledger) checkBase(ctx context.Context, p *Pending) error {
+	recorded, err := l.history.ReleaseBefore(ctx, p.Serial)
+	if err != nil || recorded.Serial == p.base {
+		return err
+	}
+	if recorded.Serial == 0 {
+		return ledger.Damaged("release %d is missing; blocklist verify finds out more", p.base)
+	}
+	if _, err := l.readPushed(recorded.Serial); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: %s follows serial %d, and the last one is serial %d; blocklist refuse drops it, blocklist release makes it again",
+		blocklist.ErrUntrusted, p.What(), p.base, recorded.Serial)
+}
