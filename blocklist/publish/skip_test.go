@@ -219,3 +219,22 @@ func TestRecoverOverGap(t *testing.T) {
 		assert.Equal(t, uint64(4), b.verified(t).Serial)
 	}
 }
+
+// A ledger that goes on from an old backup signs and skips serials of its own. After the recovery, those beyond the
+// release stay skipped.
+func TestRecoverSkipped(t *testing.T) {
+	t.Parallel()
+	a := newAgency(t)
+	a.release(t)
+	backup := a.copy(t)
+	a.add(t, "two.example")
+	a.release(t)
+	backup.signAndRefuse(t, "fork.example")
+	backup.signAndRefuse(t, "branch.example")
+	require.NoError(t, backup.Close())
+	r, err := backup.recover(t, a.rootFile(t), a.bundle(t))
+	require.NoError(t, err)
+	assert.Equal(t, uint64(2), r.Serial)
+	backup.release(t)
+	assert.Equal(t, uint64(4), backup.verified(t).Serial)
+}
