@@ -224,7 +224,7 @@ func TestRequestRootsBeforeTheOfficers(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, q.Close())
 	_, err = publish.OpenRequest(bytes.NewReader(a.request(t)), a.rootFile(t), nil)
-	assert.ErrorContains(t, err, "the release before", "it was signed under root 1")
+	assert.ErrorContains(t, err, "if it was signed under a root before root 2, trust that root or an older one")
 }
 
 // Urgent orders are within the limits of the root, and show what they change.

@@ -105,10 +105,13 @@ func (d folder) signedBefore(p *Pending) (before signedRelease, err error) {
 	if p.base == 0 {
 		return before, nil
 	}
-	if before, err = d.openSigned(p.base); err != nil {
-		err = fmt.Errorf("the release before %s: %w", p.What(), err)
+	if before, err = d.openSigned(p.base); err == nil {
+		return before, nil
 	}
-	return before, err
+	if errors.Is(err, blocklist.ErrSignatures) && d.firstRoot > 1 {
+		err = fmt.Errorf("%w; if it was signed under a root before root %d, trust that root or an older one", err, d.firstRoot)
+	}
+	return before, fmt.Errorf("the release before %s: %w", p.What(), err)
 }
 
 // openSigned returns a release. It fails unless enough officers have signed it.
