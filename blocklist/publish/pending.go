@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -153,6 +154,30 @@ func (d folder) pendingRelease(dir string) (*Pending, error) {
 		Confidential: rel.targets.Confidential(), Expires: rel.targets.Expires, path: filepath.Join(dir, targetsFile), metadata: rel.metadata, root: root, base: base,
 	}
 	return p, p.countSignatures()
+}
+
+// baseOf returns the serial of the release before a release: the newest one from which a delta leads to it, or else the
+// newest one of the folder. It returns 0 if there is none.
+func (d folder) baseOf(targets trust.TargetsSpec) (base uint64, err error) {
+	serial := uint64(targets.Version)
+	for _, f := range targets.Files {
+		if f.Release.Serial == serial {
+			base = max(base, f.Release.Base)
+		}
+	}
+	if base > 0 {
+		return base, nil
+	}
+	pushed, err := os.ReadDir(d.path(releasesDir))
+	if os.IsNotExist(err) {
+		return 0, nil
+	}
+	for _, dir := range pushed {
+		if n, parseErr := strconv.ParseUint(dir.Name(), 10, 63); parseErr == nil && n < serial {
+			base = max(base, n)
+		}
+	}
+	return base, err
 }
 
 // IsRelease reports whether p is a release, not a root or urgent orders.

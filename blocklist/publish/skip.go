@@ -133,30 +133,6 @@ func (p *Pending) remove() error {
 	return disk.SyncDir(p.dir())
 }
 
-// baseOf returns the serial of the release before a release: the newest one from which a delta leads to it, or else the
-// newest one of the folder. It returns 0 if there is none.
-func (d folder) baseOf(targets trust.TargetsSpec) (base uint64, err error) {
-	serial := uint64(targets.Version)
-	for _, f := range targets.Files {
-		if f.Release.Serial == serial {
-			base = max(base, f.Release.Base)
-		}
-	}
-	if base > 0 {
-		return base, nil
-	}
-	pushed, err := os.ReadDir(d.path(releasesDir))
-	if os.IsNotExist(err) {
-		return 0, nil
-	}
-	for _, dir := range pushed {
-		if n, parseErr := strconv.ParseUint(dir.Name(), 10, 63); parseErr == nil && n < serial {
-			base = max(base, n)
-		}
-	}
-	return base, err
-}
-
 // checkBase fails unless the release before p is the one that the ledger has recorded.
 func (l *Ledger) checkBase(ctx context.Context, p *Pending) error {
 	recorded, err := l.history.ReleaseBefore(ctx, p.Serial)
