@@ -20,6 +20,9 @@ import (
 // realData has real lists and query streams with labels; they are no part of the project.
 const realData = "../../../shared/data"
 
+// unguarded are settings for a list that has protected names.
+const unguarded = "guard: {built_in: off}\n"
+
 // TestReal carries a real list of a million names from an agency's ledger, under the signatures of two of three
 // officers, over an origin to a running resolver, all of them the real programs, and then asks the resolver two real
 // streams of queries: every listed name is blocked, no other is, and no query is lost.
@@ -32,6 +35,7 @@ listen: [udp://`+w.resolver+`, tcp://`+w.resolver+`]
 upstream: [`+w.upstream()+`]
 local: []
 state: state
+guard: {built_in: off}
 lists:
   - {name: it.example/real, root: DIR/root.json, from: ["`+origin+`"], action: nxdomain}
 `)
@@ -47,7 +51,8 @@ lists:
 func TestRealPopular(t *testing.T) {
 	w := realWorkshop(t)
 	w.unpack("blocklist-real-all.txt.gz", "all.txt")
-	w.start("dnsfilter", "serve", "--listen", w.resolver, "--upstream", w.upstream(), "--list", "all.txt")
+	w.write("guard.yaml", unguarded)
+	w.start("dnsfilter", "serve", "-c", "guard.yaml", "--listen", w.resolver, "--upstream", w.upstream(), "--list", "all.txt")
 	first := w.firstLine("all.txt")
 	require.Eventually(t, func() bool { return w.blocked(first) }, 60*time.Second, 20*time.Millisecond)
 	w.ask("popular-100k.txt.gz", "")

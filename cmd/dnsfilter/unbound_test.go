@@ -54,7 +54,8 @@ func TestUnbound(t *testing.T) {
 	host, port, _ := net.SplitHostPort(peer)
 	w.write("unbound.conf", fmt.Sprintf(unboundConf, host, port, w.dir, strings.Replace(upstream, ":", "@", 1)))
 	w.start(program, "-d", "-c", filepath.Join(w.dir, "unbound.conf"))
-	w.start("dnsfilter", "serve", "--listen", w.resolver, "--upstream", upstream, "--list", "1m.txt")
+	w.write("guard.yaml", unguarded)
+	w.start("dnsfilter", "serve", "-c", "guard.yaml", "--listen", w.resolver, "--upstream", upstream, "--list", "1m.txt")
 	first := w.firstLine("1m.txt")
 	for _, r := range []string{w.resolver, peer} {
 		require.Eventually(t, func() bool { return rcode(r, first) == dns.RcodeNameError }, 90*time.Second, 50*time.Millisecond, r)

@@ -49,7 +49,8 @@ func freeAddr(t *testing.T) string {
 func (w *workshop) publish(list, file string) string {
 	w.t.Helper()
 	w.agency(list)
-	w.run("-C", "DIR", "import", file, "--reason", "test")
+	w.run("-C", "DIR", "guard", "--built-in", "off", "--reason", "a list as it is")
+	w.run("-C", "DIR", "import", file, "--reason", "test", "--override", "the list as it is")
 	return w.serveOrigin()
 }
 
