@@ -8,6 +8,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
 // Fingerprint returns the fingerprint of a root, of a public key (an officer's, an origin's, or one for receipts), or
@@ -15,6 +16,10 @@ import (
 // the content of the file. Neither the signatures on a root nor the name of a key change it. It fails with
 // [blocklist.ErrMalformed] for anything else, also for a private key.
 func Fingerprint(text []byte) (string, error) {
+	text, err := utf8text.Decode(text)
+	if err != nil {
+		return "", err
+	}
 	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
 		root, err := trust.ParseRoot(text)
 		if err != nil {

@@ -37,6 +37,9 @@ func TestFingerprint(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, p.Fingerprint, fingerprint(t, string(root)), "signatures don't change it")
 
+	for _, text := range []string{recipient, officer, string(root)} { // an editor has put a byte order mark in front
+		assert.Equal(t, fingerprint(t, text), fingerprint(t, "\ufeff"+text))
+	}
 	identity, err := os.ReadFile(path)
 	require.NoError(t, err)
 	for _, bad := range []string{"", "{}", "age1", string(identity), "PRIVATE+KEY+anna+1+A"} {

@@ -13,6 +13,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
 // RecoverOptions are what a recovery may trust, and its author.
@@ -53,6 +54,9 @@ type Recovered struct {
 func Recover(ctx context.Context, dir string, bundle io.Reader, o RecoverOptions) (r Recovered, err error) {
 	if err := o.Audit.Check(); err != nil {
 		return r, err
+	}
+	if o.Root, err = utf8text.Decode(o.Root); err != nil {
+		return r, fmt.Errorf("the given root: %w", err)
 	}
 	if err := errors.Join(os.MkdirAll(dir, 0o700), makeFolders(dir)); err != nil {
 		return r, err

@@ -41,7 +41,7 @@ func (a *agency) copy(t testing.TB) *agency {
 // recover recovers the folder of a, and opens it again.
 func (a *agency) recover(t testing.TB, root, bundle []byte) (publish.Recovered, error) {
 	t.Helper()
-	r, err := publish.Recover(t.Context(), a.dir, bytes.NewReader(bundle), publish.RecoverOptions{Root: root, Audit: recovering})
+	r, err := publish.Recover(t.Context(), a.dir, bytes.NewReader(bundle), publish.RecoverOptions{Root: append([]byte("\ufeff"), root...), Audit: recovering})
 	if err == nil {
 		a.open(t)
 	}

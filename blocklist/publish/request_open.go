@@ -18,6 +18,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
+	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
 // Request is a signing request that was read and verified: its roots follow from the officer's root, the last release
@@ -192,6 +193,10 @@ func unpackPart(r io.Reader, to string) error {
 // verify replaces the request's copy of the officer's root by the officer's own, and verifies everything that follows
 // from it.
 func (q *Request) verify(trusted []byte) error {
+	trusted, err := utf8text.Decode(trusted)
+	if err != nil {
+		return fmt.Errorf("the given root: %w", err)
+	}
 	if _, err := os.Stat(q.folder.pendingRootPath(1)); len(trusted) == 0 && err != nil {
 		return fmt.Errorf("%w: the list's root is needed; --root names its file", blocklist.ErrUntrusted)
 	}
