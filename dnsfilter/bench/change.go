@@ -178,14 +178,12 @@ func (b *bench) foundList(ctx context.Context) error {
 		[]string{"push", b.path("origin")})
 }
 
-// atAgency runs commands of the agency, in its folder if there is one.
+// atAgency runs commands of the agency. What its officers saw last is remembered beside the agency's folder.
 func (b *bench) atAgency(ctx context.Context, commands ...[]string) error {
 	for _, args := range commands {
-		if _, err := os.Stat(b.path("agency")); err == nil {
-			args = append([]string{"-C", b.path("agency")}, args...)
-		}
-		out, err := exec.CommandContext(ctx, b.agency, args...).CombinedOutput() //nolint:gosec // our own words
-		if err != nil {
+		cmd := exec.CommandContext(ctx, b.agency, args...) //nolint:gosec // our own words
+		cmd.Env = append(os.Environ(), "BLOCKLIST_DIR="+b.path("agency"), "XDG_STATE_HOME="+b.path("state"))
+		if out, err := cmd.CombinedOutput(); err != nil {
 			return errors.Join(fmt.Errorf("running blocklist %s: %w", strings.Join(args, " "), err), errors.New(string(out)))
 		}
 	}
