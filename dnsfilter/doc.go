@@ -15,7 +15,7 @@
 //
 // # The path of a query
 //
-// The steps are, as in respond.go: rate limit, cookie and access list; the decision on the name; special-use zones; the
+// The steps are, as in respond.go: rate limit, cookie and access list; the decision on the name; zones of its own; the
 // cache or the upstream; the inspection of the targets in the answer. The decision comes before the cache. So it
 // applies to every type and every setting of the DO and CD bits, a change of the store or the policy takes effect at
 // once, and clients of all views share the cache.
@@ -60,7 +60,8 @@
 // is blocked. ANY queries with the DO bit get TC; over TCP, the upstream answers them.
 //
 // Queries in the special-use zones of [Config].SpecialUse are answered without the upstream, unless they are blocked:
-// see [SpecialZones].
+// see [SpecialZones]. So are the canary names of [Config].Canaries. Zones in [Config].Forward have other upstreams. The
+// longest zone that contains a name counts.
 //
 // # The upstream and the cache
 //

@@ -25,11 +25,11 @@ func (s *Server) Expect(m *dns.Msg, client netip.Addr, stream bool) (Decision, *
 			return d, answer, err
 		}
 	}
-	zone := c.special.find(q.name())
-	if zone == "" {
+	zone := c.zones.find(q.name())
+	if zone == nil {
 		return Decision{}, nil, nil
 	}
-	wire, ok := q.specialUseAnswer(nil, zone)
+	wire, ok := zone.answer(nil, q)
 	if !ok {
 		return Decision{}, nil, nil
 	}
@@ -58,10 +58,4 @@ func parseExpected(m *dns.Msg, stream bool) (*query, error) {
 		return nil, fmt.Errorf("reading a query: %w", blocklist.ErrMalformed)
 	}
 	return q, nil
-}
-
-// SpecialZone returns the zone of SpecialUse that contains a name in lower-case wire form, or an empty name.
-func (c *Config) SpecialZone(name []byte) blocklist.Name {
-	z := newSpecialUseZones(c.SpecialUse)
-	return z.find(name)
 }

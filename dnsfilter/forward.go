@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
@@ -57,22 +58,73 @@ type reporter interface {
 // type check.
 var _ reporter = (*upstream.Forwarder)(nil)
 
-// Upstreams returns the state of the upstream resolvers, or nil if the upstream does not report it. It also sends a
-// probe to each resolver that is down or has never answered: no queries may go to it at present, so its state would not
-// change. The next call shows the outcome.
-func (s *Server) Upstreams() []upstream.Status {
-	u := s.current.Load().reports
-	if u == nil {
-		return nil
-	}
-	u.Probe()
-	return u.Status()
+// resolvers is an upstream as the server uses it.
+type resolvers struct {
+	upstream Upstream
+	session  upstream.Session // for goroutines without a session of their own; nil if the upstream is not async
+	reports  reporter         // nil if the upstream does not report the state of its resolvers
+	zone     string           // empty: the general upstream
 }
 
-// UpstreamDown reports whether all upstream resolvers are down, and since when. An upstream that does not report its
-// state counts as up.
+func newResolvers(u Upstream, zone string) *resolvers {
+	r := &resolvers{upstream: u, zone: zone}
+	r.reports, _ = u.(reporter)
+	if a, ok := u.(AsyncUpstream); ok {
+		r.session = a.NewSession(nil, nil)
+	}
+	return r
+}
+
+// isDown reports whether all of the resolvers are down. Then clients get an expired answer without waiting, if there is
+// one.
+func (r *resolvers) isDown() bool {
+	if r.reports == nil {
+		return false
+	}
+	_, down := r.reports.Down()
+	return down
+}
+
+// resolvers returns the general upstream and those of the forward zones, in the order of the zones' names.
+func (c *snapshot) resolvers() []*resolvers {
+	all := []*resolvers{c.general}
+	for _, name := range slices.Sorted(maps.Keys(c.zones.by)) {
+		if r := c.zones.by[name].forward; r != nil {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// resolversFor returns the upstream to ask for a query, after the zone of its name was looked up.
+func (c *snapshot) resolversFor(q *query) *resolvers {
+	if q.resolvers != nil {
+		return q.resolvers
+	}
+	return c.general
+}
+
+// Upstreams returns the state of the upstream resolvers, those of forward zones last. It is empty if the upstreams do
+// not report it. It also sends a probe to each resolver that is down or has never answered: no queries may go to it at
+// present, so its state would not change. The next call shows the outcome.
+func (s *Server) Upstreams() (all []upstream.Status) {
+	for _, r := range s.current.Load().resolvers() {
+		if r.reports == nil {
+			continue
+		}
+		r.reports.Probe()
+		for _, status := range r.reports.Status() {
+			status.Zone = r.zone
+			all = append(all, status)
+		}
+	}
+	return all
+}
+
+// UpstreamDown reports whether all resolvers of the general upstream are down, and since when. An upstream that does
+// not report its state counts as up.
 func (s *Server) UpstreamDown() (since time.Time, down bool) {
-	u := s.current.Load().reports
+	u := s.current.Load().general.reports
 	if u == nil {
 		return since, false
 	}
@@ -86,8 +138,8 @@ func (s *Server) forward(c *snapshot, q *query) []byte {
 	if !ok {
 		return nil
 	}
-	if f != nil && f.send(c, c.session) {
-		c.session.Flush()
+	if f != nil && f.send(c, c.general.session) {
+		c.general.session.Flush()
 	}
 	return <-done
 }
@@ -99,26 +151,35 @@ func (s *Server) answerOrAsk(c *snapshot, dst []byte, q *query) (m []byte, wait 
 	if !ask || len(m) == 0 {
 		return m, ask
 	}
-	if f, _ := s.attach(q, waiter{}); f != nil && f.send(c, c.session) {
-		c.session.Flush()
+	if f, _ := s.attach(q, waiter{}); f != nil && f.send(c, c.general.session) {
+		c.general.session.Flush()
 	}
 	return m, false
 }
 
-// send sends the query to the upstream: by the session if there is one, or else in a goroutine. It reports whether the
-// session has to be flushed.
+// send sends the query to its upstream: by a session if there is one, or else in a goroutine. The given session is one
+// of the general upstream. It reports whether that session has to be flushed.
 func (f *inflight) send(c *snapshot, session upstream.Session) (flush bool) {
 	f.begun = time.Now()
 	if f.query.hasStale {
 		f.serveStaleLater()
 	}
+	to := c.resolversFor(&f.query)
+	if to != c.general {
+		session = to.session
+	}
+	if session == nil || to != c.general {
+		f.worker = nil // it does not read this session's replies
+	}
 	if session == nil {
-		f.worker = nil // it would not flush the session
-		go f.exchange(c.upstream)
+		go f.exchange(to.upstream)
 		return false
 	}
 	session.Ask(f.query.appendForward(f.packet[:0]), f)
-	return true
+	if to != c.general {
+		session.Flush()
+	}
+	return to == c.general
 }
 
 // exchange asks an upstream that has no sessions.

@@ -31,6 +31,7 @@ type query struct {
 	client     netip.Addr // as plainAddr returns it; zero if it has none
 	keepalive  uint16     // edns-tcp-keepalive of the answer: tenths of a second plus one; 0: none
 	counters   *counters
+	resolvers  *resolvers // of the forward zone that has the name; nil: the general upstream
 
 	sentCookie  []byte // the client cookie and the server cookie after it, if any; nil: no cookie
 	hasCookie   bool   // the answer includes cookie
@@ -217,6 +218,7 @@ func (q *query) copyTo(to *query) {
 	to.structured = q.structured
 	to.allowed, to.client, to.counters = q.allowed, q.client, q.counters
 	to.hasStale, to.keepalive = q.hasStale, q.keepalive
+	to.resolvers = q.resolvers
 	to.sentCookie, to.options, to.hasCookie, to.cookie = nil, nil, q.hasCookie, q.cookie
 	to.key = append(to.buf[:0], q.key...)
 	half := len(to.buf) / 2

@@ -11,8 +11,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// The path of a query, in order: admit (rate limit, cookie, access list); answerNow (decision on the name, special-use
-// zones, cache); if the upstream has to be asked, inflight.go; render (inspect the targets in the answer, and write it
+// The path of a query, in order: admit (rate limit, cookie, access list); answerNow (decision on the name, zones of
+// its own, cache); if the upstream has to be asked, inflight.go; render (inspect the targets in the answer, and write it
 // for the client). Queries from udp.go, tcp.go and slowpath.go all take this path.
 
 // admit applies the rate limit, the cookie check and the access list. It reports whether the query may be answered, and
@@ -74,8 +74,9 @@ func (s *Server) answerNow(c *snapshot, dst []byte, q *query, now uint32) (m []b
 			return m, false
 		}
 	}
-	if zone := c.special.find(q.name()); zone != "" {
-		if m, ok := q.specialUseAnswer(dst, zone); ok {
+	q.resolvers = nil
+	if z := c.zones.find(q.name()); z != nil {
+		if m, ok := z.answer(dst, q); ok {
 			return m, false
 		}
 	}
@@ -89,7 +90,7 @@ func (s *Server) answerNow(c *snapshot, dst []byte, q *query, now uint32) (m []b
 // refresh has failed (see stale.go).
 func (s *Server) cached(c *snapshot, dst []byte, q *query, now uint32) (m []byte, ask bool) {
 	m, state := s.cache.Get(dst, q.key, q.question, now)
-	q.hasStale = state == cache.Stale && !c.isDown()
+	q.hasStale = state == cache.Stale && !c.resolversFor(q).isDown()
 	if state == cache.NotFound || q.hasStale {
 		return nil, true
 	}

@@ -48,6 +48,20 @@ type Config struct {
 
 	// SpecialUse are zones that the server answers itself, as empty zones: see [SpecialZones].
 	SpecialUse []blocklist.Name
+
+	// Forward are zones that other upstreams answer. They take precedence over SpecialUse for the same zone. If zones
+	// contain each other, the longest name counts.
+	Forward []ForwardZone
+
+	// Canaries are names by which programs find out whether this network has an encrypted resolver or a relay of theirs
+	// turned off (see [CanaryNames]), with the action NXDomain or NoData.
+	Canaries map[blocklist.Name]Action
+}
+
+// ForwardZone is a zone that another upstream answers. Its answers share the cache with all others.
+type ForwardZone struct {
+	Zone     blocklist.Name
+	Upstream Upstream
 }
 
 // Serves reports whether a client is answered. A client without an IP address, from a transport that has none, always
@@ -76,15 +90,13 @@ type Server struct {
 
 // snapshot is the configuration of a server at one time. Reconfigure replaces it as a whole.
 type snapshot struct {
-	policy   Policy
-	clients  []netip.Prefix
-	views    *views
-	special  specialUseZones
-	limiter  *ratelimit.Limiter // nil: no limit
-	secrets  []CookieSecret
-	upstream Upstream
-	session  upstream.Session // for goroutines without a session of their own; nil if the upstream is not async
-	reports  reporter         // nil if the upstream does not report the state of its resolvers
+	policy  Policy
+	clients []netip.Prefix
+	views   *views
+	zones   zones
+	limiter *ratelimit.Limiter // nil: no limit
+	secrets []CookieSecret
+	general *resolvers // for all names outside the forward zones
 }
 
 // New creates a server and starts nothing. It fails without an upstream, and as [Policy.Check] does.
@@ -109,22 +121,23 @@ func (s *Server) Reconfigure(next Config) error {
 	if next.Upstream == nil {
 		return errors.New("configuring a server: an upstream is needed")
 	}
-	p, u := next.Policy, next.Upstream
+	p := next.Policy
 	if err := p.Check(s.store); err != nil {
 		return err
 	}
-	c := &snapshot{policy: p, views: newViews(&p), clients: next.Clients, upstream: u, secrets: next.CookieSecrets}
-	c.special, c.limiter = newSpecialUseZones(next.SpecialUse),
-		ratelimit.New(next.RateLimit.PerSecond, next.RateLimit.Slip)
+	if err := next.checkZones(); err != nil {
+		return err
+	}
+	c := &snapshot{policy: p, views: newViews(&p), clients: next.Clients, secrets: next.CookieSecrets}
+	c.zones, c.general = newZones(&next), newResolvers(next.Upstream, "")
+	c.limiter = ratelimit.New(next.RateLimit.PerSecond, next.RateLimit.Slip)
 	if len(c.secrets) == 0 {
 		c.secrets = s.secrets
 	}
-	if r, ok := u.(reporter); ok {
-		r.Watch(s.log)
-		c.reports = r
-	}
-	if a, ok := u.(AsyncUpstream); ok {
-		c.session = a.NewSession(nil, nil)
+	for _, r := range c.resolvers() {
+		if r.reports != nil {
+			r.reports.Watch(s.log)
+		}
 	}
 	s.current.Store(c)
 	return nil

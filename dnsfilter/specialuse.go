@@ -1,7 +1,6 @@
 package dnsfilter
 
 import (
-	"bytes"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -45,51 +44,6 @@ func SpecialZones() []string {
 		zones = append(zones, fmt.Sprintf("%d.100.in-addr.arpa", n))
 	}
 	return zones
-}
-
-// specialUseZones finds the special-use zone of a name. The many zones below arpa have a map of their own, since few
-// queries are for names there.
-type specialUseZones struct {
-	arpa   map[string]blocklist.Name
-	others []blocklist.Name
-	ends   [256]bool // by the last letter of the zone; excludes most names quickly
-}
-
-func newSpecialUseZones(all []blocklist.Name) specialUseZones {
-	z := specialUseZones{arpa: make(map[string]blocklist.Name)}
-	for _, zone := range all {
-		z.ends[lastLetter(zone)] = true
-		if strings.HasSuffix(string(zone), arpa) {
-			z.arpa[string(zone)] = zone
-		} else {
-			z.others = append(z.others, zone)
-		}
-	}
-	return z
-}
-
-// lastLetter returns the last byte of the top-level domain of a name in wire form, or 0 for the root.
-func lastLetter[T ~string | ~[]byte](name T) byte { return name[max(len(name)-2, 0)] }
-
-// find returns the special-use zone that contains a name, or an empty name.
-func (z *specialUseZones) find(name []byte) blocklist.Name {
-	if !z.ends[lastLetter(name)] {
-		return ""
-	}
-	if bytes.HasSuffix(name, []byte(arpa)) {
-		for at := 0; name[at] != 0; at += 1 + int(name[at]) {
-			if zone, ok := z.arpa[string(name[at:])]; ok {
-				return zone
-			}
-		}
-		return ""
-	}
-	for _, zone := range z.others {
-		if len(name) >= len(zone) && string(name[len(name)-len(zone):]) == string(zone) && blocklist.Name(name).Within(zone) {
-			return zone
-		}
-	}
-	return ""
 }
 
 // specialUseAnswer appends the answer to a query in a special-use zone (RFC 6761, RFC 6303). It returns false for a DS

@@ -20,16 +20,6 @@ const (
 	staleTTL   = 30                      // TTL of records in expired answers, in seconds (section 4)
 )
 
-// isDown reports whether all upstream resolvers are down. Then clients get an expired answer without waiting, if there
-// is one.
-func (c *snapshot) isDown() bool {
-	if c.reports == nil {
-		return false
-	}
-	_, down := c.reports.Down()
-	return down
-}
-
 // markStale prepares an expired answer for clients: it sets the TTLs to staleTTL. It returns the extended error code
 // for stale answers.
 func markStale(m []byte) uint16 {

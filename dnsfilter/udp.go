@@ -137,7 +137,7 @@ func (w *worker) reload() {
 		return
 	}
 	w.current, w.session = current, nil
-	if a, ok := current.upstream.(AsyncUpstream); ok {
+	if a, ok := current.general.upstream.(AsyncUpstream); ok {
 		w.session = a.NewSession(w.loop, w.flushLate)
 	}
 }

@@ -22,7 +22,7 @@ func TestPoliciesDoNotAllocate(t *testing.T) {
 		{Clients: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")}, Rules: p.Rules},
 		{Clients: []netip.Prefix{netip.MustParsePrefix("192.0.2.128/25")}},
 	}
-	require.NoError(t, s.Reconfigure(Config{Policy: p, Upstream: s.current.Load().upstream}))
+	require.NoError(t, s.Reconfigure(Config{Policy: p, Upstream: s.current.Load().general.upstream}))
 	c, dst, now := s.current.Load(), make([]byte, 0, 2*dnswire.UDPSize), s.cache.Now()
 	for _, client := range []string{"192.0.2.1", "192.0.2.200", "198.51.100.1", "2001:db8::1"} {
 		for _, name := range []string{"a.nxdomain.test.", "sinkhole.test.", "paths.example.", "host.refused.example."} {

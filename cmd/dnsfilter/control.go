@@ -137,7 +137,7 @@ func printStatus(w io.Writer, s service.Status) error {
 		fmt.Fprintln(t)
 	}
 	for _, u := range s.Upstreams {
-		fmt.Fprintf(t, "%s\t%d asked, %d answered, %d late, answers in %s\n", u.Resolver, u.Asked, u.Answered, u.Late, u.Delay.Round(10*time.Microsecond))
+		fmt.Fprintf(t, "%s\t%d asked, %d answered, %d late, answers in %s\n", u.Name(), u.Asked, u.Answered, u.Late, u.Delay.Round(10*time.Microsecond))
 		if !u.Up {
 			fmt.Fprintf(t, "\tdown: %s\n", u.Reason)
 		}

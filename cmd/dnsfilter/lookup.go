@@ -88,10 +88,12 @@ type explanation struct {
 	Action string `json:"action"`       // unknown: the lookup could not decide
 	By     string `json:"by,omitempty"` // the quorum, if one decided
 	*entry
-	Divert  string  `json:"divert,omitempty"`  // list whose url entries divert the host to a proxy
-	Special string  `json:"special,omitempty"` // the special-use zone that the name is in
-	Held    []entry `json:"held,omitempty"`    // all lists that have the name, if there are several
-	URLs    []entry `json:"urls,omitempty"`    // all lists with an entry for the URL itself
+	Divert string  `json:"divert,omitempty"` // list whose url entries divert the host to a proxy
+	Zone   string  `json:"zone,omitempty"`   // the zone of the name for which the general upstream is not asked
+	Held   []entry `json:"held,omitempty"`   // all lists that have the name, if there are several
+	URLs   []entry `json:"urls,omitempty"`   // all lists with an entry for the URL itself
+
+	Forwarded bool `json:"forwarded,omitempty"` // other resolvers answer the zone
 
 	Unserved bool     `json:"unserved,omitempty"` // the client is not served
 	Missing  []string `json:"missing,omitempty"`  // lists without anything in force
@@ -122,7 +124,7 @@ func printExplanation(cmd *cobra.Command, name string, e *service.Explanation, a
 		return e
 	}
 	out := explanation{
-		Name: name, Action: e.Action.String(), Divert: e.Divert, Special: e.Special, Unserved: e.Unserved, Missing: e.Missing,
+		Name: name, Action: e.Action.String(), Divert: e.Divert, Zone: e.Zone, Forwarded: e.Forwarded, Unserved: e.Unserved, Missing: e.Missing,
 	}
 	if e.Unsure() {
 		out.Action = "unknown"
@@ -172,8 +174,11 @@ func (e explanation) text() string {
 	if e.Divert != "" {
 		why = append(why, "led to a proxy for URLs on list "+e.Divert)
 	}
-	if e.Special != "" {
-		why = append(why, "answered here for zone "+e.Special)
+	switch {
+	case e.Forwarded:
+		why = append(why, "forwarded for zone "+e.Zone)
+	case e.Zone != "":
+		why = append(why, "answered here for zone "+e.Zone)
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s (%s)\n", e.Name, e.Action, strings.Join(why, "; "))

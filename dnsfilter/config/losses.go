@@ -29,6 +29,10 @@ func (s *Settings) Losses(next *Settings) (lost []string) {
 	gone("list", s.ListNames(), next.ListNames())
 	gone("allow file", s.Allow, next.Allow)
 	gone("guard file", s.Guard.Files(), next.Guard.Files())
+	forward, canaries := s.zoneNames()
+	nextForward, nextCanaries := next.zoneNames()
+	gone("forward zone", forward, nextForward)
+	gone("canary name", canaries, nextCanaries)
 	gone("key", slices.Sorted(maps.Keys(s.given)), slices.Collect(maps.Keys(next.given)))
 	for _, network := range s.served() {
 		if !slices.ContainsFunc(next.served(), func(p netip.Prefix) bool { return covers(p, network) }) {

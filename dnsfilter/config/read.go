@@ -48,6 +48,8 @@ func (s *Settings) fields(r *reader) fields {
 		"state":    func(n *yaml.Node) { scalar(r, &s.State, s.path)(n); s.fileAt[s.State] = positionOf(n) },
 		"clients":  nonEmpty(r, &s.Clients, parseNetwork),
 		"local":    func(n *yaml.Node) { s.Local = []string{}; scalars(r, &s.Local, parseSpecial)(n) },
+		"forward":  func(n *yaml.Node) { s.readForward(r, n) },
+		"canaries": func(n *yaml.Node) { s.readCanaries(r, n) },
 		"metrics":  scalar(r, &s.Metrics, parseMetrics),
 		"cache":    scalar(r, &s.Cache, parseSize),
 		"lists":    func(n *yaml.Node) { r.sequence(n, func(item *yaml.Node) { s.readList(r, item) }) },

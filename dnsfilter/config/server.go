@@ -52,23 +52,37 @@ func parseSpecial(text string) (string, error) {
 	return text, nil
 }
 
-// Server returns the configuration of a server, without the store, the log, the cookie secrets and the upstream.
+// Server returns the configuration of a server, without the store, the log, the cookie secrets and the upstreams.
 func (s *Settings) Server() dnsfilter.Config {
 	c := dnsfilter.Config{
 		Policy: s.Policy(), Cache: s.Cache, Clients: s.Clients, RateLimit: s.RateLimit,
-		SpecialUse: s.special(),
+		SpecialUse: s.special(), Canaries: s.Canaries,
 	}
 	if c.Cache == 0 {
 		c.Cache = -1
 	}
+	for _, z := range s.Forward {
+		c.Forward = append(c.Forward, dnsfilter.ForwardZone{Zone: z.Zone})
+	}
 	return c
 }
 
-// LoadServer is Server with the cookie secrets and the upstream.
+// LoadServer is Server with the cookie secrets and the upstreams.
 func (s *Settings) LoadServer() (c dnsfilter.Config, err error) {
 	c = s.Server()
-	if c.Upstream, err = s.forwarder(); err != nil {
+	addrs := s.Upstream
+	if len(addrs) == 0 {
+		if addrs, err = upstream.System(); err != nil {
+			return c, err
+		}
+	}
+	if c.Upstream, err = s.forwarder(addrs); err != nil {
 		return c, err
+	}
+	for i, z := range s.Forward {
+		if c.Forward[i].Upstream, err = s.forwarder(z.Resolvers); err != nil {
+			return c, err
+		}
 	}
 	if s.CookieSecrets != "" {
 		c.CookieSecrets, err = ReadCookieSecrets(s.CookieSecrets)
@@ -76,15 +90,8 @@ func (s *Settings) LoadServer() (c dnsfilter.Config, err error) {
 	return c, err
 }
 
-// forwarder creates the upstream of the settings.
-func (s *Settings) forwarder() (dnsfilter.Upstream, error) {
-	addrs := s.Upstream
-	if len(addrs) == 0 {
-		var err error
-		if addrs, err = upstream.System(); err != nil {
-			return nil, err
-		}
-	}
+// forwarder creates an upstream of these resolvers.
+func (s *Settings) forwarder(addrs []upstream.Endpoint) (dnsfilter.Upstream, error) {
 	if err := s.checkLoop(addrs); err != nil {
 		return nil, err
 	}

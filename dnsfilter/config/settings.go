@@ -3,6 +3,7 @@ package config
 import (
 	"net/netip"
 
+	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
@@ -22,8 +23,12 @@ type Settings struct {
 	Views   []View             // groups of clients with other lists or actions
 	Clients []netip.Prefix     // networks of served clients; default DefaultClients
 	// special-use zones that the server answers itself; default: all of SpecialZones; see discovery for resolver.arpa
-	Local   []string
-	Metrics netip.AddrPort // HTTP address of /metrics, /healthz and /readyz; zero: none
+	Local []string
+	// zones that other resolvers answer, also instead of a special-use zone
+	Forward []ForwardZone
+	// names by which programs find out whether they may use another resolver, with the action NXDomain or NoData
+	Canaries map[blocklist.Name]dnsfilter.Action
+	Metrics  netip.AddrPort // HTTP address of /metrics, /healthz and /readyz; zero: none
 	// StructuredErrors is the same as in Policy.
 	StructuredErrors uint16
 	Guard            GuardLimits // limits that suspend an update of a list

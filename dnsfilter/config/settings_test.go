@@ -197,6 +197,13 @@ func TestMistakesInSettings(t *testing.T) {
 		{"encrypted resolvers", "upstream: [tls://192.0.2.53]\n", []string{`1:12: resolver "tls://192.0.2.53"`}},
 		{"rate limits", "rate_limit: {per_second: -1, slip: much, burst: 2}\n", []string{`1:26: number "-1"`, `1:36: number "much"`, `1:42: unknown key "burst"`}},
 		{"zones that are not special", "local: [example.org]\n", []string{`1:9: zone "example.org" is not special`}},
+		{"forward zones", "listen: [udp://127.0.0.1:53]\nforward:\n  corp.example: [10.0.0.1, dns.example]\n  a..example: [10.0.0.1]\n  .: [10.0.0.1]\n  lab.example: []\n  CORP.example: 10.0.0.1\n  b.example: [192.0.2.1]\n  B.example: [192.0.2.1]\n  c.example: [127.0.0.1]\n", []string{
+			`3:28: resolver "dns.example"`, `4:3: zone "a..example"`, `5:3: zone "."`, "6:16: the list is empty", "7:17: a list is needed", `9:3: zone "b.example" is there already`,
+			"10:14: resolver 127.0.0.1:53 is this server itself",
+		}},
+		{"canaries", "canaries:\n  use-application-dns.net: refused\n  example.org: nxdomain\n", []string{
+			`2:28: action "refused": a canary name is answered with nxdomain or nodata`, `3:3: "example.org" is no canary name: there are use-application-dns.net`,
+		}},
 		{"sizes", "cache: much\n", []string{`1:8: size "much"`}},
 		{"negative size", "cache: -1\n", []string{`1:8: size "-1"`}},
 		{"huge size", "cache: 9999999999GiB\n", []string{`1:8: size "9999999999GiB"`}},

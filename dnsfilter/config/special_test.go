@@ -7,8 +7,40 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
+
+func TestZonesOfOthers(t *testing.T) {
+	t.Parallel()
+	s, err := config.Read(writeFile(t, t.TempDir(), "dnsfilter.yaml", `
+upstream: [192.0.2.53]
+forward: {corp.example: [10.0.0.1, "tls://10.0.0.2#dns.example"], 10.in-addr.arpa: [10.0.0.1]}
+canaries: {use-application-dns.net: nxdomain, mask.icloud.com: nodata}
+`))
+	require.NoError(t, err)
+	c, err := s.LoadServer()
+	require.NoError(t, err)
+	for name, want := range map[string]struct {
+		zone      string
+		forwarded bool
+	}{
+		"a.corp.example": {"corp.example", true}, "1.0.0.10.in-addr.arpa": {"10.in-addr.arpa", true},
+		"1.0.168.192.in-addr.arpa": {"168.192.in-addr.arpa", false}, "mask.icloud.com": {"mask.icloud.com", false},
+		"www.example.org": {"", false},
+	} {
+		wire, err := blocklist.ParseName(name)
+		require.NoError(t, err)
+		zone, forwarded := c.OwnZone([]byte(wire))
+		assert.Equal(t, want.forwarded, forwarded, name)
+		assert.Equal(t, want.zone, zone.String(), name)
+	}
+	require.Len(t, c.Forward, 2)
+	assert.Len(t, s.Forward[0].Resolvers, 2)
+	assert.Equal(t, dnsfilter.NoData, c.Canaries["\x04mask\x06icloud\x03com\x00"])
+	_, err = dnsfilter.New(c)
+	require.NoError(t, err)
+}
 
 // A recursor may be trusted with these names: all of them are a choice of the operator's. The zone in which clients
 // discover another way to their resolver is not given away by naming others.
@@ -26,7 +58,9 @@ func TestSpecialZonesAreAChoice(t *testing.T) {
 			wire, err := blocklist.ParseName(name)
 			require.NoError(t, err)
 			server := s.Server()
-			assert.Equal(t, local, server.SpecialZone([]byte(wire)) != "", "%q %s", settings, name)
+			zone, forwarded := server.OwnZone([]byte(wire))
+			assert.Equal(t, local, zone != "", "%q %s", settings, name)
+			assert.False(t, forwarded)
 		}
 	}
 }

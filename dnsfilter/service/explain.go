@@ -23,9 +23,11 @@ type Explanation struct {
 	Held     []blocklist.Match // one per list that has the name or address, even if it does not decide
 	URLs     []blocklist.Match // one per list with an entry for the URL itself, which a resolver can't enforce
 	Divert   string            // the list because of whose url entries the host is diverted to a proxy
-	Special  string            // the special-use zone that answers the name
 	Unserved bool              // the server does not answer this client
 	Missing  []string          // lists that are not in the store, or not readable
+
+	Zone      string // the zone of the name for which the general upstream is not asked; empty: none
+	Forwarded bool   // that zone is forwarded to other resolvers; else it is answered here
 }
 
 // Unsure reports whether the decision could change with a missing list.
@@ -115,7 +117,8 @@ func explain(s *config.Settings, both stores, q lookupTarget, client netip.Addr)
 		out.Divert = both.diverting(&v, []byte(q.name))
 	}
 	if !out.Blocks() {
-		out.Special = c.SpecialZone([]byte(q.name)).String()
+		zone, forwarded := c.OwnZone([]byte(q.name))
+		out.Zone, out.Forwarded = zone.String(), forwarded
 	}
 	return out
 }

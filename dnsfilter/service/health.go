@@ -15,7 +15,7 @@ const downFor = 5 * time.Second
 func upstreamHealth(s *dnsfilter.Server) (text string, usable bool) {
 	for _, u := range s.Upstreams() {
 		if !u.Up {
-			text += "upstream " + u.Resolver + ": " + u.Reason + "\n"
+			text += "upstream " + u.Name() + ": " + u.Reason + "\n"
 		}
 	}
 	since, down := s.UpstreamDown()

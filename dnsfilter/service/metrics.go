@@ -133,6 +133,9 @@ func (c collection) lists(store *blocklist.Store) {
 // upstream adds the metrics of a resolver. Its address comes from the settings, so it may be a label.
 func (c collection) upstream(u *upstream.Status) {
 	l := labels{"upstream": u.Resolver}
+	if u.Zone != "" {
+		l["zone"] = u.Zone
+	}
 	c.counter("dnsfilter_upstream_queries_total", "Queries sent to a resolver.", u.Asked, l)
 	c.counter("dnsfilter_upstream_late_total", "Times that another resolver had to be asked, because this one was slow or can't be reached.", u.Late, l)
 	c.counter("dnsfilter_upstream_case_mismatch_total",

@@ -12,8 +12,9 @@ var buckets = [...]float64{.0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1
 
 // Status is the state of a resolver and its counters since the forwarder was created.
 type Status struct {
-	Resolver string        `json:"resolver"` // in the form of ParseEndpoint
-	Delay    time.Duration `json:"delay"`    // smoothed round-trip time; 0: it has never answered
+	Resolver string        `json:"resolver"`       // in the form of ParseEndpoint
+	Zone     string        `json:"zone,omitempty"` // the forward zone that it answers; empty: all other names
+	Delay    time.Duration `json:"delay"`          // smoothed round-trip time; 0: it has never answered
 	Asked    uint64        `json:"asked"`
 	Answered uint64        `json:"answered"` // Times.Count
 	Late     uint64        `json:"late"`     // queries for which another resolver was asked, since this one was slow or unreachable
@@ -25,6 +26,14 @@ type Status struct {
 	CaseDisabled   bool   `json:"case_disabled"`   // 0x20 is off for now, since the resolver does not support it
 
 	Times Times `json:"-"` // of its answers
+}
+
+// Name returns the resolver, and its zone if it has one.
+func (s *Status) Name() string {
+	if s.Zone == "" {
+		return s.Resolver
+	}
+	return s.Resolver + " for " + s.Zone
 }
 
 // Status returns the state of the resolvers, in the order given to New.

@@ -1,0 +1,31 @@
+package dnsfilter
+
+import (
+	"github.com/miekg/dns"
+
+	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
+)
+
+// CanaryNames returns the names that programs ask for before they lead queries around the resolver of a network, to an
+// encrypted resolver or a relay of their own. If the answer is a denial, they do not, unless the user has chosen it.
+//
+//   - use-application-dns.net: Firefox does not turn on DNS over HTTPS by itself.
+//   - mask.icloud.com, mask-h2.icloud.com: Apple's devices turn off iCloud Private Relay in this network, and tell the
+//     user.
+func CanaryNames() []string {
+	return []string{"use-application-dns.net", "mask.icloud.com", "mask-h2.icloud.com"}
+}
+
+// canaryAnswer appends the denial of a canary name. The name's parent owns the SOA record, since a name with an SOA
+// record exists.
+func (q *query) canaryAnswer(dst []byte, z *zone) []byte {
+	rcode := dns.RcodeSuccess
+	if z.canary == NXDomain {
+		rcode = dns.RcodeNameError
+	}
+	m := q.start(dst, rcode)
+	owner := dnswire.HeaderSize + len(q.name()) - len(z.name)
+	m = appendSOA(m, dnswire.SkipLabels(m, owner, 1))
+	dnswire.SetCount(m, dnswire.Authority, 1)
+	return q.finish(m, 0, ede{})
+}
