@@ -11,6 +11,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/trust/trusttest"
+	"github.com/argine-dns/argine/internal/longtest"
 )
 
 // crashState returns the lines of a serial: every state differs from its neighbours, and carries its serial.
@@ -59,7 +60,7 @@ func TestCrash(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	var last uint64
-	for i := range rounds(5, 12) {
+	for i := range longtest.Rounds(5, 12) {
 		trusttest.RunKilled(t, dir, 0, time.Duration(80+i*37%200)*time.Millisecond)
 		s, err := blocklist.Open(dir, blocklist.Options{})
 		require.NoError(t, err)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/blocktest"
+	"github.com/argine-dns/argine/internal/longtest"
 )
 
 func TestLookupURL(t *testing.T) {
@@ -325,7 +326,7 @@ func TestLookupURLModel(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 1))
-	for range rounds(3, 10) {
+	for range longtest.Rounds(3, 10) {
 		s := openStore(t, t.TempDir())
 		listed := map[string]blocklist.Entry{}
 		for serial := uint64(1); serial <= 12; serial++ {

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/internal/longtest"
 )
 
 // model is what a list should answer, done the plain way.
@@ -75,7 +76,7 @@ func TestModel(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
-	for range rounds(2, 8) {
+	for range longtest.Rounds(2, 8) {
 		dir := t.TempDir()
 		s := openStore(t, dir)
 		m := model{}

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/internal/longtest"
 )
 
 // realLines reads a file of real data, which is no part of the repository.
@@ -75,9 +76,7 @@ func realEntries(t *testing.T) (entries []blocklist.Entry, lines []string) {
 
 // TestRealURLsAreFound looks every real URL entry up, in every spelling.
 func TestRealURLsAreFound(t *testing.T) {
-	if os.Getenv("ARGINE_LONG") != "1" {
-		t.Skip("ARGINE_LONG=1 runs it")
-	}
+	longtest.Only(t, "it reads real lists")
 	entries, lines := realEntries(t)
 	s := openStore(t, t.TempDir())
 	require.NoError(t, s.SetLocal("local", "", values(entries)))
@@ -100,9 +99,7 @@ func TestRealURLsAreFound(t *testing.T) {
 // TestRealURLsAreExplained looks real page loads up in all the real lists. What matches must be covered by the entry
 // it says, what does not by none: both are told from the texts alone.
 func TestRealURLsAreExplained(t *testing.T) {
-	if os.Getenv("ARGINE_LONG") != "1" {
-		t.Skip("ARGINE_LONG=1 runs it")
-	}
+	longtest.Only(t, "it reads real lists")
 	listed := map[string]bool{}
 	entries, _ := realEntries(t)
 	for _, line := range realLines(t, "blocklist-real-1m.txt.gz") {

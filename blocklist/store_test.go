@@ -18,6 +18,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/blocktest"
 	"github.com/argine-dns/argine/blocklist/internal/verified"
+	"github.com/argine-dns/argine/internal/longtest"
 )
 
 const csam = "it.example/csam"
@@ -310,7 +311,7 @@ func TestDamage(t *testing.T) {
 		require.ErrorIs(t, info.Err, blocklist.ErrDamaged)
 		assert.Equal(t, "-", listed(s, "example.com"))
 	}
-	for at := 0; at < len(whole); at += rounds(149, 37) {
+	for at := 0; at < len(whole); at += longtest.Rounds(149, 37) {
 		b := slices.Clone(whole)
 		b[at] ^= 1 << (at % 8)
 		damaged(b)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/blocktest"
+	"github.com/argine-dns/argine/internal/longtest"
 )
 
 func hasURLs(t testing.TB, s interface{ HasURLs(string, []byte) bool }, list, host string) bool {
@@ -75,7 +76,7 @@ func TestHasURLsModel(t *testing.T) {
 		}
 		return out
 	}
-	for serial := uint64(1); serial < uint64(rounds(60, 150)); serial++ {
+	for serial := uint64(1); serial < uint64(longtest.Rounds(60, 150)); serial++ {
 		var delta []string
 		for range 1 + r.IntN(4) {
 			target := fmt.Sprintf("https://%s%c.example/%c", []string{"", "*."}[r.IntN(2)], 'a'+rune(r.IntN(4)), 'a'+rune(r.IntN(3)))

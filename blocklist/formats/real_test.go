@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist/formats"
+	"github.com/argine-dns/argine/internal/longtest"
 )
 
 // realData holds real lists, which are no part of the repository.
@@ -20,9 +21,7 @@ const realData = "../../../shared/data"
 
 func openReal(t *testing.T, name string) io.Reader {
 	t.Helper()
-	if os.Getenv("ARGINE_LONG") != "1" {
-		t.Skip("ARGINE_LONG=1 reads real lists")
-	}
+	longtest.Only(t, "it reads real lists")
 	file, err := os.Open(filepath.Join(realData, name))
 	if errors.Is(err, fs.ErrNotExist) {
 		t.Skip("there are no real lists beside the repository")

@@ -16,6 +16,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust/trusttest"
 	"github.com/argine-dns/argine/blocklist/origin"
 	"github.com/argine-dns/argine/blocklist/subscribe"
+	"github.com/argine-dns/argine/internal/longtest"
 )
 
 const (
@@ -29,9 +30,7 @@ func TestKilled(t *testing.T) {
 		acceptAll(t, dir)
 		return
 	}
-	if os.Getenv("ARGINE_LONG") != "1" {
-		t.Skip("ARGINE_LONG=1 runs it: it starts and kills processes for many seconds")
-	}
+	longtest.Only(t, "it starts and kills processes for many seconds")
 	h := newHouse(t)
 	for serial := range uint64(crashSerials) {
 		bundle := h.agency.Bundle(h.agency.Release(serial+1, "example.org", fmt.Sprintf("=n%d.example.net", serial+1)))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/internal/longtest"
 )
 
 // Each part of the folder that is missing or damaged is named by verify and status, and a recovery brings it back.
@@ -49,7 +50,7 @@ func TestDamagedParts(t *testing.T) {
 			"garbage": func(path string) error { return os.WriteFile(path, []byte("\x00garbage{"), 0o600) },
 			"short":   func(path string) error { return os.Truncate(path, 10) },
 		} {
-			if kind == "short" && rounds(1, 2) == 1 {
+			if kind == "short" && longtest.Rounds(1, 2) == 1 {
 				continue
 			}
 			t.Run(name+" "+kind, func(t *testing.T) {

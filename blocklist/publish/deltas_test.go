@@ -18,6 +18,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/internal/longtest"
 )
 
 // shelf is an origin of sorts: it keeps the files of the newest release, and says which are missing.
@@ -107,7 +108,7 @@ func TestDeltas(t *testing.T) {
 	assert.Equal(t, []string{"snapshot-1.txt.zst"}, s.came)
 	states := map[uint64][]string{1: a.lines(t)}
 	snapshots := 1
-	last := uint64(rounds(16, 80))
+	last := uint64(longtest.Rounds(16, 80))
 	for serial := uint64(2); serial <= last; serial++ {
 		change := entry(t, fmt.Sprintf("m%d.example category=c%d", serial%40, serial))
 		_, err := a.Add(t.Context(), []blocklist.Entry{change}, cause)

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/ledger/ledgertest"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/internal/trust/trusttest"
 )
@@ -87,11 +88,11 @@ func TestExpiryOfAlteredLedger(t *testing.T) {
 	_, err := a.Add(t.Context(), entries(t, "victim.example", "later.example expires=2999-01-01"), cause)
 	require.NoError(t, err)
 	for _, target := range []string{"victim.example", "later.example"} {
-		tamper(t, a.dir, `UPDATE entries SET expires = 1 WHERE target = '`+target+`'`)
+		ledgertest.Tamper(t, a.dir, `UPDATE entries SET expires = 1 WHERE target = '`+target+`'`)
 		_, _, err = a.Release(t.Context(), "anna")
 		assert.ErrorIs(t, err, blocklist.ErrDamaged, target)
 		assert.Len(t, a.lines(t), 2)
-		tamper(t, a.dir, `UPDATE entries SET expires = NULL WHERE target = '`+target+`'`)
+		ledgertest.Tamper(t, a.dir, `UPDATE entries SET expires = NULL WHERE target = '`+target+`'`)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/internal/longtest"
 )
 
 // state is what a ledger should hold: lines by target.
@@ -156,7 +157,7 @@ func TestModel(t *testing.T) {
 	now := model{}
 	history := []model{{}, {}} // by operation
 	outcomes := map[string]int{}
-	for range rounds(150, 400) {
+	for range longtest.Rounds(150, 400) {
 		next := now.clone()
 		var err error
 		targets := slices.Sorted(maps.Keys(now))

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/ledger/ledgertest"
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
@@ -110,7 +111,7 @@ func TestVerifyFindsOrders(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := &agency{dir: a.dir}
 			require.NoError(t, os.WriteFile(filepath.Join(a.dir, "ledger.db"), pristine, 0o600))
-			tamper(t, a.dir, c.sql)
+			ledgertest.Tamper(t, a.dir, c.sql)
 			b.open(t)
 			_, err := b.Verify(t.Context())
 			require.ErrorIs(t, err, blocklist.ErrDamaged)
@@ -191,7 +192,7 @@ func TestRules(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, a.Close())
 
-	tamper(t, a.dir, `UPDATE meta SET value = '{}' WHERE key = 'rules'`)
+	ledgertest.Tamper(t, a.dir, `UPDATE meta SET value = '{}' WHERE key = 'rules'`)
 	a.open(t)
 	_, err = a.Verify(t.Context())
 	require.ErrorIs(t, err, blocklist.ErrDamaged)

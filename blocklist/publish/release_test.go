@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/ledger/ledgertest"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/publish"
 )
@@ -274,7 +275,7 @@ func TestReleaseOfAlteredLedger(t *testing.T) {
 	a := newAgency(t)
 	_, err := a.Add(t.Context(), entries(t, "example.com"), cause)
 	require.NoError(t, err)
-	tamper(t, a.dir, `UPDATE entries SET target = 'example.org'`)
+	ledgertest.Tamper(t, a.dir, `UPDATE entries SET target = 'example.org'`)
 	_, _, err = a.Release(t.Context(), "anna")
 	assert.ErrorIs(t, err, blocklist.ErrDigest)
 	_, err = a.Pending()

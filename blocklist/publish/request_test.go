@@ -23,6 +23,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/internal/trust/trusttest"
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/internal/longtest"
 )
 
 // request writes a request for what is pending.
@@ -89,7 +90,7 @@ func TestRequests(t *testing.T) {
 // The request for one entry is short, however long the list is.
 func TestRequestIsShort(t *testing.T) {
 	t.Parallel()
-	n := rounds(20_000, 1_000_000)
+	n := longtest.Rounds(20_000, 1_000_000)
 	a := newAgency(t)
 	_, err := a.Import(t.Context(), func(yield func(blocklist.Entry, error) bool) {
 		for i := range n {

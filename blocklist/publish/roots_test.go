@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/ledger/ledgertest"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/publish"
 )
@@ -270,7 +271,7 @@ func TestRefusalIsSigned(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "copy")
 		require.NoError(t, a.Close())
 		require.NoError(t, os.CopyFS(dir, os.DirFS(a.dir)))
-		tamper(t, dir, `UPDATE operations SET `+alter+` WHERE kind = 'refuse'`)
+		ledgertest.Tamper(t, dir, `UPDATE operations SET `+alter+` WHERE kind = 'refuse'`)
 		publish.Rechain(t, dir)
 		b := &agency{dir: dir}
 		b.open(t)
@@ -319,7 +320,7 @@ func TestReasons(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{"push anna", "remove bruno"}, all)
 
-	tamper(t, a.dir, `UPDATE operations SET author = 'mallory' WHERE kind = 'remove'`)
+	ledgertest.Tamper(t, a.dir, `UPDATE operations SET author = 'mallory' WHERE kind = 'remove'`)
 	_, err = kinds()
 	assert.ErrorIs(t, err, blocklist.ErrDamaged)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/ledger/ledgertest"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/publish"
 )
@@ -117,7 +118,7 @@ func TestVerifySkipped(t *testing.T) {
 		t.Run(want, func(t *testing.T) {
 			b := &agency{dir: a.dir}
 			require.NoError(t, os.WriteFile(filepath.Join(a.dir, "ledger.db"), pristine, 0o600))
-			tamper(t, a.dir, c.sql)
+			ledgertest.Tamper(t, a.dir, c.sql)
 			if c.rechain {
 				publish.Rechain(t, a.dir)
 			}

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/ledger/ledgertest"
 	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/blocklist/publish/takedown"
 )
@@ -42,7 +43,7 @@ func TestUpgrade(t *testing.T) {
 			a.release(t)
 			require.NoError(t, a.Close())
 			want := readLedger(t, a.dir, allEntries)
-			tamper(t, a.dir, old)
+			ledgertest.Tamper(t, a.dir, old)
 
 			a.open(t)
 			assert.Equal(t, want, readLedger(t, a.dir, allEntries))
@@ -68,7 +69,7 @@ func TestNewerVersion(t *testing.T) {
 	t.Parallel()
 	a := newAgency(t)
 	require.NoError(t, a.Close())
-	tamper(t, a.dir, `UPDATE meta SET value = '4' WHERE key = 'version'`)
+	ledgertest.Tamper(t, a.dir, `UPDATE meta SET value = '4' WHERE key = 'version'`)
 	_, err := publish.Open(a.dir)
 	require.ErrorIs(t, err, blocklist.ErrMalformed)
 	assert.ErrorContains(t, err, `version "4"`)

@@ -1,7 +1,6 @@
 package publish_test
 
 import (
-	"database/sql"
 	"os"
 	"path/filepath"
 	"testing"
@@ -10,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/ledger/ledgertest"
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
@@ -64,25 +64,13 @@ func TestVerifyFinds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := &agency{dir: a.dir}
 			require.NoError(t, os.WriteFile(filepath.Join(a.dir, "ledger.db"), pristine, 0o600))
-			tamper(t, a.dir, c.sql)
+			ledgertest.Tamper(t, a.dir, c.sql)
 			b.open(t)
 			_, err := b.Verify(t.Context())
 			require.ErrorIs(t, err, blocklist.ErrDamaged)
 			assert.ErrorContains(t, err, c.want)
 		})
 	}
-}
-
-func tamper(t *testing.T, dir, statement string) {
-	t.Helper()
-	db, err := sql.Open("sqlite", filepath.Join(dir, "ledger.db"))
-	require.NoError(t, err)
-	done, err := db.ExecContext(t.Context(), statement)
-	require.NoError(t, err)
-	n, err := done.RowsAffected()
-	require.NoError(t, err)
-	require.Positive(t, n)
-	require.NoError(t, db.Close())
 }
 
 // The metadata of a release that was pushed is held to the officers' signatures.

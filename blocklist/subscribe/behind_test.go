@@ -17,12 +17,13 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/blocklist/subscribe"
+	"github.com/argine-dns/argine/internal/longtest"
 )
 
 // TestBehind follows an agency now and then: what is fetched grows with what has changed, not with the list, however
 // far behind.
 func TestBehind(t *testing.T) {
-	long(t)
+	longtest.Only(t, "it makes hundreds of releases")
 	t.Parallel()
 	w := &way{dir: t.TempDir()}
 	handler := w.newAgency(t).Handler()

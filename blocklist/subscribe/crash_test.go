@@ -15,6 +15,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/trust/trusttest"
 	"github.com/argine-dns/argine/blocklist/subscribe"
+	"github.com/argine-dns/argine/internal/longtest"
 )
 
 const (
@@ -28,7 +29,7 @@ func TestKilled(t *testing.T) {
 		followAll(t, dir)
 		return
 	}
-	long(t)
+	longtest.Only(t, "it starts and kills processes")
 	dir := t.TempDir()
 	a := trusttest.NewAgency(t, online.Key)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "root.json"), a.Roots[0], 0o600))

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"sync"
 	"testing"
 	"time"
@@ -111,14 +110,6 @@ func signed(t *testing.T, store *blocklist.Store, list string) *blocklist.Signed
 	l, err := store.Signed(verified.Token{}, list)
 	require.NoError(t, err)
 	return l
-}
-
-// long skips a test that takes many seconds, unless ARGINE_LONG=1 asks for such tests.
-func long(t *testing.T) {
-	t.Helper()
-	if os.Getenv("ARGINE_LONG") != "1" {
-		t.Skip("ARGINE_LONG=1 runs it")
-	}
 }
 
 // roundTrip is a transport made of a function.

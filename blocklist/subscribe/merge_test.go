@@ -17,12 +17,13 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/guard"
+	"github.com/argine-dns/argine/internal/longtest"
 )
 
 // What has changed is merged beside updates. When the set has grown beyond what its filter was made for, it is made
 // again.
 func TestMergesAndRebuilds(t *testing.T) {
-	long(t)
+	longtest.Only(t, "it merges tens of thousands of changes")
 	const step = 11_000 // changes are merged from 10,000 on
 	c := newChain(t, filler(1000)...)
 	s := newSubscriber(t, c.agency, c.url)

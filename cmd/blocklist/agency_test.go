@@ -16,6 +16,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/internal/longtest"
 )
 
 // agency is headquarters with its ledger and origin, officers who share nothing with it but files passed by hand, and
@@ -40,9 +42,7 @@ type agency struct {
 // Three officers, two of whom sign, keep a list for 35 days, and lose the ledger and an officer's key on the way. Each
 // release is what the orders say, at the ledger, the origin and the subscribers.
 func TestAgencyWalk(t *testing.T) {
-	if os.Getenv("ARGINE_LONG") != "1" {
-		t.Skip("ARGINE_LONG=1 runs it: it types a thousand commands")
-	}
+	longtest.Only(t, "it types a thousand commands")
 	a := openAgency(t)
 	a.days(12)
 	a.renewRoot()

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/internal/longtest"
 )
 
 // crash is an agency and an origin, worked on by processes that are killed.
@@ -26,9 +27,7 @@ type crash struct {
 // Import, release and push are killed at random points. Each time the ledger is whole and has the old state or the new,
 // and the same command, run again, ends well.
 func TestKilled(t *testing.T) {
-	if os.Getenv("ARGINE_LONG") != "1" {
-		t.Skip("ARGINE_LONG=1 runs it: it starts and kills processes for many seconds")
-	}
+	longtest.Only(t, "it starts and kills processes for many seconds")
 	base := t.TempDir()
 	c := &crash{dir: filepath.Join(base, "DIR"), origin: filepath.Join(base, "ORIGIN"), key: filepath.Join(base, "anna.key")}
 	c.must(t, "keygen", "-o", c.key, "--no-passphrase")

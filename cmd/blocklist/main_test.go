@@ -16,6 +16,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/internal/longtest"
 )
 
 // asCommand is set for a copy of the test binary that is to behave as the command.
@@ -47,7 +49,7 @@ func TestScripts(t *testing.T) {
 			if name != "long" {
 				return false, fmt.Errorf("unknown condition %q", name)
 			}
-			return os.Getenv("ARGINE_LONG") == "1", nil
+			return longtest.Wanted(), nil
 		},
 		RequireExplicitExec: true,
 	})

@@ -15,6 +15,8 @@ import (
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/internal/longtest"
 )
 
 // workshop is a folder with both programs in it, and the programs started there.
@@ -27,9 +29,7 @@ type workshop struct {
 
 func newWorkshop(t *testing.T) *workshop {
 	t.Helper()
-	if os.Getenv("ARGINE_LONG") != "1" {
-		t.Skip("ARGINE_LONG=1 runs it: it takes a minute or two")
-	}
+	longtest.Only(t, "it takes a minute or two")
 	w := &workshop{t: t, dir: t.TempDir(), resolver: freeAddr(t)}
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", w.dir, "github.com/argine-dns/argine/cmd/...")
 	out, err := build.CombinedOutput()

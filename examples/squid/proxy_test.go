@@ -30,6 +30,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/blocktest"
+	"github.com/argine-dns/argine/internal/longtest"
 )
 
 const certgen = "/usr/lib/squid/security_file_certgen"
@@ -51,9 +52,7 @@ type proxy struct {
 
 func newProxy(t *testing.T) *proxy {
 	t.Helper()
-	if os.Getenv("ARGINE_LONG") != "1" {
-		t.Skip("ARGINE_LONG=1 runs it: a real Squid takes half a minute each")
-	}
+	longtest.Only(t, "a real Squid takes half a minute each")
 	if _, err := exec.LookPath("squid"); err != nil {
 		t.Skip("there is no squid (Debian: squid-openssl)")
 	}

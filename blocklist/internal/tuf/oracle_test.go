@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -19,6 +18,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust/trusttest"
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 	"github.com/argine-dns/argine/blocklist/internal/tuf/tuftest"
+	"github.com/argine-dns/argine/internal/longtest"
 )
 
 // verdict returns this package's result for a chain.
@@ -305,10 +305,7 @@ func TestAgainstOracle(t *testing.T) {
 	r := newRepository(t)
 	require.NoError(t, verdict(r.chain))
 	compare(t, r.chain)
-	step := 211 // all of them take a quarter of an hour; the fuzzer covers the rest
-	if os.Getenv("ARGINE_LONG") == "1" {
-		step = 23
-	}
+	step := longtest.Rounds(211, 23) // all of them take a quarter of an hour; the fuzzer covers the rest
 	accepted, n := 0, 0
 	for which := range docs {
 		for node := 0; ; node++ {

@@ -3,7 +3,6 @@ package report_test
 import (
 	"context"
 	"crypto"
-	"database/sql"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/ledger/ledgertest"
 	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/blocklist/publish/keys"
 	"github.com/argine-dns/argine/blocklist/publish/report"
@@ -104,16 +104,6 @@ func (a *agency) release(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// alter changes the database behind the ledger's back.
-func (a *agency) alter(t *testing.T, statement string, args ...any) {
-	t.Helper()
-	db, err := sql.Open("sqlite", filepath.Join(a.dir, "ledger.db"))
-	require.NoError(t, err)
-	_, err = db.ExecContext(t.Context(), statement, args...)
-	require.NoError(t, err)
-	require.NoError(t, db.Close())
-}
-
 // busy makes an agency whose operations lie on several days of this month.
 func busy(t *testing.T, confidential bool) *agency {
 	t.Helper()
@@ -139,7 +129,7 @@ func busy(t *testing.T, confidential bool) *agency {
 	first := time.Now().UTC()
 	first = time.Date(first.Year(), first.Month(), 1, 9, 30, 0, 0, time.UTC)
 	span := max(time.Now().UTC().Day()-2, 1)
-	a.alter(t, `UPDATE operations SET time = strftime('%Y-%m-%dT%H:%M:%SZ', ? + (id * 86400 * ? / (SELECT max(id) FROM operations)), 'unixepoch')`, first.Unix(), span)
+	ledgertest.Tamper(t, a.dir, `UPDATE operations SET time = strftime('%Y-%m-%dT%H:%M:%SZ', ? + (id * 86400 * ? / (SELECT max(id) FROM operations)), 'unixepoch')`, first.Unix(), span)
 	return a
 }
 
@@ -254,8 +244,8 @@ func TestHostileRows(t *testing.T) {
 	t.Parallel()
 	a := busy(t, false)
 	hostile := `</td><script>alert(1)</script><a href="https://evil.example">x</a>` + "\u202e\u200b\u00a0" + strings.Repeat("long", 900)
-	a.alter(t, `UPDATE operations SET author = ?, reason = ?, reference = ? WHERE kind IN ('add', 'remove')`, hostile, hostile, hostile)
-	a.alter(t, `UPDATE changes SET attributes = attributes || ' category=' || ? WHERE id < 5`, hostile+"\x1b[2J\n")
+	ledgertest.Tamper(t, a.dir, `UPDATE operations SET author = ?, reason = ?, reference = ? WHERE kind IN ('add', 'remove')`, hostile, hostile, hostile)
+	ledgertest.Tamper(t, a.dir, `UPDATE changes SET attributes = attributes || ' category=' || ? WHERE id < 5`, hostile+"\x1b[2J\n")
 	month := read(t, func(w io.Writer) error { return report.Month(t.Context(), w, a.Ledger, time.Now(), report.Options{}) })
 	assert.Contains(t, month.text, `</td><script>alert(1)</script><a href="hxxps://evil.example">x</a>\u202e\u200b\u00a0long`)
 	entry := read(t, func(w io.Writer) error {

@@ -1,7 +1,6 @@
 package takedown_test
 
 import (
-	"database/sql"
 	"path/filepath"
 	"testing"
 
@@ -61,18 +60,6 @@ func entries(t *testing.T, lines ...string) (all []blocklist.Entry) {
 		all = append(all, entry(t, line))
 	}
 	return all
-}
-
-func tamper(t *testing.T, dir, statement string) {
-	t.Helper()
-	db, err := sql.Open("sqlite", filepath.Join(dir, "ledger.db"))
-	require.NoError(t, err)
-	done, err := db.ExecContext(t.Context(), statement)
-	require.NoError(t, err)
-	n, err := done.RowsAffected()
-	require.NoError(t, err)
-	require.Positive(t, n)
-	require.NoError(t, db.Close())
 }
 
 func TestRecordNothing(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/ledger/ledgertest"
 	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/blocklist/publish/takedown"
 )
@@ -251,7 +252,7 @@ func TestVerifyFindsAlteredChecks(t *testing.T) {
 		t.Run(want, func(t *testing.T) {
 			b := &agency{dir: a.dir}
 			require.NoError(t, os.WriteFile(filepath.Join(a.dir, "ledger.db"), pristine, 0o600))
-			tamper(t, a.dir, statement)
+			ledgertest.Tamper(t, a.dir, statement)
 			b.open(t)
 			_, err := b.Verify(t.Context())
 			require.ErrorIs(t, err, blocklist.ErrDamaged, statement)
