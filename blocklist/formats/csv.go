@@ -7,9 +7,9 @@ import (
 	"strings"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
 // table parses a CSV file whose first row names the columns. It ignores unknown columns, but refuses a table whose
@@ -192,7 +192,7 @@ func (c *table) target(t *lineSink, field func(string) string) {
 // empty string.
 func attributes(field func(string) string) (a blocklist.Attributes, why string) {
 	a.Category, a.Reference = field("category"), field("ref")
-	if !oneLine(a.Category) || !oneLine(a.Reference) {
+	if !isText(a.Category) || !isText(a.Reference) {
 		return a, "category or reference too long or not plain text"
 	}
 	for _, column := range []struct {
@@ -220,8 +220,8 @@ func attributes(field func(string) string) (a blocklist.Attributes, why string) 
 // maxText is the maximum length of a category or reference, in bytes.
 const maxText = 1 << 10
 
-func oneLine(s string) bool {
-	return len(s) <= maxText && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
-		return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)
-	})
+// isText reports whether a text is valid as a category or reference.
+func isText(s string) bool {
+	turned := func(r rune) bool { return unicode.Is(unicode.Bidi_Control, r) }
+	return utf8text.IsLine(s, maxText) && !strings.ContainsFunc(s, turned)
 }

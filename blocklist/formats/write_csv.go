@@ -56,7 +56,7 @@ func fitsRow(e blocklist.Entry) bool {
 	if host, _ := urlParts(e); e.Scope == blocklist.ScopeURL && !isURLHost(strings.TrimPrefix(host, "*.")) {
 		return false
 	}
-	return oneLine(e.Category) && oneLine(e.Reference)
+	return isText(e.Category) && isText(e.Reference)
 }
 
 func dayText(t time.Time) string {

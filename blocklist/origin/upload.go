@@ -9,7 +9,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
@@ -76,25 +75,16 @@ func (o *Origin) removeLeftovers() error {
 
 // receive reads the files that the origin lacks, each under a size limit, and verifies every entry in them.
 func (u *upload) receive(p *push, b *trust.Bundle) error {
-	files := p.spec.All()
-	for {
-		path, content, err := b.Next()
-		if errors.Is(err, io.EOF) {
-			return p.checkMissing(u.has)
+	_, err := b.Unpack(p.spec.All(), func(f trust.File, content io.Reader) error {
+		if p.held(f) {
+			return nil
 		}
-		if err != nil {
-			return err
-		}
-		i := slices.IndexFunc(files, func(f trust.File) bool { return f.Path == path })
-		if i < 0 || u.has(files[i]) {
-			return fmt.Errorf("bundle: %w: file %.80q is not among the targets, or there twice", blocklist.ErrMalformed, path)
-		}
-		if f := files[i]; !p.held(f) {
-			if err := u.receiveFile(f, p.spec, content); err != nil {
-				return err
-			}
-		}
+		return u.receiveFile(f, p.spec, content)
+	})
+	if err != nil {
+		return err
 	}
+	return p.checkMissing(u.has)
 }
 
 func (u *upload) has(f trust.File) bool { return u.names[fileName(f)] != "" }

@@ -7,10 +7,10 @@ import (
 	"net/http"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
 // pushTimeout limits a push. The origin answers only after it has verified all files.
@@ -49,15 +49,15 @@ func ToHTTP(client *http.Client, base string) Transport {
 				blocklist.ErrRollback)}
 		}
 		if response.StatusCode == http.StatusPreconditionFailed {
-			return &trust.MissingError{Paths: strings.Split(printable(string(text)), " ")}
+			return &trust.MissingError{Paths: strings.Split(strings.TrimSpace(string(text)), "\n")}
 		}
 		if response.StatusCode == http.StatusConflict {
-			return fmt.Errorf("the origin refused it: %w: %s", conflict(string(text)), printable(string(text)))
+			return fmt.Errorf("the origin refused it: %w: %s", conflict(string(text)), answer(text))
 		}
 		if response.StatusCode/100 == 4 {
-			return fmt.Errorf("%w: %s: %s", blocklist.ErrRefused, response.Status, printable(string(text)))
+			return fmt.Errorf("%w: %s: %s", blocklist.ErrRefused, response.Status, answer(text))
 		}
-		return fmt.Errorf("the origin is %w: %s: %s", blocklist.ErrUnavailable, response.Status, printable(string(text)))
+		return fmt.Errorf("the origin is %w: %s: %s", blocklist.ErrUnavailable, response.Status, answer(text))
 	}
 }
 
@@ -69,12 +69,7 @@ func conflict(text string) error {
 	return blocklist.ErrRollback
 }
 
-// printable returns a server's text as one line without control characters.
-func printable(text string) string {
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, text))
+// answer returns a server's text as one line.
+func answer(text []byte) string {
+	return utf8text.Plain(strings.Join(strings.Fields(string(text)), " "))
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
@@ -77,30 +76,14 @@ func (s *source) unpack(b *trust.Bundle, spec trust.TargetsSpec) error {
 	if err := disk.MkdirAll(s.path(filesDir)); err != nil {
 		return err
 	}
-	left := spec.All()
-	for {
-		path, content, err := b.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return err
-		}
-		i := slices.IndexFunc(left, func(f trust.File) bool { return f.Path == path })
-		if i < 0 {
-			return fmt.Errorf("%w: file %.80q is not among the targets, or is there twice", blocklist.ErrMalformed, path)
-		}
-		f := left[i]
-		left = slices.Delete(left, i, i+1)
+	missing, err := b.Unpack(spec.All(), func(f trust.File, content io.Reader) error {
 		to := s.path(filesDir, fileName(f))
-		if err := disk.Write(to, disk.Inherit, func(w io.Writer) error { return trust.CopyFile(w, content, f) }); err != nil {
-			return err
-		}
+		return disk.Write(to, disk.Inherit, func(w io.Writer) error { return trust.CopyFile(w, content, f) })
+	})
+	if err == nil && len(missing) > 0 {
+		err = fmt.Errorf("%w: %d files are missing, the first is %s", blocklist.ErrMalformed, len(missing), missing[0].Path)
 	}
-	if len(left) > 0 {
-		return fmt.Errorf("%w: %d files are missing, the first is %s", blocklist.ErrMalformed, len(left), left[0].Path)
-	}
-	return nil
+	return err
 }
 
 // listKey opens the targets of a confidential list: with the key in the agency's folder d, else with an identity.

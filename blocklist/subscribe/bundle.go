@@ -2,12 +2,10 @@ package subscribe
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -144,26 +142,12 @@ func (s *Subscription) unpack(b *trust.Bundle, spec trust.TargetsSpec, dir strin
 	if err := os.Mkdir(filepath.Join(dir, "targets"), 0o700); err != nil {
 		return err
 	}
-	files := spec.All()
-	for {
-		path, content, err := b.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		i := slices.IndexFunc(files, func(f trust.File) bool { return f.Path == path })
-		if i < 0 {
-			return fmt.Errorf("bundle: %w: file %.80q is not among the targets", blocklist.ErrMalformed, path)
-		}
-		f := files[i]
+	_, err := b.Unpack(spec.All(), func(f trust.File, content io.Reader) error {
 		if f.Length > s.c.MaxRelease {
 			return fmt.Errorf("%s: %w: %d bytes, the limit is %d", f.Path, blocklist.ErrTooLarge, f.Length, s.c.MaxRelease)
 		}
 		to := filepath.Join(dir, filepath.FromSlash(f.URLPath()))
-		if err := disk.Write(to, 0o600, func(dst io.Writer) error { return trust.CopyFile(dst, content, f) }); err != nil {
-			return err
-		}
-	}
+		return disk.Write(to, 0o600, func(dst io.Writer) error { return trust.CopyFile(dst, content, f) })
+	})
+	return err
 }

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
@@ -32,11 +30,11 @@ func (a Audit) Check() error {
 		"author": a.Author, "reason": a.Reason, "reference": a.Reference,
 		"override": a.Override,
 	} {
-		if !isLine(text) || strings.ContainsFunc(text, utf8text.Unsafe) {
+		if !utf8text.IsLine(text, maxText) || strings.ContainsFunc(text, utf8text.Unsafe) {
 			return fmt.Errorf("%s %.40q: %w: one line of at most 4 KiB is needed", what, text, blocklist.ErrMalformed)
 		}
 	}
-	if !isLine(a.recordedReason(true)) {
+	if !utf8text.IsLine(a.recordedReason(true), maxText) {
 		return fmt.Errorf("reason %.40q with its override: %w: together at most 4 KiB", a.Reason, blocklist.ErrMalformed)
 	}
 	if a.Author == "" {
@@ -139,17 +137,15 @@ func (o *Operation) CheckText() error {
 	for what, text := range map[string]string{
 		"author": o.Author, "kind": o.Kind, "reason": o.Reason, "reference": o.Reference, "digest": o.Digest, "hash": o.Hash,
 	} {
-		if !isLine(text) {
+		if !utf8text.IsLine(text, maxText) {
 			return Damaged("operation %d: the %s %.40q is not one line of text", o.ID, what, text)
 		}
 	}
 	return nil
 }
 
-// isLine reports whether a text is one line of at most 4 KiB without control characters.
-func isLine(text string) bool {
-	return len(text) <= 4<<10 && utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
-}
+// maxText is the maximum length of a text of an operation, in bytes.
+const maxText = 4 << 10
 
 // clockConfirmed follows the reason of an operation whose time is one that [Ledger.Lock] doubts.
 const clockConfirmed = "; clock confirmed"

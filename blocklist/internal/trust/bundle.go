@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -167,6 +168,30 @@ func (b *Bundle) Next() (path string, content io.Reader, err error) {
 		return "", nil, tuf.Malformed("bundle", "unexpected %.80q", h.Name)
 	}
 	return path, b.tar, nil
+}
+
+// Unpack passes each remaining file to take, with its signed description, and returns those of files that are not in
+// the bundle. It fails with [blocklist.ErrMalformed] for a file that is not among files, or is there twice.
+func (b *Bundle) Unpack(files []File, take func(f File, content io.Reader) error) (missing []File, err error) {
+	missing = slices.Clone(files)
+	for {
+		path, content, err := b.Next()
+		if errors.Is(err, io.EOF) {
+			return missing, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		i := slices.IndexFunc(missing, func(f File) bool { return f.Path == path })
+		if i < 0 {
+			return nil, tuf.Malformed("bundle", "file %.80q is not among the targets, or is there twice", path)
+		}
+		f := missing[i]
+		missing = slices.Delete(missing, i, i+1)
+		if err := take(f, content); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // bundleError returns [blocklist.ErrMalformed] for an incomplete or invalid tar stream, and other read errors as they

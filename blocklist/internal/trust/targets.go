@@ -8,11 +8,10 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
+	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
 // Release is the signed description of a release, in addition to the hash of its file.
@@ -36,7 +35,7 @@ const maxSealedOverride = 4 << 10
 
 // CheckOverride returns an error unless a text is a valid reason for an override: one line of printable text.
 func CheckOverride(text string) error {
-	if len(text) > maxOverride || !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
+	if !utf8text.IsLine(text, maxOverride) {
 		return tuf.Malformed("override", "%.40q: it is one line of at most 1 KiB", text)
 	}
 	return nil

@@ -1,6 +1,6 @@
 // Package utf8text decodes small text files that people edited: editors and shells on Windows write a byte order mark
-// (BOM), or UTF-16 in place of UTF-8. [Plain] serves the opposite direction: it makes outside text safe for logs and
-// terminals.
+// (BOM), or UTF-16 in place of UTF-8. The rest serves the opposite direction: [IsLine] and [Unsafe] check outside
+// text, [Plain] makes it safe for logs and terminals.
 package utf8text
 
 import (
@@ -40,6 +40,11 @@ func Plain(text string) string {
 		return strings.ToValidUTF8(text[:maxPlain], "") + "..."
 	}
 	return text
+}
+
+// IsLine reports whether a text is one line of UTF-8 of at most most bytes, without control characters.
+func IsLine(text string, most int) bool {
+	return len(text) <= most && utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
 }
 
 // Unsafe reports whether a terminal would interpret a character rather than show it: a control character, a character

@@ -24,3 +24,12 @@ func TestDecode(t *testing.T) {
 		assert.ErrorContains(t, err, "UTF-16", "%q", text)
 	}
 }
+
+func TestIsLine(t *testing.T) {
+	for text, want := range map[string]bool{
+		"": true, "order 17": true, "città": true, "12345678": true, "123456789": false, "a\nb": false, "a\x1b[2J": false,
+		"a\u0085": false, "\xff": false,
+	} {
+		assert.Equal(t, want, utf8text.IsLine(text, 8), "%q", text)
+	}
+}
