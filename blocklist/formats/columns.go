@@ -28,6 +28,17 @@ func TargetColumns() []string {
 	return []string{"domain", "domain name", "fqdn", "host", "hostname", "url", "uri", "ip", "ip address", "cidr"}
 }
 
+// Ignored stands for a column that says nothing about its rows, see [Options].Columns.
+const Ignored = "ignore"
+
+// Columns returns one name for each kind of column that is read.
+func Columns() []string {
+	return []string{
+		"url", "host", "domain", "ip", "category", "ref", "added", "review", "status", "active", "valid_from", expiresColumn,
+		removedColumn,
+	}
+}
+
 // columnMeaning returns the column that a name in a header stands for, or an empty string if the name is unknown. The
 // Polish names are from that country's registers.
 func columnMeaning(name string) string {

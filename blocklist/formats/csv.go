@@ -3,6 +3,7 @@ package formats
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -23,6 +24,8 @@ type table struct {
 	limits    []limit
 	strangers []stranger
 	wrong     string // why all rows are unusable; empty: they are not
+
+	read map[string]string // what columns are read as, by their plain names
 }
 
 func (c *table) end(*lineSink, func(blocklist.Entry) bool) {}
@@ -59,8 +62,11 @@ func (c *table) header(text string) {
 		return
 	}
 	for i, name := range names {
-		meaning := columnMeaning(name)
-		if _, twice := c.columns[meaning]; !twice {
+		meaning, given := c.meaning(name)
+		if meaning == Ignored {
+			continue
+		}
+		if _, twice := c.columns[meaning]; !twice || given {
 			c.columns[meaning] = i
 		}
 		switch meaning {
@@ -79,6 +85,29 @@ func (c *table) header(text string) {
 	if !c.hasTarget() {
 		c.wrong = noTarget(names)
 	}
+	c.wrong = cmp.Or(c.absent(names), c.wrong)
+}
+
+// meaning returns what a column is, empty if that is unknown, and whether the caller has said so.
+func (c *table) meaning(name string) (meaning string, given bool) {
+	read, given := c.read[plainColumn(name)]
+	switch {
+	case !given:
+		return columnMeaning(name), false
+	case read == Ignored:
+		return Ignored, true
+	}
+	return columnMeaning(read), true
+}
+
+// absent returns an error text if a header lacks a column that the caller has named.
+func (c *table) absent(names []string) string {
+	for _, name := range slices.Sorted(maps.Keys(c.read)) {
+		if !slices.ContainsFunc(names, func(n string) bool { return plainColumn(n) == name }) {
+			return fmt.Sprintf("no column %q in it; its columns are %s", shorten(name), shorten(strings.Join(names, ", ")))
+		}
+	}
+	return ""
 }
 
 // separatorLine returns the separator that the first line of a table names for Excel (sep=;), or 0.

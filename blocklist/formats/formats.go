@@ -120,6 +120,10 @@ type Options struct {
 	// a public address counts as the stop page if nine of ten lines redirect to it, for names of at least ten owners.
 	StopPage []string
 	Name     string // of the file, for errors; zero: "list"
+	// Columns says what the columns of a table are, by their names in its header: a name of the header, and the column
+	// name to read instead, such as "url", "ref" or "expires". A column that is [Ignored] says nothing about its rows. With
+	// it, Auto means CSV. Reading fails if the header lacks one of the columns.
+	Columns map[string]string
 	// MayBeEmpty accepts a file with comments only as an empty list. A file without any line is still refused: it is
 	// typical of a failed download.
 	MayBeEmpty bool
@@ -138,6 +142,26 @@ func (o Options) check() (Options, error) {
 	}
 	if o.Name == "" {
 		o.Name = "list"
+	}
+	return o.checkColumns()
+}
+
+// checkColumns fails for columns that are not known, or of a format without columns.
+func (o Options) checkColumns() (Options, error) {
+	if len(o.Columns) == 0 {
+		return o, nil
+	}
+	if o.Format == Auto {
+		o.Format = CSV
+	}
+	if o.Format != CSV {
+		return o, fmt.Errorf("reading %s: %w: only a table has columns", o.Format, blocklist.ErrMalformed)
+	}
+	for name, column := range o.Columns {
+		if plainColumn(name) == "" || columnMeaning(column) == "" && column != Ignored {
+			return o, fmt.Errorf("column %q read as %q: %w: columns are read as %s or %s", name, column, blocklist.ErrMalformed,
+				strings.Join(Columns(), ", "), Ignored)
+		}
 	}
 	return o, nil
 }
@@ -158,7 +182,7 @@ func newParser(f Format, s settings) parser {
 	case Dnscrypt:
 		return lineParser(parseDnscrypt)
 	case CSV:
-		return &table{now: time.Now()}
+		return &table{now: time.Now(), read: s.columns}
 	case CNCPO:
 		return &cncpo{}
 	case Argine:

@@ -74,7 +74,10 @@ func NewReader(r io.Reader, o Options) (*Reader, error) {
 }
 
 func (o Options) settings() (s settings, err error) {
-	s = settings{allow: o.Allow}
+	s = settings{allow: o.Allow, columns: map[string]string{}}
+	for name, column := range o.Columns {
+		s.columns[plainColumn(name)] = column
+	}
 	for _, text := range o.StopPage {
 		to, err := parseDestination(text)
 		if err != nil {

@@ -12,6 +12,8 @@ type settings struct {
 	zone  blocklist.Name       // name of the RPZ zone; empty: not known
 	stop  map[destination]bool // stop pages named by the caller
 	allow bool
+
+	columns map[string]string // what columns of a table are read as, by their plain names
 }
 
 // parser parses one format. It gets one line after another, then end.
