@@ -12,21 +12,21 @@ import (
 // A wrong clock does lasting harm: a release may withdraw orders that have not expired, or be valid for a day only. So
 // each change of a ledger compares the clock with the last operation, and each signature compares it with the release.
 
-// ConfirmClock says that the clock of this machine is right. Without it, a change fails with [blocklist.ErrClock] if
-// the clock is before the last operation, or a release lifetime ahead of it. An operation records the confirmation if
-// it was needed.
-func (l *Ledger) ConfirmClock() { l.history.ConfirmClock() }
+// ConfirmClock sets a function that reports whether the clock of this machine is right, given the reason to doubt it.
+// Without it, or if it returns false, a change fails with [blocklist.ErrClock] if the clock is before the last operation,
+// or a release lifetime ahead of it. An operation records the confirmation if it was needed.
+func (l *Ledger) ConfirmClock(confirm func(doubt error) bool) { l.history.Clock.Confirm(confirm) }
 
-// ConfirmClock says that the clock of this machine is right. Without it, signing a release that is from the future
-// fails with [blocklist.ErrClock].
-func (q *Request) ConfirmClock() { q.clockConfirmed = true }
+// ConfirmClock sets a function that reports whether the clock of this machine is right, given the reason to doubt it.
+// Without it, or if it returns false, signing a release that is from the future fails with [blocklist.ErrClock].
+func (q *Request) ConfirmClock(confirm func(doubt error) bool) { q.clock.Confirm(confirm) }
 
 // leastLifetime is how long a root or release must still be valid to be signed. Urgent orders last for hours.
 const leastLifetime = 24 * time.Hour
 
 // checkTimes fails with [blocklist.ErrExpired] if p has expired or expires within a day, and with [blocklist.ErrClock]
-// if it was made later than now.
-func (p *Pending) checkTimes(clockConfirmed bool) error {
+// if it was made later than now, and the clock is not confirmed.
+func (p *Pending) checkTimes(clock *ledger.Clock) error {
 	now := time.Now()
 	switch day := ledger.FormatTime(p.Expires); {
 	case !now.Before(p.Expires):
@@ -34,9 +34,9 @@ func (p *Pending) checkTimes(clockConfirmed bool) error {
 	case p.Number == 0 && p.Expires.Sub(now) < leastLifetime:
 		return fmt.Errorf("signing %s: %w within a day, on %s; compare the clocks, then make it again", p.What(),
 			blocklist.ErrExpired, day)
-	case !clockConfirmed && p.Created.Sub(now) > ledger.ClockTolerance:
-		return fmt.Errorf("signing %s: %w: this machine says %s, and it was made on %s", p.What(), blocklist.ErrClock,
-			ledger.FormatTime(now), ledger.FormatTime(p.Created))
+	case p.Created.Sub(now) > ledger.ClockTolerance:
+		return clock.Check(fmt.Errorf("signing %s: %w: this machine says %s, and it was made on %s", p.What(),
+			blocklist.ErrClock, ledger.FormatTime(now), ledger.FormatTime(p.Created)))
 	}
 	return nil
 }

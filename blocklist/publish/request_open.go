@@ -31,7 +31,7 @@ type Request struct {
 
 	recipients Recipients
 
-	clockConfirmed bool
+	clock ledger.Clock
 }
 
 // Recipients returns who can read a release of a confidential list.
@@ -352,7 +352,7 @@ func (q *Request) Sign(officer crypto.Signer) (signature []byte, err error) {
 	if err := q.pending.checkOfficer(officer); err != nil {
 		return nil, err
 	}
-	if err := q.pending.checkTimes(q.clockConfirmed); err != nil {
+	if err := q.pending.checkTimes(&q.clock); err != nil {
 		return nil, err
 	}
 	return q.pending.detachedSignature(officer)

@@ -27,7 +27,7 @@ func (l *Ledger) Sign(ctx context.Context, p *Pending, officer crypto.Signer) (*
 	if err := p.checkUnchanged(); err != nil {
 		return nil, fmt.Errorf("signing: %w", err)
 	}
-	if err := p.checkTimes(l.history.ClockConfirmed()); err != nil {
+	if err := p.checkTimes(&l.history.Clock); err != nil {
 		return nil, err
 	}
 	if err := p.checkOfficer(officer); err != nil {

@@ -226,7 +226,7 @@ func (l *Ledger) signPrepared(ctx context.Context, s detached, officer givenSign
 		err = fmt.Errorf("%w: %s is pending", blocklist.ErrUntrusted, p.What())
 	}
 	if err == nil {
-		err = p.checkTimes(l.history.ClockConfirmed())
+		err = p.checkTimes(&l.history.Clock)
 	}
 	if err != nil {
 		return nil, err

@@ -41,8 +41,6 @@ func (a *app) withLedger(do func(*publish.Ledger) error) (err error) {
 	if command := l.Exposed(); command != "" {
 		a.printf("warning: other accounts of this machine can read the list; %s ends that", command)
 	}
-	if a.clockIsRight {
-		l.ConfirmClock()
-	}
+	l.ConfirmClock(a.confirmClock())
 	return do(l)
 }

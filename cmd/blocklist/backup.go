@@ -25,6 +25,7 @@ The file is as confidential as the folder: it has the list in plain text, and th
 				if err := writeFileMode(file, 0o600, func(w io.Writer) error { return l.WriteBackup(cmd.Context(), w) }); err != nil {
 					return err
 				}
+				a.result(fields{"file": file})
 				a.printf("wrote the folder %s to %s; keep it on another machine", a.dir, file)
 				return nil
 			})

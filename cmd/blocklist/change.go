@@ -20,16 +20,19 @@ func (a *app) add() *cobra.Command {
   https://host.example/path   that path; with /* at the end everything below it
   192.0.2.0/24                the addresses of that network
 
-An entry may carry its attributes: "example.com status=monitor".
+An entry may have attributes of its own: category, ref, expires, review, status (block or monitor: counted, not blocked) and
+added, as in "example.com category=test status=monitor".
 
-An entry rests on one or more orders, each with its own reference. It stays listed while an order stands. If the entry is
-listed already, add gives a further order. If an order with this reference stands, add changes that order: attributes
-that are not given stay the same.
+An entry rests on one or more orders, each with its own reference. It stays listed while one of them stands. If the entry is
+listed already, add gives a further order. If an order with this reference stands, add changes that order, and keeps the
+attributes that are not given.
 
 Entries that the guards hold, such as a public suffix or a protected name, are refused; see blocklist guard. Entries that
 break a rule of the list are refused, too; see blocklist rules.`,
-		Example: `  blocklist -C DIR add example.com --category test --ref "order 2026/17" --reason "as ordered" --expires 2027-05-01 --review 90d`,
-		Args:    args(cobra.MinimumNArgs(1)),
+		Example: `  blocklist -C DIR add example.com --ref "order 2026/17" --reason "as ordered"
+  blocklist -C DIR add =www.example.com https://host.example/path --category test --expires 2027-05-01 --review 90d
+  blocklist -C DIR add "example.org status=monitor"`,
+		Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := attributes.check(c.Reference); err != nil {
 				return err
@@ -46,6 +49,7 @@ break a rule of the list are refused, too; see blocklist rules.`,
 				if err != nil {
 					return err
 				}
+				a.result(r)
 				a.printResult(r, false)
 				return a.printNotes(cmd.Context(), l, args, entries)
 			})

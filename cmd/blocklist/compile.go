@@ -55,6 +55,7 @@ func (a *app) compileTo(path string, l namedEntries) error {
 	if err != nil {
 		return err
 	}
+	a.result(fields{"file": path, "list": l.name, "entries": set.Info().Entries})
 	a.printf("%s: %s of %s", path, plural(set.Info().Entries, "entry", "entries"), l.name)
 	return nil
 }

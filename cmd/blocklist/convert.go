@@ -52,7 +52,7 @@ func (a *app) export() *cobra.Command {
 	var pages referralOutput
 	cmd := &cobra.Command{
 		Use:   "export --format FORMAT",
-		Short: "Write what is listed in any format, or for the platforms that can take pages down",
+		Short: "Write what is listed in any format, also for the platforms that can take pages down",
 		Long: `Write what is listed in any format, or for the platforms that can take pages down.
 
 csv, json and argine have all attributes; json is one entry a line, as in blocklist entries --json. The formats of other

@@ -242,7 +242,6 @@ func (a *app) printFindings(r guard.Report, limit int) {
 
 // printResult prints the counts of a change, and what happened to the orders of entries, see [app.printOrders].
 func (a *app) printResult(r publish.ChangeResult, came bool) {
-	a.result(r)
 	a.printOrders(r, came)
 	text := fmt.Sprintf("%s added, %s changed, %s removed, %s as before", thousands(r.Added), thousands(r.Changed), thousands(r.Removed), thousands(r.Unchanged))
 	if r.Joined > 0 {

@@ -28,7 +28,7 @@ func (a *app) due() *cobra.Command {
 		Long: `Show the orders that are to be reviewed, have expired or expire soon, one a line, by date. The exit code is 3 if there are any.
 
 An expired order no longer blocks. The next blocklist release withdraws it.`,
-		Example: `  blocklist -C DIR due --within 30d || mail -s "orders due" anna@police.example < due.txt`,
+		Example: `  blocklist -C DIR due --within 30d > due.txt || mail -s "orders due" anna@police.example < due.txt`,
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLedger(func(l *publish.Ledger) error {
@@ -47,7 +47,7 @@ An expired order no longer blocks. The next blocklist release withdraws it.`,
 			})
 		},
 	}
-	cmd.Flags().Var(&within, "within", "up to this `DATE`, or for so many days from now, such as 30d (default: now)")
+	cmd.Flags().Var(&within, "within", "up to this `DATE`, or for a number of days from now, such as 30d (default: now)")
 	cmd.Flags().Lookup("within").DefValue = ""
 	jsonFlag(cmd, &asJSON)
 	return cmd

@@ -42,16 +42,14 @@ func required(cmd *cobra.Command, names ...string) {
 	}
 }
 
-// withoutLedger makes commands refuse and hide the flags of the ledger. These commands read no ledger, or take its
+// withoutLedger makes a command refuse and hide the flags of the ledger. Such a command reads no ledger, or takes its
 // folder as an argument.
-func withoutLedger(commands ...*cobra.Command) []*cobra.Command {
-	for _, cmd := range commands {
-		for name, short := range map[string]string{"directory": "C", "wait": "", "clock-is-right": ""} {
-			flag := cmd.PersistentFlags().VarPF(refusedFlag{}, name, short, "")
-			flag.Hidden = true
-		}
+func withoutLedger(cmd *cobra.Command) *cobra.Command {
+	for name, short := range map[string]string{"directory": "C", "wait": "", "clock-is-right": ""} {
+		flag := cmd.PersistentFlags().VarPF(refusedFlag{}, name, short, "")
+		flag.Hidden = true
 	}
-	return commands
+	return cmd
 }
 
 // refusedFlag is a flag that a command does not take.
@@ -168,7 +166,7 @@ func readKeyFiles(paths []string) (keys []string, err error) {
 // urgentFlags adds the flags for the limits of urgent orders in a root.
 func urgentFlags(cmd *cobra.Command, u *publish.UrgentLimits) {
 	cmd.Flags().IntVar(&u.Entries, "urgent-entries", 0, "up to `N` targets that one officer alone may list on top of a release (default: none)")
-	cmd.Flags().IntVar(&u.Hours, "urgent-hours", 0, "an urgent order lasts at most this many `HOURS`, up to 24 (default: 24)")
+	cmd.Flags().IntVar(&u.Hours, "urgent-hours", 0, "an urgent order lasts at most `N` hours, up to 24 (default: 24)")
 }
 
 // completeUrgent fills in the hours of urgent orders, if they are allowed without a limit of their own.

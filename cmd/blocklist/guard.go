@@ -45,7 +45,7 @@ has name or rank,name on each line, the most popular name first. /dev/null empti
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.builtIn, "built-in", "", "`on` or off: whether the built-in names are protected (default on)")
+	flags.StringVar(&f.builtIn, "built-in", "", "whether the built-in names are protected, a `WORD`: on or off (default: on)")
 	flags.StringVar(&f.protected, "protected", "", "a `FILE` of names and addresses that no entry may touch")
 	flags.StringVar(&f.popular, "popular", "", "a `FILE` of names that no entry may cover, the most popular first")
 	flags.StringVar(&f.growth, "max-growth", "", "the `PERCENT` of the list that may be added at once, such as 20%")

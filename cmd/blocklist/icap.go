@@ -62,7 +62,7 @@ There is no TLS and no authentication: listen on an address that only the proxy 
 		},
 	}
 	in.flags(cmd, "format")
-	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:1344", "the `ADDRESS` and port")
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:1344", "the `ADDRESS` and port to serve at")
 	cmd.Flags().StringVar(&blockedBy, "blocked-by", "", "the `URL` of the operator of the proxy, for the Link field of a refusal")
 	return cmd
 }

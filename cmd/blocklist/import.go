@@ -21,7 +21,7 @@ import (
 // input has the options for reading a list in any format.
 type input struct {
 	format, scope, zone string
-	stopPage            []string
+	stopPage, columns   []string
 	flag                string // name of the flag for the format
 }
 
@@ -32,12 +32,28 @@ func (in *input) flags(cmd *cobra.Command, name string) {
 	cmd.Flags().StringVar(&in.scope, "scope", "", "read names with the `SCOPE` domain or host, whatever the format means by them")
 	cmd.Flags().StringVar(&in.zone, "zone-origin", "", "the `NAME` of the RPZ zone, if the file does not have it")
 	cmd.Flags().StringSliceVar(&in.stopPage, "stop-page", nil, "the `ADDRESS` or name of the page to which the list's author redirects blocked names")
+	cmd.Flags().StringArrayVar(&in.columns, "column", nil, "read a column of a table as another one, as `NAME=COLUMN`, such as Website=url; once for each")
 }
 
 // tableHelp says how the columns of a table are called.
 func tableHelp() string {
 	return `A table (CSV) needs a header. What is listed is in a column with one of the names ` + strings.Join(formats.TargetColumns()[:7], ", ") + `,
-` + strings.Join(formats.TargetColumns()[7:], ", ") + `. Others that are read: category, ref, status, added, expires, review, removed, active.`
+` + strings.Join(formats.TargetColumns()[7:], ", ") + `. Others that are read: category, ref, status, added, expires, review, valid_from, removed, active. For a column
+with another name, --column says which of these it is: --column Website=url --column Aktenzeichen=ref. With ignore, as in
+--column Note=ignore, it says nothing about its row.`
+}
+
+// parseColumns parses the flags --column.
+func parseColumns(texts []string) (map[string]string, error) {
+	columns := map[string]string{}
+	for _, text := range texts {
+		i := strings.LastIndexByte(text, '=')
+		if i < 0 {
+			return nil, usage("--column %q: NAME=COLUMN is needed, such as Website=url", text)
+		}
+		columns[text[:i]] = text[i+1:]
+	}
+	return columns, nil
 }
 
 func list(all []formats.Format) string {
@@ -58,6 +74,9 @@ func (in *input) open(a *app, path string) (*formats.Reader, func(), error) {
 	if o.Scope, err = parseScope(in.scope); err != nil {
 		return nil, nil, err
 	}
+	if o.Columns, err = parseColumns(in.columns); err != nil {
+		return nil, nil, err
+	}
 	source, done, err := a.openInput(path)
 	if err != nil {
 		return nil, nil, err
@@ -66,7 +85,7 @@ func (in *input) open(a *app, path string) (*formats.Reader, func(), error) {
 	if err != nil {
 		done()
 		if o.Format == formats.Auto && errors.Is(err, blocklist.ErrMalformed) {
-			err = withHint(err, "--%s FORMAT names the format, if it is another one", in.flag)
+			err = withHint(err, "--%s FORMAT names the format, if it is another one; --column NAME=COLUMN says what a column of a table has", in.flag)
 		}
 		return nil, nil, err
 	}
@@ -104,6 +123,39 @@ func parseScope(text string) (blocklist.Scope, error) {
 func (a *app) printReport(r formats.Report) {
 	a.printRead(r)
 	a.printSkipped(r.Skipped, false)
+}
+
+// fileResult is the JSON form of what a command did with the entries of a file.
+type fileResult struct {
+	publish.ChangeResult
+	Missing uint64    `json:"missing,omitempty"` // entries to be removed that are not on the list
+	Read    *fileRead `json:"read,omitempty"`
+}
+
+// fileRead is the JSON form of a [formats.Report].
+type fileRead struct {
+	Format  formats.Format `json:"format"`
+	Lines   int            `json:"lines"`
+	Entries int            `json:"entries"`
+	URLs    int            `json:"urls,omitempty"` // of these, which DNS alone cannot enforce
+	Skipped []skippedLines `json:"skipped,omitempty"`
+}
+
+// skippedLines are the lines that are not listed for one reason.
+type skippedLines struct {
+	Reason string `json:"reason"`
+	Count  int    `json:"count"`
+	Lines  []int  `json:"lines"`  // numbers of the first ones, at most 100
+	Missed bool   `json:"missed"` // whether they may be meant as entries
+	Hint   string `json:"hint,omitempty"`
+}
+
+func readToJSON(r formats.Report) *fileRead {
+	out := &fileRead{Format: r.Format, Lines: r.Lines, Entries: r.Entries, URLs: r.URLs}
+	for _, s := range r.Skipped {
+		out.Skipped = append(out.Skipped, skippedLines{s.Reason, s.Count, s.Lines, s.Missed(), s.Hint})
+	}
+	return out
 }
 
 func (a *app) printRead(r formats.Report) {
@@ -147,26 +199,30 @@ func (a *app) importList() *cobra.Command {
 		Short: "List everything in a file, of any format",
 		Long: `List everything in a file, of any format: all of it in one step, or nothing. - is standard input.
 
-Category, reference, expiry and review apply to entries without their own. If an entry is listed already, import gives a
-further order, or changes the order with the same reference, as add does. Lines that are not entries are skipped and counted
-by reason. So are URLs with a fragment (https://app.example/#/profile/7): a fragment never leaves the browser, and without it
-the whole page would be listed. A file is refused if most of its lines do not fit its format.
+--category, --ref, --expires and --review apply to entries without their own. If an entry is listed already, import gives a
+further order, or changes the order with the same reference, as add does. Lines that are not entries are skipped, and counted
+by reason. A URL with a fragment (https://app.example/#/profile/7) is skipped, too: a fragment never leaves the browser, and
+without it the whole page would be listed. A file is refused if most of its lines do not fit its format.
 
 ` + tableHelp() + `
 
-What the guards hold, just as in blocklist add, is left out and explained, the rest is listed, and the exit code says so. See
-blocklist guard.
+Entries that the guards hold, or that break the rules of the list, are left out and shown. All others are listed, and the exit
+code is 3. See blocklist guard and blocklist rules.
 
-With --ref the file is an order, as is a list of domains that begins with the number and day of one (0000351_2026.05.11), which
-is then the reference. What an order names and is not listed is reported with its lines as NOT listed, and the exit code is 3:
-the entries that could be read are on the list, the rest is to be added by hand. So it is if entries break the rules of the list.
+With --ref the file is an order. A line that may name something, and is not listed, is then shown as NOT listed with its number,
+and the exit code is 3: add it by hand. A list of domains that begins with the number and day of an order (0000351_2026.05.11)
+is an order, too, with these as the reference.
 
-With --replace the file is all that the order --ref (such as the name of a feed) says: the orders with this reference are withdrawn from entries
-that the file does not name, and those of the others are as the file says. Orders with another reference stay, and so does
-an entry that rests on one. Nothing is replaced if a line can't be read or breaks a rule, or if more than the usual share comes or
-goes, unless --override says why.`,
+With --replace the file is the full list of the order --ref, such as a feed. The order is withdrawn from entries that the file
+does not name, and is for the others as the file says. Other orders stay, and so does an entry that rests on one. Nothing is
+replaced if a line can't be read or breaks a rule, or if more than 20 % of the order's entries come or go, unless --override
+says why.
+
+With --json the lines that were skipped are in the result, by reason: the numbers of the first 100, and whether they were
+"missed", which means that they may name something.`,
 		Example: `  blocklist -C DIR import hosts.txt --ref "order 2026/17"
   blocklist -C DIR import week-48.csv --ref "feed of example.org" --replace
+  blocklist -C DIR import table.csv --column Website=url --column Aktenzeichen=ref
   zcat list.gz | blocklist -C DIR import - --format domains`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -212,6 +268,7 @@ func (a *app) runImport(cmd *cobra.Command, l *publish.Ledger, r *formats.Reader
 	report, order := r.Report(), c.Reference != ""
 	a.printRead(report)
 	a.printSkipped(report.Skipped, order)
+	a.result(fileResult{ChangeResult: result, Read: readToJSON(report)})
 	if err != nil {
 		return err
 	}

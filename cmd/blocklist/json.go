@@ -86,7 +86,7 @@ func (a *app) next(format string, args ...any) {
 // printed only for an error.
 func (a *app) endJSON(cmd *cobra.Command, o outcome, err error) error {
 	e := a.ending
-	if err == nil && e.Result == nil && e.Next == nil {
+	if err == nil && e.Result == nil && e.Next == nil && cmd.Annotations[changes] == "" {
 		return nil
 	}
 	e.Command, e.Outcome, e.Code = strings.TrimPrefix(cmd.CommandPath(), "blocklist "), o.name, o.code
@@ -102,12 +102,14 @@ func wantsJSON(cmd *cobra.Command) bool {
 	return flag != nil && flag.Changed && flag.Value.String() == "true"
 }
 
-// changing adds --json to commands that change something.
-func changing(commands ...*cobra.Command) []*cobra.Command {
-	for _, cmd := range commands {
-		cmd.Flags().Bool("json", false, "write one JSON object at the end: what was done, what is next, or the error")
-	}
-	return commands
+// changes is an annotation of commands that always change something, so that they always have an ending.
+const changes = "changes"
+
+// changing adds --json to a command that changes something.
+func changing(cmd *cobra.Command) *cobra.Command {
+	cmd.Annotations = map[string]string{changes: "always"}
+	cmd.Flags().Bool("json", false, "write one JSON object at the end: what was done, what is next, or the error")
+	return cmd
 }
 
 func jsonFlag(cmd *cobra.Command, on *bool) {

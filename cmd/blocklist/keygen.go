@@ -59,7 +59,7 @@ passphrase, because a resolver starts without a person.`,
 	cmd.Flags().StringVar(&name, "name", "", "the officer's `NAME` (default: that of the file)")
 	cmd.Flags().StringVar(&from, "key", "", keyUsage)
 	cmd.Flags().BoolVar(&subscriber, "subscriber", false, "make the key pair of a subscriber to confidential lists")
-	cmd.Flags().StringVar(&kind, "kind", "hybrid", "of a subscriber's key: hybrid (safe from quantum computers as well) or x25519")
+	cmd.Flags().StringVar(&kind, "kind", "hybrid", "the `KIND` of a subscriber's key: hybrid (safe from quantum computers as well) or x25519")
 	cmd.Flags().BoolVar(&plain, "no-passphrase", false, "leave the private key unprotected")
 	return cmd
 }

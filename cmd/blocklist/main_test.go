@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -110,13 +112,30 @@ func exitsCommand(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+// eachCommand calls do for all commands below cmd.
+func eachCommand(cmd *cobra.Command, do func(*cobra.Command)) {
+	for _, sub := range cmd.Commands() {
+		if sub.IsAvailableCommand() && sub.Name() != "help" {
+			do(sub)
+			eachCommand(sub, do)
+		}
+	}
+}
+
+// Every command has help with examples, is in a group of the list of commands, and its flags say what is to be given.
 func TestEveryCommandHasHelp(t *testing.T) {
-	var out, errs bytes.Buffer
-	for name := range strings.FieldsSeq("keygen init add remove import export convert compile takedown status diff history log show releases report entries verify guard release request review sign refuse root urgent:add urgent:remove urgent:list urgent:push subscriber:add subscriber:remove subscriber:list push pull follow lookup squid icap man origin:init origin:trust origin:serve origin:rekey") {
-		out.Reset()
-		code := run(append(strings.Split(name, ":"), "--help"), nil, &out, &errs)
-		assert.Zero(t, code, name)
+	eachCommand(new(app).root(), func(cmd *cobra.Command) {
+		name := cmd.CommandPath()
+		var out, errs bytes.Buffer
+		assert.Zero(t, run(append(strings.Fields(name)[1:], "--help"), nil, &out, &errs), name)
 		assert.Contains(t, out.String(), "Examples:", name)
 		assert.Empty(t, errs.String(), name)
-	}
+		if cmd.Parent() == cmd.Root() {
+			assert.NotEmpty(t, cmd.GroupID, name)
+		}
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			placeholder, _ := pflag.UnquoteUsage(f)
+			assert.Equal(t, strings.ToUpper(placeholder), placeholder, "%s --%s", name, f.Name)
+		})
+	})
 }

@@ -21,14 +21,20 @@ import (
 func (a *app) origin() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "origin",
-		Short: "Keep the server that takes pushes and serves releases",
-		Args:  args(cobra.NoArgs),
+		Short: "Make and run the server that accepts pushes and serves releases",
+		Long: `Make and run the server that accepts pushes of signed releases and serves them to subscribers. Its folder has the releases
+and an online key, which says that nothing newer exists; it can't add an entry.`,
+		Example: `  blocklist origin init ORIGIN
+  blocklist origin trust ORIGIN DIR/root.json
+  blocklist origin serve ORIGIN --listen 127.0.0.1:8470`,
+		Args: args(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			return usage("origin init, origin trust, origin serve, origin rekey or origin subscriber")
 		},
 	}
-	cmd.AddCommand(changing(a.originInit(), a.originTrust(), a.originRekey())...)
-	cmd.AddCommand(a.originServe(), a.originSubscriber())
+	cmd.AddCommand(
+		changing(a.originInit()), changing(a.originTrust()), a.originServe(), changing(a.originRekey()), a.originSubscriber(),
+	)
 	return cmd
 }
 
@@ -74,7 +80,7 @@ root on, the list is signed with it. Delete the old key when no list needs it an
 func (a *app) originTrust() *cobra.Command {
 	return &cobra.Command{
 		Use:   "trust ORIGIN ROOT.json",
-		Short: "Take pushes for a list, by its signed root",
+		Short: "Accept pushes for a list, by its signed root",
 		Long: `Accept pushes for a list, by its signed root. The root must come from the agency by a way that you trust. From then on the
 officers in the root decide what is accepted.`,
 		Example: "  blocklist origin trust ORIGIN DIR/root.json",
@@ -131,7 +137,7 @@ proxy in front of the origin for it.`,
 			return serve(cmd.Context(), o, netutil.LimitListener(listener, maxConnections), log)
 		},
 	}
-	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8470", "the `ADDRESS` and port")
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8470", "the `ADDRESS` and port to serve at")
 	return cmd
 }
 

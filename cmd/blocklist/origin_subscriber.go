@@ -13,14 +13,17 @@ import (
 func (a *app) originSubscriber() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "subscriber",
-		Short: "Say whose receipts the origin takes",
-		Args:  args(cobra.NoArgs),
+		Short: "Set whose receipts the origin accepts",
+		Long: `Set whose receipts the origin accepts. A receipt is a subscriber's signed statement that it enforces a release; blocklist
+receipts shows them.`,
+		Example: `  blocklist origin subscriber add ORIGIN --list it.example/csam receipts.pub
+  blocklist origin subscriber list ORIGIN --list it.example/csam`,
+		Args: args(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			return usage("origin subscriber add, origin subscriber remove or origin subscriber list")
 		},
 	}
-	cmd.AddCommand(changing(a.originSubscriberAdd(), a.originSubscriberRemove())...)
-	cmd.AddCommand(a.originSubscriberList())
+	cmd.AddCommand(changing(a.originSubscriberAdd()), changing(a.originSubscriberRemove()), a.originSubscriberList())
 	return cmd
 }
 
@@ -41,7 +44,7 @@ func (a *app) originSubscriberAdd() *cobra.Command {
 	var list string
 	cmd := &cobra.Command{
 		Use:   "add ORIGIN --list NAME FILE.pub...",
-		Short: "Take receipts that are signed with these keys",
+		Short: "Accept receipts that are signed with these keys",
 		Long: `Accept receipts that are signed with these keys. Each file is the .pub file of one subscriber, made by "keygen
 --no-passphrase". Receipts are shown under the name in the key. Reading them needs the token in the origin's folder.`,
 		Example: "  blocklist origin subscriber add ORIGIN --list it.example/csam receipts.pub",
@@ -74,8 +77,8 @@ func (a *app) originSubscriberRemove() *cobra.Command {
 	var list string
 	cmd := &cobra.Command{
 		Use:     "remove ORIGIN --list NAME SUBSCRIBER...",
-		Short:   "Take no receipts of these subscribers any more",
-		Example: "  blocklist origin subscriber remove ORIGIN --list it.example/csam isp",
+		Short:   "Accept no receipts of these subscribers any more",
+		Example: "  blocklist origin subscriber remove ORIGIN --list it.example/csam isp.example",
 		Args:    args(cobra.MinimumNArgs(2)),
 	}
 	withReceipts(cmd, &list, func(o *origin.Origin, names []string) error {
@@ -95,7 +98,7 @@ func (a *app) originSubscriberList() *cobra.Command {
 	var list string
 	cmd := &cobra.Command{
 		Use:     "list ORIGIN --list NAME",
-		Short:   "Show the keys whose receipts are taken, as --keys of the command receipts reads them",
+		Short:   "Show the keys whose receipts are accepted, one a line, as receipts --keys reads them",
 		Example: "  blocklist origin subscriber list ORIGIN --list it.example/csam",
 		Args:    args(cobra.ExactArgs(1)),
 	}

@@ -47,7 +47,7 @@ are verified with the keys in the file of --keys, one a line. For the folder of 
 registered there. Releases and their times are verified from the list's root on. The first line has the newest serial and its
 deadline.
 
-The exit code is 1 if a subscriber is late, or has another state than the signed one.`,
+The exit code is 3 if a subscriber is late, or has another state than the signed one.`,
 		Example: `  blocklist -C DIR receipts ORIGIN
   blocklist receipts https://origin.example --root DIR/root.json --keys subscribers.txt --token token --deadline 30m --json`,
 		Args: args(cobra.ExactArgs(1)),

@@ -61,23 +61,25 @@ nothing changes.`,
 func (a *app) runRemove(ctx context.Context, l *publish.Ledger, entries []blocklist.Entry, o *removal,
 	c publish.Audit,
 ) error {
-	var missing uint64
+	var done fileResult
 	if o.file != "" {
-		listed, unlisted, err := a.listedIn(ctx, l, o)
+		listed, err := a.listedIn(ctx, l, o, &done)
 		if err != nil {
 			return err
 		}
-		if entries, missing = append(entries, listed...), unlisted; len(entries) == 0 {
+		a.result(done)
+		if entries = append(entries, listed...); len(entries) == 0 {
 			return fmt.Errorf("removing what %s names: %w: none of it", o.file, publish.ErrNotListed)
 		}
 	}
-	r, err := removeOrders(ctx, l, entries, o, c)
-	if err != nil {
+	var err error
+	if done.ChangeResult, err = removeOrders(ctx, l, entries, o, c); err != nil {
 		return err
 	}
-	a.printResult(r, false)
-	if missing > 0 {
-		return exitError{exitAttention, fmt.Errorf("%s of %s NOT on the list; the others are removed", plural(missing, "entry", "entries"), o.file)}
+	a.result(done)
+	a.printResult(done.ChangeResult, false)
+	if done.Missing > 0 {
+		return exitError{exitAttention, fmt.Errorf("%s of %s NOT on the list; the others are removed", plural(done.Missing, "entry", "entries"), o.file)}
 	}
 	return nil
 }
@@ -91,19 +93,19 @@ func removeOrders(ctx context.Context, l *publish.Ledger, entries []blocklist.En
 	return l.Remove(ctx, entries, c)
 }
 
-// listedIn returns the entries of a file that rest on the withdrawn order, and the number of the other entries.
-func (a *app) listedIn(ctx context.Context, l *publish.Ledger, o *removal) (
-	listed []blocklist.Entry, missing uint64, err error,
+// listedIn returns the entries of a file that rest on the withdrawn order. It counts the other entries in result.
+func (a *app) listedIn(ctx context.Context, l *publish.Ledger, o *removal, result *fileResult) (
+	listed []blocklist.Entry, err error,
 ) {
 	r, done, err := o.open(a, o.file)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	defer done()
 	seen := map[string]bool{}
 	for e, err := range r.Entries() {
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		target := e.Target()
 		if seen[target] {
@@ -112,11 +114,11 @@ func (a *app) listedIn(ctx context.Context, l *publish.Ledger, o *removal) (
 		seen[target] = true
 		orders, err := l.Orders(ctx, target)
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		e.Reference = o.reference
 		if len(orders) == 0 || o.oneOrder && !slices.ContainsFunc(orders, sameOrder(e)) {
-			if missing++; missing <= maxShown {
+			if result.Missing++; result.Missing <= maxShown {
 				a.printf("%s: not on the list", target)
 			}
 			continue
@@ -124,5 +126,6 @@ func (a *app) listedIn(ctx context.Context, l *publish.Ledger, o *removal) (
 		listed = append(listed, e)
 	}
 	a.printReport(r.Report())
-	return listed, missing, nil
+	result.Read = readToJSON(r.Report())
+	return listed, nil
 }

@@ -79,6 +79,7 @@ func (a *app) writeReport(ctx context.Context, l *publish.Ledger, args []string,
 	if err := writeFileMode(f.out, mode, write); err != nil {
 		return err
 	}
+	a.result(fields{"file": f.out})
 	a.printf("written: %s", f.out)
 	return nil
 }

@@ -154,9 +154,7 @@ func (a *app) signRequest(ctx context.Context, path string, s signFlags) error {
 	}
 	return a.withRequest(path, s.open, func(q *publish.Request) error {
 		p := q.Pending()
-		if a.clockIsRight {
-			q.ConfirmClock()
-		}
+		q.ConfirmClock(a.confirmClock())
 		remember, err := a.checkSeen(ctx, q, p, s.again)
 		if err != nil {
 			return err
@@ -264,6 +262,7 @@ func (a *app) printSigner(p *publish.Pending) {
 
 // addRefusals records officers' refusals, and drops the pending root, release or urgent orders.
 func (a *app) addRefusals(cmd *cobra.Command, l *publish.Ledger, files []string) error {
+	var refused []string
 	for _, file := range files {
 		refusal, err := readAtMost(file, publish.MaxSignature)
 		if err != nil {
@@ -273,10 +272,12 @@ func (a *app) addRefusals(cmd *cobra.Command, l *publish.Ledger, files []string)
 		if err != nil {
 			return fmt.Errorf("%s: %w", file, err)
 		}
+		refused = append(refused, what)
 		if err := a.printRefused(cmd.Context(), l, what); err != nil {
 			return err
 		}
 	}
+	a.result(fields{"refused": refused})
 	return nil
 }
 

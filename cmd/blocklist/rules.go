@@ -44,11 +44,14 @@ add refuses an order that breaks a rule; import leaves it out and counts it. Rul
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLedger(func(l *publish.Ledger) error {
-				rules, err := changeRules(cmd, l, given, c)
-				if err != nil {
+				rules, changed, err := changeRules(cmd, l, given, c)
+				switch {
+				case err != nil:
 					return err
-				}
-				if asJSON {
+				case changed && asJSON:
+					a.result(rules)
+					return nil
+				case asJSON:
 					return a.printJSON(rules)
 				}
 				_, err = fmt.Fprintln(a.stdout, visible(rulesText(rules)))
@@ -63,13 +66,13 @@ add refuses an order that breaks a rule; import leaves it out and counts it. Rul
 	return cmd
 }
 
-// changeRules sets the rules whose flags were given, and returns all rules.
-func changeRules(cmd *cobra.Command, l *publish.Ledger, given publish.Rules, c publish.Audit) (publish.Rules, error) {
-	rules, err := l.Rules(cmd.Context())
-	if err != nil {
-		return rules, err
+// changeRules sets the rules whose flags were given. It returns all rules, and whether any flag was given.
+func changeRules(cmd *cobra.Command, l *publish.Ledger, given publish.Rules, c publish.Audit) (
+	rules publish.Rules, changed bool, err error,
+) {
+	if rules, err = l.Rules(cmd.Context()); err != nil {
+		return rules, false, err
 	}
-	changed := false
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		changed = changed || isRule(f.Name)
 		switch f.Name {
@@ -84,12 +87,13 @@ func changeRules(cmd *cobra.Command, l *publish.Ledger, given publish.Rules, c p
 		}
 	})
 	if !changed {
-		return rules, nil
+		return rules, false, nil
 	}
 	if err := l.SetRules(cmd.Context(), rules, c); err != nil {
-		return rules, err
+		return rules, false, err
 	}
-	return l.Rules(cmd.Context())
+	rules, err = l.Rules(cmd.Context())
+	return rules, true, err
 }
 
 const noRules = "none"

@@ -23,7 +23,8 @@ func (a *app) status() *cobra.Command {
 		Short: "Show the state of the list: entries, releases, what is pending, which pages are still up",
 		Long: `Show the state of the list: entries, releases, and what is pending. For each platform that can take pages down, it counts the
 listed URLs that are open (never checked, or still up at the last check), that came back after a removal, and that are
-removed. It also shows the age of the open URLs. blocklist takedown records checks.
+removed. It also shows the age of the open URLs. blocklist takedown records checks. The exit code is 3 if a root or a release
+has expired.
 
 With ORIGIN, a URL or a folder, it also compares the ledger with the origin's newest release.`,
 		Example: `  blocklist -C DIR status

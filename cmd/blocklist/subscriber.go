@@ -14,16 +14,17 @@ import (
 func (a *app) subscriber() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "subscriber",
-		Short: "Say to whom a confidential list is encrypted",
+		Short: "Set to whom a confidential list is encrypted",
 		Long: `Set the subscribers to whom a confidential list is encrypted. Changes take effect with the next release. After a removal, that
 release has a new key. Subscribers can still read the releases that they could read before.`,
+		Example: `  blocklist -C DIR subscriber add isp.example isp.pub --reason "contract 2026/3"
+  blocklist -C DIR subscriber list`,
 		Args: args(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			return usage("subscriber add, subscriber remove or subscriber list")
 		},
 	}
-	cmd.AddCommand(changing(a.subscriberAdd(), a.subscriberRemove())...)
-	cmd.AddCommand(a.subscriberList())
+	cmd.AddCommand(changing(a.subscriberAdd()), changing(a.subscriberRemove()), a.subscriberList())
 	return cmd
 }
 

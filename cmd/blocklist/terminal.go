@@ -71,15 +71,38 @@ func (a *app) confirm(question string) error {
 	if _, ok := terminal(a.stdin); !ok {
 		return withHint(errors.New("there is no terminal to ask for your consent"), "--yes gives it, once you have seen what it is about")
 	}
+	if yes, err := a.ask(question); err != nil || yes {
+		return err
+	}
+	return errors.New("you did not say yes; nothing was signed")
+}
+
+// ask asks a question at the terminal, and reports whether the answer is y or yes.
+func (a *app) ask(question string) (yes bool, err error) {
 	fmt.Fprintf(a.stderr, "%s [y/N] ", question)
 	answer, err := bufio.NewReader(io.LimitReader(a.stdin, 100)).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
-		return err
+		return false, err
 	}
-	if answer = strings.ToLower(strings.TrimSpace(answer)); answer != "y" && answer != "yes" {
-		return errors.New("you did not say yes; nothing was signed")
+	answer = strings.ToLower(strings.TrimSpace(answer))
+	return answer == "y" || answer == "yes", nil
+}
+
+// confirmClock returns the function that decides whether the clock is right: --clock-is-right says so, a terminal is
+// asked, and otherwise there is none.
+func (a *app) confirmClock() func(doubt error) bool {
+	_, ok := terminal(a.stdin)
+	switch {
+	case a.clockIsRight:
+		return func(error) bool { return true }
+	case !ok:
+		return nil
 	}
-	return nil
+	return func(doubt error) bool {
+		a.printf("%v", doubt)
+		yes, err := a.ask("is the clock of this machine right?")
+		return yes && err == nil
+	}
 }
 
 // progress returns two functions: show prints a count on a terminal, at most a few times a second, and done clears it.

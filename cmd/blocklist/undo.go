@@ -29,6 +29,7 @@ If a later operation has changed the same orders, undo fails and nothing changes
 				if err != nil {
 					return err
 				}
+				a.result(r)
 				a.printResult(r, true)
 				return nil
 			})

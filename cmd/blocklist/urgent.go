@@ -19,13 +19,15 @@ func (a *app) urgent() *cobra.Command {
 		Long: `List as one officer alone, where the root allows it: a few entries, for some hours. Subscribers enforce both limits.
 
 Urgent orders apply on top of the newest release and end with the next one. To keep an entry, also "add" and release it.`,
+		Example: `  blocklist -C DIR root --urgent-entries 5 --urgent-hours 24 --reason "nights and weekends"
+  blocklist -C DIR urgent add example.com --ref "order 2026/17" --key anna.key
+  blocklist -C DIR urgent push https://origin.example`,
 		Args: args(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			return usage("urgent add, urgent remove, urgent list or urgent push")
 		},
 	}
-	cmd.AddCommand(changing(a.urgentAdd(), a.urgentRemove(), a.urgentPush())...)
-	cmd.AddCommand(a.urgentList())
+	cmd.AddCommand(changing(a.urgentAdd()), changing(a.urgentRemove()), changing(a.urgentPush()), a.urgentList())
 	return cmd
 }
 

@@ -15,23 +15,34 @@ const ClockTolerance = 5 * time.Minute
 // maintained list has another release within this time.
 const maxPause = 365 * 24 * time.Hour
 
-// ConfirmClock says that the clock is right. [Ledger.Lock] no longer doubts it. An operation records the confirmation
-// if it was needed.
-func (l *Ledger) ConfirmClock() { l.clockConfirmed = true }
+// Clock is the clock of this machine, which a person may have confirmed. The zero value is not confirmed.
+type Clock struct {
+	confirm   func(doubt error) bool
+	confirmed bool
+}
 
-// ClockConfirmed reports whether [Ledger.ConfirmClock] was called.
-func (l *Ledger) ClockConfirmed() bool { return l.clockConfirmed }
+// Confirm sets a function that reports whether the clock is right although it is doubted. It is asked until it returns
+// true.
+func (c *Clock) Confirm(confirm func(doubt error) bool) { c.confirm = confirm }
+
+// Check returns the doubt unless the clock is confirmed. The doubt may be nil.
+func (c *Clock) Check(doubt error) error {
+	if doubt == nil || c.confirmed {
+		return nil
+	}
+	if c.confirmed = c.confirm != nil && c.confirm(doubt); c.confirmed {
+		return nil
+	}
+	return doubt
+}
 
 // checkClock fails with [blocklist.ErrClock] if the clock is implausible after the last operation, see [follows].
 func (l *Ledger) checkClock(ctx context.Context) error {
-	if l.clockConfirmed {
-		return nil
-	}
 	last, err := l.Head(ctx)
 	if err != nil {
 		return err
 	}
-	return follows(time.Now(), last)
+	return l.Clock.Check(follows(time.Now(), last))
 }
 
 // follows fails with [blocklist.ErrClock] if the time now is before the last operation, or a release lifetime after it.

@@ -25,7 +25,8 @@ type Ledger struct {
 	db     *sql.DB
 	resume func(context.Context) error
 
-	clockConfirmed bool
+	// Clock is compared with the last operation by [Ledger.Lock]. An operation records it if the clock was doubted.
+	Clock Clock
 
 	wait    time.Duration // for the lock
 	waiting func(Holder)

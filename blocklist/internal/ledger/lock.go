@@ -73,7 +73,7 @@ func (l *Ledger) SetWait(most time.Duration, waiting func(Holder)) { l.wait, l.w
 
 // Lock locks the folder for changes by this process. It fails with [blocklist.ErrBusy] if another one has the lock, see
 // [Ledger.SetWait], and with [blocklist.ErrClock] if the clock is before the last operation, or a release lifetime
-// ahead of it, unless [Ledger.ConfirmClock] was called.
+// ahead of it, unless Clock is confirmed.
 func (l *Ledger) Lock(ctx context.Context) (unlock func(), err error) {
 	lock, err := disk.LockWithin(ctx, l.lockPath(), l.wait, l.notice)
 	if errors.Is(err, disk.ErrLocked) {
