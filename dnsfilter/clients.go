@@ -26,13 +26,17 @@ func serves(networks []netip.Prefix, client netip.Addr) bool {
 	if len(networks) == 0 {
 		networks = defaultClients
 	}
-	client = plainAddr(client)
+	return !client.IsValid() || isWithin(networks, plainAddr(client))
+}
+
+// isWithin reports whether an address, as plainAddr returns it, is in one of the networks.
+func isWithin(networks []netip.Prefix, addr netip.Addr) bool {
 	for i := range networks {
-		if networks[i].Contains(client) {
+		if networks[i].Contains(addr) {
 			return true
 		}
 	}
-	return !client.IsValid()
+	return false
 }
 
 // plainAddr returns a client address without an IPv4-in-IPv6 prefix and without a zone, so that addresses can be

@@ -5,26 +5,29 @@ import (
 	"sync/atomic"
 )
 
-// Limits on TCP connections, for all listeners together. A client is an IPv4 address, or an IPv6 /56 network.
+// Limits on connections, for all listeners together: plain ones, and encrypted ones, which devices keep open. A client is
+// an IPv4 address, or an IPv6 /56 network.
 const (
 	maxConns          = 1000
-	maxWaitingConns   = maxConns / 2 // connections that wait for the upstream; the rest is for cached answers
+	maxEncrypted      = 24_000
 	maxConnsPerClient = 100
 	minConnsPerClient = 10 // when few connections are free
 )
 
-// connections limits the open TCP connections. When the limit is reached, a new connection replaces one of the client
+// connections limits the open connections of one kind. When the limit is reached, a new connection replaces one of the client
 // with the most connections, so a flood hurts its own client first.
 type connections struct {
+	max                       int           // half of them may wait for the upstream; the rest is for cached answers
 	accepted, closed, refused atomic.Uint64 // closed: to make room; refused: no room
+	waiting                   atomic.Int64  // connections that wait for the upstream
 
 	mu   sync.Mutex
-	n    atomic.Int64                    // changed under mu
-	open map[uint64]map[*stream]struct{} // by client
+	n    atomic.Int64                  // changed under mu
+	open map[uint64]map[*Conn]struct{} // by client
 }
 
 // admit adds a connection. It returns false if there is no room.
-func (cs *connections) admit(c *stream) bool {
+func (cs *connections) admit(c *Conn) bool {
 	victim, ok := cs.add(c)
 	cs.close(victim)
 	if !ok {
@@ -34,15 +37,15 @@ func (cs *connections) admit(c *stream) bool {
 }
 
 // close closes a connection to make room. It does nothing if c is nil.
-func (cs *connections) close(c *stream) {
+func (cs *connections) close(c *Conn) {
 	if c != nil {
 		cs.closed.Add(1)
-		_ = c.conn.Close() // its reader ends
+		_ = c.closer.Close() // its reader ends
 	}
 }
 
 // add adds a connection if there is room. It also returns the connection to close in exchange, if any.
-func (cs *connections) add(c *stream) (victim *stream, ok bool) {
+func (cs *connections) add(c *Conn) (victim *Conn, ok bool) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	if whose, full := cs.full(c.from); full {
@@ -52,10 +55,10 @@ func (cs *connections) add(c *stream) (victim *stream, ok bool) {
 		cs.removeLocked(victim)
 	}
 	if cs.open == nil {
-		cs.open = make(map[uint64]map[*stream]struct{})
+		cs.open = make(map[uint64]map[*Conn]struct{})
 	}
 	if cs.open[c.from] == nil {
-		cs.open[c.from] = make(map[*stream]struct{})
+		cs.open[c.from] = make(map[*Conn]struct{})
 	}
 	cs.open[c.from][c] = struct{}{}
 	cs.n.Add(1)
@@ -66,19 +69,19 @@ func (cs *connections) add(c *stream) (victim *stream, ok bool) {
 // full reports whether a client needs a connection closed before it may open another one. It also returns the client
 // that loses a connection.
 func (cs *connections) full(from uint64) (whose uint64, full bool) {
-	free := maxConns - int(cs.n.Load())
+	free := cs.max - int(cs.n.Load())
 	switch limit := min(max(free/5, minConnsPerClient), maxConnsPerClient); {
 	case len(cs.open[from]) >= limit:
 		return from, true
 	case free > 0:
 		return from, false
 	}
-	return cs.most(from, anyStream), true
+	return cs.most(from, anyConn), true
 }
 
 // most returns the client with the most connections of a kind. If none has more than the given client, it returns the
 // given one.
-func (cs *connections) most(than uint64, kind func(*stream) bool) uint64 {
+func (cs *connections) most(than uint64, kind func(*Conn) bool) uint64 {
 	most := cs.have(than, kind)
 	for client := range cs.open {
 		if n := cs.have(client, kind); n > most {
@@ -89,7 +92,7 @@ func (cs *connections) most(than uint64, kind func(*stream) bool) uint64 {
 }
 
 // have returns the number of connections of a kind that a client has.
-func (cs *connections) have(client uint64, kind func(*stream) bool) (n int) {
+func (cs *connections) have(client uint64, kind func(*Conn) bool) (n int) {
 	for c := range cs.open[client] {
 		if kind(c) {
 			n++
@@ -101,16 +104,16 @@ func (cs *connections) have(client uint64, kind func(*stream) bool) (n int) {
 // victim returns the connection of a client that is closed for a newcomer. It prefers the connection that has been idle
 // longest. If none is idle and the newcomer will still have fewer connections, it returns the one that has waited for
 // an answer longest.
-func (cs *connections) victim(whose, newcomer uint64) *stream {
-	c := cs.oldest(whose, func(c *stream) bool { return !c.isWaiting() })
+func (cs *connections) victim(whose, newcomer uint64) *Conn {
+	c := cs.oldest(whose, func(c *Conn) bool { return !c.isWaiting() })
 	if c == nil && len(cs.open[whose]) > len(cs.open[newcomer])+1 {
-		c = cs.oldest(whose, anyStream)
+		c = cs.oldest(whose, anyConn)
 	}
 	return c
 }
 
 // oldest returns the client's connection of a kind with the oldest last query.
-func (cs *connections) oldest(whose uint64, kind func(*stream) bool) (oldest *stream) {
+func (cs *connections) oldest(whose uint64, kind func(*Conn) bool) (oldest *Conn) {
 	for c := range cs.open[whose] {
 		if kind(c) && (oldest == nil || c.asked.Load() < oldest.asked.Load()) {
 			oldest = c
@@ -119,13 +122,13 @@ func (cs *connections) oldest(whose uint64, kind func(*stream) bool) (oldest *st
 	return oldest
 }
 
-func anyStream(*stream) bool { return true }
+func anyConn(*Conn) bool { return true }
 
 // admitWaiting makes room for one more connection that waits for the upstream. If the limit is reached, it takes the
 // client with the most waiting connections and closes the one that has waited longest. It returns false if that client
 // is the caller's own.
-func (cs *connections) admitWaiting(c *stream) bool {
-	if cs.n.Load() <= maxWaitingConns {
+func (cs *connections) admitWaiting(c *Conn) bool {
+	if int(cs.waiting.Load()) < cs.max/2 {
 		return true
 	}
 	victim, ok := cs.waitingVictim(c)
@@ -133,21 +136,14 @@ func (cs *connections) admitWaiting(c *stream) bool {
 	return ok
 }
 
-func (cs *connections) waitingVictim(c *stream) (victim *stream, ok bool) {
+func (cs *connections) waitingVictim(c *Conn) (victim *Conn, ok bool) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	all := 0
-	for client := range cs.open {
-		all += cs.have(client, (*stream).isWaiting)
-	}
-	if all < maxWaitingConns {
-		return nil, true
-	}
-	whose := cs.most(c.from, (*stream).isWaiting)
+	whose := cs.most(c.from, (*Conn).isWaiting)
 	if whose == c.from {
 		return nil, false
 	}
-	victim = cs.oldest(whose, (*stream).isWaiting)
+	victim = cs.oldest(whose, (*Conn).isWaiting)
 	if victim != nil { // nil: it got its answer in the meantime
 		cs.removeLocked(victim)
 	}
@@ -155,16 +151,16 @@ func (cs *connections) waitingVictim(c *stream) (victim *stream, ok bool) {
 }
 
 // isCrowded reports whether more than half of the allowed connections are open. Then timeouts are shorter.
-func (cs *connections) isCrowded() bool { return cs.n.Load() > maxConns/2 }
+func (cs *connections) isCrowded() bool { return int(cs.n.Load()) > cs.max/2 }
 
 // remove removes a connection that has ended.
-func (cs *connections) remove(c *stream) {
+func (cs *connections) remove(c *Conn) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	cs.removeLocked(c)
 }
 
-func (cs *connections) removeLocked(c *stream) {
+func (cs *connections) removeLocked(c *Conn) {
 	if _, ok := cs.open[c.from][c]; !ok {
 		return
 	}

@@ -12,10 +12,10 @@ import (
 // TestBusyConnectionsMakeRoom lets clients that have all their connections wait for answers keep no one out.
 func TestBusyConnectionsMakeRoom(t *testing.T) {
 	t.Parallel()
-	var cs connections
-	busy := func(client string) *stream {
-		c := &stream{slots: make(chan struct{}, 1), from: clientKey(netip.MustParseAddr(client))}
-		c.slots <- struct{}{}
+	cs := connections{max: maxConns}
+	busy := func(client string) *Conn {
+		c := &Conn{from: clientKey(netip.MustParseAddr(client))}
+		c.waiting.Store(1)
 		return c
 	}
 	for client := 0; cs.count() < maxConns; client++ {

@@ -20,7 +20,7 @@ type counters struct {
 	last  listAction // the last one counted; the next is mostly the same
 	at    *uint64    // its counter
 
-	answers, streamed answerCounters // over UDP, and over all other transports
+	answers answerCounters // over UDP
 }
 
 type listAction struct {
@@ -73,7 +73,7 @@ const countedRcodes = dns.RcodeBadCookie + 1
 
 // Answer is the set of labels under which answers are counted.
 type Answer struct {
-	Transport string // udp, or tcp for every stream transport
+	Transport Transport
 	Type      string // of the query; "other" for types without a counter of their own
 	Rcode     string // as in [dns.RcodeToString], except that 16 is BADVERS
 }
@@ -100,7 +100,7 @@ func (a *answerCounters) count(m []byte) {
 }
 
 // add adds the counts for a transport to sum.
-func (a *answerCounters) add(transport string, sum map[Answer]uint64) {
+func (a *answerCounters) add(transport Transport, sum map[Answer]uint64) {
 	for i := range a {
 		for rcode := range a[i] {
 			if n := a[i][rcode].Load(); n > 0 {

@@ -80,8 +80,11 @@
 // networks, loopback and private clients are served. A [RateLimit] limits the answers to one network of clients over
 // UDP. Clients that send a cookie (RFC 7873) get a server cookie (RFC 9018). A client that returns a valid server
 // cookie has proved its address and is not limited. Beyond the limit, some queries get a short reply: BADCOOKIE with a
-// server cookie if they have a client cookie, otherwise TC. Padding is ignored, and answers are not padded, since there
-// is no encrypted transport here.
+// server cookie if they have a client cookie, otherwise TC. Over encrypted transports, which package secure serves,
+// answers are padded if the query has the padding option (RFC 7830, RFC 8467).
+//
+// Load balancers of [Config].Proxies say for which client they speak, by the PROXY protocol. Everything above then
+// applies to that client.
 //
 // The package neither logs nor stores client addresses or query names.
 //
@@ -91,11 +94,14 @@
 //	... beyond 3072                        256 per network of clients, and per parent of names
 //	wait for an answer                     4.8 seconds; 1.8 if there is an expired answer
 //	TCP connections                        1000, of which half may wait for the upstream
+//	encrypted connections                  24000, of which half may wait for the upstream
 //	... of one client                      100 while half are free, down to 10 as they fill up
 //	queries of a connection that wait      100
 //	idle connection                        30 seconds (RFC 7828); 10 for the first query, and for reading one query
 //	... when half are open                 8, 2 and 2; edns-tcp-keepalive is 0
 //	write                                  2 seconds
+//	PROXY header of a connection           2 seconds, 2 KiB
+//	HTTP requests                          5 seconds and 8 KiB for the header, 10 seconds in all; 100 at once of a connection
 //
 // A client is an IPv4 address, or an IPv6 /56 network. When there is no room for another connection, one of the client
 // with the most connections is closed. The limits are not settings, since they need no tuning: they limit the memory

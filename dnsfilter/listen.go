@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/netip"
@@ -22,16 +23,19 @@ import (
 const SocketBuffer = 4 << 20
 
 // Listeners are the open sockets of a server. Where the system supports SO_REUSEPORT, each UDP address has one socket
-// per processor.
+// per processor. [Server.Serve] serves UDP and TCP, package secure the others.
 type Listeners struct {
 	UDP []*net.UDPConn
 	TCP []net.Listener
+
+	TLS, HTTPS  []net.Listener // TCP sockets, without encryption
+	QUIC, HTTP3 []*net.UDPConn // HTTP3 has the UDP sockets at the addresses of HTTPS
 
 	shared atomic.Bool // another process has the same sockets
 	buffer int         // receive buffer of a UDP socket as granted by the system, in bytes; 0: unknown
 }
 
-// Listen opens sockets at addresses such as udp://127.0.0.1:53 and tcp://[::1]:53. If one of them fails, it closes the
+// Listen opens sockets at addresses such as udp://127.0.0.1:53 and tcp://[::1]:53: see [ParseListen]. If one of them fails, it closes the
 // others and returns an error.
 func Listen(ctx context.Context, addresses ...string) (*Listeners, error) {
 	return ListenFrom(ctx, new(Listeners), addresses...)
@@ -78,46 +82,74 @@ func listenHint(err error) string {
 }
 
 func (l *Listeners) open(ctx context.Context, address string, open *Listeners) error {
-	network, at, err := ParseListen(address)
+	how, at, err := ParseListen(address)
 	if err != nil {
 		return err
 	}
-	if moved, err := l.move(open, network, at); moved || err != nil {
-		return err
+	switch how {
+	case TCP:
+		return listenTCP(ctx, &l.TCP, open, at)
+	case TLS:
+		return listenTCP(ctx, &l.TLS, open, at)
+	case HTTPS:
+		if err := listenTCP(ctx, &l.HTTPS, open, at); err != nil {
+			return err
+		}
+		if local, ok := l.HTTPS[len(l.HTTPS)-1].Addr().(*net.TCPAddr); ok {
+			at = netip.AddrPortFrom(at.Addr(), uint16(local.Port))
+		}
+		return l.listenQUIC(ctx, &l.HTTP3, open, at)
+	case QUIC:
+		return l.listenQUIC(ctx, &l.QUIC, open, at)
+	default:
 	}
-	var c net.ListenConfig
-	if network == "tcp" {
-		t, err := c.Listen(ctx, family(network, at), at.String())
-		if err == nil {
-			l.TCP = append(l.TCP, t)
+	if moved := moveAt(&open.UDP, at, (*net.UDPConn).LocalAddr); len(moved) > 0 {
+		for _, u := range moved {
+			err = errors.Join(err, l.add(u, at))
 		}
 		return err
 	}
 	return l.openUDP(ctx, at)
 }
 
-// move moves the sockets bound to an address from open to l. It reports whether there were any.
-func (l *Listeners) move(open *Listeners, network string, at netip.AddrPort) (moved bool, err error) {
-	if network == "tcp" {
-		open.TCP = slices.DeleteFunc(open.TCP, func(t net.Listener) bool {
-			found := isAt(t.Addr(), at)
-			if found {
-				l.TCP = append(l.TCP, t)
-			}
-			moved = moved || found
-			return found
-		})
-		return moved, nil
+// listenTCP adds the TCP socket at an address to l: one from open, or else a new one.
+func listenTCP(ctx context.Context, l *[]net.Listener, open *Listeners, at netip.AddrPort) error {
+	if moved := moveAt(&open.TCP, at, net.Listener.Addr); len(moved) > 0 {
+		*l = append(*l, moved...)
+		return nil
 	}
-	open.UDP = slices.DeleteFunc(open.UDP, func(u *net.UDPConn) bool {
-		found := isAt(u.LocalAddr(), at)
-		if found {
-			err = errors.Join(err, l.add(u, at))
+	var c net.ListenConfig
+	t, err := c.Listen(ctx, family("tcp", at), at.String())
+	if err == nil {
+		*l = append(*l, t)
+	}
+	return err
+}
+
+// listenQUIC adds the UDP socket at an address to conns: one from open, or else a new one.
+func (l *Listeners) listenQUIC(ctx context.Context, conns *[]*net.UDPConn, open *Listeners, at netip.AddrPort) error {
+	moved := moveAt(&open.UDP, at, (*net.UDPConn).LocalAddr)
+	if len(moved) == 0 {
+		u, err := bind(ctx, net.ListenConfig{}, at)
+		if err != nil {
+			return err
 		}
-		moved = moved || found
+		moved = append(moved, u)
+	}
+	*conns = append(*conns, moved...)
+	return nil
+}
+
+// moveAt removes the sockets bound to an address from open, and returns them.
+func moveAt[T any](open *[]T, at netip.AddrPort, addr func(T) net.Addr) (moved []T) {
+	*open = slices.DeleteFunc(*open, func(t T) bool {
+		found := isAt(addr(t), at)
+		if found {
+			moved = append(moved, t)
+		}
 		return found
 	})
-	return moved, err
+	return moved
 }
 
 // isAt reports whether a socket is bound to an address.
@@ -138,8 +170,11 @@ func family(network string, at netip.AddrPort) string {
 // openUDP opens the UDP sockets at an address. The first one is opened exclusively, so that it fails if another program
 // has the address. The others share the address with it (SO_REUSEPORT).
 func (l *Listeners) openUDP(ctx context.Context, at netip.AddrPort) error {
-	first, err := l.bind(ctx, net.ListenConfig{}, at)
-	if err != nil || !batch.CanShare {
+	first, err := bind(ctx, net.ListenConfig{}, at)
+	if err != nil {
+		return err
+	}
+	if err := l.add(first, at); err != nil || !batch.CanShare {
 		return err
 	}
 	raw, err := first.SyscallConn()
@@ -154,7 +189,11 @@ func (l *Listeners) openUDP(ctx context.Context, at netip.AddrPort) error {
 	}
 	share := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error { return batch.Share(raw) }}
 	for range processors.Count() - 1 {
-		if _, err := l.bind(ctx, share, at); err != nil {
+		next, err := bind(ctx, share, at)
+		if err != nil {
+			return err
+		}
+		if err := l.add(next, at); err != nil {
 			return err
 		}
 	}
@@ -162,7 +201,7 @@ func (l *Listeners) openUDP(ctx context.Context, at netip.AddrPort) error {
 }
 
 // bind opens one UDP socket.
-func (l *Listeners) bind(ctx context.Context, c net.ListenConfig, at netip.AddrPort) (*net.UDPConn, error) {
+func bind(ctx context.Context, c net.ListenConfig, at netip.AddrPort) (*net.UDPConn, error) {
 	p, err := c.ListenPacket(ctx, family("udp", at), at.String())
 	if err != nil {
 		return nil, err
@@ -171,10 +210,10 @@ func (l *Listeners) bind(ctx context.Context, c net.ListenConfig, at netip.AddrP
 	if !ok {
 		return nil, errors.Join(errors.ErrUnsupported, p.Close())
 	}
-	return conn, l.add(conn, at)
+	return conn, nil
 }
 
-// add adds a UDP socket and sets its options.
+// add adds a UDP socket for plain DNS and sets its options.
 func (l *Listeners) add(conn *net.UDPConn, at netip.AddrPort) error {
 	l.UDP = append(l.UDP, conn)
 	_ = conn.SetReadBuffer(SocketBuffer) // the system may grant less, which is no error
@@ -186,16 +225,18 @@ func (l *Listeners) add(conn *net.UDPConn, at netip.AddrPort) error {
 	return nil
 }
 
-// ParseListen parses a listen address: udp:// or tcp://, an IP address and a port.
-func ParseListen(text string) (network string, at netip.AddrPort, err error) {
-	network, rest, ok := strings.Cut(text, "://")
-	if !ok || network != "udp" && network != "tcp" {
-		return "", at, fmt.Errorf("address %q: write it like udp://127.0.0.1:53 or tcp://[::1]:53", text)
+// ParseListen parses a listen address: udp://, tcp://, tls://, https:// or quic://, an IP address and a port.
+func ParseListen(text string) (how Transport, at netip.AddrPort, err error) {
+	scheme, rest, ok := strings.Cut(text, "://")
+	known := slices.Index(transportNames[:], scheme)
+	if !ok || known < 0 {
+		return 0, at, fmt.Errorf("address %q: write it like udp://127.0.0.1:53 or tcp://[::1]:53; there are tls, https and quic, too",
+			text)
 	}
 	if at, err = netip.ParseAddrPort(rest); err != nil {
-		return "", at, fmt.Errorf("address %q: an IP address and a port are needed after %s://", text, network)
+		return 0, at, fmt.Errorf("address %q: an IP address and a port are needed after %s://", text, scheme)
 	}
-	return network, at, nil
+	return Transport(known), at, nil
 }
 
 // Share records that another process has the same sockets. Then that process answers the queries still in them when
@@ -209,7 +250,7 @@ func (l *Listeners) Shared() bool { return l.shared.Load() }
 // unknown.
 func (l *Listeners) ReceiveBuffer() int { return l.buffer }
 
-// Addrs returns the listen addresses without duplicates.
+// Addrs returns the listen addresses of UDP and TCP without duplicates.
 func (l *Listeners) Addrs() (all []net.Addr) {
 	seen := map[string]bool{}
 	add := func(a net.Addr) {
@@ -227,14 +268,22 @@ func (l *Listeners) Addrs() (all []net.Addr) {
 	return all
 }
 
-// Close closes the sockets. [Server.Serve] closes them itself.
+// Sockets returns all sockets, of all transports.
+func (l *Listeners) Sockets() (all []io.Closer) {
+	for _, u := range slices.Concat(l.UDP, l.QUIC, l.HTTP3) {
+		all = append(all, u)
+	}
+	for _, t := range slices.Concat(l.TCP, l.TLS, l.HTTPS) {
+		all = append(all, t)
+	}
+	return all
+}
+
+// Close closes the sockets. The servers close them themselves.
 func (l *Listeners) Close() error {
 	var errs []error
-	for _, u := range l.UDP {
-		errs = append(errs, u.Close())
-	}
-	for _, t := range l.TCP {
-		errs = append(errs, t.Close())
+	for _, socket := range l.Sockets() {
+		errs = append(errs, socket.Close())
 	}
 	return errors.Join(errs...)
 }

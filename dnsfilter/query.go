@@ -29,6 +29,7 @@ type query struct {
 	options    []byte     // EDNS options, as received in a datagram
 	allowed    bool       // an allow list has the name; the answer is not inspected
 	client     netip.Addr // as plainAddr returns it; zero if it has none
+	padded     bool       // the answer is padded
 	keepalive  uint16     // edns-tcp-keepalive of the answer: tenths of a second plus one; 0: none
 	counters   *counters
 	resolvers  *resolvers // of the forward zone that has the name; nil: the general upstream
@@ -217,7 +218,7 @@ func (q *query) copyTo(to *query) {
 	to.edns, to.do, to.version, to.size = q.edns, q.do, q.version, q.size
 	to.structured = q.structured
 	to.allowed, to.client, to.counters = q.allowed, q.client, q.counters
-	to.hasStale, to.keepalive = q.hasStale, q.keepalive
+	to.hasStale, to.keepalive, to.padded = q.hasStale, q.keepalive, q.padded
 	to.resolvers = q.resolvers
 	to.sentCookie, to.options, to.hasCookie, to.cookie = nil, nil, q.hasCookie, q.cookie
 	to.key = append(to.buf[:0], q.key...)

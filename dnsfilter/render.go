@@ -65,14 +65,40 @@ func (q *query) finish(m []byte, rcode uint8, e ede) []byte {
 // copied from the query.
 func (q *query) appendOPT(m []byte, rcode uint8, e *ede) []byte {
 	dnswire.SetCount(m, dnswire.Additional, dnswire.Count(m, dnswire.Additional)+1)
-	m = dnswire.AppendOPT(m, rcode, q.do, e.size()+q.cookieSize()+q.keepaliveSize())
+	options := e.size() + q.cookieSize() + q.keepaliveSize()
+	padding := q.paddingSize(len(m) + dnswire.OPTSize + options)
+	m = dnswire.AppendOPT(m, rcode, q.do, options+padding)
 	if q.hasCookie {
 		m = append(append(m, 0, dns.EDNS0COOKIE, 0, cookie.Size), q.cookie[:]...)
 	}
 	if q.keepalive > 0 {
 		m = binary.BigEndian.AppendUint16(append(m, 0, dns.EDNS0TCPKEEPALIVE, 0, 2), q.keepalive-1)
 	}
-	return e.append(m)
+	m = e.append(m)
+	if padding > 0 {
+		m = binary.BigEndian.AppendUint16(append(m, 0, dns.EDNS0PADDING), uint16(padding-4))
+		m = append(m, zeros[:padding-4]...)
+	}
+	return m
+}
+
+// paddingBlock is the size of which padded answers are a multiple (RFC 8467, section 4.1).
+const paddingBlock = 468
+
+// zeros is the data of padding.
+var zeros [paddingBlock]byte //nolint:gochecknoglobals // never written to
+
+// paddingSize returns the size of the padding option (RFC 7830) in an answer that has the given size without it, in
+// bytes.
+func (q *query) paddingSize(size int) int {
+	if !q.padded {
+		return 0
+	}
+	padded := min((size+4+paddingBlock-1)/paddingBlock*paddingBlock, q.size)
+	if padded < size+4 {
+		return 0
+	}
+	return padded - size
 }
 
 // cookieSize returns the size of the cookie option in the answer, in bytes.

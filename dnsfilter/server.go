@@ -1,6 +1,7 @@
 package dnsfilter
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"hash/maphash"
@@ -21,8 +22,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
-// gracePeriod is how long a server waits for pending queries when it shuts down.
-const gracePeriod = 500 * time.Millisecond
+// GracePeriod is how long a server waits for pending queries when it shuts down.
+const GracePeriod = 500 * time.Millisecond
 
 // DefaultCache is the default size of the answer cache, in bytes.
 const DefaultCache = 64 << 20
@@ -38,6 +39,11 @@ type Config struct {
 	// Clients are the networks that the server answers; if empty, [DefaultClients]. Other clients get REFUSED over UDP
 	// and a closed connection over TCP.
 	Clients []netip.Prefix
+
+	// Proxies are the networks whose word on the address of a client is taken: their TCP connections and UDP datagrams
+	// have to begin with a header of the PROXY protocol, version 2. Clients, views and limits then apply to the client
+	// behind them. Other networks' headers are not read.
+	Proxies []netip.Prefix
 
 	// CookieSecrets are shared by servers that answer at the same address. If there are none, the server creates its
 	// own.
@@ -79,9 +85,14 @@ type Server struct {
 	secrets  []CookieSecret // used if the configuration has none
 	log      *slog.Logger
 
-	conns       connections
+	plain       connections // over TCP
+	encrypted   connections // over TLS, HTTPS and QUIC
+	streamed    [QUIC + 1]answerCounters
+	badHeaders  atomic.Uint64
+	writers     sync.Pool // of *bufio.Writer
+	queries     sync.Pool // of *query
 	enumeration *enumerationDetector
-	tcpTurns    chan struct{} // semaphore: connections that compute an answer
+	turns       chan struct{} // semaphore: connections that compute an answer
 	latency     upstream.Histogram
 	shared      counters // for everything except UDP sockets
 	mu          sync.Mutex
@@ -92,6 +103,7 @@ type Server struct {
 type snapshot struct {
 	policy  Policy
 	clients []netip.Prefix
+	proxies []netip.Prefix
 	views   *views
 	zones   zones
 	limiter *ratelimit.Limiter // nil: no limit
@@ -110,7 +122,9 @@ func New(c Config) (*Server, error) {
 	s := &Server{store: c.Store, cache: cache.New(max(c.Cache, 0)), log: c.Log, seed: maphash.MakeSeed()}
 	s.unix = func() uint32 { return uint32(time.Now().Unix()) }
 	s.secrets = []CookieSecret{cookie.NewSecret()}
-	s.enumeration, s.tcpTurns = newEnumerationDetector(), make(chan struct{}, max(processors.Count()/2, 1))
+	s.enumeration, s.turns = newEnumerationDetector(), make(chan struct{}, max(processors.Count()/2, 1))
+	s.plain.max, s.encrypted.max = maxConns, maxEncrypted
+	s.writers.New = func() any { return bufio.NewWriter(nil) }
 	s.inflight.by = make(map[uint64]*inflight)
 	return s, s.Reconfigure(c)
 }
@@ -130,6 +144,7 @@ func (s *Server) Reconfigure(next Config) error {
 	}
 	c := &snapshot{policy: p, views: newViews(&p), clients: next.Clients, secrets: next.CookieSecrets}
 	c.zones, c.general = newZones(&next), newResolvers(next.Upstream, "")
+	c.proxies = next.Proxies
 	c.limiter = ratelimit.New(next.RateLimit.PerSecond, next.RateLimit.Slip)
 	if len(c.secrets) == 0 {
 		c.secrets = s.secrets
@@ -162,7 +177,7 @@ func (s *Server) Serve(ctx context.Context, l *Listeners) error {
 		g.Go(func() error { return s.serveUDP(ctx, conns, l) })
 	}
 	for _, t := range l.TCP {
-		g.Go(func() error { return s.serveTCP(ctx, t) })
+		g.Go(func() error { return s.ServeStreams(ctx, t, TCP, nil) })
 	}
 	return g.Wait()
 }
@@ -175,11 +190,12 @@ func (s *Server) ServeDNS(w dns.ResponseWriter, msg *dns.Msg) {
 	}
 	s.shared.queries.Add(1)
 	client := w.RemoteAddr()
-	stream, counted := false, &s.shared.answers
+	how, counted := UDP, &s.shared.answers
 	if client.Network() != "udp" {
-		stream, counted = true, &s.shared.streamed
+		how, counted = TCP, &s.streamed[TCP]
 	}
-	if reply := s.respond(msg, s.current.Load().policy.wantsStructured(msg), stream, clientAddr(client)); len(reply) > 0 {
+	opt := ednsRequest{structured: s.current.Load().policy.wantsStructured(msg)}
+	if reply := s.respond(msg, opt, how, clientAddr(client)); len(reply) > 0 {
 		counted.count(reply)
 		_, _ = w.Write(reply) // the client may have gone away
 	}

@@ -253,7 +253,7 @@ func TestNewAndListenRefuse(t *testing.T) {
 	t.Parallel()
 	_, err := dnsfilter.New(dnsfilter.Config{})
 	assert.ErrorContains(t, err, "an upstream is needed")
-	for _, address := range []string{"127.0.0.1:53", "tls://127.0.0.1:853", "udp://localhost:53", "udp://127.0.0.1", "tcp://:53"} {
+	for _, address := range []string{"127.0.0.1:53", "http://127.0.0.1:80", "udp://localhost:53", "udp://127.0.0.1", "tcp://:53"} {
 		_, err := dnsfilter.Listen(t.Context(), address)
 		assert.ErrorContains(t, err, address)
 	}

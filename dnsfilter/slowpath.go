@@ -12,7 +12,7 @@ import (
 
 // slowPath answers a packet of any kind. It unpacks it with miekg/dns. It returns nil if nothing is to be sent. The
 // packet is modified.
-func (s *Server) slowPath(packet []byte, stream bool, client netip.Addr) []byte {
+func (s *Server) slowPath(packet []byte, how Transport, client netip.Addr) []byte {
 	msg := new(dns.Msg)
 	action := accept(dns.Header{
 		Bits:    dnswire.Flags(packet),
@@ -21,29 +21,38 @@ func (s *Server) slowPath(packet []byte, stream bool, client netip.Addr) []byte 
 		Nscount: uint16(dnswire.Count(packet, dnswire.Authority)),
 		Arcount: uint16(dnswire.Count(packet, dnswire.Additional)),
 	})
-	edns, structured := s.current.Load().policy.hideOptions(packet)
+	opt := s.current.Load().policy.hideOptions(packet)
+	opt.padded = opt.padded && how.isEncrypted()
 	err := msg.Unpack(packet)
 	switch {
 	case action == dns.MsgIgnore:
 		return nil
 	case action == dns.MsgRejectNotImplemented:
-		return s.reject(msg, edns, stream, client, dns.RcodeNotImplemented)
+		return s.reject(msg, opt, how, client, dns.RcodeNotImplemented)
 	case action == dns.MsgReject || err != nil:
-		return s.reject(msg, edns, stream, client, dns.RcodeFormatError)
+		return s.reject(msg, opt, how, client, dns.RcodeFormatError)
 	}
-	return s.respond(msg, structured, stream, client)
+	return s.respond(msg, opt, how, client)
+}
+
+// ednsRequest is what the EDNS of a query on the slow path requests.
+type ednsRequest struct {
+	edns       bool // there is an OPT record
+	structured bool // structured errors
+	padded     bool // padding of the answer
 }
 
 // hideOptions overwrites the codes of all EDNS options except cookies by an unassigned code. Unknown options have to be
 // ignored (RFC 6891, section 6.1.2), but miekg/dns fails on an option that it knows if the length is wrong. hideOptions
-// reports whether the packet has EDNS, and whether it requests structured errors.
-func (p *Policy) hideOptions(packet []byte) (edns, structured bool) {
+// returns what the packet requests.
+func (p *Policy) hideOptions(packet []byte) (opt ednsRequest) {
 	for r := range dnswire.Records(packet) {
 		if r.Type != dns.TypeOPT {
 			continue
 		}
-		edns = true
-		structured = structured || p.StructuredErrors != 0 && dnswire.HasOption(r.Data, p.StructuredErrors)
+		opt.edns = true
+		opt.padded = opt.padded || dnswire.HasOption(r.Data, dns.EDNS0PADDING)
+		opt.structured = opt.structured || p.StructuredErrors != 0 && dnswire.HasOption(r.Data, p.StructuredErrors)
 		for options := r.Data; len(options) > 0; {
 			code, _, rest, ok := dnswire.NextOption(options)
 			if !ok {
@@ -55,7 +64,7 @@ func (p *Policy) hideOptions(packet []byte) (edns, structured bool) {
 			options = rest
 		}
 	}
-	return edns, structured
+	return opt
 }
 
 // accept returns the action for a message from its header alone. Responses are ignored. Opcodes other than QUERY get
@@ -71,34 +80,34 @@ func accept(h dns.Header) dns.MsgAcceptAction {
 }
 
 // reject answers a message when only its header could be parsed. A client outside the served networks gets REFUSED.
-func (s *Server) reject(msg *dns.Msg, edns, stream bool, client netip.Addr, rcode int) []byte {
+func (s *Server) reject(msg *dns.Msg, opt ednsRequest, how Transport, client netip.Addr, rcode int) []byte {
 	c := s.current.Load()
-	if !stream && c.limiter != nil && !c.limiter.Allow(networkKey(client)) {
+	if !how.isStream() && c.limiter != nil && !c.limiter.Allow(networkKey(client)) {
 		s.shared.limited.Add(1)
 		return nil
 	}
 	if !serves(c.clients, client) {
 		rcode = dns.RcodeRefused
 	}
-	q := query{id: msg.Id, flags: headerFlags(msg), size: dnswire.MinSize, edns: edns}
+	q := query{id: msg.Id, flags: headerFlags(msg), size: dnswire.MinSize, edns: opt.edns, padded: opt.padded}
 	return q.refuse(nil, rcode, 0)
 }
 
 // respond returns the answer to a message, or nil if none is sent.
-func (s *Server) respond(msg *dns.Msg, structured, stream bool, client netip.Addr) []byte {
-	q := &query{counters: &s.shared, structured: structured}
+func (s *Server) respond(msg *dns.Msg, opt ednsRequest, how Transport, client netip.Addr) []byte {
+	q := &query{counters: &s.shared, structured: opt.structured, padded: opt.padded}
 	rcode := dns.RcodeFormatError
 	switch {
 	case msg.Opcode != dns.OpcodeQuery:
 		q.id, q.size, q.flags = msg.Id, dnswire.MinSize, headerFlags(msg)
 		rcode = dns.RcodeNotImplemented
-	case q.parseMessage(msg, stream):
+	case q.parseMessage(msg, how.isStream()):
 		rcode = q.check()
 	case len(msg.Question) == 0 && q.sentCookie != nil: // a cookie request (RFC 7873, section 5.4)
 		rcode = dns.RcodeSuccess
 	}
 	c := s.current.Load()
-	if m, ok := s.admit(c, nil, q, client, stream); !ok {
+	if m, ok := s.admit(c, nil, q, client, how.isStream()); !ok {
 		return m
 	}
 	if q.question == nil && rcode == dns.RcodeSuccess && len(q.sentCookie) > cookie.ClientSize && !q.cookieValid {

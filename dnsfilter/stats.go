@@ -18,11 +18,13 @@ type Stats struct {
 	Alarms   uint64                       // alarms about clients that may be enumerating a list
 
 	Answers     map[Answer]uint64 // sent answers; without zero counts
-	Connections Connections
-	Latency     upstream.Times // response time of the upstream, failures included
+	Connections Connections       // over TCP
+	Encrypted   Connections       // over TLS, HTTPS and QUIC
+	BadHeaders  uint64            // datagrams and connections from a proxy without a PROXY header
+	Latency     upstream.Times    // response time of the upstream, failures included
 }
 
-// Connections are the counters of TCP connections.
+// Connections are the counters of connections.
 type Connections struct {
 	Open     int // currently open
 	Accepted uint64
@@ -30,20 +32,26 @@ type Connections struct {
 	Refused  uint64 // refused: no room
 }
 
+// stats returns the counters of one kind of connections.
+func (cs *connections) stats() Connections {
+	return Connections{
+		Open: cs.count(), Accepted: cs.accepted.Load(), Closed: cs.closed.Load(), Refused: cs.refused.Load(),
+	}
+}
+
 // Stats returns the counters.
 func (s *Server) Stats() Stats {
 	out := Stats{
 		Lists: make(map[string]map[Action]uint64), Answers: make(map[Answer]uint64),
 		Alarms: s.enumeration.alarms.Load(), Latency: s.latency.Times(),
-		Connections: Connections{
-			Open: s.conns.count(), Accepted: s.conns.accepted.Load(), Closed: s.conns.closed.Load(),
-			Refused: s.conns.refused.Load(),
-		},
+		Connections: s.plain.stats(), Encrypted: s.encrypted.stats(), BadHeaders: s.badHeaders.Load(),
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out.add(&s.shared)
-	s.shared.streamed.add("tcp", out.Answers)
+	for how := TCP; how <= QUIC; how++ {
+		s.streamed[how].add(how, out.Answers)
+	}
 	for _, c := range s.counters {
 		out.add(c)
 	}
@@ -59,7 +67,7 @@ func (s *Stats) add(c *counters) {
 	s.Limited += c.limited.Load()
 	s.Slipped += c.slipped.Load()
 	c.addLists(s.Lists)
-	c.answers.add("udp", s.Answers)
+	c.answers.add(UDP, s.Answers)
 }
 
 // LogValue implements [slog.LogValuer].

@@ -5,14 +5,10 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
+	"io"
 	"net"
-	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
-
-	"github.com/miekg/dns"
 
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
@@ -20,30 +16,24 @@ import (
 const (
 	writeTimeout = 2 * time.Second       // time limit for writing an answer
 	maxPipelined = 100                   // pending queries of a connection; at the limit, no more are read
-	acceptPause  = 10 * time.Millisecond // pause after a failed accept
 	endTimeout   = 50 * time.Millisecond // idle time after which a connection is closed during shutdown
 )
 
-// serveTCP answers on the connections of a listener until ctx ends. Then it closes the listener.
-func (s *Server) serveTCP(ctx context.Context, l net.Listener) error {
-	stop := context.AfterFunc(ctx, func() { _ = l.Close() }) // a second Close does no harm
-	defer stop()
-	defer l.Close() //nolint:errcheck // as above
+// ServeStreams answers on the connections of a listener until ctx ends: messages with a length field before each (RFC
+// 1035, section 4.2.2). Then it closes the listener. Wrap, unless nil, makes the connection to read from of an accepted
+// one, such as a TLS connection.
+func (s *Server) ServeStreams(ctx context.Context, l net.Listener, how Transport, wrap func(net.Conn) net.Conn) error {
 	var open sync.WaitGroup
-	defer waitAtMost(&open, gracePeriod+endTimeout)
-	for {
-		conn, err := l.Accept()
-		switch {
-		case err == nil:
-			s.serveConn(ctx, conn, &open)
-		case ctx.Err() != nil:
-			return nil
-		case errors.Is(err, net.ErrClosed):
-			return fmt.Errorf("serving: %w", err)
-		default:
-			time.Sleep(acceptPause) // a connection was reset, or file descriptors ran out: both are temporary
+	defer waitAtMost(&open, GracePeriod+endTimeout)
+	return s.Accept(ctx, l, how, func(conn net.Conn, c *Conn) {
+		if wrap != nil {
+			conn = wrap(conn)
 		}
-	}
+		open.Go(func() {
+			defer c.Release()
+			newStream(c, conn).serve(ctx)
+		})
+	})
 }
 
 // waitAtMost waits for a wait group, with a time limit.
@@ -56,46 +46,37 @@ func waitAtMost(g *sync.WaitGroup, most time.Duration) {
 	}
 }
 
-// serveConn starts a goroutine for a connection if its client is served and there is room. Otherwise it closes the
-// connection.
-func (s *Server) serveConn(ctx context.Context, conn net.Conn, open *sync.WaitGroup) {
-	c := newStream(s, conn)
-	if !serves(s.current.Load().clients, c.client) || !s.conns.admit(c) {
-		_ = conn.Close() // without an answer
-		return
-	}
-	open.Go(func() {
-		defer s.conns.remove(c)
-		c.serve(ctx)
-	})
-}
-
-// stream is one TCP connection. The reading goroutine answers queries that need no waiting. Each query that has to wait
-// gets a goroutine of its own, so that answers are sent as they become ready, in any order (RFC 7766, section 7). A
-// client that does not read its answers delays only itself.
+// stream is one connection with messages one after the other. The reading goroutine answers queries that need no
+// waiting. Each query that has to wait gets a goroutine of its own, so that answers are sent as they become ready, in any
+// order (RFC 7766, section 7). A client that does not read its answers delays only itself.
 type stream struct {
-	server *Server
-	conn   net.Conn
-	client netip.Addr
-	from   uint64 // client key
-	in     *bufio.Reader
-	query  query
-	buf    []byte        // buffer for answers
-	slots  chan struct{} // semaphore: one slot per waiting query
-	late   sync.WaitGroup
-	asked  atomic.Int64 // time of the last query, in nanoseconds
+	*Conn
 
-	mu  sync.Mutex // guards the following fields
-	out *bufio.Writer
+	conn  net.Conn
+	in    *bufio.Reader
+	query query
+	buf   []byte        // buffer for answers
+	slots chan struct{} // semaphore: one slot per waiting query
+	late  sync.WaitGroup
+
+	mu  sync.Mutex    // guards the following field
+	out *bufio.Writer // nil while there is no answer to send
 }
 
-func newStream(s *Server, conn net.Conn) *stream {
-	c := &stream{server: s, conn: conn, client: clientAddr(conn.RemoteAddr()), slots: make(chan struct{}, maxPipelined)}
-	c.from = clientKey(c.client)
-	c.in, c.out = bufio.NewReaderSize(conn, maxQuery+2), bufio.NewWriter(conn)
-	c.query.counters = &s.shared
-	c.asked.Store(time.Now().UnixNano())
-	return c
+// Sizes of the read buffers, in bytes. A TLS connection has a buffer of its own, and there may be many of them.
+const (
+	plainBuffer     = maxQuery + 2
+	encryptedBuffer = 512
+)
+
+func newStream(c *Conn, conn net.Conn) *stream {
+	size := plainBuffer
+	if c.how.isEncrypted() {
+		size = encryptedBuffer
+	}
+	st := &stream{Conn: c, conn: conn, slots: make(chan struct{}, maxPipelined), in: bufio.NewReaderSize(conn, size)}
+	st.query.counters = &c.server.shared
+	return st
 }
 
 // timeouts are the time limits for reading from a connection.
@@ -129,18 +110,16 @@ func (cs *connections) keepalive() uint16 {
 	return uint16(normalTimeouts.idle/(100*time.Millisecond)) + 1
 }
 
-// isWaiting reports whether any query of the connection waits for its answer.
-func (c *stream) isWaiting() bool { return len(c.slots) > 0 }
-
 // serve answers queries until the client closes the connection or an idle timeout expires. When ctx ends, the idle
 // timeout becomes endTimeout. Pending queries are still answered within the grace period.
 func (c *stream) serve(ctx context.Context) {
 	stop := context.AfterFunc(ctx, func() {
 		_ = c.conn.SetReadDeadline(time.Now().Add(endTimeout)) // it fails on closed connections only
-		time.AfterFunc(gracePeriod, func() { _ = c.conn.Close() })
+		time.AfterFunc(GracePeriod, func() { _ = c.conn.Close() })
 	})
 	defer stop()
-	for wait := c.server.conns.timeouts().first; ; wait = c.server.conns.timeouts().idle {
+	c.setWriteDeadline() // of a TLS handshake
+	for wait := c.group.timeouts().first; ; wait = c.group.timeouts().idle {
 		packet, err := c.read(ctx, wait)
 		if err != nil {
 			break
@@ -160,17 +139,31 @@ func (c *stream) read(ctx context.Context, wait time.Duration) ([]byte, error) {
 		return nil, err
 	}
 	length := dnswire.Uint16(prefix, 0)
-	within := c.server.conns.timeouts().message
-	packet, err := c.peek(ctx, 2+min(length, maxQuery), within)
+	within := c.group.timeouts().message
+	if 2+length > c.in.Size() {
+		return c.readLong(length, within)
+	}
+	packet, err := c.peek(ctx, 2+length, within)
 	if err != nil {
 		return nil, err
 	}
-	if packet = packet[2:]; length > maxQuery {
-		packet = append([]byte(nil), packet[:dnswire.HeaderSize]...)
-		err = c.conn.SetReadDeadline(time.Now().Add(within))
+	_, err = c.in.Discard(2 + length)
+	return packet[2:], err
+}
+
+// readLong is read for a message that does not fit the buffer.
+func (c *stream) readLong(length int, within time.Duration) ([]byte, error) {
+	c.flush()
+	packet := make([]byte, min(length, maxQuery))
+	errDeadline := c.conn.SetReadDeadline(time.Now().Add(within))
+	_, errDiscard := c.in.Discard(2)
+	_, errRead := io.ReadFull(c.in, packet)
+	err := errors.Join(errDeadline, errDiscard, errRead)
+	if err == nil && length > maxQuery {
+		_, err = c.in.Discard(length - maxQuery)
+		packet = packet[:dnswire.HeaderSize]
 	}
-	_, errDiscard := c.in.Discard(2 + length)
-	return packet, errors.Join(err, errDiscard)
+	return packet, err
 }
 
 // peek waits until n bytes can be read, and returns them without consuming them.
@@ -192,28 +185,10 @@ func (c *stream) peek(ctx context.Context, n int, wait time.Duration) ([]byte, e
 
 // answerPacket answers one message, at once or later in a goroutine.
 func (c *stream) answerPacket(packet []byte) {
-	s, q := c.server, &c.query
-	defer s.recoverPanic()
-	s.shared.queries.Add(1)
-	c.asked.Store(time.Now().UnixNano())
-	if len(packet) < dnswire.HeaderSize || dnswire.IsResponse(packet) {
-		return
-	}
-	if !q.parsePacket(packet) || q.check() != dns.RcodeSuccess {
-		packet = append([]byte(nil), packet...)
-		c.later(func() []byte { return s.slowPath(packet, true, c.client) })
-		return
-	}
-	q.size, q.keepalive = dns.MaxMsgSize, 0
-	if dnswire.HasOption(q.options, dns.EDNS0TCPKEEPALIVE) {
-		q.keepalive = s.conns.keepalive()
-	}
-	current := s.current.Load()
-	m, wait := c.answerNow(current)
-	if wait {
-		waiting := &query{}
-		q.copyTo(waiting)
-		c.later(func() []byte { return s.forward(current, waiting) })
+	defer c.server.recoverPanic()
+	m, wait := c.answerNow(c.buf[:0], packet, &c.query)
+	if wait != nil {
+		c.later(wait)
 		return
 	}
 	c.send(m)
@@ -222,32 +197,19 @@ func (c *stream) answerPacket(packet []byte) {
 	}
 }
 
-// answerNow returns the answer to the query if it can be given at once, and whether the upstream has to be waited for.
-// A semaphore limits how many connections do this at a time, so that busy connections leave processors free for UDP.
-func (c *stream) answerNow(current *snapshot) (m []byte, wait bool) {
-	s := c.server
-	s.tcpTurns <- struct{}{}
-	defer func() { <-s.tcpTurns }()
-	m, ok := s.admit(current, c.buf[:0], &c.query, c.client, true)
-	if !ok {
-		return m, false
-	}
-	return s.answerOrAsk(current, c.buf[:0], &c.query)
-}
-
 // later sends the result of a function that waits, from a goroutine of its own.
 func (c *stream) later(answer func() []byte) {
-	switch {
-	case len(c.slots) == cap(c.slots):
+	if len(c.slots) == cap(c.slots) {
 		c.flush() // before nothing more is read
-	case !c.isWaiting() && !c.server.conns.admitWaiting(c):
-		c.server.shared.dropped.Add(1)
-		return
 	}
 	c.slots <- struct{}{}
+	if !c.startWaiting() {
+		<-c.slots
+		return
+	}
 	c.late.Go(func() {
 		defer c.server.recoverPanic()
-		defer func() { <-c.slots }()
+		defer func() { c.endWaiting(); <-c.slots }()
 		c.send(answer())
 		c.flush()
 	})
@@ -258,9 +220,13 @@ func (c *stream) send(m []byte) {
 	if len(m) == 0 {
 		return
 	}
-	c.server.shared.streamed.count(m)
+	c.count(m)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.out == nil {
+		c.out, _ = c.server.writers.Get().(*bufio.Writer)
+		c.out.Reset(c.conn)
+	}
 	if c.out.Available() < len(m)+2 {
 		c.setWriteDeadline()
 	}
@@ -276,13 +242,16 @@ func (c *stream) send(m []byte) {
 func (c *stream) flush() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.out.Buffered() == 0 {
+	if c.out == nil {
 		return
 	}
 	c.setWriteDeadline()
 	if err := c.out.Flush(); err != nil {
 		_ = c.conn.Close() // so that its reader ends
 	}
+	c.out.Reset(nil)
+	c.server.writers.Put(c.out)
+	c.out = nil
 }
 
 func (c *stream) setWriteDeadline() {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -15,6 +16,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/batch"
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 	"github.com/argine-dns/argine/dnsfilter/internal/processors"
+	"github.com/argine-dns/argine/dnsfilter/internal/proxyheader"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
@@ -113,7 +115,7 @@ func (w *worker) open(conn *net.UDPConn) error {
 
 // settle waits until no query is pending, at most for the grace period.
 func (w *worker) settle() {
-	for end := time.Now().Add(gracePeriod); w.isPending() && time.Now().Before(end); {
+	for end := time.Now().Add(GracePeriod); w.isPending() && time.Now().Before(end); {
 		time.Sleep(settleEvery)
 	}
 }
@@ -182,15 +184,19 @@ func (u *socket) answerFrom(in *batch.Datagrams, first int, now uint32) (next in
 
 // answerPacket answers a datagram in the memory of dst, if that needs no waiting.
 func (u *socket) answerPacket(packet []byte, peer *batch.Peer, dst []byte, now uint32) {
-	client := peer.Addr()
-	if len(packet) < dnswire.HeaderSize || dnswire.IsResponse(packet) || client.Port() == 0 {
+	at := peer.Addr()
+	client := at.Addr()
+	if len(u.current.proxies) > 0 {
+		client, packet = u.server.unwrap(u.current, client, packet)
+	}
+	if len(packet) < dnswire.HeaderSize || dnswire.IsResponse(packet) || at.Port() == 0 {
 		return
 	}
 	if !u.query.parsePacket(packet) || u.query.check() != dns.RcodeSuccess {
-		u.answerSlowly(packet, *peer)
+		u.answerSlowly(packet, *peer, client)
 		return
 	}
-	if m, ok := u.server.admit(u.current, dst, &u.query, client.Addr(), false); !ok {
+	if m, ok := u.server.admit(u.current, dst, &u.query, client, false); !ok {
 		u.add(m, peer)
 		return
 	}
@@ -199,6 +205,23 @@ func (u *socket) answerPacket(packet []byte, peer *batch.Peer, dst []byte, now u
 	if ask && u.ask(peer, len(m) == 0) {
 		u.asked = true
 	}
+}
+
+// unwrap returns the client and the query of a datagram. A datagram from a proxy has a PROXY header. If the header is
+// missing or malformed, the query is nil.
+func (s *Server) unwrap(c *snapshot, from netip.Addr, datagram []byte) (client netip.Addr, query []byte) {
+	if !isWithin(c.proxies, plainAddr(from)) {
+		return from, datagram
+	}
+	client, query, err := proxyheader.Parse(datagram)
+	switch {
+	case err != nil:
+		s.badHeaders.Add(1)
+		return from, nil
+	case !client.IsValid(): // the proxy itself asks
+		client = from
+	}
+	return client, query
 }
 
 // add adds an answer to the batch to be sent. It does nothing if m is empty.
@@ -255,8 +278,8 @@ func (u *socket) sendLate() {
 }
 
 // answerSlowly answers a datagram on the slow path. It drops the datagram if there is no room.
-func (u *socket) answerSlowly(packet []byte, peer batch.Peer) {
-	by := &u.slowPathBy[maphash.Comparable(u.server.seed, networkKey(peer.Addr().Addr()))%uint64(len(u.slowPathBy))]
+func (u *socket) answerSlowly(packet []byte, peer batch.Peer, client netip.Addr) {
+	by := &u.slowPathBy[maphash.Comparable(u.server.seed, networkKey(client))%uint64(len(u.slowPathBy))]
 	if !u.enterSlowPath(by) {
 		u.query.counters.dropped.Add(1)
 		return
@@ -267,7 +290,7 @@ func (u *socket) answerSlowly(packet []byte, peer batch.Peer) {
 		defer u.server.recoverPanic()
 		defer u.pending.Add(-1)
 		defer u.leaveSlowPath(by)
-		u.send(u.server.slowPath(packet, false, peer.Addr().Addr()), &peer)
+		u.send(u.server.slowPath(packet, UDP, client), &peer)
 	}()
 }
 

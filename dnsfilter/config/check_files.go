@@ -35,6 +35,11 @@ func (s *Settings) CheckFiles() error {
 			errs = append(errs, s.fileAt[s.CookieSecrets].error(s.File, err.Error()))
 		}
 	}
+	if s.Certificate.Cert != "" {
+		if _, err := s.Certificate.Load(); err != nil {
+			errs = append(errs, s.fileAt[s.Certificate.Cert].error(s.File, err.Error()))
+		}
+	}
 	if err := s.checkState(); err != nil {
 		errs = append(errs, s.fileAt[s.State].error(s.File, err.Error()))
 	}

@@ -43,6 +43,9 @@ func (s *Settings) Override(listen, resolvers, files []string) error {
 			return err
 		}
 	}
+	if err := s.checkListen(); err != nil {
+		return err
+	}
 	return s.checkLoop(s.Upstream)
 }
 

@@ -43,7 +43,7 @@ func parseSettings(path string, text []byte) (*Settings, error) {
 // fields returns the known keys of the settings and the parser of each.
 func (s *Settings) fields(r *reader) fields {
 	return fields{
-		"listen":   nonEmpty(r, &s.Listen, parseListenText),
+		"listen":   func(n *yaml.Node) { s.readListen(r, n) },
 		"upstream": nonEmpty(r, &s.Upstream, upstream.ParseEndpoint),
 		"state":    func(n *yaml.Node) { scalar(r, &s.State, s.path)(n); s.fileAt[s.State] = positionOf(n) },
 		"clients":  nonEmpty(r, &s.Clients, parseNetwork),
@@ -59,6 +59,9 @@ func (s *Settings) fields(r *reader) fields {
 		"guard":    func(n *yaml.Node) { s.readGuard(r, n) },
 
 		"structured_errors": scalar(r, &s.StructuredErrors, parseOption),
+
+		"certificate":    func(n *yaml.Node) { s.readCertificate(r, n) },
+		"proxy_protocol": nonEmpty(r, &s.Proxies, parseNetwork),
 
 		"rate_limit": func(n *yaml.Node) { s.readRateLimit(r, n) },
 		"pprof":      scalar(r, &s.Pprof, parsePprof),

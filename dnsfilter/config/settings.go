@@ -37,6 +37,9 @@ type Settings struct {
 	Pprof         netip.AddrPort      // HTTP address of profiles, loopback only; zero: none
 	CookieSecrets string              // file, see ReadCookieSecrets; default: a random secret per start
 
+	Certificate Certificate    // of the listen addresses with tls, https and quic; zero: none
+	Proxies     []netip.Prefix // networks whose connections and datagrams begin with a PROXY header
+
 	fileAt map[string]position // positions of file names
 	given  map[string]bool     // keys that the file sets
 }

@@ -22,16 +22,11 @@ type handles []int
 
 // newHandles duplicates all sockets. If that fails, it logs a warning and returns none.
 func newHandles(l *dnsfilter.Listeners, log *slog.Logger) (all handles) {
-	var conns []syscall.Conn
-	for _, u := range l.UDP {
-		conns = append(conns, u)
-	}
-	for _, t := range l.TCP {
-		if conn, ok := t.(syscall.Conn); ok {
-			conns = append(conns, conn)
+	for _, socket := range l.Sockets() {
+		conn, ok := socket.(syscall.Conn)
+		if !ok {
+			continue
 		}
-	}
-	for _, conn := range conns {
 		fd, err := duplicate(conn)
 		if err != nil {
 			log.Warn("sockets can't be handed over", slog.Any("error", err))

@@ -17,6 +17,9 @@ func (s *listCollector) Collect(ch chan<- prometheus.Metric) {
 	if n, known := kernelDrops(s.inodes); known {
 		c.counter("dnsfilter_udp_kernel_dropped_total", "Datagrams that the system dropped before they were read, most often since a buffer was full.", n, nil)
 	}
+	if pair := s.certificate.pair.Load(); pair != nil {
+		c.moment("dnsfilter_certificate_expires_timestamp_seconds", "When the certificate in force expires.", pair.Leaf.NotAfter, nil)
+	}
 	for _, l := range s.active.Load().settings.LocalFiles() {
 		c.stale(l.List, s.local.failure(l.List) != nil)
 		c.onHold(l.List, s.local.held.of(l.List) != nil)

@@ -50,6 +50,16 @@ func (s *collector) Collect(ch chan<- prometheus.Metric) {
 		nil)
 	c.counter("dnsfilter_tcp_refused_total", "Connections not taken in because there was no room.",
 		stats.Connections.Refused, nil)
+	encrypted := stats.Encrypted
+	c.gauge("dnsfilter_encrypted_connections", "Connections over TLS, HTTPS and QUIC that are open.",
+		float64(encrypted.Open), nil)
+	c.counter("dnsfilter_encrypted_accepted_total", "Connections over TLS, HTTPS and QUIC taken in.", encrypted.Accepted, nil)
+	c.counter("dnsfilter_encrypted_closed_total", "Idle connections over TLS, HTTPS and QUIC closed to make room for others.",
+		encrypted.Closed, nil)
+	c.counter("dnsfilter_encrypted_refused_total", "Connections over TLS, HTTPS and QUIC not taken in because there was no room.",
+		encrypted.Refused, nil)
+	c.counter("dnsfilter_bad_proxy_headers_total", "Datagrams and connections of a proxy without a PROXY header, not answered.",
+		stats.BadHeaders, nil)
 	for list, actions := range stats.Lists {
 		for action, n := range actions {
 			c.counter("dnsfilter_decisions_total", "Decisions by list and action.", n,
@@ -58,7 +68,7 @@ func (s *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	for a, n := range stats.Answers {
 		c.counter("dnsfilter_answers_total", "Answers sent, by transport, query type and rcode.", n,
-			labels{"transport": a.Transport, "type": a.Type, "rcode": a.Rcode})
+			labels{"transport": a.Transport.String(), "type": a.Type, "rcode": a.Rcode})
 	}
 	c.times("dnsfilter_upstream_duration_seconds", "How long the upstream took to answer or to fail.", &stats.Latency, nil)
 	for _, u := range s.server.Upstreams() {

@@ -99,6 +99,9 @@ func (s *Service) reload(ctx context.Context, asked bool) error {
 	if err != nil {
 		return err
 	}
+	if _, err := next.Certificate.Load(); err != nil && next.Certificate.Cert != "" {
+		return err
+	}
 	if s.guards, err = s.guards.next(next); err != nil {
 		return err
 	}
@@ -120,6 +123,9 @@ func (s *Service) reload(ctx context.Context, asked bool) error {
 	s.dropFiles(next)
 	s.warnFixed(next)
 	s.settings = next
+	if err := s.certificate.load(next, s.log); err != nil {
+		s.log.Error("reading the certificate failed; the one before stays in force", slog.Any("error", err))
+	}
 	s.active.Store(&activeConfig{s.settings, s.subscriptions, s.guards})
 	return nil
 }

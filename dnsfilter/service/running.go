@@ -23,6 +23,8 @@ type running struct {
 	refused atomic.Pointer[error] // why the settings file on disk is not in force; nil: it is
 	started time.Time
 
+	certificate certificate
+
 	listening []net.Addr      // set when Run has begun to listen
 	inodes    map[string]bool // of the UDP sockets
 

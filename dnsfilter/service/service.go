@@ -73,6 +73,9 @@ func New(read func() (*config.Settings, error), log *slog.Logger) (*Service, err
 		read:    read, settings: settings, reloads: make(chan chan<- error),
 		successors: make(chan *net.UnixConn), released: make(chan struct{}),
 	}
+	if err := s.certificate.load(settings, log); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
 	s.local = &localLists{store: store, log: log, held: readLocalHolds(settings.State)}
 	if s.server, err = s.newServer(); err != nil {
 		return nil, errors.Join(err, store.Close())
@@ -161,7 +164,7 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	s.log.Info("serving", slog.String("version", buildinfo.Current().String()), slog.Any("listen", s.settings.Listen),
 		slog.String("state", s.settings.State), slog.Int("lists", len(s.settings.Lists)))
 	answering, endAnswers := context.WithCancel(context.WithoutCancel(serving)) // goes on after serving during a hand-over
-	g.Go(func() error { defer endWork(); return s.server.Serve(answering, listeners) })
+	g.Go(func() error { defer endWork(); return s.serve(answering, listeners) })
 	g.Go(func() error { watchdog(answering, s.listening[0], s.log); return nil })
 	g.Go(func() error {
 		defer endAnswers()

@@ -104,7 +104,11 @@ func (s *running) report() Status {
 func byRcode(answers map[dnsfilter.Answer]uint64) map[string]map[string]uint64 {
 	out := map[string]map[string]uint64{"udp": {}, "tcp": {}}
 	for a, n := range answers {
-		out[a.Transport][a.Rcode] += n
+		transport := a.Transport.String()
+		if out[transport] == nil {
+			out[transport] = map[string]uint64{}
+		}
+		out[transport][a.Rcode] += n
 	}
 	return out
 }

@@ -46,11 +46,17 @@ const ownKey = "settings "
 
 // baseline records the current states of all files of the settings as already loaded, except for known files.
 func (w watcher) baseline(settings *config.Settings) {
-	for _, path := range settings.OwnFiles() {
-		if w[ownKey+path] == nil {
+	add := func(key, path string) {
+		if w[key+path] == nil {
 			source := settingsSource(path)
-			w[ownKey+path] = &watched{seen: source, done: source}
+			w[key+path] = &watched{seen: source, done: source}
 		}
+	}
+	for _, path := range settings.OwnFiles() {
+		add(ownKey, path)
+	}
+	for _, path := range settings.Certificate.Files() {
+		add(certificateKey, path)
 	}
 }
 
@@ -75,6 +81,7 @@ func (s *Service) watchFiles(ctx context.Context, reload <-chan struct{}) {
 			}) {
 				_ = s.tryReload(ctx, false) // the error is logged
 			}
+			s.reloadCertificate()
 			s.reloadChangedLists()
 		}
 	}

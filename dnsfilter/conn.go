@@ -1,0 +1,203 @@
+package dnsfilter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
+	"github.com/argine-dns/argine/dnsfilter/internal/proxyheader"
+)
+
+const (
+	acceptPause  = 10 * time.Millisecond // pause after a failed accept
+	headerWithin = 2 * time.Second       // time limit for the PROXY header of a connection
+)
+
+// Conn is one connection that [Server.Admit] has admitted. Several goroutines may use it.
+type Conn struct {
+	server  *Server
+	how     Transport
+	client  netip.Addr
+	from    uint64 // client key
+	group   *connections
+	closer  io.Closer
+	asked   atomic.Int64 // time of the last query, in nanoseconds
+	waiting atomic.Int32 // queries that wait for their answer
+}
+
+// Admit admits a connection from a client. It returns nil if the client is not served, or if there is no room: see the
+// limits in the documentation of the package. The server may close the connection later, to make room for another one.
+// The caller has to call [Conn.Release] when the connection has ended.
+func (s *Server) Admit(conn io.Closer, client netip.Addr, how Transport) *Conn {
+	c := &Conn{server: s, how: how, client: client, from: clientKey(client), group: &s.plain, closer: conn}
+	if how.isEncrypted() {
+		c.group = &s.encrypted
+	}
+	c.asked.Store(time.Now().UnixNano())
+	if !serves(s.current.Load().clients, client) || !c.group.admit(c) {
+		return nil
+	}
+	return c
+}
+
+// Release removes a connection that has ended.
+func (c *Conn) Release() { c.group.remove(c) }
+
+// Accept accepts the connections of a listener until ctx ends, and calls handle for each one that is admitted. A
+// connection from one of [Config].Proxies has to begin with a PROXY header. Handle owns the connection and has to
+// release it; it must not block. At the end, Accept closes the listener.
+func (s *Server) Accept(ctx context.Context, l net.Listener, how Transport, handle func(net.Conn, *Conn)) error {
+	stop := context.AfterFunc(ctx, func() { _ = l.Close() }) // a second Close does no harm
+	defer stop()
+	defer l.Close() //nolint:errcheck // as above
+	var headers sync.WaitGroup
+	defer headers.Wait()
+	for {
+		conn, err := l.Accept()
+		switch {
+		case err == nil && s.isProxy(clientAddr(conn.RemoteAddr())):
+			headers.Go(func() { s.acceptProxied(ctx, conn, how, handle) })
+		case err == nil:
+			s.accept(conn, clientAddr(conn.RemoteAddr()), how, handle)
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return fmt.Errorf("serving: %w", err)
+		default:
+			time.Sleep(acceptPause) // a connection was reset, or file descriptors ran out: both are temporary
+		}
+	}
+}
+
+// accept closes a connection that is not admitted, without an answer.
+func (s *Server) accept(conn net.Conn, client netip.Addr, how Transport, handle func(net.Conn, *Conn)) {
+	if c := s.Admit(conn, client, how); c != nil {
+		handle(conn, c)
+		return
+	}
+	_ = conn.Close()
+}
+
+// acceptProxied reads the PROXY header of a connection. It closes the connection if there is none.
+func (s *Server) acceptProxied(ctx context.Context, conn net.Conn, how Transport, handle func(net.Conn, *Conn)) {
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	client, err := proxyheader.Read(conn, headerWithin)
+	if !stop() || err != nil {
+		s.badHeaders.Add(1)
+		_ = conn.Close()
+		return
+	}
+	if !client.IsValid() {
+		client = clientAddr(conn.RemoteAddr())
+	}
+	s.accept(conn, client, how, handle)
+}
+
+// isProxy reports whether a client is a proxy, whose word on the address of its clients is taken.
+func (s *Server) isProxy(client netip.Addr) bool {
+	return isWithin(s.current.Load().proxies, plainAddr(client))
+}
+
+// Answer returns the answer to a query in wire form, in the memory of dst if it has room. It waits for the upstream if
+// that has to be asked. It returns nil if nothing is to be sent.
+func (c *Conn) Answer(dst, packet []byte) []byte {
+	defer c.server.recoverPanic()
+	q, ok := c.server.queries.Get().(*query)
+	if !ok {
+		q = &query{counters: &c.server.shared}
+	}
+	m, wait := c.answerNow(dst, packet, q)
+	if wait != nil && c.startWaiting() {
+		defer c.endWaiting()
+		m = wait()
+	}
+	c.server.queries.Put(q)
+	c.count(m)
+	return m
+}
+
+// answerNow returns the answer to a query if it can be given at once. Otherwise it returns a function that waits for
+// it, and that uses neither the packet nor q.
+func (c *Conn) answerNow(dst, packet []byte, q *query) (m []byte, wait func() []byte) {
+	s := c.server
+	s.shared.queries.Add(1)
+	c.asked.Store(time.Now().UnixNano())
+	if len(packet) < dnswire.HeaderSize || dnswire.IsResponse(packet) {
+		return nil, nil
+	}
+	if !q.parsePacket(packet) || q.check() != dns.RcodeSuccess {
+		packet = append([]byte(nil), packet...)
+		return nil, func() []byte { return s.slowPath(packet, c.how, c.client) }
+	}
+	q.size, q.keepalive, q.padded = dns.MaxMsgSize, 0, false
+	if len(q.options) > 0 {
+		c.setOptions(q)
+	}
+	current := s.current.Load()
+	m, ask := c.answerInTurn(current, dst, q)
+	if !ask {
+		return m, nil
+	}
+	waiting := &query{}
+	q.copyTo(waiting)
+	return nil, func() []byte { return s.forward(current, waiting) }
+}
+
+// setOptions prepares the options of the answer that depend on the connection.
+func (c *Conn) setOptions(q *query) {
+	if c.how.isTimed() && dnswire.HasOption(q.options, dns.EDNS0TCPKEEPALIVE) {
+		q.keepalive = c.group.keepalive()
+	}
+	q.padded = c.how.isEncrypted() && dnswire.HasOption(q.options, dns.EDNS0PADDING)
+}
+
+// answerInTurn returns the answer to the query if it can be given at once, and whether the upstream has to be waited
+// for. A semaphore limits how many connections do this at a time, so that busy connections leave processors free for
+// UDP.
+func (c *Conn) answerInTurn(current *snapshot, dst []byte, q *query) (m []byte, wait bool) {
+	s := c.server
+	s.turns <- struct{}{}
+	defer func() { <-s.turns }()
+	m, ok := s.admit(current, dst, q, c.client, true)
+	if !ok {
+		return m, false
+	}
+	return s.answerOrAsk(current, dst, q)
+}
+
+// isWaiting reports whether any query of the connection waits for its answer.
+func (c *Conn) isWaiting() bool { return c.waiting.Load() > 0 }
+
+// startWaiting counts a query that waits for its answer. It returns false if there is no room.
+func (c *Conn) startWaiting() bool {
+	if !c.isWaiting() && !c.group.admitWaiting(c) {
+		c.server.shared.dropped.Add(1)
+		return false
+	}
+	if c.waiting.Add(1) == 1 {
+		c.group.waiting.Add(1)
+	}
+	return true
+}
+
+func (c *Conn) endWaiting() {
+	if c.waiting.Add(-1) == 0 {
+		c.group.waiting.Add(-1)
+	}
+}
+
+// count counts an answer. It does nothing if m is empty.
+func (c *Conn) count(m []byte) {
+	if len(m) > 0 {
+		c.server.streamed[c.how].count(m)
+	}
+}

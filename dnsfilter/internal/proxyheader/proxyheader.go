@@ -1,0 +1,94 @@
+// Package proxyheader reads the header of the PROXY protocol, version 2, by which a load balancer says for which client
+// it speaks (https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt). It allocates nothing per datagram.
+package proxyheader
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"time"
+)
+
+const (
+	signature = "\r\n\r\n\x00\r\nQUIT\n"
+	fixed     = len(signature) + 4 // signature, version and command, family, length
+	maxLength = 2048               // of addresses and further fields, in bytes; dnsdist and HAProxy send at most some hundred
+)
+
+// The values of the fields that are used.
+const (
+	version2 = 0x2
+	local    = 0x0 // the proxy speaks for itself, as in a health check
+	proxy    = 0x1
+	ipv4     = 0x1
+	ipv6     = 0x2
+)
+
+// ErrHeader is the error for a missing or malformed header.
+var ErrHeader = errors.New("a PROXY header of version 2 is needed")
+
+// Parse splits a datagram into its header and the rest. The client is the zero value if the proxy speaks for itself.
+func Parse(b []byte) (client netip.Addr, rest []byte, err error) {
+	length, err := parseFixed(b)
+	if err != nil || len(b) < fixed+length {
+		return client, nil, ErrHeader
+	}
+	if client, err = parseAddress(b[:fixed+length]); err != nil {
+		return client, nil, err
+	}
+	return client, b[fixed+length:], nil
+}
+
+// Read reads the header at the beginning of a connection, and no byte beyond it. It sets the read deadline while it
+// reads.
+func Read(conn net.Conn, within time.Duration) (client netip.Addr, err error) {
+	if err = conn.SetReadDeadline(time.Now().Add(within)); err != nil {
+		return client, err
+	}
+	b := make([]byte, fixed, fixed+36)
+	if _, err = io.ReadFull(conn, b); err != nil {
+		return client, fmt.Errorf("%w: %w", ErrHeader, err)
+	}
+	length, err := parseFixed(b)
+	if err != nil {
+		return client, err
+	}
+	b = append(b, make([]byte, length)...)
+	if _, err = io.ReadFull(conn, b[fixed:]); err != nil {
+		return client, fmt.Errorf("%w: %w", ErrHeader, err)
+	}
+	if client, err = parseAddress(b); err != nil {
+		return client, err
+	}
+	return client, conn.SetReadDeadline(time.Time{})
+}
+
+// parseFixed parses the part of a header that is always there. It returns the length of what follows, in bytes.
+func parseFixed(b []byte) (length int, err error) {
+	if len(b) < fixed || string(b[:len(signature)]) != signature || b[12]>>4 != version2 || b[12]&0xf > proxy {
+		return 0, ErrHeader
+	}
+	if length = int(binary.BigEndian.Uint16(b[14:])); length > maxLength {
+		return 0, ErrHeader
+	}
+	return length, nil
+}
+
+// parseAddress returns the source address of a whole header. Addresses other than those of IP are errors: no access
+// list would apply to them.
+func parseAddress(b []byte) (client netip.Addr, err error) {
+	addresses, family, transport := b[fixed:], b[13]>>4, b[13]&0xf
+	switch {
+	case b[12]&0xf == local:
+		return client, nil
+	case transport != 1 && transport != 2: // stream, datagram
+	case family == ipv4 && len(addresses) >= 12:
+		return netip.AddrFrom4([4]byte(addresses)), nil
+	case family == ipv6 && len(addresses) >= 36:
+		return netip.AddrFrom16([16]byte(addresses)).Unmap(), nil
+	}
+	return client, ErrHeader
+}

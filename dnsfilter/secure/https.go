@@ -1,0 +1,198 @@
+package secure
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/argine-dns/argine/dnsfilter"
+)
+
+// Path is the path of DNS over HTTPS.
+const Path = "/dns-query"
+
+// mediaType is the media type of DNS messages (RFC 8484, section 6).
+const mediaType = "application/dns-message"
+
+// Limits of HTTP. They are in the documentation of package dnsfilter, with those of the connections.
+const (
+	maxHeaderBytes = 8 << 10
+	maxQuery       = 4 << 10 // bytes
+	maxStreams     = 100     // of a connection, at once
+	headerTimeout  = 5 * time.Second
+	requestTimeout = 10 * time.Second
+	idleTimeout    = 30 * time.Second
+)
+
+// admittedKey is the context key of the admitted connection of a request.
+type admittedKey struct{}
+
+// httpConn is a connection that is released when it is closed.
+type httpConn struct {
+	net.Conn
+
+	admitted *dnsfilter.Conn
+	once     sync.Once
+}
+
+func (c *httpConn) Close() error {
+	c.once.Do(c.admitted.Release)
+	return c.Conn.Close()
+}
+
+// httpListener gives admitted connections to an HTTP server.
+type httpListener struct {
+	net.Listener
+
+	conns chan net.Conn
+	done  <-chan struct{}
+}
+
+func (l httpListener) Accept() (net.Conn, error) {
+	select {
+	case conn := <-l.conns:
+		return conn, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+
+// add gives a connection to the HTTP server.
+func (l httpListener) add(conn net.Conn, c *dnsfilter.Conn) {
+	admitted := &httpConn{Conn: conn, admitted: c}
+	select {
+	case l.conns <- admitted:
+	case <-l.done:
+		_ = admitted.Close()
+	}
+}
+
+// serveHTTPS answers requests on the connections of a listener until ctx ends. Then it closes the listener.
+func serveHTTPS(ctx context.Context, s *dnsfilter.Server, l net.Listener, config *tls.Config) error {
+	ctx, cancel := context.WithCancel(ctx)
+	h := http.Server{
+		Handler: http.HandlerFunc(serveRequest), TLSConfig: config, MaxHeaderBytes: maxHeaderBytes,
+		ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout, WriteTimeout: requestTimeout, IdleTimeout: idleTimeout,
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
+		HTTP2:    &http.HTTP2Config{MaxConcurrentStreams: maxStreams, MaxReceiveBufferPerConnection: 1 << 16, MaxReceiveBufferPerStream: 1 << 16},
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			if secured, ok := conn.(*tls.Conn); ok {
+				conn = secured.NetConn()
+			}
+			if c, ok := conn.(*httpConn); ok {
+				ctx = context.WithValue(ctx, admittedKey{}, c.admitted)
+			}
+			return ctx
+		},
+	}
+	admitted := httpListener{Listener: l, conns: make(chan net.Conn), done: ctx.Done()}
+	served := make(chan error, 1)
+	go func() { served <- h.ServeTLS(admitted, "", "") }()
+	err := s.Accept(ctx, l, dnsfilter.HTTPS, admitted.add)
+	cancel()
+	if errServe := <-served; !errors.Is(errServe, net.ErrClosed) {
+		err = errors.Join(err, fmt.Errorf("serving HTTPS: %w", errServe))
+	}
+	endHTTP(&h)
+	return err
+}
+
+// endHTTP ends a server: idle connections at once, the others after their requests, within the grace period.
+func endHTTP(h *http.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), dnsfilter.GracePeriod)
+	defer cancel()
+	if h.Shutdown(ctx) != nil {
+		_ = h.Close() // the requests that are left are cut off
+	}
+}
+
+// buffers are the buffers of a request.
+type buffers struct{ query, answer []byte }
+
+var pool = sync.Pool{New: func() any { return &buffers{make([]byte, 0, maxQuery+1), make([]byte, 0, maxQuery)} }} //nolint:gochecknoglobals // a pool
+
+// serveRequest answers a request by GET or POST (RFC 8484, section 4.1).
+func serveRequest(w http.ResponseWriter, r *http.Request) {
+	c, ok := r.Context().Value(admittedKey{}).(*dnsfilter.Conn)
+	if !ok {
+		panic(http.ErrAbortHandler) // the connection is about to end
+	}
+	b, _ := pool.Get().(*buffers)
+	defer pool.Put(b)
+	status := b.read(w, r)
+	if status != http.StatusOK {
+		http.Error(w, http.StatusText(status), status)
+		return
+	}
+	m := c.Answer(b.answer[:0], b.query)
+	if len(m) == 0 {
+		panic(http.ErrAbortHandler) // no answer is sent: the policy says so, or there is no room
+	}
+	if cap(m) <= maxQuery {
+		b.answer = m
+	}
+	h := w.Header()
+	h["Content-Type"] = []string{mediaType}
+	h["Cache-Control"] = []string{cacheControl(m)}
+	h["Content-Length"] = []string{strconv.Itoa(len(m))}
+	_, _ = w.Write(m) // the client may be gone
+}
+
+// read reads the query of a request. It returns the HTTP status.
+func (b *buffers) read(w http.ResponseWriter, r *http.Request) (status int) {
+	b.query = b.query[:0]
+	switch {
+	case r.URL.Path != Path:
+		return http.StatusNotFound
+	case r.Method == http.MethodGet:
+		return b.readParameter(r.URL.RawQuery)
+	case r.Method != http.MethodPost:
+		w.Header().Set("Allow", "GET, POST")
+		return http.StatusMethodNotAllowed
+	case r.Header.Get("Content-Type") != mediaType:
+		return http.StatusUnsupportedMediaType
+	case r.ContentLength > maxQuery:
+		return http.StatusRequestEntityTooLarge
+	}
+	n, err := io.ReadFull(r.Body, b.query[:maxQuery+1])
+	b.query = b.query[:n]
+	switch {
+	case n > maxQuery:
+		return http.StatusRequestEntityTooLarge
+	case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) || n < minQuery:
+		return http.StatusBadRequest
+	}
+	return http.StatusOK
+}
+
+// minQuery is the size of the header of a message, in bytes.
+const minQuery = 12
+
+// readParameter reads the query in the parameter dns.
+func (b *buffers) readParameter(raw string) (status int) {
+	for parameter := range strings.SplitSeq(raw, "&") {
+		text, ok := strings.CutPrefix(parameter, "dns=")
+		if !ok {
+			continue
+		}
+		if base64.RawURLEncoding.DecodedLen(len(text)) > maxQuery {
+			return http.StatusRequestURITooLong
+		}
+		var err error
+		if b.query, err = base64.RawURLEncoding.AppendDecode(b.query, []byte(text)); err == nil && len(b.query) >= minQuery {
+			return http.StatusOK
+		}
+		break
+	}
+	return http.StatusBadRequest
+}

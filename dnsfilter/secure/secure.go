@@ -1,0 +1,43 @@
+// Package secure serves the resolver over encrypted transports: DNS over TLS (RFC 7858), over HTTPS (RFC 8484; HTTP/1.1,
+// 2 and 3) and over QUIC (RFC 9250). It reads queries and writes answers; package dnsfilter makes the answers, and
+// admits the connections.
+package secure
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/argine-dns/argine/dnsfilter"
+)
+
+// Certificate returns the certificate for new connections. It may return another one at any time.
+type Certificate func() *tls.Certificate
+
+// Serve answers queries on the sockets of the encrypted transports until ctx ends, and closes them. It returns early,
+// with an error, if a socket fails. The others in l are left alone: see [dnsfilter.Server.Serve].
+func Serve(ctx context.Context, s *dnsfilter.Server, l *dnsfilter.Listeners, certificate Certificate) error {
+	g, ctx := errgroup.WithContext(ctx)
+	dot := certificate.config("dot")
+	for _, t := range l.TLS {
+		g.Go(func() error {
+			return s.ServeStreams(ctx, t, dnsfilter.TLS, func(conn net.Conn) net.Conn { return tls.Server(conn, dot) })
+		})
+	}
+	for _, t := range l.HTTPS {
+		g.Go(func() error { return serveHTTPS(ctx, s, t, certificate.config("h2", "http/1.1")) })
+	}
+	return g.Wait()
+}
+
+// config returns the TLS configuration for application protocols (ALPN). Sessions can be resumed; the keys of their
+// tickets are made at random and replaced every day.
+func (c Certificate) config(protocols ...string) *tls.Config {
+	return &tls.Config{
+		MinVersion:     tls.VersionTLS12,
+		NextProtos:     protocols,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c(), nil },
+	}
+}

@@ -1,0 +1,317 @@
+package secure_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/blocklist/blocktest"
+	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/certtest"
+	"github.com/argine-dns/argine/dnsfilter/secure"
+	"github.com/argine-dns/argine/dnsfilter/upstream"
+)
+
+const timeLimit = 5 * time.Second
+
+const zoneText = `
+$TTL 300
+example.org.      SOA ns.example.org. hostmaster.example.org. 1 3600 600 86400 60
+example.org.      A   192.0.2.1
+test.             SOA ns.test. hostmaster.test. 1 3600 600 86400 60
+nxdomain.test.    TXT "not blocked"
+www.example.org.  TXT "0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789"
+`
+
+// newCertificate makes a certificate for resolver.example and 127.0.0.1, and the pool that trusts it.
+func newCertificate(t testing.TB) (*tls.Certificate, *x509.CertPool) {
+	t.Helper()
+	cert, key := certtest.New(t)
+	pair, err := tls.X509KeyPair(cert, key)
+	require.NoError(t, err)
+	roots := x509.NewCertPool()
+	require.True(t, roots.AppendCertsFromPEM(cert))
+	return &pair, roots
+}
+
+// resolver is a running server with all encrypted transports.
+type resolver struct {
+	engine           *dnsfilter.Server
+	tls, https, quic string // addresses
+	roots            *x509.CertPool
+}
+
+// start runs a server that blocks nxdomain.test and drops drop.test, until the test ends.
+func start(t testing.TB, c dnsfilter.Config) *resolver {
+	t.Helper()
+	zone, err := upstream.NewZone(zoneText)
+	require.NoError(t, err)
+	c.Upstream, c.Store = zone, blocktest.NewStore(t)
+	for name, action := range map[string]dnsfilter.Action{"n": dnsfilter.NXDomain, "d": dnsfilter.Drop, "inside": dnsfilter.Refused} {
+		blocktest.SetList(t, c.Store, name, map[string]string{"n": "nxdomain.test", "d": "drop.test", "inside": "inside.test"}[name])
+		c.Policy.Rules = append(c.Policy.Rules, dnsfilter.Rule{List: name, Action: action})
+	}
+	engine, err := dnsfilter.New(c)
+	require.NoError(t, err)
+	l, err := dnsfilter.Listen(t.Context(), "tls://127.0.0.1:0", "https://127.0.0.1:0", "quic://127.0.0.1:0")
+	require.NoError(t, err)
+	certificate, roots := newCertificate(t)
+	r := &resolver{
+		engine: engine, roots: roots, tls: l.TLS[0].Addr().String(), https: l.HTTPS[0].Addr().String(),
+		quic: l.QUIC[0].LocalAddr().String(),
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- secure.Serve(ctx, engine, l, func() *tls.Certificate { return certificate }) }()
+	t.Cleanup(func() { cancel(); assert.NoError(t, <-done) })
+	return r
+}
+
+func (r *resolver) config(protocols ...string) *tls.Config {
+	return &tls.Config{RootCAs: r.roots, NextProtos: protocols}
+}
+
+// client returns an HTTP client that trusts the server.
+func (r *resolver) client(t testing.TB, version2 bool) *http.Client {
+	t.Helper()
+	transport := &http.Transport{TLSClientConfig: r.config(), ForceAttemptHTTP2: version2}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport, Timeout: timeLimit}
+}
+
+func question(name string, qtype uint16) *dns.Msg { return new(dns.Msg).SetQuestion(name, qtype) }
+
+func pack(t testing.TB, m *dns.Msg) []byte {
+	t.Helper()
+	packed, err := m.Pack()
+	require.NoError(t, err)
+	return packed
+}
+
+func unpack(t testing.TB, packed []byte) *dns.Msg {
+	t.Helper()
+	m := new(dns.Msg)
+	require.NoError(t, m.Unpack(packed))
+	return m
+}
+
+// dialTLS connects over TLS.
+func (r *resolver) dialTLS(t testing.TB, c *tls.Config) *dns.Conn {
+	t.Helper()
+	conn, err := tls.DialWithDialer(&net.Dialer{Timeout: timeLimit}, "tcp", r.tls, c)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	require.NoError(t, conn.SetDeadline(time.Now().Add(timeLimit)))
+	return &dns.Conn{Conn: conn}
+}
+
+func exchange(t testing.TB, c *dns.Conn, m *dns.Msg) *dns.Msg {
+	t.Helper()
+	require.NoError(t, c.WriteMsg(m))
+	reply, err := c.ReadMsg()
+	require.NoError(t, err)
+	return reply
+}
+
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	r := start(t, dnsfilter.Config{})
+	c := r.config("dot")
+	c.ClientSessionCache = tls.NewLRUClientSessionCache(1)
+	for _, resumed := range []bool{false, true} {
+		conn := r.dialTLS(t, c)
+		assert.Len(t, exchange(t, conn, question("example.org.", dns.TypeA)).Answer, 1)
+		assert.Equal(t, dns.RcodeNameError, exchange(t, conn, question("www.nxdomain.test.", dns.TypeA)).Rcode)
+		secured, ok := conn.Conn.(*tls.Conn)
+		require.True(t, ok)
+		assert.Equal(t, "dot", secured.ConnectionState().NegotiatedProtocol)
+		assert.Equal(t, resumed, secured.ConnectionState().DidResume)
+		require.NoError(t, conn.Close())
+	}
+	stats := r.engine.Stats()
+	assert.EqualValues(t, 2, stats.Answers[dnsfilter.Answer{Transport: dnsfilter.TLS, Type: "A", Rcode: "NOERROR"}])
+	assert.EqualValues(t, 2, stats.Encrypted.Accepted)
+}
+
+// TestPadding pads answers to 468 bytes, if the query has the padding option (RFC 7830, RFC 8467): of the cache, of the
+// upstream, blocked, and of the slow path.
+func TestPadding(t *testing.T) {
+	t.Parallel()
+	r := start(t, dnsfilter.Config{})
+	conn := r.dialTLS(t, r.config())
+	for _, name := range []string{"example.org.", "www.example.org.", "nxdomain.test.", "inside.test."} {
+		for _, qtype := range []uint16{dns.TypeA, dns.TypeA, dns.TypeTXT, dns.TypeAXFR} {
+			m := question(name, qtype).SetEdns0(1232, false)
+			assert.NotEqual(t, 468, exchange(t, conn, m).Len(), "not asked for")
+			m.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_PADDING{Padding: make([]byte, 20)}}
+			require.NoError(t, conn.WriteMsg(m))
+			size := make([]byte, 2)
+			_, err := io.ReadFull(conn.Conn, size)
+			require.NoError(t, err)
+			require.Equal(t, []byte{468 >> 8, 468 & 0xff}, size, "%s %d", name, qtype)
+			packed := make([]byte, 468)
+			_, err = io.ReadFull(conn.Conn, packed)
+			require.NoError(t, err)
+			unpack(t, packed)
+		}
+	}
+}
+
+// TestKeepalive says how long the connection may be idle (RFC 7828).
+func TestKeepalive(t *testing.T) {
+	t.Parallel()
+	r := start(t, dnsfilter.Config{})
+	m := question("example.org.", dns.TypeA).SetEdns0(1232, false)
+	m.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_TCP_KEEPALIVE{Code: dns.EDNS0TCPKEEPALIVE}}
+	reply := exchange(t, r.dialTLS(t, r.config()), m)
+	require.Len(t, reply.IsEdns0().Option, 1)
+	option, ok := reply.IsEdns0().Option[0].(*dns.EDNS0_TCP_KEEPALIVE)
+	require.True(t, ok)
+	assert.EqualValues(t, 300, option.Timeout)
+	reply = unpack(t, body(t, r.post(t, r.client(t, true), pack(t, m))))
+	assert.Empty(t, reply.IsEdns0().Option, "HTTP has timeouts of its own")
+}
+
+func (r *resolver) post(t testing.TB, c *http.Client, packed []byte) *http.Response {
+	t.Helper()
+	response, err := c.Post("https://"+r.https+"/dns-query", "application/dns-message", bytes.NewReader(packed))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = response.Body.Close() })
+	return response
+}
+
+func body(t testing.TB, r *http.Response) []byte {
+	t.Helper()
+	require.Equal(t, http.StatusOK, r.StatusCode)
+	b, err := io.ReadAll(r.Body)
+	require.NoError(t, err)
+	return b
+}
+
+func TestHTTPS(t *testing.T) {
+	t.Parallel()
+	r := start(t, dnsfilter.Config{})
+	for _, version2 := range []bool{false, true} {
+		c := r.client(t, version2)
+		for _, test := range []struct {
+			name  string
+			qtype uint16
+			rcode int
+			cache string
+		}{
+			{"example.org.", dns.TypeA, dns.RcodeSuccess, "private, max-age=300"},
+			{"example.org.", dns.TypeAAAA, dns.RcodeSuccess, "private, max-age=60"},
+			{"www.nxdomain.test.", dns.TypeA, dns.RcodeNameError, "private, max-age=30"},
+			{"inside.test.", dns.TypeA, dns.RcodeRefused, "no-store"},
+		} {
+			packed := pack(t, question(test.name, test.qtype))
+			get, err := c.Get("https://" + r.https + "/dns-query?x=1&dns=" + base64.RawURLEncoding.EncodeToString(packed))
+			require.NoError(t, err)
+			t.Cleanup(func() { _ = get.Body.Close() })
+			for _, response := range []*http.Response{get, r.post(t, c, packed)} {
+				m := unpack(t, body(t, response))
+				assert.Equal(t, test.rcode, m.Rcode)
+				assert.Equal(t, packed[:2], []byte{byte(m.Id >> 8), byte(m.Id)})
+				assert.Equal(t, "application/dns-message", response.Header.Get("Content-Type"))
+				assert.Contains(t, []string{test.cache, "private, max-age=299", "private, max-age=59"}, response.Header.Get("Cache-Control"))
+				assert.Equal(t, version2, response.ProtoMajor == 2)
+			}
+		}
+		_, err := c.Post("https://"+r.https+"/dns-query", "application/dns-message", bytes.NewReader(pack(t, question("drop.test.", dns.TypeA))))
+		assert.Error(t, err, "no answer")
+	}
+}
+
+// TestBadRequests gets the statuses of HTTP.
+func TestBadRequests(t *testing.T) {
+	t.Parallel()
+	r := start(t, dnsfilter.Config{})
+	c, good := r.client(t, true), pack(t, question("example.org.", dns.TypeA))
+	for _, test := range []struct {
+		method, path, media string
+		body                []byte
+		status              int
+	}{
+		{"GET", "/", "", nil, http.StatusNotFound},
+		{"GET", "/dns-query", "", nil, http.StatusBadRequest},
+		{"GET", "/dns-query?dns=", "", nil, http.StatusBadRequest},
+		{"GET", "/dns-query?dns=!!!", "", nil, http.StatusBadRequest},
+		{"GET", "/dns-query?dns=AAAA", "", nil, http.StatusBadRequest},
+		{"GET", "/dns-query?dns=" + base64.RawURLEncoding.EncodeToString(make([]byte, 4097)), "", nil, http.StatusRequestURITooLong},
+		{"PUT", "/dns-query", "application/dns-message", good, http.StatusMethodNotAllowed},
+		{"POST", "/dns-query", "text/plain", good, http.StatusUnsupportedMediaType},
+		{"POST", "/dns-query", "application/dns-message", good[:11], http.StatusBadRequest},
+		{"POST", "/dns-query", "application/dns-message", make([]byte, 4097), http.StatusRequestEntityTooLarge},
+		{"POST", "/dns-query", "application/dns-message", good, http.StatusOK},
+	} {
+		request, err := http.NewRequestWithContext(t.Context(), test.method, "https://"+r.https+test.path, bytes.NewReader(test.body))
+		require.NoError(t, err)
+		request.Header.Set("Content-Type", test.media)
+		response, err := c.Do(request)
+		require.NoError(t, err)
+		assert.NoError(t, response.Body.Close())
+		assert.Equal(t, test.status, response.StatusCode, "%+v", test)
+	}
+}
+
+// proxyHeader is the PROXY header of a client.
+func proxyHeader(client netip.Addr) []byte {
+	h := append([]byte("\r\n\r\n\x00\r\nQUIT\n"), 0x21, 0x11, 0, 12)
+	return append(append(h, client.AsSlice()...), 127, 0, 0, 1, 4, 0, 3, 85)
+}
+
+// proxied connects and sends a PROXY header before TLS.
+func proxied(header []byte) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+		if err == nil {
+			_, err = conn.Write(header)
+		}
+		return conn, err
+	}
+}
+
+// TestProxies believes a proxy, over TLS and HTTPS: the view of the client behind it counts.
+func TestProxies(t *testing.T) {
+	t.Parallel()
+	view := dnsfilter.View{Clients: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}}
+	r := start(t, dnsfilter.Config{Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Policy: dnsfilter.Policy{Views: []dnsfilter.View{view}}})
+	for client, rcode := range map[string]int{"10.0.0.1": dns.RcodeNameError, "10.1.0.1": dns.RcodeSuccess, "203.0.113.1": -1, "": -1} {
+		var header []byte
+		if client != "" {
+			header = proxyHeader(netip.MustParseAddr(client))
+		}
+		dial := proxied(header)
+		m := question("nxdomain.test.", dns.TypeTXT)
+		conn, err := dial(t.Context(), "tcp", r.tls)
+		require.NoError(t, err)
+		secured := tls.Client(conn, &tls.Config{RootCAs: r.roots, ServerName: "127.0.0.1"})
+		c := &dns.Conn{Conn: secured}
+		t.Cleanup(func() { _ = c.Close() })
+		require.NoError(t, c.SetDeadline(time.Now().Add(timeLimit)))
+		transport := &http.Transport{TLSClientConfig: r.config(), DialContext: dial}
+		t.Cleanup(transport.CloseIdleConnections)
+		web := &http.Client{Transport: transport, Timeout: timeLimit}
+		if rcode < 0 {
+			assert.Error(t, c.WriteMsg(m))
+			_, err := web.Post("https://"+r.https+"/dns-query", "application/dns-message", bytes.NewReader(pack(t, m)))
+			assert.Error(t, err)
+			continue
+		}
+		assert.Equal(t, rcode, exchange(t, c, m).Rcode)
+		assert.Equal(t, rcode, unpack(t, body(t, r.post(t, web, pack(t, m)))).Rcode)
+	}
+	assert.EqualValues(t, 2, r.engine.Stats().BadHeaders)
+}

@@ -1,0 +1,67 @@
+package service
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/config"
+	"github.com/argine-dns/argine/dnsfilter/secure"
+)
+
+// renewBefore is how long before the certificate expires a warning is logged.
+const renewBefore = 7 * 24 * time.Hour
+
+// certificate is the certificate in force. A new pair of files replaces it; a broken one does not.
+type certificate struct {
+	pair atomic.Pointer[tls.Certificate]
+}
+
+// load reads the certificate of the settings, if they have one.
+func (c *certificate) load(s *config.Settings, log *slog.Logger) error {
+	if s.Certificate.Cert == "" {
+		return nil
+	}
+	pair, err := s.Certificate.Load()
+	if err != nil {
+		return err
+	}
+	c.pair.Store(pair)
+	if left := time.Until(pair.Leaf.NotAfter); left < renewBefore {
+		log.Warn("the certificate has expired or soon will: renew it", slog.String("file", s.Certificate.Cert),
+			slog.Time("expires", pair.Leaf.NotAfter))
+	}
+	return nil
+}
+
+// serve answers queries on all sockets until ctx ends.
+func (s *Service) serve(ctx context.Context, l *dnsfilter.Listeners) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.server.Serve(ctx, l) })
+	g.Go(func() error { return secure.Serve(ctx, s.server, l, s.certificate.pair.Load) })
+	return g.Wait()
+}
+
+// certificateKey is the key of a file of the certificate in the watcher.
+const certificateKey = "certificate "
+
+// reloadCertificate reads the certificate again if one of its files has changed. It is not part of the settings: a
+// renewal comes into force even if the settings on disk are not obeyed.
+func (s *Service) reloadCertificate() {
+	if !slices.ContainsFunc(s.settings.Certificate.Files(), func(path string) bool {
+		return s.watch.settled(certificateKey+path, settingsSource(path))
+	}) {
+		return
+	}
+	if err := s.certificate.load(s.settings, s.log); err != nil {
+		s.log.Error("the changed certificate can't be used; the one before stays in force", slog.Any("error", err))
+		return
+	}
+	s.log.Info("certificate loaded", slog.Time("expires", s.certificate.pair.Load().Leaf.NotAfter))
+}
