@@ -14,8 +14,14 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/takedown"
 )
 
-// version2 makes a ledger what it would have been in version 2, and version1 one of that in version 1.
+// version3 makes a ledger what it would have been in version 3, version2 one of that in version 2, and version1 one of
+// that in version 1.
 const (
+	version3 = `
+ALTER TABLE entries DROP COLUMN change; ALTER TABLE changes DROP COLUMN before; DROP TABLE gone;
+CREATE INDEX changes_target ON changes (target);
+UPDATE meta SET value = '3' WHERE key = 'version';
+`
 	version2 = `
 DROP TABLE orders; DROP INDEX changes_orders; DROP INDEX operations_last_change; DROP INDEX entries_review; DROP INDEX changes_target;
 CREATE INDEX changes_pages ON changes (target) WHERE target >= 'https://' AND target < 'https:/0';
@@ -34,13 +40,17 @@ const allEntries = `SELECT group_concat(concat_ws(' ', target, attributes, ifnul
 
 func TestUpgrade(t *testing.T) {
 	t.Parallel()
-	for name, old := range map[string]string{"version 1": version2 + version1, "version 2": version2} {
+	for name, old := range map[string]string{
+		"version 1": version3 + version2 + version1, "version 2": version3 + version2, "version 3": version3,
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a := newAgency(t)
-			_, err := a.Add(t.Context(), entries(t, "example.com", "a.example.org expires=2030-01-02", "https://www.example.net/page ref=7"), cause)
+			_, err := a.Add(t.Context(), entries(t, "example.com", "a.example.org expires=2030-01-02", "https://www.example.net/page ref=7", "gone.example"), cause)
 			require.NoError(t, err)
 			a.release(t)
+			_, err = a.Remove(t.Context(), entries(t, "gone.example"), cause)
+			require.NoError(t, err)
 			require.NoError(t, a.Close())
 			want := readLedger(t, a.dir, allEntries)
 			ledgertest.Tamper(t, a.dir, old)
@@ -53,10 +63,11 @@ func TestUpgrade(t *testing.T) {
 			_, err = takedown.Summary(t.Context(), a.Ledger, takedown.Platforms{})
 			require.NoError(t, err)
 			assert.Equal(t, []string{"covered by example.com: added@anna+bruno"}, a.told(t, "www.example.com")[1:])
+			assert.Equal(t, []string{"gone.example: added@anna+bruno removed"}, a.told(t, "gone.example"))
 			orders, err := a.Orders(t.Context(), "https://www.example.net/page")
 			require.NoError(t, err)
 			assert.Equal(t, entries(t, "https://www.example.net/page ref=7"), orders)
-			_, err = a.Add(t.Context(), entries(t, "example.edu", "https://www.example.net/page ref=8"), cause)
+			_, err = a.Add(t.Context(), entries(t, "example.edu", "gone.example", "https://www.example.net/page ref=8"), cause)
 			require.NoError(t, err)
 			a.release(t)
 			_, err = a.Verify(t.Context())
@@ -69,10 +80,10 @@ func TestNewerVersion(t *testing.T) {
 	t.Parallel()
 	a := newAgency(t)
 	require.NoError(t, a.Close())
-	ledgertest.Tamper(t, a.dir, `UPDATE meta SET value = '4' WHERE key = 'version'`)
+	ledgertest.Tamper(t, a.dir, `UPDATE meta SET value = '5' WHERE key = 'version'`)
 	_, err := publish.Open(a.dir)
 	require.ErrorIs(t, err, blocklist.ErrMalformed)
-	assert.ErrorContains(t, err, `version "4"`)
+	assert.ErrorContains(t, err, `version "5"`)
 }
 
 func readLedger(t *testing.T, dir, question string) (answer string) {

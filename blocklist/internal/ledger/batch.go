@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"iter"
 	"slices"
@@ -56,6 +55,8 @@ type Counts struct {
 type slot struct {
 	orders orders
 	last   *incoming // the last one that changed the orders
+	change int64     // ID of the last change; 0: none
+	gone   bool      // it was listed before, but was not at the start of the batch
 }
 
 // Put gives the orders of a stream of any length, if screen admits them. On a listed entry, an order is added to the
@@ -146,7 +147,7 @@ func (t *Tx) list(ctx context.Context, b *batch) error {
 // store writes the orders of a target, if they have changed.
 func (t *Tx) store(ctx context.Context, target string, s *slot, seen *sql.Stmt) error {
 	if seen != nil {
-		if _, err := seen.ExecContext(ctx, target); err != nil {
+		if err := exec(ctx, seen, target); err != nil {
 			return err
 		}
 	}
@@ -164,8 +165,12 @@ func (t *Tx) store(ctx context.Context, target string, s *slot, seen *sql.Stmt) 
 			return err
 		}
 	}
-	_, err := t.stmts.put.ExecContext(ctx, target, published, s.last.place, end)
-	return err
+	if s.gone {
+		if err := exec(ctx, t.stmts.removeGone, target); err != nil {
+			return err
+		}
+	}
+	return exec(ctx, t.stmts.put, target, published, s.last.place, end, s.change)
 }
 
 // slots looks up the state of each target of a batch, in the order of targets.
@@ -183,41 +188,49 @@ func (t *Tx) slots(ctx context.Context, all []incoming) (slots []slot, targets [
 		in.slot = int32(len(targets) - 1)
 	}
 	slots = make([]slot, len(targets))
-	for at := 0; at < len(slots); at += lookups {
-		end := min(at+lookups, len(slots))
-		if err := t.lookUp(ctx, slots[at:end], targets[at:end]); err != nil {
-			return nil, nil, err
-		}
-	}
-	return slots, targets, nil
+	return slots, targets, t.lookUp(ctx, slots, targets)
 }
 
 // lookups is the number of targets in one lookup statement.
 const lookups = 4096
 
-// lookUp fills the slots of targets.
+// lookUp fills the slots of targets from those tables that are not empty.
 func (t *Tx) lookUp(ctx context.Context, slots []slot, targets []string) error {
-	array, err := json.Marshal(targets)
-	if err != nil {
+	var listed, several, gone bool
+	if err := t.q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM entries), EXISTS (SELECT 1 FROM orders),
+		EXISTS (SELECT 1 FROM gone)`).Scan(&listed, &several, &gone); err != nil {
 		return err
 	}
-	scan := func(row scanner) (at int, err error) {
-		var attributes string
-		if err = row.Scan(&at, &attributes); err == nil {
-			slots[at].orders = append(slots[at].orders, attributes)
+	if listed {
+		if err := lookUpIn(ctx, t.q, slots, targets, entriesOfMany, (*slot).addEntry); err != nil {
+			return err
 		}
-		return at, err
 	}
-	var several bool
-	if err := t.q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM orders)`).Scan(&several); err != nil {
-		return err
-	}
-	statements := []string{entriesOfMany}
 	if several {
-		statements = []string{ordersOfMany, entriesOfMany + andSingle}
+		if err := lookUpIn(ctx, t.q, slots, targets, ordersOfMany, (*slot).addOrder); err != nil {
+			return err
+		}
 	}
-	for _, text := range statements {
-		for _, err := range query(ctx, t.q, scan, text, string(array)) {
+	if gone {
+		return lookUpIn(ctx, t.q, slots, targets, goneOfMany, (*slot).addGone)
+	}
+	return nil
+}
+
+// lookUpIn passes the rows of targets that a statement selects to their slots.
+func lookUpIn(ctx context.Context, q querier, slots []slot, targets []string, text string,
+	add func(s *slot, attributes string, number int64),
+) error {
+	for at := 0; at < len(slots); at += lookups {
+		scan := func(row scanner) (key int, err error) {
+			var attributes string
+			var number int64
+			if err = row.Scan(&key, &attributes, &number); err == nil {
+				add(&slots[at+key], attributes, number)
+			}
+			return key, err
+		}
+		for _, err := range query(ctx, q, scan, text, jsonArray(targets[at:min(at+lookups, len(targets))])) {
 			if err != nil {
 				return err
 			}
@@ -226,13 +239,29 @@ func (t *Tx) lookUp(ctx context.Context, slots []slot, targets []string) error {
 	return nil
 }
 
-// Statements that select the orders of many targets: several orders from the table orders, single ones from the table
-// entries.
+// Statements that select rows of many targets, each with the index of its target.
 const (
-	ordersOfMany  = `SELECT t.key, o.attributes FROM json_each(?) AS t CROSS JOIN orders AS o ON o.target = t.value ORDER BY t.key, o.number`
-	entriesOfMany = `SELECT t.key, e.attributes FROM json_each(?) AS t CROSS JOIN entries AS e ON e.target = t.value`
-	andSingle     = ` WHERE NOT EXISTS (SELECT 1 FROM orders WHERE orders.target = e.target)`
+	entriesOfMany = `SELECT t.key, e.attributes, e.change FROM json_each(?) AS t CROSS JOIN entries AS e ON e.target = t.value`
+	ordersOfMany  = `SELECT t.key, o.attributes, o.number FROM json_each(?) AS t CROSS JOIN orders AS o ON o.target = t.value
+		ORDER BY t.key, o.number`
+	goneOfMany = `SELECT t.key, '', g.change FROM json_each(?) AS t CROSS JOIN gone AS g ON g.target = t.value`
 )
+
+// addEntry adds the row of the table entries: the line of its only order, unless the table orders has rows.
+func (s *slot) addEntry(attributes string, change int64) {
+	s.orders, s.change = orders{attributes}, change
+}
+
+// addOrder adds a row of the table orders.
+func (s *slot) addOrder(attributes string, number int64) {
+	if number == 0 {
+		s.orders = nil
+	}
+	s.orders = append(s.orders, attributes)
+}
+
+// addGone adds the row of the table gone.
+func (s *slot) addGone(_ string, change int64) { s.change, s.gone = change, true }
 
 // apply gives one order and logs the change, unless the screen refuses it.
 func (t *Tx) apply(ctx context.Context, in *incoming, s *slot, b *batch) error {
@@ -261,7 +290,8 @@ func (t *Tx) apply(ctx context.Context, in *incoming, s *slot, b *batch) error {
 	}
 	before := s.orders
 	s.orders, s.last = after, in
-	return t.logOrders(ctx, in.target, before, after)
+	s.change, err = t.logOrders(ctx, in.target, s.change, before, after)
+	return err
 }
 
 // admitted reports whether the screen admits an order on a target that has other orders.

@@ -41,15 +41,30 @@ func (v View) Additions(ctx context.Context) iter.Seq2[blocklist.Change, error] 
 }
 
 // netChanges selects the first and the last published line of each target in a range of operations: its state before
-// and after. The subquery already sorts by target, so no second sort is needed. It reads the range alone, by no index.
+// and after. The subquery already sorts by target, so no second sort is needed.
 const netChanges = `
 SELECT target, (SELECT sign || attributes FROM changes WHERE id = a), (SELECT sign || attributes FROM changes WHERE id = b)
 FROM (
-	SELECT target, min(id) AS a, max(id) AS b FROM changes NOT INDEXED
+	SELECT target, min(id) AS a, max(id) AS b FROM changes
 	WHERE id > coalesce((SELECT last_change FROM operations WHERE id = ?), 0)
 		AND id <= coalesce((SELECT last_change FROM operations WHERE id = ?), id)
 		AND sign IN ('+', '-')
 	GROUP BY target ORDER BY target)`
+
+// changesOf returns a statement that selects all changes of the targets that another one selects, in no order. From the
+// last change of a target, each link leads to the change before. A link that was altered to lead elsewhere ends the
+// search; [View.Verify] finds it.
+func changesOf(targets string) string {
+	return `WITH RECURSIVE
+	chosen (target) AS (` + targets + `),
+	linked (id, sign, target, attributes, before) AS (
+		SELECT c.id, c.sign, c.target, c.attributes, c.before FROM chosen CROSS JOIN changes AS c ON c.id IN (
+			SELECT change FROM entries WHERE target = chosen.target UNION ALL SELECT change FROM gone WHERE target = chosen.target)
+		UNION ALL
+		SELECT c.id, c.sign, c.target, c.attributes, c.before FROM linked
+			CROSS JOIN changes AS c ON c.id = linked.before WHERE c.id < linked.id AND c.target = linked.target)
+SELECT id, sign, target, attributes FROM linked`
+}
 
 // netChange is the net change of one target: its line before and its line after. An empty line means not listed.
 type netChange struct{ before, after string }

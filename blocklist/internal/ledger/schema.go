@@ -21,7 +21,11 @@ import (
 // their signs are described at [signAdded]. Checks are numbered by line, in the order of the operation's hash. The
 // table orders has only the targets that rest on several orders, numbered from the oldest. A target without rows there
 // rests on one order, whose line is the entry.
-const schema = schemaHistory + schemaState + schemaOrders + schemaIndexes
+//
+// The changes of a target are a linked list, see [changesOf]: the column change of its entry, or of its row in gone if
+// it is not listed any more, is the ID of the last one, and the column before of each is that of the change before it.
+// An index by target would cost a fifth of the file, and of the time of an import.
+const schema = schemaHistory + schemaState + schemaOrders + schemaLinks + schemaIndexes
 
 const schemaHistory = `
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -29,14 +33,17 @@ CREATE TABLE operations (
 	id INTEGER PRIMARY KEY, time TEXT NOT NULL, author TEXT NOT NULL, kind TEXT NOT NULL, reason TEXT NOT NULL,
 	reference TEXT NOT NULL, added INTEGER NOT NULL, removed INTEGER NOT NULL, last_change INTEGER NOT NULL,
 	changes_hash TEXT NOT NULL, entries INTEGER NOT NULL, digest TEXT NOT NULL, hash TEXT NOT NULL);
-CREATE TABLE changes (id INTEGER PRIMARY KEY, sign TEXT NOT NULL, target TEXT NOT NULL, attributes TEXT NOT NULL);
+CREATE TABLE changes (
+	id INTEGER PRIMARY KEY, sign TEXT NOT NULL, target TEXT NOT NULL, attributes TEXT NOT NULL, before INTEGER);
 CREATE TABLE releases (serial INTEGER PRIMARY KEY, operation INTEGER NOT NULL, head TEXT NOT NULL, pushed TEXT NOT NULL);
 `
 
 // schemaState has the tables that are new or changed in version 2; see [upgrade].
 const schemaState = `
 CREATE INDEX operations_hash ON operations (hash);
-CREATE TABLE entries (target TEXT PRIMARY KEY, attributes TEXT NOT NULL, place TEXT, expires INTEGER) WITHOUT ROWID;
+CREATE TABLE entries (
+	target TEXT PRIMARY KEY, attributes TEXT NOT NULL, place TEXT, expires INTEGER, change INTEGER NOT NULL DEFAULT 0)
+	WITHOUT ROWID;
 CREATE TABLE checks (
 	operation INTEGER NOT NULL, line INTEGER NOT NULL, target TEXT NOT NULL, checked TEXT NOT NULL, removed INTEGER NOT NULL,
 	PRIMARY KEY (operation, line)) WITHOUT ROWID;
@@ -53,15 +60,17 @@ CREATE INDEX changes_orders ON changes (target) WHERE ` + orderSigns + `;
 CREATE INDEX operations_last_change ON operations (last_change);
 `
 
-// schemaIndexes has the optional indexes of entries and changes. For many entries they are made again, see [Tx.put].
+// schemaLinks has the table that is new in version 4; see [upgrade].
+const schemaLinks = `CREATE TABLE gone (target TEXT PRIMARY KEY, change INTEGER NOT NULL) WITHOUT ROWID;`
+
+// schemaIndexes has the optional indexes of entries. For many entries they are made again, see [Tx.put].
 const schemaIndexes = `
 CREATE INDEX entries_place ON entries (place) WHERE place IS NOT NULL;
 CREATE INDEX entries_expires ON entries (expires) WHERE expires IS NOT NULL;
 CREATE INDEX entries_review ON entries (target) WHERE ` + hasReview + `;
-CREATE INDEX changes_target ON changes (target);
 `
 
-const dropIndexes = `DROP INDEX entries_place; DROP INDEX entries_expires; DROP INDEX entries_review; DROP INDEX changes_target;`
+const dropIndexes = `DROP INDEX entries_place; DROP INDEX entries_expires; DROP INDEX entries_review;`
 
 // Conditions of partial indexes. A query must repeat them literally.
 const (
@@ -70,7 +79,7 @@ const (
 )
 
 // schemaVersion is stored in meta. Open upgrades an older ledger and refuses a newer one.
-const schemaVersion = "3"
+const schemaVersion = "4"
 
 // Keys in the table meta that every ledger has.
 const (

@@ -31,6 +31,7 @@ type Tx struct {
 	hash   hash.Hash // of the changes and checks
 	checks int       // number of checks recorded
 	start  int64     // the last change before this operation
+	line   []byte    // the last line logged, with its sign and its end
 
 	counts   [3]uint64        // see [Tx.Changed]
 	outcomes [3][]OrderChange // see [Tx.OrderChanges]
@@ -73,7 +74,7 @@ func insertOperation(ctx context.Context, tx *sql.Tx, o Operation) error {
 
 // statements are the prepared statements of an operation, which run for each entry.
 type statements struct {
-	find, findOrders, put, remove, putOrder, removeOrders, log, findCheck, addCheck *sql.Stmt
+	find, findOrders, findChange, put, remove, putGone, removeGone, putOrder, removeOrders, log, findCheck, addCheck *sql.Stmt
 }
 
 func (s *statements) prepare(ctx context.Context, tx *sql.Tx) error {
@@ -83,12 +84,16 @@ func (s *statements) prepare(ctx context.Context, tx *sql.Tx) error {
 	}{
 		{&s.find, `SELECT attributes FROM entries WHERE target = ?`},
 		{&s.findOrders, ordersOf},
-		{&s.put, `INSERT INTO entries (target, attributes, place, expires) VALUES (?, ?, ?, ?)
-			ON CONFLICT (target) DO UPDATE SET attributes = excluded.attributes, expires = excluded.expires`},
+		{&s.findChange, `SELECT change FROM entries WHERE target = ?1 UNION ALL SELECT change FROM gone WHERE target = ?1`},
+		{&s.put, `INSERT INTO entries (target, attributes, place, expires, change) VALUES (?, ?, ?, ?, ?)
+			ON CONFLICT (target) DO UPDATE
+				SET attributes = excluded.attributes, expires = excluded.expires, change = excluded.change`},
 		{&s.remove, `DELETE FROM entries WHERE target = ?`},
+		{&s.putGone, `INSERT INTO gone (target, change) VALUES (?, ?)`},
+		{&s.removeGone, `DELETE FROM gone WHERE target = ?`},
 		{&s.putOrder, `INSERT INTO orders (target, number, attributes, expires) VALUES (?, ?, ?, ?)`},
 		{&s.removeOrders, `DELETE FROM orders WHERE target = ?`},
-		{&s.log, `INSERT INTO changes (id, sign, target, attributes) VALUES (?, ?, ?, ?)`},
+		{&s.log, `INSERT INTO changes (id, sign, target, attributes, before) VALUES (?, ?, ?, ?, nullif(?, 0))`},
 		{&s.findCheck, `SELECT removed, operation FROM checks WHERE target = ? AND checked = ? ORDER BY operation DESC LIMIT 1`},
 		{&s.addCheck, `INSERT INTO checks (operation, line, target, checked, removed) VALUES (?, ?, ?, ?, ?)`},
 	} {
@@ -112,9 +117,30 @@ func (t *Tx) find(ctx context.Context, target string) (attributes string, listed
 // changed reports whether the operation has changed orders or recorded checks.
 func (t *Tx) changed() bool { return t.op.LastChange > t.start || t.checks > 0 }
 
-// log records one change and counts it.
-func (t *Tx) log(ctx context.Context, sign, target, attributes string) error {
-	line := []byte(target + attributes)
+// lastChange returns the ID of the last change of a target, 0 if there is none.
+func (t *Tx) lastChange(ctx context.Context, target string) (id int64, err error) {
+	err = t.stmts.findChange.QueryRowContext(ctx, target).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return id, err
+}
+
+// exec runs a statement for one entry. Database/sql rolls the transaction back when the context ends; the driver need
+// not watch the context as well, which would take a goroutine for each statement.
+func exec(ctx context.Context, s *sql.Stmt, args ...any) error {
+	_, err := s.ExecContext(context.WithoutCancel(ctx), args...)
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
+// log records one change, which follows the change before of the same target, and counts it. It returns its ID.
+func (t *Tx) log(ctx context.Context, sign, target, attributes string, before int64) (id int64, err error) {
+	t.line = append(append(append(append(t.line[:0], sign...), target...), attributes...), '\n')
+	t.hash.Write(t.line)
+	line := t.line[len(sign) : len(t.line)-1]
 	switch sign {
 	case signAdded:
 		t.op.Added++
@@ -126,12 +152,10 @@ func (t *Tx) log(ctx context.Context, sign, target, attributes string) error {
 		t.digest.Remove(line)
 	}
 	if t.op.Entries > blocklist.MaxEntries {
-		return fmt.Errorf("a list of more than %d entries: %w", blocklist.MaxEntries, blocklist.ErrTooLarge)
+		return 0, fmt.Errorf("a list of more than %d entries: %w", blocklist.MaxEntries, blocklist.ErrTooLarge)
 	}
-	fmt.Fprintf(t.hash, "%s%s\n", sign, line)
 	t.op.LastChange++
-	_, err := t.stmts.log.ExecContext(ctx, t.op.LastChange, sign, target, attributes)
-	return err
+	return t.op.LastChange, exec(ctx, t.stmts.log, t.op.LastChange, sign, target, attributes, before)
 }
 
 // SetMeta stores a value under a key.

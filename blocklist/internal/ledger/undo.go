@@ -37,10 +37,8 @@ func (t *Tx) Undo(ctx context.Context, operation int64, screen Screen) error {
 }
 
 // changesOfTargets selects the changes up to an operation of all targets that a range of changes has.
-const changesOfTargets = `
-SELECT c.id, c.sign, c.target, c.attributes
-FROM (SELECT DISTINCT target FROM changes NOT INDEXED WHERE id > ? AND id <= ?) AS o
-CROSS JOIN changes AS c ON c.target = o.target WHERE c.id <= ? ORDER BY c.target, c.id`
+var changesOfTargets = changesOf(`SELECT DISTINCT target FROM changes WHERE id > ? AND id <= ?`) +
+	` WHERE id <= ? ORDER BY target, id`
 
 // reversal replays the changes of one target after another.
 type reversal struct {

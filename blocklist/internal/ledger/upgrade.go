@@ -7,11 +7,11 @@ import (
 	"fmt"
 )
 
-// upgrade converts a ledger of version 1 or 2 to version 3 in one transaction. Version 2 added the columns place and
-// expires to entries, and the table of checks. Version 3 added the table of orders: every entry of before rests on one
-// order, whose line is the entry. The history does not change.
+// upgrade converts a ledger of an older version in one transaction. Version 2 added the columns place and expires to
+// entries, and the table of checks. Version 3 added the table of orders: every entry of before rests on one order, whose
+// line is the entry. Version 4 links the changes of each target. The history does not change.
 func upgrade(ctx context.Context, db *sql.DB) error {
-	if version, err := (View{q: db}).Meta(ctx, metaVersion); err != nil || version != "1" && version != "2" {
+	if version, err := (View{q: db}).Meta(ctx, metaVersion); err != nil || !older(version) {
 		return err
 	}
 	tx, err := db.BeginTx(ctx, nil) // from here on no other process writes
@@ -20,18 +20,45 @@ func upgrade(ctx context.Context, db *sql.DB) error {
 	}
 	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing
 	version, err := (View{q: tx}).Meta(ctx, metaVersion)
-	if err == nil && version == "1" {
-		err = upgradeEntries(ctx, tx)
-	}
-	if err == nil && version != schemaVersion {
-		_, err = tx.ExecContext(ctx, dropIndexes2+schemaOrders+schemaIndexes+
-			`UPDATE meta SET value = '`+schemaVersion+`' WHERE key = '`+metaVersion+`'`)
+	if err == nil && older(version) {
+		err = upgradeFrom(ctx, tx, version)
 	}
 	if err != nil {
 		return fmt.Errorf("upgrading: %w", err)
 	}
 	return tx.Commit()
 }
+
+func older(version string) bool { return version == "1" || version == "2" || version == "3" }
+
+func upgradeFrom(ctx context.Context, tx *sql.Tx, version string) error {
+	if version == "1" {
+		if err := upgradeEntries(ctx, tx); err != nil {
+			return err
+		}
+	}
+	text := linkChanges
+	if version != "1" {
+		text = `ALTER TABLE entries ADD COLUMN change INTEGER NOT NULL DEFAULT 0;` + text
+	}
+	if version != "3" {
+		text += dropIndexes2 + schemaOrders + schemaIndexes
+	}
+	_, err := tx.ExecContext(ctx, text+`UPDATE meta SET value = '`+schemaVersion+`' WHERE key = '`+metaVersion+`'`)
+	return err
+}
+
+// linkChanges links the changes of each target. Version 3 had an index by target in place of the links.
+const linkChanges = schemaLinks + `
+ALTER TABLE changes ADD COLUMN before INTEGER;
+UPDATE changes SET before = linked.before
+	FROM (SELECT id, lag(id) OVER (PARTITION BY target ORDER BY id) AS before FROM changes) AS linked
+	WHERE linked.id = changes.id AND linked.before IS NOT NULL;
+UPDATE entries SET change = newest.id
+	FROM (SELECT target, max(id) AS id FROM changes GROUP BY target) AS newest WHERE newest.target = entries.target;
+INSERT INTO gone SELECT target, max(id) FROM changes WHERE target NOT IN (SELECT target FROM entries) GROUP BY target;
+DROP INDEX IF EXISTS changes_target;
+`
 
 // dropIndexes2 drops the indexes of version 2 that are made again. Version 1 had none of them.
 const dropIndexes2 = `DROP INDEX IF EXISTS entries_place; DROP INDEX IF EXISTS entries_expires; DROP INDEX IF EXISTS changes_pages;`
@@ -41,7 +68,8 @@ func upgradeEntries(ctx context.Context, tx *sql.Tx) (err error) {
 	if _, err := tx.ExecContext(ctx, `ALTER TABLE entries RENAME TO entries_1;`+schemaState); err != nil {
 		return err
 	}
-	insert, err := tx.PrepareContext(ctx, `INSERT INTO entries SELECT target, attributes, ?, ? FROM entries_1 WHERE target = ?`)
+	insert, err := tx.PrepareContext(ctx, `INSERT INTO entries (target, attributes, place, expires)
+		SELECT target, attributes, ?, ? FROM entries_1 WHERE target = ?`)
 	if err != nil {
 		return err
 	}

@@ -83,8 +83,14 @@ func TestVerifyFindsForgedLine(t *testing.T) {
 	require.NoError(t, l.Change(t.Context(), KindAdd, cause, func(tx *Tx) error {
 		_, err := tx.tx.ExecContext(t.Context(), `UPDATE entries SET attributes = ' ref=99' WHERE target = 'example.org'`)
 		require.NoError(t, err)
-		require.NoError(t, tx.log(t.Context(), signRemoved, "example.org", " ref=17"))
-		return tx.log(t.Context(), signAdded, "example.org", " ref=99")
+		last, err := tx.lastChange(t.Context(), "example.org")
+		require.NoError(t, err)
+		last, err = tx.log(t.Context(), signRemoved, "example.org", " ref=17", last)
+		require.NoError(t, err)
+		last, err = tx.log(t.Context(), signAdded, "example.org", " ref=99", last)
+		require.NoError(t, err)
+		_, err = tx.tx.ExecContext(t.Context(), `UPDATE entries SET change = ? WHERE target = 'example.org'`, last)
+		return err
 	}))
 	_, err := l.Verify(t.Context())
 	require.ErrorIs(t, err, blocklist.ErrDamaged)

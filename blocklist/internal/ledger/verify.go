@@ -8,28 +8,40 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"hash/maphash"
 	"iter"
 
 	"github.com/argine-dns/argine/blocklist"
 )
 
 // Verify verifies the history: the hash chain of all operations, every added or removed line, the checks, the resulting
-// entries with their indexes, and the orders that they rest on. It fails with [blocklist.ErrDamaged] and names the
+// entries with their indexes, the links between the changes of each target, and the orders that the entries rest on. It fails with [blocklist.ErrDamaged] and names the
 // first row that was altered, is missing, or does not belong there. It returns the last operation.
 func (v View) Verify(ctx context.Context) (last Operation, err error) {
-	if last, err = v.verifyChain(ctx); err != nil {
+	links := &linkProof{seed: maphash.MakeSeed()}
+	if last, err = v.verifyChain(ctx, links); err != nil {
 		return last, err
 	}
-	if err := v.verifyEntries(ctx, last); err != nil {
+	if err := v.verifyEntries(ctx, last, links); err != nil {
+		return last, err
+	}
+	if err := links.end(ctx, v); err != nil {
 		return last, err
 	}
 	return last, v.verifyOrders(ctx)
 }
 
 // verifyChain verifies the operations and their changes in order, and returns the last operation.
-func (v View) verifyChain(ctx context.Context) (last Operation, err error) {
-	next, stop := iter.Pull2(query(ctx, v.q, scanChangeRow,
-		`SELECT id, sign, target, attributes FROM changes ORDER BY id`))
+func (v View) verifyChain(ctx context.Context, links *linkProof) (last Operation, err error) {
+	scan := func(row scanner) (c changeRow, err error) {
+		var before int64
+		if c, err = scanChangeRow(extra{row, []any{&before}}); err == nil {
+			links.change(c, before)
+		}
+		return c, err
+	}
+	next, stop := iter.Pull2(query(ctx, v.q, scan,
+		`SELECT id, sign, target, attributes, ifnull(before, 0) FROM changes ORDER BY id`))
 	defer stop()
 	last.Hash = InitialHash(v.list)
 	var digest blocklist.Digest
@@ -115,10 +127,10 @@ func replay(o Operation, state *Operation, digest *blocklist.Digest, hash hash.H
 }
 
 // verifyEntries compares the entries with the digest of the last operation. If they differ, the error names an entry.
-func (v View) verifyEntries(ctx context.Context, last Operation) error {
+func (v View) verifyEntries(ctx context.Context, last Operation, links *linkProof) error {
 	var digest blocklist.Digest
 	var n uint64
-	for row, err := range query(ctx, v.q, scanEntryRow, `SELECT target, attributes, place, expires FROM entries`) {
+	for row, err := range query(ctx, v.q, scanEntryRow, `SELECT target, attributes, place, expires, change FROM entries`) {
 		if err != nil {
 			return err
 		}
@@ -126,6 +138,7 @@ func (v View) verifyEntries(ctx context.Context, last Operation) error {
 			return err
 		}
 		digest.Add([]byte(row.target + row.attributes))
+		links.head(row.target, row.change)
 		n++
 	}
 	if digest.String() == last.Digest && n == last.Entries {
@@ -144,10 +157,11 @@ type entryRow struct {
 	target, attributes string
 	place              sql.NullString
 	expires            sql.NullInt64
+	change             int64
 }
 
 func scanEntryRow(row scanner) (r entryRow, err error) {
-	return r, row.Scan(&r.target, &r.attributes, &r.place, &r.expires)
+	return r, row.Scan(&r.target, &r.attributes, &r.place, &r.expires, &r.change)
 }
 
 // check fails unless the columns place and expires match the entry. A wrong expiry would make a release remove the

@@ -43,9 +43,7 @@ func (v View) verifyOrders(ctx context.Context) error {
 }
 
 // changesOfOrders selects the changes of all targets that have changes of orders.
-const changesOfOrders = `
-SELECT c.id, c.sign, c.target, c.attributes FROM (SELECT DISTINCT target FROM changes WHERE ` + orderSigns + `) AS o
-CROSS JOIN changes AS c ON c.target = o.target ORDER BY c.target, c.id`
+var changesOfOrders = changesOf(`SELECT DISTINCT target FROM changes WHERE `+orderSigns) + ` ORDER BY target, id`
 
 // orderRow is a row of the table orders.
 type orderRow struct {

@@ -59,10 +59,11 @@ func (t *Tx) note(target string, before, after orders) error {
 	return errors.Join(err1, err2)
 }
 
-// logOrders records the changes that lead from some orders of a target to others.
-func (t *Tx) logOrders(ctx context.Context, target string, before, after orders) error {
+// logOrders records the changes that lead from some orders of a target to others. Last is the ID of the last change of
+// the target; logOrders returns the new one.
+func (t *Tx) logOrders(ctx context.Context, target string, last int64, before, after orders) (int64, error) {
 	if err := t.note(target, before, after); err != nil {
-		return err
+		return 0, err
 	}
 	was, err1 := before.published(target)
 	is, err2 := after.published(target)
@@ -72,7 +73,7 @@ func (t *Tx) logOrders(ctx context.Context, target string, before, after orders)
 		changes, err = orderChanges(target, before, after)
 	}
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if len(before) > 0 && (was != is || len(after) == 0) {
 		changes = append(changes, changeRow{sign: signRemoved, attributes: was})
@@ -81,33 +82,39 @@ func (t *Tx) logOrders(ctx context.Context, target string, before, after orders)
 		changes = append(changes, changeRow{sign: signAdded, attributes: is})
 	}
 	for _, c := range changes {
-		if err := t.log(ctx, c.sign, target, c.attributes); err != nil {
-			return err
+		if last, err = t.log(ctx, c.sign, target, c.attributes, last); err != nil {
+			return 0, err
 		}
 	}
-	return nil
+	return last, nil
 }
 
 // setOrders changes the orders of one target.
 func (t *Tx) setOrders(ctx context.Context, target string, before, after orders) error {
-	if err := t.logOrders(ctx, target, before, after); err != nil {
+	change, err := t.lastChange(ctx, target)
+	if err != nil {
+		return err
+	}
+	if change, err = t.logOrders(ctx, target, change, before, after); err != nil {
+		return err
+	}
+	if err := t.storeOrders(ctx, target, after); err != nil {
 		return err
 	}
 	if len(after) == 0 {
-		_, err := t.stmts.remove.ExecContext(ctx, target)
-		return errors.Join(err, t.storeOrders(ctx, target, nil))
+		return errors.Join(exec(ctx, t.stmts.remove, target), exec(ctx, t.stmts.putGone, target, change))
 	}
 	e, err := after.entry(target)
 	if err != nil {
 		return err
 	}
-	_, err = t.stmts.put.ExecContext(ctx, target, e.String()[len(target):], reversedName(e), expires(e))
-	return errors.Join(err, t.storeOrders(ctx, target, after))
+	return errors.Join(exec(ctx, t.stmts.removeGone, target),
+		exec(ctx, t.stmts.put, target, e.String()[len(target):], reversedName(e), expires(e), change))
 }
 
 // storeOrders replaces the rows of a target in the table orders. A single order needs none.
 func (t *Tx) storeOrders(ctx context.Context, target string, standing orders) error {
-	if _, err := t.stmts.removeOrders.ExecContext(ctx, target); err != nil || len(standing) < 2 {
+	if err := exec(ctx, t.stmts.removeOrders, target); err != nil || len(standing) < 2 {
 		return err
 	}
 	lines, err := standing.parse(target)
@@ -115,7 +122,7 @@ func (t *Tx) storeOrders(ctx context.Context, target string, standing orders) er
 		return err
 	}
 	for i, o := range lines {
-		if _, err := t.stmts.putOrder.ExecContext(ctx, target, i, standing[i], expires(o)); err != nil {
+		if err := exec(ctx, t.stmts.putOrder, target, i, standing[i], expires(o)); err != nil {
 			return err
 		}
 	}

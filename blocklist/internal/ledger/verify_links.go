@@ -1,0 +1,71 @@
+package ledger
+
+import (
+	"context"
+	"hash/maphash"
+)
+
+// linkProof proves that the links lead from each target to all of its changes, see [changesOf]. That is so if every
+// change is the end of exactly one link of its target, and the link of a change leads to an earlier one. The proof adds
+// a hash of each change, and subtracts one of each link's end. The key of the hash is random, so the sum of altered
+// links is not zero.
+type linkProof struct {
+	seed  maphash.Seed
+	sum   uint64
+	later bool // the link of a change leads to a later one, or to itself
+}
+
+// linkEnd is a change and its target, or the end of a link and the target that it is of.
+type linkEnd struct {
+	change int64
+	target string
+}
+
+func (p *linkProof) hash(change int64, target string) uint64 {
+	return maphash.Comparable(p.seed, linkEnd{change, target})
+}
+
+// change adds a change and its link.
+func (p *linkProof) change(c changeRow, before int64) {
+	p.sum += p.hash(c.id, c.target)
+	if before != 0 {
+		p.sum -= p.hash(before, c.target)
+		p.later = p.later || before >= c.id
+	}
+}
+
+// head adds the link from a target to its last change.
+func (p *linkProof) head(target string, change int64) { p.sum -= p.hash(change, target) }
+
+// end adds the targets that are not listed any more, and fails unless the links are right.
+func (p *linkProof) end(ctx context.Context, v View) error {
+	for at, err := range query(ctx, v.q, scanLinkEnd, `SELECT change, target FROM gone`) {
+		if err != nil {
+			return err
+		}
+		p.head(at.target, at.change)
+	}
+	if p.sum == 0 && !p.later {
+		return nil
+	}
+	var target string
+	if err := v.q.QueryRowContext(ctx, brokenLink).Scan(&target); err != nil {
+		return err
+	}
+	return Damaged("the links between the changes of %.80q lead elsewhere", target)
+}
+
+func scanLinkEnd(row scanner) (e linkEnd, err error) { return e, row.Scan(&e.change, &e.target) }
+
+// brokenLink selects a target whose links are not as its changes were recorded.
+const brokenLink = `
+WITH
+	newest (target, id) AS (SELECT target, max(id) FROM changes GROUP BY target),
+	heads (target, id) AS (SELECT target, change FROM entries UNION ALL SELECT target, change FROM gone)
+SELECT target FROM (SELECT target, id FROM newest EXCEPT SELECT target, id FROM heads)
+UNION ALL
+SELECT target FROM (SELECT target, id FROM heads EXCEPT SELECT target, id FROM newest)
+UNION ALL
+SELECT target FROM (SELECT target, before, lag(id) OVER (PARTITION BY target ORDER BY id) AS last FROM changes)
+	WHERE before IS NOT last
+LIMIT 1`
