@@ -60,7 +60,8 @@
 // is blocked. ANY queries with the DO bit get TC; over TCP, the upstream answers them.
 //
 // Queries in the special-use zones of [Config].SpecialUse are answered without the upstream, unless they are blocked:
-// see [SpecialZones]. So are the canary names of [Config].Canaries. Zones in [Config].Forward have other upstreams. The
+// see [SpecialZones]. So are the canary names of [Config].Canaries. [Config].Records has local
+// data; its CNAME records are followed to the upstream. Zones in [Config].Forward have other upstreams. The
 // longest zone that contains a name counts.
 //
 // # The upstream and the cache

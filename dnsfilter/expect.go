@@ -10,8 +10,8 @@ import (
 )
 
 // Expect returns what the server does with a query before it asks the upstream: the decision on the name, and the
-// answer if the name is blocked or in a special-use zone. The answer is nil if none is sent ([Drop]), or if the
-// upstream has to be asked. No counter changes. The error is [blocklist.ErrMalformed] unless the message has exactly
+// answer if the name is blocked, in the local data or in a special-use zone. The answer is nil if none is sent
+// ([Drop]), or if the upstream has to be asked. No counter changes. The error is [blocklist.ErrMalformed] unless the message has exactly
 // one question.
 func (s *Server) Expect(m *dns.Msg, client netip.Addr, stream bool) (Decision, *dns.Msg, error) {
 	q, err := parseExpected(m, stream)
@@ -25,12 +25,13 @@ func (s *Server) Expect(m *dns.Msg, client netip.Addr, stream bool) (Decision, *
 			return d, answer, err
 		}
 	}
+	q.client, q.counters = plainAddr(client), new(counters) // for the inspection of local data
 	zone := c.zones.find(q.name())
 	if zone == nil {
 		return Decision{}, nil, nil
 	}
-	wire, ok := zone.answer(nil, q)
-	if !ok {
+	wire, ok := s.ownAnswer(c, nil, q, zone)
+	if !ok || len(wire) == 0 {
 		return Decision{}, nil, nil
 	}
 	answer := new(dns.Msg)

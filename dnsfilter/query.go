@@ -33,6 +33,7 @@ type query struct {
 	keepalive  uint16     // edns-tcp-keepalive of the answer: tenths of a second plus one; 0: none
 	counters   *counters
 	resolvers  *resolvers // of the forward zone that has the name; nil: the general upstream
+	alias      *alias     // the answer begins with these CNAME records, and the query is for their target; nil: none
 
 	sentCookie  []byte // the client cookie and the server cookie after it, if any; nil: no cookie
 	hasCookie   bool   // the answer includes cookie
@@ -219,7 +220,7 @@ func (q *query) copyTo(to *query) {
 	to.structured = q.structured
 	to.allowed, to.client, to.counters = q.allowed, q.client, q.counters
 	to.hasStale, to.keepalive, to.padded = q.hasStale, q.keepalive, q.padded
-	to.resolvers = q.resolvers
+	to.resolvers, to.alias = q.resolvers, q.alias
 	to.sentCookie, to.options, to.hasCookie, to.cookie = nil, nil, q.hasCookie, q.cookie
 	to.key = append(to.buf[:0], q.key...)
 	half := len(to.buf) / 2

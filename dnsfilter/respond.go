@@ -74,9 +74,9 @@ func (s *Server) answerNow(c *snapshot, dst []byte, q *query, now uint32) (m []b
 			return m, false
 		}
 	}
-	q.resolvers = nil
+	q.resolvers, q.alias = nil, nil
 	if z := c.zones.find(q.name()); z != nil {
-		if m, ok := z.answer(dst, q); ok {
+		if m, ok := s.ownAnswer(c, dst, q, z); ok {
 			return m, false
 		}
 	}
@@ -105,6 +105,9 @@ func (s *Server) cached(c *snapshot, dst []byte, q *query, now uint32) (m []byte
 // blocked, it writes the blocked answer instead. Code is an extended error to add, or 0. The upstream's own extended
 // error, which m has in place of its ID, is added, too. An empty result means that nothing is sent.
 func (s *Server) render(c *snapshot, q *query, m []byte, code uint16) []byte {
+	if q.alias != nil {
+		m = q.join(m)
+	}
 	if s.store != nil {
 		if d := q.inspect(s.store, c.views.of(q.client), m); d.Blocks() {
 			s.enumeration.recordReached(q, &d, s.cache.Now(), s.log)

@@ -59,6 +59,9 @@ type Config struct {
 	// contain each other, the longest name counts.
 	Forward []ForwardZone
 
+	// Records are local data; nil: none. They take precedence over forward and special-use zones, not over lists.
+	Records *Records
+
 	// Canaries are names by which programs find out whether this network has an encrypted resolver or a relay of theirs
 	// turned off (see [CanaryNames]), with the action NXDomain or NoData.
 	Canaries map[blocklist.Name]Action

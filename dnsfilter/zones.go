@@ -3,11 +3,13 @@ package dnsfilter
 import (
 	"fmt"
 
+	"github.com/miekg/dns"
+
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// zones are the names about which the general upstream is not asked, after the lists have decided: special-use zones,
-// canary names, and zones with an upstream of their own. One search finds all of them, by the longest suffix. It costs
+// zones are the names about which the general upstream is not asked, after the lists have decided: local data,
+// special-use zones, canary names, and zones with an upstream of their own. One search finds all of them, by the longest suffix. It costs
 // nothing for names whose last letter no zone has.
 type zones struct {
 	by    map[blocklist.Name]*zone
@@ -15,18 +17,30 @@ type zones struct {
 	sizes [blocklist.MaxName + 1]bool // by the size of the zone's name in wire form
 }
 
-// zone is one of the zones. If a name is configured for several purposes, the first of the fields that is set counts.
+// zone is one of the zones. If a name is configured for several purposes, the first of the fields that applies counts.
 type zone struct {
 	name    blocklist.Name
+	local   *localName // of the local data
 	forward *resolvers // the zone is forwarded to these
-	canary  Action     // NXDomain or NoData; else the zone is a special-use zone
+	canary  Action     // NXDomain or NoData
+	special bool       // a special-use zone
+}
+
+// applies reports whether the zone applies to its own name, or else to a name below it.
+func (z *zone) applies(itself bool) bool {
+	return z.special || z.canary != Pass || z.forward != nil || z.local.answers(itself)
 }
 
 // newZones creates the zones of a configuration.
 func newZones(c *Config) zones {
 	z := zones{by: make(map[blocklist.Name]*zone)}
 	for _, name := range c.SpecialUse {
-		z.at(name)
+		z.at(name).special = true
+	}
+	if c.Records != nil {
+		for name, n := range c.Records.names {
+			z.at(name).local = n
+		}
 	}
 	for name, action := range c.Canaries {
 		z.at(name).canary = action
@@ -81,7 +95,7 @@ func (z *zones) find(name []byte) *zone {
 	}
 	for at := 0; name[at] != 0; at += 1 + int(name[at]) {
 		if z.sizes[len(name)-at] {
-			if found, ok := z.by[blocklist.Name(name[at:])]; ok {
+			if found, ok := z.by[blocklist.Name(name[at:])]; ok && found.applies(at == 0) {
 				return found
 			}
 		}
@@ -89,15 +103,30 @@ func (z *zones) find(name []byte) *zone {
 	return nil
 }
 
-// answer appends the answer of a zone, if it gives one by itself. If the zone is forwarded, it notes for the query which
-// upstream to ask.
-func (z *zone) answer(dst []byte, q *query) (m []byte, ok bool) {
+// ownAnswer appends the answer for a zone, if it can be given here. If not, it notes for the query which upstream to
+// ask, and for which name.
+func (s *Server) ownAnswer(c *snapshot, dst []byte, q *query, z *zone) (m []byte, ok bool) {
+	itself := len(q.name()) == len(z.name)
 	switch {
+	case z.local.answers(itself) && !z.isDelegation(itself, q.qtype):
+		if m := c.zones.localAnswer(q, z); m != nil {
+			return s.render(c, q, m, 0), true
+		}
+		if z = c.zones.find(q.name()); z != nil {
+			q.resolvers = z.forward
+		}
 	case z.forward != nil:
 		q.resolvers = z.forward
-		return nil, false
 	case z.canary != Pass:
 		return q.canaryAnswer(dst, z), true
+	case z.special:
+		return q.specialUseAnswer(dst, z.name)
 	}
-	return q.specialUseAnswer(dst, z.name)
+	return nil, false
+}
+
+// isDelegation reports whether a query is for the DS records at the top of a zone of the local data. They belong to the
+// parent zone, whose answer lets validators treat the zone as unsigned.
+func (z *zone) isDelegation(itself bool, qtype uint16) bool {
+	return itself && qtype == dns.TypeDS && z.local.has(dns.TypeSOA)
 }

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"errors"
+
 	"github.com/argine-dns/argine/blocklist/formats"
 	"github.com/argine-dns/argine/dnsfilter/internal/files"
 )
@@ -39,6 +41,13 @@ func (s *Settings) CheckFiles() error {
 		if _, err := s.Certificate.Load(); err != nil {
 			errs = append(errs, s.fileAt[s.Certificate.Cert].error(s.File, err.Error()))
 		}
+	}
+	if _, err := s.ReadRecords(); err != nil {
+		wrong, ok := errors.AsType[Errors](err)
+		if !ok {
+			wrong = Errors{s.fileAt[s.Records].error(s.File, err.Error())}
+		}
+		errs = append(errs, wrong...)
 	}
 	if err := s.checkState(); err != nil {
 		errs = append(errs, s.fileAt[s.State].error(s.File, err.Error()))

@@ -45,7 +45,7 @@ func (s *Settings) fields(r *reader) fields {
 	return fields{
 		"listen":   func(n *yaml.Node) { s.readListen(r, n) },
 		"upstream": nonEmpty(r, &s.Upstream, upstream.ParseEndpoint),
-		"state":    func(n *yaml.Node) { scalar(r, &s.State, s.path)(n); s.fileAt[s.State] = positionOf(n) },
+		"state":    s.file(r, &s.State),
 		"clients":  nonEmpty(r, &s.Clients, parseNetwork),
 		"local":    func(n *yaml.Node) { s.Local = []string{}; scalars(r, &s.Local, parseSpecial)(n) },
 		"forward":  func(n *yaml.Node) { s.readForward(r, n) },
@@ -62,14 +62,18 @@ func (s *Settings) fields(r *reader) fields {
 
 		"certificate":    func(n *yaml.Node) { s.readCertificate(r, n) },
 		"proxy_protocol": nonEmpty(r, &s.Proxies, parseNetwork),
+		"rate_limit":     func(n *yaml.Node) { s.readRateLimit(r, n) },
+		"pprof":          scalar(r, &s.Pprof, parsePprof),
+		"cookie_secrets": s.file(r, &s.CookieSecrets),
+		"records":        s.file(r, &s.Records),
+	}
+}
 
-		"rate_limit": func(n *yaml.Node) { s.readRateLimit(r, n) },
-		"pprof":      scalar(r, &s.Pprof, parsePprof),
-		"cookie_secrets": func(n *yaml.Node) {
-			scalar(r, &s.CookieSecrets,
-				s.path)(n)
-			s.fileAt[s.CookieSecrets] = positionOf(n)
-		},
+// file parses a path.
+func (s *Settings) file(r *reader, dst *string) func(*yaml.Node) {
+	return func(n *yaml.Node) {
+		scalar(r, dst, s.path)(n)
+		s.fileAt[*dst] = positionOf(n)
 	}
 }
 

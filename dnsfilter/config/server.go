@@ -52,7 +52,8 @@ func parseSpecial(text string) (string, error) {
 	return text, nil
 }
 
-// Server returns the configuration of a server, without the store, the log, the cookie secrets and the upstreams.
+// Server returns the configuration of a server, without the store, the log, the cookie secrets, the local data and the
+// upstreams.
 func (s *Settings) Server() dnsfilter.Config {
 	c := dnsfilter.Config{
 		Policy: s.Policy(), Cache: s.Cache, Clients: s.Clients, RateLimit: s.RateLimit,
@@ -67,7 +68,7 @@ func (s *Settings) Server() dnsfilter.Config {
 	return c
 }
 
-// LoadServer is Server with the cookie secrets and the upstreams.
+// LoadServer is Server with the cookie secrets, the local data and the upstreams.
 func (s *Settings) LoadServer() (c dnsfilter.Config, err error) {
 	c = s.Server()
 	addrs := s.Upstream
@@ -83,6 +84,9 @@ func (s *Settings) LoadServer() (c dnsfilter.Config, err error) {
 		if c.Forward[i].Upstream, err = s.forwarder(z.Resolvers); err != nil {
 			return c, err
 		}
+	}
+	if c.Records, err = s.ReadRecords(); err != nil {
+		return c, err
 	}
 	if s.CookieSecrets != "" {
 		c.CookieSecrets, err = ReadCookieSecrets(s.CookieSecrets)

@@ -26,6 +26,7 @@ type Settings struct {
 	Local []string
 	// zones that other resolvers answer, also instead of a special-use zone
 	Forward []ForwardZone
+	Records string // file of local data, a zone file; empty: none
 	// names by which programs find out whether they may use another resolver, with the action NXDomain or NoData
 	Canaries map[blocklist.Name]dnsfilter.Action
 	Metrics  netip.AddrPort // HTTP address of /metrics, /healthz and /readyz; zero: none
@@ -64,10 +65,10 @@ func (s *Settings) setDefaults() {
 	}
 }
 
-// OwnFiles returns the paths of the settings file, the cookie secrets file and the files of the guard.
+// OwnFiles returns the paths of the settings file, the cookie secrets, the local data and the files of the guard.
 func (s *Settings) OwnFiles() []string {
 	files := s.Guard.Files()
-	for _, path := range []string{s.File, s.CookieSecrets} {
+	for _, path := range []string{s.File, s.CookieSecrets, s.Records} {
 		if path != "" {
 			files = append(files, path)
 		}

@@ -273,6 +273,29 @@ allow:
 	assert.Equal(t, []int{4, 5, 6, 7, 8, 11}, lines, mistakes)
 }
 
+func TestRecords(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s, err := config.Read(writeFile(t, dir, "dnsfilter.yaml", "upstream: [192.0.2.53]\nstate: state\nrecords: local.zone\n"))
+	require.NoError(t, err)
+	assert.Contains(t, s.OwnFiles(), filepath.Join(dir, "local.zone"))
+	assert.ErrorContains(t, s.CheckFiles(), "dnsfilter.yaml:3:10: ", "there is no such file")
+	path := writeFile(t, dir, "local.zone", "a.example A 192.0.2.1\nb.example A x\n")
+	for _, err := range []error{s.CheckFiles(), func() error { _, err := s.LoadServer(); return err }()} {
+		mistakes, ok := errors.AsType[config.Errors](err)
+		require.True(t, ok, "%v", err)
+		require.Len(t, mistakes, 1)
+		assert.Equal(t, []any{path, 2}, []any{mistakes[0].File, mistakes[0].Line})
+		assert.NotContains(t, mistakes[0].Text, "line")
+	}
+	writeFile(t, dir, "local.zone", "a.example A 192.0.2.1\n")
+	require.NoError(t, s.CheckFiles())
+	c, err := s.LoadServer()
+	require.NoError(t, err)
+	zone, _ := c.OwnZone([]byte("\x01a\x07example\x00"))
+	assert.Equal(t, "a.example", zone.String())
+}
+
 func TestOverride(t *testing.T) {
 	t.Parallel()
 	s := config.Default()

@@ -46,6 +46,10 @@ func Explain(s *config.Settings, target string, client netip.Addr, log *slog.Log
 	if err != nil {
 		return Explanation{}, err
 	}
+	c := s.Server()
+	if c.Records, err = s.ReadRecords(); err != nil {
+		return Explanation{}, err
+	}
 	var out Explanation
 	err = tempstore.With(func(fresh *blocklist.Store) error {
 		if s.State == "" {
@@ -62,7 +66,7 @@ func Explain(s *config.Settings, target string, client netip.Addr, log *slog.Log
 		}
 		missing, err := readChanged(s, held, fresh, log)
 		if err == nil {
-			out = explain(s, stores{held, fresh}, q, client)
+			out = explain(&c, stores{held, fresh}, q, client)
 			out.Missing = missing
 		}
 		return err
@@ -97,8 +101,7 @@ func parseLookup(text string) (q lookupTarget, err error) {
 }
 
 // explain explains the decision on a name or address.
-func explain(s *config.Settings, both stores, q lookupTarget, client netip.Addr) (out Explanation) {
-	c := s.Server()
+func explain(c *dnsfilter.Config, both stores, q lookupTarget, client netip.Addr) (out Explanation) {
 	if out.Unserved = !c.Serves(client); out.Unserved {
 		out.Action = dnsfilter.Refused
 		return out

@@ -110,7 +110,7 @@ func TestHandbookExample(t *testing.T) {
 	for name, content := range map[string]string{
 		"dnsfilter.yaml": strings.Replace(part(t, handbook(t), "```yaml\n", "```"), "/var/lib/dnsfilter", "state", 1),
 		"test.root.json": string(root), "cookies": strings.Repeat("0f", 16) + "\n",
-		"local.txt": "a.example\n", "first.txt": "b.example\n", "second.txt": "b.example\n", "allow.txt": "c.example\n",
+		"local.txt": "a.example\n", "local.zone": "a.example A 192.0.2.1\n", "first.txt": "b.example\n", "second.txt": "b.example\n", "allow.txt": "c.example\n",
 		"protected.txt": "d.example\n", "popular.csv": "1,e.example\n",
 	} {
 		writeFile(t, dir, name, content)

@@ -1,0 +1,36 @@
+package config
+
+import (
+	"bytes"
+	"regexp"
+	"strconv"
+
+	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/files"
+)
+
+// recordPosition matches the position that miekg/dns adds to errors in zone files.
+var recordPosition = regexp.MustCompile(` at line: (\d+):(\d+)$`)
+
+// ReadRecords reads the local data of the settings, which may be none. Errors in the file have the type [Errors].
+func (s *Settings) ReadRecords() (*dnsfilter.Records, error) {
+	if s.Records == "" {
+		return nil, nil //nolint:nilnil // there is no local data
+	}
+	text, err := files.ReadSmall(s.Records)
+	if err != nil {
+		return nil, err
+	}
+	r, err := dnsfilter.ParseRecords(bytes.NewReader(text))
+	if err == nil {
+		return r, nil
+	}
+	var at position
+	why := err.Error()
+	if found := recordPosition.FindStringSubmatch(why); found != nil {
+		at.line, _ = strconv.Atoi(found[1])
+		at.column, _ = strconv.Atoi(found[2])
+		why = why[:len(why)-len(found[0])]
+	}
+	return nil, Errors{at.error(s.Records, why)}
+}

@@ -1,0 +1,129 @@
+package dnsfilter
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/miekg/dns"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
+)
+
+// maxLocalChain is how many CNAME records of the local data are followed.
+const maxLocalChain = 8
+
+// localAnswer returns the answer of the local data to a query whose name it has at z. The form is that of the cache. If
+// a CNAME record leads out of the local data, the result is nil, and the query goes on as one for the target: see alias.
+func (zs *zones) localAnswer(q *query, z *zone) []byte {
+	m, name := new(dns.Msg), blocklist.Name(q.name())
+	m.Compress = true
+	m.SetQuestion(presentation(name), q.qtype)
+	m.Id = 0
+	for range maxLocalChain {
+		target, done := z.local.addTo(m, name, z.name, q.qtype)
+		if done {
+			return q.packLocal(m)
+		}
+		name = target
+		if z = zs.find([]byte(name)); z == nil || !z.local.answers(name == z.name) {
+			q.follow(name, m.Answer)
+			return nil
+		}
+	}
+	m.Rcode = dns.RcodeServerFailure // a loop
+	m.Answer = nil
+	return q.packLocal(m)
+}
+
+// addTo adds what the local data has about a name, at zone or below it, to an answer. If that is a CNAME record, it
+// returns the target, and false.
+func (n *localName) addTo(m *dns.Msg, name, zone blocklist.Name, qtype uint16) (target blocklist.Name, done bool) {
+	records := n.records
+	if name != zone {
+		records = n.wildcard
+	}
+	before := len(m.Answer)
+	for _, rr := range records {
+		alias, isAlias := rr.(*dns.CNAME)
+		if rr.Header().Rrtype != qtype && qtype != dns.TypeANY && !isAlias {
+			continue
+		}
+		rr = dns.Copy(rr)
+		rr.Header().Name = presentation(name)
+		m.Answer = append(m.Answer, rr)
+		if isAlias && follows(qtype) {
+			return wireName(alias.Target), false
+		}
+	}
+	if len(m.Answer) > before {
+		return "", true
+	}
+	if n.zone != nil {
+		soa := *n.zone
+		soa.Hdr.Ttl = min(soa.Hdr.Ttl, soa.Minttl)
+		m.Ns = []dns.RR{&soa}
+		if len(records) == 0 && name != zone {
+			m.Rcode = dns.RcodeNameError
+		}
+	}
+	return "", true
+}
+
+// packLocal packs an answer of the local data. A denial outside of its zones gets an SOA record, so that it can be
+// cached.
+func (q *query) packLocal(m *dns.Msg) []byte {
+	packed, err := m.Pack()
+	if err != nil { // too many records
+		return q.failure(err)
+	}
+	if len(m.Answer)+len(m.Ns) == 0 && m.Rcode == dns.RcodeSuccess {
+		packed = appendSOA(packed, dnswire.SkipLabels(packed, dnswire.HeaderSize, 1))
+		dnswire.SetCount(packed, dnswire.Authority, 1)
+	}
+	return packed
+}
+
+// presentation returns a name in the form of miekg/dns.
+func presentation(name blocklist.Name) string {
+	text, _, err := dns.UnpackDomainName([]byte(name), 0)
+	if err != nil {
+		return "."
+	}
+	return text
+}
+
+// alias is the beginning of an answer: CNAME records of this server's own, from the query name to another name. The
+// rest is the answer for that name, from the cache or the upstream. It is immutable.
+type alias struct {
+	question []byte // of the client
+	records  []dns.RR
+}
+
+// follow makes a query one for the target of CNAME records.
+func (q *query) follow(target blocklist.Name, records []dns.RR) {
+	q.alias = &alias{bytes.Clone(q.question), records}
+	tail := [5]byte(q.key[len(q.key)-5:])
+	q.key = append(append(q.buf[:0], target...), tail[:]...)
+	q.question = bytes.Clone(q.asked())
+}
+
+// join returns the client's answer: the CNAME records, and the answer for their target. The query has the client's
+// question again, and remains one for the target.
+func (q *query) join(target []byte) []byte {
+	a := q.alias
+	q.alias, q.question = nil, a.question
+	failed := q.start(nil, dns.RcodeServerFailure)
+	clear(failed[:2])
+	m := new(dns.Msg)
+	if err := m.Unpack(target); err != nil {
+		return failed
+	}
+	m.Compress, m.AuthenticatedData = true, false
+	m.Question[0].Name = a.records[0].Header().Name
+	m.Answer = append(slices.Clone(a.records), m.Answer...)
+	if packed, err := m.Pack(); err == nil {
+		return packed
+	}
+	return failed
+}

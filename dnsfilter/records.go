@@ -1,0 +1,172 @@
+package dnsfilter
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/miekg/dns"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+const (
+	maxRecords = 100_000
+	recordTTL  = 300 // of records without a TTL, in seconds
+)
+
+// Records are local data: records that the server answers with itself, after the lists have decided. A name with
+// records has no others. In a zone whose SOA record is among them, names without records do not exist. Outside of such
+// zones, the upstream is asked about them. The records of a wildcard (*.example.org) are those of the names below its
+// parent that have none themselves. CNAME records are followed, in the local data and to the upstream. No record is
+// signed.
+type Records struct {
+	names map[blocklist.Name]*localName
+}
+
+// localName is what the local data has at a name. A name without records is above others in a zone of the local data,
+// or it is the parent of a wildcard.
+type localName struct {
+	records  []dns.RR
+	wildcard []dns.RR // for the names below
+	zone     *dns.SOA // of the zone of the local data that has the name; nil: none
+}
+
+// ParseRecords parses local data in the form of a zone file (RFC 1035, section 5). Names are absolute, with or without
+// a dot at the end. A record without a TTL has one of 300 seconds. $INCLUDE, DNAME records, delegations and signatures
+// are not supported. It fails with [blocklist.ErrMalformed], or with [blocklist.ErrTooLarge] for more than 100,000
+// records.
+func ParseRecords(text io.Reader) (*Records, error) {
+	r := &Records{names: make(map[blocklist.Name]*localName)}
+	p := dns.NewZoneParser(text, ".", "")
+	p.SetDefaultTTL(recordTTL)
+	n := 0
+	for rr, ok := p.Next(); ok; rr, ok = p.Next() {
+		if n++; n > maxRecords {
+			return nil, fmt.Errorf("reading records: %w: more than %d", blocklist.ErrTooLarge, maxRecords)
+		}
+		if err := r.add(rr); err != nil {
+			return nil, fmt.Errorf("reading records: %w: %q: %w", blocklist.ErrMalformed, rr.Header().Name, err)
+		}
+	}
+	if err := p.Err(); err != nil {
+		return nil, fmt.Errorf("reading records: %w: %w", blocklist.ErrMalformed, err)
+	}
+	return r, r.addZones()
+}
+
+// wildcardLabel is the first label of a wildcard, in wire form.
+const wildcardLabel = "\x01*"
+
+// add adds a record.
+func (r *Records) add(rr dns.RR) error {
+	h := rr.Header()
+	switch {
+	case h.Class != dns.ClassINET:
+		return errors.New("the class is not IN")
+	case h.Rrtype == dns.TypeDNAME:
+		return errors.New("DNAME is not supported: write CNAME records, or a wildcard")
+	case isSigned(h.Rrtype):
+		return errors.New("signatures are not supported: forward the zone to a server that signs it")
+	}
+	if text := rr.String(); strings.HasSuffix(text, "\t") || !isText(rr, text) {
+		return fmt.Errorf("the %s record has no data", dns.TypeToString[h.Rrtype])
+	}
+	name := wireName(h.Name)
+	if len(name) < 2 {
+		return errors.New("the name is malformed, or the root")
+	}
+	var into *[]dns.RR
+	if parent, ok := strings.CutPrefix(string(name), wildcardLabel); ok {
+		into = &r.at(blocklist.Name(parent)).wildcard
+	} else {
+		into = &r.at(name).records
+	}
+	if len(*into) > 0 && (h.Rrtype == dns.TypeCNAME || (*into)[0].Header().Rrtype == dns.TypeCNAME) {
+		return errors.New("a name with a CNAME record has no others")
+	}
+	*into = append(*into, rr)
+	return nil
+}
+
+// isText reports whether a text is that of a record. It is not if the record has no data: the parser takes such a
+// record for a part of a dynamic update.
+func isText(rr dns.RR, text string) bool {
+	again, err := dns.NewRR(text)
+	return err == nil && dns.IsDuplicate(rr, again)
+}
+
+// isSigned reports whether records of a type are part of the signatures of a zone.
+func isSigned(rrtype uint16) bool {
+	switch rrtype {
+	case dns.TypeRRSIG, dns.TypeNSEC, dns.TypeNSEC3, dns.TypeNSEC3PARAM, dns.TypeDNSKEY, dns.TypeDS:
+		return true
+	}
+	return false
+}
+
+// addZones finds the zone of each name, and adds the names between it and the top of its zone, which exist, too (RFC
+// 8020).
+func (r *Records) addZones() error {
+	for _, name := range slices.Collect(maps.Keys(r.names)) {
+		for above := range name.Suffixes() {
+			soa := r.zoneOf(above)
+			if soa == nil {
+				break
+			}
+			r.at(above).zone = soa
+		}
+	}
+	for name, n := range r.names {
+		if n.zone != nil && !n.has(dns.TypeSOA) && n.has(dns.TypeNS) {
+			return fmt.Errorf("reading records: %w: %q: delegations are not followed: forward the zone to its servers", blocklist.ErrMalformed, name)
+		}
+	}
+	if len(r.names) == 0 {
+		return fmt.Errorf("reading records: %w: there are none", blocklist.ErrMalformed)
+	}
+	return nil
+}
+
+// at returns what there is at a name. It adds the name if there is nothing.
+func (r *Records) at(name blocklist.Name) *localName {
+	if r.names[name] == nil {
+		r.names[name] = new(localName)
+	}
+	return r.names[name]
+}
+
+// zoneOf returns the SOA record of the zone with the longest name that contains a name, or nil.
+func (r *Records) zoneOf(name blocklist.Name) *dns.SOA {
+	for above := range name.Suffixes() {
+		if n := r.names[above]; n != nil {
+			for _, rr := range n.records {
+				if soa, ok := rr.(*dns.SOA); ok {
+					return soa
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// has reports whether a name has records of a type.
+func (n *localName) has(rrtype uint16) bool {
+	return slices.ContainsFunc(n.records, func(rr dns.RR) bool { return rr.Header().Rrtype == rrtype })
+}
+
+// answers reports whether the local data answers for the name itself, or else for a name below it.
+func (n *localName) answers(itself bool) bool {
+	switch {
+	case n == nil:
+		return false
+	case n.zone != nil:
+		return true
+	case itself:
+		return len(n.records) > 0
+	}
+	return len(n.wildcard) > 0
+}
