@@ -102,6 +102,7 @@
 //	... when half are open                 8, 2 and 2; edns-tcp-keepalive is 0
 //	write                                  2 seconds
 //	PROXY header of a connection           2 seconds, 2 KiB
+//	QUIC                                   5 seconds for the handshake, 100 streams at once, 32 KiB not yet read
 //	HTTP requests                          5 seconds and 8 KiB for the header, 10 seconds in all; 100 at once of a connection
 //
 // A client is an IPv4 address, or an IPv6 /56 network. When there is no room for another connection, one of the client

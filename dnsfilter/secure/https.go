@@ -123,8 +123,8 @@ var pool = sync.Pool{New: func() any { return &buffers{make([]byte, 0, maxQuery+
 
 // serveRequest answers a request by GET or POST (RFC 8484, section 4.1).
 func serveRequest(w http.ResponseWriter, r *http.Request) {
-	c, ok := r.Context().Value(admittedKey{}).(*dnsfilter.Conn)
-	if !ok {
+	c, _ := r.Context().Value(admittedKey{}).(*dnsfilter.Conn)
+	if c == nil {
 		panic(http.ErrAbortHandler) // the connection is about to end
 	}
 	b, _ := pool.Get().(*buffers)
@@ -137,9 +137,6 @@ func serveRequest(w http.ResponseWriter, r *http.Request) {
 	m := c.Answer(b.answer[:0], b.query)
 	if len(m) == 0 {
 		panic(http.ErrAbortHandler) // no answer is sent: the policy says so, or there is no room
-	}
-	if cap(m) <= maxQuery {
-		b.answer = m
 	}
 	h := w.Header()
 	h["Content-Type"] = []string{mediaType}

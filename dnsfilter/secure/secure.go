@@ -29,6 +29,12 @@ func Serve(ctx context.Context, s *dnsfilter.Server, l *dnsfilter.Listeners, cer
 	for _, t := range l.HTTPS {
 		g.Go(func() error { return serveHTTPS(ctx, s, t, certificate.config("h2", "http/1.1")) })
 	}
+	for _, u := range l.HTTP3 {
+		g.Go(func() error { return serveHTTP3(ctx, s, u, certificate.config("h3")) })
+	}
+	for _, u := range l.QUIC {
+		g.Go(func() error { return serveQUIC(ctx, s, u, certificate.config("doq")) })
+	}
 	return g.Wait()
 }
 

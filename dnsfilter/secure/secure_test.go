@@ -91,6 +91,13 @@ func (r *resolver) client(t testing.TB, version2 bool) *http.Client {
 	return &http.Client{Transport: transport, Timeout: timeLimit}
 }
 
+func networks(all ...string) (prefixes []netip.Prefix) {
+	for _, text := range all {
+		prefixes = append(prefixes, netip.MustParsePrefix(text))
+	}
+	return prefixes
+}
+
 func question(name string, qtype uint16) *dns.Msg { return new(dns.Msg).SetQuestion(name, qtype) }
 
 func pack(t testing.TB, m *dns.Msg) []byte {
@@ -286,8 +293,8 @@ func proxied(header []byte) func(ctx context.Context, network, addr string) (net
 // TestProxies believes a proxy, over TLS and HTTPS: the view of the client behind it counts.
 func TestProxies(t *testing.T) {
 	t.Parallel()
-	view := dnsfilter.View{Clients: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}}
-	r := start(t, dnsfilter.Config{Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Policy: dnsfilter.Policy{Views: []dnsfilter.View{view}}})
+	view := dnsfilter.View{Clients: networks("10.1.0.0/16")}
+	r := start(t, dnsfilter.Config{Proxies: networks("127.0.0.0/8"), Policy: dnsfilter.Policy{Views: []dnsfilter.View{view}}})
 	for client, rcode := range map[string]int{"10.0.0.1": dns.RcodeNameError, "10.1.0.1": dns.RcodeSuccess, "203.0.113.1": -1, "": -1} {
 		var header []byte
 		if client != "" {
