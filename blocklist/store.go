@@ -31,12 +31,15 @@ type Store struct {
 	mu     sync.Mutex // protects changes
 	states map[string]*state
 	closed bool
+
+	watch   sync.Mutex // protects changed
+	changed chan struct{}
 }
 
 // Open opens the store in dir, and creates it if necessary. It fails with [ErrBusy] if the store has another owner. A
 // list with damaged files is not served: Lists returns its error, and the next Apply or SetLocal replaces it.
 func Open(dir string, o Options) (*Store, error) {
-	s := &Store{dir: dir, states: map[string]*state{}}
+	s := &Store{dir: dir, states: map[string]*state{}, changed: make(chan struct{})}
 	if err := s.own(o); err != nil {
 		return nil, fmt.Errorf("opening the store %s: %w", dir, err)
 	}
@@ -119,6 +122,29 @@ func (s *Store) publish(l *list) {
 	slices.SortFunc(next.lists, func(a, b *list) int { return strings.Compare(a.info.List, b.info.List) })
 	next.version = version(next.lists)
 	s.view.Store(next)
+	s.watch.Lock()
+	defer s.watch.Unlock()
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// Changed returns a channel that is closed when lookups see the next change of a list: a release, urgent orders, a local
+// list that was set or dropped. Get the channel before looking at the lists, so that no change is missed.
+func (s *Store) Changed() <-chan struct{} {
+	s.watch.Lock()
+	defer s.watch.Unlock()
+	return s.changed
+}
+
+// Urgent returns the entries of urgent orders in addition to the release of a signed list, each with its expiry. Some
+// may have expired.
+func (s *Store) Urgent(list string) []Entry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if st, ok := s.states[list]; ok {
+		return slices.Clone(st.urgent)
+	}
+	return nil
 }
 
 // Close closes the store. After it, lookups find nothing, and changes fail with [ErrClosed].

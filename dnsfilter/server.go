@@ -65,6 +65,9 @@ type Config struct {
 	// Canaries are names by which programs find out whether this network has an encrypted resolver or a relay of theirs
 	// turned off (see [CanaryNames]), with the action NXDomain or NoData.
 	Canaries map[blocklist.Name]Action
+
+	// Primary are the zones that this server is the primary of.
+	Primary map[blocklist.Name]PrimaryZone
 }
 
 // ForwardZone is a zone that another upstream answers. Its answers share the cache with all others.

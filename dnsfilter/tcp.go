@@ -2,6 +2,7 @@ package dnsfilter
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -17,6 +18,8 @@ const (
 	writeTimeout = 2 * time.Second       // time limit for writing an answer
 	maxPipelined = 100                   // pending queries of a connection; at the limit, no more are read
 	endTimeout   = 50 * time.Millisecond // idle time after which a connection is closed during shutdown
+
+	transferTimeout = 30 * time.Second // time limit for writing a message of a transfer
 )
 
 // ServeStreams answers on the connections of a listener until ctx ends: messages with a length field before each (RFC
@@ -118,7 +121,7 @@ func (c *stream) serve(ctx context.Context) {
 		time.AfterFunc(GracePeriod, func() { _ = c.conn.Close() })
 	})
 	defer stop()
-	c.setWriteDeadline() // of a TLS handshake
+	c.setWriteDeadline(writeTimeout) // of a TLS handshake
 	for wait := c.group.timeouts().first; ; wait = c.group.timeouts().idle {
 		packet, err := c.read(ctx, wait)
 		if err != nil {
@@ -186,6 +189,10 @@ func (c *stream) peek(ctx context.Context, n int, wait time.Duration) ([]byte, e
 // answerPacket answers one message, at once or later in a goroutine.
 func (c *stream) answerPacket(packet []byte) {
 	defer c.server.recoverPanic()
+	if c.server.current.Load().primaryOf(packet) != nil {
+		c.answerTransfer(bytes.Clone(packet))
+		return
+	}
 	m, wait := c.answerNow(c.buf[:0], packet, &c.query)
 	if wait != nil {
 		c.later(wait)
@@ -220,22 +227,42 @@ func (c *stream) send(m []byte) {
 	if len(m) == 0 {
 		return
 	}
-	c.count(m)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if err := c.write(m, writeTimeout); err != nil {
+		_ = c.conn.Close() // so that its reader ends
+	}
+}
+
+// write writes a message to the write buffer, with a time limit if the buffer is full.
+func (c *stream) write(m []byte, limit time.Duration) error {
+	c.count(m)
 	if c.out == nil {
 		c.out, _ = c.server.writers.Get().(*bufio.Writer)
 		c.out.Reset(c.conn)
 	}
 	if c.out.Available() < len(m)+2 {
-		c.setWriteDeadline()
+		c.setWriteDeadline(limit)
 	}
 	var length [2]byte
 	binary.BigEndian.PutUint16(length[:], uint16(len(m)))
-	_, _ = c.out.Write(length[:]) // Flush returns the error
-	if _, err := c.out.Write(m); err != nil {
-		_ = c.conn.Close() // so that its reader ends
-	}
+	_, _ = c.out.Write(length[:]) // the next call returns the error
+	_, err := c.out.Write(m)
+	return err
+}
+
+// answerTransfer answers a request for a zone, which may take many messages. Its client may read slowly.
+func (c *stream) answerTransfer(packet []byte) {
+	c.server.shared.queries.Add(1)
+	c.asked.Store(time.Now().UnixNano())
+	c.later(func() []byte {
+		c.server.transfer(packet, c.client, true, func(m []byte) error {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return c.write(m, transferTimeout)
+		})
+		return nil
+	})
 }
 
 // flush writes the buffered answers to the connection.
@@ -245,7 +272,7 @@ func (c *stream) flush() {
 	if c.out == nil {
 		return
 	}
-	c.setWriteDeadline()
+	c.setWriteDeadline(writeTimeout)
 	if err := c.out.Flush(); err != nil {
 		_ = c.conn.Close() // so that its reader ends
 	}
@@ -254,6 +281,6 @@ func (c *stream) flush() {
 	c.out = nil
 }
 
-func (c *stream) setWriteDeadline() {
-	_ = c.conn.SetWriteDeadline(time.Now().Add(writeTimeout)) // it fails on closed connections only
+func (c *stream) setWriteDeadline(limit time.Duration) {
+	_ = c.conn.SetWriteDeadline(time.Now().Add(limit)) // it fails on closed connections only
 }

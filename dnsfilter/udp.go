@@ -290,7 +290,10 @@ func (u *socket) answerSlowly(packet []byte, peer batch.Peer, client netip.Addr)
 		defer u.server.recoverPanic()
 		defer u.pending.Add(-1)
 		defer u.leaveSlowPath(by)
-		u.send(u.server.slowPath(packet, UDP, client), &peer)
+		send := func(m []byte) error { u.send(m, &peer); return nil }
+		if !u.server.transfer(packet, client, false, send) {
+			u.send(u.server.slowPath(packet, UDP, client), &peer)
+		}
 	}()
 }
 

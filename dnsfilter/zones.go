@@ -9,17 +9,20 @@ import (
 )
 
 // zones are the names about which the general upstream is not asked, after the lists have decided: local data,
-// special-use zones, canary names, and zones with an upstream of their own. One search finds all of them, by the longest suffix. It costs
-// nothing for names whose last letter no zone has.
+// special-use zones, canary names, zones with an upstream of their own, and zones that this server is the primary of.
+// One search finds all of them, by the longest suffix. It costs nothing for names whose last letter no zone has.
 type zones struct {
 	by    map[blocklist.Name]*zone
 	ends  [256]bool                   // by the last letter of the zone
 	sizes [blocklist.MaxName + 1]bool // by the size of the zone's name in wire form
+
+	primary bool // there are primary zones
 }
 
 // zone is one of the zones. If a name is configured for several purposes, the first of the fields that applies counts.
 type zone struct {
 	name    blocklist.Name
+	primary PrimaryZone
 	local   *localName // of the local data
 	forward *resolvers // the zone is forwarded to these
 	canary  Action     // NXDomain or NoData
@@ -28,7 +31,7 @@ type zone struct {
 
 // applies reports whether the zone applies to its own name, or else to a name below it.
 func (z *zone) applies(itself bool) bool {
-	return z.special || z.canary != Pass || z.forward != nil || z.local.answers(itself)
+	return z.primary != nil || z.special || z.canary != Pass || z.forward != nil || z.local.answers(itself)
 }
 
 // newZones creates the zones of a configuration.
@@ -48,6 +51,9 @@ func newZones(c *Config) zones {
 	for _, f := range c.Forward {
 		z.at(f.Zone).forward = newResolvers(f.Upstream, f.Zone.String())
 	}
+	for name, p := range c.Primary {
+		z.at(name).primary, z.primary = p, true
+	}
 	return z
 }
 
@@ -61,6 +67,11 @@ func (c *Config) checkZones() error {
 	for _, f := range c.Forward {
 		if f.Upstream == nil || len(f.Zone) < 2 {
 			return fmt.Errorf("configuring a server: %w: forward zone %q: it needs an upstream, and a name below the root", blocklist.ErrMalformed, f.Zone)
+		}
+	}
+	for name, p := range c.Primary {
+		if p == nil || len(name) < 2 {
+			return fmt.Errorf("configuring a server: %w: primary zone %q: it needs a source, and a name below the root", blocklist.ErrMalformed, name)
 		}
 	}
 	return nil
@@ -108,6 +119,8 @@ func (z *zones) find(name []byte) *zone {
 func (s *Server) ownAnswer(c *snapshot, dst []byte, q *query, z *zone) (m []byte, ok bool) {
 	itself := len(q.name()) == len(z.name)
 	switch {
+	case z.primary != nil:
+		return q.primaryAnswer(dst, z), true
 	case z.local.answers(itself) && !z.isDelegation(itself, q.qtype):
 		if m := c.zones.localAnswer(q, z); m != nil {
 			return s.render(c, q, m, 0), true

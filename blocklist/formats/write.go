@@ -106,7 +106,7 @@ type writer struct {
 	seen    *deferred             // entries without attributes; their lines are numbers of input entries
 	lines   map[[16]byte]struct{} // digests of written lines with attributes
 	number  int                   // of the current entry
-	room    int                   // maximum length of a name in wire form, in bytes
+	apex    blocklist.Name        // of an RPZ zone
 	done    Written
 }
 
@@ -116,7 +116,6 @@ func newWriter(w io.Writer, f Format, o WriteOptions) (*writer, error) {
 		options: o,
 		lines:   map[[16]byte]struct{}{},
 		seen:    newDeferred(settings{}, false),
-		room:    blocklist.MaxName,
 		done:    Written{Skipped: map[blocklist.Scope]int{}},
 	}
 	if o.Now.IsZero() {

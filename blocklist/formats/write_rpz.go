@@ -10,8 +10,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// zoneHeader writes the beginning of the zone. It reserves room for the name of the zone, which is appended to every
-// owner.
+// zoneHeader writes the beginning of the zone.
 func (w *writer) zoneHeader(o WriteOptions) error {
 	if o.Zone == "" {
 		o.Zone = "rpz"
@@ -20,7 +19,7 @@ func (w *writer) zoneHeader(o WriteOptions) error {
 	if err != nil || apex.IsRoot() {
 		return fmt.Errorf("writing rpz: zone %q: %w: give the name of the zone", o.Zone, blocklist.ErrMalformed)
 	}
-	w.room -= len(apex) - len(root)
+	w.apex = apex
 	w.put("$TTL 300\n$ORIGIN ", apex.String(), ".\n")
 	w.put("@ SOA localhost. nobody.invalid. ", strconv.FormatUint(uint64(max(o.Serial, 1)), 10), " 3600 600 604800 60\n")
 	w.put("@ NS localhost.\n")
@@ -30,15 +29,25 @@ func (w *writer) zoneHeader(o WriteOptions) error {
 // rpz records an entry. It returns false if no trigger has exactly its meaning. The records are written once all
 // entries are known.
 func (w *writer) rpz(e blocklist.Entry) bool {
-	if e.Scope == blocklist.ScopeIP {
-		return true
+	_, ok := RPZTrigger(e, w.apex)
+	return ok
+}
+
+// RPZTrigger returns the owner of an entry's trigger in a response policy zone, as a name relative to the zone: the
+// name itself, or the form of rpz-ip. An entry of scope domain has a second trigger, the wildcard below that name. It
+// returns false if no trigger has exactly the meaning of the entry: for a URL, for a name that would be another trigger,
+// and for a name that is too long below the name of the zone.
+func RPZTrigger(e blocklist.Entry, zone blocklist.Name) (owner blocklist.Name, ok bool) {
+	if p, ok := e.Prefix(); ok {
+		owner, err := blocklist.ParseName(reversed(p) + ".rpz-ip")
+		return owner, err == nil
 	}
-	n, ok := e.Name()
-	room := w.room
+	owner, ok = e.Name()
+	room := blocklist.MaxName - (len(zone) - len(root))
 	if e.Scope == blocklist.ScopeDomain {
 		room -= len(star)
 	}
-	return ok && len(n) <= room && !isTrigger(n)
+	return owner, ok && len(owner) <= room && !isTrigger(owner)
 }
 
 // zone writes the records. Names below a listed domain are omitted: they would narrow the domain, since a wildcard does

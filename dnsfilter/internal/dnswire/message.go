@@ -21,6 +21,7 @@ const (
 // Bits of the second word of the header (RFC 1035, section 4.1.1; RFC 4035, section 3.1.6).
 const (
 	FlagQR     = 1 << 15
+	FlagAA     = 1 << 10
 	FlagTC     = 1 << 9
 	FlagRD     = 1 << 8
 	FlagRA     = 1 << 7

@@ -1,0 +1,83 @@
+package dnsfilter
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"github.com/miekg/dns"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
+)
+
+// PrimaryZone is a zone that this server is the primary of, such as a response policy zone. Its names can't be looked
+// up: it is for other servers, which copy it.
+type PrimaryZone interface {
+	// SOA returns the zone's SOA record without its owner, for an unsigned query, or else the rcode of a refusal.
+	SOA(client netip.Addr) (record []byte, rcode int)
+	// Transfer answers a message with a signature (TSIG) or a request for a transfer, about the top of the zone. It
+	// calls send with each message of the answer, which is valid until send returns. After an error of send, it returns.
+	Transfer(message []byte, client netip.Addr, stream bool, send func(message []byte) error)
+}
+
+// primaryOf returns the zone that answers a packet by itself, or nil.
+func (c *snapshot) primaryOf(packet []byte) PrimaryZone {
+	const headOfQuery = dnswire.FlagQR | dnswire.MaskOpcode
+	if !c.zones.primary || dnswire.Flags(packet)&headOfQuery != 0 || dnswire.Count(packet, dnswire.Question) != 1 {
+		return nil
+	}
+	var buf [blocklist.MaxName]byte
+	name, end := dnswire.AppendName(buf[:0], packet, dnswire.HeaderSize)
+	if end == 0 || end+4 > len(packet) {
+		return nil
+	}
+	z := c.zones.by[blocklist.Name(name)]
+	switch {
+	case z == nil || z.primary == nil:
+		return nil
+	case isTransfer(binary.BigEndian.Uint16(packet[end:])):
+		return z.primary
+	}
+	for r := range dnswire.Records(packet) {
+		if r.Type == dns.TypeTSIG {
+			return z.primary
+		}
+	}
+	return nil
+}
+
+// transfer answers a packet if a zone of the server does, see [PrimaryZone]. It reports whether there is such a zone.
+func (s *Server) transfer(packet []byte, client netip.Addr, stream bool, send func([]byte) error) bool {
+	c := s.current.Load()
+	z := c.primaryOf(packet)
+	if z == nil || !serves(c.clients, plainAddr(client)) {
+		return false
+	}
+	if stream || c.limiter == nil || c.limiter.Allow(networkKey(client)) {
+		z.Transfer(packet, client, stream, send)
+	} else {
+		s.shared.limited.Add(1)
+	}
+	return true
+}
+
+// primaryAnswer appends the answer to an unsigned query about a zone of the server: its SOA record, for those who may
+// copy the zone.
+func (q *query) primaryAnswer(dst []byte, z *zone) []byte {
+	if len(q.name()) != len(z.name) {
+		return q.refuse(dst, dns.RcodeRefused, dns.ExtendedErrorCodeProhibited)
+	}
+	record, rcode := z.primary.SOA(q.client)
+	if rcode != dns.RcodeSuccess {
+		return q.refuse(dst, rcode, 0)
+	}
+	m := append(q.start(dst, dns.RcodeSuccess), 0xc0, dnswire.HeaderSize)
+	m = append(m, record...)
+	dnswire.SetFlags(m, dnswire.Flags(m)|dnswire.FlagAA)
+	if q.qtype == dns.TypeSOA {
+		dnswire.SetCount(m, dnswire.Answer, 1)
+	} else {
+		dnswire.SetCount(m, dnswire.Authority, 1)
+	}
+	return q.finish(m, 0, ede{})
+}

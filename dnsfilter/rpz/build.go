@@ -1,0 +1,300 @@
+package rpz
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/formats"
+	"github.com/argine-dns/argine/dnsfilter"
+)
+
+// build makes the next snapshot of a zone from the current one and from the lists that have changed.
+type build struct {
+	config *Config
+	dir    string
+	old    *snapshot // nil: none
+	next   *snapshot
+	keep   []int // number of each old source in the next snapshot; -1: its entries are not kept
+	read   []*sorter
+	errs   []error // sources that are not the current ones
+	stale  bool    // the next snapshot differs from the old one
+
+	actions [MaxSources][dnsfilter.Divert + 1]uint8 // numbers of verdicts
+}
+
+// update makes the zone as the lists are now. After an error, the zone is the last good one, perhaps with some sources
+// up to date.
+func (z *Zone) update(ctx context.Context) error {
+	c := z.config.Load()
+	b := &build{config: c, dir: z.dir, old: z.current.Load()}
+	defer b.close()
+	if err := b.sources(ctx); err != nil {
+		return err
+	}
+	if b.stale {
+		if err := b.write(); err != nil {
+			return err
+		}
+		z.current.Store(b.next)
+		if b.old == nil || b.old.Serial != b.next.Serial {
+			c.Log.Info("the zone has changed", b.next.attrs()...)
+		}
+	}
+	return errors.Join(append(b.errs, z.writeFile())...)
+}
+
+func (b *build) close() {
+	for _, s := range b.read {
+		if err := s.close(); err != nil {
+			b.config.Log.Warn("removing a temporary file", slog.Any("error", err))
+		}
+	}
+}
+
+// sources decides for each source whether its entries are kept or read.
+func (b *build) sources(ctx context.Context) error {
+	now := time.Now()
+	b.next = &snapshot{
+		Zone: b.config.Name.String(), At: now.Unix(), Created: now.UTC().Truncate(time.Second),
+		Verdicts: []verdict{{}}, Sources: make([]sourceInfo, len(b.config.Sources)), dir: b.dir,
+	}
+	b.stale = b.old == nil || len(b.old.Sources) != len(b.config.Sources) || b.old.Expiry != 0 && b.old.Expiry <= b.next.At
+	if b.old != nil {
+		b.keep = slices.Repeat([]int{-1}, len(b.old.Sources))
+	}
+	for i := range b.config.Sources {
+		if err := b.source(ctx, i); err != nil {
+			err = fmt.Errorf("list %s: %w", b.config.Sources[i].Rule.List, err)
+			if b.old == nil {
+				return err // an incomplete zone would take what it lacks away from its secondaries
+			}
+			b.errs = append(b.errs, err)
+		}
+	}
+	if kept := slices.DeleteFunc(slices.Clone(b.keep), func(n int) bool { return n < 0 }); !slices.IsSorted(kept) {
+		return errors.New("the order of the lists has changed, and one of them can't be read")
+	}
+	return nil
+}
+
+// source keeps the entries of a source if they have not changed or can't be read, or reads them.
+func (b *build) source(ctx context.Context, i int) error {
+	src := &b.config.Sources[i]
+	was := -1
+	if b.old != nil {
+		was = slices.IndexFunc(b.old.Sources, func(s sourceInfo) bool { return s.List == src.Rule.List })
+	}
+	version, err := src.version(i)
+	if err == nil && was >= 0 && b.old.Sources[was].Version == version {
+		b.keepSource(i, was)
+		return nil
+	}
+	var info sourceInfo
+	if err == nil {
+		info, err = b.readSource(ctx, i, version)
+	}
+	switch {
+	case err == nil:
+		b.next.Sources[i], b.stale = info, true
+		return nil
+	case was >= 0:
+		b.keepSource(i, was)
+		return err
+	}
+	b.next.Sources[i] = sourceInfo{List: src.Rule.List}
+	return err
+}
+
+// version identifies the entries of a source, and what is done with them as source number i.
+func (src *Source) version(i int) (string, error) {
+	v, err := src.Version()
+	r := &src.Rule
+	return fmt.Sprintf("%s; %d allow=%t %s %v %v", v, i, src.Allow, r.Action, r.Categories, r.Sinkhole), err
+}
+
+// keepSource keeps the entries of a source as they are in the old table.
+func (b *build) keepSource(i, was int) {
+	b.next.Sources[i], b.keep[was] = b.old.Sources[was], i
+}
+
+// number returns the number of a verdict.
+func (b *build) number(v verdict) (uint8, error) {
+	same := func(other verdict) bool { return other.Source == v.Source && saysSame(&v, &other) }
+	if n := slices.IndexFunc(b.next.Verdicts[1:], same); n >= 0 {
+		return uint8(n + 1), nil
+	}
+	if len(b.next.Verdicts) > 255 {
+		return 0, fmt.Errorf("zone %s: %w: more than 255 combinations of lists and actions", b.next.Zone, blocklist.ErrTooLarge)
+	}
+	b.next.Verdicts = append(b.next.Verdicts, v)
+	return uint8(len(b.next.Verdicts) - 1), nil
+}
+
+// saysSame reports whether two verdicts have the same records.
+func saysSame(v, other *verdict) bool {
+	return slices.EqualFunc(v.Records, other.Records, func(a, b data) bool { return bytes.Equal(a, b) })
+}
+
+// checkEvery is the number of entries between two looks at the context, which take a lock.
+const checkEvery = 1 << 12
+
+// readSource reads and sorts the entries of a source.
+func (b *build) readSource(ctx context.Context, i int, version string) (info sourceInfo, err error) {
+	src := &b.config.Sources[i]
+	s := &sorter{dir: b.dir}
+	b.read = append(b.read, s)
+	defer func() {
+		if err != nil {
+			b.read = b.read[:len(b.read)-1]
+			err = errors.Join(err, s.close())
+		}
+	}()
+	info = sourceInfo{List: src.Rule.List, Version: version, Unsaid: map[string]uint64{}}
+	var buf []byte
+	n := 0
+	for e, err := range src.Entries() {
+		if n++; n%checkEvery == 0 && err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return info, err
+		}
+		verdict, why, err := b.judge(i, &e)
+		if err != nil {
+			return info, err
+		}
+		if why != "" {
+			info.Unsaid[why]++
+			continue
+		}
+		info.Entries++
+		buf = appendItem(buf[:0], &e, i, verdict)
+		if err := s.add(buf); err != nil {
+			return info, err
+		}
+	}
+	if now, err := src.version(i); err != nil || now != version {
+		return info, errors.Join(errors.New("it has changed while it was read"), err)
+	}
+	return info, s.settle()
+}
+
+// judge returns the verdict on an entry, or why a zone can't say it.
+func (b *build) judge(i int, e *blocklist.Entry) (n uint8, why string, err error) {
+	src := &b.config.Sources[i]
+	if e.Scope == blocklist.ScopeURL {
+		return 0, "url", nil
+	}
+	if _, ok := formats.RPZTrigger(*e, b.config.Name); !ok {
+		return 0, "name", nil // too long with the name of the zone after it, or reserved
+	}
+	action := src.Rule.ActionFor(&blocklist.Match{Scope: e.Scope, Category: e.Category, Monitor: e.Monitor})
+	records := sayings(action, src.Rule.Sinkhole)
+	if src.Allow {
+		action, records = dnsfilter.Pass, []data{newData(dns.TypeCNAME, toPass)}
+	}
+	switch {
+	case e.Monitor || action == dnsfilter.Monitor:
+		return 0, "monitor", nil
+	case records == nil:
+		return 0, action.String(), nil
+	}
+	if b.actions[i][action] == 0 {
+		b.actions[i][action], err = b.number(verdict{Source: i, Records: records})
+	}
+	return b.actions[i][action], "", err
+}
+
+// items returns all items of the next table in order.
+func (b *build) items() (itemReader, io.Closer, error) {
+	all := &runMerger{}
+	for _, s := range b.read {
+		r, err := s.sorted()
+		if err != nil {
+			return nil, nil, err
+		}
+		all.runs = append(all.runs, r)
+	}
+	if b.old == nil {
+		return all, io.NopCloser(nil), nil
+	}
+	a := &adopter{sources: b.keep, verdicts: make([]uint8, len(b.old.Verdicts))}
+	for n, v := range b.old.Verdicts[1:] {
+		if b.keep[v.Source] < 0 {
+			continue
+		}
+		var err error
+		v.Source = b.keep[v.Source]
+		if a.verdicts[n+1], err = b.number(v); err != nil {
+			return nil, nil, err
+		}
+	}
+	f, old, err := openTable(b.old.table())
+	if err != nil {
+		return nil, nil, err
+	}
+	a.from = old
+	all.runs = append(all.runs, a)
+	return all, f, nil
+}
+
+// write writes the next table, with the difference to the old one, and commits it.
+func (b *build) write() (err error) {
+	items, old, err := b.items()
+	if err != nil {
+		return err
+	}
+	defer old.Close() //nolint:errcheck // it was only read
+	f, err := os.CreateTemp(b.dir, tablePrefix+"*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	r := &recorder{from: items, out: bufio.NewWriterSize(f, bufferSize), at: b.next.At}
+	diff, err := b.compare(r)
+	if err = errors.Join(err, r.out.Flush(), f.Sync()); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	b.next.Expiry, b.next.Table = r.expiry, filepath.Base(f.Name())
+	if b.next.Size, err = f.Seek(0, io.SeekCurrent); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	if err = f.Close(); err != nil {
+		return err
+	}
+	if err = b.succeed(diff); err != nil {
+		return err
+	}
+	return b.next.save()
+}
+
+// succeed sets serial and journal of the next snapshot.
+func (b *build) succeed(d *differ) error {
+	if b.old == nil {
+		b.next.Serial = nextSerial(0, time.Now())
+		return nil
+	}
+	b.next.Serial, b.next.Journal = b.old.Serial, b.old.Journal
+	if !d.changed {
+		b.next.Created = b.old.Created
+		return nil
+	}
+	b.next.Serial = nextSerial(b.old.Serial, time.Now())
+	return b.next.addDifference(b.old.Serial, d)
+}

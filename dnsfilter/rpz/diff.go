@@ -1,0 +1,168 @@
+package rpz
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/formats"
+)
+
+// Limits of the journal of a zone. A secondary whose serial is not in it, or after a larger change, gets the whole zone.
+const (
+	maxDiff        = 4 << 20  // of one change, in bytes
+	maxJournal     = 16 << 20 // of all changes, in bytes
+	maxDifferences = 200
+)
+
+// differ collects the records that come and go from one snapshot to the next, packed as in a message.
+type differ struct {
+	removed, added []byte
+	changed        bool
+	tooLarge       bool
+}
+
+// compare walks through the old and the next snapshot, and counts the records of the next one.
+func (b *build) compare(items itemReader) (*differ, error) {
+	d := &differ{}
+	next := newWalker(items, b.next.At, len(b.next.Sources))
+	if b.old == nil {
+		return d, b.count(next)
+	}
+	old, f, err := b.old.walk()
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	was, now := &side{walker: old}, &side{walker: next}
+	for {
+		if err := errors.Join(was.fill(), now.fill()); err != nil {
+			return nil, err
+		}
+		if was.owner == nil && now.owner == nil {
+			return d, nil
+		}
+		c := was.order(now)
+		if now.owner != nil && c >= 0 {
+			b.next.Records += uint64(len(b.next.Verdicts[now.owner.verdict].Records))
+		}
+		if c == 0 && saysSame(&b.old.Verdicts[was.owner.verdict], &b.next.Verdicts[now.owner.verdict]) {
+			was.owner, now.owner = nil, nil
+			continue
+		}
+		if c <= 0 {
+			d.removed = d.add(d.removed, was.owner, b.old.Verdicts)
+			was.owner = nil
+		}
+		if c >= 0 {
+			d.added = d.add(d.added, now.owner, b.next.Verdicts)
+			now.owner = nil
+		}
+	}
+}
+
+// count counts the records of the first snapshot of a zone.
+func (b *build) count(w *walker) error {
+	for {
+		o, err := w.next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+		b.next.Records += uint64(len(b.next.Verdicts[o.verdict].Records))
+	}
+}
+
+// side is one side of a comparison: the next owner of a walker.
+type side struct {
+	walker *walker
+	owner  *owner // nil: to be read, or the end
+	ended  bool
+}
+
+func (s *side) fill() error {
+	if s.owner != nil || s.ended {
+		return nil
+	}
+	o, err := s.walker.next()
+	if errors.Is(err, io.EOF) {
+		s.ended = true
+		return nil
+	}
+	s.owner = o
+	return err
+}
+
+// order compares two sides. An ended one is after the other.
+func (s *side) order(other *side) int {
+	switch {
+	case s.owner == nil:
+		return 1
+	case other.owner == nil:
+		return -1
+	}
+	return s.owner.compare(other.owner)
+}
+
+// add appends the records of an owner, unless the difference is too large.
+func (d *differ) add(dst []byte, o *owner, verdicts []verdict) []byte {
+	d.changed = true
+	if d.tooLarge {
+		return nil
+	}
+	for _, r := range verdicts[o.verdict].Records {
+		dst = appendRecord(dst, o, r)
+	}
+	if len(d.removed)+len(d.added)+len(dst) > maxDiff {
+		d.tooLarge, d.removed, d.added = true, nil, nil
+		return nil
+	}
+	return dst
+}
+
+// toZone is a compression pointer to the name of the zone, which is that of the question in each message of a transfer.
+const toZone = "\xc0\x0c"
+
+// appendRecord appends a record with its owner.
+func appendRecord(dst []byte, o *owner, d data) []byte {
+	if o.below {
+		dst = append(dst, 1, '*')
+	}
+	if o.key[0] == 0 {
+		name, _ := formats.RPZTrigger(blocklist.IPEntry(prefixOf(o.key)), "\x00")
+		dst = append(dst, name[:len(name)-1]...)
+	} else {
+		dst = appendOwner(dst, o.key)
+	}
+	return append(append(dst, toZone...), d...)
+}
+
+// addDifference writes the difference to a file and adds it to the journal. If it is too large, the journal starts again.
+func (s *snapshot) addDifference(from uint32, d *differ) error {
+	if d.tooLarge {
+		s.Journal = nil
+		return nil
+	}
+	file := binary.BigEndian.AppendUint32(nil, uint32(len(d.removed)))
+	file = append(append(file, d.removed...), d.added...)
+	entry := difference{From: from, To: s.Serial, File: fmt.Sprintf("%s%d-%d", diffPrefix, from, s.Serial), Size: int64(len(file))}
+	if err := writeFile(filepath.Join(s.dir, entry.File), file); err != nil {
+		return err
+	}
+	s.Journal = append(slices.Clone(s.Journal), entry)
+	size := int64(0)
+	for _, e := range s.Journal {
+		size += e.Size
+	}
+	for size > maxJournal || len(s.Journal) > maxDifferences {
+		size -= s.Journal[0].Size
+		s.Journal = s.Journal[1:]
+	}
+	return nil
+}

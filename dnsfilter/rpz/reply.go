@@ -1,0 +1,131 @@
+package rpz
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/miekg/dns"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
+)
+
+// reply writes the messages of a reply. Each repeats the question, to whose name the owners of all records point.
+type reply struct {
+	head        []byte // header and question
+	edns        bool
+	signer      *signer   // nil: not signed
+	unsigned    *dns.TSIG // the TSIG record of a request whose signature is wrong
+	tsigError   int
+	send        func([]byte) error
+	buf         []byte
+	records     int
+	inAuthority bool   // the records are in the authority section
+	sent        uint64 // bytes
+	err         error
+}
+
+// maxMessage is the length of a message of a transfer, in bytes, without OPT and TSIG records. Each is one write and one
+// signature.
+const maxMessage = 32 << 10
+
+func newReply(head []byte, edns bool, send func([]byte) error) *reply {
+	r := &reply{head: append([]byte(nil), head...), edns: edns, send: send}
+	h := r.head
+	dnswire.SetFlags(h, dnswire.FlagQR|dnswire.FlagAA|dnswire.Flags(h)&dnswire.FlagRD)
+	for _, s := range []dnswire.Section{dnswire.Answer, dnswire.Authority, dnswire.Additional} {
+		dnswire.SetCount(h, s, 0)
+	}
+	r.reset()
+	return r
+}
+
+func (r *reply) reset() { r.buf, r.records = append(r.buf[:0], r.head...), 0 }
+
+// add adds a record with a packed owner. The first error is that of flush.
+func (r *reply) add(owner string, d data) {
+	start := len(r.buf)
+	r.buf = append(append(r.buf, owner...), d...)
+	r.added(start)
+}
+
+// addOwner adds a record of an owner.
+func (r *reply) addOwner(o *owner, d data) error {
+	start := len(r.buf)
+	r.buf = appendRecord(r.buf, o, d)
+	return r.added(start)
+}
+
+// added counts the record at the end of the message. If the message is full, the record becomes the first of the next.
+func (r *reply) added(start int) error {
+	if len(r.buf) <= maxMessage || r.records == 0 {
+		r.records++
+		return r.err
+	}
+	record := append([]byte(nil), r.buf[start:]...)
+	r.buf = r.buf[:start]
+	err := r.flush()
+	r.buf = append(r.buf, record...)
+	r.records++
+	return err
+}
+
+// addPacked adds packed records.
+func (r *reply) addPacked(b []byte) error {
+	for len(b) > 0 {
+		n := recordLength(b)
+		if n == 0 {
+			return fmt.Errorf("reading a difference: %w", blocklist.ErrDamaged)
+		}
+		start := len(r.buf)
+		r.buf = append(r.buf, b[:n]...)
+		if err := r.added(start); err != nil {
+			return err
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+// recordLength returns the length of the first packed record, or 0 if it is cut short. Its owner ends in toZone.
+func recordLength(b []byte) int {
+	i := 0
+	for i < len(b) && b[i] < toZone[0] {
+		i += 1 + int(b[i])
+	}
+	const fixed = len(toZone) + 10
+	if i+fixed > len(b) {
+		return 0
+	}
+	n := i + fixed + int(binary.BigEndian.Uint16(b[i+fixed-2:]))
+	if n > len(b) {
+		return 0
+	}
+	return n
+}
+
+// flush sends the message and begins the next one.
+func (r *reply) flush() error {
+	if r.err != nil {
+		return r.err
+	}
+	section := dnswire.Answer
+	if r.inAuthority {
+		section = dnswire.Authority
+	}
+	dnswire.SetCount(r.buf, section, r.records)
+	if r.edns {
+		r.buf = dnswire.AppendOPT(r.buf, 0, false, 0)
+		dnswire.SetCount(r.buf, dnswire.Additional, 1)
+	}
+	switch {
+	case r.signer != nil:
+		r.buf = r.signer.sign(r.buf, uint16(r.tsigError))
+	case r.unsigned != nil:
+		r.buf = appendUnsigned(r.buf, r.unsigned, r.tsigError)
+	}
+	r.err = r.send(r.buf)
+	r.sent += uint64(len(r.buf))
+	r.reset()
+	return r.err
+}

@@ -1,0 +1,176 @@
+package rpz
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// snapshot is the zone at one serial, as its state file has it. Writing that file commits a change: files that it does
+// not name are ignored. A snapshot is immutable.
+type snapshot struct {
+	Zone     string       `json:"zone"`
+	Serial   uint32       `json:"serial"`
+	Created  time.Time    `json:"created"`
+	Table    string       `json:"table"` // file name of the items
+	Size     int64        `json:"size"`  // of the table, in bytes
+	At       int64        `json:"at"`    // entries that have expired by then have no records, in Unix seconds
+	Expiry   int64        `json:"expiry,omitempty"`
+	Sources  []sourceInfo `json:"sources"`
+	Verdicts []verdict    `json:"verdicts"` // number 0 is none
+	Records  uint64       `json:"records"`  // without SOA and NS
+	Journal  []difference `json:"journal"`  // oldest first; each begins where the one before ends
+
+	dir string
+}
+
+// sourceInfo says which entries of a source the zone has.
+type sourceInfo struct {
+	List    string            `json:"list"`
+	Version string            `json:"version"`
+	Entries uint64            `json:"entries"`          // that the zone has
+	Unsaid  map[string]uint64 `json:"unsaid,omitempty"` // that it does not have, by reason
+}
+
+// difference is the change from one serial to the next, in a file.
+type difference struct {
+	From uint32 `json:"from"`
+	To   uint32 `json:"to"`
+	File string `json:"file"`
+	Size int64  `json:"size"` // in bytes
+}
+
+const (
+	stateFile   = "state.json"
+	tablePrefix = "table-"
+	diffPrefix  = "diff-"
+	maxState    = 4 << 20
+)
+
+// loadSnapshot reads the state of a zone. It returns nil if there is none.
+func loadSnapshot(dir string, zone blocklist.Name) (*snapshot, error) {
+	path := filepath.Join(dir, stateFile)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil //nolint:nilnil // see above
+	}
+	if err != nil {
+		return nil, err
+	}
+	s := &snapshot{dir: dir}
+	if len(text) > maxState || json.Unmarshal(text, s) != nil || s.Zone != zone.String() {
+		return nil, fmt.Errorf("reading %s: %w", path, blocklist.ErrDamaged)
+	}
+	if info, err := os.Stat(s.table()); err != nil || info.Size() != s.Size {
+		return nil, fmt.Errorf("reading %s: %w: its table is missing or cut short", path, blocklist.ErrDamaged)
+	}
+	return s, nil
+}
+
+func (s *snapshot) table() string { return filepath.Join(s.dir, filepath.Base(s.Table)) }
+
+// save commits the snapshot, and removes the files that it does not name.
+func (s *snapshot) save() error {
+	text, err := json.MarshalIndent(s, "", " ")
+	if err != nil {
+		return err
+	}
+	if err := writeFile(filepath.Join(s.dir, stateFile), text); err != nil {
+		return err
+	}
+	s.sweep()
+	return nil
+}
+
+// sweep removes files that the state does not name. It ignores failures, since the next call tries again.
+func (s *snapshot) sweep() {
+	files, _ := os.ReadDir(s.dir)
+	for _, f := range files {
+		name := f.Name()
+		named := name == stateFile || name == s.Table ||
+			slices.ContainsFunc(s.Journal, func(d difference) bool { return d.File == name })
+		own := strings.HasPrefix(name, tablePrefix) || strings.HasPrefix(name, diffPrefix) || strings.HasPrefix(name, tempPrefix)
+		if own && !named {
+			os.Remove(filepath.Join(s.dir, name)) //nolint:errcheck // see above
+		}
+	}
+}
+
+// writeFile replaces a file atomically and durably.
+func writeFile(path string, content []byte) error {
+	return replaceFile(path, func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
+}
+
+// replaceFile is writeFile for streamed content.
+func replaceFile(path string, fill func(io.Writer) error) error {
+	f, err := os.CreateTemp(filepath.Dir(path), tempPrefix+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
+	}
+	if err = errors.Join(fill(f), f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}
+
+// walk returns the owners of the zone at this serial, and the file to close after it.
+func (s *snapshot) walk() (*walker, io.Closer, error) {
+	f, items, err := openTable(s.table())
+	if err != nil {
+		return nil, nil, err
+	}
+	return newWalker(items, s.At, len(s.Sources)), f, nil
+}
+
+// The times in the SOA record, in seconds. A secondary that no notification reaches asks each minute. One that reaches
+// no primary keeps the zone for four weeks: a zone that expires blocks nothing.
+const (
+	refresh = 60
+	retry   = 30
+	expire  = 28 * 24 * 3600
+)
+
+// soa returns the data of the SOA record.
+func soa(serial uint32) data {
+	const names = "\x09localhost\x00\x06nobody\x07invalid\x00"
+	d := newData(dns.TypeSOA, names+strings.Repeat("\x00", 20))
+	for i, v := range []uint32{serial, refresh, retry, expire, ttl} {
+		binary.BigEndian.PutUint32(d[len(d)-20+4*i:], v)
+	}
+	return d
+}
+
+// nameServer is the data of the NS record, which a zone needs. Nobody asks it.
+func nameServer() data { return newData(dns.TypeNS, "\x09localhost\x00") }
+
+// newer reports whether a serial is after another one (RFC 1982).
+func newer(a, b uint32) bool { return int32(a-b) > 0 }
+
+// nextSerial returns the serial after one: the Unix time, so that it does not go back even if the state is lost.
+func nextSerial(before uint32, now time.Time) uint32 {
+	if s := uint32(now.Unix()); before == 0 || newer(s, before) {
+		return s
+	}
+	if before++; before == 0 {
+		before++
+	}
+	return before
+}

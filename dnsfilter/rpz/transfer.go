@@ -1,0 +1,235 @@
+package rpz
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/miekg/dns"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
+)
+
+// maxTransfers is the maximum number of transfers of a zone at a time.
+const maxTransfers = 100
+
+// request is a message that asks for a zone.
+type request struct {
+	msg    dns.Msg
+	raw    []byte
+	client netip.Addr
+	stream bool
+}
+
+// allows reports whether a client may ask for the zone.
+func (c *Config) allows(client netip.Addr) bool {
+	client = client.Unmap()
+	return slices.ContainsFunc(c.Allow, func(p netip.Prefix) bool { return p.Contains(client) })
+}
+
+// SOA returns the data of the zone's SOA record (type, class, TTL, length and data) for an unsigned query. It returns an
+// rcode instead if the client gets none.
+func (z *Zone) SOA(client netip.Addr) (record []byte, rcode int) {
+	c, s := z.config.Load(), z.current.Load()
+	switch {
+	case !c.allows(client) || len(c.Keys) > 0:
+		z.count(func(n *counts) { n.Refused++ })
+		return nil, dns.RcodeRefused
+	case s == nil:
+		return nil, dns.RcodeServerFailure
+	}
+	return soa(s.Serial), dns.RcodeSuccess
+}
+
+// Transfer answers a transfer, or any query that is signed, by calls of send, with one message each. The messages are
+// valid until send returns. If send fails, the transfer ends.
+func (z *Zone) Transfer(packet []byte, client netip.Addr, stream bool, send func([]byte) error) {
+	q := &request{raw: packet, client: client, stream: stream}
+	end := dnswire.QuestionEnd(packet)
+	if end == 0 || q.msg.Unpack(packet) != nil || len(q.msg.Question) != 1 {
+		return
+	}
+	r := newReply(packet[:end], q.msg.IsEdns0() != nil, send)
+	rcode := z.admit(q, r)
+	s := z.current.Load()
+	if rcode == dns.RcodeSuccess && s == nil {
+		rcode = dns.RcodeServerFailure
+	}
+	if rcode == dns.RcodeSuccess {
+		rcode = z.answer(q, s, r)
+	}
+	if rcode != dns.RcodeSuccess {
+		z.refuse(q, r, rcode)
+	}
+}
+
+// refuse sends a reply without records.
+func (z *Zone) refuse(q *request, r *reply, rcode int) {
+	z.count(func(n *counts) { n.Refused++ })
+	z.log().Warn("refused a request for the zone", "client", q.client, "type", dns.TypeToString[q.msg.Question[0].Qtype],
+		"rcode", dns.RcodeToString[rcode], "tsig", r.tsigError)
+	r.reset()
+	dnswire.SetRcode(r.buf, rcode)
+	_ = r.flush() // the client may have gone away
+}
+
+// admit checks who asks. It returns an rcode.
+func (z *Zone) admit(q *request, r *reply) int {
+	c := z.config.Load()
+	t := q.msg.IsTsig()
+	switch {
+	case !c.allows(q.client), t == nil && len(c.Keys) > 0:
+		return dns.RcodeRefused
+	case t != nil:
+		if r.signer, r.tsigError = verify(c.Keys, q.raw, t); r.tsigError != dns.RcodeSuccess {
+			r.unsigned = t
+			return dns.RcodeNotAuth
+		}
+	}
+	asked := q.msg.Question[0]
+	if name, err := blocklist.ParseName(asked.Name); err != nil || name != z.name || asked.Qclass != dns.ClassINET {
+		return dns.RcodeNotAuth
+	}
+	return dns.RcodeSuccess
+}
+
+// answer answers a request. It returns an rcode if nothing was sent.
+func (z *Zone) answer(q *request, s *snapshot, r *reply) int {
+	switch q.msg.Question[0].Qtype {
+	case dns.TypeAXFR:
+		if !q.stream {
+			return dns.RcodeRefused // RFC 5936, section 4.2
+		}
+		return z.transfer(r, "axfr", func() error { return s.sendAll(r) })
+	case dns.TypeIXFR:
+		return z.answerIXFR(q, s, r)
+	case dns.TypeNS:
+		r.add(toZone, nameServer())
+	case dns.TypeSOA:
+		r.add(toZone, soa(s.Serial))
+	default:
+		r.add(toZone, soa(s.Serial))
+		r.inAuthority = true
+	}
+	_ = r.flush() // the client may have gone away
+	return dns.RcodeSuccess
+}
+
+// answerIXFR sends the changes since the serial of a client: nothing but the SOA record if there are none, or over UDP,
+// where the client asks again over TCP (RFC 1995, section 2), or the whole zone if the journal lacks them.
+func (z *Zone) answerIXFR(q *request, s *snapshot, r *reply) int {
+	var has *dns.SOA
+	for _, rr := range q.msg.Ns {
+		if soa, ok := rr.(*dns.SOA); ok {
+			has = soa
+		}
+	}
+	switch {
+	case has == nil:
+		return dns.RcodeFormatError
+	case !newer(s.Serial, has.Serial) || !q.stream:
+		r.add(toZone, soa(s.Serial))
+		_ = r.flush() // the client may have gone away
+		return dns.RcodeSuccess
+	}
+	first := slices.IndexFunc(s.Journal, func(d difference) bool { return d.From == has.Serial })
+	if first < 0 {
+		return z.transfer(r, "axfr", func() error { return s.sendAll(r) })
+	}
+	return z.transfer(r, "ixfr", func() error { return s.sendChanges(r, s.Journal[first:]) })
+}
+
+// transfer runs a transfer if there is room for it.
+func (z *Zone) transfer(r *reply, kind string, send func() error) int {
+	defer z.running.Add(-1)
+	if z.running.Add(1) > maxTransfers {
+		return dns.RcodeRefused
+	}
+	err := send()
+	if errors.Is(err, fs.ErrNotExist) && r.sent == 0 { // a newer table has replaced it
+		return dns.RcodeServerFailure
+	}
+	z.count(func(n *counts) {
+		switch {
+		case err != nil:
+			n.Failed++
+		case kind == "axfr":
+			n.Full++
+		default:
+			n.Incremental++
+		}
+		n.Bytes += r.sent
+	})
+	if err != nil {
+		z.log().Warn("a transfer has failed", "kind", kind, "error", err)
+	}
+	return dns.RcodeSuccess
+}
+
+// sendAll sends the whole zone (RFC 5936).
+func (s *snapshot) sendAll(r *reply) error {
+	w, f, err := s.walk()
+	if err != nil {
+		return err
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	r.add(toZone, soa(s.Serial))
+	r.add(toZone, nameServer())
+	for {
+		o, err := w.next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		for _, d := range s.Verdicts[o.verdict].Records {
+			if err := r.addOwner(o, d); err != nil {
+				return err
+			}
+		}
+	}
+	r.add(toZone, soa(s.Serial))
+	return r.flush()
+}
+
+// sendChanges sends differences (RFC 1995, section 4).
+func (s *snapshot) sendChanges(r *reply, changes []difference) error {
+	r.add(toZone, soa(s.Serial))
+	for _, d := range changes {
+		removed, added, err := s.readDifference(d)
+		if err != nil {
+			return err
+		}
+		r.add(toZone, soa(d.From))
+		if err := r.addPacked(removed); err != nil {
+			return err
+		}
+		r.add(toZone, soa(d.To))
+		if err := r.addPacked(added); err != nil {
+			return err
+		}
+	}
+	r.add(toZone, soa(s.Serial))
+	return r.flush()
+}
+
+// readDifference reads a difference of the journal.
+func (s *snapshot) readDifference(d difference) (removed, added []byte, err error) {
+	b, err := os.ReadFile(filepath.Join(s.dir, filepath.Base(d.File)))
+	if err != nil {
+		return nil, nil, err
+	}
+	if int64(len(b)) != d.Size || len(b) < 4 || int(binary.BigEndian.Uint32(b)) > len(b)-4 {
+		return nil, nil, fmt.Errorf("reading %s: %w", d.File, blocklist.ErrDamaged)
+	}
+	n := int(binary.BigEndian.Uint32(b))
+	return b[4 : 4+n], b[4+n:], nil
+}

@@ -1,0 +1,210 @@
+package rpz
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"slices"
+)
+
+// owner is a node of the zone that has records: a key and, for the wildcard below a name, true.
+type owner struct {
+	key     []byte
+	below   bool // the wildcard below the name
+	verdict uint8
+}
+
+// compare orders owners as they are walked: a name, the wildcard below it, then the names below it.
+func (o *owner) compare(other *owner) int {
+	if c := bytes.Compare(o.key, other.key); c != 0 {
+		return c
+	}
+	switch {
+	case o.below == other.below:
+		return 0
+	case o.below:
+		return 1
+	}
+	return -1
+}
+
+// walker turns sorted items into the owners of a zone, with the verdict of the policy on each: the first source that
+// blocks decides, and within it the most specific entry.
+//
+// It leaves out a name whose verdict, with the names below it, is that of the wildcard above it. Where a name below a
+// wildcard has a verdict of its own, it adds what keeps the wildcard whole: a wildcard does not cover names below
+// another owner of the zone, nor below an owner's parents (RFC 4592, section 2.2.1).
+type walker struct {
+	items   itemReader
+	at      int64 // entries that have expired by then are left out, in Unix seconds
+	sources int
+
+	ahead   item
+	err     error
+	queue   []owner
+	queued  int
+	key     []byte  // of the current group, which the queue refers to
+	listed  []level // the listed parents of the current name, from the top
+	path    []byte  // key of the last owner with a wildcard
+	emitted []int   // lengths of the parents of path, itself included, that are owners with a wildcard
+
+	none, self, below []uint8 // verdicts of each source: none, on the current name, on those below it
+}
+
+func newWalker(items itemReader, at int64, sources int) *walker {
+	return &walker{items: items, at: at, sources: sources, none: make([]uint8, sources)}
+}
+
+// level is a listed domain, or a listed prefix.
+type level struct {
+	key   []byte
+	below []uint8 // verdict of each source on what is below; 0: none
+}
+
+// decide returns the first verdict, by the order of the sources, or 0.
+func decide(by []uint8) uint8 {
+	for _, v := range by {
+		if v != 0 {
+			return v
+		}
+	}
+	return 0
+}
+
+// next returns the next owner. It returns io.EOF at the end. The owner is valid until the next call.
+func (w *walker) next() (*owner, error) {
+	for w.queued == len(w.queue) {
+		w.queue, w.queued = w.queue[:0], 0
+		if err := w.group(); err != nil {
+			return nil, err
+		}
+	}
+	w.queued++
+	return &w.queue[w.queued-1], nil
+}
+
+// group reads the items of one key, and queues the owners that they lead to.
+func (w *walker) group() error {
+	if w.ahead == nil && w.err == nil {
+		w.ahead, w.err = w.items.next()
+	}
+	if w.err != nil {
+		return w.err
+	}
+	w.key = append(w.key[:0], w.ahead.key()...)
+	ip := w.ahead.isIP()
+	w.ascend(ip)
+	top := w.top()
+	w.self, w.below = append(w.self[:0], top...), append(w.below[:0], top...)
+	if !w.readGroup(ip) {
+		return w.failure()
+	}
+	if ip {
+		w.addPrefix(decide(top), decide(w.self))
+	} else {
+		w.addName(decide(top), decide(w.self), decide(w.below))
+	}
+	if !slices.Equal(w.below, top) {
+		w.push()
+	}
+	return w.failure()
+}
+
+// readGroup reads the items of the current key. It reports whether there is one that has not expired.
+func (w *walker) readGroup(ip bool) (listed bool) {
+	for w.err == nil && bytes.Equal(w.ahead.key(), w.key) {
+		if it := w.ahead; !it.expired(w.at) && it.source() < w.sources {
+			listed = true
+			w.self[it.source()] = it.verdict()
+			if it.isDomain() || ip {
+				w.below[it.source()] = it.verdict()
+			}
+		}
+		w.ahead, w.err = w.items.next()
+	}
+	return listed
+}
+
+// push adds a level for the current key.
+func (w *walker) push() {
+	n := len(w.listed)
+	w.listed = slices.Grow(w.listed, 1)[:n+1]
+	l := &w.listed[n]
+	l.key, l.below = append(l.key[:0], w.key...), append(l.below[:0], w.below...)
+}
+
+// failure returns the error of the reader, but not its end: that is for the next call.
+func (w *walker) failure() error {
+	if errors.Is(w.err, io.EOF) {
+		return nil
+	}
+	return w.err
+}
+
+// ascend drops the levels that are not above the current key.
+func (w *walker) ascend(ip bool) {
+	for n := len(w.listed); n > 0 && !isAbove(w.listed[n-1].key, w.key, ip); n = len(w.listed) {
+		w.listed = w.listed[:n-1]
+	}
+}
+
+// isAbove reports whether a name or prefix is above another one.
+func isAbove(parent, key []byte, ip bool) bool {
+	if !ip || parent[0] != 0 {
+		return bytes.HasPrefix(key, parent)
+	}
+	p, k := prefixOf(parent), prefixOf(key)
+	return p.Bits() <= k.Bits() && p.Contains(k.Addr())
+}
+
+// top returns the verdicts of the nearest listed parent.
+func (w *walker) top() []uint8 {
+	if len(w.listed) == 0 {
+		return w.none
+	}
+	return w.listed[len(w.listed)-1].below
+}
+
+func (w *walker) addPrefix(above, self uint8) {
+	if self != above {
+		w.queue = append(w.queue, owner{key: w.key, verdict: self})
+	}
+}
+
+func (w *walker) addName(above, self, below uint8) {
+	if self == above && below == above {
+		return
+	}
+	w.climb()
+	if above != 0 {
+		w.addBetween(above)
+	}
+	w.queue = append(w.queue, owner{key: w.key, verdict: self})
+	if below != 0 {
+		w.queue = append(w.queue, owner{key: w.key, below: true, verdict: below})
+		w.emitted, w.path = append(w.emitted, len(w.key)), append(w.path[:0], w.key...)
+	}
+}
+
+// climb drops the owners that are not above the current name.
+func (w *walker) climb() {
+	for n := len(w.emitted); n > 0 && !bytes.HasPrefix(w.key, w.path[:w.emitted[n-1]]); n = len(w.emitted) {
+		w.emitted = w.emitted[:n-1]
+	}
+}
+
+// addBetween adds the parents of the current name below the nearest owner with a wildcard, with its verdict.
+func (w *walker) addBetween(above uint8) {
+	from := 0
+	if n := len(w.emitted); n > 0 {
+		from = w.emitted[n-1]
+	}
+	for i := from; i < len(w.key)-1; i++ {
+		if w.key[i] != 0 {
+			continue
+		}
+		parent := w.key[:i+1]
+		w.queue = append(w.queue, owner{key: parent, verdict: above}, owner{key: parent, below: true, verdict: above})
+		w.emitted = append(w.emitted, i+1)
+	}
+}
