@@ -50,7 +50,7 @@
 // is limited to 202 bytes, or as JSON to the free space; an answer is never truncated because of it. The owner of the
 // SOA record in a denial is the parent of the entry or of the name, since a name with an SOA record exists.
 //
-// A class other than IN and zone transfers get REFUSED, opcodes other than QUERY NOTIMP, an unknown EDNS version
+// A class other than IN and zone transfers get REFUSED (except the names of [ServerID] in the class CH), opcodes other than QUERY NOTIMP, an unknown EDNS version
 // BADVERS. FORMERR is for several questions, unexpected records and cookies of an invalid length. Other EDNS options
 // are ignored, whatever their length, and so are the bits AA and TC of a query. The RD bit is copied and has no effect.
 // An answer that is too long is truncated to its question, with TC set. Responses and datagrams from port 0 are not

@@ -26,6 +26,7 @@ type query struct {
 	question   []byte     // wire form, case as sent: name, type, class; nil if there is none
 	key        []byte     // cache key: the question with the name in lower case, and a byte for DO and CD
 	structured bool       // the client requests structured errors
+	nsid       string     // NSID in the answer; empty: none
 	options    []byte     // EDNS options, as received in a datagram
 	allowed    bool       // an allow list has the name; the answer is not inspected
 	client     netip.Addr // as plainAddr returns it; zero if it has none
@@ -86,7 +87,7 @@ func (q *query) parsePacket(m []byte) bool {
 // parseEDNS parses the part of a datagram behind the question: nothing, or an OPT record.
 func (q *query) parseEDNS(m []byte, records byte) bool {
 	q.edns, q.do, q.version, q.size = false, false, 0, dnswire.MinSize
-	q.sentCookie, q.hasCookie, q.options, q.structured = nil, false, nil, false
+	q.sentCookie, q.hasCookie, q.options, q.structured, q.nsid = nil, false, nil, false, ""
 	if records == 0 {
 		return len(m) == 0
 	}
@@ -217,7 +218,7 @@ func (q *query) setKey(key []byte) {
 func (q *query) copyTo(to *query) {
 	to.id, to.flags, to.class, to.qtype = q.id, q.flags, q.class, q.qtype
 	to.edns, to.do, to.version, to.size = q.edns, q.do, q.version, q.size
-	to.structured = q.structured
+	to.structured, to.nsid = q.structured, q.nsid
 	to.allowed, to.client, to.counters = q.allowed, q.client, q.counters
 	to.hasStale, to.keepalive, to.padded = q.hasStale, q.keepalive, q.padded
 	to.resolvers, to.alias = q.resolvers, q.alias

@@ -46,7 +46,7 @@ func (q *query) replyFlags(given uint16) uint16 {
 func (q *query) finish(m []byte, rcode uint8, e ede) []byte {
 	optSize := 0
 	if q.edns {
-		optSize = dnswire.OPTSize + q.cookieSize() + q.keepaliveSize()
+		optSize = dnswire.OPTSize + q.cookieSize() + q.keepaliveSize() + q.nsidSize()
 		e.fit(q.size - len(m) - optSize)
 		optSize += e.size()
 	}
@@ -65,7 +65,7 @@ func (q *query) finish(m []byte, rcode uint8, e ede) []byte {
 // copied from the query.
 func (q *query) appendOPT(m []byte, rcode uint8, e *ede) []byte {
 	dnswire.SetCount(m, dnswire.Additional, dnswire.Count(m, dnswire.Additional)+1)
-	options := e.size() + q.cookieSize() + q.keepaliveSize()
+	options := e.size() + q.cookieSize() + q.keepaliveSize() + q.nsidSize()
 	padding := q.paddingSize(len(m) + dnswire.OPTSize + options)
 	m = dnswire.AppendOPT(m, rcode, q.do, options+padding)
 	if q.hasCookie {
@@ -73,6 +73,9 @@ func (q *query) appendOPT(m []byte, rcode uint8, e *ede) []byte {
 	}
 	if q.keepalive > 0 {
 		m = binary.BigEndian.AppendUint16(append(m, 0, dns.EDNS0TCPKEEPALIVE, 0, 2), q.keepalive-1)
+	}
+	if q.nsid != "" {
+		m = append(append(m, 0, byte(dns.EDNS0NSID), 0, byte(len(q.nsid))), q.nsid...)
 	}
 	m = e.append(m)
 	if padding > 0 {
@@ -115,6 +118,14 @@ func (q *query) keepaliveSize() int {
 		return 6
 	}
 	return 0
+}
+
+// nsidSize returns the size of the NSID option (RFC 5001) in the answer, in bytes.
+func (q *query) nsidSize() int {
+	if q.nsid == "" {
+		return 0
+	}
+	return 4 + len(q.nsid)
 }
 
 // refuse appends an answer without records, with an rcode and, unless code is 0, an extended error.

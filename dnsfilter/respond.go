@@ -31,6 +31,9 @@ func (s *Server) admit(c *snapshot, dst []byte, q *query, client netip.Addr, str
 	if code := c.policy.StructuredErrors; code != 0 && dnswire.HasOption(q.options, code) {
 		q.structured = true
 	}
+	if c.id.NSID != "" && dnswire.HasOption(q.options, dns.EDNS0NSID) {
+		q.nsid = c.id.NSID
+	}
 	if !serves(c.clients, q.client) {
 		return q.refuse(dst, dns.RcodeRefused, dns.ExtendedErrorCodeProhibited), false
 	}

@@ -59,6 +59,9 @@ type Config struct {
 	// contain each other, the longest name counts.
 	Forward []ForwardZone
 
+	// ServerID is what the server says about itself.
+	ServerID ServerID
+
 	// Records are local data; nil: none. They take precedence over forward and special-use zones, not over lists.
 	Records *Records
 
@@ -115,6 +118,7 @@ type snapshot struct {
 	limiter *ratelimit.Limiter // nil: no limit
 	secrets []CookieSecret
 	general *resolvers // for all names outside the forward zones
+	id      ServerID
 }
 
 // New creates a server and starts nothing. It fails without an upstream, and as [Policy.Check] does.
@@ -145,11 +149,11 @@ func (s *Server) Reconfigure(next Config) error {
 	if err := p.Check(s.store); err != nil {
 		return err
 	}
-	if err := next.checkZones(); err != nil {
+	if err := errors.Join(next.checkZones(), next.ServerID.Check()); err != nil {
 		return err
 	}
 	c := &snapshot{policy: p, views: newViews(&p), clients: next.Clients, secrets: next.CookieSecrets}
-	c.zones, c.general = newZones(&next), newResolvers(next.Upstream, "")
+	c.zones, c.general, c.id = newZones(&next), newResolvers(next.Upstream, ""), next.ServerID
 	c.proxies = next.Proxies
 	c.limiter = ratelimit.New(next.RateLimit.PerSecond, next.RateLimit.Slip)
 	if len(c.secrets) == 0 {
@@ -200,7 +204,8 @@ func (s *Server) ServeDNS(w dns.ResponseWriter, msg *dns.Msg) {
 	if client.Network() != "udp" {
 		how, counted = TCP, &s.streamed[TCP]
 	}
-	opt := ednsRequest{structured: s.current.Load().policy.wantsStructured(msg)}
+	c := s.current.Load()
+	opt := ednsRequest{structured: c.policy.wantsStructured(msg), nsid: requests(msg, dns.EDNS0NSID)}
 	if reply := s.respond(msg, opt, how, clientAddr(client)); len(reply) > 0 {
 		counted.count(reply)
 		_, _ = w.Write(reply) // the client may have gone away

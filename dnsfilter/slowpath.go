@@ -3,6 +3,7 @@ package dnsfilter
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 
 	"github.com/miekg/dns"
 
@@ -40,6 +41,7 @@ type ednsRequest struct {
 	edns       bool // there is an OPT record
 	structured bool // structured errors
 	padded     bool // padding of the answer
+	nsid       bool // NSID
 }
 
 // hideOptions overwrites the codes of all EDNS options except cookies by an unassigned code. Unknown options have to be
@@ -51,6 +53,7 @@ func (p *Policy) hideOptions(packet []byte) (opt ednsRequest) {
 			continue
 		}
 		opt.edns = true
+		opt.nsid = opt.nsid || dnswire.HasOption(r.Data, dns.EDNS0NSID)
 		opt.padded = opt.padded || dnswire.HasOption(r.Data, dns.EDNS0PADDING)
 		opt.structured = opt.structured || p.StructuredErrors != 0 && dnswire.HasOption(r.Data, p.StructuredErrors)
 		for options := r.Data; len(options) > 0; {
@@ -107,11 +110,17 @@ func (s *Server) respond(msg *dns.Msg, opt ednsRequest, how Transport, client ne
 		rcode = dns.RcodeSuccess
 	}
 	c := s.current.Load()
+	if opt.nsid {
+		q.nsid = c.id.NSID
+	}
 	if m, ok := s.admit(c, nil, q, client, how.isStream()); !ok {
 		return m
 	}
 	if q.question == nil && rcode == dns.RcodeSuccess && len(q.sentCookie) > cookie.ClientSize && !q.cookieValid {
 		rcode = dns.RcodeBadCookie // its server cookie is invalid
+	}
+	if m, ok := c.id.chaos(nil, q); ok && rcode == dns.RcodeRefused {
+		return m
 	}
 	if rcode != dns.RcodeSuccess || q.question == nil {
 		return q.refuse(nil, rcode, 0)
@@ -125,14 +134,11 @@ func (s *Server) respond(msg *dns.Msg, opt ednsRequest, how Transport, client ne
 
 // wantsStructured reports whether a client requests structured errors.
 func (p *Policy) wantsStructured(msg *dns.Msg) bool {
+	return p.StructuredErrors != 0 && requests(msg, p.StructuredErrors)
+}
+
+// requests reports whether a message has an EDNS option.
+func requests(msg *dns.Msg, code uint16) bool {
 	opt := msg.IsEdns0()
-	if p.StructuredErrors == 0 || opt == nil {
-		return false
-	}
-	for _, o := range opt.Option {
-		if o.Option() == p.StructuredErrors {
-			return true
-		}
-	}
-	return false
+	return opt != nil && slices.ContainsFunc(opt.Option, func(o dns.EDNS0) bool { return o.Option() == code })
 }

@@ -57,7 +57,7 @@ func parseSpecial(text string) (string, error) {
 func (s *Settings) Server() dnsfilter.Config {
 	c := dnsfilter.Config{
 		Policy: s.Policy(), Cache: s.Cache, Clients: s.Clients, RateLimit: s.RateLimit,
-		SpecialUse: s.special(), Canaries: s.Canaries, Proxies: s.Proxies,
+		SpecialUse: s.special(), Canaries: s.Canaries, ServerID: s.ServerID, Proxies: s.Proxies,
 	}
 	if c.Cache == 0 {
 		c.Cache = -1

@@ -25,8 +25,9 @@ type Settings struct {
 	// special-use zones that the server answers itself; default: all of SpecialZones; see discovery for resolver.arpa
 	Local []string
 	// zones that other resolvers answer, also instead of a special-use zone
-	Forward []ForwardZone
-	Records string // file of local data, a zone file; empty: none
+	Forward  []ForwardZone
+	ServerID dnsfilter.ServerID // what the server says about itself; default: nothing
+	Records  string             // file of local data, a zone file; empty: none
 	// names by which programs find out whether they may use another resolver, with the action NXDomain or NoData
 	Canaries map[blocklist.Name]dnsfilter.Action
 	Metrics  netip.AddrPort // HTTP address of /metrics, /healthz and /readyz; zero: none

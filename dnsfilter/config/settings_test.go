@@ -201,6 +201,8 @@ func TestMistakesInSettings(t *testing.T) {
 			`3:28: resolver "dns.example"`, `4:3: zone "a..example"`, `5:3: zone "."`, "6:16: the list is empty", "7:17: a list is needed", `9:3: zone "b.example" is there already`,
 			"10:14: resolver 127.0.0.1:53 is this server itself",
 		}},
+		{"server IDs", "server_id: {nsid: 'ns\u00e9', version: maybe, name: x}\n", []string{`1:19: server ID "nsé": malformed`, `1:35: value "maybe": it is on or off`, `1:42: unknown key "name"`}},
+		{"no name of a server", "server_id: {nsid: ''}\n", []string{"1:19: a name of this server is needed"}},
 		{"canaries", "canaries:\n  use-application-dns.net: refused\n  example.org: nxdomain\n", []string{
 			`2:28: action "refused": a canary name is answered with nxdomain or nodata`, `3:3: "example.org" is no canary name: there are use-application-dns.net`,
 		}},
@@ -271,6 +273,17 @@ allow:
 		lines = append(lines, m.Line)
 	}
 	assert.Equal(t, []int{4, 5, 6, 7, 8, 11}, lines, mistakes)
+}
+
+func TestServerID(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]dnsfilter.ServerID{
+		"# none\n": {}, "server_id: {nsid: ns1, version: false}\n": {NSID: "ns1"}, "server_id: {version: on}\n": {Version: "dnsfilter (devel)"},
+	} {
+		s, err := config.Read(writeFile(t, t.TempDir(), "dnsfilter.yaml", text))
+		require.NoError(t, err)
+		assert.Equal(t, want, s.Server().ServerID)
+	}
 }
 
 func TestRecords(t *testing.T) {
