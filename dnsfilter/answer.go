@@ -1,6 +1,8 @@
 package dnsfilter
 
 import (
+	"cmp"
+	"encoding/binary"
 	"net/netip"
 	"slices"
 
@@ -10,9 +12,12 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// blockTTL is the TTL of a blocked answer, in seconds. It is short, so that unblocking takes effect as fast as
-// blocking.
+// blockTTL is the TTL of answers that are made here, and the default of blocked answers, in seconds. It is short, so
+// that unblocking takes effect as fast as blocking.
 const blockTTL = 30
+
+// MaxBlockTTL is the maximum of [Rule].TTL, in seconds: a day.
+const MaxBlockTTL = 24 * 3600
 
 // soa is the SOA record of a negative answer, without its owner name. It limits how long the answer may be cached (RFC
 // 2308, section 3): its TTL and its MINIMUM field are blockTTL.
@@ -66,7 +71,7 @@ func (d *Decision) negative(dst []byte, q *query, rcode int) []byte {
 // deny appends the SOA record to an answer without records.
 func (d *Decision) deny(m []byte, q *query) []byte {
 	dnswire.SetCount(m, dnswire.Authority, 1)
-	return appendSOA(m, d.zone(m, dnswire.HeaderSize, len(q.name())))
+	return d.limit(appendSOA(m, d.zone(m, dnswire.HeaderSize, len(q.name()))))
 }
 
 // end appends the CNAME chain and the denial of its last name.
@@ -78,7 +83,16 @@ func (d *Decision) end(dst []byte, q *query) []byte {
 	dnswire.SetCount(m, dnswire.Authority, 1)
 	dnswire.SetCount(m, dnswire.Additional, 0)
 	q.personalize(m)
-	return appendSOA(m, d.zone(m, c.target, c.size))
+	return d.limit(appendSOA(m, d.zone(m, c.target, c.size)))
+}
+
+// limit sets TTL and MINIMUM of the SOA record at the end of a message to the TTL of the rule.
+func (d *Decision) limit(m []byte) []byte {
+	if ttl := d.rule.TTL; ttl > 0 {
+		binary.BigEndian.PutUint32(m[len(m)-len(soa)+4:], ttl)
+		binary.BigEndian.PutUint32(m[len(m)-4:], ttl)
+	}
+	return m
 }
 
 // zone returns the offset of the owner name of the SOA record. The owner is one label above the denied name, since a
@@ -121,7 +135,7 @@ func (d *Decision) addresses(dst []byte, q *query, all []netip.Addr, why ede) []
 	n := 0
 	for _, addr := range all {
 		if addressType(addr) == q.qtype {
-			m = appendAddress(m, q.qtype, addr)
+			m = appendAddress(m, q.qtype, addr, cmp.Or(d.rule.TTL, blockTTL))
 			n++
 		}
 	}
@@ -144,8 +158,9 @@ func addressType(addr netip.Addr) uint16 {
 }
 
 // appendAddress appends an A or AAAA record. Its owner is the query name.
-func appendAddress(m []byte, rrtype uint16, addr netip.Addr) []byte {
-	m = append(m, 0xc0, dnswire.HeaderSize, 0, byte(rrtype), 0, dns.ClassINET, 0, 0, 0, blockTTL)
+func appendAddress(m []byte, rrtype uint16, addr netip.Addr, ttl uint32) []byte {
+	m = append(m, 0xc0, dnswire.HeaderSize, 0, byte(rrtype), 0, dns.ClassINET)
+	m = binary.BigEndian.AppendUint32(m, ttl)
 	if addr.Is4() {
 		data := addr.As4()
 		return append(append(m, 0, 4), data[:]...)

@@ -45,7 +45,7 @@
 //
 // # Answers
 //
-// The TTL of a blocked answer is 30 seconds. Clients with EDNS get the reason of the list or quorum as an extended
+// The TTL of a blocked answer is 30 seconds, or that of its [Rule]. Clients with EDNS get the reason of the list or quorum as an extended
 // error (RFC 8914), with the [Notice] if there is one, and the code Forged Answer if the answer has addresses. A notice
 // is limited to 202 bytes, or as JSON to the free space; an answer is never truncated because of it. The owner of the
 // SOA record in a denial is the parent of the entry or of the name, since a name with an SOA record exists.

@@ -17,6 +17,7 @@ type Rule struct {
 	Divert []netip.Addr
 	Reason Reason // zero is Blocked
 	Notice Notice // text for the reason
+	TTL    uint32 // of blocked answers, in seconds, at most MaxBlockTTL; 0: 30
 }
 
 // Quorum is the action for names and addresses on which several lists agree. A list counts if it has a blocking entry,

@@ -113,6 +113,8 @@ func (r *Rule) check() error {
 	case r.Action >= Divert:
 		return bad(fmt.Sprintf("action %d is none that a rule has; to divert, name the proxy's addresses in Divert",
 			r.Action))
+	case r.TTL > MaxBlockTTL:
+		return bad(fmt.Sprintf("a TTL of %d seconds is longer than a day", r.TTL))
 	case r.Reason > NoReason:
 		return bad(fmt.Sprintf("reason %d is none", r.Reason))
 	case used && len(r.Sinkhole) == 0:

@@ -94,7 +94,7 @@ func (q *query) specialUseSOA(dst []byte, zone blocklist.Name) []byte {
 
 // loopback appends an answer with one address.
 func (q *query) loopback(dst []byte, addr netip.Addr) []byte {
-	m := appendAddress(q.start(dst, dns.RcodeSuccess), q.qtype, addr)
+	m := appendAddress(q.start(dst, dns.RcodeSuccess), q.qtype, addr, blockTTL)
 	dnswire.SetCount(m, dnswire.Answer, 1)
 	return q.finish(m, 0, ede{})
 }

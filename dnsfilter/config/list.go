@@ -29,6 +29,7 @@ func (s *Settings) readList(r *reader, n *yaml.Node) {
 		"action":   scalar(r, &l.Action, dnsfilter.ParseAction),
 		"sinkhole": scalars(r, &l.Sinkhole, parseAddr),
 		"ede":      scalar(r, &l.Reason, dnsfilter.ParseReason),
+		"ttl":      scalar(r, &l.TTL, parseBlockTTL),
 
 		"divert":     scalars(r, &l.Divert, parseAddr),
 		"stop_page":  scalars(r, &l.StopPage, parseStopPage),

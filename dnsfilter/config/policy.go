@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -34,6 +35,7 @@ func (s *Settings) readQuorum(r *reader, n *yaml.Node) {
 		"action":   scalar(r, &q.Action, dnsfilter.ParseAction),
 		"sinkhole": scalars(r, &q.Sinkhole, parseAddr),
 		"ede":      scalar(r, &q.Reason, dnsfilter.ParseReason),
+		"ttl":      scalar(r, &q.TTL, parseBlockTTL),
 		"notice":   func(n *yaml.Node) { r.readNotice(n, &q.Notice) },
 	})
 	if len(r.errs) == before {
@@ -157,11 +159,15 @@ func (s *Settings) list(name string) *List {
 	return nil
 }
 
-// finishLists completes the lists after the quorums are parsed. A list of a quorum without an action of its own gets
+// finishLists completes the lists after all keys are parsed. The TTL of the settings is that of lists without one. A list of a quorum without an action of its own gets
 // the action pass, so that it acts only in the quorum.
 func (s *Settings) finishLists(r *reader) {
+	for i := range s.Quorums {
+		s.Quorums[i].TTL = cmp.Or(s.Quorums[i].TTL, s.BlockTTL)
+	}
 	for i := range s.Lists {
 		l := &s.Lists[i]
+		l.TTL = cmp.Or(l.TTL, s.BlockTTL)
 		named := func(q dnsfilter.Quorum) bool { return slices.Contains(q.Lists, l.Rule.List) }
 		if l.implied && slices.ContainsFunc(s.Quorums, named) {
 			l.Action = dnsfilter.Pass

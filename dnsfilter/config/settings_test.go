@@ -203,6 +203,9 @@ func TestMistakesInSettings(t *testing.T) {
 		}},
 		{"server IDs", "server_id: {nsid: 'ns\u00e9', version: maybe, name: x}\n", []string{`1:19: server ID "nsé": malformed`, `1:35: value "maybe": it is on or off`, `1:42: unknown key "name"`}},
 		{"no name of a server", "server_id: {nsid: ''}\n", []string{"1:19: a name of this server is needed"}},
+		{"TTLs", "block_ttl: 30\nlists:\n  - {name: a, file: a, ttl: 25h}\n  - {name: b, file: b, ttl: 0s}\nquorum:\n  - {lists: [a, b], at_least: 2, ttl: 1.5s}\n", []string{
+			`1:12: duration "30": write it in seconds, minutes or hours, like 30s, from 1s to 24h0m0s`, `3:29: duration "25h"`, `4:29: duration "0s"`, `6:39: duration "1.5s"`,
+		}},
 		{"canaries", "canaries:\n  use-application-dns.net: refused\n  example.org: nxdomain\n", []string{
 			`2:28: action "refused": a canary name is answered with nxdomain or nodata`, `3:3: "example.org" is no canary name: there are use-application-dns.net`,
 		}},
@@ -273,6 +276,22 @@ allow:
 		lines = append(lines, m.Line)
 	}
 	assert.Equal(t, []int{4, 5, 6, 7, 8, 11}, lines, mistakes)
+}
+
+func TestBlockTTL(t *testing.T) {
+	t.Parallel()
+	s, err := config.Read(writeFile(t, t.TempDir(), "dnsfilter.yaml", `
+block_ttl: 5m
+lists:
+  - {name: a, file: a, ttl: 10s}
+  - {name: b, file: b}
+quorum:
+  - {lists: [a, b], at_least: 2, ttl: 1h}
+  - {lists: [a, b], at_least: 1}
+`))
+	require.NoError(t, err)
+	p := s.Policy()
+	assert.Equal(t, []uint32{10, 300, 3600, 300}, []uint32{p.Rules[0].TTL, p.Rules[1].TTL, p.Quorums[0].TTL, p.Quorums[1].TTL})
 }
 
 func TestServerID(t *testing.T) {

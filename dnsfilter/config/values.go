@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
@@ -94,6 +95,23 @@ func countUpTo(most int) func(string) (int, error) {
 		}
 		return int(n), nil
 	}
+}
+
+// parseSeconds returns a parser for durations of whole seconds, from least to most.
+func parseSeconds(least, most time.Duration) func(string) (time.Duration, error) {
+	return func(text string) (time.Duration, error) {
+		d, err := time.ParseDuration(text)
+		if err != nil || d < least || d > most || d%time.Second != 0 {
+			return 0, fmt.Errorf("duration %.100q: write it in seconds, minutes or hours, like 30s, from %s to %s", text, least, most)
+		}
+		return d, nil
+	}
+}
+
+// parseBlockTTL parses the TTL of blocked answers.
+func parseBlockTTL(text string) (uint32, error) {
+	d, err := parseSeconds(time.Second, dnsfilter.MaxBlockTTL*time.Second)(text)
+	return uint32(d / time.Second), err
 }
 
 func parseListName(text string) (string, error) {
