@@ -59,6 +59,9 @@ type Config struct {
 	// contain each other, the longest name counts.
 	Forward []ForwardZone
 
+	// Stale limits the use of expired answers while the upstream fails (serve-stale).
+	Stale Stale
+
 	// ServerID is what the server says about itself.
 	ServerID ServerID
 
@@ -149,7 +152,7 @@ func (s *Server) Reconfigure(next Config) error {
 	if err := p.Check(s.store); err != nil {
 		return err
 	}
-	if err := errors.Join(next.checkZones(), next.ServerID.Check()); err != nil {
+	if err := errors.Join(next.checkZones(), next.ServerID.Check(), next.Stale.Check()); err != nil {
 		return err
 	}
 	c := &snapshot{policy: p, views: newViews(&p), clients: next.Clients, secrets: next.CookieSecrets}
@@ -164,6 +167,7 @@ func (s *Server) Reconfigure(next Config) error {
 			r.reports.Watch(s.log)
 		}
 	}
+	s.cache.SetStale(next.Stale.seconds())
 	s.current.Store(c)
 	return nil
 }

@@ -66,6 +66,7 @@ func (s *Settings) fields(r *reader) fields {
 		"pprof":          scalar(r, &s.Pprof, parsePprof),
 		"cookie_secrets": s.file(r, &s.CookieSecrets),
 		"records":        s.file(r, &s.Records),
+		"stale":          func(n *yaml.Node) { s.readStale(r, n) },
 		"block_ttl":      scalar(r, &s.BlockTTL, parseBlockTTL),
 		"server_id":      func(n *yaml.Node) { s.readServerID(r, n) },
 	}

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 
@@ -18,6 +19,16 @@ func (s *Settings) readRateLimit(r *reader, n *yaml.Node) {
 		"per_second": scalar(r, &s.RateLimit.PerSecond, countUpTo(dnsfilter.MaxRate)),
 		"slip":       scalar(r, &s.RateLimit.Slip, countUpTo(100)),
 	})
+}
+
+// readStale parses the limits of expired answers.
+func (s *Settings) readStale(r *reader, n *yaml.Node) {
+	serve := true
+	r.mapping(n, fields{
+		"serve": scalar(r, &serve, parseSwitch),
+		"max":   scalar(r, &s.Stale.Max, parseSeconds(time.Second, dnsfilter.MaxStale)),
+	})
+	s.Stale.Off = !serve
 }
 
 // Clients discover encrypted resolvers below this zone (RFC 9462). Forwarders should not forward its queries (section
@@ -57,7 +68,7 @@ func parseSpecial(text string) (string, error) {
 func (s *Settings) Server() dnsfilter.Config {
 	c := dnsfilter.Config{
 		Policy: s.Policy(), Cache: s.Cache, Clients: s.Clients, RateLimit: s.RateLimit,
-		SpecialUse: s.special(), Canaries: s.Canaries, ServerID: s.ServerID, Proxies: s.Proxies,
+		SpecialUse: s.special(), Canaries: s.Canaries, ServerID: s.ServerID, Stale: s.Stale, Proxies: s.Proxies,
 	}
 	if c.Cache == 0 {
 		c.Cache = -1

@@ -26,6 +26,7 @@ type Settings struct {
 	Local []string
 	// zones that other resolvers answer, also instead of a special-use zone
 	Forward  []ForwardZone
+	Stale    dnsfilter.Stale    // how long expired answers are used; default: 24 hours
 	BlockTTL uint32             // of blocked answers, in seconds, for lists without a TTL of their own; 0: 30
 	ServerID dnsfilter.ServerID // what the server says about itself; default: nothing
 	Records  string             // file of local data, a zone file; empty: none

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -206,6 +207,7 @@ func TestMistakesInSettings(t *testing.T) {
 		{"TTLs", "block_ttl: 30\nlists:\n  - {name: a, file: a, ttl: 25h}\n  - {name: b, file: b, ttl: 0s}\nquorum:\n  - {lists: [a, b], at_least: 2, ttl: 1.5s}\n", []string{
 			`1:12: duration "30": write it in seconds, minutes or hours, like 30s, from 1s to 24h0m0s`, `3:29: duration "25h"`, `4:29: duration "0s"`, `6:39: duration "1.5s"`,
 		}},
+		{"expired answers", "stale: {serve: often, max: 169h, from: 1s}\n", []string{`1:16: value "often"`, `1:28: duration "169h"`, `1:34: unknown key "from"`}},
 		{"canaries", "canaries:\n  use-application-dns.net: refused\n  example.org: nxdomain\n", []string{
 			`2:28: action "refused": a canary name is answered with nxdomain or nodata`, `3:3: "example.org" is no canary name: there are use-application-dns.net`,
 		}},
@@ -292,6 +294,17 @@ quorum:
 	require.NoError(t, err)
 	p := s.Policy()
 	assert.Equal(t, []uint32{10, 300, 3600, 300}, []uint32{p.Rules[0].TTL, p.Rules[1].TTL, p.Quorums[0].TTL, p.Quorums[1].TTL})
+}
+
+func TestStale(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]dnsfilter.Stale{
+		"# none\n": {}, "stale: {serve: true, max: 1h}\n": {Max: time.Hour}, "stale: {serve: off}\n": {Off: true},
+	} {
+		s, err := config.Read(writeFile(t, t.TempDir(), "dnsfilter.yaml", text))
+		require.NoError(t, err)
+		assert.Equal(t, want, s.Server().Stale)
+	}
 }
 
 func TestServerID(t *testing.T) {

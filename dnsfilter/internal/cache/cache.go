@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
@@ -28,12 +29,21 @@ type Cache struct {
 	seed   maphash.Seed
 	epoch  time.Time
 	shards []shard
+
+	maxStale atomic.Uint32 // how long expired answers are kept for serve-stale, in seconds
 }
+
+// DefaultStale is how long expired answers are kept unless SetStale says otherwise, in seconds (RFC 8767, section 5).
+const DefaultStale = 24 * 3600
+
+// SetStale sets how long expired answers are kept, in seconds; 0: not at all.
+func (c *Cache) SetStale(seconds uint32) { c.maxStale.Store(seconds) }
 
 // New creates a cache of at most size bytes. A cache that is too small for an answer stores none. The system allocates
 // the memory as the cache fills.
 func New(size int64) *Cache {
 	c := &Cache{seed: maphash.MakeSeed(), epoch: time.Now()}
+	c.SetStale(DefaultStale)
 	words := int(size) / 8 * wordsPerSlot * 2 / (wordsPerSlot*2 + 3) // a slot is one word, a ghost half a word
 	shards := 1
 	for shards < maxShards && words/(2*shards) >= shardSegments*segmentWords {
@@ -77,7 +87,7 @@ func (c *Cache) Get(dst, key, question []byte, now uint32) ([]byte, State) {
 	}
 	hash := c.hash(key)
 	m, e := c.shard(hash).get(dst[:0], hash, key)
-	state := e.state(now)
+	state := e.state(now, c.maxStale.Load())
 	if state == NotFound || state >= Stale && dnswire.IsFailure(m) {
 		return nil, NotFound
 	}
@@ -101,7 +111,7 @@ func (c *Cache) Put(key, message []byte, seconds, now uint32) {
 	hash := c.hash(key)
 	s := c.shard(hash)
 	if dnswire.IsFailure(message) {
-		if old, e := s.get(nil, hash, key); e.state(now) != NotFound && !dnswire.IsFailure(old) {
+		if old, e := s.get(nil, hash, key); e.state(now, c.maxStale.Load()) != NotFound && !dnswire.IsFailure(old) {
 			s.holdDown(hash, key, uint16(now+seconds))
 			return
 		}

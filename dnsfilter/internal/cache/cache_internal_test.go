@@ -168,7 +168,7 @@ func TestCacheKeepsWhatIsStale(t *testing.T) {
 	for _, at := range []struct {
 		later uint32
 		want  State
-	}{{0, Fresh}, {50, Fresh}, {89, Fresh}, {95, Prefetch}, {99, Prefetch}, {100, Stale}, {99 + maxStale, Stale}, {100 + maxStale, NotFound}} {
+	}{{0, Fresh}, {50, Fresh}, {89, Fresh}, {95, Prefetch}, {99, Prefetch}, {100, Stale}, {99 + DefaultStale, Stale}, {100 + DefaultStale, NotFound}} {
 		_, state := get(c, nil, k, now+at.later)
 		assert.Equal(t, at.want, state, at.later)
 	}

@@ -13,10 +13,9 @@ import (
 const (
 	maxTTL      = 24 * 3600
 	negativeTTL = 3600
-	maxStale    = 24 * 3600 // storage time of expired answers, for serve-stale
-	holdDown    = 30        // time after a failed refresh in which the next one is likely to fail
-	FailureTTL  = 5         // for a failure reply of the upstream
-	NoAnswerTTL = 1         // if there was no reply
+	holdDown    = 30 // time after a failed refresh in which the next one is likely to fail
+	FailureTTL  = 5  // for a failure reply of the upstream
+	NoAnswerTTL = 1  // if there was no reply
 )
 
 // TTL returns the storage time of an answer in seconds; 0 means that it is not stored. It also limits the TTLs in the
@@ -61,8 +60,8 @@ const (
 	HeldDown // expired, and the last refresh just failed: usable, no refresh yet (RFC 8767, section 5)
 )
 
-// state returns the state of an entry.
-func (e *entry) state(now uint32) State {
+// state returns the state of an entry. Expired entries are kept for maxStale seconds.
+func (e *entry) state(now, maxStale uint32) State {
 	switch {
 	case e.words == 0 || now >= e.expires+maxStale:
 		return NotFound
