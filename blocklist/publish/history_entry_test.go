@@ -110,6 +110,28 @@ func (a *agency) overrideAndRelease(t *testing.T) {
 	a.release(t)
 }
 
+// The releases count the entries that are listed in one and not in the one before, not the lines between them.
+func TestReleasesCountEntries(t *testing.T) {
+	t.Parallel()
+	a := newAgency(t)
+	a.add(t, "one.example", "two.example ref=1", "three.example")
+	a.release(t)
+	a.add(t, "four.example", "five.example", "two.example ref=1 category=x", "two.example ref=2")
+	_, err := a.Remove(t.Context(), entries(t, "five.example", "one.example", "three.example"), cause)
+	require.NoError(t, err)
+	a.add(t, "three.example")
+	a.release(t)
+	_, err = a.Remove(t.Context(), entries(t, "four.example"), cause)
+	require.NoError(t, err)
+	a.release(t)
+	var counted [][]uint64
+	for r, err := range a.Releases(t.Context(), 0) {
+		require.NoError(t, err)
+		counted = append(counted, []uint64{r.Added, r.Removed, r.Listed, r.Delisted})
+	}
+	assert.Equal(t, [][]uint64{{3, 0, 3, 0}, {4, 4, 1, 1}, {0, 1, 0, 1}}, counted)
+}
+
 // A signer is named only if the signature is valid and the metadata belongs to the release.
 func TestReleasesNameSignersOfValidSignatures(t *testing.T) {
 	t.Parallel()

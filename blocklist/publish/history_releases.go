@@ -19,6 +19,10 @@ type ReleaseInfo struct {
 	Added   uint64 `json:"added"`   // lines added since the release before, also those that were removed again
 	Removed uint64 `json:"removed"` // lines removed since the release before, also those that were added again
 	Entries uint64 `json:"entries"`
+	// Listed and Delisted count the entries that are listed in this release and not in the one before, and the other way
+	// round. Only [Ledger.Releases] sets them.
+	Listed   uint64 `json:"listed"`
+	Delisted uint64 `json:"delisted"`
 	// Created, Signed and the fields below them are read from the signed metadata. They are empty if it is not valid.
 	Created   time.Time `json:"created,omitzero"`
 	Expires   time.Time `json:"expires,omitzero"`
@@ -41,6 +45,9 @@ func (l *Ledger) Releases(ctx context.Context, last int) iter.Seq2[ReleaseInfo, 
 			var info *ReleaseInfo
 			if err == nil {
 				info, err = s.describe(ctx, r)
+			}
+			if err == nil {
+				info.Listed, info.Delisted, err = l.history.ListedIn(ctx, r)
 			}
 			if err != nil {
 				yield(ReleaseInfo{}, err)
@@ -92,11 +99,7 @@ func (s *signedReleases) read(info *ReleaseInfo, o Operation) error {
 	if err != nil {
 		return err
 	}
-	root, err := s.signedUnder(sealed)
-	if err != nil {
-		return err
-	}
-	by, err := trust.CheckSignatures(root, metadata)
+	root, by, err := s.signedUnder(sealed)
 	if err != nil {
 		return err
 	}
@@ -114,15 +117,15 @@ func (s *signedReleases) read(info *ReleaseInfo, o Operation) error {
 	return nil
 }
 
-// signedUnder returns the first root whose officers have signed the targets.
-func (s *signedReleases) signedUnder(targets trust.TargetsSpec) (*trust.Root, error) {
-	err := fmt.Errorf("%w: there is no root", blocklist.ErrUntrusted)
-	for _, root := range s.roots {
-		if err = targets.Verify(root); err == nil {
-			return root, nil
+// signedUnder returns the first root of which enough officers have signed the targets, and who of them has.
+func (s *signedReleases) signedUnder(targets trust.TargetsSpec) (root *trust.Root, by trust.Signatures, err error) {
+	err = fmt.Errorf("%w: there is no root", blocklist.ErrUntrusted)
+	for _, root = range s.roots {
+		if by, err = targets.Signatures(root); err == nil {
+			return root, by, nil
 		}
 	}
-	return nil, err
+	return nil, by, err
 }
 
 // releaseLookup finds the release that published an operation. It reads each release once.

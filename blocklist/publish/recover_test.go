@@ -181,6 +181,7 @@ func TestRecoverReleases(t *testing.T) {
 	for r, err := range backup.Releases(t.Context(), 0) {
 		require.NoError(t, err)
 		assert.Equal(t, r.Entries, entries+r.Added-r.Removed, "serial %d", r.Serial)
+		assert.Equal(t, r.Entries, entries+r.Listed-r.Delisted, "serial %d", r.Serial)
 		entries = r.Entries
 	}
 	all, err := backup.EntryHistory(t.Context(), "beyond.example")

@@ -151,13 +151,14 @@ func (a *app) releases() *cobra.Command {
 	var last int
 	cmd := &cobra.Command{
 		Use:   "releases",
-		Short: "Show the releases: serial, time, lines, who has signed each, and when it was pushed",
-		Long: `Show the releases that were pushed, oldest first: serial, time, entries, lines added and removed since the one before, who has
-signed, when it was pushed, and why the guards were overridden. Signatures are verified with the roots of the list. If the
+		Short: "Show the releases: serial, time, what changed, who has signed each, and when it was pushed",
+		Long: `Show the releases that were pushed, oldest first: serial, time, entries, how many were listed and delisted since the one
+before, who has signed, when it was pushed, and why the guards were overridden. An entry that came and went in between is not
+counted, nor one that got other attributes. Signatures are verified with the roots of the list. If the
 signatures of a release can't be verified, the output says so, and the exit code is 1.
 
-With --json: one value a line: serial, operation and head (the last operation in it), pushed, added, removed, entries, created,
-expires, override, root, threshold, signed, problem.`,
+With --json: one value a line: serial, operation and head (the last operation in it), pushed, added and removed (lines, also those
+of entries that came and went in between), entries, listed, delisted, created, expires, override, root, threshold, signed, problem.`,
 		Example: "  blocklist -C DIR releases -n 10",
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -177,12 +178,13 @@ expires, override, root, threshold, signed, problem.`,
 
 func (a *app) printReleases(cmd *cobra.Command, l *publish.Ledger, last int, asJSON bool) error {
 	var bad, first uint64
+	shown := 0
 	counted := func(yield func(publish.ReleaseInfo, error) bool) {
 		for r, err := range l.Releases(cmd.Context(), last) {
 			if r.Problem != "" {
 				bad++
 			}
-			if first == 0 {
+			if shown++; first == 0 {
 				first = r.Serial
 			}
 			if !yield(r, err) {
@@ -196,8 +198,8 @@ func (a *app) printReleases(cmd *cobra.Command, l *publish.Ledger, last int, asJ
 	} else {
 		err = a.paged(func() error { return printReleaseTable(visibleWriter{a.stdout}, counted) })
 	}
-	if last == newest && first > 1 {
-		a.printf("and %s before; -n 0 shows all", plural(first-1, "release", "releases"))
+	if shown == newest && last == newest && first > 1 {
+		a.printf("the newest %d; -n 0 shows all", newest)
 	}
 	if err == nil && bad > 0 {
 		err = withHint(fmt.Errorf("the signatures of %s can't be verified", plural(bad, "release", "releases")), "blocklist verify names what is damaged")
@@ -207,7 +209,7 @@ func (a *app) printReleases(cmd *cobra.Command, l *publish.Ledger, last int, asJ
 
 func printReleaseTable(out io.Writer, releases iter.Seq2[publish.ReleaseInfo, error]) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "serial\tmade\tentries\tlines\tpushed\tsigned by")
+	fmt.Fprintln(w, "serial\tmade\tentries\tchange\tpushed\tsigned by")
 	for r, err := range releases {
 		if err != nil {
 			return err
@@ -219,7 +221,7 @@ func printReleaseTable(out io.Writer, releases iter.Seq2[publish.ReleaseInfo, er
 		if r.Override != "" {
 			by += "; guards overridden: " + r.Override
 		}
-		fmt.Fprintf(w, "%d\t%s\t%s\t+%s -%s\t%s\t%s\n", r.Serial, made, thousands(r.Entries), thousands(r.Added), thousands(r.Removed),
+		fmt.Fprintf(w, "%d\t%s\t%s\t+%s -%s\t%s\t%s\n", r.Serial, made, thousands(r.Entries), thousands(r.Listed), thousands(r.Delisted),
 			r.Pushed.Format(time.RFC3339), by)
 	}
 	return w.Flush()

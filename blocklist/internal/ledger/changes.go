@@ -42,14 +42,18 @@ func (v View) Additions(ctx context.Context) iter.Seq2[blocklist.Change, error] 
 
 // netChanges selects the first and the last published line of each target in a range of operations: its state before
 // and after. The subquery already sorts by target, so no second sort is needed.
-const netChanges = `
+const (
+	netChanges = `
 SELECT target, (SELECT sign || attributes FROM changes WHERE id = a), (SELECT sign || attributes FROM changes WHERE id = b)
-FROM (
+FROM (` + endsOfChanges + ` ORDER BY target)`
+
+	endsOfChanges = `
 	SELECT target, min(id) AS a, max(id) AS b FROM changes
 	WHERE id > coalesce((SELECT last_change FROM operations WHERE id = ?), 0)
 		AND id <= coalesce((SELECT last_change FROM operations WHERE id = ?), id)
 		AND sign IN ('+', '-')
-	GROUP BY target ORDER BY target)`
+	GROUP BY target`
+)
 
 // changesOf returns a statement that selects all changes of the targets that another one selects, in no order. From the
 // last change of a target, each link leads to the change before. A link that was altered to lead elsewhere ends the

@@ -225,10 +225,11 @@ func (v View) ChecksBy(ctx context.Context, operation int64) iter.Seq2[Check, er
 type ReleaseLines struct {
 	ReleaseRecord
 	Added, Removed uint64
+	before         int64 // the last operation in the release before; 0: there is none
 }
 
 // releaseLines selects releases with the lines of their operations.
-const releaseLines = `SELECT ` + releaseColumns + `,
+const releaseLines = `SELECT ` + releaseColumns + `, before,
 	coalesce((SELECT sum(added) FROM operations WHERE id > before AND id <= operation), 0),
 	coalesce((SELECT sum(removed) FROM operations WHERE id > before AND id <= operation), 0)
 FROM (
@@ -244,6 +245,23 @@ func (v View) LastReleases(ctx context.Context, last int) iter.Seq2[ReleaseLines
 	return query(ctx, v.q, scanReleaseLines, fmt.Sprintf(releaseLines, `ORDER BY serial DESC LIMIT ?`), last)
 }
 
+// ListedIn returns the number of entries that are listed in a release and not in the release before, and the other way
+// round. It reads the changes between the two, unless all their lines were added or all were removed.
+func (v View) ListedIn(ctx context.Context, r ReleaseLines) (listed, delisted uint64, err error) {
+	if r.Added == 0 || r.Removed == 0 {
+		return r.Added, r.Removed, nil
+	}
+	err = v.q.QueryRowContext(ctx, listedBetween, r.before, r.Operation).Scan(&listed, &delisted)
+	return listed, delisted, err
+}
+
+// listedBetween counts the targets in a range of operations whose first line was added and whose last one stands, and
+// those whose first line was removed and of which none stands.
+const listedBetween = `
+WITH ends (first, last) AS (
+	SELECT (SELECT sign FROM changes WHERE id = a), (SELECT sign FROM changes WHERE id = b) FROM (` + endsOfChanges + `))
+SELECT count(*) FILTER (WHERE first = '+' AND last = '+'), count(*) FILTER (WHERE first = '-' AND last = '-') FROM ends`
+
 // with selects the first release with an operation. Where a recovery stands for the operations that led to a release,
 // which are not known here, the operations before it are not in that release.
 const with = `WHERE operation = ?1 OR operation > ?1 AND head = (SELECT hash FROM operations WHERE id = r.operation)
@@ -258,6 +276,6 @@ func (v View) ReleaseWith(ctx context.Context, operation int64) (ReleaseLines, e
 }
 
 func scanReleaseLines(row scanner) (r ReleaseLines, err error) {
-	r.ReleaseRecord, err = scanRelease(extra{row, []any{&r.Added, &r.Removed}})
+	r.ReleaseRecord, err = scanRelease(extra{row, []any{&r.before, &r.Added, &r.Removed}})
 	return r, err
 }

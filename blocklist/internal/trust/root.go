@@ -252,11 +252,18 @@ func (r *Root) count(d *tuf.Document) Signatures {
 // checkEnough returns an error unless enough officers have signed a root or targets document. What is the document's
 // name in errors.
 func (r *Root) checkEnough(what string, d *tuf.Document) error {
+	_, err := r.enough(what, d)
+	return err
+}
+
+// enough is checkEnough, and returns who has signed.
+func (r *Root) enough(what string, d *tuf.Document) (Signatures, error) {
 	if !d.Canonical() {
-		return fmt.Errorf("%s: %w: its signed part is not written in the form in which it is read", what,
+		return Signatures{}, fmt.Errorf("%s: %w: its signed part is not written in the form in which it is read", what,
 			blocklist.ErrUntrusted)
 	}
-	return r.count(d).Err(what)
+	s := r.count(d)
+	return s, s.Err(what)
 }
 
 // OpenRoot parses a root that the caller trusts, and checks that enough of its own officers have signed it.

@@ -219,13 +219,19 @@ func OpenTargets(root *Root, b []byte) (TargetsSpec, error) {
 
 // Verify is [OpenTargets] for parsed targets.
 func (spec TargetsSpec) Verify(root *Root) error {
+	_, err := spec.Signatures(root)
+	return err
+}
+
+// Signatures returns which officers of the root have signed the targets. It fails as [TargetsSpec.Verify] does.
+func (spec TargetsSpec) Signatures(root *Root) (s Signatures, err error) {
 	if spec.List != root.spec.List {
-		return fmt.Errorf("targets: %w: they are of list %q, not %q", blocklist.ErrUntrusted, spec.List, root.spec.List)
+		return s, fmt.Errorf("targets: %w: they are of list %q, not %q", blocklist.ErrUntrusted, spec.List, root.spec.List)
 	}
-	if err := root.checkEnough(fmt.Sprintf("serial %d of %s", spec.Version, spec.List), &spec.doc.Document); err != nil {
-		return err
+	if s, err = root.enough(fmt.Sprintf("serial %d of %s", spec.Version, spec.List), &spec.doc.Document); err != nil {
+		return s, err
 	}
-	return checkConfidential(root, spec)
+	return s, checkConfidential(root, spec)
 }
 
 // CheckNewer returns [blocklist.ErrRollback] if targets are older than the held ones, or have the same serial and
