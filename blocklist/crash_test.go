@@ -11,7 +11,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/trust/trusttest"
-	"github.com/argine-dns/argine/internal/longtest"
+	"github.com/argine-dns/argine/testdata/longtest"
 )
 
 // crashState returns the lines of a serial: every state differs from its neighbours, and carries its serial.

@@ -14,7 +14,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/blocktest"
-	"github.com/argine-dns/argine/internal/longtest"
+	"github.com/argine-dns/argine/testdata/longtest"
 )
 
 func hasURLs(t testing.TB, s interface{ HasURLs(string, []byte) bool }, list, host string) bool {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
-	"github.com/argine-dns/argine/internal/longtest"
+	"github.com/argine-dns/argine/testdata/longtest"
 )
 
 // Each part of the folder that is missing or damaged is named by verify and status, and a recovery brings it back.

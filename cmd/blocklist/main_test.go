@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/argine-dns/argine/internal/longtest"
+	"github.com/argine-dns/argine/testdata/longtest"
 )
 
 // asCommand is set for a copy of the test binary that is to behave as the command.

@@ -30,7 +30,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/blocktest"
-	"github.com/argine-dns/argine/internal/longtest"
+	"github.com/argine-dns/argine/testdata/longtest"
 )
 
 const certgen = "/usr/lib/squid/security_file_certgen"
