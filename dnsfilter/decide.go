@@ -27,6 +27,22 @@ func (d Decision) By() string {
 	return d.Match.List
 }
 
+// Notice returns the text for clients of the list or quorum that decided, or nil if none did. It must not be changed.
+func (d Decision) Notice() *Notice {
+	if d.rule == nil {
+		return nil
+	}
+	return &d.rule.Notice
+}
+
+// Reason returns the reason of the list or quorum that decided.
+func (d Decision) Reason() Reason {
+	if d.rule == nil {
+		return NoReason
+	}
+	return d.rule.Reason
+}
+
 // Allows reports whether an allow list has the name.
 func (d *Decision) Allows() bool { return d.Action == Pass && d.Match.List != "" }
 
@@ -55,6 +71,12 @@ func (p *Policy) Decide(store *blocklist.Store, name []byte) Decision {
 func (p *Policy) DecideAddr(store *blocklist.Store, a netip.Addr) Decision {
 	v := p.general()
 	return v.DecideAddr(store, a)
+}
+
+// Decide returns the decision on a name in lower-case wire form for a client, by its view, as a query gets it. It counts
+// nothing. The decision keeps a reference to name.
+func (s *Server) Decide(name []byte, client netip.Addr) Decision {
+	return s.current.Load().views.of(plainAddr(client)).Decide(s.store, name)
 }
 
 // decide returns the decision on a query, by the view of its client: on the query name, or on a host that has url

@@ -168,7 +168,27 @@ func printStatus(w io.Writer, s service.Status) error {
 		fmt.Fprintln(t, name)
 		printActions(t, others[name])
 	}
+	printStopPage(t, s.StopPage)
 	return t.Flush()
+}
+
+// printStopPage prints how many pages were shown, by list.
+func printStopPage(w io.Writer, page *service.StopPageStatus) {
+	if page == nil {
+		return
+	}
+	fmt.Fprintf(w, "stop page\t%d connections, %d refused over TLS\n", page.Open, page.Refused)
+	for _, list := range slices.Sorted(maps.Keys(page.Requests)) {
+		what := list
+		if what == "" {
+			what = "not blocked"
+		}
+		fmt.Fprintf(w, "\t%s:", what)
+		for _, language := range slices.Sorted(maps.Keys(page.Requests[list])) {
+			fmt.Fprintf(w, " %d in %s", page.Requests[list][language], language)
+		}
+		fmt.Fprintln(w)
+	}
 }
 
 // printFile prints the file and the skipped lines of a local list, and for any list how many url entries are not

@@ -49,6 +49,9 @@ func (s *Settings) CheckFiles() error {
 		}
 		errs = append(errs, wrong...)
 	}
+	if _, err := s.StopPage.Load(); err != nil {
+		errs = append(errs, s.fileAt[s.StopPage.Templates].error(s.File, err.Error()))
+	}
 	if err := s.checkState(); err != nil {
 		errs = append(errs, s.fileAt[s.State].error(s.File, err.Error()))
 	}

@@ -29,4 +29,13 @@ views: [{clients: [127.0.0.1], lists: [a]}, {clients: [127.0.0.2], lists: [a, c]
 	assert.Contains(t, hints[2], "no notice has a contact")
 	assert.Contains(t, hints[3], "quorum/1 can't be reached for 127.0.0.1/32: the view has 1 of its lists, and 2 must agree")
 	assert.Empty(t, config.Default().Hints())
+
+	s, err = config.Read(writeFile(t, t.TempDir(), "dnsfilter.yaml", "stop_page: http://192.0.2.80:80\nlists: [{name: a, file: a}]\n"))
+	require.NoError(t, err)
+	require.Len(t, s.Hints(), 1)
+	assert.Contains(t, s.Hints()[0], "no list leads to it")
+	s, err = config.Read(writeFile(t, t.TempDir(), "dnsfilter.yaml", "stop_page: http://192.0.2.80:80\nlists: [{name: a, file: a, action: sinkhole, sinkhole: [192.0.2.80]}]\n"))
+	require.NoError(t, err)
+	require.Len(t, s.Hints(), 1)
+	assert.Contains(t, s.Hints()[0], "can't say who is behind a")
 }

@@ -65,6 +65,7 @@ func (s *Settings) fields(r *reader) fields {
 		"rate_limit":     func(n *yaml.Node) { s.readRateLimit(r, n) },
 		"pprof":          scalar(r, &s.Pprof, parsePprof),
 		"cookie_secrets": s.file(r, &s.CookieSecrets),
+		"stop_page":      func(n *yaml.Node) { s.readStopPage(r, n) },
 		"records":        s.file(r, &s.Records),
 		"stale":          func(n *yaml.Node) { s.readStale(r, n) },
 		"block_ttl":      scalar(r, &s.BlockTTL, parseBlockTTL),

@@ -43,6 +43,7 @@ type Settings struct {
 
 	Certificate Certificate    // of the listen addresses with tls, https and quic; zero: none
 	Proxies     []netip.Prefix // networks whose connections and datagrams begin with a PROXY header
+	StopPage    StopPage       // web server for the sinkhole addresses; default: none
 
 	fileAt map[string]position // positions of file names
 	given  map[string]bool     // keys that the file sets

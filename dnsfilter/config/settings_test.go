@@ -30,6 +30,7 @@ state: /var/lib/dnsfilter
 cache: 16 MiB
 clients: [192.0.2.0/24, "2001:db8::1"]
 metrics: 127.0.0.1:9153
+stop_page: {listen: [http://192.0.2.80:80, "https://[2001:db8::80]:443/"], blocked_by: https://isp.example/, templates: pages}
 local: [10.in-addr.arpa]
 lists:
   - name: it.example/csam
@@ -58,6 +59,10 @@ views:
 	assert.Equal(t, "/var/lib/dnsfilter", s.State)
 	assert.EqualValues(t, 16<<20, s.Cache)
 	assert.Equal(t, netip.MustParseAddrPort("127.0.0.1:9153"), s.Metrics)
+	assert.Equal(t, config.StopPage{
+		HTTP: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.80:80")}, HTTPS: []netip.AddrPort{netip.MustParseAddrPort("[2001:db8::80]:443")},
+		BlockedBy: "https://isp.example/", Templates: filepath.Join(dir, "pages"),
+	}, s.StopPage)
 	assert.Equal(t, []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::1/128")}, s.Clients)
 	assert.Equal(t, []string{filepath.Join(dir, "allow.txt")}, s.Allow)
 	require.Len(t, s.Lists, 5)
@@ -194,6 +199,11 @@ func TestMistakesInSettings(t *testing.T) {
 		{"a loop by loopback", "listen: ['tcp://[::]:53']\nupstream: ['::1']\n", []string{"resolver [::1]:53 is this server itself"}},
 		{"networks", "clients: [192.0.2.1/24, all]\n", []string{`1:11: network "192.0.2.1/24"`, `1:25: network "all"`}},
 		{"no address for metrics", "metrics: 9153\n", []string{`1:10: metrics "9153"`}},
+		{"a stop page", "stop_page: 192.0.2.80:80\n", []string{`1:12: address "192.0.2.80:80"`}},
+		{"a stop page over TLS alone", "stop_page: https://192.0.2.80:443\n", []string{"1:12: a stop page needs listen, with an address of http"}},
+		{"keys of a stop page", "stop_page: {listen: [http://192.0.2.80:80, https://192.0.2.80:80], blocked_by: isp.example, texts: a}\n", []string{
+			"1:44: address 192.0.2.80:80 is there already", `1:80: page "isp.example"`, `1:93: unknown key "texts"`,
+		}},
 		{"profiles for everybody", "pprof: 192.0.2.1:6060\n", []string{`1:8: pprof "192.0.2.1:6060"`}},
 		{"encrypted resolvers", "upstream: [tls://192.0.2.53]\n", []string{`1:12: resolver "tls://192.0.2.53"`}},
 		{"rate limits", "rate_limit: {per_second: -1, slip: much, burst: 2}\n", []string{`1:26: number "-1"`, `1:36: number "much"`, `1:42: unknown key "burst"`}},

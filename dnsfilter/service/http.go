@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/net/netutil"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/config"
@@ -25,27 +26,55 @@ const (
 	scrapeWithin = 10 * time.Second
 )
 
-// listenHTTP opens the sockets for metrics and for profiles. A socket is nil if the settings do not have it.
-func listenHTTP(ctx context.Context, s *config.Settings) (metrics, profiles net.Listener, err error) {
-	if metrics, err = listenAt(ctx, s.Metrics, "metrics"); err != nil {
-		return nil, nil, err
-	}
-	if profiles, err = listenAt(ctx, s.Pprof, "pprof"); err != nil && metrics != nil {
-		err = errors.Join(err, metrics.Close())
-	}
-	return metrics, profiles, err
+// webListeners are the open sockets for HTTP.
+type webListeners struct {
+	metrics, profiles dnsfilter.Listeners // one socket at most
+	stopPage          dnsfilter.Listeners
+	noTLS             dnsfilter.Listeners // TLS is refused there
 }
 
-// listenAt opens a socket. It returns nil if the settings have no address for it.
-func listenAt(ctx context.Context, at netip.AddrPort, what string) (net.Listener, error) {
-	if !at.IsValid() {
-		return nil, nil
+// listenHTTP opens the sockets for HTTP that the settings have.
+func listenHTTP(ctx context.Context, s *config.Settings) (*webListeners, error) {
+	l := new(webListeners)
+	for _, part := range []struct {
+		to   *dnsfilter.Listeners
+		what string
+		at   []netip.AddrPort
+	}{
+		{&l.metrics, "metrics", []netip.AddrPort{s.Metrics}}, {&l.profiles, "pprof", []netip.AddrPort{s.Pprof}},
+		{&l.stopPage, "stop_page", s.StopPage.HTTP}, {&l.noTLS, "stop_page", s.StopPage.HTTPS},
+	} {
+		for _, at := range part.at {
+			if !at.IsValid() {
+				continue
+			}
+			opened, err := dnsfilter.Listen(ctx, "tcp://"+at.String())
+			if err != nil {
+				return nil, errors.Join(fmt.Errorf("%s: %w", part.what, err), l.close())
+			}
+			part.to.TCP = append(part.to.TCP, opened.TCP...)
+		}
 	}
-	l, err := dnsfilter.Listen(ctx, "tcp://"+at.String())
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", what, err)
+	return l, nil
+}
+
+func (l *webListeners) close() error {
+	return errors.Join(l.metrics.Close(), l.profiles.Close(), l.stopPage.Close(), l.noTLS.Close())
+}
+
+// serveHTTP answers HTTP on all sockets until ctx ends.
+func (s *Service) serveHTTP(ctx context.Context, g *errgroup.Group, web *webListeners) {
+	for _, part := range []struct {
+		at    []net.Listener
+		serve func(context.Context, net.Listener) error
+	}{
+		{web.metrics.TCP, s.serveMetrics}, {web.profiles.TCP, servePprof},
+		{web.stopPage.TCP, s.stopPage.ServeHTTPOn}, {web.noTLS.TCP, s.stopPage.RefuseTLSOn},
+	} {
+		for _, l := range part.at {
+			g.Go(func() error { return part.serve(ctx, l) })
+		}
 	}
-	return l.TCP[0], nil
 }
 
 // serveMetrics answers scrapers and health checks until ctx ends.

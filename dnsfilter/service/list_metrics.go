@@ -20,6 +20,7 @@ func (s *listCollector) Collect(ch chan<- prometheus.Metric) {
 	if pair := s.certificate.pair.Load(); pair != nil {
 		c.moment("dnsfilter_certificate_expires_timestamp_seconds", "When the certificate in force expires.", pair.Leaf.NotAfter, nil)
 	}
+	c.stopPage(s.stopPage.Stats())
 	for _, l := range s.active.Load().settings.LocalFiles() {
 		c.stale(l.List, s.local.failure(l.List) != nil)
 		c.onHold(l.List, s.local.held.of(l.List) != nil)

@@ -102,6 +102,10 @@ func (s *Service) reload(ctx context.Context, asked bool) error {
 	if _, err := next.Certificate.Load(); err != nil && next.Certificate.Cert != "" {
 		return err
 	}
+	stopPage, err := next.StopPage.Load()
+	if err != nil {
+		return err
+	}
 	if s.guards, err = s.guards.next(next); err != nil {
 		return err
 	}
@@ -120,6 +124,7 @@ func (s *Service) reload(ctx context.Context, asked bool) error {
 		return err
 	}
 	s.subscriptions = replaceSubscriptions(ctx, s.subscriptions, subscriptions)
+	s.stopPage.Reconfigure(stopPage)
 	s.dropFiles(next)
 	s.warnFixed(next)
 	s.settings = next
@@ -152,8 +157,8 @@ func (s *Service) dropFiles(next *config.Settings) {
 func (s *Service) warnFixed(next *config.Settings) {
 	old := s.settings
 	if !slices.Equal(old.Listen, next.Listen) || old.State != next.State || old.Cache != next.Cache ||
-		old.Metrics != next.Metrics || old.Pprof != next.Pprof {
-		s.log.Warn("listen, state, cache, metrics and pprof change with a restart only")
+		old.Metrics != next.Metrics || old.Pprof != next.Pprof || !old.StopPage.SameAddresses(&next.StopPage) {
+		s.log.Warn("listen, state, cache, metrics, pprof and the addresses of stop_page change with a restart only")
 	}
 }
 

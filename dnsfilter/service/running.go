@@ -10,6 +10,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/config"
+	"github.com/argine-dns/argine/dnsfilter/stoppage"
 )
 
 // running has the state that the parts of a running service share: status, health, metrics, receipts and control socket
@@ -24,6 +25,7 @@ type running struct {
 	started time.Time
 
 	certificate certificate
+	stopPage    *stoppage.Server // without sockets if the settings have none
 
 	listening []net.Addr      // set when Run has begun to listen
 	inodes    map[string]bool // of the UDP sockets

@@ -17,6 +17,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/buildinfo"
 	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/config"
+	"github.com/argine-dns/argine/dnsfilter/stoppage"
 )
 
 // busyWithin is how long to wait for another owner of the store to end.
@@ -80,6 +81,11 @@ func New(read func() (*config.Settings, error), log *slog.Logger) (*Service, err
 	if s.server, err = s.newServer(); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
+	page, err := settings.StopPage.Load()
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	s.stopPage = stoppage.New(s.server.Decide, page)
 	return s, nil
 }
 
@@ -146,7 +152,7 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	}
 	sockets := newHandles(listeners, s.log)
 	defer sockets.close()
-	metrics, profiles, err := listenHTTP(ctx, s.settings)
+	web, err := listenHTTP(ctx, s.settings)
 	if err != nil {
 		return errors.Join(err, listeners.Close())
 	}
@@ -157,7 +163,7 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	defer endWork()
 	s.subscriptions = replaceSubscriptions(work, nil, subscriptions)
 	s.active.Store(&activeConfig{s.settings, s.subscriptions, s.guards})
-	s.serveHTTP(work, g, metrics, profiles)
+	s.serveHTTP(work, g, web)
 	s.warnUnnamed()
 	s.warnURLs()
 	g.Go(func() error { return s.workUntil(work, control, reload) })
@@ -193,16 +199,6 @@ func (s *Service) openControl(ctx context.Context) *controlSocket {
 		s.log.Warn("status, holds, accept, reject, apply, reload, flush and taking over will not work", slog.Any("error", err))
 	}
 	return control
-}
-
-// serveHTTP serves metrics and profiles, if the settings have addresses for them.
-func (s *Service) serveHTTP(ctx context.Context, g *errgroup.Group, metrics, profiles net.Listener) {
-	if metrics != nil {
-		g.Go(func() error { return s.serveMetrics(ctx, metrics) })
-	}
-	if profiles != nil {
-		g.Go(func() error { return servePprof(ctx, profiles) })
-	}
 }
 
 // workUntil does all work that writes to the store, until ctx ends. Then it releases the store. Queries are still

@@ -28,6 +28,7 @@ type Status struct {
 	Answers   map[string]map[string]uint64 `json:"answers"`                  // by transport and rcode
 	Upstreams []upstream.Status            `json:"upstreams"`
 	Actions   map[string]map[string]uint64 `json:"actions"` // decisions by list and action
+	StopPage  *StopPageStatus              `json:"stop_page,omitempty"`
 }
 
 // ListStatus is the state of one list.
@@ -75,7 +76,7 @@ func (s *running) report() Status {
 		Queries: stats.Queries, Hits: stats.Hits, Failures: stats.Failures, Dropped: stats.Dropped,
 		Limited: stats.Limited, Alarms: stats.Alarms, Conns: stats.Connections.Open,
 		Answers: byRcode(stats.Answers), Upstreams: s.server.Upstreams(),
-		Actions: map[string]map[string]uint64{},
+		Actions: map[string]map[string]uint64{}, StopPage: s.stopPageStatus(),
 	}
 	for list, actions := range stats.Lists {
 		out.Actions[list] = map[string]uint64{}

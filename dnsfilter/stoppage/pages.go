@@ -1,0 +1,132 @@
+package stoppage
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/argine-dns/argine/dnsfilter"
+)
+
+// maxPages is how many rendered pages are kept.
+const maxPages = 1000
+
+// pageKey is what a page depends on beside the host.
+type pageKey struct {
+	notice    *dnsfilter.Notice // of the policy in force; nil: the neutral page
+	list      string
+	legal     bool
+	reference string
+	language  int
+}
+
+// pages are rendered pages, each made once.
+type pages struct {
+	templates *Templates
+	operator  string
+
+	mu   sync.RWMutex
+	made map[pageKey]*page
+}
+
+// page is a rendered page, cut at the places of the host.
+type page struct {
+	header   http.Header // shared by all responses, so it is not changed
+	parts    []string
+	requests *atomic.Uint64
+}
+
+// policy is the Content-Security-Policy of each page: no scripts, nothing that is loaded from elsewhere.
+const policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+
+// header returns the header of a page.
+func (p *pages) header(key pageKey) http.Header {
+	h := http.Header{}
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", p.templates.languages[key.language])
+	h.Set("Content-Security-Policy", policy)
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Vary", "Accept-Language")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if u, err := url.Parse(p.operator); err == nil && p.operator != "" && key.legal {
+		h.Set("Link", fmt.Sprintf(`<%s>; rel="blocked-by"`, u))
+	}
+	return h
+}
+
+// get returns a page, which it renders if it is not there yet.
+func (p *pages) get(key pageKey, counters *counters) (*page, error) {
+	p.mu.RLock()
+	found := p.made[key]
+	p.mu.RUnlock()
+	if found != nil {
+		return found, nil
+	}
+	text, err := p.templates.render(key.language, p.content(key))
+	if err != nil {
+		return nil, err
+	}
+	found = &page{
+		header: p.header(key), parts: strings.Split(text, hostMark),
+		requests: counters.of(key.list, p.templates.languages[key.language]),
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.made == nil || len(p.made) >= maxPages {
+		p.made = map[pageKey]*page{}
+	}
+	p.made[key] = found
+	return found, nil
+}
+
+// content returns what the template of a page shows. A list without a notice shows no reference, as in extended errors.
+func (p *pages) content(key pageKey) Page {
+	out := Page{Operator: p.operator, List: key.list, Legal: key.legal, Blocked: key.notice != nil}
+	if !out.Blocked || key.notice.Authority == "" {
+		return out
+	}
+	out.Authority, out.AuthorityLanguage, out.Reference = key.notice.Authority, key.notice.Language, key.reference
+	for _, uri := range key.notice.Contact {
+		out.Contacts = append(out.Contacts, newContact(uri))
+	}
+	return out
+}
+
+// counters count requests by list and language.
+type counters struct {
+	mu sync.Mutex
+	by map[Shown]*atomic.Uint64
+}
+
+func (c *counters) of(list, language string) *atomic.Uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	what := Shown{list, language}
+	if c.by[what] == nil {
+		if c.by == nil {
+			c.by = map[Shown]*atomic.Uint64{}
+		}
+		c.by[what] = new(atomic.Uint64)
+	}
+	return c.by[what]
+}
+
+// Shown is a kind of page that was shown.
+type Shown struct {
+	List     string // that decided; empty: the neutral page
+	Language string
+}
+
+// all returns the counters.
+func (c *counters) all() map[Shown]uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := make(map[Shown]uint64, len(c.by))
+	for what, n := range c.by {
+		out[what] = n.Load()
+	}
+	return out
+}

@@ -1,0 +1,133 @@
+package stoppage
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter"
+)
+
+// Decide returns the decision on a name in lower-case wire form for a client. [dnsfilter.Server.Decide] is one.
+type Decide func(name []byte, client netip.Addr) dnsfilter.Decision
+
+// Config is what can change while a server runs.
+type Config struct {
+	Templates *Templates // required
+	// BlockedBy is the URL of the operator, for the Link header of RFC 7725 and for the page; it is not the authority
+	// behind a list. Empty: none.
+	BlockedBy string
+}
+
+// Server shows the stop page.
+type Server struct {
+	decide  Decide
+	current atomic.Pointer[pages]
+	shown   counters
+	refused atomic.Uint64
+	open    atomic.Int64
+}
+
+// New creates a server and starts nothing.
+func New(decide Decide, c Config) *Server {
+	s := &Server{decide: decide}
+	s.Reconfigure(c)
+	return s
+}
+
+// Reconfigure replaces the configuration.
+func (s *Server) Reconfigure(c Config) {
+	s.current.Store(&pages{templates: c.Templates, operator: c.BlockedBy})
+}
+
+// Stats are the counters of a server.
+type Stats struct {
+	Shown   map[Shown]uint64 // requests by list and language
+	Refused uint64           // connections over TLS
+	Open    int              // connections over HTTP
+}
+
+// Stats returns the counters.
+func (s *Server) Stats() Stats {
+	return Stats{Shown: s.shown.all(), Refused: s.refused.Load(), Open: int(s.open.Load())}
+}
+
+// ServeHTTP implements [http.Handler].
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Cache-Control", "no-store") // a name that is not blocked any more is reachable at once
+	if s.open.Load() > maxConns/2 {
+		h.Set("Connection", "close")
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		h.Set("Allow", "GET, HEAD")
+		http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
+		return
+	}
+	now := s.current.Load()
+	key, host, status := s.judge(r)
+	authority := ""
+	if key.notice != nil {
+		authority = key.notice.Language
+	}
+	key.language = now.templates.match(r.Header.Get("Accept-Language"), authority)
+	p, err := now.get(key, &s.shown)
+	if err != nil { // the templates were executed before; only a page that is too long is left
+		http.Error(w, http.StatusText(status), status)
+		return
+	}
+	p.requests.Add(1)
+	p.write(w, host, status)
+}
+
+// write writes a page with a host.
+func (p *page) write(w http.ResponseWriter, host string, status int) {
+	h := w.Header()
+	maps.Copy(h, p.header)
+	body := strings.Join(p.parts, host)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, body) // the client may be gone; after HEAD nothing is sent
+}
+
+// judge returns the page for a request without its language, the host to show, and the status.
+func (s *Server) judge(r *http.Request) (key pageKey, host string, status int) {
+	name, addr, err := blocklist.ParseHost(r.Host)
+	switch {
+	case err != nil:
+		return pageKey{}, "", http.StatusBadRequest
+	case addr.IsValid():
+		return pageKey{}, addr.String(), http.StatusMisdirectedRequest
+	}
+	host = shownHost(name.String())
+	client, _ := netip.ParseAddrPort(r.RemoteAddr)
+	d := s.decide([]byte(name), client.Addr())
+	if !d.Blocks() {
+		return pageKey{}, host, http.StatusMisdirectedRequest
+	}
+	key = pageKey{notice: d.Notice(), list: d.By(), reference: d.Match.Reference, legal: d.Reason() == dnsfilter.Censored}
+	if key.legal {
+		return key, host, http.StatusUnavailableForLegalReasons
+	}
+	return key, host, http.StatusForbidden
+}
+
+// shownHost percent-encodes what has a meaning in HTML, URLs or scripts: all but letters, digits, hyphens, underscores
+// and dots.
+func shownHost(name string) string {
+	var b strings.Builder
+	for _, c := range []byte(name) {
+		if c == '-' || c == '.' || c == '_' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' {
+			b.WriteByte(c)
+			continue
+		}
+		fmt.Fprintf(&b, "%%%02X", c)
+	}
+	return b.String()
+}

@@ -1,0 +1,221 @@
+package stoppage
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"html/template"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"golang.org/x/text/language"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+//go:embed templates/*.html
+var builtIn embed.FS
+
+// Limits of a folder with templates: a file, a rendered page, and the number of languages.
+const (
+	maxTemplate  = 64 << 10
+	maxPage      = 64 << 10
+	maxLanguages = 50
+)
+
+// layout is the name of the template that all languages share.
+const layout = "page.html"
+
+// Page is what a template can show.
+type Page struct {
+	Language string // of the page, a tag of BCP 47
+	Blocked  bool   // false: the neutral page, which has Host and Operator only
+	Legal    bool   // blocked by order of an authority
+	// the name in the request, in ASCII; it is filled in after the template is executed, so conditions can't use it
+	Host              string
+	List              string // the list or quorum that decided
+	Authority         string // behind the list; empty: the list has no notice
+	AuthorityLanguage string // language of Authority and Reference; empty: unknown
+	Reference         string // of the entry; empty if there is none, or if the list has no notice
+	Contacts          []Contact
+	Operator          string // URL of the operator's own page about blocking
+}
+
+// Contact is a URI under which to complain: mailto: or tel:.
+type Contact struct {
+	URL  template.URL
+	Text string // without the scheme
+}
+
+// Templates are the templates of the stop page, one for each language.
+type Templates struct {
+	languages []string // sorted, but the fallback is the first
+	pages     []*template.Template
+	matcher   language.Matcher
+}
+
+// LoadTemplates reads the templates in a folder: page.html, the layout, and for each language a file like it.html with
+// the parts title, blocked and unknown. Files that the folder lacks are built in, so an empty path means the built-in
+// templates alone. Other files are ignored. It fails if a template can't be parsed, or not be executed.
+func LoadTemplates(folder string) (*Templates, error) {
+	inside, err := fs.Sub(builtIn, "templates")
+	if err != nil {
+		return nil, err
+	}
+	texts := map[string]string{}
+	sources := []fs.FS{inside}
+	if folder != "" {
+		sources = append(sources, os.DirFS(folder))
+	}
+	for _, source := range sources {
+		if err := readTemplates(source, texts); err != nil {
+			return nil, fmt.Errorf("templates of the stop page: folder %s: %w", folder, err)
+		}
+	}
+	t, err := parseTemplates(texts)
+	if err != nil {
+		return nil, fmt.Errorf("templates of the stop page: %w", err)
+	}
+	return t, nil
+}
+
+// readTemplates adds the text of each HTML file in a folder.
+func readTemplates(source fs.FS, texts map[string]string) error {
+	files, err := fs.ReadDir(source, ".")
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if path.Ext(f.Name()) != ".html" {
+			continue
+		}
+		text, err := readTemplate(source, f.Name())
+		if err != nil {
+			return fmt.Errorf("file %s: %w", f.Name(), err)
+		}
+		texts[f.Name()] = text
+	}
+	if len(texts) > maxLanguages+1 {
+		return fmt.Errorf("%w: more than %d languages", blocklist.ErrTooLarge, maxLanguages)
+	}
+	return nil
+}
+
+func readTemplate(source fs.FS, name string) (string, error) {
+	info, err := fs.Stat(source, name)
+	switch {
+	case err != nil:
+		return "", err
+	case !info.Mode().IsRegular():
+		return "", fmt.Errorf("%w: it is no regular file", blocklist.ErrMalformed)
+	}
+	f, err := source.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	text, err := io.ReadAll(io.LimitReader(f, maxTemplate+1))
+	if err == nil && len(text) > maxTemplate {
+		err = fmt.Errorf("%w: more than %d KiB", blocklist.ErrTooLarge, maxTemplate>>10)
+	}
+	return string(text), err
+}
+
+// fallback is the language for visitors who ask for none that there is, if the list names none either.
+const fallback = "en"
+
+func parseTemplates(texts map[string]string) (*Templates, error) {
+	base, err := template.New(layout).Parse(texts[layout])
+	if err != nil {
+		return nil, err
+	}
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(texts)), func(name string) bool {
+		return name == layout || name == fallback+".html"
+	})
+	t := new(Templates)
+	var tags []language.Tag
+	for _, name := range append([]string{fallback + ".html"}, names...) {
+		word := strings.TrimSuffix(name, ".html")
+		tag, err := language.Parse(word)
+		if err != nil {
+			return nil, fmt.Errorf("file %s: %w: name it like it.html, by a language, or %s, the layout", name, blocklist.ErrMalformed, layout)
+		}
+		page, err := template.Must(base.Clone()).New(name).Parse(texts[name])
+		if err != nil {
+			return nil, err
+		}
+		tags, t.languages, t.pages = append(tags, tag), append(t.languages, word), append(t.pages, page.Lookup(layout))
+	}
+	t.matcher = language.NewMatcher(tags)
+	return t, t.check()
+}
+
+// check executes each template with and without what a page may have.
+func (t *Templates) check() error {
+	full := Page{
+		Blocked: true, List: "it.example/list", Authority: strings.Repeat("Authority ", 10), AuthorityLanguage: "en",
+		Reference: strings.Repeat("reference ", 10), Contacts: []Contact{newContact("mailto:abuse@example.org")},
+		Operator: "https://isp.example/",
+	}
+	legal := full
+	legal.Legal = true
+	for i, name := range t.languages {
+		for _, p := range []Page{full, legal, {Blocked: true}, {Blocked: true, Legal: true}, {Operator: full.Operator}, {}} {
+			if _, err := t.render(i, p); err != nil {
+				return fmt.Errorf("language %s: %w", name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// hostMark stands for the host in a page that was rendered. It consists of letters, which no context escapes.
+const hostMark = "ARGINESTOPPAGEHOST"
+
+// render executes a template.
+func (t *Templates) render(i int, p Page) (string, error) {
+	p.Language, p.Host = t.languages[i], hostMark
+	var out limitedBuilder
+	if err := t.pages[i].Execute(&out, p); err != nil {
+		return "", err
+	}
+	return out.String(), nil
+}
+
+var errLongPage = errors.New("the page is longer than 64 KiB")
+
+// limitedBuilder is a strings.Builder that takes at most maxPage bytes.
+type limitedBuilder struct{ strings.Builder }
+
+// Write implements [io.Writer].
+func (b *limitedBuilder) Write(p []byte) (int, error) {
+	if b.Len()+len(p) > maxPage {
+		return 0, errLongPage
+	}
+	return b.Builder.Write(p)
+}
+
+// match returns the index of the language for a visitor: one that the browser asks for, else that of the authority.
+func (t *Templates) match(accept, authority string) int {
+	for _, wanted := range []string{accept, authority} {
+		tags, _, err := language.ParseAcceptLanguage(wanted)
+		if err != nil {
+			continue
+		}
+		if _, i, confidence := t.matcher.Match(tags...); confidence != language.No {
+			return i
+		}
+	}
+	return 0
+}
+
+func newContact(uri string) Contact {
+	_, text, _ := strings.Cut(uri, ":")
+	text, _, _ = strings.Cut(text, "?")
+	return Contact{template.URL(uri), text} //nolint:gosec // the settings allow mailto: and tel: only, and attributes are escaped
+}
