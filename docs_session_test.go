@@ -24,7 +24,7 @@ import (
 func buildCommands(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", dir, "./cmd/...").CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-ldflags=-w", "-o", dir, "./cmd/...").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	return dir
 }

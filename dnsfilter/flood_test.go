@@ -109,7 +109,7 @@ func TestServeStaleForSlowAnswers(t *testing.T) {
 		assert.Equal(t, 1800*time.Millisecond, took)
 		why, took = get()
 		assert.Equal(t, stale, why)
-		assert.Zero(t, took, "nobody else waits")
+		assert.Zero(t, took, "no one else waits")
 		time.Sleep(1200 * time.Millisecond)
 		synctest.Wait()
 		why, took = get()
@@ -231,7 +231,7 @@ func TestNobodyIsAtPort0(t *testing.T) {
 	require.Len(t, exchange(t, "udp", addr, question("n.other.test.", dns.TypeTXT)).Answer, 1)
 	require.Eventually(t, func() bool { return s.Stats().Queries == 2 }, 4*time.Second, time.Millisecond)
 	require.Len(t, exchange(t, "udp", addr, question("www.other.test.", dns.TypeTXT)).Answer, 1)
-	assert.Zero(t, s.Stats().Hits, "nobody had asked for it")
+	assert.Zero(t, s.Stats().Hits, "no one had asked for it")
 }
 
 // connections opens connections from four addresses and leaves them idle.

@@ -101,7 +101,7 @@ func TestServeStaleForFailures(t *testing.T) {
 		assert.Equal(t, dns.RcodeServerFailure, reply.Rcode, "the client's question is not malformed")
 		assert.Equal(t, []uint16{dns.ExtendedErrorCodeNoReachableAuthority}, edes(reply))
 		rcode = dns.RcodeSuccess
-		assert.NotEmpty(t, edes(get("a.test.")), "nobody waits, and it is asked for again")
+		assert.NotEmpty(t, edes(get("a.test.")), "no one waits, and it is asked for again")
 		synctest.Wait()
 		assert.Empty(t, edes(get("a.test.")))
 		time.Sleep(25 * time.Hour)

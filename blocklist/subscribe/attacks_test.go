@@ -323,7 +323,7 @@ func onlineKeyAttacks() []attack {
 			return st.agency.Release(1, "example.org", "second.example.net")
 		})},
 		{"a release of one officer", blocklist.ErrUntrusted, "1 of 2 signatures", false, stamped(signedBy(anna))},
-		{"a release of nobody", blocklist.ErrUntrusted, "0 of 2 signatures", false, stamped(signedBy())},
+		{"a release without signatures", blocklist.ErrUntrusted, "0 of 2 signatures", false, stamped(signedBy())},
 		{"a release of strangers", blocklist.ErrUntrusted, "0 of 2 signatures", false, stamped(signedBy(trusttest.NewPerson("eva"), trusttest.NewPerson("finn")))},
 		{"a release of the thief", blocklist.ErrUntrusted, "0 of 2 signatures", false, stamped(signedBy(online))},
 		{"a snapshot of any length", blocklist.ErrTooLarge, "timestamp", false, func(st *stage) {

@@ -117,7 +117,7 @@ func TestRejectedUntilOneComesThatPasses(t *testing.T) {
 	again := s.onHold(t, 3, 1)
 	assert.True(t, again.Rejected, "exactly the same was found")
 	assert.NotEqual(t, first.ID, again.ID)
-	assert.ErrorIs(t, s.Accept(t.Context(), first.ID), subscribe.ErrNoHold, "nobody accepts what they have not seen")
+	assert.ErrorIs(t, s.Accept(t.Context(), first.ID), subscribe.ErrNoHold, "no one accepts what they have not seen")
 	s.restart(t, m.Dir)
 	assert.True(t, s.onHold(t, 3, 1).Rejected)
 	assert.Equal(t, 1, log.count("ERROR"))

@@ -84,7 +84,7 @@ func waitCommand(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	ts.Fatalf("nobody answers at %s", args[0])
+	ts.Fatalf("no one answers at %s", args[0])
 }
 
 // waitFileCommand waits until something has its name: waitforfile PATH.

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestKernelDrops fills the buffer of a socket that nobody reads.
+// TestKernelDrops fills the buffer of a socket that no one reads.
 func TestKernelDrops(t *testing.T) {
 	t.Parallel()
 	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})

@@ -50,7 +50,7 @@ func TestOutageIsToldOnce(t *testing.T) {
 	begin := time.Now()
 	_, err := ask(t, f)
 	require.Error(t, err)
-	assert.Less(t, time.Since(begin), 3*time.Second, "nobody waits for what is known to be down")
+	assert.Less(t, time.Since(begin), 3*time.Second, "no one waits for what is known to be down")
 	off.Store(false)
 	require.Eventually(t, func() bool { f.Probe(); return status(f).Up }, 10*time.Second, 50*time.Millisecond, "without a question")
 	_, down = f.Down()

@@ -23,7 +23,7 @@ func (m *vectorMaker) orders() {
 	}{
 		{"", "one officer orders alone", "ok", "", good},
 		{"-none", "the orders that were are withdrawn", "ok", "", a.Orders(2, 7, nil, anna)},
-		{"-no-signature", "nobody has signed the orders", "untrusted", "no officer", a.Orders(1, 7, one)},
+		{"-no-signature", "the orders are not signed", "untrusted", "no officer", a.Orders(1, 7, one)},
 		{"-stranger", "somebody who is no officer has signed", "untrusted", "no officer", a.Orders(1, 7, one, dora)},
 		{"-online", "the origin has signed", "untrusted", "no officer", a.Orders(1, 7, one, online)},
 		{"-altered", "another name than the one that was signed", "untrusted", "no officer", bytes.Replace(good, []byte("bad.example"), []byte("sad.example"), 1)},

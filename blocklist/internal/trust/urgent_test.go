@@ -136,10 +136,10 @@ func TestAcceptUrgent(t *testing.T) {
 
 	held = published(t, a.Release(8, "example.org").Targets, a.Orders(65535, 7, nil, anna))
 	_, err = take(held, a.Orders(1, 8, nil, bruno))
-	assert.NoError(t, err, "a release begins anew")
+	assert.NoError(t, err, "a release begins again")
 }
 
-// What an officer has signed who has gone since keeps nobody out.
+// What an officer has signed who has gone since keeps no one out.
 func TestRevokedOfficerKeepsNobodyOut(t *testing.T) {
 	a, root := urgentAgency(t)
 	held := published(t, a.Release(7, "example.org").Targets, a.Orders(65535, 7, []string{order}, carla))
@@ -188,7 +188,7 @@ func TestParseUrgentRefuses(t *testing.T) {
 	}
 }
 
-// However often targets are ordered anew, there are no more of them, and none lasts longer, than the root allows.
+// However often targets are ordered again, there are no more of them, and none lasts longer, than the root allows.
 func TestLimit(t *testing.T) {
 	u := trust.Urgent{Entries: 2, Hours: 1}
 	parse := func(lines ...string) (all []blocklist.Entry) {

@@ -21,7 +21,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/tuf/tuftest"
 )
 
-var update = flag.Bool("update", false, "write the vectors anew")
+var update = flag.Bool("update", false, "write the vectors again")
 
 const vectorDir = "../../../testdata/vectors/trust"
 
