@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -29,16 +30,22 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) != "" {
 		os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
+	if os.Getenv(asWorker) != "" {
+		if err := work(os.Stdin, os.Stdout); err != io.EOF {
+			panic(err)
+		}
+		os.Exit(0)
+	}
 	testscript.Main(m, map[string]func(){"blocklist": main})
 }
 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: filepath.Join("testdata", "script"),
+		Dir: scripts(t),
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("ORIGIN_ADDRESS", freeAddress(t))
 			e.Setenv("XDG_STATE_HOME", filepath.Join(e.WorkDir, "state"))
-			return nil
+			return startWorker(e)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"sql":     sqlCommand,
@@ -46,6 +53,7 @@ func TestScripts(t *testing.T) {
 			"exits":   exitsCommand,
 
 			"waitforfile": waitFileCommand,
+			"work":        workCommand,
 		},
 		Condition: func(name string) (bool, error) {
 			if name != "long" {
