@@ -39,7 +39,7 @@ func TestNSID(t *testing.T) {
 		for _, name := range []string{"www.example.org.", "www.example.org.", "listed.test.", "none.example.org."} {
 			m := question(name, dns.TypeA).SetEdns0(1232, false)
 			_, ok := nsid(exchange(t, network, named, m))
-			assert.False(t, ok, "nobody asked for it")
+			assert.False(t, ok, "no one asked for it")
 			m.IsEdns0().Option = append(m.IsEdns0().Option, &dns.EDNS0_NSID{Code: dns.EDNS0NSID})
 			id, _ := nsid(exchange(t, network, named, m))
 			assert.Equal(t, "ns1", id, "%s over %s", name, network)
