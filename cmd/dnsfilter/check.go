@@ -43,7 +43,11 @@ how many entries for URLs no proxy is named for. Only mistakes make the exit cod
 			for _, hint := range s.Hints() {
 				fmt.Fprintf(cmd.ErrOrStderr(), "hint: %s\n", hint)
 			}
-			fmt.Fprintf(cmd.ErrOrStderr(), "%s: no mistakes; %d lists\n", path, len(s.Lists))
+			with := ""
+			if n := len(s.Included); n > 0 {
+				with = fmt.Sprintf(" and the %d files that it includes", n)
+			}
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s%s: no mistakes; %d lists\n", path, with, len(s.Lists))
 			return nil
 		},
 	}

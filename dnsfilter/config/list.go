@@ -13,7 +13,7 @@ import (
 
 // readList parses one list and checks its keys for contradictions.
 func (s *Settings) readList(r *reader, n *yaml.Node) {
-	l := List{Rule: dnsfilter.Rule{Action: dnsfilter.NXDomain}, position: positionOf(n)}
+	l := List{Rule: dnsfilter.Rule{Action: dnsfilter.NXDomain}, position: r.position(n)}
 	given := map[string]bool{}
 	known := fields{
 		"name":     scalar(r, &l.Rule.List, parseListName),
@@ -44,7 +44,7 @@ func (s *Settings) readList(r *reader, n *yaml.Node) {
 	l.implied = !given["action"]
 	if i := slices.IndexFunc(s.Lists, func(o List) bool { return o.Rule.List == l.Rule.List }); i >= 0 &&
 		l.Rule.List != "" {
-		r.fail(l.position, "list %q is there already, at line %d", l.Rule.List, s.Lists[i].position.line)
+		r.fail(l.position, "list %q is there already, at %s", l.Rule.List, r.where(s.Lists[i].position))
 	}
 	if len(r.errs) == before {
 		for _, why := range l.contradictions(given) {

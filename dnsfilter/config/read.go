@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
-	"slices"
 	"strings"
 	"unicode"
 
@@ -22,27 +21,35 @@ import (
 func parseSettings(path string, text []byte) (*Settings, error) {
 	r := &reader{file: path}
 	s := &Settings{File: path, Cache: dnsfilter.DefaultCache, fileAt: map[string]position{}, given: map[string]bool{}}
+	r.settings(text, s.fields(r).recording(s.given))
+	readers := append([]*reader{r}, s.readIncluded(r)...)
+	s.setDefaults()
+	s.finishLists(r)
+	for _, each := range readers {
+		each.finish()
+	}
+	if err := s.checkLoop(s.Upstream); err != nil {
+		r.fail(position{line: 1, column: 1}, "%v", err)
+	}
+	return s, allErrors(readers).err()
+}
+
+// settings parses the keys of a file.
+func (r *reader) settings(text []byte, known fields) {
 	body := r.document(text)
 	// an empty file, as an interrupted write leaves it, must not lift every block
 	if body == nil && len(r.errs) == 0 && !bytes.ContainsRune(text, '#') {
-		r.fail(position{}, "the file is empty; a comment alone means the defaults")
+		r.fail(position{}, "the file is empty; a comment alone sets nothing")
 	}
 	if body != nil {
-		r.mapping(body, s.fields(r).recording(s.given))
+		r.mapping(body, known)
 	}
-	s.setDefaults()
-	s.finishLists(r)
-	r.finish()
-	if err := s.checkLoop(s.Upstream); err != nil {
-		r.fail(position{1, 1}, "%v", err)
-	}
-	slices.SortStableFunc(r.errs, func(a, b Error) int { return a.Line - b.Line })
-	return s, r.errs.err()
 }
 
 // fields returns the known keys of the settings and the parser of each.
 func (s *Settings) fields(r *reader) fields {
 	return fields{
+		"include":  s.readInclude(r),
 		"listen":   func(n *yaml.Node) { s.readListen(r, n) },
 		"upstream": nonEmpty(r, &s.Upstream, upstream.ParseEndpoint),
 		"state":    s.file(r, &s.State),
@@ -77,7 +84,7 @@ func (s *Settings) fields(r *reader) fields {
 func (s *Settings) file(r *reader, dst *string) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		scalar(r, dst, s.path)(n)
-		s.fileAt[*dst] = positionOf(n)
+		s.fileAt[*dst] = r.position(n)
 	}
 }
 
@@ -88,7 +95,7 @@ func (s *Settings) files(r *reader, dst *[]string) func(*yaml.Node) {
 			var path string
 			if scalar(r, &path, s.path)(item); path != "" {
 				*dst = append(*dst, path)
-				s.fileAt[path] = positionOf(item)
+				s.fileAt[path] = r.position(item)
 			}
 		})
 	}

@@ -47,7 +47,7 @@ func (s *Settings) readCertificate(r *reader, n *yaml.Node) {
 		"key":  scalar(r, &s.Certificate.Key, s.path),
 	})
 	for _, path := range []string{s.Certificate.Cert, s.Certificate.Key} {
-		s.fileAt[path] = positionOf(n)
+		s.fileAt[path] = r.position(n)
 	}
 	if s.Certificate.Cert == "" || s.Certificate.Key == "" {
 		r.fail(positionOf(n), "a certificate needs two files: {cert: cert.pem, key: key.pem}")

@@ -11,6 +11,7 @@ import (
 // Settings are the settings of dnsfilter.yaml. Relative paths are relative to the folder of the file.
 type Settings struct {
 	File     string              // path of the settings file; empty: none
+	Included []string            // paths of the files that it includes
 	Listen   []string            // addresses in the form of ParseListen; default udp and tcp at 127.0.0.1:5353
 	Upstream []upstream.Endpoint // resolvers; default: the system's
 	// folder of the store; default: $STATE_DIRECTORY, else argine/dnsfilter in the user's state folder; empty if
@@ -45,6 +46,8 @@ type Settings struct {
 	Proxies     []netip.Prefix // networks whose connections and datagrams begin with a PROXY header
 	StopPage    StopPage       // web server for the sinkhole addresses; default: none
 
+	includes []include
+
 	fileAt map[string]position // positions of file names
 	given  map[string]bool     // keys that the file sets
 }
@@ -69,9 +72,9 @@ func (s *Settings) setDefaults() {
 	}
 }
 
-// OwnFiles returns the paths of the settings file, the cookie secrets, the local data and the files of the guard.
+// OwnFiles returns the paths of the settings file, the included files, the cookie secrets, the local data and the files of the guard.
 func (s *Settings) OwnFiles() []string {
-	files := s.Guard.Files()
+	files := append(s.Guard.Files(), s.Included...)
 	for _, path := range []string{s.File, s.CookieSecrets, s.Records} {
 		if path != "" {
 			files = append(files, path)

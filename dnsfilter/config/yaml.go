@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -8,10 +9,13 @@ import (
 )
 
 // position is a position in a file, counted from 1. Zero means no position.
-type position struct{ line, column int }
+type position struct {
+	line, column int
+	file         string // empty: that of the reader
+}
 
 func (p position) error(file, text string) Error {
-	return Error{File: file, Line: max(p.line, 1), Column: max(p.column, 1), Text: text}
+	return Error{File: cmp.Or(p.file, file), Line: max(p.line, 1), Column: max(p.column, 1), Text: text}
 }
 
 // positionOf returns the position of a node. For a mapping, that is its first key, in flow and block style alike.
@@ -19,7 +23,22 @@ func positionOf(n *yaml.Node) position {
 	if n.Kind == yaml.MappingNode && len(n.Content) > 0 {
 		n = n.Content[0]
 	}
-	return position{n.Line, n.Column}
+	return position{line: n.Line, column: n.Column}
+}
+
+// position is positionOf with the file, for errors that are found after the file was read.
+func (r *reader) position(n *yaml.Node) position {
+	at := positionOf(n)
+	at.file = r.file
+	return at
+}
+
+// where returns a position as a text.
+func (r *reader) where(at position) string {
+	if at.file == r.file {
+		return fmt.Sprintf("line %d", at.line)
+	}
+	return fmt.Sprintf("%s:%d", at.file, at.line)
 }
 
 // reader parses a YAML file and collects all errors, so that one run reports all of them. It uses scalars as written

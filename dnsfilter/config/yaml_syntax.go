@@ -79,7 +79,7 @@ func (r *reader) decodes(text []byte) bool {
 		r.fail(position{}, "the file is UTF-16 or no text: save it as UTF-8")
 		return false
 	}
-	at := position{1, 0}
+	at := position{line: 1}
 	for len(text) > 0 {
 		c, size := utf8.DecodeRune(text)
 		at.column++
@@ -91,7 +91,7 @@ func (r *reader) decodes(text []byte) bool {
 			r.fail(at, "the control character %q is not allowed: take it out", c)
 			return false
 		case c == '\n':
-			at = position{at.line + 1, 0}
+			at = position{line: at.line + 1}
 		}
 		text = text[size:]
 	}
@@ -105,9 +105,9 @@ func (r *reader) syntax(err error) {
 		r.fail(position{}, "%v", err)
 		return
 	}
-	at := position{why.Mark.Line, why.Mark.Column}
+	at := position{line: why.Mark.Line, column: why.Mark.Column}
 	if begins := why.ContextMark; begins.Line > 0 && begins.Line < at.line {
-		at = position{begins.Line, begins.Column} // what is not closed is found where it begins
+		at = position{line: begins.Line, column: begins.Column} // what is not closed is found where it begins
 	}
 	for _, known := range syntaxAdvice {
 		if strings.Contains(why.Message, known.message) {

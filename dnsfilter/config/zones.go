@@ -50,7 +50,9 @@ func parseForwardZone(text string) (blocklist.Name, error) {
 
 // readCanaries parses the canary names.
 func (s *Settings) readCanaries(r *reader, n *yaml.Node) {
-	s.Canaries = make(map[blocklist.Name]dnsfilter.Action)
+	if s.Canaries == nil {
+		s.Canaries = make(map[blocklist.Name]dnsfilter.Action)
+	}
 	r.eachPair(n, func(key, value *yaml.Node) {
 		var name blocklist.Name
 		var action dnsfilter.Action

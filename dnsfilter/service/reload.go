@@ -43,7 +43,7 @@ func (s *Service) tryReload(ctx context.Context, asked bool) error {
 	notifyReloading(s.log)
 	defer notify(s.log, daemon.SdNotifyReady)
 	clear(s.watch)
-	s.watch.baseline(s.settings)
+	s.watch.baseline(s.settings.WatchedFiles(), s.settings.Certificate)
 	err := s.reload(ctx, asked)
 	if err != nil {
 		s.refused.Store(&err)
@@ -51,7 +51,7 @@ func (s *Service) tryReload(ctx context.Context, asked bool) error {
 		return err
 	}
 	s.refused.Store(nil)
-	s.watch.baseline(s.settings)
+	s.watch.baseline(s.settings.OwnFiles(), s.settings.Certificate)
 	s.warnURLs()
 	s.log.Info("settings reloaded", slog.Int("lists", len(s.settings.Lists)))
 	return nil

@@ -44,18 +44,19 @@ func (w watcher) settled(key, source string) bool {
 // ownKey is the key prefix of files whose change is a change of the settings.
 const ownKey = "settings "
 
-// baseline records the current states of all files of the settings as already loaded, except for known files.
-func (w watcher) baseline(settings *config.Settings) {
+// baseline records the current states of files as already loaded, except for known files: of these files of the
+// settings, and of the certificate.
+func (w watcher) baseline(own []string, certificate config.Certificate) {
 	add := func(key, path string) {
 		if w[key+path] == nil {
 			source := settingsSource(path)
 			w[key+path] = &watched{seen: source, done: source}
 		}
 	}
-	for _, path := range settings.OwnFiles() {
+	for _, path := range own {
 		add(ownKey, path)
 	}
-	for _, path := range settings.Certificate.Files() {
+	for _, path := range certificate.Files() {
 		add(certificateKey, path)
 	}
 }
@@ -64,7 +65,7 @@ func (w watcher) baseline(settings *config.Settings) {
 // changes, or on a requested reload.
 func (s *Service) watchFiles(ctx context.Context, reload <-chan struct{}) {
 	s.watch = watcher{}
-	s.watch.baseline(s.settings)
+	s.watch.baseline(s.settings.OwnFiles(), s.settings.Certificate)
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
@@ -76,7 +77,7 @@ func (s *Service) watchFiles(ctx context.Context, reload <-chan struct{}) {
 		case done := <-s.reloads:
 			done <- s.tryReload(ctx, true)
 		case <-tick.C:
-			if slices.ContainsFunc(s.settings.OwnFiles(), func(path string) bool {
+			if slices.ContainsFunc(s.settings.WatchedFiles(), func(path string) bool {
 				return s.watch.settled(ownKey+path, settingsSource(path))
 			}) {
 				_ = s.tryReload(ctx, false) // the error is logged

@@ -1,0 +1,150 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/argine-dns/argine/dnsfilter/internal/files"
+)
+
+// maxIncluded is the maximum number of included files.
+const maxIncluded = 100
+
+// include is a pattern of files that belong to the settings.
+type include struct {
+	pattern string // absolute
+	at      position
+}
+
+// addUp reports whether a key may be in several files: its items are those of all files, in their order.
+func addUp(key string) bool {
+	switch key {
+	case "lists", "allow", "quorum", "views", "forward", "canaries", "rpz":
+		return true
+	}
+	return false
+}
+
+// readInclude parses the patterns of files to include.
+func (s *Settings) readInclude(r *reader) func(*yaml.Node) {
+	return func(n *yaml.Node) {
+		r.sequence(n, func(item *yaml.Node) {
+			var pattern string
+			scalar(r, &pattern, s.pattern)(item)
+			if pattern != "" {
+				s.includes = append(s.includes, include{pattern, r.position(item)})
+			}
+		})
+	}
+}
+
+// pattern returns the absolute form of a pattern.
+func (s *Settings) pattern(text string) (string, error) {
+	if _, err := filepath.Match(text, ""); err != nil {
+		return "", fmt.Errorf("pattern %.100q: write a path in which * and ? stand for parts of a name, like conf.d/*.yaml", text)
+	}
+	return s.path(text)
+}
+
+// matches returns the files of a pattern, in the order of their names.
+func (i include) matches() []string {
+	paths, err := filepath.Glob(i.pattern) // sorted
+	if err != nil {
+		return nil
+	}
+	return paths
+}
+
+// readIncluded reads the included files. It returns a reader for each, with its errors.
+func (s *Settings) readIncluded(r *reader) (readers []*reader) {
+	for _, i := range s.includes {
+		paths := i.matches()
+		if len(paths) == 0 && !strings.ContainsAny(i.pattern, "*?[") {
+			r.fail(i.at, "there is no file %s", i.pattern)
+		}
+		for _, path := range paths {
+			switch {
+			case slices.Contains(s.Included, path):
+			case len(s.Included) == maxIncluded:
+				r.fail(i.at, "more than %d files are included", maxIncluded)
+				return readers
+			case isFile(path, s.File):
+				r.fail(i.at, "the settings file includes itself: name files in a folder of their own, like conf.d/*.yaml")
+			default:
+				s.Included = append(s.Included, path)
+				readers = append(readers, s.readOne(r, path, i.at))
+			}
+		}
+	}
+	return readers
+}
+
+// readOne reads one included file.
+func (s *Settings) readOne(from *reader, path string, at position) *reader {
+	r := &reader{file: path}
+	text, err := files.ReadSmall(path)
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) { // it was removed in the meantime
+			from.fail(at, "%v", err)
+		}
+		return r
+	}
+	known := s.fields(r).recording(s.given)
+	for key, read := range known {
+		if !addUp(key) {
+			known[key] = func(n *yaml.Node) {
+				if s.given[key] {
+					r.fail(positionOf(n), "key %q is in another file already; of those that may be in several files are lists, allow, quorum, views, forward and canaries", key)
+					return
+				}
+				read(n)
+			}
+		}
+	}
+	known["include"] = func(n *yaml.Node) {
+		r.fail(positionOf(n), "an included file includes no others: name all of them in the settings file")
+	}
+	r.settings(text, known)
+	return r
+}
+
+func isFile(path, other string) bool {
+	a, errA := os.Stat(path)
+	b, errB := os.Stat(other)
+	return errA == nil && errB == nil && os.SameFile(a, b)
+}
+
+// WatchedFiles is OwnFiles, and the files that have appeared since among those to include.
+func (s *Settings) WatchedFiles() []string {
+	watched := s.OwnFiles()
+	for _, i := range s.includes {
+		for _, path := range i.matches() {
+			if !slices.Contains(watched, path) && !isFile(path, s.File) {
+				watched = append(watched, path)
+			}
+		}
+	}
+	return watched
+}
+
+// allErrors returns the errors of all readers, in the order of the files and lines.
+func allErrors(readers []*reader) Errors {
+	var all Errors
+	order := make(map[string]int)
+	for i, r := range readers {
+		order[r.file] = i
+		all = append(all, r.errs...)
+	}
+	slices.SortStableFunc(all, func(a, b Error) int {
+		return cmp.Or(cmp.Compare(order[a.File], order[b.File]), cmp.Compare(a.Line, b.Line))
+	})
+	return all
+}
