@@ -164,6 +164,7 @@ func printStatus(w io.Writer, s service.Status) error {
 			fmt.Fprintf(t, "\ton hold: %s; dnsfilter holds shows why\n", heldText(l))
 		}
 	}
+	printZones(t, s.Zones)
 	for _, name := range slices.Sorted(maps.Keys(others)) { // quorums and allow lists
 		fmt.Fprintln(t, name)
 		printActions(t, others[name])

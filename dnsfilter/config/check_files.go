@@ -52,6 +52,7 @@ func (s *Settings) CheckFiles() error {
 	if _, err := s.StopPage.Load(); err != nil {
 		errs = append(errs, s.fileAt[s.StopPage.Templates].error(s.File, err.Error()))
 	}
+	errs = append(errs, s.checkKeys()...)
 	if err := s.checkState(); err != nil {
 		errs = append(errs, s.fileAt[s.State].error(s.File, err.Error()))
 	}

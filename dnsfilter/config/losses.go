@@ -29,6 +29,7 @@ func (s *Settings) Losses(next *Settings) (lost []string) {
 	gone("list", s.ListNames(), next.ListNames())
 	gone("allow file", s.Allow, next.Allow)
 	gone("guard file", s.Guard.Files(), next.Guard.Files())
+	gone("policy zone", s.policyZoneNames(), next.policyZoneNames())
 	forward, canaries := s.zoneNames()
 	nextForward, nextCanaries := next.zoneNames()
 	gone("forward zone", forward, nextForward)

@@ -77,6 +77,8 @@ func (s *Settings) fields(r *reader) fields {
 		"stale":          func(n *yaml.Node) { s.readStale(r, n) },
 		"block_ttl":      scalar(r, &s.BlockTTL, parseBlockTTL),
 		"server_id":      func(n *yaml.Node) { s.readServerID(r, n) },
+		"rpz":            func(n *yaml.Node) { r.sequence(n, func(item *yaml.Node) { s.readPolicyZone(r, item) }) },
+		"zone_files":     func(n *yaml.Node) { s.readZoneFiles(r, n) },
 	}
 }
 

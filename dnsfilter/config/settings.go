@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
@@ -48,6 +49,9 @@ type Settings struct {
 
 	includes []include
 
+	PolicyZones []PolicyZone // policy zones (RPZ) that other resolvers copy
+	ZoneFiles   ZoneFiles    // HTTP address of zone files of the policy zones; zero: none
+
 	fileAt map[string]position // positions of file names
 	given  map[string]bool     // keys that the file sets
 }
@@ -72,9 +76,10 @@ func (s *Settings) setDefaults() {
 	}
 }
 
-// OwnFiles returns the paths of the settings file, the included files, the cookie secrets, the local data and the files of the guard.
+// OwnFiles returns the paths of the settings file, the included files, the cookie secrets, the local data, the TSIG keys
+// and the files of the guard.
 func (s *Settings) OwnFiles() []string {
-	files := append(s.Guard.Files(), s.Included...)
+	files := slices.Concat(s.Guard.Files(), s.Included, s.keyFiles())
 	for _, path := range []string{s.File, s.CookieSecrets, s.Records} {
 		if path != "" {
 			files = append(files, path)

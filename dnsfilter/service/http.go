@@ -31,6 +31,7 @@ type webListeners struct {
 	metrics, profiles dnsfilter.Listeners // one socket at most
 	stopPage          dnsfilter.Listeners
 	noTLS             dnsfilter.Listeners // TLS is refused there
+	zoneFiles         dnsfilter.Listeners
 }
 
 // listenHTTP opens the sockets for HTTP that the settings have.
@@ -42,6 +43,7 @@ func listenHTTP(ctx context.Context, s *config.Settings) (*webListeners, error) 
 		at   []netip.AddrPort
 	}{
 		{&l.metrics, "metrics", []netip.AddrPort{s.Metrics}}, {&l.profiles, "pprof", []netip.AddrPort{s.Pprof}},
+		{&l.zoneFiles, "zone_files", []netip.AddrPort{s.ZoneFiles.At}},
 		{&l.stopPage, "stop_page", s.StopPage.HTTP}, {&l.noTLS, "stop_page", s.StopPage.HTTPS},
 	} {
 		for _, at := range part.at {
@@ -59,7 +61,7 @@ func listenHTTP(ctx context.Context, s *config.Settings) (*webListeners, error) 
 }
 
 func (l *webListeners) close() error {
-	return errors.Join(l.metrics.Close(), l.profiles.Close(), l.stopPage.Close(), l.noTLS.Close())
+	return errors.Join(l.metrics.Close(), l.profiles.Close(), l.stopPage.Close(), l.noTLS.Close(), l.zoneFiles.Close())
 }
 
 // serveHTTP answers HTTP on all sockets until ctx ends.
@@ -68,7 +70,7 @@ func (s *Service) serveHTTP(ctx context.Context, g *errgroup.Group, web *webList
 		at    []net.Listener
 		serve func(context.Context, net.Listener) error
 	}{
-		{web.metrics.TCP, s.serveMetrics}, {web.profiles.TCP, servePprof},
+		{web.zoneFiles.TCP, s.serveZoneFiles}, {web.metrics.TCP, s.serveMetrics}, {web.profiles.TCP, servePprof},
 		{web.stopPage.TCP, s.stopPage.ServeHTTPOn}, {web.noTLS.TCP, s.stopPage.RefuseTLSOn},
 	} {
 		for _, l := range part.at {

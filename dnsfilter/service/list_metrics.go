@@ -1,6 +1,10 @@
 package service
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/argine-dns/argine/dnsfilter/rpz"
+)
 
 // listCollector writes the metrics of the lists in the settings.
 type listCollector running
@@ -21,6 +25,7 @@ func (s *listCollector) Collect(ch chan<- prometheus.Metric) {
 		c.moment("dnsfilter_certificate_expires_timestamp_seconds", "When the certificate in force expires.", pair.Leaf.NotAfter, nil)
 	}
 	c.stopPage(s.stopPage.Stats())
+	c.policyZones((*running)(s).zoneStatus())
 	for _, l := range s.active.Load().settings.LocalFiles() {
 		c.stale(l.List, s.local.failure(l.List) != nil)
 		c.onHold(l.List, s.local.held.of(l.List) != nil)
@@ -58,4 +63,25 @@ func (c collection) stale(list string, is bool) {
 
 func (c collection) onHold(list string, is bool) {
 	c.flag("dnsfilter_list_on_hold", "1 if the guards have stopped an update, or a changed file.", is, labels{"list": list})
+}
+
+// policyZones adds the metrics of the policy zones.
+func (c collection) policyZones(zones []rpz.Status) {
+	for _, z := range zones {
+		l := labels{"zone": z.Zone}
+		c.gauge("dnsfilter_rpz_serial", "Serial of a policy zone; 0 while there is none.", float64(z.Serial), l)
+		c.gauge("dnsfilter_rpz_records", "Records of a policy zone, without SOA and NS.", float64(z.Records), l)
+		c.flag("dnsfilter_rpz_current", "1 if a policy zone is up to date with its lists.", z.Error == "", l)
+		for why, n := range z.Unsaid {
+			c.gauge("dnsfilter_rpz_unsaid_entries", "Entries that a policy zone can't say, by reason.", float64(n), labels{"zone": z.Zone, "reason": why})
+		}
+		for kind, n := range map[string]uint64{"full": z.Full, "incremental": z.Incremental, "failed": z.Failed} {
+			c.counter("dnsfilter_rpz_transfers_total", "Transfers of a policy zone; failed ones were cut short.", n, labels{"zone": z.Zone, "kind": kind})
+		}
+		c.gauge("dnsfilter_rpz_transfers_running", "Transfers of a policy zone at this moment.", float64(z.Running), l)
+		c.counter("dnsfilter_rpz_transfer_bytes_total", "Bytes that transfers of a policy zone have sent.", z.Bytes, l)
+		c.counter("dnsfilter_rpz_refused_total", "Requests for a policy zone that were refused.", z.Refused, l)
+		c.counter("dnsfilter_rpz_notified_total", "Notifications of a changed policy zone that a secondary has confirmed.", z.Notified, l)
+		c.counter("dnsfilter_rpz_notify_failures_total", "Changes of a policy zone that a secondary has not confirmed.", z.NotifyFailures, l)
+	}
 }

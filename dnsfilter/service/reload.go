@@ -113,6 +113,11 @@ func (s *Service) reload(ctx context.Context, asked bool) error {
 	if err != nil {
 		return err
 	}
+	zones, err := s.newPolicyZones(next, s.zones)
+	if err != nil {
+		return err
+	}
+	server.Primary = zones.primary()
 	for _, l := range next.LocalFiles() {
 		if _, current := heldFile(l, s.store); !current {
 			if err := s.local.load(l, s.guards, ""); err != nil {
@@ -131,7 +136,8 @@ func (s *Service) reload(ctx context.Context, asked bool) error {
 	if err := s.certificate.load(next, s.log); err != nil {
 		s.log.Error("reading the certificate failed; the one before stays in force", slog.Any("error", err))
 	}
-	s.active.Store(&activeConfig{s.settings, s.subscriptions, s.guards})
+	s.active.Store(&activeConfig{s.settings, s.subscriptions, s.guards, zones})
+	s.zones = s.replacePolicyZones(ctx, s.zones, zones)
 	return nil
 }
 
@@ -157,8 +163,9 @@ func (s *Service) dropFiles(next *config.Settings) {
 func (s *Service) warnFixed(next *config.Settings) {
 	old := s.settings
 	if !slices.Equal(old.Listen, next.Listen) || old.State != next.State || old.Cache != next.Cache ||
-		old.Metrics != next.Metrics || old.Pprof != next.Pprof || !old.StopPage.SameAddresses(&next.StopPage) {
-		s.log.Warn("listen, state, cache, metrics, pprof and the addresses of stop_page change with a restart only")
+		old.Metrics != next.Metrics || old.Pprof != next.Pprof || !old.StopPage.SameAddresses(&next.StopPage) ||
+		old.ZoneFiles != next.ZoneFiles {
+		s.log.Warn("listen, state, cache, metrics, pprof, zone_files and the addresses of stop_page change with a restart only")
 	}
 }
 

@@ -38,6 +38,7 @@ type activeConfig struct {
 	settings      *config.Settings
 	subscriptions map[string]*subscription
 	guards        guards
+	zones         policyZones
 }
 
 // settingsError returns why the settings file on disk is not in force, or nil.

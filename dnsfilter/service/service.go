@@ -40,6 +40,7 @@ type Service struct {
 	subscriptions map[string]*subscription
 	watch         watcher
 	guards        guards
+	zones         policyZones
 
 	reloads chan chan<- error // requests of Reload
 
@@ -78,6 +79,9 @@ func New(read func() (*config.Settings, error), log *slog.Logger) (*Service, err
 		return nil, errors.Join(err, store.Close())
 	}
 	s.local = &localLists{store: store, log: log, held: readLocalHolds(settings.State)}
+	if s.zones, err = s.newPolicyZones(settings, nil); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
 	if s.server, err = s.newServer(); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
@@ -104,7 +108,7 @@ func (s *Service) newServer() (*dnsfilter.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.Store, c.Log = s.store, s.log
+	c.Store, c.Log, c.Primary = s.store, s.log, s.zones.primary()
 	return dnsfilter.New(c)
 }
 
@@ -162,7 +166,8 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	work, endWork := context.WithCancel(serving)
 	defer endWork()
 	s.subscriptions = replaceSubscriptions(work, nil, subscriptions)
-	s.active.Store(&activeConfig{s.settings, s.subscriptions, s.guards})
+	s.active.Store(&activeConfig{s.settings, s.subscriptions, s.guards, s.zones})
+	s.replacePolicyZones(work, nil, s.zones)
 	s.serveHTTP(work, g, web)
 	s.warnUnnamed()
 	s.warnURLs()
@@ -208,6 +213,7 @@ func (s *Service) workUntil(ctx context.Context, control *controlSocket, reload 
 	both.Go(func() { s.watchFiles(ctx, reload) })
 	both.Go(func() { s.serveControl(ctx, control) })
 	both.Wait()
+	s.active.Load().zones.wait()
 	for _, f := range s.active.Load().subscriptions {
 		<-f.done
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/subscribe"
 	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/config"
+	"github.com/argine-dns/argine/dnsfilter/rpz"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
@@ -29,6 +30,7 @@ type Status struct {
 	Upstreams []upstream.Status            `json:"upstreams"`
 	Actions   map[string]map[string]uint64 `json:"actions"` // decisions by list and action
 	StopPage  *StopPageStatus              `json:"stop_page,omitempty"`
+	Zones     []rpz.Status                 `json:"zones,omitempty"` // policy zones
 }
 
 // ListStatus is the state of one list.
@@ -76,7 +78,7 @@ func (s *running) report() Status {
 		Queries: stats.Queries, Hits: stats.Hits, Failures: stats.Failures, Dropped: stats.Dropped,
 		Limited: stats.Limited, Alarms: stats.Alarms, Conns: stats.Connections.Open,
 		Answers: byRcode(stats.Answers), Upstreams: s.server.Upstreams(),
-		Actions: map[string]map[string]uint64{}, StopPage: s.stopPageStatus(),
+		Actions: map[string]map[string]uint64{}, StopPage: s.stopPageStatus(), Zones: s.zoneStatus(),
 	}
 	for list, actions := range stats.Lists {
 		out.Actions[list] = map[string]uint64{}

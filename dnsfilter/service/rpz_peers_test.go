@@ -1,0 +1,313 @@
+package service_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/dnsfilter/rpz"
+	"github.com/argine-dns/argine/testdata/longtest"
+)
+
+const transferKey = "key \"transfer.example\" {\n\talgorithm hmac-sha256;\n\tsecret \"c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IHNlY3I=\";\n};\n"
+
+// peer is a resolver that follows a policy zone.
+type peer struct {
+	program string
+	key     string // of the zone: a file, or none
+	notify  bool
+	// start returns the settings file of the program and its arguments. It answers at addr, asks the upstream at port
+	// forward, and copies the zone from the primary, or reads the file.
+	start func(t *testing.T, p peerPlace) (args []string)
+}
+
+type peerPlace struct{ dir, port, forward, primary, file string }
+
+func peers() map[string]peer {
+	return map[string]peer{
+		"bind": {program: "named", key: "transfer.key", notify: true, start: func(t *testing.T, p peerPlace) []string {
+			writeFile(t, p.dir, "named.conf", transferKey+fmt.Sprintf(`
+options {
+	directory %q; listen-on port %s { 127.0.0.1; }; listen-on-v6 { none; }; pid-file none; session-keyfile none; lock-file none;
+	forward only; forwarders port %s { 127.0.0.1; }; dnssec-validation no; empty-zones-enable no; max-cache-ttl 0; max-ncache-ttl 0;
+	response-policy { zone "block.rpz.example"; } qname-wait-recurse no break-dnssec yes min-update-interval 0;
+};
+controls { };
+zone "block.rpz.example" {
+	type secondary; file "block.db"; primaries { 127.0.0.1 port %s key transfer.example; };
+	allow-notify { key transfer.example; }; allow-query { localhost; };
+};
+`, p.dir, p.port, p.forward, p.primary))
+			return []string{"-g", "-c", filepath.Join(p.dir, "named.conf")}
+		}},
+		"unbound": {program: "unbound", key: "none", notify: true, start: func(t *testing.T, p peerPlace) []string {
+			writeFile(t, p.dir, "unbound.conf", fmt.Sprintf(`
+server:
+ interface: 127.0.0.1
+ port: %s
+ username: ""
+ chroot: ""
+ directory: %q
+ pidfile: ""
+ use-syslog: no
+ do-daemonize: no
+ do-not-query-localhost: no
+ module-config: "respip iterator"
+ cache-max-ttl: 0
+ cache-max-negative-ttl: 0
+ local-zone: "test." nodefault
+remote-control:
+ control-enable: no
+forward-zone:
+ name: "."
+ forward-addr: 127.0.0.1@%s
+rpz:
+ name: block.rpz.example
+ primary: 127.0.0.1@%s
+ allow-notify: 127.0.0.1
+ zonefile: block.db
+`, p.port, p.dir, p.forward, p.primary))
+			return []string{"-d", "-c", filepath.Join(p.dir, "unbound.conf")}
+		}},
+		"powerdns": {program: "pdns_recursor", key: "transfer.key", start: func(t *testing.T, p peerPlace) []string {
+			writeFile(t, p.dir, "rpz.lua", fmt.Sprintf(`
+rpzPrimary("127.0.0.1:%s", "block.rpz.example", {tsigname="transfer.example", tsigalgo="hmac-sha256",
+	tsigsecret="c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IHNlY3I=", refresh=1})
+`, p.primary))
+			return []string{
+				"--config-dir=" + p.dir, "--socket-dir=" + p.dir, "--local-address=127.0.0.1", "--local-port=" + p.port,
+				"--forward-zones-recurse=.=127.0.0.1:" + p.forward, "--lua-config-file=" + filepath.Join(p.dir, "rpz.lua"), "--dont-query=",
+				"--daemon=no", "--dnssec=off", "--disable-packetcache", "--max-cache-ttl=15", "--serve-rfc1918=no", "--root-nx-trust=no",
+				"--setuid=", "--setgid=", "--threads=1", "--pdns-distributes-queries=no", "--write-pid=no", "--security-poll-suffix=",
+			}
+		}},
+		"knot": {program: "kresd", key: "none", start: func(t *testing.T, p peerPlace) []string {
+			writeFile(t, p.dir, "kresd.conf", fmt.Sprintf(`
+net.listen('127.0.0.1', %s, {kind='dns'})
+trust_anchors.remove('.')
+modules = {'policy'}
+cache.size = 2 * MB
+local zone = policy.rpz(policy.DENY, %q, true)
+policy.add(function (request, query)
+	local action = zone(request, query)
+	return action ~= policy.PASS and action or nil -- or else a name that passes is not forwarded
+end)
+policy.add(policy.all(policy.STUB({'127.0.0.1@%s'})))
+`, p.port, p.file, p.forward))
+			return []string{"-n", "-c", filepath.Join(p.dir, "kresd.conf"), p.dir}
+		}},
+	}
+}
+
+func needProgram(t *testing.T, name string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("it starts other programs")
+	}
+	if _, err := exec.LookPath(name); err != nil {
+		t.Skipf("%s is not here: %v", name, err)
+	}
+}
+
+// startProgram runs a program until the test ends, and waits until it answers at an address.
+func startProgram(t *testing.T, addr, dir, name string, args ...string) *bytes.Buffer {
+	t.Helper()
+	var log bytes.Buffer
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &log, &log
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		cancel()
+		_ = cmd.Wait() // it was killed
+		if t.Failed() {
+			t.Logf("%s:\n%s", name, log.String())
+		}
+	})
+	require.Eventually(t, func() bool {
+		m, err := dns.Exchange(question("free.test.", dns.TypeA), addr)
+		return err == nil && m.Rcode == dns.RcodeSuccess && len(m.Answer) > 0
+	}, 20*time.Second, 50*time.Millisecond)
+	return &log
+}
+
+// change adds and removes entries and brings the release to the origin.
+func (a *agency) change(t *testing.T, add, remove []string) {
+	t.Helper()
+	cause := publish.Audit{Author: "anna", Reason: "a test"}
+	entries := func(lines []string) (all []blocklist.Entry) {
+		for _, line := range lines {
+			e, err := blocklist.ParseEntry(line)
+			require.NoError(t, err)
+			all = append(all, e)
+		}
+		return all
+	}
+	if len(add) > 0 {
+		_, err := a.ledger.Add(t.Context(), entries(add), cause)
+		require.NoError(t, err)
+	}
+	if len(remove) > 0 {
+		_, err := a.ledger.Remove(t.Context(), entries(remove), cause)
+		require.NoError(t, err)
+	}
+	_, _, err := a.ledger.Release(t.Context(), "anna")
+	require.NoError(t, err)
+	a.sign(t)
+	_, err = a.ledger.Push(t.Context(), func(ctx context.Context, _ string, bundle io.Reader) error {
+		_, err := a.origin.Accept(ctx, bundle)
+		return err
+	}, cause)
+	require.NoError(t, err)
+}
+
+// answerText is what a client learns: the rcode and the addresses.
+func answerText(m *dns.Msg) string {
+	var addrs []string
+	for _, rr := range m.Answer {
+		switch rr := rr.(type) {
+		case *dns.A:
+			addrs = append(addrs, rr.A.String())
+		case *dns.AAAA:
+			addrs = append(addrs, rr.AAAA.String())
+		}
+	}
+	slices.Sort(addrs)
+	return dns.RcodeToString[m.Rcode] + " " + strings.Join(addrs, " ")
+}
+
+// TestPolicyZonePeers: BIND, Unbound, PowerDNS Recursor and Knot Resolver follow a signed list as a policy zone, each
+// within two seconds of the origin's acceptance, and give the verdicts of the resolver itself.
+func TestPolicyZonePeers(t *testing.T) {
+	t.Parallel()
+	for name, p := range peers() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			needProgram(t, p.program)
+			if p.program == "kresd" { // without this library it does not see that the zone file has changed
+				if _, err := os.Stat("/usr/share/lua/5.1/cqueues"); err != nil {
+					t.Skipf("lua-cqueues is not here: %v", err)
+				}
+			}
+			testPeer(t, p)
+		})
+	}
+}
+
+func testPeer(t *testing.T, p peer) {
+	t.Helper()
+	count := longtest.Rounds(300, 3000)
+	var lines []string
+	for i := range count {
+		lines = append(lines, fmt.Sprintf("%s%s%d.test%s", []string{"", "="}[i%2], []string{"", "a.", "a.b."}[i%3], i/2,
+			[]string{"", " category=soft", " category=sink", " category=off"}[i/2%4]))
+	}
+	a := newAgency(t)
+	web := httptest.NewServer(a.origin.Handler())
+	t.Cleanup(web.Close)
+	a.change(t, lines, nil)
+	l, addr := listen(t)
+	require.NoError(t, l.Close())
+	at := strings.TrimPrefix(addr, "127.0.0.1:")
+	place := peerPlace{dir: t.TempDir(), port: at}
+	place.file = filepath.Join(place.dir, "block.zone")
+	settings := fmt.Sprintf("lists:\n  - {name: it.example/test, root: %s, from: ['%s'], categories: {soft: nodata, sink: sinkhole, off: pass}, sinkhole: [192.0.2.80, '2001:db8::80']}\n"+
+		"allow: [allow.txt]\nrpz:\n  - {zone: block.rpz.example, lists: [it.example/test], key: %s, allow: [127.0.0.1], file: %s", a.root(), web.URL, p.key, place.file)
+	if p.notify {
+		settings += ", notify: ['" + addr + "']"
+	}
+	r := newFolder(t, settings+"}\n")
+	r.write(t, "transfer.key", transferKey)
+	r.write(t, "allow.txt", "a.7.test\nok.10.test\n")
+	r.start(t)
+	require.Eventually(t, func() bool { return zoneOf(t, r).Serial > 0 }, 10*time.Second, 10*time.Millisecond, r.log)
+	place.forward, place.primary = r.upstreamPort(t), strings.TrimPrefix(r.addr, "127.0.0.1:")
+	startProgram(t, addr, place.dir, p.program, p.start(t, place)...)
+	awaitVerdict(t, addr, "0.test.", "NXDOMAIN ", 20*time.Second)
+
+	names := []string{"test.", "other.test.", "a.7.test.", "x.a.7.test.", "ok.10.test.", "x.ok.10.test.", "10.test."}
+	for _, prefix := range []string{"", "a.", "b.", "a.b.", "www.", "x.y."} {
+		for i := range count / 2 {
+			names = append(names, fmt.Sprintf("%s%d.test.", prefix, i))
+		}
+	}
+	compared := 0
+	for _, name := range names {
+		for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
+			want, got := exchange(t, "udp", r.addr, question(name, qtype)), exchange(t, "udp", addr, question(name, qtype))
+			require.Equal(t, answerText(want), answerText(got), "%s %s", name, dns.TypeToString[qtype])
+			compared++
+		}
+	}
+	t.Log(compared, "queries had the same verdicts")
+
+	for round := range 3 {
+		added := fmt.Sprintf("new%d.test", round)
+		begin := time.Now()
+		a.change(t, []string{added}, nil)
+		accepted := time.Now()
+		awaitVerdict(t, addr, added+".", "NXDOMAIN ", 2*time.Second)
+		t.Log("added", time.Since(accepted).Round(time.Millisecond), "after acceptance, which took", accepted.Sub(begin).Round(time.Millisecond))
+		a.change(t, nil, []string{added})
+		accepted = time.Now()
+		awaitVerdict(t, addr, added+".", "NOERROR 192.0.2.3", 2*time.Second)
+		t.Log("removed", time.Since(accepted).Round(time.Millisecond), "after acceptance")
+	}
+	z := zoneOf(t, r)
+	t.Logf("%+v", z)
+	if p.notify {
+		assert.Positive(t, z.Notified)
+	}
+	if p.program != "kresd" {
+		assert.Positive(t, z.Incremental)
+	}
+}
+
+// awaitVerdict waits until a resolver gives an answer.
+func awaitVerdict(t *testing.T, addr, name, want string, within time.Duration) {
+	t.Helper()
+	c := dns.Client{Timeout: time.Second}
+	got := ""
+	for end := time.Now().Add(within); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		m, _, err := c.Exchange(question(name, dns.TypeA), addr)
+		if err == nil {
+			if got = answerText(m); got == want {
+				return
+			}
+		}
+	}
+	require.Equal(t, want, got, name)
+}
+
+// zoneOf returns the state of the only policy zone.
+func zoneOf(t *testing.T, r *running) rpz.Status {
+	t.Helper()
+	s, err := r.control().Status(t.Context())
+	require.NoError(t, err)
+	require.Len(t, s.Zones, 1)
+	return s.Zones[0]
+}
+
+// upstreamPort returns the port of the upstream in the settings.
+func (r *running) upstreamPort(t *testing.T) string {
+	t.Helper()
+	_, rest, _ := strings.Cut(r.head(t), "upstream: [127.0.0.1:")
+	port, _, ok := strings.Cut(rest, "]")
+	require.True(t, ok)
+	return port
+}
