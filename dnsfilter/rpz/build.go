@@ -121,7 +121,7 @@ func (b *build) source(ctx context.Context, i int) error {
 func (src *Source) version(i int) (string, error) {
 	v, err := src.Version()
 	r := &src.Rule
-	return fmt.Sprintf("%s; %d allow=%t %s %v %v", v, i, src.Allow, r.Action, r.Categories, r.Sinkhole), err
+	return fmt.Sprintf("%s; %d allow=%t %s %v %v %d", v, i, src.Allow, r.Action, r.Categories, r.Sinkhole, r.TTL), err
 }
 
 // keepSource keeps the entries of a source as they are in the old table.
@@ -201,9 +201,9 @@ func (b *build) judge(i int, e *blocklist.Entry) (n uint8, why string, err error
 		return 0, "name", nil // too long with the name of the zone after it, or reserved
 	}
 	action := src.Rule.ActionFor(&blocklist.Match{Scope: e.Scope, Category: e.Category, Monitor: e.Monitor})
-	records := sayings(action, src.Rule.Sinkhole)
+	records := sayings(&src.Rule, action)
 	if src.Allow {
-		action, records = dnsfilter.Pass, []data{newData(dns.TypeCNAME, toPass)}
+		action, records = dnsfilter.Pass, []data{newData(dns.TypeCNAME, ttl, toPass)}
 	}
 	switch {
 	case e.Monitor || action == dnsfilter.Monitor:

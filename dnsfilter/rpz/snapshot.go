@@ -151,15 +151,15 @@ const (
 // soa returns the data of the SOA record.
 func soa(serial uint32) data {
 	const names = "\x09localhost\x00\x06nobody\x07invalid\x00"
-	d := newData(dns.TypeSOA, names+strings.Repeat("\x00", 20))
+	d := newData(dns.TypeSOA, ttl, names+strings.Repeat("\x00", 20))
 	for i, v := range []uint32{serial, refresh, retry, expire, ttl} {
 		binary.BigEndian.PutUint32(d[len(d)-20+4*i:], v)
 	}
 	return d
 }
 
-// nameServer is the data of the NS record, which a zone needs. No one asks it.
-func nameServer() data { return newData(dns.TypeNS, "\x09localhost\x00") }
+// nameServer is the data of the NS record, which a zone needs. Nobody asks it.
+func nameServer() data { return newData(dns.TypeNS, ttl, "\x09localhost\x00") }
 
 // newer reports whether a serial is after another one (RFC 1982).
 func newer(a, b uint32) bool { return int32(a-b) > 0 }

@@ -1,6 +1,7 @@
 package rpz
 
 import (
+	"cmp"
 	"encoding/binary"
 	"net/netip"
 
@@ -18,7 +19,8 @@ type verdict struct {
 // data is a record without its owner: type, class, TTL, length and data.
 type data []byte
 
-// ttl is the TTL of all records: that of blocked answers of the resolver, in seconds.
+// ttl is the TTL of SOA and NS records, and of others if the rule of their list has none, in seconds. It is that of
+// blocked answers of the resolver.
 const ttl = 30
 
 // The targets of CNAME records in policy zones.
@@ -29,7 +31,7 @@ const (
 	toDrop     = "\x08rpz-drop\x00"
 )
 
-func newData(rrtype uint16, rdata string) data {
+func newData(rrtype uint16, ttl uint32, rdata string) data {
 	d := binary.BigEndian.AppendUint16(nil, rrtype)
 	d = binary.BigEndian.AppendUint16(d, dns.ClassINET)
 	d = binary.BigEndian.AppendUint32(d, ttl)
@@ -37,29 +39,37 @@ func newData(rrtype uint16, rdata string) data {
 	return append(d, rdata...)
 }
 
-// sayings returns the records of an action, or none if a zone can't say it.
-func sayings(a dnsfilter.Action, sinkhole []netip.Addr) []data {
+// sayings returns the records of an action of a rule, or none if a zone can't say it.
+func sayings(r *dnsfilter.Rule, a dnsfilter.Action) []data {
+	to := ""
 	switch a {
 	case dnsfilter.NXDomain:
-		return []data{newData(dns.TypeCNAME, toNXDomain)}
+		to = toNXDomain
 	case dnsfilter.NoData:
-		return []data{newData(dns.TypeCNAME, toNoData)}
+		to = toNoData
 	case dnsfilter.Drop:
-		return []data{newData(dns.TypeCNAME, toDrop)}
+		to = toDrop
 	case dnsfilter.Sinkhole:
-		var all []data
-		for _, a := range sinkhole {
-			rrtype := dns.TypeAAAA
-			if a.Is4() {
-				rrtype = dns.TypeA
-			}
-			all = append(all, newData(rrtype, string(a.AsSlice())))
-		}
-		return all
+		return addresses(r)
 	case dnsfilter.Pass, dnsfilter.Monitor, dnsfilter.Refused, dnsfilter.Divert:
+		return nil
 	}
-	return nil
+	return []data{newData(dns.TypeCNAME, cmp.Or(r.TTL, ttl), to)}
+}
+
+// addresses returns the records of a sinkhole.
+func addresses(r *dnsfilter.Rule) (all []data) {
+	for _, a := range r.Sinkhole {
+		rrtype := dns.TypeAAAA
+		if a.Is4() {
+			rrtype = dns.TypeA
+		}
+		all = append(all, newData(rrtype, cmp.Or(r.TTL, ttl), string(a.AsSlice())))
+	}
+	return all
 }
 
 // CanSay reports whether a policy zone can say an action: nxdomain, nodata, drop and sinkhole.
-func CanSay(a dnsfilter.Action) bool { return sayings(a, []netip.Addr{netip.IPv4Unspecified()}) != nil }
+func CanSay(a dnsfilter.Action) bool {
+	return sayings(&dnsfilter.Rule{Sinkhole: []netip.Addr{netip.IPv4Unspecified()}}, a) != nil
+}

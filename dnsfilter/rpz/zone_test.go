@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +15,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/rpz"
+	"github.com/argine-dns/argine/testdata/longtest"
 )
 
 func TestRecords(t *testing.T) {
@@ -138,11 +138,7 @@ func TestVerdicts(t *testing.T) {
 	renew()
 	s := l.start(t, t.TempDir(), rpz.Config{})
 	policy := l.policy()
-	rounds := 25
-	if os.Getenv("ARGINE_LONG") != "" {
-		rounds = 1000
-	}
-	for range rounds {
+	for range longtest.Rounds(25, 1000) {
 		records := s.zone()
 		seen := slices.Clone(records)
 		slices.Sort(seen)

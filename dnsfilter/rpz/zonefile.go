@@ -73,16 +73,20 @@ func appendOwnerText(dst, wire []byte) []byte {
 
 // text returns a record as text, without its owner.
 func (d data) text() string {
+	text := ""
+	if own := binary.BigEndian.Uint32(d[4:]); own != ttl {
+		text = strconv.FormatUint(uint64(own), 10) + " "
+	}
 	rdata := []byte(d[10:])
 	switch rrtype := binary.BigEndian.Uint16(d); rrtype {
 	case dns.TypeA, dns.TypeAAAA:
 		a, _ := netip.AddrFromSlice(rdata)
-		return dns.TypeToString[rrtype] + " " + a.String()
+		return text + dns.TypeToString[rrtype] + " " + a.String()
 	}
 	if string(rdata) == toNoData {
-		return "CNAME *."
+		return text + "CNAME *."
 	}
-	return "CNAME " + dns.Fqdn(blocklist.Name(rdata).String())
+	return text + "CNAME " + dns.Fqdn(blocklist.Name(rdata).String())
 }
 
 // ServeHTTP serves the zone as a zone file to the clients that may ask for the zone. Its ETag is the serial.
