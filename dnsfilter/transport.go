@@ -12,6 +12,9 @@ const (
 	QUIC            // DNS over QUIC (RFC 9250)
 )
 
+// HTTPSPath is the path of DNS over HTTPS.
+const HTTPSPath = "/dns-query"
+
 // transportNames are the names of the transports, as in metrics.
 var transportNames = [...]string{UDP: "udp", TCP: "tcp", TLS: "tls", HTTPS: "https", QUIC: "quic"} //nolint:gochecknoglobals // a constant table
 

@@ -13,13 +13,22 @@ import (
 var recordPosition = regexp.MustCompile(` at line: (\d+):(\d+)$`)
 
 // ReadRecords reads the local data of the settings, which may be none. Errors in the file have the type [Errors].
-func (s *Settings) ReadRecords() (*dnsfilter.Records, error) {
-	if s.Records == "" {
+func (s *Settings) ReadRecords() (*dnsfilter.Records, error) { return s.readRecords("") }
+
+// readRecords is ReadRecords with records of our own behind those of the file, unless the file has some at their name.
+func (s *Settings) readRecords(own string) (*dnsfilter.Records, error) {
+	if s.Records == "" && own == "" {
 		return nil, nil //nolint:nilnil // there is no local data
 	}
-	text, err := files.ReadSmall(s.Records)
-	if err != nil {
-		return nil, err
+	var text []byte
+	if s.Records != "" {
+		var err error
+		if text, err = files.ReadSmall(s.Records); err != nil {
+			return nil, err
+		}
+	}
+	if !bytes.Contains(bytes.ToLower(text), []byte(designated)) {
+		text = append(text, "\n$ORIGIN .\n"+own...)
 	}
 	r, err := dnsfilter.ParseRecords(bytes.NewReader(text))
 	if err == nil {

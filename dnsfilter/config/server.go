@@ -31,13 +31,6 @@ func (s *Settings) readStale(r *reader, n *yaml.Node) {
 	s.Stale.Off = !serve
 }
 
-// Clients discover encrypted resolvers below this zone (RFC 9462). Forwarders should not forward its queries (section
-// 6.4). So the server answers the zone itself, unless the settings name it with a minus sign.
-const (
-	discovery   = "resolver.arpa"
-	noDiscovery = "-" + discovery
-)
-
 // special returns the special-use zones that the server answers itself.
 func (s *Settings) special() (zones []blocklist.Name) {
 	named := slices.Clone(s.Local)
@@ -96,7 +89,11 @@ func (s *Settings) LoadServer() (c dnsfilter.Config, err error) {
 			return c, err
 		}
 	}
-	if c.Records, err = s.ReadRecords(); err != nil {
+	own, err := s.discoveryRecords()
+	if err != nil {
+		return c, err
+	}
+	if c.Records, err = s.readRecords(own); err != nil {
 		return c, err
 	}
 	if s.CookieSecrets != "" {

@@ -18,9 +18,6 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// Path is the path of DNS over HTTPS.
-const Path = "/dns-query"
-
 // mediaType is the media type of DNS messages (RFC 8484, section 6).
 const mediaType = "application/dns-message"
 
@@ -149,7 +146,7 @@ func serveRequest(w http.ResponseWriter, r *http.Request) {
 func (b *buffers) read(w http.ResponseWriter, r *http.Request) (status int) {
 	b.query = b.query[:0]
 	switch {
-	case r.URL.Path != Path:
+	case r.URL.Path != dnsfilter.HTTPSPath:
 		return http.StatusNotFound
 	case r.Method == http.MethodGet:
 		return b.readParameter(r.URL.RawQuery)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -92,41 +93,44 @@ func serveQUIC(ctx context.Context, s *dnsfilter.Server, conn *net.UDPConn, conf
 		return err
 	}
 	defer closeAll()
+	var open sync.WaitGroup
 	for {
 		conn, err := l.Accept(ctx)
 		switch {
 		case ctx.Err() != nil:
+			open.Wait()
 			return nil
 		case err != nil:
 			return fmt.Errorf("serving QUIC: %w", err)
 		}
 		if c := admitQUIC(s, conn, dnsfilter.QUIC); c != nil {
-			go serveStreams(ctx, conn, c)
+			open.Go(func() { serveStreams(ctx, conn, c) })
 		}
 	}
 }
 
-// serveStreams answers one query on each stream of a connection.
+// serveStreams answers one query on each stream of a connection. When ctx ends, it closes the connection after the
+// queries that wait, within the grace period.
 func serveStreams(ctx context.Context, conn *quic.Conn, c *dnsfilter.Conn) {
-	stop := context.AfterFunc(ctx, func() {
-		time.Sleep(dnsfilter.GracePeriod)
-		_ = conn.CloseWithError(errNone, "")
-	})
-	defer stop()
+	var streams sync.WaitGroup
 	for {
 		stream, err := conn.AcceptStream(ctx)
 		if err != nil {
-			return
+			break
 		}
-		go func() {
+		streams.Go(func() {
 			if code := serveStream(stream, c); code == errProtocol {
 				_ = conn.CloseWithError(errProtocol, "")
 			} else if code != errNone {
 				stream.CancelRead(code)
 				stream.CancelWrite(code)
 			}
-		}()
+		})
 	}
+	end := time.AfterFunc(dnsfilter.GracePeriod, func() { _ = conn.CloseWithError(errNone, "") })
+	defer end.Stop()
+	streams.Wait() // a closed connection ends them
+	_ = conn.CloseWithError(errNone, "")
 }
 
 // serveStream answers the query on a stream (RFC 9250, section 4.2). It returns an error code.

@@ -99,9 +99,6 @@ func (s *Service) reload(ctx context.Context, asked bool) error {
 	if err != nil {
 		return err
 	}
-	if _, err := next.Certificate.Load(); err != nil && next.Certificate.Cert != "" {
-		return err
-	}
 	stopPage, err := next.StopPage.Load()
 	if err != nil {
 		return err
