@@ -110,25 +110,46 @@ func (s *Server) isProxy(client netip.Addr) bool {
 // Answer returns the answer to a query in wire form, in the memory of dst if it has room. It waits for the upstream if
 // that has to be asked. It returns nil if nothing is to be sent.
 func (c *Conn) Answer(dst, packet []byte) []byte {
+	m, wait := c.AnswerNow(dst, packet)
+	if wait != nil {
+		return wait()
+	}
+	return m
+}
+
+// AnswerNow is [Conn.Answer] for queries that can be answered at once. For others it returns a function that waits for
+// the answer. It has to be called once, by any goroutine; it uses neither dst nor the packet.
+func (c *Conn) AnswerNow(dst, packet []byte) (m []byte, wait func() []byte) {
 	defer c.server.recoverPanic()
-	q, ok := c.server.queries.Get().(*query)
-	if !ok {
-		q = &query{counters: &c.server.shared}
+	m, late := c.answerNow(dst, packet)
+	if late != nil {
+		return nil, func() []byte { return c.answerLate(late) }
 	}
-	m, wait := c.answerNow(dst, packet, q)
-	if wait != nil && c.startWaiting() {
-		defer c.endWaiting()
-		m = wait()
+	c.count(m)
+	return m, nil
+}
+
+// answerLate waits for an answer, if there is room.
+func (c *Conn) answerLate(answer func() []byte) []byte {
+	defer c.server.recoverPanic()
+	if !c.startWaiting() {
+		return nil
 	}
-	c.server.queries.Put(q)
+	defer c.endWaiting()
+	m := answer()
 	c.count(m)
 	return m
 }
 
 // answerNow returns the answer to a query if it can be given at once. Otherwise it returns a function that waits for
-// it, and that uses neither the packet nor q.
-func (c *Conn) answerNow(dst, packet []byte, q *query) (m []byte, wait func() []byte) {
+// it, and that uses neither dst nor the packet.
+func (c *Conn) answerNow(dst, packet []byte) (m []byte, wait func() []byte) {
 	s := c.server
+	q, ok := s.queries.Get().(*query)
+	if !ok {
+		q = &query{counters: &s.shared}
+	}
+	defer s.queries.Put(q)
 	s.shared.queries.Add(1)
 	c.asked.Store(time.Now().UnixNano())
 	if len(packet) < dnswire.HeaderSize || dnswire.IsResponse(packet) {

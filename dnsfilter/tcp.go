@@ -57,7 +57,6 @@ type stream struct {
 
 	conn  net.Conn
 	in    *bufio.Reader
-	query query
 	buf   []byte        // buffer for answers
 	slots chan struct{} // semaphore: one slot per waiting query
 	late  sync.WaitGroup
@@ -77,9 +76,7 @@ func newStream(c *Conn, conn net.Conn) *stream {
 	if c.how.isEncrypted() {
 		size = encryptedBuffer
 	}
-	st := &stream{Conn: c, conn: conn, slots: make(chan struct{}, maxPipelined), in: bufio.NewReaderSize(conn, size)}
-	st.query.counters = &c.server.shared
-	return st
+	return &stream{Conn: c, conn: conn, slots: make(chan struct{}, maxPipelined), in: bufio.NewReaderSize(conn, size)}
 }
 
 // timeouts are the time limits for reading from a connection.
@@ -193,7 +190,7 @@ func (c *stream) answerPacket(packet []byte) {
 		c.answerTransfer(bytes.Clone(packet))
 		return
 	}
-	m, wait := c.answerNow(c.buf[:0], packet, &c.query)
+	m, wait := c.answerNow(c.buf[:0], packet)
 	if wait != nil {
 		c.later(wait)
 		return

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/net/http2"
+
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
@@ -80,8 +82,8 @@ func serveHTTPS(ctx context.Context, s *dnsfilter.Server, l net.Listener, config
 	h := http.Server{
 		Handler: http.HandlerFunc(serveRequest), TLSConfig: config, MaxHeaderBytes: maxHeaderBytes,
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout, WriteTimeout: requestTimeout, IdleTimeout: idleTimeout,
-		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
-		HTTP2:    &http.HTTP2Config{MaxConcurrentStreams: maxStreams, MaxReceiveBufferPerConnection: 1 << 16, MaxReceiveBufferPerStream: 1 << 16},
+		ErrorLog:     slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
+		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){http2.NextProtoTLS: serveHTTP2(ctx)},
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
 			if secured, ok := conn.(*tls.Conn); ok {
 				conn = secured.NetConn()
@@ -145,18 +147,14 @@ func serveRequest(w http.ResponseWriter, r *http.Request) {
 // read reads the query of a request. It returns the HTTP status.
 func (b *buffers) read(w http.ResponseWriter, r *http.Request) (status int) {
 	b.query = b.query[:0]
-	switch {
-	case r.URL.Path != dnsfilter.HTTPSPath:
-		return http.StatusNotFound
+	switch status = headerStatus(r.Method, r.URL.Path, r.Header.Get("Content-Type"), r.ContentLength); {
+	case status == http.StatusMethodNotAllowed:
+		w.Header().Set("Allow", "GET, POST")
+		return status
+	case status != http.StatusOK:
+		return status
 	case r.Method == http.MethodGet:
 		return b.readParameter(r.URL.RawQuery)
-	case r.Method != http.MethodPost:
-		w.Header().Set("Allow", "GET, POST")
-		return http.StatusMethodNotAllowed
-	case r.Header.Get("Content-Type") != mediaType:
-		return http.StatusUnsupportedMediaType
-	case r.ContentLength > maxQuery:
-		return http.StatusRequestEntityTooLarge
 	}
 	n, err := io.ReadFull(r.Body, b.query[:maxQuery+1])
 	b.query = b.query[:n]
@@ -165,6 +163,23 @@ func (b *buffers) read(w http.ResponseWriter, r *http.Request) (status int) {
 		return http.StatusRequestEntityTooLarge
 	case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) || n < minQuery:
 		return http.StatusBadRequest
+	}
+	return http.StatusOK
+}
+
+// headerStatus returns the HTTP status of a request by its header.
+func headerStatus(method, path, media string, length int64) int {
+	switch {
+	case path != dnsfilter.HTTPSPath:
+		return http.StatusNotFound
+	case method == http.MethodGet:
+		return http.StatusOK
+	case method != http.MethodPost:
+		return http.StatusMethodNotAllowed
+	case media != mediaType:
+		return http.StatusUnsupportedMediaType
+	case length > maxQuery:
+		return http.StatusRequestEntityTooLarge
 	}
 	return http.StatusOK
 }

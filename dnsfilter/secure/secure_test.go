@@ -32,6 +32,7 @@ example.org.      SOA ns.example.org. hostmaster.example.org. 1 3600 600 86400 6
 example.org.      A   192.0.2.1
 test.             SOA ns.test. hostmaster.test. 1 3600 600 86400 60
 nxdomain.test.    TXT "not blocked"
+slow.test.        A   192.0.2.3
 www.example.org.  TXT "0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789"
 `
 
@@ -58,7 +59,7 @@ func start(t testing.TB, c dnsfilter.Config) *resolver {
 	t.Helper()
 	zone, err := upstream.NewZone(zoneText)
 	require.NoError(t, err)
-	c.Upstream, c.Store = zone, blocktest.NewStore(t)
+	c.Upstream, c.Store = slowly{zone}, blocktest.NewStore(t)
 	for name, action := range map[string]dnsfilter.Action{"n": dnsfilter.NXDomain, "d": dnsfilter.Drop, "inside": dnsfilter.Refused} {
 		blocktest.SetList(t, c.Store, name, map[string]string{"n": "nxdomain.test", "d": "drop.test", "inside": "inside.test"}[name])
 		c.Policy.Rules = append(c.Policy.Rules, dnsfilter.Rule{List: name, Action: action})

@@ -1,0 +1,376 @@
+package secure
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+
+	"github.com/argine-dns/argine/dnsfilter"
+)
+
+// Limits of HTTP/2, besides those of HTTP.
+const (
+	readSize     = 2 << 10               // bytes read at once
+	maxFrame     = 16 << 10              // the lowest limit that there may be, in bytes
+	firstWindow  = 1<<16 - 1             // bytes that may be sent without an update
+	updateWindow = firstWindow / 2       // bytes received before the client may send more
+	endTimeout   = 50 * time.Millisecond // for requests that are underway at the end
+	writeTimeout = 2 * time.Second       // for a write
+	tableSize    = 4 << 10               // of the table of header fields, in bytes
+	flowError    = http2.ErrCodeFlowControl
+	badProtocol  = http2.ErrCodeProtocol
+	closedError  = http2.ErrCodeStreamClosed
+	abortedError = http2.ErrCodeInternal
+)
+
+// http2Conn is one HTTP/2 connection (RFC 9113), for the few things that DNS needs: short requests, and answers without
+// trailers. One goroutine reads the frames and answers what can be answered at once; what it has to say goes out when it
+// would have to wait for more. Requests that wait for the upstream have a goroutine each. The server of net/http needs
+// several times the processor time, with two goroutines a connection and one a request.
+type http2Conn struct {
+	conn       net.Conn
+	client     *dnsfilter.Conn
+	in         *bufio.Reader
+	framer     *http2.Framer
+	last       uint32    // the highest stream so far
+	received   uint32    // bytes of requests since the last update of the window
+	progressed time.Time // when a stream last ended, or began as the only one
+	ended      <-chan struct{}
+	slots      chan struct{} // semaphore: one slot per waiting query
+	late       sync.WaitGroup
+
+	mu      sync.Mutex // guards the following fields, and writing to framer
+	out     bytes.Buffer
+	block   bytes.Buffer
+	encoder *hpack.Encoder
+	streams map[uint32]*http2Stream // that are not done
+	window  int64                   // bytes that may be sent
+	initial int64                   // ... on a new stream
+}
+
+// http2Stream is a request that is not complete, or whose answer is not sent.
+type http2Stream struct {
+	request request
+	answers bool   // the request is complete
+	body    []byte // of the request, and then what is left of the answer
+	window  int64
+}
+
+// serveHTTP2 returns a function that takes over the connections of an HTTP server that have negotiated HTTP/2.
+func serveHTTP2(ctx context.Context) func(*http.Server, *tls.Conn, http.Handler) {
+	return func(_ *http.Server, conn *tls.Conn, _ http.Handler) {
+		if admitted, ok := conn.NetConn().(*httpConn); ok {
+			newHTTP2(conn, admitted.admitted).serve(ctx)
+		}
+	}
+}
+
+func newHTTP2(conn net.Conn, client *dnsfilter.Conn) *http2Conn {
+	c := &http2Conn{
+		conn: conn, client: client, progressed: time.Now(), slots: make(chan struct{}, maxStreams),
+		streams: make(map[uint32]*http2Stream), window: firstWindow, initial: firstWindow,
+	}
+	c.in = bufio.NewReaderSize(beforeWait{c}, readSize)
+	c.framer = http2.NewFramer(&c.out, c.in)
+	c.framer.SetReuseFrames()
+	c.framer.SetMaxReadFrameSize(maxFrame)
+	c.framer.ReadMetaHeaders, c.framer.MaxHeaderListSize = hpack.NewDecoder(tableSize, nil), maxHeaderBytes
+	c.encoder = hpack.NewEncoder(&c.block)
+	c.encoder.SetMaxDynamicTableSize(0)
+	return c
+}
+
+// beforeWait reads from the connection. Before that, it sends what was collected.
+type beforeWait struct{ c *http2Conn }
+
+func (r beforeWait) Read(b []byte) (int, error) {
+	c := r.c
+	c.mu.Lock()
+	c.flush()
+	deadline := time.Now().Add(idleTimeout)
+	if len(c.streams) > 0 {
+		deadline = c.progressed.Add(requestTimeout)
+	}
+	c.mu.Unlock()
+	if err := c.conn.SetReadDeadline(deadline); err != nil {
+		return 0, err
+	}
+	select {
+	case <-c.ended: // later, goAway overrides this deadline
+		if err := c.conn.SetReadDeadline(time.Now().Add(endTimeout)); err != nil {
+			return 0, err
+		}
+	default:
+	}
+	return c.conn.Read(b)
+}
+
+// goAway says that no more requests are taken. It leaves the pending ones the grace period.
+func (c *http2Conn) goAway() {
+	c.mu.Lock()
+	_ = c.framer.WriteGoAway(math.MaxInt32, http2.ErrCodeNo, nil) // writing to memory does not fail
+	c.flush()
+	c.mu.Unlock()
+	_ = c.conn.SetReadDeadline(time.Now().Add(endTimeout)) // it fails on closed connections only
+	time.AfterFunc(dnsfilter.GracePeriod, func() { _ = c.conn.Close() })
+}
+
+// serve answers requests until the connection or ctx ends.
+func (c *http2Conn) serve(ctx context.Context) {
+	c.ended = ctx.Done()
+	stop := context.AfterFunc(ctx, c.goAway)
+	defer stop()
+	defer func() { c.late.Wait(); _ = c.conn.Close() }()
+	preface := make([]byte, len(http2.ClientPreface))
+	if _, err := io.ReadFull(c.in, preface); err != nil || string(preface) != http2.ClientPreface {
+		return
+	}
+	c.mu.Lock()
+	_ = c.framer.WriteSettings(http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: maxStreams},
+		http2.Setting{ID: http2.SettingMaxHeaderListSize, Val: maxHeaderBytes})
+	c.mu.Unlock()
+	for c.next() == nil {
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.flush()
+}
+
+// next reads and handles one frame.
+func (c *http2Conn) next() error {
+	frame, err := c.framer.ReadFrame()
+	var ofStream http2.StreamError
+	var ofConn http2.ConnectionError
+	if err == nil {
+		err = c.handle(frame)
+	}
+	switch {
+	case errors.As(err, &ofStream):
+		c.last = max(c.last, ofStream.StreamID)
+		c.reset(ofStream.StreamID, ofStream.Code)
+		return nil
+	case errors.As(err, &ofConn):
+		c.fail(http2.ErrCode(ofConn))
+	case errors.Is(err, http2.ErrFrameTooLarge):
+		c.fail(http2.ErrCodeFrameSize)
+	}
+	return err
+}
+
+// fail says why the connection ends.
+func (c *http2Conn) fail(code http2.ErrCode) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_ = c.framer.WriteGoAway(c.last, code, nil)
+}
+
+// handle handles a frame. Those of other types mean nothing here.
+func (c *http2Conn) handle(frame http2.Frame) error {
+	id := frame.Header().StreamID
+	switch f := frame.(type) {
+	case *http2.MetaHeadersFrame:
+		return c.onHeaders(f)
+	case *http2.DataFrame:
+		return c.onData(f)
+	case *http2.RSTStreamFrame:
+		if id > c.last {
+			return http2.ConnectionError(badProtocol)
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.end(id)
+	case *http2.SettingsFrame:
+		return c.onSettings(f)
+	case *http2.PingFrame:
+		if !f.IsAck() {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return c.framer.WritePing(true, f.Data)
+		}
+	case *http2.WindowUpdateFrame:
+		if id > c.last {
+			return http2.ConnectionError(badProtocol)
+		}
+		return c.onWindow(id, int64(f.Increment))
+	case *http2.PushPromiseFrame:
+		return http2.ConnectionError(badProtocol)
+	}
+	return nil
+}
+
+// request is what counts of the header of a request.
+type request struct {
+	method, path, media string
+	length              int64 // below 0: not given
+}
+
+// newRequest returns the request of a header. It is malformed without one of the fields that each request has.
+func newRequest(f *http2.MetaHeadersFrame) (r request, ok bool) {
+	r = request{method: f.PseudoValue("method"), path: f.PseudoValue("path"), length: -1}
+	for _, field := range f.RegularFields() {
+		switch field.Name {
+		case "content-type":
+			r.media = field.Value
+		case "content-length":
+			var err error
+			if r.length, err = strconv.ParseInt(field.Value, 10, 64); err != nil || r.length < 0 {
+				return r, false
+			}
+		case "connection", "transfer-encoding", "upgrade", "keep-alive", "proxy-connection": // RFC 9113, section 8.2.2
+			return r, false
+		}
+	}
+	return r, r.method != "" && r.path != "" && f.PseudoValue("scheme") != ""
+}
+
+// onHeaders begins a request, or ends one with trailers.
+func (c *http2Conn) onHeaders(f *http2.MetaHeadersFrame) error {
+	id := f.StreamID
+	if id <= c.last {
+		return c.onTrailers(f)
+	}
+	if id%2 == 0 {
+		return http2.ConnectionError(badProtocol)
+	}
+	c.last = id
+	r, ok := newRequest(f)
+	stream := &http2Stream{request: r}
+	c.mu.Lock()
+	if len(c.streams) == 0 {
+		c.progressed = time.Now()
+	}
+	stream.window = c.initial
+	full := len(c.streams) >= maxStreams
+	if !full {
+		c.streams[id] = stream
+	}
+	c.mu.Unlock()
+	switch status := r.status(); {
+	case full:
+		return http2.StreamError{StreamID: id, Code: http2.ErrCodeRefusedStream}
+	case !ok:
+		return http2.StreamError{StreamID: id, Code: badProtocol}
+	case f.Truncated:
+		c.refuse(id, http.StatusRequestHeaderFieldsTooLarge, !f.StreamEnded())
+	case status != http.StatusOK:
+		c.refuse(id, status, !f.StreamEnded())
+	case f.StreamEnded():
+		return c.complete(id, stream)
+	}
+	return nil
+}
+
+// status returns the HTTP status of a request by its header.
+func (r *request) status() int {
+	path, _, _ := strings.Cut(r.path, "?")
+	return headerStatus(r.method, path, r.media, r.length)
+}
+
+// onTrailers ends a request. Its trailers mean nothing.
+func (c *http2Conn) onTrailers(f *http2.MetaHeadersFrame) error {
+	stream := c.incomplete(f.StreamID)
+	switch {
+	case stream == nil:
+		return http2.ConnectionError(closedError)
+	case !f.StreamEnded():
+		return http2.StreamError{StreamID: f.StreamID, Code: badProtocol}
+	}
+	return c.complete(f.StreamID, stream)
+}
+
+// incomplete returns a stream whose request is not complete, or nil.
+func (c *http2Conn) incomplete(id uint32) *http2Stream {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if stream := c.streams[id]; stream != nil && !stream.answers {
+		return stream
+	}
+	return nil
+}
+
+// onData takes a part of a request.
+func (c *http2Conn) onData(f *http2.DataFrame) error {
+	if f.StreamID > c.last {
+		return http2.ConnectionError(badProtocol)
+	}
+	if c.received += f.Length; c.received >= updateWindow {
+		c.mu.Lock()
+		_ = c.framer.WriteWindowUpdate(0, c.received)
+		c.mu.Unlock()
+		c.received = 0
+	}
+	stream := c.incomplete(f.StreamID)
+	if stream == nil {
+		return http2.StreamError{StreamID: f.StreamID, Code: closedError}
+	}
+	if len(stream.body)+len(f.Data()) > maxQuery {
+		c.refuse(f.StreamID, http.StatusRequestEntityTooLarge, !f.StreamEnded())
+		return nil
+	}
+	stream.body = append(stream.body, f.Data()...)
+	if f.StreamEnded() {
+		return c.complete(f.StreamID, stream)
+	}
+	return nil
+}
+
+// complete answers a request, at once or later in a goroutine.
+func (c *http2Conn) complete(id uint32, stream *http2Stream) error {
+	stream.answers = true
+	if stream.request.length >= 0 && stream.request.length != int64(len(stream.body)) {
+		return http2.StreamError{StreamID: id, Code: badProtocol}
+	}
+	b, _ := pool.Get().(*buffers)
+	defer pool.Put(b)
+	query, status := stream.body, http.StatusOK
+	stream.body = nil
+	if stream.request.method == http.MethodGet {
+		_, raw, _ := strings.Cut(stream.request.path, "?")
+		b.query = b.query[:0]
+		status = b.readParameter(raw)
+		query = b.query
+	} else if len(query) < minQuery {
+		status = http.StatusBadRequest
+	}
+	if status != http.StatusOK {
+		c.refuse(id, status, false)
+		return nil
+	}
+	m, wait := c.client.AnswerNow(b.answer[:0], query)
+	if wait == nil {
+		c.answer(id, m)
+		return nil
+	}
+	c.waitFor(id, wait)
+	return nil
+}
+
+// waitFor answers from a goroutine of its own.
+func (c *http2Conn) waitFor(id uint32, wait func() []byte) {
+	if len(c.slots) == cap(c.slots) {
+		c.mu.Lock()
+		c.flush() // before nothing more is read
+		c.mu.Unlock()
+	}
+	c.slots <- struct{}{}
+	c.late.Go(func() {
+		defer func() { <-c.slots }()
+		c.answer(id, wait())
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.flush()
+	})
+}

@@ -1,0 +1,167 @@
+package secure
+
+import (
+	"bytes"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+)
+
+// end removes a stream that is done.
+func (c *http2Conn) end(id uint32) {
+	delete(c.streams, id)
+	c.progressed = time.Now()
+}
+
+// flush sends the collected frames.
+func (c *http2Conn) flush() {
+	if c.out.Len() == 0 {
+		return
+	}
+	_ = c.conn.SetWriteDeadline(time.Now().Add(writeTimeout)) // it fails on closed connections only
+	if _, err := c.conn.Write(c.out.Bytes()); err != nil {
+		_ = c.conn.Close() // so that its reader ends
+	}
+	if c.out.Reset(); c.out.Cap() > maxFrame {
+		c.out = bytes.Buffer{}
+	}
+}
+
+// reset ends a stream with an error.
+func (c *http2Conn) reset(id uint32, code http2.ErrCode) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_ = c.framer.WriteRSTStream(id, code)
+	c.end(id)
+}
+
+// refuse answers with a status alone. Open says that the request is not complete, and that the rest is not wanted.
+func (c *http2Conn) refuse(id uint32, status int, open bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.streams[id] == nil {
+		return
+	}
+	c.field(":status", strconv.Itoa(status))
+	if status == http.StatusMethodNotAllowed {
+		c.field("allow", "GET, POST")
+	}
+	c.writeHeader(id, true)
+	if open {
+		_ = c.framer.WriteRSTStream(id, http2.ErrCodeNo)
+	}
+	c.end(id)
+}
+
+// answer sends an answer, as far as the client lets it. Without one, the stream is reset.
+func (c *http2Conn) answer(id uint32, m []byte) {
+	if len(m) == 0 {
+		c.reset(id, abortedError) // the policy says so, or there is no room
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	stream := c.streams[id]
+	if stream == nil { // the client no longer wants it
+		return
+	}
+	c.field(":status", "200")
+	c.field("content-type", mediaType)
+	c.field("cache-control", cacheControl(m))
+	c.field("content-length", strconv.Itoa(len(m)))
+	c.writeHeader(id, false)
+	stream.body = m
+	if c.send(id, stream); c.streams[id] != nil {
+		stream.body = bytes.Clone(stream.body) // its memory is used again
+	}
+}
+
+func (c *http2Conn) field(name, value string) {
+	_ = c.encoder.WriteField(hpack.HeaderField{Name: name, Value: value}) // writing to memory does not fail
+}
+
+// writeHeader writes the header of which the fields are collected.
+func (c *http2Conn) writeHeader(id uint32, all bool) {
+	_ = c.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: c.block.Bytes(), EndHeaders: true, EndStream: all})
+	c.block.Reset()
+}
+
+// send sends what is left of an answer, as far as the windows go. It ends the stream after all of it.
+func (c *http2Conn) send(id uint32, stream *http2Stream) {
+	for len(stream.body) > 0 {
+		n := min(int64(len(stream.body)), maxFrame, c.window, stream.window)
+		if n <= 0 {
+			return
+		}
+		all := n == int64(len(stream.body))
+		_ = c.framer.WriteData(id, all, stream.body[:n])
+		stream.body = stream.body[n:]
+		c.window -= n
+		stream.window -= n
+		if all {
+			c.end(id)
+		}
+	}
+}
+
+// sendMore sends what the windows have held back.
+func (c *http2Conn) sendMore() {
+	for id, stream := range c.streams {
+		if stream.answers {
+			c.send(id, stream)
+		}
+	}
+}
+
+// onWindow lets more be sent, on a stream or (stream 0) on the connection.
+func (c *http2Conn) onWindow(id uint32, more int64) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	window := &c.window
+	if id != 0 {
+		stream := c.streams[id]
+		if stream == nil {
+			return nil
+		}
+		window = &stream.window
+	}
+	if *window += more; *window > math.MaxInt32 {
+		if id != 0 {
+			return http2.StreamError{StreamID: id, Code: flowError}
+		}
+		return http2.ConnectionError(flowError)
+	}
+	c.sendMore()
+	return nil
+}
+
+// onSettings applies the settings of the client.
+func (c *http2Conn) onSettings(f *http2.SettingsFrame) error {
+	if f.IsAck() {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	err := f.ForeachSetting(func(s http2.Setting) error {
+		if err := s.Valid(); err != nil || s.ID != http2.SettingInitialWindowSize {
+			return err
+		}
+		more := int64(s.Val) - c.initial
+		c.initial = int64(s.Val)
+		for _, stream := range c.streams {
+			if stream.window += more; stream.window > math.MaxInt32 {
+				return http2.ConnectionError(flowError)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	c.sendMore()
+	return c.framer.WriteSettingsAck()
+}
