@@ -43,13 +43,10 @@ func adopts(o Operation, signed trust.Release) bool {
 		o.Digest == signed.Digest && o.Entries == signed.Entries
 }
 
-// signedHead returns the operation with the state of the signed head: the operation with this hash, or else the
-// recovery that stands in its place. It fails with [sql.ErrNoRows] if there is neither.
-func (l *Ledger) signedHead(ctx context.Context, head string) (Operation, error) {
-	at, err := l.history.OperationByHash(ctx, head)
-	if !errors.Is(err, sql.ErrNoRows) {
-		return at, err
-	}
+// adoptionOfHead returns the newest recovery that has adopted the state of the signed head. It fails with
+// [sql.ErrNoRows] if there is none.
+func (l *Ledger) adoptionOfHead(ctx context.Context, head string) (at Operation, err error) {
+	err = sql.ErrNoRows
 	for o, opErr := range l.history.Operations(ctx, ledger.Range{Kinds: []string{KindRecover}}) {
 		if opErr != nil {
 			return at, opErr
@@ -57,6 +54,16 @@ func (l *Ledger) signedHead(ctx context.Context, head string) (Operation, error)
 		if a, ok := adoptionOf(o); ok && a.head == head {
 			at, err = o, nil
 		}
+	}
+	return at, err
+}
+
+// signedHead returns the operation with the state of the signed head: the operation with this hash, or else the
+// recovery that stands in its place. It fails with [sql.ErrNoRows] if there is neither.
+func (l *Ledger) signedHead(ctx context.Context, head string) (Operation, error) {
+	at, err := l.history.OperationByHash(ctx, head)
+	if errors.Is(err, sql.ErrNoRows) {
+		return l.adoptionOfHead(ctx, head)
 	}
 	return at, err
 }

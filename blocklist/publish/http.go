@@ -52,7 +52,7 @@ func ToHTTP(client *http.Client, base string) Transport {
 			return &trust.MissingError{Paths: strings.Split(strings.TrimSpace(string(text)), "\n")}
 		}
 		if response.StatusCode == http.StatusConflict {
-			return fmt.Errorf("the origin refused it: %w: %s", conflict(string(text)), answer(text))
+			return conflict(answer(text))
 		}
 		if response.StatusCode/100 == 4 {
 			return fmt.Errorf("%w: %s: %s", blocklist.ErrRefused, response.Status, answer(text))
@@ -61,12 +61,13 @@ func ToHTTP(client *http.Client, base string) Transport {
 	}
 }
 
-// conflict returns the error that an origin means with 409.
+// conflict returns the error that an origin means with 409, from its answer.
 func conflict(text string) error {
+	kind := blocklist.ErrRollback
 	if strings.Contains(text, blocklist.ErrEquivocation.Error()) {
-		return blocklist.ErrEquivocation
+		kind = blocklist.ErrEquivocation
 	}
-	return blocklist.ErrRollback
+	return fmt.Errorf("the origin refused it: %w: %s", kind, strings.Replace(text, kind.Error()+": ", "", 1))
 }
 
 // answer returns a server's text as one line.

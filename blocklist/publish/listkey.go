@@ -129,6 +129,9 @@ type Recipients struct {
 	Come, Go    []string // names of subscribers added and removed since the last release
 	NewKey      bool     // the list key is new: removed subscribers can't read the release
 	Same        bool     // of a request: they are those of the last release
+	// Before is the number of subscribers of the last release, if a recovery has recorded them all again since: who they
+	// were is not known, and all are in Come.
+	Before int
 }
 
 // PendingRecipients returns who can read the pending release p of a confidential list. It reads the subscribers from
@@ -149,12 +152,8 @@ func (l *Ledger) PendingRecipients(ctx context.Context, p *Pending) (r Recipient
 	was := map[string]bool{}
 	if p.Serial > 1 {
 		r.NewKey = before.targets.KeyID != after.targets.KeyID
-		old, err := l.subscribersAt(ctx, before.targets.Newest().Ledger)
-		if err != nil {
+		if was, r.Before, err = l.subscribersBefore(ctx, before.targets); err != nil {
 			return r, err
-		}
-		for _, s := range old {
-			was[s.Name] = true
 		}
 	}
 	is, err := l.subscribersAt(ctx, p.Ledger)
@@ -172,6 +171,25 @@ func (l *Ledger) PendingRecipients(ctx context.Context, p *Pending) (r Recipient
 	return r, l.checkRecipients(after.targets, is)
 }
 
+// subscribersBefore returns the names of the subscribers of a release. If a recovery has adopted the release, they are
+// not known, and it returns their number.
+func (l *Ledger) subscribersBefore(ctx context.Context, spec trust.TargetsSpec) (names map[string]bool, unknown int, err error) {
+	names = map[string]bool{}
+	head := spec.Newest().Ledger
+	switch _, err := l.adoptionOfHead(ctx, head); {
+	case err == nil:
+		unknown, err = l.countAllRecipients(spec)
+		return names, unknown, err
+	case !errors.Is(err, sql.ErrNoRows):
+		return names, 0, err
+	}
+	all, err := l.subscribersAt(ctx, head)
+	for _, s := range all {
+		names[s.Name] = true
+	}
+	return names, 0, err
+}
+
 // checkRecipients fails unless the key files have one recipient for each subscriber.
 func (l *Ledger) checkRecipients(spec trust.TargetsSpec, subscribers []Subscriber) error {
 	for _, kind := range trust.Kinds() {
@@ -185,6 +203,18 @@ func (l *Ledger) checkRecipients(spec trust.TargetsSpec, subscribers []Subscribe
 		}
 	}
 	return nil
+}
+
+// countAllRecipients returns the number of recipients in the key files.
+func (d folder) countAllRecipients(spec trust.TargetsSpec) (all int, err error) {
+	for _, kind := range trust.Kinds() {
+		n, err := d.countRecipients(spec, kind)
+		if err != nil {
+			return 0, err
+		}
+		all += n
+	}
+	return all, nil
 }
 
 // countRecipients returns the number of recipients of a kind in the key files.
@@ -212,13 +242,18 @@ func (d folder) recipientsSince(p *Pending, operations iter.Seq2[Operation, erro
 	if err != nil {
 		return r, err
 	}
-	more, err := r.follow(operations)
+	more, again, err := r.follow(operations, before.targets)
 	if err != nil {
 		return r, err
 	}
 	r.NewKey = p.Serial > 1 && before.targets.KeyID != after.targets.KeyID
 	if r.Same = slices.EqualFunc(before.targets.Keys, after.targets.Keys, trust.File.Equal) && len(more) == 0; r.Same {
 		return r, nil
+	}
+	if again != nil {
+		if r.Before, err = d.countAllRecipients(before.targets); err != nil {
+			return r, err
+		}
 	}
 	for _, kind := range trust.Kinds() {
 		was, err := d.countRecipients(before.targets, kind)
@@ -229,7 +264,7 @@ func (d folder) recipientsSince(p *Pending, operations iter.Seq2[Operation, erro
 		if err != nil {
 			return r, err
 		}
-		if is != was+more[kind] {
+		if is != was+more[kind] && (again == nil || is != again[kind]) {
 			return r, fmt.Errorf("reviewing: %w: the list key was encrypted to %d %s recipients, is to %d, and the operations say %d", blocklist.ErrUntrusted,
 				was, kind, is, was+more[kind])
 		}
@@ -238,12 +273,18 @@ func (d folder) recipientsSince(p *Pending, operations iter.Seq2[Operation, erro
 	return r, nil
 }
 
-// follow records the subscribers who come and go. It returns how many more there are of each kind.
-func (r *Recipients) follow(operations iter.Seq2[Operation, error]) (more map[string]int, err error) {
+// follow records the subscribers who come and go after a release. It returns how many more there are of each kind, and
+// the same since the last recovery that has adopted the release, nil without one.
+func (r *Recipients) follow(operations iter.Seq2[Operation, error], release trust.TargetsSpec) (
+	more, again map[string]int, err error,
+) {
 	more = map[string]int{}
 	for o, err := range operations {
 		if err != nil {
-			return nil, err
+			return nil, nil, err
+		}
+		if a, ok := adoptionOf(o); ok && a.head == release.Newest().Ledger {
+			again, r.Come, r.Go = map[string]int{}, nil, nil
 		}
 		if !slices.Contains(subscriberKinds(), o.Kind) {
 			continue
@@ -251,20 +292,22 @@ func (r *Recipients) follow(operations iter.Seq2[Operation, error]) (more map[st
 		name, text, _ := strings.Cut(o.Reference, " ")
 		to, err := trust.ParseRecipient(text)
 		if err != nil {
-			return nil, fmt.Errorf("operation %d: %w: %w", o.ID, blocklist.ErrDamaged, err)
+			return nil, nil, fmt.Errorf("operation %d: %w: %w", o.ID, blocklist.ErrDamaged, err)
 		}
 		i := slices.Index(r.Come, name)
+		n := 1
 		switch {
 		case o.Kind == KindSubscribe:
-			more[to.Kind]++
 			r.Come = append(r.Come, name)
 		case i >= 0:
-			more[to.Kind]--
-			r.Come = slices.Delete(r.Come, i, i+1)
+			n, r.Come = -1, slices.Delete(r.Come, i, i+1)
 		default:
-			more[to.Kind]--
-			r.Go = append(r.Go, name)
+			n, r.Go = -1, append(r.Go, name)
+		}
+		more[to.Kind] += n
+		if again != nil {
+			again[to.Kind] += n
 		}
 	}
-	return more, nil
+	return more, again, nil
 }

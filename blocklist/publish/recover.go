@@ -221,7 +221,8 @@ func (v *recovery) compare(ctx context.Context) error {
 		signed, known := v.release.targets.State(r.Serial)
 		switch {
 		case known && signed.Ledger != r.Head:
-			v.note("another serial %d than the one here was signed: this ledger had %.12s, the release has %.12s", r.Serial, r.Head, signed.Ledger)
+			v.note("%v: another serial %d than the one here was signed: this ledger had %.12s, the release has %.12s", blocklist.ErrEquivocation,
+				r.Serial, r.Head, signed.Ledger)
 		case r.Serial == v.signed.Serial || v.intact(r, roots):
 			v.since, v.base = r.Serial, r.Operation
 			continue
@@ -260,15 +261,29 @@ func (v *recovery) adopt(ctx context.Context) error {
 	by.Reason = because(v.describe(known), by.Reason)
 	err = h.RecordAll(ctx, func(record ledger.Recorder) error {
 		err := record(KindRecover, by, func(t *ledger.Tx) error { return v.fill(ctx, t, known) })
-		if err != nil || known { // what is beyond the release stands after it already
-			return err
+		if err == nil && !known { // otherwise what is beyond the release stands after it already
+			err = v.repeatAll(ctx, record)
 		}
-		return v.repeatAll(ctx, record)
+		return errors.Join(err, v.repeatSubscribers(ctx, record))
 	})
 	if err != nil {
 		return fmt.Errorf("recording the recovery: %w", err)
 	}
 	return v.report(ctx, head)
+}
+
+// repeatSubscribers records the subscribers again: who could read the release is not known, so the officers of the next
+// one see all of them.
+func (v *recovery) repeatSubscribers(ctx context.Context, record ledger.Recorder) error {
+	all, err := v.to.Subscribers(ctx)
+	for _, s := range all {
+		if err == nil {
+			err = record(KindSubscribe, Audit{
+				Author: s.Author, Reason: shorten(because("again after a recovery", s.Reason)), Reference: s.Name + " " + s.Recipient,
+			}, nil)
+		}
+	}
+	return err
 }
 
 // repeatAll records again the operations beyond the release that have changed orders.

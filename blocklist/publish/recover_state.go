@@ -102,6 +102,7 @@ func (v *recovery) report(ctx context.Context, head Operation) error {
 			return err
 		case o.Kind == KindRecover:
 			v.r.Operation = o
+		case o.Kind == KindSubscribe: // see [recovery.repeatSubscribers]
 		default:
 			v.r.Again = append(v.r.Again, o)
 		}

@@ -120,15 +120,20 @@ func (l *Ledger) subscribersAt(ctx context.Context, head string) ([]Subscriber, 
 	return replaySubscribers(l.history.Operations(ctx, ledger.Range{UpTo: o.ID, Kinds: subscriberKinds()}))
 }
 
-// replaySubscribers applies operations in order, and returns the resulting subscribers.
+// replaySubscribers applies operations in order, and returns the resulting subscribers. After a recovery, subscribers
+// are recorded again.
 func replaySubscribers(operations iter.Seq2[Operation, error]) (all []Subscriber, err error) {
 	for o, err := range operations {
 		if err != nil {
 			return nil, err
 		}
 		name, text, _ := strings.Cut(o.Reference, " ")
+		same := func(s Subscriber) bool { return s.Name == name }
 		if o.Kind == KindUnsubscribe {
-			all = slices.DeleteFunc(all, func(s Subscriber) bool { return s.Name == name })
+			all = slices.DeleteFunc(all, same)
+			continue
+		}
+		if slices.ContainsFunc(all, same) {
 			continue
 		}
 		to, err := trust.ParseRecipient(text)

@@ -370,17 +370,18 @@ func (l *Ledger) validOrders(ctx context.Context, root *trust.Root) ([]byte, err
 	return doc, nil
 }
 
-// adoptOrders replaces the stored orders by newer ones from an origin. Another officer may have made them elsewhere, or
-// a thief with an officer's key. In the ledger they can be seen and withdrawn. adoptOrders always returns an error,
-// which says that the orders were replaced or why not.
+// adoptOrders replaces the stored orders by newer ones from an origin, or by other ones with the same number, which a
+// restored ledger does not know. Another officer may have made them elsewhere, or a thief with an officer's key. In the
+// ledger they can be seen and withdrawn. adoptOrders always returns an error, which says that the orders were replaced or
+// why not.
 func (l *Ledger) adoptOrders(ctx context.Context, from *trust.OrdersError, c Audit) error {
 	h, err := l.orderHistory(ctx)
 	if err != nil {
 		return err
 	}
 	spec, err := trust.OpenUrgent(h.root, from.Held, h.key)
-	if err == nil && (spec.Serial != h.serial || spec.Number() <= h.number) {
-		err = fmt.Errorf("%w: number %d on serial %d is no newer than what is here", blocklist.ErrRollback, spec.Number(), spec.Serial)
+	if err == nil && (spec.Serial != h.serial || spec.Number() < h.number) {
+		err = fmt.Errorf("%w: number %d on serial %d is older than what is here", blocklist.ErrRollback, spec.Number(), spec.Serial)
 	}
 	if err != nil {
 		return fmt.Errorf("the origin refuses these urgent orders (%w), and its own can't be taken: %w; the next release ends them", from, err)

@@ -138,6 +138,9 @@ func (a *app) describeRecipients(r publish.Recipients) {
 	if r.Subscribers == 0 {
 		a.printf("  warning      no subscriber can read this release: there is none; blocklist subscriber add")
 	}
+	if r.Before > 0 {
+		a.printf("    the ledger was recovered, so who could read the release before is not known: %s", plural(uint64(r.Before), "subscriber", "subscribers"))
+	}
 	for _, name := range r.Come {
 		a.printf("    comes %s", name)
 	}
