@@ -7,21 +7,36 @@ import (
 
 // The model of the agency walk: what each entry rests on, as the handbook says it.
 
-// modelOrder is a standing order: its reference, and its expiry or nothing.
-type modelOrder struct{ ref, expires string }
+// modelOrder is a standing order: its reference, its expiry or nothing, and whether it only monitors.
+type modelOrder struct {
+	ref, expires string
+	monitor      bool
+}
 
-const (
-	expired = "2020-01-02"
-	far     = "2098-05-01"
-	farAway = "2099-05-01"
-)
+const expired = "2020-01-02"
+
+// expiries are the expiries of orders, the earliest first. Nothing is never.
+func expiries() []string {
+	return []string{expired, "2097-03-01", "2098-05-01", "2098-05-02", "2099-05-01", ""}
+}
 
 func (o modelOrder) line(target string) string {
 	line := target + " ref=" + o.ref
 	if o.expires != "" {
 		line += " expires=" + o.expires
 	}
+	if o.monitor {
+		line += " status=monitor"
+	}
 	return line
+}
+
+// outranks reports whether the line of o is published in place of that of an older order.
+func (o modelOrder) outranks(older modelOrder) bool {
+	if o.monitor != older.monitor {
+		return older.monitor
+	}
+	return slices.Index(expiries(), o.expires) > slices.Index(expiries(), older.expires)
 }
 
 // state has the orders of each listed target, oldest first.
@@ -35,16 +50,16 @@ func (s state) clone() state {
 	return c
 }
 
-// published returns the line of the list: that of the order that stands longest, and of these the oldest.
+// published returns the line of the list: that of an order that blocks, if there is one; of these the one that stands
+// longest; and of these the oldest.
 func (s state) published(target string) string {
 	orders := s[target]
 	if len(orders) == 0 {
 		return ""
 	}
-	rank := func(o modelOrder) int { return slices.Index([]string{expired, far, farAway, ""}, o.expires) }
 	best := orders[0]
-	for _, o := range orders {
-		if rank(o) > rank(best) {
+	for _, o := range orders[1:] {
+		if o.outranks(best) {
 			best = o
 		}
 	}

@@ -8,11 +8,14 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -23,44 +26,58 @@ import (
 // agency is headquarters with its ledger and origin, officers who share nothing with it but files passed by hand, and
 // subscribers. Everything is in a folder of its own below base.
 type agency struct {
-	t        *testing.T
-	random   *rand.Rand
-	base     string
-	book     *book
-	officers []string
-	stale    map[string]bool   // whether what an officer has signed last was made again
-	seen     map[string]uint64 // the serial that an officer has signed last
-	released state
-	serial   uint64
-	skipped  uint64            // serials after it that were signed and refused
-	digests  map[uint64]string // of the releases that were pushed
-	urgent   []string
-	head     int64 // the newest operation
-	names    int   // names that were used for urgent orders and references
+	t         *testing.T
+	random    *rand.Rand
+	base      string
+	book      *book
+	officers  []string
+	stale     map[string]bool   // whether what an officer has signed last was made again
+	seen      map[string]uint64 // the serial that an officer has signed last
+	released  state
+	serial    uint64
+	skipped   uint64            // serials after it that were signed and refused
+	digests   map[uint64]string // of the releases that were pushed
+	urgent    []string          // the urgent orders in force
+	orderedBy string            // who has signed them
+	head      int64             // the newest operation
+	names     int               // names that were used for urgent orders and references
+	url       string
+
+	confidential bool // the list is encrypted to its subscribers
+	rekeyed      bool // its subscribers have changed since the last release
 }
 
-// Three officers, two of whom sign, keep a list for 35 days, and lose the ledger and an officer's key on the way. Each
+// Three officers, two of whom sign, keep a list for weeks, and lose the ledger and an officer's key on the way. Each
 // release is what the orders say, at the ledger, the origin and the subscribers.
 func TestAgencyWalk(t *testing.T) {
-	longtest.Only(t, "it types a thousand commands")
-	a := openAgency(t)
-	a.days(12)
+	longtest.Only(t, "it types thousands of commands")
+	t.Run("public", func(t *testing.T) { openAgency(t, false).walk(10, 4, 6, 9) })
+	t.Run("confidential", func(t *testing.T) { openAgency(t, true).walk(4, 2, 2, 3) })
+}
+
+// walk are the days until a backup, until the loss of the ledger, until that of an officer's machine, and after it.
+func (a *agency) walk(toBackup, toLoss, toOfficer, after int) {
+	a.t.Helper()
+	a.days(toBackup)
 	a.renewRoot()
 	backup := a.backup()
 	saved, serial := a.book.clone(), a.serial
-	a.days(5)
+	if a.confidential {
+		a.changeSubscribers() // so that the restored ledger knows others than the release has
+	}
+	a.days(toLoss)
 	a.loseLedger(backup, saved, serial)
-	a.days(8)
+	a.days(toOfficer)
 	a.loseOfficer()
-	a.days(10)
+	a.days(after)
 	a.compareAll()
 	a.checkHistory(1)
 }
 
 // openAgency makes keys, origin, list, the first root and the first release.
-func openAgency(t *testing.T) *agency {
+func openAgency(t *testing.T, confidential bool) *agency {
 	a := &agency{
-		t: t, random: rand.New(rand.NewPCG(2026, 12)), base: t.TempDir(),
+		t: t, confidential: confidential, random: rand.New(rand.NewPCG(2026, 12)), base: t.TempDir(),
 		officers: []string{"anna", "bruno", "carla"}, seen: map[string]uint64{}, stale: map[string]bool{},
 		book:     &book{orders: state{}, events: map[string][]event{}},
 		released: state{}, digests: map[uint64]string{},
@@ -70,6 +87,9 @@ func openAgency(t *testing.T) *agency {
 	init := []string{
 		"init", a.path("hq", "DIR"), "--list", "it.example/test", "--origin-key", a.path("hq", "ORIGIN", "online.pub"),
 		"--threshold", "2", "--urgent-entries", "5",
+	}
+	if confidential {
+		init = append(init, "--confidential")
 	}
 	for _, name := range a.officers {
 		init = append(init, "--officer", a.newOfficer(name))
@@ -82,12 +102,78 @@ func openAgency(t *testing.T) *agency {
 		a.pass("hq/DIR/root.json", to+"/root.json")
 	}
 	a.run(0, "origin", "trust", a.path("hq", "ORIGIN"), a.path("hq", "DIR", "root.json"))
+	a.serve()
 	a.ledger(0, "guard", "--max-growth", "1000%", "--max-shrink", "100%")
+	for _, subscriber := range []string{"current", "rare", "new", "idle"} {
+		if confidential {
+			a.newIdentity(subscriber, "isp.age")
+			a.ledger(0, "subscriber", "add", subscriber+".example", a.path(subscriber, "isp.pub"))
+		}
+	}
 	a.head = a.newest()
-	next := a.book.orders.clone()
-	next.add("ever.example", modelOrder{"first", ""})
-	a.change(0, next, "first", "add", "ever.example", "--ref", "first")
+	a.add("ever.example", modelOrder{ref: "first"})
 	return a
+}
+
+// serve starts the origin's server.
+func (a *agency) serve() {
+	a.t.Helper()
+	address := freeAddress(a.t)
+	cmd := exec.Command(os.Args[0], "origin", "serve", a.path("hq", "ORIGIN"), "--listen", address)
+	cmd.Env = append(os.Environ(), asCommand+"=1")
+	require.NoError(a.t, cmd.Start())
+	a.t.Cleanup(func() {
+		require.NoError(a.t, cmd.Process.Signal(os.Interrupt))
+		require.NoError(a.t, cmd.Wait())
+	})
+	a.url = "http://" + address
+	require.Eventually(a.t, func() bool {
+		answer, err := http.Get(a.url)
+		if err != nil {
+			return false
+		}
+		return answer.Body.Close() == nil
+	}, 10*time.Second, 20*time.Millisecond)
+}
+
+// origin returns the URL of the origin, or its folder.
+func (a *agency) origin() string {
+	if a.chance(60) {
+		return a.url
+	}
+	return a.path("hq", "ORIGIN")
+}
+
+// newIdentity makes somebody's age identity.
+func (a *agency) newIdentity(who, file string) {
+	a.t.Helper()
+	a.at(who)
+	a.run(0, "keygen", "--subscriber", "-o", a.path(who, file))
+	a.at("hq")
+}
+
+// identity returns the flag for somebody's identity, if the list is confidential.
+func (a *agency) identity(who, file string) []string {
+	if !a.confidential {
+		return nil
+	}
+	return []string{"--identity", a.path(who, file)}
+}
+
+// recipients returns the flags for the recipients of a request, if the list is confidential.
+func (a *agency) recipients() (flags []string) {
+	for _, name := range a.officers {
+		if a.confidential {
+			flags = append(flags, "--recipient", a.path("hq", name+".requests.pub"))
+		}
+	}
+	return flags
+}
+
+// request writes a request for what is pending.
+func (a *agency) request() {
+	a.t.Helper()
+	a.ledger(0, append([]string{"request", "-o", a.path("hq", "request")}, a.recipients()...)...)
 }
 
 func (a *agency) path(elements ...string) string {
@@ -156,6 +242,10 @@ func (a *agency) newOfficer(name string) (public string) {
 	a.at(name)
 	a.run(0, "keygen", "-o", a.path(name, name+".key"), "--no-passphrase")
 	a.pass(name+"/"+name+".pub", "hq/"+name+".pub")
+	if a.confidential {
+		a.newIdentity(name, "requests.age")
+		a.pass(name+"/requests.pub", "hq/"+name+".requests.pub")
+	}
 	return a.path("hq", name+".pub")
 }
 
@@ -168,7 +258,7 @@ func (a *agency) sign(code int, officer string, flags ...string) (signature stri
 	if _, err := os.Stat(a.path(officer, "root.json")); err == nil {
 		flags = append(flags, "--root", a.path(officer, "root.json"))
 	}
-	flags = append(flags, "--key", a.path(officer, officer+".key"), "-o", out, "--yes")
+	flags = slices.Concat(flags, a.identity(officer, "requests.age"), []string{"--key", a.path(officer, officer+".key"), "-o", out, "--yes"})
 	os.Remove(out)
 	a.run(code, append([]string{"sign", a.path(officer, "request")}, flags...)...)
 	a.at("hq")
@@ -195,7 +285,7 @@ func (a *agency) signRelease(officer string) (signature string) {
 
 func (a *agency) signRoot(version int, officers ...string) {
 	a.t.Helper()
-	a.ledger(0, "request", "-o", a.path("hq", "request"))
+	a.request()
 	for _, name := range officers {
 		a.ledger(0, "sign", "--signature", a.sign(exitDone, name))
 	}
@@ -222,7 +312,8 @@ func (a *agency) publish() bool {
 	two := a.two()
 	if a.chance(20) { // a late order: the release is made again, and what was signed is of something else
 		old := a.signRelease(two[0])
-		a.add(fmt.Sprintf("late%d.example", a.serial), "late", "")
+		a.names++
+		a.add(fmt.Sprintf("late%d.example", a.names), modelOrder{ref: "late"})
 		require.False(a.t, a.release())
 		a.ledger(exitRefused, "sign", "--signature", old)
 	}
@@ -233,7 +324,7 @@ func (a *agency) publish() bool {
 	first, second := a.signRelease(two[0]), a.signRelease(two[1])
 	if a.chance(30) {
 		a.ledger(0, "sign", "--signature", second)
-		a.ledger(exitSignatures, "push", a.path("hq", "ORIGIN"))
+		a.ledger(exitSignatures, "push", a.origin())
 	}
 	a.ledger(0, "sign", "--signature", first, "--signature", second, "--signature", first)
 	a.push()
@@ -246,13 +337,13 @@ func (a *agency) release() (unchanged bool) {
 	a.t.Helper()
 	next := a.book.orders.clone()
 	next.withdrawAll(hasExpired)
-	unchanged = slices.Equal(next.lines(), a.released.lines())
+	unchanged = slices.Equal(next.lines(), a.released.lines()) && !a.rekeyed
 	if unchanged {
 		a.change(exitNothing, next, "", "release")
 		return true
 	}
 	a.change(exitDone, next, "", "release")
-	a.ledger(0, "request", "-o", a.path("hq", "request"))
+	a.request()
 	return false
 }
 
@@ -268,8 +359,10 @@ func (a *agency) refuse(two []string) {
 	a.at(name)
 	out := a.path(name, "refusal")
 	os.Remove(out)
-	a.run(0, "refuse", a.path(name, "request"), "--root", a.path(name, "root.json"), "--key", a.path(name, name+".key"),
-		"--reason", "no", "-o", out)
+	a.run(0, append([]string{
+		"refuse", a.path(name, "request"), "--root", a.path(name, "root.json"), "--key", a.path(name, name+".key"), "--reason", "no",
+		"-o", out,
+	}, a.identity(name, "requests.age")...)...)
 	a.at("hq")
 	a.pass(name+"/refusal", "hq/refusal")
 	a.ledger(0, "refuse", "--signature", a.path("hq", "refusal"))
@@ -287,13 +380,13 @@ func (a *agency) push() {
 			}
 		}
 	}
-	require.NoError(a.t, json.Unmarshal([]byte(a.ledger(0, "push", a.path("hq", "ORIGIN"), "--json")), &answer))
+	require.NoError(a.t, json.Unmarshal([]byte(a.ledger(0, "push", a.origin(), "--json")), &answer))
 	pushed := answer.Result.Pushed
 	a.serial, a.skipped = a.serial+a.skipped+1, 0
 	require.Equal(a.t, a.serial, pushed.Serial)
 	require.NotContains(a.t, a.digests, pushed.Serial)
 	a.digests[pushed.Serial] = pushed.Digest
-	a.released, a.urgent = a.book.orders.clone(), nil
+	a.released, a.urgent, a.rekeyed = a.book.orders.clone(), nil, false
 	a.book.released(a.serial)
 	a.head = a.newest()
 }
