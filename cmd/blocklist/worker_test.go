@@ -134,7 +134,7 @@ func scripts(t *testing.T) string {
 		for _, m := range envLine.FindAllSubmatch(text, -1) {
 			require.Contains(t, scriptVariables, string(m[1]), path)
 		}
-		if !bytes.Contains(text, []byte("\nstdin ")) {
+		if !bytes.Contains(text, []byte("\nstdin ")) && !bytes.Contains(text, []byte("\nttyin ")) {
 			text = execLine.ReplaceAll(text, []byte("${1}work ${2}"))
 		}
 		require.NoError(t, os.WriteFile(filepath.Join(to, filepath.Base(path)), text, 0o600))
