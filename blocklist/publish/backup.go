@@ -36,7 +36,7 @@ func (l *Ledger) WriteBackup(ctx context.Context, w io.Writer) error {
 			return fs.SkipDir
 		case d.IsDir():
 			return tw.WriteHeader(&tar.Header{Name: filepath.ToSlash(name) + "/", Typeflag: tar.TypeDir, Mode: 0o700, ModTime: time.Unix(0, 0)})
-		case !d.Type().IsRegular() || name == lockName || strings.HasPrefix(d.Name(), disk.TempPrefix) || strings.HasPrefix(name, "ledger.db-"):
+		case !d.Type().IsRegular() || name == lockName || strings.HasPrefix(d.Name(), disk.TempPrefix) || strings.HasPrefix(name, LedgerFile+"-"):
 			return nil
 		}
 		return addFile(tw, filepath.ToSlash(name), path)

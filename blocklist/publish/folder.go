@@ -9,8 +9,12 @@ import (
 	"path/filepath"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/ledger"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
+
+// LedgerFile is the name of the database in the agency's folder.
+const LedgerFile = ledger.DatabaseFile
 
 // Names in the agency's folder.
 const (

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -22,6 +23,8 @@ type RecoverOptions struct {
 	Identity []byte // age identities, to open a confidential list whose key the folder has lost
 	Audit    Audit
 	Progress func(entries uint64) // called from time to time; may be nil
+	Wait     time.Duration        // for another process that changes the folder
+	Waiting  func(Holder)         // called after a second of this; may be nil
 }
 
 // Recovered is the result of [Recover].
@@ -37,7 +40,9 @@ type Recovered struct {
 	Again  []Operation `json:"again,omitempty"`
 	Mended []string    `json:"mended,omitempty"` // parts of the folder that were missing or damaged
 	Aside  []string    `json:"aside,omitempty"`  // where parts are kept that contradict the release or can't be read
-	Notes  []string    `json:"notes,omitempty"`  // what else a person must know
+	// Skipped lists serials that officers have signed for releases which were set aside. They are not used again.
+	Skipped []Skipped `json:"skipped,omitempty"`
+	Notes   []string  `json:"notes,omitempty"` // what else a person must know
 }
 
 // Recover brings the agency's folder dir to the state of a release that was signed. The folder may be older than the
@@ -61,11 +66,11 @@ func Recover(ctx context.Context, dir string, bundle io.Reader, o RecoverOptions
 	if err := errors.Join(os.MkdirAll(dir, 0o700), makeFolders(dir)); err != nil {
 		return r, err
 	}
-	lock, err := disk.Lock(filepath.Join(dir, lockName))
+	unlock, err := ledger.LockFolder(ctx, dir, o.Wait, o.Waiting)
 	if err != nil {
 		return r, err
 	}
-	defer lock.Close() //nolint:errcheck // nothing was written to it
+	defer unlock()
 	staged := folder{dir: filepath.Join(dir, disk.TempPrefix+"recover")}
 	defer os.RemoveAll(staged.dir) //nolint:errcheck // the next command tries again
 	if err := disk.RemoveTemps(dir); err != nil {
@@ -135,19 +140,25 @@ func (v *recovery) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(v.checkPending(), v.noteSubscribers(ctx))
+	return errors.Join(v.checkPending(ctx), v.noteSubscribers(ctx))
 }
 
+// note adds a note. The text of an error may quote damaged bytes, which the history would not take.
 func (v *recovery) note(format string, args ...any) {
-	v.r.Notes = append(v.r.Notes, fmt.Sprintf(format, args...))
+	v.r.Notes = append(v.r.Notes, strings.Map(func(r rune) rune {
+		if utf8text.Unsafe(r) {
+			return '?'
+		}
+		return r
+	}, fmt.Sprintf(format, args...)))
 }
 
 // open opens the ledger. Lost is true if the ledger is missing, unreadable or damaged; a ledger that is there is then
 // set aside.
 func (v *recovery) open(ctx context.Context) (lost bool, err error) {
 	v.to.history, err = ledger.Open(v.to.dir, v.to.resume)
-	if errors.Is(err, os.ErrNotExist) {
-		return true, nil
+	if errors.Is(err, os.ErrNotExist) { // a recovery that was killed has perhaps left the other files
+		return true, v.setAsideLedger()
 	}
 	if err == nil {
 		err = v.to.history.Read(ctx, func(view ledger.View) error {
@@ -162,12 +173,17 @@ func (v *recovery) open(ctx context.Context) (lost bool, err error) {
 		return false, err
 	}
 	v.note("the ledger was damaged (%v): its history begins again; what it held beyond serial %d is only in the copy that was set aside", err, v.signed.Serial)
-	for _, name := range []string{"ledger.db", "ledger.db-wal", "ledger.db-shm"} {
+	return true, v.setAsideLedger()
+}
+
+// setAsideLedger moves the files of the database. The new one must not find a journal of the old one beside it.
+func (v *recovery) setAsideLedger() error {
+	for _, name := range ledger.DatabaseFiles() {
 		if err := v.setAside(name); err != nil {
-			return false, err
+			return err
 		}
 	}
-	return true, nil
+	return nil
 }
 
 // advance brings the ledger to the release, unless it is there already.
@@ -257,12 +273,19 @@ func (v *recovery) adopt(ctx context.Context) error {
 	_, err = h.OperationByHash(ctx, v.signed.Ledger)
 	known := err == nil
 	by := v.o.Audit
+	doomed, err := v.doomed()
+	if err != nil {
+		return err
+	}
 	by.Reference = adoption{v.signed.Serial, v.signed.Ledger, head.Hash}.String()
-	by.Reason = because(v.describe(known), by.Reason)
+	by.Reason = v.describe(known, by.Reason)
 	err = h.RecordAll(ctx, func(record ledger.Recorder) error {
 		err := record(KindRecover, by, func(t *ledger.Tx) error { return v.fill(ctx, t, known) })
 		if err == nil && !known { // otherwise what is beyond the release stands after it already
 			err = v.repeatAll(ctx, record)
+		}
+		if err == nil {
+			err = v.skip(record, doomed)
 		}
 		return errors.Join(err, v.repeatSubscribers(ctx, record))
 	})
@@ -279,7 +302,7 @@ func (v *recovery) repeatSubscribers(ctx context.Context, record ledger.Recorder
 	for _, s := range all {
 		if err == nil {
 			err = record(KindSubscribe, Audit{
-				Author: s.Author, Reason: shorten(because("again after a recovery", s.Reason)), Reference: s.Name + " " + s.Recipient,
+				Author: s.Author, Reason: shorten(because("again after a recovery", s.Reason), maxText), Reference: s.Name + " " + s.Recipient,
 			}, nil)
 		}
 	}

@@ -194,7 +194,7 @@ func (l *Ledger) finishRecovery(ctx context.Context) (aside []string, err error)
 }
 
 // checkPending sets a pending release aside if it can't be read, or if its files are lost: it can be made again.
-func (v *recovery) checkPending() error {
+func (v *recovery) checkPending(ctx context.Context) error {
 	rel, err := v.to.readRelease(v.to.path(pendingDir, releaseDir))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -206,7 +206,7 @@ func (v *recovery) checkPending() error {
 		return nil
 	}
 	v.note("what was pending can't be read (%v): blocklist release makes it again", err)
-	return v.setAside(pendingDir, releaseDir)
+	return errors.Join(v.skipUnreadable(ctx, rel), v.setAside(pendingDir, releaseDir))
 }
 
 // noteSubscribers compares the subscribers that the ledger knows with those to whom the release was encrypted.

@@ -34,8 +34,12 @@ func (v *recovery) fill(ctx context.Context, t *ledger.Tx, known bool) error {
 // replaceEntries removes the entries that the release does not have, and then adds the entries that the ledger lacks. A
 // changed entry is removed and added, so the published order is its only order.
 func (v *recovery) replaceEntries(ctx context.Context, t *ledger.Tx) error {
+	way, _ := v.release.targets.UpdatePath(0) // ParseTargets has seen that there is one
+	if v.lost {
+		_, err := t.Put(ctx, v.to.lines(way), admitAll, v.o.Progress)
+		return err
+	}
 	difference := func() iter.Seq2[blocklist.Change, error] {
-		way, _ := v.release.targets.UpdatePath(0) // ParseTargets has seen that there is one
 		return trust.Diff(v.to.history.Entries(ctx), v.to.lines(way))
 	}
 	for c, err := range difference() {
@@ -70,20 +74,22 @@ func added(changes iter.Seq2[blocklist.Change, error]) iter.Seq2[blocklist.Entry
 // again returns author, reason and reference of an operation that is repeated.
 func again(o Operation) Audit {
 	reason := because(fmt.Sprintf("again after a recovery, first operation %d of %s", o.ID, o.Time.Format(time.DateOnly)), o.Reason)
-	return Audit{Author: o.Author, Reason: shorten(reason), Reference: o.Reference}
+	return Audit{Author: o.Author, Reason: shorten(reason, maxText), Reference: o.Reference}
 }
 
-// shorten cuts a text to the maximum length in an operation.
-func shorten(text string) string {
-	const limit = 4 << 10
-	if len(text) <= limit {
+// maxText is the maximum length of a text in an operation.
+const maxText = 4 << 10
+
+// shorten cuts a text to a length, at most that of a text in an operation.
+func shorten(text string, length int) string {
+	if len(text) <= length {
 		return text
 	}
-	return strings.ToValidUTF8(text[:limit-3], "") + "..."
+	return strings.ToValidUTF8(text[:max(length-3, 0)], "") + "..."
 }
 
-// describe describes what the recovery has adopted, for the ledger.
-func (v *recovery) describe(known bool) string {
+// describe describes what the recovery has adopted and why it was made, for the ledger.
+func (v *recovery) describe(known bool, why string) string {
 	text := fmt.Sprintf("serial %d adopted as it was signed", v.signed.Serial)
 	switch {
 	case !known && v.since == 0:
@@ -91,7 +97,7 @@ func (v *recovery) describe(known bool) string {
 	case !known:
 		text += fmt.Sprintf("; the operations after serial %d that led to it are not known here", v.since)
 	}
-	return shorten(strings.Join(append([]string{text}, v.r.Notes...), "; "))
+	return because(shorten(strings.Join(append([]string{text}, v.r.Notes...), "; "), maxText-len(": "+why)), why)
 }
 
 // report fills in the operations that were recorded after head.
@@ -103,6 +109,7 @@ func (v *recovery) report(ctx context.Context, head Operation) error {
 		case o.Kind == KindRecover:
 			v.r.Operation = o
 		case o.Kind == KindSubscribe: // see [recovery.repeatSubscribers]
+		case o.Kind == KindSkip && o.Reason == reasonAside:
 		default:
 			v.r.Again = append(v.r.Again, o)
 		}

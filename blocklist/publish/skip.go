@@ -30,7 +30,7 @@ func (s Skipped) String() string {
 const signedBy = " signed by "
 
 func (s Skipped) reference() string {
-	return shorten(fmt.Sprintf("serial %d%s%s", s.Serial, signedBy, s.Signers))
+	return shorten(fmt.Sprintf("serial %d%s%s", s.Serial, signedBy, s.Signers), maxText)
 }
 
 // skippedBy returns the serial that an operation skips, and false for other operations.
@@ -75,11 +75,10 @@ func (l *Ledger) skip(record ledger.Recorder, p *Pending, author, reason string)
 	if !p.IsRelease() {
 		return nil
 	}
-	signers, err := l.signers(p.metadata)
-	if err != nil || len(signers) == 0 {
+	s, err := l.signedAs(p.Serial, p.metadata)
+	if err != nil || s.Signers == "" {
 		return err
 	}
-	s := Skipped{p.Serial, strings.Join(signers, ", ")}
 	return record(KindSkip, Audit{Author: author, Reason: reason, Reference: s.reference()}, nil)
 }
 
@@ -93,6 +92,12 @@ func (l *Ledger) replace(ctx context.Context, p *Pending, author string) (Operat
 		return Operation{}, fmt.Errorf("replacing %s: %w", p.What(), err)
 	}
 	return l.history.Head(ctx)
+}
+
+// signedAs returns the serial of a release with those who have signed its metadata; none: the empty text.
+func (d folder) signedAs(serial uint64, metadata []byte) (Skipped, error) {
+	signers, err := d.signers(metadata)
+	return Skipped{serial, strings.Join(signers, ", ")}, err
 }
 
 // signers returns the names of the officers of any root who have signed the metadata.

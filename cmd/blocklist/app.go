@@ -27,6 +27,9 @@ func (a *app) printf(format string, args ...any) {
 	fmt.Fprintln(a.stderr, visible(fmt.Sprintf(format, args...)))
 }
 
+// waiting says who has the lock that a command waits for.
+func (a *app) waiting(h publish.Holder) { a.printf("waiting up to %s for %s", a.wait, h) }
+
 // withLedger opens the agency's folder, runs do, and closes the folder.
 func (a *app) withLedger(do func(*publish.Ledger) error) (err error) {
 	l, err := publish.Open(a.dir)
@@ -37,7 +40,7 @@ func (a *app) withLedger(do func(*publish.Ledger) error) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	l.SetWait(a.wait, func(h publish.Holder) { a.printf("waiting up to %s for %s", a.wait, h) })
+	l.SetWait(a.wait, a.waiting)
 	if command := l.Exposed(); command != "" {
 		a.printf("warning: other accounts of this machine can read the list; %s ends that", command)
 	}

@@ -76,7 +76,7 @@ func (a *app) openEntries(ctx context.Context, in *input, path string) (l namedE
 	return namedEntries{"local", r.Entries(), done, r.Report}, nil
 }
 
-func isLedger(path string) bool { return isFile(filepath.Join(path, "ledger.db")) }
+func isLedger(path string) bool { return isFile(filepath.Join(path, publish.LedgerFile)) }
 
 func isFile(path string) bool {
 	info, err := os.Stat(path)

@@ -60,7 +60,7 @@ func (a *app) runRecover(ctx context.Context, from, dir string, o publish.Recove
 ) {
 	progress, done := a.progress("recovering")
 	defer done()
-	o.Progress = progress
+	o.Progress, o.Wait, o.Waiting = progress, a.wait, a.waiting
 	bundle, err := openSigned(ctx, from, o.Root, subscribe.Copy)
 	if err != nil {
 		return r, err
@@ -92,6 +92,9 @@ func (a *app) printRecovered(r publish.Recovered, dir string) {
 	}
 	for _, name := range r.Aside {
 		a.printf("set aside: %s", name)
+	}
+	for _, s := range r.Skipped {
+		a.printf("%s", s)
 	}
 	for _, note := range r.Notes {
 		a.printf("note: %s", note)

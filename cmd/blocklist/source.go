@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/publish"
 )
 
 // source has the lists that a long-running program searches. When the file or folder changes, it is read again in the
@@ -143,7 +144,7 @@ func (s *source) Version() string {
 func stateOf(path string) string {
 	var b strings.Builder
 	_ = filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error { // unreadable files are left out
-		if err != nil || d.IsDir() || p != path && d.Name() != "state.json" && d.Name() != "ledger.db" {
+		if err != nil || d.IsDir() || p != path && d.Name() != "state.json" && d.Name() != publish.LedgerFile {
 			return nil
 		}
 		if info, err := d.Info(); err == nil {

@@ -15,8 +15,14 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// databaseFile is the name of the database in the folder of a ledger.
-const databaseFile = "ledger.db"
+// DatabaseFile is the name of the database in the folder of a ledger. SQLite keeps two files beside it, see
+// [DatabaseFiles].
+const DatabaseFile = "ledger.db"
+
+// DatabaseFiles returns the names of all files of the database.
+func DatabaseFiles() []string {
+	return []string{DatabaseFile, DatabaseFile + "-wal", DatabaseFile + "-shm"}
+}
 
 // Ledger is an open ledger. Several goroutines and processes may use it; only one at a time can change it.
 type Ledger struct {

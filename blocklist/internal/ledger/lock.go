@@ -52,9 +52,9 @@ func thisProcess() Holder {
 	return h
 }
 
-// holder reads the process that has the lock. It returns the zero value if the file can't be read.
-func (l *Ledger) holder() (h Holder) {
-	f, err := os.Open(l.lockPath())
+// readHolder reads the process that has a lock. It returns the zero value if the file can't be read.
+func readHolder(path string) (h Holder) {
+	f, err := os.Open(path)
 	if err != nil {
 		return h
 	}
@@ -65,8 +65,6 @@ func (l *Ledger) holder() (h Holder) {
 	return h
 }
 
-func (l *Ledger) lockPath() string { return filepath.Join(l.dir, lockFile) }
-
 // SetWait makes changes wait up to most for another process that has the lock. After a second, waiting is called with
 // that process. Waiting may be nil.
 func (l *Ledger) SetWait(most time.Duration, waiting func(Holder)) { l.wait, l.waiting = most, waiting }
@@ -75,19 +73,8 @@ func (l *Ledger) SetWait(most time.Duration, waiting func(Holder)) { l.wait, l.w
 // [Ledger.SetWait], and with [blocklist.ErrClock] if the clock is before the last operation, or a release lifetime
 // ahead of it, unless Clock is confirmed.
 func (l *Ledger) Lock(ctx context.Context) (unlock func(), err error) {
-	lock, err := disk.LockWithin(ctx, l.lockPath(), l.wait, l.notice)
-	if errors.Is(err, disk.ErrLocked) {
-		return nil, fmt.Errorf("changing %s: %w: %s", l.dir, blocklist.ErrBusy, l.holder())
-	}
-	if err != nil {
+	if unlock, err = LockFolder(ctx, l.dir, l.wait, l.waiting); err != nil {
 		return nil, err
-	}
-	unlock = func() {
-		_ = os.Truncate(l.lockPath(), 0) // what a killed process leaves there is overwritten
-		lock.Close()                     //nolint:errcheck // nothing is lost
-	}
-	if text, err := json.Marshal(thisProcess()); err == nil {
-		_ = os.WriteFile(l.lockPath(), append(text, '\n'), 0o600) // where it can't be written, the process stays unknown
 	}
 	err = l.resume(ctx)
 	if err == nil {
@@ -100,8 +87,27 @@ func (l *Ledger) Lock(ctx context.Context) (unlock func(), err error) {
 	return unlock, nil
 }
 
-func (l *Ledger) notice() {
-	if l.waiting != nil {
-		l.waiting(l.holder())
+// LockFolder locks the folder of a ledger, which may have no ledger, and nothing else. It waits up to most for another
+// process that has the lock. After a second, it calls waiting with that process; it may be nil. It fails with
+// [blocklist.ErrBusy].
+func LockFolder(ctx context.Context, dir string, most time.Duration, waiting func(Holder)) (unlock func(), err error) {
+	path := filepath.Join(dir, lockFile)
+	lock, err := disk.LockWithin(ctx, path, most, func() {
+		if waiting != nil {
+			waiting(readHolder(path))
+		}
+	})
+	if errors.Is(err, disk.ErrLocked) {
+		return nil, fmt.Errorf("changing %s: %w: %s", dir, blocklist.ErrBusy, readHolder(path))
 	}
+	if err != nil {
+		return nil, err
+	}
+	if text, err := json.Marshal(thisProcess()); err == nil {
+		_ = os.WriteFile(path, append(text, '\n'), 0o600) // where it can't be written, the process stays unknown
+	}
+	return func() {
+		_ = os.Truncate(path, 0) // what a killed process leaves there is overwritten
+		lock.Close()             //nolint:errcheck // nothing is lost
+	}, nil
 }

@@ -16,7 +16,7 @@ import (
 // Open opens the ledger in the folder dir, and upgrades an older version. Each time the ledger is locked, it calls
 // resume to complete the work of a killed process. A ledger that this process can't write is opened for reading.
 func Open(dir string, resume func(context.Context) error) (*Ledger, error) {
-	path := filepath.Join(dir, databaseFile)
+	path := filepath.Join(dir, DatabaseFile)
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("opening %s: %w: there is no ledger in it; blocklist init makes one", dir, err)
 	}
@@ -32,7 +32,7 @@ func Open(dir string, resume func(context.Context) error) (*Ledger, error) {
 }
 
 func open(dir, access string) (*Ledger, error) {
-	db, err := openDatabase(filepath.Join(dir, databaseFile), access)
+	db, err := openDatabase(filepath.Join(dir, DatabaseFile), access)
 	if err != nil {
 		return nil, err
 	}
@@ -61,10 +61,10 @@ func cantWrite(err error) bool {
 // the database, a reader may see half of them; but the time of the file changes, and [Ledger.Close] fails. An existing
 // -wal, left behind by a kill or an incomplete copy, has changes that the reader would miss: such a ledger is refused.
 func openReadOnly(dir string) (*Ledger, error) {
-	path := filepath.Join(dir, databaseFile)
+	path := filepath.Join(dir, DatabaseFile)
 	if wal, err := os.Stat(path + "-wal"); err == nil && wal.Size() > 0 {
 		return nil, fmt.Errorf("%w: it has changes in %s-wal, which can't be read here; copy the folder to where you can write",
-			os.ErrPermission, databaseFile)
+			os.ErrPermission, DatabaseFile)
 	}
 	before, err := readSnapshot(path)
 	if err != nil {
@@ -103,7 +103,7 @@ func (l *Ledger) Close() error {
 	if l.snap == (snapshot{}) || err != nil {
 		return err
 	}
-	if now, err := readSnapshot(filepath.Join(l.dir, databaseFile)); err != nil || now != l.snap {
+	if now, err := readSnapshot(filepath.Join(l.dir, DatabaseFile)); err != nil || now != l.snap {
 		return errors.Join(err, fmt.Errorf("reading %s: %w: it has changed meanwhile; read it again", l.dir, blocklist.ErrBusy))
 	}
 	return nil

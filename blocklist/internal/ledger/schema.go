@@ -110,7 +110,7 @@ func openDatabase(path, access string) (*sql.DB, error) {
 // Create makes the ledger of a list in the folder dir, with its first operation. Then it calls fill, which may be nil.
 // It writes to a temporary file and renames that at the end, so a ledger is always complete.
 func Create(ctx context.Context, dir, list string, a Audit, fill func(*Ledger) error) error {
-	path := filepath.Join(dir, disk.TempPrefix+databaseFile)
+	path := filepath.Join(dir, disk.TempPrefix+DatabaseFile)
 	if err := disk.WriteFile(path, nil, disk.Inherit); err != nil { // SQLite gives its other files the mode of the database
 		return err
 	}
@@ -118,14 +118,15 @@ func Create(ctx context.Context, dir, list string, a Audit, fill func(*Ledger) e
 	if err != nil {
 		return err
 	}
-	err = fillDatabase(ctx, db, list, a)
+	l := &Ledger{View: View{q: db, list: list}, dir: dir, db: db}
+	err = l.explain(fillDatabase(ctx, db, list, a))
 	if err == nil && fill != nil {
-		err = fill(&Ledger{View: View{q: db, list: list}, dir: dir, db: db})
+		err = fill(l)
 	}
 	if err := errors.Join(err, db.Close()); err != nil {
-		return fmt.Errorf("making the ledger %s: %w", path, err)
+		return fmt.Errorf("making the ledger in %s: %w", dir, err)
 	}
-	if err := os.Rename(path, filepath.Join(dir, databaseFile)); err != nil {
+	if err := os.Rename(path, filepath.Join(dir, DatabaseFile)); err != nil {
 		return err
 	}
 	return disk.SyncDir(dir)

@@ -31,7 +31,7 @@ func (l *Ledger) explain(err error) error {
 	case code == codeFull, code == codeIOError && l.full():
 		return fmt.Errorf("disk full: %w: nothing has changed in %s; make room, then try again", syscall.ENOSPC, l.dir)
 	case code == codeCorrupt, code == codeNoDatabase:
-		return fmt.Errorf("%w: %s can't be read as a database: %w", blocklist.ErrDamaged, databaseFile, failed)
+		return fmt.Errorf("%w: %s can't be read as a database: %w", blocklist.ErrDamaged, DatabaseFile, failed)
 	}
 	return err
 }

@@ -25,7 +25,7 @@ func unpackLedger(t *testing.T, file string) (dir string) {
 	b, err := io.ReadAll(r)
 	require.NoError(t, err)
 	dir = t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, databaseFile), b, 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, DatabaseFile), b, 0o600))
 	return dir
 }
 

@@ -1,0 +1,63 @@
+package publish
+
+import (
+	"context"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/ledger"
+)
+
+// reasonAside is the reason of an operation of [KindSkip] that a recovery records.
+const reasonAside = "set aside by a recovery"
+
+// doomed returns the serials that are not used again because the recovery sets the pending release aside: its own, if
+// officers have signed it. If the ledger is lost, also those between it and the release, each of which was signed:
+// otherwise the pending release would have it. A pending release that can't be read, or that is the release itself,
+// dooms none.
+func (v *recovery) doomed() (all []Skipped, err error) {
+	rel, err := v.to.readRelease(v.to.path(pendingDir, releaseDir))
+	if err != nil || rel.targets.Newest().Ledger == v.signed.Ledger {
+		return nil, nil //nolint:nilerr // checkPending says so
+	}
+	s, err := v.to.signedAs(rel.serial(), rel.metadata)
+	if err != nil {
+		return nil, err
+	}
+	if s.Signers != "" && s.Serial <= v.signed.Serial {
+		v.note("%v: serial %d was signed here by %s for another state than the one that was published: it is set aside",
+			blocklist.ErrEquivocation, s.Serial, s.Signers)
+		return nil, nil
+	}
+	for n := v.signed.Serial + 1; v.lost && n < s.Serial; n++ {
+		all = append(all, Skipped{n, "officers not known here"})
+	}
+	if s.Signers != "" {
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// skip records that serials are not used again.
+func (v *recovery) skip(record ledger.Recorder, all []Skipped) error {
+	for _, s := range all {
+		by := Audit{Author: v.o.Audit.Author, Reason: reasonAside, Reference: s.reference()}
+		if err := record(KindSkip, by, nil); err != nil {
+			return err
+		}
+	}
+	v.r.Skipped = append(v.r.Skipped, all...)
+	return nil
+}
+
+// skipUnreadable records that the serial of a pending release, whose files are lost, is not used again if officers have
+// signed it.
+func (v *recovery) skipUnreadable(ctx context.Context, r signedRelease) error {
+	if r.targets.Version == 0 { // not even its metadata can be read
+		return nil
+	}
+	s, err := v.to.signedAs(r.serial(), r.metadata)
+	if err != nil || s.Signers == "" || s.Serial <= v.signed.Serial {
+		return err
+	}
+	return v.to.history.RecordAll(ctx, func(record ledger.Recorder) error { return v.skip(record, []Skipped{s}) })
+}
