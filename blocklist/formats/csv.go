@@ -37,9 +37,11 @@ func (c *table) line(t *lineSink, text string) {
 		c.separator = separatorLine(text)
 	case !c.begun:
 		c.begun = true
-		if c.header(text); c.wrong != "" {
+		names := c.header(text)
+		if c.wrong != "" {
 			t.bad(c.wrong)
 		}
+		t.refusal = c.absent(names)
 	case c.wrong != "":
 		t.bad(c.wrong)
 	default:
@@ -50,16 +52,16 @@ func (c *table) line(t *lineSink, text string) {
 // maxColumns is the maximum number of columns.
 const maxColumns = 256
 
-// header parses the first row. The separator is the candidate that occurs in it most often.
-func (c *table) header(text string) {
+// header parses the first row, and returns the names in it. The separator is the candidate that occurs in it most often.
+func (c *table) header(text string) (names []string) {
 	if c.separator == 0 {
 		c.separator = mostFrequent(text)
 	}
-	names := split(text, c.separator)
+	names = split(text, c.separator)
 	c.width, c.columns = len(names), map[string]int{}
 	if len(names) > maxColumns {
 		c.wrong = "header with more than 256 columns"
-		return
+		return names
 	}
 	for i, name := range names {
 		meaning, given := c.meaning(name)
@@ -85,7 +87,7 @@ func (c *table) header(text string) {
 	if !c.hasTarget() {
 		c.wrong = noTarget(names)
 	}
-	c.wrong = cmp.Or(c.absent(names), c.wrong)
+	return names
 }
 
 // meaning returns what a column is, empty if that is unknown, and whether the caller has said so.

@@ -119,7 +119,7 @@ func (out *output) flags(cmd *cobra.Command, name, alias string, writable []form
 func (out *output) write(a *app, entries iter.Seq2[blocklist.Entry, error]) error {
 	format, err := formats.Parse(out.format)
 	if err != nil || !slices.Contains(formats.Writable(), format) {
-		return usage("format %q cannot be written; there are %s", out.format, list(out.writable))
+		return usage("format %q cannot be written; those that can are %s", out.format, list(out.writable))
 	}
 	return a.writeOut(func(w io.Writer) error {
 		written, err := formats.Write(w, format, entries, out.o)

@@ -139,7 +139,7 @@ func quorum(q *publish.Signatures) string {
 // operationText returns an operation on one line, in columns: number, hash, time, kind, lines, author and cause.
 func operationText(o publish.Operation) string {
 	lines := fmt.Sprintf("+%s -%s", thousands(o.Added), thousands(o.Removed))
-	return fmt.Sprintf("%-4d  %.12s  %s  %-8s  %-10s  %s", o.ID, o.Hash, o.Time.Format(time.RFC3339), o.Kind, lines, causeText(o))
+	return fmt.Sprintf("%-4d  %.12s  %s  %-11s  %-10s  %s", o.ID, o.Hash, o.Time.Format(time.RFC3339), o.Kind, lines, causeText(o))
 }
 
 // causeText returns the author, the reason and the reference of an operation.

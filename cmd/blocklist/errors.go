@@ -101,6 +101,9 @@ func (a *app) end(cmd *cobra.Command, err error) int {
 	if e := (exitError{}); errors.As(err, &e) {
 		err = e.err // may be nil: the command has said it all
 	}
+	if wrong := (usageError{}); errors.As(err, &wrong) {
+		err = withHint(err, "%s --help shows what it takes, with examples", cmd.CommandPath())
+	}
 	if err != nil {
 		a.report(err)
 	}
@@ -134,16 +137,21 @@ func withHint(err error, format string, args ...any) error {
 	return hinted{err, fmt.Sprintf(format, args...)}
 }
 
+// usageError is an error for a wrong command line. Its hint names the command, see [app.end].
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
 // usage returns an error for a wrong command line.
 func usage(format string, args ...any) error {
-	return exitError{exitUsage, withHint(fmt.Errorf(format, args...), "blocklist --help and blocklist COMMAND --help show what there is, with examples")}
+	return exitError{exitUsage, usageError{fmt.Errorf(format, args...)}}
 }
 
 // args wraps a check of arguments, so that its error counts as wrong usage.
 func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
-			return usage("%w", err)
+			return usage("%w; it is %s", err, cmd.UseLine())
 		}
 		return nil
 	}

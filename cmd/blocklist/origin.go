@@ -29,7 +29,7 @@ and an online key, which says that nothing newer exists; it can't add an entry.`
   blocklist origin serve ORIGIN --listen 127.0.0.1:8470`,
 		Args: args(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
-			return usage("origin init, origin trust, origin serve, origin rekey or origin subscriber")
+			return usage("a command is missing: origin init, origin trust, origin serve, origin rekey or origin subscriber")
 		},
 	}
 	cmd.AddCommand(
@@ -106,7 +106,7 @@ officers in the root decide what is accepted.`,
 				return err
 			}
 			a.result(fields{"origin": args[0], "list": list, "fingerprint": fingerprint})
-			a.printf("%s takes pushes for %s", args[0], list)
+			a.printf("%s accepts pushes for %s", args[0], list)
 			a.printf("fingerprint of its root: %s; compare it with the agency by voice", fingerprint)
 			return nil
 		},

@@ -20,7 +20,7 @@ receipts shows them.`,
   blocklist origin subscriber list ORIGIN --list it.example/csam`,
 		Args: args(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
-			return usage("origin subscriber add, origin subscriber remove or origin subscriber list")
+			return usage("a command is missing: origin subscriber add, origin subscriber remove or origin subscriber list")
 		},
 	}
 	cmd.AddCommand(changing(a.originSubscriberAdd()), changing(a.originSubscriberRemove()), a.originSubscriberList())

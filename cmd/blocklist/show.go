@@ -128,7 +128,7 @@ func (a *app) printStatus(s publish.Status) error {
 		line("skipped", "%s", skipped)
 	}
 	if s.Damaged != "" {
-		line("damaged", "%s; blocklist verify tells more", s.Damaged)
+		line("damaged", "%s; blocklist verify shows what", s.Damaged)
 	}
 	if s.Origin != nil {
 		line("origin", "has %s", s.Origin)

@@ -21,7 +21,7 @@ release has a new key. Subscribers can still read the releases that they could r
   blocklist -C DIR subscriber list`,
 		Args: args(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
-			return usage("subscriber add, subscriber remove or subscriber list")
+			return usage("a command is missing: subscriber add, subscriber remove or subscriber list")
 		},
 	}
 	cmd.AddCommand(changing(a.subscriberAdd()), changing(a.subscriberRemove()), a.subscriberList())

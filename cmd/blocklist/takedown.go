@@ -69,7 +69,7 @@ func (a *app) printTakedowns(all []takedown.PlatformStatus) error {
 		return nil
 	}
 	w := tabwriter.NewWriter(visibleWriter{a.stdout}, 0, 0, 2, ' ', 0)
-	fmt.Fprint(w, "\nplatform\topen\tcame back\tremoved\tnever checked\tthere to 1 day\tto 1 week\tlonger\toldest\n")
+	fmt.Fprint(w, "\nplatform\topen\tcame back\tremoved\tnever checked\topen under 1 day\topen under 1 week\topen longer\toldest open\n")
 	var sum takedown.PlatformStatus
 	for i, s := range all {
 		sum = sum.Add(s)

@@ -24,7 +24,7 @@ Urgent orders apply on top of the newest release and end with the next one. To k
   blocklist -C DIR urgent push https://origin.example`,
 		Args: args(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
-			return usage("urgent add, urgent remove, urgent list or urgent push")
+			return usage("a command is missing: urgent add, urgent remove, urgent list or urgent push")
 		},
 	}
 	cmd.AddCommand(changing(a.urgentAdd()), changing(a.urgentRemove()), changing(a.urgentPush()), a.urgentList())

@@ -199,7 +199,7 @@ func (t *Tx) Expire(ctx context.Context) error {
 	}
 	for _, o := range expired {
 		if o.Expires.IsZero() || o.Expires.After(t.op.Time) { // the column is only an index: the attributes decide
-			return Damaged("order %q has not expired, though the ledger says so beside it; blocklist verify tells more", o)
+			return Damaged("order %q has not expired, though the ledger says so beside it; blocklist verify shows what", o)
 		}
 		if err := t.Withdraw(ctx, o.Target(), o.Reference); err != nil {
 			return err
