@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -29,7 +28,6 @@ type Document struct {
 type envelope struct {
 	Signed     json.RawMessage     `json:"signed"`
 	Signatures []Object[Signature] `json:"signatures"`
-	fields     map[string]any      // all of it as JSON values, by keys as they are spelled
 }
 
 // openEnvelope checks size and form of a document. Errors contain the document's name, what.
@@ -37,9 +35,7 @@ func openEnvelope(what string, b []byte, limit int) (e envelope, err error) {
 	if len(b) > limit {
 		return e, fail(what, blocklist.ErrTooLarge, "%d bytes, the limit is %d", len(b), limit)
 	}
-	decoded, err := decodeStrict(b)
-	if err == nil {
-		e.fields, _ = decoded.(map[string]any)
+	if err = checkStrict(b); err == nil {
 		err = json.Unmarshal(b, &e)
 	}
 	if err == nil && (len(e.Signed) == 0 || e.Signed[0] != '{') {
@@ -63,7 +59,7 @@ func parse[T any, P fields[T]](what, role string, b []byte, limit int) (d Docume
 	if err != nil {
 		return d, signed, err
 	}
-	if err := e.checkKeys(role); err != nil {
+	if err := e.checkKeys(b, role); err != nil {
 		return d, signed, Malformed(what, "%v", err)
 	}
 	if err := json.Unmarshal(e.Signed, &signed); err != nil {
@@ -86,8 +82,12 @@ func parse[T any, P fields[T]](what, role string, b []byte, limit int) (d Docume
 
 // checkKeys makes checks that decoding into a struct leaves out: the exact spelling of the first two keys, and no two
 // signatures with the same key identifier.
-func (e envelope) checkKeys(role string) error {
-	signed, _ := e.fields["signed"].(map[string]any)
+func (e envelope) checkKeys(b []byte, role string) error {
+	var all map[string]any
+	if err := json.Unmarshal(b, &all); err != nil {
+		return err
+	}
+	signed, _ := all["signed"].(map[string]any)
 	if is, _ := signed["_type"].(string); is != role {
 		return fmt.Errorf("the document is of type %.80q, not %q", is, role)
 	}
@@ -103,11 +103,9 @@ func (e envelope) checkKeys(role string) error {
 
 // document returns the part of a document that is common to all roles.
 func (e envelope) document(b []byte) Document {
-	var signed []byte
-	for name, value := range e.fields {
-		if strings.EqualFold(name, "signed") { // as encoding/json finds it
-			signed, _ = appendCanonical(make([]byte, 0, len(b)), value)
-		}
+	signed, err := canonicalJSON(e.Signed)
+	if err != nil {
+		signed = nil
 	}
 	return Document{Raw: b, Signatures: e.Signatures, signed: signed}
 }

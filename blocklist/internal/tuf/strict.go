@@ -11,70 +11,61 @@ import (
 // maxDepth is the maximum nesting depth of a document.
 const maxDepth = 12
 
-// decodeStrict decodes JSON, with numbers as they are written. It refuses what parsers interpret differently: null,
-// duplicate keys (ignoring case), keys with characters other than printable ASCII, trailing data.
-func decodeStrict(b []byte) (any, error) {
+// checkStrict refuses JSON that parsers interpret differently: null, duplicate keys (ignoring case), keys with
+// characters other than printable ASCII, trailing data.
+func checkStrict(b []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.UseNumber()
-	value, err := decodeValue(dec, maxDepth)
-	if err != nil {
-		return nil, err
+	if err := checkValue(dec, maxDepth); err != nil {
+		return err
 	}
 	if _, err := dec.Token(); err != io.EOF {
-		return nil, fmt.Errorf("something follows the end")
+		return fmt.Errorf("something follows the end")
 	}
-	return value, nil
+	return nil
 }
 
-func decodeValue(dec *json.Decoder, depth int) (any, error) {
+func checkValue(dec *json.Decoder, depth int) error {
 	token, err := dec.Token()
 	switch {
 	case err != nil:
-		return nil, err
+		return err
 	case token == nil:
-		return nil, fmt.Errorf("null is not allowed")
+		return fmt.Errorf("null is not allowed")
 	case depth == 0:
-		return nil, fmt.Errorf("nested too deep")
+		return fmt.Errorf("nested too deep")
 	case token == json.Delim('{'):
-		return decodeObject(dec, depth)
+		return checkObject(dec, depth)
 	case token == json.Delim('['):
-		return decodeArray(dec, depth)
-	}
-	return token, nil
-}
-
-func decodeArray(dec *json.Decoder, depth int) (values []any, err error) {
-	for dec.More() {
-		value, err := decodeValue(dec, depth-1)
-		if err != nil {
-			return nil, err
+		for dec.More() {
+			if err := checkValue(dec, depth-1); err != nil {
+				return err
+			}
 		}
-		values = append(values, value)
+		_, err = dec.Token()
 	}
-	_, err = dec.Token()
-	return values, err
+	return err
 }
 
-func decodeObject(dec *json.Decoder, depth int) (map[string]any, error) {
-	fields, seen := map[string]any{}, map[string]bool{}
+func checkObject(dec *json.Decoder, depth int) error {
+	seen := map[string]bool{}
 	for dec.More() {
 		token, err := dec.Token()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		key, _ := token.(string)
 		if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
-			return nil, fmt.Errorf("key %.80q is not plain ASCII", key)
+			return fmt.Errorf("key %.80q is not plain ASCII", key)
 		}
-		folded := strings.ToLower(key)
-		if seen[folded] {
-			return nil, fmt.Errorf("key %.80q is there twice", folded)
+		if key = strings.ToLower(key); seen[key] {
+			return fmt.Errorf("key %.80q is there twice", key)
 		}
-		seen[folded] = true
-		if fields[key], err = decodeValue(dec, depth-1); err != nil {
-			return nil, err
+		seen[key] = true
+		if err := checkValue(dec, depth-1); err != nil {
+			return err
 		}
 	}
 	_, err := dec.Token()
-	return fields, err
+	return err
 }

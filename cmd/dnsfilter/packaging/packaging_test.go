@@ -1,0 +1,111 @@
+//go:build linux
+
+package packaging_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/testdata/longtest"
+)
+
+// TestPackages installs the packages of both commands into an empty folder, upgrades them and removes them, with dpkg and
+// with rpm. Changed settings stay.
+func TestPackages(t *testing.T) {
+	longtest.Only(t, "it compiles both commands and the programs that make packages")
+	dist := t.TempDir()
+	run(t, "../../../.ci/package", dist, "linux/"+runtime.GOARCH)
+	t.Run("dpkg", func(t *testing.T) {
+		needs(t, "dpkg", "dpkg-deb")
+		root := t.TempDir()
+		for _, dir := range []string{"updates", "info"} {
+			require.NoError(t, os.MkdirAll(filepath.Join(root, "var/lib/dpkg", dir), 0o755))
+		}
+		require.NoError(t, os.WriteFile(filepath.Join(root, "var/lib/dpkg/status"), nil, 0o644))
+		dpkg := []string{"dpkg", "--root=" + root, "--log=/dev/null", "--force-not-root,script-chrootless,depends,confold"}
+		install := append(append(dpkg, "-i"), packages(t, dist, "*.deb")...)
+		run(t, install...)
+		settings := installed(t, root)
+		run(t, install...)
+		assert.FileExists(t, settings)
+		assert.Contains(t, read(t, settings), "# changed")
+		run(t, append(dpkg, "-r", "dnsfilter", "blocklist")...)
+		assert.NoFileExists(t, filepath.Join(root, "usr/bin/dnsfilter"))
+		assert.FileExists(t, settings, "what is removed leaves its settings")
+		run(t, append(dpkg, "-P", "dnsfilter")...)
+		assert.NoFileExists(t, settings)
+	})
+	t.Run("rpm", func(t *testing.T) {
+		needs(t, "rpm")
+		root := t.TempDir()
+		rpm := []string{"rpm", "--root", root, "--nodeps", "--noscripts"}
+		install := append(append(rpm, "-U", "--replacepkgs"), packages(t, dist, "*.rpm")...)
+		run(t, install...)
+		settings := installed(t, root)
+		run(t, install...)
+		assert.Contains(t, read(t, settings), "# changed")
+		run(t, append(rpm, "-e", "dnsfilter", "blocklist")...)
+		assert.NoFileExists(t, filepath.Join(root, "usr/bin/dnsfilter"))
+		assert.FileExists(t, settings+".rpmsave", "what is removed leaves settings that were changed")
+	})
+}
+
+// TestUnit rates the sandbox of the unit: 0 is the best, 100 the worst.
+func TestUnit(t *testing.T) {
+	needs(t, "systemd-analyze")
+	run(t, "systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", "dnsfilter.service")
+}
+
+// installed looks at what is in the folder root after an installation, and changes the settings there. It returns their
+// path.
+func installed(t *testing.T, root string) string {
+	t.Helper()
+	for _, path := range []string{
+		"usr/bin/blocklist", "usr/lib/systemd/system/dnsfilter.service", "usr/lib/systemd/system/dnsfilter.socket",
+		"usr/share/man/man1/blocklist-sign.1.gz", "usr/share/man/man1/dnsfilter-serve.1.gz",
+		"usr/share/bash-completion/completions/blocklist", "usr/share/zsh/vendor-completions/_dnsfilter",
+		"usr/share/doc/dnsfilter/README.md", "usr/share/doc/blocklist/copyright",
+	} {
+		assert.FileExists(t, filepath.Join(root, path))
+	}
+	settings := filepath.Join(root, "etc/dnsfilter/dnsfilter.yaml")
+	run(t, filepath.Join(root, "usr/bin/dnsfilter"), "check", "-c", settings)
+	require.NoError(t, os.WriteFile(settings, []byte(read(t, settings)+"# changed\n"), 0o644))
+	return settings
+}
+
+func packages(t *testing.T, dist, pattern string) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(dist, pattern))
+	require.NoError(t, err)
+	require.Len(t, found, 2)
+	return found
+}
+
+func needs(t *testing.T, programs ...string) {
+	t.Helper()
+	for _, program := range programs {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skip(program + " is not installed")
+		}
+	}
+}
+
+func run(t *testing.T, command ...string) {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), command[0], command[1:]...).CombinedOutput()
+	require.NoError(t, err, "%q: %s", command, out)
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return string(text)
+}
