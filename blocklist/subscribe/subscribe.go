@@ -266,6 +266,19 @@ func (s *Subscription) Entries() iter.Seq2[blocklist.Entry, error] {
 	}
 }
 
+// Changes yields the net changes of the current list since an earlier serial, in the order of a delta, from the release
+// files. It returns false if these do not lead from that serial to the current one. The last value may be an error, as
+// for [Subscription.Entries].
+func (s *Subscription) Changes(since uint64) (iter.Seq2[blocklist.Change, error], bool) {
+	s.lockNow()
+	defer s.refreshing.Unlock()
+	at := s.held.keptIndex(since)
+	if at < 0 {
+		return nil, false
+	}
+	return trust.NetChanges(nil, s.held.Kept[at+1:], s.openKept), true
+}
+
 // signedInForce returns the signed description of the current release, in its masked form if the list is confidential,
 // and the files that led to it. It returns false if there is no release.
 func (s *Subscription) signedInForce() (signed trust.Release, kept []trust.File, ok bool) {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/miekg/dns"
@@ -28,8 +29,10 @@ type build struct {
 	next   *snapshot
 	keep   []int // number of each old source in the next snapshot; -1: its entries are not kept
 	read   []*sorter
-	errs   []error // sources that are not the current ones
-	stale  bool    // the next snapshot differs from the old one
+	// changes of sources whose entries are kept otherwise; an item with the verdict removal removes its entry
+	changes []*sorter
+	errs    []error // sources that are not the current ones
+	stale   bool    // the next snapshot differs from the old one
 
 	actions [MaxSources][dnsfilter.Divert + 1]uint8 // numbers of verdicts
 }
@@ -56,7 +59,7 @@ func (z *Zone) update(ctx context.Context) error {
 }
 
 func (b *build) close() {
-	for _, s := range b.read {
+	for _, s := range slices.Concat(b.read, b.changes) {
 		if err := s.close(); err != nil {
 			b.config.Log.Warn("removing a temporary file", slog.Any("error", err))
 		}
@@ -102,12 +105,18 @@ func (b *build) source(ctx context.Context, i int) error {
 		return nil
 	}
 	var info sourceInfo
-	if err == nil {
+	changes := false
+	if err == nil && was >= 0 {
+		info, changes, err = b.readChanges(ctx, i, b.old.Sources[was], version)
+	}
+	if err == nil && !changes {
 		info, err = b.readSource(ctx, i, version)
 	}
 	switch {
 	case err == nil:
-		b.next.Sources[i], b.stale = info, true
+		if b.next.Sources[i], b.stale = info, true; changes {
+			b.keep[was] = i
+		}
 		return nil
 	case was >= 0:
 		b.keepSource(i, was)
@@ -120,8 +129,30 @@ func (b *build) source(ctx context.Context, i int) error {
 // version identifies the entries of a source, and what is done with them as source number i.
 func (src *Source) version(i int) (string, error) {
 	v, err := src.Version()
+	return v + src.policy(i), err
+}
+
+// policy identifies what is done with the entries of a source.
+func (src *Source) policy(i int) string {
 	r := &src.Rule
-	return fmt.Sprintf("%s; %d allow=%t %s %v %v %d", v, i, src.Allow, r.Action, r.Categories, r.Sinkhole, r.TTL), err
+	return fmt.Sprintf("; %d allow=%t %s %v %v %d", i, src.Allow, r.Action, r.Categories, r.Sinkhole, r.TTL)
+}
+
+// before returns the version of the entries behind an older result of version. It returns false if something else was
+// done with them.
+func (src *Source) before(i int, version string) (entries string, same bool) {
+	return strings.CutSuffix(version, src.policy(i))
+}
+
+// errChanging is returned for a source that has changed while it was read. It is read again at once.
+var errChanging = errors.New("it has changed while it was read")
+
+// unchanged returns an error if the source no longer has a version.
+func (src *Source) unchanged(i int, version string) error {
+	if now, err := src.version(i); err != nil || now != version {
+		return errors.Join(errChanging, err)
+	}
+	return nil
 }
 
 // keepSource keeps the entries of a source as they are in the old table.
@@ -185,10 +216,7 @@ func (b *build) readSource(ctx context.Context, i int, version string) (info sou
 			return info, err
 		}
 	}
-	if now, err := src.version(i); err != nil || now != version {
-		return info, errors.Join(errors.New("it has changed while it was read"), err)
-	}
-	return info, s.settle()
+	return info, errors.Join(src.unchanged(i, version), s.settle())
 }
 
 // judge returns the verdict on an entry, or why a zone can't say it.
@@ -246,8 +274,9 @@ func (b *build) items() (itemReader, io.Closer, error) {
 		return nil, nil, err
 	}
 	a.from = old
-	all.runs = append(all.runs, a)
-	return all, f, nil
+	kept, err := b.changed(a)
+	all.runs = append(all.runs, kept)
+	return all, f, err
 }
 
 // write writes the next table, with the difference to the old one, and commits it.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -30,13 +31,15 @@ type lists struct {
 	store *blocklist.Store
 	mu    sync.Mutex // guards lines
 	lines map[string][]string
-	rules []dnsfilter.Rule
-	allow []string
+	// what lists had, by version
+	before map[string][]string
+	rules  []dnsfilter.Rule
+	allow  []string
 }
 
 func newLists(t testing.TB) *lists {
 	t.Helper()
-	return &lists{store: blocktest.NewStore(t), lines: map[string][]string{}}
+	return &lists{store: blocktest.NewStore(t), lines: map[string][]string{}, before: map[string][]string{}}
 }
 
 // set sets the lines of a list.
@@ -55,10 +58,37 @@ func (l *lists) of(list string) []string {
 	return l.lines[list]
 }
 
+// changes returns the changes of a list since an earlier version. Half of the lists do not know them.
+func (l *lists) changes(t testing.TB, since, list string) (iter.Seq2[blocklist.Change, error], bool) {
+	var all []blocklist.Change
+	now := l.of(list)
+	l.mu.Lock()
+	old, ok := l.before[since]
+	l.mu.Unlock()
+	for i, lines := range [][]string{old, now} {
+		for _, line := range lines {
+			if other := [][]string{now, old}[i]; slices.Contains(other, line) {
+				continue
+			}
+			e, err := blocklist.ParseEntry(line)
+			require.NoError(t, err)
+			all = append(all, blocklist.Change{Removed: i == 0, Entry: e})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b blocklist.Change) int { return strings.Compare(a.Entry.Target(), b.Entry.Target()) })
+	return func(yield func(blocklist.Change, error) bool) {
+		for _, c := range all {
+			if !yield(c, nil) {
+				return
+			}
+		}
+	}, ok && len(list)%2 == 1
+}
+
 func (l *lists) policy() dnsfilter.Policy { return dnsfilter.Policy{Allow: l.allow, Rules: l.rules} }
 
 // sources returns the sources of a zone of all lists.
-func (l *lists) sources() (all []rpz.Source) {
+func (l *lists) sources(t testing.TB) (all []rpz.Source) {
 	rules := l.rules
 	for i := range l.allow {
 		rules = append([]dnsfilter.Rule{{List: l.allow[len(l.allow)-1-i]}}, rules...)
@@ -71,8 +101,14 @@ func (l *lists) sources() (all []rpz.Source) {
 				if !ok {
 					return "", fmt.Errorf("there is no list %s", r.List)
 				}
-				return fmt.Sprint(info.Created, l.of(r.List)), nil
+				lines := l.of(r.List)
+				version := fmt.Sprint(info.Created, lines)
+				l.mu.Lock()
+				defer l.mu.Unlock()
+				l.before[version] = lines
+				return version, nil
 			},
+			Changes: func(since string) (iter.Seq2[blocklist.Change, error], bool) { return l.changes(t, since, r.List) },
 			Entries: func() iter.Seq2[blocklist.Entry, error] { return blocktest.Entries(strings.Join(l.of(r.List), "\n")) },
 		})
 	}
@@ -97,7 +133,7 @@ func (l *lists) start(t *testing.T, dir string, c rpz.Config) *served {
 	t.Helper()
 	s := &served{t: t, lists: l, config: c, log: &logtest.Buffer{}}
 	s.config.Name, _ = blocklist.ParseName(zoneName)
-	s.config.Sources = l.sources()
+	s.config.Sources = l.sources(t)
 	s.config.Log = slog.New(slog.NewTextHandler(s.log, nil))
 	if s.config.Allow == nil {
 		s.config.Allow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}

@@ -1,6 +1,7 @@
 package rpz
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 
@@ -20,14 +21,19 @@ type reply struct {
 	send        func([]byte) error
 	buf         []byte
 	records     int
+	last        []byte // key of the last owner
+	lastAt      int    // where its name is in the message; 0: nowhere
 	inAuthority bool   // the records are in the authority section
 	sent        uint64 // bytes
 	err         error
 }
 
+// maxPointer is the maximum offset in a message that a compression pointer can have, plus one.
+const maxPointer = 1 << 14
+
 // maxMessage is the length of a message of a transfer, in bytes, without OPT and TSIG records. Each is one write and one
 // signature.
-const maxMessage = 32 << 10
+const maxMessage = maxPointer
 
 func newReply(head []byte, edns bool, send func([]byte) error) *reply {
 	r := &reply{head: append([]byte(nil), head...), edns: edns, send: send}
@@ -40,7 +46,7 @@ func newReply(head []byte, edns bool, send func([]byte) error) *reply {
 	return r
 }
 
-func (r *reply) reset() { r.buf, r.records = append(r.buf[:0], r.head...), 0 }
+func (r *reply) reset() { r.buf, r.records, r.lastAt = append(r.buf[:0], r.head...), 0, 0 }
 
 // add adds a record with a packed owner. The first error is that of flush.
 func (r *reply) add(owner string, d data) {
@@ -49,9 +55,23 @@ func (r *reply) add(owner string, d data) {
 	r.added(start)
 }
 
-// addOwner adds a record of an owner.
+// addOwner adds a record of an owner. A wildcard and further records of the same name point to the name before.
 func (r *reply) addOwner(o *owner, d data) error {
 	start := len(r.buf)
+	if r.lastAt > 0 && bytes.Equal(o.key, r.last) {
+		if o.below {
+			r.buf = append(r.buf, 1, '*')
+		}
+		r.buf = append(r.buf, 0xc0|byte(r.lastAt>>8), byte(r.lastAt))
+		r.buf = append(r.buf, d...)
+		if len(r.buf) <= maxMessage {
+			return r.added(start)
+		}
+		r.buf = r.buf[:start]
+	}
+	if !o.below && start < maxPointer {
+		r.last, r.lastAt = append(r.last[:0], o.key...), start
+	}
 	r.buf = appendRecord(r.buf, o, d)
 	return r.added(start)
 }
@@ -64,7 +84,11 @@ func (r *reply) added(start int) error {
 	}
 	record := append([]byte(nil), r.buf[start:]...)
 	r.buf = r.buf[:start]
+	moved := r.lastAt == start
 	err := r.flush()
+	if moved {
+		r.lastAt = len(r.buf)
+	}
 	r.buf = append(r.buf, record...)
 	r.records++
 	return err

@@ -158,7 +158,7 @@ func soa(serial uint32) data {
 	return d
 }
 
-// nameServer is the data of the NS record, which a zone needs. Nobody asks it.
+// nameServer is the data of the NS record, which a zone needs. No one asks it.
 func nameServer() data { return newData(dns.TypeNS, ttl, "\x09localhost\x00") }
 
 // newer reports whether a serial is after another one (RFC 1982).

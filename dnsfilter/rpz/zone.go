@@ -2,6 +2,7 @@ package rpz
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
@@ -26,6 +27,9 @@ type Source struct {
 	Version func() (string, error)
 	// Entries reads the current entries, in any order. If they change meanwhile, the last value has to be an error.
 	Entries func() iter.Seq2[blocklist.Entry, error]
+	// Changes reads what has changed since an earlier version, in the order of a delta. It returns false if that is not
+	// known. Nil: it never is.
+	Changes func(since string) (iter.Seq2[blocklist.Change, error], bool)
 }
 
 // Config is the configuration of a zone.
@@ -101,7 +105,7 @@ func (z *Zone) Run(ctx context.Context, watch func() <-chan struct{}) {
 		lists := watch()
 		before := z.current.Load()
 		err := z.update(ctx)
-		if z.setError(err) && err != nil && ctx.Err() == nil {
+		if z.setError(err) && err != nil && ctx.Err() == nil && !errors.Is(err, errChanging) {
 			z.log().Error("the zone is not up to date", slog.Any("error", err))
 		}
 		if now := z.current.Load(); now != nil && (first || before == nil || now.Serial != before.Serial) {

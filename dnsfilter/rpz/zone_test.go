@@ -114,7 +114,7 @@ func TestVerdicts(t *testing.T) {
 	l.allow = []string{"allow/a"}
 	for i := range 3 {
 		l.rules = append(l.rules, dnsfilter.Rule{
-			List: fmt.Sprintf("list%d", i), Action: actions[i],
+			List: fmt.Sprintf("list%d", 9*i+1), Action: actions[i],
 			Categories: map[string]dnsfilter.Action{"sink": dnsfilter.Sinkhole, "off": dnsfilter.Pass, "seen": dnsfilter.Monitor},
 			Sinkhole:   []netip.Addr{netip.MustParseAddr("192.0.2.80")},
 		})
@@ -132,7 +132,7 @@ func TestVerdicts(t *testing.T) {
 	renew := func() {
 		l.set(t, "allow/a", lines(3)...)
 		for i := range 3 {
-			l.set(t, fmt.Sprintf("list%d", i), lines(6)...)
+			l.set(t, fmt.Sprintf("list%d", 9*i+1), lines(6)...)
 		}
 	}
 	renew()

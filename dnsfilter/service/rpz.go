@@ -128,35 +128,52 @@ func (s *running) readFile(f config.LocalFile, yield func(blocklist.Entry, error
 
 // signedSource returns a signed list as a source: its release files, and the urgent orders.
 func (s *running) signedSource(r dnsfilter.Rule) rpz.Source {
-	return rpz.Source{
-		Rule: r,
-		Version: func() (string, error) {
-			info, ok := s.store.List(r.List)
-			if !ok || info.Err != nil || info.Serial == 0 {
-				return "", errors.Join(errors.New("nothing is held of it"), info.Err)
-			}
-			return fmt.Sprintf("serial %d %s %v", info.Serial, info.Digest, s.store.Urgent(r.List)), nil
-		},
-		Entries: func() iter.Seq2[blocklist.Entry, error] {
-			return func(yield func(blocklist.Entry, error) bool) {
-				f := s.active.Load().subscriptions[r.List]
-				if f == nil {
-					yield(blocklist.Entry{}, errors.New("it is not followed"))
-					return
-				}
-				for e, err := range f.sub.Entries() {
-					if !yield(e, err) || err != nil {
-						return
-					}
-				}
-				for _, e := range s.store.Urgent(r.List) {
-					if !yield(e, nil) {
-						return
-					}
-				}
-			}
-		},
+	list := signedList{s, r.List}
+	return rpz.Source{Rule: r, Version: list.version, Entries: func() iter.Seq2[blocklist.Entry, error] { return list.entries }, Changes: list.changes}
+}
+
+// signedList is a signed list that a policy zone reads.
+type signedList struct {
+	*running
+
+	name string
+}
+
+func (l signedList) version() (string, error) {
+	info, ok := l.store.List(l.name)
+	if !ok || info.Err != nil || info.Serial == 0 {
+		return "", errors.Join(errors.New("nothing is held of it"), info.Err)
 	}
+	return fmt.Sprintf("serial %d %s %v", info.Serial, info.Digest, l.store.Urgent(l.name)), nil
+}
+
+func (l signedList) entries(yield func(blocklist.Entry, error) bool) {
+	f := l.active.Load().subscriptions[l.name]
+	if f == nil {
+		yield(blocklist.Entry{}, errors.New("it is not followed"))
+		return
+	}
+	for e, err := range f.sub.Entries() {
+		if !yield(e, err) || err != nil {
+			return
+		}
+	}
+	for _, e := range l.store.Urgent(l.name) {
+		if !yield(e, nil) {
+			return
+		}
+	}
+}
+
+// changes returns the changes of the list since an older version, if neither of them has urgent orders.
+func (l signedList) changes(since string) (iter.Seq2[blocklist.Change, error], bool) {
+	f := l.active.Load().subscriptions[l.name]
+	var serial uint64
+	_, err := fmt.Sscanf(since, "serial %d ", &serial)
+	if f == nil || err != nil || !strings.HasSuffix(since, " []") || len(l.store.Urgent(l.name)) > 0 {
+		return nil, false
+	}
+	return f.sub.Changes(serial)
 }
 
 // primary returns the zones for the engine.
