@@ -20,95 +20,64 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/dnsfilter/config"
 	"github.com/argine-dns/argine/dnsfilter/rpz"
 	"github.com/argine-dns/argine/testdata/longtest"
 )
 
 const transferKey = "key \"transfer.example\" {\n\talgorithm hmac-sha256;\n\tsecret \"c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IHNlY3I=\";\n};\n"
 
-// peer is a resolver that follows a policy zone.
+// peer is a resolver that follows a policy zone, by the example of it.
 type peer struct {
-	program string
-	key     string // of the zone: a file, or none
-	notify  bool
-	// start returns the settings file of the program and its arguments. It answers at addr, asks the upstream at port
-	// forward, and copies the zone from the primary, or reads the file.
-	start func(t *testing.T, p peerPlace) (args []string)
+	program, zone string
+	key           string // of the zone: a file, or none
+	notify        bool
+	start         func(t *testing.T, p peerPlace) (args []string) // writes its settings, and returns its arguments
 }
 
+// peerPlace says where the peer answers (port), whom it asks (forward), and where it copies the zone from.
 type peerPlace struct{ dir, port, forward, primary, file string }
+
+// example returns a file of examples/rpz with some words replaced.
+func example(t *testing.T, name string, words ...string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("../../examples/rpz", name))
+	require.NoError(t, err)
+	for i := 0; i < len(words); i += 2 {
+		require.Contains(t, string(text), words[i], name)
+	}
+	return strings.NewReplacer(words...).Replace(string(text))
+}
 
 func peers() map[string]peer {
 	return map[string]peer{
-		"bind": {program: "named", key: "transfer.key", notify: true, start: func(t *testing.T, p peerPlace) []string {
-			writeFile(t, p.dir, "named.conf", transferKey+fmt.Sprintf(`
-options {
-	directory %q; listen-on port %s { 127.0.0.1; }; listen-on-v6 { none; }; pid-file none; session-keyfile none; lock-file none;
-	forward only; forwarders port %s { 127.0.0.1; }; dnssec-validation no; empty-zones-enable no; max-cache-ttl 0; max-ncache-ttl 0;
-	response-policy { zone "block.rpz.example"; } qname-wait-recurse no break-dnssec yes min-update-interval 0;
-};
-controls { };
-zone "block.rpz.example" {
-	type secondary; file "block.db"; primaries { 127.0.0.1 port %s key transfer.example; };
-	allow-notify { key transfer.example; }; allow-query { localhost; };
-};
-`, p.dir, p.port, p.forward, p.primary))
+		"bind": {program: "named", zone: "csam.rpz.example", key: "transfer.key", notify: true, start: func(t *testing.T, p peerPlace) []string {
+			own := fmt.Sprintf("options { directory %q; listen-on port %s { 127.0.0.1; }; listen-on-v6 { none; }; pid-file none; session-keyfile none; lock-file none;\n"+
+				"forward only; forwarders port %s { 127.0.0.1; }; dnssec-validation no; empty-zones-enable no; max-cache-ttl 0; max-ncache-ttl 0;",
+				p.dir, p.port, p.forward)
+			writeFile(t, p.dir, "named.conf", "controls { };\n"+example(t, "named.conf", `include "/etc/bind/transfer.key";`, transferKey, "options {", own,
+				"192.0.2.1 key", "127.0.0.1 port "+p.primary+" key"))
 			return []string{"-g", "-c", filepath.Join(p.dir, "named.conf")}
 		}},
-		"unbound": {program: "unbound", key: "none", notify: true, start: func(t *testing.T, p peerPlace) []string {
-			writeFile(t, p.dir, "unbound.conf", fmt.Sprintf(`
-server:
- interface: 127.0.0.1
- port: %s
- username: ""
- chroot: ""
- directory: %q
- pidfile: ""
- use-syslog: no
- do-daemonize: no
- do-not-query-localhost: no
- module-config: "respip iterator"
- cache-max-ttl: 0
- cache-max-negative-ttl: 0
- local-zone: "test." nodefault
-remote-control:
- control-enable: no
-forward-zone:
- name: "."
- forward-addr: 127.0.0.1@%s
-rpz:
- name: block.rpz.example
- primary: 127.0.0.1@%s
- allow-notify: 127.0.0.1
- zonefile: block.db
-`, p.port, p.dir, p.forward, p.primary))
+		"unbound": {program: "unbound", zone: "unbound.rpz.example", key: "none", notify: true, start: func(t *testing.T, p peerPlace) []string {
+			writeFile(t, p.dir, "unbound.conf", example(t, "unbound.conf", "primary: 192.0.2.1", "primary: 127.0.0.1@"+p.primary, "192.0.2.1", "127.0.0.1")+
+				fmt.Sprintf("server:\n interface: 127.0.0.1\n port: %s\n username: \"\"\n chroot: \"\"\n directory: %q\n pidfile: \"\"\n use-syslog: no\n do-daemonize: no\n"+
+					" do-not-query-localhost: no\n cache-max-ttl: 0\n cache-max-negative-ttl: 0\n local-zone: \"test.\" nodefault\n"+
+					"remote-control:\n control-enable: no\nforward-zone:\n name: \".\"\n forward-addr: 127.0.0.1@%s\n", p.port, p.dir, p.forward))
 			return []string{"-d", "-c", filepath.Join(p.dir, "unbound.conf")}
 		}},
-		"powerdns": {program: "pdns_recursor", key: "transfer.key", start: func(t *testing.T, p peerPlace) []string {
-			writeFile(t, p.dir, "rpz.lua", fmt.Sprintf(`
-rpzPrimary("127.0.0.1:%s", "block.rpz.example", {tsigname="transfer.example", tsigalgo="hmac-sha256",
-	tsigsecret="c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IHNlY3I=", refresh=1})
-`, p.primary))
+		"powerdns": {program: "pdns_recursor", zone: "csam.rpz.example", key: "transfer.key", start: func(t *testing.T, p peerPlace) []string {
+			writeFile(t, p.dir, "recursor.lua", example(t, "recursor.lua", "192.0.2.1", "127.0.0.1:"+p.primary))
 			return []string{
 				"--config-dir=" + p.dir, "--socket-dir=" + p.dir, "--local-address=127.0.0.1", "--local-port=" + p.port,
-				"--forward-zones-recurse=.=127.0.0.1:" + p.forward, "--lua-config-file=" + filepath.Join(p.dir, "rpz.lua"), "--dont-query=",
+				"--forward-zones-recurse=.=127.0.0.1:" + p.forward, "--lua-config-file=" + filepath.Join(p.dir, "recursor.lua"), "--dont-query=",
 				"--daemon=no", "--dnssec=off", "--disable-packetcache", "--max-cache-ttl=15", "--serve-rfc1918=no", "--root-nx-trust=no",
 				"--setuid=", "--setgid=", "--threads=1", "--pdns-distributes-queries=no", "--write-pid=no", "--security-poll-suffix=",
 			}
 		}},
-		"knot": {program: "kresd", key: "none", start: func(t *testing.T, p peerPlace) []string {
-			writeFile(t, p.dir, "kresd.conf", fmt.Sprintf(`
-net.listen('127.0.0.1', %s, {kind='dns'})
-trust_anchors.remove('.')
-modules = {'policy'}
-cache.size = 2 * MB
-local zone = policy.rpz(policy.DENY, %q, true)
-policy.add(function (request, query)
-	local action = zone(request, query)
-	return action ~= policy.PASS and action or nil -- or else a name that passes is not forwarded
-end)
-policy.add(policy.all(policy.STUB({'127.0.0.1@%s'})))
-`, p.port, p.file, p.forward))
+		"knot": {program: "kresd", zone: "csam.rpz.example", key: "none", start: func(t *testing.T, p peerPlace) []string {
+			writeFile(t, p.dir, "kresd.conf", fmt.Sprintf("net.listen('127.0.0.1', %s, {kind='dns'})\ntrust_anchors.remove('.')\ncache.size = 2 * MB\n", p.port)+
+				example(t, "kresd.conf", "/var/lib/dnsfilter/csam.zone", p.file, "192.0.2.2", "127.0.0.1@"+p.forward))
 			return []string{"-n", "-c", filepath.Join(p.dir, "kresd.conf"), p.dir}
 		}},
 	}
@@ -227,7 +196,7 @@ func testPeer(t *testing.T, p peer) {
 	place := peerPlace{dir: t.TempDir(), port: at}
 	place.file = filepath.Join(place.dir, "block.zone")
 	settings := fmt.Sprintf("lists:\n  - {name: it.example/test, root: %s, from: ['%s'], categories: {soft: nodata, sink: sinkhole, off: pass}, sinkhole: [192.0.2.80, '2001:db8::80']}\n"+
-		"allow: [allow.txt]\nrpz:\n  - {zone: block.rpz.example, lists: [it.example/test], key: %s, allow: [127.0.0.1], file: %s", a.root(), web.URL, p.key, place.file)
+		"allow: [allow.txt]\nrpz:\n  - {zone: %s, lists: [it.example/test], key: %s, allow: [127.0.0.1], file: %s", a.root(), web.URL, p.zone, p.key, place.file)
 	if p.notify {
 		settings += ", notify: ['" + addr + "']"
 	}
@@ -310,4 +279,11 @@ func (r *running) upstreamPort(t *testing.T) string {
 	port, _, ok := strings.Cut(rest, "]")
 	require.True(t, ok)
 	return port
+}
+
+func TestPolicyZoneExample(t *testing.T) {
+	t.Parallel()
+	s, err := config.Read("../../examples/rpz/dnsfilter.yaml")
+	require.NoError(t, err)
+	assert.Len(t, s.PolicyZones, 2)
 }
