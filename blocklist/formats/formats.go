@@ -49,7 +49,8 @@
 // A file which is mostly not what it claims to be, or which yields nothing, is refused; so is one of which a quarter
 // are wildcards *.name, which the format dnscrypt reads.
 //
-// [Write] writes entries for other programs, exactly or not at all, and nothing twice. Their formats can't say until
+// [Write] writes entries for other programs, exactly or not at all, and nothing twice. Addresses can be written as sets
+// of nftables and ipset, and as routes of BIRD, in files that replace what is in force in one step. Their formats can't say until
 // when an entry counts: [Written] says how many have an expiry, and by when to write again.
 package formats
 
@@ -78,6 +79,12 @@ const (
 	CSV      Format = "csv"
 	CNCPO    Format = "cncpo"
 	Argine   Format = "argine"
+
+	// for addresses alone, and written only: sets of nftables and ipset, routes of BIRD with the community BLACKHOLE (RFC
+	// 7999)
+	Nftables Format = "nftables"
+	IPSet    Format = "ipset"
+	BIRD     Format = "bird"
 )
 
 // Readable returns the formats that a Reader reads, Auto first.
@@ -87,7 +94,7 @@ func Readable() []Format {
 
 // Writable returns the formats that Write writes.
 func Writable() []Format {
-	return []Format{Domains, Hosts, RPZ, Adblock, Dnsmasq, Unbound, CSV, Argine}
+	return []Format{Domains, Hosts, RPZ, Adblock, Dnsmasq, Unbound, CSV, Argine, Nftables, IPSet, BIRD}
 }
 
 // Parse returns the format with a name. For an unknown name, it fails with [blocklist.ErrMalformed] and lists the known

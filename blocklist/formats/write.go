@@ -18,6 +18,7 @@ type WriteOptions struct {
 	// skip entries with an expiry in foreign formats, which can't express it; otherwise they are written without it
 	SkipExpiring bool
 	Zone         string    // name of an RPZ zone; zero: "rpz"
+	Set          string    // name of a set of addresses, of an ASCII letter, then letters, digits and _; zero: "blocked"
 	Serial       uint32    // serial of the SOA record of an RPZ zone; zero: 1
 	Now          time.Time // foreign formats omit entries that expired by then; zero: the current time
 }
@@ -25,7 +26,7 @@ type WriteOptions struct {
 // Written counts the entries by what the writer did with them.
 type Written struct {
 	Entries    int // written
-	Covered    int // of these, without a record of their own in an RPZ zone: a listed domain above covers them
+	Covered    int // of these, without a record of their own: a listed domain or network above covers them
 	Duplicates int // omitted, because other entries covered them
 	Expired    int // omitted from a foreign format because they had expired
 	// with an expiry in the future that a foreign format can't express: written without it, or omitted by SkipExpiring
@@ -85,8 +86,8 @@ func Write(w io.Writer, f Format, entries iter.Seq2[blocklist.Entry, error], o W
 	if len(wr.done.Skipped) > 0 && !o.SkipUnsupported {
 		return wr.done, &UnsupportedError{Format: f, Skipped: wr.done.Skipped}
 	}
-	if f == RPZ {
-		wr.zone()
+	if wr.end != nil {
+		wr.end(wr)
 	}
 	return wr.done, wr.out.Flush()
 }
@@ -101,13 +102,18 @@ type writer struct {
 	out     *bufio.Writer // returns its first error from Flush
 	options WriteOptions
 	encode  encoder               // of a format without attributes
+	end     func(*writer)         // writes what was recorded; may be nil
 	line    liner                 // of a format with attributes
 	own     bool                  // Argine's own format, which keeps expired entries
 	seen    *deferred             // entries without attributes; their lines are numbers of input entries
 	lines   map[[16]byte]struct{} // digests of written lines with attributes
 	number  int                   // of the current entry
 	apex    blocklist.Name        // of an RPZ zone
-	done    Written
+	setName string                // of a set of addresses
+
+	addresses addressWriter
+
+	done Written
 }
 
 func newWriter(w io.Writer, f Format, o WriteOptions) (*writer, error) {
@@ -141,8 +147,13 @@ func newWriter(w io.Writer, f Format, o WriteOptions) (*writer, error) {
 		wr.line, wr.own = argineLine, true
 		wr.put(ownMagic, "\n")
 	case RPZ:
-		wr.encode = (*writer).rpz
+		wr.encode, wr.end = (*writer).rpz, (*writer).zone
 		return wr, wr.zoneHeader(o)
+	case Nftables, IPSet, BIRD:
+		wr.encode, wr.end, wr.addresses = (*writer).address, (*writer).addressSets, addressWriters[f]
+		var err error
+		wr.setName, err = o.checkSetName(f)
+		return wr, err
 	default:
 		return nil, fmt.Errorf("writing %q: %w: the formats that can be written are %s", f, blocklist.ErrMalformed,
 			words(Writable()))

@@ -111,14 +111,15 @@ func (out *output) flags(cmd *cobra.Command, name, alias string, writable []form
 	})
 	cmd.Flags().StringVar(&out.format, name, "", "the `FORMAT` to write: "+list(writable))
 	cmd.Flags().StringVar(&out.o.Zone, "zone", "", "the `NAME` of the RPZ zone")
+	cmd.Flags().StringVar(&out.o.Set, "set", "", "the `NAME` of the sets of nftables and ipset, and of the protocols of BIRD, before 4 and 6 (default blocked)")
 	cmd.Flags().BoolVar(&out.o.SkipUnsupported, "skip-unsupported", false, "leave out entries that the format can't express")
 	cmd.Flags().BoolVar(&out.o.SkipExpiring, "skip-expiring", false, "leave out entries that will expire, if the format has no expiry")
 }
 
 // write writes entries to standard output.
 func (out *output) write(a *app, entries iter.Seq2[blocklist.Entry, error]) error {
-	format, err := formats.Parse(out.format)
-	if err != nil || !slices.Contains(formats.Writable(), format) {
+	format := formats.Format(out.format)
+	if !slices.Contains(formats.Writable(), format) {
 		return usage("format %q cannot be written; those that can are %s", out.format, list(out.writable))
 	}
 	return a.writeOut(func(w io.Writer) error {
@@ -134,7 +135,7 @@ func (out *output) write(a *app, entries iter.Seq2[blocklist.Entry, error]) erro
 func (a *app) printWritten(w formats.Written, skipExpiring bool) {
 	a.printf("written: %s", plural(uint64(w.Entries), "entry", "entries"))
 	if w.Covered > 0 {
-		a.printf("of these, without records of their own: %s below listed domains, which cover them", thousands(uint64(w.Covered)))
+		a.printf("of these, without records of their own: %s below listed domains or networks, which cover them", thousands(uint64(w.Covered)))
 	}
 	if w.Duplicates > 0 {
 		a.printf("left out: %s that said nothing new", thousands(uint64(w.Duplicates)))

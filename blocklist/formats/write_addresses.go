@@ -1,0 +1,125 @@
+package formats
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// addressWriter writes the addresses of a list for a firewall or a router.
+type addressWriter struct {
+	begin string // of the file
+	// the beginning and the end of a set, and an element. NAMEF is the name of the set, ipvF and AF that of its family.
+	set, end    string
+	open, close string // around the elements, if there are any
+	element     func(netip.Prefix) string
+	zero        bool // an element can be the whole family
+}
+
+// The files replace what is in force in one step. nftables takes a file as one transaction. An ipset is filled under
+// another name, and then swapped. BIRD compares the routes of a static protocol with those before.
+var addressWriters = map[Format]addressWriter{ //nolint:gochecknoglobals // a constant table
+	Nftables: {
+		begin: "# nft -f FILE\n",
+		set: "add table inet argine\n" +
+			"add set inet argine NAMEF { type ipvF_addr; flags interval; }\n" +
+			"flush set inet argine NAMEF\n",
+		open:    "add element inet argine NAMEF {\n", // one for all: nft takes minutes for many of them
+		element: func(p netip.Prefix) string { return "\t" + shortPrefix(p) + ",\n" },
+		close:   "}\n",
+		zero:    true,
+	},
+	IPSet: {
+		begin: "# ipset restore < FILE\n",
+		set: "create NAMEF hash:net family AF maxelem 16777216 -exist\n" +
+			"create NAMEF-new hash:net family AF maxelem 16777216 -exist\n" +
+			"flush NAMEF-new\n",
+		element: func(p netip.Prefix) string { return "add NAMEF-new " + shortPrefix(p) + "\n" },
+		end:     "swap NAMEF-new NAMEF\ndestroy NAMEF-new\n",
+	},
+	BIRD: {
+		begin: "# include \"FILE\"; then birdc configure. Don't export the routes to other networks (RFC 7999, section 3.2).\n",
+		set:   "protocol static NAMEF {\n\tipvF;\n",
+		element: func(p netip.Prefix) string {
+			return "\troute " + p.String() + " blackhole { bgp_community.add((65535, 666)); };\n"
+		},
+		end:  "}\n",
+		zero: true,
+	},
+}
+
+// maxSetName is the maximum length of the name of a set, without family and suffix. An ipset has 31 characters.
+const maxSetName = 26
+
+// checkSetName returns the name of the set, or the default.
+func (o WriteOptions) checkSetName(f Format) (string, error) {
+	name := cmp.Or(o.Set, "blocked")
+	other := func(c rune) bool {
+		return c != '_' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z')
+	}
+	if len(name) > maxSetName || strings.ContainsFunc(name, other) || strings.ContainsAny(name[:1], "_0123456789") {
+		return "", fmt.Errorf("writing %s: set %q: %w: write a letter, then letters, digits and underscores, %d at most", f, name,
+			blocklist.ErrMalformed, maxSetName)
+	}
+	return name, nil
+}
+
+// address records an address or network. They are written once all are known.
+func (w *writer) address(e blocklist.Entry) bool {
+	p, ok := e.Prefix()
+	return ok && (p.Bits() > 0 || w.addresses.zero)
+}
+
+// addressSets writes the recorded addresses, without those inside another network of the list: not all programs take
+// networks that overlap.
+func (w *writer) addressSets() {
+	a := w.addresses
+	w.put(a.begin)
+	for _, family := range []string{"4", "6"} {
+		af := map[string]string{"4": "inet", "6": "inet6"}[family]
+		names := strings.NewReplacer("NAMEF", w.setName+family, "ipvF", "ipv"+family, "AF", af)
+		fill := func(text string) { w.put(names.Replace(text)) }
+		fill(a.set)
+		if all := w.outermost(family == "4"); len(all) > 0 {
+			fill(a.open)
+			for _, p := range all {
+				fill(a.element(p))
+			}
+			fill(a.close)
+		}
+		fill(a.end)
+	}
+}
+
+// outermost returns the recorded networks of a family in their order, and counts those inside another one.
+func (w *writer) outermost(is4 bool) (all []netip.Prefix) {
+	for p := range w.seen.ips {
+		if p.Addr().Is4() == is4 {
+			all = append(all, p)
+		}
+	}
+	slices.SortFunc(all, func(a, b netip.Prefix) int {
+		return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
+	})
+	outer := netip.Prefix{}
+	return slices.DeleteFunc(all, func(p netip.Prefix) bool {
+		if outer.IsValid() && outer.Contains(p.Addr()) {
+			w.done.Covered++
+			return true
+		}
+		outer = p
+		return false
+	})
+}
+
+// shortPrefix returns a network, or the address alone if it is one.
+func shortPrefix(p netip.Prefix) string {
+	if p.IsSingleIP() {
+		return p.Addr().String()
+	}
+	return p.String()
+}
