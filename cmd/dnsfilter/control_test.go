@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,7 +21,7 @@ import (
 func TestControlCommands(t *testing.T) {
 	t.Parallel()
 	path := folder(t, settings+"listen: [udp://127.0.0.1:0]\nupstream: [127.0.0.1:9]\n")
-	for _, args := range [][]string{{"status"}, {"holds"}, {"accept", "local", "id"}, {"reject", "local", "id"}} {
+	for _, args := range [][]string{{"status"}, {"holds"}, {"accept", "local", "id"}, {"reject", "local", "id"}, {"stats"}, {"cache", "a.test"}, {"reload", "--dry-run"}} {
 		code, stdout, stderr := runCommand(append(args, "-c", path)...)
 		assert.Equal(t, exitFailed, code)
 		assert.Empty(t, stdout)
@@ -57,6 +58,60 @@ func TestControlCommands(t *testing.T) {
 	code, _, stderr = runCommand("accept", "-c", path, "other", "id")
 	assert.Equal(t, exitFailed, code)
 	assert.Contains(t, stderr, `there is no list "other"`)
+	_, stdout, _ = runCommand("reload", "--dry-run", "-c", path)
+	assert.Equal(t, "nothing would change\n", stdout)
+	_, stdout, _ = runCommand("cache", "-c", path, "a.test")
+	assert.Equal(t, "nothing is cached\n", stdout)
+	_, stdout, _ = runCommand("stats", "-c", path, "list_entries")
+	assert.Equal(t, "dnsfilter_list_entries{list=local}  2\n", stdout)
+	_, stdout, _ = runCommand("stats", "-c", path, "--json", "list_entries")
+	var stats []service.Stat
+	require.NoError(t, json.Unmarshal([]byte(stdout), &stats))
+	assert.Equal(t, []service.Stat{{Name: "dnsfilter_list_entries{list=local}", Help: "Entries of the list.", Value: 2}}, stats)
+}
+
+func TestPrintCached(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	require.NoError(t, printCached(&out, []service.CachedAnswer{
+		{Type: "A", Rcode: "NOERROR", Records: []string{"a.example.\t60\tIN\tA\t192.0.2.1"}, Seconds: 40},
+		{Type: "A", DO: true, CD: true, Rcode: "NXDOMAIN", Seconds: -90, Stale: true, Action: "nxdomain", List: "l", Entry: "listed.test"},
+		{Type: "MX", Rcode: "SERVFAIL", Seconds: -1, Stale: true, Failing: true},
+	}))
+	assert.Equal(t, `A        NOERROR, fresh for 40s
+         a.example. 60 IN A 192.0.2.1
+A DO CD  NXDOMAIN, expired 1m30s ago
+         withheld: nxdomain (list l, entry listed.test)
+MX       SERVFAIL, expired 1s ago, and could not be refreshed
+`, out.String())
+}
+
+func TestPrintStats(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	require.NoError(t, printStats(&out, []service.Stat{{Name: "a", Value: 12345678}, {Name: "b", Count: 3, Value: 0.0123, Median: 0.01, P99: 0}}))
+	assert.Equal(t, "a  12345678\nb  3, mean 12.3ms, half in 10ms, 99% in more than all bounds\n", out.String())
+}
+
+func TestPrintPlan(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	require.NoError(t, printPlan(&out, &service.Plan{
+		Changes: config.Changes{Added: []string{"new"}, Removed: []string{"old"}, Changed: []string{"c", "d"}, Keys: []string{"listen"}, Restart: []string{"listen"}, Lost: []string{"list old"}},
+		Files: []service.FileChange{{List: "d", File: "d.txt", Before: 3, After: 0, Held: &guard.Report{Findings: []guard.Finding{
+			{Check: guard.CheckEmpty, Severity: guard.SeverityHold, Why: "none of the 3 entries is left"},
+		}}}},
+	}))
+	assert.Equal(t, `new lists                    new
+changed lists                c, d
+removed lists                old
+changed settings             listen
+changed with a restart only  listen
+taken away                   list old
+changed file of d            d.txt, 0 entries (in force: 3)
+                             the guards would hold it:
+                             held: empty: none of the 3 entries is left
+`, out.String())
 }
 
 func TestPrintHolds(t *testing.T) {

@@ -12,16 +12,21 @@ import (
 
 func reloadCommand() *cobra.Command {
 	var f controlFlags
+	var dryRun bool
 	cmd := &cobra.Command{
-		Use:   "reload [-c dnsfilter.yaml]",
+		Use:   "reload [-c dnsfilter.yaml] [--dry-run]",
 		Short: "Have the running server read its settings and lists again",
 		Long: `Has the running server read its settings, local lists and the files of its guards again, as SIGHUP does, and waits until what they
 say is in force. If anything is wrong with them, it says so, and everything stays as it was. listen, state, cache, metrics and pprof
 change with a restart only: dnsfilter serve --take-over.`,
-		Example: "  dnsfilter reload -c /etc/dnsfilter.yaml",
-		Args:    cobra.NoArgs,
+		Example: `  dnsfilter reload -c /etc/dnsfilter.yaml --dry-run
+  dnsfilter reload -c /etc/dnsfilter.yaml`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.ask(func(c *service.Control) error {
+				if dryRun {
+					return f.plan(cmd, c)
+				}
 				r, err := c.Reload(cmd.Context())
 				switch {
 				case err != nil:
@@ -35,8 +40,21 @@ change with a restart only: dnsfilter serve --take-over.`,
 		},
 	}
 	f.add(cmd)
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "show what would change, and change nothing")
 	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+// plan prints what a reload would change.
+func (f *controlFlags) plan(cmd *cobra.Command, c *service.Control) error {
+	p, err := c.Plan(cmd.Context())
+	switch {
+	case err != nil:
+		return err
+	case f.asJSON:
+		return json.NewEncoder(cmd.OutOrStdout()).Encode(p)
+	}
+	return printPlan(cmd.OutOrStdout(), &p)
 }
 
 func flushCommand() *cobra.Command {

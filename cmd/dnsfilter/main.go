@@ -90,7 +90,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, or a lookup could not tell.`,
 	cmd.AddCommand(
 		serveCommand(), checkCommand(), lookupCommand(),
 		statusCommand(), holdsCommand(), acceptCommand(), rejectCommand(), applyCommand(),
-		reloadCommand(), flushCommand(), man.Command("dnsfilter"),
+		reloadCommand(), flushCommand(), cacheCommand(), statsCommand(), man.Command("dnsfilter"),
 	)
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{err, "see " + c.CommandPath() + " --help"}

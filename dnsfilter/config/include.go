@@ -97,7 +97,7 @@ func (s *Settings) readOne(from *reader, path string, at position) *reader {
 		}
 		return r
 	}
-	known := s.fields(r).recording(s.given)
+	known := s.fields(r).keeping(s.values).recording(s.given)
 	for key, read := range known {
 		if !addUp(key) {
 			known[key] = func(n *yaml.Node) {

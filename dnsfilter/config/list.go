@@ -13,7 +13,7 @@ import (
 
 // readList parses one list and checks its keys for contradictions.
 func (s *Settings) readList(r *reader, n *yaml.Node) {
-	l := List{Rule: dnsfilter.Rule{Action: dnsfilter.NXDomain}, position: r.position(n)}
+	l := List{Rule: dnsfilter.Rule{Action: dnsfilter.NXDomain}, position: r.position(n), text: textOf(n)}
 	given := map[string]bool{}
 	known := fields{
 		"name":     scalar(r, &l.Rule.List, parseListName),
@@ -112,6 +112,7 @@ type List struct {
 	Unguarded bool // for a file: the guards are off
 
 	position position
-	implied  bool // no action was set
-	broken   bool // it has errors
+	text     string // as textOf returns it
+	implied  bool   // no action was set
+	broken   bool   // it has errors
 }

@@ -20,8 +20,8 @@ import (
 // parseSettings parses the text of a settings file.
 func parseSettings(path string, text []byte) (*Settings, error) {
 	r := &reader{file: path}
-	s := &Settings{File: path, Cache: dnsfilter.DefaultCache, fileAt: map[string]position{}, given: map[string]bool{}}
-	r.settings(text, s.fields(r).recording(s.given))
+	s := &Settings{File: path, Cache: dnsfilter.DefaultCache, fileAt: map[string]position{}, given: map[string]bool{}, values: map[string]string{}}
+	r.settings(text, s.fields(r).keeping(s.values).recording(s.given))
 	readers := append([]*reader{r}, s.readIncluded(r)...)
 	s.setDefaults()
 	s.finishLists(r)

@@ -54,6 +54,7 @@ type Settings struct {
 
 	fileAt map[string]position // positions of file names
 	given  map[string]bool     // keys that the file sets
+	values map[string]string   // their values, as textOf returns them
 }
 
 // Default returns the settings of a file that sets nothing.

@@ -85,6 +85,15 @@ func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!
 // fields are the known keys of a mapping and the parser of each value.
 type fields map[string]func(*yaml.Node)
 
+// keeping returns a copy of the fields that keeps in values the texts of the values.
+func (f fields) keeping(values map[string]string) fields {
+	out := fields{}
+	for key, read := range f {
+		out[key] = func(n *yaml.Node) { values[key] += textOf(n); read(n) }
+	}
+	return out
+}
+
 // recording returns a copy of the fields that records in given which keys are present.
 func (f fields) recording(given map[string]bool) fields {
 	out := fields{}

@@ -32,7 +32,7 @@ func (s *Service) serveControl(ctx context.Context, control *controlSocket) {
 		_ = errors.Join(server.Shutdown(grace), server.Close()) // nothing is left to be done about an error
 	})
 	if err := server.Serve(control); !errors.Is(err, http.ErrServerClosed) {
-		s.log.Warn("status, holds, accept, reject, apply, reload, flush and taking over work no more", slog.Any("error", err))
+		s.log.Warn("status, holds, accept, reject, apply, reload, flush, cache, stats and taking over work no more", slog.Any("error", err))
 	}
 	if !stop() {
 		<-ended
@@ -49,6 +49,9 @@ func (s *Service) control() http.Handler {
 	mux.HandleFunc("POST /handover", s.serveHandover)
 	mux.HandleFunc("POST /reload", s.serveReload)
 	mux.HandleFunc("POST /flush", s.serveFlush)
+	mux.HandleFunc("POST /cache", s.serveCache)
+	mux.HandleFunc("GET /stats", s.serveStats)
+	mux.HandleFunc("POST /reload/dry-run", s.servePlan)
 	return mux
 }
 

@@ -18,9 +18,9 @@ func (c *Control) Reload(ctx context.Context) (r Reloaded, err error) {
 	return r, err
 }
 
-// flushRequest is a request to flush a name, flushed its result.
+// nameRequest is a request about a name, flushed the result of a flush.
 type (
-	flushRequest struct {
+	nameRequest struct {
 		Name string `json:"name"`
 	}
 	flushed struct {
@@ -31,12 +31,12 @@ type (
 // Flush removes the cached answers for a name and the names below it; see [dnsfilter.Server.Flush].
 func (c *Control) Flush(ctx context.Context, name string) (answers int, err error) {
 	var f flushed
-	err = c.call(ctx, http.MethodPost, "/flush", flushRequest{name}, &f)
+	err = c.call(ctx, http.MethodPost, "/flush", nameRequest{name}, &f)
 	return f.Answers, err
 }
 
 func (s *running) serveFlush(w http.ResponseWriter, r *http.Request) {
-	var f flushRequest
+	var f nameRequest
 	var n int
 	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxControlRequest)).Decode(&f)
 	if err == nil {

@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/net/netutil"
@@ -97,9 +96,8 @@ func (s *running) serveMetrics(ctx context.Context, l net.Listener) error {
 // upstream is up). Both health pages show problems with lists and upstreams. A stale list is shown as a problem. But it
 // is still enforced, so the server stays ready.
 func (s *running) httpHandler() http.Handler {
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(NewCollector(s.server, s.store), (*listCollector)(s), collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry := s.metrics()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapers}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {

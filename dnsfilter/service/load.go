@@ -27,7 +27,14 @@ type loader struct {
 // hold the file, unless the hold has the accepted ID.
 func (l loader) load(f config.LocalFile, accepted string) (held *localHold, err error) {
 	defer relaxGC()()
-	if held, err = l.compile(f, accepted); err != nil {
+	err = l.compile(f, func(found *localHold, _ blocklist.LocalChange) error {
+		if found != nil && found.ID != accepted {
+			held = found
+			return blocklist.ErrHeld
+		}
+		return nil
+	})
+	if err != nil && held == nil {
 		return nil, fmt.Errorf("loading list %s: %w", f.List, err)
 	}
 	return held, nil
@@ -48,42 +55,42 @@ func relaxGC() (done func()) {
 // collection.
 const rareGC = 400
 
-func (l loader) compile(f config.LocalFile, accepted string) (held *localHold, err error) {
+// compile compiles a file into the store if approve agrees. Its argument held is what the guards hold, or nil.
+func (l loader) compile(f config.LocalFile, approve func(held *localHold, c blocklist.LocalChange) error) error {
 	begin := time.Now()
 	source, err := f.Source()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	file, err := files.Open(f.Path)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer file.Close() //nolint:errcheck // it was only read
 	sum := sha256.New()
 	r, err := formats.NewReader(io.TeeReader(file, sum), f.Options())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	review := l.guards.review(f, l.store)
 	err = l.store.ReviewLocal(f.List, source, checkUnchanged(f, source, r.Entries()), blocklist.LocalReview{
 		New: review.add,
 		Approve: func(c blocklist.LocalChange) ([]byte, error) {
 			report := fileReport(r.Report())
-			if held = review.hold(f, c, sum.Sum(nil)); held != nil && held.ID != accepted {
+			held := review.hold(f, c, sum.Sum(nil))
+			if held != nil {
 				held.Source, held.File = source, report
-				return nil, blocklist.ErrHeld
 			}
-			held = nil
+			if err := approve(held, c); err != nil {
+				return nil, err
+			}
 			return json.Marshal(report)
 		},
 	})
-	if held != nil {
-		return held, nil
-	}
 	if err == nil {
 		l.logLoaded(f, r.Report(), time.Since(begin))
 	}
-	return nil, err
+	return err
 }
 
 // logLoaded logs the number of entries in a file, and the skipped lines.

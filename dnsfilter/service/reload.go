@@ -158,11 +158,8 @@ func (s *Service) dropFiles(next *config.Settings) {
 
 // warnFixed logs changed settings that need a restart.
 func (s *Service) warnFixed(next *config.Settings) {
-	old := s.settings
-	if !slices.Equal(old.Listen, next.Listen) || old.State != next.State || old.Cache != next.Cache ||
-		old.Metrics != next.Metrics || old.Pprof != next.Pprof || !old.StopPage.SameAddresses(&next.StopPage) ||
-		old.ZoneFiles != next.ZoneFiles {
-		s.log.Warn("listen, state, cache, metrics, pprof, zone_files and the addresses of stop_page change with a restart only")
+	if keys := s.settings.Fixed(next); len(keys) > 0 {
+		s.log.Warn("some changed settings change with a restart only", slog.Any("keys", keys))
 	}
 }
 

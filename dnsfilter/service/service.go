@@ -201,7 +201,7 @@ func (s *Service) openControl(ctx context.Context) *controlSocket {
 		control, err = listenControl(ctx, s.settings.State)
 	}
 	if err != nil {
-		s.log.Warn("status, holds, accept, reject, apply, reload, flush and taking over will not work", slog.Any("error", err))
+		s.log.Warn("status, holds, accept, reject, apply, reload, flush, cache, stats and taking over will not work", slog.Any("error", err))
 	}
 	return control
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -28,6 +29,7 @@ type Document struct {
 type envelope struct {
 	Signed     json.RawMessage     `json:"signed"`
 	Signatures []Object[Signature] `json:"signatures"`
+	fields     map[string]any      // all of it as JSON values, by keys as they are spelled
 }
 
 // openEnvelope checks size and form of a document. Errors contain the document's name, what.
@@ -35,7 +37,9 @@ func openEnvelope(what string, b []byte, limit int) (e envelope, err error) {
 	if len(b) > limit {
 		return e, fail(what, blocklist.ErrTooLarge, "%d bytes, the limit is %d", len(b), limit)
 	}
-	if err = checkStrict(b); err == nil {
+	decoded, err := decodeStrict(b)
+	if err == nil {
+		e.fields, _ = decoded.(map[string]any)
 		err = json.Unmarshal(b, &e)
 	}
 	if err == nil && (len(e.Signed) == 0 || e.Signed[0] != '{') {
@@ -59,7 +63,7 @@ func parse[T any, P fields[T]](what, role string, b []byte, limit int) (d Docume
 	if err != nil {
 		return d, signed, err
 	}
-	if err := e.checkKeys(b, role); err != nil {
+	if err := e.checkKeys(role); err != nil {
 		return d, signed, Malformed(what, "%v", err)
 	}
 	if err := json.Unmarshal(e.Signed, &signed); err != nil {
@@ -82,12 +86,8 @@ func parse[T any, P fields[T]](what, role string, b []byte, limit int) (d Docume
 
 // checkKeys makes checks that decoding into a struct leaves out: the exact spelling of the first two keys, and no two
 // signatures with the same key identifier.
-func (e envelope) checkKeys(b []byte, role string) error {
-	var all map[string]any
-	if err := json.Unmarshal(b, &all); err != nil {
-		return err
-	}
-	signed, _ := all["signed"].(map[string]any)
+func (e envelope) checkKeys(role string) error {
+	signed, _ := e.fields["signed"].(map[string]any)
 	if is, _ := signed["_type"].(string); is != role {
 		return fmt.Errorf("the document is of type %.80q, not %q", is, role)
 	}
@@ -103,9 +103,11 @@ func (e envelope) checkKeys(b []byte, role string) error {
 
 // document returns the part of a document that is common to all roles.
 func (e envelope) document(b []byte) Document {
-	signed, err := canonicalJSON(e.Signed)
-	if err != nil {
-		signed = nil
+	var signed []byte
+	for name, value := range e.fields {
+		if strings.EqualFold(name, "signed") { // as encoding/json finds it
+			signed, _ = appendCanonical(make([]byte, 0, len(b)), value)
+		}
 	}
 	return Document{Raw: b, Signatures: e.Signatures, signed: signed}
 }

@@ -51,8 +51,8 @@ type TargetsFields struct {
 // Key is a public key.
 type Key struct {
 	Type   string           `json:"keytype"`
-	Scheme string           `json:"scheme"`
 	Value  Object[KeyValue] `json:"keyval"`
+	Scheme string           `json:"scheme"`
 }
 
 // KeyValue is the key material of a public key.
@@ -74,16 +74,16 @@ type Signature struct {
 
 // Reference is the version of another document. Length and hashes are optional.
 type Reference struct {
-	Length  int64               `json:"length,omitempty"` // bytes; 0: not given
 	Hashes  map[string]HexBytes `json:"hashes,omitempty"` // by algorithm
+	Length  int64               `json:"length,omitempty"` // bytes; 0: not given
 	Version int64               `json:"version"`
 }
 
 // Target describes a file.
 type Target struct {
-	Length int64               `json:"length"` // bytes
-	Hashes map[string]HexBytes `json:"hashes"` // by algorithm
 	Custom json.RawMessage     `json:"custom,omitempty"`
+	Hashes map[string]HexBytes `json:"hashes"` // by algorithm
+	Length int64               `json:"length"` // bytes
 }
 
 func (t *Target) check() error {

@@ -3,7 +3,9 @@ package tuf
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
+	"sync"
 )
 
 // Object is a JSON object with the known fields of T, and its unknown fields. Unknown fields are kept, because
@@ -26,11 +28,20 @@ func (o *Object[T]) UnmarshalJSON(b []byte) error {
 			return err
 		}
 	}
-	if err := json.Unmarshal(b, &o.More); err != nil {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(b, &fields); err != nil {
 		return err
 	}
 	for _, name := range fieldNames(reflect.TypeFor[T]()) {
-		delete(o.More, name)
+		delete(fields, name)
+	}
+	o.More = make(map[string]any, len(fields))
+	for name, text := range fields {
+		var value any
+		if err := json.Unmarshal(text, &value); err != nil {
+			return err
+		}
+		o.More[name] = value
 	}
 	return nil
 }
@@ -38,8 +49,8 @@ func (o *Object[T]) UnmarshalJSON(b []byte) error {
 // MarshalJSON implements [json.Marshaler], with sorted keys.
 func (o Object[T]) MarshalJSON() ([]byte, error) {
 	known, err := json.Marshal(o.Known)
-	if err != nil {
-		return nil, err
+	if err != nil || len(o.More) == 0 && slices.IsSorted(fieldNames(reflect.TypeFor[T]())) {
+		return known, err
 	}
 	all := map[string]json.RawMessage{}
 	if err := json.Unmarshal(known, &all); err != nil {
@@ -53,12 +64,19 @@ func (o Object[T]) MarshalJSON() ([]byte, error) {
 	return json.Marshal(all)
 }
 
-// fieldNames returns the JSON names of a struct's fields, including those of embedded structs.
+//nolint:gochecknoglobals // what is in it is constant
+var namesOfTypes sync.Map
+
+// fieldNames returns the JSON names of a struct's fields, including those of embedded structs, in their order.
 func fieldNames(t reflect.Type) (names []string) {
+	if known, ok := namesOfTypes.Load(t); ok {
+		return known.([]string)
+	}
 	for _, field := range reflect.VisibleFields(t) {
 		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" {
 			names = append(names, name)
 		}
 	}
+	namesOfTypes.Store(t, names)
 	return names
 }

@@ -11,61 +11,70 @@ import (
 // maxDepth is the maximum nesting depth of a document.
 const maxDepth = 12
 
-// checkStrict refuses JSON that parsers interpret differently: null, duplicate keys (ignoring case), keys with
-// characters other than printable ASCII, trailing data.
-func checkStrict(b []byte) error {
+// decodeStrict decodes JSON, with numbers as they are written. It refuses what parsers interpret differently: null,
+// duplicate keys (ignoring case), keys with characters other than printable ASCII, trailing data.
+func decodeStrict(b []byte) (any, error) {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.UseNumber()
-	if err := checkValue(dec, maxDepth); err != nil {
-		return err
+	value, err := decodeValue(dec, maxDepth)
+	if err != nil {
+		return nil, err
 	}
 	if _, err := dec.Token(); err != io.EOF {
-		return fmt.Errorf("something follows the end")
+		return nil, fmt.Errorf("something follows the end")
 	}
-	return nil
+	return value, nil
 }
 
-func checkValue(dec *json.Decoder, depth int) error {
+func decodeValue(dec *json.Decoder, depth int) (any, error) {
 	token, err := dec.Token()
 	switch {
 	case err != nil:
-		return err
+		return nil, err
 	case token == nil:
-		return fmt.Errorf("null is not allowed")
+		return nil, fmt.Errorf("null is not allowed")
 	case depth == 0:
-		return fmt.Errorf("nested too deep")
+		return nil, fmt.Errorf("nested too deep")
 	case token == json.Delim('{'):
-		return checkObject(dec, depth)
+		return decodeObject(dec, depth)
 	case token == json.Delim('['):
-		for dec.More() {
-			if err := checkValue(dec, depth-1); err != nil {
-				return err
-			}
-		}
-		_, err = dec.Token()
+		return decodeArray(dec, depth)
 	}
-	return err
+	return token, nil
 }
 
-func checkObject(dec *json.Decoder, depth int) error {
-	seen := map[string]bool{}
+func decodeArray(dec *json.Decoder, depth int) (values []any, err error) {
+	for dec.More() {
+		value, err := decodeValue(dec, depth-1)
+		if err != nil {
+			return nil, err
+		}
+		values = append(values, value)
+	}
+	_, err = dec.Token()
+	return values, err
+}
+
+func decodeObject(dec *json.Decoder, depth int) (map[string]any, error) {
+	fields, seen := map[string]any{}, map[string]bool{}
 	for dec.More() {
 		token, err := dec.Token()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		key, _ := token.(string)
 		if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
-			return fmt.Errorf("key %.80q is not plain ASCII", key)
+			return nil, fmt.Errorf("key %.80q is not plain ASCII", key)
 		}
-		if key = strings.ToLower(key); seen[key] {
-			return fmt.Errorf("key %.80q is there twice", key)
+		folded := strings.ToLower(key)
+		if seen[folded] {
+			return nil, fmt.Errorf("key %.80q is there twice", folded)
 		}
-		seen[key] = true
-		if err := checkValue(dec, depth-1); err != nil {
-			return err
+		seen[folded] = true
+		if fields[key], err = decodeValue(dec, depth-1); err != nil {
+			return nil, err
 		}
 	}
 	_, err := dec.Token()
-	return err
+	return fields, err
 }

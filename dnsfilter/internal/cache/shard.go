@@ -155,17 +155,11 @@ func (s *shard) holdDown(hash uint64, key []byte, retry uint16) {
 func (s *shard) flush(name []byte) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, q := range s.queues {
-		for _, segment := range q {
-			for at, end := segment*s.per, segment*s.per+s.used[segment]; at < end; {
-				w := s.words[at:]
-				sizes := w[2].Load()
-				if isWithin(w[entryHeader:], int(sizes>>16&0xffff)-4, name) {
-					if _, ok := s.unlink(w[0].Load(), at); ok {
-						n++
-					}
-				}
-				at += entryHeader + int(sizes&0xffff+7)/8
+	for at := range s.written() {
+		w := s.words[at:]
+		if isWithin(w[entryHeader:], int(w[2].Load()>>16&0xffff)-4, name) {
+			if _, ok := s.unlink(w[0].Load(), at); ok {
+				n++
 			}
 		}
 	}

@@ -1,0 +1,76 @@
+package config
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// Changes is what differs in other settings.
+type Changes struct {
+	Added   []string `json:"added,omitempty"`   // lists
+	Removed []string `json:"removed,omitempty"` // lists
+	Changed []string `json:"changed,omitempty"` // lists with other keys or values
+	Keys    []string `json:"keys,omitempty"`    // other keys of the settings that are new or gone, or have another value
+	Restart []string `json:"restart,omitempty"` // of these, those that change with a restart only
+	Lost    []string `json:"lost,omitempty"`    // what is taken away; see [Settings.Losses]
+}
+
+// Changes returns what differs in other settings.
+func (s *Settings) Changes(next *Settings) Changes {
+	c := Changes{Restart: s.Fixed(next), Lost: s.Losses(next)}
+	for i := range next.Lists {
+		l := &next.Lists[i]
+		switch old := s.list(l.Rule.List); {
+		case old == nil:
+			c.Added = append(c.Added, l.Rule.List)
+		case old.text != l.text:
+			c.Changed = append(c.Changed, l.Rule.List)
+		}
+	}
+	for _, name := range s.ListNames() {
+		if next.list(name) == nil {
+			c.Removed = append(c.Removed, name)
+		}
+	}
+	keys := slices.AppendSeq(slices.Collect(maps.Keys(s.values)), maps.Keys(next.values))
+	slices.Sort(keys)
+	for _, key := range slices.Compact(keys) {
+		if key != "lists" && s.values[key] != next.values[key] {
+			c.Keys = append(c.Keys, key)
+		}
+	}
+	return c
+}
+
+// Fixed returns the keys with another value in other settings that change with a restart only.
+func (s *Settings) Fixed(next *Settings) (keys []string) {
+	for _, k := range []struct {
+		key     string
+		differs bool
+	}{
+		{"listen", !slices.Equal(s.Listen, next.Listen)}, {"state", s.State != next.State}, {"cache", s.Cache != next.Cache},
+		{"metrics", s.Metrics != next.Metrics}, {"pprof", s.Pprof != next.Pprof}, {"stop_page", !s.StopPage.SameAddresses(&next.StopPage)},
+		{"zone_files", s.ZoneFiles != next.ZoneFiles},
+	} {
+		if k.differs {
+			keys = append(keys, k.key)
+		}
+	}
+	return keys
+}
+
+// textOf returns a text of a node that is the same for the same values, however they are written.
+func textOf(n *yaml.Node) string {
+	if n.Kind == yaml.ScalarNode {
+		return strconv.Quote(n.Value)
+	}
+	var b strings.Builder
+	for _, item := range n.Content {
+		b.WriteString(textOf(item) + " ")
+	}
+	return "(" + b.String() + ")"
+}

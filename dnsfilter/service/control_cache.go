@@ -1,0 +1,57 @@
+package service
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"github.com/argine-dns/argine/dnsfilter"
+)
+
+// CachedAnswer is what the cache of the running service has about a name and a type.
+type CachedAnswer struct {
+	Type    string   `json:"type"`
+	DO      bool     `json:"do,omitempty"` // for queries with the DO bit
+	CD      bool     `json:"cd,omitempty"` // for queries with the CD bit
+	Rcode   string   `json:"rcode"`
+	Records []string `json:"records,omitempty"` // of the answer section, with the TTLs of the upstream
+	Seconds int      `json:"seconds"`           // until the answer expires; below 0: since it did
+	Stale   bool     `json:"stale,omitempty"`   // expired: used only while the upstream fails
+	Failing bool     `json:"failing,omitempty"` // the last attempt to refresh it has failed
+
+	// what clients outside all views get instead, because of the targets in the answer; empty: they get the answer
+	Action string `json:"action,omitempty"`
+	List   string `json:"list,omitempty"`  // the list or quorum that decided
+	Entry  string `json:"entry,omitempty"` // its entry
+}
+
+// Cached returns what the cache has about a name; see [dnsfilter.Server.Cached].
+func (c *Control) Cached(ctx context.Context, name string) (all []CachedAnswer, err error) {
+	err = c.call(ctx, http.MethodPost, "/cache", nameRequest{name}, &all)
+	return all, err
+}
+
+func (s *running) serveCache(w http.ResponseWriter, r *http.Request) {
+	var of nameRequest
+	var found []dnsfilter.CachedAnswer
+	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxControlRequest)).Decode(&of)
+	if err == nil {
+		found, err = s.server.Cached(of.Name)
+	}
+	if err != nil {
+		refuseControl(w, err)
+		return
+	}
+	out := make([]CachedAnswer, 0, len(found))
+	for _, a := range found {
+		one := CachedAnswer{
+			Type: a.Type, DO: a.DO, CD: a.CD, Rcode: a.Rcode, Records: a.Records, Seconds: int(a.Expires.Seconds()),
+			Stale: a.Stale, Failing: a.Failing,
+		}
+		if d := &a.Decision; d.Blocks() {
+			one.Action, one.List, one.Entry = d.Action.String(), d.By(), d.Match.Entry()
+		}
+		out = append(out, one)
+	}
+	writeControl(w, out)
+}

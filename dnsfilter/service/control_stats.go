@@ -1,0 +1,88 @@
+package service
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+)
+
+// Stat is one of the metrics of the running service.
+type Stat struct {
+	Name  string  `json:"name"` // of the metric, with its labels
+	Help  string  `json:"help"`
+	Value float64 `json:"value"` // of a histogram: the mean, in seconds
+
+	// of a histogram: how many were counted, and how many seconds half and 99 percent of them took at most; 0: longer
+	// than all buckets
+	Count  uint64  `json:"count,omitempty"`
+	Median float64 `json:"median,omitempty"`
+	P99    float64 `json:"p99,omitempty"`
+}
+
+// Stats returns the metrics of the service, ordered by name.
+func (c *Control) Stats(ctx context.Context) (all []Stat, err error) {
+	err = c.call(ctx, http.MethodGet, "/stats", nil, &all)
+	return all, err
+}
+
+func (s *running) serveStats(w http.ResponseWriter, _ *http.Request) {
+	families, err := s.metrics().Gather()
+	if err != nil {
+		refuseControl(w, err)
+		return
+	}
+	all := []Stat{}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			all = append(all, statOf(f, m))
+		}
+	}
+	writeControl(w, all)
+}
+
+// metrics returns a registry with the metrics of the service.
+func (s *running) metrics() *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(NewCollector(s.server, s.store), (*listCollector)(s))
+	return registry
+}
+
+// statOf converts a metric.
+func statOf(f *dto.MetricFamily, m *dto.Metric) Stat {
+	out := Stat{Name: f.GetName(), Help: f.GetHelp()}
+	var labels []string
+	for _, l := range m.GetLabel() {
+		labels = append(labels, fmt.Sprintf("%s=%s", l.GetName(), l.GetValue()))
+	}
+	if len(labels) > 0 {
+		out.Name += "{" + strings.Join(labels, ",") + "}"
+	}
+	h := m.GetHistogram()
+	if h == nil {
+		out.Value = m.GetCounter().GetValue() + m.GetGauge().GetValue() // one of them is there
+		return out
+	}
+	if out.Count = h.GetSampleCount(); out.Count > 0 {
+		out.Value = h.GetSampleSum() / float64(out.Count)
+		out.Median, out.P99 = within(h, 0.5), within(h, 0.99)
+	}
+	return out
+}
+
+// within returns the smallest bound of a histogram below which a share of its values is, or 0.
+func within(h *dto.Histogram, share float64) float64 {
+	buckets := h.GetBucket()
+	slices.SortFunc(buckets, func(a, b *dto.Bucket) int { return cmp.Compare(a.GetUpperBound(), b.GetUpperBound()) })
+	for _, b := range buckets {
+		if float64(b.GetCumulativeCount()) >= share*float64(h.GetSampleCount()) {
+			return b.GetUpperBound()
+		}
+	}
+	return 0
+}

@@ -1,0 +1,108 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/guard"
+	"github.com/argine-dns/argine/dnsfilter/config"
+	"github.com/argine-dns/argine/dnsfilter/internal/tempstore"
+)
+
+// Plan is what a reload would change.
+type Plan struct {
+	config.Changes
+
+	Files []FileChange `json:"files,omitempty"` // of local and allow lists, whose content is not in force
+}
+
+// IsEmpty reports whether nothing would change.
+func (p *Plan) IsEmpty() bool {
+	return len(p.Added)+len(p.Removed)+len(p.Changed)+len(p.Keys)+len(p.Restart)+len(p.Lost)+len(p.Files) == 0
+}
+
+// FileChange is what a reload would make of a file.
+type FileChange struct {
+	List   string        `json:"list"`
+	File   string        `json:"file"`
+	Before uint64        `json:"before"`         // entries in force
+	After  uint64        `json:"after"`          // entries of the file
+	Held   *guard.Report `json:"held,omitempty"` // why the guards would hold it; nil: they would not
+}
+
+// Plan returns what a reload would change, and changes nothing. It fails where a reload would.
+func (c *Control) Plan(ctx context.Context) (p Plan, err error) {
+	err = c.call(ctx, http.MethodPost, "/reload/dry-run", struct{}{}, &p)
+	return p, err
+}
+
+func (s *Service) servePlan(w http.ResponseWriter, _ *http.Request) {
+	p, err := s.plan()
+	if err != nil {
+		refuseControl(w, err)
+		return
+	}
+	writeControl(w, p)
+}
+
+func (s *Service) plan() (p Plan, err error) {
+	current := s.active.Load()
+	next, err := s.read()
+	if err != nil {
+		return p, err
+	}
+	if err := next.CheckFiles(); err != nil {
+		return p, err
+	}
+	if _, err := next.LoadServer(); err != nil {
+		return p, err
+	}
+	by, err := current.guards.next(next)
+	if err != nil {
+		return p, err
+	}
+	p.Changes = current.settings.Changes(next)
+	err = tempstore.With(func(fresh *blocklist.Store) error {
+		for _, f := range next.LocalFiles() {
+			held, isCurrent := heldFile(f, s.store)
+			if isCurrent {
+				continue
+			}
+			l := loader{fresh, by, slog.New(slog.DiscardHandler)}
+			if held {
+				l.store = s.store
+			}
+			change, err := l.preview(f)
+			if err != nil {
+				return err
+			}
+			p.Files = append(p.Files, change)
+		}
+		return nil
+	})
+	return p, err
+}
+
+// errPreview ends a preview before the store is changed.
+var errPreview = errors.New("it was only a preview")
+
+// preview returns what loading a file would change. It changes nothing.
+func (l loader) preview(f config.LocalFile) (FileChange, error) {
+	defer relaxGC()()
+	out := FileChange{List: f.List, File: f.Path}
+	err := l.compile(f, func(held *localHold, c blocklist.LocalChange) error {
+		out.Before, out.After = c.Before, c.After
+		if held != nil {
+			out.Held = held.Report
+		}
+		return errPreview
+	})
+	if !errors.Is(err, errPreview) {
+		return out, fmt.Errorf("loading list %s: %w", f.List, err)
+	}
+	return out, nil
+}
