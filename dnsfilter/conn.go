@@ -2,6 +2,7 @@ package dnsfilter
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -47,6 +48,20 @@ func (s *Server) Admit(conn io.Closer, client netip.Addr, how Transport) *Conn {
 		return nil
 	}
 	return c
+}
+
+// Handshake makes a TLS connection of an accepted one, within the time limit for the first query. If it fails, it closes
+// and releases the connection, and returns nil.
+func (c *Conn) Handshake(ctx context.Context, conn net.Conn, config *tls.Config) *tls.Conn {
+	ctx, cancel := context.WithTimeout(ctx, c.group.timeouts().first)
+	defer cancel()
+	secured := tls.Server(conn, config)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		c.Release()
+		return nil
+	}
+	return secured
 }
 
 // Release removes a connection that has ended.

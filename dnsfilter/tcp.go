@@ -4,14 +4,17 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"time"
 
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
+	"github.com/argine-dns/argine/dnsfilter/internal/grace"
 )
 
 const (
@@ -22,31 +25,29 @@ const (
 	transferTimeout = 30 * time.Second // time limit for writing a message of a transfer
 )
 
+// restAfter is how long an idle connection keeps its goroutine. Then it goes on in a new one, whose stack is small: that
+// of a goroutine that has answered queries is a third of the memory of an idle TLS connection.
+const restAfter = time.Second
+
+// errIdle is the reason for going on in a new goroutine.
+var errIdle = errors.New("the connection is idle")
+
 // ServeStreams answers on the connections of a listener until ctx ends: messages with a length field before each (RFC
-// 1035, section 4.2.2). Then it closes the listener. Wrap, unless nil, makes the connection to read from of an accepted
-// one, such as a TLS connection.
-func (s *Server) ServeStreams(ctx context.Context, l net.Listener, how Transport, wrap func(net.Conn) net.Conn) error {
+// 1035, section 4.2.2). Then it closes the listener. If there is a TLS configuration, the connections are encrypted.
+func (s *Server) ServeStreams(ctx context.Context, l net.Listener, how Transport, config *tls.Config) error {
 	var open sync.WaitGroup
-	defer waitAtMost(&open, GracePeriod+endTimeout)
+	defer grace.Wait(&open, GracePeriod+endTimeout)
 	return s.Accept(ctx, l, how, func(conn net.Conn, c *Conn) {
-		if wrap != nil {
-			conn = wrap(conn)
+		if config == nil {
+			open.Go(func() { newStream(c, conn).run(ctx, &open) })
+			return
 		}
 		open.Go(func() {
-			defer c.Release()
-			newStream(c, conn).serve(ctx)
+			if secured := c.Handshake(ctx, conn, config); secured != nil {
+				open.Go(func() { newStream(c, secured).run(ctx, &open) })
+			}
 		})
 	})
-}
-
-// waitAtMost waits for a wait group, with a time limit.
-func waitAtMost(g *sync.WaitGroup, most time.Duration) {
-	done := make(chan struct{})
-	go func() { g.Wait(); close(done) }()
-	select {
-	case <-done:
-	case <-time.After(most):
-	}
 }
 
 // stream is one connection with messages one after the other. The reading goroutine answers queries that need no
@@ -60,6 +61,9 @@ type stream struct {
 	buf   []byte        // buffer for answers
 	slots chan struct{} // semaphore: one slot per waiting query
 	late  sync.WaitGroup
+	stop  func() bool // of the code for the end of the context
+	used  bool        // a message has come
+	until time.Time   // end of the idle timeout, while it runs; else zero
 
 	mu  sync.Mutex    // guards the following field
 	out *bufio.Writer // nil while there is no answer to send
@@ -110,31 +114,42 @@ func (cs *connections) keepalive() uint16 {
 	return uint16(normalTimeouts.idle/(100*time.Millisecond)) + 1
 }
 
-// serve answers queries until the client closes the connection or an idle timeout expires. When ctx ends, the idle
-// timeout becomes endTimeout. Pending queries are still answered within the grace period.
-func (c *stream) serve(ctx context.Context) {
-	stop := context.AfterFunc(ctx, func() {
-		_ = c.conn.SetReadDeadline(time.Now().Add(endTimeout)) // it fails on closed connections only
-		time.AfterFunc(GracePeriod, func() { _ = c.conn.Close() })
-	})
-	defer stop()
-	c.setWriteDeadline(writeTimeout) // of a TLS handshake
-	for wait := c.group.timeouts().first; ; wait = c.group.timeouts().idle {
-		packet, err := c.read(ctx, wait)
-		if err != nil {
-			break
-		}
-		c.answerPacket(packet)
+// run answers queries until the client closes the connection or an idle timeout expires. When ctx ends, the idle timeout
+// becomes endTimeout. Pending queries are still answered within the grace period.
+func (c *stream) run(ctx context.Context, open *sync.WaitGroup) {
+	if c.stop == nil {
+		c.stop = context.AfterFunc(ctx, func() {
+			_ = c.conn.SetReadDeadline(time.Now().Add(endTimeout)) // it fails on closed connections only
+			time.AfterFunc(GracePeriod, func() { _ = c.conn.Close() })
+		})
+	}
+	if errors.Is(c.serve(ctx), errIdle) {
+		c.buf = nil
+		open.Go(func() { c.run(ctx, open) })
+		return
 	}
 	c.flush()
 	c.late.Wait()
 	_ = c.conn.Close() // it may be closed already; the error does not matter
+	c.stop()
+	c.Release()
+}
+
+// serve answers queries until the connection ends, or is idle.
+func (c *stream) serve(ctx context.Context) error {
+	for {
+		packet, err := c.read(ctx)
+		if err != nil {
+			return err
+		}
+		c.answerPacket(packet)
+	}
 }
 
 // read returns the next message. The next call overwrites it. Of a message longer than maxQuery it returns the header
 // only. Before it waits, it sends the collected answers.
-func (c *stream) read(ctx context.Context, wait time.Duration) ([]byte, error) {
-	prefix, err := c.peek(ctx, 2, wait)
+func (c *stream) read(ctx context.Context) ([]byte, error) {
+	prefix, err := c.await(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -149,6 +164,31 @@ func (c *stream) read(ctx context.Context, wait time.Duration) ([]byte, error) {
 	}
 	_, err = c.in.Discard(2 + length)
 	return packet[2:], err
+}
+
+// await waits for the length field of the next message, and returns it. If none comes for restAfter, it fails with
+// errIdle; the next call goes on waiting.
+func (c *stream) await(ctx context.Context) ([]byte, error) {
+	if c.in.Buffered() >= 2 {
+		return c.in.Peek(2)
+	}
+	wait := c.group.timeouts().first
+	if c.used {
+		wait = c.group.timeouts().idle
+	}
+	rested := !c.until.IsZero()
+	if rested {
+		wait = time.Until(c.until)
+	} else if wait > restAfter {
+		c.until = time.Now().Add(wait)
+		wait = restAfter
+	}
+	prefix, err := c.peek(ctx, 2, wait)
+	if !rested && !c.until.IsZero() && errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil {
+		return nil, errIdle
+	}
+	c.until, c.used = time.Time{}, true
+	return prefix, err
 }
 
 // readLong is read for a message that does not fit the buffer.

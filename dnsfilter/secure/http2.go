@@ -4,12 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"math"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,18 +23,22 @@ import (
 
 // Limits of HTTP/2, besides those of HTTP.
 const (
-	readSize     = 2 << 10               // bytes read at once
+	readSize     = 1 << 10               // bytes read at once
 	maxFrame     = 16 << 10              // the lowest limit that there may be, in bytes
 	firstWindow  = 1<<16 - 1             // bytes that may be sent without an update
 	updateWindow = firstWindow / 2       // bytes received before the client may send more
 	endTimeout   = 50 * time.Millisecond // for requests that are underway at the end
 	writeTimeout = 2 * time.Second       // for a write
+	restAfter    = time.Second           // idle time after which a connection goes on in a new goroutine, with a small stack
 	tableSize    = 4 << 10               // of the table of header fields, in bytes
 	flowError    = http2.ErrCodeFlowControl
 	badProtocol  = http2.ErrCodeProtocol
 	closedError  = http2.ErrCodeStreamClosed
 	abortedError = http2.ErrCodeInternal
 )
+
+// errIdle is the reason for going on in a new goroutine.
+var errIdle = errors.New("the connection is idle")
 
 // http2Conn is one HTTP/2 connection (RFC 9113), for the few things that DNS needs: short requests, and answers without
 // trailers. One goroutine reads the frames and answers what can be answered at once; what it has to say goes out when it
@@ -48,6 +52,9 @@ type http2Conn struct {
 	last       uint32    // the highest stream so far
 	received   uint32    // bytes of requests since the last update of the window
 	progressed time.Time // when a stream last ended, or began as the only one
+	reading    bool      // a frame has begun
+	rested     bool      // the goroutine is new
+	stop       func() bool
 	ended      <-chan struct{}
 	slots      chan struct{} // semaphore: one slot per waiting query
 	late       sync.WaitGroup
@@ -67,15 +74,6 @@ type http2Stream struct {
 	answers bool   // the request is complete
 	body    []byte // of the request, and then what is left of the answer
 	window  int64
-}
-
-// serveHTTP2 returns a function that takes over the connections of an HTTP server that have negotiated HTTP/2.
-func serveHTTP2(ctx context.Context) func(*http.Server, *tls.Conn, http.Handler) {
-	return func(_ *http.Server, conn *tls.Conn, _ http.Handler) {
-		if admitted, ok := conn.NetConn().(*httpConn); ok {
-			newHTTP2(conn, admitted.admitted).serve(ctx)
-		}
-	}
 }
 
 func newHTTP2(conn net.Conn, client *dnsfilter.Conn) *http2Conn {
@@ -100,10 +98,7 @@ func (r beforeWait) Read(b []byte) (int, error) {
 	c := r.c
 	c.mu.Lock()
 	c.flush()
-	deadline := time.Now().Add(idleTimeout)
-	if len(c.streams) > 0 {
-		deadline = c.progressed.Add(requestTimeout)
-	}
+	deadline := c.deadline()
 	c.mu.Unlock()
 	if err := c.conn.SetReadDeadline(deadline); err != nil {
 		return 0, err
@@ -118,6 +113,20 @@ func (r beforeWait) Read(b []byte) (int, error) {
 	return c.conn.Read(b)
 }
 
+// deadline returns until when to wait for more. After the first part of the idle timeout, the connection goes on in a
+// new goroutine.
+func (c *http2Conn) deadline() time.Time {
+	switch {
+	case c.reading:
+		return time.Now().Add(requestTimeout)
+	case len(c.streams) > 0:
+		return c.progressed.Add(requestTimeout)
+	case c.rested:
+		return time.Now().Add(idleTimeout - restAfter)
+	}
+	return time.Now().Add(restAfter)
+}
+
 // goAway says that no more requests are taken. It leaves the pending ones the grace period.
 func (c *http2Conn) goAway() {
 	c.mu.Lock()
@@ -128,30 +137,85 @@ func (c *http2Conn) goAway() {
 	time.AfterFunc(dnsfilter.GracePeriod, func() { _ = c.conn.Close() })
 }
 
-// serve answers requests until the connection or ctx ends.
-func (c *http2Conn) serve(ctx context.Context) {
-	c.ended = ctx.Done()
-	stop := context.AfterFunc(ctx, c.goAway)
-	defer stop()
-	defer func() { c.late.Wait(); _ = c.conn.Close() }()
-	preface := make([]byte, len(http2.ClientPreface))
-	if _, err := io.ReadFull(c.in, preface); err != nil || string(preface) != http2.ClientPreface {
+// run answers requests until the connection or ctx ends.
+func (c *http2Conn) run(ctx context.Context, open *sync.WaitGroup) {
+	err := error(nil)
+	if c.stop == nil {
+		c.ended = ctx.Done()
+		c.stop = context.AfterFunc(ctx, c.goAway)
+		err = c.begin()
+	}
+	for err == nil {
+		err = c.next()
+	}
+	if errors.Is(err, errIdle) {
+		c.rest()
+		open.Go(func() { c.run(ctx, open) })
 		return
 	}
 	c.mu.Lock()
-	_ = c.framer.WriteSettings(http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: maxStreams},
-		http2.Setting{ID: http2.SettingMaxHeaderListSize, Val: maxHeaderBytes})
+	c.flush()
 	c.mu.Unlock()
-	for c.next() == nil {
+	c.late.Wait()
+	_ = c.conn.Close() // it may be closed already; the error does not matter
+	c.stop()
+	c.client.Release()
+}
+
+// begin reads what a connection begins with, and sends the settings.
+func (c *http2Conn) begin() error {
+	c.rested = true // there is nothing to rest from
+	preface := make([]byte, len(http2.ClientPreface))
+	if _, err := io.ReadFull(c.in, preface); err != nil {
+		return err
+	}
+	if string(preface) != http2.ClientPreface {
+		return http2.ConnectionError(badProtocol)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.flush()
+	return c.framer.WriteSettings(http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: maxStreams},
+		http2.Setting{ID: http2.SettingMaxHeaderListSize, Val: maxHeaderBytes})
+}
+
+// await waits for the next frame. If none comes for restAfter, it fails with errIdle; the next call goes on waiting.
+func (c *http2Conn) await() error {
+	_, err := c.in.Peek(1)
+	if err != nil && !c.rested && c.isIdle() && errors.Is(err, os.ErrDeadlineExceeded) {
+		c.rested = true
+		return errIdle
+	}
+	c.rested = false
+	return err
+}
+
+// rest frees what an idle connection does not need.
+func (c *http2Conn) rest() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.out, c.block = bytes.Buffer{}, bytes.Buffer{}
+}
+
+// isIdle reports whether no request is underway, and the server does not end.
+func (c *http2Conn) isIdle() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	select {
+	case <-c.ended:
+		return false
+	default:
+		return len(c.streams) == 0
+	}
 }
 
 // next reads and handles one frame.
 func (c *http2Conn) next() error {
+	if err := c.await(); err != nil {
+		return err
+	}
+	c.reading = true
 	frame, err := c.framer.ReadFrame()
+	c.reading = false
 	var ofStream http2.StreamError
 	var ofConn http2.ConnectionError
 	if err == nil {

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
@@ -49,9 +50,10 @@ func FuzzHTTP2(f *testing.F) {
 		ours, theirs := net.Pipe()
 		client := engine.Admit(ours, netip.MustParseAddr("127.0.0.1"), dnsfilter.HTTPS)
 		require.NotNil(t, client)
-		defer client.Release()
 		done := make(chan struct{})
-		go func() { defer close(done); newHTTP2(ours, client).serve(t.Context()) }()
+		var open sync.WaitGroup
+		open.Go(func() { newHTTP2(ours, client).run(t.Context(), &open) })
+		go func() { open.Wait(); close(done) }()
 		go func() {
 			_, _ = theirs.Write(append([]byte(http2.ClientPreface), sent...)) // it may have ended already
 			time.Sleep(time.Millisecond)

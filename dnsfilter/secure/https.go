@@ -18,6 +18,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/grace"
 )
 
 // mediaType is the media type of DNS messages (RFC 8484, section 6).
@@ -80,29 +81,37 @@ func (l httpListener) add(conn net.Conn, c *dnsfilter.Conn) {
 func serveHTTPS(ctx context.Context, s *dnsfilter.Server, l net.Listener, config *tls.Config) error {
 	ctx, cancel := context.WithCancel(ctx)
 	h := http.Server{
-		Handler: http.HandlerFunc(serveRequest), TLSConfig: config, MaxHeaderBytes: maxHeaderBytes,
+		Handler: http.HandlerFunc(serveRequest), MaxHeaderBytes: maxHeaderBytes,
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout, WriteTimeout: requestTimeout, IdleTimeout: idleTimeout,
-		ErrorLog:     slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
-		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){http2.NextProtoTLS: serveHTTP2(ctx)},
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
-			if secured, ok := conn.(*tls.Conn); ok {
-				conn = secured.NetConn()
-			}
 			if c, ok := conn.(*httpConn); ok {
 				ctx = context.WithValue(ctx, admittedKey{}, c.admitted)
 			}
 			return ctx
 		},
 	}
-	admitted := httpListener{Listener: l, conns: make(chan net.Conn), done: ctx.Done()}
+	version1 := httpListener{Listener: l, conns: make(chan net.Conn), done: ctx.Done()}
 	served := make(chan error, 1)
-	go func() { served <- h.ServeTLS(admitted, "", "") }()
-	err := s.Accept(ctx, l, dnsfilter.HTTPS, admitted.add)
+	go func() { served <- h.Serve(version1) }()
+	var open sync.WaitGroup
+	err := s.Accept(ctx, l, dnsfilter.HTTPS, func(conn net.Conn, c *dnsfilter.Conn) {
+		open.Go(func() {
+			switch secured := c.Handshake(ctx, conn, config); {
+			case secured == nil:
+			case secured.ConnectionState().NegotiatedProtocol == http2.NextProtoTLS:
+				open.Go(func() { newHTTP2(secured, c).run(ctx, &open) })
+			default:
+				version1.add(secured, c)
+			}
+		})
+	})
 	cancel()
 	if errServe := <-served; !errors.Is(errServe, net.ErrClosed) {
 		err = errors.Join(err, fmt.Errorf("serving HTTPS: %w", errServe))
 	}
 	endHTTP(&h)
+	grace.Wait(&open, dnsfilter.GracePeriod)
 	return err
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
+	"github.com/argine-dns/argine/dnsfilter/internal/grace"
 )
 
 // Error codes of DNS over QUIC (RFC 9250, section 8.4).
@@ -98,7 +99,7 @@ func serveQUIC(ctx context.Context, s *dnsfilter.Server, conn *net.UDPConn, conf
 		conn, err := l.Accept(ctx)
 		switch {
 		case ctx.Err() != nil:
-			open.Wait()
+			grace.Wait(&open, 2*dnsfilter.GracePeriod)
 			return nil
 		case err != nil:
 			return fmt.Errorf("serving QUIC: %w", err)

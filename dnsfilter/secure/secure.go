@@ -6,7 +6,6 @@ package secure
 import (
 	"context"
 	"crypto/tls"
-	"net"
 
 	"golang.org/x/sync/errgroup"
 
@@ -23,7 +22,7 @@ func Serve(ctx context.Context, s *dnsfilter.Server, l *dnsfilter.Listeners, cer
 	dot := certificate.config("dot")
 	for _, t := range l.TLS {
 		g.Go(func() error {
-			return s.ServeStreams(ctx, t, dnsfilter.TLS, func(conn net.Conn) net.Conn { return tls.Server(conn, dot) })
+			return s.ServeStreams(ctx, t, dnsfilter.TLS, dot)
 		})
 	}
 	for _, t := range l.HTTPS {

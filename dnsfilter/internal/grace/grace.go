@@ -1,0 +1,17 @@
+// Package grace waits for goroutines that are ending.
+package grace
+
+import (
+	"sync"
+	"time"
+)
+
+// Wait waits for a wait group, with a time limit.
+func Wait(g *sync.WaitGroup, most time.Duration) {
+	done := make(chan struct{})
+	go func() { g.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(most):
+	}
+}

@@ -1,0 +1,152 @@
+package secure_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/dnsfilter"
+)
+
+// Other people's clients and load balancers. A test is skipped where its program is not installed.
+
+func need(t *testing.T, program string) {
+	t.Helper()
+	if _, err := exec.LookPath(program); err != nil {
+		t.Skip(program + " is not installed")
+	}
+}
+
+// output runs a program, for ten seconds at most.
+func output(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	out, _ := exec.CommandContext(ctx, name, args...).CombinedOutput() // some fail at what comes after the answer
+	return string(out)
+}
+
+func port(t *testing.T, addr string) string {
+	t.Helper()
+	_, port, err := net.SplitHostPort(addr)
+	require.NoError(t, err)
+	return port
+}
+
+func TestKdig(t *testing.T) {
+	t.Parallel()
+	need(t, "kdig")
+	r := start(t, dnsfilter.Config{})
+	for option, addr := range map[string]string{"+tls": r.tls, "+https": r.https, "+https-get": r.https, "+quic": r.quic} {
+		ask := func(name string) string {
+			return output(t, "kdig", "@127.0.0.1", "-p", port(t, addr), option, "+padding", "+timeout=5", name, "A")
+		}
+		answer := ask("example.org")
+		if option == "+quic" && strings.Contains(answer, "invalid parameter") {
+			continue // built without QUIC
+		}
+		assert.Contains(t, answer, "192.0.2.1", option)
+		assert.Contains(t, answer, "Received 468 B", option)
+		assert.Contains(t, ask("nxdomain.test"), "status: NXDOMAIN", option)
+	}
+}
+
+func TestCurl(t *testing.T) {
+	t.Parallel()
+	need(t, "curl")
+	r := start(t, dnsfilter.Config{})
+	out := output(t, "curl", "-sv", "--doh-insecure", "--connect-timeout", "2", "--doh-url", "https://"+r.https+"/dns-query", "http://example.org:1/")
+	if strings.Contains(out, "does not support this") {
+		t.Skip("curl is built without DNS over HTTPS")
+	}
+	assert.EqualValues(t, 1, r.engine.Stats().Answers[dnsfilter.Answer{Transport: dnsfilter.HTTPS, Type: "A", Rcode: "NOERROR"}], out)
+	assert.Contains(t, out, "192.0.2.1", "it tries to connect there")
+}
+
+// TestLoad answers all of many requests, of load generators.
+func TestLoad(t *testing.T) {
+	t.Parallel()
+	r := start(t, dnsfilter.Config{})
+	t.Run("h2load", func(t *testing.T) {
+		t.Parallel()
+		need(t, "h2load")
+		out := output(t, "h2load", "-n", "2000", "-c", "10", "-m", "20", "https://"+r.https+"/dns-query?dns=AAABAAABAAAAAAAAB2V4YW1wbGUDb3JnAAABAAE")
+		assert.Contains(t, out, "2000 succeeded", out)
+	})
+	t.Run("dnsperf", func(t *testing.T) {
+		t.Parallel()
+		need(t, "dnsperf")
+		file := filepath.Join(t.TempDir(), "queries")
+		require.NoError(t, os.WriteFile(file, []byte(strings.Repeat("example.org A\nnone.example.org A\n", 500)), 0o600))
+		out := output(t, "dnsperf", "-m", "dot", "-s", "127.0.0.1", "-p", port(t, r.tls), "-d", file, "-c", "10", "-n", "2")
+		assert.Contains(t, out, "Queries completed:    2000 (100.00%)", out)
+	})
+}
+
+// TestDNSDist has dnsdist in front, which says for which clients it asks, over UDP and TCP.
+func TestDNSDist(t *testing.T) {
+	t.Parallel()
+	need(t, "dnsdist")
+	r := start(t, dnsfilter.Config{
+		Clients: networks("127.0.0.0/24", "127.0.5.0/24"), Proxies: networks("127.0.0.7/32"),
+		Policy: dnsfilter.Policy{Views: []dnsfilter.View{{Clients: networks("127.0.5.0/24")}}},
+	})
+	l, err := dnsfilter.Listen(t.Context(), "tcp://127.0.0.1:0")
+	require.NoError(t, err)
+	at := l.TCP[0].Addr().String()
+	udp, err := dnsfilter.Listen(t.Context(), "udp://"+at)
+	require.NoError(t, err)
+	l.UDP = udp.UDP
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- r.engine.Serve(ctx, l) }()
+	defer func() { cancel(); assert.NoError(t, <-done) }()
+
+	conf, front := filepath.Join(t.TempDir(), "dnsdist.conf"), freePort(t)
+	require.NoError(t, os.WriteFile(conf, fmt.Appendf(nil, "setLocal(%q)\nsetACL({\"127.0.0.0/8\"})\nsetSecurityPollSuffix(\"\")\n"+
+		"newServer({address=%q, source=\"127.0.0.7\", useProxyProtocol=true, checkName=\"example.org.\"})\n", front, at), 0o600))
+	dnsdist := exec.CommandContext(t.Context(), "dnsdist", "-C", conf, "--supervised", "--disable-syslog")
+	require.NoError(t, dnsdist.Start())
+	defer func() { _ = dnsdist.Process.Kill(); _ = dnsdist.Wait() }()
+	ask := func(network, client string) (*dns.Msg, error) {
+		d := net.Dialer{LocalAddr: net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(client), 0)), Timeout: 3 * time.Second}
+		if network == "tcp" {
+			d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(client), 0))
+		}
+		m, _, err := (&dns.Client{Net: network, Dialer: &d, Timeout: time.Second}).Exchange(question("nxdomain.test.", dns.TypeTXT), front)
+		return m, err
+	}
+	require.Eventually(t, func() bool { m, err := ask("udp", "127.0.0.1"); return err == nil && m.Rcode == dns.RcodeNameError }, 10*time.Second, 50*time.Millisecond)
+	for _, network := range []string{"udp", "tcp"} {
+		m, err := ask(network, "127.0.0.1")
+		require.NoError(t, err)
+		assert.Equal(t, dns.RcodeNameError, m.Rcode, network)
+		m, err = ask(network, "127.0.5.1")
+		require.NoError(t, err)
+		assert.Len(t, m.Answer, 1, "the view of this client blocks nothing")
+	}
+	m, err := ask("udp", "127.0.9.1")
+	require.NoError(t, err)
+	assert.Equal(t, dns.RcodeRefused, m.Rcode, "not served")
+	assert.Zero(t, r.engine.Stats().BadHeaders)
+}
+
+// freePort returns an address of which nothing has the port.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	return l.Addr().String()
+}
