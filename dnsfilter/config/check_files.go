@@ -37,11 +37,7 @@ func (s *Settings) CheckFiles() error {
 			errs = append(errs, s.fileAt[s.CookieSecrets].error(s.File, err.Error()))
 		}
 	}
-	if s.Certificate.Cert != "" {
-		if _, err := s.Certificate.Load(); err != nil {
-			errs = append(errs, s.fileAt[s.Certificate.Cert].error(s.File, err.Error()))
-		}
-	}
+	errs = append(errs, s.checkCertificate()...)
 	if _, err := s.ReadRecords(); err != nil {
 		wrong, ok := errors.AsType[Errors](err)
 		if !ok {

@@ -69,17 +69,19 @@ func (d designation) parameters() string {
 	text := map[dnsfilter.Transport]string{
 		dnsfilter.TLS: "alpn=dot", dnsfilter.QUIC: "alpn=doq", dnsfilter.HTTPS: `alpn="h2,h3" dohpath="` + dnsfilter.HTTPSPath + `{?dns}"`,
 	}[d.how]
-	text += fmt.Sprintf(" port=%d", d.port)
-	for key, is := range map[string]func(netip.Addr) bool{"ipv4hint": netip.Addr.Is4, "ipv6hint": netip.Addr.Is6} {
-		var hints []string
-		for _, addr := range d.addrs {
-			if is(addr) {
-				hints = append(hints, addr.String())
-			}
-		}
-		if len(hints) > 0 {
-			text += " " + key + "=" + strings.Join(hints, ",")
+	return fmt.Sprintf("%s port=%d%s%s", text, d.port, d.hints("ipv4hint", netip.Addr.Is4), d.hints("ipv6hint", netip.Addr.Is6))
+}
+
+// hints returns the parameter with the addresses of one kind, or nothing if there are none.
+func (d designation) hints(key string, is func(netip.Addr) bool) string {
+	var hints []string
+	for _, addr := range d.addrs {
+		if is(addr) {
+			hints = append(hints, addr.String())
 		}
 	}
-	return text
+	if len(hints) == 0 {
+		return ""
+	}
+	return " " + key + "=" + strings.Join(hints, ",")
 }

@@ -59,6 +59,17 @@ func (s *Settings) readCertificate(r *reader, n *yaml.Node) {
 	})
 }
 
+// checkCertificate checks the files of the certificate.
+func (s *Settings) checkCertificate() (errs Errors) {
+	if s.Certificate.Cert == "" {
+		return nil
+	}
+	if _, err := s.Certificate.Load(); err != nil {
+		errs = append(errs, s.fileAt[s.Certificate.Cert].error(s.File, err.Error()))
+	}
+	return errs
+}
+
 // readListen parses the listen addresses.
 func (s *Settings) readListen(r *reader, n *yaml.Node) {
 	nonEmpty(r, &s.Listen, parseListenText)(n)

@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"errors"
 	"io"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -110,7 +110,7 @@ func TestManyRequests(t *testing.T) {
 	r := start(t, dnsfilter.Config{})
 	c, packed := r.client(t, true), pack(t, question("www.example.org.", dns.TypeTXT))
 	for range 400 {
-		require.Len(t, unpack(t, body(t, r.post(t, c, append(packed, make([]byte, 0)...)))).Answer, 1)
+		require.Len(t, r.post(t, c, packed).Answer, 1)
 	}
 	assert.EqualValues(t, 1, r.engine.Stats().Encrypted.Accepted)
 }
@@ -246,5 +246,5 @@ func TestLongHeaders(t *testing.T) {
 	for err == nil {
 		_, err = f.ReadFrame()
 	}
-	assert.False(t, errors.Is(err, context.DeadlineExceeded), "it was cut off")
+	assert.NotErrorIs(t, err, os.ErrDeadlineExceeded, "it was cut off")
 }

@@ -150,7 +150,7 @@ func serveRequest(w http.ResponseWriter, r *http.Request) {
 	h["Content-Type"] = []string{mediaType}
 	h["Cache-Control"] = []string{cacheControl(m)}
 	h["Content-Length"] = []string{strconv.Itoa(len(m))}
-	_, _ = w.Write(m) // the client may be gone
+	_, _ = w.Write(m) //nolint:gosec // it is no page; the client may be gone
 }
 
 // read reads the query of a request. It returns the HTTP status.

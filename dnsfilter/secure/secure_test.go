@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/binary"
 	"io"
 	"net"
 	"net/http"
@@ -188,24 +189,47 @@ func TestKeepalive(t *testing.T) {
 	option, ok := reply.IsEdns0().Option[0].(*dns.EDNS0_TCP_KEEPALIVE)
 	require.True(t, ok)
 	assert.EqualValues(t, 300, option.Timeout)
-	reply = unpack(t, body(t, r.post(t, r.client(t, true), pack(t, m))))
-	assert.Empty(t, reply.IsEdns0().Option, "HTTP has timeouts of its own")
+	assert.Empty(t, r.post(t, r.client(t, true), pack(t, m)).IsEdns0().Option, "HTTP has timeouts of its own")
 }
 
-func (r *resolver) post(t testing.TB, c *http.Client, packed []byte) *http.Response {
-	t.Helper()
-	response, err := c.Post("https://"+r.https+"/dns-query", "application/dns-message", bytes.NewReader(packed))
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = response.Body.Close() })
-	return response
+// reply is an answer over HTTPS.
+type reply struct {
+	*dns.Msg
+
+	header  http.Header
+	version int
 }
 
-func body(t testing.TB, r *http.Response) []byte {
+// request sends a request by POST, or by GET if there is no body.
+func (r *resolver) request(c *http.Client, path string, body []byte) (status int, b []byte, header http.Header, version int, err error) {
+	var response *http.Response
+	if body == nil {
+		response, err = c.Get("https://" + r.https + path)
+	} else {
+		response, err = c.Post("https://"+r.https+path, "application/dns-message", bytes.NewReader(body))
+	}
+	if err != nil {
+		return 0, nil, nil, 0, err
+	}
+	defer response.Body.Close()
+	b, err = io.ReadAll(response.Body)
+	return response.StatusCode, b, response.Header, response.ProtoMajor, err
+}
+
+// post gets an answer by POST.
+func (r *resolver) post(t testing.TB, c *http.Client, packed []byte) reply {
 	t.Helper()
-	require.Equal(t, http.StatusOK, r.StatusCode)
-	b, err := io.ReadAll(r.Body)
+	status, b, header, version, err := r.request(c, "/dns-query", packed)
 	require.NoError(t, err)
-	return b
+	require.Equal(t, http.StatusOK, status)
+	return reply{unpack(t, b), header, version}
+}
+
+// noAnswer sends a query, and expects that nothing comes back.
+func (r *resolver) noAnswer(t testing.TB, c *http.Client, m *dns.Msg) {
+	t.Helper()
+	_, _, _, _, err := r.request(c, "/dns-query", pack(t, m)) //nolint:dogsled // only the error counts
+	assert.Error(t, err)
 }
 
 func TestHTTPS(t *testing.T) {
@@ -225,20 +249,17 @@ func TestHTTPS(t *testing.T) {
 			{"inside.test.", dns.TypeA, dns.RcodeRefused, "no-store"},
 		} {
 			packed := pack(t, question(test.name, test.qtype))
-			get, err := c.Get("https://" + r.https + "/dns-query?x=1&dns=" + base64.RawURLEncoding.EncodeToString(packed))
+			_, b, header, version, err := r.request(c, "/dns-query?x=1&dns="+base64.RawURLEncoding.EncodeToString(packed), nil)
 			require.NoError(t, err)
-			t.Cleanup(func() { _ = get.Body.Close() })
-			for _, response := range []*http.Response{get, r.post(t, c, packed)} {
-				m := unpack(t, body(t, response))
-				assert.Equal(t, test.rcode, m.Rcode)
-				assert.Equal(t, packed[:2], []byte{byte(m.Id >> 8), byte(m.Id)})
-				assert.Equal(t, "application/dns-message", response.Header.Get("Content-Type"))
-				assert.Contains(t, []string{test.cache, "private, max-age=299", "private, max-age=59"}, response.Header.Get("Cache-Control"))
-				assert.Equal(t, version2, response.ProtoMajor == 2)
+			for _, got := range []reply{{unpack(t, b), header, version}, r.post(t, c, packed)} {
+				assert.Equal(t, test.rcode, got.Rcode)
+				assert.Equal(t, binary.BigEndian.Uint16(packed), got.Id)
+				assert.Equal(t, "application/dns-message", got.header.Get("Content-Type"))
+				assert.Contains(t, []string{test.cache, "private, max-age=299", "private, max-age=59"}, got.header.Get("Cache-Control"))
+				assert.Equal(t, version2, got.version == 2)
 			}
 		}
-		_, err := c.Post("https://"+r.https+"/dns-query", "application/dns-message", bytes.NewReader(pack(t, question("drop.test.", dns.TypeA))))
-		assert.Error(t, err, "no answer")
+		r.noAnswer(t, c, question("drop.test.", dns.TypeA))
 	}
 }
 
@@ -314,12 +335,11 @@ func TestProxies(t *testing.T) {
 		web := &http.Client{Transport: transport, Timeout: timeLimit}
 		if rcode < 0 {
 			assert.Error(t, c.WriteMsg(m))
-			_, err := web.Post("https://"+r.https+"/dns-query", "application/dns-message", bytes.NewReader(pack(t, m)))
-			assert.Error(t, err)
+			r.noAnswer(t, web, m)
 			continue
 		}
 		assert.Equal(t, rcode, exchange(t, c, m).Rcode)
-		assert.Equal(t, rcode, unpack(t, body(t, r.post(t, web, pack(t, m)))).Rcode)
+		assert.Equal(t, rcode, r.post(t, web, pack(t, m)).Rcode)
 	}
 	assert.EqualValues(t, 2, r.engine.Stats().BadHeaders)
 }

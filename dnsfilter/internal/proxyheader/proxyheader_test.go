@@ -114,7 +114,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		require.NoError(t, errTheirs)
-		require.Equal(t, len(wantRest), len(rest))
+		require.Equal(t, string(wantRest), string(rest))
 		ip, _, ok := want.IPs()
 		require.True(t, ok)
 		assert.Equal(t, ip.String(), client.String())
