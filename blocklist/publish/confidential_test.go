@@ -20,6 +20,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/origin"
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/testdata/longtest"
 )
 
 // house is the agency of a confidential list, and its origin.
@@ -297,7 +298,7 @@ func TestConfidentialSizes(t *testing.T) {
 	t.Parallel()
 	many, err := strconv.Atoi(os.Getenv("ARGINE_SUBSCRIBERS"))
 	if err != nil {
-		many = 20
+		many = longtest.Rounds(6, 20)
 	}
 	var plain int64
 	for _, n := range []int{-1, 0, 1, many} {

@@ -99,7 +99,7 @@ func TestDeltas(t *testing.T) {
 	t.Parallel()
 	a, s := newAgency(t), &shelf{}
 	var lines []blocklist.Entry
-	for i := range 3000 {
+	for i := range longtest.Rounds(1000, 3000) {
 		lines = append(lines, entry(t, fmt.Sprintf("n%05d.example category=c%d", i, rand.IntN(1e9))))
 	}
 	_, err := a.Import(t.Context(), stream(lines), cause, nil)

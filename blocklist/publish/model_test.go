@@ -157,7 +157,7 @@ func TestModel(t *testing.T) {
 	now := model{}
 	history := []model{{}, {}} // by operation
 	outcomes := map[string]int{}
-	for range longtest.Rounds(150, 400) {
+	for range longtest.Rounds(80, 400) {
 		next := now.clone()
 		var err error
 		targets := slices.Sorted(maps.Keys(now))

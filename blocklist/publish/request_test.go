@@ -63,7 +63,7 @@ func TestRequests(t *testing.T) {
 	}
 	_, err := a.Import(t.Context(), stream(many), cause, nil)
 	require.NoError(t, err)
-	for serial := range 8 {
+	for serial := range longtest.Rounds(3, 8) {
 		a.next(t, fmt.Sprintf("m%d.example", serial))
 		p, err := a.Pending()
 		require.NoError(t, err)
@@ -90,7 +90,7 @@ func TestRequests(t *testing.T) {
 // The request for one entry is short, however long the list is.
 func TestRequestIsShort(t *testing.T) {
 	t.Parallel()
-	n := longtest.Rounds(20_000, 1_000_000)
+	n := longtest.Rounds(5_000, 1_000_000)
 	a := newAgency(t)
 	_, err := a.Import(t.Context(), func(yield func(blocklist.Entry, error) bool) {
 		for i := range n {
