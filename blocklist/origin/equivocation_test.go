@@ -18,6 +18,7 @@ import (
 // A forged history: enough officers have signed another state of a serial. The origin calls it what it is, keeps what it
 // has and the proof.
 func TestEquivocation(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	first := h.agency.Release(1, "example.org")
 	require.NoError(t, h.push(t, first))

@@ -10,6 +10,7 @@ import (
 
 // When there are too many listeners, the client that has most makes room, and no one can keep others out.
 func TestListenersOfEachClient(t *testing.T) {
+	t.Parallel()
 	var a announcements
 	one, two := netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("192.0.2.2/32")
 	for range maxListeners {
@@ -33,6 +34,7 @@ func TestListenersOfEachClient(t *testing.T) {
 }
 
 func TestClientOf(t *testing.T) {
+	t.Parallel()
 	for remote, want := range map[string]string{
 		"192.0.2.1:53": "192.0.2.1/32", "[::ffff:192.0.2.1]:53": "192.0.2.1/32", "[2001:db8:1:2ff::3]:53": "2001:db8:1:200::/56",
 		"[fe80::1%eth0]:53": "fe80::/56", "@": "invalid Prefix",

@@ -54,6 +54,7 @@ func said(serial int) string {
 }
 
 func TestEvents(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	server := httptest.NewServer(h.Handler())
 	t.Cleanup(server.Close)
@@ -80,6 +81,7 @@ func TestEvents(t *testing.T) {
 
 // What another process publishes in the folder is announced, too; when Run ends, so do the connections.
 func TestEventsOfOthers(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	other, err := origin.Open(h.dir, origin.Options{})
 	require.NoError(t, err)
@@ -125,6 +127,7 @@ func (s *stream) Write(b []byte) (int, error) {
 }
 
 func TestHeartbeats(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t)
 		s := &stream{}
@@ -145,6 +148,7 @@ func TestHeartbeats(t *testing.T) {
 
 // TestManyListeners has a thousand connections, all of which know within a second.
 func TestManyListeners(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	server := httptest.NewServer(h.Handler())
 	defer server.Close()

@@ -20,6 +20,7 @@ import (
 )
 
 func TestPushOverHTTP(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	server := httptest.NewServer(h.Handler())
 	defer server.Close()
@@ -52,6 +53,7 @@ func TestPushOverHTTP(t *testing.T) {
 
 // A push of which a byte comes now and then is ended: it would hold its connection for hours.
 func TestSlowPush(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t)
 		whole := h.agency.Bundle(h.agency.Release(1, "example.org"))
@@ -75,6 +77,7 @@ func (s *slowly) Read(p []byte) (int, error) {
 }
 
 func TestServeFiles(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	release := h.agency.Release(1, "example.org")
 	require.NoError(t, h.push(t, release))
@@ -127,6 +130,7 @@ func TestServeFiles(t *testing.T) {
 
 // Run signs before what was signed expires, and a later timestamp always has a higher version.
 func TestRunSignsAgain(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t)
 		h.agency.Expires = time.Now().Add(365 * 24 * time.Hour)
@@ -160,6 +164,7 @@ func TestRunSignsAgain(t *testing.T) {
 }
 
 func TestHealthNoticesExpiry(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t)
 		require.NoError(t, h.push(t, h.agency.Release(1, "example.org")))

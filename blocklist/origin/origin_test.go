@@ -70,6 +70,7 @@ func (h *house) visible(t *testing.T) map[string]string {
 }
 
 func TestInit(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	_, err := origin.Open(dir, origin.Options{})
 	assert.ErrorContains(t, err, "origin init")
@@ -85,6 +86,7 @@ func TestInit(t *testing.T) {
 }
 
 func TestAccept(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	r := h.agency.Release(1, "example.org", "=www.example.net")
 	got, err := h.Accept(t.Context(), bytes.NewReader(h.agency.Bundle(r)))
@@ -103,6 +105,7 @@ func TestAccept(t *testing.T) {
 
 // A push that is refused leaves no trace.
 func TestAcceptRefuses(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	require.NoError(t, h.push(t, h.agency.Release(5, "example.org")))
 	a := h.agency
@@ -167,6 +170,7 @@ func TestAcceptRefuses(t *testing.T) {
 }
 
 func TestBundleOfAnotherLengthOrOrder(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	r := h.agency.Release(1, "example.org")
 	path := trusttest.SnapshotPath(1)
@@ -180,6 +184,7 @@ func TestBundleOfAnotherLengthOrOrder(t *testing.T) {
 }
 
 func TestRotation(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	a := h.agency
 	first := a.Release(1, "example.org")
@@ -202,6 +207,7 @@ func TestRotation(t *testing.T) {
 }
 
 func TestTrust(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	_, err := h.Trust(h.agency.Roots[0])
 	assert.NoError(t, err, "again")
@@ -225,6 +231,7 @@ func TestTrust(t *testing.T) {
 
 // What a killed push leaves is removed when the origin is opened again, but not what another process is working on.
 func TestLeftovers(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	require.NoError(t, h.push(t, h.agency.Release(1, "example.org")))
 	before := h.visible(t)
@@ -248,6 +255,7 @@ func TestLeftovers(t *testing.T) {
 }
 
 func TestTwoWriters(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t)
 		lock, err := disk.Lock(filepath.Join(h.dir, "lock"))
@@ -260,6 +268,7 @@ func TestTwoWriters(t *testing.T) {
 }
 
 func TestOldReleasesAreRemoved(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	for serial := range uint64(12) {
 		require.NoError(t, h.push(t, h.agency.Release(serial+1, "example.org")))
@@ -277,6 +286,7 @@ func TestOldReleasesAreRemoved(t *testing.T) {
 
 // A disk that takes nothing more stops a push, and what was published stays whole.
 func TestDiskFull(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	require.NoError(t, h.push(t, h.agency.Release(1, "example.org")))
 	before := h.visible(t)
@@ -289,6 +299,7 @@ func TestDiskFull(t *testing.T) {
 }
 
 func TestContextEndsPush(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	bundle := h.agency.Bundle(h.agency.Release(1, "example.org"))
@@ -303,6 +314,7 @@ func (f readFunc) Read(p []byte) (int, error) { return f(p) }
 
 // A push need not bring what the origin has; what it lacks, the origin names.
 func TestPushOfDeltas(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	a := h.agency
 	first := a.Release(1, "example.org", "example.net")

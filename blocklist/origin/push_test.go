@@ -41,6 +41,7 @@ func (c *countingReader) Read(b []byte) (int, error) {
 // Of a stranger's chain of roots nothing is read behind the first one that is not the trusted one, and nothing is
 // verified.
 func TestStrangersRoots(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	require.NoError(t, h.push(t, h.agency.Release(1, "example.org")))
 	stranger := trusttest.NewAgency(t, h.agency.Online)
@@ -63,6 +64,7 @@ func TestStrangersRoots(t *testing.T) {
 
 // A push for a list that is not trusted here is not read at all.
 func TestPushForUnknownLists(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	for list, code := range map[string]int{"it.example/none": http.StatusForbidden, "it.example/..": http.StatusBadRequest, "receipts": http.StatusForbidden} {
 		answer := httptest.NewRecorder()
@@ -79,6 +81,7 @@ func TestPushForUnknownLists(t *testing.T) {
 // An origin that began with a later root gets those before with a push, and publishes them only if they lead to its
 // own.
 func TestEarlyRoots(t *testing.T) {
+	t.Parallel()
 	for name, first := range map[string]func(*house) []byte{
 		"genuine": func(h *house) []byte { return h.agency.Roots[0] },
 		"a stranger's": func(h *house) []byte {
@@ -122,6 +125,7 @@ func TestEarlyRoots(t *testing.T) {
 
 // Pushes of which no one knows yet who sends them are few at a time; who comes too many is told to come again.
 func TestPushesAtATime(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	const waiting = 8
 	read := make(chan struct{}, waiting) // a push that is read has its place
@@ -199,6 +203,7 @@ func (d drip) Read(b []byte) (int, error) {
 
 // The documents of a push have a minute, however steadily they come.
 func TestDrippingPush(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t)
 		h.agency.Expires = time.Now().Add(1000 * time.Hour)

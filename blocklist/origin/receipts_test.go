@@ -78,6 +78,7 @@ func (h *house) add(t *testing.T, i isp) {
 }
 
 func TestAcceptReceipt(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	a, b, eva := newISP(t, "a.example"), newISP(t, "b.example"), newISP(t, "a.example")
 	h.add(t, a)
@@ -131,6 +132,7 @@ func TestAcceptReceipt(t *testing.T) {
 }
 
 func TestReceiptsAreBounded(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	a := newISP(t, "a.example")
 	h.add(t, a)
@@ -154,6 +156,7 @@ func TestReceiptsAreBounded(t *testing.T) {
 
 // Receipts come in by anyone's connection, but are handed out to who has the token only.
 func TestReceiptsOverHTTP(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	web := httptest.NewServer(h.Handler())
 	defer web.Close()

@@ -24,6 +24,7 @@ import (
 // An origin publishes urgent orders with the release they lie on, goes on naming the newest, and takes none that break
 // the rules.
 func TestUrgentOrders(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	anna := h.agency.Officers[0]
 	h.agency.Urgent = trust.Urgent{Entries: 2, Hours: 2}
@@ -83,6 +84,7 @@ func TestUrgentOrders(t *testing.T) {
 
 // Orders are announced like releases.
 func TestUrgentOrdersAreAnnounced(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.agency.Urgent = trust.Urgent{Entries: 2, Hours: 2}
 	h.agency.Rotate()
@@ -104,6 +106,7 @@ func TestUrgentOrdersAreAnnounced(t *testing.T) {
 // An origin whose urgent orders are of a version that says nothing of their release, as versions did before, goes on
 // naming them until there are others: subscribers that have seen them miss them else.
 func TestOrdersOfAnEarlierForm(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.agency.Urgent = trust.Urgent{Entries: 2, Hours: 2}
 	h.agency.Rotate()

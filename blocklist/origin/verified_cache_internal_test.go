@@ -14,6 +14,7 @@ import (
 
 // What was verified once is not verified again until it changes, however often strangers make the origin read it.
 func TestVerifiedOnce(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	public, err := Init(dir)
 	require.NoError(t, err)

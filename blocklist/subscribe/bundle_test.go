@@ -15,6 +15,7 @@ import (
 
 // A bundle on a stick is verified like everything else, and does not prove that it is the newest.
 func TestBundle(t *testing.T) {
+	t.Parallel()
 	a := trusttest.NewAgency(t, online.Key)
 	stick := filepath.Join(t.TempDir(), "release.tar")
 	put := func(b []byte) { require.NoError(t, os.WriteFile(stick, b, 0o600)) }

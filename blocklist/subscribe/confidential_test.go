@@ -82,6 +82,7 @@ func TestConfidential(t *testing.T) {
 }
 
 func TestConfidentialWithoutIdentity(t *testing.T) {
+	t.Parallel()
 	_, to := newRecipient(t, false)
 	a, m := newConfidential(t, to)
 	store, err := blocklist.Open(t.TempDir(), blocklist.Options{})
@@ -148,6 +149,7 @@ func TestSubscribersComeAndGo(t *testing.T) {
 
 // What is held is followed with the key that is kept, even if the identity is gone, and rebuilt without a network.
 func TestConfidentialRestarts(t *testing.T) {
+	t.Parallel()
 	identity, to := newRecipient(t, false)
 	a, m := newConfidential(t, to)
 	s := newReader(t, a, identity, m.Dir)
@@ -173,6 +175,7 @@ func TestConfidentialRestarts(t *testing.T) {
 }
 
 func TestConfidentialBundle(t *testing.T) {
+	t.Parallel()
 	identity, to := newRecipient(t, true)
 	a, _ := newConfidential(t, to)
 	file := filepath.Join(t.TempDir(), "release.tar")
@@ -187,6 +190,7 @@ func TestConfidentialBundle(t *testing.T) {
 }
 
 func TestConfidentialOrders(t *testing.T) {
+	t.Parallel()
 	identity, to := newRecipient(t, false)
 	a, m := newConfidential(t, to)
 	a.Urgent = trust.Urgent{Entries: 2, Hours: 24}
@@ -222,6 +226,7 @@ func TestConfidentialOrders(t *testing.T) {
 }
 
 func TestConfidentialHold(t *testing.T) {
+	t.Parallel()
 	identity, to := newRecipient(t, false)
 	a, m := newConfidential(t, to)
 	s := newReader(t, a, identity, m.Dir)
@@ -238,6 +243,7 @@ func TestConfidentialHold(t *testing.T) {
 }
 
 func TestListBecomesConfidential(t *testing.T) {
+	t.Parallel()
 	identity, to := newRecipient(t, false)
 	a := trusttest.NewAgency(t, online.Key)
 	m := a.NewMirror(online)
@@ -256,6 +262,7 @@ func TestListBecomesConfidential(t *testing.T) {
 
 // A mirror that leads back to what is not encrypted, no matter who has signed it, is not believed.
 func TestConfidentialDowngrade(t *testing.T) {
+	t.Parallel()
 	identity, to := newRecipient(t, false)
 	a, m := newConfidential(t, to)
 	s := newReader(t, a, identity, m.Dir)
@@ -271,6 +278,7 @@ func TestConfidentialDowngrade(t *testing.T) {
 }
 
 func TestWrongListKey(t *testing.T) {
+	t.Parallel()
 	identity, to := newRecipient(t, false)
 	a, m := newConfidential(t, to)
 	s := newReader(t, a, identity, m.Dir)
@@ -294,6 +302,7 @@ func TestWrongListKey(t *testing.T) {
 
 // An origin has no key, and refuses what is not encrypted as it must be.
 func TestConfidentialOrigin(t *testing.T) {
+	t.Parallel()
 	identity, to := newRecipient(t, true)
 	o, a, server := newOrigin(t)
 	a.Key, a.To = trust.NewListKey(), []trust.Recipient{to}

@@ -48,6 +48,7 @@ func edited(t *testing.T, doc []byte, old, now string) []byte {
 }
 
 func TestConformanceRefuses(t *testing.T) {
+	t.Parallel()
 	for _, a := range []attack{
 		{"unsigned timestamp", blocklist.ErrUntrusted, "timestamp", false, func(st *stage) {
 			st.timestampSays(unsigned(st.moments[3]["timestamp.json"]))
@@ -74,6 +75,7 @@ func TestConformanceRefuses(t *testing.T) {
 }
 
 func TestConformanceAccepts(t *testing.T) {
+	t.Parallel()
 	for name, do := range map[string]func(*stage){
 		"fields it does not know": func(st *stage) {
 			b := edited(st.t, st.moments[3]["timestamp.json"], `"signed":{`, `"signed":{"unknown":{"a":[1]},`)
@@ -95,6 +97,7 @@ func TestConformanceAccepts(t *testing.T) {
 
 // A timestamp that changes without a new version is not taken: what was accepted first stays.
 func TestTimestampChangesWithoutAVersion(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		st := newStage(t)
 		st.follows(3)

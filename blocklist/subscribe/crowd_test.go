@@ -14,12 +14,13 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/trust/trusttest"
 	"github.com/argine-dns/argine/blocklist/subscribe"
+	"github.com/argine-dns/argine/testdata/longtest"
 )
 
 // TestCrowd has many whole subscribers on one origin. ARGINE_CROWD says how many.
 func TestCrowd(t *testing.T) {
 	t.Parallel()
-	many := number("ARGINE_CROWD", 30)
+	many := number("ARGINE_CROWD", longtest.Rounds(10, 30))
 	o, a, _ := newOrigin(t)
 	r := a.Release(1, "example.org")
 	push(t, o, a, r)
@@ -29,7 +30,7 @@ func TestCrowd(t *testing.T) {
 	crowd := newCrowd(t, a, many, server.URL)
 	arrive(t, crowd, 1)
 	require.Eventually(t, func() bool { return count.listeners() >= many }, time.Minute, time.Millisecond)
-	time.Sleep(time.Second)
+	time.Sleep(300 * time.Millisecond)
 	count.clear()
 	pushed := time.Now()
 	push(t, o, a, a.Delta(r, "+example.net"))

@@ -174,6 +174,7 @@ func TestBrokenDeltas(t *testing.T) {
 // A delta that officers have signed and that does not lead to the digest they have signed is refused; a snapshot upon
 // which it does helps.
 func TestDeltaToAnotherState(t *testing.T) {
+	t.Parallel()
 	c := newChain(t, filler(1000)...)
 	s := newSubscriber(t, c.agency, c.url)
 	require.NoError(t, s.refresh(t))
@@ -188,6 +189,7 @@ func TestDeltaToAnotherState(t *testing.T) {
 }
 
 func TestGapTakesSnapshot(t *testing.T) {
+	t.Parallel()
 	c := newChain(t, filler(1000)...)
 	s := newSubscriber(t, c.agency, c.url)
 	require.NoError(t, s.refresh(t))
@@ -234,6 +236,7 @@ func TestKeepsNotTooMuch(t *testing.T) {
 }
 
 func TestDamagedJournal(t *testing.T) {
+	t.Parallel()
 	c := newChain(t, filler(10)...)
 	s := newSubscriber(t, c.agency, c.url)
 	require.NoError(t, s.refresh(t))

@@ -15,6 +15,7 @@ import (
 // A forged history: enough officers have signed another state of the serial in force, and then a later one that rests on
 // it. The first is refused. The second is enforced, with an alarm: its officers could list anything in it.
 func TestEquivocation(t *testing.T) {
+	t.Parallel()
 	st := newStage(t)
 	log := &records{}
 	st.c.Log = slog.New(log)

@@ -119,6 +119,7 @@ func stream(text string) func(http.ResponseWriter, *http.Request) {
 
 // A mirror of files announces nothing, and is not asked for it all the time; polling goes on.
 func TestMirrorWithoutEvents(t *testing.T) {
+	t.Parallel()
 	inWorld(t, http.NotFound, func(t *testing.T, w *world, _ *subscriber) {
 		time.Sleep(3 * hour)
 		assert.InDelta(t, 12, w.asked.Load(), 6)
@@ -128,6 +129,7 @@ func TestMirrorWithoutEvents(t *testing.T) {
 
 // An origin that is down is asked less and less often.
 func TestEventsBackOff(t *testing.T) {
+	t.Parallel()
 	down := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }
 	inWorld(t, down, func(t *testing.T, w *world, _ *subscriber) {
 		time.Sleep(5 * time.Second)
@@ -139,6 +141,7 @@ func TestEventsBackOff(t *testing.T) {
 
 // A connection without heartbeats is given up, and made again.
 func TestSilentEvents(t *testing.T) {
+	t.Parallel()
 	inWorld(t, stream(":\n\n"), func(t *testing.T, w *world, _ *subscriber) {
 		time.Sleep(40 * time.Second)
 		assert.Equal(t, int64(1), w.asked.Load())
@@ -149,6 +152,7 @@ func TestSilentEvents(t *testing.T) {
 
 // Announcements that lead to nothing make a subscriber poll a little more often, never less, whatever they say.
 func TestLyingEvents(t *testing.T) {
+	t.Parallel()
 	lie := fmt.Sprintf("data: {\"list\":%q,\"serial\":99}\n\n", trusttest.List)
 	for name, text := range map[string]string{
 		"newer":    strings.Repeat(lie, 1000),
@@ -169,6 +173,7 @@ func TestLyingEvents(t *testing.T) {
 
 // Anyone who starts before the network does has the list a moment after, and does not hammer an origin that stays away.
 func TestFirstPollsFail(t *testing.T) {
+	t.Parallel()
 	for name, failing := range map[string]int64{"late": 4, "gone": 1 << 40} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -203,6 +208,7 @@ func TestFirstPollsFail(t *testing.T) {
 }
 
 func TestPollOnly(t *testing.T) {
+	t.Parallel()
 	o, a, server := newOrigin(t)
 	push(t, o, a, a.Release(1, "example.org"))
 	s := newSubscriber(t, a, server.URL)

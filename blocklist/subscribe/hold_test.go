@@ -61,6 +61,7 @@ func (r *records) count(level string) int {
 }
 
 func TestHoldByDeltaIsAccepted(t *testing.T) {
+	t.Parallel()
 	a, m, s, log := guarded(t)
 	m.Publish(a.Delta(a.Release(1, filler(1000)...), "+bank.example"))
 	changed, err := s.Refresh(t.Context())
@@ -94,6 +95,7 @@ func TestHoldByDeltaIsAccepted(t *testing.T) {
 }
 
 func TestHoldBySnapshot(t *testing.T) {
+	t.Parallel()
 	a, m, s, _ := guarded(t)
 	m.Publish(a.Release(2, filler(500)...))
 	require.NoError(t, s.refresh(t))
@@ -105,6 +107,7 @@ func TestHoldBySnapshot(t *testing.T) {
 }
 
 func TestRejectedUntilOneComesThatPasses(t *testing.T) {
+	t.Parallel()
 	a, m, s, log := guarded(t)
 	m.Publish(a.Release(2, append(filler(1000), "bank.example")...))
 	require.NoError(t, s.refresh(t))
@@ -134,6 +137,7 @@ func TestRejectedUntilOneComesThatPasses(t *testing.T) {
 }
 
 func TestFirstReleaseOnHold(t *testing.T) {
+	t.Parallel()
 	a := trusttest.NewAgency(t, online.Key)
 	m := a.NewMirror(online)
 	m.Publish(a.Release(7, append(filler(1000), "co.uk", "192.0.2.0/24")...))
@@ -149,6 +153,7 @@ func TestFirstReleaseOnHold(t *testing.T) {
 
 // Other limits judge what is on hold again.
 func TestHoldIsJudgedAnew(t *testing.T) {
+	t.Parallel()
 	a, m, s, _ := guarded(t)
 	m.Publish(a.Release(2, append(filler(1000), "bank.example")...))
 	require.NoError(t, s.refresh(t))
@@ -163,6 +168,7 @@ func TestHoldIsJudgedAnew(t *testing.T) {
 // A hold opens no way around anything: what was verified stays verified, what is older is refused, what was revoked is
 // out.
 func TestHoldIsNoWayAround(t *testing.T) {
+	t.Parallel()
 	t.Run("back to the release before", func(t *testing.T) {
 		a, m, s, _ := guarded(t)
 		before := copyOf(t, m.Dir)

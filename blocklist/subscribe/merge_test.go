@@ -23,6 +23,7 @@ import (
 // What has changed is merged beside updates. When the set has grown beyond what its filter was made for, it is made
 // again.
 func TestMergesAndRebuilds(t *testing.T) {
+	t.Parallel()
 	longtest.Only(t, "it merges tens of thousands of changes")
 	const step = 11_000 // changes are merged from 10,000 on
 	c := newChain(t, filler(1000)...)

@@ -36,6 +36,7 @@ func confidentialOrders(t *testing.T) (*trusttest.Agency, *trusttest.Mirror, tru
 // Orders for a release to come are refused: those of a confidential list no one could show to the guards before it is
 // there.
 func TestOrdersForAReleaseToCome(t *testing.T) {
+	t.Parallel()
 	for name, bring := range map[string]func(*testing.T, *subscriber, *trusttest.Agency, *trusttest.Mirror, trusttest.Release){
 		"from an origin": func(t *testing.T, s *subscriber, _ *trusttest.Agency, m *trusttest.Mirror, r trusttest.Release) {
 			m.Publish(r)
@@ -75,6 +76,7 @@ func (s *subscriber) apply(t *testing.T, a *trusttest.Agency, r trusttest.Releas
 
 // An order lasts as long as the root allows, however often new metadata, a restart or a replay comes.
 func TestOrdersAreNotRenewed(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a, m, r, s := confidentialOrders(t)
 		r.Urgent = a.Orders(1, 1, []string{"a.example expires=2999-01-01"}, anna)
@@ -95,6 +97,7 @@ func TestOrdersAreNotRenewed(t *testing.T) {
 
 // What the operator protects later ends the orders on it, and they never come back.
 func TestGuardsEndOrdersInForce(t *testing.T) {
+	t.Parallel()
 	a, m := urgentAgency(t)
 	r := a.Release(1, "example.org")
 	r.Urgent = a.Orders(1, 1, []string{"hospital.example expires=2999-01-01"}, anna)
@@ -122,6 +125,7 @@ func TestGuardsEndOrdersInForce(t *testing.T) {
 
 // Refused orders count for rollback, and those that were in force before stay.
 func TestRefusedOrdersCountForRollback(t *testing.T) {
+	t.Parallel()
 	a, m := urgentAgency(t)
 	r := a.Release(1, "example.org")
 	r.Urgent = a.Orders(1, 1, []string{"a.example expires=2999-01-01"}, anna)
@@ -144,6 +148,7 @@ func TestRefusedOrdersCountForRollback(t *testing.T) {
 // One officer's key can use up the numbers on top of a release. The next release begins again, and a root without that
 // officer does at once.
 func TestOneOfficerKeepsNobodyOut(t *testing.T) {
+	t.Parallel()
 	for name, revoked := range map[string]bool{"the next release": false, "revoked": true} {
 		t.Run(name, func(t *testing.T) {
 			o, a, server := newOrigin(t)

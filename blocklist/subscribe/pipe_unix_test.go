@@ -15,6 +15,7 @@ import (
 
 // A folder, perhaps on a stick that someone brought, has a pipe that no one writes to in the place of a document.
 func TestPipeInAFolder(t *testing.T) {
+	t.Parallel()
 	a := trusttest.NewAgency(t, online.Key)
 	m := a.NewMirror(online)
 	m.Publish(a.Release(1, "example.org"))

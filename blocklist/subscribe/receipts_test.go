@@ -289,6 +289,7 @@ func TestReceiptsRefused(t *testing.T) {
 }
 
 func TestReceiptsNeedKeyAndProbe(t *testing.T) {
+	t.Parallel()
 	_, err := subscribe.New(nil, subscribe.Config{List: trusttest.List, Receipts: &subscribe.Receipts{}})
 	assert.ErrorContains(t, err, "receipts need")
 }

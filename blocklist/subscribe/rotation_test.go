@@ -13,6 +13,7 @@ import (
 
 // Months offline: the root it knows has expired, as have those that followed; only the newest must be in date.
 func TestExpiredRootsAreStepsOnTheWay(t *testing.T) {
+	t.Parallel()
 	a := trusttest.NewAgency(t, online.Key)
 	m := a.NewMirror(online)
 	m.Publish(a.Release(1, "example.org"))
@@ -45,6 +46,7 @@ func TestExpiredRootsAreStepsOnTheWay(t *testing.T) {
 
 // After a rotation the revoked officer's signature is worth nothing, on new releases or on the one that was published.
 func TestRevokedOfficer(t *testing.T) {
+	t.Parallel()
 	a := trusttest.NewAgency(t, online.Key)
 	m := a.NewMirror(online)
 	old := a.Release(1, "example.org") // by anna and bruno

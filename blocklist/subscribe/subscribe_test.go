@@ -22,6 +22,7 @@ import (
 )
 
 func TestFollow(t *testing.T) {
+	t.Parallel()
 	o, a, server := newOrigin(t)
 	push(t, o, a, a.Release(1, "example.org"))
 	s := newSubscriber(t, a, server.URL)
@@ -58,6 +59,7 @@ func TestFollow(t *testing.T) {
 
 // A poll without news is one conditional request, once the timestamp's date is past doubt.
 func TestPollsAreConditional(t *testing.T) {
+	t.Parallel()
 	a := trusttest.NewAgency(t, online.Key)
 	m := a.NewMirror(online)
 	m.Publish(a.Release(1, "example.org"))
@@ -90,6 +92,7 @@ func TestPollsAreConditional(t *testing.T) {
 }
 
 func TestFailOver(t *testing.T) {
+	t.Parallel()
 	a := trusttest.NewAgency(t, online.Key)
 	m := a.NewMirror(online)
 	m.Publish(a.Release(1, "example.org"))
@@ -105,6 +108,7 @@ func TestFailOver(t *testing.T) {
 
 // Restarted without network, the list is enforced at once, even if its set is damaged.
 func TestRestartWithoutNetwork(t *testing.T) {
+	t.Parallel()
 	o, a, server := newOrigin(t)
 	push(t, o, a, a.Release(1, "example.org"))
 	s := newSubscriber(t, a, server.URL)
@@ -131,6 +135,7 @@ func TestRestartWithoutNetwork(t *testing.T) {
 }
 
 func TestEntries(t *testing.T) {
+	t.Parallel()
 	a := trusttest.NewAgency(t, online.Key)
 	m := a.NewMirror(online)
 	m.Publish(a.Release(1, "example.org", "=www.example.net"))
@@ -178,6 +183,7 @@ func keptFiles(t *testing.T, s *subscriber) []string {
 
 // Run follows by itself, tells of trouble once, and ends with its context.
 func TestRun(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a := trusttest.NewAgency(t, online.Key)
 		m := a.NewMirror(online)
@@ -217,6 +223,7 @@ func TestRun(t *testing.T) {
 }
 
 func TestConfig(t *testing.T) {
+	t.Parallel()
 	a := trusttest.NewAgency(t, online.Key)
 	unsigned := trusttest.NewAgency(t, online.Key)
 	unsigned.Officers = unsigned.Officers[:2]

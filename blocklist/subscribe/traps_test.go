@@ -24,6 +24,7 @@ import (
 // Restarted with the root of the very first start, after a rotation, against a mirror that serves the list as it was:
 // the newest verified root decides, and the release held stays.
 func TestRestartWithPinnedRootAfterRotation(t *testing.T) {
+	t.Parallel()
 	a := trusttest.NewAgency(t, online.Key)
 	old := a.NewMirror(online)
 	old.Publish(a.Release(1, "example.org"))
@@ -48,6 +49,7 @@ func TestRestartWithPinnedRootAfterRotation(t *testing.T) {
 }
 
 func TestConfiguredRootAgainstTheOneFollowed(t *testing.T) {
+	t.Parallel()
 	a := trusttest.NewAgency(t, online.Key)
 	a.Rotate()
 	m := a.NewMirror(online)
@@ -79,6 +81,7 @@ func TestConfiguredRootAgainstTheOneFollowed(t *testing.T) {
 
 // State and what vouches for it are kept in one step; a file that was fetched before a crash is used, not believed.
 func TestCrashBetweenFetchAndApply(t *testing.T) {
+	t.Parallel()
 	a := trusttest.NewAgency(t, online.Key)
 	m := a.NewMirror(online)
 	m.Publish(a.Release(1, "example.org"))
@@ -113,6 +116,7 @@ func TestCrashBetweenFetchAndApply(t *testing.T) {
 
 // A root that breaks the rules is refused although every officer has signed it.
 func TestRootsThatBreakTheRules(t *testing.T) {
+	t.Parallel()
 	for name, edit := range map[string][2]string{
 		"threshold 0":  {`"threshold":2`, `"threshold":0`},
 		"one key only": {`"threshold":2`, `"threshold":9`},
@@ -195,6 +199,7 @@ func TestReleasesThatAreNotWhatTheyClaim(t *testing.T) {
 }
 
 func TestRollback(t *testing.T) {
+	t.Parallel()
 	a := trusttest.NewAgency(t, online.Key)
 	m := a.NewMirror(online)
 	m.Publish(a.Release(1, "example.org"))
@@ -212,6 +217,7 @@ func TestRollback(t *testing.T) {
 
 // A frozen mirror is noticed when its timestamp expires. Nothing that is held is dropped for it.
 func TestFrozenMirror(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a := trusttest.NewAgency(t, online.Key)
 		a.Expires = time.Now().Add(30 * 24 * hour)
@@ -244,6 +250,7 @@ func TestFrozenMirror(t *testing.T) {
 
 // Sources without end and without progress are given up.
 func TestEndlessAndSlow(t *testing.T) {
+	t.Parallel()
 	a := trusttest.NewAgency(t, online.Key)
 	endless := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		for chunk := bytes.Repeat([]byte(" "), 4096); ; {
@@ -293,6 +300,7 @@ func (d drip) Read(p []byte) (int, error) {
 func (drip) Close() error { return nil }
 
 func TestLimitOfRelease(t *testing.T) {
+	t.Parallel()
 	a := trusttest.NewAgency(t, online.Key)
 	m := a.NewMirror(online)
 	m.Publish(a.Release(1, "example.org"))
@@ -303,6 +311,7 @@ func TestLimitOfRelease(t *testing.T) {
 }
 
 func TestRedirectsAndEncodings(t *testing.T) {
+	t.Parallel()
 	a := trusttest.NewAgency(t, online.Key)
 	m := a.NewMirror(online)
 	m.Publish(a.Release(1, "example.org"))
@@ -328,6 +337,7 @@ func TestRedirectsAndEncodings(t *testing.T) {
 
 // A disk that takes nothing more leaves the old state whole.
 func TestDiskFull(t *testing.T) {
+	t.Parallel()
 	a := trusttest.NewAgency(t, online.Key)
 	m := a.NewMirror(online)
 	m.Publish(a.Release(1, "example.org"))
@@ -354,6 +364,7 @@ func TestDiskFull(t *testing.T) {
 
 // A subscriber that slept through several rotations follows them one by one.
 func TestSeveralRotations(t *testing.T) {
+	t.Parallel()
 	a := trusttest.NewAgency(t, online.Key)
 	m := a.NewMirror(online)
 	m.Publish(a.Release(1, "example.org"))
@@ -378,6 +389,7 @@ func TestSeveralRotations(t *testing.T) {
 
 // Two subscriptions to one list, as while settings are reloaded, never undo what the other has verified.
 func TestTwoSubscriptionsShareWhatIsKept(t *testing.T) {
+	t.Parallel()
 	a := trusttest.NewAgency(t, online.Key)
 	m := a.NewMirror(online)
 	m.Publish(a.Release(1, "example.org"))
@@ -405,6 +417,7 @@ func TestTwoSubscriptionsShareWhatIsKept(t *testing.T) {
 // What the store keeps for the subscription may be damaged: then the configured root begins again, and serials still
 // never go back.
 func TestDamagedEvidence(t *testing.T) {
+	t.Parallel()
 	a := trusttest.NewAgency(t, online.Key)
 	m := a.NewMirror(online)
 	m.Publish(a.Release(2, "example.org"))

@@ -40,6 +40,7 @@ func (s *subscriber) lists(t *testing.T, want bool, names ...string) {
 // An order of one officer is enforced at once, survives a restart without a network, ends by itself, and can be
 // withdrawn.
 func TestUrgentOrders(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a, m := urgentAgency(t)
 		r := a.Release(1, "example.org")
@@ -80,6 +81,7 @@ func TestUrgentOrders(t *testing.T) {
 
 // The next release ends all orders; those that it contains stay with it.
 func TestReleaseSupersedesOrders(t *testing.T) {
+	t.Parallel()
 	a, m := urgentAgency(t)
 	r := a.Release(1, "example.org")
 	r.Urgent = a.Orders(1, 1, []string{"a.example expires=2999-01-01", "b.example expires=2999-01-01"}, anna)
@@ -104,6 +106,7 @@ func TestReleaseSupersedesOrders(t *testing.T) {
 
 // What breaks the limits is refused, and holds up neither the release nor the orders that stand.
 func TestRefusedOrders(t *testing.T) {
+	t.Parallel()
 	for name, orders := range map[string]func(*trusttest.Agency) []byte{
 		"a stranger's": func(a *trusttest.Agency) []byte {
 			return a.Orders(2, 1, []string{"c.example expires=2999-01-01"}, trusttest.NewPerson("mallory"))
@@ -138,6 +141,7 @@ func TestRefusedOrders(t *testing.T) {
 
 // A mirror can neither replay older orders, nor drop them, nor exchange them.
 func TestOrdersFromHostileMirrors(t *testing.T) {
+	t.Parallel()
 	a, m := urgentAgency(t)
 	r := a.Release(1, "example.org")
 	m.Publish(r)
@@ -172,6 +176,7 @@ func TestOrdersFromHostileMirrors(t *testing.T) {
 
 // A root that allows no orders any more, or whose officers are others, ends them.
 func TestRootEndsOrders(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]func(*trusttest.Agency){
 		"not allowed": func(a *trusttest.Agency) { a.Urgent = trust.Urgent{} },
 		"revoked":     func(a *trusttest.Agency) { a.Officers[2] = trusttest.NewPerson("dora") },
@@ -205,6 +210,7 @@ func TestRootEndsOrders(t *testing.T) {
 
 // Orders add: what is listed stays as it is, also when they end.
 func TestOrdersChangeNothingThatIsListed(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a, m := urgentAgency(t)
 		until := time.Now().Add(hour).UTC().Format(time.RFC3339)
@@ -225,6 +231,7 @@ func TestOrdersChangeNothingThatIsListed(t *testing.T) {
 
 // Orders on top of a release that is on hold count when it is accepted, not before.
 func TestOrdersOnAHeldRelease(t *testing.T) {
+	t.Parallel()
 	a, m := urgentAgency(t)
 	m.Publish(a.Release(1, "example.org"))
 	s := newSubscriber(t, a, m.Dir)
@@ -244,6 +251,7 @@ func TestOrdersOnAHeldRelease(t *testing.T) {
 
 // An order is in force as soon as it is announced.
 func TestAnnouncedOrders(t *testing.T) {
+	t.Parallel()
 	o, a, server := newOrigin(t)
 	a.Urgent = trust.Urgent{Entries: 2, Hours: 2}
 	a.Rotate()
@@ -263,6 +271,7 @@ func TestAnnouncedOrders(t *testing.T) {
 
 // A bundle carries orders, held to the same rules.
 func TestBundledOrders(t *testing.T) {
+	t.Parallel()
 	a, m := urgentAgency(t)
 	stick := filepath.Join(t.TempDir(), "release.tar")
 	r := a.Release(1, "example.org")

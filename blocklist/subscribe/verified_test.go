@@ -24,6 +24,7 @@ import (
 // A timestamp that was verified counts against rollback at once, and so does a snapshot, whatever becomes of the rest;
 // neither makes what is held any fresher.
 func TestVerifiedMetadataIsRemembered(t *testing.T) {
+	t.Parallel()
 	for name, missing := range map[string]string{"snapshot": trust.SnapshotName(2), "targets": trust.TargetsName(2), "file": ""} {
 		for _, held := range []uint64{0, 1} {
 			t.Run(name, func(t *testing.T) {
@@ -64,6 +65,7 @@ func TestVerifiedMetadataIsRemembered(t *testing.T) {
 
 // Metadata of a hold counts for rollback even where the hold is lost.
 func TestLostHoldForgetsNothing(t *testing.T) {
+	t.Parallel()
 	a, m, s, _ := guarded(t)
 	old := copyOf(t, m.Dir)
 	m.Publish(a.Release(2, append(filler(1000), "bank.example")...))
@@ -79,6 +81,7 @@ func TestLostHoldForgetsNothing(t *testing.T) {
 
 // A bundle under a root that has expired is refused, as it is over the network.
 func TestBundleUnderAnExpiredRoot(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a := trusttest.NewAgency(t, online.Key)
 		a.Roots, a.Expires = nil, time.Now().Add(10*hour)
@@ -101,6 +104,7 @@ func TestBundleUnderAnExpiredRoot(t *testing.T) {
 
 // A mirror leads a subscriber to no service of others, on the same machine or another.
 func TestRedirectsLeadNowhereElse(t *testing.T) {
+	t.Parallel()
 	internal := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		t.Error("asked for", r.Method, r.URL)
 	}))
@@ -116,6 +120,7 @@ func TestRedirectsLeadNowhereElse(t *testing.T) {
 // Anyone who hints in vain does not keep other origins from being asked, nor makes the list look as if it could not be
 // followed.
 func TestHintsInVain(t *testing.T) {
+	t.Parallel()
 	for name, hints := range map[string]bool{"none": false, "all the time": true} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -161,6 +166,7 @@ func (d dripping) Read(b []byte) (int, error) {
 // A mirror that sends slowly, whichever file, keeps the next one waiting for a time that the length of the release
 // bounds.
 func TestSlowMirror(t *testing.T) {
+	t.Parallel()
 	for _, slow := range []string{"/timestamp.json", ".snapshot.json", ".targets.json", ".zst"} {
 		t.Run(slow, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -190,6 +196,7 @@ func TestSlowMirror(t *testing.T) {
 
 // It is said once of each root that it ends within 90 days.
 func TestRootEndsSoon(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a := trusttest.NewAgency(t, online.Key)
 		a.Roots, a.Expires = nil, time.Now().Add(91*24*hour)

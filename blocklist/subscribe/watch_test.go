@@ -55,6 +55,7 @@ func watch(t *testing.T, do func(*testing.T, *watching)) {
 
 // Each change is seen once, with lookups that are as new, and nothing is said of polls that change nothing.
 func TestWatch(t *testing.T) {
+	t.Parallel()
 	watch(t, func(t *testing.T, w *watching) {
 		var mu sync.Mutex
 		var seen []subscribe.Status
@@ -112,6 +113,7 @@ func TestWatch(t *testing.T) {
 
 // A slow reader misses statuses in between, and never the last one; nothing waits for it.
 func TestWatchSlowly(t *testing.T) {
+	t.Parallel()
 	watch(t, func(t *testing.T, w *watching) {
 		r := w.agency.Release(1, "example.org")
 		w.mirror.Publish(r)
@@ -137,6 +139,7 @@ func TestWatchSlowly(t *testing.T) {
 
 // What the guards hold, and what becomes of it, is a change.
 func TestWatchHold(t *testing.T) {
+	t.Parallel()
 	watch(t, func(t *testing.T, w *watching) {
 		w.mirror.Publish(w.agency.Release(1, "example.org"))
 		require.NoError(t, w.refresh(t))
@@ -164,6 +167,7 @@ func TestWatchHold(t *testing.T) {
 
 // A decision does not wait for a mirror that sends nothing, and the poll goes on after it.
 func TestDecisionsInterruptPolls(t *testing.T) {
+	t.Parallel()
 	watch(t, func(t *testing.T, w *watching) {
 		w.mirror.Publish(w.agency.Release(1, "example.org"))
 		require.NoError(t, w.refresh(t))
