@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -131,6 +132,9 @@ func (d folder) findFiles(r signedRelease) error {
 func (d folder) checkRoots(newest int64) error {
 	b, err := os.ReadFile(d.path(rootFile))
 	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if same, err := os.ReadFile(d.path(rootsDir, trust.RootName(newest))); err == nil && bytes.Equal(b, same) {
 		return nil
 	}
 	root, err := trust.ParseRoot(b)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -21,8 +22,8 @@ type Document struct {
 	Signatures []Object[Signature]
 
 	role    string
-	signed  []byte // canonical form of the signed part as received; nil if it has none
-	payload []byte // canonical form of the parsed signed part, which signatures must cover; nil if it has none
+	signed  []byte        // canonical form of the signed part as received; nil if it has none
+	payload func() []byte // canonical form of the parsed signed part, which signatures must cover; nil if it has none
 }
 
 // envelope is a document with its signed part not yet parsed.
@@ -72,9 +73,13 @@ func parse[T any, P fields[T]](what, role string, b []byte, limit int) (d Docume
 	h := P(&signed.Known).header()
 	d = e.document(b)
 	d.Version, d.Expires, d.More, d.role = h.Version, h.Expires, signed.More, role
-	if d.payload, err = canonicalObject(signed); err != nil {
-		d.payload = nil
-	}
+	d.payload = sync.OnceValue(func() []byte {
+		b, err := canonicalObject(signed)
+		if err != nil {
+			return nil
+		}
+		return b
+	})
 	switch {
 	case d.Version < 1:
 		return d, signed, Malformed(what, "version %d", d.Version)
@@ -109,7 +114,7 @@ func (e envelope) document(b []byte) Document {
 			signed, _ = appendCanonical(make([]byte, 0, len(b)), value)
 		}
 	}
-	return Document{Raw: b, Signatures: e.Signatures, signed: signed}
+	return Document{Raw: b, Signatures: e.Signatures, signed: signed, payload: func() []byte { return nil }}
 }
 
 func canonicalObject[T any](o Object[T]) ([]byte, error) {
@@ -126,7 +131,7 @@ func (d *Document) Sum() string { return fmt.Sprintf("%x", sha256.Sum256(d.signe
 
 // Canonical reports whether the signed part and its parsed form have the same canonical bytes: known fields in their
 // exact spelling and form, numbers without loss. Otherwise a signature could cover one or the other.
-func (d *Document) Canonical() bool { return d.signed != nil && bytes.Equal(d.signed, d.payload) }
+func (d *Document) Canonical() bool { return d.signed != nil && bytes.Equal(d.signed, d.payload()) }
 
 // New returns an unsigned document.
 func New[T any](signed Object[T]) ([]byte, error) {

@@ -43,7 +43,7 @@ func (r *Root) Verify(d *Document) error {
 		if !ok {
 			return fail(d.role, blocklist.ErrUntrusted, "key %.80q of root %d is not an ed25519 key", id, r.Version)
 		}
-		if d.verify(id, public, d.payload) {
+		if d.verify(id, public, d.payload()) {
 			signed[string(public)] = true
 		}
 	}
