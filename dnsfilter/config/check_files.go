@@ -22,16 +22,7 @@ func (s *Settings) CheckFiles() error {
 			errs = append(errs, s.fileAt[path].error(s.File, err.Error()))
 		}
 	}
-	for _, path := range s.Guard.Protected {
-		if _, err := (GuardLimits{Protected: []string{path}}).Load(); err != nil {
-			errs = append(errs, s.fileAt[path].error(s.File, err.Error()))
-		}
-	}
-	for _, path := range s.Guard.Popular {
-		if _, err := (GuardLimits{Popular: []string{path}}).Load(); err != nil {
-			errs = append(errs, s.fileAt[path].error(s.File, err.Error()))
-		}
-	}
+	errs = append(errs, s.checkGuardFiles()...)
 	if s.CookieSecrets != "" {
 		if _, err := ReadCookieSecrets(s.CookieSecrets); err != nil {
 			errs = append(errs, s.fileAt[s.CookieSecrets].error(s.File, err.Error()))
@@ -53,6 +44,21 @@ func (s *Settings) CheckFiles() error {
 		errs = append(errs, s.fileAt[s.State].error(s.File, err.Error()))
 	}
 	return errs.err()
+}
+
+// checkGuardFiles returns the errors of the files of the guard.
+func (s *Settings) checkGuardFiles() (errs Errors) {
+	for _, path := range s.Guard.Protected {
+		if _, err := (GuardLimits{Protected: []string{path}}).Load(); err != nil {
+			errs = append(errs, s.fileAt[path].error(s.File, err.Error()))
+		}
+	}
+	for _, path := range s.Guard.Popular {
+		if _, err := (GuardLimits{Popular: []string{path}}).Load(); err != nil {
+			errs = append(errs, s.fileAt[path].error(s.File, err.Error()))
+		}
+	}
+	return errs
 }
 
 func (l *List) checkFile() error {

@@ -26,7 +26,7 @@ type PolicyZone struct {
 	position position
 }
 
-// noKey is the value of the key key for a zone whose requests need no signature.
+// noKey is what key says for a zone whose requests need no signature.
 const noKey = "none"
 
 // readPolicyZone parses one policy zone.

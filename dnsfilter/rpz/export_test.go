@@ -1,5 +1,7 @@
 package rpz
 
+import "context"
+
 // IsCurrent reports whether the zone has the current entries of all sources.
 func (z *Zone) IsCurrent() bool {
 	s := z.current.Load()
@@ -12,3 +14,6 @@ func (z *Zone) IsCurrent() bool {
 	}
 	return true
 }
+
+// Update makes the zone as its sources are now.
+func (z *Zone) Update(ctx context.Context) error { return z.update(ctx) }

@@ -48,11 +48,11 @@ func newReply(head []byte, edns bool, send func([]byte) error) *reply {
 
 func (r *reply) reset() { r.buf, r.records, r.lastAt = append(r.buf[:0], r.head...), 0, 0 }
 
-// add adds a record with a packed owner. The first error is that of flush.
-func (r *reply) add(owner string, d data) {
+// add adds a record of the top of the zone.
+func (r *reply) add(d data) {
 	start := len(r.buf)
-	r.buf = append(append(r.buf, owner...), d...)
-	r.added(start)
+	r.buf = append(append(r.buf, toZone...), d...)
+	_ = r.added(start) // flush returns the error again
 }
 
 // addOwner adds a record of an owner. A wildcard and further records of the same name point to the name before.

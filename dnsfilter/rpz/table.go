@@ -2,7 +2,6 @@ package rpz
 
 import (
 	"bufio"
-	"io"
 	"os"
 )
 
@@ -69,8 +68,3 @@ func (a *adopter) next() (item, error) {
 		return it, nil
 	}
 }
-
-// empty has no items.
-type empty struct{}
-
-func (empty) next() (item, error) { return nil, io.EOF }

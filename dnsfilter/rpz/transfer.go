@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -73,8 +74,8 @@ func (z *Zone) Transfer(packet []byte, client netip.Addr, stream bool, send func
 // refuse sends a reply without records.
 func (z *Zone) refuse(q *request, r *reply, rcode int) {
 	z.count(func(n *counts) { n.Refused++ })
-	z.log().Warn("refused a request for the zone", "client", q.client, "type", dns.TypeToString[q.msg.Question[0].Qtype],
-		"rcode", dns.RcodeToString[rcode], "tsig", r.tsigError)
+	z.log().Debug("refused a request for the zone", slog.Any("client", q.client), slog.String("type", dns.TypeToString[q.msg.Question[0].Qtype]),
+		slog.String("rcode", dns.RcodeToString[rcode]), slog.Int("tsig", r.tsigError))
 	r.reset()
 	dnswire.SetRcode(r.buf, rcode)
 	_ = r.flush() // the client may have gone away
@@ -111,11 +112,11 @@ func (z *Zone) answer(q *request, s *snapshot, r *reply) int {
 	case dns.TypeIXFR:
 		return z.answerIXFR(q, s, r)
 	case dns.TypeNS:
-		r.add(toZone, nameServer())
+		r.add(nameServer())
 	case dns.TypeSOA:
-		r.add(toZone, soa(s.Serial))
+		r.add(soa(s.Serial))
 	default:
-		r.add(toZone, soa(s.Serial))
+		r.add(soa(s.Serial))
 		r.inAuthority = true
 	}
 	_ = r.flush() // the client may have gone away
@@ -135,7 +136,7 @@ func (z *Zone) answerIXFR(q *request, s *snapshot, r *reply) int {
 	case has == nil:
 		return dns.RcodeFormatError
 	case !newer(s.Serial, has.Serial) || !q.stream:
-		r.add(toZone, soa(s.Serial))
+		r.add(soa(s.Serial))
 		_ = r.flush() // the client may have gone away
 		return dns.RcodeSuccess
 	}
@@ -168,7 +169,7 @@ func (z *Zone) transfer(r *reply, kind string, send func() error) int {
 		n.Bytes += r.sent
 	})
 	if err != nil {
-		z.log().Warn("a transfer has failed", "kind", kind, "error", err)
+		z.log().Warn("a transfer has failed", slog.String("kind", kind), slog.Any("error", err))
 	}
 	return dns.RcodeSuccess
 }
@@ -180,8 +181,8 @@ func (s *snapshot) sendAll(r *reply) error {
 		return err
 	}
 	defer f.Close() //nolint:errcheck // it was only read
-	r.add(toZone, soa(s.Serial))
-	r.add(toZone, nameServer())
+	r.add(soa(s.Serial))
+	r.add(nameServer())
 	for {
 		o, err := w.next()
 		if errors.Is(err, io.EOF) {
@@ -196,28 +197,28 @@ func (s *snapshot) sendAll(r *reply) error {
 			}
 		}
 	}
-	r.add(toZone, soa(s.Serial))
+	r.add(soa(s.Serial))
 	return r.flush()
 }
 
 // sendChanges sends differences (RFC 1995, section 4).
 func (s *snapshot) sendChanges(r *reply, changes []difference) error {
-	r.add(toZone, soa(s.Serial))
+	r.add(soa(s.Serial))
 	for _, d := range changes {
 		removed, added, err := s.readDifference(d)
 		if err != nil {
 			return err
 		}
-		r.add(toZone, soa(d.From))
+		r.add(soa(d.From))
 		if err := r.addPacked(removed); err != nil {
 			return err
 		}
-		r.add(toZone, soa(d.To))
+		r.add(soa(d.To))
 		if err := r.addPacked(added); err != nil {
 			return err
 		}
 	}
-	r.add(toZone, soa(s.Serial))
+	r.add(soa(s.Serial))
 	return r.flush()
 }
 

@@ -47,9 +47,6 @@ type signer struct {
 	sum   hash.Hash
 }
 
-// maxTSIG is the maximum length of a TSIG record, in bytes.
-const maxTSIG = blocklist.MaxName + 10 + 32 + 16 + sha512.Size + 6
-
 // verify verifies the signature of a request. It returns the signer of the reply, or the extended rcode of RFC 8945.
 func verify(keys []Key, packet []byte, t *dns.TSIG) (*signer, int) {
 	for i := range keys {

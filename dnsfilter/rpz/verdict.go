@@ -27,7 +27,7 @@ const ttl = 30
 const (
 	toNXDomain = "\x00"
 	toNoData   = "\x01*\x00"
-	toPass     = "\x0crpz-passthru\x00"
+	toPass     = "\x0crpz-passthru\x00" //nolint:gosec // a name, no password
 	toDrop     = "\x08rpz-drop\x00"
 )
 

@@ -41,9 +41,11 @@ func listenHTTP(ctx context.Context, s *config.Settings) (*webListeners, error) 
 		what string
 		at   []netip.AddrPort
 	}{
-		{&l.metrics, "metrics", []netip.AddrPort{s.Metrics}}, {&l.profiles, "pprof", []netip.AddrPort{s.Pprof}},
+		{&l.metrics, "metrics", []netip.AddrPort{s.Metrics}},
+		{&l.profiles, "pprof", []netip.AddrPort{s.Pprof}},
 		{&l.zoneFiles, "zone_files", []netip.AddrPort{s.ZoneFiles.At}},
-		{&l.stopPage, "stop_page", s.StopPage.HTTP}, {&l.noTLS, "stop_page", s.StopPage.HTTPS},
+		{&l.stopPage, "stop_page", s.StopPage.HTTP},
+		{&l.noTLS, "stop_page", s.StopPage.HTTPS},
 	} {
 		for _, at := range part.at {
 			if !at.IsValid() {

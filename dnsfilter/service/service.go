@@ -165,9 +165,7 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	g, serving := errgroup.WithContext(ctx)
 	work, endWork := context.WithCancel(serving)
 	defer endWork()
-	s.subscriptions = replaceSubscriptions(work, nil, subscriptions)
-	s.active.Store(&activeConfig{s.settings, s.subscriptions, s.guards, s.zones})
-	s.replacePolicyZones(work, nil, s.zones)
+	s.start(work, subscriptions)
 	s.serveHTTP(work, g, web)
 	s.warnUnnamed()
 	s.warnURLs()
@@ -191,6 +189,13 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	}
 	control.close()
 	return err
+}
+
+// start starts the subscriptions and the policy zones.
+func (s *Service) start(ctx context.Context, subscriptions map[string]*subscription) {
+	s.subscriptions = replaceSubscriptions(ctx, nil, subscriptions)
+	s.active.Store(&activeConfig{s.settings, s.subscriptions, s.guards, s.zones})
+	s.replacePolicyZones(ctx, nil, s.zones)
 }
 
 // openControl opens the control socket. After an error, the service runs without it.
