@@ -9,11 +9,14 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
+	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
 // counters are the counters of one worker. Workers do not share them, so processors do not contend for the same memory.
 type counters struct {
-	queries, hits, failures, dropped, limited, slipped atomic.Uint64
+	queries, hits, failures, dropped, limited, slipped, stale atomic.Uint64
+
+	took upstream.Histogram // of answers
 
 	mu    sync.Mutex
 	lists map[listAction]*uint64

@@ -150,7 +150,8 @@ func (f *inflight) Answer(_ []byte, err error) {
 // complete caches the reply or the failure, and answers all waiters.
 func (f *inflight) complete(reply []byte, err error) {
 	s := f.server
-	s.latency.Observe(time.Since(f.begun))
+	took := time.Since(f.begun)
+	s.latency.Observe(took, 1)
 	if err == nil {
 		hideFailure(reply)
 		s.cache.Put(f.query.key, reply, cache.TTL(reply), s.cache.Now())
@@ -161,6 +162,7 @@ func (f *inflight) complete(reply []byte, err error) {
 	s.inflight.remove(f)
 	for i := range f.waiters {
 		w := &f.waiters[i]
+		w.query.counters.took.Observe(took, 1)
 		w.deliver(s, reply, err)
 		if w.socket != nil && w.socket.worker != f.worker {
 			w.flush()

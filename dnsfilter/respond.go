@@ -99,6 +99,7 @@ func (s *Server) cached(c *snapshot, dst []byte, q *query, now uint32) (m []byte
 	}
 	q.counters.hits.Add(1)
 	if state >= cache.Stale {
+		q.counters.stale.Add(1)
 		return s.render(c, q, m, markStale(m)), state != cache.HeldDown
 	}
 	return s.render(c, q, m, 0), state == cache.Prefetch

@@ -70,6 +70,7 @@ func (s *Server) instead(dst []byte, q *query) (answer []byte, ok bool) {
 	case state == cache.NotFound || dnswire.IsFailure(m):
 		return nil, false
 	case state >= cache.Stale:
+		q.counters.stale.Add(1)
 		return s.render(s.current.Load(), q, m, markStale(m)), true
 	}
 	return s.render(s.current.Load(), q, m, 0), true
@@ -91,6 +92,7 @@ func (s *Server) serveStale(f *inflight, generation uint64) {
 	}
 	s.cache.HoldDown(waiters[0].query.key, 0, s.cache.Now())
 	for i := range waiters {
+		waiters[i].query.counters.took.Observe(staleAfter, 1)
 		waiters[i].deliver(s, nil, context.DeadlineExceeded)
 		waiters[i].flush()
 	}

@@ -3,6 +3,7 @@ package dnsfilter
 import (
 	"log/slog"
 
+	"github.com/argine-dns/argine/dnsfilter/internal/cache"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
@@ -13,6 +14,7 @@ type Stats struct {
 	Failures uint64                       // answered with SERVFAIL because no upstream answered
 	Dropped  uint64                       // not answered because too many waited for the upstream
 	Limited  uint64                       // queries beyond the rate limit
+	Stale    uint64                       // answered with an expired answer
 	Slipped  uint64                       // of Limited, answered with TC or BADCOOKIE
 	Lists    map[string]map[Action]uint64 // decisions by list (or quorum) and action; names on no list are not counted
 	Alarms   uint64                       // alarms about clients that may be enumerating a list
@@ -22,7 +24,16 @@ type Stats struct {
 	Encrypted   Connections       // over TLS, HTTPS and QUIC
 	BadHeaders  uint64            // datagrams and connections from a proxy without a PROXY header
 	Latency     upstream.Times    // response time of the upstream, failures included
+	Cache       CacheStats
+
+	// Took is how long clients waited: for answers over UDP, and over streams for those that the upstream was asked
+	// for. Answers that are given at once are timed together with those that arrived together, so the time is an upper
+	// bound.
+	Took upstream.Times
 }
+
+// CacheStats are the size and the use of the cache.
+type CacheStats = cache.Stats
 
 // Connections are the counters of connections.
 type Connections struct {
@@ -45,6 +56,7 @@ func (s *Server) Stats() Stats {
 		Lists: make(map[string]map[Action]uint64), Answers: make(map[Answer]uint64),
 		Alarms: s.enumeration.alarms.Load(), Latency: s.latency.Times(),
 		Connections: s.plain.stats(), Encrypted: s.encrypted.stats(), BadHeaders: s.badHeaders.Load(),
+		Cache: s.cache.Stats(),
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -66,6 +78,8 @@ func (s *Stats) add(c *counters) {
 	s.Dropped += c.dropped.Load()
 	s.Limited += c.limited.Load()
 	s.Slipped += c.slipped.Load()
+	s.Stale += c.stale.Load()
+	s.Took.Add(c.took.Times())
 	c.addLists(s.Lists)
 	c.answers.add(UDP, s.Answers)
 }

@@ -46,6 +46,7 @@ type socket struct {
 	conn       *batch.Socket
 	out        *batch.Writer
 	asked      bool              // the upstream was asked; its session has to be flushed
+	answered   int               // answers to the current batch
 	pending    atomic.Int64      // queries that wait for their answer
 	slowPath   atomic.Int64      // queries on the slow path
 	slowPathBy [256]atomic.Int32 // slow-path queries by network (see fairness.go)
@@ -157,6 +158,7 @@ func (u *socket) onDatagrams(in *batch.Datagrams, err error) {
 	if err != nil {
 		return
 	}
+	begun := time.Now()
 	u.query.counters.queries.Add(uint64(in.Len()))
 	u.reload()
 	now := u.server.cache.Now()
@@ -164,6 +166,10 @@ func (u *socket) onDatagrams(in *batch.Datagrams, err error) {
 		next = u.answerFrom(in, next, now)
 	}
 	u.out.Flush()
+	if u.answered > 0 {
+		u.query.counters.took.Observe(time.Since(begun), u.answered)
+		u.answered = 0
+	}
 	if u.asked {
 		u.asked = false
 		u.session.Flush()
@@ -230,6 +236,7 @@ func (u *socket) add(m []byte, peer *batch.Peer) {
 		return
 	}
 	u.query.counters.answers.count(m)
+	u.answered++
 	u.out.Add(m, peer)
 }
 

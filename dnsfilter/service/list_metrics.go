@@ -46,6 +46,7 @@ func (s *listCollector) Collect(ch chan<- prometheus.Metric) {
 		status, l := f.sub.Status(), labels{"list": list}
 		c.stale(list, status.Stale)
 		c.onHold(list, status.Hold != nil)
+		c.counter("dnsfilter_list_holds_total", "Releases that the guards have held since the start.", status.Held, l)
 		c.gauge("dnsfilter_list_equivocations", "Proofs on disk that officers have signed two states of one serial.", float64(status.Equivocations), l)
 		c.moment("dnsfilter_list_checked_timestamp_seconds", "When an origin last proved that this is the newest.", status.Checked, l)
 		c.moment("dnsfilter_list_expires_timestamp_seconds", "Until when what is held may be taken for the newest.", status.Expires, l)

@@ -60,6 +60,12 @@ func (s *collector) Collect(ch chan<- prometheus.Metric) {
 		encrypted.Refused, nil)
 	c.counter("dnsfilter_bad_proxy_headers_total", "Datagrams and connections of a proxy without a PROXY header, not answered.",
 		stats.BadHeaders, nil)
+	c.counter("dnsfilter_stale_answers_total", "Queries answered with an expired answer, because the upstream failed or was slow.", stats.Stale, nil)
+	c.gauge("dnsfilter_cache_limit_bytes", "Memory that the cache may take for answers.", float64(stats.Cache.Limit), nil)
+	c.gauge("dnsfilter_cache_used_bytes", "Memory that the cache has taken for answers; it never shrinks, and old answers make room.", float64(stats.Cache.Used), nil)
+	c.gauge("dnsfilter_cache_answers", "Answers in the cache, expired ones included.", float64(stats.Cache.Answers), nil)
+	c.counter("dnsfilter_cache_evictions_total", "Cached answers that had to make room for others.", stats.Cache.Evicted, nil)
+	c.times("dnsfilter_answer_duration_seconds", "How long clients waited for an answer: over UDP, and over connections where the upstream was asked.", &stats.Took, nil)
 	for list, actions := range stats.Lists {
 		for action, n := range actions {
 			c.counter("dnsfilter_decisions_total", "Decisions by list and action.", n,

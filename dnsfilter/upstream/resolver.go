@@ -31,7 +31,7 @@ type resolver struct {
 func (f *Forwarder) answered(a *attempt, failed bool, now time.Time) {
 	r, took := &f.resolvers[a.resolver], now.Sub(a.sent)
 	r.heard.Store(now.UnixNano())
-	r.record.times.Observe(took)
+	r.record.times.Observe(took, 1)
 	f.markUp(r, now)
 	if failed {
 		return

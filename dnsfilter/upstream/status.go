@@ -64,14 +64,14 @@ type Histogram struct {
 	sum  atomic.Int64
 }
 
-// Observe counts an answer with its response time.
-func (h *Histogram) Observe(took time.Duration) {
+// Observe counts answers that had the same response time.
+func (h *Histogram) Observe(took time.Duration, answers int) {
 	i := 0
 	for i < len(buckets) && took.Seconds() > buckets[i] {
 		i++
 	}
-	h.took[i].Add(1)
-	h.sum.Add(int64(took))
+	h.took[i].Add(uint64(answers))
+	h.sum.Add(int64(took) * int64(answers))
 }
 
 // Times returns the current counts.
@@ -84,6 +84,15 @@ func (h *Histogram) Times() Times {
 		}
 	}
 	return t
+}
+
+// Add adds other times.
+func (t *Times) Add(other Times) {
+	t.Count += other.Count
+	t.Sum += other.Sum
+	for i := range t.Took {
+		t.Took[i] += other.Took[i]
+	}
 }
 
 func (r *resolver) status() Status {

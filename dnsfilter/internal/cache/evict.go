@@ -60,7 +60,11 @@ func (s *shard) evict(now uint32, reinsert bool) {
 		w := s.words[at:]
 		hash, expires := w[0].Load(), uint32(w[1].Load())
 		words := entryHeader + int(w[2].Load()&0xffff+7)/8
-		switch used, ok := s.unlink(hash, at); {
+		used, ok := s.unlink(hash, at)
+		if ok {
+			s.evicted++ // reinsert takes it back
+		}
+		switch {
 		case ok && used > 0 && reinsert && now < expires:
 			s.survivors = append(s.survivors, uint64(used-1))
 			for i := range words {
@@ -84,6 +88,7 @@ func (s *shard) reinsert(now uint32) {
 			s.words[at+i].Store(v)
 		}
 		s.link(hash, used, at)
+		s.evicted--
 		rest = rest[1+words:]
 	}
 }

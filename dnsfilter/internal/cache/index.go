@@ -46,6 +46,10 @@ func (s *shard) link(hash uint64, used uint8, at int) {
 			least = &set[i]
 		}
 	}
+	if s.linked++; least.Load() != 0 {
+		s.linked--
+		s.evicted++
+	}
 	least.Store(slot(hash, used, at))
 }
 
@@ -55,6 +59,7 @@ func (s *shard) unlink(hash uint64, at int) (used uint8, ok bool) {
 	for i, set := 0, s.set(hash); i < len(set); i++ {
 		if v := set[i].Load(); slotAt(v) == at && v>>34 == hash>>34 {
 			set[i].Store(0)
+			s.linked--
 			return slotUsed(v), true
 		}
 	}

@@ -15,6 +15,35 @@ type Answer struct {
 	State   State
 }
 
+// Stats are the size and the use of a cache.
+type Stats struct {
+	Limit   int64  // memory that it may take for answers, in bytes
+	Used    int64  // of that, in bytes
+	Answers int    // cached, expired ones included
+	Evicted uint64 // answers that had to make room for others
+}
+
+// Stats returns the size and the use of the cache.
+func (c *Cache) Stats() (all Stats) {
+	for i := range c.shards {
+		c.shards[i].addTo(&all)
+	}
+	return all
+}
+
+func (s *shard) addTo(all *Stats) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, q := range s.queues {
+		for _, segment := range q {
+			all.Used += int64(s.used[segment]) * 8
+		}
+	}
+	all.Limit += int64(len(s.words)) * 8
+	all.Answers += s.linked
+	all.Evicted += s.evicted
+}
+
 // List returns the answers about a name, in lower-case wire form, of all types. It looks at the whole cache, and does not
 // count as a use.
 func (c *Cache) List(name []byte, now uint32) (all []Answer) {

@@ -28,6 +28,8 @@ type shard struct {
 	queues    [2]queue
 	ghosts    []uint32
 	survivors []uint64 // entries that evict keeps
+	linked    int      // entries in the index
+	evicted   uint64   // entries that had to make room
 }
 
 const (

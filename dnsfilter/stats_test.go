@@ -1,0 +1,65 @@
+package dnsfilter_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/miekg/dns"
+	"github.com/stretchr/testify/assert"
+
+	"github.com/argine-dns/argine/dnsfilter"
+)
+
+func TestStatsOfTheCacheAndOfStaleAnswers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var down atomic.Bool
+		zone := newZone(t, "*. 60 A 192.0.2.1\n")
+		server := newServer(t, dnsfilter.Config{Cache: 1 << 20, Upstream: upstreamFunc(func(ctx context.Context, q *dns.Msg) (*dns.Msg, error) {
+			if down.Load() {
+				return nil, errors.New("down")
+			}
+			return zone.Exchange(ctx, q)
+		})})
+		ask(t, server, "udp", question("a.example.", dns.TypeA))
+		before := server.Stats()
+		assert.Equal(t, 1, before.Cache.Answers)
+		assert.Positive(t, before.Cache.Used)
+		assert.Greater(t, before.Cache.Limit, before.Cache.Used)
+		assert.EqualValues(t, 1, before.Took.Count)
+		down.Store(true)
+		time.Sleep(time.Hour)
+		ask(t, server, "udp", question("a.example.", dns.TypeA))
+		ask(t, server, "udp", question("a.example.", dns.TypeA))
+		assert.EqualValues(t, 2, server.Stats().Stale)
+		down.Store(false)
+		for i := range 50_000 {
+			ask(t, server, "udp", question(fmt.Sprintf("%d.example.", i), dns.TypeA))
+		}
+		after := server.Stats().Cache
+		assert.Less(t, after.Answers, 50_000)
+		assert.EqualValues(t, 50_001, uint64(after.Answers)+after.Evicted, "each is there, or was evicted")
+		assert.LessOrEqual(t, after.Used, after.Limit)
+		server.Flush(".")
+		assert.Zero(t, server.Stats().Cache.Answers)
+		time.Sleep(10 * time.Second) // timers
+	})
+}
+
+func TestTimesOfAnswers(t *testing.T) {
+	t.Parallel()
+	server := newServer(t, dnsfilter.Config{})
+	addr, _ := serve(t, server)
+	for range 3 {
+		exchange(t, "udp", addr, question("www.example.org.", dns.TypeA))
+	}
+	took := server.Stats().Took
+	assert.EqualValues(t, 3, took.Count, "one that waited, two from the cache")
+	assert.Positive(t, took.Sum)
+	assert.Less(t, took.Sum, 5*time.Second)
+}
