@@ -28,6 +28,18 @@ type crash struct {
 // and the same command, run again, ends well.
 func TestKilled(t *testing.T) {
 	longtest.Only(t, "it starts and kills processes for many seconds")
+	c := newCrash(t)
+	for round := range 2 {
+		c.killImport(t, round)
+		c.killReplace(t)
+		c.killRelease(t)
+		c.killPush(t, uint64(round)+1)
+	}
+}
+
+// newCrash makes an agency with one officer, and an origin.
+func newCrash(t *testing.T) *crash {
+	t.Helper()
 	base := t.TempDir()
 	c := &crash{dir: filepath.Join(base, "DIR"), origin: filepath.Join(base, "ORIGIN"), key: filepath.Join(base, "anna.key")}
 	c.must(t, "keygen", "-o", c.key, "--no-passphrase")
@@ -37,12 +49,7 @@ func TestKilled(t *testing.T) {
 	c.must(t, "-C", c.dir, "sign", "--key", c.key, "--yes")
 	c.must(t, "-C", c.dir, "guard", "--max-growth", "1000%")
 	c.must(t, "origin", "trust", c.origin, filepath.Join(c.dir, "root.json"))
-	for round := range 2 {
-		c.killImport(t, round)
-		c.killReplace(t)
-		c.killRelease(t)
-		c.killPush(t, uint64(round)+1)
-	}
+	return c
 }
 
 func (c *crash) command(args ...string) (*exec.Cmd, *bytes.Buffer) {

@@ -124,7 +124,7 @@ func Create(ctx context.Context, dir, list string, a Audit, fill func(*Ledger) e
 		err = fill(l)
 	}
 	if err := errors.Join(err, db.Close()); err != nil {
-		return fmt.Errorf("making the ledger in %s: %w", dir, err)
+		return errors.Join(fmt.Errorf("making the ledger in %s: %w", dir, err), disk.RemoveTemps(dir)) // the disk may be full
 	}
 	if err := os.Rename(path, filepath.Join(dir, DatabaseFile)); err != nil {
 		return err
