@@ -90,6 +90,8 @@ func notText(prefix []byte) string {
 		return "a spreadsheet such as .xlsx, or an archive (save it as CSV, or unpack it, first)"
 	case len(prefix) > 3 && prefix[0] != 0 && prefix[1] == 0 && prefix[2] != 0 && prefix[3] == 0:
 		return "UTF-16 (convert it first: iconv -f utf-16le -t utf-8 FILE)"
+	case isEncrypted(prefix):
+		return "encrypted with OpenPGP (decrypt it first: gpg --decrypt FILE)"
 	case bytes.IndexByte(prefix, 0) >= 0:
 		return "binary"
 	case bytes.IndexByte(prefix, '\n') < 0 && bytes.IndexByte(bytes.TrimRight(prefix, "\r"), '\r') >= 0:
@@ -102,6 +104,22 @@ func notText(prefix []byte) string {
 		return "JSON"
 	}
 	return ""
+}
+
+// isEncrypted reports whether a file begins as an OpenPGP message for a recipient (RFC 9580, sections 5.1 and 6.2): with
+// armor, or with a session key of version 3 or 6.
+func isEncrypted(prefix []byte) bool {
+	if bytes.HasPrefix(prefix, []byte("-----BEGIN PGP MESSAGE-----")) {
+		return true
+	}
+	if len(prefix) < 4 {
+		return false
+	}
+	version := prefix[2] // behind a length of one byte, or the second of two
+	if prefix[0] == 0x85 || prefix[0] == 0xc1 && prefix[1] >= 192 {
+		version = prefix[3]
+	}
+	return (prefix[0] == 0x84 || prefix[0] == 0x85 || prefix[0] == 0xc1) && (version == 3 || version == 6)
 }
 
 // signature returns the format that the first non-blank line identifies, or an empty string. The other lines are not

@@ -97,6 +97,40 @@ func TestOrderHeader(t *testing.T) {
 	}
 }
 
+// The lists of ADM and AGCOM, as they come: a byte order mark, upper case, URLs of hosts, addresses. No name is left out
+// since one above it is listed, and no URL is cut.
+func TestOrdersAsTheyCome(t *testing.T) {
+	r, err := formats.NewReader(strings.NewReader("\ufeff0000350_2025.29.08\r\nWWW.ONE.TEST\r\nsub.one.test \r\none.test\r\nHTTP://Two.test/\r\nhttps://three.test/a/B?c=1\r\n192.0.2.7\r\n\r\n"), formats.Options{})
+	require.NoError(t, err)
+	var entries []string
+	for e, err := range r.Entries() {
+		require.NoError(t, err)
+		entries = append(entries, e.String())
+	}
+	assert.Equal(t, []string{"www.one.test", "sub.one.test", "one.test", "two.test", "https://three.test/a/B?c=1", "192.0.2.7"}, entries)
+	assert.Equal(t, "0000350_2025.29.08", r.Report().Reference)
+	assert.Empty(t, r.Report().Skipped)
+}
+
+// The daily files of Piracy Shield are names that stand for themselves, and addresses.
+func TestPiracyShield(t *testing.T) {
+	entries, skipped, err := read(t, "stream.one.test\nlive.stream.one.test\nhttp://two.test\n192.0.2.7\n2001:db8::7\n", formats.Options{Scope: blocklist.ScopeHost})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"=stream.one.test", "=live.stream.one.test", "=two.test", "192.0.2.7", "2001:db8::7"}, entries)
+	assert.Empty(t, skipped)
+}
+
+// An attachment that is still encrypted is called what it is.
+func TestEncrypted(t *testing.T) {
+	for _, text := range []string{
+		"-----BEGIN PGP MESSAGE-----\n\nhQ==\n", "\x85\x02\x0c\x03\x01\x02\x00\x04", "\x84\x5e\x03\x01\x02\x00\x04\x05", "\xc1\xc0\x4c\x03\x01\x00", "\xc1\x5e\x03\x01\x02",
+	} {
+		_, _, err := read(t, text, formats.Options{Format: formats.CNCPO})
+		assert.ErrorIs(t, err, blocklist.ErrMalformed)
+		assert.ErrorContains(t, err, "gpg --decrypt FILE", "%q", text)
+	}
+}
+
 // No format takes the rows of a table for URLs.
 func TestTablesAreNotURLs(t *testing.T) {
 	for name, text := range map[string]string{

@@ -73,7 +73,7 @@ func (l loader) compile(f config.LocalFile, approve func(held *localHold, c bloc
 		return err
 	}
 	review := l.guards.review(f, l.store)
-	err = l.store.ReviewLocal(f.List, source, checkUnchanged(f, source, r.Entries()), blocklist.LocalReview{
+	err = l.store.ReviewLocal(f.List, source, checkUnchanged(f, source, r), blocklist.LocalReview{
 		New: review.add,
 		Approve: func(c blocklist.LocalChange) ([]byte, error) {
 			report := fileReport(r.Report())

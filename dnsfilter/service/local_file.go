@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/formats"
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
@@ -21,13 +22,15 @@ func heldFile(l config.LocalFile, store *blocklist.Store) (held, current bool) {
 	return held, held && err == nil && info.Source == source
 }
 
-// checkUnchanged yields entries. At the end it yields an error if the file no longer has the state that source
-// describes.
-func checkUnchanged(l config.LocalFile, source string,
-	entries iter.Seq2[blocklist.Entry, error],
-) iter.Seq2[blocklist.Entry, error] {
+// checkUnchanged yields the entries of a file. Those without a reference get the one in the file's header. At the end it
+// yields an error if the file no longer has the state that source describes.
+func checkUnchanged(l config.LocalFile, source string, r *formats.Reader) iter.Seq2[blocklist.Entry, error] {
+	reference := r.Report().Reference
 	return func(yield func(blocklist.Entry, error) bool) {
-		for e, err := range entries {
+		for e, err := range r.Entries() {
+			if e.Reference == "" {
+				e.Reference = reference
+			}
 			if !yield(e, err) {
 				return
 			}

@@ -122,7 +122,7 @@ func (s *running) readFile(f config.LocalFile, yield func(blocklist.Entry, error
 	if err != nil {
 		return err
 	}
-	checkUnchanged(f, source, r.Entries())(yield)
+	checkUnchanged(f, source, r)(yield)
 	return nil
 }
 

@@ -40,13 +40,14 @@ func TestStopPage(t *testing.T) {
 		return "lists:\n  - {name: it.example/l, file: local.txt, action: sinkhole, sinkhole: [192.0.2.80], ede: censored, notice: {authority: " + authority + "}}\n"
 	}
 	r := newFolder(t, head+list("First"))
-	r.write(t, "local.txt", "listed.test\n")
+	r.write(t, "local.txt", "0000351_2026.30.08\nlisted.test\n")
 	require.NoError(t, os.Mkdir(filepath.Join(r.dir, "pages"), 0o700))
 	r.start(t)
 
 	status, body := visit(t, addr, "www.listed.test")
 	assert.Equal(t, http.StatusUnavailableForLegalReasons, status)
 	assert.Contains(t, body, "First ha ordinato")
+	assert.Contains(t, body, "0000351_2026.30.08", "the header of an order is the reference")
 	status, _ = visit(t, addr, "other.test")
 	assert.Equal(t, http.StatusMisdirectedRequest, status)
 
