@@ -246,17 +246,17 @@ func (b *build) judge(i int, e *blocklist.Entry) (n uint8, why string, err error
 }
 
 // items returns all items of the next table in order.
-func (b *build) items() (itemReader, io.Closer, error) {
+func (b *build) items() (itemReader, error) {
 	all := &runMerger{}
 	for _, s := range b.read {
 		r, err := s.sorted()
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		all.runs = append(all.runs, r)
 	}
 	if b.old == nil {
-		return all, io.NopCloser(nil), nil
+		return all, nil
 	}
 	a := &adopter{sources: b.keep, verdicts: make([]uint8, len(b.old.Verdicts))}
 	for n, v := range b.old.Verdicts[1:] {
@@ -266,45 +266,40 @@ func (b *build) items() (itemReader, io.Closer, error) {
 		var err error
 		v.Source = b.keep[v.Source]
 		if a.verdicts[n+1], err = b.number(v); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
-	f, old, err := openTable(b.old.table())
-	if err != nil {
-		return nil, nil, err
-	}
-	a.from = old
+	a.from = b.old.items()
 	kept, err := b.changed(a)
 	all.runs = append(all.runs, kept)
-	return all, f, err
+	return all, err
 }
 
 // write writes the next table, with the difference to the old one, and commits it.
-func (b *build) write() (err error) {
-	items, old, err := b.items()
+func (b *build) write() error {
+	items, err := b.items()
 	if err != nil {
 		return err
 	}
-	defer old.Close() //nolint:errcheck // it was only read
 	f, err := os.CreateTemp(b.dir, tablePrefix+"*")
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
+	if err = b.fill(f, items); err != nil {
+		return errors.Join(err, f.Close(), os.Remove(f.Name()))
+	}
+	return nil
+}
+
+// fill is write to a new file, which stays open.
+func (b *build) fill(f *os.File, items itemReader) error {
 	r := &recorder{from: items, out: bufio.NewWriterSize(f, bufferSize), at: b.next.At}
 	diff, err := b.compare(r)
 	if err = errors.Join(err, r.out.Flush(), f.Sync()); err != nil {
-		return errors.Join(err, f.Close())
+		return err
 	}
-	b.next.Expiry, b.next.Table = r.expiry, filepath.Base(f.Name())
+	b.next.Expiry, b.next.Table, b.next.file = r.expiry, filepath.Base(f.Name()), f
 	if b.next.Size, err = f.Seek(0, io.SeekCurrent); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	if err = f.Close(); err != nil {
 		return err
 	}
 	if err = b.succeed(diff); err != nil {

@@ -33,12 +33,7 @@ func (b *build) compare(items itemReader) (*differ, error) {
 	if b.old == nil {
 		return d, b.count(next)
 	}
-	old, f, err := b.old.walk()
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() //nolint:errcheck // it was only read
-	was, now := &side{walker: old}, &side{walker: next}
+	was, now := &side{walker: b.old.walk()}, &side{walker: next}
 	for {
 		if err := errors.Join(was.fill(), now.fill()); err != nil {
 			return nil, err

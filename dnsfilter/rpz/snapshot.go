@@ -1,6 +1,7 @@
 package rpz
 
 import (
+	"bufio"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -33,7 +34,8 @@ type snapshot struct {
 	Records  uint64       `json:"records"`  // without SOA and NS
 	Journal  []difference `json:"journal"`  // oldest first; each begins where the one before ends
 
-	dir string
+	dir  string
+	file *os.File // the table; open as long as the snapshot is in use, also when a newer one has replaced it
 }
 
 // sourceInfo says which entries of a source the zone has.
@@ -73,13 +75,19 @@ func loadSnapshot(dir string, zone blocklist.Name) (*snapshot, error) {
 	if len(text) > maxState || json.Unmarshal(text, s) != nil || s.Zone != zone.String() {
 		return nil, fmt.Errorf("reading %s: %w", path, blocklist.ErrDamaged)
 	}
-	if info, err := os.Stat(s.table()); err != nil || info.Size() != s.Size {
-		return nil, fmt.Errorf("reading %s: %w: its table is missing or cut short", path, blocklist.ErrDamaged)
+	if s.file, err = os.Open(filepath.Join(dir, filepath.Base(s.Table))); err != nil {
+		return nil, fmt.Errorf("reading %s: %w: %w", path, blocklist.ErrDamaged, err)
+	}
+	if info, err := s.file.Stat(); err != nil || info.Size() != s.Size {
+		return nil, errors.Join(fmt.Errorf("reading %s: %w: its table is cut short", path, blocklist.ErrDamaged), s.file.Close())
 	}
 	return s, nil
 }
 
-func (s *snapshot) table() string { return filepath.Join(s.dir, filepath.Base(s.Table)) }
+// items reads the table.
+func (s *snapshot) items() itemReader {
+	return &fileReader{in: bufio.NewReaderSize(io.NewSectionReader(s.file, 0, s.Size), bufferSize)}
+}
 
 // save commits the snapshot, and removes the files that it does not name.
 func (s *snapshot) save() error {
@@ -131,14 +139,8 @@ func replaceFile(path string, fill func(io.Writer) error) error {
 	return nil
 }
 
-// walk returns the owners of the zone at this serial, and the file to close after it.
-func (s *snapshot) walk() (*walker, io.Closer, error) {
-	f, items, err := openTable(s.table())
-	if err != nil {
-		return nil, nil, err
-	}
-	return newWalker(items, s.At, len(s.Sources)), f, nil
-}
+// walk returns the owners of the zone at this serial.
+func (s *snapshot) walk() *walker { return newWalker(s.items(), s.At, len(s.Sources)) }
 
 // The times in the SOA record, in seconds. A secondary that no notification reaches asks each minute. One that reaches
 // no primary keeps the zone for four weeks: a zone that expires blocks nothing.

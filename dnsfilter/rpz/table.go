@@ -2,22 +2,12 @@ package rpz
 
 import (
 	"bufio"
-	"os"
 )
 
 const (
 	bufferSize = 64 << 10
 	tempPrefix = ".new-"
 )
-
-// openTable opens a table for reading from its beginning.
-func openTable(path string) (*os.File, itemReader, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	return f, &fileReader{in: bufio.NewReaderSize(f, bufferSize)}, nil
-}
 
 // recorder passes items on and writes them to a table.
 type recorder struct {

@@ -154,7 +154,7 @@ func (z *Zone) transfer(r *reply, kind string, send func() error) int {
 		return dns.RcodeRefused
 	}
 	err := send()
-	if errors.Is(err, fs.ErrNotExist) && r.sent == 0 { // a newer table has replaced it
+	if errors.Is(err, fs.ErrNotExist) && r.sent == 0 { // the journal is newer, and has dropped what was asked for
 		return dns.RcodeServerFailure
 	}
 	z.count(func(n *counts) {
@@ -176,11 +176,7 @@ func (z *Zone) transfer(r *reply, kind string, send func() error) int {
 
 // sendAll sends the whole zone (RFC 5936).
 func (s *snapshot) sendAll(r *reply) error {
-	w, f, err := s.walk()
-	if err != nil {
-		return err
-	}
-	defer f.Close() //nolint:errcheck // it was only read
+	w := s.walk()
 	r.add(soa(s.Serial))
 	r.add(nameServer())
 	for {

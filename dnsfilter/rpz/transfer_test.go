@@ -203,8 +203,9 @@ func TestZoneFile(t *testing.T) {
 	status, _, body = get(tag)
 	assert.Equal(t, http.StatusNotModified, status)
 	assert.Empty(t, body)
+	before := s.Status().Serial
 	s.lists.set(t, "l", "c.example")
-	s.awaitSerial(s.Status().Serial)
+	s.awaitSerial(before)
 	status, next, _ := get(tag)
 	assert.Equal(t, http.StatusOK, status)
 	assert.NotEqual(t, tag, next)

@@ -31,11 +31,7 @@ func (z *Zone) writeFile() error {
 
 // writeText writes the zone as a zone file (RFC 1035, section 5).
 func (s *snapshot) writeText(to io.Writer) error {
-	walk, f, err := s.walk()
-	if err != nil {
-		return err
-	}
-	defer f.Close() //nolint:errcheck // it was only read
+	walk := s.walk()
 	w := bufio.NewWriterSize(to, bufferSize)
 	fmt.Fprintf(w, "$ORIGIN %s.\n$TTL %d\n@ SOA localhost. nobody.invalid. %d %d %d %d %d\n@ NS localhost.\n", s.Zone, ttl, s.Serial,
 		refresh, retry, expire, ttl)
