@@ -44,8 +44,8 @@ func meant(text, why string) string {
 	return why
 }
 
-// meantPrefix suggests the network that was probably meant. The address of p has bits outside its prefix. A short prefix
-// may be a slip: the masked network covers far more than the address seems to say.
+// meantPrefix suggests the network that was probably meant. The address of p has bits outside its prefix. A short
+// prefix may be a slip: the masked network covers far more than the address seems to say.
 func meantPrefix(p netip.Prefix) string {
 	masked := prefixText(p.Masked())
 	if p.Bits() >= p.Addr().BitLen()/4 {

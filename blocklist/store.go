@@ -128,8 +128,8 @@ func (s *Store) publish(l *list) {
 	s.changed = make(chan struct{})
 }
 
-// Changed returns a channel that is closed when lookups see the next change of a list: a release, urgent orders, a local
-// list that was set or dropped. Get the channel before looking at the lists, so that no change is missed.
+// Changed returns a channel that is closed when lookups see the next change of a list: a release, urgent orders, a
+// local list that was set or dropped. Get the channel before looking at the lists, so that no change is missed.
 func (s *Store) Changed() <-chan struct{} {
 	s.watch.Lock()
 	defer s.watch.Unlock()

@@ -50,8 +50,8 @@ func (s *Server) Admit(conn io.Closer, client netip.Addr, how Transport) *Conn {
 	return c
 }
 
-// Handshake makes a TLS connection of an accepted one, within the time limit for the first query. If it fails, it closes
-// and releases the connection, and returns nil.
+// Handshake makes a TLS connection of an accepted one, within the time limit for the first query. If it fails, it
+// closes and releases the connection, and returns nil.
 func (c *Conn) Handshake(ctx context.Context, conn net.Conn, config *tls.Config) *tls.Conn {
 	ctx, cancel := context.WithTimeout(ctx, c.group.timeouts().first)
 	defer cancel()

@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// Limits on connections, for all listeners together: plain ones, and encrypted ones, which devices keep open. A client is
-// an IPv4 address, or an IPv6 /56 network.
+// Limits on connections, for all listeners together: plain ones, and encrypted ones, which devices keep open. A client
+// is an IPv4 address, or an IPv6 /56 network.
 const (
 	maxConns          = 1000
 	maxEncrypted      = 24_000
@@ -14,8 +14,8 @@ const (
 	minConnsPerClient = 10 // when few connections are free
 )
 
-// connections limits the open connections of one kind. When the limit is reached, a new connection replaces one of the client
-// with the most connections, so a flood hurts its own client first.
+// connections limits the open connections of one kind. When the limit is reached, a new connection replaces one of the
+// client with the most connections, so a flood hurts its own client first.
 type connections struct {
 	max                       int           // half of them may wait for the upstream; the rest is for cached answers
 	accepted, closed, refused atomic.Uint64 // closed: to make room; refused: no room

@@ -73,8 +73,8 @@ func (p *Policy) DecideAddr(store *blocklist.Store, a netip.Addr) Decision {
 	return v.DecideAddr(store, a)
 }
 
-// Decide returns the decision on a name in lower-case wire form for a client, by its view, as a query gets it. It counts
-// nothing. The decision keeps a reference to name.
+// Decide returns the decision on a name in lower-case wire form for a client, by its view, as a query gets it. It
+// counts nothing. The decision keeps a reference to name.
 func (s *Server) Decide(name []byte, client netip.Addr) Decision {
 	return s.current.Load().views.of(plainAddr(client)).Decide(s.store, name)
 }

@@ -45,16 +45,17 @@
 //
 // # Answers
 //
-// The TTL of a blocked answer is 30 seconds, or that of its [Rule]. Clients with EDNS get the reason of the list or quorum as an extended
-// error (RFC 8914), with the [Notice] if there is one, and the code Forged Answer if the answer has addresses. A notice
-// is limited to 202 bytes, or as JSON to the free space; an answer is never truncated because of it. The owner of the
-// SOA record in a denial is the parent of the entry or of the name, since a name with an SOA record exists.
+// The TTL of a blocked answer is 30 seconds, or that of its [Rule]. Clients with EDNS get the reason of the list or
+// quorum as an extended error (RFC 8914), with the [Notice] if there is one, and the code Forged Answer if the answer
+// has addresses. A notice is limited to 202 bytes, or as JSON to the free space; an answer is never truncated because
+// of it. The owner of the SOA record in a denial is the parent of the entry or of the name, since a name with an SOA
+// record exists.
 //
-// A class other than IN and zone transfers get REFUSED (except the names of [ServerID] in the class CH), opcodes other than QUERY NOTIMP, an unknown EDNS version
-// BADVERS. FORMERR is for several questions, unexpected records and cookies of an invalid length. Other EDNS options
-// are ignored, whatever their length, and so are the bits AA and TC of a query. The RD bit is copied and has no effect.
-// An answer that is too long is truncated to its question, with TC set. Responses and datagrams from port 0 are not
-// answered.
+// A class other than IN and zone transfers get REFUSED (except the names of [ServerID] in the class CH), opcodes other
+// than QUERY NOTIMP, an unknown EDNS version BADVERS. FORMERR is for several questions, unexpected records and cookies
+// of an invalid length. Other EDNS options are ignored, whatever their length, and so are the bits AA and TC of a
+// query. The RD bit is copied and has no effect. An answer that is too long is truncated to its question, with TC set.
+// Responses and datagrams from port 0 are not answered.
 //
 // Queries of type ANY get a HINFO record (RFC 8482) with a TTL of 30 seconds, whether the name exists or not, unless it
 // is blocked. ANY queries with the DO bit get TC; over TCP, the upstream answers them.

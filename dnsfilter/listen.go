@@ -35,8 +35,8 @@ type Listeners struct {
 	buffer int         // receive buffer of a UDP socket as granted by the system, in bytes; 0: unknown
 }
 
-// Listen opens sockets at addresses such as udp://127.0.0.1:53 and tcp://[::1]:53: see [ParseListen]. If one of them fails, it closes the
-// others and returns an error.
+// Listen opens sockets at addresses such as udp://127.0.0.1:53 and tcp://[::1]:53: see [ParseListen]. If one of them
+// fails, it closes the others and returns an error.
 func Listen(ctx context.Context, addresses ...string) (*Listeners, error) {
 	return ListenFrom(ctx, new(Listeners), addresses...)
 }

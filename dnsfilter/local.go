@@ -14,7 +14,8 @@ import (
 const maxLocalChain = 8
 
 // localAnswer returns the answer of the local data to a query whose name it has at z. The form is that of the cache. If
-// a CNAME record leads out of the local data, the result is nil, and the query goes on as one for the target: see alias.
+// a CNAME record leads out of the local data, the result is nil, and the query goes on as one for the target: see
+// alias.
 func (zs *zones) localAnswer(q *query, z *zone) []byte {
 	m, name := new(dns.Msg), blocklist.Name(q.name())
 	m.Compress = true

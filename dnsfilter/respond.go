@@ -12,8 +12,8 @@ import (
 )
 
 // The path of a query, in order: admit (rate limit, cookie, access list); answerNow (decision on the name, zones of
-// its own, cache); if the upstream has to be asked, inflight.go; render (inspect the targets in the answer, and write it
-// for the client). Queries from udp.go, tcp.go and slowpath.go all take this path.
+// its own, cache); if the upstream has to be asked, inflight.go; render (inspect the targets in the answer, and write
+// it for the client). Queries from udp.go, tcp.go and slowpath.go all take this path.
 
 // admit applies the rate limit, the cookie check and the access list. It reports whether the query may be answered, and
 // prepares the cookie of the answer. If not, it appends the reply to send instead, or nothing. The rate limit does not

@@ -25,8 +25,8 @@ const (
 	transferTimeout = 30 * time.Second // time limit for writing a message of a transfer
 )
 
-// restAfter is how long an idle connection keeps its goroutine. Then it goes on in a new one, whose stack is small: that
-// of a goroutine that has answered queries is a third of the memory of an idle TLS connection.
+// restAfter is how long an idle connection keeps its goroutine. Then it goes on in a new one, whose stack is small:
+// that of a goroutine that has answered queries is a third of the memory of an idle TLS connection.
 const restAfter = time.Second
 
 // errIdle is the reason for going on in a new goroutine.
@@ -51,8 +51,8 @@ func (s *Server) ServeStreams(ctx context.Context, l net.Listener, how Transport
 }
 
 // stream is one connection with messages one after the other. The reading goroutine answers queries that need no
-// waiting. Each query that has to wait gets a goroutine of its own, so that answers are sent as they become ready, in any
-// order (RFC 7766, section 7). A client that does not read its answers delays only itself.
+// waiting. Each query that has to wait gets a goroutine of its own, so that answers are sent as they become ready, in
+// any order (RFC 7766, section 7). A client that does not read its answers delays only itself.
 type stream struct {
 	*Conn
 
@@ -114,8 +114,8 @@ func (cs *connections) keepalive() uint16 {
 	return uint16(normalTimeouts.idle/(100*time.Millisecond)) + 1
 }
 
-// run answers queries until the client closes the connection or an idle timeout expires. When ctx ends, the idle timeout
-// becomes endTimeout. Pending queries are still answered within the grace period.
+// run answers queries until the client closes the connection or an idle timeout expires. When ctx ends, the idle
+// timeout becomes endTimeout. Pending queries are still answered within the grace period.
 func (c *stream) run(ctx context.Context, open *sync.WaitGroup) {
 	if c.stop == nil {
 		c.stop = context.AfterFunc(ctx, func() {

@@ -52,7 +52,8 @@ func (c *table) line(t *lineSink, text string) {
 // maxColumns is the maximum number of columns.
 const maxColumns = 256
 
-// header parses the first row, and returns the names in it. The separator is the candidate that occurs in it most often.
+// header parses the first row, and returns the names in it. The separator is the candidate that occurs in it most
+// often.
 func (c *table) header(text string) (names []string) {
 	if c.separator == 0 {
 		c.separator = mostFrequent(text)

@@ -50,8 +50,8 @@
 // are wildcards *.name, which the format dnscrypt reads.
 //
 // [Write] writes entries for other programs, exactly or not at all, and nothing twice. Addresses can be written as sets
-// of nftables and ipset, and as routes of BIRD, in files that replace what is in force in one step. Their formats can't say until
-// when an entry counts: [Written] says how many have an expiry, and by when to write again.
+// of nftables and ipset, and as routes of BIRD, in files that replace what is in force in one step. Their formats can't
+// say until when an entry counts: [Written] says how many have an expiry, and by when to write again.
 package formats
 
 import (
@@ -128,8 +128,8 @@ type Options struct {
 	StopPage []string
 	Name     string // of the file, for errors; zero: "list"
 	// Columns says what the columns of a table are, by their names in its header: a name of the header, and the column
-	// name to read instead, such as "url", "ref" or "expires". A column that is [Ignored] says nothing about its rows. With
-	// it, Auto means CSV. Reading fails if the header lacks one of the columns.
+	// name to read instead, such as "url", "ref" or "expires". A column that is [Ignored] says nothing about its rows.
+	// With it, Auto means CSV. Reading fails if the header lacks one of the columns.
 	Columns map[string]string
 	// MayBeEmpty accepts a file with comments only as an empty list. A file without any line is still refused: it is
 	// typical of a failed download.

@@ -35,8 +35,8 @@ func (w *writer) rpz(e blocklist.Entry) bool {
 
 // RPZTrigger returns the owner of an entry's trigger in a response policy zone, as a name relative to the zone: the
 // name itself, or the form of rpz-ip. An entry of scope domain has a second trigger, the wildcard below that name. It
-// returns false if no trigger has exactly the meaning of the entry: for a URL, for a name that would be another trigger,
-// and for a name that is too long below the name of the zone.
+// returns false if no trigger has exactly the meaning of the entry: for a URL, for a name that would be another
+// trigger, and for a name that is too long below the name of the zone.
 func RPZTrigger(e blocklist.Entry, zone blocklist.Name) (owner blocklist.Name, ok bool) {
 	if p, ok := e.Prefix(); ok {
 		owner, err := blocklist.ParseName(reversed(p) + ".rpz-ip")

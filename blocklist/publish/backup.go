@@ -14,7 +14,8 @@ import (
 )
 
 // WriteBackup writes the agency's folder at one moment as a tar file. No other process can change the folder meanwhile.
-// The file has the plain text of a confidential list, and its keys. Unpacked into an empty folder, it is a ledger again.
+// The file has the plain text of a confidential list, and its keys. Unpacked into an empty folder, it is a ledger
+// again.
 func (l *Ledger) WriteBackup(ctx context.Context, w io.Writer) error {
 	unlock, err := l.history.Lock(ctx)
 	if err != nil {

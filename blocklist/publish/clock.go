@@ -13,8 +13,8 @@ import (
 // each change of a ledger compares the clock with the last operation, and each signature compares it with the release.
 
 // ConfirmClock sets a function that reports whether the clock of this machine is right, given the reason to doubt it.
-// Without it, or if it returns false, a change fails with [blocklist.ErrClock] if the clock is before the last operation,
-// or a release lifetime ahead of it. An operation records the confirmation if it was needed.
+// Without it, or if it returns false, a change fails with [blocklist.ErrClock] if the clock is before the last
+// operation, or a release lifetime ahead of it. An operation records the confirmation if it was needed.
 func (l *Ledger) ConfirmClock(confirm func(doubt error) bool) { l.history.Clock.Confirm(confirm) }
 
 // ConfirmClock sets a function that reports whether the clock of this machine is right, given the reason to doubt it.

@@ -150,8 +150,10 @@ func (d folder) pendingRelease(dir string) (*Pending, error) {
 	}
 	r := rel.targets.Newest()
 	p := &Pending{
-		List: r.List, Serial: r.Serial, Entries: r.Entries, Digest: r.Digest, Ledger: r.Ledger, Override: r.Override, Created: r.Created,
-		Confidential: rel.targets.Confidential(), Expires: rel.targets.Expires, path: filepath.Join(dir, targetsFile), metadata: rel.metadata, root: root, base: base,
+		List: r.List, Serial: r.Serial, Entries: r.Entries, Digest: r.Digest, Ledger: r.Ledger, Override: r.Override,
+		Created:      r.Created,
+		Confidential: rel.targets.Confidential(), Expires: rel.targets.Expires, path: filepath.Join(dir, targetsFile),
+		metadata: rel.metadata, root: root, base: base,
 	}
 	return p, p.countSignatures()
 }
@@ -203,7 +205,8 @@ func (q *Signatures) count(root *trust.Root, p *Pending) error {
 		return fmt.Errorf("reading %s: %w", p.path, err)
 	}
 	*q = Signatures{
-		Threshold: s.Threshold, Signed: names(s.Signed), Missing: names(s.Missing), Officers: names(root.Spec().Officers), signatures: s,
+		Threshold: s.Threshold, Signed: names(s.Signed), Missing: names(s.Missing),
+		Officers: names(root.Spec().Officers), signatures: s,
 	}
 	return nil
 }
@@ -229,8 +232,10 @@ func (d folder) readPendingRoot(version int64) (*Pending, error) {
 	}
 	spec := root.Spec()
 	p := &Pending{
-		List: spec.List, Root: spec.Version, Expires: spec.Expires, Online: describeKey(spec.Online), Urgent: UrgentLimits(spec.Urgent),
-		Fingerprint: rootFingerprint(root), Keys: describeKeys(spec.Officers), Confidential: spec.Confidential, path: path, metadata: metadata, root: root,
+		List: spec.List, Root: spec.Version, Expires: spec.Expires, Online: describeKey(spec.Online),
+		Urgent:      UrgentLimits(spec.Urgent),
+		Fingerprint: rootFingerprint(root), Keys: describeKeys(spec.Officers), Confidential: spec.Confidential,
+		path: path, metadata: metadata, root: root,
 	}
 	if version > 1 {
 		if p.before, err = d.openRoot(version - 1); err != nil {

@@ -21,9 +21,9 @@ import (
 // Refuse drops the root, the release or the urgent orders p, which [Ledger.Pending], [Ledger.PendingUrgent] or
 // [Ledger.Unreadable] has returned, with its signatures. The ledger records the officer, the reason, and the officer's
 // signature over both. The reason in c is needed; the author is the officer's name. The entries of the ledger don't
-// change, so another release can be made; it has another serial if an officer has signed this one, see [Skipped]. The first root can't be refused, nor a release that was sent to an origin
-// without an answer, because it may be public. Refuse fails with [blocklist.ErrUntrusted] unless the key is that of an
-// officer of the root in force.
+// change, so another release can be made; it has another serial if an officer has signed this one, see [Skipped]. The
+// first root can't be refused, nor a release that was sent to an origin without an answer, because it may be public.
+// Refuse fails with [blocklist.ErrUntrusted] unless the key is that of an officer of the root in force.
 func (l *Ledger) Refuse(ctx context.Context, p *Pending, officer crypto.Signer, c Audit) error {
 	if err := p.check(); err != nil {
 		return err

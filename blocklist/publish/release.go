@@ -16,8 +16,8 @@ var ErrUnchanged = errors.New("nothing has changed")
 // Release makes the next release from the ledger and leaves it pending, unsigned. First it removes expired entries from
 // the ledger, as an operation of author. A pending release of an older state is replaced, and its signatures are lost;
 // replaced reports this. If it had any, its serial is not used again, see [Skipped]. A pending release of the same
-// state is kept. If the guards hold the release, the error is a [*guard.HeldError], see [Ledger.Override]. It fails with
-// [ErrUnchanged] if there is nothing to release.
+// state is kept. If the guards hold the release, the error is a [*guard.HeldError], see [Ledger.Override]. It fails
+// with [ErrUnchanged] if there is nothing to release.
 func (l *Ledger) Release(ctx context.Context, author string) (p *Pending, replaced bool, err error) {
 	unlock, err := l.history.Lock(ctx)
 	if err != nil {

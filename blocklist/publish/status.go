@@ -103,8 +103,9 @@ func (l *Ledger) checkExpiry(s *Status) error {
 	}
 	spec := root.Spec()
 	s.Root = &RootInfo{
-		Version: version, Expires: spec.Expires, Threshold: spec.Threshold, Officers: names(spec.Officers), Confidential: spec.Confidential,
-		Fingerprint: rootFingerprint(root), Keys: describeKeys(spec.Officers), Online: describeKey(spec.Online),
+		Version: version, Expires: spec.Expires, Threshold: spec.Threshold, Officers: names(spec.Officers),
+		Confidential: spec.Confidential,
+		Fingerprint:  rootFingerprint(root), Keys: describeKeys(spec.Officers), Online: describeKey(spec.Online),
 	}
 	s.warn(fmt.Sprintf("root %d", version), spec.Expires, "blocklist root renews it")
 	if s.Released == nil {

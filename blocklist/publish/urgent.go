@@ -307,7 +307,8 @@ func (h *orderHistory) document(entries []blocklist.Entry) ([]byte, error) {
 		return nil, fmt.Errorf("ordering: %w: serial %d has had all the orders that there can be; a release by the quorum starts the count again", blocklist.ErrTooLarge, h.serial)
 	}
 	return trust.NewUrgent(trust.UrgentSpec{
-		List: h.root.Spec().List, Version: trust.UrgentVersion(h.serial, h.number+1), Serial: h.serial, Expires: lifetime(h.limits.Longest()), Entries: entries,
+		List: h.root.Spec().List, Version: trust.UrgentVersion(h.serial, h.number+1), Serial: h.serial,
+		Expires: lifetime(h.limits.Longest()), Entries: entries,
 	}, h.key)
 }
 
@@ -372,8 +373,8 @@ func (l *Ledger) validOrders(ctx context.Context, root *trust.Root) ([]byte, err
 
 // adoptOrders replaces the stored orders by newer ones from an origin, or by other ones with the same number, which a
 // restored ledger does not know. Another officer may have made them elsewhere, or a thief with an officer's key. In the
-// ledger they can be seen and withdrawn. adoptOrders always returns an error, which says that the orders were replaced or
-// why not.
+// ledger they can be seen and withdrawn. adoptOrders always returns an error, which says that the orders were replaced
+// or why not.
 func (l *Ledger) adoptOrders(ctx context.Context, from *trust.OrdersError, c Audit) error {
 	h, err := l.orderHistory(ctx)
 	if err != nil {

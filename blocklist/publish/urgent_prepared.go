@@ -131,8 +131,9 @@ func (d folder) pendingOrders(path string, o preparedOrders) (*Pending, error) {
 		return nil, err
 	}
 	p := &Pending{
-		List: spec.List, Serial: spec.Serial, Number: spec.Number(), Expires: spec.Expires, Confidential: on.targets.Confidential(),
-		Author: o.Author, Reason: o.Reason, Reference: o.Reference,
+		List: spec.List, Serial: spec.Serial, Number: spec.Number(), Expires: spec.Expires,
+		Confidential: on.targets.Confidential(),
+		Author:       o.Author, Reason: o.Reason, Reference: o.Reference,
 		path: path, metadata: o.Document, root: root, orders: spec.Entries,
 	}
 	for i, e := range spec.Entries {

@@ -54,7 +54,8 @@ func outcomes() []outcome {
 		{exitNothing, "nothing", "there is nothing to do: nothing is pending, or nothing has changed", []error{publish.ErrNothingPending, publish.ErrUnchanged}},
 		{exitBusy, "busy", "another process has the lock", []error{blocklist.ErrBusy}},
 		{exitRefused, "refused", "refused: by the origin, or a signature, an expiry, the clock, a digest or the history is not as it must be", []error{
-			blocklist.ErrUntrusted, blocklist.ErrClock, blocklist.ErrRollback, blocklist.ErrExpired, blocklist.ErrDigest, blocklist.ErrDamaged,
+			blocklist.ErrUntrusted, blocklist.ErrClock, blocklist.ErrRollback, blocklist.ErrExpired,
+			blocklist.ErrDigest, blocklist.ErrDamaged,
 		}},
 		{exitUnavailable, "unavailable", "an origin can't be reached, or can't answer now: try again later", []error{blocklist.ErrUnavailable}},
 	}

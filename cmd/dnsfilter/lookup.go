@@ -124,7 +124,8 @@ func printExplanation(cmd *cobra.Command, name string, e *service.Explanation, a
 		return e
 	}
 	out := explanation{
-		Name: name, Action: e.Action.String(), Divert: e.Divert, Zone: e.Zone, Forwarded: e.Forwarded, Unserved: e.Unserved, Missing: e.Missing,
+		Name: name, Action: e.Action.String(), Divert: e.Divert, Zone: e.Zone, Forwarded: e.Forwarded,
+		Unserved: e.Unserved, Missing: e.Missing,
 	}
 	if e.Unsure() {
 		out.Action = "unknown"

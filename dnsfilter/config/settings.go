@@ -77,8 +77,8 @@ func (s *Settings) setDefaults() {
 	}
 }
 
-// OwnFiles returns the paths of the settings file, the included files, the cookie secrets, the local data, the TSIG keys
-// and the files of the guard.
+// OwnFiles returns the paths of the settings file, the included files, the cookie secrets, the local data, the TSIG
+// keys and the files of the guard.
 func (s *Settings) OwnFiles() []string {
 	files := slices.Concat(s.Guard.Files(), s.Included, s.keyFiles())
 	for _, path := range []string{s.File, s.CookieSecrets, s.Records} {

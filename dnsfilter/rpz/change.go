@@ -11,8 +11,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// changer applies sorted changes to sorted items. A change whose verdict is removal removes the entry, any other adds or
-// replaces it.
+// changer applies sorted changes to sorted items. A change whose verdict is removal removes the entry, any other adds
+// or replaces it.
 type changer struct {
 	items, changes itemReader
 	held, change   item

@@ -12,7 +12,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/formats"
 )
 
-// Limits of the journal of a zone. A secondary whose serial is not in it, or after a larger change, gets the whole zone.
+// Limits of the journal of a zone. A secondary whose serial is not in it, or after a larger change, gets the whole
+// zone.
 const (
 	maxDiff        = 4 << 20  // of one change, in bytes
 	maxJournal     = 16 << 20 // of all changes, in bytes
@@ -138,7 +139,8 @@ func appendRecord(dst []byte, o *owner, d data) []byte {
 	return append(append(dst, toZone...), d...)
 }
 
-// addDifference writes the difference to a file and adds it to the journal. If it is too large, the journal starts again.
+// addDifference writes the difference to a file and adds it to the journal. If it is too large, the journal starts
+// again.
 func (s *snapshot) addDifference(from uint32, d *differ) error {
 	if d.tooLarge {
 		s.Journal = nil

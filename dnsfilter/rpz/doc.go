@@ -1,5 +1,5 @@
-// Package rpz serves lists as response policy zones (RPZ), for resolvers that follow a zone: AXFR, IXFR, NOTIFY and TSIG
-// (RFC 5936, 1995, 1996, 8945), and zone files.
+// Package rpz serves lists as response policy zones (RPZ), for resolvers that follow a zone: AXFR, IXFR, NOTIFY and
+// TSIG (RFC 5936, 1995, 1996, 8945), and zone files.
 //
 // A [Zone] is made of the entries of one list or several, and of the operator's allow lists. Its verdicts are those of
 // the resolver: allow lists first, then the lists in order, in each list the most specific entry that blocks. What a

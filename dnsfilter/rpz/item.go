@@ -8,13 +8,14 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// An item is one entry of a zone as bytes. Items are sorted as bytes. An item is its key, then a tail of tailSize bytes:
+// An item is one entry of a zone as bytes. Items are sorted as bytes. An item is its key, then a tail of tailSize
+// bytes:
 //
 //	0, source, scope, verdict, expiry (4 bytes, Unix seconds; 0: never)
 //
 // The key of a name has its labels from the top-level domain on, each with a zero byte at its end. Bytes 0 and 1 within
-// a label are escaped as 1 1 and 1 2. So a parent is a prefix of the names below it and sorts before them, and the order
-// is that of DNSSEC (RFC 4034, section 6.1). The key of a prefix begins with a zero byte, see ipKey.
+// a label are escaped as 1 1 and 1 2. So a parent is a prefix of the names below it and sorts before them, and the
+// order is that of DNSSEC (RFC 4034, section 6.1). The key of a prefix begins with a zero byte, see ipKey.
 type item []byte
 
 const tailSize = 8

@@ -31,8 +31,8 @@ type reply struct {
 // maxPointer is the maximum offset in a message that a compression pointer can have, plus one.
 const maxPointer = 1 << 14
 
-// maxMessage is the length of a message of a transfer, in bytes, without OPT and TSIG records. Each is one write and one
-// signature.
+// maxMessage is the length of a message of a transfer, in bytes, without OPT and TSIG records. Each is one write and
+// one signature.
 const maxMessage = maxPointer
 
 func newReply(head []byte, edns bool, send func([]byte) error) *reply {

@@ -35,8 +35,8 @@ func (c *Config) allows(client netip.Addr) bool {
 	return slices.ContainsFunc(c.Allow, func(p netip.Prefix) bool { return p.Contains(client) })
 }
 
-// SOA returns the data of the zone's SOA record (type, class, TTL, length and data) for an unsigned query. It returns an
-// rcode instead if the client gets none.
+// SOA returns the data of the zone's SOA record (type, class, TTL, length and data) for an unsigned query. It returns
+// an rcode instead if the client gets none.
 func (z *Zone) SOA(client netip.Addr) (record []byte, rcode int) {
 	c, s := z.config.Load(), z.current.Load()
 	switch {

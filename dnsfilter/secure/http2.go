@@ -41,9 +41,9 @@ const (
 var errIdle = errors.New("the connection is idle")
 
 // http2Conn is one HTTP/2 connection (RFC 9113), for the few things that DNS needs: short requests, and answers without
-// trailers. One goroutine reads the frames and answers what can be answered at once; what it has to say goes out when it
-// would have to wait for more. Requests that wait for the upstream have a goroutine each. The server of net/http needs
-// several times the processor time, with two goroutines a connection and one a request.
+// trailers. One goroutine reads the frames and answers what can be answered at once; what it has to say goes out when
+// it would have to wait for more. Requests that wait for the upstream have a goroutine each. The server of net/http
+// needs several times the processor time, with two goroutines a connection and one a request.
 type http2Conn struct {
 	conn       net.Conn
 	client     *dnsfilter.Conn

@@ -1,6 +1,6 @@
-// Package secure serves the resolver over encrypted transports: DNS over TLS (RFC 7858), over HTTPS (RFC 8484; HTTP/1.1,
-// 2 and 3) and over QUIC (RFC 9250). It reads queries and writes answers; package dnsfilter makes the answers, and
-// admits the connections.
+// Package secure serves the resolver over encrypted transports: DNS over TLS (RFC 7858), over HTTPS (RFC 8484;
+// HTTP/1.1, 2 and 3) and over QUIC (RFC 9250). It reads queries and writes answers; package dnsfilter makes the
+// answers, and admits the connections.
 package secure
 
 import (

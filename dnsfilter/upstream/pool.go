@@ -65,8 +65,8 @@ type pool struct {
 }
 
 // NewSession returns a session for one goroutine of a server. The given loop reads its sockets. If loop is nil, or if a
-// resolver is asked over TLS, all such callers share one session, to keep connections few. The function idle may be nil. It is
-// called after each batch of replies that another goroutine than the loop's has delivered.
+// resolver is asked over TLS, all such callers share one session, to keep connections few. The function idle may be
+// nil. It is called after each batch of replies that another goroutine than the loop's has delivered.
 func (f *Forwarder) NewSession(loop *Loop, idle func()) Session {
 	p := f.shared
 	if loop != nil && !f.encrypted {
