@@ -80,11 +80,9 @@ const (
 	CNCPO    Format = "cncpo"
 	Argine   Format = "argine"
 
-	// for addresses alone, and written only: sets of nftables and ipset, routes of BIRD with the community BLACKHOLE (RFC
-	// 7999)
-	Nftables Format = "nftables"
-	IPSet    Format = "ipset"
-	BIRD     Format = "bird"
+	Nftables Format = "nftables" // addresses alone, as sets; written only, as the next two
+	IPSet    Format = "ipset"    // addresses alone, as sets
+	BIRD     Format = "bird"     // addresses alone, as routes with the community BLACKHOLE (RFC 7999)
 )
 
 // Readable returns the formats that a Reader reads, Auto first.

@@ -93,7 +93,7 @@ func (p *page) write(w http.ResponseWriter, host string, status int) {
 	body := strings.Join(p.parts, host)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, body) // the client may be gone; after HEAD nothing is sent
+	_, _ = io.WriteString(w, body) //nolint:gosec // the host has no characters of HTML; an error means that the client is gone
 }
 
 // judge returns the page for a request without its language, the host to show, and the status.
