@@ -55,12 +55,12 @@ FROM (` + endsOfChanges + ` ORDER BY target)`
 	GROUP BY target`
 )
 
-// changesOf returns a statement that selects all changes of the targets that another one selects, in no order. From the
-// last change of a target, each link leads to the change before. A link that was altered to lead elsewhere ends the
-// search; [View.Verify] finds it.
-func changesOf(targets string) string {
-	return `WITH RECURSIVE
-	chosen (target) AS (` + targets + `),
+// Between changesOf and changesEnd is a statement that selects targets; together they select all changes of these
+// targets, in no order. From the last change of a target, each link leads to the change before. A link that was altered
+// to lead elsewhere ends the search; [View.Verify] finds it.
+const (
+	changesOf  = `WITH RECURSIVE chosen (target) AS (`
+	changesEnd = `),
 	linked (id, sign, target, attributes, before) AS (
 		SELECT c.id, c.sign, c.target, c.attributes, c.before FROM chosen CROSS JOIN changes AS c ON c.id IN (
 			SELECT change FROM entries WHERE target = chosen.target UNION ALL SELECT change FROM gone WHERE target = chosen.target)
@@ -68,7 +68,7 @@ func changesOf(targets string) string {
 		SELECT c.id, c.sign, c.target, c.attributes, c.before FROM linked
 			CROSS JOIN changes AS c ON c.id = linked.before WHERE c.id < linked.id AND c.target = linked.target)
 SELECT id, sign, target, attributes FROM linked`
-}
+)
 
 // netChange is the net change of one target: its line before and its line after. An empty line means not listed.
 type netChange struct{ before, after string }

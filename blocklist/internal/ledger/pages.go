@@ -58,7 +58,7 @@ func (w *pageWalk) walk(yield func(Page, error) bool) error {
 	}
 	var at pageHistory
 	for c, err := range query(w.ctx, w.q, scanChangeRow,
-		changesOf(`SELECT target FROM entries WHERE `+urlTargets)+` WHERE sign IN ('+', '-') ORDER BY target, id`) {
+		changesOf+`SELECT target FROM entries WHERE `+urlTargets+changesEnd+` WHERE sign IN ('+', '-') ORDER BY target, id`) {
 		if err != nil {
 			return err
 		}

@@ -73,7 +73,7 @@ func (f Filter) query() (text string, args []any) {
 	}
 	if len(f.Targets) > 0 {
 		also(`id IN (SELECT (SELECT id FROM operations WHERE last_change >= c.id ORDER BY last_change, id LIMIT 1)
-			FROM (`+changesOf(`SELECT value FROM json_each(?)`)+`) AS c)`, jsonArray(f.Targets))
+			FROM (`+changesOf+`SELECT value FROM json_each(?)`+changesEnd+`) AS c)`, jsonArray(f.Targets))
 	}
 	selected := `SELECT id FROM operations`
 	if len(where) > 0 {
@@ -151,10 +151,10 @@ type TargetChange struct {
 
 // targetChanges selects the changes of targets, in the order of targets. The operation of a change is the first one
 // whose last change is not before it.
-var targetChanges = `
+const targetChanges = `
 SELECT c.sign, c.target, c.attributes,
 	coalesce((SELECT id FROM operations WHERE last_change >= c.id ORDER BY last_change, id LIMIT 1), 0)
-FROM (` + changesOf(`SELECT value FROM json_each(?)`) + `) AS c ORDER BY c.target, c.id`
+FROM (` + changesOf + `SELECT value FROM json_each(?)` + changesEnd + `) AS c ORDER BY c.target, c.id`
 
 // History returns the changes of targets, sorted by target, each target's oldest first.
 func (v View) History(ctx context.Context, targets []string) (all []TargetChange, err error) {

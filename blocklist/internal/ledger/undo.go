@@ -37,7 +37,7 @@ func (t *Tx) Undo(ctx context.Context, operation int64, screen Screen) error {
 }
 
 // changesOfTargets selects the changes up to an operation of all targets that a range of changes has.
-var changesOfTargets = changesOf(`SELECT DISTINCT target FROM changes WHERE id > ? AND id <= ?`) +
+const changesOfTargets = changesOf + `SELECT DISTINCT target FROM changes WHERE id > ? AND id <= ?` + changesEnd +
 	` WHERE id <= ? ORDER BY target, id`
 
 // reversal replays the changes of one target after another.

@@ -43,7 +43,7 @@ func (v View) verifyOrders(ctx context.Context) error {
 }
 
 // changesOfOrders selects the changes of all targets that have changes of orders.
-var changesOfOrders = changesOf(`SELECT DISTINCT target FROM changes WHERE `+orderSigns) + ` ORDER BY target, id`
+const changesOfOrders = changesOf + `SELECT DISTINCT target FROM changes WHERE ` + orderSigns + changesEnd + ` ORDER BY target, id`
 
 // orderRow is a row of the table orders.
 type orderRow struct {
