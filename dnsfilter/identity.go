@@ -44,19 +44,19 @@ func (id *ServerID) textOf(name []byte) string {
 	return ""
 }
 
-// chaos appends the answer to a query of the class CH for a TXT record of the server ID. It returns false if there is
-// none.
-func (id *ServerID) chaos(dst []byte, q *query) ([]byte, bool) {
+// refuse returns the answer to a query that is refused with an rcode, or, for a query of the class CH, the TXT record of
+// the server ID if there is one.
+func (id *ServerID) refuse(q *query, rcode int) []byte {
 	text := ""
-	if q.class == dns.ClassCHAOS && (q.qtype == dns.TypeTXT || q.qtype == dns.TypeANY) {
+	if rcode == dns.RcodeRefused && q.class == dns.ClassCHAOS && (q.qtype == dns.TypeTXT || q.qtype == dns.TypeANY) {
 		text = id.textOf(q.name())
 	}
 	if text == "" {
-		return nil, false
+		return q.refuse(nil, rcode, 0)
 	}
 	size := byte(len(text))
-	m := append(q.start(dst, dns.RcodeSuccess), 0xc0, dnswire.HeaderSize, 0, byte(dns.TypeTXT), 0, dns.ClassCHAOS, 0, 0, 0, 0, 0, 1+size, size)
+	m := append(q.start(nil, dns.RcodeSuccess), 0xc0, dnswire.HeaderSize, 0, byte(dns.TypeTXT), 0, dns.ClassCHAOS, 0, 0, 0, 0, 0, 1+size, size)
 	m = append(m, text...)
 	dnswire.SetCount(m, dnswire.Answer, 1)
-	return q.finish(m, 0, ede{}), true
+	return q.finish(m, 0, ede{})
 }

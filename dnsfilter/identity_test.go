@@ -98,7 +98,8 @@ func TestDigReadsTheServerID(t *testing.T) {
 	addr, _ := serve(t, newServer(t, dnsfilter.Config{ServerID: dnsfilter.ServerID{NSID: "ns1", Version: "dnsfilter"}}))
 	host, port, _ := strings.Cut(addr, ":")
 	for _, c := range [][]string{
-		{`NSID: 6e 73 31 ("ns1")`, "+nsid", "www.example.org"}, {"\"ns1\"", "+short", "CH", "TXT", "id.server"},
+		{`NSID: 6e 73 31 ("ns1")`, "+nsid", "www.example.org"},
+		{"\"ns1\"", "+short", "CH", "TXT", "id.server"},
 		{"\"dnsfilter\"", "+short", "CH", "TXT", "version.bind"},
 	} {
 		out, err := exec.CommandContext(t.Context(), dig, append([]string{"@" + host, "-p", port}, c[1:]...)...).CombinedOutput()

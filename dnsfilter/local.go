@@ -13,21 +13,21 @@ import (
 // maxLocalChain is how many CNAME records of the local data are followed.
 const maxLocalChain = 8
 
-// localAnswer returns the answer of the local data to a query whose name it has at z. The form is that of the cache. If
-// a CNAME record leads out of the local data, the result is nil, and the query goes on as one for the target: see
-// alias.
-func (zs *zones) localAnswer(q *query, z *zone) []byte {
+// localAnswer returns the answer of the local data to a query whose name it has at this zone. The form is that of the
+// cache. If a CNAME record leads out of the local data, the result is nil, and the query goes on as one for the target:
+// see alias.
+func (z *zones) localAnswer(q *query, at *zone) []byte {
 	m, name := new(dns.Msg), blocklist.Name(q.name())
 	m.Compress = true
 	m.SetQuestion(presentation(name), q.qtype)
 	m.Id = 0
 	for range maxLocalChain {
-		target, done := z.local.addTo(m, name, z.name, q.qtype)
+		target, done := at.local.addTo(m, name, at.name, q.qtype)
 		if done {
 			return q.packLocal(m)
 		}
 		name = target
-		if z = zs.find([]byte(name)); z == nil || !z.local.answers(name == z.name) {
+		if at = z.find([]byte(name)); at == nil || !at.local.answers(name == at.name) {
 			q.follow(name, m.Answer)
 			return nil
 		}

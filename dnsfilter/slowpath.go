@@ -119,11 +119,8 @@ func (s *Server) respond(msg *dns.Msg, opt ednsRequest, how Transport, client ne
 	if q.question == nil && rcode == dns.RcodeSuccess && len(q.sentCookie) > cookie.ClientSize && !q.cookieValid {
 		rcode = dns.RcodeBadCookie // its server cookie is invalid
 	}
-	if m, ok := c.id.chaos(nil, q); ok && rcode == dns.RcodeRefused {
-		return m
-	}
 	if rcode != dns.RcodeSuccess || q.question == nil {
-		return q.refuse(nil, rcode, 0)
+		return c.id.refuse(q, rcode)
 	}
 	m, wait := s.answerOrAsk(c, nil, q)
 	if wait {

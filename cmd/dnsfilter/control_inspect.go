@@ -146,8 +146,12 @@ func printPlan(w io.Writer, p *service.Plan) error {
 		what  string
 		names []string
 	}{
-		{"new lists", p.Added}, {"changed lists", p.Changed}, {"removed lists", p.Removed}, {"changed settings", p.Keys},
-		{"changed with a restart only", p.Restart}, {"taken away", p.Lost},
+		{"new lists", p.Added},
+		{"changed lists", p.Changed},
+		{"removed lists", p.Removed},
+		{"changed settings", p.Keys},
+		{"changed with a restart only", p.Restart},
+		{"taken away", p.Lost},
 	} {
 		if len(row.names) > 0 {
 			fmt.Fprintf(t, "%s\t%s\n", row.what, strings.Join(row.names, ", "))

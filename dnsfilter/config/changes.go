@@ -52,8 +52,12 @@ func (s *Settings) Fixed(next *Settings) (keys []string) {
 		key     string
 		differs bool
 	}{
-		{"listen", !slices.Equal(s.Listen, next.Listen)}, {"state", s.State != next.State}, {"cache", s.Cache != next.Cache},
-		{"metrics", s.Metrics != next.Metrics}, {"pprof", s.Pprof != next.Pprof}, {"stop_page", !s.StopPage.SameAddresses(&next.StopPage)},
+		{"listen", !slices.Equal(s.Listen, next.Listen)},
+		{"state", s.State != next.State},
+		{"cache", s.Cache != next.Cache},
+		{"metrics", s.Metrics != next.Metrics},
+		{"pprof", s.Pprof != next.Pprof},
+		{"stop_page", !s.StopPage.SameAddresses(&next.StopPage)},
 		{"zone_files", s.ZoneFiles != next.ZoneFiles},
 	} {
 		if k.differs {
