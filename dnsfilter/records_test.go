@@ -130,7 +130,8 @@ func TestLocalDataAndForwardZones(t *testing.T) {
 	})
 	for name, want := range map[string]string{
 		"corp.example.": "NOERROR, corp.example. 192.0.2.1", "a.corp.example.": "NOERROR, a.corp.example. 192.0.2.5",
-		"www.corp.example.": "NOERROR, www.corp.example. a.corp.example., a.corp.example. 192.0.2.5",
+		"x.www.corp.example.": "NOERROR, x.www.corp.example. 192.0.2.5",
+		"www.corp.example.":   "NOERROR, www.corp.example. a.corp.example., a.corp.example. 192.0.2.5",
 	} {
 		assert.Equal(t, want, sections(ask(t, server, "udp", question(name, dns.TypeA))), name)
 	}
