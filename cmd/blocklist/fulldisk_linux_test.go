@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -75,7 +74,7 @@ func TestFullDisk(t *testing.T) {
 				break
 			}
 			exit := (*exec.ExitError)(nil)
-			require.True(t, errors.As(err, &exit), err)
+			require.ErrorAs(t, err, &exit)
 			failed++
 			assert.Contains(t, out.String(), "no space left on device", step)
 			assert.Contains(t, out.String(), disk, step)

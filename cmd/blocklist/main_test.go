@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -31,7 +32,7 @@ func TestMain(m *testing.M) {
 		os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
 	if os.Getenv(asWorker) != "" {
-		if err := work(os.Stdin, os.Stdout); err != io.EOF {
+		if err := work(os.Stdin, os.Stdout); !errors.Is(err, io.EOF) {
 			panic(err)
 		}
 		os.Exit(0)

@@ -71,8 +71,11 @@ func (s *Service) serveHTTP(ctx context.Context, g *errgroup.Group, web *webList
 		at    []net.Listener
 		serve func(context.Context, net.Listener) error
 	}{
-		{web.zoneFiles.TCP, s.serveZoneFiles}, {web.metrics.TCP, s.serveMetrics}, {web.profiles.TCP, servePprof},
-		{web.stopPage.TCP, s.stopPage.ServeHTTPOn}, {web.noTLS.TCP, s.stopPage.RefuseTLSOn},
+		{web.zoneFiles.TCP, s.serveZoneFiles},
+		{web.metrics.TCP, s.serveMetrics},
+		{web.profiles.TCP, servePprof},
+		{web.stopPage.TCP, s.stopPage.ServeHTTPOn},
+		{web.noTLS.TCP, s.stopPage.RefuseTLSOn},
 	} {
 		for _, l := range part.at {
 			g.Go(func() error { return part.serve(ctx, l) })
