@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 
@@ -88,4 +89,23 @@ func requireSameBytes[T metadata.Roles](t *testing.T, theirs *metadata.Metadata[
 	b, err := theirs.ToBytes(false)
 	require.NoError(t, err)
 	require.Equal(t, string(b), string(ours))
+}
+
+// TestStrict has one text for each rule that parsers of JSON do not agree on.
+func TestStrict(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, tuf.CheckStrict([]byte(`{"a":[1,-2.5e3,true,"é"],"b":{}}`)))
+	for text, reason := range map[string]string{
+		`{"a":null}`:      "null is not allowed",
+		`{"a":1,"A":1}`:   "there twice",
+		`{"é":1}`:         "not plain ASCII",
+		`{"a":[1e400]}`:   "out of range",
+		`{"a":-1e400}`:    "out of range",
+		`{"a":1}{}`:       "something follows the end",
+		`{"a":1`:          "EOF",
+		`{"a":`:           "EOF",
+		`[[[[[[[[[[[[[1]`: "nested too deep",
+	} {
+		assert.ErrorContains(t, tuf.CheckStrict([]byte(text)), reason, text)
+	}
 }

@@ -12,7 +12,8 @@ import (
 const maxDepth = 12
 
 // decodeStrict decodes JSON, with numbers as they are written. It refuses what parsers interpret differently: null,
-// duplicate keys (ignoring case), keys with characters other than printable ASCII, trailing data.
+// duplicate keys (ignoring case), keys with characters other than printable ASCII, numbers beyond float64, trailing
+// data.
 func decodeStrict(b []byte) (any, error) {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.UseNumber()
@@ -39,6 +40,11 @@ func decodeValue(dec *json.Decoder, depth int) (any, error) {
 		return decodeObject(dec, depth)
 	case token == json.Delim('['):
 		return decodeArray(dec, depth)
+	}
+	if number, ok := token.(json.Number); ok {
+		if _, err := number.Float64(); err != nil {
+			return nil, fmt.Errorf("number %.80q is out of range", number)
+		}
 	}
 	return token, nil
 }
