@@ -71,6 +71,9 @@ func (a *app) writeRequest(ctx context.Context, l *publish.Ledger, p *publish.Pe
 		return err
 	}
 	with := " --root root.json"
+	if p.Root == 1 {
+		with = "" // officers compare its fingerprint
+	}
 	if len(to) > 0 {
 		with += " --identity OFFICER.age"
 	}
