@@ -104,6 +104,26 @@ func TestReleaseAgain(t *testing.T) {
 	assert.ErrorIs(t, err, publish.ErrNothingPending)
 }
 
+// A release that can't be made loses nothing: the pending one, which nobody has signed, stays.
+func TestReleaseFails(t *testing.T) {
+	t.Parallel()
+	a := newAgency(t)
+	a.add(t, "one.example")
+	before, _, err := a.Release(t.Context(), "anna")
+	require.NoError(t, err)
+	a.add(t, "two.example")
+	files, aside := filepath.Join(a.dir, "files"), filepath.Join(a.dir, "aside")
+	require.NoError(t, os.Rename(files, aside))
+	require.NoError(t, os.Symlink("nowhere", files)) // no file can be made there
+	_, _, err = a.Release(t.Context(), "anna")
+	require.ErrorIs(t, err, os.ErrNotExist)
+	require.NoError(t, os.Remove(files))
+	require.NoError(t, os.Rename(aside, files))
+	assert.Equal(t, before.Ledger, pending(t, a).Ledger)
+	a.release(t)
+	a.verified(t)
+}
+
 func TestReleaseTakesOutExpired(t *testing.T) {
 	t.Parallel()
 	a := newAgency(t)

@@ -82,14 +82,21 @@ func (l *Ledger) skip(record ledger.Recorder, p *Pending, author, reason string)
 	return record(KindSkip, Audit{Author: author, Reason: reason, Reference: s.reference()}, nil)
 }
 
-// replace drops the pending release p, to make another one. It returns the last operation then.
-func (l *Ledger) replace(ctx context.Context, p *Pending, author string) (Operation, error) {
-	err := l.history.RecordAll(ctx, func(record ledger.Recorder) error { return l.skip(record, p, author, "replaced") })
+// replace prepares for another release in place of the pending one p. It returns the last operation then. If an officer
+// has signed p, its serial is skipped and p is removed. Otherwise p stays until the new release is written over it: it is
+// not lost if that fails.
+func (l *Ledger) replace(ctx context.Context, p *Pending, author string) (now Operation, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("replacing %s: %w", p.What(), err)
+		}
+	}()
+	err = l.history.RecordAll(ctx, func(record ledger.Recorder) error { return l.skip(record, p, author, "replaced") })
 	if err == nil {
-		err = p.remove()
+		err = l.removeSkipped(ctx)
 	}
 	if err != nil {
-		return Operation{}, fmt.Errorf("replacing %s: %w", p.What(), err)
+		return now, err
 	}
 	return l.history.Head(ctx)
 }
@@ -117,7 +124,7 @@ func (d folder) signers(metadata []byte) (all []string, err error) {
 	return slices.Compact(all), nil
 }
 
-// removeSkipped removes the pending release if its serial is skipped: the process was killed before it could do so.
+// removeSkipped removes the pending release if its serial is skipped.
 func (l *Ledger) removeSkipped(ctx context.Context) error {
 	p, err := l.waitingRelease()
 	if err != nil || p == nil {
