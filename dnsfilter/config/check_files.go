@@ -65,11 +65,17 @@ func (l *List) checkFile() error {
 	if l.File == "" {
 		return l.checkRoot()
 	}
+	if _, err := l.Fetch.Key(); err != nil {
+		return err
+	}
 	return l.LocalFile().readable()
 }
 
 // readable returns an error if the beginning of the file can't be read as a list.
 func (l LocalFile) readable() error {
+	if l.Awaited() {
+		return nil
+	}
 	if _, err := l.Source(); err != nil {
 		return err
 	}

@@ -64,7 +64,7 @@ func (s *Settings) Needs() (names []blocklist.Entry) {
 		names = append(names, e)
 	}
 	for _, l := range s.Lists {
-		for _, from := range l.From {
+		for _, from := range slices.Concat(l.From, l.Fetch.URLs) {
 			if u, err := url.Parse(from); err == nil && u.Host != "" {
 				add(u.Hostname(), "this resolver needs it: list "+l.Rule.List+" comes from there")
 			}

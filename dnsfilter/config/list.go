@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"go.yaml.in/yaml/v4"
@@ -36,6 +37,7 @@ func (s *Settings) readList(r *reader, n *yaml.Node) {
 		"notice":     func(n *yaml.Node) { r.readNotice(n, &l.Notice) },
 		"categories": func(n *yaml.Node) { r.readCategories(n, &l.Categories) },
 	}
+	maps.Copy(known, s.fetchFields(r, &l))
 	before := len(r.errs)
 	r.mapping(n, known.recording(given))
 	if given["from"] && !given["ede"] {
@@ -92,7 +94,8 @@ func parseScope(text string) (blocklist.Scope, error) {
 	return 0, fmt.Errorf("unknown scope %q: there are domain and host", text)
 }
 
-// List is one list of the settings: a signed list (Root and From), or a file of the operator (File).
+// List is one list of the settings: a signed list (Root and From), or an unsigned one, which has a file (File): one of the
+// operator, or one that is fetched (Fetch).
 type List struct {
 	dnsfilter.Rule
 
@@ -101,11 +104,13 @@ type List struct {
 	Identity string          // file with the age identity that decrypts a confidential list
 	Receipts string          // file with the signing key for receipts; empty: no receipts
 	File     string          // file in any format of package formats; read again when it changes
+	Fetch    Fetch           // where the file comes from; zero: from the operator
 	Format   formats.Format  // zero: detected
 	Scope    blocklist.Scope // zero: the default of the format
 
 	// for an RPZ file: the zone that its owner names are relative to; empty: taken from $ORIGIN or the SOA record
 	Zone string
+	RPZ  blocklist.Name // for a policy zone: its name; empty: the list is none
 	// for a file: addresses or names of the stop page to which its author redirects blocked names; none: detected by
 	// package formats
 	StopPage  []string

@@ -16,7 +16,7 @@ import (
 // allowPrefix is the prefix of allow list names in the store.
 const allowPrefix = "allow/"
 
-// LocalFile is a list file of the operator.
+// LocalFile is the file of an unsigned list.
 type LocalFile struct {
 	List     string // list name in the store
 	Path     string
@@ -25,6 +25,7 @@ type LocalFile struct {
 	Zone     string
 	StopPage []string
 	Allow    bool // allow list
+	Fetched  bool // it comes from another server, and may not be there yet
 
 	Unguarded bool // the guards are off
 	Diverts   bool // hosts with url entries are diverted to a proxy
@@ -46,10 +47,14 @@ func (s *Settings) LocalFiles() []LocalFile {
 
 // LocalFile returns the file of a list. The list must have one.
 func (l *List) LocalFile() LocalFile {
-	return LocalFile{
+	f := LocalFile{
 		List: l.Rule.List, Path: l.File, Format: l.Format, Scope: l.Scope, Zone: l.Zone, StopPage: l.StopPage,
-		Unguarded: l.Unguarded, Diverts: len(l.Divert) > 0,
+		Unguarded: l.Unguarded, Diverts: len(l.Divert) > 0, Fetched: l.Fetch.IsSet(),
 	}
+	if l.RPZ != "" {
+		f.Format, f.Zone = formats.RPZ, l.RPZ.String()
+	}
+	return f
 }
 
 // Options returns the parser options for the file.

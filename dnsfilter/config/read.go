@@ -25,6 +25,7 @@ func parseSettings(path string, text []byte) (*Settings, error) {
 	readers := append([]*reader{r}, s.readIncluded(r)...)
 	s.setDefaults()
 	s.finishLists(r)
+	s.placeFetched(r)
 	for _, each := range readers {
 		each.finish()
 	}

@@ -164,11 +164,16 @@ func (s *Settings) checkKeys() (errs Errors) {
 	return errs
 }
 
-// keyFiles returns the paths of the key files of the policy zones.
+// keyFiles returns the paths of the key files of the policy zones, and of the zones that are fetched.
 func (s *Settings) keyFiles() (paths []string) {
 	for _, z := range s.PolicyZones {
 		if z.Key != "" {
 			paths = append(paths, z.Key)
+		}
+	}
+	for i := range s.Lists {
+		if path := s.Lists[i].Fetch.KeyFile; path != "" {
+			paths = append(paths, path)
 		}
 	}
 	return paths

@@ -232,7 +232,7 @@ func TestMistakesInSettings(t *testing.T) {
 		}},
 		{"no name", "lists:\n  - file: a\n", []string{"2:5: a list needs a name"}},
 		{"file and from", "lists:\n  - {name: a, file: a, from: [https://o.example], root: r}\n", []string{"2:6: a list has either a file, or from and root"}},
-		{"neither", "lists:\n  - name: a\n", []string{"2:5: a list needs from (origins) and root, or a file"}},
+		{"neither", "lists:\n  - name: a\n", []string{"2:5: a list needs from (origins) and root, or a file, a url, or a primary"}},
 		{"no root", "lists:\n  - {name: a, from: [https://o.example]}\n", []string{"2:6: a signed list needs its root"}},
 		{"no origin", "lists:\n  - {name: a, root: r, from: []}\n", []string{"2:6: from names no origin"}},
 		{"strange origins", "lists:\n  - {name: a, root: r, from: [ftp://o.example, 'https://']}\n", []string{`2:31: origin "ftp://o.example"`, `2:48: origin "https://"`}},

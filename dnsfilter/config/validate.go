@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/argine-dns/argine/blocklist/formats"
 	"github.com/argine-dns/argine/dnsfilter"
@@ -20,14 +21,14 @@ func (l *List) contradictions(given map[string]bool) (why []string) {
 	}
 	note(!given["name"], "a list needs a name")
 	note(given["file"] && (given["from"] || given["root"]), "a list has either a file, or from and root")
-	note(!given["file"] && !given["from"], "a list needs from (origins) and root, or a file")
+	note(!given["file"] && !given["from"] && !l.Fetch.IsSet(), "a list needs from (origins) and root, or a file, a url, or a primary")
 	note(given["from"] && !given["root"], "a signed list needs its root: the file that the agency hands out")
-	note(given["root"] && !given["from"] && !given["file"], "a signed list needs from: the origins to get it from")
+	note(given["root"] && !given["from"] && !given["file"] && !l.Fetch.IsSet(), "a signed list needs from: the origins to get it from")
 	note(given["identity"] && !given["from"], "identity is for signed lists: it opens one that is confidential")
 	note(given["divert"] && len(l.Divert) == 0, "divert names no address of a proxy")
 	note(given["from"] && len(l.From) == 0, "from names no origin")
 	note(given["receipts"] && !given["from"], "receipts are for signed lists, which have an origin")
-	return append(why, l.strayKeys(given)...)
+	return slices.Concat(why, l.fetchContradictions(given), l.strayKeys(given))
 }
 
 // strayKeys returns a message for each key that does not apply to this kind of list.
@@ -43,7 +44,7 @@ func (l *List) strayKeys(given map[string]bool) (why []string) {
 		"zone and stop_page are for files; a signed list says itself what it means")
 	note(given["zone"] && l.Format != "" && l.Format != formats.Auto && l.Format != formats.RPZ,
 		"zone is for files of format rpz")
-	note(given["guard"] && !given["file"], "guard: off is for files; the guards of signed lists are always on")
+	note(given["guard"] && given["from"], "guard: off is for files; the guards of signed lists are always on")
 	return why
 }
 

@@ -51,7 +51,7 @@ func kindOf(mode fs.FileMode) string {
 
 // NotURL returns the error for a URL given in place of a file. It suggests what to do.
 func NotURL(text string) error {
-	return fmt.Errorf("%.100q is a URL, and a file is needed here: %w: download it, or follow a signed list by the keys from and root", text, blocklist.ErrMalformed)
+	return fmt.Errorf("%.100q is a URL, and a file is needed here: %w: a list has its URL under url, a signed list under from", text, blocklist.ErrMalformed)
 }
 
 // MaxSmall is the size limit of ReadSmall, in bytes.
