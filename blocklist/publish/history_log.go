@@ -23,6 +23,7 @@ type LogFilter struct {
 	Author       string    // empty: all
 	Reference    string    // of the operation; empty: all
 	Target       string    // only operations that changed this entry, host, address or URL; empty: all
+	Before       int64     // only operations with a lower number; 0: no limit
 	Last         int       // only that many, the newest of those selected; 0: all
 }
 
@@ -39,7 +40,8 @@ type LoggedOperation struct {
 func (l *Ledger) Log(ctx context.Context, f LogFilter) iter.Seq2[LoggedOperation, error] {
 	return func(yield func(LoggedOperation, error) bool) {
 		filter := ledger.Filter{
-			Since: f.Since, Until: f.Until, Kinds: f.Kinds, Author: f.Author, Reference: f.Reference, Last: f.Last,
+			Since: f.Since, Until: f.Until, Kinds: f.Kinds, Author: f.Author, Reference: f.Reference,
+			Before: f.Before, Last: f.Last,
 		}
 		if f.Target != "" {
 			s, err := readSubject(f.Target)
@@ -96,6 +98,7 @@ func Kinds() []string {
 	return []string{
 		KindInit, KindAdd, KindRemove, KindImport, KindExpire, KindUndo, KindPush, KindBundle, KindRoot, KindRefuse,
 		KindSkip, KindUrgent, KindTakedown, KindSubscribe, KindUnsubscribe, KindRecover, KindOverride, KindGuard, KindRules,
+		KindRole,
 	}
 }
 

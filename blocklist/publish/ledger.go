@@ -62,6 +62,7 @@ const (
 	KindOverride    = ledger.KindOverride    // the next release may pass the guards
 	KindGuard       = ledger.KindGuard       // the settings of the guards were changed
 	KindRules       = ledger.KindRules       // the rules for new orders were changed
+	KindRole        = ledger.KindRole        // a person got another role, see [Ledger.SetRole]
 	KindRecover     = ledger.KindRecover     // the state that was signed was adopted from a release
 )
 

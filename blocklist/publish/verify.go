@@ -38,7 +38,8 @@ func (l *Ledger) Verify(ctx context.Context) (v Verified, err error) {
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(l.verifyRefusals(ctx, view), verifyGuard(ctx, view), verifyRules(ctx, view)); err != nil {
+		if err := errors.Join(l.verifyRefusals(ctx, view), verifyGuard(ctx, view), verifyRules(ctx, view),
+			verifyRoles(ctx, view)); err != nil {
 			return err
 		}
 		v = Verified{Operations: last.ID, Changes: last.LastChange, Entries: last.Entries, Head: last.Hash}

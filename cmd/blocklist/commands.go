@@ -22,7 +22,7 @@ func (a *app) groups() []group {
 	return []group{
 		{"Begin: keys, origin, list", []*cobra.Command{
 			withoutLedger(changing(a.keygen())), withoutLedger(a.origin()), withoutLedger(changing(a.init())),
-			a.guard(), a.rules(),
+			a.guard(), a.rules(), a.role(),
 		}},
 		{"The list", []*cobra.Command{
 			changing(a.add()), changing(a.importList()), changing(a.remove()), changing(a.undo()),

@@ -9,6 +9,7 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -36,6 +37,8 @@ type Ledger struct {
 
 	wait    time.Duration // for the lock
 	waiting func(Holder)
+	trial   bool     // see [Ledger.Trial]
+	after   string   // see [Ledger.After]
 	snap    snapshot // how the database was opened, if it can't be written
 }
 
@@ -84,8 +87,32 @@ func (l *Ledger) recordAll(ctx context.Context, do func(Recorder) error) error {
 	if err := do(func(kind string, a Audit, fill func(*Tx) error) error { return l.recordIn(ctx, tx, kind, a, fill) }); err != nil {
 		return err
 	}
+	if l.trial {
+		return nil
+	}
 	return tx.Commit()
 }
+
+// ErrMoved is returned for a change after an operation that is not the last one any more.
+var ErrMoved = errors.New("the ledger has changed meanwhile")
+
+// Trial returns a ledger whose operations are tried, and not recorded.
+func (l *Ledger) Trial() *Ledger {
+	c := *l
+	c.trial = true
+	return &c
+}
+
+// After returns a ledger whose operations are recorded only if the last operation has this hash. Otherwise they fail
+// with [ErrMoved].
+func (l *Ledger) After(hash string) *Ledger {
+	c := *l
+	c.after = hash
+	return &c
+}
+
+// KeepReaders keeps up to n connections to the database open between reads. Without it there are two.
+func (l *Ledger) KeepReaders(n int) { l.db.SetMaxIdleConns(n) }
 
 func (l *Ledger) recordIn(ctx context.Context, tx *sql.Tx, kind string, a Audit, fill func(*Tx) error) error {
 	if err := a.Check(); err != nil {

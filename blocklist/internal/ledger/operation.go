@@ -68,12 +68,13 @@ const (
 	KindOverride = "override" // the next release may pass the guards with the referenced findings
 	KindGuard    = "guard"    // the settings of the guards were changed
 	KindRules    = "rules"    // the rules for new orders were changed
+	KindRole     = "role"     // a person got another role; the reference says which
 )
 
 // changesNothing reports whether operations of this kind are recorded even though they change no entry.
 func changesNothing(kind string) bool {
 	switch kind {
-	case KindPush, KindBundle, KindRoot, KindRefuse, KindSkip, KindUrgent, KindOverride, KindGuard, KindRules, KindSubscribe, KindUnsubscribe,
+	case KindPush, KindBundle, KindRoot, KindRefuse, KindSkip, KindUrgent, KindOverride, KindGuard, KindRules, KindRole, KindSubscribe, KindUnsubscribe,
 		KindRecover:
 		return true
 	}

@@ -17,6 +17,7 @@ type Filter struct {
 	Author       string    // of the operation. A star stands for any text; empty: all
 	Reference    string    // likewise
 	Targets      []string  // only operations that changed one of them; empty: all
+	Before       int64     // only IDs below this one; 0: no limit
 	Last         int       // only that many, the newest of those selected; 0: all
 }
 
@@ -61,6 +62,9 @@ func (f Filter) query() (text string, args []any) {
 	}
 	if !f.Until.IsZero() {
 		also(`time < ?`, FormatTime(f.Until))
+	}
+	if f.Before > 0 {
+		also(`id < ?`, f.Before)
 	}
 	if len(f.Kinds) > 0 {
 		also(`kind IN (SELECT value FROM json_each(?))`, jsonArray(f.Kinds))

@@ -44,6 +44,9 @@ func (l *Ledger) begin(ctx context.Context, tx *sql.Tx, kind string, a Audit) (*
 	if err != nil {
 		return nil, err
 	}
+	if l.after != "" && l.after != last.Hash {
+		return nil, fmt.Errorf("%w: the last operation is %d, by %s", ErrMoved, last.ID, last.Author)
+	}
 	t.before = last.Hash
 	now := time.Now()
 	t.op = Operation{

@@ -1,0 +1,40 @@
+package ledger
+
+import (
+	"context"
+	"iter"
+	"strings"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// EntryRange selects entries by their place in the order of targets. The zero value selects all.
+type EntryRange struct {
+	From, Before string // the first target, and the first target after the range; empty: no limit
+	Last         bool   // the last ones of the range, in reverse order
+	Most         int    // at most that many; 0: no limit
+}
+
+// EntriesIn yields the entries in a range. It reads no others.
+func (v View) EntriesIn(ctx context.Context, r EntryRange) iter.Seq2[blocklist.Entry, error] {
+	text, args := `SELECT target, attributes FROM entries WHERE target >= ?`, []any{r.From}
+	if r.Before != "" {
+		text, args = text+` AND target < ?`, append(args, r.Before)
+	}
+	text += ` ORDER BY target`
+	if r.Last {
+		text += ` DESC`
+	}
+	if r.Most > 0 {
+		text, args = text+` LIMIT ?`, append(args, r.Most)
+	}
+	return query(ctx, v.q, scanEntry, text, args...)
+}
+
+// EntriesUnder yields at most that many entries whose host lies below a name, and is not the name itself: names and
+// URLs.
+func (v View) EntriesUnder(ctx context.Context, name blocklist.Name, most int) iter.Seq2[blocklist.Entry, error] {
+	at := reversed(name.String())
+	return query(ctx, v.q, scanEntry, `SELECT target, attributes FROM entries WHERE place > ? AND place < ?
+		ORDER BY place, target LIMIT ?`, at, strings.TrimSuffix(at, ".")+"/", most)
+}
