@@ -19,12 +19,14 @@ type Attributes struct {
 	Review    time.Time // review=: when a person should review it; zero: not set
 	Added     time.Time // added=: when it was first listed; zero: not recorded
 	Monitor   bool      // status=monitor: report a match, do not block
+	Source    string    // source=: the list that it was taken over from, and its serial, such as de.example/wol@41
 }
 
 // Or returns the attributes of a, with attributes of b where a has none. The status is always the status of a.
 func (a Attributes) Or(b Attributes) Attributes {
 	a.Category, a.Reference = cmp.Or(a.Category, b.Category), cmp.Or(a.Reference, b.Reference)
 	a.Expires, a.Review, a.Added = cmp.Or(a.Expires, b.Expires), cmp.Or(a.Review, b.Review), cmp.Or(a.Added, b.Added)
+	a.Source = cmp.Or(a.Source, b.Source)
 	return a
 }
 
@@ -36,7 +38,7 @@ func (a *Attributes) append(dst []byte) []byte {
 	if a.Monitor {
 		dst = append(dst, " status=monitor"...)
 	}
-	return appendTime(dst, "added", a.Added)
+	return appendText(appendTime(dst, "added", a.Added), "source", a.Source)
 }
 
 func appendText(dst []byte, key, value string) []byte {
@@ -75,7 +77,7 @@ func appendTime(dst []byte, key string, t time.Time) []byte {
 
 // parse parses the rest of a line after the target: fields, up to the end of the line or a comment.
 func (a *Attributes) parse(s string) (why string) {
-	var seen [6]bool
+	var seen [7]bool
 	for {
 		var field string
 		if field, s = nextField(s); field == "" {
@@ -109,7 +111,7 @@ func nextField(s string) (field, rest string) {
 }
 
 // set parses one key=value field. It marks the key in seen, to detect duplicates.
-func (a *Attributes) set(field string, seen *[6]bool) (why string) {
+func (a *Attributes) set(field string, seen *[7]bool) (why string) {
 	key, value, ok := strings.Cut(field, "=")
 	if !ok && strings.HasPrefix(field, ".") {
 		return fmt.Sprintf("there is a space before %q", excerpt(field))
@@ -117,7 +119,7 @@ func (a *Attributes) set(field string, seen *[6]bool) (why string) {
 	if !ok {
 		return fmt.Sprintf("field %q is not key=value; a value with spaces needs double quotes", excerpt(field))
 	}
-	keys := []string{"category", "ref", "expires", "review", "status", "added"}
+	keys := []string{"category", "ref", "expires", "review", "status", "added", "source"}
 	place := slices.Index(keys, key)
 	if place < 0 {
 		return fmt.Sprintf("unknown attribute %q; there are %s", excerpt(key), strings.Join(keys, ", "))
@@ -147,6 +149,8 @@ func (a *Attributes) assign(key, value string) (why string) {
 		return setTime(&a.Review, value)
 	case "added":
 		return setTime(&a.Added, value)
+	case "source":
+		a.Source = value
 	case "status":
 		if a.Monitor = value == "monitor"; !a.Monitor && value != "block" {
 			return "it must be block or monitor"

@@ -140,6 +140,7 @@ func (e Entry) Append(dst []byte) []byte { return e.Attributes.append(e.appendTa
 //	review=2026-12-01        Review: a day or a time, as for expires
 //	status=monitor           Monitor: report a match, do not block; status=block is the default
 //	added=2026-11-03         Added: a day or a time, as for expires
+//	source=de.example/wol@41 Source: the list that it was taken over from, and its serial
 //
 // in any order, each at most once. Its errors are of type [*EntryError].
 func ParseEntry(line string) (Entry, error) {

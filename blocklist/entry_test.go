@@ -67,7 +67,7 @@ func TestParseEntry(t *testing.T) {
 }
 
 func TestParseEntryAttributes(t *testing.T) {
-	e, err := blocklist.ParseEntry(`example.com category=csam ref="order 2026/17" expires=2027-05-01 review=2026-12-01T09:30:00.9Z status=monitor added=1970-01-01`)
+	e, err := blocklist.ParseEntry(`example.com category=csam ref="order 2026/17" expires=2027-05-01 review=2026-12-01T09:30:00.9Z status=monitor source=de.example/wol@41 added=1970-01-01`)
 	require.NoError(t, err)
 	assert.Equal(t, blocklist.Attributes{
 		Category:  "csam",
@@ -75,6 +75,7 @@ func TestParseEntryAttributes(t *testing.T) {
 		Expires:   time.Date(2027, 5, 1, 0, 0, 0, 0, time.UTC),
 		Review:    time.Date(2026, 12, 1, 9, 30, 0, 0, time.UTC),
 		Added:     time.Unix(0, 0).UTC(),
+		Source:    "de.example/wol@41",
 		Monitor:   true,
 	}, e.Attributes)
 }

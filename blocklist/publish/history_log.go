@@ -98,7 +98,7 @@ func Kinds() []string {
 	return []string{
 		KindInit, KindAdd, KindRemove, KindImport, KindExpire, KindUndo, KindPush, KindBundle, KindRoot, KindRefuse,
 		KindSkip, KindUrgent, KindTakedown, KindSubscribe, KindUnsubscribe, KindRecover, KindOverride, KindGuard, KindRules,
-		KindRole,
+		KindRole, KindConfirm, KindProposals,
 	}
 }
 

@@ -64,6 +64,8 @@ const (
 	KindRules       = ledger.KindRules       // the rules for new orders were changed
 	KindRole        = ledger.KindRole        // a person got another role, see [Ledger.SetRole]
 	KindRecover     = ledger.KindRecover     // the state that was signed was adopted from a release
+	KindConfirm     = ledger.KindConfirm     // proposals were confirmed; the reference names them
+	KindProposals   = ledger.KindProposals   // the hash of the last step about proposals, recorded for a release
 )
 
 // Close closes the ledger. It fails with [blocklist.ErrBusy] if this process can't write the folder and another process

@@ -78,9 +78,15 @@ func (l *Ledger) build(ctx context.Context, now Operation, waiting *Pending, aut
 		return err
 	}
 	if waiting != nil {
-		if now, err = l.replace(ctx, waiting, author); err != nil {
+		if err := l.replace(ctx, waiting, author); err != nil {
 			return err
 		}
+	}
+	if err := l.history.AnchorSteps(ctx, author); err != nil {
+		return err
+	}
+	if now, err = l.history.Head(ctx); err != nil {
+		return err
 	}
 	serial, err := l.nextSerial(ctx, last)
 	if err != nil {

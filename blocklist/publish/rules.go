@@ -16,7 +16,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 )
 
-// Rules are the rules for new orders. The zero value demands nothing.
+// Rules are the rules for new orders and for proposals. The zero value demands nothing but two persons for each
+// proposal that is confirmed.
 type Rules struct {
 	NeedReference bool     `json:"need_reference,omitempty"` // each order has a reference
 	NeedReason    bool     `json:"need_reason,omitempty"`    // each operation that gives orders has a reason
@@ -24,6 +25,18 @@ type Rules struct {
 	// Reference is a pattern in the syntax of package regexp, at most 1 KiB. It must match the whole reference of an
 	// order.
 	Reference string `json:"reference,omitempty"`
+	// TwoPersons are the categories whose proposals two persons decide on: one checks, another confirms. Empty: every
+	// category; [NoCategory] alone: none.
+	TwoPersons []string `json:"two_persons,omitempty"`
+	Reporters  bool     `json:"reporters,omitempty"` // proposals may say who has reported
+}
+
+// NoCategory stands in [Rules.TwoPersons] for no category at all.
+const NoCategory = "none"
+
+// NeedsTwo reports whether two persons decide on a proposal of a category.
+func (r Rules) NeedsTwo(category string) bool {
+	return len(r.TwoPersons) == 0 || slices.Contains(r.TwoPersons, category)
 }
 
 // ErrRules is returned if an order breaks the rules of the list.
@@ -31,7 +44,7 @@ var ErrRules = errors.New("against the rules of the list")
 
 // isZero reports whether the rules demand nothing.
 func (r Rules) isZero() bool {
-	return !r.NeedReference && !r.NeedReason && len(r.Categories) == 0 && r.Reference == ""
+	return !r.NeedReference && !r.NeedReason && len(r.Categories) == 0 && r.Reference == "" && len(r.TwoPersons) == 0 && !r.Reporters
 }
 
 const metaRules = "rules"
@@ -73,6 +86,7 @@ func (r Rules) set(ctx context.Context, record func(context.Context, string, Aud
 	by Audit,
 ) error {
 	r.Categories = slices.Compact(slices.Sorted(slices.Values(r.Categories)))
+	r.TwoPersons = slices.Compact(slices.Sorted(slices.Values(r.TwoPersons)))
 	if _, err := r.compile(); err != nil {
 		return err
 	}
@@ -104,10 +118,10 @@ type checker struct {
 // compile returns a checker for these rules. It fails with [blocklist.ErrMalformed] or [blocklist.ErrTooLarge].
 func (r Rules) compile() (*checker, error) {
 	c := &checker{Rules: r}
-	if len(r.Reference) > maxPattern || len(r.Categories) > maxCategories {
+	if len(r.Reference) > maxPattern || len(r.Categories)+len(r.TwoPersons) > maxCategories {
 		return nil, fmt.Errorf("rules: %w: a pattern has at most 1 KiB, and there are at most 1,000 categories", blocklist.ErrTooLarge)
 	}
-	for _, category := range r.Categories {
+	for _, category := range slices.Concat(r.Categories, r.TwoPersons) {
 		if !isCategory.MatchString(category) {
 			return nil, fmt.Errorf("category %.80q: %w: it is one word in lower case, of letters, digits, dots, hyphens and underscores",
 				category, blocklist.ErrMalformed)

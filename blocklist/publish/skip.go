@@ -82,10 +82,10 @@ func (l *Ledger) skip(record ledger.Recorder, p *Pending, author, reason string)
 	return record(KindSkip, Audit{Author: author, Reason: reason, Reference: s.reference()}, nil)
 }
 
-// replace prepares for another release in place of the pending one p. It returns the last operation then. If an officer
+// replace prepares for another release in place of the pending one p. If an officer
 // has signed p, its serial is skipped and p is removed. Otherwise p stays until the new release is written over it: it is
 // not lost if that fails.
-func (l *Ledger) replace(ctx context.Context, p *Pending, author string) (now Operation, err error) {
+func (l *Ledger) replace(ctx context.Context, p *Pending, author string) (err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("replacing %s: %w", p.What(), err)
@@ -95,10 +95,7 @@ func (l *Ledger) replace(ctx context.Context, p *Pending, author string) (now Op
 	if err == nil {
 		err = l.removeSkipped(ctx)
 	}
-	if err != nil {
-		return now, err
-	}
-	return l.history.Head(ctx)
+	return err
 }
 
 // signedAs returns the serial of a release with those who have signed its metadata; none: the empty text.

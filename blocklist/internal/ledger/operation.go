@@ -69,13 +69,16 @@ const (
 	KindGuard    = "guard"    // the settings of the guards were changed
 	KindRules    = "rules"    // the rules for new orders were changed
 	KindRole     = "role"     // a person got another role; the reference says which
+
+	KindConfirm   = "confirm"   // proposals were confirmed: orders were given and withdrawn; the reference names them
+	KindProposals = "proposals" // the last step of the proposals, at a release; the reference has its hash
 )
 
 // changesNothing reports whether operations of this kind are recorded even though they change no entry.
 func changesNothing(kind string) bool {
 	switch kind {
 	case KindPush, KindBundle, KindRoot, KindRefuse, KindSkip, KindUrgent, KindOverride, KindGuard, KindRules, KindRole, KindSubscribe, KindUnsubscribe,
-		KindRecover:
+		KindRecover, KindConfirm, KindProposals:
 		return true
 	}
 	return false

@@ -25,7 +25,7 @@ import (
 // The changes of a target are a linked list, see [changesOf]: the column change of its entry, or of its row in gone if
 // it is not listed any more, is the ID of the last one, and the column before of each is that of the change before it.
 // An index by target would cost a fifth of the file, and of the time of an import.
-const schema = schemaHistory + schemaState + schemaOrders + schemaLinks + schemaIndexes
+const schema = schemaHistory + schemaState + schemaOrders + schemaLinks + schemaIndexes + schemaProposals
 
 const schemaHistory = `
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -79,7 +79,7 @@ const (
 )
 
 // schemaVersion is stored in meta. Open upgrades an older ledger and refuses a newer one.
-const schemaVersion = "4"
+const schemaVersion = "5"
 
 // Keys in the table meta that every ledger has.
 const (

@@ -9,7 +9,8 @@ import (
 
 // upgrade converts a ledger of an older version in one transaction. Version 2 added the columns place and expires to
 // entries, and the table of checks. Version 3 added the table of orders: every entry of before rests on one order,
-// whose line is the entry. Version 4 links the changes of each target. The history does not change.
+// whose line is the entry. Version 4 links the changes of each target. Version 5
+// added the tables of proposals. The history does not change.
 func upgrade(ctx context.Context, db *sql.DB) error {
 	if version, err := (View{q: db}).Meta(ctx, metaVersion); err != nil || !older(version) {
 		return err
@@ -29,7 +30,9 @@ func upgrade(ctx context.Context, db *sql.DB) error {
 	return tx.Commit()
 }
 
-func older(version string) bool { return version == "1" || version == "2" || version == "3" }
+func older(version string) bool {
+	return version == "1" || version == "2" || version == "3" || version == "4"
+}
 
 func upgradeFrom(ctx context.Context, tx *sql.Tx, version string) error {
 	if version == "1" {
@@ -37,6 +40,16 @@ func upgradeFrom(ctx context.Context, tx *sql.Tx, version string) error {
 			return err
 		}
 	}
+	text := schemaProposals
+	if version != "4" {
+		text += upgradeLinks(version)
+	}
+	_, err := tx.ExecContext(ctx, text+`UPDATE meta SET value = '`+schemaVersion+`' WHERE key = '`+metaVersion+`'`)
+	return err
+}
+
+// upgradeLinks returns the statements that convert a version before 4 to that.
+func upgradeLinks(version string) string {
 	text := linkChanges
 	if version != "1" {
 		text = `ALTER TABLE entries ADD COLUMN change INTEGER NOT NULL DEFAULT 0;` + text
@@ -44,8 +57,7 @@ func upgradeFrom(ctx context.Context, tx *sql.Tx, version string) error {
 	if version != "3" {
 		text += dropIndexes2 + schemaOrders + schemaIndexes
 	}
-	_, err := tx.ExecContext(ctx, text+`UPDATE meta SET value = '`+schemaVersion+`' WHERE key = '`+metaVersion+`'`)
-	return err
+	return text
 }
 
 // linkChanges links the changes of each target. Version 3 had an index by target in place of the links.

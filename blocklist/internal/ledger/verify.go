@@ -15,7 +15,7 @@ import (
 )
 
 // Verify verifies the history: the hash chain of all operations, every added or removed line, the checks, the resulting
-// entries with their indexes, the links between the changes of each target, and the orders that the entries rest on. It
+// entries with their indexes, the links between the changes of each target, the orders that the entries rest on, and the proposals. It
 // fails with [blocklist.ErrDamaged] and names the first row that was altered, is missing, or does not belong there. It
 // returns the last operation.
 func (v View) Verify(ctx context.Context) (last Operation, err error) {
@@ -29,7 +29,10 @@ func (v View) Verify(ctx context.Context) (last Operation, err error) {
 	if err := links.end(ctx, v); err != nil {
 		return last, err
 	}
-	return last, v.verifyOrders(ctx)
+	if err := v.verifyOrders(ctx); err != nil {
+		return last, err
+	}
+	return last, v.verifyProposals(ctx)
 }
 
 // verifyChain verifies the operations and their changes in order, and returns the last operation.

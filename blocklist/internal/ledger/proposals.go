@@ -1,0 +1,165 @@
+package ledger
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// Proposals have a history of their own beside the operations, so that a report changes neither the state that officers
+// sign nor a release that waits for signatures, and a signing request does not carry it. A [Step] is to a proposal what
+// an [Operation] is to an entry: each has its lines, author, reason, and a hash chained to the step before. Each release
+// records the last step's hash in an operation of [KindProposals], so the officers' signatures cover the steps as well.
+
+// schemaProposals has the tables that are new in version 5; see [upgrade]. The columns of a proposal repeat parts of its
+// current state as indexes. The counts have a row for each source, category and state; they are what a filtered page is
+// selected by, see [ProposalFilter].
+const schemaProposals = `
+CREATE TABLE steps (
+	id INTEGER PRIMARY KEY, time TEXT NOT NULL, author TEXT NOT NULL, kind TEXT NOT NULL, reason TEXT NOT NULL,
+	reference TEXT NOT NULL, last_line INTEGER NOT NULL, lines_hash TEXT NOT NULL, hash TEXT NOT NULL);
+CREATE TABLE step_lines (id INTEGER PRIMARY KEY, proposal INTEGER NOT NULL, line TEXT NOT NULL);
+CREATE INDEX step_lines_proposal ON step_lines (proposal);
+CREATE TABLE proposals (
+	id INTEGER PRIMARY KEY, source TEXT NOT NULL, category TEXT NOT NULL, state TEXT NOT NULL, received INTEGER NOT NULL,
+	checker TEXT NOT NULL, target TEXT NOT NULL, host TEXT NOT NULL, key TEXT NOT NULL, current TEXT NOT NULL);
+CREATE INDEX proposals_page ON proposals (source, category, state, received, id, checker);
+CREATE INDEX proposals_target ON proposals (target, source);
+CREATE INDEX proposals_host ON proposals (host, received, id);
+CREATE UNIQUE INDEX proposals_key ON proposals (source, key) WHERE key != '';
+CREATE TABLE proposal_counts (
+	source TEXT NOT NULL, category TEXT NOT NULL, state TEXT NOT NULL, number INTEGER NOT NULL,
+	PRIMARY KEY (source, category, state)) WITHOUT ROWID;
+`
+
+// States of a proposal.
+const (
+	StateNew       = "new"
+	StateChecked   = "checked"   // a first person has decided that it should count
+	StateListed    = "listed"    // its target got an order
+	StateDelisted  = "delisted"  // of a proposal to withdraw: the order was withdrawn
+	StateRefused   = "refused"   // it does not count
+	StateReferred  = "referred"  // it was referred to a platform, and may still be checked
+	StateWithdrawn = "withdrawn" // its source has withdrawn it
+)
+
+// States returns all states, in the order of a proposal's life.
+func States() []string {
+	return []string{StateNew, StateChecked, StateReferred, StateListed, StateDelisted, StateRefused, StateWithdrawn}
+}
+
+// OpenStates returns the states of proposals that are still to be decided on.
+func OpenStates() []string { return []string{StateNew, StateChecked, StateReferred} }
+
+// Proposal is something to be decided on. As a line of a step it has only what the step has changed.
+type Proposal struct {
+	ID       int64  `json:"id"`
+	Target   string `json:"target,omitempty"`   // canonical
+	Withdraw bool   `json:"withdraw,omitempty"` // the target should be listed no more
+	// Source says where it comes from. For another agency's list that is the name of the list, and Serial is the serial
+	// there.
+	Source    string    `json:"source,omitempty"`
+	Serial    uint64    `json:"serial,omitempty"`
+	Received  time.Time `json:"received,omitzero"` // in whole seconds, UTC
+	Category  string    `json:"category,omitempty"`
+	Reference string    `json:"reference,omitempty"` // a case number, and the reference of the order
+	Evidence  string    `json:"evidence,omitempty"`  // SHA-256 in hexadecimal; the material is never here
+	Note      string    `json:"note,omitempty"`
+	Reporter  string    `json:"reporter,omitempty"`
+	Key       string    `json:"key,omitempty"` // idempotency key, unique within the source
+	Expires   time.Time `json:"expires,omitzero"`
+	Review    time.Time `json:"review,omitzero"`
+	State     string    `json:"state,omitempty"`
+	Checker   string    `json:"checker,omitempty"`   // author of the step that has checked it
+	Operation int64     `json:"operation,omitempty"` // ID of the operation that listed or withdrew the target
+	Step      int64     `json:"step,omitempty"`      // ID of the last step that has changed it
+}
+
+// Step is one operation about proposals.
+type Step struct {
+	ID        int64     `json:"id"` // from 1, without gaps
+	Time      time.Time `json:"time"`
+	Author    string    `json:"author"`
+	Kind      string    `json:"kind"`
+	Reason    string    `json:"reason,omitempty"`
+	Reference string    `json:"reference,omitempty"`
+	LastLine  int64     `json:"last_line"`
+	LinesHash string    `json:"lines_hash"` // SHA-256 of the lines, each with a line end
+	Hash      string    `json:"hash"`       // of all fields above and the hash of the previous step
+}
+
+// Kinds of steps.
+const (
+	StepPropose  = "propose"
+	StepCheck    = "check"
+	StepConfirm  = "confirm"
+	StepRefuse   = "refuse"
+	StepRefer    = "refer"
+	StepWithdraw = "withdraw"
+	StepSource   = "source" // a source was added, changed or removed; the reference says which
+)
+
+// LinkHash returns the hash of the step. Before is the hash of the previous step.
+func (s Step) LinkHash(before string) string {
+	text, err := json.Marshal([]any{
+		before, s.ID, FormatTime(s.Time), s.Author, s.Kind, s.Reason, s.Reference, s.LastLine, s.LinesHash,
+	})
+	if err != nil {
+		panic(err) // can't happen: strings and integers always encode
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// initialStepHash returns the value that the first step is chained to.
+func initialStepHash(list string) string { return "argine proposals of " + list }
+
+// anchor is the reference of an operation of [KindProposals].
+func (s Step) anchor() string { return fmt.Sprintf("step %d %s", s.ID, s.Hash) }
+
+const stepColumns = `id, time, author, kind, reason, reference, last_line, lines_hash, hash`
+
+func scanStep(row scanner) (s Step, err error) {
+	var at string
+	if err = row.Scan(&s.ID, &at, &s.Author, &s.Kind, &s.Reason, &s.Reference, &s.LastLine, &s.LinesHash, &s.Hash); err != nil {
+		return s, err
+	}
+	if s.Time, err = time.Parse(time.RFC3339, at); err != nil {
+		return s, Damaged("step %d: time %q", s.ID, at)
+	}
+	return s, nil
+}
+
+// IsOpen reports whether the proposal is still to be decided on.
+func (p Proposal) IsOpen() bool { return slices.Contains(OpenStates(), p.State) }
+
+// line returns the proposal as a line of a step.
+func (p Proposal) line() string {
+	b, err := json.Marshal(p)
+	if err != nil {
+		panic(err) // can't happen: a time of a proposal has a year that encodes
+	}
+	return string(b)
+}
+
+// apply changes the proposal by a line of a step.
+func (p *Proposal) apply(line string) error {
+	if err := json.Unmarshal([]byte(line), p); err != nil {
+		return Damaged("proposal %d: a line can't be read: %v", p.ID, err)
+	}
+	return nil
+}
+
+// host returns the name or address that a target is about.
+func (p Proposal) host() (string, error) {
+	e, err := blocklist.ParseEntry(p.Target)
+	if err != nil {
+		return "", Damaged("proposal %d: %v", p.ID, err)
+	}
+	return HostOf(e), nil
+}

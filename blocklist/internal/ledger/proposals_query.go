@@ -1,0 +1,209 @@
+package ledger
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// ProposalFilter selects proposals, the newest received first. The zero value selects all.
+type ProposalFilter struct {
+	States       []string  // only these states; empty: all
+	Source       string    // empty: all
+	Category     string    // empty: all
+	Target       string    // only about this target; for a name, also about everything on that host
+	NotChecker   string    // only proposals that this author has not checked
+	Since, Until time.Time // received: the first moment, and the first moment after it; zero: no limit
+	After        int64     // only those behind the proposal with this ID in the order: the next page; 0: the first page
+	Oldest       bool      // the oldest received first
+	Limit        int       // at most that many; 0: all
+}
+
+// Proposals yields the selected proposals. A page costs about as much as its length, however many proposals there are:
+// every combination of source, category and state that the filter selects is a range of one index, in the order of the
+// page; the first of each range are merged.
+func (v View) Proposals(ctx context.Context, f ProposalFilter) iter.Seq2[Proposal, error] {
+	return func(yield func(Proposal, error) bool) {
+		text, args, err := f.query(ctx, v)
+		if err != nil {
+			yield(Proposal{}, err)
+			return
+		}
+		for p, err := range query(ctx, v.q, scanProposal, text, args...) {
+			if !yield(p, err) {
+				return
+			}
+		}
+	}
+}
+
+func scanProposal(row scanner) (p Proposal, err error) {
+	var current string
+	if err = row.Scan(&current); err == nil {
+		err = p.apply(current)
+	}
+	return p, err
+}
+
+// conditions joins conditions of a statement.
+type conditions struct {
+	all  []string
+	args []any
+}
+
+func (c *conditions) add(condition string, args ...any) {
+	c.all, c.args = append(c.all, condition), append(c.args, args...)
+}
+
+func (c *conditions) where() string {
+	if len(c.all) == 0 {
+		return ""
+	}
+	return ` WHERE ` + strings.Join(c.all, ` AND `)
+}
+
+// groups returns the conditions on source, category and state.
+func (f ProposalFilter) groups() (c conditions) {
+	if len(f.States) > 0 {
+		c.add(`state IN (SELECT value FROM json_each(?))`, jsonArray(f.States))
+	}
+	if f.Source != "" {
+		c.add(`source = ?`, f.Source)
+	}
+	if f.Category != "" {
+		c.add(`category = ?`, f.Category)
+	}
+	return c
+}
+
+// query returns the statement for a filter.
+func (f ProposalFilter) query(ctx context.Context, v View) (text string, args []any, err error) {
+	limit, direction, beyond := cmp.Or(f.Limit, math.MaxInt), ` DESC`, `<`
+	if f.Oldest {
+		direction, beyond = ``, `>`
+	}
+	var c conditions
+	if !f.Since.IsZero() {
+		c.add(`received >= ?`, f.Since.Unix())
+	}
+	if !f.Until.IsZero() {
+		c.add(`received < ?`, f.Until.Unix())
+	}
+	if f.NotChecker != "" {
+		c.add(`checker != ?`, f.NotChecker)
+	}
+	if f.After != 0 {
+		p, err := v.Proposal(ctx, f.After)
+		if err != nil {
+			return "", nil, err
+		}
+		c.add(`(received, id) `+beyond+` (?, ?)`, p.Received.Unix(), p.ID)
+	}
+	order := fmt.Sprintf(` ORDER BY received%s, id%[1]s LIMIT ?`, direction)
+	groups := f.groups()
+	if f.Target != "" {
+		e, err := blocklist.ParseEntry(f.Target)
+		if err != nil {
+			return "", nil, err
+		}
+		column := `host`
+		if e.Scope == blocklist.ScopeURL {
+			column = `target`
+		}
+		c.add(column+` = ?`, cmp.Or(map[string]string{`host`: HostOf(e)}[column], e.Target()))
+		c.all, c.args = append(c.all, groups.all...), append(c.args, groups.args...)
+		return `SELECT current FROM proposals` + c.where() + order, append(c.args, limit), nil
+	}
+	c.all = append([]string{`source = g.source`, `category = g.category`, `state = g.state`}, c.all...)
+	text = `SELECT p.current FROM (SELECT source, category, state FROM proposal_counts` + groups.where() + `) AS g
+		CROSS JOIN proposals AS p ON p.id IN (SELECT id FROM proposals INDEXED BY proposals_page` + c.where() + order + `)
+		ORDER BY p.received` + direction + `, p.id` + direction + ` LIMIT ?`
+	args = append(append(groups.args, c.args...), limit, limit)
+	return text, args, nil
+}
+
+// ErrNoProposal is returned if there is no proposal with an ID. It wraps [blocklist.ErrMalformed].
+var ErrNoProposal = fmt.Errorf("%w: there is no such proposal", blocklist.ErrMalformed)
+
+// Proposal returns the proposal with an ID. It fails with [ErrNoProposal].
+func (v View) Proposal(ctx context.Context, id int64) (Proposal, error) {
+	p, err := scanProposal(v.q.QueryRowContext(ctx, `SELECT current FROM proposals WHERE id = ?`, id))
+	if errors.Is(err, sql.ErrNoRows) {
+		err = fmt.Errorf("proposal %d: %w", id, ErrNoProposal)
+	}
+	return p, err
+}
+
+// ProposalByKey returns the proposal of a source with an idempotency key, and false if there is none.
+func (v View) ProposalByKey(ctx context.Context, source, key string) (p Proposal, ok bool, err error) {
+	p, err = scanProposal(v.q.QueryRowContext(ctx, `SELECT current FROM proposals WHERE source = ? AND key = ? AND key != ''`,
+		source, key))
+	if errors.Is(err, sql.ErrNoRows) {
+		return p, false, nil
+	}
+	return p, err == nil, err
+}
+
+// ProposalsAbout yields the newest proposals about a target, at most limit.
+func (v View) ProposalsAbout(ctx context.Context, target string, limit int) iter.Seq2[Proposal, error] {
+	return query(ctx, v.q, scanProposal, `SELECT current FROM proposals WHERE target = ? ORDER BY id DESC LIMIT ?`, target, limit)
+}
+
+// ProposalsOf yields the proposals of a source about a target, the newest first.
+func (v View) ProposalsOf(ctx context.Context, source, target string) iter.Seq2[Proposal, error] {
+	return query(ctx, v.q, scanProposal, `SELECT current FROM proposals WHERE target = ? AND source = ? ORDER BY id DESC`, target, source)
+}
+
+// ProposalStep is a step with what it changed about one proposal.
+type ProposalStep struct {
+	Step
+	Change Proposal `json:"change"`
+}
+
+// StepsOf yields the steps of a proposal, oldest first.
+func (v View) StepsOf(ctx context.Context, proposal int64) iter.Seq2[ProposalStep, error] {
+	scan := func(row scanner) (s ProposalStep, err error) {
+		var line string
+		if s.Step, err = scanStep(extra{row, []any{&line}}); err == nil {
+			err = s.Change.apply(line)
+		}
+		return s, err
+	}
+	return query(ctx, v.q, scan, `SELECT s.id, time, author, kind, reason, reference, last_line, lines_hash, hash, line
+		FROM step_lines AS l CROSS JOIN steps AS s ON s.id = json_extract(l.line, '$.step') WHERE l.proposal = ? ORDER BY l.id`,
+		proposal)
+}
+
+// Steps yields the steps after one, oldest first. Kinds selects some; none selects all.
+func (v View) Steps(ctx context.Context, after int64, kinds ...string) iter.Seq2[Step, error] {
+	c := conditions{}
+	c.add(`id > ?`, after)
+	if len(kinds) > 0 {
+		c.add(`kind IN (SELECT value FROM json_each(?))`, jsonArray(kinds))
+	}
+	return query(ctx, v.q, scanStep, `SELECT `+stepColumns+` FROM steps`+c.where()+` ORDER BY id`, c.args...)
+}
+
+// ProposalCount is a number of proposals.
+type ProposalCount struct {
+	ProposalGroup
+	Number uint64 `json:"number"`
+}
+
+// ProposalCounts returns the number of proposals in each group that has any, sorted by source, category and state.
+func (v View) ProposalCounts(ctx context.Context) ([]ProposalCount, error) {
+	return collect(query(ctx, v.q, scanProposalCount,
+		`SELECT source, category, state, number FROM proposal_counts ORDER BY source, category, state`))
+}
+
+func scanProposalCount(row scanner) (c ProposalCount, err error) {
+	return c, row.Scan(&c.Source, &c.Category, &c.State, &c.Number)
+}

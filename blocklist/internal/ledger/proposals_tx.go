@@ -1,0 +1,224 @@
+package ledger
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"strings"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// StepTx collects the lines of one step, in a database transaction.
+type StepTx struct {
+	View
+	tx     *sql.Tx
+	step   Step
+	before Step // the previous one
+	hash   hash.Hash
+	next   int64 // ID of the next proposal
+	counts map[ProposalGroup]int64
+
+	putLine, insert, update *sql.Stmt
+}
+
+// ProposalGroup is what proposals are counted by.
+type ProposalGroup struct {
+	Source   string `json:"source"`
+	Category string `json:"category"`
+	State    string `json:"state"`
+}
+
+func (p Proposal) group() ProposalGroup { return ProposalGroup{p.Source, p.Category, p.State} }
+
+// Propose takes the lock and records one step about proposals, atomically. A step without lines is recorded only if its
+// kind is [StepSource]. A trial records nothing, see [Ledger.Trial].
+func (l *Ledger) Propose(ctx context.Context, kind string, a Audit, fill func(*StepTx) error) error {
+	unlock, err := l.Lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	tx, err := l.db.BeginTx(ctx, nil)
+	if err != nil {
+		return l.explain(err)
+	}
+	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing
+	if err := recordStep(ctx, tx, l.list, kind, a, fill); err != nil {
+		return l.explain(err)
+	}
+	if l.trial {
+		return nil
+	}
+	return l.explain(tx.Commit())
+}
+
+// Step records a step about proposals together with the operation.
+func (t *Tx) Step(ctx context.Context, kind string, a Audit, fill func(*StepTx) error) error {
+	return recordStep(ctx, t.tx, t.View.list, kind, a, fill)
+}
+
+// OperationID returns the ID of the operation.
+func (t *Tx) OperationID() int64 { return t.op.ID }
+
+// SetReference sets the reference of the operation.
+func (t *Tx) SetReference(reference string) { t.op.Reference = reference }
+
+func recordStep(ctx context.Context, tx *sql.Tx, list, kind string, a Audit, fill func(*StepTx) error) error {
+	if err := a.Check(); err != nil {
+		return err
+	}
+	t, err := beginStep(ctx, tx, list, kind, a)
+	if err != nil {
+		return err
+	}
+	if err := fill(t); err != nil {
+		return err
+	}
+	if t.step.LastLine == t.before.LastLine && kind != StepSource {
+		return nil
+	}
+	return t.record(ctx)
+}
+
+func beginStep(ctx context.Context, tx *sql.Tx, list, kind string, a Audit) (t *StepTx, err error) {
+	t = &StepTx{View: View{q: tx, list: list}, tx: tx, hash: sha256.New(), counts: map[ProposalGroup]int64{}}
+	if t.before, err = t.LastStep(ctx); err != nil {
+		return nil, err
+	}
+	now := time.Now().UTC().Truncate(time.Second)
+	t.step = Step{
+		ID: t.before.ID + 1, Time: now, Author: a.Author, Kind: kind, Reason: a.recordedReason(false),
+		Reference: a.Reference, LastLine: t.before.LastLine,
+	}
+	if err := tx.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) + 1 FROM proposals`).Scan(&t.next); err != nil {
+		return nil, err
+	}
+	for _, p := range []struct {
+		stmt **sql.Stmt
+		text string
+	}{
+		{&t.putLine, `INSERT INTO step_lines (id, proposal, line) VALUES (?, ?, ?)`},
+		{&t.insert, `INSERT INTO proposals (id, source, category, state, received, checker, target, host, key, current)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`},
+		{&t.update, `UPDATE proposals SET category = ?, state = ?, checker = ?, current = ? WHERE id = ?`},
+	} {
+		if *p.stmt, err = tx.PrepareContext(ctx, p.text); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// record writes the row of the step and the counts, after all its lines.
+func (t *StepTx) record(ctx context.Context) error {
+	for g, n := range t.counts {
+		if _, err := t.tx.ExecContext(ctx, `INSERT INTO proposal_counts VALUES (?, ?, ?, ?)
+			ON CONFLICT DO UPDATE SET number = number + excluded.number`, g.Source, g.Category, g.State, n); err != nil {
+			return err
+		}
+	}
+	if _, err := t.tx.ExecContext(ctx, `DELETE FROM proposal_counts WHERE number = 0`); err != nil {
+		return err
+	}
+	s := t.step
+	s.LinesHash = hex.EncodeToString(t.hash.Sum(nil))
+	s.Hash = s.LinkHash(t.before.Hash)
+	_, err := t.tx.ExecContext(ctx, `INSERT INTO steps (`+stepColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, s.ID,
+		FormatTime(s.Time), s.Author, s.Kind, s.Reason, s.Reference, s.LastLine, s.LinesHash, s.Hash)
+	return err
+}
+
+// ID returns the ID of the step.
+func (t *StepTx) ID() int64 { return t.step.ID }
+
+// Now returns the time of the step.
+func (t *StepTx) Now() time.Time { return t.step.Time }
+
+// maxProposals limits the proposals of a ledger.
+const maxProposals = 100_000_000
+
+// Add records a new proposal, in state new, and returns it with its ID.
+func (t *StepTx) Add(ctx context.Context, p Proposal) (Proposal, error) {
+	p.ID, p.Step, p.State = t.next, t.step.ID, StateNew
+	if p.ID > maxProposals {
+		return p, fmt.Errorf("more than %d proposals: %w", maxProposals, blocklist.ErrTooLarge)
+	}
+	t.next++
+	host, err := p.host()
+	if err != nil {
+		return p, err
+	}
+	line := p.line()
+	if err := t.log(ctx, p.ID, line); err != nil {
+		return p, err
+	}
+	t.counts[p.group()]++
+	return p, exec(ctx, t.insert, p.ID, p.Source, p.Category, p.State, p.Received.Unix(), p.Checker, p.Target, host, p.Key, line)
+}
+
+// Update records a change of a proposal, and returns it as it is afterwards. The change has only the fields that change.
+func (t *StepTx) Update(ctx context.Context, p, change Proposal) (Proposal, error) {
+	change.ID, change.Step = p.ID, t.step.ID
+	line := change.line()
+	if err := t.log(ctx, p.ID, line); err != nil {
+		return p, err
+	}
+	t.counts[p.group()]--
+	if err := p.apply(line); err != nil {
+		return p, err
+	}
+	t.counts[p.group()]++
+	return p, exec(ctx, t.update, p.Category, p.State, p.Checker, p.line(), p.ID)
+}
+
+// log records one line.
+func (t *StepTx) log(ctx context.Context, proposal int64, line string) error {
+	t.step.LastLine++
+	fmt.Fprintf(t.hash, "%s\n", line)
+	return exec(ctx, t.putLine, t.step.LastLine, proposal, line)
+}
+
+// LastStep returns the last step. If there is none, it has the ID 0 and the initial hash.
+func (v View) LastStep(ctx context.Context) (Step, error) {
+	s, err := scanStep(v.q.QueryRowContext(ctx, `SELECT `+stepColumns+` FROM steps ORDER BY id DESC LIMIT 1`))
+	if errors.Is(err, sql.ErrNoRows) {
+		return Step{Hash: initialStepHash(v.list)}, nil
+	}
+	return s, err
+}
+
+// AnchorSteps records an operation with the hash of the last step, unless one has recorded it or there are no steps. The
+// caller holds the lock.
+func (l *Ledger) AnchorSteps(ctx context.Context, author string) error {
+	last, err := l.LastStep(ctx)
+	if err != nil || last.ID == 0 {
+		return err
+	}
+	var before string
+	err = l.db.QueryRowContext(ctx, `SELECT reference FROM operations WHERE kind = ? ORDER BY id DESC LIMIT 1`, KindProposals).
+		Scan(&before)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) || before == last.anchor() {
+		return err
+	}
+	return l.Record(ctx, KindProposals, Audit{
+		Author: author, Reason: "the proposals until this release", Reference: last.anchor(),
+	}, nil)
+}
+
+// HostOf returns the name that an entry is about, or the host of a URL; for an address or network its target.
+func HostOf(e blocklist.Entry) string {
+	if name, ok := e.Name(); ok {
+		return name.String()
+	}
+	if e.Scope == blocklist.ScopeURL {
+		host, _, _ := strings.Cut(strings.TrimPrefix(e.Key(), "*."), "/")
+		return host
+	}
+	return e.Target()
+}

@@ -1,0 +1,133 @@
+package publish
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/guard"
+	"github.com/argine-dns/argine/blocklist/internal/ledger"
+)
+
+// Edit is an operation that gives and withdraws orders one by one, see [Ledger.Edit].
+type Edit struct {
+	*ledger.Tx
+	screen  *screen
+	checker *checker
+}
+
+// Edit runs fill as one operation, atomically. It is meant for packages of this module.
+func (l *Ledger) Edit(ctx context.Context, kind string, by Audit, fill func(*Edit) error) error {
+	return l.history.Change(ctx, kind, by, func(t *ledger.Tx) error {
+		e, err := l.newEdit(ctx, t, by)
+		if err != nil {
+			return err
+		}
+		return fill(e)
+	})
+}
+
+func (l *Ledger) newEdit(ctx context.Context, t *ledger.Tx, by Audit) (*Edit, error) {
+	s, err := l.newScreen(ctx, by)
+	if err != nil {
+		return nil, err
+	}
+	c, err := l.newChecker(ctx, by)
+	return &Edit{Tx: t, screen: s, checker: c}, err
+}
+
+// Give gives orders that [Edit.Examine] has accepted, as [Ledger.Add] does.
+func (e *Edit) Give(ctx context.Context, entries []blocklist.Entry) error {
+	_, err := e.Put(ctx, eachEntry(entries), func(blocklist.Entry) func() bool { return nil }, nil)
+	return err
+}
+
+// Examine returns what the guards say about an order. It fails with [ErrRules] or a [*guard.HeldError] if
+// [Ledger.Add] would refuse the order.
+func (e *Edit) Examine(ctx context.Context, order blocklist.Entry) ([]guard.Finding, error) {
+	if err := e.checker.check(order); err != nil {
+		return nil, err
+	}
+	found := e.screen.guard.Entry(order)
+	if len(found) == 0 || e.screen.override {
+		return found, nil
+	}
+	listed, ok, err := e.Lookup(ctx, order.Target())
+	if err != nil || ok && !listed.Monitor {
+		return found, err
+	}
+	return found, held(found)
+}
+
+// held returns a [*guard.HeldError] if one of the findings holds an entry.
+func held(found []guard.Finding) error {
+	report := guard.Report{Findings: found}
+	for _, f := range found {
+		if f.Severity == guard.SeverityHold {
+			report.Held++
+		}
+	}
+	if report.Held == 0 {
+		return nil
+	}
+	report.Reported = uint64(len(found)) - report.Held
+	return &guard.HeldError{Report: &report}
+}
+
+// Examiner says what would stand against an order, without giving it.
+type Examiner struct {
+	ledger  *Ledger
+	guard   *guard.Guard
+	checker *checker
+}
+
+// NewExaminer returns an examiner with the guards and rules of this moment.
+func (l *Ledger) NewExaminer(ctx context.Context) (*Examiner, error) {
+	g, err := l.guard(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rules, err := l.Rules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c, err := rules.compile()
+	return &Examiner{ledger: l, guard: g, checker: c}, err
+}
+
+// Examined is what stands for and against an order.
+type Examined struct {
+	Listed  string          `json:"listed,omitempty"`  // the published line, if the target is listed already
+	Covered string          `json:"covered,omitempty"` // the line of the most specific listed entry that covers all of it
+	Guards  []guard.Finding `json:"guards,omitempty"`
+	Breach  string          `json:"breach,omitempty"` // the rule of the list that it breaks
+}
+
+// Held reports whether the guards would hold the order.
+func (e Examined) Held() bool {
+	return slices.ContainsFunc(e.Guards, func(f guard.Finding) bool { return f.Severity == guard.SeverityHold })
+}
+
+// Examine examines an order.
+func (x *Examiner) Examine(ctx context.Context, order blocklist.Entry) (e Examined, err error) {
+	listed, ok, err := x.ledger.Lookup(ctx, order.Target())
+	if err != nil {
+		return e, err
+	}
+	if ok {
+		e.Listed = listed.String()
+	}
+	if covering, ok, err := x.ledger.Covering(ctx, order); err != nil {
+		return e, fmt.Errorf("looking for what covers %.80q: %w", order.Target(), err)
+	} else if ok {
+		e.Covered = covering.String()
+	}
+	if !ok || listed.Monitor {
+		e.Guards = x.guard.Entry(order)
+	}
+	if breach := x.checker.check(order); breach != nil {
+		e.Breach = breach.Error()
+	}
+	return e, nil
+}

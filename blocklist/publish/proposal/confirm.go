@@ -1,0 +1,147 @@
+package proposal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/ledger"
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+// confirm gives and withdraws the orders of the confirmed proposals, and records the step.
+func (r *ruling) confirm(ctx context.Context, e *publish.Edit) error {
+	var orders []blocklist.Entry
+	var confirmed []int // indexes of results
+	done := map[int64]bool{}
+	for i := range r.results {
+		p, err := r.find(ctx, e.View, i)
+		if err != nil {
+			return err
+		}
+		if r.results[i].Err == nil && done[p.ID] {
+			r.results[i].Err = fmt.Errorf("proposal %d: %w: it is given twice", p.ID, ErrState)
+		}
+		if r.results[i].Err != nil {
+			continue
+		}
+		done[p.ID] = true
+		p = r.with(p)
+		if p.Withdraw {
+			r.results[i].Err, err = decision(p, withdraw(ctx, e, p))
+		} else {
+			var o blocklist.Entry
+			if o, err = order(p); err == nil {
+				r.results[i].Guards, err = e.Examine(ctx, o)
+			}
+			r.results[i].Err, err = decision(p, err)
+			orders = append(orders, o)
+		}
+		if err != nil {
+			return err
+		}
+		if r.results[i].Err == nil {
+			confirmed = append(confirmed, i)
+		} else if !p.Withdraw {
+			orders = orders[:len(orders)-1]
+		}
+	}
+	if len(confirmed) == 0 {
+		return errNothing
+	}
+	if err := e.Give(ctx, orders); err != nil {
+		return err
+	}
+	return r.recordConfirmed(ctx, e, confirmed)
+}
+
+// decision splits an error into one about a single proposal, and one that ends the decision.
+func decision(p Proposal, err error) (own, fatal error) {
+	switch {
+	case err == nil:
+		return nil, nil
+	case errors.Is(err, publish.ErrRules), errors.Is(err, blocklist.ErrHeld), errors.Is(err, publish.ErrNotListed),
+		errors.Is(err, publish.ErrNoOrder), errors.Is(err, blocklist.ErrMalformed):
+		return fmt.Errorf("proposal %d: %w", p.ID, err), nil
+	}
+	return nil, err
+}
+
+// withdraw withdraws the order that a proposal to withdraw is about: the one with its reference, or else those that
+// came from its source.
+func withdraw(ctx context.Context, e *publish.Edit, p Proposal) error {
+	if p.Reference != "" {
+		return e.Withdraw(ctx, p.Target, p.Reference)
+	}
+	standing, err := e.Orders(ctx, p.Target)
+	if err != nil {
+		return err
+	}
+	if len(standing) == 0 {
+		return publish.ErrNotListed
+	}
+	found := false
+	for _, o := range standing {
+		if list, _, _ := strings.Cut(o.Source, "@"); list == p.Source {
+			found = true
+			if err := e.Withdraw(ctx, p.Target, o.Reference); err != nil {
+				return err
+			}
+		}
+	}
+	if !found {
+		return fmt.Errorf("%w: none of its orders came from %s; a reference says which order to withdraw", publish.ErrNoOrder, p.Source)
+	}
+	return nil
+}
+
+// recordConfirmed records the step of a confirmation, and names the proposals in the operation.
+func (r *ruling) recordConfirmed(ctx context.Context, e *publish.Edit, confirmed []int) error {
+	var ids []int64
+	err := e.Step(ctx, string(Confirm), r.by, func(t *ledger.StepTx) error {
+		for _, i := range confirmed {
+			p := r.results[i].Proposal
+			change := r.attributes()
+			change.Operation, change.State = e.OperationID(), Listed
+			if p.Withdraw {
+				change.State = Delisted
+			}
+			var err error
+			if r.results[i].Proposal, err = t.Update(ctx, p, change); err != nil {
+				return err
+			}
+			ids = append(ids, p.ID)
+		}
+		return nil
+	})
+	e.SetReference(idsText(ids))
+	return err
+}
+
+// maxIDs limits the text about confirmed proposals in an operation, in bytes.
+const maxIDs = 1 << 10
+
+// idsText names proposals, as in "proposals 3-9, 12".
+func idsText(ids []int64) string {
+	slices.Sort(ids)
+	text := "proposals "
+	for i := 0; i < len(ids); {
+		n := i + 1
+		for n < len(ids) && ids[n] == ids[n-1]+1 {
+			n++
+		}
+		if len(text) > maxIDs {
+			return fmt.Sprintf("%s and %d more", strings.TrimSuffix(text, ", "), len(ids)-i)
+		}
+		if text += fmt.Sprint(ids[i]); n-1 > i {
+			text += fmt.Sprintf("-%d", ids[n-1])
+		}
+		if i = n; i < len(ids) {
+			text += ", "
+		}
+	}
+	return text
+}

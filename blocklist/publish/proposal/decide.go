@@ -1,0 +1,205 @@
+package proposal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/guard"
+	"github.com/argine-dns/argine/blocklist/internal/ledger"
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+// Verb is a decision about proposals.
+type Verb string
+
+// The verbs.
+const (
+	Check    Verb = ledger.StepCheck    // it should count: the first decision
+	Confirm  Verb = ledger.StepConfirm  // it counts: the target is listed, or its order withdrawn
+	Refuse   Verb = ledger.StepRefuse   // it does not count
+	Refer    Verb = ledger.StepRefer    // a platform can take it down
+	Withdraw Verb = ledger.StepWithdraw // its source takes it back
+)
+
+// Verbs returns all verbs.
+func Verbs() []Verb { return []Verb{Check, Confirm, Refuse, Refer, Withdraw} }
+
+// Decision is a decision about proposals.
+type Decision struct {
+	Verb Verb
+	IDs  []int64
+	// Of check and confirm: what the order has in place of what was proposed, if it is not zero.
+	Category, Reference string
+	Expires, Review     time.Time
+	// Seen has the Step of proposals as the person has seen them. If one was changed since, the decision about it fails
+	// with [ErrChanged]. A proposal without a value is decided on as it is.
+	Seen map[int64]int64
+}
+
+// Decided is the result of a decision about one proposal.
+type Decided struct {
+	Proposal                 // as it is now
+	Err      error           `json:"-"`                // why nothing was decided; nil: done
+	Why      string          `json:"why,omitempty"`    // the same as text
+	Guards   []guard.Finding `json:"guards,omitempty"` // what the guards say, of confirm
+}
+
+var (
+	// ErrState is returned for a decision that a proposal in its state does not take.
+	ErrState = errors.New("not in this state")
+	// ErrSecondPerson is returned if a person confirms alone where two decide.
+	ErrSecondPerson = errors.New("another person must confirm")
+	// ErrChanged is returned if a proposal was changed since it was seen.
+	ErrChanged = errors.New("changed by another person since")
+)
+
+// MaxDecided is the maximum number of proposals in one decision.
+const MaxDecided = 100_000
+
+// Decide decides on proposals as one step, and returns a result for each, in the order of the IDs. What can't be decided
+// has an error ([ErrState], [ErrSecondPerson], [ErrChanged], [ErrNotFound], [publish.ErrRules], a [*guard.HeldError], or
+// for a proposal to withdraw [publish.ErrNotListed] or [publish.ErrNoOrder]); the others are decided.
+//
+// Confirm gives the orders in the same transaction, as one operation of [publish.KindConfirm], so that either both
+// count or none. With by.Override, entries that the guards hold are listed as well.
+func Decide(ctx context.Context, l *publish.Ledger, d Decision, by publish.Audit) ([]Decided, error) {
+	if len(d.IDs) > MaxDecided {
+		return nil, fmt.Errorf("deciding: %w: at most %d proposals at once", blocklist.ErrTooLarge, MaxDecided)
+	}
+	rules, err := l.Rules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r := &ruling{Decision: d, by: by, rules: rules, results: make([]Decided, len(d.IDs))}
+	switch d.Verb {
+	case Confirm:
+		err = l.Edit(ctx, publish.KindConfirm, by, func(e *publish.Edit) error { return r.confirm(ctx, e) })
+		if errors.Is(err, errNothing) {
+			err = nil
+		}
+	case Check, Refuse, Refer, Withdraw:
+		err = l.History().Propose(ctx, string(d.Verb), by, func(t *ledger.StepTx) error { return r.run(ctx, t) })
+	default:
+		err = malformed("there is no decision %.40q", d.Verb)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("deciding: %w", err)
+	}
+	for i, result := range r.results {
+		if result.Err != nil {
+			r.results[i].Why = result.Err.Error()
+		}
+	}
+	return r.results, nil
+}
+
+// errNothing ends a confirmation that has confirmed nothing, so that no operation is recorded.
+var errNothing = errors.New("nothing was confirmed")
+
+// ruling is a run of [Decide].
+type ruling struct {
+	Decision
+	by      publish.Audit
+	rules   publish.Rules
+	results []Decided
+}
+
+// run decides without an effect on the list.
+func (r *ruling) run(ctx context.Context, t *ledger.StepTx) error {
+	to := map[Verb]string{Check: Checked, Refuse: Refused, Refer: Referred, Withdraw: Withdrawn}[r.Verb]
+	for i := range r.results {
+		p, err := r.find(ctx, t.View, i)
+		if err != nil || r.results[i].Err != nil {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		change := Proposal{State: to}
+		if r.Verb == Check {
+			change = r.attributes()
+			change.State, change.Checker = to, r.by.Author
+		}
+		if r.results[i].Proposal, err = t.Update(ctx, p, change); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// attributes returns the attributes of the decision.
+func (r *ruling) attributes() Proposal {
+	return Proposal{
+		Category: r.Category, Reference: r.Reference, Expires: r.Expires.UTC().Truncate(time.Second),
+		Review: r.Review.UTC().Truncate(time.Second),
+	}
+}
+
+// with returns a proposal with the attributes of the decision.
+func (r *ruling) with(p Proposal) Proposal {
+	c := r.attributes()
+	e := blocklist.Attributes{Category: c.Category, Reference: c.Reference, Expires: c.Expires, Review: c.Review}.Or(
+		blocklist.Attributes{Category: p.Category, Reference: p.Reference, Expires: p.Expires, Review: p.Review})
+	p.Category, p.Reference, p.Expires, p.Review = e.Category, e.Reference, e.Expires, e.Review
+	return p
+}
+
+// find returns a proposal, and sets its result's error if it can't be decided on.
+func (r *ruling) find(ctx context.Context, v ledger.View, i int) (Proposal, error) {
+	p, err := v.Proposal(ctx, r.IDs[i])
+	result := &r.results[i]
+	result.Proposal = p
+	if errors.Is(err, ErrNotFound) {
+		result.ID, result.Err = r.IDs[i], err
+		return p, nil
+	}
+	if err != nil {
+		return p, err
+	}
+	seen, given := r.Seen[p.ID]
+	if given && seen != p.Step {
+		result.Err = fmt.Errorf("proposal %d: %w: it is %s", p.ID, ErrChanged, stateText(p))
+		return p, nil
+	}
+	result.Err = r.allowed(p)
+	if result.Err == nil && r.Verb == Check {
+		after := r.with(p)
+		if _, err := order(after); err != nil {
+			result.Err = fmt.Errorf("proposal %d: %w", p.ID, err)
+		} else {
+			result.Err = checkTexts(after)
+		}
+	}
+	return p, nil
+}
+
+// allowed fails unless a proposal is in a state for the decision, and the author may take it.
+func (r *ruling) allowed(p Proposal) error {
+	switch {
+	case !p.IsOpen() || r.Verb == Check && p.State == Checked || r.Verb == Refer && p.State == Referred:
+		return fmt.Errorf("proposal %d: %w: it is %s", p.ID, ErrState, stateText(p))
+	case r.Verb != Confirm || !r.rules.NeedsTwo(r.with(p).Category) && !r.rules.NeedsTwo(p.Category):
+		return nil
+	case p.State != Checked:
+		return fmt.Errorf("proposal %d: %w: it is %s; a first person checks it, then another confirms", p.ID, ErrSecondPerson, p.State)
+	case samePerson(p.Checker, r.by.Author):
+		return fmt.Errorf("proposal %d: %w: %s has checked it", p.ID, ErrSecondPerson, p.Checker)
+	}
+	return nil
+}
+
+func samePerson(a, b string) bool {
+	return strings.EqualFold(strings.Join(strings.Fields(a), " "), strings.Join(strings.Fields(b), " "))
+}
+
+// stateText returns the state in words.
+func stateText(p Proposal) string {
+	if p.State == Checked {
+		return "checked already, by " + p.Checker
+	}
+	return p.State
+}

@@ -1,0 +1,168 @@
+package proposal
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/ledger"
+	"github.com/argine-dns/argine/blocklist/internal/utf8text"
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+// Proposal is something to be decided on. To propose one, Target and Source are needed; ID, State, Checker, Operation and
+// Step are set by the ledger. Limits: Source, Category and Key 128 bytes, Reference 1 KiB, Note 4 KiB, Reporter 256 bytes,
+// each one line. Evidence is a SHA-256 in hexadecimal. Received is the time of the step if it is zero.
+type Proposal = ledger.Proposal
+
+// Step is one operation about proposals; Count is the number of proposals in one group; DetailedStep is a step with
+// what it changed about one proposal.
+type (
+	Step         = ledger.Step
+	Count        = ledger.ProposalCount
+	DetailedStep = ledger.ProposalStep
+)
+
+// Filter selects proposals, the newest received first. The zero value selects all. After is the ID of the last proposal
+// of the page before.
+type Filter = ledger.ProposalFilter
+
+// States of a proposal.
+const (
+	New       = ledger.StateNew
+	Checked   = ledger.StateChecked   // a first person has decided that it should count
+	Listed    = ledger.StateListed    // its target got an order
+	Delisted  = ledger.StateDelisted  // of a proposal to withdraw: the order was withdrawn
+	Refused   = ledger.StateRefused   // it does not count
+	Referred  = ledger.StateReferred  // it was referred to a platform, and may still be checked
+	Withdrawn = ledger.StateWithdrawn // its source has withdrawn it
+)
+
+// States returns all states, and OpenStates those that wait for a decision.
+func States() []string { return ledger.States() }
+
+// OpenStates returns the states of proposals that are still to be decided on.
+func OpenStates() []string { return ledger.OpenStates() }
+
+// ErrNotFound is returned if there is no proposal with an ID. It wraps [blocklist.ErrMalformed].
+var ErrNotFound = ledger.ErrNoProposal
+
+// List returns a page of proposals.
+func List(ctx context.Context, l *publish.Ledger, f Filter) (page []Proposal, err error) {
+	for _, state := range f.States {
+		if !isState(state) {
+			return nil, fmt.Errorf("state %.40q: %w: there are %s", state, blocklist.ErrMalformed, strings.Join(States(), ", "))
+		}
+	}
+	for p, err := range l.History().Proposals(ctx, f) {
+		if err != nil {
+			return nil, fmt.Errorf("listing proposals: %w", err)
+		}
+		page = append(page, p)
+	}
+	return page, nil
+}
+
+func isState(text string) bool {
+	for _, s := range States() {
+		if s == text {
+			return true
+		}
+	}
+	return false
+}
+
+// Counts returns the number of proposals by source, category and state, without those that have none.
+func Counts(ctx context.Context, l *publish.Ledger) ([]Count, error) {
+	return l.History().ProposalCounts(ctx)
+}
+
+// Get returns a proposal with all its steps, oldest first. It fails with [ErrNotFound].
+func Get(ctx context.Context, l *publish.Ledger, id int64) (p Proposal, steps []DetailedStep, err error) {
+	err = l.History().Read(ctx, func(v ledger.View) error {
+		if p, err = v.Proposal(ctx, id); err != nil {
+			return err
+		}
+		for s, err := range v.StepsOf(ctx, id) {
+			if err != nil {
+				return err
+			}
+			steps = append(steps, s)
+		}
+		return nil
+	})
+	return p, steps, err
+}
+
+// order returns the order that a proposal asks for.
+func order(p Proposal) (blocklist.Entry, error) {
+	e, err := blocklist.ParseEntry(p.Target)
+	if err != nil {
+		return e, err
+	}
+	e.Attributes = blocklist.Attributes{Category: p.Category, Reference: p.Reference, Expires: p.Expires, Review: p.Review}
+	if p.Serial > 0 {
+		e.Source = fmt.Sprintf("%s@%d", p.Source, p.Serial)
+	}
+	return blocklist.ParseEntry(e.String())
+}
+
+// Limits of the texts of a proposal, in bytes.
+const (
+	maxWord      = 128
+	maxReference = 1 << 10
+	maxNote      = 4 << 10
+	maxReporter  = 256
+)
+
+var isSum = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// complete checks a proposal as it was given, and returns it as it is recorded at a time.
+func complete(p Proposal, rules publish.Rules, now time.Time) (Proposal, error) {
+	e, err := blocklist.ParseEntry(p.Target)
+	if err != nil {
+		return p, err
+	}
+	p.Target = e.Target()
+	e.Attributes = blocklist.Attributes{Category: p.Category, Reference: p.Reference, Expires: p.Expires, Review: p.Review}.Or(e.Attributes)
+	p.Category, p.Reference, p.Expires, p.Review = e.Category, e.Reference, e.Expires.UTC(), e.Review.UTC()
+	p.ID, p.State, p.Checker, p.Operation, p.Step = 0, "", "", 0, 0
+	p.Evidence = strings.ToLower(p.Evidence)
+	if p.Received.IsZero() {
+		p.Received = now
+	}
+	p.Received = p.Received.UTC().Truncate(time.Second)
+	switch {
+	case p.Source == "":
+		return p, malformed("it has no source")
+	case p.Evidence != "" && !isSum.MatchString(p.Evidence):
+		return p, malformed("evidence %.70q is no SHA-256, 64 hexadecimal digits; the material itself is never recorded", p.Evidence)
+	case p.Received.Year() < 1970 || p.Received.After(now.Add(24*time.Hour)):
+		return p, malformed("it was received on %s, which can't be", p.Received.Format(time.DateOnly))
+	case p.Reporter != "" && !rules.Reporters:
+		return p, fmt.Errorf("%w: who has reported is not recorded; blocklist rules --reporters allows it", publish.ErrRules)
+	}
+	return p, checkTexts(p)
+}
+
+func checkTexts(p Proposal) error {
+	for _, text := range []struct {
+		name, value string
+		most        int
+	}{
+		{"source", p.Source, maxWord}, {"category", p.Category, maxWord}, {"reference", p.Reference, maxReference},
+		{"note", p.Note, maxNote}, {"reporter", p.Reporter, maxReporter}, {"key", p.Key, maxWord},
+	} {
+		if !utf8text.IsLine(text.value, text.most) || strings.ContainsFunc(text.value, utf8text.Unsafe) {
+			return malformed("%s %.40q is not one line of at most %d bytes", text.name, text.value, text.most)
+		}
+	}
+	return nil
+}
+
+func malformed(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", blocklist.ErrMalformed, fmt.Sprintf(format, args...))
+}
