@@ -12,6 +12,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
+	"github.com/argine-dns/argine/blocklist/internal/httpget"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
@@ -143,7 +144,7 @@ func (s *Subscription) within(ctx context.Context, bytes int64) (context.Context
 	if len(s.origins) < 2 {
 		return ctx, func() {}
 	}
-	return fetch.WithBudget(ctx, bytes)
+	return httpget.WithBudget(ctx, bytes)
 }
 
 // applyKept installs an update from files on disk.

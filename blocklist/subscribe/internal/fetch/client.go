@@ -2,29 +2,18 @@ package fetch
 
 import (
 	"fmt"
-	"net"
 	"net/http"
-	"time"
+
+	"github.com/argine-dns/argine/blocklist/internal/httpget"
 )
 
-const (
-	maxRedirects   = 3
-	maxHeaderBytes = 64 << 10 // of a response
-)
+const maxRedirects = 3
 
 // newClient returns a client with the transport and cookies of another one. If that is nil, the client has default
 // limits.
 func newClient(from *http.Client, hosts allowedHosts) *http.Client {
 	if from == nil {
-		from = &http.Client{Transport: &http.Transport{
-			Proxy:                  http.ProxyFromEnvironment,
-			DialContext:            (&net.Dialer{Timeout: stallTimeout}).DialContext,
-			TLSHandshakeTimeout:    stallTimeout,
-			IdleConnTimeout:        2 * time.Minute,
-			MaxIdleConnsPerHost:    1,
-			MaxResponseHeaderBytes: maxHeaderBytes,
-			ForceAttemptHTTP2:      true,
-		}}
+		from = &http.Client{Transport: httpget.NewTransport()}
 	}
 	return &http.Client{Transport: from.Transport, Jar: from.Jar, CheckRedirect: hosts.check}
 }

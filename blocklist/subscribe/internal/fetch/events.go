@@ -10,6 +10,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/argine-dns/argine/blocklist/internal/httpget"
 )
 
 // Limits on server-sent events.
@@ -36,7 +38,7 @@ func (o *Origin) HasEvents() bool { return o.events != nil }
 func (o *Origin) Events(ctx context.Context, list string, handle func(Event)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	timer := time.AfterFunc(heartbeatTimeout, func() { cancel(errSlow) })
+	timer := time.AfterFunc(heartbeatTimeout, func() { cancel(httpget.ErrSlow) })
 	defer timer.Stop()
 	u := *o.events
 	u.RawQuery = "list=" + list
@@ -46,7 +48,7 @@ func (o *Origin) Events(ctx context.Context, list string, handle func(Event)) er
 	}
 	req.Header.Set("Accept", "text/event-stream")
 	req.Header.Set("Accept-Encoding", "identity")
-	req.Header.Set("User-Agent", userAgent)
+	req.Header.Set("User-Agent", httpget.UserAgent)
 	resp, err := o.client.Do(req)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/argine-dns/argine/blocklist/internal/httpget"
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
@@ -45,17 +46,17 @@ func PostReceipt(ctx context.Context, origins []*Origin, receipt []byte) error {
 // postReceipt posts a receipt to one origin. Only the status 201 Created means success, since file servers may answer a
 // POST with any other.
 func (o *Origin) postReceipt(ctx context.Context, receipt []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*stallTimeout)
+	ctx, cancel := context.WithTimeout(ctx, 2*httpget.StallTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, o.receipts.String(), bytes.NewReader(receipt))
 	if err != nil {
 		return err
 	}
 	req.Header.Set("Content-Type", "text/plain; charset=utf-8")
-	req.Header.Set("User-Agent", userAgent)
+	req.Header.Set("User-Agent", httpget.UserAgent)
 	resp, err := o.client.Do(req)
 	if err != nil {
-		return plainError{err}
+		return httpget.PlainError{Err: err}
 	}
 	defer resp.Body.Close() //nolint:errcheck // it was only read
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))

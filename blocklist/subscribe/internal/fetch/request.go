@@ -9,12 +9,11 @@ import (
 	"io/fs"
 	"maps"
 	"net/http"
-	"time"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/httpget"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
-	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
 // Timestamp fetches the timestamp. The request is conditional if the known timestamp came from this origin. If the
@@ -34,31 +33,8 @@ func (o *Origin) Timestamp(ctx context.Context, known []byte) (b []byte, modifie
 	if b, err = readAll(resp, trust.TimestampName, tuf.MaxTimestamp); err != nil {
 		return nil, false, err
 	}
-	o.conditions, o.conditionsFor = conditionsFrom(resp.Header), b
+	o.conditions, o.conditionsFor = httpget.Conditions(resp.Header), b
 	return b, true, nil
-}
-
-// conditionsFrom returns the headers that make the next request conditional (RFC 9110, 13.1). Dates have whole seconds.
-// So a file that changed in the second of the response, or in the one before, has no strong validator (8.8.2.2).
-func conditionsFrom(h http.Header) http.Header {
-	conditions := http.Header{}
-	if tag := h.Get("ETag"); tag != "" {
-		conditions.Set("If-None-Match", tag)
-	}
-	if modified, err := http.ParseTime(h.Get("Last-Modified")); err == nil {
-		now, err := http.ParseTime(h.Get("Date"))
-		if err != nil {
-			now = time.Now()
-		}
-		if now.Sub(modified) < 2*time.Second {
-			return nil
-		}
-		conditions.Set("If-Modified-Since", h.Get("Last-Modified"))
-	}
-	if len(conditions) == 0 {
-		return nil
-	}
-	return conditions
 }
 
 // Document fetches a document of at most limit bytes. It fails with [blocklist.ErrTooLarge] if the document is longer,
@@ -103,40 +79,17 @@ func checkStatus(resp *http.Response, name string) error {
 	case http.StatusNotFound, http.StatusGone:
 		return fmt.Errorf("fetching %s: %w", name, fs.ErrNotExist)
 	}
-	err := fmt.Errorf("fetching %s: the answer is %d %s", name, resp.StatusCode, http.StatusText(resp.StatusCode))
-	if resp.StatusCode >= http.StatusInternalServerError {
-		err = fmt.Errorf("%w: %w", blocklist.ErrUnavailable, err)
-	}
-	return err
+	return fmt.Errorf("fetching %s: %w", name, httpget.NewStatusError(resp))
 }
 
 // get sends one request. Reading the response body fails if the origin is too slow.
 func (o *Origin) get(ctx context.Context, name string, conditions http.Header) (*http.Response, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	timer := time.AfterFunc(stallTimeout, func() { cancel(errSlow) })
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, o.base.JoinPath(name).String(), nil)
+	header := http.Header{}
+	maps.Copy(header, conditions)
+	header.Set("Accept-Encoding", "identity") // otherwise the transport decompresses gzip, and the length of the response is unknown
+	resp, err := httpget.Do(ctx, o.client, o.base.JoinPath(name).String(), header)
 	if err != nil {
-		cancel(nil)
-		return nil, err
+		return nil, fmt.Errorf("fetching %s: %w", name, err)
 	}
-	maps.Copy(req.Header, conditions)
-	req.Header.Set("Accept-Encoding", "identity") // otherwise the transport decompresses gzip, and the length of the response is unknown
-	req.Header.Set("User-Agent", userAgent)
-	resp, err := o.client.Do(req)
-	if err != nil {
-		timer.Stop()
-		defer cancel(nil)
-		return nil, fmt.Errorf("fetching %s: %w", name, plainError{slowCause(ctx, err)})
-	}
-	resp.Body = &timedBody{ctx: ctx, body: resp.Body, cancel: cancel, timer: timer, started: time.Now()}
 	return resp, nil
 }
-
-const userAgent = "argine"
-
-// plainError makes the text of an error printable, since it may quote data from an origin, such as the URL of a
-// redirect.
-type plainError struct{ error }
-
-func (e plainError) Error() string { return utf8text.Plain(e.error.Error()) }
-func (e plainError) Unwrap() error { return e.error }

@@ -1,4 +1,4 @@
-package fetch
+package httpget
 
 import (
 	"context"
@@ -9,27 +9,29 @@ import (
 	"time"
 )
 
-// Limits on the time that an origin may take.
+// StallTimeout is how long a server may take for its answer, or for the next byte.
+const StallTimeout = 15 * time.Second
+
+// Limits on the time that a server may take.
 const (
-	stallTimeout = 15 * time.Second // wait for the answer, or for the next byte
-	minRate      = 4 << 10          // bytes a second on average, after gracePeriod
-	gracePeriod  = time.Minute
-	budgetRate   = 64 << 10 // bytes per second that an origin must reach if there are others
+	minRate     = 4 << 10 // bytes a second on average, after gracePeriod
+	gracePeriod = time.Minute
+	budgetRate  = 64 << 10 // bytes per second that a server must reach if there are others
 )
 
-// errSlow is the cause of ended requests to origins that are too slow.
-var errSlow = fmt.Errorf("too slow, %w", os.ErrDeadlineExceeded)
+// ErrSlow is the cause of ended requests to servers that are too slow.
+var ErrSlow = fmt.Errorf("too slow, %w", os.ErrDeadlineExceeded)
 
 // WithBudget limits the time of a transfer to one minute plus one second per 64 KiB. Use it if there are several
-// origins, so that a slow one does not delay the others.
+// servers, so that a slow one does not delay the others.
 func WithBudget(ctx context.Context, bytes int64) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, gracePeriod+time.Duration(bytes/budgetRate)*time.Second, errSlow)
+	return context.WithTimeoutCause(ctx, gracePeriod+time.Duration(bytes/budgetRate)*time.Second, ErrSlow)
 }
 
 // slowCause returns the cause of a request that was cancelled, or else err.
 func slowCause(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); err != nil && !errors.Is(err, io.EOF) && errors.Is(cause, errSlow) {
-		return fmt.Errorf("%w: nothing came for %s", errSlow, stallTimeout)
+	if cause := context.Cause(ctx); err != nil && !errors.Is(err, io.EOF) && errors.Is(cause, ErrSlow) {
+		return fmt.Errorf("%w: nothing came for %s", ErrSlow, StallTimeout)
 	}
 	return err
 }
@@ -45,11 +47,11 @@ type timedBody struct {
 }
 
 func (b *timedBody) Read(p []byte) (int, error) {
-	b.timer.Reset(stallTimeout)
+	b.timer.Reset(StallTimeout)
 	n, err := b.body.Read(p)
 	b.n += int64(n)
 	if elapsed := time.Since(b.started); elapsed > gracePeriod && b.n < int64(elapsed.Seconds())*minRate {
-		return n, fmt.Errorf("%w: %d bytes in %s", errSlow, b.n, elapsed.Round(time.Second))
+		return n, fmt.Errorf("%w: %d bytes in %s", ErrSlow, b.n, elapsed.Round(time.Second))
 	}
 	return n, slowCause(b.ctx, err)
 }

@@ -1,0 +1,176 @@
+// Package download fetches unsigned lists from web servers into files: conditionally, with limits on sizes, times and
+// redirects. A file is replaced as a whole, by an answer that was complete.
+package download
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/disk"
+	"github.com/argine-dns/argine/blocklist/internal/httpget"
+)
+
+// MaxSize is the maximum length of a list, decompressed, in bytes.
+const MaxSize = 512 << 20
+
+const (
+	maxTime      = 30 * time.Minute // of one answer
+	maxRedirects = 5
+	checkedBytes = 256 << 10 // the beginning of a list, for Check
+)
+
+// Source is a list on web servers.
+type Source struct {
+	// URLs of copies of the list. They are tried in this order, until one answers. Their scheme is https, or http,
+	// which anyone between here and the server can read and change.
+	URLs []string
+	Path string // of the file; its folder must exist
+	// Check reads the beginning of an answer, up to 256 KiB, and fails if it is no list, such as an error page. The file
+	// then stays. Nil: no check.
+	Check func(beginning io.Reader) error
+	// Transport sends the requests. Nil: one with limits, and with the proxy of the environment.
+	Transport http.RoundTripper
+}
+
+// State is what is known of the file. The caller keeps it for the next [Source.Fetch]. The zero value is the state of
+// a file that is not there.
+type State struct {
+	URL        string      `json:"url"`                  // the source of the file
+	Conditions http.Header `json:"conditions,omitempty"` // of the next request of this URL
+	Digest     string      `json:"digest"`               // SHA-256 of the file, in hexadecimal
+}
+
+// Fetch brings the file up to date. It reports whether the file was replaced. After an error, the file and its state
+// stay. [RetryAfter] says how long a server asks to wait.
+func (s *Source) Fetch(ctx context.Context, known State) (now State, replaced bool, err error) {
+	if _, err := os.Stat(s.Path); err != nil {
+		known = State{}
+	}
+	transport := s.Transport
+	if transport == nil {
+		transport = httpget.NewTransport()
+	}
+	client := &http.Client{Transport: transport, CheckRedirect: checkRedirect}
+	defer client.CloseIdleConnections()
+	if err := disk.RemoveTemps(filepath.Dir(s.Path)); err != nil {
+		return known, false, err
+	}
+	var all []error
+	for _, from := range s.URLs {
+		now, err := s.fetch(ctx, client, from, known)
+		if err == nil {
+			return now, now.Digest != known.Digest, nil
+		}
+		all = append(all, fmt.Errorf("fetching %s: %w", Redacted(from), withoutURL(err)))
+	}
+	return known, false, errors.Join(all...)
+}
+
+// fetch brings the file up to date from one URL. It returns the new state.
+func (s *Source) fetch(ctx context.Context, client *http.Client, from string, known State) (State, error) {
+	ctx, cancel := context.WithTimeout(ctx, maxTime)
+	defer cancel()
+	var conditions http.Header
+	if known.URL == from {
+		conditions = known.Conditions
+	}
+	resp, err := httpget.Do(ctx, client, from, conditions)
+	if err != nil {
+		return known, err
+	}
+	defer resp.Body.Close() //nolint:errcheck // it was only read
+	switch {
+	case resp.StatusCode == http.StatusNotModified && conditions != nil:
+		return known, nil
+	case resp.StatusCode != http.StatusOK:
+		return known, httpget.NewStatusError(resp)
+	}
+	now := State{URL: from, Conditions: httpget.Conditions(resp.Header)}
+	err = disk.Write(s.Path, 0o600, func(w io.Writer) error {
+		if now.Digest, err = s.copyBody(w, resp.Body); err == nil && now.Digest == known.Digest {
+			err = errSame
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, errSame) {
+		return known, err
+	}
+	return now, nil
+}
+
+// errSame ends the replacement of a file by the same content.
+var errSame = errors.New("it is the same")
+
+// copyBody copies the body of an answer. It returns its digest.
+func (s *Source) copyBody(w io.Writer, body io.Reader) (digest string, err error) {
+	r := bufio.NewReaderSize(body, checkedBytes)
+	beginning, err := r.Peek(checkedBytes)
+	switch {
+	case err != nil && !errors.Is(err, io.EOF):
+		return "", err
+	case len(bytes.TrimSpace(beginning)) == 0:
+		return "", fmt.Errorf("%w: the answer is empty", blocklist.ErrMalformed)
+	case s.Check != nil:
+		if err := s.Check(bytes.NewReader(beginning)); err != nil {
+			return "", err
+		}
+	}
+	sum := sha256.New()
+	n, err := io.Copy(io.MultiWriter(w, sum), io.LimitReader(r, MaxSize+1))
+	if err == nil && n > MaxSize {
+		err = fmt.Errorf("%w: more than %d MiB", blocklist.ErrTooLarge, MaxSize>>20)
+	}
+	return hex.EncodeToString(sum.Sum(nil)), err
+}
+
+// checkRedirect is the redirect policy: a few redirects, to any host, but never from https to http.
+func checkRedirect(next *http.Request, via []*http.Request) error {
+	switch to := next.URL.Scheme; {
+	case len(via) > maxRedirects:
+		return fmt.Errorf("stopped after %d redirects", maxRedirects)
+	case to != "https" && (to != "http" || via[len(via)-1].URL.Scheme != "http"):
+		return fmt.Errorf("redirected from %s to %.20q", via[len(via)-1].URL.Scheme, to)
+	}
+	next.Header.Del("Referer") // the query of a URL may be a secret
+	return nil
+}
+
+// RetryAfter returns how long a server has asked to wait before the next request. 0: no server has.
+func RetryAfter(err error) time.Duration {
+	if status, ok := errors.AsType[*httpget.StatusError](err); ok {
+		return status.RetryAfter
+	}
+	return 0
+}
+
+// Redacted returns a URL for messages: without password and query, which may be secret.
+func Redacted(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return "a malformed URL"
+	}
+	if u.RawQuery != "" {
+		u.RawQuery = "..."
+	}
+	return u.Redacted()
+}
+
+// withoutURL removes the URL that errors of package http begin with.
+func withoutURL(err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return httpget.PlainError{Err: e.Err}
+	}
+	return err
+}
