@@ -22,6 +22,7 @@ type PolicyZone struct {
 	Allow  []netip.Prefix   // who may copy the zone
 	Notify []netip.AddrPort // who is notified of changes
 	File   string           // a zone file that is kept up to date; empty: none
+	ZONEMD bool             // the zone has a digest of its records (RFC 8976)
 
 	position position
 }
@@ -40,6 +41,7 @@ func (s *Settings) readPolicyZone(r *reader, n *yaml.Node) {
 		"allow":  s.policyClients(r, &z.Allow),
 		"notify": scalars(r, &z.Notify, parseNotify),
 		"file":   scalar(r, &z.File, s.path),
+		"zonemd": scalar(r, &z.ZONEMD, parseSwitch),
 	}
 	before := len(r.errs)
 	r.mapping(n, known.recording(given))

@@ -21,7 +21,7 @@ func TestPolicyZones(t *testing.T) {
 	const lists = "state: state\nlists:\n  - {name: a, file: a.txt}\n  - {name: b, file: a.txt, action: refused}\n  - {name: c, file: a.txt, categories: {x: refused}}\n" +
 		"  - {name: d, file: a.txt, action: monitor}\n"
 	s, err := readText(t, dir, "clients: [192.0.2.0/24]\n"+lists+"zone_files: http://127.0.0.1:8453\n"+
-		"rpz:\n  - {zone: block.rpz.example, lists: [a], key: transfer.key, allow: [192.0.2.53], notify: [192.0.2.53, '[2001:db8::1]:5353'], file: block.zone}\n"+
+		"rpz:\n  - {zone: block.rpz.example, lists: [a], key: transfer.key, allow: [192.0.2.53], notify: [192.0.2.53, '[2001:db8::1]:5353'], file: block.zone, zonemd: on}\n"+
 		"  - {zone: open.rpz.example, lists: [a], key: none, allow: [192.0.2.0/25]}\n")
 	require.NoError(t, err)
 	require.NoError(t, s.CheckFiles())
@@ -30,6 +30,8 @@ func TestPolicyZones(t *testing.T) {
 	keys, err := s.PolicyZones[0].Keys()
 	require.NoError(t, err)
 	assert.Len(t, keys, 1)
+	assert.True(t, s.PolicyZones[0].ZONEMD)
+	assert.False(t, s.PolicyZones[1].ZONEMD)
 	assert.Contains(t, s.OwnFiles(), s.PolicyZones[0].Key)
 	assert.Equal(t, "127.0.0.1:8453", s.ZoneFiles.At.String())
 	writeFile(t, dir, "transfer.key", "key")

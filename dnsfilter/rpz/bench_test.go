@@ -15,7 +15,7 @@ import (
 )
 
 // million is a zone of a million names, and one more in every other version.
-func million(b *testing.B) (z *rpz.Zone, change func()) {
+func million(b *testing.B, digest bool) (z *rpz.Zone, change func()) {
 	b.Helper()
 	version := 0
 	entry := func(i int) blocklist.Entry {
@@ -23,7 +23,7 @@ func million(b *testing.B) (z *rpz.Zone, change func()) {
 		require.NoError(b, err)
 		return blocklist.DomainEntry(name)
 	}
-	c := rpz.Config{Allow: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}, Sources: []rpz.Source{{
+	c := rpz.Config{ZONEMD: digest, Allow: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}, Sources: []rpz.Source{{
 		Rule:    dnsfilter.Rule{List: "l", Action: dnsfilter.NXDomain},
 		Version: func() (string, error) { return fmt.Sprint(version), nil },
 		Entries: func() iter.Seq2[blocklist.Entry, error] {
@@ -51,20 +51,24 @@ func million(b *testing.B) (z *rpz.Zone, change func()) {
 	}
 }
 
-// BenchmarkChange adds or removes one name in a zone of a million.
+// BenchmarkChange adds or removes one name in a zone of a million, with and without its digest.
 func BenchmarkChange(b *testing.B) {
-	z, change := million(b)
-	b.ReportAllocs()
-	for b.Loop() {
-		before := z.Status().Serial
-		change()
-		require.NotEqual(b, before, z.Status().Serial)
+	for _, digest := range []bool{false, true} {
+		b.Run(fmt.Sprintf("zonemd=%t", digest), func(b *testing.B) {
+			z, change := million(b, digest)
+			b.ReportAllocs()
+			for b.Loop() {
+				before := z.Status().Serial
+				change()
+				require.NotEqual(b, before, z.Status().Serial)
+			}
+		})
 	}
 }
 
 // BenchmarkTransfer makes the messages of an AXFR of a million names.
 func BenchmarkTransfer(b *testing.B) {
-	z, _ := million(b)
+	z, _ := million(b, false)
 	packet, err := new(dns.Msg).SetAxfr(zoneName).Pack()
 	require.NoError(b, err)
 	b.ReportAllocs()

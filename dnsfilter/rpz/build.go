@@ -73,7 +73,8 @@ func (b *build) sources(ctx context.Context) error {
 		Zone: b.config.Name.String(), At: now.Unix(), Created: now.UTC().Truncate(time.Second),
 		Verdicts: []verdict{{}}, Sources: make([]sourceInfo, len(b.config.Sources)), dir: b.dir,
 	}
-	b.stale = b.old == nil || len(b.old.Sources) != len(b.config.Sources) || b.old.Expiry != 0 && b.old.Expiry <= b.next.At
+	b.stale = b.old == nil || len(b.old.Sources) != len(b.config.Sources) || b.old.Expiry != 0 && b.old.Expiry <= b.next.At ||
+		b.digestChanges()
 	if b.old != nil {
 		b.keep = slices.Repeat([]int{-1}, len(b.old.Sources))
 	}
@@ -308,17 +309,27 @@ func (b *build) fill(f *os.File, items itemReader) error {
 	return b.next.save()
 }
 
-// succeed sets serial and journal of the next snapshot.
+// succeed sets serial, digest and journal of the next snapshot.
 func (b *build) succeed(d *differ) error {
+	var before uint32
+	if b.old != nil {
+		before, b.next.Journal = b.old.Serial, b.old.Journal
+		if !d.changed && !b.digestChanges() {
+			b.next.Serial, b.next.Created, b.next.Digest = before, b.old.Created, b.old.Digest
+			return nil
+		}
+	}
+	b.next.Serial = nextSerial(before, time.Now())
+	if b.config.ZONEMD {
+		if err := b.next.digest(); err != nil {
+			return fmt.Errorf("making the digest of the zone: %w", err)
+		}
+	}
 	if b.old == nil {
-		b.next.Serial = nextSerial(0, time.Now())
 		return nil
 	}
-	b.next.Serial, b.next.Journal = b.old.Serial, b.old.Journal
-	if !d.changed {
-		b.next.Created = b.old.Created
-		return nil
-	}
-	b.next.Serial = nextSerial(b.old.Serial, time.Now())
-	return b.next.addDifference(b.old.Serial, d)
+	return b.next.addDifference(b.old, d)
 }
+
+// digestChanges reports whether the zone gets a digest, or has had one.
+func (b *build) digestChanges() bool { return b.old != nil && b.config.ZONEMD != (b.old.Digest != nil) }

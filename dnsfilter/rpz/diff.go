@@ -141,14 +141,17 @@ func appendRecord(dst []byte, o *owner, d data) []byte {
 
 // addDifference writes the difference to a file and adds it to the journal. If it is too large, the journal starts
 // again.
-func (s *snapshot) addDifference(from uint32, d *differ) error {
+func (s *snapshot) addDifference(old *snapshot, d *differ) error {
 	if d.tooLarge {
 		s.Journal = nil
 		return nil
 	}
 	file := binary.BigEndian.AppendUint32(nil, uint32(len(d.removed)))
 	file = append(append(file, d.removed...), d.added...)
-	entry := difference{From: from, To: s.Serial, File: fmt.Sprintf("%s%d-%d", diffPrefix, from, s.Serial), Size: int64(len(file))}
+	entry := difference{
+		From: old.Serial, To: s.Serial, File: fmt.Sprintf("%s%d-%d", diffPrefix, old.Serial, s.Serial), Size: int64(len(file)),
+		FromDigest: old.Digest, ToDigest: s.Digest,
+	}
 	if err := writeFile(filepath.Join(s.dir, entry.File), file); err != nil {
 		return err
 	}

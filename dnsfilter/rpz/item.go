@@ -64,7 +64,7 @@ func appendItem(dst []byte, e *blocklist.Entry, source int, verdict uint8) item 
 }
 
 // appendNameKey appends the key of a name in wire form.
-func appendNameKey(dst []byte, wire string) []byte {
+func appendNameKey[T ~string | ~[]byte](dst []byte, wire T) []byte {
 	var at [blocklist.MaxName / 2]int
 	labels := 0
 	for i := 0; wire[i] != 0; i += 1 + int(wire[i]) {

@@ -30,9 +30,10 @@ type snapshot struct {
 	At       int64        `json:"at"`    // entries that have expired by then have no records, in Unix seconds
 	Expiry   int64        `json:"expiry,omitempty"`
 	Sources  []sourceInfo `json:"sources"`
-	Verdicts []verdict    `json:"verdicts"` // number 0 is none
-	Records  uint64       `json:"records"`  // without SOA and NS
-	Journal  []difference `json:"journal"`  // oldest first; each begins where the one before ends
+	Verdicts []verdict    `json:"verdicts"`         // number 0 is none
+	Records  uint64       `json:"records"`          // without SOA and NS
+	Digest   []byte       `json:"zonemd,omitempty"` // see digest; nil: the zone has none
+	Journal  []difference `json:"journal"`          // oldest first; each begins where the one before ends
 
 	dir  string
 	file *os.File // the table; open as long as the snapshot is in use, also when a newer one has replaced it
@@ -52,6 +53,9 @@ type difference struct {
 	To   uint32 `json:"to"`
 	File string `json:"file"`
 	Size int64  `json:"size"` // in bytes
+	// The digests of the zone at both serials; nil: it had none.
+	FromDigest []byte `json:"from_zonemd,omitempty"`
+	ToDigest   []byte `json:"to_zonemd,omitempty"`
 }
 
 const (
@@ -162,6 +166,17 @@ func soa(serial uint32) data {
 
 // nameServer is the data of the NS record, which a zone needs. No one asks it.
 func nameServer() data { return newData(dns.TypeNS, ttl, "\x09localhost\x00") }
+
+// top returns the records of the top of the zone, its SOA record first.
+func (s *snapshot) top() []data { return append(serialRecords(s.Serial, s.Digest), nameServer()) }
+
+// serialRecords returns the records of the top of the zone that each serial has its own of.
+func serialRecords(serial uint32, digest []byte) []data {
+	if digest == nil {
+		return []data{soa(serial)}
+	}
+	return []data{soa(serial), zonemd(serial, digest)}
+}
 
 // newer reports whether a serial is after another one (RFC 1982).
 func newer(a, b uint32) bool { return int32(a-b) > 0 }

@@ -144,8 +144,8 @@ func (r *fileReader) next() (item, error) {
 	return r.buf, nil
 }
 
-// maxItem is the maximum length of an item in bytes: each byte of a name may be escaped.
-const maxItem = 2*blocklist.MaxName + tailSize
+// maxItem is the maximum length of an item in bytes: each byte of a name may be escaped, and a record may follow.
+const maxItem = 2*blocklist.MaxName + fixedData + blocklist.MaxName + tailSize
 
 // runMerger merges sorted readers.
 type runMerger struct {

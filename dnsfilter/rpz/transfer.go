@@ -111,11 +111,13 @@ func (z *Zone) answer(q *request, s *snapshot, r *reply) int {
 		return z.transfer(r, "axfr", func() error { return s.sendAll(r) })
 	case dns.TypeIXFR:
 		return z.answerIXFR(q, s, r)
-	case dns.TypeNS:
-		r.add(nameServer())
-	case dns.TypeSOA:
-		r.add(soa(s.Serial))
-	default:
+	}
+	for _, d := range s.top() {
+		if d.rrtype() == q.msg.Question[0].Qtype {
+			r.add(d)
+		}
+	}
+	if r.records == 0 {
 		r.add(soa(s.Serial))
 		r.inAuthority = true
 	}
@@ -177,8 +179,9 @@ func (z *Zone) transfer(r *reply, kind string, send func() error) int {
 // sendAll sends the whole zone (RFC 5936).
 func (s *snapshot) sendAll(r *reply) error {
 	w := s.walk()
-	r.add(soa(s.Serial))
-	r.add(nameServer())
+	for _, d := range s.top() {
+		r.add(d)
+	}
 	for {
 		o, err := w.next()
 		if errors.Is(err, io.EOF) {
@@ -205,11 +208,15 @@ func (s *snapshot) sendChanges(r *reply, changes []difference) error {
 		if err != nil {
 			return err
 		}
-		r.add(soa(d.From))
+		for _, top := range serialRecords(d.From, d.FromDigest) {
+			r.add(top)
+		}
 		if err := r.addPacked(removed); err != nil {
 			return err
 		}
-		r.add(soa(d.To))
+		for _, top := range serialRecords(d.To, d.ToDigest) {
+			r.add(top)
+		}
 		if err := r.addPacked(added); err != nil {
 			return err
 		}

@@ -19,6 +19,9 @@ type verdict struct {
 // data is a record without its owner: type, class, TTL, length and data.
 type data []byte
 
+// fixedData is the length of data without the record's own data, in bytes.
+const fixedData = 10
+
 // ttl is the TTL of SOA and NS records, and of others if the rule of their list has none, in seconds. It is that of
 // blocked answers of the resolver.
 const ttl = 30
@@ -30,6 +33,9 @@ const (
 	toPass     = "\x0crpz-passthru\x00" //nolint:gosec // a name, no password
 	toDrop     = "\x08rpz-drop\x00"
 )
+
+// rrtype returns the type of the record.
+func (d data) rrtype() uint16 { return binary.BigEndian.Uint16(d) }
 
 func newData(rrtype uint16, ttl uint32, rdata string) data {
 	d := binary.BigEndian.AppendUint16(nil, rrtype)

@@ -40,6 +40,7 @@ type Config struct {
 	Allow   []netip.Prefix   // who may ask for the zone
 	Notify  []netip.AddrPort // who is notified of changes
 	File    string           // a zone file that is kept up to date; empty: none
+	ZONEMD  bool             // the zone has a digest of its records (RFC 8976)
 	Log     *slog.Logger     // nil: no log
 }
 

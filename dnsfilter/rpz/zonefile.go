@@ -35,6 +35,9 @@ func (s *snapshot) writeText(to io.Writer) error {
 	w := bufio.NewWriterSize(to, bufferSize)
 	fmt.Fprintf(w, "$ORIGIN %s.\n$TTL %d\n@ SOA localhost. nobody.invalid. %d %d %d %d %d\n@ NS localhost.\n", s.Zone, ttl, s.Serial,
 		refresh, retry, expire, ttl)
+	if s.Digest != nil {
+		fmt.Fprintf(w, "@ ZONEMD %d %d %d %x\n", s.Serial, dns.ZoneMDSchemeSimple, dns.ZoneMDHashAlgSHA384, s.Digest)
+	}
 	texts := make([][]string, len(s.Verdicts))
 	for i, v := range s.Verdicts {
 		for _, d := range v.Records {
@@ -73,11 +76,11 @@ func (d data) text() string {
 	if own := binary.BigEndian.Uint32(d[4:]); own != ttl {
 		text = strconv.FormatUint(uint64(own), 10) + " "
 	}
-	rdata := []byte(d[10:])
-	switch rrtype := binary.BigEndian.Uint16(d); rrtype {
+	rdata := []byte(d[fixedData:])
+	switch d.rrtype() {
 	case dns.TypeA, dns.TypeAAAA:
 		a, _ := netip.AddrFromSlice(rdata)
-		return text + dns.TypeToString[rrtype] + " " + a.String()
+		return text + dns.TypeToString[d.rrtype()] + " " + a.String()
 	}
 	if string(rdata) == toNoData {
 		return text + "CNAME *."

@@ -60,7 +60,7 @@ func (s *running) newPolicyZones(next *config.Settings, old policyZones) (policy
 }
 
 func (s *running) policyZoneConfig(settings *config.Settings, z *config.PolicyZone) (rpz.Config, error) {
-	c := rpz.Config{Name: z.Zone, Allow: z.Allow, Notify: z.Notify, File: z.File, Log: s.log}
+	c := rpz.Config{Name: z.Zone, Allow: z.Allow, Notify: z.Notify, File: z.File, ZONEMD: z.ZONEMD, Log: s.log}
 	var err error
 	if c.Keys, err = z.Keys(); err != nil {
 		return c, err
