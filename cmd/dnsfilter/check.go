@@ -57,7 +57,10 @@ how many entries for URLs no proxy is named for. Only mistakes make the exit cod
 
 // printCheck prints the result of checking a file.
 func printCheck(w io.Writer, f service.FileCheck) {
-	if f.File != "" {
+	switch {
+	case f.Awaited:
+		fmt.Fprintf(w, "%s: not fetched yet: dnsfilter serve does that\n", f.List)
+	case f.File != "":
 		fmt.Fprintf(w, "%s: %s, %d entries, file %s\n", f.List, f.Format, f.Entries, f.File)
 	}
 	for _, s := range f.Skipped {

@@ -198,12 +198,30 @@ func printFile(w io.Writer, l service.ListStatus) {
 	if l.File != "" {
 		fmt.Fprintf(w, "\tfile: %s\n", l.File)
 	}
+	if l.Fetch != nil {
+		fmt.Fprintf(w, "\tfetched: %s\n", fetchText(l.Fetch))
+	}
 	for _, s := range l.Skipped {
 		fmt.Fprintf(w, "\t%s\n", skippedText(s))
 	}
 	if l.URLs > 0 {
 		fmt.Fprintf(w, "\t%s\n", urlsText(l.URLs))
 	}
+}
+
+// fetchText returns from where a list was fetched and when, and why that fails.
+func fetchText(f *service.FetchStatus) string {
+	text := "never"
+	if !f.Checked.IsZero() {
+		text = fmt.Sprintf("from %s, checked %s, changed %s", f.From, f.Checked.Format(time.RFC3339), f.Changed.Format(time.RFC3339))
+	}
+	if f.Serial != 0 {
+		text += fmt.Sprintf(", zone serial %d", f.Serial)
+	}
+	if f.Error != "" {
+		return text + fmt.Sprintf("; it fails, and is tried again at %s: %s", f.Next.Format(time.RFC3339), f.Error)
+	}
+	return text
 }
 
 func skippedText(s service.SkippedLines) string {
@@ -252,6 +270,8 @@ func signedText(l service.ListStatus) string {
 	switch {
 	case !l.Signed && l.Hold != nil && l.Entries == 0:
 		return ", NOT ENFORCED"
+	case !l.Signed && l.Entries == 0 && l.Fetch != nil && l.Fetch.Checked.IsZero():
+		return ", nothing in force yet"
 	case !l.Signed && l.Stale:
 		return ", stale"
 	case !l.Signed:

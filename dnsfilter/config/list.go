@@ -94,8 +94,8 @@ func parseScope(text string) (blocklist.Scope, error) {
 	return 0, fmt.Errorf("unknown scope %q: there are domain and host", text)
 }
 
-// List is one list of the settings: a signed list (Root and From), or an unsigned one, which has a file (File): one of the
-// operator, or one that is fetched (Fetch).
+// List is one list of the settings: a signed list (Root and From), or an unsigned one, which has a file (File): one of
+// the operator, or one that is fetched (Fetch).
 type List struct {
 	dnsfilter.Rule
 

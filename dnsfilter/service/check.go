@@ -14,6 +14,7 @@ import (
 // FileCheck is the result of checking the file of a list, or the stored state of a signed list.
 type FileCheck struct {
 	List, File string
+	Awaited    bool // it was not fetched yet
 	Entries    uint64
 	FileReport
 	URLs uint64 // url entries that are not enforced, because the list has no divert
@@ -62,7 +63,10 @@ func ReadFiles(s *config.Settings) (checks []FileCheck, err error) {
 func (l loader) check(f config.LocalFile, held *blocklist.Store) (FileCheck, error) {
 	_, current := heldFile(f, held)
 	f.Unguarded = f.Unguarded || current
-	c := FileCheck{List: f.List, File: f.Path}
+	c := FileCheck{List: f.List, File: f.Path, Awaited: f.Awaited()}
+	if c.Awaited {
+		return c, nil
+	}
 	hold, err := l.load(f, "")
 	switch {
 	case err != nil:

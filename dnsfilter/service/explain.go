@@ -149,7 +149,7 @@ func readChanged(s *config.Settings, held, fresh *blocklist.Store, log *slog.Log
 	onHold := readLocalHolds(s.State)
 	for _, f := range s.LocalFiles() {
 		isHeld, current := heldFile(f, held)
-		if current {
+		if current || isHeld && f.Awaited() {
 			continue
 		}
 		source, _ := f.Source()

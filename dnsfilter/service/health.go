@@ -84,6 +84,8 @@ func (s *running) fileProblem(list string) (text string, enforced bool) {
 		return "not enforced: its files are damaged", false
 	case s.local.failure(list) != nil:
 		return "stale: its file could not be taken in; see the log", true
+	case s.active.Load().fetched[list].isStale():
+		return "stale: it could not be fetched for too long; dnsfilter status shows why", true
 	case onHold:
 		return "a change of its file is on hold; dnsfilter holds shows why", true
 	}

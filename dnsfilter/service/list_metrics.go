@@ -27,7 +27,11 @@ func (s *listCollector) Collect(ch chan<- prometheus.Metric) {
 	c.stopPage(s.stopPage.Stats())
 	c.policyZones((*running)(s).zoneStatus())
 	for _, l := range s.active.Load().settings.LocalFiles() {
-		c.stale(l.List, s.local.failure(l.List) != nil)
+		f := s.active.Load().fetched[l.List]
+		c.stale(l.List, s.local.failure(l.List) != nil || f.isStale())
+		if f != nil {
+			c.fetch(l.List, f.status())
+		}
 		c.onHold(l.List, s.local.held.of(l.List) != nil)
 		c.gauge("dnsfilter_list_info", "1; its labels say which file a local list is made from.", 1, labels{"list": l.List, "file": l.Path})
 		r, _ := reportOf(s.store, l.List)
@@ -48,8 +52,8 @@ func (s *listCollector) Collect(ch chan<- prometheus.Metric) {
 		c.onHold(list, status.Hold != nil)
 		c.counter("dnsfilter_list_holds_total", "Releases that the guards have held since the start.", status.Held, l)
 		c.gauge("dnsfilter_list_equivocations", "Proofs on disk that officers have signed two states of one serial.", float64(status.Equivocations), l)
-		c.moment("dnsfilter_list_checked_timestamp_seconds", "When an origin last proved that this is the newest.", status.Checked, l)
-		c.moment("dnsfilter_list_expires_timestamp_seconds", "Until when what is held may be taken for the newest.", status.Expires, l)
+		c.moment("dnsfilter_list_checked_timestamp_seconds", checkedHelp, status.Checked, l)
+		c.moment("dnsfilter_list_expires_timestamp_seconds", expiresHelp, status.Expires, l)
 		if r := status.Receipts; r != nil {
 			c.gauge("dnsfilter_receipt_serial", "Serial that was confirmed last; 0 for none yet.", float64(r.Serial), l)
 			c.gauge("dnsfilter_receipts_waiting", "Receipts that no origin has taken yet.", float64(r.Waiting), l)
@@ -58,8 +62,26 @@ func (s *listCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
+// fetch adds the metrics of a list that is fetched.
+func (c collection) fetch(list string, status *FetchStatus) {
+	l := labels{"list": list}
+	c.moment("dnsfilter_list_checked_timestamp_seconds", checkedHelp, status.Checked, l)
+	c.moment("dnsfilter_list_expires_timestamp_seconds", expiresHelp, status.Expires, l)
+	c.counter("dnsfilter_list_fetched_total", "Files of a list from another server that differed from the one before.", status.Fetched, l)
+	c.counter("dnsfilter_list_fetch_failures_total", "Attempts to fetch a list from another server that failed.", status.Failed, l)
+	if status.Serial != 0 {
+		c.gauge("dnsfilter_list_zone_serial", "Serial of a zone that is copied from its primary.", float64(status.Serial), l)
+	}
+}
+
+// Texts of metrics that signed lists and fetched ones have.
+const (
+	checkedHelp = "When an origin, or the server that the list comes from, last proved that this is the newest."
+	expiresHelp = "Until when what is held may be taken for the newest."
+)
+
 func (c collection) stale(list string, is bool) {
-	c.flag("dnsfilter_list_stale", "1 if no origin has proved lately that what is held is the newest, or a file could not be taken in.", is, labels{"list": list})
+	c.flag("dnsfilter_list_stale", "1 if no origin or other server has proved lately that what is held is the newest, or a file could not be taken in.", is, labels{"list": list})
 }
 
 func (c collection) onHold(list string, is bool) {

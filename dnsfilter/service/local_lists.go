@@ -38,6 +38,24 @@ func (ls *localLists) load(f config.LocalFile, by guards, accepted string) error
 	return nil
 }
 
+// loadSettled loads a file that is not changing. If one that was fetched can't be loaded, the old state stays, and there
+// is no error: it can't be corrected here.
+func (ls *localLists) loadSettled(f config.LocalFile, by guards) error {
+	err := ls.load(f, by, "")
+	if err == nil || !f.Fetched {
+		return err
+	}
+	ls.fail(f, err)
+	return nil
+}
+
+// fail records and logs why the store does not have a list's current file.
+func (ls *localLists) fail(f config.LocalFile, err error) {
+	ls.failed.Store(f.List, err)
+	ls.log.Error("a changed list was not taken in; the last good one stays", slog.String("list", f.List),
+		slog.Any("error", err))
+}
+
 // accept puts the held file with this ID in force, if it has not changed since.
 func (ls *localLists) accept(f config.LocalFile, by guards, id string) error {
 	held := ls.held.of(f.List)

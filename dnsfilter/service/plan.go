@@ -69,7 +69,7 @@ func (s *Service) plan() (p Plan, err error) {
 	err = tempstore.With(func(fresh *blocklist.Store) error {
 		for _, f := range next.LocalFiles() {
 			held, isCurrent := heldFile(f, s.store)
-			if isCurrent {
+			if isCurrent || f.Awaited() {
 				continue
 			}
 			l := loader{fresh, by, slog.New(slog.DiscardHandler)}
@@ -77,7 +77,10 @@ func (s *Service) plan() (p Plan, err error) {
 				l.store = s.store
 			}
 			change, err := l.preview(f)
-			if err != nil {
+			switch {
+			case err != nil && f.Fetched:
+				continue
+			case err != nil:
 				return err
 			}
 			p.Files = append(p.Files, change)

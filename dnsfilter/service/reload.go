@@ -53,6 +53,9 @@ func (s *Service) tryReload(ctx context.Context, asked bool) error {
 	s.refused.Store(nil)
 	s.watch.baseline(s.settings.OwnFiles(), s.settings.Certificate)
 	s.warnURLs()
+	if asked {
+		s.fetched.fetchNow()
+	}
 	s.log.Info("settings reloaded", slog.Int("lists", len(s.settings.Lists)))
 	return nil
 }
@@ -110,14 +113,18 @@ func (s *Service) reload(ctx context.Context, asked bool) error {
 	if err != nil {
 		return err
 	}
+	fetched, err := s.newFetched(next, s.fetched)
+	if err != nil {
+		return err
+	}
 	zones, err := s.newPolicyZones(next, s.zones)
 	if err != nil {
 		return err
 	}
 	server.Primary = zones.primary()
 	for _, l := range next.LocalFiles() {
-		if _, current := heldFile(l, s.store); !current {
-			if err := s.local.load(l, s.guards, ""); err != nil {
+		if _, current := heldFile(l, s.store); !current && !l.Awaited() {
+			if err := s.local.loadSettled(l, s.guards); err != nil {
 				return err
 			}
 		}
@@ -126,6 +133,7 @@ func (s *Service) reload(ctx context.Context, asked bool) error {
 		return err
 	}
 	s.subscriptions = replaceSubscriptions(ctx, s.subscriptions, subscriptions)
+	s.fetched = replaceFetched(ctx, s.fetched, fetched, s.log)
 	s.stopPage.Reconfigure(stopPage)
 	s.dropFiles(next)
 	s.warnFixed(next)
@@ -133,7 +141,7 @@ func (s *Service) reload(ctx context.Context, asked bool) error {
 	if err := s.certificate.load(next, s.log); err != nil {
 		s.log.Error("reading the certificate failed; the one before stays in force", slog.Any("error", err))
 	}
-	s.active.Store(&activeConfig{s.settings, s.subscriptions, s.guards, zones})
+	s.active.Store(&activeConfig{s.settings, s.subscriptions, s.guards, zones, s.fetched})
 	s.zones = s.replacePolicyZones(ctx, s.zones, zones)
 	return nil
 }

@@ -39,6 +39,7 @@ type activeConfig struct {
 	subscriptions map[string]*subscription
 	guards        guards
 	zones         policyZones
+	fetched       fetchedLists
 }
 
 // settingsError returns why the settings file on disk is not in force, or nil.

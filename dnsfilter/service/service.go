@@ -30,8 +30,8 @@ const busyEvery = 2 * time.Millisecond
 //
 // Lists in the store are enforced from the first answer on, even if a file has changed or an origin is not reachable;
 // updates follow meanwhile. A local list that is not in the store is loaded before the first answer. If that fails, the
-// service does not start. A signed list that was never fetched does not delay the start: it is logged, and enforced
-// once an origin answers.
+// service does not start. A list of another server that was never fetched does not delay the start: it is logged, and
+// enforced once its server answers.
 type Service struct {
 	running
 
@@ -41,6 +41,7 @@ type Service struct {
 	watch         watcher
 	guards        guards
 	zones         policyZones
+	fetched       fetchedLists
 
 	reloads chan chan<- error // requests of Reload
 
@@ -121,10 +122,10 @@ func (s *Service) loadMissing() error {
 	}
 	compiled := false
 	for _, l := range s.settings.LocalFiles() {
-		if held, _ := heldFile(l, s.store); held {
+		if held, _ := heldFile(l, s.store); held || l.Awaited() {
 			continue
 		}
-		if err := s.local.load(l, s.guards, ""); err != nil {
+		if err := s.local.loadSettled(l, s.guards); err != nil {
 			return err
 		}
 		compiled = true
@@ -150,6 +151,10 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	if err != nil {
 		return err
 	}
+	fetched, err := s.newFetched(s.settings, nil)
+	if err != nil {
+		return err
+	}
 	listeners, err := s.listen(ctx)
 	if err != nil {
 		return err
@@ -165,7 +170,7 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	g, serving := errgroup.WithContext(ctx)
 	work, endWork := context.WithCancel(serving)
 	defer endWork()
-	s.start(work, subscriptions)
+	s.start(work, subscriptions, fetched)
 	s.serveHTTP(work, g, web)
 	s.warnUnnamed()
 	s.warnURLs()
@@ -191,10 +196,11 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	return err
 }
 
-// start starts the subscriptions and the policy zones.
-func (s *Service) start(ctx context.Context, subscriptions map[string]*subscription) {
+// start starts the subscriptions, what is fetched, and the policy zones.
+func (s *Service) start(ctx context.Context, subscriptions map[string]*subscription, fetched fetchedLists) {
 	s.subscriptions = replaceSubscriptions(ctx, nil, subscriptions)
-	s.active.Store(&activeConfig{s.settings, s.subscriptions, s.guards, s.zones})
+	s.fetched = replaceFetched(ctx, nil, fetched, s.log)
+	s.active.Store(&activeConfig{s.settings, s.subscriptions, s.guards, s.zones, s.fetched})
 	s.replacePolicyZones(ctx, nil, s.zones)
 }
 
@@ -219,6 +225,7 @@ func (s *Service) workUntil(ctx context.Context, control *controlSocket, reload 
 	both.Go(func() { s.serveControl(ctx, control) })
 	both.Wait()
 	s.active.Load().zones.wait()
+	s.active.Load().fetched.wait()
 	for _, f := range s.active.Load().subscriptions {
 		<-f.done
 	}

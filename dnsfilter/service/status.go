@@ -46,13 +46,14 @@ type ListStatus struct {
 	Checked       time.Time       `json:"checked,omitzero"`        // when an origin last proved that this is the newest release
 	Expires       time.Time       `json:"expires,omitzero"`        // until when it counts as fresh
 	Root          time.Time       `json:"root_expires,omitzero"`   // expiry of the newest root; the agency must renew it by then
-	Stale         bool            `json:"stale,omitempty"`         // a signed list: Expires has passed, or there is no release; a local list: its file could not be loaded
+	Stale         bool            `json:"stale,omitempty"`         // a signed list: Expires has passed, or there is no release; a local list: its file could not be loaded, or fetched for too long
 	Error         string          `json:"error,omitempty"`         // why the last update failed
 	Hold          *subscribe.Hold `json:"hold,omitempty"`          // the held release or file
 	Equivocations int             `json:"equivocations,omitempty"` // proofs that officers have signed two states of one serial
 	Held          uint64          `json:"held,omitempty"`          // number of releases held since the start
 	Follows       bool            `json:"subscriptions,omitempty"` // a signed list has a running subscription
 
+	Fetch    *FetchStatus   `json:"fetch,omitempty"`    // nil: the list is not fetched
 	Receipts *ReceiptStatus `json:"receipts,omitempty"` // nil: not configured
 
 	Format  formats.Format `json:"format,omitempty"`  // of the file
@@ -133,6 +134,10 @@ func (s *running) fileStatus(f config.LocalFile, out *ListStatus) {
 	}
 	if held := s.local.held.of(f.List); held != nil {
 		out.Hold = &held.Hold
+	}
+	if l := s.active.Load().fetched[f.List]; l != nil {
+		out.Fetch = l.status()
+		out.Stale = out.Stale || out.Fetch.Stale
 	}
 }
 

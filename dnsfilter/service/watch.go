@@ -91,6 +91,9 @@ func (s *Service) watchFiles(ctx context.Context, reload <-chan struct{}) {
 // reloadChangedLists loads the local files whose current content the store does not have.
 func (s *Service) reloadChangedLists() {
 	for _, l := range s.settings.LocalFiles() {
+		if l.Awaited() {
+			continue
+		}
 		source, err := l.Source()
 		if err != nil {
 			source = err.Error()
@@ -110,9 +113,7 @@ func (s *Service) reloadChangedLists() {
 			err = s.local.load(l, s.guards, "")
 		}
 		if err != nil {
-			s.local.failed.Store(l.List, err)
-			s.log.Error("a changed list was not taken in; the last good one stays", slog.String("list", l.List),
-				slog.Any("error", err))
+			s.local.fail(l, err)
 		}
 	}
 }

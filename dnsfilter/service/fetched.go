@@ -1,0 +1,305 @@
+package service
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist/download"
+	"github.com/argine-dns/argine/blocklist/formats"
+	"github.com/argine-dns/argine/dnsfilter/config"
+)
+
+// fetched is a list that is fetched, with the goroutine that keeps its file up to date. Everything else about the list
+// is that of a local list: its file is noticed, checked by the guards, and taken in as one of the operator would be.
+type fetched struct {
+	file   config.LocalFile
+	config config.Fetch
+	dir    string
+	source fetchSource
+	log    *slog.Logger
+	asked  chan struct{}      // has a value when the list is to be fetched now
+	cancel context.CancelFunc // nil: not started yet
+	done   chan struct{}
+
+	mu    sync.Mutex
+	state fetchState
+	next  time.Time // of the next attempt
+	err   error     // why the last attempt failed
+	alarm bool      // it was logged that the list is stale
+
+	failures, failed, replaced uint64 // attempts that failed: since the last success, since the start; new files
+}
+
+// fetchSource is where a list comes from.
+type fetchSource interface {
+	// fetch brings the file up to date, and changes the state accordingly. It reports whether the file was replaced.
+	fetch(ctx context.Context, state *fetchState) (replaced bool, err error)
+	// has reports whether a state is that of a file from here, which is not to be fetched again at once.
+	has(state *fetchState) bool
+	// times returns how long the next attempt may wait after a success and after failures, and how old a list may get.
+	times(state *fetchState) fetchTimes
+}
+
+// fetchTimes are the times of a list that is fetched.
+type fetchTimes struct{ refresh, retry, expire time.Duration }
+
+// fetchState is what is known about the file of a list. It is kept beside the file.
+type fetchState struct {
+	From    string         `json:"from"`            // the server that answered last
+	Checked time.Time      `json:"checked"`         // when it did
+	Changed time.Time      `json:"changed"`         // when the file was replaced last
+	Web     download.State `json:"web,omitzero"`    // of a list with URLs
+	Serial  uint32         `json:"serial,omitzero"` // of a zone
+}
+
+// fetchStateFile is the name of the file of the state, beside the file of the list.
+const fetchStateFile = "fetch.json"
+
+// fetchedLists are the lists of the settings that are fetched.
+type fetchedLists map[string]*fetched
+
+// newFetched returns the lists of the settings that are fetched. It reuses those of old that have not changed.
+func (s *running) newFetched(next *config.Settings, old fetchedLists) (fetchedLists, error) {
+	out := fetchedLists{}
+	for i := range next.Lists {
+		l := &next.Lists[i]
+		if !l.Fetch.IsSet() {
+			continue
+		}
+		name := l.Rule.List
+		f := &fetched{
+			file: l.LocalFile(), config: l.Fetch, dir: next.FetchedDir(name), log: s.log.With(slog.String("list", name)),
+			asked: make(chan struct{}, 1), done: make(chan struct{}),
+		}
+		var err error
+		if f.source, err = newFetchSource(l); err != nil {
+			return nil, err
+		}
+		if have := old[name]; have != nil && reflect.DeepEqual(have.source, f.source) {
+			f = have
+		}
+		out[name] = f
+	}
+	return out, nil
+}
+
+func newFetchSource(l *config.List) (fetchSource, error) {
+	return &webSource{l.LocalFile(), l.Fetch.URLs, l.Fetch.Refresh}, nil
+}
+
+// replaceFetched stops the lists of old that are not in next, and starts the new ones. It removes the files of lists
+// that are no longer fetched. It returns next.
+func replaceFetched(ctx context.Context, old, next fetchedLists, log *slog.Logger) fetchedLists {
+	for name, f := range old {
+		if next[name] == f {
+			continue
+		}
+		f.cancel()
+		<-f.done
+		if next[name] == nil {
+			if err := os.RemoveAll(f.dir); err != nil {
+				log.Warn("removing the files of a list failed", slog.String("list", name), slog.Any("error", err))
+			}
+		}
+	}
+	for _, f := range next {
+		if f.cancel == nil {
+			ctx, cancel := context.WithCancel(ctx)
+			f.cancel = cancel
+			go f.run(ctx)
+		}
+	}
+	return next
+}
+
+// fetchNow has all lists fetched now.
+func (all fetchedLists) fetchNow() {
+	for _, f := range all {
+		f.fetchNow()
+	}
+}
+
+// wait waits until the lists have ended.
+func (all fetchedLists) wait() {
+	for _, f := range all {
+		<-f.done
+	}
+}
+
+func (f *fetched) fetchNow() {
+	select {
+	case f.asked <- struct{}{}:
+	default: // it has a value already
+	}
+}
+
+// run fetches the list until ctx ends.
+func (f *fetched) run(ctx context.Context) {
+	defer close(f.done)
+	wait := f.begin()
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		case <-f.asked:
+		}
+		wait = f.attempt(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		timer.Reset(wait)
+	}
+}
+
+// begin reads the state of the file. It returns the time until the first attempt: none, unless the list was fetched
+// lately from where it comes from now.
+func (f *fetched) begin() time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := os.MkdirAll(f.dir, 0o700); err != nil {
+		f.log.Error("making the folder of a list failed", slog.Any("error", err))
+	}
+	text, err := os.ReadFile(filepath.Join(f.dir, fetchStateFile))
+	if err != nil || json.Unmarshal(text, &f.state) != nil {
+		f.state = fetchState{}
+	}
+	if f.file.Awaited() {
+		f.state = fetchState{}
+		f.log.Warn("list is not enforced yet: nothing is held of it; fetching it")
+	}
+	wait := time.Until(f.state.Checked.Add(f.source.times(&f.state).refresh))
+	if !f.source.has(&f.state) || wait < 0 {
+		wait = 0
+	}
+	f.next = time.Now().Add(wait)
+	return wait
+}
+
+// attempt fetches the list once. It returns the time until the next attempt.
+func (f *fetched) attempt(ctx context.Context) time.Duration {
+	f.mu.Lock()
+	state := f.state
+	f.mu.Unlock()
+	replaced, err := f.source.fetch(ctx, &state)
+	if ctx.Err() != nil {
+		return 0
+	}
+	if err == nil {
+		state.Checked = time.Now().UTC().Truncate(time.Second)
+		if replaced {
+			state.Changed = state.Checked
+		}
+		err = f.save(&state)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.report(&state, replaced, err)
+	times := f.source.times(&f.state)
+	wait := times.refresh
+	if err != nil {
+		wait = max(min(time.Second<<min(f.failures-1, 20), times.retry), min(download.RetryAfter(err), maxRetryAfter))
+	}
+	wait = jitter(wait)
+	f.next = time.Now().Add(wait)
+	return wait
+}
+
+// maxRetryAfter is the longest wait that a server may ask for.
+const maxRetryAfter = 24 * time.Hour
+
+// jitter varies a duration at random, so that resolvers that started together do not ask together.
+func jitter(d time.Duration) time.Duration {
+	return d - d/10 + rand.N(d/5+1) //nolint:gosec // no secret
+}
+
+// save keeps the state for the next start.
+func (f *fetched) save(state *fetchState) error {
+	text, err := json.Marshal(state)
+	if err == nil {
+		path := filepath.Join(f.dir, fetchStateFile)
+		err = errors.Join(os.WriteFile(path+".new", text, 0o600), os.Rename(path+".new", path))
+	}
+	if err != nil {
+		return fmt.Errorf("keeping the state of list %s: %w", f.file.List, err)
+	}
+	return nil
+}
+
+// report logs and counts an attempt. The mutex is held.
+func (f *fetched) report(state *fetchState, replaced bool, err error) {
+	last := f.err
+	f.err = err
+	if err != nil {
+		f.failed++
+		f.failures++
+		if last == nil || last.Error() != err.Error() {
+			f.log.Warn("a list could not be fetched; the last good one stays", slog.Any("error", err))
+		}
+		f.alarmIfStale()
+		return
+	}
+	if last != nil {
+		f.log.Info("a list can be fetched again", slog.String("from", state.From), slog.Uint64("failures", f.failures))
+	}
+	f.state, f.failures, f.alarm = *state, 0, false
+	if replaced {
+		f.replaced++
+		f.log.Info("list fetched", slog.String("from", state.From), slog.Uint64("serial", uint64(state.Serial)))
+	}
+}
+
+// alarmIfStale logs once that the list is stale. The mutex is held.
+func (f *fetched) alarmIfStale() {
+	if f.alarm || f.state.Checked.IsZero() || time.Now().Before(f.expires()) {
+		return
+	}
+	f.alarm = true
+	f.log.Error("a list is stale: no server has said for too long what is the newest; the last good one stays in force",
+		slog.Time("checked", f.state.Checked))
+}
+
+// expires returns when the list becomes stale. The mutex is held.
+func (f *fetched) expires() time.Time { return f.state.Checked.Add(f.source.times(&f.state).expire) }
+
+// webSource is a list at URLs.
+type webSource struct {
+	file    config.LocalFile
+	urls    []string
+	refresh time.Duration
+}
+
+// times returns the times of the settings. A list is stale after four of its intervals, and at least a day.
+func (s *webSource) times(*fetchState) fetchTimes {
+	refresh := s.refresh
+	if refresh == 0 {
+		refresh = config.DefaultRefresh
+	}
+	return fetchTimes{refresh: refresh, retry: min(refresh, time.Hour), expire: max(4*refresh, 24*time.Hour)}
+}
+
+func (s *webSource) has(state *fetchState) bool { return slices.Contains(s.urls, state.Web.URL) }
+
+func (s *webSource) fetch(ctx context.Context, state *fetchState) (replaced bool, err error) {
+	from := download.Source{URLs: s.urls, Path: s.file.Path, Check: func(beginning io.Reader) error {
+		_, err := formats.NewReader(beginning, s.file.Options())
+		return err
+	}}
+	if state.Web, replaced, err = from.Fetch(ctx, state.Web); err == nil {
+		state.From, state.Serial = download.Redacted(state.Web.URL), 0
+	}
+	return replaced, err
+}

@@ -1,0 +1,38 @@
+package service
+
+import "time"
+
+// FetchStatus is the state of a list that is fetched.
+type FetchStatus struct {
+	From    string    `json:"from,omitempty"`   // the server that answered last
+	Checked time.Time `json:"checked,omitzero"` // when a server last said what is the newest
+	Changed time.Time `json:"changed,omitzero"` // when the file was replaced last
+	Expires time.Time `json:"expires,omitzero"` // when it counts as stale, unless a server answers
+	Next    time.Time `json:"next"`             // next attempt
+	Stale   bool      `json:"stale,omitempty"`  // Expires has passed; the list is enforced all the same
+	Serial  uint32    `json:"serial,omitempty"` // of a zone
+	Fetched uint64    `json:"fetched"`          // number of new files since the start
+	Failed  uint64    `json:"failed"`           // number of failed attempts since the start
+	Error   string    `json:"error,omitempty"`  // why the last attempt failed
+}
+
+// status returns the state of the list.
+func (f *fetched) status() *FetchStatus {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	out := &FetchStatus{
+		From: f.state.From, Checked: f.state.Checked, Changed: f.state.Changed, Next: f.next, Serial: f.state.Serial,
+		Fetched: f.replaced, Failed: f.failed,
+	}
+	if !f.state.Checked.IsZero() {
+		out.Expires = f.expires()
+		out.Stale = time.Now().After(out.Expires)
+	}
+	if f.err != nil {
+		out.Error = f.err.Error()
+	}
+	return out
+}
+
+// isStale reports whether the list is stale. It may be nil.
+func (f *fetched) isStale() bool { return f != nil && f.status().Stale }

@@ -1,0 +1,161 @@
+package service_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/dnsfilter/service"
+)
+
+// listServer is a web server with one list.
+type listServer struct {
+	*httptest.Server
+
+	handler     atomic.Pointer[http.HandlerFunc]
+	notModified atomic.Int32
+}
+
+func newListServer(t *testing.T, text string) *listServer {
+	t.Helper()
+	s := &listServer{}
+	s.serves(text)
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*s.handler.Load())(w, r) }))
+	t.Cleanup(s.Close)
+	return s
+}
+
+func (s *listServer) answers(h http.HandlerFunc) { s.handler.Store(&h) }
+
+// serves serves a text with an ETag.
+func (s *listServer) serves(text string) {
+	tag := fmt.Sprintf("%q", fmt.Sprint(len(text), text[:min(len(text), 10)]))
+	s.answers(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("ETag", tag)
+		if r.Header.Get("If-None-Match") == tag {
+			s.notModified.Add(1)
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		fmt.Fprint(w, text)
+	})
+}
+
+// fetches has the service fetch its lists now, and waits until done holds of a list.
+func (r *running) fetches(t *testing.T, list string, done func(*service.FetchStatus) bool) {
+	t.Helper()
+	_, err := r.control().Reload(t.Context())
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return done(r.list(t, list).Fetch) }, 10*time.Second, 20*time.Millisecond, r.log)
+}
+
+func fails(want string) func(*service.FetchStatus) bool {
+	return func(f *service.FetchStatus) bool { return strings.Contains(f.Error, want) }
+}
+
+func TestListFromAURL(t *testing.T) {
+	t.Parallel()
+	server := newListServer(t, "blocked.test\n"+names(200))
+	r := newFolder(t, "lists:\n  - {name: ads, url: "+server.URL+", allow_http: on, refresh: 1h}\n")
+	s, err := r.read()
+	require.NoError(t, err)
+	checks, err := service.ReadFiles(s)
+	require.NoError(t, err)
+	require.Len(t, checks, 1)
+	assert.True(t, checks[0].Awaited)
+
+	r.start(t)
+	r.becomes(t, "blocked.test.", dns.RcodeNameError)
+	status := r.list(t, "ads")
+	assert.Equal(t, server.URL, status.Fetch.From)
+	assert.EqualValues(t, 1, status.Fetch.Fetched)
+	assert.False(t, status.Stale)
+	assert.WithinDuration(t, time.Now().Add(24*time.Hour), status.Fetch.Expires, time.Minute)
+	assert.WithinDuration(t, time.Now().Add(time.Hour), status.Fetch.Next, 10*time.Minute)
+	r.fetches(t, "ads", func(*service.FetchStatus) bool { return server.notModified.Load() == 1 })
+
+	server.serves("other.test\n" + names(200))
+	r.fetches(t, "ads", func(f *service.FetchStatus) bool { return f.Fetched == 2 })
+	r.becomes(t, "other.test.", dns.RcodeNameError)
+	r.becomes(t, "blocked.test.", dns.RcodeSuccess)
+
+	for want, answer := range map[string]http.HandlerFunc{
+		"an HTML or XML page": func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprint(w, "<!DOCTYPE html><p>example.org is down</p>\n")
+		},
+		"unexpected EOF": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "99999")
+			fmt.Fprint(w, "cut.test\n"+names(300))
+		},
+		"the answer is empty": func(http.ResponseWriter, *http.Request) {},
+		"503":                 func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "busy", http.StatusServiceUnavailable) },
+	} {
+		server.answers(answer)
+		r.fetches(t, "ads", fails(want))
+		assert.Equal(t, dns.RcodeNameError, r.rcode(t, "other.test."), want)
+		assert.Equal(t, dns.RcodeSuccess, r.rcode(t, "cut.test."), want)
+	}
+
+	server.serves("short.test\n") // whole, and collapsed
+	r.fetches(t, "ads", func(f *service.FetchStatus) bool { return f.Error == "" })
+	r.holds(t, "ads", "shrink")
+	server.Close()
+	r.restart(t)
+	assert.Equal(t, dns.RcodeNameError, r.rcode(t, "other.test."), "from the disk, at once")
+	id := r.holds(t, "ads", "shrink").ID
+	r.fetches(t, "ads", fails("connection refused"))
+	require.NoError(t, r.control().Accept(t.Context(), "ads", id))
+	r.becomes(t, "short.test.", dns.RcodeNameError)
+
+	r.settings(t, "")
+	_, err = r.control().Reload(t.Context())
+	require.NoError(t, err)
+	r.becomes(t, "short.test.", dns.RcodeSuccess)
+	assert.NoDirExists(t, filepath.Join(r.dir, "state/fetched/ads"))
+}
+
+// TestUnfetchedList starts without the server of a list, and gets it later.
+func TestUnfetchedList(t *testing.T) {
+	t.Parallel()
+	server := newListServer(t, "blocked.test\n")
+	server.answers(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "3600")
+		http.Error(w, "later", http.StatusServiceUnavailable)
+	})
+	r := newFolder(t, "lists:\n  - {name: ads, url: ["+server.URL+"/a, "+server.URL+"/b], allow_http: on}\n")
+	r.start(t)
+	assert.Equal(t, dns.RcodeSuccess, r.rcode(t, "blocked.test."))
+	require.Eventually(t, func() bool { return r.list(t, "ads").Fetch.Failed == 1 }, 10*time.Second, 20*time.Millisecond)
+	status := r.list(t, "ads").Fetch
+	assert.WithinDuration(t, time.Now().Add(time.Hour), status.Next, 10*time.Minute, "Retry-After")
+	assert.Contains(t, status.Error, "/a: ")
+	assert.Contains(t, status.Error, "/b: ")
+	server.answers(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/b" {
+			fmt.Fprint(w, "blocked.test\n")
+			return
+		}
+		http.NotFound(w, r)
+	})
+	r.fetches(t, "ads", func(f *service.FetchStatus) bool { return f.From == server.URL+"/b" })
+	r.becomes(t, "blocked.test.", dns.RcodeNameError)
+
+	// other settings of the same list: it is fetched at once, and the file before stays until then
+	r.settings(t, "lists:\n  - {name: ads, url: "+server.URL+"/c, allow_http: on}\n")
+	r.fetches(t, "ads", fails("404"))
+	assert.Equal(t, dns.RcodeNameError, r.rcode(t, "blocked.test."))
+	require.NoError(t, r.stop())
+	require.NoError(t, os.WriteFile(filepath.Join(r.dir, "state/fetched/ads/fetch.json"), []byte("{"), 0o600))
+	r.start(t)
+	assert.Equal(t, dns.RcodeNameError, r.rcode(t, "blocked.test."))
+}
