@@ -21,7 +21,7 @@ const (
 	NoData   // the name has no records of the type asked for
 	Refused  // the rcode REFUSED
 	Drop     // no answer at all
-	Sinkhole // the rule's addresses for A and AAAA, no data for other types
+	Sinkhole // the rule's addresses for A and AAAA, no data for other types; or the rule's name, for all types
 	Divert   // for a host whose URLs are listed: the addresses of the rule's proxy
 )
 

@@ -1,7 +1,6 @@
 package dnsfilter
 
 import (
-	"cmp"
 	"encoding/binary"
 	"net/netip"
 	"slices"
@@ -50,6 +49,9 @@ func (d *Decision) appendAnswer(dst []byte, q *query) ([]byte, bool) {
 	case NXDomain:
 		return d.negative(dst, q, dns.RcodeNameError), true
 	case Sinkhole:
+		if target := d.target(q); target != "" {
+			return d.cname(dst, q, target), true
+		}
 		if d.rule.hasAddress(q.qtype) && !q.structured { // a client that can read the reason gets no forged address
 			return d.sinkhole(dst, q), true
 		}
@@ -112,11 +114,7 @@ func appendSOA(m []byte, owner int) []byte {
 
 // sinkhole appends the rule's sinkhole addresses of the queried type.
 func (d *Decision) sinkhole(dst []byte, q *query) []byte {
-	why := d.ede(q)
-	if why.codes[0] != 0 {
-		why.codes[1] = dns.ExtendedErrorCodeForgedAnswer
-	}
-	return d.addresses(dst, q, d.rule.Sinkhole, why)
+	return d.addresses(dst, q, d.rule.Sinkhole, d.forged(q))
 }
 
 // divert appends the addresses of the proxy. If the proxy has none of the queried address family, or the query is for
@@ -135,7 +133,7 @@ func (d *Decision) addresses(dst []byte, q *query, all []netip.Addr, why ede) []
 	n := 0
 	for _, addr := range all {
 		if addressType(addr) == q.qtype {
-			m = appendAddress(m, q.qtype, addr, cmp.Or(d.rule.TTL, blockTTL))
+			m = appendAddress(m, q.qtype, addr, d.ttl())
 			n++
 		}
 	}
@@ -159,12 +157,17 @@ func addressType(addr netip.Addr) uint16 {
 
 // appendAddress appends an A or AAAA record. Its owner is the query name.
 func appendAddress(m []byte, rrtype uint16, addr netip.Addr, ttl uint32) []byte {
-	m = append(m, 0xc0, dnswire.HeaderSize, 0, byte(rrtype), 0, dns.ClassINET)
-	m = binary.BigEndian.AppendUint32(m, ttl)
 	if addr.Is4() {
 		data := addr.As4()
-		return append(append(m, 0, 4), data[:]...)
+		return appendRecord(m, rrtype, ttl, data[:])
 	}
 	data := addr.As16()
-	return append(append(m, 0, 16), data[:]...)
+	return appendRecord(m, rrtype, ttl, data[:])
+}
+
+// appendRecord appends a record of a type below 256, with less than 256 bytes of data. Its owner is the query name.
+func appendRecord(m []byte, rrtype uint16, ttl uint32, data []byte) []byte {
+	m = append(m, 0xc0, dnswire.HeaderSize, 0, byte(rrtype), 0, dns.ClassINET)
+	m = binary.BigEndian.AppendUint32(m, ttl)
+	return append(append(m, 0, byte(len(data))), data...)
 }

@@ -60,6 +60,15 @@ func (e *ede) append(m []byte) []byte {
 	return m
 }
 
+// forged returns the extended errors of a blocking decision for an answer with forged records.
+func (d *Decision) forged(q *query) ede {
+	why := d.ede(q)
+	if why.codes[0] != 0 {
+		why.codes[1] = dns.ExtendedErrorCodeForgedAnswer
+	}
+	return why
+}
+
 // ede returns the extended error of a blocking decision.
 func (d *Decision) ede(q *query) ede {
 	e := ede{codes: [2]uint16{d.rule.Reason.code()}}

@@ -175,11 +175,18 @@ func (f *inflight) complete(reply []byte, err error) {
 
 // deliver gives a client its answer. Over UDP it is sent with the next flush at the latest.
 func (w *waiter) deliver(s *Server, reply []byte, err error) {
-	if w.done != nil {
-		w.done <- s.answerFrom(nil, &w.query, reply, err)
-		return
+	var m []byte
+	if w.done == nil {
+		m = w.socket.answerLate(w, reply, err)
+	} else {
+		m = s.answerFrom(nil, &w.query, reply, err)
 	}
-	w.socket.answerLate(w, reply, err)
+	switch {
+	case w.query.goesOn(m):
+		s.askTarget(w)
+	case w.done != nil:
+		w.done <- m
+	}
 }
 
 func (w *waiter) flush() {

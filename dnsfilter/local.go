@@ -99,11 +99,16 @@ func presentation(name blocklist.Name) string {
 type alias struct {
 	question []byte // of the client
 	records  []dns.RR
+	why      ede // the list that blocks the query name; zero: the records are local data
 }
 
 // follow makes a query one for the target of CNAME records.
 func (q *query) follow(target blocklist.Name, records []dns.RR) {
-	q.alias = &alias{bytes.Clone(q.question), records}
+	next := &alias{question: bytes.Clone(q.question), records: records}
+	if a := q.alias; a != nil {
+		next.question, next.records, next.why = a.question, slices.Concat(a.records, records), a.why
+	}
+	q.alias = next
 	tail := [5]byte(q.key[len(q.key)-5:])
 	q.key = append(append(q.buf[:0], target...), tail[:]...)
 	q.question = bytes.Clone(q.asked())

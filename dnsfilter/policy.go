@@ -3,6 +3,7 @@ package dnsfilter
 import (
 	"net/netip"
 
+	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter/internal/cookie"
 	"github.com/argine-dns/argine/dnsfilter/internal/ratelimit"
 )
@@ -13,6 +14,9 @@ type Rule struct {
 	Action     Action            // zero is Pass: the rule does nothing
 	Categories map[string]Action // by category; overrides Action
 	Sinkhole   []netip.Addr      // IPv4 and IPv6 addresses for the action Sinkhole
+	// a name for the action Sinkhole, instead of addresses: the answer is a CNAME record to it, and what it has (see
+	// Config.Upstream); a Filter answers with the record alone
+	SinkholeName blocklist.Name
 	// addresses of a filtering proxy for hosts with url entries in the list; none: url entries have no effect
 	Divert []netip.Addr
 	Reason Reason // zero is Blocked

@@ -98,6 +98,9 @@ func (c policyCheck) quorum(q *Quorum) error {
 	return q.check()
 }
 
+// HasSinkhole reports whether the action Sinkhole leads anywhere.
+func (r *Rule) HasSinkhole() bool { return len(r.Sinkhole) > 0 || r.SinkholeName != "" }
+
 // check validates the fields of a rule, except its list.
 func (r *Rule) check() error {
 	bad := func(why string) error {
@@ -117,8 +120,10 @@ func (r *Rule) check() error {
 		return bad(fmt.Sprintf("a TTL of %d seconds is longer than a day", r.TTL))
 	case r.Reason > NoReason:
 		return bad(fmt.Sprintf("reason %d is none", r.Reason))
-	case used && len(r.Sinkhole) == 0:
-		return bad("the action sinkhole needs addresses in Sinkhole")
+	case used && !r.HasSinkhole():
+		return bad("the action sinkhole needs addresses in Sinkhole, or a name in SinkholeName")
+	case len(r.Sinkhole) > 0 && r.SinkholeName != "":
+		return bad("the action sinkhole leads to addresses or to a name, not to both")
 	case slices.ContainsFunc(slices.Concat(r.Sinkhole, r.Divert), func(a netip.Addr) bool { return !a.IsValid() }):
 		return bad("an address is none")
 	}

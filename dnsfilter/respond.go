@@ -70,14 +70,17 @@ func (c *snapshot) limited(dst []byte, q *query) []byte {
 // cached answer. It returns ask if the upstream has to be asked: for the answer if m is empty, or else to refresh a
 // cached answer that has expired or is about to. If m is empty and ask is false, nothing is sent.
 func (s *Server) answerNow(c *snapshot, dst []byte, q *query, now uint32) (m []byte, ask bool) {
+	q.resolvers, q.alias = nil, nil
 	if s.store != nil {
 		if d := c.views.decide(s.store, q); d.Blocks() {
 			s.enumeration.record(q, &d, now, s.log)
+			if q.redirect(&d) {
+				return s.answerTarget(c, dst, q, now)
+			}
 			m, _ := d.appendAnswer(dst, q)
 			return m, false
 		}
 	}
-	q.resolvers, q.alias = nil, nil
 	if z := c.zones.find(q.name()); z != nil {
 		if m, ok := s.ownAnswer(c, dst, q, z); ok {
 			return m, false
@@ -100,29 +103,40 @@ func (s *Server) cached(c *snapshot, dst []byte, q *query, now uint32) (m []byte
 	q.counters.hits.Add(1)
 	if state >= cache.Stale {
 		q.counters.stale.Add(1)
-		return s.render(c, q, m, markStale(m)), state != cache.HeldDown
+		m = s.render(c, q, m, markStale(m))
+		return m, state != cache.HeldDown || q.goesOn(m)
 	}
-	return s.render(c, q, m, 0), state == cache.Prefetch
+	m = s.render(c, q, m, 0)
+	return m, state == cache.Prefetch || q.goesOn(m)
 }
 
 // render writes an answer of the cache or the upstream for the client, in the memory of m. If a target in the answer is
 // blocked, it writes the blocked answer instead. Code is an extended error to add, or 0. The upstream's own extended
-// error, which m has in place of its ID, is added, too. An empty result means that nothing is sent.
+// error, which m has in place of its ID, is added, too. An empty result means that nothing is sent, or that the query
+// goes on as one for another name: see goesOn.
 func (s *Server) render(c *snapshot, q *query, m []byte, code uint16) []byte {
+	var why ede
 	if q.alias != nil {
+		why = q.alias.why
 		m = q.join(m)
 	}
 	if s.store != nil {
 		if d := q.inspect(s.store, c.views.of(q.client), m); d.Blocks() {
 			s.enumeration.recordReached(q, &d, s.cache.Now(), s.log)
+			if q.redirect(&d) {
+				m, _ := s.answerTarget(c, m[:0], q, s.cache.Now())
+				return m
+			}
 			m, _ := d.appendAnswer(m[:0], q)
 			return m
 		}
 	}
-	codes := [2]uint16{code}
-	if theirs := binary.BigEndian.Uint16(m); theirs > 1 && theirs-1 != code {
-		codes[1] = theirs - 1
+	if why.codes[0] == 0 {
+		why.codes[0] = code
+		if theirs := binary.BigEndian.Uint16(m); theirs > 1 && theirs-1 != code {
+			why.codes[1] = theirs - 1
+		}
 	}
 	q.personalize(m)
-	return q.finish(m, 0, ede{codes: codes})
+	return q.finish(m, 0, why)
 }

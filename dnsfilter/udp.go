@@ -255,8 +255,8 @@ func (u *socket) ask(peer *batch.Peer, wait bool) (flush bool) {
 	return f != nil && f.send(u.current, u.session)
 }
 
-// answerLate adds the answer for a waiting client to the batch of late answers.
-func (u *socket) answerLate(w *waiter, reply []byte, err error) {
+// answerLate adds the answer for a waiting client to the batch of late answers, and returns it.
+func (u *socket) answerLate(w *waiter, reply []byte, err error) []byte {
 	defer u.pending.Add(-1)
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -266,10 +266,12 @@ func (u *socket) answerLate(w *waiter, reply []byte, err error) {
 	l := &u.bufs[u.n%len(u.bufs)]
 	u.n++
 	l.peer = w.peer
-	if m := u.server.answerFrom(l.buf[:0], &w.query, reply, err); len(m) > 0 {
+	m := u.server.answerFrom(l.buf[:0], &w.query, reply, err)
+	if len(m) > 0 {
 		u.query.counters.answers.count(m)
 		u.late.Add(m, &l.peer)
 	}
+	return m
 }
 
 // flushLate sends the late answers.

@@ -28,7 +28,7 @@ func (s *Settings) readList(r *reader, n *yaml.Node) {
 		"zone":     scalar(r, &l.Zone, parseZone),
 		"guard":    scalar(r, &l.Unguarded, parseGuardOff),
 		"action":   scalar(r, &l.Action, dnsfilter.ParseAction),
-		"sinkhole": scalars(r, &l.Sinkhole, parseAddr),
+		"sinkhole": r.sinkhole(&l.Rule),
 		"ede":      scalar(r, &l.Reason, dnsfilter.ParseReason),
 		"ttl":      scalar(r, &l.TTL, parseBlockTTL),
 

@@ -33,7 +33,7 @@ func (s *Settings) readQuorum(r *reader, n *yaml.Node) {
 		"lists":    s.listNames(r, &q.Lists),
 		"at_least": scalar(r, &q.AtLeast, parseCount),
 		"action":   scalar(r, &q.Action, dnsfilter.ParseAction),
-		"sinkhole": scalars(r, &q.Sinkhole, parseAddr),
+		"sinkhole": r.sinkhole(&q.Rule),
 		"ede":      scalar(r, &q.Reason, dnsfilter.ParseReason),
 		"ttl":      scalar(r, &q.TTL, parseBlockTTL),
 		"notice":   func(n *yaml.Node) { r.readNotice(n, &q.Notice) },
@@ -101,8 +101,8 @@ func (s *Settings) readViewActions(r *reader, n *yaml.Node, v *View) {
 				r.fail(positionOf(key), "there is no list %q", list)
 			case v.Lists != nil && !slices.Contains(v.Lists, list):
 				r.fail(positionOf(key), "list %q is not among the lists of this view", list)
-			case action == dnsfilter.Sinkhole && len(l.Sinkhole) == 0:
-				r.fail(positionOf(value), "list %q has no sinkhole addresses", list)
+			case action == dnsfilter.Sinkhole && !l.HasSinkhole():
+				r.fail(positionOf(value), "list %q has no sinkhole", list)
 			}
 		})
 	})

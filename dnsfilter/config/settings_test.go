@@ -145,7 +145,7 @@ func TestMistakesInSettings(t *testing.T) {
 			"  - clients: [192.0.2.128/26]\n    lists: [a]\n    actions:\n      a: sinkhole\n      b: nodata\n      c: x\nlists:\n  - {name: a, file: a}\n  - {name: b, file: b}\n", []string{
 			"3:30: network 192.0.2.0/25 has a view already", `3:61: network "x"`, "3:44: no one in 198.51.100.0/24 is served",
 			"4:16: network 192.0.2.0/25 has a view already", `4:39: there is no list "none"`, "5:6: a view needs clients",
-			`9:10: list "a" has no sinkhole addresses`, `10:7: list "b" is not among the lists of this view`, `11:10: unknown action "x"`, `11:7: there is no list "c"`,
+			`9:10: list "a" has no sinkhole`, `10:7: list "b" is not among the lists of this view`, `11:10: unknown action "x"`, `11:7: there is no list "c"`,
 		}},
 		{"categories", "lists:\n  - {name: a, file: a, categories: {csam: sinkhole}}\n  - {name: b, file: b, categories: {csam: explode, x: }}\n  - {name: quorum/1, file: c, categories: [x]}\n", []string{
 			"2:6: the action sinkhole needs addresses", `3:43: unknown action "explode"`, `3:52: "x" has no value`, `4:12: list name "quorum/1"`, "4:43: keys and values",
@@ -240,6 +240,7 @@ func TestMistakesInSettings(t *testing.T) {
 		{"format of a signed list", "lists:\n  - {name: a, root: r, from: [https://o.example], scope: host}\n", []string{"format and scope are for files"}},
 		{"sinkhole without addresses", "lists:\n  - {name: a, file: a, action: sinkhole}\n", []string{"the action sinkhole needs addresses"}},
 		{"addresses without sinkhole", "lists:\n  - {name: a, file: a, sinkhole: [192.0.2.1]}\n", []string{"used by the action sinkhole only"}},
+		{"addresses and a name", "lists:\n  - {name: a, file: a, action: sinkhole, sinkhole: [192.0.2.80, walled.example.org]}\n", []string{"2:52: a sinkhole is some addresses, or one name"}},
 		{"bad addresses", "lists:\n  - {name: a, file: a, action: sinkhole, sinkhole: [192.0.2.300, 'fe80::1%eth0']}\n", []string{`"192.0.2.300" is no IP address`, `"fe80::1%eth0" is no IP address`}},
 	} {
 		path := writeFile(t, t.TempDir(), "dnsfilter.yaml", c.text)

@@ -97,7 +97,7 @@ func (s *Settings) stopPageHints(rules []dnsfilter.Rule) (hints []string) {
 	}
 	led := false
 	for _, r := range rules {
-		if led = led || len(r.Sinkhole) > 0; len(r.Sinkhole) > 0 && r.Notice.Authority == "" {
+		if led = led || r.HasSinkhole(); r.HasSinkhole() && r.Notice.Authority == "" {
 			hints = append(hints, fmt.Sprintf("the stop page can't say who is behind %s, nor whom to ask: give it a notice", r.List))
 		}
 	}

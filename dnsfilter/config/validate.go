@@ -59,20 +59,6 @@ func (r *reader) checkQuorum(at position, q dnsfilter.Quorum) {
 	r.checkSinkhole(at, q.Rule, false)
 }
 
-// checkSinkhole checks that sinkhole addresses and actions match: neither without the other.
-func (r *reader) checkSinkhole(at position, rule dnsfilter.Rule, usedElsewhere bool) {
-	used := rule.Action == dnsfilter.Sinkhole
-	for _, action := range rule.Categories {
-		used = used || action == dnsfilter.Sinkhole
-	}
-	switch has := len(rule.Sinkhole) > 0; {
-	case used && !has:
-		r.fail(at, "the action sinkhole needs addresses: sinkhole: [192.0.2.80]")
-	case has && !used && !usedElsewhere:
-		r.fail(at, "sinkhole addresses are used by the action sinkhole only")
-	}
-}
-
 // checkLoop returns an error if one of the resolvers is this server itself, which would cause a forwarding loop.
 func (s *Settings) checkLoop(resolvers []upstream.Endpoint) error {
 	for _, text := range s.Listen {

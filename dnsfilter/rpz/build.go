@@ -136,7 +136,11 @@ func (src *Source) version(i int) (string, error) {
 // policy identifies what is done with the entries of a source.
 func (src *Source) policy(i int) string {
 	r := &src.Rule
-	return fmt.Sprintf("; %d allow=%t %s %v %v %d", i, src.Allow, r.Action, r.Categories, r.Sinkhole, r.TTL)
+	text := fmt.Sprintf("; %d allow=%t %s %v %v %d", i, src.Allow, r.Action, r.Categories, r.Sinkhole, r.TTL)
+	if r.SinkholeName != "" {
+		text += " " + r.SinkholeName.String()
+	}
+	return text
 }
 
 // before returns the version of the entries behind an older result of version. It returns false if something else was

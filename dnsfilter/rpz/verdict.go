@@ -56,7 +56,9 @@ func sayings(r *dnsfilter.Rule, a dnsfilter.Action) []data {
 	case dnsfilter.Drop:
 		to = toDrop
 	case dnsfilter.Sinkhole:
-		return addresses(r)
+		if to = string(r.SinkholeName); to == "" {
+			return addresses(r)
+		}
 	case dnsfilter.Pass, dnsfilter.Monitor, dnsfilter.Refused, dnsfilter.Divert:
 		return nil
 	}

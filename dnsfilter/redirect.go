@@ -1,0 +1,98 @@
+package dnsfilter
+
+import (
+	"cmp"
+
+	"github.com/miekg/dns"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
+)
+
+// A blocked answer that is a CNAME record has to be completed: a stub resolver expects the records of its target in
+// the same answer. So the query becomes one for the target (see alias), about which no list decides any more: the local
+// data, the cache or the upstream answers it.
+
+// target returns the name to which a CNAME record leads the client of a blocked query, or an empty name if there is
+// none. A client that can read the reason gets no forged record.
+func (d *Decision) target(q *query) blocklist.Name {
+	if d.Action != Sinkhole || q.structured {
+		return ""
+	}
+	return d.rule.SinkholeName
+}
+
+// redirect makes a blocked query one for the target of its CNAME record. It returns false if there is none, or if the
+// record alone is the answer.
+func (q *query) redirect(d *Decision) bool {
+	target := d.target(q)
+	if target == "" || !follows(q.qtype) {
+		return false
+	}
+	why := d.forged(q)
+	q.follow(target, []dns.RR{&dns.CNAME{
+		Hdr:    dns.RR_Header{Name: presentation(blocklist.Name(q.name())), Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: d.ttl()},
+		Target: presentation(target),
+	}})
+	q.alias.why, q.allowed = why, true
+	return true
+}
+
+// ttl returns the TTL of the records of a blocked answer, in seconds.
+func (d *Decision) ttl() uint32 { return cmp.Or(d.rule.TTL, blockTTL) }
+
+// cname appends the CNAME record alone as the answer to a blocked query.
+func (d *Decision) cname(dst []byte, q *query, target blocklist.Name) []byte {
+	m := appendRecord(q.start(dst, dns.RcodeSuccess), dns.TypeCNAME, d.ttl(), []byte(target))
+	dnswire.SetCount(m, dnswire.Answer, 1)
+	return q.finish(m, 0, d.forged(q))
+}
+
+// answerTarget is answerNow for the target of a CNAME record that blocks.
+func (s *Server) answerTarget(c *snapshot, dst []byte, q *query, now uint32) (m []byte, ask bool) {
+	q.resolvers = nil
+	if z := c.zones.find(q.name()); z != nil {
+		if m := s.ownData(c, q, z); m != nil {
+			return m, false
+		}
+	}
+	return s.cached(c, dst, q, now)
+}
+
+// goesOn reports whether the result of render is no answer yet: the query has become one for another name, which the
+// upstream has to be asked for.
+func (q *query) goesOn(m []byte) bool { return len(m) == 0 && q.alias != nil }
+
+// askTarget asks the upstream again for a client that waits, after an answer has led to a CNAME record that blocks. It
+// waits for nothing, and may be called while a session of the upstream delivers an answer.
+func (s *Server) askTarget(w *waiter) {
+	next := waiter{socket: w.socket, peer: w.peer, done: w.done}
+	w.query.copyTo(&next.query)
+	if w.socket != nil {
+		w.socket.pending.Add(1)
+	}
+	go func() {
+		defer s.recoverPanic()
+		c := s.current.Load()
+		f, ok := s.attach(&next.query, next)
+		switch {
+		case !ok:
+			next.giveUp()
+		case f == nil:
+		default:
+			f.worker = nil // its session does not read the reply
+			if f.send(c, c.general.session) {
+				c.general.session.Flush()
+			}
+		}
+	}()
+}
+
+// giveUp ends the waiting of a client that gets no answer.
+func (w *waiter) giveUp() {
+	if w.done != nil {
+		w.done <- nil
+		return
+	}
+	w.socket.pending.Add(-1)
+}
