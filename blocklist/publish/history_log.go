@@ -182,14 +182,28 @@ type OperationLine struct {
 // OperationLines yields the lines of an operation, in the order in which it recorded them. The last value may be an
 // error.
 func (l *Ledger) OperationLines(ctx context.Context, o Operation) iter.Seq2[OperationLine, error] {
+	return l.OperationPart(ctx, o, 0, 0)
+}
+
+// OperationPart yields a part of the lines of an operation: after the first skip lines, at most that many; 0: all. It
+// reads no others, except for checks of pages. The last value may be an error.
+func (l *Ledger) OperationPart(ctx context.Context, o Operation, skip, most int64) iter.Seq2[OperationLine, error] {
 	return func(yield func(OperationLine, error) bool) {
+		n := int64(0)
 		for c, err := range l.history.ChecksBy(ctx, o.ID) {
+			n++
+			if err == nil && (n <= skip || most > 0 && n > skip+most) {
+				continue
+			}
 			check := PageCheck{Checked: c.Checked, Removed: c.Removed}
 			if !yield(OperationLine{Sign: "?", Target: c.Target, Check: &check}, err) || err != nil {
 				return
 			}
 		}
-		for c, err := range l.history.Lines(ctx, o.ID) {
+		if n > 0 { // checks and changes are not in the same operation
+			return
+		}
+		for c, err := range l.history.Lines(ctx, o.ID, skip, most) {
 			if !yield(OperationLine{Sign: c.Sign, Target: c.Target, Attributes: c.Attributes}, err) || err != nil {
 				return
 			}

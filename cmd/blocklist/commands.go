@@ -26,7 +26,7 @@ func (a *app) groups() []group {
 		}},
 		{"The list", []*cobra.Command{
 			changing(a.add()), changing(a.importList()), changing(a.remove()), changing(a.undo()),
-			a.entries(), a.diff(), a.due(), a.status(), a.export(),
+			a.entries(), a.diff(), a.due(), a.status(), a.export(), a.desk(),
 		}},
 		{"Releases and signatures", []*cobra.Command{
 			changing(a.release()), a.pending(), changing(a.request()), withoutLedger(a.review()), changing(a.sign()),

@@ -13,7 +13,7 @@ import (
 // printNotes prints how typed entries are stored, if the stored form differs, and what about them may be a mistake.
 func (a *app) printNotes(ctx context.Context, l *publish.Ledger, typed []string, entries []blocklist.Entry) error {
 	for i, e := range entries {
-		for _, note := range append(storedNotes(typed[i], e), entryNotes(e)...) {
+		for _, note := range notesOf(typed[i], e) {
 			a.printf("note: %s", note)
 		}
 		covering, ok, err := l.Covering(ctx, e)
@@ -25,6 +25,11 @@ func (a *app) printNotes(ctx context.Context, l *publish.Ledger, typed []string,
 		}
 	}
 	return nil
+}
+
+// notesOf returns how a typed entry is stored, if the stored form differs, and what about it may be a mistake.
+func notesOf(typed string, e blocklist.Entry) []string {
+	return append(storedNotes(typed, e), entryNotes(e)...)
 }
 
 // storedNotes returns how a target is stored, if the stored form differs from the typed text.

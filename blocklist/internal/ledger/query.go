@@ -136,11 +136,15 @@ type Line struct {
 	Sign, Target, Attributes string // the attributes begin with a space, if there are any
 }
 
-// Lines yields the lines of an operation, in the order in which it recorded them.
-func (v View) Lines(ctx context.Context, operation int64) iter.Seq2[Line, error] {
+// Lines yields the lines of an operation, in the order in which it recorded them: after the first skip lines, at most
+// that many; 0: all.
+func (v View) Lines(ctx context.Context, operation, skip, most int64) iter.Seq2[Line, error] {
+	if most == 0 {
+		most = math.MaxInt64
+	}
 	return query(ctx, v.q, scanLine, `SELECT sign, target, attributes FROM changes
-		WHERE id > coalesce((SELECT last_change FROM operations WHERE id = ? - 1), 0)
-			AND id <= (SELECT last_change FROM operations WHERE id = ?) ORDER BY id`, operation, operation)
+		WHERE id > ?2 + coalesce((SELECT last_change FROM operations WHERE id = ?1 - 1), 0)
+			AND id <= (SELECT last_change FROM operations WHERE id = ?1) ORDER BY id LIMIT ?3`, operation, skip, most)
 }
 
 func scanLine(row scanner) (l Line, err error) { return l, row.Scan(&l.Sign, &l.Target, &l.Attributes) }

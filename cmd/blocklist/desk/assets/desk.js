@@ -1,0 +1,25 @@
+'use strict';
+// Everything works without this script. It writes times in the reader's zone, unless they have chosen one; counts down;
+// and makes "/" go to the search.
+const root = document.documentElement;
+function local(t) {
+  const at = new Date(t.dateTime);
+  if (isNaN(at)) return;
+  t.title = t.textContent;
+  t.textContent = new Intl.DateTimeFormat('sv-SE', {dateStyle: 'short', timeStyle: 'short'}).format(at);
+}
+if (!root.dataset.zone) document.querySelectorAll('time.at').forEach(local);
+const clocks = document.querySelectorAll('time[data-until]');
+function tick() {
+  clocks.forEach(c => {
+    const left = Math.max(0, Math.floor((new Date(c.dataset.until) - Date.now()) / 1000));
+    const part = n => String(n).padStart(2, '0');
+    c.textContent = part(Math.floor(left / 3600)) + ':' + part(Math.floor(left / 60) % 60) + ':' + part(left % 60);
+  });
+}
+if (clocks.length) { tick(); setInterval(tick, 1000); }
+document.addEventListener('keydown', e => {
+  if (e.key !== '/' || e.ctrlKey || e.metaKey || e.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(e.target.tagName)) return;
+  const box = document.getElementById('search');
+  if (box) { e.preventDefault(); box.focus(); box.select(); }
+});

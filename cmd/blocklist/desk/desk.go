@@ -1,0 +1,95 @@
+// Package desk is the web application in which an agency decides: it shows what waits, the list and its history, tries a
+// change before it counts, and takes officers' signatures. It works on the agency's folder beside the commands: reads
+// take no lock, and a change takes it for a moment only. Nothing but sessions and one-time codes is kept in memory, so a
+// process that is killed loses no work.
+//
+// Officers' keys never come here. An officer signs on another machine and sends the signature alone.
+package desk
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/report"
+	"github.com/argine-dns/argine/blocklist/publish/takedown"
+)
+
+// Options describe a desk. Dir, Log and either User with Link or UserHeader with Proxies are needed.
+type Options struct {
+	Dir string // the agency's folder
+	Log *slog.Logger
+
+	User string            // the account that has started a desk on loopback
+	Link func(path string) // shows that account the path of a one-time link
+
+	// UserHeader is the name of the header in which a reverse proxy names the person. It counts only in requests from
+	// the Proxies, and all other requests are refused.
+	UserHeader string
+	Proxies    []netip.Prefix
+
+	Prepare   func(*publish.Ledger)                           // called once for each opening of the folder; may be nil
+	Notes     func(typed string, e blocklist.Entry) []string  // what may be a mistake about an entry; may be nil
+	Receipts  func(context.Context) (*report.Receipts, error) // reads the subscribers' receipts; may be nil
+	Deadline  time.Duration                                   // within which subscribers enforce a release
+	Platforms takedown.Platforms
+	Push      publish.Transport // brings a release to the origin; nil: a command does
+	PushTo    string            // names the origin, for the ledger
+	Program   string            // name and version, for pages to print
+}
+
+// Desk is the web application. It is an [http.Handler].
+type Desk struct {
+	Options
+	ledger   opened
+	words    words
+	assets   assets
+	views    *views
+	sessions *sessions
+	overview cached[*overview]
+	receipts cached[*report.Receipts]
+	busy     chan struct{} // one place for each page that is being made
+	handler  http.Handler
+}
+
+// New opens the agency's folder for a desk.
+func New(o Options) (*Desk, error) {
+	d := &Desk{Options: o, ledger: opened{dir: o.Dir, prepare: o.Prepare}, busy: make(chan struct{}, atOnce)}
+	var err error
+	if d.words, err = readWords(); err != nil {
+		return nil, err
+	}
+	if d.assets, err = readAssets(); err != nil {
+		return nil, err
+	}
+	if d.views, err = newViews(d.words, d.assets); err != nil {
+		return nil, err
+	}
+	if o.UserHeader == "" {
+		d.sessions = newSessions(o.Link)
+	}
+	if err := d.ledger.open(); err != nil {
+		return nil, err
+	}
+	if d.sessions != nil {
+		d.sessions.newLink()
+	}
+	d.handler = d.secured(d.routes())
+	return d, nil
+}
+
+// ServeHTTP implements [http.Handler].
+func (d *Desk) ServeHTTP(w http.ResponseWriter, r *http.Request) { d.handler.ServeHTTP(w, r) }
+
+// Close closes the agency's folder.
+func (d *Desk) Close() error {
+	if err := d.ledger.close(); err != nil {
+		return fmt.Errorf("closing the desk: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,83 @@
+package desk
+
+import (
+	"slices"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+// entriesPage has a part of the list.
+type entriesPage struct {
+	Entries        []blocklist.Entry
+	Prefix, Scope  string // what was asked for
+	Scopes         []string
+	Down           bool   // in reverse order
+	Turn           string // URL of the other order
+	Previous, Next string
+}
+
+// scopes are the ranges of targets by their first character: in the order of targets, those of one scope are together.
+func scopes() map[string]publish.EntryRange {
+	return map[string]publish.EntryRange{
+		"host": {From: "=", Before: ">"},
+		"url":  {From: "https://", Before: "https:/0"},
+	}
+}
+
+// afterAll follows every character of a target.
+const afterAll = "\U0010ffff"
+
+func (v *visit) entries() error {
+	q := v.r.URL.Query()
+	p := entriesPage{Prefix: q.Get("prefix"), Scope: q.Get("scope"), Down: q.Get("sort") == "-target", Scopes: []string{"host", "url"}}
+	all := scopes()[p.Scope]
+	if p.Prefix != "" {
+		all = publish.EntryRange{From: p.Prefix, Before: p.Prefix + afterAll}
+	}
+	// A page is read from the row beside it, in the order of the page or against it.
+	after, before := q.Get("after"), q.Get("before")
+	part := all
+	part.Most, part.Last = pageLength+1, p.Down != (before != "")
+	if at := after + before; at != "" && part.Last {
+		part.Before = at
+	} else if at != "" {
+		part.From = at + "\x00"
+	}
+	for e, err := range v.ledger.EntriesIn(v.r.Context(), part) {
+		if err != nil {
+			return err
+		}
+		p.Entries = append(p.Entries, e)
+	}
+	more := len(p.Entries) > pageLength
+	if more {
+		p.Entries = p.Entries[:pageLength]
+	}
+	if before != "" {
+		slices.Reverse(p.Entries)
+	}
+	p.links(v, more, after, before)
+	return v.show("entries", "entries.title", p)
+}
+
+// links fills in the URLs of the pages beside this one.
+func (p *entriesPage) links(v *visit, more bool, after, before string) {
+	u := *v.r.URL
+	for _, key := range []string{"after", "before"} {
+		u.RawQuery = parsed(withQuery(&u, key, "")).RawQuery
+	}
+	if n := len(p.Entries); n > 0 {
+		if after != "" || before != "" && more {
+			p.Previous = withQuery(&u, "before", p.Entries[0].Target())
+		}
+		if before != "" || more {
+			p.Next = withQuery(&u, "after", p.Entries[n-1].Target())
+		}
+	}
+	if p.Down {
+		p.Turn = withQuery(&u, "sort", "")
+	} else {
+		p.Turn = withQuery(&u, "sort", "-target")
+	}
+}

@@ -1,0 +1,95 @@
+package desk
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"net/url"
+	"slices"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/report"
+)
+
+// entryPage is the whole history of what was asked for, and of what covers it.
+type entryPage struct {
+	Of         string
+	Own, Cover []*entryState
+}
+
+// entryState is the history of one target, newest first.
+type entryState struct {
+	*publish.EntryHistory
+	Standing []blocklist.Entry // the orders that it rests on
+}
+
+func (v *visit) entry() error {
+	p := entryPage{Of: v.r.URL.Query().Get("of")}
+	all, err := v.ledger.EntryHistory(v.r.Context(), p.Of)
+	if err != nil {
+		return err
+	}
+	for _, h := range all {
+		s := &entryState{EntryHistory: h}
+		slices.Reverse(h.Events)
+		if h.Listed {
+			if s.Standing, err = v.ledger.Orders(v.r.Context(), h.Target); err != nil {
+				return err
+			}
+		}
+		if h.Covers {
+			p.Cover = append(p.Cover, s)
+		} else {
+			p.Own = append(p.Own, s)
+		}
+	}
+	return v.show("entry", "entry.title", p)
+}
+
+// entryPage is the history of an entry as a page to print.
+func (v *visit) entryPage() error {
+	o, err := v.reportOptions()
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	if err := report.Entry(v.r.Context(), &b, v.ledger, v.r.URL.Query().Get("of"), o); err != nil {
+		return err
+	}
+	return v.showReport(b.Bytes())
+}
+
+// reportOptions are the data of pages to print.
+func (v *visit) reportOptions() (report.Options, error) {
+	o := report.Options{Program: v.Program, Deadline: v.Deadline}
+	if v.Receipts == nil {
+		return o, nil
+	}
+	var err error
+	o.Receipts, err = v.readReceipts()
+	return o, err
+}
+
+// showReport shows a page of package report. It has its style sheet in it, which the policy allows by its hash.
+func (v *visit) showReport(page []byte) error {
+	_, rest, _ := bytes.Cut(page, []byte("<style>"))
+	style, _, _ := bytes.Cut(rest, []byte("</style>"))
+	sum := sha256.Sum256(style)
+	h := v.w.Header()
+	h.Set("Content-Security-Policy", fmt.Sprintf("default-src 'none'; style-src 'sha256-%s'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+		base64.StdEncoding.EncodeToString(sum[:])))
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = v.w.Write(page) // the reader may be gone
+	return nil
+}
+
+// parsed returns a URL that this desk has made.
+func parsed(text string) *url.URL {
+	u, err := url.Parse(text)
+	if err != nil {
+		return &url.URL{}
+	}
+	return u
+}

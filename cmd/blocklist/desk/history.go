@@ -1,0 +1,104 @@
+package desk
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+// pageLength is how many rows of a long table a page has.
+const pageLength = 50
+
+// historyPage has operations, newest first.
+type historyPage struct {
+	Kinds                                         []string
+	Kind, Author, Reference, Target, Since, Until string // what was asked for
+	Operations                                    []publish.LoggedOperation
+	Older, Newest                                 string // URLs of other pages; empty: there are none
+}
+
+// log returns the operations of a filter, newest first.
+func (v *visit) log(f publish.LogFilter) (all []publish.LoggedOperation, err error) {
+	for o, err := range v.ledger.Log(v.r.Context(), f) {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, o)
+	}
+	slices.Reverse(all)
+	return all, nil
+}
+
+func (v *visit) history() error {
+	q := v.r.URL.Query()
+	p := historyPage{
+		Kinds: publish.Kinds(), Kind: q.Get("kind"), Author: q.Get("author"), Reference: q.Get("reference"), Target: q.Get("target"),
+		Since: q.Get("since"), Until: q.Get("until"),
+	}
+	f := publish.LogFilter{Author: p.Author, Reference: p.Reference, Target: p.Target, Last: pageLength + 1}
+	if p.Kind != "" {
+		f.Kinds = []string{p.Kind}
+	}
+	var err error
+	if f.Since, err = dayOf(p.Since, 0); err != nil {
+		return err
+	}
+	if f.Until, err = dayOf(p.Until, 1); err != nil {
+		return err
+	}
+	if f.Before, err = numberOf(q.Get("before")); err != nil {
+		return err
+	}
+	if p.Operations, err = v.log(f); err != nil {
+		return err
+	}
+	if len(p.Operations) > pageLength {
+		p.Operations = p.Operations[:pageLength]
+		p.Older = withQuery(v.r.URL, "before", strconv.FormatInt(p.Operations[pageLength-1].ID, 10))
+	}
+	if f.Before > 0 {
+		p.Newest = withQuery(v.r.URL, "before", "")
+	}
+	return v.show("history", "history.title", p)
+}
+
+// dayOf reads a day, and returns the midnight that follows it by some days. An empty text is no day.
+func dayOf(text string, after int) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	day, err := time.Parse(time.DateOnly, text)
+	if err != nil {
+		return day, fmt.Errorf("day %.40q: %w: a day such as 2027-05-01 is needed", text, blocklist.ErrMalformed)
+	}
+	return day.AddDate(0, 0, after), nil
+}
+
+// numberOf reads a number; an empty text is zero.
+func numberOf(text string) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("number %.40q: %w", text, blocklist.ErrMalformed)
+	}
+	return n, nil
+}
+
+// withQuery returns a URL of this desk with one value of its query changed; an empty value removes it.
+func withQuery(u *url.URL, key, value string) string {
+	q := u.Query()
+	if q.Set(key, value); value == "" {
+		q.Del(key)
+	}
+	if len(q) == 0 {
+		return u.Path
+	}
+	return u.Path + "?" + q.Encode()
+}

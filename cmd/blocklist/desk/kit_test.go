@@ -1,0 +1,240 @@
+package desk_test
+
+import (
+	"crypto"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/net/html"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/keys"
+	"github.com/argine-dns/argine/cmd/blocklist/desk"
+)
+
+// agency is a list with one officer, and a desk for it.
+type agency struct {
+	*publish.Ledger
+	dir     string
+	officer crypto.Signer
+	server  *httptest.Server
+	links   []string // paths that the desk has shown
+}
+
+// newAgency makes a list whose root is signed.
+func newAgency(t *testing.T) *agency {
+	t.Helper()
+	home := t.TempDir()
+	public, err := keys.Generate(filepath.Join(home, "anna.key"), filepath.Join(home, "anna.pub"), "anna", "")
+	require.NoError(t, err)
+	online, err := keys.Generate(filepath.Join(home, "online.key"), filepath.Join(home, "online.pub"), "origin", "")
+	require.NoError(t, err)
+	a := &agency{dir: filepath.Join(home, "agency")}
+	require.NoError(t, publish.Init(t.Context(), a.dir, publish.InitOptions{
+		List: "it.example/test", OriginKey: online, Officers: []string{public}, Threshold: 1, Author: "anna",
+		Urgent: publish.UrgentLimits{Entries: 5, Hours: 24},
+	}))
+	a.officer, err = keys.Load(filepath.Join(home, "anna.key"), nil)
+	require.NoError(t, err)
+	a.Ledger, err = publish.Open(a.dir)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, a.Close()) })
+	a.sign(t)
+	return a
+}
+
+func (a *agency) sign(t *testing.T) {
+	t.Helper()
+	p, err := a.Pending()
+	require.NoError(t, err)
+	_, err = a.Sign(t.Context(), p, a.officer)
+	require.NoError(t, err)
+}
+
+func (a *agency) list(t *testing.T, lines ...string) {
+	t.Helper()
+	var all []blocklist.Entry
+	for _, line := range lines {
+		e, err := blocklist.ParseEntry(line)
+		require.NoError(t, err)
+		all = append(all, e)
+	}
+	_, err := a.Add(t.Context(), all, publish.Audit{Author: "carla", Reason: "as ordered", Override: "the guards know no test"})
+	require.NoError(t, err)
+}
+
+// open starts a desk on loopback. Its user is carla.
+func (a *agency) open(t *testing.T, change ...func(*desk.Options)) {
+	t.Helper()
+	a.serve(t, append([]func(*desk.Options){func(o *desk.Options) {
+		o.User, o.Link = "carla", func(path string) { a.links = append(a.links, path) }
+	}}, change...))
+}
+
+// openBehindProxy starts a desk that takes the people's names from a header.
+func (a *agency) openBehindProxy(t *testing.T, change ...func(*desk.Options)) {
+	t.Helper()
+	a.serve(t, append([]func(*desk.Options){func(o *desk.Options) {
+		o.UserHeader, o.Proxies = "X-Remote-User", []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	}}, change...))
+}
+
+func (a *agency) serve(t *testing.T, change []func(*desk.Options)) {
+	t.Helper()
+	o := desk.Options{Dir: a.dir, Log: slog.New(slog.DiscardHandler), Program: "blocklist test"}
+	for _, c := range change {
+		c(&o)
+	}
+	d, err := desk.New(o)
+	require.NoError(t, err)
+	a.server = httptest.NewServer(d)
+	t.Cleanup(func() {
+		a.server.Close()
+		require.NoError(t, d.Close())
+	})
+}
+
+// browser is one person's.
+type browser struct {
+	*http.Client
+	base string
+	user string // for the header; empty: none
+	lang string
+}
+
+// enter returns a browser with a session.
+func (a *agency) enter(t *testing.T) *browser {
+	t.Helper()
+	b := a.stranger(t)
+	r := b.get(t, a.links[len(a.links)-1])
+	require.Equal(t, http.StatusOK, r.status, r.text)
+	return b
+}
+
+// as returns the browser of a person whom the proxy names.
+func (a *agency) as(t *testing.T, user string) *browser {
+	t.Helper()
+	b := a.stranger(t)
+	b.user = user
+	return b
+}
+
+// stranger returns a browser without a session.
+func (a *agency) stranger(t *testing.T) *browser {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	require.NoError(t, err)
+	return &browser{Client: &http.Client{Jar: jar}, base: a.server.URL}
+}
+
+// page is an answer as a reader sees it.
+type page struct {
+	status int
+	header http.Header
+	path   string // after redirects
+	text   string // what is visible, with a bar before each cell of a table
+	values map[string]string
+	raw    string
+}
+
+func (b *browser) get(t *testing.T, path string) page {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.base+path, nil)
+	require.NoError(t, err)
+	return b.send(t, r)
+}
+
+func (b *browser) post(t *testing.T, path string, fields url.Values) page {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.base+path, strings.NewReader(fields.Encode()))
+	require.NoError(t, err)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	return b.send(t, r)
+}
+
+func (b *browser) send(t *testing.T, r *http.Request) page {
+	t.Helper()
+	if b.user != "" {
+		r.Header.Set("X-Remote-User", b.user)
+	}
+	if b.lang != "" {
+		r.Header.Set("Accept-Language", b.lang)
+	}
+	answer, err := b.Do(r)
+	require.NoError(t, err)
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	require.NoError(t, err)
+	p := page{status: answer.StatusCode, header: answer.Header, path: answer.Request.URL.RequestURI(), raw: string(body)}
+	if strings.HasPrefix(answer.Header.Get("Content-Type"), "text/html") {
+		p.text, p.values = read(t, p.raw)
+	}
+	return p
+}
+
+// read returns the visible text of a page and the values of its fields. It fails if the page has anything that its
+// policy forbids.
+func read(t *testing.T, body string) (string, map[string]string) {
+	t.Helper()
+	root, err := html.Parse(strings.NewReader(body))
+	require.NoError(t, err)
+	var text strings.Builder
+	values := map[string]string{}
+	for n := range root.Descendants() {
+		switch {
+		case n.Type == html.TextNode && n.Parent.Data != "script" && n.Parent.Data != "style":
+			text.WriteString(n.Data)
+		case n.Type == html.ElementNode:
+			checkElement(t, n)
+			if n.Data == "td" {
+				text.WriteString("|")
+			}
+			if name := attribute(n, "name"); name != "" {
+				values[name] = attribute(n, "value")
+			}
+			if n.Data == "textarea" && n.FirstChild != nil {
+				values[attribute(n, "name")] = n.FirstChild.Data
+			}
+		}
+	}
+	return strings.Join(strings.Fields(text.String()), " "), values
+}
+
+func checkElement(t *testing.T, n *html.Node) {
+	t.Helper()
+	assert.NotContains(t, []string{"iframe", "object", "base", "style", "img"}, n.Data)
+	for _, a := range n.Attr {
+		assert.NotEqual(t, "style", a.Key)
+		assert.False(t, strings.HasPrefix(a.Key, "on"), a.Key)
+		if a.Key == "href" || a.Key == "src" || a.Key == "action" {
+			assert.Regexp(t, `^(/[^/]|/$|#)`, a.Val, "all of a page is of the desk")
+		}
+	}
+	if n.Data == "script" {
+		assert.Nil(t, n.FirstChild)
+	}
+}
+
+func attribute(n *html.Node, key string) string {
+	for _, a := range n.Attr {
+		if a.Key == key {
+			return a.Val
+		}
+	}
+	return ""
+}
+
+// audit is the cause of what the tests do themselves.
+var audit = publish.Audit{Author: "anna", Reason: "a test"}

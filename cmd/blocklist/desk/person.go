@@ -1,0 +1,88 @@
+package desk
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+// right is something that a person may do.
+type right string
+
+const (
+	see    right = "see"    // read the list and its history
+	audit  right = "audit"  // read reports, roles and the proof of the history
+	change right = "change" // propose, list, withdraw, ask for urgent orders
+	sign   right = "sign"   // fetch signing requests, bring signatures
+	decide right = "decide" // decide as the second person, override the guards, make and push releases
+)
+
+// owner is the role of the account that has started a desk for itself, as long as no one has a role.
+const owner = "owner"
+
+// rightsOf returns what a role may do.
+func rightsOf(role string) []right {
+	switch role {
+	case publish.RoleReader:
+		return []right{see}
+	case publish.RoleAuditor:
+		return []right{see, audit}
+	case publish.RoleClerk:
+		return []right{see, change, sign}
+	case publish.RoleReviewer, owner:
+		return []right{see, audit, change, sign, decide}
+	}
+	return nil
+}
+
+// person is who asks.
+type person struct {
+	Name, Role string
+}
+
+// may reports whether a person has a right.
+func (p person) may(r right) bool { return slices.Contains(rightsOf(p.Role), r) }
+
+var (
+	errNoSession = errors.New("no session")
+	errStranger  = errors.New("it does not come from the reverse proxy that names the people")
+)
+
+// name returns the name of the person who sends a request.
+func (d *Desk) name(r *http.Request) (string, error) {
+	if d.sessions != nil {
+		if !d.sessions.valid(r) {
+			return "", errNoSession
+		}
+		return d.User, nil
+	}
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil || !slices.ContainsFunc(d.Proxies, func(p netip.Prefix) bool { return p.Contains(from.Addr().Unmap()) }) {
+		return "", errStranger
+	}
+	names := r.Header.Values(d.UserHeader)
+	if len(names) != 1 || !isName(names[0]) {
+		return "", fmt.Errorf("%w: there must be one header %s with one name, of at most 128 octets", errStranger, d.UserHeader)
+	}
+	return names[0], nil
+}
+
+// isName reports whether a text can be the name of a person, see [publish.Ledger.SetRole].
+func isName(text string) bool {
+	hidden := func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) || r == unicode.ReplacementChar }
+	return text != "" && len(text) <= 128 && !strings.ContainsFunc(text, hidden)
+}
+
+// roleOf returns the role of a person.
+func (d *Desk) roleOf(name string, roles map[string]string) string {
+	if len(roles) == 0 && d.sessions != nil {
+		return owner
+	}
+	return roles[name]
+}

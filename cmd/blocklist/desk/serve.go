@@ -1,0 +1,36 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/net/netutil"
+)
+
+// maxConnections limits the open connections of a desk.
+const maxConnections = 1000
+
+// Serve answers requests on a listener until ctx ends, and completes the open ones.
+func (d *Desk) Serve(ctx context.Context, l net.Listener) error {
+	server := &http.Server{
+		Handler: d, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: requestWithin, WriteTimeout: 2 * requestWithin,
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+		ErrorLog: slog.NewLogLogger(d.Log.Handler(), slog.LevelWarn),
+	}
+	ended := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestWithin)
+		defer cancel()
+		ended <- server.Shutdown(last)
+	})
+	err := server.Serve(netutil.LimitListener(l, maxConnections))
+	if stop() || !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving the desk: %w", err)
+	}
+	return <-ended
+}

@@ -1,0 +1,71 @@
+package desk
+
+import (
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+// task is something that waits for a person.
+type task struct {
+	Key    string // of the text
+	N      uint64
+	Detail string
+	Link   string
+	Urgent bool
+}
+
+// startPage is what waits, and what has happened last.
+type startPage struct {
+	Tasks  []task
+	Recent []publish.LoggedOperation // newest first
+}
+
+// maxRecent is how many operations the first page has.
+const maxRecent = 8
+
+func (v *visit) start() error {
+	recent, err := v.log(publish.LogFilter{Last: maxRecent})
+	if err != nil {
+		return err
+	}
+	return v.show("start", "start.title", startPage{v.tasks(), recent})
+}
+
+// tasks returns what waits, the most urgent first.
+func (v *visit) tasks() (all []task) {
+	add := func(when bool, t task) {
+		if when {
+			all = append(all, t)
+		}
+	}
+	s := v.now
+	p := s.Pending
+	add(s.Ordered != nil, task{Key: "task.ordered", N: 1, Link: "/urgent", Urgent: true})
+	add(p != nil && !p.Enough(), task{Key: "task.sign", N: missing(p), Link: "/pending"})
+	add(p != nil && p.IsRelease() && p.Enough(), task{Key: "task.push", N: 1, Link: "/pending"})
+	add(s.Root != nil && v.unreleased(), task{Key: "task.release", N: s.Added + s.Removed, Link: "/pending"})
+	add(s.Due.Review > 0, task{Key: "task.review", N: s.Due.Review, Link: "/due?what=review"})
+	add(s.Due.Expired > 0, task{Key: "task.expired", N: s.Due.Expired, Link: "/due?what=expired"})
+	add(s.Due.Expiring > 0, task{Key: "task.expiring", N: s.Due.Expiring, Link: "/due?what=expiring"})
+	return all
+}
+
+// missing returns how many signatures are missing on what is pending, if anything is.
+func missing(p *publish.Pending) uint64 {
+	if p == nil {
+		return 0
+	}
+	n := max(p.Threshold-len(p.Signed), 0)
+	if p.Before != nil {
+		n = max(n, p.Before.Threshold-len(p.Before.Signed))
+	}
+	return uint64(max(n, 0))
+}
+
+// unreleased reports whether the list has changed since the release that was pushed last or is pending.
+func (v *visit) unreleased() bool {
+	s := v.now
+	if s.Pending != nil && s.Pending.IsRelease() {
+		return s.Pending.Digest != s.Head.Digest && s.Pending.Ledger != s.Head.Hash
+	}
+	return s.Added+s.Removed > 0
+}

@@ -1,0 +1,150 @@
+package desk
+
+import (
+	"fmt"
+	"html/template"
+	"io/fs"
+	"path"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+// views are the templates of all pages, with the functions of a language and a time zone.
+type views struct {
+	words  words
+	assets assets
+
+	mu   sync.Mutex
+	made map[viewKey]map[string]*template.Template
+}
+
+type viewKey struct {
+	lang int
+	zone string
+}
+
+// maxViews is how many combinations of languages and zones are kept.
+const maxViews = 64
+
+func newViews(w words, a assets) (*views, error) {
+	v := &views{words: w, assets: a, made: map[viewKey]map[string]*template.Template{}}
+	for lang := range languages() {
+		if _, err := v.get(lang, time.UTC); err != nil {
+			return nil, err
+		}
+	}
+	return v, nil
+}
+
+// get returns the templates of all pages.
+func (v *views) get(lang int, zone *time.Location) (map[string]*template.Template, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	key := viewKey{lang, zone.String()}
+	if pages := v.made[key]; pages != nil {
+		return pages, nil
+	}
+	pages, err := v.parse(lang, zone)
+	if err != nil {
+		return nil, err
+	}
+	if len(v.made) >= maxViews {
+		clear(v.made)
+	}
+	v.made[key] = pages
+	return pages, nil
+}
+
+func (v *views) parse(lang int, zone *time.Location) (map[string]*template.Template, error) {
+	shared, err := template.New("").Funcs(v.funcs(lang, zone)).ParseFS(files, "templates/shared/*.html")
+	if err != nil {
+		return nil, err
+	}
+	names, err := fs.Glob(files, "templates/*.html")
+	if err != nil {
+		return nil, err
+	}
+	pages := map[string]*template.Template{}
+	for _, name := range names {
+		page, err := shared.Clone()
+		if err == nil {
+			page, err = page.ParseFS(files, name)
+		}
+		if err != nil {
+			return nil, err
+		}
+		pages[strings.TrimSuffix(path.Base(name), ".html")] = page
+	}
+	return pages, nil
+}
+
+// funcs are the functions of the templates.
+func (v *views) funcs(lang int, zone *time.Location) template.FuncMap {
+	t := func(key string, args ...any) string { return v.words.text(lang, key, args...) }
+	return template.FuncMap{
+		"t": t, "asset": v.assets.url, "languages": languages, "target": target, "reference": publish.StatedReference,
+		"count": func(key string, n any) string { return v.words.count(lang, key, whole(n)) },
+		"num":   func(n any) string { return number(lang, whole(n)) },
+		"time":  func(at time.Time) template.HTML { return timeElement(at, zone, time.DateOnly+" 15:04") },
+		"day":   func(at time.Time) template.HTML { return timeElement(at, time.UTC, time.DateOnly) },
+		"nav":   navigation, "took": took, "join": func(texts []string) string { return strings.Join(texts, ", ") },
+		"short": func(text string) string { return text[:min(len(text), 12)] },
+	}
+}
+
+// whole returns a number of any type as one without a sign.
+func whole(n any) uint64 {
+	switch n := n.(type) {
+	case uint64:
+		return n
+	case int64:
+		return uint64(max(n, 0))
+	case int:
+		return uint64(max(n, 0))
+	}
+	return 0
+}
+
+// timeElement returns a time as an element, which the script of the page writes in the zone of the reader unless they
+// have chosen one. Days are those of UTC, as in entries.
+func timeElement(at time.Time, zone *time.Location, layout string) template.HTML {
+	if at.IsZero() {
+		return "–"
+	}
+	shown := at.In(zone).Format(layout)
+	if layout == time.DateOnly {
+		return template.HTML(fmt.Sprintf(`<time datetime="%s">%s</time>`, shown, shown)) //nolint:gosec // digits
+	}
+	if zone == time.UTC {
+		shown += " UTC"
+	}
+	return template.HTML(fmt.Sprintf(`<time class="at" datetime="%s">%s</time>`, at.UTC().Format(time.RFC3339), shown)) //nolint:gosec // as above
+}
+
+// target returns the target of an entry's line.
+func target(line string) string {
+	name, _, _ := strings.Cut(line, " ")
+	return name
+}
+
+// took returns a duration in at most two units.
+func took(d time.Duration) string {
+	s := int64(d.Round(time.Second) / time.Second)
+	for _, unit := range []struct {
+		name, next string
+		size, part int64
+	}{{"d", "h", 86400, 3600}, {"h", "min", 3600, 60}, {"min", "s", 60, 1}} {
+		if s < unit.size {
+			continue
+		}
+		text := fmt.Sprintf("%d %s", s/unit.size, unit.name)
+		if rest := s % unit.size / unit.part; rest > 0 {
+			text += fmt.Sprintf(" %d %s", rest, unit.next)
+		}
+		return text
+	}
+	return fmt.Sprintf("%d s", s)
+}
