@@ -31,12 +31,12 @@ const transferKey = "key \"transfer.example\" {\n\talgorithm hmac-sha256;\n\tsec
 type peer struct {
 	program, zone string
 	key           string // of the zone: a file, or none
-	notify        bool
+	notify, tls   bool
 	start         func(t *testing.T, p peerPlace) (args []string) // writes its settings, and returns its arguments
 }
 
 // peerPlace says where the peer answers (port), whom it asks (forward), and where it copies the zone from.
-type peerPlace struct{ dir, port, forward, primary, file string }
+type peerPlace struct{ dir, port, forward, primary, file, cert string }
 
 // example returns a file of examples/rpz with some words replaced.
 func example(t *testing.T, name string, words ...string) string {
@@ -49,16 +49,26 @@ func example(t *testing.T, name string, words ...string) string {
 	return strings.NewReplacer(words...).Replace(string(text))
 }
 
+// startBIND writes the settings of BIND as a secondary over TCP, or over TLS (RFC 9103) if the place has a certificate.
+func startBIND(t *testing.T, p peerPlace) []string {
+	t.Helper()
+	own := fmt.Sprintf("options { directory %q; listen-on port %s { 127.0.0.1; }; listen-on-v6 { none; }; pid-file none; session-keyfile none; lock-file none;\n"+
+		"forward only; forwarders port %s { 127.0.0.1; }; dnssec-validation no; empty-zones-enable no; max-cache-ttl 0; max-ncache-ttl 0;",
+		p.dir, p.port, p.forward)
+	key, secured := "key transfer.example", ""
+	if p.cert != "" {
+		secured = fmt.Sprintf("tls primary { ca-file %q; remote-hostname \"resolver.example\"; };\n", p.cert)
+		key += " tls primary"
+	}
+	writeFile(t, p.dir, "named.conf", "controls { };\n"+secured+example(t, "named.conf", `include "/etc/bind/transfer.key";`, transferKey, "options {", own,
+		"192.0.2.1 key transfer.example", "127.0.0.1 port "+p.primary+" "+key))
+	return []string{"-g", "-c", filepath.Join(p.dir, "named.conf")}
+}
+
 func peers() map[string]peer {
 	return map[string]peer{
-		"bind": {program: "named", zone: "csam.rpz.example", key: "transfer.key", notify: true, start: func(t *testing.T, p peerPlace) []string {
-			own := fmt.Sprintf("options { directory %q; listen-on port %s { 127.0.0.1; }; listen-on-v6 { none; }; pid-file none; session-keyfile none; lock-file none;\n"+
-				"forward only; forwarders port %s { 127.0.0.1; }; dnssec-validation no; empty-zones-enable no; max-cache-ttl 0; max-ncache-ttl 0;",
-				p.dir, p.port, p.forward)
-			writeFile(t, p.dir, "named.conf", "controls { };\n"+example(t, "named.conf", `include "/etc/bind/transfer.key";`, transferKey, "options {", own,
-				"192.0.2.1 key", "127.0.0.1 port "+p.primary+" key"))
-			return []string{"-g", "-c", filepath.Join(p.dir, "named.conf")}
-		}},
+		"bind":          {program: "named", zone: "csam.rpz.example", key: "transfer.key", notify: true, start: startBIND},
+		"bind over tls": {program: "named", zone: "csam.rpz.example", key: "transfer.key", notify: true, tls: true, start: startBIND},
 		"unbound": {program: "unbound", zone: "unbound.rpz.example", key: "none", notify: true, start: func(t *testing.T, p peerPlace) []string {
 			writeFile(t, p.dir, "unbound.conf", example(t, "unbound.conf", "primary: 192.0.2.1", "primary: 127.0.0.1@"+p.primary, "192.0.2.1", "127.0.0.1")+
 				fmt.Sprintf("server:\n interface: 127.0.0.1\n port: %s\n username: \"\"\n chroot: \"\"\n directory: %q\n pidfile: \"\"\n use-syslog: no\n do-daemonize: no\n"+
@@ -203,9 +213,13 @@ func testPeer(t *testing.T, p peer) {
 	r := newFolder(t, settings+"}\n")
 	r.write(t, "transfer.key", transferKey)
 	r.write(t, "allow.txt", "a.7.test\nok.10.test\n")
+	place.primary = strings.TrimPrefix(r.addr, "127.0.0.1:")
+	if p.tls {
+		place.primary, place.cert = r.listenTLS(t, settings+"}\n"), filepath.Join(r.dir, "cert.pem")
+	}
 	r.start(t)
 	require.Eventually(t, func() bool { return zoneOf(t, r).Serial > 0 }, 10*time.Second, 10*time.Millisecond, r.log)
-	place.forward, place.primary = r.upstreamPort(t), strings.TrimPrefix(r.addr, "127.0.0.1:")
+	place.forward = r.upstreamPort(t)
 	startProgram(t, addr, place.dir, p.program, p.start(t, place)...)
 	awaitVerdict(t, addr, "0.test.", "NXDOMAIN ", 20*time.Second)
 

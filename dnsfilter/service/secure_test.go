@@ -16,23 +16,33 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/certtest"
 )
 
+// newCertificate writes a new certificate and its key.
+func (r *running) newCertificate(t *testing.T) {
+	t.Helper()
+	cert, key := certtest.New(t)
+	r.write(t, "cert.pem", string(cert))
+	r.write(t, "key.pem", string(key))
+}
+
+// listenTLS adds an address for DNS over TLS to the settings. It returns the port.
+func (r *running) listenTLS(t *testing.T, settings string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	r.write(t, "head.yaml", strings.Replace(r.head(t), "listen: [", "certificate: {cert: cert.pem, key: key.pem}\nlisten: [tls://"+l.Addr().String()+", ", 1))
+	r.settings(t, settings)
+	r.newCertificate(t)
+	return strings.TrimPrefix(l.Addr().String(), "127.0.0.1:")
+}
+
 // TestCertificateOfTheSettings renews the certificate of a running service; a broken pair changes nothing.
 func TestCertificateOfTheSettings(t *testing.T) {
 	t.Parallel()
 	r := newFolder(t, "")
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	secured := "127.0.0.1:" + r.listenTLS(t, "")
+	first, err := os.ReadFile(filepath.Join(r.dir, "cert.pem"))
 	require.NoError(t, err)
-	secured := l.Addr().String()
-	require.NoError(t, l.Close())
-	r.write(t, "head.yaml", strings.Replace(r.head(t), "listen: [", "certificate: {cert: cert.pem, key: key.pem}\nlisten: [tls://"+secured+", ", 1))
-	r.settings(t, "")
-	renew := func() []byte {
-		cert, key := certtest.New(t)
-		r.write(t, "cert.pem", string(cert))
-		r.write(t, "key.pem", string(key))
-		return cert
-	}
-	first := renew()
 	r.start(t)
 	serial := func() string {
 		conn, err := tls.Dial("tcp", secured, &tls.Config{InsecureSkipVerify: true})
@@ -46,7 +56,7 @@ func TestCertificateOfTheSettings(t *testing.T) {
 		return conn.ConnectionState().PeerCertificates[0].SerialNumber.String()
 	}
 	before := serial()
-	renew()
+	r.newCertificate(t)
 	require.Eventually(t, func() bool { return serial() != before }, 10*time.Second, 50*time.Millisecond, r.log)
 
 	now := serial()
