@@ -8,8 +8,8 @@ import (
 // Action is what happens to a query.
 type Action uint8
 
-// The actions. Every action from NXDomain on withholds the real answer. A list can't have the action Divert: it results
-// from [Rule].Divert.
+// The actions. Every action from NXDomain on withholds the real answer. Rules can't have the actions from Divert on:
+// they result from [Rule].Divert and from the records of a [PolicyZone].
 const (
 	Pass    Action = iota // answered as if there were no list
 	Monitor               // counted, then answered as if there were no list
@@ -23,9 +23,12 @@ const (
 	Drop     // no answer at all
 	Sinkhole // the rule's addresses for A and AAAA, no data for other types; or the rule's name, for all types
 	Divert   // for a host whose URLs are listed: the addresses of the rule's proxy
+
+	LocalData // records of a policy zone
+	TCPOnly   // over UDP an empty answer with TC, so that the client asks over TCP; there, it is answered
 )
 
-var actionNames = [...]string{"pass", "monitor", "nxdomain", "nodata", "refused", "drop", "sinkhole", "divert"} //nolint:gochecknoglobals // a constant table
+var actionNames = [...]string{"pass", "monitor", "nxdomain", "nodata", "refused", "drop", "sinkhole", "divert", "local-data", "tcp-only"} //nolint:gochecknoglobals // a constant table
 
 // Blocks reports whether the real answer is withheld.
 func (a Action) Blocks() bool { return a >= NXDomain }

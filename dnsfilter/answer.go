@@ -57,6 +57,10 @@ func (d *Decision) appendAnswer(dst []byte, q *query) ([]byte, bool) {
 		}
 	case Divert:
 		return d.divert(dst, q), true
+	case TCPOnly:
+		return q.truncated(dst), true
+	case LocalData:
+		return d.localData(dst, q), true
 	default:
 	}
 	return d.negative(dst, q, dns.RcodeSuccess), true
@@ -165,9 +169,9 @@ func appendAddress(m []byte, rrtype uint16, addr netip.Addr, ttl uint32) []byte 
 	return appendRecord(m, rrtype, ttl, data[:])
 }
 
-// appendRecord appends a record of a type below 256, with less than 256 bytes of data. Its owner is the query name.
+// appendRecord appends a record. Its owner is the query name.
 func appendRecord(m []byte, rrtype uint16, ttl uint32, data []byte) []byte {
-	m = append(m, 0xc0, dnswire.HeaderSize, 0, byte(rrtype), 0, dns.ClassINET)
+	m = append(m, 0xc0, dnswire.HeaderSize, byte(rrtype>>8), byte(rrtype), 0, dns.ClassINET)
 	m = binary.BigEndian.AppendUint32(m, ttl)
-	return append(append(m, 0, byte(len(data))), data...)
+	return append(binary.BigEndian.AppendUint16(m, uint16(len(data))), data...)
 }

@@ -70,8 +70,7 @@ func (s *Server) describe(a *cache.Answer) (CachedAnswer, error) {
 		q := &query{counters: new(counters), qtype: binary.BigEndian.Uint16(tail), class: dns.ClassINET}
 		q.key, q.question = a.Key, a.Message[dnswire.HeaderSize:dnswire.HeaderSize+len(a.Key)-1]
 		v := s.current.Load().views.of(netip.Addr{})
-		named := v.Decide(s.store, q.name())
-		q.allowed = named.Allows()
+		v.decideOn(s.store, q)
 		out.Decision = q.inspect(s.store, v, a.Message)
 	}
 	return out, nil

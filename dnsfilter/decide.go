@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"net/netip"
 
+	"github.com/miekg/dns"
+
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
 // Decision is the outcome for a name or address, and its reason.
@@ -12,8 +15,10 @@ type Decision struct {
 	Action   Action
 	Match    blocklist.Match // the deciding entry; zero if no list of the policy has the name or address
 	rule     *Rule
-	indirect bool   // it is about a target in the answer that is not at the end of a CNAME chain
-	chain    *chain // from the query name to the denied name; nil: the query name is denied
+	hit      *zoneHit // the rule of a policy zone behind it; nil: none
+	waits    bool     // policy zones before the deciding one need the answer
+	indirect bool     // it is about a target in the answer that is not at the end of a CNAME chain
+	chain    *chain   // from the query name to the denied name; nil: the query name is denied
 }
 
 // Blocks reports whether the real answer is withheld.
@@ -44,7 +49,16 @@ func (d Decision) Reason() Reason {
 }
 
 // Allows reports whether an allow list has the name.
-func (d *Decision) Allows() bool { return d.Action == Pass && d.Match.List != "" }
+func (d *Decision) Allows() bool { return d.Action == Pass && d.Match.List != "" && d.hit == nil }
+
+// Trigger returns the trigger of the policy zone that decided, and the owner of its rule, relative to the zone. It
+// returns false if another kind of list decided.
+func (d *Decision) Trigger() (t Trigger, owner string, ok bool) {
+	if d.hit == nil {
+		return t, "", false
+	}
+	return d.hit.trigger, d.hit.owner(), true
+}
 
 // count counts a decision by a list. Decisions without a list are not counted.
 func (d *Decision) count(c *counters) {
@@ -56,8 +70,8 @@ func (d *Decision) count(c *counters) {
 // usualLists is how many lists may match one name before a decision allocates.
 const usualLists = 8
 
-// Decide returns the decision on a name in lower-case wire form, for a client outside all views. The decision keeps a
-// reference to name.
+// Decide returns the decision of the lists on a name in lower-case wire form, for a client outside all views. Policy
+// zones decide on queries only. The decision keeps a reference to name.
 //
 // With NXDOMAIN, caches assume that no names exist below this one (RFC 8020). If an allow list has names below a listed
 // domain, use the action nodata for the list.
@@ -76,16 +90,21 @@ func (p *Policy) DecideAddr(store *blocklist.Store, a netip.Addr) Decision {
 // Decide returns the decision on a name in lower-case wire form for a client, by its view, as a query gets it. It
 // counts nothing. The decision keeps a reference to name.
 func (s *Server) Decide(name []byte, client netip.Addr) Decision {
-	return s.current.Load().views.of(plainAddr(client)).Decide(s.store, name)
+	q := &query{client: plainAddr(client), counters: new(counters), size: dnswire.UDPSize}
+	q.setKey(append(append(q.buf[:0], name...), 0, byte(dns.TypeA), 0, dns.ClassINET))
+	return s.current.Load().views.of(q.client).decideOn(s.store, q)
 }
 
 // decide returns the decision on a query, by the view of its client: on the query name, or on a host that has url
 // entries and is diverted. It is the first decision on every query.
 func (v *views) decide(store *blocklist.Store, q *query) Decision {
 	view := v.of(q.client)
-	d := view.Decide(store, q.name())
+	d := view.decideOn(store, q)
+	if d.waits {
+		return d
+	}
 	d.count(q.counters)
-	if q.allowed = d.Allows(); q.allowed || d.Blocks() || !v.diverts || !isDiverted(q.qtype) {
+	if q.allowed || d.Blocks() || !v.diverts || !isDiverted(q.qtype) {
 		return d
 	}
 	if r := view.diverting(store, q.name()); r != nil {
@@ -93,6 +112,16 @@ func (v *views) decide(store *blocklist.Store, q *query) Decision {
 		d.count(q.counters)
 	}
 	return d
+}
+
+// decideOn returns the decision on the name of a query, by lists and policy zones.
+func (v *View) decideOn(store *blocklist.Store, q *query) Decision {
+	d := v.Decide(store, q.name())
+	q.allowed, q.zones = d.Allows(), zonesDone
+	if len(v.zones) == 0 || q.allowed {
+		return d
+	}
+	return v.decideByZones(q, d)
 }
 
 // Decide is [Policy.Decide] for the clients of this view.
@@ -126,7 +155,7 @@ func (v *View) Choose(matches []blocklist.Match, entries func(list string) []blo
 	var d Decision
 	for i := range v.Rules {
 		r := &v.Rules[i]
-		if m := find(matches, r.List); m != nil && d.consider(r, r.decide(m, entries)) {
+		if m := find(matches, r.List); m != nil && r.Zone == nil && d.consider(r, r.decide(m, entries)) {
 			return d
 		}
 	}

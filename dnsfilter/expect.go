@@ -19,13 +19,17 @@ func (s *Server) Expect(m *dns.Msg, client netip.Addr, stream bool) (Decision, *
 		return Decision{}, nil, err
 	}
 	c := s.current.Load()
+	q.client, q.counters = plainAddr(client), new(counters) // for policy zones, and the inspection of local data
 	if s.store != nil {
-		if d := c.views.of(plainAddr(client)).Decide(s.store, q.name()); d.Blocks() {
+		d := c.views.of(q.client).decideOn(s.store, q)
+		if d.waits || d.Action == LocalData && q.redirect(&d) {
+			return d, nil, nil
+		}
+		if d.Blocks() {
 			answer, err := d.Answer(m, stream)
 			return d, answer, err
 		}
 	}
-	q.client, q.counters = plainAddr(client), new(counters) // for the inspection of local data
 	zone := c.zones.find(q.name())
 	if zone == nil {
 		return Decision{}, nil, nil

@@ -1,6 +1,7 @@
 package dnsfilter
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -54,10 +55,13 @@ func (f *Filter) report(q *query, asked dns.Question, d *Decision) {
 	}
 }
 
-// NewFilter creates a filter. It fails as [Policy.Check] does.
+// NewFilter creates a filter. It fails as [Policy.Check] does, and for policy zones, which need a [Server].
 func NewFilter(store *blocklist.Store, p Policy) (*Filter, error) {
 	if err := p.Check(store); err != nil {
 		return nil, err
+	}
+	if p.hasZones() {
+		return nil, fmt.Errorf("creating a filter: %w: policy zones need a server, which asks an upstream", blocklist.ErrMalformed)
 	}
 	return &Filter{store: store, policy: p, views: newViews(&p)}, nil
 }

@@ -18,12 +18,15 @@ import (
 // The answer was scrubbed, so its records are in the order of the CNAME chain. The first blocked alias decides. An
 // allowed name in the chain ends the inspection, since a direct query for that name would get the rest of the chain,
 // too. The records at the end of the chain have no order. If several of them are blocked, the rule that comes first in
-// the policy decides.
+// the policy decides. Policy zones are searched in the same pass.
 func (q *query) inspect(store *blocklist.Store, v *View, m []byte) Decision {
-	if q.allowed || dnswire.Count(m, dnswire.Answer) == 0 {
+	if q.allowed || dnswire.Count(m, dnswire.Answer) == 0 && q.zones != zonesAnswer {
 		return Decision{}
 	}
 	i := inspection{store: store, view: v, query: q, message: m}
+	if q.zones != zonesDone {
+		i.zones = q.searchAnswer(v, m)
+	}
 	for r := range dnswire.Records(m) {
 		if r.Section != dnswire.Answer {
 			break
@@ -31,6 +34,9 @@ func (q *query) inspect(store *blocklist.Store, v *View, m []byte) Decision {
 		if i.records++; i.look(&r) {
 			break
 		}
+	}
+	if i.zones != nil {
+		i.endZones()
 	}
 	if i.decision.Blocks() {
 		i.decision.count(q.counters)
@@ -58,6 +64,8 @@ type inspection struct {
 	message  []byte
 	records  int      // number of records read so far
 	decision Decision // the blocking decision that comes first in the policy; zero: none
+
+	zones *zoneSearch // nil: the policy zones have nothing to decide, or have decided
 }
 
 // look inspects one record. It returns true if the rest of the answer need not be inspected.
@@ -82,13 +90,23 @@ func (i *inspection) cname(r *dnswire.Record) (done bool) {
 	if end == 0 {
 		return false
 	}
+	if i.zones != nil && i.endZones() {
+		return true
+	}
 	d := i.view.Decide(i.store, target)
 	if d.Action == NXDomain && !follows(i.query.qtype) {
 		return false
 	}
-	if end := r.End(); d.Action == NXDomain && end <= maxPointer {
+	var c *chain
+	if end := r.End(); (d.Action == NXDomain || i.zones != nil) && end <= maxPointer {
 		i.query.chain = chain{i.message[:end], i.records, r.At, len(target)}
-		d.chain = &i.query.chain
+		c = &i.query.chain
+	}
+	if i.zones != nil && follows(i.query.qtype) && !d.Allows() && i.reachZones(target, &d, c) {
+		return true
+	}
+	if d.Action == NXDomain {
+		d.chain = c
 	}
 	i.reach(d)
 	return d.Blocks() || d.Allows()
@@ -149,6 +167,9 @@ func (i *inspection) hints(key uint16, value []byte) {
 // addr inspects a packed IP address.
 func (i *inspection) addr(packed []byte) {
 	if a, ok := netip.AddrFromSlice(packed); ok {
+		if i.zones != nil {
+			i.zones.addr(a)
+		}
 		i.consider(i.view.DecideAddr(i.store, a))
 	}
 }
@@ -172,4 +193,32 @@ func (i *inspection) consider(d Decision) {
 	case !i.decision.Blocks() || i.view.precedes(&d, &i.decision):
 		i.decision = d
 	}
+}
+
+// reachZones searches the policy zones for the target of a CNAME record, on which the lists have the given decision. It
+// reports whether a zone blocks it.
+func (i *inspection) reachZones(target []byte, lists *Decision, c *chain) bool {
+	i.zones.bound = i.view.zonesBefore(lists)
+	i.zones.chain = c
+	i.zones.at(target)
+	i.zones.match(false)
+	return !i.zones.waits() && i.endZones()
+}
+
+// endZones considers what the policy zones have found for the current name of the CNAME chain. It reports whether that
+// is a rule that blocks. Any rule ends the search.
+func (i *inspection) endZones() bool {
+	if i.zones.hit == nil {
+		return false
+	}
+	d := i.zones.decision()
+	i.zones = nil
+	if !d.Blocks() {
+		d.count(i.query.counters)
+		return false
+	}
+	if !i.decision.Blocks() || i.view.precedes(&d, &i.decision) {
+		i.decision = d
+	}
+	return true
 }

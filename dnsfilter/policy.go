@@ -22,6 +22,14 @@ type Rule struct {
 	Reason Reason // zero is Blocked
 	Notice Notice // text for the reason
 	TTL    uint32 // of blocked answers, in seconds, at most MaxBlockTTL; 0: 30
+
+	// Zone makes the rule that of a policy zone, in place of a list of the store. Its records decide, unless Action is
+	// another one than Pass, which then overrides that of each record. Categories and Divert have no meaning.
+	//
+	// The triggers of a zone precede those of the zones behind it. A record with the action passthru ends the search in
+	// policy zones; lists still block. Within a zone, the order is that of [Trigger]. A zone with triggers on answers or
+	// name servers has the decision of the zones behind it wait for the answer.
+	Zone *PolicyZone
 }
 
 // Quorum is the action for names and addresses on which several lists agree. A list counts if it has a blocking entry,
@@ -42,6 +50,8 @@ type View struct {
 	Allow   []string       // Allow, Rules and Quorums are as in Policy
 	Rules   []Rule
 	Quorums []Quorum
+
+	zones []int // the rules of policy zones, by their index in Rules
 }
 
 // CookieSecret is the key of DNS server cookies (RFC 7873, RFC 9018). Servers that answer at the same address share it.

@@ -56,7 +56,7 @@ func (c policyCheck) view(v View) error {
 		}
 	}
 	for i := range v.Rules {
-		if err := c.list(v.Rules[i].List); err != nil {
+		if err := c.source(&v.Rules[i]); err != nil {
 			return err
 		}
 		if err := v.Rules[i].check(); err != nil {
@@ -67,6 +67,19 @@ func (c policyCheck) view(v View) error {
 		if err := c.quorum(&v.Quorums[i]); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// source returns an error if the list or the policy zone of a rule can't be used.
+func (c policyCheck) source(r *Rule) error {
+	switch {
+	case r.Zone == nil:
+		return c.list(r.List)
+	case c.store == nil:
+		return fmt.Errorf("checking a policy: %w: policy zone %s needs a store, which may be empty", blocklist.ErrMalformed, r.List)
+	case len(r.Categories)+len(r.Divert) > 0:
+		return fmt.Errorf("checking a policy: %w: policy zone %s has neither Categories nor Divert", blocklist.ErrMalformed, r.List)
 	}
 	return nil
 }

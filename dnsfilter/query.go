@@ -29,6 +29,7 @@ type query struct {
 	nsid       string     // NSID in the answer; empty: none
 	options    []byte     // EDNS options, as received in a datagram
 	allowed    bool       // an allow list has the name; the answer is not inspected
+	zones      zoneState  // of the search in the policy zones
 	client     netip.Addr // as plainAddr returns it; zero if it has none
 	padded     bool       // the answer is padded
 	keepalive  uint16     // edns-tcp-keepalive of the answer: tenths of a second plus one; 0: none
@@ -45,6 +46,9 @@ type query struct {
 	buf     [2 * (blocklist.MaxName + 5)]byte
 	reached [blocklist.MaxName]byte // buffer for a target name in an answer
 	chain   chain                   // chain of a decision on a target name
+	hit     zoneHit                 // of a decision by a policy zone
+
+	zoneSearch zoneSearch
 }
 
 // Bits of the last byte of a key.
@@ -221,7 +225,7 @@ func (q *query) copyTo(to *query) {
 	to.structured, to.nsid = q.structured, q.nsid
 	to.allowed, to.client, to.counters = q.allowed, q.client, q.counters
 	to.hasStale, to.keepalive, to.padded = q.hasStale, q.keepalive, q.padded
-	to.resolvers, to.alias = q.resolvers, q.alias
+	to.resolvers, to.alias, to.zones = q.resolvers, q.alias, q.zones
 	to.sentCookie, to.options, to.hasCookie, to.cookie = nil, nil, q.hasCookie, q.cookie
 	to.key = append(to.buf[:0], q.key...)
 	half := len(to.buf) / 2

@@ -10,12 +10,15 @@ import (
 )
 
 // A blocked answer that is a CNAME record has to be completed: a stub resolver expects the records of its target in
-// the same answer. So the query becomes one for the target (see alias), about which no list decides any more: the local
-// data, the cache or the upstream answers it.
+// the same answer. So the query becomes one for the target (see alias): the local data, the cache or the upstream answers
+// it. If it is that of the operator's own sinkhole, no list decides about it any more.
 
 // target returns the name to which a CNAME record leads the client of a blocked query, or an empty name if there is
 // none. A client that can read the reason gets no forged record.
 func (d *Decision) target(q *query) blocklist.Name {
+	if d.Action == LocalData {
+		return d.hit.target()
+	}
 	if d.Action != Sinkhole || q.structured {
 		return ""
 	}
@@ -29,12 +32,15 @@ func (q *query) redirect(d *Decision) bool {
 	if target == "" || !follows(q.qtype) {
 		return false
 	}
-	why := d.forged(q)
+	why, ttl := d.forged(q), d.ttl()
+	if d.Action == LocalData {
+		ttl = d.ttlOf(d.hit.alias())
+	}
 	q.follow(target, []dns.RR{&dns.CNAME{
-		Hdr:    dns.RR_Header{Name: presentation(blocklist.Name(q.name())), Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: d.ttl()},
+		Hdr:    dns.RR_Header{Name: presentation(blocklist.Name(q.name())), Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: ttl},
 		Target: presentation(target),
 	}})
-	q.alias.why, q.allowed = why, true
+	q.alias.why, q.allowed, q.zones = why, d.Action != LocalData, zonesDone
 	return true
 }
 

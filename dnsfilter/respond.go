@@ -71,25 +71,37 @@ func (c *snapshot) limited(dst []byte, q *query) []byte {
 // cached answer that has expired or is about to. If m is empty and ask is false, nothing is sent.
 func (s *Server) answerNow(c *snapshot, dst []byte, q *query, now uint32) (m []byte, ask bool) {
 	q.resolvers, q.alias = nil, nil
+	var d Decision
 	if s.store != nil {
-		if d := c.views.decide(s.store, q); d.Blocks() {
+		if d = c.views.decide(s.store, q); d.Blocks() && !d.waits {
 			s.enumeration.record(q, &d, now, s.log)
-			if q.redirect(&d) {
-				return s.answerTarget(c, dst, q, now)
-			}
-			m, _ := d.appendAnswer(dst, q)
-			return m, false
+			return s.block(c, dst, q, &d, now)
 		}
 	}
-	if z := c.zones.find(q.name()); z != nil {
+	isAny := q.qtype == dns.TypeANY && (!q.do || !q.overStream())
+	z := c.zones.find(q.name())
+	if d.waits && (isAny || z != nil && z.forward == nil) { // no answer of an upstream follows
+		d.count(q.counters)
+		return s.block(c, dst, q, &d, now)
+	}
+	if z != nil {
 		if m, ok := s.ownAnswer(c, dst, q, z); ok {
 			return m, false
 		}
 	}
-	if q.qtype == dns.TypeANY && (!q.do || !q.overStream()) {
+	if isAny {
 		return q.minimalAny(dst), false
 	}
 	return s.cached(c, dst, q, now)
+}
+
+// block is answerNow for a blocked query.
+func (s *Server) block(c *snapshot, dst []byte, q *query, d *Decision, now uint32) (m []byte, ask bool) {
+	if q.redirect(d) {
+		return s.answerTarget(c, dst, q, now)
+	}
+	m, _ = d.appendAnswer(dst, q)
+	return m, false
 }
 
 // cached is answerNow for cached answers. It gives an expired answer at once only if the upstream is down or the last

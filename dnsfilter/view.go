@@ -6,7 +6,29 @@ import (
 )
 
 // general returns the view for clients outside all views.
-func (p *Policy) general() View { return View{Allow: p.Allow, Rules: p.Rules, Quorums: p.Quorums} }
+func (p *Policy) general() View {
+	v := View{Allow: p.Allow, Rules: p.Rules, Quorums: p.Quorums}
+	v.findZones()
+	return v
+}
+
+// findZones finds the rules of the view that are those of policy zones.
+func (v *View) findZones() {
+	v.zones = nil
+	for i := range v.Rules {
+		if v.Rules[i].Zone != nil {
+			v.zones = append(v.zones, i)
+		}
+	}
+}
+
+// hasZones reports whether the policy has policy zones.
+func (p *Policy) hasZones() bool {
+	return slices.ContainsFunc(append([]View{p.general()}, p.Views...), func(v View) bool {
+		v.findZones()
+		return len(v.zones) > 0
+	})
+}
 
 // View returns the view of a client: the one with the longest matching prefix, or else the general view. A client
 // without an IP address gets the general view.
@@ -26,10 +48,11 @@ type views struct {
 func newViews(p *Policy) *views {
 	v := &views{general: p.general(), by: make(map[netip.Prefix]*View)}
 	v.diverts = v.general.diverts()
-	for i := range p.Views {
-		v.diverts = v.diverts || p.Views[i].diverts()
-		for _, network := range p.Views[i].Clients {
-			v.by[network.Masked()] = &p.Views[i]
+	for _, view := range p.Views {
+		view.findZones()
+		v.diverts = v.diverts || view.diverts()
+		for _, network := range view.Clients {
+			v.by[network.Masked()] = &view
 			lengths := v.lengthsFor(network.Addr())
 			*lengths = append(*lengths, network.Bits())
 		}

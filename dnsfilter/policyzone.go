@@ -1,0 +1,161 @@
+package dnsfilter
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// Trigger is what a rule of a policy zone is about. The order is the order of precedence within a zone.
+type Trigger uint8
+
+// The triggers.
+const (
+	ClientIP Trigger = iota // the address of the client
+	QName                   // the name in the question, or one that its CNAME records lead to
+	AnswerIP                // an address in the answer
+	NSDName                 // the name of a name server of the zone of the name
+	NSIP                    // the address of such a name server
+
+	triggers = iota // number of them
+)
+
+var triggerNames = [triggers]string{"client-ip", "qname", "ip", "nsdname", "nsip"} //nolint:gochecknoglobals // a constant table
+
+// String returns the word used in reports and metrics.
+func (t Trigger) String() string {
+	if t < triggers {
+		return triggerNames[t]
+	}
+	return "invalid"
+}
+
+// MarshalText implements [encoding.TextMarshaler]: it writes the word.
+func (t Trigger) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// PolicyZone is a response policy zone (RPZ, draft-vixie-dnsop-dns-rpz) in memory. Its records decide on queries, as part
+// of a [Rule]. Until the first [PolicyZone.Read], it has no rules. Its methods may be called by several goroutines.
+type PolicyZone struct {
+	name    blocklist.Name
+	current atomic.Pointer[zoneRules]
+}
+
+// NewPolicyZone creates a zone with this name, which has no rules yet.
+func NewPolicyZone(name blocklist.Name) *PolicyZone {
+	z := &PolicyZone{name: name}
+	z.current.Store(newZoneRules())
+	return z
+}
+
+// Name returns the name of the zone.
+func (z *PolicyZone) Name() blocklist.Name { return z.name }
+
+// zoneRule is what a record of a policy zone says: one of the constants, or from localRule on a number of local data.
+type zoneRule uint32
+
+const (
+	noRule zoneRule = iota
+	passRule
+	nxdomainRule
+	nodataRule
+	dropRule
+	tcpOnlyRule
+	localRule // local data with index 0
+)
+
+// zoneRules are the rules of a policy zone. They are immutable.
+type zoneRules struct {
+	names, servers              nameTable   // QName, NSDName
+	clients, answers, serverIPs prefixTable // ClientIP, AnswerIP, NSIP
+	local                       [][]localRecord
+	counts                      [triggers]int
+}
+
+// localRecord is a record of local data, without its owner.
+type localRecord struct {
+	rrtype uint16
+	ttl    uint32
+	data   []byte // uncompressed
+}
+
+func newZoneRules() *zoneRules { return &zoneRules{names: newNameTable(), servers: newNameTable()} }
+
+// prefixes returns the table of a trigger for addresses.
+func (z *zoneRules) prefixes(t Trigger) *prefixTable {
+	switch t {
+	case ClientIP:
+		return &z.clients
+	case AnswerIP:
+		return &z.answers
+	default:
+		return &z.serverIPs
+	}
+}
+
+// wantsAnswer reports whether the zone has rules that need the answer, or name servers.
+func (z *zoneRules) wantsAnswer() bool { return z.counts[AnswerIP] > 0 || z.wantsServers() }
+
+// wantsServers reports whether the zone has rules that need the name servers of a zone.
+func (z *zoneRules) wantsServers() bool { return z.counts[NSDName]+z.counts[NSIP] > 0 }
+
+// records returns the local data of a rule, or nil.
+func (z *zoneRules) records(rule zoneRule) []localRecord {
+	if rule < localRule {
+		return nil
+	}
+	return z.local[rule-localRule]
+}
+
+// zoneHit is the rule of a policy zone that a query has triggered.
+type zoneHit struct {
+	zones   *zoneRules
+	place   int // of the zone among those of the view
+	rule    zoneRule
+	trigger Trigger
+	node    uint32       // of the trigger, for names
+	below   bool         // it is the wildcard below the node
+	prefix  netip.Prefix // of the trigger, for addresses
+
+	name []byte // the name that the answer is for: in the question, or reached by CNAME records
+	buf  [blocklist.MaxName]byte
+}
+
+// owner returns the owner of the rule, relative to its zone.
+func (h *zoneHit) owner() string {
+	switch h.trigger {
+	case QName, NSDName:
+		table, suffix := &h.zones.names, ""
+		if h.trigger == NSDName {
+			table, suffix = &h.zones.servers, ".rpz-nsdname"
+		}
+		name := blocklist.Name(table.name(h.node)).String()
+		if h.below {
+			name = strings.TrimSuffix("*."+name, ".")
+		}
+		return name + suffix
+	default:
+		return addressOwner(h.prefix) + ".rpz-" + h.trigger.String()
+	}
+}
+
+// addressOwner returns a prefix in the form of an owner: the length, and the parts of the address in reverse.
+func addressOwner(p netip.Prefix) string {
+	a, out := p.Addr(), strconv.Itoa(p.Bits())
+	if a.Is4() {
+		for _, part := range [4]byte{a.As4()[3], a.As4()[2], a.As4()[1], a.As4()[0]} {
+			out += "." + strconv.Itoa(int(part))
+		}
+		return out
+	}
+	text := a.String() // with :: for the longest run of zeros
+	parts := strings.Split(strings.Replace(text, "::", ":zz:", 1), ":")
+	for i := len(parts) - 1; i >= 0; i-- {
+		if parts[i] != "" {
+			out += "." + parts[i]
+		}
+	}
+	return out
+}

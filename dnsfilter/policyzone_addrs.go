@@ -1,0 +1,58 @@
+package dnsfilter
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+)
+
+// prefixTable maps the prefixes of a policy zone to rules. A search costs one map lookup for each prefix length in use.
+type prefixTable struct {
+	rules   map[prefixKey]zoneRule
+	lengths [2][]int // of IPv4 and of IPv6, longest first
+}
+
+// prefixKey is a masked prefix without pointers, so that the garbage collector skips the map. The length of an IPv4
+// prefix is that of its mapped form.
+type prefixKey struct {
+	addr [16]byte
+	bits uint8
+}
+
+func keyOfPrefix(p netip.Prefix) prefixKey {
+	return prefixKey{p.Addr().As16(), uint8(p.Bits() + 128 - p.Addr().BitLen())}
+}
+
+// at returns the rule of a masked prefix, or noRule.
+func (t *prefixTable) at(p netip.Prefix) zoneRule { return t.rules[keyOfPrefix(p)] }
+
+// set sets the rule of a masked prefix.
+func (t *prefixTable) set(p netip.Prefix, rule zoneRule) {
+	if t.rules == nil {
+		t.rules = make(map[prefixKey]zoneRule)
+	}
+	t.rules[keyOfPrefix(p)] = rule
+	lengths := &t.lengths[0]
+	if p.Addr().Is6() {
+		lengths = &t.lengths[1]
+	}
+	if at, ok := slices.BinarySearchFunc(*lengths, p.Bits(), func(a, b int) int { return cmp.Compare(b, a) }); !ok {
+		*lengths = slices.Insert(*lengths, at, p.Bits())
+	}
+}
+
+// find returns the longest prefix that contains an address, and its rule, or noRule.
+func (t *prefixTable) find(a netip.Addr) (zoneRule, netip.Prefix) {
+	lengths := t.lengths[0]
+	if a.Is6() {
+		lengths = t.lengths[1]
+	}
+	for _, length := range lengths {
+		if p, err := a.Prefix(length); err == nil {
+			if rule, ok := t.rules[keyOfPrefix(p)]; ok {
+				return rule, p
+			}
+		}
+	}
+	return noRule, netip.Prefix{}
+}

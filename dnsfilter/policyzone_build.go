@@ -1,0 +1,152 @@
+package dnsfilter
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/miekg/dns"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// zoneBuilder collects the rules of a policy zone.
+type zoneBuilder struct {
+	*zoneRules
+
+	known map[string]zoneRule // local data by content, so that equal ones are kept once
+	total int                 // number of rules
+}
+
+// zoneAction is what a record says: a rule, or else a record of local data.
+type zoneAction struct {
+	rule   zoneRule
+	record localRecord
+}
+
+// zoneOwner is the place of a rule: the trigger, and the name or the prefix that it is about.
+type zoneOwner struct {
+	trigger Trigger
+	name    []byte
+	below   bool // it is the wildcard below the name
+	prefix  netip.Prefix
+}
+
+// triggerLabels are the top labels of the owners of triggers other than QName.
+var triggerLabels = map[string]Trigger{ //nolint:gochecknoglobals // a constant table
+	"rpz-client-ip": ClientIP, "rpz-ip": AnswerIP, "rpz-nsdname": NSDName, "rpz-nsip": NSIP,
+}
+
+// locate returns the place of a rule from its owner, relative to the zone. It also returns the owner without the label
+// of the trigger, or the reason if the owner has no meaning.
+func (b *zoneBuilder) locate(owner []byte) (at zoneOwner, self []byte, why string) {
+	at.trigger, self = QName, owner
+	if top := lastLabel(owner); bytes.HasPrefix(top, []byte("rpz-")) {
+		var ok bool
+		if at.trigger, ok = triggerLabels[string(top)]; !ok {
+			return at, nil, unknownTrigger
+		}
+		self = append(owner[:len(owner)-len(top)-2], 0)
+	}
+	if at.trigger != QName && at.trigger != NSDName {
+		var ok bool
+		if at.prefix, ok = parseAddressOwner(self); !ok {
+			return at, nil, badPrefix
+		}
+		return at, self, ""
+	}
+	if at.name, at.below = bytes.CutPrefix(self, []byte(wildcardLabel)); !at.below && len(at.name) == 1 {
+		return at, nil, unknownTrigger
+	}
+	return at, self, ""
+}
+
+// parseAddressOwner parses an address trigger, without its last label: 24.0.2.0.192 or 32.zz.db8.2001.
+func parseAddressOwner(owner []byte) (netip.Prefix, bool) {
+	parts := strings.Split(blocklist.Name(owner).String(), ".")
+	slices.Reverse(parts)
+	words, length := parts[:len(parts)-1], parts[len(parts)-1]
+	text := strings.Join(words, ".")
+	if len(words) != 4 || slices.Contains(words, "zz") {
+		text = strings.Replace(":"+strings.Join(words, ":")+":", ":zz:", "::", 1)
+		if !strings.HasPrefix(text, "::") {
+			text = text[1:]
+		}
+		if !strings.HasSuffix(text, "::") {
+			text = text[:len(text)-1]
+		}
+	}
+	p, err := netip.ParsePrefix(text + "/" + length)
+	return p, err == nil && p == p.Masked() && !p.Addr().Is4In6()
+}
+
+// maxOwnerRecords is the maximum number of records of one owner.
+const maxOwnerRecords = 64
+
+// add adds what a record says to the rule at a place. It returns the reason if that is not possible.
+func (b *zoneBuilder) add(at zoneOwner, a zoneAction) (why string) {
+	var rule *zoneRule
+	switch at.trigger {
+	case QName:
+		rule = b.names.at(at.name, at.below)
+	case NSDName:
+		rule = b.servers.at(at.name, at.below)
+	default:
+		found := b.prefixes(at.trigger).at(at.prefix)
+		rule = &found
+	}
+	before := *rule
+	if *rule, why = b.combine(before, a); why != "" || *rule == before {
+		return why
+	}
+	if at.prefix.IsValid() {
+		b.prefixes(at.trigger).set(at.prefix, *rule)
+	}
+	if before == noRule {
+		b.counts[at.trigger]++
+		b.total++
+	}
+	return ""
+}
+
+// combine returns the rule of an owner that has one more record. If it can't have it, the rule stays, and combine
+// returns the reason.
+func (b *zoneBuilder) combine(before zoneRule, a zoneAction) (_ zoneRule, why string) {
+	records := b.records(before)
+	switch {
+	case a.rule != noRule && (before == noRule || before == a.rule):
+		return a.rule, ""
+	case a.rule != noRule, before != noRule && len(records) == 0:
+		return before, secondAction
+	case slices.ContainsFunc(records, a.record.equal):
+		return before, ""
+	case len(records) > 0 && (a.record.rrtype == dns.TypeCNAME || records[0].rrtype == dns.TypeCNAME):
+		return before, secondAction
+	case len(records) == maxOwnerRecords:
+		return before, tooManyRecords
+	}
+	return b.intern(append(slices.Clip(records), a.record)), ""
+}
+
+func (r localRecord) equal(o localRecord) bool {
+	return r.rrtype == o.rrtype && bytes.Equal(r.data, o.data)
+}
+
+// intern returns the rule for local data.
+func (b *zoneBuilder) intern(records []localRecord) zoneRule {
+	var key []byte
+	for _, r := range records {
+		key = binary.BigEndian.AppendUint16(key, r.rrtype)
+		key = binary.BigEndian.AppendUint32(key, r.ttl)
+		key = append(binary.BigEndian.AppendUint16(key, uint16(len(r.data))), r.data...)
+	}
+	rule, ok := b.known[string(key)]
+	if !ok {
+		rule = localRule + zoneRule(len(b.local))
+		b.local = append(b.local, records)
+		b.known[string(key)] = rule
+	}
+	return rule
+}

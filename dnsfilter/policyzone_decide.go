@@ -1,0 +1,262 @@
+package dnsfilter
+
+import (
+	"bytes"
+	"net/netip"
+	"slices"
+
+	"github.com/miekg/dns"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
+)
+
+// zoneState is how far the search in the policy zones has come for a query.
+type zoneState uint8
+
+const (
+	zonesDone   zoneState = iota // nothing more to find: there are no zones, or one has decided
+	zonesReach                   // the names that the answer leads to are searched for
+	zonesAnswer                  // the search begins again with the answer, since a zone has triggers that need it
+)
+
+// zoneSearch is the search for the first rule that a query triggers in the policy zones of its view. Of the names of a
+// CNAME chain, the first that triggers a rule decides. Among the rules that it triggers, the first zone counts, then the
+// order of [Trigger].
+type zoneSearch struct {
+	view  *View
+	query *query
+	hit   *zoneHit // nil: none yet
+	bound int      // number of zones, from the first, that still count: those before the hit
+	name  []byte   // the name in the question, or one that CNAME records lead to
+	chain *chain   // up to the name; nil: it is the name in the question
+	buf   [blocklist.MaxName]byte
+}
+
+// search begins a search in the first zones of a view.
+func (q *query) search(v *View, zones int, name []byte) *zoneSearch {
+	s := &q.zoneSearch
+	s.view, s.query, s.hit, s.bound, s.chain = v, q, nil, zones, nil
+	s.at(name)
+	return s
+}
+
+// at goes on with a name.
+func (s *zoneSearch) at(name []byte) { s.name = append(s.buf[:0], name...) }
+
+// searchAnswer begins the search in an answer. The name in the question is searched for again if zones needed the answer.
+func (q *query) searchAnswer(v *View, m []byte) *zoneSearch {
+	name, _ := dnswire.AppendName(q.reached[:0], m, dnswire.HeaderSize)
+	s := q.search(v, len(v.zones), name)
+	if q.zones == zonesAnswer {
+		s.match(true)
+	}
+	return s
+}
+
+// rule returns the rule of a zone.
+func (s *zoneSearch) rule(place int) *Rule { return &s.view.Rules[s.view.zones[place]] }
+
+// found makes a rule the hit.
+func (s *zoneSearch) found(place int, rules *zoneRules, rule zoneRule, trigger Trigger) *zoneHit {
+	s.hit, s.bound = &s.query.hit, place
+	s.hit.zones, s.hit.place, s.hit.rule, s.hit.trigger = rules, place, rule, trigger
+	s.hit.name = append(s.hit.buf[:0], s.name...)
+	return s.hit
+}
+
+// take reports whether the rule of a zone counts. Those of a zone that only monitors are counted.
+func (s *zoneSearch) take(place int, rule zoneRule) bool {
+	if rule == noRule {
+		return false
+	}
+	if r := s.rule(place); r.Action == Monitor {
+		s.query.counters.count(r.List, Monitor)
+		return false
+	}
+	return true
+}
+
+// match searches for the name by the triggers that need no answer. The client counts at the first name only.
+func (s *zoneSearch) match(first bool) {
+	for place := range s.bound {
+		rules := s.rule(place).Zone.current.Load()
+		if first && rules.counts[ClientIP] > 0 {
+			if rule, prefix := rules.clients.find(s.query.client); s.take(place, rule) {
+				s.found(place, rules, rule, ClientIP).prefix = prefix
+				return
+			}
+		}
+		if rule, node, below := rules.names.find(s.name); s.take(place, rule) {
+			hit := s.found(place, rules, rule, QName)
+			hit.node, hit.below = node, below
+			return
+		}
+	}
+}
+
+// addr searches for an address in the answer.
+func (s *zoneSearch) addr(a netip.Addr) {
+	last := s.bound
+	if s.hit != nil && s.hit.trigger == AnswerIP {
+		last++ // a longer prefix of the same zone counts more
+	}
+	for place := range last {
+		rules := s.rule(place).Zone.current.Load()
+		if rules.counts[AnswerIP] == 0 {
+			continue
+		}
+		rule, prefix := rules.answers.find(a)
+		if place == s.bound && !precedes(prefix, s.hit.prefix) || !s.take(place, rule) {
+			continue
+		}
+		s.found(place, rules, rule, AnswerIP).prefix = prefix
+		return
+	}
+}
+
+// precedes reports whether the rule for a prefix precedes that for another one: it is longer, or its address is
+// smaller.
+func precedes(p, other netip.Prefix) bool {
+	return p.Bits() > other.Bits() || p.Bits() == other.Bits() && p.Addr().Less(other.Addr())
+}
+
+// waits reports whether a zone that still counts has triggers that need the answer.
+func (s *zoneSearch) waits() bool {
+	for place := range s.bound {
+		if s.rule(place).Zone.current.Load().wantsAnswer() {
+			return true
+		}
+	}
+	return false
+}
+
+// decision returns the decision of the hit, which is not nil.
+func (s *zoneSearch) decision() Decision {
+	r := s.rule(s.hit.place)
+	d := Decision{
+		Action: s.hit.action(r, s.query), Match: blocklist.Match{List: r.List, Scope: blocklist.ScopeHost},
+		rule: r, hit: s.hit,
+	}
+	if d.Action == NXDomain {
+		d.chain = s.chain
+	}
+	return d
+}
+
+// zonesBefore returns the number of policy zones that count beside a decision of the lists: if it blocks, those before
+// the list.
+func (v *View) zonesBefore(lists *Decision) int {
+	if !lists.Blocks() {
+		return len(v.zones)
+	}
+	n, _ := slices.BinarySearch(v.zones, v.rank(lists.rule))
+	return n
+}
+
+// action returns what happens to a query.
+func (h *zoneHit) action(r *Rule, q *query) Action {
+	if r.Action != Pass {
+		return r.Action
+	}
+	switch h.rule {
+	case passRule:
+		return Pass
+	case nxdomainRule:
+		return NXDomain
+	case nodataRule:
+		return NoData
+	case dropRule:
+		return Drop
+	case tcpOnlyRule:
+		if q.overStream() {
+			return Pass
+		}
+		return TCPOnly
+	}
+	if to := h.alias(); to != nil && bytes.Equal(to.data, h.name) {
+		return Pass // the form of passthru in early versions of RPZ
+	}
+	return LocalData
+}
+
+// alias returns the CNAME record of the local data, or nil.
+func (h *zoneHit) alias() *localRecord {
+	if r := h.zones.records(h.rule); len(r) == 1 && r[0].rrtype == dns.TypeCNAME {
+		return &r[0]
+	}
+	return nil
+}
+
+// decideByZones returns the decision on a query by the policy zones and by lists, whose decision is given. Zones behind
+// a list that blocks do not count. If a zone with a rule for the name has to wait for the answer, the decision has
+// waits set.
+func (v *View) decideByZones(q *query, lists Decision) Decision {
+	s := q.search(v, v.zonesBefore(&lists), q.name())
+	s.match(true)
+	q.zones = zonesReach
+	waits := s.waits()
+	if waits {
+		q.zones = zonesAnswer
+	}
+	if s.hit == nil {
+		return lists
+	}
+	d := s.decision()
+	if waits {
+		if lists.Blocks() || !d.Blocks() {
+			return lists
+		}
+		d.waits = true
+		return d
+	}
+	q.zones = zonesDone
+	if !d.Blocks() {
+		d.count(q.counters)
+		return lists
+	}
+	return d
+}
+
+// target returns the target of the CNAME record, or an empty name if there is none. A wildcard stands for the name that
+// the answer is for, with the parent of the wildcard behind it; the target is empty if that is too long.
+func (h *zoneHit) target() blocklist.Name {
+	r := h.alias()
+	if r == nil {
+		return ""
+	}
+	parent, ok := bytes.CutPrefix(r.data, []byte(wildcardLabel))
+	switch {
+	case !ok:
+		return blocklist.Name(r.data)
+	case len(h.name)-1+len(parent) > blocklist.MaxName:
+		return ""
+	}
+	return blocklist.Name(h.name[:len(h.name)-1]) + blocklist.Name(parent)
+}
+
+// ttlOf returns the TTL of a record of local data in answers: that of the record, but at most that of the rule.
+func (d *Decision) ttlOf(r *localRecord) uint32 { return min(r.ttl, d.ttl()) }
+
+// localData appends the records of the type asked for, or no data.
+func (d *Decision) localData(dst []byte, q *query) []byte {
+	m, n := q.start(dst, dns.RcodeSuccess), 0
+	for _, r := range d.hit.zones.records(d.hit.rule) {
+		if r.rrtype != q.qtype && r.rrtype != dns.TypeCNAME && q.qtype != dns.TypeANY {
+			continue
+		}
+		data := r.data
+		if r.rrtype == dns.TypeCNAME {
+			if data = []byte(d.hit.target()); len(data) == 0 { // RFC 6672, section 2.2
+				dnswire.SetRcode(m, dns.RcodeYXDomain)
+				break
+			}
+		}
+		m = appendRecord(m, r.rrtype, d.ttlOf(&r), data)
+		n++
+	}
+	if dnswire.SetCount(m, dnswire.Answer, n); n == 0 {
+		m = d.deny(m, q)
+	}
+	return q.finish(m, 0, d.forged(q))
+}
