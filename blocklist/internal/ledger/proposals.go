@@ -17,7 +17,7 @@ import (
 // records the last step's hash in an operation of [KindProposals], so the officers' signatures cover the steps as well.
 
 // schemaProposals has the tables that are new in version 5; see [upgrade]. The columns of a proposal repeat parts of its
-// current state as indexes. The counts have a row for each source, category and state; they are what a filtered page is
+// current state as indexes, and [Proposal.place]. The counts have a row for each source, category and state; they are what a filtered page is
 // selected by, see [ProposalFilter].
 const schemaProposals = `
 CREATE TABLE steps (
@@ -26,11 +26,12 @@ CREATE TABLE steps (
 CREATE TABLE step_lines (id INTEGER PRIMARY KEY, proposal INTEGER NOT NULL, line TEXT NOT NULL);
 CREATE INDEX step_lines_proposal ON step_lines (proposal);
 CREATE TABLE proposals (
-	id INTEGER PRIMARY KEY, source TEXT NOT NULL, category TEXT NOT NULL, state TEXT NOT NULL, received INTEGER NOT NULL,
+	id INTEGER PRIMARY KEY, source TEXT NOT NULL, category TEXT NOT NULL, state TEXT NOT NULL, place INTEGER NOT NULL,
 	checker TEXT NOT NULL, target TEXT NOT NULL, host TEXT NOT NULL, key TEXT NOT NULL, current TEXT NOT NULL);
-CREATE INDEX proposals_page ON proposals (source, category, state, received, id, checker);
+CREATE UNIQUE INDEX proposals_place ON proposals (place);
+CREATE INDEX proposals_page ON proposals (source, category, state, place, checker);
 CREATE INDEX proposals_target ON proposals (target, source);
-CREATE INDEX proposals_host ON proposals (host, received, id);
+CREATE INDEX proposals_host ON proposals (host, place);
 CREATE UNIQUE INDEX proposals_key ON proposals (source, key) WHERE key != '';
 CREATE TABLE proposal_counts (
 	source TEXT NOT NULL, category TEXT NOT NULL, state TEXT NOT NULL, number INTEGER NOT NULL,
@@ -137,6 +138,15 @@ func scanStep(row scanner) (s Step, err error) {
 
 // IsOpen reports whether the proposal is still to be decided on.
 func (p Proposal) IsOpen() bool { return slices.Contains(OpenStates(), p.State) }
+
+// maxProposals limits the proposals of a ledger: a place has 27 bits for the ID.
+const maxProposals = 1 << 27
+
+// placeFrom returns the first place of proposals that were received at a time.
+func placeFrom(at time.Time) int64 { return at.Unix() * maxProposals }
+
+// place returns the place of the proposal in the order of its reception. No other proposal has it.
+func (p Proposal) place() int64 { return placeFrom(p.Received) + p.ID }
 
 // line returns the proposal as a line of a step.
 func (p Proposal) line() string {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,9 +28,10 @@ type ProposalFilter struct {
 	Limit        int       // at most that many; 0: all
 }
 
-// Proposals yields the selected proposals. A page costs about as much as its length, however many proposals there are:
-// every combination of source, category and state that the filter selects is a range of one index, in the order of the
-// page; the first of each range are merged.
+// Proposals yields the selected proposals. A page costs about as much as its length, however many proposals there are.
+// Every combination of source, category and state that the filter selects is a range of one index, in the order of the
+// page. All of a page are in the ranges with the first places, as many as the page is long; the first of these ranges are
+// merged.
 func (v View) Proposals(ctx context.Context, f ProposalFilter) iter.Seq2[Proposal, error] {
 	return func(yield func(Proposal, error) bool) {
 		text, args, err := f.query(ctx, v)
@@ -84,18 +86,13 @@ func (f ProposalFilter) groups() (c conditions) {
 	return c
 }
 
-// query returns the statement for a filter.
-func (f ProposalFilter) query(ctx context.Context, v View) (text string, args []any, err error) {
-	limit, direction, beyond := cmp.Or(f.Limit, math.MaxInt), ` DESC`, `<`
-	if f.Oldest {
-		direction, beyond = ``, `>`
-	}
-	var c conditions
+// others returns the conditions on other columns.
+func (f ProposalFilter) others(ctx context.Context, v View) (c conditions, err error) {
 	if !f.Since.IsZero() {
-		c.add(`received >= ?`, f.Since.Unix())
+		c.add(`place >= ?`, placeFrom(f.Since))
 	}
 	if !f.Until.IsZero() {
-		c.add(`received < ?`, f.Until.Unix())
+		c.add(`place < ?`, placeFrom(f.Until))
 	}
 	if f.NotChecker != "" {
 		c.add(`checker != ?`, f.NotChecker)
@@ -103,32 +100,59 @@ func (f ProposalFilter) query(ctx context.Context, v View) (text string, args []
 	if f.After != 0 {
 		p, err := v.Proposal(ctx, f.After)
 		if err != nil {
-			return "", nil, err
+			return c, err
 		}
-		c.add(`(received, id) `+beyond+` (?, ?)`, p.Received.Unix(), p.ID)
+		if f.Oldest {
+			c.add(`place > ?`, p.place())
+		} else {
+			c.add(`place < ?`, p.place())
+		}
 	}
-	order := fmt.Sprintf(` ORDER BY received%s, id%[1]s LIMIT ?`, direction)
+	if f.Target == "" {
+		return c, nil
+	}
+	e, err := blocklist.ParseEntry(f.Target)
+	if e.Scope == blocklist.ScopeURL {
+		c.add(`target = ?`, e.Target())
+	} else if err == nil {
+		c.add(`host = ?`, HostOf(e))
+	}
+	return c, err
+}
+
+// query returns the statement for a filter.
+func (f ProposalFilter) query(ctx context.Context, v View) (text string, args []any, err error) {
+	direction := ` DESC`
+	if f.Oldest {
+		direction = ``
+	}
 	groups := f.groups()
-	if f.Target != "" {
-		e, err := blocklist.ParseEntry(f.Target)
-		if err != nil {
-			return "", nil, err
-		}
-		column := `host`
-		if e.Scope == blocklist.ScopeURL {
-			column = `target`
-		}
-		c.add(column+` = ?`, cmp.Or(map[string]string{`host`: HostOf(e)}[column], e.Target()))
+	c, err := f.others(ctx, v)
+	if err != nil {
+		return "", nil, err
+	}
+	if len(groups.all) == 0 || f.Target != "" || f.Limit == 0 {
 		c.all, c.args = append(c.all, groups.all...), append(c.args, groups.args...)
-		return `SELECT current FROM proposals` + c.where() + order, append(c.args, limit), nil
+		return `SELECT current FROM proposals` + c.where() + ` ORDER BY place` + direction + ` LIMIT ?`,
+			append(c.args, cmp.Or(f.Limit, math.MaxInt)), nil
 	}
 	c.all = append([]string{`source = g.source`, `category = g.category`, `state = g.state`}, c.all...)
-	text = `SELECT p.current FROM (SELECT source, category, state FROM proposal_counts` + groups.where() + `) AS g
-		CROSS JOIN proposals AS p ON p.id IN (SELECT id FROM proposals INDEXED BY proposals_page` + c.where() + order + `)
-		ORDER BY p.received` + direction + `, p.id` + direction + ` LIMIT ?`
-	args = append(append(groups.args, c.args...), limit, limit)
+	text = fmt.Sprintf(pageOfGroups, direction, c.where(), groups.where())
+	args = slices.Concat(c.args, groups.args, []any{f.Limit}, c.args, []any{f.Limit, f.Limit})
 	return text, args, nil
 }
+
+// pageOfGroups selects a page of several groups, with the direction of the order, the conditions on a proposal of a group
+// and those on groups.
+const pageOfGroups = `
+WITH chosen AS MATERIALIZED (
+	SELECT source, category, state,
+		(SELECT place FROM proposals INDEXED BY proposals_page%[2]s ORDER BY place%[1]s LIMIT 1) AS first
+	FROM proposal_counts AS g%[3]s ORDER BY first IS NULL, first%[1]s LIMIT ?)
+SELECT p.current FROM chosen AS g
+	CROSS JOIN proposals AS p ON p.id IN (
+		SELECT id FROM proposals INDEXED BY proposals_page%[2]s ORDER BY place%[1]s LIMIT ?)
+ORDER BY p.place%[1]s LIMIT ?`
 
 // ErrNoProposal is returned if there is no proposal with an ID. It wraps [blocklist.ErrMalformed].
 var ErrNoProposal = fmt.Errorf("%w: there is no such proposal", blocklist.ErrMalformed)

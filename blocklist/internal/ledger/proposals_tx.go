@@ -104,7 +104,7 @@ func beginStep(ctx context.Context, tx *sql.Tx, list, kind string, a Audit) (t *
 		text string
 	}{
 		{&t.putLine, `INSERT INTO step_lines (id, proposal, line) VALUES (?, ?, ?)`},
-		{&t.insert, `INSERT INTO proposals (id, source, category, state, received, checker, target, host, key, current)
+		{&t.insert, `INSERT INTO proposals (id, source, category, state, place, checker, target, host, key, current)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`},
 		{&t.update, `UPDATE proposals SET category = ?, state = ?, checker = ?, current = ? WHERE id = ?`},
 	} {
@@ -140,14 +140,11 @@ func (t *StepTx) ID() int64 { return t.step.ID }
 // Now returns the time of the step.
 func (t *StepTx) Now() time.Time { return t.step.Time }
 
-// maxProposals limits the proposals of a ledger.
-const maxProposals = 100_000_000
-
 // Add records a new proposal, in state new, and returns it with its ID.
 func (t *StepTx) Add(ctx context.Context, p Proposal) (Proposal, error) {
 	p.ID, p.Step, p.State = t.next, t.step.ID, StateNew
-	if p.ID > maxProposals {
-		return p, fmt.Errorf("more than %d proposals: %w", maxProposals, blocklist.ErrTooLarge)
+	if p.ID >= maxProposals || p.Received.Unix() < 0 || p.Received.Unix() >= 1<<36 {
+		return p, fmt.Errorf("proposal %d, received %s: %w", p.ID, FormatTime(p.Received), blocklist.ErrTooLarge)
 	}
 	t.next++
 	host, err := p.host()
@@ -159,7 +156,7 @@ func (t *StepTx) Add(ctx context.Context, p Proposal) (Proposal, error) {
 		return p, err
 	}
 	t.counts[p.group()]++
-	return p, exec(ctx, t.insert, p.ID, p.Source, p.Category, p.State, p.Received.Unix(), p.Checker, p.Target, host, p.Key, line)
+	return p, exec(ctx, t.insert, p.ID, p.Source, p.Category, p.State, p.place(), p.Checker, p.Target, host, p.Key, line)
 }
 
 // Update records a change of a proposal, and returns it as it is afterwards. The change has only the fields that change.

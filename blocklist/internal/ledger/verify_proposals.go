@@ -113,21 +113,21 @@ func (s Step) verify(before Step, next func() (stepLine, error, bool)) error {
 
 // proposalRow is a row of the table proposals.
 type proposalRow struct {
-	id       int64
-	indexes  [7]string
-	received int64
-	current  string
+	id      int64
+	indexes [7]string
+	place   int64
+	current string
 }
 
 func scanProposalRow(row scanner) (r proposalRow, err error) {
 	x := &r.indexes
-	return r, row.Scan(&r.id, &x[0], &x[1], &x[2], &x[3], &x[4], &x[5], &x[6], &r.received, &r.current)
+	return r, row.Scan(&r.id, &x[0], &x[1], &x[2], &x[3], &x[4], &x[5], &x[6], &r.place, &r.current)
 }
 
 // verifyStates replays the lines of each proposal, and counts the proposals.
 func (v View) verifyStates(ctx context.Context) (map[ProposalGroup]int64, error) {
 	next, stop := iter.Pull2(query(ctx, v.q, scanProposalRow,
-		`SELECT id, source, category, state, checker, host, key, target, received, current FROM proposals ORDER BY id`))
+		`SELECT id, source, category, state, checker, host, key, target, place, current FROM proposals ORDER BY id`))
 	defer stop()
 	counts := map[ProposalGroup]int64{}
 	var at Proposal
@@ -178,6 +178,6 @@ func (v View) verifyStates(ctx context.Context) (map[ProposalGroup]int64, error)
 // is reports whether a row has the state of a proposal, with its indexes.
 func (r proposalRow) is(p Proposal) bool {
 	host, err := p.host()
-	return err == nil && r.id == p.ID && r.current == p.line() && r.received == p.Received.Unix() &&
+	return err == nil && r.id == p.ID && r.current == p.line() && r.place == p.place() &&
 		r.indexes == [7]string{p.Source, p.Category, p.State, p.Checker, host, p.Key, p.Target}
 }

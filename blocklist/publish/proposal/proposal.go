@@ -122,7 +122,7 @@ var isSum = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // complete checks a proposal as it was given, and returns it as it is recorded at a time.
 func complete(p Proposal, rules publish.Rules, now time.Time) (Proposal, error) {
-	e, err := blocklist.ParseEntry(p.Target)
+	e, err := ParseTarget(p.Target)
 	if err != nil {
 		return p, err
 	}

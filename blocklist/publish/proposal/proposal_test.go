@@ -275,21 +275,21 @@ func signAll(t testing.TB, l *publish.Ledger, dir string) {
 func TestVerifyFindsWhatWasAltered(t *testing.T) {
 	t.Parallel()
 	for statement, why := range map[string]string{
-		`UPDATE proposals SET state = 'refused' WHERE id = 1`:                                                                               "proposal 1 is not what",
-		`UPDATE proposals SET current = replace(current, 'anna', 'otto') WHERE id = 1`:                                                      "proposal 1 is not what",
-		`UPDATE proposals SET target = 'x.example' WHERE id = 2`:                                                                            "proposal 2 is not what",
-		`UPDATE proposals SET host = 'x.example' WHERE id = 2`:                                                                              "proposal 2 is not what",
-		`DELETE FROM proposals WHERE id = 2`:                                                                                                "proposal 2 is not what",
-		`INSERT INTO proposals SELECT 9, source, category, state, received, checker, target, host, '', current FROM proposals WHERE id = 2`: "no step has made",
-		`UPDATE step_lines SET line = replace(line, 'anna', 'otto') WHERE id = 3`:                                                           "line 3",
-		`UPDATE step_lines SET line = replace(line, 'a.example', 'c.example') WHERE id = 1`:                                                 "step 1",
-		`UPDATE step_lines SET proposal = 2 WHERE id = 1`:                                                                                   "line 1",
-		`DELETE FROM step_lines WHERE id = 3`:                                                                                               "line 3",
-		`INSERT INTO step_lines VALUES (4, 1, '{"id":1}')`:                                                                                  "belongs to no step",
-		`UPDATE steps SET author = 'otto' WHERE id = 1`:                                                                                     "step 1",
-		`DELETE FROM steps WHERE id = 1`:                                                                                                    "step 1 of the proposals is missing",
-		`UPDATE proposal_counts SET number = 7 WHERE state = 'new'`:                                                                         "number of proposals",
-		`DELETE FROM proposal_counts WHERE state = 'new'`:                                                                                   "number of proposals",
+		`UPDATE proposals SET state = 'refused' WHERE id = 1`:                          "proposal 1 is not what",
+		`UPDATE proposals SET current = replace(current, 'anna', 'otto') WHERE id = 1`: "proposal 1 is not what",
+		`UPDATE proposals SET target = 'x.example' WHERE id = 2`:                       "proposal 2 is not what",
+		`UPDATE proposals SET host = 'x.example' WHERE id = 2`:                         "proposal 2 is not what",
+		`DELETE FROM proposals WHERE id = 2`:                                           "proposal 2 is not what",
+		`INSERT INTO proposals SELECT 9, source, category, state, place + 1000, checker, target, host, '', current FROM proposals WHERE id = 2`: "no step has made",
+		`UPDATE step_lines SET line = replace(line, 'anna', 'otto') WHERE id = 3`:                                                               "line 3",
+		`UPDATE step_lines SET line = replace(line, 'a.example', 'c.example') WHERE id = 1`:                                                     "step 1",
+		`UPDATE step_lines SET proposal = 2 WHERE id = 1`:                                                                                       "line 1",
+		`DELETE FROM step_lines WHERE id = 3`:                                                                                                   "line 3",
+		`INSERT INTO step_lines VALUES (4, 1, '{"id":1}')`:                                                                                      "belongs to no step",
+		`UPDATE steps SET author = 'otto' WHERE id = 1`:                                                                                         "step 1",
+		`DELETE FROM steps WHERE id = 1`:                                                                                                        "step 1 of the proposals is missing",
+		`UPDATE proposal_counts SET number = 7 WHERE state = 'new'`:                                                                             "number of proposals",
+		`DELETE FROM proposal_counts WHERE state = 'new'`:                                                                                       "number of proposals",
 	} {
 		l, dir := newLedger(t)
 		propose(t, l, about("a.example"), about("b.example"))

@@ -2,7 +2,6 @@ package takedown
 
 import (
 	"bufio"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/csvtable"
 )
 
 // MaxChecks is the maximum length of a file of checks, in bytes.
@@ -27,9 +27,7 @@ func ReadChecks(r io.Reader) iter.Seq2[Check, error] {
 	return func(yield func(Check, error) bool) {
 		limited := &io.LimitedReader{R: r, N: MaxChecks + 1}
 		in := bufio.NewReader(limited)
-		if mark, _ := in.Peek(len(byteOrderMark)); string(mark) == byteOrderMark {
-			in.Discard(len(mark)) //nolint:errcheck // it was peeked
-		}
+		csvtable.SkipMark(in)
 		read := readCheckTable
 		if first, err := firstByte(in); err == nil && (first == '[' || first == '{') {
 			read = readCheckValues
@@ -43,8 +41,6 @@ func ReadChecks(r io.Reader) iter.Seq2[Check, error] {
 		}
 	}
 }
-
-const byteOrderMark = "\xef\xbb\xbf"
 
 // errStopped ends reading if the caller wants no more checks.
 var errStopped = errors.New("stopped")
@@ -114,12 +110,10 @@ func (t checkText) give(where string, yield func(Check, error) bool) error {
 
 // readCheckTable yields the checks of a CSV file.
 func readCheckTable(in *bufio.Reader, yield func(Check, error) bool) error {
-	r := csv.NewReader(in)
-	r.FieldsPerRecord, r.TrimLeadingSpace, r.ReuseRecord = -1, true, true
-	r.Comma = separator(in)
+	r := csvtable.NewReader(in)
 	header, err := r.Read()
 	if err != nil && !errors.Is(err, io.EOF) {
-		return csvError(err)
+		return csvtable.Explain(err)
 	}
 	columns, err := checkColumns(header)
 	if err != nil {
@@ -131,7 +125,7 @@ func readCheckTable(in *bufio.Reader, yield func(Check, error) bool) error {
 			return nil
 		}
 		if err != nil {
-			return csvError(err)
+			return csvtable.Explain(err)
 		}
 		field := func(name string) string {
 			if i := columns[name]; i < len(row) {
@@ -145,20 +139,6 @@ func readCheckTable(in *bufio.Reader, yield func(Check, error) bool) error {
 			return err
 		}
 	}
-}
-
-// separator returns the separator that occurs most in the header: comma, semicolon or tab. In many countries
-// spreadsheets write semicolons.
-func separator(in *bufio.Reader) rune {
-	start, _ := in.Peek(1 << 10) // the file may be shorter
-	header, _, _ := strings.Cut(string(start), "\n")
-	best := ','
-	for _, s := range ";\t" {
-		if strings.Count(header, string(s)) > strings.Count(header, string(best)) {
-			best = s
-		}
-	}
-	return best
 }
 
 // checkColumns returns the index of each column by its name in lower case.
@@ -178,14 +158,6 @@ func checkColumns(header []string) (map[string]int, error) {
 		}
 	}
 	return columns, nil
-}
-
-// csvError wraps an error of the CSV reader in [blocklist.ErrMalformed], with its line number.
-func csvError(err error) error {
-	if broken := (*csv.ParseError)(nil); errors.As(err, &broken) {
-		return fmt.Errorf("line %d: %w: %w", broken.Line, blocklist.ErrMalformed, broken.Err)
-	}
-	return err
 }
 
 // readCheckValues yields the checks of a JSON file.

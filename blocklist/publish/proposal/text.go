@@ -1,0 +1,186 @@
+package proposal
+
+import (
+	"fmt"
+	"io"
+	"net/netip"
+	"regexp"
+	"strings"
+
+	"golang.org/x/net/publicsuffix"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// Found is what [FindTargets] has found in a text.
+type Found struct {
+	Line   int    `json:"line"`             // from 1
+	Text   string `json:"text"`             // as it stands there
+	Target string `json:"target,omitempty"` // canonical; empty: it can't be proposed
+	Why    string `json:"why,omitempty"`    // why not
+}
+
+// Limits of a text.
+const (
+	MaxText  = 1 << 20 // bytes
+	maxFound = 10_000
+)
+
+// FindTargets finds URLs, names and addresses in the text of an e-mail, in the order of the text, each target once. It
+// takes only what is clearly meant as one: a URL with a scheme, a name that begins with www, whatever was defanged
+// (hxxp, [.], (.), [:]//), and what stands alone on its line. It never takes the domain of an e-mail address, or a name
+// in the middle of a sentence. What looks like one of these and can't be proposed is returned with the reason.
+//
+// It fails with [blocklist.ErrTooLarge] beyond [MaxText] or 10,000 targets.
+func FindTargets(r io.Reader) (all []Found, err error) {
+	text, err := io.ReadAll(io.LimitReader(r, MaxText+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > MaxText {
+		return nil, fmt.Errorf("the text: %w: at most %d bytes are read", blocklist.ErrTooLarge, MaxText)
+	}
+	seen := map[string]bool{}
+	n := 0
+	for line := range strings.Lines(strings.ToValidUTF8(string(text), " ")) {
+		n++
+		for _, f := range findInLine(line) {
+			if f.Line = n; seen[f.Text] || f.Target != "" && seen[f.Target] {
+				continue
+			}
+			seen[f.Text], seen[f.Target] = true, f.Target != ""
+			if all = append(all, f); len(all) > maxFound {
+				return nil, fmt.Errorf("the text: %w: more than %d targets", blocklist.ErrTooLarge, maxFound)
+			}
+		}
+	}
+	return all, nil
+}
+
+// Parts of a line.
+var (
+	quotePrefix = regexp.MustCompile(`^[\s>|*•·\-]*(?:\d{1,4}[.)]\s+)?`)
+	defangs     = regexp.MustCompile(`(?i)\[(\.|dot|:|://|/)\]|\((\.|dot|:|://|/)\)|\{(\.|dot|:|://|/)\}|\[?h(?:xx|\*\*|__)ps?\]?`)
+	blanks      = regexp.MustCompile("[\\s<>\"`|«»“”]+")
+	nextURL     = regexp.MustCompile(`(?i)[,;](h(?:tt|xx|\*\*|__)ps?)`)
+	scheme      = regexp.MustCompile(`(?i)^https?:/`)
+	hostShape   = regexp.MustCompile(`^(?i)[\p{L}\p{N}_-]+(\.[\p{L}\p{N}_-]+)*\.[\p{L}][\p{L}\p{N}-]*\.?(:\d{1,5})?(/\S*)?$`)
+)
+
+// Refang undoes what people do to a URL so that nobody opens it by mistake: hxxp, [.], (.), [dot], [:]//.
+func Refang(text string) string {
+	return defangs.ReplaceAllStringFunc(text, func(part string) string {
+		lower := strings.ToLower(strings.Trim(part, "[](){}"))
+		switch {
+		case lower == "dot":
+			return "."
+		case strings.HasSuffix(lower, "ps"):
+			return "https"
+		case strings.HasSuffix(lower, "p"):
+			return "http"
+		}
+		return lower
+	})
+}
+
+// findInLine returns what a line has, with the place of each in it.
+func findInLine(line string) (all []Found) {
+	line = quotePrefix.ReplaceAllString(strings.TrimSpace(line), "")
+	words := splitWords(line)
+	for _, word := range words {
+		if f, ok := findInWord(word, len(words) == 1); ok {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+// splitWords splits a line at blanks, and at commas and semicolons that are no part of a URL.
+func splitWords(line string) (words []string) {
+	for _, word := range blanks.Split(line, -1) {
+		if strings.Contains(word, "/") {
+			words = append(words, strings.Fields(nextURL.ReplaceAllString(word, " $1"))...)
+		} else {
+			words = append(words, strings.FieldsFunc(word, func(r rune) bool { return r == ',' || r == ';' })...)
+		}
+	}
+	return words
+}
+
+// findInWord returns the target that a word is, and false if it is not clearly one.
+func findInWord(word string, alone bool) (f Found, ok bool) {
+	f.Text = trimPunctuation(word)
+	plain := Refang(f.Text)
+	if at := strings.Index(plain, "http"); at > 0 && scheme.MatchString(plain[at:]) && !strings.ContainsAny(plain[:at], "./") {
+		plain = trimPunctuation(plain[at:]) // "URL:https://...", "[here](https://...)"
+	}
+	defanged := plain != f.Text && !strings.HasSuffix(f.Text, plain)
+	host, _, _ := strings.Cut(plain, "/")
+	switch {
+	case scheme.MatchString(plain):
+	case strings.Contains(host, "@"):
+		return f, false
+	case isAddress(host) && (defanged || alone):
+	case !hostShape.MatchString(plain):
+		return f, false
+	case defanged, strings.HasPrefix(strings.ToLower(plain), "www."):
+	case alone && knownTop(host):
+	default:
+		return f, false
+	}
+	e, err := ParseTarget(plain)
+	if err != nil {
+		f.Why = err.Error()
+		return f, true
+	}
+	f.Target = e.Target()
+	return f, true
+}
+
+// trimPunctuation removes what a sentence puts around a word.
+func trimPunctuation(word string) string {
+	for {
+		trimmed := strings.TrimRight(strings.TrimLeft(word, "([{:;!¡¿'‘’"), ".,;:!?…'‘’")
+		for _, pair := range []string{"()", "[]", "{}"} {
+			if strings.HasSuffix(trimmed, pair[1:]) && strings.Count(trimmed, pair[1:]) > strings.Count(trimmed, pair[:1]) {
+				trimmed = trimmed[:len(trimmed)-1]
+			}
+		}
+		if trimmed == word {
+			return word
+		}
+		word = trimmed
+	}
+}
+
+func isAddress(text string) bool {
+	_, err := netip.ParseAddr(text)
+	return err == nil
+}
+
+// knownTop reports whether a name ends in a top-level domain that exists. So the name of a file is not taken for a host.
+func knownTop(host string) bool {
+	host, _, _ = strings.Cut(strings.ToLower(strings.TrimSuffix(host, ".")), ":")
+	labels := strings.Split(host, ".")
+	switch top := labels[len(labels)-1]; {
+	case len(labels) < 2:
+		return false
+	case top == "example", top == "test":
+		return true
+	}
+	suffix, managed := publicsuffix.PublicSuffix(host)
+	return managed || strings.Contains(suffix, ".")
+}
+
+// ParseTarget parses a target in the forms in which people report it: an entry, a URL of any spelling with or without
+// its scheme, a name or an address, defanged or not. It widens nothing: a URL stays that page.
+func ParseTarget(text string) (blocklist.Entry, error) {
+	text = Refang(strings.TrimSpace(text))
+	e, err := blocklist.ParseEntry(text)
+	if err != nil && strings.Contains(text, "/") && !strings.Contains(text, "://") {
+		if page, err := blocklist.ParseEntry("https://" + text); err == nil {
+			return page, nil
+		}
+	}
+	return e, err
+}
