@@ -59,6 +59,17 @@ func clientAddr(a net.Addr) netip.Addr {
 	return netip.Addr{}
 }
 
+// addrPort returns the address of a socket, or the zero value if it has no IP address.
+func addrPort(a net.Addr) (at netip.AddrPort) {
+	switch a := a.(type) {
+	case *net.UDPAddr:
+		at = a.AddrPort()
+	case *net.TCPAddr:
+		at = a.AddrPort()
+	}
+	return netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
+}
+
 // clientKey returns the key under which a client is counted: its IPv4 address, or its IPv6 /56 network, which is what a
 // provider gives one customer. All clients without an IP address have the same key.
 func clientKey(client netip.Addr) uint64 {

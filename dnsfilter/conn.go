@@ -28,7 +28,8 @@ type Conn struct {
 	server  *Server
 	how     Transport
 	client  netip.Addr
-	from    uint64 // client key
+	message ClientMessage // what taps are told of its queries
+	from    uint64        // client key
 	group   *connections
 	closer  io.Closer
 	asked   atomic.Int64 // time of the last query, in nanoseconds
@@ -42,6 +43,15 @@ func (s *Server) Admit(conn io.Closer, client netip.Addr, how Transport) *Conn {
 	c := &Conn{server: s, how: how, client: client, from: clientKey(client), group: &s.plain, closer: conn}
 	if how.isEncrypted() {
 		c.group = &s.encrypted
+	}
+	c.message = ClientMessage{Transport: how, Client: netip.AddrPortFrom(client.Unmap(), 0)}
+	if ends, ok := conn.(interface{ LocalAddr() net.Addr }); ok {
+		c.message.Server = addrPort(ends.LocalAddr())
+	}
+	if ends, ok := conn.(interface{ RemoteAddr() net.Addr }); ok {
+		if remote := addrPort(ends.RemoteAddr()); remote.Addr() == client.Unmap() { // it is no proxy's
+			c.message.Client = remote
+		}
 	}
 	c.asked.Store(time.Now().UnixNano())
 	if !serves(s.current.Load().clients, client) || !c.group.admit(c) {
@@ -172,15 +182,17 @@ func (c *Conn) answerNow(dst, packet []byte) (m []byte, wait func() []byte) {
 	}
 	if !q.parsePacket(packet) || q.check() != dns.RcodeSuccess {
 		packet = append([]byte(nil), packet...)
-		return nil, func() []byte { return s.slowPath(packet, c.how, c.client) }
+		return nil, func() []byte { return s.slowPath(packet, c.message) }
 	}
 	q.size, q.keepalive, q.padded = dns.MaxMsgSize, 0, false
 	if len(q.options) > 0 {
 		c.setOptions(q)
 	}
 	current := s.current.Load()
+	q.tap = current.tap(c.message, packet)
 	m, ask := c.answerInTurn(current, dst, q)
 	if !ask {
+		q.tap.answer(q.question, m)
 		return m, nil
 	}
 	waiting := &query{}

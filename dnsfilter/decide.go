@@ -67,6 +67,13 @@ func (d *Decision) count(c *counters) {
 	}
 }
 
+// decided counts a decision of a list on a query, and shows it to the taps: it is about a name in wire form, or about a
+// packed address.
+func (q *query) decided(d *Decision, about []byte) {
+	d.count(q.counters)
+	q.tap.decided(d, about)
+}
+
 // usualLists is how many lists may match one name before a decision allocates.
 const usualLists = 8
 
@@ -103,13 +110,13 @@ func (v *views) decide(store *blocklist.Store, q *query) Decision {
 	if d.waits {
 		return d
 	}
-	d.count(q.counters)
+	q.decided(&d, q.name())
 	if q.allowed || d.Blocks() || !v.diverts || !isDiverted(q.qtype) {
 		return d
 	}
 	if r := view.diverting(store, q.name()); r != nil {
 		d = Decision{Action: Divert, Match: blocklist.Match{List: r.List, Scope: blocklist.ScopeURL}, rule: r}
-		d.count(q.counters)
+		q.decided(&d, q.name())
 	}
 	return d
 }

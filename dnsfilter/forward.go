@@ -50,6 +50,7 @@ var _ AsyncUpstream = (*upstream.Forwarder)(nil)
 // reporter is an upstream that reports the state of its resolvers.
 type reporter interface {
 	Watch(log *slog.Logger)
+	Tap(see func(upstream.Message))
 	Probe()
 	Down() (since time.Time, down bool)
 	Status() []upstream.Status

@@ -181,6 +181,7 @@ func (w *waiter) deliver(s *Server, reply []byte, err error) {
 	} else {
 		m = s.answerFrom(nil, &w.query, reply, err)
 	}
+	w.query.tap.answer(w.query.question, m)
 	switch {
 	case w.query.goesOn(m):
 		s.askTarget(w)

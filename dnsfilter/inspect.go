@@ -39,7 +39,7 @@ func (q *query) inspect(store *blocklist.Store, v *View, m []byte) Decision {
 		i.endZones()
 	}
 	if i.decision.Blocks() {
-		i.decision.count(q.counters)
+		q.decided(&i.decision, i.matched)
 	}
 	return i.decision
 }
@@ -64,6 +64,7 @@ type inspection struct {
 	message  []byte
 	records  int      // number of records read so far
 	decision Decision // the blocking decision that comes first in the policy; zero: none
+	matched  []byte   // what it is about, for taps
 
 	zones *zoneSearch // nil: the policy zones have nothing to decide, or have decided
 }
@@ -108,7 +109,7 @@ func (i *inspection) cname(r *dnswire.Record) (done bool) {
 	if d.Action == NXDomain {
 		d.chain = c
 	}
-	i.reach(d)
+	i.reach(d, target)
 	return d.Blocks() || d.Allows()
 }
 
@@ -123,7 +124,7 @@ func (i *inspection) dname(r *dnswire.Record) {
 		return
 	}
 	if target, end := dnswire.AppendName(i.query.reached[:0], i.message, r.At); end != 0 {
-		i.reach(i.view.Decide(i.store, target))
+		i.reach(i.view.Decide(i.store, target), target)
 	}
 }
 
@@ -137,7 +138,7 @@ func (i *inspection) service(r *dnswire.Record) {
 		return
 	}
 	if len(target) > 1 { // the root stands for the owner, or for nothing
-		i.reach(i.view.Decide(i.store, target))
+		i.reach(i.view.Decide(i.store, target), target)
 	}
 	for rest := r.Data[min(dnswire.SkipName(r.Data, 2), len(r.Data)):]; len(rest) >= 4; {
 		key, length := binary.BigEndian.Uint16(rest), dnswire.Uint16(rest, 2)
@@ -170,28 +171,31 @@ func (i *inspection) addr(packed []byte) {
 		if i.zones != nil {
 			i.zones.addr(a)
 		}
-		i.consider(i.view.DecideAddr(i.store, a))
+		i.consider(i.view.DecideAddr(i.store, a), packed)
 	}
 }
 
 // reach considers a decision on a target name. Except at the end of a CNAME chain, NXDOMAIN becomes NODATA: the query
 // name exists, and it or names below it may have other records.
-func (i *inspection) reach(d Decision) {
+func (i *inspection) reach(d Decision, target []byte) {
 	if d.Action == NXDomain && d.chain == nil {
 		d.Action = NoData
 	}
-	i.consider(d)
+	i.consider(d, target)
 }
 
 // consider keeps a blocking decision if its rule comes before the rule of the decision kept so far. All other decisions
 // are only counted.
-func (i *inspection) consider(d Decision) {
+func (i *inspection) consider(d Decision, about []byte) {
 	d.indirect = d.chain == nil
 	switch {
 	case !d.Blocks():
-		d.count(i.query.counters)
+		i.query.decided(&d, about)
 	case !i.decision.Blocks() || i.view.precedes(&d, &i.decision):
 		i.decision = d
+		if i.query.tap != nil {
+			i.matched = bytes.Clone(about)
+		}
 	}
 }
 
@@ -214,7 +218,7 @@ func (i *inspection) endZones() bool {
 	d := i.zones.decision()
 	i.zones = nil
 	if !d.Blocks() {
-		d.count(i.query.counters)
+		i.query.decided(&d, nil)
 		return false
 	}
 	if !i.decision.Blocks() || i.view.precedes(&d, &i.decision) {

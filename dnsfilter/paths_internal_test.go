@@ -74,7 +74,7 @@ func (s *Server) slow(packet []byte) []byte {
 	if len(packet) < dnswire.HeaderSize {
 		return nil
 	}
-	return s.slowPath(append([]byte(nil), packet...), UDP, netip.Addr{})
+	return s.slowPath(append([]byte(nil), packet...), ClientMessage{})
 }
 
 // comparePaths sends a datagram down both paths. What the slow path puts into the cache, the fast one finds there.

@@ -212,7 +212,7 @@ func (v *View) decideByZones(q *query, lists Decision) Decision {
 	}
 	q.zones = zonesDone
 	if !d.Blocks() {
-		d.count(q.counters)
+		q.decided(&d, nil)
 		return lists
 	}
 	return d

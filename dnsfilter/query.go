@@ -35,6 +35,7 @@ type query struct {
 	keepalive  uint16     // edns-tcp-keepalive of the answer: tenths of a second plus one; 0: none
 	counters   *counters
 	resolvers  *resolvers // of the forward zone that has the name; nil: the general upstream
+	tap        *tapped    // nil: the server has no taps
 	alias      *alias     // the answer begins with these CNAME records, and the query is for their target; nil: none
 
 	sentCookie  []byte // the client cookie and the server cookie after it, if any; nil: no cookie
@@ -225,7 +226,7 @@ func (q *query) copyTo(to *query) {
 	to.structured, to.nsid = q.structured, q.nsid
 	to.allowed, to.client, to.counters = q.allowed, q.client, q.counters
 	to.hasStale, to.keepalive, to.padded = q.hasStale, q.keepalive, q.padded
-	to.resolvers, to.alias, to.zones = q.resolvers, q.alias, q.zones
+	to.resolvers, to.alias, to.zones, to.tap = q.resolvers, q.alias, q.zones, q.tap
 	to.sentCookie, to.options, to.hasCookie, to.cookie = nil, nil, q.hasCookie, q.cookie
 	to.key = append(to.buf[:0], q.key...)
 	half := len(to.buf) / 2

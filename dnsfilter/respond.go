@@ -81,7 +81,7 @@ func (s *Server) answerNow(c *snapshot, dst []byte, q *query, now uint32) (m []b
 	isAny := q.qtype == dns.TypeANY && (!q.do || !q.overStream())
 	z := c.zones.find(q.name())
 	if d.waits && (isAny || z != nil && z.forward == nil) { // no answer of an upstream follows
-		d.count(q.counters)
+		q.decided(&d, nil)
 		return s.block(c, dst, q, &d, now)
 	}
 	if z != nil {

@@ -72,6 +72,9 @@ type Config struct {
 	// turned off (see [CanaryNames]), with the action NXDomain or NoData.
 	Canaries map[blocklist.Name]Action
 
+	// Taps see all messages; none cost nothing.
+	Taps []Tap
+
 	// Primary are the zones that this server is the primary of.
 	Primary map[blocklist.Name]PrimaryZone
 }
@@ -122,6 +125,7 @@ type snapshot struct {
 	secrets []CookieSecret
 	general *resolvers // for all names outside the forward zones
 	id      ServerID
+	taps    []Tap
 }
 
 // New creates a server and starts nothing. It fails without an upstream, and as [Policy.Check] does.
@@ -157,7 +161,7 @@ func (s *Server) Reconfigure(next Config) error {
 	}
 	c := &snapshot{policy: p, views: newViews(&p), clients: next.Clients, secrets: next.CookieSecrets}
 	c.zones, c.general, c.id = newZones(&next), newResolvers(next.Upstream, ""), next.ServerID
-	c.proxies = next.Proxies
+	c.proxies, c.taps = next.Proxies, next.Taps
 	c.limiter = ratelimit.New(next.RateLimit.PerSecond, next.RateLimit.Slip)
 	if len(c.secrets) == 0 {
 		c.secrets = s.secrets
@@ -167,6 +171,7 @@ func (s *Server) Reconfigure(next Config) error {
 			r.reports.Watch(s.log)
 		}
 	}
+	c.tapUpstream()
 	s.cache.SetStale(next.Stale.seconds())
 	s.current.Store(c)
 	return nil
@@ -210,7 +215,7 @@ func (s *Server) ServeDNS(w dns.ResponseWriter, msg *dns.Msg) {
 	}
 	c := s.current.Load()
 	opt := ednsRequest{structured: c.policy.wantsStructured(msg), nsid: requests(msg, dns.EDNS0NSID)}
-	if reply := s.respond(msg, opt, how, clientAddr(client)); len(reply) > 0 {
+	if reply := s.respond(msg, &query{counters: &s.shared}, opt, how, clientAddr(client)); len(reply) > 0 {
 		counted.count(reply)
 		_, _ = w.Write(reply) // the client may have gone away
 	}

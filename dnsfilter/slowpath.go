@@ -13,7 +13,16 @@ import (
 
 // slowPath answers a packet of any kind. It unpacks it with miekg/dns. It returns nil if nothing is to be sent. The
 // packet is modified.
-func (s *Server) slowPath(packet []byte, how Transport, client netip.Addr) []byte {
+func (s *Server) slowPath(packet []byte, from ClientMessage) []byte {
+	how, client := from.Transport, from.Client.Addr()
+	q := &query{counters: &s.shared, tap: s.current.Load().tap(from, packet)}
+	m := s.answerSlowly(packet, q, how, client)
+	q.tap.answer(q.question, m)
+	return m
+}
+
+// answerSlowly returns the answer of the slow path.
+func (s *Server) answerSlowly(packet []byte, q *query, how Transport, client netip.Addr) []byte {
 	msg := new(dns.Msg)
 	action := accept(dns.Header{
 		Bits:    dnswire.Flags(packet),
@@ -33,7 +42,7 @@ func (s *Server) slowPath(packet []byte, how Transport, client netip.Addr) []byt
 	case action == dns.MsgReject || err != nil:
 		return s.reject(msg, opt, how, client, dns.RcodeFormatError)
 	}
-	return s.respond(msg, opt, how, client)
+	return s.respond(msg, q, opt, how, client)
 }
 
 // ednsRequest is what the EDNS of a query on the slow path requests.
@@ -97,8 +106,8 @@ func (s *Server) reject(msg *dns.Msg, opt ednsRequest, how Transport, client net
 }
 
 // respond returns the answer to a message, or nil if none is sent.
-func (s *Server) respond(msg *dns.Msg, opt ednsRequest, how Transport, client netip.Addr) []byte {
-	q := &query{counters: &s.shared, structured: opt.structured, padded: opt.padded}
+func (s *Server) respond(msg *dns.Msg, q *query, opt ednsRequest, how Transport, client netip.Addr) []byte {
+	q.structured, q.padded = opt.structured, opt.padded
 	rcode := dns.RcodeFormatError
 	switch {
 	case msg.Opcode != dns.OpcodeQuery:

@@ -34,6 +34,7 @@ type worker struct {
 	loop    *batch.Loop
 	sockets []*socket
 	query   query
+	tapped  tapped // of the query
 	answers [batch.Size][answerBuffer]byte
 	current *snapshot
 	session upstream.Session // session of the snapshot's upstream; nil if it is not async
@@ -44,6 +45,7 @@ type socket struct {
 	*worker
 
 	conn       *batch.Socket
+	local      netip.AddrPort // its address
 	out        *batch.Writer
 	asked      bool              // the upstream was asked; its session has to be flushed
 	answered   int               // answers to the current batch
@@ -110,7 +112,7 @@ func (w *worker) open(conn *net.UDPConn) error {
 	if err != nil {
 		return err
 	}
-	w.sockets = append(w.sockets, &socket{worker: w, conn: opened, out: opened.NewWriter(), late: opened.NewWriter()})
+	w.sockets = append(w.sockets, &socket{worker: w, conn: opened, local: addrPort(conn.LocalAddr()), out: opened.NewWriter(), late: opened.NewWriter()})
 	return nil
 }
 
@@ -139,7 +141,7 @@ func (w *worker) reload() {
 	if current == w.current {
 		return
 	}
-	w.current, w.session = current, nil
+	w.current, w.session, w.query.tap = current, nil, nil
 	if a, ok := current.general.upstream.(AsyncUpstream); ok {
 		w.session = a.NewSession(w.loop, w.flushLate)
 	}
@@ -202,6 +204,10 @@ func (u *socket) answerPacket(packet []byte, peer *batch.Peer, dst []byte, now u
 		u.answerSlowly(packet, *peer, client)
 		return
 	}
+	if taps := u.current.taps; len(taps) > 0 {
+		u.query.tap = &u.tapped
+		u.tapped.asked(u.message(at, client), taps, packet)
+	}
 	if m, ok := u.server.admit(u.current, dst, &u.query, client, false); !ok {
 		u.add(m, peer)
 		return
@@ -211,6 +217,15 @@ func (u *socket) answerPacket(packet []byte, peer *batch.Peer, dst []byte, now u
 	if ask && u.ask(peer, len(m) == 0) {
 		u.asked = true
 	}
+}
+
+// message returns what taps are told of a query, from the address of its sender and from its client.
+func (u *socket) message(from netip.AddrPort, client netip.Addr) ClientMessage {
+	m := ClientMessage{Client: netip.AddrPortFrom(client.Unmap(), from.Port()), Server: u.local, Asked: time.Now()}
+	if from.Addr() != client { // the port is that of a proxy
+		m.Client = netip.AddrPortFrom(client.Unmap(), 0)
+	}
+	return m
 }
 
 // unwrap returns the client and the query of a datagram. A datagram from a proxy has a PROXY header. If the header is
@@ -232,6 +247,7 @@ func (s *Server) unwrap(c *snapshot, from netip.Addr, datagram []byte) (client n
 
 // add adds an answer to the batch to be sent. It does nothing if m is empty.
 func (u *socket) add(m []byte, peer *batch.Peer) {
+	u.query.tap.answer(u.query.question, m)
 	if len(m) == 0 {
 		return
 	}
@@ -247,6 +263,10 @@ func (u *socket) ask(peer *batch.Peer, wait bool) (flush bool) {
 	if wait {
 		w.socket, w.peer = u, *peer
 		u.pending.Add(1)
+		if u.query.tap != nil {
+			kept := u.tapped
+			u.query.tap = &kept
+		}
 	}
 	f, ok := u.server.attach(&u.query, w)
 	if !ok && wait {
@@ -294,6 +314,7 @@ func (u *socket) answerSlowly(packet []byte, peer batch.Peer, client netip.Addr)
 		return
 	}
 	packet = append([]byte(nil), packet...)
+	from := u.message(peer.Addr(), client)
 	u.pending.Add(1)
 	go func() {
 		defer u.server.recoverPanic()
@@ -301,7 +322,7 @@ func (u *socket) answerSlowly(packet []byte, peer batch.Peer, client netip.Addr)
 		defer u.leaveSlowPath(by)
 		send := func(m []byte) error { u.send(m, &peer); return nil }
 		if !u.server.transfer(packet, client, false, send) {
-			u.send(u.server.slowPath(packet, UDP, client), &peer)
+			u.send(u.server.slowPath(packet, from), &peer)
 		}
 	}()
 }

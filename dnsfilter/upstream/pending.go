@@ -126,6 +126,7 @@ func (p *pool) match(via transport, reply []byte) *pendingQuery {
 func (p *pool) onReply(q *pendingQuery, via transport, reply []byte, now time.Time) (result, bool) {
 	id := id(reply)
 	a := q.attemptOf(via, id)
+	p.f.tapReply(a, now, reply)
 	p.f.answered(a, isFailure(reply), now)
 	if isHeaderOnlyFailure(reply, q.query) {
 		if p.retryWithoutEDNS(q, a, reply, now) {

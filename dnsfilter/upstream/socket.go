@@ -81,6 +81,7 @@ func (s *socket) add(query []byte, id uint16, mask caseMask) {
 	packet := append(s.packets[s.queued][:0], query...)
 	binary.BigEndian.PutUint16(packet, id)
 	mask.apply(packet)
+	s.pool.f.tapQuery(s.resolver, false, packet)
 	s.queued++
 	s.out.Add(packet, nil)
 }

@@ -108,6 +108,7 @@ func (s *stream) add(query []byte, id uint16, _ caseMask) {
 	}
 	binary.BigEndian.PutUint16(s.out[at:], uint16(len(s.out)-at-2))
 	binary.BigEndian.PutUint16(s.out[at+2:], id)
+	s.pool.f.tapQuery(s.resolver, true, s.out[at+2:])
 	s.signal()
 }
 

@@ -25,7 +25,8 @@ type Forwarder struct {
 	resolvers []resolver
 	encrypted bool                        // at least one resolver is asked over TLS
 	log       atomic.Pointer[slog.Logger] // for changes of the resolvers' state; nil: none
-	shared    *pool                       // pool with its own loop; the only pool if encrypted
+	tap       atomic.Pointer[func(Message)]
+	shared    *pool // pool with its own loop; the only pool if encrypted
 }
 
 // New creates a forwarder to one or more resolvers. It sends nothing. It fails without a resolver.
