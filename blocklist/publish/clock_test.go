@@ -19,7 +19,7 @@ func rightClock(error) bool { return true }
 func TestClockAhead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a := newAgency(t)
+		a := ownAgency(t)
 		_, err := a.Add(t.Context(), entries(t, "a.example expires=2000-06-01"), cause)
 		require.NoError(t, err)
 		a.release(t)
@@ -90,7 +90,7 @@ func TestClockBehind(t *testing.T) {
 func TestSignsNothingThatExpiresToday(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a := newAgency(t)
+		a := ownAgency(t)
 		_, err := a.Add(t.Context(), entries(t, "a.example"), cause)
 		require.NoError(t, err)
 		p, _, err := a.Release(t.Context(), "anna")

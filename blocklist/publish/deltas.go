@@ -34,9 +34,10 @@ const (
 	maxChurn   = 4       // more changed lines than 1/maxChurn of the list: a snapshot instead of a delta
 	maxChanges = 250_000 // most changed lines of a delta; a subscriber merges them in memory
 	fewChanges = 1000    // up to so few changed lines, a delta is always made
-	// deltaWindow is how many bytes the compressor searches for repetitions. Memory for a longer window takes more time
-	// than the rest of a short delta.
-	deltaWindow = 1 << 20
+	// shortWindow is how many bytes the compressor searches for repetitions in a delta, and in the snapshot of a list of
+	// up to fewEntries. Memory for a longer window takes more time than the rest of a short file.
+	shortWindow = 1 << 20
+	fewEntries  = 10_000
 	snapshotFmt = "snapshot-%d.txt.zst"
 	deltaFmt    = "delta-%d-%d.txt.zst"
 )
@@ -250,8 +251,8 @@ func (b *releaseBuilder) compress(w io.Writer, h, base blocklist.Header,
 
 func compress(w io.Writer, step int, h, base blocklist.Header, changes iter.Seq2[blocklist.Change, error]) error {
 	window := trust.MaxWindow
-	if h.IsDelta() {
-		window = deltaWindow
+	if h.IsDelta() || h.Entries <= fewEntries {
+		window = shortWindow
 	}
 	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithWindowSize(window),
 		zstd.WithEncoderPadding(step),  // with a skippable frame, which decompressors ignore

@@ -5,9 +5,11 @@ import (
 	"crypto"
 	"errors"
 	"io"
+	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -32,12 +34,74 @@ type agency struct {
 	anna, bruno crypto.Signer
 }
 
-// newAgency makes an agency whose root is signed.
-func newAgency(t testing.TB) *agency {
+// ownAgency makes an agency with keys of its own, by the test's clock. Its root is signed.
+func ownAgency(t testing.TB) *agency {
 	t.Helper()
 	a := initAgency(t)
 	a.sign(t, a.anna, a.bruno)
 	return a
+}
+
+// newAgency returns a copy of an agency that is made once, since most tests want one. Its root is signed.
+func newAgency(t testing.TB) *agency {
+	t.Helper()
+	signed.once.Do(func() {
+		a := ownAgency(t)
+		require.NoError(t, a.Close())
+		signed.anna, signed.bruno, signed.files = a.anna, a.bruno, readFolder(t, a.dir)
+	})
+	require.NotEmpty(t, signed.files)
+	a := &agency{dir: filepath.Join(t.TempDir(), "agency"), anna: signed.anna, bruno: signed.bruno}
+	for _, f := range signed.files {
+		f.write(t, a.dir)
+	}
+	a.open(t)
+	return a
+}
+
+var signed struct {
+	once        sync.Once
+	anna, bruno crypto.Signer
+	files       []file
+}
+
+// file is a file or a folder.
+type file struct {
+	name    string
+	mode    fs.FileMode
+	content []byte
+}
+
+// readFolder reads all files and folders, each folder before what is in it.
+func readFolder(t testing.TB, dir string) (all []file) {
+	t.Helper()
+	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		f := file{mode: info.Mode()}
+		if f.name, err = filepath.Rel(dir, path); err == nil && !d.IsDir() {
+			f.content, err = os.ReadFile(path)
+		}
+		all = append(all, f)
+		return err
+	}))
+	return all
+}
+
+func (f file) write(t testing.TB, dir string) {
+	t.Helper()
+	path := filepath.Join(dir, f.name)
+	if f.mode.IsDir() {
+		require.NoError(t, os.Mkdir(path, f.mode.Perm()))
+	} else {
+		require.NoError(t, os.WriteFile(path, f.content, f.mode.Perm()))
+	}
+	require.NoError(t, os.Chmod(path, f.mode.Perm())) // whatever the umask
 }
 
 // initAgency makes an agency whose root waits for signatures.

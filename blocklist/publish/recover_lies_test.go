@@ -44,7 +44,7 @@ func alter(t *testing.T, bundle []byte, change func(name string, content []byte)
 // Nothing makes a recovery take what was not signed, or what is older. The folder stays as it was.
 func TestRecoverRefusesLies(t *testing.T) {
 	t.Parallel()
-	a, stranger := newAgency(t), newAgency(t)
+	a, stranger := newAgency(t), ownAgency(t)
 	a.add(t, "one.example")
 	a.release(t)
 	older := a.bundle(t)

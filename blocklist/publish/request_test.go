@@ -153,7 +153,7 @@ func TestRequestsThatLie(t *testing.T) {
 	require.NoError(t, err)
 	a.next(t, "three.example")
 	request, root := a.request(t), a.rootFile(t)
-	other := newAgency(t)
+	other := ownAgency(t)
 	in := func(part string, change func([]byte) []byte) func(string, []byte) (string, []byte) {
 		return func(name string, b []byte) (string, []byte) {
 			if strings.Contains(name, part) {

@@ -79,12 +79,15 @@ func (d folder) rootHistory() ([]*trust.Root, error) {
 		return nil, err
 	}
 	roots, err := trust.OpenRoots(all)
+	if err == nil {
+		return roots, nil
+	}
 	for i, b := range all {
-		if _, openErr := trust.OpenRoot(b); err != nil && openErr != nil {
+		if _, openErr := trust.OpenRoot(b); openErr != nil {
 			return nil, d.damaged(openErr, rootsDir, trust.RootName(max(d.firstRoot, 1)+int64(i)))
 		}
 	}
-	return roots, err
+	return nil, err
 }
 
 // signedUnder returns roots without those at the beginning that don't accept the signatures of targets. It fails if no

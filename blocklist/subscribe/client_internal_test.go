@@ -22,6 +22,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
+	"github.com/argine-dns/argine/testdata/fast"
 )
 
 // clientVariable turns the test binary into the client that The Update Framework's conformance suite drives (its
@@ -29,6 +30,7 @@ import (
 const clientVariable = "ARGINE_TUF_CLIENT"
 
 func TestMain(m *testing.M) {
+	fast.Prepare()
 	if os.Getenv(clientVariable) == "" {
 		os.Exit(runWithOracle(m))
 	}

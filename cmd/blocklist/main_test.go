@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/argine-dns/argine/testdata/fast"
 	"github.com/argine-dns/argine/testdata/longtest"
 )
 
@@ -28,6 +29,7 @@ import (
 const asCommand = "BLOCKLIST_TEST_AS_COMMAND"
 
 func TestMain(m *testing.M) {
+	fast.Prepare()
 	if os.Getenv(asCommand) != "" {
 		os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}

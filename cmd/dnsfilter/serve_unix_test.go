@@ -21,10 +21,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/dnsfilter/service"
+	"github.com/argine-dns/argine/testdata/fast"
 )
 
 // TestMain lets the test binary stand in for the command.
 func TestMain(m *testing.M) {
+	fast.Prepare()
 	if os.Getenv("DNSFILTER_TEST_RUN") != "" {
 		os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 	}

@@ -178,7 +178,8 @@ func writeText(t testing.TB, h blocklist.Header, lines []blocklist.Change) []byt
 // Compress compresses with zstd.
 func Compress(t testing.TB, text []byte) []byte {
 	t.Helper()
-	z, err := zstd.NewWriter(nil)
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(128<<10), // most releases are a few lines
+		zstd.WithLowerEncoderMem(true))
 	check(t, err)
 	defer z.Close() //nolint:errcheck // it writes nowhere
 	return z.EncodeAll(text, nil)
