@@ -32,6 +32,8 @@ type EntryEvent struct {
 	Given     []string  `json:"given,omitempty"`
 	Withdrawn []string  `json:"withdrawn,omitempty"`
 	Operation Operation `json:"operation"`
+	// Proposals are those that the operation has confirmed.
+	Proposals []Proposal `json:"proposals,omitempty"`
 	Publication
 }
 
@@ -123,10 +125,32 @@ func (h *histories) add(ctx context.Context, c ledger.TargetChange) (err error) 
 	default:
 		event.Change = ChangeChanged
 	}
+	if event.Proposals, err = h.proposals(ctx, c); err != nil {
+		return err
+	}
 	event.Publication, err = h.find(ctx, c.Operation.ID)
 	of.Events = append(of.Events, event)
 	return err
 }
+
+// proposals returns the proposals about a target that the operation of a change has confirmed.
+func (h *histories) proposals(ctx context.Context, c ledger.TargetChange) (all []Proposal, err error) {
+	if c.Operation.Kind != KindConfirm {
+		return nil, nil
+	}
+	for p, err := range h.history.ProposalsAbout(ctx, c.Target, maxBehind) {
+		if err != nil {
+			return nil, err
+		}
+		if p.Operation == c.Operation.ID {
+			all = append(all, p)
+		}
+	}
+	return all, nil
+}
+
+// maxBehind is how many proposals about a target are looked through for those that an operation has confirmed.
+const maxBehind = 1000
 
 // addUrgent adds the urgent orders. The reason of their operation names each target with its sign.
 func (h *histories) addUrgent(ctx context.Context, targets []string) error {

@@ -27,6 +27,9 @@ type Audit = ledger.Audit
 // previous operation. Its counts are of lines: a changed attribute is one removed line and one added line.
 type Operation = ledger.Operation
 
+// Proposal is something to be decided on, see package proposal.
+type Proposal = ledger.Proposal
+
 // ReleaseRecord records a pushed release: the number (Operation) and hash (Head) of its last operation, its Serial, and
 // the time of the push (Pushed).
 type ReleaseRecord = ledger.ReleaseRecord

@@ -29,7 +29,7 @@ Signatures are verified with the roots of the list. The exit code is 0 even if n
 With --json: one value for each entry: the one asked for, then those that cover it. Fields: target, covers, listed, entry,
 orders, events, checks.
 An event has change (added, removed, changed, orders, ordered, withdrawn), before and after (lines), given and withdrawn (orders),
-operation, and release or pending.`,
+operation, proposals that it has confirmed, and release or pending.`,
 		Example: `  blocklist -C DIR history www.example.com
   blocklist -C DIR history https://host.example:8080/path --json`,
 		Args: args(cobra.ExactArgs(1)),
@@ -106,6 +106,9 @@ func printEvent(w io.Writer, e publish.EntryEvent) {
 	fmt.Fprintf(w, "  %s  %s by %s\n", e.Operation.Time.Format(time.RFC3339), eventText(e), causeText(e.Operation))
 	for _, line := range eventLines(e) {
 		fmt.Fprintf(w, "      %s\n", oneLine(line))
+	}
+	for _, p := range e.Proposals {
+		fmt.Fprintf(w, "      proposal %s\n", oneLine(proposalLine(p)))
 	}
 	fmt.Fprintf(w, "      operation %d", e.Operation.ID)
 	if e.Change != publish.ChangeOrdered && e.Change != publish.ChangeWithdrawn {

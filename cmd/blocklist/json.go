@@ -24,6 +24,7 @@ type entryJSON struct {
 	Expires   time.Time `json:"expires,omitzero"`
 	Review    time.Time `json:"review,omitzero"`
 	Added     time.Time `json:"added,omitzero"`
+	Source    string    `json:"source,omitempty"`
 }
 
 func toJSON(e blocklist.Entry) entryJSON {
@@ -33,7 +34,7 @@ func toJSON(e blocklist.Entry) entryJSON {
 	}
 	return entryJSON{
 		Target: e.Target(), Scope: e.Scope.String(), Category: e.Category, Reference: e.Reference, Status: status,
-		Expires: e.Expires, Review: e.Review, Added: e.Added,
+		Expires: e.Expires, Review: e.Review, Added: e.Added, Source: e.Source,
 	}
 }
 

@@ -16,13 +16,15 @@ func ruleFlags(cmd *cobra.Command, r *publish.Rules) {
 	cmd.Flags().BoolVar(&r.NeedReference, "need-ref", false, "each order needs a reference")
 	cmd.Flags().BoolVar(&r.NeedReason, "need-reason", false, "each operation that gives orders needs a reason")
 	cmd.Flags().StringSliceVar(&r.Categories, "categories", nil, "the only categories, `WORDS` in lower case with commas between them")
+	cmd.Flags().StringSliceVar(&r.TwoPersons, "two-persons", nil, "the categories whose proposals two persons decide on, `WORDS` with commas between them; none: no category; empty: all (default)")
+	cmd.Flags().BoolVar(&r.Reporters, "reporters", false, "proposals may say who has reported")
 	cmd.Flags().StringVar(&r.Reference, "ref-pattern", "", "a `PATTERN` for references: a regular expression (RE2) that must match the whole reference")
 }
 
 // isRule reports whether a flag is one of ruleFlags.
 func isRule(name string) bool {
 	switch name {
-	case "need-ref", "need-reason", "categories", "ref-pattern":
+	case "need-ref", "need-reason", "categories", "ref-pattern", "two-persons", "reporters":
 		return true
 	}
 	return false
@@ -34,7 +36,7 @@ func (a *app) rules() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "rules",
-		Short: "Show or change the rules that new orders keep to",
+		Short: "Show or change the rules that new orders and proposals keep to",
 		Long: `Show or change the rules for new orders. Rules without a flag stay the same; an empty value ends a rule.
 
 add refuses an order that breaks a rule; import leaves it out and counts it. Rules do not apply to existing orders.`,
@@ -82,6 +84,10 @@ func changeRules(cmd *cobra.Command, l *publish.Ledger, given publish.Rules, c p
 			rules.NeedReason = given.NeedReason
 		case "categories":
 			rules.Categories = given.Categories
+		case "two-persons":
+			rules.TwoPersons = given.TwoPersons
+		case "reporters":
+			rules.Reporters = given.Reporters
 		case "ref-pattern":
 			rules.Reference = given.Reference
 		}
@@ -112,6 +118,12 @@ func rulesText(r publish.Rules) string {
 	}
 	if r.Reference != "" {
 		parts = append(parts, "references match "+r.Reference)
+	}
+	if len(r.TwoPersons) > 0 {
+		parts = append(parts, "two persons decide on proposals of: "+strings.Join(r.TwoPersons, ", "))
+	}
+	if r.Reporters {
+		parts = append(parts, "proposals may say who has reported")
 	}
 	return cmp.Or(strings.Join(parts, "; "), noRules)
 }

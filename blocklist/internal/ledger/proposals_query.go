@@ -137,22 +137,32 @@ func (f ProposalFilter) query(ctx context.Context, v View) (text string, args []
 			append(c.args, cmp.Or(f.Limit, math.MaxInt)), nil
 	}
 	c.all = append([]string{`source = g.source`, `category = g.category`, `state = g.state`}, c.all...)
-	text = fmt.Sprintf(pageOfGroups, direction, c.where(), groups.where())
-	args = slices.Concat(c.args, groups.args, []any{f.Limit}, c.args, []any{f.Limit, f.Limit})
+	aggregate, beyond := `min`, `>=`
+	if f.Oldest {
+		aggregate, beyond = `max`, `<=`
+	}
+	text = fmt.Sprintf(pageOfGroups, direction, c.where(), groups.where(), aggregate, beyond)
+	args = slices.Concat(c.args, groups.args, []any{f.Limit, f.Limit}, c.args, []any{f.Limit, f.Limit})
 	return text, args, nil
 }
 
-// pageOfGroups selects a page of several groups, with the direction of the order, the conditions on a proposal of a group
-// and those on groups.
+// pageOfGroups selects a page of several groups. It is given the direction of the order, the conditions on a proposal of a
+// group and those on groups. If there are as many groups as the page is long, their first proposals would fill it: none
+// behind these is on it.
 const pageOfGroups = `
-WITH chosen AS MATERIALIZED (
-	SELECT source, category, state,
-		(SELECT place FROM proposals INDEXED BY proposals_page%[2]s ORDER BY place%[1]s LIMIT 1) AS first
-	FROM proposal_counts AS g%[3]s ORDER BY first IS NULL, first%[1]s LIMIT ?)
-SELECT p.current FROM chosen AS g
-	CROSS JOIN proposals AS p ON p.id IN (
-		SELECT id FROM proposals INDEXED BY proposals_page%[2]s ORDER BY place%[1]s LIMIT ?)
-ORDER BY p.place%[1]s LIMIT ?`
+WITH
+	chosen AS MATERIALIZED (
+		SELECT source, category, state,
+			(SELECT place FROM proposals INDEXED BY proposals_page%[2]s ORDER BY place%[1]s LIMIT 1) AS first
+		FROM proposal_counts AS g%[3]s ORDER BY first IS NULL, first%[1]s LIMIT ?),
+	bound AS MATERIALIZED (SELECT iif(count(first) = ?, %[4]s(first), NULL) AS last FROM chosen),
+	found AS MATERIALIZED (
+		SELECT j.value AS place FROM bound CROSS JOIN chosen AS g CROSS JOIN json_each((
+			SELECT json_group_array(place) FROM (
+				SELECT place FROM proposals INDEXED BY proposals_page%[2]s
+					AND (bound.last IS NULL OR place %[5]s bound.last) ORDER BY place%[1]s LIMIT ?))) AS j
+		ORDER BY place%[1]s LIMIT ?)
+SELECT p.current FROM found CROSS JOIN proposals AS p ON p.place = found.place ORDER BY p.place%[1]s`
 
 // ErrNoProposal is returned if there is no proposal with an ID. It wraps [blocklist.ErrMalformed].
 var ErrNoProposal = fmt.Errorf("%w: there is no such proposal", blocklist.ErrMalformed)
