@@ -46,6 +46,15 @@ func (c *snapshot) primaryOf(packet []byte) PrimaryZone {
 	return nil
 }
 
+// answerNotify returns the answer to a notification of a primary, or nil.
+func (c *snapshot) answerNotify(packet []byte, client netip.Addr) []byte {
+	const notify = dns.OpcodeNotify << 11
+	if c.notified == nil || dnswire.Flags(packet)&(dnswire.FlagQR|dnswire.MaskOpcode) != notify {
+		return nil
+	}
+	return c.notified(packet, client)
+}
+
 // transfer answers a packet if a zone of the server does, see [PrimaryZone]. It reports whether there is such a zone.
 func (s *Server) transfer(packet []byte, client netip.Addr, stream bool, send func([]byte) error) bool {
 	c := s.current.Load()

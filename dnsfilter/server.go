@@ -77,6 +77,10 @@ type Config struct {
 
 	// Primary are the zones that this server is the primary of.
 	Primary map[blocklist.Name]PrimaryZone
+
+	// Notified answers a notification (NOTIFY, RFC 1996) about a zone that is copied from another server, which may be
+	// none of the clients. For other messages it returns nil. Nil: there are no such zones.
+	Notified func(message []byte, client netip.Addr) (answer []byte)
 }
 
 // ForwardZone is a zone that another upstream answers. Its answers share the cache with all others.
@@ -126,6 +130,8 @@ type snapshot struct {
 	general *resolvers // for all names outside the forward zones
 	id      ServerID
 	taps    []Tap
+
+	notified func(message []byte, client netip.Addr) []byte // see Config
 }
 
 // New creates a server and starts nothing. It fails without an upstream, and as [Policy.Check] does.
@@ -161,7 +167,7 @@ func (s *Server) Reconfigure(next Config) error {
 	}
 	c := &snapshot{policy: p, views: newViews(&p), clients: next.Clients, secrets: next.CookieSecrets}
 	c.zones, c.general, c.id = newZones(&next), newResolvers(next.Upstream, ""), next.ServerID
-	c.proxies, c.taps = next.Proxies, next.Taps
+	c.proxies, c.taps, c.notified = next.Proxies, next.Taps, next.Notified
 	c.limiter = ratelimit.New(next.RateLimit.PerSecond, next.RateLimit.Slip)
 	if len(c.secrets) == 0 {
 		c.secrets = s.secrets

@@ -23,6 +23,9 @@ func (s *Server) slowPath(packet []byte, from ClientMessage) []byte {
 
 // answerSlowly returns the answer of the slow path.
 func (s *Server) answerSlowly(packet []byte, q *query, how Transport, client netip.Addr) []byte {
+	if answer := s.current.Load().answerNotify(packet, client); answer != nil {
+		return answer
+	}
 	msg := new(dns.Msg)
 	action := accept(dns.Header{
 		Bits:    dnswire.Flags(packet),

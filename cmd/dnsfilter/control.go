@@ -218,6 +218,9 @@ func fetchText(f *service.FetchStatus) string {
 	if f.Serial != 0 {
 		text += fmt.Sprintf(", zone serial %d", f.Serial)
 	}
+	if f.Foreign > 0 {
+		text += fmt.Sprintf(", %d records outside the zone left out", f.Foreign)
+	}
 	if f.Error != "" {
 		return text + fmt.Sprintf("; it fails, and is tried again at %s: %s", f.Next.Format(time.RFC3339), f.Error)
 	}

@@ -1,6 +1,17 @@
 package rpz
 
-import "context"
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"io"
+	"net"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/argine-dns/argine/blocklist"
+)
 
 // IsCurrent reports whether the zone has the current entries of all sources.
 func (z *Zone) IsCurrent() bool {
@@ -17,3 +28,38 @@ func (z *Zone) IsCurrent() bool {
 
 // Update makes the zone as its sources are now.
 func (z *Zone) Update(ctx context.Context) error { return z.update(ctx) }
+
+// Limit sets the limits of transfers.
+func (s *Secondary) Limit(records, bytes int, within, stall time.Duration) {
+	s.limits = transferLimits{records, bytes, within, stall}
+}
+
+// ReadTransfer applies a transfer, as it comes from a connection, to a zone file. It reports whether it was whole.
+func ReadTransfer(path string, zone blocklist.Name, stream []byte) bool {
+	for i := 0; i+4 <= len(stream); i += 2 + int(binary.BigEndian.Uint16(stream[i:])) {
+		stream[i+2], stream[i+3] = 0, 0 // the ID
+	}
+	s := &Secondary{Zone: zone, File: path}
+	c := &primaryConn{
+		Conn: readConn{Reader: bytes.NewReader(stream)}, ctx: context.Background(), zone: dns.Fqdn(zone.String()), limits: s.limit(),
+	}
+	have := readSOA(path, zone)
+	var u Update
+	var err error
+	if have == nil {
+		u, err = s.full(c)
+	} else {
+		u, err = s.incremental(c, have)
+	}
+	return err == nil && u.Replaced
+}
+
+// readConn is a connection that only reads.
+type readConn struct {
+	net.Conn
+	io.Reader
+}
+
+func (c readConn) Read(b []byte) (int, error) { return c.Reader.Read(b) }
+func (readConn) Write(b []byte) (int, error)  { return len(b), nil }
+func (readConn) SetDeadline(time.Time) error  { return nil }

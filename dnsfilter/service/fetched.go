@@ -5,19 +5,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist/download"
-	"github.com/argine-dns/argine/blocklist/formats"
 	"github.com/argine-dns/argine/dnsfilter/config"
+	"github.com/argine-dns/argine/dnsfilter/rpz"
 )
 
 // fetched is a list that is fetched, with the goroutine that keeps its file up to date. Everything else about the list
@@ -56,11 +54,12 @@ type fetchTimes struct{ refresh, retry, expire time.Duration }
 
 // fetchState is what is known about the file of a list. It is kept beside the file.
 type fetchState struct {
-	From    string         `json:"from"`            // the server that answered last
-	Checked time.Time      `json:"checked"`         // when it did
-	Changed time.Time      `json:"changed"`         // when the file was replaced last
-	Web     download.State `json:"web,omitzero"`    // of a list with URLs
-	Serial  uint32         `json:"serial,omitzero"` // of a zone
+	From    string         `json:"from"`             // the server that answered last
+	Checked time.Time      `json:"checked"`          // when it did
+	Changed time.Time      `json:"changed"`          // when the file was replaced last
+	Web     download.State `json:"web,omitzero"`     // of a list with URLs
+	Zone    rpz.Copy       `json:"zone,omitzero"`    // of a zone
+	Foreign int            `json:"foreign,omitzero"` // records outside the zone that the last transfer left out
 }
 
 // fetchStateFile is the name of the file of the state, beside the file of the list.
@@ -95,7 +94,11 @@ func (s *running) newFetched(next *config.Settings, old fetchedLists) (fetchedLi
 }
 
 func newFetchSource(l *config.List) (fetchSource, error) {
-	return &webSource{l.LocalFile(), l.Fetch.URLs, l.Fetch.Refresh}, nil
+	if len(l.Fetch.Primaries) == 0 {
+		return &webSource{l.LocalFile(), l.Fetch.URLs, l.Fetch.Refresh}, nil
+	}
+	key, err := l.Fetch.Key()
+	return &zoneSource{rpz.Secondary{Zone: l.RPZ, Primaries: l.Fetch.Primaries, Key: key, File: l.File}}, err
 }
 
 // replaceFetched stops the lists of old that are not in next, and starts the new ones. It removes the files of lists
@@ -147,7 +150,7 @@ func (f *fetched) fetchNow() {
 // run fetches the list until ctx ends.
 func (f *fetched) run(ctx context.Context) {
 	defer close(f.done)
-	wait := f.begin()
+	wait, last := f.begin(), time.Time{}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	for {
@@ -156,14 +159,18 @@ func (f *fetched) run(ctx context.Context) {
 			return
 		case <-timer.C:
 		case <-f.asked:
+			time.Sleep(time.Until(last.Add(leastPause)))
 		}
-		wait = f.attempt(ctx)
+		wait, last = f.attempt(ctx), time.Now()
 		if ctx.Err() != nil {
 			return
 		}
 		timer.Reset(wait)
 	}
 }
+
+// leastPause is the pause between two attempts, however often a primary notifies.
+const leastPause = 200 * time.Millisecond
 
 // begin reads the state of the file. It returns the time until the first attempt: none, unless the list was fetched
 // lately from where it comes from now.
@@ -258,7 +265,7 @@ func (f *fetched) report(state *fetchState, replaced bool, err error) {
 	f.state, f.failures, f.alarm = *state, 0, false
 	if replaced {
 		f.replaced++
-		f.log.Info("list fetched", slog.String("from", state.From), slog.Uint64("serial", uint64(state.Serial)))
+		f.log.Info("list fetched", slog.String("from", state.From), slog.Uint64("serial", uint64(state.Zone.Serial)))
 	}
 }
 
@@ -274,32 +281,3 @@ func (f *fetched) alarmIfStale() {
 
 // expires returns when the list becomes stale. The mutex is held.
 func (f *fetched) expires() time.Time { return f.state.Checked.Add(f.source.times(&f.state).expire) }
-
-// webSource is a list at URLs.
-type webSource struct {
-	file    config.LocalFile
-	urls    []string
-	refresh time.Duration
-}
-
-// times returns the times of the settings. A list is stale after four of its intervals, and at least a day.
-func (s *webSource) times(*fetchState) fetchTimes {
-	refresh := s.refresh
-	if refresh == 0 {
-		refresh = config.DefaultRefresh
-	}
-	return fetchTimes{refresh: refresh, retry: min(refresh, time.Hour), expire: max(4*refresh, 24*time.Hour)}
-}
-
-func (s *webSource) has(state *fetchState) bool { return slices.Contains(s.urls, state.Web.URL) }
-
-func (s *webSource) fetch(ctx context.Context, state *fetchState) (replaced bool, err error) {
-	from := download.Source{URLs: s.urls, Path: s.file.Path, Check: func(beginning io.Reader) error {
-		_, err := formats.NewReader(beginning, s.file.Options())
-		return err
-	}}
-	if state.Web, replaced, err = from.Fetch(ctx, state.Web); err == nil {
-		state.From, state.Serial = download.Redacted(state.Web.URL), 0
-	}
-	return replaced, err
-}

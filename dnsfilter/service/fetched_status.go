@@ -4,16 +4,17 @@ import "time"
 
 // FetchStatus is the state of a list that is fetched.
 type FetchStatus struct {
-	From    string    `json:"from,omitempty"`   // the server that answered last
-	Checked time.Time `json:"checked,omitzero"` // when a server last said what is the newest
-	Changed time.Time `json:"changed,omitzero"` // when the file was replaced last
-	Expires time.Time `json:"expires,omitzero"` // when it counts as stale, unless a server answers
-	Next    time.Time `json:"next"`             // next attempt
-	Stale   bool      `json:"stale,omitempty"`  // Expires has passed; the list is enforced all the same
-	Serial  uint32    `json:"serial,omitempty"` // of a zone
-	Fetched uint64    `json:"fetched"`          // number of new files since the start
-	Failed  uint64    `json:"failed"`           // number of failed attempts since the start
-	Error   string    `json:"error,omitempty"`  // why the last attempt failed
+	From    string    `json:"from,omitempty"`    // the server that answered last
+	Checked time.Time `json:"checked,omitzero"`  // when a server last said what is the newest
+	Changed time.Time `json:"changed,omitzero"`  // when the file was replaced last
+	Expires time.Time `json:"expires,omitzero"`  // when it counts as stale, unless a server answers
+	Next    time.Time `json:"next"`              // next attempt
+	Stale   bool      `json:"stale,omitempty"`   // Expires has passed; the list is enforced all the same
+	Serial  uint32    `json:"serial,omitempty"`  // of a zone
+	Foreign int       `json:"foreign,omitempty"` // records outside the zone that the last transfer left out
+	Fetched uint64    `json:"fetched"`           // number of new files since the start
+	Failed  uint64    `json:"failed"`            // number of failed attempts since the start
+	Error   string    `json:"error,omitempty"`   // why the last attempt failed
 }
 
 // status returns the state of the list.
@@ -21,7 +22,7 @@ func (f *fetched) status() *FetchStatus {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	out := &FetchStatus{
-		From: f.state.From, Checked: f.state.Checked, Changed: f.state.Changed, Next: f.next, Serial: f.state.Serial,
+		From: f.state.From, Checked: f.state.Checked, Changed: f.state.Changed, Next: f.next, Serial: f.state.Zone.Serial, Foreign: f.state.Foreign,
 		Fetched: f.replaced, Failed: f.failed,
 	}
 	if !f.state.Checked.IsZero() {

@@ -154,8 +154,7 @@ func TestUnfetchedList(t *testing.T) {
 	r.settings(t, "lists:\n  - {name: ads, url: "+server.URL+"/c, allow_http: on}\n")
 	r.fetches(t, "ads", fails("404"))
 	assert.Equal(t, dns.RcodeNameError, r.rcode(t, "blocked.test."))
-	require.NoError(t, r.stop())
 	require.NoError(t, os.WriteFile(filepath.Join(r.dir, "state/fetched/ads/fetch.json"), []byte("{"), 0o600))
-	r.start(t)
+	r.restart(t)
 	assert.Equal(t, dns.RcodeNameError, r.rcode(t, "blocked.test."))
 }

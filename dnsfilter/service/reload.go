@@ -121,7 +121,7 @@ func (s *Service) reload(ctx context.Context, asked bool) error {
 	if err != nil {
 		return err
 	}
-	server.Primary = zones.primary()
+	server.Primary, server.Notified = zones.primary(), s.notified
 	for _, l := range next.LocalFiles() {
 		if _, current := heldFile(l, s.store); !current && !l.Awaited() {
 			if err := s.local.loadSettled(l, s.guards); err != nil {

@@ -109,7 +109,7 @@ func (s *Service) newServer() (*dnsfilter.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.Store, c.Log, c.Primary = s.store, s.log, s.zones.primary()
+	c.Store, c.Log, c.Primary, c.Notified = s.store, s.log, s.zones.primary(), s.notified
 	return dnsfilter.New(c)
 }
 

@@ -1,0 +1,105 @@
+package service
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist/download"
+	"github.com/argine-dns/argine/blocklist/formats"
+	"github.com/argine-dns/argine/dnsfilter/config"
+	"github.com/argine-dns/argine/dnsfilter/rpz"
+)
+
+// webSource is a list at URLs.
+type webSource struct {
+	file    config.LocalFile
+	urls    []string
+	refresh time.Duration
+}
+
+// times returns the times of the settings. A list is stale after four of its intervals, and at least a day.
+func (s *webSource) times(*fetchState) fetchTimes {
+	refresh := s.refresh
+	if refresh == 0 {
+		refresh = config.DefaultRefresh
+	}
+	return fetchTimes{refresh: refresh, retry: min(refresh, time.Hour), expire: max(4*refresh, 24*time.Hour)}
+}
+
+func (s *webSource) has(state *fetchState) bool { return slices.Contains(s.urls, state.Web.URL) }
+
+func (s *webSource) fetch(ctx context.Context, state *fetchState) (replaced bool, err error) {
+	from := download.Source{URLs: s.urls, Path: s.file.Path, Check: func(beginning io.Reader) error {
+		_, err := formats.NewReader(beginning, s.file.Options())
+		return err
+	}}
+	if state.Web, replaced, err = from.Fetch(ctx, state.Web); err == nil {
+		state.From, state.Zone = download.Redacted(state.Web.URL), rpz.Copy{}
+	}
+	return replaced, err
+}
+
+// zoneSource is a policy zone at its primaries.
+type zoneSource struct{ rpz.Secondary }
+
+// Bounds of the times in the SOA record of a zone, whose authors may write anything.
+const (
+	leastRefresh, mostRefresh = 10 * time.Second, 24 * time.Hour
+	leastRetry, mostRetry     = 5 * time.Second, time.Hour
+	leastExpire               = 2 * time.Hour
+	retryWithoutZone          = 10 * time.Minute
+)
+
+// times returns the times of the SOA record, within bounds.
+func (s *zoneSource) times(state *fetchState) fetchTimes {
+	z := &state.Zone
+	t := fetchTimes{
+		refresh: min(max(z.Refresh, leastRefresh), mostRefresh), retry: min(max(z.Retry, leastRetry), mostRetry),
+		expire: max(z.Expire, leastExpire),
+	}
+	if *z == (rpz.Copy{}) {
+		t.retry = retryWithoutZone
+	}
+	return t
+}
+
+// has always returns false: asking for the serial costs little.
+func (s *zoneSource) has(*fetchState) bool { return false }
+
+func (s *zoneSource) fetch(ctx context.Context, state *fetchState) (replaced bool, err error) {
+	u, err := s.Update(ctx)
+	if err == nil {
+		state.From, state.Zone, state.Web = u.From.String(), u.Copy, download.State{}
+	}
+	if u.Replaced {
+		state.Foreign = u.Foreign
+	}
+	return u.Replaced, err
+}
+
+// notified answers a notification about a zone that is copied, and has it copied now.
+func (s *running) notified(message []byte, client netip.Addr) []byte {
+	current := s.active.Load()
+	if current == nil {
+		return nil
+	}
+	for _, f := range current.fetched {
+		z, ok := f.source.(*zoneSource)
+		if !ok {
+			continue
+		}
+		answer, fromPrimary := z.Notified(message, client)
+		if fromPrimary {
+			f.log.Debug("notified of a changed zone", slog.Any("primary", client))
+			f.fetchNow()
+		}
+		if answer != nil {
+			return answer
+		}
+	}
+	return nil
+}
