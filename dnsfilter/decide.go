@@ -4,10 +4,7 @@ import (
 	"cmp"
 	"net/netip"
 
-	"github.com/miekg/dns"
-
 	"github.com/argine-dns/argine/blocklist"
-	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
 // Decision is the outcome for a name or address, and its reason.
@@ -97,10 +94,13 @@ func (p *Policy) DecideAddr(store *blocklist.Store, a netip.Addr) Decision {
 // Decide returns the decision on a name in lower-case wire form for a client, by its view, as a query gets it. It
 // counts nothing. The decision keeps a reference to name.
 func (s *Server) Decide(name []byte, client netip.Addr) Decision {
-	q := &query{client: plainAddr(client), counters: new(counters), size: dnswire.UDPSize}
-	q.setKey(append(append(q.buf[:0], name...), 0, byte(dns.TypeA), 0, dns.ClassINET))
-	return s.current.Load().views.of(q.client).decideOn(s.store, q)
+	v := s.current.Load().views.of(plainAddr(client))
+	return v.WithZones(v.Decide(s.store, name), name, client)
 }
+
+// Waits reports whether the decision is that of a policy zone which counts only if no zone before it has a trigger on
+// the answer.
+func (d *Decision) Waits() bool { return d.waits }
 
 // decide returns the decision on a query, by the view of its client: on the query name, or on a host that has url
 // entries and is diverted. It is the first decision on every query.

@@ -211,11 +211,37 @@ func (v *View) decideByZones(q *query, lists Decision) Decision {
 		return d
 	}
 	q.zones = zonesDone
-	if !d.Blocks() {
+	if !d.Blocks() && lists.rule != nil {
 		q.decided(&d, nil)
 		return lists
 	}
 	return d
+}
+
+// WithZones returns the decision on a query of a client, by the policy zones of the view and by the lists, whose
+// decision on the name is given. The name is in lower-case wire form. The action may be Pass, with a trigger.
+func (v *View) WithZones(lists Decision, name []byte, client netip.Addr) Decision {
+	if len(v.zones) == 0 || lists.Allows() {
+		return lists
+	}
+	q := &query{client: plainAddr(client), counters: new(counters), size: dnswire.UDPSize}
+	q.setKey(append(append(q.buf[:0], name...), 0, byte(dns.TypeA), 0, dns.ClassINET))
+	d := v.decideByZones(q, lists)
+	if s := &q.zoneSearch; q.zones == zonesAnswer && s.hit != nil && !lists.Blocks() {
+		d = s.decision()
+		d.waits = true
+	}
+	return d
+}
+
+// WithZonesAddr is WithZones for answers with an address.
+func (v *View) WithZonesAddr(lists Decision, a netip.Addr) Decision {
+	q := &query{counters: new(counters), size: dnswire.UDPSize}
+	s := q.search(v, v.zonesBefore(&lists), []byte{0})
+	if s.addr(plainAddr(a)); s.hit == nil {
+		return lists
+	}
+	return s.decision()
 }
 
 // target returns the target of the CNAME record, or an empty name if there is none. A wildcard stands for the name that

@@ -60,6 +60,8 @@ func printCheck(w io.Writer, f service.FileCheck) {
 	switch {
 	case f.Awaited:
 		fmt.Fprintf(w, "%s: not fetched yet: dnsfilter serve does that\n", f.List)
+	case f.Triggers != nil:
+		fmt.Fprintf(w, "%s: policy zone, %d rules%s, file %s\n", f.List, f.Entries, triggersText(f.Triggers), f.File)
 	case f.File != "":
 		fmt.Fprintf(w, "%s: %s, %d entries, file %s\n", f.List, f.Format, f.Entries, f.File)
 	}

@@ -144,7 +144,11 @@ func printStatus(w io.Writer, s service.Status) error {
 	}
 	others := maps.Clone(s.Actions)
 	for _, l := range s.Lists {
-		fmt.Fprintf(t, "%s\t%s, %d entries%s\n", l.List, l.Action, l.Entries, signedText(l))
+		if l.RPZ != "" {
+			fmt.Fprintf(t, "%s\t%s, policy zone %s, serial %d, %d rules%s%s\n", l.List, l.Action, l.RPZ, l.ZoneSerial, l.Entries, triggersText(l.Triggers), signedText(l))
+		} else {
+			fmt.Fprintf(t, "%s\t%s, %d entries%s\n", l.List, l.Action, l.Entries, signedText(l))
+		}
 		printActions(t, s.Actions[l.List])
 		delete(others, l.List)
 		if l.Error != "" {
@@ -225,6 +229,18 @@ func fetchText(f *service.FetchStatus) string {
 		return text + fmt.Sprintf("; it fails, and is tried again at %s: %s", f.Next.Format(time.RFC3339), f.Error)
 	}
 	return text
+}
+
+// triggersText returns the numbers of rules by trigger.
+func triggersText(triggers map[string]int) string {
+	var parts []string
+	for _, trigger := range slices.Sorted(maps.Keys(triggers)) {
+		parts = append(parts, fmt.Sprintf("%s: %d", trigger, triggers[trigger]))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(parts, ", ") + ")"
 }
 
 func skippedText(s service.SkippedLines) string {

@@ -88,10 +88,12 @@ type explanation struct {
 	Action string `json:"action"`       // unknown: the lookup could not decide
 	By     string `json:"by,omitempty"` // the quorum, if one decided
 	*entry
-	Divert string  `json:"divert,omitempty"` // list whose url entries divert the host to a proxy
-	Zone   string  `json:"zone,omitempty"`   // the zone of the name for which the general upstream is not asked
-	Held   []entry `json:"held,omitempty"`   // all lists that have the name, if there are several
-	URLs   []entry `json:"urls,omitempty"`   // all lists with an entry for the URL itself
+	Trigger string  `json:"trigger,omitempty"` // of the policy zone that decided; the entry is the owner of its record
+	Waits   bool    `json:"waits,omitempty"`   // policy zones before that one have triggers on the answer, which precede it
+	Divert  string  `json:"divert,omitempty"`  // list whose url entries divert the host to a proxy
+	Zone    string  `json:"zone,omitempty"`    // the zone of the name for which the general upstream is not asked
+	Held    []entry `json:"held,omitempty"`    // all lists that have the name, if there are several
+	URLs    []entry `json:"urls,omitempty"`    // all lists with an entry for the URL itself
 
 	Forwarded bool `json:"forwarded,omitempty"` // other resolvers answer the zone
 
@@ -134,6 +136,10 @@ func printExplanation(cmd *cobra.Command, name string, e *service.Explanation, a
 		decided := entryOf(e.Match)
 		out.entry = &decided
 	}
+	if trigger, owner, ok := e.Decision.Trigger(); ok {
+		out.entry = &entry{List: e.By(), Entry: owner}
+		out.Trigger, out.Waits = trigger.String(), e.Waits()
+	}
 	if by := e.By(); by != e.Match.List {
 		out.By = by
 	}
@@ -158,6 +164,8 @@ func printExplanation(cmd *cobra.Command, name string, e *service.Explanation, a
 func (e explanation) text() string {
 	why := []string{"on no list"}
 	switch {
+	case e.Trigger != "":
+		why = []string{fmt.Sprintf("policy zone of list %s, trigger %s, record %s", e.List, e.Trigger, e.Entry)}
 	case e.entry != nil && e.By != "":
 		why = []string{e.By, "first " + e.entry.text()}
 	case e.entry != nil:
@@ -168,6 +176,9 @@ func (e explanation) text() string {
 		why = []string{"listed, and no rule for it"}
 	case len(e.URLs) > 0:
 		why = []string{"the host is on no list; the DNS does not enforce entries for URLs"}
+	}
+	if e.Waits {
+		why = append(why, "unless the answer triggers a policy zone before it")
 	}
 	if len(e.Missing) > 0 {
 		why = append(why, "nothing is in force of "+strings.Join(e.Missing, ", "))

@@ -68,7 +68,12 @@ func (l *List) checkFile() error {
 	if _, err := l.Fetch.Key(); err != nil {
 		return err
 	}
-	return l.LocalFile().readable()
+	f := l.LocalFile()
+	if l.RPZ != "" && !f.Awaited() {
+		_, err := f.Source()
+		return err
+	}
+	return f.readable()
 }
 
 // readable returns an error if the beginning of the file can't be read as a list.

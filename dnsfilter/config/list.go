@@ -44,6 +44,7 @@ func (s *Settings) readList(r *reader, n *yaml.Node) {
 		l.Reason = dnsfilter.Censored
 	}
 	l.implied = !given["action"]
+	l.setZone(given)
 	if i := slices.IndexFunc(s.Lists, func(o List) bool { return o.Rule.List == l.Rule.List }); i >= 0 &&
 		l.Rule.List != "" {
 		r.fail(l.position, "list %q is there already, at %s", l.Rule.List, r.where(s.Lists[i].position))

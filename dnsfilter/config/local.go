@@ -31,14 +31,15 @@ type LocalFile struct {
 	Diverts   bool // hosts with url entries are diverted to a proxy
 }
 
-// LocalFiles returns the list files of the settings, including allow lists.
+// LocalFiles returns the files of lists of entries, including allow lists. Those of policy zones are not among them: see
+// [Settings.ZoneLists].
 func (s *Settings) LocalFiles() []LocalFile {
 	var out []LocalFile
 	for _, path := range s.Allow {
 		out = append(out, LocalFile{List: AllowName(path), Path: path, Allow: true})
 	}
 	for _, l := range s.Lists {
-		if l.File != "" {
+		if l.File != "" && l.RPZ == "" {
 			out = append(out, l.LocalFile())
 		}
 	}

@@ -118,6 +118,9 @@ func ruleLosses(r, next *dnsfilter.Rule) (lost []string) {
 	if len(r.Divert) > 0 && len(next.Divert) == 0 {
 		lost = append(lost, "divert of list "+r.List)
 	}
+	if zoneLost(r, next) {
+		lost = append(lost, "policy zone of list "+r.List)
+	}
 	if r.Action.Blocks() && !next.Action.Blocks() {
 		return append(lost, "action "+r.Action.String()+" of list "+r.List)
 	}

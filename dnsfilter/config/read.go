@@ -26,6 +26,7 @@ func parseSettings(path string, text []byte) (*Settings, error) {
 	s.setDefaults()
 	s.finishLists(r)
 	s.placeFetched(r)
+	s.checkZoneLists(r)
 	for _, each := range readers {
 		each.finish()
 	}

@@ -28,7 +28,7 @@ func (l *List) contradictions(given map[string]bool) (why []string) {
 	note(given["divert"] && len(l.Divert) == 0, "divert names no address of a proxy")
 	note(given["from"] && len(l.From) == 0, "from names no origin")
 	note(given["receipts"] && !given["from"], "receipts are for signed lists, which have an origin")
-	return slices.Concat(why, l.fetchContradictions(given), l.strayKeys(given))
+	return slices.Concat(why, l.fetchContradictions(given), l.zoneContradictions(given), l.strayKeys(given))
 }
 
 // strayKeys returns a message for each key that does not apply to this kind of list.

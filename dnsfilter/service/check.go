@@ -48,6 +48,14 @@ func ReadFiles(s *config.Settings) (checks []FileCheck, err error) {
 		}
 		return nil
 	})
+	for _, l := range s.ZoneLists() {
+		c, err := checkZone(l)
+		if err != nil {
+			wrong = append(wrong, s.FileError(l.LocalFile(), err))
+			continue
+		}
+		checks = append(checks, c)
+	}
 	for _, l := range s.Lists {
 		if n := held.CountURLs(l.Rule.List); l.File == "" && len(l.Divert) == 0 && n > 0 {
 			checks = append(checks, FileCheck{List: l.Rule.List, URLs: n})
@@ -57,6 +65,18 @@ func ReadFiles(s *config.Settings) (checks []FileCheck, err error) {
 		err = errors.Join(err, wrong)
 	}
 	return checks, err
+}
+
+// checkZone reads the file of a policy zone.
+func checkZone(l *config.List) (FileCheck, error) {
+	f := l.LocalFile()
+	c := FileCheck{List: f.List, File: f.Path, Awaited: f.Awaited()}
+	if c.Awaited {
+		return c, nil
+	}
+	r, err := readZone(f, l.Rule.Zone)
+	c.Entries, c.FileReport = uint64(r.Rules), zoneFileReport(r)
+	return c, err
 }
 
 // check loads a file, unless the store held already has its current content.

@@ -109,6 +109,11 @@ func explain(c *dnsfilter.Config, both stores, q lookupTarget, client netip.Addr
 	v := c.Policy.View(client)
 	out.Held = both.matches(q.matches)
 	out.Decision = v.Choose(out.Held, func(list string) []blocklist.Match { return q.entries(both.of(list), list) })
+	if q.addr.IsValid() {
+		out.Decision = v.WithZonesAddr(out.Decision, q.addr)
+	} else {
+		out.Decision = v.WithZones(out.Decision, []byte(q.name), client)
+	}
 	if q.url != "" {
 		out.URLs = both.matches(func(store *blocklist.Store) []blocklist.Match { return store.AppendURLMatches(nil, q.url) })
 		out.URLs = slices.DeleteFunc(out.URLs, func(m blocklist.Match) bool { return m.Scope != blocklist.ScopeURL })
@@ -169,6 +174,12 @@ func readChanged(s *config.Settings, held, fresh *blocklist.Store, log *slog.Log
 		if hold != nil {
 			log.Warn("the guards hold the file as it is now", slog.String("list", f.List),
 				slog.Bool("enforced_as_before", isHeld))
+		}
+	}
+	for _, l := range s.ZoneLists() {
+		if _, err := readZone(l.LocalFile(), l.Rule.Zone); err != nil {
+			log.Warn("list can't be read", slog.String("list", l.Rule.List), slog.Any("error", err))
+			missing = append(missing, l.Rule.List)
 		}
 	}
 	for _, l := range s.Lists {

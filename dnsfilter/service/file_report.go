@@ -14,6 +14,8 @@ type FileReport struct {
 	Format  formats.Format `json:"format"`
 	Lines   int            `json:"lines"`
 	Skipped []SkippedLines `json:"skipped,omitempty"`
+
+	Triggers map[string]int `json:"triggers,omitempty"` // of a policy zone: number of rules by trigger
 }
 
 // SkippedLines counts skipped lines with one reason.

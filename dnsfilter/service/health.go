@@ -49,12 +49,15 @@ func (s *running) health() (text string, ready bool) {
 
 // problem returns the problem of a signed list, if any, and reports whether the list is enforced.
 func (s *running) problem(l *config.List, f *subscription) (text string, enforced bool) {
-	if l.File != "" {
+	switch {
+	case l.RPZ != "":
+		return s.zoneProblem(l)
+	case l.File != "":
 		return s.fileProblem(l.Rule.List)
 	}
 	switch info, ok := s.store.List(l.Rule.List); {
 	case !ok:
-		return "not enforced: nothing is held of it", false
+		return notHeld, false
 	case info.Err != nil:
 		return "not enforced: its files are damaged", false
 	case f == nil:
@@ -62,11 +65,31 @@ func (s *running) problem(l *config.List, f *subscription) (text string, enforce
 	}
 	switch status := f.sub.Status(); {
 	case status.Serial == 0: // the first release is just coming into force
-		return "not enforced: nothing is held of it", false
+		return notHeld, false
 	case status.Stale:
 		return "stale since " + status.Expires.UTC().Format(time.RFC3339), true
 	case status.Hold != nil:
 		return "an update is on hold", true
+	}
+	return "", true
+}
+
+// Problems of lists.
+const (
+	notHeld    = "not enforced: nothing is held of it"
+	badFile    = "stale: its file could not be taken in; see the log"
+	notFetched = "stale: it could not be fetched for too long; dnsfilter status shows why"
+)
+
+// zoneProblem is problem for a policy zone.
+func (s *running) zoneProblem(l *config.List) (text string, enforced bool) {
+	switch state := s.zoneLists.state(l.Rule.Zone); {
+	case state.source == "":
+		return notHeld, false
+	case state.err != nil:
+		return badFile, true
+	case s.active.Load().fetched[l.Rule.List].isStale():
+		return notFetched, true
 	}
 	return "", true
 }
@@ -79,13 +102,13 @@ func (s *running) fileProblem(list string) (text string, enforced bool) {
 	case !ok && onHold:
 		return "not enforced: it is on hold, and there is none before it; dnsfilter holds shows why", false
 	case !ok:
-		return "not enforced: nothing is held of it", false
+		return notHeld, false
 	case info.Err != nil:
 		return "not enforced: its files are damaged", false
 	case s.local.failure(list) != nil:
-		return "stale: its file could not be taken in; see the log", true
+		return badFile, true
 	case s.active.Load().fetched[list].isStale():
-		return "stale: it could not be fetched for too long; dnsfilter status shows why", true
+		return notFetched, true
 	case onHold:
 		return "a change of its file is on hold; dnsfilter holds shows why", true
 	}

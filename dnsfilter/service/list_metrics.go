@@ -3,6 +3,7 @@ package service
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/argine-dns/argine/dnsfilter/config"
 	"github.com/argine-dns/argine/dnsfilter/rpz"
 )
 
@@ -27,18 +28,15 @@ func (s *listCollector) Collect(ch chan<- prometheus.Metric) {
 	c.stopPage(s.stopPage.Stats())
 	c.policyZones((*running)(s).zoneStatus())
 	for _, l := range s.active.Load().settings.LocalFiles() {
-		f := s.active.Load().fetched[l.List]
-		c.stale(l.List, s.local.failure(l.List) != nil || f.isStale())
-		if f != nil {
-			c.fetch(l.List, f.status())
-		}
-		c.onHold(l.List, s.local.held.of(l.List) != nil)
-		c.gauge("dnsfilter_list_info", "1; its labels say which file a local list is made from.", 1, labels{"list": l.List, "file": l.Path})
 		r, _ := reportOf(s.store, l.List)
-		for _, skipped := range r.Skipped {
-			c.gauge("dnsfilter_list_skipped_lines", "Lines of the file that are not in the list, by reason.", float64(skipped.Count),
-				labels{"list": l.List, "reason": skipped.Reason})
-		}
+		c.file(l, s.active.Load().fetched[l.List], s.local.failure(l.List), r.Skipped)
+		c.onHold(l.List, s.local.held.of(l.List) != nil)
+	}
+	for _, l := range s.active.Load().settings.ZoneLists() {
+		state := s.zoneLists.state(l.Rule.Zone)
+		r := zoneFileReport(state.report)
+		c.file(l.LocalFile(), s.active.Load().fetched[l.Rule.List], state.err, r.Skipped)
+		c.zone(l.Rule.List, state.report.Serial, r.Triggers)
 	}
 	for _, l := range s.active.Load().settings.Lists {
 		if len(l.Divert) == 0 {
@@ -79,6 +77,26 @@ const (
 	checkedHelp = "When an origin, or the server that the list comes from, last proved that this is the newest."
 	expiresHelp = "Until when what is held may be taken for the newest."
 )
+
+// file adds the metrics of an unsigned list, which may be fetched.
+func (c collection) file(l config.LocalFile, f *fetched, failure error, skipped []SkippedLines) {
+	c.stale(l.List, failure != nil || f.isStale())
+	if f != nil {
+		c.fetch(l.List, f.status())
+	}
+	c.gauge("dnsfilter_list_info", "1; its labels say which file a local list is made from.", 1, labels{"list": l.List, "file": l.Path})
+	for _, s := range skipped {
+		c.gauge("dnsfilter_list_skipped_lines", "Lines of the file that are not in the list, by reason.", float64(s.Count), labels{"list": l.List, "reason": s.Reason})
+	}
+}
+
+// zone adds the metrics of a list that is a policy zone.
+func (c collection) zone(list string, serial uint32, triggers map[string]int) {
+	c.gauge("dnsfilter_list_serial_in_force", "Serial of a policy zone whose records decide; 0 while there is none.", float64(serial), labels{"list": list})
+	for trigger, n := range triggers {
+		c.gauge("dnsfilter_list_rules", "Rules of a policy zone whose records decide, by trigger.", float64(n), labels{"list": list, "trigger": trigger})
+	}
+}
 
 func (c collection) stale(list string, is bool) {
 	c.flag("dnsfilter_list_stale", "1 if no origin or other server has proved lately that what is held is the newest, or a file could not be taken in.", is, labels{"list": list})

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -98,12 +99,16 @@ func (l loader) logLoaded(f config.LocalFile, r formats.Report, took time.Durati
 	which := []any{slog.String("list", f.List), slog.String("file", f.Path)}
 	l.log.Info("list loaded", append(which, slog.Any("format", r.Format), slog.Int("entries", r.Entries),
 		slog.Duration("took", took))...)
-	for _, s := range r.Skipped {
-		l.log.Warn("lines passed over", append(which, slog.String("reason", s.Reason), slog.Int("count", s.Count),
-			slog.Any("first", s.Lines[:min(len(s.Lines), firstLines)]))...)
-	}
+	logSkipped(l.log, which, fileReport(r).Skipped)
 	if n := l.store.CountURLs(f.List); n > 0 && !f.Diverts {
 		l.log.Warn(urlsNotEnforced, append(which, slog.Uint64("count", n))...)
+	}
+}
+
+// logSkipped logs the skipped lines of a file.
+func logSkipped(log *slog.Logger, which []any, all []SkippedLines) {
+	for _, s := range all {
+		log.Warn("lines passed over", append(slices.Clip(which), slog.String("reason", s.Reason), slog.Int("count", s.Count), slog.Any("first", s.Lines))...)
 	}
 }
 

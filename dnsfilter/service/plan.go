@@ -9,6 +9,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/guard"
+	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/config"
 	"github.com/argine-dns/argine/dnsfilter/internal/tempstore"
 )
@@ -66,6 +67,15 @@ func (s *Service) plan() (p Plan, err error) {
 		return p, err
 	}
 	p.Changes = current.settings.Changes(next)
+	for _, l := range next.ZoneLists() {
+		c, err := s.previewZone(current.settings, l)
+		if err != nil {
+			return p, err
+		}
+		if c != nil {
+			p.Files = append(p.Files, *c)
+		}
+	}
 	err = tempstore.With(func(fresh *blocklist.Store) error {
 		for _, f := range next.LocalFiles() {
 			held, isCurrent := heldFile(f, s.store)
@@ -88,6 +98,29 @@ func (s *Service) plan() (p Plan, err error) {
 		return nil
 	})
 	return p, err
+}
+
+// previewZone returns what loading a policy zone would change, or nil if its file is in force.
+func (s *Service) previewZone(current *config.Settings, l *config.List) (*FileChange, error) {
+	f, next := l.LocalFile(), dnsfilter.NewPolicyZone(l.RPZ)
+	source, err := f.Source()
+	if f.Awaited() {
+		return nil, nil //nolint:nilnil // nothing changes
+	}
+	before := zoneState{}
+	for _, old := range current.ZoneLists() {
+		if old.Rule.List == f.List && old.RPZ == l.RPZ {
+			before = s.zoneLists.state(old.Rule.Zone)
+		}
+	}
+	if err != nil || source == before.source {
+		return nil, err
+	}
+	r, err := readZone(f, next)
+	if err != nil {
+		return nil, fmt.Errorf("loading list %s: %w", f.List, err)
+	}
+	return &FileChange{List: f.List, File: f.Path, Before: uint64(before.report.Rules), After: uint64(r.Rules)}, nil
 }
 
 // errPreview ends a preview before the store is changed.

@@ -98,6 +98,7 @@ func (s *Service) reload(ctx context.Context, asked bool) error {
 		}
 		s.log.Warn("the settings take something away, as was asked for", slog.Any("lost", lost))
 	}
+	s.zoneLists.share(s.settings, next)
 	server, err := next.LoadServer()
 	if err != nil {
 		return err
@@ -129,6 +130,9 @@ func (s *Service) reload(ctx context.Context, asked bool) error {
 			}
 		}
 	}
+	if err := s.zoneLists.loadAll(next, asked); err != nil {
+		return err
+	}
 	if err := s.server.Reconfigure(server); err != nil {
 		return err
 	}
@@ -138,6 +142,7 @@ func (s *Service) reload(ctx context.Context, asked bool) error {
 	s.dropFiles(next)
 	s.warnFixed(next)
 	s.settings = next
+	s.zoneLists.keep(next)
 	if err := s.certificate.load(next, s.log); err != nil {
 		s.log.Error("reading the certificate failed; the one before stays in force", slog.Any("error", err))
 	}

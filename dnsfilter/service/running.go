@@ -16,10 +16,13 @@ import (
 // running has the state that the parts of a running service share: status, health, metrics, receipts and control socket
 // read it, and [Service] changes it.
 type running struct {
-	log     *slog.Logger
-	store   *blocklist.Store
-	server  *dnsfilter.Server
-	local   *localLists
+	log    *slog.Logger
+	store  *blocklist.Store
+	server *dnsfilter.Server
+	local  *localLists
+
+	zoneLists *zoneLists
+
 	active  atomic.Pointer[activeConfig]
 	refused atomic.Pointer[error] // why the settings file on disk is not in force; nil: it is
 	started time.Time

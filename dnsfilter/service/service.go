@@ -80,6 +80,7 @@ func New(read func() (*config.Settings, error), log *slog.Logger) (*Service, err
 		return nil, errors.Join(err, store.Close())
 	}
 	s.local = &localLists{store: store, log: log, held: readLocalHolds(settings.State)}
+	s.zoneLists = &zoneLists{log: log, states: map[*dnsfilter.PolicyZone]zoneState{}}
 	if s.zones, err = s.newPolicyZones(settings, nil); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
@@ -120,6 +121,9 @@ func (s *Service) loadMissing() error {
 	if s.guards, err = s.guards.next(s.settings); err != nil {
 		return err
 	}
+	if err := s.loadZones(); err != nil {
+		return err
+	}
 	compiled := false
 	for _, l := range s.settings.LocalFiles() {
 		if held, _ := heldFile(l, s.store); held || l.Awaited() {
@@ -132,6 +136,21 @@ func (s *Service) loadMissing() error {
 	}
 	if compiled {
 		debug.FreeOSMemory()
+	}
+	return nil
+}
+
+// loadZones loads the policy zones. One that was fetched and can't be read does not keep the service from starting.
+func (s *Service) loadZones() error {
+	for _, l := range s.settings.ZoneLists() {
+		err := s.zoneLists.load(l, true)
+		switch {
+		case err == nil:
+		case !l.Fetch.IsSet():
+			return err
+		default:
+			s.log.Error("a policy zone can't be read, and is NOT ENFORCED", slog.String("list", l.Rule.List), slog.Any("error", err))
+		}
 	}
 	return nil
 }

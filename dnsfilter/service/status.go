@@ -58,7 +58,12 @@ type ListStatus struct {
 
 	Format  formats.Format `json:"format,omitempty"`  // of the file
 	Skipped []SkippedLines `json:"skipped,omitempty"` // lines of the file that are not listed, by reason
-	URLs    uint64         `json:"urls,omitempty"`    // number of url entries that are not enforced, because the list has no divert
+
+	RPZ        string         `json:"rpz,omitempty"`         // of a policy zone: its name. Entries is the number of its rules
+	ZoneSerial uint32         `json:"zone_serial,omitempty"` // of a policy zone, from its SOA record
+	Triggers   map[string]int `json:"triggers,omitempty"`    // of a policy zone: number of rules by trigger
+
+	URLs uint64 `json:"urls,omitempty"` // number of url entries that are not enforced, because the list has no divert
 }
 
 // ReceiptStatus is the state of the receipts for one list.
@@ -148,6 +153,9 @@ func (s *running) listStatus(l *config.List, f *subscription) ListStatus {
 	}
 	if l.File != "" {
 		s.fileStatus(l.LocalFile(), &out)
+		if l.RPZ != "" {
+			s.zoneListStatus(l, &out)
+		}
 		return out
 	}
 	if info, ok := s.store.List(l.Rule.List); ok {

@@ -84,6 +84,7 @@ func (s *Service) watchFiles(ctx context.Context, reload <-chan struct{}) {
 			}
 			s.reloadCertificate()
 			s.reloadChangedLists()
+			s.reloadChangedZones()
 		}
 	}
 }

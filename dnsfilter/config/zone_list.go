@@ -1,0 +1,61 @@
+package config
+
+import (
+	"slices"
+
+	"github.com/argine-dns/argine/dnsfilter"
+)
+
+// A list with the key rpz is a policy zone: its records decide, unless an action overrides them.
+
+// ZoneLists returns the lists that are policy zones, in their order.
+func (s *Settings) ZoneLists() (all []*List) {
+	for i := range s.Lists {
+		if s.Lists[i].RPZ != "" {
+			all = append(all, &s.Lists[i])
+		}
+	}
+	return all
+}
+
+// setZone prepares the rule of a list that is a policy zone. The zone has no records yet.
+func (l *List) setZone(given map[string]bool) {
+	if l.RPZ == "" {
+		return
+	}
+	l.Rule.Zone = dnsfilter.NewPolicyZone(l.RPZ)
+	if !given["action"] {
+		l.Action = dnsfilter.Pass
+	}
+}
+
+// zoneContradictions returns a message for each key that a policy zone can't have.
+func (l *List) zoneContradictions(given map[string]bool) (why []string) {
+	for _, key := range []string{"scope", "stop_page", "categories", "divert", "guard"} {
+		if given["rpz"] && given[key] {
+			why = append(why, key+" is for lists of entries; a policy zone says itself what happens to what")
+		}
+	}
+	return why
+}
+
+// checkZoneLists checks that policy zones are not used where entries are needed.
+func (s *Settings) checkZoneLists(r *reader) {
+	for _, l := range s.ZoneLists() {
+		name := l.Rule.List
+		if slices.ContainsFunc(s.Quorums, func(q dnsfilter.Quorum) bool { return slices.Contains(q.Lists, name) }) {
+			r.fail(l.position, "list %q is a policy zone, which can't be in a quorum", name)
+		}
+		for i := range s.PolicyZones {
+			if z := &s.PolicyZones[i]; slices.Contains(z.Lists, name) {
+				r.fail(z.position, "list %q is a policy zone itself: resolvers copy it from where it comes from", name)
+			}
+		}
+	}
+}
+
+// zoneLost reports whether the records of a policy zone no longer decide under another rule for the same list.
+func zoneLost(r, next *dnsfilter.Rule) bool {
+	decides := func(r *dnsfilter.Rule) bool { return r.Zone != nil && r.Action == dnsfilter.Pass }
+	return decides(r) && !decides(next) && !next.Action.Blocks()
+}
