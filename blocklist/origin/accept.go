@@ -232,7 +232,7 @@ func (o *Origin) commit(p *push, b *trust.Bundle, work *upload) error {
 	if err := st.removeUncommitted(); err != nil {
 		return err
 	}
-	if err := work.moveTo(st.path(targetsDir)); err != nil {
+	if err := work.moveTo(st.dir.Path(trust.TargetsDir)); err != nil {
 		return err
 	}
 	if err := st.writeDocuments(p); err != nil {
@@ -260,9 +260,9 @@ func (st *state) writeDocuments(p *push) error {
 		docs[urgent] = p.urgent.doc
 	}
 	for name, b := range docs {
-		_, err := os.Stat(st.path(name))
+		_, err := os.Stat(st.dir.Path(name))
 		if errors.Is(err, fs.ErrNotExist) || name == urgent || name == trust.TargetsName(p.spec.Version) && !p.known {
-			err = disk.WriteFile(st.path(name), b, 0o644)
+			err = disk.WriteFile(st.dir.Path(name), b, 0o644)
 		}
 		if err != nil {
 			return err

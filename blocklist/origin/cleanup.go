@@ -3,7 +3,6 @@ package origin
 import (
 	"errors"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/argine-dns/argine/blocklist/internal/trust"
@@ -12,35 +11,22 @@ import (
 // removeOld removes all but the newest [keepReleases] releases with their documents and files. It also removes urgent
 // orders with a version above the published one, for example those of an officer whose key was withdrawn.
 func (st *state) removeOld(now orders) error {
-	err := removeAllBut(keepReleases, st.versions(".snapshot.json"),
-		func(v int64) string { return st.path(trust.SnapshotName(v)) })
-	err = errors.Join(err, removeAllBut(keepReleases, st.versions(".targets.json"),
-		func(v int64) string { return st.path(trust.TargetsName(v)) }))
-	urgent := st.versions(".urgent.json")
+	err := removeAllBut(keepReleases, st.dir.Versions("snapshot"),
+		func(v int64) string { return st.dir.Path(trust.SnapshotName(v)) })
+	err = errors.Join(err, removeAllBut(keepReleases, st.dir.Versions("targets"),
+		func(v int64) string { return st.dir.Path(trust.TargetsName(v)) }))
+	urgent := st.dir.Versions("urgent")
 	until, found := slices.BinarySearch(urgent, now.version)
 	if found {
 		until++
 	}
-	urgentPath := func(v int64) string { return st.path(trust.UrgentName(v)) }
+	urgentPath := func(v int64) string { return st.dir.Path(trust.UrgentName(v)) }
 	err = errors.Join(err, removeAllBut(keepReleases, urgent[:until], urgentPath),
 		removeAllBut(0, urgent[until:], urgentPath))
-	needed := map[string]bool{}
-	for _, v := range st.versions(".targets.json") {
-		b, readErr := os.ReadFile(st.path(trust.TargetsName(v)))
-		spec, parseErr := trust.ParseTargets(b)
-		if err = errors.Join(err, readErr, parseErr); err != nil {
-			return err
-		}
-		for _, f := range spec.All() {
-			needed[filepath.Base(st.path(f.URLPath()))] = true
-		}
+	if err != nil {
+		return err
 	}
-	files, _ := filepath.Glob(st.path(targetsDir + "/*.*"))
-	for _, f := range files {
-		if releaseFile.MatchString(filepath.Base(f)) && !needed[filepath.Base(f)] {
-			err = errors.Join(err, os.Remove(f))
-		}
-	}
+	_, err = st.dir.RemoveUnnamed()
 	return err
 }
 
@@ -53,9 +39,9 @@ func removeAllBut(keep int, versions []int64, path func(int64) string) (err erro
 
 // removeUncommitted removes the roots that an interrupted push wrote.
 func (st *state) removeUncommitted() (err error) {
-	for _, v := range st.versions(".root.json") {
+	for _, v := range st.dir.Versions("root") {
 		if st.timestamp.Root > 0 && v > st.timestamp.Root {
-			err = errors.Join(err, os.Remove(st.path(trust.RootName(v))))
+			err = errors.Join(err, os.Remove(st.dir.Path(trust.RootName(v))))
 		}
 	}
 	return err

@@ -189,7 +189,7 @@ func (o *Origin) announceAll() error {
 
 func (o *Origin) announceNewest(list string) error {
 	st := o.newState(list)
-	info, err := os.Stat(st.path(trust.TimestampName))
+	info, err := os.Stat(st.dir.Path(trust.TimestampName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -22,11 +22,9 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
-// The paths that a request may name below /lists/. No other file is ever opened.
-var (
-	releaseFile = regexp.MustCompile(`^[0-9a-f]{64}\.[a-z0-9][a-z0-9.-]*$`)
-	document    = regexp.MustCompile(`^(timestamp|[1-9][0-9]{0,18}\.(root|snapshot|targets|urgent))\.json$`)
-)
+// document matches the documents that a request may name below /lists/LIST/. Beside them and the release files, no file
+// is ever opened.
+var document = regexp.MustCompile(`^(timestamp|[1-9][0-9]{0,18}\.(root|snapshot|targets|urgent))\.json$`)
 
 const (
 	maxPush = 4 << 30 // size limit of a push, in bytes
@@ -216,7 +214,7 @@ func (o *Origin) serveFile(w http.ResponseWriter, r *http.Request) {
 func serveContent(w http.ResponseWriter, r *http.Request, name string, f *os.File, info fs.FileInfo) error {
 	head := w.Header()
 	head.Set("Cache-Control", "public, max-age=31536000, immutable")
-	if file, ok := strings.CutPrefix(name, targetsDir+"/"); ok {
+	if file, ok := strings.CutPrefix(name, trust.TargetsDir+"/"); ok {
 		hash, _, _ := strings.Cut(file, ".")
 		head.Set("ETag", `"`+hash+`"`)
 		head.Set("Content-Type", contentType(file))
@@ -265,8 +263,8 @@ func splitPath(path string) (list, name string, ok bool) {
 		return "", "", false
 	}
 	list, name = path[:i], path[i+1:]
-	if before, found := strings.CutSuffix(list, "/"+targetsDir); found && releaseFile.MatchString(name) {
-		return before, targetsDir + "/" + name, blocklist.CheckListName(before) == nil
+	if before, found := strings.CutSuffix(list, "/"+trust.TargetsDir); found && trust.ReleaseFile.MatchString(name) {
+		return before, trust.TargetsDir + "/" + name, blocklist.CheckListName(before) == nil
 	}
 	return list, name, document.MatchString(name) && blocklist.CheckListName(list) == nil
 }

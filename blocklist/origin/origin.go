@@ -132,7 +132,7 @@ func (o *Origin) Trust(root []byte) (list string, err error) {
 			return err
 		}
 		dir := o.listDir(list)
-		if err := os.MkdirAll(filepath.Join(dir, targetsDir), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Join(dir, trust.TargetsDir), 0o755); err != nil {
 			return fmt.Errorf("trusting %s: %w", list, err)
 		}
 		return disk.WriteFile(filepath.Join(dir, trust.RootName(r.Version())), root, 0o644)

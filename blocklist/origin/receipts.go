@@ -204,8 +204,8 @@ func (o *Origin) checkReceipt(st *state, r receipt.Receipt, holder string) error
 // signed returns the signed release (serial and digest) with this serial. It searches the stored targets from the
 // newest down, since each also names earlier releases; ok is false if none has the serial.
 func (st *state) signed(serial uint64) (r trust.Release, ok bool, err error) {
-	for _, version := range slices.Backward(st.versions(".targets.json")) {
-		b, err := os.ReadFile(st.path(trust.TargetsName(version)))
+	for _, version := range slices.Backward(st.dir.Versions("targets")) {
+		b, err := os.ReadFile(st.dir.Path(trust.TargetsName(version)))
 		if err != nil {
 			return r, false, err
 		}

@@ -56,7 +56,7 @@ func (o *Origin) resign(list string) error {
 		}
 		return st.removeOld(st.urgent)
 	}
-	snapshot, err := os.ReadFile(st.path(trust.SnapshotName(st.snapshot.Version)))
+	snapshot, err := os.ReadFile(st.dir.Path(trust.SnapshotName(st.snapshot.Version)))
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func (o *Origin) publish(st *state, root *trust.Root, targets *trust.TargetsSpec
 	if b, err = tuf.Sign(b, signer); err != nil {
 		return err
 	}
-	if err := disk.WriteFile(st.path(trust.SnapshotName(snapshot.Version)), b, 0o644); err != nil {
+	if err := disk.WriteFile(st.dir.Path(trust.SnapshotName(snapshot.Version)), b, 0o644); err != nil {
 		return err
 	}
 	return o.signTimestamp(st, root, b, snapshot.Version, now)
@@ -104,7 +104,7 @@ func (o *Origin) signTimestamp(st *state, root *trust.Root, snapshot []byte, ver
 	if b, err = tuf.Sign(b, signer); err != nil {
 		return err
 	}
-	return disk.WriteFile(st.path(trust.TimestampName), b, 0o644)
+	return disk.WriteFile(st.dir.Path(trust.TimestampName), b, 0o644)
 }
 
 // nextVersion returns the next version number, at least the Unix time: an origin that lost its folder still counts

@@ -32,7 +32,7 @@ func (c *rootChain) begin(list string) (err error) {
 	c.ids, c.docs = map[int64]string{}, map[int64][]byte{}
 	trusted := c.st.root.Version()
 	before := int64(0)
-	for _, v := range c.st.versions(".root.json") {
+	for _, v := range c.st.dir.Versions("root") {
 		if v < trusted {
 			before++
 		}

@@ -7,14 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
-
-const targetsDir = "targets" // subfolder of a list's folder with the release files
 
 // keepReleases is how many releases are stored, so that a subscriber can finish a download that it has begun.
 const keepReleases = 8
@@ -26,7 +23,7 @@ var errUnknown = fmt.Errorf("%w: this origin takes no pushes for it; its operato
 // count.
 type state struct {
 	list      string
-	dir       string
+	dir       trust.Folder
 	root      *trust.Root
 	timestamp *trust.Timestamp // version 0 before the first release
 	snapshot  *trust.Snapshot
@@ -61,7 +58,7 @@ func (o *Origin) lists() (all []string, err error) {
 
 // newState returns an empty state of a list, before anything is read.
 func (o *Origin) newState(list string) *state {
-	return &state{list: list, dir: o.listDir(list), timestamp: &trust.Timestamp{}, snapshot: &trust.Snapshot{}}
+	return &state{list: list, dir: trust.Folder(o.listDir(list)), timestamp: &trust.Timestamp{}, snapshot: &trust.Snapshot{}}
 }
 
 // load reads the published state of a list from disk.
@@ -70,7 +67,7 @@ func (o *Origin) load(list string) (*state, error) {
 	if err := st.readChain(); err != nil {
 		return nil, fmt.Errorf("reading %s: %w", list, err)
 	}
-	roots := st.versions(".root.json")
+	roots := st.dir.Versions("root")
 	if len(roots) == 0 {
 		return nil, fmt.Errorf("list %s: %w", list, errUnknown)
 	}
@@ -78,7 +75,7 @@ func (o *Origin) load(list string) (*state, error) {
 	if st.timestamp.Root > 0 {
 		version = st.timestamp.Root
 	}
-	b, err := os.ReadFile(st.path(trust.RootName(version)))
+	b, err := os.ReadFile(st.dir.Path(trust.RootName(version)))
 	if err == nil {
 		st.root, err = o.verified.root(list, b)
 	}
@@ -91,7 +88,7 @@ func (o *Origin) load(list string) (*state, error) {
 // readChain reads timestamp, snapshot and targets. It does not verify signatures, because the origin verified and wrote
 // these files itself.
 func (st *state) readChain() error {
-	b, err := os.ReadFile(st.path(trust.TimestampName))
+	b, err := os.ReadFile(st.dir.Path(trust.TimestampName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -101,7 +98,7 @@ func (st *state) readChain() error {
 	if st.timestamp, err = trust.ParseTimestamp(b); err != nil {
 		return err
 	}
-	if b, err = os.ReadFile(st.path(trust.SnapshotName(st.timestamp.Snapshot.Version))); err != nil {
+	if b, err = os.ReadFile(st.dir.Path(trust.SnapshotName(st.timestamp.Snapshot.Version))); err != nil {
 		return err
 	}
 	if st.snapshot, err = trust.ParseSnapshot(b); err != nil {
@@ -109,30 +106,16 @@ func (st *state) readChain() error {
 	}
 	if st.snapshot.Urgent != nil {
 		st.urgent.version = st.snapshot.Urgent.Version
-		if st.urgent.doc, err = os.ReadFile(st.path(trust.UrgentName(st.urgent.version))); err != nil {
+		if st.urgent.doc, err = os.ReadFile(st.dir.Path(trust.UrgentName(st.urgent.version))); err != nil {
 			return err
 		}
 	}
-	if b, err = os.ReadFile(st.path(trust.TargetsName(st.snapshot.Targets.Version))); err != nil {
+	if b, err = os.ReadFile(st.dir.Path(trust.TargetsName(st.snapshot.Targets.Version))); err != nil {
 		return err
 	}
 	targets, err := trust.ParseTargets(b)
 	st.targets = &targets
 	return err
-}
-
-func (st *state) path(name string) string { return filepath.Join(st.dir, filepath.FromSlash(name)) }
-
-// versions returns the sorted versions of the documents whose names end in suffix.
-func (st *state) versions(suffix string) (all []int64) {
-	files, _ := filepath.Glob(filepath.Join(st.dir, "*"+suffix))
-	for _, f := range files {
-		if v, err := strconv.ParseInt(strings.TrimSuffix(filepath.Base(f), suffix), 10, 64); err == nil && v > 0 {
-			all = append(all, v)
-		}
-	}
-	slices.Sort(all)
-	return all
 }
 
 // files returns the files of the published release that are in the folder, by path. Their content was verified when it
@@ -143,7 +126,7 @@ func (st *state) files() map[string]trust.File {
 		return here
 	}
 	for _, f := range st.targets.All() {
-		if info, err := os.Stat(st.path(f.URLPath())); err == nil && info.Size() == f.Length {
+		if st.dir.Has(f) {
 			here[f.Path] = f
 		}
 	}

@@ -68,7 +68,7 @@ func (o *Origin) removeLeftovers() error {
 			o.o.Log.Error("reading a list", slog.String("list", list), slogErr(loadErr))
 			continue
 		}
-		err = errors.Join(err, st.removeUncommitted(), disk.RemoveTemps(st.dir))
+		err = errors.Join(err, st.removeUncommitted(), disk.RemoveTemps(string(st.dir)))
 	}
 	return err
 }

@@ -40,6 +40,9 @@ import (
 	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
+// maxRelease is the default of Config.MaxRelease.
+const maxRelease = 1 << 30
+
 // Config is the configuration of a subscription. List, Root and Origins are required.
 type Config struct {
 	List string
@@ -132,7 +135,7 @@ func (s *Subscription) init() (err error) {
 		c.Interval = 30 * time.Second
 	}
 	if c.MaxRelease <= 0 {
-		c.MaxRelease = 1 << 30
+		c.MaxRelease = maxRelease
 	}
 	if c.Guard == nil {
 		if c.Guard, err = guard.New(guard.Limits{}); err != nil {

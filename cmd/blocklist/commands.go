@@ -41,7 +41,8 @@ func (a *app) groups() []group {
 			withoutLedger(a.fingerprint()), withoutLedger(changing(a.changePassphrase())), changing(a.newRoot()),
 		}},
 		{"Subscribers", []*cobra.Command{
-			withoutLedger(changing(a.pull())), withoutLedger(a.follow()), a.receipts(), a.subscriber(),
+			withoutLedger(changing(a.pull())), withoutLedger(a.follow()), withoutLedger(changing(a.mirror())),
+			a.receipts(), a.subscriber(),
 		}},
 		{"Platforms that can take pages down", []*cobra.Command{changing(a.takedown())}},
 		{"Lists of any format, and proxies", []*cobra.Command{

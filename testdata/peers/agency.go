@@ -1,0 +1,63 @@
+package peers
+
+import (
+	"net/http"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Agency publishes a list with the real command, at an origin that serves it over HTTP.
+type Agency struct {
+	Root string // path of the list's root
+	URL  string // of the origin
+
+	t                                 testing.TB
+	command, dir, ledger, origin, key string
+}
+
+// NewAgency makes an agency with one officer, and starts its origin. The command is that of [Build].
+func NewAgency(t testing.TB, blocklist, list string) *Agency {
+	t.Helper()
+	dir := t.TempDir()
+	a := &Agency{
+		t: t, command: blocklist, dir: dir, ledger: filepath.Join(dir, "DIR"), origin: filepath.Join(dir, "ORIGIN"),
+		key: filepath.Join(dir, "anna.key"),
+	}
+	a.Root = filepath.Join(a.ledger, "root.json")
+	a.run("keygen", "-o", a.key, "--no-passphrase")
+	a.run("origin", "init", a.origin)
+	a.run("init", a.ledger, "--list", list, "--origin-key", filepath.Join(a.origin, "online.pub"), "--officer",
+		filepath.Join(dir, "anna.pub"), "--threshold", "1")
+	a.sign()
+	a.run("origin", "trust", a.origin, a.Root)
+	addr := Free(t)
+	Start(t, dir, blocklist, "origin", "serve", a.origin, "--listen", addr)
+	a.URL = "http://" + addr
+	require.Eventually(t, func() bool {
+		resp, err := http.Get(a.URL + "/healthz")
+		return err == nil && resp.Body.Close() == nil
+	}, 10*time.Second, 20*time.Millisecond)
+	return a
+}
+
+// Publish lists entries, signs the release, and pushes it.
+func (a *Agency) Publish(entries ...string) {
+	a.t.Helper()
+	a.run(append([]string{"-C", a.ledger, "add", "--reason", "a test"}, entries...)...)
+	a.run("-C", a.ledger, "release")
+	a.sign()
+	a.run("-C", a.ledger, "push", a.URL)
+}
+
+func (a *Agency) sign() {
+	a.t.Helper()
+	a.run("-C", a.ledger, "sign", "--key", a.key, "--yes")
+}
+
+func (a *Agency) run(args ...string) {
+	a.t.Helper()
+	Run(a.t, a.dir, a.command, args...)
+}

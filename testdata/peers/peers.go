@@ -1,0 +1,151 @@
+// Package peers runs programs for tests: our commands, built from the tree, and those of other people, which a test is
+// skipped without. All answer on loopback, and end with the test.
+package peers
+
+import (
+	"bytes"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Need skips the test if one of the programs is not installed, or where tests are to be short.
+func Need(t testing.TB, programs ...string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("it starts other programs")
+	}
+	for _, name := range programs {
+		if _, err := exec.LookPath(name); err != nil {
+			t.Skip(name + " is not installed")
+		}
+	}
+}
+
+// Build builds one of our commands, and returns its path.
+func Build(t testing.TB, command string) string {
+	t.Helper()
+	to := filepath.Join(t.TempDir(), command)
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-ldflags=-w", "-o", to,
+		"github.com/argine-dns/argine/cmd/"+command).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return to
+}
+
+// Free returns an address on 127.0.0.1 whose port is free for TCP and UDP.
+func Free(t testing.TB) string { return FreeAt(t, "127.0.0.1") }
+
+// FreeAt returns an address whose port is free for TCP and UDP.
+func FreeAt(t testing.TB, ip string) string {
+	t.Helper()
+	for range 20 {
+		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", net.JoinHostPort(ip, "0"))
+		require.NoError(t, err)
+		addr := l.Addr().String()
+		u, err := new(net.ListenConfig).ListenPacket(t.Context(), "udp", addr)
+		require.NoError(t, l.Close())
+		if err == nil {
+			require.NoError(t, u.Close())
+			return addr
+		}
+	}
+	t.Fatal("no port is free for both TCP and UDP")
+	return ""
+}
+
+// Port returns the port of an address.
+func Port(addr string) string { return addr[strings.LastIndexByte(addr, ':')+1:] }
+
+// Exchanged returns the text of a file with words exchanged, in pairs. Each has to be in it, so that a test runs what the
+// file says but for addresses and paths.
+func Exchanged(t testing.TB, path string, pairs ...string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	require.NoError(t, err)
+	for i := 0; i < len(pairs); i += 2 {
+		require.Contains(t, string(b), pairs[i], path)
+	}
+	return strings.NewReplacer(pairs...).Replace(string(b))
+}
+
+// Write writes a file into a folder, and returns its path.
+func Write(t testing.TB, dir, name, text string) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+	return path
+}
+
+// Process is a program that runs.
+type Process struct {
+	cmd  *exec.Cmd
+	done chan struct{}
+
+	mu  sync.Mutex
+	out bytes.Buffer
+}
+
+// Start starts a program in a folder. It ends with the test, which shows what it has printed if it failed.
+func Start(t testing.TB, dir, program string, args ...string) *Process {
+	t.Helper()
+	p := &Process{cmd: exec.Command(program, args...), done: make(chan struct{})} //nolint:gosec // the test says what
+	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr, p.cmd.WaitDelay = dir, p, p, 5*time.Second
+	require.NoError(t, p.cmd.Start())
+	go func() {
+		_ = p.cmd.Wait() // how it ended is in its output
+		close(p.done)
+	}()
+	t.Cleanup(func() {
+		p.Stop()
+		if t.Failed() {
+			t.Logf("%s:\n%s", filepath.Base(program), p.Output())
+		}
+	})
+	return p
+}
+
+// Write implements io.Writer, for what the program prints.
+func (p *Process) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.out.Write(b)
+}
+
+// Output returns what the program has printed so far.
+func (p *Process) Output() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.out.String()
+}
+
+// Stop asks the program to end, and kills it after five seconds.
+func (p *Process) Stop() {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+	select {
+	case <-p.done:
+	case <-time.After(5 * time.Second):
+		_ = p.cmd.Process.Kill()
+		<-p.done
+	}
+}
+
+// Run runs a program to its end and returns what it has printed. It fails the test if the program fails, or needs more
+// than half a minute.
+func Run(t testing.TB, dir, program string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program, args...) //nolint:gosec // the test says what
+	cmd.Dir = dir
+	timer := time.AfterFunc(30*time.Second, func() { _ = cmd.Process.Kill() })
+	defer timer.Stop()
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s %q: %s", program, args, out)
+	return string(out)
+}
