@@ -92,7 +92,7 @@ func TestEndingAsJSON(t *testing.T) {
 func TestCommandsHaveJSON(t *testing.T) {
 	without := map[string]string{
 		"convert": "a list", "follow": "runs until it is interrupted", "squid": "the protocol of Squid", "icap": "runs until it is interrupted",
-		"man": "pages", "origin serve": "runs until it is interrupted", "origin subscriber list": "keys, as --keys reads them",
+		"desk": "runs until it is interrupted", "man": "pages", "origin serve": "runs until it is interrupted", "origin subscriber list": "keys, as --keys reads them",
 	}
 	eachCommand(new(app).root(), func(cmd *cobra.Command) {
 		name := strings.TrimPrefix(cmd.CommandPath(), "blocklist ")

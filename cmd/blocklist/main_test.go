@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -54,6 +55,7 @@ func TestScripts(t *testing.T) {
 			"sql":     sqlCommand,
 			"waitfor": waitCommand,
 			"exits":   exitsCommand,
+			"code":    codeCommand,
 
 			"waitforfile": waitFileCommand,
 			"work":        workCommand,
@@ -96,6 +98,23 @@ func waitCommand(ts *testscript.TestScript, _ bool, args []string) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	ts.Fatalf("no one answers at %s", args[0])
+}
+
+// codeCommand has a desk make a one-time code for a person, and puts it into CODE: code URL PERSON.
+func codeCommand(ts *testscript.TestScript, _ bool, args []string) {
+	r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, args[0], http.NoBody)
+	ts.Check(err)
+	r.Header.Set("X-Remote-User", args[1])
+	response, err := http.DefaultClient.Do(r)
+	ts.Check(err)
+	defer response.Body.Close()
+	page, err := io.ReadAll(response.Body)
+	ts.Check(err)
+	code := regexp.MustCompile(`--code ([A-Z2-7-]+)`).FindSubmatch(page)
+	if code == nil {
+		ts.Fatalf("%s\n%s", response.Status, page)
+	}
+	ts.Setenv("CODE", string(code[1]))
 }
 
 // waitFileCommand waits until something has its name: waitforfile PATH.

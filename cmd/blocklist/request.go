@@ -147,11 +147,24 @@ func (a *app) withRequest(path string, o openFlags, do func(*publish.Request) er
 	return do(q)
 }
 
-// signRequest signs a request, and writes the signature to a file.
-func (a *app) signRequest(ctx context.Context, path string, s signFlags) error {
+// signToFile signs a request, and writes the signature to a file.
+func (a *app) signToFile(ctx context.Context, path string, s signFlags) error {
 	if s.out == "" {
 		return usage("-o says where the signature goes")
 	}
+	return a.signRequest(ctx, path, s, func(signature []byte, what string) error {
+		if err := writeFile(s.out, func(w io.Writer) error { _, err := w.Write(signature); return err }); err != nil {
+			return err
+		}
+		a.printf("signed: %s", what)
+		a.result(fields{"file": s.out, "signed": what})
+		a.next("the agency runs blocklist -C DIR sign --signature %s", filepath.Base(s.out))
+		return nil
+	})
+}
+
+// signRequest signs a request, and hands the signature to deliver, with what is signed.
+func (a *app) signRequest(ctx context.Context, path string, s signFlags, deliver func(signature []byte, what string) error) error {
 	if err := keys.Check(s.key); err != nil {
 		return err
 	}
@@ -177,13 +190,7 @@ func (a *app) signRequest(ctx context.Context, path string, s signFlags) error {
 		if err := remember(); err != nil {
 			return err
 		}
-		if err := writeFile(s.out, func(w io.Writer) error { _, err := w.Write(signature); return err }); err != nil {
-			return err
-		}
-		a.printf("signed: %s", p.What())
-		a.result(fields{"file": s.out, "signed": p.What()})
-		a.next("the agency runs blocklist -C DIR sign --signature %s", filepath.Base(s.out))
-		return nil
+		return deliver(signature, p.What())
 	})
 }
 

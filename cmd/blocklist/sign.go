@@ -14,6 +14,7 @@ import (
 type signFlags struct {
 	open       openFlags
 	key, out   string
+	code       string
 	signatures []string
 	yes, again bool
 }
@@ -21,7 +22,7 @@ type signFlags struct {
 func (a *app) sign() *cobra.Command {
 	var s signFlags
 	cmd := &cobra.Command{
-		Use:   "sign [FILE] --key FILE.key|agent:NAME",
+		Use:   "sign [FILE|URL] --key FILE.key|agent:NAME",
 		Short: "Sign what is pending: the root first, releases later",
 		Long: `Sign what is pending: the root first, releases later. The command shows the content, read from the bytes that the signature
 covers, and asks before it signs.
@@ -32,6 +33,9 @@ comment or the SHA256:... fingerprint of the key.
 With FILE, a request of "blocklist request", an officer signs on another machine, without the ledger. -o names the file for
 the signature, --root is a root of the list that the officer trusts, and --identity decrypts an encrypted request.
 
+With the URL of a desk ("blocklist desk") and a one-time --code, which a page of the desk shows, the command fetches the
+request from there and brings the signature back.
+
 The officer's machine remembers each signed serial (in XDG_STATE_HOME). It refuses to sign an older serial, or another state
 of the same serial; --again signs it all the same.
 
@@ -39,7 +43,8 @@ With --signature, the files with signatures of other machines are added to what 
 		Example: `  blocklist -C DIR sign --key anna.key
   blocklist -C DIR sign --key agent:anna@desk.example
   blocklist sign request.tar --root root.json --key bruno.key -o bruno.sig
-  blocklist -C DIR sign --signature bruno.sig`,
+  blocklist -C DIR sign --signature bruno.sig
+  blocklist sign https://desk.example --code ABCDE-FGHIJ-KLMNO-PQRST --root root.json --key bruno.key`,
 		Args: args(cobra.ArbitraryArgs),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
@@ -51,8 +56,12 @@ With --signature, the files with signatures of other machines are added to what 
 				return usage("--key is missing")
 			case len(args) > 1:
 				return usage("one request at a time")
+			case len(args) == 1 && isURL(args[0]):
+				return a.signAtDesk(cmd.Context(), args[0], s)
+			case s.code != "":
+				return usage("--code goes with the URL of a desk")
 			case len(args) == 1:
-				return a.signRequest(cmd.Context(), args[0], s)
+				return a.signToFile(cmd.Context(), args[0], s)
 			case s.open != openFlags{} || s.out != "":
 				return usage("--root, --identity and --output go with the FILE of a request")
 			}
@@ -63,6 +72,7 @@ With --signature, the files with signatures of other machines are added to what 
 	cmd.Flags().BoolVar(&s.yes, "yes", false, "sign without asking")
 	cmd.Flags().StringArrayVar(&s.signatures, "signature", nil, "a `FILE` with an officer's signature, to be added; may be repeated")
 	cmd.Flags().StringVarP(&s.out, "output", "o", "", "the `FILE` for the signature of a request")
+	cmd.Flags().StringVar(&s.code, "code", "", "the one-time `CODE` that a desk has shown")
 	cmd.Flags().BoolVar(&s.again, "again", false, "sign although this machine has signed a newer serial, or another state of the same serial")
 	s.open.add(cmd)
 	return cmd

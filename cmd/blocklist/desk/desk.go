@@ -53,6 +53,9 @@ type Desk struct {
 	sessions *sessions
 	overview cached[*overview]
 	receipts cached[*report.Receipts]
+	reviews  cached[*review]
+	unsigned cached[*changes]
+	codes    codes
 	busy     chan struct{} // one place for each page that is being made
 	handler  http.Handler
 }

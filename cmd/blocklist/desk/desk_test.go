@@ -26,7 +26,7 @@ func TestReading(t *testing.T) {
 		"/search?q=%231":                   {"Operation 1", "list made"},
 		"/search?q=nothing.example":        {"Nothing was found"},
 		"/entry?of=http://example.org:80/": {"What covers it", "order 17|test|blocks|2099-05-01|–", "Listed · ", "as ordered"},
-		"/history?author=c*":               {"|carla |as ordered; guards overridden: the guards know no test"},
+		"/history?author=c*":               {"|carla|as ordered; guards overridden: the guards know no test"},
 		"/history?kind=push":               {"No operation fits"},
 		"/operation/2":                     {"Operation 2", "+|example.org|", "Hash before it"},
 		"/entry/page?of=example.org":       {"example.org: listed"},

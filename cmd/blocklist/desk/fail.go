@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"slices"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
@@ -22,51 +23,51 @@ type failure struct {
 	Text string // of the error
 }
 
-// failures are the kinds of errors, with the status of the answer. The first that fits counts.
-func failures() []struct {
+// kind is a kind of errors, with the status of the answer.
+type kind struct {
 	status int
 	key    string
 	errs   []error
-} {
-	return []struct {
-		status int
-		key    string
-		errs   []error
-	}{
+}
+
+// kinds are the kinds of errors. The first that fits counts.
+func kinds() []kind {
+	return []kind{
 		{http.StatusNotFound, "fail.missing", []error{errNoPage, publish.ErrNoOperation, fs.ErrNotExist}},
 		{http.StatusForbidden, "fail.forbidden", []error{errForbidden}},
 		{http.StatusConflict, "fail.moved", []error{publish.ErrMoved, publish.ErrNothingPending, publish.ErrUnchanged, publish.ErrPending}},
 		{http.StatusServiceUnavailable, "fail.busy", []error{blocklist.ErrBusy, context.DeadlineExceeded, context.Canceled, blocklist.ErrUnavailable}},
 		{http.StatusUnprocessableEntity, "fail.refused", []error{
 			blocklist.ErrHeld, publish.ErrRules, publish.ErrNotListed, publish.ErrNoOrder, blocklist.ErrUntrusted, blocklist.ErrClock,
-			blocklist.ErrSignatures, blocklist.ErrExpired, publish.ErrListed,
+			blocklist.ErrSignatures, blocklist.ErrExpired, publish.ErrListed, blocklist.ErrNoKey,
 		}},
 		{http.StatusBadRequest, "fail.malformed", []error{blocklist.ErrMalformed, blocklist.ErrTooLarge}},
 	}
 }
 
-// fail shows an error.
-func (d *Desk) fail(v *visit, err error) {
-	status, f := http.StatusInternalServerError, failure{"fail.other", err.Error()}
+// failureOf returns the kind of an error.
+func failureOf(err error) kind {
 	if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
-		status, f.Key = http.StatusRequestEntityTooLarge, "fail.malformed"
+		return kind{http.StatusRequestEntityTooLarge, "fail.malformed", nil}
 	}
-search:
-	for _, kind := range failures() {
-		for _, known := range kind.errs {
-			if errors.Is(err, known) {
-				status, f.Key = kind.status, kind.key
-				break search
-			}
+	for _, k := range kinds() {
+		if slices.ContainsFunc(k.errs, func(known error) bool { return errors.Is(err, known) }) {
+			return k
 		}
 	}
-	if status == http.StatusInternalServerError {
+	return kind{http.StatusInternalServerError, "fail.other", nil}
+}
+
+// fail shows an error.
+func (d *Desk) fail(v *visit, err error) {
+	k := failureOf(err)
+	switch k.status {
+	case http.StatusInternalServerError:
 		d.Log.ErrorContext(v.r.Context(), "request failed", slog.String("path", v.r.URL.Path), slog.Any("error", err))
-	}
-	if status == http.StatusServiceUnavailable {
+	case http.StatusServiceUnavailable:
 		v.w.Header().Set("Retry-After", "5")
 	}
-	if err := v.write(status, "fail", f.Key, f); err != nil {
+	if err := v.write(k.status, "fail", k.key, failure{k.key, err.Error()}); err != nil {
 		d.Log.ErrorContext(v.r.Context(), "page failed", slog.Any("error", err))
 		http.Error(v.w, "the page can't be made", http.StatusInternalServerError)
 	}

@@ -209,7 +209,8 @@ func read(t *testing.T, body string) (string, map[string]string) {
 			}
 		}
 	}
-	return strings.Join(strings.Fields(text.String()), " "), values
+	seen := strings.Join(strings.Fields(text.String()), " ")
+	return strings.NewReplacer(" |", "|", "| ", "|").Replace(seen), values
 }
 
 func checkElement(t *testing.T, n *html.Node) {

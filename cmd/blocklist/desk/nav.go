@@ -1,5 +1,7 @@
 package desk
 
+import "github.com/argine-dns/argine/blocklist/publish"
+
 // place is a page of the navigation.
 type place struct {
 	Path, Key string
@@ -13,7 +15,16 @@ func navigation(c content) []place {
 		{"/", "nav.start", 0},
 		{"/entries", "nav.entries", 0},
 		{"/pending", "nav.pending", missing(s.Pending)},
+		{"/urgent", "nav.urgent", waitingOrders(s)},
 		{"/history", "nav.history", 0},
 	}
 	return all
+}
+
+// waitingOrders returns how many documents with urgent orders wait for a signature.
+func waitingOrders(s *publish.Status) uint64 {
+	if s.Ordered != nil {
+		return 1
+	}
+	return 0
 }

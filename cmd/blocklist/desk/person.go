@@ -62,8 +62,7 @@ func (d *Desk) name(r *http.Request) (string, error) {
 		}
 		return d.User, nil
 	}
-	from, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil || !slices.ContainsFunc(d.Proxies, func(p netip.Prefix) bool { return p.Contains(from.Addr().Unmap()) }) {
+	if !d.fromProxy(r) {
 		return "", errStranger
 	}
 	names := r.Header.Values(d.UserHeader)
@@ -71,6 +70,12 @@ func (d *Desk) name(r *http.Request) (string, error) {
 		return "", fmt.Errorf("%w: there must be one header %s with one name, of at most 128 octets", errStranger, d.UserHeader)
 	}
 	return names[0], nil
+}
+
+// fromProxy reports whether a request comes from one of the proxies.
+func (d *Desk) fromProxy(r *http.Request) bool {
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err == nil && slices.ContainsFunc(d.Proxies, func(p netip.Prefix) bool { return p.Contains(from.Addr().Unmap()) })
 }
 
 // isName reports whether a text can be the name of a person, see [publish.Ledger.SetRole].

@@ -2,6 +2,9 @@ package desk
 
 import "net/http"
 
+// signaturesPath takes files, which may be longer than other forms.
+const signaturesPath = "/signatures"
+
 // routes are the pages.
 func (d *Desk) routes() http.Handler {
 	m := http.NewServeMux()
@@ -10,6 +13,8 @@ func (d *Desk) routes() http.Handler {
 	m.HandleFunc("POST /link", d.askLink)
 	m.HandleFunc("POST /leave", d.leave)
 	m.HandleFunc("POST /preferences", d.setPreferences)
+	m.HandleFunc("GET /terminal/request", d.terminal(d.terminalRequest))
+	m.HandleFunc("POST /terminal/signature", d.terminal(d.terminalSignature))
 	for _, p := range []struct {
 		pattern string
 		may     right
@@ -22,6 +27,18 @@ func (d *Desk) routes() http.Handler {
 		{"GET /entry/page", see, (*visit).entryPage},
 		{"GET /history", see, (*visit).history},
 		{"GET /operation/{id}", see, (*visit).operation},
+		{"GET /add", change, (*visit).addForm},
+		{"POST /add", change, (*visit).add},
+		{"GET /withdraw", change, (*visit).withdrawForm},
+		{"POST /withdraw", change, (*visit).withdraw},
+		{"GET /pending", see, (*visit).pending},
+		{"POST /release", decide, (*visit).release},
+		{"POST /push", decide, (*visit).push},
+		{"POST /request", sign, (*visit).request},
+		{"POST /code", sign, (*visit).makeCode},
+		{"POST " + signaturesPath, sign, (*visit).bringSignatures},
+		{"GET /urgent", see, (*visit).urgent},
+		{"POST /urgent", change, (*visit).askUrgent},
 	} {
 		m.Handle(p.pattern, d.page(p.may, p.show))
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
@@ -85,12 +86,12 @@ func (v *views) parse(lang int, zone *time.Location) (map[string]*template.Templ
 func (v *views) funcs(lang int, zone *time.Location) template.FuncMap {
 	t := func(key string, args ...any) string { return v.words.text(lang, key, args...) }
 	return template.FuncMap{
-		"t": t, "asset": v.assets.url, "languages": languages, "target": target, "reference": publish.StatedReference,
+		"t": t, "asset": v.assets.url, "languages": languages, "attributes": attributes, "reference": publish.StatedReference,
 		"count": func(key string, n any) string { return v.words.count(lang, key, whole(n)) },
 		"num":   func(n any) string { return number(lang, whole(n)) },
 		"time":  func(at time.Time) template.HTML { return timeElement(at, zone, time.DateOnly+" 15:04") },
 		"day":   func(at time.Time) template.HTML { return timeElement(at, time.UTC, time.DateOnly) },
-		"nav":   navigation, "took": took, "join": func(texts []string) string { return strings.Join(texts, ", ") },
+		"nav":   navigation, "signing": newSigning, "clock": clock, "took": took, "join": func(texts []string) string { return strings.Join(texts, ", ") },
 		"short": func(text string) string { return text[:min(len(text), 12)] },
 	}
 }
@@ -124,10 +125,15 @@ func timeElement(at time.Time, zone *time.Location, layout string) template.HTML
 	return template.HTML(fmt.Sprintf(`<time class="at" datetime="%s">%s</time>`, at.UTC().Format(time.RFC3339), shown)) //nolint:gosec // as above
 }
 
-// target returns the target of an entry's line.
-func target(line string) string {
-	name, _, _ := strings.Cut(line, " ")
-	return name
+// attributes returns what the line of an entry has beside the target.
+func attributes(e blocklist.Entry) string {
+	return strings.TrimSpace(strings.TrimPrefix(e.String(), e.Target()))
+}
+
+// clock returns the time until a moment, as an element that the script of the page counts down.
+func clock(until, now time.Time) template.HTML {
+	left := max(until.Sub(now), 0)
+	return template.HTML(fmt.Sprintf(`<time data-until="%s">%s</time>`, until.UTC().Format(time.RFC3339), took(left))) //nolint:gosec // digits
 }
 
 // took returns a duration in at most two units.

@@ -39,7 +39,7 @@ func TestWords(t *testing.T) {
 	for _, role := range append(publish.Roles(), owner) {
 		made = append(made, "role."+role)
 	}
-	for _, f := range failures() {
+	for _, f := range kinds() {
 		made = append(made, f.key, f.key+".how")
 	}
 	for _, key := range made {

@@ -1,0 +1,217 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/guard"
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+// changeForm has the fields of a change as they were typed. The names of its fields in the form are those of the
+// query, so that a link can fill it in.
+type changeForm struct {
+	Verb      string // add or withdraw
+	Entries   string // one a line
+	Category  string
+	Reference string // of the order: given by add, withdrawn by withdraw
+	Decision  string // of withdraw: the reference of the decision
+	Reason    string
+	Expires   string // a day
+	Review    string // a day
+	Monitor   bool
+	Override  string // why entries that the guards hold are listed
+}
+
+// changePage is the form of a change, and what the change would do.
+type changePage struct {
+	Form    changeForm
+	Rules   publish.Rules
+	Problem string // why it can't be done; empty: nothing is wrong, or it was not tried
+	Tried   bool
+	Head    string // the last operation when it was tried
+	Seen    []seenEntry
+	Result  publish.ChangeResult
+	Held    *guard.Report             // nil: the guards hold nothing
+	Since   []publish.LoggedOperation // what others have done since it was tried before
+}
+
+// Counts reports whether a change was tried, and would do something.
+func (p changePage) Counts() bool {
+	r := p.Result
+	return p.Tried && p.Problem == "" && p.Held == nil && r.Added+r.Joined+r.Changed+r.Removed+r.Withdrawn > 0
+}
+
+// seenEntry is an entry as it was typed and as it is stored.
+type seenEntry struct {
+	blocklist.Entry
+	Notes   []string
+	Covered string // the entry that covers it already; empty: none
+}
+
+// maxEntries is how many entries one form may have.
+const maxEntries = 1000
+
+func (v *visit) addForm() error      { return v.showForm("add") }
+func (v *visit) withdrawForm() error { return v.showForm("withdraw") }
+
+func (v *visit) showForm(verb string) error {
+	return v.showChange(http.StatusOK, changePage{Form: v.changeForm(verb)})
+}
+
+func (v *visit) showChange(status int, p changePage) error {
+	p.Rules = v.now.Rules
+	return v.write(status, "change", p.Form.Verb+".title", p)
+}
+
+// changeForm reads the form of a change, or what a link fills in.
+func (v *visit) changeForm(verb string) changeForm {
+	get := func(key string) string { return strings.TrimSpace(v.r.FormValue(key)) }
+	return changeForm{
+		Verb: verb, Entries: get("entries"), Category: get("category"), Reference: get("reference"), Decision: get("decision"),
+		Reason: get("reason"), Expires: get("expires"), Review: get("review"), Monitor: get("status") == "monitor", Override: get("override"),
+	}
+}
+
+func (v *visit) add() error      { return v.makeChange("add") }
+func (v *visit) withdraw() error { return v.makeChange("withdraw") }
+
+// makeChange tries a change. If the form has the last operation that its author has seen, it is made, unless something
+// has happened since.
+func (v *visit) makeChange(verb string) error {
+	if err := v.r.ParseForm(); err != nil {
+		return err
+	}
+	p := changePage{Form: v.changeForm(verb)}
+	if p.Form.Override != "" && !v.person.may(decide) {
+		return errForbidden
+	}
+	seen := v.r.PostForm.Get("head")
+	if seen == "" {
+		return v.tryChange(http.StatusOK, p)
+	}
+	before, err := v.ledger.Operation(v.r.Context(), seen)
+	if err != nil {
+		return err
+	}
+	_, err = p.Form.apply(v.r.Context(), v.ledger.After(seen), v.person.Name)
+	switch {
+	case errors.Is(err, publish.ErrMoved):
+		if p.Since, err = v.since(before.ID); err != nil {
+			return err
+		}
+		return v.tryChange(http.StatusConflict, p)
+	case err != nil:
+		return err
+	}
+	return v.redirect("/operation/"+strconv.FormatInt(before.ID+1, 10), nil)
+}
+
+// since returns what has happened after an operation, newest first.
+func (v *visit) since(id int64) (all []publish.LoggedOperation, err error) {
+	newest, err := v.log(publish.LogFilter{Last: pageLength})
+	for _, o := range newest {
+		if o.ID > id {
+			all = append(all, o)
+		}
+	}
+	return all, err
+}
+
+// tryChange shows what a change would do.
+func (v *visit) tryChange(status int, p changePage) error {
+	head, err := v.ledger.History().Head(v.r.Context())
+	if err != nil {
+		return err
+	}
+	p.Tried, p.Head = true, head.Hash
+	p.Result, err = p.Form.apply(v.r.Context(), v.ledger.Trial(), v.person.Name)
+	if held := (*guard.HeldError)(nil); errors.As(err, &held) {
+		p.Held, err = held.Report, nil
+	}
+	if err == nil {
+		err = p.look(v)
+	}
+	if err != nil && failureOf(err).status == http.StatusInternalServerError {
+		return err
+	}
+	if err != nil {
+		p.Problem, status = err.Error(), max(status, failureOf(err).status)
+	}
+	return v.showChange(status, p)
+}
+
+// look finds out how the entries are stored, and what covers them.
+func (p *changePage) look(v *visit) error {
+	lines, entries, err := p.Form.parse()
+	if err != nil || p.Form.Verb != "add" {
+		return err
+	}
+	for i, e := range entries {
+		s := seenEntry{Entry: e}
+		if v.Notes != nil {
+			s.Notes = v.Notes(lines[i], e)
+		}
+		covering, ok, err := v.ledger.Covering(v.r.Context(), e)
+		if err != nil {
+			return err
+		}
+		if ok && !covering.Monitor {
+			s.Covered = covering.Target()
+		}
+		p.Seen = append(p.Seen, s)
+	}
+	return nil
+}
+
+// apply makes the change.
+func (f changeForm) apply(ctx context.Context, l *publish.Ledger, author string) (publish.ChangeResult, error) {
+	_, entries, err := f.parse()
+	if err != nil {
+		return publish.ChangeResult{}, err
+	}
+	by := publish.Audit{Author: author, Reason: f.Reason, Reference: f.Reference, Override: f.Override}
+	switch {
+	case f.Verb == "add" && len(entries) == 0, f.Verb != "add" && len(entries) == 0 && f.Reference == "":
+		return publish.ChangeResult{}, fmt.Errorf("%w: no entry is named", blocklist.ErrMalformed)
+	case f.Verb == "add":
+		return l.Add(ctx, entries, by)
+	}
+	if by.Reference = f.Decision; f.Reference == "" {
+		return l.Remove(ctx, entries, by)
+	}
+	return l.Withdraw(ctx, f.Reference, entries, by)
+}
+
+// parse reads the entries, with the attributes of the form where they have none of their own.
+func (f changeForm) parse() (lines []string, entries []blocklist.Entry, err error) {
+	rest := blocklist.Attributes{Category: f.Category, Reference: f.Reference}
+	if rest.Expires, err = dayOf(f.Expires, 0); err != nil {
+		return nil, nil, err
+	}
+	if rest.Review, err = dayOf(f.Review, 0); err != nil {
+		return nil, nil, err
+	}
+	for line := range strings.Lines(f.Entries) {
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		e, err := blocklist.ParseEntry(line)
+		if err == nil && f.Verb == "add" {
+			e.Attributes, e.Monitor = e.Or(rest), e.Monitor || f.Monitor
+			e, err = blocklist.ParseEntry(e.String()) // the attributes must be readable as a line, too
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		if lines, entries = append(lines, line), append(entries, e); len(entries) > maxEntries {
+			return nil, nil, fmt.Errorf("%w: a form has at most %d entries; blocklist import takes any number", blocklist.ErrTooLarge, maxEntries)
+		}
+	}
+	return lines, entries, nil
+}

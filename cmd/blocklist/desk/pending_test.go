@@ -1,0 +1,157 @@
+package desk_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/cmd/blocklist/desk"
+)
+
+// upload posts files with signatures.
+func (b *browser) upload(t *testing.T, files ...string) page {
+	t.Helper()
+	var body bytes.Buffer
+	w := multipart.NewWriter(&body)
+	for _, content := range files {
+		part, err := w.CreateFormFile("signature", "anna.sig")
+		require.NoError(t, err)
+		_, err = io.WriteString(part, content)
+		require.NoError(t, err)
+	}
+	require.NoError(t, w.WriteField("back", "/pending"))
+	require.NoError(t, w.Close())
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.base+"/signatures", &body)
+	require.NoError(t, err)
+	r.Header.Set("Content-Type", w.FormDataContentType())
+	return b.send(t, r)
+}
+
+// signed signs a request as an officer elsewhere does.
+func (a *agency) signed(t *testing.T, request string) string {
+	t.Helper()
+	root, err := os.ReadFile(filepath.Join(a.dir, "root.json"))
+	require.NoError(t, err)
+	q, err := publish.OpenRequest(strings.NewReader(request), root, nil)
+	require.NoError(t, err)
+	defer q.Close()
+	signature, err := q.Sign(a.officer)
+	require.NoError(t, err)
+	return string(signature)
+}
+
+// A release is made, its request is signed elsewhere, the signature comes back, and it is pushed.
+func TestRelease(t *testing.T) {
+	t.Parallel()
+	a := newAgency(t)
+	a.list(t, "bad.example", "worse.example")
+	pushed := 0
+	a.open(t, func(o *desk.Options) {
+		o.PushTo, o.Push = "ORIGIN", func(_ context.Context, _ string, bundle io.Reader) error {
+			pushed++
+			_, err := io.Copy(io.Discard, bundle)
+			return err
+		}
+	})
+	b := a.enter(t)
+	p := b.get(t, "/pending")
+	assert.Contains(t, p.text, "Nothing is pending.")
+	assert.Contains(t, p.text, "2 lines come, 0 lines go.")
+	p = b.post(t, "/release", nil)
+	assert.Equal(t, "/pending", p.path)
+	assert.Contains(t, p.text, "it.example/test serial 1")
+	assert.Contains(t, p.text, "Signatures: 0 of 1 anna missing")
+	assert.Contains(t, p.text, "+bad.example+worse.example")
+	request := b.post(t, "/request", fields("what", ""))
+	assert.Contains(t, request.header.Get("Content-Disposition"), `filename="it.example-test-serial-1.tar"`)
+	assert.Equal(t, http.StatusBadRequest, b.upload(t).status)
+	assert.NotEqual(t, http.StatusOK, b.upload(t, `{"_type":"argine-signature"}`).status)
+	assert.Equal(t, http.StatusBadRequest, b.upload(t, strings.Repeat("x", publish.MaxSignature+1)).status)
+	assert.Equal(t, http.StatusRequestEntityTooLarge, b.upload(t, strings.Repeat("x", 1<<20)).status)
+	assert.Equal(t, http.StatusUnprocessableEntity, b.post(t, "/push", nil).status, "no one has signed")
+	p = b.upload(t, a.signed(t, request.raw))
+	assert.Contains(t, p.text, "Signatures: 1 of 1 anna signed")
+	assert.Contains(t, b.get(t, "/").text, "A release is signed, and waits to be pushed")
+	assert.Equal(t, "/", b.post(t, "/push", nil).path)
+	assert.Equal(t, 1, pushed)
+	assert.Equal(t, http.StatusConflict, b.post(t, "/release", nil).status, "nothing has changed")
+}
+
+// A release that the guards hold is made only with a reason.
+func TestHeldRelease(t *testing.T) {
+	t.Parallel()
+	a := newAgency(t)
+	a.list(t, "co.uk")
+	a.open(t)
+	b := a.enter(t)
+	p := b.post(t, "/release", nil)
+	assert.Equal(t, http.StatusUnprocessableEntity, p.status)
+	assert.Contains(t, p.text, "public-suffix")
+	p = b.post(t, "/release", fields("override", "a test"))
+	assert.Contains(t, p.text, "Guards overriddena test")
+}
+
+// An officer's terminal has a code, which lets it read the request and bring one signature.
+func TestTerminal(t *testing.T) {
+	t.Parallel()
+	a := newAgency(t)
+	a.list(t, "bad.example")
+	a.open(t)
+	b := a.enter(t)
+	b.post(t, "/release", nil)
+	p := b.post(t, "/code", nil)
+	_, rest, _ := strings.Cut(p.text, "--code ")
+	code, _, _ := strings.Cut(rest, " ")
+	terminal := func(method, path, code, body string) page {
+		r, err := http.NewRequestWithContext(t.Context(), method, a.server.URL+path, strings.NewReader(body))
+		require.NoError(t, err)
+		r.Header.Set("Authorization", "Bearer "+code)
+		return a.stranger(t).send(t, r)
+	}
+	for _, wrong := range []string{"", "x", code + "x"} {
+		assert.Equal(t, http.StatusUnauthorized, terminal(http.MethodGet, "/terminal/request", wrong, "").status)
+	}
+	request := terminal(http.MethodGet, "/terminal/request", strings.ToLower(code), "")
+	require.Equal(t, http.StatusOK, request.status, request.raw)
+	assert.Equal(t, http.StatusBadRequest, terminal(http.MethodPost, "/terminal/signature", code, "no signature").status)
+	assert.Equal(t, http.StatusOK, terminal(http.MethodPost, "/terminal/signature", code, a.signed(t, request.raw)).status)
+	assert.Equal(t, http.StatusUnauthorized, terminal(http.MethodGet, "/terminal/request", code, "").status, "it was used")
+	assert.Contains(t, b.get(t, "/pending").text, "anna signed")
+}
+
+// Urgent orders are asked for at the desk, and count with an officer's signature.
+func TestUrgent(t *testing.T) {
+	t.Parallel()
+	a := newAgency(t)
+	a.list(t, "bad.example")
+	a.open(t, func(o *desk.Options) {
+		o.Push = func(_ context.Context, _ string, bundle io.Reader) error {
+			_, err := io.Copy(io.Discard, bundle)
+			return err
+		}
+	})
+	b := a.enter(t)
+	assert.Contains(t, b.get(t, "/urgent").text, "No urgent order is in force")
+	b.post(t, "/release", nil)
+	a.sign(t)
+	b.post(t, "/push", nil)
+	p := b.post(t, "/urgent", fields("entries", "worse.example", "reference", "night 3"))
+	assert.Contains(t, p.text, "Asked for by carla.")
+	assert.Contains(t, b.get(t, "/").text, "Urgent orders wait for an officer's signature")
+	request := b.post(t, "/request", fields("what", "urgent"))
+	b.upload(t, a.signed(t, request.raw))
+	p = b.get(t, "/urgent")
+	assert.Contains(t, p.text, "worse.example|night 3|")
+	assert.Contains(t, p.text, "may still list 4 targets")
+	assert.Equal(t, http.StatusUnprocessableEntity, b.post(t, "/urgent", fields("entries", "co.uk")).status)
+}

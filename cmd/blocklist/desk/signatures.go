@@ -1,0 +1,84 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+// asked returns what a form is about: what is pending, or urgent orders.
+func (v *visit) asked() (*publish.Pending, error) {
+	if v.r.FormValue("what") == "urgent" {
+		return v.ledger.PendingUrgent(v.r.Context())
+	}
+	return v.ledger.Pending()
+}
+
+// recipients returns the age recipients that a form names, one a line.
+func (v *visit) recipients() []string { return strings.Fields(v.r.FormValue("recipients")) }
+
+// request sends a signing request as a file.
+func (v *visit) request() error {
+	p, err := v.asked()
+	if err != nil {
+		return err
+	}
+	return writeRequest(v.r.Context(), v.w, v.ledger, p, v.recipients())
+}
+
+// bringSignatures adds the signatures and refusals of officers.
+func (v *visit) bringSignatures() error {
+	if err := v.r.ParseMultipartForm(maxUpload); err != nil {
+		return fmt.Errorf("reading the files: %w: %w", blocklist.ErrMalformed, err)
+	}
+	files := v.r.MultipartForm.File["signature"]
+	if len(files) == 0 {
+		return fmt.Errorf("%w: no file was chosen", blocklist.ErrMalformed)
+	}
+	for _, header := range files {
+		f, err := header.Open()
+		if err != nil {
+			return err
+		}
+		text, err := io.ReadAll(io.LimitReader(f, publish.MaxSignature+1))
+		if err = errors.Join(err, f.Close()); err == nil {
+			err = bring(v.r.Context(), v.ledger, text)
+		}
+		if err != nil {
+			return fmt.Errorf("%.80q: %w", header.Filename, err)
+		}
+	}
+	return v.redirect(local(v.r.FormValue("back")), nil)
+}
+
+// bring adds an officer's signature or refusal.
+func bring(ctx context.Context, l *publish.Ledger, text []byte) error {
+	if len(text) > publish.MaxSignature {
+		return fmt.Errorf("%w: it is no signature", blocklist.ErrTooLarge)
+	}
+	var err error
+	if strings.Contains(string(text), `"argine-refusal"`) {
+		_, err = l.AddRefusal(ctx, text)
+	} else {
+		_, err = l.AddSignature(ctx, text)
+	}
+	return err
+}
+
+// signing is what the forms for signatures need.
+type signing struct {
+	What, Back   string
+	Confidential bool
+}
+
+func newSigning(what string, confidential bool) signing {
+	if what == "urgent" {
+		return signing{what, "/urgent", confidential}
+	}
+	return signing{what, "/pending", confidential}
+}

@@ -1,0 +1,51 @@
+package desk
+
+import (
+	"errors"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+// urgentPage has the urgent orders in force, and those that wait for a signature.
+type urgentPage struct {
+	publish.UrgentList
+	Waiting *publish.Pending
+	Now     time.Time
+	Code    *code
+}
+
+func (v *visit) urgent() error {
+	p, err := v.urgentPage()
+	if err != nil {
+		return err
+	}
+	return v.show("urgent", "urgent.title", p)
+}
+
+func (v *visit) urgentPage() (p urgentPage, err error) {
+	p.Now = time.Now()
+	if v.now.Root == nil {
+		return p, nil
+	}
+	if p.UrgentList, err = v.ledger.Urgent(v.r.Context()); err != nil {
+		return p, err
+	}
+	p.Waiting, err = v.ledger.PendingUrgent(v.r.Context())
+	if errors.Is(err, publish.ErrNothingPending) {
+		p.Waiting, err = nil, nil
+	}
+	return p, err
+}
+
+// askUrgent makes urgent orders that wait for one officer's signature.
+func (v *visit) askUrgent() error {
+	f := v.changeForm("add")
+	_, entries, err := f.parse()
+	if err != nil {
+		return err
+	}
+	by := publish.Audit{Author: v.person.Name, Reason: f.Reason, Reference: f.Reference}
+	_, err = v.ledger.PrepareUrgent(v.r.Context(), publish.UrgentChange{Add: entries}, by)
+	return v.then(err, "/urgent")
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// Limits on what an officer's terminal fetches from a desk.
+const (
+	maxRequest  = 4 << 30 // bytes; a request with a snapshot is as long as the list
+	deskTimeout = 10 * time.Minute
+)
+
+// signAtDesk fetches the request for which a desk has made a one-time code, signs it, and brings the signature back.
+func (a *app) signAtDesk(ctx context.Context, base string, s signFlags) error {
+	if s.code == "" {
+		return usage("--code is missing: the page of the desk makes one")
+	}
+	if s.out != "" {
+		return usage("the signature goes to the desk: -o goes with the FILE of a request")
+	}
+	ctx, cancel := context.WithTimeout(ctx, deskTimeout)
+	defer cancel()
+	folder, err := os.MkdirTemp("", "blocklist-request-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder) //nolint:errcheck // a temporary folder
+	d := deskClient{strings.TrimSuffix(base, "/"), s.code}
+	path := filepath.Join(folder, "request")
+	if err := d.fetch(ctx, path); err != nil {
+		return err
+	}
+	return a.signRequest(ctx, path, s, func(signature []byte, what string) error {
+		said, err := d.send(ctx, http.MethodPost, "/terminal/signature", signature)
+		if err != nil {
+			return err
+		}
+		defer said.Close() //nolint:errcheck // it was only read
+		a.printf("signed: %s", what)
+		a.result(fields{"desk": base, "signed": what})
+		return nil
+	})
+}
+
+// deskClient is an officer's terminal, at a desk.
+type deskClient struct{ base, code string }
+
+// fetch saves the request to a file.
+func (d deskClient) fetch(ctx context.Context, path string) error {
+	body, err := d.send(ctx, http.MethodGet, "/terminal/request", nil)
+	if err != nil {
+		return err
+	}
+	defer body.Close() //nolint:errcheck // it was only read
+	return writeFileMode(path, 0o600, func(w io.Writer) error {
+		n, err := io.Copy(w, io.LimitReader(body, maxRequest+1))
+		if err == nil && n > maxRequest {
+			err = fmt.Errorf("fetching the request: %w", blocklist.ErrTooLarge)
+		}
+		return err
+	})
+}
+
+// send asks the desk, and returns the body of its answer.
+func (d deskClient) send(ctx context.Context, method, path string, body []byte) (io.ReadCloser, error) {
+	r, err := http.NewRequestWithContext(ctx, method, d.base+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Authorization", "Bearer "+d.code)
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	answer, err := client.Do(r)
+	if err != nil {
+		return nil, fmt.Errorf("asking the desk: %w", err)
+	}
+	if answer.StatusCode == http.StatusOK {
+		return answer.Body, nil
+	}
+	defer answer.Body.Close() //nolint:errcheck // it was only read
+	why, _ := io.ReadAll(io.LimitReader(answer.Body, 400))
+	err = fmt.Errorf("asking the desk: the answer is %s: %s", answer.Status, strings.TrimSpace(string(why)))
+	if answer.StatusCode == http.StatusUnauthorized {
+		err = withHint(err, "the page of the desk makes another code")
+	}
+	return nil, err
+}
