@@ -121,7 +121,7 @@ func (v *recovery) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		v.note("a release has neither the settings of the guards, nor checks of pages, nor roles, nor who subscribes: set them again")
+		v.note("a release has neither the settings of the guards, nor checks of pages, nor roles, nor proposals, nor who subscribes: set them again")
 		if v.to.history, err = ledger.Open(v.to.dir, v.to.resume); err != nil {
 			return err
 		}

@@ -78,7 +78,7 @@ const (
 func changesNothing(kind string) bool {
 	switch kind {
 	case KindPush, KindBundle, KindRoot, KindRefuse, KindSkip, KindUrgent, KindOverride, KindGuard, KindRules, KindRole, KindSubscribe, KindUnsubscribe,
-		KindRecover, KindConfirm, KindProposals:
+		KindRecover, KindProposals:
 		return true
 	}
 	return false

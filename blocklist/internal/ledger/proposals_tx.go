@@ -63,8 +63,13 @@ func (t *Tx) Step(ctx context.Context, kind string, a Audit, fill func(*StepTx) 
 	return recordStep(ctx, t.tx, t.View.list, kind, a, fill)
 }
 
-// OperationID returns the ID of the operation.
-func (t *Tx) OperationID() int64 { return t.op.ID }
+// OperationID returns the ID of the operation, 0 if it has changed nothing so far and would not be recorded.
+func (t *Tx) OperationID() int64 {
+	if !t.changed() {
+		return 0
+	}
+	return t.op.ID
+}
 
 // SetReference sets the reference of the operation.
 func (t *Tx) SetReference(reference string) { t.op.Reference = reference }

@@ -209,6 +209,22 @@ func TestDecisionOnWhatWasSeen(t *testing.T) {
 	require.NoError(t, decide(t, l, proposal.Check, anna, 1)[0].Err, "a platform did not help")
 }
 
+// An order that stands already needs no operation.
+func TestConfirmWhatIsListed(t *testing.T) {
+	t.Parallel()
+	l, _ := newLedger(t)
+	_, err := l.Add(t.Context(), []blocklist.Entry{entry(t, "a.example category=test")}, anna)
+	require.NoError(t, err)
+	propose(t, l, about("a.example"))
+	decide(t, l, proposal.Check, anna, 1)
+	before := verified(t, l).Operations
+	r := decide(t, l, proposal.Confirm, bruno, 1)[0]
+	require.NoError(t, r.Err)
+	assert.Equal(t, proposal.Listed, r.State)
+	assert.Zero(t, r.Operation)
+	assert.Equal(t, before, verified(t, l).Operations)
+}
+
 func TestAnotherAgencysEntry(t *testing.T) {
 	t.Parallel()
 	l, _ := newLedger(t)
