@@ -31,6 +31,7 @@ CREATE TABLE proposals (
 CREATE UNIQUE INDEX proposals_place ON proposals (place);
 CREATE INDEX proposals_page ON proposals (source, category, state, place, checker);
 CREATE INDEX proposals_target ON proposals (target, source);
+CREATE INDEX proposals_source ON proposals (source, target);
 CREATE INDEX proposals_host ON proposals (host, place);
 CREATE UNIQUE INDEX proposals_key ON proposals (source, key) WHERE key != '';
 CREATE TABLE proposal_counts (

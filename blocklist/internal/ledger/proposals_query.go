@@ -196,6 +196,11 @@ func (v View) ProposalsOf(ctx context.Context, source, target string) iter.Seq2[
 	return query(ctx, v.q, scanProposal, `SELECT current FROM proposals WHERE target = ? AND source = ? ORDER BY id DESC`, target, source)
 }
 
+// ProposalsFrom yields all proposals of a source, sorted by target, each target's oldest first.
+func (v View) ProposalsFrom(ctx context.Context, source string) iter.Seq2[Proposal, error] {
+	return query(ctx, v.q, scanProposal, `SELECT current FROM proposals WHERE source = ? ORDER BY target, id`, source)
+}
+
 // ProposalStep is a step with what it changed about one proposal.
 type ProposalStep struct {
 	Step

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -12,7 +13,7 @@ import (
 // verifyProposals verifies the chain of steps, the operations that have recorded their hashes, the state of each
 // proposal, and the counts.
 func (v View) verifyProposals(ctx context.Context) error {
-	if err := v.verifySteps(ctx); err != nil {
+	if err := errors.Join(v.verifySteps(ctx), v.verifySources(ctx)); err != nil {
 		return err
 	}
 	counts, err := v.verifyStates(ctx)

@@ -13,6 +13,10 @@
 // has checked; without a rule that is every category. Confirming gives the order in the same transaction, with the guards
 // and rules of [publish.Ledger.Add].
 //
+// Programs send reports to [Reports], an http.Handler, with the token of their source ([NewToken]). [FollowList] makes
+// another agency's list a source; [Update] turns what it lists and withdraws into proposals. [FindTargets] and [ReadTable]
+// read the text of an e-mail and tables.
+//
 // Each of these is a step: proposals have a history of their own beside the operations of the ledger, chained in the same
 // way and covered by [publish.Ledger.Verify]. A release records its last hash, so the officers' signatures cover it. A
 // step never changes the list, nor a release that waits for signatures; a signing request does not carry it.

@@ -1,0 +1,62 @@
+package ledger
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// metaSources is the key of the sources of proposals in the table meta. Steps of [StepSource] record its SHA-256.
+const metaSources = "sources"
+
+// ReadSources returns the sources of proposals by their names.
+func ReadSources[T any](ctx context.Context, v View) (map[string]T, error) {
+	all := map[string]T{}
+	stored, err := v.Meta(ctx, metaSources)
+	if err != nil || stored == "" {
+		return all, err
+	}
+	if err := json.Unmarshal([]byte(stored), &all); err != nil {
+		return nil, Damaged("the sources can't be read: %v", err)
+	}
+	return all, nil
+}
+
+// WriteSources stores the sources of proposals. The reference of the step says what has changed.
+func WriteSources[T any](ctx context.Context, t *StepTx, all map[string]T, what string) error {
+	stored, err := json.Marshal(all)
+	if err != nil {
+		return err
+	}
+	t.step.Reference = fmt.Sprintf("%.2000s [%s]", what, sourcesSum(string(stored)))
+	_, err = t.tx.ExecContext(ctx, putMeta, metaSources, string(stored))
+	return err
+}
+
+// sourcesSum returns the text that ends the reference of a step about sources.
+func sourcesSum(stored string) string {
+	sum := sha256.Sum256([]byte(stored))
+	return "sources " + hex.EncodeToString(sum[:])
+}
+
+// verifySources fails unless the sources are those of the last step that has changed them.
+func (v View) verifySources(ctx context.Context) error {
+	stored, err := v.Meta(ctx, metaSources)
+	if err != nil {
+		return err
+	}
+	var last Step
+	for s, err := range v.Steps(ctx, 0, StepSource) {
+		if err != nil {
+			return err
+		}
+		last = s
+	}
+	if last.ID == 0 && stored == "" || strings.HasSuffix(last.Reference, "["+sourcesSum(stored)+"]") {
+		return nil
+	}
+	return Damaged("the sources of proposals are not those that step %d has left", last.ID)
+}

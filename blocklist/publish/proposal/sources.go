@@ -1,0 +1,118 @@
+package proposal
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/argine-dns/argine/blocklist/internal/ledger"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+// Source is where proposals come from by themselves: a program with a token, or another agency's list that is followed.
+type Source struct {
+	Token string   `json:"token,omitempty"` // SHA-256 of its token, in hexadecimal
+	Root  []byte   `json:"root,omitempty"`  // of a list: the root that it is trusted from
+	From  []string `json:"from,omitempty"`  // of a list: its origins and mirrors
+}
+
+// ErrNoSource is returned if there is no source with a name.
+var ErrNoSource = errors.New("there is no such source")
+
+// Sources returns the sources by their names.
+func Sources(ctx context.Context, l *publish.Ledger) (map[string]Source, error) {
+	return ledger.ReadSources[Source](ctx, l.History().View)
+}
+
+// change changes a source and records it as a step, whose reference says what.
+func change(ctx context.Context, l *publish.Ledger, name, what string, by publish.Audit, set func(Source, bool) (Source, bool, error)) error {
+	if name == "" {
+		return malformed("a source needs a name")
+	}
+	if err := checkTexts(Proposal{Source: name}); err != nil {
+		return err
+	}
+	return l.History().Propose(ctx, ledger.StepSource, by, func(t *ledger.StepTx) error {
+		all, err := ledger.ReadSources[Source](ctx, t.View)
+		if err != nil {
+			return err
+		}
+		before, known := all[name]
+		after, keep, err := set(before, known)
+		if err != nil {
+			return err
+		}
+		if all[name] = after; !keep {
+			delete(all, name)
+		}
+		return ledger.WriteSources(ctx, t, all, name+": "+what)
+	})
+}
+
+// NewToken makes a token for a program that sends reports, in place of the one that the source had, and returns it. Only
+// its SHA-256 is kept.
+func NewToken(ctx context.Context, l *publish.Ledger, name string, by publish.Audit) (token string, err error) {
+	token = "argine-" + rand.Text()
+	sum := tokenSum(token)
+	err = change(ctx, l, name, "a new token, SHA-256 "+sum, by, func(s Source, _ bool) (Source, bool, error) {
+		s.Token = sum
+		return s, true, nil
+	})
+	return token, err
+}
+
+func tokenSum(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(sum[:])
+}
+
+// sourceOf returns the name of the source with a token, and false if there is none.
+func sourceOf(all map[string]Source, token string) (name string, ok bool) {
+	sum := tokenSum(token)
+	for n, s := range all {
+		if subtle.ConstantTimeCompare([]byte(s.Token), []byte(sum)) == 1 {
+			name, ok = n, true
+		}
+	}
+	return name, ok
+}
+
+// FollowList makes another agency's list a source, or changes from where it is followed. The root is one that was
+// obtained from that agency in a trusted way; its list is the name of the source.
+func FollowList(ctx context.Context, l *publish.Ledger, root []byte, from []string, by publish.Audit) (name string, err error) {
+	if len(root) == 0 || len(from) == 0 {
+		return "", malformed("a list to follow needs its root and an origin")
+	}
+	r, err := trust.OpenRoot(root)
+	if err != nil {
+		return "", fmt.Errorf("following a list: %w", err)
+	}
+	if name = r.Spec().List; name == l.List() {
+		return name, malformed("%s is this list itself", name)
+	}
+	fingerprint, err := publish.Fingerprint(root)
+	if err != nil {
+		return name, err
+	}
+	what := fmt.Sprintf("followed from %s, root %d with fingerprint %s", strings.Join(from, ", "), r.Version(), fingerprint)
+	return name, change(ctx, l, name, what, by, func(s Source, _ bool) (Source, bool, error) {
+		s.Root, s.From = root, from
+		return s, true, nil
+	})
+}
+
+// RemoveSource removes a source: its token is worth nothing any more, its list is followed no longer. Its proposals stay.
+func RemoveSource(ctx context.Context, l *publish.Ledger, name string, by publish.Audit) error {
+	return change(ctx, l, name, "removed", by, func(s Source, known bool) (Source, bool, error) {
+		if !known {
+			return s, false, fmt.Errorf("%q: %w; blocklist source shows them", name, ErrNoSource)
+		}
+		return s, false, nil
+	})
+}
