@@ -201,3 +201,17 @@ func (s *Subscription) warnOfRoot() {
 		s.c.Log.Warn("the list's root ends soon: the agency has to renew it", slog.Int64("root", root.Version), slog.Time("expires", root.Expires))
 	}
 }
+
+// Signers returns the names of the officers who have signed the current release, none if there is none.
+func (s *Subscription) Signers() (names []string, err error) {
+	s.lockNow()
+	defer s.refreshing.Unlock()
+	if s.held.Metadata.Targets == nil {
+		return nil, nil
+	}
+	signatures, err := trust.CheckSignatures(s.held.Root, s.held.Metadata.Targets.Bytes())
+	for _, officer := range signatures.Signed {
+		names = append(names, officer.Name)
+	}
+	return names, err
+}

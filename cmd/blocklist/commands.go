@@ -28,7 +28,7 @@ func (a *app) groups() []group {
 			changing(a.add()), changing(a.importList()), changing(a.remove()), changing(a.undo()),
 			a.entries(), a.diff(), a.due(), a.status(), a.export(), a.desk(),
 		}},
-		{"What is to be decided", []*cobra.Command{changing(a.propose()), a.proposals()}},
+		{"What is to be decided", []*cobra.Command{changing(a.propose()), a.proposals(), a.sources()}},
 		{"Releases and signatures", []*cobra.Command{
 			changing(a.release()), a.pending(), changing(a.request()), withoutLedger(a.review()), changing(a.sign()),
 			changing(a.refuse()), changing(a.push()), changing(a.bundle()), a.urgent(),
