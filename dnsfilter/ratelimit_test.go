@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/testdata/longtest"
 )
 
 // limitedServer serves all clients, with a rate limit.
@@ -109,7 +110,7 @@ func TestManyNetworks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := limitedServer(t, dnsfilter.RateLimit{PerSecond: 50})
 		answers := 0
-		for i := range 200_000 {
+		for i := range longtest.Rounds(100_000, 200_000) {
 			var a [4]byte
 			binary.BigEndian.PutUint32(a[:], uint32(i)<<8)
 			require.NotNil(t, askFrom(t, s, netip.AddrFrom4(a).String(), false))

@@ -1,12 +1,15 @@
 package keys_test
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
 	"testing"
 
+	"filippo.io/age"
+	"filippo.io/age/armor"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -45,12 +48,35 @@ func TestKeygenEncrypted(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, public+"\n", string(file))
 
-	_, err = keys.Load(path, phrase("wrong"))
-	assert.ErrorIs(t, err, keys.ErrPassphrase)
-	assert.NotErrorIs(t, err, blocklist.ErrUntrusted)
 	noTerminal := errors.New("no terminal")
 	_, err = keys.Load(path, func() (string, error) { return "", noTerminal })
 	assert.ErrorIs(t, err, noTerminal)
+}
+
+// The file takes little work, unlike those that Generate makes.
+func TestWrongPassphrase(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "anna.key")
+	recipient, err := age.NewScryptRecipient("correct horse")
+	require.NoError(t, err)
+	recipient.SetWorkFactor(10)
+	var out bytes.Buffer
+	armored := armor.NewWriter(&out)
+	w, err := age.Encrypt(armored, recipient)
+	require.NoError(t, err)
+	_, err = keys.Generate(path, path+".pub", "anna", "")
+	require.NoError(t, err)
+	plain, err := os.ReadFile(path)
+	require.NoError(t, err)
+	_, err = w.Write(plain)
+	require.NoError(t, err)
+	require.NoError(t, errors.Join(w.Close(), armored.Close()))
+	require.NoError(t, os.WriteFile(path, out.Bytes(), 0o600))
+
+	_, err = keys.Load(path, phrase("correct horse"))
+	require.NoError(t, err)
+	_, err = keys.Load(path, phrase("wrong"))
+	assert.ErrorIs(t, err, keys.ErrPassphrase)
+	assert.NotErrorIs(t, err, blocklist.ErrUntrusted)
 }
 
 func TestKeygenNeverOverwrites(t *testing.T) {
