@@ -58,6 +58,8 @@ func (s *Settings) Fixed(next *Settings) (keys []string) {
 		{"metrics", s.Metrics != next.Metrics},
 		{"pprof", s.Pprof != next.Pprof},
 		{"stop_page", !s.StopPage.SameAddresses(&next.StopPage)},
+		{"dnstap", s.Dnstap != next.Dnstap},
+		{"query_log", s.QueryLog != next.QueryLog},
 		{"zone_files", s.ZoneFiles != next.ZoneFiles},
 	} {
 		if k.differs {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist/guard"
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/dnstap"
 	"github.com/argine-dns/argine/dnsfilter/internal/files"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
@@ -75,6 +76,8 @@ func (s *Settings) fields(r *reader) fields {
 		"pprof":          scalar(r, &s.Pprof, parsePprof),
 		"cookie_secrets": s.file(r, &s.CookieSecrets),
 		"stop_page":      func(n *yaml.Node) { s.readStopPage(r, n) },
+		"dnstap":         scalar(r, &s.Dnstap, dnstap.ParseTarget),
+		"query_log":      func(n *yaml.Node) { s.readQueryLog(r, n) },
 		"records":        s.file(r, &s.Records),
 		"stale":          func(n *yaml.Node) { s.readStale(r, n) },
 		"block_ttl":      scalar(r, &s.BlockTTL, parseBlockTTL),

@@ -6,6 +6,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/dnstap"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
@@ -46,6 +47,9 @@ type Settings struct {
 	Certificate Certificate    // of the listen addresses with tls, https and quic; zero: none
 	Proxies     []netip.Prefix // networks whose connections and datagrams begin with a PROXY header
 	StopPage    StopPage       // web server for the sinkhole addresses; default: none
+
+	Dnstap   dnstap.Target // where messages go; zero: nowhere
+	QueryLog QueryLog      // default: none
 
 	includes []include
 

@@ -26,6 +26,7 @@ func (s *listCollector) Collect(ch chan<- prometheus.Metric) {
 		c.moment("dnsfilter_certificate_expires_timestamp_seconds", "When the certificate in force expires.", pair.Leaf.NotAfter, nil)
 	}
 	c.stopPage(s.stopPage.Stats())
+	c.logs(&s.logs)
 	c.policyZones((*running)(s).zoneStatus())
 	for _, l := range s.active.Load().settings.LocalFiles() {
 		r, _ := reportOf(s.store, l.List)

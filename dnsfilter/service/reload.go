@@ -123,6 +123,7 @@ func (s *Service) reload(ctx context.Context, asked bool) error {
 		return err
 	}
 	server.Primary, server.Notified = zones.primary(), s.notified
+	server.Taps = s.logs.taps()
 	for _, l := range next.LocalFiles() {
 		if _, current := heldFile(l, s.store); !current && !l.Awaited() {
 			if err := s.local.loadSettled(l, s.guards); err != nil {

@@ -30,6 +30,8 @@ type running struct {
 	certificate certificate
 	stopPage    *stoppage.Server // without sockets if the settings have none
 
+	logs logs
+
 	listening []net.Addr      // set when Run has begun to listen
 	inodes    map[string]bool // of the UDP sockets
 

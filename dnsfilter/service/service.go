@@ -81,6 +81,7 @@ func New(read func() (*config.Settings, error), log *slog.Logger) (*Service, err
 	}
 	s.local = &localLists{store: store, log: log, held: readLocalHolds(settings.State)}
 	s.zoneLists = &zoneLists{log: log, states: map[*dnsfilter.PolicyZone]zoneState{}}
+	s.logs = newLogs(settings, log)
 	if s.zones, err = s.newPolicyZones(settings, nil); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
@@ -111,6 +112,7 @@ func (s *Service) newServer() (*dnsfilter.Server, error) {
 		return nil, err
 	}
 	c.Store, c.Log, c.Primary, c.Notified = s.store, s.log, s.zones.primary(), s.notified
+	c.Taps = s.logs.taps()
 	return dnsfilter.New(c)
 }
 
@@ -203,6 +205,7 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 		defer endAnswers()
 		return s.awaitSuccessor(serving, endWork, listeners, sockets)
 	})
+	s.logs.run(answering, g)
 	s.notifyServing()
 	context.AfterFunc(serving, func() { notify(s.log, daemon.SdNotifyStopping) })
 	err = g.Wait()

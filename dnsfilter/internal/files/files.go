@@ -3,6 +3,7 @@
 package files
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -72,4 +73,14 @@ func Read(path string, limit int) ([]byte, error) {
 		err = fmt.Errorf("%s: %w: more than %d KiB", path, blocklist.ErrTooLarge, limit>>10)
 	}
 	return b, err
+}
+
+// IsMoved reports whether a path no longer leads to the open file, as after a rotation of logs.
+func IsMoved(f *os.File, path string) bool {
+	now, err := os.Stat(path)
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	mine, err := f.Stat()
+	return err == nil && !os.SameFile(mine, now)
 }

@@ -1,0 +1,169 @@
+package dnstap
+
+import (
+	"context"
+	"encoding/binary"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/backlog"
+	"github.com/argine-dns/argine/dnsfilter/upstream"
+)
+
+const (
+	backlogSize = 4 << 20                // bytes of messages that wait for the collector
+	flushEvery  = 200 * time.Millisecond // messages that come within are sent together
+	firstPause  = time.Second            // before the collector is tried again
+	longPause   = 30 * time.Second       // the longest such pause
+)
+
+// Config is the configuration of a sink.
+type Config struct {
+	Target   Target
+	Identity string       // of the server, as in answers to NSID; empty: left out
+	Version  string       // empty: left out
+	Log      *slog.Logger // nil: no log
+}
+
+// Sink is a [dnsfilter.Tap] that sends what it sees to a collector, or writes it into a file.
+type Sink struct {
+	config  Config
+	head    []byte // fields of each message
+	backlog *backlog.Backlog
+
+	sent      atomic.Uint64
+	connected atomic.Bool
+}
+
+// Stats are the state of a sink, and its counters since it was created.
+type Stats struct {
+	Sent      uint64 // messages handed to the collector, or written
+	Dropped   uint64 // messages that were not, since there was no collector, or it was too slow
+	Connected bool   // the collector takes messages
+}
+
+// type check.
+var _ dnsfilter.Tap = (*Sink)(nil)
+
+// New creates a sink, and starts nothing.
+func New(c Config) *Sink {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Sink{config: c, backlog: backlog.New(backlogSize)}
+	if c.Identity != "" {
+		s.head = appendBytes(s.head, fieldIdentity, []byte(c.Identity))
+	}
+	if c.Version != "" {
+		s.head = appendBytes(s.head, fieldVersion, []byte(c.Version))
+	}
+	s.head = appendNumber(s.head, fieldType, 1)
+	return s
+}
+
+// Stats returns the state and the counters.
+func (s *Sink) Stats() Stats {
+	return Stats{Sent: s.sent.Load(), Dropped: s.backlog.Dropped(), Connected: s.connected.Load()}
+}
+
+// Sizes of messages that take no allocation, in bytes.
+const (
+	usualMessage = 2048
+	usualFrame   = usualMessage + 512
+)
+
+// Client implements [dnsfilter.Tap].
+func (s *Sink) Client(m dnsfilter.ClientMessage) {
+	var buf [usualMessage]byte
+	s.add(appendClient(buf[:0], &m))
+}
+
+// Upstream implements [dnsfilter.Tap].
+func (s *Sink) Upstream(m upstream.Message) {
+	var buf [usualMessage]byte
+	s.add(appendUpstream(buf[:0], &m))
+}
+
+// add adds a frame with a Message to the backlog, its length before it.
+func (s *Sink) add(message []byte) {
+	var buf [usualFrame]byte
+	frame := append(append(buf[:0], 0, 0, 0, 0), s.head...)
+	frame = protowire.AppendBytes(protowire.AppendTag(frame, fieldMessage, protowire.BytesType), message)
+	binary.BigEndian.PutUint32(frame, uint32(len(frame)-4))
+	s.backlog.Add(frame)
+}
+
+// Run sends messages until ctx ends, and then those that are left. It connects again whenever that is needed.
+func (s *Sink) Run(ctx context.Context) {
+	pause := firstPause
+	for {
+		w, err := s.open(ctx)
+		if err == nil {
+			s.connected.Store(true)
+			s.config.Log.Info("dnstap: connected", slog.String("to", s.config.Target.String()))
+			pause = firstPause
+			err = s.send(ctx, w)
+			s.connected.Store(false)
+			w.close()
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			s.config.Log.Warn("dnstap: messages are dropped until the collector takes them", slog.Any("error", err), slog.Duration("again_in", pause))
+			sleep(ctx, pause)
+			pause = min(2*pause, longPause)
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// send sends messages until ctx ends, or until it fails.
+func (s *Sink) send(ctx context.Context, w *writer) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return s.sendBacklog(w)
+		case <-s.backlog.Ready():
+		}
+		sleep(ctx, flushEvery)
+		if err := s.sendBacklog(w); err != nil {
+			return err
+		}
+		if w.isMoved() {
+			return nil // the next file is made
+		}
+	}
+}
+
+// sendBacklog sends the messages that wait.
+func (s *Sink) sendBacklog(w *writer) error {
+	var err error
+	n := 0
+	for rest := s.backlog.Take(); len(rest) > 0; n++ {
+		end := 4 + int(binary.BigEndian.Uint32(rest))
+		if err == nil {
+			_, err = w.WriteFrame(rest[4:end])
+		}
+		rest = rest[end:]
+	}
+	if err == nil {
+		err = w.Flush()
+	}
+	if err != nil {
+		s.backlog.Drop(n)
+		return err
+	}
+	s.sent.Add(uint64(n))
+	return nil
+}

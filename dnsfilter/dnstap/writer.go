@@ -1,0 +1,77 @@
+package dnstap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	framestream "github.com/farsightsec/golang-framestream"
+
+	"github.com/argine-dns/argine/dnsfilter/internal/files"
+)
+
+// contentType is the content type of frames with dnstap messages.
+const contentType = "protobuf:dnstap.Dnstap"
+
+// within is the time limit for connecting, and for each write.
+const within = 5 * time.Second
+
+// writer is a connection to a collector, or a file.
+type writer struct {
+	*framestream.Writer
+
+	to   io.Closer
+	file *os.File // nil: a connection
+	path string
+}
+
+// open connects to the collector, or makes the file.
+func (s *Sink) open(ctx context.Context) (*writer, error) {
+	t := s.config.Target
+	if t.Network == "file" {
+		return openFile(t.Address)
+	}
+	d := net.Dialer{Timeout: within}
+	conn, err := d.DialContext(ctx, t.Network, t.Address)
+	if err != nil {
+		return nil, err
+	}
+	w, err := framestream.NewWriter(conn, &framestream.WriterOptions{
+		ContentTypes: [][]byte{[]byte(contentType)}, Bidirectional: true, Timeout: within,
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("greeting the collector: %w", err), conn.Close())
+	}
+	return &writer{Writer: w, to: conn}, nil
+}
+
+// openFile makes a file. One that is there is moved aside, since a file has one stream, with a beginning and an end.
+func openFile(path string) (*writer, error) {
+	if info, err := os.Stat(path); err == nil && info.Size() > 0 {
+		if err := os.Rename(path, path+"."+info.ModTime().UTC().Format("20060102T150405.000")); err != nil {
+			return nil, err
+		}
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	w, err := framestream.NewWriter(f, &framestream.WriterOptions{ContentTypes: [][]byte{[]byte(contentType)}})
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &writer{Writer: w, to: f, file: f, path: path}, nil
+}
+
+// isMoved reports whether the path of a file no longer leads to it.
+func (w *writer) isMoved() bool { return w.file != nil && files.IsMoved(w.file, w.path) }
+
+// close ends the stream. An error does not matter: everything was flushed, or counted as dropped.
+func (w *writer) close() {
+	_ = w.Close()
+	_ = w.to.Close()
+}

@@ -1,0 +1,77 @@
+package querylog
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// Addresses is what is written of the address of a client.
+type Addresses uint8
+
+// What is written.
+const (
+	None      Addresses = iota // nothing
+	Truncated                  // the network: a /24 of IPv4, a /48 of IPv6
+	// Hashed: 64 bits of an HMAC with SHA-256. Its key is made at the start and each day (UTC), and is in memory alone:
+	// so lines of one client can be told to be so for a day, and nobody can find out which client it was later.
+	Hashed
+)
+
+var addressWords = [...]string{"none", "truncated", "hashed"} //nolint:gochecknoglobals // a constant table
+
+// ParseAddresses parses none, truncated or hashed. The error is [blocklist.ErrMalformed].
+func ParseAddresses(text string) (Addresses, error) {
+	if i := slices.Index(addressWords[:], text); i >= 0 {
+		return Addresses(i), nil
+	}
+	return None, fmt.Errorf("addresses %.100q: %w: they are none, truncated or hashed", text, blocklist.ErrMalformed)
+}
+
+// of returns what is written of a client.
+func (a Addresses) of(client netip.Addr, at time.Time, h *hasher) string {
+	client = client.Unmap()
+	switch {
+	case a == None || !client.IsValid():
+		return ""
+	case a == Hashed:
+		return h.hash(client, at)
+	}
+	bits := 48
+	if client.Is4() {
+		bits = 24
+	}
+	network, _ := client.WithZone("").Prefix(bits)
+	return network.String()
+}
+
+// hasher has the key of the day.
+type hasher struct {
+	mu  sync.Mutex
+	day int64
+	key [sha256.Size]byte
+}
+
+func (h *hasher) hash(client netip.Addr, at time.Time) string {
+	const seconds = 24 * 60 * 60
+	day := at.Unix()/seconds + 1
+	h.mu.Lock()
+	if day > h.day {
+		h.day = day
+		_, _ = rand.Read(h.key[:]) // it does not fail
+	}
+	key := h.key
+	h.mu.Unlock()
+	mac := hmac.New(sha256.New, key[:])
+	packed := client.As16()
+	mac.Write(packed[:])
+	return hex.EncodeToString(mac.Sum(nil)[:8])
+}
