@@ -15,6 +15,7 @@ import (
 
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 	"github.com/argine-dns/argine/dnsfilter/internal/grace"
+	"github.com/argine-dns/argine/dnsfilter/internal/idle"
 )
 
 const (
@@ -25,8 +26,8 @@ const (
 	transferTimeout = 30 * time.Second // time limit for writing a message of a transfer
 )
 
-// restAfter is how long an idle connection keeps its goroutine. Then it goes on in a new one, whose stack is small:
-// that of a goroutine that has answered queries is a third of the memory of an idle TLS connection.
+// restAfter is how long an idle connection keeps its goroutine and its buffers. Then it goes on in a new goroutine, whose
+// stack is small: that of a goroutine that has answered queries is a third of the memory of an idle TLS connection.
 const restAfter = time.Second
 
 // errIdle is the reason for going on in a new goroutine.
@@ -57,7 +58,7 @@ type stream struct {
 	*Conn
 
 	conn  net.Conn
-	in    *bufio.Reader
+	in    *bufio.Reader // nil: the connection is idle
 	buf   []byte        // buffer for answers
 	slots chan struct{} // semaphore: one slot per waiting query
 	late  sync.WaitGroup
@@ -76,11 +77,15 @@ const (
 )
 
 func newStream(c *Conn, conn net.Conn) *stream {
-	size := plainBuffer
+	return &stream{Conn: c, conn: conn, slots: make(chan struct{}, maxPipelined)}
+}
+
+// newReader returns a read buffer for the connection.
+func (c *stream) newReader() *bufio.Reader {
 	if c.how.isEncrypted() {
-		size = encryptedBuffer
+		return bufio.NewReaderSize(c.conn, encryptedBuffer)
 	}
-	return &stream{Conn: c, conn: conn, slots: make(chan struct{}, maxPipelined), in: bufio.NewReaderSize(conn, size)}
+	return bufio.NewReaderSize(c.conn, plainBuffer)
 }
 
 // timeouts are the time limits for reading from a connection.
@@ -123,9 +128,11 @@ func (c *stream) run(ctx context.Context, open *sync.WaitGroup) {
 			time.AfterFunc(GracePeriod, func() { _ = c.conn.Close() })
 		})
 	}
+	if c.in == nil {
+		c.in = c.newReader()
+	}
 	if errors.Is(c.serve(ctx), errIdle) {
-		c.buf = nil
-		open.Go(func() { c.run(ctx, open) })
+		open.Go(c.rest(ctx, open))
 		return
 	}
 	c.flush()
@@ -133,6 +140,19 @@ func (c *stream) run(ctx context.Context, open *sync.WaitGroup) {
 	_ = c.conn.Close() // it may be closed already; the error does not matter
 	c.stop()
 	c.Release()
+}
+
+// rest frees what an idle connection does not need. It returns what goes on waiting.
+func (c *stream) rest(ctx context.Context, open *sync.WaitGroup) func() {
+	c.buf = nil
+	if c.in.Buffered() > 0 || c.setReadDeadline(ctx, c.until) != nil {
+		return func() { c.run(ctx, open) }
+	}
+	c.in = nil
+	return func() {
+		idle.Wait(c.conn)
+		c.run(ctx, open)
+	}
 }
 
 // serve answers queries until the connection ends, or is idle.
@@ -212,15 +232,19 @@ func (c *stream) peek(ctx context.Context, n int, wait time.Duration) ([]byte, e
 		return c.in.Peek(n)
 	}
 	c.flush()
-	if err := c.conn.SetReadDeadline(time.Now().Add(wait)); err != nil {
+	if err := c.setReadDeadline(ctx, time.Now().Add(wait)); err != nil {
 		return nil, err
 	}
-	if ctx.Err() != nil { // if ctx ends later, the shutdown code overrides this deadline
-		if err := c.conn.SetReadDeadline(time.Now().Add(endTimeout)); err != nil {
-			return nil, err
-		}
-	}
 	return c.in.Peek(n)
+}
+
+// setReadDeadline sets the read deadline. When ctx has ended, it is endTimeout from now.
+func (c *stream) setReadDeadline(ctx context.Context, at time.Time) error {
+	err := c.conn.SetReadDeadline(at)
+	if err == nil && ctx.Err() != nil { // if ctx ends later, the shutdown code overrides this deadline
+		err = c.conn.SetReadDeadline(time.Now().Add(endTimeout))
+	}
+	return err
 }
 
 // answerPacket answers one message, at once or later in a goroutine.

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/idle"
 )
 
 // Limits of HTTP/2, besides those of HTTP.
@@ -45,18 +46,20 @@ type http2Conn struct {
 	conn       net.Conn
 	client     *dnsfilter.Conn
 	in         *bufio.Reader
-	framer     *http2.Framer
+	decoder    *hpack.Decoder
 	last       uint32    // the highest stream so far
 	received   uint32    // bytes of requests since the last update of the window
 	progressed time.Time // when a stream last ended, or began as the only one
 	reading    bool      // a frame has begun
 	rested     bool      // the goroutine is new
+	until      time.Time // end of the idle timeout of a new goroutine
 	stop       func() bool
 	ended      <-chan struct{}
 	slots      chan struct{} // semaphore: one slot per waiting query
 	late       sync.WaitGroup
 
-	mu      sync.Mutex // guards the following fields, and writing to framer
+	mu      sync.Mutex    // guards the following fields, and writing to framer
+	framer  *http2.Framer // nil: the connection is idle
 	out     bytes.Buffer
 	block   bytes.Buffer
 	encoder *hpack.Encoder
@@ -76,16 +79,40 @@ type http2Stream struct {
 func newHTTP2(conn net.Conn, client *dnsfilter.Conn) *http2Conn {
 	c := &http2Conn{
 		conn: conn, client: client, progressed: time.Now(), slots: make(chan struct{}, maxStreams),
-		streams: make(map[uint32]*http2Stream), window: firstWindow, initial: firstWindow,
+		streams: make(map[uint32]*http2Stream), window: firstWindow, initial: firstWindow, decoder: hpack.NewDecoder(tableSize, nil),
+	}
+	c.wake()
+	return c
+}
+
+// wake makes what rest has freed. The caller holds the lock.
+func (c *http2Conn) wake() {
+	if c.framer != nil {
+		return
 	}
 	c.in = bufio.NewReaderSize(beforeWait{c}, readSize)
 	c.framer = http2.NewFramer(&c.out, c.in)
 	c.framer.SetReuseFrames()
 	c.framer.SetMaxReadFrameSize(maxFrame)
-	c.framer.ReadMetaHeaders, c.framer.MaxHeaderListSize = hpack.NewDecoder(tableSize, nil), maxHeaderBytes
+	c.framer.ReadMetaHeaders, c.framer.MaxHeaderListSize = c.decoder, maxHeaderBytes
 	c.encoder = hpack.NewEncoder(&c.block)
 	c.encoder.SetMaxDynamicTableSize(0)
-	return c
+}
+
+// rest frees what an idle connection does not need. The table of header fields stays: the client relies on it. Rest
+// returns what goes on waiting.
+func (c *http2Conn) rest(ctx context.Context, open *sync.WaitGroup) func() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.out, c.block = bytes.Buffer{}, bytes.Buffer{}
+	if c.in.Buffered() > 0 || c.setReadDeadline(c.deadline()) != nil {
+		return func() { c.run(ctx, open) }
+	}
+	c.in, c.framer, c.encoder, c.streams = nil, nil, nil, map[uint32]*http2Stream{}
+	return func() {
+		idle.Wait(c.conn)
+		c.run(ctx, open)
+	}
 }
 
 // beforeWait reads from the connection. Before that, it sends what was collected.
@@ -97,17 +124,21 @@ func (r beforeWait) Read(b []byte) (int, error) {
 	c.flush()
 	deadline := c.deadline()
 	c.mu.Unlock()
-	if err := c.conn.SetReadDeadline(deadline); err != nil {
+	if err := c.setReadDeadline(deadline); err != nil {
 		return 0, err
 	}
+	return c.conn.Read(b)
+}
+
+// setReadDeadline sets the read deadline. At the end of the server, it is endTimeout from now.
+func (c *http2Conn) setReadDeadline(at time.Time) error {
+	err := c.conn.SetReadDeadline(at)
 	select {
 	case <-c.ended: // later, goAway overrides this deadline
-		if err := c.conn.SetReadDeadline(time.Now().Add(endTimeout)); err != nil {
-			return 0, err
-		}
+		return errors.Join(err, c.conn.SetReadDeadline(time.Now().Add(endTimeout)))
 	default:
+		return err
 	}
-	return c.conn.Read(b)
 }
 
 // deadline returns until when to wait for more. After the first part of the idle timeout, the connection goes on in a
@@ -119,7 +150,7 @@ func (c *http2Conn) deadline() time.Time {
 	case len(c.streams) > 0:
 		return c.progressed.Add(requestTimeout)
 	case c.rested:
-		return time.Now().Add(idleTimeout - restAfter)
+		return c.until
 	}
 	return time.Now().Add(restAfter)
 }
@@ -127,6 +158,7 @@ func (c *http2Conn) deadline() time.Time {
 // goAway says that no more requests are taken. It leaves the pending ones the grace period.
 func (c *http2Conn) goAway() {
 	c.mu.Lock()
+	c.wake()
 	_ = c.framer.WriteGoAway(math.MaxInt32, http2.ErrCodeNo, nil) // writing to memory does not fail
 	c.flush()
 	c.mu.Unlock()
@@ -142,12 +174,14 @@ func (c *http2Conn) run(ctx context.Context, open *sync.WaitGroup) {
 		c.stop = context.AfterFunc(ctx, c.goAway)
 		err = c.begin()
 	}
+	c.mu.Lock()
+	c.wake()
+	c.mu.Unlock()
 	for err == nil {
 		err = c.next()
 	}
 	if errors.Is(err, errIdle) {
-		c.rest()
-		open.Go(func() { c.run(ctx, open) })
+		open.Go(c.rest(ctx, open))
 		return
 	}
 	c.mu.Lock()
@@ -161,7 +195,7 @@ func (c *http2Conn) run(ctx context.Context, open *sync.WaitGroup) {
 
 // begin reads what a connection begins with, and sends the settings.
 func (c *http2Conn) begin() error {
-	c.rested = true // there is nothing to rest from
+	c.beginRest() // there is nothing to rest from
 	preface := make([]byte, len(http2.ClientPreface))
 	if _, err := io.ReadFull(c.in, preface); err != nil {
 		return err
@@ -179,19 +213,15 @@ func (c *http2Conn) begin() error {
 func (c *http2Conn) await() error {
 	_, err := c.in.Peek(1)
 	if err != nil && !c.rested && c.isIdle() && errors.Is(err, os.ErrDeadlineExceeded) {
-		c.rested = true
+		c.beginRest()
 		return errIdle
 	}
 	c.rested = false
 	return err
 }
 
-// rest frees what an idle connection does not need.
-func (c *http2Conn) rest() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.out, c.block = bytes.Buffer{}, bytes.Buffer{}
-}
+// beginRest begins the last part of the idle timeout.
+func (c *http2Conn) beginRest() { c.rested, c.until = true, time.Now().Add(idleTimeout-restAfter) }
 
 // isIdle reports whether no request is underway, and the server does not end.
 func (c *http2Conn) isIdle() bool {

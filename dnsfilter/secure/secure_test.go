@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
@@ -53,6 +54,7 @@ type resolver struct {
 	engine           *dnsfilter.Server
 	tls, https, quic string // addresses
 	roots            *x509.CertPool
+	stop             func() error // ends the server, and returns its error
 }
 
 // start runs a server that blocks nxdomain.test and drops drop.test, until the test ends.
@@ -77,7 +79,8 @@ func start(t testing.TB, c dnsfilter.Config) *resolver {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- secure.Serve(ctx, engine, l, func() *tls.Certificate { return certificate }) }()
-	t.Cleanup(func() { cancel(); assert.NoError(t, <-done) })
+	r.stop = sync.OnceValue(func() error { cancel(); return <-done })
+	t.Cleanup(func() { assert.NoError(t, r.stop()) })
 	return r
 }
 
