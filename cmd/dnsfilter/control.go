@@ -204,6 +204,9 @@ func printFile(w io.Writer, l service.ListStatus) {
 	}
 	if l.Fetch != nil {
 		fmt.Fprintf(w, "\tfetched: %s\n", fetchText(l.Fetch))
+		if l.Fetch.Error != "" {
+			fmt.Fprintf(w, "\tfetching fails, and is tried again at %s: %s\n", l.Fetch.Next.Format(time.RFC3339), l.Fetch.Error)
+		}
 	}
 	for _, s := range l.Skipped {
 		fmt.Fprintf(w, "\t%s\n", skippedText(s))
@@ -213,7 +216,7 @@ func printFile(w io.Writer, l service.ListStatus) {
 	}
 }
 
-// fetchText returns from where a list was fetched and when, and why that fails.
+// fetchText returns from where a list was fetched, and when.
 func fetchText(f *service.FetchStatus) string {
 	text := "never"
 	if !f.Checked.IsZero() {
@@ -224,9 +227,6 @@ func fetchText(f *service.FetchStatus) string {
 	}
 	if f.Foreign > 0 {
 		text += fmt.Sprintf(", %d records outside the zone left out", f.Foreign)
-	}
-	if f.Error != "" {
-		return text + fmt.Sprintf("; it fails, and is tried again at %s: %s", f.Next.Format(time.RFC3339), f.Error)
 	}
 	return text
 }

@@ -265,7 +265,11 @@ func (f *fetched) report(state *fetchState, replaced bool, err error) {
 	f.state, f.failures, f.alarm = *state, 0, false
 	if replaced {
 		f.replaced++
-		f.log.Info("list fetched", slog.String("from", state.From), slog.Uint64("serial", uint64(state.Zone.Serial)))
+		log := f.log
+		if state.Zone.Serial != 0 {
+			log = log.With(slog.Uint64("serial", uint64(state.Zone.Serial)))
+		}
+		log.Info("list fetched", slog.String("from", state.From))
 	}
 }
 

@@ -34,7 +34,9 @@ func (s *webSource) has(state *fetchState) bool { return slices.Contains(s.urls,
 
 func (s *webSource) fetch(ctx context.Context, state *fetchState) (replaced bool, err error) {
 	from := download.Source{URLs: s.urls, Path: s.file.Path, Check: func(beginning io.Reader) error {
-		_, err := formats.NewReader(beginning, s.file.Options())
+		o := s.file.Options()
+		o.Name = "the answer"
+		_, err := formats.NewReader(beginning, o)
 		return err
 	}}
 	if state.Web, replaced, err = from.Fetch(ctx, state.Web); err == nil {
