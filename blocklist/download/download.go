@@ -28,7 +28,7 @@ const MaxSize = 512 << 20
 const (
 	maxTime      = 30 * time.Minute // of one answer
 	maxRedirects = 5
-	checkedBytes = 256 << 10 // the beginning of a list, for Check
+	blankBytes   = 64 << 10 // an answer that begins with so many blanks is empty
 )
 
 // Source is a list on web servers.
@@ -37,9 +37,9 @@ type Source struct {
 	// which anyone between here and the server can read and change.
 	URLs []string
 	Path string // of the file; its folder must exist
-	// Check reads the beginning of an answer, up to 256 KiB, and fails if it is no list, such as an error page. The file
-	// then stays. Nil: no check.
-	Check func(beginning io.Reader) error
+	// Review reads a new file before it replaces the old one, which stays after an error: it may be no list, such as an
+	// error page. Nil: no review.
+	Review func(file io.Reader) error
 	// Transport sends the requests. Nil: one with limits, and with the proxy of the environment.
 	Transport http.RoundTripper
 }
@@ -99,10 +99,13 @@ func (s *Source) fetch(ctx context.Context, client *http.Client, from string, kn
 	}
 	now := State{URL: from, Conditions: httpget.Conditions(resp.Header)}
 	err = disk.Write(s.Path, 0o600, func(w io.Writer) error {
-		if now.Digest, err = s.copyBody(w, resp.Body); err == nil && now.Digest == known.Digest {
+		if now.Digest, err = copyBody(w, resp.Body); err == nil && now.Digest == known.Digest {
 			err = errSame
 		}
-		return err
+		if err != nil || s.Review == nil {
+			return err
+		}
+		return s.review(w.(*os.File).Name()) //nolint:forcetypeassert // disk.Write calls it with the new file
 	})
 	if err != nil && !errors.Is(err, errSame) {
 		return known, err
@@ -110,22 +113,28 @@ func (s *Source) fetch(ctx context.Context, client *http.Client, from string, kn
 	return now, nil
 }
 
+// review reviews a new file.
+func (s *Source) review(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	return s.Review(f)
+}
+
 // errSame ends the replacement of a file by the same content.
 var errSame = errors.New("it is the same")
 
 // copyBody copies the body of an answer. It returns its digest.
-func (s *Source) copyBody(w io.Writer, body io.Reader) (digest string, err error) {
-	r := bufio.NewReaderSize(body, checkedBytes)
-	beginning, err := r.Peek(checkedBytes)
+func copyBody(w io.Writer, body io.Reader) (digest string, err error) {
+	r := bufio.NewReaderSize(body, blankBytes)
+	beginning, err := r.Peek(blankBytes)
 	switch {
 	case err != nil && !errors.Is(err, io.EOF):
 		return "", err
 	case len(bytes.TrimSpace(beginning)) == 0:
 		return "", fmt.Errorf("%w: the answer is empty", blocklist.ErrMalformed)
-	case s.Check != nil:
-		if err := s.Check(bytes.NewReader(beginning)); err != nil {
-			return "", err
-		}
 	}
 	sum := sha256.New()
 	n, err := io.Copy(io.MultiWriter(w, sum), io.LimitReader(r, MaxSize+1))

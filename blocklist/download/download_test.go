@@ -125,7 +125,7 @@ func TestWhatIsNoList(t *testing.T) {
 		}, "fetching http"},
 	} {
 		s, file := newSource(t, c.answer)
-		s.Check = func(r io.Reader) error {
+		s.Review = func(r io.Reader) error {
 			b, err := io.ReadAll(r)
 			if bytes.HasPrefix(b, []byte("<")) {
 				return errors.New("a page")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -24,6 +25,8 @@ type Secondary struct {
 	Primaries []upstream.Endpoint // they are asked in this order, until one has the zone
 	Key       *Key                // signs requests, and has to sign all of the answers; nil: no signatures
 	File      string              // its folder must exist, and is for this file alone
+	// Review reads a new zone file before it replaces the old one, which stays after an error. Nil: no review.
+	Review func(file io.Reader) error
 
 	limits transferLimits
 }
@@ -125,7 +128,7 @@ func (s *Secondary) updateFrom(ctx context.Context, p upstream.Endpoint, have *d
 			soa.Serial, have.Serial, s.File)
 	}
 	u, err := s.incremental(c, have)
-	if err == nil || ctx.Err() != nil {
+	if err == nil || ctx.Err() != nil || errors.Is(err, blocklist.ErrHeld) {
 		return u, err
 	}
 	c.close()
@@ -142,11 +145,26 @@ func (s *Secondary) full(c *primaryConn) (Update, error) {
 		return Update{}, err
 	}
 	t := &transfer{zone: c.zone, limits: s.limit()}
-	err := replaceFile(s.File, func(w io.Writer) error { return t.copyTo(w, c) })
+	err := s.replace(func(w io.Writer) error { return t.copyTo(w, c) })
 	if err != nil {
 		return Update{}, err
 	}
 	return Update{Copy: newCopy(t.soa), Replaced: true, Foreign: t.foreign}, nil
+}
+
+// replace replaces the file by what fill writes, if the review agrees.
+func (s *Secondary) replace(fill func(io.Writer) error) error {
+	return replaceFile(s.File, func(w io.Writer) error {
+		if err := fill(w); err != nil || s.Review == nil {
+			return err
+		}
+		f, err := os.Open(w.(*os.File).Name()) //nolint:forcetypeassert // replaceFile calls it with the new file
+		if err != nil {
+			return err
+		}
+		defer f.Close() //nolint:errcheck // it was only read
+		return s.Review(f)
+	})
 }
 
 // incremental applies what has changed since the file was written (IXFR). A primary that lacks these changes sends the
@@ -156,7 +174,7 @@ func (s *Secondary) incremental(c *primaryConn, have *dns.SOA) (Update, error) {
 		return Update{}, err
 	}
 	t := &transfer{zone: c.zone, limits: s.limit(), have: have}
-	err := replaceFile(s.File, func(w io.Writer) error {
+	err := s.replace(func(w io.Writer) error {
 		if err := t.copyTo(w, c); err != nil || t.changes == nil {
 			return err
 		}

@@ -5,15 +5,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/download"
+	"github.com/argine-dns/argine/blocklist/formats"
+	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/config"
 	"github.com/argine-dns/argine/dnsfilter/rpz"
 )
@@ -22,11 +27,12 @@ import (
 // is that of a local list: its file is noticed, checked by the guards, and taken in as one of the operator would be.
 type fetched struct {
 	file   config.LocalFile
-	config config.Fetch
+	zone   blocklist.Name // of a policy zone
 	dir    string
 	source fetchSource
 	log    *slog.Logger
 	asked  chan struct{}      // has a value when the list is to be fetched now
+	person atomic.Bool        // a person has asked
 	cancel context.CancelFunc // nil: not started yet
 	done   chan struct{}
 
@@ -41,8 +47,9 @@ type fetched struct {
 
 // fetchSource is where a list comes from.
 type fetchSource interface {
-	// fetch brings the file up to date, and changes the state accordingly. It reports whether the file was replaced.
-	fetch(ctx context.Context, state *fetchState) (replaced bool, err error)
+	// fetch brings the file up to date, and changes the state accordingly. It reports whether the file was replaced. If
+	// the review fails, the file before stays.
+	fetch(ctx context.Context, state *fetchState, review func(file io.Reader) error) (replaced bool, err error)
 	// has reports whether a state is that of a file from here, which is not to be fetched again at once.
 	has(state *fetchState) bool
 	// times returns how long the next attempt may wait after a success and after failures, and how old a list may get.
@@ -59,6 +66,7 @@ type fetchState struct {
 	Changed time.Time      `json:"changed"`          // when the file was replaced last
 	Web     download.State `json:"web,omitzero"`     // of a list with URLs
 	Zone    rpz.Copy       `json:"zone,omitzero"`    // of a zone
+	Rules   int            `json:"rules,omitzero"`   // of a policy zone
 	Foreign int            `json:"foreign,omitzero"` // records outside the zone that the last transfer left out
 }
 
@@ -78,7 +86,7 @@ func (s *running) newFetched(next *config.Settings, old fetchedLists) (fetchedLi
 		}
 		name := l.Rule.List
 		f := &fetched{
-			file: l.LocalFile(), config: l.Fetch, dir: next.FetchedDir(name), log: s.log.With(slog.String("list", name)),
+			file: l.LocalFile(), zone: l.RPZ, dir: next.FetchedDir(name), log: s.log.With(slog.String("list", name)),
 			asked: make(chan struct{}, 1), done: make(chan struct{}),
 		}
 		var err error
@@ -126,9 +134,10 @@ func replaceFetched(ctx context.Context, old, next fetchedLists, log *slog.Logge
 	return next
 }
 
-// fetchNow has all lists fetched now.
+// fetchNow has all lists fetched now, since a person has asked.
 func (all fetchedLists) fetchNow() {
 	for _, f := range all {
+		f.person.Store(true)
 		f.fetchNow()
 	}
 }
@@ -200,15 +209,20 @@ func (f *fetched) begin() time.Duration {
 func (f *fetched) attempt(ctx context.Context) time.Duration {
 	f.mu.Lock()
 	state := f.state
+	accepted := f.person.Swap(false) && errors.Is(f.err, blocklist.ErrHeld)
 	f.mu.Unlock()
-	replaced, err := f.source.fetch(ctx, &state)
+	rules := state.Rules
+	replaced, err := f.source.fetch(ctx, &state, func(file io.Reader) (err error) {
+		rules, err = f.review(file, state.Rules, accepted)
+		return err
+	})
 	if ctx.Err() != nil {
 		return 0
 	}
 	if err == nil {
 		state.Checked = time.Now().UTC().Truncate(time.Second)
 		if replaced {
-			state.Changed = state.Checked
+			state.Changed, state.Rules = state.Checked, rules
 		}
 		err = f.save(&state)
 	}
@@ -223,6 +237,23 @@ func (f *fetched) attempt(ctx context.Context) time.Duration {
 	wait = jitter(wait)
 	f.next = time.Now().Add(wait)
 	return wait
+}
+
+// review reads a new file before it replaces the old one. It fails if the file is no list, or a policy zone that has
+// lost most of its rules, unless a person has accepted that. It returns the number of rules of a policy zone.
+func (f *fetched) review(file io.Reader, before int, accepted bool) (rules int, err error) {
+	if f.zone == "" {
+		o := f.file.Options()
+		o.Name = "the answer"
+		_, err := formats.NewReader(file, o)
+		return 0, err
+	}
+	r, err := dnsfilter.NewPolicyZone(f.zone).Read(file)
+	if err == nil && !accepted && collapses(before, r.Rules) {
+		err = fmt.Errorf("%w: the new zone has %d rules, and the one here %d; if that is meant, run dnsfilter reload",
+			blocklist.ErrHeld, r.Rules, before)
+	}
+	return r.Rules, err
 }
 
 // maxRetryAfter is the longest wait that a server may ask for.

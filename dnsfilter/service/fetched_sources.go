@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/argine-dns/argine/blocklist/download"
-	"github.com/argine-dns/argine/blocklist/formats"
 	"github.com/argine-dns/argine/dnsfilter/config"
 	"github.com/argine-dns/argine/dnsfilter/rpz"
 )
@@ -32,13 +31,8 @@ func (s *webSource) times(*fetchState) fetchTimes {
 
 func (s *webSource) has(state *fetchState) bool { return slices.Contains(s.urls, state.Web.URL) }
 
-func (s *webSource) fetch(ctx context.Context, state *fetchState) (replaced bool, err error) {
-	from := download.Source{URLs: s.urls, Path: s.file.Path, Check: func(beginning io.Reader) error {
-		o := s.file.Options()
-		o.Name = "the answer"
-		_, err := formats.NewReader(beginning, o)
-		return err
-	}}
+func (s *webSource) fetch(ctx context.Context, state *fetchState, review func(io.Reader) error) (replaced bool, err error) {
+	from := download.Source{URLs: s.urls, Path: s.file.Path, Review: review}
 	if state.Web, replaced, err = from.Fetch(ctx, state.Web); err == nil {
 		state.From, state.Zone = download.Redacted(state.Web.URL), rpz.Copy{}
 	}
@@ -72,8 +66,10 @@ func (s *zoneSource) times(state *fetchState) fetchTimes {
 // has always returns false: asking for the serial costs little.
 func (s *zoneSource) has(*fetchState) bool { return false }
 
-func (s *zoneSource) fetch(ctx context.Context, state *fetchState) (replaced bool, err error) {
-	u, err := s.Update(ctx)
+func (s *zoneSource) fetch(ctx context.Context, state *fetchState, review func(io.Reader) error) (replaced bool, err error) {
+	from := s.Secondary
+	from.Review = review
+	u, err := from.Update(ctx)
 	if err == nil {
 		state.From, state.Zone, state.Web = u.From.String(), u.Copy, download.State{}
 	}

@@ -1,6 +1,11 @@
 package service
 
-import "time"
+import (
+	"errors"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+)
 
 // FetchStatus is the state of a list that is fetched.
 type FetchStatus struct {
@@ -14,7 +19,8 @@ type FetchStatus struct {
 	Foreign int       `json:"foreign,omitempty"` // records outside the zone that the last transfer left out
 	Fetched uint64    `json:"fetched"`           // number of new files since the start
 	Failed  uint64    `json:"failed"`            // number of failed attempts since the start
-	Error   string    `json:"error,omitempty"`   // why the last attempt failed
+	Held    bool      `json:"held,omitempty"`    // what came would take away most of a policy zone; a reload takes it
+	Error   string    `json:"error,omitempty"`   // why the last attempt failed, or why what came is held
 }
 
 // status returns the state of the list.
@@ -30,7 +36,7 @@ func (f *fetched) status() *FetchStatus {
 		out.Stale = time.Now().After(out.Expires)
 	}
 	if f.err != nil {
-		out.Error = f.err.Error()
+		out.Error, out.Held = f.err.Error(), errors.Is(f.err, blocklist.ErrHeld)
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/argine-dns/argine/dnsfilter/internal/logtest"
 	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
@@ -157,4 +159,31 @@ func TestUnfetchedList(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(r.dir, "state/fetched/ads/fetch.json"), []byte("{"), 0o600))
 	r.restart(t)
 	assert.Equal(t, dns.RcodeNameError, r.rcode(t, "blocked.test."))
+}
+
+// TestStaleList starts with a list that was fetched long ago, from a server that is gone.
+func TestStaleList(t *testing.T) {
+	t.Parallel()
+	server := newListServer(t, "blocked.test\n")
+	r := newFolder(t, "lists:\n  - {name: ads, url: "+server.URL+", allow_http: on}\n")
+	r.start(t)
+	r.becomes(t, "blocked.test.", dns.RcodeNameError)
+	path := filepath.Join(r.dir, "state/fetched/ads/fetch.json")
+	var state map[string]any
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(text, &state))
+	server.Close()
+	require.NoError(t, r.stop())
+	state["checked"] = time.Now().Add(-25 * time.Hour)
+	text, err = json.Marshal(state)
+	require.NoError(t, err)
+	r.write(t, "state/fetched/ads/fetch.json", string(text))
+	r.log = &logtest.Buffer{}
+	r.start(t)
+	require.Eventually(t, func() bool { return strings.Contains(r.log.String(), "a list is stale: no server has said") }, 10*time.Second, 20*time.Millisecond)
+	status := r.list(t, "ads")
+	assert.True(t, status.Stale)
+	assert.True(t, status.Fetch.Stale)
+	assert.Equal(t, dns.RcodeNameError, r.rcode(t, "blocked.test."), "it stays in force")
 }

@@ -117,10 +117,17 @@ func TestZoneFromNamed(t *testing.T) {
 		gone = append(gone, fmt.Sprintf("update delete n%d.test.feed.example CNAME", i+1))
 	}
 	p.update(append(gone, "update delete blocked.test.feed.example CNAME", "update delete *.blocked.test.feed.example CNAME")...)
-	r.fetches(t, "feed", func(f *service.FetchStatus) bool { return f.Error == "" && f.Serial == 4 })
-	require.Eventually(t, func() bool { l := r.list(t, "feed"); return l.Hold != nil || l.Stale }, 10*time.Second, 20*time.Millisecond, r.log)
+	r.fetches(t, "feed", fails("the new zone has 0 rules, and the one here 62; if that is meant, run dnsfilter reload"))
+	assert.True(t, r.list(t, "feed").Fetch.Held)
+	r.restart(t)
+	require.Eventually(t, func() bool { return r.list(t, "feed").Fetch.Held }, 10*time.Second, 20*time.Millisecond)
 	assert.Equal(t, dns.RcodeNameError, r.rcode(t, "blocked.test."), "a zone that is empty waits")
+
 	r.write(t, "feed.key", strings.Replace(transferKey, "c2VjcmV0", "b3RoZXI0", 1))
 	r.fetches(t, "feed", fails("BADSIG"))
 	assert.Equal(t, dns.RcodeNameError, r.rcode(t, "blocked.test."))
+	r.write(t, "feed.key", transferKey)
+	r.fetches(t, "feed", fails("the new zone has 0 rules"))
+	r.fetches(t, "feed", func(f *service.FetchStatus) bool { return f.Error == "" })
+	r.becomes(t, "blocked.test.", dns.RcodeSuccess)
 }

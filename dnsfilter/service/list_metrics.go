@@ -68,9 +68,6 @@ func (c collection) fetch(list string, status *FetchStatus) {
 	c.moment("dnsfilter_list_expires_timestamp_seconds", expiresHelp, status.Expires, l)
 	c.counter("dnsfilter_list_fetched_total", "Files of a list from another server that differed from the one before.", status.Fetched, l)
 	c.counter("dnsfilter_list_fetch_failures_total", "Attempts to fetch a list from another server that failed.", status.Failed, l)
-	if status.Serial != 0 {
-		c.gauge("dnsfilter_list_zone_serial", "Serial of a zone that is copied from its primary.", float64(status.Serial), l)
-	}
 }
 
 // Texts of metrics that signed lists and fetched ones have.
@@ -83,7 +80,11 @@ const (
 func (c collection) file(l config.LocalFile, f *fetched, failure error, skipped []SkippedLines) {
 	c.stale(l.List, failure != nil || f.isStale())
 	if f != nil {
-		c.fetch(l.List, f.status())
+		status := f.status()
+		c.fetch(l.List, status)
+		if l.Zone != "" {
+			c.onHold(l.List, status.Held)
+		}
 	}
 	c.gauge("dnsfilter_list_info", "1; its labels say which file a local list is made from.", 1, labels{"list": l.List, "file": l.Path})
 	for _, s := range skipped {

@@ -32,6 +32,11 @@ type zoneState struct {
 // smallZone is the number of rules below which a zone may lose most of them at once.
 const smallZone = 100
 
+// collapses reports whether a zone loses so many of its rules that it is not taken in by itself.
+func collapses(before, after int) bool {
+	return after == 0 && before > 0 || before >= smallZone && 2*after < before
+}
+
 // state returns the state of a policy zone.
 func (z *zoneLists) state(zone *dnsfilter.PolicyZone) zoneState {
 	z.mu.Lock()
@@ -46,7 +51,8 @@ func (z *zoneLists) set(zone *dnsfilter.PolicyZone, state zoneState) {
 }
 
 // load reads the file of a policy zone, unless it is in force already, or was not fetched yet. After an error, the rules
-// before stay. A file that would take away most of the rules is an error unless someone has asked for it.
+// before stay. A file that would take away most of the rules is an error unless someone has asked for it; one that was
+// fetched was reviewed before it replaced the one before.
 func (z *zoneLists) load(l *config.List, asked bool) error {
 	zone, f := l.Rule.Zone, l.LocalFile()
 	before := z.state(zone)
@@ -65,7 +71,7 @@ func (z *zoneLists) load(l *config.List, asked bool) error {
 	if err == nil {
 		now.report, err = readZone(f, next)
 	}
-	if lost := before.report.Rules; err == nil && !asked && (now.report.Rules == 0 && lost > 0 || lost >= smallZone && 2*now.report.Rules < lost) {
+	if lost := before.report.Rules; err == nil && !asked && !f.Fetched && collapses(lost, now.report.Rules) {
 		err = fmt.Errorf("%w: it has %d rules, and the zone in force has %d; if that is meant, run dnsfilter reload", blocklist.ErrHeld, now.report.Rules, lost)
 	}
 	if err != nil {
@@ -109,7 +115,7 @@ func (z *zoneLists) logLoaded(f config.LocalFile, r dnsfilter.ZoneReport, took t
 // loadAll loads all policy zones of the settings whose files are not in force.
 func (z *zoneLists) loadAll(s *config.Settings, asked bool) error {
 	for _, l := range s.ZoneLists() {
-		if err := z.load(l, asked); err != nil {
+		if err := z.load(l, asked); err != nil && !l.Fetch.IsSet() {
 			return err
 		}
 	}
