@@ -61,6 +61,15 @@ func FreeAt(t testing.TB, ip string) string {
 	return ""
 }
 
+// AwaitTCP waits up to 20 seconds until a server takes connections.
+func AwaitTCP(t testing.TB, addr string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		c, err := net.DialTimeout("tcp", addr, time.Second)
+		return err == nil && c.Close() == nil
+	}, 20*time.Second, 20*time.Millisecond, addr)
+}
+
 // Port returns the port of an address.
 func Port(addr string) string { return addr[strings.LastIndexByte(addr, ':')+1:] }
 

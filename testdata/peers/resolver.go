@@ -1,0 +1,85 @@
+package peers
+
+import (
+	"net"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Upstream starts a resolver that has the address 192.0.2.1 for every name, and returns its address.
+func Upstream(t testing.TB) string {
+	t.Helper()
+	return Server(t, func(w dns.ResponseWriter, query *dns.Msg) {
+		reply := new(dns.Msg).SetReply(query)
+		reply.RecursionAvailable = true
+		if q := query.Question[0]; q.Qtype == dns.TypeA {
+			reply.Answer = []dns.RR{&dns.A{Hdr: dns.RR_Header{Name: q.Name, Rrtype: q.Qtype, Class: q.Qclass, Ttl: 1}, A: net.IPv4(192, 0, 2, 1)}}
+		}
+		_ = w.WriteMsg(reply)
+	})
+}
+
+// Server starts a DNS server over UDP and TCP, and returns its address.
+func Server(t testing.TB, handle dns.HandlerFunc) string {
+	t.Helper()
+	addr := Free(t)
+	for _, network := range []string{"udp", "tcp"} {
+		started := make(chan struct{})
+		s := &dns.Server{Addr: addr, Net: network, Handler: handle, NotifyStartedFunc: func() { close(started) }}
+		go func() { _ = s.ListenAndServe() }() // it ends with the test
+		<-started
+		t.Cleanup(func() { _ = s.Shutdown() })
+	}
+	return addr
+}
+
+// Resolver starts dnsfilter, which Build has built, with a settings file whose first address is addr, and waits until it
+// answers.
+func Resolver(t testing.TB, dnsfilter, dir, settings, addr string) *Process {
+	t.Helper()
+	p := Start(t, dir, dnsfilter, "serve", "-c", Write(t, dir, "dnsfilter-"+Port(addr)+".yaml", settings))
+	Await(t, addr, "free.example", "NOERROR 192.0.2.1")
+	return p
+}
+
+// Ask asks for the address of a name over UDP, and returns the rcode with the addresses, or the error. A client is the
+// address to ask from; empty: any.
+func Ask(client, addr, name string) string {
+	c := dns.Client{Timeout: 2 * time.Second}
+	if client != "" {
+		c.Dialer = &net.Dialer{LocalAddr: &net.UDPAddr{IP: net.ParseIP(client)}, Timeout: c.Timeout}
+	}
+	m, _, err := c.Exchange(new(dns.Msg).SetQuestion(dns.Fqdn(name), dns.TypeA), addr)
+	if err != nil {
+		return err.Error()
+	}
+	text := dns.RcodeToString[m.Rcode]
+	for _, rr := range m.Answer {
+		if a, ok := rr.(*dns.A); ok {
+			text += " " + a.A.String()
+		}
+	}
+	return text
+}
+
+// Await waits up to 20 seconds until Ask has an answer.
+func Await(t testing.TB, addr, name, want string) {
+	t.Helper()
+	got := ""
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if got = Ask("", addr, name); got == want {
+			return
+		}
+	}
+	require.Equal(t, want, got, name)
+}
+
+// Eventually waits up to 20 seconds until a text has a part.
+func Eventually(t testing.TB, text func() string, part string) {
+	t.Helper()
+	assert.EventuallyWithT(t, func(c *assert.CollectT) { assert.Contains(c, text(), part) }, 20*time.Second, 50*time.Millisecond)
+}
