@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"net"
-	"sync"
 	"testing"
 
 	"github.com/miekg/dns"
@@ -13,26 +12,8 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/testdata/pipes"
 )
-
-// pipes is a listener without a network: it accepts what is sent to it.
-type pipes struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error   { p.once.Do(func() { close(p.closed) }); return nil }
-func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
 // FuzzQuery sends any bytes to the server. It never fails, and an answer is one: it can be read, it is a response, it
 // has the id of the query, and over UDP it is no longer than 1232 bytes.
@@ -50,7 +31,7 @@ func FuzzQuery(f *testing.F) {
 		f.Add(packed[:len(packed)-3])
 	}
 	s, filter := blockingServer(f), blockingFilter(f)
-	listener := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+	listener := pipes.Listen()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() { done <- s.Serve(ctx, &dnsfilter.Listeners{TCP: []net.Listener{listener}}) }()
@@ -116,11 +97,11 @@ func checkFilter(t *testing.T, filter dns.Handler, m *dns.Msg) {
 
 // send sends a packet, and behind it a query that is always answered, and returns the answers that came before that
 // one's.
-func send(t *testing.T, listener *pipes, packet []byte) (replies [][]byte) {
+func send(t *testing.T, listener *pipes.Listener, packet []byte) (replies [][]byte) {
 	t.Helper()
 	client, server := net.Pipe()
 	defer client.Close()
-	listener.conns <- server
+	listener.Conns <- server
 	marker := question("marker.nxdomain.test.", dns.TypeA)
 	if len(packet) > 1 {
 		marker.Id = ^binary.BigEndian.Uint16(packet)

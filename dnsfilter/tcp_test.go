@@ -20,11 +20,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/testdata/pipes"
 )
 
 // piped is a server that is reached through pipes.
 type piped struct {
-	*pipes
+	*pipes.Listener
 
 	server *dnsfilter.Server
 }
@@ -32,7 +33,7 @@ type piped struct {
 // servePipes starts a server within a bubble; it ends with the test.
 func servePipes(t *testing.T, c dnsfilter.Config) *piped {
 	t.Helper()
-	p := &piped{pipes: &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}, server: newServer(t, c)}
+	p := &piped{Listener: pipes.Listen(), server: newServer(t, c)}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- p.server.Serve(ctx, &dnsfilter.Listeners{TCP: []net.Listener{p}}) }()
@@ -52,7 +53,7 @@ func (p placed) RemoteAddr() net.Addr { return p.from }
 // dial connects from an address.
 func (p *piped) dial(from string) *dns.Conn {
 	client, server := net.Pipe()
-	p.conns <- placed{server, net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(from), 1024))}
+	p.Conns <- placed{server, net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(from), 1024))}
 	return &dns.Conn{Conn: client}
 }
 

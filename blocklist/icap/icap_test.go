@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -19,12 +20,14 @@ import (
 	"github.com/argine-dns/argine/blocklist/blocktest"
 	"github.com/argine-dns/argine/blocklist/httpfilter"
 	"github.com/argine-dns/argine/blocklist/icap"
+	"github.com/argine-dns/argine/testdata/pipes"
 )
 
 // service is a server that runs until the test ends.
 type service struct {
 	t       testing.TB
 	address string
+	connect func() (net.Conn, error)
 	stop    context.CancelFunc
 	ended   chan error
 }
@@ -33,8 +36,13 @@ func start(t testing.TB, s icap.Server) *service {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
+	return startOn(t, s, l, func() (net.Conn, error) { return net.DialTimeout("tcp", l.Addr().String(), 5*time.Second) })
+}
+
+func startOn(t testing.TB, s icap.Server, l net.Listener, connect func() (net.Conn, error)) *service {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
-	r := &service{t, l.Addr().String(), stop, make(chan error, 1)}
+	r := &service{t, l.Addr().String(), connect, stop, make(chan error, 1)}
 	go func() { r.ended <- s.Serve(ctx, l); close(r.ended) }()
 	t.Cleanup(func() { stop(); <-r.ended })
 	return r
@@ -55,7 +63,7 @@ type client struct {
 
 func (s *service) dial() *client {
 	s.t.Helper()
-	c, err := net.DialTimeout("tcp", s.address, 5*time.Second)
+	c, err := s.connect()
 	require.NoError(s.t, err)
 	require.NoError(s.t, c.SetDeadline(time.Now().Add(20*time.Second)))
 	s.t.Cleanup(func() { c.Close() })
@@ -362,30 +370,28 @@ func TestMaxConnections(t *testing.T) {
 // At the end those who wait are let go, what is under way is answered, and no one holds it up for long.
 func TestEnd(t *testing.T) {
 	t.Parallel()
-	server, _ := newServer(t)
-	s := start(t, server)
-	idle, busy, dead := s.dial(), s.dial(), s.dial()
-	idle.send(reqmod(get("http://example.org/"), false, allow))
-	assert.Contains(t, idle.head(), " 204 ")
-	text := reqmod(get("http://blocked.test/"), false, allow)
-	busy.send(text[:50])
-	dead.send(text[:50])
-	time.Sleep(200 * time.Millisecond)
-	began := time.Now()
-	s.stop()
-	idle.gone()
-	busy.send(text[50:])
-	assert.Contains(t, busy.refusal(), " 451 ")
-	busy.gone()
-	select {
-	case err := <-s.ended:
-		require.NoError(t, err)
-	case <-time.After(15 * time.Second):
-		t.Fatal("it does not end")
-	}
-	assert.Greater(t, time.Since(began), 3*time.Second, "the one that is stuck was given time")
-	_, err := net.DialTimeout("tcp", s.address, time.Second)
-	require.Error(t, err)
+	synctest.Test(t, func(t *testing.T) {
+		server, _ := newServer(t)
+		l := pipes.Listen()
+		s := startOn(t, server, l, l.Dial)
+		idle, busy, dead := s.dial(), s.dial(), s.dial()
+		idle.send(reqmod(get("http://example.org/"), false, allow))
+		assert.Contains(t, idle.head(), " 204 ")
+		text := reqmod(get("http://blocked.test/"), false, allow)
+		busy.send(text[:50])
+		dead.send(text[:50])
+		synctest.Wait()
+		began := time.Now()
+		s.stop()
+		idle.gone()
+		busy.send(text[50:])
+		assert.Contains(t, busy.refusal(), " 451 ")
+		busy.gone()
+		require.NoError(t, <-s.ended)
+		assert.Equal(t, 5*time.Second, time.Since(began), "the one that is stuck was given time")
+		_, err := l.Dial()
+		require.Error(t, err)
+	})
 }
 
 // Lists change while requests come: each answer is that of the lists before or after.

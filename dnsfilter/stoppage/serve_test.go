@@ -8,12 +8,14 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/dnsfilter/stoppage"
+	"github.com/argine-dns/argine/testdata/pipes"
 )
 
 // serve runs one of a server's loops until the test ends, and returns its address.
@@ -21,6 +23,12 @@ func serve(t *testing.T, run func(context.Context, net.Listener) error) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
+	serveOn(t, l, run)
+	return l.Addr().String()
+}
+
+func serveOn(t *testing.T, l net.Listener, run func(context.Context, net.Listener) error) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- run(ctx, l) }()
@@ -28,7 +36,6 @@ func serve(t *testing.T, run func(context.Context, net.Listener) error) string {
 		cancel()
 		assert.NoError(t, <-done)
 	})
-	return l.Addr().String()
 }
 
 // exchange writes to a connection and returns what comes back until its end.
@@ -36,9 +43,15 @@ func exchange(t *testing.T, addr, text string) string {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
 	require.NoError(t, err)
+	return talk(t, conn, text)
+}
+
+// talk is exchange over a connection, which it closes.
+func talk(t *testing.T, conn net.Conn, text string) string {
+	t.Helper()
 	defer conn.Close()
 	require.NoError(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
-	_, err = io.WriteString(conn, text)
+	_, err := io.WriteString(conn, text)
 	require.NoError(t, err)
 	reply, _ := io.ReadAll(conn) // a reset is an end, too
 	return string(reply)
@@ -72,13 +85,15 @@ func TestServe(t *testing.T) {
 // A client that sends nothing, or half a request, is not waited for.
 func TestSlowClients(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("waits for a limit of seconds")
-	}
-	addr := serve(t, newServer(t, stoppage.Config{}).ServeHTTPOn)
-	begin := time.Now()
-	exchange(t, addr, "GET / HTTP/1.1\r\nHost: li")
-	assert.Less(t, time.Since(begin), 15*time.Second)
+	synctest.Test(t, func(t *testing.T) {
+		l := pipes.Listen()
+		serveOn(t, l, newServer(t, stoppage.Config{}).ServeHTTPOn)
+		begin := time.Now()
+		conn, err := l.Dial()
+		require.NoError(t, err)
+		talk(t, conn, "GET / HTTP/1.1\r\nHost: li")
+		assert.Equal(t, 5*time.Second, time.Since(begin))
+	})
 }
 
 func TestTLSIsRefused(t *testing.T) {
