@@ -12,6 +12,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist/buildinfo"
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/report"
 	"github.com/argine-dns/argine/cmd/blocklist/desk"
 )
 
@@ -48,7 +49,7 @@ signed releases to that origin.`,
 	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:8471", "the `ADDRESS` and port to serve at")
 	cmd.Flags().StringVar(&f.userHeader, "user-header", "", "the `HEADER` in which a reverse proxy names the person")
 	cmd.Flags().StringSliceVar(&f.proxies, "proxy", nil, "an `ADDRESS` or network from which --user-header counts; may be repeated")
-	cmd.Flags().StringVar(&f.platforms, "platforms", "", "the `FILE` with the table of platforms, as in blocklist export")
+	platformsFlag(cmd, &f.platforms)
 	cmd.Flags().StringVar(&f.pushTo, "push", "", "the `URL` or folder of the origin to which signed releases go")
 	cmd.Flags().StringVar(&f.from, "receipts", "", "where receipts are read: a `FILE`, the folder or the URL of an origin")
 	f.receipts.sourceFlags(cmd)
@@ -90,10 +91,31 @@ func (a *app) deskOptions(f deskFlags) (o desk.Options, err error) {
 	if err := f.checkPlace(); err != nil {
 		return o, err
 	}
+	if err := a.outside(f, &o); err != nil {
+		return o, err
+	}
 	if u, err := user.Current(); err == nil {
 		o.User = u.Username
 	}
 	return o, nil
+}
+
+// outside sets what the desk needs of the origin and of the platforms.
+func (a *app) outside(f deskFlags, o *desk.Options) error {
+	if f.pushTo != "" {
+		if err := checkOrigin(f.pushTo); err != nil {
+			return err
+		}
+		o.Push = deliverTo(f.pushTo)
+	}
+	if f.from != "" {
+		o.Receipts = func(ctx context.Context, l *publish.Ledger) (*report.Receipts, error) {
+			return a.receiptsFor(ctx, l, reportFlags{from: f.from, receipts: f.receipts})
+		}
+	}
+	var err error
+	o.Platforms, err = readPlatforms(f.platforms)
+	return err
 }
 
 // prepareForDesk sets how changes of the desk wait for other commands.

@@ -10,8 +10,8 @@ type dayChart struct {
 	Width, Height, Left, Right int
 	Base                       float64 // y of the line between both
 	Bars                       []dayBar
-	Lines                      []tick // horizontal lines with their counts
-	Labels                     []tick // days
+	Lines                      []Tick // horizontal lines with their counts
+	Labels                     []Tick // days
 }
 
 type dayBar struct {
@@ -41,17 +41,17 @@ func newDayChart(from, to time.Time, days map[time.Time]*tally) dayChart {
 	perUnit := float64(dayChartBottom-dayChartTop) / float64(up+down)
 	c.Base = dayChartTop + float64(up)*perUnit
 	for n := uint64(0); n <= up; n += step {
-		c.Lines = append(c.Lines, tick{c.Base - float64(n)*perUnit, thousands(n)})
+		c.Lines = append(c.Lines, Tick{c.Base - float64(n)*perUnit, thousands(n)})
 	}
 	for n := step; n <= down; n += step {
-		c.Lines = append(c.Lines, tick{c.Base + float64(n)*perUnit, "−" + thousands(n)})
+		c.Lines = append(c.Lines, Tick{c.Base + float64(n)*perUnit, "−" + thousands(n)})
 	}
 	count := int(to.Sub(from).Hours() / 24)
 	width := float64(c.Right-c.Left) / float64(count)
 	for i := range count {
 		d := from.AddDate(0, 0, i)
 		x := float64(c.Left) + width*float64(i)
-		c.Labels = append(c.Labels, tick{x + width/2, fmt.Sprint(d.Day())})
+		c.Labels = append(c.Labels, Tick{x + width/2, fmt.Sprint(d.Day())})
 		t := days[d]
 		if t == nil {
 			continue

@@ -12,21 +12,21 @@ import (
 	"github.com/argine-dns/argine/blocklist/receipt"
 )
 
-// enforcement describes how fast subscribers enforced releases.
-type enforcement struct {
+// Enforcement describes how fast subscribers enforced releases.
+type Enforcement struct {
 	Given       bool // receipts were given
 	From        string
 	Deadline    time.Duration
 	Releases    int // whose time is known
-	Subscribers []subscriberTimes
-	Chart       timeChart
+	Subscribers []SubscriberTimes
+	Chart       TimeChart
 }
 
-// subscriberTimes are the times of one subscriber.
-type subscriberTimes struct {
+// SubscriberTimes are the times of one subscriber.
+type SubscriberTimes struct {
 	Name            string
 	said            []receipt.Statement
-	Times           []releaseTime // of the releases that it has confirmed, in order of serials
+	Times           []ReleaseTime // of the releases that it has confirmed, in order of serials
 	InTime          int
 	Missing         []uint64 // serials that were due, without a receipt
 	Differs         []uint64 // serials of which it has stated another content than was signed
@@ -34,14 +34,27 @@ type subscriberTimes struct {
 	SlowestSerial   uint64
 }
 
-type releaseTime struct {
+// ReleaseTime is how long a subscriber took from the signing of a release to enforcing it.
+type ReleaseTime struct {
 	Serial uint64
 	Took   time.Duration
 }
 
+// Enforced returns how fast subscribers enforced the last releases, as o.Receipts say.
+func Enforced(ctx context.Context, l *publish.Ledger, last int, o Options) (Enforcement, error) {
+	var releases []publish.ReleaseInfo
+	for r, err := range l.Releases(ctx, last) {
+		if err != nil {
+			return Enforcement{}, err
+		}
+		releases = append(releases, r)
+	}
+	return enforced(ctx, l, releases, o, time.Now())
+}
+
 // enforced returns how fast subscribers enforced the releases whose signatures are valid.
 func enforced(ctx context.Context, l *publish.Ledger, releases []publish.ReleaseInfo, o Options, now time.Time) (
-	e enforcement, err error,
+	e Enforcement, err error,
 ) {
 	if e.Deadline = o.Deadline; o.Receipts == nil {
 		return e, nil
@@ -49,9 +62,9 @@ func enforced(ctx context.Context, l *publish.Ledger, releases []publish.Release
 	e.Given, e.From = true, o.Receipts.From
 	releases = slices.DeleteFunc(slices.Clone(releases), func(r publish.ReleaseInfo) bool { return r.Problem != "" })
 	e.Releases = len(releases)
-	by := map[string]*subscriberTimes{}
+	by := map[string]*SubscriberTimes{}
 	for _, name := range slices.Sorted(slices.Values(o.Receipts.Subscribers)) {
-		by[name] = &subscriberTimes{Name: name}
+		by[name] = &SubscriberTimes{Name: name}
 	}
 	signed, err := signedDigests(ctx, l)
 	if err != nil {
@@ -87,7 +100,7 @@ func signedDigests(ctx context.Context, l *publish.Ledger) (map[uint64]string, e
 }
 
 // hear keeps a statement, unless its digest differs from the signed one.
-func (s *subscriberTimes) hear(st receipt.Statement, signed map[uint64]string) {
+func (s *SubscriberTimes) hear(st receipt.Statement, signed map[uint64]string) {
 	if digest := signed[st.Serial]; digest != st.Digest || digest == "" {
 		if !slices.Contains(s.Differs, st.Serial) {
 			s.Differs = append(s.Differs, st.Serial)
@@ -99,7 +112,7 @@ func (s *subscriberTimes) hear(st receipt.Statement, signed map[uint64]string) {
 
 // add finds out when a release was enforced: at the first receipt for the release, or for a later release if this one
 // was skipped. A release older than the kept receipts is not confirmed.
-func (s *subscriberTimes) add(r publish.ReleaseInfo, deadline time.Duration, now time.Time) {
+func (s *SubscriberTimes) add(r publish.ReleaseInfo, deadline time.Duration, now time.Time) {
 	first, older := time.Time{}, false
 	for _, st := range s.said {
 		older = older || st.Serial <= r.Serial
@@ -109,7 +122,7 @@ func (s *subscriberTimes) add(r publish.ReleaseInfo, deadline time.Duration, now
 	}
 	switch {
 	case !first.IsZero() && older:
-		t := releaseTime{Serial: r.Serial, Took: max(first.Sub(r.Created), 0)}
+		t := ReleaseTime{Serial: r.Serial, Took: max(first.Sub(r.Created), 0)}
 		if s.Times = append(s.Times, t); t.Took <= deadline {
 			s.InTime++
 		}
@@ -118,7 +131,7 @@ func (s *subscriberTimes) add(r publish.ReleaseInfo, deadline time.Duration, now
 	}
 }
 
-func (s *subscriberTimes) sum() {
+func (s *SubscriberTimes) sum() {
 	slices.Sort(s.Differs)
 	var all []time.Duration
 	for _, t := range s.Times {
@@ -131,28 +144,31 @@ func (s *subscriberTimes) sum() {
 	}
 }
 
-// timeChart is a chart of the times of subscribers, on a logarithmic scale.
-type timeChart struct {
+// TimeChart is a chart of the times of subscribers, on a logarithmic scale.
+type TimeChart struct {
 	Width, Height, Left, Right, Bottom int
-	Ticks                              []tick
+	Ticks                              []Tick
 	Deadline                           float64 // x
-	Rows                               []timeRow
+	Rows                               []TimeRow
 	Hidden                             int // subscribers without a row
 }
 
-type tick struct {
+// Tick is a mark of a scale, with its label.
+type Tick struct {
 	At    float64
 	Label string
 }
 
-type timeRow struct {
+// TimeRow is the line of one subscriber in a chart.
+type TimeRow struct {
 	Y      int
 	Name   string
 	Median float64 // x; 0: none
-	Dots   []dot
+	Dots   []Dot
 }
 
-type dot struct {
+// Dot is one release in a chart.
+type Dot struct {
 	X     float64
 	Late  bool
 	Title string
@@ -164,12 +180,12 @@ const (
 	rowHeight   = 22
 )
 
-func newTimeChart(e enforcement) timeChart {
+func newTimeChart(e Enforcement) TimeChart {
 	longest := 2 * e.Deadline
 	for _, s := range e.Subscribers {
 		longest = max(longest, s.Slowest)
 	}
-	c := timeChart{Width: chartWidth, Left: 170, Right: chartWidth - 16}
+	c := TimeChart{Width: chartWidth, Left: 170, Right: chartWidth - 16}
 	scale := func(d time.Duration) float64 {
 		return float64(c.Left) + float64(c.Right-c.Left)*math.Log1p(d.Seconds())/math.Log1p(longest.Seconds())
 	}
@@ -178,12 +194,12 @@ func newTimeChart(e enforcement) timeChart {
 			c.Hidden = len(e.Subscribers) - maxTimeRows
 			break
 		}
-		row := timeRow{Y: 24 + rowHeight*i, Name: clipped(s.Name, 24)}
+		row := TimeRow{Y: 24 + rowHeight*i, Name: clipped(s.Name, 24)}
 		if len(s.Times) > 0 {
 			row.Median = scale(s.Median)
 		}
 		for _, t := range s.Times {
-			row.Dots = append(row.Dots, dot{scale(t.Took), t.Took > e.Deadline, fmt.Sprintf("serial %d: %s", t.Serial, took(t.Took))})
+			row.Dots = append(row.Dots, Dot{scale(t.Took), t.Took > e.Deadline, fmt.Sprintf("serial %d: %s", t.Serial, took(t.Took))})
 		}
 		c.Rows = append(c.Rows, row)
 	}
@@ -204,7 +220,7 @@ func newTimeChart(e enforcement) timeChart {
 		{30 * 24 * time.Hour, "30 d"},
 	} {
 		if t.d <= longest {
-			c.Ticks = append(c.Ticks, tick{scale(t.d), t.label})
+			c.Ticks = append(c.Ticks, Tick{scale(t.d), t.label})
 		}
 	}
 	return c

@@ -17,7 +17,7 @@ type entryPage struct {
 	head
 	Own, Covers []entryPart
 	Timeline    timeline
-	Enforced    enforcement
+	Enforced    Enforcement
 }
 
 // entryPart is the history of one target.
@@ -127,7 +127,7 @@ type timeline struct {
 
 // timeTick is a tick of the time axis, with its label placed inside the chart.
 type timeTick struct {
-	tick
+	Tick
 	Anchor string
 }
 
@@ -188,7 +188,7 @@ func newTimeline(all []*publish.EntryHistory, now time.Time) timeline {
 		if i == parts {
 			anchor = "end"
 		}
-		t.Ticks = append(t.Ticks, timeTick{tick{scale(at), at.UTC().Format(form)}, anchor})
+		t.Ticks = append(t.Ticks, timeTick{Tick{scale(at), at.UTC().Format(form)}, anchor})
 	}
 	return t
 }

@@ -23,7 +23,7 @@ type monthPage struct {
 	CategoryMax   uint64
 	Releases      []publish.ReleaseInfo
 	Operations    []publish.LoggedOperation
-	Enforced      enforcement
+	Enforced      Enforcement
 }
 
 // Share returns a number as a share of the largest number of any category, in percent.

@@ -33,10 +33,10 @@ type Options struct {
 	UserHeader string
 	Proxies    []netip.Prefix
 
-	Prepare   func(*publish.Ledger)                           // called once for each opening of the folder; may be nil
-	Notes     func(typed string, e blocklist.Entry) []string  // what may be a mistake about an entry; may be nil
-	Receipts  func(context.Context) (*report.Receipts, error) // reads the subscribers' receipts; may be nil
-	Deadline  time.Duration                                   // within which subscribers enforce a release
+	Prepare   func(*publish.Ledger)                                            // called once for each opening of the folder; may be nil
+	Notes     func(typed string, e blocklist.Entry) []string                   // what may be a mistake about an entry; may be nil
+	Receipts  func(context.Context, *publish.Ledger) (*report.Receipts, error) // reads the subscribers' receipts; may be nil
+	Deadline  time.Duration                                                    // within which subscribers enforce a release
 	Platforms takedown.Platforms
 	Push      publish.Transport // brings a release to the origin; nil: a command does
 	PushTo    string            // names the origin, for the ledger
@@ -46,18 +46,21 @@ type Options struct {
 // Desk is the web application. It is an [http.Handler].
 type Desk struct {
 	Options
-	ledger   opened
-	words    words
-	assets   assets
-	views    *views
-	sessions *sessions
-	overview cached[*overview]
-	receipts cached[*report.Receipts]
-	reviews  cached[*review]
-	unsigned cached[*changes]
-	codes    codes
-	busy     chan struct{} // one place for each page that is being made
-	handler  http.Handler
+	ledger    opened
+	words     words
+	assets    assets
+	views     *views
+	sessions  *sessions
+	overview  cached[*overview]
+	receipts  cached[*report.Receipts]
+	reviews   cached[*review]
+	unsigned  cached[*changes]
+	orders    cached[[]blocklist.Entry]
+	boards    cached[*board]
+	takedowns cached[[]takedown.PlatformStatus]
+	codes     codes
+	busy      chan struct{} // one place for each page that is being made
+	handler   http.Handler
 }
 
 // New opens the agency's folder for a desk.

@@ -57,6 +57,9 @@ func (b *browser) getAny(t *testing.T, path string) page {
 	answer, err := b.Do(r)
 	require.NoError(t, err)
 	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return page{status: answer.StatusCode}
+	}
 	var text strings.Builder
 	_, err = copyText(&text, answer)
 	require.NoError(t, err)

@@ -68,7 +68,7 @@ func (v *visit) reportOptions() (report.Options, error) {
 		return o, nil
 	}
 	var err error
-	o.Receipts, err = v.readReceipts()
+	o.Receipts, err = v.readReceipts(v.r.Context())
 	return o, err
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
 var (
@@ -33,7 +34,7 @@ type kind struct {
 // kinds are the kinds of errors. The first that fits counts.
 func kinds() []kind {
 	return []kind{
-		{http.StatusNotFound, "fail.missing", []error{errNoPage, publish.ErrNoOperation, fs.ErrNotExist}},
+		{http.StatusNotFound, "fail.missing", []error{errNoPage, publish.ErrNoOperation, fs.ErrNotExist, proposal.ErrNotFound}},
 		{http.StatusForbidden, "fail.forbidden", []error{errForbidden}},
 		{http.StatusConflict, "fail.moved", []error{publish.ErrMoved, publish.ErrNothingPending, publish.ErrUnchanged, publish.ErrPending}},
 		{http.StatusServiceUnavailable, "fail.busy", []error{blocklist.ErrBusy, context.DeadlineExceeded, context.Canceled, blocklist.ErrUnavailable}},

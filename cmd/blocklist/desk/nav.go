@@ -13,10 +13,17 @@ func navigation(c content) []place {
 	s := c.Status
 	all := []place{
 		{"/", "nav.start", 0},
+		{"/proposals", "nav.proposals", 0},
 		{"/entries", "nav.entries", 0},
 		{"/pending", "nav.pending", missing(s.Pending)},
 		{"/urgent", "nav.urgent", waitingOrders(s)},
+		{"/due", "nav.due", s.Due.Review + s.Due.Expired},
+		{"/subscribers", "nav.subscribers", 0},
+		{"/platforms", "nav.platforms", 0},
 		{"/history", "nav.history", 0},
+	}
+	if c.Person.may(audit) {
+		all = append(all, place{"/reports", "nav.reports", 0}, place{"/people", "nav.people", 0})
 	}
 	return all
 }

@@ -39,6 +39,18 @@ func (d *Desk) routes() http.Handler {
 		{"POST " + signaturesPath, sign, (*visit).bringSignatures},
 		{"GET /urgent", see, (*visit).urgent},
 		{"POST /urgent", change, (*visit).askUrgent},
+		{"GET /due", see, (*visit).due},
+		{"GET /proposals", see, (*visit).proposals},
+		{"GET /proposal/{id}", see, (*visit).proposal},
+		{"GET /proposals/review", see, (*visit).reviewProposals},
+		{"POST /proposals/decide", change, (*visit).decideProposals},
+		{"GET /propose", change, (*visit).proposeForm},
+		{"POST /propose", change, (*visit).propose},
+		{"GET /subscribers", see, (*visit).subscribers},
+		{"GET /platforms", see, (*visit).platforms},
+		{"GET /reports", audit, (*visit).reports},
+		{"GET /reports/{month}", audit, (*visit).report},
+		{"GET /people", audit, (*visit).people},
 	} {
 		m.Handle(p.pattern, d.page(p.may, p.show))
 	}

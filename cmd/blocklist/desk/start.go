@@ -2,6 +2,7 @@ package desk
 
 import (
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
 // task is something that waits for a person.
@@ -27,7 +28,11 @@ func (v *visit) start() error {
 	if err != nil {
 		return err
 	}
-	return v.show("start", "start.title", startPage{v.tasks(), recent})
+	waiting, err := v.proposalTasks()
+	if err != nil {
+		return err
+	}
+	return v.show("start", "start.title", startPage{append(v.tasks(), waiting...), recent})
 }
 
 // tasks returns what waits, the most urgent first.
@@ -68,4 +73,20 @@ func (v *visit) unreleased() bool {
 		return s.Pending.Digest != s.Head.Digest && s.Pending.Ledger != s.Head.Hash
 	}
 	return s.Added+s.Removed > 0
+}
+
+// proposalTasks returns the proposals that wait for a first decision, and those that wait for a second person.
+func (v *visit) proposalTasks() (all []task, err error) {
+	counts, err := proposal.Counts(v.r.Context(), v.ledger)
+	number := map[string]uint64{}
+	for _, c := range counts {
+		number[c.State] += c.Number
+	}
+	if n := number[proposal.New]; n > 0 {
+		all = append(all, task{Key: "task.new", N: n, Link: "/proposals?state=new"})
+	}
+	if n := number[proposal.Checked]; n > 0 {
+		all = append(all, task{Key: "task.checked", N: n, Link: "/proposals?mine=1"})
+	}
+	return all, err
 }

@@ -91,7 +91,7 @@ func (v *views) funcs(lang int, zone *time.Location) template.FuncMap {
 		"num":   func(n any) string { return number(lang, whole(n)) },
 		"time":  func(at time.Time) template.HTML { return timeElement(at, zone, time.DateOnly+" 15:04") },
 		"day":   func(at time.Time) template.HTML { return timeElement(at, time.UTC, time.DateOnly) },
-		"nav":   navigation, "signing": newSigning, "clock": clock, "took": took, "join": func(texts []string) string { return strings.Join(texts, ", ") },
+		"nav":   navigation, "signing": newSigning, "by": newHeader, "tabs": tabs, "proposaltabs": proposalTabs, "clock": clock, "took": took, "join": func(texts []string) string { return strings.Join(texts, ", ") },
 		"short": func(text string) string { return text[:min(len(text), 12)] },
 	}
 }

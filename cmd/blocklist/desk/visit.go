@@ -152,7 +152,7 @@ func visible(page []byte) []byte {
 }
 
 func hidden(r rune) bool {
-	return r >= utf8.RuneSelf && !unicode.IsGraphic(r) || r < ' ' && r != '\n' && r != '\t' || r == unicode.ReplacementChar
+	return !unicode.IsGraphic(r) && r != '\n' && r != '\t' || r == unicode.ReplacementChar
 }
 
 // plain shows a page to somebody who has no session. Data is the key of a text.

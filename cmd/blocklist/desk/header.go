@@ -1,0 +1,38 @@
+package desk
+
+import "net/url"
+
+// header is the head of a column by which a table can be sorted.
+type header struct {
+	URL, Key, Order string
+	Right           bool // it has numbers
+}
+
+// sortable is a table.
+type sortable interface {
+	By(name string) string
+	Order(name string) string
+}
+
+func newHeader(t sortable, name, key string, right bool) header {
+	return header{t.By(name), key, t.Order(name), right}
+}
+
+// tab is one of several views of a page.
+type tab struct {
+	URL, Key string
+	Here     bool
+	N        uint64 // how many things are there; 0: none, or unknown
+}
+
+// tabs returns the views of a page, by the values of the query "what". Key of their texts is the page and the value.
+func tabs(page, now string, values ...string) (all []tab) {
+	for _, value := range values {
+		t := tab{"/" + page, page + ".all", now == value, 0}
+		if value != "" {
+			t.URL, t.Key = t.URL+"?"+url.Values{"what": {value}}.Encode(), page+"."+value
+		}
+		all = append(all, t)
+	}
+	return all
+}

@@ -1,0 +1,100 @@
+package desk
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/report"
+	"github.com/argine-dns/argine/blocklist/receipt"
+)
+
+// subscribersPage says who enforces what, since when, and how fast.
+type subscribersPage struct {
+	table[receipt.Standing]
+	Given    bool // receipts are read
+	From     string
+	Deadline time.Duration
+	Times    report.Enforcement
+	Readers  []publish.Subscriber // of a confidential list
+	Problem  string               // why receipts can't be read
+}
+
+// chartReleases is how many releases the plot has.
+const chartReleases = 20
+
+func (v *visit) subscribers() error {
+	p := subscribersPage{Given: v.Receipts != nil, Deadline: v.Deadline}
+	var err error
+	if v.ledger.Confidential() {
+		if p.Readers, err = v.ledger.Subscribers(v.r.Context()); err != nil {
+			return err
+		}
+	}
+	var standings []receipt.Standing
+	if p.Given {
+		b, err := v.board()
+		if err != nil {
+			p.Problem = err.Error()
+		} else {
+			p.From, p.Times, standings = b.from, b.times, b.standings
+		}
+	}
+	p.table, err = newTable(v.r.URL, standings, "state", map[string]column[receipt.Standing]{
+		"subscriber": func(a, b receipt.Standing) int { return cmp.Compare(a.Subscriber, b.Subscriber) },
+		"state":      func(a, b receipt.Standing) int { return cmp.Compare(rank(a.State), rank(b.State)) },
+		"serial":     func(a, b receipt.Standing) int { return cmp.Compare(a.Serial, b.Serial) },
+		"enforced":   func(a, b receipt.Standing) int { return later(a.Enforced, b.Enforced) },
+		"took":       func(a, b receipt.Standing) int { return cmp.Compare(a.Took, b.Took) },
+	})
+	if err != nil {
+		return err
+	}
+	return v.show("subscribers", "subscribers.title", p)
+}
+
+// rank sorts states: those that need a person come first.
+func rank(s receipt.State) int {
+	switch s {
+	case receipt.Differs:
+		return 0
+	case receipt.Late:
+		return 1
+	case receipt.Never:
+		return 2
+	case receipt.Behind:
+		return 3
+	default:
+		return 4
+	}
+}
+
+// board is what the receipts say together.
+type board struct {
+	from      string
+	times     report.Enforcement
+	standings []receipt.Standing
+}
+
+// board reads the receipts, at most once a minute for each state of the list.
+func (v *visit) board() (*board, error) {
+	return v.boards.get(v.r.Context(), v.now.Head.Hash, func(ctx context.Context) (*board, error) {
+		said, err := v.readReceipts(ctx)
+		if err != nil {
+			return nil, err
+		}
+		var releases []receipt.Release
+		for r, err := range v.ledger.Releases(ctx, 0) {
+			if err != nil {
+				return nil, err
+			}
+			if r.Problem == "" {
+				releases = append(releases, receipt.Release{Serial: r.Serial, Digest: r.SignedDigest, Created: r.Created})
+			}
+		}
+		b := &board{from: said.From, standings: receipt.Judge(releases, said.Subscribers, said.Statements, v.Deadline, time.Now())}
+		b.times, err = report.Enforced(ctx, v.ledger, chartReleases, report.Options{Deadline: v.Deadline, Receipts: said})
+		return b, err
+	})
+}

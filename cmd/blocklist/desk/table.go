@@ -1,0 +1,77 @@
+package desk
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// table is a part of rows that are all in memory, sorted and paged by the query of the URL.
+type table[T any] struct {
+	Rows           []T
+	Total          int
+	Previous, Next string // URLs; empty: there are none
+
+	url  *url.URL
+	sort string
+}
+
+// column compares rows by one column.
+type column[T any] func(a, b T) int
+
+// newTable returns the part of rows that a URL asks for. The columns are by their names in the URL; standard is the one
+// by which rows are sorted if the URL has none.
+func newTable[T any](u *url.URL, rows []T, standard string, columns map[string]column[T]) (t table[T], err error) {
+	t = table[T]{Total: len(rows), url: u, sort: u.Query().Get("sort")}
+	if t.sort == "" {
+		t.sort = standard
+	}
+	compare := columns[strings.TrimPrefix(t.sort, "-")]
+	if compare == nil {
+		return t, fmt.Errorf("column %.40q: %w", t.sort, blocklist.ErrMalformed)
+	}
+	rows = slices.Clone(rows)
+	slices.SortStableFunc(rows, func(a, b T) int {
+		if strings.HasPrefix(t.sort, "-") {
+			a, b = b, a
+		}
+		return compare(a, b)
+	})
+	skip, err := numberOf(u.Query().Get("skip"))
+	if err != nil {
+		return t, err
+	}
+	from := min(int(min(skip, int64(len(rows)))), len(rows))
+	to := min(from+pageLength, len(rows))
+	t.Rows = rows[from:to]
+	if from > 0 {
+		t.Previous = withQuery(u, "skip", strconv.Itoa(max(from-pageLength, 0)))
+	}
+	if to < len(rows) {
+		t.Next = withQuery(u, "skip", strconv.Itoa(to))
+	}
+	return t, nil
+}
+
+// By returns the URL that sorts by a column, or in the other direction if the rows are sorted by it.
+func (t table[T]) By(name string) string {
+	if t.sort == name {
+		name = "-" + name
+	}
+	return withQuery(parsed(withQuery(t.url, "skip", "")), "sort", name)
+}
+
+// Order returns the value of the attribute aria-sort of a column.
+func (t table[T]) Order(name string) string {
+	switch t.sort {
+	case name:
+		return "ascending"
+	case "-" + name:
+		return "descending"
+	}
+	return "none"
+}
