@@ -58,6 +58,7 @@ func (s *Settings) Fixed(next *Settings) (keys []string) {
 		{"metrics", s.Metrics != next.Metrics},
 		{"pprof", s.Pprof != next.Pprof},
 		{"stop_page", !s.StopPage.SameAddresses(&next.StopPage)},
+		{"web", s.Web != next.Web},
 		{"dnstap", s.Dnstap != next.Dnstap},
 		{"query_log", s.QueryLog != next.QueryLog},
 		{"zone_files", s.ZoneFiles != next.ZoneFiles},

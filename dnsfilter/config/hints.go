@@ -30,7 +30,7 @@ func (s *Settings) Hints() (hints []string) {
 	if s.StructuredErrors != 0 && !contact {
 		hints = append(hints, "structured_errors is set, and no notice has a contact: without one, clients do not show such an error")
 	}
-	hints = append(hints, s.stopPageHints(rules)...)
+	hints = slices.Concat(hints, s.stopPageHints(rules), s.webHints())
 	return append(hints, unreachable(p.Views)...)
 }
 

@@ -76,6 +76,7 @@ func (s *Settings) fields(r *reader) fields {
 		"pprof":          scalar(r, &s.Pprof, parsePprof),
 		"cookie_secrets": s.file(r, &s.CookieSecrets),
 		"stop_page":      func(n *yaml.Node) { s.readStopPage(r, n) },
+		"web":            scalar(r, &s.Web, parseWeb),
 		"dnstap":         scalar(r, &s.Dnstap, dnstap.ParseTarget),
 		"query_log":      func(n *yaml.Node) { s.readQueryLog(r, n) },
 		"records":        s.file(r, &s.Records),

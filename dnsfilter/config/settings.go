@@ -51,6 +51,8 @@ type Settings struct {
 	Dnstap   dnstap.Target // where messages go; zero: nowhere
 	QueryLog QueryLog      // default: none
 
+	Web netip.AddrPort // HTTP address of the operator's page; zero: none
+
 	includes []include
 
 	PolicyZones []PolicyZone // policy zones (RPZ) that other resolvers copy

@@ -62,19 +62,8 @@ func (s *Service) decide(signed func(*subscribe.Subscription, context.Context, s
 	return func(w http.ResponseWriter, r *http.Request) {
 		var d holdDecision
 		err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxControlRequest)).Decode(&d)
-		current := s.active.Load()
-		files := current.settings.LocalFiles()
-		file := slices.IndexFunc(files, func(f config.LocalFile) bool { return f.List == d.List })
-		switch f := current.subscriptions[d.List]; {
-		case err != nil:
-		case f != nil:
-			err = signed(f.sub, r.Context(), d.ID)
-		case file < 0:
-			err = fmt.Errorf("there is no list %.80q: no signed one is followed, and no file has that name", d.List)
-		default:
-			if err = local(files[file], current.guards, d.ID); err != nil {
-				err = fmt.Errorf("deciding about %.40q of %s: %w", d.ID, d.List, err)
-			}
+		if err == nil {
+			err = s.decideHold(r.Context(), d, signed, local)
 		}
 		if err != nil {
 			refuseControl(w, err)
@@ -82,6 +71,25 @@ func (s *Service) decide(signed func(*subscribe.Subscription, context.Context, s
 		}
 		writeControl(w, struct{}{})
 	}
+}
+
+// decideHold decides about a hold.
+func (s *Service) decideHold(ctx context.Context, d holdDecision, signed func(*subscribe.Subscription, context.Context, string) error,
+	local func(config.LocalFile, guards, string) error,
+) error {
+	current := s.active.Load()
+	files := current.settings.LocalFiles()
+	file := slices.IndexFunc(files, func(f config.LocalFile) bool { return f.List == d.List })
+	switch f := current.subscriptions[d.List]; {
+	case f != nil:
+		return signed(f.sub, ctx, d.ID)
+	case file < 0:
+		return fmt.Errorf("there is no list %.80q: no signed one is followed, and no file has that name", d.List)
+	}
+	if err := local(files[file], current.guards, d.ID); err != nil {
+		return fmt.Errorf("deciding about %.40q of %s: %w", d.ID, d.List, err)
+	}
+	return nil
 }
 
 func (s *Service) serveReload(w http.ResponseWriter, r *http.Request) {

@@ -31,6 +31,7 @@ type webListeners struct {
 	stopPage          dnsfilter.Listeners
 	noTLS             dnsfilter.Listeners // TLS is refused there
 	zoneFiles         dnsfilter.Listeners
+	operator          dnsfilter.Listeners // one socket at most
 }
 
 // listenHTTP opens the sockets for HTTP that the settings have.
@@ -43,6 +44,7 @@ func listenHTTP(ctx context.Context, s *config.Settings) (*webListeners, error) 
 	}{
 		{&l.metrics, "metrics", []netip.AddrPort{s.Metrics}},
 		{&l.profiles, "pprof", []netip.AddrPort{s.Pprof}},
+		{&l.operator, "web", []netip.AddrPort{s.Web}},
 		{&l.zoneFiles, "zone_files", []netip.AddrPort{s.ZoneFiles.At}},
 		{&l.stopPage, "stop_page", s.StopPage.HTTP},
 		{&l.noTLS, "stop_page", s.StopPage.HTTPS},
@@ -62,7 +64,7 @@ func listenHTTP(ctx context.Context, s *config.Settings) (*webListeners, error) 
 }
 
 func (l *webListeners) close() error {
-	return errors.Join(l.metrics.Close(), l.profiles.Close(), l.stopPage.Close(), l.noTLS.Close(), l.zoneFiles.Close())
+	return errors.Join(l.metrics.Close(), l.profiles.Close(), l.stopPage.Close(), l.noTLS.Close(), l.zoneFiles.Close(), l.operator.Close())
 }
 
 // serveHTTP answers HTTP on all sockets until ctx ends.
@@ -73,6 +75,7 @@ func (s *Service) serveHTTP(ctx context.Context, g *errgroup.Group, web *webList
 	}{
 		{web.zoneFiles.TCP, s.serveZoneFiles},
 		{web.metrics.TCP, s.serveMetrics},
+		{web.operator.TCP, s.serveWeb},
 		{web.profiles.TCP, servePprof},
 		{web.stopPage.TCP, s.stopPage.ServeHTTPOn},
 		{web.noTLS.TCP, s.stopPage.RefuseTLSOn},

@@ -1,0 +1,155 @@
+package service
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/net/netutil"
+
+	"github.com/argine-dns/argine/blocklist/subscribe"
+)
+
+// Limits of the operator's page.
+const (
+	maxWebConns   = 20
+	webWithin     = 10 * time.Second // for a request
+	maxWebRequest = 4 << 10
+	maxAttempts   = 10 // with a token, a minute
+)
+
+//go:embed web
+var webFiles embed.FS
+
+// webPolicy is the content security policy of the page: it needs nothing but its own style.
+const webPolicy = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// webServer serves the operator's page.
+type webServer struct {
+	service *Service
+	history *history
+	token   string
+
+	mu       sync.Mutex
+	minute   int64 // of the attempts
+	attempts int
+}
+
+// serveWeb serves the operator's page on a listener until ctx ends.
+func (s *Service) serveWeb(ctx context.Context, l net.Listener) error {
+	token, err := webToken(s.settings.State)
+	if err != nil {
+		return fmt.Errorf("serving the operator's page: %w", err)
+	}
+	if at := s.settings.Web; !at.Addr().IsLoopback() {
+		s.log.Warn("all who reach the operator's page can read it, without a password and without encryption; name a loopback address, and reach it through SSH",
+			slog.String("web", at.String()))
+	}
+	w := &webServer{service: s, history: newHistory(), token: token}
+	go w.history.run(ctx, s.server.Stats)
+	h := http.Server{
+		Handler: w.handler(), MaxHeaderBytes: 1 << 14, ReadHeaderTimeout: webWithin, ReadTimeout: webWithin,
+		WriteTimeout: controlTimeout, IdleTimeout: time.Minute, // accepting a release may take a while
+		ErrorLog:    slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
+		BaseContext: func(net.Listener) context.Context { return ctx },
+	}
+	stop := context.AfterFunc(ctx, func() { _ = h.Close() }) // a person can repeat a request that was cut off
+	defer stop()
+	if err := h.Serve(netutil.LimitListener(l, maxWebConns)); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving the operator's page: %w", err)
+	}
+	return nil
+}
+
+// handler returns the pages. Other sites' pages can neither read nor write them: names that lead to a loopback address
+// are refused, and so are requests of other origins.
+func (w *webServer) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(out http.ResponseWriter, _ *http.Request) { w.show(out, http.StatusOK, webMessage{}) })
+	mux.HandleFunc("POST /hold", w.serveHold)
+	mux.HandleFunc("GET /style.css", func(out http.ResponseWriter, r *http.Request) {
+		http.ServeFileFS(out, r, webFiles, "web/style.css")
+	})
+	protected := http.NewCrossOriginProtection().Handler(mux)
+	return http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+		h := out.Header()
+		h.Set("Content-Security-Policy", webPolicy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cache-Control", "no-store")
+		if !isLocalHost(r.Host) {
+			http.Error(out, "this page is at an IP address, or at localhost", http.StatusMisdirectedRequest)
+			return
+		}
+		protected.ServeHTTP(out, r)
+	})
+}
+
+// isLocalHost reports whether the host of a request is an IP address or localhost. Another name may be that of a page
+// whose owner lets it lead here (DNS rebinding).
+func isLocalHost(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	if host == "localhost" {
+		return true
+	}
+	if n := len(host); n > 2 && host[0] == '[' && host[n-1] == ']' {
+		host = host[1 : n-1]
+	}
+	_, err := netip.ParseAddr(host)
+	return err == nil
+}
+
+// serveHold shows the findings of a hold, accepts it or rejects it, for those who have the token.
+func (w *webServer) serveHold(out http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(out, r.Body, maxWebRequest)
+	if err := r.ParseForm(); err != nil {
+		w.show(out, http.StatusBadRequest, webMessage{Failed: true, Text: "The form could not be read."})
+		return
+	}
+	if !w.mayTry(time.Now()) {
+		w.show(out, http.StatusTooManyRequests, webMessage{Failed: true, Text: "Too many attempts: wait a minute."})
+		return
+	}
+	if !w.isToken(r.PostForm.Get("token")) {
+		w.show(out, http.StatusForbidden, webMessage{Failed: true, Text: "That is not the token. It is in the file " + tokenFile + " of the state folder."})
+		return
+	}
+	d := holdDecision{r.PostForm.Get("list"), r.PostForm.Get("id")}
+	err := errors.New("there is no such button")
+	done := webMessage{}
+	switch r.PostForm.Get("do") {
+	case "show":
+		done.Findings, err = d.List, nil
+	case "accept":
+		done.Text = "Accepted: " + d.List + " is in force as it was held."
+		err = w.service.decideHold(r.Context(), d, (*subscribe.Subscription).Accept, w.service.local.accept)
+	case "reject":
+		done.Text = "Rejected: " + d.List + " stays as it is."
+		err = w.service.decideHold(r.Context(), d, (*subscribe.Subscription).Reject, w.service.local.reject)
+	}
+	if err != nil {
+		w.show(out, http.StatusConflict, webMessage{Failed: true, Text: err.Error()})
+		return
+	}
+	w.show(out, http.StatusOK, done)
+}
+
+// mayTry counts an attempt with a token, and reports whether it is allowed.
+func (w *webServer) mayTry(now time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if minute := now.Unix() / 60; minute != w.minute {
+		w.minute, w.attempts = minute, 0
+	}
+	w.attempts++
+	return w.attempts <= maxAttempts
+}

@@ -1,0 +1,46 @@
+package service
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/argine-dns/argine/dnsfilter/internal/files"
+)
+
+// tokenFile is the name of the file in the state folder with the token of the operator's page. Those who can read it
+// may decide about holds, as those may who can use the control socket.
+const tokenFile = "web.token"
+
+// webToken returns the token in the state folder. It makes one if there is none.
+func webToken(state string) (string, error) {
+	path := filepath.Join(state, tokenFile)
+	text, err := files.ReadSmall(path)
+	if token := strings.TrimSpace(string(text)); err == nil && len(token) >= len(rand.Text()) {
+		return token, os.Chmod(path, 0o600)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("reading the token: %w", err)
+	}
+	token := rand.Text()
+	err = os.WriteFile(path+".new", []byte(token+"\n"), 0o600)
+	if err == nil {
+		err = os.Rename(path+".new", path)
+	}
+	if err != nil {
+		return "", fmt.Errorf("making the token: %w", err)
+	}
+	return token, nil
+}
+
+// isToken reports whether a text is the token. The time that it takes says nothing about the token.
+func (w *webServer) isToken(text string) bool {
+	given, want := sha256.Sum256([]byte(strings.TrimSpace(text))), sha256.Sum256([]byte(w.token))
+	return subtle.ConstantTimeCompare(given[:], want[:]) == 1
+}
