@@ -67,7 +67,9 @@ func (d *Decision) count(c *counters) {
 // decided counts a decision of a list on a query, and shows it to the taps: it is about a name in wire form, or about a
 // packed address.
 func (q *query) decided(d *Decision, about []byte) {
-	d.count(q.counters)
+	if q.restarts == 0 || d.Blocks() || d.hit != nil { // else it was counted before
+		d.count(q.counters)
+	}
 	q.tap.decided(d, about)
 }
 

@@ -46,21 +46,25 @@ type inflightTable struct {
 	unused sync.Pool // of *inflight
 }
 
-// attach adds a waiter to the query in flight for a question. The zero waiter only makes sure that there is one. If
+// attach adds a waiter to the query in flight for a question, or for what the query lacks. The zero waiter only makes sure that there is one. If
 // there is none, attach creates one and returns it, and the caller sends it. It returns false if too many clients wait.
 func (s *Server) attach(q *query, w waiter) (made *inflight, ok bool) {
-	hash, at := s.hash(q.key), bucketsOf(s.seed, q)
+	asked := q
+	if q.lack != nil {
+		asked = q.lack
+	}
+	hash, at := s.hash(asked.key), bucketsOf(s.seed, q)
 	t := &s.inflight
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	f := t.by[hash]
-	joins := f != nil && bytes.Equal(f.query.key, q.key)
+	joins := f != nil && bytes.Equal(f.query.key, asked.key)
 	if t.isFull(at, joins) {
 		q.counters.dropped.Add(1)
 		return nil, false
 	}
 	if !joins {
-		made = t.add(s, hash, at, q)
+		made = t.add(s, hash, at, asked)
 		if f = made; w.socket != nil {
 			f.worker = w.socket.worker
 		}
@@ -154,7 +158,11 @@ func (f *inflight) complete(reply []byte, err error) {
 	s.latency.Observe(took, 1)
 	if err == nil {
 		hideFailure(reply)
-		s.cache.Put(f.query.key, reply, cache.TTL(reply), s.cache.Now())
+		ttl := cache.TTL(reply)
+		if f.query.lookedUp {
+			ttl = max(ttl, lackTTL)
+		}
+		s.cache.Put(f.query.key, reply, ttl, s.cache.Now())
 	} else {
 		s.log.Debug("upstream failed", slog.Any("error", err))
 		s.cache.Put(f.query.key, f.query.failure(err), cache.NoAnswerTTL, s.cache.Now())
@@ -175,6 +183,10 @@ func (f *inflight) complete(reply []byte, err error) {
 
 // deliver gives a client its answer. Over UDP it is sent with the next flush at the latest.
 func (w *waiter) deliver(s *Server, reply []byte, err error) {
+	if w.query.lack != nil {
+		s.again(w)
+		return
+	}
 	var m []byte
 	if w.done == nil {
 		m = w.socket.answerLate(w, reply, err)

@@ -38,6 +38,9 @@ func (q *query) inspect(store *blocklist.Store, v *View, m []byte) Decision {
 	if i.zones != nil {
 		i.endZones()
 	}
+	if q.lack != nil {
+		return Decision{}
+	}
 	if i.decision.Blocks() {
 		q.decided(&i.decision, i.matched)
 	}
@@ -169,7 +172,7 @@ func (i *inspection) hints(key uint16, value []byte) {
 func (i *inspection) addr(packed []byte) {
 	if a, ok := netip.AddrFromSlice(packed); ok {
 		if i.zones != nil {
-			i.zones.addr(a)
+			i.zones.addr(a, AnswerIP)
 		}
 		i.consider(i.view.DecideAddr(i.store, a), packed)
 	}
@@ -206,13 +209,16 @@ func (i *inspection) reachZones(target []byte, lists *Decision, c *chain) bool {
 	i.zones.chain = c
 	i.zones.at(target)
 	i.zones.match(false)
-	return !i.zones.waits() && i.endZones()
+	return i.zones.hit != nil && !i.zones.waits() && i.endZones()
 }
 
 // endZones considers what the policy zones have found for the current name of the CNAME chain. It reports whether that
-// is a rule that blocks. Any rule ends the search.
+// is a rule that blocks, or whether the query lacks something. Any rule ends the search.
 func (i *inspection) endZones() bool {
-	if i.zones.hit == nil {
+	if i.zones.servers(); i.query.lack != nil {
+		return true
+	}
+	if i.zones.end(); i.zones.hit == nil {
 		return false
 	}
 	d := i.zones.decision()

@@ -30,13 +30,15 @@ type zoneSearch struct {
 	bound int      // number of zones, from the first, that still count: those before the hit
 	name  []byte   // the name in the question, or one that CNAME records lead to
 	chain *chain   // up to the name; nil: it is the name in the question
-	buf   [blocklist.MaxName]byte
+
+	monitored uint64 // bits of the zones that only monitor, and have a rule
+	buf       [blocklist.MaxName]byte
 }
 
 // search begins a search in the first zones of a view.
 func (q *query) search(v *View, zones int, name []byte) *zoneSearch {
 	s := &q.zoneSearch
-	s.view, s.query, s.hit, s.bound, s.chain = v, q, nil, zones, nil
+	s.view, s.query, s.hit, s.bound, s.chain, s.monitored = v, q, nil, zones, nil, 0
 	s.at(name)
 	return s
 }
@@ -65,13 +67,13 @@ func (s *zoneSearch) found(place int, rules *zoneRules, rule zoneRule, trigger T
 	return s.hit
 }
 
-// take reports whether the rule of a zone counts. Those of a zone that only monitors are counted.
+// take reports whether the rule of a zone counts. That of a zone which only monitors is noted.
 func (s *zoneSearch) take(place int, rule zoneRule) bool {
 	if rule == noRule {
 		return false
 	}
-	if r := s.rule(place); r.Action == Monitor {
-		s.query.counters.count(r.List, Monitor)
+	if s.rule(place).Action == Monitor {
+		s.monitored |= 1 << (place % 64)
 		return false
 	}
 	return true
@@ -95,22 +97,22 @@ func (s *zoneSearch) match(first bool) {
 	}
 }
 
-// addr searches for an address in the answer.
-func (s *zoneSearch) addr(a netip.Addr) {
+// addr searches for an address in the answer, or of a name server.
+func (s *zoneSearch) addr(a netip.Addr, trigger Trigger) {
 	last := s.bound
-	if s.hit != nil && s.hit.trigger == AnswerIP {
+	if s.hit != nil && s.hit.trigger == trigger {
 		last++ // a longer prefix of the same zone counts more
 	}
 	for place := range last {
 		rules := s.rule(place).Zone.current.Load()
-		if rules.counts[AnswerIP] == 0 {
+		if rules.counts[trigger] == 0 {
 			continue
 		}
-		rule, prefix := rules.answers.find(a)
+		rule, prefix := rules.prefixes(trigger).find(a)
 		if place == s.bound && !precedes(prefix, s.hit.prefix) || !s.take(place, rule) {
 			continue
 		}
-		s.found(place, rules, rule, AnswerIP).prefix = prefix
+		s.found(place, rules, rule, trigger).prefix = prefix
 		return
 	}
 }
@@ -129,6 +131,16 @@ func (s *zoneSearch) waits() bool {
 		}
 	}
 	return false
+}
+
+// end counts what only monitors.
+func (s *zoneSearch) end() {
+	for place := 0; s.monitored != 0; place++ {
+		if s.monitored&1 != 0 {
+			s.query.counters.count(s.rule(place).List, Monitor)
+		}
+		s.monitored >>= 1
+	}
 }
 
 // decision returns the decision of the hit, which is not nil.
@@ -198,6 +210,8 @@ func (v *View) decideByZones(q *query, lists Decision) Decision {
 	waits := s.waits()
 	if waits {
 		q.zones = zonesAnswer
+	} else {
+		s.end()
 	}
 	if s.hit == nil {
 		return lists
@@ -238,7 +252,7 @@ func (v *View) WithZones(lists Decision, name []byte, client netip.Addr) Decisio
 func (v *View) WithZonesAddr(lists Decision, a netip.Addr) Decision {
 	q := &query{counters: new(counters), size: dnswire.UDPSize}
 	s := q.search(v, v.zonesBefore(&lists), []byte{0})
-	if s.addr(plainAddr(a)); s.hit == nil {
+	if s.addr(plainAddr(a), AnswerIP); s.hit == nil {
 		return lists
 	}
 	return s.decision()

@@ -35,6 +35,10 @@ type query struct {
 	keepalive  uint16     // edns-tcp-keepalive of the answer: tenths of a second plus one; 0: none
 	counters   *counters
 	resolvers  *resolvers // of the forward zone that has the name; nil: the general upstream
+	server     *Server    // to look name servers up; nil: they stay unknown
+	lack       *query     // about a name server, to be answered before this one can be; nil: none
+	restarts   uint8      // how often the query began again because of that
+	lookedUp   bool       // the query is such a one
 	tap        *tapped    // nil: the server has no taps
 	alias      *alias     // the answer begins with these CNAME records, and the query is for their target; nil: none
 
@@ -227,6 +231,7 @@ func (q *query) copyTo(to *query) {
 	to.allowed, to.client, to.counters = q.allowed, q.client, q.counters
 	to.hasStale, to.keepalive, to.padded = q.hasStale, q.keepalive, q.padded
 	to.resolvers, to.alias, to.zones, to.tap = q.resolvers, q.alias, q.zones, q.tap
+	to.lack, to.restarts, to.lookedUp = q.lack, q.restarts, q.lookedUp
 	to.sentCookie, to.options, to.hasCookie, to.cookie = nil, nil, q.hasCookie, q.cookie
 	to.key = append(to.buf[:0], q.key...)
 	half := len(to.buf) / 2

@@ -65,9 +65,9 @@ func (s *Server) answerTarget(c *snapshot, dst []byte, q *query, now uint32) (m 
 	return s.cached(c, dst, q, now)
 }
 
-// goesOn reports whether the result of render is no answer yet: the query has become one for another name, which the
-// upstream has to be asked for.
-func (q *query) goesOn(m []byte) bool { return len(m) == 0 && q.alias != nil }
+// goesOn reports whether the result of render is no answer yet: the upstream has to be asked for another name, which the
+// query has become one for, or lacks.
+func (q *query) goesOn(m []byte) bool { return len(m) == 0 && (q.alias != nil || q.lack != nil) }
 
 // askTarget asks the upstream again for a client that waits, after an answer has led to a CNAME record that blocks. It
 // waits for nothing, and may be called while a session of the upstream delivers an answer.
@@ -81,24 +81,9 @@ func (s *Server) askTarget(w *waiter) {
 		defer s.recoverPanic()
 		c := s.current.Load()
 		f, ok := s.attach(&next.query, next)
-		switch {
-		case !ok:
-			next.giveUp()
-		case f == nil:
-		default:
-			f.worker = nil // its session does not read the reply
-			if f.send(c, c.general.session) {
-				c.general.session.Flush()
-			}
+		if !ok {
+			next.give(nil)
 		}
+		s.sendApart(c, f)
 	}()
-}
-
-// giveUp ends the waiting of a client that gets no answer.
-func (w *waiter) giveUp() {
-	if w.done != nil {
-		w.done <- nil
-		return
-	}
-	w.socket.pending.Add(-1)
 }

@@ -70,7 +70,7 @@ func (c *snapshot) limited(dst []byte, q *query) []byte {
 // cached answer. It returns ask if the upstream has to be asked: for the answer if m is empty, or else to refresh a
 // cached answer that has expired or is about to. If m is empty and ask is false, nothing is sent.
 func (s *Server) answerNow(c *snapshot, dst []byte, q *query, now uint32) (m []byte, ask bool) {
-	q.resolvers, q.alias = nil, nil
+	q.resolvers, q.alias, q.lack = nil, nil, nil
 	var d Decision
 	if s.store != nil {
 		if d = c.views.decide(s.store, q); d.Blocks() && !d.waits {
@@ -125,7 +125,7 @@ func (s *Server) cached(c *snapshot, dst []byte, q *query, now uint32) (m []byte
 // render writes an answer of the cache or the upstream for the client, in the memory of m. If a target in the answer is
 // blocked, it writes the blocked answer instead. Code is an extended error to add, or 0. The upstream's own extended
 // error, which m has in place of its ID, is added, too. An empty result means that nothing is sent, or that the query
-// goes on as one for another name: see goesOn.
+// goes on: see goesOn.
 func (s *Server) render(c *snapshot, q *query, m []byte, code uint16) []byte {
 	var why ede
 	if q.alias != nil {
@@ -133,7 +133,14 @@ func (s *Server) render(c *snapshot, q *query, m []byte, code uint16) []byte {
 		m = q.join(m)
 	}
 	if s.store != nil {
-		if d := q.inspect(s.store, c.views.of(q.client), m); d.Blocks() {
+		if q.server = s; dnswire.IsFailure(m) {
+			q.server = nil
+		}
+		d := q.inspect(s.store, c.views.of(q.client), m)
+		if q.lack != nil {
+			return m[:0]
+		}
+		if d.Blocks() {
 			s.enumeration.recordReached(q, &d, s.cache.Now(), s.log)
 			if q.redirect(&d) {
 				m, _ := s.answerTarget(c, m[:0], q, s.cache.Now())

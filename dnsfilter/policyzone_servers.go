@@ -1,0 +1,203 @@
+package dnsfilter
+
+import (
+	"bytes"
+	"net/netip"
+	"slices"
+
+	"github.com/miekg/dns"
+
+	"github.com/argine-dns/argine/dnsfilter/internal/cache"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
+)
+
+// The triggers on name servers need to know them, and an answer does not say. So they are looked up like other names:
+// the NS records of the names from the one asked for up to two labels, and the addresses of the servers. Until the cache
+// has them, the query waits for the first that is missing, and is then answered from the beginning. What can't be
+// looked up triggers nothing.
+
+const (
+	maxServers  = 16 // name servers of a name that are looked at
+	maxRestarts = 16 // how often a query begins again
+	lackTTL     = 5  // how long what was looked up is kept at least, in seconds: long enough to begin again
+)
+
+// servers searches for the name servers of the zones that the name is in.
+func (s *zoneSearch) servers() {
+	if !s.wantsServers() || s.query.server == nil {
+		return
+	}
+	found := s.nameServers()
+	slices.SortFunc(found, func(a, b []byte) int { return compareNames(b, a) }) // the last in canonical order counts
+	for _, server := range found {
+		s.serverName(server)
+	}
+	for _, server := range found {
+		if s.wants(NSIP) && s.query.lack == nil || s.hit != nil && s.hit.trigger == NSIP {
+			s.serverAddrs(server)
+		}
+	}
+	if s.query.lack != nil && s.query.restarts == maxRestarts {
+		s.query.lack = nil
+	}
+}
+
+// wantsServers reports whether a zone that still counts has triggers on name servers.
+func (s *zoneSearch) wantsServers() bool { return s.wants(NSDName) || s.wants(NSIP) }
+
+// wants reports whether a zone that still counts has a trigger.
+func (s *zoneSearch) wants(t Trigger) bool {
+	for place := range s.bound {
+		if s.rule(place).Zone.current.Load().counts[t] > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// nameServers returns the names of the name servers of the zones that the name is in. Top-level domains are left out.
+func (s *zoneSearch) nameServers() (found [][]byte) {
+	for zone := s.name; zone[0] != 0 && zone[1+zone[0]] != 0; {
+		m := s.lookUp(zone, dns.TypeNS)
+		if s.query.lack != nil {
+			return found
+		}
+		zone = zone[1+zone[0]:]
+		for r := range dnswire.Records(m) {
+			switch name, end := dnswire.AppendName(nil, m, r.At); {
+			case r.Type == dns.TypeNS && r.Section == dnswire.Answer && end != 0 && len(found) < maxServers:
+				found = append(found, name)
+			case r.Type == dns.TypeSOA && r.Section == dnswire.Authority: // there is no zone in between
+				if apex, end := dnswire.AppendName(nil, m, r.Owner); end != 0 && len(apex) < len(zone) && dnswire.IsWithin(zone, apex) {
+					zone = apex
+				}
+			}
+		}
+	}
+	return found
+}
+
+// serverName searches for the name of a name server.
+func (s *zoneSearch) serverName(name []byte) {
+	for place := range s.bound {
+		rules := s.rule(place).Zone.current.Load()
+		if rule, node, below := rules.servers.find(name); s.take(place, rule) {
+			hit := s.found(place, rules, rule, NSDName)
+			hit.node, hit.below = node, below
+			return
+		}
+	}
+}
+
+// serverAddrs searches for the addresses of a name server.
+func (s *zoneSearch) serverAddrs(name []byte) {
+	for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
+		m := s.lookUp(name, qtype)
+		for r := range dnswire.Records(m) {
+			if a, ok := netip.AddrFromSlice(r.Data); ok && r.Type == qtype && r.Section == dnswire.Answer {
+				s.addr(a, NSIP)
+			}
+		}
+	}
+}
+
+// lookUp returns what the cache has about a name, or an empty message. If it has nothing, it is asked for, and the query lacks it.
+func (s *zoneSearch) lookUp(name []byte, qtype uint16) []byte {
+	q, server := s.query, s.query.server
+	c := server.current.Load()
+	l := &query{counters: q.counters, client: q.client, size: dnswire.UDPSize, qtype: qtype, class: dns.ClassINET, lookedUp: true}
+	l.setKey(append(append(l.buf[:0], name...), byte(qtype>>8), byte(qtype), 0, dns.ClassINET))
+	l.question = bytes.Clone(l.asked())
+	if z := c.zones.find(l.name()); z != nil {
+		if z.forward == nil {
+			return empty[:] // its name servers are not those of the Internet
+		}
+		l.resolvers = z.forward
+	}
+	m, state := server.cache.Get(nil, l.key, l.question, server.cache.Now())
+	if state != cache.NotFound && (state != cache.Stale || q.restarts > 0) {
+		return m
+	}
+	if q.lack == nil {
+		q.lack = l // the client waits for this one
+	} else {
+		server.lookUpSoon(c, l)
+	}
+	return empty[:]
+}
+
+// empty is a message without records.
+var empty [dnswire.HeaderSize]byte //nolint:gochecknoglobals // never written to
+
+// compareNames compares names in wire form by the canonical order of RFC 4034, section 6.1.
+func compareNames(a, b []byte) int {
+	return slices.CompareFunc(reversedLabels(a), reversedLabels(b), bytes.Compare)
+}
+
+// reversedLabels returns the labels of a name, from the last to the first.
+func reversedLabels(name []byte) (labels [][]byte) {
+	for name[0] != 0 {
+		labels = append(labels, name[1:1+name[0]])
+		name = name[1+name[0]:]
+	}
+	slices.Reverse(labels)
+	return labels
+}
+
+// lookUpSoon asks the upstream for what a query lacks. It does not wait.
+func (s *Server) lookUpSoon(c *snapshot, l *query) {
+	go func() {
+		defer s.recoverPanic()
+		f, _ := s.attach(l, waiter{})
+		s.sendApart(c, f)
+	}()
+}
+
+// again answers a client from the beginning, after what its query lacked was looked up.
+func (s *Server) again(w *waiter) {
+	next := &waiter{socket: w.socket, peer: w.peer, done: w.done}
+	q := &next.query
+	w.query.copyTo(q)
+	q.lack = nil
+	q.restarts++
+	q.alias = nil
+	tail := [5]byte(q.key[len(q.key)-5:])
+	q.key = append(append(q.buf[:0], q.question[:len(q.question)-4]...), tail[:]...)
+	dnswire.Lower(q.name())
+	go func() {
+		defer s.recoverPanic()
+		c := s.current.Load()
+		m, wait := s.answerOrAsk(c, nil, q)
+		if !wait {
+			next.give(m)
+			return
+		}
+		f, ok := s.attach(q, *next)
+		if !ok {
+			next.give(nil)
+		}
+		s.sendApart(c, f)
+	}()
+}
+
+// sendApart sends a new query in flight, if there is one, outside of the sessions of the sockets.
+func (s *Server) sendApart(c *snapshot, f *inflight) {
+	if f == nil {
+		return
+	}
+	f.worker = nil // its session does not read the reply
+	if f.send(c, c.general.session) {
+		c.general.session.Flush()
+	}
+}
+
+// give gives a client its answer at once. It is empty if nothing is sent.
+func (w *waiter) give(m []byte) {
+	w.query.tap.answer(w.query.question, m)
+	if w.done != nil {
+		w.done <- m
+		return
+	}
+	w.socket.send(m, &w.peer)
+	w.socket.pending.Add(-1)
+}
