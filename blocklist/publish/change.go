@@ -176,10 +176,5 @@ func (l *Ledger) Orders(ctx context.Context, target string) ([]blocklist.Entry, 
 // Covering returns the most specific listed entry that covers all of e, and false if there is none. An entry with the
 // target of e does not count.
 func (l *Ledger) Covering(ctx context.Context, e blocklist.Entry) (blocklist.Entry, bool, error) {
-	for _, target := range subjectOf(e).covers {
-		if covering, ok, err := l.Lookup(ctx, target); ok || err != nil {
-			return covering, ok, err
-		}
-	}
-	return blocklist.Entry{}, false, nil
+	return l.history.FirstListed(ctx, subjectOf(e).covers)
 }

@@ -210,6 +210,9 @@ func (v *recovery) advance(ctx context.Context) (err error) {
 	if err := v.adopt(ctx); err != nil {
 		return err
 	}
+	if step, err := v.to.history.LastStep(ctx); err == nil && step.ID > 0 {
+		v.note("proposals are in no release: those that were made or decided on after %s are lost, unless they are here", ledger.FormatTime(step.Time))
+	}
 	for _, r := range v.drop {
 		if err := v.setAside(releasesDir, fmt.Sprint(r.Serial)); err != nil {
 			return err

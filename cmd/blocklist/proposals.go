@@ -49,7 +49,7 @@ func (a *app) proposals() *cobra.Command {
 		Short: "Show what is to be decided on, and decide",
 		Long: `Show proposals, the newest received first, and decide on them.
 
-  new       nobody has decided
+  new       it waits for a first decision
   checked   a first person has decided that it should count
   referred  it was referred to a platform, and may still be checked
   listed    its target has an order; of a proposal to withdraw: delisted

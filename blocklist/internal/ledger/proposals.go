@@ -30,7 +30,7 @@ CREATE TABLE proposals (
 	checker TEXT NOT NULL, target TEXT NOT NULL, host TEXT NOT NULL, key TEXT NOT NULL, current TEXT NOT NULL);
 CREATE UNIQUE INDEX proposals_place ON proposals (place);
 CREATE INDEX proposals_page ON proposals (source, category, state, place, checker);
-CREATE INDEX proposals_target ON proposals (target, source);
+CREATE INDEX proposals_target ON proposals (target);
 CREATE INDEX proposals_source ON proposals (source, target);
 CREATE INDEX proposals_host ON proposals (host, place);
 CREATE UNIQUE INDEX proposals_key ON proposals (source, key) WHERE key != '';

@@ -193,7 +193,7 @@ func (v View) ProposalsAbout(ctx context.Context, target string, limit int) iter
 
 // ProposalsOf yields the proposals of a source about a target, the newest first.
 func (v View) ProposalsOf(ctx context.Context, source, target string) iter.Seq2[Proposal, error] {
-	return query(ctx, v.q, scanProposal, `SELECT current FROM proposals WHERE target = ? AND source = ? ORDER BY id DESC`, target, source)
+	return query(ctx, v.q, scanProposal, `SELECT current FROM proposals WHERE source = ? AND target = ? ORDER BY id DESC`, source, target)
 }
 
 // ProposalsFrom yields all proposals of a source, sorted by target, each target's oldest first.

@@ -142,6 +142,16 @@ func (v View) Lookup(ctx context.Context, target string) (e blocklist.Entry, ok 
 	return e, err == nil, err
 }
 
+// FirstListed returns the entry of the first of some targets that is listed, and false if none is.
+func (v View) FirstListed(ctx context.Context, targets []string) (e blocklist.Entry, ok bool, err error) {
+	e, err = scanEntry(v.q.QueryRowContext(ctx, `SELECT e.target, e.attributes FROM json_each(?) AS t
+		CROSS JOIN entries AS e ON e.target = t.value ORDER BY t.key LIMIT 1`, jsonArray(targets)))
+	if errors.Is(err, sql.ErrNoRows) {
+		return e, false, nil
+	}
+	return e, err == nil, err
+}
+
 // ReleaseRecord records a pushed release and the state of the ledger that it was made from.
 type ReleaseRecord struct {
 	Serial    uint64    `json:"serial"`

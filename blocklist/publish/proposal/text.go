@@ -67,7 +67,7 @@ var (
 	hostShape   = regexp.MustCompile(`^(?i)[\p{L}\p{N}_-]+(\.[\p{L}\p{N}_-]+)*\.[\p{L}][\p{L}\p{N}-]*\.?(:\d{1,5})?(/\S*)?$`)
 )
 
-// Refang undoes what people do to a URL so that nobody opens it by mistake: hxxp, [.], (.), [dot], [:]//.
+// Refang undoes what people do to a URL so that it is not opened by mistake: hxxp, [.], (.), [dot], [:]//.
 func Refang(text string) string {
 	return defangs.ReplaceAllStringFunc(text, func(part string) string {
 		lower := strings.ToLower(strings.Trim(part, "[](){}"))
