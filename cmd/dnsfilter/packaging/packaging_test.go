@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/testdata/longtest"
+	"github.com/argine-dns/argine/testdata/peers"
 )
 
 // TestPackages installs the packages of both commands into an empty folder, upgrades them and removes them, with dpkg and
@@ -32,6 +33,7 @@ func TestPackages(t *testing.T) {
 		install := append(append(dpkg, "-i"), packages(t, dist, "*.deb")...)
 		run(t, install...)
 		settings := installed(t, root)
+		answers(t, root)
 		run(t, install...)
 		assert.FileExists(t, settings)
 		assert.Contains(t, read(t, settings), "# changed")
@@ -78,6 +80,19 @@ func installed(t *testing.T, root string) string {
 	run(t, filepath.Join(root, "usr/bin/dnsfilter"), "check", "-c", settings)
 	require.NoError(t, os.WriteFile(settings, []byte(read(t, settings)+"# changed\n"), 0o644))
 	return settings
+}
+
+// answers starts what is installed in the folder root, with its settings and the list of RUNNING.md, and asks it.
+func answers(t *testing.T, root string) {
+	t.Helper()
+	dir, addr := t.TempDir(), peers.Free(t)
+	list := peers.Write(t, dir, "local.txt", "listed.example\n")
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "state"), 0o700))
+	settings := peers.Exchanged(t, filepath.Join(root, "etc/dnsfilter/dnsfilter.yaml"), "127.0.0.1:53", addr, "/var/lib/dnsfilter", dir+"/state")
+	settings += "upstream: ['" + peers.Upstream(t) + "']\nlists:\n  - {name: local, file: " + list + ", action: nxdomain}\n"
+	server := peers.Resolver(t, filepath.Join(root, "usr/bin/dnsfilter"), dir, settings, addr)
+	peers.Await(t, addr, "www.listed.example", "NXDOMAIN")
+	server.Stop()
 }
 
 func packages(t *testing.T, dist, pattern string) []string {
