@@ -3,6 +3,8 @@ package rpz_test
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
@@ -21,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter/internal/certtest"
 	"github.com/argine-dns/argine/dnsfilter/rpz"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
@@ -153,6 +156,13 @@ func script(t *testing.T, answer func(w *scripted, q *dns.Msg)) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
+	scriptAt(t, l, answer)
+	return l.Addr().String()
+}
+
+// scriptAt is script for a listener.
+func scriptAt(t *testing.T, l net.Listener, answer func(w *scripted, q *dns.Msg)) {
+	t.Helper()
 	t.Cleanup(func() { _ = l.Close() })
 	go func() {
 		for {
@@ -179,7 +189,6 @@ func script(t *testing.T, answer func(w *scripted, q *dns.Msg)) string {
 			}()
 		}
 	}()
-	return l.Addr().String()
 }
 
 // scripted writes the messages of an answer.
@@ -394,6 +403,45 @@ func TestIncremental(t *testing.T) {
 		if name == "foreign" {
 			assert.Equal(t, 1, u.Foreign)
 		}
+	}
+}
+
+// TestSecondaryOverTLS copies a zone over TLS 1.3 (RFC 9103), and from no one without the right certificate.
+func TestSecondaryOverTLS(t *testing.T) {
+	t.Parallel()
+	cert, key := certtest.New(t)
+	pair, err := tls.X509KeyPair(cert, key)
+	require.NoError(t, err)
+	roots := x509.NewCertPool()
+	require.True(t, roots.AppendCertsFromPEM(cert))
+	for name, c := range map[string]struct {
+		server *tls.Config
+		want   string
+	}{
+		"resolver.example": {&tls.Config{NextProtos: []string{"dot"}}, ""},
+		"other.example":    {&tls.Config{NextProtos: []string{"dot"}}, "certificate is valid for resolver.example, not other.example"},
+		"Resolver.example": {&tls.Config{NextProtos: []string{"dot"}, MaxVersion: tls.VersionTLS12}, "protocol version"},
+		"RESOLVER.example": {&tls.Config{NextProtos: []string{"h2"}}, "no application protocol"},
+	} {
+		c.server.Certificates = []tls.Certificate{pair}
+		l, err := tls.Listen("tcp", "127.0.0.1:0", c.server)
+		require.NoError(t, err)
+		scriptAt(t, l, func(w *scripted, q *dns.Msg) {
+			if q.Question[0].Qtype == dns.TypeSOA {
+				w.send(soaText(3))
+				return
+			}
+			w.send(soaText(3), "@ NS ns.example.", "a CNAME .", soaText(3))
+		})
+		s := newSecondary(t, true, "tls://"+l.Addr().String()+"#"+name)
+		s.Primaries[0].Roots = roots
+		_, err = s.Update(t.Context())
+		if c.want != "" {
+			require.ErrorContains(t, err, c.want)
+			continue
+		}
+		require.NoError(t, err)
+		assert.Equal(t, []string{"a ."}, zoneLines(t, s))
 	}
 }
 
