@@ -92,17 +92,28 @@ func (l *List) fetchContradictions(given map[string]bool) (why []string) {
 			why = append(why, text)
 		}
 	}
+	fetched := given["url"] || given["primary"]
 	sources := 0
 	for _, key := range []string{"file", "url", "primary", "from"} {
 		if given[key] {
 			sources++
 		}
 	}
-	note(sources > 1 && (given["url"] || given["primary"]), "a list has one of file, url, primary (with rpz and key), and from (with root)")
-	note(given["root"] && !given["from"] && (given["url"] || given["primary"]), "root is for signed lists, which have from")
+	note(sources > 1 && fetched, "a list has one of file, url, primary (with rpz and key), and from (with root)")
+	note(given["root"] && !given["from"] && fetched, "root is for signed lists, which have from")
 	note((given["refresh"] || given["allow_http"]) && !given["url"], "refresh and allow_http are for lists with a url")
 	note(!l.Fetch.AllowHTTP && slices.ContainsFunc(l.Fetch.URLs, isPlainHTTP),
 		"a list that comes over http can be changed on its way: write https, or allow_http: on if the network is yours")
+	return append(why, l.primaryContradictions(given)...)
+}
+
+// primaryContradictions returns a message for each key of a policy zone that is missing, or contradicts another.
+func (l *List) primaryContradictions(given map[string]bool) (why []string) {
+	note := func(wrong bool, text string) {
+		if wrong {
+			why = append(why, text)
+		}
+	}
 	note(given["primary"] && !given["rpz"], "a list with primary needs the name of its zone: rpz: feed.example")
 	note(given["primary"] && !given["key"],
 		"a list with primary needs a key, the file that tsig-keygen writes; key: none takes a zone without signatures")

@@ -119,13 +119,13 @@ func (t *transfer) write(rr dns.RR) error {
 }
 
 func (t *transfer) addRecord(rr dns.RR) error {
-	switch t.part {
-	case inRemoved:
-		return t.changes.remove(rr.String())
-	case inAdded:
-		return t.changes.add(rr.String())
+	if t.part == inZone {
+		return t.write(rr)
 	}
-	return t.write(rr)
+	if t.part == inRemoved {
+		return t.changes.remove(rr.String())
+	}
+	return t.changes.add(rr.String())
 }
 
 // addSOA takes the next SOA record, which ends a part.
@@ -149,6 +149,7 @@ func (t *transfer) addSOA(soa *dns.SOA) error {
 		if t.part = inRemoved; soa.Serial == t.soa.Serial {
 			t.part = atEnd
 		}
+	case atEnd: // add does not get here
 	}
 	return nil
 }

@@ -84,7 +84,7 @@ func signedPart(packet []byte, t *dns.TSIG) []byte {
 
 // variables returns the part of a TSIG record that is signed: the times alone in later messages.
 func (v *verifier) variables(t *dns.TSIG) []byte {
-	times := binary.BigEndian.AppendUint16(appendTime(nil, t.TimeSigned), t.Fudge)
+	times := binary.BigEndian.AppendUint16(timeBytes(t.TimeSigned), t.Fudge)
 	if v.later {
 		return times
 	}

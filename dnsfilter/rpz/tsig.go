@@ -77,7 +77,7 @@ func (s *signer) sign(m []byte, tsigError uint16) []byte {
 	now := uint64(time.Now().Unix())
 	var other []byte
 	if tsigError == dns.RcodeBadTime { // with the time of the client, and that of the server beside it
-		other, now = appendTime(nil, now), s.asked
+		other, now = timeBytes(now), s.asked
 	}
 	tail := binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(nil, tsigError), uint16(len(other)))
 	tail = append(tail, other...)
@@ -87,7 +87,7 @@ func (s *signer) sign(m []byte, tsigError uint16) []byte {
 	write(binary.BigEndian.AppendUint16(nil, uint16(len(s.mac))))
 	write(s.mac)
 	write(m)
-	times := binary.BigEndian.AppendUint16(appendTime(nil, now), fudge)
+	times := binary.BigEndian.AppendUint16(timeBytes(now), fudge)
 	if s.later {
 		write(times)
 	} else {
@@ -101,8 +101,8 @@ func (s *signer) sign(m []byte, tsigError uint16) []byte {
 	return appendTSIG(m, s.key.name, algorithm, times, s.mac, s.id, tail)
 }
 
-func appendTime(dst []byte, t uint64) []byte {
-	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint16(dst, uint16(t>>32)), uint32(t))
+func timeBytes(t uint64) []byte {
+	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint16(nil, uint16(t>>32)), uint32(t))
 }
 
 // appendTSIG appends a TSIG record and counts it.
@@ -123,7 +123,7 @@ func appendUnsigned(m []byte, t *dns.TSIG, tsigError int) []byte {
 	if err != nil || err2 != nil {
 		return m
 	}
-	times := binary.BigEndian.AppendUint16(appendTime(nil, t.TimeSigned), t.Fudge)
+	times := binary.BigEndian.AppendUint16(timeBytes(t.TimeSigned), t.Fudge)
 	tail := binary.BigEndian.AppendUint16(nil, uint16(tsigError))
 	return appendTSIG(m, key, algorithm, times, nil, t.OrigId, append(tail, 0, 0))
 }

@@ -154,7 +154,7 @@ func readChanged(s *config.Settings, held, fresh *blocklist.Store, log *slog.Log
 	onHold := readLocalHolds(s.State)
 	for _, f := range s.LocalFiles() {
 		isHeld, current := heldFile(f, held)
-		if current || isHeld && f.Awaited() {
+		if current {
 			continue
 		}
 		source, _ := f.Source()

@@ -14,12 +14,13 @@ import (
 // errChanging is returned if a file changes while it is read. It is read again after it has settled.
 var errChanging = errors.New("the file changed while it was read")
 
-// heldFile reports whether the store has the list, and whether it has the current content of the file.
+// heldFile reports whether the store has the list, and whether it has the current content of the file. A file that was
+// not fetched yet has no other content.
 func heldFile(l config.LocalFile, store *blocklist.Store) (held, current bool) {
 	info, ok := store.List(l.List)
 	source, err := l.Source()
 	held = ok && info.Err == nil
-	return held, held && err == nil && info.Source == source
+	return held, held && (err == nil && info.Source == source || l.Awaited())
 }
 
 // checkUnchanged yields the entries of a file. Those without a reference get the one in the file's header. At the end it

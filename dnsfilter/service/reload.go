@@ -110,11 +110,7 @@ func (s *Service) reload(ctx context.Context, asked bool) error {
 	if s.guards, err = s.guards.next(next); err != nil {
 		return err
 	}
-	subscriptions, err := s.newSubscriptions(next, s.guards, s.subscriptions, false)
-	if err != nil {
-		return err
-	}
-	fetched, err := s.newFetched(next, s.fetched)
+	subscriptions, fetched, err := s.newFollowed(next, false)
 	if err != nil {
 		return err
 	}
@@ -124,14 +120,7 @@ func (s *Service) reload(ctx context.Context, asked bool) error {
 	}
 	server.Primary, server.Notified = zones.primary(), s.notified
 	server.Taps = s.logs.taps()
-	for _, l := range next.LocalFiles() {
-		if _, current := heldFile(l, s.store); !current && !l.Awaited() {
-			if err := s.local.loadSettled(l, s.guards); err != nil {
-				return err
-			}
-		}
-	}
-	if err := s.zoneLists.loadAll(next, asked); err != nil {
+	if err := s.loadFiles(next, asked); err != nil {
 		return err
 	}
 	if err := s.server.Reconfigure(server); err != nil {
@@ -150,6 +139,19 @@ func (s *Service) reload(ctx context.Context, asked bool) error {
 	s.active.Store(&activeConfig{s.settings, s.subscriptions, s.guards, zones, s.fetched})
 	s.zones = s.replacePolicyZones(ctx, s.zones, zones)
 	return nil
+}
+
+// loadFiles loads the files of settings whose current content is not in force.
+func (s *Service) loadFiles(next *config.Settings, asked bool) error {
+	for _, l := range next.LocalFiles() {
+		if _, current := heldFile(l, s.store); current || l.Awaited() {
+			continue
+		}
+		if err := s.local.loadSettled(l, s.guards); err != nil {
+			return err
+		}
+	}
+	return s.zoneLists.loadAll(next, asked)
 }
 
 // dropFiles drops local lists that are no longer in the settings. The state of signed lists stays: removing one and

@@ -168,11 +168,7 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	if err := s.loadMissing(); err != nil {
 		return err
 	}
-	subscriptions, err := s.newSubscriptions(s.settings, s.guards, nil, true)
-	if err != nil {
-		return err
-	}
-	fetched, err := s.newFetched(s.settings, nil)
+	subscriptions, fetched, err := s.newFollowed(s.settings, true)
 	if err != nil {
 		return err
 	}
@@ -216,6 +212,20 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	}
 	control.close()
 	return err
+}
+
+// newFollowed returns the subscriptions of settings, and their lists that are fetched. Except at the start, it reuses
+// those that have not changed.
+func (s *Service) newFollowed(next *config.Settings, starting bool) (map[string]*subscription, fetchedLists, error) {
+	if starting {
+		s.subscriptions, s.fetched = nil, nil
+	}
+	subscriptions, err := s.newSubscriptions(next, s.guards, s.subscriptions, starting)
+	if err != nil {
+		return nil, nil, err
+	}
+	fetched, err := s.newFetched(next, s.fetched)
+	return subscriptions, fetched, err
 }
 
 // start starts the subscriptions, what is fetched, and the policy zones.
