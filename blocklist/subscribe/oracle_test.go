@@ -33,6 +33,7 @@ type oracle struct {
 // runWithOracle runs the tests, and fails where go-tuf disagrees. Benchmarks are left alone.
 func runWithOracle(m *testing.M) int {
 	flag.Parse()
+	_ = flag.Set("test.parallel", "6") // many wait, for receipts above all
 	if flag.Lookup("test.bench").Value.String() != "" {
 		return m.Run()
 	}

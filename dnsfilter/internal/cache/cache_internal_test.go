@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
+	"github.com/argine-dns/argine/testdata/longtest"
 )
 
 // message makes a packed answer of about the given size, with a number in it.
@@ -74,7 +75,7 @@ func testCacheReturnsWhatWasPut(t *testing.T, size int64) {
 	random := rand.New(rand.NewPCG(1, 2))
 	want := map[string]string{}
 	var names []string
-	for i := range 20_000 {
+	for i := range longtest.Rounds(10_000, 20_000) {
 		name := fmt.Sprintf("n%d.test.", random.IntN(10_000))
 		k := key(t, name)
 		b := message(t, name, random.IntN(900), i)
@@ -131,7 +132,7 @@ func TestCacheOutlivesAScan(t *testing.T) {
 	const size, popular = 1 << 20, 1000
 	c := New(size)
 	misses := 0
-	for i := range 100_000 {
+	for i := range longtest.Rounds(30_000, 100_000) {
 		name := fmt.Sprintf("popular-%d.test.", i%popular)
 		k := key(t, name)
 		if fetch(c, k) == nil {
