@@ -44,8 +44,8 @@ func (id *ServerID) textOf(name []byte) string {
 	return ""
 }
 
-// refuse returns the answer to a query that is refused with an rcode, or, for a query of the class CH, the TXT record of
-// the server ID if there is one.
+// refuse returns the answer to a query that is refused with an rcode, or, for a query of the class CH, the TXT record
+// of the server ID if there is one.
 func (id *ServerID) refuse(q *query, rcode int) []byte {
 	text := ""
 	if rcode == dns.RcodeRefused && q.class == dns.ClassCHAOS && (q.qtype == dns.TypeTXT || q.qtype == dns.TypeANY) {
@@ -55,7 +55,8 @@ func (id *ServerID) refuse(q *query, rcode int) []byte {
 		return q.refuse(nil, rcode, 0)
 	}
 	size := byte(len(text))
-	m := append(q.start(nil, dns.RcodeSuccess), 0xc0, dnswire.HeaderSize, 0, byte(dns.TypeTXT), 0, dns.ClassCHAOS, 0, 0, 0, 0, 0, 1+size, size)
+	m := append(q.start(nil, dns.RcodeSuccess), 0xc0, dnswire.HeaderSize, 0, byte(dns.TypeTXT), 0, dns.ClassCHAOS, 0, 0, 0,
+		0, 0, 1+size, size)
 	m = append(m, text...)
 	dnswire.SetCount(m, dnswire.Answer, 1)
 	return q.finish(m, 0, ede{})

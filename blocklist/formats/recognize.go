@@ -106,8 +106,8 @@ func notText(prefix []byte) string {
 	return ""
 }
 
-// isEncrypted reports whether a file begins as an OpenPGP message for a recipient (RFC 9580, sections 5.1 and 6.2): with
-// armor, or with a session key of version 3 or 6.
+// isEncrypted reports whether a file begins as an OpenPGP message for a recipient (RFC 9580, sections 5.1 and 6.2):
+// with armor, or with a session key of version 3 or 6.
 func isEncrypted(prefix []byte) bool {
 	if bytes.HasPrefix(prefix, []byte("-----BEGIN PGP MESSAGE-----")) {
 		return true

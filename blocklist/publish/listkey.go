@@ -173,7 +173,9 @@ func (l *Ledger) PendingRecipients(ctx context.Context, p *Pending) (r Recipient
 
 // subscribersBefore returns the names of the subscribers of a release. If a recovery has adopted the release, they are
 // not known, and it returns their number.
-func (l *Ledger) subscribersBefore(ctx context.Context, spec trust.TargetsSpec) (names map[string]bool, unknown int, err error) {
+func (l *Ledger) subscribersBefore(
+	ctx context.Context, spec trust.TargetsSpec,
+) (names map[string]bool, unknown int, err error) {
 	names = map[string]bool{}
 	head := spec.Newest().Ledger
 	switch _, err := l.adoptionOfHead(ctx, head); {

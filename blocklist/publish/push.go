@@ -34,7 +34,9 @@ func (l *Ledger) Bundle(ctx context.Context, transport Transport, c Audit) (*Pen
 	return l.push(ctx, KindBundle, transport, c, l.sendAll)
 }
 
-func (l *Ledger) push(ctx context.Context, kind string, transport Transport, c Audit, send func(context.Context, *Pending, Transport, Audit) error) (*Pending, error) {
+func (l *Ledger) push(ctx context.Context, kind string, transport Transport, c Audit,
+	send func(context.Context, *Pending, Transport, Audit) error,
+) (*Pending, error) {
 	unlock, err := l.history.Lock(ctx)
 	if err != nil {
 		return nil, err
@@ -147,7 +149,9 @@ func (l *Ledger) sendAll(ctx context.Context, p *Pending, transport Transport, c
 
 // sendExcept sends all files except those for which old returns true. Then it sends the files that the origin asks for.
 // If the origin has newer urgent orders, they are copied into the ledger.
-func (l *Ledger) sendExcept(ctx context.Context, p *Pending, rel signedRelease, transport Transport, old func(trust.File) bool, c Audit) (err error) {
+func (l *Ledger) sendExcept(ctx context.Context, p *Pending, rel signedRelease, transport Transport,
+	old func(trust.File) bool, c Audit,
+) (err error) {
 	b := bundle{Ledger: l, release: rel}
 	if b.roots, err = l.roots(p.root.Version()); err != nil {
 		return err

@@ -81,7 +81,8 @@ func (v *recovery) mendRoots() error {
 			return fmt.Errorf("%w: the folder has another root %d (%s) than the release; --root must name the root %d that counts", blocklist.ErrUntrusted,
 				version, rootFingerprint(other), version)
 		}
-		if err := errors.Join(v.setAside(rootsDir, name), disk.WriteFile(v.to.path(rootsDir, name), b, disk.Inherit)); err != nil {
+		if err := errors.Join(v.setAside(rootsDir, name),
+			disk.WriteFile(v.to.path(rootsDir, name), b, disk.Inherit)); err != nil {
 			return err
 		}
 		if !v.lost {

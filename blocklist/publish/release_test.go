@@ -104,7 +104,7 @@ func TestReleaseAgain(t *testing.T) {
 	assert.ErrorIs(t, err, publish.ErrNothingPending)
 }
 
-// A release that can't be made loses nothing: the pending one, which nobody has signed, stays.
+// A release that can't be made loses nothing: the pending one, which no one has signed, stays.
 func TestReleaseFails(t *testing.T) {
 	t.Parallel()
 	a := newAgency(t)

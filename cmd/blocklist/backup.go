@@ -22,7 +22,8 @@ The file is as confidential as the folder: it has the list in plain text, and th
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLedger(func(l *publish.Ledger) error {
-				if err := writeFileMode(file, 0o600, func(w io.Writer) error { return l.WriteBackup(cmd.Context(), w) }); err != nil {
+				if err := writeFileMode(file, 0o600,
+					func(w io.Writer) error { return l.WriteBackup(cmd.Context(), w) }); err != nil {
 					return err
 				}
 				a.result(fields{"file": file})

@@ -180,7 +180,8 @@ func shortened(text string, most int) string {
 
 // showPending prints the whole pending root, release or urgent orders to standard output. Readers returns the
 // recipients of a confidential list.
-func (a *app) showPending(p *publish.Pending, operations iter.Seq2[publish.Operation, error], readers func() (publish.Recipients, error),
+func (a *app) showPending(p *publish.Pending, operations iter.Seq2[publish.Operation, error],
+	readers func() (publish.Recipients, error),
 	changes iter.Seq2[blocklist.Change, error], asJSON bool,
 ) error {
 	type pendingJSON struct {

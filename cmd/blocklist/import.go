@@ -302,7 +302,9 @@ func allRead(entries iter.Seq2[blocklist.Entry, error], r *formats.Reader) iter.
 	}
 }
 
-func filled(entries iter.Seq2[blocklist.Entry, error], attributes *attributeFlags, reference string) iter.Seq2[blocklist.Entry, error] {
+func filled(entries iter.Seq2[blocklist.Entry, error], attributes *attributeFlags,
+	reference string,
+) iter.Seq2[blocklist.Entry, error] {
 	return func(yield func(blocklist.Entry, error) bool) {
 		for e, err := range entries {
 			if !yield(attributes.fill(e, reference), err) {

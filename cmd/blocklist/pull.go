@@ -86,7 +86,8 @@ func (a *app) runPull(ctx context.Context, c subscribe.Config, dir string) (err 
 		return err
 	}
 	urgentPath := filepath.Join(dir, urgentFile)
-	if err := writeFile(urgentPath, func(w io.Writer) error { return writeEntries(w, each(s.UrgentEntries())) }); err != nil {
+	if err := writeFile(urgentPath,
+		func(w io.Writer) error { return writeEntries(w, each(s.UrgentEntries())) }); err != nil {
 		return err
 	}
 	status := s.Status()

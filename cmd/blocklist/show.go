@@ -43,7 +43,9 @@ With ORIGIN, a URL or a folder, it also compares the ledger with the origin's ne
 	return cmd
 }
 
-func (a *app) showStatus(ctx context.Context, l *publish.Ledger, platforms takedown.Platforms, origins []string, asJSON bool) error {
+func (a *app) showStatus(ctx context.Context, l *publish.Ledger, platforms takedown.Platforms, origins []string,
+	asJSON bool,
+) error {
 	s, err := l.Status(ctx)
 	if err != nil {
 		return err

@@ -146,7 +146,8 @@ func escaped(text string, escape func(rune) string) string {
 
 // obeyed reports whether a terminal obeys a character, or breaks a line at it, or shows nothing.
 func obeyed(r rune) bool {
-	return r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp, unicode.Cf))
+	return r != '\n' && r != '\t' &&
+		(unicode.IsControl(r) || unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp, unicode.Cf))
 }
 
 // visibleWriter writes text after [visible] has escaped it.

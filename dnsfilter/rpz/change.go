@@ -66,7 +66,9 @@ func (c *changer) order() int {
 
 // readChanges reads and sorts what has changed in a source since the old snapshot. It returns false if the source can't
 // tell: then all its entries have to be read.
-func (b *build) readChanges(ctx context.Context, i int, old sourceInfo, version string) (info sourceInfo, ok bool, err error) {
+func (b *build) readChanges(ctx context.Context, i int, old sourceInfo,
+	version string,
+) (info sourceInfo, ok bool, err error) {
 	src := &b.config.Sources[i]
 	since, same := src.before(i, old.Version)
 	if src.Changes == nil || !same {

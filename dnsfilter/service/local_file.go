@@ -23,8 +23,8 @@ func heldFile(l config.LocalFile, store *blocklist.Store) (held, current bool) {
 	return held, held && (err == nil && info.Source == source || l.Awaited())
 }
 
-// checkUnchanged yields the entries of a file. Those without a reference get the one in the file's header. At the end it
-// yields an error if the file no longer has the state that source describes.
+// checkUnchanged yields the entries of a file. Those without a reference get the one in the file's header. At the end
+// it yields an error if the file no longer has the state that source describes.
 func checkUnchanged(l config.LocalFile, source string, r *formats.Reader) iter.Seq2[blocklist.Entry, error] {
 	reference := r.Report().Reference
 	return func(yield func(blocklist.Entry, error) bool) {

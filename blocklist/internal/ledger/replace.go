@@ -32,7 +32,8 @@ func (t *Tx) Replace(ctx context.Context, reference string, entries iter.Seq2[bl
 	if err != nil {
 		return r, err
 	}
-	if r.Counts, err = t.put(ctx, entries, &batch{limit: maxBatch, screen: screen, exact: true, seen: seen}, progress); err != nil {
+	all := &batch{limit: maxBatch, screen: screen, exact: true, seen: seen}
+	if r.Counts, err = t.put(ctx, entries, all, progress); err != nil {
 		return r, err
 	}
 	for target, err := range query(ctx, t.q, scanText, `SELECT target FROM replaced ORDER BY target`) {

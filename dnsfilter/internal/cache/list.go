@@ -44,8 +44,8 @@ func (s *shard) addTo(all *Stats) {
 	all.Evicted += s.evicted
 }
 
-// List returns the answers about a name, in lower-case wire form, of all types. It looks at the whole cache, and does not
-// count as a use.
+// List returns the answers about a name, in lower-case wire form, of all types. It looks at the whole cache, and does
+// not count as a use.
 func (c *Cache) List(name []byte, now uint32) (all []Answer) {
 	for i := range c.shards {
 		all = c.shards[i].appendList(all, name, now, c.maxStale.Load())
