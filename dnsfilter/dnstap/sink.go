@@ -19,6 +19,7 @@ const (
 	flushEvery  = 200 * time.Millisecond // messages that come within are sent together
 	firstPause  = time.Second            // before the collector is tried again
 	longPause   = 30 * time.Second       // the longest such pause
+	endWithin   = time.Second            // for the last messages, at the end
 )
 
 // Config is the configuration of a sink.
@@ -106,9 +107,11 @@ func (s *Sink) Run(ctx context.Context) {
 			s.connected.Store(true)
 			s.config.Log.Info("dnstap: connected", slog.String("to", s.config.Target.String()))
 			pause = firstPause
+			stop := context.AfterFunc(ctx, func() { time.AfterFunc(endWithin, w.abort) })
 			err = s.send(ctx, w)
 			s.connected.Store(false)
 			w.close()
+			stop()
 		}
 		if ctx.Err() != nil {
 			return

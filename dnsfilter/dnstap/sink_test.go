@@ -99,7 +99,7 @@ func TestFile(t *testing.T) {
 	stop()
 	f, err := os.Open(path)
 	require.NoError(t, err)
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close()
 	all := read(t, f, oneWay)
 	require.Len(t, all, 6)
 	m := all[0].GetMessage()
@@ -242,8 +242,29 @@ func TestReaders(t *testing.T) {
 	s, stop := run(t, dnstap.Config{Target: target(t, "file://"+path), Identity: "ns1"})
 	fill(s)
 	stop()
-	out, err := exec.CommandContext(t.Context(), reader, path).CombinedOutput() //nolint:gosec // a program of the tests
+	out, err := exec.CommandContext(t.Context(), reader, path).CombinedOutput()
 	require.NoError(t, err, string(out))
 	assert.Regexp(t, `CQ 192.0.2.7:4242 -> 192.0.2.53:853 \S+ 29b example.org/IN/A`, string(out))
 	assert.Regexp(t, `FR \S+ <- 2001:db8::53:853 `, string(out))
+}
+
+// A collector that does not answer at the end delays it by a second.
+func TestHungCollector(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "s")
+	var c net.ListenConfig
+	l, err := c.Listen(t.Context(), "unix", path)
+	require.NoError(t, err)
+	s, stop := run(t, dnstap.Config{Target: target(t, "unix://"+path)})
+	conn, err := l.Accept()
+	require.NoError(t, err)
+	_, err = framestream.NewReader(conn, &framestream.ReaderOptions{ContentTypes: oneWay.ContentTypes, Bidirectional: true})
+	require.NoError(t, err)
+	fill(s)
+	require.Eventually(t, func() bool { return s.Stats().Sent == 6 }, 5*time.Second, time.Millisecond)
+	begun := time.Now()
+	stop()
+	assert.Less(t, time.Since(begun), 3*time.Second)
+	require.NoError(t, conn.Close())
+	require.NoError(t, l.Close())
 }

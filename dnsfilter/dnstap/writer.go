@@ -70,6 +70,13 @@ func openFile(path string) (*writer, error) {
 // isMoved reports whether the path of a file no longer leads to it.
 func (w *writer) isMoved() bool { return w.file != nil && files.IsMoved(w.file, w.path) }
 
+// abort closes a connection, whatever it waits for.
+func (w *writer) abort() {
+	if w.file == nil {
+		_ = w.to.Close() // it may be closed already
+	}
+}
+
 // close ends the stream. An error does not matter: everything was flushed, or counted as dropped.
 func (w *writer) close() {
 	_ = w.Close()

@@ -78,9 +78,10 @@ func TestBlocked(t *testing.T) {
 	stop()
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
-	assert.Equal(t, `{"time":"2026-10-01T23:59:59.042Z","transport":"https","name":"a.example.org","type":"AAAA","rcode":"NXDOMAIN","list":"it.example/csam","entry":"example.org","action":"nxdomain"}
+	want := `{"time":"2026-10-01T23:59:59.042Z","transport":"https","name":"a.example.org","type":"AAAA","rcode":"NXDOMAIN","list":"it.example/csam","entry":"example.org","action":"nxdomain"}
 {"time":"2026-10-01T23:59:59.042Z","transport":"https","name":"b.example.org","type":"AAAA","list":"it.example/csam","entry":"example.org","action":"drop"}
-`, string(text))
+`
+	assert.Equal(t, want, string(text))
 	info, err := os.Stat(path)
 	require.NoError(t, err)
 	assert.Equal(t, os.FileMode(0o600), info.Mode())

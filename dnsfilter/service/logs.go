@@ -3,8 +3,7 @@ package service
 import (
 	"context"
 	"log/slog"
-
-	"golang.org/x/sync/errgroup"
+	"sync"
 
 	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/config"
@@ -40,14 +39,17 @@ func (l *logs) taps() (all []dnsfilter.Tap) {
 	return all
 }
 
-// run writes until ctx ends.
-func (l *logs) run(ctx context.Context, g *errgroup.Group) {
+// start begins to write. The result writes what is left, and ends it.
+func (l *logs) start() (end func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
 	if l.dnstap != nil {
-		g.Go(func() error { l.dnstap.Run(ctx); return nil })
+		running.Go(func() { l.dnstap.Run(ctx) })
 	}
 	if l.queries != nil {
-		g.Go(func() error { l.queries.Run(ctx); return nil })
+		running.Go(func() { l.queries.Run(ctx) })
 	}
+	return func() { cancel(); running.Wait() }
 }
 
 // logs adds the metrics of the logs.

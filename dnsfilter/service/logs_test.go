@@ -27,7 +27,7 @@ func TestDnstapReaders(t *testing.T) {
 	socket, captured := filepath.Join(r.dir, "tap"), filepath.Join(r.dir, "a.fstrm")
 	r.settings(t, "dnstap: unix://"+socket+"\nserver_id: {nsid: ns1, version: on}\nlists: [{name: l, file: local.txt}]\n")
 	r.write(t, "local.txt", "listed.test\n")
-	collector := exec.CommandContext(t.Context(), "fstrm_capture", "-t", "protobuf:dnstap.Dnstap", "-u", socket, "-w", captured) //nolint:gosec // a program of the tests
+	collector := exec.CommandContext(t.Context(), "fstrm_capture", "-t", "protobuf:dnstap.Dnstap", "-u", socket, "-w", captured)
 	require.NoError(t, collector.Start())
 	require.Eventually(t, func() bool { _, err := os.Stat(socket); return err == nil }, 5*time.Second, time.Millisecond)
 	r.start(t)
@@ -39,7 +39,7 @@ func TestDnstapReaders(t *testing.T) {
 	require.NoError(t, r.stop())
 	require.NoError(t, collector.Process.Signal(syscall.SIGTERM))
 	require.NoError(t, collector.Wait())
-	out, err := exec.CommandContext(t.Context(), "dnstap-read", "-y", captured).Output() //nolint:gosec // as above
+	out, err := exec.CommandContext(t.Context(), "dnstap-read", "-y", captured).Output()
 	require.NoError(t, err)
 	text := string(out)
 	for kind, n := range map[string]int{"CLIENT_QUERY": 4, "CLIENT_RESPONSE": 4, "FORWARDER_QUERY": 1, "FORWARDER_RESPONSE": 1} {

@@ -201,7 +201,6 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 		defer endAnswers()
 		return s.awaitSuccessor(serving, endWork, listeners, sockets)
 	})
-	s.logs.run(answering, g)
 	s.notifyServing()
 	context.AfterFunc(serving, func() { notify(s.log, daemon.SdNotifyStopping) })
 	err = g.Wait()

@@ -49,8 +49,8 @@ func TestHistoryOfAFewMinutes(t *testing.T) {
 func TestBars(t *testing.T) {
 	t.Parallel()
 	b := newBars([]uint64{0, 10, 1_000_000, 500_000}, "minute")
-	assert.Equal(t, bars{Total: 1_500_010, Peak: 1_000_000, Unit: "minute", Width: 16,
-		Path: "M4 40v-1.0h3V40zM8 40v-40.0h3V40zM12 40v-20.0h3V40z"}, b)
+	want := bars{Total: 1_500_010, Peak: 1_000_000, Unit: "minute", Width: 16, Path: "M4 40v-1.0h3V40zM8 40v-40.0h3V40zM12 40v-20.0h3V40z"}
+	assert.Equal(t, want, b)
 	assert.Empty(t, newBars([]uint64{0, 0}, "minute").Path)
 	assert.Equal(t, "1\u202f500\u202f010", number(b.Total))
 	assert.Equal(t, "999", number(999))
