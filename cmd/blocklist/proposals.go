@@ -166,8 +166,12 @@ func (a *app) printProposal(p proposal.Proposal, steps []proposal.DetailedStep, 
 	w := visibleWriter{a.stdout}
 	fmt.Fprintln(w, proposalLine(p))
 	for _, part := range []struct{ name, value string }{
-		{"note", p.Note}, {"evidence (SHA-256)", p.Evidence}, {"reporter", p.Reporter}, {"key", p.Key},
-		{"expires", dateText(p.Expires)}, {"review", dateText(p.Review)},
+		{"note", p.Note},
+		{"evidence (SHA-256)", p.Evidence},
+		{"reporter", p.Reporter},
+		{"key", p.Key},
+		{"expires", dateText(p.Expires)},
+		{"review", dateText(p.Review)},
 	} {
 		if part.value != "" {
 			fmt.Fprintf(w, "  %s: %s\n", part.name, oneLine(part.value))

@@ -135,8 +135,13 @@ func (a *app) proposalsGiven(args []string, o *proposing) (all []proposal.Propos
 // completed returns a proposal with what all have that it lacks.
 func completed(p, same proposal.Proposal) proposal.Proposal {
 	for _, f := range []struct{ own, same *string }{
-		{&p.Source, &same.Source}, {&p.Category, &same.Category}, {&p.Reference, &same.Reference}, {&p.Note, &same.Note},
-		{&p.Reporter, &same.Reporter}, {&p.Key, &same.Key}, {&p.Evidence, &same.Evidence},
+		{&p.Source, &same.Source},
+		{&p.Category, &same.Category},
+		{&p.Reference, &same.Reference},
+		{&p.Note, &same.Note},
+		{&p.Reporter, &same.Reporter},
+		{&p.Key, &same.Key},
+		{&p.Evidence, &same.Evidence},
 	} {
 		if *f.own == "" {
 			*f.own = *f.same

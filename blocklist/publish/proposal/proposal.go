@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,13 +19,14 @@ import (
 // each one line. Evidence is a SHA-256 in hexadecimal. Received is the time of the step if it is zero.
 type Proposal = ledger.Proposal
 
-// Step is one operation about proposals; Count is the number of proposals in one group; DetailedStep is a step with
-// what it changed about one proposal.
-type (
-	Step         = ledger.Step
-	Count        = ledger.ProposalCount
-	DetailedStep = ledger.ProposalStep
-)
+// Step is one operation about proposals.
+type Step = ledger.Step
+
+// Count is the number of proposals of one source, category and state.
+type Count = ledger.ProposalCount
+
+// DetailedStep is a step with what it changed about one proposal.
+type DetailedStep = ledger.ProposalStep
 
 // Filter selects proposals, the newest received first. The zero value selects all. After is the ID of the last proposal
 // of the page before.
@@ -41,7 +43,7 @@ const (
 	Withdrawn = ledger.StateWithdrawn // its source has withdrawn it
 )
 
-// States returns all states, and OpenStates those that wait for a decision.
+// States returns all states, in the order of a proposal's life.
 func States() []string { return ledger.States() }
 
 // OpenStates returns the states of proposals that are still to be decided on.
@@ -53,7 +55,7 @@ var ErrNotFound = ledger.ErrNoProposal
 // List returns a page of proposals.
 func List(ctx context.Context, l *publish.Ledger, f Filter) (page []Proposal, err error) {
 	for _, state := range f.States {
-		if !isState(state) {
+		if !slices.Contains(States(), state) {
 			return nil, fmt.Errorf("state %.40q: %w: there are %s", state, blocklist.ErrMalformed, strings.Join(States(), ", "))
 		}
 	}
@@ -64,15 +66,6 @@ func List(ctx context.Context, l *publish.Ledger, f Filter) (page []Proposal, er
 		page = append(page, p)
 	}
 	return page, nil
-}
-
-func isState(text string) bool {
-	for _, s := range States() {
-		if s == text {
-			return true
-		}
-	}
-	return false
 }
 
 // Counts returns the number of proposals by source, category and state, without those that have none.
@@ -153,8 +146,12 @@ func checkTexts(p Proposal) error {
 		name, value string
 		most        int
 	}{
-		{"source", p.Source, maxWord}, {"category", p.Category, maxWord}, {"reference", p.Reference, maxReference},
-		{"note", p.Note, maxNote}, {"reporter", p.Reporter, maxReporter}, {"key", p.Key, maxWord},
+		{"source", p.Source, maxWord},
+		{"category", p.Category, maxWord},
+		{"reference", p.Reference, maxReference},
+		{"note", p.Note, maxNote},
+		{"reporter", p.Reporter, maxReporter},
+		{"key", p.Key, maxWord},
 	} {
 		if !utf8text.IsLine(text.value, text.most) || strings.ContainsFunc(text.value, utf8text.Unsafe) {
 			return malformed("%s %.40q is not one line of at most %d bytes", text.name, text.value, text.most)

@@ -132,8 +132,12 @@ func repeated(ctx context.Context, t *ledger.StepTx, p Proposal) (before Proposa
 // saysNothingNew reports whether p has no fact that the earlier proposal lacks.
 func saysNothingNew(p, before Proposal) bool {
 	for _, fact := range [][2]string{
-		{p.Key, ""}, {p.Reference, before.Reference}, {p.Evidence, before.Evidence}, {p.Note, before.Note},
-		{p.Reporter, before.Reporter}, {p.Category, before.Category},
+		{p.Key, ""},
+		{p.Reference, before.Reference},
+		{p.Evidence, before.Evidence},
+		{p.Note, before.Note},
+		{p.Reporter, before.Reporter},
+		{p.Category, before.Category},
 	} {
 		if fact[0] != "" && fact[0] != fact[1] {
 			return false

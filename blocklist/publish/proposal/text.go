@@ -115,17 +115,7 @@ func findInWord(word string, alone bool) (f Found, ok bool) {
 		plain = trimPunctuation(plain[at:]) // "URL:https://...", "[here](https://...)"
 	}
 	defanged := plain != f.Text && !strings.HasSuffix(f.Text, plain)
-	host, _, _ := strings.Cut(plain, "/")
-	switch {
-	case scheme.MatchString(plain):
-	case strings.Contains(host, "@"):
-		return f, false
-	case isAddress(host) && (defanged || alone):
-	case !hostShape.MatchString(plain):
-		return f, false
-	case defanged, strings.HasPrefix(strings.ToLower(plain), "www."):
-	case alone && knownTop(host):
-	default:
+	if !scheme.MatchString(plain) && !isHost(plain, defanged, alone) {
 		return f, false
 	}
 	e, err := ParseTarget(plain)
@@ -135,6 +125,20 @@ func findInWord(word string, alone bool) (f Found, ok bool) {
 	}
 	f.Target = e.Target()
 	return f, true
+}
+
+// isHost reports whether a text without a scheme is clearly a host, with a path or not.
+func isHost(text string, defanged, alone bool) bool {
+	host, _, _ := strings.Cut(text, "/")
+	switch {
+	case strings.Contains(host, "@"):
+		return false
+	case isAddress(host):
+		return defanged || alone
+	case !hostShape.MatchString(text):
+		return false
+	}
+	return defanged || strings.HasPrefix(strings.ToLower(text), "www.") || alone && knownTop(host)
 }
 
 // trimPunctuation removes what a sentence puts around a word.
