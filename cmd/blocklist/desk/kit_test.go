@@ -29,11 +29,12 @@ type agency struct {
 	dir     string
 	officer crypto.Signer
 	server  *httptest.Server
+	desk    *desk.Desk
 	links   []string // paths that the desk has shown
 }
 
 // newAgency makes a list whose root is signed.
-func newAgency(t *testing.T) *agency {
+func newAgency(t testing.TB) *agency {
 	t.Helper()
 	home := t.TempDir()
 	public, err := keys.Generate(filepath.Join(home, "anna.key"), filepath.Join(home, "anna.pub"), "anna", "")
@@ -54,7 +55,7 @@ func newAgency(t *testing.T) *agency {
 	return a
 }
 
-func (a *agency) sign(t *testing.T) {
+func (a *agency) sign(t testing.TB) {
 	t.Helper()
 	p, err := a.Pending()
 	require.NoError(t, err)
@@ -62,7 +63,7 @@ func (a *agency) sign(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func (a *agency) list(t *testing.T, lines ...string) {
+func (a *agency) list(t testing.TB, lines ...string) {
 	t.Helper()
 	var all []blocklist.Entry
 	for _, line := range lines {
@@ -75,7 +76,7 @@ func (a *agency) list(t *testing.T, lines ...string) {
 }
 
 // open starts a desk on loopback. Its user is carla.
-func (a *agency) open(t *testing.T, change ...func(*desk.Options)) {
+func (a *agency) open(t testing.TB, change ...func(*desk.Options)) {
 	t.Helper()
 	a.serve(t, append([]func(*desk.Options){func(o *desk.Options) {
 		o.User, o.Link = "carla", func(path string) { a.links = append(a.links, path) }
@@ -83,14 +84,14 @@ func (a *agency) open(t *testing.T, change ...func(*desk.Options)) {
 }
 
 // openBehindProxy starts a desk that takes the people's names from a header.
-func (a *agency) openBehindProxy(t *testing.T, change ...func(*desk.Options)) {
+func (a *agency) openBehindProxy(t testing.TB, change ...func(*desk.Options)) {
 	t.Helper()
 	a.serve(t, append([]func(*desk.Options){func(o *desk.Options) {
 		o.UserHeader, o.Proxies = "X-Remote-User", []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	}}, change...))
 }
 
-func (a *agency) serve(t *testing.T, change []func(*desk.Options)) {
+func (a *agency) serve(t testing.TB, change []func(*desk.Options)) {
 	t.Helper()
 	o := desk.Options{Dir: a.dir, Log: slog.New(slog.DiscardHandler), Program: "blocklist test"}
 	for _, c := range change {
@@ -98,7 +99,7 @@ func (a *agency) serve(t *testing.T, change []func(*desk.Options)) {
 	}
 	d, err := desk.New(o)
 	require.NoError(t, err)
-	a.server = httptest.NewServer(d)
+	a.desk, a.server = d, httptest.NewServer(d)
 	t.Cleanup(func() {
 		a.server.Close()
 		require.NoError(t, d.Close())
@@ -114,7 +115,7 @@ type browser struct {
 }
 
 // enter returns a browser with a session.
-func (a *agency) enter(t *testing.T) *browser {
+func (a *agency) enter(t testing.TB) *browser {
 	t.Helper()
 	b := a.stranger(t)
 	r := b.get(t, a.links[len(a.links)-1])
@@ -122,8 +123,17 @@ func (a *agency) enter(t *testing.T) *browser {
 	return b
 }
 
+// url returns the address of the desk.
+func (b *browser) url() *url.URL {
+	u, err := url.Parse(b.base)
+	if err != nil {
+		panic(err) // can't happen: a server has it
+	}
+	return u
+}
+
 // as returns the browser of a person whom the proxy names.
-func (a *agency) as(t *testing.T, user string) *browser {
+func (a *agency) as(t testing.TB, user string) *browser {
 	t.Helper()
 	b := a.stranger(t)
 	b.user = user
@@ -131,7 +141,7 @@ func (a *agency) as(t *testing.T, user string) *browser {
 }
 
 // stranger returns a browser without a session.
-func (a *agency) stranger(t *testing.T) *browser {
+func (a *agency) stranger(t testing.TB) *browser {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
@@ -148,14 +158,14 @@ type page struct {
 	raw    string
 }
 
-func (b *browser) get(t *testing.T, path string) page {
+func (b *browser) get(t testing.TB, path string) page {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.base+path, nil)
 	require.NoError(t, err)
 	return b.send(t, r)
 }
 
-func (b *browser) post(t *testing.T, path string, fields url.Values) page {
+func (b *browser) post(t testing.TB, path string, fields url.Values) page {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.base+path, strings.NewReader(fields.Encode()))
 	require.NoError(t, err)
@@ -164,7 +174,7 @@ func (b *browser) post(t *testing.T, path string, fields url.Values) page {
 	return b.send(t, r)
 }
 
-func (b *browser) send(t *testing.T, r *http.Request) page {
+func (b *browser) send(t testing.TB, r *http.Request) page {
 	t.Helper()
 	if b.user != "" {
 		r.Header.Set("X-Remote-User", b.user)
@@ -186,7 +196,7 @@ func (b *browser) send(t *testing.T, r *http.Request) page {
 
 // read returns the visible text of a page and the values of its fields. It fails if the page has anything that its
 // policy forbids.
-func read(t *testing.T, body string) (string, map[string]string) {
+func read(t testing.TB, body string) (string, map[string]string) {
 	t.Helper()
 	root, err := html.Parse(strings.NewReader(body))
 	require.NoError(t, err)
@@ -213,7 +223,7 @@ func read(t *testing.T, body string) (string, map[string]string) {
 	return strings.NewReplacer(" |", "|", "| ", "|").Replace(seen), values
 }
 
-func checkElement(t *testing.T, n *html.Node) {
+func checkElement(t testing.TB, n *html.Node) {
 	t.Helper()
 	assert.NotContains(t, []string{"iframe", "object", "base", "style", "img"}, n.Data)
 	for _, a := range n.Attr {

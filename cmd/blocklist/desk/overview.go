@@ -12,7 +12,8 @@ import (
 // overview is what every page needs of the list's state. It is read once for each state.
 type overview struct {
 	publish.Status
-	roles map[string]string
+	roles        map[string]string
+	confidential bool
 }
 
 // look returns the overview of the present state.
@@ -27,7 +28,7 @@ func (d *Desk) look(ctx context.Context, l *publish.Ledger) (*overview, error) {
 			return nil, err
 		}
 		roles, err := l.RolesOf(ctx)
-		return &overview{status, roles}, err
+		return &overview{status, roles, l.Confidential()}, err
 	})
 }
 

@@ -66,7 +66,7 @@ func TestRelease(t *testing.T) {
 	b := a.enter(t)
 	p := b.get(t, "/pending")
 	assert.Contains(t, p.text, "Nothing is pending.")
-	assert.Contains(t, p.text, "2 lines come, 0 lines go.")
+	assert.Contains(t, p.text, "2 lines come, 0 lines go")
 	p = b.post(t, "/release", nil)
 	assert.Equal(t, "/pending", p.path)
 	assert.Contains(t, p.text, "it.example/test serial 1")

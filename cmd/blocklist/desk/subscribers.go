@@ -27,7 +27,7 @@ const chartReleases = 20
 func (v *visit) subscribers() error {
 	p := subscribersPage{Given: v.Receipts != nil, Deadline: v.Deadline}
 	var err error
-	if v.ledger.Confidential() {
+	if v.now.confidential {
 		if p.Readers, err = v.ledger.Subscribers(v.r.Context()); err != nil {
 			return err
 		}

@@ -108,7 +108,7 @@ func (v *visit) write(status int, view, title string, data any) error {
 		c.Back = "/"
 	}
 	if v.now != nil {
-		c.List, c.Status, c.Confidential = v.ledger.List(), &v.now.Status, v.ledger.Confidential()
+		c.List, c.Status, c.Confidential = v.ledger.List(), &v.now.Status, v.now.confidential
 	}
 	zone := time.UTC
 	if cookie, err := v.r.Cookie(zoneCookie); err == nil && zoneOf(cookie.Value) != nil {
@@ -152,6 +152,9 @@ func visible(page []byte) []byte {
 }
 
 func hidden(r rune) bool {
+	if ' ' <= r && r <= '~' {
+		return false
+	}
 	return !unicode.IsGraphic(r) && r != '\n' && r != '\t' || r == unicode.ReplacementChar
 }
 

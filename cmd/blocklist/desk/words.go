@@ -17,16 +17,20 @@ var files embed.FS
 func languages() []string { return []string{"en", "it"} }
 
 // words is the catalogue: each text in all languages.
-type words map[string][]string
+type words struct {
+	texts   map[string][]string
+	matcher language.Matcher
+}
 
 func readWords() (w words, err error) {
 	text, err := files.ReadFile("words.json")
 	if err != nil {
-		return nil, err
+		return w, err
 	}
-	if err := json.Unmarshal(text, &w); err != nil {
-		return nil, fmt.Errorf("reading the catalogue of texts: %w", err)
+	if err := json.Unmarshal(text, &w.texts); err != nil {
+		return w, fmt.Errorf("reading the catalogue of texts: %w", err)
 	}
+	w.matcher = language.NewMatcher([]language.Tag{language.English, language.Italian})
 	return w, nil
 }
 
@@ -42,7 +46,7 @@ func (words) index(name string) int {
 
 // text returns a text in a language. It has verbs of package fmt if there are arguments.
 func (w words) text(lang int, key string, args ...any) string {
-	texts := w[key]
+	texts := w.texts[key]
 	if len(texts) <= lang {
 		return key // a test finds it
 	}
@@ -80,7 +84,7 @@ func (w words) language(r *http.Request) int {
 	if err != nil {
 		return 0
 	}
-	_, i, confidence := language.NewMatcher([]language.Tag{language.English, language.Italian}).Match(wanted...)
+	_, i, confidence := w.matcher.Match(wanted...)
 	if confidence == language.No {
 		return 0
 	}

@@ -20,7 +20,7 @@ func TestWords(t *testing.T) {
 	w, err := readWords()
 	require.NoError(t, err)
 	verbs := regexp.MustCompile(`%(\[\d\])?[a-z]`)
-	for key, texts := range w {
+	for key, texts := range w.texts {
 		require.Len(t, texts, len(languages()), key)
 		for _, text := range texts {
 			assert.NotEmpty(t, text, key)
@@ -30,7 +30,7 @@ func TestWords(t *testing.T) {
 		}
 	}
 	for key, where := range namedKeys(t) {
-		assert.Contains(t, w, key, where)
+		assert.Contains(t, w.texts, key, where)
 	}
 	var made []string
 	for _, kind := range publish.Kinds() {
@@ -43,7 +43,7 @@ func TestWords(t *testing.T) {
 		made = append(made, f.key, f.key+".how")
 	}
 	for _, key := range made {
-		assert.Contains(t, w, key)
+		assert.Contains(t, w.texts, key)
 	}
 }
 
