@@ -1,11 +1,13 @@
 package service_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -186,4 +188,48 @@ func TestStaleList(t *testing.T) {
 	assert.True(t, status.Stale)
 	assert.True(t, status.Fetch.Stale)
 	assert.Equal(t, dns.RcodeNameError, r.rcode(t, "blocked.test."), "it stays in force")
+}
+
+// TestListFromNginx fetches a list from a real web server, by its ETag and with gzip.
+func TestListFromNginx(t *testing.T) {
+	t.Parallel()
+	needProgram(t, "nginx")
+	r := newFolder(t, "")
+	dir, addr := t.TempDir(), freeAddr(t)
+	serve := func(text string) {
+		path := writeFile(t, dir, "list.txt", text)
+		old := time.Now().Add(-time.Hour)
+		require.NoError(t, os.Chtimes(path, old, old))
+		require.NoError(t, os.Chmod(path, 0o644))
+	}
+	require.NoError(t, os.Chmod(dir, 0o755))
+	serve("blocked.test\n" + names(200))
+	writeFile(t, dir, "nginx.conf", fmt.Sprintf(`daemon off; master_process off; pid nginx.pid; error_log stderr;
+events {}
+http {
+	log_format asked '$status $http_if_none_match $sent_http_content_encoding'; access_log access.log asked;
+	client_body_temp_path t1; proxy_temp_path t2; fastcgi_temp_path t3; uwsgi_temp_path t4; scgi_temp_path t5;
+	gzip on; gzip_types text/plain; types { text/plain txt; }
+	server { listen %s; root %s; }
+}
+`, addr, dir))
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	nginx := exec.CommandContext(ctx, "nginx", "-p", dir, "-c", filepath.Join(dir, "nginx.conf"), "-e", "stderr")
+	require.NoError(t, nginx.Start())
+	t.Cleanup(func() { cancel(); _ = nginx.Wait() }) // it was killed
+	r.settings(t, "lists:\n  - {name: ads, url: http://"+addr+"/list.txt, allow_http: on}\n")
+	r.start(t)
+	require.Eventually(t, func() bool { return r.list(t, "ads").Fetch.Fetched == 1 || r.list(t, "ads").Fetch.Failed > 0 }, 20*time.Second, 20*time.Millisecond)
+	r.becomes(t, "blocked.test.", dns.RcodeNameError)
+	asked := func() string {
+		log, err := os.ReadFile(filepath.Join(dir, "access.log"))
+		require.NoError(t, err)
+		return string(log)
+	}
+	r.fetches(t, "ads", func(*service.FetchStatus) bool { return strings.Contains(asked(), "304") })
+	serve("other.test\n" + names(201))
+	r.fetches(t, "ads", func(f *service.FetchStatus) bool { return f.Fetched == 2 })
+	r.becomes(t, "other.test.", dns.RcodeNameError)
+	assert.Contains(t, asked(), "200 - gzip\n", "the first request")
+	assert.Regexp(t, `304 W/\S+ -\n`, asked())
 }
