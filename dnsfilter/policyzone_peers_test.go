@@ -1,0 +1,172 @@
+package dnsfilter_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/testdata/longtest"
+)
+
+// randomZone returns a policy zone of random rules about the names and addresses of delegated. It has no triggers on name
+// servers, which BIND does not find behind a forwarder.
+func randomZone(r *rand.Rand) string {
+	names := []string{"www.a.example", "a.example", "*.a.example", "deep.x.y.a.example", "*.y.a.example", "www.b.example", "*.b.example", "b.example", "*.example", "*", "c.b.example", "to-a.b.example", "to-b.a.example", "none.b.example"}
+	prefixes := []string{"32.1.2.0.192", "31.2.2.0.192", "24.0.2.0.192", "30.0.2.0.192", "128.2.zz.db8.2001", "32.zz.db8.2001", "32.4.2.0.192"}
+	owners := slices.Clone(names)
+	for _, p := range prefixes {
+		owners = append(owners, p+".rpz-ip")
+	}
+	actions := []string{"CNAME .", "CNAME *.", "CNAME rpz-passthru.", "CNAME rpz-tcp-only.", "A 203.0.113.77", "AAAA 2001:db8::77", "CNAME garden.test.", "CNAME *.wide.test.", "TXT \"no\""}
+	rules := map[string]string{}
+	for range 3 + r.IntN(12) {
+		rules[owners[r.IntN(len(owners))]] = actions[r.IntN(len(actions))]
+	}
+	text := "@ 60 SOA localhost. nobody.invalid. 7 3600 600 86400 60\n@ 60 NS localhost.\n"
+	for _, owner := range slices.Sorted(maps.Keys(rules)) {
+		text += owner + " 60 " + rules[owner] + "\n"
+	}
+	return text
+}
+
+// outcome is what an answer means for a client: the rcode, TC, and the data at the end of its chain.
+func outcome(m *dns.Msg) string {
+	if m.Truncated {
+		return "TC"
+	}
+	out := []string{dns.RcodeToString[m.Rcode]}
+	for _, rr := range m.Answer {
+		if rr.Header().Rrtype != dns.TypeCNAME {
+			out = append(out, strings.TrimPrefix(rr.String(), rr.Header().String()))
+		}
+	}
+	slices.Sort(out)
+	return strings.Join(out, " ")
+}
+
+// serveUpstream answers from an upstream on loopback, over UDP and TCP.
+func serveUpstream(t *testing.T, u dnsfilter.Upstream) (port string) {
+	t.Helper()
+	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+	require.NoError(t, err)
+	tcp, err := net.Listen("tcp", pc.LocalAddr().String())
+	if err != nil {
+		t.Skipf("a port is taken: %v", err)
+	}
+	handler := dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
+		m, err := u.Exchange(context.Background(), q)
+		if err != nil {
+			m = new(dns.Msg).SetRcode(q, dns.RcodeServerFailure)
+		}
+		m.RecursionAvailable = true
+		_ = w.WriteMsg(m)
+	})
+	for _, s := range []*dns.Server{{PacketConn: pc, Handler: handler}, {Listener: tcp, Handler: handler}} {
+		go func() { _ = s.ActivateAndServe() }()
+		t.Cleanup(func() { _ = s.Shutdown() })
+	}
+	_, port, err = net.SplitHostPort(pc.LocalAddr().String())
+	require.NoError(t, err)
+	return port
+}
+
+// bindSettings writes the settings of BIND with policy zones z0.feed.test and so on, and returns their path.
+func bindSettings(t *testing.T, dir, port, forward string, zones int) string {
+	t.Helper()
+	var policies, all string
+	for i := range zones {
+		policies += fmt.Sprintf("zone \"z%d.feed.test\"; ", i)
+		all += fmt.Sprintf("zone \"z%d.feed.test\" { type primary; file \"z%d.db\"; };\n", i, i)
+	}
+	return writeFile(t, dir, "named.conf", fmt.Sprintf("controls { };\noptions { directory %q; listen-on port %s { 127.0.0.1; }; listen-on-v6 { none; }; "+
+		"pid-file none; session-keyfile none; lock-file none; recursion yes; forward only; forwarders port %s { 127.0.0.1; }; "+
+		"dnssec-validation no; empty-zones-enable no; response-policy { %s} break-dnssec yes; };\n%s", dir, port, forward, policies, all))
+}
+
+// TestPolicyZonesAsBIND asks this server and BIND the same questions, with the same random zones.
+func TestPolicyZonesAsBIND(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("it starts another program")
+	}
+	if _, err := exec.LookPath("named"); err != nil {
+		t.Skipf("named is not here: %v", err)
+	}
+	for range longtest.Rounds(1, 10) {
+		seed := rand.Uint64()
+		compareBIND(t, rand.New(rand.NewPCG(seed, 1)), seed)
+	}
+}
+
+func compareBIND(t *testing.T, r *rand.Rand, seed uint64) {
+	dir := t.TempDir()
+	up := recursor{newZone(t, delegated+"*.wide.test. A 192.0.2.81\nwide.test. SOA n. h. 1 2 3 4 5\n")}
+	var policy dnsfilter.Policy
+	var texts []string
+	for i := range 2 {
+		text := randomZone(r) + fmt.Sprintf("ready%d.test 60 A 203.0.113.99\n", i)
+		texts = append(texts, text)
+		writeFile(t, dir, fmt.Sprintf("z%d.db", i), text)
+		name, err := blocklist.ParseName(fmt.Sprintf("z%d.feed.test", i))
+		require.NoError(t, err)
+		z := dnsfilter.NewPolicyZone(name)
+		report, err := z.Read(strings.NewReader(text))
+		require.NoError(t, err)
+		require.Empty(t, report.Skipped, text)
+		policy.Rules = append(policy.Rules, dnsfilter.Rule{List: name.String(), Zone: z})
+	}
+	ours, _ := serve(t, newServer(t, dnsfilter.Config{Store: newStore(t, nil), Policy: policy, Upstream: up}))
+	free, err := net.ListenPacket("udp", "127.0.0.1:0")
+	require.NoError(t, err)
+	theirs := free.LocalAddr().String()
+	require.NoError(t, free.Close())
+	_, port, _ := net.SplitHostPort(theirs)
+	startPeer(t, theirs, dir, "named", len(texts), "-g", "-c", bindSettings(t, dir, port, serveUpstream(t, up), len(texts)))
+	for _, name := range []string{"www.a", "a", "x.a", "deep.x.y.a", "y.a", "z.y.a", "www.b", "b", "none.b", "c.b", "www.c.b", "to-a.b", "to-b.a", "other"} {
+		for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeTXT} {
+			q := question(name+".example.", qtype)
+			want, got := outcome(exchange(t, "udp", theirs, q)), outcome(exchange(t, "udp", ours, q))
+			assert.Equal(t, want, got, "%s %s, seed %d, zones:\n%s", name, dns.TypeToString[qtype], seed, strings.Join(texts, "\n"))
+		}
+	}
+}
+
+// startPeer runs a program until the test ends, and waits until it answers by its policy zones.
+func startPeer(t *testing.T, addr, dir, name string, zones int, args ...string) {
+	t.Helper()
+	var log bytes.Buffer
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &log, &log
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		cancel()
+		_ = cmd.Wait() // it was killed
+		if t.Failed() && testing.Verbose() {
+			t.Logf("%s:\n%s", name, log.String())
+		}
+	})
+	require.Eventually(t, func() bool {
+		for i := range zones {
+			m, err := dns.Exchange(question(fmt.Sprintf("ready%d.test.", i), dns.TypeA), addr)
+			if err != nil || outcome(m) != "203.0.113.99 NOERROR" {
+				return false
+			}
+		}
+		return true
+	}, 20*time.Second, 50*time.Millisecond)
+}
