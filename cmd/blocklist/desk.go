@@ -33,7 +33,7 @@ func (a *app) desk() *cobra.Command {
 		Long: `Serve the desk: a web application for the people who decide on the list. It works beside the other commands, until it is
 interrupted. Officers' keys never come there: they sign on their own machines.
 
-Alone, at a loopback address, the command prints a one-time link; whoever opens it is the account that has started the
+Alone, at a loopback address, the command prints a one-time link; it opens the desk as the account that has started the
 command. For a team, the desk stands behind a reverse proxy that knows the people: --user-header is the header in which it
 names them, and --proxy the addresses from which that header counts. Everything else is refused. "blocklist role" gives each
 person a role.

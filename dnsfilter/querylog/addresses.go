@@ -22,7 +22,7 @@ const (
 	None      Addresses = iota // nothing
 	Truncated                  // the network: a /24 of IPv4, a /48 of IPv6
 	// Hashed: 64 bits of an HMAC with SHA-256. Its key is made at the start and each day (UTC), and is in memory alone:
-	// so lines of one client can be told to be so for a day, and nobody can find out which client it was later.
+	// so lines of one client can be told to be so for a day, and no one can find out which client it was later.
 	Hashed
 )
 
