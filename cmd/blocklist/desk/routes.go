@@ -1,14 +1,22 @@
 package desk
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/argine-dns/argine/blocklist/publish/proposal"
+)
 
 // signaturesPath takes files, which may be longer than other forms.
 const signaturesPath = "/signatures"
+
+// reportsPath takes reports of programs, which have tokens of their own.
+const reportsPath = "/api/reports"
 
 // routes are the pages.
 func (d *Desk) routes() http.Handler {
 	m := http.NewServeMux()
 	m.Handle("GET /assets/{hash}/{name}", d.assets)
+	m.Handle("POST "+reportsPath, proposal.NewReports(d.ledger.use))
 	m.HandleFunc("GET /enter", d.enter)
 	m.HandleFunc("POST /link", d.askLink)
 	m.HandleFunc("POST /leave", d.leave)

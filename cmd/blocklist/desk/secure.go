@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/netip"
 	"time"
+
+	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
 // Limits of one request.
@@ -37,8 +39,11 @@ func (d *Desk) secured(next http.Handler) http.Handler {
 		ctx, cancel := context.WithTimeout(r.Context(), requestWithin)
 		defer cancel()
 		limit := int64(maxBody)
-		if r.URL.Path == signaturesPath {
+		switch r.URL.Path {
+		case signaturesPath:
 			limit = maxUpload
+		case reportsPath:
+			limit = proposal.MaxReportsBody
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, limit)
 		next.ServeHTTP(w, r.WithContext(ctx))
