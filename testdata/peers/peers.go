@@ -105,7 +105,7 @@ type Process struct {
 // Start starts a program in a folder. It ends with the test, which shows what it has printed if it failed.
 func Start(t testing.TB, dir, program string, args ...string) *Process {
 	t.Helper()
-	p := &Process{cmd: exec.Command(program, args...), done: make(chan struct{})} //nolint:gosec // the test says what
+	p := &Process{cmd: exec.Command(program, args...), done: make(chan struct{})}
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr, p.cmd.WaitDelay = dir, p, p, 5*time.Second
 	require.NoError(t, p.cmd.Start())
 	go func() {
@@ -150,7 +150,7 @@ func (p *Process) Stop() {
 // than half a minute.
 func Run(t testing.TB, dir, program string, args ...string) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), program, args...) //nolint:gosec // the test says what
+	cmd := exec.CommandContext(t.Context(), program, args...)
 	cmd.Dir = dir
 	timer := time.AfterFunc(30*time.Second, func() { _ = cmd.Process.Kill() })
 	defer timer.Stop()

@@ -2,6 +2,7 @@ package peers
 
 import (
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -57,13 +58,13 @@ func Ask(client, addr, name string) string {
 	if err != nil {
 		return err.Error()
 	}
-	text := dns.RcodeToString[m.Rcode]
+	words := []string{dns.RcodeToString[m.Rcode]}
 	for _, rr := range m.Answer {
 		if a, ok := rr.(*dns.A); ok {
-			text += " " + a.A.String()
+			words = append(words, a.A.String())
 		}
 	}
-	return text
+	return strings.Join(words, " ")
 }
 
 // Await waits up to 20 seconds until Ask has an answer.
