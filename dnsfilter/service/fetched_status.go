@@ -14,7 +14,7 @@ type FetchStatus struct {
 	Changed time.Time `json:"changed,omitzero"`  // when the file was replaced last
 	Expires time.Time `json:"expires,omitzero"`  // when it counts as stale, unless a server answers
 	Next    time.Time `json:"next"`              // next attempt
-	Stale   bool      `json:"stale,omitempty"`   // Expires has passed; the list is enforced all the same
+	Stale   bool      `json:"stale,omitempty"`   // Expires has passed, and what is there is enforced all the same; or it was never fetched, and that fails
 	Serial  uint32    `json:"serial,omitempty"`  // of a zone
 	Foreign int       `json:"foreign,omitempty"` // records outside the zone that the last transfer left out
 	Fetched uint64    `json:"fetched"`           // number of new files since the start
@@ -31,6 +31,7 @@ func (f *fetched) status() *FetchStatus {
 		From: f.state.From, Checked: f.state.Checked, Changed: f.state.Changed, Next: f.next, Serial: f.state.Zone.Serial, Foreign: f.state.Foreign,
 		Fetched: f.replaced, Failed: f.failed,
 	}
+	out.Stale = f.failures > 0
 	if !f.state.Checked.IsZero() {
 		out.Expires = f.expires()
 		out.Stale = time.Now().After(out.Expires)

@@ -142,6 +142,7 @@ func TestUnfetchedList(t *testing.T) {
 	require.Eventually(t, func() bool { return r.list(t, "ads").Fetch.Failed == 1 }, 10*time.Second, 20*time.Millisecond)
 	status := r.list(t, "ads").Fetch
 	assert.WithinDuration(t, time.Now().Add(time.Hour), status.Next, 10*time.Minute, "Retry-After")
+	assert.True(t, status.Stale, "nothing is in force, and that is an alarm")
 	assert.Contains(t, status.Error, "/a: ")
 	assert.Contains(t, status.Error, "/b: ")
 	server.answers(func(w http.ResponseWriter, r *http.Request) {
