@@ -16,11 +16,12 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/internal/backlog"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
 const (
-	backlogSize = 1 << 20                // bytes of lines that wait for the disk
+	backlogSize = 4 << 20                // bytes of lines that wait for the disk
 	flushEvery  = 200 * time.Millisecond // lines that come within are written together
 )
 
@@ -80,7 +81,6 @@ func (l *Log) Client(m dnsfilter.ClientMessage) {
 	if m.Answered.IsZero() || !l.wants(&m) {
 		return
 	}
-	asked := new(dns.Msg)
 	name, off, err := dns.UnpackDomainName(m.Question, 0)
 	if err != nil || off+4 != len(m.Question) {
 		return
@@ -93,8 +93,8 @@ func (l *Log) Client(m dnsfilter.ClientMessage) {
 	if d := &m.Decided; d.By != "" {
 		line.List, line.Entry, line.Action = d.By, d.Entry, d.Action.String()
 	}
-	if len(m.Packet) > 0 && asked.Unpack(m.Packet) == nil {
-		line.Rcode = dns.RcodeToString[asked.Rcode]
+	if len(m.Packet) >= dnswire.HeaderSize {
+		line.Rcode = dns.RcodeToString[dnswire.Rcode(m.Packet)]
 	}
 	text, err := json.Marshal(&line)
 	if err == nil {

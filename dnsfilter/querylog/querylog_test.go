@@ -158,10 +158,10 @@ func TestFullDisk(t *testing.T) {
 	l, stop := run(t, querylog.Config{File: "/dev/full"})
 	l.Client(answer(t, "a.example.org.", "192.0.2.7", dnsfilter.NXDomain))
 	require.Eventually(t, func() bool { return l.Stats().Dropped == 1 }, 5*time.Second, time.Millisecond)
-	for range 10_000 {
+	for range 30_000 {
 		l.Client(answer(t, "a.example.org.", "192.0.2.7", dnsfilter.NXDomain))
 	}
 	stop()
-	assert.EqualValues(t, 10_001, l.Stats().Dropped)
+	assert.EqualValues(t, 30_001, l.Stats().Dropped)
 	assert.Zero(t, l.Stats().Written)
 }
