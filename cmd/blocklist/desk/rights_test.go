@@ -64,7 +64,7 @@ func TestRights(t *testing.T) {
 			before := a.head(t)
 			r, err := http.NewRequestWithContext(t.Context(), c.method, a.server.URL+c.path, http.NoBody)
 			require.NoError(t, err)
-			status := 0
+			var status int
 			if b := a.as(t, person); c.method == http.MethodPost {
 				status = b.post(t, c.path, c.fields).status
 			} else {

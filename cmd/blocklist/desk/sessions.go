@@ -37,16 +37,15 @@ func newSessions(show func(path string)) *sessions {
 	return &sessions{show: show, now: time.Now, open: map[string]*session{}}
 }
 
-// newLink shows a new one-time link, and ends the one before. It reports whether it has done so.
-func (s *sessions) newLink() bool {
+// newLink shows a new one-time link, and ends the one before. It does nothing if that was shown just now.
+func (s *sessions) newLink() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.now().Sub(s.linked) < linkAgain {
-		return false
+		return
 	}
 	s.link, s.linked = rand.Text(), s.now()
 	s.show("/enter?" + url.Values{"token": {s.link}}.Encode())
-	return true
 }
 
 // enter begins a session, and returns its secret. It returns an empty text if the link was not the newest one, was used
