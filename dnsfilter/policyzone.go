@@ -2,6 +2,7 @@ package dnsfilter
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -152,9 +153,9 @@ func addressOwner(p netip.Prefix) string {
 	}
 	text := a.String() // with :: for the longest run of zeros
 	parts := strings.Split(strings.Replace(text, "::", ":zz:", 1), ":")
-	for i := len(parts) - 1; i >= 0; i-- {
-		if parts[i] != "" {
-			out += "." + parts[i]
+	for _, part := range slices.Backward(parts) {
+		if part != "" {
+			out += "." + part
 		}
 	}
 	return out

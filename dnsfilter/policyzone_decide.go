@@ -185,6 +185,7 @@ func (h *zoneHit) action(r *Rule, q *query) Action {
 			return Pass
 		}
 		return TCPOnly
+	default: // local data
 	}
 	if to := h.alias(); to != nil && bytes.Equal(to.data, h.name) {
 		return Pass // the form of passthru in early versions of RPZ

@@ -176,12 +176,7 @@ func readChanged(s *config.Settings, held, fresh *blocklist.Store, log *slog.Log
 				slog.Bool("enforced_as_before", isHeld))
 		}
 	}
-	for _, l := range s.ZoneLists() {
-		if _, err := readZone(l.LocalFile(), l.Rule.Zone); err != nil {
-			log.Warn("list can't be read", slog.String("list", l.Rule.List), slog.Any("error", err))
-			missing = append(missing, l.Rule.List)
-		}
-	}
+	missing = append(missing, readZones(s, log)...)
 	for _, l := range s.Lists {
 		if info, ok := held.List(l.Rule.List); l.File == "" && (!ok || info.Err != nil || info.Serial == 0) {
 			log.Warn("nothing is held of a list", slog.String("list", l.Rule.List))
@@ -189,6 +184,17 @@ func readChanged(s *config.Settings, held, fresh *blocklist.Store, log *slog.Log
 		}
 	}
 	return missing, nil
+}
+
+// readZones reads the policy zones among the lists. It returns those that can't be read.
+func readZones(s *config.Settings, log *slog.Logger) (missing []string) {
+	for _, l := range s.ZoneLists() {
+		if _, err := readZone(l.LocalFile(), l.Rule.Zone); err != nil {
+			log.Warn("list can't be read", slog.String("list", l.Rule.List), slog.Any("error", err))
+			missing = append(missing, l.Rule.List)
+		}
+	}
+	return missing
 }
 
 // stores are the stored lists, and newer versions of some of them, which take precedence.
