@@ -38,12 +38,16 @@ func (w *csvWriter) line(b []byte, e blocklist.Entry) []byte {
 	if e.Monitor {
 		status = "monitor"
 	}
-	targets := map[blocklist.Scope]int{blocklist.ScopeURL: 0, blocklist.ScopeHost: 1, blocklist.ScopeDomain: 2,
-		blocklist.ScopeIP: 3}
+	targets := map[blocklist.Scope]int{
+		blocklist.ScopeURL: 0, blocklist.ScopeHost: 1, blocklist.ScopeDomain: 2,
+		blocklist.ScopeIP: 3,
+	}
 	clear(w.row)
 	w.row[targets[e.Scope]] = strings.TrimPrefix(e.Target(), "=")
-	copy(w.row[4:], []string{SpreadsheetCell(e.Category), SpreadsheetCell(e.Reference), status, dayText(e.Added),
-		dayText(e.Expires), dayText(e.Review)})
+	copy(w.row[4:], []string{
+		SpreadsheetCell(e.Category), SpreadsheetCell(e.Reference), status, dayText(e.Added),
+		dayText(e.Expires), dayText(e.Review),
+	})
 	w.buf.Reset()
 	w.out.Write(w.row) //nolint:errcheck // the buffer has no errors
 	w.out.Flush()

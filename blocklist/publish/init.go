@@ -37,8 +37,10 @@ type InitOptions struct {
 // Init makes the agency's folder dir, with an empty ledger and the first root of the list, which is pending until
 // officers sign it. The folder must be empty or missing. Only its owner can read it, or the group.
 func Init(ctx context.Context, dir string, o InitOptions) error {
-	spec := trust.RootSpec{List: o.List, Version: 1, Expires: lifetime(rootLifetime), Threshold: o.Threshold,
-		Urgent: trust.Urgent(o.Urgent), Confidential: o.Confidential}
+	spec := trust.RootSpec{
+		List: o.List, Version: 1, Expires: lifetime(rootLifetime), Threshold: o.Threshold,
+		Urgent: trust.Urgent(o.Urgent), Confidential: o.Confidential,
+	}
 	var err error
 	if spec.Online, err = notekey.Parse(o.OriginKey); err != nil {
 		return fmt.Errorf("reading the origin's key: %w", err)

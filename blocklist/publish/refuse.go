@@ -204,8 +204,10 @@ func (p *Pending) refuse(root *trust.Root, officer crypto.Signer, c Audit) (r si
 		return r, fmt.Errorf("%w: the key is not that of an officer; they are %q", blocklist.ErrUntrusted,
 			names(root.Spec().Officers))
 	}
-	r.refusal = refusal{Type: refusalType, List: p.List, Author: root.Spec().Officers[i].Name,
-		Reason: because(p.What(), c.Reason), Reference: c.Reference}
+	r.refusal = refusal{
+		Type: refusalType, List: p.List, Author: root.Spec().Officers[i].Name,
+		Reason: because(p.What(), c.Reason), Reference: c.Reference,
+	}
 	if err := (Audit{Author: r.Author, Reason: r.Reason, Reference: c.Reference}).Check(); err != nil {
 		return r, err
 	}

@@ -45,8 +45,10 @@ func (l *Ledger) Urgent(ctx context.Context) (UrgentList, error) {
 	if err != nil {
 		return UrgentList{}, err
 	}
-	o := UrgentList{Number: h.number, Serial: h.serial, Entries: h.lasting(),
-		Left: max(h.limits.Entries-len(h.ordered), 0), Hours: h.limits.Hours}
+	o := UrgentList{
+		Number: h.number, Serial: h.serial, Entries: h.lasting(),
+		Left: max(h.limits.Entries-len(h.ordered), 0), Hours: h.limits.Hours,
+	}
 	for _, e := range o.Entries {
 		o.Lines = append(o.Lines, e.String())
 	}
@@ -179,8 +181,10 @@ func (l *Ledger) orderHistory(ctx context.Context) (*orderHistory, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &orderHistory{root: root, key: key, limits: root.Spec().Urgent, serial: last.Serial,
-		ordered: map[string]time.Time{}}
+	h := &orderHistory{
+		root: root, key: key, limits: root.Spec().Urgent, serial: last.Serial,
+		ordered: map[string]time.Time{},
+	}
 	versions, err := l.orderVersions()
 	for _, version := range versions {
 		h.newest = version

@@ -79,8 +79,10 @@ func (a *app) find(ctx context.Context, in *input, path, text string) ([]blockli
 // matched returns the entry of a match.
 func matched(m blocklist.Match) (blocklist.Entry, error) {
 	e, err := blocklist.ParseEntry(m.Entry())
-	e.Attributes = blocklist.Attributes{Category: m.Category, Reference: m.Reference, Expires: m.Expires,
-		Monitor: m.Monitor}
+	e.Attributes = blocklist.Attributes{
+		Category: m.Category, Reference: m.Reference, Expires: m.Expires,
+		Monitor: m.Monitor,
+	}
 	return e, err
 }
 

@@ -278,6 +278,7 @@ func waitingStates(verb proposal.Verb) []string {
 		return []string{proposal.New, proposal.Referred}
 	case proposal.Confirm:
 		return []string{proposal.Checked}
+	case proposal.Refuse, proposal.Refer, proposal.Withdraw:
 	}
 	return proposal.OpenStates()
 }

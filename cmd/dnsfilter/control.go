@@ -144,29 +144,10 @@ func printStatus(w io.Writer, s service.Status) error {
 	}
 	others := maps.Clone(s.Actions)
 	for _, l := range s.Lists {
-		if l.RPZ != "" {
-			fmt.Fprintf(t, "%s\t%s, policy zone %s, serial %d, %d rules%s%s\n", l.List, l.Action, l.RPZ, l.ZoneSerial, l.Entries, triggersText(l.Triggers), signedText(l))
-		} else {
-			fmt.Fprintf(t, "%s\t%s, %d entries%s\n", l.List, l.Action, l.Entries, signedText(l))
-		}
+		printList(t, l)
 		printActions(t, s.Actions[l.List])
 		delete(others, l.List)
-		if l.Error != "" {
-			fmt.Fprintf(t, "\tlast error: %s\n", l.Error)
-		}
-		if !l.Root.IsZero() {
-			fmt.Fprintf(t, "\troot: valid until %s\n", l.Root.Format(time.RFC3339))
-		}
-		if l.Receipts != nil {
-			fmt.Fprintf(t, "\treceipt: %s\n", receiptText(l.Receipts))
-		}
-		printFile(t, l)
-		if l.Equivocations > 0 {
-			fmt.Fprintf(t, "\tequivocation: officers have signed two states of one serial; the log names the folder with the proof, ask the agency\n")
-		}
-		if l.Hold != nil {
-			fmt.Fprintf(t, "\ton hold: %s; dnsfilter holds shows why\n", heldText(l))
-		}
+		printCondition(t, l)
 	}
 	printZones(t, s.Zones)
 	for _, name := range slices.Sorted(maps.Keys(others)) { // quorums and allow lists
@@ -175,6 +156,35 @@ func printStatus(w io.Writer, s service.Status) error {
 	}
 	printStopPage(t, s.StopPage)
 	return t.Flush()
+}
+
+// printList prints what a list has.
+func printList(t io.Writer, l service.ListStatus) {
+	if l.RPZ != "" {
+		fmt.Fprintf(t, "%s\t%s, policy zone %s, serial %d, %d rules%s%s\n", l.List, l.Action, l.RPZ, l.ZoneSerial, l.Entries, triggersText(l.Triggers), signedText(l))
+		return
+	}
+	fmt.Fprintf(t, "%s\t%s, %d entries%s\n", l.List, l.Action, l.Entries, signedText(l))
+}
+
+// printCondition prints how a list fares.
+func printCondition(t io.Writer, l service.ListStatus) {
+	if l.Error != "" {
+		fmt.Fprintf(t, "\tlast error: %s\n", l.Error)
+	}
+	if !l.Root.IsZero() {
+		fmt.Fprintf(t, "\troot: valid until %s\n", l.Root.Format(time.RFC3339))
+	}
+	if l.Receipts != nil {
+		fmt.Fprintf(t, "\treceipt: %s\n", receiptText(l.Receipts))
+	}
+	printFile(t, l)
+	if l.Equivocations > 0 {
+		fmt.Fprintf(t, "\tequivocation: officers have signed two states of one serial; the log names the folder with the proof, ask the agency\n")
+	}
+	if l.Hold != nil {
+		fmt.Fprintf(t, "\ton hold: %s; dnsfilter holds shows why\n", heldText(l))
+	}
 }
 
 // printStopPage prints how many pages were shown, by list.

@@ -59,7 +59,7 @@ func sayings(r *dnsfilter.Rule, a dnsfilter.Action) []data {
 		if to = string(r.SinkholeName); to == "" {
 			return addresses(r)
 		}
-	case dnsfilter.Pass, dnsfilter.Monitor, dnsfilter.Refused, dnsfilter.Divert:
+	case dnsfilter.Pass, dnsfilter.Monitor, dnsfilter.Refused, dnsfilter.Divert, dnsfilter.LocalData, dnsfilter.TCPOnly:
 		return nil
 	}
 	return []data{newData(dns.TypeCNAME, cmp.Or(r.TTL, ttl), to)}

@@ -86,8 +86,10 @@ func (c *http2Conn) field(name, value string) {
 
 // writeHeader writes the header of which the fields are collected.
 func (c *http2Conn) writeHeader(id uint32, all bool) {
-	_ = c.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: c.block.Bytes(), EndHeaders: true,
-		EndStream: all})
+	_ = c.framer.WriteHeaders(http2.HeadersFrameParam{
+		StreamID: id, BlockFragment: c.block.Bytes(), EndHeaders: true,
+		EndStream: all,
+	})
 	c.block.Reset()
 }
 
