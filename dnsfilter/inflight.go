@@ -46,8 +46,9 @@ type inflightTable struct {
 	unused sync.Pool // of *inflight
 }
 
-// attach adds a waiter to the query in flight for a question, or for what the query lacks. The zero waiter only makes sure that there is one. If
-// there is none, attach creates one and returns it, and the caller sends it. It returns false if too many clients wait.
+// attach adds a waiter to the query in flight for a question, or for what the query lacks. The zero waiter only makes
+// sure that there is one. If there is none, attach creates one and returns it, and the caller sends it. It returns
+// false if too many clients wait.
 func (s *Server) attach(q *query, w waiter) (made *inflight, ok bool) {
 	asked := q
 	if q.lack != nil {

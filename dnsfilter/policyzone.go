@@ -37,8 +37,9 @@ func (t Trigger) String() string {
 // MarshalText implements [encoding.TextMarshaler]: it writes the word.
 func (t Trigger) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
-// PolicyZone is a response policy zone (RPZ, draft-vixie-dnsop-dns-rpz) in memory. Its records decide on queries, as part
-// of a [Rule]. Until the first [PolicyZone.Read], it has no rules. Its methods may be called by several goroutines.
+// PolicyZone is a response policy zone (RPZ, draft-vixie-dnsop-dns-rpz) in memory. Its records decide on queries, as
+// part of a [Rule]. Until the first [PolicyZone.Read], it has no rules. Its methods may be called by several
+// goroutines.
 type PolicyZone struct {
 	name    blocklist.Name
 	current atomic.Pointer[zoneRules]

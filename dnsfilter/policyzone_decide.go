@@ -21,8 +21,8 @@ const (
 )
 
 // zoneSearch is the search for the first rule that a query triggers in the policy zones of its view. Of the names of a
-// CNAME chain, the first that triggers a rule decides. Among the rules that it triggers, the first zone counts, then the
-// order of [Trigger].
+// CNAME chain, the first that triggers a rule decides. Among the rules that it triggers, the first zone counts, then
+// the order of [Trigger].
 type zoneSearch struct {
 	view  *View
 	query *query
@@ -46,7 +46,8 @@ func (q *query) search(v *View, zones int, name []byte) *zoneSearch {
 // at goes on with a name.
 func (s *zoneSearch) at(name []byte) { s.name = append(s.buf[:0], name...) }
 
-// searchAnswer begins the search in an answer. The name in the question is searched for again if zones needed the answer.
+// searchAnswer begins the search in an answer. The name in the question is searched for again if zones needed the
+// answer.
 func (q *query) searchAnswer(v *View, m []byte) *zoneSearch {
 	name, _ := dnswire.AppendName(q.reached[:0], m, dnswire.HeaderSize)
 	s := q.search(v, len(v.zones), name)

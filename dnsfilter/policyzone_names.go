@@ -46,9 +46,9 @@ func (t *nameTable) slot(name []byte) uint64 {
 	}
 }
 
-// find returns the rule for a name in lower-case wire form: that of the name itself or, if the name does not exist, that
-// of the wildcard at its closest encloser (RFC 4592, section 3.3.1). The result also has the node, and whether the rule
-// is that of the wildcard below it.
+// find returns the rule for a name in lower-case wire form: that of the name itself or, if the name does not exist,
+// that of the wildcard at its closest encloser (RFC 4592, section 3.3.1). The result also has the node, and whether the
+// rule is that of the wildcard below it.
 func (t *nameTable) find(name []byte) (rule zoneRule, node uint32, below bool) {
 	if len(t.nodes) == 1 {
 		return t.nodes[0].below, 0, true

@@ -12,8 +12,8 @@ import (
 )
 
 // The triggers on name servers need to know them, and an answer does not say. So they are looked up like other names:
-// the NS records of the names from the one asked for up to two labels, and the addresses of the servers. Until the cache
-// has them, the query waits for the first that is missing, and is then answered from the beginning. What can't be
+// the NS records of the names from the one asked for up to two labels, and the addresses of the servers. Until the
+// cache has them, the query waits for the first that is missing, and is then answered from the beginning. What can't be
 // looked up triggers nothing.
 
 const (
@@ -68,7 +68,8 @@ func (s *zoneSearch) nameServers() (found [][]byte) {
 			case r.Type == dns.TypeNS && r.Section == dnswire.Answer && end != 0 && len(found) < maxServers:
 				found = append(found, name)
 			case r.Type == dns.TypeSOA && r.Section == dnswire.Authority: // there is no zone in between
-				if apex, end := dnswire.AppendName(nil, m, r.Owner); end != 0 && len(apex) < len(zone) && dnswire.IsWithin(zone, apex) {
+				if apex, end := dnswire.AppendName(nil, m, r.Owner); end != 0 && len(apex) < len(zone) &&
+					dnswire.IsWithin(zone, apex) {
 					zone = apex
 				}
 			}
@@ -101,11 +102,15 @@ func (s *zoneSearch) serverAddrs(name []byte) {
 	}
 }
 
-// lookUp returns what the cache has about a name, or an empty message. If it has nothing, it is asked for, and the query lacks it.
+// lookUp returns what the cache has about a name, or an empty message. If it has nothing, it is asked for, and the
+// query lacks it.
 func (s *zoneSearch) lookUp(name []byte, qtype uint16) []byte {
 	q, server := s.query, s.query.server
 	c := server.current.Load()
-	l := &query{counters: q.counters, client: q.client, size: dnswire.UDPSize, qtype: qtype, class: dns.ClassINET, lookedUp: true}
+	l := &query{
+		counters: q.counters, client: q.client, size: dnswire.UDPSize, qtype: qtype, class: dns.ClassINET,
+		lookedUp: true,
+	}
 	l.setKey(append(append(l.buf[:0], name...), byte(qtype>>8), byte(qtype), 0, dns.ClassINET))
 	l.question = bytes.Clone(l.asked())
 	if z := c.zones.find(l.name()); z != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// A blocked answer that is a CNAME record has to be completed: a stub resolver expects the records of its target in
-// the same answer. So the query becomes one for the target (see alias): the local data, the cache or the upstream answers
+// A blocked answer that is a CNAME record has to be completed: a stub resolver expects the records of its target in the
+// same answer. So the query becomes one for the target (see alias): the local data, the cache or the upstream answers
 // it. If it is that of the operator's own sinkhole, no list decides about it any more.
 
 // target returns the name to which a CNAME record leads the client of a blocked query, or an empty name if there is
@@ -37,7 +37,10 @@ func (q *query) redirect(d *Decision) bool {
 		ttl = d.ttlOf(d.hit.alias())
 	}
 	q.follow(target, []dns.RR{&dns.CNAME{
-		Hdr:    dns.RR_Header{Name: presentation(blocklist.Name(q.name())), Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: ttl},
+		Hdr: dns.RR_Header{
+			Name: presentation(blocklist.Name(q.name())), Rrtype: dns.TypeCNAME, Class: dns.ClassINET,
+			Ttl: ttl,
+		},
 		Target: presentation(target),
 	}})
 	q.alias.why, q.allowed, q.zones = why, d.Action != LocalData, zonesDone
@@ -65,8 +68,8 @@ func (s *Server) answerTarget(c *snapshot, dst []byte, q *query, now uint32) (m 
 	return s.cached(c, dst, q, now)
 }
 
-// goesOn reports whether the result of render is no answer yet: the upstream has to be asked for another name, which the
-// query has become one for, or lacks.
+// goesOn reports whether the result of render is no answer yet: the upstream has to be asked for another name, which
+// the query has become one for, or lacks.
 func (q *query) goesOn(m []byte) bool { return len(m) == 0 && (q.alias != nil || q.lack != nil) }
 
 // askTarget asks the upstream again for a client that waits, after an answer has led to a CNAME record that blocks. It

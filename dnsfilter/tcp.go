@@ -26,8 +26,9 @@ const (
 	transferTimeout = 30 * time.Second // time limit for writing a message of a transfer
 )
 
-// restAfter is how long an idle connection keeps its goroutine and its buffers. Then it goes on in a new goroutine, whose
-// stack is small: that of a goroutine that has answered queries is a third of the memory of an idle TLS connection.
+// restAfter is how long an idle connection keeps its goroutine and its buffers. Then it goes on in a new goroutine,
+// whose stack is small: that of a goroutine that has answered queries is a third of the memory of an idle TLS
+// connection.
 const restAfter = time.Second
 
 // errIdle is the reason for going on in a new goroutine.

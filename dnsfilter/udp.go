@@ -112,7 +112,10 @@ func (w *worker) open(conn *net.UDPConn) error {
 	if err != nil {
 		return err
 	}
-	w.sockets = append(w.sockets, &socket{worker: w, conn: opened, local: addrPort(conn.LocalAddr()), out: opened.NewWriter(), late: opened.NewWriter()})
+	w.sockets = append(w.sockets, &socket{
+		worker: w, conn: opened, local: addrPort(conn.LocalAddr()),
+		out: opened.NewWriter(), late: opened.NewWriter(),
+	})
 	return nil
 }
 

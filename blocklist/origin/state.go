@@ -58,7 +58,10 @@ func (o *Origin) lists() (all []string, err error) {
 
 // newState returns an empty state of a list, before anything is read.
 func (o *Origin) newState(list string) *state {
-	return &state{list: list, dir: trust.Folder(o.listDir(list)), timestamp: &trust.Timestamp{}, snapshot: &trust.Snapshot{}}
+	return &state{
+		list: list, dir: trust.Folder(o.listDir(list)), timestamp: &trust.Timestamp{},
+		snapshot: &trust.Snapshot{},
+	}
 }
 
 // load reads the published state of a list from disk.

@@ -135,7 +135,8 @@ func (l *Ledger) checkChanged(ctx context.Context, last ReleaseRecord, now Opera
 	if changed, err := l.subscribersChanged(ctx, last); changed || err != nil {
 		return err
 	}
-	if pushed.targets.Newest().Digest == now.Digest && time.Until(pushed.targets.Expires) > renewBefore && unsigned == nil {
+	if pushed.targets.Newest().Digest == now.Digest && time.Until(pushed.targets.Expires) > renewBefore &&
+		unsigned == nil {
 		return fmt.Errorf("%w since serial %d", ErrUnchanged, last.Serial)
 	}
 	return nil

@@ -82,9 +82,8 @@ func (l *Ledger) skip(record ledger.Recorder, p *Pending, author, reason string)
 	return record(KindSkip, Audit{Author: author, Reason: reason, Reference: s.reference()}, nil)
 }
 
-// replace prepares for another release in place of the pending one p. If an officer
-// has signed p, its serial is skipped and p is removed. Otherwise p stays until the new release is written over it: it is
-// not lost if that fails.
+// replace prepares for another release in place of the pending one p. If an officer has signed p, its serial is skipped
+// and p is removed. Otherwise p stays until the new release is written over it: it is not lost if that fails.
 func (l *Ledger) replace(ctx context.Context, p *Pending, author string) (err error) {
 	defer func() {
 		if err != nil {

@@ -124,7 +124,8 @@ func (l *Ledger) verifyReleases(ctx context.Context, view ledger.View) (n int, e
 		}
 		pushed := (&Pending{List: l.list, Serial: r.Serial}).What() + " to "
 		at := ledger.FormatTime(r.Pushed)
-		if !adopted && !slices.ContainsFunc(published[at], func(what string) bool { return strings.HasPrefix(what, pushed) }) {
+		if !adopted &&
+			!slices.ContainsFunc(published[at], func(what string) bool { return strings.HasPrefix(what, pushed) }) {
 			return n, ledger.Damaged("no operation has pushed release %d at %s", r.Serial, at)
 		}
 		n, before = n+1, r

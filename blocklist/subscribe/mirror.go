@@ -33,17 +33,17 @@ type Mirrored struct {
 	Removed int    // documents and release files removed
 }
 
-// Mirror brings a copy of a list in the folder dir up to date. The copy is below dir/lists/LIST, as an origin serves it:
-// any web server that serves dir is a mirror. It uses the first origin that answers, and the fields List, Root, Origins,
-// Client and MaxRelease of the Config.
+// Mirror brings a copy of a list in the folder dir up to date. The copy is below dir/lists/LIST, as an origin serves
+// it: any web server that serves dir is a mirror. It uses the first origin that answers, and the fields List, Root,
+// Origins, Client and MaxRelease of the Config.
 //
 // Everything is verified before it is written, from the root on, and against what the folder has: the copy never goes
 // back. A confidential list is copied encrypted, without an identity. The timestamp is written last, so that at any
 // point, killed or not, the folder has the old release or the new one. What a newer release has replaced is removed
 // after a day.
 //
-// Mirror fails with [blocklist.ErrBusy] if another process copies the list to the folder, with [blocklist.ErrExpired] if
-// no origin has metadata in date, and otherwise like [Subscription.Refresh].
+// Mirror fails with [blocklist.ErrBusy] if another process copies the list to the folder, with [blocklist.ErrExpired]
+// if no origin has metadata in date, and otherwise like [Subscription.Refresh].
 func Mirror(ctx context.Context, c Config, dir string) (Mirrored, error) {
 	m, err := openMirror(ctx, c, dir)
 	if err != nil {

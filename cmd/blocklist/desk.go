@@ -82,7 +82,8 @@ func (a *app) serveDesk(ctx context.Context, f deskFlags) error {
 func (a *app) deskOptions(f deskFlags) (o desk.Options, err error) {
 	version, _, _ := strings.Cut(buildinfo.Text(), "\n")
 	o = desk.Options{
-		Dir: a.dir, Log: slog.New(slog.NewTextHandler(a.stderr, nil)), UserHeader: f.userHeader, Deadline: f.receipts.deadline,
+		Dir: a.dir, Log: slog.New(slog.NewTextHandler(a.stderr, nil)),
+		UserHeader: f.userHeader, Deadline: f.receipts.deadline,
 		Prepare: a.prepareForDesk, Notes: notesOf, PushTo: f.pushTo, Program: "blocklist " + version,
 	}
 	if o.Proxies, err = parseProxies(f.proxies); err != nil {

@@ -306,7 +306,9 @@ func (a *app) runDecision(cmd *cobra.Command, l *publish.Ledger, verb proposal.V
 }
 
 // selectProposals shows the proposals that the flags select, and asks. It returns their IDs with the last step of each.
-func (a *app) selectProposals(ctx context.Context, l *publish.Ledger, verb proposal.Verb, o *deciding) (map[int64]int64, error) {
+func (a *app) selectProposals(ctx context.Context, l *publish.Ledger, verb proposal.Verb,
+	o *deciding,
+) (map[int64]int64, error) {
 	f := o.filter()
 	if len(f.States) == 0 {
 		f.States = waitingStates(verb)

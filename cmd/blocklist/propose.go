@@ -256,7 +256,9 @@ type proposed struct {
 	Results  []proposal.Result `json:"results"`
 }
 
-func (a *app) runPropose(ctx context.Context, l *publish.Ledger, all []proposal.Proposal, bad uint64, by publish.Audit) error {
+func (a *app) runPropose(ctx context.Context, l *publish.Ledger, all []proposal.Proposal, bad uint64,
+	by publish.Audit,
+) error {
 	r := proposed{Rejected: bad}
 	var err error
 	if r.Results, err = proposal.Propose(ctx, l, all, by); err != nil {

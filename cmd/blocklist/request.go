@@ -164,7 +164,9 @@ func (a *app) signToFile(ctx context.Context, path string, s signFlags) error {
 }
 
 // signRequest signs a request, and hands the signature to deliver, with what is signed.
-func (a *app) signRequest(ctx context.Context, path string, s signFlags, deliver func(signature []byte, what string) error) error {
+func (a *app) signRequest(ctx context.Context, path string, s signFlags,
+	deliver func(signature []byte, what string) error,
+) error {
 	if err := keys.Check(s.key); err != nil {
 		return err
 	}
@@ -337,7 +339,9 @@ type memory interface {
 
 // checkSeen compares what is pending with the states that were signed on this machine. It returns a function that
 // stores the pending state as signed. The caller calls it before the signature leaves the machine.
-func (a *app) checkSeen(ctx context.Context, m memory, p *publish.Pending, again bool) (remember func() error, err error) {
+func (a *app) checkSeen(ctx context.Context, m memory, p *publish.Pending,
+	again bool,
+) (remember func() error, err error) {
 	all, err := readSeen(p.List)
 	if err != nil {
 		return nil, err

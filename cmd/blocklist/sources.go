@@ -149,7 +149,9 @@ If one fails, the others are still updated.`,
 	return cmd
 }
 
-func (a *app) runUpdate(ctx context.Context, l *publish.Ledger, names []string, identity []byte, by publish.Audit) error {
+func (a *app) runUpdate(ctx context.Context, l *publish.Ledger, names []string, identity []byte,
+	by publish.Audit,
+) error {
 	all, err := proposal.Sources(ctx, l)
 	if err != nil {
 		return err
@@ -180,7 +182,9 @@ func (a *app) runUpdate(ctx context.Context, l *publish.Ledger, names []string, 
 	return errors.Join(failed...)
 }
 
-func (a *app) updateSource(ctx context.Context, l *publish.Ledger, name string, s proposal.Source, identity []byte, by publish.Audit) (
+func (a *app) updateSource(ctx context.Context, l *publish.Ledger, name string, s proposal.Source, identity []byte,
+	by publish.Audit,
+) (
 	u proposal.Updated, err error,
 ) {
 	store, err := blocklist.Open(filepath.Join(a.dir, sourcesStore), blocklist.Options{})

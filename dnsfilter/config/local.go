@@ -31,8 +31,8 @@ type LocalFile struct {
 	Diverts   bool // hosts with url entries are diverted to a proxy
 }
 
-// LocalFiles returns the files of lists of entries, including allow lists. Those of policy zones are not among them: see
-// [Settings.ZoneLists].
+// LocalFiles returns the files of lists of entries, including allow lists. Those of policy zones are not among them:
+// see [Settings.ZoneLists].
 func (s *Settings) LocalFiles() []LocalFile {
 	var out []LocalFile
 	for _, path := range s.Allow {

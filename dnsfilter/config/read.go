@@ -21,7 +21,10 @@ import (
 // parseSettings parses the text of a settings file.
 func parseSettings(path string, text []byte) (*Settings, error) {
 	r := &reader{file: path}
-	s := &Settings{File: path, Cache: dnsfilter.DefaultCache, fileAt: map[string]position{}, given: map[string]bool{}, values: map[string]string{}}
+	s := &Settings{
+		File: path, Cache: dnsfilter.DefaultCache, fileAt: map[string]position{}, given: map[string]bool{},
+		values: map[string]string{},
+	}
 	r.settings(text, s.fields(r).keeping(s.values).recording(s.given))
 	readers := append([]*reader{r}, s.readIncluded(r)...)
 	s.setDefaults()

@@ -73,7 +73,8 @@ func (b *build) sources(ctx context.Context) error {
 		Zone: b.config.Name.String(), At: now.Unix(), Created: now.UTC().Truncate(time.Second),
 		Verdicts: []verdict{{}}, Sources: make([]sourceInfo, len(b.config.Sources)), dir: b.dir,
 	}
-	b.stale = b.old == nil || len(b.old.Sources) != len(b.config.Sources) || b.old.Expiry != 0 && b.old.Expiry <= b.next.At ||
+	b.stale = b.old == nil || len(b.old.Sources) != len(b.config.Sources) ||
+		b.old.Expiry != 0 && b.old.Expiry <= b.next.At ||
 		b.digestChanges()
 	if b.old != nil {
 		b.keep = slices.Repeat([]int{-1}, len(b.old.Sources))

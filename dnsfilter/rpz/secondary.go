@@ -190,8 +190,8 @@ func (s *Secondary) incremental(c *primaryConn, have *dns.SOA) (Update, error) {
 }
 
 // Notified answers a notification that the zone has changed (NOTIFY, RFC 1996). It reports whether a primary has sent
-// it: then the zone should be updated. For any other message it returns nil. It may change the message. A notification without a signature is
-// accepted, since it does no more than make the next update earlier.
+// it: then the zone should be updated. For any other message it returns nil. It may change the message. A notification
+// without a signature is accepted, since it does no more than make the next update earlier.
 func (s *Secondary) Notified(packet []byte, client netip.Addr) (answer []byte, fromPrimary bool) {
 	end := dnswire.QuestionEnd(packet)
 	var m dns.Msg
@@ -200,7 +200,8 @@ func (s *Secondary) Notified(packet []byte, client netip.Addr) (answer []byte, f
 	}
 	asked := m.Question[0]
 	name, err := blocklist.ParseName(asked.Name)
-	known := slices.ContainsFunc(s.Primaries, func(p upstream.Endpoint) bool { return p.Addr.Addr().Unmap() == client.Unmap() })
+	known := slices.ContainsFunc(s.Primaries,
+		func(p upstream.Endpoint) bool { return p.Addr.Addr().Unmap() == client.Unmap() })
 	if err != nil || name != s.Zone || asked.Qtype != dns.TypeSOA || asked.Qclass != dns.ClassINET || !known {
 		return nil, false
 	}

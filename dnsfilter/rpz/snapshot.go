@@ -113,7 +113,8 @@ func (s *snapshot) sweep() {
 		name := f.Name()
 		named := name == stateFile || name == s.Table ||
 			slices.ContainsFunc(s.Journal, func(d difference) bool { return d.File == name })
-		own := strings.HasPrefix(name, tablePrefix) || strings.HasPrefix(name, diffPrefix) || strings.HasPrefix(name, tempPrefix)
+		own := strings.HasPrefix(name, tablePrefix) || strings.HasPrefix(name, diffPrefix) ||
+			strings.HasPrefix(name, tempPrefix)
 		if own && !named {
 			os.Remove(filepath.Join(s.dir, name)) //nolint:errcheck // see above
 		}

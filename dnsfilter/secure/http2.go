@@ -79,7 +79,8 @@ type http2Stream struct {
 func newHTTP2(conn net.Conn, client *dnsfilter.Conn) *http2Conn {
 	c := &http2Conn{
 		conn: conn, client: client, progressed: time.Now(), slots: make(chan struct{}, maxStreams),
-		streams: make(map[uint32]*http2Stream), window: firstWindow, initial: firstWindow, decoder: hpack.NewDecoder(tableSize, nil),
+		streams: make(map[uint32]*http2Stream), window: firstWindow, initial: firstWindow,
+		decoder: hpack.NewDecoder(tableSize, nil),
 	}
 	c.wake()
 	return c

@@ -74,7 +74,8 @@ func (s *Service) decide(signed func(*subscribe.Subscription, context.Context, s
 }
 
 // decideHold decides about a hold.
-func (s *Service) decideHold(ctx context.Context, d holdDecision, signed func(*subscribe.Subscription, context.Context, string) error,
+func (s *Service) decideHold(ctx context.Context, d holdDecision,
+	signed func(*subscribe.Subscription, context.Context, string) error,
 	local func(config.LocalFile, guards, string) error,
 ) error {
 	current := s.active.Load()

@@ -31,7 +31,9 @@ func (s *webSource) times(*fetchState) fetchTimes {
 
 func (s *webSource) has(state *fetchState) bool { return slices.Contains(s.urls, state.Web.URL) }
 
-func (s *webSource) fetch(ctx context.Context, state *fetchState, review func(io.Reader) error) (replaced bool, err error) {
+func (s *webSource) fetch(ctx context.Context, state *fetchState,
+	review func(io.Reader) error,
+) (replaced bool, err error) {
 	from := download.Source{URLs: s.urls, Path: s.file.Path, Review: review}
 	if state.Web, replaced, err = from.Fetch(ctx, state.Web); err == nil {
 		state.From, state.Zone = download.Redacted(state.Web.URL), rpz.Copy{}
@@ -66,7 +68,9 @@ func (s *zoneSource) times(state *fetchState) fetchTimes {
 // has always returns false: asking for the serial costs little.
 func (s *zoneSource) has(*fetchState) bool { return false }
 
-func (s *zoneSource) fetch(ctx context.Context, state *fetchState, review func(io.Reader) error) (replaced bool, err error) {
+func (s *zoneSource) fetch(ctx context.Context, state *fetchState,
+	review func(io.Reader) error,
+) (replaced bool, err error) {
 	from := s.Secondary
 	from.Review = review
 	u, err := from.Update(ctx)

@@ -28,7 +28,8 @@ func (f *fetched) status() *FetchStatus {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	out := &FetchStatus{
-		From: f.state.From, Checked: f.state.Checked, Changed: f.state.Changed, Next: f.next, Serial: f.state.Zone.Serial, Foreign: f.state.Foreign,
+		From: f.state.From, Checked: f.state.Checked, Changed: f.state.Changed, Next: f.next,
+		Serial: f.state.Zone.Serial, Foreign: f.state.Foreign,
 		Fetched: f.replaced, Failed: f.failed,
 	}
 	out.Stale = f.failures > 0

@@ -64,7 +64,8 @@ func listenHTTP(ctx context.Context, s *config.Settings) (*webListeners, error) 
 }
 
 func (l *webListeners) close() error {
-	return errors.Join(l.metrics.Close(), l.profiles.Close(), l.stopPage.Close(), l.noTLS.Close(), l.zoneFiles.Close(), l.operator.Close())
+	return errors.Join(l.metrics.Close(), l.profiles.Close(), l.stopPage.Close(), l.noTLS.Close(), l.zoneFiles.Close(),
+		l.operator.Close())
 }
 
 // serveHTTP answers HTTP on all sockets until ctx ends.

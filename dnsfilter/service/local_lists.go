@@ -38,8 +38,8 @@ func (ls *localLists) load(f config.LocalFile, by guards, accepted string) error
 	return nil
 }
 
-// loadSettled loads a file that is not changing. If one that was fetched can't be loaded, the old state stays, and there
-// is no error: it can't be corrected here.
+// loadSettled loads a file that is not changing. If one that was fetched can't be loaded, the old state stays, and
+// there is no error: it can't be corrected here.
 func (ls *localLists) loadSettled(f config.LocalFile, by guards) error {
 	err := ls.load(f, by, "")
 	if err == nil || !f.Fetched {

@@ -129,7 +129,10 @@ func (s *running) readFile(f config.LocalFile, yield func(blocklist.Entry, error
 // signedSource returns a signed list as a source: its release files, and the urgent orders.
 func (s *running) signedSource(r dnsfilter.Rule) rpz.Source {
 	list := signedList{s, r.List}
-	return rpz.Source{Rule: r, Version: list.version, Entries: func() iter.Seq2[blocklist.Entry, error] { return list.entries }, Changes: list.changes}
+	return rpz.Source{
+		Rule: r, Version: list.version,
+		Entries: func() iter.Seq2[blocklist.Entry, error] { return list.entries }, Changes: list.changes,
+	}
 }
 
 // signedList is a signed list that a policy zone reads.

@@ -50,9 +50,9 @@ func (z *zoneLists) set(zone *dnsfilter.PolicyZone, state zoneState) {
 	z.states[zone] = state
 }
 
-// load reads the file of a policy zone, unless it is in force already, or was not fetched yet. After an error, the rules
-// before stay. A file that would take away most of the rules is an error unless someone has asked for it; one that was
-// fetched was reviewed before it replaced the one before.
+// load reads the file of a policy zone, unless it is in force already, or was not fetched yet. After an error, the
+// rules before stay. A file that would take away most of the rules is an error unless someone has asked for it; one
+// that was fetched was reviewed before it replaced the one before.
 func (z *zoneLists) load(l *config.List, asked bool) error {
 	zone, f := l.Rule.Zone, l.LocalFile()
 	before := z.state(zone)

@@ -73,8 +73,8 @@ func AwaitTCP(t testing.TB, addr string) {
 // Port returns the port of an address.
 func Port(addr string) string { return addr[strings.LastIndexByte(addr, ':')+1:] }
 
-// Exchanged returns the text of a file with words exchanged, in pairs. Each has to be in it, so that a test runs what the
-// file says but for addresses and paths.
+// Exchanged returns the text of a file with words exchanged, in pairs. Each has to be in it, so that a test runs what
+// the file says but for addresses and paths.
 func Exchanged(t testing.TB, path string, pairs ...string) string {
 	t.Helper()
 	b, err := os.ReadFile(path)

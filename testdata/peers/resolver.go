@@ -18,7 +18,8 @@ func Upstream(t testing.TB) string {
 		reply := new(dns.Msg).SetReply(query)
 		reply.RecursionAvailable = true
 		if q := query.Question[0]; q.Qtype == dns.TypeA {
-			reply.Answer = []dns.RR{&dns.A{Hdr: dns.RR_Header{Name: q.Name, Rrtype: q.Qtype, Class: q.Qclass, Ttl: 1}, A: net.IPv4(192, 0, 2, 1)}}
+			reply.Answer = []dns.RR{&dns.A{Hdr: dns.RR_Header{Name: q.Name, Rrtype: q.Qtype, Class: q.Qclass, Ttl: 1},
+				A: net.IPv4(192, 0, 2, 1)}}
 		}
 		_ = w.WriteMsg(reply)
 	})
@@ -38,8 +39,8 @@ func Server(t testing.TB, handle dns.HandlerFunc) string {
 	return addr
 }
 
-// Resolver starts dnsfilter, which Build has built, with a settings file whose first address is addr, and waits until it
-// answers.
+// Resolver starts dnsfilter, which Build has built, with a settings file whose first address is addr, and waits until
+// it answers.
 func Resolver(t testing.TB, dnsfilter, dir, settings, addr string) *Process {
 	t.Helper()
 	p := Start(t, dir, dnsfilter, "serve", "-c", Write(t, dir, "dnsfilter-"+Port(addr)+".yaml", settings))
@@ -82,5 +83,6 @@ func Await(t testing.TB, addr, name, want string) {
 // Eventually waits up to 20 seconds until a text has a part.
 func Eventually(t testing.TB, text func() string, part string) {
 	t.Helper()
-	assert.EventuallyWithT(t, func(c *assert.CollectT) { assert.Contains(c, text(), part) }, 20*time.Second, 50*time.Millisecond)
+	assert.EventuallyWithT(t, func(c *assert.CollectT) { assert.Contains(c, text(), part) }, 20*time.Second,
+		50*time.Millisecond)
 }

@@ -78,7 +78,8 @@ func Conditions(h http.Header) http.Header {
 	return conditions
 }
 
-// PlainError makes the text of an error printable, since it may quote data from a server, such as the URL of a redirect.
+// PlainError makes the text of an error printable, since it may quote data from a server, such as the URL of a
+// redirect.
 type PlainError struct{ Err error }
 
 func (e PlainError) Error() string { return utf8text.Plain(e.Err.Error()) }

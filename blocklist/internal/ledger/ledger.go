@@ -84,7 +84,8 @@ func (l *Ledger) recordAll(ctx context.Context, do func(Recorder) error) error {
 		return err
 	}
 	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing
-	if err := do(func(kind string, a Audit, fill func(*Tx) error) error { return l.recordIn(ctx, tx, kind, a, fill) }); err != nil {
+	record := func(kind string, a Audit, fill func(*Tx) error) error { return l.recordIn(ctx, tx, kind, a, fill) }
+	if err := do(record); err != nil {
 		return err
 	}
 	if l.trial {

@@ -77,7 +77,8 @@ const (
 // changesNothing reports whether operations of this kind are recorded even though they change no entry.
 func changesNothing(kind string) bool {
 	switch kind {
-	case KindPush, KindBundle, KindRoot, KindRefuse, KindSkip, KindUrgent, KindOverride, KindGuard, KindRules, KindRole, KindSubscribe, KindUnsubscribe,
+	case KindPush, KindBundle, KindRoot, KindRefuse, KindSkip, KindUrgent, KindOverride, KindGuard, KindRules, KindRole,
+		KindSubscribe, KindUnsubscribe,
 		KindRecover, KindProposals:
 		return true
 	}

@@ -13,12 +13,13 @@ import (
 
 // Proposals have a history of their own beside the operations, so that a report changes neither the state that officers
 // sign nor a release that waits for signatures, and a signing request does not carry it. A [Step] is to a proposal what
-// an [Operation] is to an entry: each has its lines, author, reason, and a hash chained to the step before. Each release
-// records the last step's hash in an operation of [KindProposals], so the officers' signatures cover the steps as well.
+// an [Operation] is to an entry: each has its lines, author, reason, and a hash chained to the step before. Each
+// release records the last step's hash in an operation of [KindProposals], so the officers' signatures cover the steps
+// as well.
 
-// schemaProposals has the tables that are new in version 5; see [upgrade]. The columns of a proposal repeat parts of its
-// current state as indexes, and [Proposal.place]. The counts have a row for each source, category and state; they are what a filtered page is
-// selected by, see [ProposalFilter].
+// schemaProposals has the tables that are new in version 5; see [upgrade]. The columns of a proposal repeat parts of
+// its current state as indexes, and [Proposal.place]. The counts have a row for each source, category and state; they
+// are what a filtered page is selected by, see [ProposalFilter].
 const schemaProposals = `
 CREATE TABLE steps (
 	id INTEGER PRIMARY KEY, time TEXT NOT NULL, author TEXT NOT NULL, kind TEXT NOT NULL, reason TEXT NOT NULL,
@@ -128,7 +129,8 @@ const stepColumns = `id, time, author, kind, reason, reference, last_line, lines
 
 func scanStep(row scanner) (s Step, err error) {
 	var at string
-	if err = row.Scan(&s.ID, &at, &s.Author, &s.Kind, &s.Reason, &s.Reference, &s.LastLine, &s.LinesHash, &s.Hash); err != nil {
+	if err = row.Scan(&s.ID, &at, &s.Author, &s.Kind, &s.Reason, &s.Reference, &s.LastLine, &s.LinesHash,
+		&s.Hash); err != nil {
 		return s, err
 	}
 	if s.Time, err = time.Parse(time.RFC3339, at); err != nil {

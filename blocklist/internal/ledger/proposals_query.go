@@ -30,8 +30,8 @@ type ProposalFilter struct {
 
 // Proposals yields the selected proposals. A page costs about as much as its length, however many proposals there are.
 // Every combination of source, category and state that the filter selects is a range of one index, in the order of the
-// page. All of a page are in the ranges with the first places, as many as the page is long; the first of these ranges are
-// merged.
+// page. All of a page are in the ranges with the first places, as many as the page is long; the first of these ranges
+// are merged.
 func (v View) Proposals(ctx context.Context, f ProposalFilter) iter.Seq2[Proposal, error] {
 	return func(yield func(Proposal, error) bool) {
 		text, args, err := f.query(ctx, v)
@@ -146,9 +146,9 @@ func (f ProposalFilter) query(ctx context.Context, v View) (text string, args []
 	return text, args, nil
 }
 
-// pageOfGroups selects a page of several groups. It is given the direction of the order, the conditions on a proposal of a
-// group and those on groups. If there are as many groups as the page is long, their first proposals would fill it: none
-// behind these is on it.
+// pageOfGroups selects a page of several groups. It is given the direction of the order, the conditions on a proposal
+// of a group and those on groups. If there are as many groups as the page is long, their first proposals would fill it:
+// none behind these is on it.
 const pageOfGroups = `
 WITH
 	chosen AS MATERIALIZED (

@@ -164,7 +164,8 @@ func (t *StepTx) Add(ctx context.Context, p Proposal) (Proposal, error) {
 	return p, exec(ctx, t.insert, p.ID, p.Source, p.Category, p.State, p.place(), p.Checker, p.Target, host, p.Key, line)
 }
 
-// Update records a change of a proposal, and returns it as it is afterwards. The change has only the fields that change.
+// Update records a change of a proposal, and returns it as it is afterwards. The change has only the fields that
+// change.
 func (t *StepTx) Update(ctx context.Context, p, change Proposal) (Proposal, error) {
 	change.ID, change.Step = p.ID, t.step.ID
 	line := change.line()
@@ -195,8 +196,8 @@ func (v View) LastStep(ctx context.Context) (Step, error) {
 	return s, err
 }
 
-// AnchorSteps records an operation with the hash of the last step, unless one has recorded it or there are no steps. The
-// caller holds the lock.
+// AnchorSteps records an operation with the hash of the last step, unless one has recorded it or there are no steps.
+// The caller holds the lock.
 func (l *Ledger) AnchorSteps(ctx context.Context, author string) error {
 	last, err := l.LastStep(ctx)
 	if err != nil || last.ID == 0 {

@@ -77,7 +77,8 @@ func insertOperation(ctx context.Context, tx *sql.Tx, o Operation) error {
 
 // statements are the prepared statements of an operation, which run for each entry.
 type statements struct {
-	find, findOrders, findChange, put, remove, putGone, removeGone, putOrder, removeOrders, log, findCheck, addCheck *sql.Stmt
+	find, findOrders, findChange, put, remove, putGone, removeGone, putOrder, removeOrders, log, findCheck,
+	addCheck *sql.Stmt
 }
 
 func (s *statements) prepare(ctx context.Context, tx *sql.Tx) error {

@@ -15,9 +15,9 @@ import (
 )
 
 // Verify verifies the history: the hash chain of all operations, every added or removed line, the checks, the resulting
-// entries with their indexes, the links between the changes of each target, the orders that the entries rest on, and the proposals. It
-// fails with [blocklist.ErrDamaged] and names the first row that was altered, is missing, or does not belong there. It
-// returns the last operation.
+// entries with their indexes, the links between the changes of each target, the orders that the entries rest on, and
+// the proposals. It fails with [blocklist.ErrDamaged] and names the first row that was altered, is missing, or does not
+// belong there. It returns the last operation.
 func (v View) Verify(ctx context.Context) (last Operation, err error) {
 	links := &linkProof{seed: maphash.MakeSeed()}
 	if last, err = v.verifyChain(ctx, links); err != nil {

@@ -23,9 +23,9 @@ func Fields() []string {
 	return []string{"target", "source", "received", "category", "reference", "evidence", "note", "reporter", "key"}
 }
 
-// ReadTable reads proposals from CSV with a header. Columns maps fields, see [Fields], to names of columns; a field that
-// is not in it is read from the column with its own name, if there is one. A column for target is needed. Letter case of
-// names does not matter. A time is a day (2027-05-01 or 1.5.2027) or RFC 3339.
+// ReadTable reads proposals from CSV with a header. Columns maps fields, see [Fields], to names of columns; a field
+// that is not in it is read from the column with its own name, if there is one. A column for target is needed. Letter
+// case of names does not matter. A time is a day (2027-05-01 or 1.5.2027) or RFC 3339.
 //
 // An error about one row wraps [blocklist.ErrMalformed], and more rows may follow. Reading ends if the rest can't be
 // read, and with [blocklist.ErrTooLarge] beyond [MaxTable].

@@ -60,9 +60,10 @@ var (
 // MaxDecided is the maximum number of proposals in one decision.
 const MaxDecided = 100_000
 
-// Decide decides on proposals as one step, and returns a result for each, in the order of the IDs. What can't be decided
-// has an error ([ErrState], [ErrSecondPerson], [ErrChanged], [ErrNotFound], [publish.ErrRules], a [*guard.HeldError], or
-// for a proposal to withdraw [publish.ErrNotListed] or [publish.ErrNoOrder]); the others are decided.
+// Decide decides on proposals as one step, and returns a result for each, in the order of the IDs. What can't be
+// decided has an error ([ErrState], [ErrSecondPerson], [ErrChanged], [ErrNotFound], [publish.ErrRules], a
+// [*guard.HeldError], or for a proposal to withdraw [publish.ErrNotListed] or [publish.ErrNoOrder]); the others are
+// decided.
 //
 // Confirm gives the orders in the same transaction, as one operation of [publish.KindConfirm], so that either both
 // count or none. With by.Override, entries that the guards hold are listed as well.

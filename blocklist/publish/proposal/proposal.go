@@ -14,9 +14,9 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// Proposal is something to be decided on. To propose one, Target and Source are needed; ID, State, Checker, Operation and
-// Step are set by the ledger. Limits: Source, Category and Key 128 bytes, Reference 1 KiB, Note 4 KiB, Reporter 256 bytes,
-// each one line. Evidence is a SHA-256 in hexadecimal. Received is the time of the step if it is zero.
+// Proposal is something to be decided on. To propose one, Target and Source are needed; ID, State, Checker, Operation
+// and Step are set by the ledger. Limits: Source, Category and Key 128 bytes, Reference 1 KiB, Note 4 KiB, Reporter 256
+// bytes, each one line. Evidence is a SHA-256 in hexadecimal. Received is the time of the step if it is zero.
 type Proposal = ledger.Proposal
 
 // Step is one operation about proposals.
@@ -120,7 +120,10 @@ func complete(p Proposal, rules publish.Rules, now time.Time) (Proposal, error) 
 		return p, err
 	}
 	p.Target = e.Target()
-	e.Attributes = blocklist.Attributes{Category: p.Category, Reference: p.Reference, Expires: p.Expires, Review: p.Review}.Or(e.Attributes)
+	e.Attributes = blocklist.Attributes{
+		Category: p.Category, Reference: p.Reference, Expires: p.Expires,
+		Review: p.Review,
+	}.Or(e.Attributes)
 	p.Category, p.Reference, p.Expires, p.Review = e.Category, e.Reference, e.Expires.UTC(), e.Review.UTC()
 	p.ID, p.State, p.Checker, p.Operation, p.Step = 0, "", "", 0, 0
 	p.Evidence = strings.ToLower(p.Evidence)

@@ -23,17 +23,18 @@ const (
 	reportsAMinute = 120     // requests of one source, and of all without a token that counts
 )
 
-// Reports is an [http.Handler] by which programs send reports: POST with Authorization: Bearer TOKEN, see [NewToken]. The
-// body is JSON, a report or an array of at most [MaxReports]:
+// Reports is an [http.Handler] by which programs send reports: POST with Authorization: Bearer TOKEN, see [NewToken].
+// The body is JSON, a report or an array of at most [MaxReports]:
 //
 //	{"target": "https://bad.example/page", "key": "2026-17", "received": "2026-11-03T08:00:00Z", "category": "csam",
 //	 "reference": "case 17", "evidence": "SHA-256", "note": "...", "reporter": "...", "withdraw": false}
 //
 // Only target is needed. The key makes a report idempotent: the same again is the same proposal. The answer has the
-// results in the same order: id, key, outcome ([Recorded], [Repeated], [Rejected]) and why. It never says what is listed.
+// results in the same order: id, key, outcome ([Recorded], [Repeated], [Rejected]) and why. It never says what is
+// listed.
 //
-// Status: 200 also if some are rejected; 400, 413 and 415 for a body that can't be read; 401 without a token that counts;
-// 429 beyond 120 requests a minute, and 503 while another process changes the ledger, both with Retry-After.
+// Status: 200 also if some are rejected; 400, 413 and 415 for a body that can't be read; 401 without a token that
+// counts; 429 beyond 120 requests a minute, and 503 while another process changes the ledger, both with Retry-After.
 type Reports struct {
 	use func(func(*publish.Ledger) error) error
 

@@ -31,7 +31,9 @@ func Sources(ctx context.Context, l *publish.Ledger) (map[string]Source, error) 
 }
 
 // change changes a source and records it as a step, whose reference says what.
-func change(ctx context.Context, l *publish.Ledger, name, what string, by publish.Audit, set func(Source, bool) (Source, bool, error)) error {
+func change(ctx context.Context, l *publish.Ledger, name, what string, by publish.Audit,
+	set func(Source, bool) (Source, bool, error),
+) error {
 	if name == "" {
 		return malformed("a source needs a name")
 	}
@@ -55,8 +57,8 @@ func change(ctx context.Context, l *publish.Ledger, name, what string, by publis
 	})
 }
 
-// NewToken makes a token for a program that sends reports, in place of the one that the source had, and returns it. Only
-// its SHA-256 is kept.
+// NewToken makes a token for a program that sends reports, in place of the one that the source had, and returns it.
+// Only its SHA-256 is kept.
 func NewToken(ctx context.Context, l *publish.Ledger, name string, by publish.Audit) (token string, err error) {
 	token = "argine-" + rand.Text()
 	sum := tokenSum(token)
@@ -85,7 +87,9 @@ func sourceOf(all map[string]Source, token string) (name string, ok bool) {
 
 // FollowList makes another agency's list a source, or changes from where it is followed. The root is one that was
 // obtained from that agency in a trusted way; its list is the name of the source.
-func FollowList(ctx context.Context, l *publish.Ledger, root []byte, from []string, by publish.Audit) (name string, err error) {
+func FollowList(ctx context.Context, l *publish.Ledger, root []byte, from []string,
+	by publish.Audit,
+) (name string, err error) {
 	if len(root) == 0 || len(from) == 0 {
 		return "", malformed("a list to follow needs its root and an origin")
 	}
@@ -107,7 +111,8 @@ func FollowList(ctx context.Context, l *publish.Ledger, root []byte, from []stri
 	})
 }
 
-// RemoveSource removes a source: its token is worth nothing any more, its list is followed no longer. Its proposals stay.
+// RemoveSource removes a source: its token is worth nothing any more, its list is followed no longer. Its proposals
+// stay.
 func RemoveSource(ctx context.Context, l *publish.Ledger, name string, by publish.Audit) error {
 	return change(ctx, l, name, "removed", by, func(s Source, known bool) (Source, bool, error) {
 		if !known {

@@ -30,14 +30,16 @@ type Updated struct {
 	Known     uint64 `json:"known"`     // entries that were proposed before
 }
 
-// Update turns a state of another agency's list into proposals, as one step whose reference has list, serial, digest and
-// signers. What the list has and its source has not proposed is proposed, with category, reference, expiry and review
-// as they are there. What it has no more is taken back; if it was confirmed, that it is withdrawn is proposed. An entry
-// that was refused here is not proposed again while it stays on the list.
+// Update turns a state of another agency's list into proposals, as one step whose reference has list, serial, digest
+// and signers. What the list has and its source has not proposed is proposed, with category, reference, expiry and
+// review as they are there. What it has no more is taken back; if it was confirmed, that it is withdrawn is proposed.
+// An entry that was refused here is not proposed again while it stays on the list.
 //
 // Monitored entries and those that have expired do not count. It needs memory for what changes, not for the list. If
 // progress is not nil, it is called from time to time with the number of entries read.
-func Update(ctx context.Context, l *publish.Ledger, s State, by publish.Audit, progress func(uint64)) (u Updated, err error) {
+func Update(ctx context.Context, l *publish.Ledger, s State, by publish.Audit,
+	progress func(uint64),
+) (u Updated, err error) {
 	by.Reference = shortened(fmt.Sprintf("%s@%d, digest %s, signed by %s", s.List, s.Serial, s.Digest, strings.Join(s.Signers, ", ")))
 	err = l.History().Propose(ctx, ledger.StepPropose, by, func(t *ledger.StepTx) error {
 		// Reading on another connection sees the state before this step.

@@ -9,8 +9,8 @@ import (
 // fresh is how long a cached value counts as new. Some values depend on the time.
 const fresh = time.Minute
 
-// cached is a value that is made once for a key. A value older than [fresh] is made again beside the requests, which get
-// the old one meanwhile.
+// cached is a value that is made once for a key. A value older than [fresh] is made again beside the requests, which
+// get the old one meanwhile.
 type cached[T any] struct {
 	mu    sync.Mutex
 	key   string

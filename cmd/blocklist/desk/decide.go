@@ -64,7 +64,10 @@ func (v *visit) ids(texts []string) (ids []int64, err error) {
 }
 
 func (v *visit) showDecide(status int, ids []int64, results []proposal.Decided) error {
-	p := decidePage{Rules: v.now.Rules, Results: results, Verbs: []proposal.Verb{proposal.Check, proposal.Refer, proposal.Refuse, proposal.Withdraw}}
+	p := decidePage{
+		Rules: v.now.Rules, Results: results,
+		Verbs: []proposal.Verb{proposal.Check, proposal.Refer, proposal.Refuse, proposal.Withdraw},
+	}
 	if v.person.may(decide) {
 		p.Verbs = slices.Insert(p.Verbs, 1, proposal.Confirm)
 	}
@@ -172,7 +175,8 @@ func (v *visit) propose() error {
 		return fmt.Errorf("%w: a form has 1 to %d targets", blocklist.ErrMalformed, maxEntries)
 	}
 	var err error
-	p.Results, err = proposal.Propose(v.r.Context(), v.ledger, all, publish.Audit{Author: v.person.Name, Reason: p.Form.Reason})
+	by := publish.Audit{Author: v.person.Name, Reason: p.Form.Reason}
+	p.Results, err = proposal.Propose(v.r.Context(), v.ledger, all, by)
 	if err != nil {
 		return err
 	}

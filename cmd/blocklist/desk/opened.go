@@ -9,8 +9,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// opened is the agency's folder, open as long as the desk runs. If a recovery puts another ledger in its place, the next
-// request opens that.
+// opened is the agency's folder, open as long as the desk runs. If a recovery puts another ledger in its place, the
+// next request opens that.
 type opened struct {
 	dir     string
 	prepare func(*publish.Ledger)

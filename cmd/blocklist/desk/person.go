@@ -75,7 +75,8 @@ func (d *Desk) name(r *http.Request) (string, error) {
 // fromProxy reports whether a request comes from one of the proxies.
 func (d *Desk) fromProxy(r *http.Request) bool {
 	from, err := netip.ParseAddrPort(r.RemoteAddr)
-	return err == nil && slices.ContainsFunc(d.Proxies, func(p netip.Prefix) bool { return p.Contains(from.Addr().Unmap()) })
+	return err == nil &&
+		slices.ContainsFunc(d.Proxies, func(p netip.Prefix) bool { return p.Contains(from.Addr().Unmap()) })
 }
 
 // isName reports whether a text can be the name of a person, see [publish.Ledger.SetRole].

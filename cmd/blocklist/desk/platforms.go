@@ -14,9 +14,10 @@ type platformsPage struct {
 }
 
 func (v *visit) platforms() error {
-	all, err := v.takedowns.get(v.r.Context(), v.now.Head.Hash, func(ctx context.Context) ([]takedown.PlatformStatus, error) {
+	summary := func(ctx context.Context) ([]takedown.PlatformStatus, error) {
 		return takedown.Summary(ctx, v.ledger, v.Platforms)
-	})
+	}
+	all, err := v.takedowns.get(v.r.Context(), v.now.Head.Hash, summary)
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,8 @@ func (v *visit) reports() error {
 		return err
 	}
 	var p reportsPage
-	for m := firstOfMonth(time.Now()); !m.Before(firstOfMonth(begun.Time)) && len(p.Months) < maxMonths; m = m.AddDate(0, -1, 0) {
+	first := firstOfMonth(begun.Time)
+	for m := firstOfMonth(time.Now()); !m.Before(first) && len(p.Months) < maxMonths; m = m.AddDate(0, -1, 0) {
 		p.Months = append(p.Months, m.Format("2006-01"))
 	}
 	return v.show("reports", "reports.title", p)

@@ -93,7 +93,10 @@ func (v *visit) board() (*board, error) {
 				releases = append(releases, receipt.Release{Serial: r.Serial, Digest: r.SignedDigest, Created: r.Created})
 			}
 		}
-		b := &board{from: said.From, standings: receipt.Judge(releases, said.Subscribers, said.Statements, v.Deadline, time.Now())}
+		b := &board{
+			from:      said.From,
+			standings: receipt.Judge(releases, said.Subscribers, said.Statements, v.Deadline, time.Now()),
+		}
 		b.times, err = report.Enforced(ctx, v.ledger, chartReleases, report.Options{Deadline: v.Deadline, Receipts: said})
 		return b, err
 	})

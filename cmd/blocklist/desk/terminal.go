@@ -18,8 +18,8 @@ import (
 )
 
 // An officer's terminal has no session here. A person who may sign makes a one-time code for what is pending; with it,
-// 'blocklist sign URL --code CODE' fetches the request, and brings the signature. The code only lets the terminal in: what
-// counts is the signature.
+// 'blocklist sign URL --code CODE' fetches the request, and brings the signature. The code only lets the terminal in:
+// what counts is the signature.
 
 // Limits of codes.
 const (

@@ -76,7 +76,9 @@ func (d *Desk) page(needed right, show func(*visit) error) http.Handler {
 }
 
 // serve checks the right of a person, and shows a page.
-func (d *Desk) serve(w http.ResponseWriter, r *http.Request, l *publish.Ledger, name string, needed right, show func(*visit) error) error {
+func (d *Desk) serve(w http.ResponseWriter, r *http.Request, l *publish.Ledger, name string, needed right,
+	show func(*visit) error,
+) error {
 	now, err := d.look(r.Context(), l)
 	if err != nil {
 		return err
