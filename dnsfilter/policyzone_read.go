@@ -338,7 +338,7 @@ func (r *zoneReader) action(rrtype uint16, ttl uint32, self []byte) (a zoneActio
 		return a, notRecord
 	}
 	switch {
-	case bytes.Equal(target, self):
+	case bytes.Equal(target, self) && !bytes.HasPrefix(target, []byte(wildcardLabel)): // a wildcard says something else
 		return zoneAction{rule: passRule}, ""
 	case !bytes.HasPrefix(lastLabel(target), []byte("rpz-")):
 		return cnameAction(target, ttl), ""

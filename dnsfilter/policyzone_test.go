@@ -79,6 +79,21 @@ func (r recursor) Exchange(ctx context.Context, q *dns.Msg) (*dns.Msg, error) {
 	return reply, err
 }
 
+// The old form of passthru is a CNAME record to the owner. A wildcard that leads to itself says something else: no data,
+// or a walled garden.
+func TestWildcardToItself(t *testing.T) {
+	t.Parallel()
+	zones := func(line string) *dnsfilter.Server {
+		return newServer(t, dnsfilter.Config{
+			Store: newStore(t, nil), Policy: zonePolicy(policyZone(t, line)), Upstream: recursor{newZone(t, realWorld)}, Clients: everyone,
+		})
+	}
+	assert.Equal(t, "nodata", verdict(t, zones("* CNAME *."), "192.0.2.200", "udp", "plain.example.", dns.TypeA))
+	assert.Equal(t, "192.0.2.1", verdict(t, zones("plain.example CNAME plain.example."), "192.0.2.200", "udp", "plain.example.", dns.TypeA))
+	assert.Contains(t, verdict(t, zones("*.garden.example CNAME *.garden.example."), "192.0.2.200", "udp", "x.garden.example.", dns.TypeA),
+		"x.garden.example.garden.example.")
+}
+
 // client is a client with an address, without a network.
 type client struct {
 	recorder
