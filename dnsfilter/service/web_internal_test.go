@@ -1,6 +1,7 @@
 package service
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,19 +14,20 @@ import (
 func TestHistory(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var n uint64 = 100 // of before
+		var n atomic.Uint64
+		n.Store(100) // of before
 		h := newHistory()
 		stats := func() dnsfilter.Stats {
-			return dnsfilter.Stats{Lists: map[string]map[dnsfilter.Action]uint64{"l": {dnsfilter.NXDomain: n}}}
+			return dnsfilter.Stats{Lists: map[string]map[dnsfilter.Action]uint64{"l": {dnsfilter.NXDomain: n.Load()}}}
 		}
 		go h.run(t.Context(), stats)
 		synctest.Wait()
 		for range 3 * historyMinutes / 2 {
-			n += 2
+			n.Add(2)
 			time.Sleep(time.Minute)
 			synctest.Wait()
 		}
-		n += 5
+		n.Add(5)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		kinds := h.kinds()
