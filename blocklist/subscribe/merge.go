@@ -40,5 +40,9 @@ func (s *Subscription) rebuild(ctx context.Context) error {
 		return nil // a later poll fetches them
 	}
 	s.c.Log.Info("compiling the set again: the list has outgrown its filter")
-	return s.applyKept(ctx, s.held.Kept, s.held)
+	err := s.applyKept(ctx, s.held.Kept, s.held)
+	if err == nil {
+		s.c.Log.Info("the set is compiled again")
+	}
+	return err
 }

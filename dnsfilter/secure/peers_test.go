@@ -102,12 +102,11 @@ func TestDNSDist(t *testing.T) {
 		Clients: networks("127.0.0.0/24", "127.0.5.0/24"), Proxies: networks("127.0.0.7/32"),
 		Policy: dnsfilter.Policy{Views: []dnsfilter.View{{Clients: networks("127.0.5.0/24")}}},
 	})
-	l, err := dnsfilter.Listen(t.Context(), "tcp://127.0.0.1:0")
-	require.NoError(t, err)
-	at := l.TCP[0].Addr().String()
-	udp, err := dnsfilter.Listen(t.Context(), "udp://"+at)
-	require.NoError(t, err)
-	l.UDP = udp.UDP
+	var at string
+	l := listen(t, func() []string {
+		at = freePort(t)
+		return []string{"tcp://" + at, "udp://" + at}
+	})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- r.engine.Serve(ctx, l) }()

@@ -57,6 +57,20 @@ type resolver struct {
 	stop             func() error // ends the server, and returns its error
 }
 
+// listen opens sockets. It tries again if the UDP port with the number of a TCP port is taken.
+func listen(t testing.TB, addrs func() []string) *dnsfilter.Listeners {
+	t.Helper()
+	var err error
+	for range 20 {
+		var l *dnsfilter.Listeners
+		if l, err = dnsfilter.Listen(t.Context(), addrs()...); err == nil {
+			return l
+		}
+	}
+	require.NoError(t, err)
+	return nil
+}
+
 // start runs a server that blocks nxdomain.test and drops drop.test, until the test ends.
 func start(t testing.TB, c dnsfilter.Config) *resolver {
 	t.Helper()
@@ -69,8 +83,7 @@ func start(t testing.TB, c dnsfilter.Config) *resolver {
 	}
 	engine, err := dnsfilter.New(c)
 	require.NoError(t, err)
-	l, err := dnsfilter.Listen(t.Context(), "tls://127.0.0.1:0", "https://127.0.0.1:0", "quic://127.0.0.1:0")
-	require.NoError(t, err)
+	l := listen(t, func() []string { return []string{"tls://127.0.0.1:0", "https://127.0.0.1:0", "quic://127.0.0.1:0"} })
 	certificate, roots := newCertificate(t)
 	r := &resolver{
 		engine: engine, roots: roots, tls: l.TLS[0].Addr().String(), https: l.HTTPS[0].Addr().String(),
