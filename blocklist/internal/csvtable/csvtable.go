@@ -7,6 +7,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -21,8 +22,35 @@ func SkipMark(in *bufio.Reader) {
 	}
 }
 
-// NewReader returns a reader of a table. It reuses the slice of a row.
-func NewReader(in *bufio.Reader) *csv.Reader {
+// Read reads a table. It calls header with the first row, and then row with the number of the line and the fields of
+// each other row, which are valid until the next call. It ends with the first error: of a function, of the reader, or
+// [blocklist.ErrMalformed] for text that is no table.
+func Read(in *bufio.Reader, header func([]string) error, row func(line int, fields []string) error) error {
+	r := newReader(in)
+	first, err := r.Read()
+	if err != nil && !errors.Is(err, io.EOF) {
+		return explain(err)
+	}
+	if err := header(first); err != nil {
+		return err
+	}
+	for {
+		fields, err := r.Read()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return explain(err)
+		}
+		line, _ := r.FieldPos(0)
+		if err := row(line, fields); err != nil {
+			return err
+		}
+	}
+}
+
+// newReader returns a reader of a table. It reuses the slice of a row.
+func newReader(in *bufio.Reader) *csv.Reader {
 	SkipMark(in)
 	separator := mostFrequent(in)
 	r := csv.NewReader(in)
@@ -44,8 +72,8 @@ func mostFrequent(in *bufio.Reader) rune {
 	return best
 }
 
-// Explain wraps an error of the reader in [blocklist.ErrMalformed], with its line number.
-func Explain(err error) error {
+// explain wraps an error of the reader in [blocklist.ErrMalformed], with its line number.
+func explain(err error) error {
 	if broken := (*csv.ParseError)(nil); errors.As(err, &broken) {
 		return fmt.Errorf("line %d: %w: %w", broken.Line, blocklist.ErrMalformed, broken.Err)
 	}

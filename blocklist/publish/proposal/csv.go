@@ -46,24 +46,12 @@ func ReadTable(r io.Reader, columns map[string]string) iter.Seq2[Proposal, error
 var errStopped = errors.New("stopped")
 
 func readTable(in io.Reader, columns map[string]string, yield func(Proposal, error) bool) error {
-	r := csvtable.NewReader(bufio.NewReader(in))
-	header, err := r.Read()
-	if err != nil && !errors.Is(err, io.EOF) {
-		return csvtable.Explain(err)
-	}
-	places, err := fieldPlaces(header, columns)
-	if err != nil {
+	var places map[string]int
+	header := func(names []string) (err error) {
+		places, err = fieldPlaces(names, columns)
 		return err
 	}
-	for {
-		row, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return csvtable.Explain(err)
-		}
-		line, _ := r.FieldPos(0)
+	return csvtable.Read(bufio.NewReader(in), header, func(line int, row []string) error {
 		p, err := readRow(places, row)
 		if err != nil {
 			err = fmt.Errorf("line %d: %w", line, err)
@@ -71,7 +59,8 @@ func readTable(in io.Reader, columns map[string]string, yield func(Proposal, err
 		if !yield(p, err) {
 			return errStopped
 		}
-	}
+		return nil
+	})
 }
 
 // fieldPlaces returns the column of each field.

@@ -110,35 +110,21 @@ func (t checkText) give(where string, yield func(Check, error) bool) error {
 
 // readCheckTable yields the checks of a CSV file.
 func readCheckTable(in *bufio.Reader, yield func(Check, error) bool) error {
-	r := csvtable.NewReader(in)
-	header, err := r.Read()
-	if err != nil && !errors.Is(err, io.EOF) {
-		return csvtable.Explain(err)
-	}
-	columns, err := checkColumns(header)
-	if err != nil {
+	var columns map[string]int
+	header := func(names []string) (err error) {
+		columns, err = checkColumns(names)
 		return err
 	}
-	for {
-		row, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return csvtable.Explain(err)
-		}
+	return csvtable.Read(in, header, func(line int, row []string) error {
 		field := func(name string) string {
 			if i := columns[name]; i < len(row) {
 				return strings.TrimSpace(row[i])
 			}
 			return ""
 		}
-		line, _ := r.FieldPos(0)
 		text := checkText{url: field("url"), removed: field("removed"), checked: field("checked")}
-		if err := text.give(fmt.Sprintf("line %d", line), yield); err != nil {
-			return err
-		}
-	}
+		return text.give(fmt.Sprintf("line %d", line), yield)
+	})
 }
 
 // checkColumns returns the index of each column by its name in lower case.
