@@ -18,6 +18,8 @@ import (
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/testdata/freeport"
 )
 
 // buildCommands builds both commands and returns the folder that they are in. Unlike go build, go run links nothing that
@@ -85,7 +87,7 @@ func (s *session) exchange(page string) {
 			continue
 		}
 		seen[m[1]] = true
-		port := freePort(s.t)
+		port := strings.TrimPrefix(freeport.Addr(s.t), "127.0.0.1:")
 		there = append(there, "127.0.0.1:"+m[1], "127.0.0.1:"+port, "-p "+m[1], "-p "+port)
 		back = append(back, "127.0.0.1:"+port, "127.0.0.1:"+m[1], "127.0.0.1#"+port, "127.0.0.1#"+m[1])
 	}
@@ -206,16 +208,6 @@ func (s *session) serve(command string) {
 			bytes.Count(text, []byte("fetching it")) <= bytes.Count(text, []byte("enforcing a new release"))
 	}
 	require.Eventually(s.t, serving, 20*time.Second, 20*time.Millisecond, "%s\n%s", command, text)
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	require.NoError(t, err)
-	return port
 }
 
 // upstream starts a resolver that has one address for each name, and returns where.

@@ -13,13 +13,14 @@ import (
 
 	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
+	"github.com/argine-dns/argine/testdata/freeport"
 )
 
 // startNamed runs BIND as a validating resolver that forwards all queries to the server at the address. The last
 // argument is its setting minimal-responses: "no" adds name servers and their addresses to every answer.
 func (s *signed) startNamed(t *testing.T, server netip.AddrPort, minimal string) netip.AddrPort {
 	t.Helper()
-	at := freePort(t)
+	at := netip.MustParseAddrPort(freeport.Addr(t))
 	dir := t.TempDir()
 	conf := fmt.Sprintf("options { directory %q; listen-on port %d { 127.0.0.1; }; listen-on-v6 { none; }; pid-file none; session-keyfile none; lock-file none;\n"+
 		" forward only; forwarders port %d { 127.0.0.1; }; dnssec-validation yes; minimal-responses %s; empty-zones-enable no; };\ncontrols { };\n%s",

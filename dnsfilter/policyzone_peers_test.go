@@ -19,6 +19,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/testdata/freeport"
 	"github.com/argine-dns/argine/testdata/longtest"
 )
 
@@ -61,12 +62,11 @@ func outcome(m *dns.Msg) string {
 // serveUpstream answers from an upstream on loopback, over UDP and TCP.
 func serveUpstream(t *testing.T, u dnsfilter.Upstream) (port string) {
 	t.Helper()
-	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+	addr := freeport.Addr(t)
+	pc, err := net.ListenPacket("udp", addr)
 	require.NoError(t, err)
-	tcp, err := net.Listen("tcp", pc.LocalAddr().String())
-	if err != nil {
-		t.Skipf("a port is taken: %v", err)
-	}
+	tcp, err := net.Listen("tcp", addr)
+	require.NoError(t, err)
 	handler := dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
 		m, err := u.Exchange(context.Background(), q)
 		if err != nil {
@@ -79,7 +79,7 @@ func serveUpstream(t *testing.T, u dnsfilter.Upstream) (port string) {
 		go func() { _ = s.ActivateAndServe() }()
 		t.Cleanup(func() { _ = s.Shutdown() })
 	}
-	_, port, err = net.SplitHostPort(pc.LocalAddr().String())
+	_, port, err = net.SplitHostPort(addr)
 	require.NoError(t, err)
 	return port
 }
@@ -130,11 +130,9 @@ func compareBIND(t *testing.T, r *rand.Rand, seed uint64) {
 		policy.Rules = append(policy.Rules, dnsfilter.Rule{List: name.String(), Zone: z})
 	}
 	ours, _ := serve(t, newServer(t, dnsfilter.Config{Store: newStore(t, nil), Policy: policy, Upstream: up}))
-	free, err := net.ListenPacket("udp", "127.0.0.1:0")
+	theirs := freeport.Addr(t)
+	_, port, err := net.SplitHostPort(theirs)
 	require.NoError(t, err)
-	theirs := free.LocalAddr().String()
-	require.NoError(t, free.Close())
-	_, port, _ := net.SplitHostPort(theirs)
 	startPeer(t, theirs, dir, "named", len(texts), "-g", "-c", bindSettings(t, dir, port, serveUpstream(t, up), len(texts)))
 	for _, name := range []string{"www.a", "a", "x.a", "deep.x.y.a", "y.a", "z.y.a", "www.b", "b", "none.b", "c.b", "www.c.b", "to-a.b", "to-b.a", "other"} {
 		for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeTXT} {

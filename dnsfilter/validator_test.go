@@ -19,6 +19,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
+	"github.com/argine-dns/argine/testdata/freeport"
 )
 
 // signedZones are a signed zone, a signed one below it, and one below it that is not.
@@ -100,16 +101,9 @@ func (s *signed) start(t *testing.T, addr, name string, args ...string) {
 	}, 20*time.Second, 50*time.Millisecond)
 }
 
-func freePort(t *testing.T) netip.AddrPort {
-	t.Helper()
-	l, addr := listen(t)
-	require.NoError(t, l.Close())
-	return netip.MustParseAddrPort(addr)
-}
-
 func (s *signed) startNSD(t *testing.T) netip.AddrPort {
 	t.Helper()
-	at := freePort(t)
+	at := netip.MustParseAddrPort(freeport.Addr(t))
 	conf := fmt.Sprintf("server:\n ip-address: 127.0.0.1@%d\n username: \"\"\n chroot: \"\"\n zonesdir: %q\n database: \"\"\n pidfile: nsd.pid\n xfrdfile: xfrd\n"+
 		" zonelistfile: zones\n server-count: 1\n refuse-any: no\nremote-control:\n control-enable: no\n", at.Port(), s.dir)
 	for name := range signedZones {
@@ -122,7 +116,7 @@ func (s *signed) startNSD(t *testing.T) netip.AddrPort {
 // startUnbound runs a validator whose only way to the world is the server at the address.
 func (s *signed) startUnbound(t *testing.T, server netip.AddrPort) string {
 	t.Helper()
-	at := freePort(t)
+	at := netip.MustParseAddrPort(freeport.Addr(t))
 	conf := fmt.Sprintf("server:\n interface: 127.0.0.1@%d\n do-daemonize: no\n use-syslog: no\n username: \"\"\n chroot: \"\"\n directory: %q\n pidfile: \"\"\n val-log-level: 2\n"+
 		" do-not-query-localhost: no\n aggressive-nsec: no\n trust-anchor: %q\n module-config: \"validator iterator\"\nremote-control:\n control-enable: no\nforward-zone:\n name: \".\"\n forward-addr: 127.0.0.1@%d\n",
 		at.Port(), s.dir, strings.Join(strings.Fields(s.ds), " "), server.Port())
@@ -206,7 +200,7 @@ func TestDnsmasqInFront(t *testing.T) {
 		SpecialUse: []blocklist.Name{"\x04test\x00"},
 		Upstream:   newZone(t, "www.signed.example. 300 A 192.0.2.1\n"),
 	}))
-	s, at := &signed{dir: t.TempDir()}, freePort(t)
+	s, at := &signed{dir: t.TempDir()}, netip.MustParseAddrPort(freeport.Addr(t))
 	s.start(t, at.String(), "dnsmasq", "-k", "-C", "/dev/null", "--no-resolv", "--no-hosts", "--no-daemon", "--listen-address=127.0.0.1", "--bind-interfaces", "--user=",
 		fmt.Sprint("--port=", at.Port()), "--server="+strings.Replace(addr, ":", "#", 1))
 	for _, name := range []string{"blocked.signed.example.", "a.b.blocked.signed.example.", "x.test.", "test."} {

@@ -1,6 +1,7 @@
 package dnsfilter_test
 
 import (
+	"net/netip"
 	"testing"
 
 	"github.com/miekg/dns"
@@ -10,6 +11,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
+	"github.com/argine-dns/argine/testdata/freeport"
 )
 
 func mustName(t testing.TB, text string) blocklist.Name {
@@ -89,7 +91,7 @@ func TestForwardZones(t *testing.T) {
 func TestForwardZoneThatIsDown(t *testing.T) {
 	t.Parallel()
 	c := zoneConfig(t)
-	gone, err := upstream.New(upstream.Endpoint{Addr: freePort(t)})
+	gone, err := upstream.New(upstream.Endpoint{Addr: netip.MustParseAddrPort(freeport.Addr(t))})
 	require.NoError(t, err)
 	c.Forward = []dnsfilter.ForwardZone{{mustName(t, "corp.example"), gone}}
 	server := newServer(t, c)

@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/argine-dns/argine/testdata/freeport"
 	"github.com/argine-dns/argine/testdata/longtest"
 )
 
@@ -118,7 +119,7 @@ func openAgency(t *testing.T, confidential bool) *agency {
 // serve starts the origin's server.
 func (a *agency) serve() {
 	a.t.Helper()
-	address := freeAddress(a.t)
+	address := freeport.Addr(a.t)
 	cmd := exec.Command(os.Args[0], "origin", "serve", a.path("hq", "ORIGIN"), "--listen", address)
 	cmd.Env = append(os.Environ(), asCommand+"=1")
 	require.NoError(a.t, cmd.Start())

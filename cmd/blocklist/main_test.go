@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -20,9 +19,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/testdata/fast"
+	"github.com/argine-dns/argine/testdata/freeport"
 	"github.com/argine-dns/argine/testdata/longtest"
 )
 
@@ -47,7 +46,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: scripts(t),
 		Setup: func(e *testscript.Env) error {
-			e.Setenv("ORIGIN_ADDRESS", freeAddress(t))
+			e.Setenv("ORIGIN_ADDRESS", freeport.Addr(t))
 			e.Setenv("XDG_STATE_HOME", filepath.Join(e.WorkDir, "state"))
 			return startWorker(e)
 		},
@@ -68,15 +67,6 @@ func TestScripts(t *testing.T) {
 		},
 		RequireExplicitExec: true,
 	})
-}
-
-// freeAddress returns an address on loopback that no one listens on.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // sqlCommand changes a ledger behind the command's back: sql FILE STATEMENT.

@@ -15,6 +15,8 @@ import (
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/testdata/freeport"
 )
 
 // fetchedLists are a web server and a primary, each with a list of the current version.
@@ -30,7 +32,7 @@ func newFetchedLists(t *testing.T) *fetchedLists {
 	f.version.Store(1)
 	f.web = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, webText(f.version.Load())) }))
 	t.Cleanup(f.web.Close)
-	f.primary = freeAddr(t)
+	f.primary = freeport.Addr(t)
 	started := make(chan struct{})
 	server := &dns.Server{Addr: f.primary, Net: "tcp", Handler: f, NotifyStartedFunc: func() { close(started) }}
 	go func() { _ = server.ListenAndServe() }()

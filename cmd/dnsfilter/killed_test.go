@@ -15,6 +15,8 @@ import (
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/testdata/freeport"
 )
 
 const killedNginx = `daemon off; master_process off;
@@ -94,10 +96,10 @@ func newKilled(t *testing.T, nginx string, flags []string) *killed {
 	k.run("-C", "DIR", "import", "list.txt", "--reason", "test")
 	k.from = k.serveOrigin()
 	k.copy()
-	mirror := freeAddr(t)
+	mirror := freeport.Addr(t)
 	k.write("nginx.conf", fmt.Sprintf(killedNginx, mirror, filepath.Join(k.dir, "MIRROR")))
 	for i, from := range []string{fmt.Sprintf("[%q], receipts: receipts.key", k.from), fmt.Sprintf("[%q]", "http://"+mirror)} {
-		k.resolver = freeAddr(t)
+		k.resolver = freeport.Addr(t)
 		k.resolvers = append(k.resolvers, k.resolver)
 		k.write(fmt.Sprintf("r%d.yaml", i), fmt.Sprintf(`
 listen: [udp://%[1]s, tcp://%[1]s]

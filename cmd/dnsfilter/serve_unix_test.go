@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -22,6 +21,7 @@ import (
 
 	"github.com/argine-dns/argine/dnsfilter/service"
 	"github.com/argine-dns/argine/testdata/fast"
+	"github.com/argine-dns/argine/testdata/freeport"
 )
 
 // TestMain lets the test binary stand in for the command.
@@ -31,19 +31,6 @@ func TestMain(m *testing.M) {
 		os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 	}
 	os.Exit(m.Run())
-}
-
-// freePort returns a loopback address that is free over UDP.
-func freePort(t *testing.T) string {
-	t.Helper()
-	s := &dns.Server{Addr: "127.0.0.1:0", Net: "udp"}
-	started := make(chan struct{})
-	s.NotifyStartedFunc = func() { close(started) }
-	go func() { _ = s.ListenAndServe() }()
-	<-started
-	addr := s.PacketConn.LocalAddr().String()
-	require.NoError(t, s.Shutdown())
-	return addr
 }
 
 func rcodeOf(addr, name string) int {
@@ -57,7 +44,7 @@ func rcodeOf(addr, name string) int {
 
 func TestServeReloadsAndEndsOnSignals(t *testing.T) {
 	t.Parallel()
-	path, addr := folder(t, settings), freePort(t)
+	path, addr := folder(t, settings), freeport.Addr(t)
 	extra := filepath.Join(t.TempDir(), "extra.txt")
 	require.NoError(t, os.WriteFile(extra, []byte("extra.test\n"), 0o600))
 	cmd := exec.Command(os.Args[0], "serve", "-c", path, "--listen", "udp://"+addr, "--upstream", "127.0.0.1:9", "--list", extra, "--log", "json")
@@ -90,7 +77,7 @@ func TestRestartWaitsForNothing(t *testing.T) {
 	silent, err := net.ListenPacket("udp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer silent.Close()
-	path, addr := folder(t, settings), freePort(t)
+	path, addr := folder(t, settings), freeport.Addr(t)
 	start := func() *exec.Cmd {
 		cmd := exec.Command(os.Args[0], "serve", "-c", path, "--listen", "udp://"+addr, "--upstream", silent.LocalAddr().String())
 		cmd.Env = append(os.Environ(), "DNSFILTER_TEST_RUN=1")
@@ -137,7 +124,7 @@ func TestTakeOverLosesNothing(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("elsewhere the loopback has one address alone, whose ports clients take as well")
 	}
-	path, addr := folder(t, settings), strings.Replace(freePort(t), "127.0.0.1", "127.77.0.9", 1)
+	path, addr := folder(t, settings), freeport.At(t, "127.77.0.9")
 	start := func(args ...string) *exec.Cmd {
 		args = append([]string{"serve", "-c", path, "--listen", addr, "--upstream", silent.LocalAddr().String()}, args...)
 		cmd := exec.Command(os.Args[0], args...)
@@ -186,7 +173,7 @@ func TestTakeOverLosesNothing(t *testing.T) {
 // sockets.
 func TestEndInTheMiddleOfATakeOver(t *testing.T) {
 	t.Parallel()
-	path, addr := folder(t, settings), freePort(t)
+	path, addr := folder(t, settings), freeport.Addr(t)
 	cmd := exec.Command(os.Args[0], "serve", "-c", path, "--listen", "udp://"+addr, "--upstream", "127.0.0.1:9")
 	cmd.Env = append(os.Environ(), "DNSFILTER_TEST_RUN=1")
 	require.NoError(t, cmd.Start())

@@ -17,6 +17,8 @@ import (
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/testdata/freeport"
 )
 
 const unboundConf = `server:
@@ -50,7 +52,7 @@ func TestUnbound(t *testing.T) {
 	upstream := answering(t)
 	w.unpack("blocklist-real-1m.txt.gz", "1m.txt")
 	w.zones("1m.txt", "zones.conf")
-	peer := freeAddr(t)
+	peer := freeport.Addr(t)
 	host, port, _ := net.SplitHostPort(peer)
 	w.write("unbound.conf", fmt.Sprintf(unboundConf, host, port, w.dir, strings.Replace(upstream, ":", "@", 1)))
 	w.start(program, "-d", "-c", filepath.Join(w.dir, "unbound.conf"))

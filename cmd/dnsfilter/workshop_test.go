@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/argine-dns/argine/testdata/freeport"
 	"github.com/argine-dns/argine/testdata/longtest"
 )
 
@@ -30,19 +31,11 @@ type workshop struct {
 func newWorkshop(t *testing.T) *workshop {
 	t.Helper()
 	longtest.Only(t, "it takes a minute or two")
-	w := &workshop{t: t, dir: t.TempDir(), resolver: freeAddr(t)}
+	w := &workshop{t: t, dir: t.TempDir(), resolver: freeport.Addr(t)}
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", w.dir, "github.com/argine-dns/argine/cmd/...")
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	return w
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // publish brings a list from a new agency to an origin, and returns the origin's URL.
@@ -76,7 +69,7 @@ func (w *workshop) serveOrigin() string {
 	w.run("-C", "DIR", "release")
 	w.run("-C", "DIR", "sign", "--key", "bruno.key", "--yes")
 	w.run("-C", "DIR", "sign", "--key", "carla.key", "--yes")
-	addr := freeAddr(w.t)
+	addr := freeport.Addr(w.t)
 	w.origin = w.start("blocklist", "origin", "serve", "ORIGIN", "--listen", addr)
 	require.Eventually(w.t, func() bool {
 		c, err := net.Dial("tcp", addr)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
-	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -22,6 +21,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/internal/logtest"
 	"github.com/argine-dns/argine/dnsfilter/rpz"
+	"github.com/argine-dns/argine/testdata/freeport"
 )
 
 const keyText = "key \"transfer.example\" {\n\talgorithm hmac-sha256;\n\tsecret \"c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IHNlY3I=\";\n};\n"
@@ -145,7 +145,7 @@ func (l *lists) start(t *testing.T, dir string, c rpz.Config) *served {
 		Store: l.store, Policy: l.policy(), Upstream: refusing{}, Primary: map[blocklist.Name]dnsfilter.PrimaryZone{s.config.Name: s.Zone},
 	})
 	require.NoError(t, err)
-	s.addr = freeAddr(t)
+	s.addr = freeport.Addr(t)
 	listeners, err := dnsfilter.Listen(t.Context(), "udp://"+s.addr, "tcp://"+s.addr)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
@@ -169,24 +169,6 @@ type refusing struct{}
 
 func (refusing) Exchange(_ context.Context, query *dns.Msg) (*dns.Msg, error) {
 	return new(dns.Msg).SetRcode(query, dns.RcodeRefused), nil
-}
-
-// freeAddr returns an address that is free for UDP and TCP.
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	for range 20 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		addr := l.Addr().String()
-		u, err := net.ListenPacket("udp", addr)
-		require.NoError(t, l.Close())
-		if err == nil {
-			require.NoError(t, u.Close())
-			return addr
-		}
-	}
-	t.Fatal("no port is free")
-	return ""
 }
 
 // transfer asks for the zone and returns the records. A serial of 0 asks for all of it.

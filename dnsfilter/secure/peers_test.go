@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/testdata/freeport"
 )
 
 // Other people's clients and load balancers. A test is skipped where its program is not installed.
@@ -102,17 +103,15 @@ func TestDNSDist(t *testing.T) {
 		Clients: networks("127.0.0.0/24", "127.0.5.0/24"), Proxies: networks("127.0.0.7/32"),
 		Policy: dnsfilter.Policy{Views: []dnsfilter.View{{Clients: networks("127.0.5.0/24")}}},
 	})
-	var at string
-	l := listen(t, func() []string {
-		at = freePort(t)
-		return []string{"tcp://" + at, "udp://" + at}
-	})
+	at := freeport.Addr(t)
+	l, err := dnsfilter.Listen(t.Context(), "tcp://"+at, "udp://"+at)
+	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- r.engine.Serve(ctx, l) }()
 	defer func() { cancel(); assert.NoError(t, <-done) }()
 
-	conf, front := filepath.Join(t.TempDir(), "dnsdist.conf"), freePort(t)
+	conf, front := filepath.Join(t.TempDir(), "dnsdist.conf"), freeport.Addr(t)
 	require.NoError(t, os.WriteFile(conf, fmt.Appendf(nil, "setLocal(%q)\nsetACL({\"127.0.0.0/8\"})\nsetSecurityPollSuffix(\"\")\n"+
 		"newServer({address=%q, source=\"127.0.0.7\", useProxyProtocol=true, checkName=\"example.org.\"})\n", front, at), 0o600))
 	dnsdist := exec.CommandContext(t.Context(), "dnsdist", "-C", conf, "--supervised", "--disable-syslog")
@@ -139,13 +138,4 @@ func TestDNSDist(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, dns.RcodeRefused, m.Rcode, "not served")
 	assert.Zero(t, r.engine.Stats().BadHeaders)
-}
-
-// freePort returns an address of which nothing has the port.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
 }

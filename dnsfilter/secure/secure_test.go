@@ -24,6 +24,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/certtest"
 	"github.com/argine-dns/argine/dnsfilter/secure"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
+	"github.com/argine-dns/argine/testdata/freeport"
 )
 
 const timeLimit = 5 * time.Second
@@ -57,20 +58,6 @@ type resolver struct {
 	stop             func() error // ends the server, and returns its error
 }
 
-// listen opens sockets. It tries again if the UDP port with the number of a TCP port is taken.
-func listen(t testing.TB, addrs func() []string) *dnsfilter.Listeners {
-	t.Helper()
-	var err error
-	for range 20 {
-		var l *dnsfilter.Listeners
-		if l, err = dnsfilter.Listen(t.Context(), addrs()...); err == nil {
-			return l
-		}
-	}
-	require.NoError(t, err)
-	return nil
-}
-
 // start runs a server that blocks nxdomain.test and drops drop.test, until the test ends.
 func start(t testing.TB, c dnsfilter.Config) *resolver {
 	t.Helper()
@@ -83,7 +70,8 @@ func start(t testing.TB, c dnsfilter.Config) *resolver {
 	}
 	engine, err := dnsfilter.New(c)
 	require.NoError(t, err)
-	l := listen(t, func() []string { return []string{"tls://127.0.0.1:0", "https://127.0.0.1:0", "quic://127.0.0.1:0"} })
+	l, err := dnsfilter.Listen(t.Context(), "tls://127.0.0.1:0", "https://"+freeport.Addr(t), "quic://127.0.0.1:0")
+	require.NoError(t, err)
 	certificate, roots := newCertificate(t)
 	r := &resolver{
 		engine: engine, roots: roots, tls: l.TLS[0].Addr().String(), https: l.HTTPS[0].Addr().String(),

@@ -20,6 +20,7 @@ import (
 
 	"github.com/argine-dns/argine/dnsfilter/internal/logtest"
 	"github.com/argine-dns/argine/dnsfilter/service"
+	"github.com/argine-dns/argine/testdata/freeport"
 )
 
 // listServer is a web server with one list.
@@ -196,7 +197,7 @@ func TestListFromNginx(t *testing.T) {
 	t.Parallel()
 	needProgram(t, "nginx")
 	r := newFolder(t, "")
-	dir, addr := t.TempDir(), freeAddr(t)
+	dir, addr := t.TempDir(), freeport.Addr(t)
 	serve := func(text string) {
 		path := writeFile(t, dir, "list.txt", text)
 		old := time.Now().Add(-time.Hour)

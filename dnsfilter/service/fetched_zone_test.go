@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/dnsfilter/service"
+	"github.com/argine-dns/argine/testdata/freeport"
 )
 
 // primary is a named with the zone feed.example, which nsupdate changes.
@@ -28,7 +29,7 @@ func newPrimary(t *testing.T, notify string) *primary {
 	t.Helper()
 	needProgram(t, "named")
 	needProgram(t, "nsupdate")
-	p := &primary{t: t, dir: t.TempDir(), addr: freeAddr(t)}
+	p := &primary{t: t, dir: t.TempDir(), addr: freeport.Addr(t)}
 	port := p.addr[strings.LastIndexByte(p.addr, ':')+1:]
 	host, to, _ := strings.Cut(notify, ":")
 	writeFile(t, p.dir, "feed.zone", "$TTL 60\n@ SOA localhost. mail.feed.example. 1 300 60 86400 60\n@ NS localhost.\nblocked.test CNAME .\n*.blocked.test CNAME .\n$GENERATE 1-60 n$.test CNAME .\n")

@@ -14,6 +14,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/blocktest"
 	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
+	"github.com/argine-dns/argine/testdata/freeport"
 )
 
 // zoneText is what the upstream of the tests knows.
@@ -81,19 +82,10 @@ func serve(t testing.TB, s *dnsfilter.Server) (addr string, stop func() error) {
 
 func listen(t testing.TB) (*dnsfilter.Listeners, string) {
 	t.Helper()
-	for range 20 { // the TCP port of the same number may be taken
-		u, err := dnsfilter.Listen(t.Context(), "udp://127.0.0.1:0")
-		require.NoError(t, err)
-		addr := u.UDP[0].LocalAddr().String()
-		both, err := dnsfilter.Listen(t.Context(), "tcp://"+addr)
-		if err == nil {
-			both.UDP = u.UDP
-			return both, addr
-		}
-		require.NoError(t, u.Close())
-	}
-	require.FailNow(t, "no port is free")
-	return nil, ""
+	addr := freeport.Addr(t)
+	l, err := dnsfilter.Listen(t.Context(), "udp://"+addr, "tcp://"+addr)
+	require.NoError(t, err)
+	return l, addr
 }
 
 func exchange(t testing.TB, network, addr string, m *dns.Msg) *dns.Msg {

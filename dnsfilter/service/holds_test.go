@@ -18,6 +18,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/subscribe"
 	"github.com/argine-dns/argine/dnsfilter/internal/logtest"
 	"github.com/argine-dns/argine/dnsfilter/service"
+	"github.com/argine-dns/argine/testdata/freeport"
 )
 
 // names returns the text of a list of n names.
@@ -124,7 +125,7 @@ func rpzNames(n int) string {
 // TestHoldsOfLocalLists accepts and rejects, restarts, and changes the file meanwhile.
 func TestHoldsOfLocalLists(t *testing.T) {
 	t.Parallel()
-	r := newFolder(t, "metrics: "+freeAddr(t)+"\nlists:\n  - {name: local, file: local.txt}\n")
+	r := newFolder(t, "metrics: "+freeport.Addr(t)+"\nlists:\n  - {name: local, file: local.txt}\n")
 	r.write(t, "local.txt", names(200))
 	r.start(t)
 	r.write(t, "local.txt", names(20))
@@ -163,18 +164,10 @@ func TestHoldsOfLocalLists(t *testing.T) {
 	require.ErrorContains(t, c.Accept(t.Context(), "local", held.ID), subscribe.ErrNoHold.Error())
 }
 
-// freeAddr returns an address of the loopback that no one listens at.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, addr := listen(t)
-	require.NoError(t, l.Close())
-	return addr
-}
-
 // TestFirstStateOfALocalList: without a list before it, what is on hold is not enforced, and everybody is told.
 func TestFirstStateOfALocalList(t *testing.T) {
 	t.Parallel()
-	metrics := freeAddr(t)
+	metrics := freeport.Addr(t)
 	r := newFolder(t, "metrics: "+metrics+"\nlists:\n  - {name: local, file: local.txt}\n  - {name: other, file: other.txt}\nallow: [allow.txt]\n")
 	r.write(t, "local.txt", "co.uk\na.test\n")
 	r.write(t, "other.txt", "b.test\nc.test\nlabel\nd.test\nhttps://b.test/x\n")

@@ -13,6 +13,8 @@ import (
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/testdata/freeport"
 )
 
 // A real collector takes what the server sends over a socket, and a real reader reads it.
@@ -55,7 +57,7 @@ func TestDnstapReaders(t *testing.T) {
 
 func TestQueryLog(t *testing.T) {
 	t.Parallel()
-	at := freeAddr(t)
+	at := freeport.Addr(t)
 	r := newFolder(t, "metrics: "+at+"\nquery_log: {file: q.log}\nlists: [{name: l, file: local.txt}]\n")
 	r.write(t, "local.txt", "listed.test\n")
 	r.start(t)

@@ -3,7 +3,6 @@ package service_test
 import (
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -22,6 +21,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/internal/logtest"
 	"github.com/argine-dns/argine/dnsfilter/service"
+	"github.com/argine-dns/argine/testdata/freeport"
 )
 
 // metrics returns what a server tells Prometheus.
@@ -98,10 +98,8 @@ func get(t *testing.T, url string) (int, string) {
 
 func TestHealth(t *testing.T) {
 	t.Parallel()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	base := "http://" + free.Addr().String()
-	require.NoError(t, free.Close())
+	at := freeport.Addr(t)
+	base := "http://" + at
 
 	a := newAgency(t)
 	web := httptest.NewServer(a.origin.Handler())

@@ -2,7 +2,6 @@ package service_test
 
 import (
 	"crypto/tls"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/dnsfilter/internal/certtest"
+	"github.com/argine-dns/argine/testdata/freeport"
 )
 
 // newCertificate writes a new certificate and its key.
@@ -27,13 +27,11 @@ func (r *running) newCertificate(t *testing.T) {
 // listenTLS adds an address for DNS over TLS to the settings. It returns the port.
 func (r *running) listenTLS(t *testing.T, settings string) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, l.Close())
-	r.write(t, "head.yaml", strings.Replace(r.head(t), "listen: [", "certificate: {cert: cert.pem, key: key.pem}\nlisten: [tls://"+l.Addr().String()+", ", 1))
+	at := freeport.Addr(t)
+	r.write(t, "head.yaml", strings.Replace(r.head(t), "listen: [", "certificate: {cert: cert.pem, key: key.pem}\nlisten: [tls://"+at+", ", 1))
 	r.settings(t, settings)
 	r.newCertificate(t)
-	return strings.TrimPrefix(l.Addr().String(), "127.0.0.1:")
+	return strings.TrimPrefix(at, "127.0.0.1:")
 }
 
 // TestCertificateOfTheSettings renews the certificate of a running service; a broken pair changes nothing.

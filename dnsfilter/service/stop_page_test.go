@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/dnsfilter/service"
+	"github.com/argine-dns/argine/testdata/freeport"
 )
 
 // visit asks the stop page for a host.
@@ -34,7 +35,7 @@ func visit(t *testing.T, addr, host string) (status int, body string) {
 // The page follows lists, settings and templates while the server runs, and what it counts has no names.
 func TestStopPage(t *testing.T) {
 	t.Parallel()
-	addr, metricsAt := freeAddr(t), freeAddr(t)
+	addr, metricsAt := freeport.Addr(t), freeport.Addr(t)
 	head := "metrics: " + metricsAt + "\nstop_page: {listen: [http://" + addr + "], templates: pages}\n"
 	list := func(authority string) string {
 		return "lists:\n  - {name: it.example/l, file: local.txt, action: sinkhole, sinkhole: [192.0.2.80], ede: censored, notice: {authority: " + authority + "}}\n"

@@ -17,6 +17,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/service"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
+	"github.com/argine-dns/argine/testdata/freeport"
 )
 
 func TestResolversInMetrics(t *testing.T) {
@@ -37,10 +38,7 @@ func TestResolversInMetrics(t *testing.T) {
 
 func TestStatusOfTheWire(t *testing.T) {
 	t.Parallel()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	at := free.Addr().String()
-	require.NoError(t, free.Close())
+	at := freeport.Addr(t)
 	r := newFolder(t, "pprof: "+at+"\n")
 	r.start(t)
 	exchange(t, "tcp", r.addr, question("example.org.", dns.TypeA))
@@ -64,14 +62,8 @@ func TestStatusOfTheWire(t *testing.T) {
 // its health.
 func TestReadyKnowsTheUpstream(t *testing.T) {
 	t.Parallel()
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	require.NoError(t, err)
-	at := conn.LocalAddr().String()
-	require.NoError(t, conn.Close())
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	metricsAt := free.Addr().String()
-	require.NoError(t, free.Close())
+	at := freeport.Addr(t)
+	metricsAt := freeport.Addr(t)
 	r := newFolder(t, "")
 	r.write(t, "head.yaml", fmt.Sprintf("listen: [udp://%s, tcp://%s]\nupstream: [%s]\nstate: state\n", r.addr, r.addr, at))
 	r.settings(t, "metrics: "+metricsAt+"\n")
@@ -92,7 +84,7 @@ func TestReadyKnowsTheUpstream(t *testing.T) {
 	status, err := service.NewControl(r.dir + "/state").Status(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, "connection refused: nothing listens there", status.Upstreams[0].Reason)
-	conn, err = net.ListenPacket("udp", at)
+	conn, err := net.ListenPacket("udp", at)
 	require.NoError(t, err)
 	d := &dns.Server{PacketConn: conn, Handler: dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) { _ = w.WriteMsg(new(dns.Msg).SetReply(q)) })}
 	go func() { assert.NoError(t, d.ActivateAndServe()) }()

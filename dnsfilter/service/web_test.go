@@ -14,6 +14,8 @@ import (
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/testdata/freeport"
 )
 
 // webAnswer is the answer of the operator's page to a request, with the given headers.
@@ -38,7 +40,7 @@ func webAnswer(t *testing.T, method, page string, form url.Values, headers map[s
 
 func TestWeb(t *testing.T) {
 	t.Parallel()
-	at := freeAddr(t)
+	at := freeport.Addr(t)
 	page := "http://" + at + "/"
 	r := newFolder(t, "web: "+at+"\nlists: [{name: it.example/l, file: local.txt}]\n")
 	r.write(t, "local.txt", "listed.test\n")

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/argine-dns/argine/testdata/freeport"
 	"github.com/argine-dns/argine/testdata/peers"
 )
 
@@ -20,8 +21,8 @@ func TestAnycast(t *testing.T) {
 	t.Parallel()
 	peers.Need(t, "bird", "birdc", "dig", "curl")
 	dir := t.TempDir()
-	addr, metrics := peers.Free(t), peers.Free(t)
-	host, router := peers.FreeAt(t, "127.0.0.1"), peers.FreeAt(t, "127.0.0.2")
+	addr, metrics := freeport.Addr(t), freeport.Addr(t)
+	host, router := freeport.At(t, "127.0.0.1"), freeport.At(t, "127.0.0.2")
 	peers.Write(t, dir, "cookies", strings.Repeat("0123456789abcdef", 2)+"\n")
 	settings := peers.Exchanged(t, "dnsfilter.yaml", "203.0.113.53:53", addr, ", 203.0.113.53]", "]", "[192.0.2.53]", `["`+peers.Upstream(t)+`"]`,
 		"/var/lib/dnsfilter", dir+"/state", "/etc/dnsfilter/cookies", dir+"/cookies", "127.0.0.1:9153", metrics,

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist/blocktest"
+	"github.com/argine-dns/argine/testdata/freeport"
 )
 
 // TestMain lets the test's own program be CoreDNS.
@@ -85,14 +86,6 @@ func (o *output) Write(p []byte) (int, error) { o.Lock(); defer o.Unlock(); retu
 
 func (o *output) String() string { o.Lock(); defer o.Unlock(); return o.Buffer.String() }
 
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
-}
-
 func ask(addr, name string) string { return askFor(addr, name, dns.TypeA) }
 
 func askFor(addr, name string, qtype uint16) string {
@@ -143,7 +136,7 @@ func TestCoreDNS(t *testing.T) {
 	if testing.Short() {
 		t.Skip("CoreDNS runs as a process of its own")
 	}
-	dir, addr := t.TempDir(), freeAddress(t)
+	dir, addr := t.TempDir(), freeport.Addr(t)
 	origin := blocktest.NewOrigin(t, "listed.example")
 	write := func(name, text string) {
 		t.Helper()

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/argine-dns/argine/testdata/freeport"
 	"github.com/argine-dns/argine/testdata/peers"
 )
 
@@ -30,7 +31,7 @@ func TestNginx(t *testing.T) {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	inner, innerKey := certificate(t, dir, "dnsfilter")
 	outer, outerKey := certificate(t, dir, "dns.example")
-	plain, https, front := peers.Free(t), peers.Free(t), peers.Free(t)
+	plain, https, front := freeport.Addr(t), freeport.Addr(t), freeport.Addr(t)
 	settings := peers.Exchanged(t, "dnsfilter.yaml", "192.0.2.1:53", plain, "127.0.0.1:8443", https, "/etc/dnsfilter/cert.pem", inner,
 		"/etc/dnsfilter/key.pem", innerKey, "[192.0.2.53]", `["`+peers.Upstream(t)+`"]`, "/var/lib/dnsfilter", dir+"/state",
 		"/etc/dnsfilter/local.txt", peers.Write(t, dir, "local.txt", "listed.example\n"))

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/argine-dns/argine/testdata/freeport"
 	"github.com/argine-dns/argine/testdata/peers"
 )
 
@@ -63,7 +64,7 @@ func TestNginx(t *testing.T) {
 	t.Parallel()
 	peers.Need(t, "nginx")
 	m := newMirror(t)
-	addr := peers.Free(t)
+	addr := freeport.Addr(t)
 	server := peers.Exchanged(t, "nginx.conf", "127.0.0.1:8080", addr, "/var/lib/blocklist-mirror", m.copied)
 	conf := peers.Write(t, m.dir, "nginx.conf", fmt.Sprintf("daemon off; pid %[1]s/pid; error_log stderr; events {} http { access_log off;"+
 		"client_body_temp_path %[1]s/t1; proxy_temp_path %[1]s/t2; fastcgi_temp_path %[1]s/t3; uwsgi_temp_path %[1]s/t4; scgi_temp_path %[1]s/t5;\n%[2]s}\n",
@@ -100,7 +101,7 @@ func TestToBucket(t *testing.T) {
 	t.Parallel()
 	peers.Need(t, "rclone")
 	m := newMirror(t)
-	addr, bucket := peers.Free(t), t.TempDir()
+	addr, bucket := freeport.Addr(t), t.TempDir()
 	conf := peers.Write(t, m.dir, "rclone.conf", "[bucket]\ntype = webdav\nurl = http://"+addr+"\nvendor = other\n")
 	peers.Start(t, m.dir, "rclone", "serve", "webdav", "--addr", addr, "--config", conf, bucket)
 	require.Eventually(t, func() bool {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/argine-dns/argine/testdata/freeport"
 	"github.com/argine-dns/argine/testdata/peers"
 )
 
@@ -17,7 +18,7 @@ func TestFleet(t *testing.T) {
 	dir, upstream := t.TempDir(), peers.Upstream(t)
 	agency := peers.NewAgency(t, peers.Build(t, "blocklist"), "it.example/csam")
 	agency.Publish("one.example")
-	primary, told, asks := peers.Free(t), peers.Free(t), peers.Free(t)
+	primary, told, asks := freeport.Addr(t), freeport.Addr(t), freeport.Addr(t)
 	settings := peers.Exchanged(t, "dnsfilter.yaml", "192.0.2.1:53", primary, "/etc/dnsfilter/csam.root.json", agency.Root, "https://origin.example", agency.URL,
 		"/etc/dnsfilter/transfer.key", peers.Write(t, dir, "transfer.key", secret), "/var/lib/dnsfilter", dir+"/state",
 		"allow: [192.0.2.53, 192.0.2.54, 192.0.2.56]", "allow: [127.0.0.1]", "notify: [192.0.2.53]", `notify: ["`+told+`"]`,

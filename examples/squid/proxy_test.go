@@ -30,6 +30,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/blocktest"
+	"github.com/argine-dns/argine/testdata/freeport"
 	"github.com/argine-dns/argine/testdata/longtest"
 )
 
@@ -63,7 +64,7 @@ func newProxy(t *testing.T) *proxy {
 	require.NoError(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	require.NoError(t, os.Chmod(dir, 0o755))
-	p := &proxy{t: t, dir: dir, command: filepath.Join(dir, "blocklist"), list: filepath.Join(dir, "list.txt"), address: freeAddress(t)}
+	p := &proxy{t: t, dir: dir, command: filepath.Join(dir, "blocklist"), list: filepath.Join(dir, "list.txt"), address: freeport.Addr(t)}
 	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", p.command, "../../cmd/blocklist").CombinedOutput()
 	require.NoError(t, err, string(out))
 	p.makeCA()
@@ -289,12 +290,4 @@ func (p *proxy) refusedText(answer string) bool {
 		location, _, _ = strings.Cut(after, "\r\n")
 	}
 	return p.refused(reply{code: code, location: location})
-}
-
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
 }

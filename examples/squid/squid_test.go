@@ -17,6 +17,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/blocktest"
+	"github.com/argine-dns/argine/testdata/freeport"
 )
 
 // listed are the entries that each list of these tests has.
@@ -52,7 +53,7 @@ func TestICAP(t *testing.T) {
 	store, dir := p.store()
 	p.setList = func(lines ...string) { blocktest.SetList(t, store, blocktest.List, lines...) }
 	p.setList(listed...)
-	service := freeAddress(t)
+	service := freeport.Addr(t)
 	p.run("blocklist", p.command, "icap", dir, "--listen", service, "--blocked-by", "https://isp.example/")
 	p.waitFor(service)
 	p.start("icap", "127.0.0.1:1344", service)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/argine-dns/argine/testdata/freeport"
 	"github.com/argine-dns/argine/testdata/peers"
 )
 
@@ -69,7 +70,7 @@ func TestUnbound(t *testing.T) {
 	t.Parallel()
 	peers.Need(t, "unbound")
 	s, dir := newSigner(t), t.TempDir()
-	world, behind, addr := peers.Server(t, s.ServeDNS), peers.Free(t), peers.Free(t)
+	world, behind, addr := peers.Server(t, s.ServeDNS), freeport.Addr(t), freeport.Addr(t)
 	conf := peers.Exchanged(t, "unbound.conf", "port: 5335", "port: "+peers.Port(behind),
 		`auto-trust-anchor-file: "/var/lib/unbound/root.key"`, fmt.Sprintf("trust-anchor: %q", strings.ReplaceAll(s.key.ToDS(dns.SHA256).String(), "\t", " ")))
 	conf += fmt.Sprintf(" username: \"\"\n chroot: \"\"\n directory: %q\n pidfile: \"\"\n use-syslog: no\n do-daemonize: no\n do-not-query-localhost: no\n"+

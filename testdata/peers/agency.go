@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/testdata/freeport"
 )
 
 // Agency publishes a list with the real command, at an origin that serves it over HTTP.
@@ -33,7 +35,7 @@ func NewAgency(t testing.TB, blocklist, list string) *Agency {
 		filepath.Join(dir, "anna.pub"), "--threshold", "1")
 	a.sign()
 	a.run("origin", "trust", a.origin, a.Root)
-	addr := Free(t)
+	addr := freeport.Addr(t)
 	Start(t, dir, blocklist, "origin", "serve", a.origin, "--listen", addr)
 	a.URL = "http://" + addr
 	require.Eventually(t, func() bool {

@@ -40,27 +40,6 @@ func Build(t testing.TB, command string) string {
 	return to
 }
 
-// Free returns an address on 127.0.0.1 whose port is free for TCP and UDP.
-func Free(t testing.TB) string { return FreeAt(t, "127.0.0.1") }
-
-// FreeAt returns an address whose port is free for TCP and UDP.
-func FreeAt(t testing.TB, ip string) string {
-	t.Helper()
-	for range 20 {
-		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", net.JoinHostPort(ip, "0"))
-		require.NoError(t, err)
-		addr := l.Addr().String()
-		u, err := new(net.ListenConfig).ListenPacket(t.Context(), "udp", addr)
-		require.NoError(t, l.Close())
-		if err == nil {
-			require.NoError(t, u.Close())
-			return addr
-		}
-	}
-	t.Fatal("no port is free for both TCP and UDP")
-	return ""
-}
-
 // AwaitTCP waits up to 20 seconds until a server takes connections.
 func AwaitTCP(t testing.TB, addr string) {
 	t.Helper()

@@ -9,6 +9,8 @@ import (
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/testdata/freeport"
 )
 
 // Upstream starts a resolver that has the address 192.0.2.1 for every name, and returns its address.
@@ -28,7 +30,7 @@ func Upstream(t testing.TB) string {
 // Server starts a DNS server over UDP and TCP, and returns its address.
 func Server(t testing.TB, handle dns.HandlerFunc) string {
 	t.Helper()
-	addr := Free(t)
+	addr := freeport.Addr(t)
 	for _, network := range []string{"udp", "tcp"} {
 		started := make(chan struct{})
 		s := &dns.Server{Addr: addr, Net: network, Handler: handle, NotifyStartedFunc: func() { close(started) }}

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/dnsfilter/config"
+	"github.com/argine-dns/argine/testdata/freeport"
 	"github.com/argine-dns/argine/testdata/longtest"
 	"github.com/argine-dns/argine/testdata/peers"
 )
@@ -60,7 +61,7 @@ func TestStatic(t *testing.T) {
 		}
 		require.NoError(t, f.Close())
 	}
-	addr := peers.Free(t)
+	addr := freeport.Addr(t)
 	settings := strings.ReplaceAll(read(t, "container.yaml"), "0.0.0.0:5353", addr)
 	settings = strings.ReplaceAll(settings, "/var/lib/dnsfilter", dir+"/state") + "upstream: ['" + peers.Upstream(t) + "']\n"
 	require.NoError(t, os.Mkdir(dir+"/state", 0o700))

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/argine-dns/argine/testdata/freeport"
 	"github.com/argine-dns/argine/testdata/longtest"
 	"github.com/argine-dns/argine/testdata/peers"
 )
@@ -85,7 +86,7 @@ func installed(t *testing.T, root string) string {
 // answers starts what is installed in the folder root, with its settings and the list of RUNNING.md, and asks it.
 func answers(t *testing.T, root string) {
 	t.Helper()
-	dir, addr := t.TempDir(), peers.Free(t)
+	dir, addr := t.TempDir(), freeport.Addr(t)
 	list := peers.Write(t, dir, "local.txt", "listed.example\n")
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "state"), 0o700))
 	settings := peers.Exchanged(t, filepath.Join(root, "etc/dnsfilter/dnsfilter.yaml"), "127.0.0.1:53", addr, "/var/lib/dnsfilter", dir+"/state")

@@ -1,0 +1,75 @@
+// Package freeport finds ports for tests whose servers are told where to listen. Two tests never get the same one,
+// also those of two processes.
+package freeport
+
+import (
+	"context"
+	"net"
+	"strconv"
+	"sync"
+	"testing"
+)
+
+// The ports are below those that systems give to outgoing connections (Linux: from 32768 on; RFC 6335: from 49152 on),
+// so that one which is free stays free until the test's server listens.
+const (
+	firstPort = 10_000
+	lastPort  = 32_000
+	blockSize = 100
+)
+
+// A process has blocks of ports. It listens on the first port of each, which keeps other processes out of the block.
+var (
+	mu         sync.Mutex
+	reserved   []net.Listener
+	next, last int
+)
+
+// Addr returns an address on 127.0.0.1 whose port is free for TCP and UDP.
+func Addr(t testing.TB) string {
+	t.Helper()
+	return At(t, "127.0.0.1")
+}
+
+// At is [Addr] for another address of this machine.
+func At(t testing.TB, ip string) string {
+	t.Helper()
+	mu.Lock()
+	defer mu.Unlock()
+	for {
+		if next == last {
+			reserve(t)
+		}
+		next++
+		if addr := net.JoinHostPort(ip, strconv.Itoa(next)); isFree(addr) {
+			return addr
+		}
+	}
+}
+
+// reserve takes the next block whose first port is free.
+func reserve(t testing.TB) {
+	t.Helper()
+	for port := max(firstPort, last+1); port < lastPort; port += blockSize {
+		if l, err := listen("127.0.0.1:" + strconv.Itoa(port)); err == nil {
+			reserved = append(reserved, l)
+			next, last = port, port+blockSize-1
+			return
+		}
+	}
+	t.Fatalf("no block of ports from %d to %d is free", firstPort, lastPort)
+}
+
+func isFree(addr string) bool {
+	l, err := listen(addr)
+	if err != nil {
+		return false
+	}
+	defer l.Close()
+	u, err := new(net.ListenConfig).ListenPacket(context.Background(), "udp", addr)
+	return err == nil && u.Close() == nil
+}
+
+func listen(addr string) (net.Listener, error) {
+	return new(net.ListenConfig).Listen(context.Background(), "tcp", addr)
+}
