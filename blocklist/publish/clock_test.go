@@ -69,7 +69,7 @@ func TestClockBehind(t *testing.T) {
 		last := lastOperation(t, b)
 		assert.Equal(t, "test; clock confirmed; guards overridden: the guards know no test", last.Reason)
 		assert.Equal(t, "test", last.StatedReason())
-		v, err := b.Verify(t.Context())
+		v, err := b.Verify(t.Context(), nil)
 		require.NoError(t, err)
 		require.Len(t, v.Notes, 1)
 		assert.Contains(t, v.Notes[0], "operation 5 of 2000-01-01T00:00:00Z")

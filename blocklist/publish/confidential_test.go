@@ -130,7 +130,7 @@ func TestOriginSeesNothing(t *testing.T) {
 		return err
 	}))
 	assert.Greater(t, n, 20)
-	v, err := h.Verify(t.Context())
+	v, err := h.Verify(t.Context(), nil)
 	require.NoError(t, err)
 	assert.Equal(t, 8, v.Releases)
 }
@@ -289,7 +289,7 @@ func TestListBecomesConfidential(t *testing.T) {
 	p, err := h.NewRoot(t.Context(), publish.RootChange{}, cause)
 	require.NoError(t, err)
 	assert.True(t, p.Confidential, "there is no way back")
-	_, err = h.Verify(t.Context())
+	_, err = h.Verify(t.Context(), nil)
 	require.NoError(t, err)
 }
 

@@ -63,7 +63,7 @@ func TestDamagedParts(t *testing.T) {
 					require.Error(t, err)
 				} else if err == nil {
 					b.Ledger = l
-					_, err = b.Verify(t.Context())
+					_, err = b.Verify(t.Context(), nil)
 					lost := name == "pending" && kind == "missing"
 					if !lost && !c.healed {
 						require.ErrorIs(t, err, blocklist.ErrDamaged)

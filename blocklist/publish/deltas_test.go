@@ -147,7 +147,7 @@ func TestDeltas(t *testing.T) {
 	_, err = a.Push(t.Context(), second.deliver, toOrigin)
 	require.NoError(t, err)
 	assert.Equal(t, s.files, second.files, "a second origin gets all")
-	_, err = a.Verify(t.Context())
+	_, err = a.Verify(t.Context(), nil)
 	assert.NoError(t, err)
 }
 

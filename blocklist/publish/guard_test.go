@@ -43,7 +43,7 @@ func TestGuardSettings(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, publish.KindGuard, status.Head.Kind)
 	assert.Contains(t, status.Head.Reference, "1 protected (SHA-256 ")
-	_, err = a.Verify(t.Context())
+	_, err = a.Verify(t.Context(), nil)
 	assert.NoError(t, err)
 }
 
@@ -106,7 +106,7 @@ func TestGuardsBeforeARelease(t *testing.T) {
 	require.NoError(t, err)
 	assert.Zero(t, r.Held)
 	assert.NotContains(t, string(a.release(t).Targets), "to be safe", "nothing was held")
-	_, err = a.Verify(t.Context())
+	_, err = a.Verify(t.Context(), nil)
 	assert.NoError(t, err)
 }
 

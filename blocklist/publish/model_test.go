@@ -233,7 +233,7 @@ func TestModel(t *testing.T) {
 			assert.Equal(t, changes(history[from].state(), history[to].state()), collect(t, a.History().Changes(t.Context(), int64(from), int64(to))), "%d to %d", from, to)
 		}
 	}
-	v, err := a.Verify(t.Context())
+	v, err := a.Verify(t.Context(), nil)
 	require.NoError(t, err)
 	assert.Equal(t, uint64(len(now)), v.Entries)
 	assert.IsType(t, publish.Verified{}, v)

@@ -77,7 +77,7 @@ func TestOrders(t *testing.T) {
 	assert.Empty(t, a.lines(t))
 	_, err = a.Withdraw(t.Context(), "100", nil, cause)
 	require.ErrorIs(t, err, publish.ErrNoOrder)
-	_, err = a.Verify(t.Context())
+	_, err = a.Verify(t.Context(), nil)
 	require.NoError(t, err)
 }
 
@@ -91,7 +91,7 @@ func TestVerifyFindsOrders(t *testing.T) {
 	}
 	_, err := a.Withdraw(t.Context(), "2", entries(t, "example.com"), cause)
 	require.NoError(t, err)
-	_, err = a.Verify(t.Context())
+	_, err = a.Verify(t.Context(), nil)
 	require.NoError(t, err)
 	require.NoError(t, a.Close())
 	pristine, err := os.ReadFile(filepath.Join(a.dir, "ledger.db"))
@@ -113,7 +113,7 @@ func TestVerifyFindsOrders(t *testing.T) {
 			require.NoError(t, os.WriteFile(filepath.Join(a.dir, "ledger.db"), pristine, 0o600))
 			ledgertest.Tamper(t, a.dir, c.sql)
 			b.open(t)
-			_, err := b.Verify(t.Context())
+			_, err := b.Verify(t.Context(), nil)
 			require.ErrorIs(t, err, blocklist.ErrDamaged)
 			assert.ErrorContains(t, err, c.want)
 		})
@@ -153,7 +153,7 @@ func TestReplace(t *testing.T) {
 	r, err = replace(override)
 	require.NoError(t, err)
 	assert.Equal(t, []uint64{2, 1}, []uint64{r.Removed, r.Withdrawn})
-	_, err = a.Verify(t.Context())
+	_, err = a.Verify(t.Context(), nil)
 	require.NoError(t, err)
 }
 
@@ -188,13 +188,13 @@ func TestRules(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []uint64{1, 1}, []uint64{r.Added, r.Broken})
 	assert.Contains(t, r.Breaches[0], "example.net")
-	_, err = a.Verify(t.Context())
+	_, err = a.Verify(t.Context(), nil)
 	require.NoError(t, err)
 	require.NoError(t, a.Close())
 
 	ledgertest.Tamper(t, a.dir, `UPDATE meta SET value = '{}' WHERE key = 'rules'`)
 	a.open(t)
-	_, err = a.Verify(t.Context())
+	_, err = a.Verify(t.Context(), nil)
 	require.ErrorIs(t, err, blocklist.ErrDamaged)
 	assert.ErrorContains(t, err, "the rules")
 }
@@ -217,6 +217,6 @@ func TestOrdersExpire(t *testing.T) {
 	a.release(t)
 	assert.Equal(t, []string{"example.com ref=99", "example.org ref=99 status=monitor"}, a.lines(t))
 	assert.Equal(t, []string{"example.com ref=99"}, a.standing(t, "example.com"))
-	_, err = a.Verify(t.Context())
+	_, err = a.Verify(t.Context(), nil)
 	require.NoError(t, err)
 }

@@ -64,7 +64,7 @@ func TestMillion(t *testing.T) {
 		assert.Equal(t, n, s.Added)
 	})
 	step("verify", func() {
-		_, err := a.Verify(t.Context())
+		_, err := a.Verify(t.Context(), nil)
 		require.NoError(t, err)
 	})
 }

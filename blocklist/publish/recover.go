@@ -22,9 +22,9 @@ type RecoverOptions struct {
 	Root     []byte // a root of the list that is trusted, the content of a root.json
 	Identity []byte // age identities, to open a confidential list whose key the folder has lost
 	Audit    Audit
-	Progress func(entries uint64) // called from time to time; may be nil
-	Wait     time.Duration        // for another process that changes the folder
-	Waiting  func(Holder)         // called after a second of this; may be nil
+	Progress func(read uint64) // called from time to time with a number of rows or entries; may be nil
+	Wait     time.Duration     // for another process that changes the folder
+	Waiting  func(Holder)      // called after a second of this; may be nil
 }
 
 // Recovered is the result of [Recover].
@@ -162,7 +162,7 @@ func (v *recovery) open(ctx context.Context) (lost bool, err error) {
 	}
 	if err == nil {
 		err = v.to.history.Read(ctx, func(view ledger.View) error {
-			_, err := view.Verify(ctx)
+			_, err := view.Verify(ctx, v.o.Progress)
 			return err
 		})
 	}

@@ -56,7 +56,7 @@ func (a *agency) add(t testing.TB, lines ...string) {
 
 func (a *agency) verified(t testing.TB) publish.Verified {
 	t.Helper()
-	v, err := a.Verify(t.Context())
+	v, err := a.Verify(t.Context(), nil)
 	require.NoError(t, err)
 	return v
 }

@@ -48,7 +48,7 @@ func TestReleaseIsWhatWasListed(t *testing.T) {
 	assert.Equal(t, []string{"+=www.example.net", "+example.com category=test", "+example.org"}, collect(t, reader.Changes()))
 	_, _, err = b.Next()
 	assert.ErrorIs(t, err, io.EOF)
-	_, err = a.Verify(t.Context())
+	_, err = a.Verify(t.Context(), nil)
 	assert.NoError(t, err)
 }
 
@@ -264,7 +264,7 @@ func TestPushKilledBeforeTheEnd(t *testing.T) {
 	pending, pushed := filepath.Join(a.dir, "pending", "release"), filepath.Join(a.dir, "releases", "1")
 	require.NoError(t, os.Rename(pushed, pending))
 
-	_, err = a.Verify(t.Context())
+	_, err = a.Verify(t.Context(), nil)
 	assert.NoError(t, err)
 	_, err = a.Add(t.Context(), entries(t, "example.net"), cause)
 	require.NoError(t, err)
@@ -285,7 +285,7 @@ func TestPushAgain(t *testing.T) {
 	s, err := a.Status(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, "it.example/test serial 1 to a second origin", s.Head.Reason)
-	_, err = a.Verify(t.Context())
+	_, err = a.Verify(t.Context(), nil)
 	assert.NoError(t, err)
 }
 

@@ -85,7 +85,7 @@ func TestRotateNeedsOldAndNew(t *testing.T) {
 	assert.Equal(t, []any{int64(2), 2, []string{"bruno", "carla"}}, []any{s.Root.Version, s.Root.Threshold, s.Root.Officers})
 	assert.Equal(t, publish.KindRoot, s.Head.Kind)
 	assert.Contains(t, s.Head.Reason, ", officer comes: carla ("+fingerprint(t, public)+"): test")
-	_, err = a.Verify(t.Context())
+	_, err = a.Verify(t.Context(), nil)
 	assert.NoError(t, err, "the release was signed for the root before")
 }
 
@@ -121,7 +121,7 @@ func TestReleaseOfRevokedOfficerIsMadeAgain(t *testing.T) {
 	require.Len(t, roots, 2)
 	_, err = trust.OpenTargets(roots[1], b.Targets)
 	assert.NoError(t, err)
-	_, err = a.Verify(t.Context())
+	_, err = a.Verify(t.Context(), nil)
 	assert.NoError(t, err)
 	s, err = a.Status(t.Context())
 	require.NoError(t, err)
@@ -145,7 +145,7 @@ func TestPendingReleaseAcrossRotation(t *testing.T) {
 	assert.Equal(t, []any{uint64(1), []string{}, []string{"bruno", "carla"}}, []any{p.Serial, p.Signed, p.Missing})
 	a.sign(t, a.bruno, carla)
 	a.push(t)
-	_, err = a.Verify(t.Context())
+	_, err = a.Verify(t.Context(), nil)
 	assert.NoError(t, err)
 }
 
@@ -252,7 +252,7 @@ func TestRefuseRelease(t *testing.T) {
 	_, err = a.Remove(t.Context(), entries(t, "example.com"), cause)
 	require.NoError(t, err)
 	a.release(t)
-	_, err = a.Verify(t.Context())
+	_, err = a.Verify(t.Context(), nil)
 	assert.NoError(t, err)
 }
 
@@ -275,12 +275,12 @@ func TestRefusalIsSigned(t *testing.T) {
 		publish.Rechain(t, dir)
 		b := &agency{dir: dir}
 		b.open(t)
-		_, err = b.Verify(t.Context())
+		_, err = b.Verify(t.Context(), nil)
 		assert.ErrorIs(t, err, blocklist.ErrDamaged)
 		assert.ErrorContains(t, err, "was not signed by", alter)
 		a.open(t)
 	}
-	_, err = a.Verify(t.Context())
+	_, err = a.Verify(t.Context(), nil)
 	assert.NoError(t, err)
 }
 

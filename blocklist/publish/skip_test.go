@@ -123,7 +123,7 @@ func TestVerifySkipped(t *testing.T) {
 				publish.Rechain(t, a.dir)
 			}
 			b.open(t)
-			_, err := b.Verify(t.Context())
+			_, err := b.Verify(t.Context(), nil)
 			require.ErrorIs(t, err, blocklist.ErrDamaged)
 			assert.ErrorContains(t, err, want)
 		})

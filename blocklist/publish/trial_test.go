@@ -59,10 +59,10 @@ func TestRoles(t *testing.T) {
 	roles, err := a.RolesOf(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, map[string]string{"anna": publish.RoleReviewer, "carla": publish.RoleAuditor}, roles)
-	_, err = a.Verify(t.Context())
+	_, err = a.Verify(t.Context(), nil)
 	require.NoError(t, err)
 	ledgertest.Tamper(t, a.dir, `UPDATE meta SET value = '{"anna":"reviewer","eve":"reviewer"}' WHERE key = 'roles'`)
-	_, err = a.Verify(t.Context())
+	_, err = a.Verify(t.Context(), nil)
 	require.ErrorIs(t, err, blocklist.ErrDamaged)
 }
 

@@ -63,7 +63,7 @@ func TestUpgrade(t *testing.T) {
 			a.open(t)
 			assert.Equal(t, want, readLedger(t, a.dir, allEntries))
 			assert.Contains(t, want, "org.example.a.")
-			_, err = a.Verify(t.Context())
+			_, err = a.Verify(t.Context(), nil)
 			require.NoError(t, err)
 			_, err = takedown.Summary(t.Context(), a.Ledger, takedown.Platforms{})
 			require.NoError(t, err)
@@ -75,7 +75,7 @@ func TestUpgrade(t *testing.T) {
 			_, err = a.Add(t.Context(), entries(t, "example.edu", "gone.example", "https://www.example.net/page ref=8"), cause)
 			require.NoError(t, err)
 			a.release(t)
-			_, err = a.Verify(t.Context())
+			_, err = a.Verify(t.Context(), nil)
 			require.NoError(t, err)
 		})
 	}

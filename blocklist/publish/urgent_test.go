@@ -78,7 +78,7 @@ func TestOrder(t *testing.T) {
 	assert.Equal(t, []any{uint64(2), 0, 2}, []any{o.Serial, len(o.Entries), o.Left}, "the release has ended them")
 	_, err = a.order(t, entries(t, "c.example", "d.example"))
 	require.NoError(t, err)
-	_, err = a.Verify(t.Context())
+	_, err = a.Verify(t.Context(), nil)
 	assert.NoError(t, err)
 }
 
@@ -185,7 +185,7 @@ func TestOrdersMadeElsewhere(t *testing.T) {
 			require.NoError(t, err)
 			_, err = h.PushUrgent(t.Context(), overHTTP, toOrigin)
 			require.NoError(t, err, "the next release ends them")
-			_, err = h.Verify(t.Context())
+			_, err = h.Verify(t.Context(), nil)
 			assert.NoError(t, err)
 		})
 	}

@@ -32,9 +32,11 @@ type Verified struct {
 //
 // An attacker who can change the ledger can compute a new hash chain, but can't sign it. So the officers' signatures
 // protect everything up to the last release. Only the chain protects later operations.
-func (l *Ledger) Verify(ctx context.Context) (v Verified, err error) {
+//
+// If progress is not nil, Verify calls it from time to time with the number of rows read.
+func (l *Ledger) Verify(ctx context.Context, progress func(rows uint64)) (v Verified, err error) {
 	err = l.history.Read(ctx, func(view ledger.View) error {
-		last, err := view.Verify(ctx)
+		last, err := view.Verify(ctx, progress)
 		if err != nil {
 			return err
 		}

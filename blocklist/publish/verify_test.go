@@ -25,7 +25,7 @@ func TestVerifyFinds(t *testing.T) {
 	_, err = a.Add(t.Context(), entries(t, "example.net"), cause)
 	require.NoError(t, err)
 	require.NoError(t, a.SetGuard(t.Context(), publish.GuardSettings{Protected: "hospital.example\n"}, cause))
-	v, err := a.Verify(t.Context())
+	v, err := a.Verify(t.Context(), nil)
 	require.NoError(t, err)
 	assert.Equal(t, int64(3), v.Unsigned, "the push itself, an entry and the settings of the guards")
 	require.NoError(t, a.Close())
@@ -72,7 +72,7 @@ func TestVerifyFinds(t *testing.T) {
 			require.NoError(t, os.WriteFile(filepath.Join(a.dir, "ledger.db"), pristine, 0o600))
 			ledgertest.Tamper(t, a.dir, c.sql)
 			b.open(t)
-			_, err := b.Verify(t.Context())
+			_, err := b.Verify(t.Context(), nil)
 			require.ErrorIs(t, err, blocklist.ErrDamaged)
 			assert.ErrorContains(t, err, c.want)
 		})
@@ -94,6 +94,6 @@ func TestVerifyFindsUnsigned(t *testing.T) {
 		}
 	}
 	require.NoError(t, os.WriteFile(path, b, 0o600))
-	_, err = a.Verify(t.Context())
+	_, err = a.Verify(t.Context(), nil)
 	assert.ErrorIs(t, err, blocklist.ErrUntrusted)
 }

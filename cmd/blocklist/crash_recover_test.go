@@ -106,7 +106,7 @@ func assertWhole(t *testing.T, dir string) (lines []string) {
 	l, err := publish.Open(dir)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, l.Close()) }()
-	_, err = l.History().Verify(t.Context())
+	_, err = l.History().Verify(t.Context(), nil)
 	require.NoError(t, err)
 	for e, err := range l.Entries(t.Context()) {
 		require.NoError(t, err)

@@ -89,7 +89,7 @@ func (c *crash) check(t *testing.T) publish.Status {
 	l, err := publish.Open(c.dir)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, l.Close()) }()
-	_, err = l.Verify(t.Context())
+	_, err = l.Verify(t.Context(), nil)
 	require.NoError(t, err)
 	s, err := l.Status(t.Context())
 	require.NoError(t, err)

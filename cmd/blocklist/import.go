@@ -255,7 +255,7 @@ With --json the lines that were skipped are in the result, by reason: the number
 func (a *app) runImport(cmd *cobra.Command, l *publish.Ledger, r *formats.Reader, attributes *attributeFlags,
 	c publish.Audit, replace bool,
 ) error {
-	show, done := a.progress("importing")
+	show, done := a.progress("importing: %s entries")
 	entries := filled(r.Entries(), attributes, c.Reference)
 	var result publish.ChangeResult
 	var err error

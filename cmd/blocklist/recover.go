@@ -58,7 +58,7 @@ If the keys of a confidential list are lost, too, --identity of a subscriber is 
 func (a *app) runRecover(ctx context.Context, from, dir string, o publish.RecoverOptions) (
 	r publish.Recovered, err error,
 ) {
-	progress, done := a.progress("recovering")
+	progress, done := a.progress("recovering: %s rows")
 	defer done()
 	o.Progress, o.Wait, o.Waiting = progress, a.wait, a.waiting
 	bundle, err := openSigned(ctx, from, o.Root, subscribe.Copy)

@@ -225,7 +225,9 @@ last release: no officer has signed them yet, so only the hash chain protects th
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLedger(func(l *publish.Ledger) error {
-				v, err := l.Verify(cmd.Context())
+				show, done := a.progress("verifying: %s rows")
+				v, err := l.Verify(cmd.Context(), show)
+				done()
 				if err != nil {
 					return fmt.Errorf("verifying the ledger of %s: %w", l.List(), err)
 				}

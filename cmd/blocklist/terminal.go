@@ -105,8 +105,9 @@ func (a *app) confirmClock() func(doubt error) bool {
 	}
 }
 
-// progress returns two functions: show prints a count on a terminal, at most a few times a second, and done clears it.
-func (a *app) progress(what string) (show func(uint64), done func()) {
+// progress returns two functions: show prints a text with a count on a terminal, at most a few times a second, and done
+// clears it.
+func (a *app) progress(text string) (show func(uint64), done func()) {
 	if _, ok := terminal(a.stderr); !ok {
 		return nil, func() {}
 	}
@@ -114,7 +115,7 @@ func (a *app) progress(what string) (show func(uint64), done func()) {
 	show = func(n uint64) {
 		if time.Since(last) > 200*time.Millisecond {
 			last = time.Now()
-			fmt.Fprintf(a.stderr, "\r%s: %s entries", what, thousands(n))
+			fmt.Fprintf(a.stderr, "\r"+text, thousands(n))
 		}
 	}
 	return show, func() { fmt.Fprint(a.stderr, "\r\033[K") }

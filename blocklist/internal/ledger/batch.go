@@ -74,18 +74,16 @@ func (t *Tx) Put(ctx context.Context, entries iter.Seq2[blocklist.Entry, error],
 func (t *Tx) put(ctx context.Context, entries iter.Seq2[blocklist.Entry, error], b *batch,
 	progress func(uint64),
 ) (Counts, error) {
-	var read uint64
+	read := Counter{Show: progress}
 	long := false
 	for e, err := range entries {
 		if err == nil && e.Key() == "" {
-			err = fmt.Errorf("entry %d: %w: it is empty; blocklist.ParseEntry makes one", read+1, blocklist.ErrMalformed)
+			err = fmt.Errorf("entry %d: %w: it is empty; blocklist.ParseEntry makes one", read.N+1, blocklist.ErrMalformed)
 		}
 		if err != nil {
 			return b.counts, err
 		}
-		if read++; progress != nil && read%4096 == 0 {
-			progress(read)
-		}
+		read.Add()
 		if err := b.add(e); err != nil {
 			return b.counts, err
 		}

@@ -100,7 +100,7 @@ func TestBatches(t *testing.T) {
 					return err
 				}))
 			}
-			_, err := l.Verify(t.Context())
+			_, err := l.Verify(t.Context(), nil)
 			require.NoError(t, err)
 			got.changes, got.entries, got.indexes = l.ask(t, allChanges), l.ask(t, allEntries), l.ask(t, allIndexes)
 			assert.Equal(t, "ok", l.ask(t, "PRAGMA integrity_check"))

@@ -39,7 +39,7 @@ func TestUpgradeOld(t *testing.T) {
 		l, err := Open(unpackLedger(t, file), func(context.Context) error { return nil })
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, l.Close()) })
-		last, err := l.Verify(t.Context())
+		last, err := l.Verify(t.Context(), nil)
 		require.NoError(t, err)
 		assert.Equal(t, head, last.Hash)
 		var lines []string
@@ -65,7 +65,7 @@ func TestUpgradeOld(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, []blocklist.Entry{entry(t, `example.org category=test ref="order 17" expires=2099-05-01`)}, orders,
 			"an older program replaced the order: that can be undone")
-		_, err = l.Verify(t.Context())
+		_, err = l.Verify(t.Context(), nil)
 		require.NoError(t, err)
 	}
 }
@@ -92,7 +92,7 @@ func TestVerifyFindsForgedLine(t *testing.T) {
 		_, err = tx.tx.ExecContext(t.Context(), `UPDATE entries SET change = ? WHERE target = 'example.org'`, last)
 		return err
 	}))
-	_, err := l.Verify(t.Context())
+	_, err := l.Verify(t.Context(), nil)
 	require.ErrorIs(t, err, blocklist.ErrDamaged)
 	assert.ErrorContains(t, err, `the line of "example.org" after operation 4 does not follow from its orders`)
 }

@@ -17,8 +17,10 @@ import (
 // Verify verifies the history: the hash chain of all operations, every added or removed line, the checks, the resulting
 // entries with their indexes, the links between the changes of each target, the orders that the entries rest on, and
 // the proposals. It fails with [blocklist.ErrDamaged] and names the first row that was altered, is missing, or does not
-// belong there. It returns the last operation.
-func (v View) Verify(ctx context.Context) (last Operation, err error) {
+// belong there. It returns the last operation. If progress is not nil, Verify calls it from time to time with the number
+// of rows read.
+func (v View) Verify(ctx context.Context, progress func(rows uint64)) (last Operation, err error) {
+	v.read = &Counter{Show: progress}
 	links := &linkProof{seed: maphash.MakeSeed()}
 	if last, err = v.verifyChain(ctx, links); err != nil {
 		return last, err
@@ -44,7 +46,7 @@ func (v View) verifyChain(ctx context.Context, links *linkProof) (last Operation
 		}
 		return c, err
 	}
-	next, stop := iter.Pull2(query(ctx, v.q, scan,
+	next, stop := iter.Pull2(query(ctx, v.q, counting(v.read, scan),
 		`SELECT id, sign, target, attributes, ifnull(before, 0) FROM changes ORDER BY id`))
 	defer stop()
 	last.Hash = InitialHash(v.list)
@@ -134,7 +136,7 @@ func replay(o Operation, state *Operation, digest *blocklist.Digest, hash hash.H
 func (v View) verifyEntries(ctx context.Context, last Operation, links *linkProof) error {
 	var digest blocklist.Digest
 	var n uint64
-	for row, err := range query(ctx, v.q, scanEntryRow, `SELECT target, attributes, place, expires, change FROM entries`) {
+	for row, err := range query(ctx, v.q, counting(v.read, scanEntryRow), `SELECT target, attributes, place, expires, change FROM entries`) {
 		if err != nil {
 			return err
 		}

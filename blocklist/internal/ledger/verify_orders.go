@@ -18,7 +18,7 @@ func (v View) verifyOrders(ctx context.Context) error {
 	next, stop := iter.Pull2(query(ctx, v.q, scanOrderRow, `SELECT target, number, attributes, expires FROM orders ORDER BY target, number`))
 	defer stop()
 	proof := ordersProof{next: next}
-	for c, err := range query(ctx, v.q, scanChangeRow, changesOfOrders) {
+	for c, err := range query(ctx, v.q, counting(v.read, scanChangeRow), changesOfOrders) {
 		if err != nil {
 			return err
 		}

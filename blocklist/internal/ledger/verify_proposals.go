@@ -47,7 +47,7 @@ func scanStepLine(row scanner) (l stepLine, err error) {
 
 // verifySteps verifies the steps and their lines in order.
 func (v View) verifySteps(ctx context.Context) error {
-	next, stop := iter.Pull2(query(ctx, v.q, scanStepLine, `SELECT id, proposal, line FROM step_lines ORDER BY id`))
+	next, stop := iter.Pull2(query(ctx, v.q, counting(v.read, scanStepLine), `SELECT id, proposal, line FROM step_lines ORDER BY id`))
 	defer stop()
 	before := Step{Hash: initialStepHash(v.list)}
 	anchors, err := v.anchors(ctx)
@@ -146,7 +146,7 @@ func (v View) verifyStates(ctx context.Context) (map[ProposalGroup]int64, error)
 		}
 		return nil
 	}
-	for l, err := range query(ctx, v.q, scanStepLine, `SELECT id, proposal, line FROM step_lines ORDER BY proposal, id`) {
+	for l, err := range query(ctx, v.q, counting(v.read, scanStepLine), `SELECT id, proposal, line FROM step_lines ORDER BY proposal, id`) {
 		if err != nil {
 			return nil, err
 		}

@@ -17,6 +17,7 @@ import (
 type View struct {
 	q    querier
 	list string
+	read *Counter // rows, see [View.Verify]
 }
 
 // querier is a database or a transaction.

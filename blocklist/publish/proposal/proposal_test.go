@@ -61,7 +61,7 @@ func decide(t testing.TB, l *publish.Ledger, verb proposal.Verb, by publish.Audi
 
 func verified(t testing.TB, l *publish.Ledger) publish.Verified {
 	t.Helper()
-	v, err := l.Verify(t.Context())
+	v, err := l.Verify(t.Context(), nil)
 	require.NoError(t, err)
 	return v
 }
@@ -273,7 +273,7 @@ func TestProposalsAndReleases(t *testing.T) {
 	assert.Equal(t, []string{"init", "add", "proposals"}, kinds)
 	verified(t, l)
 	ledgertest.Tamper(t, dir, `DELETE FROM step_lines; DELETE FROM steps; DELETE FROM proposals; DELETE FROM proposal_counts`)
-	_, err = l.Verify(t.Context())
+	_, err = l.Verify(t.Context(), nil)
 	require.ErrorIs(t, err, blocklist.ErrDamaged)
 	assert.ErrorContains(t, err, "which is not in their history")
 }
@@ -312,7 +312,7 @@ func TestVerifyFindsWhatWasAltered(t *testing.T) {
 		decide(t, l, proposal.Check, anna, 1)
 		verified(t, l)
 		ledgertest.Tamper(t, dir, statement)
-		_, err := l.Verify(t.Context())
+		_, err := l.Verify(t.Context(), nil)
 		require.ErrorIs(t, err, blocklist.ErrDamaged, statement)
 		assert.ErrorContains(t, err, why, statement)
 	}

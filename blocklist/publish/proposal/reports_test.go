@@ -74,6 +74,6 @@ func TestReports(t *testing.T) {
 	assert.ErrorIs(t, proposal.RemoveSource(t.Context(), l, "hotline", anna), proposal.ErrNoSource)
 	verified(t, l)
 	ledgertest.Tamper(t, dir, `UPDATE meta SET value = '{"otto":{}}' WHERE key = 'sources'`)
-	_, err = l.Verify(t.Context())
+	_, err = l.Verify(t.Context(), nil)
 	assert.ErrorIs(t, err, blocklist.ErrDamaged)
 }

@@ -106,14 +106,12 @@ func (m *merge) run(ctx context.Context, progress func(uint64)) error {
 	if err := m.advance(); err != nil {
 		return err
 	}
-	last, read := "", uint64(0)
+	last, read := "", ledger.Counter{Show: progress}
 	for e, err := range m.Entries {
 		if err != nil {
 			return err
 		}
-		if read++; progress != nil && read%4096 == 0 {
-			progress(read)
-		}
+		read.Add()
 		target := e.Target()
 		if target <= last && last != "" {
 			return fmt.Errorf("%w: its entries are not in the order of a release", blocklist.ErrMalformed)

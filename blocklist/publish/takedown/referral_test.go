@@ -149,7 +149,7 @@ func TestChecks(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, map[string]string{"a": "open", "b": "open", "c": "open", "d": "open"}, a.states(t))
 
-	_, err = a.Verify(t.Context())
+	_, err = a.Verify(t.Context(), nil)
 	require.NoError(t, err)
 }
 
@@ -234,7 +234,7 @@ func TestVerifyFindsAlteredChecks(t *testing.T) {
 	require.NoError(t, err)
 	_, err = a.checks(t, "url,removed,checked\nsocial.example/a,yes,2026-03-01\nsocial.example/b,no,2026-03-01\n")
 	require.NoError(t, err)
-	_, err = a.Verify(t.Context())
+	_, err = a.Verify(t.Context(), nil)
 	require.NoError(t, err)
 	require.NoError(t, a.Close())
 	pristine, err := os.ReadFile(filepath.Join(a.dir, "ledger.db"))
@@ -254,7 +254,7 @@ func TestVerifyFindsAlteredChecks(t *testing.T) {
 			require.NoError(t, os.WriteFile(filepath.Join(a.dir, "ledger.db"), pristine, 0o600))
 			ledgertest.Tamper(t, a.dir, statement)
 			b.open(t)
-			_, err := b.Verify(t.Context())
+			_, err := b.Verify(t.Context(), nil)
 			require.ErrorIs(t, err, blocklist.ErrDamaged, statement)
 			assert.ErrorContains(t, err, want, statement)
 		})

@@ -62,7 +62,7 @@ func TestHostileInput(t *testing.T) {
 			checkHostile(t, b.get(t, path+url.PathEscape(text)), path)
 		}
 	}
-	_, err := a.Verify(t.Context())
+	_, err := a.Verify(t.Context(), nil)
 	require.NoError(t, err)
 }
 

@@ -1,0 +1,22 @@
+package ledger
+
+// Counter counts what long work has read.
+type Counter struct {
+	Show func(n uint64) // called from time to time; may be nil
+	N    uint64
+}
+
+// Add counts one more.
+func (c *Counter) Add() {
+	if c.N++; c.Show != nil && c.N%4096 == 0 {
+		c.Show(c.N)
+	}
+}
+
+// counting returns a scan that counts the rows.
+func counting[T any](c *Counter, scan func(scanner) (T, error)) func(scanner) (T, error) {
+	return func(row scanner) (T, error) {
+		c.Add()
+		return scan(row)
+	}
+}
