@@ -9,10 +9,14 @@ import (
 type Action uint8
 
 // The actions. Every action from NXDomain on withholds the real answer. Rules can't have the actions from Divert on:
-// they result from [Rule].Divert and from the records of a [PolicyZone].
+// they result from [Rule].Divert and from the records of a [PolicyZone]. But the rule of such a zone can have TCPOnly.
 const (
 	Pass    Action = iota // answered as if there were no list
 	Monitor               // counted, then answered as if there were no list
+
+	// Passthru is only for the rule of a policy zone: what triggers a record of the zone is answered as if there were no
+	// list, and no later zone decides. The decision has the action Pass.
+	Passthru
 
 	// NXDomain: the name does not exist. It becomes NoData where NXDOMAIN would deny names that are not listed: for
 	// entries of scope host or ip, and for targets of SVCB and HTTPS records.
@@ -28,7 +32,7 @@ const (
 	TCPOnly   // over UDP an empty answer with TC, so that the client asks over TCP; there, it is answered
 )
 
-var actionNames = [...]string{"pass", "monitor", "nxdomain", "nodata", "refused", "drop", "sinkhole", "divert", "local-data", "tcp-only"} //nolint:gochecknoglobals // a constant table
+var actionNames = [...]string{"pass", "monitor", "passthru", "nxdomain", "nodata", "refused", "drop", "sinkhole", "divert", "local-data", "tcp-only"} //nolint:gochecknoglobals // a constant table
 
 // Blocks reports whether the real answer is withheld.
 func (a Action) Blocks() bool { return a >= NXDomain }
@@ -44,9 +48,21 @@ func (a Action) String() string {
 // MarshalText implements [encoding.TextMarshaler]: it writes the word.
 func (a Action) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
+// ParseZoneAction parses the action of a policy zone, which overrides what its records say: that of a list, tcp-only or
+// passthru.
+func ParseZoneAction(text string) (Action, error) {
+	switch text {
+	case TCPOnly.String():
+		return TCPOnly, nil
+	case Passthru.String():
+		return Passthru, nil
+	}
+	return ParseAction(text)
+}
+
 // ParseAction parses the action of a list: every action except pass and divert.
 func ParseAction(text string) (Action, error) {
-	if i := slices.Index(actionNames[:], text); i > int(Pass) && i < int(Divert) {
+	if i := slices.Index(actionNames[:], text); i > int(Pass) && i < int(Divert) && Action(i) != Passthru {
 		return Action(i), nil
 	}
 	return Pass, fmt.Errorf("unknown action %q: there are nxdomain, nodata, refused, drop, sinkhole and monitor", text)

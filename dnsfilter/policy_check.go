@@ -126,7 +126,9 @@ func (r *Rule) check() error {
 		}
 	}
 	switch {
-	case r.Action >= Divert:
+	case r.Zone == nil && (r.Action == Passthru || r.Action == TCPOnly):
+		return bad(fmt.Sprintf("the action %s is for a policy zone", r.Action))
+	case r.Action >= Divert && r.Action != TCPOnly:
 		return bad(fmt.Sprintf("action %d is none that a rule has; to divert, name the proxy's addresses in Divert",
 			r.Action))
 	case r.TTL > MaxBlockTTL:

@@ -169,12 +169,21 @@ func (v *View) zonesBefore(lists *Decision) int {
 
 // action returns what happens to a query.
 func (h *zoneHit) action(r *Rule, q *query) Action {
-	if r.Action != Pass {
-		return r.Action
+	a := r.Action
+	if a == Pass {
+		a = h.said()
 	}
+	if a == Passthru || a == TCPOnly && q.overStream() {
+		return Pass
+	}
+	return a
+}
+
+// said returns the action of the record.
+func (h *zoneHit) said() Action {
 	switch h.rule {
 	case passRule:
-		return Pass
+		return Passthru
 	case nxdomainRule:
 		return NXDomain
 	case nodataRule:
@@ -182,14 +191,11 @@ func (h *zoneHit) action(r *Rule, q *query) Action {
 	case dropRule:
 		return Drop
 	case tcpOnlyRule:
-		if q.overStream() {
-			return Pass
-		}
 		return TCPOnly
 	default: // local data
 	}
 	if to := h.alias(); to != nil && bytes.Equal(to.data, h.name) {
-		return Pass // the form of passthru in early versions of RPZ
+		return Passthru // the form of passthru in early versions of RPZ
 	}
 	return LocalData
 }

@@ -225,7 +225,7 @@ var everyone = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustPars
 func parseAsked(t testing.TB, text string) (name string, qtype uint16, from, network string) {
 	t.Helper()
 	words := strings.Fields(text)
-	name, qtype, from, network = words[0]+".", dns.TypeA, "192.0.2.200", "udp"
+	name, qtype, from, network = dns.Fqdn(words[0]), dns.TypeA, "192.0.2.200", "udp"
 	for _, word := range words[1:] {
 		if addr, ok := strings.CutPrefix(word, "@"); ok {
 			from = addr

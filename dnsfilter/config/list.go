@@ -27,7 +27,7 @@ func (s *Settings) readList(r *reader, n *yaml.Node) {
 		"scope":    scalar(r, &l.Scope, parseScope),
 		"zone":     scalar(r, &l.Zone, parseZone),
 		"guard":    scalar(r, &l.Unguarded, parseGuardOff),
-		"action":   scalar(r, &l.Action, dnsfilter.ParseAction),
+		"action":   scalar(r, &l.Action, dnsfilter.ParseZoneAction),
 		"sinkhole": r.sinkhole(&l.Rule),
 		"ede":      scalar(r, &l.Reason, dnsfilter.ParseReason),
 		"ttl":      scalar(r, &l.TTL, parseBlockTTL),

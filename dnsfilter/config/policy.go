@@ -91,7 +91,7 @@ func (s *Settings) readViewActions(r *reader, n *yaml.Node, v *View) {
 	r.eachPair(n, func(key, value *yaml.Node) {
 		list := key.Value
 		var action dnsfilter.Action
-		if scalar(r, &action, dnsfilter.ParseAction)(value); action != dnsfilter.Pass {
+		if scalar(r, &action, dnsfilter.ParseZoneAction)(value); action != dnsfilter.Pass {
 			v.Actions[list] = action
 		}
 		r.whenRead(func() {
@@ -101,6 +101,8 @@ func (s *Settings) readViewActions(r *reader, n *yaml.Node, v *View) {
 				r.fail(positionOf(key), "there is no list %q", list)
 			case v.Lists != nil && !slices.Contains(v.Lists, list):
 				r.fail(positionOf(key), "list %q is not among the lists of this view", list)
+			case l.RPZ == "" && forZones(action):
+				r.fail(positionOf(value), "%s", onlyForZones(action))
 			case action == dnsfilter.Sinkhole && !l.HasSinkhole():
 				r.fail(positionOf(value), "list %q has no sinkhole", list)
 			}

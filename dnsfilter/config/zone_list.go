@@ -36,7 +36,17 @@ func (l *List) zoneContradictions(given map[string]bool) (why []string) {
 			why = append(why, key+" is for lists of entries; a policy zone says itself what happens to what")
 		}
 	}
+	if !given["rpz"] && forZones(l.Action) {
+		why = append(why, onlyForZones(l.Action))
+	}
 	return why
+}
+
+// forZones reports whether only a policy zone can have an action.
+func forZones(a dnsfilter.Action) bool { return a == dnsfilter.TCPOnly || a == dnsfilter.Passthru }
+
+func onlyForZones(a dnsfilter.Action) string {
+	return "the action " + a.String() + " is for a policy zone, which has rpz"
 }
 
 // checkZoneLists checks that policy zones are not used where entries are needed.

@@ -59,7 +59,8 @@ func sayings(r *dnsfilter.Rule, a dnsfilter.Action) []data {
 		if to = string(r.SinkholeName); to == "" {
 			return addresses(r)
 		}
-	case dnsfilter.Pass, dnsfilter.Monitor, dnsfilter.Refused, dnsfilter.Divert, dnsfilter.LocalData, dnsfilter.TCPOnly:
+	case dnsfilter.Pass, dnsfilter.Monitor, dnsfilter.Refused, dnsfilter.Divert, dnsfilter.LocalData, dnsfilter.TCPOnly,
+		dnsfilter.Passthru:
 		return nil
 	}
 	return []data{newData(dns.TypeCNAME, cmp.Or(r.TTL, ttl), to)}
