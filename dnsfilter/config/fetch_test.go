@@ -66,6 +66,8 @@ func TestFetchedLists(t *testing.T) {
 		"rpz: a.example, from: [https://o.example], root: r":            "rpz is for files",
 		"rpz: a.example, file: a, zone: b.example":                      "leave zone out",
 		"rpz: a.example, file: a, format: hosts":                        "leave format out",
+		"file: a, action: tcp-only":                                     "the action tcp-only is for a policy zone, which has rpz",
+		"file: a, action: passthru":                                     "the action passthru is for a policy zone, which has rpz",
 		"rpz: ., file: a":                                               "write a name like",
 		"rpz: a.example":                                                "a list needs from (origins) and root, or a file, a url",
 		"url: https://a.example/x, receipts: k":                         "receipts are for signed lists",

@@ -39,6 +39,8 @@ func TestLosses(t *testing.T) {
 		{"zones", "forward: {a.example: [192.0.2.1], b.example: [192.0.2.1]}\ncanaries: {mask.icloud.com: nodata, mask-h2.icloud.com: nodata}\n", "forward: {b.example: [192.0.2.2]}\ncanaries: {mask.icloud.com: nxdomain}\n", []string{"forward zone a.example", "canary name mask-h2.icloud.com"}},
 		{"a policy zone", "lists: [{name: z, rpz: z.example, file: z}]\n", "lists: [{name: z, file: z, action: monitor}]\n", []string{"policy zone of list z"}},
 		{"a policy zone that is overridden", "lists: [{name: z, rpz: z.example, file: z}]\n", "lists: [{name: z, rpz: z.example, file: z, action: nodata}]\n", nil},
+		{"a policy zone that is over TCP", "lists: [{name: z, rpz: z.example, file: z}]\n", "lists: [{name: z, rpz: z.example, file: z, action: tcp-only}]\n", nil},
+		{"a policy zone that lets pass", "lists: [{name: z, rpz: z.example, file: z}]\n", "lists: [{name: z, rpz: z.example, file: z, action: passthru}]\n", []string{"policy zone of list z"}},
 		{"a policy zone on trial", "lists: [{name: z, rpz: z.example, file: z}]\n", "lists: [{name: z, rpz: z.example, file: z, action: monitor}]\n", []string{"policy zone of list z"}},
 		{"other keys", "rate_limit: {per_second: 5}\nmetrics: 127.0.0.1:1\n", "cache: 1MiB\n", []string{"key metrics", "key rate_limit"}},
 	} {
