@@ -8,15 +8,12 @@ import (
 // Action is what happens to a query.
 type Action uint8
 
-// The actions. Every action from NXDomain on withholds the real answer. Rules can't have the actions from Divert on:
-// they result from [Rule].Divert and from the records of a [PolicyZone]. But the rule of such a zone can have TCPOnly.
+// The actions. Every action from NXDomain to TCPOnly withholds the real answer. Rules can't have the actions from Divert
+// on: they result from [Rule].Divert and from the records of a [PolicyZone]. But the rule of such a zone can have TCPOnly
+// and Passthru.
 const (
 	Pass    Action = iota // answered as if there were no list
 	Monitor               // counted, then answered as if there were no list
-
-	// Passthru is only for the rule of a policy zone: what triggers a record of the zone is answered as if there were no
-	// list, and no later zone decides. The decision has the action Pass.
-	Passthru
 
 	// NXDomain: the name does not exist. It becomes NoData where NXDOMAIN would deny names that are not listed: for
 	// entries of scope host or ip, and for targets of SVCB and HTTPS records.
@@ -30,12 +27,16 @@ const (
 
 	LocalData // records of a policy zone
 	TCPOnly   // over UDP an empty answer with TC, so that the client asks over TCP; there, it is answered
+
+	// Passthru is only for the rule of a policy zone: what triggers a record of the zone is answered as if there were no
+	// list, and no later zone decides. The decision has the action Pass.
+	Passthru
 )
 
-var actionNames = [...]string{"pass", "monitor", "passthru", "nxdomain", "nodata", "refused", "drop", "sinkhole", "divert", "local-data", "tcp-only"} //nolint:gochecknoglobals // a constant table
+var actionNames = [...]string{"pass", "monitor", "nxdomain", "nodata", "refused", "drop", "sinkhole", "divert", "local-data", "tcp-only", "passthru"} //nolint:gochecknoglobals // a constant table
 
 // Blocks reports whether the real answer is withheld.
-func (a Action) Blocks() bool { return a >= NXDomain }
+func (a Action) Blocks() bool { return a >= NXDomain && a < Passthru }
 
 // String returns the word used in settings, logs and counters.
 func (a Action) String() string {
@@ -62,7 +63,7 @@ func ParseZoneAction(text string) (Action, error) {
 
 // ParseAction parses the action of a list: every action except pass and divert.
 func ParseAction(text string) (Action, error) {
-	if i := slices.Index(actionNames[:], text); i > int(Pass) && i < int(Divert) && Action(i) != Passthru {
+	if i := slices.Index(actionNames[:], text); i > int(Pass) && i < int(Divert) {
 		return Action(i), nil
 	}
 	return Pass, fmt.Errorf("unknown action %q: there are nxdomain, nodata, refused, drop, sinkhole and monitor", text)

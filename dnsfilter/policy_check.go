@@ -126,9 +126,9 @@ func (r *Rule) check() error {
 		}
 	}
 	switch {
-	case r.Zone == nil && (r.Action == Passthru || r.Action == TCPOnly):
+	case r.Zone == nil && (r.Action == TCPOnly || r.Action == Passthru):
 		return bad(fmt.Sprintf("the action %s is for a policy zone", r.Action))
-	case r.Action >= Divert && r.Action != TCPOnly:
+	case r.Action == Divert || r.Action == LocalData || r.Action > Passthru:
 		return bad(fmt.Sprintf("action %d is none that a rule has; to divert, name the proxy's addresses in Divert",
 			r.Action))
 	case r.TTL > MaxBlockTTL:
