@@ -56,13 +56,14 @@ func (w words) text(lang int, key string, args ...any) string {
 	return fmt.Sprintf(texts[lang], args...)
 }
 
-// count returns a number with the noun that belongs to it. The text has the singular and the plural with a bar between.
+// count returns a number with the noun that belongs to it. The text has the singular and the plural with a bar between;
+// %s is the number, where it is shown.
 func (w words) count(lang int, key string, n uint64) string {
 	one, many, _ := strings.Cut(w.text(lang, key), "|")
 	if n == 1 {
 		many = one
 	}
-	return fmt.Sprintf(many, number(lang, n))
+	return strings.Replace(many, "%s", number(lang, n), 1)
 }
 
 // number returns a number with the separators of a language.

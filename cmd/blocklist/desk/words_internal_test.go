@@ -47,6 +47,16 @@ func TestWords(t *testing.T) {
 	}
 }
 
+// A count shows its number only where its text has a place for it.
+func TestCount(t *testing.T) {
+	t.Parallel()
+	w, err := readWords()
+	require.NoError(t, err)
+	assert.Equal(t, "1 order has expired", w.count(0, "task.expired", 1))
+	assert.Equal(t, "1.200 ordini sono scaduti", w.count(1, "task.expired", 1200))
+	assert.Equal(t, "A release is signed, and waits to be pushed", w.count(0, "task.push", 1))
+}
+
 // namedKeys returns the keys that templates and code name, and where.
 func namedKeys(t *testing.T) map[string]string {
 	t.Helper()
