@@ -3,6 +3,7 @@ package publish
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -109,25 +110,42 @@ func (e Examined) Held() bool {
 	return slices.ContainsFunc(e.Guards, func(f guard.Finding) bool { return f.Severity == guard.SeverityHold })
 }
 
-// Examine examines an order.
-func (x *Examiner) Examine(ctx context.Context, order blocklist.Entry) (e Examined, err error) {
-	listed, ok, err := x.ledger.Lookup(ctx, order.Target())
+// Examine examines orders, and returns what stands for and against each, in the same order. It looks up all of them at
+// once.
+func (x *Examiner) Examine(ctx context.Context, orders []blocklist.Entry) ([]Examined, error) {
+	subjects := make([]subject, len(orders))
+	targets := map[string]bool{}
+	for i, order := range orders {
+		subjects[i] = subjectOf(order)
+		for _, target := range append(subjects[i].covers, subjects[i].name) {
+			targets[target] = true
+		}
+	}
+	listed, err := x.ledger.history.Listed(ctx, slices.Sorted(maps.Keys(targets)))
 	if err != nil {
-		return e, err
+		return nil, fmt.Errorf("looking for what lists or covers %s and others: %w", orders[0].Target(), err)
 	}
+	all := make([]Examined, len(orders))
+	for i, order := range orders {
+		all[i] = x.examine(order, subjects[i], listed)
+	}
+	return all, nil
+}
+
+// examine examines an order. Listed has all entries that may list or cover its subject.
+func (x *Examiner) examine(order blocklist.Entry, s subject, listed map[string]blocklist.Entry) (e Examined) {
+	own, ok := listed[s.name]
 	if ok {
-		e.Listed = listed.String()
+		e.Listed = own.String()
 	}
-	if covering, ok, err := x.ledger.Covering(ctx, order); err != nil {
-		return e, fmt.Errorf("looking for what covers %.80q: %w", order.Target(), err)
-	} else if ok {
-		e.Covered = covering.String()
+	if i := slices.IndexFunc(s.covers, func(target string) bool { return listed[target].Key() != "" }); i >= 0 {
+		e.Covered = listed[s.covers[i]].String()
 	}
-	if !ok || listed.Monitor {
+	if !ok || own.Monitor {
 		e.Guards = x.guard.Entry(order)
 	}
 	if breach := x.checker.check(order); breach != nil {
 		e.Breach = breach.Error()
 	}
-	return e, nil
+	return e
 }

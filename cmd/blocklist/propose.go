@@ -261,7 +261,10 @@ func (a *app) runPropose(ctx context.Context, l *publish.Ledger, all []proposal.
 ) error {
 	r := proposed{Rejected: bad}
 	var err error
-	if r.Results, err = proposal.Propose(ctx, l, all, by); err != nil {
+	show, done := a.progress("proposing: %s")
+	r.Results, err = proposal.Propose(ctx, l, all, by, show)
+	done()
+	if err != nil {
 		return err
 	}
 	for i, p := range r.Results {

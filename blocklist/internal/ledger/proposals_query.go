@@ -176,24 +176,27 @@ func (v View) Proposal(ctx context.Context, id int64) (Proposal, error) {
 	return p, err
 }
 
-// ProposalByKey returns the proposal of a source with an idempotency key, and false if there is none.
-func (v View) ProposalByKey(ctx context.Context, source, key string) (p Proposal, ok bool, err error) {
-	p, err = scanProposal(v.q.QueryRowContext(ctx, `SELECT current FROM proposals WHERE source = ? AND key = ? AND key != ''`,
-		source, key))
-	if errors.Is(err, sql.ErrNoRows) {
-		return p, false, nil
-	}
-	return p, err == nil, err
-}
-
 // ProposalsAbout yields the newest proposals about a target, at most limit.
 func (v View) ProposalsAbout(ctx context.Context, target string, limit int) iter.Seq2[Proposal, error] {
 	return query(ctx, v.q, scanProposal, `SELECT current FROM proposals WHERE target = ? ORDER BY id DESC LIMIT ?`, target, limit)
 }
 
-// ProposalsOf yields the proposals of a source about a target, the newest first.
-func (v View) ProposalsOf(ctx context.Context, source, target string) iter.Seq2[Proposal, error] {
-	return query(ctx, v.q, scanProposal, `SELECT current FROM proposals WHERE source = ? AND target = ? ORDER BY id DESC`, source, target)
+// ProposalAbout is a proposal about one of several targets.
+type ProposalAbout struct {
+	Index         int // of the target
+	ID            int64
+	Source, State string
+}
+
+func scanProposalAbout(row scanner) (p ProposalAbout, err error) {
+	return p, row.Scan(&p.Index, &p.ID, &p.Source, &p.State)
+}
+
+// ProposalsAboutEach yields the newest proposals about each of some targets, at most limit about each.
+func (v View) ProposalsAboutEach(ctx context.Context, targets []string, limit int) iter.Seq2[ProposalAbout, error] {
+	return query(ctx, v.q, scanProposalAbout, `SELECT t.key, p.id, p.source, p.state FROM json_each(?) AS t
+		CROSS JOIN proposals AS p ON p.id IN (SELECT id FROM proposals WHERE target = t.value ORDER BY id DESC LIMIT ?)
+		ORDER BY t.key, p.id DESC`, jsonArray(targets), limit)
 }
 
 // ProposalsFrom yields all proposals of a source, sorted by target, each target's oldest first.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"iter"
 	"strings"
 	"time"
 
@@ -24,7 +25,7 @@ type StepTx struct {
 	next   int64 // ID of the next proposal
 	counts map[ProposalGroup]int64
 
-	putLine, insert, update *sql.Stmt
+	putLine, insert, update, byKey, ofTarget *sql.Stmt
 }
 
 // ProposalGroup is what proposals are counted by.
@@ -112,6 +113,8 @@ func beginStep(ctx context.Context, tx *sql.Tx, list, kind string, a Audit) (t *
 		{&t.insert, `INSERT INTO proposals (id, source, category, state, place, checker, target, host, key, current)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`},
 		{&t.update, `UPDATE proposals SET category = ?, state = ?, checker = ?, current = ? WHERE id = ?`},
+		{&t.byKey, `SELECT current FROM proposals WHERE source = ? AND key = ? AND key != ''`},
+		{&t.ofTarget, `SELECT current FROM proposals WHERE source = ? AND target = ? ORDER BY id DESC`},
 	} {
 		if *p.stmt, err = tx.PrepareContext(ctx, p.text); err != nil {
 			return nil, err
@@ -185,6 +188,20 @@ func (t *StepTx) log(ctx context.Context, proposal int64, line string) error {
 	t.step.LastLine++
 	fmt.Fprintf(t.hash, "%s\n", line)
 	return exec(ctx, t.putLine, t.step.LastLine, proposal, line)
+}
+
+// ProposalByKey returns the proposal of a source with an idempotency key, and false if there is none.
+func (t *StepTx) ProposalByKey(ctx context.Context, source, key string) (p Proposal, ok bool, err error) {
+	p, err = scanProposal(prepared{t.byKey}.QueryRowContext(ctx, "", source, key))
+	if errors.Is(err, sql.ErrNoRows) {
+		return p, false, nil
+	}
+	return p, err == nil, err
+}
+
+// ProposalsOf yields the proposals of a source about a target, the newest first.
+func (t *StepTx) ProposalsOf(ctx context.Context, source, target string) iter.Seq2[Proposal, error] {
+	return query(ctx, prepared{t.ofTarget}, scanProposal, "", source, target)
 }
 
 // LastStep returns the last step. If there is none, it has the ID 0 and the initial hash.

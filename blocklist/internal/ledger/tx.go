@@ -140,6 +140,18 @@ func exec(ctx context.Context, s *sql.Stmt, args ...any) error {
 	return err
 }
 
+// prepared is a prepared statement as a [querier], in place of the text. As [exec], it does not let the driver watch the
+// context. Only one result of a statement may be read at a time.
+type prepared struct{ *sql.Stmt }
+
+func (p prepared) QueryContext(ctx context.Context, _ string, args ...any) (*sql.Rows, error) {
+	return p.Stmt.QueryContext(context.WithoutCancel(ctx), args...)
+}
+
+func (p prepared) QueryRowContext(ctx context.Context, _ string, args ...any) *sql.Row {
+	return p.Stmt.QueryRowContext(context.WithoutCancel(ctx), args...)
+}
+
 // log records one change, which follows the change before of the same target, and counts it. It returns its ID.
 func (t *Tx) log(ctx context.Context, sign, target, attributes string, before int64) (id int64, err error) {
 	t.line = append(append(append(append(t.line[:0], sign...), target...), attributes...), '\n')

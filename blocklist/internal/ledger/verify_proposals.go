@@ -3,11 +3,13 @@ package ledger
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"iter"
 	"maps"
+	"strings"
 )
 
 // verifyProposals verifies the chain of steps, the operations that have recorded their hashes, the state of each
@@ -43,6 +45,16 @@ type stepLine struct {
 
 func scanStepLine(row scanner) (l stepLine, err error) {
 	return l, row.Scan(&l.id, &l.proposal, &l.line)
+}
+
+// isOf reports whether a line is of a step, and of its author if it is a check. Of a line that makes a proposal the
+// beginning and the end say so; the others are read.
+func (l stepLine) isOf(s Step) bool {
+	if strings.HasSuffix(l.line, fmt.Sprintf(`,"state":"`+StateNew+`","step":%d}`, s.ID)) {
+		return strings.HasPrefix(l.line, fmt.Sprintf(`{"id":%d,`, l.proposal))
+	}
+	var p Proposal
+	return p.apply(l.line) == nil && p.ID == l.proposal && p.Step == s.ID && (p.State != StateChecked || p.Checker == s.Author)
 }
 
 // verifySteps verifies the steps and their lines in order.
@@ -99,9 +111,7 @@ func (s Step) verify(before Step, next func() (stepLine, error, bool)) error {
 		if err != nil {
 			return err
 		}
-		var p Proposal
-		if !more || l.id != id || p.apply(l.line) != nil || p.ID != l.proposal || p.Step != s.ID ||
-			p.State == StateChecked && p.Checker != s.Author {
+		if !more || l.id != id || !l.isOf(s) {
 			return Damaged("line %d, of step %d of the proposals, is missing, or one does not belong there", id, s.ID)
 		}
 		fmt.Fprintf(sum, "%s\n", l.line)
@@ -112,73 +122,91 @@ func (s Step) verify(before Step, next func() (stepLine, error, bool)) error {
 	return nil
 }
 
-// proposalRow is a row of the table proposals.
+// proposalRow is a row of the table proposals, with one of the lines about the proposal.
 type proposalRow struct {
 	id      int64
 	indexes [7]string
 	place   int64
 	current string
+	line    sql.NullString // NULL: it is the same as current
 }
 
 func scanProposalRow(row scanner) (r proposalRow, err error) {
 	x := &r.indexes
-	return r, row.Scan(&r.id, &x[0], &x[1], &x[2], &x[3], &x[4], &x[5], &x[6], &r.place, &r.current)
+	return r, row.Scan(&r.id, &x[0], &x[1], &x[2], &x[3], &x[4], &x[5], &x[6], &r.place, &r.current, &r.line)
 }
+
+// proposalRows selects the proposals, each with its lines in their order. Most have one line, which is not read twice.
+const proposalRows = `SELECT p.id, source, category, state, checker, host, key, target, place, current, nullif(line, current)
+	FROM proposals AS p CROSS JOIN step_lines AS l ON l.proposal = p.id ORDER BY p.id, l.id`
 
 // verifyStates replays the lines of each proposal, and counts the proposals.
 func (v View) verifyStates(ctx context.Context) (map[ProposalGroup]int64, error) {
-	next, stop := iter.Pull2(query(ctx, v.q, scanProposalRow,
-		`SELECT id, source, category, state, checker, host, key, target, place, current FROM proposals ORDER BY id`))
-	defer stop()
 	counts := map[ProposalGroup]int64{}
-	var at Proposal
-	end := func() error {
-		if at.ID == 0 {
-			return nil
-		}
-		counts[at.group()]++
-		row, err, more := next()
-		if err != nil {
-			return err
-		}
-		if !more || !row.is(at) {
-			return Damaged("proposal %d is not what the steps have led to", at.ID)
-		}
-		return nil
-	}
-	for l, err := range query(ctx, v.q, counting(v.read, scanStepLine), `SELECT id, proposal, line FROM step_lines ORDER BY proposal, id`) {
+	var last proposalRow
+	var state Proposal // after the lines of the last one so far
+	lines := int64(0)
+	for r, err := range query(ctx, v.q, counting(v.read, scanProposalRow), proposalRows) {
 		if err != nil {
 			return nil, err
 		}
-		if l.proposal != at.ID {
-			if err := end(); err != nil {
+		if r.id != last.id {
+			if err := last.verify(state, counts); err != nil {
 				return nil, err
 			}
-			at = Proposal{}
+			state = Proposal{}
 		}
-		if err := at.apply(l.line); err != nil {
+		last = r
+		lines++
+		if err := state.apply(r.text()); err != nil {
 			return nil, err
 		}
 	}
-	if err := end(); err != nil {
+	if err := last.verify(state, counts); err != nil {
 		return nil, err
 	}
-	var rows int64
-	if err := v.q.QueryRowContext(ctx, `SELECT count(*) FROM proposals`).Scan(&rows); err != nil {
-		return nil, err
+	return counts, v.verifyRows(ctx, counts, lines)
+}
+
+// text returns the line of the row.
+func (r proposalRow) text() string {
+	if r.line.Valid {
+		return r.line.String
+	}
+	return r.current
+}
+
+// verify fails unless the row has the state that its lines have led to, with its indexes. It counts the proposal.
+func (r proposalRow) verify(p Proposal, counts map[ProposalGroup]int64) error {
+	if r.id == 0 {
+		return nil
+	}
+	counts[p.group()]++
+	host, err := p.host()
+	if err != nil || r.id != p.ID || r.line.Valid && r.current != p.line() || r.place != p.place() ||
+		r.indexes != [7]string{p.Source, p.Category, p.State, p.Checker, host, p.Key, p.Target} {
+		return Damaged("proposal %d is not what the steps have led to", r.id)
+	}
+	return nil
+}
+
+// verifyRows fails unless these are all lines and all proposals.
+func (v View) verifyRows(ctx context.Context, counts map[ProposalGroup]int64, lines int64) error {
+	var allLines, rows int64
+	err := v.q.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM step_lines), (SELECT count(*) FROM proposals)`).Scan(&allLines, &rows)
+	if err != nil {
+		return err
 	}
 	for n := range maps.Values(counts) {
 		rows -= n
 	}
 	if rows != 0 {
-		return nil, Damaged("there are proposals that no step has made")
+		return Damaged("there are proposals that no step has made")
 	}
-	return counts, nil
-}
-
-// is reports whether a row has the state of a proposal, with its indexes.
-func (r proposalRow) is(p Proposal) bool {
-	host, err := p.host()
-	return err == nil && r.id == p.ID && r.current == p.line() && r.place == p.place() &&
-		r.indexes == [7]string{p.Source, p.Category, p.State, p.Checker, host, p.Key, p.Target}
+	if lines == allLines {
+		return nil
+	}
+	var missing int64
+	err = v.q.QueryRowContext(ctx, `SELECT proposal FROM step_lines WHERE proposal NOT IN (SELECT id FROM proposals)`).Scan(&missing)
+	return errors.Join(err, Damaged("proposal %d is not what the steps have led to", missing))
 }

@@ -153,6 +153,19 @@ func (v View) FirstListed(ctx context.Context, targets []string) (e blocklist.En
 	return e, err == nil, err
 }
 
+// Listed returns the entries of those of some targets that are listed.
+func (v View) Listed(ctx context.Context, targets []string) (map[string]blocklist.Entry, error) {
+	found := map[string]blocklist.Entry{}
+	for e, err := range query(ctx, v.q, scanEntry, `SELECT e.target, e.attributes FROM json_each(?) AS t
+		CROSS JOIN entries AS e ON e.target = t.value`, jsonArray(targets)) {
+		if err != nil {
+			return nil, err
+		}
+		found[e.Target()] = e
+	}
+	return found, nil
+}
+
 // ReleaseRecord records a pushed release and the state of the ledger that it was made from.
 type ReleaseRecord struct {
 	Serial    uint64    `json:"serial"`

@@ -47,7 +47,7 @@ func open(t testing.TB, dir string) *publish.Ledger {
 
 func propose(t testing.TB, l *publish.Ledger, all ...proposal.Proposal) []proposal.Result {
 	t.Helper()
-	results, err := proposal.Propose(t.Context(), l, all, carla)
+	results, err := proposal.Propose(t.Context(), l, all, carla, nil)
 	require.NoError(t, err)
 	return results
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
@@ -52,8 +53,11 @@ const MaxProposed = 100_000
 //
 // A proposal with the key of one that its source has made before is that one (repeated); with another target it is
 // rejected. So is one without new facts (reference, evidence, note) about a target on which its source has an open
-// proposal. It fails with [blocklist.ErrTooLarge] beyond [MaxProposed].
-func Propose(ctx context.Context, l *publish.Ledger, all []Proposal, by publish.Audit) ([]Result, error) {
+// proposal. If progress is not nil, it is called from time to time with the number of proposals that are done: recording
+// and examining are half of the work each. Propose fails with [blocklist.ErrTooLarge] beyond [MaxProposed].
+func Propose(ctx context.Context, l *publish.Ledger, all []Proposal, by publish.Audit,
+	progress func(uint64),
+) ([]Result, error) {
 	if len(all) > MaxProposed {
 		return nil, fmt.Errorf("proposing: %w: at most %d at once", blocklist.ErrTooLarge, MaxProposed)
 	}
@@ -61,7 +65,10 @@ func Propose(ctx context.Context, l *publish.Ledger, all []Proposal, by publish.
 	if err != nil {
 		return nil, err
 	}
-	results := make([]Result, len(all))
+	results, done := make([]Result, len(all)), ledger.Counter{}
+	if progress != nil {
+		done.Show = func(n uint64) { progress(n / 2) }
+	}
 	err = l.History().Propose(ctx, ledger.StepPropose, by, func(t *ledger.StepTx) error {
 		for i, p := range all {
 			r, err := propose(ctx, t, p, rules)
@@ -69,19 +76,30 @@ func Propose(ctx context.Context, l *publish.Ledger, all []Proposal, by publish.
 				return err
 			}
 			results[i] = r
+			done.Add()
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("proposing: %w", err)
 	}
-	x, err := newExaminer(ctx, l)
-	for i := range results {
-		if err == nil && results[i].Outcome != Rejected {
-			results[i].Findings, err = x.examine(ctx, results[i].Proposal)
+	return results, addFindings(ctx, l, results, &done)
+}
+
+// addFindings adds what stands against each proposal that was not rejected.
+func addFindings(ctx context.Context, l *publish.Ledger, results []Result, done *ledger.Counter) error {
+	var kept []Proposal
+	var at []int
+	for i, r := range results {
+		if r.Outcome != Rejected {
+			kept, at = append(kept, r.Proposal), append(at, i)
 		}
 	}
-	return results, err
+	found, err := examine(ctx, l, kept, done)
+	for i, f := range found {
+		results[at[i]].Findings = f
+	}
+	return err
 }
 
 // propose records one proposal, unless it is malformed or was recorded before.
@@ -111,8 +129,8 @@ var errKeyTaken = fmt.Errorf("%w: its key is that of another proposal", blocklis
 
 // repeated returns the proposal that p repeats, and false if there is none.
 func repeated(ctx context.Context, t *ledger.StepTx, p Proposal) (before Proposal, again bool, err error) {
-	before, again, err = t.ProposalByKey(ctx, p.Source, p.Key)
-	if err != nil || again {
+	if p.Key != "" {
+		before, again, err = t.ProposalByKey(ctx, p.Source, p.Key)
 		if again && (before.Target != p.Target || before.Withdraw != p.Withdraw) {
 			err = fmt.Errorf("%w: key %q is that of proposal %d", errKeyTaken, p.Key, before.ID)
 		}
@@ -132,7 +150,6 @@ func repeated(ctx context.Context, t *ledger.StepTx, p Proposal) (before Proposa
 // saysNothingNew reports whether p has no fact that the earlier proposal lacks.
 func saysNothingNew(p, before Proposal) bool {
 	for _, fact := range [][2]string{
-		{p.Key, ""},
 		{p.Reference, before.Reference},
 		{p.Evidence, before.Evidence},
 		{p.Note, before.Note},
@@ -148,47 +165,58 @@ func saysNothingNew(p, before Proposal) bool {
 
 // Examine returns what stands against each of some proposals now, in the same order.
 func Examine(ctx context.Context, l *publish.Ledger, all []Proposal) ([]Findings, error) {
-	x, err := newExaminer(ctx, l)
+	return examine(ctx, l, all, &ledger.Counter{})
+}
+
+// together is the number of proposals that are examined together.
+const together = 1024
+
+func examine(ctx context.Context, l *publish.Ledger, all []Proposal, done *ledger.Counter) ([]Findings, error) {
+	x, err := l.NewExaminer(ctx)
 	if err != nil {
 		return nil, err
 	}
-	found := make([]Findings, len(all))
-	for i, p := range all {
-		if found[i], err = x.examine(ctx, p); err != nil {
+	found := make([]Findings, 0, len(all))
+	for some := range slices.Chunk(all, together) {
+		more, err := examineSome(ctx, l, x, some)
+		if err != nil {
 			return nil, err
+		}
+		for _, f := range more {
+			found = append(found, f)
+			done.Add()
 		}
 	}
 	return found, nil
 }
 
-type examiner struct {
-	ledger *publish.Ledger
-	orders *publish.Examiner
-}
-
-func newExaminer(ctx context.Context, l *publish.Ledger) (*examiner, error) {
-	orders, err := l.NewExaminer(ctx)
-	return &examiner{l, orders}, err
-}
-
-func (x *examiner) examine(ctx context.Context, p Proposal) (f Findings, err error) {
-	e, err := order(p)
-	if err != nil {
-		return f, fmt.Errorf("proposal %d: %w", p.ID, err)
-	}
-	if f.Examined, err = x.orders.Examine(ctx, e); err != nil {
-		return f, err
-	}
-	if p.Withdraw { // nothing is listed by it
-		f.Guards, f.Breach = nil, ""
-	}
-	for other, err := range x.ledger.History().ProposalsAbout(ctx, p.Target, maxSame+1) {
-		if err != nil {
-			return f, err
+func examineSome(ctx context.Context, l *publish.Ledger, x *publish.Examiner, all []Proposal) ([]Findings, error) {
+	found := make([]Findings, len(all))
+	orders, targets := make([]blocklist.Entry, len(all)), make([]string, len(all))
+	for i, p := range all {
+		var err error
+		if orders[i], err = order(p); err != nil {
+			return nil, fmt.Errorf("proposal %d: %w", p.ID, err)
 		}
-		if other.ID != p.ID && len(f.Same) < maxSame {
+		targets[i] = p.Target
+	}
+	stands, err := x.Examine(ctx, orders)
+	if err != nil {
+		return nil, err
+	}
+	for i, p := range all {
+		found[i].Examined = stands[i]
+		if p.Withdraw { // nothing is listed by it
+			found[i].Guards, found[i].Breach = nil, ""
+		}
+	}
+	for other, err := range l.History().ProposalsAboutEach(ctx, targets, maxSame+1) {
+		if err != nil {
+			return nil, err
+		}
+		if f := &found[other.Index]; other.ID != all[other.Index].ID && len(f.Same) < maxSame {
 			f.Same = append(f.Same, Other{other.ID, other.Source, other.State})
 		}
 	}
-	return f, nil
+	return found, nil
 }

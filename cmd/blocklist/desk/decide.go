@@ -176,7 +176,7 @@ func (v *visit) propose() error {
 	}
 	var err error
 	by := publish.Audit{Author: v.person.Name, Reason: p.Form.Reason}
-	p.Results, err = proposal.Propose(v.r.Context(), v.ledger, all, by)
+	p.Results, err = proposal.Propose(v.r.Context(), v.ledger, all, by, nil)
 	if err != nil {
 		return err
 	}
