@@ -209,9 +209,11 @@ func (a *app) updateSource(ctx context.Context, l *publish.Ledger, name string, 
 		return u, err
 	}
 	status := sub.Status()
+	show, done := a.progress("comparing: %s entries")
 	u, err = proposal.Update(ctx, l, proposal.State{
 		List: name, Serial: status.Serial, Digest: status.Digest.String(), Signers: signers, Entries: sub.Entries(),
-	}, by, nil)
+	}, by, show)
+	done()
 	if err == nil {
 		a.printf("%s serial %d, signed by %s: %s proposed, of these %s to withdraw; %s taken back", name, status.Serial,
 			strings.Join(signers, ", "), thousands(u.Proposed), thousands(u.Withdraw), thousands(u.Withdrawn))
