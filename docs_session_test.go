@@ -22,18 +22,6 @@ import (
 	"github.com/argine-dns/argine/testdata/freeport"
 )
 
-// buildCommands builds both commands and returns the folder that they are in. Unlike go build, go run links nothing that
-// it has linked before: it keeps what it runs.
-func buildCommands(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	for _, command := range []string{"./cmd/blocklist", "./cmd/dnsfilter"} {
-		out, err := exec.CommandContext(t.Context(), "go", "run", "-exec", "cp", command, dir).CombinedOutput()
-		require.NoError(t, err, "%s", out)
-	}
-	return dir
-}
-
 // session types the commands of one page in a folder of its own.
 type session struct {
 	t          *testing.T

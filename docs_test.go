@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"flag"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/testdata/longtest"
+	"github.com/argine-dns/argine/testdata/peers"
 )
 
 var update = flag.Bool("update", false, "write into the pages what their commands print")
@@ -33,10 +37,13 @@ func TestDocs(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds both commands and types several pages")
 	}
-	programs := buildCommands(t)
+	programs := filepath.Dir(peers.Build(t, "blocklist")) + string(os.PathListSeparator) + filepath.Dir(peers.Build(t, "dnsfilter"))
 	for _, path := range []string{"README.md", "cmd/blocklist/README.md", "cmd/dnsfilter/README.md", "examples/README.md"} {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
+			if path != "README.md" && !*update {
+				longtest.Only(t, "it types a whole handbook")
+			}
 			p := readPage(t, path)
 			s := newSession(t, programs, p.text)
 			for i := range p.fences {

@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/testdata/peers"
 )
 
 func read(t *testing.T, path string) string {
@@ -68,11 +70,8 @@ func TestEveryAlertHasARunbookAndATest(t *testing.T) {
 
 func promtool(t *testing.T, args ...string) {
 	t.Helper()
-	path, err := exec.LookPath("promtool")
-	if err != nil {
-		t.Skip("promtool is not installed (prometheus)")
-	}
-	out, err := exec.CommandContext(t.Context(), path, args...).CombinedOutput()
+	peers.Need(t, "promtool")
+	out, err := exec.CommandContext(t.Context(), "promtool", args...).CombinedOutput()
 	assert.NoError(t, err, "%s", out)
 }
 

@@ -15,14 +15,21 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/testdata/longtest"
 )
 
-// Need skips the test if one of the programs is not installed, or where tests are to be short.
+// Need skips the test unless the long tests run, and if one of the programs is not installed. It is for servers of
+// other people, and what works on them.
 func Need(t testing.TB, programs ...string) {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("it starts other programs")
-	}
+	longtest.Only(t, "it starts other programs")
+	Installed(t, programs...)
+}
+
+// Installed skips the test if one of the programs is not installed. It is for what is done in a moment.
+func Installed(t testing.TB, programs ...string) {
+	t.Helper()
 	for _, name := range programs {
 		if _, err := exec.LookPath(name); err != nil {
 			t.Skip(name + " is not installed")
@@ -30,14 +37,15 @@ func Need(t testing.TB, programs ...string) {
 	}
 }
 
-// Build builds one of our commands, and returns its path.
+// Build builds one of our commands, and returns its path. Unlike go build, go run links nothing that it has linked
+// before: it keeps what it runs, so that all tests together link each command once.
 func Build(t testing.TB, command string) string {
 	t.Helper()
-	to := filepath.Join(t.TempDir(), command)
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-ldflags=-w", "-o", to,
-		"github.com/argine-dns/argine/cmd/"+command).CombinedOutput()
+	dir := t.TempDir()
+	out, err := exec.CommandContext(t.Context(), "go", "run", "-exec", "cp",
+		"github.com/argine-dns/argine/cmd/"+command, dir).CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	return to
+	return filepath.Join(dir, command)
 }
 
 // AwaitTCP waits up to 20 seconds until a server takes connections.
