@@ -127,8 +127,9 @@ func (a *app) updateSources() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "update [LIST...]",
 		Short: "Verify followed lists, and turn what has changed into proposals (for cron)",
-		Long: `Fetch and verify the lists that are followed, all of them or those that are named, and turn what has changed into proposals.
-If one fails, the others are still updated.`,
+		Long: `Fetch and verify the lists that are followed, all of them or those that are named, and turn what has changed into proposals:
+what is new there or has another category, reference or expiry is proposed, what is there no more is taken back or proposed to be
+withdrawn. If one fails, the others are still updated.`,
 		Example: `  blocklist -C DIR source update
   blocklist -C DIR source update de.example/wol --identity agency.age`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -215,8 +216,8 @@ func (a *app) updateSource(ctx context.Context, l *publish.Ledger, name string, 
 	}, by, show)
 	done()
 	if err == nil {
-		a.printf("%s serial %d, signed by %s: %s proposed, of these %s to withdraw; %s taken back", name, status.Serial,
-			strings.Join(signers, ", "), thousands(u.Proposed), thousands(u.Withdraw), thousands(u.Withdrawn))
+		a.printf("%s serial %d, signed by %s: %s proposed, of these %s to withdraw and %s changed there; %s taken back", name, status.Serial,
+			strings.Join(signers, ", "), thousands(u.Proposed), thousands(u.Withdraw), thousands(u.Changed), thousands(u.Withdrawn))
 	}
 	return u, err
 }

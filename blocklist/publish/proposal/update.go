@@ -26,6 +26,7 @@ type State struct {
 type Updated struct {
 	Proposed  uint64 `json:"proposed"`  // new proposals
 	Withdraw  uint64 `json:"withdraw"`  // of these, to withdraw an entry that was confirmed
+	Changed   uint64 `json:"changed"`   // of these, of entries that were proposed before with another category, reference or expiry
 	Withdrawn uint64 `json:"withdrawn"` // open proposals about what the list has no more: taken back
 	Known     uint64 `json:"known"`     // entries that were proposed before
 }
@@ -33,7 +34,11 @@ type Updated struct {
 // Update turns a state of another agency's list into proposals, as one step whose reference has list, serial, digest
 // and signers. What the list has and its source has not proposed is proposed, with category, reference, expiry and
 // review as they are there. What it has no more is taken back; if it was confirmed, that it is withdrawn is proposed.
-// An entry that was refused here is not proposed again while it stays on the list.
+//
+// If category, reference or expiry of an entry has changed there, it is proposed again; a proposal about it that is
+// still open is taken back. Confirming gives an order as [publish.Ledger.Add] does: the one with the same reference
+// changes, another reference is a further order. An entry that was refused here is proposed again if its category or
+// reference has changed, and otherwise not while it stays on the list.
 //
 // Monitored entries and those that have expired do not count. It needs memory for what changes, not for the list. If
 // progress is not nil, it is called from time to time with the number of entries read.
@@ -61,9 +66,33 @@ func shortened(text string) string { return strings.ToValidUTF8(text[:min(len(te
 type standing struct {
 	listing  Proposal // the last one to list it; ID 0: none
 	withdraw Proposal // the last one after that to withdraw it; ID 0: none
+	listed   Proposal // the last one that listed it, unless it was delisted since; ID 0: none
 }
 
 func (s standing) target() string { return cmp.Or(s.listing.Target, s.withdraw.Target) }
+
+// add adds the next proposal about the target.
+func (s *standing) add(p Proposal) {
+	switch {
+	case !p.Withdraw:
+		s.listing, s.withdraw = p, Proposal{}
+		if p.State == Listed {
+			s.listed = p
+		}
+	case p.State == Delisted:
+		s.withdraw, s.listed = p, Proposal{}
+	default:
+		s.withdraw = p
+	}
+}
+
+// last returns the proposal that has what its source stated last, as far as it still counts; ID 0: none.
+func (s standing) last() Proposal {
+	if s.listing.State == Withdrawn || s.withdraw.State == Delisted {
+		return s.listed
+	}
+	return s.listing
+}
 
 // standings yields how far the proposals about each target are.
 func standings(all iter.Seq2[Proposal, error]) iter.Seq2[standing, error] {
@@ -80,11 +109,7 @@ func standings(all iter.Seq2[Proposal, error]) iter.Seq2[standing, error] {
 				}
 				at = standing{}
 			}
-			if p.Withdraw {
-				at.withdraw = p
-			} else {
-				at = standing{listing: p}
-			}
+			at.add(p)
 		}
 		if at.target() != "" {
 			yield(at, nil)
@@ -126,7 +151,7 @@ func (m *merge) run(ctx context.Context, progress func(uint64)) error {
 		if m.at.target() == target {
 			err = m.stays(ctx, e)
 		} else {
-			err = m.propose(ctx, e)
+			err = m.add(ctx, stated(e))
 		}
 		if err != nil {
 			return err
@@ -159,14 +184,16 @@ func (m *merge) passUntil(ctx context.Context, target string) error {
 
 // gone handles a target that the list has no more.
 func (m *merge) gone(ctx context.Context, at standing) error {
-	switch {
-	case at.listing.IsOpen():
-		return m.takeBack(ctx, at.listing)
-	case at.listing.State != Listed || at.withdraw.ID != 0 && at.withdraw.State != Withdrawn:
+	if at.listing.IsOpen() {
+		if err := m.takeBack(ctx, at.listing); err != nil {
+			return err
+		}
+	}
+	if at.listed.ID == 0 || at.withdraw.ID != 0 && at.withdraw.State != Withdrawn {
 		return nil
 	}
 	m.result.Withdraw++
-	return m.add(ctx, Proposal{Target: at.target(), Category: at.listing.Category, Withdraw: true})
+	return m.add(ctx, Proposal{Target: at.target(), Category: at.listed.Category, Withdraw: true})
 }
 
 // stays handles a target about which there are proposals, and which the list has.
@@ -175,14 +202,51 @@ func (m *merge) stays(ctx context.Context, e blocklist.Entry) error {
 	if err := m.advance(); err != nil {
 		return err
 	}
-	switch {
-	case at.listing.ID == 0, at.listing.State == Withdrawn, at.withdraw.State == Delisted: // it is new, or back
-		return m.propose(ctx, e)
-	case at.withdraw.IsOpen():
-		return m.takeBack(ctx, at.withdraw)
+	if at.withdraw.IsOpen() {
+		if err := m.takeBack(ctx, at.withdraw); err != nil {
+			return err
+		}
 	}
-	m.result.Known++
+	last, now := at.last(), stated(e)
+	if last.ID == 0 { // it is new, or back
+		return m.add(ctx, now)
+	}
+	changed, err := m.changed(ctx, last, now)
+	switch {
+	case err != nil:
+		return err
+	case changed:
+		return m.change(ctx, last, now)
+	case !at.withdraw.IsOpen():
+		m.result.Known++
+	}
 	return nil
+}
+
+// changed reports whether a source states something else now than in the last proposal. A person may have put other
+// attributes into that since; then what counts is how it was proposed.
+func (m *merge) changed(ctx context.Context, last, now Proposal) (bool, error) {
+	differs := func(p Proposal) bool {
+		return p.Category != now.Category || p.Reference != now.Reference || last.State != Refused && !p.Expires.Equal(now.Expires)
+	}
+	if !differs(last) {
+		return false, nil
+	}
+	for first, err := range m.t.StepsOf(ctx, last.ID) {
+		return err == nil && differs(first.Change), err
+	}
+	return false, nil
+}
+
+// change proposes what a source states now, in place of a proposal that is still open.
+func (m *merge) change(ctx context.Context, last, now Proposal) error {
+	m.result.Changed++
+	if last.IsOpen() {
+		if err := m.takeBack(ctx, last); err != nil {
+			return err
+		}
+	}
+	return m.add(ctx, now)
 }
 
 func (m *merge) takeBack(ctx context.Context, p Proposal) error {
@@ -191,18 +255,18 @@ func (m *merge) takeBack(ctx context.Context, p Proposal) error {
 	return err
 }
 
-func (m *merge) propose(ctx context.Context, e blocklist.Entry) error {
-	return m.add(ctx, Proposal{
-		Target: e.Target(), Category: e.Category, Reference: e.Reference, Expires: e.Expires, Review: e.Review,
-	})
+// stated returns what a source states by an entry. A longer category or reference than a proposal may have helps no
+// one.
+func stated(e blocklist.Entry) Proposal {
+	cut := func(text string, most int) string { return strings.ToValidUTF8(text[:min(len(text), most)], "") }
+	return Proposal{
+		Target: e.Target(), Category: cut(e.Category, maxWord), Reference: cut(e.Reference, maxReference),
+		Expires: e.Expires, Review: e.Review,
+	}
 }
 
 func (m *merge) add(ctx context.Context, p Proposal) error {
 	p.Source, p.Serial, p.Received = m.List, m.Serial, m.t.Now()
-	if len(p.Category) > maxWord || len(p.Reference) > maxReference { // what is longer helps no one
-		p.Category = strings.ToValidUTF8(p.Category[:min(len(p.Category), maxWord)], "")
-		p.Reference = strings.ToValidUTF8(p.Reference[:min(len(p.Reference), maxReference)], "")
-	}
 	m.result.Proposed++
 	_, err := m.t.Add(ctx, p)
 	return cmp.Or(err, checkTexts(p))
