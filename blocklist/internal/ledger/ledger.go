@@ -30,6 +30,7 @@ type Ledger struct {
 	View
 	dir    string
 	db     *sql.DB
+	watch  *watch
 	resume func(context.Context) error
 
 	// Clock is compared with the last operation by [Ledger.Lock]. An operation records it if the clock was doubted.

@@ -36,7 +36,7 @@ func open(dir, access string) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Ledger{View: View{q: db}, dir: dir, db: db}
+	l := &Ledger{View: View{q: newParsed(db)}, dir: dir, db: db, watch: &watch{}}
 	if err = upgrade(context.Background(), db); err == nil {
 		err = l.readMeta()
 	}
@@ -99,7 +99,7 @@ func readSnapshot(path string) (s snapshot, err error) {
 // Close closes the ledger. It fails with [blocklist.ErrBusy] if the ledger was opened for reading only, and has changed
 // meanwhile. Then all data may be wrong and must be read again.
 func (l *Ledger) Close() error {
-	err := l.db.Close()
+	err := errors.Join(l.watch.close(), l.db.Close())
 	if l.snap == (snapshot{}) || err != nil {
 		return err
 	}

@@ -1,0 +1,60 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"sync"
+)
+
+// maxParsed is how many statements are kept. The texts of a program are far fewer.
+const maxParsed = 256
+
+// parsed is a database that parses the text of each query once for a connection. A short query takes less time than
+// SQLite needs to plan it.
+type parsed struct {
+	db *sql.DB
+
+	mu  sync.RWMutex
+	all map[string]*sql.Stmt
+}
+
+func newParsed(db *sql.DB) *parsed { return &parsed{db: db, all: map[string]*sql.Stmt{}} }
+
+// QueryContext implements [querier].
+func (p *parsed) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	s, err := p.statement(ctx, text)
+	if s == nil || err != nil {
+		return p.db.QueryContext(ctx, text, args...)
+	}
+	return s.QueryContext(ctx, args...)
+}
+
+// QueryRowContext implements [querier].
+func (p *parsed) QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row {
+	s, err := p.statement(ctx, text)
+	if s == nil || err != nil {
+		return p.db.QueryRowContext(ctx, text, args...) // an error is in the row
+	}
+	return s.QueryRowContext(ctx, args...)
+}
+
+// statement returns the statement of a query, nil if there are too many already. They end with the database.
+func (p *parsed) statement(ctx context.Context, text string) (*sql.Stmt, error) {
+	p.mu.RLock()
+	s, n := p.all[text], len(p.all)
+	p.mu.RUnlock()
+	if s != nil || n >= maxParsed {
+		return s, nil
+	}
+	s, err := p.db.PrepareContext(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if other := p.all[text]; other != nil {
+		return other, s.Close()
+	}
+	p.all[text] = s
+	return s, nil
+}

@@ -1,0 +1,69 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"sync"
+	"sync/atomic"
+)
+
+// Version stands for the content of a ledger at one moment. Two equal versions of this process have the same content.
+type Version struct{ connection, data int64 }
+
+// Version returns the version of what was committed last, by this process or another one. It costs some microseconds.
+func (l *Ledger) Version(ctx context.Context) (Version, error) {
+	v, err := l.watch.version(ctx, l.db)
+	return v, l.explain(err)
+}
+
+// watch is a connection of its own: SQLite counts for each connection the changes that others have made.
+type watch struct {
+	mu        sync.Mutex
+	conn      *sql.Conn
+	statement *sql.Stmt
+	number    int64 // of the connection, in this process
+}
+
+var watches atomic.Int64
+
+func (w *watch) version(ctx context.Context, db *sql.DB) (v Version, err error) {
+	ctx = context.WithoutCancel(ctx) // an interrupted connection might have to be opened again
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.statement == nil {
+		if err := w.open(ctx, db); err != nil {
+			return v, err
+		}
+	}
+	v.connection = w.number
+	if err = w.statement.QueryRowContext(ctx).Scan(&v.data); err != nil {
+		err = errors.Join(err, w.closeLocked())
+	}
+	return v, err
+}
+
+func (w *watch) open(ctx context.Context, db *sql.DB) (err error) {
+	if w.conn, err = db.Conn(ctx); err != nil {
+		return err
+	}
+	w.number = watches.Add(1)
+	if w.statement, err = w.conn.PrepareContext(ctx, `PRAGMA data_version`); err != nil {
+		err = errors.Join(err, w.closeLocked())
+	}
+	return err
+}
+
+func (w *watch) close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.closeLocked()
+}
+
+func (w *watch) closeLocked() error {
+	conn := w.conn
+	if w.conn, w.statement = nil, nil; conn == nil {
+		return nil
+	}
+	return conn.Close()
+}
