@@ -6,6 +6,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -63,14 +64,11 @@ func (l *Ledger) Releases(ctx context.Context, last int) iter.Seq2[ReleaseInfo, 
 // signedReleases reads what the officers have signed about releases.
 type signedReleases struct {
 	*Ledger
-	roots []*trust.Root
-	err   error // why there are no roots
+	roots func() ([]*trust.Root, error) // reads them once
 }
 
 func (l *Ledger) signedReleases() *signedReleases {
-	s := &signedReleases{Ledger: l}
-	s.roots, s.err = l.rootHistory()
-	return s
+	return &signedReleases{l, sync.OnceValues(l.rootHistory)}
 }
 
 // describe returns what the ledger says about a release, and what the officers have signed.
@@ -88,9 +86,6 @@ func (s *signedReleases) describe(ctx context.Context, r ledger.ReleaseLines) (*
 
 // read reads the signed metadata of a release, and verifies that it has enough signatures and belongs to the release.
 func (s *signedReleases) read(info *ReleaseInfo, o Operation) error {
-	if s.err != nil {
-		return s.err
-	}
 	metadata, err := os.ReadFile(filepath.Join(s.releasePath(info.Serial), targetsFile))
 	if err != nil {
 		return s.damaged(err, releasesDir, fmt.Sprint(info.Serial), targetsFile)
@@ -119,8 +114,12 @@ func (s *signedReleases) read(info *ReleaseInfo, o Operation) error {
 
 // signedUnder returns the first root of which enough officers have signed the targets, and who of them has.
 func (s *signedReleases) signedUnder(targets trust.TargetsSpec) (root *trust.Root, by trust.Signatures, err error) {
+	roots, err := s.roots()
+	if err != nil {
+		return nil, by, err
+	}
 	err = fmt.Errorf("%w: there is no root", blocklist.ErrUntrusted)
-	for _, root = range s.roots {
+	for _, root = range roots {
 		if by, err = targets.Signatures(root); err == nil {
 			return root, by, nil
 		}
@@ -132,21 +131,26 @@ func (s *signedReleases) signedUnder(targets trust.TargetsSpec) (root *trust.Roo
 type releaseLookup struct {
 	*signedReleases
 	known   map[uint64]*ReleaseInfo
-	pending uint64 // serial of the pending release; 0: none
-	upTo    int64  // the last operation in the pending release
+	pending func() (serial uint64, upTo int64) // of the pending release, with its last operation; 0: there is none
 }
 
-// releaseLookup does not fail if the pending release can't be read, because the history does not depend on it.
 func (l *Ledger) releaseLookup(ctx context.Context) *releaseLookup {
-	f := &releaseLookup{signedReleases: l.signedReleases(), known: map[uint64]*ReleaseInfo{}}
+	pending := sync.OnceValues(func() (uint64, int64) { return l.pendingUpTo(ctx) })
+	return &releaseLookup{l.signedReleases(), map[uint64]*ReleaseInfo{}, pending}
+}
+
+// pendingUpTo returns the serial of the pending release and its last operation. It returns 0 if there is none, or none
+// that can be read: the history does not depend on it.
+func (l *Ledger) pendingUpTo(ctx context.Context) (serial uint64, upTo int64) {
 	p, err := l.waitingRelease()
 	if p == nil || err != nil {
-		return f
+		return 0, 0
 	}
-	if head, err := l.history.OperationByHash(ctx, p.Ledger); err == nil {
-		f.pending, f.upTo = p.Serial, head.ID
+	head, err := l.history.OperationByHash(ctx, p.Ledger)
+	if err != nil {
+		return 0, 0
 	}
-	return f
+	return p.Serial, head.ID
 }
 
 // Publication is the release in which an operation was published.
@@ -162,8 +166,8 @@ func (f *releaseLookup) find(ctx context.Context, operation int64) (p Publicatio
 		return p, err
 	}
 	if r.Serial == 0 {
-		if operation <= f.upTo {
-			p.Pending = f.pending
+		if serial, upTo := f.pending(); operation <= upTo {
+			p.Pending = serial
 		}
 		return p, nil
 	}

@@ -96,6 +96,14 @@ func (l *Ledger) Exposed() string {
 // List returns the name of the list.
 func (l *Ledger) List() string { return l.list }
 
+// Version stands for the content of a ledger's database at one moment, see [Ledger.Version].
+type Version = ledger.Version
+
+// Version returns the version of what was committed last, by this process or another one. Two equal versions in one
+// process have the same content. Pending releases, roots and signatures are files of their own, which it does not
+// cover. It costs some microseconds.
+func (l *Ledger) Version(ctx context.Context) (Version, error) { return l.history.Version(ctx) }
+
 // History returns the database of the ledger. It is meant for packages of this module.
 func (l *Ledger) History() *ledger.Ledger { return l.history }
 
