@@ -51,6 +51,7 @@ type Desk struct {
 	assets    assets
 	views     *views
 	sessions  *sessions
+	kept      kept
 	overview  cached[*overview]
 	receipts  cached[*report.Receipts]
 	reviews   cached[*review]

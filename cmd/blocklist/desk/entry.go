@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 
@@ -77,11 +78,11 @@ func (v *visit) showReport(page []byte) error {
 	_, rest, _ := bytes.Cut(page, []byte("<style>"))
 	style, _, _ := bytes.Cut(rest, []byte("</style>"))
 	sum := sha256.Sum256(style)
-	h := v.w.Header()
-	h.Set("Content-Security-Policy", fmt.Sprintf("default-src 'none'; style-src 'sha256-%s'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-		base64.StdEncoding.EncodeToString(sum[:])))
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = v.w.Write(page) // the reader may be gone
+	v.give(&answer{http.StatusOK, http.Header{
+		"Content-Security-Policy": {fmt.Sprintf("default-src 'none'; style-src 'sha256-%s'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+			base64.StdEncoding.EncodeToString(sum[:]))},
+		"Content-Type": {"text/html; charset=utf-8"},
+	}, page, fresh})
 	return nil
 }
 

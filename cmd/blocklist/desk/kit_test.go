@@ -155,6 +155,7 @@ type page struct {
 	path   string // after redirects
 	text   string // what is visible, with a bar before each cell of a table
 	values map[string]string
+	links  map[string]bool // paths that it leads to
 	raw    string
 }
 
@@ -189,19 +190,19 @@ func (b *browser) send(t testing.TB, r *http.Request) page {
 	require.NoError(t, err)
 	p := page{status: answer.StatusCode, header: answer.Header, path: answer.Request.URL.RequestURI(), raw: string(body)}
 	if strings.HasPrefix(answer.Header.Get("Content-Type"), "text/html") {
-		p.text, p.values = read(t, p.raw)
+		p.text, p.values, p.links = read(t, p.raw)
 	}
 	return p
 }
 
-// read returns the visible text of a page and the values of its fields. It fails if the page has anything that its
+// read returns the visible text of a page, the values of its fields and its links. It fails if the page has anything that its
 // policy forbids.
-func read(t testing.TB, body string) (string, map[string]string) {
+func read(t testing.TB, body string) (string, map[string]string, map[string]bool) {
 	t.Helper()
 	root, err := html.Parse(strings.NewReader(body))
 	require.NoError(t, err)
 	var text strings.Builder
-	values := map[string]string{}
+	values, links := map[string]string{}, map[string]bool{}
 	for n := range root.Descendants() {
 		switch {
 		case n.Type == html.TextNode && n.Parent.Data != "script" && n.Parent.Data != "style":
@@ -211,6 +212,7 @@ func read(t testing.TB, body string) (string, map[string]string) {
 			if n.Data == "td" {
 				text.WriteString("|")
 			}
+			links[attribute(n, "href")] = true
 			if name := attribute(n, "name"); name != "" {
 				values[name] = attribute(n, "value")
 			}
@@ -220,7 +222,7 @@ func read(t testing.TB, body string) (string, map[string]string) {
 		}
 	}
 	seen := strings.Join(strings.Fields(text.String()), " ")
-	return strings.NewReplacer(" |", "|", "| ", "|").Replace(seen), values
+	return strings.NewReplacer(" |", "|", "| ", "|").Replace(seen), values, links
 }
 
 func checkElement(t testing.TB, n *html.Node) {

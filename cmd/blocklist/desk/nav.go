@@ -22,7 +22,7 @@ func navigation(c content) []place {
 		{"/platforms", "nav.platforms", 0},
 		{"/history", "nav.history", 0},
 	}
-	if c.Person.may(audit) {
+	if c.May("audit") {
 		all = append(all, place{"/reports", "nav.reports", 0}, place{"/people", "nav.people", 0})
 	}
 	return all

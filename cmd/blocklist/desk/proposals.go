@@ -7,6 +7,9 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
+// ownQuery is the name of a value in the query of a page that is made for its reader alone.
+const ownQuery = "mine"
+
 // proposalsPage has a page of proposals, the newest received first.
 type proposalsPage struct {
 	Proposals                       []proposal.Proposal
@@ -22,7 +25,7 @@ func (v *visit) proposals() error {
 	q := v.r.URL.Query()
 	p := proposalsPage{
 		States: proposal.States(), State: q.Get("state"), Source: q.Get("source"), Category: q.Get("category"), Target: q.Get("target"),
-		Mine: q.Get("mine") != "", Oldest: q.Get("sort") == "received", Open: map[string]uint64{},
+		Mine: q.Get(ownQuery) != "", Oldest: q.Get("sort") == "received", Open: map[string]uint64{},
 	}
 	f := proposal.Filter{Source: p.Source, Category: p.Category, Target: p.Target, Oldest: p.Oldest, Limit: pageLength + 1}
 	switch {

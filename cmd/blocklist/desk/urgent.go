@@ -17,10 +17,13 @@ type urgentPage struct {
 
 func (v *visit) urgent() error {
 	p, err := v.urgentPage()
-	if err != nil {
-		return err
+	if err == nil {
+		err = v.show("urgent", "urgent.title", p)
 	}
-	return v.show("urgent", "urgent.title", p)
+	if err == nil {
+		v.answer.lasts = clockFor
+	}
+	return err
 }
 
 func (v *visit) urgentPage() (p urgentPage, err error) {

@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"io/fs"
 	"path"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -60,8 +61,8 @@ func (v *views) get(lang int, zone *time.Location) (map[string]*template.Templat
 }
 
 func (v *views) parse(lang int, zone *time.Location) (map[string]*template.Template, error) {
-	shared, err := template.New("").Funcs(v.funcs(lang, zone)).ParseFS(files, "templates/shared/*.html")
-	if err != nil {
+	shared := template.New("").Funcs(v.funcs(lang, zone))
+	if err := v.parseInto(shared, lang, "templates/shared/*.html"); err != nil {
 		return nil, err
 	}
 	names, err := fs.Glob(files, "templates/*.html")
@@ -72,7 +73,7 @@ func (v *views) parse(lang int, zone *time.Location) (map[string]*template.Templ
 	for _, name := range names {
 		page, err := shared.Clone()
 		if err == nil {
-			page, err = page.ParseFS(files, name)
+			err = v.parseInto(page, lang, name)
 		}
 		if err != nil {
 			return nil, err
@@ -80,6 +81,31 @@ func (v *views) parse(lang int, zone *time.Location) (map[string]*template.Templ
 		pages[strings.TrimSuffix(path.Base(name), ".html")] = page
 	}
 	return pages, nil
+}
+
+// fixedText is a text of the catalogue, in a template, that depends on the language alone.
+var fixedText = regexp.MustCompile(`{{t "([^"]+)"}}`)
+
+// parseInto parses files into a template. Fixed texts are put in their places here, once for each language, and not in
+// each row of each page.
+func (v *views) parseInto(t *template.Template, lang int, pattern string) error {
+	names, err := fs.Glob(files, pattern)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		text, err := files.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		text = fixedText.ReplaceAllFunc(text, func(action []byte) []byte {
+			return []byte(template.HTMLEscapeString(v.words.text(lang, string(fixedText.FindSubmatch(action)[1]))))
+		})
+		if _, err := t.New(path.Base(name)).Parse(string(text)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // funcs are the functions of the templates.

@@ -2,7 +2,10 @@ package desk
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"errors"
+	"html/template"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -18,11 +21,12 @@ import (
 // visit is one request of a person whose right to it was checked.
 type visit struct {
 	*Desk
-	w      http.ResponseWriter
+	w      http.ResponseWriter // nil for a page that is kept
 	r      *http.Request
 	ledger *publish.Ledger
 	now    *overview
-	person person
+	person person // without a name for a page that is kept
+	answer *answer
 }
 
 // content is the data of a page.
@@ -31,7 +35,8 @@ type content struct {
 	List         string
 	Confidential bool
 	Status       *publish.Status // nil without a session
-	Person       person
+	Role         string
+	Who          template.HTML // [nameMark]
 	CanLeave     bool
 	At           string // path of the page
 	Back         string // path and query
@@ -41,7 +46,7 @@ type content struct {
 }
 
 // May reports whether the person has a right.
-func (c content) May(r string) bool { return c.Person.may(right(r)) }
+func (c content) May(r string) bool { return person{Role: c.Role}.may(right(r)) }
 
 // Here reports whether the page is below a path of the navigation.
 func (c content) Here(path string) bool {
@@ -61,13 +66,6 @@ func (d *Desk) page(needed right, show func(*visit) error) http.Handler {
 			d.plain(w, r, http.StatusForbidden, "stranger", err.Error())
 			return
 		}
-		select {
-		case d.busy <- struct{}{}:
-			defer func() { <-d.busy }()
-		case <-r.Context().Done():
-			http.Error(w, "the desk is busy", http.StatusServiceUnavailable)
-			return
-		}
 		err = d.ledger.use(func(l *publish.Ledger) error { return d.serve(w, r, l, name, needed, show) })
 		if err != nil {
 			d.fail(&visit{Desk: d, w: w, r: r, person: person{Name: name}}, err)
@@ -79,20 +77,73 @@ func (d *Desk) page(needed right, show func(*visit) error) http.Handler {
 func (d *Desk) serve(w http.ResponseWriter, r *http.Request, l *publish.Ledger, name string, needed right,
 	show func(*visit) error,
 ) error {
-	now, err := d.look(r.Context(), l)
+	of, err := d.state(r.Context(), l)
+	if err != nil {
+		return err
+	}
+	now, err := d.look(r.Context(), l, of)
 	if err != nil {
 		return err
 	}
 	v := &visit{Desk: d, w: w, r: r, ledger: l, now: now, person: person{name, d.roleOf(name, now.roles)}}
-	if !v.person.may(needed) {
+	switch {
+	case !v.person.may(needed):
 		err = errForbidden
-	} else {
-		err = show(v)
+	case r.Method == http.MethodGet:
+		err = v.showKept(of, show)
+	default:
+		err = v.inTurn(r.Context(), func() error { return show(v) })
 	}
 	if err != nil {
 		d.fail(v, err)
 	}
 	return nil
+}
+
+// inTurn runs do when fewer than [atOnce] others run.
+func (d *Desk) inTurn(ctx context.Context, do func() error) error {
+	select {
+	case d.busy <- struct{}{}:
+		defer func() { <-d.busy }()
+		return do()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// showKept shows a page that all people with the same role, language and time zone share. It is made without the name of
+// any of them, unless it asks what belongs to one.
+func (v *visit) showKept(of state, show func(*visit) error) error {
+	lang, zone := v.view()
+	shared := visit{Desk: v.Desk, r: v.r, ledger: v.ledger, now: v.now, person: person{Role: v.person.Role}}
+	if v.r.URL.Query().Has(ownQuery) {
+		shared.person.Name = v.person.Name
+	}
+	key := strings.Join([]string{shared.person.Role, shared.person.Name, languages()[lang], zone.String(), v.r.URL.RequestURI()}, "\n")
+	page, err := v.kept.get(v.r.Context(), of, key, func(ctx context.Context) (*answer, error) {
+		shared.r = v.r.WithContext(ctx)
+		err := v.inTurn(ctx, func() error { return show(&shared) })
+		return shared.answer, err
+	})
+	if err == nil {
+		page.send(v.w, v.person.Name)
+	}
+	return err
+}
+
+// give sends a page, or returns it to those who wait for it.
+func (v *visit) give(a *answer) {
+	if v.answer = a; v.w != nil {
+		a.send(v.w, v.person.Name)
+	}
+}
+
+// view returns the language and the time zone of a request.
+func (v *visit) view() (lang int, zone *time.Location) {
+	if cookie, err := v.r.Cookie(zoneCookie); err == nil {
+		zone = zoneOf(cookie.Value)
+	}
+	return v.words.language(v.r), cmp.Or(zone, time.UTC)
 }
 
 // show writes a page.
@@ -101,10 +152,10 @@ func (v *visit) show(view, title string, data any) error {
 }
 
 func (v *visit) write(status int, view, title string, data any) error {
-	lang := v.words.language(v.r)
+	lang, zone := v.view()
 	c := content{
-		Lang: languages()[lang], Person: v.person, CanLeave: v.sessions != nil, At: v.r.URL.Path, Back: v.r.URL.RequestURI(),
-		Title: v.words.text(lang, title), Query: v.r.URL.Query().Get("q"), Data: data,
+		Lang: languages()[lang], Role: v.person.Role, Who: nameMark, CanLeave: v.sessions != nil, At: v.r.URL.Path,
+		Back: v.r.URL.RequestURI(), Title: v.words.text(lang, title), Query: v.r.URL.Query().Get("q"), Data: data,
 	}
 	if v.r.Method != http.MethodGet {
 		c.Back = "/"
@@ -112,9 +163,8 @@ func (v *visit) write(status int, view, title string, data any) error {
 	if v.now != nil {
 		c.List, c.Status, c.Confidential = v.ledger.List(), &v.now.Status, v.now.confidential
 	}
-	zone := time.UTC
-	if cookie, err := v.r.Cookie(zoneCookie); err == nil && zoneOf(cookie.Value) != nil {
-		zone, c.Zone = zoneOf(cookie.Value), cookie.Value
+	if zone != time.UTC {
+		c.Zone = zone.String()
 	}
 	pages, err := v.views.get(lang, zone)
 	if err != nil {
@@ -124,13 +174,7 @@ func (v *visit) write(status int, view, title string, data any) error {
 	if err := pages[view].ExecuteTemplate(&b, "page", c); err != nil {
 		return err
 	}
-	h := v.w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Language", c.Lang)
-	text := visible(b.Bytes())
-	h.Set("Content-Length", strconv.Itoa(len(text)))
-	v.w.WriteHeader(status)
-	_, _ = v.w.Write(text) // the reader may be gone
+	v.give(newAnswer(status, c.Lang, b.Bytes()))
 	return nil
 }
 

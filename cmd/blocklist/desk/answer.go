@@ -1,0 +1,46 @@
+package desk
+
+import (
+	"bytes"
+	"html/template"
+	"maps"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// nameMark stands in a page where the name of its reader belongs. No text of a page has it: it is escaped there.
+const nameMark = "\x00"
+
+// answer is a page as it is sent, to one person or to several: it has no one's name.
+type answer struct {
+	status int
+	header http.Header
+	text   []byte
+	lasts  time.Duration // for which it may be kept
+}
+
+// newAnswer returns the page with a text that a template has made.
+func newAnswer(status int, language string, text []byte) *answer {
+	parts := bytes.SplitN(text, []byte(nameMark), 2)
+	for i, part := range parts {
+		parts[i] = visible(part)
+	}
+	header := http.Header{"Content-Type": {"text/html; charset=utf-8"}, "Content-Language": {language}}
+	return &answer{status, header, bytes.Join(parts, []byte(nameMark)), fresh}
+}
+
+// send sends the page to the person with a name.
+func (a *answer) send(w http.ResponseWriter, name string) {
+	before, after, named := bytes.Cut(a.text, []byte(nameMark))
+	shown := visible([]byte(template.HTMLEscapeString(name)))
+	if !named {
+		shown = nil
+	}
+	maps.Copy(w.Header(), a.header)
+	w.Header().Set("Content-Length", strconv.Itoa(len(before)+len(shown)+len(after)))
+	w.WriteHeader(a.status)
+	for _, part := range [][]byte{before, shown, after} {
+		_, _ = w.Write(part) // the reader may be gone
+	}
+}

@@ -1,0 +1,91 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// Limits of the pages that are kept.
+const (
+	maxKept  = 64 << 20    // octets of all pages together
+	clockFor = time.Second // a page with a clock is kept; the others as long as other values, see [fresh]
+)
+
+// kept are the pages that were made of one state of the agency's folder. Readers of the same page share it, and those
+// who ask while it is made wait for it.
+type kept struct {
+	mu    sync.Mutex
+	of    state
+	pages map[string]*keptPage
+	size  int
+}
+
+type keptPage struct {
+	page  *answer
+	err   error
+	since time.Time     // zero: it is being made
+	done  chan struct{} // closed when it is there
+}
+
+// making makes a page.
+type making func(context.Context) (*answer, error)
+
+var errNotMade = errors.New("the page was not made")
+
+// get returns the page with a key. It calls do if there is none, or if it is too old.
+func (k *kept) get(ctx context.Context, of state, key string, do making) (*answer, error) {
+	p, has := k.find(of, key)
+	if !has {
+		k.make(context.WithoutCancel(ctx), key, p, do) // others may wait for it
+		return p.page, p.err
+	}
+	select {
+	case <-p.done:
+		return p.page, p.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// find returns the page with a key, and whether it is there or being made. If not, the caller makes it.
+func (k *kept) find(of state, key string) (p *keptPage, has bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.pages == nil || k.of != of || k.size > maxKept {
+		k.of, k.pages, k.size = of, map[string]*keptPage{}, 0
+	}
+	p = k.pages[key]
+	if p != nil && (p.since.IsZero() || time.Since(p.since) < p.page.lasts) {
+		return p, true
+	}
+	if p != nil {
+		k.size -= len(p.page.text)
+	}
+	p = &keptPage{err: errNotMade, done: make(chan struct{})}
+	k.pages[key] = p
+	return p, false
+}
+
+func (k *kept) make(ctx context.Context, key string, p *keptPage, do making) {
+	defer close(p.done)
+	defer k.settle(key, p)
+	ctx, cancel := context.WithTimeout(ctx, requestWithin)
+	defer cancel()
+	p.page, p.err = do(ctx)
+}
+
+// settle keeps a page that was made. It drops a failure, and what belongs to an older state.
+func (k *kept) settle(key string, p *keptPage) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch {
+	case k.pages[key] != p:
+	case p.err != nil:
+		delete(k.pages, key)
+	default:
+		p.since = time.Now()
+		k.size += len(p.page.text)
+	}
+}
