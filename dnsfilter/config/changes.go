@@ -3,10 +3,6 @@ package config
 import (
 	"maps"
 	"slices"
-	"strconv"
-	"strings"
-
-	"go.yaml.in/yaml/v4"
 )
 
 // Changes is what differs in other settings.
@@ -68,16 +64,4 @@ func (s *Settings) Fixed(next *Settings) (keys []string) {
 		}
 	}
 	return keys
-}
-
-// textOf returns a text of a node that is the same for the same values, however they are written.
-func textOf(n *yaml.Node) string {
-	if n.Kind == yaml.ScalarNode {
-		return strconv.Quote(n.Value)
-	}
-	var b strings.Builder
-	for _, item := range n.Content {
-		b.WriteString(textOf(item) + " ")
-	}
-	return "(" + b.String() + ")"
 }

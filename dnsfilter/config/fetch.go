@@ -27,16 +27,6 @@ const (
 	maxRefresh = 30 * 24 * time.Hour
 )
 
-// Fetch says from where an unsigned list is fetched into a file of the state folder: from a web server (URLs), or as a
-// zone from its primaries. The zero value is a list that is not fetched.
-type Fetch struct {
-	URLs      []string            // of copies of the same file; the first that answers counts
-	Refresh   time.Duration       // time between two requests; 0: DefaultRefresh
-	AllowHTTP bool                // URLs may have the scheme http
-	Primaries []upstream.Endpoint // of the zone; the first that answers counts
-	KeyFile   string              // file with TSIG keys, of which the first signs requests; empty: no signatures
-}
-
 // IsSet reports whether the list is fetched.
 func (f *Fetch) IsSet() bool { return len(f.URLs)+len(f.Primaries) > 0 }
 

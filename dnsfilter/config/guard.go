@@ -13,15 +13,6 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/files"
 )
 
-// GuardLimits are the limits of the guard. An update of a signed list, or a changed list file, that exceeds them waits
-// for approval by a person; see package guard.
-type GuardLimits struct {
-	MaxGrowth, MaxShrink float64  // maximum share of entries to add or remove at once; zero: the default
-	NoBuiltIn            bool     // leave out the built-in protected names, see [guard.BuiltIn]
-	Protected            []string // files of names and addresses that no entry may block
-	Popular              []string // files of popular names that no entry may cover
-}
-
 // Files returns all files of the guard.
 func (g GuardLimits) Files() []string { return slices.Concat(g.Protected, g.Popular) }
 

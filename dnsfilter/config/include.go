@@ -18,12 +18,6 @@ import (
 // maxIncluded is the maximum number of included files.
 const maxIncluded = 100
 
-// include is a pattern of files that belong to the settings.
-type include struct {
-	pattern string // absolute
-	at      position
-}
-
 // addUp reports whether a key may be in several files: its items are those of all files, in their order.
 func addUp(key string) bool {
 	switch key {

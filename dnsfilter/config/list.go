@@ -94,31 +94,3 @@ func parseScope(text string) (blocklist.Scope, error) {
 	}
 	return 0, fmt.Errorf("unknown scope %q: there are domain and host", text)
 }
-
-// List is one list of the settings: a signed list (Root and From), or an unsigned one, which has a file (File): one of
-// the operator, or one that is fetched (Fetch).
-type List struct {
-	dnsfilter.Rule
-
-	Root     string          // file with the list's root of trust
-	From     []string        // base URLs of origins and mirrors, or folders with a copy
-	Identity string          // file with the age identity that decrypts a confidential list
-	Receipts string          // file with the signing key for receipts; empty: no receipts
-	File     string          // file in any format of package formats; read again when it changes
-	Fetch    Fetch           // where the file comes from; zero: from the operator
-	Format   formats.Format  // zero: detected
-	Scope    blocklist.Scope // zero: the default of the format
-
-	// for an RPZ file: the zone that its owner names are relative to; empty: taken from $ORIGIN or the SOA record
-	Zone string
-	RPZ  blocklist.Name // for a policy zone: its name; empty: the list is none
-	// for a file: addresses or names of the stop page to which its author redirects blocked names; none: detected by
-	// package formats
-	StopPage  []string
-	Unguarded bool // for a file: the guards are off
-
-	position position
-	text     string // as textOf returns it
-	implied  bool   // no action was set
-	broken   bool   // it has errors
-}

@@ -13,9 +13,6 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/files"
 )
 
-// allowPrefix is the prefix of allow list names in the store.
-const allowPrefix = "allow/"
-
 // LocalFile is the file of an unsigned list.
 type LocalFile struct {
 	List     string // list name in the store

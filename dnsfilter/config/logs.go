@@ -9,13 +9,6 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/querylog"
 )
 
-// QueryLog has the settings of the log of queries.
-type QueryLog struct {
-	File      string             // empty: there is none
-	Sample    int                // one of how many queries is written; 0: those that a list blocks, all of them
-	Addresses querylog.Addresses // of clients
-}
-
 const (
 	defaultSample = 1000
 	maxSample     = 1_000_000

@@ -11,17 +11,6 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// quorumPrefix is the prefix of quorum names in counters.
-const quorumPrefix = "quorum/"
-
-// View has the settings that differ for some clients.
-type View struct {
-	// client networks; if a client is in several views, the longest prefix decides
-	Clients []netip.Prefix
-	Lists   []string                    // lists that apply, also in quorums; nil: all
-	Actions map[string]dnsfilter.Action // action by list; overrides the list's own actions
-}
-
 // readQuorum parses one quorum.
 func (s *Settings) readQuorum(r *reader, n *yaml.Node) {
 	q := dnsfilter.Quorum{Rule: dnsfilter.Rule{

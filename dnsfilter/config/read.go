@@ -2,12 +2,9 @@ package config
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"net/url"
-	"path/filepath"
 	"strings"
-	"unicode"
 
 	"go.yaml.in/yaml/v4"
 
@@ -91,14 +88,6 @@ func (s *Settings) fields(r *reader) fields {
 	}
 }
 
-// file parses a path.
-func (s *Settings) file(r *reader, dst *string) func(*yaml.Node) {
-	return func(n *yaml.Node) {
-		scalar(r, dst, s.path)(n)
-		s.fileAt[*dst] = r.position(n)
-	}
-}
-
 // files parses a sequence of paths.
 func (s *Settings) files(r *reader, dst *[]string) func(*yaml.Node) {
 	return func(n *yaml.Node) {
@@ -121,22 +110,6 @@ func (s *Settings) readGuard(r *reader, n *yaml.Node) {
 		"protected":  s.files(r, &s.Guard.Protected),
 		"popular":    s.files(r, &s.Guard.Popular),
 	})
-}
-
-// path returns the absolute form of a path in the settings.
-func (s *Settings) path(text string) (string, error) {
-	switch {
-	case text == "":
-		return "", errors.New("a path is needed")
-	case strings.Contains(text, "://"):
-		return "", files.NotURL(text)
-	case strings.ContainsFunc(text, unicode.IsControl):
-		return "", fmt.Errorf("path %q: it has a line break or another control character", text)
-	}
-	if !filepath.IsAbs(text) {
-		text = filepath.Join(filepath.Dir(s.File), text)
-	}
-	return filepath.Abs(text)
 }
 
 // origin parses a base URL or the path of a folder.

@@ -14,19 +14,6 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/rpz"
 )
 
-// PolicyZone is a response policy zone that other resolvers copy.
-type PolicyZone struct {
-	Zone   blocklist.Name
-	Lists  []string         // in any order; their order in the settings counts
-	Key    string           // file with TSIG keys; empty: requests need no signature
-	Allow  []netip.Prefix   // who may copy the zone
-	Notify []netip.AddrPort // who is notified of changes
-	File   string           // a zone file that is kept up to date; empty: none
-	ZONEMD bool             // the zone has a digest of its records (RFC 8976)
-
-	position position
-}
-
 // noKey is what key says for a zone whose requests need no signature.
 const noKey = "none"
 
@@ -166,33 +153,12 @@ func (s *Settings) checkKeys() (errs Errors) {
 	return errs
 }
 
-// keyFiles returns the paths of the key files of the policy zones, and of the zones that are fetched.
-func (s *Settings) keyFiles() (paths []string) {
-	for _, z := range s.PolicyZones {
-		if z.Key != "" {
-			paths = append(paths, z.Key)
-		}
-	}
-	for i := range s.Lists {
-		if path := s.Lists[i].Fetch.KeyFile; path != "" {
-			paths = append(paths, path)
-		}
-	}
-	return paths
-}
-
 // policyZoneNames returns the names of the policy zones.
 func (s *Settings) policyZoneNames() (names []string) {
 	for _, z := range s.PolicyZones {
 		names = append(names, z.Zone.String())
 	}
 	return names
-}
-
-// ZoneFiles is where policy zones are served as zone files over HTTP.
-type ZoneFiles struct {
-	At  netip.AddrPort // zero: nowhere
-	TLS bool           // with the certificate of the settings
 }
 
 // parseZoneFiles parses the address at which zone files are served.

@@ -12,9 +12,6 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/files"
 )
 
-// Certificate has the paths of a certificate with its chain and of its private key, both as PEM.
-type Certificate struct{ Cert, Key string }
-
 // Files returns the paths, or none if there is no certificate.
 func (c Certificate) Files() []string {
 	if c.Cert == "" {

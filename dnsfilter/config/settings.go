@@ -2,11 +2,17 @@ package config
 
 import (
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/formats"
 	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/dnstap"
+	"github.com/argine-dns/argine/dnsfilter/querylog"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
@@ -63,6 +69,110 @@ type Settings struct {
 	values map[string]string   // their values, as textOf returns them
 }
 
+// View has the settings that differ for some clients.
+type View struct {
+	// client networks; if a client is in several views, the longest prefix decides
+	Clients []netip.Prefix
+	Lists   []string                    // lists that apply, also in quorums; nil: all
+	Actions map[string]dnsfilter.Action // action by list; overrides the list's own actions
+}
+
+// StopPage has the settings of the web server for the sinkhole addresses.
+type StopPage struct {
+	HTTP      []netip.AddrPort // where the page is shown; none: there is no stop page
+	HTTPS     []netip.AddrPort // where TLS connections are refused
+	BlockedBy string           // URL of the operator, for the Link header of RFC 7725; empty: none
+	Templates string           // folder of templates; empty: the built-in ones
+}
+
+// QueryLog has the settings of the log of queries.
+type QueryLog struct {
+	File      string             // empty: there is none
+	Sample    int                // one of how many queries is written; 0: those that a list blocks, all of them
+	Addresses querylog.Addresses // of clients
+}
+
+// Certificate has the paths of a certificate with its chain and of its private key, both as PEM.
+type Certificate struct{ Cert, Key string }
+
+// ForwardZone is a zone that other resolvers answer.
+type ForwardZone struct {
+	Zone      blocklist.Name
+	Resolvers []upstream.Endpoint
+}
+
+// PolicyZone is a response policy zone that other resolvers copy.
+type PolicyZone struct {
+	Zone   blocklist.Name
+	Lists  []string         // in any order; their order in the settings counts
+	Key    string           // file with TSIG keys; empty: requests need no signature
+	Allow  []netip.Prefix   // who may copy the zone
+	Notify []netip.AddrPort // who is notified of changes
+	File   string           // a zone file that is kept up to date; empty: none
+	ZONEMD bool             // the zone has a digest of its records (RFC 8976)
+
+	position position
+}
+
+// ZoneFiles is where policy zones are served as zone files over HTTP.
+type ZoneFiles struct {
+	At  netip.AddrPort // zero: nowhere
+	TLS bool           // with the certificate of the settings
+}
+
+// GuardLimits are the limits of the guard. An update of a signed list, or a changed list file, that exceeds them waits
+// for approval by a person; see package guard.
+type GuardLimits struct {
+	MaxGrowth, MaxShrink float64  // maximum share of entries to add or remove at once; zero: the default
+	NoBuiltIn            bool     // leave out the built-in protected names, see [guard.BuiltIn]
+	Protected            []string // files of names and addresses that no entry may block
+	Popular              []string // files of popular names that no entry may cover
+}
+
+// include is a pattern of files that belong to the settings.
+type include struct {
+	pattern string // absolute
+	at      position
+}
+
+// List is one list of the settings: a signed list (Root and From), or an unsigned one, which has a file (File): one of
+// the operator, or one that is fetched (Fetch).
+type List struct {
+	dnsfilter.Rule
+
+	Root     string          // file with the list's root of trust
+	From     []string        // base URLs of origins and mirrors, or folders with a copy
+	Identity string          // file with the age identity that decrypts a confidential list
+	Receipts string          // file with the signing key for receipts; empty: no receipts
+	File     string          // file in any format of package formats; read again when it changes
+	Fetch    Fetch           // where the file comes from; zero: from the operator
+	Format   formats.Format  // zero: detected
+	Scope    blocklist.Scope // zero: the default of the format
+
+	// for an RPZ file: the zone that its owner names are relative to; empty: taken from $ORIGIN or the SOA record
+	Zone string
+	RPZ  blocklist.Name // for a policy zone: its name; empty: the list is none
+	// for a file: addresses or names of the stop page to which its author redirects blocked names; none: detected by
+	// package formats
+	StopPage  []string
+	Unguarded bool // for a file: the guards are off
+
+	position position
+	text     string // as textOf returns it
+	implied  bool   // no action was set
+	broken   bool   // it has errors
+}
+
+// Fetch says from where an unsigned list is fetched into a file of the state folder: from a web server (URLs), or as a
+// zone from its primaries. The zero value is a list that is not fetched.
+type Fetch struct {
+	URLs      []string            // of copies of the same file; the first that answers counts
+	Refresh   time.Duration       // time between two requests; 0: DefaultRefresh
+	AllowHTTP bool                // URLs may have the scheme http
+	Primaries []upstream.Endpoint // of the zone; the first that answers counts
+	KeyFile   string              // file with TSIG keys, of which the first signs requests; empty: no signatures
+}
+
 // Default returns the settings of a file that sets nothing.
 func Default() *Settings {
 	s := &Settings{Cache: dnsfilter.DefaultCache}
@@ -83,6 +193,24 @@ func (s *Settings) setDefaults() {
 	}
 }
 
+// defaultState returns the default state folder: $STATE_DIRECTORY (set by systemd), or else argine/dnsfilter in
+// $XDG_STATE_HOME or ~/.local/state. It is empty if none is known. Folders for caches or temporary files are never
+// used, since the data against rollback must not be cleaned up.
+func defaultState() string {
+	if first, _, _ := strings.Cut(os.Getenv("STATE_DIRECTORY"), ":"); first != "" {
+		return first
+	}
+	base := os.Getenv("XDG_STATE_HOME")
+	if !filepath.IsAbs(base) {
+		home, err := os.UserHomeDir()
+		if err != nil || !filepath.IsAbs(home) {
+			return ""
+		}
+		base = filepath.Join(home, ".local", "state")
+	}
+	return filepath.Join(base, "argine", "dnsfilter")
+}
+
 // OwnFiles returns the paths of the settings file, the included files, the cookie secrets, the local data, the TSIG
 // keys and the files of the guard.
 func (s *Settings) OwnFiles() []string {
@@ -93,4 +221,19 @@ func (s *Settings) OwnFiles() []string {
 		}
 	}
 	return files
+}
+
+// keyFiles returns the paths of the key files of the policy zones, and of the zones that are fetched.
+func (s *Settings) keyFiles() (paths []string) {
+	for _, z := range s.PolicyZones {
+		if z.Key != "" {
+			paths = append(paths, z.Key)
+		}
+	}
+	for i := range s.Lists {
+		if path := s.Lists[i].Fetch.KeyFile; path != "" {
+			paths = append(paths, path)
+		}
+	}
+	return paths
 }

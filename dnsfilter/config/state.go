@@ -6,31 +6,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
 )
 
 // ErrNoState is the error if no state folder is set and no default is known.
 var ErrNoState = fmt.Errorf("no folder is known for the state: %w: name one with the key state in the settings, since neither STATE_DIRECTORY nor a home is set", blocklist.ErrMalformed)
-
-// defaultState returns the default state folder: $STATE_DIRECTORY (set by systemd), or else argine/dnsfilter in
-// $XDG_STATE_HOME or ~/.local/state. It is empty if none is known. Folders for caches or temporary files are never
-// used, since the data against rollback must not be cleaned up.
-func defaultState() string {
-	if first, _, _ := strings.Cut(os.Getenv("STATE_DIRECTORY"), ":"); first != "" {
-		return first
-	}
-	base := os.Getenv("XDG_STATE_HOME")
-	if !filepath.IsAbs(base) {
-		home, err := os.UserHomeDir()
-		if err != nil || !filepath.IsAbs(home) {
-			return ""
-		}
-		base = filepath.Join(home, ".local", "state")
-	}
-	return filepath.Join(base, "argine", "dnsfilter")
-}
 
 // OpenStore opens the store in the state folder for writing. It fails if other users can write to the folder.
 func (s *Settings) OpenStore() (*blocklist.Store, error) {

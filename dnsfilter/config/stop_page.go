@@ -13,14 +13,6 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/stoppage"
 )
 
-// StopPage has the settings of the web server for the sinkhole addresses.
-type StopPage struct {
-	HTTP      []netip.AddrPort // where the page is shown; none: there is no stop page
-	HTTPS     []netip.AddrPort // where TLS connections are refused
-	BlockedBy string           // URL of the operator, for the Link header of RFC 7725; empty: none
-	Templates string           // folder of templates; empty: the built-in ones
-}
-
 // SameAddresses reports whether the stop page is at the same addresses.
 func (p *StopPage) SameAddresses(other *StopPage) bool {
 	return slices.Equal(p.HTTP, other.HTTP) && slices.Equal(p.HTTPS, other.HTTPS)

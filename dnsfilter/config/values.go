@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"go.yaml.in/yaml/v4"
+
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
 )
@@ -130,3 +132,21 @@ func parseCount(text string) (int, error) {
 	}
 	return int(n), nil
 }
+
+// textOf returns a text of a node that is the same for the same values, however they are written.
+func textOf(n *yaml.Node) string {
+	if n.Kind == yaml.ScalarNode {
+		return strconv.Quote(n.Value)
+	}
+	var b strings.Builder
+	for _, item := range n.Content {
+		b.WriteString(textOf(item) + " ")
+	}
+	return "(" + b.String() + ")"
+}
+
+// allowPrefix is the prefix of allow list names in the store.
+const allowPrefix = "allow/"
+
+// quorumPrefix is the prefix of quorum names in counters.
+const quorumPrefix = "quorum/"

@@ -12,12 +12,6 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
-// ForwardZone is a zone that other resolvers answer.
-type ForwardZone struct {
-	Zone      blocklist.Name
-	Resolvers []upstream.Endpoint
-}
-
 // readForward parses the forward zones.
 func (s *Settings) readForward(r *reader, n *yaml.Node) {
 	r.eachPair(n, func(key, value *yaml.Node) {

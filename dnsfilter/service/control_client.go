@@ -38,9 +38,6 @@ func NewControl(state string) *Control {
 	return c
 }
 
-// ErrNotRunning is returned if no service with that state folder is running, or this user may not connect to it.
-var ErrNotRunning = errors.New("no running service answers")
-
 // Status returns the status of the service.
 func (c *Control) Status(ctx context.Context) (s Status, err error) {
 	err = c.call(ctx, http.MethodGet, "/status", nil, &s)

@@ -78,3 +78,6 @@ func (c *controlSocket) close() {
 	}
 	_ = c.file.Close()
 }
+
+// ErrNotRunning is returned if no service with that state folder is running, or this user may not connect to it.
+var ErrNotRunning = errors.New("no running service answers")

@@ -316,3 +316,26 @@ func (f *fetched) alarmIfStale() {
 
 // expires returns when the list becomes stale. The mutex is held.
 func (f *fetched) expires() time.Time { return f.state.Checked.Add(f.source.times(&f.state).expire) }
+
+// status returns the state of the list.
+func (f *fetched) status() *FetchStatus {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	out := &FetchStatus{
+		From: f.state.From, Checked: f.state.Checked, Changed: f.state.Changed, Next: f.next,
+		Serial: f.state.Zone.Serial, Foreign: f.state.Foreign,
+		Fetched: f.replaced, Failed: f.failed,
+	}
+	out.Stale = f.failures > 0
+	if !f.state.Checked.IsZero() {
+		out.Expires = f.expires()
+		out.Stale = time.Now().After(out.Expires)
+	}
+	if f.err != nil {
+		out.Error, out.Held = f.err.Error(), errors.Is(f.err, blocklist.ErrHeld)
+	}
+	return out
+}
+
+// isStale reports whether the list is stale. It may be nil.
+func (f *fetched) isStale() bool { return f != nil && f.status().Stale }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strconv"
 
 	"github.com/argine-dns/argine/dnsfilter"
@@ -34,4 +35,14 @@ func openListeners(ctx context.Context, given Sockets, at []string, log *slog.Lo
 			"as root: sysctl -w net.core.rmem_max="+strconv.Itoa(dnsfilter.SocketBuffer), slog.Int("bytes", n))
 	}
 	return l, open.Close()
+}
+
+// Sockets are open sockets for a [Service].
+type Sockets struct {
+	Files []*os.File // closed by the service
+	// Held says that the process that passed the sockets keeps them and will pass them to the next process, too, as
+	// systemd does. Then, when the service ends, it leaves waiting queries to that process.
+	Held bool
+	// Taken is called when queries are answered on the sockets. It may be nil.
+	Taken func() error
 }

@@ -25,16 +25,6 @@ const (
 	endWithin     = time.Minute      // for the successor, after this service was told to end
 )
 
-// Sockets are open sockets for a [Service].
-type Sockets struct {
-	Files []*os.File // closed by the service
-	// Held says that the process that passed the sockets keeps them and will pass them to the next process, too, as
-	// systemd does. Then, when the service ends, it leaves waiting queries to that process.
-	Held bool
-	// Taken is called when queries are answered on the sockets. It may be nil.
-	Taken func() error
-}
-
 // Predecessor is a service that has released its store, and answers queries until its sockets are taken.
 type Predecessor struct{ conn *net.UnixConn }
 

@@ -176,17 +176,3 @@ func zoneFileReport(r dnsfilter.ZoneReport) FileReport {
 	}
 	return out
 }
-
-// zoneStatus sets the fields for a list that is a policy zone.
-func (s *running) zoneListStatus(l *config.List, out *ListStatus) {
-	state := s.zoneLists.state(l.Rule.Zone)
-	r := zoneFileReport(state.report)
-	out.RPZ, out.Entries, out.ZoneSerial = l.RPZ.String(), uint64(state.report.Rules), state.report.Serial
-	out.Format, out.Skipped, out.Triggers = r.Format, r.Skipped, r.Triggers
-	if l.Action == dnsfilter.Pass {
-		out.Action = "as the zone says"
-	}
-	if state.err != nil {
-		out.Stale, out.Error = true, state.err.Error()
-	}
-}

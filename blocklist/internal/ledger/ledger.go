@@ -162,3 +162,10 @@ func (l *Ledger) Checkpoint(ctx context.Context) error {
 	}
 	return l.explain(err)
 }
+
+// snapshot identifies the content of the database file. The zero value means that SQLite itself protects the reader
+// from changes.
+type snapshot struct {
+	size     int64
+	modified time.Time
+}

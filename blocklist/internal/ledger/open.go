@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	"modernc.org/sqlite"
 
@@ -79,13 +78,6 @@ func openReadOnly(dir string) (*Ledger, error) {
 	}
 	l.snap = before
 	return l, nil
-}
-
-// snapshot identifies the content of the database file. The zero value means that SQLite itself protects the reader
-// from changes.
-type snapshot struct {
-	size     int64
-	modified time.Time
 }
 
 func readSnapshot(path string) (s snapshot, err error) {

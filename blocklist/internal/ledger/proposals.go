@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -175,4 +176,16 @@ func (p Proposal) host() (string, error) {
 		return "", Damaged("proposal %d: %v", p.ID, err)
 	}
 	return HostOf(e), nil
+}
+
+// HostOf returns the name that an entry is about, or the host of a URL; for an address or network its target.
+func HostOf(e blocklist.Entry) string {
+	if name, ok := e.Name(); ok {
+		return name.String()
+	}
+	if e.Scope == blocklist.ScopeURL {
+		host, _, _ := strings.Cut(strings.TrimPrefix(e.Key(), "*."), "/")
+		return host
+	}
+	return e.Target()
 }

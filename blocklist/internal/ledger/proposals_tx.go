@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"hash"
 	"iter"
-	"strings"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -229,16 +228,4 @@ func (l *Ledger) AnchorSteps(ctx context.Context, author string) error {
 	return l.Record(ctx, KindProposals, Audit{
 		Author: author, Reason: "the proposals until this release", Reference: last.anchor(),
 	}, nil)
-}
-
-// HostOf returns the name that an entry is about, or the host of a URL; for an address or network its target.
-func HostOf(e blocklist.Entry) string {
-	if name, ok := e.Name(); ok {
-		return name.String()
-	}
-	if e.Scope == blocklist.ScopeURL {
-		host, _, _ := strings.Cut(strings.TrimPrefix(e.Key(), "*."), "/")
-		return host
-	}
-	return e.Target()
 }

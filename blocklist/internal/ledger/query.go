@@ -94,14 +94,6 @@ func globPattern(text string) string {
 	return strings.NewReplacer("[", "[[]", "?", "[?]").Replace(text)
 }
 
-func jsonArray(texts []string) string {
-	b, err := json.Marshal(texts)
-	if err != nil {
-		panic(err) // can't happen: strings always encode
-	}
-	return string(b)
-}
-
 // extra is a row with more columns than the function that scans it knows.
 type extra struct {
 	scanner

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -210,4 +211,12 @@ func scanRelease(row scanner) (r ReleaseRecord, err error) {
 		return r, fmt.Errorf("release %d: %w: time %q", r.Serial, blocklist.ErrDamaged, at)
 	}
 	return r, nil
+}
+
+func jsonArray(texts []string) string {
+	b, err := json.Marshal(texts)
+	if err != nil {
+		panic(err) // can't happen: strings always encode
+	}
+	return string(b)
 }
