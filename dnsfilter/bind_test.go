@@ -14,6 +14,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 	"github.com/argine-dns/argine/testdata/freeport"
+	"github.com/argine-dns/argine/testdata/peers"
 )
 
 // startNamed runs BIND as a validating resolver that forwards all queries to the server at the address. The last
@@ -33,7 +34,7 @@ func (s *signed) startNamed(t *testing.T, server netip.AddrPort, minimal string)
 // for byte, as from a BIND with minimal responses, uncached and cached.
 func TestBINDInFront(t *testing.T) {
 	t.Parallel()
-	needPrograms(t, "named", "nsd", "dnssec-keygen", "dnssec-signzone")
+	peers.Need(t, "named", "nsd", "dnssec-keygen", "dnssec-signzone")
 	s := signZones(t)
 	nsd := s.startNSD(t)
 	minimal, bind := s.startNamed(t, nsd, "yes"), s.startNamed(t, nsd, "no")

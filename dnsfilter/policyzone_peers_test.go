@@ -1,17 +1,14 @@
 package dnsfilter_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"net"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/assert"
@@ -21,6 +18,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/testdata/freeport"
 	"github.com/argine-dns/argine/testdata/longtest"
+	"github.com/argine-dns/argine/testdata/peers"
 )
 
 // randomZone returns a policy zone of random rules about the names and addresses of delegated. It has no triggers on name
@@ -100,12 +98,7 @@ func bindSettings(t *testing.T, dir, port, forward string, zones int) string {
 // TestPolicyZonesAsBIND asks this server and BIND the same questions, with the same random zones.
 func TestPolicyZonesAsBIND(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("it starts another program")
-	}
-	if _, err := exec.LookPath("named"); err != nil {
-		t.Skipf("named is not here: %v", err)
-	}
+	peers.Need(t, "named")
 	for round := range longtest.Rounds(1, 10) {
 		seed := uint64(round)
 		compareBIND(t, rand.New(rand.NewPCG(seed, 1)), seed)
@@ -133,7 +126,10 @@ func compareBIND(t *testing.T, r *rand.Rand, seed uint64) {
 	theirs := freeport.Addr(t)
 	_, port, err := net.SplitHostPort(theirs)
 	require.NoError(t, err)
-	startPeer(t, theirs, dir, "named", len(texts), "-g", "-c", bindSettings(t, dir, port, serveUpstream(t, up), len(texts)))
+	peers.Start(t, dir, "named", "-g", "-c", bindSettings(t, dir, port, serveUpstream(t, up), len(texts)))
+	for i := range texts {
+		peers.Await(t, theirs, fmt.Sprintf("ready%d.test", i), "NOERROR 203.0.113.99")
+	}
 	for _, name := range []string{"www.a", "a", "x.a", "deep.x.y.a", "y.a", "z.y.a", "www.b", "b", "none.b", "c.b", "www.c.b", "to-a.b", "to-b.a", "other"} {
 		for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeTXT} {
 			q := question(name+".example.", qtype)
@@ -141,30 +137,4 @@ func compareBIND(t *testing.T, r *rand.Rand, seed uint64) {
 			assert.Equal(t, want, got, "%s %s, seed %d, zones:\n%s", name, dns.TypeToString[qtype], seed, strings.Join(texts, "\n"))
 		}
 	}
-}
-
-// startPeer runs a program until the test ends, and waits until it answers by its policy zones.
-func startPeer(t *testing.T, addr, dir, name string, zones int, args ...string) {
-	t.Helper()
-	var log bytes.Buffer
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &log, &log
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		cancel()
-		_ = cmd.Wait() // it was killed
-		if t.Failed() && testing.Verbose() {
-			t.Logf("%s:\n%s", name, log.String())
-		}
-	})
-	require.Eventually(t, func() bool {
-		for i := range zones {
-			m, err := dns.Exchange(question(fmt.Sprintf("ready%d.test.", i), dns.TypeA), addr)
-			if err != nil || outcome(m) != "203.0.113.99 NOERROR" {
-				return false
-			}
-		}
-		return true
-	}, 20*time.Second, 50*time.Millisecond)
 }

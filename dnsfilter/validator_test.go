@@ -1,16 +1,12 @@
 package dnsfilter_test
 
 import (
-	"bytes"
-	"context"
 	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/assert"
@@ -20,6 +16,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 	"github.com/argine-dns/argine/testdata/freeport"
+	"github.com/argine-dns/argine/testdata/peers"
 )
 
 // signedZones are a signed zone, a signed one below it, and one below it that is not.
@@ -33,27 +30,9 @@ var signedZones = map[string]string{
 // signed is a folder with zones that dnssec-signzone has signed, and the anchor of the uppermost.
 type signed struct{ dir, ds, key string }
 
-func needPrograms(t *testing.T, names ...string) {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("it starts other programs")
-	}
-	for _, name := range names {
-		if _, err := exec.LookPath(name); err != nil {
-			t.Skipf("%s is not here: %v", name, err)
-		}
-	}
-}
-
 func (s *signed) run(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir = s.dir
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s %v\n%s", name, args, out)
-	return string(out)
+	return peers.Run(t, s.dir, name, args...)
 }
 
 func (s *signed) read(t *testing.T, name string) string {
@@ -83,22 +62,8 @@ func signZones(t *testing.T) *signed {
 // start runs a server until the test ends, and waits until it answers.
 func (s *signed) start(t *testing.T, addr, name string, args ...string) {
 	t.Helper()
-	var log bytes.Buffer
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, &log, &log
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		cancel()
-		_ = cmd.Wait() // it was killed
-		if t.Failed() {
-			t.Logf("%s:\n%s", name, log.String())
-		}
-	})
-	require.Eventually(t, func() bool {
-		m, err := dns.Exchange(question("www.signed.example.", dns.TypeA), addr)
-		return err == nil && m.Rcode == dns.RcodeSuccess
-	}, 20*time.Second, 50*time.Millisecond)
+	peers.Start(t, s.dir, name, args...)
+	peers.Await(t, addr, "www.signed.example", "NOERROR 192.0.2.1")
 }
 
 func (s *signed) startNSD(t *testing.T) netip.AddrPort {
@@ -128,7 +93,7 @@ func (s *signed) startUnbound(t *testing.T, server netip.AddrPort) string {
 // not listed is proved, whatever is asked for. What is listed is not let through, and can't be proved.
 func TestValidatorBehind(t *testing.T) {
 	t.Parallel()
-	needPrograms(t, "nsd", "unbound", "delv", "dnssec-keygen", "dnssec-signzone")
+	peers.Need(t, "nsd", "unbound", "delv", "dnssec-keygen", "dnssec-signzone")
 	s := signZones(t)
 	up, err := upstream.New(upstream.Endpoint{Addr: s.startNSD(t)})
 	require.NoError(t, err)
@@ -193,7 +158,7 @@ func (s *signed) delv(t *testing.T, server netip.AddrPort) {
 // denying it.
 func TestDnsmasqInFront(t *testing.T) {
 	t.Parallel()
-	needPrograms(t, "dnsmasq")
+	peers.Need(t, "dnsmasq")
 	addr, _ := serve(t, newServer(t, dnsfilter.Config{
 		Store:      newStore(t, map[string]string{"l": "blocked.signed.example\n=alone.signed.example"}),
 		Policy:     dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "l", Action: dnsfilter.NXDomain}}},

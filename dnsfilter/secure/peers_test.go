@@ -18,16 +18,10 @@ import (
 
 	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/testdata/freeport"
+	"github.com/argine-dns/argine/testdata/peers"
 )
 
-// Other people's clients and load balancers. A test is skipped where its program is not installed.
-
-func need(t *testing.T, program string) {
-	t.Helper()
-	if _, err := exec.LookPath(program); err != nil {
-		t.Skip(program + " is not installed")
-	}
-}
+// Other people's clients and load balancers.
 
 // output runs a program, for ten seconds at most.
 func output(t *testing.T, name string, args ...string) string {
@@ -47,7 +41,7 @@ func port(t *testing.T, addr string) string {
 
 func TestKdig(t *testing.T) {
 	t.Parallel()
-	need(t, "kdig")
+	peers.Installed(t, "kdig")
 	r := start(t, dnsfilter.Config{})
 	for option, addr := range map[string]string{"+tls": r.tls, "+https": r.https, "+https-get": r.https, "+quic": r.quic} {
 		ask := func(name string) string {
@@ -65,7 +59,7 @@ func TestKdig(t *testing.T) {
 
 func TestCurl(t *testing.T) {
 	t.Parallel()
-	need(t, "curl")
+	peers.Installed(t, "curl")
 	r := start(t, dnsfilter.Config{})
 	out := output(t, "curl", "-sv", "--doh-insecure", "--connect-timeout", "2", "--doh-url", "https://"+r.https+"/dns-query", "http://example.org:1/")
 	if strings.Contains(out, "does not support this") {
@@ -81,13 +75,13 @@ func TestLoad(t *testing.T) {
 	r := start(t, dnsfilter.Config{})
 	t.Run("h2load", func(t *testing.T) {
 		t.Parallel()
-		need(t, "h2load")
+		peers.Installed(t, "h2load")
 		out := output(t, "h2load", "-n", "2000", "-c", "10", "-m", "20", "https://"+r.https+"/dns-query?dns=AAABAAABAAAAAAAAB2V4YW1wbGUDb3JnAAABAAE")
 		assert.Contains(t, out, "2000 succeeded", out)
 	})
 	t.Run("dnsperf", func(t *testing.T) {
 		t.Parallel()
-		need(t, "dnsperf")
+		peers.Installed(t, "dnsperf")
 		file := filepath.Join(t.TempDir(), "queries")
 		require.NoError(t, os.WriteFile(file, []byte(strings.Repeat("example.org A\nnone.example.org A\n", 500)), 0o600))
 		out := output(t, "dnsperf", "-m", "dot", "-s", "127.0.0.1", "-p", port(t, r.tls), "-d", file, "-c", "10", "-n", "2")
@@ -98,7 +92,7 @@ func TestLoad(t *testing.T) {
 // TestDNSDist has dnsdist in front, which says for which clients it asks, over UDP and TCP.
 func TestDNSDist(t *testing.T) {
 	t.Parallel()
-	need(t, "dnsdist")
+	peers.Need(t, "dnsdist")
 	r := start(t, dnsfilter.Config{
 		Clients: networks("127.0.0.0/24", "127.0.5.0/24"), Proxies: networks("127.0.0.7/32"),
 		Policy: dnsfilter.Policy{Views: []dnsfilter.View{{Clients: networks("127.0.5.0/24")}}},
@@ -114,9 +108,7 @@ func TestDNSDist(t *testing.T) {
 	conf, front := filepath.Join(t.TempDir(), "dnsdist.conf"), freeport.Addr(t)
 	require.NoError(t, os.WriteFile(conf, fmt.Appendf(nil, "setLocal(%q)\nsetACL({\"127.0.0.0/8\"})\nsetSecurityPollSuffix(\"\")\n"+
 		"newServer({address=%q, source=\"127.0.0.7\", useProxyProtocol=true, checkName=\"example.org.\"})\n", front, at), 0o600))
-	dnsdist := exec.CommandContext(t.Context(), "dnsdist", "-C", conf, "--supervised", "--disable-syslog")
-	require.NoError(t, dnsdist.Start())
-	defer func() { _ = dnsdist.Process.Kill(); _ = dnsdist.Wait() }()
+	peers.Start(t, filepath.Dir(conf), "dnsdist", "-C", conf, "--supervised", "--disable-syslog")
 	ask := func(network, client string) (*dns.Msg, error) {
 		d := net.Dialer{LocalAddr: net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(client), 0)), Timeout: 3 * time.Second}
 		if network == "tcp" {

@@ -1,13 +1,11 @@
 package service_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -21,6 +19,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/logtest"
 	"github.com/argine-dns/argine/dnsfilter/service"
 	"github.com/argine-dns/argine/testdata/freeport"
+	"github.com/argine-dns/argine/testdata/peers"
 )
 
 // listServer is a web server with one list.
@@ -195,7 +194,7 @@ func TestStaleList(t *testing.T) {
 // TestListFromNginx fetches a list from a real web server, by its ETag and with gzip.
 func TestListFromNginx(t *testing.T) {
 	t.Parallel()
-	needProgram(t, "nginx")
+	peers.Need(t, "nginx")
 	r := newFolder(t, "")
 	dir, addr := t.TempDir(), freeport.Addr(t)
 	serve := func(text string) {
@@ -215,10 +214,7 @@ http {
 	server { listen %s; root %s; }
 }
 `, addr, dir))
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	nginx := exec.CommandContext(ctx, "nginx", "-p", dir, "-c", filepath.Join(dir, "nginx.conf"), "-e", "stderr")
-	require.NoError(t, nginx.Start())
-	t.Cleanup(func() { cancel(); _ = nginx.Wait() }) // it was killed
+	peers.Start(t, dir, "nginx", "-p", dir, "-c", filepath.Join(dir, "nginx.conf"), "-e", "stderr")
 	r.settings(t, "lists:\n  - {name: ads, url: http://"+addr+"/list.txt, allow_http: on}\n")
 	r.start(t)
 	require.Eventually(t, func() bool { return r.list(t, "ads").Fetch.Fetched == 1 || r.list(t, "ads").Fetch.Failed > 0 }, 20*time.Second, 20*time.Millisecond)

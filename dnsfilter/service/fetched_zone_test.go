@@ -1,7 +1,6 @@
 package service_test
 
 import (
-	"bytes"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/argine-dns/argine/dnsfilter/service"
 	"github.com/argine-dns/argine/testdata/freeport"
+	"github.com/argine-dns/argine/testdata/peers"
 )
 
 // primary is a named with the zone feed.example, which nsupdate changes.
@@ -27,8 +27,6 @@ type primary struct {
 // newPrimary starts a named that notifies an address.
 func newPrimary(t *testing.T, notify string) *primary {
 	t.Helper()
-	needProgram(t, "named")
-	needProgram(t, "nsupdate")
 	p := &primary{t: t, dir: t.TempDir(), addr: freeport.Addr(t)}
 	port := p.addr[strings.LastIndexByte(p.addr, ':')+1:]
 	host, to, _ := strings.Cut(notify, ":")
@@ -46,26 +44,8 @@ zone "feed.example" { type primary; file "feed.zone"; allow-transfer { key trans
 
 func (p *primary) start() {
 	p.t.Helper()
-	var log bytes.Buffer
-	cmd := exec.Command("named", "-g", "-n", "1", "-c", filepath.Join(p.dir, "named.conf"))
-	cmd.Dir, cmd.Stdout, cmd.Stderr = p.dir, &log, &log
-	require.NoError(p.t, cmd.Start())
-	stopped := false
-	p.stop = func() {
-		if !stopped {
-			stopped = true
-			_ = cmd.Process.Kill()
-			_ = cmd.Wait() // it was killed
-			if p.t.Failed() {
-				p.t.Logf("named:\n%s", log.String())
-			}
-		}
-	}
-	p.t.Cleanup(p.stop)
-	require.Eventually(p.t, func() bool {
-		m, err := dns.Exchange(question("feed.example.", dns.TypeSOA), p.addr)
-		return err == nil && len(m.Answer) > 0
-	}, 20*time.Second, 50*time.Millisecond)
+	p.stop = peers.Start(p.t, p.dir, "named", "-g", "-n", "1", "-c", filepath.Join(p.dir, "named.conf")).Stop
+	peers.Await(p.t, p.addr, "feed.example", "NOERROR")
 }
 
 // update changes the zone by lines of nsupdate.
@@ -82,7 +62,7 @@ func (p *primary) update(lines ...string) {
 // TestZoneFromNamed follows a zone of a named, by NOTIFY and IXFR with TSIG, and keeps it when named is gone.
 func TestZoneFromNamed(t *testing.T) {
 	t.Parallel()
-	needProgram(t, "named")
+	peers.Need(t, "named", "nsupdate")
 	r := newFolder(t, "")
 	p := newPrimary(t, r.addr)
 	r.write(t, "feed.key", transferKey)

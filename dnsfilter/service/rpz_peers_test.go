@@ -1,13 +1,11 @@
 package service_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,6 +21,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 	"github.com/argine-dns/argine/dnsfilter/rpz"
 	"github.com/argine-dns/argine/testdata/longtest"
+	"github.com/argine-dns/argine/testdata/peers"
 )
 
 const transferKey = "key \"transfer.example\" {\n\talgorithm hmac-sha256;\n\tsecret \"c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IHNlY3I=\";\n};\n"
@@ -38,17 +37,6 @@ type peer struct {
 // peerPlace says where the peer answers (port), whom it asks (forward), and where it copies the zone from.
 type peerPlace struct{ dir, port, forward, primary, file, cert string }
 
-// example returns a file of examples/rpz with some words replaced.
-func example(t *testing.T, name string, words ...string) string {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join("../../examples/rpz", name))
-	require.NoError(t, err)
-	for i := 0; i < len(words); i += 2 {
-		require.Contains(t, string(text), words[i], name)
-	}
-	return strings.NewReplacer(words...).Replace(string(text))
-}
-
 // startBIND writes the settings of BIND as a secondary over TCP, or over TLS (RFC 9103) if the place has a certificate.
 func startBIND(t *testing.T, p peerPlace) []string {
 	t.Helper()
@@ -60,24 +48,24 @@ func startBIND(t *testing.T, p peerPlace) []string {
 		secured = fmt.Sprintf("tls primary { ca-file %q; remote-hostname \"resolver.example\"; };\n", p.cert)
 		key += " tls primary"
 	}
-	writeFile(t, p.dir, "named.conf", "controls { };\n"+secured+example(t, "named.conf", `include "/etc/bind/transfer.key";`, transferKey, "options {", own,
+	writeFile(t, p.dir, "named.conf", "controls { };\n"+secured+peers.Exchanged(t, "../../examples/rpz/named.conf", `include "/etc/bind/transfer.key";`, transferKey, "options {", own,
 		"192.0.2.1 key transfer.example", "127.0.0.1 port "+p.primary+" "+key))
 	return []string{"-g", "-c", filepath.Join(p.dir, "named.conf")}
 }
 
-func peers() map[string]peer {
+func secondaries() map[string]peer {
 	return map[string]peer{
 		"bind":          {program: "named", zone: "csam.rpz.example", key: "transfer.key", notify: true, start: startBIND},
 		"bind over tls": {program: "named", zone: "csam.rpz.example", key: "transfer.key", notify: true, tls: true, start: startBIND},
 		"unbound": {program: "unbound", zone: "unbound.rpz.example", key: "none", notify: true, start: func(t *testing.T, p peerPlace) []string {
-			writeFile(t, p.dir, "unbound.conf", example(t, "unbound.conf", "primary: 192.0.2.1", "primary: 127.0.0.1@"+p.primary, "192.0.2.1", "127.0.0.1")+
+			writeFile(t, p.dir, "unbound.conf", peers.Exchanged(t, "../../examples/rpz/unbound.conf", "primary: 192.0.2.1", "primary: 127.0.0.1@"+p.primary, "192.0.2.1", "127.0.0.1")+
 				fmt.Sprintf("server:\n interface: 127.0.0.1\n port: %s\n username: \"\"\n chroot: \"\"\n directory: %q\n pidfile: \"\"\n use-syslog: no\n do-daemonize: no\n"+
 					" do-not-query-localhost: no\n cache-max-ttl: 0\n cache-max-negative-ttl: 0\n local-zone: \"test.\" nodefault\n"+
 					"remote-control:\n control-enable: no\nforward-zone:\n name: \".\"\n forward-addr: 127.0.0.1@%s\n", p.port, p.dir, p.forward))
 			return []string{"-d", "-c", filepath.Join(p.dir, "unbound.conf")}
 		}},
 		"powerdns": {program: "pdns_recursor", zone: "csam.rpz.example", key: "transfer.key", start: func(t *testing.T, p peerPlace) []string {
-			writeFile(t, p.dir, "recursor.lua", example(t, "recursor.lua", "192.0.2.1", "127.0.0.1:"+p.primary))
+			writeFile(t, p.dir, "recursor.lua", peers.Exchanged(t, "../../examples/rpz/recursor.lua", "192.0.2.1", "127.0.0.1:"+p.primary))
 			return []string{
 				"--config-dir=" + p.dir, "--socket-dir=" + p.dir, "--local-address=127.0.0.1", "--local-port=" + p.port,
 				"--forward-zones-recurse=.=127.0.0.1:" + p.forward, "--lua-config-file=" + filepath.Join(p.dir, "recursor.lua"), "--dont-query=",
@@ -87,42 +75,10 @@ func peers() map[string]peer {
 		}},
 		"knot": {program: "kresd", zone: "csam.rpz.example", key: "none", start: func(t *testing.T, p peerPlace) []string {
 			writeFile(t, p.dir, "kresd.conf", fmt.Sprintf("net.listen('127.0.0.1', %s, {kind='dns'})\ntrust_anchors.remove('.')\ncache.size = 2 * MB\n", p.port)+
-				example(t, "kresd.conf", "/var/lib/dnsfilter/csam.zone", p.file, "192.0.2.2", "127.0.0.1@"+p.forward))
+				peers.Exchanged(t, "../../examples/rpz/kresd.conf", "/var/lib/dnsfilter/csam.zone", p.file, "192.0.2.2", "127.0.0.1@"+p.forward))
 			return []string{"-n", "-c", filepath.Join(p.dir, "kresd.conf"), p.dir}
 		}},
 	}
-}
-
-func needProgram(t *testing.T, name string) {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("it starts other programs")
-	}
-	if _, err := exec.LookPath(name); err != nil {
-		t.Skipf("%s is not here: %v", name, err)
-	}
-}
-
-// startProgram runs a program until the test ends, and waits until it answers at an address.
-func startProgram(t *testing.T, addr, dir, name string, args ...string) *bytes.Buffer {
-	t.Helper()
-	var log bytes.Buffer
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &log, &log
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		cancel()
-		_ = cmd.Wait() // it was killed
-		if t.Failed() {
-			t.Logf("%s:\n%s", name, log.String())
-		}
-	})
-	require.Eventually(t, func() bool {
-		m, err := dns.Exchange(question("free.test.", dns.TypeA), addr)
-		return err == nil && m.Rcode == dns.RcodeSuccess && len(m.Answer) > 0
-	}, 20*time.Second, 50*time.Millisecond)
-	return &log
 }
 
 // change adds and removes entries and brings the release to the origin.
@@ -174,10 +130,10 @@ func answerText(m *dns.Msg) string {
 // within two seconds of the origin's acceptance, and give the verdicts of the resolver itself.
 func TestPolicyZonePeers(t *testing.T) {
 	t.Parallel()
-	for name, p := range peers() {
+	for name, p := range secondaries() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			needProgram(t, p.program)
+			peers.Need(t, p.program)
 			if p.program == "kresd" { // without this library it does not see that the zone file has changed
 				if _, err := os.Stat("/usr/share/lua/5.1/cqueues"); err != nil {
 					t.Skipf("lua-cqueues is not here: %v", err)
@@ -220,7 +176,8 @@ func testPeer(t *testing.T, p peer) {
 	r.start(t)
 	require.Eventually(t, func() bool { return zoneOf(t, r).Serial > 0 }, 10*time.Second, 10*time.Millisecond, r.log)
 	place.forward = r.upstreamPort(t)
-	startProgram(t, addr, place.dir, p.program, p.start(t, place)...)
+	peers.Start(t, place.dir, p.program, p.start(t, place)...)
+	peers.Await(t, addr, "free.test", "NOERROR 192.0.2.3")
 	awaitVerdict(t, addr, "0.test.", "NXDOMAIN ", 20*time.Second)
 
 	names := []string{"test.", "other.test.", "a.7.test.", "x.a.7.test.", "ok.10.test.", "x.ok.10.test.", "10.test."}
