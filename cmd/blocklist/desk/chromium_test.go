@@ -166,7 +166,7 @@ func (w *window) word(key string, args ...any) string {
 	return text
 }
 
-// open loads a page of the desk.
+// open loads a page of the desk, which is to be a good one.
 func (w *window) open(path string) {
 	w.t.Helper()
 	w.load(chromedp.Navigate(w.base + path))
@@ -175,12 +175,18 @@ func (w *window) open(path string) {
 // load does what leads to another page, and waits for it. The page is to be a good one.
 func (w *window) load(step chromedp.Action[chromedp.Void]) {
 	w.t.Helper()
+	require.Less(w.t, w.visit(step), int64(400), "%s", evaluate[string](w, "location.href+document.body.innerText"))
+	w.check()
+}
+
+// visit does what leads to another page, waits for it, and returns the status of its answer.
+func (w *window) visit(step chromedp.Action[chromedp.Void]) int64 {
+	w.t.Helper()
 	ctx, cancel := w.limited()
 	defer cancel()
 	answer, err := chromedp.RunResponse(ctx, step)
 	require.NoError(w.t, err)
-	require.Less(w.t, answer.Status, int64(400), "%s: %s", answer.URL, w.text())
-	w.check()
+	return answer.Status
 }
 
 // check fails if the page is wider than the window, or something has happened that must not.
@@ -208,8 +214,7 @@ func (w *window) sees(text string) {
 // find returns the element that a screen reader calls so.
 func (w *window) find(role, name string) cdp.BackendNodeID {
 	w.t.Helper()
-	root := call(w, dom.GetDocument, dom.GetDocumentParams{}).Root
-	found := call(w, accessibility.QueryAXTree, accessibility.QueryAXTreeParams{NodeID: root.NodeID, AccessibleName: name, Role: role})
+	found := call(w, accessibility.QueryAXTree, accessibility.QueryAXTreeParams{ObjectID: w.object("document"), AccessibleName: name, Role: role})
 	for _, n := range found.Nodes {
 		if !n.Ignored {
 			return n.BackendDOMNodeID
@@ -222,11 +227,17 @@ func (w *window) find(role, name string) cdp.BackendNodeID {
 // press activates a link or a button, and waits for the page behind it.
 func (w *window) press(role, name string) {
 	w.t.Helper()
+	w.load(w.pressing(role, name))
+}
+
+// pressing activates a link or a button.
+func (w *window) pressing(role, name string) chromedp.Action[chromedp.Void] {
+	w.t.Helper()
 	node := w.find(role, name)
-	w.load(chromedp.Func(func(context.Context, *chromedp.Target) error {
+	return chromedp.Func(func(context.Context, *chromedp.Target) error {
 		w.activate(node)
 		return nil
-	}))
+	})
 }
 
 // activate clicks on an element, or presses a key on it.
@@ -284,8 +295,19 @@ func (w *window) tabTo(node cdp.BackendNodeID) {
 // focused returns the element with the focus.
 func (w *window) focused() cdp.BackendNodeID {
 	w.t.Helper()
-	element := call(w, runtime.Evaluate, runtime.EvaluateParams{Expression: "document.activeElement"}).Result
-	return call(w, dom.DescribeNode, dom.DescribeNodeParams{ObjectID: element.ObjectID}).Node.BackendNodeID
+	return w.node("document.activeElement")
+}
+
+// node returns the element that an expression has.
+func (w *window) node(expression string) cdp.BackendNodeID {
+	w.t.Helper()
+	return call(w, dom.DescribeNode, dom.DescribeNodeParams{ObjectID: w.object(expression)}).Node.BackendNodeID
+}
+
+// object returns what an expression has.
+func (w *window) object(expression string) runtime.RemoteObjectID {
+	w.t.Helper()
+	return call(w, runtime.Evaluate, runtime.EvaluateParams{Expression: expression}).Result.ObjectID
 }
 
 // download presses a button whose answer is a file, and returns its path.
@@ -319,9 +341,7 @@ func (w *window) choose(selector string, files ...string) {
 	defer cancel()
 	call(w, cdppage.SetInterceptFileChooserDialog, cdppage.SetInterceptFileChooserDialogParams{Enabled: true})
 	opened := chromedp.Events(ctx, cdppage.FileChooserOpened)
-	root := call(w, dom.GetDocument, dom.GetDocumentParams{}).Root
-	field := call(w, dom.QuerySelector, dom.QuerySelectorParams{NodeID: root.NodeID, Selector: selector}).NodeID
-	w.activate(call(w, dom.DescribeNode, dom.DescribeNodeParams{NodeID: field}).Node.BackendNodeID)
+	w.activate(w.node(fmt.Sprintf("document.querySelector(%q)", selector)))
 	for e, err := range opened {
 		require.NoError(w.t, err)
 		call(w, dom.SetFileInputFiles, dom.SetFileInputFilesParams{Files: files, BackendNodeID: e.BackendNodeID})

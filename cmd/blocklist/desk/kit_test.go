@@ -23,31 +23,45 @@ import (
 	"github.com/argine-dns/argine/cmd/blocklist/desk"
 )
 
-// agency is a list with one officer, and a desk for it.
+// agency is a list with its officers, and a desk for it.
 type agency struct {
 	*publish.Ledger
-	dir     string
-	officer crypto.Signer
-	server  *httptest.Server
-	desk    *desk.Desk
-	links   []string // paths that the desk has shown
+	dir      string
+	officers []crypto.Signer // as many as sign
+	server   *httptest.Server
+	desk     *desk.Desk
+	links    []string // paths that the desk has shown
 }
 
-// newAgency makes a list whose root is signed.
+// newAgency makes a list whose root is signed. It has one officer.
 func newAgency(t testing.TB) *agency {
 	t.Helper()
+	return newAgencyOf(t, 1, "anna")
+}
+
+// newAgencyOf makes a list with officers, of whom the first ones sign.
+func newAgencyOf(t testing.TB, threshold int, officers ...string) *agency {
+	t.Helper()
 	home := t.TempDir()
-	public, err := keys.Generate(filepath.Join(home, "anna.key"), filepath.Join(home, "anna.pub"), "anna", "")
-	require.NoError(t, err)
+	a := &agency{dir: filepath.Join(home, "agency")}
+	var public []string
+	for i, name := range officers {
+		key := filepath.Join(home, name+".key")
+		text, err := keys.Generate(key, filepath.Join(home, name+".pub"), name, "")
+		require.NoError(t, err)
+		public = append(public, text)
+		if i < threshold {
+			signer, err := keys.Load(key, nil)
+			require.NoError(t, err)
+			a.officers = append(a.officers, signer)
+		}
+	}
 	online, err := keys.Generate(filepath.Join(home, "online.key"), filepath.Join(home, "online.pub"), "origin", "")
 	require.NoError(t, err)
-	a := &agency{dir: filepath.Join(home, "agency")}
 	require.NoError(t, publish.Init(t.Context(), a.dir, publish.InitOptions{
-		List: "it.example/test", OriginKey: online, Officers: []string{public}, Threshold: 1, Author: "anna",
+		List: "it.example/test", OriginKey: online, Officers: public, Threshold: threshold, Author: "anna",
 		Urgent: publish.UrgentLimits{Entries: 5, Hours: 24},
 	}))
-	a.officer, err = keys.Load(filepath.Join(home, "anna.key"), nil)
-	require.NoError(t, err)
 	a.Ledger, err = publish.Open(a.dir)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, a.Close()) })
@@ -55,11 +69,19 @@ func newAgency(t testing.TB) *agency {
 	return a
 }
 
+// sign has all officers sign what is pending.
 func (a *agency) sign(t testing.TB) {
+	t.Helper()
+	for _, officer := range a.officers {
+		a.signBy(t, officer)
+	}
+}
+
+func (a *agency) signBy(t testing.TB, officer crypto.Signer) {
 	t.Helper()
 	p, err := a.Pending()
 	require.NoError(t, err)
-	_, err = a.Sign(t.Context(), p, a.officer)
+	_, err = a.Sign(t.Context(), p, officer)
 	require.NoError(t, err)
 }
 

@@ -45,7 +45,7 @@ func (a *agency) signed(t *testing.T, request string) string {
 	q, err := publish.OpenRequest(strings.NewReader(request), root, nil)
 	require.NoError(t, err)
 	defer q.Close()
-	signature, err := q.Sign(a.officer)
+	signature, err := q.Sign(a.officers[0])
 	require.NoError(t, err)
 	return string(signature)
 }
