@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 
@@ -95,11 +96,14 @@ func (s *sorter) sorted() (itemReader, error) {
 	return &distinct{from: m}, nil
 }
 
-// close removes the temporary files.
+// close removes the temporary files. A snapshot that was saved has removed them already.
 func (s *sorter) close() error {
 	var err error
 	for _, f := range s.runs {
-		err = errors.Join(err, f.Close(), os.Remove(f.Name()))
+		err = errors.Join(err, f.Close())
+		if gone := os.Remove(f.Name()); !errors.Is(gone, fs.ErrNotExist) {
+			err = errors.Join(err, gone)
+		}
 	}
 	return err
 }
