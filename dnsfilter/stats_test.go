@@ -39,12 +39,13 @@ func TestStatsOfTheCacheAndOfStaleAnswers(t *testing.T) {
 		ask(t, server, "udp", question("a.example.", dns.TypeA))
 		assert.EqualValues(t, 2, server.Stats().Stale)
 		down.Store(false)
-		for i := range 50_000 {
+		const many = 15_000
+		for i := range many {
 			ask(t, server, "udp", question(fmt.Sprintf("%d.example.", i), dns.TypeA))
 		}
 		after := server.Stats().Cache
-		assert.Less(t, after.Answers, 50_000)
-		assert.EqualValues(t, 50_001, uint64(after.Answers)+after.Evicted, "each is there, or was evicted")
+		assert.Less(t, after.Answers, many)
+		assert.EqualValues(t, many+1, uint64(after.Answers)+after.Evicted, "each is there, or was evicted")
 		assert.LessOrEqual(t, after.Used, after.Limit)
 		server.Flush(".")
 		assert.Zero(t, server.Stats().Cache.Answers)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/internal/trust/trusttest"
+	"github.com/argine-dns/argine/testdata/longtest"
 )
 
 func TestPushOverHTTP(t *testing.T) {
@@ -150,7 +151,7 @@ func TestRunSignsAgain(t *testing.T) {
 		first, _ := read()
 		go h.Run(t.Context())
 		last := first
-		for range 10 * 24 {
+		for range longtest.Rounds(2, 10) * 24 {
 			time.Sleep(time.Hour + time.Second)
 			synctest.Wait()
 			ts, snapshot := read()

@@ -43,12 +43,13 @@ func TestMain(m *testing.M) {
 }
 
 func TestScripts(t *testing.T) {
+	var all workers
 	testscript.Run(t, testscript.Params{
 		Dir: scripts(t),
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("ORIGIN_ADDRESS", freeport.Addr(t))
 			e.Setenv("XDG_STATE_HOME", filepath.Join(e.WorkDir, "state"))
-			return startWorker(e)
+			return all.lend(t, e)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"sql":     sqlCommand,

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -20,8 +21,8 @@ import (
 // asWorker is set for a copy of the test binary that is to be a [worker].
 const asWorker = "BLOCKLIST_TEST_AS_WORKER"
 
-// worker is a process that runs the commands of one script, one after another. To start a process takes as long as
-// most commands do.
+// worker is a process that runs commands one after another, those of one script at a time. To start a process takes as
+// long as most commands do.
 type worker struct {
 	commands *json.Encoder
 	results  *json.Decoder
@@ -66,28 +67,59 @@ func work(in io.Reader, out io.Writer) error {
 	}
 }
 
-// startWorker starts the worker of a script, which ends with it.
-func startWorker(e *testscript.Env) error {
+// workers are the idle ones.
+type workers struct {
+	mu   sync.Mutex
+	idle []worker
+}
+
+// lend gives a script a worker until its end: an idle one, or a new one.
+func (all *workers) lend(t *testing.T, e *testscript.Env) error {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	if len(all.idle) == 0 {
+		w, err := startWorker(t)
+		if err != nil {
+			return err
+		}
+		all.idle = append(all.idle, w)
+	}
+	last := len(all.idle) - 1
+	w := all.idle[last]
+	all.idle = all.idle[:last]
+	e.Values[worker{}] = w
+	e.Defer(func() {
+		all.mu.Lock()
+		defer all.mu.Unlock()
+		all.idle = append(all.idle, w)
+	})
+	return nil
+}
+
+// startWorker starts a worker, which ends with the test.
+func startWorker(t *testing.T) (w worker, err error) {
 	program, err := os.Executable()
 	if err != nil {
-		return err
+		return w, err
 	}
 	cmd := exec.Command(program)
 	cmd.Env, cmd.Stderr = append(os.Environ(), asWorker+"=1"), os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
-		return err
+		return w, err
 	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return err
+		return w, err
 	}
-	e.Values[worker{}] = worker{json.NewEncoder(in), json.NewDecoder(out)}
-	e.Defer(func() {
+	if err := cmd.Start(); err != nil {
+		return w, err
+	}
+	t.Cleanup(func() {
 		in.Close()
 		cmd.Wait()
 	})
-	return cmd.Start()
+	return worker{json.NewEncoder(in), json.NewDecoder(out)}, nil
 }
 
 // workCommand is exec blocklist in the script's worker: work ARGUMENT...

@@ -305,7 +305,7 @@ func TestAgainstOracle(t *testing.T) {
 	r := newRepository(t)
 	require.NoError(t, verdict(r.chain))
 	compare(t, r.chain)
-	step := longtest.Rounds(421, 23) // all of them take a quarter of an hour; the fuzzer covers the rest
+	step := longtest.Rounds(1201, 23) // all of them take a quarter of an hour; the fuzzer covers the rest
 	accepted, n := 0, 0
 	for which := range docs {
 		for node := 0; ; node++ {

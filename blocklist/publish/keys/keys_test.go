@@ -16,6 +16,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/notekey"
 	"github.com/argine-dns/argine/blocklist/publish/keys"
+	"github.com/argine-dns/argine/testdata/longtest"
 )
 
 func phrase(text string) func() (string, error) {
@@ -23,6 +24,7 @@ func phrase(text string) func() (string, error) {
 }
 
 func TestKeygenEncrypted(t *testing.T) {
+	longtest.Only(t, "to encrypt with a passphrase takes a second, and so does to decrypt")
 	dir := t.TempDir()
 	path, publicPath := filepath.Join(dir, "anna.key"), filepath.Join(dir, "anna.pub")
 	public, err := keys.Generate(path, publicPath, "anna", "correct horse")
