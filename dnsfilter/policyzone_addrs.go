@@ -23,6 +23,14 @@ func keyOfPrefix(p netip.Prefix) prefixKey {
 	return prefixKey{p.Addr().As16(), uint8(p.Bits() + 128 - p.Addr().BitLen())}
 }
 
+// prefix returns the prefix of a key.
+func (k prefixKey) prefix() netip.Prefix {
+	if a := netip.AddrFrom16(k.addr); a.Is4In6() {
+		return netip.PrefixFrom(a.Unmap(), int(k.bits)-96)
+	}
+	return netip.PrefixFrom(netip.AddrFrom16(k.addr), int(k.bits))
+}
+
 // at returns the rule of a masked prefix, or noRule.
 func (t *prefixTable) at(p netip.Prefix) zoneRule { return t.rules[keyOfPrefix(p)] }
 

@@ -69,6 +69,17 @@ func (t *nameTable) find(name []byte) (rule zoneRule, node uint32, below bool) {
 	return t.nodes[node].exact, node, false
 }
 
+// get returns the rules of a name, which may be missing.
+func (t *nameTable) get(name []byte) nameNode {
+	if name[0] == 0 {
+		return t.nodes[0]
+	}
+	if node := t.slots[t.slot(name)]; node != 0 {
+		return t.nodes[node]
+	}
+	return nameNode{}
+}
+
 // at returns the rule of a name, or of the wildcard below it, to be set. It adds the name, and those above it.
 func (t *nameTable) at(name []byte, below bool) *zoneRule {
 	node := t.add(name)

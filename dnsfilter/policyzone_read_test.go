@@ -120,3 +120,17 @@ func BenchmarkPolicyZone(b *testing.B) {
 		require.NoError(b, err)
 	}
 }
+
+// TestPolicyZoneReview compares two states of a zone.
+func TestPolicyZoneReview(t *testing.T) {
+	t.Parallel()
+	before := policyZone(t, "a.example CNAME .", "b.example CNAME rpz-passthru.", "32.1.2.0.192.rpz-ip CNAME .", "d.example CNAME rpz-tcp-only.")
+	now := policyZone(t, "a.example CNAME *.", "b.example CNAME .", "*.b.example CNAME .", "* CNAME .", "c.example CNAME rpz-passthru.", "d.example A 192.0.2.1",
+		"32.1.2.0.192.rpz-ip CNAME .", "24.0.2.0.192.rpz-ip CNAME .", "48.zz.7.db8.2001.rpz-nsip A 192.0.2.1", "0.0.0.0.0.rpz-ip CNAME .", "1.zz.rpz-ip CNAME .", "ns.example.rpz-nsdname CNAME .", "24.0.113.0.203.rpz-client-ip CNAME .")
+	var entries []string
+	added := now.Review(before, func(e blocklist.Entry) { entries = append(entries, e.Target()) })
+	assert.Equal(t, 9, added)
+	assert.ElementsMatch(t, []string{"=b.example", "b.example", "", "=d.example", "192.0.2.0/24", "2001:db8:7::/48", "0.0.0.0/0", "::/1", "=ns.example"}, entries)
+	added = now.Review(now, func(e blocklist.Entry) { t.Error(e) })
+	assert.Zero(t, added)
+}

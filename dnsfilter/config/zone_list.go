@@ -31,7 +31,7 @@ func (l *List) setZone(given map[string]bool) {
 
 // zoneContradictions returns a message for each key that a policy zone can't have.
 func (l *List) zoneContradictions(given map[string]bool) (why []string) {
-	for _, key := range []string{"scope", "stop_page", "categories", "divert", "guard"} {
+	for _, key := range []string{"scope", "stop_page", "categories", "divert"} {
 		if given["rpz"] && given[key] {
 			why = append(why, key+" is for lists of entries; a policy zone says itself what happens to what")
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/guard"
+	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/config"
 	"github.com/argine-dns/argine/dnsfilter/internal/tempstore"
 )
@@ -49,7 +50,7 @@ func ReadFiles(s *config.Settings) (checks []FileCheck, err error) {
 		return nil
 	})
 	for _, l := range s.ZoneLists() {
-		c, err := checkZone(l)
+		c, err := by.checkZone(l, zoneCopies(s.State))
 		if err != nil {
 			wrong = append(wrong, s.FileError(l.LocalFile(), err))
 			continue
@@ -67,15 +68,19 @@ func ReadFiles(s *config.Settings) (checks []FileCheck, err error) {
 	return checks, err
 }
 
-// checkZone reads the file of a policy zone.
-func checkZone(l *config.List) (FileCheck, error) {
+// checkZone reads the file of a policy zone. What is in force already, as its copy says, is not held.
+func (g guards) checkZone(l *config.List, copies string) (FileCheck, error) {
 	f := l.LocalFile()
 	c := FileCheck{List: f.List, File: f.Path, Awaited: f.Awaited()}
 	if c.Awaited {
 		return c, nil
 	}
-	r, err := readZone(f, l.Rule.Zone)
-	c.Entries, c.FileReport = uint64(r.Rules), zoneFileReport(r)
+	f.Unguarded = f.Unguarded || sameFile(zoneCopy(copies, f.List), f.Path)
+	now, held, err := g.readZone(f, dnsfilter.NewPolicyZone(l.RPZ), dnsfilter.NewPolicyZone(l.RPZ), zoneState{})
+	c.Entries, c.FileReport = uint64(now.report.Rules), zoneFileReport(now.report)
+	if held != nil {
+		c.Held = held.Report
+	}
 	return c, err
 }
 

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist/subscribe"
@@ -43,8 +42,8 @@ func (s *Service) serveControl(ctx context.Context, control *controlSocket) {
 func (s *Service) control() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { writeControl(w, s.report()) })
-	mux.HandleFunc("POST /accept", s.decide((*subscribe.Subscription).Accept, s.local.accept))
-	mux.HandleFunc("POST /reject", s.decide((*subscribe.Subscription).Reject, s.local.reject))
+	mux.HandleFunc("POST /accept", s.decide(s.accept))
+	mux.HandleFunc("POST /reject", s.decide(s.reject))
 	mux.HandleFunc("POST /apply", s.serveApply)
 	mux.HandleFunc("POST /handover", s.serveHandover)
 	mux.HandleFunc("POST /reload", s.serveReload)
@@ -55,15 +54,13 @@ func (s *Service) control() http.Handler {
 	return mux
 }
 
-// decide returns a handler for a decision about a hold: of a signed list's release, or of a local file.
-func (s *Service) decide(signed func(*subscribe.Subscription, context.Context, string) error,
-	local func(config.LocalFile, guards, string) error,
-) http.HandlerFunc {
+// decide returns a handler for a decision about a hold.
+func (s *Service) decide(by func(context.Context, holdDecision) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var d holdDecision
 		err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxControlRequest)).Decode(&d)
 		if err == nil {
-			err = s.decideHold(r.Context(), d, signed, local)
+			err = by(r.Context(), d)
 		}
 		if err != nil {
 			refuseControl(w, err)
@@ -73,24 +70,52 @@ func (s *Service) decide(signed func(*subscribe.Subscription, context.Context, s
 	}
 }
 
-// decideHold decides about a hold.
-func (s *Service) decideHold(ctx context.Context, d holdDecision,
-	signed func(*subscribe.Subscription, context.Context, string) error,
-	local func(config.LocalFile, guards, string) error,
+// accept accepts what is on hold: of a signed list's release, of a local file, or of a policy zone.
+func (s *Service) accept(ctx context.Context, d holdDecision) error {
+	current := s.active.Load()
+	by := current.guards
+	return s.decideHold(d,
+		func(f *subscribe.Subscription) error { return f.Accept(ctx, d.ID) },
+		func(f config.LocalFile) error { return s.local.accept(f, by, d.ID) },
+		func(l *config.List) error { return s.zoneLists.accept(l, by, d.ID) })
+}
+
+// reject rejects what is on hold.
+func (s *Service) reject(ctx context.Context, d holdDecision) error {
+	return s.decideHold(d,
+		func(f *subscribe.Subscription) error { return f.Reject(ctx, d.ID) },
+		func(config.LocalFile) error { return s.local.reject(d.List, d.ID) },
+		func(*config.List) error { return s.local.reject(d.List, d.ID) })
+}
+
+// decideHold decides about a hold, by the kind of its list.
+func (s *Service) decideHold(d holdDecision, signed func(*subscribe.Subscription) error,
+	local func(config.LocalFile) error, zone func(*config.List) error,
 ) error {
 	current := s.active.Load()
-	files := current.settings.LocalFiles()
-	file := slices.IndexFunc(files, func(f config.LocalFile) bool { return f.List == d.List })
-	switch f := current.subscriptions[d.List]; {
-	case f != nil:
-		return signed(f.sub, ctx, d.ID)
-	case file < 0:
-		return fmt.Errorf("there is no list %.80q: no signed one is followed, and no file has that name", d.List)
+	if f := current.subscriptions[d.List]; f != nil {
+		return signed(f.sub)
 	}
-	if err := local(files[file], current.guards, d.ID); err != nil {
-		return fmt.Errorf("deciding about %.40q of %s: %w", d.ID, d.List, err)
+	err := fmt.Errorf("there is no list %.80q: no signed one is followed, and no file has that name", d.List)
+	for _, f := range current.settings.LocalFiles() {
+		if f.List == d.List {
+			return deciding(d, local(f))
+		}
 	}
-	return nil
+	for _, l := range current.settings.ZoneLists() {
+		if l.Rule.List == d.List {
+			return deciding(d, zone(l))
+		}
+	}
+	return err
+}
+
+// deciding says in an error which hold it is about.
+func deciding(d holdDecision, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("deciding about %.40q of %s: %w", d.ID, d.List, err)
 }
 
 func (s *Service) serveReload(w http.ResponseWriter, r *http.Request) {

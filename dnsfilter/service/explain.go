@@ -172,11 +172,14 @@ func readChanged(s *config.Settings, held, fresh *blocklist.Store, log *slog.Log
 			}
 		}
 		if hold != nil {
-			log.Warn("the guards hold the file as it is now", slog.String("list", f.List),
-				slog.Bool("enforced_as_before", isHeld))
+			logHeldNow(log, f, isHeld)
 		}
 	}
-	missing = append(missing, readZones(s, log)...)
+	unread, err := readZones(s, made, log)
+	if err != nil {
+		return nil, err
+	}
+	missing = append(missing, unread...)
 	for _, l := range s.Lists {
 		if info, ok := held.List(l.Rule.List); l.File == "" && (!ok || info.Err != nil || info.Serial == 0) {
 			log.Warn("nothing is held of a list", slog.String("list", l.Rule.List))
@@ -186,15 +189,36 @@ func readChanged(s *config.Settings, held, fresh *blocklist.Store, log *slog.Log
 	return missing, nil
 }
 
-// readZones reads the policy zones among the lists. It returns those that can't be read.
-func readZones(s *config.Settings, log *slog.Logger) (missing []string) {
+// readZones reads the policy zones among the lists, as a start would. It returns those of which there are no rules.
+func readZones(s *config.Settings, by func() (guards, error), log *slog.Logger) (missing []string, err error) {
+	kept := zoneLists{log: log, dir: zoneCopies(s.State)}
 	for _, l := range s.ZoneLists() {
-		if _, err := readZone(l.LocalFile(), l.Rule.Zone); err != nil {
-			log.Warn("list can't be read", slog.String("list", l.Rule.List), slog.Any("error", err))
-			missing = append(missing, l.Rule.List)
+		g, err := by()
+		if err != nil {
+			return nil, err
+		}
+		f, next := l.LocalFile(), dnsfilter.NewPolicyZone(l.RPZ)
+		before := kept.restore(f, l.Rule.Zone)
+		enforced := before.source != ""
+		now, held, err := g.readZone(f, next, l.Rule.Zone, before)
+		switch {
+		case err != nil:
+			log.Warn("list can't be read", slog.String("list", f.List), slog.Any("error", err))
+			if !enforced {
+				missing = append(missing, f.List)
+			}
+		case held != nil:
+			logHeldNow(log, f, enforced)
+		case now.source != before.source:
+			l.Rule.Zone.Adopt(next)
 		}
 	}
-	return missing
+	return missing, nil
+}
+
+// logHeldNow logs that the guards hold a file, and whether there is a list before it.
+func logHeldNow(log *slog.Logger, f config.LocalFile, enforced bool) {
+	log.Warn("the guards hold the file as it is now", slog.String("list", f.List), slog.Bool("enforced_as_before", enforced))
 }
 
 // stores are the stored lists, and newer versions of some of them, which take precedence.

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"reflect"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -32,7 +31,6 @@ type fetched struct {
 	source fetchSource
 	log    *slog.Logger
 	asked  chan struct{}      // has a value when the list is to be fetched now
-	person atomic.Bool        // a person has asked
 	cancel context.CancelFunc // nil: not started yet
 	done   chan struct{}
 
@@ -66,7 +64,6 @@ type fetchState struct {
 	Changed time.Time      `json:"changed"`          // when the file was replaced last
 	Web     download.State `json:"web,omitzero"`     // of a list with URLs
 	Zone    rpz.Copy       `json:"zone,omitzero"`    // of a zone
-	Rules   int            `json:"rules,omitzero"`   // of a policy zone
 	Foreign int            `json:"foreign,omitzero"` // records outside the zone that the last transfer left out
 }
 
@@ -134,10 +131,9 @@ func replaceFetched(ctx context.Context, old, next fetchedLists, log *slog.Logge
 	return next
 }
 
-// fetchNow has all lists fetched now, since a person has asked.
+// fetchNow has all lists fetched now.
 func (all fetchedLists) fetchNow() {
 	for _, f := range all {
-		f.person.Store(true)
 		f.fetchNow()
 	}
 }
@@ -209,20 +205,15 @@ func (f *fetched) begin() time.Duration {
 func (f *fetched) attempt(ctx context.Context) time.Duration {
 	f.mu.Lock()
 	state := f.state
-	accepted := f.person.Swap(false) && errors.Is(f.err, blocklist.ErrHeld)
 	f.mu.Unlock()
-	rules := state.Rules
-	replaced, err := f.source.fetch(ctx, &state, func(file io.Reader) (err error) {
-		rules, err = f.review(file, state.Rules, accepted)
-		return err
-	})
+	replaced, err := f.source.fetch(ctx, &state, f.review)
 	if ctx.Err() != nil {
 		return 0
 	}
 	if err == nil {
 		state.Checked = time.Now().UTC().Truncate(time.Second)
 		if replaced {
-			state.Changed, state.Rules = state.Checked, rules
+			state.Changed = state.Checked
 		}
 		err = f.save(&state)
 	}
@@ -239,21 +230,16 @@ func (f *fetched) attempt(ctx context.Context) time.Duration {
 	return wait
 }
 
-// review reads a new file before it replaces the old one. It fails if the file is no list, or a policy zone that has
-// lost most of its rules, unless a person has accepted that. It returns the number of rules of a policy zone.
-func (f *fetched) review(file io.Reader, before int, accepted bool) (rules int, err error) {
-	if f.zone == "" {
-		o := f.file.Options()
-		o.Name = "the answer"
-		_, err := formats.NewReader(file, o)
-		return 0, err
+// review reads a new file before it replaces the old one. It fails if the file is no list, or not the zone.
+func (f *fetched) review(file io.Reader) error {
+	if f.zone != "" {
+		_, err := dnsfilter.NewPolicyZone(f.zone).Read(file)
+		return err
 	}
-	r, err := dnsfilter.NewPolicyZone(f.zone).Read(file)
-	if err == nil && !accepted && collapses(before, r.Rules) {
-		err = fmt.Errorf("%w: the new zone has %d rules, and the one here %d; if that is meant, run dnsfilter reload",
-			blocklist.ErrHeld, r.Rules, before)
-	}
-	return r.Rules, err
+	o := f.file.Options()
+	o.Name = "the answer"
+	_, err := formats.NewReader(file, o)
+	return err
 }
 
 // maxRetryAfter is the longest wait that a server may ask for.
@@ -332,7 +318,7 @@ func (f *fetched) status() *FetchStatus {
 		out.Stale = time.Now().After(out.Expires)
 	}
 	if f.err != nil {
-		out.Error, out.Held = f.err.Error(), errors.Is(f.err, blocklist.ErrHeld)
+		out.Error = f.err.Error()
 	}
 	return out
 }

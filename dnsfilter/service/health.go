@@ -76,20 +76,27 @@ func (s *running) problem(l *config.List, f *subscription) (text string, enforce
 
 // Problems of lists.
 const (
-	notHeld    = "not enforced: nothing is held of it"
-	badFile    = "stale: its file could not be taken in; see the log"
-	notFetched = "stale: it could not be fetched for too long; dnsfilter status shows why"
+	notHeld     = "not enforced: nothing is held of it"
+	badFile     = "stale: its file could not be taken in; see the log"
+	holdWithout = "not enforced: it is on hold, and there is none before it; dnsfilter holds shows why"
+	changeHeld  = "a change of its file is on hold; dnsfilter holds shows why"
+	notFetched  = "stale: it could not be fetched for too long; dnsfilter status shows why"
 )
 
 // zoneProblem is problem for a policy zone.
 func (s *running) zoneProblem(l *config.List) (text string, enforced bool) {
+	onHold := s.local.held.of(l.Rule.List) != nil
 	switch state := s.zoneLists.state(l.Rule.Zone); {
+	case state.source == "" && onHold:
+		return holdWithout, false
 	case state.source == "":
 		return notHeld, false
 	case state.err != nil:
 		return badFile, true
 	case s.active.Load().fetched[l.Rule.List].isStale():
 		return notFetched, true
+	case onHold:
+		return changeHeld, true
 	}
 	return "", true
 }
@@ -100,7 +107,7 @@ func (s *running) fileProblem(list string) (text string, enforced bool) {
 	onHold := s.local.held.of(list) != nil
 	switch {
 	case !ok && onHold:
-		return "not enforced: it is on hold, and there is none before it; dnsfilter holds shows why", false
+		return holdWithout, false
 	case !ok:
 		return notHeld, false
 	case info.Err != nil:
@@ -110,7 +117,7 @@ func (s *running) fileProblem(list string) (text string, enforced bool) {
 	case s.active.Load().fetched[list].isStale():
 		return notFetched, true
 	case onHold:
-		return "a change of its file is on hold; dnsfilter holds shows why", true
+		return changeHeld, true
 	}
 	return "", true
 }

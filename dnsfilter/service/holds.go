@@ -10,12 +10,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/guard"
 	"github.com/argine-dns/argine/blocklist/subscribe"
+	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
@@ -30,12 +32,13 @@ type localHold struct {
 
 // review reviews a file while it is read. Without a guard it finds nothing.
 type review struct {
+	by    *guard.Guard
 	found *guard.Additions
 	add   func(blocklist.Entry)
 }
 
-// review starts the review of a file, compared with the state in the store.
-func (g guards) review(f config.LocalFile, store *blocklist.Store) review {
+// review starts the review of a file. Set first if it creates the first state of its list.
+func (g guards) review(f config.LocalFile, first bool) review {
 	by := g.own
 	if f.Allow {
 		by = g.allow
@@ -46,9 +49,27 @@ func (g guards) review(f config.LocalFile, store *blocklist.Store) review {
 	if f.Diverts {
 		by = by.Diverting()
 	}
-	info, _ := store.List(f.List)
-	found := by.Additions(info.Entries == 0 || info.Err != nil)
-	return review{found, found.Add}
+	found := by.Additions(first)
+	return review{by, found, found.Add}
+}
+
+// zone reviews a policy zone that is to replace the one before. It returns the number of rules that are new. What trips
+// a check is sorted, so that the same findings have the same digest.
+func (r review) zone(next, before *dnsfilter.PolicyZone) (added uint64) {
+	if r.found == nil {
+		return 0
+	}
+	var tripping []blocklist.Entry
+	added = uint64(next.Review(before, func(e blocklist.Entry) {
+		if len(r.by.Entry(e)) > 0 {
+			tripping = append(tripping, e)
+		}
+	}))
+	slices.SortFunc(tripping, func(a, b blocklist.Entry) int { return strings.Compare(a.Target(), b.Target()) })
+	for _, e := range tripping {
+		r.add(e)
+	}
+	return added
 }
 
 // hold ends the review. It returns the hold, or nil if there are no findings.
@@ -118,8 +139,12 @@ func (h *localHolds) set(list string, held *localHold) error {
 	return h.save()
 }
 
-// keep removes the holds of all lists except these.
-func (h *localHolds) keep(files []config.LocalFile) error {
+// keep removes the holds of all lists except those of the settings.
+func (h *localHolds) keep(settings *config.Settings) error {
+	files := settings.LocalFiles()
+	for _, l := range settings.ZoneLists() {
+		files = append(files, l.LocalFile())
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	before := len(h.by)

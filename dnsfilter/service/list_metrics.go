@@ -37,6 +37,7 @@ func (s *listCollector) Collect(ch chan<- prometheus.Metric) {
 		state := s.zoneLists.state(l.Rule.Zone)
 		r := zoneFileReport(state.report)
 		c.file(l.LocalFile(), s.active.Load().fetched[l.Rule.List], state.err, r.Skipped)
+		c.onHold(l.Rule.List, s.local.held.of(l.Rule.List) != nil)
 		c.zone(l.Rule.List, state.report.Serial, r.Triggers)
 	}
 	for _, l := range s.active.Load().settings.Lists {
@@ -80,11 +81,7 @@ const (
 func (c collection) file(l config.LocalFile, f *fetched, failure error, skipped []SkippedLines) {
 	c.stale(l.List, failure != nil || f.isStale())
 	if f != nil {
-		status := f.status()
-		c.fetch(l.List, status)
-		if l.Zone != "" {
-			c.onHold(l.List, status.Held)
-		}
+		c.fetch(l.List, f.status())
 	}
 	c.gauge("dnsfilter_list_info", "1; its labels say which file a local list is made from.", 1, labels{"list": l.List, "file": l.Path})
 	for _, s := range skipped {

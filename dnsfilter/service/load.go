@@ -73,7 +73,8 @@ func (l loader) compile(f config.LocalFile, approve func(held *localHold, c bloc
 	if err != nil {
 		return err
 	}
-	review := l.guards.review(f, l.store)
+	info, _ := l.store.List(f.List)
+	review := l.guards.review(f, info.Entries == 0 || info.Err != nil)
 	err = l.store.ReviewLocal(f.List, source, checkUnchanged(f, source, r), blocklist.LocalReview{
 		New: review.add,
 		Approve: func(c blocklist.LocalChange) ([]byte, error) {

@@ -28,14 +28,20 @@ func (ls *localLists) load(f config.LocalFile, by guards, accepted string) error
 	if err := ls.held.set(f.List, held); err != nil || held == nil {
 		return err
 	}
+	info, ok := ls.store.List(f.List)
+	logHold(ls.log, f, held, ok && info.Err == nil)
+	return nil
+}
+
+// logHold logs that the guards hold a file, and whether there is a list before it, which is in force.
+func logHold(log *slog.Logger, f config.LocalFile, held *localHold, enforced bool) {
 	what := "the guards hold a changed file, the list before it stays in force: accept or reject it"
-	if info, ok := ls.store.List(f.List); !ok || info.Err != nil {
+	if !enforced {
 		what = "the guards hold a list, which is NOT ENFORCED: accept or reject it"
 	}
-	ls.log.Error(what, slog.String("list", f.List), slog.String("file", f.Path), slog.String("id", held.ID),
+	log.Error(what, slog.String("list", f.List), slog.String("file", f.Path), slog.String("id", held.ID),
 		slog.Bool("rejected", held.Rejected), slog.Uint64("findings", held.Report.Held),
 		slog.Any("checks", held.Report.Counts))
-	return nil
 }
 
 // loadSettled loads a file that is not changing. If one that was fetched can't be loaded, the old state stays, and
@@ -58,26 +64,31 @@ func (ls *localLists) fail(f config.LocalFile, err error) {
 
 // accept puts the held file with this ID in force, if it has not changed since.
 func (ls *localLists) accept(f config.LocalFile, by guards, id string) error {
-	held := ls.held.of(f.List)
+	return acceptHold(ls.log, ls.held, f, id, func() error { return ls.load(f, by, id) })
+}
+
+// acceptHold has the held file with this ID loaded, which ends the hold unless the file has changed since.
+func acceptHold(log *slog.Logger, holds *localHolds, f config.LocalFile, id string, load func() error) error {
+	held := holds.of(f.List)
 	if held == nil || held.ID != id {
 		return subscribe.ErrNoHold
 	}
-	if err := ls.load(f, by, id); err != nil {
+	if err := load(); err != nil {
 		return err
 	}
-	if ls.held.of(f.List) != nil { // the file has changed, and is held again
+	if holds.of(f.List) != nil { // the file has changed, and is held again
 		return subscribe.ErrNoHold
 	}
-	ls.log.Warn("a file on hold was accepted, and is in force", slog.String("list", f.List), slog.String("id", id))
+	log.Warn("a file on hold was accepted, and is in force", slog.String("list", f.List), slog.String("id", id))
 	return nil
 }
 
-// reject rejects the held file with this ID.
-func (ls *localLists) reject(f config.LocalFile, _ guards, id string) error {
-	if err := ls.held.reject(f.List, id); err != nil {
+// reject rejects the held file with this ID, which may be that of a policy zone.
+func (ls *localLists) reject(list, id string) error {
+	if err := ls.held.reject(list, id); err != nil {
 		return err
 	}
-	ls.log.Warn("a file on hold was rejected", slog.String("list", f.List), slog.String("id", id))
+	ls.log.Warn("a file on hold was rejected", slog.String("list", list), slog.String("id", id))
 	return nil
 }
 

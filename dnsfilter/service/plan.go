@@ -68,7 +68,7 @@ func (s *Service) plan() (p Plan, err error) {
 	}
 	p.Changes = current.settings.Changes(next)
 	for _, l := range next.ZoneLists() {
-		c, err := s.previewZone(current.settings, l)
+		c, err := s.previewZone(current.settings, by, l)
 		if err != nil {
 			return p, err
 		}
@@ -101,26 +101,29 @@ func (s *Service) plan() (p Plan, err error) {
 }
 
 // previewZone returns what loading a policy zone would change, or nil if its file is in force.
-func (s *Service) previewZone(current *config.Settings, l *config.List) (*FileChange, error) {
-	f, next := l.LocalFile(), dnsfilter.NewPolicyZone(l.RPZ)
-	source, err := f.Source()
+func (s *Service) previewZone(current *config.Settings, by guards, l *config.List) (*FileChange, error) {
+	f, next, zone := l.LocalFile(), dnsfilter.NewPolicyZone(l.RPZ), dnsfilter.NewPolicyZone(l.RPZ)
 	if f.Awaited() {
 		return nil, nil //nolint:nilnil // nothing changes
 	}
 	before := zoneState{}
 	for _, old := range current.ZoneLists() {
 		if old.Rule.List == f.List && old.RPZ == l.RPZ {
-			before = s.zoneLists.state(old.Rule.Zone)
+			zone, before = old.Rule.Zone, s.zoneLists.state(old.Rule.Zone)
 		}
 	}
-	if err != nil || source == before.source {
-		return nil, err
-	}
-	r, err := readZone(f, next)
-	if err != nil {
+	now, held, err := by.readZone(f, next, zone, before)
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("loading list %s: %w", f.List, err)
+	case now.source == before.source:
+		return nil, nil //nolint:nilnil // nothing changes
 	}
-	return &FileChange{List: f.List, File: f.Path, Before: uint64(before.report.Rules), After: uint64(r.Rules)}, nil
+	out := &FileChange{List: f.List, File: f.Path, Before: uint64(before.report.Rules), After: uint64(now.report.Rules)}
+	if held != nil {
+		out.Held = held.Report
+	}
+	return out, nil
 }
 
 // errPreview ends a preview before the store is changed.

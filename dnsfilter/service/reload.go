@@ -120,7 +120,7 @@ func (s *Service) reload(ctx context.Context, asked bool) error {
 	}
 	server.Primary, server.Notified = zones.primary(), s.notified
 	server.Taps = s.logs.taps()
-	if err := s.loadFiles(next, asked); err != nil {
+	if err := s.loadFiles(next); err != nil {
 		return err
 	}
 	if err := s.server.Reconfigure(server); err != nil {
@@ -142,7 +142,7 @@ func (s *Service) reload(ctx context.Context, asked bool) error {
 }
 
 // loadFiles loads the files of settings whose current content is not in force.
-func (s *Service) loadFiles(next *config.Settings, asked bool) error {
+func (s *Service) loadFiles(next *config.Settings) error {
 	for _, l := range next.LocalFiles() {
 		if _, current := heldFile(l, s.store); current || l.Awaited() {
 			continue
@@ -151,7 +151,7 @@ func (s *Service) loadFiles(next *config.Settings, asked bool) error {
 			return err
 		}
 	}
-	return s.zoneLists.loadAll(next, asked)
+	return s.zoneLists.loadAll(next, s.guards)
 }
 
 // dropFiles drops local lists that are no longer in the settings. The state of signed lists stays: removing one and
@@ -167,7 +167,7 @@ func (s *Service) dropFiles(next *config.Settings) {
 			s.log.Warn("dropping a list failed", slog.String("list", info.List), slog.Any("error", err))
 		}
 	}
-	if err := s.local.held.keep(files); err != nil {
+	if err := s.local.held.keep(next); err != nil {
 		s.log.Warn("forgetting what is on hold of lists that are gone", slog.Any("error", err))
 	}
 }

@@ -75,7 +75,9 @@ func New(read func() (*config.Settings, error), log *slog.Logger) (*Service, err
 		return nil, errors.Join(err, store.Close())
 	}
 	s.local = &localLists{store: store, log: log, held: readLocalHolds(settings.State)}
-	s.zoneLists = &zoneLists{log: log, states: map[*dnsfilter.PolicyZone]zoneState{}}
+	s.zoneLists = &zoneLists{
+		log: log, dir: zoneCopies(settings.State), held: s.local.held, states: map[*dnsfilter.PolicyZone]zoneState{},
+	}
 	s.logs = newLogs(settings, log)
 	if s.zones, err = s.newPolicyZones(settings, nil); err != nil {
 		return nil, errors.Join(err, store.Close())
@@ -137,16 +139,20 @@ func (s *Service) loadMissing() error {
 	return nil
 }
 
-// loadZones loads the policy zones. One that was fetched and can't be read does not keep the service from starting.
+// loadZones loads the policy zones. One that can't be read does not keep the service from starting if it was fetched, or
+// if it is in force as it was before.
 func (s *Service) loadZones() error {
 	for _, l := range s.settings.ZoneLists() {
-		err := s.zoneLists.load(l, true)
+		err := s.zoneLists.load(l, s.guards, "")
+		which := []any{slog.String("list", l.Rule.List), slog.Any("error", err)}
 		switch {
 		case err == nil:
+		case s.zoneLists.state(l.Rule.Zone).source != "":
+			s.log.Error(badZone, which...)
 		case !l.Fetch.IsSet():
 			return err
 		default:
-			s.log.Error("a policy zone can't be read, and is NOT ENFORCED", slog.String("list", l.Rule.List), slog.Any("error", err))
+			s.log.Error("a policy zone can't be read, and is NOT ENFORCED", which...)
 		}
 	}
 	return nil

@@ -221,6 +221,5 @@ type FetchStatus struct {
 	Foreign int       `json:"foreign,omitempty"` // records outside the zone that the last transfer left out
 	Fetched uint64    `json:"fetched"`           // number of new files since the start
 	Failed  uint64    `json:"failed"`            // number of failed attempts since the start
-	Held    bool      `json:"held,omitempty"`    // what came would take away most of a policy zone; a reload takes it
-	Error   string    `json:"error,omitempty"`   // why the last attempt failed, or why what came is held
+	Error   string    `json:"error,omitempty"`   // why the last attempt failed
 }

@@ -13,8 +13,6 @@ import (
 	"time"
 
 	"golang.org/x/net/netutil"
-
-	"github.com/argine-dns/argine/blocklist/subscribe"
 )
 
 // Limits of the operator's page.
@@ -131,10 +129,10 @@ func (w *webServer) serveHold(out http.ResponseWriter, r *http.Request) {
 		done.Findings, err = d.List, nil
 	case "accept":
 		done.Text = "Accepted: " + d.List + " is in force as it was held."
-		err = w.service.decideHold(r.Context(), d, (*subscribe.Subscription).Accept, w.service.local.accept)
+		err = w.service.accept(r.Context(), d)
 	case "reject":
 		done.Text = "Rejected: " + d.List + " stays as it is."
-		err = w.service.decideHold(r.Context(), d, (*subscribe.Subscription).Reject, w.service.local.reject)
+		err = w.service.reject(r.Context(), d)
 	}
 	if err != nil {
 		w.show(out, http.StatusConflict, webMessage{Failed: true, Text: err.Error()})

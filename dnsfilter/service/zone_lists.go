@@ -1,8 +1,15 @@
 package service
 
 import (
+	"crypto/sha256"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,12 +21,15 @@ import (
 )
 
 // zoneLists keeps the policy zones among the lists up to date with their files. The rules of a zone are in memory, so a
-// start reads all files.
+// start reads all files. A copy of the file in force is kept in the state folder: what is on disk by then may be on hold.
 type zoneLists struct {
-	log *slog.Logger
+	log  *slog.Logger
+	dir  string // of the copies; empty: none are kept
+	held *localHolds
 
-	mu     sync.Mutex
-	states map[*dnsfilter.PolicyZone]zoneState
+	loading sync.Mutex // held while a zone is loaded
+	mu      sync.Mutex
+	states  map[*dnsfilter.PolicyZone]zoneState
 }
 
 // zoneState is the state of a policy zone.
@@ -29,12 +39,17 @@ type zoneState struct {
 	err    error // why the file as it is now is not in force
 }
 
-// smallZone is the number of rules below which a zone may lose most of them at once.
-const smallZone = 100
+// zoneCopies returns the folder of the copies of policy zones, or an empty string.
+func zoneCopies(state string) string {
+	if state == "" {
+		return ""
+	}
+	return filepath.Join(state, "zones")
+}
 
-// collapses reports whether a zone loses so many of its rules that it is not taken in by itself.
-func collapses(before, after int) bool {
-	return after == 0 && before > 0 || before >= smallZone && 2*after < before
+// zoneCopy returns the path of the copy of a policy zone.
+func zoneCopy(dir, list string) string {
+	return filepath.Join(dir, strings.ReplaceAll(list, "/", "_")) // no list name has a _
 }
 
 // state returns the state of a policy zone.
@@ -50,59 +65,126 @@ func (z *zoneLists) set(zone *dnsfilter.PolicyZone, state zoneState) {
 	z.states[zone] = state
 }
 
-// load reads the file of a policy zone, unless it is in force already, or was not fetched yet. After an error, the
-// rules before stay. A file that would take away most of the rules is an error unless someone has asked for it; one
-// that was fetched was reviewed before it replaced the one before.
-func (z *zoneLists) load(l *config.List, asked bool) error {
+// load loads the file of a policy zone, unless it is in force already, or was not fetched yet. After an error, the
+// rules before stay. They also stay if the guards hold the file, unless the hold has the accepted ID.
+func (z *zoneLists) load(l *config.List, by guards, accepted string) error {
+	z.loading.Lock()
+	defer z.loading.Unlock()
+	defer relaxGC()()
 	zone, f := l.Rule.Zone, l.LocalFile()
 	before := z.state(zone)
+	if before.source == "" {
+		before = z.restore(f, zone)
+	}
+	before.err = nil
+	z.set(zone, before)
 	if f.Awaited() {
 		return nil
 	}
-	source, err := f.Source()
-	if err == nil && source == before.source {
-		before.err = nil
-		z.set(zone, before)
-		return nil
-	}
-	defer relaxGC()()
 	begin := time.Now()
-	next, now := dnsfilter.NewPolicyZone(l.RPZ), zoneState{source: source}
-	if err == nil {
-		now.report, err = readZone(f, next)
-	}
-	if lost := before.report.Rules; err == nil && !asked && !f.Fetched && collapses(lost, now.report.Rules) {
-		err = fmt.Errorf("%w: it has %d rules, and the zone in force has %d; if that is meant, run dnsfilter reload", blocklist.ErrHeld, now.report.Rules, lost)
-	}
-	if err != nil {
+	next := dnsfilter.NewPolicyZone(l.RPZ)
+	now, held, err := by.readZone(f, next, zone, before)
+	switch {
+	case err != nil:
 		before.err = fmt.Errorf("loading list %s: %w", f.List, err)
 		z.set(zone, before)
 		return before.err
+	case now.source == before.source:
+		return z.held.set(f.List, nil)
+	case held != nil && held.ID != accepted:
+		logHold(z.log, f, held, before.source != "")
+		return z.held.set(f.List, held)
 	}
 	zone.Adopt(next)
 	z.set(zone, now)
 	z.logLoaded(f, now.report, time.Since(begin))
-	return nil
+	return errors.Join(z.keepCopy(f), z.held.set(f.List, nil))
 }
 
-// readZone reads the file of a policy zone.
-func readZone(f config.LocalFile, zone *dnsfilter.PolicyZone) (r dnsfilter.ZoneReport, err error) {
-	source, err := f.Source()
-	if err != nil {
-		return r, err
+// readZone reads the file of a policy zone into next, unless it is the one in force, and has the guards compare it with
+// the zone before, which has the state had.
+func (g guards) readZone(f config.LocalFile, next, before *dnsfilter.PolicyZone, had zoneState) (now zoneState, held *localHold, err error) {
+	if now.source, err = f.Source(); err != nil || now.source == had.source {
+		return now, nil, err
 	}
 	file, err := files.Open(f.Path)
 	if err != nil {
-		return r, err
+		return now, nil, err
 	}
 	defer file.Close() //nolint:errcheck // it was only read
-	if r, err = zone.Read(file); err != nil {
-		return r, err
+	sum := sha256.New()
+	if now.report, err = next.Read(io.TeeReader(file, sum)); err != nil {
+		return now, nil, err
 	}
-	if now, err := f.Source(); err != nil || now != source {
-		return r, errChanging
+	if source, err := f.Source(); err != nil || source != now.source {
+		return now, nil, errChanging
 	}
-	return r, nil
+	review := g.review(f, had.source == "")
+	c := blocklist.LocalChange{Before: uint64(had.report.Rules), After: uint64(now.report.Rules), Added: review.zone(next, before)}
+	if held = review.hold(f, c, sum.Sum(nil)); held != nil {
+		held.Source, held.File = now.source, zoneFileReport(now.report)
+	}
+	return now, held, nil
+}
+
+// restore reads the copy of the zone that was in force before the start. If it is that of the file as it is now, it has
+// its source.
+func (z *zoneLists) restore(f config.LocalFile, zone *dnsfilter.PolicyZone) zoneState {
+	kept := config.LocalFile{Path: zoneCopy(z.dir, f.List)}
+	now, _, err := guards{}.readZone(kept, zone, zone, zoneState{})
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			z.log.Warn("the copy of a policy zone can't be read", slog.String("list", f.List), slog.Any("error", err))
+		}
+		return zoneState{}
+	}
+	if source, err := f.Source(); err == nil && sameFile(kept.Path, f.Path) {
+		now.source = source
+	}
+	return now
+}
+
+// sameFile reports whether a copy is that of a file as it is now: a copy has its size and its time.
+func sameFile(kept, path string) bool {
+	a, err := os.Stat(kept)
+	b, err2 := os.Stat(path)
+	return err == nil && err2 == nil && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
+}
+
+// keepCopy keeps a copy of a file that is in force now.
+func (z *zoneLists) keepCopy(f config.LocalFile) error {
+	if z.dir == "" {
+		return nil
+	}
+	kept := zoneCopy(z.dir, f.List)
+	if err := errors.Join(os.MkdirAll(z.dir, 0o700), copyFile(kept+".new", f.Path), os.Rename(kept+".new", kept)); err != nil {
+		return fmt.Errorf("keeping a copy of list %s: %w", f.List, err)
+	}
+	return nil
+}
+
+// copyFile copies a file, with its time.
+func copyFile(to, from string) error {
+	in, err := files.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close() //nolint:errcheck // it was only read
+	info, err := in.Stat()
+	if err != nil {
+		return err
+	}
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Sync(), out.Close(), os.Chtimes(to, info.ModTime(), info.ModTime()))
+}
+
+// accept puts the held file with this ID in force, if it has not changed since.
+func (z *zoneLists) accept(l *config.List, by guards, id string) error {
+	return acceptHold(z.log, z.held, l.LocalFile(), id, func() error { return z.load(l, by, id) })
 }
 
 func (z *zoneLists) logLoaded(f config.LocalFile, r dnsfilter.ZoneReport, took time.Duration) {
@@ -113,9 +195,9 @@ func (z *zoneLists) logLoaded(f config.LocalFile, r dnsfilter.ZoneReport, took t
 }
 
 // loadAll loads all policy zones of the settings whose files are not in force.
-func (z *zoneLists) loadAll(s *config.Settings, asked bool) error {
+func (z *zoneLists) loadAll(s *config.Settings, by guards) error {
 	for _, l := range s.ZoneLists() {
-		if err := z.load(l, asked); err != nil && !l.Fetch.IsSet() {
+		if err := z.load(l, by, ""); err != nil && !l.Fetch.IsSet() {
 			return err
 		}
 	}
@@ -133,8 +215,18 @@ func (z *zoneLists) share(before, next *config.Settings) {
 	}
 }
 
-// keep forgets the states of the policy zones that the settings do not have.
+// keep forgets the states of the policy zones that the settings do not have, and removes their copies.
 func (z *zoneLists) keep(s *config.Settings) {
+	names := map[string]bool{}
+	for _, l := range s.ZoneLists() {
+		names[filepath.Base(zoneCopy(z.dir, l.Rule.List))] = true
+	}
+	copies, _ := os.ReadDir(z.dir) // there may be none
+	for _, c := range copies {
+		if !names[c.Name()] {
+			_ = os.Remove(filepath.Join(z.dir, c.Name())) // it has no meaning any more
+		}
+	}
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	kept := make(map[*dnsfilter.PolicyZone]zoneState)
@@ -143,6 +235,8 @@ func (z *zoneLists) keep(s *config.Settings) {
 	}
 	z.states = kept
 }
+
+const badZone = "a changed policy zone was not taken in; the last good one stays"
 
 // reloadChangedZones loads the policy zones whose files have changed.
 func (s *Service) reloadChangedZones() {
@@ -155,12 +249,12 @@ func (s *Service) reloadChangedZones() {
 		if err != nil {
 			source = err.Error()
 		}
-		state := s.zoneLists.state(l.Rule.Zone)
-		if source == state.source && state.err == nil || !s.watch.settled(f.List, source) {
+		state, held := s.zoneLists.state(l.Rule.Zone), s.local.held.of(f.List)
+		if source == state.source && state.err == nil && held == nil || !s.watch.settled(f.List, source) {
 			continue
 		}
-		if err := s.zoneLists.load(l, false); err != nil {
-			s.log.Error("a changed policy zone was not taken in; the last good one stays", slog.String("list", f.List), slog.Any("error", err))
+		if err := s.zoneLists.load(l, s.guards, ""); err != nil {
+			s.log.Error(badZone, slog.String("list", f.List), slog.Any("error", err))
 		}
 	}
 }

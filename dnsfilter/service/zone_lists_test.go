@@ -12,7 +12,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/argine-dns/argine/blocklist/guard"
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/logtest"
 	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
@@ -43,7 +45,7 @@ func TestPolicyZoneOfAFile(t *testing.T) {
 	r.becomes(t, "c.test.", dns.RcodeNameError)
 	assert.Equal(t, dns.RcodeSuccess, r.rcode(t, "a.test."))
 
-	for _, bad := range []string{"<html>\n", "other.example. SOA localhost. nobody.invalid. 7 3600 600 86400 60\n", apex} {
+	for _, bad := range []string{"<html>\n", "other.example. SOA localhost. nobody.invalid. 7 3600 600 86400 60\n"} {
 		before := strings.Count(r.log.String(), "a changed policy zone was not taken in")
 		r.write(t, "zone.db", bad)
 		require.Eventually(t, func() bool { return strings.Count(r.log.String(), "a changed policy zone was not taken in") > before },
@@ -54,26 +56,95 @@ func TestPolicyZoneOfAFile(t *testing.T) {
 		assert.Contains(t, l.Error, "loading list feed")
 		assert.Equal(t, uint64(1), l.Entries)
 	}
-	assert.Contains(t, status().Error, "it has 0 rules")
-	r.reload <- struct{}{}
-	r.becomes(t, "c.test.", dns.RcodeSuccess)
-	assert.False(t, status().Stale)
+	r.write(t, "zone.db", apex)
+	id := r.holds(t, "feed", string(guard.CheckEmpty)).ID
+	assert.Equal(t, dns.RcodeNameError, r.rcode(t, "c.test."))
+	require.NoError(t, r.control().Accept(t.Context(), "feed", id))
+	assert.Equal(t, dns.RcodeSuccess, r.rcode(t, "c.test."))
+	l = status()
+	assert.False(t, l.Stale)
+	assert.Nil(t, l.Hold)
 }
 
-func TestPolicyZoneThatCollapses(t *testing.T) {
+// TestPolicyZoneOnHold has the guards hold what would take away most of a zone, or lists too much, over restarts.
+func TestPolicyZoneOnHold(t *testing.T) {
 	t.Parallel()
-	r := newFolder(t, "lists:\n  - {name: feed, rpz: feed.example, file: zone.db}\n")
+	r := newFolder(t, "guard: {popular: [top.csv]}\nlists:\n  - {name: feed, rpz: feed.example, file: zone.db}\n")
+	r.write(t, "top.csv", "1,popular.example\n")
 	var text strings.Builder
+	text.WriteString(apex)
 	for i := range 200 {
 		fmt.Fprintf(&text, "a%d.test CNAME .\n", i)
 	}
-	r.write(t, "zone.db", apex+text.String())
+	all := text.String()
+	r.write(t, "zone.db", all)
 	r.start(t)
-	r.write(t, "zone.db", apex+text.String()[:text.Len()/3])
-	require.Eventually(t, func() bool { return strings.Contains(r.log.String(), "if that is meant, run dnsfilter reload") }, 10*time.Second, 10*time.Millisecond, r.log)
+	require.Equal(t, dns.RcodeNameError, r.rcode(t, "a199.test."))
+
+	r.write(t, "zone.db", all[:len(all)/3])
+	shrunk := r.holds(t, "feed", string(guard.CheckShrink)).ID
 	assert.Equal(t, dns.RcodeNameError, r.rcode(t, "a199.test."))
-	r.write(t, "zone.db", apex+text.String()[:2*text.Len()/3])
-	r.becomes(t, "a199.test.", dns.RcodeSuccess)
+	assert.Contains(t, r.log.String(), "the guards hold a changed file, the list before it stays in force")
+	r.restart(t)
+	assert.Equal(t, dns.RcodeNameError, r.rcode(t, "a199.test."), "the zone before is in force at once")
+	assert.Equal(t, shrunk, r.holds(t, "feed", string(guard.CheckShrink)).ID)
+	assert.ErrorContains(t, r.control().Accept(t.Context(), "feed", "other"), "other")
+	require.NoError(t, r.control().Reject(t.Context(), "feed", shrunk))
+	assert.True(t, r.list(t, "feed").Hold.Rejected)
+	r.write(t, "zone.db", all)
+	require.Eventually(t, func() bool { return r.list(t, "feed").Hold == nil }, 10*time.Second, 10*time.Millisecond)
+
+	require.NoError(t, r.stop())
+	r.write(t, "zone.db", apex) // while no one looks
+	r.log = &logtest.Buffer{}
+	r.start(t)
+	assert.Equal(t, dns.RcodeNameError, r.rcode(t, "a199.test."))
+	r.holds(t, "feed", string(guard.CheckEmpty))
+
+	for lines, check := range map[string]guard.Check{
+		"popular.example CNAME .\n": guard.CheckPopular, "*.co.uk A 192.0.2.1\n": guard.CheckSuffix, "com CNAME rpz-drop.\n": guard.CheckLabel, "* CNAME *.\n": guard.CheckRoot,
+		"0.0.0.0.0.rpz-ip CNAME .\n": guard.CheckWide, "*.com.rpz-nsdname CNAME .\n": guard.CheckLabel, "4.0.0.0.16.rpz-nsip CNAME .\n": guard.CheckWide,
+	} {
+		r.write(t, "zone.db", all+lines)
+		id := r.holds(t, "feed", string(check)).ID
+		assert.Equal(t, dns.RcodeSuccess, r.rcode(t, "popular.example."), lines)
+		if check == guard.CheckPopular {
+			require.NoError(t, r.control().Accept(t.Context(), "feed", id))
+			assert.Equal(t, dns.RcodeNameError, r.rcode(t, "popular.example."))
+			r.write(t, "zone.db", all)
+			r.becomes(t, "popular.example.", dns.RcodeSuccess)
+		}
+	}
+	r.write(t, "zone.db", all+"popular.example CNAME rpz-passthru.\n8.0.0.0.10.rpz-client-ip CNAME rpz-drop.\n*.co.uk CNAME rpz-tcp-only.\n")
+	require.Eventually(t, func() bool { return r.list(t, "feed").Hold == nil }, 10*time.Second, 10*time.Millisecond)
+}
+
+// TestFirstPolicyZoneOnHold has a zone that trips the guards, and none before it.
+func TestFirstPolicyZoneOnHold(t *testing.T) {
+	t.Parallel()
+	r := newFolder(t, "lists:\n  - {name: feed, rpz: feed.example, file: zone.db}\n")
+	r.write(t, "zone.db", apex+"*.com CNAME .\n")
+	r.start(t)
+	id := r.holds(t, "feed", string(guard.CheckLabel)).ID
+	assert.Equal(t, dns.RcodeSuccess, r.rcode(t, "a.com."))
+	assert.Contains(t, r.log.String(), "the guards hold a list, which is NOT ENFORCED")
+	s, err := r.read()
+	require.NoError(t, err)
+	checks, err := service.ReadFiles(s)
+	require.NoError(t, err)
+	require.NotNil(t, checks[0].Held)
+	e, err := service.Explain(s, "a.com", netip.Addr{}, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	assert.Equal(t, dnsfilter.Pass, e.Action, "what is on hold does not decide")
+	require.NoError(t, r.control().Accept(t.Context(), "feed", id))
+	assert.Equal(t, dns.RcodeNameError, r.rcode(t, "a.com."))
+	r.restart(t)
+	assert.Equal(t, dns.RcodeNameError, r.rcode(t, "a.com."))
+	assert.Nil(t, r.list(t, "feed").Hold)
+
+	r.settings(t, "lists:\n  - {name: feed, rpz: feed.example, file: zone.db, guard: off}\n")
+	r.write(t, "zone.db", apex+"*.com CNAME .\n*.net CNAME .\n")
+	r.becomes(t, "a.net.", dns.RcodeNameError)
 }
 
 func TestPolicyZoneExplained(t *testing.T) {

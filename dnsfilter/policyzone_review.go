@@ -1,0 +1,57 @@
+package dnsfilter
+
+import "github.com/argine-dns/argine/blocklist"
+
+// Review compares the rules of the zone with those of an earlier state of it. It returns the number of rules that are
+// new, and calls add for what a rule blocks and none did before: names, addresses of answers, and the names and addresses
+// of name servers, in the form of entries of a list.
+func (z *PolicyZone) Review(before *PolicyZone, add func(blocklist.Entry)) (added int) {
+	r := zoneReview{now: z.current.Load(), before: before.current.Load(), add: add}
+	r.nameTable(&r.now.names, &r.before.names)
+	r.nameTable(&r.now.servers, &r.before.servers)
+	for _, t := range []Trigger{ClientIP, AnswerIP, NSIP} {
+		r.prefixTable(t)
+	}
+	return r.added
+}
+
+// zoneReview is the comparison of two states of a zone.
+type zoneReview struct {
+	now, before *zoneRules
+	add         func(blocklist.Entry)
+	added       int
+}
+
+func (r *zoneReview) nameTable(now, before *nameTable) {
+	for i, n := range now.nodes {
+		name := now.name(uint32(i))
+		was := before.get(name)
+		if r.rule(n.exact, was.exact) {
+			r.add(blocklist.HostEntry(blocklist.Name(name)))
+		}
+		if r.rule(n.below, was.below) {
+			r.add(blocklist.DomainEntry(blocklist.Name(name)))
+		}
+	}
+}
+
+// prefixTable compares the rules about addresses. Those about clients block no one's names.
+func (r *zoneReview) prefixTable(t Trigger) {
+	for key, rule := range r.now.prefixes(t).rules {
+		p := key.prefix()
+		if r.rule(rule, r.before.prefixes(t).at(p)) && t != ClientIP {
+			r.add(blocklist.IPEntry(p))
+		}
+	}
+}
+
+// rule compares the rules of one owner. It reports whether what it is about is blocked now, and was not.
+func (r *zoneReview) rule(now, before zoneRule) bool {
+	if now != noRule && before == noRule {
+		r.added++
+	}
+	return withholds(now) && !withholds(before)
+}
+
+// withholds reports whether a rule keeps the real answer back.
+func withholds(rule zoneRule) bool { return rule != noRule && rule != passRule && rule != tcpOnlyRule }
