@@ -24,7 +24,8 @@ type Rule struct {
 	TTL    uint32 // of blocked answers, in seconds, at most MaxBlockTTL; 0: 30
 
 	// Zone makes the rule that of a policy zone, in place of a list of the store. Its records decide, unless Action is
-	// another one than Pass, which then overrides that of each record: one of a list, TCPOnly or Passthru. Categories and Divert have no meaning.
+	// another one than Pass, which then overrides that of each record: one of a list, TCPOnly or Passthru. Categories
+	// and Divert have no meaning.
 	//
 	// The triggers of a zone precede those of the zones behind it. A record with the action passthru ends the search in
 	// policy zones; lists still block. Within a zone, the order is that of [Trigger]. A zone with triggers on answers or

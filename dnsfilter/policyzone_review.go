@@ -3,8 +3,8 @@ package dnsfilter
 import "github.com/argine-dns/argine/blocklist"
 
 // Review compares the rules of the zone with those of an earlier state of it. It returns the number of rules that are
-// new, and calls add for what a rule blocks and none did before: names, addresses of answers, and the names and addresses
-// of name servers, in the form of entries of a list.
+// new, and calls add for what a rule blocks and none did before: names, addresses of answers, and the names and
+// addresses of name servers, in the form of entries of a list.
 func (z *PolicyZone) Review(before *PolicyZone, add func(blocklist.Entry)) (added int) {
 	r := zoneReview{now: z.current.Load(), before: before.current.Load(), add: add}
 	r.nameTable(&r.now.names, &r.before.names)

@@ -139,8 +139,8 @@ func (s *Service) loadMissing() error {
 	return nil
 }
 
-// loadZones loads the policy zones. One that can't be read does not keep the service from starting if it was fetched, or
-// if it is in force as it was before.
+// loadZones loads the policy zones. One that can't be read does not keep the service from starting if it was fetched,
+// or if it is in force as it was before.
 func (s *Service) loadZones() error {
 	for _, l := range s.settings.ZoneLists() {
 		err := s.zoneLists.load(l, s.guards, "")

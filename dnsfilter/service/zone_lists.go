@@ -21,7 +21,8 @@ import (
 )
 
 // zoneLists keeps the policy zones among the lists up to date with their files. The rules of a zone are in memory, so a
-// start reads all files. A copy of the file in force is kept in the state folder: what is on disk by then may be on hold.
+// start reads all files. A copy of the file in force is kept in the state folder: what is on disk by then may be on
+// hold.
 type zoneLists struct {
 	log  *slog.Logger
 	dir  string // of the copies; empty: none are kept
@@ -103,7 +104,9 @@ func (z *zoneLists) load(l *config.List, by guards, accepted string) error {
 
 // readZone reads the file of a policy zone into next, unless it is the one in force, and has the guards compare it with
 // the zone before, which has the state had.
-func (g guards) readZone(f config.LocalFile, next, before *dnsfilter.PolicyZone, had zoneState) (now zoneState, held *localHold, err error) {
+func (g guards) readZone(f config.LocalFile, next, before *dnsfilter.PolicyZone,
+	had zoneState,
+) (now zoneState, held *localHold, err error) {
 	if now.source, err = f.Source(); err != nil || now.source == had.source {
 		return now, nil, err
 	}
@@ -120,7 +123,9 @@ func (g guards) readZone(f config.LocalFile, next, before *dnsfilter.PolicyZone,
 		return now, nil, errChanging
 	}
 	review := g.review(f, had.source == "")
-	c := blocklist.LocalChange{Before: uint64(had.report.Rules), After: uint64(now.report.Rules), Added: review.zone(next, before)}
+	c := blocklist.LocalChange{
+		Before: uint64(had.report.Rules), After: uint64(now.report.Rules), Added: review.zone(next, before),
+	}
 	if held = review.hold(f, c, sum.Sum(nil)); held != nil {
 		held.Source, held.File = now.source, zoneFileReport(now.report)
 	}
