@@ -21,12 +21,12 @@ import (
 	"github.com/argine-dns/argine/testdata/peers"
 )
 
-// randomZone returns a policy zone of random rules about the names and addresses of delegated. It has no triggers on name
-// servers, which BIND does not find behind a forwarder.
-func randomZone(r *rand.Rand) string {
+// randomZone returns a policy zone of random rules about the names and addresses of delegated, and about more owners:
+// those of name servers, which BIND does not find behind a forwarder.
+func randomZone(r *rand.Rand, more ...string) string {
 	names := []string{"www.a.example", "a.example", "*.a.example", "deep.x.y.a.example", "*.y.a.example", "www.b.example", "*.b.example", "b.example", "*.example", "*", "c.b.example", "to-a.b.example", "to-b.a.example", "none.b.example"}
 	prefixes := []string{"32.1.2.0.192", "31.2.2.0.192", "24.0.2.0.192", "30.0.2.0.192", "128.2.zz.db8.2001", "32.zz.db8.2001", "32.4.2.0.192"}
-	owners := slices.Clone(names)
+	owners := append(names, more...)
 	for _, p := range prefixes {
 		owners = append(owners, p+".rpz-ip")
 	}
@@ -108,10 +108,20 @@ func TestPolicyZonesAsBIND(t *testing.T) {
 func compareBIND(t *testing.T, r *rand.Rand, seed uint64) {
 	dir := t.TempDir()
 	up := recursor{newZone(t, delegated+"*.wide.test. A 192.0.2.81\nwide.test. SOA n. h. 1 2 3 4 5\n")}
-	var policy dnsfilter.Policy
-	var texts []string
+	policy, texts := randomZones(t, r, dir)
+	ours, _ := serve(t, newServer(t, dnsfilter.Config{Store: newStore(t, nil), Policy: policy, Upstream: up}))
+	theirs := freeport.Addr(t)
+	_, port, err := net.SplitHostPort(theirs)
+	require.NoError(t, err)
+	peers.Start(t, dir, "named", "-g", "-c", bindSettings(t, dir, port, serveUpstream(t, up), len(texts)))
+	compareAnswers(t, theirs, ours, fmt.Sprintf("seed %d", seed), texts)
+}
+
+// randomZones writes two random zones to files of a folder, and reads them.
+func randomZones(t *testing.T, r *rand.Rand, dir string, more ...string) (policy dnsfilter.Policy, texts []string) {
+	t.Helper()
 	for i := range 2 {
-		text := randomZone(r) + fmt.Sprintf("ready%d.test 60 A 203.0.113.99\n", i)
+		text := randomZone(r, more...) + fmt.Sprintf("ready%d.test 60 A 203.0.113.99\n", i)
 		texts = append(texts, text)
 		writeFile(t, dir, fmt.Sprintf("z%d.db", i), text)
 		name, err := blocklist.ParseName(fmt.Sprintf("z%d.feed.test", i))
@@ -122,11 +132,12 @@ func compareBIND(t *testing.T, r *rand.Rand, seed uint64) {
 		require.Empty(t, report.Skipped, text)
 		policy.Rules = append(policy.Rules, dnsfilter.Rule{List: name.String(), Zone: z})
 	}
-	ours, _ := serve(t, newServer(t, dnsfilter.Config{Store: newStore(t, nil), Policy: policy, Upstream: up}))
-	theirs := freeport.Addr(t)
-	_, port, err := net.SplitHostPort(theirs)
-	require.NoError(t, err)
-	peers.Start(t, dir, "named", "-g", "-c", bindSettings(t, dir, port, serveUpstream(t, up), len(texts)))
+	return policy, texts
+}
+
+// compareAnswers asks another server and this one the same questions.
+func compareAnswers(t *testing.T, theirs, ours, what string, texts []string) {
+	t.Helper()
 	for i := range texts {
 		peers.Await(t, theirs, fmt.Sprintf("ready%d.test", i), "NOERROR 203.0.113.99")
 	}
@@ -134,7 +145,7 @@ func compareBIND(t *testing.T, r *rand.Rand, seed uint64) {
 		for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeTXT} {
 			q := question(name+".example.", qtype)
 			want, got := outcome(exchange(t, "udp", theirs, q)), outcome(exchange(t, "udp", ours, q))
-			assert.Equal(t, want, got, "%s %s, seed %d, zones:\n%s", name, dns.TypeToString[qtype], seed, strings.Join(texts, "\n"))
+			assert.Equal(t, want, got, "%s %s, %s, zones:\n%s", name, dns.TypeToString[qtype], what, strings.Join(texts, "\n"))
 		}
 	}
 }
