@@ -1,6 +1,7 @@
 package dnsfilter
 
 import (
+	"cmp"
 	"encoding/binary"
 	"net/netip"
 	"slices"
@@ -174,4 +175,26 @@ func appendRecord(m []byte, rrtype uint16, ttl uint32, data []byte) []byte {
 	m = append(m, 0xc0, dnswire.HeaderSize, byte(rrtype>>8), byte(rrtype), 0, dns.ClassINET)
 	m = binary.BigEndian.AppendUint32(m, ttl)
 	return append(binary.BigEndian.AppendUint16(m, uint16(len(data))), data...)
+}
+
+// ttl returns the TTL of the records of a blocked answer, in seconds.
+func (d *Decision) ttl() uint32 { return cmp.Or(d.rule.TTL, blockTTL) }
+
+// cname appends the CNAME record alone as the answer to a blocked query.
+func (d *Decision) cname(dst []byte, q *query, target blocklist.Name) []byte {
+	m := appendRecord(q.start(dst, dns.RcodeSuccess), dns.TypeCNAME, d.ttl(), []byte(target))
+	dnswire.SetCount(m, dnswire.Answer, 1)
+	return q.finish(m, 0, d.forged(q))
+}
+
+// target returns the name to which a CNAME record leads the client of a blocked query, or an empty name if there is
+// none. A client that can read the reason gets no forged record.
+func (d *Decision) target(q *query) blocklist.Name {
+	if d.Action == LocalData {
+		return d.hit.target()
+	}
+	if d.Action != Sinkhole || q.structured {
+		return ""
+	}
+	return d.rule.SinkholeName
 }

@@ -189,7 +189,7 @@ func (c *Conn) answerNow(dst, packet []byte) (m []byte, wait func() []byte) {
 		c.setOptions(q)
 	}
 	current := s.current.Load()
-	q.tap = current.tap(c.message, packet)
+	q.tap = current.taps.tap(c.message, packet)
 	m, ask := c.answerInTurn(current, dst, q)
 	if !ask {
 		q.tap.answer(q.question, m)

@@ -3,6 +3,7 @@ package dnsfilter
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Limits on connections, for all listeners together: plain ones, and encrypted ones, which devices keep open. A client
@@ -172,3 +173,34 @@ func (cs *connections) removeLocked(c *Conn) {
 
 // count returns the number of open connections.
 func (cs *connections) count() int { return int(cs.n.Load()) }
+
+// timeouts are the time limits for reading from a connection.
+type timeouts struct {
+	first   time.Duration // for the first query
+	idle    time.Duration // between two queries
+	message time.Duration // for the rest of a query after its length field
+}
+
+// The timeouts when few and when many connections are open. Where there is room, clients may keep connections open for
+// long (RFC 7766, section 6.2.3).
+var (
+	normalTimeouts  = timeouts{first: 10 * time.Second, idle: 30 * time.Second, message: 10 * time.Second} //nolint:gochecknoglobals // a constant
+	crowdedTimeouts = timeouts{first: 2 * time.Second, idle: 8 * time.Second, message: 2 * time.Second}    //nolint:gochecknoglobals // a constant
+)
+
+// timeouts returns the read timeouts for the current number of connections.
+func (cs *connections) timeouts() *timeouts {
+	if cs.isCrowded() {
+		return &crowdedTimeouts
+	}
+	return &normalTimeouts
+}
+
+// keepalive returns the value of edns-tcp-keepalive for answers (RFC 7828), as in query. When many connections are
+// open, the timeout is 0: clients then close the connection after their last answer.
+func (cs *connections) keepalive() uint16 {
+	if cs.isCrowded() {
+		return 1
+	}
+	return uint16(normalTimeouts.idle/(100*time.Millisecond)) + 1
+}

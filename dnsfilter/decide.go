@@ -93,13 +93,6 @@ func (p *Policy) DecideAddr(store *blocklist.Store, a netip.Addr) Decision {
 	return v.DecideAddr(store, a)
 }
 
-// Decide returns the decision on a name in lower-case wire form for a client, by its view, as a query gets it. It
-// counts nothing. The decision keeps a reference to name.
-func (s *Server) Decide(name []byte, client netip.Addr) Decision {
-	v := s.current.Load().views.of(plainAddr(client))
-	return v.WithZones(v.Decide(s.store, name), name, client)
-}
-
 // Waits reports whether the decision is that of a policy zone which counts only if no zone before it has a trigger on
 // the answer.
 func (d *Decision) Waits() bool { return d.waits }

@@ -1,6 +1,14 @@
 package dnsfilter
 
-import "github.com/miekg/dns"
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+
+	"github.com/miekg/dns"
+
+	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
+)
 
 // ede is the extended DNS errors of an answer (RFC 8914): up to two codes, and a text for the first one.
 type ede struct {
@@ -80,4 +88,33 @@ func (d *Decision) ede(q *query) ede {
 		}
 	}
 	return e
+}
+
+// failure returns a SERVFAIL reply for a failed upstream. Its ID field has the extended error code plus one.
+func (q *query) failure(err error) []byte {
+	code := failureCode(err) + 1
+	m := binary.BigEndian.AppendUint16(make([]byte, 0, dnswire.HeaderSize+len(q.key)), code)
+	m = append(m, dnswire.FlagQR>>8, dns.RcodeServerFailure, 0, 1, 0, 0, 0, 0, 0, 0)
+	return append(m, q.asked()...)
+}
+
+// hideFailure replaces every failure rcode of an upstream by SERVFAIL. To the client, the upstream's REFUSED would mean
+// that we refuse it, and FORMERR that its query is malformed.
+func hideFailure(reply []byte) {
+	if !dnswire.IsFailure(reply) || dnswire.Rcode(reply) == dns.RcodeServerFailure {
+		return
+	}
+	dnswire.SetRcode(reply, dns.RcodeServerFailure)
+	if dnswire.Uint16(reply, 0) == 0 {
+		binary.BigEndian.PutUint16(reply, dns.ExtendedErrorCodeNoReachableAuthority+1)
+	}
+}
+
+// failureCode returns the extended error code for an upstream error: 22 (No Reachable Authority) for a timeout, 23
+// (Network Error) otherwise.
+func failureCode(err error) uint16 {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return dns.ExtendedErrorCodeNoReachableAuthority
+	}
+	return dns.ExtendedErrorCodeNetworkError
 }

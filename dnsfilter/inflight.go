@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter/internal/batch"
 	"github.com/argine-dns/argine/dnsfilter/internal/cache"
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
@@ -224,3 +225,6 @@ func (s *Server) answerFrom(dst []byte, q *query, reply []byte, err error) []byt
 	}
 	return s.render(s.current.Load(), q, append(dst[:0], reply...), 0)
 }
+
+// maxForward is the maximum size of a query to the upstream, in bytes.
+const maxForward = dnswire.HeaderSize + blocklist.MaxName + 4 + dnswire.OPTSize

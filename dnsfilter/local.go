@@ -94,14 +94,6 @@ func presentation(name blocklist.Name) string {
 	return text
 }
 
-// alias is the beginning of an answer: CNAME records of this server's own, from the query name to another name. The
-// rest is the answer for that name, from the cache or the upstream. It is immutable.
-type alias struct {
-	question []byte // of the client
-	records  []dns.RR
-	why      ede // the list that blocks the query name; zero: the records are local data
-}
-
 // follow makes a query one for the target of CNAME records.
 func (q *query) follow(target blocklist.Name, records []dns.RR) {
 	next := &alias{question: bytes.Clone(q.question), records: records}

@@ -11,15 +11,6 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// zoneState is how far the search in the policy zones has come for a query.
-type zoneState uint8
-
-const (
-	zonesDone   zoneState = iota // nothing more to find: there are no zones, or one has decided
-	zonesReach                   // the names that the answer leads to are searched for
-	zonesAnswer                  // the search begins again with the answer, since a zone has triggers that need it
-)
-
 // zoneSearch is the search for the first rule that a query triggers in the policy zones of its view. Of the names of a
 // CNAME chain, the first that triggers a rule decides. Among the rules that it triggers, the first zone counts, then
 // the order of [Trigger].

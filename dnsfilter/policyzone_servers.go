@@ -7,7 +7,6 @@ import (
 
 	"github.com/miekg/dns"
 
-	"github.com/argine-dns/argine/dnsfilter/internal/cache"
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
@@ -22,9 +21,16 @@ const (
 	lackTTL     = 5  // how long what was looked up is kept at least, in seconds: long enough to begin again
 )
 
+// serverCache is what is known of name servers.
+type serverCache interface {
+	// lookUp returns what the cache has about a name, or an empty message. If it has nothing, it is asked for, and the
+	// query lacks it.
+	lookUp(q *query, name []byte, qtype uint16) []byte
+}
+
 // servers searches for the name servers of the zones that the name is in.
 func (s *zoneSearch) servers() {
-	if !s.wantsServers() || s.query.server == nil {
+	if !s.wantsServers() || s.query.servers == nil {
 		return
 	}
 	found := s.nameServers()
@@ -58,7 +64,7 @@ func (s *zoneSearch) wants(t Trigger) bool {
 // nameServers returns the names of the name servers of the zones that the name is in. Top-level domains are left out.
 func (s *zoneSearch) nameServers() (found [][]byte) {
 	for zone := s.name; zone[0] != 0 && zone[1+zone[0]] != 0; {
-		m := s.lookUp(zone, dns.TypeNS)
+		m := s.query.servers.lookUp(s.query, zone, dns.TypeNS)
 		if s.query.lack != nil {
 			return found
 		}
@@ -93,7 +99,7 @@ func (s *zoneSearch) serverName(name []byte) {
 // serverAddrs searches for the addresses of a name server.
 func (s *zoneSearch) serverAddrs(name []byte) {
 	for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
-		m := s.lookUp(name, qtype)
+		m := s.query.servers.lookUp(s.query, name, qtype)
 		for r := range dnswire.Records(m) {
 			if a, ok := netip.AddrFromSlice(r.Data); ok && r.Type == qtype && r.Section == dnswire.Answer {
 				s.addr(a, NSIP)
@@ -101,38 +107,6 @@ func (s *zoneSearch) serverAddrs(name []byte) {
 		}
 	}
 }
-
-// lookUp returns what the cache has about a name, or an empty message. If it has nothing, it is asked for, and the
-// query lacks it.
-func (s *zoneSearch) lookUp(name []byte, qtype uint16) []byte {
-	q, server := s.query, s.query.server
-	c := server.current.Load()
-	l := &query{
-		counters: q.counters, client: q.client, size: dnswire.UDPSize, qtype: qtype, class: dns.ClassINET,
-		lookedUp: true,
-	}
-	l.setKey(append(append(l.buf[:0], name...), byte(qtype>>8), byte(qtype), 0, dns.ClassINET))
-	l.question = bytes.Clone(l.asked())
-	if z := c.zones.find(l.name()); z != nil {
-		if z.forward == nil {
-			return empty[:] // its name servers are not those of the Internet
-		}
-		l.resolvers = z.forward
-	}
-	m, state := server.cache.Get(nil, l.key, l.question, server.cache.Now())
-	if state != cache.NotFound && (state != cache.Stale || q.restarts > 0) {
-		return m
-	}
-	if q.lack == nil {
-		q.lack = l // the client waits for this one
-	} else {
-		server.lookUpSoon(c, l)
-	}
-	return empty[:]
-}
-
-// empty is a message without records.
-var empty [dnswire.HeaderSize]byte //nolint:gochecknoglobals // never written to
 
 // compareNames compares names in wire form by the canonical order of RFC 4034, section 6.1.
 func compareNames(a, b []byte) int {
@@ -147,62 +121,4 @@ func reversedLabels(name []byte) (labels [][]byte) {
 	}
 	slices.Reverse(labels)
 	return labels
-}
-
-// lookUpSoon asks the upstream for what a query lacks. It does not wait.
-func (s *Server) lookUpSoon(c *snapshot, l *query) {
-	go func() {
-		defer s.recoverPanic()
-		f, _ := s.attach(l, waiter{})
-		s.sendApart(c, f)
-	}()
-}
-
-// again answers a client from the beginning, after what its query lacked was looked up.
-func (s *Server) again(w *waiter) {
-	next := &waiter{socket: w.socket, peer: w.peer, done: w.done}
-	q := &next.query
-	w.query.copyTo(q)
-	q.lack = nil
-	q.restarts++
-	q.alias = nil
-	tail := [5]byte(q.key[len(q.key)-5:])
-	q.key = append(append(q.buf[:0], q.question[:len(q.question)-4]...), tail[:]...)
-	dnswire.Lower(q.name())
-	go func() {
-		defer s.recoverPanic()
-		c := s.current.Load()
-		m, wait := s.answerOrAsk(c, nil, q)
-		if !wait {
-			next.give(m)
-			return
-		}
-		f, ok := s.attach(q, *next)
-		if !ok {
-			next.give(nil)
-		}
-		s.sendApart(c, f)
-	}()
-}
-
-// sendApart sends a new query in flight, if there is one, outside of the sessions of the sockets.
-func (s *Server) sendApart(c *snapshot, f *inflight) {
-	if f == nil {
-		return
-	}
-	f.worker = nil // its session does not read the reply
-	if f.send(c, c.general.session) {
-		c.general.session.Flush()
-	}
-}
-
-// give gives a client its answer at once. It is empty if nothing is sent.
-func (w *waiter) give(m []byte) {
-	w.query.tap.answer(w.query.question, m)
-	if w.done != nil {
-		w.done <- m
-		return
-	}
-	w.socket.send(m, &w.peer)
-	w.socket.pending.Add(-1)
 }

@@ -10,16 +10,6 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// PrimaryZone is a zone that this server is the primary of, such as a response policy zone. Its names can't be looked
-// up: it is for other servers, which copy it.
-type PrimaryZone interface {
-	// SOA returns the zone's SOA record without its owner, for an unsigned query, or else the rcode of a refusal.
-	SOA(client netip.Addr) (record []byte, rcode int)
-	// Transfer answers a message with a signature (TSIG) or a request for a transfer, about the top of the zone. It
-	// calls send with each message of the answer, which is valid until send returns. After an error of send, it returns.
-	Transfer(message []byte, client netip.Addr, stream bool, send func(message []byte) error)
-}
-
 // primaryOf returns the zone that answers a packet by itself, or nil.
 func (c *snapshot) primaryOf(packet []byte) PrimaryZone {
 	const headOfQuery = dnswire.FlagQR | dnswire.MaskOpcode

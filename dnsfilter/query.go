@@ -34,13 +34,13 @@ type query struct {
 	padded     bool       // the answer is padded
 	keepalive  uint16     // edns-tcp-keepalive of the answer: tenths of a second plus one; 0: none
 	counters   *counters
-	resolvers  *resolvers // of the forward zone that has the name; nil: the general upstream
-	server     *Server    // to look name servers up; nil: they stay unknown
-	lack       *query     // about a name server, to be answered before this one can be; nil: none
-	restarts   uint8      // how often the query began again because of that
-	lookedUp   bool       // the query is such a one
-	tap        *tapped    // nil: the server has no taps
-	alias      *alias     // the answer begins with these CNAME records, and the query is for their target; nil: none
+	resolvers  *resolvers  // of the forward zone that has the name; nil: the general upstream
+	servers    serverCache // to look name servers up; nil: they stay unknown
+	lack       *query      // about a name server, to be answered before this one can be; nil: none
+	restarts   uint8       // how often the query began again because of that
+	lookedUp   bool        // the query is such a one
+	tap        *tapped     // nil: the server has no taps
+	alias      *alias      // the answer begins with these CNAME records, and the query is for their target; nil: none
 
 	sentCookie  []byte // the client cookie and the server cookie after it, if any; nil: no cookie
 	hasCookie   bool   // the answer includes cookie
@@ -55,6 +55,32 @@ type query struct {
 
 	zoneSearch zoneSearch
 }
+
+// alias is the beginning of an answer: CNAME records of this server's own, from the query name to another name. The
+// rest is the answer for that name, from the cache or the upstream. It is immutable.
+type alias struct {
+	question []byte // of the client
+	records  []dns.RR
+	why      ede // the list that blocks the query name; zero: the records are local data
+}
+
+// chain is the first part of an answer, up to the CNAME record with the denied target. The rcode of an answer applies
+// to the last name of its chain (RFC 6604, section 3), so the earlier names are not denied.
+type chain struct {
+	message []byte
+	records int
+	target  int // offset of the last target
+	size    int // of the target as an uncompressed name, in bytes
+}
+
+// zoneState is how far the search in the policy zones has come for a query.
+type zoneState uint8
+
+const (
+	zonesDone   zoneState = iota // nothing more to find: there are no zones, or one has decided
+	zonesReach                   // the names that the answer leads to are searched for
+	zonesAnswer                  // the search begins again with the answer, since a zone has triggers that need it
+)
 
 // Bits of the last byte of a key.
 const (

@@ -1,29 +1,14 @@
 package dnsfilter
 
 import (
-	"cmp"
-
 	"github.com/miekg/dns"
 
 	"github.com/argine-dns/argine/blocklist"
-	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
 // A blocked answer that is a CNAME record has to be completed: a stub resolver expects the records of its target in the
 // same answer. So the query becomes one for the target (see alias): the local data, the cache or the upstream answers
 // it. If it is that of the operator's own sinkhole, no list decides about it any more.
-
-// target returns the name to which a CNAME record leads the client of a blocked query, or an empty name if there is
-// none. A client that can read the reason gets no forged record.
-func (d *Decision) target(q *query) blocklist.Name {
-	if d.Action == LocalData {
-		return d.hit.target()
-	}
-	if d.Action != Sinkhole || q.structured {
-		return ""
-	}
-	return d.rule.SinkholeName
-}
 
 // redirect makes a blocked query one for the target of its CNAME record. It returns false if there is none, or if the
 // record alone is the answer.
@@ -45,16 +30,6 @@ func (q *query) redirect(d *Decision) bool {
 	}})
 	q.alias.why, q.allowed, q.zones = why, d.Action != LocalData, zonesDone
 	return true
-}
-
-// ttl returns the TTL of the records of a blocked answer, in seconds.
-func (d *Decision) ttl() uint32 { return cmp.Or(d.rule.TTL, blockTTL) }
-
-// cname appends the CNAME record alone as the answer to a blocked query.
-func (d *Decision) cname(dst []byte, q *query, target blocklist.Name) []byte {
-	m := appendRecord(q.start(dst, dns.RcodeSuccess), dns.TypeCNAME, d.ttl(), []byte(target))
-	dnswire.SetCount(m, dnswire.Answer, 1)
-	return q.finish(m, 0, d.forged(q))
 }
 
 // answerTarget is answerNow for the target of a CNAME record that blocks.

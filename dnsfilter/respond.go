@@ -133,8 +133,8 @@ func (s *Server) render(c *snapshot, q *query, m []byte, code uint16) []byte {
 		m = q.join(m)
 	}
 	if s.store != nil {
-		if q.server = s; dnswire.IsFailure(m) {
-			q.server = nil
+		if q.servers = s; dnswire.IsFailure(m) {
+			q.servers = nil
 		}
 		d := q.inspect(s.store, c.views.of(q.client), m)
 		if q.lack != nil {
@@ -158,4 +158,39 @@ func (s *Server) render(c *snapshot, q *query, m []byte, code uint16) []byte {
 	}
 	q.personalize(m)
 	return q.finish(m, 0, why)
+}
+
+// ownAnswer appends the answer for a zone, if it can be given here. If not, it notes for the query which upstream to
+// ask, and for which name.
+func (s *Server) ownAnswer(c *snapshot, dst []byte, q *query, z *zone) (m []byte, ok bool) {
+	itself := len(q.name()) == len(z.name)
+	switch {
+	case z.primary != nil:
+		return q.primaryAnswer(dst, z), true
+	case z.local.answers(itself) && !z.isDelegation(itself, q.qtype):
+		m := s.ownData(c, q, z)
+		return m, m != nil
+	case z.forward != nil:
+		q.resolvers = z.forward
+	case z.canary != Pass:
+		return q.canaryAnswer(dst, z), true
+	case z.special:
+		return q.specialUseAnswer(dst, z.name)
+	}
+	return nil, false
+}
+
+// ownData returns the answer of the local data, or nil if the zone has none for the query, or if the query goes on as
+// one for another name. Then it notes which upstream to ask.
+func (s *Server) ownData(c *snapshot, q *query, z *zone) []byte {
+	if z.local.answers(len(q.name()) == len(z.name)) {
+		if m := c.zones.localAnswer(q, z); m != nil {
+			return s.render(c, q, m, 0)
+		}
+		z = c.zones.find(q.name())
+	}
+	if z != nil {
+		q.resolvers = z.forward
+	}
+	return nil
 }

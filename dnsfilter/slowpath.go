@@ -15,7 +15,7 @@ import (
 // packet is modified.
 func (s *Server) slowPath(packet []byte, from ClientMessage) []byte {
 	how, client := from.Transport, from.Client.Addr()
-	q := &query{counters: &s.shared, tap: s.current.Load().tap(from, packet)}
+	q := &query{counters: &s.shared, tap: s.current.Load().taps.tap(from, packet)}
 	m := s.answerSlowly(packet, q, how, client)
 	q.tap.answer(q.question, m)
 	return m

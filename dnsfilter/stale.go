@@ -3,12 +3,10 @@ package dnsfilter
 import (
 	"context"
 	"encoding/binary"
-	"fmt"
 	"time"
 
 	"github.com/miekg/dns"
 
-	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter/internal/cache"
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
@@ -21,34 +19,6 @@ const (
 	staleAfter = 1800 * time.Millisecond // how long a client waits for a fresh answer (RFC 8767, section 5)
 	staleTTL   = 30                      // TTL of records in expired answers, in seconds (section 4)
 )
-
-// Stale is how long expired answers are used. The zero value is the default: a day.
-type Stale struct {
-	Off bool
-	Max time.Duration // after the expiry, at most MaxStale; 0: 24 hours
-}
-
-// MaxStale is the maximum of [Stale].Max: a week (RFC 8767, section 5).
-const MaxStale = 7 * 24 * time.Hour
-
-// Check returns an error that wraps [blocklist.ErrMalformed] if Max is out of range.
-func (s Stale) Check() error {
-	if s.Max < 0 || s.Max > MaxStale {
-		return fmt.Errorf("configuring a server: %w: expired answers are used for %s at most, not for %s", blocklist.ErrMalformed, MaxStale, s.Max)
-	}
-	return nil
-}
-
-// seconds returns how long the cache keeps expired answers.
-func (s Stale) seconds() uint32 {
-	switch {
-	case s.Off:
-		return 0
-	case s.Max == 0:
-		return cache.DefaultStale
-	}
-	return uint32(s.Max / time.Second)
-}
 
 // markStale prepares an expired answer for clients: it sets the TTLs to staleTTL. It returns the extended error code
 // for stale answers.

@@ -45,18 +45,21 @@ type Decided struct {
 	Matched []byte  // the name in wire form, or the packed address; nil: unknown
 }
 
+// taps are those of a server.
+type taps []Tap
+
 // tapped is what taps are told of one query. Its methods do nothing on nil, which is that of a server without taps.
 type tapped struct {
-	taps     []Tap
+	taps     taps
 	message  ClientMessage
 	answered bool
 }
 
 // asked tells taps of a query.
-func (t *tapped) asked(m ClientMessage, taps []Tap, packet []byte) {
-	*t = tapped{taps: taps, message: m}
+func (t *tapped) asked(m ClientMessage, all taps, packet []byte) {
+	*t = tapped{taps: all, message: m}
 	m.Packet = packet
-	for _, tap := range taps {
+	for _, tap := range all {
 		tap.Client(m)
 	}
 }
@@ -96,28 +99,28 @@ func (t *tapped) answer(question, m []byte) {
 	}
 }
 
-// tap tells the taps of a configuration of a query on a connection or on the slow path. It returns nil without taps.
-func (c *snapshot) tap(m ClientMessage, packet []byte) *tapped {
-	if len(c.taps) == 0 {
+// tap tells taps of a query on a connection or on the slow path. It returns nil without taps.
+func (all taps) tap(m ClientMessage, packet []byte) *tapped {
+	if len(all) == 0 {
 		return nil
 	}
 	m.Asked = time.Now()
 	t := new(tapped)
-	t.asked(m, c.taps, packet)
+	t.asked(m, all, packet)
 	return t
 }
 
-// tapUpstream connects the taps with the upstreams.
-func (c *snapshot) tapUpstream() {
+// watch connects the taps with the upstreams.
+func (all taps) watch(upstreams []*resolvers) {
 	var see func(upstream.Message)
-	if len(c.taps) > 0 {
+	if len(all) > 0 {
 		see = func(m upstream.Message) {
-			for _, tap := range c.taps {
+			for _, tap := range all {
 				tap.Upstream(m)
 			}
 		}
 	}
-	for _, r := range c.resolvers() {
+	for _, r := range upstreams {
 		if r.reports != nil {
 			r.reports.Tap(see)
 		}

@@ -89,37 +89,6 @@ func (c *stream) newReader() *bufio.Reader {
 	return bufio.NewReaderSize(c.conn, plainBuffer)
 }
 
-// timeouts are the time limits for reading from a connection.
-type timeouts struct {
-	first   time.Duration // for the first query
-	idle    time.Duration // between two queries
-	message time.Duration // for the rest of a query after its length field
-}
-
-// The timeouts when few and when many connections are open. Where there is room, clients may keep connections open for
-// long (RFC 7766, section 6.2.3).
-var (
-	normalTimeouts  = timeouts{first: 10 * time.Second, idle: 30 * time.Second, message: 10 * time.Second} //nolint:gochecknoglobals // a constant
-	crowdedTimeouts = timeouts{first: 2 * time.Second, idle: 8 * time.Second, message: 2 * time.Second}    //nolint:gochecknoglobals // a constant
-)
-
-// timeouts returns the read timeouts for the current number of connections.
-func (cs *connections) timeouts() *timeouts {
-	if cs.isCrowded() {
-		return &crowdedTimeouts
-	}
-	return &normalTimeouts
-}
-
-// keepalive returns the value of edns-tcp-keepalive for answers (RFC 7828), as in query. When many connections are
-// open, the timeout is 0: clients then close the connection after their last answer.
-func (cs *connections) keepalive() uint16 {
-	if cs.isCrowded() {
-		return 1
-	}
-	return uint16(normalTimeouts.idle/(100*time.Millisecond)) + 1
-}
-
 // run answers queries until the client closes the connection or an idle timeout expires. When ctx ends, the idle
 // timeout becomes endTimeout. Pending queries are still answered within the grace period.
 func (c *stream) run(ctx context.Context, open *sync.WaitGroup) {

@@ -114,41 +114,6 @@ func (z *zones) find(name []byte) *zone {
 	return nil
 }
 
-// ownAnswer appends the answer for a zone, if it can be given here. If not, it notes for the query which upstream to
-// ask, and for which name.
-func (s *Server) ownAnswer(c *snapshot, dst []byte, q *query, z *zone) (m []byte, ok bool) {
-	itself := len(q.name()) == len(z.name)
-	switch {
-	case z.primary != nil:
-		return q.primaryAnswer(dst, z), true
-	case z.local.answers(itself) && !z.isDelegation(itself, q.qtype):
-		m := s.ownData(c, q, z)
-		return m, m != nil
-	case z.forward != nil:
-		q.resolvers = z.forward
-	case z.canary != Pass:
-		return q.canaryAnswer(dst, z), true
-	case z.special:
-		return q.specialUseAnswer(dst, z.name)
-	}
-	return nil, false
-}
-
-// ownData returns the answer of the local data, or nil if the zone has none for the query, or if the query goes on as
-// one for another name. Then it notes which upstream to ask.
-func (s *Server) ownData(c *snapshot, q *query, z *zone) []byte {
-	if z.local.answers(len(q.name()) == len(z.name)) {
-		if m := c.zones.localAnswer(q, z); m != nil {
-			return s.render(c, q, m, 0)
-		}
-		z = c.zones.find(q.name())
-	}
-	if z != nil {
-		q.resolvers = z.forward
-	}
-	return nil
-}
-
 // isDelegation reports whether a query is for the DS records at the top of a zone of the local data. They belong to the
 // parent zone, whose answer lets validators treat the zone as unsigned.
 func (z *zone) isDelegation(itself bool, qtype uint16) bool {
