@@ -5,10 +5,9 @@ import (
 	"encoding/csv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/csvtable"
 )
 
 // csvHeader returns the columns of a written table. The reader knows all of them.
@@ -72,15 +71,5 @@ func dayText(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// SpreadsheetCell puts an apostrophe before a text that a spreadsheet would read as a formula. In countries with a
-// decimal comma, spreadsheets split cells at semicolons, so each part is checked.
-func SpreadsheetCell(text string) string {
-	parts := strings.Split(text, ";")
-	for i, part := range parts {
-		first, _ := utf8.DecodeRuneInString(strings.TrimLeftFunc(part, unicode.IsSpace))
-		if strings.ContainsRune("=+-@\uff1d\uff0b\uff0d\uff20", first) {
-			parts[i] = "'" + part
-		}
-	}
-	return strings.Join(parts, ";")
-}
+// SpreadsheetCell puts an apostrophe before a text that a spreadsheet would read as a formula.
+func SpreadsheetCell(text string) string { return csvtable.Cell(text) }

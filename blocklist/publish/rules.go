@@ -39,6 +39,17 @@ func (r Rules) NeedsTwo(category string) bool {
 	return len(r.TwoPersons) == 0 || slices.Contains(r.TwoPersons, category)
 }
 
+// Persons says in words how many persons decide on a proposal.
+func (r Rules) Persons() string {
+	switch {
+	case len(r.TwoPersons) == 0:
+		return "two persons decide on each proposal"
+	case len(r.TwoPersons) == 1 && r.TwoPersons[0] == NoCategory:
+		return "one person decides on a proposal"
+	}
+	return "two persons decide on proposals of " + strings.Join(r.TwoPersons, ", ")
+}
+
 // ErrRules is returned if an order breaks the rules of the list.
 var ErrRules = errors.New("against the rules of the list")
 

@@ -13,22 +13,23 @@ import (
 
 // Status is the current state of a list.
 type Status struct {
-	List     string         `json:"list"`
-	Root     *RootInfo      `json:"root,omitempty"`     // the root in force; nil: the first one waits for signatures
-	Head     Operation      `json:"head"`               // the last operation, with Entries and Digest of the current list
-	Released *ReleaseRecord `json:"released,omitempty"` // the last pushed release; nil: none
-	Added    uint64         `json:"unreleased_added"`   // lines added since that release
-	Removed  uint64         `json:"unreleased_removed"` // lines removed since that release
-	Rules    Rules          `json:"rules,omitzero"`
-	Due      DueCounts      `json:"due"`
-	Pending  *Pending       `json:"pending,omitempty"`  // a root or release that waits for signatures or for a push
-	Skipped  []Skipped      `json:"skipped,omitempty"`  // serials after the last release that are not used again
-	Urgent   *UrgentList    `json:"urgent,omitempty"`   // urgent orders on top of the pushed release; nil: none
-	Ordered  *Pending       `json:"ordered,omitempty"`  // urgent orders that wait for an officer's signature
-	Origin   *Comparison    `json:"origin,omitempty"`   // set by callers that have used [Ledger.Compare]
-	Damaged  string         `json:"damaged,omitempty"`  // which part of the folder is missing or damaged
-	Warnings []string       `json:"warnings,omitempty"` // what must be done soon, and the command for it
-	Expired  bool           `json:"expired,omitempty"`  // whether the root or the pushed release has expired
+	List      string            `json:"list"`
+	Root      *RootInfo         `json:"root,omitempty"`     // the root in force; nil: the first one waits for signatures
+	Head      Operation         `json:"head"`               // the last operation, with Entries and Digest of the current list
+	Released  *ReleaseRecord    `json:"released,omitempty"` // the last pushed release; nil: none
+	Added     uint64            `json:"unreleased_added"`   // lines added since that release
+	Removed   uint64            `json:"unreleased_removed"` // lines removed since that release
+	Rules     Rules             `json:"rules,omitzero"`
+	Due       DueCounts         `json:"due"`
+	Proposals map[string]uint64 `json:"proposals,omitempty"` // numbers of proposals by state
+	Pending   *Pending          `json:"pending,omitempty"`   // a root or release that waits for signatures or for a push
+	Skipped   []Skipped         `json:"skipped,omitempty"`   // serials after the last release that are not used again
+	Urgent    *UrgentList       `json:"urgent,omitempty"`    // urgent orders on top of the pushed release; nil: none
+	Ordered   *Pending          `json:"ordered,omitempty"`   // urgent orders that wait for an officer's signature
+	Origin    *Comparison       `json:"origin,omitempty"`    // set by callers that have used [Ledger.Compare]
+	Damaged   string            `json:"damaged,omitempty"`   // which part of the folder is missing or damaged
+	Warnings  []string          `json:"warnings,omitempty"`  // what must be done soon, and the command for it
+	Expired   bool              `json:"expired,omitempty"`   // whether the root or the pushed release has expired
 }
 
 // RootInfo describes a root: the officers, and how many of them must sign.
@@ -73,6 +74,9 @@ func (l *Ledger) Status(ctx context.Context) (s Status, err error) {
 	if s.Due, err = l.countDue(ctx); err != nil {
 		return s, err
 	}
+	if err = l.countProposals(ctx, &s); err != nil {
+		return s, err
+	}
 	if s.Pending, err = l.Pending(); err == nil || errors.Is(err, ErrNothingPending) {
 		err = l.checkExpiry(&s)
 	}
@@ -89,6 +93,15 @@ func (l *Ledger) Status(ctx context.Context) (s Status, err error) {
 		s.Damaged, err = part.Error(), nil
 	}
 	return s, err
+}
+
+func (l *Ledger) countProposals(ctx context.Context, s *Status) error {
+	counts, err := l.history.ProposalCounts(ctx)
+	s.Proposals = map[string]uint64{}
+	for _, c := range counts {
+		s.Proposals[c.State] += c.Number
+	}
+	return err
 }
 
 // checkExpiry fills in the root in force. It adds warnings about metadata that expires soon or lacks signatures.

@@ -10,13 +10,23 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
-// dueOrder is an order whose expiry or review date has passed or comes soon.
+// dueOrder is an order whose expiry or review date has passed or comes soon, or proposals that wait.
 type dueOrder struct {
-	Date  time.Time `json:"date"`
-	What  string    `json:"what"` // review, expires or expired
-	Order entryJSON `json:"order"`
+	Date      time.Time  `json:"date"` // of proposals: the oldest was received then
+	What      string     `json:"what"` // review, expires or expired; of proposals check or confirm
+	Order     *entryJSON `json:"order,omitempty"`
+	Proposals uint64     `json:"proposals,omitempty"` // how many wait for this decision
+}
+
+func (d dueOrder) String() string {
+	text := fmt.Sprintf("%s  %-7s  ", d.Date.Format(time.DateOnly), d.What)
+	if d.Order == nil {
+		return text + plural(d.Proposals, "proposal waits", "proposals wait")
+	}
+	return text + d.Order.Target + "  " + cmp.Or(d.Order.Reference, "-")
 }
 
 func (a *app) due() *cobra.Command {
@@ -24,10 +34,13 @@ func (a *app) due() *cobra.Command {
 	within := timeFlag{time.Now()}
 	cmd := &cobra.Command{
 		Use:   "due",
-		Short: "Show the orders that are to be reviewed, have expired or expire soon",
+		Short: "Show the orders that are to be reviewed, have expired or expire soon, and how many proposals wait",
 		Long: `Show the orders that are to be reviewed, have expired or expire soon, one a line, by date. The exit code is 3 if there are any.
 
-An expired order no longer blocks. The next blocklist release withdraws it.`,
+An expired order no longer blocks. The next blocklist release withdraws it.
+
+Proposals that wait for a first decision (check) or for a second one (confirm) are counted at the end, with the day on which the
+oldest was received. They do not change the exit code.`,
 		Example: `  blocklist -C DIR due --within 30d > due.txt || mail -s "orders due" anna@police.example < due.txt`,
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -36,11 +49,12 @@ An expired order no longer blocks. The next blocklist release withdraws it.`,
 				if err != nil {
 					return err
 				}
-				same := func(d dueOrder) dueOrder { return d }
-				text := func(d dueOrder) string {
-					return fmt.Sprintf("%s  %-7s  %s  %s", d.Date.Format(time.DateOnly), d.What, d.Order.Target, cmp.Or(d.Order.Reference, "-"))
+				waiting, err := waitingProposals(cmd.Context(), l)
+				if err != nil {
+					return err
 				}
-				if err := printAll(a, asJSON, each(due), same, text); err != nil || len(due) == 0 {
+				same := func(d dueOrder) dueOrder { return d }
+				if err := printAll(a, asJSON, each(append(due, waiting...)), same, dueOrder.String); err != nil || len(due) == 0 {
 					return err
 				}
 				return exitError{code: exitAttention}
@@ -65,7 +79,8 @@ func dueOrders(ctx context.Context, l *publish.Ledger, until time.Time) (due []d
 		if !o.Expires.After(now) {
 			what = "expired"
 		}
-		for _, d := range []dueOrder{{o.Review, "review", toJSON(o)}, {o.Expires, what, toJSON(o)}} {
+		order := toJSON(o)
+		for _, d := range []dueOrder{{Date: o.Review, What: "review", Order: &order}, {Date: o.Expires, What: what, Order: &order}} {
 			if !d.Date.IsZero() && !d.Date.After(until) {
 				due = append(due, d)
 			}
@@ -75,4 +90,30 @@ func dueOrders(ctx context.Context, l *publish.Ledger, until time.Time) (due []d
 		return cmp.Or(a.Date.Compare(b.Date), cmp.Compare(a.Order.Target, b.Order.Target), cmp.Compare(a.What, b.What))
 	})
 	return due, nil
+}
+
+// waitingProposals counts the proposals that wait for a first and for a second decision.
+func waitingProposals(ctx context.Context, l *publish.Ledger) (all []dueOrder, err error) {
+	counts, err := proposal.Counts(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	for _, verb := range []proposal.Verb{proposal.Check, proposal.Confirm} {
+		f := proposal.Filter{States: waitingStates(verb), Oldest: true, Limit: 1}
+		oldest, err := proposal.List(ctx, l, f)
+		if err != nil {
+			return nil, err
+		}
+		if len(oldest) == 0 {
+			continue
+		}
+		d := dueOrder{Date: oldest[0].Received, What: string(verb)}
+		for _, c := range counts {
+			if slices.Contains(f.States, c.State) {
+				d.Proposals += c.Number
+			}
+		}
+		all = append(all, d)
+	}
+	return all, nil
 }

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -43,7 +43,7 @@ func (f *proposalFlags) filter() proposal.Filter {
 
 func (a *app) proposals() *cobra.Command {
 	var f proposalFlags
-	var asJSON, counts bool
+	var asJSON, asCSV, counts bool
 	cmd := &cobra.Command{
 		Use:   "proposals",
 		Short: "Show what is to be decided on, and decide",
@@ -59,31 +59,37 @@ func (a *app) proposals() *cobra.Command {
 A first person checks, another confirms; the rules of the list say for which categories two are needed (blocklist rules
 --two-persons). Confirming lists the target, with the guards and rules of blocklist add.
 
-With --json: one proposal a line.`,
+With --json: one proposal a line. With --csv: a table with a header, in which no cell is a formula to a spreadsheet.`,
 		Example: `  blocklist -C DIR proposals --state new,checked
   blocklist -C DIR proposals --source hotline --since 2026-11-01 --json
+  blocklist -C DIR proposals --csv --limit 0 > proposals.csv
   blocklist -C DIR proposals --counts
+  blocklist -C DIR proposals --counts --since 2026-10-01 --until 2026-10-31
   blocklist -C DIR proposals check 17 18 --reason "looked at both"
   blocklist -C DIR proposals confirm 17-20`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if asCSV && (asJSON || counts) {
+				return usage("--csv goes without --json and --counts")
+			}
 			return a.withLedger(func(l *publish.Ledger) error {
 				if counts {
-					return a.printCounts(cmd.Context(), l, asJSON)
+					return a.printCounts(cmd.Context(), l, f.filter(), asJSON)
 				}
-				page, err := proposal.List(cmd.Context(), l, f.filter())
-				if err != nil {
-					return err
+				all := proposal.All(cmd.Context(), l, f.filter())
+				if asCSV {
+					return a.writeOut(func(w io.Writer) error { return proposal.WriteTable(w, all) })
 				}
 				same := func(p proposal.Proposal) proposal.Proposal { return p }
-				return printAll(a, asJSON, each(page), same, proposalLine)
+				return printAll(a, asJSON, all, same, proposalLine)
 			})
 		},
 	}
 	f.add(cmd, "category")
 	cmd.Flags().IntVar(&f.Limit, "limit", 100, "at most `N`; 0: all")
 	cmd.Flags().Int64Var(&f.After, "after", 0, "the next page: those behind the proposal `N`")
-	cmd.Flags().BoolVar(&counts, "counts", false, "how many there are, by source, category and state")
+	cmd.Flags().BoolVar(&counts, "counts", false, "how many there are, by source, category and state; with --since or --until what was done with them")
+	cmd.Flags().BoolVar(&asCSV, "csv", false, "write a table")
 	jsonFlag(cmd, &asJSON)
 	cmd.AddCommand(a.showProposal(), a.decision(proposal.Check), a.decision(proposal.Confirm), a.decision(proposal.Refuse),
 		a.decision(proposal.Refer), a.decision(proposal.Withdraw))
@@ -105,29 +111,6 @@ func proposalLine(p proposal.Proposal) string {
 		}
 	}
 	return strings.Join(parts, "  ")
-}
-
-func (a *app) printCounts(ctx context.Context, l *publish.Ledger, asJSON bool) error {
-	counts, err := proposal.Counts(ctx, l)
-	if err != nil {
-		return err
-	}
-	if asJSON {
-		same := func(c proposal.Count) proposal.Count { return c }
-		return printAll(a, true, each(counts), same, nil)
-	}
-	states := map[string]uint64{}
-	w := tabwriter.NewWriter(visibleWriter{a.stdout}, 0, 0, 2, ' ', 0)
-	for _, c := range counts {
-		states[c.State] += c.Number
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", oneLine(c.Source), c.Category, c.State, thousands(c.Number))
-	}
-	for _, state := range proposal.States() {
-		if states[state] > 0 {
-			fmt.Fprintf(w, "all\t\t%s\t%s\n", state, thousands(states[state]))
-		}
-	}
-	return w.Flush()
 }
 
 func (a *app) showProposal() *cobra.Command {

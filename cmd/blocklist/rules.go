@@ -120,7 +120,7 @@ func rulesText(r publish.Rules) string {
 		parts = append(parts, "references match "+r.Reference)
 	}
 	if len(r.TwoPersons) > 0 {
-		parts = append(parts, "two persons decide on proposals of: "+strings.Join(r.TwoPersons, ", "))
+		parts = append(parts, r.Persons())
 	}
 	if r.Reporters {
 		parts = append(parts, "proposals may say who has reported")

@@ -101,6 +101,9 @@ func (a *app) printStatus(s publish.Status) error {
 	if d := s.Due; d.Review+d.Expired+d.Expiring > 0 {
 		line("orders due", "%s to be reviewed, %s expired, %s expiring within 30 days; blocklist due lists them", thousands(d.Review), thousands(d.Expired), thousands(d.Expiring))
 	}
+	if text := proposalsText(s); text != "" {
+		line("proposals", "%s", text)
+	}
 	line("digest", "%s", s.Head.Digest)
 	line("last change", "%d, %s, by %s: %s", s.Head.ID, s.Head.Time.Format(time.RFC3339), s.Head.Author, s.Head.Kind)
 	line("ledger head", "%s", s.Head.Hash)

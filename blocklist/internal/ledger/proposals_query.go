@@ -249,3 +249,51 @@ func (v View) ProposalCounts(ctx context.Context) ([]ProposalCount, error) {
 func scanProposalCount(row scanner) (c ProposalCount, err error) {
 	return c, row.Scan(&c.Source, &c.Category, &c.State, &c.Number)
 }
+
+// ProposalDecision is what a step has done with a proposal that was made before.
+type ProposalDecision struct {
+	State    string    // the state that it got
+	Received time.Time // when the proposal was received
+	At       time.Time // when the state came
+	Alone    bool      // no person had checked it
+}
+
+func scanProposalDecision(row scanner) (d ProposalDecision, err error) {
+	var received int64
+	var at string
+	if err = row.Scan(&d.State, &received, &at, &d.Alone); err != nil {
+		return d, err
+	}
+	if d.At, err = time.Parse(time.RFC3339, at); err != nil {
+		return d, Damaged("a step of the proposals has the time %q", at)
+	}
+	d.Received = time.Unix(received, 0)
+	return d, nil
+}
+
+// ProposalDecisions yields the decisions from a time until before another, in their order; the zero time is no limit.
+// The lines that make proposals are not read.
+func (v View) ProposalDecisions(ctx context.Context, since, until time.Time) iter.Seq2[ProposalDecision, error] {
+	c := conditions{}
+	c.add(`instr(line, '"state":"` + StateNew + `"') = 0`)
+	if !since.IsZero() {
+		c.add(`time >= ?`, FormatTime(since))
+	}
+	if !until.IsZero() {
+		c.add(`time < ?`, FormatTime(until))
+	}
+	return query(ctx, v.q, scanProposalDecision, fmt.Sprintf(`SELECT json_extract(line, '$.state'), place / %d, time, checker = ''
+		FROM steps AS s
+		CROSS JOIN step_lines AS l ON l.id > ifnull((SELECT last_line FROM steps WHERE id = s.id - 1), 0) AND l.id <= s.last_line
+		CROSS JOIN proposals AS p ON p.id = l.proposal`, maxProposals)+c.where()+` ORDER BY l.id`, c.args...)
+}
+
+// ProposalsReceived returns how many proposals were received from a time until before another; the zero time is no
+// limit.
+func (v View) ProposalsReceived(ctx context.Context, since, until time.Time) (n uint64, err error) {
+	c, err := ProposalFilter{Since: since, Until: until}.others(ctx, v)
+	if err != nil {
+		return 0, err
+	}
+	return n, v.q.QueryRowContext(ctx, `SELECT count(*) FROM proposals`+c.where(), c.args...).Scan(&n)
+}

@@ -99,7 +99,8 @@ func readRow(places map[string]int, row []string) (p Proposal, err error) {
 		return ""
 	}
 	p = Proposal{
-		Target: strings.Clone(field("target")), Source: field("source"), Category: field("category"), Reference: field("reference"),
+		Target: strings.Clone(strings.TrimPrefix(field("target"), "'")), // see [csvtable.Cell]
+		Source: field("source"), Category: field("category"), Reference: field("reference"),
 		Evidence: field("evidence"), Note: strings.Join(strings.Fields(field("note")), " "), Reporter: field("reporter"), Key: field("key"),
 	}
 	if p.Target == "" {

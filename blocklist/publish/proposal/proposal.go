@@ -3,6 +3,7 @@ package proposal
 import (
 	"context"
 	"fmt"
+	"iter"
 	"regexp"
 	"slices"
 	"strings"
@@ -54,18 +55,33 @@ var ErrNotFound = ledger.ErrNoProposal
 
 // List returns a page of proposals.
 func List(ctx context.Context, l *publish.Ledger, f Filter) (page []Proposal, err error) {
-	for _, state := range f.States {
-		if !slices.Contains(States(), state) {
-			return nil, fmt.Errorf("state %.40q: %w: there are %s", state, blocklist.ErrMalformed, strings.Join(States(), ", "))
-		}
-	}
-	for p, err := range l.History().Proposals(ctx, f) {
+	for p, err := range All(ctx, l, f) {
 		if err != nil {
-			return nil, fmt.Errorf("listing proposals: %w", err)
+			return nil, err
 		}
 		page = append(page, p)
 	}
 	return page, nil
+}
+
+// All yields proposals one by one, so that memory does not limit how many there are. The last value may be an error.
+func All(ctx context.Context, l *publish.Ledger, f Filter) iter.Seq2[Proposal, error] {
+	return func(yield func(Proposal, error) bool) {
+		for _, state := range f.States {
+			if !slices.Contains(States(), state) {
+				yield(Proposal{}, fmt.Errorf("state %.40q: %w: there are %s", state, blocklist.ErrMalformed, strings.Join(States(), ", ")))
+				return
+			}
+		}
+		for p, err := range l.History().Proposals(ctx, f) {
+			if err != nil {
+				err = fmt.Errorf("listing proposals: %w", err)
+			}
+			if !yield(p, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 // Counts returns the number of proposals by source, category and state, without those that have none.

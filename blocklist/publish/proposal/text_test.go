@@ -136,3 +136,23 @@ func FuzzReadTable(f *testing.F) {
 		}
 	})
 }
+
+// A table that was written is read again, and no cell of it is a formula.
+func TestWriteTable(t *testing.T) {
+	t.Parallel()
+	l, _ := newLedger(t)
+	propose(t, l, proposal.Proposal{Target: "=www.bad.example", Source: "=cmd|x", Reference: "+1;=2", Note: "a \"note\", long", Category: "csam", Key: "@k"},
+		proposal.Proposal{Target: "192.0.2.1", Source: "hotline", Withdraw: true})
+	var b strings.Builder
+	require.NoError(t, proposal.WriteTable(&b, proposal.All(t.Context(), l, proposal.Filter{Oldest: true})))
+	for _, cell := range []string{"\n1,new,,'=www.bad.example,'=cmd|x,,", ",csam,'+1;'=2,,", `,"a ""note"", long",,'@k,`, "\n2,new,yes,192.0.2.1,hotline,,"} {
+		assert.Contains(t, b.String(), cell)
+	}
+	var targets []string
+	for p, err := range proposal.ReadTable(strings.NewReader(b.String()), nil) {
+		require.NoError(t, err)
+		targets = append(targets, p.Target)
+	}
+	assert.Equal(t, []string{"=www.bad.example", "192.0.2.1"}, targets)
+	assert.ErrorIs(t, proposal.WriteTable(&b, proposal.All(t.Context(), l, proposal.Filter{States: []string{"old"}})), blocklist.ErrMalformed)
+}

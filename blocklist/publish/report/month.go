@@ -10,6 +10,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
 // monthPage is the page about one month.
@@ -24,6 +25,8 @@ type monthPage struct {
 	Releases      []publish.ReleaseInfo
 	Operations    []publish.LoggedOperation
 	Enforced      Enforcement
+	Proposals     proposal.Activity
+	Persons       string // how many decide on a proposal
 }
 
 // Share returns a number as a share of the largest number of any category, in percent.
@@ -49,7 +52,8 @@ type categoryTally struct {
 }
 
 // Month writes the page about the month, in UTC, that contains a time: entries listed and delisted by day and category,
-// releases with their signers, how fast subscribers enforced the releases, and all operations.
+// what was done with proposals, releases with their signers, how fast subscribers enforced the releases, and all
+// operations.
 func Month(ctx context.Context, w io.Writer, l *publish.Ledger, month time.Time, o Options) error {
 	year, m, _ := month.Date()
 	from := time.Date(year, m, 1, 0, 0, 0, 0, time.UTC)
@@ -65,6 +69,14 @@ func Month(ctx context.Context, w io.Writer, l *publish.Ledger, month time.Time,
 	if p.Enforced, err = enforced(ctx, l, p.Releases, o, p.Made); err != nil {
 		return err
 	}
+	if p.Proposals, err = proposal.ReadActivity(ctx, l, from, from.AddDate(0, 1, 0)); err != nil {
+		return err
+	}
+	rules, err := l.Rules(ctx)
+	if err != nil {
+		return err
+	}
+	p.Persons = rules.Persons()
 	return write(w, "month.tmpl", p)
 }
 

@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/proposal"
 	"github.com/argine-dns/argine/blocklist/receipt"
 )
 
@@ -50,7 +51,7 @@ func write(w io.Writer, name string, data any) error {
 	}
 	t := template.New(name).Funcs(template.FuncMap{
 		"style":     func() template.CSS { return template.CSS(style) }, //nolint:gosec // our own file
-		"thousands": thousands, "show": show, "when": when, "day": day, "took": took, "join": joined, "reference": publish.StatedReference,
+		"thousands": thousands, "show": show, "when": when, "day": day, "took": took, "waited": WaitedText, "join": joined, "reference": publish.StatedReference,
 	})
 	if t, err = t.ParseFS(files, "*.tmpl"); err != nil {
 		return err
@@ -106,6 +107,15 @@ func took(d time.Duration) string {
 		return text
 	}
 	return fmt.Sprintf("%d s", s)
+}
+
+// WaitedText returns how long proposals have waited, in words; empty if none was decided on.
+func WaitedText(w proposal.Waits) string {
+	if w.Decided == 0 {
+		return ""
+	}
+	text := func(seconds int64) string { return took(time.Duration(seconds) * time.Second) }
+	return fmt.Sprintf("median %s, 90 %% at most %s, longest %s", text(w.Median), text(w.Ninety), text(w.Longest))
 }
 
 // thousands returns a number with commas.

@@ -212,7 +212,7 @@ func TestMonth(t *testing.T) {
 	before := read(t, func(w io.Writer) error {
 		return report.Month(t.Context(), w, a.Ledger, now.AddDate(0, -2, 0), report.Options{})
 	})
-	for _, none := range []string{"No entry was listed", "No release was made", "No receipts were given", "There was no operation"} {
+	for _, none := range []string{"No entry was listed", "No proposal was received", "No release was made", "No receipts were given", "There was no operation"} {
 		assert.Contains(t, before.text, none)
 	}
 }

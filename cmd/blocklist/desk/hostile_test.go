@@ -35,7 +35,7 @@ func TestHostileInput(t *testing.T) {
 		"/search": {"q"}, "/entry": {"of"}, "/entries": {"prefix", "scope", "sort", "after", "before"}, "/due": {"what", "sort", "skip"},
 		"/history": {"kind", "author", "reference", "target", "since", "until", "before"}, "/operation/1": {"skip"},
 		"/platforms": {"sort"}, "/people": {"sort"}, "/subscribers": {"sort"}, "/add": {"entries", "reason"},
-		"/proposals": {"state", "source", "category", "target", "sort", "after"}, "/proposals/review": {"id"},
+		"/proposals": {"state", "source", "category", "target", "sort", "after"}, "/proposals.csv": {"state", "source", "category", "target"}, "/proposals/review": {"id"},
 	}
 	posts := map[string][]string{
 		"/add":      {"entries", "category", "reference", "reason", "expires", "review", "override", "head", "status"},

@@ -145,7 +145,12 @@ func TestProposals(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, listed)
 	assert.Contains(t, rita.get(t, "/proposal/1").text, "Confirmed · ")
-	for path, status := range map[string]int{"/proposal/99": 404, "/proposal/x": 400, "/proposals/review": 400, "/proposals?after=x": 400} {
+	assert.Contains(t, rita.get(t, "/proposals?state=listed").raw, `href="/proposals.csv?state=listed"`)
+	p = rita.get(t, "/proposals.csv?state=listed")
+	assert.Equal(t, `attachment; filename="proposals.csv"`, p.header.Get("Content-Disposition"))
+	assert.Contains(t, p.raw, "\n1,listed,,bad.example,hotline,")
+	assert.NotContains(t, p.raw, "worse.example")
+	for path, status := range map[string]int{"/proposal/99": 404, "/proposal/x": 400, "/proposals/review": 400, "/proposals?after=x": 400, "/proposals.csv?state=x": 400} {
 		assert.Equal(t, status, rita.get(t, path).status, path)
 	}
 	assert.Equal(t, http.StatusBadRequest, rita.post(t, "/proposals/decide", fields("verb", "check")).status)

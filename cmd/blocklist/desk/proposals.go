@@ -1,9 +1,14 @@
 package desk
 
 import (
+	"bytes"
+	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
+	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
@@ -17,17 +22,18 @@ type proposalsPage struct {
 	State, Source, Category, Target string // what was asked for
 	Mine                            bool   // only those that the person may confirm
 	Oldest                          bool
-	Turn, Next, First               string // URLs
+	Turn, Next, First, Table        string // URLs
 	Open                            map[string]uint64
 }
 
-func (v *visit) proposals() error {
+// askedProposals returns the page that the query asks for, and the filter for at most limit proposals from its start.
+func (v *visit) askedProposals(limit int) (p proposalsPage, f proposal.Filter) {
 	q := v.r.URL.Query()
-	p := proposalsPage{
+	p = proposalsPage{
 		States: proposal.States(), State: q.Get("state"), Source: q.Get("source"), Category: q.Get("category"), Target: q.Get("target"),
 		Mine: q.Get(ownQuery) != "", Oldest: q.Get("sort") == "received", Open: map[string]uint64{},
 	}
-	f := proposal.Filter{Source: p.Source, Category: p.Category, Target: p.Target, Oldest: p.Oldest, Limit: pageLength + 1}
+	f = proposal.Filter{Source: p.Source, Category: p.Category, Target: p.Target, Oldest: p.Oldest, Limit: limit}
 	switch {
 	case p.Mine:
 		f.States, f.NotChecker = []string{proposal.Checked}, v.person.Name
@@ -36,8 +42,13 @@ func (v *visit) proposals() error {
 	case p.State != "all":
 		f.States = []string{p.State}
 	}
+	return p, f
+}
+
+func (v *visit) proposals() error {
+	p, f := v.askedProposals(pageLength + 1)
 	var err error
-	if f.After, err = numberOf(q.Get("after")); err != nil {
+	if f.After, err = numberOf(v.r.URL.Query().Get("after")); err != nil {
 		return err
 	}
 	if p.Proposals, err = proposal.List(v.r.Context(), v.ledger, f); err != nil {
@@ -53,10 +64,38 @@ func (v *visit) proposals() error {
 	if p.Turn = withQuery(parsed(withQuery(v.r.URL, "after", "")), "sort", "received"); p.Oldest {
 		p.Turn = withQuery(parsed(withQuery(v.r.URL, "after", "")), "sort", "")
 	}
+	p.Table = strings.Replace(withQuery(v.r.URL, "after", ""), "/proposals", "/proposals.csv", 1)
 	if err := p.count(v); err != nil {
 		return err
 	}
 	return v.show("proposals", "proposals.title", p)
+}
+
+// maxTable is the maximum number of proposals in a table, which is made in memory.
+const maxTable = 100_000
+
+// proposalTable gives the proposals as a file for a spreadsheet.
+func (v *visit) proposalTable() error {
+	_, f := v.askedProposals(maxTable + 1)
+	rows := 0
+	limited := func(yield func(proposal.Proposal, error) bool) {
+		for p, err := range proposal.All(v.r.Context(), v.ledger, f) {
+			if rows++; rows > maxTable {
+				err = fmt.Errorf("%w: a table has at most %d proposals; blocklist proposals --csv writes more", blocklist.ErrTooLarge, maxTable)
+			}
+			if !yield(p, err) {
+				return
+			}
+		}
+	}
+	var b bytes.Buffer
+	if err := proposal.WriteTable(&b, limited); err != nil {
+		return err
+	}
+	v.give(&answer{http.StatusOK, http.Header{
+		"Content-Type": {"text/csv; charset=utf-8"}, "Content-Disposition": {`attachment; filename="proposals.csv"`},
+	}, b.Bytes(), fresh})
+	return nil
 }
 
 // count fills in the sources and categories that there are, and how many proposals are open.

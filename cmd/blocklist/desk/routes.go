@@ -49,6 +49,7 @@ func (d *Desk) routes() http.Handler {
 		{"POST /urgent", change, (*visit).askUrgent},
 		{"GET /due", see, (*visit).due},
 		{"GET /proposals", see, (*visit).proposals},
+		{"GET /proposals.csv", see, (*visit).proposalTable},
 		{"GET /proposal/{id}", see, (*visit).proposal},
 		{"GET /proposals/review", see, (*visit).reviewProposals},
 		{"POST /proposals/decide", change, (*visit).decideProposals},

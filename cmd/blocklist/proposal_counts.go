@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/proposal"
+	"github.com/argine-dns/argine/blocklist/publish/report"
+)
+
+// proposalsText returns in words how many proposals there are in each state; empty if there are none.
+func proposalsText(s publish.Status) string {
+	var parts []string
+	for _, state := range proposal.States() {
+		if n := s.Proposals[state]; n > 0 {
+			parts = append(parts, thousands(n)+" "+state)
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return strings.Join(parts, ", ") + "; " + s.Rules.Persons()
+}
+
+// printCounts prints how many of the selected proposals there are, or what was done with all proposals in a time.
+func (a *app) printCounts(ctx context.Context, l *publish.Ledger, f proposal.Filter, asJSON bool) error {
+	inTime := !f.Since.IsZero() || !f.Until.IsZero()
+	if f.Target != "" || inTime && (f.Source != "" || f.Category != "" || len(f.States) > 0) {
+		return usage("--counts takes --source, --category and --state, or --since and --until")
+	}
+	if inTime {
+		return a.printActivity(ctx, l, f, asJSON)
+	}
+	counts, err := proposal.Counts(ctx, l)
+	if err != nil {
+		return err
+	}
+	counts = slices.DeleteFunc(counts, func(c proposal.Count) bool {
+		return f.Source != "" && c.Source != f.Source || f.Category != "" && c.Category != f.Category ||
+			len(f.States) > 0 && !slices.Contains(f.States, c.State)
+	})
+	if asJSON {
+		same := func(c proposal.Count) proposal.Count { return c }
+		return printAll(a, true, each(counts), same, nil)
+	}
+	states := map[string]uint64{}
+	w := tabwriter.NewWriter(visibleWriter{a.stdout}, 0, 0, 2, ' ', 0)
+	for _, c := range counts {
+		states[c.State] += c.Number
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", oneLine(c.Source), c.Category, c.State, thousands(c.Number))
+	}
+	for _, state := range proposal.States() {
+		if states[state] > 0 {
+			fmt.Fprintf(w, "all\t\t%s\t%s\n", state, thousands(states[state]))
+		}
+	}
+	return w.Flush()
+}
+
+// printActivity prints what was done with proposals in a time.
+func (a *app) printActivity(ctx context.Context, l *publish.Ledger, f proposal.Filter, asJSON bool) error {
+	done, err := proposal.ReadActivity(ctx, l, f.Since, f.Until)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return a.printJSON(done)
+	}
+	w := tabwriter.NewWriter(visibleWriter{a.stdout}, 0, 0, 2, ' ', 0)
+	for _, n := range []struct {
+		what   string
+		number uint64
+	}{
+		{"received", done.Received},
+		{"checked", done.Checked},
+		{"listed", done.Listed},
+		{"delisted", done.Delisted},
+		{"by one person", done.Alone},
+		{"refused", done.Refused},
+		{"referred", done.Referred},
+		{"withdrawn", done.Withdrawn},
+	} {
+		fmt.Fprintf(w, "%s\t%s\n", n.what, thousands(n.number))
+	}
+	if text := report.WaitedText(done.Waited); text != "" {
+		fmt.Fprintf(w, "waited\t%s\n", text)
+	}
+	return w.Flush()
+}
