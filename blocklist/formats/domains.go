@@ -50,9 +50,14 @@ func parseDomains(t *lineSink, line string) {
 		t.add(blocklist.DomainEntry(blocklist.Name(t.names.add(wire))))
 		return
 	}
-	text := cutComment(line)
+	if text := cutComment(line); !blank(text) {
+		addText(t, text)
+	}
+}
+
+// addText adds what a text names: a name, a URL or an address.
+func addText(t *lineSink, text string) {
 	switch {
-	case blank(text):
 	case strings.ContainsAny(text, " \t"):
 		t.bad(notName)
 	case strings.Contains(text, "/") && hasFragment(text):

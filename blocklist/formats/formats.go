@@ -16,6 +16,7 @@
 //	dnscrypt   name and *.name are a name and all below it, =name that name alone
 //	csv        what the columns say: url, host (alone), domain (and all below it), ip
 //	cncpo      a URL with a path, else a domain, or an address
+//	consob     URLs, and names that begin with www., in prose or in an HTML page; never recognised, always named
 //	argine     what the line says: see [blocklist.ParseEntry]
 //
 // Where a line gives a name an answer (hosts, rpz, dnsmasq, unbound), the name is listed if that leads nowhere: to an
@@ -78,6 +79,7 @@ const (
 	Dnscrypt Format = "dnscrypt"
 	CSV      Format = "csv"
 	CNCPO    Format = "cncpo"
+	CONSOB   Format = "consob"
 	Argine   Format = "argine"
 
 	Nftables Format = "nftables" // addresses alone, as sets; written only, as the next two
@@ -87,7 +89,7 @@ const (
 
 // Readable returns the formats that a Reader reads, Auto first.
 func Readable() []Format {
-	return []Format{Auto, Domains, Hosts, RPZ, Adblock, Dnsmasq, Unbound, Dnscrypt, CSV, CNCPO, Argine}
+	return []Format{Auto, Domains, Hosts, RPZ, Adblock, Dnsmasq, Unbound, Dnscrypt, CSV, CNCPO, CONSOB, Argine}
 }
 
 // Writable returns the formats that Write writes.
@@ -190,6 +192,8 @@ func newParser(f Format, s settings) parser {
 		return &table{now: time.Now(), read: s.columns}
 	case CNCPO:
 		return &cncpo{}
+	case CONSOB:
+		return &consob{}
 	case Argine:
 		return lineParser(parseArgine)
 	default:

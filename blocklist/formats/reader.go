@@ -55,6 +55,10 @@ func NewReader(r io.Reader, o Options) (*Reader, error) {
 		br.Discard(len(bom)) //nolint:errcheck // never fails: the bytes were peeked
 		prefix = prefix[len(bom):]
 	}
+	if o.Format == CONSOB && isPage(prefix) {
+		br = bufio.NewReaderSize(newPageText(br), bufferSize)
+		prefix, err = br.Peek(bufferSize)
+	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("reading %s: %w", o.Name, err)
 	}

@@ -80,7 +80,7 @@ func significant(line string) bool { return !blank(line) }
 
 // notText returns the kind of a file that can't be a list, or an empty string if it may be a list.
 func notText(prefix []byte) string {
-	start := bytes.ToLower(bytes.TrimLeft(prefix[:min(len(prefix), 512)], " \t\r\n"))
+	start := beginning(prefix)
 	switch {
 	case bytes.HasPrefix(prefix, []byte("\x1f\x8b")), bytes.HasPrefix(prefix, []byte("\x28\xb5\x2f\xfd")):
 		return "compressed (decompress it first)"
@@ -96,14 +96,25 @@ func notText(prefix []byte) string {
 		return "binary"
 	case bytes.IndexByte(prefix, '\n') < 0 && bytes.IndexByte(bytes.TrimRight(prefix, "\r"), '\r') >= 0:
 		return "text whose lines end in CR alone (convert them to LF)"
-	case bytes.HasPrefix(start, []byte("<!doctype")), bytes.HasPrefix(start, []byte("<html")),
-		bytes.HasPrefix(start, []byte("<?xml")):
+	case isPage(prefix):
 		return "an HTML or XML page"
 	case bytes.HasPrefix(start, []byte("{")), bytes.HasPrefix(start, []byte("[{")),
 		bytes.HasPrefix(start, []byte(`["`)):
 		return "JSON"
 	}
 	return ""
+}
+
+// beginning returns the first part of a file, in lower case.
+func beginning(prefix []byte) []byte {
+	return bytes.ToLower(bytes.TrimLeft(prefix[:min(len(prefix), 512)], " \t\r\n"))
+}
+
+// isPage reports whether a file begins as an HTML or XML page.
+func isPage(prefix []byte) bool {
+	start := beginning(prefix)
+	return bytes.HasPrefix(start, []byte("<!doctype")) || bytes.HasPrefix(start, []byte("<html")) ||
+		bytes.HasPrefix(start, []byte("<?xml"))
 }
 
 // isEncrypted reports whether a file begins as an OpenPGP message for a recipient (RFC 9580, sections 5.1 and 6.2):

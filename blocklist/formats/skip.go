@@ -37,6 +37,7 @@ const (
 	addressBeside = "address beside a name or URL, not listed"
 	ownMachine    = "name of the machine itself"
 	cosmetic      = "cosmetic rule, unsupported"
+	nameInProse   = "name in prose without https:// or www., not listed"
 	badQuotes     = "quotation mark out of place"
 )
 

@@ -1,0 +1,63 @@
+package formats
+
+import (
+	"io"
+	"strings"
+
+	"golang.org/x/net/html"
+	"golang.org/x/net/html/atom"
+)
+
+// pageText reads the visible text of an HTML page, a line for each block. Where links lead to is no text.
+type pageText struct {
+	page   *html.Tokenizer
+	buf    []byte
+	hidden atom.Atom // the element whose text is not visible; 0: none
+}
+
+// maxToken is the maximum length of a tag or a text in a page, in bytes.
+const maxToken = 1 << 20
+
+func newPageText(r io.Reader) *pageText {
+	p := &pageText{page: html.NewTokenizer(r)}
+	p.page.SetMaxBuf(maxToken)
+	return p
+}
+
+// Read implements [io.Reader].
+func (p *pageText) Read(b []byte) (int, error) {
+	for len(p.buf) == 0 {
+		if p.page.Next() == html.ErrorToken {
+			return 0, p.page.Err()
+		}
+		p.token(p.page.Token())
+	}
+	n := copy(b, p.buf)
+	p.buf = p.buf[n:]
+	return n, nil
+}
+
+// token adds what a token shows. Spaces and line ends within a text are spaces.
+func (p *pageText) token(t html.Token) {
+	hides := t.DataAtom == atom.Script || t.DataAtom == atom.Style
+	switch {
+	case t.Type == html.TextToken && p.hidden == 0:
+		p.buf = append(p.buf, strings.NewReplacer("\n", " ", "\r", " ", "\u00a0", " ").Replace(t.Data)...)
+	case t.Type == html.StartTagToken && hides:
+		p.hidden = t.DataAtom
+	case t.Type == html.EndTagToken && t.DataAtom == p.hidden:
+		p.hidden = 0
+	case t.Type != html.TextToken && !inline(t.DataAtom):
+		p.buf = append(p.buf, '\n')
+	}
+}
+
+// inline reports whether an element is part of a line of text. A word may go on beyond it.
+func inline(a atom.Atom) bool {
+	switch a {
+	case atom.A, atom.Abbr, atom.B, atom.Em, atom.Font, atom.I, atom.Mark, atom.Small, atom.Span, atom.Strong, atom.Sub,
+		atom.Sup, atom.U, atom.Wbr:
+		return true
+	}
+	return false
+}
