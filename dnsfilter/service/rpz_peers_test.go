@@ -153,9 +153,47 @@ func testPeer(t *testing.T, p peer) {
 			[]string{"", " category=soft", " category=sink", " category=off"}[i/2%4]))
 	}
 	a := newAgency(t)
+	a.change(t, lines, nil)
+	f := follow(t, a, p)
+	awaitVerdict(t, f.addr, "0.test.", "NXDOMAIN ", 20*time.Second)
+
+	names := []string{"test.", "other.test.", "a.7.test.", "x.a.7.test.", "ok.10.test.", "x.ok.10.test.", "10.test."}
+	for _, prefix := range []string{"", "a.", "b.", "a.b.", "www.", "x.y."} {
+		for i := range count / 2 {
+			names = append(names, fmt.Sprintf("%s%d.test.", prefix, i))
+		}
+	}
+	var questions []*dns.Msg
+	for _, name := range names {
+		questions = append(questions, question(name, dns.TypeA), question(name, dns.TypeAAAA))
+	}
+	f.sameVerdicts(t, questions)
+	f.followsChanges(t, a, longtest.Rounds(1, 3), followWithin)
+	z := zoneOf(t, f.running)
+	t.Logf("%+v", z)
+	if p.notify {
+		assert.Positive(t, z.Notified)
+	}
+	if p.program != "kresd" {
+		assert.Positive(t, z.Incremental)
+	}
+}
+
+// followWithin is the maximum time from the origin's acceptance of a release until a peer's verdict.
+const followWithin = 2 * time.Second
+
+// peerFollower is a resolver that follows an agency's list, and a peer that follows its policy zone.
+type peerFollower struct {
+	*running
+
+	addr string // of the peer
+}
+
+// follow starts a resolver that follows the agency's list, and its peer.
+func follow(t *testing.T, a *agency, p peer) peerFollower {
+	t.Helper()
 	web := httptest.NewServer(a.origin.Handler())
 	t.Cleanup(web.Close)
-	a.change(t, lines, nil)
 	l, addr := listen(t)
 	require.NoError(t, l.Close())
 	at := strings.TrimPrefix(addr, "127.0.0.1:")
@@ -174,48 +212,42 @@ func testPeer(t *testing.T, p peer) {
 		place.primary, place.cert = r.listenTLS(t, settings+"}\n"), filepath.Join(r.dir, "cert.pem")
 	}
 	r.start(t)
-	require.Eventually(t, func() bool { return zoneOf(t, r).Serial > 0 }, 10*time.Second, 10*time.Millisecond, r.log)
+	require.Eventually(t, func() bool { return zoneOf(t, r).Serial > 0 }, time.Minute, 10*time.Millisecond, r.log)
 	place.forward = r.upstreamPort(t)
 	peers.Start(t, place.dir, p.program, p.start(t, place)...)
 	peers.Await(t, addr, "free.test", "NOERROR 192.0.2.3")
-	awaitVerdict(t, addr, "0.test.", "NXDOMAIN ", 20*time.Second)
+	return peerFollower{r, addr}
+}
 
-	names := []string{"test.", "other.test.", "a.7.test.", "x.a.7.test.", "ok.10.test.", "x.ok.10.test.", "10.test."}
-	for _, prefix := range []string{"", "a.", "b.", "a.b.", "www.", "x.y."} {
-		for i := range count / 2 {
-			names = append(names, fmt.Sprintf("%s%d.test.", prefix, i))
-		}
+// sameVerdicts asks the resolver and its peer the same questions.
+func (f peerFollower) sameVerdicts(t *testing.T, questions []*dns.Msg) {
+	t.Helper()
+	for _, q := range questions {
+		want, got := exchange(t, "udp", f.running.addr, q), exchange(t, "udp", f.addr, q)
+		require.Equal(t, answerText(want), answerText(got), "%s", q.Question[0].String())
 	}
-	compared := 0
-	for _, name := range names {
-		for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
-			want, got := exchange(t, "udp", r.addr, question(name, qtype)), exchange(t, "udp", addr, question(name, qtype))
-			require.Equal(t, answerText(want), answerText(got), "%s %s", name, dns.TypeToString[qtype])
-			compared++
-		}
-	}
-	t.Log(compared, "queries had the same verdicts")
+	t.Log(len(questions), "questions had the same verdicts")
+}
 
-	for round := range longtest.Rounds(1, 3) {
-		added := fmt.Sprintf("new%d.test", round)
+// followsChanges lists and removes names, which the peer has to follow within a time. It returns the longest time.
+func (f peerFollower) followsChanges(t *testing.T, a *agency, rounds int, within time.Duration) (longest time.Duration) {
+	t.Helper()
+	for round := range rounds {
+		name := fmt.Sprintf("new%d.test", round)
 		begin := time.Now()
-		a.change(t, []string{added}, nil)
+		a.change(t, []string{name}, nil)
 		accepted := time.Now()
-		awaitVerdict(t, addr, added+".", "NXDOMAIN ", 2*time.Second)
-		t.Log("added", time.Since(accepted).Round(time.Millisecond), "after acceptance, which took", accepted.Sub(begin).Round(time.Millisecond))
-		a.change(t, nil, []string{added})
+		awaitVerdict(t, f.addr, name+".", "NXDOMAIN ", within)
+		added, took := time.Since(accepted), accepted.Sub(begin)
+		t.Log("added", added.Round(time.Millisecond), "after acceptance, which took", took.Round(time.Millisecond))
+		a.change(t, nil, []string{name})
 		accepted = time.Now()
-		awaitVerdict(t, addr, added+".", "NOERROR 192.0.2.3", 2*time.Second)
-		t.Log("removed", time.Since(accepted).Round(time.Millisecond), "after acceptance")
+		awaitVerdict(t, f.addr, name+".", "NOERROR 192.0.2.3", within)
+		removed := time.Since(accepted)
+		t.Log("removed", removed.Round(time.Millisecond), "after acceptance")
+		longest = max(longest, added, removed)
 	}
-	z := zoneOf(t, r)
-	t.Logf("%+v", z)
-	if p.notify {
-		assert.Positive(t, z.Notified)
-	}
-	if p.program != "kresd" {
-		assert.Positive(t, z.Incremental)
-	}
+	return longest
 }
 
 // awaitVerdict waits until a resolver gives an answer.
