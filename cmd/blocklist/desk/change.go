@@ -71,7 +71,9 @@ func (v *visit) showChange(status int, p changePage) error {
 
 // changeForm reads the form of a change, or what a link fills in.
 func (v *visit) changeForm(verb string) changeForm {
-	get := func(key string) string { return strings.TrimSpace(v.r.FormValue(key)) }
+	get := func(key string) string { // a browser ends lines with CR and LF
+		return strings.TrimSpace(strings.ReplaceAll(v.r.FormValue(key), "\r\n", "\n"))
+	}
 	return changeForm{
 		Verb: verb, Entries: get("entries"), Category: get("category"), Reference: get("reference"), Decision: get("decision"),
 		Reason: get("reason"), Expires: get("expires"), Review: get("review"), Monitor: get("status") == "monitor", Override: get("override"),

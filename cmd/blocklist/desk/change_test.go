@@ -28,6 +28,21 @@ func (a *agency) head(t *testing.T) publish.Operation {
 	return o
 }
 
+// What the preview has in its fields can be sent as it is, also if it has several lines: browsers end them with CR and LF.
+func TestSeveralLines(t *testing.T) {
+	t.Parallel()
+	a := newAgency(t)
+	a.open(t)
+	b := a.enter(t)
+	p := b.post(t, "/add", fields("entries", "one.example category=a\r\ntwo.example category=b\r\n"))
+	require.Equal(t, "one.example category=a\ntwo.example category=b", p.values["entries"])
+	b.post(t, "/add", fields("entries", p.values["entries"], "head", p.values["head"]))
+	_, listed, err := a.Lookup(t.Context(), "two.example")
+	require.NoError(t, err)
+	assert.True(t, listed)
+	assert.Equal(t, int64(2), a.head(t).ID)
+}
+
 // A change is tried first, and counts when it is confirmed.
 func TestAddAndWithdraw(t *testing.T) {
 	t.Parallel()

@@ -67,13 +67,16 @@ func (a *agency) play(t *testing.T) {
 	t.Helper()
 	carla, rita := a.as(t, "carla"), a.as(t, "rita")
 	propose := func(source, category, entries string) {
-		carla.post(t, "/propose", fields("entries", entries, "source", source, "category", category, "reference", "case 2026/"+source, "note", "seen by two people"))
+		carla.post(t, "/propose", fields("entries", entries, "source", source, "category", category, "reference", "case "+source[:2]+"/17", "note", "seen by two people"))
 	}
 	propose("hotline", "phishing", "parcel.example\nhttps://pay.example/parcel\ncasino1.example")
 	propose("de.example/wol", "gambling", "poker.example\nroulette.example")
 	propose("postal-police", "fraud", "https://social.example/user/77")
-	carla.post(t, "/proposals/decide", fields("seen", "4:1", "verb", "check", "reason", "I have looked at it"))
-	carla.post(t, "/proposals/decide", fields("seen", "5:1", "verb", "check", "reason", "I have looked at it"))
+	for _, path := range []string{"/proposal/4", "/proposal/5"} {
+		seen := carla.get(t, path).values["seen"]
+		p := carla.post(t, "/proposals/decide", fields("seen", seen, "verb", "check", "reason", "I have looked at it"))
+		require.Contains(t, p.text, "done checked")
+	}
 	rita.post(t, "/urgent", fields("entries", "parcel.example", "reference", "night 3", "category", "phishing", "reason", "people lose money now"))
 	request := rita.post(t, "/request", fields("what", "urgent"))
 	rita.upload(t, a.signed(t, request.raw))

@@ -1,14 +1,12 @@
 package desk_test
 
 import (
-	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 
+	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 )
 
@@ -23,33 +21,22 @@ func TestScreenshots(t *testing.T) {
 	if folder == "" {
 		t.Skip("writes pictures to the folder that " + screenshotFolder + " names")
 	}
-	if _, err := exec.LookPath("chromium"); err != nil {
-		t.Skip("chromium is not installed")
-	}
-	a := newAgency(t)
-	a.list(t, `example.org category=test ref="order 17" expires=2099-05-01`, "=www.example.net review=2020-01-02", "https://social.example/user/7")
-	a.open(t)
-	profile := t.TempDir()
-	chromium(t, profile, "--dump-dom", a.server.URL+a.links[0])
-	for name, path := range map[string]string{
-		"start": "/", "list": "/entries", "entry": "/entry?of=example.org", "history": "/history", "add": "/add", "release": "/pending",
-		"due": "/due", "proposals": "/proposals", "platforms": "/platforms", "subscribers": "/subscribers", "search": "/search?q=example.org",
-	} {
-		for _, width := range []int{500, 1440} {
-			for _, lang := range []string{"en", "it"} {
-				file := filepath.Join(folder, fmt.Sprintf("%s-%d-%s.png", name, width, lang))
-				chromium(t, profile, "--accept-lang="+lang, fmt.Sprintf("--window-size=%d,1000", width), "--screenshot="+file, a.server.URL+path)
-				require.FileExists(t, file)
-			}
+	chromium, a := newChromium(t), newScene(t)
+	for _, v := range []view{{width: 1440, lang: "en"}, {width: 360, lang: "en"}, {width: 1440, lang: "it", dark: true}, {width: 360, lang: "it"}} {
+		w := openWindow(t, chromium, a.server.URL, "rita", v)
+		for _, s := range stills() {
+			w.look(s)
+			w.picture(filepath.Join(folder, fmt.Sprintf("%s-%s.png", s.name, v)))
 		}
 	}
 }
 
-// chromium opens one page without a window.
-func chromium(t *testing.T, profile string, args ...string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+// picture writes a picture of the whole page.
+func (w *window) picture(path string) {
+	w.t.Helper()
+	ctx, cancel := w.limited()
 	defer cancel()
-	args = append([]string{"--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--user-data-dir=" + profile}, args...)
-	require.NoError(t, exec.CommandContext(ctx, "chromium", args...).Run())
+	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	require.NoError(w.t, err)
+	require.NoError(w.t, os.WriteFile(path, png, 0o600))
 }

@@ -1,6 +1,6 @@
 'use strict';
 // Everything works without this script. It writes times in the reader's zone, unless they have chosen one; counts down;
-// and makes "/" go to the search.
+// makes "/" go to the search; and shows where the page is in a narrow navigation.
 const root = document.documentElement;
 function local(t) {
   const at = new Date(t.dateTime);
@@ -18,6 +18,8 @@ function tick() {
   });
 }
 if (clocks.length) { tick(); setInterval(tick, 1000); }
+const here = document.querySelector('nav [aria-current]');
+if (here) here.closest('ul').scrollLeft = here.offsetLeft - 60;
 document.addEventListener('keydown', e => {
   if (e.key !== '/' || e.ctrlKey || e.metaKey || e.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(e.target.tagName)) return;
   const box = document.getElementById('search');
