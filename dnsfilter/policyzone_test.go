@@ -60,6 +60,8 @@ garden.example.    A 192.0.2.80
 *.garden.example.  A 192.0.2.81
 out.example.       CNAME bad.example.
 bad.example.       A 192.0.2.66
+svc.example.       HTTPS 1 bad.example.
+hint.example.      HTTPS 1 . ipv4hint=192.0.2.66
 `
 
 // recursor follows the CNAME records of a zone.
@@ -201,6 +203,9 @@ func TestPolicyZones(t *testing.T) {
 		}, map[string]string{
 			"plain.example": "nodata", "bad.example": "192.0.2.66", "none.example": "203.0.113.1", "plain.example AAAA": "NXDOMAIN",
 			"plain.example ANY": "NXDOMAIN", "out.example": "bad.example. 192.0.2.66", "x.test": "garden.example. 192.0.2.80",
+		}},
+		{"services: the target is asked for by itself, and hints are addresses", [][]string{{"bad.example CNAME .", "32.66.2.0.192.rpz-ip CNAME *."}}, map[string]string{
+			"svc.example HTTPS": "1 bad.example.", "hint.example HTTPS": "nodata", "bad.example": "NXDOMAIN",
 		}},
 		{"names precede addresses in one zone", [][]string{{"plain.example CNAME *.", "32.1.2.0.192.rpz-ip CNAME ."}}, map[string]string{"plain.example": "nodata"}},
 	} {
