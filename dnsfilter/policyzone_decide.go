@@ -24,11 +24,15 @@ type zoneSearch struct {
 
 	monitored uint64 // bits of the zones that only monitor, and have a rule
 	buf       [blocklist.MaxName]byte
+	kept      zoneHit // what hit points to
 }
 
 // search begins a search in the first zones of a view.
 func (q *query) search(v *View, zones int, name []byte) *zoneSearch {
-	s := &q.zoneSearch
+	if q.zoneSearch == nil {
+		q.zoneSearch = new(zoneSearch)
+	}
+	s := q.zoneSearch
 	s.view, s.query, s.hit, s.bound, s.chain, s.monitored = v, q, nil, zones, nil, 0
 	s.at(name)
 	return s
@@ -53,7 +57,7 @@ func (s *zoneSearch) rule(place int) *Rule { return &s.view.Rules[s.view.zones[p
 
 // found makes a rule the hit.
 func (s *zoneSearch) found(place int, rules *zoneRules, rule zoneRule, trigger Trigger) *zoneHit {
-	s.hit, s.bound = &s.query.hit, place
+	s.hit, s.bound = &s.kept, place
 	s.hit.zones, s.hit.place, s.hit.rule, s.hit.trigger = rules, place, rule, trigger
 	s.hit.name = append(s.hit.buf[:0], s.name...)
 	return s.hit
@@ -240,7 +244,7 @@ func (v *View) WithZones(lists Decision, name []byte, client netip.Addr) Decisio
 	q := &query{client: plainAddr(client), counters: new(counters), size: dnswire.UDPSize}
 	q.setKey(append(append(q.buf[:0], name...), 0, byte(dns.TypeA), 0, dns.ClassINET))
 	d := v.decideByZones(q, lists)
-	if s := &q.zoneSearch; q.zones == zonesAnswer && s.hit != nil && !lists.Blocks() {
+	if s := q.zoneSearch; q.zones == zonesAnswer && s.hit != nil && !lists.Blocks() {
 		d = s.decision()
 		d.waits = true
 	}

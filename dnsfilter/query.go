@@ -51,9 +51,8 @@ type query struct {
 	buf     [2 * (blocklist.MaxName + 5)]byte
 	reached [blocklist.MaxName]byte // buffer for a target name in an answer
 	chain   chain                   // chain of a decision on a target name
-	hit     zoneHit                 // of a decision by a policy zone
 
-	zoneSearch zoneSearch
+	zoneSearch *zoneSearch // nil until there are policy zones, which need it; kept for the next query
 }
 
 // alias is the beginning of an answer: CNAME records of this server's own, from the query name to another name. The
